@@ -1,5 +1,5 @@
 /* compilation.h: a program on its way: what its stages find out and leave to those after them. Private to
- * compile.c, lowering.c and write.c. */
+ * compile.c, lowering.c, write.c and library.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COMPILATION_H
 #define CNNC_COMPILATION_H
@@ -63,4 +63,9 @@ SummarySizes sizes_of(const Compilation *); /* behind lower() */
 bool write_view(Compilation *);
 bool write_all(Compilation *);
 bool write_dependencies(Compilation *);
+bool add_output(Compilation *, const char *path, const Text *);
+
+/* ---- library.c ---- */
+bool write_library(Compilation *);
+const char *library_file(const Compilation *, const char *path); /* the path in the library's folder */
 #endif

@@ -54,9 +54,11 @@ void help_options(Text *out) {
       "cnnc [options] FILE.cnn [-o OUTPUT]\n"
       "cnnc fmt [-w | --check] FILE.cnn...\n"
       "cnnc import MODEL.onnx [-o NAME]\n"
-      "cnnc lsp [-I FOLDER]...\n\n"
+      "cnnc lsp [-I FOLDER]...\n"
+      "cnnc new NAME [--from=MODEL.onnx]\n\n"
       "Compiles a convolutional net to C; fmt lays out programs (cnnc fmt --help), import makes them of\n"
-      "models in ONNX (cnnc import --help), lsp serves editors (cnnc lsp --help).\n\n");
+      "models in ONNX (cnnc import --help), lsp serves editors (cnnc lsp --help), new makes a folder to\n"
+      "begin from (cnnc new --help).\n\n");
   for (const OptionRow *row = options_table; row->code; row++) {
     if (!row->shown) continue;
     const bool alone = strlen(row->shown) > INDENT - 4; /* in a line of its own */

@@ -173,9 +173,9 @@ static const char *without_suffix(Importing *m, const char *path, const char *su
 static const char *last_of(const char *path) { return strrchr(path, '/') ? strrchr(path, '/') + 1 : path; }
 
 /* The file's name as letters, digits and _. */
-static const char *net_name(Importing *m, const char *path) {
-  const char *base = last_of(without_suffix(m, path, ".onnx"));
-  char *name = arena_printf(m->arena, "%s%s", *base >= '0' && *base <= '9' ? "net_" : "", base);
+const char *import_net_name(Arena *arena, const char *path) {
+  const char *base = last_of(path);
+  char *name = arena_printf(arena, "%s%s", *base >= '0' && *base <= '9' ? "net_" : "", base);
   for (char *c = name; *c; c++)
     if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9'))) *c = '_';
   static const char *const words[] = {
@@ -184,7 +184,7 @@ static const char *net_name(Importing *m, const char *path) {
 #undef KEYWORD
       NULL};
   for (int i = 0; words[i]; i++)
-    if (strcmp(words[i], name) == 0) return arena_printf(m->arena, "net_%s", name);
+    if (strcmp(words[i], name) == 0) return arena_printf(arena, "net_%s", name);
   return *name ? name : "net_";
 }
 
@@ -307,7 +307,7 @@ int import(Arena *arena, int argc, char **argv) {
   m.diags = diags_new(arena, &m.sources);
   const Span at = {sources_add_binary(&m.sources, m.model), 0, 0};
   const char *named = m.output && strcmp(m.output, "-") != 0 ? without_suffix(&m, m.output, ".cnn") : m.model;
-  if (!m.options.net) m.options.net = net_name(&m, named);
+  if (!m.options.net) m.options.net = import_net_name(arena, without_suffix(&m, named, ".onnx"));
   int status = 0;
   if (read_renames(&m) && m.list) {
     const char *list = import_list(arena, m.diags, m.model, at, &m.options);

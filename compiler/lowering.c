@@ -33,6 +33,12 @@ static const char *with_memory(const Compilation *c) {
   return text.s;
 }
 
+/* The header that NAME.c includes, or NULL. */
+static const char *included_header(const Compilation *c) {
+  if (c->options->kind == OUTPUT_LIBRARY) return arena_printf(c->arena, "%s.h", c_name(c));
+  return c->options->kind == OUTPUT_C ? base_name(header_path(c)) : NULL;
+}
+
 /* How weights are compiled in. A program has nothing beside it, and what has no file of its own has none. */
 static void choose_embedding(Compilation *c) {
   const Options *o = c->options;
@@ -129,7 +135,7 @@ bool lower(Compilation *c) {
   const Options *o = c->options;
   if (!capacity_of_calls(c->arena, c->diags, c->graph, o->batch)) return false;
   c->emit = (EmitOptions){.prefix = c_name(c),
-                          .header = o->kind == OUTPUT_C ? base_name(header_path(c)) : NULL,
+                          .header = included_header(c),
                           .summary = c->summary,
                           .batch = o->batch,
                           .ntargets = o->targets.n,

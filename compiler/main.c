@@ -10,6 +10,7 @@
 #include "help.h"
 #include "import.h"
 #include "lsp.h"
+#include "new.h"
 #include "sema/sema.h"
 
 #ifndef PACKAGE_VERSION
@@ -51,6 +52,7 @@ int main(int argc, char **argv) {
   if (argc > 1 && strcmp(argv[1], "fmt") == 0) status = fmt(arena, argc - 1, argv + 1);
   else if (argc > 1 && strcmp(argv[1], "import") == 0) status = import(arena, argc - 1, argv + 1);
   else if (argc > 1 && strcmp(argv[1], "lsp") == 0) status = lsp(arena, argc - 1, argv + 1);
+  else if (argc > 1 && strcmp(argv[1], "new") == 0) status = new_project(arena, argv[0], argc - 1, argv + 1);
   else status = options_parse(&options, arena, argc, argv) ? run(arena, &options) : 2;
   if (fflush(stdout) != 0 || ferror(stdout)) {
     perror("cnnc: error: standard output");

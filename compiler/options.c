@@ -31,6 +31,9 @@ enum { /* long options without a letter of their own */
        LONG_TARGET,
        LONG_THREADS,
        LONG_PREFIX,
+       LONG_VERSION_NAME,
+       LONG_AUTHOR,
+       LONG_URL,
        LONG_EXACT,
        LONG_NO_FMA,
        LONG_TUNE,
@@ -53,8 +56,8 @@ const OptionRow options_table[] = {
      "summarised",
      "@file"},
     {"emit", LONG_EMIT, required_argument, "--emit=KIND",
-     "c header obj shared exe wasm model, or a view of the program: summary json dot ast graph nests "
-     "program schedule",
+     "c header obj shared exe wasm model; library: a folder for Arduino, PlatformIO, ESP-IDF, Zephyr and "
+     "CMake; or a view of the program: summary json dot ast graph nests program schedule",
      "@kinds"},
     {"after", LONG_AFTER, required_argument, "--after=PASS",
      "with --emit=graph: the graph behind that pass of the compiler, for inference; with --train the "
@@ -105,6 +108,11 @@ const OptionRow options_table[] = {
      "openmp (the default for programs) or none", "openmp none"},
     {"prefix", LONG_PREFIX, required_argument, "--prefix=NAME",
      "what the C names begin with, instead of the net's name", NULL},
+    {"version-name", LONG_VERSION_NAME, required_argument, "--version-name=1.2.0",
+     "the version of a library (1.0.0)", NULL},
+    {"author", LONG_AUTHOR, required_argument, "--author=NAME",
+     "whose library it is, as 'Ada Lovelace <ada@example.org>'", NULL},
+    {"url", LONG_URL, required_argument, "--url=URL", "where the library is found", NULL},
     {NULL, 'D', required_argument, "-D NAME=VALUE", "replaces the value of a file's const", NULL},
     {NULL, 'I', required_argument, "-I DIR",
      "where imports are looked for, after the importing file's directory", "@folder"},
@@ -164,6 +172,7 @@ static const Kind kinds[] = {
     {"exe", OUTPUT_PROGRAM, ""},
     {"wasm", OUTPUT_WASM, ".wasm"},
     {"model", OUTPUT_MODEL, ".model"},
+    {"library", OUTPUT_LIBRARY, NULL},
     {"summary", OUTPUT_SUMMARY, NULL},
     {"json", OUTPUT_JSON, NULL},
     {"dot", OUTPUT_DOT, NULL},
@@ -300,39 +309,14 @@ static void default_targets(Options *options, Arena *arena) {
   static const char *const all[] = {"x86-64-v4", "x86-64-v3", "x86-64", NULL}; /* slowest to compile first */
   if (options->kind == OUTPUT_WASM) add_target(options, arena, target_find("wasm32"));
   else if (options_plain(options)) add_target(options, arena, target_find("generic"));
-  else if (options->kind == OUTPUT_PROGRAM || (options->tune && !options->output) ||
-           target_is_foreign(target_find("x86-64")))
+  else if (options->kind == OUTPUT_LIBRARY) {
+    add_target(options, arena, target_find("armv7m"));
+    add_target(options, arena, target_find("generic"));
+  } else if (options->kind == OUTPUT_PROGRAM || (options->tune && !options->output) ||
+             target_is_foreign(target_find("x86-64")))
     add_target(options, arena, target_native());
   else
     for (int i = options->level == LEVEL_QUICK; all[i]; i++) add_target(options, arena, target_find(all[i]));
-}
-
-/* What the backend makes is for one machine: this one, or another that can be had without its C library. */
-static bool choose_machine(Options *options) {
-  const Target *one = options->kind == OUTPUT_WASM ? target_find("wasm32") : NULL;
-  for (int i = 0; i < options->targets.n; i++) {
-    const Target *target = options->targets.data[i];
-    if (!target->arch) continue;
-    if (one && strcmp(one->arch, target->arch) != 0)
-      return options->kind == OUTPUT_WASM
-                 ? usage_error("WebAssembly holds code of wasm32, not of %s", target->name)
-                 : usage_error("one file made by the C compiler cannot hold code of both %s and %s: write C "
-                               "(-o FILE.c), or one file for each",
-                               one->name, target->name);
-    one = target;
-  }
-  if (!one || (!target_is_foreign(one) && options->kind != OUTPUT_WASM)) return true;
-  options->machine = one;
-  if (options->kind == OUTPUT_PROGRAM)
-    return usage_error("a program is made for this machine only, whose runtime it is linked with, not for "
-                       "%s: write C or an object (-o FILE.c, -o FILE.o) and link it there",
-                       one->name);
-  if (options->kind == OUTPUT_SHARED && one->bare)
-    return usage_error("%s has no shared libraries: write an object (-o FILE.o)%s", one->name,
-                       strcmp(one->name, "wasm32") == 0 ? " or WebAssembly (-o FILE.wasm)" : "");
-  if (options->kind == OUTPUT_WASM && options->openmp)
-    return usage_error("WebAssembly is made without threads: --threads=none");
-  return true;
 }
 
 static bool is_name(const char *s, size_t n) {
@@ -442,7 +426,7 @@ static bool is_program(const char *word) {
 
 /* ---- the whole ---- */
 static bool check_input(Options *options, Arena *arena, int n, char **words) {
-  static const char *const commands[] = {"quantize", "new", NULL};
+  static const char *const commands[] = {"quantize", NULL};
   if (n == 0) return usage_error("no program is given: cnnc [options] FILE.cnn [-o OUTPUT]");
   for (int i = 0; commands[i]; i++)
     if (strcmp(words[0], commands[i]) == 0) {
@@ -470,6 +454,8 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
     else if (options_view(options->kind)) options->output = "-";
     else if (options_backend(options->kind) || options->kind == OUTPUT_MODEL)
       return usage_error("an object, library, program or model needs a file to be written to: -o FILE");
+    else if (options->kind == OUTPUT_LIBRARY)
+      return usage_error("--emit=library needs a folder to be written to: -o FOLDER");
   } else if (!*options->output) return usage_error("the output's file name is empty");
   else if (!kind_given && !kind_from_suffix(options)) return false;
   if (options->output && strcmp(options->output, "-") == 0) {
@@ -478,7 +464,7 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
     if (options->summary) return usage_error("--summary and -o - both write to standard output");
     options->single_file = options->kind == OUTPUT_C || options->single_file;
   }
-  if (!options_weights(options)) return false;
+  if (!options_weights(options) || !options_library(options)) return false;
   if (options->single_file && options->kind == OUTPUT_HEADER)
     return usage_error("--single-file has no header to write");
   if (options->dependencies && !options->dependency_file &&
@@ -488,7 +474,7 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
   if (!options->train_given) options->train = options->kind == OUTPUT_PROGRAM;
   if (options->targets.n == 0) default_targets(options, arena);
   options->openmp = threads == 0 || (threads < 0 && options->kind == OUTPUT_PROGRAM);
-  return !(options_backend(options->kind) || options->embed == EMBED_AS_OBJECT) || choose_machine(options);
+  return !(options_backend(options->kind) || options->embed == EMBED_AS_OBJECT) || options_machine(options);
 }
 
 /* What was given, where that is not yet what it means. */
@@ -522,12 +508,15 @@ static bool take_long(Options *options, Arena *arena, Given *given, int code) {
     options->network = true;
     options->look = optarg || options->look;
     return !optarg || read_word("--network", optarg, networks, &only);
-  case LONG_TARGET: return read_targets(options, arena, optarg);
+  case LONG_TARGET: options->targets_given = true; return read_targets(options, arena, optarg);
   case LONG_THREADS: return read_word("--threads", optarg, thread_kinds, &given->threads);
   case LONG_PREFIX:
     options->prefix = optarg;
     return is_name(optarg, strlen(optarg)) ||
            usage_error("--prefix wants a name as C has them, not '%s'", optarg);
+  case LONG_VERSION_NAME: options->version_name = optarg; break;
+  case LONG_AUTHOR: options->author = optarg; break;
+  case LONG_URL: options->url = optarg; break;
   case LONG_EXACT: options->exact = true; break;
   case LONG_NO_FMA: options->no_fma = true; break;
   case LONG_TUNE: options->tune = true; break;

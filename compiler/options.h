@@ -16,7 +16,9 @@ typedef enum OutputKind {
   OUTPUT_SHARED,
   OUTPUT_WASM,
   OUTPUT_PROGRAM,
-  OUTPUT_MODEL, /* packed weights */
+  OUTPUT_MODEL,   /* packed weights */
+  OUTPUT_LIBRARY, /* a folder for other build systems */
+  OUTPUT_EXAMPLE, /* a program around NAME.c: of `cnnc new` alone */
   OUTPUT_SUMMARY,
   OUTPUT_JSON,
   OUTPUT_DOT,
@@ -57,6 +59,7 @@ typedef struct Options {
   OutputKind kind;
   const char *after; /* a pass: with OUTPUT_GRAPH the graph behind it; NULL: as written */
   const char *weights, *weights_prefix, *rename, *prefix, *cc, *runtime; /* NULL: not given */
+  const char *version_name, *author, *url;                               /* of a library; NULL: not given */
   int match; /* the weights: 0 by name, 1 by order */
   EmbedKind embed;
   int64_t batch;
@@ -65,7 +68,8 @@ typedef struct Options {
   bool train_given;
   bool network, look;          /* with NAME_network, and what looks inside; programs have both in any case */
   VEC(const Target *) targets; /* best first */
-  const Target *machine;       /* that an object is for; NULL: this one */
+  bool targets_given;
+  const Target *machine; /* that an object is for; NULL: this one */
   bool openmp;
   VEC(Option) defines;
   VEC(const char *) directories, warnings;

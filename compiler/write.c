@@ -35,7 +35,7 @@ static bool add_bytes(Compilation *c, const char *path, const void *bytes, size_
   return outputs_add(c->outputs, path, bytes, n, &why) || cannot_write(c, path, why);
 }
 
-static bool add_output(Compilation *c, const char *path, const Text *text) {
+bool add_output(Compilation *c, const char *path, const Text *text) {
   return add_bytes(c, path, text->n ? text->s : "", text->n);
 }
 
@@ -47,6 +47,14 @@ static void dump_after(const Compilation *c, Text *text) {
   plan_dump(text, plan_after(c->arena, c->graph, kind, plan_options(c, kind), pass));
 }
 
+/* What of flash and what of RAM, where one asks for a target. */
+static void put_summary(Compilation *c, Text *text) {
+  text_put(text, "%s", c->summary);
+  if (!c->options->targets_given) return;
+  text_put(text, "\n");
+  emit_memory(text, c->net, c->options->train_given);
+}
+
 bool write_view(Compilation *c) {
   const Options *o = c->options;
   Text text = {.arena = c->arena};
@@ -55,7 +63,7 @@ bool write_view(Compilation *c) {
   else if (o->kind == OUTPUT_GRAPH && o->after) dump_after(c, &text);
   else if (o->kind == OUTPUT_GRAPH) graph_dump(&text, c->graph);
   else if (!lower(c)) return false;
-  else if (o->kind == OUTPUT_SUMMARY) text_put(&text, "%s", c->summary);
+  else if (o->kind == OUTPUT_SUMMARY) put_summary(c, &text);
   else if (o->kind == OUTPUT_NESTS) emit_nests(&text, c->net);
   else if (o->kind == OUTPUT_LOWERED) {
     const Program *const all[] = {c->programs.infer, c->programs.train, c->programs.look};
@@ -156,11 +164,20 @@ static bool has_weights(Compilation *c) {
   return false;
 }
 
+static bool write_example(Compilation *c) {
+  Text text = {.arena = c->arena};
+  if (!lower(c)) return false;
+  emit_embed(&text, c->net);
+  return add_output(c, c->options->output, &text);
+}
+
 static bool write_code(Compilation *c) {
   const Options *o = c->options;
   const char *header = header_path(c);
   if (header && strpbrk(base_name(header), "\"\\\n"))
     return cannot_write(c, header, "C cannot include a header of this name");
+  if (o->kind == OUTPUT_LIBRARY) return write_library(c);
+  if (o->kind == OUTPUT_EXAMPLE) return write_example(c);
   if (o->kind == OUTPUT_MODEL && !has_weights(c)) return false;
   if (!lower(c)) return false;
   if (o->kind == OUTPUT_MODEL) return write_model(c);
@@ -176,14 +193,20 @@ static void put_path(Text *out, const char *path) { /* as make wants it */
   }
 }
 
+/* What make looks at: a folder's time says nothing. */
+static const char *first_output(const Compilation *c) {
+  const Options *o = c->options;
+  if (o->kind == OUTPUT_LIBRARY) return library_file(c, arena_printf(c->arena, "src/%s.c", c_name(c)));
+  return o->output && strcmp(o->output, "-") != 0 ? o->output
+                                                  : with_suffix(c->arena, base_name(o->input), ".c");
+}
+
 bool write_dependencies(Compilation *c) {
   const Options *o = c->options;
   if (!o->dependencies) return true;
   Text text = {.arena = c->arena};
   const char *path = o->dependency_file ? o->dependency_file : with_suffix(c->arena, o->output, ".d");
-  put_path(&text, o->output && strcmp(o->output, "-") != 0
-                      ? o->output
-                      : with_suffix(c->arena, base_name(o->input), ".c"));
+  put_path(&text, first_output(c));
   text_put(&text, ":");
   for (int i = c->program->files.n - 1; i >= 0; i--) {
     text_put(&text, " ");
@@ -209,6 +232,12 @@ bool write_dependencies(Compilation *c) {
   return add_output(c, path, &text);
 }
 
+static void print_summary(Compilation *c) {
+  Text text = {.arena = c->arena};
+  put_summary(c, &text);
+  fputs(text.s, stdout);
+}
+
 bool write_all(Compilation *c) {
   const Options *o = c->options;
   bool done = true;
@@ -216,6 +245,6 @@ bool write_all(Compilation *c) {
   if (done && !c->net && (o->summary || !o->output)) done = lower(c);
   done = done && write_dependencies(c);
   if (done && c->order) fputs(c->order, stdout);
-  if (done && (o->summary || (!o->output && !c->order))) fputs(c->summary, stdout);
+  if (done && (o->summary || (!o->output && !c->order))) print_summary(c);
   return done;
 }

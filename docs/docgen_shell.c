@@ -7,6 +7,7 @@
 #include "help.h"
 #include "import.h"
 #include "lsp.h"
+#include "new.h"
 #include "options.h"
 #include "passes/plan.h"
 
@@ -69,12 +70,23 @@ static void bash_letters(Text *out) {
   }
 }
 
-/* A command with options of its own, and the files that it takes, by a pattern; NULL: folders alone. */
-static void bash_command(Text *out, const char *command, const OptionRow *options, const char *files) {
+/* Commands with options of their own, and the suffix of the files that they take; NULL: folders alone. */
+static const struct {
+  const char *name;
+  const OptionRow *options;
+  const char *suffix;
+} command_table[] = {{"import", import_options, ".onnx"}, {"lsp", lsp_options, NULL}, {"new", new_options, NULL}};
+enum { COMMANDS = sizeof command_table / sizeof *command_table };
+
+static void bash_command(Text *out, int command) {
+  const OptionRow *options = command_table[command].options;
   text_put(out, "  if [[ ${COMP_WORDS[1]} == %s && COMP_CWORD -gt 1 ]]; then\n    case $name$before in\n",
-           command);
+           command_table[command].name);
   for (const OptionRow *row = options; row->code; row++)
-    if (row->name && row->values && row->values[0] != '@')
+    if (row->name && is_kind(row, "@file"))
+      text_put(out, "      --%s*) COMPREPLY=($(compgen -f -- \"$value\")); compopt -o filenames; return ;;\n",
+               row->name);
+    else if (row->name && row->values && row->values[0] != '@')
       text_put(out, "      --%s*) COMPREPLY=($(compgen -W '%s' -- \"$value\")); return ;;\n", row->name,
                row->values);
   text_put(out, "    esac\n    case $word in\n      -*) COMPREPLY=($(compgen -W '");
@@ -82,7 +94,8 @@ static void bash_command(Text *out, const char *command, const OptionRow *option
     if (row->name) text_put(out, " --%s%s", row->name, row->has_arg ? "=" : "");
     else text_put(out, " -%c", row->code);
   text_put(out, "' -- \"$word\")) ;;\n      *) COMPREPLY=(");
-  if (files) text_put(out, "$(compgen -f -X '!%s' -- \"$word\") ", files);
+  if (command_table[command].suffix)
+    text_put(out, "$(compgen -f -X '!*%s' -- \"$word\") ", command_table[command].suffix);
   text_put(out, "$(compgen -d -- \"$word\")) ;;\n"
                 "    esac\n"
                 "    if [[ ${COMPREPLY[0]} == *= ]]; then compopt -o nospace; else compopt -o filenames; fi\n"
@@ -106,8 +119,7 @@ void shell_bash(Text *out) {
       "  local list=${value%%\"${value##*,}\"} # what stands before the last comma\n"
       "  local warnings='%s'\n",
       joined(arena, options_slugs(arena, true)));
-  bash_command(out, "import", import_options, "*.onnx");
-  bash_command(out, "lsp", lsp_options, NULL);
+  for (int i = 0; i < COMMANDS; i++) bash_command(out, i);
   text_put(out, "  case $name in\n");
   for (const OptionRow *row = options_table; row->code; row++) {
     if (!row->name || !row->shown || !row->has_arg) continue;
@@ -185,13 +197,16 @@ void shell_zsh(Text *out) {
 }
 
 /* ---- fish ---- */
-static void fish_command(Text *out, const char *command, const OptionRow *options) {
-  for (const OptionRow *row = options; row->code; row++) {
-    const char *name = row->name ? arena_printf(out->arena, "-l %s", row->name)
-                                 : arena_printf(out->arena, "-s %c", row->code);
-    text_put(out, "complete -c cnnc -n '__fish_seen_subcommand_from %s' %s", command, name);
-    if (row->has_arg)
-      text_put(out, is_kind(row, "@file") || is_kind(row, "@folder") ? " -r -F" : " -x");
+static void fish_command(Text *out, int command) {
+  const char *begin = arena_printf(out->arena, "complete -c cnnc -n '__fish_seen_subcommand_from %s'",
+                                   command_table[command].name);
+  if (command_table[command].suffix)
+    text_put(out, "%s -f -a '(__fish_complete_suffix %s)'\n", begin, command_table[command].suffix);
+  for (const OptionRow *row = command_table[command].options; row->code; row++) {
+    text_put(out, "%s %s", begin,
+             row->name ? arena_printf(out->arena, "-l %s", row->name)
+                       : arena_printf(out->arena, "-s %c", row->code));
+    if (row->has_arg) text_put(out, is_kind(row, "@file") || is_kind(row, "@folder") ? " -r -F" : " -x");
     if (row->values && row->values[0] != '@') text_put(out, " -a '%s'", row->values);
     text_put(out, " -d '%s'\n", short_help(out->arena, row, "\\'"));
   }
@@ -209,8 +224,5 @@ void shell_fish(Text *out) {
     if (words && row->has_arg) text_put(out, " -a '%s'", words);
     text_put(out, " -d '%s'\n", short_help(out->arena, row, "\\'"));
   }
-  fish_command(out, "import", import_options);
-  text_put(out, "complete -c cnnc -n '__fish_seen_subcommand_from import' "
-                "-f -a '(__fish_complete_suffix .onnx)'\n");
-  fish_command(out, "lsp", lsp_options);
+  for (int i = 0; i < COMMANDS; i++) fish_command(out, i);
 }

@@ -3,18 +3,18 @@
 # reader, thousands of random programs, every choice of schedules, errors of functions, hundreds of kills of a
 # training run, every allocation failing once, the nets of examples/ beside eval and onnxruntime, the first
 # step of nets that find objects beside PyTorch, NaN in every program, damaged lowered programs, every program
-# by threads under a race detector, valgrind over hostile programs, the language server by a client of others.
-# `make check-long` runs it in the build directory.
+# by threads under a race detector, valgrind over hostile programs, the language server by a client of others,
+# the packages of Debian. `make check-long` runs it in the build directory.
 # long.sh SOURCE_DIR
 # [sanitizers|fuzz|random|choices|rows|programs|functions|kills|memory|examples|outputs|steps|special|
-#  threads|valgrind|editor]...
+#  threads|valgrind|editor|packages]...
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 export NETCHECK_ALL=yes
 top=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- sanitizers fuzz random choices rows programs functions kills memory examples outputs \
-  steps special threads valgrind editor
+  steps special threads valgrind editor packages
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
 clang=${CLANG:-clang}
@@ -275,6 +275,23 @@ editor() {
   verdict "$status" "a session of the language server with a client of others (long-editor.log)"
 }
 
+# The packages of what git has, and what lintian says of them.
+debian_packages() {
+  for tool in dpkg-buildpackage dh lintian git; do
+    command -v $tool >/dev/null || { echo "# SKIP packages: no $tool"; return; }
+  done
+  rm -rf "$here/long-packages" && mkdir -p "$here/long-packages/cnnc"
+  status=0
+  (cd "$top" && git archive HEAD) | tar xf - -C "$here/long-packages/cnnc" || status=$?
+  (cd "$here/long-packages/cnnc" && unset MAKEFLAGS MFLAGS MAKELEVEL &&
+    CLANG=$clang DEB_BUILD_OPTIONS=nocheck dpkg-buildpackage -us -uc -b -d) \
+    >"$here/long-packages.log" 2>&1 || status=$?
+  verdict "$status" "the packages of Debian are built (long-packages.log)"
+  status=0
+  lintian --fail-on error "$here"/long-packages/*.changes >>"$here/long-packages.log" 2>&1 || status=$?
+  verdict "$status" "lintian finds no error in them"
+}
+
 for part in "$@"; do
   case $part in
   sanitizers) sanitizers ;;
@@ -293,6 +310,7 @@ for part in "$@"; do
   threads) threads ;;
   valgrind) valgrind_programs ;;
   editor) editor ;;
+  packages) debian_packages ;;
   *) echo "long.sh: no part $part" >&2; exit 2 ;;
   esac
 done

@@ -100,6 +100,7 @@ typedef struct Output {
 struct Outputs {
   Arena *arena;
   VEC(Output) list;
+  VEC(const char *) folders; /* made by outputs_folder, in this order */
 };
 
 static void abandon(void *outputs) { outputs_abandon(outputs); }
@@ -135,6 +136,18 @@ static bool output_place(Outputs *outputs, const char *path, Output *output, con
       return *why = "two outputs have this name", false;
   output->temporary = temporary_name(outputs, output->path);
   return true;
+}
+
+bool outputs_folder(Outputs *outputs, const char *path, const char **why) {
+  struct stat status;
+  for (size_t n = strspn(path, "/"); path[n]; n += strspn(path + n, "/")) {
+    n += strcspn(path + n, "/");
+    const char *folder = arena_copy(outputs->arena, path, n);
+    if (mkdir(folder, 0777) == 0) vec_push(outputs->arena, outputs->folders, folder);
+    else if (errno != EEXIST) return *why = strerror(errno), false;
+  }
+  if (stat(path, &status) != 0) return *why = strerror(errno), false;
+  return S_ISDIR(status.st_mode) || (*why = "it is no folder", false);
 }
 
 static bool write_all(int descriptor, const char *bytes, size_t n) {
@@ -225,6 +238,7 @@ bool outputs_commit(Outputs *outputs, const char **why) {
       done = false;
     } else output->temporary = NULL;
   }
+  if (done) outputs->folders.n = 0;
   outputs_abandon(outputs);
   return done;
 }
@@ -233,4 +247,5 @@ void outputs_abandon(Outputs *outputs) {
   for (int i = 0; i < outputs->list.n; i++)
     if (outputs->list.data[i].temporary) unlink(outputs->list.data[i].temporary);
   outputs->list.n = 0;
+  while (outputs->folders.n > 0) rmdir(outputs->folders.data[--outputs->folders.n]);
 }
