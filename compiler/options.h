@@ -17,6 +17,7 @@ typedef enum OutputKind {
   OUTPUT_WASM,
   OUTPUT_PROGRAM,
   OUTPUT_MODEL, /* packed weights */
+  OUTPUT_ONNX,
   OUTPUT_SUMMARY,
   OUTPUT_JSON,
   OUTPUT_DOT,
@@ -57,7 +58,8 @@ typedef struct Options {
   OutputKind kind;
   const char *after; /* a pass: with OUTPUT_GRAPH the graph behind it; NULL: as written */
   const char *weights, *weights_prefix, *rename, *prefix, *cc, *runtime; /* NULL: not given */
-  int match; /* the weights: 0 by name, 1 by order */
+  int match;  /* the weights: 0 by name, 1 by order */
+  int layout; /* of the inputs of a model of ONNX: 0 chw, 1 hwc; -1: not given */
   EmbedKind embed;
   int64_t batch;
   int64_t memory; /* bytes that training may take; 0: as many as it needs */

@@ -36,6 +36,7 @@
 #undef MESSAGE
 #undef MESSAGES
 #undef END
+extern const WireMessage *const onnx_model_message; /* ModelProto, for wire_read and wire_write */
 
 /* ---- constants ---- */
 enum { MOST_DIMS = 8 };

@@ -32,6 +32,8 @@
   static const WireMessage message##_wire = {#message, sizeof(message), message##_fields};
 #include "exchange/onnx_schema.def"
 
+const WireMessage *const onnx_model_message = &ModelProto_wire;
+
 enum { MOST_NODES = 1 << 20 };
 
 /* ---- files ---- */
