@@ -1,5 +1,5 @@
-"""compiled.py: what tests of models share: weights drawn at random, and nets compiled to a library and called.
-Only the standard library is needed."""
+"""compiled.py: what tests of models share: weights drawn at random, and nets compiled to a library and
+called. Only the standard library is needed."""
 # SPDX-License-Identifier: Apache-2.0
 import array, ctypes, json, math, os, random, re, struct, subprocess
 
@@ -21,7 +21,8 @@ def drawn(row, seed):
     count, member = math.prod(row["shape"]), row["name"].rsplit(".", 1)[-1]
     numbers = random.Random(f"{seed} {row['name']}")
     fan = max(1, count // row["shape"][0]) if len(row["shape"]) > 1 else 1
-    scale, middle = (math.sqrt(2 / fan), 0) if fan > 1 else (0.2, {"running_var": 1, "weight": 1}.get(member, 0))
+    middle = {"running_var": 1, "weight": 1}.get(member, 0) if fan == 1 else 0
+    scale = math.sqrt(2 / fan) if fan > 1 else 0.2
     block = array.array("f", (middle + scale * numbers.uniform(-1.2, 1.2) for _ in range(min(count, BLOCK))))
     return (block.tobytes() * -(-count // BLOCK))[:4 * count]
 

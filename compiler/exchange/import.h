@@ -21,11 +21,17 @@ typedef struct Factors {
 } Factors; /* outermost first; none of size 1 */
 
 typedef struct Statement Statement;
+enum { MOST_PREPARED = 4 };
+typedef struct Prepared { /* numbers of an input, as normalize has them: gain*x + shift, by channel */
+  int64_t n;              /* 1: the same for all channels */
+  double gain[MOST_PREPARED], shift[MOST_PREPARED];
+} Prepared;
 typedef struct Value { /* what a statement makes, or an input */
   Shape shape;
   Statement *made; /* NULL: an input */
   const char *name;
   const char *affine; /* the layer whose weight and bias still take in factors and constants a channel */
+  Prepared *prepared; /* what still does, right behind an input */
   int reads;
 } Value;
 struct Statement {
