@@ -132,7 +132,8 @@ View *map_view(ModelImport *, const View *, const char *call, ...) __attribute__
 const char *number_text(Arena *, double); /* as the program has it */
 
 /* ---- names.c ---- */
-const char *layer_of(ModelImport *, const OnnxNode *, int input); /* input: its weight, or -1 */
+const char *layer_of(ModelImport *, const OnnxNode *, int input);          /* input: its weight, or -1 */
+const char *layer_of_constant(ModelImport *, const OnnxNode *, int input); /* by the constant's own name */
 const char *identifier(ModelImport *, const char *);
 void put_weight(ModelImport *, const char *layer, const char *member, const Tensor *, int rank,
                 const int64_t *dim);
@@ -162,6 +163,13 @@ bool in_memory_order(const View *, int n, const int *dims);
 Value *lay_standard(ModelImport *, const View *);
 /* Behind an operator on a value that was laid out so. */
 View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, const int *pos);
+
+/* ---- constant.c ---- */
+/* A constant as a value of its own, laid out as the other value: all of that one's shape, or HxWx1. NULL
+ * after no(). */
+Value *constant_operand(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *beside);
+/* To be joined to values: it may have another size along one dimension. */
+View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
 
 /* ---- fold.c, forms.c, program_text.c ---- */
 bool fold(ModelImport *, const OnnxNode *); /* its results are constants and known now */

@@ -90,6 +90,14 @@ const char *layer_of(ModelImport *im, const OnnxNode *node, int input) {
   return unused(im, &im->layers, clean(im, renamed(im, name)));
 }
 
+const char *layer_of_constant(ModelImport *im, const OnnxNode *node, int input) {
+  const Tensor *t = constant_of(im, node, input);
+  const char *name = t && t->name ? t->name : "", *within = strstr(name, "::"), *end = strrchr(name, '.');
+  if (!is_letter(name[0]) || within) return layer_of(im, node, input);
+  if (end && strcmp(end, ".weight") == 0) name = arena_copy(im->arena, name, (size_t)(end - name));
+  return unused(im, &im->layers, clean(im, renamed(im, name)));
+}
+
 /* As the language calls a layer that has no name: conv1. */
 static bool is_ordinal(ModelImport *im, const char *word) {
   size_t n = strlen(word);

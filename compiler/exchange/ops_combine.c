@@ -11,6 +11,9 @@ static bool commutes(const char *word) {
 
 /* ---- with a constant ---- */
 static View *with_number(ModelImport *im, const View *x, double number, const char *word) {
+  const bool factor = strcmp(word, "multiply") == 0 || strcmp(word, "divide") == 0;
+  const bool term = strcmp(word, "add") == 0 || strcmp(word, "subtract") == 0;
+  if ((factor && number == 1) || (term && number == 0 && x->value->made)) return view_copy(im, x, x->value);
   return map_view(im, x, "%s(%s)", word, number_text(im->arena, number));
 }
 
@@ -125,8 +128,6 @@ static View *with_vector(ModelImport *im, const OnnxNode *node, int first, int i
   if (absorbed(im, node->in[first], x, t, word)) return view_copy(im, x, x->value);
   if (strcmp(word, "add") == 0) return with_shift(im, node, input, x, mapped(im, t, same));
   if (strcmp(word, "subtract") == 0) return with_shift(im, node, input, x, mapped(im, t, minus));
-  if (strcmp(word, "maximum") == 0 || strcmp(word, "minimum") == 0)
-    return no(im, "a %s with a constant a channel", word);
   const char *layer = layer_of(im, node, input);
   put_vector(im, layer, "weight", mapped(im, t, strcmp(word, "divide") == 0 ? inverse : same));
   return map_view(im, x, "scale(name=\"%s\")", layer);
@@ -151,9 +152,11 @@ static View *with_constant(ModelImport *im, const OnnxNode *node, int first, int
   View *prepared = t->n == 1 || channels ? with_prepared(im, node->in[first], x, t, word) : NULL;
   if (prepared) return prepared;
   if (t->n == 1) return with_number(im, x, tensor_number(t, 0), word);
-  if (channels) return with_vector(im, node, first, input, x, t, word);
+  const bool extreme = strcmp(word, "maximum") == 0 || strcmp(word, "minimum") == 0;
+  if (channels && !extreme) return with_vector(im, node, first, input, x, t, word);
   if (equal) return with_number(im, x, tensor_number(t, 0), word);
-  return no(im, "a constant that varies over positions");
+  Value *both[] = {x->value, constant_operand(im, node, input, t, x)};
+  return both[1] ? view_copy(im, x, emit(im, 2, both, x->value->shape, "%s(%%*)", word)) : NULL;
 }
 
 /* ---- two values ---- */
@@ -240,7 +243,10 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
   while (first < node->nin && constant_of(im, node, first)) first++;
   const View *x = view_of(im, node, first);
   if (!x) return NULL;
-  if (first > 0 && strcmp(word, "divide") == 0) return no(im, "a constant divided by a value");
+  if (first > 0 && strcmp(word, "divide") == 0) {
+    x = map_view(im, x, "power(-1)");
+    word = "multiply";
+  }
   if (first > 0 && strcmp(word, "subtract") == 0) {
     x = map_view(im, x, "multiply(-1)");
     word = "add";

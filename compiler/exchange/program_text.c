@@ -50,7 +50,8 @@ static void name_values(ModelImport *im) {
   const Value *current = im->inputs.data[0];
   for (int i = 0; i < im->statements.n; i++) {
     const Statement *s = im->statements.data[i];
-    if (s->in[0] != current) name_value(im, s->in[0]);
+    if (s->nin == 0) name_value(im, s->out);
+    else if (s->in[0] != current) name_value(im, s->in[0]);
     for (int k = 1; k < s->nin; k++) name_value(im, s->in[k]);
     current = s->out;
   }
@@ -92,7 +93,7 @@ const char *program_text(ModelImport *im) {
   for (int i = 0; i < im->statements.n; i++) {
     const Statement *s = im->statements.data[i];
     if (s->out->name) text_put(&text, "%s = ", s->out->name);
-    if (s->in[0] != current) text_put(&text, "%s -> ", s->in[0]->name);
+    if (s->nin && s->in[0] != current) text_put(&text, "%s -> ", s->in[0]->name);
     put_call(&text, s);
     text_put(&text, "\n");
     current = s->out;

@@ -125,6 +125,42 @@ case("layernorm", [
     node("Add", "x n", "y")], {"x": [1, 6, 4, 3]}, "y",
     {"two": f32(2), "epsilon": f32(1e-6), "norm.weight": (6,), "norm.bias": (6,), "w": (6, 6), "wb": (6,),
      "gamma": (6,)})
+case("borders", [
+    node("Pad", "x around half", "a", "", mode="constant"), node("Pad", "a sides", "b", mode="reflect"),
+    node("Pad", "b sides", "c", mode="edge"), node("Pad", "c channels", "d"), node("Pad", "d less", "y")],
+    {"x": [1, 3, 5, 4]}, "y",
+    {"around": numbers(0, 0, 1, 2, 0, 0, 0, 1), "half": half, "sides": numbers(0, 0, 2, 1, 0, 0, 1, 2),
+     "channels": numbers(0, 1, 0, 0, 0, 2, 0, 0), "less": numbers(0, -2, -1, 1, 0, 0, 0, -2)})
+case("resized", [
+    node("Resize", "x   s1", "a", mode="nearest", nearest_mode="round_prefer_ceil"),
+    node("Resize", "a   s2", "b", mode="nearest", coordinate_transformation_mode="asymmetric",
+         nearest_mode="floor"),
+    node("Resize", "b   s3", "c", mode="nearest", coordinate_transformation_mode="half_pixel",
+         nearest_mode="round_prefer_floor"),
+    node("Resize", "c  up", "d", mode="cubic"),
+    node("Resize", "d  up", "y", mode="cubic", coordinate_transformation_mode="align_corners")],
+    {"x": [1, 3, 4, 5]}, "y",
+    {"s1": numbers(1, 3, 6, 9), "s2": numbers(1, 3, 9, 6), "s3": numbers(1, 3, 7, 4),
+     "up": np.array([1, 1, 2, 2], f32)})
+case("positions", [
+    node("Conv", "x w", "a"), node("Add", "a pos", "b"), node("Mul", "plane b", "c"), node("Sub", "all c", "d"),
+    node("Max", "d least", "e"), node("Div", "one e", "f"), node("Concat", "f pos", "g", axis=1),
+    node("Concat", "row g", "h", axis=2), node("Reshape", "h flat", "i"),
+    node("Transpose", "i", "j", perm=[0, 2, 1]), node("Concat", "class j", "k", axis=1),
+    node("Add", "k embedding", "y")], {"x": [1, 3, 4, 3]}, "y",
+    {"w": (5, 3, 1, 1), "pos": (1, 5, 4, 3), "plane": (4, 3), "all": (5, 4, 1), "one": one,
+     "least": np.linspace(0.5, 1, 5, dtype=f32).reshape(5, 1, 1), "row": (1, 10, 1, 3),
+     "flat": numbers(1, 10, 15), "class": (1, 1, 10), "embedding": (1, 16, 10)}, last=("y",))
+case("many", [
+    *[node("Mul", f"x n{i}", f"a{i}") for i in range(19)],
+    node("Concat", " ".join(f"a{i}" for i in range(19)), "y", axis=1)], {"x": [1, 2, 3, 4]}, "y",
+    {f"n{i}": f32(i - 4.5) for i in range(19)})
+case("twice", [
+    node("Conv", "x w", "a"), node("InstanceNormalization", "a ones zeros", "b"), node("Mul", "b factor", "c"),
+    node("Add", "b shift", "d"), node("Sub", "x mean", "e"), node("Mul", "e third", "f"),
+    node("Div", "e third", "g"), node("Concat", "c d f g", "y", axis=1)], {"x": [1, 3, 4, 5]}, "y",
+    {"w": (3, 3, 1, 1), "ones": np.ones(3, f32), "zeros": np.zeros(3, f32), "factor": (3, 1, 1),
+     "shift": (3, 1, 1), "mean": (1, 3, 1, 1), "third": third})
 case("norms", [
     node("Reshape", "x groups", "a"), node("InstanceNormalization", "a gw gb", "b"),
     node("Reshape", "b whole", "c"), node("Mul", "c weight", "d"), node("Add", "d bias", "e"),
