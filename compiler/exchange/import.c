@@ -441,8 +441,47 @@ static ModelImport *begin(Arena *arena, Diags *diags, Span at, const ImportOptio
   return im;
 }
 
+/* An output that says which channel is largest: who reads the scores finds that out; NULL: it does not. */
+static const OnnxNode *largest_of(const ModelImport *im, int tensor) {
+  static const char *const passed[] = {"Cast",    "Squeeze",  "Unsqueeze", "Reshape",
+                                       "Flatten", "Identity", NULL};
+  for (int steps = 0; steps < 8 && im->maker[tensor] >= 0; steps++) {
+    const OnnxNode *node = &im->onnx->node[im->maker[tensor]];
+    if (strcmp(node->op, "ArgMax") == 0)
+      return node->nin && node->in[0] && im->maker[node->in[0]] >= 0 ? node : NULL;
+    int k = 0;
+    while (passed[k] && strcmp(passed[k], node->op) != 0) k++;
+    if (!passed[k] || node->nin == 0) return NULL;
+    tensor = node->in[0];
+  }
+  return NULL;
+}
+
+/* The scores take the place of such outputs, once. */
+static void leave_out_argmax(ModelImport *im) {
+  Onnx *o = im->onnx;
+  int n = 0;
+  for (int i = 0; i < o->noutputs; i++) {
+    OnnxPort port = o->output[i];
+    const OnnxNode *node = largest_of(im, port.tensor);
+    if (node) {
+      port = (OnnxPort){.name = o->tensor[node->in[0]], .tensor = node->in[0], .rank = -1};
+      im->became[node->index] = "left out: who reads the scores takes the largest";
+      vec_push(im->arena, im->left_out, node);
+    }
+    bool again = false;
+    for (int k = 0; node && k < o->noutputs; k++)
+      again = again || (k < n || k > i ? o->output[k].tensor == port.tensor : false);
+    if (!again) o->output[n++] = port;
+  }
+  o->noutputs = n;
+}
+
 static bool import_nodes(ModelImport *im) {
   if (!find_outputs(im)) return false;
+  find_live(im);
+  leave_out_argmax(im);
+  memset(im->wanted, 0, sizeof *im->wanted * (size_t)im->onnx->ntensors);
   find_live(im);
   canonical(im);
   find_live(im); /* what was put together reads less */

@@ -105,6 +105,7 @@ typedef struct ModelImport {
   VEC(Value *) inputs;
   VEC(const OnnxPort *) ports; /* of the inputs */
   VEC(ImportOutput) outputs;
+  VEC(const OnnxNode *) left_out; /* behind the scores */
   VEC(ImportWeight) weights;
   VEC(Problem) problems;
   Table layers, names;

@@ -115,6 +115,7 @@ double onnx_float(const OnnxNode *, const char *name, double otherwise);
 const char *onnx_text(const OnnxNode *, const char *name, const char *otherwise);
 const WireInts *onnx_ints(const OnnxNode *, const char *name); /* NULL: it has none */
 void onnx_set_int(Arena *, OnnxNode *, const char *name, int64_t);
+void onnx_set_ints(Arena *, OnnxNode *, const char *name, int n, const int64_t *);
 void onnx_set_float(Arena *, OnnxNode *, const char *name, double);
 /* The constant that a TensorProto is; NULL and the reason if it is wrong. */
 Tensor *onnx_constant(Arena *, const TensorProto *, const char *path, const char **why);

@@ -344,6 +344,11 @@ void onnx_set_int(Arena *arena, OnnxNode *node, const char *name, int64_t value)
   set(arena, node, name)->i = value;
 }
 
+void onnx_set_ints(Arena *arena, OnnxNode *node, const char *name, int n, const int64_t *value) {
+  AttributeProto *attribute = set(arena, node, name);
+  for (int i = 0; i < n; i++) vec_push(arena, attribute->ints, value[i]);
+}
+
 void onnx_set_float(Arena *arena, OnnxNode *node, const char *name, double value) {
   set(arena, node, name)->f = (float)value;
 }

@@ -87,6 +87,9 @@ const char *program_text(ModelImport *im) {
   name_values(im);
   text_put(&text, "# imported from ONNX: %s %s, opset %d\n", comment(im, im->onnx->producer),
            comment(im, im->onnx->version), im->onnx->opset);
+  for (int i = 0; i < im->left_out.n; i++)
+    text_put(&text, "# left out, for who reads the scores takes the largest: ArgMax %s\n",
+             comment(im, onnx_name(im->onnx, im->left_out.data[i])));
   text_put(&text, "net %s {\n", im->options->net);
   put_inputs(im, &text);
   const Value *current = im->inputs.data[0];

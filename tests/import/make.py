@@ -34,7 +34,8 @@ def model(name):
         made.append(numpy_helper.from_array(np.asarray(array), key))
     graph = helper.make_graph(
         nodes, name, [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in inputs.items()],
-        [helper.make_tensor_value_info(k, TensorProto.FLOAT, None) for k in outputs], made)
+        [helper.make_tensor_value_info(k, TensorProto.INT32 if k == "label" else TensorProto.FLOAT, None)
+         for k in outputs], made)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8,
                              producer_name="make.py")
 
@@ -59,6 +60,7 @@ def make(name):
     session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
     for k, (key, array) in enumerate(feed.items()):
         np.save(f"{path}.in{k}.npy", in_memory(array, key in last))
+    outputs = [key for key in outputs if key != "label"]  # which is left out
     for k, (key, array) in enumerate(zip(outputs, session.run(outputs, feed))):
         np.save(f"{path}.out{k}.npy", in_memory(array, key in last))
 
@@ -161,6 +163,15 @@ case("twice", [
     node("Div", "e third", "g"), node("Concat", "c d f g", "y", axis=1)], {"x": [1, 3, 4, 5]}, "y",
     {"w": (3, 3, 1, 1), "ones": np.ones(3, f32), "zeros": np.zeros(3, f32), "factor": (3, 1, 1),
      "shift": (3, 1, 1), "mean": (1, 3, 1, 1), "third": third})
+case("keras", [
+    node("Transpose", "x", "a", perm=[0, 2, 3, 1]), node("Relu", "a", "b"), node("Neg", "a", "c"),
+    node("Relu", "c", "d"), node("Mul", "slope d", "e"), node("Add", "b e", "f"),
+    node("Transpose", "f", "g", perm=[0, 3, 1, 2]), node("Pad", "g border least", "h"),
+    node("MaxPool", "h", "y", kernel_shape=[3, 3], strides=[2, 2])], {"x": [1, 4, 5, 3]}, "y",
+    {"slope": (1, 1, 4), "border": numbers(0, 0, 1, 0, 0, 0, 1, 1), "least": f32(-np.inf)})
+case("label", [
+    node("Conv", "x w", "a"), node("Softmax", "a", "scores", axis=1), node("ArgMax", "scores", "b", axis=1),
+    node("Cast", "b", "label", to=6)], {"x": [1, 3, 4, 3]}, "scores label", {"w": (5, 3, 1, 1)})
 case("norms", [
     node("Reshape", "x groups", "a"), node("InstanceNormalization", "a gw gb", "b"),
     node("Reshape", "b whole", "c"), node("Mul", "c weight", "d"), node("Add", "d bias", "e"),
