@@ -219,6 +219,23 @@ static void form_norm(ModelImport *im, OnnxNode *node) {
   become_norm(im, node, x, 0, 0, axis, epsilon);
 }
 
+/* ---- lengths ---- */
+/* x / max(|x|, epsilon), the length over one axis; PyTorch repeats it to the size of x in between. */
+static void form_length(ModelImport *im, OnnxNode *node) {
+  if (!is(node, "Div") || node->nin != 2) return;
+  const OnnxNode *repeated = made_by(im, node->in[1], "Expand");
+  const OnnxNode *least = made_by_either(im, repeated ? repeated->in[0] : node->in[1], "Max", "Clip");
+  double epsilon = least && least->nin > 1 ? number_at(im, least->in[1]) : (double)NAN;
+  if (is(least, "Clip") && least->nin > 2 && least->in[2]) return;
+  const OnnxNode *length = least ? made_by(im, least->in[0], "ReduceL2") : NULL;
+  const int64_t axis = length ? mean_axis(im, length) : INT64_MIN;
+  if (isnan(epsilon) || axis == INT64_MIN || length->in[0] != node->in[0]) return;
+  if (!onnx_int(length, "keepdims", 1)) return;
+  become_one(im, node, "LpNormalization", node->in[0]);
+  onnx_set_int(im->arena, node, "axis", axis);
+  onnx_set_float(im->arena, node, "cnnc_epsilon", epsilon);
+}
+
 /* ---- a border of minus infinity, which is what maxpool pads with ---- */
 static bool is_least(const ModelImport *im, const OnnxNode *pad) {
   const Tensor *value = pad->nin > 2 && pad->in[2] ? im->item[pad->in[2]].constant : NULL;
@@ -256,6 +273,7 @@ void canonical(ModelImport *im) {
     form_gelu(im, node);
     form_prelu(im, node);
     form_norm(im, node);
+    form_length(im, node);
     form_maxpool(im, node);
   }
 }

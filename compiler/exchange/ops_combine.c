@@ -197,6 +197,25 @@ static View *gated(ModelImport *im, const View *big, const View *small, const ch
   return view_copy(im, big, emit(im, 2, both, big->value->shape, "%s(%%*)", word));
 }
 
+/* The small one is one channel of the big one, and lies like it otherwise. */
+static bool is_plane(const View *small, const View *big) {
+  const int c = big->value->shape.rank - 1;
+  if (small->value->shape.rank != c + 1 || small->value->shape.dim[c] != 1) return false;
+  for (int a = 0; a < c; a++)
+    if (small->value->shape.dim[a] != big->value->shape.dim[a]) return false;
+  for (int d = 0; d < big->rank; d++) {
+    if (factors_equal(&small->along[d], &big->along[d]) && small->size[d] == big->size[d]) continue;
+    if (small->along[d].n || small->size[d] != 1 || !factors_whole(&big->along[d], big->value, c))
+      return false;
+  }
+  return true;
+}
+
+static View *plane(ModelImport *im, const View *big, const View *small, const char *word) {
+  Value *both[] = {big->value, small->value};
+  return view_copy(im, big, emit(im, 2, both, big->value->shape, "%s(%%*)", word));
+}
+
 static bool same_layout(const View *a, const View *b) {
   for (int d = 0; d < a->rank; d++)
     if (!factors_equal(&a->along[d], &b->along[d]) || a->size[d] != b->size[d]) return false;
@@ -227,6 +246,8 @@ static View *two_values(ModelImport *im, const View *x, const View *y, const cha
   }
   if (is_gate(b, a)) return gated(im, a, b, word);
   if (is_gate(a, b) && commutes(word)) return gated(im, b, a, word);
+  if (is_plane(b, a)) return plane(im, a, b, word);
+  if (is_plane(a, b) && commutes(word)) return plane(im, b, a, word);
   return both_laid(im, a, b, word);
 }
 

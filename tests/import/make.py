@@ -172,6 +172,15 @@ case("keras", [
 case("label", [
     node("Conv", "x w", "a"), node("Softmax", "a", "scores", axis=1), node("ArgMax", "scores", "b", axis=1),
     node("Cast", "b", "label", to=6)], {"x": [1, 3, 4, 3]}, "scores label", {"w": (5, 3, 1, 1)})
+case("reduced", [
+    node("ReduceMean", "x", "mean", axes=[1]), node("ReduceMax", "x", "most", axes=[1]),
+    node("Concat", "mean most", "a", axis=1), node("Conv", "a w", "b", pads=[1] * 4), node("Sigmoid", "b", "c"),
+    node("Mul", "c x", "d"), node("ReduceL2", "d", "e", axes=[1]), node("Max", "e least", "f"),
+    node("Div", "d f", "g"), node("ReduceSum", "g spatial", "h", keepdims=0),
+    node("ReduceMin", "g", "i", axes=[2, 3]),
+    node("ReduceL2", "x", "j", axes=[1, 2, 3], keepdims=0), node("Mul", "i gain", "k"),
+    node("ReduceSumSquare", "k", "l", axes=[-3])], {"x": [1, 4, 5, 3]}, "g h j l",
+    {"w": (1, 2, 3, 3), "least": f32(1e-6), "spatial": numbers(2, 3), "gain": f32(2)})
 case("norms", [
     node("Reshape", "x groups", "a"), node("InstanceNormalization", "a gw gb", "b"),
     node("Reshape", "b whole", "c"), node("Mul", "c weight", "d"), node("Add", "d bias", "e"),
