@@ -103,26 +103,18 @@ static const char *numbers(OnnxOut *o, const Node *node, const char *what, int64
                                      : out_floats(o, what, node->shape.rank, dim, value);
 }
 
-/* (x - mean/scale) * (scale/std); with a scale of 0, x*scale/std - mean/std. */
+/* x*(scale/std) - mean/std */
 const char *export_normalize(OnnxOut *o, const Node *node) {
   const int64_t n = out_extent(node).c;
-  float *gain = NEW_ARRAY(o->arena, float, n), *mean = NEW_ARRAY(o->arena, float, n),
-        *shift = NEW_ARRAY(o->arena, float, n);
-  bool finite = true;
+  float *gain = NEW_ARRAY(o->arena, float, n), *mean = NEW_ARRAY(o->arena, float, n);
   for (int64_t c = 0; c < n; c++) {
-    const double m = of_channel(node, "mean", c), s = of_channel(node, "scale", c),
-                 d = of_channel(node, "std", c);
-    gain[c] = (float)(s / d);
-    mean[c] = (float)(m / s);
-    shift[c] = (float)(-m / d);
-    finite = finite && isfinite(mean[c]);
+    const double std = of_channel(node, "std", c);
+    gain[c] = (float)(of_channel(node, "scale", c) / std);
+    mean[c] = (float)(of_channel(node, "mean", c) / std);
   }
   const char *x = out_input(o, 0);
-  if (!finite)
-    return out_two(o, "Add", out_two(o, "Mul", x, numbers(o, node, "factor", n, gain)),
-                   numbers(o, node, "shift", n, shift));
-  if (!all_are(mean, n, 0)) x = out_two(o, "Sub", x, numbers(o, node, "mean", n, mean));
-  return all_are(gain, n, 1) ? x : out_two(o, "Mul", x, numbers(o, node, "factor", n, gain));
+  if (!all_are(gain, n, 1)) x = out_two(o, "Mul", x, numbers(o, node, "factor", n, gain));
+  return all_are(mean, n, 0) ? x : out_two(o, "Sub", x, numbers(o, node, "mean", n, mean));
 }
 
 const char *export_l2norm(OnnxOut *o, const Node *node) {
