@@ -1,6 +1,6 @@
 """export.py --cnnc CNNC [PROGRAM...]: the models of ONNX that cnnc writes: onnx's checker takes them with
-full inference of shapes, and onnxruntime computes for two images what the compiled code does. Without programs
-all of tests/run, which must have every operator with a way out; those without one are named."""
+full inference of shapes, and onnxruntime computes for two images what the compiled code does. Without
+programs all of tests/run, which must have every operator with a way out; those without one are named."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, glob, os, re, sys, tempfile
 import numpy as np, onnx, onnxruntime

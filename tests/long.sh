@@ -2,9 +2,9 @@
 # long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each
 # reader, thousands of random programs, every choice of schedules, errors of functions, hundreds of kills of a
 # training run, every allocation failing once, the nets of examples/ beside eval and onnxruntime, models of
-# ONNX that cnnc writes, the first step of nets that find objects beside PyTorch, NaN in every program, damaged
-# lowered programs, every program by threads under a race detector, valgrind over hostile programs. `make check-long` runs it in the build
-# directory.
+# ONNX that cnnc writes, the first step of nets that find objects beside PyTorch, NaN in every program,
+# damaged lowered programs, every program by threads under a race detector, valgrind over hostile programs.
+# `make check-long` runs it in the build directory.
 # long.sh SOURCE_DIR
 # [sanitizers|fuzz|random|choices|rows|programs|functions|kills|memory|examples|outputs|export|steps|special|
 #  threads|valgrind]...

@@ -95,7 +95,7 @@ def run(library, net, inputs, outputs, trained, size):
     images = inputs[0][1][0] if len(inputs[0][1]) > 1 else 1
 
     def of_image(t, n):
-        several = len(t[1]) > 1 and t[1][0] == images
+        several = len(t[1]) > (images == 1) and t[1][0] == images
         each = len(t[2]) // (t[1][0] if several else 1)
         return (t[1][1:], t[2][n * each:(n + 1) * each]) if several else (t[1], t[2])
 
@@ -186,9 +186,9 @@ def write_page(right, reasons):
     lines = ["<!-- Made by `BLESS=1 make check TESTS=tests/onnx.tap`; do not edit. -->",
              "# ONNX's official tests", ""]
     lines += fold(f"The {count + refused} models of libonnx-testdata of Debian 12 (onnx 1.12) through `cnnc "
-                  f"import`: {count} are imported, compiled, and give the numbers that the tests expect; none "
-                  f"gives others; {refused} are refused. Most of these are about what nets are not made of, "
-                  "such as whole numbers, texts and sequences. The reasons are those that cnnc gives, with N "
+                  f"import`: {count} are imported, compiled, and give the numbers that the tests expect; "
+                  f"none gives others; {refused} are refused. Most of these are about what nets are not made "
+                  "of, such as whole numbers, texts and sequences. The reasons are those that cnnc gives, with N "
                   "for any number.")
     for why, names in sorted(reasons.items(), key=lambda row: (-len(row[1]), row[0])):
         lines += ["", f"## {why} ({len(names)})", ""] + fold(", ".join(sorted(names)))

@@ -36,8 +36,23 @@ def model(name):
         nodes, name, [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in inputs.items()],
         [helper.make_tensor_value_info(k, TensorProto.INT32 if k == "label" else TensorProto.FLOAT, None)
          for k in outputs], made)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8,
-                             producer_name="make.py")
+    sets = [helper.make_opsetid("", opset)] + [helper.make_opsetid("own", 1)] * (name == "functions")
+    return helper.make_model(graph, opset_imports=sets, ir_version=9 if name == "functions" else 8,
+                             producer_name="make.py", functions=functions() if name == "functions" else [])
+
+
+def functions():
+    """Block: a convolution and Leaky, which calls a function, too, and whose slope is 0.5 unless it is given."""
+    sets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    leaky = helper.make_node("LeakyRelu", ["a"], ["b"])
+    leaky.attribute.append(onnx.AttributeProto(name="alpha", ref_attr_name="slope", type=1))
+    inner = helper.make_node("Leaky", ["b"], ["c"], domain="own")
+    inner.attribute.append(onnx.AttributeProto(name="slope", ref_attr_name="slope", type=1))
+    conv = helper.make_node("Conv", ["a", "w"], ["b"], name="conv")
+    slope = [helper.make_attribute("slope", 0.5)]
+    return [helper.make_function("own", "Leaky", ["a"], ["b"], [leaky], sets, attribute_protos=slope),
+            helper.make_function("own", "Block", ["a", "w"], ["c"], [conv, inner], sets,
+                                 attribute_protos=slope)]
 
 
 def in_memory(array, last):
@@ -145,7 +160,8 @@ case("resized", [
     {"s1": numbers(1, 3, 6, 9), "s2": numbers(1, 3, 9, 6), "s3": numbers(1, 3, 7, 4),
      "up": np.array([1, 1, 2, 2], f32)})
 case("positions", [
-    node("Conv", "x w", "a"), node("Add", "a pos", "b"), node("Mul", "plane b", "c"), node("Sub", "all c", "d"),
+    node("Conv", "x w", "a"), node("Add", "a pos", "b"), node("Mul", "plane b", "c"),
+    node("Sub", "all c", "d"),
     node("Max", "d least", "e"), node("Div", "one e", "f"), node("Concat", "f pos", "g", axis=1),
     node("Concat", "row g", "h", axis=2), node("Reshape", "h flat", "i"),
     node("Transpose", "i", "j", perm=[0, 2, 1]), node("Concat", "class j", "k", axis=1),
@@ -158,7 +174,8 @@ case("many", [
     node("Concat", " ".join(f"a{i}" for i in range(19)), "y", axis=1)], {"x": [1, 2, 3, 4]}, "y",
     {f"n{i}": f32(i - 4.5) for i in range(19)})
 case("twice", [
-    node("Conv", "x w", "a"), node("InstanceNormalization", "a ones zeros", "b"), node("Mul", "b factor", "c"),
+    node("Conv", "x w", "a"), node("InstanceNormalization", "a ones zeros", "b"),
+    node("Mul", "b factor", "c"),
     node("Add", "b shift", "d"), node("Sub", "x mean", "e"), node("Mul", "e third", "f"),
     node("Div", "e third", "g"), node("Concat", "c d f g", "y", axis=1)], {"x": [1, 3, 4, 5]}, "y",
     {"w": (3, 3, 1, 1), "ones": np.ones(3, f32), "zeros": np.zeros(3, f32), "factor": (3, 1, 1),
@@ -174,13 +191,18 @@ case("label", [
     node("Cast", "b", "label", to=6)], {"x": [1, 3, 4, 3]}, "scores label", {"w": (5, 3, 1, 1)})
 case("reduced", [
     node("ReduceMean", "x", "mean", axes=[1]), node("ReduceMax", "x", "most", axes=[1]),
-    node("Concat", "mean most", "a", axis=1), node("Conv", "a w", "b", pads=[1] * 4), node("Sigmoid", "b", "c"),
+    node("Concat", "mean most", "a", axis=1), node("Conv", "a w", "b", pads=[1] * 4),
+    node("Sigmoid", "b", "c"),
     node("Mul", "c x", "d"), node("ReduceL2", "d", "e", axes=[1]), node("Max", "e least", "f"),
     node("Div", "d f", "g"), node("ReduceSum", "g spatial", "h", keepdims=0),
     node("ReduceMin", "g", "i", axes=[2, 3]),
     node("ReduceL2", "x", "j", axes=[1, 2, 3], keepdims=0), node("Mul", "i gain", "k"),
     node("ReduceSumSquare", "k", "l", axes=[-3])], {"x": [1, 4, 5, 3]}, "g h j l",
     {"w": (1, 2, 3, 3), "least": f32(1e-6), "spatial": numbers(2, 3), "gain": f32(2)})
+case("functions", [
+    helper.make_node("Block", ["x", "w1"], ["a"], name="/first", domain="own", slope=0.25),
+    helper.make_node("Block", ["a", "w2"], ["y"], name="/second", domain="own")],
+    {"x": [1, 3, 4, 5]}, "y", {"w1": (4, 3, 1, 1), "w2": (2, 4, 3, 3)})
 case("norms", [
     node("Reshape", "x groups", "a"), node("InstanceNormalization", "a gw gb", "b"),
     node("Reshape", "b whole", "c"), node("Mul", "c weight", "d"), node("Add", "d bias", "e"),
