@@ -1,6 +1,7 @@
 /* program_text.c: statements as a program: chained where a value is read next, named where it is read
  * elsewhere. */
 // SPDX-License-Identifier: Apache-2.0
+#include <ctype.h>
 #include <string.h>
 #include "exchange/import.h"
 
@@ -29,6 +30,23 @@ static void put_inputs(ModelImport *im, Text *out) {
   }
 }
 
+/* Do letters begin like these, whether large or small? */
+static bool begins_like(const char *word, const char *with) {
+  while (*with && tolower((unsigned char)*word) == tolower((unsigned char)*with)) word++, with++;
+  return !*with;
+}
+
+/* Of /layer1/layer1.0/Add layer1.0/Add; of /maxpool/MaxPool maxpool, which says it already. */
+static const char *short_name(ModelImport *im, const char *name, const char *op) {
+  const char *last = strrchr(name, '/'), *module = last;
+  if (!last || last == name) return name;
+  while (module > name && module[-1] != '/') module--;
+  const char *own = last;
+  while (own > module && own[-1] != '.') own--;
+  const bool says = *op && begins_like(own, op) && begins_like(last + 1, op);
+  return says ? arena_copy(im->arena, module, (size_t)(last - module)) : module;
+}
+
 /* A name for a value: its output's, else its node's. */
 static void name_value(ModelImport *im, Value *value) {
   if (value->name) return;
@@ -41,9 +59,7 @@ static void name_value(ModelImport *im, Value *value) {
   const char *name = node && *node->name  ? node->name
                      : node && node->nout ? im->onnx->tensor[node->out[0]]
                                           : "t";
-  const char *last = strrchr(name, '/'), *before = last;
-  while (before && before > name && before[-1] != '/') before--;
-  value->name = identifier(im, last && last > name ? before : name);
+  value->name = identifier(im, short_name(im, name, node ? node->op : ""));
 }
 
 static void name_values(ModelImport *im) {

@@ -203,6 +203,13 @@ case("functions", [
     helper.make_node("Block", ["x", "w1"], ["a"], name="/first", domain="own", slope=0.25),
     helper.make_node("Block", ["a", "w2"], ["y"], name="/second", domain="own")],
     {"x": [1, 3, 4, 5]}, "y", {"w1": (4, 3, 1, 1), "w2": (2, 4, 3, 3)})
+case("named", [
+    node("MaxPool", "x", "a", "/maxpool/MaxPool", kernel_shape=[3, 3], pads=[1] * 4),
+    node("Conv", "a w", "b", "/layer1/layer1.0/conv1/Conv", pads=[1] * 4),
+    node("Add", "b a", "c", "/layer1/layer1.0/Add"),
+    node("Sigmoid", "c", "d", "/layer1/layer1.0/Sigmoid_1"), node("Mul", "c d", "e"), node("Add", "e a", "f"),
+    node("Mul", "f d", "y")],
+    {"x": [1, 3, 4, 5]}, "y", {"w": (3, 3, 3, 3)})
 case("norms", [
     node("Reshape", "x groups", "a"), node("InstanceNormalization", "a gw gb", "b"),
     node("Reshape", "b whole", "c"), node("Mul", "c weight", "d"), node("Add", "d bias", "e"),
