@@ -42,7 +42,7 @@ def model(name):
 
 
 def functions():
-    """Block: a convolution and Leaky, which calls a function, too, and whose slope is 0.5 unless it is given."""
+    """Block: a convolution, then the function Leaky, whose slope is 0.5 unless it is given."""
     sets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
     leaky = helper.make_node("LeakyRelu", ["a"], ["b"])
     leaky.attribute.append(onnx.AttributeProto(name="alpha", ref_attr_name="slope", type=1))
