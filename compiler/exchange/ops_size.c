@@ -351,14 +351,32 @@ static int64_t nearest_source(int64_t in, int64_t out, int64_t at, const char *h
   return from < 0 ? 0 : from < (double)in ? (int64_t)from : in - 1;
 }
 
-/* Are the elements those of resize, by the element below or by the one whose middle is nearest? */
+enum { MOST_PLACES = 1 << 20 };
+
+/* After so many elements what they are taken from repeats itself. */
+static int64_t period_of(int64_t in, int64_t out, const char *how) {
+  if (strcmp(how, "align_corners") == 0) return out;
+  int64_t a = in, b = out;
+  while (b) {
+    const int64_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return out / a;
+}
+
+/* Are the elements those of resize, by the element below or by the one whose middle is nearest? The first and
+ * the last period are looked at. */
 static bool nearest_fits(const Sizes *s, bool exact, const char *how, const char *rounding) {
-  for (int a = 0; a < s->n; a++)
-    for (int64_t at = 0; at < s->out[a]; at++) {
-      const int64_t in = s->in[a], out = s->out[a];
+  for (int a = 0; a < s->n; a++) {
+    const int64_t in = s->in[a], out = s->out[a], period = period_of(in, out, how);
+    if (period > MOST_PLACES) return false;
+    for (int64_t i = 0; i < 2 * period; i++) {
+      const int64_t at = i < period ? i : out - 1 - (i - period);
       const int64_t ours = exact ? (2 * at + 1) * in / (2 * out) : at * in / out;
       if (nearest_source(in, out, at, how, rounding) != ours) return false;
     }
+  }
   return true;
 }
 
