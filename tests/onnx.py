@@ -188,8 +188,8 @@ def write_page(right, reasons):
     lines += fold(f"The {count + refused} models of libonnx-testdata of Debian 12 (onnx 1.12) through `cnnc "
                   f"import`: {count} are imported, compiled, and give the numbers that the tests expect; "
                   f"none gives others; {refused} are refused. Most of these are about what nets are not made "
-                  "of, such as whole numbers, texts and sequences. The reasons are those that cnnc gives, with "
-                  "N for any number.")
+                  "of, such as whole numbers, texts and sequences. The reasons are those that cnnc gives, "
+                  "with N for any number.")
     for why, names in sorted(reasons.items(), key=lambda row: (-len(row[1]), row[0])):
         lines += ["", f"## {why} ({len(names)})", ""] + fold(", ".join(sorted(names)))
     lines += ["", f"## Right ({count})", ""] + fold(", ".join(right))
