@@ -25,6 +25,15 @@ View *view_of(ModelImport *im, const OnnxNode *node, int input) {
               : no(im, given(node, input) ? "a constant where a value is expected" : "an input is missing");
 }
 
+/* Sizes that the language refuses go no further, so that nothing is computed of them. */
+static Shape bounded(ModelImport *im, Shape shape) {
+  int64_t n = 1;
+  for (int a = 0; a < shape.rank; a++)
+    if (__builtin_mul_overflow(n, shape.dim[a], &n) || n > INT32_MAX) im->huge = true;
+  for (int a = 0; a < shape.rank && im->huge; a++) shape.dim[a] = 1;
+  return shape;
+}
+
 static Value *emit_call(ModelImport *im, int nin, Value *const *in, Shape shape, const char *call) {
   Value *value = NEW(im->arena, Value);
   Statement *statement = NEW(im->arena, Statement);
@@ -34,7 +43,7 @@ static Value *emit_call(ModelImport *im, int nin, Value *const *in, Shape shape,
     statement->in[i] = in[i];
     in[i]->reads++;
   }
-  *value = (Value){.shape = shape, .made = statement};
+  *value = (Value){.shape = bounded(im, shape), .made = statement};
   vec_push(im->arena, im->statements, statement);
   return value;
 }
@@ -289,6 +298,7 @@ static bool has_odd_number(const char *call) {
 static void import_node(ModelImport *im, const OnnxNode *node) {
   im->node = node;
   im->why = NULL;
+  im->huge = false;
   if (node->nout == 0 || is_known(im, node) || !inputs_known(im, node)) return;
   const int before = im->statements.n;
   if (fold(im, node)) {
@@ -301,6 +311,7 @@ static void import_node(ModelImport *im, const OnnxNode *node) {
   }
   const OnnxOperator *row = onnx_operator(node->op);
   View *view = row ? row->import(im, node) : no(im, "there is no such operator");
+  if (view && im->huge) view = no(im, "a value of more than 2147483647 elements");
   for (int i = before; view && i < im->statements.n; i++)
     if (has_odd_number(im->statements.data[i]->call)) view = no(im, "a number that is not finite");
   if (!view) {

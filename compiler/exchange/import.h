@@ -100,6 +100,7 @@ typedef struct ModelImport {
   const OnnxNode *node; /* at hand */
   const char *why;      /* it has no form */
   size_t computed;      /* bytes of constants */
+  bool huge;            /* the node at hand makes more elements than a value may have */
   int64_t batch;
   VEC(Statement *) statements;
   VEC(Value *) inputs;
