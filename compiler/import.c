@@ -240,7 +240,7 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
 /* Numbers that ONNX allows and the language does not: its own messages are the reasons. A statement has a
  * line, behind a comment, the net and its inputs. */
 static void report_refused(const ModelImport *im, const Diags *diags, const Sources *sources) {
-  const int before = 3 + im->inputs.n, n = diags_errors(diags);
+  const int before = 3 + im->left_out.n + im->inputs.n, n = diags_errors(diags);
   Span where;
   Diag *diag = diag_report(im->diags, DIAG_import_operator, im->at, NULL,
                            "%d of %d statement%s ha%s no form in the language", n, im->statements.n,

@@ -21,6 +21,7 @@ enum { /* long options without a letter of their own */
        LONG_WEIGHTS_PREFIX,
        LONG_RENAME,
        LONG_MATCH,
+       LONG_LAYOUT,
        LONG_EMBED,
        LONG_SINGLE_FILE,
        LONG_BATCH,
@@ -51,12 +52,14 @@ enum { /* long options without a letter of their own */
 
 const OptionRow options_table[] = {
     {NULL, 'o', required_argument, "-o FILE",
-     "what to write, by its suffix: .c (and .h beside it), .o, .so, .wasm, .model (the weights alone); "
+     "what to write, by its suffix: .c (and .h beside it), .o, .so, .wasm, .model (the weights alone), "
+     ".onnx; "
      "without a suffix: a program; -: C on standard output. Without -o the program is checked and "
      "summarised",
      "@file"},
     {"emit", LONG_EMIT, required_argument, "--emit=KIND",
-     "c header obj shared exe wasm model; library: a folder for Arduino, PlatformIO, ESP-IDF, Zephyr and "
+     "c header obj shared exe wasm model onnx; library: a folder for Arduino, PlatformIO, ESP-IDF, Zephyr "
+     "and "
      "CMake; or a view of the program: summary json dot ast graph nests program schedule",
      "@kinds"},
     {"after", LONG_AFTER, required_argument, "--after=PASS",
@@ -82,6 +85,8 @@ const OptionRow options_table[] = {
      "how the arrays in that file are found: by name, or in their order where all shapes agree, which "
      "prints a file for --rename",
      "name order"},
+    {"layout", LONG_LAYOUT, required_argument, "--layout=ORDER",
+     "how a model of ONNX takes its pictures: chw, as is usual there, or hwc, channels last", "chw hwc"},
     {"embed", LONG_EMBED, required_argument, "--embed=HOW",
      "weights go into the C file as text (up to 1 MB), a file NAME.weights.bin beside it (incbin), or an"
      " object NAME.weights.o beside it (object)",
@@ -173,6 +178,7 @@ static const Kind kinds[] = {
     {"wasm", OUTPUT_WASM, ".wasm"},
     {"model", OUTPUT_MODEL, ".model"},
     {"library", OUTPUT_LIBRARY, NULL},
+    {"onnx", OUTPUT_ONNX, ".onnx"},
     {"summary", OUTPUT_SUMMARY, NULL},
     {"json", OUTPUT_JSON, NULL},
     {"dot", OUTPUT_DOT, NULL},
@@ -245,10 +251,10 @@ static const char *const other_suffixes[][2] = {
     {".s", "the C compiler makes assembly of the C: -o FILE.c, then cc -O2 -S FILE.c"},
     {".safetensors", "weights are written by training: cnnc FILE.cnn -o NAME, then ./NAME train"},
     {".npz", "weights are written by training: cnnc FILE.cnn -o NAME, then ./NAME train"},
-    {".onnx", "cnnc writes no ONNX"},
     {".json", "--emit=json writes the table of layers as JSON"},
     {".dot", "--emit=dot writes the graph for Graphviz"},
-    {NULL, "there are .c, .h, .o, .so, .wasm, .model, and no suffix for a program; or use --emit=KIND"},
+    {NULL,
+     "there are .c, .h, .o, .so, .wasm, .model, .onnx, and no suffix for a program; or use --emit=KIND"},
 };
 
 static const char *suffix_help(const char *suffix) {
@@ -452,19 +458,19 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
     if (kind_given && options->kind == OUTPUT_C) options->output = "-";
     else if (kind_given && options->kind == OUTPUT_HEADER) options->output = "-";
     else if (options_view(options->kind)) options->output = "-";
-    else if (options_backend(options->kind) || options->kind == OUTPUT_MODEL)
+    else if (options_backend(options->kind) || options->kind == OUTPUT_MODEL || options->kind == OUTPUT_ONNX)
       return usage_error("an object, library, program or model needs a file to be written to: -o FILE");
     else if (options->kind == OUTPUT_LIBRARY)
       return usage_error("--emit=library needs a folder to be written to: -o FOLDER");
   } else if (!*options->output) return usage_error("the output's file name is empty");
   else if (!kind_given && !kind_from_suffix(options)) return false;
   if (options->output && strcmp(options->output, "-") == 0) {
-    if (options_backend(options->kind))
-      return usage_error("an object, library or program cannot be written to standard output");
+    if (options_backend(options->kind) || options->kind == OUTPUT_ONNX)
+      return usage_error("an object, library, program or model of ONNX cannot be written to standard output");
     if (options->summary) return usage_error("--summary and -o - both write to standard output");
     options->single_file = options->kind == OUTPUT_C || options->single_file;
   }
-  if (!options_weights(options) || !options_library(options)) return false;
+  if (!options_weights(options) || !options_library(options) || !options_onnx(options)) return false;
   if (options->single_file && options->kind == OUTPUT_HEADER)
     return usage_error("--single-file has no header to write");
   if (options->dependencies && !options->dependency_file &&
@@ -487,7 +493,8 @@ static bool take_long(Options *options, Arena *arena, Given *given, int code) {
   static const char *const formats[] = {"text", "json", "sarif", NULL},
                            *const colours[] = {"auto", "always", "never", NULL},
                            *const thread_kinds[] = {"openmp", "none", NULL},
-                           *const matches[] = {"name", "order", NULL}, *const networks[] = {"look", NULL};
+                           *const matches[] = {"name", "order", NULL}, *const networks[] = {"look", NULL},
+                           *const layouts[] = {"chw", "hwc", NULL};
   int only = 0;
   switch (code) {
   case LONG_EMIT: return read_kind(options, arena, optarg, &given->kind);
@@ -495,6 +502,7 @@ static bool take_long(Options *options, Arena *arena, Given *given, int code) {
   case LONG_WEIGHTS_PREFIX: options->weights_prefix = optarg; break;
   case LONG_RENAME: options->rename = optarg; return *optarg || usage_error("--rename wants a file name");
   case LONG_MATCH: return read_word("--match", optarg, matches, &options->match);
+  case LONG_LAYOUT: return read_word("--layout", optarg, layouts, &options->layout);
   case LONG_EMBED: return read_embed(options, optarg);
   case LONG_SINGLE_FILE: options->single_file = true; break;
   case LONG_BATCH: return read_batch(options, optarg);
@@ -562,7 +570,7 @@ static bool take_letter(Options *options, Arena *arena, int code, int argc, char
 }
 
 bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
-  *options = (Options){.batch = 1};
+  *options = (Options){.batch = 1, .layout = -1};
   struct option table[ROWS + 1] = {{0}};
   for (int i = 0, n = 0; i < ROWS; i++)
     if (options_table[i].name)

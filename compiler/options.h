@@ -16,7 +16,8 @@ typedef enum OutputKind {
   OUTPUT_SHARED,
   OUTPUT_WASM,
   OUTPUT_PROGRAM,
-  OUTPUT_MODEL,   /* packed weights */
+  OUTPUT_MODEL, /* packed weights */
+  OUTPUT_ONNX,
   OUTPUT_LIBRARY, /* a folder for other build systems */
   OUTPUT_EXAMPLE, /* a program around NAME.c: of `cnnc new` alone */
   OUTPUT_SUMMARY,
@@ -60,7 +61,8 @@ typedef struct Options {
   const char *after; /* a pass: with OUTPUT_GRAPH the graph behind it; NULL: as written */
   const char *weights, *weights_prefix, *rename, *prefix, *cc, *runtime; /* NULL: not given */
   const char *version_name, *author, *url;                               /* of a library; NULL: not given */
-  int match; /* the weights: 0 by name, 1 by order */
+  int match;  /* the weights: 0 by name, 1 by order */
+  int layout; /* of the inputs of a model of ONNX: 0 chw, 1 hwc; -1: not given */
   EmbedKind embed;
   int64_t batch;
   int64_t memory; /* bytes that training may take; 0: as many as it needs */

@@ -18,6 +18,14 @@ bool options_after(const Options *options) {
          usage_error("'%s' is no pass of the training graph, which --train shows", pass);
 }
 
+bool options_onnx(const Options *options) {
+  if (options->layout >= 0 && options->kind != OUTPUT_ONNX)
+    return usage_error("--layout is about a model of ONNX: it wants -o FILE.onnx; for C, `input x: 28x28x1 "
+                       "(layout=chw)` in the program says how the caller's buffers lie");
+  return options->kind != OUTPUT_ONNX || options->batch == 1 ||
+         usage_error("a model of ONNX takes any number of images: leave --batch out");
+}
+
 bool options_weights(const Options *options) {
   const char *about = options->weights_prefix ? "weights-prefix"
                       : options->rename       ? "rename"

@@ -2,11 +2,13 @@
  */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "backend/weights.h"
 #include "compilation.h"
+#include "exchange/onnx_out.h"
 #include "graph/dot.h"
 #include "graph/dump.h"
 
@@ -150,20 +152,50 @@ static bool write_model(Compilation *c) {
   return add_bytes(c, c->options->output, model.data, model.n);
 }
 
+/* What a model is made of; one of ONNX may have none. */
 static bool has_weights(Compilation *c) {
-  if (c->weights && c->graph->parameters) return true;
+  const bool onnx = c->options->kind == OUTPUT_ONNX;
+  if (c->graph->parameters ? c->weights != NULL : onnx) return true;
   const char *name = c->graph->name;
   if (c->graph->parameters == 0)
     diag_report(c->diags, DIAG_no_weights, c->graph->name_span, NULL,
                 "net %s has no parameters, so there is no model to write", name);
   else {
     Diag *diag = diag_report(c->diags, DIAG_no_weights, c->graph->name_span, NULL,
-                             "a model is made of trained weights, and none are given for net %s", name);
+                             "a model %s trained weights, and none are given for net %s",
+                             onnx ? "of ONNX holds" : "is made of", name);
     diag_help(diag, "--weights=FILE names a .safetensors or .npz file of them, or one of PyTorch");
   }
   return false;
 }
 
+/* ---- ONNX ---- */
+enum { ONNX_DETACHED = 1024 }; /* bytes of the least tensor that goes into the file beside a large model */
+static const size_t onnx_most = 0x7fffffff; /* bytes that a message may have */
+
+static bool spare_file(Compilation *c, const char *path, const char **temporary) {
+  const char *why = NULL;
+  if (!spares_inputs(c, path)) return false;
+  return outputs_adopt(c->outputs, path, temporary, &why) || cannot_write(c, path, why);
+}
+
+static bool write_onnx(Compilation *c) {
+  const char *path = c->options->output, *beside = with_suffix(c->arena, path, ".onnx.data"), *temporary;
+  if (!has_weights(c)) return false;
+  ModelProto *model = onnx_out(c->arena, c->diags, c->graph, c->weights, c->options->layout == 1);
+  if (!model) return false;
+  if (onnx_bytes(model) > onnx_most) {
+    const WireList data = onnx_detach(c->arena, model, base_name(beside), ONNX_DETACHED);
+    if (!spare_file(c, beside, &temporary)) return false;
+    if (!onnx_save_detached(&data, temporary)) return cannot_write(c, beside, strerror(errno));
+  }
+  if (!spare_file(c, path, &temporary)) return false;
+  if (!onnx_save(model, temporary)) return cannot_write(c, path, strerror(errno));
+  stage_done(c, "write ONNX");
+  return true;
+}
+
+/* ---- the program around it ---- */
 static bool write_example(Compilation *c) {
   Text text = {.arena = c->arena};
   if (!lower(c)) return false;
@@ -174,6 +206,7 @@ static bool write_example(Compilation *c) {
 static bool write_code(Compilation *c) {
   const Options *o = c->options;
   const char *header = header_path(c);
+  if (o->kind == OUTPUT_ONNX) return write_onnx(c);
   if (header && strpbrk(base_name(header), "\"\\\n"))
     return cannot_write(c, header, "C cannot include a header of this name");
   if (o->kind == OUTPUT_LIBRARY) return write_library(c);

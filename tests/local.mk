@@ -35,7 +35,7 @@ endif
 TESTS += @NET_CASES@ @SCRIPT_CASES@
 EXTRA_DIST += @SCRIPT_CASES@ %D%/messages.py %D%/long.sh %D%/identical.sh %D%/harness/bare.c \
   %D%/harness/bare.mjs %D%/harness/editor.cjs %D%/harness/racer.c %D%/run %D%/grad %D%/special %D%/diag \
-  %D%/broken %D%/emit %D%/import %D%/import.py %D%/onnx.py \
+  %D%/broken %D%/emit %D%/import %D%/import.py %D%/onnx.py %D%/onnx.txt %D%/export.py %D%/compiled.py \
   %D%/cli %D%/fuzz %D%/golden %D%/weights %D%/web
 
 # Where a folder of cases is also in the build directory, make dist copies that too: results are no sources.
@@ -67,6 +67,7 @@ unit_SOURCES = %D%/unit/main.c %D%/unit/suites.def %D%/unit/base.c %D%/unit/synt
   %D%/unit/prelude.c %D%/unit/printed.c %D%/unit/printed.h %D%/unit/lower.c %D%/unit/ops.c \
   %D%/unit/ops_check.c %D%/unit/ops_net.c %D%/unit/ops_net.h %D%/unit/layout.c %D%/unit/target.c \
   %D%/unit/winograd.c %D%/unit/compare.c %D%/unit/routine.c %D%/unit/detection.c %D%/unit/sampling.c \
+  %D%/unit/onnx.c \
   %D%/harness/bytes.c %D%/harness/bytes.h %D%/harness/compare.c \
   %D%/harness/compare.h %D%/harness/machine.c %D%/harness/machine.h %D%/harness/sample.c \
   %D%/harness/sample.h %D%/harness/foreign.c %D%/harness/foreign.h %D%/unit/runtime_augment.c \

@@ -1,12 +1,13 @@
 #!/bin/sh
 # long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each
 # reader, thousands of random programs, every choice of schedules, errors of functions, hundreds of kills of a
-# training run, every allocation failing once, the nets of examples/ beside eval and onnxruntime, the first
-# step of nets that find objects beside PyTorch, NaN in every program, damaged lowered programs, every program
-# by threads under a race detector, valgrind over hostile programs, the language server by a client of others,
-# the packages of Debian. `make check-long` runs it in the build directory.
+# training run, every allocation failing once, the nets of examples/ beside eval and onnxruntime, models of
+# ONNX that cnnc writes, the first step of nets that find objects beside PyTorch, NaN in every program,
+# damaged lowered programs, every program by threads under a race detector, valgrind over hostile programs, the
+# language server by a client of others, the packages of Debian. `make check-long` runs it in the build
+# directory.
 # long.sh SOURCE_DIR
-# [sanitizers|fuzz|random|choices|rows|programs|functions|kills|memory|examples|outputs|steps|special|
+# [sanitizers|fuzz|random|choices|rows|programs|functions|kills|memory|examples|outputs|export|steps|special|
 #  threads|valgrind|editor|packages]...
 # SPDX-License-Identifier: Apache-2.0
 set -eu
@@ -14,7 +15,7 @@ export NETCHECK_ALL=yes
 top=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- sanitizers fuzz random choices rows programs functions kills memory examples outputs \
-  steps special threads valgrind editor packages
+  export steps special threads valgrind editor packages
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
 clang=${CLANG:-clang}
@@ -230,6 +231,17 @@ outputs() {
   verdict "$status" "examples against onnxruntime (long-outputs.log)"
 }
 
+# Models of ONNX that cnnc writes: onnxruntime computes the same of every program of tests/run, and all nets
+# of examples/ that classify come back as programs that do.
+export_models() {
+  status=0
+  sh "$top/bench/run" export "$here" >"$here/long-export.log" 2>&1 || status=$?
+  CNNC=$here/cnnc top_srcdir=$top COMPUTED=all sh "$top/tests/export.tap" >>"$here/long-export.log" 2>&1 ||
+    status=$?
+  grep -q '^not ok' "$here/long-export.log" && status=1
+  verdict "$status" "models of ONNX against onnxruntime, and back (long-export.log)"
+}
+
 # tests/steps.tap with the kernels that are chosen for this CPU.
 first_steps() {
   status=0
@@ -305,6 +317,7 @@ for part in "$@"; do
   memory) memory ;;
   examples) examples ;;
   outputs) outputs ;;
+  export) export_models ;;
   steps) first_steps ;;
   special) special_values ;;
   threads) threads ;;

@@ -90,6 +90,21 @@ const char *layer_of(ModelImport *im, const OnnxNode *node, int input) {
   return unused(im, &im->layers, clean(im, renamed(im, name)));
 }
 
+const char *layer_of_constant(ModelImport *im, const OnnxNode *node, int input) {
+  const Tensor *t = constant_of(im, node, input);
+  const char *name = t && t->name ? t->name : "", *within = strstr(name, "::"), *end = strrchr(name, '.');
+  if (!is_letter(name[0]) || within) return layer_of(im, node, input);
+  if (end && strcmp(end, ".weight") == 0) name = arena_copy(im->arena, name, (size_t)(end - name));
+  return unused(im, &im->layers, clean(im, renamed(im, name)));
+}
+
+/* As the language calls a layer that has no name: conv1. */
+static bool is_ordinal(ModelImport *im, const char *word) {
+  size_t n = strlen(word);
+  while (n && is_digit(word[n - 1])) n--;
+  return word[n] && op_find(arena_copy(im->arena, word, n));
+}
+
 static bool is_reserved(const char *word) {
   static const char *const words[] = {
 #define KEYWORD(word, token) #word,
@@ -111,7 +126,7 @@ const char *identifier(ModelImport *im, const char *name) {
   while (text.n && text.s[text.n - 1] == '_') text.s[--text.n] = 0;
   const char *word = text.n ? text.s : "x";
   if (is_digit(word[0])) word = arena_printf(im->arena, "t%s", word);
-  if (is_reserved(word)) word = arena_printf(im->arena, "%s_", word);
+  if (is_reserved(word) || is_ordinal(im, word)) word = arena_printf(im->arena, "%s_", word);
   while (table_find(&im->layers, word)) word = arena_printf(im->arena, "%s_", word);
   return unused(im, &im->names, word);
 }
