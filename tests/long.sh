@@ -3,8 +3,8 @@
 # reader, thousands of random programs, every choice of schedules, errors of functions, hundreds of kills of a
 # training run, every allocation failing once, the nets of examples/ beside eval and onnxruntime, models of
 # ONNX that cnnc writes, the first step of nets that find objects beside PyTorch, NaN in every program,
-# damaged lowered programs, every program by threads under a race detector, valgrind over hostile programs, the
-# language server by a client of others, the packages of Debian. `make check-long` runs it in the build
+# damaged lowered programs, every program by threads under a race detector, valgrind over hostile programs,
+# the language server by a client of others, the packages of Debian. `make check-long` runs it in the build
 # directory.
 # long.sh SOURCE_DIR
 # [sanitizers|fuzz|random|choices|rows|programs|functions|kills|memory|examples|outputs|export|steps|special|
