@@ -45,15 +45,25 @@ static int run(Arena *arena, const Options *options) {
   return compile(arena, options);
 }
 
+/* Commands with options of their own; a page has neither editors to serve nor folders to make. */
+static bool command(Arena *arena, int argc, char **argv, int *status) {
+  const char *name = argc > 1 ? argv[1] : "";
+  if (strcmp(name, "fmt") == 0) *status = fmt(arena, argc - 1, argv + 1);
+  else if (strcmp(name, "import") == 0) *status = import(arena, argc - 1, argv + 1);
+#ifndef __wasi__
+  else if (strcmp(name, "lsp") == 0) *status = lsp(arena, argc - 1, argv + 1);
+  else if (strcmp(name, "new") == 0) *status = new_project(arena, argv[0], argc - 1, argv + 1);
+#endif
+  else return false;
+  return true;
+}
+
 int main(int argc, char **argv) {
   Arena *arena = arena_new();
   Options options;
   int status;
-  if (argc > 1 && strcmp(argv[1], "fmt") == 0) status = fmt(arena, argc - 1, argv + 1);
-  else if (argc > 1 && strcmp(argv[1], "import") == 0) status = import(arena, argc - 1, argv + 1);
-  else if (argc > 1 && strcmp(argv[1], "lsp") == 0) status = lsp(arena, argc - 1, argv + 1);
-  else if (argc > 1 && strcmp(argv[1], "new") == 0) status = new_project(arena, argv[0], argc - 1, argv + 1);
-  else status = options_parse(&options, arena, argc, argv) ? run(arena, &options) : 2;
+  if (!command(arena, argc, argv, &status))
+    status = options_parse(&options, arena, argc, argv) ? run(arena, &options) : 2;
   if (fflush(stdout) != 0 || ferror(stdout)) {
     perror("cnnc: error: standard output");
     status = status ? status : 1;

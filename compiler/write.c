@@ -170,6 +170,11 @@ static bool has_weights(Compilation *c) {
 }
 
 /* ---- ONNX ---- */
+#ifdef __wasi__ /* weights cannot be read in a page */
+static bool write_onnx(Compilation *c) {
+  return cannot_write(c, c->options->output, "a page writes no models of ONNX");
+}
+#else
 enum { ONNX_DETACHED = 1024 }; /* bytes of the least tensor that goes into the file beside a large model */
 static const size_t onnx_most = 0x7fffffff; /* bytes that a message may have */
 
@@ -194,6 +199,7 @@ static bool write_onnx(Compilation *c) {
   stage_done(c, "write ONNX");
   return true;
 }
+#endif
 
 /* ---- the program around it ---- */
 static bool write_example(Compilation *c) {

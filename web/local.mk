@@ -2,7 +2,8 @@
 # (libclang-rt-N-dev-wasm32), and makes all of the page in web/page.
 # SPDX-License-Identifier: Apache-2.0
 WEB_C = compiler/main.c compiler/backend/none.c $(filter-out \
-  compiler/backend/% compiler/graph/eval.c runtime/%,$(filter \
+  compiler/backend/% compiler/graph/eval.c compiler/lsp.c compiler/lsp/% compiler/new.c \
+  compiler/exchange/onnx_out% compiler/exchange/out_% compiler/exchange/wire_write.c runtime/%,$(filter \
   %.c,$(patsubst %.l,%.c,$(patsubst %.y,%.c,$(libcnnc_a_SOURCES)))))
 WEB_OBJECTS = $(WEB_C:%.c=web/objects/%.o)
 WEB_FLAGS = --target=`cat web/objects/target` -Wno-deprecated -Oz -msimd128 -D_WASI_EMULATED_GETPID \

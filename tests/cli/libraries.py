@@ -1,4 +1,4 @@
-# library.py DIR NAME: what Arduino, PlatformIO and ESP-IDF ask of a library's manifests. Prints what is
+# libraries.py DIR NAME: what Arduino, PlatformIO and ESP-IDF ask of a library's manifests. Prints what is
 # wrong.
 # Arduino: the library specification, revision 2.2; PlatformIO: the schema of manifests that its core has.
 # SPDX-License-Identifier: Apache-2.0
