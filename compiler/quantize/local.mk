@@ -1,0 +1,3 @@
+# compiler/quantize: nets of 8 bits: their arithmetic, and how a graph becomes one
+# SPDX-License-Identifier: Apache-2.0
+libcnnc_a_SOURCES += %D%/arithmetic.h %D%/arithmetic.c
