@@ -25,7 +25,7 @@ typedef struct Compilation {
   Diags *diags;
   Ast *program;
   const char *labels_file;
-  Graph *graph;            /* as written */
+  Graph *graph;            /* as written; of a quantised net, that of 8 bits */
   bool training;           /* training code is written */
   const float *weights;    /* compiled in, or NULL */
   const char *order;       /* lines for --rename, or NULL */

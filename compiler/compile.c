@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 #include "backend/origin.h"
+#include "backend/quantized.h"
 #include "backend/weights.h"
+#include "quantize/quantize.h"
 #include "schedule/images.h"
 #include "sema/sema.h"
 #include "compilation.h"
@@ -101,7 +103,29 @@ static bool check_name(Compilation *c) {
   return false;
 }
 
+/* A file of 8 bits makes the net one of 8 bits. *quantised: it did, or cannot. */
+static bool read_quantised(Compilation *c, const WeightsWay *way, bool *quantised) {
+  QuantFile *file;
+  *quantised = true;
+  if (!quantized_read(c->arena, c->diags, way, &file)) return false;
+  *quantised = file != NULL;
+  if (!file) return true;
+  c->training = c->training && c->options->train; /* else the summary would tell of it */
+  if (c->training || c->options->kind == OUTPUT_PROGRAM) {
+    Diag *diag =
+        diag_report(c->diags, DIAG_not_built_yet, NO_SPAN, NULL, "%s from weights of 8 bits is not built yet",
+                    c->options->kind == OUTPUT_PROGRAM ? "a program" : "training code");
+    diag_help(diag, "C, objects and libraries are: -o net.c --no-train");
+    return false;
+  }
+  if (!origin_read(c->arena, c->diags, way->path, c->graph)) return false;
+  c->graph = quantize_graph(c->arena, c->diags, c->graph, file);
+  stage_done(c, "read weights, quantise");
+  return c->graph != NULL;
+}
+
 static bool read_weights(Compilation *c) {
+  bool quantised;
   c->weights = constant_weights(c->arena, c->graph);
   if (!c->options->weights) return true;
   float *weights = NEW_ARRAY(c->arena, float, c->graph->parameters + 1);
@@ -110,6 +134,8 @@ static bool read_weights(Compilation *c) {
                           .prefix = c->options->weights_prefix,
                           .rename = c->options->rename,
                           .order = c->options->match ? &order : NULL};
+  if (!read_quantised(c, &way, &quantised)) return false;
+  if (quantised) return good(c);
   if (!weights_read(c->arena, c->diags, &way, c->graph, weights)) return false;
   c->order = order.s;
   if (!origin_read(c->arena, c->diags, c->options->weights, c->graph)) return false;

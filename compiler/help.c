@@ -176,10 +176,10 @@ static void list_forms(Text *out, const FormKind *kind) {
 }
 
 static void list_messages(Text *out) {
+  static const char *const level[] = {"note", "warning", "error"};
   text_put(out, "messages, by the slug at their end\n\n");
   for (int i = 0; i < DIAG_COUNT; i++)
-    text_put(out, "  %-26s%-9s%s\n", diag_info[i].slug,
-             diag_info[i].level == DIAG_WARNING ? "warning" : "error", diag_info[i].summary);
+    text_put(out, "  %-26s%-9s%s\n", diag_info[i].slug, level[diag_info[i].level], diag_info[i].summary);
   text_put(out, "\ncnnc --explain=SLUG explains one, with an example.\n");
 }
 

@@ -200,7 +200,7 @@ const char *const *options_targets(Arena *arena) {
 const char *const *options_slugs(Arena *arena, bool warnings) {
   Words words = {0};
   for (int i = 0; i < DIAG_COUNT; i++)
-    if (!warnings || diag_info[i].level == DIAG_WARNING) vec_push(arena, words, diag_info[i].slug);
+    if (!warnings || diag_info[i].level != DIAG_ERROR) vec_push(arena, words, diag_info[i].slug);
   vec_push(arena, words, NULL);
   return words.data;
 }

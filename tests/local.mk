@@ -35,7 +35,7 @@ endif
 TESTS += @NET_CASES@ @SCRIPT_CASES@
 EXTRA_DIST += @SCRIPT_CASES@ %D%/messages.py %D%/long.sh %D%/identical.sh %D%/harness/bare.c \
   %D%/harness/bare.mjs %D%/harness/racer.c %D%/run %D%/grad %D%/special %D%/diag %D%/broken %D%/emit \
-  %D%/import %D%/import.py %D%/onnx.py \
+  %D%/import %D%/import.py %D%/int8 %D%/onnx.py %D%/quantized.py \
   %D%/cli %D%/fuzz %D%/golden %D%/weights
 
 # Where a folder of cases is also in the build directory, make dist copies that too: results are no sources.
@@ -46,6 +46,7 @@ check_PROGRAMS += netcheck randomnet hugenet mutant golden
 golden_SOURCES = %D%/harness/golden.c
 golden_LDADD = libcnn.la -ldl -lm
 netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/check.h %D%/harness/compiled.c %D%/harness/nests.c \
+  %D%/harness/int8.c %D%/harness/int8_draw.c %D%/harness/int8_draw.h \
   %D%/harness/programs.c %D%/harness/slopes.c %D%/harness/races.c %D%/harness/races.h \
   %D%/harness/bytes.c %D%/harness/bytes.h %D%/harness/compare.c %D%/harness/compare.h \
   %D%/harness/foreign.c %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h \
