@@ -319,14 +319,14 @@ static const char *tflite_check(Importing *m, const TflProgram *made, const char
   const Graph *graph = sema_build(m->arena, diags, &sources, ast, NULL, 0, &options);
   Span where;
   if (diags_errors(diags)) return diags_error(diags, 0, &where);
-  if (!graph || graph->outputs.n != made->noutputs) return "it has other outputs";
+  if (!graph || graph->outputs.n != made->noutputs) return "it has an output twice";
   for (int o = 0; o < made->noutputs; o++)
     if (!shape_equal(graph->outputs.data[o].node->shape, made->output[o]))
-      return "an output has another shape";
+      return "an output has another shape than its operators give";
   return NULL;
 }
 
-static int write_tflite(Importing *m, const TflProgram *made) {
+static void write_tflite(Importing *m, Span at, const TflProgram *made) {
   Text program = {.arena = m->arena};
   const char *base = m->output ? m->output : last_of(m->model), *temporary = NULL, *why = NULL;
   base = without_suffix(m, without_suffix(m, base, m->output ? ".cnn" : ".tflite"), ".safetensors");
@@ -334,32 +334,30 @@ static int write_tflite(Importing *m, const TflProgram *made) {
   const char *path = printed ? "-" : arena_printf(m->arena, "%s.cnn", base),
              *weights = arena_printf(m->arena, "%s.safetensors", base),
              *wrong = tflite_check(m, made, path, &program);
-  if (wrong) {
-    fprintf(stderr, "cnnc: internal error: the imported program is not right: %s\n", wrong);
-    return 3;
+  if (wrong) { /* what it says of its values is not what its operators make */
+    diag_report(m->diags, DIAG_import_file, at, NULL, "the model is not right: %s", wrong);
+    return;
   }
   if (!outputs_add(m->outputs, path, program.s, program.n, &why)) cannot_write(m, path, why);
   else if (!printed && !outputs_adopt(m->outputs, weights, &temporary, &why)) cannot_write(m, weights, why);
   else if (!printed && !tflite_save(m->arena, made, temporary)) cannot_write(m, weights, strerror(errno));
   if (diags_errors(m->diags)) outputs_abandon(m->outputs);
   else if (!outputs_commit(m->outputs, &why)) cannot_write(m, path, why);
-  return 0;
 }
 
 /* True: it was such a model, whatever became of it. */
-static bool import_tflite(Importing *m, Span at, int *status) {
+static bool import_tflite(Importing *m, Span at) {
   size_t n;
   const char *why = NULL, *bytes = file_read(m->arena, m->model, &n, &why);
   if (!bytes || !tflite_is((const uint8_t *)bytes, n)) return false;
   const TflProgram *made = tflite_import(m->arena, m->diags, at, m->model, m->options.net,
                                          roundings[m->rounding], (const uint8_t *)bytes, n);
-  if (made) *status = write_tflite(m, made);
+  if (made) write_tflite(m, at, made);
   return true;
 }
 
 static int write_model(Importing *m, Span at) {
-  int status = 0;
-  if (import_tflite(m, at, &status) || !read_renames(m)) return status;
+  if (import_tflite(m, at) || !read_renames(m)) return 0;
   if (m->list) {
     const char *list = import_list(m->arena, m->diags, m->model, at, &m->options);
     if (list) fputs(list, stdout);
