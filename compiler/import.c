@@ -340,7 +340,7 @@ static void write_tflite(Importing *m, Span at, const TflProgram *made) {
   }
   if (!outputs_add(m->outputs, path, program.s, program.n, &why)) cannot_write(m, path, why);
   else if (!printed && !outputs_adopt(m->outputs, weights, &temporary, &why)) cannot_write(m, weights, why);
-  else if (!printed && !tflite_save(m->arena, made, temporary)) cannot_write(m, weights, strerror(errno));
+  else if (!printed && !arrays_save(&made->arrays, temporary)) cannot_write(m, weights, strerror(errno));
   if (diags_errors(m->diags)) outputs_abandon(m->outputs);
   else if (!outputs_commit(m->outputs, &why)) cannot_write(m, path, why);
 }

@@ -9,6 +9,7 @@
 #include "fmt.h"
 #include "help.h"
 #include "import.h"
+#include "quantise.h"
 #include "sema/sema.h"
 
 #ifndef PACKAGE_VERSION
@@ -28,8 +29,8 @@ static int help(Arena *arena, const char *topic) {
 
 static int explain(const char *slug) {
   const DiagInfo *info = &diag_info[diag_find(slug)];
-  printf("%s (%s): %s\n\n%s", info->slug, info->level == DIAG_ERROR ? "error" : "warning", info->summary,
-         info->page);
+  printf("%s (%s): %s\n\n%s", info->slug, (const char *const[]){"note", "warning", "error"}[info->level],
+         info->summary, info->page);
   return 0;
 }
 
@@ -49,6 +50,7 @@ int main(int argc, char **argv) {
   int status;
   if (argc > 1 && strcmp(argv[1], "fmt") == 0) status = fmt(arena, argc - 1, argv + 1);
   else if (argc > 1 && strcmp(argv[1], "import") == 0) status = import(arena, argc - 1, argv + 1);
+  else if (argc > 1 && strcmp(argv[1], "quantize") == 0) status = quantise(arena, argc - 1, argv + 1);
   else status = options_parse(&options, arena, argc, argv) ? run(arena, &options) : 2;
   if (fflush(stdout) != 0 || ferror(stdout)) {
     perror("cnnc: error: standard output");

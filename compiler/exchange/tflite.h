@@ -6,6 +6,7 @@
 #include "base/diag.h"
 #include "base/elem.h"
 #include "base/text.h"
+#include "exchange/arrays.h"
 #include "graph/graph.h"
 
 /* ---- a model as it is in its file ---- */
@@ -66,23 +67,14 @@ enum {
 enum { TFL_NONE = 0, TFL_ACTIVATION_RELU = 1, TFL_ACTIVATION_RELU6 = 3 };
 
 /* ---- as a program ---- */
-typedef struct TflArray {
-  const char *name;
-  Elem elem;
-  int rank;
-  int64_t dim[4], size;
-  const void *data; /* of this machine */
-} TflArray;
 typedef struct TflProgram {
   const char *text;
-  VEC(TflArray) arrays;
-  const char *note; /* the metadata `cnnc.quantization`, or NULL: it is of floats */
-  Shape *output;    /* by output: what the model has there */
+  Arrays arrays;
+  Shape *output; /* by output: what the model has there */
   int noutputs;
 } TflProgram;
 
 /* NULL after [import-file] or [import-operator]. rounding: "double". */
 TflProgram *tflite_import(Arena *, Diags *, Span at, const char *path, const char *net, const char *rounding,
                           const uint8_t *bytes, size_t n);
-bool tflite_save(Arena *, const TflProgram *, const char *path); /* .safetensors; false: errno says why */
 #endif

@@ -3,7 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include "base/text.h"
 #include "exchange/tflite.h"
@@ -36,9 +35,7 @@ static bool no(Making *k, const TflOperator *op, const char *format, ...) {
 /* ---- arrays ---- */
 static void put_array(Making *k, const char *name, Elem elem, int rank, const int64_t *dim,
                       const void *data) {
-  TflArray array = {.name = name, .elem = elem, .rank = rank, .size = 1, .data = data};
-  for (int d = 0; d < rank; d++) array.size *= array.dim[d] = dim[d];
-  vec_push(k->arena, k->program->arrays, array);
+  arrays_add(&k->program->arrays, name, elem, rank, dim, data);
 }
 
 /* Element i of what the file holds, as bytes of this machine. */
@@ -379,6 +376,7 @@ TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path,
               .value = NEW_ARRAY(arena, const char *, m->ntensors + 1),
               .there = NEW_ARRAY(arena, bool, m->ntensors + 1),
               .text = {.arena = arena}};
+  k.program->arrays.arena = arena;
   text_put(&k.text, "# imported from TensorFlow Lite\nnet %s {\n", net);
   name_values(&k);
   if (!put_inputs(&k)) return refuse_file(diags, at, path, "an input is no picture, sequence or vector");
@@ -393,50 +391,7 @@ TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path,
   if (!put_outputs(&k)) return refuse_file(diags, at, path, "an output is made by no operator");
   k.program->text = k.text.s;
   if (k.bytes)
-    k.program->note = arena_printf(arena, "{\"version\": 1, \"rounding\": \"%s\", \"layers\": {}}", rounding);
+    k.program->arrays.note =
+        arena_printf(arena, "{\"version\": 1, \"rounding\": \"%s\", \"layers\": {}}", rounding);
   return k.program;
-}
-
-/* ---- weights ---- */
-static bool write_array(FILE *file, const TflArray *array) {
-  for (int64_t i = 0; i < array->size; i++) {
-    uint8_t bytes[4];
-    uint32_t word = 0;
-    if (array->elem == I8) bytes[0] = ((const uint8_t *)array->data)[i];
-    else memcpy(&word, (const char *)array->data + 4 * i, 4);
-    for (int b = 0; b < 4 && array->elem != I8; b++) bytes[b] = (uint8_t)(word >> (8 * b));
-    if (fwrite(bytes, 1, (size_t)elem_bytes(array->elem), file) != (size_t)elem_bytes(array->elem))
-      return false;
-  }
-  return true;
-}
-
-bool tflite_save(Arena *arena, const TflProgram *program, const char *path) {
-  static const char *const types[] = {[F32] = "F32", [I32] = "I32", [U8] = "U8", [I8] = "I8"};
-  Text head = {.arena = arena};
-  int64_t at = 0;
-  text_put(&head, "{");
-  if (program->note) {
-    text_put(&head, "\"__metadata__\":{\"cnnc.quantization\":");
-    text_json(&head, program->note);
-    text_put(&head, "}");
-  }
-  for (int i = 0; i < program->arrays.n; i++) {
-    const TflArray *a = &program->arrays.data[i];
-    text_put(&head, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", i || program->note ? "," : "", a->name,
-             types[a->elem]);
-    for (int d = 0; d < a->rank; d++) text_put(&head, "%s%" PRId64, d ? "," : "", a->dim[d]);
-    const int64_t bytes = a->size * elem_bytes(a->elem);
-    text_put(&head, "],\"data_offsets\":[%" PRId64 ",%" PRId64 "]}", at, at + bytes);
-    at += bytes;
-  }
-  text_put(&head, "}");
-  while (head.n % 8) text_put(&head, " ");
-  FILE *file = fopen(path, "wb");
-  if (!file) return false;
-  uint8_t length[8];
-  for (int b = 0; b < 8; b++) length[b] = (uint8_t)((uint64_t)head.n >> (8 * b));
-  bool good = fwrite(length, 1, 8, file) == 8 && fwrite(head.s, 1, head.n, file) == head.n;
-  for (int i = 0; good && i < program->arrays.n; i++) good = write_array(file, &program->arrays.data[i]);
-  return fclose(file) == 0 && good;
 }

@@ -182,3 +182,14 @@ Node *quant_move(Quantizer *q, const Node *node) {
   for (int k = 0; k < node->nin; k++) in[k] = quant_requantized(q, node, in[k], quant);
   return quant_node(q, node->op, node, node->nin, in, in[0]->quant);
 }
+
+Node *quant_border(Quantizer *q, const Node *node) {
+  int64_t after[2];
+  Int8Border *border = NEW(q->arena, Int8Border);
+  Node *in = quant_bytes(q, node->in[0]);
+  if (!in) return NULL;
+  node->op->border(node, border->before, after);
+  Node *made = quant_node(q, &op_int8_border, node, 1, &in, in->quant);
+  made->detail = border;
+  return made;
+}

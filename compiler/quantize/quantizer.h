@@ -47,7 +47,8 @@ Node *quant_floats(Quantizer *, const Node *);
 /* ---- layers.c, tables.c: the node's value, or NULL after a problem ---- */
 Node *quant_product(Quantizer *, const Node *), *quant_pair(Quantizer *, const Node *),
     *quant_pool(Quantizer *, const Node *), *quant_softmax(Quantizer *, const Node *),
-    *quant_move(Quantizer *, const Node *), *quant_function(Quantizer *, const Node *);
+    *quant_move(Quantizer *, const Node *), *quant_border(Quantizer *, const Node *),
+    *quant_function(Quantizer *, const Node *);
 bool quant_is_function(const Node *);                                   /* of one number */
 Node *quant_requantized(Quantizer *, const Node *of, Node *, Quant to); /* the same value in another scale */
 #endif

@@ -104,11 +104,18 @@ static Node *stored_floats(Quantizer *q, const Node *node) {
   return made;
 }
 
+static bool is_border(const Node *node) { /* of zeros, and no less than its input */
+  int64_t before[2], after[2];
+  return node->op->border && node->op->border(node, before, after) && before[0] >= 0 && before[1] >= 0 &&
+         after[0] >= 0 && after[1] >= 0;
+}
+
 static Node *value_of(Quantizer *q, const Node *node) {
   enum { MOST_SUMMED = INT32_MAX / 256 };
   if (node->op == &op_input) return input_node(q, node);
   if (node->op->identity && node->op->identity(node)) return q->map[node->in[0]->id];
   if (node->shape.regions) return stored_floats(q, node);
+  if (is_border(node) && reads_bytes(q, node)) return quant_border(q, node);
   switch (node->op->int8) {
   case INT8_PRODUCT: return quant_product(q, node);
   case INT8_SUM:

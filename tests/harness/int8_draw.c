@@ -117,7 +117,7 @@ static void draw_value(Drawing *d, const Node *node) {
                second = node->nin > 1 ? d->scale[node->in[1]->id] : 0;
   d->fused[node->id] = is_fused(d, node);
   d->scale[node->id] = first;
-  if (d->fused[node->id] || (node->op->identity && node->op->identity(node))) return;
+  if (d->fused[node->id] || (node->op->identity && node->op->identity(node)) || node->op->border) return;
   if (node->op == &op_input)
     put_scale(d, node, between(d, 0.005, 0.03), node->port->elem == U8 ? -128 : any_zero(d));
   else if (node->op->int8 == INT8_PRODUCT) draw_weights(d, node);

@@ -42,6 +42,12 @@ typedef struct Int8Softmax {
   int32_t exponential[256], part[256]; /* by largest - q */
 } Int8Softmax;
 
+/* zero_pad by zeros: elements that stand for 0 around. */
+typedef struct Int8Border {
+  int64_t before[2]; /* rows, columns */
+} Int8Border;
+
+extern const Op op_int8_border;
 extern const Op op_int8_product, op_int8_pair, op_int8_pool, op_int8_table, op_int8_softmax;
 extern const Op op_int8_from_float,
     op_int8_to_float; /* at the edges, and around what has no form of 8 bits */
