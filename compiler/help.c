@@ -53,9 +53,11 @@ void help_options(Text *out) {
       out,
       "cnnc [options] FILE.cnn [-o OUTPUT]\n"
       "cnnc fmt [-w | --check] FILE.cnn...\n"
-      "cnnc import MODEL.onnx [-o NAME]\n\n"
+      "cnnc import MODEL [-o NAME]\n"
+      "cnnc quantize FILE.cnn --weights=W --data PATH -o OUTPUT\n\n"
       "Compiles a convolutional net to C; fmt lays out programs (cnnc fmt --help), import makes them of\n"
-      "models in ONNX (cnnc import --help).\n\n");
+      "models in ONNX and TensorFlow Lite (cnnc import --help), quantize makes weights of 8 bits (cnnc\n"
+      "quantize --help).\n\n");
   for (const OptionRow *row = options_table; row->code; row++) {
     if (!row->shown) continue;
     const bool alone = strlen(row->shown) > INDENT - 4; /* in a line of its own */
