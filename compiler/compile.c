@@ -103,12 +103,11 @@ static bool check_name(Compilation *c) {
   return false;
 }
 
-/* A file of 8 bits makes the net one of 8 bits. *quantised: it did, or cannot. */
-static bool read_quantised(Compilation *c, const WeightsWay *way, bool *quantised) {
+/* A file of 8 bits makes the net one of 8 bits. */
+static bool read_quantised(Compilation *c, const WeightsWay *way) {
   QuantFile *file;
-  *quantised = true;
   if (!quantized_read(c->arena, c->diags, way, &file)) return false;
-  *quantised = file != NULL;
+  c->quantised = file != NULL;
   if (!file) return true;
   c->training = c->training && c->options->train; /* else the summary would tell of it */
   if (c->training || c->options->kind == OUTPUT_PROGRAM) {
@@ -125,7 +124,6 @@ static bool read_quantised(Compilation *c, const WeightsWay *way, bool *quantise
 }
 
 static bool read_weights(Compilation *c) {
-  bool quantised;
   c->weights = constant_weights(c->arena, c->graph);
   if (!c->options->weights) return true;
   float *weights = NEW_ARRAY(c->arena, float, c->graph->parameters + 1);
@@ -134,8 +132,8 @@ static bool read_weights(Compilation *c) {
                           .prefix = c->options->weights_prefix,
                           .rename = c->options->rename,
                           .order = c->options->match ? &order : NULL};
-  if (!read_quantised(c, &way, &quantised)) return false;
-  if (quantised) return good(c);
+  if (!read_quantised(c, &way)) return false;
+  if (c->quantised) return good(c);
   if (!weights_read(c->arena, c->diags, &way, c->graph, weights)) return false;
   c->order = order.s;
   if (!origin_read(c->arena, c->diags, c->options->weights, c->graph)) return false;

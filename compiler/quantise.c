@@ -210,7 +210,10 @@ static void run(Quantising *q) {
     failed(q, arena_printf(q->arena, "the program does not show the value '%s'", made->missing));
     return;
   }
-  if (write_file(q, graph, made)) tell(made);
+  if (made->shares)
+    diag_report(q->diags, DIAG_not_built_yet, NO_SPAN, NULL,
+                "quantising layers that share weights, as '%s' does, is not built yet", made->shares);
+  else if (write_file(q, graph, made)) tell(made);
 }
 
 static void remove_work(const Quantising *q) {

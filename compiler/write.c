@@ -143,7 +143,7 @@ static bool write_model(Compilation *c) {
 }
 
 static bool has_weights(Compilation *c) {
-  if (c->weights && c->graph->parameters) return true;
+  if (c->quantised || (c->weights && c->graph->parameters)) return true;
   const char *name = c->graph->name;
   if (c->graph->parameters == 0)
     diag_report(c->diags, DIAG_no_weights, c->graph->name_span, NULL,

@@ -20,6 +20,8 @@ static int64_t shifted(int64_t x, int32_t s) { return x >= 0 ? x >> s : ~(~x >> 
 
 /* ---- factors ---- */
 Multiplier multiplier_of(double factor) {
+  static const double FAR = 0x1p40; /* and of infinity: beyond all that is used */
+  if (!(factor < FAR)) return (Multiplier){INT32_MAX, 41, (float)factor};
   int e = 0;
   const double part = frexp(factor, &e);
   int64_t m = (int64_t)floor(part * 0x1p31 + 0.5);

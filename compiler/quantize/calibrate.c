@@ -162,6 +162,10 @@ static double moved(const Calibrator *k, const Node *node, const Layer *l, const
 }
 
 static void calibrate_layer(Calibrator *k, const Node *node) {
+  if (node->weight[0]->owner != node) {
+    k->made->shares = node->name;
+    return;
+  }
   Norms norms = {0};
   const Node *last = ending(k, node, &norms);
   const Layer l = folded(k, node, norms.n, norms.data);

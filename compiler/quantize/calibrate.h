@@ -45,6 +45,7 @@ typedef struct Calibrated {
   Arrays arrays;
   VEC(Chosen) chosen;
   const char *missing; /* a value that was not observed, or NULL */
+  const char *shares;  /* a layer with the weights of another one, whose bias has another unit; or NULL */
 } Calibrated;
 
 /* weights: in floats, as the weights struct; observed: of Observed, by name. */

@@ -23,7 +23,7 @@ static double squared_error(const Observed *o, double lo, double hi) {
 }
 
 static Range least_error(const Observed *o) {
-  enum { CUTS = 128 };
+  const int CUTS = 128;
   Range best = {o->lo, o->hi, 0};
   double least = squared_error(o, o->lo, o->hi);
   for (int k = CUTS - 1; k > 0; k--) { /* of several the widest */

@@ -68,6 +68,10 @@ static void test_factors(void) {
     CU_ASSERT_EQUAL(factor.e, f->e);
     CU_ASSERT_EQUAL(factor.real, (float)f->real);
   }
+  CU_ASSERT(multiplier_of(INFINITY).e > MULTIPLIER_MOST);
+  CU_ASSERT(multiplier_of(1e300).e > MULTIPLIER_MOST);
+  CU_ASSERT(multiplier_of_scales(3e38f, 3e38f, 1e-38f, true).e > MULTIPLIER_MOST);
+  CU_ASSERT(multiplier_of(4).e > MULTIPLIER_MOST);
   /* a dense layer with one scale: the product of the scales is a float first */
   const float in = 0.1f, weight = 0.3f, out = 0.7f;
   CU_ASSERT_EQUAL(multiplier_of_scales(in, weight, out, true).m,

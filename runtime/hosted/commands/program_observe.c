@@ -82,7 +82,7 @@ static void see_range(Seen *seen, const float *value) {
 }
 
 static void see_bins(Seen *seen, const float *value) {
-  const double width = (seen->hi - seen->lo) / BINS;
+  const double width = (seen->hi - seen->lo) / (double)BINS;
   for (int64_t k = 0; width > 0 && k < seen->size; k++) {
     const int bin = (int)(((double)value[k] - seen->lo) / width);
     seen->bin[bin < BINS ? bin : BINS - 1]++;
