@@ -4,4 +4,5 @@ libcnnc_a_SOURCES += %D%/options.h %D%/options.c %D%/options_words.h %D%/options
   %D%/options_check.h %D%/options_check.c \
   %D%/help.h %D%/help.c %D%/topics.def %D%/compile.h %D%/compile.c \
   %D%/compilation.h %D%/compilation.c %D%/lowering.c %D%/write.c %D%/capacity.h %D%/capacity.c \
-  %D%/fix.h %D%/fix.c %D%/fmt.h %D%/fmt.c %D%/import.h %D%/import.c %D%/quantise.h %D%/quantise.c %D%/tune.h %D%/tune.c
+  %D%/fix.h %D%/fix.c %D%/fmt.h %D%/fmt.c %D%/import.h %D%/import.c %D%/quantise.h %D%/quantise.c \
+  %D%/tune.h %D%/tune.c

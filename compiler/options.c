@@ -437,7 +437,7 @@ static bool is_program(const char *word) {
 
 /* ---- the whole ---- */
 static bool check_input(Options *options, Arena *arena, int n, char **words) {
-  static const char *const commands[] = {"quantize", "lsp", "new", NULL};
+  static const char *const commands[] = {"lsp", "new", NULL};
   if (n == 0) return usage_error("no program is given: cnnc [options] FILE.cnn [-o OUTPUT]");
   for (int i = 0; commands[i]; i++)
     if (strcmp(words[0], commands[i]) == 0) {

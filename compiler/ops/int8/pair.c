@@ -63,5 +63,9 @@ static void lower(Lower *l) {
       }
 }
 
-const Op op_int8_pair = {
-    .name = "int8_pair", .alone = true, .keeps_spatial = true, .eval = eval, .lower = lower};
+const Op op_int8_pair = {.name = "int8_pair",
+                         .detail = "the operands less their zeros, brought to one scale, rounded",
+                         .alone = true,
+                         .keeps_spatial = true,
+                         .eval = eval,
+                         .lower = lower};

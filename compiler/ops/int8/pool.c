@@ -124,4 +124,8 @@ static void lower(Lower *l) {
       }
 }
 
-const Op op_int8_pool = {.name = "int8_pool", .alone = true, .eval = eval, .lower = lower};
+const Op op_int8_pool = {.name = "int8_pool",
+                         .detail = "a mean is sum / n, halves away from zero",
+                         .alone = true,
+                         .eval = eval,
+                         .lower = lower};

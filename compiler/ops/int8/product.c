@@ -152,4 +152,10 @@ static void lower(Lower *l) {
 }
 
 const Op op_int8_product = {
-    .name = "int8_product", .alone = true, .cost = cost, .eval = eval, .lower = lower};
+    .name = "int8_product",
+    .detail =
+        "x[f] = bias[f] + sum of weight * (in - zero); out[f] = cut(round(x[f] * factor[f]) + zero of out)",
+    .alone = true,
+    .cost = cost,
+    .eval = eval,
+    .lower = lower};

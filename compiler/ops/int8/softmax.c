@@ -54,5 +54,9 @@ static void lower(Lower *l) {
     NEST_FOR(b, x, e.w) pixel(l, exponential, part, &y, &x);
 }
 
-const Op op_int8_softmax = {
-    .name = "int8_softmax", .alone = true, .keeps_spatial = true, .eval = eval, .lower = lower};
+const Op op_int8_softmax = {.name = "int8_softmax",
+                            .detail = "out = exponential[largest - in] / their sum, in 256ths, less 128",
+                            .alone = true,
+                            .keeps_spatial = true,
+                            .eval = eval,
+                            .lower = lower};

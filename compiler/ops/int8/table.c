@@ -24,5 +24,9 @@ static void lower(Lower *l) {
         }
 }
 
-const Op op_int8_table = {
-    .name = "int8_table", .alone = true, .keeps_spatial = true, .eval = eval, .lower = lower};
+const Op op_int8_table = {.name = "int8_table",
+                          .detail = "out = table[in + 128]",
+                          .alone = true,
+                          .keeps_spatial = true,
+                          .eval = eval,
+                          .lower = lower};
