@@ -18,6 +18,7 @@ typedef struct Quantizer {
   int *uses;                  /* 0: dead */
   const Node **reader;        /* one that reads it */
   bool *fused;                /* its value is that of its input, in which it is done */
+  bool refused;               /* something has no form: what is behind it does not ask the file */
   VEC(const char *) problems; /* with the file: a line each */
 } Quantizer;
 

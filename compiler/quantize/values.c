@@ -73,6 +73,7 @@ static Node *float_node(Quantizer *q, const Node *node) {
     if (node->weight[k]) {
       quant_problem(q, "%s: %s has parameters and no form of 8 bits, which is not built yet", node->name,
                     node->op->name);
+      q->refused = true;
       return NULL;
     }
   for (int k = 0; k < node->nin; k++)
@@ -194,7 +195,7 @@ static void add_ports(Quantizer *q) {
 
 /* What nobody asked the file for. */
 static void find_leftovers(Quantizer *q) {
-  for (int i = 0; i < q->file->arrays.n; i++)
+  for (int i = 0; i < q->file->arrays.n && !q->refused; i++)
     if (!q->file->arrays.data[i]->used)
       quant_problem(q, "%s: no layer of the net has it", q->file->arrays.data[i]->name);
 }
