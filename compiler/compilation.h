@@ -25,9 +25,10 @@ typedef struct Compilation {
   Diags *diags;
   Ast *program;
   const char *labels_file;
-  Graph *graph;            /* as written */
+  Graph *graph;            /* as written; of a quantised net, that of 8 bits */
   bool training;           /* training code is written */
   const float *weights;    /* compiled in, or NULL */
+  bool quantised;          /* the net is one of 8 bits, and has its weights */
   const char *order;       /* lines for --rename, or NULL */
   const char *tuning_file; /* NAME.tune beside the program, if there is one, or NULL */
   Tuning tuning;

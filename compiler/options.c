@@ -220,7 +220,7 @@ const char *const *options_targets(Arena *arena) {
 const char *const *options_slugs(Arena *arena, bool warnings) {
   Words words = {0};
   for (int i = 0; i < DIAG_COUNT; i++)
-    if (!warnings || diag_info[i].level == DIAG_WARNING) vec_push(arena, words, diag_info[i].slug);
+    if (!warnings || diag_info[i].level != DIAG_ERROR) vec_push(arena, words, diag_info[i].slug);
   vec_push(arena, words, NULL);
   return words.data;
 }
@@ -431,14 +431,8 @@ static bool is_program(const char *word) {
 }
 
 /* ---- the whole ---- */
-static bool check_input(Options *options, Arena *arena, int n, char **words) {
-  static const char *const commands[] = {"quantize", NULL};
+static bool check_input(Options *options, int n, char **words) {
   if (n == 0) return usage_error("no program is given: cnnc [options] FILE.cnn [-o OUTPUT]");
-  for (int i = 0; commands[i]; i++)
-    if (strcmp(words[0], commands[i]) == 0) {
-      vec_push(arena, options->later, arena_printf(arena, "the command %s", words[0]));
-      return true;
-    }
   if (n > 1)
     return usage_error("several programs are given, '%s' and '%s': one is compiled at a time", words[0],
                        words[1]);
@@ -592,6 +586,6 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
   if (options->action == ACTION_HELP && !options->topic && optind < argc && !is_program(argv[optind]))
     options->topic = argv[optind];
   if (options->action != ACTION_COMPILE) return true;
-  return check_input(options, arena, argc - optind, argv + optind) &&
-         (options->later.n || check_together(options, arena, given.kind, given.threads));
+  return check_input(options, argc - optind, argv + optind) &&
+         check_together(options, arena, given.kind, given.threads);
 }

@@ -84,7 +84,6 @@ typedef struct Options {
   bool fix; /* fixes of messages are applied to the program first */
   DiagFormat format;
   bool colour;
-  VEC(const char *) later; /* what was asked for and is known, but not built yet */
 } Options;
 
 /* False after a mistake in the command line, which is reported on standard error: exit 2. */

@@ -155,6 +155,7 @@ static bool write_model(Compilation *c) {
 /* What a model is made of; one of ONNX may have none. */
 static bool has_weights(Compilation *c) {
   const bool onnx = c->options->kind == OUTPUT_ONNX;
+  if (c->quantised) return true;
   if (c->graph->parameters ? c->weights != NULL : onnx) return true;
   const char *name = c->graph->name;
   if (c->graph->parameters == 0)

@@ -123,7 +123,9 @@ void man_compiler(Text *out) {
   man_heading(out, "SYNOPSIS");
   text_put(out, ".B cnnc\n[\\fIoption\\fR ...] \\fIFILE.cnn\\fR [\\fB\\-o\\fR \\fIOUTPUT\\fR]\n"
                 ".br\n.B cnnc fmt\n[\\fB\\-w\\fR | \\fB\\-\\-check\\fR] \\fIFILE.cnn\\fR ...\n"
-                ".br\n.B cnnc import\n[\\fIoption\\fR ...] \\fIMODEL.onnx\\fR [\\fB\\-o\\fR \\fINAME\\fR]\n"
+                ".br\n.B cnnc import\n[\\fIoption\\fR ...] \\fIMODEL\\fR [\\fB\\-o\\fR \\fINAME\\fR]\n"
+                ".br\n.B cnnc quantize\n\\fIFILE.cnn\\fR \\fB\\-\\-weights=\\fR\\fIW\\fR "
+                "\\fB\\-\\-data\\fR \\fIPATH\\fR \\fB\\-o\\fR \\fIOUTPUT\\fR\n"
                 ".br\n.B cnnc lsp\n[\\fIoption\\fR ...]\n"
                 ".br\n.B cnnc new\n\\fINAME\\fR [\\fB\\-\\-from\\fR=\\fIMODEL.onnx\\fR]\n");
   man_heading(out, "DESCRIPTION");
@@ -135,8 +137,8 @@ void man_compiler(Text *out) {
   for (const OptionRow *row = options_table; row->code; row++)
     if (row->shown) man_entry(out, row->shown, row->help);
   man_heading(out, "OPTIONS OF IMPORT");
-  man_page(out,
-           "cnnc import writes a model in ONNX as a program, NAME.cnn, and its weights, NAME.safetensors.");
+  man_page(out, "cnnc import writes a model of ONNX or TensorFlow Lite as a program, NAME.cnn, and its "
+                "weights, NAME.safetensors.");
   for (const OptionRow *row = import_options; row->code; row++) man_entry(out, row->shown, row->help);
   man_heading(out, "OPTIONS OF LSP");
   man_page(out, "cnnc lsp serves an editor by the Language Server Protocol on standard input and output.");

@@ -62,6 +62,7 @@ same_bytes() {
 # What each target begins with: its own folder; the parser also with every program of the other tests.
 seeds() {
   ls -d "$top/tests/fuzz/$1" 2>/dev/null || true
+  [ "$1" != tflite ] || echo "$top/tests/models"
   [ "$1" != onnx ] || ls -d "$top/tests/import" "$top/tests/import/bad"
   [ "$1" != syntax ] || ls -d "$top/tests/run" "$top/tests/grad" "$top/tests/diag" "$top/tests/broken"
 }
@@ -76,9 +77,11 @@ fuzz() {
     mkdir -p "$here/long-fuzz/$name.corpus"
     if [ "$status" = 0 ]; then
       dictionary=$top/tests/fuzz/$name.dict
+      most=4096
+      [ "$name" != tflite ] || most=65536
       # shellcheck disable=SC2046
       (cd "$here/long-fuzz" && "./$name" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 \
-        -max_len=4096 -artifact_prefix="$name-" $([ ! -f "$dictionary" ] || echo "-dict=$dictionary") \
+        -max_len="$most" -artifact_prefix="$name-" $([ ! -f "$dictionary" ] || echo "-dict=$dictionary") \
         "$name.corpus" $(seeds "$name")) >>"$here/long-fuzz/$name.log" 2>&1 || status=$?
     fi
     verdict "$status" "$name: $seconds seconds of fuzzing without a finding (long-fuzz/$name.log)"

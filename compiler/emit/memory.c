@@ -15,9 +15,9 @@ static void add_row(Net *net, MemoryRows *rows, const char *what, int64_t flash,
 }
 
 static int64_t table_bytes(const Net *net) {
-  int64_t floats = 0;
-  for (int i = 0; i < net->tables.n; i++) floats += net->tables.data[i]->floats;
-  return 4 * floats;
+  int64_t bytes = 0;
+  for (int i = 0; i < net->tables.n; i++) bytes += net->tables.data[i]->bytes;
+  return bytes;
 }
 
 static int64_t label_bytes(const Net *net) {

@@ -105,6 +105,7 @@ typedef enum StmtKind {
 typedef struct OutputItem {
   Ident name;
   const Expr *value;
+  Ident type; /* .s NULL: none is given */
   Span span;
 } OutputItem; /* value NULL: the value of that name; else an EXPR_PATH */
 typedef struct Stmt {

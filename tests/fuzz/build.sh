@@ -20,7 +20,7 @@ case $target in
   picture) sources="$(hosted status file image image_png image_jpeg image_webp image_exif \
     feed) $top/runtime/core/resample.c" ;;
   idx|coco|yolo_text|voc) sources="$(hosted $readers $sets) $(cores)" ;;
-  onnx) sources="$(ls "$top"/compiler/exchange/*.c "$top"/compiler/base/*.c |
+  onnx|tflite) sources="$(ls "$top"/compiler/exchange/*.c "$top"/compiler/base/*.c |
     tr '\n' ' ') $build/libcnnc.a" ;;
   lsp) sources="$(ls "$top"/compiler/lsp/*.c "$top"/compiler/sema/*.c "$top"/compiler/syntax/*.c \
     "$top"/compiler/format/*.c "$top"/compiler/base/*.c | tr '\n' ' ') $build/libcnnc.a" ;;
