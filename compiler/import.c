@@ -308,6 +308,12 @@ static int write_program(Importing *m, const ModelImport *im) {
 }
 
 /* ---- models of TensorFlow Lite ---- */
+#ifdef __wasi__ /* the page takes those of ONNX alone */
+static bool import_tflite(Importing *m, Span at) {
+  (void)m, (void)at;
+  return false;
+}
+#else
 /* What is not as in the model; NULL: nothing is. */
 static const char *tflite_check(Importing *m, const TflProgram *made, const char *path, Text *program) {
   Sources sources = {.arena = m->arena};
@@ -355,6 +361,7 @@ static bool import_tflite(Importing *m, Span at) {
   if (made) write_tflite(m, at, made);
   return true;
 }
+#endif
 
 static int write_model(Importing *m, Span at) {
   if (import_tflite(m, at) || !read_renames(m)) return 0;

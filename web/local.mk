@@ -1,8 +1,10 @@
 # web: the compiler in a page, docs/browser.md. `make web` wants wasi-libc and clang's runtime for wasm32
 # (libclang-rt-N-dev-wasm32), and makes all of the page in web/page.
 # SPDX-License-Identifier: Apache-2.0
-WEB_C = compiler/main.c compiler/backend/none.c $(filter-out \
+WEB_C = compiler/main.c compiler/backend/none.c compiler/quantize/arithmetic.c $(filter-out \
   compiler/backend/% compiler/graph/eval.c compiler/lsp.c compiler/lsp/% compiler/new.c \
+  compiler/quantise.c compiler/quantize/% \
+  compiler/exchange/flat.c compiler/exchange/tflite% \
   compiler/exchange/onnx_out% compiler/exchange/out_% compiler/exchange/wire_write.c runtime/%,$(filter \
   %.c,$(patsubst %.l,%.c,$(patsubst %.y,%.c,$(libcnnc_a_SOURCES)))))
 WEB_OBJECTS = $(WEB_C:%.c=web/objects/%.o)

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/backend.h"
 #include "backend/origin.h"
+#include "backend/quantized.h"
 #include "backend/weights.h"
+#include "quantize/quantize.h"
 
 bool backend_compile(const Backend *backend, const char *text, size_t n, const char *output,
                      const char **why) {
@@ -24,6 +26,16 @@ bool weights_read(Arena *arena, Diags *diags, const WeightsWay *way, const Graph
   (void)arena, (void)graph, (void)out;
   diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s: weights cannot be read in a page", way->path);
   return false;
+}
+
+bool quantized_read(Arena *arena, Diags *diags, const WeightsWay *way, QuantFile **file) {
+  (void)arena, (void)diags, (void)way;
+  return *file = NULL, true;
+}
+
+Graph *quantize_graph(Arena *arena, Diags *diags, const Graph *graph, QuantFile *file) {
+  (void)arena, (void)diags, (void)graph, (void)file;
+  return NULL; /* there is no file */
 }
 
 const char *weights_file(Arena *arena, const char *weights) {

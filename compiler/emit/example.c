@@ -37,8 +37,8 @@ static void put_buffers(Text *out, const Net *net, const char *const *name, bool
     text_put(out, "\nstatic %s %s[%s_BATCH * %s_%s_SIZE];", net_input_type(net, i), name[i], net->upper,
              net->upper, net->input[i].upper);
   for (int i = 0; i < net->graph->outputs.n; i++)
-    text_put(out, "\nstatic float %s[%s_BATCH * %s_%s_SIZE];", name[inputs + i], net->upper, net->upper,
-             net->output[i].upper);
+    text_put(out, "\nstatic %s %s[%s_BATCH * %s_%s_SIZE];", net_output_type(net, i), name[inputs + i],
+             net->upper, net->upper, net->output[i].upper);
 }
 
 static void put_fill(Text *out, const Net *net, const char *const *name) {
@@ -68,8 +68,8 @@ static void put_prints(Text *print, Text *serial, const Net *net, const char *co
     text_put(print, "%s%s\n    printf(\"%s %s: %%g\\n\", %s, (double)%s[i]);", i ? "\n" : "", loop, array,
              is_labelled(net, i) ? "%s" : "%d", what, array);
     text_put(serial,
-             "%s%s {\n    Serial.print(%s);\n    Serial.print(\": \");\n    Serial.println(%s[i], 4);\n  }",
-             i ? "\n" : "", loop, what, array);
+             "%s%s {\n    Serial.print(%s);\n    Serial.print(\": \");\n    Serial.println(%s[i]%s);\n  }",
+             i ? "\n" : "", loop, what, array, net->graph->outputs.data[i].node->elem == F32 ? ", 4" : "");
   }
 }
 

@@ -123,8 +123,8 @@ static const char *ports_of(Net *net) { /* as a table for people */
              net_input_type(net, i));
   }
   for (int i = 0; i < graph->outputs.n; i++)
-    text_put(&out, "\n| output `%s` | %s | `float` |", net->output[i].name,
-             shape_text(net->arena, graph->outputs.data[i].node->shape));
+    text_put(&out, "\n| output `%s` | %s | `%s` |", net->output[i].name,
+             shape_text(net->arena, graph->outputs.data[i].node->shape), net_output_type(net, i));
   return out.s;
 }
 

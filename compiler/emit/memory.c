@@ -45,7 +45,7 @@ static MemoryRows rows_of(Net *net, bool training) {
   for (int i = 0; i < graph->outputs.n; i++) {
     const Port *port = &graph->outputs.data[i];
     add_row(net, &rows, arena_printf(net->arena, "output %s", port->name), 0,
-            4 * net->options->batch * shape_elements(port->node->shape));
+            net->options->batch * shape_elements(port->node->shape) * elem_bytes(port->node->elem));
   }
   MemoryRow all = {.what = "in all, without code"};
   for (int i = 0; i < rows.n; i++) {

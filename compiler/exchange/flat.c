@@ -20,7 +20,7 @@ static FlatTable table_at(Flat *flat, size_t at) {
   if (!inside(flat, at, OFFSET)) return none;
   const int64_t fields = (int64_t)at - (int32_t)word(flat, at);
   if (fields < 0 || !inside(flat, (size_t)fields, HEAD)) return flat->broken = true, none;
-  const size_t size = wire_little(flat->bytes + fields, 2);
+  const size_t size = (size_t)wire_little(flat->bytes + fields, 2);
   if (size < HEAD || !inside(flat, (size_t)fields, size)) return flat->broken = true, none;
   return (FlatTable){at, (size_t)fields, (uint32_t)(size - HEAD) / 2};
 }
@@ -32,7 +32,7 @@ FlatTable flat_root(Flat *flat) {
 /* Where a field of so many bytes lies, or 0. */
 static size_t place(Flat *flat, FlatTable table, int field, size_t n) {
   if (!table.at || field >= (int)table.count) return 0;
-  const size_t offset = wire_little(flat->bytes + table.fields + HEAD + 2 * field, 2);
+  const size_t offset = (size_t)wire_little(flat->bytes + table.fields + HEAD + 2 * field, 2);
   return offset && inside(flat, table.at + offset, n) ? table.at + offset : 0;
 }
 

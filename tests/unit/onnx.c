@@ -24,7 +24,7 @@ static ModelProto *model_of(Net *net, float **weights) {
   net_input(net, shape_picture(6, 7, 3), F32, false);
   net_chain(net, "conv filters=4 kernel=3 -> relu -> flatten order=chw -> dense units=5");
   CU_ASSERT_TRUE_FATAL(net->good);
-  vec_push(net->arena, net->graph->outputs, ((Port){"scores", net->last, NO_SPAN}));
+  vec_push(net->arena, net->graph->outputs, ((Port){.name = "scores", .node = net->last, .span = NO_SPAN}));
   graph_layout_weights(net->graph);
   *weights = NEW_ARRAY(net->arena, float, net->graph->parameters);
   for (int64_t i = 0; i < net->graph->parameters; i++) (*weights)[i] = (float)i / 2;
