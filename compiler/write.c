@@ -171,10 +171,14 @@ static bool has_weights(Compilation *c) {
 }
 
 /* ---- ONNX ---- */
-#ifdef __wasi__ /* weights cannot be read in a page */
+#ifdef __wasi__ /* a page reads no weights and makes no folders */
 static bool write_onnx(Compilation *c) {
   return cannot_write(c, c->options->output, "a page writes no models of ONNX");
 }
+
+bool write_library(Compilation *c) { return cannot_write(c, c->options->output, "a page makes no folders"); }
+static bool write_example(Compilation *c) { return write_library(c); }
+const char *library_file(const Compilation *c, const char *path) { return (void)c, path; }
 #else
 enum { ONNX_DETACHED = 1024 }; /* bytes of the least tensor that goes into the file beside a large model */
 static const size_t onnx_most = 0x7fffffff; /* bytes that a message may have */
@@ -200,7 +204,6 @@ static bool write_onnx(Compilation *c) {
   stage_done(c, "write ONNX");
   return true;
 }
-#endif
 
 /* ---- the program around it ---- */
 static bool write_example(Compilation *c) {
@@ -209,6 +212,7 @@ static bool write_example(Compilation *c) {
   emit_embed(&text, c->net);
   return add_output(c, c->options->output, &text);
 }
+#endif
 
 static bool write_code(Compilation *c) {
   const Options *o = c->options;
