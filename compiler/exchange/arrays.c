@@ -13,6 +13,9 @@ void arrays_add(Arrays *arrays, const char *name, Elem elem, int rank, const int
 }
 
 static bool write_array(FILE *file, const NamedArray *array) {
+  const size_t whole = (size_t)(array->size * elem_bytes(array->elem));
+  if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+    return whole == 0 || fwrite(array->data, 1, whole, file) == whole;
   for (int64_t i = 0; i < array->size; i++) {
     uint8_t bytes[4];
     uint32_t word = 0;
