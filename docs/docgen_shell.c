@@ -71,11 +71,13 @@ static void bash_letters(Text *out) {
 }
 
 /* Commands with options of their own, and the suffix of the files that they take; NULL: folders alone. */
-static const struct {
+typedef struct Command {
   const char *name;
   const OptionRow *options;
   const char *suffix;
-} command_table[] = {{"import", import_options, ".onnx"}, {"lsp", lsp_options, NULL}, {"new", new_options, NULL}};
+} Command;
+static const Command command_table[] = {
+    {"import", import_options, ".onnx"}, {"lsp", lsp_options, NULL}, {"new", new_options, NULL}};
 enum { COMMANDS = sizeof command_table / sizeof *command_table };
 
 static void bash_command(Text *out, int command) {

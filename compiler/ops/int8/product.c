@@ -4,7 +4,7 @@
 //     x[f] = bias[f] + sum over taps and channels of weight * (q - zero);  q' = cut(round(x * factor[f]) +
 //     zero')
 //
-// Padding adds nothing. The sums were shown to fit into 32 bits when the node was made (quantize/ranges.c).
+// Padding adds nothing. The sums were shown to fit into 32 bits when the node was made (quantize/range.c).
 #include "ops/convolution/correlation.h"
 #include "ops/int8/int8.h"
 
