@@ -122,10 +122,11 @@ static void span_paint(int64_t first, int64_t end, int32_t height, int32_t width
   }
 }
 
-/* Places where inside and outside change, counted down the columns. */
+/* Where inside and outside change: `odd` has a byte for each pixel, counted down the columns, and one more
+ * for the end; 1 where an odd number of changes lies. */
 typedef struct Changes {
-  int64_t count, *place;
-  bool full; /* no memory */
+  uint8_t *odd;
+  int64_t first, last; /* the changes lie between them; first > last: there are none */
   int32_t height, width;
   bool begun;
   int32_t x, y; /* the last point of the finer grid */
@@ -138,12 +139,10 @@ static void point_add(Changes *c, int32_t x, int32_t y) {
     if (column >= 0 && column % FINE == FINE / 2 && column / FINE < c->width) {
       double down = ceil((row + 0.5) / (double)FINE - 0.5);
       down = down < 0 ? 0 : down > c->height ? c->height : down;
-      int64_t *place = room_for(c->place, c->count, sizeof *place);
-      c->full = c->full || !place;
-      if (place) {
-        c->place = place;
-        place[c->count++] = (int64_t)(column / FINE) * c->height + (int64_t)down;
-      }
+      const int64_t place = (int64_t)(column / FINE) * c->height + (int64_t)down;
+      c->odd[place] ^= 1;
+      if (place < c->first) c->first = place;
+      if (place > c->last) c->last = place;
     }
   }
   c->begun = true;
@@ -170,26 +169,27 @@ static void side_add(Changes *c, const int32_t a[2], const int32_t b[2]) {
   }
 }
 
-static int place_order(const void *a, const void *b) {
-  const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-  return (x > y) - (x < y);
-}
-
 static bool polygon_paint(const double *corner, int32_t points, int32_t height, int32_t width, uint8_t value,
                           uint8_t *map) {
-  Changes c = {.height = height, .width = width};
-  for (int32_t k = 0; k < points && !c.full; k++) {
+  const int64_t all = (int64_t)height * width;
+  Changes c = {calloc((size_t)all + 1, 1), all + 1, -1, .height = height, .width = width};
+  if (!c.odd) return false;
+  for (int32_t k = 0; k < points; k++) {
     int32_t end[2][2];
     for (int i = 0; i < 4; i++)
       end[i / 2][i % 2] = (int32_t)((double)FINE * corner[2 * ((k + i / 2) % points) + i % 2] + 0.5);
     side_add(&c, end[0], end[1]);
   }
-  if (c.count > 0) qsort(c.place, (size_t)c.count, sizeof *c.place, place_order);
-  const int64_t all = (int64_t)height * width;
-  for (int64_t i = 0; i < c.count && !c.full; i += 2)
-    span_paint(c.place[i], i + 1 < c.count ? c.place[i + 1] : all, height, width, value, map);
-  free(c.place);
-  return !c.full;
+  /* Inside lies from each odd change to the next one. */
+  int64_t from = -1;
+  for (int64_t at = c.first; at <= c.last; at++) {
+    if (!c.odd[at]) continue;
+    if (from >= 0) span_paint(from, at, height, width, value, map);
+    from = from < 0 ? at : -1;
+  }
+  if (from >= 0) span_paint(from, all, height, width, value, map);
+  free(c.odd);
+  return true;
 }
 
 bool cnn_outline_paint(const cnn_outline *outline, int32_t height, int32_t width, uint8_t value,
