@@ -114,8 +114,15 @@ PlanOptions plan_options(const Compilation *c, PlanKind kind) {
   PlanOptions options = {.fusing = fusing_of(o),
                          .images =
                              images_side_by_side(c->graph, o->targets.n, o->targets.data, batch, training)};
-  if (!training && dense_pays_together(c->graph, o->targets.n, o->targets.data, o->batch))
-    options.whole_batch = o->batch;
+  RowsCosts *costs = NEW(c->arena, RowsCosts);
+  *costs = (RowsCosts){.target = target_widest(o->targets.n, o->targets.data),
+                       .weight_bytes = 4 * c->graph->parameters,
+                       .training = training,
+                       .exact = o->exact || o->level == LEVEL_QUICK,
+                       .arena = c->arena};
+  options.whole_batch = o->batch > 1 ? o->batch : 0;
+  options.pays = rows_pay;
+  options.costs = costs;
   if (!training && options.fusing == FUSE_ALL && !o->exact && o->level != LEVEL_QUICK)
     options.repeated = conv_repeated_where(c->arena, c->graph, target_widest(o->targets.n, o->targets.data));
   return options;

@@ -16,12 +16,17 @@ typedef enum Fusing {
   FUSE_APART,   /* -Os: as FUSE_ALL, but no layer is computed for all images at once */
 } Fusing;
 
+/* Is a layer, or a gradient of one, faster for so many images at once? */
+typedef bool WholeBatchPays(const void *costs, const Node *, int64_t batch);
+
 typedef struct PlanOptions {
   Fusing fusing;
   int images; /* interleaved, as far as no layer looks at all of them; 0 or 1: one after the other */
   const bool *repeated; /* inference: by node id as written, the convolutions that read what nearest
                            upsampling in front of them repeats; NULL: none */
-  int64_t whole_batch;  /* inference: of so many images large dense layers are computed at once; 0: no */
+  int64_t whole_batch;  /* inference: so many images may be computed at once; 0: no */
+  WholeBatchPays *pays; /* which convolutions and dense layers are; NULL: large dense layers */
+  const void *costs;    /* its first argument */
 } PlanOptions;
 
 typedef enum StoreKind {
