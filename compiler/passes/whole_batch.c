@@ -5,10 +5,10 @@
  *
  * Needs: a graph. Keeps: it; marks nodes, sets plan->together or plan->images. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/op.h"
+#include "ops/engine/lower.h"
 #include "passes/passes.h"
 
-enum { TOGETHER_WEIGHTS = 1 << 14, FEWEST_IMAGES = 8, MOST_IMAGES = 1024, MOST_ELEMENTS = 1 << 29 };
+enum { FEWEST_IMAGES = 8, MOST_IMAGES = 1024, MOST_ELEMENTS = 1 << 29 };
 
 /* Statistics over the values of all images are made of images that lie one after the other. */
 static bool looks_at_all_images(const Graph *graph) {
