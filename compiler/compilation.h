@@ -1,5 +1,5 @@
 /* compilation.h: a program on its way: what its stages find out and leave to those after them. Private to
- * compile.c, lowering.c and write.c. */
+ * compile.c, lowering.c, write.c and library.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COMPILATION_H
 #define CNNC_COMPILATION_H
@@ -25,9 +25,10 @@ typedef struct Compilation {
   Diags *diags;
   Ast *program;
   const char *labels_file;
-  Graph *graph;            /* as written */
+  Graph *graph;            /* as written; of a quantised net, that of 8 bits */
   bool training;           /* training code is written */
   const float *weights;    /* compiled in, or NULL */
+  bool quantised;          /* the net is one of 8 bits, and has its weights */
   const char *order;       /* lines for --rename, or NULL */
   const char *tuning_file; /* NAME.tune beside the program, if there is one, or NULL */
   Tuning tuning;
@@ -63,4 +64,9 @@ SummarySizes sizes_of(const Compilation *); /* behind lower() */
 bool write_view(Compilation *);
 bool write_all(Compilation *);
 bool write_dependencies(Compilation *);
+bool add_output(Compilation *, const char *path, const Text *);
+
+/* ---- library.c ---- */
+bool write_library(Compilation *);
+const char *library_file(const Compilation *, const char *path); /* the path in the library's folder */
 #endif

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 #include "backend/origin.h"
+#include "backend/quantized.h"
 #include "backend/weights.h"
+#include "quantize/quantize.h"
 #include "schedule/images.h"
 #include "sema/sema.h"
 #include "compilation.h"
@@ -12,13 +14,6 @@
 #include "tune.h"
 
 /* ---- reading ---- */
-static bool check_built(Compilation *c) {
-  for (int i = 0; i < c->options->later.n; i++)
-    diag_report(c->diags, DIAG_not_built_yet, NO_SPAN, NULL, "%s is not built yet",
-                c->options->later.data[i]);
-  return good(c);
-}
-
 static bool read_program(Compilation *c) {
   const Options *o = c->options;
   c->program = program_read(c->arena, c->diags, &c->sources, o->input, o->directories.n, o->directories.data);
@@ -63,7 +58,7 @@ static bool build_graph(Compilation *c) {
   Define *defines = NEW_ARRAY(c->arena, Define, o->defines.n + 1);
   for (int i = 0; i < o->defines.n; i++)
     defines[i] = (Define){o->defines.data[i].name, o->defines.data[i].value};
-  const SemaOptions options = {o->directories.n, o->directories.data, &c->labels_file};
+  const SemaOptions options = {o->directories.n, o->directories.data, &c->labels_file, NULL};
   c->graph = sema_build(c->arena, c->diags, &c->sources, c->program, defines, o->defines.n, &options);
   stage_done(c, "check and expand");
   if (!good(c) || is_library(c)) return false;
@@ -91,7 +86,7 @@ static bool check_training(Compilation *c) {
 /* cnn_network and cnn_target are types of the header shared with the runtime. */
 static bool check_name(Compilation *c) {
   const bool code = c->options->output && !options_view(c->options->kind),
-             shared = c->training || c->options->kind == OUTPUT_PROGRAM;
+             shared = c->training || c->options->network || c->options->kind == OUTPUT_PROGRAM;
   if (!code || !shared || strcmp(c_name(c), "cnn") != 0) return true;
   Diag *diag = diag_report(c->diags, DIAG_name_clash, c->graph->name_span, NULL,
                            "with 'cnn' before them, the names of net %s in C would be those of the runtime: "
@@ -99,6 +94,26 @@ static bool check_name(Compilation *c) {
                            c->graph->name);
   diag_help(diag, "give the net another name, or its C names with --prefix=NAME");
   return false;
+}
+
+/* A file of 8 bits makes the net one of 8 bits. */
+static bool read_quantised(Compilation *c, const WeightsWay *way) {
+  QuantFile *file;
+  if (!quantized_read(c->arena, c->diags, way, &file)) return false;
+  c->quantised = file != NULL;
+  if (!file) return true;
+  c->training = c->training && c->options->train; /* else the summary would tell of it */
+  if (c->training || c->options->kind == OUTPUT_PROGRAM) {
+    Diag *diag =
+        diag_report(c->diags, DIAG_not_built_yet, NO_SPAN, NULL, "%s from weights of 8 bits is not built yet",
+                    c->options->kind == OUTPUT_PROGRAM ? "a program" : "training code");
+    diag_help(diag, "C, objects and libraries are: -o net.c --no-train");
+    return false;
+  }
+  if (!origin_read(c->arena, c->diags, way->path, c->graph)) return false;
+  c->graph = quantize_graph(c->arena, c->diags, c->graph, file);
+  stage_done(c, "read weights, quantise");
+  return c->graph != NULL;
 }
 
 static bool read_weights(Compilation *c) {
@@ -110,6 +125,8 @@ static bool read_weights(Compilation *c) {
                           .prefix = c->options->weights_prefix,
                           .rename = c->options->rename,
                           .order = c->options->match ? &order : NULL};
+  if (!read_quantised(c, &way)) return false;
+  if (c->quantised) return good(c);
   if (!weights_read(c->arena, c->diags, &way, c->graph, weights)) return false;
   c->order = order.s;
   if (!origin_read(c->arena, c->diags, c->options->weights, c->graph)) return false;
@@ -161,7 +178,6 @@ static bool measure(Compilation *c) {
 
 /* ---- the list of stages ---- */
 static bool run(Compilation *c) {
-  if (!check_built(c)) return false;
   if (!read_program(c)) return false;
   if (c->options->kind == OUTPUT_AST) return good(c) && write_view(c) && write_dependencies(c);
   if (!build_graph(c)) return good(c);
@@ -184,8 +200,7 @@ int compile(Arena *arena, const Options *options) {
   c.diags = diags_new(arena, &c.sources);
   for (int i = 0; i < options->warnings.n; i++) diags_option(c.diags, options->warnings.data[i]);
   const char *why = NULL, *path = NULL;
-  if (options->fix && !options->later.n && !fix_program(arena, options, &path, &why))
-    cannot_write(&c, path, why);
+  if (options->fix && !fix_program(arena, options, &path, &why)) cannot_write(&c, path, why);
   if (!run(&c) || !good(&c)) outputs_abandon(c.outputs);
   else if (!outputs_commit(c.outputs, &why)) cannot_write(&c, options->output ? options->output : "-", why);
   if (options->time_report) print_times(&c);

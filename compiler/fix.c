@@ -37,7 +37,7 @@ static int fixes_find(const Fixing *f, Sources *sources, FixedSource **fixed) {
   for (int i = 0; i < o->defines.n; i++)
     defines[i] = (Define){o->defines.data[i].name, o->defines.data[i].value};
   const char *labels_file = NULL;
-  const SemaOptions options = {o->directories.n, o->directories.data, &labels_file};
+  const SemaOptions options = {o->directories.n, o->directories.data, &labels_file, NULL};
   sema_build(f->arena, diags, sources, program, defines, o->defines.n, &options);
 
   bool *may_change = NEW_ARRAY(f->arena, bool, sources->list.n + 1);

@@ -53,9 +53,14 @@ void help_options(Text *out) {
       out,
       "cnnc [options] FILE.cnn [-o OUTPUT]\n"
       "cnnc fmt [-w | --check] FILE.cnn...\n"
-      "cnnc import MODEL.onnx [-o NAME]\n\n"
+      "cnnc import MODEL [-o NAME]\n"
+      "cnnc quantize FILE.cnn --weights=W --data PATH -o OUTPUT\n"
+      "cnnc lsp [-I FOLDER]...\n"
+      "cnnc new NAME [--from=MODEL.onnx]\n\n"
       "Compiles a convolutional net to C; fmt lays out programs (cnnc fmt --help), import makes them of\n"
-      "models in ONNX (cnnc import --help).\n\n");
+      "models in ONNX and TensorFlow Lite (cnnc import --help), quantize makes weights of 8 bits (cnnc\n"
+      "quantize --help), lsp serves editors (cnnc lsp --help), new makes a folder to begin from (cnnc new\n"
+      "--help).\n\n");
   for (const OptionRow *row = options_table; row->code; row++) {
     if (!row->shown) continue;
     const bool alone = strlen(row->shown) > INDENT - 4; /* in a line of its own */
@@ -176,10 +181,10 @@ static void list_forms(Text *out, const FormKind *kind) {
 }
 
 static void list_messages(Text *out) {
+  static const char *const level[] = {"note", "warning", "error"};
   text_put(out, "messages, by the slug at their end\n\n");
   for (int i = 0; i < DIAG_COUNT; i++)
-    text_put(out, "  %-26s%-9s%s\n", diag_info[i].slug,
-             diag_info[i].level == DIAG_WARNING ? "warning" : "error", diag_info[i].summary);
+    text_put(out, "  %-26s%-9s%s\n", diag_info[i].slug, level[diag_info[i].level], diag_info[i].summary);
   text_put(out, "\ncnnc --explain=SLUG explains one, with an example.\n");
 }
 

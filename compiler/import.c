@@ -9,6 +9,7 @@
 #include <string.h>
 #include "base/file.h"
 #include "exchange/import.h"
+#include "exchange/tflite.h"
 #include "format/format.h"
 #include "graph/graph.h"
 #include "options.h"
@@ -22,6 +23,7 @@ enum {
   LONG_LAYOUT,
   LONG_NAME,
   LONG_RENAME,
+  LONG_ROUNDING,
   LONG_LIST,
   LONG_DIAGNOSTICS,
   LONG_COLOR
@@ -43,6 +45,10 @@ const OptionRow import_options[] = {
     {"rename", LONG_RENAME, required_argument, "--rename=FILE",
      "names of layers: lines THEIRS = OURS; * stands for any letters; of several that fit the last counts",
      "@file"},
+    {"rounding", LONG_ROUNDING, required_argument, "--rounding=KIND",
+     "of a quantised model of TensorFlow Lite: double, as TFLM and CMSIS-NN; single, as ruy; float, as "
+     "XNNPACK",
+     "double single float"},
     {"list", LONG_LIST, no_argument, "--list", "prints what becomes of each node, and writes nothing", NULL},
     {"diagnostics", LONG_DIAGNOSTICS, required_argument, "--diagnostics=KIND",
      "how messages are written on standard error: text json sarif", "text json sarif"},
@@ -57,7 +63,7 @@ typedef struct Importing {
   Arena *arena;
   ImportOptions options;
   const char *model, *output, *rename;
-  int layout, diagnostics, colour;
+  int layout, diagnostics, colour, rounding;
   bool list, help;
   Sources sources;
   Diags *diags;
@@ -65,8 +71,10 @@ typedef struct Importing {
 } Importing;
 
 void import_usage(Text *out) {
-  text_put(out, "cnnc import MODEL.onnx [-o NAME]\n\n"
-                "Writes a model of ONNX as a program, NAME.cnn, and its weights, NAME.safetensors.\n\n");
+  text_put(out,
+           "cnnc import MODEL [-o NAME]\n\n"
+           "Writes a model of ONNX or TensorFlow Lite (.tflite) as a program, NAME.cnn, and its weights,\n"
+           "NAME.safetensors. A quantised model of TensorFlow Lite stays one of 8 bits.\n\n");
   for (const OptionRow *row = import_options; row->code; row++) {
     text_put(out, "  %s\n", row->shown);
     text_put(out, "      %s\n", row->help);
@@ -120,6 +128,8 @@ static bool is_name(const char *word) {
   return *word != 0;
 }
 
+static const char *const roundings[] = {"double", "single", "float", NULL};
+
 static bool take_option(Importing *m, int code, char **argv) {
   static const char *const layouts[] = {"hwc", "chw", NULL},
                            *const colours[] = {"auto", "always", "never", NULL},
@@ -135,6 +145,7 @@ static bool take_option(Importing *m, int code, char **argv) {
     m->options.net = optarg;
     return is_name(optarg) || usage_error("'%s' is no name of a net", optarg);
   case LONG_RENAME: m->rename = optarg; return true;
+  case LONG_ROUNDING: return read_word("--rounding", optarg, roundings, &m->rounding);
   case LONG_LIST: return m->list = true;
   case LONG_DIAGNOSTICS: return read_word("--diagnostics", optarg, formats, &m->diagnostics);
   case LONG_COLOR: return read_word("--color", optarg, colours, &m->colour);
@@ -173,9 +184,9 @@ static const char *without_suffix(Importing *m, const char *path, const char *su
 static const char *last_of(const char *path) { return strrchr(path, '/') ? strrchr(path, '/') + 1 : path; }
 
 /* The file's name as letters, digits and _. */
-static const char *net_name(Importing *m, const char *path) {
-  const char *base = last_of(without_suffix(m, path, ".onnx"));
-  char *name = arena_printf(m->arena, "%s%s", *base >= '0' && *base <= '9' ? "net_" : "", base);
+const char *import_net_name(Arena *arena, const char *path) {
+  const char *base = last_of(path);
+  char *name = arena_printf(arena, "%s%s", *base >= '0' && *base <= '9' ? "net_" : "", base);
   for (char *c = name; *c; c++)
     if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9'))) *c = '_';
   static const char *const words[] = {
@@ -184,7 +195,7 @@ static const char *net_name(Importing *m, const char *path) {
 #undef KEYWORD
       NULL};
   for (int i = 0; words[i]; i++)
-    if (strcmp(words[i], name) == 0) return arena_printf(m->arena, "net_%s", name);
+    if (strcmp(words[i], name) == 0) return arena_printf(arena, "net_%s", name);
   return *name ? name : "net_";
 }
 
@@ -240,7 +251,7 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
 /* Numbers that ONNX allows and the language does not: its own messages are the reasons. A statement has a
  * line, behind a comment, the net and its inputs. */
 static void report_refused(const ModelImport *im, const Diags *diags, const Sources *sources) {
-  const int before = 3 + im->inputs.n, n = diags_errors(diags);
+  const int before = 3 + im->left_out.n + im->inputs.n, n = diags_errors(diags);
   Span where;
   Diag *diag = diag_report(im->diags, DIAG_import_operator, im->at, NULL,
                            "%d of %d statement%s ha%s no form in the language", n, im->statements.n,
@@ -261,8 +272,8 @@ ImportCheck import_check(const ModelImport *im, const char *path, Text *program,
   const uint32_t source = sources_add(&sources, path, im->text, strlen(im->text));
   *why = "it has syntax errors";
   if (format_source(program, im->arena, diags, &sources, source) != FORMATTED) return IMPORT_WRONG;
-  const SemaOptions options = {0, NULL, NULL};
-  const Ast *ast = program_of(im->arena, diags, &sources, path, program->s, program->n);
+  const SemaOptions options = {0};
+  const Ast *ast = program_of(im->arena, diags, &sources, path, program->s, program->n, 0, NULL, NULL);
   const Graph *graph = sema_build(im->arena, diags, &sources, ast, NULL, 0, &options);
   *why = NULL;
   if (diags_errors(diags)) return report_refused(im, diags, &sources), IMPORT_REFUSED;
@@ -296,6 +307,73 @@ static int write_program(Importing *m, const ModelImport *im) {
   return 3;
 }
 
+/* ---- models of TensorFlow Lite ---- */
+#ifdef __wasi__ /* the page takes those of ONNX alone */
+static bool import_tflite(Importing *m, Span at) {
+  (void)m, (void)at;
+  return false;
+}
+#else
+/* What is not as in the model; NULL: nothing is. */
+static const char *tflite_check(Importing *m, const TflProgram *made, const char *path, Text *program) {
+  Sources sources = {.arena = m->arena};
+  Diags *diags = diags_new(m->arena, &sources);
+  const uint32_t source = sources_add(&sources, path, made->text, strlen(made->text));
+  if (format_source(program, m->arena, diags, &sources, source) != FORMATTED) return "it has syntax errors";
+  const SemaOptions options = {0};
+  const Ast *ast = program_of(m->arena, diags, &sources, path, program->s, program->n, 0, NULL, NULL);
+  const Graph *graph = sema_build(m->arena, diags, &sources, ast, NULL, 0, &options);
+  Span where;
+  if (diags_errors(diags)) return diags_error(diags, 0, &where);
+  if (!graph || graph->outputs.n != made->noutputs) return "it has an output twice";
+  for (int o = 0; o < made->noutputs; o++)
+    if (!shape_equal(graph->outputs.data[o].node->shape, made->output[o]))
+      return "an output has another shape than its operators give";
+  return NULL;
+}
+
+static void write_tflite(Importing *m, Span at, const TflProgram *made) {
+  Text program = {.arena = m->arena};
+  const char *base = m->output ? m->output : last_of(m->model), *temporary = NULL, *why = NULL;
+  base = without_suffix(m, without_suffix(m, base, m->output ? ".cnn" : ".tflite"), ".safetensors");
+  const bool printed = strcmp(base, "-") == 0;
+  const char *path = printed ? "-" : arena_printf(m->arena, "%s.cnn", base),
+             *weights = arena_printf(m->arena, "%s.safetensors", base),
+             *wrong = tflite_check(m, made, path, &program);
+  if (wrong) { /* what it says of its values is not what its operators make */
+    diag_report(m->diags, DIAG_import_file, at, NULL, "the model is not right: %s", wrong);
+    return;
+  }
+  if (!outputs_add(m->outputs, path, program.s, program.n, &why)) cannot_write(m, path, why);
+  else if (!printed && !outputs_adopt(m->outputs, weights, &temporary, &why)) cannot_write(m, weights, why);
+  else if (!printed && !arrays_save(&made->arrays, temporary)) cannot_write(m, weights, strerror(errno));
+  if (diags_errors(m->diags)) outputs_abandon(m->outputs);
+  else if (!outputs_commit(m->outputs, &why)) cannot_write(m, path, why);
+}
+
+/* True: it was such a model, whatever became of it. */
+static bool import_tflite(Importing *m, Span at) {
+  size_t n;
+  const char *why = NULL, *bytes = file_read(m->arena, m->model, &n, &why);
+  if (!bytes || !tflite_is((const uint8_t *)bytes, n)) return false;
+  const TflProgram *made = tflite_import(m->arena, m->diags, at, m->model, m->options.net,
+                                         roundings[m->rounding], (const uint8_t *)bytes, n);
+  if (made) write_tflite(m, at, made);
+  return true;
+}
+#endif
+
+static int write_model(Importing *m, Span at) {
+  if (import_tflite(m, at) || !read_renames(m)) return 0;
+  if (m->list) {
+    const char *list = import_list(m->arena, m->diags, m->model, at, &m->options);
+    if (list) fputs(list, stdout);
+    return 0;
+  }
+  const ModelImport *im = import_model(m->arena, m->diags, m->model, at, &m->options);
+  return im ? write_program(m, im) : 0;
+}
+
 int import(Arena *arena, int argc, char **argv) {
   Importing m = {.arena = arena, .sources = {.arena = arena}, .outputs = outputs_new(arena)};
   if (!read_options(&m, argc, argv)) return 2;
@@ -307,15 +385,9 @@ int import(Arena *arena, int argc, char **argv) {
   m.diags = diags_new(arena, &m.sources);
   const Span at = {sources_add_binary(&m.sources, m.model), 0, 0};
   const char *named = m.output && strcmp(m.output, "-") != 0 ? without_suffix(&m, m.output, ".cnn") : m.model;
-  if (!m.options.net) m.options.net = net_name(&m, named);
-  int status = 0;
-  if (read_renames(&m) && m.list) {
-    const char *list = import_list(arena, m.diags, m.model, at, &m.options);
-    if (list) fputs(list, stdout);
-  } else if (!diags_errors(m.diags)) {
-    const ModelImport *im = import_model(arena, m.diags, m.model, at, &m.options);
-    if (im) status = write_program(&m, im);
-  }
+  if (!m.options.net)
+    m.options.net = import_net_name(arena, without_suffix(&m, without_suffix(&m, named, ".onnx"), ".tflite"));
+  const int status = write_model(&m, at);
   diags_print(m.diags, stderr, (DiagFormat)m.diagnostics, options_colour(m.colour));
   return status ? status : diags_errors(m.diags) ? 1 : 0;
 }

@@ -16,5 +16,6 @@ typedef enum ImportCheck {
 } ImportCheck;
 ImportCheck import_check(const ModelImport *, const char *path, Text *program, const char **why);
 void import_usage(Text *);
-extern const OptionRow import_options[]; /* ends with a row without a code */
+const char *import_net_name(Arena *, const char *path); /* of a net, after a file or folder */
+extern const OptionRow import_options[];                /* ends with a row without a code */
 #endif

@@ -33,6 +33,12 @@ static const char *with_memory(const Compilation *c) {
   return text.s;
 }
 
+/* The header that NAME.c includes, or NULL. */
+static const char *included_header(const Compilation *c) {
+  if (c->options->kind == OUTPUT_LIBRARY) return arena_printf(c->arena, "%s.h", c_name(c));
+  return c->options->kind == OUTPUT_C ? base_name(header_path(c)) : NULL;
+}
+
 /* How weights are compiled in. A program has nothing beside it, and what has no file of its own has none. */
 static void choose_embedding(Compilation *c) {
   const Options *o = c->options;
@@ -136,7 +142,7 @@ bool lower(Compilation *c) {
   const Options *o = c->options;
   if (!capacity_of_calls(c->arena, c->diags, c->graph, o->batch)) return false;
   c->emit = (EmitOptions){.prefix = c_name(c),
-                          .header = o->kind == OUTPUT_C ? base_name(header_path(c)) : NULL,
+                          .header = included_header(c),
                           .summary = c->summary,
                           .batch = o->batch,
                           .ntargets = o->targets.n,
@@ -144,6 +150,7 @@ bool lower(Compilation *c) {
                           .openmp = o->openmp,
                           .no_fma = o->no_fma,
                           .program = o->kind == OUTPUT_PROGRAM,
+                          .network = o->network || c->training || o->kind == OUTPUT_PROGRAM,
                           .training = c->training,
                           .weights = c->weights};
   c->lowering = (ProgramOptions){.ntargets = o->targets.n,
@@ -156,7 +163,7 @@ bool lower(Compilation *c) {
                                  .tuning = &c->tuning};
   choose_embedding(c);
   Plan *infer = make_plan(c, PLAN_INFERENCE), *train = c->training ? make_plan(c, PLAN_TRAINING) : NULL,
-       *look = o->kind == OUTPUT_PROGRAM ? make_plan(c, PLAN_LOOK) : NULL;
+       *look = o->look || o->kind == OUTPUT_PROGRAM ? make_plan(c, PLAN_LOOK) : NULL;
   stage_done(c, "plan");
   if (!capacity_of_plans(c->arena, c->diags, c->graph, infer, train)) return false;
   const ProgramOptions training = lowering_of_training(c);

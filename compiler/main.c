@@ -9,6 +9,9 @@
 #include "fmt.h"
 #include "help.h"
 #include "import.h"
+#include "lsp.h"
+#include "new.h"
+#include "quantise.h"
 #include "sema/sema.h"
 
 #ifndef PACKAGE_VERSION
@@ -28,8 +31,8 @@ static int help(Arena *arena, const char *topic) {
 
 static int explain(const char *slug) {
   const DiagInfo *info = &diag_info[diag_find(slug)];
-  printf("%s (%s): %s\n\n%s", info->slug, info->level == DIAG_ERROR ? "error" : "warning", info->summary,
-         info->page);
+  printf("%s (%s): %s\n\n%s", info->slug, (const char *const[]){"note", "warning", "error"}[info->level],
+         info->summary, info->page);
   return 0;
 }
 
@@ -43,13 +46,26 @@ static int run(Arena *arena, const Options *options) {
   return compile(arena, options);
 }
 
+/* Commands with options of their own; a page has no editors to serve, no data and no folders. */
+static bool command(Arena *arena, int argc, char **argv, int *status) {
+  const char *name = argc > 1 ? argv[1] : "";
+  if (strcmp(name, "fmt") == 0) *status = fmt(arena, argc - 1, argv + 1);
+  else if (strcmp(name, "import") == 0) *status = import(arena, argc - 1, argv + 1);
+#ifndef __wasi__
+  else if (strcmp(name, "lsp") == 0) *status = lsp(arena, argc - 1, argv + 1);
+  else if (strcmp(name, "quantize") == 0) *status = quantise(arena, argc - 1, argv + 1);
+  else if (strcmp(name, "new") == 0) *status = new_project(arena, argv[0], argc - 1, argv + 1);
+#endif
+  else return false;
+  return true;
+}
+
 int main(int argc, char **argv) {
   Arena *arena = arena_new();
   Options options;
   int status;
-  if (argc > 1 && strcmp(argv[1], "fmt") == 0) status = fmt(arena, argc - 1, argv + 1);
-  else if (argc > 1 && strcmp(argv[1], "import") == 0) status = import(arena, argc - 1, argv + 1);
-  else status = options_parse(&options, arena, argc, argv) ? run(arena, &options) : 2;
+  if (!command(arena, argc, argv, &status))
+    status = options_parse(&options, arena, argc, argv) ? run(arena, &options) : 2;
   if (fflush(stdout) != 0 || ferror(stdout)) {
     perror("cnnc: error: standard output");
     status = status ? status : 1;

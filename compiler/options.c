@@ -21,15 +21,20 @@ enum { /* long options without a letter of their own */
        LONG_WEIGHTS_PREFIX,
        LONG_RENAME,
        LONG_MATCH,
+       LONG_LAYOUT,
        LONG_EMBED,
        LONG_SINGLE_FILE,
        LONG_BATCH,
        LONG_TRAIN,
        LONG_NO_TRAIN,
        LONG_MEMORY,
+       LONG_NETWORK,
        LONG_TARGET,
        LONG_THREADS,
        LONG_PREFIX,
+       LONG_VERSION_NAME,
+       LONG_AUTHOR,
+       LONG_URL,
        LONG_EXACT,
        LONG_NO_FMA,
        LONG_TUNE,
@@ -47,13 +52,15 @@ enum { /* long options without a letter of their own */
 
 const OptionRow options_table[] = {
     {NULL, 'o', required_argument, "-o FILE",
-     "what to write, by its suffix: .c (and .h beside it), .o, .so, .wasm, .model (the weights alone); "
+     "what to write, by its suffix: .c (and .h beside it), .o, .so, .wasm, .model (the weights alone), "
+     ".onnx; "
      "without a suffix: a program; -: C on standard output. Without -o the program is checked and "
      "summarised",
      "@file"},
     {"emit", LONG_EMIT, required_argument, "--emit=KIND",
-     "c header obj shared exe wasm model, or a view of the program: summary json dot ast graph nests "
-     "program schedule",
+     "c header obj shared exe wasm model onnx; library: a folder for Arduino, PlatformIO, ESP-IDF, Zephyr "
+     "and "
+     "CMake; or a view of the program: summary json dot ast graph nests program schedule",
      "@kinds"},
     {"after", LONG_AFTER, required_argument, "--after=PASS",
      "with --emit=graph: the graph behind that pass of the compiler, for inference; with --train the "
@@ -78,6 +85,8 @@ const OptionRow options_table[] = {
      "how the arrays in that file are found: by name, or in their order where all shapes agree, which "
      "prints a file for --rename",
      "name order"},
+    {"layout", LONG_LAYOUT, required_argument, "--layout=ORDER",
+     "how a model of ONNX takes its pictures: chw, as is usual there, or hwc, channels last", "chw hwc"},
     {"embed", LONG_EMBED, required_argument, "--embed=HOW",
      "weights go into the C file as text (up to 1 MB), a file NAME.weights.bin beside it (incbin), or an"
      " object NAME.weights.o beside it (object)",
@@ -92,6 +101,10 @@ const OptionRow options_table[] = {
      "the most memory that a training step may take, as 64M or 1.5G: where it is short, values are computed "
      "again instead of kept",
      NULL},
+    {"network", LONG_NETWORK, optional_argument, "--network[=look]",
+     "with NAME_network, by which the runtime (libcnn) loads, saves and evaluates the net; look: and looks "
+     "inside it. Programs have both, --train has the former",
+     "look"},
     {"target", LONG_TARGET, required_argument, "--target=T[,T...]",
      "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m wasm32, generic (scalar C for any CPU), native; "
      "of several, the best that the CPU runs is chosen at run time",
@@ -100,6 +113,11 @@ const OptionRow options_table[] = {
      "openmp (the default for programs) or none", "openmp none"},
     {"prefix", LONG_PREFIX, required_argument, "--prefix=NAME",
      "what the C names begin with, instead of the net's name", NULL},
+    {"version-name", LONG_VERSION_NAME, required_argument, "--version-name=1.2.0",
+     "the version of a library (1.0.0)", NULL},
+    {"author", LONG_AUTHOR, required_argument, "--author=NAME",
+     "whose library it is, as 'Ada Lovelace <ada@example.org>'", NULL},
+    {"url", LONG_URL, required_argument, "--url=URL", "where the library is found", NULL},
     {NULL, 'D', required_argument, "-D NAME=VALUE", "replaces the value of a file's const", NULL},
     {NULL, 'I', required_argument, "-I DIR",
      "where imports are looked for, after the importing file's directory", "@folder"},
@@ -159,6 +177,8 @@ static const Kind kinds[] = {
     {"exe", OUTPUT_PROGRAM, ""},
     {"wasm", OUTPUT_WASM, ".wasm"},
     {"model", OUTPUT_MODEL, ".model"},
+    {"library", OUTPUT_LIBRARY, NULL},
+    {"onnx", OUTPUT_ONNX, ".onnx"},
     {"summary", OUTPUT_SUMMARY, NULL},
     {"json", OUTPUT_JSON, NULL},
     {"dot", OUTPUT_DOT, NULL},
@@ -200,7 +220,7 @@ const char *const *options_targets(Arena *arena) {
 const char *const *options_slugs(Arena *arena, bool warnings) {
   Words words = {0};
   for (int i = 0; i < DIAG_COUNT; i++)
-    if (!warnings || diag_info[i].level == DIAG_WARNING) vec_push(arena, words, diag_info[i].slug);
+    if (!warnings || diag_info[i].level != DIAG_ERROR) vec_push(arena, words, diag_info[i].slug);
   vec_push(arena, words, NULL);
   return words.data;
 }
@@ -231,10 +251,10 @@ static const char *const other_suffixes[][2] = {
     {".s", "the C compiler makes assembly of the C: -o FILE.c, then cc -O2 -S FILE.c"},
     {".safetensors", "weights are written by training: cnnc FILE.cnn -o NAME, then ./NAME train"},
     {".npz", "weights are written by training: cnnc FILE.cnn -o NAME, then ./NAME train"},
-    {".onnx", "cnnc writes no ONNX"},
     {".json", "--emit=json writes the table of layers as JSON"},
     {".dot", "--emit=dot writes the graph for Graphviz"},
-    {NULL, "there are .c, .h, .o, .so, .wasm, .model, and no suffix for a program; or use --emit=KIND"},
+    {NULL,
+     "there are .c, .h, .o, .so, .wasm, .model, .onnx, and no suffix for a program; or use --emit=KIND"},
 };
 
 static const char *suffix_help(const char *suffix) {
@@ -295,39 +315,14 @@ static void default_targets(Options *options, Arena *arena) {
   static const char *const all[] = {"x86-64-v4", "x86-64-v3", "x86-64", NULL}; /* slowest to compile first */
   if (options->kind == OUTPUT_WASM) add_target(options, arena, target_find("wasm32"));
   else if (options_plain(options)) add_target(options, arena, target_find("generic"));
-  else if (options->kind == OUTPUT_PROGRAM || (options->tune && !options->output) ||
-           target_is_foreign(target_find("x86-64")))
+  else if (options->kind == OUTPUT_LIBRARY) {
+    add_target(options, arena, target_find("armv7m"));
+    add_target(options, arena, target_find("generic"));
+  } else if (options->kind == OUTPUT_PROGRAM || (options->tune && !options->output) ||
+             target_is_foreign(target_find("x86-64")))
     add_target(options, arena, target_native());
   else
     for (int i = options->level == LEVEL_QUICK; all[i]; i++) add_target(options, arena, target_find(all[i]));
-}
-
-/* What the backend makes is for one machine: this one, or another that can be had without its C library. */
-static bool choose_machine(Options *options) {
-  const Target *one = options->kind == OUTPUT_WASM ? target_find("wasm32") : NULL;
-  for (int i = 0; i < options->targets.n; i++) {
-    const Target *target = options->targets.data[i];
-    if (!target->arch) continue;
-    if (one && strcmp(one->arch, target->arch) != 0)
-      return options->kind == OUTPUT_WASM
-                 ? usage_error("WebAssembly holds code of wasm32, not of %s", target->name)
-                 : usage_error("one file made by the C compiler cannot hold code of both %s and %s: write C "
-                               "(-o FILE.c), or one file for each",
-                               one->name, target->name);
-    one = target;
-  }
-  if (!one || (!target_is_foreign(one) && options->kind != OUTPUT_WASM)) return true;
-  options->machine = one;
-  if (options->kind == OUTPUT_PROGRAM)
-    return usage_error("a program is made for this machine only, whose runtime it is linked with, not for "
-                       "%s: write C or an object (-o FILE.c, -o FILE.o) and link it there",
-                       one->name);
-  if (options->kind == OUTPUT_SHARED && one->bare)
-    return usage_error("%s has no shared libraries: write an object (-o FILE.o)%s", one->name,
-                       strcmp(one->name, "wasm32") == 0 ? " or WebAssembly (-o FILE.wasm)" : "");
-  if (options->kind == OUTPUT_WASM && options->openmp)
-    return usage_error("WebAssembly is made without threads: --threads=none");
-  return true;
 }
 
 static bool is_name(const char *s, size_t n) {
@@ -436,14 +431,8 @@ static bool is_program(const char *word) {
 }
 
 /* ---- the whole ---- */
-static bool check_input(Options *options, Arena *arena, int n, char **words) {
-  static const char *const commands[] = {"quantize", "lsp", "new", NULL};
+static bool check_input(Options *options, int n, char **words) {
   if (n == 0) return usage_error("no program is given: cnnc [options] FILE.cnn [-o OUTPUT]");
-  for (int i = 0; commands[i]; i++)
-    if (strcmp(words[0], commands[i]) == 0) {
-      vec_push(arena, options->later, arena_printf(arena, "the command %s", words[0]));
-      return true;
-    }
   if (n > 1)
     return usage_error("several programs are given, '%s' and '%s': one is compiled at a time", words[0],
                        words[1]);
@@ -463,17 +452,19 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
     if (kind_given && options->kind == OUTPUT_C) options->output = "-";
     else if (kind_given && options->kind == OUTPUT_HEADER) options->output = "-";
     else if (options_view(options->kind)) options->output = "-";
-    else if (options_backend(options->kind) || options->kind == OUTPUT_MODEL)
+    else if (options_backend(options->kind) || options->kind == OUTPUT_MODEL || options->kind == OUTPUT_ONNX)
       return usage_error("an object, library, program or model needs a file to be written to: -o FILE");
+    else if (options->kind == OUTPUT_LIBRARY)
+      return usage_error("--emit=library needs a folder to be written to: -o FOLDER");
   } else if (!*options->output) return usage_error("the output's file name is empty");
   else if (!kind_given && !kind_from_suffix(options)) return false;
   if (options->output && strcmp(options->output, "-") == 0) {
-    if (options_backend(options->kind))
-      return usage_error("an object, library or program cannot be written to standard output");
+    if (options_backend(options->kind) || options->kind == OUTPUT_ONNX)
+      return usage_error("an object, library, program or model of ONNX cannot be written to standard output");
     if (options->summary) return usage_error("--summary and -o - both write to standard output");
     options->single_file = options->kind == OUTPUT_C || options->single_file;
   }
-  if (!options_weights(options)) return false;
+  if (!options_weights(options) || !options_library(options) || !options_onnx(options)) return false;
   if (options->single_file && options->kind == OUTPUT_HEADER)
     return usage_error("--single-file has no header to write");
   if (options->dependencies && !options->dependency_file &&
@@ -483,7 +474,7 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
   if (!options->train_given) options->train = options->kind == OUTPUT_PROGRAM;
   if (options->targets.n == 0) default_targets(options, arena);
   options->openmp = threads == 0 || (threads < 0 && options->kind == OUTPUT_PROGRAM);
-  return !(options_backend(options->kind) || options->embed == EMBED_AS_OBJECT) || choose_machine(options);
+  return !(options_backend(options->kind) || options->embed == EMBED_AS_OBJECT) || options_machine(options);
 }
 
 /* What was given, where that is not yet what it means. */
@@ -496,13 +487,16 @@ static bool take_long(Options *options, Arena *arena, Given *given, int code) {
   static const char *const formats[] = {"text", "json", "sarif", NULL},
                            *const colours[] = {"auto", "always", "never", NULL},
                            *const thread_kinds[] = {"openmp", "none", NULL},
-                           *const matches[] = {"name", "order", NULL};
+                           *const matches[] = {"name", "order", NULL}, *const networks[] = {"look", NULL},
+                           *const layouts[] = {"chw", "hwc", NULL};
+  int only = 0;
   switch (code) {
   case LONG_EMIT: return read_kind(options, arena, optarg, &given->kind);
   case LONG_WEIGHTS: options->weights = optarg; return *optarg || usage_error("--weights wants a file name");
   case LONG_WEIGHTS_PREFIX: options->weights_prefix = optarg; break;
   case LONG_RENAME: options->rename = optarg; return *optarg || usage_error("--rename wants a file name");
   case LONG_MATCH: return read_word("--match", optarg, matches, &options->match);
+  case LONG_LAYOUT: return read_word("--layout", optarg, layouts, &options->layout);
   case LONG_EMBED: return read_embed(options, optarg);
   case LONG_SINGLE_FILE: options->single_file = true; break;
   case LONG_BATCH: return read_batch(options, optarg);
@@ -512,12 +506,19 @@ static bool take_long(Options *options, Arena *arena, Given *given, int code) {
     options->train = code == LONG_TRAIN;
     break;
   case LONG_MEMORY: return read_memory(options, optarg);
-  case LONG_TARGET: return read_targets(options, arena, optarg);
+  case LONG_NETWORK:
+    options->network = true;
+    options->look = optarg || options->look;
+    return !optarg || read_word("--network", optarg, networks, &only);
+  case LONG_TARGET: options->targets_given = true; return read_targets(options, arena, optarg);
   case LONG_THREADS: return read_word("--threads", optarg, thread_kinds, &given->threads);
   case LONG_PREFIX:
     options->prefix = optarg;
     return is_name(optarg, strlen(optarg)) ||
            usage_error("--prefix wants a name as C has them, not '%s'", optarg);
+  case LONG_VERSION_NAME: options->version_name = optarg; break;
+  case LONG_AUTHOR: options->author = optarg; break;
+  case LONG_URL: options->url = optarg; break;
   case LONG_EXACT: options->exact = true; break;
   case LONG_NO_FMA: options->no_fma = true; break;
   case LONG_TUNE: options->tune = true; break;
@@ -563,7 +564,7 @@ static bool take_letter(Options *options, Arena *arena, int code, int argc, char
 }
 
 bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
-  *options = (Options){.batch = 1};
+  *options = (Options){.batch = 1, .layout = -1};
   struct option table[ROWS + 1] = {{0}};
   for (int i = 0, n = 0; i < ROWS; i++)
     if (options_table[i].name)
@@ -585,6 +586,6 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
   if (options->action == ACTION_HELP && !options->topic && optind < argc && !is_program(argv[optind]))
     options->topic = argv[optind];
   if (options->action != ACTION_COMPILE) return true;
-  return check_input(options, arena, argc - optind, argv + optind) &&
-         (options->later.n || check_together(options, arena, given.kind, given.threads));
+  return check_input(options, argc - optind, argv + optind) &&
+         check_together(options, arena, given.kind, given.threads);
 }

@@ -17,6 +17,9 @@ typedef enum OutputKind {
   OUTPUT_WASM,
   OUTPUT_PROGRAM,
   OUTPUT_MODEL, /* packed weights */
+  OUTPUT_ONNX,
+  OUTPUT_LIBRARY, /* a folder for other build systems */
+  OUTPUT_EXAMPLE, /* a program around NAME.c: of `cnnc new` alone */
   OUTPUT_SUMMARY,
   OUTPUT_JSON,
   OUTPUT_DOT,
@@ -57,14 +60,18 @@ typedef struct Options {
   OutputKind kind;
   const char *after; /* a pass: with OUTPUT_GRAPH the graph behind it; NULL: as written */
   const char *weights, *weights_prefix, *rename, *prefix, *cc, *runtime; /* NULL: not given */
-  int match; /* the weights: 0 by name, 1 by order */
+  const char *version_name, *author, *url;                               /* of a library; NULL: not given */
+  int match;  /* the weights: 0 by name, 1 by order */
+  int layout; /* of the inputs of a model of ONNX: 0 chw, 1 hwc; -1: not given */
   EmbedKind embed;
   int64_t batch;
   int64_t memory; /* bytes that training may take; 0: as many as it needs */
   bool train; /* training code is wanted; for a program without either option: if there is a train block */
   bool train_given;
+  bool network, look;          /* with NAME_network, and what looks inside; programs have both in any case */
   VEC(const Target *) targets; /* best first */
-  const Target *machine;       /* that an object is for; NULL: this one */
+  bool targets_given;
+  const Target *machine; /* that an object is for; NULL: this one */
   bool openmp;
   VEC(Option) defines;
   VEC(const char *) directories, warnings;
@@ -77,7 +84,6 @@ typedef struct Options {
   bool fix; /* fixes of messages are applied to the program first */
   DiagFormat format;
   bool colour;
-  VEC(const char *) later; /* what was asked for and is known, but not built yet */
 } Options;
 
 /* False after a mistake in the command line, which is reported on standard error: exit 2. */

@@ -6,4 +6,7 @@
 
 bool options_after(const Options *);   /* --after, a pass of the graph that is shown */
 bool options_weights(const Options *); /* what is about the file of --weights */
+bool options_library(const Options *); /* --emit=library, and what is about it */
+bool options_machine(Options *);       /* sets the machine of what the backend makes */
+bool options_onnx(const Options *);    /* what a model of ONNX takes and what is about it alone */
 #endif

@@ -2,11 +2,13 @@
  */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "backend/weights.h"
 #include "compilation.h"
+#include "exchange/onnx_out.h"
 #include "graph/dot.h"
 #include "graph/dump.h"
 
@@ -35,7 +37,7 @@ static bool add_bytes(Compilation *c, const char *path, const void *bytes, size_
   return outputs_add(c->outputs, path, bytes, n, &why) || cannot_write(c, path, why);
 }
 
-static bool add_output(Compilation *c, const char *path, const Text *text) {
+bool add_output(Compilation *c, const char *path, const Text *text) {
   return add_bytes(c, path, text->n ? text->s : "", text->n);
 }
 
@@ -47,6 +49,14 @@ static void dump_after(const Compilation *c, Text *text) {
   plan_dump(text, plan_after(c->arena, c->graph, kind, plan_options(c, kind), pass));
 }
 
+/* What of flash and what of RAM, where one asks for a target. */
+static void put_summary(Compilation *c, Text *text) {
+  text_put(text, "%s", c->summary);
+  if (!c->options->targets_given) return;
+  text_put(text, "\n");
+  emit_memory(text, c->net, c->options->train_given);
+}
+
 bool write_view(Compilation *c) {
   const Options *o = c->options;
   Text text = {.arena = c->arena};
@@ -55,7 +65,7 @@ bool write_view(Compilation *c) {
   else if (o->kind == OUTPUT_GRAPH && o->after) dump_after(c, &text);
   else if (o->kind == OUTPUT_GRAPH) graph_dump(&text, c->graph);
   else if (!lower(c)) return false;
-  else if (o->kind == OUTPUT_SUMMARY) text_put(&text, "%s", c->summary);
+  else if (o->kind == OUTPUT_SUMMARY) put_summary(c, &text);
   else if (o->kind == OUTPUT_NESTS) emit_nests(&text, c->net);
   else if (o->kind == OUTPUT_LOWERED) {
     const Program *const all[] = {c->programs.infer, c->programs.train, c->programs.look};
@@ -142,25 +152,76 @@ static bool write_model(Compilation *c) {
   return add_bytes(c, c->options->output, model.data, model.n);
 }
 
+/* What a model is made of; one of ONNX may have none. */
 static bool has_weights(Compilation *c) {
-  if (c->weights && c->graph->parameters) return true;
+  const bool onnx = c->options->kind == OUTPUT_ONNX;
+  if (c->quantised) return true;
+  if (c->graph->parameters ? c->weights != NULL : onnx) return true;
   const char *name = c->graph->name;
   if (c->graph->parameters == 0)
     diag_report(c->diags, DIAG_no_weights, c->graph->name_span, NULL,
                 "net %s has no parameters, so there is no model to write", name);
   else {
     Diag *diag = diag_report(c->diags, DIAG_no_weights, c->graph->name_span, NULL,
-                             "a model is made of trained weights, and none are given for net %s", name);
+                             "a model %s trained weights, and none are given for net %s",
+                             onnx ? "of ONNX holds" : "is made of", name);
     diag_help(diag, "--weights=FILE names a .safetensors or .npz file of them, or one of PyTorch");
   }
   return false;
 }
 
+/* ---- ONNX ---- */
+#ifdef __wasi__ /* a page reads no weights and makes no folders */
+static bool write_onnx(Compilation *c) {
+  return cannot_write(c, c->options->output, "a page writes no models of ONNX");
+}
+
+bool write_library(Compilation *c) { return cannot_write(c, c->options->output, "a page makes no folders"); }
+static bool write_example(Compilation *c) { return write_library(c); }
+const char *library_file(const Compilation *c, const char *path) { return (void)c, path; }
+#else
+enum { ONNX_DETACHED = 1024 }; /* bytes of the least tensor that goes into the file beside a large model */
+static const size_t onnx_most = 0x7fffffff; /* bytes that a message may have */
+
+static bool spare_file(Compilation *c, const char *path, const char **temporary) {
+  const char *why = NULL;
+  if (!spares_inputs(c, path)) return false;
+  return outputs_adopt(c->outputs, path, temporary, &why) || cannot_write(c, path, why);
+}
+
+static bool write_onnx(Compilation *c) {
+  const char *path = c->options->output, *beside = with_suffix(c->arena, path, ".onnx.data"), *temporary;
+  if (!has_weights(c)) return false;
+  ModelProto *model = onnx_out(c->arena, c->diags, c->graph, c->weights, c->options->layout == 1);
+  if (!model) return false;
+  if (onnx_bytes(model) > onnx_most) {
+    const WireList data = onnx_detach(c->arena, model, base_name(beside), ONNX_DETACHED);
+    if (!spare_file(c, beside, &temporary)) return false;
+    if (!onnx_save_detached(&data, temporary)) return cannot_write(c, beside, strerror(errno));
+  }
+  if (!spare_file(c, path, &temporary)) return false;
+  if (!onnx_save(model, temporary)) return cannot_write(c, path, strerror(errno));
+  stage_done(c, "write ONNX");
+  return true;
+}
+
+/* ---- the program around it ---- */
+static bool write_example(Compilation *c) {
+  Text text = {.arena = c->arena};
+  if (!lower(c)) return false;
+  emit_embed(&text, c->net);
+  return add_output(c, c->options->output, &text);
+}
+#endif
+
 static bool write_code(Compilation *c) {
   const Options *o = c->options;
   const char *header = header_path(c);
+  if (o->kind == OUTPUT_ONNX) return write_onnx(c);
   if (header && strpbrk(base_name(header), "\"\\\n"))
     return cannot_write(c, header, "C cannot include a header of this name");
+  if (o->kind == OUTPUT_LIBRARY) return write_library(c);
+  if (o->kind == OUTPUT_EXAMPLE) return write_example(c);
   if (o->kind == OUTPUT_MODEL && !has_weights(c)) return false;
   if (!lower(c)) return false;
   if (o->kind == OUTPUT_MODEL) return write_model(c);
@@ -176,14 +237,20 @@ static void put_path(Text *out, const char *path) { /* as make wants it */
   }
 }
 
+/* What make looks at: a folder's time says nothing. */
+static const char *first_output(const Compilation *c) {
+  const Options *o = c->options;
+  if (o->kind == OUTPUT_LIBRARY) return library_file(c, arena_printf(c->arena, "src/%s.c", c_name(c)));
+  return o->output && strcmp(o->output, "-") != 0 ? o->output
+                                                  : with_suffix(c->arena, base_name(o->input), ".c");
+}
+
 bool write_dependencies(Compilation *c) {
   const Options *o = c->options;
   if (!o->dependencies) return true;
   Text text = {.arena = c->arena};
   const char *path = o->dependency_file ? o->dependency_file : with_suffix(c->arena, o->output, ".d");
-  put_path(&text, o->output && strcmp(o->output, "-") != 0
-                      ? o->output
-                      : with_suffix(c->arena, base_name(o->input), ".c"));
+  put_path(&text, first_output(c));
   text_put(&text, ":");
   for (int i = c->program->files.n - 1; i >= 0; i--) {
     text_put(&text, " ");
@@ -209,6 +276,12 @@ bool write_dependencies(Compilation *c) {
   return add_output(c, path, &text);
 }
 
+static void print_summary(Compilation *c) {
+  Text text = {.arena = c->arena};
+  put_summary(c, &text);
+  fputs(text.s, stdout);
+}
+
 bool write_all(Compilation *c) {
   const Options *o = c->options;
   bool done = true;
@@ -216,6 +289,6 @@ bool write_all(Compilation *c) {
   if (done && !c->net && (o->summary || !o->output)) done = lower(c);
   done = done && write_dependencies(c);
   if (done && c->order) fputs(c->order, stdout);
-  if (done && (o->summary || (!o->output && !c->order))) fputs(c->summary, stdout);
+  if (done && (o->summary || (!o->output && !c->order))) print_summary(c);
   return done;
 }

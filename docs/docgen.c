@@ -153,7 +153,7 @@ static void put_diagnostics(void) {
   puts("| slug | level | |\n|---|---|---|");
   for (int i = 0; i < DIAG_COUNT; i++)
     printf("| [%s](#%s) | %s | %s |\n", diag_info[i].slug, diag_info[i].slug,
-           diag_info[i].level == DIAG_WARNING ? "warning" : "error", diag_info[i].summary);
+           (const char *const[]){"note", "warning", "error"}[diag_info[i].level], diag_info[i].summary);
   for (int i = 0; i < DIAG_COUNT; i++) printf("\n## %s\n\n%s\n", diag_info[i].slug, diag_info[i].page);
 }
 

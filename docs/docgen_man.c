@@ -7,6 +7,8 @@
 #include "docgen.h"
 #include "help.h"
 #include "import.h"
+#include "lsp.h"
+#include "new.h"
 #include "ops/op.h"
 #include "options.h"
 #include "sema/sema.h"
@@ -98,6 +100,7 @@ static const char *const outputs[][2] = {
     {"-o NAME.c", "NAME.c, and NAME.h beside it; -o - writes one file on standard output"},
     {"-o NAME.o, -o libNAME.so, -o NAME.wasm", "the same C, compiled, and the header"},
     {"-o NAME", "a program that trains, evaluates and predicts: cnnc-program(1)"},
+    {"--emit=library -o FOLDER", "a folder for Arduino, PlatformIO, ESP-IDF, Zephyr and CMake"},
     {"-o NAME.model", "the weights alone, packed, for NAME_open"},
     {"no -o", "nothing is written: the program is checked, and the table of its layers printed"},
 };
@@ -120,7 +123,11 @@ void man_compiler(Text *out) {
   man_heading(out, "SYNOPSIS");
   text_put(out, ".B cnnc\n[\\fIoption\\fR ...] \\fIFILE.cnn\\fR [\\fB\\-o\\fR \\fIOUTPUT\\fR]\n"
                 ".br\n.B cnnc fmt\n[\\fB\\-w\\fR | \\fB\\-\\-check\\fR] \\fIFILE.cnn\\fR ...\n"
-                ".br\n.B cnnc import\n[\\fIoption\\fR ...] \\fIMODEL.onnx\\fR [\\fB\\-o\\fR \\fINAME\\fR]\n");
+                ".br\n.B cnnc import\n[\\fIoption\\fR ...] \\fIMODEL\\fR [\\fB\\-o\\fR \\fINAME\\fR]\n"
+                ".br\n.B cnnc quantize\n\\fIFILE.cnn\\fR \\fB\\-\\-weights=\\fR\\fIW\\fR "
+                "\\fB\\-\\-data\\fR \\fIPATH\\fR \\fB\\-o\\fR \\fIOUTPUT\\fR\n"
+                ".br\n.B cnnc lsp\n[\\fIoption\\fR ...]\n"
+                ".br\n.B cnnc new\n\\fINAME\\fR [\\fB\\-\\-from\\fR=\\fIMODEL.onnx\\fR]\n");
   man_heading(out, "DESCRIPTION");
   man_page(out, "cnnc checks the net that FILE.cnn describes, and writes it as C of fixed dimensions: "
                 "without allocation, libraries or state. cnn(5) is the language. "
@@ -130,9 +137,15 @@ void man_compiler(Text *out) {
   for (const OptionRow *row = options_table; row->code; row++)
     if (row->shown) man_entry(out, row->shown, row->help);
   man_heading(out, "OPTIONS OF IMPORT");
-  man_page(out,
-           "cnnc import writes a model in ONNX as a program, NAME.cnn, and its weights, NAME.safetensors.");
+  man_page(out, "cnnc import writes a model of ONNX or TensorFlow Lite as a program, NAME.cnn, and its "
+                "weights, NAME.safetensors.");
   for (const OptionRow *row = import_options; row->code; row++) man_entry(out, row->shown, row->help);
+  man_heading(out, "OPTIONS OF LSP");
+  man_page(out, "cnnc lsp serves an editor by the Language Server Protocol on standard input and output.");
+  for (const OptionRow *row = lsp_options; row->code; row++) man_entry(out, row->shown, row->help);
+  man_heading(out, "OPTIONS OF NEW");
+  man_page(out, "cnnc new makes the folder NAME with a net, a program around it, a Makefile and a README.");
+  for (const OptionRow *row = new_options; row->code; row++) man_entry(out, row->shown, row->help);
   man_heading(out, "EXIT STATUS");
   EACH(i, statuses) man_entry(out, statuses[i][0], statuses[i][1]);
   man_heading(out, "ENVIRONMENT");

@@ -6,6 +6,8 @@
 #include "docgen.h"
 #include "help.h"
 #include "import.h"
+#include "lsp.h"
+#include "new.h"
 #include "options.h"
 #include "passes/plan.h"
 
@@ -68,19 +70,35 @@ static void bash_letters(Text *out) {
   }
 }
 
-static void bash_import(Text *out) {
-  text_put(out,
-           "  if [[ ${COMP_WORDS[1]} == import && COMP_CWORD -gt 1 ]]; then\n    case $name$before in\n");
-  for (const OptionRow *row = import_options; row->code; row++)
-    if (row->values && row->values[0] != '@')
+/* Commands with options of their own, and the suffix of the files that they take; NULL: folders alone. */
+typedef struct Command {
+  const char *name;
+  const OptionRow *options;
+  const char *suffix;
+} Command;
+static const Command command_table[] = {
+    {"import", import_options, ".onnx"}, {"lsp", lsp_options, NULL}, {"new", new_options, NULL}};
+enum { COMMANDS = sizeof command_table / sizeof *command_table };
+
+static void bash_command(Text *out, int command) {
+  const OptionRow *options = command_table[command].options;
+  text_put(out, "  if [[ ${COMP_WORDS[1]} == %s && COMP_CWORD -gt 1 ]]; then\n    case $name$before in\n",
+           command_table[command].name);
+  for (const OptionRow *row = options; row->code; row++)
+    if (row->name && is_kind(row, "@file"))
+      text_put(out, "      --%s*) COMPREPLY=($(compgen -f -- \"$value\")); compopt -o filenames; return ;;\n",
+               row->name);
+    else if (row->name && row->values && row->values[0] != '@')
       text_put(out, "      --%s*) COMPREPLY=($(compgen -W '%s' -- \"$value\")); return ;;\n", row->name,
                row->values);
   text_put(out, "    esac\n    case $word in\n      -*) COMPREPLY=($(compgen -W '");
-  for (const OptionRow *row = import_options; row->code; row++)
+  for (const OptionRow *row = options; row->code; row++)
     if (row->name) text_put(out, " --%s%s", row->name, row->has_arg ? "=" : "");
     else text_put(out, " -%c", row->code);
-  text_put(out, "' -- \"$word\")) ;;\n"
-                "      *) COMPREPLY=($(compgen -f -X '!*.onnx' -- \"$word\") $(compgen -d -- \"$word\")) ;;\n"
+  text_put(out, "' -- \"$word\")) ;;\n      *) COMPREPLY=(");
+  if (command_table[command].suffix)
+    text_put(out, "$(compgen -f -X '!*%s' -- \"$word\") ", command_table[command].suffix);
+  text_put(out, "$(compgen -d -- \"$word\")) ;;\n"
                 "    esac\n"
                 "    if [[ ${COMPREPLY[0]} == *= ]]; then compopt -o nospace; else compopt -o filenames; fi\n"
                 "    return\n  fi\n");
@@ -103,7 +121,7 @@ void shell_bash(Text *out) {
       "  local list=${value%%\"${value##*,}\"} # what stands before the last comma\n"
       "  local warnings='%s'\n",
       joined(arena, options_slugs(arena, true)));
-  bash_import(out);
+  for (int i = 0; i < COMMANDS; i++) bash_command(out, i);
   text_put(out, "  case $name in\n");
   for (const OptionRow *row = options_table; row->code; row++) {
     if (!row->name || !row->shown || !row->has_arg) continue;
@@ -181,6 +199,21 @@ void shell_zsh(Text *out) {
 }
 
 /* ---- fish ---- */
+static void fish_command(Text *out, int command) {
+  const char *begin = arena_printf(out->arena, "complete -c cnnc -n '__fish_seen_subcommand_from %s'",
+                                   command_table[command].name);
+  if (command_table[command].suffix)
+    text_put(out, "%s -f -a '(__fish_complete_suffix %s)'\n", begin, command_table[command].suffix);
+  for (const OptionRow *row = command_table[command].options; row->code; row++) {
+    text_put(out, "%s %s", begin,
+             row->name ? arena_printf(out->arena, "-l %s", row->name)
+                       : arena_printf(out->arena, "-s %c", row->code));
+    if (row->has_arg) text_put(out, is_kind(row, "@file") || is_kind(row, "@folder") ? " -r -F" : " -x");
+    if (row->values && row->values[0] != '@') text_put(out, " -a '%s'", row->values);
+    text_put(out, " -d '%s'\n", short_help(out->arena, row, "\\'"));
+  }
+}
+
 void shell_fish(Text *out) {
   text_put(out, "%scomplete -c cnnc -f -a '(__fish_complete_suffix .cnn)'\n", commands);
   for (const OptionRow *row = options_table; row->code; row++) {
@@ -193,12 +226,5 @@ void shell_fish(Text *out) {
     if (words && row->has_arg) text_put(out, " -a '%s'", words);
     text_put(out, " -d '%s'\n", short_help(out->arena, row, "\\'"));
   }
-  const char *import = "complete -c cnnc -n '__fish_seen_subcommand_from import'";
-  text_put(out, "%s -f -a '(__fish_complete_suffix .onnx)'\n", import);
-  for (const OptionRow *row = import_options; row->code; row++) {
-    text_put(out, "%s %s", import, row->name ? arena_printf(out->arena, "-l %s", row->name) : "-s o");
-    if (row->has_arg) text_put(out, is_kind(row, "@file") ? " -r -F" : " -x");
-    if (row->values && row->values[0] != '@') text_put(out, " -a '%s'", row->values);
-    text_put(out, " -d '%s'\n", short_help(out->arena, row, "\\'"));
-  }
+  for (int i = 0; i < COMMANDS; i++) fish_command(out, i);
 }

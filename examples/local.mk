@@ -37,4 +37,6 @@ nobase_dist_pkgdata_DATA += \
   %D%/ssd/README.md %D%/ssd/ssd.cnn \
   %D%/unet/README.md %D%/unet/unet.cnn %D%/unet/unet_2015.cnn \
   %D%/vgg16/README.md %D%/vgg16/vgg16.cnn \
+  %D%/web/Makefile %D%/web/README.md %D%/web/draw.js %D%/web/garments.cnn %D%/web/index.html \
+    %D%/web/net.js %D%/web/photo.html \
   %D%/yolo/README.md %D%/yolo/found.png %D%/yolo/tiny_yolo.cnn %D%/yolo/tiny_yolov3.cnn

@@ -180,8 +180,8 @@ shape : DIMS
 outs : out                    { FIRST($$, OutputList, $1); }
      | outs COMMA out         { NEXT($$, $1, $3); } ;
 
-out : NAME                    { $$ = (OutputItem){$1, NULL, @$}; }
-    | NAME ASSIGN path        { $$ = (OutputItem){$1, $3, @$}; } ;
+out : NAME as_type            { $$ = (OutputItem){$1, NULL, $2, @$}; }
+    | NAME ASSIGN path as_type { $$ = (OutputItem){$1, $3, $4, @$}; } ;
 
 train_body : LBRACE settings RBRACE         { $$ = arguments_make(p, @$, $2); }
            | LBRACE settings setting RBRACE { vec_push(p->arena, $2->v, $3); $$ = arguments_make(p, @$, $2); }

@@ -34,9 +34,10 @@ endif
 # have in TESTS.
 TESTS += @NET_CASES@ @SCRIPT_CASES@
 EXTRA_DIST += @SCRIPT_CASES@ %D%/messages.py %D%/long.sh %D%/identical.sh %D%/harness/bare.c \
-  %D%/harness/bare.mjs %D%/harness/racer.c %D%/run %D%/grad %D%/special %D%/diag %D%/broken %D%/emit \
-  %D%/import %D%/import.py %D%/onnx.py \
-  %D%/cli %D%/fuzz %D%/golden %D%/weights
+  %D%/harness/bare.mjs %D%/harness/editor.cjs %D%/harness/racer.c %D%/run %D%/grad %D%/special %D%/diag \
+  %D%/broken %D%/emit %D%/import %D%/import.py %D%/int8 %D%/models %D%/onnx.py %D%/onnx.txt \
+  %D%/export.py %D%/compiled.py %D%/quantized.py \
+  %D%/cli %D%/fuzz %D%/golden %D%/weights %D%/web
 
 # Where a folder of cases is also in the build directory, make dist copies that too: results are no sources.
 dist-hook:
@@ -46,6 +47,7 @@ check_PROGRAMS += netcheck randomnet hugenet mutant golden
 golden_SOURCES = %D%/harness/golden.c
 golden_LDADD = libcnn.la -ldl -lm
 netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/check.h %D%/harness/compiled.c %D%/harness/nests.c \
+  %D%/harness/int8.c %D%/harness/int8_draw.c %D%/harness/int8_draw.h \
   %D%/harness/programs.c %D%/harness/slopes.c %D%/harness/races.c %D%/harness/races.h \
   %D%/harness/bytes.c %D%/harness/bytes.h %D%/harness/compare.c %D%/harness/compare.h \
   %D%/harness/foreign.c %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h \
@@ -67,6 +69,7 @@ unit_SOURCES = %D%/unit/main.c %D%/unit/suites.def %D%/unit/base.c %D%/unit/synt
   %D%/unit/prelude.c %D%/unit/printed.c %D%/unit/printed.h %D%/unit/lower.c %D%/unit/ops.c \
   %D%/unit/ops_check.c %D%/unit/ops_net.c %D%/unit/ops_net.h %D%/unit/layout.c %D%/unit/target.c \
   %D%/unit/winograd.c %D%/unit/compare.c %D%/unit/routine.c %D%/unit/detection.c %D%/unit/sampling.c \
+  %D%/unit/onnx.c \
   %D%/harness/bytes.c %D%/harness/bytes.h %D%/harness/compare.c \
   %D%/harness/compare.h %D%/harness/machine.c %D%/harness/machine.h %D%/harness/sample.c \
   %D%/harness/sample.h %D%/harness/foreign.c %D%/harness/foreign.h %D%/unit/runtime_augment.c \
@@ -79,7 +82,7 @@ unit_SOURCES = %D%/unit/main.c %D%/unit/suites.def %D%/unit/base.c %D%/unit/synt
   %D%/unit/runtime_scratch.c %D%/unit/runtime_scratch.h %D%/unit/runtime_sets.c %D%/unit/runtime_sets.h \
   %D%/unit/runtime_synthetic.c %D%/unit/runtime_train.c %D%/unit/runtime_truth.c \
   %D%/unit/runtime_outline.c %D%/unit/runtime_boxes.c %D%/unit/runtime_coco.c \
-  %D%/unit/runtime_objects.c %D%/unit/runtime_objects.h %D%/unit/yolo.c
+  %D%/unit/runtime_objects.c %D%/unit/runtime_objects.h %D%/unit/yolo.c %D%/unit/quantize.c
 unit_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS) $(JANSSON_CFLAGS) -I$(top_srcdir)/%D%/unit \
   -I$(top_srcdir)/%D%/harness
 unit_LDADD = libcnnc.a libcnn.la $(CUNIT_LIBS) $(CNNC_LIBS) $(PNG_LIBS) $(JPEG_LIBS) $(WEBP_LIBS) -lm

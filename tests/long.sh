@@ -1,20 +1,21 @@
 #!/bin/sh
 # long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each
 # reader, thousands of random programs, every choice of schedules, errors of functions, hundreds of kills of a
-# training run, every allocation failing once, the nets of examples/ beside eval and onnxruntime, the first
-# step of nets that find objects beside PyTorch, NaN in every program, damaged lowered programs, every program
-# by threads under a race detector, valgrind over hostile programs. `make check-long` runs it in the build
+# training run, every allocation failing once, the nets of examples/ beside eval and onnxruntime, models of
+# ONNX that cnnc writes, the first step of nets that find objects beside PyTorch, NaN in every program,
+# damaged lowered programs, every program by threads under a race detector, valgrind over hostile programs,
+# the language server by a client of others, the packages of Debian. `make check-long` runs it in the build
 # directory.
 # long.sh SOURCE_DIR
-# [sanitizers|fuzz|random|choices|rows|programs|functions|kills|memory|examples|outputs|steps|special|
-#  threads|valgrind]...
+# [sanitizers|fuzz|random|choices|rows|programs|functions|kills|memory|examples|outputs|export|steps|special|
+#  threads|valgrind|editor|packages]...
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 export NETCHECK_ALL=yes
 top=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- sanitizers fuzz random choices rows programs functions kills memory examples outputs \
-  steps special threads valgrind
+  export steps special threads valgrind editor packages
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
 clang=${CLANG:-clang}
@@ -46,13 +47,22 @@ same_bytes() {
         cmp -s - "$here/long-one.c" || { status=1; echo "# $program $options"; }
     done
   done
+  make -s randomnet hugenet
+  for seed in $(seq 1 300); do # the numbers of random programs mean the same program everywhere
+    for generator in randomnet hugenet 'hugenet far'; do
+      "$here"/$generator "$seed" >"$here/long-one.c"
+      "$here"/long-sanitizers/$generator "$seed" | cmp -s - "$here/long-one.c" ||
+        { status=1; echo "# $generator $seed"; }
+    done
+  done
   rm -f "$here/long-one.c"
-  verdict "$status" "the same bytes from cnnc built by another compiler"
+  verdict "$status" "the same bytes from cnnc, randomnet and hugenet built by another compiler"
 }
 
 # What each target begins with: its own folder; the parser also with every program of the other tests.
 seeds() {
   ls -d "$top/tests/fuzz/$1" 2>/dev/null || true
+  [ "$1" != tflite ] || echo "$top/tests/models"
   [ "$1" != onnx ] || ls -d "$top/tests/import" "$top/tests/import/bad"
   [ "$1" != syntax ] || ls -d "$top/tests/run" "$top/tests/grad" "$top/tests/diag" "$top/tests/broken"
 }
@@ -67,9 +77,11 @@ fuzz() {
     mkdir -p "$here/long-fuzz/$name.corpus"
     if [ "$status" = 0 ]; then
       dictionary=$top/tests/fuzz/$name.dict
+      most=4096
+      [ "$name" != tflite ] || most=65536
       # shellcheck disable=SC2046
       (cd "$here/long-fuzz" && "./$name" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 \
-        -max_len=4096 -artifact_prefix="$name-" $([ ! -f "$dictionary" ] || echo "-dict=$dictionary") \
+        -max_len="$most" -artifact_prefix="$name-" $([ ! -f "$dictionary" ] || echo "-dict=$dictionary") \
         "$name.corpus" $(seeds "$name")) >>"$here/long-fuzz/$name.log" 2>&1 || status=$?
     fi
     verdict "$status" "$name: $seconds seconds of fuzzing without a finding (long-fuzz/$name.log)"
@@ -222,6 +234,17 @@ outputs() {
   verdict "$status" "examples against onnxruntime (long-outputs.log)"
 }
 
+# Models of ONNX that cnnc writes: onnxruntime computes the same of every program of tests/run, and all nets
+# of examples/ that classify come back as programs that do.
+export_models() {
+  status=0
+  sh "$top/bench/run" export "$here" >"$here/long-export.log" 2>&1 || status=$?
+  CNNC=$here/cnnc top_srcdir=$top COMPUTED=all sh "$top/tests/export.tap" >>"$here/long-export.log" 2>&1 ||
+    status=$?
+  grep -q '^not ok' "$here/long-export.log" && status=1
+  verdict "$status" "models of ONNX against onnxruntime, and back (long-export.log)"
+}
+
 # tests/steps.tap with the kernels that are chosen for this CPU.
 first_steps() {
   status=0
@@ -253,6 +276,37 @@ valgrind_programs() {
   done
 }
 
+# The client is that of Visual Studio Code, which npm fetches; without npm or a network nothing is tried.
+editor() {
+  status=0
+  mkdir -p "$here/long-editor"
+  if ! (cd "$here/long-editor" && npm install --no-audit --no-fund --prefix . \
+    vscode-languageserver-protocol@3) >"$here/long-editor.log" 2>&1; then
+    echo "# the language server was not tried: npm cannot fetch vscode-languageserver-protocol"
+    return
+  fi
+  CNNC=$here/cnnc NODE_PATH=$here/long-editor/node_modules node "$top/tests/harness/editor.cjs" \
+    >>"$here/long-editor.log" 2>&1 || status=$?
+  verdict "$status" "a session of the language server with a client of others (long-editor.log)"
+}
+
+# The packages of what git has, and what lintian says of them.
+debian_packages() {
+  for tool in dpkg-buildpackage dh lintian git; do
+    command -v $tool >/dev/null || { echo "# SKIP packages: no $tool"; return; }
+  done
+  rm -rf "$here/long-packages" && mkdir -p "$here/long-packages/cnnc"
+  status=0
+  (cd "$top" && git archive HEAD) | tar xf - -C "$here/long-packages/cnnc" || status=$?
+  (cd "$here/long-packages/cnnc" && unset MAKEFLAGS MFLAGS MAKELEVEL &&
+    CLANG=$clang DEB_BUILD_OPTIONS=nocheck dpkg-buildpackage -us -uc -b -d) \
+    >"$here/long-packages.log" 2>&1 || status=$?
+  verdict "$status" "the packages of Debian are built (long-packages.log)"
+  status=0
+  lintian --fail-on error "$here"/long-packages/*.changes >>"$here/long-packages.log" 2>&1 || status=$?
+  verdict "$status" "lintian finds no error in them"
+}
+
 for part in "$@"; do
   case $part in
   sanitizers) sanitizers ;;
@@ -266,10 +320,13 @@ for part in "$@"; do
   memory) memory ;;
   examples) examples ;;
   outputs) outputs ;;
+  export) export_models ;;
   steps) first_steps ;;
   special) special_values ;;
   threads) threads ;;
   valgrind) valgrind_programs ;;
+  editor) editor ;;
+  packages) debian_packages ;;
   *) echo "long.sh: no part $part" >&2; exit 2 ;;
   esac
 done

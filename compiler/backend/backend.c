@@ -84,14 +84,8 @@ const char *backend_help(const Backend *backend) {
 
 /* The directory of the running program, with its slash; empty if it cannot be known. */
 static const char *own_directory(Arena *arena) {
-  char path[PATH_MAX];
-  const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-  if (n <= 0) return "";
-  path[n] = 0;
-  char *slash = strrchr(path, '/');
-  if (!slash) return "";
-  slash[1] = 0;
-  return arena_copy(arena, path, strlen(path));
+  const char *path = backend_self(arena), *slash = path ? strrchr(path, '/') : NULL;
+  return slash ? arena_copy(arena, path, (size_t)(slash + 1 - path)) : "";
 }
 
 /* libcnn.a: where one says, in the build tree, beside an installed cnnc, where it was configured to be
@@ -278,4 +272,20 @@ bool backend_run(const Backend *backend, const char *text, size_t n, const char 
   unlink(path);
   rmdir(directory);
   return done;
+}
+
+/* ---- other programs ---- */
+const char *backend_self(Arena *arena) {
+  char path[PATH_MAX];
+  const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+  return n > 0 ? arena_copy(arena, path, (size_t)n) : NULL;
+}
+
+bool backend_command(Arena *arena, const char *what, const char *const *words, bool verbose,
+                     const char **why) {
+  Command command = {.arena = arena, .what = what};
+  *why = NULL;
+  for (; *words; words++) command_add(&command, *words);
+  if (verbose) show_command(&command);
+  return command_run(&command, NULL, NULL, why);
 }

@@ -28,6 +28,11 @@ bool backend_compile(const Backend *, const char *text, size_t n, const char *ou
 /* What would help where there is no clang; NULL: there is, or --cc names another compiler. */
 const char *backend_help(const Backend *);
 
+/* Runs a command, whose words end with NULL; its standard output is on standard error. what: it is, in
+ * messages. */
+bool backend_command(Arena *, const char *what, const char *const *words, bool verbose, const char **why);
+const char *backend_self(Arena *); /* the path of cnnc; NULL: it is not known */
+
 /* Compiles the text of a program of its own, runs it and gives what it prints. Of `backend`, cc and verbose
  * count. */
 bool backend_run(const Backend *, const char *text, size_t n, const char **printed, const char **why);

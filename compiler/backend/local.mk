@@ -3,6 +3,7 @@
 libcnnc_a_CPPFLAGS += -DRUNTIME_DIRECTORY='"$(libdir)"'
 libcnnc_a_SOURCES += %D%/backend.h %D%/backend.c
 libcnnc_a_SOURCES += %D%/weights.h %D%/weights.c %D%/origin.h %D%/origin.c
+libcnnc_a_SOURCES += %D%/quantized.h %D%/quantized.c %D%/observed.h %D%/observed.c
 # The runtime's readers of weights files, a second time: they depend on nothing else of it.
 libcnnc_a_SOURCES += runtime/hosted/base/status.c runtime/hosted/base/file.c \
   runtime/hosted/weights/archive.c runtime/hosted/weights/safetensors.c runtime/hosted/weights/npz.c \

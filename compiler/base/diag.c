@@ -29,7 +29,7 @@ Diags *diags_new(Arena *arena, const Sources *sources) {
 
 static int warning_find(const char *slug) {
   const int id = diag_find(slug);
-  return id >= 0 && diag_info[id].level == DIAG_WARNING ? id : -1;
+  return id >= 0 && diag_info[id].level != DIAG_ERROR ? id : -1;
 }
 
 bool diags_option(Diags *diags, const char *option) {
@@ -46,10 +46,10 @@ bool diags_option(Diags *diags, const char *option) {
 }
 
 static DiagLevel level_of(const Diags *diags, DiagId id) {
-  if (diag_info[id].level != DIAG_WARNING) return diag_info[id].level;
-  const bool error =
-      diags->is_error[id] == SETTING_DEFAULT ? diags->all_errors : diags->is_error[id] == SETTING_ON;
-  return error ? DIAG_ERROR : DIAG_WARNING;
+  const DiagLevel level = diag_info[id].level;
+  const bool all = diags->all_errors && level == DIAG_WARNING,
+             error = diags->is_error[id] == SETTING_DEFAULT ? all : diags->is_error[id] == SETTING_ON;
+  return error ? DIAG_ERROR : level;
 }
 
 /* ---- recording ---- */
@@ -72,7 +72,9 @@ Diag *diag_report(Diags *diags, DiagId id, Span span, const Site *site, const ch
   va_end(args);
   if (reported_already(diags, id, span, message)) return &diags->muted;
   const DiagLevel level = level_of(diags, id);
-  int *count = level == DIAG_ERROR ? &diags->errors : &diags->warnings;
+  int *count = level == DIAG_ERROR     ? &diags->errors
+               : level == DIAG_WARNING ? &diags->warnings
+                                       : &diags->notes;
   if (*count == MOST_MESSAGES) return diags->cut = true, &diags->muted;
   ++*count;
   Diag *diag = NEW(diags->arena, Diag);

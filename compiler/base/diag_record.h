@@ -39,7 +39,7 @@ struct Diags {
   DiagSetting shown[DIAG_COUNT];    /* -Wslug, -Wno-slug */
   DiagSetting is_error[DIAG_COUNT]; /* -Werror=slug, -Wno-error=slug */
   bool all_errors;                  /* -Werror */
-  int errors, warnings;
+  int errors, warnings, notes;
   bool cut; /* there were more than the limit */
 };
 

@@ -62,11 +62,17 @@ bool file_exists(const char *path) {
 }
 
 const char *file_identity(Arena *arena, const char *path) {
+#ifdef __wasi__ /* no links, and no realpath */
+  struct stat status;
+  if (stat(path, &status) != 0) return path;
+  return arena_printf(arena, "%llu", (unsigned long long)status.st_ino);
+#else
   char *real = realpath(path, NULL);
   if (!real) return path;
   const char *copy = arena_copy(arena, real, strlen(real));
   free(real);
   return copy;
+#endif
 }
 
 const char *file_beside(Arena *arena, const char *beside, const char *path) {
@@ -94,6 +100,7 @@ typedef struct Output {
 struct Outputs {
   Arena *arena;
   VEC(Output) list;
+  VEC(const char *) folders; /* made by outputs_folder, in this order */
 };
 
 static void abandon(void *outputs) { outputs_abandon(outputs); }
@@ -131,6 +138,18 @@ static bool output_place(Outputs *outputs, const char *path, Output *output, con
   return true;
 }
 
+bool outputs_folder(Outputs *outputs, const char *path, const char **why) {
+  struct stat status;
+  for (size_t n = strspn(path, "/"); path[n]; n += strspn(path + n, "/")) {
+    n += strcspn(path + n, "/");
+    const char *folder = arena_copy(outputs->arena, path, n);
+    if (mkdir(folder, 0777) == 0) vec_push(outputs->arena, outputs->folders, folder);
+    else if (errno != EEXIST) return *why = strerror(errno), false;
+  }
+  if (stat(path, &status) != 0) return *why = strerror(errno), false;
+  return S_ISDIR(status.st_mode) || (*why = "it is no folder", false);
+}
+
 static bool write_all(int descriptor, const char *bytes, size_t n) {
   while (n > 0) {
     const ssize_t written = write(descriptor, bytes, n);
@@ -163,7 +182,9 @@ bool outputs_add(Outputs *outputs, const char *path, const char *bytes, size_t n
   vec_push(outputs->arena, outputs->list, output);
   if (output.kind != OUTPUT_RENAMED) return true;
   const int descriptor = temporary_open(output.temporary);
+#ifndef __wasi__ /* whose files have no modes */
   if (descriptor >= 0 && output.mode) (void)fchmod(descriptor, output.mode);
+#endif
   if (descriptor >= 0) return write_and_close(descriptor, bytes, n, why);
   *why = strerror(errno);
   outputs->list.n--;
@@ -217,6 +238,7 @@ bool outputs_commit(Outputs *outputs, const char **why) {
       done = false;
     } else output->temporary = NULL;
   }
+  if (done) outputs->folders.n = 0;
   outputs_abandon(outputs);
   return done;
 }
@@ -225,4 +247,5 @@ void outputs_abandon(Outputs *outputs) {
   for (int i = 0; i < outputs->list.n; i++)
     if (outputs->list.data[i].temporary) unlink(outputs->list.data[i].temporary);
   outputs->list.n = 0;
+  while (outputs->folders.n > 0) rmdir(outputs->folders.data[--outputs->folders.n]);
 }

@@ -21,6 +21,8 @@ bool outputs_add(Outputs *, const char *path, const char *bytes, size_t n,
                  const char **why); /* "-" is standard output */
 bool outputs_adopt(Outputs *, const char *path, const char **temporary,
                    const char **why); /* a temporary name for a tool to write to */
+bool outputs_folder(Outputs *, const char *path, const char **why); /* is there, or is made with those above
+                                                                       it, until the outputs are abandoned */
 bool outputs_commit(Outputs *, const char **why);
 void outputs_abandon(Outputs *);
 #endif

@@ -10,4 +10,5 @@ libcnnc_a_SOURCES += \
   %D%/source.c \
   %D%/suggest.c \
   %D%/table.c %D%/table.h \
+  %D%/template.c %D%/template.h \
   %D%/text.c %D%/text.h

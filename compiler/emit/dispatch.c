@@ -2,6 +2,7 @@
  * level. Level 0 is the lowest target, whose code is always compiled; the others stand under their #if. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
+#include "base/template.h"
 #include "emit/module.h"
 
 static const Target *target_of_level(const Net *net, int level) {
@@ -40,6 +41,27 @@ static void put_forced(Text *out, const Net *net) {
   text_put(out, "  return 0;\n}\n");
 }
 
+/* What is found out of a CPU of x86: as the compilers' own detection has it, but without their libraries,
+ * which do not come with every linker. A set of instructions counts if the system also saves its registers.
+ */
+static const char avx_text[] =
+    "/* What of AVX the CPU and the system have: 1: AVX2 and FMA; 2: AVX-512 F, BW, DQ and VL, too. */\n"
+    "static int @NAME@_avx(void) {\n"
+    "  uint32_t leaf = 0, b, c = 0, d, saved;\n"
+    "  __asm__ volatile(\"cpuid\" : \"+a\"(leaf), \"=b\"(b), \"+c\"(c), \"=d\"(d));\n"
+    "  if (leaf < 7) return 0;\n"
+    "  leaf = 1, c = 0;\n"
+    "  __asm__ volatile(\"cpuid\" : \"+a\"(leaf), \"=b\"(b), \"+c\"(c), \"=d\"(d));\n"
+    "  if (!(c >> 27 & 1)) return 0; /* xgetbv tells what the system saves */\n"
+    "  const uint32_t fma = c >> 12 & 1;\n"
+    "  c = 0;\n"
+    "  __asm__ volatile(\"xgetbv\" : \"=a\"(saved), \"=d\"(d) : \"c\"(c));\n"
+    "  leaf = 7, c = 0;\n"
+    "  __asm__ volatile(\"cpuid\" : \"+a\"(leaf), \"=b\"(b), \"+c\"(c), \"=d\"(d));\n"
+    "  if (!fma || !(b >> 5 & 1) || (saved & 0x06) != 0x06) return 0;\n"
+    "  return (b & 0xc0030000u) == 0xc0030000u && (saved & 0xe6) == 0xe6 ? 2 : 1;\n"
+    "}\n";
+
 /* The level on an architecture. The CPU is asked only where its targets differ in what they need. */
 static void put_level(Text *out, const Net *net, const char *condition) {
   int highest = 0;
@@ -48,9 +70,11 @@ static void put_level(Text *out, const Net *net, const char *condition) {
     const Target *target = target_of_level(net, level);
     if (strcmp(target->condition, condition) != 0) continue;
     highest = level;
-    asks = asks || target->supported;
+    asks = asks || target->avx;
   }
+  const Blank blanks[] = {{"NAME", net->name}, {NULL, NULL}};
   text_put(out, "#elif %s\n", condition);
+  if (asks) template_put(out, avx_text, blanks);
   if (!asks) {
     text_put(out, "static int %s_level(void) { return %d; }\n", net->name, highest);
     return;
@@ -62,12 +86,12 @@ static void put_level(Text *out, const Net *net, const char *condition) {
            "  int level = __atomic_load_n(&known, __ATOMIC_RELAXED) - 1;\n"
            "  if (level >= 0) return level;\n"
            "  level = 0;\n"
-           "  __builtin_cpu_init();\n",
-           net->name);
+           "  const int avx = %s_avx();\n",
+           net->name, net->name);
   for (int level = 1; level <= highest; level++) {
     const Target *target = target_of_level(net, level);
     if (strcmp(target->condition, condition) != 0) continue;
-    if (target->supported) text_put(out, "  if (%s)\n    level = %d;\n", target->supported, level);
+    if (target->avx) text_put(out, "  if (avx >= %d) level = %d;\n", (int)target->avx, level);
     else text_put(out, "  level = %d;\n", level);
   }
   text_put(out, "  __atomic_store_n(&known, level + 1, __ATOMIC_RELAXED);\n  return level;\n}\n");

@@ -11,13 +11,13 @@
 
 /* ---- what is compiled in ---- */
 static bool has_trained(const Net *net) {
-  return net->options->weights && net->model && !net->options->program;
+  return (net->options->weights || !net->weights) && net->model && !net->options->program;
 }
 static bool has_initial(const Net *net) {
-  return net->options->weights && net->model && (net->train.program || net->options->program);
+  return net->options->weights && net->weights && net->model && net->options->network;
 }
 
-static int64_t trained_bytes(const Net *net) { return has_trained(net) ? 4 * net_model_floats(net) : 0; }
+static int64_t trained_bytes(const Net *net) { return has_trained(net) ? net_model_bytes(net) : 0; }
 static int64_t embedded_bytes(const Net *net) {
   return trained_bytes(net) + (has_initial(net) ? 4 * net->graph->parameters : 0);
 }
@@ -36,10 +36,13 @@ static void make_little_endian(float *values, int64_t n) {
   }
 }
 
-static void copy_model(Net *net, float *to) {
+/* Its members one behind the other, little-endian; `to` is 0. */
+static void copy_model(Net *net, unsigned char *to) {
   for (int i = 0; i < net->infer.members.n; i++) {
-    pack_values(net, net->infer.members.data[i], to);
-    to += net->infer.members.data[i]->floats;
+    const Member *member = net->infer.members.data[i];
+    pack_values(net, member, to);
+    if (elem_bytes(member->elem) == 4) make_little_endian((float *)(void *)to, floats_in(member->bytes));
+    to += member->bytes;
   }
 }
 
@@ -48,39 +51,53 @@ const void *emit_weights(Net *net, size_t *n) {
   if (!embedded_bytes(net) || !is_bytes(net) || net->options->embed == EMBED_TEXT) return NULL;
   *n = (size_t)embedded_bytes(net);
   if (!has_trained(net) && !BIG_ENDIAN_HOST) return net->options->weights;
-  const int64_t floats = embedded_bytes(net) / 4;
-  float *bytes = NEW_ARRAY(net->arena, float, floats);
+  unsigned char *bytes = arena_alloc(net->arena, *n);
   if (has_trained(net)) copy_model(net, bytes);
-  if (has_initial(net))
-    memcpy(bytes + trained_bytes(net) / 4, net->options->weights,
-           sizeof *bytes * (size_t)net->graph->parameters);
-  make_little_endian(bytes, floats);
+  if (!has_initial(net)) return bytes;
+  float *initial = (float *)(void *)(bytes + trained_bytes(net));
+  memcpy(initial, net->options->weights, sizeof *initial * (size_t)net->graph->parameters);
+  make_little_endian(initial, net->graph->parameters);
   return bytes;
 }
 
 /* ---- arrays of numbers ---- */
+static void put_integers(Text *out, Elem elem, const void *values, int64_t n, const char *indent) {
+  const int a_line = elem == I32 ? 8 : 20;
+  for (int64_t i = 0; i < n; i++) {
+    const int64_t value = elem == I32  ? ((const int32_t *)values)[i]
+                          : elem == U8 ? ((const uint8_t *)values)[i]
+                                       : ((const int8_t *)values)[i];
+    if (i % a_line == 0) text_put(out, "%s%s", i ? "\n" : "", indent);
+    if (value == INT32_MIN) text_put(out, "-%d - 1", INT32_MAX);
+    else text_put(out, "%" PRId64, value);
+    text_put(out, i + 1 < n ? (i % a_line == a_line - 1 ? "," : ", ") : "");
+  }
+  text_put(out, "\n");
+}
+
 /* With the braces of all dimensions. */
-static int64_t put_nested(Text *out, const float *values, int rank, const int64_t *dim) {
+static int64_t put_nested(Text *out, Elem elem, const void *values, int rank, const int64_t *dim) {
   int64_t done = 0;
   text_put(out, "{");
   if (rank <= 1) {
     text_put(out, "\n");
-    put_floats(out, values, dim[0], "    ");
+    if (elem == F32) put_floats(out, values, dim[0], "    ");
+    else put_integers(out, elem, values, dim[0], "    ");
     text_put(out, "  ");
     done = dim[0];
   }
   for (int64_t i = 0; rank > 1 && i < dim[0]; i++) {
     if (i) text_put(out, ", ");
-    done += put_nested(out, values + done, rank - 1, dim + 1);
+    done += put_nested(out, elem, (const char *)values + done * elem_bytes(elem), rank - 1, dim + 1);
   }
   text_put(out, "}");
   return done;
 }
 
 void put_member_values(Text *out, Net *net, const Member *member) {
-  float *values = NEW_ARRAY(net->arena, float, member->floats);
+  void *values = arena_alloc(net->arena, (size_t)member->bytes);
   pack_values(net, member, values);
-  put_nested(out, values, member->rank, member->dim);
+  put_nested(out, member->elem, values, member->rank, member->dim);
 }
 
 static void put_trained_struct(Text *out, Net *net) {
@@ -96,28 +113,21 @@ static void put_trained_struct(Text *out, Net *net) {
 
 static void put_initial_array(Text *out, Net *net) {
   text_put(out, "static const float %s_initial[%" PRId64 "] = ", net->name, net->graph->parameters);
-  put_nested(out, net->options->weights, 1, &net->graph->parameters);
+  put_nested(out, F32, net->options->weights, 1, &net->graph->parameters);
   text_put(out, ";\n\n");
 }
 
 /* ---- bytes in the text ---- */
-/* Little-endian floats as pieces of a string, which compilers read ten times faster than numbers. */
-static void put_float_string(Text *out, const float *values, int64_t n) {
-  enum { A_LINE = 16 };
+/* Little-endian numbers as pieces of a string, which compilers read ten times faster than numbers. */
+static void put_byte_string(Text *out, Elem elem, void *values, int64_t n) {
+  enum { A_LINE = 64 };
+  if (elem_bytes(elem) == 4) make_little_endian(values, floats_in(n));
   for (int64_t i = 0; i < n; i++) {
+    const unsigned byte = ((const unsigned char *)values)[i];
     if (i % A_LINE == 0) text_put(out, i ? "\"\n  \"" : "  \"");
-    uint32_t bits;
-    memcpy(&bits, &values[i], sizeof bits);
-    char s[17];
-    size_t length = 0;
-    for (int k = 0; k < 4; k++) {
-      const unsigned byte = bits >> (8 * k) & 255;
-      s[length++] = '\\';
-      s[length++] = (char)('0' + (byte >> 6));
-      s[length++] = (char)('0' + (byte >> 3 & 7));
-      s[length++] = (char)('0' + (byte & 7));
-    }
-    text_bytes(out, s, length);
+    const char s[4] = {'\\', (char)('0' + (byte >> 6)), (char)('0' + (byte >> 3 & 7)),
+                       (char)('0' + (byte & 7))};
+    text_bytes(out, s, sizeof s);
   }
   text_put(out, "\"\n");
 }
@@ -129,13 +139,16 @@ static void put_text_bytes(Text *out, Net *net) {
            ALIGNMENT, net->name, embedded_bytes(net));
   for (int i = 0; has_trained(net) && i < net->infer.members.n; i++) {
     const Member *member = net->infer.members.data[i];
-    float *values = NEW_ARRAY(net->arena, float, member->floats);
+    void *values = arena_alloc(net->arena, (size_t)member->bytes);
     pack_values(net, member, values);
     text_put(out, "  /* %s */\n", member->name);
-    put_float_string(out, values, member->floats);
+    put_byte_string(out, member->elem, values, member->bytes);
   }
   if (has_initial(net)) text_put(out, "  /* to train on from */\n");
-  if (has_initial(net)) put_float_string(out, net->options->weights, net->graph->parameters);
+  const size_t initial = sizeof(float) * (size_t)net->graph->parameters;
+  if (has_initial(net))
+    put_byte_string(out, F32, memcpy(arena_alloc(net->arena, initial), net->options->weights, initial),
+                    (int64_t)initial);
   text_put(out, "  ;\n#ifdef __GNUC__\n#pragma GCC diagnostic pop\n#endif\n");
 }
 
@@ -300,24 +313,21 @@ static uint64_t fingerprint(const Net *net) {
 static void model_mark(const Net *net, uint64_t mark[MARK_WORDS]) {
   memcpy(mark,
          (const uint64_t[MARK_WORDS]){UINT64_C(0x6c65646f6d6e6e63), MODEL_VERSION,
-                                      (uint64_t)(4 * net_model_floats(net)), fingerprint(net)},
+                                      (uint64_t)net_model_bytes(net), fingerprint(net)},
          sizeof(uint64_t[MARK_WORDS]));
 }
 
 int64_t model_file_bytes(const Net *net) {
-  return (int64_t)sizeof(uint64_t[MARK_WORDS]) + 4 * net_model_floats(net);
+  return (int64_t)sizeof(uint64_t[MARK_WORDS]) + net_model_bytes(net);
 }
 
 const void *emit_model(Net *net, size_t *n) {
-  const int64_t floats = net_model_floats(net);
   uint64_t mark[MARK_WORDS];
   model_mark(net, mark);
   *n = (size_t)model_file_bytes(net);
   unsigned char *bytes = arena_alloc(net->arena, *n);
   for (int i = 0; i < (int)sizeof mark; i++) bytes[i] = (unsigned char)(mark[i / 8] >> (8 * (i % 8)));
-  float *model = (float *)(void *)(bytes + sizeof mark);
-  copy_model(net, model);
-  make_little_endian(model, floats);
+  copy_model(net, bytes + sizeof mark);
   return bytes;
 }
 

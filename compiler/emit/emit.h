@@ -24,7 +24,8 @@ typedef struct EmitOptions {
   const Target *const *target; /* best first */
   bool openmp;
   bool no_fma;          /* no fused multiply-adds */
-  bool program;         /* a program: with cnn_network and main */
+  bool network;         /* with NAME_network */
+  bool program;         /* a program: with a main function */
   bool training;        /* with the training code */
   const float *weights; /* as the weights struct, or NULL */
   Embed embed;
@@ -42,8 +43,20 @@ void emit_c(Text *, Net *);
 void emit_header(Text *, Net *);
 const void *emit_weights(Net *, size_t *n); /* what is in embed_file; NULL if it is not needed */
 void emit_weights_object(Text *, Net *);
-const void *emit_model(Net *, size_t *n); /* --emit=model: what NAME_open takes */
-void emit_nests(Text *, Net *);           /* --emit=nests */
+const void *emit_model(Net *, size_t *n);       /* --emit=model: what NAME_open takes */
+void emit_memory(Text *, Net *, bool training); /* a table: what of flash, what of RAM */
+typedef struct LibraryFacts {
+  const char *version, *author, *url, *command;
+} LibraryFacts;
+typedef struct LibraryFile {
+  const char *path; /* in the folder; NULL: there are no more */
+  Text text;
+} LibraryFile;
+const LibraryFile *emit_library(Net *, const LibraryFacts *); /* --emit=library */
+void emit_embed(Text *, Net *);                      /* a program around NAME.c with its weights inside */
+const char *library_mark(Arena *, const char *name); /* what each of these files has in it */
+bool library_name_taken(const char *name);           /* C has a header of that name */
+void emit_nests(Text *, Net *);                      /* --emit=nests */
 struct Lower;
 void emit_timing(
     Text *, const Target *, int n, const struct Lower *const *,

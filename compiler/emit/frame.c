@@ -68,8 +68,11 @@ static const char *local(Frame *f, const char *type, const char *wanted, const c
 }
 
 /* "arena + 4704" */
-static const char *offset_text(Frame *f, const char *base, int64_t floats) {
-  return floats ? arena_printf(f->net->arena, "%s + %" PRId64, base, floats) : base;
+/* base: floats. What is of bytes may begin between two of them. */
+static const char *offset_text(Frame *f, const char *base, int64_t bytes) {
+  Arena *arena = f->net->arena;
+  if (bytes % (int64_t)sizeof(float)) return arena_printf(arena, "(char *)(%s) + %" PRId64, base, bytes);
+  return bytes ? arena_printf(arena, "%s + %" PRId64, base, floats_in(bytes)) : base;
 }
 
 /* "image + n * LENET5_IMAGE_SIZE": the part of a caller's array that belongs to the image. */
@@ -134,7 +137,7 @@ static const char *kept_value(Frame *f, const Node *node, const Place *place, co
   Arena *arena = f->net->arena;
   const char *record = arena_printf(arena, "%s->at->kept + %s * %" PRId64, frame_name(f, "batch"),
                                     frame_name(f, "n"), floats_in(place->stride));
-  return local(f, "void *", name, offset_text(f, record, floats_in(place->offset)),
+  return local(f, "void *", name, offset_text(f, record, place->offset),
                arena_printf(arena, "%s, kept", value_text(f, node)));
 }
 
@@ -144,7 +147,7 @@ static const char *value_of_all(Frame *f, const Node *node, const Place *place, 
   const bool infer = f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER;
   const char *first = offset_text(
       f, infer ? frame_name(f, "all") : arena_printf(net->arena, "%s->at->all", frame_name(f, "batch")),
-      floats_in(place->offset));
+      place->offset);
   const char *value = f->kind == FRAME_SAMPLE || f->kind == FRAME_INFER
                           ? arena_printf(net->arena, "%s + %s * %" PRId64, first, frame_name(f, "n"),
                                          floats_in(place->stride))
@@ -183,7 +186,7 @@ static const char *repeated_value(Frame *f, const Node *node) {
 const char *frame_value(Frame *f, const Node *node) {
   Net *net = f->net;
   const Place *place = &f->part->program->value[f->target][node->id];
-  const int64_t offset = floats_in(place->offset);
+  const int64_t offset = place->offset;
   const char *name = value_name(f->part, node);
   switch (place->space) {
   case SPACE_INPUT: return part_of(f, "const ", input_value(f, place->index), node, name);
@@ -192,7 +195,7 @@ const char *frame_value(Frame *f, const Node *node) {
       return part_of(f, "", frame_name(f, net->output[place->index].name), node, name);
     return local(f, "void *", name,
                  offset_text(f, arena_printf(net->arena, "%s->value", frame_name(f, "look")),
-                             look_place(f->part, place->index) + offset),
+                             4 * look_place(f->part, place->index) + offset),
                  value_text(f, node));
   case SPACE_TARGET: return part_of(f, "const ", target_value(f, place->index), node, name);
   case SPACE_KEPT: return kept_value(f, node, place, name);
@@ -224,7 +227,7 @@ const char *array_argument(Arena *arena, const Nest *nest, int id, const char *a
 }
 
 static const char *member_text(Frame *f, const Member *member) {
-  if (member->table || (member->pack && member->pack->source.n == 0))
+  if (member->table || (member->pack && member->pack->nest && member->pack->source.n == 0))
     return arena_printf(f->net->arena, "%s_%s", f->net->name, member->name);
   const bool infer = f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER, look = f->kind == FRAME_LOOK;
   const char *holder = frame_name(f, infer ? "model" : look ? "packed" : "batch");
@@ -294,7 +297,7 @@ static const char *argument(Frame *f, const Step *step, int id) {
                           binding->weight->rank, binding->weight->dim);
   case BIND_SCRATCH:
     return local(f, "void *", arena_printf(net->arena, "%s_%s", step->name, nest->buf[id]->name),
-                 offset_text(f, frame_name(f, "arena"), floats_in(argument->place.offset)), "");
+                 offset_text(f, frame_name(f, "arena"), argument->place.offset), "");
   case BIND_KEYS: return const_argument(f, nest, id, keys_value(f, step, binding->node));
   case BIND_PACK:
   case BIND_TABLE: break; /* members */

@@ -25,6 +25,18 @@ static void put_port(Text *out, Net *net, const char *upper, Shape shape, const 
     put_define(out, net, arena_printf(net->arena, "%s_%s", upper, axes[shape.rank - 1][i]), shape.dim[i], "");
 }
 
+/* The scale and zero of a port in bytes, or of the value that it is made of. */
+static void put_quant(Text *out, Net *net, const char *upper, const Node *node) {
+  const Quant *quant = node->quant || !node->nin ? node->quant : node->in[0]->quant;
+  if (!quant) return;
+  Text scale = {.arena = net->arena};
+  put_hex_float(&scale, quant->scale);
+  const char *text = arena_printf(net->arena, "#define %s_%s_SCALE %s", net->upper, upper, scale.s);
+  text_put(out, "%-*s /* %s: (q - zero) * scale */\n", COMMENTS, text,
+           text_double(net->arena, (double)quant->scale));
+  put_define(out, net, arena_printf(net->arena, "%s_ZERO", upper), quant->zero, "");
+}
+
 static void put_numbers(Text *out, Net *net) {
   const Graph *graph = net->graph;
   const NetSizes sizes = emit_sizes(net);
@@ -40,14 +52,18 @@ static void put_numbers(Text *out, Net *net) {
     put_port(out, net, net->input[i].upper, port->node->shape,
              arena_printf(net->arena, "elements of one `%s`: %s%s", port->name,
                           shape_text(net->arena, port->node->shape), order));
+    put_quant(out, net, net->input[i].upper, port->node);
   }
   for (int i = 0; i < graph->outputs.n; i++) {
     const Port *port = &graph->outputs.data[i];
     put_port(out, net, net->output[i].upper, port->node->shape,
              arena_printf(net->arena, "elements of one `%s`: %s", port->name,
                           shape_text(net->arena, port->node->shape)));
+    put_quant(out, net, net->output[i].upper, port->node);
   }
-  put_define(out, net, "PARAMETERS", graph->parameters, "floats of the weights");
+  if (net->model && !net->weights) text_put(out, "#define %s_PRECISION \"i8\"\n", net->upper);
+  if (net->weights || !net->model)
+    put_define(out, net, "PARAMETERS", graph->parameters, "floats of the weights");
   put_define(out, net, "ALIGNMENT", ALIGNMENT, "bytes: what is aligned to it is faster");
   put_define(out, net, "MODEL_BYTES", sizes.model_bytes, "");
   if (net->model && !net->options->program)
@@ -79,14 +95,16 @@ static void put_weights_struct(Text *out, Net *net) {
 }
 
 static void put_model_struct(Text *out, Net *net) {
-  text_put(out,
-           "/* The same in the order in which the kernels read them: filled by %s_pack, only read by "
-           "%s_infer. It may be copied with memcpy. */\n",
-           net->name, net->name);
+  if (net->weights)
+    text_put(out,
+             "/* The same in the order in which the kernels read them: filled by %s_pack, only read by "
+             "%s_infer. It may be copied with memcpy. */\n",
+             net->name, net->name);
+  else text_put(out, "/* Weights in the order in which the kernels read them. */\n");
   text_put(out, "typedef struct %s_model %s_model;\nstruct %s_model {\n", net->name, net->name, net->name);
   for (int i = 0; i < net->infer.members.n; i++) {
     const Member *member = net->infer.members.data[i];
-    text_put(out, "  float %s", member->name);
+    text_put(out, "  %s %s", elem_c_type(member->elem), member->name);
     put_dims(out, member->rank, member->dim);
     text_put(out, ";\n");
   }
@@ -115,7 +133,7 @@ static void put_workspace_struct(Text *out, Net *net) {
 /* ---- functions ---- */
 static void put_inference(Text *out, Net *net) {
   const char *name = net->name, *linkage = net_linkage(net);
-  if (net->model)
+  if (net->weights)
     text_put(out, "%svoid %s_pack(%s_model *model, const %s_weights *weights);\n\n", linkage, name, name,
              name);
   if (net->model && !net->options->program) {
@@ -134,7 +152,7 @@ static void put_inference(Text *out, Net *net) {
   }
   text_put(out, "/* The target whose code runs: %s. */\n%sconst char *%s_target(void);\n",
            net_target_names(net), linkage, name);
-  if (net->options->weights && net->model && !net->options->program)
+  if ((net->options->weights || !net->weights) && net->model && !net->options->program)
     text_put(out, "/* The weights that were compiled in. */\nextern const %s_model %s_trained;\n", name,
              name);
   if (net->graph->nlabels && !net->options->program)
@@ -169,12 +187,12 @@ static void put_training(Text *out, Net *net) {
 /* The whole in a file that is included by others, or the declarations alone at the top of a single file. */
 void put_declarations(Text *out, Net *net) {
   put_numbers(out, net);
-  if (net->model) put_weights_struct(out, net);
+  if (net->weights) put_weights_struct(out, net);
   if (net->model) put_model_struct(out, net);
   put_workspace_struct(out, net);
   put_inference(out, net);
   if (net->train.program) put_training(out, net);
-  if (net->train.program && !net->options->program)
+  if (net->options->network && !net->options->program)
     text_put(out,
              "/* What the runtime needs to train, load, save and show the net. */\nextern const cnn_network "
              "%s_network;\n\n",
@@ -182,8 +200,7 @@ void put_declarations(Text *out, Net *net) {
 }
 
 void put_network_types(Text *out, const Net *net) {
-  if (net->train.program || net->options->program)
-    text_put(out, "/* ---- shared with the runtime ---- */\n\n%s\n", network_text);
+  if (net->options->network) text_put(out, "/* ---- shared with the runtime ---- */\n\n%s\n", network_text);
 }
 
 void emit_header(Text *out, Net *net) {

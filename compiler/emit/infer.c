@@ -74,9 +74,10 @@ static const char *run_arguments(Net *net, const RunArguments *a) {
   for (int i = 0; i < net->graph->inputs.n + net->graph->outputs.n; i++) {
     const bool in = i < net->graph->inputs.n;
     const PortNames *port = in ? &net->input[i] : &net->output[i - net->graph->inputs.n];
-    const char *cast = !a->typed ? ""
-                       : in      ? arena_printf(net->arena, "(const %s *)", net_input_type(net, i))
-                                 : "(float *)";
+    const char *cast =
+        !a->typed ? ""
+        : in      ? arena_printf(net->arena, "(const %s *)", net_input_type(net, i))
+                  : arena_printf(net->arena, "(%s *)", net_output_type(net, i - net->graph->inputs.n));
     if (i == net->graph->inputs.n && program_counts(net->infer.program)) list_add(&list, a->count);
     list_add(&list, *a->step ? arena_printf(net->arena, "%s%s + %s * %s_%s_SIZE", cast, port->name, a->step,
                                             net->upper, port->upper)
@@ -101,8 +102,8 @@ static void put_output_copies(Frame *f, const char *indent, const char *images) 
   const Program *p = f->part->program;
   for (int i = 0; f->images == 1 && i < p->copies.n; i++) {
     const int o = p->copies.data[i].output;
-    text_put(&f->calls, "%smemcpy(%s, %s, %s%s_%s_SIZE * sizeof(float));\n", indent, output_pointer(f, o),
-             frame_value(f, p->output[o]), images, net->upper, net->output[o].upper);
+    text_put(&f->calls, "%smemcpy(%s, %s, %s%s_%s_SIZE * sizeof(%s));\n", indent, output_pointer(f, o),
+             frame_value(f, p->output[o]), images, net->upper, net->output[o].upper, net_output_type(net, o));
   }
 }
 
@@ -298,8 +299,8 @@ const char *infer_parameters(Net *net, bool some) {
                                  net->input[i].name, net->upper, net->upper, net->input[i].upper));
   if (some) list_add(&list, "int32_t count");
   for (int i = 0; i < net->graph->outputs.n; i++)
-    list_add(&list, arena_printf(net->arena, "float %s[%s_BATCH * %s_%s_SIZE]", net->output[i].name,
-                                 net->upper, net->upper, net->output[i].upper));
+    list_add(&list, arena_printf(net->arena, "%s %s[%s_BATCH * %s_%s_SIZE]", net_output_type(net, i),
+                                 net->output[i].name, net->upper, net->upper, net->output[i].upper));
   list_add(&list, arena_printf(net->arena, "%s_workspace *workspace", net->name));
   return list.s;
 }

@@ -192,7 +192,7 @@ static bool uses_keys(const Net *net) { /* of training: dropout */
 }
 
 void put_init(Text *out, Net *net) {
-  if (!net->train.program && !net->options->program) return;
+  if (!net->options->network) return;
   const bool normal = has_init(net, INIT_NORMAL), uniform = has_init(net, INIT_UNIFORM);
   text_put(out, "/* ---- weights to start from: no fused multiply-add here, so that all machines get the "
                 "same ---- */\n\n");

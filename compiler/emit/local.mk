@@ -5,7 +5,7 @@ libcnnc_a_SOURCES += %D%/prelude.h %D%/prelude.c
 libcnnc_a_SOURCES += %D%/emit.h %D%/module.h %D%/module.c %D%/names.h %D%/names.c %D%/frame.c
 libcnnc_a_SOURCES += %D%/net.c %D%/header.c %D%/pack.c %D%/embed.c %D%/infer.c %D%/dispatch.c %D%/init.c \
   %D%/train.c %D%/network.c %D%/timing.c
-libcnnc_a_SOURCES += %D%/look.c
+libcnnc_a_SOURCES += %D%/look.c %D%/memory.c %D%/example.h %D%/example.c %D%/library.c
 
 # The text of the header that generated code shares with the runtime, as a C string.
 %D%/network_text.inc: runtime/include/cnn_network.h
@@ -15,4 +15,18 @@ libcnnc_a_SOURCES += %D%/look.c
 BUILT_SOURCES += %D%/network_text.inc
 CLEANFILES += %D%/network_text.inc
 %D%/libcnnc_a-header.$(OBJEXT): %D%/network_text.inc
+
+# Templates as rows {"its file", "its text"}.
+AS_ROWS = $(MKDIR_P) $(@D) && for file in $^; do printf '{"%s",\n' "$${file\#\#*/}" && \
+  $(SED) -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' "$$file" && \
+  echo '},'; done > $@.tmp && mv $@.tmp $@
+LIBRARY_TEXTS = %D%/library/library.properties.in %D%/library/library.json.in %D%/library/keywords.txt.in \
+  %D%/library/CMakeLists.txt.in %D%/library/idf_component.yml.in %D%/library/module.yml.in \
+  %D%/library/Kconfig.in %D%/library/README.md.in %D%/library/sketch.ino.in %D%/library/embed.c.in
+EXTRA_DIST += $(LIBRARY_TEXTS)
+%D%/library_texts.inc: $(LIBRARY_TEXTS)
+	$(AM_V_GEN)$(AS_ROWS)
+BUILT_SOURCES += %D%/library_texts.inc
+CLEANFILES += %D%/library_texts.inc
+%D%/libcnnc_a-library.$(OBJEXT): %D%/library_texts.inc
 libcnnc_a_CPPFLAGS += -I$(top_builddir)/compiler

@@ -102,7 +102,8 @@ static Member *new_member(Net *net, Part *part, const char *key, const char *nam
   member->name = names_unique(part ? &part->names : &net->names, name_identifier(net->arena, name));
   member->rank = shape->rank;
   member->dim = shape->dim;
-  member->floats = buf_elements(shape);
+  member->elem = shape->type.elem;
+  member->bytes = elem_bytes(member->elem) * buf_elements(shape);
   if (part) vec_push(net->arena, part->members, member);
   else vec_push(net->arena, net->tables, member);
   table_set(net->arena, part ? &part->member_of : &net->table_of, key, member);
@@ -115,7 +116,17 @@ static const char *pack_function_name(Net *net, const Pack *pack) { /* the secti
   return name;
 }
 
-static const Member *pack_member(Net *net, Part *part, Pack *pack) {
+static const Member *constants_member(Net *net, Part *part, const Pack *pack, const Buf *shape) {
+  const char *key = arena_printf(net->arena, "constants %d %s", pack->node->id, pack->name);
+  Member *member = table_find(&part->member_of, key);
+  if (member) return member;
+  member = new_member(net, part, key, pack->name, shape);
+  member->pack = pack;
+  return member;
+}
+
+static const Member *pack_member(Net *net, Part *part, Pack *pack, const Buf *shape) {
+  if (pack->values) return constants_member(net, part, pack, shape);
   const bool constant = pack->source.n == 0;
   Text key = {.arena = net->arena};
   text_put(&key, "pack");
@@ -166,7 +177,8 @@ static void bind_members(Net *net, Part *part, Step *step, int target) {
     const Operand *argument = &version->argument[i];
     const Binding *binding = argument->binding;
     if (!argument->used) continue;
-    if (binding->kind == BIND_PACK) step->member[target][i] = pack_member(net, part, binding->pack);
+    if (binding->kind == BIND_PACK)
+      step->member[target][i] = pack_member(net, part, binding->pack, nest->buf[i]);
     if (binding->kind == BIND_WEIGHT && part == &net->infer)
       step->member[target][i] = weight_member(net, part, binding->weight, nest->buf[i]);
     if (binding->kind == BIND_TABLE) {
@@ -206,14 +218,17 @@ static void name_call(Net *net, Part *part, const KernelCall *call) {
   if (!*value) *value = step.name;
 }
 
-/* Members of whole vectors come first, so that all of them are aligned when the struct is. */
+/* Members of whole vectors come first, so that all of them are aligned when the struct is; bytes last. */
+static int rank_of(const Member *member) {
+  return member->bytes % ALIGNMENT == 0 ? 0 : elem_bytes(member->elem) == 4 ? 1 : 2;
+}
+
 static void order_members(Net *net, Part *part) {
   Member **ordered = NEW_ARRAY(net->arena, Member *, part->members.n + 1);
   int n = 0;
-  for (int whole = 1; whole >= 0; whole--)
+  for (int rank = 0; rank < 3; rank++)
     for (int i = 0; i < part->members.n; i++)
-      if ((part->members.data[i]->floats % ALIGNED_FLOATS == 0) == whole)
-        ordered[n++] = part->members.data[i];
+      if (rank_of(part->members.data[i]) == rank) ordered[n++] = part->members.data[i];
   part->members.data = ordered;
   part->members.room = n;
 }
@@ -248,22 +263,12 @@ static void add_macro(Net *net, const char *name) {
 }
 
 static void name_macros(Net *net) {
-  static const char *const fixed[] = {"H",
-                                      "BATCH",
-                                      "TRAIN_BATCH",
-                                      "PARAMETERS",
-                                      "ALIGNMENT",
-                                      "MODEL_BYTES",
-                                      "FILE_BYTES",
-                                      "WORKSPACE_BYTES",
-                                      "TRAINING_BYTES",
-                                      "FORCE_TARGET",
-                                      "EMBED",
-                                      "SYMBOL",
-                                      "TEXT",
-                                      "TEXT_",
-                                      NULL};
-  static const char *const sizes[] = {"SIZE", "HEIGHT", "WIDTH", "LENGTH", "CHANNELS", NULL};
+  static const char *const fixed[] = {
+      "H",           "BATCH",      "TRAIN_BATCH",     "PARAMETERS",     "ALIGNMENT",
+      "MODEL_BYTES", "FILE_BYTES", "WORKSPACE_BYTES", "TRAINING_BYTES", "FORCE_TARGET",
+      "EMBED",       "PRECISION",  "SYMBOL",          "TEXT",           "TEXT_",
+      NULL};
+  static const char *const sizes[] = {"SIZE", "HEIGHT", "WIDTH", "LENGTH", "CHANNELS", "SCALE", "ZERO", NULL};
   for (const char *const *s = fixed; *s; s++) add_macro(net, *s);
   for (int t = 0; t < net->options->ntargets; t++)
     add_macro(net, name_upper(net->arena, net->options->target[t]->suffix));
@@ -356,6 +361,7 @@ static const char *const fixed_names[] = {"infer",
                                           "gradients",
                                           "target",
                                           "level",
+                                          "avx",
                                           "forced",
                                           "labels",
                                           "trained",
@@ -434,13 +440,14 @@ Net *emit_begin(Arena *arena, const Graph *graph, const Programs *programs, cons
   net->sources = sources;
   net->name = options->prefix;
   net->upper = name_upper(arena, options->prefix);
-  net->model = graph->parameters > 0;
+  net->model = net->weights = graph->parameters > 0;
   net->names.arena = net->macros.arena = arena;
   for (const char *const *s = fixed_names; *s; s++) names_reserve(&net->names, *s);
   reserve_phases(net, programs);
   name_ports(net);
   name_sections(net);
   name_part(net, &net->infer, programs->infer);
+  net->model |= net->infer.members.n > 0;
   if (programs->train) name_part(net, &net->train, programs->train);
   if (programs->look) name_part(net, &net->look, programs->look);
   return net;
@@ -459,14 +466,18 @@ const char *net_input_type(const Net *net, int i) {
   return elem_c_type(net->graph->inputs.data[i].node->port->elem);
 }
 
-int64_t members_floats(const Part *part) {
-  int64_t floats = 0;
-  for (int i = 0; i < part->members.n; i++) floats += part->members.data[i]->floats;
-  return floats;
+const char *net_output_type(const Net *net, int i) {
+  return elem_c_type(net->graph->outputs.data[i].node->elem);
 }
 
-int64_t net_model_floats(const Net *net) {
-  return net->infer.members.n ? members_floats(&net->infer) : net->model ? ALIGNED_FLOATS : 0;
+int64_t members_bytes(const Part *part) {
+  int64_t bytes = 0;
+  for (int i = 0; i < part->members.n; i++) bytes += part->members.data[i]->bytes;
+  return (bytes + 3) / 4 * 4;
+}
+
+int64_t net_model_bytes(const Net *net) {
+  return net->infer.members.n ? members_bytes(&net->infer) : net->model ? ALIGNMENT : 0;
 }
 
 int64_t net_all_floats(const Net *net) {
@@ -483,8 +494,7 @@ static int64_t slack(const Program *p, SpaceKind space) {
 
 NetSizes emit_sizes(const Net *net) {
   const Program *infer = net->infer.program, *train = net->train.program;
-  NetSizes sizes = {.model_bytes = 4 * net_model_floats(net),
-                    .workspace_bytes = 4 * net_workspace_floats(net)};
+  NetSizes sizes = {.model_bytes = net_model_bytes(net), .workspace_bytes = 4 * net_workspace_floats(net)};
   sizes.workspace_bound = sizes.workspace_bytes - net->options->batch * slack(infer, SPACE_ALL) -
                           infer->slots * slack(infer, SPACE_ARENA);
   if (!train) return sizes;

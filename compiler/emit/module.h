@@ -38,7 +38,8 @@ typedef struct Member {
   const char *name, *key; /* key: equal where the same is in it */
   int rank;
   const int64_t *dim;
-  int64_t floats;
+  Elem elem;
+  int64_t bytes;
   const Weight *copy; /* the natural weight as it is, or */
   const Pack *pack;   /* what its nest makes of the natural weights (of none: constants), by `function`, or */
   const Function *function;
@@ -77,7 +78,8 @@ struct Net {
   const Graph *graph;
   const Sources *sources;
   const char *name, *upper;  /* lenet5, LENET5 */
-  bool model;                /* there are parameters, so there are weights and a model */
+  bool model;                /* kernels read weights that are packed */
+  bool weights;              /* the caller may pack them: there are parameters in floats */
   Names names;               /* of functions and tables, without the net's */
   Names macros;              /* LENET5_BATCH, LENET5_IMAGE_SIZE */
   PortNames *input, *output; /* output: and behind them the values that losses read */
@@ -90,10 +92,10 @@ struct Net {
 
 /* ---- module.c ---- */
 int64_t aligned(int64_t floats), floats_in(int64_t bytes);
-int64_t members_floats(const Part *);
-int64_t net_model_floats(const Net *), net_workspace_floats(const Net *);
-const char *net_input_type(const Net *, int); /* of C: "uint8_t" */
-int64_t net_all_floats(const Net *);          /* of the workspace: what is read for all images together */
+int64_t members_bytes(const Part *); /* of a struct of them */
+int64_t net_model_bytes(const Net *), net_workspace_floats(const Net *);
+const char *net_input_type(const Net *, int), *net_output_type(const Net *, int); /* of C: "uint8_t" */
+int64_t net_all_floats(const Net *); /* of the workspace: what is read for all images together */
 const char *
 net_linkage(const Net *); /* "static " in a program, whose libraries may have functions of the same name */
 const char *net_target_names(const Net *); /* "x86-64-v4,x86-64-v3,x86-64" */
@@ -154,8 +156,8 @@ void put_pack(Text *, Net *);                /* pack.c: tables, packing */
 void put_packing(Text *, Net *, const Part *, const char *to);
 bool packing_shared(const Net *); /* a team packs the weights of a training step */
 void put_shared_packing(Text *, Net *);
-void pack_values(Net *, const Member *, float *to); /* what it is for the weights that are compiled in */
-void put_embedded(Text *, Net *);                   /* embed.c: NAME_trained, the weights to train on from */
+void pack_values(Net *, const Member *, void *to); /* what it is for the weights that are compiled in */
+void put_embedded(Text *, Net *);                  /* embed.c: NAME_trained, the weights to train on from */
 void put_member_values(Text *, Net *, const Member *);
 void put_open(Text *, Net *);
 const char *initial_weights(Net *); /* an expression for the weights to train on from, or NULL */

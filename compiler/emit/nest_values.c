@@ -269,6 +269,17 @@ static void print_compare(Printer *p, Val e, const char *sign) {
   }
 }
 
+static void print_binary(Printer *p, Val e, int own, const char *sign) {
+  print_value(p, e->a[0], own);
+  put("%s", sign);
+  print_value(p, e->a[1], own + (e->op != ADD));
+}
+
+static void print_primitive(Printer *p, Val e) {
+  prelude_need_primitive(p->print->needs, e->primitive);
+  print_arguments(p, arena_printf(p->arena, "%s%s", p->print->names.prefix, e->primitive->name), e);
+}
+
 static void print_choice(Printer *p, Val e) { /* PICK, or SELECT by a scalar */
   if (e->op == PICK) print_cond(p, e->cond);
   else print_value(p, e->a[0], COMPARISON);
@@ -345,11 +356,7 @@ void print_value(Printer *p, Val e, int precedence) {
   case ADD:
   case SUB:
   case MUL:
-  case DIV:
-    print_value(p, e->a[0], own);
-    put("%s", sign[e->op]);
-    print_value(p, e->a[1], own + (e->op != ADD));
-    break;
+  case DIV: print_binary(p, e, own, sign[e->op]); break;
   case LESS:
   case LESS_EQ:
   case EQUAL: print_compare(p, e, sign[e->op]); break;
@@ -372,6 +379,7 @@ void print_value(Printer *p, Val e, int precedence) {
   case ERF:
   case ABS:
   case RANDOM: print_arguments(p, printer_function(p, fn[e->op], e->type.elem, lanes), e); break;
+  case PRIMITIVE: print_primitive(p, e); break;
   case HSUM:
   case HMAX: print_arguments(p, printer_function(p, fn[e->op], F32, e->a[0]->type.lanes), e); break;
   case SHUFFLE: print_shuffle(p, e); break;

@@ -36,7 +36,7 @@ static void put_includes(Text *out, Net *net) {
 static void put_assertions(Text *out, Net *net) {
   const char *name = net->name, *upper = net->upper;
   text_put(out, "/* The numbers of the header are those of the structs. */\n");
-  if (net->model)
+  if (net->weights)
     text_put(out, "_Static_assert(sizeof(%s_weights) == %s_PARAMETERS * sizeof(float), \"weights\");\n", name,
              upper);
   if (net->model)

@@ -429,7 +429,7 @@ void put_network(Text *out, Net *net) {
   const Graph *graph = net->graph;
   const char *name = net->name, *upper = net->upper;
   const bool training = net->train.program != NULL;
-  if (!training && !net->options->program) return;
+  if (!net->options->network) return;
   text_put(out, "/* ---- for the runtime ---- */\n\n");
   put_inputs(out, net);
   put_outputs(out, net);

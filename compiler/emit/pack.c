@@ -34,11 +34,11 @@ static void run_pack(Net *net, const Pack *pack, const float *weights, float *ou
   for (int64_t k = 0; k < n; k++) out[k] = (float)to[k];
 }
 
-void pack_values(Net *net, const Member *member, float *to) {
-  const float *values = member->table  ? member->table
-                        : member->copy ? net->options->weights + member->copy->offset
-                                       : NULL;
-  if (values) memcpy(to, values, sizeof *to * (size_t)member->floats);
+void pack_values(Net *net, const Member *member, void *to) {
+  const void *values = member->table  ? member->table
+                       : member->copy ? net->options->weights + member->copy->offset
+                                      : member->pack->values;
+  if (values) memcpy(to, values, (size_t)member->bytes);
   else run_pack(net, member->pack, net->options->weights, to);
 }
 
@@ -113,12 +113,12 @@ enum { SHARED_FLOATS = 1 << 15 }; /* a microsecond, as a team is made */
 
 bool packing_shared(const Net *net) {
   return net->train.program && net->options->openmp && net->train.members.n > 1 &&
-         members_floats(&net->train) >= SHARED_FLOATS;
+         floats_in(members_bytes(&net->train)) >= SHARED_FLOATS;
 }
 
 /* Each thread packs the members whose middle lies in its share of all floats. */
 void put_shared_packing(Text *out, Net *net) {
-  const int64_t all = members_floats(&net->train);
+  const int64_t all = floats_in(members_bytes(&net->train));
   int64_t before = 0;
   if (!packing_shared(net)) return;
   text_put(out, "// Packs the weights for the kernels of a training step. Each thread packs the arrays "
@@ -131,18 +131,18 @@ void put_shared_packing(Text *out, Net *net) {
   for (int i = 0; i < net->train.members.n; i++) {
     const Member *member = net->train.members.data[i];
     text_put(out, "  if (INT64_C(%" PRId64 ") * threads / %" PRId64 " == thread)\n  ",
-             before + member->floats / 2, all);
+             before + floats_in(member->bytes) / 2, all);
     put_member_packing(out, net, member, "workspace->");
-    before += member->floats;
+    before += floats_in(member->bytes);
   }
   text_put(out, "}\n\n");
 }
 
 void put_pack(Text *out, Net *net) {
-  if (net->pack.functions.n || net->tables.n || net->model) text_put(out, "/* ---- weights ---- */\n\n");
+  if (net->pack.functions.n || net->tables.n || net->weights) text_put(out, "/* ---- weights ---- */\n\n");
   put_tables(out, net);
   put_functions(out, &net->pack);
-  if (!net->model) return;
+  if (!net->weights) return;
   text_put(out, "%svoid %s_pack(%s_model *model, const %s_weights *weights) {\n", net_linkage(net), net->name,
            net->name, net->name);
   if (!net->infer.members.n) text_put(out, "  (void)weights;\n  memset(model, 0, sizeof *model);\n");

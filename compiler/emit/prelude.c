@@ -238,6 +238,11 @@ void prelude_need_routine(PreludeNeeds *needs, const Routine *routine) {
   needs->routine[i] = routine;
 }
 
+void prelude_need_primitive(PreludeNeeds *needs, const Primitive *primitive) {
+  for (int i = 0; i < PRIMITIVES; i++) needs->primitive[i] |= primitive_table[i] == primitive;
+  needs->inlined = true;
+}
+
 static void or_bytes(uint8_t *into, const uint8_t *from, size_t n) {
   for (size_t i = 0; i < n; i++) into[i] |= from[i];
 }
@@ -248,6 +253,7 @@ void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from) {
   or_bytes(into->type, from->type, sizeof into->type);
   or_bytes(into->memory, from->memory, sizeof into->memory);
   for (int i = 0; i < ROUTINES && from->routine[i]; i++) prelude_need_routine(into, from->routine[i]);
+  for (int i = 0; i < PRIMITIVES; i++) into->primitive[i] |= from->primitive[i];
   into->inlined |= from->inlined;
   into->kernel |= from->kernel;
   into->unroll |= from->unroll;
@@ -383,6 +389,7 @@ bool prelude_has_name(const char *name) {
     if (!strncmp(name, function[fn].name, length) && !strncmp(name + length, "_x", 2))
       return digits_then(name + length + 2, "ibc");
   }
+  if (primitive_find(name)) return true;
   const char *routine = strstr(name, "_routine");
   if (routine && !routine[8]) return true;
   return (*name == 'v' && digits_then(name + 1, "ibcnstu")) ||
@@ -435,9 +442,8 @@ static void emit_types(Text *out, const PreludeNeeds *needs, const char *prefix)
 }
 
 /* Its text, with the prefix before the names of its functions. */
-static void emit_routine(Text *out, const Routine *routine, const char *prefix) {
+static void emit_own_text(Text *out, const char *text, const char *prefix) {
   static const char mark[] = "cnn_";
-  const char *text = routine->text;
   text_put(out, "\n");
   for (const char *at; (at = strstr(text, mark)); text = at + strlen(mark)) {
     text_bytes(out, text, (size_t)(at - text));
@@ -449,7 +455,9 @@ static void emit_routine(Text *out, const Routine *routine, const char *prefix) 
 void emit_prelude_file(Text *out, const PreludeNeeds *needs, const char *prefix) {
   emit_macros(out, needs);
   emit_types(out, needs, prefix);
-  for (int i = 0; i < ROUTINES && needs->routine[i]; i++) emit_routine(out, needs->routine[i], prefix);
+  for (int i = 0; i < ROUTINES && needs->routine[i]; i++) emit_own_text(out, needs->routine[i]->text, prefix);
+  for (int i = 0; i < PRIMITIVES; i++)
+    if (needs->primitive[i]) emit_own_text(out, primitive_text(out->arena, primitive_table[i]), prefix);
   text_put(out, "\n");
 }
 

@@ -37,6 +37,7 @@ typedef struct PreludeNeeds {
   uint8_t convert[ELEMS][ELEMS];      /* of vectors: [to][from] */
   uint8_t type[ELEMS], memory[ELEMS]; /* vector types: values, and as they stand anywhere in memory */
   const Routine *routine[ROUTINES];   /* NULL behind the last one */
+  bool primitive[PRIMITIVES];         /* as in primitive_table */
   bool inlined, kernel, unroll, team, prefetch, pin, infinite; /* macros */
 } PreludeNeeds;
 
@@ -50,6 +51,7 @@ void prelude_need(PreludeNeeds *, PreludeFn, Elem, int lanes);
 void prelude_need_type(PreludeNeeds *, Elem, int lanes, bool memory);
 void prelude_need_convert(PreludeNeeds *, Elem to, Elem from, int lanes); /* of vectors */
 void prelude_need_routine(PreludeNeeds *, const Routine *);
+void prelude_need_primitive(PreludeNeeds *, const Primitive *);
 void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);
 
 /* Once a file, from the merged needs of its targets: how floats are computed first, then macros and vector

@@ -19,7 +19,7 @@ static int64_t floats_of(const Net *net,
 
 int64_t training_floats(const Net *net) {
   const int64_t shards = net->train.program->shards;
-  return members_floats(&net->train) + floats_of(net, SPACE_BATCH) + floats_of(net, SPACE_ALL) +
+  return floats_in(members_bytes(&net->train)) + floats_of(net, SPACE_BATCH) + floats_of(net, SPACE_ALL) +
          floats_of(net, SPACE_KEPT) + shards * shard_floats(net) + (shards - 1) * net->graph->parameters;
 }
 

@@ -106,6 +106,24 @@ static void form_sixth(ModelImport *im, OnnxNode *node) {
   onnx_set_float(im->arena, node, "beta", 0.5);
 }
 
+/* Relu(x) + (-a) * Relu(-x), as Keras has a prelu. Where -a is computed of a, that is the slope. */
+static void form_prelu(ModelImport *im, OnnxNode *node) {
+  for (int k = 0; k < 2 && is(node, "Add") && node->nin == 2; k++) {
+    const OnnxNode *upper = made_by(im, node->in[k], "Relu"), *product = made_by(im, node->in[!k], "Mul");
+    for (int j = 0; upper && product && product->nin == 2 && j < 2; j++) {
+      const OnnxNode *lower = made_by(im, product->in[j], "Relu");
+      const OnnxNode *turned = lower ? made_by(im, lower->in[0], "Neg") : NULL;
+      const OnnxNode *minus = made_by(im, product->in[!j], "Neg");
+      const int factor = minus ? minus->in[0] : product->in[!j];
+      if (!turned || turned->in[0] != upper->in[0] || !factor || !im->item[factor].constant) continue;
+      const int in[] = {upper->in[0], factor};
+      become(im, node, "PRelu", 2, in);
+      onnx_set_int(im->arena, node, "cnnc_negative", !minus);
+      return;
+    }
+  }
+}
+
 /* x of erf(x / sqrt 2) + 1, or 0. */
 static int erf_of(const ModelImport *im, int tensor) {
   double number = 0;
@@ -201,6 +219,46 @@ static void form_norm(ModelImport *im, OnnxNode *node) {
   become_norm(im, node, x, 0, 0, axis, epsilon);
 }
 
+/* ---- lengths ---- */
+/* x / max(|x|, epsilon), the length over one axis; PyTorch repeats it to the size of x in between. */
+static void form_length(ModelImport *im, OnnxNode *node) {
+  if (!is(node, "Div") || node->nin != 2) return;
+  const OnnxNode *repeated = made_by(im, node->in[1], "Expand");
+  const OnnxNode *least = made_by_either(im, repeated ? repeated->in[0] : node->in[1], "Max", "Clip");
+  double epsilon = least && least->nin > 1 ? number_at(im, least->in[1]) : (double)NAN;
+  if (is(least, "Clip") && least->nin > 2 && least->in[2]) return;
+  const OnnxNode *length = least ? made_by(im, least->in[0], "ReduceL2") : NULL;
+  const int64_t axis = length ? mean_axis(im, length) : INT64_MIN;
+  if (isnan(epsilon) || axis == INT64_MIN || length->in[0] != node->in[0]) return;
+  if (!onnx_int(length, "keepdims", 1)) return;
+  become_one(im, node, "LpNormalization", node->in[0]);
+  onnx_set_int(im->arena, node, "axis", axis);
+  onnx_set_float(im->arena, node, "cnnc_epsilon", epsilon);
+}
+
+/* ---- a border of minus infinity, which is what maxpool pads with ---- */
+static bool is_least(const ModelImport *im, const OnnxNode *pad) {
+  const Tensor *value = pad->nin > 2 && pad->in[2] ? im->item[pad->in[2]].constant : NULL;
+  const double number = value && value->n == 1 ? tensor_number(value, 0) : onnx_float(pad, "value", 0);
+  return number < -3e38 && strcmp(onnx_text(pad, "mode", "constant"), "constant") == 0;
+}
+
+static void form_maxpool(ModelImport *im, OnnxNode *node) {
+  const OnnxNode *pad = is(node, "MaxPool") ? made_by(im, node->in[0], "Pad") : NULL;
+  const Tensor *t = pad && pad->nin > 1 && pad->in[1] ? im->item[pad->in[1]].constant : NULL;
+  const WireInts *own = onnx_ints(node, "pads"), *listed = pad ? onnx_ints(pad, "pads") : NULL;
+  const int n = t ? (int)t->n : listed ? listed->n : 0, axes = n / 2 - 2;
+  int64_t sides[4], border[2 * MOST_DIMS];
+  if (!pad || pad->nin > 3 || node->nout > 1 || axes < 1 || axes > 2 || n % 2 || !is_least(im, pad)) return;
+  if (strcmp(onnx_text(node, "auto_pad", "NOTSET"), "NOTSET") != 0 || (own && own->n != 2 * axes)) return;
+  for (int i = 0; i < n; i++) border[i] = t ? tensor_integer(t, i) : listed->data[i];
+  for (int i = 0; i < n; i++)
+    if (border[i] < 0 || border[i] > INT32_MAX || (i % (axes + 2) < 2 && border[i])) return;
+  for (int i = 0; i < 2 * axes; i++) sides[i] = border[i < axes ? 2 + i : 4 + i] + (own ? own->data[i] : 0);
+  node->in[0] = pad->in[0];
+  onnx_set_ints(im->arena, node, "pads", 2 * axes, sides);
+}
+
 void canonical(ModelImport *im) {
   for (int i = 0; i < im->onnx->nnodes; i++) {
     OnnxNode *node = &im->onnx->node[i];
@@ -213,6 +271,9 @@ void canonical(ModelImport *im) {
     form_gate(im, node);
     form_sixth(im, node);
     form_gelu(im, node);
+    form_prelu(im, node);
     form_norm(im, node);
+    form_length(im, node);
+    form_maxpool(im, node);
   }
 }

@@ -25,6 +25,15 @@ View *view_of(ModelImport *im, const OnnxNode *node, int input) {
               : no(im, given(node, input) ? "a constant where a value is expected" : "an input is missing");
 }
 
+/* Sizes that the language refuses go no further, so that nothing is computed of them. */
+static Shape bounded(ModelImport *im, Shape shape) {
+  int64_t n = 1;
+  for (int a = 0; a < shape.rank; a++)
+    if (__builtin_mul_overflow(n, shape.dim[a], &n) || n > INT32_MAX) im->huge = true;
+  for (int a = 0; a < shape.rank && im->huge; a++) shape.dim[a] = 1;
+  return shape;
+}
+
 static Value *emit_call(ModelImport *im, int nin, Value *const *in, Shape shape, const char *call) {
   Value *value = NEW(im->arena, Value);
   Statement *statement = NEW(im->arena, Statement);
@@ -34,7 +43,7 @@ static Value *emit_call(ModelImport *im, int nin, Value *const *in, Shape shape,
     statement->in[i] = in[i];
     in[i]->reads++;
   }
-  *value = (Value){.shape = shape, .made = statement};
+  *value = (Value){.shape = bounded(im, shape), .made = statement};
   vec_push(im->arena, im->statements, statement);
   return value;
 }
@@ -289,6 +298,7 @@ static bool has_odd_number(const char *call) {
 static void import_node(ModelImport *im, const OnnxNode *node) {
   im->node = node;
   im->why = NULL;
+  im->huge = false;
   if (node->nout == 0 || is_known(im, node) || !inputs_known(im, node)) return;
   const int before = im->statements.n;
   if (fold(im, node)) {
@@ -301,6 +311,7 @@ static void import_node(ModelImport *im, const OnnxNode *node) {
   }
   const OnnxOperator *row = onnx_operator(node->op);
   View *view = row ? row->import(im, node) : no(im, "there is no such operator");
+  if (view && im->huge) view = no(im, "a value of more than 2147483647 elements");
   for (int i = before; view && i < im->statements.n; i++)
     if (has_odd_number(im->statements.data[i]->call)) view = no(im, "a number that is not finite");
   if (!view) {
@@ -441,8 +452,47 @@ static ModelImport *begin(Arena *arena, Diags *diags, Span at, const ImportOptio
   return im;
 }
 
+/* An output that says which channel is largest: who reads the scores finds that out; NULL: it does not. */
+static const OnnxNode *largest_of(const ModelImport *im, int tensor) {
+  static const char *const passed[] = {"Cast",    "Squeeze",  "Unsqueeze", "Reshape",
+                                       "Flatten", "Identity", NULL};
+  for (int steps = 0; steps < 8 && im->maker[tensor] >= 0; steps++) {
+    const OnnxNode *node = &im->onnx->node[im->maker[tensor]];
+    if (strcmp(node->op, "ArgMax") == 0)
+      return node->nin && node->in[0] && im->maker[node->in[0]] >= 0 ? node : NULL;
+    int k = 0;
+    while (passed[k] && strcmp(passed[k], node->op) != 0) k++;
+    if (!passed[k] || node->nin == 0) return NULL;
+    tensor = node->in[0];
+  }
+  return NULL;
+}
+
+/* The scores take the place of such outputs, once. */
+static void leave_out_argmax(ModelImport *im) {
+  Onnx *o = im->onnx;
+  int n = 0;
+  for (int i = 0; i < o->noutputs; i++) {
+    OnnxPort port = o->output[i];
+    const OnnxNode *node = largest_of(im, port.tensor);
+    if (node) {
+      port = (OnnxPort){.name = o->tensor[node->in[0]], .tensor = node->in[0], .rank = -1};
+      im->became[node->index] = "left out: who reads the scores takes the largest";
+      vec_push(im->arena, im->left_out, node);
+    }
+    bool again = false;
+    for (int k = 0; node && k < o->noutputs; k++)
+      again = again || (k < n || k > i ? o->output[k].tensor == port.tensor : false);
+    if (!again) o->output[n++] = port;
+  }
+  o->noutputs = n;
+}
+
 static bool import_nodes(ModelImport *im) {
   if (!find_outputs(im)) return false;
+  find_live(im);
+  leave_out_argmax(im);
+  memset(im->wanted, 0, sizeof *im->wanted * (size_t)im->onnx->ntensors);
   find_live(im);
   canonical(im);
   find_live(im); /* what was put together reads less */

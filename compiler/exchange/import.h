@@ -21,11 +21,17 @@ typedef struct Factors {
 } Factors; /* outermost first; none of size 1 */
 
 typedef struct Statement Statement;
+enum { MOST_PREPARED = 4 };
+typedef struct Prepared { /* numbers of an input, as normalize has them: gain*x + shift, by channel */
+  int64_t n;              /* 1: the same for all channels */
+  double gain[MOST_PREPARED], shift[MOST_PREPARED];
+} Prepared;
 typedef struct Value { /* what a statement makes, or an input */
   Shape shape;
   Statement *made; /* NULL: an input */
   const char *name;
   const char *affine; /* the layer whose weight and bias still take in factors and constants a channel */
+  Prepared *prepared; /* what still does, right behind an input */
   int reads;
 } Value;
 struct Statement {
@@ -94,11 +100,13 @@ typedef struct ModelImport {
   const OnnxNode *node; /* at hand */
   const char *why;      /* it has no form */
   size_t computed;      /* bytes of constants */
+  bool huge;            /* the node at hand makes more elements than a value may have */
   int64_t batch;
   VEC(Statement *) statements;
   VEC(Value *) inputs;
   VEC(const OnnxPort *) ports; /* of the inputs */
   VEC(ImportOutput) outputs;
+  VEC(const OnnxNode *) left_out; /* behind the scores */
   VEC(ImportWeight) weights;
   VEC(Problem) problems;
   Table layers, names;
@@ -126,7 +134,8 @@ View *map_view(ModelImport *, const View *, const char *call, ...) __attribute__
 const char *number_text(Arena *, double); /* as the program has it */
 
 /* ---- names.c ---- */
-const char *layer_of(ModelImport *, const OnnxNode *, int input); /* input: its weight, or -1 */
+const char *layer_of(ModelImport *, const OnnxNode *, int input);          /* input: its weight, or -1 */
+const char *layer_of_constant(ModelImport *, const OnnxNode *, int input); /* by the constant's own name */
 const char *identifier(ModelImport *, const char *);
 void put_weight(ModelImport *, const char *layer, const char *member, const Tensor *, int rank,
                 const int64_t *dim);
@@ -156,6 +165,13 @@ bool in_memory_order(const View *, int n, const int *dims);
 Value *lay_standard(ModelImport *, const View *);
 /* Behind an operator on a value that was laid out so. */
 View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, const int *pos);
+
+/* ---- constant.c ---- */
+/* A constant as a value of its own, laid out as the other value: all of that one's shape, or HxWx1. NULL
+ * after no(). */
+Value *constant_operand(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *beside);
+/* To be joined to values: it may have another size along one dimension. */
+View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
 
 /* ---- fold.c, forms.c, program_text.c ---- */
 bool fold(ModelImport *, const OnnxNode *); /* its results are constants and known now */

@@ -1,7 +1,7 @@
 /* names.c: names of layers, as the framework calls its modules; names of values; weights under them. */
 // SPDX-License-Identifier: Apache-2.0
-#include <stdio.h>
 #include <string.h>
+#include "exchange/arrays.h"
 #include "exchange/import.h"
 #include "ops/op.h"
 
@@ -90,6 +90,21 @@ const char *layer_of(ModelImport *im, const OnnxNode *node, int input) {
   return unused(im, &im->layers, clean(im, renamed(im, name)));
 }
 
+const char *layer_of_constant(ModelImport *im, const OnnxNode *node, int input) {
+  const Tensor *t = constant_of(im, node, input);
+  const char *name = t && t->name ? t->name : "", *within = strstr(name, "::"), *end = strrchr(name, '.');
+  if (!is_letter(name[0]) || within) return layer_of(im, node, input);
+  if (end && strcmp(end, ".weight") == 0) name = arena_copy(im->arena, name, (size_t)(end - name));
+  return unused(im, &im->layers, clean(im, renamed(im, name)));
+}
+
+/* As the language calls a layer that has no name: conv1. */
+static bool is_ordinal(ModelImport *im, const char *word) {
+  size_t n = strlen(word);
+  while (n && is_digit(word[n - 1])) n--;
+  return word[n] && op_find(arena_copy(im->arena, word, n));
+}
+
 static bool is_reserved(const char *word) {
   static const char *const words[] = {
 #define KEYWORD(word, token) #word,
@@ -111,7 +126,7 @@ const char *identifier(ModelImport *im, const char *name) {
   while (text.n && text.s[text.n - 1] == '_') text.s[--text.n] = 0;
   const char *word = text.n ? text.s : "x";
   if (is_digit(word[0])) word = arena_printf(im->arena, "t%s", word);
-  if (is_reserved(word)) word = arena_printf(im->arena, "%s_", word);
+  if (is_reserved(word) || is_ordinal(im, word)) word = arena_printf(im->arena, "%s_", word);
   while (table_find(&im->layers, word)) word = arena_printf(im->arena, "%s_", word);
   return unused(im, &im->names, word);
 }
@@ -136,37 +151,19 @@ ImportWeight *weight_named(ModelImport *im, const char *layer, const char *membe
   return NULL;
 }
 
-static bool write_numbers(FILE *file, const Tensor *t) {
-  if (t->type == TENSOR_FLOAT) return fwrite(t->data, 4, (size_t)t->n, file) == (size_t)t->n;
-  for (int64_t i = 0; i < t->n; i++) {
-    const float number = (float)tensor_number(t, i);
-    uint32_t bits;
-    memcpy(&bits, &number, sizeof bits);
-    const uint8_t bytes[] = {(uint8_t)bits, (uint8_t)(bits >> 8), (uint8_t)(bits >> 16),
-                             (uint8_t)(bits >> 24)};
-    if (fwrite(bytes, 1, 4, file) != 4) return false;
-  }
-  return true;
+/* As floats of this machine; those of the model where they are. */
+static const void *floats_of(const ModelImport *im, const Tensor *t) {
+  if (t->type == TENSOR_FLOAT && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) return t->data;
+  float *number = NEW_ARRAY(im->arena, float, t->n);
+  for (int64_t i = 0; i < t->n; i++) number[i] = (float)tensor_number(t, i);
+  return number;
 }
 
 bool import_save_weights(const ModelImport *im, const char *path) {
-  Text head = {.arena = im->arena};
-  int64_t at = 0;
-  text_put(&head, "{");
+  Arrays arrays = {.arena = im->arena};
   for (int i = 0; i < im->weights.n; i++) {
     const ImportWeight *w = &im->weights.data[i];
-    text_put(&head, "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[", i ? "," : "", w->name);
-    for (int d = 0; d < w->rank; d++) text_put(&head, "%s%lld", d ? "," : "", (long long)w->dim[d]);
-    text_put(&head, "],\"data_offsets\":[%lld,%lld]}", (long long)at, (long long)(at + 4 * w->tensor->n));
-    at += 4 * w->tensor->n;
+    arrays_add(&arrays, w->name, F32, w->rank, w->dim, floats_of(im, w->tensor));
   }
-  text_put(&head, "}");
-  while (head.n % 8) text_put(&head, " ");
-  FILE *file = fopen(path, "wb");
-  if (!file) return false;
-  uint8_t length[8];
-  for (int b = 0; b < 8; b++) length[b] = (uint8_t)((uint64_t)head.n >> (8 * b));
-  bool good = fwrite(length, 1, 8, file) == 8 && fwrite(head.s, 1, head.n, file) == head.n;
-  for (int i = 0; good && i < im->weights.n; i++) good = write_numbers(file, im->weights.data[i].tensor);
-  return fclose(file) == 0 && good;
+  return arrays_save(&arrays, path);
 }

@@ -36,6 +36,7 @@
 #undef MESSAGE
 #undef MESSAGES
 #undef END
+extern const WireMessage *const onnx_model_message; /* ModelProto, for wire_read and wire_write */
 
 /* ---- constants ---- */
 enum { MOST_DIMS = 8 };
@@ -114,7 +115,11 @@ double onnx_float(const OnnxNode *, const char *name, double otherwise);
 const char *onnx_text(const OnnxNode *, const char *name, const char *otherwise);
 const WireInts *onnx_ints(const OnnxNode *, const char *name); /* NULL: it has none */
 void onnx_set_int(Arena *, OnnxNode *, const char *name, int64_t);
+void onnx_set_ints(Arena *, OnnxNode *, const char *name, int n, const int64_t *);
 void onnx_set_float(Arena *, OnnxNode *, const char *name, double);
+/* The nodes of a graph with those of the model's own functions in the place of their calls. False, and why,
+ * if that is too much. */
+bool onnx_inline(Arena *, const ModelProto *, size_t file_bytes, WireList *nodes, const char **why);
 /* The constant that a TensorProto is; NULL and the reason if it is wrong. */
 Tensor *onnx_constant(Arena *, const TensorProto *, const char *path, const char **why);
 #endif

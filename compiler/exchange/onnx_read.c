@@ -32,7 +32,7 @@
   static const WireMessage message##_wire = {#message, sizeof(message), message##_fields};
 #include "exchange/onnx_schema.def"
 
-enum { MOST_NODES = 1 << 20 };
+const WireMessage *const onnx_model_message = &ModelProto_wire;
 
 /* ---- files ---- */
 /* Files stay mapped to the end of the process. */
@@ -80,10 +80,14 @@ static bool leaves_directory(const char *location) {
 
 /* A link beside the model may lead elsewhere. */
 static bool is_beside(const char *model, const char *path) {
+#ifdef __wasi__ /* no links, and no realpath */
+  return model && path;
+#else
   char directory[PATH_MAX], file[PATH_MAX];
   char *slash = realpath(model, directory) ? strrchr(directory, '/') : NULL;
   const size_t n = slash ? (size_t)(slash - directory) + 1 : 0;
   return n && realpath(path, file) && strncmp(file, directory, n) == 0;
+#endif
 }
 
 static bool external_number(const char *text, size_t *number) {
@@ -178,12 +182,12 @@ static int *numbers_of(Reader *r, const WireTexts *names) {
   return list;
 }
 
-static void read_nodes(Reader *r, const GraphProto *graph) {
+static void read_nodes(Reader *r, const WireList *nodes) {
   Onnx *o = r->onnx;
-  o->nnodes = graph->node.n;
+  o->nnodes = nodes->n;
   o->node = NEW_ARRAY(o->arena, OnnxNode, o->nnodes + 1);
   for (int i = 0; i < o->nnodes; i++) {
-    const NodeProto *proto = graph->node.data[i];
+    const NodeProto *proto = nodes->data[i];
     const bool own = !*proto->domain || strcmp(proto->domain, "ai.onnx") == 0;
     o->node[i] = (OnnxNode){.op = own ? proto->op_type
                                       : arena_printf(o->arena, "%s::%s", proto->domain, proto->op_type),
@@ -259,14 +263,16 @@ Onnx *onnx_read(Arena *arena, Diags *diags, const char *path, Span at, const uin
   if (!model) return bad_file(diags, at, wire.why);
   const GraphProto *graph = model->graph;
   if (!graph) return bad_file(diags, at, "it has no graph");
-  if (graph->node.n > MOST_NODES) return bad_file(diags, at, "it has more than 2^20 nodes");
+  WireList nodes;
+  const char *why = NULL;
+  if (!onnx_inline(arena, model, n, &nodes, &why)) return bad_file(diags, at, why);
   Onnx *o = NEW(arena, Onnx);
   *o = (Onnx){.arena = arena, .path = path, .bytes = n, .opset = opset_of(model)};
   o->producer = model->producer_name;
   o->version = model->producer_version;
   Reader r = {.onnx = o};
   vec_push(arena, r.tensors, "");
-  read_nodes(&r, graph);
+  read_nodes(&r, &nodes);
   o->input = read_ports(&r, &graph->input, &o->ninputs);
   o->output = read_ports(&r, &graph->output, &o->noutputs);
   int *number = NEW_ARRAY(arena, int, graph->initializer.n + 1);
@@ -340,6 +346,11 @@ static AttributeProto *set(Arena *arena, OnnxNode *node, const char *name) {
 
 void onnx_set_int(Arena *arena, OnnxNode *node, const char *name, int64_t value) {
   set(arena, node, name)->i = value;
+}
+
+void onnx_set_ints(Arena *arena, OnnxNode *node, const char *name, int n, const int64_t *value) {
+  AttributeProto *attribute = set(arena, node, name);
+  for (int i = 0; i < n; i++) vec_push(arena, attribute->ints, value[i]);
 }
 
 void onnx_set_float(Arena *arena, OnnxNode *node, const char *name, double value) {

@@ -1,6 +1,7 @@
 /* ops_combine.c: sums, differences, products, quotients, maxima and minima of values, and of values and
  * constants. */
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
 #include <string.h>
 #include "exchange/import.h"
 
@@ -10,13 +11,29 @@ static bool commutes(const char *word) {
 
 /* ---- with a constant ---- */
 static View *with_number(ModelImport *im, const View *x, double number, const char *word) {
+  const bool factor = strcmp(word, "multiply") == 0 || strcmp(word, "divide") == 0;
+  const bool term = strcmp(word, "add") == 0 || strcmp(word, "subtract") == 0;
+  if ((factor && number == 1) || (term && number == 0 && x->value->made)) return view_copy(im, x, x->value);
   return map_view(im, x, "%s(%s)", word, number_text(im->arena, number));
 }
 
+/* Nothing but this node sees the value: each tensor on the way from where it was made is read once. */
+static bool read_once(const ModelImport *im, int tensor, const Value *value) {
+  while (im->readers[tensor] == 1) {
+    const OnnxNode *maker = im->maker[tensor] < 0 ? NULL : &im->onnx->node[im->maker[tensor]];
+    if (!maker || (value->made && value->made->origin == maker)) return true;
+    int k = 0;
+    while (k < maker->nin && !(maker->in[k] && im->item[maker->in[k]].view)) k++;
+    if (k == maker->nin) return false;
+    tensor = maker->in[k];
+  }
+  return false;
+}
+
 /* What an instancenorm or groupnorm before it takes in. */
-static bool absorbed(ModelImport *im, const View *x, const Tensor *t, const char *word) {
+static bool absorbed(ModelImport *im, int tensor, const View *x, const Tensor *t, const char *word) {
   const char *layer = x->value->affine;
-  if (!layer || x->value->reads) return false;
+  if (!layer || x->value->reads || !read_once(im, tensor, x->value)) return false;
   const bool factor = strcmp(word, "multiply") == 0;
   if (!factor && strcmp(word, "add") != 0) return false;
   const ImportWeight *weight = weight_named(im, layer, "weight"), *bias = weight_named(im, layer, "bias");
@@ -26,6 +43,68 @@ static bool absorbed(ModelImport *im, const View *x, const Tensor *t, const char
     if (factor) tensor_put((Tensor *)(uintptr_t)weight->tensor, i, tensor_number(weight->tensor, i) * number);
   }
   return true;
+}
+
+/* ---- the first steps from raw numbers: one normalize ---- */
+static void put_list(Text *out, const char *name, int64_t n, const double *number, double otherwise) {
+  bool equal = true, needed = false;
+  for (int64_t i = 0; i < n; i++) {
+    equal = equal && number[i] == number[0];
+    needed = needed || number[i] != otherwise;
+  }
+  if (!needed) return;
+  text_put(out, "%s%s=%s", out->n ? ", " : "", name, equal ? "" : "[");
+  for (int64_t i = 0; i < (equal ? 1 : n); i++)
+    text_put(out, "%s%s", i ? ", " : "", number_text(out->arena, number[i]));
+  if (!equal) text_put(out, "]");
+}
+
+static const char *normalize_text(ModelImport *im, const Prepared *p) {
+  Text text = {.arena = im->arena};
+  double mean[MOST_PREPARED];
+  for (int64_t i = 0; i < p->n; i++) mean[i] = p->shift[i] == 0 ? 0 : -p->shift[i];
+  put_list(&text, "mean", p->n, mean, 0);
+  put_list(&text, "scale", p->n, p->gain, 1);
+  return arena_printf(im->arena, "normalize(%s)", text.n ? text.s : "scale=1");
+}
+
+static bool prepare(Prepared *p, const Tensor *t, const char *word) {
+  if (p->n > 1 && t->n > 1 && p->n != t->n) return false;
+  const int64_t n = t->n > p->n ? t->n : p->n;
+  const Prepared from = *p;
+  for (int64_t i = 0; i < n; i++) {
+    const double number = tensor_number(t, t->n > 1 ? i : 0);
+    double gain = from.gain[from.n > 1 ? i : 0], shift = from.shift[from.n > 1 ? i : 0];
+    const bool adds = strcmp(word, "add") == 0, factor = strcmp(word, "multiply") == 0;
+    if (adds || strcmp(word, "subtract") == 0) shift += adds ? number : -number;
+    else gain = factor ? gain * number : gain / number, shift = factor ? shift * number : shift / number;
+    if (!(fabs(gain) < 1e30 && fabs(gain) > 1e-30 && fabs(shift) < 1e30)) return false;
+    p->gain[i] = gain;
+    p->shift[i] = shift;
+  }
+  p->n = n;
+  return true;
+}
+
+/* NULL: the value is no input that is read here alone, or the operator is another. */
+static View *with_prepared(ModelImport *im, int tensor, const View *x, const Tensor *t, const char *word) {
+  Value *value = x->value;
+  static const char *const words[] = {"add", "subtract", "multiply", "divide", NULL};
+  int k = 0;
+  while (words[k] && strcmp(words[k], word) != 0) k++;
+  if (!words[k] || t->n > MOST_PREPARED || (value->made && !value->prepared)) return NULL;
+  if (value->reads || !read_once(im, tensor, value)) return NULL;
+  Prepared *p = NEW(im->arena, Prepared);
+  *p = value->prepared ? *value->prepared : (Prepared){.n = 1, .gain = {1}};
+  if (!prepare(p, t, word)) return NULL;
+  if (!value->made) {
+    View *y = map_view(im, x, "%s", normalize_text(im, p));
+    y->value->prepared = p;
+    return y;
+  }
+  value->prepared = p;
+  value->made->call = normalize_text(im, p);
+  return view_copy(im, x, value);
 }
 
 static const Tensor *mapped(ModelImport *im, const Tensor *t, double (*of)(double)) {
@@ -40,30 +119,22 @@ static double same(double x) { return x; }
 
 static View *with_shift(ModelImport *im, const OnnxNode *node, int input, const View *x, const Tensor *t) {
   const char *layer = layer_of(im, node, input);
-  if (x->value->made || t->n > 4) {
-    put_vector(im, layer, "bias", t);
-    return map_view(im, x, "bias(name=\"%s\")", layer);
-  }
-  Text list = {.arena = im->arena}; /* of a picture's channels, as they are prepared */
-  for (int64_t i = 0; i < t->n; i++)
-    text_put(&list, "%s%s", i ? ", " : "", number_text(im->arena, -tensor_number(t, i)));
-  return map_view(im, x, "normalize(mean=[%s])", list.s);
+  put_vector(im, layer, "bias", t);
+  return map_view(im, x, "bias(name=\"%s\")", layer);
 }
 
-static View *with_vector(ModelImport *im, const OnnxNode *node, int input, const View *x, const Tensor *t,
-                         const char *word) {
-  if (absorbed(im, x, t, word)) return view_copy(im, x, x->value);
+static View *with_vector(ModelImport *im, const OnnxNode *node, int first, int input, const View *x,
+                         const Tensor *t, const char *word) {
+  if (absorbed(im, node->in[first], x, t, word)) return view_copy(im, x, x->value);
   if (strcmp(word, "add") == 0) return with_shift(im, node, input, x, mapped(im, t, same));
   if (strcmp(word, "subtract") == 0) return with_shift(im, node, input, x, mapped(im, t, minus));
-  if (strcmp(word, "maximum") == 0 || strcmp(word, "minimum") == 0)
-    return no(im, "a %s with a constant a channel", word);
   const char *layer = layer_of(im, node, input);
   put_vector(im, layer, "weight", mapped(im, t, strcmp(word, "divide") == 0 ? inverse : same));
   return map_view(im, x, "scale(name=\"%s\")", layer);
 }
 
-static View *with_constant(ModelImport *im, const OnnxNode *node, int input, const View *x, const Tensor *t,
-                           const char *word) {
+static View *with_constant(ModelImport *im, const OnnxNode *node, int first, int input, const View *x,
+                           const Tensor *t, const char *word) {
   if (t->rank > x->rank && t->n > 1) return no(im, "a constant of more dimensions than the value");
   if (t->n == 0) return no(im, "a constant without elements");
   bool equal = true;
@@ -76,11 +147,16 @@ static View *with_constant(ModelImport *im, const OnnxNode *node, int input, con
     if (x->size[along] != t->dim[d]) return no(im, "a constant whose shape does not fit");
     vary++;
   }
+  const bool channels =
+      vary == 1 && x->along[along].n && factors_whole(&x->along[along], x->value, x->value->shape.rank - 1);
+  View *prepared = t->n == 1 || channels ? with_prepared(im, node->in[first], x, t, word) : NULL;
+  if (prepared) return prepared;
   if (t->n == 1) return with_number(im, x, tensor_number(t, 0), word);
-  if (vary == 1 && factors_whole(&x->along[along], x->value, x->value->shape.rank - 1) && x->along[along].n)
-    return with_vector(im, node, input, x, t, word);
+  const bool extreme = strcmp(word, "maximum") == 0 || strcmp(word, "minimum") == 0;
+  if (channels && !extreme) return with_vector(im, node, first, input, x, t, word);
   if (equal) return with_number(im, x, tensor_number(t, 0), word);
-  return no(im, "a constant that varies over positions");
+  Value *both[] = {x->value, constant_operand(im, node, input, t, x)};
+  return both[1] ? view_copy(im, x, emit(im, 2, both, x->value->shape, "%s(%%*)", word)) : NULL;
 }
 
 /* ---- two values ---- */
@@ -121,6 +197,25 @@ static View *gated(ModelImport *im, const View *big, const View *small, const ch
   return view_copy(im, big, emit(im, 2, both, big->value->shape, "%s(%%*)", word));
 }
 
+/* The small one is one channel of the big one, and lies like it otherwise. */
+static bool is_plane(const View *small, const View *big) {
+  const int c = big->value->shape.rank - 1;
+  if (small->value->shape.rank != c + 1 || small->value->shape.dim[c] != 1) return false;
+  for (int a = 0; a < c; a++)
+    if (small->value->shape.dim[a] != big->value->shape.dim[a]) return false;
+  for (int d = 0; d < big->rank; d++) {
+    if (factors_equal(&small->along[d], &big->along[d]) && small->size[d] == big->size[d]) continue;
+    if (small->along[d].n || small->size[d] != 1 || !factors_whole(&big->along[d], big->value, c))
+      return false;
+  }
+  return true;
+}
+
+static View *plane(ModelImport *im, const View *big, const View *small, const char *word) {
+  Value *both[] = {big->value, small->value};
+  return view_copy(im, big, emit(im, 2, both, big->value->shape, "%s(%%*)", word));
+}
+
 static bool same_layout(const View *a, const View *b) {
   for (int d = 0; d < a->rank; d++)
     if (!factors_equal(&a->along[d], &b->along[d]) || a->size[d] != b->size[d]) return false;
@@ -151,12 +246,15 @@ static View *two_values(ModelImport *im, const View *x, const View *y, const cha
   }
   if (is_gate(b, a)) return gated(im, a, b, word);
   if (is_gate(a, b) && commutes(word)) return gated(im, b, a, word);
+  if (is_plane(b, a)) return plane(im, a, b, word);
+  if (is_plane(a, b) && commutes(word)) return plane(im, b, a, word);
   return both_laid(im, a, b, word);
 }
 
-static View *combine_two(ModelImport *im, const OnnxNode *node, const View *x, int input, const char *word) {
+static View *combine_two(ModelImport *im, const OnnxNode *node, const View *x, int first, int input,
+                         const char *word) {
   const Item *item = &im->item[node->in[input]];
-  return item->constant ? with_constant(im, node, input, x, item->constant, word)
+  return item->constant ? with_constant(im, node, first, input, x, item->constant, word)
                         : two_values(im, x, item->view, word);
 }
 
@@ -166,13 +264,16 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
   while (first < node->nin && constant_of(im, node, first)) first++;
   const View *x = view_of(im, node, first);
   if (!x) return NULL;
-  if (first > 0 && strcmp(word, "divide") == 0) return no(im, "a constant divided by a value");
+  if (first > 0 && strcmp(word, "divide") == 0) {
+    x = map_view(im, x, "power(-1)");
+    word = "multiply";
+  }
   if (first > 0 && strcmp(word, "subtract") == 0) {
     x = map_view(im, x, "multiply(-1)");
     word = "add";
   }
   View *y = view_copy(im, x, x->value);
   for (int i = 0; y && i < node->nin; i++)
-    if (i != first && given(node, i)) y = combine_two(im, node, y, i, word);
+    if (i != first && given(node, i)) y = combine_two(im, node, y, first, i, word);
   return y;
 }

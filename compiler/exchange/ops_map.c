@@ -110,25 +110,43 @@ View *import_pow(ModelImport *im, const OnnxNode *node) {
   return no(im, "a power other than whole numbers to 64, 1/2 and -1/2");
 }
 
+/* The dimension along which slopes vary: that of the channels where they say nothing else; -1 after no(). */
+static int slopes_along(ModelImport *im, const View *x, const Tensor *slope) {
+  int along = 1, vary = 0;
+  if (slope->rank > x->rank) return no(im, "slopes of more dimensions than the value"), -1;
+  for (int d = 0; d < slope->rank; d++) {
+    if (slope->dim[d] == 1) continue;
+    vary++;
+    along = d + x->rank - slope->rank;
+  }
+  if (vary == 1 && slope->rank == 1 && x->rank > 2 && x->size[along] != slope->n) along = 1;
+  if (vary == 1 && x->size[along] == slope->n) return along;
+  return no(im, "a slope that is not one a channel"), -1;
+}
+
 View *import_prelu(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *slope = constant_of(im, node, 1);
   if (!x) return NULL;
-  if (x->rank < 2 || !slope || (slope->n != 1 && slope->n != x->size[1]))
-    return no(im, "a slope that is not one a channel");
-  const int c = slope->rank - (x->rank - 1);
-  if (slope->n > 1 && slope->rank > 1 && (c < 0 || slope->dim[c] != slope->n))
-    return no(im, "a slope along another axis");
-  if (slope->n > 1 && slope->rank == 1 && x->rank > 2 && x->size[x->rank - 1] == slope->n)
-    return no(im, "a slope along another axis");
-  Value *v = lay_standard(im, x);
+  if (!slope || slope->n == 0 || x->rank < 2) return no(im, "a slope that is computed");
+  const int along = slope->n == 1 ? 1 : slopes_along(im, x, slope);
+  const double sign = onnx_int(node, "cnnc_negative", 0) ? -1 : 1;
+  int pos[MOST_DIMS], npos = 0;
+  if (along < 0) return NULL;
+  Value *v = slope->n == 1 ? x->value
+             : along == 1  ? lay_standard(im, x)
+                           : lay_channels(im, x, along, &npos, pos);
   if (!v) return NULL;
-  const int64_t channels = x->size[1];
+  const int64_t channels = v->shape.dim[v->shape.rank - 1];
   const char *layer = layer_of(im, node, 1);
   Tensor *each = tensor_new(im->arena, TENSOR_FLOAT, 1, &channels);
-  for (int64_t i = 0; i < channels; i++) tensor_put(each, i, tensor_number(slope, slope->n == 1 ? 0 : i));
+  for (int64_t i = 0; i < channels; i++)
+    tensor_put(each, i, sign * tensor_number(slope, slope->n == 1 ? 0 : i));
   put_vector(im, layer, "weight", each);
-  return view_standard(im, emit_one(im, v, v->shape, "prelu(name=\"%s\")", layer), x, x->rank);
+  Value *y = emit_one(im, v, v->shape, "prelu(name=\"%s\")", layer);
+  return slope->n == 1 ? view_copy(im, x, y)
+         : along == 1  ? view_standard(im, y, x, x->rank)
+                       : view_laid(im, x, y, along, npos, pos);
 }
 
 View *import_softmax(ModelImport *im, const OnnxNode *node) {

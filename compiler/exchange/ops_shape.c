@@ -136,7 +136,9 @@ static bool joins_channels(const ModelImport *im, const OnnxNode *node, int axis
 
 /* The axis of values, in whatever layout they have in common, that a dimension is; -1: none. */
 static int joined_axis(const ModelImport *im, const OnnxNode *node, int axis) {
-  const View *first = im->item[node->in[0]].view;
+  int k = 0; /* the first of more than one element */
+  while (k + 1 < node->nin && im->item[node->in[k]].view->along[axis].n == 0) k++;
+  const View *first = im->item[node->in[k]].view;
   const int rank = first->value->shape.rank;
   if (first->along[axis].n != 1) return -1;
   const int a = first->along[axis].f[0].axis;
@@ -149,16 +151,16 @@ static int joined_axis(const ModelImport *im, const OnnxNode *node, int axis) {
   return a;
 }
 
-/* Values joined along an axis; at most 16 by a statement. */
+/* Values joined along an axis; at most MOST_JOINED by a statement. */
 static Value *join(ModelImport *im, int n, Value **in, int axis) {
   static const char *const words[2][2] = {{"length", ""}, {"height", "width"}};
   Shape shape = in[0]->shape;
   const char *word = axis == shape.rank - 1 ? NULL : words[shape.rank - 2][axis];
-  Value *all = in[0];
+  Value *all = in[0], **part = NEW_ARRAY(im->arena, Value *, MOST_JOINED);
   for (int done = 1; done < n;) {
-    Value *part[MOST_INPUTS] = {all};
     int k = 1;
-    while (k < MOST_INPUTS && done < n) {
+    part[0] = all;
+    while (k < MOST_JOINED && done < n) {
       shape.dim[axis] += in[done]->shape.dim[axis];
       part[k++] = in[done++];
     }
@@ -188,13 +190,47 @@ static View *join_laid(ModelImport *im, const OnnxNode *node, int axis, Value **
   return view_laid(im, first, v, axis, npos, pos);
 }
 
+/* The same tensor, with one axis of the value along each dimension. */
+static View *plain_view(ModelImport *im, View *x) {
+  const int c = x->value->shape.rank - 1;
+  int chan = -1, pos[MOST_DIMS], npos;
+  bool plain = true;
+  for (int d = 1; d < x->rank; d++) {
+    plain = plain && x->along[d].n < 2;
+    if (x->along[d].n && x->along[d].f[0].axis == c) chan = d;
+  }
+  if (plain || chan < 0) return x;
+  Value *v = lay_channels(im, x, chan, &npos, pos);
+  return v ? view_laid(im, x, v, chan, npos, pos) : NULL;
+}
+
+/* Constants among them become values of their own, laid out as the values beside them are. */
+static bool constants_as_values(ModelImport *im, const OnnxNode *node) {
+  View *like = NULL;
+  bool any = false;
+  for (int i = 0; i < node->nin; i++) any = any || constant_of(im, node, i);
+  for (int i = 0; any && i < node->nin; i++) {
+    Item *item = given(node, i) ? &im->item[node->in[i]] : NULL;
+    if (!item || !item->view || item->constant) continue;
+    if (!(item->view = plain_view(im, item->view))) return false;
+    like = like ? like : item->view;
+  }
+  for (int i = 0; like && i < node->nin; i++) {
+    const Tensor *t = constant_of(im, node, i);
+    View *view = t ? constant_view(im, node, i, t, like) : NULL;
+    if (t && !view) return false;
+    if (t) im->item[node->in[i]].view = view;
+  }
+  return true;
+}
+
 View *import_concat(ModelImport *im, const OnnxNode *node) {
   Value **in = NEW_ARRAY(im->arena, Value *, node->nin + 1);
   const View *first = NULL;
+  if (!constants_as_values(im, node)) return NULL;
   for (int i = 0; i < node->nin; i++) {
-    if (constant_of(im, node, i)) return no(im, "a constant joined to a value");
-    const View *x = view_of(im, node, i);
-    if (!x) return NULL;
+    const View *x = im->item[node->in[i]].view;
+    if (!x) return no(im, given(node, i) ? "a constant where a value is expected" : "an input is missing");
     if (first && x->rank != first->rank) return no(im, "a concat of different ranks");
     in[i] = x->value;
     first = first ? first : x;

@@ -161,105 +161,132 @@ View *import_gather(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- padding ---- */
-static bool read_pads(ModelImport *im, const OnnxNode *node, const View *x, int64_t *low, int64_t *high) {
-  int64_t pads[2 * MOST_DIMS];
-  const Tensor *t = constant_of(im, node, 1), *value = constant_of(im, node, 2),
-               *axes = constant_of(im, node, 3);
-  const WireInts *list = onnx_ints(node, "pads") ? onnx_ints(node, "pads") : onnx_ints(node, "paddings");
+typedef struct Pads { /* by dimension of the tensor */
+  int64_t low[MOST_DIMS], high[MOST_DIMS];
+  const char *mode; /* of the language */
+  double value;
+} Pads;
+
+static bool pad_mode(ModelImport *im, const OnnxNode *node, Pads *p) {
+  const Tensor *value = constant_of(im, node, 2);
   const char *mode = onnx_text(node, "mode", "constant");
+  const bool constant = strcmp(mode, "constant") == 0;
+  p->mode = constant ? "zero" : mode;
+  if (!constant && strcmp(mode, "reflect") != 0 && strcmp(mode, "edge") != 0)
+    return no(im, "padding by mode %s", mode), false;
+  if (given(node, 2) && !value) return no(im, "padding with a number that is computed"), false;
+  if (constant) p->value = value && value->n ? tensor_number(value, 0) : onnx_float(node, "value", 0);
+  return isfinite(p->value) || (no(im, "padding with a number that is not finite"), false);
+}
+
+static bool read_pads(ModelImport *im, const OnnxNode *node, const View *x, Pads *p) {
+  int64_t pads[2 * MOST_DIMS];
+  const Tensor *t = constant_of(im, node, 1), *axes = constant_of(im, node, 3);
+  const WireInts *list = onnx_ints(node, "pads") ? onnx_ints(node, "pads") : onnx_ints(node, "paddings");
   if (given(node, 1) && !t) return no(im, "padding that is computed"), false;
   if (!t && !list) return no(im, "padding that is missing"), false;
-  if (strcmp(mode, "constant") != 0) return no(im, "padding by mode %s", mode), false;
-  const double number = value && value->n ? tensor_number(value, 0) : onnx_float(node, "value", 0);
   const int64_t n = (t ? t->n : list->n) / 2;
   if (n > x->rank || (axes && axes->n != n) || (!axes && n != x->rank))
     return no(im, "padding that does not fit"), false;
-  bool any = false;
   for (int i = 0; i < 2 * n; i++) {
     pads[i] = t ? tensor_integer(t, i) : list->data[i];
-    any = any || pads[i];
     if (pads[i] < -INT32_MAX || pads[i] > INT32_MAX) return no(im, "padding that cannot be"), false;
   }
   for (int i = 0; i < n; i++) {
     int64_t d = axes ? tensor_integer(axes, i) : i;
     if (d < 0) d += x->rank;
     if (d < 0 || d >= x->rank) return no(im, "an axis that there is not"), false;
-    low[d] = pads[i];
-    high[d] = pads[i + n];
+    p->low[d] = pads[i];
+    p->high[d] = pads[i + n];
   }
-  if (any && number != 0) return no(im, "padding with another number than 0"), false;
-  return true;
+  return pad_mode(im, node, p);
 }
 
-static Value *zeros(ModelImport *im, Value *v, int64_t n) {
-  Shape to = v->shape;
-  to.dim[to.rank - 1] = n;
-  return emit_one(im, emit_one(im, v, to, "slice(0..%lld)", (long long)n), to, "multiply(0)");
-}
+/* What is taken off or put on each axis of a value, channels last. */
+typedef struct Border {
+  int64_t low[3], high[3];
+} Border;
 
-static Value *pad_channels(ModelImport *im, Value *v, int64_t low, int64_t high) {
-  const int c = v->shape.rank - 1;
-  if (low < 0 || high < 0 || low > v->shape.dim[c] || high > v->shape.dim[c])
-    return no(im, "padding of channels by more than there are");
-  Value *part[3];
-  int n = 0;
-  Shape to = v->shape;
-  to.dim[c] += low + high;
-  if (low) part[n++] = zeros(im, v, low);
-  part[n++] = v;
-  if (high) part[n++] = zeros(im, v, high);
-  return n == 1 ? v : emit(im, n, part, to, "concat(%%*)");
-}
+static int64_t part_of(int64_t size, int sign) { return sign * size > 0 ? sign * size : 0; }
 
-static Value *border(ModelImport *im, Value *v, const char *word, const int64_t *low, const int64_t *high,
-                     int sign) {
-  const int n = v->shape.rank - 1;
-  Shape to = v->shape;
+/* The positions' sides as an argument; NULL: there is nothing to do. */
+static const char *sides(ModelImport *im, const Border *b, int n, int sign, Shape *to) {
   bool any = false, equal = true;
   Text list = {.arena = im->arena};
   for (int a = 0; a < n; a++) {
-    const int64_t l = sign * low[a] > 0 ? sign * low[a] : 0, h = sign * high[a] > 0 ? sign * high[a] : 0;
-    to.dim[a] += sign * (l + h);
+    const int64_t l = part_of(b->low[a], sign), h = part_of(b->high[a], sign);
+    to->dim[a] += sign * (l + h);
     any = any || l || h;
-    equal = equal && l == h && l == (sign * low[0] > 0 ? sign * low[0] : 0);
+    equal = equal && l == h && l == part_of(b->low[0], sign);
     text_put(&list, "%s%lld, %lld", a ? ", " : "", (long long)l, (long long)h);
-    if (to.dim[a] < 1) return no(im, "padding that leaves nothing");
   }
-  if (!any) return v;
-  if (equal) return emit_one(im, v, to, "%s(%lld)", word, (long long)(sign * low[0]));
-  return emit_one(im, v, to, "%s([%s])", word, list.s);
+  if (!any) return NULL;
+  return equal ? arena_printf(im->arena, "%lld", (long long)part_of(b->low[0], sign))
+               : arena_printf(im->arena, "[%s]", list.s);
+}
+
+static Value *take_off(ModelImport *im, Value *v, const Border *b) {
+  const int c = v->shape.rank - 1;
+  const int64_t from = part_of(b->low[c], -1), to = v->shape.dim[c] - part_of(b->high[c], -1);
+  Shape shape = v->shape;
+  const char *list = sides(im, b, c, -1, &shape);
+  for (int a = 0; a < c; a++)
+    if (shape.dim[a] < 1) return no(im, "padding that leaves nothing");
+  if (from >= to) return no(im, "padding that leaves nothing");
+  if (list) v = emit_one(im, v, shape, "crop(%s)", list);
+  shape.dim[c] = to - from;
+  const bool part = shape.dim[c] != v->shape.dim[c];
+  return part ? emit_one(im, v, shape, "slice(%lld..%lld)", (long long)from, (long long)to) : v;
+}
+
+static Value *put_on(ModelImport *im, Value *v, const Border *b, const Pads *p) {
+  const int c = v->shape.rank - 1;
+  const int64_t before = part_of(b->low[c], 1), behind = part_of(b->high[c], 1);
+  Shape shape = v->shape;
+  const char *list = c ? sides(im, b, c, 1, &shape) : NULL;
+  const bool zero = strcmp(p->mode, "zero") == 0;
+  shape.dim[c] += before + behind;
+  if (!list && !before && !behind) return v;
+  if (!c) return no(im, "padding of a vector");
+  if (!zero && (before || behind)) return no(im, "padding of channels by mode %s", p->mode);
+  Text call = {.arena = im->arena};
+  text_put(&call, "zero_pad(%s", list ? list : "0");
+  if (!zero) text_put(&call, ", mode=%s", p->mode);
+  if (p->value != 0) text_put(&call, ", value=%s", number_text(im->arena, p->value));
+  if (before || behind) text_put(&call, ", channels=[%lld, %lld]", (long long)before, (long long)behind);
+  return emit_one(im, v, shape, "%s)", call.s);
 }
 
 View *import_pad(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
-  int64_t low[MOST_DIMS] = {0}, high[MOST_DIMS] = {0}, side[2][2] = {{0}};
-  if (!x || !read_pads(im, node, x, low, high)) return NULL;
+  Pads p = {0};
+  if (!x || !read_pads(im, node, x, &p)) return NULL;
   bool any = false, direct = true;
   for (int d = 0; d < x->rank; d++) {
-    if (!low[d] && !high[d]) continue;
+    if (!p.low[d] && !p.high[d]) continue;
     any = true;
     direct = direct && x->along[d].n == 1 && x->along[d].f[0].axis >= 0 &&
              factors_whole(&x->along[d], x->value, x->along[d].f[0].axis);
   }
   if (!any) return view_copy(im, x, x->value);
-  if (low[0] || high[0]) return no(im, "padding of the batch");
+  if (p.low[0] || p.high[0]) return no(im, "padding of the batch");
   if (!direct) {
     Value *v = lay_standard(im, x);
     if (!v) return NULL;
     x = view_standard(im, v, x, x->rank);
   }
+  Border b = {{0}, {0}};
   int at[3] = {-1, -1, -1};
   const int c = x->value->shape.rank - 1;
   for (int d = 1; d < x->rank; d++) {
-    if (!low[d] && !high[d]) continue;
+    if (!p.low[d] && !p.high[d]) continue;
     const int axis = x->along[d].n ? x->along[d].f[0].axis : d == 1 ? c : d - 2;
     at[axis] = d;
-    if (axis < c) side[0][axis] = low[d], side[1][axis] = high[d];
+    b.low[axis] = p.low[d];
+    b.high[axis] = p.high[d];
   }
-  Value *v = x->value;
-  if (at[c] >= 0) v = pad_channels(im, v, low[at[c]], high[at[c]]);
-  if (v) v = border(im, v, "crop", side[0], side[1], -1);
-  if (v) v = border(im, v, "zero_pad", side[0], side[1], 1);
+  Value *v = take_off(im, x->value, &b);
+  if (v) v = put_on(im, v, &b, &p);
   if (!v) return NULL;
   View *to = view_copy(im, x, v);
   for (int axis = 0; axis <= c; axis++)
@@ -307,31 +334,84 @@ static bool read_sizes(ModelImport *im, const OnnxNode *node, const View *x, Siz
   return true;
 }
 
+/* Where element `at` of the result is taken from, as ONNX has it; -1: it is not known. */
+static int64_t nearest_source(int64_t in, int64_t out, int64_t at, const char *how, const char *rounding) {
+  const double factor = (double)out / (double)in, i = (double)at;
+  double place;
+  if (strcmp(how, "asymmetric") == 0) place = i / factor;
+  else if (strcmp(how, "half_pixel") == 0) place = (i + 0.5) / factor - 0.5;
+  else if (strcmp(how, "pytorch_half_pixel") == 0) place = out > 1 ? (i + 0.5) / factor - 0.5 : 0;
+  else if (strcmp(how, "align_corners") == 0) place = out > 1 ? i * (double)(in - 1) / (double)(out - 1) : 0;
+  else return -1;
+  if (fabs(place - rint(place)) < 1e-6) place = rint(place);
+  const double from = strcmp(rounding, "floor") == 0               ? floor(place)
+                      : strcmp(rounding, "ceil") == 0              ? ceil(place)
+                      : strcmp(rounding, "round_prefer_ceil") == 0 ? floor(place + 0.5)
+                                                                   : ceil(place - 0.5);
+  return from < 0 ? 0 : from < (double)in ? (int64_t)from : in - 1;
+}
+
+enum { MOST_PLACES = 1 << 20 };
+
+/* After so many elements what they are taken from repeats itself. */
+static int64_t period_of(int64_t in, int64_t out, const char *how) {
+  if (strcmp(how, "align_corners") == 0) return out;
+  int64_t a = in, b = out;
+  while (b) {
+    const int64_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return out / a;
+}
+
+/* Are the elements those of resize, by the element below or by the one whose middle is nearest? The first and
+ * the last period are looked at. */
+static bool nearest_fits(const Sizes *s, bool exact, const char *how, const char *rounding) {
+  for (int a = 0; a < s->n; a++) {
+    const int64_t in = s->in[a], out = s->out[a], period = period_of(in, out, how);
+    if (period > MOST_PLACES) return false;
+    for (int64_t i = 0; i < 2 * period; i++) {
+      const int64_t at = i < period ? i : out - 1 - (i - period);
+      const int64_t ours = exact ? (2 * at + 1) * in / (2 * out) : at * in / out;
+      if (nearest_source(in, out, at, how, rounding) != ours) return false;
+    }
+  }
+  return true;
+}
+
+static const char *size_text(ModelImport *im, const Sizes *s) {
+  return s->n == 2 ? arena_printf(im->arena, "%lldx%lld", (long long)s->out[0], (long long)s->out[1])
+                   : arena_printf(im->arena, "%lld", (long long)s->out[0]);
+}
+
 static const char *nearest(ModelImport *im, const Sizes *s, const char *how, const char *rounding) {
   bool whole = true;
   for (int a = 0; a < s->n; a++) whole = whole && s->out[a] % s->in[a] == 0;
-  const bool floors = strcmp(how, "asymmetric") == 0 && strcmp(rounding, "floor") == 0;
-  const bool half = strcmp(how, "half_pixel") == 0 || strcmp(how, "pytorch_half_pixel") == 0;
+  const bool below = nearest_fits(s, false, how, rounding);
+  if (!s->exact || (!below && !nearest_fits(s, true, how, rounding)))
+    return no(im, "a nearest resize by %s and %s", how, rounding);
   const long long h = s->out[0] / s->in[0], w = s->n == 2 ? s->out[1] / s->in[1] : h;
-  if (whole && (floors || (half && strncmp(rounding, "round", 5) == 0)))
-    return arena_printf(im->arena, h == w ? "upsample(%lld)" : "upsample(%lldx%lld)", h, w);
-  if (!floors || !s->exact) return no(im, "a nearest resize by %s and %s", how, rounding);
-  const long long y = s->out[0], x = s->out[1];
-  return arena_printf(im->arena, s->n == 2 ? "resize(%lldx%lld, mode=nearest)" : "resize(%lld, mode=nearest)",
-                      y, x);
+  if (whole && below) return arena_printf(im->arena, h == w ? "upsample(%lld)" : "upsample(%lldx%lld)", h, w);
+  return arena_printf(im->arena, "resize(%s, mode=%s)", size_text(im, s),
+                      below ? "nearest" : "nearest_exact");
 }
 
-static const char *linear(ModelImport *im, const Sizes *s, const char *how) {
+/* A mean of two on each axis, or a sum of four. */
+static const char *between(ModelImport *im, const OnnxNode *node, const Sizes *s, const char *how,
+                           bool cubic) {
   bool large = true;
   for (int a = 0; a < s->n; a++) large = large && s->out[a] > 1;
+  const char *mode = cubic ? "cubic" : "linear";
   const bool corners = strcmp(how, "align_corners") == 0;
   const bool half = strcmp(how, "half_pixel") == 0 || (strcmp(how, "pytorch_half_pixel") == 0 && large);
-  if (!corners && !half) return no(im, "a linear resize by %s", how);
+  if (!corners && !half) return no(im, "a %s resize by %s", mode, how);
+  if (cubic && fabs(onnx_float(node, "cubic_coeff_a", -0.75) + 0.75) > 1e-6)
+    return no(im, "a cubic resize by another kernel than that of -3/4");
+  if (onnx_int(node, "exclude_outside", 0)) return no(im, "a resize that leaves out what is outside");
   if (!s->exact) return no(im, "a resize by a factor that does not give the size");
-  const char *size = s->n == 2
-                         ? arena_printf(im->arena, "%lldx%lld", (long long)s->out[0], (long long)s->out[1])
-                         : arena_printf(im->arena, "%lld", (long long)s->out[0]);
-  return arena_printf(im->arena, "resize(%s%s)", size, corners ? ", corners=true" : "");
+  return arena_printf(im->arena, "resize(%s%s%s)", size_text(im, s), cubic ? ", mode=cubic" : "",
+                      corners ? ", corners=true" : "");
 }
 
 View *import_resize(ModelImport *im, const OnnxNode *node) {
@@ -357,8 +437,9 @@ View *import_resize(ModelImport *im, const OnnxNode *node) {
   }
   const char *call = strcmp(mode, "nearest") == 0 ? nearest(im, &s, how, rounding)
                      : strcmp(mode, "linear") == 0 || strcmp(mode, "bilinear") == 0
-                         ? linear(im, &s, how)
-                         : no(im, "a %s resize", mode);
+                         ? between(im, node, &s, how, false)
+                     : strcmp(mode, "cubic") == 0 ? between(im, node, &s, how, true)
+                                                  : no(im, "a %s resize", mode);
   return call ? view_standard(im, emit_one(im, v, to, "%s", call), x, x->rank) : NULL;
 }
 

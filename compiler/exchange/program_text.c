@@ -1,6 +1,7 @@
 /* program_text.c: statements as a program: chained where a value is read next, named where it is read
  * elsewhere. */
 // SPDX-License-Identifier: Apache-2.0
+#include <ctype.h>
 #include <string.h>
 #include "exchange/import.h"
 
@@ -29,6 +30,23 @@ static void put_inputs(ModelImport *im, Text *out) {
   }
 }
 
+/* Do letters begin like these, whether large or small? */
+static bool begins_like(const char *word, const char *with) {
+  while (*with && tolower((unsigned char)*word) == tolower((unsigned char)*with)) word++, with++;
+  return !*with;
+}
+
+/* Of /layer1/layer1.0/Add layer1.0/Add; of /maxpool/MaxPool maxpool, which says it already. */
+static const char *short_name(ModelImport *im, const char *name, const char *op) {
+  const char *last = strrchr(name, '/'), *module = last;
+  if (!last || last == name) return name;
+  while (module > name && module[-1] != '/') module--;
+  const char *own = last;
+  while (own > module && own[-1] != '.') own--;
+  const bool says = *op && begins_like(own, op) && begins_like(last + 1, op);
+  return says ? arena_copy(im->arena, module, (size_t)(last - module)) : module;
+}
+
 /* A name for a value: its output's, else its node's. */
 static void name_value(ModelImport *im, Value *value) {
   if (value->name) return;
@@ -41,16 +59,15 @@ static void name_value(ModelImport *im, Value *value) {
   const char *name = node && *node->name  ? node->name
                      : node && node->nout ? im->onnx->tensor[node->out[0]]
                                           : "t";
-  const char *last = strrchr(name, '/'), *before = last;
-  while (before && before > name && before[-1] != '/') before--;
-  value->name = identifier(im, last && last > name ? before : name);
+  value->name = identifier(im, short_name(im, name, node ? node->op : ""));
 }
 
 static void name_values(ModelImport *im) {
   const Value *current = im->inputs.data[0];
   for (int i = 0; i < im->statements.n; i++) {
     const Statement *s = im->statements.data[i];
-    if (s->in[0] != current) name_value(im, s->in[0]);
+    if (s->nin == 0) name_value(im, s->out);
+    else if (s->in[0] != current) name_value(im, s->in[0]);
     for (int k = 1; k < s->nin; k++) name_value(im, s->in[k]);
     current = s->out;
   }
@@ -86,13 +103,16 @@ const char *program_text(ModelImport *im) {
   name_values(im);
   text_put(&text, "# imported from ONNX: %s %s, opset %d\n", comment(im, im->onnx->producer),
            comment(im, im->onnx->version), im->onnx->opset);
+  for (int i = 0; i < im->left_out.n; i++)
+    text_put(&text, "# left out, for who reads the scores takes the largest: ArgMax %s\n",
+             comment(im, onnx_name(im->onnx, im->left_out.data[i])));
   text_put(&text, "net %s {\n", im->options->net);
   put_inputs(im, &text);
   const Value *current = im->inputs.data[0];
   for (int i = 0; i < im->statements.n; i++) {
     const Statement *s = im->statements.data[i];
     if (s->out->name) text_put(&text, "%s = ", s->out->name);
-    if (s->in[0] != current) text_put(&text, "%s -> ", s->in[0]->name);
+    if (s->nin && s->in[0] != current) text_put(&text, "%s -> ", s->in[0]->name);
     put_call(&text, s);
     text_put(&text, "\n");
     current = s->out;

@@ -1,10 +1,12 @@
-/* wire.h: the wire format of protocol buffers, read by tables of fields (onnx_schema.def). Whatever the bytes
- * are, nothing outside them is read, and what is allocated is bounded by their number. */
+/* wire.h: the wire format of protocol buffers, read and written by tables of fields (onnx_schema.def).
+ * Whatever the bytes are, nothing outside them is read, and what is allocated is bounded by their number. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WIRE_H
 #define CNNC_WIRE_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include "base/arena.h"
 
 typedef struct WireBytes {
@@ -59,6 +61,10 @@ typedef struct Wire {
 
 /* The structure of a message; NULL if the bytes are none: `why` says so. */
 void *wire_read(Wire *, const WireMessage *, const uint8_t *bytes, size_t n);
+/* What a structure takes as bytes, and to write it: a number of zero, an empty text and an empty list are
+ * left out. False: errno says why. */
+size_t wire_size(const WireMessage *, const void *message);
+bool wire_write(FILE *, const WireMessage *, const void *message);
 /* Numbers as all these files hold them, whatever this machine does. */
 uint64_t wire_little(const uint8_t *bytes, int n);
 float wire_float(const uint8_t *bytes);

@@ -64,9 +64,9 @@ Node *graph_outside(Graph *graph, const struct Op *op, PortInfo info) {
 
 const Node *node_forward(const Node *node) { return node->hidden ? node->hidden->of : node; }
 
-/* What kernels make are floats, and so are inputs when kernels have converted them. */
+/* Kernels make what the node says: floats, but in nets of 8 bits; also of inputs, where they convert them. */
 Home home_own(const Node *node) {
-  return (Home){node, 0, shape_extent(node->shape).c, node->op == &op_target ? node->port->elem : F32};
+  return (Home){node, 0, shape_extent(node->shape).c, node->op == &op_target ? node->port->elem : node->elem};
 }
 
 int64_t home_bytes(const Home *home, int64_t elements) { return elem_bytes(home->elem) * elements; }

@@ -111,6 +111,11 @@ typedef enum Result {
   RESULT_BATCH,  /* computed once for all images of the batch from their values; with a `target` that
                     statistic's new value */
 } Result;
+/* Of a value of 8 bits: q stands for (q - zero) * scale. */
+typedef struct Quant {
+  float scale;
+  int32_t zero;
+} Quant;
 /* What a node of a pass is for. */
 typedef struct Hidden {
   Node *of; /* of the forward graph: what it stands for, or whose gradient it makes */
@@ -126,6 +131,8 @@ struct Node {
   int id;           /* position in graph->nodes */
   const char *name; /* of the layer */
   Shape shape;
+  Elem elem;          /* of its value: F32, but in nets of 8 bits */
+  const Quant *quant; /* NULL: its numbers are what they are */
   int nin;
   Node **in;            /* in[0] is the current value, then the named ones in the order of the arguments */
   const Const *arg;     /* by op->params, defaults filled in; NULL for hidden operators */
@@ -153,11 +160,14 @@ typedef struct Home {
 Home home_own(const Node *); /* of a value that lies in no other */
 int64_t home_bytes(const Home *, int64_t elements);
 
+/* How an output of a net of 8 bits is given; of floats it is floats. */
+typedef enum PortAs { AS_FLOATS, AS_I8, AS_U8, AS_CLASS } PortAs;
 typedef struct Port {
   const char *name;
   Node *node;
   Span span;
-} Port; /* an input (node->op is op_input) or output */
+  PortAs as; /* outputs */
+} Port;      /* an input (node->op is op_input) or output */
 
 typedef struct Setting {
   const struct Form *form;

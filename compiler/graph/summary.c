@@ -78,17 +78,17 @@ static const Field *fields_find(const Graph *graph) {
 /* ---- facts ---- */
 
 typedef struct Totals {
-  int64_t parameters, trainable, frozen, statistics, macs, bytes;
+  int64_t parameters, parameter_bytes, trainable, frozen, statistics, macs, bytes;
 } Totals;
 
 static int64_t node_parameters(const Node *node) { /* shared ones belong to the layer that has them first */
-  int64_t n = 0;
+  int64_t n = node->op->cost ? node->op->cost(node).parameters : 0;
   for (int k = 0; k < node->nweights; k++)
     if (node->weight[k] && node->weight[k]->owner == node) n += node->weight[k]->size;
   return n;
 }
 
-static int64_t node_bytes(const Node *node) { return 4 * shape_elements(node->shape); }
+static int64_t node_bytes(const Node *node) { return elem_bytes(node->elem) * shape_elements(node->shape); }
 static bool is_layer(const Node *node) { return node->op != &op_input; }
 
 static Totals totals_of(const Graph *graph) {
@@ -96,12 +96,18 @@ static Totals totals_of(const Graph *graph) {
   for (int i = 0; i < graph->weights.n; i++) {
     const Weight *weight = graph->weights.data[i];
     t.parameters += weight->size;
+    t.parameter_bytes += weight_bytes(weight);
     *(weight->statistic ? &t.statistics : weight->frozen ? &t.frozen : &t.trainable) += weight->size;
   }
   for (int i = 0; i < graph->nodes.n; i++) {
-    if (!is_layer(graph->nodes.data[i])) continue;
-    t.macs += node_macs(graph->nodes.data[i]);
-    t.bytes += node_bytes(graph->nodes.data[i]);
+    const Node *node = graph->nodes.data[i];
+    if (!is_layer(node)) continue;
+    const Cost cost = node->op->cost ? node->op->cost(node) : (Cost){0};
+    t.parameters += cost.parameters;
+    t.parameter_bytes += cost.bytes;
+    t.trainable += cost.parameters; /* before they were of 8 bits */
+    t.macs += node_macs(node);
+    t.bytes += node_bytes(node);
   }
   return t;
 }
@@ -132,6 +138,18 @@ static Row row_of(Arena *arena, const Node *node, const Field *field) {
                 field_text(arena, field, node), text_thousands(arena, node_bytes(node))}};
 }
 
+LayerFacts *graph_facts(Arena *arena, const Graph *graph) {
+  const Field *fields = fields_find(graph);
+  LayerFacts *facts = NEW_ARRAY(arena, LayerFacts, graph->nodes.n + 1);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (!is_layer(node)) continue;
+    facts[i] = (LayerFacts){node_parameters(node), node_macs(node), node_bytes(node),
+                            field_text(arena, &fields[i], node)};
+  }
+  return facts;
+}
+
 static void row_put(Text *out, const Row *row, const int *width) {
   Text line = {.arena = out->arena};
   for (int c = 0; c < COLUMNS; c++)
@@ -158,7 +176,9 @@ static void ports_put(Text *out, const Graph *graph) {
   text_put(out, " ->");
   for (int i = 0; i < graph->outputs.n; i++) {
     const Port *port = &graph->outputs.data[i];
+    const Elem elem = port->node->elem;
     text_put(out, "%s %s %s", i ? "," : "", port->name, shape_text(graph->arena, port->node->shape));
+    if (elem != F32) text_put(out, " %s", elem_name(elem));
   }
   text_put(out, "\n");
 }
@@ -167,7 +187,7 @@ static void totals_put(Text *out, const Graph *graph) {
   Arena *arena = graph->arena;
   const Totals t = totals_of(graph);
   text_put(out, "parameters     %s (%s bytes)", text_thousands(arena, t.parameters),
-           text_thousands(arena, 4 * t.parameters));
+           text_thousands(arena, t.parameter_bytes));
   if (t.trainable != t.parameters)
     text_put(out, ": %s trainable, %s frozen, %s statistics", text_thousands(arena, t.trainable),
              text_thousands(arena, t.frozen), text_thousands(arena, t.statistics));
@@ -324,6 +344,26 @@ static void json_inputs(Text *out, const Node *node) {
   text_put(out, "], ");
 }
 
+/* Where the layer is written; the file, too, if it is imported. */
+static void json_place(Text *out, SourcePlace place, bool imported) {
+  text_put(out, ", ");
+  if (imported) {
+    json_name(out, "file", place.path);
+    text_put(out, ", ");
+  }
+  text_put(out, "\"line\": %d, ", place.line);
+}
+
+/* Of a net of 8 bits. */
+static void json_quant(Text *out, const Node *node) {
+  if (node->elem == F32) return;
+  json_name(out, "type", elem_name(node->elem));
+  text_put(out, ", ");
+  if (node->quant)
+    text_put(out, "\"scale\": %s, \"zero\": %d, ", text_double(out->arena, (double)node->quant->scale),
+             node->quant->zero);
+}
+
 static void json_layers(Text *out, const Sources *sources, const Graph *graph) {
   const Field *fields = fields_find(graph);
   const char *between = "";
@@ -335,12 +375,13 @@ static void json_layers(Text *out, const Sources *sources, const Graph *graph) {
     json_name(out, "name", node->name);
     text_put(out, ", ");
     json_name(out, "operator", node->op->name);
-    text_put(out, ", \"line\": %d, ", sources_place(sources, node->span.file, node->span.start).line);
+    json_place(out, sources_place(sources, node->span.file, node->span.start), node->span.file != 1);
     json_shape(out, node->shape);
     text_put(out, ", \"parameters\": %" PRId64 ", \"macs\": %" PRId64 ", ", node_parameters(node),
              node_macs(node));
     json_field(out, &fields[i]);
     text_put(out, ", \"bytes\": %" PRId64 ", ", node_bytes(node));
+    json_quant(out, node);
     json_inputs(out, node);
     json_arguments(out, node);
     text_put(out, "}");
@@ -380,7 +421,7 @@ void graph_json(Text *out, const Sources *sources, const Graph *graph, const Sum
   text_put(out,
            ", \"weights_bytes\": %" PRId64 ", \"workspace_bytes\": %" PRId64
            ", \"workspace_bound\": %" PRId64,
-           4 * t.parameters, sizes->workspace_bytes, sizes->workspace_bound);
+           t.parameter_bytes, sizes->workspace_bytes, sizes->workspace_bound);
   text_put(out,
            sizes->training_bytes < 0 ? ", \"training_bytes\": null}\n}\n"
                                      : ", \"training_bytes\": %" PRId64 "}\n}\n",

@@ -13,6 +13,13 @@ typedef struct SummarySizes {
 /* of the plan; bound: the least possible; training_bytes -1: no training; training_most: what --memory
  * allows, or 0; again: multiply-adds that it costs, as a part of those of a step */
 
+/* What the table says of a layer. */
+typedef struct LayerFacts {
+  int64_t parameters, macs, bytes; /* parameters: of those that it has first */
+  const char *field;               /* the receptive field, in words */
+} LayerFacts;
+LayerFacts *graph_facts(Arena *, const Graph *); /* by node id; of a graph without errors */
+
 void graph_summary(Text *, const Graph *);       /* the table that is printed */
 void graph_memory(Text *, const SummarySizes *); /* the lines below it */
 void graph_json(Text *, const Sources *, const Graph *,

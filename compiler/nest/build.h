@@ -40,6 +40,7 @@ _Noreturn void nest_misuse(const Nest *, const char *what); /* the schedule is w
 /* values; a scalar and a vector give a vector */
 Val num(Nest *, double);
 Val num_i32(Nest *, int32_t);
+Val nest_primitive(Nest *, const Primitive *, Val, Val, Val); /* NULL: behind the last argument */
 Val add(Val, Val), sub(Val, Val), mul(Val, Val), div_(Val, Val), vmin(Val, Val), vmax(Val, Val);
 Val vmax_nan(Val, Val); /* vmin, vmax give the second value where one is NaN; this one NaN */
 Val less(Val, Val), less_eq(Val, Val), equal(Val, Val), choose(Val mask, Val yes, Val no);

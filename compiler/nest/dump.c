@@ -163,7 +163,8 @@ static void put_value(Dump *d, Val e) {
   case HSUM:
   case HMAX:
   case RANDOM:
-    put_arguments(d, name[e->op], e);
+  case PRIMITIVE:
+    put_arguments(d, e->op == PRIMITIVE ? e->primitive->name : name[e->op], e);
     text_put(d->out, ")");
     break;
   case SHUFFLE:

@@ -153,6 +153,7 @@ static double apply(Interp *in, Val e, double x, double y, double z) { /* one la
   case ABS: return fabs(x);
   case CONVERT: return rounded(in, e->type.elem, converted(in, x, e->type.elem));
   case RANDOM: return random_value(x, y, z);
+  case PRIMITIVE: return e->primitive->run((const double[]){x, y, z});
   case NUM:
   case LOAD:
   case SHUFFLE:

@@ -87,6 +87,7 @@ static void add_value(Writer *w, Val e) {
   add(w, e->type.lanes);
   add(w, e->part);
   if (e->op == NUM) add_double(w, e->num);
+  if (e->op == PRIMITIVE) add_text(w, e->primitive->name);
   if (e->op == LOAD) add_ref(w, e->ref);
   for (int i = 0; e->op == SHUFFLE && i < e->type.lanes; i++) add(w, e->lane[i]);
   if (e->op == LANE || e->op == POSITION) add_index(w, &e->index);

@@ -1,8 +1,16 @@
 # compiler/nest: loop nests, the middle of the compiler
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += \
-  %D%/nest.h %D%/build.h \
+  %D%/nest.h %D%/build.h %D%/primitive.h %D%/primitive.c %D%/integer_primitives.h \
   %D%/build.c %D%/val.c \
   %D%/prover.h %D%/prove.c %D%/prove_bounds.c %D%/prove_accesses.c \
   %D%/simplify.c %D%/interp.c %D%/fill.c %D%/dump.c %D%/widen.c \
   %D%/key.c %D%/instance.h %D%/instance.c %D%/team.h %D%/team.c
+
+# As a C string, without its licence line and what only the compiler includes.
+%D%/integer_primitives_text.inc: %D%/integer_primitives.h
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e '1,/^#include/d' -e 's/\\/\\\\/g' -e 's/"/\\"/g' \
+	  -e 's/^/"/' -e 's/$$/\\n"/' $< > $@.tmp && mv $@.tmp $@
+BUILT_SOURCES += %D%/integer_primitives_text.inc
+CLEANFILES += %D%/integer_primitives_text.inc
+%D%/libcnnc_a-primitive.$(OBJEXT): %D%/integer_primitives_text.inc

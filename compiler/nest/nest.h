@@ -27,6 +27,7 @@
 #include "base/arena.h"
 #include "base/elem.h"
 #include "base/text.h"
+#include "nest/primitive.h"
 
 enum { SLOTS = 15, DIMS = 6, LANES = 16, PARAMS = 11, BUFS = 1024, BOUNDS = 2 };
 enum { NEST_FAR = 1 << 28 }; /* elements of a buffer from which positions in it are computed in ptrdiff_t */
@@ -126,7 +127,8 @@ typedef enum ValOp {
   POSITION, /* an index as an I32 value */
   RANDOM,   /* uniform in [0, 1): a[0], a[1] two I32 keys, a[2] an I32 counter; random.h of the runtime is the
                definition */
-  PICK,     /* cond ? a[0] : a[1], only the chosen one is evaluated */
+  PRIMITIVE, /* of up to three scalars, by name */
+  PICK,      /* cond ? a[0] : a[1], only the chosen one is evaluated */
 } ValOp;
 typedef struct ValNode {
   ValOp op;
@@ -135,9 +137,10 @@ typedef struct ValNode {
   Nest *nest;
   double num; /* NUM; a scalar meets a vector as a broadcast, as in C */
   const struct ValNode *a[3];
-  const Ref *ref;   /* LOAD */
-  const int *lane;  /* SHUFFLE: of a[0] then a[1] */
-  Index index;      /* LANE: unrolled constant; POSITION */
+  const Ref *ref;  /* LOAD */
+  const int *lane; /* SHUFFLE: of a[0] then a[1] */
+  Index index;     /* LANE: unrolled constant; POSITION */
+  const Primitive *primitive;
   const Cond *cond; /* PICK */
   int seen;         /* PICK: bits set by the proof: 1 true, 2 false, 4 open */
   int scope; /* the innermost block whose variables it uses, 0: none; use outside is refused when built */

@@ -210,6 +210,17 @@ Val pick(Nest *nest, Cond cond, Val if_so, Val if_not) {
   return e;
 }
 
+Val nest_primitive(Nest *nest, const Primitive *primitive, Val x, Val y, Val z) {
+  Val a[] = {x, y, z};
+  for (int i = 0; i < 3; i++)
+    if ((a[i] != NULL) != (i < primitive->arguments) ||
+        (a[i] && (a[i]->type.elem != primitive->takes[i] || a[i]->type.lanes != 1)))
+      nest_misuse(nest, nest_text(nest, "arguments that %s does not take", primitive->name));
+  ValNode *e = node(nest, PRIMITIVE, (Type){I32, 1}, x, y, z);
+  e->primitive = primitive;
+  return e;
+}
+
 Val uniform(Val key0, Val key1, Val counter) {
   Val a[] = {key0, key1, counter};
   for (int i = 0; i < 3; i++)
@@ -279,6 +290,7 @@ static Val rebuild(Nest *nest, Val v) {
       copy->num = e->num;
       copy->part = e->part;
       copy->lane = e->lane;
+      copy->primitive = e->primitive;
       copy->index = e->index;
       copy->scope = e->scope > copy->scope ? e->scope : copy->scope;
       r = copy;

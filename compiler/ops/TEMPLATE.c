@@ -35,7 +35,7 @@ static void shape(ShapeContext *context, Node *node) {
 }
 
 /* Multiply-adds of one image, for the summary. Leave it out where there are none. */
-static Cost cost(const Node *node) { return (Cost){2 * shape_row_elements(node->shape)}; }
+static Cost cost(const Node *node) { return (Cost){.macs = 2 * shape_row_elements(node->shape)}; }
 
 /* The meaning, in double, in plain loops: what all tests compare with. It shares no code with lower. */
 static void eval(const Eval *eval) {

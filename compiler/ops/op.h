@@ -82,8 +82,9 @@ bool op_window(ShapeContext *, Node *, Extent *out);
 
 /* ---- cost ---- */
 typedef struct Cost {
-  int64_t macs;
-} Cost; /* multiply-adds an image, padding taps counted */
+  int64_t macs;              /* multiply-adds an image, padding taps counted */
+  int64_t parameters, bytes; /* that the node has besides node->weight, and their bytes */
+} Cost;
 
 /* ---- eval: the meaning, in double ---- */
 typedef struct Eval {
@@ -148,6 +149,23 @@ typedef enum Finds {
   FINDS_SEGMENTS /* for each pixel class and instance */
 } Finds;
 
+/* What an operator is in a net of 8 bits (quantize/values.c). Other functions of one number are tables. */
+typedef enum Int8Form {
+  INT8_NONE,
+  INT8_PRODUCT, /* conv, depthwise, dense */
+  INT8_SUM,
+  INT8_DIFFERENCE,
+  INT8_MULTIPLY,
+  INT8_RELU, /* a bound of what is before it */
+  INT8_RELU6,
+  INT8_LARGEST, /* pools */
+  INT8_MEAN,
+  INT8_SOFTMAX,
+  INT8_UNIT,   /* a table whose value is in 0 .. 1 */
+  INT8_SIGNED, /* in -1 .. 1 */
+  INT8_MOVE,   /* each element is one of an input's */
+} Int8Form;
+
 struct Lower;
 struct Map;
 struct ValNode;
@@ -180,7 +198,11 @@ struct Op {
 
   void (*shape)(ShapeContext *, Node *); /* sets shape and weights, or reports why not and leaves POISON */
   Cost (*cost)(const Node *);            /* NULL: none */
+#ifdef __wasi__ /* eval is the oracle of tests: in a page all that is kept of it is that there is one */
+  bool eval;
+#else
   void (*eval)(const Eval *);
+#endif
   void (*gradient)(Gradient *, Node *, Node *dy); /* NULL: no gradient passes */
   Node *(*train)(Graph *, Node *); /* NULL, or: what stands for the node in training (batchnorm, dropout); may
                                       return the node itself */
@@ -202,6 +224,7 @@ struct Op {
   const struct ValNode *(*pool)(const struct ValNode *const *x,
                                 int n); /* FAMILY_POOL: a window of n elements, all of them inside */
   Fold fold;
+  Int8Form int8;
   void (*lower)(struct Lower *); /* the plain nest: what -O0 prints */
 
   /* FAMILY_MAP: y = f(x0, x1, ...) at each element; map.c gives these operators eval, gradient and lower.

@@ -53,7 +53,7 @@ static bool is_given(const Plan *plan, const Node *node) {
   if (plan->images > 1) return false;
   if (node->op == &op_target) return true;
   if (node->op != &op_input || node->port->chw) return false;
-  return node->port->elem == F32 || read_once(plan->graph, node, 0);
+  return node->port->elem == node->elem || read_once(plan->graph, node, 0);
 }
 
 void pass_given(PassState *state) {

@@ -36,7 +36,7 @@ static bool dies_in(const Plan *plan, int k, const Node *value) {
   const Kernel *kernel = plan->kernels.data[k];
   return fills_place(plan, value) &&
          plan->storage[value->id].kind == plan->storage[kernel->result->id].kind &&
-         shape_equal(value->shape, kernel->result->shape) &&
+         shape_equal(value->shape, kernel->result->shape) && value->elem == kernel->result->elem &&
          plan->life[home_of(plan, value)->id].block.dies == k && read_at_the_element(plan, kernel, value);
 }
 

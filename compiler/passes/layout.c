@@ -26,7 +26,8 @@ static int64_t largest_sum(Arena *arena, Block *const *block, int n, int steps) 
 
 /* ---- greedy ---- */
 static int sooner(const Block *a, const Block *b) {
-  return a->born != b->born ? a->born - b->born : a->dies - b->dies;
+  if (a->born != b->born) return a->born - b->born;
+  return a->dies != b->dies ? a->dies - b->dies : a->number - b->number;
 }
 static int larger_first(int64_t x, int64_t y) { return (x < y) - (x > y); }
 
@@ -173,6 +174,7 @@ Layout layout_blocks(Block *const *block, int n, int steps) {
   Block **order = NEW_ARRAY(arena, Block *, n + 1);
   Placed placed = placed_new(arena, n, steps);
   int64_t *best = NEW_ARRAY(arena, int64_t, n + 1);
+  for (int i = 0; i < n; i++) block[i]->number = i;
   for (int o = 0; o < 2 * ORDERS && layout.bytes > layout.bound;
        o++) { /* each order as it is; then the search from each */
     for (int i = 0; i < n; i++) order[i] = block[i];

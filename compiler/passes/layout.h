@@ -8,7 +8,8 @@ typedef struct Block {
   int64_t bytes;
   int born, dies;
   int64_t offset;
-} Block; /* needed from step born to step dies, both counted; the layout sets offset */
+  int number; /* in the list: no two blocks are equal when they are sorted, whatever the C library's qsort */
+} Block;      /* needed from step born to step dies, both counted; the layout sets offset and number */
 typedef struct Layout {
   int64_t bytes, bound;
 } Layout; /* the room that is taken, and the least possible: the largest sum of blocks at one step */

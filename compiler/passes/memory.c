@@ -55,7 +55,7 @@ void plan_lay_out(Arena *arena, Plan *plan, const int64_t *scratch) {
                all = lay_out_kind(plan, STORE_ALL, value, block, 0);
   int n = 0;
   for (int k = 0; k < kernels; k++) {
-    own[k] = (Block){plan_aligned(scratch[k]), k, k, 0};
+    own[k] = (Block){plan_aligned(scratch[k]), k, k, 0, 0};
     if (scratch[k]) block[n++] = &own[k];
   }
   const Layout values = lay_out_kind(plan, STORE_ARENA, value, block, n);

@@ -95,6 +95,8 @@ static Node *copy_of(Placer *p, Node *join, int k) {
                  .id = p->ids++,
                  .name = join->name,
                  .shape = join->in[k]->shape,
+                 .elem = join->in[k]->elem,
+                 .quant = join->in[k]->quant,
                  .nin = 1,
                  .span = join->span,
                  .site = join->site,

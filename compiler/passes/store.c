@@ -41,7 +41,7 @@ static void set_lives(Plan *plan) {
     if (!life->node)
       *life = (Life){
           home,
-          {plan_aligned(home_bytes(&plan->home[home->id], images * shape_elements(home->shape))), k, k, 0},
+          {plan_aligned(home_bytes(&plan->home[home->id], images * shape_elements(home->shape))), k, k, 0, 0},
           kernel->phase,
           kernel->phase,
           false};

@@ -96,8 +96,7 @@ const Target target_table[] = {
      .arch = "x86-64",
      .cross = CROSS("--target=x86_64-linux-gnu", "-fPIC"),
      .attribute = "__attribute__((target(\"avx512f,avx512vl,avx512bw,avx512dq,avx2,fma\")))",
-     .supported = "__builtin_cpu_supports(\"avx512f\") && __builtin_cpu_supports(\"avx512vl\") && "
-                  "__builtin_cpu_supports(\"avx512bw\") && __builtin_cpu_supports(\"avx512dq\")"},
+     .avx = AVX_512},
     {.name = "x86-64-v3",
      .suffix = "v3",
      .lanes = 8,
@@ -119,7 +118,7 @@ const Target target_table[] = {
      .arch = "x86-64",
      .cross = CROSS("--target=x86_64-linux-gnu", "-fPIC"),
      .attribute = "__attribute__((target(\"avx2,fma\")))",
-     .supported = "__builtin_cpu_supports(\"avx2\") && __builtin_cpu_supports(\"fma\")"},
+     .avx = AVX_2},
     {.name = "x86-64",
      .suffix = "v1",
      .lanes = 4,

@@ -44,6 +44,13 @@ typedef struct Rates {
   double gradients; /* so much longer they take image by image: those of weights sum few channels at a time */
 } Rates;
 
+/* What a CPU of x86 and its operating system have beyond the baseline; each includes those before it. */
+typedef enum AvxLevel {
+  AVX_NONE, /* or another architecture */
+  AVX_2,    /* AVX2 and FMA */
+  AVX_512,  /* F, BW, DQ and VL of AVX-512 */
+} AvxLevel;
+
 typedef struct Target {
   const char *name;   /* "x86-64-v4" */
   const char *suffix; /* of C names: "v4" */
@@ -60,7 +67,7 @@ typedef struct Target {
   const Rates *rates;
   const char *condition;    /* of #if, NULL: any CPU */
   const char *attribute;    /* of every function, NULL: none (the lowest target of a file needs none) */
-  const char *supported;    /* C expression that is true on a CPU that can run it, NULL: always */
+  AvxLevel avx;             /* that a CPU must have to run it */
   int march_level;          /* order within an architecture */
   const char *arch;         /* what one object can hold: "x86-64"; NULL: any */
   const char *const *cross; /* clang's options for objects made on another CPU, NULL: none */

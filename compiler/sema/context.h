@@ -166,7 +166,6 @@ Const arithmetic_binary(Sema *, const Frame *, const Expr *, Const, Const);
 Const arithmetic_call(Sema *, const Frame *, const Expr *, int n, const Const *);
 bool arithmetic_knows(const char *function);
 const char *const_describe(Arena *, const Const *); /* "the string \"four\"", "2.5", "a value of the net" */
-const char *const_text(Arena *, const Const *);     /* as written in the language */
 const char *path_text(Arena *, const Expr *, int from, int to); /* "a.b" */
 const char *name_or_x(const Expr *);                            /* the expression, if it is a name */
 const char *words_join(Arena *, const char *words,

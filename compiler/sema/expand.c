@@ -264,6 +264,12 @@ static Made link_apply(Sema *s, const Frame *frame, const Call *call, const Cons
   return (Made){.value = value_poison(s, call->span)};
 }
 
+static void call_record(Sema *s, const Frame *frame, const Call *call, const Made *made) {
+  SemaRecord *record = s->options && !s->abstract ? s->options->record : NULL;
+  if (record && made->value.kind == CONST_VALUE)
+    vec_push(s->arena, record->calls, ((SemaCall){call->span, frame->site, made->name, made->value.node}));
+}
+
 static void chain_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   int first, blocks = 0;
   Const value = chain_start(s, frame, stmt, &first);
@@ -282,6 +288,7 @@ static void chain_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
         link_apply(s, frame, &stmt->call[i], &value, (CallName){i == carrier ? assigned : NULL, naming},
                    i == 0 && !stmt->head, i == stmt->ncalls - 1);
     value = made.value;
+    call_record(s, frame, &stmt->call[i], &made);
     if (i == carrier) layer = made.name;
     if (made.members) members = made.members;
     blocks += made.members != NULL;

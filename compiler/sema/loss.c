@@ -73,7 +73,7 @@ static int port_of(const LossReading *r, Node *node, const char *name, Span span
   Graph *graph = r->s->graph;
   for (int i = 0; i < graph_ports(graph); i++)
     if (graph_port(graph, i)->node == node) return i;
-  vec_push(r->s->arena, graph->values, ((Port){name, node, span}));
+  vec_push(r->s->arena, graph->values, ((Port){name, node, span, AS_FLOATS}));
   return graph_ports(graph) - 1;
 }
 

@@ -36,18 +36,29 @@ static Shape shape_eval(Sema *s, const Frame *frame, const Stmt *stmt) {
   return POISON;
 }
 
+/* The place of a type's name among `names`, of which the first is the default. */
+static int type_place(Sema *s, const Frame *frame, Ident type, const char *const *names, const char *what,
+                      const char *list) {
+  if (!type.s) return 0;
+  for (int i = 0; names[i]; i++)
+    if (strcmp(type.s, names[i]) == 0) return i;
+  Diag *diag = diag_report(s->diags, DIAG_unknown_choice, type.span, frame->site, "'%s' is not a type of %s",
+                           type.s, what);
+  const char *meant = name_meant(s->arena, type.s, names);
+  if (meant) name_suggest(s->arena, diag, type.span, type.s, meant);
+  else diag_help(diag, "the types are f32 (the default), %s", list);
+  return 0;
+}
+
 static Elem type_eval(Sema *s, const Frame *frame, Ident type) {
   static const char *const names[] = {"f32", "u8", "i8", NULL};
   static const Elem types[] = {F32, U8, I8};
-  if (!type.s) return F32;
-  for (int i = 0; names[i]; i++)
-    if (strcmp(type.s, names[i]) == 0) return types[i];
-  Diag *diag = diag_report(s->diags, DIAG_unknown_choice, type.span, frame->site,
-                           "'%s' is not a type of inputs", type.s);
-  const char *meant = name_meant(s->arena, type.s, names);
-  if (meant) name_suggest(s->arena, diag, type.span, type.s, meant);
-  else diag_help(diag, "the types are f32 (the default), u8 and i8");
-  return F32;
+  return types[type_place(s, frame, type, names, "inputs", "u8 and i8")];
+}
+
+static PortAs output_type_eval(Sema *s, const Frame *frame, Ident type) {
+  static const char *const names[] = {"f32", "i8", "u8", "class", NULL};
+  return (PortAs)type_place(s, frame, type, names, "outputs", "i8, u8 and class");
 }
 
 void input_make(Sema *s, const Frame *frame, const Stmt *stmt) {
@@ -60,7 +71,7 @@ void input_make(Sema *s, const Frame *frame, const Stmt *stmt) {
   const Bound bound = params_bind(s, frame, "input", "input", input_params, &stmt->args, stmt->span, 0, NULL);
   node->port->chw = bound.ok && strcmp(bound.arg[0].s, "chw") == 0;
   if (node->shape.rank) s->bytes += 4.0 * (double)shape_elements(node->shape);
-  vec_push(s->arena, s->graph->inputs, ((Port){node->name, node, stmt->name.span}));
+  vec_push(s->arena, s->graph->inputs, ((Port){node->name, node, stmt->name.span, AS_FLOATS}));
   static const Origin plain = {0};
   const Const value = const_value(stmt->name.span, node, &plain);
   scope_define(s, frame->scope, ENTRY_INPUT, stmt->name, value, frame->site);
@@ -71,7 +82,7 @@ void input_make(Sema *s, const Frame *frame, const Stmt *stmt) {
 
 /* ---- outputs ---- */
 
-static void output_add(Sema *s, Ident name, Node *node) {
+static void output_add(Sema *s, Ident name, Node *node, PortAs as) {
   for (int i = 0; i < s->graph->outputs.n; i++) {
     const Port *before = &s->graph->outputs.data[i];
     if (strcmp(before->name, name.s) != 0) continue;
@@ -80,7 +91,7 @@ static void output_add(Sema *s, Ident name, Node *node) {
     diag_note(diag, before->span, "the first one is here");
     return;
   }
-  vec_push(s->arena, s->graph->outputs, ((Port){name.s, node, name.span}));
+  vec_push(s->arena, s->graph->outputs, ((Port){name.s, node, name.span, as}));
 }
 
 void output_make(Sema *s, const Frame *frame, const Stmt *stmt) {
@@ -101,7 +112,7 @@ void output_make(Sema *s, const Frame *frame, const Stmt *stmt) {
       diag_report(s->diags, DIAG_wrong_type, read->span, frame->site,
                   "an output is a value of the net, but this is %s", const_describe(s->arena, &value));
     if (value.kind != CONST_VALUE) value = value_poison(s, read->span);
-    output_add(s, item->name, value.node);
+    output_add(s, item->name, value.node, output_type_eval(s, frame, item->type));
   }
 }
 
@@ -130,7 +141,7 @@ static void outputs_finish(Sema *s, const NetDecl *net) {
     return;
   }
   if (!s->output && s->current.kind == CONST_VALUE)
-    output_add(s, (Ident){"output", s->current.span}, s->current.node);
+    output_add(s, (Ident){"output", s->current.span}, s->current.node, AS_FLOATS);
   bool computes = false;
   for (int i = 0; i < graph->outputs.n; i++) {
     const Port *output = &graph->outputs.data[i];

@@ -52,6 +52,8 @@ void scope_define(Sema *s, Scope *scope, EntryKind kind, Ident name, Const value
       (Entry){.name = name.s, .span = name.span, .kind = kind, .order = scope->entries.n, .value = value};
   vec_push(s->arena, scope->entries, entry);
   table_set(s->arena, &scope->table, name.s, entry);
+  SemaRecord *record = s->options && !s->abstract ? s->options->record : NULL;
+  if (record) vec_push(s->arena, record->names, ((SemaName){name.span, site, value}));
 }
 
 /* ---- a name that is not visible ---- */

@@ -9,10 +9,30 @@
 typedef struct Define {
   const char *name, *value;
 } Define; /* -D NAME=VALUE: instead of the expression of a file's constant; the last of a name counts */
+/* For editors: what each call of an operator or a block gave, and what each name stood for, one by one as the
+ * program is written out. Calls that gave nothing, for there was an error, have a node of POISON shape. */
+typedef struct SemaCall {
+  Span span;
+  const Site *site;
+  const char *name; /* of the layer, or of the application of the block; may be NULL */
+  const Node *node;
+} SemaCall;
+typedef struct SemaName {
+  Span span;
+  const Site *site;
+  Const value;
+} SemaName;
+typedef struct SemaRecord {
+  VEC(SemaCall) calls;
+  VEC(SemaName) names;
+} SemaRecord;
+const char *const_text(Arena *, const Const *); /* as written in the language */
+
 typedef struct SemaOptions {
   int ndirs;
   const char *const *dirs;  /* -I: where a file of labels is looked up, after the directory of the program */
   const char **labels_file; /* set to the path of the file of labels that was read, for -MD; may be NULL */
+  SemaRecord *record;       /* to be filled, or NULL */
 } SemaOptions;
 
 /* The keys of a train block, one by one, with their defaults and what they are; NULL behind the last. */

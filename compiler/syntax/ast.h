@@ -105,6 +105,7 @@ typedef enum StmtKind {
 typedef struct OutputItem {
   Ident name;
   const Expr *value;
+  Ident type; /* .s NULL: none is given */
   Span span;
 } OutputItem; /* value NULL: the value of that name; else an EXPR_PATH */
 typedef struct Stmt {
@@ -189,8 +190,14 @@ typedef struct Ast {
   File *main;
 } Ast;
 Ast *program_read(Arena *, Diags *, Sources *, const char *path, int ndirs, const char *const *dirs);
-/* The same of a text that is there already. */
-Ast *program_of(Arena *, Diags *, Sources *, const char *path, const char *text, size_t n);
+/* Texts that stand for files, as an editor has them before they are saved. */
+typedef struct OpenTexts {
+  const char *(*find)(void *context, const char *identity, size_t *n); /* NULL: the file itself counts */
+  void *context;
+} OpenTexts;
+/* The same of a text that is there already; `open` may be NULL. */
+Ast *program_of(Arena *, Diags *, Sources *, const char *path, const char *text, size_t n, int ndirs,
+                const char *const *dirs, const OpenTexts *open);
 struct Text;
 void ast_dump(struct Text *, const Ast *); /* --emit=ast */
 #endif

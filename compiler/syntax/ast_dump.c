@@ -147,9 +147,9 @@ static void put_stmt(Text *text, const Stmt *s, int depth) {
     text_put(text, "output ");
     for (int i = 0; i < s->noutputs; i++) {
       text_put(text, "%s%s", i ? ", " : "", s->output[i].name.s);
-      if (!s->output[i].value) continue;
-      text_put(text, " = ");
-      put_expr(text, s->output[i].value);
+      if (s->output[i].value) text_put(text, " = ");
+      if (s->output[i].value) put_expr(text, s->output[i].value);
+      if (s->output[i].type.s) text_put(text, " as %s", s->output[i].type.s);
     }
     break;
   case STMT_LABELS:

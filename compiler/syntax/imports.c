@@ -22,6 +22,7 @@ typedef struct Importer {
   Sources *sources;
   int ndirs;
   const char *const *dirs;
+  const OpenTexts *open;
   Ast *program;
   VEC(ReadFile *) known;
   int depth;
@@ -33,14 +34,24 @@ static ReadFile *known_find(const Importer *r, const char *identity) {
   return NULL;
 }
 
+/* The text that stands for a file, or NULL. */
+static const char *open_text(Importer *r, const char *path, size_t *n) {
+  return r->open ? r->open->find(r->open->context, file_identity(r->arena, path), n) : NULL;
+}
+
+static bool is_there(Importer *r, const char *path) {
+  size_t n;
+  return file_exists(path) || open_text(r, path, &n);
+}
+
 /* The import's path beside the importing file, then in each directory of -I; NULL after a report. */
 static const char *import_find(Importer *r, const File *from, const Import *import, bool *by_option) {
   const char *beside = file_beside(r->arena, from->path, import->path);
   *by_option = from->found_by_option;
-  if (*import->path && file_exists(beside)) return beside;
+  if (*import->path && is_there(r, beside)) return beside;
   for (int i = 0; *import->path && import->path[0] != '/' && i < r->ndirs; i++) {
     const char *path = arena_printf(r->arena, "%s/%s", r->dirs[i], import->path);
-    if (file_exists(path)) return *by_option = true, path;
+    if (is_there(r, path)) return *by_option = true, path;
   }
   Diag *diag =
       diag_report(r->diags, DIAG_import_not_found, import->span, NULL, "cannot find '%s'", import->path);
@@ -91,8 +102,8 @@ static void import_follow(Importer *r, ReadFile *from, Import *import) {
       return;
     }
     size_t n;
-    const char *why;
-    const char *text = file_read(r->arena, path, &n, &why);
+    const char *why, *text = open_text(r, path, &n);
+    if (!text) text = file_read(r->arena, path, &n, &why);
     if (!text) {
       diag_report(r->diags, DIAG_file_unreadable, import->span, NULL, "cannot read '%s': %s", path, why);
       return;
@@ -147,8 +158,15 @@ Ast *program_read(Arena *arena, Diags *diags, Sources *sources, const char *path
   return reader.program;
 }
 
-Ast *program_of(Arena *arena, Diags *diags, Sources *sources, const char *path, const char *text, size_t n) {
-  Importer reader = {.arena = arena, .diags = diags, .sources = sources, .program = NEW(arena, Ast)};
+Ast *program_of(Arena *arena, Diags *diags, Sources *sources, const char *path, const char *text, size_t n,
+                int ndirs, const char *const *dirs, const OpenTexts *open) {
+  Importer reader = {.arena = arena,
+                     .diags = diags,
+                     .sources = sources,
+                     .ndirs = ndirs,
+                     .dirs = dirs,
+                     .open = open,
+                     .program = NEW(arena, Ast)};
   reader.program->main = file_follow(&reader, path, false, text, n)->file;
   return reader.program;
 }

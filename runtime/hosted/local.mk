@@ -11,6 +11,7 @@ libcnn_la_SOURCES += %D%/commands/asked.c %D%/commands/asked.h %D%/commands/foun
   %D%/commands/options.h %D%/commands/program.h %D%/commands/program_bench.c %D%/commands/program_data.c \
   %D%/commands/program_dream.c \
   %D%/commands/program_eval.c %D%/commands/program_features.c %D%/commands/program_filters.c \
+  %D%/commands/program_observe.c \
   %D%/commands/program_info.c %D%/commands/program_occlude.c %D%/commands/program_predict.c \
   %D%/commands/program_saliency.c %D%/commands/program_train.c %D%/commands/viewer.c %D%/commands/viewer.h \
   %D%/commands/written.c %D%/commands/written.h

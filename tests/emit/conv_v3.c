@@ -452,14 +452,29 @@ static int conv_v3_level(void) {
   return 0;
 }
 #elif (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
+/* What of AVX the CPU and the system have: 1: AVX2 and FMA; 2: AVX-512 F, BW, DQ and VL, too. */
+static int conv_v3_avx(void) {
+  uint32_t leaf = 0, b, c = 0, d, saved;
+  __asm__ volatile("cpuid" : "+a"(leaf), "=b"(b), "+c"(c), "=d"(d));
+  if (leaf < 7) return 0;
+  leaf = 1, c = 0;
+  __asm__ volatile("cpuid" : "+a"(leaf), "=b"(b), "+c"(c), "=d"(d));
+  if (!(c >> 27 & 1)) return 0; /* xgetbv tells what the system saves */
+  const uint32_t fma = c >> 12 & 1;
+  c = 0;
+  __asm__ volatile("xgetbv" : "=a"(saved), "=d"(d) : "c"(c));
+  leaf = 7, c = 0;
+  __asm__ volatile("cpuid" : "+a"(leaf), "=b"(b), "+c"(c), "=d"(d));
+  if (!fma || !(b >> 5 & 1) || (saved & 0x06) != 0x06) return 0;
+  return (b & 0xc0030000u) == 0xc0030000u && (saved & 0xe6) == 0xe6 ? 2 : 1;
+}
 static int conv_v3_level(void) {
   static int known; /* 1 + level; 0: not looked up yet. Every thread finds the same number, so it does not matter which one stores it. */
   int level = __atomic_load_n(&known, __ATOMIC_RELAXED) - 1;
   if (level >= 0) return level;
   level = 0;
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    level = 1;
+  const int avx = conv_v3_avx();
+  if (avx >= 1) level = 1;
   __atomic_store_n(&known, level + 1, __ATOMIC_RELAXED);
   return level;
 }

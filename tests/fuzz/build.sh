@@ -20,8 +20,10 @@ case $target in
   picture) sources="$(hosted status file image image_png image_jpeg image_webp image_exif \
     feed) $top/runtime/core/resample.c" ;;
   idx|coco|yolo_text|voc) sources="$(hosted $readers $sets) $(cores)" ;;
-  onnx) sources="$(ls "$top"/compiler/exchange/*.c "$top"/compiler/base/*.c |
+  onnx|tflite) sources="$(ls "$top"/compiler/exchange/*.c "$top"/compiler/base/*.c |
     tr '\n' ' ') $build/libcnnc.a" ;;
+  lsp) sources="$(ls "$top"/compiler/lsp/*.c "$top"/compiler/sema/*.c "$top"/compiler/syntax/*.c \
+    "$top"/compiler/format/*.c "$top"/compiler/base/*.c | tr '\n' ' ') $build/libcnnc.a" ;;
   runs) sources=$(hosted status outline runs) ;;
   *) sources="$(ls "$top"/compiler/base/*.c "$top"/compiler/syntax/*.c |
     tr '\n' ' ') $(ls "$build"/grammar/*.c | tr '\n' ' ')" ;;

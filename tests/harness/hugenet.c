@@ -37,6 +37,13 @@ static int64_t size(Net *net, int percent) { /* huge in so many of a hundred cas
   return chance(net, percent) ? huge(net) : small(net);
 }
 
+/* The text with a size for each @, drawn in order: arguments of a call have none in C. */
+static void put_sized(Net *net, const char *text, int percent) {
+  for (; *text; text++)
+    if (*text == '@') printf("%" PRId64, size(net, percent));
+    else putchar(*text);
+}
+
 static void put_list(int n, const int64_t *number) {
   for (int i = 0; i < n; i++) printf("%s%" PRId64, i ? ", " : "[", number[i]);
   printf("]");
@@ -77,7 +84,7 @@ static bool draw_far(Net *net, int64_t input, bool pool, Far *f) {
 
 static void write_far(Net *net) {
   static const char *const operators[] = {"conv", "conv", "depthwise", "maxpool", "avgpool"};
-  const int64_t input[2] = {between(net, 1, 9), between(net, 1, 9)};
+  const int64_t height = between(net, 1, 9), input[2] = {height, between(net, 1, 9)};
   const char *op = PICK_ONE(net, operators);
   const bool pool = strstr(op, "pool");
   Far f[2];
@@ -110,15 +117,11 @@ static void put_pad(Net *net, int rank) {
   case 0: break;
   case 1:
   case 2: printf(", pad=same"); break;
-  case 3: printf(", pad=%" PRId64, size(net, 50)); break;
-  case 4: printf(", pad=[%" PRId64 ", %" PRId64 "]", size(net, 50), size(net, 50)); break;
+  case 3: put_sized(net, ", pad=@", 50); break;
+  case 4: put_sized(net, ", pad=[@, @]", 50); break;
   default:
     if (rank == 2) printf(", pad=causal");
-    else {
-      const int64_t top = size(net, 40), bottom = size(net, 40), left = size(net, 40), right = size(net, 40);
-      printf(", pad=");
-      put_list(4, (int64_t[]){top, bottom, left, right});
-    }
+    else put_sized(net, ", pad=[@, @, @, @]", 40);
   }
 }
 
@@ -151,15 +154,13 @@ static int put_other(Net *net, int rank) { /* the rank of what comes out */
                                       "log_softmax",    "gelu",          "drop_path(0.5)", "scale(init=0.5)",
                                       "global_avgpool", "global_maxpool"};
   switch (below(net, 9)) {
-  case 0: printf("zero_pad([%" PRId64 ", %" PRId64 "])", size(net, 50), size(net, 50)); return rank;
-  case 1: printf("crop([%" PRId64 ", %" PRId64 "])", size(net, 40), size(net, 40)); return rank;
-  case 2:
-    printf("reshape([%" PRId64 ", %" PRId64 ", %" PRId64 "])", size(net, 40), size(net, 20), size(net, 40));
-    return 3;
+  case 0: put_sized(net, "zero_pad([@, @])", 50); return rank;
+  case 1: put_sized(net, "crop([@, @])", 40); return rank;
+  case 2: put_sized(net, "reshape([@, @, @])", 40); return 3;
   case 3: printf("flatten"); return 1;
-  case 4: printf("dense(%" PRId64 ")", size(net, 40)); return 1;
-  case 5: printf("slice(%" PRId64 "..%" PRId64 ")", below(net, 3), size(net, 40)); return rank;
-  case 6: printf("lrn(size=%" PRId64 ")", size(net, 70)); return rank;
+  case 4: put_sized(net, "dense(@)", 40); return 1;
+  case 5: put_sized(net, chance(net, 50) ? "slice(0..@)" : "slice(2..@)", 40); return rank;
+  case 6: put_sized(net, "lrn(size=@)", 70); return rank;
   default: printf("%s", PICK_ONE(net, plain)); return rank;
   }
 }
@@ -169,8 +170,10 @@ static void put_input(Net *net) {
   net->now.shape.rank = rank;
   int64_t dim[3] = {1, 1, 1};
   for (int d = 0; d < rank; d++) dim[d] = size(net, 35);
-  for (int i = 0; i < 9 && (double)dim[0] * (double)dim[1] * (double)dim[2] > INT32_MAX; i++)
-    if (chance(net, 97)) dim[below(net, rank)] = small(net);
+  for (int i = 0; i < 9 && (double)dim[0] * (double)dim[1] * (double)dim[2] > INT32_MAX; i++) {
+    const int64_t less = small(net);
+    if (chance(net, 97)) dim[below(net, rank)] = less;
+  }
   printf("    input x: ");
   put_list(rank, dim);
   printf("%s\n", chance(net, 20) ? " as u8" : "");
@@ -239,6 +242,13 @@ static const char *number(Net *net) {
   return PICK_ONE(net, some);
 }
 
+/* The text with a number for each @, drawn in order. */
+static void put_numbered(Net *net, const char *text) {
+  for (; *text; text++)
+    if (*text == '@') printf("%s", number(net));
+    else putchar(*text);
+}
+
 static void put_long_name(Net *net, const char *start) {
   static const int lengths[] = {63, 255, 4096, 10000};
   const int n = PICK_ONE(net, lengths);
@@ -247,57 +257,59 @@ static void put_long_name(Net *net, const char *start) {
 }
 
 static void put_numbered_layer(Net *net) {
-  switch (below(net, 18)) {
-  case 0: printf("normalize(mean=%s, std=%s, scale=%s)", number(net), number(net), number(net)); break;
-  case 1: printf("batchnorm(momentum=0.9, epsilon=%s)", number(net)); break;
-  case 2: printf("lrn(size=3, alpha=%s, beta=%s, bias=%s)", number(net), number(net), number(net)); break;
-  case 3: printf("leaky_relu(slope=%s)", number(net)); break;
-  case 4: printf("elu(alpha=%s)", number(net)); break;
-  case 5: printf("clip(%s, %s)", number(net), number(net)); break;
-  case 6: printf("dropout(rate=%s)", number(net)); break;
-  case 7: printf("drop_path(rate=%s)", number(net)); break;
-  case 8: printf("add(%s)", number(net)); break;
-  case 9: printf("multiply(%s)", number(net)); break;
-  case 10: printf("divide(%s)", number(net)); break;
-  case 11: printf("maximum(%s) -> subtract(%s)", number(net), number(net)); break;
-  case 12: printf("scale(init=%s)", number(net)); break;
-  case 13:
-    printf("conv(4, 3x3, init=normal(%s, mean=%s), bias_init=%s)", number(net), number(net), number(net));
-    break;
-  case 14: printf("conv(2, 1x1, init=[[%s]], frozen=true) -> relu", number(net)); break;
-  case 15: printf("prelu(init=%s) -> multiply(%s) -> add(%s)", number(net), number(net), number(net)); break;
-  case 16: printf("conv(3, 3x3, init=uniform(%s)) -> batchnorm(epsilon=%s)", number(net), number(net)); break;
-  default: printf("repeat %s { relu }", chance(net, 70) ? "2" : number(net)); break;
-  }
+  static const char *const layers[] = {
+      "normalize(mean=@, std=@, scale=@)",
+      "batchnorm(momentum=0.9, epsilon=@)",
+      "lrn(size=3, alpha=@, beta=@, bias=@)",
+      "leaky_relu(slope=@)",
+      "elu(alpha=@)",
+      "clip(@, @)",
+      "dropout(rate=@)",
+      "drop_path(rate=@)",
+      "add(@)",
+      "multiply(@)",
+      "divide(@)",
+      "maximum(@) -> subtract(@)",
+      "scale(init=@)",
+      "conv(4, 3x3, init=normal(@, mean=@), bias_init=@)",
+      "conv(2, 1x1, init=[[@]], frozen=true) -> relu",
+      "prelu(init=@) -> multiply(@) -> add(@)",
+      "conv(3, 3x3, init=uniform(@)) -> batchnorm(epsilon=@)",
+  };
+  if (chance(net, 94)) put_numbered(net, PICK_ONE(net, layers));
+  else put_numbered(net, chance(net, 70) ? "repeat 2 { relu }" : "repeat @ { relu }");
 }
 
 static void put_key(Net *net) {
   static const char *const optimizers[] = {
-      "sgd(rate=%s, momentum=%s, weight_decay=%s)", "adam(rate=%s, beta1=%s, epsilon=%s)",
-      "adamw(rate=%s, beta2=%s, weight_decay=%s)", "rmsprop(rate=%s, alpha=%s, epsilon=%s)"};
-  static const char *const schedules[] = {
-      "step(every=%s, factor=%s)",   "exponential(factor=%s, warmup=%s)", "poly(power=%s, warmup=%s)",
-      "cosine(floor=%s, warmup=%s)", "plateau(patience=%s, factor=%s)",   "step(at=[1, %s], factor=%s)"};
-  static const char *const augmentations[] = {"shift(%s)",  "rotate(%s)",    "brightness(%s)",   "cutout(%s)",
-                                              "noise(%s)",  "crop(%s)",      "hue(%s)",          "mixup(%s)",
-                                              "cutmix(%s)", "zoom(0.5..%s)", "contrast(0.1..%s)"};
+      "sgd(rate=@, momentum=@, weight_decay=@)", "adam(rate=@, beta1=0.9, epsilon=@)",
+      "adamw(rate=@, beta2=@, weight_decay=@)", "rmsprop(rate=@, alpha=@, epsilon=@)"};
+  static const char *const schedules[] = {"step(every=@, factor=@)",       "exponential(factor=@, warmup=@)",
+                                          "poly(power=@, warmup=@)",       "cosine(floor=@, warmup=@)",
+                                          "plateau(patience=@, factor=@)", "step(at=[1, @], factor=@)"};
+  static const char *const augmentations[] = {"shift(@)",  "rotate(@)",    "brightness(@)",   "cutout(@)",
+                                              "noise(@)",  "crop(@)",      "hue(@)",          "mixup(@)",
+                                              "cutmix(@)", "zoom(0.5..@)", "contrast(0.1..@)"};
   static const char *const keys[] = {"batch",   "epochs",    "seed",       "accumulate",
                                      "average", "clip_norm", "early_stop", "label_smoothing"};
   switch (below(net, 5)) {
   case 0:
     printf("        optimizer = ");
-    printf(PICK_ONE(net, optimizers), number(net), chance(net, 60) ? "0.9" : number(net), number(net));
+    put_numbered(net, PICK_ONE(net, optimizers));
     break;
   case 1:
     printf("        schedule = ");
-    printf(PICK_ONE(net, schedules), number(net), number(net));
+    put_numbered(net, PICK_ONE(net, schedules));
     break;
   case 2:
     printf("        augment = [");
-    printf(PICK_ONE(net, augmentations), number(net));
+    put_numbered(net, PICK_ONE(net, augmentations));
     printf("]");
     break;
-  default: printf("        %s = %s", PICK_ONE(net, keys), number(net)); break;
+  default:
+    printf("        %s = ", PICK_ONE(net, keys));
+    put_numbered(net, "@");
+    break;
   }
   printf("\n");
 }
@@ -342,11 +354,11 @@ static void write_numbers(Net *net) {
   printf(")\n");
   if (chance(net, 20)) put_labels(net, 3);
   static const char *const losses[] = {
-      "cross_entropy", "cross_entropy(weights=[1, %s, 1])", "huber(delta=%s)", "focal(gamma=%s)",
-      "mse",           "cross_entropy(ignore=%s)"};
+      "cross_entropy", "cross_entropy(weights=[1, @, 1])", "huber(delta=@)", "focal(gamma=@)",
+      "mse",           "cross_entropy(ignore=@)"};
   if (chance(net, 70)) {
     printf("    train {\n        loss = ");
-    printf(PICK_ONE(net, losses), number(net));
+    put_numbered(net, PICK_ONE(net, losses));
     printf("\n");
     for (int64_t i = below(net, 4); i > 0; i--) put_key(net);
     printf("    }\n");

@@ -27,7 +27,7 @@ static double *memory_at(const Machine *m, const Place *place, int64_t size, int
                          int64_t *room) {
   const Graph *graph = m->program->graph;
   int64_t at = (place->offset + image * place->stride) / size, n = m->size[place->space] / size;
-  double *memory = m->space[place->space];
+  double *memory = size == 1 ? m->small[place->space] : m->space[place->space];
   switch (place->space) {
   case SPACE_INPUT:
     memory = m->input[place->index];
@@ -100,13 +100,21 @@ static double *keys_at(const Machine *m, const Node *node, int64_t image) {
   return own;
 }
 
+static void copy_values(const Pack *pack, const Buf *buf, double *to) {
+  for (int64_t i = 0; i < buf_elements(buf); i++)
+    to[i] = buf->type.elem == I8    ? ((const int8_t *)pack->values)[i]
+            : buf->type.elem == I32 ? ((const int32_t *)pack->values)[i]
+                                    : (double)((const float *)pack->values)[i];
+}
+
 /* Packs and tables do not depend on the image: they are made once. */
 static double *constant_of(const Machine *m, int call, const Binding *binding, const Buf *buf) {
   double **own = &m->constant[call][buf->id];
   const int64_t n = buf_elements(buf);
   if (*own) return *own;
   *own = NEW_ARRAY(m->arena, double, n + 1);
-  if (binding->kind == BIND_PACK) run_pack(m, binding->pack, *own);
+  if (binding->kind == BIND_PACK && binding->pack->values) copy_values(binding->pack, buf, *own);
+  else if (binding->kind == BIND_PACK) run_pack(m, binding->pack, *own);
   for (int64_t i = 0; i < n && binding->kind == BIND_TABLE; i++) (*own)[i] = (double)binding->table[i];
   return *own;
 }
@@ -155,6 +163,7 @@ static bool run_call(Machine *m, int c, int64_t image) {
   Run *run = NEW(m->arena, Run);
   for (int i = 0; i < nest->nbufs; i++)
     if (nest->buf[i]->place < STACK && !bind(m, run, c, version, i, image)) return false;
+  run->single = m->single;
   run->size[0] = call->how == CALL_ONCE ? m->images : images_from(m, image);
   if (nest_run(nest, run)) return true;
   m->error = arena_printf(m->arena, "%s: %s", nest->name, run->error);
@@ -225,6 +234,8 @@ static bool run_images(Machine *m, const Phase *phase) {
   for (int64_t image = 0; image < m->images; image += m->lanes) {
     for (int64_t i = 0; i < m->size[SPACE_ARENA] / elem_bytes(F32); i++)
       m->space[SPACE_ARENA][i] = NAN; /* no image sees another's values */
+    for (int64_t i = 0; m->small[SPACE_ARENA] && i < m->size[SPACE_ARENA]; i++)
+      m->small[SPACE_ARENA][i] = NAN;
     if (!run_calls(m, phase, image)) return false;
   }
   return true;
@@ -264,6 +275,12 @@ static bool run_parts(Machine *m) {
 /* ---- a whole program ---- */
 static int64_t gradients_of(const Machine *m) { return m->size[SPACE_GRADIENT] / elem_bytes(F32); }
 
+static bool has_bytes(const Program *p) {
+  for (int i = 0; i < p->graph->nodes.n; i++)
+    if (elem_bytes(p->graph->nodes.data[i]->elem) == 1) return true;
+  return false;
+}
+
 static void prepare(Machine *m) {
   const Program *p = m->program;
   const Graph *graph = p->graph;
@@ -273,6 +290,7 @@ static void prepare(Machine *m) {
   for (int s = SPACE_ARENA; s <= SPACE_BATCH; s++) {
     m->size[s] = p->space[s].bytes * times[s];
     m->space[s] = numbers(m, m->size[s] / elem_bytes(F32));
+    m->small[s] = has_bytes(p) ? numbers(m, m->size[s]) : NULL;
   }
   m->size[SPACE_GRADIENT] = p->space[SPACE_GRADIENT].bytes;
   m->space[SPACE_GRADIENT] = NEW_ARRAY(m->arena, double, p->shards *gradients_of(m) + 1);

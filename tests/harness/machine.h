@@ -14,6 +14,7 @@ typedef struct Machine {
   int64_t weight_bytes;  /* of the net that schedules are chosen for; 0: of this one */
   bool threads;          /* as for code with OpenMP */
   bool exact;            /* no method that rounds differently */
+  bool single;           /* every result is rounded to a float */
   struct Tuning *tuning; /* choices of schedules, or NULL: the cost model's */
   /* Of calls that no barrier parts: 0: in their order; 1 and 2: in orders in which a team's threads may run
    * them. */
@@ -28,10 +29,10 @@ typedef struct Machine {
   const char *error; /* what went wrong, or NULL */
   /* its own */
   const Program *program;
-  double *space[SPACES];
-  int64_t size[SPACES]; /* floats */
-  int64_t lanes;        /* images that are run together: 1, or where they are interleaved the target's */
-  double ***constant;   /* by call and buffer: packs and tables */
+  double *space[SPACES], *small[SPACES]; /* small: of elements of a byte, which are never read as others */
+  int64_t size[SPACES];                  /* floats */
+  int64_t lanes;      /* images that are run together: 1, or where they are interleaved the target's */
+  double ***constant; /* by call and buffer: packs and tables */
 } Machine;
 
 /* Lowers the plan for one target, verifies it and runs it. False: see error. */

@@ -2,6 +2,8 @@
  *
  *     netcheck [--infer] [--special] [--nests | --rows=N | --choices | --programs | --races | --on=TARGET]
  * FILE.cnn...
+ *     netcheck --int8 FILE.cnn...
+ *     netcheck --model FILE.cnn FILE.safetensors ROUNDING VALUES
  *
  * For each program: eval in double is compared with the compiled C, for every target that this CPU runs, at
  * -O0 and -O2; with a train block also eval's gradients with central differences, and the compiled
@@ -163,7 +165,7 @@ double training_error(const Check *check, float loss, const float *gradients, fl
 }
 
 /* ---- a program ---- */
-typedef enum Mode { COMPILED, FOREIGN, NESTS, CHOICES, PROGRAMS, RACES } Mode;
+typedef enum Mode { COMPILED, FOREIGN, NESTS, CHOICES, PROGRAMS, RACES, INT8, MODEL } Mode;
 
 static void draw(Check *check, Mode mode) {
   Limits *limits = &check->limits;
@@ -230,6 +232,11 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
     arena_free(arena);
     return;
   }
+  if (mode == INT8) {
+    check_int8(&check);
+    arena_free(arena);
+    return;
+  }
   draw(&check, mode);
   const bool here = mode == COMPILED || mode == NESTS;
   if (check.gradients && here) check_differences(&check);
@@ -241,7 +248,18 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
   case FOREIGN: check_foreign(&check, foreign); break;
   case RACES: check_races(&check); break;
   case COMPILED: check_all_compiled(&check); break;
+  case INT8:
+  case MODEL: break;
   }
+  arena_free(arena);
+}
+
+/* FILE.cnn FILE.safetensors ROUNDING VALUES */
+static void check_imported(char **argument, const char *work) {
+  Arena *arena = arena_new();
+  Check check = {.work = work, .limits = read_limits(arena, argument[0])};
+  if (sample_read(&check.sample, arena, argument[0], 0))
+    check_model(&check, argument[1], argument[2], argument[3]);
   arena_free(arena);
 }
 
@@ -258,6 +276,8 @@ int main(int argc, char **argv) {
     else if (!strcmp(option, "--choices")) mode = CHOICES;
     else if (!strcmp(option, "--programs")) mode = PROGRAMS;
     else if (!strcmp(option, "--races")) mode = RACES;
+    else if (!strcmp(option, "--int8")) mode = INT8;
+    else if (!strcmp(option, "--model")) mode = MODEL;
     else if (!strcmp(option, "--special")) special = true;
     else if (!strcmp(option, "--infer")) infer = true;
     else if (!strncmp(option, "--rows=", 7)) {
@@ -275,9 +295,10 @@ int main(int argc, char **argv) {
                                         : NULL;
   if (missing) return printf("1..0 # SKIP %s wants %s\n", foreign ? foreign->name : "--races", missing), 0;
   arena_free(arena);
-  const bool compiles = mode == COMPILED || mode == FOREIGN || mode == RACES;
+  const bool compiles = mode != NESTS && mode != CHOICES && mode != PROGRAMS;
   if (compiles && !mkdtemp(work)) return perror(work), 99;
-  for (int i = first; i < argc; i++)
+  if (mode == MODEL && argc - first == 4) check_imported(argv + first, work);
+  for (int i = first; i < argc && mode != MODEL; i++)
     check_file(argv[i], mode, special, infer, rows, compiles ? work : NULL, foreign);
   printf("1..%d\n", cases);
   if (!compiles) return 0;

@@ -287,8 +287,9 @@ static bool op_norm(Net *net) {
     return true;
   }
   case 2:
-    text_put(net->out, "lrn(size=%lld, alpha=%s, beta=%s)", (long long)between(net, 1, 6),
-             chance(net, 50) ? "0.0001" : "0.5", chance(net, 50) ? "0.75" : "0.5");
+    text_put(net->out, "lrn(size=%lld", (long long)between(net, 1, 6));
+    text_put(net->out, ", alpha=%s", chance(net, 50) ? "0.0001" : "0.5");
+    text_put(net->out, ", beta=%s)", chance(net, 50) ? "0.75" : "0.5");
     becomes(net, in, size);
     return true;
   case 3:

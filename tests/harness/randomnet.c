@@ -288,10 +288,14 @@ static void write_train(Net *net, int noutputs, const Value *output) {
 static Shape draw_input(Net *net) {
   switch (below(net, 6)) {
   case 0: return vector(chance(net, 50) ? between(net, 1, 12) : channels(net) * 2);
-  case 1: return (Shape){2, 1, between(net, 1, 20), channels(net)};
-  default:
-    return picture(between(net, 1, 12), between(net, 1, 12),
-                   chance(net, 60) ? between(net, 1, 4) : channels(net));
+  case 1: {
+    const int64_t length = between(net, 1, 20);
+    return (Shape){2, 1, length, channels(net)};
+  }
+  default: {
+    const int64_t height = between(net, 1, 12), width = between(net, 1, 12);
+    return picture(height, width, chance(net, 60) ? between(net, 1, 4) : channels(net));
+  }
   }
 }
 
@@ -305,14 +309,12 @@ static void write_inputs(Net *net) {
     const int type = chance(net, 55) ? 0 : (int)between(net, 1, 2);
     const bool chw = v->shape.rank > 1 && chance(net, 25);
     v->size = type == 1 ? 150 : type == 2 ? 70 : 1;
-    text_put(net->out, "    input %s: %s%s%s\n", v->name, shape_words(net, v->shape),
+    text_put(net->out, "    input %s: %s%s", v->name, shape_words(net, v->shape),
              type == 1         ? " as u8"
              : type == 2       ? " as i8"
              : chance(net, 20) ? " as f32"
-                               : "",
-             chw              ? " (layout=chw)"
-             : chance(net, 5) ? " (layout=hwc)"
-                              : "");
+                               : "");
+    text_put(net->out, "%s\n", chw ? " (layout=chw)" : chance(net, 5) ? " (layout=hwc)" : "");
   }
   net->now = net->value[0];
 }
@@ -391,8 +393,9 @@ int main(int argc, char **argv) {
                                         "generic"}; /* one of them compiles C */
   static const int batches[] = {
       1, 1, 1, 2, 3, 5}; /* of three images: some calls have fewer than a batch, some no whole batch at all */
-  printf("# check: images=3 batch=%d tolerance=5e-5 gradient=1e-3 difference=%s targets=%s\n",
-         batches[below(net, 6)], net->jumps ? "inf" : "1e-4", targets[below(net, 4)]);
+  const int batch = batches[below(net, 6)];
+  printf("# check: images=3 batch=%d tolerance=5e-5 gradient=1e-3 difference=%s targets=%s\n", batch,
+         net->jumps ? "inf" : "1e-4", targets[below(net, 4)]);
   printf("# Made by randomnet %s\n", argv[1]);
   for (int k = 0; k < 3; k++) printf("const k%d = %lld\n", k, (long long)net->constant[k]);
   const bool blocks_first = chance(net, 50);

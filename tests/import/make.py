@@ -34,9 +34,25 @@ def model(name):
         made.append(numpy_helper.from_array(np.asarray(array), key))
     graph = helper.make_graph(
         nodes, name, [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in inputs.items()],
-        [helper.make_tensor_value_info(k, TensorProto.FLOAT, None) for k in outputs], made)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8,
-                             producer_name="make.py")
+        [helper.make_tensor_value_info(k, TensorProto.INT32 if k == "label" else TensorProto.FLOAT, None)
+         for k in outputs], made)
+    sets = [helper.make_opsetid("", opset)] + [helper.make_opsetid("own", 1)] * (name == "functions")
+    return helper.make_model(graph, opset_imports=sets, ir_version=9 if name == "functions" else 8,
+                             producer_name="make.py", functions=functions() if name == "functions" else [])
+
+
+def functions():
+    """Block: a convolution, then the function Leaky, whose slope is 0.5 unless it is given."""
+    sets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    leaky = helper.make_node("LeakyRelu", ["a"], ["b"])
+    leaky.attribute.append(onnx.AttributeProto(name="alpha", ref_attr_name="slope", type=1))
+    inner = helper.make_node("Leaky", ["b"], ["c"], domain="own")
+    inner.attribute.append(onnx.AttributeProto(name="slope", ref_attr_name="slope", type=1))
+    conv = helper.make_node("Conv", ["a", "w"], ["b"], name="conv")
+    slope = [helper.make_attribute("slope", 0.5)]
+    return [helper.make_function("own", "Leaky", ["a"], ["b"], [leaky], sets, attribute_protos=slope),
+            helper.make_function("own", "Block", ["a", "w"], ["c"], [conv, inner], sets,
+                                 attribute_protos=slope)]
 
 
 def in_memory(array, last):
@@ -59,6 +75,7 @@ def make(name):
     session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
     for k, (key, array) in enumerate(feed.items()):
         np.save(f"{path}.in{k}.npy", in_memory(array, key in last))
+    outputs = [key for key in outputs if key != "label"]  # which is left out
     for k, (key, array) in enumerate(zip(outputs, session.run(outputs, feed))):
         np.save(f"{path}.out{k}.npy", in_memory(array, key in last))
 
@@ -125,6 +142,74 @@ case("layernorm", [
     node("Add", "x n", "y")], {"x": [1, 6, 4, 3]}, "y",
     {"two": f32(2), "epsilon": f32(1e-6), "norm.weight": (6,), "norm.bias": (6,), "w": (6, 6), "wb": (6,),
      "gamma": (6,)})
+case("borders", [
+    node("Pad", "x around half", "a", "", mode="constant"), node("Pad", "a sides", "b", mode="reflect"),
+    node("Pad", "b sides", "c", mode="edge"), node("Pad", "c channels", "d"), node("Pad", "d less", "y")],
+    {"x": [1, 3, 5, 4]}, "y",
+    {"around": numbers(0, 0, 1, 2, 0, 0, 0, 1), "half": half, "sides": numbers(0, 0, 2, 1, 0, 0, 1, 2),
+     "channels": numbers(0, 1, 0, 0, 0, 2, 0, 0), "less": numbers(0, -2, -1, 1, 0, 0, 0, -2)})
+case("resized", [
+    node("Resize", "x   s1", "a", mode="nearest", nearest_mode="round_prefer_ceil"),
+    node("Resize", "a   s2", "b", mode="nearest", coordinate_transformation_mode="asymmetric",
+         nearest_mode="floor"),
+    node("Resize", "b   s3", "c", mode="nearest", coordinate_transformation_mode="half_pixel",
+         nearest_mode="round_prefer_floor"),
+    node("Resize", "c  up", "d", mode="cubic"),
+    node("Resize", "d  up", "y", mode="cubic", coordinate_transformation_mode="align_corners")],
+    {"x": [1, 3, 4, 5]}, "y",
+    {"s1": numbers(1, 3, 6, 9), "s2": numbers(1, 3, 9, 6), "s3": numbers(1, 3, 7, 4),
+     "up": np.array([1, 1, 2, 2], f32)})
+case("positions", [
+    node("Conv", "x w", "a"), node("Add", "a pos", "b"), node("Mul", "plane b", "c"),
+    node("Sub", "all c", "d"),
+    node("Max", "d least", "e"), node("Div", "one e", "f"), node("Concat", "f pos", "g", axis=1),
+    node("Concat", "row g", "h", axis=2), node("Reshape", "h flat", "i"),
+    node("Transpose", "i", "j", perm=[0, 2, 1]), node("Concat", "class j", "k", axis=1),
+    node("Add", "k embedding", "y")], {"x": [1, 3, 4, 3]}, "y",
+    {"w": (5, 3, 1, 1), "pos": (1, 5, 4, 3), "plane": (4, 3), "all": (5, 4, 1), "one": one,
+     "least": np.linspace(0.5, 1, 5, dtype=f32).reshape(5, 1, 1), "row": (1, 10, 1, 3),
+     "flat": numbers(1, 10, 15), "class": (1, 1, 10), "embedding": (1, 16, 10)}, last=("y",))
+case("many", [
+    *[node("Mul", f"x n{i}", f"a{i}") for i in range(19)],
+    node("Concat", " ".join(f"a{i}" for i in range(19)), "y", axis=1)], {"x": [1, 2, 3, 4]}, "y",
+    {f"n{i}": f32(i - 4.5) for i in range(19)})
+case("twice", [
+    node("Conv", "x w", "a"), node("InstanceNormalization", "a ones zeros", "b"),
+    node("Mul", "b factor", "c"),
+    node("Add", "b shift", "d"), node("Sub", "x mean", "e"), node("Mul", "e third", "f"),
+    node("Div", "e third", "g"), node("Concat", "c d f g", "y", axis=1)], {"x": [1, 3, 4, 5]}, "y",
+    {"w": (3, 3, 1, 1), "ones": np.ones(3, f32), "zeros": np.zeros(3, f32), "factor": (3, 1, 1),
+     "shift": (3, 1, 1), "mean": (1, 3, 1, 1), "third": third})
+case("keras", [
+    node("Transpose", "x", "a", perm=[0, 2, 3, 1]), node("Relu", "a", "b"), node("Neg", "a", "c"),
+    node("Relu", "c", "d"), node("Mul", "slope d", "e"), node("Add", "b e", "f"),
+    node("Transpose", "f", "g", perm=[0, 3, 1, 2]), node("Pad", "g border least", "h"),
+    node("MaxPool", "h", "y", kernel_shape=[3, 3], strides=[2, 2])], {"x": [1, 4, 5, 3]}, "y",
+    {"slope": (1, 1, 4), "border": numbers(0, 0, 1, 0, 0, 0, 1, 1), "least": f32(-np.inf)})
+case("label", [
+    node("Conv", "x w", "a"), node("Softmax", "a", "scores", axis=1), node("ArgMax", "scores", "b", axis=1),
+    node("Cast", "b", "label", to=6)], {"x": [1, 3, 4, 3]}, "scores label", {"w": (5, 3, 1, 1)})
+case("reduced", [
+    node("ReduceMean", "x", "mean", axes=[1]), node("ReduceMax", "x", "most", axes=[1]),
+    node("Concat", "mean most", "a", axis=1), node("Conv", "a w", "b", pads=[1] * 4),
+    node("Sigmoid", "b", "c"),
+    node("Mul", "c x", "d"), node("ReduceL2", "d", "e", axes=[1]), node("Max", "e least", "f"),
+    node("Div", "d f", "g"), node("ReduceSum", "g spatial", "h", keepdims=0),
+    node("ReduceMin", "g", "i", axes=[2, 3]),
+    node("ReduceL2", "x", "j", axes=[1, 2, 3], keepdims=0), node("Mul", "i gain", "k"),
+    node("ReduceSumSquare", "k", "l", axes=[-3])], {"x": [1, 4, 5, 3]}, "g h j l",
+    {"w": (1, 2, 3, 3), "least": f32(1e-6), "spatial": numbers(2, 3), "gain": f32(2)})
+case("functions", [
+    helper.make_node("Block", ["x", "w1"], ["a"], name="/first", domain="own", slope=0.25),
+    helper.make_node("Block", ["a", "w2"], ["y"], name="/second", domain="own")],
+    {"x": [1, 3, 4, 5]}, "y", {"w1": (4, 3, 1, 1), "w2": (2, 4, 3, 3)})
+case("named", [
+    node("MaxPool", "x", "a", "/maxpool/MaxPool", kernel_shape=[3, 3], pads=[1] * 4),
+    node("Conv", "a w", "b", "/layer1/layer1.0/conv1/Conv", pads=[1] * 4),
+    node("Add", "b a", "c", "/layer1/layer1.0/Add"),
+    node("Sigmoid", "c", "d", "/layer1/layer1.0/Sigmoid_1"), node("Mul", "c d", "e"), node("Add", "e a", "f"),
+    node("Mul", "f d", "y")],
+    {"x": [1, 3, 4, 5]}, "y", {"w": (3, 3, 3, 3)})
 case("norms", [
     node("Reshape", "x groups", "a"), node("InstanceNormalization", "a gw gb", "b"),
     node("Reshape", "b whole", "c"), node("Mul", "c weight", "d"), node("Add", "d bias", "e"),

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "base/diag.h"
 #include "base/file.h"
+#include "base/template.h"
 #include "base/text.h"
 
 /* ---- arena ---- */
@@ -384,6 +385,47 @@ static void paths_are_joined(void) {
   arena_free(arena);
 }
 
+static void folders_are_made_or_not_at_all(void) {
+  Arena *arena = arena_new();
+  char folder[] = "/tmp/cnnc-folders.XXXXXX";
+  CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
+  const char *a = arena_printf(arena, "%s/a", folder), *b = arena_printf(arena, "%s/b/", a),
+             *file = arena_printf(arena, "%s/file", a), *why = NULL;
+  Outputs *outputs = outputs_new(arena);
+  CU_ASSERT(outputs_folder(outputs, b, &why) && file_exists(b));
+  CU_ASSERT(outputs_folder(outputs, folder, &why)); /* which is there, and stays */
+  CU_ASSERT(outputs_add(outputs, file, "x", 1, &why));
+  outputs_abandon(outputs);
+  CU_ASSERT(!file_exists(a) && file_exists(folder));
+  CU_ASSERT(outputs_folder(outputs, a, &why) && outputs_add(outputs, file, "x", 1, &why));
+  CU_ASSERT(outputs_commit(outputs, &why) && file_exists(file));
+  CU_ASSERT(!outputs_folder(outputs, file, &why) && strcmp(why, "it is no folder") == 0);
+  CU_ASSERT(!outputs_folder(outputs, arena_printf(arena, "%s/b", file), &why));
+  CU_ASSERT(unlink(file) == 0 && rmdir(a) == 0 && rmdir(folder) == 0);
+  arena_free(arena);
+}
+
+static void templates_are_filled(void) {
+  Arena *arena = arena_new();
+  const Blank blanks[] = {{"A", "one"}, {"TWO_B", "@A@"}, {"EMPTY", ""}, {NULL, NULL}};
+  static const char *const cases[][2] = {
+      {"", ""},
+      {"@A@", "one"},
+      {"x@A@@A@y\n", "xoneoney\n"},
+      {"@TWO_B@", "@A@"}, /* what was filled in is not read again */
+      {"a@b.c @ @NOT@ @@ @A", "a@b.c @ @NOT@ @@ @A"},
+      {"1\n@EMPTY@\n2\n", "1\n2\n"},
+      {"@EMPTY@\n2", "2"},
+      {"x@EMPTY@\n@EMPTY@y", "x\ny"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    Text text = {.arena = arena};
+    template_put(&text, cases[i][0], blanks);
+    CU_ASSERT_STRING_EQUAL(text.n ? text.s : "", cases[i][1]);
+  }
+  arena_free(arena);
+}
+
 CU_TestInfo suite_base[] = {
     {"an arena gives zeroed, aligned memory", arena_gives_zeroed_aligned_memory},
     {"vectors keep what was pushed", vectors_keep_what_was_pushed},
@@ -407,5 +449,7 @@ CU_TestInfo suite_base[] = {
     {"slugs are in alphabetical order", slugs_are_in_order},
     {"outputs are written whole or not at all", outputs_are_whole_or_not_at_all},
     {"paths are joined", paths_are_joined},
+    {"folders are made, or not at all", folders_are_made_or_not_at_all},
+    {"templates are filled", templates_are_filled},
     CU_TEST_INFO_NULL,
 };

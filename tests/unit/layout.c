@@ -22,7 +22,7 @@ static int draw(uint64_t *state, int n) {
 
 static bool add(Case *c, int64_t bytes, int born, int dies) {
   if (c->n == MOST) return false;
-  c->block[c->n] = (Block){bytes, born, dies, -1};
+  c->block[c->n] = (Block){bytes, born, dies, -1, 0};
   c->list[c->n] = &c->block[c->n];
   c->n++;
   return true;
@@ -118,7 +118,7 @@ static void test_long(void) {
   Arena *arena = arena_new();
   Block *block = NEW_ARRAY(arena, Block, LAYERS), **list = NEW_ARRAY(arena, Block *, LAYERS);
   for (int i = 0; i < LAYERS; i++) {
-    block[i] = (Block){16 + i % 7, i, i + 1, -1};
+    block[i] = (Block){16 + i % 7, i, i + 1, -1, 0};
     list[i] = &block[i];
   }
   const clock_t before = clock();
@@ -131,8 +131,19 @@ static void test_long(void) {
   arena_free(arena);
 }
 
+/* Whatever order the C library's qsort leaves them in. */
+static void test_equal(void) {
+  Case c = {.steps = 1};
+  uint64_t state = 1;
+  for (int i = 0; i < MOST; i++) add(&c, 16, 0, 0);
+  shuffle(&c, &state);
+  checked(&c);
+  for (int i = 0; i < MOST; i++) CU_ASSERT_EQUAL(c.list[i]->offset, 16 * i);
+}
+
 CU_TestInfo suite_layout[] = {{"small", test_small},
                               {"a chain of layers", test_orders},
                               {"rectangles cut into blocks", test_random},
                               {"100,000 layers", test_long},
+                              {"equal blocks lie in their order", test_equal},
                               CU_TEST_INFO_NULL};

@@ -81,7 +81,7 @@ static Net net_start(Shape input) {
   net.last = graph_node(net.graph, &op_input, 0, NULL);
   net.last->shape = input;
   net.last->name = "image";
-  const Port port = {"image", net.last, NO_SPAN};
+  const Port port = {"image", net.last, NO_SPAN, AS_FLOATS};
   vec_push(net.arena, net.graph->inputs, port);
   return net;
 }
@@ -325,7 +325,7 @@ static void check_layer(Shape input, const Op *op, const char *text) {
   }
   net_weights(&net);
   check_node(&net, node);
-  const Port port = {"output", node, NO_SPAN};
+  const Port port = {"output", node, NO_SPAN, AS_FLOATS};
   vec_push(net.arena, net.graph->outputs, port);
   net.graph->training = mean_square(&net);
   Graph *graph = pass_differentiate(net.arena, net.graph).graph;

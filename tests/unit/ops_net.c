@@ -79,7 +79,7 @@ Node *net_input(Net *net, Shape shape, Elem elem, bool chw) {
   Node *node = graph_outside(net->graph, &op_input, (PortInfo){net->graph->inputs.n, elem, chw});
   node->shape = shape;
   node->name = "image";
-  const Port port = {"image", node, NO_SPAN};
+  const Port port = {"image", node, NO_SPAN, AS_FLOATS};
   vec_push(net->arena, net->graph->inputs, port);
   return net->last = node;
 }
@@ -130,7 +130,7 @@ Node *net_loss(Net *net, const char *loss, const char *text, int nin, Node *cons
 }
 
 void net_end(Net *net, const char *loss, const char *text) {
-  const Port port = {"output", net->last, NO_SPAN};
+  const Port port = {"output", net->last, NO_SPAN, AS_FLOATS};
   vec_push(net->arena, net->graph->outputs, port);
   graph_layout_weights(net->graph);
   Training *training = net->graph->training = NEW(net->arena, Training);

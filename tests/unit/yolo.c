@@ -210,7 +210,7 @@ static Net heads_net(const HeadLoss *of) {
     detail->picture_h = of->picture_h;
     detail->picture_w = of->picture_w;
     head->detail = detail;
-    const Port port = {"head", head, NO_SPAN};
+    const Port port = {"head", head, NO_SPAN, AS_FLOATS};
     vec_push(net.arena, net.graph->outputs, port);
     vec_push(net.arena, training->losses, ((LossUse){.op = loss_named("yolo"), .port = k, .weight = 1}));
   }

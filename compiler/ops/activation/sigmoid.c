@@ -25,4 +25,5 @@ const Op op_sigmoid = {
     .map_needs = map_needs_y,
     .map = value,
     .map_gradient = gradient,
+    .int8 = INT8_UNIT,
 };

@@ -140,4 +140,5 @@ const Op op_softmax = {
     .eval = run,
     .gradient = backward,
     .lower = lower,
+    .int8 = INT8_SOFTMAX,
 };

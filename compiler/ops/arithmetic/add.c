@@ -27,4 +27,5 @@ const Op op_add = {
     MAP_OPERATOR,
     .map_eval = sum,
     .map = value,
+    .int8 = INT8_SUM,
 };

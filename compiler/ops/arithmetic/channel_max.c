@@ -27,7 +27,8 @@ static Val not_a_number(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
 }
 
 static Val most(Lower *l, const Ix *y, const Ix *x, int64_t channels) {
-  return add(walk_row_max(l, l->in[0], y, x, channels), walk_row_sum(l, channels, y, x, not_a_number, NULL));
+  const Val unknown = walk_row_sum(l, channels, y, x, not_a_number, NULL);
+  return add(walk_row_max(l, l->in[0], y, x, channels), unknown);
 }
 
 static void lower(Lower *l) { channels_lower(l, most); }

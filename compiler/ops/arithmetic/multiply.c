@@ -45,4 +45,5 @@ const Op op_multiply = {
     .map_needs = needs,
     .map = value,
     .map_gradient = gradient,
+    .int8 = INT8_MULTIPLY,
 };

@@ -34,4 +34,5 @@ const Op op_subtract = {
     .map_slope = slope,
     .map = value,
     .map_gradient = gradient,
+    .int8 = INT8_DIFFERENCE,
 };

@@ -122,4 +122,5 @@ const Op op_conv = {
     .lower = correlation_lower_gather,
     .behind_repeats = &op_conv_repeated,
     .takes_pool = takes_pool,
+    .int8 = INT8_PRODUCT,
 };

@@ -53,7 +53,7 @@ int64_t correlation_macs(const Correlation *k) {
 
 Cost correlation_cost(const Node *node) {
   const Correlation k = correlation_of(node);
-  return (Cost){correlation_macs(&k)};
+  return (Cost){.macs = correlation_macs(&k)};
 }
 
 static int64_t padded(int64_t channels) { /* to two vectors of the widest target */

@@ -79,4 +79,5 @@ const Op op_depthwise = {
     .eval = correlation_eval_gather,
     .gradient = gradient,
     .lower = correlation_lower_gather,
+    .int8 = INT8_PRODUCT,
 };

@@ -42,7 +42,7 @@ static void shape(ShapeContext *context, Node *node) {
 
 static Cost cost(const Node *node) {
   const Node *forward = node_forward(node);
-  return (Cost){inputs_of(forward) * shape_row_elements(forward->shape)};
+  return (Cost){.macs = inputs_of(forward) * shape_row_elements(forward->shape)};
 }
 
 static void eval(const Eval *eval) {
@@ -157,4 +157,5 @@ const Op op_dense = {
     .eval = eval,
     .gradient = gradient,
     .lower = lower,
+    .int8 = INT8_PRODUCT,
 };

@@ -42,7 +42,7 @@ static bool has_corner(const Align *a, int k) {
 
 static Cost cost(const Node *node) {
   const int64_t samples = arg_int(node, "samples");
-  return (Cost){4 * samples * samples * shape_row_elements(node_forward(node)->shape)};
+  return (Cost){.macs = 4 * samples * samples * shape_row_elements(node_forward(node)->shape)};
 }
 
 /* ---- the meaning ---- */

@@ -234,9 +234,11 @@ static void box_vector(Lower *l, const Rows *r, int part) {
       of_shape = less(num(b, 0.5), constant(l, r->shape, r->width, &zero, r->lanes, r->lanes)),
       value = mul(choose(of_shape, vexp(t), sigmoid_or_slope(r, t, b)),
                   constant(l, r->factor, r->head->anchors * r->width, &at, r->lanes, r->lanes));
-  if (!r->back)
-    value = add(value,
-                add(corner(l, r, 0, &zero, r->lanes, r->lanes), corner(l, r, 1, &zero, r->lanes, r->lanes)));
+  if (!r->back) { /* one by one: each makes a table, and arguments are computed in any order */
+    const Val down = corner(l, r, 1, &zero, r->lanes, r->lanes),
+              right = corner(l, r, 0, &zero, r->lanes, r->lanes);
+    value = add(value, add(right, down));
+  }
   put(l, r, value, &zero, part, r->lanes);
 }
 

@@ -13,7 +13,7 @@ static void lower(Lower *l) { /* in[0]: the caller's buffer */
       NEST_FOR(b, c, e.c) {
         Val value = node->port->chw ? nest_load(b, nest_at(b, l->in[0], c, y, x), 1)
                                     : nest_load(b, nest_at(b, l->in[0], y, x, c), 1);
-        lower_store(l, convert(value, F32), &y, &x, &c, 1, 1);
+        lower_store(l, convert(value, node->elem), &y, &x, &c, 1, 1);
       }
 }
 

@@ -119,7 +119,7 @@ static Buf *value_buffer(Lower *l, BufPlace place, const char *name, const Node 
   const Elem elem = home_in(l->kernel, value).elem;
   Buf *buf = nest_buf(l->b, place, name, (Type){elem, 1}, e.n ? 4 : 3, e.n ? dim : dim + 1);
   buf->leads = e.n && l->b->lead;
-  buf->as_floats = elem == U8 || elem == I8;
+  buf->as_floats = value->elem == F32 && (elem == U8 || elem == I8);
   lie_within(l->kernel, buf, value);
   return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
 }
@@ -325,6 +325,16 @@ static Buf *constants(Nest *b, const char *name, const Node *normalize, int64_t 
   Buf *table = NEST_BUF(b, STACK, name, channels);
   for (int64_t c = 0; c < channels; c++) nest_store(b, nest_at(b, table, c), num(b, (float)of(normalize, c)));
   return table;
+}
+
+Buf *lower_constants(Lower *l, const char *member, Elem elem, int rank, const int64_t *dim,
+                     const void *values) {
+  Pack *pack = NEW(l->arena, Pack);
+  pack->name = arena_printf(l->arena, "%s_%s", l->b->name, member);
+  pack->values = values;
+  pack->node = l->node;
+  return bind(l, nest_buf(l->b, WEIGHTS, nest_text(l->b, "%s", member), (Type){elem, 1}, rank, dim),
+              (Binding){.kind = BIND_PACK, .pack = pack});
 }
 
 /* "weight of conv1, with normalize1 (scale/std, mean/std) and batchnorm1 in it, in the order ...": what

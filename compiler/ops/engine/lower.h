@@ -54,7 +54,9 @@ typedef struct Pack { /* weights in the order a kernel reads them: a nest from n
   Buf *out; /* in pack->nest */
   VEC(Weight *) source;
   VEC(Buf *) source_buf; /* what it reads; no sources: constants only */
-  Buf *factor, *shift;   /* in pack->nest: the constants of a folded normalize by channel, or NULL */
+  const void *values; /* constants that are there as they are, of `node`, and no nest; NULL: there is one */
+  const Node *node;
+  Buf *factor, *shift; /* in pack->nest: the constants of a folded normalize by channel, or NULL */
 } Pack;
 typedef struct Binding {
   BindKind kind;
@@ -136,7 +138,9 @@ const Binding *lower_binding(const Lower *, int buffer); /* of a local one: zero
 Buf *lower_weight(Lower *,
                   int k); /* node->weight[k], natural layout [dims]; NULL if the node has no such weight */
 Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* WORK */
-Buf *lower_keys(Lower *);                                                    /* I32 [2] */
+/* Constants in the model, as kernels of 8 bits read them. */
+Buf *lower_constants(Lower *, const char *member, Elem, int rank, const int64_t *dim, const void *values);
+Buf *lower_keys(Lower *);                                  /* I32 [2] */
 Buf *lower_table(Lower *, const float *values, int64_t n); /* constants [n]; equal ones once */
 void lower_join_rows(Lower *); /* before nest_fn: pictures of the result's size are seen as one row
                                   [1][h*w][c], where the kernel treats pixels alike */

@@ -318,7 +318,10 @@ static double affine_weight_slope(UNUSED const Node *node, const double *x, UNUS
                                   UNUSED const double *weight, UNUSED int64_t c, int k) {
   return k == WEIGHT ? x[0] : 1;
 }
-MAP_VALUE(affine_value) { return fma_(m->x[0], map_weight(m, WEIGHT), map_weight(m, BIAS)); }
+MAP_VALUE(affine_value) {
+  const Val bias = map_weight(m, BIAS); /* arguments may be computed in any order, and each makes a buffer */
+  return fma_(m->x[0], map_weight(m, WEIGHT), bias);
+}
 MAP_GRADIENT(affine_gradient) { return mul(map_weight(m, WEIGHT), dy); }
 static Val affine_weight_gradient(Map *m, Val dy, int k) { return k == WEIGHT ? mul(m->x[0], dy) : dy; }
 

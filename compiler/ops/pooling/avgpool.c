@@ -185,4 +185,5 @@ const Op op_avgpool = {
     .gradient = avgpool_backward,
     .lower = avgpool_lower,
     .pool = mean_of,
+    .int8 = INT8_MEAN,
 };

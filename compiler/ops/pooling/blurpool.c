@@ -69,7 +69,7 @@ static void shape(ShapeContext *context, Node *node) {
 }
 
 static Cost cost(const Node *node) {
-  return (Cost){shape_row_elements(node->shape) * node->window->kernel[0] * node->window->kernel[1]};
+  return (Cost){.macs = shape_row_elements(node->shape) * node->window->kernel[0] * node->window->kernel[1]};
 }
 
 /* ---- the oracle ---- */

@@ -17,4 +17,5 @@ const Op op_global_avgpool = {
     .eval = avgpool_run,
     .gradient = avgpool_backward,
     .lower = avgpool_lower,
+    .int8 = INT8_MEAN,
 };

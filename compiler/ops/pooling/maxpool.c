@@ -150,4 +150,5 @@ const Op op_maxpool = {
     .gradient = maxpool_backward,
     .lower = maxpool_lower,
     .pool = largest_of,
+    .int8 = INT8_LARGEST,
 };

@@ -97,4 +97,5 @@ const Op op_channel_shuffle = {
     .eval = run,
     .gradient = backward,
     .lower = lower,
+    .int8 = INT8_MOVE,
 };

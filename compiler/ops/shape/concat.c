@@ -140,6 +140,7 @@ const Op op_concat = {
     .eval = run,
     .gradient = backward,
     .lower = lower,
+    .int8 = INT8_MOVE,
 };
 
 /* ---- what cannot be written into the result by its producer ---- */

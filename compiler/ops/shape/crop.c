@@ -53,4 +53,5 @@ const Op op_crop = {
     .eval = run,
     .gradient = backward,
     .lower = lower,
+    .int8 = INT8_MOVE,
 };

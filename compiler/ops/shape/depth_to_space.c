@@ -43,4 +43,5 @@ const Op op_depth_to_space = {
     .eval = run,
     .gradient = backward,
     .lower = lower,
+    .int8 = INT8_MOVE,
 };

@@ -35,9 +35,9 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 }
 
 #define FLATTEN                                                                                              \
-  .name = "flatten", .group = "shape", .keeps_spatial = true, .summary = "a vector of all elements",         \
-  .params = params, .example = "flatten -> dense(10)", .shape = shape,                                       \
-  .detail = "y[(h*W + w)*C + c] = x[h][w][c]; with order=chw y[(c*H + h)*W + w]"
+  .name = "flatten", .group = "shape", .keeps_spatial = true, .int8 = INT8_MOVE,                             \
+  .summary = "a vector of all elements", .params = params, .example = "flatten -> dense(10)",                \
+  .shape = shape, .detail = "y[(h*W + w)*C + c] = x[h][w][c]; with order=chw y[(c*H + h)*W + w]"
 
 const Op op_flatten = {FLATTEN, .family = FAMILY_ALIAS, .eval = run, .gradient = backward};
 

@@ -73,4 +73,5 @@ const Op op_slice = {
     .eval = run,
     .gradient = backward,
     .lower = lower,
+    .int8 = INT8_MOVE,
 };

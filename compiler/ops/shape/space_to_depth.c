@@ -45,4 +45,5 @@ const Op op_space_to_depth = {
     .eval = run,
     .gradient = backward,
     .lower = lower,
+    .int8 = INT8_MOVE,
 };

@@ -41,6 +41,8 @@ static const Command COMMANDS[] = {
     {"filters", "--layer NAME -o OUT.png", "the filters of a layer", cnn_program_filters, false},
     {"dream", "--output K -o OUT.png", "an input that excites an output", cnn_program_dream, true},
     {"occlude", "IMAGE -o OUT.png", "what matters in a picture, by covering it", cnn_program_occlude, true},
+    {"observe", "--data PATH -o FILE.json", "which numbers values take, for cnnc quantize",
+     cnn_program_observe, true},
     {"saliency", "IMAGE -o OUT.png", "what matters in a picture, by gradients", cnn_program_saliency, true},
 };
 enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };

@@ -21,6 +21,7 @@ int cnn_program_features(const cnn_program *program, int argc, char **argv);
 int cnn_program_filters(const cnn_program *program, int argc, char **argv);
 int cnn_program_dream(const cnn_program *program, int argc, char **argv);
 int cnn_program_occlude(const cnn_program *program, int argc, char **argv);
+int cnn_program_observe(const cnn_program *program, int argc, char **argv);
 int cnn_program_saliency(const cnn_program *program, int argc, char **argv);
 
 /* prints the message; CNN_EXIT_FAILED */

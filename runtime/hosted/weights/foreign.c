@@ -45,7 +45,8 @@ static cnn_status pickle(const char *path) {
 static cnn_status keras(const char *path, const char *what) {
   return cnn_failure(CNN_BAD_FORMAT,
                      "%s: is %s, which is not read. Keras's kernels have another order of dimensions and "
-                     "other names: docs/from-keras.md has the Python lines that change both. These make an "
+                     "other names: with the Python package 'python3 -m cnnc convert' changes both "
+                     "(docs/from-keras.md). These lines make an "
                      ".npz of it as it is:\n"
                      "import keras, numpy\n"
                      "numpy.savez(\"weights.npz\", **{w.path: w.numpy() for w in "

@@ -1,0 +1,98 @@
+"""export.py --cnnc CNNC [PROGRAM...]: the models of ONNX that cnnc writes: onnx's checker takes them with
+full inference of shapes, and onnxruntime computes for two images what the compiled code does. Without
+programs all of tests/run, which must have every operator with a way out; those without one are named."""
+# SPDX-License-Identifier: Apache-2.0
+import argparse, glob, os, re, sys, tempfile
+import numpy as np, onnx, onnxruntime
+top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.append(os.path.join(top, "tests"))  # behind onnx: one of the tests has its name
+import compiled
+
+ELEMENT = {"f32": np.float32, "u8": np.uint8, "i8": np.int8}
+MOST = 2e-5  # of the largest number
+
+
+def channels_first(array):
+    return np.ascontiguousarray(np.moveaxis(array, -1, 1) if array.ndim > 2 else array)
+
+
+def image_of(numbers, port, planes):
+    """As [H,W,C], of the caller's buffer, which may have the channels first."""
+    array, shape = np.array(numbers, ELEMENT[port["type"]]), port["shape"]
+    return np.moveaxis(array.reshape(shape[-1:] + shape[:-1]), 0, -1) if planes else array.reshape(shape)
+
+
+def worst_of(facts, got, wanted):
+    worst = 0
+    for k, port in enumerate(facts["outputs"]):
+        ours = channels_first(np.array([y[k] for y in wanted]).reshape([len(wanted), *port["shape"]]))
+        if got[k].shape != ours.shape:
+            raise ValueError(f"{port['name']} is {got[k].shape} instead of {ours.shape}")
+        if not (np.isnan(ours) == np.isnan(got[k])).all():
+            raise ValueError(f"{port['name']} is NaN elsewhere")
+        most = np.nanmax(np.abs(ours), initial=0)
+        worst = max(worst, np.nanmax(np.abs(got[k] - ours), initial=0) / (most or 1))
+    return worst
+
+
+def difference(cnnc, program, name, layout):
+    """The largest difference of all outputs; text: there is no model, and why."""
+    facts = compiled.facts_of(cnnc, program)
+    compiled.write_weights(facts, "w.safetensors")
+    words = ["--weights=w.safetensors"] if facts["weights"] else []
+    made = compiled.command(cnnc, program, *words, "--layout=" + layout, "-o", name + ".onnx")
+    if made.returncode == 1 and "[onnx-operator]" in made.stderr:
+        return re.search(r"error: (.*) \[", made.stderr)[1]
+    if made.returncode:
+        raise ValueError(made.stderr)
+    onnx.checker.check_model(name + ".onnx", full_check=True)
+    net = compiled.Net(cnnc, program, "w.safetensors", name)
+    images = [compiled.draw_inputs(facts, seed) for seed in (5, 6)]
+    feed, text = {}, open(program).read()
+    for k, port in enumerate(facts["inputs"]):
+        planes = re.search(rf"input {port['name']}:[^\n]*layout=chw", text)
+        batch = np.stack([image_of(image[k], port, planes) for image in images])
+        feed[port["name"]] = channels_first(batch) if layout == "chw" else np.ascontiguousarray(batch)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(name + ".onnx", options, providers=["CPUExecutionProvider"])
+    return worst_of(facts, session.run(None, feed), [net(image) for image in images])
+
+
+def ways_out():
+    with open(top + "/compiler/exchange/onnx_out.def") as file:
+        return set(re.findall(r"^OUT\((\w+)", file.read(), re.M))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cnnc", required=True)
+    parser.add_argument("programs", nargs="*")
+    options = parser.parse_args()
+    cnnc = os.path.abspath(options.cnnc)
+    programs = list(map(os.path.abspath, options.programs)) or sorted(glob.glob(top + "/tests/run/*.cnn"))
+    wrong, seen = 0, set()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        for n, program in enumerate(map(os.path.abspath, programs)):
+            name = os.path.basename(program)[:-4]
+            try:
+                result = difference(cnnc, program, name, ("chw", "hwc")[n % 2])
+            except Exception as problem:
+                result = None
+                print(f"not ok - {name}: {problem}", flush=True)
+            if not isinstance(result, str):
+                seen.update(layer["operator"] for layer in compiled.facts_of(cnnc, program)["layers"])
+            if isinstance(result, str):
+                print(f"# {name}: {result}", flush=True)
+            elif result is not None:
+                word = "ok" if result < MOST else "not ok"
+                print(f"{word} - {name}: differs by {result:.0e} of the largest", flush=True)
+            wrong += not isinstance(result, str) and not (result is not None and result < MOST)
+    missing = [] if options.programs else sorted(ways_out() - seen)
+    print(f"{'not ok' if missing else 'ok'} - operators that were not looked at: {missing or 'none'}")
+    raise SystemExit(wrong > 0 or bool(missing))
+
+
+if __name__ == "__main__":
+    main()

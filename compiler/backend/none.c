@@ -1,0 +1,49 @@
+/* none.c: the rest of this folder where cnnc runs in a page: no C compiler, no files of weights. */
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/backend.h"
+#include "backend/origin.h"
+#include "backend/quantized.h"
+#include "backend/weights.h"
+#include "quantize/quantize.h"
+
+bool backend_compile(const Backend *backend, const char *text, size_t n, const char *output,
+                     const char **why) {
+  (void)backend, (void)text, (void)n, (void)output;
+  return *why = "there is no C compiler in a page", false;
+}
+
+bool backend_run(const Backend *backend, const char *text, size_t n, const char **printed, const char **why) {
+  (void)backend, (void)text, (void)n, (void)printed;
+  return *why = "there is no C compiler in a page", false;
+}
+
+const char *backend_help(const Backend *backend) {
+  (void)backend;
+  return "write the C file, and compile it elsewhere";
+}
+
+bool weights_read(Arena *arena, Diags *diags, const WeightsWay *way, const Graph *graph, float *out) {
+  (void)arena, (void)graph, (void)out;
+  diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s: weights cannot be read in a page", way->path);
+  return false;
+}
+
+bool quantized_read(Arena *arena, Diags *diags, const WeightsWay *way, QuantFile **file) {
+  (void)arena, (void)diags, (void)way;
+  return *file = NULL, true;
+}
+
+Graph *quantize_graph(Arena *arena, Diags *diags, const Graph *graph, QuantFile *file) {
+  (void)arena, (void)diags, (void)graph, (void)file;
+  return NULL; /* there is no file */
+}
+
+const char *weights_file(Arena *arena, const char *weights) {
+  (void)arena;
+  return weights;
+}
+
+bool origin_read(Arena *arena, Diags *diags, const char *path, Graph *graph) {
+  (void)arena, (void)diags, (void)path, (void)graph;
+  return true;
+}

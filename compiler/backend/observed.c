@@ -1,0 +1,37 @@
+/* observed.c: ranges, means and histograms from JSON. */
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/observed.h"
+#include <jansson.h>
+#include <string.h>
+
+static const double *numbers(Arena *arena, const json_t *list, int *n) {
+  *n = (int)json_array_size(list);
+  double *x = NEW_ARRAY(arena, double, *n + 1);
+  for (int i = 0; i < *n; i++) x[i] = json_number_value(json_array_get(list, (size_t)i));
+  return x;
+}
+
+static bool take_value(Arena *arena, const json_t *value, Table *table) {
+  const char *name = json_string_value(json_object_get(value, "name"));
+  Observed *seen = NEW(arena, Observed);
+  if (!name) return false;
+  seen->name = arena_copy(arena, name, strlen(name));
+  seen->lo = json_number_value(json_object_get(value, "min"));
+  seen->hi = json_number_value(json_object_get(value, "max"));
+  seen->count = numbers(arena, json_object_get(value, "counts"), &seen->bins);
+  seen->mean = numbers(arena, json_object_get(value, "mean"), &seen->channels);
+  if (!seen->bins || !seen->channels || !(seen->lo <= 0) || !(seen->hi >= 0)) return false;
+  table_set(arena, table, seen->name, seen);
+  return true;
+}
+
+bool observed_read(Arena *arena, const char *path, Table *table, const char **why) {
+  json_error_t error;
+  json_t *root = json_load_file(path, 0, &error), *values = json_object_get(root, "values"), *value;
+  size_t i;
+  bool good = json_is_array(values);
+  json_array_foreach(values, i, value) good = good && take_value(arena, value, table);
+  json_decref(root);
+  if (!good) *why = "what was observed cannot be read";
+  return good;
+}

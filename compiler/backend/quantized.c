@@ -1,0 +1,97 @@
+/* quantized.c: the arrays of a quantised net's file, and what its metadata say. The format is read by the
+ * runtime's own code, as weights.c does. */
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/quantized.h"
+#include <jansson.h>
+#include <string.h>
+#include "hosted/weights/archive.h"
+#include "hosted/weights/matching.h"
+
+enum { VERSION = 1 };
+static const char note_name[] = "cnnc.quantization";
+
+/* ---- metadata ---- */
+static bool take_rounding(const json_t *object, Rounding *rounding) {
+  const char *name = json_string_value(json_object_get(object, "rounding"));
+  return name && rounding_find(name, rounding);
+}
+
+/* What is wrong, or NULL. */
+static const char *take_layers(Arena *arena, json_t *layers, QuantFile *file) {
+  const char *name;
+  json_t *layer;
+  if (layers && !json_is_object(layers)) return "its \"layers\" are no object";
+  json_object_foreach(layers, name, layer) {
+    QuantLayer own = {arena_copy(arena, name, strlen(name)), file->rounding};
+    if (!json_is_object(layer)) return arena_printf(arena, "what it says of layer '%s' is no object", name);
+    if (!json_object_get(layer, "rounding")) continue;
+    if (!take_rounding(layer, &own.rounding))
+      return arena_printf(arena, "the rounding of layer '%s' is not single, double or float", name);
+    vec_push(arena, file->layers, own);
+  }
+  return NULL;
+}
+
+static const char *take_note(Arena *arena, const char *note, QuantFile *file) {
+  json_t *root = json_loads(note, 0, NULL);
+  const json_t *version = json_object_get(root, "version");
+  const char *wrong = NULL;
+  if (!json_is_object(root)) wrong = "they are no JSON object";
+  else if (!json_is_integer(version)) wrong = "they have no \"version\"";
+  else if (json_integer_value(version) != VERSION) wrong = "they are of another version than 1";
+  else if (!take_rounding(root, &file->rounding)) wrong = "the \"rounding\" is not single, double or float";
+  else wrong = take_layers(arena, json_object_get(root, "layers"), file);
+  json_decref(root);
+  return wrong;
+}
+
+/* ---- arrays ---- */
+static void copy_elements(const cnn_tensor *tensor, Elem elem, void *to) {
+  for (int64_t i = 0; i < tensor->size; i++) {
+    const double x = cnn_tensor_number(tensor, i);
+    if (elem == F32) ((float *)to)[i] = (float)x;
+    else if (elem == I32) ((int32_t *)to)[i] = (int32_t)x;
+    else ((int8_t *)to)[i] = (int8_t)x;
+  }
+}
+
+static void take_array(Arena *arena, const cnn_tensor *tensor, QuantFile *file) {
+  char shape[200];
+  QuantArray *array = NEW(arena, QuantArray);
+  array->name = arena_copy(arena, tensor->name, strlen(tensor->name));
+  array->type = cnn_dtype_name(tensor->dtype);
+  array->shape = arena_printf(arena, "%s", cnn_tensor_shape(tensor, shape, sizeof shape));
+  array->rank = tensor->rank;
+  array->size = tensor->size;
+  for (int d = 0; d < tensor->rank && d < 4; d++) array->dim[d] = tensor->dim[d];
+  array->known =
+      tensor->dtype == CNN_DTYPE_I8 || tensor->dtype == CNN_DTYPE_I32 || tensor->dtype == CNN_DTYPE_F32;
+  array->elem = tensor->dtype == CNN_DTYPE_I8 ? I8 : tensor->dtype == CNN_DTYPE_I32 ? I32 : F32;
+  if (array->known) {
+    void *data = arena_alloc(arena, (size_t)elem_bytes(array->elem) * (size_t)(array->size + 1));
+    copy_elements(tensor, array->elem, data);
+    array->data = data;
+  }
+  vec_push(arena, file->arrays, array);
+  table_set(arena, &file->by_name, array->name, array);
+}
+
+bool quantized_read(Arena *arena, Diags *diags, const WeightsWay *way, QuantFile **file) {
+  cnn_archive archive;
+  cnn_status status = cnn_archive_open(&archive, way->path);
+  if (status.code == CNN_OK && way->rename) status = cnn_rename(&archive, way->rename);
+  const char *note = status.code == CNN_OK ? cnn_archive_note(&archive, note_name) : NULL, *wrong = NULL;
+  *file = NULL;
+  if (note) {
+    QuantFile *read = *file = NEW(arena, QuantFile);
+    read->path = way->path;
+    wrong = take_note(arena, note, read);
+    for (int i = 0; i < archive.count && !wrong; i++) take_array(arena, &archive.tensor[i], read);
+  }
+  if (status.code != CNN_OK) diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
+  if (wrong)
+    diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s: the metadata '%s' cannot be used: %s",
+                way->path, note_name, wrong);
+  cnn_archive_close(&archive);
+  return status.code == CNN_OK && !wrong;
+}

@@ -1,0 +1,11 @@
+/* quantized.h: reads the file of a quantised net. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_QUANTIZED_H
+#define CNNC_QUANTIZED_H
+#include "backend/weights.h"
+#include "quantize/file.h"
+
+/* *file is NULL if it is of floats: it has no metadata `cnnc.quantization`. False: [weights-file], as it
+ * cannot be read, or as the metadata are not what they should be. */
+bool quantized_read(Arena *, Diags *, const WeightsWay *, QuantFile **file);
+#endif

@@ -1,0 +1,16 @@
+/* example.h: a program's side of a net: its buffers, what fills them, the call, what prints the results.
+ * Private to emit/. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_EXAMPLE_H
+#define CNNC_EXAMPLE_H
+#include "emit/module.h"
+
+typedef struct Example {
+  const char *buffers;        /* declarations */
+  const char *fill;           /* loops over the inputs, in a function */
+  const char *call;           /* of NAME_infer */
+  const char *print, *serial; /* statements that print the beginning of each output: by stdio, by Arduino */
+} Example;
+
+Example example_of(Net *, bool trained); /* trained: with the weights that are compiled in */
+#endif

@@ -1,0 +1,243 @@
+/* library.c: a net as a folder that Arduino, PlatformIO, ESP-IDF, Zephyr and CMake take as it is. The texts
+ * are templates in library/. */
+// SPDX-License-Identifier: Apache-2.0
+#include <ctype.h>
+#include <inttypes.h>
+#include <string.h>
+#include "base/template.h"
+#include "emit/example.h"
+
+static const struct {
+  const char *name, *text;
+} template_table[] = {
+#include "emit/library_texts.inc"
+    {NULL, NULL},
+};
+
+/* Which template makes which file. */
+static const char *const files[][2] = {
+    {"library.properties.in", "library.properties"},
+    {"sketch.ino.in", "examples/@NAME@/@NAME@.ino"},
+    {"keywords.txt.in", "keywords.txt"},
+    {"library.json.in", "library.json"},
+    {"CMakeLists.txt.in", "CMakeLists.txt"},
+    {"idf_component.yml.in", "idf_component.yml"},
+    {"module.yml.in", "zephyr/module.yml"},
+    {"Kconfig.in", "Kconfig"},
+    {"README.md.in", "README.md"},
+};
+
+typedef VEC(Blank) Blanks;
+typedef VEC(LibraryFile) Files;
+
+static void fill(Net *net, Blanks *blanks, const char *name, const char *text) {
+  const Blank blank = {name, text};
+  vec_push(net->arena, *blanks, blank);
+}
+
+/* ---- names ---- */
+/* Headers that a folder in the way of includes would hide. */
+static const char *const c_headers[] = {
+    "assert", "complex", "ctype",  "errno",  "fenv",    "float",   "inttypes", "iso646",  "limits",
+    "locale", "malloc",  "math",   "memory", "setjmp",  "signal",  "stdarg",   "stdbool", "stddef",
+    "stdint", "stdio",   "stdlib", "string", "strings", "tgmath",  "unistd",   "threads", "time",
+    "uchar",  "wchar",   "wctype", "sched",  "select",  "Arduino", "features", NULL};
+/* Targets that CMake keeps for itself. */
+static const char *const cmake_targets[] = {"all",  "clean",  "help",       "install",       "package",
+                                            "test", "depend", "edit_cache", "rebuild_cache", NULL};
+
+static bool is_among(const char *const *words, const char *word) {
+  for (; *words; words++)
+    if (strcmp(*words, word) == 0) return true;
+  return false;
+}
+
+bool library_name_taken(const char *name) { return is_among(c_headers, name); }
+
+const char *library_mark(Arena *arena, const char *name) {
+  return arena_printf(arena, "Made by cnnc (library %s).", name);
+}
+
+/* Arduino's begin with a letter, are its own where they begin with arduino, and have at most 63 letters. */
+static const char *arduino_name(Arena *arena, const char *name) {
+  enum { MOST = 63 };
+  const char *from = name + strspn(name, "_"), *own = "arduino";
+  size_t same = 0;
+  while (own[same] && tolower((unsigned char)from[same]) == own[same]) same++;
+  if (!own[same] || !isalpha((unsigned char)*from)) from = arena_printf(arena, "net_%s", from);
+  const size_t n = strlen(from);
+  return arena_copy(arena, from, n > MOST ? MOST : n);
+}
+
+/* PlatformIO's in lower case with dashes. */
+static const char *platformio_name(Arena *arena, const char *name) {
+  const char *from = arduino_name(arena, name);
+  char *copy = arena_copy(arena, from, strlen(from));
+  for (char *c = copy; *c; c++) *c = *c == '_' ? '-' : (char)tolower((unsigned char)*c);
+  return copy;
+}
+
+static const char *quoted(Arena *arena, const char *text) {
+  Text out = {.arena = arena};
+  text_json(&out, text);
+  return out.s;
+}
+
+static void fill_names(Net *net, Blanks *blanks, const LibraryFacts *facts) {
+  Arena *arena = net->arena;
+  const char *name = net->name, *open = strrchr(facts->author, '<'), *close = open ? strchr(open, '>') : NULL;
+  const bool mail = close && open > facts->author && !close[1];
+  size_t n = mail ? (size_t)(open - facts->author) : strlen(facts->author);
+  while (n && facts->author[n - 1] == ' ') n--;
+  fill(net, blanks, "NAME", name);
+  fill(net, blanks, "UPPER", net->upper);
+  fill(net, blanks, "KCONFIG", net->upper);
+  fill(net, blanks, "ARDUINO_NAME", arduino_name(arena, name));
+  fill(net, blanks, "PIO_NAME", platformio_name(arena, name));
+  fill(net, blanks, "CMAKE_NAME", is_among(cmake_targets, name) ? arena_printf(arena, "%s_net", name) : name);
+  fill(net, blanks, "VERSION", facts->version);
+  fill(net, blanks, "PLAIN_VERSION", arena_copy(arena, facts->version, strcspn(facts->version, "-+")));
+  fill(net, blanks, "AUTHOR", facts->author);
+  fill(net, blanks, "AUTHOR_NAME_QUOTED", quoted(arena, arena_copy(arena, facts->author, n)));
+  fill(net, blanks, "AUTHOR_EMAIL_JSON",
+       mail ? arena_printf(arena, ", \"email\": %s",
+                           quoted(arena, arena_copy(arena, open + 1, (size_t)(close - open - 1))))
+            : "");
+  fill(net, blanks, "URL", facts->url);
+  fill(net, blanks, "URL_QUOTED", quoted(arena, facts->url));
+  fill(net, blanks, "COMMAND", facts->command);
+}
+
+/* ---- what is in it ---- */
+static const char *ports_of(Net *net) { /* as a table for people */
+  const Graph *graph = net->graph;
+  Text out = {.arena = net->arena};
+  text_put(&out, "| | shape | type |\n|---|---|---|");
+  for (int i = 0; i < graph->inputs.n; i++) {
+    const Port *port = &graph->inputs.data[i];
+    text_put(&out, "\n| input `%s` | %s%s | `%s` |", net->input[i].name,
+             shape_text(net->arena, port->node->shape),
+             port->node->shape.rank < 2 ? ""
+             : port->node->port->chw    ? ", channels first"
+                                        : ", channels last",
+             net_input_type(net, i));
+  }
+  for (int i = 0; i < graph->outputs.n; i++)
+    text_put(&out, "\n| output `%s` | %s | `%s` |", net->output[i].name,
+             shape_text(net->arena, graph->outputs.data[i].node->shape), net_output_type(net, i));
+  return out.s;
+}
+
+static const char *sentence_of(Net *net) {
+  const Graph *graph = net->graph;
+  Text out = {.arena = net->arena};
+  text_put(&out, "The net %s as C:", graph->name);
+  for (int i = 0; i < graph->inputs.n; i++)
+    text_put(&out, "%s %s %s", i ? "," : "", graph->inputs.data[i].name,
+             shape_text(net->arena, graph->inputs.data[i].node->shape));
+  text_put(&out, " ->");
+  for (int i = 0; i < graph->outputs.n; i++)
+    text_put(&out, "%s %s %s", i ? "," : "", graph->outputs.data[i].name,
+             shape_text(net->arena, graph->outputs.data[i].node->shape));
+  text_put(&out, ".");
+  return out.s;
+}
+
+static const char *keywords_of(const Net *net) {
+  Text out = {.arena = net->arena};
+  text_put(&out, "%s_workspace\tKEYWORD1\n", net->name);
+  if (net->model) text_put(&out, "%s_model\tKEYWORD1\n%s_weights\tKEYWORD1\n", net->name, net->name);
+  if (net->model) text_put(&out, "%s_pack\tKEYWORD2\n%s_open\tKEYWORD2\n", net->name, net->name);
+  text_put(&out, "%s_infer\tKEYWORD2\n%s_target\tKEYWORD2\n", net->name, net->name);
+  if (net->model && net->options->weights) text_put(&out, "%s_trained\tLITERAL1\n", net->name);
+  if (net->graph->nlabels) text_put(&out, "%s_labels\tLITERAL1\n", net->name);
+  text_put(&out, "%s_BATCH\tLITERAL1\n%s_WORKSPACE_BYTES\tLITERAL1", net->upper, net->upper);
+  for (int i = 0; i < net->graph->inputs.n; i++)
+    text_put(&out, "\n%s_%s_SIZE\tLITERAL1", net->upper, net->input[i].upper);
+  for (int i = 0; i < net->graph->outputs.n; i++)
+    text_put(&out, "\n%s_%s_SIZE\tLITERAL1", net->upper, net->output[i].upper);
+  return out.s;
+}
+
+/* How weights are changed, or brought where there are none. */
+static const char *weights_text(Net *net) {
+  const char *name = net->name;
+  if (!net->model) return "The net has no weights.";
+  return arena_printf(
+      net->arena,
+      "%s the command below,\nwith `--weights=FILE` and `--emit=model -o %s.model`, writes them as a file "
+      "that "
+      "`%s_open(bytes, size)`\ntakes where it lies, in flash or mapped, without a copy. `%s_pack(&model, "
+      "&weights)` fills a model of\n`%s_weights`, arrays in the usual layout. Either is the first argument "
+      "of "
+      "`%s_infer`.",
+      net->options->weights ? "The weights are compiled in. Others can be had later:"
+                            : "No weights are compiled in: they are brought when the program runs:",
+      name, name, name, name, name);
+}
+
+static void fill_texts(Net *net, Blanks *blanks) {
+  Arena *arena = net->arena;
+  const Example example = example_of(net, net->options->weights != NULL);
+  const NetSizes sizes = emit_sizes(net);
+  const char *sentence = sentence_of(net), *mark = library_mark(arena, net->name);
+  Text memory = {.arena = arena};
+  emit_memory(&memory, net, true);
+  fill(net, blanks, "MARK", mark);
+  fill(net, blanks, "SENTENCE", sentence);
+  fill(net, blanks, "SENTENCE_QUOTED", quoted(arena, sentence));
+  fill(net, blanks, "DESCRIPTION_QUOTED", quoted(arena, arena_printf(arena, "%s %s", sentence, mark)));
+  fill(net, blanks, "KEYWORDS", keywords_of(net));
+  fill(net, blanks, "PORTS", ports_of(net));
+  fill(net, blanks, "MEMORY", arena_copy(arena, memory.s, memory.n - 1));
+  fill(net, blanks, "MODEL_BYTES", text_thousands(arena, sizes.model_bytes));
+  fill(net, blanks, "WORKSPACE_BYTES", text_thousands(arena, sizes.workspace_bytes));
+  fill(net, blanks, "BUFFERS", example.buffers);
+  fill(net, blanks, "FILL", example.fill);
+  fill(net, blanks, "CALL", example.call);
+  fill(net, blanks, "PRINT_SERIAL", example.serial);
+  fill(net, blanks, "WEIGHTS_TEXT", weights_text(net));
+}
+
+/* ---- the files ---- */
+static const char *template_of(const char *name) {
+  int i = 0;
+  while (strcmp(template_table[i].name, name) != 0) i++;
+  return template_table[i].text;
+}
+
+static void add_file(Net *net, Files *all, const char *path, Text text) {
+  const LibraryFile file = {path, text};
+  vec_push(net->arena, *all, file);
+}
+
+const LibraryFile *emit_library(Net *net, const LibraryFacts *facts) {
+  Arena *arena = net->arena;
+  Blanks blanks = {0};
+  Files all = {0};
+  Text code = {.arena = arena}, header = code;
+  fill_names(net, &blanks, facts);
+  fill_texts(net, &blanks);
+  fill(net, &blanks, NULL, NULL);
+  text_put(&code, "/* %s */\n", library_mark(arena, net->name));
+  text_put(&header, "/* %s */\n", library_mark(arena, net->name));
+  emit_c(&code, net);
+  emit_header(&header, net);
+  add_file(net, &all, arena_printf(arena, "src/%s.c", net->name), code);
+  add_file(net, &all, arena_printf(arena, "src/%s.h", net->name), header);
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    Text path = {.arena = arena}, text = path;
+    template_put(&path, files[i][1], blanks.data);
+    template_put(&text, template_of(files[i][0]), blanks.data);
+    add_file(net, &all, path.s, text);
+  }
+  add_file(net, &all, NULL, (Text){.arena = arena});
+  return all.data;
+}
+
+void emit_embed(Text *out, Net *net) {
+  const Example example = example_of(net, true);
+  const Blank blanks[] = {{"NAME", net->name},    {"BUFFERS", example.buffers}, {"FILL", example.fill},
+                          {"CALL", example.call}, {"PRINT", example.print},     {NULL, NULL}};
+  template_put(out, template_of("embed.c.in"), blanks);
+}

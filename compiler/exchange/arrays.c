@@ -1,0 +1,59 @@
+/* arrays.c: arrays as a .safetensors file, little-endian on every machine. */
+// SPDX-License-Identifier: Apache-2.0
+#include "exchange/arrays.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/text.h"
+
+void arrays_add(Arrays *arrays, const char *name, Elem elem, int rank, const int64_t *dim, const void *data) {
+  NamedArray array = {.name = name, .elem = elem, .rank = rank, .size = 1, .data = data};
+  for (int d = 0; d < rank; d++) array.size *= array.dim[d] = dim[d];
+  vec_push(arrays->arena, arrays->list, array);
+}
+
+static bool write_array(FILE *file, const NamedArray *array) {
+  const size_t whole = (size_t)(array->size * elem_bytes(array->elem));
+  if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+    return whole == 0 || fwrite(array->data, 1, whole, file) == whole;
+  for (int64_t i = 0; i < array->size; i++) {
+    uint8_t bytes[4];
+    uint32_t word = 0;
+    if (array->elem == I8) bytes[0] = ((const uint8_t *)array->data)[i];
+    else memcpy(&word, (const char *)array->data + 4 * i, 4);
+    for (int b = 0; b < 4 && array->elem != I8; b++) bytes[b] = (uint8_t)(word >> (8 * b));
+    if (fwrite(bytes, 1, (size_t)elem_bytes(array->elem), file) != (size_t)elem_bytes(array->elem))
+      return false;
+  }
+  return true;
+}
+
+bool arrays_save(const Arrays *arrays, const char *path) {
+  static const char *const types[] = {[F32] = "F32", [I32] = "I32", [U8] = "U8", [I8] = "I8"};
+  Text head = {.arena = arrays->arena};
+  int64_t at = 0;
+  text_put(&head, "{");
+  if (arrays->note) {
+    text_put(&head, "\"__metadata__\":{\"cnnc.quantization\":");
+    text_json(&head, arrays->note);
+    text_put(&head, "}");
+  }
+  for (int i = 0; i < arrays->list.n; i++) {
+    const NamedArray *a = &arrays->list.data[i];
+    text_put(&head, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", i || arrays->note ? "," : "", a->name,
+             types[a->elem]);
+    for (int d = 0; d < a->rank; d++) text_put(&head, "%s%" PRId64, d ? "," : "", a->dim[d]);
+    const int64_t bytes = a->size * elem_bytes(a->elem);
+    text_put(&head, "],\"data_offsets\":[%" PRId64 ",%" PRId64 "]}", at, at + bytes);
+    at += bytes;
+  }
+  text_put(&head, "}");
+  while (head.n % 8) text_put(&head, " ");
+  FILE *file = fopen(path, "wb");
+  if (!file) return false;
+  uint8_t length[8];
+  for (int b = 0; b < 8; b++) length[b] = (uint8_t)((uint64_t)head.n >> (8 * b));
+  bool good = fwrite(length, 1, 8, file) == 8 && fwrite(head.s, 1, head.n, file) == head.n;
+  for (int i = 0; good && i < arrays->list.n; i++) good = write_array(file, &arrays->list.data[i]);
+  return fclose(file) == 0 && good;
+}

@@ -1,0 +1,25 @@
+/* arrays.h: named arrays of several types, and their file. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_ARRAYS_H
+#define CNNC_ARRAYS_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/arena.h"
+#include "base/elem.h"
+
+typedef struct NamedArray {
+  const char *name;
+  Elem elem;
+  int rank;
+  int64_t dim[4], size;
+  const void *data; /* of this machine */
+} NamedArray;
+typedef struct Arrays {
+  Arena *arena;
+  VEC(NamedArray) list;
+  const char *note; /* the metadata `cnnc.quantization`, or NULL: it is of floats */
+} Arrays;
+
+void arrays_add(Arrays *, const char *name, Elem, int rank, const int64_t *dim, const void *data); /* kept */
+bool arrays_save(const Arrays *, const char *path); /* .safetensors; false: errno says why */
+#endif

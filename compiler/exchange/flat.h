@@ -1,0 +1,35 @@
+/* flat.h: FlatBuffers, read in place. Whatever the bytes are, nothing outside them is read: each offset,
+ * vector and table of fields is checked where it is used, and what is not there, or not inside, is absent. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_FLAT_H
+#define CNNC_FLAT_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct Flat {
+  const uint8_t *bytes;
+  size_t n;
+  bool broken; /* something pointed outside */
+} Flat;
+
+/* Positions of the start of a table or of the first element of a vector; 0: there is none. */
+typedef struct FlatTable {
+  size_t at, fields; /* fields: its table of them */
+  uint32_t count;    /* fields in it */
+} FlatTable;
+typedef struct FlatVector {
+  size_t at;
+  uint32_t n;
+} FlatVector;
+
+FlatTable flat_root(Flat *);
+/* A number of so many bytes, of two's complement where it is signed; otherwise where the table has none. */
+int64_t flat_int(Flat *, FlatTable, int field, int bytes, int64_t otherwise);
+float flat_float(Flat *, FlatTable, int field, float otherwise);
+FlatTable flat_table(Flat *, FlatTable, int field);
+FlatVector flat_vector(Flat *, FlatTable, int field, size_t element); /* of so many bytes each */
+FlatTable flat_table_at(Flat *, FlatVector, uint32_t i);              /* of a vector of tables */
+int64_t flat_int_at(const Flat *, FlatVector, uint32_t i, int bytes);
+float flat_float_at(const Flat *, FlatVector, uint32_t i);
+#endif

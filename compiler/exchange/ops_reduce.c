@@ -1,0 +1,133 @@
+/* ops_reduce.c: means, maxima and sums over channels, or over all positions. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "exchange/import.h"
+
+typedef struct Reduction {
+  const char *op, *before, *pixels, *channels; /* before: what is done to each number; NULL: nothing */
+  bool sum;                                    /* times how many they are */
+  const char *after;
+} Reduction;
+static const Reduction reductions[] = {
+    {"ReduceMean", NULL, "global_avgpool", "channel_mean", false, NULL},
+    {"ReduceMax", NULL, "global_maxpool", "channel_max", false, NULL},
+    {"ReduceMin", "multiply(-1)", "global_maxpool", "channel_max", false, "multiply(-1)"},
+    {"ReduceSum", NULL, "global_avgpool", "channel_mean", true, NULL},
+    {"ReduceL1", "abs", "global_avgpool", "channel_mean", true, NULL},
+    {"ReduceL2", "square", "global_avgpool", "channel_mean", true, "sqrt"},
+    {"ReduceSumSquare", "square", "global_avgpool", "channel_mean", true, NULL},
+    {"ReduceLogSum", NULL, "global_avgpool", "channel_mean", true, "log"},
+    {NULL, NULL, NULL, NULL, false, NULL},
+};
+
+/* The axes that a reduction runs over, as an input, an attribute, or all. */
+static bool reduced(ModelImport *im, const OnnxNode *node, const View *x, bool *over) {
+  const Tensor *t = constant_of(im, node, 1);
+  const WireInts *list = onnx_ints(node, "axes");
+  if (given(node, 1) && !t) return no(im, "axes that are computed"), false;
+  const int64_t n = t ? t->n : list ? list->n : 0;
+  if (n == 0 && onnx_int(node, "noop_with_empty_axes", 0)) return no(im, "a reduction over nothing"), false;
+  for (int d = 0; d < x->rank; d++) over[d] = n == 0;
+  for (int64_t i = 0; i < n; i++) {
+    int64_t axis = t ? tensor_integer(t, i) : list->data[i];
+    if (axis < 0) axis += x->rank;
+    if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not"), false;
+    over[axis] = true;
+  }
+  return true;
+}
+
+/* What runs along the dimensions of a view that are reduced. */
+typedef struct Over {
+  bool dim[MOST_DIMS];
+  int channels; /* the dimension of the channels, if that is one of them; else -1 */
+  int chan[MOST_DIMS], pos[MOST_DIMS], nchan, npos; /* those that stay; positions that are reduced */
+} Over;
+
+static bool look(ModelImport *im, const View *x, Over *over) {
+  const int c = x->value->shape.rank - 1;
+  over->channels = -1;
+  for (int d = 0; d < x->rank; d++) {
+    const Factors *along = &x->along[d];
+    bool channels = false, batch = false;
+    for (int i = 0; i < along->n; i++) {
+      channels = channels || along->f[i].axis == c;
+      batch = batch || along->f[i].axis == BATCH;
+    }
+    if (over->dim[d] && batch) return no(im, "a reduction over the batch"), false;
+    if (over->dim[d] && channels) {
+      if (!factors_whole(along, x->value, c)) return no(im, "a reduction over a part of the channels"), false;
+      over->channels = d;
+      over->chan[over->nchan++] = d;
+    } else if (over->dim[d] && along->n) over->pos[over->npos++] = d;
+    else if (along->n && !batch) over->chan[over->nchan++] = d;
+  }
+  for (int d = 0; d < x->rank && over->npos; d++) {
+    bool spatial = x->along[d].n > 0 && !over->dim[d];
+    for (int i = 0; i < x->along[d].n; i++)
+      spatial = spatial && x->along[d].f[i].axis != c && x->along[d].f[i].axis != BATCH;
+    if (spatial) return no(im, "a reduction over one of two spatial axes"), false;
+  }
+  return true;
+}
+
+static View *over_positions(ModelImport *im, const View *x, Over *over, const char *word) {
+  const int c = x->value->shape.rank - 1;
+  View *y = view_copy(im, x, x->value);
+  Value *v = lay(im, x, over->nchan, over->chan, over->npos, over->pos, true);
+  if (!v) return NULL;
+  const int64_t n = v->shape.dim[v->shape.rank - 1];
+  if (v->shape.rank > 1)
+    v = emit_one(im, v, v->shape.rank == 3 ? shape_picture(1, 1, n) : shape_vector(n), "%s", word);
+  y->value = v;
+  for (int d = 0; d < x->rank; d++)
+    for (int i = 0; i < y->along[d].n; i++)
+      if (y->along[d].f[i].axis == c) y->along[d].f[i].axis = v->shape.rank - 1;
+  for (int i = 0; i < over->npos; i++) y->size[over->pos[i]] = 1, y->along[over->pos[i]].n = 0;
+  return y;
+}
+
+static View *over_channels(ModelImport *im, const View *x, int axis, const char *word) {
+  int pos[MOST_DIMS], npos;
+  Value *v = lay_channels(im, x, axis, &npos, pos);
+  if (!v) return NULL;
+  Shape to = v->shape;
+  to.dim[to.rank - 1] = 1;
+  return view_laid(im, x, emit_one(im, v, to, "%s", word), axis, npos, pos);
+}
+
+View *import_reduce(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Reduction *row = reductions;
+  Over over = {.channels = -1};
+  while (row->op && strcmp(row->op, node->op) != 0) row++;
+  if (!x || !row->op || !reduced(im, node, x, over.dim) || !look(im, x, &over)) return NULL;
+  int64_t count = 1;
+  for (int d = 0; d < x->rank; d++) count *= over.dim[d] ? x->size[d] : 1;
+  View *y = row->before ? map_view(im, x, "%s", row->before) : view_copy(im, x, x->value);
+  if (over.npos) y = over_positions(im, y, &over, row->pixels);
+  if (y && over.channels >= 0) y = over_channels(im, y, over.channels, row->channels);
+  if (y && row->sum && count > 1) y = map_view(im, y, "multiply(%lld)", (long long)count);
+  if (y && row->after) y = map_view(im, y, "%s", row->after);
+  if (!y) return NULL;
+  for (int d = 0; d < x->rank; d++)
+    if (over.dim[d]) y->size[d] = 1, y->along[d].n = 0;
+  return onnx_int(node, "keepdims", 1) ? y : view_without(im, y, over.dim);
+}
+
+/* x / max(|x|, epsilon), the length over the channels of a pixel. */
+View *import_l2norm(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  int pos[MOST_DIMS], npos;
+  if (!x) return NULL;
+  int64_t axis = onnx_int(node, "axis", -1);
+  if (axis < 0) axis += x->rank;
+  if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");
+  if (onnx_int(node, "p", 2) != 2) return no(im, "a length by another norm than the sum of squares");
+  const double epsilon = onnx_float(node, "cnnc_epsilon", 1e-12);
+  if (!(epsilon >= 1e-30 && epsilon <= 1e6)) return no(im, "a length of at least %g", epsilon);
+  Value *v = lay_channels(im, x, (int)axis, &npos, pos);
+  if (!v) return NULL;
+  v = emit_one(im, v, v->shape, "l2norm(epsilon=%s)", number_text(im->arena, epsilon));
+  return view_laid(im, x, v, (int)axis, npos, pos);
+}

@@ -1,0 +1,178 @@
+/* lsp.h: what the files of lsp/ share: documents, analyses of them, and the functions that answer. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_LSP_H
+#define CNNC_LSP_H
+#include <jansson.h>
+#include <stdio.h>
+#include "graph/summary.h"
+#include "lsp/names.h"
+#include "lsp/server.h"
+#include "ops/op.h"
+#include "sema/sema.h"
+
+/* ---- framing (rpc.c) ---- */
+typedef struct Rpc {
+  const Wire *wire;
+  Arena *arena;
+  char *bytes; /* what was read and not yet taken */
+  size_t n, room;
+  size_t skip;          /* bytes of a message that is too large, still to be passed over */
+  size_t given;         /* bytes of the message that was given last */
+  size_t length;        /* of the message whose header is read */
+  bool has_length, bad; /* in the header there is a length; a line that is none */
+  bool body;            /* the header is complete */
+  bool ended, broken;   /* broken: nothing can be written any more */
+} Rpc;
+typedef enum RpcEvent { RPC_MESSAGE, RPC_MISTAKE, RPC_NOTHING, RPC_END } RpcEvent;
+/* RPC_MESSAGE: its text, valid until the next call. RPC_MISTAKE: `why`. RPC_NOTHING: only without waiting. */
+RpcEvent rpc_next(Rpc *, bool wait, const char **text, size_t *n, const char **why);
+void rpc_send(Rpc *, json_t *message); /* takes the reference */
+
+/* ---- lines and places (places.c) ---- */
+typedef struct Lines {
+  const char *text;
+  size_t n;
+  size_t *start;
+  int count;
+} Lines;
+Lines lines_of(Arena *, const char *text, size_t n);
+size_t lines_offset(const Lines *, bool utf8, json_int_t line, json_int_t character);
+json_t *lines_place(const Lines *, bool utf8, size_t offset);
+bool place_read(const json_t *position, json_int_t *line, json_int_t *character); /* false: it is none */
+const char *path_of_uri(Arena *, const char *uri);
+const char *uri_of_path(Arena *, const char *path);
+json_t *string_json(Arena *, const char *text); /* what is not UTF-8 becomes U+FFFD */
+
+/* ---- documents (documents.c) ---- */
+typedef struct Document Document;
+struct Document {
+  Document *next;
+  Arena *arena; /* of the names; the text has its own */
+  const char *uri, *path, *identity;
+  Arena *text_arena;
+  const char *text;
+  size_t n;
+  json_int_t version;
+  bool stale;                  /* the text, or one that it imports, changed after it was analysed */
+  struct Analysis *now, *good; /* of the text; the last one without errors. They may be the same */
+};
+
+/* ---- analyses (analysis.c) ---- */
+typedef struct Analysis {
+  Arena *arena;
+  Sources sources;
+  Diags *diags;
+  Ast *program;
+  Graph *graph; /* NULL: a file without a net */
+  SemaRecord record;
+  Names *names;
+  int main_files;     /* sources from 1 to this one are files; others are made up */
+  const char **uri;   /* by source */
+  Lines *lines;       /* by source, with a mark of byte order where the editor has one: */
+  uint32_t *mark;     /* its bytes */
+  int *order;         /* calls of the record, by file and place */
+  LayerFacts *facts;  /* by node id; NULL until asked for, or after errors */
+  const char *memory; /* for the lens; NULL until asked for */
+} Analysis;
+
+typedef struct Server {
+  Arena *arena;
+  Rpc rpc;
+  Document *documents;
+  int ndirs;
+  const char *const *dirs;
+  VEC(json_t *) queue;
+  VEC(char *) published; /* URIs that have messages */
+  bool changed;          /* messages are to be published */
+  bool others;           /* what the editor shows of other documents may be old */
+  bool utf8, snippets, refreshes, initialized, shut_down, done;
+  bool hint_shapes, hint_parameters, hint_macs;
+  json_int_t next_id;
+} Server;
+
+/* Why a request has no result. */
+typedef struct Failure {
+  int code;
+  const char *message;
+} Failure;
+enum {
+  RPC_PARSE_ERROR = -32700,
+  RPC_INVALID_REQUEST = -32600,
+  RPC_METHOD_NOT_FOUND = -32601,
+  RPC_INVALID_PARAMS = -32602,
+  RPC_NOT_INITIALIZED = -32002,
+  RPC_CANCELLED = -32800,
+  RPC_REQUEST_FAILED = -32803,
+};
+
+Document *document_find(const Server *, const char *uri);
+/* That of params.textDocument; NULL: it is not open, which is in the failure. */
+Document *document_of(const Server *, const json_t *params, Failure *);
+void documents_open(Server *, const json_t *params), documents_change(Server *, const json_t *params),
+    documents_close(Server *, const json_t *params);
+void documents_touch(Server *, const char *identity); /* whoever has this file is to be analysed again */
+
+/* The text of a file that is not the one that is open, for trying a change. */
+typedef struct Instead {
+  const char *identity, *text;
+  size_t n;
+} Instead;
+Analysis *analysis_new(Server *, const Document *, int ninstead, const Instead *);
+void analysis_free(Analysis *);
+void analysis_refresh(Server *, Document *); /* if it is stale */
+void analysis_drop(Document *);
+uint32_t analysis_source(const Analysis *, const char *uri); /* the file in it; 0: it is not there */
+/* What knows most of a document: its own analysis or, of a library, that of a net that imports it. */
+Analysis *analysis_for(Server *, Document *, uint32_t *file);
+json_t *range_json(const Server *, const Analysis *, Span);
+json_t *location_json(const Server *, const Analysis *, Span);
+const LayerFacts *analysis_facts(Analysis *);
+/* What calls of this span gave: `n` of them from order[first] on. */
+int calls_at(const Analysis *, Span, int *first);
+const SemaCall *call_of(const Analysis *, int i);
+
+/* A place in a document. */
+typedef struct Place {
+  Document *document;
+  Analysis *analysis;
+  uint32_t file, offset;
+} Place;
+bool place_of(Server *, const json_t *params, Place *, Failure *); /* of textDocument and position */
+/* While the text is broken: the same place in the last good analysis; false: there is none. */
+bool place_before(const Place *, Place *good);
+
+/* ---- what walks over the tree (walk.c) ---- */
+typedef struct Found {  /* the call, the argument of it, or the setting at a place */
+  const Call *call;     /* of a chain */
+  const Expr *function; /* a call in an expression */
+  const Argument *argument;
+  const Argument *setting; /* of a train block, around all that */
+  bool on_name;            /* on the name of the innermost of them */
+} Found;
+Found tree_find(const File *, uint32_t offset);
+typedef void (*CallVisitor)(void *context, const Call *);
+void tree_calls(const File *, CallVisitor, void *context);
+const File *file_of(const Analysis *, uint32_t source);
+
+/* ---- tables in words (words.c) ---- */
+const Param *params_of(const char *name); /* of an operator, a loss or a form; NULL: none */
+const Form *form_any(const char *name);
+const Op *loss_find(const char *name);
+const Param *param_named(const Param *, const char *name);
+const Param *key_named(const char *name);             /* of a train block */
+const char *choices_of_param(Arena *, const Param *); /* words, or "" */
+void signature_put(Text *, const char *name, const Param *);
+void block_signature_put(Text *, const Analysis *, const Block *);
+const char *source_text(const Analysis *, Arena *, Span);
+json_t *markdown_json(Arena *, const Text *);
+void op_markdown(Text *, const Op *);
+
+/* ---- answers: a file each; NULL with a failure, or the result ---- */
+typedef json_t *Answer(Server *, Arena *, const json_t *params, Failure *);
+Answer answer_hints, answer_lens, answer_hover, answer_completion, answer_resolve, answer_signature,
+    answer_definition, answer_references, answer_highlight, answer_prepare_rename, answer_rename,
+    answer_format, answer_symbols, answer_folding, answer_actions;
+void diagnostics_publish(Server *);
+json_t *diagnostic_json(const Server *, const Analysis *, const struct Diag *);
+void notify(Server *, const char *method, json_t *params);
+#endif

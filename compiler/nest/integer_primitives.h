@@ -1,0 +1,61 @@
+/* Integers that nests compute with by name: what the interpreter runs and what is copied into generated
+ * code. One function each, which calls no other; INLINE is a macro of that code. */
+// SPDX-License-Identifier: MIT-0
+#include <stdint.h>
+
+/* x * m * 2^(e - 31), rounded once, halves upwards. */
+INLINE int32_t cnn_requantize_single(int32_t x, int32_t m, int32_t e) {
+  return (int32_t)(((int64_t)x * m + (INT64_C(1) << (30 - e))) >> (31 - e));
+}
+
+/* The same, rounded at the product, halves upwards, and at the shift, halves away from zero. */
+INLINE int32_t cnn_requantize_double(int32_t x, int32_t m, int32_t e) {
+  const int32_t left = e > 0 ? e : 0, right = e < 0 ? -e : 0;
+  const int64_t h = ((int64_t)x * ((int64_t)m << left) + (INT64_C(1) << 30)) >> 31;
+  return (int32_t)(right ? (h + (INT64_C(1) << (right - 1)) - (h < 0)) >> right : h);
+}
+
+/* x * s, cut to +-1024, then to the nearest whole number, of two the even one: adding 3 * 2^22 leaves no
+ * places behind the point. */
+INLINE int32_t cnn_requantize_float(int32_t x, float s) {
+  const float y = (float)x * s, cut = y < -1024.0f ? -1024.0f : y > 1024.0f ? 1024.0f : y;
+  const float nearest = cut + 12582912.0f;
+  return (int32_t)(nearest - 12582912.0f);
+}
+
+/* x / scale, in the same way; what is no number is the least. */
+INLINE int32_t cnn_quantize_float(float x, float scale) {
+  const float y = x / scale, cut = !(y > -1024.0f) ? -1024.0f : y > 1024.0f ? 1024.0f : y;
+  const float nearest = cut + 12582912.0f;
+  return (int32_t)(nearest - 12582912.0f);
+}
+
+/* x / 2^s, rounded down. */
+INLINE int32_t cnn_shift_right(int32_t x, int32_t s) { return x >> s; }
+
+/* sum / n, halves away from zero. */
+INLINE int32_t cnn_average(int32_t sum, int32_t n) { return sum > 0 ? (sum + n / 2) / n : (sum - n / 2) / n; }
+
+/* 1 / (1 + x), where the sum is 2^k * (1 + x): Q0.31, by three steps of Newton's, as gemmlowp has them. */
+INLINE int32_t cnn_softmax_reciprocal(int32_t sum) {
+  int32_t zeros = 0;
+  while (zeros < 31 && !((uint32_t)sum >> (31 - zeros))) zeros++;
+  const int64_t half = (((int64_t)sum << zeros) - (INT64_C(1) << 31) + INT64_C(0x80000000)) / 2;
+  int64_t x = 1515870810 + ((half * -1010580540 + (INT64_C(1) << 30)) >> 31);
+  for (int i = 0; i < 3; i++) {
+    const int64_t rest = (INT64_C(1) << 29) - ((half * x + (INT64_C(1) << 30)) >> 31),
+                  step = ((x * rest + (INT64_C(1) << 30)) >> 31) * 4;
+    x += step > INT32_MAX ? INT32_MAX : step < INT32_MIN ? INT32_MIN : step;
+  }
+  x *= 2;
+  return (int32_t)(x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : x);
+}
+
+/* exponential / sum in 256ths, less 128. */
+INLINE int32_t cnn_softmax_share(int32_t exponential, int32_t sum, int32_t reciprocal) {
+  int32_t shift = 35;
+  for (uint32_t bits = (uint32_t)sum; bits < UINT32_C(0x80000000); bits <<= 1) shift--;
+  const int64_t p = ((int64_t)exponential * reciprocal + (INT64_C(1) << 30)) >> 31;
+  const int64_t share = ((p + (INT64_C(1) << (shift - 1)) - (p < 0)) >> shift) - 128;
+  return (int32_t)(share > 127 ? 127 : share < -128 ? -128 : share);
+}

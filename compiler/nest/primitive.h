@@ -1,0 +1,25 @@
+/* primitive.h: what a nest computes by name: a function of up to three numbers with a meaning of its own, for
+ * which a target may have an instruction. Each is one function of integer_primitives.h; the interpreter runs
+ * it, and generated code has the text of those that it uses, so both give the same bits. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_PRIMITIVE_H
+#define CNNC_PRIMITIVE_H
+#include <stdint.h>
+#include "base/arena.h"
+#include "base/elem.h"
+
+typedef struct Primitive {
+  const char *name; /* "requantize_single" */
+  int arguments;
+  Elem takes[3]; /* it gives I32 */
+  int32_t (*run)(const double *argument);
+} Primitive;
+
+extern const Primitive primitive_requantize_single, primitive_requantize_double, primitive_requantize_float,
+    primitive_quantize_float, primitive_shift_right, primitive_average, primitive_softmax_reciprocal,
+    primitive_softmax_share;
+enum { PRIMITIVES = 8 };
+extern const Primitive *const primitive_table[PRIMITIVES];
+const Primitive *primitive_find(const char *name);      /* or NULL */
+const char *primitive_text(Arena *, const Primitive *); /* its C, comment and function */
+#endif

@@ -1,0 +1,62 @@
+/* int8.h: the operators of nets of 8 bits. quantize/values.c makes their nodes from those of a net of floats
+ * and a file that has scales; the arithmetic is that of quantize/arithmetic.h. A value has the type I8 and a
+ * Quant (graph.h). What an operator has to know besides stands in node->detail. No program can write them. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_INT8_H
+#define CNNC_INT8_H
+#include "ops/engine/lower.h"
+#include "quantize/arithmetic.h"
+
+/* conv, depthwise, dense: bias + sum of weight * (q - zero), then rounded. Weights in their usual order. */
+typedef struct Int8Product {
+  Rounding rounding;
+  Stored stored;
+  const int8_t *weight;
+  const int32_t *bias;      /* by filter */
+  const Multiplier *factor; /* by filter */
+  bool dense;
+} Int8Product;
+
+/* add, subtract, multiply of two values; a side of 1 is repeated. */
+typedef struct Int8Pair {
+  Rounding rounding;
+  Stored stored;
+  bool product;
+  Addition addition; /* else */
+  Multiplier factor; /* of a product */
+} Int8Pair;
+
+typedef struct Int8Pool {
+  bool mean; /* else the largest */
+  bool count_pad;
+  Stored stored;
+} Int8Pool;
+
+/* Any function of one number. */
+typedef struct Int8Table {
+  const int8_t (*value)[256]; /* by channel, or one for all */
+  int64_t channels;           /* 1: for all */
+} Int8Table;
+
+typedef struct Int8Softmax {
+  int32_t exponential[256], part[256]; /* by largest - q */
+} Int8Softmax;
+
+/* zero_pad by zeros: elements that stand for 0 around. */
+typedef struct Int8Border {
+  int64_t before[2]; /* rows, columns */
+} Int8Border;
+
+extern const Op op_int8_border;
+extern const Op op_int8_product, op_int8_pair, op_int8_pool, op_int8_table, op_int8_softmax;
+extern const Op op_int8_from_float,
+    op_int8_to_float; /* at the edges, and around what has no form of 8 bits */
+extern const Op op_int8_from_bytes, op_int8_to_bytes; /* u8, which is q + 128 */
+extern const Op op_int8_same;                         /* the same q in another scale: where its input lies */
+extern const Op op_int8_class; /* I32: the channel of the largest, of several the first */
+
+/* ---- shared by their nests ---- */
+Val int8_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c); /* as I32 */
+Val int8_rounded(Lower *, Rounding, Val sum, Multiplier);
+void int8_store(Lower *, Val rounded, Stored, const Ix *y, const Ix *x, const Ix *c);
+#endif

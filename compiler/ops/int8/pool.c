@@ -1,0 +1,131 @@
+// pool.c: largest values and means over windows, in 8 bits: scale and zero stay what they are. A mean is
+// sum / n, halves away from zero, where n counts the elements inside; with count_pad those of the padding
+// too, which stand for 0.
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/int8/int8.h"
+
+typedef struct Span1 {
+  int64_t lo, hi;
+} Span1; /* positions lo .. hi - 1 count */
+
+static Span1 counted(const Node *node, int axis) {
+  const Int8Pool *p = node->detail;
+  const Window *w = node->window;
+  const int64_t large = extent_side(shape_extent(node->in[0]->shape), axis);
+  return p->count_pad ? (Span1){-w->before[axis], large + w->after[axis]} : (Span1){0, large};
+}
+
+static bool lies_in(Span1 span, int64_t at) { return at >= span.lo && at < span.hi; }
+
+/* ---- eval ---- */
+static double window_value(const Eval *eval, int64_t y, int64_t x, int64_t c) {
+  const Node *node = eval->node;
+  const Int8Pool *p = node->detail;
+  const Window *w = node->window;
+  const Extent in = shape_extent(node->in[0]->shape);
+  const int64_t zero = node->quant->zero;
+  int64_t n = 0, sum = 0, most = INT8_MIN;
+  for (int64_t ky = 0; ky < w->kernel[0]; ky++)
+    for (int64_t kx = 0; kx < w->kernel[1]; kx++) {
+      const int64_t iy = y * w->stride[0] + ky * w->dilation[0] - w->before[0],
+                    ix = x * w->stride[1] + kx * w->dilation[1] - w->before[1];
+      const bool inside = iy >= 0 && iy < in.h && ix >= 0 && ix < in.w;
+      const int64_t q = inside ? (int64_t)eval->in[0][(iy * in.w + ix) * in.c + c] : zero;
+      if (lies_in(counted(node, 0), iy) && lies_in(counted(node, 1), ix)) {
+        n++;
+        sum += q;
+      }
+      if (inside && q > most) most = q;
+    }
+  Stored stored = p->stored;
+  stored.zero = 0;
+  return stored_put(stored, p->mean ? average_of(sum, n) : most);
+}
+
+static void eval(const Eval *eval) {
+  const Extent e = shape_extent(eval->node->shape);
+  for (int64_t y = 0; y < e.h; y++)
+    for (int64_t x = 0; x < e.w; x++)
+      for (int64_t c = 0; c < e.c; c++) eval->out[(y * e.w + x) * e.c + c] = window_value(eval, y, x, c);
+}
+
+/* ---- lower ---- */
+/* Do all windows lie in what counts, so that each has as many elements? */
+static bool all_inside(const Node *node, bool within_input) {
+  const Window *w = node->window;
+  const Extent in = shape_extent(node->in[0]->shape), out = shape_extent(node->shape);
+  for (int axis = 0; axis < 2; axis++) {
+    const int64_t last = (extent_side(out, axis) - 1) * w->stride[axis] +
+                         (w->kernel[axis] - 1) * w->dilation[axis] - w->before[axis];
+    const Span1 span = within_input ? (Span1){0, extent_side(in, axis)} : counted(node, axis);
+    if (-w->before[axis] < span.lo || last >= span.hi) return false;
+  }
+  return true;
+}
+
+typedef struct Sums {
+  Ref value, count;
+} Sums; /* count: NULL buffer where it is known */
+
+static void take(Lower *l, const Sums *sums, Val q, bool counts) {
+  Nest *b = l->b;
+  const Int8Pool *p = l->node->detail;
+  const Val before = nest_get(b, sums->value);
+  nest_store(b, sums->value, p->mean ? add(before, q) : vmax(before, q));
+  if (counts && sums->count.buf) nest_store(b, sums->count, add(nest_get(b, sums->count), num_i32(b, 1)));
+}
+
+static void window_nest(Lower *l, const Sums *sums, const Ix *y, const Ix *x, const Ix *c) {
+  Nest *b = l->b;
+  const Node *node = l->node;
+  const Int8Pool *p = node->detail;
+  const Window *w = node->window;
+  const Extent in = shape_extent(node->in[0]->shape);
+  const Span1 rows = counted(node, 0), columns = counted(node, 1);
+  NEST_FOR(b, ky, w->kernel[0])
+    NEST_FOR(b, kx, w->kernel[1]) {
+      const Ix iy = *y * w->stride[0] + ky * w->dilation[0] - w->before[0],
+               ix = *x * w->stride[1] + kx * w->dilation[1] - w->before[1];
+      NEST_IF(b, cond_and(nest_within(b, iy, 0, in.h), nest_within(b, ix, 0, in.w)))
+        take(l, sums, int8_load(l, l->in[0], &iy, &ix, c), true);
+      if (p->mean && p->count_pad)
+        NEST_ELSE(b)
+          NEST_IF(b,
+                  cond_and(nest_within(b, iy, rows.lo, rows.hi), nest_within(b, ix, columns.lo, columns.hi)))
+            take(l, sums, num_i32(b, node->quant->zero), true);
+    }
+}
+
+static void lower(Lower *l) {
+  Nest *b = l->b;
+  const Node *node = l->node;
+  const Int8Pool *p = node->detail;
+  const Extent e = shape_extent(node->shape);
+  const bool same = all_inside(node, !p->count_pad);
+  const int64_t one = 1, n = node->window->kernel[0] * node->window->kernel[1];
+  Stored stored = p->stored;
+  stored.zero = 0;
+  nest_fn(b, b->name, false);
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w)
+      NEST_FOR(b, c, e.c) {
+        Sums sums = {nest_at(b, nest_buf(b, REGS, p->mean ? "sum" : "most", (Type){I32, 1}, 1, &one), 0),
+                     {0}};
+        nest_store(b, sums.value, num_i32(b, p->mean ? 0 : INT8_MIN));
+        if (p->mean && !same) {
+          sums.count = nest_at(b, nest_buf(b, REGS, "n", (Type){I32, 1}, 1, &one), 0);
+          nest_store(b, sums.count, num_i32(b, 0));
+        }
+        window_nest(l, &sums, &y, &x, &c);
+        const Val value = nest_get(b, sums.value),
+                  count = sums.count.buf ? nest_get(b, sums.count) : num_i32(b, (int32_t)n);
+        int8_store(l, p->mean ? nest_primitive(b, &primitive_average, value, count, NULL) : value, stored, &y,
+                   &x, &c);
+      }
+}
+
+const Op op_int8_pool = {.name = "int8_pool",
+                         .detail = "a mean is sum / n, halves away from zero",
+                         .alone = true,
+                         .eval = eval,
+                         .lower = lower};

@@ -1,0 +1,161 @@
+// product.c: convolutions and dense layers of 8 bits:
+// SPDX-License-Identifier: Apache-2.0
+//
+//     x[f] = bias[f] + sum over taps and channels of weight * (q - zero);  q' = cut(round(x * factor[f]) +
+//     zero')
+//
+// Padding adds nothing. The sums were shown to fit into 32 bits when the node was made (quantize/range.c).
+#include "ops/convolution/correlation.h"
+#include "ops/int8/int8.h"
+
+/* A dense layer is a convolution of one pixel. */
+static Correlation geometry_of(const Node *node) {
+  const Int8Product *p = node->detail;
+  if (!p->dense) return correlation_of(node);
+  const Extent in = shape_extent(node->in[0]->shape), out = shape_extent(node->shape);
+  return (Correlation){.large = in,
+                       .small = out,
+                       .kernel = {1, 1},
+                       .stride = {1, 1},
+                       .dilation = {1, 1},
+                       .groups = 1,
+                       .l = in.c,
+                       .s = out.c,
+                       .rank = 2};
+}
+
+static Cost cost(const Node *node) {
+  const Correlation k = geometry_of(node);
+  const int64_t weights = k.small.c * k.l * k.kernel[0] * k.kernel[1];
+  return (Cost){correlation_macs(&k), weights + k.small.c, weights + 4 * k.small.c};
+}
+
+/* ---- eval ---- */
+/* The sum of filter f at a place. */
+static int64_t sum_at(const Eval *eval, const Correlation *k, int64_t y, int64_t x, int64_t f) {
+  const Int8Product *p = eval->node->detail;
+  const int64_t zero = eval->node->in[0]->quant->zero, group = f / k->s;
+  int64_t sum = p->bias[f];
+  for (int64_t ky = 0; ky < k->kernel[0]; ky++)
+    for (int64_t kx = 0; kx < k->kernel[1]; kx++) {
+      const int64_t iy = y * k->stride[0] + ky * k->dilation[0] - k->before[0],
+                    ix = x * k->stride[1] + kx * k->dilation[1] - k->before[1];
+      if (iy < 0 || iy >= k->large.h || ix < 0 || ix >= k->large.w) continue;
+      const double *in = eval->in[0] + (iy * k->large.w + ix) * k->large.c + group * k->l;
+      for (int64_t c = 0; c < k->l; c++)
+        sum += ((int64_t)in[c] - zero) * p->weight[((f * k->l + c) * k->kernel[0] + ky) * k->kernel[1] + kx];
+    }
+  return sum;
+}
+
+static void eval(const Eval *eval) {
+  const Int8Product *p = eval->node->detail;
+  const Correlation k = geometry_of(eval->node);
+  double *out = eval->out;
+  for (int64_t y = 0; y < k.small.h; y++)
+    for (int64_t x = 0; x < k.small.w; x++)
+      for (int64_t f = 0; f < k.small.c; f++)
+        *out++ =
+            stored_put(p->stored, multiplier_apply(p->rounding, sum_at(eval, &k, y, x, f), p->factor[f]));
+}
+
+/* ---- lower ---- */
+typedef struct Constants {
+  Buf *weight, *bias, *factor, *exponent; /* exponent: NULL where floats round */
+} Constants;
+
+/* Channels innermost, as they lie in a picture. */
+static Buf *packed_weight(Lower *l, const Correlation *k, const Int8Product *p) {
+  const int64_t taps = k->kernel[0] * k->kernel[1];
+  int8_t *packed = NEW_ARRAY(l->arena, int8_t, k->small.c * k->l * taps);
+  for (int64_t f = 0; f < k->small.c; f++)
+    for (int64_t c = 0; c < k->l; c++)
+      for (int64_t t = 0; t < taps; t++)
+        packed[(f * taps + t) * k->l + c] = p->weight[(f * k->l + c) * taps + t];
+  return lower_constants(l, "weight", I8, 4, (int64_t[]){k->small.c, k->kernel[0], k->kernel[1], k->l},
+                         packed);
+}
+
+static Constants constants_of(Lower *l, const Correlation *k, const Int8Product *p) {
+  const int64_t filters = k->small.c;
+  Constants constants = {.weight = packed_weight(l, k, p),
+                         .bias = lower_constants(l, "bias", I32, 1, &filters, p->bias)};
+  int32_t *m = NEW_ARRAY(l->arena, int32_t, filters), *e = NEW_ARRAY(l->arena, int32_t, filters);
+  float *real = NEW_ARRAY(l->arena, float, filters);
+  for (int64_t f = 0; f < filters; f++) {
+    m[f] = p->factor[f].m;
+    e[f] = p->factor[f].e;
+    real[f] = p->factor[f].real;
+  }
+  const bool floats = p->rounding == ROUNDING_FLOAT;
+  constants.factor = lower_constants(l, "factor", floats ? F32 : I32, 1, &filters,
+                                     floats ? (const void *)real : (const void *)m);
+  if (!floats) constants.exponent = lower_constants(l, "exponent", I32, 1, &filters, e);
+  return constants;
+}
+
+static Val rounded(Lower *l, const Constants *constants, Rounding rounding, Val sum, const Ix *f) {
+  Nest *b = l->b;
+  const Val factor = nest_load(b, nest_at(b, constants->factor, *f), 1);
+  if (rounding == ROUNDING_FLOAT) return nest_primitive(b, &primitive_requantize_float, sum, factor, NULL);
+  return nest_primitive(
+      b, rounding == ROUNDING_SINGLE ? &primitive_requantize_single : &primitive_requantize_double, sum,
+      factor, nest_load(b, nest_at(b, constants->exponent, *f), 1));
+}
+
+/* The taps of an axis that lie inside: a range, where the dilation is 1; else each is tested. */
+static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis, const Ix *at) {
+  const int64_t size = k->kernel[axis], stride = k->stride[axis], before = k->before[axis],
+                large = extent_side(k->large, axis), small = extent_side(k->small, axis);
+  const Ix none = {0}, lo[2] = {none, none + before - *at * stride},
+           hi[2] = {none + size, none + large + before - *at * stride};
+  const bool clip = k->dilation[axis] == 1, behind = (small - 1) * stride + size - 1 - before >= large;
+  return nest_loop(b, name, SERIAL, clip && before > 0 ? 2 : 1, lo, clip && behind ? 2 : 1, hi);
+}
+#define TAPS(b, v, axis, i) for (const Ix v = *taps(b, #v, k, axis, i); nest_enter(b);)
+
+static void lower_sum(Lower *l, const Correlation *k, const Constants *constants, const Ref *sum, const Ix *y,
+                      const Ix *x, const Ix *g, const Ix *f) {
+  Nest *b = l->b;
+  const Val zero = num_i32(b, l->node->in[0]->quant->zero);
+  nest_store(b, *sum, nest_load(b, nest_at(b, constants->bias, *f), 1));
+  TAPS(b, ky, 0, y)
+    TAPS(b, kx, 1, x) {
+      const Ix iy = *y * k->stride[0] + ky * k->dilation[0] - k->before[0],
+               ix = *x * k->stride[1] + kx * k->dilation[1] - k->before[1];
+      NEST_IF(b, cond_and(nest_within(b, iy, 0, k->large.h), nest_within(b, ix, 0, k->large.w)))
+        NEST_FOR(b, c, k->l) {
+          const Ix channel = *g * k->l + c;
+          nest_accumulate(b, *sum, sub(int8_load(l, l->in[0], &iy, &ix, &channel), zero),
+                          convert(nest_load(b, nest_at(b, constants->weight, *f, ky, kx, c), 1), I32));
+        }
+    }
+}
+
+static void lower(Lower *l) {
+  const Int8Product *p = l->node->detail;
+  const Correlation geometry = geometry_of(l->node), *k = &geometry;
+  const Constants constants = constants_of(l, k, p);
+  Nest *b = l->b;
+  lower_about(l, "8 bits, rounding %s", rounding_name(p->rounding));
+  nest_fn(b, b->name, false);
+  NEST_FOR(b, y, k->small.h)
+    NEST_FOR(b, x, k->small.w)
+      NEST_FOR(b, g, k->groups)
+        NEST_FOR(b, s, k->s) {
+          const Ix f = g * k->s + s;
+          Buf *sum = nest_buf(b, REGS, "sum", (Type){I32, 1}, 1, (int64_t[]){1});
+          const Ref at = nest_at(b, sum, 0);
+          lower_sum(l, k, &constants, &at, &y, &x, &g, &f);
+          int8_store(l, rounded(l, &constants, p->rounding, nest_get(b, at), &f), p->stored, &y, &x, &f);
+        }
+}
+
+const Op op_int8_product = {
+    .name = "int8_product",
+    .detail =
+        "x[f] = bias[f] + sum of weight * (in - zero); out[f] = cut(round(x[f] * factor[f]) + zero of out)",
+    .alone = true,
+    .cost = cost,
+    .eval = eval,
+    .lower = lower};

@@ -1,0 +1,202 @@
+/* arithmetic.c: the integers of quantised nets, in 64 bits and as plain as they can be said. */
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/arithmetic.h"
+#include <math.h>
+#include <string.h>
+
+static const char *const rounding_names[ROUNDINGS] = {
+    [ROUNDING_SINGLE] = "single", [ROUNDING_DOUBLE] = "double", [ROUNDING_FLOAT] = "float"};
+
+const char *rounding_name(Rounding rounding) { return rounding_names[rounding]; }
+
+bool rounding_find(const char *name, Rounding *rounding) {
+  for (int i = 0; i < ROUNDINGS; i++)
+    if (strcmp(name, rounding_names[i]) == 0) return *rounding = (Rounding)i, true;
+  return false;
+}
+
+/* x / 2^s, rounded down: shifts of negative numbers are not said by C. */
+static int64_t shifted(int64_t x, int32_t s) { return x >= 0 ? x >> s : ~(~x >> s); }
+
+/* ---- factors ---- */
+Multiplier multiplier_of(double factor) {
+  static const double FAR = 0x1p40; /* and of infinity: beyond all that is used */
+  if (!(factor < FAR)) return (Multiplier){INT32_MAX, 41, (float)factor};
+  int e = 0;
+  const double part = frexp(factor, &e);
+  int64_t m = (int64_t)floor(part * 0x1p31 + 0.5);
+  if (m == INT64_C(1) << 31) {
+    m /= 2;
+    e++;
+  }
+  if (e < MULTIPLIER_LEAST) m = e = 0;
+  return (Multiplier){(int32_t)m, e, (float)factor};
+}
+
+Multiplier multiplier_of_scales(float in, float weight, float out, bool one) {
+  const float product = in * weight;
+  Multiplier factor = multiplier_of((one ? (double)product : (double)in * (double)weight) / (double)out);
+  factor.real = product / out;
+  return factor;
+}
+
+static int64_t apply_double(int64_t x, Multiplier factor) {
+  const int32_t left = factor.e > 0 ? factor.e : 0, s = factor.e < 0 ? -factor.e : 0;
+  const int64_t h = shifted(x * (INT64_C(1) << left) * factor.m + (INT64_C(1) << 30), 31);
+  return s ? shifted(h + (INT64_C(1) << (s - 1)) - (h < 0), s) : h;
+}
+
+static int64_t apply_single(int64_t x, Multiplier factor) {
+  return shifted(x * factor.m + (INT64_C(1) << (30 - factor.e)), 31 - factor.e);
+}
+
+/* All values of 8 bits lie within the cut, whatever their zero. */
+static int64_t apply_float(int64_t x, float real) {
+  static const float FAR = 1024;
+  const float y = (float)x * real;
+  return (int64_t)nearbyintf(y < -FAR ? -FAR : y > FAR ? FAR : y);
+}
+
+int64_t multiplier_apply(Rounding rounding, int64_t x, Multiplier factor) {
+  switch (rounding) {
+  case ROUNDING_DOUBLE: return apply_double(x, factor);
+  case ROUNDING_SINGLE: return apply_single(x, factor);
+  case ROUNDING_FLOAT: break;
+  }
+  return apply_float(x, factor.real);
+}
+
+bool sum_fits(int64_t most, int32_t e) {
+  return most <= (INT64_C(1) << 40) && most * (INT64_C(1) << (e > 0 ? e : 0)) + 256 <= INT32_MAX;
+}
+
+/* ---- values ---- */
+Stored stored_of(float scale, int32_t zero, Bound bound) {
+  Stored stored = {zero, INT8_MIN, INT8_MAX};
+  if (bound != BOUND_NONE && zero > stored.lo) stored.lo = zero;
+  if (bound != BOUND_RELU6) return stored;
+  const double six = floor((double)(6 / scale) + 0.5) + zero;
+  if (six < stored.hi) stored.hi = (int32_t)six;
+  return stored;
+}
+
+int32_t stored_put(Stored stored, int64_t rounded) {
+  const int64_t q = rounded + stored.zero;
+  return q < stored.lo ? stored.lo : q > stored.hi ? stored.hi : (int32_t)q;
+}
+
+int32_t quantize_real(double x, float scale, Stored stored) {
+  static const double FAR = 1 << 20;
+  const double q = round(x / (double)scale);
+  return stored_put(stored, q > FAR ? (int64_t)FAR : q > -FAR ? (int64_t)q : -(int64_t)FAR);
+}
+
+/* ---- additions ---- */
+static void floats_of(Addition *addition, float a, float b, float out, bool subtract) {
+  enum { MOST = 8, LEAST = -10 };
+  const float ra = a / out, rb = b / out, most = ra > rb ? ra : rb, least = ra > rb ? rb : ra;
+  int e = 0;
+  frexpf(most, &e); /* most is in [2^(e-1), 2^e) */
+  addition->shift = ADDITION_BITS - (e - 1);
+  addition->fits = most < ldexpf(1, MOST) && least >= ldexpf(1, LEAST);
+  if (!addition->fits) return;
+  addition->fa = (int64_t)nearbyintf(ldexpf(ra, addition->shift));
+  addition->fb = (int64_t)nearbyintf(ldexpf(rb, addition->shift));
+  if (subtract) addition->fb = -addition->fb;
+}
+
+Addition addition_of(float a, float b, float out, bool subtract) {
+  const double twice = 2 * (double)(a > b ? a : b);
+  Addition addition = {.a = multiplier_of((double)a / twice),
+                       .b = multiplier_of((double)b / twice),
+                       .out = multiplier_of(twice / ((double)(1 << ADDITION_BITS) * (double)out))};
+  floats_of(&addition, a, b, out, subtract);
+  if (subtract) addition.b.real = -addition.b.real;
+  return addition;
+}
+
+int64_t addition_apply(Rounding rounding, const Addition *addition, int64_t a, int64_t b) {
+  if (rounding == ROUNDING_FLOAT)
+    return shifted((INT64_C(1) << (addition->shift - 1)) + addition->fa * a + addition->fb * b,
+                   addition->shift);
+  const int64_t one = INT64_C(1) << ADDITION_BITS, x = multiplier_apply(rounding, a * one, addition->a),
+                y = multiplier_apply(rounding, b * one, addition->b);
+  return multiplier_apply(rounding, addition->b.real < 0 ? x - y : x + y, addition->out);
+}
+
+int64_t average_of(int64_t sum, int64_t n) { return sum > 0 ? (sum + n / 2) / n : (sum - n / 2) / n; }
+
+/* ---- tables ---- */
+void table_of(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, Stored out,
+              RealFunction *function, const void *context) {
+  for (int q = INT8_MIN; q <= INT8_MAX; q++)
+    to[q - INT8_MIN] =
+        (int8_t)quantize_real(function(context, (double)(q - in_zero) * (double)in_scale), out_scale, out);
+}
+
+void table_requantize(int8_t to[256], Rounding rounding, float in_scale, int32_t in_zero, float out_scale,
+                      Stored out) {
+  Multiplier factor = multiplier_of((double)in_scale / (double)out_scale);
+  factor.real = in_scale / out_scale;
+  for (int q = INT8_MIN; q <= INT8_MAX; q++)
+    to[q - INT8_MIN] = (int8_t)stored_put(out, multiplier_apply(rounding, q - in_zero, factor));
+}
+
+/* ---- softmax: gemmlowp's fixed point ---- */
+static int64_t product(int64_t a, int64_t b) { return shifted(a * b + (INT64_C(1) << 30), 31); }
+static int64_t halved(int64_t x, int32_t e) { /* x / 2^e, halves away from zero */
+  const int64_t rest = x & ((INT64_C(1) << e) - 1), half = (INT64_C(1) << e) / 2 - 1 + (x < 0);
+  return shifted(x, e) + (e && rest > half);
+}
+
+/* exp(a), a <= 0 in Q5.26, as Q0.31: a polynomial near 0 to -1/4, then a factor for each bit above. */
+static int64_t exponential_of(int64_t a) {
+  static const int64_t factor[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
+  const int64_t quarter = INT64_C(1) << 24, low = (a & (quarter - 1)) - quarter,
+                x = low * 32 + (INT64_C(1) << 28), x2 = product(x, x), x3 = product(x2, x),
+                x4 = product(x2, x2);
+  const int64_t tail = halved(product(halved(x4, 2) + x3, 715827883) + x2, 1);
+  int64_t result = 1895147668 + product(1895147668, x + tail);
+  for (int i = 0; i < 7; i++)
+    if ((low - a) >> (24 + i) & 1) result = product(result, factor[i]);
+  return a == 0 ? INT32_MAX : result;
+}
+
+static Multiplier softmax_factor(float scale) {
+  const double factor = (double)scale * (1 << 26);
+  return multiplier_of(factor < INT32_MAX ? factor : INT32_MAX);
+}
+
+bool softmax_scale_fits(float scale) { return (double)scale * (1 << 26) > 1; }
+
+void softmax_table(int32_t exponential[256], float in_scale) {
+  const Multiplier factor = softmax_factor(in_scale);
+  const double least = floor(31.0 * (1 << 26) / ldexp(1, factor.e));
+  for (int d = 0; d < 256; d++)
+    exponential[d] =
+        d > least ? 0 : (int32_t)exponential_of(product(-d * (INT64_C(1) << factor.e), factor.m));
+}
+
+int32_t softmax_part(int32_t exponential) { return (int32_t)halved(exponential, 12); }
+
+static int32_t leading_zeros(int32_t x) {
+  int32_t n = 0;
+  while (n < 32 && !((uint32_t)x >> (31 - n) & 1)) n++;
+  return n;
+}
+
+static int64_t saturated(int64_t x) { return x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : x; }
+
+/* Three steps of Newton's for 1 / ((1 + x) / 2). */
+int32_t softmax_reciprocal(int32_t sum) {
+  const int64_t part = ((int64_t)sum << leading_zeros(sum)) - (INT64_C(1) << 31),
+                half = (part + INT64_C(0x7fffffff) + 1) / 2;
+  int64_t x = 1515870810 + product(half, -1010580540);
+  for (int i = 0; i < 3; i++) x += saturated(product(x, (INT64_C(1) << 29) - product(half, x)) * 4);
+  return (int32_t)saturated(x * 2);
+}
+
+int32_t softmax_value(int32_t exponential, int32_t sum, int32_t reciprocal) {
+  const int64_t q = halved(product(reciprocal, exponential), 12 - leading_zeros(sum) + 31 - 8) - 128;
+  return q < INT8_MIN ? INT8_MIN : q > INT8_MAX ? INT8_MAX : (int32_t)q;
+}

@@ -1,0 +1,75 @@
+/* arithmetic.h: how quantised nets compute, to the bit: the only copy of it outside the loops that are
+ * compiled. A value q of 8 bits stands for (q - zero) * scale. Here everything is in 64 bits, as the meaning
+ * of operators (eval) has it; nests say the same by the primitives of nest/primitive.h, which share nothing
+ * with this.
+ *
+ * RSH(x, s) is x / 2^s, rounded down. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_ARITHMETIC_H
+#define CNNC_ARITHMETIC_H
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How a sum becomes 8 bits. It belongs to the quantised net, not to the target. */
+typedef enum Rounding {
+  ROUNDING_SINGLE, /* RSH(x*m + 2^(30-e), 31 - e): ruy, TOSA; what cnnc quantises */
+  ROUNDING_DOUBLE, /* after the product and after the shift: gemmlowp; TFLM's reference kernels, CMSIS-NN */
+  ROUNDING_FLOAT,  /* nearest-even((float)x * S): XNNPACK, onnxruntime */
+} Rounding;
+enum { ROUNDINGS = 3 };
+const char *rounding_name(Rounding); /* "single" */
+bool rounding_find(const char *name, Rounding *);
+
+/* A factor: m * 2^(e - 31), 2^30 <= m < 2^31, or 0; and the same as a float. */
+typedef struct Multiplier {
+  int32_t m, e; /* -31 <= e; what is smaller is 0 */
+  float real;
+} Multiplier;
+enum { MULTIPLIER_LEAST = -31, MULTIPLIER_MOST = 2 }; /* of e */
+Multiplier multiplier_of(double factor);              /* real is the nearest float */
+/* s_in * s_w / s_out. one: a dense layer with one scale for all units, whose product of scales TFLite rounds
+ * to a float first. */
+Multiplier multiplier_of_scales(float in, float weight, float out, bool one);
+int64_t multiplier_apply(Rounding, int64_t x, Multiplier);
+
+/* What bounds the value: its zero is added, then it is cut. */
+typedef struct Stored {
+  int32_t zero, lo, hi;
+} Stored;
+typedef enum Bound { BOUND_NONE, BOUND_RELU, BOUND_RELU6 } Bound;
+Stored stored_of(float scale, int32_t zero, Bound);
+int32_t stored_put(Stored, int64_t rounded);
+
+/* Sums that every rounding can take: |x| * 2^max(e, 0) + 256 fits into 32 bits. */
+bool sum_fits(int64_t most, int32_t e);
+
+/* a + b and a - b. */
+typedef struct Addition {
+  Multiplier a, b, out; /* ROUNDING_SINGLE, DOUBLE: (q - zero) * 2^20, each rounded, summed, rounded */
+  int64_t fa, fb;       /* ROUNDING_FLOAT: RSH(2^(shift-1) + fa*(qa - za) + fb*(qb - zb), shift) */
+  int32_t shift;
+  bool fits; /* FLOAT: both scales are 2^-10 to 2^8 of the output's */
+} Addition;
+enum { ADDITION_BITS = 20 };
+Addition addition_of(float a, float b, float out, bool subtract);
+int64_t addition_apply(Rounding, const Addition *, int64_t a, int64_t b); /* of q - zero */
+
+/* sum / n, halves away from zero. */
+int64_t average_of(int64_t sum, int64_t n);
+
+/* What a function makes of each of the 256 values, the lowest first. */
+typedef double RealFunction(const void *context, double x);
+void table_of(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, Stored out, RealFunction *,
+              const void *context);
+/* The same value in another scale. */
+void table_requantize(int8_t to[256], Rounding, float in_scale, int32_t in_zero, float out_scale, Stored out);
+int32_t quantize_real(double x, float scale, Stored); /* halves away from zero */
+
+/* Softmax as gemmlowp has it, without floats; its value has the scale 1/256 and the zero -128. */
+enum { SOFTMAX_CHANNELS = 4095 };                             /* at most: their sum has 12 whole bits */
+bool softmax_scale_fits(float scale);                         /* of what it is taken of */
+void softmax_table(int32_t exponential[256], float in_scale); /* by largest - q, Q0.31; 0: too small */
+int32_t softmax_part(int32_t exponential);                    /* what it adds to the sum, Q12.19 */
+int32_t softmax_reciprocal(int32_t sum);                      /* 1 / the sum's leading part, Q0.31 */
+int32_t softmax_value(int32_t exponential, int32_t sum, int32_t reciprocal);
+#endif

@@ -1,0 +1,259 @@
+/* calibrate.c: node by node: which values are stored, their scales, and the weights of layers, into which
+ * batchnorm is folded. What quantize/values.c reads again. */
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/calibrate.h"
+#include <math.h>
+#include "base/text.h"
+#include "ops/op.h"
+#include "quantize/arithmetic.h"
+
+typedef struct Calibrator {
+  Arena *arena;
+  const Graph *graph;
+  const float *weights;
+  const Table *observed;
+  const Calibration *how;
+  Calibrated *made;
+  Quant *quant; /* by node id */
+  bool *fused;  /* its value is that of its input */
+  int *uses;
+  const Node **reader;
+} Calibrator;
+
+/* ---- values ---- */
+static const Observed *seen_of(Calibrator *k, const Node *node) {
+  const Observed *seen = table_find(k->observed, node->name);
+  if (!seen && !k->made->missing) k->made->missing = node->name;
+  return seen;
+}
+
+static Chosen *put_quant(Calibrator *k, const Node *node, Quant quant, double cut) {
+  const int64_t one = 1;
+  float *scale = NEW(k->arena, float);
+  int8_t *zero = NEW(k->arena, int8_t);
+  *scale = quant.scale;
+  *zero = (int8_t)quant.zero;
+  arrays_add(&k->made->arrays, arena_printf(k->arena, "%s.scale", node->name), F32, 1, &one, scale);
+  arrays_add(&k->made->arrays, arena_printf(k->arena, "%s.zero", node->name), I8, 1, &one, zero);
+  k->quant[node->id] = quant;
+  vec_push(k->arena, k->made->chosen,
+           ((Chosen){.name = node->name, .scale = quant.scale, .zero = quant.zero, .cut = cut}));
+  return &k->made->chosen.data[k->made->chosen.n - 1];
+}
+
+static Quant quant_between(double lo, double hi) {
+  const float scale = (float)((hi - lo) / 255);
+  const double zero = round(INT8_MIN - lo / (double)scale);
+  return (Quant){scale, (int32_t)fmin(INT8_MAX, fmax(INT8_MIN, zero))};
+}
+
+/* What is done where the layer is rounded, as quantize/scales.c finds it. */
+static bool takes(const Calibrator *k, const Node *of, const Node *node, bool bounded) {
+  const int reads = k->uses[of->id];
+  for (int o = 0; o < k->graph->outputs.n; o++)
+    if (k->graph->outputs.data[o].node == of) return false;
+  if (reads != 1 || node->nin != 1 || node->in[0] != of) return false;
+  if (node->op->identity && node->op->identity(node)) return true;
+  return !bounded && (node->op->int8 == INT8_RELU || node->op->int8 == INT8_RELU6);
+}
+
+typedef VEC(const Node *) Norms;
+
+/* The batchnorms behind a layer, and the last node of what is fused. */
+static const Node *ending(Calibrator *k, const Node *node, Norms *norms) {
+  const Node *last = node;
+  bool bounded = false;
+  for (const Node *next; (next = k->reader[last->id]) != NULL; last = next) {
+    const bool norm =
+        norms && !bounded && next->op->fold == FOLD_SCALE && k->uses[last->id] == 1 && next->in[0] == last;
+    if (!norm && !takes(k, last, next, bounded)) break;
+    if (norm) vec_push(k->arena, *norms, next);
+    bounded |= next->op->int8 == INT8_RELU || next->op->int8 == INT8_RELU6;
+    k->fused[next->id] = true;
+  }
+  return last;
+}
+
+static Chosen *put_seen(Calibrator *k, const Node *node, const Node *last) {
+  const Observed *seen = seen_of(k, last);
+  if (!seen) return NULL;
+  const Range range = range_of(k->how, seen);
+  return put_quant(k, node, quant_between(range.lo, range.hi), range.cut);
+}
+
+/* ---- layers ---- */
+enum { NORM_WEIGHT, NORM_BIAS, NORM_MEAN, NORM_VARIANCE };
+
+static double parameter(const Calibrator *k, const Node *node, int w, int64_t i, double otherwise) {
+  const Weight *weight = w < node->nweights ? node->weight[w] : NULL;
+  return weight ? (double)k->weights[weight->offset + i] : otherwise;
+}
+
+/* w' = w * gain, b' = (b - mean) * gain + shift */
+static double gain_of(const Calibrator *k, const Node *norm, int64_t f) {
+  return parameter(k, norm, NORM_WEIGHT, f, 1) /
+         sqrt(parameter(k, norm, NORM_VARIANCE, f, 1) + arg_number(norm, "epsilon"));
+}
+
+typedef struct Layer {
+  int64_t filters, terms, inputs; /* inputs: channels that a filter sees */
+  double *weight, *bias;
+} Layer;
+
+static Layer folded(Calibrator *k, const Node *node, int nnorms, const Node *const *norm) {
+  const Weight *weight = node->weight[0];
+  Layer l = {.filters = weight->dim[0], .terms = weight->size / weight->dim[0], .inputs = weight->dim[1]};
+  l.weight = NEW_ARRAY(k->arena, double, weight->size);
+  l.bias = NEW_ARRAY(k->arena, double, l.filters);
+  for (int64_t f = 0; f < l.filters; f++) {
+    double gain = 1, bias = parameter(k, node, 1, f, 0);
+    for (int i = 0; i < nnorms; i++) {
+      const double own = gain_of(k, norm[i], f);
+      gain *= own;
+      bias = (bias - parameter(k, norm[i], NORM_MEAN, f, 0)) * own + parameter(k, norm[i], NORM_BIAS, f, 0);
+    }
+    l.bias[f] = bias;
+    for (int64_t i = 0; i < l.terms; i++)
+      l.weight[f * l.terms + i] = gain * (double)k->weights[weight->offset + f * l.terms + i];
+  }
+  return l;
+}
+
+/* A filter that does nothing beside the others becomes zeros, under a scale that is no trifle. */
+static const double NOTHING = 1e-6;
+
+static int put_weights(Calibrator *k, const Node *node, const Layer *l, float *scale) {
+  const Weight *weight = node->weight[0];
+  int8_t *q = NEW_ARRAY(k->arena, int8_t, weight->size);
+  double most = 0;
+  int dead = 0;
+  for (int64_t i = 0; i < weight->size; i++) most = fmax(most, fabs(l->weight[i]));
+  for (int64_t f = 0; f < l->filters; f++) {
+    double own = 0;
+    for (int64_t i = 0; i < l->terms; i++) own = fmax(own, fabs(l->weight[f * l->terms + i]));
+    const bool none = own <= NOTHING * most;
+    dead += none;
+    scale[f] = (float)((none || k->how->per_tensor ? fmax(most, 1e-30) : own) / INT8_MAX);
+    for (int64_t i = 0; i < l->terms && !none; i++)
+      q[f * l->terms + i] =
+          (int8_t)fmax(-INT8_MAX, fmin(INT8_MAX, round(l->weight[f * l->terms + i] / (double)scale[f])));
+  }
+  const int64_t one = 1;
+  arrays_add(&k->made->arrays, weight->name, I8, weight->rank, weight->dim, q);
+  arrays_add(&k->made->arrays, arena_printf(k->arena, "%s.scale", weight->name), F32, 1,
+             k->how->per_tensor ? &one : &l->filters, scale);
+  return dead;
+}
+
+/* By how much rounding the weights moves the sum of a filter, on average: what its inputs are on average,
+ * times what rounding does to the weights. */
+static double moved(const Calibrator *k, const Node *node, const Layer *l, const int8_t *q, float scale,
+                    int64_t f) {
+  const Observed *seen = table_find(k->observed, node->in[0]->name);
+  const int64_t group = node->window ? f / (l->filters / node->window->groups) : 0,
+                taps = l->terms / l->inputs;
+  double sum = 0;
+  if (!seen || k->how->no_correction) return 0;
+  for (int64_t i = 0; i < l->terms; i++) {
+    const int64_t channel = (group * l->inputs + i / taps) % seen->channels;
+    sum += seen->mean[channel] * ((double)q[f * l->terms + i] * (double)scale - l->weight[f * l->terms + i]);
+  }
+  return sum;
+}
+
+static void calibrate_layer(Calibrator *k, const Node *node) {
+  if (node->weight[0]->owner != node) {
+    k->made->shares = node->name;
+    return;
+  }
+  Norms norms = {0};
+  const Node *last = ending(k, node, &norms);
+  const Layer l = folded(k, node, norms.n, norms.data);
+  float *scale = NEW_ARRAY(k->arena, float, l.filters);
+  int32_t *bias = NEW_ARRAY(k->arena, int32_t, l.filters);
+  const int place = k->made->arrays.list.n, dead = put_weights(k, node, &l, scale);
+  const int8_t *q = k->made->arrays.list.data[place].data;
+  for (int64_t f = 0; f < l.filters; f++) {
+    const double unit = (double)k->quant[node->in[0]->id].scale * (double)scale[f],
+                 b = round((l.bias[f] - moved(k, node, &l, q, scale[f], f)) / unit);
+    bias[f] = (int32_t)fmax(-INT32_MAX, fmin(INT32_MAX, b));
+  }
+  const Weight *own = node->nweights > 1 ? node->weight[1] : NULL;
+  arrays_add(&k->made->arrays, own ? own->name : arena_printf(k->arena, "%s.bias", node->name), I32, 1,
+             &l.filters, bias);
+  Chosen *chosen = put_seen(k, node, last);
+  if (!chosen) return;
+  chosen->bytes_before = 4 * (node->weight[0]->size + l.filters);
+  chosen->bytes = node->weight[0]->size + 4 * l.filters;
+  chosen->dead = dead;
+}
+
+/* ---- the walk ---- */
+/* Of bytes all that can come out is known: pictures that are only scaled stay what they are. */
+static bool put_of_bytes(Calibrator *k, const Node *node) {
+  const Node *in = node->in[0];
+  double lo = 0, hi = 0;
+  if (node->op->fold != FOLD_NORMALIZE || in->op != &op_input || in->port->elem != U8) return false;
+  for (int64_t c = 0; c < shape_extent(node->shape).c; c++)
+    for (int end = 0; end < 2; end++) {
+      const double x = end ? UINT8_MAX : 0, y = node->op->map_eval(node, &x, NULL, c);
+      lo = fmin(lo, y);
+      hi = fmax(hi, y);
+    }
+  put_quant(k, node, quant_between(lo, hi), 0);
+  return true;
+}
+
+static void put_parameters(Calibrator *k, const Node *node) {
+  for (int w = 0; w < node->nweights; w++) {
+    const Weight *weight = node->weight[w];
+    if (weight)
+      arrays_add(&k->made->arrays, weight->name, F32, weight->rank, weight->dim, k->weights + weight->offset);
+  }
+}
+
+static void calibrate_value(Calibrator *k, const Node *node) {
+  if (node->nin) k->quant[node->id] = k->quant[node->in[0]->id];
+  if (k->fused[node->id] || (node->op->identity && node->op->identity(node))) return;
+  switch (node->op->int8) {
+  case INT8_PRODUCT: calibrate_layer(k, node); return;
+  case INT8_SOFTMAX:
+  case INT8_UNIT: k->quant[node->id] = (Quant){1 / 256.0f, -128}; return;
+  case INT8_SIGNED: k->quant[node->id] = (Quant){1 / 128.0f, 0}; return;
+  case INT8_LARGEST:
+  case INT8_MEAN:
+  case INT8_MOVE: return; /* as what they read */
+  default: break;
+  }
+  if (node->op == &op_input && node->port->elem != F32)
+    put_quant(k, node, (Quant){1, node->port->elem == U8 ? INT8_MIN : 0}, 0);
+  else if (node->op->border || put_of_bytes(k, node)) return;
+  else {
+    put_parameters(k, node);
+    put_seen(k, node, node->op == &op_input ? node : ending(k, node, NULL));
+  }
+}
+
+Calibrated *calibrate(Arena *arena, const Graph *graph, const float *weights, const Table *observed,
+                      const Calibration *how) {
+  const int n = graph->nodes.n + 1;
+  Calibrator k = {.arena = arena,
+                  .graph = graph,
+                  .weights = weights,
+                  .observed = observed,
+                  .how = how,
+                  .made = NEW(arena, Calibrated),
+                  .quant = NEW_ARRAY(arena, Quant, n),
+                  .fused = NEW_ARRAY(arena, bool, n),
+                  .uses = graph_live(arena, graph, 0, NULL),
+                  .reader = NEW_ARRAY(arena, const Node *, n)};
+  k.made->arrays.arena = arena;
+  k.made->arrays.note =
+      arena_printf(arena, "{\"version\": 1, \"rounding\": \"%s\", \"layers\": {}}", how->rounding);
+  for (int i = 0; i < graph->nodes.n; i++)
+    for (int j = 0; j < graph->nodes.data[i]->nin && k.uses[i]; j++)
+      k.reader[graph->nodes.data[i]->in[j]->id] = graph->nodes.data[i];
+  for (int i = 0; i < graph->nodes.n; i++)
+    if (k.uses[i] || graph->nodes.data[i]->op == &op_input) calibrate_value(&k, graph->nodes.data[i]);
+  return k.made;
+}

@@ -1,0 +1,37 @@
+/* file.h: a quantised net's file: the arrays of a .safetensors file whose metadata `cnnc.quantization` say
+ * how it rounds. Of layer L it has L.weight (I8, in the usual order), L.weight.scale (F32 [filters] or [1]),
+ * L.bias (I32); of each value V that is stored V.scale (F32 [1]) and V.zero (I8 [1]). */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_QUANTIZE_FILE_H
+#define CNNC_QUANTIZE_FILE_H
+#include "base/arena.h"
+#include "base/elem.h"
+#include "base/table.h"
+#include "quantize/arithmetic.h"
+
+typedef struct QuantArray {
+  const char *name, *type, *shape; /* type, shape: as the file says, "I8", "[8, 1, 3, 3]" */
+  bool known;                      /* its elements are of a type that `elem` can say */
+  Elem elem;
+  int rank;
+  int64_t dim[4], size;
+  const void *data;
+  bool used; /* somebody asked for it */
+} QuantArray;
+
+typedef struct QuantLayer {
+  const char *name;
+  Rounding rounding;
+} QuantLayer;
+
+typedef struct QuantFile {
+  const char *path;
+  Rounding rounding;
+  VEC(QuantArray *) arrays;
+  Table by_name;
+  VEC(QuantLayer) layers; /* that round in another way */
+} QuantFile;
+
+QuantArray *quant_file_find(const QuantFile *, const char *name); /* or NULL; it is used now */
+Rounding quant_file_rounding(const QuantFile *, const char *layer);
+#endif

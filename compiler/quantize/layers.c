@@ -1,0 +1,195 @@
+/* layers.c: layers of 8 bits from those of floats: weights from the file, factors from the scales, and bounds
+ * of all sums, for nothing may overflow. */
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <math.h>
+#include "base/number.h"
+#include "base/text.h"
+#include "quantize/quantizer.h"
+
+/* ---- what does not go together ---- */
+static void refuse_factor(Quantizer *q, const Node *node, double in, float out) {
+  Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
+                           "the scales of %s do not go together: what it adds up is multiplied by %g",
+                           node->name, in / (double)out);
+  diag_fact(diag, "a unit of the sum is %g, one of the result %g; the factor must be below 4", in,
+            (double)out);
+  diag_help(diag, "the scale of a value is about its largest number / 127: %s.scale is too small",
+            node->name);
+}
+
+static bool factor_fits(Quantizer *q, const Node *node, Multiplier factor, double in, float out) {
+  if (factor.e <= MULTIPLIER_MOST) return true;
+  refuse_factor(q, node, in, out);
+  return false;
+}
+
+static bool report_overflow(Quantizer *q, const Node *node, int64_t filter, int64_t terms, double most) {
+  Diag *diag = diag_report(q->diags, DIAG_int8_overflow, node->span, node->site,
+                           "a sum of %s can exceed 32 bits", node->name);
+  diag_fact(diag, "filter %" PRId64 " adds up %s products and its bias, which can come to %.0f", filter,
+            text_thousands(q->arena, terms), most);
+  diag_help(diag, "smaller weights under a larger %s.weight.scale leave room", node->name);
+  return false;
+}
+
+/* ---- products ---- */
+typedef struct Weights {
+  const int8_t *weight;
+  const float *scale; /* [filters] or [1] */
+  int64_t scales, filters, terms;
+  const int32_t *bias;
+} Weights;
+
+static const int32_t *bias_of(Quantizer *q, const Node *node, const Weights *w) {
+  const Weight *bias = node->nweights > 1 ? node->weight[1] : NULL;
+  const char *name = bias ? bias->name : arena_printf(q->arena, "%s.bias", node->name);
+  if (!bias && !table_find(&q->file->by_name, name)) return NEW_ARRAY(q->arena, int32_t, w->filters);
+  return quant_array(q, name, I32, 1, &w->filters);
+}
+
+static bool weights_in_range(Quantizer *q, const Weight *weight, const Weights *w) {
+  for (int64_t i = 0; i < weight->size; i++)
+    if (w->weight[i] < -INT8_MAX)
+      return quant_problem(q, "%s: has -128, where weights are -127 to 127", weight->name), false;
+  for (int64_t i = 0; i < w->scales; i++)
+    if (!(w->scale[i] > 0) || !isfinite(w->scale[i]))
+      return quant_problem(q, "%s.scale: has %g, should be numbers above 0", weight->name,
+                           (double)w->scale[i]),
+             false;
+  return true;
+}
+
+static bool find_weights(Quantizer *q, const Node *node, Weights *w) {
+  const Weight *weight = node->weight[0];
+  const char *scale = arena_printf(q->arena, "%s.scale", weight->name);
+  const QuantArray *scales = quant_file_find(q->file, scale);
+  w->filters = weight->dim[0];
+  w->terms = weight->size / w->filters;
+  w->scales = scales && scales->size == 1 ? 1 : w->filters;
+  w->weight = quant_array(q, weight->name, I8, weight->rank, weight->dim);
+  w->scale = quant_array(q, scale, F32, 1, &w->scales);
+  w->bias = bias_of(q, node, w);
+  return w->weight && w->scale && w->bias && weights_in_range(q, weight, w);
+}
+
+/* The most that a sum can come to on its way, in whatever order its terms are added. */
+static double largest_sum(const Weights *w, int64_t filter, int32_t zero) {
+  double most = fabs((double)w->bias[filter]);
+  const double low = zero - INT8_MIN, high = INT8_MAX - zero;
+  for (int64_t i = 0; i < w->terms; i++)
+    most += fabs((double)w->weight[filter * w->terms + i]) * (low > high ? low : high);
+  return most;
+}
+
+static bool make_factors(Quantizer *q, const Node *node, const Weights *w, const Quant *in, Quant out,
+                         Int8Product *p) {
+  Multiplier *factor = NEW_ARRAY(q->arena, Multiplier, w->filters);
+  for (int64_t f = 0; f < w->filters; f++) {
+    const float scale = w->scale[w->scales == 1 ? 0 : f];
+    factor[f] = multiplier_of_scales(in->scale, scale, out.scale, p->dense && w->scales == 1);
+    if (!factor_fits(q, node, factor[f], (double)in->scale * (double)scale, out.scale)) return false;
+    const double most = largest_sum(w, f, in->zero);
+    if (most > INT32_MAX || !sum_fits((int64_t)most, factor[f].e))
+      return report_overflow(q, node, f, w->terms, most);
+  }
+  p->factor = factor;
+  return true;
+}
+
+Node *quant_product(Quantizer *q, const Node *node) {
+  Weights w;
+  Node *in = quant_bytes(q, node->in[0]);
+  const Ending end = quant_ending(q, node, true);
+  const bool found = find_weights(q, node, &w);
+  if (!in || !found || !end.found) return NULL;
+  Int8Product *p = NEW(q->arena, Int8Product);
+  *p = (Int8Product){.rounding = quant_file_rounding(q->file, node->name),
+                     .stored = stored_of(end.quant.scale, end.quant.zero, end.bound),
+                     .weight = w.weight,
+                     .bias = w.bias,
+                     .dense = node->op->family == FAMILY_DENSE};
+  if (!make_factors(q, node, &w, in->quant, end.quant, p)) return NULL;
+  Node *made = quant_node(q, &op_int8_product, node, 1, &in, quant_keep(q, end.quant));
+  made->detail = p;
+  return made;
+}
+
+/* ---- pairs ---- */
+static bool pair_fits(Quantizer *q, const Node *node, const Int8Pair *p, const Quant *a, const Quant *b,
+                      Quant out) {
+  enum { MOST = 255 };
+  const double product = (double)a->scale * (double)b->scale,
+               unit = (double)(a->scale > b->scale ? a->scale : b->scale);
+  if (p->product)
+    return factor_fits(q, node, p->factor, product, out.scale) &&
+           (sum_fits(MOST * MOST, p->factor.e) || report_overflow(q, node, 0, 1, MOST * MOST));
+  if (p->rounding != ROUNDING_FLOAT && p->addition.out.e <= MULTIPLIER_MOST &&
+      sum_fits((int64_t)MOST << ADDITION_BITS, p->addition.out.e))
+    return true;
+  if (p->rounding == ROUNDING_FLOAT && p->addition.fits) return true;
+  refuse_factor(q, node, unit, out.scale);
+  return false;
+}
+
+Node *quant_pair(Quantizer *q, const Node *node) {
+  Node *in[2] = {quant_bytes(q, node->in[0]), quant_bytes(q, node->in[1])};
+  const Ending end = quant_ending(q, node, true);
+  if (!in[0] || !in[1] || !end.found) return NULL;
+  const float a = in[0]->quant->scale, b = in[1]->quant->scale;
+  Int8Pair *p = NEW(q->arena, Int8Pair);
+  *p = (Int8Pair){.rounding = quant_file_rounding(q->file, node->name),
+                  .stored = stored_of(end.quant.scale, end.quant.zero, end.bound),
+                  .product = node->op->int8 == INT8_MULTIPLY,
+                  .addition = addition_of(a, b, end.quant.scale, node->op->int8 == INT8_DIFFERENCE),
+                  .factor = multiplier_of_scales(a, b, end.quant.scale, false)};
+  if (!pair_fits(q, node, p, in[0]->quant, in[1]->quant, end.quant)) return NULL;
+  Node *made = quant_node(q, &op_int8_pair, node, 2, in, quant_keep(q, end.quant));
+  made->detail = p;
+  return made;
+}
+
+/* ---- what keeps the scale ---- */
+/* Pools and moves have the scale that the file gives their value, or else that of their first input; inputs
+ * with another one get it first. */
+static Quant kept_quant(Quantizer *q, const Node *node, const Node *in, Ending *end) {
+  *end = quant_ending(q, node, false);
+  return end->found ? end->quant : *in->quant;
+}
+
+Node *quant_pool(Quantizer *q, const Node *node) {
+  Ending end;
+  Node *in = quant_bytes(q, node->in[0]);
+  if (!in) return NULL;
+  const Quant quant = kept_quant(q, node, in, &end);
+  in = quant_requantized(q, node, in, quant);
+  Int8Pool *p = NEW(q->arena, Int8Pool);
+  *p =
+      (Int8Pool){.mean = node->op->int8 == INT8_MEAN,
+                 .count_pad = arg_const(node, "count_pad")->kind == CONST_BOOL && arg_bool(node, "count_pad"),
+                 .stored = stored_of(quant.scale, quant.zero, end.bound)};
+  Node *made = quant_node(q, &op_int8_pool, node, 1, &in, in->quant);
+  made->detail = p;
+  return made;
+}
+
+Node *quant_move(Quantizer *q, const Node *node) {
+  Quant quant;
+  Node **in = NEW_ARRAY(q->arena, Node *, node->nin);
+  for (int k = 0; k < node->nin; k++)
+    if (!(in[k] = quant_bytes(q, node->in[k]))) return NULL;
+  if (!quant_given(q, node->name, &quant)) quant = *in[0]->quant;
+  for (int k = 0; k < node->nin; k++) in[k] = quant_requantized(q, node, in[k], quant);
+  return quant_node(q, node->op, node, node->nin, in, in[0]->quant);
+}
+
+Node *quant_border(Quantizer *q, const Node *node) {
+  int64_t after[2];
+  Int8Border *border = NEW(q->arena, Int8Border);
+  Node *in = quant_bytes(q, node->in[0]);
+  if (!in) return NULL;
+  node->op->border(node, border->before, after);
+  Node *made = quant_node(q, &op_int8_border, node, 1, &in, in->quant);
+  made->detail = border;
+  return made;
+}

@@ -1,0 +1,5 @@
+# compiler/quantize: nets of 8 bits: their arithmetic, and how a graph becomes one
+# SPDX-License-Identifier: Apache-2.0
+libcnnc_a_SOURCES += %D%/arithmetic.h %D%/arithmetic.c %D%/file.h %D%/file.c %D%/quantize.h \
+  %D%/quantizer.h %D%/layers.c %D%/scales.c %D%/tables.c %D%/values.c \
+  %D%/calibrate.h %D%/calibrate.c %D%/range.c

@@ -1,0 +1,55 @@
+/* quantizer.h: a graph on its way to 8 bits. values.c walks over its nodes; layers.c makes those of layers,
+ * tables.c those of functions; scales.c finds scales in the file. Private to these. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_QUANTIZER_H
+#define CNNC_QUANTIZER_H
+#include "ops/int8/int8.h"
+#include "quantize/quantize.h"
+
+typedef struct Quantizer {
+  Arena *arena;
+  Diags *diags;
+  const Graph *from;
+  Graph *to;
+  QuantFile *file;
+  /* by node id of `from` */
+  Node **map;                 /* what has its value */
+  Node **floats;              /* the same in floats, where it is in 8 bits; or NULL */
+  int *uses;                  /* 0: dead */
+  const Node **reader;        /* one that reads it */
+  bool *fused;                /* its value is that of its input, in which it is done */
+  bool refused;               /* something has no form: what is behind it does not ask the file */
+  VEC(const char *) problems; /* with the file: a line each */
+} Quantizer;
+
+/* ---- scales.c ---- */
+void quant_problem(Quantizer *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* V.scale and V.zero, if they are there. False: not, or they are no scale, which is noted. */
+bool quant_given(Quantizer *, const char *value, Quant *);
+const Quant *quant_keep(Quantizer *, Quant); /* for node->quant */
+/* What a layer's value is stored as: its scale, by the layer's name or, where that has none, by the name of
+ * what is fused behind it: relu, relu6, batchnorm that was folded, what is the identity. */
+typedef struct Ending {
+  Quant quant;
+  Bound bound;
+  bool found;       /* false: no scale was, which is noted, if `wanted` */
+  const Node *last; /* of `from` */
+} Ending;
+Ending quant_ending(Quantizer *, const Node *, bool wanted);
+/* The array of a layer, of that type and shape; NULL: it is not there, or another one, which is noted. */
+const void *quant_array(Quantizer *, const char *name, Elem, int rank, const int64_t *dim);
+
+/* ---- values.c ---- */
+Node *quant_node(Quantizer *, const Op *, const Node *of, int nin, Node *const *in, const Quant *); /* I8 */
+Node *quant_bytes(Quantizer *,
+                  const Node *); /* the value of a node of `from` in 8 bits; NULL: it has no scale */
+Node *quant_floats(Quantizer *, const Node *);
+
+/* ---- layers.c, tables.c: the node's value, or NULL after a problem ---- */
+Node *quant_product(Quantizer *, const Node *), *quant_pair(Quantizer *, const Node *),
+    *quant_pool(Quantizer *, const Node *), *quant_softmax(Quantizer *, const Node *),
+    *quant_move(Quantizer *, const Node *), *quant_border(Quantizer *, const Node *),
+    *quant_function(Quantizer *, const Node *);
+bool quant_is_function(const Node *);                                   /* of one number */
+Node *quant_requantized(Quantizer *, const Node *of, Node *, Quant to); /* the same value in another scale */
+#endif

@@ -1,0 +1,103 @@
+/* scales.c: what the file has of values and layers, and in which words it is told that it has not. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+#include "base/text.h"
+#include "quantize/quantizer.h"
+
+void quant_problem(Quantizer *q, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  const char *text = arena_vprintf(q->arena, format, ap);
+  va_end(ap);
+  for (int i = 0; i < q->problems.n; i++)
+    if (strcmp(q->problems.data[i], text) == 0) return;
+  vec_push(q->arena, q->problems, text);
+}
+
+static const char *dims_text(Arena *arena, int rank, const int64_t *dim) {
+  Text text = {.arena = arena};
+  for (int d = 0; d < rank; d++) text_put(&text, "%s%lld", d ? ", " : "[", (long long)dim[d]);
+  return rank ? arena_printf(arena, "%s]", text.s) : "[]";
+}
+
+const void *quant_array(Quantizer *q, const char *name, Elem elem, int rank, const int64_t *dim) {
+  static const char *const types[] = {[F32] = "F32", [I32] = "I32", [U8] = "U8", [I8] = "I8"};
+  const QuantArray *array = quant_file_find(q->file, name);
+  const char *wanted = dims_text(q->arena, rank, dim);
+  if (!array) return quant_problem(q, "%s: %s %s is missing", name, types[elem], wanted), NULL;
+  bool same = array->rank == rank;
+  for (int d = 0; d < rank && same; d++) same = array->dim[d] == dim[d];
+  if (same && array->known && array->elem == elem) return array->data;
+  quant_problem(q, "%s: is %s %s, should be %s %s", name, array->type, array->shape, types[elem], wanted);
+  return NULL;
+}
+
+/* One number is [1]; as the contract of the file has it. */
+static const void *one(Quantizer *q, const char *name, Elem elem) {
+  const int64_t size = 1;
+  return quant_array(q, name, elem, 1, &size);
+}
+
+bool quant_given(Quantizer *q, const char *value, Quant *quant) {
+  const char *scale_name = arena_printf(q->arena, "%s.scale", value),
+             *zero_name = arena_printf(q->arena, "%s.zero", value);
+  if (!table_find(&q->file->by_name, scale_name) && !table_find(&q->file->by_name, zero_name)) return false;
+  const float *scale = one(q, scale_name, F32);
+  const int8_t *zero = one(q, zero_name, I8);
+  if (!scale || !zero) return false;
+  *quant = (Quant){*scale, *zero};
+  if (*scale > 0 && isfinite(*scale)) return true;
+  quant_problem(q, "%s: is %g, should be a number above 0", scale_name, (double)*scale);
+  quant->scale = 1;
+  return true;
+}
+
+const Quant *quant_keep(Quantizer *q, Quant quant) {
+  Quant *kept = NEW(q->arena, Quant);
+  *kept = quant;
+  return kept;
+}
+
+/* ---- what is done where a layer's sums are rounded ---- */
+static const Node *sole_reader(const Quantizer *q, const Node *node) {
+  for (int o = 0; o < q->from->outputs.n; o++)
+    if (q->from->outputs.data[o].node == node) return NULL;
+  return q->uses[node->id] == 1 ? q->reader[node->id] : NULL;
+}
+
+static bool folded_away(const Quantizer *q, const Node *node) {
+  if (node->op->fold != FOLD_SCALE) return false;
+  for (int k = 0; k < node->nweights; k++)
+    if (node->weight[k] && table_find(&q->file->by_name, node->weight[k]->name)) return false;
+  return true;
+}
+
+static bool takes(const Quantizer *q, const Node *of, const Node *node, Bound bound) {
+  if (node->nin != 1) return false;
+  if (node->op->identity && node->op->identity(node)) return true;
+  if (node->op->int8 == INT8_RELU || node->op->int8 == INT8_RELU6) return bound == BOUND_NONE;
+  return of->op->int8 == INT8_PRODUCT && bound == BOUND_NONE && folded_away(q, node);
+}
+
+Ending quant_ending(Quantizer *q, const Node *node, bool wanted) {
+  Ending ending = {.last = node};
+  const int problems = q->problems.n;
+  ending.found = quant_given(q, node->name, &ending.quant);
+  for (const Node *next; (next = sole_reader(q, ending.last)) != NULL; ending.last = next) {
+    Quant own;
+    if (!takes(q, node, next, ending.bound)) break;
+    const bool has_own = quant_given(q, next->name, &own);
+    if (has_own && ending.found) break;
+    if (has_own) ending.quant = own;
+    ending.found |= has_own;
+    if (next->op->int8 == INT8_RELU) ending.bound = BOUND_RELU;
+    if (next->op->int8 == INT8_RELU6) ending.bound = BOUND_RELU6;
+    q->fused[next->id] = true;
+  }
+  if (!ending.found && wanted && q->problems.n == problems)
+    quant_problem(q, "%s.scale: F32 [1] and %s.zero: I8 [1] are missing", node->name, node->name);
+  if (!ending.found) ending.quant = (Quant){1, 0};
+  return ending;
+}

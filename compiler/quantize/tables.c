@@ -1,0 +1,116 @@
+/* tables.c: functions of one number, softmax, and other scales for the same value. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "base/text.h"
+#include "quantize/quantizer.h"
+
+enum { MOST_TABLES = 4096 }; /* by channel */
+
+/* Its bytes stay where they are, under another scale, if the table changes none of them. */
+static Node *table_node(Quantizer *q, const Node *of, Node *in, Quant quant, int8_t (*value)[256],
+                        int64_t channels) {
+  bool same = channels == 1;
+  for (int i = 0; i < 256 && same; i++) same = value[0][i] == i + INT8_MIN;
+  Node *made = quant_node(q, same ? &op_int8_same : &op_int8_table, of, 1, &in, quant_keep(q, quant));
+  made->shape = in->shape;
+  if (same) return made;
+  Int8Table *table = NEW(q->arena, Int8Table);
+  *table = (Int8Table){(const int8_t (*)[256])value, channels};
+  made->detail = table;
+  return made;
+}
+
+Node *quant_requantized(Quantizer *q, const Node *of, Node *in, Quant to) {
+  if (in->quant->scale == to.scale && in->quant->zero == to.zero) return in;
+  int8_t (*value)[256] = (int8_t (*)[256])arena_alloc(q->arena, 256);
+  const double factor = (double)in->quant->scale / (double)to.scale;
+  if (multiplier_of(factor).e > MULTIPLIER_MOST) { /* all but a few of its values are cut off */
+    Diag *diag =
+        diag_report(q->diags, DIAG_scale_mismatch, of->span, of->site,
+                    "the scales of %s do not go together: its input's is %g times its own", of->name, factor);
+    diag_help(diag, "a move or a pooling has the scale of its input");
+  } else
+    table_requantize(*value, quant_file_rounding(q->file, of->name), in->quant->scale, in->quant->zero,
+                     to.scale, stored_of(to.scale, to.zero, BOUND_NONE));
+  return table_node(q, of, in, to, value, 1);
+}
+
+/* ---- functions ---- */
+bool quant_is_function(const Node *node) {
+  return node->op->family == FAMILY_MAP && node->nin == 1 && node->result == RESULT_SAMPLE &&
+         node->op->map_eval;
+}
+
+typedef struct Function {
+  const Node *node;
+  int64_t channel;
+  double weight[MOST_WEIGHTS];
+} Function;
+
+static double function_value(const void *context, double x) {
+  const Function *f = context;
+  return f->node->op->map_eval(f->node, &x, f->weight, f->channel);
+}
+
+/* The parameters of the function, in floats. */
+static bool find_parameters(Quantizer *q, const Node *node, const float *parameter[MOST_WEIGHTS]) {
+  bool found = true;
+  for (int k = 0; k < node->nweights; k++) {
+    const Weight *weight = node->weight[k];
+    parameter[k] = weight ? quant_array(q, weight->name, F32, weight->rank, weight->dim) : NULL;
+    found = found && (parameter[k] || !weight);
+  }
+  return found;
+}
+
+static bool fixed_quant(const Node *node, Quant *quant) {
+  if (node->op->int8 == INT8_UNIT) *quant = (Quant){1 / 256.0f, -128};
+  else if (node->op->int8 == INT8_SIGNED) *quant = (Quant){1 / 128.0f, 0};
+  else return false;
+  return true;
+}
+
+Node *quant_function(Quantizer *q, const Node *node) {
+  const float *parameter[MOST_WEIGHTS] = {NULL};
+  const int64_t channels = shape_extent(node->shape).c, tables = channels <= MOST_TABLES ? channels : 1;
+  Node *in = quant_bytes(q, node->in[0]);
+  Ending end = quant_ending(q, node, false);
+  if (!end.found && !fixed_quant(node, &end.quant)) end = quant_ending(q, node, true);
+  const bool found = find_parameters(q, node, parameter);
+  if (!in || !found) return NULL;
+  const Stored stored = stored_of(end.quant.scale, end.quant.zero, end.bound);
+  int8_t (*value)[256] = (int8_t (*)[256])arena_alloc(q->arena, 256 * (size_t)tables);
+  bool equal = true;
+  for (int64_t c = 0; c < tables; c++) {
+    Function function = {.node = node, .channel = c};
+    for (int k = 0; k < node->nweights; k++)
+      if (parameter[k]) function.weight[k] = (double)parameter[k][node->weight[k]->size == 1 ? 0 : c];
+    table_of(value[c], in->quant->scale, in->quant->zero, end.quant.scale, stored, function_value, &function);
+    equal = equal && memcmp(value[c], value[0], 256) == 0;
+  }
+  return table_node(q, node, in, end.quant, value, equal ? 1 : tables);
+}
+
+/* ---- softmax ---- */
+Node *quant_softmax(Quantizer *q, const Node *node) {
+  const Quant own = {1 / 256.0f, -128};
+  Quant given;
+  Node *in = quant_bytes(q, node->in[0]);
+  if (!in) return NULL;
+  if (quant_given(q, node->name, &given) && (given.scale != own.scale || given.zero != own.zero))
+    quant_problem(q, "%s.scale: is %g and %s.zero %d, should be 1/256 and -128, as of every softmax",
+                  node->name, (double)given.scale, node->name, given.zero);
+  if (!softmax_scale_fits(in->quant->scale)) {
+    Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
+                             "softmax is taken of numbers with the scale %g, and can be from 2^-26 on",
+                             (double)in->quant->scale);
+    diag_help(diag, "with that scale all its results are the same");
+    return NULL;
+  }
+  Int8Softmax *s = NEW(q->arena, Int8Softmax);
+  softmax_table(s->exponential, in->quant->scale);
+  for (int i = 0; i < 256; i++) s->part[i] = softmax_part(s->exponential[i]);
+  Node *made = quant_node(q, &op_int8_softmax, node, 1, &in, quant_keep(q, own));
+  made->detail = s;
+  return made;
+}

@@ -1,0 +1,54 @@
+// net.js: a net of `cnnc NET.cnn --weights=FILE -o NET.wasm`, which is described by
+// `cnnc NET.cnn --target=wasm32 --emit=json -o NET.json`.
+// SPDX-License-Identifier: MIT-0
+
+const KIND = { u8: Uint8Array, i8: Int8Array, f32: Float32Array };
+
+// Of NAME.wasm and NAME.json beside it.
+export async function load(name) {
+  const [module, facts] = await Promise.all([
+    WebAssembly.compileStreaming(fetch(`${name}.wasm`)),
+    fetch(`${name}.json`).then((file) => file.json()),
+  ]);
+  return start(module, facts);
+}
+
+// label(c) is the name of a class. Write the inputs' `numbers`, call run(), read those of the outputs.
+export function start(module, facts) {
+  const net = new WebAssembly.Instance(module).exports;
+  let end = net.__heap_base.value;
+  const room = (bytes) => {
+    const at = Math.ceil(end / 64) * 64,
+      missing = (end = at + bytes) - net.memory.buffer.byteLength;
+    if (missing > 0) net.memory.grow(Math.ceil(missing / 65536));
+    return at;
+  };
+  const place = ({ name, shape, type = "f32" }) => {
+    const size = shape.reduce((product, n) => product * n, 1),
+      at = room(size * KIND[type].BYTES_PER_ELEMENT);
+    return { name, shape, type, size, at };
+  };
+  const ports = (list) => list.map(place),
+    inputs = ports(facts.inputs),
+    outputs = ports(facts.outputs);
+  const model = net[`${facts.net}_trained`],
+    labels = net[`${facts.net}_labels`];
+  const places = [
+    ...(model ? [model.value] : []),
+    ...[...inputs, ...outputs].map(({ at }) => at),
+    room(facts.totals.workspace_bytes),
+  ];
+  for (const port of [...inputs, ...outputs])
+    port.numbers = new KIND[port.type](net.memory.buffer, port.at, port.size);
+  return {
+    inputs,
+    outputs,
+    run: () => net[`${facts.net}_infer`](...places),
+    label(c) {
+      if (!labels) return String(c);
+      const text = new Uint32Array(net.memory.buffer, labels.value)[c],
+        bytes = new Uint8Array(net.memory.buffer, text);
+      return new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
+    },
+  };
+}

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nets that cnnc compiles to C, from Python.
+
+    net = cnnc.load("net.cnn", weights="net.safetensors")
+    scores = net(pictures)
+
+docs/python.md is the page on it."""
+
+from ._check import LayerCheck, Report
+from ._exchange import from_keras, from_onnx, from_torch
+from ._facts import Layer, Port
+from ._keras import convert
+from ._network import Net, compile, load
+from ._tool import CompileError, CompileWarning, Diagnostic, ToolError
+from ._train import History
+
+__all__ = [
+    "CompileError",
+    "CompileWarning",
+    "Diagnostic",
+    "History",
+    "Layer",
+    "LayerCheck",
+    "Net",
+    "Port",
+    "Report",
+    "ToolError",
+    "compile",
+    "convert",
+    "from_keras",
+    "from_onnx",
+    "from_torch",
+    "load",
+]
+__version__ = "0.1.0"

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""python3 -m cnnc ARGUMENTS: cnnc itself; and what only the package can do."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from . import _tool
+
+OWN = """
+With the package also:
+  python3 -m cnnc convert MODEL.keras -o WEIGHTS.safetensors    weights of Keras (.keras, .h5)
+  python3 -m cnnc --cmake-dir                                   where CMake finds it: cmake -Dcnnc_DIR=..."""
+
+
+def _convert(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "python3 -m cnnc convert", description="Writes the weights of a model of Keras."
+    )
+    parser.add_argument("model", help="a .keras or .h5 file")
+    parser.add_argument("-o", dest="output", required=True, metavar="WEIGHTS.safetensors")
+    options = parser.parse_args(arguments)
+    from ._keras import convert
+
+    try:
+        names = convert(options.model, options.output)
+    except (ImportError, OSError, ValueError) as error:
+        print(f"cnnc: error: {error}", file=sys.stderr)
+        return 1
+    print(f"{options.output}: {len(names)} arrays")
+    return 0
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        if arguments[:1] == ["convert"]:
+            return _convert(arguments[1:])
+        if arguments == ["--cmake-dir"]:
+            print(_tool.tools().cmake)
+            return 0
+        program = str(_tool.tools().cnnc)
+    except _tool.ToolError as error:
+        print(f"cnnc: error: {error}", file=sys.stderr)
+        return 1
+    if arguments in (["--help"], ["-h"]):
+        sys.stdout.write(_tool.run(arguments).stdout + OWN + "\n")
+        return 0
+    os.execv(program, [program, *arguments])
+
+
+def script() -> None:
+    sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    script()

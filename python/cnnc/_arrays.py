@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arrays on their way into a net and out of it."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._facts import Port, Shape
+
+Array = NDArray[Any]
+Layouts = ("hwc", "chw")
+
+
+def check_layout(layout: str) -> None:
+    if layout not in Layouts:
+        raise ValueError(f"layout is 'hwc' or 'chw', not {layout!r}")
+
+
+def given_shape(port: Port, layout: str) -> Shape:
+    """A sample's shape as the caller has it."""
+    shape = port.shape
+    return (*shape[2:], *shape[:2]) if layout == "chw" and len(shape) == 3 else shape
+
+
+def _text(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _check_dtype(port: Port, array: Array) -> None:
+    if array.dtype == port.dtype:
+        return
+    if array.dtype == object:
+        raise TypeError(f"input {port.name} takes an array of {port.dtype}; this is no array of numbers")
+    values = "" if port.dtype == np.float32 else ", values as bytes"
+    raise TypeError(
+        f"input {port.name} takes {port.dtype}{values}, not {array.dtype}; "
+        f"x.astype(numpy.{port.dtype}) converts, where that is what is meant"
+    )
+
+
+def take(port: Port, value: Any, layout: str, planes: bool) -> tuple[Array, bool]:
+    """A batch in the order of the net's buffer, and whether it was given as a batch."""
+    array = np.asarray(value)
+    _check_dtype(port, array)
+    want = given_shape(port, layout)
+    if array.shape != want and array.shape[1:] != want or array.ndim > len(want) + 1:
+        hint = ""
+        for other in Layouts:
+            if other != layout and array.shape[array.ndim - len(want) :] == given_shape(port, other):
+                hint = f'; it looks like layout="{other}"'
+        raise ValueError(
+            f"input {port.name} takes {_text(want)}, or a batch of n: nx{_text(want)}; "
+            f"the array is {_text(array.shape) or 'a single number'}{hint}"
+        )
+    batched = array.ndim == len(want) + 1
+    batch = array if batched else array[None]
+    if len(port.shape) == 3 and (layout == "chw") != planes:
+        batch = np.moveaxis(batch, 1, -1) if layout == "chw" else np.moveaxis(batch, -1, 1)
+    return np.ascontiguousarray(batch), batched
+
+
+def by_name(ports: Sequence[Port], x: Any) -> list[Any]:
+    """What is given for each input: a dict by name, or the array for an only one."""
+    if not isinstance(x, Mapping):
+        if len(ports) == 1:
+            return [x]
+        raise TypeError(
+            f"the net has {len(ports)} inputs: give a dict with {', '.join(p.name for p in ports)}"
+        )
+    names = [port.name for port in ports]
+    if wrong := sorted(set(x) ^ set(names)):
+        raise ValueError(
+            f"the inputs are {', '.join(names)}; {', '.join(map(str, wrong))} "
+            f"{'is' if len(wrong) == 1 else 'are'} missing or too many"
+        )
+    return [x[name] for name in names]
+
+
+def take_all(ports: Sequence[Port], x: Any, layout: str, planes: Sequence[bool]) -> tuple[list[Array], bool]:
+    check_layout(layout)
+    taken = [take(port, value, layout, flat) for port, value, flat in zip(ports, by_name(ports, x), planes)]
+    if len({(len(array), batched) for array, batched in taken}) > 1:
+        counts = ", ".join(
+            f"{port.name}: {len(array)}" if batched else f"{port.name}: one sample"
+            for port, (array, batched) in zip(ports, taken)
+        )
+        raise ValueError(f"the inputs have different numbers of samples ({counts})")
+    return [array for array, _ in taken], taken[0][1]
+
+
+def give(port: Port, batch: Array, layout: str, batched: bool) -> Array:
+    if layout == "chw" and len(port.shape) == 3:
+        batch = np.ascontiguousarray(np.moveaxis(batch, -1, 1))
+    return batch if batched else batch[0]

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From C to a shared library: the C compiler, and a cache of what it made."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Sequence
+
+from ._tool import ToolError, tools
+
+OLDEST_CLANG, NEWEST_CLANG = 14, 29
+WANTED = (
+    "no C compiler was found: install clang or gcc, or `pip install 'cnnc[cc]'` for the package ziglang; "
+    "$CNNC_CC or cc= names another one"
+)
+
+
+def compiler(cc: str | None = None) -> list[str]:
+    """The command of the C compiler: cc=, $CNNC_CC, clang, gcc, the package ziglang."""
+    given = cc or os.environ.get("CNNC_CC")
+    if given:
+        command = shlex.split(given)
+        if not command or shutil.which(command[0]) is None:
+            raise ToolError(f"the C compiler '{given}' is not there")
+        return command
+    for name in ("clang", *(f"clang-{n}" for n in range(NEWEST_CLANG, OLDEST_CLANG - 1, -1)), "gcc"):
+        if shutil.which(name):
+            return [name]
+    if importlib.util.find_spec("ziglang") is not None:
+        return [sys.executable, "-m", "ziglang", "cc"]
+    raise ToolError(WANTED)
+
+
+def _run(command: Sequence[str | os.PathLike[str]]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [os.fspath(word) for word in command],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def _version(command: list[str]) -> str:
+    done = _run([*command, "--version"])
+    if done.returncode:
+        raise ToolError(f"the C compiler '{shlex.join(command)}' does not run:\n{done.stderr.rstrip()}")
+    return done.stdout
+
+
+def cache() -> Path:
+    """Where libraries are kept: $XDG_CACHE_HOME/cnnc, or ~/.cache/cnnc."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "cnnc"
+
+
+def _compile(
+    command: list[str], sources: Sequence[Path], output: Path, flags: Sequence[str], openmp: bool
+) -> None:
+    common: list[str | os.PathLike[str]] = [
+        *command,
+        "-std=c11",
+        "-fPIC",
+        "-shared",
+        "-fno-stack-protector",
+        *flags,
+        *sources,
+        tools().runtime,
+        "-lm",
+        "-o",
+        output,
+    ]
+    done = _run([*common, "-fopenmp"]) if openmp else None
+    if done is None or done.returncode:  # a compiler without OpenMP: the same numbers, by one thread
+        done = _run(common)
+    if done.returncode:
+        raise ToolError(f"the C compiler '{shlex.join(command)}' failed:\n{done.stderr.rstrip()}")
+
+
+def shared_library(source: Path, network: str, cc: str | None, optimise: str, openmp: bool) -> Path:
+    """The library of a net's C and the bridge. It is found by everything that it is made of, so that what
+    changes is made again. A library is written under a temporary name: two processes may do it at once."""
+    command = compiler(cc)
+    bridge = Path(__file__).resolve().parent / "bridge.c"
+    include, runtime = tools().include, tools().runtime
+    flags = [optimise, f"-DNETWORK={network}", f"-I{include}"]
+    key = hashlib.sha256()
+    for part in (*command, _version(command), network, optimise, str(openmp), str(runtime)):
+        key.update(part.encode() + b"\0")
+    for file in (source, bridge, *sorted(include.glob("*.h")), runtime):
+        key.update(file.read_bytes())
+    folder = cache() / key.hexdigest()[:32]
+    library = folder / "net.so"
+    if library.is_file():
+        return library
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(suffix=".so", prefix=".net-", dir=folder)
+    os.close(handle)
+    try:
+        _compile(command, [source, bridge], Path(temporary), flags, openmp)
+        os.replace(temporary, library)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return library

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Comparing a net with the model that it shall be."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Callable
+
+import numpy as np
+
+from . import _arrays, _exchange
+from ._arrays import Array
+from ._facts import Shape
+from ._reference import Onnx, Torch, Values, is_module, made_up, modules, of_function, orders
+
+if TYPE_CHECKING:
+    from ._network import Net
+
+
+@dataclass(frozen=True)
+class LayerCheck:
+    """A layer or an output: its largest difference as a part of the largest value of the reference. None
+    where the reference has nothing to compare with."""
+
+    name: str
+    operator: str
+    shape: Shape
+    line: int | None
+    difference: float | None
+    right: bool | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a net compares with a reference. print() shows a table."""
+
+    net: str
+    layers: tuple[LayerCheck, ...]
+    outputs: tuple[LayerCheck, ...]
+    samples: int
+    tolerance: float
+    rows: tuple[LayerCheck, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", (*self.layers, *self.outputs))
+
+    @property
+    def worst(self) -> float:
+        """The largest of all differences; NaN where the net or the reference has one that is not finite."""
+        return float(np.max([row.difference for row in self.rows if row.difference is not None]))
+
+    @property
+    def first_wrong(self) -> LayerCheck | None:
+        return next((row for row in self.rows if row.right is False), None)
+
+    @property
+    def right(self) -> bool:
+        return self.first_wrong is None
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    def __repr__(self) -> str:
+        compared = sum(row.difference is not None for row in self.layers)
+        layers = f"{compared} of {len(self.layers)} layers compared" if compared else "outputs compared"
+        verdict = "right"
+        if (wrong := self.first_wrong) is not None:
+            where = f" (line {wrong.line})" if wrong.line else ""
+            verdict = (
+                f"wrong from {wrong.name}{where} on" if wrong in self.layers else f"wrong in {wrong.name}"
+            )
+        return f"{layers}, worst {self.worst:.1e} of the largest: {verdict}"
+
+    def __str__(self) -> str:
+        cells = [("layer", "operator", "shape", "difference", "")]
+        for row in self.rows:
+            cells.append(
+                (
+                    row.name,
+                    row.operator,
+                    "x".join(map(str, row.shape)),
+                    "-" if row.difference is None else f"{row.difference:.1e}",
+                    "wrong" if row.right is False else "",
+                )
+            )
+        widths = [max(len(cell[c]) for cell in cells) for c in range(4)]
+        lines = [
+            f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:<{widths[2]}}  {d:>{widths[3]}}  {e}".rstrip()
+            for a, b, c, d, e in cells
+        ]
+        rule = "-" * max(map(len, lines))
+        return "\n".join(
+            [
+                f"net {self.net}: {self.samples} samples, tolerance {self.tolerance:g} of the largest",
+                rule,
+                lines[0],
+                rule,
+                *lines[1:],
+                rule,
+                repr(self),
+            ]
+        )
+
+
+class _Meter:
+    """The largest difference over the samples, for each way in which the reference may be read."""
+
+    def __init__(self) -> None:
+        self._ways: dict[tuple[int, int], tuple[float, float]] = {}
+        self._samples = 0
+
+    def add(self, ours: Array, theirs: list[Array]) -> None:
+        ways: dict[tuple[int, int], tuple[float, float]] = {}
+        for i, value in enumerate(theirs):
+            for k, turned in enumerate(orders(value, ours.shape)):
+                difference = np.abs(ours.astype(np.float64) - turned.astype(np.float64))
+                before = self._ways.get((i, k), (0.0, 0.0))
+                if not self._samples or (i, k) in self._ways:
+                    ways[i, k] = (
+                        float(np.max([before[0], difference.max(initial=0)])),
+                        max(before[1], float(np.abs(turned).max(initial=0))),
+                    )
+        self._ways = ways
+        self._samples += 1
+
+    def result(self) -> float | None:
+        parts = [difference / (largest or 1.0) for difference, largest in self._ways.values()]
+        finite = [part for part in parts if not np.isnan(part)]
+        return min(finite) if finite else parts[0] if parts else None
+
+
+def _reference(net: Net, reference: Any) -> Callable[[list[Array]], Values]:
+    names = [layer.name for layer in net.layers]
+    if is_module(reference):
+        nodes = net._nodes or {name: [] for name in names}
+        return Torch(reference, modules(nodes), names)
+    nodes = net._nodes if net._nodes else _exchange.nodes_of(reference, net.layers)
+    return Onnx(reference, nodes, net._tensors)
+
+
+def check(net: Net, reference: Any, x: Any, n: int, tolerance: float, layout: str) -> Report:
+    given = made_up(net.inputs, n, layout) if x is None else x
+    inputs, batched = _arrays.take_all(net.inputs, given, layout, [False] * len(net.inputs))
+    count = len(inputs[0])
+    if count == 0:
+        raise ValueError("there are no samples to compare")
+    samples = [[array[i] for array in inputs] for i in range(count)]
+    if isinstance(reference, (str, os.PathLike)) or is_module(reference):
+        run = _reference(net, reference)
+        theirs = [run(sample) for sample in samples]
+    elif callable(reference):
+        if not batched:
+            given = {p.name: a for p, a in zip(net.inputs, inputs)} if len(inputs) > 1 else inputs[0]
+        theirs = of_function(net, reference, given, layout, count)
+    else:
+        raise TypeError(
+            "the reference is the path of a file of ONNX, a torch module, or a function; not "
+            f"{type(reference).__name__}"
+        )
+    if len(theirs[0].outputs) != len(net.outputs):
+        raise ValueError(f"the reference has {len(theirs[0].outputs)} outputs, the net {len(net.outputs)}")
+    return _compare(net, inputs, theirs, tolerance)
+
+
+def _compare(net: Net, inputs: list[Array], theirs: list[Values], tolerance: float) -> Report:
+    count = len(inputs[0])
+    arranged = [
+        np.ascontiguousarray(np.moveaxis(a, -1, 1)) if planes and a.ndim == 4 else a
+        for a, planes in zip(inputs, net._planes)
+    ]
+    compared = [layer.name for layer in net.layers if theirs[0].layers.get(layer.name)]
+    meters = {name: _Meter() for name in compared}
+    for i, row in enumerate(net._look(arranged, compared) if compared else []):
+        for name in compared:
+            meters[name].add(row[name], theirs[i].layers.get(name, []))
+
+    def verdict(name: str, operator: str, shape: Shape, line: int | None, part: float | None) -> LayerCheck:
+        return LayerCheck(
+            name, operator, shape, line, part, None if part is None else bool(part <= tolerance)
+        )
+
+    layers = [
+        verdict(
+            layer.name,
+            layer.operator,
+            layer.shape,
+            layer.line,
+            meters[layer.name].result() if layer.name in meters else None,
+        )
+        for layer in net.layers
+    ]
+    outputs = []
+    for o, (port, ours) in enumerate(zip(net.outputs, net._infer(arranged))):
+        meter = _Meter()
+        for i in range(count):
+            meter.add(ours[i], [theirs[i].outputs[o]])
+        part = meter.result()
+        if part is None:
+            raise ValueError(
+                f"output {port.name} is {'x'.join(map(str, port.shape))}; the reference gives "
+                f"{'x'.join(map(str, theirs[0].outputs[o].shape))} for a sample"
+            )
+        outputs.append(verdict(port.name, "output", port.shape, None, part))
+    return Report(net.name, tuple(layers), tuple(outputs), count, tolerance)

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models from elsewhere: ONNX, and torch and Keras by way of it."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+from . import _listing, _tool
+from ._facts import Layer
+from ._network import Net
+from ._reference import wanted
+
+OPSET = 17
+
+
+def nodes_of(
+    model: str | os.PathLike[str], layers: Sequence[Layer], options: Sequence[str] = ()
+) -> dict[str, list[str]]:
+    """The nodes of a model that the layers of a program are."""
+    try:
+        return _listing.tensors(_listing.read(_tool.cnnc(["import", model, "--list", *options])), layers)
+    except _tool.CompileError:
+        return {}  # it can be compared with, if not imported
+
+
+def _size(shape: Sequence[int] | str) -> str:
+    return shape if isinstance(shape, str) else "x".join(map(str, shape))
+
+
+def _options(
+    outputs: Sequence[str] | None,
+    shapes: Mapping[str, Sequence[int] | str] | None,
+    inputs: Mapping[str, str] | None,
+    layout: str | None,
+) -> list[str]:
+    options = [f"--outputs={','.join(outputs)}"] if outputs else []
+    for name, shape in (shapes or {}).items():
+        options += ["--shape", f"{name}={_size(shape)}"]
+    for name, kind in (inputs or {}).items():
+        options += ["--input", f"{name}={kind}"]
+    return [*options, *([f"--layout={layout}"] if layout else [])]
+
+
+def _with_recipe(program: Path, recipe: str) -> None:
+    """Puts a train block at the end of the net."""
+    text = program.read_text(encoding="utf-8")
+    end = text.rindex("}")
+    body = recipe.strip()
+    if re.match(r"train\s*\{", body):
+        body = body[body.index("{") + 1 : body.rindex("}")]
+    lines = "".join(f"        {line.strip()}\n" for line in body.strip().splitlines())
+    program.write_text(f"{text[:end]}    train {{\n{lines}    }}\n{text[end:]}", encoding="utf-8")
+
+
+def from_onnx(
+    path: str | os.PathLike[str],
+    outputs: Sequence[str] | None = None,
+    shapes: Mapping[str, Sequence[int] | str] | None = None,
+    *,
+    inputs: Mapping[str, str] | None = None,
+    layout: str | None = None,
+    name: str | None = None,
+    rename: str | os.PathLike[str] | None = None,
+    train: str | None = None,
+    define: Mapping[str, object] = {},
+    batch: int = 1,
+    threads: int = 1,
+    cc: str | None = None,
+) -> Net:
+    """Imports a model of ONNX, as `cnnc import` does.
+
+    outputs: what to compute, by names of tensors or nodes; shapes: sizes that the model leaves open; inputs:
+    {"x": "u8"} takes bytes; layout="chw": the net's buffers have the channels first; rename: a file of names
+    for layers; train: the lines of a train block, for a net that is to be trained further. The program is
+    net.source."""
+    base = Path(tempfile.mkdtemp(prefix="cnnc-")) / "net"
+    options = _options(outputs, shapes, inputs, layout)
+    if rename is not None:
+        options.append(f"--rename={os.fspath(rename)}")
+    named = name or re.sub(r"\W", "_", Path(path).stem)
+    named = named if re.match(r"[A-Za-z_]", named) else f"net_{named}"
+    try:
+        _tool.cnnc(["import", path, *options, f"--name={named}", "-o", base])
+    except Exception:
+        shutil.rmtree(base.parent, ignore_errors=True)
+        raise
+    program, weights = base.with_suffix(".cnn"), base.with_suffix(".safetensors")
+    if train is not None:
+        _with_recipe(program, train)
+    with warnings.catch_warnings():  # what the model does in spite of them is its own matter
+        warnings.simplefilter("ignore", _tool.CompileWarning)
+        net = Net(program, define=define, batch=batch, threads=threads, cc=cc, own=True)
+        if net.parameters and weights.exists():
+            net.load_weights(weights)
+    net._nodes, net._tensors = nodes_of(path, net.layers, options), list(outputs or ())
+    return net
+
+
+# ---- torch
+
+
+def _export_legacy(torch: Any, module: Any, example: tuple[Any, ...], path: str, keep: bool) -> bool:
+    if "dynamo" not in inspect.signature(torch.onnx.export).parameters:
+        extra = {}
+    else:
+        extra = {"dynamo": False}
+    mode = torch.onnx.TrainingMode.PRESERVE if keep else torch.onnx.TrainingMode.EVAL
+    try:
+        torch.onnx.export(
+            module, example, path, opset_version=OPSET, training=mode, do_constant_folding=not keep, **extra
+        )
+    except (TypeError, AttributeError, NotImplementedError) as error:
+        if re.search("dynamo|training|unexpected keyword", str(error)):
+            return False  # this torch has it no more
+        raise
+    return True
+
+
+def _export(module: Any, example: tuple[Any, ...], path: str, keep: bool) -> None:
+    torch = wanted("torch", "importing a module of torch")
+    training = module.training
+    module.eval()
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            if hasattr(torch.onnx, "TrainingMode") and _export_legacy(torch, module, example, path, keep):
+                return
+            torch.onnx.export(module, example, path, dynamo=True, external_data=False, optimize=not keep)
+    finally:
+        module.train(training)
+
+
+def from_torch(
+    module: Any,
+    example: Any,
+    keep_batchnorm: bool = False,
+    *,
+    name: str | None = None,
+    outputs: Sequence[str] | None = None,
+    inputs: Mapping[str, str] | None = None,
+    layout: str | None = None,
+    train: str | None = None,
+    define: Mapping[str, object] = {},
+    batch: int = 1,
+    threads: int = 1,
+    cc: str | None = None,
+) -> Net:
+    """Imports a module of torch with its weights. example: a tensor as the module takes it, or a tuple of
+    them. The exporter folds batch normalization into the layer before it; keep_batchnorm leaves it as it is,
+    for training further, and so that all names are those of the module's state dict."""
+    arguments = tuple(example) if isinstance(example, (tuple, list)) else (example,)
+    with tempfile.TemporaryDirectory(prefix="cnnc-") as folder:
+        path = os.path.join(folder, "model.onnx")
+        _export(module, arguments, path, keep_batchnorm)
+        return from_onnx(
+            path,
+            outputs,
+            name=name or type(module).__name__.lower(),
+            inputs=inputs,
+            layout=layout,
+            train=train,
+            define=define,
+            batch=batch,
+            threads=threads,
+            cc=cc,
+        )
+
+
+# ---- Keras
+
+
+def from_keras(
+    model: Any,
+    *,
+    name: str | None = None,
+    outputs: Sequence[str] | None = None,
+    shapes: Mapping[str, Sequence[int] | str] | None = None,
+    inputs: Mapping[str, str] | None = None,
+    layout: str | None = None,
+    train: str | None = None,
+    define: Mapping[str, object] = {},
+    batch: int = 1,
+    threads: int = 1,
+    cc: str | None = None,
+) -> Net:
+    """Imports a model of Keras with its weights, by model.export(format="onnx"), which wants the package
+    tf2onnx or, with torch as the backend, onnxscript."""
+    with tempfile.TemporaryDirectory(prefix="cnnc-") as folder:
+        path = os.path.join(folder, "model.onnx")
+        model.export(path, format="onnx", verbose=False)
+        return from_onnx(
+            path,
+            outputs,
+            shapes,
+            name=name or re.sub(r"\W", "_", model.name),
+            inputs=inputs,
+            layout=layout,
+            train=train,
+            define=define,
+            batch=batch,
+            threads=threads,
+            cc=cc,
+        )

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What cnnc says of a net (--emit=json), as records."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, Mapping
+
+import numpy as np
+
+DTYPES: dict[str, np.dtype[Any]] = {
+    "f32": np.dtype(np.float32),
+    "u8": np.dtype(np.uint8),
+    "i8": np.dtype(np.int8),
+}
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or an output of a net, without the batch: height, width, channels."""
+
+    name: str
+    shape: Shape
+    dtype: np.dtype[Any]
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    def __str__(self) -> str:
+        return f"{self.name} {'x'.join(map(str, self.shape))} {self.dtype}"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """An operator of the program as written. receptive_field and jump are None once everything is seen."""
+
+    name: str
+    operator: str
+    shape: Shape
+    line: int
+    parameters: int
+    macs: int
+    receptive_field: tuple[int, int] | None
+    jump: tuple[int, int] | None
+    bytes: int
+    inputs: tuple[str, ...]
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Weight:
+    name: str
+    shape: Shape
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    name: str
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    layers: tuple[Layer, ...]
+    weights: tuple[Weight, ...]
+    totals: Mapping[str, int | None]
+
+
+def _pair(value: list[int] | None) -> tuple[int, int] | None:
+    return None if value is None else (value[0], value[1])
+
+
+def _layer(row: dict[str, Any]) -> Layer:
+    return Layer(
+        row["name"],
+        row["operator"],
+        tuple(row["shape"]),
+        row["line"],
+        row["parameters"],
+        row["macs"],
+        _pair(row["receptive_field"]),
+        _pair(row["jump"]),
+        row["bytes"],
+        tuple(row.get("inputs", ())),
+        row.get("arguments", {}),
+    )
+
+
+def read(text: str) -> Facts:
+    facts = json.loads(text)
+    weights, offset = [], 0
+    for row in facts["weights"]:  # members of the weights struct, without padding
+        size = math.prod(row["shape"])
+        weights.append(Weight(row["name"], tuple(row["shape"]), offset, size))
+        offset += size
+    return Facts(
+        facts["net"],
+        tuple(Port(row["name"], tuple(row["shape"]), DTYPES[row["type"]]) for row in facts["inputs"]),
+        tuple(Port(row["name"], tuple(row["shape"]), DTYPES["f32"]) for row in facts["outputs"]),
+        tuple(map(_layer, facts["layers"])),
+        tuple(weights),
+        facts["totals"],
+    )

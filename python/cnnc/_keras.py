@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights of Keras (.keras, .h5) as .safetensors, read by the user's own h5py."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import struct
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any, Iterator, Mapping
+
+import numpy as np
+
+from ._arrays import Array
+from ._library import Floats
+from ._reference import wanted
+from ._tool import CompileWarning
+
+MEMBERS = {
+    "kernel": "weight",
+    "depthwise_kernel": "weight",
+    "alpha": "weight",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+    "bias": "bias",
+}
+KERNEL = ("kernel", "bias")
+SEPARABLE = ("depthwise_kernel", "pointwise_kernel", "bias")
+NORM = ("gamma", "beta")
+# The variables of a layer, in the order of a .keras file.
+VARIABLES: dict[str, tuple[str, ...]] = {
+    "Conv1D": KERNEL,
+    "Conv2D": KERNEL,
+    "Conv1DTranspose": KERNEL,
+    "Conv2DTranspose": KERNEL,
+    "DepthwiseConv1D": KERNEL,
+    "DepthwiseConv2D": KERNEL,
+    "Dense": KERNEL,
+    "SeparableConv1D": SEPARABLE,
+    "SeparableConv2D": SEPARABLE,
+    "BatchNormalization": (*NORM, "moving_mean", "moving_variance"),
+    "LayerNormalization": NORM,
+    "GroupNormalization": NORM,
+    "PReLU": ("alpha",),
+}
+
+
+def _layers(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The class and the configuration of each layer, those of models inside too."""
+    inner = config.get("config", {})
+    rows = inner.get("layers", []) if isinstance(inner, Mapping) else []
+    for row in rows:
+        yield from _layers(row)
+        yield row["class_name"], row["config"]
+    if isinstance(inner, Mapping) and isinstance(inner.get("layer"), Mapping):  # of a wrapper
+        yield from _layers({"config": {"layers": [inner["layer"]]}})
+
+
+def _classes(config: Mapping[str, Any]) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    return {settings["name"]: (kind, settings) for kind, settings in _layers(config) if "name" in settings}
+
+
+def _present(kind: str, settings: Mapping[str, Any]) -> list[str]:
+    """The variables that a layer has, as it is configured."""
+    absent = {
+        name
+        for name, flag in (("bias", "use_bias"), ("gamma", "scale"), ("beta", "center"))
+        if not settings.get(flag, True)
+    }
+    return [name for name in VARIABLES[kind] if name not in absent]
+
+
+def _turned(kind: str, name: str, w: Array) -> Floats:
+    """height, width, in, out -> out, in, height, width; dense: in, out -> out, in."""
+    if name == "depthwise_kernel" or (kind.startswith("Depthwise") and name == "kernel"):
+        spatial = w.ndim - 2
+        w = w.transpose(spatial, spatial + 1, *range(spatial)).reshape(-1, 1, *w.shape[:spatial])
+    elif name == "alpha":
+        if w.ndim > 1 and int(np.prod(w.shape[:-1])) != 1:
+            raise ValueError(
+                f"a PReLU with a slope for each position ({'x'.join(map(str, w.shape))}) has no form: "
+                "there is one for each channel (shared_axes=[1, 2])"
+            )
+        w = w.reshape(-1)
+    elif w.ndim > 1:
+        w = w.transpose(w.ndim - 1, w.ndim - 2, *range(w.ndim - 2))
+    return np.ascontiguousarray(w, np.float32)
+
+
+class _Weights:
+    """What has been read, by the names that layers have here."""
+
+    def __init__(self, classes: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
+        self.classes = classes
+        self.arrays: dict[str, Floats] = {}
+        self.unknown: dict[str, str] = {}
+
+    def add(self, layer: str, kind: str, name: str, value: Array) -> None:
+        part = ""
+        if kind.startswith("Separable"):
+            part = ".depthwise" if name == "depthwise_kernel" else ".pointwise"
+        member = "weight" if name == "pointwise_kernel" else MEMBERS[name]
+        key = f"{layer}{part}.{member}"
+        if key in self.arrays:
+            raise ValueError(f"two layers are called '{layer}'; give one of them another name in Keras")
+        self.arrays[key] = _turned(kind, name, value)
+
+
+def _read_native(group: Any, found: _Weights) -> None:
+    """The groups of model.weights.h5: each has its variables by number, and the name of its layer."""
+    variables = group.get("vars")
+    if variables is not None and len(variables):
+        layer = _text(variables.attrs.get("name", group.name.split("/")[-1]))
+        kind, settings = found.classes.get(layer, ("", {}))
+        names = _present(kind, settings) if kind in VARIABLES else []
+        if len(names) == len(variables):
+            for i, name in enumerate(names):
+                found.add(layer, kind, name, variables[str(i)][()])
+        elif not re.search(r"(^|/)seed_generator", group.name):
+            found.unknown[layer] = kind or "layer"
+    for name, child in group.items():
+        if name != "vars" and hasattr(child, "items"):
+            _read_native(child, found)
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _read_legacy(group: Any, found: _Weights) -> None:
+    """The groups of an .h5 file: arrays by names as block/conv1/kernel:0."""
+    for outer in group.values():
+        for raw in outer.attrs.get("weight_names", ()):
+            path = _text(raw)
+            parts = path.split(":")[0].split("/")
+            layer, name = (parts[-2] if len(parts) > 1 else outer.name.split("/")[-1]), parts[-1]
+            kind = found.classes.get(layer, ("", {}))[0]
+            if kind in VARIABLES and name in (*VARIABLES[kind], "depthwise_kernel"):
+                found.add(layer, kind, name, outer[path][()])
+            else:
+                found.unknown[layer] = kind or "layer"
+
+
+def _read(path: Path) -> _Weights:
+    h5py = wanted("h5py", "reading weights of Keras")
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if "model.weights.h5" not in names or "config.json" not in names:
+                raise ValueError(f"{path} is no model of Keras: it has no config.json and model.weights.h5")
+            found = _Weights(_classes(json.loads(archive.read("config.json"))))
+            with h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r") as file:
+                _read_native(file, found)
+        return found
+    with h5py.File(path, "r") as file:
+        if "model_config" not in file.attrs:
+            raise ValueError(
+                f"{path} holds no model, only weights, without the kinds of their layers: "
+                "save all of it, model.save('model.keras')"
+            )
+        found = _Weights(_classes(json.loads(_text(file.attrs["model_config"]))))
+        _read_legacy(file["model_weights"] if "model_weights" in file else file, found)
+    return found
+
+
+def _write(path: Path, arrays: Mapping[str, Floats]) -> None:
+    header: dict[str, Any] = {"__metadata__": {"format": "keras"}}  # Flatten is in the order of the language
+    at = 0
+    for name, array in arrays.items():
+        header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}
+        at += array.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(temporary, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for array in arrays.values():
+            file.write(array.astype("<f4").tobytes())
+    os.replace(temporary, path)
+
+
+def convert(model: str | os.PathLike[str], weights: str | os.PathLike[str]) -> list[str]:
+    """Writes the weights of a model of Keras (.keras, .h5) as .safetensors, in the layouts of the language,
+    and gives their names: the layers' names in Keras, with .weight, .bias, .running_mean and
+    .running_var."""
+    source, target = Path(model), Path(weights)
+    if target.suffix != ".safetensors":
+        raise ValueError(f"weights are written as .safetensors, not as '{target.name}'")
+    if not source.is_file():
+        raise FileNotFoundError(f"there is no file {source}")
+    found = _read(source)
+    for layer, kind in found.unknown.items():
+        warnings.warn(
+            f"the weights of {layer}, a {kind}, are left out: they have no counterpart",
+            CompileWarning,
+            stacklevel=2,
+        )
+    _write(target, found.arrays)
+    return list(found.arrays)

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A compiled net, opened by ctypes: the functions of bridge.c."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from ctypes import POINTER, byref, c_char_p, c_double, c_int32, c_int64, c_uint64, c_void_p
+from pathlib import Path
+from typing import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._tool import CompileError, ToolError, tools
+
+ALIGNMENT = 64
+Floats = NDArray[np.float32]
+
+
+class Facts(ctypes.Structure):
+    _fields_ = [
+        (name, c_int64)
+        for name in (
+            "parameters",
+            "model_bytes",
+            "workspace_bytes",
+            "batch",
+            "layers",
+            "labels",
+            "look_bytes",
+        )
+    ] + [("trains", c_int32), ("starts", c_int32)]
+    parameters: int
+    model_bytes: int
+    workspace_bytes: int
+    batch: int
+    layers: int
+    labels: int
+    look_bytes: int
+    trains: int
+    starts: int
+
+
+class Settings(ctypes.Structure):
+    _fields_ = [
+        ("data", c_char_p),
+        ("init", c_char_p),
+        ("out", c_char_p),
+        ("val", c_double),
+        ("rate", c_double),
+        ("seed", c_uint64),
+        ("seeded", c_int32),
+        ("epochs", c_int32),
+        ("batch", c_int32),
+        ("threads", c_int32),
+        ("stop", POINTER(c_int32)),
+    ]
+
+
+# kind, note, numbers by name; false ends the training
+Report = Callable[[int, str, "dict[str, float]"], bool]
+_REPORT = ctypes.CFUNCTYPE(None, c_int32, c_char_p, c_int32, POINTER(c_char_p), POINTER(c_double))
+
+# name: result, arguments
+_FUNCTIONS: dict[str, tuple[object, list[object]]] = {
+    "tell": (None, [POINTER(Facts)]),
+    "label": (c_char_p, [c_int64]),
+    "planes": (c_int32, [c_int64]),
+    "layer": (c_char_p, [c_int64]),
+    "start": (None, [c_void_p]),
+    "pack": (None, [c_void_p, c_void_p]),
+    "free": (None, [c_void_p]),
+    "load": (c_void_p, [c_char_p, c_char_p, c_void_p, c_char_p]),
+    "save": (c_void_p, [c_char_p, c_void_p]),
+    "infer": (None, [c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_int32]),
+    "look_pack": (None, [c_void_p, c_void_p]),
+    "look": (None, [c_void_p, c_void_p, c_void_p]),
+    "place": (c_int64, [c_int64]),
+    "train": (c_void_p, [POINTER(Settings), _REPORT]),
+    "evaluate": (c_void_p, [POINTER(Settings), c_void_p, _REPORT]),
+}
+
+
+def aligned(count: int) -> Floats:
+    """Zeros that begin at a multiple of 64 bytes."""
+    room = np.zeros(count * 4 + ALIGNMENT, np.uint8)
+    start = -room.ctypes.data % ALIGNMENT
+    return room[start : start + count * 4].view(np.float32)
+
+
+def _address(array: NDArray[np.generic]) -> int:
+    return int(array.ctypes.data)
+
+
+def pointers(arrays: Sequence[NDArray[np.generic]]) -> ctypes.Array[c_void_p]:
+    return (c_void_p * max(1, len(arrays)))(*map(_address, arrays))
+
+
+class Library:
+    """One of the libraries of a net: for inference, with training, or to look inside."""
+
+    def __init__(self, path: Path) -> None:
+        try:  # the net's library finds it by its name then, wherever it lies
+            ctypes.CDLL(str(tools().runtime), mode=ctypes.RTLD_GLOBAL)
+            self._handle = ctypes.CDLL(str(path))
+        except OSError as error:
+            raise ToolError(f"a library cannot be opened: {error}") from None
+        for name, (result, arguments) in _FUNCTIONS.items():
+            function = getattr(self._handle, "bridge_" + name)
+            function.restype, function.argtypes = result, arguments
+        self._workspaces: list[Floats] = []
+        self.facts = Facts()
+        self._handle.bridge_tell(byref(self.facts))
+
+    def labels(self) -> list[str]:
+        return [self._handle.bridge_label(i).decode() for i in range(self.facts.labels)]
+
+    def layers(self) -> list[str]:
+        return [self._handle.bridge_layer(i).decode() for i in range(self.facts.layers)]
+
+    def planes(self, index: int) -> bool:
+        """Whether the input's buffer has the channels first."""
+        return bool(self._handle.bridge_planes(index))
+
+    def _check(self, text: int | None, error: type[Exception] = CompileError) -> None:
+        if text:
+            message = ctypes.string_at(text).decode(errors="replace").rstrip()
+            self._handle.bridge_free(text)
+            raise error(message)
+
+    def start(self, weights: Floats) -> None:
+        self._handle.bridge_start(_address(weights))
+
+    def load(self, path: str, rename: str | None, weights: Floats) -> str:
+        """Fills in the weights, or raises; gives a warning, or an empty text."""
+        warning = ctypes.create_string_buffer(400)
+        self._check(
+            self._handle.bridge_load(
+                os.fsencode(path), os.fsencode(rename) if rename else None, _address(weights), warning
+            )
+        )
+        return warning.value.decode(errors="replace")
+
+    def save(self, path: str, weights: Floats) -> None:
+        self._check(self._handle.bridge_save(os.fsencode(path), _address(weights)))
+
+    def pack(self, weights: Floats) -> Floats:
+        model = aligned((self.facts.model_bytes + 3) // 4)
+        self._handle.bridge_pack(_address(model), _address(weights))
+        return model
+
+    def infer(
+        self,
+        model: Floats,
+        inputs: Sequence[NDArray[np.generic]],
+        outputs: Sequence[Floats],
+        count: int,
+        threads: int,
+    ) -> None:
+        try:  # calls may come from several threads: each has its own
+            workspace = self._workspaces.pop()
+        except IndexError:
+            workspace = aligned((self.facts.workspace_bytes + 3) // 4)
+        self._handle.bridge_infer(
+            _address(model), pointers(inputs), pointers(outputs), count, _address(workspace), threads
+        )
+        self._workspaces.append(workspace)
+
+    def look(self, weights: Floats) -> Floats:
+        """Memory to look inside, with the weights in it."""
+        memory = aligned((self.facts.look_bytes + 3) // 4)
+        self._handle.bridge_look_pack(_address(memory), _address(weights))
+        return memory
+
+    def look_at(self, memory: Floats, weights: Floats, inputs: Sequence[NDArray[np.generic]]) -> None:
+        self._handle.bridge_look(_address(memory), _address(weights), pointers(inputs))
+
+    def place(self, layer: int) -> int:
+        return int(self._handle.bridge_place(layer))
+
+    def _listen(self, report: Report, stop: c_int32, failures: list[BaseException]) -> ctypes._CFunctionType:
+        def heard(
+            kind: int, note: bytes | None, n: int, names: Sequence[bytes], values: Sequence[float]
+        ) -> None:
+            try:
+                numbers = {names[i].decode(): values[i] for i in range(n)}
+                if not report(kind, note.decode(errors="replace") if note else "", numbers):
+                    stop.value = 1
+            except BaseException as failure:  # also Ctrl-C: it goes on behind the C code
+                failures.append(failure)
+                stop.value = 1
+
+        return _REPORT(heard)
+
+    def train(self, settings: Settings, report: Report) -> None:
+        stop, failures = c_int32(0), list[BaseException]()
+        settings.stop = ctypes.pointer(stop)
+        text = self._handle.bridge_train(byref(settings), self._listen(report, stop, failures))
+        if failures:
+            raise failures[0]
+        self._check(text, RuntimeError)
+
+    def evaluate(self, settings: Settings, weights: Floats, report: Report) -> None:
+        stop, failures = c_int32(0), list[BaseException]()
+        settings.stop = ctypes.pointer(stop)
+        text = self._handle.bridge_evaluate(
+            byref(settings), _address(weights), self._listen(report, stop, failures)
+        )
+        if failures:
+            raise failures[0]
+        self._check(text, RuntimeError)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What became of each node of a model: `cnnc import --list`, and which layer it is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Iterable, Sequence
+
+from ._facts import Layer
+
+_LINE = re.compile(r"^(\S+)\s+(\S+)\s+(.*)    # (.*)$")
+_NAMED = re.compile(r'name="([^"]*)"')
+_NOTHING = ("view", "constant", "not needed", "behind a node without a form")
+_FOLDED = ("Add", "Sub", "Mul", "Div", "Identity")  # where they became nothing: into the layer before them
+
+
+@dataclass(frozen=True)
+class Node:
+    operator: str  # of ONNX
+    form: str
+    name: str
+
+    @property
+    def operators(self) -> list[str]:
+        """Of the language."""
+        return [] if self.form in _NOTHING else [part.split("(")[0] for part in self.form.split(" -> ")]
+
+
+def read(text: str) -> list[Node]:
+    return [Node(found[1], found[3], found[4]) for line in text.splitlines() if (found := _LINE.match(line))]
+
+
+def tensors(nodes: Iterable[Node], layers: Sequence[Layer]) -> dict[str, list[str]]:
+    """For each layer the nodes whose result it should have. Where the layers are, one after the other, those
+    of the listing, it is known for all; else for those with a name."""
+    listed = [node for node in nodes if node.operators or (node.form == "view" and node.operator in _FOLDED)]
+    in_order = [layer.operator for layer in layers] == [name for node in listed for name in node.operators]
+    known = {layer.name for layer in layers}
+    found: dict[str, list[str]] = {}
+    at, last = 0, ""
+    for node in listed:
+        at += len(node.operators)
+        name = layers[at - 1].name if in_order and at else ""
+        if not in_order and node.operators:
+            named = _NAMED.findall(node.form.split(" -> ")[-1])
+            norm = (
+                node.operator == "BatchNormalization"
+            )  # went into the layer before it, where it is none itself
+            name = named[0] if named and named[0] in known else last if norm else ""
+        elif not in_order:
+            name = last
+        if name:
+            found.setdefault(name, []).append(node.name)
+        last = name
+    return found
+
+
+def module(node: str) -> str:
+    """The module that a node comes from: /features/features.1/conv/conv.0/Conv is features.1.conv.0."""
+    parts: list[str] = []
+    for part in node.strip("/").split("/")[:-1]:
+        if parts and part.startswith(parts[-1] + "."):
+            parts.pop()
+        parts.append(part)
+    return ".".join(parts)

@@ -1,0 +1,388 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A net: compiled, called, looked into, trained, written."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shutil
+import tempfile
+import warnings
+import weakref
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence, Union
+
+import numpy as np
+
+from . import _arrays, _build, _facts, _tool
+from ._arrays import Array
+from ._library import Floats, Library, aligned
+
+if TYPE_CHECKING:
+    from ._check import Report
+    from ._train import History
+
+Weights = Union[str, "os.PathLike[str]", Mapping[str, Any]]
+KINDS = ("c", "library", "program", "wasm", "onnx")
+
+
+class Views(dict[str, Floats]):
+    """The weights of a net, in its own layout."""
+
+
+class Net:
+    """A net of a program in the language of cnnc. Made by cnnc.load, compile and the from_ functions."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        define: Mapping[str, object],
+        batch: int,
+        threads: int,
+        cc: str | None,
+        own: bool = False,
+    ) -> None:
+        self._path, self._cwd = path, Path.cwd()  # messages name it as the caller does
+        if own:  # its folder was made for it, and is of no interest to anybody
+            weakref.finalize(self, shutil.rmtree, path.parent, ignore_errors=True)
+            self._path, self._cwd = Path(path.name), path.parent
+        if batch < 1 or threads < 1:
+            raise ValueError("batch and threads are numbers from 1")
+        self._batch, self._threads, self._cc = batch, threads, cc
+        self._defines = [word for name, value in define.items() for word in ("-D", f"{name}={_word(value)}")]
+        self._facts = _facts.read(self._cnnc("--emit=json", *self._defines))
+        self._libraries: dict[str, Library] = {}
+        self._nodes: dict[str, list[str]] = {}  # of an imported model: the nodes of ONNX by layer
+        self._tensors: list[str] = []  # and the names of its outputs, where they were chosen
+        plain = self._library("plain")
+        self._planes = [plain.planes(i) for i in range(len(self.inputs))]
+        self._labels = plain.labels()
+        self._weights: Floats = aligned(plain.facts.parameters)
+        self._filled = not plain.facts.parameters
+        self._shown = False  # views are out, so that weights may change without a word
+        self._packed: tuple[int, Floats] | None = None
+        if plain.facts.starts:
+            plain.start(self._weights)
+            self._filled = True
+
+    # ---- what is known of it
+
+    @property
+    def name(self) -> str:
+        return self._facts.name
+
+    @property
+    def inputs(self) -> tuple[_facts.Port, ...]:
+        return self._facts.inputs
+
+    @property
+    def outputs(self) -> tuple[_facts.Port, ...]:
+        return self._facts.outputs
+
+    @property
+    def layers(self) -> tuple[_facts.Layer, ...]:
+        return self._facts.layers
+
+    @property
+    def parameters(self) -> int:
+        return self._facts.totals["parameters"] or 0
+
+    @property
+    def macs(self) -> int:
+        return self._facts.totals["macs"] or 0
+
+    @property
+    def workspace_bytes(self) -> int:
+        return self._library("plain").facts.workspace_bytes
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of the classes; none where the program has no labels."""
+        return list(self._labels)
+
+    @property
+    def source(self) -> str:
+        """The text of the program."""
+        return (self._cwd / self._path).read_text(encoding="utf-8")
+
+    def summary(self) -> str:
+        """The table of layers, as cnnc prints it."""
+        return self._cnnc("--emit=summary", *self._options())
+
+    def __repr__(self) -> str:
+        arrow = f"{', '.join(map(str, self.inputs))} -> {', '.join(map(str, self.outputs))}"
+        return f"<cnnc.Net {self.name}: {arrow}, {self.parameters:,} parameters>"
+
+    # ---- libraries
+
+    def _cnnc(self, *options: str | os.PathLike[str]) -> str:
+        return _tool.cnnc([self._path, *options], self._cwd)
+
+    def _options(self) -> list[str]:
+        return [*self._defines, "--target=native", f"--batch={self._batch}"]
+
+    def _library(self, kind: str) -> Library:
+        """plain: inference; look: and a look inside; train: training, as the programs that cnnc makes do
+        it."""
+        if kind not in self._libraries:
+            openmp = self._threads > 1 or kind == "train"
+            options = {"plain": ["--network"], "look": ["--network=look"], "train": ["--train"]}[kind]
+            with tempfile.TemporaryDirectory(prefix="cnnc-") as folder:
+                source = Path(folder) / "net.c"
+                with warnings.catch_warnings():  # they were given when the program was read
+                    warnings.simplefilter("ignore", _tool.CompileWarning)
+                    self._cnnc(
+                        *self._options(),
+                        *options,
+                        "--prefix=net",
+                        "--embed=text",
+                        f"--threads={'openmp' if openmp else 'none'}",
+                        "-o",
+                        source,
+                    )
+                path = _build.shared_library(
+                    source,
+                    "net_network",
+                    self._cc,
+                    "-O1" if kind == "look" else "-O3",
+                    openmp and self._threads > 1,
+                )
+            self._libraries[kind] = Library(path)
+        return self._libraries[kind]
+
+    # ---- weights
+
+    @property
+    def weights(self) -> dict[str, Floats]:
+        """The arrays by name, as views: what is written there is what the net computes with."""
+        self._need_weights()
+        self._shown = True
+        return Views(
+            {
+                w.name: self._weights[w.offset : w.offset + w.size].reshape(w.shape)
+                for w in self._facts.weights
+            }
+        )
+
+    def _need_weights(self) -> None:
+        if not self._filled:
+            raise ValueError(
+                f"net {self.name} has no weights yet: give load() weights=, or call load_weights() "
+                "or train()"
+            )
+
+    def load_weights(self, weights: Weights, rename: Weights | None = None) -> None:
+        """Takes weights from a file (.safetensors, .npz, PyTorch's; FILE:KEY) or from arrays by name. Every
+        name and shape must be the net's. rename: a file of lines `theirs = ours`, or a dict of them."""
+        with tempfile.TemporaryDirectory(prefix="cnnc-") as folder:
+            path = _npz(Path(folder), weights) if isinstance(weights, Mapping) else os.fspath(weights)
+            names = None
+            if isinstance(rename, Mapping):
+                names = os.path.join(folder, "names.txt")
+                Path(names).write_text(
+                    "".join(f"{theirs} = {ours}\n" for theirs, ours in rename.items()), "utf-8"
+                )
+            elif rename is not None:
+                names = os.fspath(rename)
+            warning = self._library("plain").load(path, names, self._weights)
+        self._filled, self._packed = True, None
+        if warning and not isinstance(weights, Views):
+            warnings.warn(warning, _tool.CompileWarning, stacklevel=3)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the weights as .safetensors, or as .npz if the path ends so."""
+        self._need_weights()
+        self._library("plain").save(os.fspath(path), self._weights)
+
+    def _model(self) -> Floats:
+        """The weights as the kernels read them."""
+        self._need_weights()
+        mark = zlib.crc32(self._weights.data.cast("B")) if self._shown else 0
+        if self._packed is None or self._packed[0] != mark:
+            self._packed = mark, self._library("plain").pack(self._weights)
+        return self._packed[1]
+
+    # ---- inference
+
+    def __call__(self, x: Any, layout: str = "hwc") -> Any:
+        """The outputs for a sample or a batch of them: an array, or, of several outputs, a dict by name.
+        Several inputs are a dict by name, too. layout="chw": pictures have their channels first, as in torch,
+        on both sides."""
+        inputs, batched = _arrays.take_all(self.inputs, x, layout, self._planes)
+        outputs = self._infer(inputs)
+        result = {
+            port.name: _arrays.give(port, output, layout, batched)
+            for port, output in zip(self.outputs, outputs)
+        }
+        return result if len(result) > 1 else result[self.outputs[0].name]
+
+    def _infer(self, inputs: list[Array]) -> list[Floats]:
+        count = len(inputs[0])
+        whole = -(-count // self._batch) * self._batch
+        if whole > count:  # the last call is filled up
+            inputs = [np.concatenate([a, np.zeros((whole - count, *a.shape[1:]), a.dtype)]) for a in inputs]
+        outputs = [np.empty((whole, *port.shape), np.float32) for port in self.outputs]
+        self._library("plain").infer(self._model(), inputs, outputs, whole, self._threads)
+        return [output[:count] for output in outputs]
+
+    # ---- looking inside
+
+    def features(self, x: Any, layer: str, layout: str = "hwc") -> Floats:
+        """The value of a layer of the program for a sample or a batch, computed without fusing anything."""
+        names = [known.name for known in self.layers]
+        if layer not in names:
+            near = difflib.get_close_matches(layer, names, 1)
+            raise ValueError(
+                f"the net has no layer '{layer}'"
+                + (f"; did you mean '{near[0]}'?" if near else "; summary() lists them all")
+            )
+        inputs, batched = _arrays.take_all(self.inputs, x, layout, self._planes)
+        shape = self.layers[names.index(layer)].shape
+        rows = [row[layer] for row in self._look(inputs, [layer])]
+        values = np.stack(rows) if rows else np.empty((0, *shape), np.float32)
+        return _arrays.give(_facts.Port(layer, shape, np.dtype(np.float32)), values, layout, batched)
+
+    def _look(self, inputs: list[Array], layers: Sequence[str]) -> list[dict[str, Floats]]:
+        """For each sample the values of these layers, [h][w][c]."""
+        self._need_weights()
+        library = self._library("look")
+        memory = library.look(self._weights)
+        places = {name: library.place(i) for i, name in enumerate(library.layers())}
+        shapes = {layer.name: layer.shape for layer in self.layers}
+        rows = []
+        for n in range(len(inputs[0])):
+            sample = [np.ascontiguousarray(array[n]) for array in inputs]
+            library.look_at(memory, self._weights, sample)
+            row: dict[str, Floats] = {}
+            for name in layers:
+                place, size = places[name], int(np.prod(shapes[name]))
+                value = sample[-1 - place].reshape(-1) if place < 0 else memory[place : place + size]
+                row[name] = value.astype(np.float32).reshape(shapes[name])
+            rows.append(row)
+        return rows
+
+    def check(
+        self, reference: Any, x: Any = None, n: int = 4, tolerance: float = 1e-4, layout: str = "hwc"
+    ) -> Report:
+        """Compares the net with the model that it shall be, layer by layer where that is known.
+
+        reference: a file of ONNX (run by onnxruntime), a torch module, or a function from what net(x) takes
+        to its outputs, or to a dict of outputs and layers by name. x: a batch; without it, n made-up
+        samples."""
+        from ._check import check
+
+        return check(self, reference, x, n, tolerance, layout)
+
+    # ---- training
+
+    def train(
+        self,
+        x: Any,
+        y: Any = None,
+        validation: Any = None,
+        epochs: int | None = None,
+        batch: int | None = None,
+        rate: float | None = None,
+        seed: int | None = None,
+        callback: Callable[[dict[str, float]], object] | None = None,
+    ) -> History:
+        """Trains as the train block says, on from the weights that the net has, and takes the best weights.
+
+        x, y: arrays, dicts by name (inputs, and outputs for y), or x is the path of a data set. validation:
+        (x, y), or the part of the samples that is kept for it (a tenth; 0: none). callback is given each
+        epoch as a dict; False ends the training."""
+        from ._train import train
+
+        return train(self, x, y, validation, epochs, batch, rate, seed, callback)
+
+    def evaluate(self, x: Any, y: Any = None) -> dict[str, float]:
+        """Loss and metrics on samples, or on the test part of a data set."""
+        from ._train import evaluate
+
+        return evaluate(self, x, y)
+
+    # ---- writing
+
+    def export(
+        self, folder: str | os.PathLike[str], kind: str = "c", target: str | None = None
+    ) -> list[Path]:
+        """Writes the net with its weights into a folder and gives the files that were written: C with its
+        header, a library for other people's builds, a program, WebAssembly or ONNX."""
+        if kind not in KINDS:
+            raise ValueError(f"kind is one of {', '.join(KINDS)}, not {kind!r}")
+        self._need_weights()
+        base = Path(folder).absolute()
+        base.mkdir(parents=True, exist_ok=True)
+        output = {
+            "c": base / f"{self.name}.c",
+            "library": base,
+            "program": base / self.name,
+            "wasm": base / f"{self.name}.wasm",
+            "onnx": base / f"{self.name}.onnx",
+        }[kind]
+        options = [*self._defines, *([f"--target={target}"] if target else [])]
+        if kind in ("c", "library", "program", "wasm") and self._batch > 1:
+            options.append(f"--batch={self._batch}")
+        if kind == "library":
+            options.append("--emit=library")
+        before = {path: path.stat().st_mtime_ns for path in base.rglob("*")}
+        with tempfile.TemporaryDirectory(prefix="cnnc-") as scratch:
+            if self.parameters:
+                weights = os.path.join(scratch, "weights.safetensors")
+                self.save(weights)
+                options.append(f"--weights={weights}")
+            if kind in ("program", "wasm") and self._cc:
+                options.append(f"--cc={self._cc}")
+            self._cnnc(*options, "-o", output)
+        return sorted(
+            path for path in base.rglob("*") if path.is_file() and before.get(path) != path.stat().st_mtime_ns
+        )
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _npz(folder: Path, weights: Mapping[str, Any]) -> str:
+    path = folder / "weights.npz"
+    arrays = {name: np.asarray(getattr(value, "detach", lambda: value)()) for name, value in weights.items()}
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+    return str(path)
+
+
+def load(
+    path: str | os.PathLike[str],
+    weights: Weights | None = None,
+    define: Mapping[str, object] = {},
+    batch: int = 1,
+    threads: int = 1,
+    cc: str | None = None,
+    rename: Weights | None = None,
+) -> Net:
+    """Compiles a program, FILE.cnn, for this machine. define: values for its consts; batch: how many samples
+    are computed at once; threads: how many are used (the results do not depend on it); cc: the C
+    compiler."""
+    net = Net(Path(path), define=define, batch=batch, threads=threads, cc=cc)
+    if weights is not None:
+        net.load_weights(weights, rename)
+    return net
+
+
+def compile(
+    text: str,
+    weights: Weights | None = None,
+    define: Mapping[str, object] = {},
+    batch: int = 1,
+    threads: int = 1,
+    cc: str | None = None,
+    rename: Weights | None = None,
+) -> Net:
+    """The same for the text of a program."""
+    path = Path(tempfile.mkdtemp(prefix="cnnc-")) / "net.cnn"
+    path.write_text(text, encoding="utf-8")
+    net = Net(path, define=define, batch=batch, threads=threads, cc=cc, own=True)
+    if weights is not None:
+        net.load_weights(weights, rename)
+    return net

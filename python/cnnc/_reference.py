@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The values of a model that a net is compared with: a file of ONNX, a torch module, a function."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
+
+import numpy as np
+
+from . import _arrays, _listing
+from ._arrays import Array
+from ._facts import Port, Shape
+
+if TYPE_CHECKING:
+    from ._network import Net
+
+
+@dataclass
+class Values:
+    """Of one sample. A layer has several where it is not known which of them it is."""
+
+    outputs: list[Array]
+    layers: dict[str, list[Array]] = field(default_factory=dict)
+
+
+def wanted(name: str, purpose: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise ImportError(f"{purpose} needs the package {name}: pip install {name}") from None
+
+
+def orders(value: Array, shape: Shape) -> list[Array]:
+    """A sample's value as the net has it, channels last: all the ways in which it can be read so."""
+    found = [value] if value.shape == shape else []
+    if value.ndim == len(shape) and value.ndim > 1:
+        turned = np.moveaxis(value, 0, -1)
+        if turned.shape == shape:
+            found.insert(0, turned)
+    if not found and value.size == int(np.prod(shape)):
+        large = [n for n in value.shape if n > 1]
+        if large == [n for n in shape if n > 1] and len(large) < 2:
+            found.append(value.reshape(shape))
+    return found
+
+
+def planes_first(sample: Array) -> Array:
+    return np.moveaxis(sample, -1, 0) if sample.ndim > 1 else sample
+
+
+# ---- ONNX
+
+_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+    "tensor(double)": np.float64,
+    "tensor(float16)": np.float16,
+}
+
+
+MOST_BYTES = 2**31 - 2**20  # of a model in memory; of a larger one the outputs are compared
+
+
+class Onnx:
+    """A model run by onnxruntime, with the tensors of the layers beside its outputs where the package onnx
+    is there."""
+
+    def __init__(
+        self, path: str | os.PathLike[str], tensors: Mapping[str, Sequence[str]], outputs: Sequence[str] = ()
+    ) -> None:
+        runtime = wanted("onnxruntime", "comparing with a file of ONNX")
+        model: Any = os.fspath(path)
+        try:
+            onnx = importlib.import_module("onnx")
+        except ImportError:
+            onnx = None
+        self._tensors: dict[str, list[str]] = {}
+        self._outputs = list(outputs)
+        if onnx is not None:
+            loaded = onnx.load(model)
+            self._outputs = self._outputs or [port.name for port in loaded.graph.output]
+            if loaded.ByteSize() < MOST_BYTES:
+                self._show(onnx, loaded, tensors)
+                model = loaded.SerializeToString()
+        options = runtime.SessionOptions()
+        options.log_severity_level = 3
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        self._session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._outputs = self._outputs or [port.name for port in self._session.get_outputs()]
+
+    def _show(self, onnx: Any, model: Any, tensors: Mapping[str, Sequence[str]]) -> None:
+        made = {
+            name: node.output[0]
+            for node in model.graph.node
+            if node.output
+            for name in (node.output[0], node.name)
+            if name
+        }
+        for layer, nodes in tensors.items():
+            self._tensors[layer] = [made[name] for name in nodes if name in made]
+        self._outputs = [made.get(name, name) for name in self._outputs]
+        shown = {*self._outputs, *(name for names in self._tensors.values() for name in names)}
+        for name in sorted(shown - {port.name for port in model.graph.output}):
+            model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+
+    def _feed(self, port: Any, sample: Array) -> Array:
+        sizes = [size if isinstance(size, int) else None for size in port.shape]
+        for value in (planes_first(sample)[None], sample[None], sample):
+            if len(sizes) == value.ndim and all(a in (None, b) for a, b in zip(sizes, value.shape)):
+                return np.ascontiguousarray(value.astype(_TYPES.get(port.type, np.float32)))
+        raise ValueError(
+            f"input {port.name} of the model takes {port.shape}, the sample is {list(sample.shape)}"
+        )
+
+    def __call__(self, sample: list[Array]) -> Values:
+        ports = self._session.get_inputs()
+        if len(ports) != len(sample):
+            raise ValueError(f"the model has {len(ports)} inputs, the net {len(sample)}")
+        feed = {port.name: self._feed(port, value) for port, value in zip(ports, sample)}
+        names = list(dict.fromkeys([*self._outputs, *(n for names in self._tensors.values() for n in names)]))
+        found = dict(zip(names, self._session.run(names, feed)))
+        single = {
+            name: value[0] if value.ndim and len(value) == 1 else value for name, value in found.items()
+        }
+        return Values(
+            [single[name] for name in self._outputs],
+            {layer: [single[name] for name in names] for layer, names in self._tensors.items()},
+        )
+
+
+# ---- torch
+
+
+def is_module(reference: object) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(reference, torch.nn.Module)
+
+
+class Torch:
+    """A module of torch, with the results of the modules that have none inside."""
+
+    def __init__(self, module: Any, layers: Mapping[str, Sequence[str]], known: Sequence[str]) -> None:
+        self._torch = importlib.import_module("torch")
+        self._module, self._layers, self._known = module, layers, set(known)
+
+    def _listen(
+        self, calls: dict[str, list[Array]], made: dict[int, str], folded: dict[str, str], alive: list[Any]
+    ) -> list[Any]:
+        norm = self._torch.nn.modules.batchnorm._BatchNorm
+
+        def hook(name: str) -> Callable[[Any, Any, Any], None]:
+            def heard(module: Any, given: Any, result: Any) -> None:
+                if not isinstance(result, self._torch.Tensor):
+                    return
+                before = made.get(id(given[0])) if given else None
+                if isinstance(module, norm) and before and name not in self._known:
+                    folded[before] = name  # exporters fold batch normalization into the layer before it
+                made[id(result)] = name
+                alive.append(result)  # so that its id stays its own
+                calls.setdefault(name, []).append(result.detach().cpu().numpy().copy())
+
+            return heard
+
+        parts = [
+            (name, part) for name, part in self._module.named_modules() if name and not any(part.children())
+        ]
+        return [part.register_forward_hook(hook(name)) for name, part in parts]
+
+    def __call__(self, sample: list[Array]) -> Values:
+        tensor = [
+            self._torch.from_numpy(np.ascontiguousarray(planes_first(value)[None].astype(np.float32)))
+            for value in sample
+        ]
+        calls: dict[str, list[Array]] = {}
+        folded: dict[str, str] = {}
+        hooks = self._listen(calls, {}, folded, [])
+        training = self._module.training
+        try:
+            self._module.eval()
+            with self._torch.no_grad():
+                result = self._module(*tensor)
+        finally:
+            self._module.train(training)
+            for hook in hooks:
+                hook.remove()
+        if isinstance(result, Mapping):
+            result = list(result.values())
+        outputs = list(result) if isinstance(result, (list, tuple)) else [result]
+        layers: dict[str, list[Array]] = {}
+        for layer, names in self._layers.items():
+            found = [_call(calls, folded.get(name, name)) for name in names]
+            layers[layer] = [value[0] for value in found if value is not None]
+        return Values([output.detach().cpu().numpy()[0] for output in outputs], layers)
+
+
+def _call(calls: Mapping[str, list[Array]], name: str) -> Array | None:
+    """The result of a module, or of its second call: exporters name that relu_1."""
+    again = re.fullmatch(r"(.*)_(\d+)", name)
+    if name in calls:
+        return calls[name][0]
+    if again and again[1] in calls and int(again[2]) < len(calls[again[1]]):
+        return calls[again[1]][int(again[2])]
+    return None
+
+
+# ---- functions
+
+
+def of_function(net: Net, function: Callable[[Any], Any], x: Any, layout: str, n: int) -> list[Values]:
+    """A function is given all samples at once, as net(x) would be."""
+    result = function(x)
+    ports = list(net.outputs)
+    layers: Mapping[str, Any] = {}
+    if isinstance(result, Mapping):
+        if missing := [port.name for port in ports if port.name not in result]:
+            raise ValueError(f"the function gives no {', '.join(missing)}; it gives {', '.join(result)}")
+        layers = {name: value for name, value in result.items() if name not in {port.name for port in ports}}
+        result = [result[port.name] for port in ports]
+    outputs = list(result) if isinstance(result, (list, tuple)) else [result]
+    rows = []
+    for i in range(n):
+        rows.append(
+            Values(
+                [_row(value, i) for value in outputs],
+                {name: [_row(value, i)] for name, value in layers.items()},
+            )
+        )
+    return rows
+
+
+def _row(value: Any, i: int) -> Array:
+    batch: Array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+    return np.asarray(batch[i])
+
+
+def made_up(ports: Sequence[Port], n: int, layout: str) -> Any:
+    """Samples where the caller has none: noise, of a fixed seed."""
+    random = np.random.default_rng(1)
+    found: dict[str, Array] = {}
+    for port in ports:
+        shape = (n, *_arrays.given_shape(port, layout))
+        if port.dtype == np.float32:
+            found[port.name] = random.standard_normal(shape, np.float32)
+        else:
+            info = np.iinfo(port.dtype)
+            found[port.name] = random.integers(info.min, info.max + 1, shape, port.dtype)
+    return found if len(found) > 1 else found[ports[0].name]
+
+
+def modules(nodes: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """By layer, the modules of torch whose result it has: of several layers that come from one, the last."""
+    found = {layer: list(map(_listing.module, names)) or [layer] for layer, names in nodes.items()}
+    owner = {name: layer for layer, names in found.items() for name in names}
+    return {
+        layer: [name for name in names if name and owner[name] == layer] for layer, names in found.items()
+    }

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finding cnnc and its runtime, running it, and what it reports."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Sequence
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """A message of cnnc, with the place that it is about. `slug` is for `cnnc --explain=SLUG`."""
+
+    slug: str | None
+    file: str | None
+    line: int | None
+    column: int | None
+    message: str
+    notes: tuple[Diagnostic, ...] = ()
+    help: tuple[str, ...] = ()
+    severity: str = "error"
+
+
+class CompileError(Exception):
+    """A program, a model or weights that cnnc refuses. Its text is cnnc's own."""
+
+    def __init__(self, text: str, diagnostics: Sequence[Diagnostic] = ()) -> None:
+        super().__init__(text)
+        self.diagnostics = list(diagnostics)
+
+
+class ToolError(Exception):
+    """A tool that is not there or failed: cnnc, its runtime, or the C compiler."""
+
+
+class CompileWarning(UserWarning):
+    """What cnnc warns of."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """An installed cnnc, or one that was built and not installed."""
+
+    cnnc: Path
+    folders: tuple[Path, ...] = field(repr=False)
+
+    def find(self, what: str, *places: str) -> Path:
+        for folder in self.folders:
+            for place in places:
+                for found in sorted(folder.glob(place)):
+                    return found.resolve()
+        raise ToolError(f"{what} is not beside {self.cnnc}: install cnnc (make install), or the package cnnc")
+
+    @property
+    def runtime(self) -> Path:
+        name = "libcnn.so.0"
+        places = (
+            f".libs/{name}",
+            f"lib/{name}",
+            f"lib64/{name}",
+            f"lib/*/{name}",
+            name,
+        )  # Debian's lib/CPU-linux-gnu
+        return self.find("libcnn.so", *places)
+
+    @property
+    def include(self) -> Path:
+        return self.find("cnn.h", "include/cnn.h", "runtime/include/cnn.h").parent
+
+    @property
+    def cmake(self) -> Path:
+        file = "cmake/cnnc/cnncConfig.cmake"
+        return self.find("cnncConfig.cmake", f"lib/{file}", f"lib64/{file}", f"lib/*/{file}").parent
+
+
+def _here() -> Path:
+    return Path(__file__).resolve().parent
+
+
+def _source_tree() -> Path | None:
+    tree = _here().parent.parent
+    return tree if (tree / "configure.ac").is_file() and (tree / "runtime/include/cnn.h").is_file() else None
+
+
+def tools() -> Tools:
+    """$CNNC, the cnnc of this package, that of the source tree that the package lies in, the one on the
+    PATH."""
+    own, tree = _here() / "prefix", _source_tree()
+    given = os.environ.get("CNNC")
+    candidates = (
+        [shutil.which(given) or given]
+        if given
+        else [
+            str(own / "bin/cnnc"),
+            *([str(tree / "build/cnnc")] if tree else []),
+            shutil.which("cnnc") or "",
+        ]
+    )
+    for candidate in candidates:
+        if not candidate or not os.access(candidate, os.X_OK) or Path(candidate).is_dir():
+            continue
+        cnnc = Path(candidate).resolve()
+        named = os.environ.get("CNNC_RUNTIME")
+        folders = [*([Path(named)] if named else []), cnnc.parent, cnnc.parent.parent]
+        return Tools(cnnc, (*folders, *([tree] if tree else [])))
+    raise ToolError(
+        f"$CNNC is '{given}', and that is no program"
+        if given
+        else "there is no cnnc: install the package cnnc, or name the program in $CNNC"
+    )
+
+
+def run(
+    arguments: Sequence[str | os.PathLike[str]], cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    command = [str(tools().cnnc), *(os.fspath(word) for word in arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, errors="replace", check=False)
+
+
+def _diagnostic(row: dict[str, Any]) -> Diagnostic:
+    return Diagnostic(
+        row["slug"],
+        row["file"],
+        row["line"],
+        row["column"],
+        row["message"],
+        tuple(map(_diagnostic, row["notes"])),
+        tuple(row["help"]),
+        row["severity"],
+    )
+
+
+def _read(text: str) -> list[Diagnostic]:
+    try:
+        rows = json.loads(text or "[]")
+    except ValueError:
+        return []
+    return [_diagnostic(row) for row in rows]
+
+
+def cnnc(arguments: Sequence[str | os.PathLike[str]], cwd: Path | None = None) -> str:
+    """Runs cnnc and gives what it prints. Its warnings become Python's; its errors are raised."""
+    done = run([*arguments, "--diagnostics=json"], cwd)
+    if done.returncode == 0:
+        for told in _read(done.stderr):
+            where = (
+                f"{told.file}:{told.line}:{told.column}: "
+                if told.line
+                else f"{told.file}: " if told.file else ""
+            )
+            helps = "".join(f"\n= help: {line}" for line in told.help)
+            warnings.warn(f"{where}{told.message} [{told.slug}]{helps}", CompileWarning, stacklevel=4)
+        return done.stdout
+    if done.returncode == 1:
+        text = run([*arguments, "--color=never"], cwd).stderr.rstrip()
+        raise CompileError(text, _read(done.stderr))
+    raise ToolError(done.stderr.rstrip() or f"cnnc ended with status {done.returncode}")

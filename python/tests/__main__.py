@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""python3 python/tests [NAME...]: the tests of the package, as TAP; pytest runs them, too."""
+
+from __future__ import annotations
+
+import sys
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+
+class Tap(unittest.TestResult):
+    """A line a test, with what went wrong behind it."""
+
+    def line(self, test: unittest.TestCase, good: bool, note: str = "", log: str = "") -> None:
+        title = test.shortDescription() or test.id()
+        print(f"{'ok' if good else 'not ok'} {self.testsRun} - {title}{note}", flush=True)
+        for text in log.splitlines():
+            print("# " + text)
+
+    def addSuccess(self, test: unittest.TestCase) -> None:
+        self.line(test, True)
+
+    def addSkip(self, test: unittest.TestCase, reason: str) -> None:
+        self.line(test, True, f" # SKIP {reason}")
+
+    def addFailure(self, test: unittest.TestCase, err: object) -> None:
+        self.line(test, False, log=self._exc_info_to_string(err, test))
+
+    addError = addFailure
+
+
+if __name__ == "__main__":
+    names = sys.argv[1:] or sorted(path.stem for path in HERE.glob("test_*.py"))
+    result = Tap()
+    unittest.defaultTestLoader.loadTestsFromNames(names).run(result)
+    print(f"1..{result.testsRun}")

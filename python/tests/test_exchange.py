@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+import unittest
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+import cnnc
+from cnnc import _listing
+from common import FLOATS, TREE, Case, filled, has, random
+
+MODELS = TREE / "tests/import"
+
+
+def planes(x: np.ndarray) -> np.ndarray:
+    return np.moveaxis(x, -1, 1)
+
+
+class Onnx(Case):
+    def test_models(self) -> None:
+        """models give what onnxruntime gave"""
+        for name in ("lenet", "gate", "residual", "activations"):
+            net = cnnc.from_onnx(MODELS / f"{name}.onnx")
+            x, y = (np.load(MODELS / f"{name}.{part}0.npy") for part in ("in", "out"))
+            self.close(np.reshape(net(x), y.shape), y)
+            self.assertEqual(net.name, name)
+            self.assertIn("imported from ONNX", net.source)
+
+    def test_options(self) -> None:
+        """outputs, shapes, names"""
+        with self.assertRaisesRegex(cnnc.CompileError, "import-shape"):
+            cnnc.from_onnx(MODELS / "open.onnx")
+        net = cnnc.from_onnx(MODELS / "open.onnx", shapes={"x": (1, 1, 8, 8)}, name="shaped")
+        self.assertEqual((net.name, net.inputs[0].shape[:2]), ("shaped", (8, 8)))
+        part = cnnc.from_onnx(MODELS / "activations.onnx", outputs=["c"])
+        self.assertEqual([layer.operator for layer in part.layers], ["leaky_relu", "elu", "selu"])
+        turned = cnnc.from_onnx(MODELS / "lenet.onnx", layout="chw")
+        x = np.load(MODELS / "lenet.in0.npy")
+        self.close(turned(x), cnnc.from_onnx(MODELS / "lenet.onnx")(x))
+        np.testing.assert_array_equal(turned(np.moveaxis(x, -1, 0), layout="chw"), turned(x))
+
+    def test_trains(self) -> None:
+        """an imported net is trained further"""
+        net = cnnc.from_onnx(
+            MODELS / "lenet.onnx", train="loss = cross_entropy\noptimizer = adam(rate=0.001)"
+        )
+        x = random((40, *net.inputs[0].shape))
+        y = np.arange(40) % net.outputs[0].shape[0]
+        history = net.train(x, y, validation=0, epochs=5)
+        self.assertLess(history["loss"][-1], history["loss"][0])
+
+    def test_refused(self) -> None:
+        """a model that cannot be imported: all of its nodes are told"""
+        broken = next(MODELS.glob("bad/*.onnx"))
+        with self.assertRaises(cnnc.CompileError) as raised:
+            cnnc.from_onnx(broken)
+        self.assertTrue(raised.exception.diagnostics[0].slug.startswith("import-"))
+
+    def test_listing(self) -> None:
+        """which nodes the layers are"""
+        net = cnnc.from_onnx(MODELS / "gate.onnx")
+        layers = {layer.operator: layer.name for layer in net.layers}
+        self.assertEqual(
+            (net._nodes["conv"], net._nodes[layers["global_avgpool"]], net._nodes["gemm"]),
+            (["a"], ["b"], ["c"]),
+        )
+        norms = cnnc.from_onnx(MODELS / "norms.onnx")  # its scale and bias went into the groupnorm
+        self.assertEqual(norms._nodes["instancenormalization"], ["b", "d", "e"])
+        for node, name in (
+            ("/features/features.1/conv/conv.0/Conv", "features.1.conv.0"),
+            ("/fc/Gemm", "fc"),
+            ("/layer1/layer1.0/relu/Relu", "layer1.0.relu"),
+            ("/Add", ""),
+        ):
+            self.assertEqual(_listing.module(node), name)
+
+
+class Checks(Case):
+    def test_function(self) -> None:
+        """against a function, by outputs and by layers"""
+        net, right = filled(FLOATS), filled(FLOATS)
+        report = net.check(right, n=3)
+        self.assertTrue(report)
+        self.assertEqual((report.first_wrong, report.samples, len(report.layers)), (None, 3, 4))
+        self.assertRegex(repr(report), r"^outputs compared, worst 0.0e\+00 of the largest: right$")
+        right.weights["last.bias"][1] += 3
+
+        def values(x: np.ndarray) -> dict[str, np.ndarray]:
+            return {
+                "output": right(x),
+                "first": right.features(x, "first"),
+                "last": right.features(x, "last"),
+            }
+
+        report = net.check(values, random((5, 4, 3, 2)))
+        self.assertFalse(report)
+        assert report.first_wrong is not None
+        self.assertEqual((report.first_wrong.name, report.first_wrong.line), ("last", 6))
+        self.assertEqual([row.right for row in report.layers], [True, None, None, False])
+        self.assertGreater(report.worst, 0.1)
+        self.assertRegex(
+            repr(report), r"^2 of 4 layers compared, worst \S+ of the largest: wrong from last \(line 6\) on$"
+        )
+        table = str(report).splitlines()
+        self.assertRegex(
+            next(line for line in table if line.startswith("last")), r"dense +3 +\d\.\de[-+]\d\d +wrong$"
+        )
+        self.assertRegex(next(line for line in table if line.startswith("relu1")), r"3x2x5 +-$")
+        self.assertTrue(net.check(values, random((5, 4, 3, 2)), tolerance=10))
+        self.assertTrue(net.check(net, random((4, 3, 2))))
+        picture = filled("net p { input x: 4x3x2 \n conv(3, 2x2) \n }")
+        self.assertTrue(picture.check(lambda x: planes(picture(np.moveaxis(x, 1, -1))), layout="chw"))
+
+    def test_not_finite(self) -> None:
+        """what is not a number is wrong"""
+        net = filled(FLOATS)
+        report = net.check(lambda x: net(x) * np.float32("nan"))
+        self.assertFalse(report)
+        self.assertEqual(report.first_wrong.name, "output")
+
+    def test_mistakes(self) -> None:
+        """references that cannot be compared with"""
+        net = filled(FLOATS)
+        with self.assertRaisesRegex(
+            TypeError, "the path of a file of ONNX, a torch module, or a function; not int"
+        ):
+            net.check(3)
+        with self.assertRaisesRegex(ValueError, "output output is 3; the reference gives 2 for a sample"):
+            net.check(lambda x: np.zeros((len(x), 2), np.float32))
+        with self.assertRaisesRegex(ValueError, "the reference has 2 outputs, the net 1"):
+            net.check(lambda x: (net(x), net(x)))
+        with self.assertRaisesRegex(ValueError, "no samples"):
+            net.check(net, np.zeros((0, 4, 3, 2), np.float32))
+
+    @unittest.skipUnless(has("onnxruntime", "onnx"), "no onnxruntime, or no onnx")
+    def test_onnx(self) -> None:
+        """against ONNX, layer by layer"""
+        for name in ("lenet", "gate", "residual", "activations", "layernorm", "parts", "last"):
+            path = MODELS / f"{name}.onnx"
+            net = cnnc.from_onnx(path)
+            report = net.check(path)
+            self.assertTrue(report, f"{name}\n{report}")
+            self.assertGreater(
+                sum(row.difference is not None for row in report.layers), len(report.layers) // 2
+            )
+        net = cnnc.from_onnx(MODELS / "lenet.onnx")
+        dense = next(layer for layer in net.layers if layer.operator == "dense")
+        net.weights[f"{dense.name}.weight"][0] += 1
+        report = net.check(MODELS / "lenet.onnx")
+        self.assertEqual(report.first_wrong.name, dense.name, str(report))
+        part = cnnc.from_onnx(MODELS / "activations.onnx", outputs=["c"])
+        self.assertTrue(part.check(MODELS / "activations.onnx"))
+
+
+def torch_net() -> "tuple[object, object]":
+    import torch
+    from torch import nn
+
+    class Block(nn.Module):  # one relu, called twice, and a sum that is no module
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv1, self.conv2, self.relu = nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 1), nn.ReLU()
+
+        def forward(self, x: "torch.Tensor") -> "torch.Tensor":
+            return self.relu(x + self.conv2(self.relu(self.conv1(x))))
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.features = nn.Sequential(
+                nn.Conv2d(3, 8, 3, padding=1),
+                nn.BatchNorm2d(8),
+                nn.ReLU(inplace=True),
+                nn.MaxPool2d(2),
+                Block(),
+            )
+            self.act, self.fc = nn.Hardswish(), nn.Linear(128, 5)
+
+        def forward(self, x: "torch.Tensor") -> "torch.Tensor":
+            return self.fc(self.act(self.features(x)).flatten(1))
+
+    torch.manual_seed(3)
+    net = Net()
+    net.features[1].running_mean.uniform_(-1, 1)
+    net.features[1].running_var.uniform_(0.5, 2)
+    return torch, net
+
+
+@unittest.skipUnless(has("torch"), "no torch")
+class Torch(Case):
+    def test_imported(self) -> None:
+        """a module, with and without its batch normalization"""
+        torch, module = torch_net()
+        x = random((2, 3, 8, 8))
+        expected = module.eval()(torch.from_numpy(x)).detach().numpy()
+        module.train()
+        for keep in (False, True):
+            net = cnnc.from_torch(module, torch.rand(1, 3, 8, 8), keep_batchnorm=keep, name="tiny")
+            self.assertTrue(module.training)
+            self.close(net(x, layout="chw"), expected)
+            self.assertEqual("features.1.running_mean" in net.weights, keep)
+            self.assertEqual(sum(layer.operator == "batchnorm" for layer in net.layers), int(keep))
+            report = net.check(module)
+            self.assertTrue(report, str(report))
+            self.assertEqual(
+                [row.operator for row in report.layers if row.difference is None],
+                ["add", "flatten"],
+                str(report),
+            )
+        self.assertEqual(set(net.weights), {n for n in module.state_dict() if "num_batches" not in n})
+        net.load_weights(module.state_dict())
+        self.close(net(x, layout="chw"), expected)
+        net.weights["features.4.conv2.bias"][:] += 1
+        report = net.check(module)
+        self.assertEqual(report.first_wrong.name, "features.4.conv2")
+
+    def test_trained_further(self) -> None:
+        """fine-tuning a module's net"""
+        torch, module = torch_net()
+        net = cnnc.from_torch(
+            module,
+            torch.rand(1, 3, 8, 8),
+            keep_batchnorm=True,
+            train="loss = cross_entropy\noptimizer = adam(rate=0.005)\nbatch = 8",
+        )
+        x, y = random((64, 8, 8, 3)), np.arange(64) % 5
+        before = net.weights["features.1.running_mean"].copy()
+        history = net.train(x, y, validation=0, epochs=8)
+        self.assertLess(history["loss"][-1], history["loss"][0] - 0.2)
+        self.assertFalse(np.array_equal(before, net.weights["features.1.running_mean"]))
+
+
+@unittest.skipUnless(has("h5py"), "no h5py")
+class Keras(Case):
+    KINDS = (
+        ("Conv2D", "first", (3, 3, 2, 4)),
+        ("DepthwiseConv2D", "middle", (3, 3, 4, 2)),
+        ("Dense", "last", (8, 3)),
+    )
+
+    def config(self) -> str:
+        rows = [
+            {"class_name": kind, "config": {"name": name, "use_bias": name != "first"}}
+            for kind, name, _ in self.KINDS
+        ]
+        rows.insert(1, {"class_name": "BatchNormalization", "config": {"name": "norm", "scale": False}})
+        return json.dumps({"class_name": "Sequential", "config": {"name": "m", "layers": rows}})
+
+    def arrays(self) -> dict[str, list[np.ndarray]]:
+        found = {
+            name: [
+                random(shape, i),
+                random((int(np.prod(shape[2:])) if len(shape) > 2 else shape[1],), i + 9),
+            ]
+            for i, (_, name, shape) in enumerate(self.KINDS)
+        }
+        del found["first"][1]
+        return {**found, "norm": [random((4,), 20), random((4,), 21), random((4,), 22)]}
+
+    def judge(self, path: Path) -> None:
+        a = self.arrays()
+        names = cnnc.convert(path, self.folder / "w.safetensors")
+        text = (
+            'net k {\n input x: 6x6x2\n conv(4, 3x3, bias=false, name="first")\n'
+            ' depthwise(3x3, multiplier=2, name="middle")\n global_avgpool\n dense(3, name="last")\n}'
+        )
+        net = cnnc.compile(text, self.folder / "w.safetensors", rename={"norm.*": ""})
+        self.assertEqual(
+            sorted(names), sorted([*net.weights, "norm.bias", "norm.running_mean", "norm.running_var"])
+        )
+        np.testing.assert_array_equal(net.weights["first.weight"], a["first"][0].transpose(3, 2, 0, 1))
+        np.testing.assert_array_equal(net.weights["middle.weight"][3, 0], a["middle"][0][:, :, 1, 1])
+        np.testing.assert_array_equal(net.weights["last.weight"], a["last"][0].T)
+        np.testing.assert_array_equal(net.weights["last.bias"], a["last"][1])
+
+    def test_native(self) -> None:
+        """weights of a .keras file"""
+        import h5py
+
+        with h5py.File(self.folder / "model.weights.h5", "w") as file:
+            for name, arrays in self.arrays().items():
+                group = file.create_group(f"layers/{'x' + name}/vars")
+                group.attrs["name"] = name
+                for i, array in enumerate(arrays):
+                    group[str(i)] = array
+            file.create_group("layers/dropout/seed_generator/vars")["0"] = np.zeros(2, np.uint32)
+        with zipfile.ZipFile(self.folder / "m.keras", "w") as archive:
+            archive.writestr("config.json", self.config())
+            archive.write(self.folder / "model.weights.h5", "model.weights.h5")
+        self.judge(self.folder / "m.keras")
+
+    def test_legacy(self) -> None:
+        """weights of an .h5 file"""
+        import h5py
+
+        members = {"norm": ["beta", "moving_mean", "moving_variance"], "middle": ["depthwise_kernel", "bias"]}
+        with h5py.File(self.folder / "m.h5", "w") as file:
+            file.attrs["model_config"] = self.config()
+            for name, arrays in self.arrays().items():
+                group = file.create_group(f"model_weights/{name}")
+                paths = [f"{name}/{member}:0" for member in members.get(name, ["kernel", "bias"])][
+                    : len(arrays)
+                ]
+                group.attrs["weight_names"] = [path.encode() for path in paths]
+                for path, array in zip(paths, arrays):
+                    group[path] = array
+        self.judge(self.folder / "m.h5")
+
+    def test_refused(self) -> None:
+        """other files, other layers"""
+        import h5py
+
+        with h5py.File(self.folder / "only.weights.h5", "w") as file:
+            file["layers/dense/vars/0"] = np.zeros((2, 2))
+        with self.assertRaisesRegex(ValueError, "holds no model, only weights"):
+            cnnc.convert(self.folder / "only.weights.h5", self.folder / "w.safetensors")
+        with self.assertRaisesRegex(ValueError, "written as .safetensors, not as 'w.npz'"):
+            cnnc.convert(self.folder / "m.keras", self.folder / "w.npz")
+        with h5py.File(self.folder / "m.h5", "w") as file:
+            file.attrs["model_config"] = self.config().replace('"Dense"', '"LSTM"')
+            group = file.create_group("model_weights/last")
+            group.attrs["weight_names"] = [b"last/kernel:0"]
+            group["last/kernel:0"] = np.zeros((8, 3))
+        with self.assertWarnsRegex(cnnc.CompileWarning, "the weights of last, a LSTM, are left out"):
+            cnnc.convert(self.folder / "m.h5", self.folder / "w.safetensors")
+
+    @unittest.skipUnless(has("keras"), "no keras")
+    def test_keras(self) -> None:
+        """files that Keras itself writes, and its whole models"""
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        try:
+            import keras
+        except ImportError as error:
+            self.skipTest(f"keras cannot be imported: {error}")
+        from keras import layers
+
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential(
+            [
+                keras.Input((10, 10, 2)),
+                layers.Conv2D(4, 3, name="first", use_bias=False),
+                layers.BatchNormalization(name="norm"),
+                layers.DepthwiseConv2D(3, depth_multiplier=2, name="middle"),
+                layers.ReLU(),
+                keras.Sequential([layers.SeparableConv2D(5, 3, name="apart")]),
+                layers.PReLU(shared_axes=[1, 2], name="slope", alpha_initializer="uniform"),
+                layers.Conv2DTranspose(3, 2, strides=2, name="up"),
+                layers.Flatten(),
+                layers.Dense(4, name="last"),
+            ]
+        )
+        x = random((3, 10, 10, 2))
+        expected = np.asarray(model(x))
+        program = """net k {
+            input x: 10x10x2
+            conv(4, 3x3, bias=false, name="first")
+            batchnorm(epsilon=1e-3, name="norm")
+            depthwise(3x3, multiplier=2, name="middle") -> relu
+            depthwise(3x3, bias=false, name="apart.depthwise")
+            conv(5, 1x1, name="apart.pointwise")
+            prelu(name="slope")
+            conv_transpose(3, 2x2, stride=2, name="up")
+            flatten
+            dense(4, name="last")
+        }"""
+        for name in ("m.keras", "m.h5"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model.save(self.folder / name)
+            cnnc.convert(self.folder / name, self.folder / "w.safetensors")
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", cnnc.CompileWarning)
+                net = cnnc.compile(program, self.folder / "w.safetensors")
+            self.close(net(x), expected)
+        if not has("tf2onnx"):
+            return
+        whole = cnnc.from_keras(model)
+        self.close(whole(x), expected)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+import subprocess
+import unittest
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+import cnnc
+from common import FLOATS, SMALL, Case, filled, random
+
+
+def by_hand(net: cnnc.Net, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """FLOATS in numpy: the convolution's value, and the output."""
+    w, b = net.weights["first.weight"], net.weights["first.bias"]
+    conv = np.empty((len(x), 3, 2, 5), np.float64)
+    for i in range(3):
+        for j in range(2):
+            conv[:, i, j] = np.einsum("nhwc,fchw->nf", x[:, i : i + 2, j : j + 2].astype(np.float64), w) + b
+    flat = np.maximum(conv, 0).reshape(len(x), -1)
+    return conv, flat @ net.weights["last.weight"].T + net.weights["last.bias"]
+
+
+class Calls(Case):
+    def test_values(self) -> None:
+        """a net computes what numpy computes"""
+        net, x = filled(FLOATS), random((5, 4, 3, 2))
+        conv, output = by_hand(net, x)
+        self.close(net(x), output)
+        self.close(net.features(x, "first"), conv)
+        self.close(net.features(x, "relu1"), np.maximum(conv, 0))
+        self.close(net.features(x[0], "first"), conv[0])
+
+    def test_batches(self) -> None:
+        """one sample, a batch, batches that are filled up, and threads"""
+        net, x = filled(FLOATS), random((7, 4, 3, 2))
+        y = net(x)
+        self.assertEqual(y.shape, (7, 3))
+        self.assertEqual(net(x[2]).shape, (3,))
+        np.testing.assert_array_equal(net(x[2]), y[2])
+        self.assertEqual(net(x[:0]).shape, (0, 3))
+        self.assertEqual(net.features(x[:0], "first").shape, (0, 3, 2, 5))
+        four = filled(FLOATS, batch=4)
+        self.close(four(x), y)
+        np.testing.assert_array_equal(filled(FLOATS, batch=4, threads=2)(x), four(x))
+        np.testing.assert_array_equal(net(x[::-1]), y[::-1])
+
+    def test_threads(self) -> None:
+        """several threads of Python may call one net"""
+        net, x = filled(FLOATS), random((400, 4, 3, 2))
+        y = net(x)
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(net, np.split(x, 20)))
+        np.testing.assert_array_equal(np.concatenate(found), y)
+
+    def test_layouts(self) -> None:
+        """channels first, for the caller and for the net"""
+        net, x = filled(FLOATS), random((3, 4, 3, 2))
+        np.testing.assert_array_equal(net(np.moveaxis(x, -1, 1), layout="chw"), net(x))
+        planes = filled(FLOATS.replace("4x3x2", "4x3x2 (layout=chw)"))
+        self.close(planes(x), net(x))
+        self.close(planes(np.moveaxis(x, -1, 1), layout="chw"), net(x))
+        np.testing.assert_array_equal(
+            np.moveaxis(net.features(x, "first"), -1, 1),
+            net.features(np.moveaxis(x, -1, 1), "first", layout="chw"),
+        )
+        picture = filled("net p { input x: 4x3x2 \n conv(3, 2x2) }")
+        self.assertEqual(picture(np.moveaxis(x, -1, 1), layout="chw").shape, (3, 3, 3, 2))
+        with self.assertRaisesRegex(ValueError, "layout is 'hwc' or 'chw', not 'nchw'"):
+            net(x, layout="nchw")
+
+    def test_several(self) -> None:
+        """several inputs and outputs are dicts by name"""
+        net = cnnc.compile(
+            "net two { input a: 2x2x1 \n input b: 2x2x1 \n sum = a -> add(b) \n "
+            "less = a -> multiply(-1) \n output sum, less }"
+        )
+        a, b = random((3, 2, 2, 1)), random((3, 2, 2, 1), 5)
+        y = net({"b": b, "a": a})
+        self.assertEqual(list(y), ["sum", "less"])
+        np.testing.assert_array_equal(y["sum"], a + b)
+        np.testing.assert_array_equal(net({"a": a[0], "b": b[0]})["less"], -a[0])
+        with self.assertRaisesRegex(TypeError, "2 inputs: give a dict with a, b"):
+            net(a)
+        with self.assertRaisesRegex(ValueError, "the inputs are a, b; c is missing or too many"):
+            net({"a": a, "b": b, "c": b})
+        with self.assertRaisesRegex(ValueError, r"different numbers of samples \(a: 3, b: 2\)"):
+            net({"a": a, "b": b[:2]})
+
+    def test_mistakes(self) -> None:
+        """wrong types, shapes and layers are told"""
+        net = filled(SMALL)
+        with self.assertRaisesRegex(TypeError, "input image takes uint8, values as bytes, not float64"):
+            net(np.zeros((6, 6, 1)))
+        with self.assertRaisesRegex(ValueError, "takes 6x6x1, or a batch of n: nx6x6x1; the array is 6x6$"):
+            net(np.zeros((6, 6), np.uint8))
+        with self.assertRaisesRegex(ValueError, '2x1x6x6; it looks like layout="chw"'):
+            net(np.zeros((2, 1, 6, 6), np.uint8))
+        with self.assertRaisesRegex(ValueError, "no layer 'conv'; did you mean 'conv1'"):
+            net.features(np.zeros((6, 6, 1), np.uint8), "conv")
+        with self.assertRaisesRegex(ValueError, "net small has no weights yet"):
+            cnnc.compile(SMALL)(np.zeros((6, 6, 1), np.uint8))
+        with self.assertRaisesRegex(ValueError, "numbers from 1"):
+            cnnc.compile(SMALL, batch=0)
+
+    def test_facts(self) -> None:
+        """what is known of a net"""
+        path = self.write("small.cnn", SMALL)
+        net = cnnc.load(path)
+        self.assertEqual(
+            (net.name, net.source, net.labels), ("small", SMALL, ["zero", "one", "two", "three"])
+        )
+        self.assertEqual(
+            [(p.name, p.shape, p.dtype.name) for p in (*net.inputs, *net.outputs)],
+            [("image", (6, 6, 1), "uint8"), ("output", (4,), "float32")],
+        )
+        self.assertEqual(
+            [layer.operator for layer in net.layers], ["normalize", "conv", "relu", "flatten", "dense"]
+        )
+        conv = net.layers[1]
+        self.assertEqual(
+            (conv.name, conv.line, conv.shape, conv.receptive_field, conv.arguments["filters"]),
+            ("conv1", 6, (4, 4, 3), (3, 3), 3),
+        )
+        self.assertEqual((net.parameters, net.macs), (3 * 9 + 3 + 48 * 4 + 4, 16 * 27 + 48 * 4))
+        self.assertGreater(net.workspace_bytes, 0)
+        self.assertIn("conv1", net.summary())
+        self.assertEqual(repr(net), "<cnnc.Net small: image 6x6x1 uint8 -> output 4 float32, 226 parameters>")
+        wide = cnnc.compile("const n = 2\nnet c { input x: 2\n dense(n) }", define={"n": 5})
+        self.assertEqual(wide.outputs[0].shape, (5,))
+
+
+class Weights(Case):
+    def test_views(self) -> None:
+        """weights are views: what is written there counts"""
+        net, x = filled(FLOATS), random((2, 4, 3, 2))
+        before = net(x)
+        net.weights["last.bias"][:] += 1
+        self.close(net(x), before + 1)
+        kept = net.weights["last.bias"]
+        kept[:] -= 1
+        self.close(net(x), before)
+
+    def test_files(self) -> None:
+        """weights from files and dicts, with other names, and back"""
+        net, x = filled(FLOATS), random((2, 4, 3, 2))
+        for name in ("w.safetensors", "w.npz"):
+            net.save(self.folder / name)
+            np.testing.assert_array_equal(cnnc.compile(FLOATS, self.folder / name)(x), net(x))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            np.testing.assert_array_equal(cnnc.compile(FLOATS, net.weights)(x), net(x))
+        theirs = {f"module.{name.replace('last', 'head')}": w.copy() for name, w in net.weights.items()}
+        other = cnnc.compile(FLOATS)
+        rename = self.write("names.txt", "module.head.* = last.*\nmodule.first.* = first.*\n")
+        for names in (rename, {"module.head.*": "last.*", "module.first.*": "first.*"}):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", cnnc.CompileWarning)
+                other.load_weights(theirs, rename=names)
+            np.testing.assert_array_equal(other(x), net(x))
+
+    def test_refused(self) -> None:
+        """weights that do not fit are refused, all differences at once"""
+        net = filled(FLOATS)
+        arrays = {name: w.copy() for name, w in net.weights.items()}
+        arrays["last.weight"] = arrays["last.weight"][:2]
+        del arrays["first.bias"]
+        with self.assertRaisesRegex(cnnc.CompileError, "(?s)first.bias.*last.weight|last.weight.*first.bias"):
+            net.load_weights(arrays)
+        with self.assertRaisesRegex(cnnc.CompileError, "missing.safetensors"):
+            net.load_weights(self.folder / "missing.safetensors")
+
+    def test_flatten(self) -> None:
+        """a flatten whose order shapes cannot tell is warned of"""
+        net = filled(FLOATS)
+        with self.assertWarnsRegex(cnnc.CompileWarning, "flatten"):
+            net.load_weights({name: w.copy() for name, w in net.weights.items()})
+
+
+class Programs(Case):
+    def test_refused(self) -> None:
+        """a program that is wrong: cnnc's own text, and its parts"""
+        path = self.write("bad.cnn", "net bad {\n    input x: 4x4x1\n    conv(3, 9x9)\n}\n")
+        with self.assertRaises(cnnc.CompileError) as raised:
+            cnnc.load(path)
+        own = subprocess.run(
+            [str(cnnc._tool.tools().cnnc), path, "--color=never"], capture_output=True, text=True
+        )
+        self.assertEqual(str(raised.exception), own.stderr.rstrip())
+        (told,) = raised.exception.diagnostics
+        self.assertEqual(
+            (told.slug, told.file, told.line, told.column), ("kernel-exceeds-input", str(path), 3, 5)
+        )
+        self.assertIn("does not fit", told.message)
+        self.assertTrue(told.help and told.notes)
+        with self.assertRaisesRegex(cnnc.CompileError, "^net.cnn:1:1: error"):
+            cnnc.compile("nett x {}")
+        with self.assertRaisesRegex(cnnc.CompileError, "nowhere.cnn"):
+            cnnc.load(self.folder / "nowhere.cnn")
+
+    def test_warnings(self) -> None:
+        """warnings of cnnc become Python's, once"""
+        text = "net w { input a: 2x2x1 \n input b: 2x2x1 \n a -> relu \n }"
+        with self.assertWarns(cnnc.CompileWarning) as told:
+            cnnc.compile(text)
+        self.assertIn(
+            "net.cnn:2:2: the input 'b' has no effect on any output [unused-value]", str(told.warning)
+        )
+        self.assertEqual(len([w for w in told.warnings if w.category is cnnc.CompileWarning]), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

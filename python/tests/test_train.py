@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import math
+import os
+import subprocess
+import unittest
+from pathlib import Path
+
+import numpy as np
+
+import cnnc
+from cnnc import _build, _tool
+from common import FLOATS, SMALL, Case, digits, random
+
+
+class Training(Case):
+    def test_learns(self) -> None:
+        """it learns, and tells of each epoch"""
+        net, (x, y) = cnnc.compile(SMALL), digits(200)
+        told: list[dict[str, float]] = []
+        history = net.train(x, y, epochs=4, seed=7, callback=told.append)
+        self.assertEqual(len(history["loss"]), 4)
+        self.assertEqual(history["epoch"], [1, 2, 3, 4])
+        self.assertEqual(told, history.epochs)
+        self.assertLess(history["loss"][-1], history["loss"][0])
+        self.assertGreater(history["val_accuracy"][-1], 0.9)
+        self.assertTrue({"accuracy", "val_loss", "rate", "seconds", "images_per_second"} <= set(history))
+        found = net.evaluate(*digits(100, 8))
+        self.assertEqual(found["samples"], 100)
+        self.assertGreater(found["accuracy"], 0.9)
+        self.assertAlmostEqual(
+            found["accuracy"], float((net(digits(100, 8)[0]).argmax(1) == digits(100, 8)[1]).mean())
+        )
+        with self.assertRaises(KeyError):
+            history["val_iou"]
+
+    def test_as_programs(self) -> None:
+        """the same weights and numbers as the program, to the bit"""
+        path, (x, y) = self.write("small.cnn", SMALL), digits(120)
+        np.savez(self.folder / "data.npz", x=x, y=y)
+        cc = _build.compiler()[0]
+        done = subprocess.run(
+            [str(_tool.tools().cnnc), "small.cnn", f"--cc={cc}", "-o", "small"],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            self.skipTest("programs cannot be linked here")
+        subprocess.run(
+            [
+                "./small",
+                "train",
+                "--data",
+                "data.npz",
+                "--seed=5",
+                "--rate=0.01",
+                "--batch=8",
+                "--epochs=2",
+                "--log=log.jsonl",
+            ],
+            cwd=self.folder,
+            check=True,
+            capture_output=True,
+        )
+        rows = [json.loads(line) for line in (self.folder / "log.jsonl").read_text().splitlines()]
+        theirs = cnnc.load(path, self.folder / "small.safetensors")
+        for threads in (1, 2):
+            net = cnnc.load(path, threads=threads)
+            history = net.train(x, y, seed=5, rate=0.01, batch=8, epochs=2)
+            for name, w in net.weights.items():
+                np.testing.assert_array_equal(w, theirs.weights[name])
+            for name in ("loss", "accuracy", "val_loss"):
+                np.testing.assert_allclose(history[name], [row[name] for row in rows], rtol=1e-6)
+        printed = subprocess.run(
+            ["./small", "eval", "--data", "data.npz", "--weights", "small.safetensors", "--json"],
+            cwd=self.folder,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        wanted = json.loads(printed)
+        found = theirs.evaluate(x, y)
+        self.assertAlmostEqual(found["loss"], wanted["loss"], 6)
+        self.assertEqual((found["samples"], found["accuracy"]), (120, wanted["metrics"]["accuracy"]))
+
+    def test_goes_on(self) -> None:
+        """a second call goes on from the weights, a net with weights does too"""
+        net, (x, y) = cnnc.compile(SMALL), digits(100)
+        first = net.train(x, y, epochs=3)["loss"]
+        self.assertLess(net.train(x, y, epochs=1)["loss"][0], first[0])
+        other = cnnc.compile(SMALL, net.weights)
+        self.assertLess(other.train(x, y, epochs=1)["loss"][0], first[0])
+
+    def test_validation(self) -> None:
+        """validation: samples, a part, none"""
+        x, y = digits(80)
+        self.assertNotIn("val_loss", cnnc.compile(SMALL).train(x, y, validation=0, epochs=1))
+        self.assertIn("val_loss", cnnc.compile(SMALL).train(x, y, validation=0.5, epochs=1))
+        wrong = cnnc.compile(SMALL).train(x, y, validation=(x, (y + 1) % 4), epochs=6)
+        self.assertLess(wrong["val_accuracy"][-1], 0.2)
+        self.assertGreater(wrong["accuracy"][-1], 0.5)
+        with self.assertRaisesRegex(ValueError, "a part of the samples from 0 to below 1"):
+            cnnc.compile(SMALL).train(x, y, validation=1.5)
+
+    def test_stops(self) -> None:
+        """False of the callback ends it, an exception comes through, what was learnt stays"""
+        x, y = digits(100)
+        net = cnnc.compile(SMALL)
+        history = net.train(x, y, epochs=50, callback=lambda epoch: epoch["epoch"] < 2)
+        self.assertEqual(history["epoch"], [1, 2])
+        self.assertEqual(net(x).shape, (100, 4))
+
+        def angry(epoch: dict) -> None:
+            raise KeyboardInterrupt
+
+        net = cnnc.compile(SMALL)
+        with self.assertRaises(KeyboardInterrupt):
+            net.train(x, y, callback=angry)
+        self.assertTrue(np.isfinite(net(x)).all())
+
+    def test_sets(self) -> None:
+        """a data set by its path, and dicts"""
+        net = cnnc.compile(SMALL)
+        self.assertEqual(len(net.train("synthetic", epochs=1)["loss"]), 1)
+        self.assertGreater(net.evaluate("synthetic")["samples"], 0)
+        x, y = digits(60)
+        net.train({"image": x}, {"output": y}, validation=({"image": x}, {"output": y}), epochs=1)
+        with self.assertRaisesRegex(ValueError, "y is one too many"):
+            net.train("synthetic", y)
+
+    def test_refused(self) -> None:
+        """what cannot be trained is told"""
+        x, y = digits(20)
+        with self.assertRaisesRegex(ValueError, "net floats has no train block"):
+            cnnc.compile(FLOATS).train(random((4, 4, 3, 2)), [0, 1, 2, 0])
+        with self.assertRaisesRegex(RuntimeError, "20|19"):
+            cnnc.compile(SMALL).train(x, y[:19])
+        with self.assertRaisesRegex(RuntimeError, "4"):
+            cnnc.compile(SMALL).train(x, y + 3)
+        with self.assertRaisesRegex(ValueError, "epochs is a number from 1"):
+            cnnc.compile(SMALL).train(x, y, epochs=0)
+        with self.assertRaisesRegex(ValueError, "has no weights yet"):
+            cnnc.compile(SMALL).evaluate(x, y)
+
+
+class Exports(Case):
+    def setUp(self) -> None:
+        super().setUp()
+        self.x, y = digits(40)
+        self.net = cnnc.compile(SMALL)
+        self.net.train(self.x, y, epochs=2)
+
+    def test_c(self) -> None:
+        """C with the weights, for any compiler"""
+        files = self.net.export(self.folder / "out", target="generic")
+        self.assertEqual([file.name for file in files], ["small.c", "small.h"])
+        self.write(
+            "app.c",
+            '#include <stdio.h>\n#include "out/small.h"\nint main(void) {\n'
+            "  static small_workspace w; uint8_t image[36]; float score[4];\n"
+            "  if (fread(image, 1, 36, stdin) != 36) return 1;\n"
+            "  small_infer(&small_trained, image, score, &w);\n"
+            '  for (int c = 0; c < 4; c++) printf("%.9g %s\\n", score[c], small_labels[c]);\n}\n',
+        )
+        subprocess.run([*_build.compiler(), "app.c", "out/small.c", "-o", "app"], cwd=self.folder, check=True)
+        printed = subprocess.run(
+            ["./app"], cwd=self.folder, input=self.x[0].tobytes(), capture_output=True
+        ).stdout
+        rows = [line.split() for line in printed.decode().splitlines()]
+        self.assertEqual([row[1] for row in rows], self.net.labels)
+        self.close(np.array([float(row[0]) for row in rows]), self.net(self.x[0]))
+
+    def test_program(self) -> None:
+        """a program with the weights in it"""
+        try:
+            (file,) = self.net.export(self.folder, kind="program")
+        except cnnc.CompileError as error:
+            self.skipTest(f"programs cannot be linked here: {str(error).splitlines()[0]}")
+        np.save(self.folder / "x.npy", self.x)
+        subprocess.run(
+            [file, "predict", "x.npy", "-o", "y.npy"], cwd=self.folder, check=True, capture_output=True
+        )
+        self.close(np.load(self.folder / "y.npy"), self.net(self.x))
+
+    def test_wasm(self) -> None:
+        """WebAssembly"""
+        try:
+            files = self.net.export(self.folder, kind="wasm")
+        except cnnc.CompileError as error:
+            self.skipTest(f"no WebAssembly here: {str(error).splitlines()[0]}")
+        wasm = next(file for file in files if file.suffix == ".wasm")
+        self.assertEqual(wasm.read_bytes()[:4], b"\0asm")
+
+    def known(self, word: str) -> bool:
+        return (
+            word in subprocess.run([str(_tool.tools().cnnc), "--help"], capture_output=True, text=True).stdout
+        )
+
+    def test_library(self) -> None:
+        """a folder for other people's builds"""
+        if not self.known(" library"):
+            self.skipTest("this cnnc has no --emit=library")
+        names = {str(path.relative_to(self.folder)) for path in self.net.export(self.folder, kind="library")}
+        self.assertTrue({"src/small.c", "src/small.h", "library.json", "CMakeLists.txt"} <= names, names)
+
+    def test_onnx(self) -> None:
+        """ONNX, which says the same"""
+        try:
+            (file,) = self.net.export(self.folder, kind="onnx")
+        except cnnc.ToolError as error:
+            if "cnnc writes no ONNX" not in str(error):
+                raise
+            self.skipTest("this cnnc writes no ONNX")
+        again = cnnc.from_onnx(file, inputs={"image": "u8"})
+        self.close(again(self.x), self.net(self.x))
+
+    def test_mistakes(self) -> None:
+        """another kind, no weights"""
+        with self.assertRaisesRegex(ValueError, "kind is one of c, library, program, wasm, onnx, not 'exe'"):
+            self.net.export(self.folder, kind="exe")
+        with self.assertRaisesRegex(ValueError, "has no weights yet"):
+            cnnc.compile(SMALL).export(self.folder)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,187 @@
+/* program_observe.c: `net observe`: which numbers the values of a net take on a data set: what cnnc quantize
+ * chooses scales by. Two walks over the samples: ranges first, then histograms over them. */
+// SPDX-License-Identifier: MIT-0
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hosted/commands/program.h"
+#include "hosted/commands/viewer.h"
+#include "hosted/data/dataset.h"
+
+enum { BINS = 2048 };
+
+typedef struct Arguments {
+  const char *data, *weights, *out;
+  cnn_weights_names names;
+  int64_t samples;
+} Arguments;
+
+/* Of an input, or of a layer's value. */
+typedef struct Seen {
+  const char *name;
+  int64_t size;
+  int32_t channels;
+  double lo, hi;
+  double *bin, *sum; /* [BINS], how many; [channels] */
+} Seen;
+
+typedef struct Observer {
+  cnn_viewer viewer;
+  const cnn_data *data;
+  int64_t samples;
+  int32_t count;
+  Seen *seen;    /* inputs, then layers */
+  void **target; /* none is wanted */
+} Observer;
+
+static bool seen_begin(Seen *seen, const char *name, int64_t size, int32_t channels) {
+  *seen = (Seen){name, size, channels, 0, 0, calloc(BINS, sizeof(double)), NULL};
+  seen->sum = calloc((size_t)channels + 1, sizeof(double));
+  return seen->bin && seen->sum;
+}
+
+static cnn_status observer_open(Observer *o) {
+  const cnn_network *network = o->viewer.network;
+  bool fine = true;
+  o->count = network->inputs + network->layers;
+  o->seen = calloc((size_t)o->count + 1, sizeof *o->seen);
+  o->target = calloc((size_t)cnn_ports(network) + 1, sizeof *o->target);
+  for (int32_t i = 0; o->seen && fine && i < network->inputs; i++) {
+    const cnn_port *port = &network->input[i];
+    fine = seen_begin(&o->seen[i], port->name, port->size, port->dim[port->rank - 1]);
+  }
+  for (int32_t i = 0; o->seen && fine && i < network->layers; i++) {
+    const cnn_layer *layer = &network->layer[i];
+    fine = seen_begin(&o->seen[network->inputs + i], layer->name, layer->bytes / (int64_t)sizeof(float),
+                      layer->dim[layer->rank - 1]);
+  }
+  return o->seen && o->target && fine ? cnn_success()
+                                      : cnn_failure(CNN_NO_MEMORY, "no memory to observe %s", network->name);
+}
+
+static void observer_close(Observer *o) {
+  for (int32_t i = 0; o->seen && i < o->count; i++) {
+    free(o->seen[i].bin);
+    free(o->seen[i].sum);
+  }
+  free(o->seen);
+  free(o->target);
+}
+
+/* ---- the walks */
+
+static void see_range(Seen *seen, const float *value) {
+  for (int64_t k = 0; k < seen->size; k++) {
+    seen->lo = fmin(seen->lo, (double)value[k]);
+    seen->hi = fmax(seen->hi, (double)value[k]);
+    seen->sum[k % seen->channels] += (double)value[k];
+  }
+}
+
+static void see_bins(Seen *seen, const float *value) {
+  const double width = (seen->hi - seen->lo) / (double)BINS;
+  for (int64_t k = 0; width > 0 && k < seen->size; k++) {
+    const int bin = (int)(((double)value[k] - seen->lo) / width);
+    seen->bin[bin < BINS ? bin : BINS - 1]++;
+  }
+}
+
+static cnn_status walk(Observer *o, void (*see)(Seen *, const float *)) {
+  const cnn_network *network = o->viewer.network;
+  const int64_t all = cnn_data_count(o->data, CNN_PART_TRAIN);
+  for (int64_t n = 0; n < o->samples; n++) { /* spread over the set */
+    const int64_t index = (int64_t)((double)n * (double)all / (double)o->samples);
+    const cnn_status status = cnn_data_sample(o->data, CNN_PART_TRAIN, index, o->viewer.raw, o->target);
+    if (status.code != CNN_OK) return status;
+    for (int32_t i = 0; i < network->inputs; i++)
+      cnn_port_floats(&network->input[i], o->viewer.raw[i], o->viewer.value[i]);
+    cnn_viewer_forward(&o->viewer);
+    for (int32_t i = 0; i < network->inputs; i++) see(&o->seen[i], o->viewer.value[i]);
+    for (int32_t i = 0; i < network->layers; i++)
+      see(&o->seen[network->inputs + i], cnn_viewer_layer(&o->viewer, i));
+  }
+  return cnn_success();
+}
+
+/* ---- the result */
+
+static json_t *numbers(const double *x, int32_t n, double by) {
+  json_t *list = json_array();
+  for (int32_t i = 0; list && i < n; i++)
+    if (json_array_append_new(list, json_real(x[i] * by)) != 0) {
+      json_decref(list);
+      list = NULL;
+    }
+  return list;
+}
+
+static cnn_status write_seen(const Observer *o, const char *path) {
+  json_t *values = json_array(),
+         *root = json_pack("{s:I, s:o}", "samples", (json_int_t)o->samples, "values", values);
+  bool complete = root != NULL;
+  for (int32_t i = 0; complete && i < o->count; i++) {
+    const Seen *seen = &o->seen[i];
+    const double pixels = (double)(seen->size / seen->channels) * (double)o->samples;
+    complete = isfinite(seen->lo) && isfinite(seen->hi) &&
+               json_array_append_new(values, json_pack("{s:s, s:f, s:f, s:o, s:o}", "name", seen->name, "min",
+                                                       seen->lo, "max", seen->hi, "mean",
+                                                       numbers(seen->sum, seen->channels, 1 / pixels),
+                                                       "counts", numbers(seen->bin, BINS, 1))) == 0;
+  }
+  complete = complete && json_dump_file(root, path, JSON_COMPACT) == 0;
+  json_decref(root);
+  return complete
+             ? cnn_success()
+             : cnn_failure(CNN_BAD_FILE, "cannot write what was observed to %s, or it is not finite", path);
+}
+
+static int observe(const cnn_program *program, const Arguments *a) {
+  cnn_data *data = NULL;
+  Observer o = {0};
+  cnn_data_options options = CNN_DATA_DEFAULTS;
+  options.any_target = true;
+  cnn_status status = cnn_viewer_open(&o.viewer, program, a->weights, &a->names);
+  if (status.code == CNN_OK) status = cnn_data_open(&data, a->data, program->network, &options);
+  if (status.code == CNN_OK) {
+    const int64_t all = cnn_data_count(data, CNN_PART_TRAIN);
+    o.data = data;
+    o.samples = all < a->samples ? all : a->samples;
+    if (o.samples < 1) status = cnn_failure(CNN_BAD_ARGUMENT, "%s has no samples for training", a->data);
+  }
+  if (status.code == CNN_OK) status = observer_open(&o);
+  if (status.code == CNN_OK) status = walk(&o, see_range);
+  if (status.code == CNN_OK) status = walk(&o, see_bins);
+  if (status.code == CNN_OK) status = write_seen(&o, a->out);
+  observer_close(&o);
+  cnn_viewer_close(&o.viewer);
+  cnn_data_close(data);
+  return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
+}
+
+int cnn_program_observe(const cnn_program *program, int argc, char **argv) {
+  Arguments a = {.samples = 500};
+  const cnn_flag flag[] = {
+      {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a data set", 0, 0, NULL, NULL},
+      {"out", 'o', CNN_VALUE_TEXT, &a.out, "FILE.json", "ranges, means and histograms of all values", 0, 0,
+       NULL, NULL},
+      {"samples", 0, CNN_VALUE_WHOLE, &a.samples, "N", "so many of the training part (500)", 1, 1e9, NULL,
+       NULL},
+      CNN_FLAG_WEIGHTS(a.weights),
+      CNN_FLAG_WEIGHTS_NAMES(a.names),
+  };
+  const cnn_usage usage = {
+      program->name,
+      "observe",
+      "",
+      "Runs the net on a data set and writes which numbers its values take, for cnnc quantize.",
+      flag,
+      sizeof flag / sizeof *flag};
+  const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
+  if (parsed != CNN_GO_ON) return parsed;
+  if (!a.data || !a.out) return cnn_usage_error(&usage, "it needs --data and -o");
+  const int ready = cnn_program_needs_weights(&usage, program, a.weights);
+  return ready == CNN_GO_ON ? observe(program, &a) : ready;
+}

@@ -1,0 +1,51 @@
+# lsp_speed.py: how long a key stroke takes in a large program, from the change to the messages and the hints;
+# and that the server does not grow while one types.
+# SPDX-License-Identifier: Apache-2.0
+import os, time
+from lsp_client import Client, uri_of
+
+LIMIT = 0.020  # seconds, on a machine that does nothing else; the least of several counts
+STROKES, MOST_MORE = 300, 8000  # kilobytes: each analysis takes more than 100
+LOADED = 10  # times as long where tests run beside each other, or with sanitizers
+
+
+def resident(c):
+    """Kilobytes of memory of the server; None where the system does not say it."""
+    try:
+        with open(f"/proc/{c.process.pid}/status") as f:
+            return next((int(line.split()[1]) for line in f if line.startswith("VmRSS")), None)
+    except OSError:
+        return None
+
+
+def speed(check, rounds=30):
+    path = os.path.join(os.environ["top_srcdir"], "examples", "vgg16", "vgg16.cnn")
+    uri = uri_of(path)
+    with open(path) as f:
+        text = f.read()
+    c = Client()
+    c.initialize(refresh=False)
+    c.open(uri, text)
+    c.messages(uri)
+    line = next(i for i, one in enumerate(text.split("\n")) if "conv(" in one or "dense(" in one)
+    times = []
+    for i in range(rounds):
+        start = time.perf_counter()
+        at = len(text.split("\n")[line])
+        c.change(uri, ((line, at), (line, at), " ") if i % 2 == 0 else ((line, at), (line, at + 1), ""))
+        found = c.messages(uri)
+        hints = c.of("textDocument/inlayHint", uri)
+        times.append(time.perf_counter() - start)
+    check(found == [] and len(hints) > 10, "a large program with hints behind its calls", (found, hints))
+    print(f"# a key stroke in VGG16: {min(times) * 1e3:.2f} ms at the least, "
+          f"{sorted(times)[len(times) // 2] * 1e3:.2f} ms as a rule")
+    check(min(times) < LIMIT * LOADED, "a key stroke in VGG16 is fast", times)
+    begun = resident(c)
+    for i in range(STROKES):
+        c.change(uri, ((0, 0), (0, 0), "#") if i % 2 == 0 else ((0, 0), (0, 1), ""))
+        for method in ("hover", "completion", "codeLens", "inlayHint"):
+            c.at("textDocument/" + method, uri, 2, 6)
+    sanitized = "SANITIZED" in os.environ  # sanitizers keep what was freed
+    check(sanitized or begun is None or resident(c) < begun + MOST_MORE,
+          "the server does not grow while one types", f"{begun} kB, then {resident(c)} kB")
+    c.finish()

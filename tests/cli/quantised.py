@@ -1,0 +1,105 @@
+"""What a file of weights of 8 bits makes of a net: its header, its views, and what hostile files do. Run by
+quantised.tap."""
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+import random
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.environ["top_srcdir"], "tests"))
+from quantized import layer, note, save, stored  # noqa: E402
+from tap import check, finish, start  # noqa: E402
+
+CNNC = os.environ["CNNC"]
+NET = """net tiny {
+    input image: 6x6x1 as u8
+    conv(2, 3x3, stride=2, pad=1) -> relu
+    features = maxpool(3, stride=1, pad=1)
+    flatten
+    scores = dense(3) -> softmax
+    output features as i8, scores%s
+}
+"""
+GOOD = {**stored("image", 1.0, -128),
+        **layer("conv1", [2, 1, 3, 3], list(range(-9, 9)), [0.01, 0.02], [5, -5]),
+        **stored("conv1", 0.5, -128), **layer("dense1", [3, 18], [7] * 54, [0.01], [0] * 3),
+        **stored("dense1", 0.4, 0)}
+
+
+def run(*arguments):
+    return subprocess.run([CNNC, *arguments], capture_output=True, text=True)
+
+
+def written(given):
+    with open("tiny.cnn", "w") as file:
+        file.write(NET % given)
+    made = run("tiny.cnn", "--weights=good.safetensors", "-o", "tiny.c")
+    return made, open("tiny.h").read() if made.returncode == 0 else ""
+
+
+def names():
+    """dense is called after its value where that has a name."""
+    good = dict(GOOD)
+    for name in list(GOOD):
+        if name.startswith("dense1"):
+            good["scores" + name[6:]] = good.pop(name)
+    return good
+
+
+def test_header():
+    save("good.safetensors", names(), note())
+    made, header = written("")
+    check(made.returncode == 0, "a net is made one of 8 bits", made.stderr)
+    for words, title in (("uint8_t image[", "the input has bytes"), ("int8_t features[", "an output as i8"),
+                         ("float scores[", "one of floats"),
+                         ("extern const tiny_model tiny_trained", "weights"),
+                         ("#define TINY_IMAGE_ZERO 0", "the zero of u8"),
+                         ("TINY_FEATURES_SCALE 0x1p-1f", "scale"),
+                         ("TINY_FEATURES_ZERO -128", "zero"), ('#define TINY_PRECISION "i8"', "precision")):
+        check(words in header, f"  {title}: {words}", header)
+    check("_pack" not in header and "_weights" not in header, "  nothing packs weights", header)
+    for given, words in ((" as u8", "uint8_t scores["), (" as class", "int32_t scores["),
+                         (" as f32", "float scores[")):
+        made, header = written(given)
+        check(words in header, f"scores{given}: {words}", made.stderr)
+    check("TINY_SCORES_SIZE 3" in header, "  and its size", header)
+    made, header = written(" as class")
+    check("TINY_SCORES_SIZE 1 " in header, "a class is one number", header)
+
+
+def test_views():
+    graph = run("tiny.cnn", "--weights=good.safetensors", "--emit=graph", "-o", "-").stdout
+    check("conv1: 3x3x2 i8 scale 0.5 zero -128" in graph, "--emit=graph shows scale and zero", graph)
+    shown = json.loads(run("tiny.cnn", "--weights=good.safetensors", "--emit=json", "-o", "-").stdout)
+    conv = [value for value in shown["layers"] if value["name"] == "conv1"][0]
+    check((conv["type"], conv["scale"], conv["zero"]) == ("i8", 0.5, -128), "--emit=json, too", conv)
+    check(conv["parameters"] == 20 and conv["bytes"] == 18, "  with parameters and bytes", conv)
+    made = run("tiny.cnn", "--weights=good.safetensors", "--emit=model", "-o", "tiny.model")
+    check(made.returncode == 0 and os.path.getsize("tiny.model") > 64, "--emit=model", made.stderr)
+    made = run("tiny.cnn", "--weights=good.safetensors", "--batch=3", "--threads=openmp", "-o", "batch.c")
+    check(made.returncode == 0, "--batch and --threads", made.stderr)
+
+
+def test_damage():
+    """A float net's weights are no file of 8 bits; changed bytes and numbers never make cnnc crash."""
+    rng, data, bad = random.Random(6), open("good.safetensors", "rb").read(), []
+    size = int.from_bytes(data[:8], "little")
+    for n in range(300):
+        changed = bytearray(data)
+        for _ in range(rng.randrange(1, 4)):
+            at = rng.randrange(8 + size, len(data)) if n % 2 else rng.randrange(len(data))
+            changed[at] = rng.choice((0, 1, 127, 128, 255, rng.randrange(256)))
+        with open("bad.safetensors", "wb") as file:
+            file.write(changed)
+        made = run("tiny.cnn", "--weights=bad.safetensors", "--emit=c", "-o", "bad.out")
+        if made.returncode not in (0, 1) or (made.returncode == 1) != ("error: " in made.stderr):
+            bad.append(f"{made.returncode} {made.stderr}")
+    check(not bad, "300 damaged files", "\n".join(bad[:3]))
+
+
+start("quantised")
+test_header()
+test_views()
+test_damage()
+finish()

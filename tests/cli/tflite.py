@@ -1,0 +1,177 @@
+"""Models of TensorFlow Lite, good and hostile: cnnc import takes or refuses them in words. A model is built
+with FlatBuffers written by hand. Run by tflite.tap."""
+# SPDX-License-Identifier: Apache-2.0
+import os
+import random
+import struct
+import subprocess
+
+from tap import check, finish, start
+
+CNNC = os.environ["CNNC"]
+
+
+class Builder:
+    """FlatBuffers from the front: what a field points to comes behind the table."""
+
+    def __init__(self):
+        self.data = bytearray(struct.pack("<I4s", 0, b"TFL3"))
+
+    def table(self, fields):
+        """fields: number -> (format, value), or a function that writes what an offset points to."""
+        count = max(fields) + 1 if fields else 0
+        places, body, waiting = [0] * count, bytearray(4), []
+        for number, field in fields.items():
+            size = 4 if callable(field) else struct.calcsize("<" + field[0])
+            body += b"\0" * (-len(body) % size)
+            places[number] = len(body)
+            if callable(field):
+                waiting.append((len(body), field))
+            body += b"\0" * 4 if callable(field) else struct.pack("<" + field[0], field[1])
+        self.data += b"\0" * (-len(self.data) % 8)
+        start = len(self.data)
+        self.data += struct.pack("<HH", 4 + 2 * count, len(body)) + struct.pack(f"<{count}H", *places)
+        self.data += b"\0" * (-len(self.data) % 8)
+        at = len(self.data)
+        body[0:4] = struct.pack("<i", at - start)
+        self.data += body
+        for place, write in waiting:
+            target = write()
+            self.data[at + place:at + place + 4] = struct.pack("<I", target - (at + place))
+        return at
+
+    def vector(self, kind, values):
+        self.data += b"\0" * (-(len(self.data) + 4) % 8)
+        at = len(self.data)
+        self.data += struct.pack(f"<I{len(values)}{kind}", len(values), *values)
+        return at
+
+    def tables(self, writers):
+        at = self.vector("I", [0] * len(writers))
+        for i, write in enumerate(writers):
+            place = at + 4 + 4 * i
+            target = write()
+            self.data[place:place + 4] = struct.pack("<I", target - place)
+        return at
+
+
+def tensor(b, shape, kind, buffer, scale=(0.5,), zero=(0,), axis=0, name=b"t"):
+    quantization = {2: lambda: b.vector("f", scale), 3: lambda: b.vector("q", zero), 6: ("i", axis)}
+    return lambda: b.table({
+        0: lambda: b.vector("i", shape), 1: ("b", kind), 2: ("I", buffer), 3: lambda: b.vector("B", name),
+        4: lambda: b.table(quantization)})
+
+
+def model(code=9, version=3, opcode=0, inputs=(0, 1, 2), weight=b"\1" * 12, tensors=None, activation=0):
+    """A dense layer of 4 numbers to 3."""
+    b = Builder()
+    tensors = tensors or {}
+    of = [dict(shape=[1, 4], kind=9, buffer=0), dict(shape=[3, 4], kind=9, buffer=1),
+          dict(shape=[3], kind=2, buffer=2), dict(shape=[1, 3], kind=9, buffer=0)]
+    for i, change in tensors.items():
+        of[i].update(change)
+    buffers = [b"", weight, struct.pack("<3i", 1, 2, 3)]
+    root = b.table({
+        0: ("I", version),
+        1: lambda: b.tables([lambda: b.table({0: ("b", code), 3: ("i", code)})]),
+        2: lambda: b.tables([lambda: b.table({
+            0: lambda: b.tables([tensor(b, **t) for t in of]),
+            1: lambda: b.vector("i", [0]), 2: lambda: b.vector("i", [3]),
+            3: lambda: b.tables([lambda: b.table({
+                0: ("I", opcode), 1: lambda: b.vector("i", list(inputs)), 2: lambda: b.vector("i", [3]),
+                4: lambda: b.table({0: ("b", activation)})})])})]),
+        4: lambda: b.tables([lambda d=d: b.table({0: lambda: b.vector("B", d)}) for d in buffers])})
+    b.data[0:4] = struct.pack("<I", root)
+    return bytes(b.data)
+
+
+def run(*arguments):
+    return subprocess.run([CNNC, *arguments], capture_output=True, text=True)
+
+
+def imported(data, *options):
+    with open("m.tflite", "wb") as file:
+        file.write(data)
+    for name in ("m.cnn", "m.safetensors"):
+        if os.path.exists(name):
+            os.remove(name)
+    return run("import", "m.tflite", *options)
+
+
+def refused(what, data, words, slug="import-file"):
+    result = imported(data)
+    good = result.returncode == 1 and words in result.stderr and f"[{slug}]" in result.stderr
+    check(good and not os.path.exists("m.cnn"), f"{what} is refused: {words}", result.stderr)
+
+
+def test_good():
+    check(imported(model()).returncode == 0, "a dense layer is imported")
+    made = run("m.cnn", "--weights=m.safetensors", "--emit=c", "-o", "-")
+    check(made.returncode == 0 and "int8_t" in made.stdout, "  and compiles", made.stderr)
+    check(imported(model(activation=1)).returncode == 0 and "-> relu" in open("m.cnn").read(), "with relu")
+    check(imported(model(inputs=(0, 1))).returncode == 0, "without a bias")
+    check(imported(model(), "--rounding=single").returncode == 0, "--rounding=single")
+    check(b"single" in open("m.safetensors", "rb").read(), "  stands in the file")
+    check(imported(model(), "--rounding=half").returncode == 2, "--rounding has three words")
+    printed = imported(model(), "-o", "-")
+    check(printed.returncode == 0 and printed.stdout.startswith("# imported"), "-o - prints the program")
+    check(not os.path.exists("m.cnn"), "  and writes nothing")
+    floats = {0: dict(kind=0), 1: dict(kind=0), 2: dict(kind=0), 3: dict(kind=0)}
+    data = model(tensors=floats, weight=struct.pack("<12f", *range(12)))
+    check(imported(data).returncode == 0, "a model of floats is imported")
+    made = run("m.cnn", "--weights=m.safetensors", "-o", "m.c")
+    check(made.returncode == 0, "  and compiles", made.stderr)
+
+
+def test_refused():
+    refused("another version", model(version=4), "another version of the format")
+    refused("an unknown operator", model(code=40), "MEAN 0: there is no form of it yet", "import-operator")
+    refused("an operator without a name", model(code=99), "builtin operator 99 0", "import-operator")
+    refused("a code that is not there", model(opcode=7), "a code that is not there")
+    refused("a tensor that is not there", model(inputs=(0, 9)), "a tensor that is not there")
+    refused("a tensor of its own", model(inputs=(3, 1)), "a constant, or made behind it", "import-operator")
+    refused("a scale of 0", model(tensors={0: dict(scale=[0.0])}), "a scale is no number above 0")
+    refused("a scale of NaN", model(tensors={1: dict(scale=[float("nan")])}), "no number above 0")
+    refused("a negative scale", model(tensors={3: dict(scale=[-1.0])}), "no number above 0")
+    refused("a zero point of 200", model(tensors={0: dict(zero=[200])}), "a zero point is not one of 8 bits")
+    refused("weights with a zero point", model(tensors={1: dict(zero=[3])}), "zero points other than 0",
+            "import-operator")
+    refused("two scales for three filters", model(tensors={1: dict(scale=[1.0, 1.0], zero=[0, 0])}),
+            "another number of scales")
+    refused("a buffer of another size", model(weight=b"\1" * 11), "a buffer of another size")
+    refused("a size of 0", model(tensors={0: dict(shape=[1, 0])}), "a size that is none")
+    refused("sizes beyond 31 bits", model(tensors={0: dict(shape=[1, 65536, 65536, 9])}),
+            "a size that is none")
+    refused("a batch of two", model(tensors={0: dict(shape=[2, 4])}), "an input is no picture")
+    refused("bytes of another type", model(tensors={3: dict(kind=3)}), "is UINT8", "import-operator")
+    refused("an activation", model(activation=2), "neither relu nor relu6", "import-operator")
+    refused("weights that do not fit", model(tensors={0: dict(shape=[1, 5])}), "do not fit its input",
+            "import-operator")
+    refused("an output of another shape", model(tensors={3: dict(shape=[1, 2])}), "another shape than")
+
+
+def test_damage():
+    """Bytes changed and files cut short: refused or taken, never a crash."""
+    data, rng, bad = model(), random.Random(4), []
+    cases = [data[:n] for n in range(0, len(data), 7)]
+    for _ in range(400):
+        changed = bytearray(data)
+        for _ in range(rng.randrange(1, 4)):
+            changed[rng.randrange(8, len(changed))] = rng.choice((0, 1, 127, 128, 255, rng.randrange(256)))
+        cases.append(bytes(changed))
+    for case in cases:
+        result = imported(case)
+        if result.returncode not in (0, 1) or (result.returncode == 1 and "error" not in result.stderr):
+            bad.append(result.stderr)
+    check(not bad, f"{len(cases)} damaged files", "\n".join(bad[:3]))
+
+
+def main():
+    start("tflite")
+    test_good()
+    test_refused()
+    test_damage()
+    finish()
+
+
+main()

@@ -1,0 +1,33 @@
+"""Writes the files of quantised nets that cases read: python3 quantised.py, in tests/diag/lib."""
+# SPDX-License-Identifier: Apache-2.0
+import sys
+
+sys.path.insert(0, "../..")
+from quantized import layer, note, save, stored  # noqa: E402
+
+good = {**stored("image", 1.0, -128), **layer("conv1", [2, 1, 3, 3], [1, 2, 3] * 6, [0.01, 0.02], [5, -5]),
+        **stored("conv1", 0.5, -128), **layer("dense1", [3, 18], [7] * 54, [0.01], [0] * 3),
+        **stored("dense1", 0.4, 0)}
+norm = {**good, **stored("l2norm1", 0.01, 0)}
+
+
+def without(*names):
+    return {name: value for name, value in good.items() if name not in names}
+
+
+save("tiny.int8.safetensors", good, note())
+save("tiny.norm.safetensors", norm, note())
+save("tiny.large.safetensors", {**good, "conv1.bias": ("I32", [2], [2**31 - 1, 0])}, note("double"))
+save("tiny.scale.safetensors", {**good, **stored("conv1", 0.001, -128)}, note())
+save("tiny.sum.safetensors", {**good, **stored("dense1", 1e-12, 0)}, note())
+save("tiny.lacks.safetensors", {
+    **without("conv1.bias", "conv1.weight.scale", "dense1.weight", "dense1.zero", "conv1.scale"),
+    "dense1.weight": ("F32", [3, 18], [1.0] * 54), "dense1.zero": ("I32", [1], [200]),
+    "conv1.weight.scale": ("F32", [3], [1.0] * 3), "conv1.scale": ("F32", [1], [float("nan")]),
+    "conv2.weight": ("I8", [1], [1])}, note())
+save("tiny.bounds.safetensors", {
+    **good, "conv1.weight": ("I8", [2, 1, 3, 3], [-128] * 18), "dense1.weight.scale": ("F32", [1], [0.0])},
+     note())
+save("tiny.rounding.safetensors", good, note("half"))
+save("tiny.version.safetensors", good, {"version": 2, "rounding": "single"})
+save("tiny.text.safetensors", good, "single")

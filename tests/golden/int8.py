@@ -1,0 +1,125 @@
+"""What gemmlowp, TFLite, ruy and XNNPACK make of edges and random numbers: python3 tests/golden/int8.py
+>tests/golden/int8.inc. Formulas as those have them, in Python's integers of any size."""
+# SPDX-License-Identifier: Apache-2.0
+import math
+import random
+import struct
+
+from int8_arithmetic import (INT_MAX, INT_MIN, quantize_multiplier, rounding_divide_by_pot,
+                             saturating_rounding_doubling_high_mul, softmax)
+
+rng = random.Random(8)
+
+
+def f32(x):
+    return struct.unpack("<f", struct.pack("<f", x))[0]
+
+
+def hexadecimal(x):
+    mantissa, exponent = f32(x).hex().split("p")
+    return mantissa.rstrip("0") + "p" + exponent + "f"
+
+
+def double(x, m, e):  # MultiplyByQuantizedMultiplier of tensorflow/lite/kernels/internal/common.h
+    return rounding_divide_by_pot(saturating_rounding_doubling_high_mul(x << max(e, 0), m), max(-e, 0))
+
+
+def single(x, m, e):  # the same with TFLITE_SINGLE_ROUNDING
+    shift = 31 - e
+    return (x * m + (1 << (shift - 1))) >> shift
+
+
+def nearest_even(y):
+    return round(y)
+
+
+def applications():
+    rows = []
+
+    def row(x, m, e):
+        if abs(x) << max(e, 0) <= INT_MAX - 256:
+            rows.append((x, m, e, double(x, m, e), single(x, m, e)))
+
+    for e in range(-31, 3):
+        for m in (1 << 30, (1 << 30) + 1, 1518500250, INT_MAX - 1, INT_MAX):
+            half = 1 << max(0, -e)  # sums whose product ends in a half, where m is 2^30
+            for x in (0, 1, -1, half, -half, half - 1, 1 - half, half + 1, -half - 1, 3 * half, -3 * half,
+                      INT_MAX - 256, 256 - INT_MAX, (INT_MAX - 256) // 4, -((INT_MAX - 256) // 4)):
+                row(x, m, e)
+        for _ in range(6):
+            row(rng.randrange(INT_MIN, INT_MAX) >> rng.randrange(0, 24), rng.randrange(1 << 30, 1 << 31), e)
+    return rows
+
+
+def floats():
+    rows = []
+    for _ in range(400):
+        x = rng.randrange(INT_MIN, INT_MAX) >> rng.randrange(0, 26)
+        s = f32(2.0 ** rng.uniform(-20, 2))
+        rows.append((x, s))
+    rows += [(x, 0.5) for x in range(-9, 10)] + [(x, 0.25) for x in range(-9, 10)]
+    return [(x, hexadecimal(s), nearest_even(max(-1024, min(1024, f32(f32(x) * s))))) for x, s in rows]
+
+
+def multipliers():
+    rows = [0.5, 1.0, 2.0, 3.999999999, 1 - 2.0**-32, 1 - 2.0**-33, 2.0**-31, 2.0**-32, 2.0**-33, 0.3, 0.007]
+    rows += [2.0 ** rng.uniform(-33, 2) for _ in range(60)]
+    return [(m.hex(), *quantize_multiplier(m)) for m in rows]
+
+
+def additions():
+    """(a, b, out) scales, then the sums of values apart from their zeros, by both roundings and XNNPACK."""
+    rows = []
+    for _ in range(60):
+        a, b, out = (f32(2.0 ** rng.uniform(-8, 0)) for _ in range(3))
+        t = 2 * max(a, b)
+        qa, qb, qo = quantize_multiplier(a / t), quantize_multiplier(b / t), quantize_multiplier(
+            t / ((1 << 20) * out))
+        ra, rb = f32(a / out), f32(b / out)
+        e = math.frexp(max(ra, rb))[1] - 1
+        shift = 20 - e
+        fa, fb = round(f32(ra * 2.0**shift)), round(f32(rb * 2.0**shift))
+        for _ in range(4):
+            x, y = rng.randrange(-255, 256), rng.randrange(-255, 256)
+            sums = [f(f(x << 20, *qa) + f(y << 20, *qb), *qo) for f in (single, double)]
+            sums.append(((1 << (shift - 1)) + fa * x + fb * y) >> shift)
+            rows.append((hexadecimal(a), hexadecimal(b), hexadecimal(out), x, y, sums))
+    return rows
+
+
+def softmaxes():
+    rows = []
+    for scale in (0.05, 0.1, 0.25, 1.0, 3.9, 0.001, 2.0**-20, 40.0):
+        scale = f32(scale)
+        for _ in range(4):
+            q = [rng.randrange(-128, 128) for _ in range(10)]
+            rows.append((hexadecimal(scale), q, softmax(q, scale)))
+        for q in ([-128] * 10, [127] * 10, [127] + [-128] * 9, [0, -1] * 5):
+            rows.append((hexadecimal(scale), q, softmax(q, scale)))
+    return rows
+
+
+def words(row):
+    """Those of a row or a list in it, with its braces."""
+    found = [w for v in row for w in (words(v) if isinstance(v, list | tuple) else [f"{v},"])]
+    return ["{" + found[0], *found[1:-1], found[-1].rstrip(",") + "},"]
+
+
+def table(kind, name, rows):
+    print(f"static const struct {kind} {name}[] = {{")
+    line = "   "
+    for word in (w for row in rows for w in words(row)):
+        if len(line) + 1 + len(word) > 110:
+            print(line)
+            line = "   "
+        line += " " + word
+    print(line + "\n};")
+
+
+print("/* Made by int8.py: gemmlowp's, TFLite's, ruy's and XNNPACK's arithmetic. */")
+print("// SPDX-License-Identifier: Apache-2.0")
+table("application", "applications", applications())
+table("floating", "floatings", floats())
+table("factor", "factors", multipliers())
+table("added", "additions", additions())
+table("normalised", "softmaxes", softmaxes())

@@ -1,0 +1,232 @@
+/* int8.c: nets of 8 bits: a program quantised at random, by each rounding. Lowered programs in the
+ * interpreter and compiled code, plain and not, for every target of this CPU, give what eval gives, byte for
+ * byte. */
+// SPDX-License-Identifier: Apache-2.0
+#include <dlfcn.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "backend/quantized.h"
+#include "check.h"
+#include "int8_draw.h"
+#include "machine.h"
+#include "quantize/quantize.h"
+
+typedef void InferFunction(void *const *input, void **output);
+
+/* The first two images have the least and the greatest number everywhere. */
+static void draw_extremes(Sample *s) {
+  for (int i = 0; i < s->graph->inputs.n; i++) {
+    const Node *node = s->graph->inputs.data[i].node;
+    const int64_t n = shape_elements(node->shape);
+    for (int64_t k = 0; k < 2 * n; k++) {
+      const bool least = k < n;
+      double *to = &s->input_double[i][k];
+      if (node->port->elem == U8) *to = ((uint8_t *)s->input[i])[k] = least ? 0 : 255;
+      else if (node->port->elem == I8) *to = ((int8_t *)s->input[i])[k] = least ? -128 : 127;
+      else *to = (double)(((float *)s->input[i])[k] = least ? -3.f : 3.f);
+    }
+  }
+}
+
+static double element(const Node *node, const void *output, int64_t i) {
+  return node->elem == I8    ? ((const int8_t *)output)[i]
+         : node->elem == U8  ? ((const uint8_t *)output)[i]
+         : node->elem == I32 ? ((const int32_t *)output)[i]
+                             : (double)((const float *)output)[i];
+}
+
+/* How many elements differ from eval's. */
+static double differences(const Check *check, double *const *numbers, void *const *bytes) {
+  const Sample *s = &check->sample;
+  double n = 0;
+  for (int o = 0; o < s->graph->outputs.n; o++) {
+    const Node *node = s->graph->outputs.data[o].node;
+    for (int64_t i = 0; i < s->count * shape_elements(node->shape); i++)
+      n += (numbers ? numbers[o][i] : element(node, bytes[o], i)) != check->forward.value[node->id][i];
+  }
+  return n;
+}
+
+/* ---- in the interpreter ---- */
+static void check_nests_of(const Check *check, const char *rounding) {
+  const Sample *s = &check->sample;
+  for (int plain = 0; plain < 2; plain++) {
+    Plan *plan = plan_inference(s->arena, s->graph, plain ? FUSE_NOTHING : FUSE_ALL, 1, 0);
+    Machine m = {.arena = s->arena,
+                 .plan = plan,
+                 .images = s->count,
+                 .batch = s->count,
+                 .single = true,
+                 .weights = s->weights_double,
+                 .input = s->input_double};
+    const bool ran = machine_run(&m, target_find("generic"), plain);
+    if (!ran) printf("# %s\n", m.error);
+    report_error(check, arena_printf(s->arena, "%s: nests -O%d", rounding, plain ? 0 : 2),
+                 ran ? differences(check, m.output, NULL) : HUGE_VAL, 0);
+  }
+}
+
+/* ---- compiled ---- */
+static bool put_glue(const Check *check, const char *path) {
+  const Sample *s = &check->sample;
+  FILE *file = fopen(path, "w");
+  if (!file) return false;
+  fprintf(file,
+          "#include \"net.h\"\nvoid glue(void *const *input, void **output);\n"
+          "void glue(void *const *input, void **output) {\n  static %s_workspace workspace;\n",
+          s->cname);
+  fprintf(file, "  for (int n = 0; n < %lld; n++) %s_infer(&%s_trained", (long long)s->count, s->cname,
+          s->cname);
+  for (int i = 0; i < s->graph->inputs.n; i++) {
+    const Node *node = s->graph->inputs.data[i].node;
+    fprintf(file, ", (const %s *)input[%d] + n * %lld", elem_c_type(node->port->elem), i,
+            (long long)shape_elements(node->shape));
+  }
+  for (int o = 0; o < s->graph->outputs.n; o++) {
+    const Node *node = s->graph->outputs.data[o].node;
+    fprintf(file, ", (%s *)output[%d] + n * %lld", elem_c_type(node->elem), o,
+            (long long)shape_elements(node->shape));
+  }
+  fprintf(file, ", &workspace);\n}\n");
+  return fclose(file) == 0;
+}
+
+static InferFunction *build(const Check *check, const char *weights, const char *target, const char *level) {
+  static int variant;
+  const Sample *s = &check->sample;
+  const char *cnnc = getenv("CNNC") ? getenv("CNNC") : "cnnc", *cc = getenv("CC"),
+             *dir = arena_printf(s->arena, "%s/int8-%d", check->work, variant++);
+  InferFunction *infer = NULL;
+  const char *command = arena_printf(
+      s->arena,
+      "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value -Wno-not-int8 %s --weights=%s -o %s/net.c "
+      "--target=%s %s --prefix=%s",
+      dir, cnnc, s->path, weights, dir, target, level, s->cname);
+  if (system(command) != 0 || !put_glue(check, arena_printf(s->arena, "%s/glue.c", dir))) return NULL;
+  const char *library = arena_printf(s->arena, "%s/net.so", dir);
+  command = arena_printf(s->arena,
+                         "%s -std=c11 -O1 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow "
+                         "-Werror -I%s %s/net.c %s/glue.c -o %s",
+                         cc ? cc : "cc", dir, dir, dir, library);
+  void *handle = system(command) == 0 ? dlopen(library, RTLD_NOW | RTLD_LOCAL) : NULL;
+  if (handle) *(void **)&infer = dlsym(handle, "glue");
+  return infer;
+}
+
+static void check_compiled_of(const Check *check, const char *rounding, const char *weights,
+                              const Target *target, const char *level) {
+  const Sample *s = &check->sample;
+  InferFunction *infer = build(check, weights, target->name, level);
+  void **output = NEW_ARRAY(s->arena, void *, s->graph->outputs.n + 1);
+  for (int o = 0; o < s->graph->outputs.n; o++)
+    output[o] = NEW_ARRAY(s->arena, float, s->count *shape_elements(s->graph->outputs.data[o].node->shape));
+  if (infer) infer(s->input, output);
+  report_error(check, arena_printf(s->arena, "%s: infer %s %s", rounding, target->name, level),
+               infer ? differences(check, NULL, output) : HUGE_VAL, 0);
+}
+
+/* ---- a program ---- */
+static bool quantise(Check *check, const char *weights) {
+  Sample *s = &check->sample;
+  Sources sources = {.arena = s->arena};
+  Diags *diags = diags_new(s->arena, &sources);
+  QuantFile *file = NULL;
+  const WeightsWay way = {.path = weights};
+  const bool read = quantized_read(s->arena, diags, &way, &file) && file;
+  s->graph = read ? quantize_graph(s->arena, diags, s->graph, file) : NULL;
+  if (!s->graph) diags_print(diags, stderr, DIAG_TEXT, false);
+  return s->graph != NULL;
+}
+
+/* images: of them the interpreter, which is slow, has the first ones. */
+static void compare(Check *check, const char *rounding, const char *weights, int64_t images) {
+  const int64_t all = check->sample.count;
+  check->forward = sample_infer(&check->sample);
+  check->sample.count = images;
+  check_nests_of(check, rounding);
+  check->sample.count = all;
+  for (const Target *target = target_table; target->name; target++) {
+    if (!target_runs_here(target) || !check_wants(check, target->name)) continue;
+    if (strcmp(target->name, "generic") == 0) check_compiled_of(check, rounding, weights, target, "-O0");
+    check_compiled_of(check, rounding, weights, target, "-O2");
+  }
+}
+
+static void check_rounding(const Check *of, const char *rounding) {
+  Check check = *of;
+  Sample *s = &check.sample;
+  const char *weights = arena_printf(s->arena, "%s/%s-%s.safetensors", check.work, s->cname, rounding);
+  if (!int8_draw(s->arena, s->graph, weights, rounding, SEED) || !quantise(&check, weights)) {
+    report(false, &check, arena_printf(s->arena, "%s: quantised", rounding), HUGE_VAL, 0);
+    return;
+  }
+  sample_draw(s, check.limits.images ? check.limits.images : 4, SEED);
+  draw_extremes(s);
+  compare(&check, rounding, weights, s->count);
+}
+
+void check_int8(Check *check) {
+  check->sample.training.graph = NULL;
+  for (int r = 0; r < ROUNDINGS; r++) check_rounding(check, rounding_name((Rounding)r));
+}
+
+/* ---- a model that was imported ---- */
+/* As tests/golden/models.py draws them. */
+static void draw_images(Sample *s) {
+  const int64_t n = shape_elements(s->graph->inputs.data[0].node->shape);
+  uint64_t state = 1;
+  for (int64_t i = 2 * n; i < s->count * n; i++) {
+    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    s->input_double[0][i] = ((int8_t *)s->input[0])[i] = (int8_t)((int)(state >> 56) - 128);
+  }
+  draw_extremes(s);
+}
+
+static uint64_t hash_of(const double *value, int64_t n) { /* FNV-1a */
+  uint64_t hash = UINT64_C(0xcbf29ce484222325);
+  for (int64_t i = 0; i < n; i++) hash = (hash ^ (uint8_t)(int)value[i]) * UINT64_C(0x100000001b3);
+  return hash;
+}
+
+static const Node *layer_named(const Graph *graph, const char *name) {
+  for (int i = 0; i < graph->nodes.n; i++)
+    if (strcmp(graph->nodes.data[i]->name, name) == 0) return graph->nodes.data[i];
+  return NULL;
+}
+
+/* values: lines MODEL ROUNDING LAYER HASH, of each stored value. */
+static void compare_hashes(const Check *check, const char *rounding, const char *values) {
+  const Sample *s = &check->sample;
+  FILE *file = fopen(values, "r");
+  char model[100], kind[20], layer[100];
+  unsigned long long hash;
+  int seen = 0, wrong = 0;
+  while (file && fscanf(file, "%99s %19s %99s %llx", model, kind, layer, &hash) == 4) {
+    if (strcmp(model, s->graph->name) != 0 || strcmp(kind, rounding) != 0) continue;
+    const Node *node = layer_named(s->graph, layer);
+    seen++;
+    if (node && hash_of(check->forward.value[node->id], s->count * shape_elements(node->shape)) == hash)
+      continue;
+    printf("# %s %s\n", layer, node ? "differs" : "is not there");
+    wrong++;
+  }
+  if (file) fclose(file);
+  report_error(check, arena_printf(s->arena, "%s: %d values as the reference has them", rounding, seen),
+               seen ? wrong : HUGE_VAL, 0);
+}
+
+void check_model(Check *check, const char *weights, const char *rounding, const char *values) {
+  enum { IMAGES = 10, SLOW_IMAGES = 1 };
+  Sample *s = &check->sample;
+  s->training.graph = NULL;
+  if (!quantise(check, weights)) {
+    report(false, check, "quantised", HUGE_VAL, 0);
+    return;
+  }
+  sample_draw(s, IMAGES, SEED);
+  draw_images(s);
+  compare(check, rounding, weights, SLOW_IMAGES);
+  compare_hashes(check, rounding, values);
+}

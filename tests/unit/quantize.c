@@ -1,0 +1,195 @@
+// quantize.c: the arithmetic of 8 bits against what gemmlowp, TFLite, ruy and XNNPACK make of the same
+// numbers (tests/golden/int8.py), its ties and its bounds.
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/arithmetic.h"
+#include <CUnit/CUnit.h>
+#include <math.h>
+
+struct application {
+  int64_t x;
+  int32_t m, e;
+  int64_t rounded_twice, rounded_once;
+};
+struct floating {
+  int64_t x;
+  float s;
+  int64_t y;
+};
+struct factor {
+  double real;
+  int32_t m, e;
+};
+struct added {
+  float a, b, out;
+  int64_t x, y, sum[ROUNDINGS];
+};
+struct normalised {
+  float scale;
+  int q[10], p[10];
+};
+#include "../golden/int8.inc"
+#define COUNT(rows) ((int)(sizeof(rows) / sizeof *(rows)))
+
+static void test_applications(void) {
+  int wrong = 0;
+  for (const struct application *a = applications; a < applications + COUNT(applications); a++) {
+    const Multiplier factor = {a->m, a->e, 0};
+    wrong += multiplier_apply(ROUNDING_DOUBLE, a->x, factor) != a->rounded_twice;
+    wrong += multiplier_apply(ROUNDING_SINGLE, a->x, factor) != a->rounded_once;
+  }
+  CU_ASSERT_EQUAL(wrong, 0);
+  CU_ASSERT(COUNT(applications) > 2000);
+  for (const struct floating *f = floatings; f < floatings + COUNT(floatings); f++)
+    CU_ASSERT_EQUAL(multiplier_apply(ROUNDING_FLOAT, f->x, (Multiplier){0, 0, f->s}), f->y);
+}
+
+/* By factor 1/2, and 1/4, where halves are: each rounding has its own way with them. */
+static void test_ties(void) {
+  static const int64_t x[] = {-5, -3, -1, 1, 3, 5}, single[] = {-2, -1, 0, 1, 2, 3},
+                       away[] = {-3, -2, -1, 1, 2, 3}, even[] = {-2, -2, 0, 0, 2, 2};
+  const Multiplier half = multiplier_of(0.5), quarter = multiplier_of(0.25);
+  CU_ASSERT_EQUAL(half.e, 0);
+  CU_ASSERT_EQUAL(half.m, 1 << 30);
+  for (int i = 0; i < COUNT(x); i++) {
+    CU_ASSERT_EQUAL(multiplier_apply(ROUNDING_SINGLE, x[i], half), single[i]);
+    CU_ASSERT_EQUAL(multiplier_apply(ROUNDING_FLOAT, x[i], half), even[i]);
+    /* rounded once upwards at the product */
+    CU_ASSERT_EQUAL(multiplier_apply(ROUNDING_DOUBLE, x[i], half), single[i]);
+    /* then away from zero at the shift */
+    CU_ASSERT_EQUAL(multiplier_apply(ROUNDING_DOUBLE, 2 * x[i], quarter), away[i]);
+    CU_ASSERT_EQUAL(multiplier_apply(ROUNDING_SINGLE, 2 * x[i], quarter), single[i]);
+  }
+}
+
+static void test_factors(void) {
+  for (const struct factor *f = factors; f < factors + COUNT(factors); f++) {
+    const Multiplier factor = multiplier_of(f->real);
+    CU_ASSERT_EQUAL(factor.m, f->m);
+    CU_ASSERT_EQUAL(factor.e, f->e);
+    CU_ASSERT_EQUAL(factor.real, (float)f->real);
+  }
+  CU_ASSERT(multiplier_of(INFINITY).e > MULTIPLIER_MOST);
+  CU_ASSERT(multiplier_of(1e300).e > MULTIPLIER_MOST);
+  CU_ASSERT(multiplier_of_scales(3e38f, 3e38f, 1e-38f, true).e > MULTIPLIER_MOST);
+  CU_ASSERT(multiplier_of(4).e > MULTIPLIER_MOST);
+  /* a dense layer with one scale: the product of the scales is a float first */
+  const float in = 0.1f, weight = 0.3f, out = 0.7f;
+  CU_ASSERT_EQUAL(multiplier_of_scales(in, weight, out, true).m,
+                  multiplier_of((double)(in * weight) / (double)out).m);
+  CU_ASSERT_EQUAL(multiplier_of_scales(in, weight, out, false).m,
+                  multiplier_of((double)in * (double)weight / (double)out).m);
+  CU_ASSERT_NOT_EQUAL(multiplier_of_scales(in, weight, out, true).m,
+                      multiplier_of_scales(in, weight, out, false).m);
+}
+
+static void test_bounds(void) {
+  const Stored none = stored_of(0.1f, 5, BOUND_NONE), relu = stored_of(0.1f, 5, BOUND_RELU),
+               relu6 = stored_of(0.1f, 5, BOUND_RELU6), wide = stored_of(0.01f, -128, BOUND_RELU6);
+  CU_ASSERT(none.lo == -128 && none.hi == 127);
+  CU_ASSERT(relu.lo == 5 && relu.hi == 127);
+  CU_ASSERT(relu6.lo == 5 && relu6.hi == 65);
+  CU_ASSERT(wide.lo == -128 && wide.hi == 127);
+  CU_ASSERT_EQUAL(stored_put(relu6, 60), 65);
+  CU_ASSERT_EQUAL(stored_put(relu6, 61), 65);
+  CU_ASSERT_EQUAL(stored_put(relu6, -1), 5);
+  CU_ASSERT_EQUAL(quantize_real(0.25, 0.1f, none), 7); /* 0.1f is more than a tenth */
+  CU_ASSERT_EQUAL(quantize_real(0.25, 0.5f, none), 6);
+  CU_ASSERT_EQUAL(quantize_real(-0.25, 0.5f, none), 4);
+  CU_ASSERT_EQUAL(quantize_real(1e30, 0.5f, none), 127);
+  CU_ASSERT_EQUAL(quantize_real(-1e30, 0.5f, none), -128);
+  CU_ASSERT_EQUAL(quantize_real(NAN, 0.5f, none), -128);
+  CU_ASSERT(sum_fits(INT32_MAX - 256, 0));
+  CU_ASSERT(!sum_fits(INT32_MAX - 255, 0));
+  CU_ASSERT(sum_fits((INT32_MAX - 256) / 4, 2));
+  CU_ASSERT(!sum_fits((INT32_MAX - 256) / 4 + 1, 2));
+  CU_ASSERT(!sum_fits(INT64_MAX, -31));
+}
+
+static void test_additions(void) {
+  for (const struct added *a = additions; a < additions + COUNT(additions); a++) {
+    const Addition sum = addition_of(a->a, a->b, a->out, false);
+    CU_ASSERT(sum.fits);
+    for (int r = 0; r < ROUNDINGS; r++) {
+      CU_ASSERT_EQUAL(addition_apply((Rounding)r, &sum, a->x, a->y), a->sum[r]);
+      const Addition difference = addition_of(a->a, a->b, a->out, true);
+      if (a->y == 0)
+        CU_ASSERT_EQUAL(addition_apply((Rounding)r, &difference, a->x, 0),
+                        addition_apply((Rounding)r, &sum, a->x, 0));
+    }
+  }
+  CU_ASSERT(!addition_of(1, 1, 0x1p-9f, false).fits);
+  CU_ASSERT(!addition_of(1, 0x1p-12f, 1, false).fits);
+  const Addition difference = addition_of(1, 1, 1, true);
+  for (int r = 0; r < ROUNDINGS; r++) {
+    CU_ASSERT_EQUAL(addition_apply((Rounding)r, &difference, 100, 30), 70);
+    CU_ASSERT_EQUAL(addition_apply((Rounding)r, &difference, -100, 30), -130);
+  }
+}
+
+static void test_averages(void) {
+  CU_ASSERT_EQUAL(average_of(7, 2), 4);
+  CU_ASSERT_EQUAL(average_of(-7, 2), -4);
+  CU_ASSERT_EQUAL(average_of(4, 3), 1);
+  CU_ASSERT_EQUAL(average_of(-4, 3), -1);
+  CU_ASSERT_EQUAL(average_of(5, 3), 2);
+  CU_ASSERT_EQUAL(average_of(-5, 3), -2);
+  CU_ASSERT_EQUAL(average_of(0, 9), 0);
+  CU_ASSERT_EQUAL(average_of(-128 * 49, 49), -128);
+}
+
+static double doubled(const void *context, double x) {
+  (void)context;
+  return 2 * x;
+}
+
+static void test_tables(void) {
+  int8_t table[256];
+  const Stored out = stored_of(0.5f, -10, BOUND_NONE);
+  table_of(table, 0.25f, 3, 0.5f, out, doubled, NULL);
+  for (int q = -128; q < 128; q++) {
+    const int want = q - 3 - 10;
+    CU_ASSERT_EQUAL(table[q + 128], want < -128 ? -128 : want > 127 ? 127 : want);
+  }
+  table_requantize(table, ROUNDING_SINGLE, 0.25f, 3, 0.5f, out);
+  CU_ASSERT_EQUAL(table[128 + 4], -9); /* a half of 1, upwards */
+  CU_ASSERT_EQUAL(table[128 + 2], -10);
+  table_requantize(table, ROUNDING_FLOAT, 0.25f, 3, 0.5f, out);
+  CU_ASSERT_EQUAL(table[128 + 4], -10);
+  for (int r = 0; r < ROUNDINGS; r++) {
+    table_requantize(table, (Rounding)r, 0.37f, -7, 0.37f, stored_of(0.37f, -7, BOUND_NONE));
+    for (int i = 0; i < 256; i++) CU_ASSERT_EQUAL(table[i], i - 128);
+  }
+}
+
+static void test_softmax(void) {
+  for (const struct normalised *s = softmaxes; s < softmaxes + COUNT(softmaxes); s++) {
+    int32_t exponential[256], sum = 0;
+    int largest = -128;
+    softmax_table(exponential, s->scale);
+    for (int i = 0; i < 10; i++) largest = s->q[i] > largest ? s->q[i] : largest;
+    for (int i = 0; i < 10; i++) sum += softmax_part(exponential[largest - s->q[i]]);
+    const int32_t reciprocal = softmax_reciprocal(sum);
+    for (int i = 0; i < 10; i++)
+      CU_ASSERT_EQUAL(softmax_value(exponential[largest - s->q[i]], sum, reciprocal), s->p[i]);
+  }
+  CU_ASSERT(softmax_scale_fits(0x1p-25f));
+  CU_ASSERT(!softmax_scale_fits(0x1p-26f));
+}
+
+static void test_names(void) {
+  Rounding rounding;
+  for (int r = 0; r < ROUNDINGS; r++)
+    CU_ASSERT(rounding_find(rounding_name((Rounding)r), &rounding) && rounding == (Rounding)r);
+  CU_ASSERT(!rounding_find("Single", &rounding));
+}
+
+CU_TestInfo suite_quantize[] = {{"factors on sums", test_applications},
+                                {"halves", test_ties},
+                                {"factors of scales", test_factors},
+                                {"bounds of values and sums", test_bounds},
+                                {"additions", test_additions},
+                                {"averages", test_averages},
+                                {"tables", test_tables},
+                                {"softmax", test_softmax},
+                                {"names of roundings", test_names},
+                                CU_TEST_INFO_NULL};

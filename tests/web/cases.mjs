@@ -1,0 +1,371 @@
+// cases.mjs CNNC SOURCES PAGE WORK [CHROMIUM]: the cases of web.tap.
+// SPDX-License-Identifier: Apache-2.0
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { gzipSync } from "node:zlib";
+import { browse, serve } from "./browser.mjs";
+
+const [cnnc, sources, page, work] = process.argv.slice(2, 6).map((path) => resolve(path)),
+  chromium = process.argv[6];
+const { run } = await import(pathToFileURL(join(sources, "web/wasi.js")));
+const compiler = new WebAssembly.Module(readFileSync(join(page, "cnnc.wasm")));
+
+let number = 0;
+async function test(title, body) {
+  try {
+    await body();
+    console.log(`ok ${++number} - ${title}`);
+  } catch (error) {
+    console.log(`not ok ${++number} - ${title}`);
+    console.log(String(error.stack ?? error).replace(/^/gm, "# "));
+  }
+}
+function same(what, found, wanted) {
+  if (found === wanted || (found && wanted && Buffer.compare(Buffer.from(found), Buffer.from(wanted)) === 0))
+    return;
+  const lines = [found, wanted].map((text) => String(text && Buffer.from(text)).split("\n"));
+  const at = lines[0].findIndex((line, i) => line !== lines[1][i]);
+  throw new Error(
+    `${what}, line ${at + 1}: '${lines[0][at]?.slice(0, 200)}', wanted '${lines[1][at]?.slice(0, 200)}'`,
+  );
+}
+const wants = (what, holds) => {
+  if (!holds) throw new Error(what);
+};
+const bytesOf = (folder) => readdirSync(folder).map((name) => readFileSync(join(folder, name)));
+
+// cnnc on this machine and as WebAssembly, with these words in a folder of these files.
+let folders = 0;
+function both(words, files) {
+  const cwd = join(work, `both${++folders}`);
+  mkdirSync(cwd);
+  for (const [name, bytes] of Object.entries(files)) writeFileSync(join(cwd, name), bytes);
+  const native = spawnSync(cnnc, words, { cwd, encoding: "utf8" }),
+    web = run(compiler, words, files);
+  same("messages", web.err, native.stderr);
+  same("output", web.out, native.stdout);
+  wants(`exit status ${web.code}, wanted ${native.status}`, web.code === native.status);
+  same("files", Object.keys(web.files).sort().join(" "), readdirSync(cwd).sort().join(" "));
+  for (const [name, bytes] of Object.entries(web.files)) same(name, bytes, readFileSync(join(cwd, name)));
+  return { ...web, cwd };
+}
+const program = (path) => ({ [basename(path)]: readFileSync(join(sources, path)) });
+const folder = (path) =>
+  Object.fromEntries(
+    readdirSync(join(sources, path))
+      .filter((name) => name.endsWith(".cnn"))
+      .map((name) => [name, readFileSync(join(sources, path, name))]),
+  );
+
+// ---- the compiler as WebAssembly ----
+for (const [path, ...words] of [
+  ["examples/lenet5/lenet5_relu.cnn", "--train", "--target=x86-64-v4"], // blocks of equal size
+  ["examples/lenet5/lenet5_1998.cnn", "--target=generic", "-O0"],
+  ["examples/resnet/resnet8.cnn", "--target=x86-64-v3,aarch64", "--summary"],
+  ["examples/super_resolution/fsrcnn.cnn", "--target=wasm32", "-Os"],
+  ["tests/run/positions.cnn", "--target=x86-64-v3"], // arguments of C's functions in any order
+  ["tests/grad/yolo.cnn", "--target=x86-64-v3", "--train"],
+])
+  await test(`the C of ${basename(path)} ${words.join(" ")}`, () => {
+    const { code } = both([basename(path), ...words, "-o", "net.c"], program(path));
+    wants("it is refused", code === 0);
+  });
+await test("imports between files", () => {
+  const { code } = both(
+    ["faster_rcnn.cnn", "--emit=json", "-o", "net.json", "--target=generic"],
+    folder("examples/rcnn"),
+  );
+  wants("it is refused", code === 0);
+});
+for (const [slug, kind] of [
+  ["kernel-exceeds-input", "text"],
+  ["unknown-operator", "json"],
+  ["import-cycle", "json"],
+  ["weights-file", "json"],
+].filter(([slug]) => existsSync(join(sources, "tests/diag", slug))))
+  await test(`messages of ${slug}`, () => {
+    for (const name of Object.keys(folder(`tests/diag/${slug}`)).slice(0, 4))
+      both([name, `--diagnostics=${kind}`], folder(`tests/diag/${slug}`));
+  });
+await test("what there is not in a page is said", () => {
+  const files = program("tests/cli/small.cnn");
+  const object = run(compiler, ["small.cnn", "-o", "small.o"], files);
+  wants(object.err, object.code === 1 && /there is no C compiler in a page/.test(object.err));
+  const weights = run(compiler, ["small.cnn", "--weights=a.npz", "-o", "small.c"], files);
+  wants(weights.err, weights.code === 1 && /weights cannot be read in a page/.test(weights.err));
+});
+for (const model of ["lenet", "gate"])
+  await test(`import of ${model}.onnx`, () =>
+    both(["import", `${model}.onnx`], program(`tests/import/${model}.onnx`)));
+await test("a bad model", () => {
+  const name = readdirSync(join(sources, "tests/import/bad")).find((file) => file.endsWith(".onnx"));
+  both(["import", name, "--diagnostics=json"], program(`tests/import/bad/${name}`));
+});
+await test("the page is small", () => {
+  const size = bytesOf(page).reduce((sum, bytes) => sum + gzipSync(bytes, { level: 9 }).length, 0);
+  console.log(`# ${size} bytes, packed by gzip`);
+  wants(`${size} bytes`, size <= 570 * 1024);
+});
+
+// ---- the net in a page ----
+const example = join(work, "example"),
+  walk = join(work, "walk");
+for (const to of [example, walk]) cpSync(join(sources, "examples/web"), to, { recursive: true });
+const inFolder = (cwd, name, ...words) => {
+  const { status, stdout, stderr } = spawnSync(name, words, {
+    cwd,
+    encoding: "utf8",
+    env: { ...process.env, MAKEFLAGS: "" },
+  });
+  wants(`${name} ${words.join(" ")}: ${stdout}${stderr}`, status === 0);
+};
+const { start } = await import(pathToFileURL(join(sources, "examples/web/net.js")));
+const netOf = (folder) =>
+  start(
+    new WebAssembly.Module(readFileSync(join(folder, "net.wasm"))),
+    JSON.parse(readFileSync(join(folder, "net.json"))),
+  );
+await test("examples/web: the net is trained, on a few pictures here, and the page made", () => {
+  inFolder(example, "make", "-s", `CNNC=${cnnc}`, "garments");
+  inFolder(
+    example,
+    "./garments",
+    "train",
+    "--data",
+    "synthetic",
+    "--limit",
+    "64",
+    "--epochs",
+    "1",
+    "--progress=none",
+    "--out",
+    "garments.safetensors",
+  );
+  inFolder(example, "make", "-s", `CNNC=${cnnc}`, "-o", "garments.safetensors");
+});
+await test("  page, wrapper and net are small", () => {
+  const size = bytesOf(join(example, "page")).reduce((sum, bytes) => sum + bytes.length, 0);
+  const wrapper = statSync(join(sources, "examples/web/net.js")).size;
+  console.log(`# ${size} bytes, of the wrapper ${wrapper}`);
+  wants("too large", size <= 400 * 1024 && wrapper <= 2048);
+});
+await test("  it gives probabilities and the maps of both stages", () => {
+  const net = netOf(join(example, "page"));
+  net.inputs[0].numbers.forEach((_, i, numbers) => (numbers[i] = i % 251));
+  net.run();
+  const [scores, edges, parts] = net.outputs,
+    sum = scores.numbers.reduce((all, p) => all + p, 0);
+  wants(`the sum is ${sum}`, Math.abs(sum - 1) < 1e-5);
+  wants(
+    "maps are empty",
+    [edges, parts].every(({ numbers }) => numbers.some((v) => v > 0)),
+  );
+  same("shapes", JSON.stringify([edges.shape, parts.shape]), "[[14,14,6],[5,5,16]]");
+  same("label", net.label(9), "Ankle boot");
+});
+
+function numbersOf(path) {
+  // of .npy: floats or bytes in C's order
+  const bytes = readFileSync(path),
+    text = 10 + bytes.readUInt16LE(8),
+    head = bytes.subarray(10, text).toString();
+  const body = bytes.buffer.slice(bytes.byteOffset + text, bytes.byteOffset + bytes.length);
+  const shape = head
+    .match(/\(([^)]*)\)/)[1]
+    .split(",")
+    .map(Number)
+    .filter((n) => n > 0);
+  return { shape, numbers: head.includes("<f4") ? new Float32Array(body) : new Uint8Array(body) };
+}
+function channelsLast({ shape: [, c, h, w], numbers }) {
+  return w
+    ? Array.from(
+        numbers,
+        (_, i) => numbers[((i % c) * h + Math.floor(i / (c * w))) * w + (Math.floor(i / c) % w)],
+      )
+    : numbers;
+}
+await test("from a model of ONNX to a page, as in the README", () => {
+  const readme = readFileSync(join(sources, "examples/web/README.md"), "utf8");
+  const commands = readme
+    .split("```")
+    .at(-1)
+    .split("\n")
+    .filter((line) => line.startsWith("    "))
+    .join("\n")
+    .replaceAll("\\\n", " ")
+    .split("\n")
+    .map((line) => line.replace(/#.*/, "").trim());
+  wants(
+    "its commands",
+    commands.length === 3 && /^cnnc import/.test(commands[0]) && /^make/.test(commands[1]),
+  );
+  const model = join(sources, "tests/import/lenet");
+  cpSync(`${model}.onnx`, join(walk, "mobilenet.onnx"));
+  inFolder(
+    walk,
+    "sh",
+    "-ec",
+    [
+      `cnnc() { '${cnnc}' "$@"; }`,
+      `make() { command make -s CNNC='${cnnc}' "$@"; }`,
+      ...commands.slice(0, 2),
+    ].join("\n"),
+  );
+  const net = netOf(join(walk, "page")),
+    wanted = numbersOf(`${model}.out0.npy`).numbers;
+  net.inputs[0].numbers.set(channelsLast(numbersOf(`${model}.in0.npy`)));
+  net.run();
+  wanted.forEach((v, i) =>
+    wants(
+      `output ${i} is ${net.outputs[0].numbers[i]}, wanted ${v}`,
+      Math.abs(net.outputs[0].numbers[i] - v) < 1e-4 * (1 + Math.abs(v)),
+    ),
+  );
+  wants("its page", existsSync(join(walk, "page/photo.html")));
+});
+
+// ---- both in a browser ----
+async function inBrowser(folder, title, body) {
+  const server = await serve(folder);
+  let browser;
+  try {
+    browser = await browse(chromium);
+    await browser.size(1200, 800);
+    await body(browser, server.address);
+    await test(`  ${title}: nothing went wrong`, () =>
+      wants(browser.errors.join("\n"), !browser.errors.length));
+  } catch (error) {
+    await test(`Chromium: ${title}`, () => {
+      throw error;
+    });
+  } finally {
+    await browser?.close();
+    server.close();
+  }
+}
+
+const READY = "document.title === 'cnnc: ready'";
+const click = (selector) => `document.querySelector(${JSON.stringify(selector)}).click()`;
+if (!chromium) console.log(`ok ${++number} - both pages in Chromium # SKIP no chromium`);
+else {
+  await inBrowser(page, "the compiler's page", async (browser, address) => {
+    const textOf = (id) => browser.evaluate(`document.getElementById("${id}").textContent`);
+    await test("Chromium: the page's C is that of cnnc", async () => {
+      await browser.open(`${address}#path=resnet/resnet8.cnn&view=c&target=x86-64-v3`);
+      await browser.until(`${READY} && document.getElementById("c").textContent`);
+      const native = spawnSync(cnnc, ["resnet8.cnn", "--target=x86-64-v3", "-o", "-"], {
+        cwd: join(sources, "examples/resnet"),
+        encoding: "utf8",
+      }).stdout;
+      const without = (text) => text.replace(/#include ".*"\n/, "");
+      wants("there is none", (await textOf("c")).length > 1000);
+      const { files } = both(
+        ["resnet8.cnn", "--target=x86-64-v3", "-o", "resnet8.c"],
+        program("examples/resnet/resnet8.cnn"),
+      );
+      same("C", await textOf("c"), files["resnet8.c"]);
+      same("header", await textOf("h"), files["resnet8.h"]);
+      wants("C on standard output", without(native).length > 1000);
+    });
+    await test("  shapes stand behind the lines", async () => {
+      const hints = await browser.evaluate(
+        "[...document.querySelectorAll('.hint')].map((hint) => hint.textContent)",
+      );
+      const wanted = ["32x32x16  16x16x32  8x8x64", "32x32x16  16x16x32  8x8x64", "16x16x32  8x8x64"];
+      same("hints", hints.slice(0, 3).join("|"), wanted.join("|"));
+    });
+    await test("  a mistake is told as it is typed, and mended", async () => {
+      await browser.open(address);
+      await browser.until(READY);
+      await browser.evaluate(`{ const t = document.getElementById("text"), at = t.value.indexOf("maxpool");
+        t.focus(); t.setSelectionRange(at, at + 7); }`);
+      await browser.press("maxpol");
+      await browser.until("document.title === 'cnnc: 1 error'");
+      const message = await textOf("messages");
+      wants(
+        message,
+        /lenet5_relu\.cnn:4:5: error: .*maxpol.*\[unknown-operator\]/.test(message) &&
+          /\^~~~~~/.test(message),
+      );
+      wants(
+        "no mark",
+        await browser.evaluate("document.querySelector('.mark-error').textContent === 'maxpol'"),
+      );
+      await browser.evaluate(click(".fix"));
+      await browser.until(READY);
+      wants(
+        "not mended",
+        await browser.evaluate(`/^    maxpool\\(2\\)$/m.test(document.getElementById("text").value)`),
+      );
+    });
+    await test("  the address holds the program", async () => {
+      await browser.evaluate(
+        `document.getElementById("text").value = "net kept { input x: 4 as u8; dense(2) } # é"`,
+      );
+      await browser.evaluate(`document.getElementById("text").dispatchEvent(new Event("input"))`);
+      await browser.until(
+        `${READY} && /text=/.test(location.hash) && /net kept/.test(document.body.textContent)`,
+      );
+      await browser.open(await browser.evaluate("location.href"));
+      await browser.until(`${READY} && /net kept.*é/.test(document.getElementById("text").value)`);
+    });
+    await test("  a model of ONNX becomes a program", async () => {
+      await browser.files("#file", [join(sources, "tests/import/lenet.onnx")]);
+      await browser.until(`${READY} && document.querySelector("#downloads a")`);
+      same(
+        "program",
+        await browser.evaluate(`document.getElementById("text").value`),
+        readFileSync(join(sources, "tests/import/lenet.cnn")),
+      );
+    });
+    await test("  one with open sizes asks for them, and can be imported again", async () => {
+      await browser.files("#file", [join(sources, "tests/import/open.onnx")]);
+      await browser.until("document.title === 'cnnc: 1 error'");
+      same(
+        "options",
+        await browser.evaluate(`document.getElementById("words").value`),
+        "--shape x=1x1x224x224",
+      );
+      await browser.evaluate(click("#importing button"));
+      await browser.until(`${READY} && /net open/.test(document.getElementById("layers").textContent)`);
+    });
+    await test("  everything that can be used has a name", async () => {
+      const nameless = await browser.evaluate(`
+        [...document.querySelectorAll("button, select, textarea, input:not([hidden])")]
+          .filter((e) => !e.textContent.trim() && !e.labels?.length && !e.getAttribute("aria-label"))
+          .map((e) => e.outerHTML).join()`);
+      wants(nameless, !nameless);
+    });
+  });
+  await inBrowser(join(example, "page"), "the net's page", async (browser, address) => {
+    const about = () => browser.evaluate(`document.getElementById("about").textContent`);
+    await test("Chromium: a net looks at what is drawn", async () => {
+      await browser.open(address);
+      await browser.until("document.title.endsWith('ready')");
+      const box = await browser.evaluate(
+        `(({ x, y, width }) => ({ x, y, width }))(document.getElementById("paper").getBoundingClientRect())`,
+      );
+      await browser.mouse("mousePressed", box.x + box.width / 4, box.y + box.width / 4);
+      await browser.mouse("mouseMoved", box.x + box.width / 2, box.y + box.width / 2);
+      await browser.mouse("mouseReleased", box.x + box.width / 2, box.y + box.width / 2);
+      wants(await about(), /in \d+ microseconds/.test(await about()));
+      const shares = await browser.evaluate(
+        "[...document.querySelectorAll('.share')].map((e) => parseFloat(e.textContent))",
+      );
+      wants(String(shares), shares.length === 10 && Math.abs(shares.reduce((a, b) => a + b) - 100) < 1);
+      wants("maps", await browser.evaluate("document.querySelectorAll('.maps canvas').length === 22"));
+      await browser.evaluate(click("#clear"));
+      wants(await about(), /Draw something/.test(await about()));
+    });
+  });
+  await inBrowser(join(walk, "page"), "the imported net's page", async (browser, address) => {
+    await test("Chromium: the imported net is there", async () => {
+      await browser.open(`${address}photo.html`);
+      await browser.until("document.title.endsWith('ready')");
+    });
+  });
+}
+console.log(`1..${number}`);

@@ -1,0 +1,48 @@
+# web: the compiler in a page, docs/browser.md. `make web` wants wasi-libc and clang's runtime for wasm32
+# (libclang-rt-N-dev-wasm32), and makes all of the page in web/page.
+# SPDX-License-Identifier: Apache-2.0
+WEB_C = compiler/main.c compiler/backend/none.c compiler/quantize/arithmetic.c $(filter-out \
+  compiler/backend/% compiler/graph/eval.c compiler/lsp.c compiler/lsp/% compiler/new.c \
+  compiler/quantise.c compiler/quantize/% compiler/library.c compiler/emit/library.c \
+  compiler/exchange/flat.c compiler/exchange/tflite% \
+  compiler/exchange/onnx_out% compiler/exchange/out_% compiler/exchange/wire_write.c runtime/%,$(filter \
+  %.c,$(patsubst %.l,%.c,$(patsubst %.y,%.c,$(libcnnc_a_SOURCES)))))
+WEB_OBJECTS = $(WEB_C:%.c=web/objects/%.o)
+WEB_FLAGS = --target=`cat web/objects/target` -Wno-deprecated -Oz -msimd128 -D_WASI_EMULATED_GETPID \
+  -D_WASI_EMULATED_MMAN
+
+# The target's old name is deprecated, and the one that Debian 12's library knows.
+web/objects/target:
+	@$(MKDIR_P) web/objects; rm -f $@; for target in wasm32-wasip1 wasm32-wasi; do \
+	  if printf '#include <stdio.h>\nint main(void) { return puts("") == 0; }\n' | \
+	    $(CLANG) --target=$$target -x c - -o $@.try >/dev/null 2>&1; then echo $$target >$@; break; fi; done; \
+	rm -f $@.try; test -s $@ || { echo "make web: wasi-libc or clang's runtime for wasm32" \
+	  "(libclang-rt-N-dev-wasm32) is missing" >&2; exit 1; }
+
+$(WEB_OBJECTS): web/objects/%.o: %.c | $(BUILT_SOURCES) web/objects/target
+	$(AM_V_CC)$(MKDIR_P) $(@D) && $(CLANG) $(WEB_FLAGS) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) \
+	  -I$(top_builddir)/compiler $(AM_CFLAGS) -Wno-pointer-bool-conversion -Wno-unused-function \
+	  -MMD -MP -c $< -o $@
+
+web/page/cnnc.wasm: $(WEB_OBJECTS)
+	$(AM_V_CCLD)$(MKDIR_P) $(@D) && $(CLANG) $(WEB_FLAGS) $(WEB_OBJECTS) -lwasi-emulated-getpid \
+	  -lwasi-emulated-mman -lm -Wl,-z,stack-size=1048576 -Wl,--stack-first -Wl,--strip-all -o $@
+-include $(WEB_OBJECTS:.o=.d)
+
+web/page/examples.json: $(top_srcdir)/web/examples.sh $(wildcard $(srcdir)/examples/*/*.cnn)
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
+	  sh $(top_srcdir)/web/examples.sh $(top_srcdir)/examples >$@.new && mv $@.new $@
+web/page/colours.json: $(top_srcdir)/editors/vscode/syntaxes/cnn.tmLanguage.json
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && cp $< $@
+WEB_PAGE = index.html page.css page.js worker.js wasi.js
+$(WEB_PAGE:%=web/page/%): web/page/%: web/%
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && cp $< $@
+EXTRA_DIST += $(WEB_PAGE:%=web/%) web/examples.sh compiler/backend/none.c
+
+.PHONY: web
+web: web/page/cnnc.wasm web/page/examples.json web/page/colours.json $(WEB_PAGE:%=web/page/%)
+
+clean-local: web-clean
+.PHONY: web-clean
+web-clean:
+	rm -rf web/objects web/page
