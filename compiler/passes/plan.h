@@ -99,10 +99,11 @@ typedef struct Plan {
 Plan *plan_new(Arena *, const Graph *, PlanKind, PlanOptions);
 Plan *plan_inference(Arena *, const Graph *, Fusing, int images, int64_t whole_batch);
 Plan *plan_training(Arena *, const Graph *, Fusing, int images);
+bool plan_conv_together(const Plan *);   /* is a convolution computed for all images at once? */
 Plan *plan_look(Arena *, const Graph *); /* nothing is fused, each value to be seen is an output */
 /* The plan with the least work whose values take at most so many bytes, as plan_training_needs counts them;
  * or, where there is none, one with as few as can be found. */
-Plan *plan_training_within(Arena *, const Graph *, Fusing, int images, int64_t bytes, int64_t shards);
+Plan *plan_training_within(Arena *, const Graph *, PlanOptions, int64_t bytes, int64_t shards);
 /* bytes: the least possible for the values of a batch, without scratch; over: the excess above the memory
  * limit, summed over all kernels. */
 typedef struct TrainingNeeds {

@@ -41,6 +41,14 @@ static bool conv_together(const Node *node, int64_t batch) {
          shape_row_elements(out) <= MOST_ELEMENTS / batch;
 }
 
+bool plan_conv_together(const Plan *plan) {
+  for (int i = 0; plan->whole_batch && i < plan->graph->nodes.n; i++)
+    if (plan->whole_batch[i] &&
+        of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, plan->graph->nodes.data[i]))
+      return true;
+  return false;
+}
+
 static bool computed_together(const PassState *state, const Node *node, int64_t batch) {
   const PlanOptions *o = &state->options;
   if (dense_together(node, batch)) return !o->pays || o->pays(o->costs, node, batch);

@@ -88,14 +88,8 @@ static double plan_error(const Check *check, Plan *plan, const Way *way) {
   return worse(error, gradients_error(check, m.gradients, sample_round(s, check->gradients)));
 }
 
-static bool any_together(const Plan *plan) {
-  for (int i = 0; plan->whole_batch && i < plan->graph->nodes.n; i++)
-    if (plan->whole_batch[i]) return true;
-  return false;
-}
-
 static void check_plan(const Check *check, Plan *plan, const Way *way) {
-  const char *together = any_together(plan) ? ", all images at once" : "";
+  const char *together = plan_any_together(plan) ? ", all images at once" : "";
   const char *how = plan->images > 1 ? ", images innermost" : together;
   const char *packs = way->layout != way->target->lanes ? ", wide packs" : "", *level = way->level->name;
   const char *nests = plan->training ? "nests of gradients" : "nests", *target = way->target->name;
@@ -114,19 +108,11 @@ static void check_repeated(const Check *check, const Way *way, int images) {
   check_plan(check, plan_new(s->arena, s->graph, PLAN_INFERENCE, options), way);
 }
 
-static bool always(const void *costs, const Node *node, int64_t batch) {
-  (void)costs;
-  (void)node;
-  (void)batch;
-  return true;
-}
-
 /* With all images at once through every layer that can compute them so. */
 static void check_together(const Check *check, const Way *way, PlanKind kind) {
   const Sample *s = &check->sample;
-  const PlanOptions options = {.fusing = FUSE_ALL, .whole_batch = s->count + 2, .pays = always};
-  Plan *plan = plan_new(s->arena, s->graph, kind, options);
-  if (any_together(plan)) check_plan(check, plan, way);
+  Plan *plan = plan_new(s->arena, s->graph, kind, sample_together(s));
+  if (plan_any_together(plan)) check_plan(check, plan, way);
 }
 
 /* A target's plan: one image after the other; all at once; as many side by side as it has lanes. */
@@ -142,7 +128,7 @@ static void check_way(const Check *check, const Way *way, int images) {
   if (training->images == images) check_plan(check, training, way);
   if (!plain && images == 1 && way->layout == way->target->lanes) check_together(check, way, PLAN_TRAINING);
   if (!plain && images == 1 && way->target->lanes == 1) /* all made again that saves room */
-    check_plan(check, plan_training_within(s->arena, s->graph, fusing, 1, 0, 1), way);
+    check_plan(check, plan_training_within(s->arena, s->graph, (PlanOptions){.fusing = fusing}, 0, 1), way);
 }
 
 /* with packs of its own, and as in a file of several targets */
