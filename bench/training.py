@@ -53,11 +53,28 @@ def mobilenet(b, x):  # Howard et al. (2017), width 0.25
     return b.dense(b.mean(x), 10)
 
 
+def resnet18(b, x):  # He et al. (2016), for pictures of 64x64
+    x = b.maxpool(b.relu(b.norm(b.conv(x, 64, 7, 2, 3, bias=False))))
+    for filters in (64, 128, 256, 512):
+        for unit in range(2):
+            stride = 2 if filters > 64 and unit == 0 else 1
+            y = b.relu(b.norm(b.conv(x, filters, 3, stride, 1, bias=False)))
+            y = b.norm(b.conv(y, filters, 3, 1, 1, bias=False))
+            x = b.relu(b.add(y, x if stride == 1 else b.norm(b.conv(x, filters, 1, stride, 0, bias=False))))
+    return b.dense(b.mean(x), 1000)
+
+
+def three_dense(b, x):
+    return b.dense(b.relu(b.dense(b.relu(b.dense(b.flatten(x), 1024)), 1024)), 10)
+
+
 NETS = {  # net, input, batch
     "lenet5": (lenet5, (28, 28, 1), 64),
     "kann_mnist": (kann, (28, 28, 1), 64),
     "resnet20": (resnet20, (32, 32, 3), 128),
     "mobilenet_v1_025": (mobilenet, (96, 96, 3), 32),
+    "resnet18_64": (resnet18, (64, 64, 3), 16),
+    "three_dense": (three_dense, (28, 28, 1), 128),
 }
 
 

@@ -68,33 +68,56 @@ static ProgramOptions lowering_of_training(const Compilation *c) {
   return options;
 }
 
+static NetSizes take_training(Compilation *c, Plan *train) {
+  const ProgramOptions lowering = lowering_of_training(c);
+  c->programs.train = program_lower(c->arena, PROGRAM_TRAINING, train, &lowering);
+  c->net = emit_begin(c->arena, c->graph, &c->programs, &c->sources, &c->emit);
+  return emit_sizes(c->net);
+}
+
 /* Weights as kernels read them and the gradients of shards take their part; how much scratch there is, one
- * knows when kernels are lowered. */
-static bool fit_training(Compilation *c, Plan *train) {
+ * knows when kernels are lowered. `train` is the plan that was lowered last. False: nothing was found that
+ * fits; `least` is what takes the fewest bytes. */
+static bool fit_plan(Compilation *c, Plan *train, const PlanOptions *options, int64_t *least) {
   enum { TRIES = 8 };
   const int64_t most = c->options->memory;
   NetSizes sizes = emit_sizes(c->net);
-  int64_t least = sizes.training_bytes, room = INT64_MAX;
+  int64_t room = INT64_MAX;
+  if (sizes.training_bytes < *least) *least = sizes.training_bytes;
   c->lowering.shards = sizes.shards;
-  const ProgramOptions lowering = lowering_of_training(c);
   for (int i = 0; sizes.training_bytes > most; i++) {
     const int64_t others = sizes.training_bytes - plan_training_needs(train, sizes.shards, room).bytes,
                   left = most - others;
-    if (i == TRIES || room <= 0)
-      return capacity_refused(c->arena, c->diags, c->graph, most, sizes.shards, least);
+    if (i == TRIES || room <= 0) return false;
     room = i == TRIES - 1 || left < 0 ? 0 : left < room ? left : room - room / 64 - 1;
-    train =
-        plan_training_within(c->arena, c->graph, fusing_of(c->options), train->images, room, sizes.shards);
-    c->programs.train = program_lower(c->arena, PROGRAM_TRAINING, train, &lowering);
-    c->net = emit_begin(c->arena, c->graph, &c->programs, &c->sources, &c->emit);
-    sizes = emit_sizes(c->net);
-    if (sizes.training_bytes < least) least = sizes.training_bytes;
+    train = plan_training_within(c->arena, c->graph, *options, room, sizes.shards);
+    sizes = take_training(c, train);
+    if (sizes.training_bytes < *least) *least = sizes.training_bytes;
     const int64_t all = macs_of(train->graph);
     c->again = all > train->again_macs ? (double)train->again_macs / (double)(all - train->again_macs) : 0;
     if (sizes.training_bytes > most && plan_training_needs(train, sizes.shards, room).bytes > room) room = 0;
   }
-  stage_done(c, "fit training into memory");
   return true;
+}
+
+/* What convolutions of all images at once read and write is kept for every image: where nothing else helps,
+ * they are computed image by image. */
+static bool fit_training(Compilation *c, Plan *train) {
+  PlanOptions options = plan_options(c, PLAN_TRAINING);
+  int64_t least = INT64_MAX;
+  options.images = train->images;
+  bool fits = fit_plan(c, train, &options, &least);
+  if (!fits && plan_conv_together(train)) {
+    options.pays = NULL;
+    c->lowering.shards = 0;
+    c->again = 0;
+    Plan *apart = plan_new(c->arena, c->graph, PLAN_TRAINING, options);
+    take_training(c, apart);
+    fits = fit_plan(c, apart, &options, &least);
+  }
+  stage_done(c, "fit training into memory");
+  return fits ||
+         capacity_refused(c->arena, c->diags, c->graph, c->options->memory, c->lowering.shards, least);
 }
 
 /* A program that is wrong is a bug of the compiler: nothing is written. */
@@ -120,8 +143,15 @@ PlanOptions plan_options(const Compilation *c, PlanKind kind) {
   PlanOptions options = {.fusing = fusing_of(o),
                          .images =
                              images_side_by_side(c->graph, o->targets.n, o->targets.data, batch, training)};
-  if (!training && dense_pays_together(c->graph, o->targets.n, o->targets.data, o->batch))
-    options.whole_batch = o->batch;
+  RowsCosts *costs = NEW(c->arena, RowsCosts);
+  *costs = (RowsCosts){.target = target_widest(o->targets.n, o->targets.data),
+                       .weight_bytes = 4 * c->graph->parameters,
+                       .training = training,
+                       .exact = o->exact || o->level == LEVEL_QUICK,
+                       .arena = c->arena};
+  options.whole_batch = o->batch > 1 ? o->batch : 0;
+  options.pays = rows_pay;
+  options.costs = costs;
   if (!training && options.fusing == FUSE_ALL && !o->exact && o->level != LEVEL_QUICK)
     options.repeated = conv_repeated_where(c->arena, c->graph, target_widest(o->targets.n, o->targets.data));
   return options;

@@ -132,7 +132,8 @@ static bool poolable(const Fuser *f, const Node *node, const Kernel *kernel) {
   if (!kernel || f->fusing == FUSE_NOTHING || f->plan->training || node->op->family != FAMILY_POOL ||
       !sole_reader(f, node->in[0], node))
     return false;
-  return !kernel->pool && kernel->root->op->takes_pool && kernel->root->op->takes_pool(kernel->root, node);
+  return !kernel->pool && !kernel->batch && kernel->root->op->takes_pool &&
+         kernel->root->op->takes_pool(kernel->root, node);
 }
 
 static void append_node(Fuser *f, Node *node) {

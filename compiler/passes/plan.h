@@ -16,12 +16,17 @@ typedef enum Fusing {
   FUSE_APART,   /* -Os: as FUSE_ALL, but no layer is computed for all images at once */
 } Fusing;
 
+/* Is a layer, or a gradient of one, faster for so many images at once? */
+typedef bool WholeBatchPays(const void *costs, const Node *, int64_t batch);
+
 typedef struct PlanOptions {
   Fusing fusing;
   int images; /* interleaved, as far as no layer looks at all of them; 0 or 1: one after the other */
   const bool *repeated; /* inference: by node id as written, the convolutions that read what nearest
                            upsampling in front of them repeats; NULL: none */
-  int64_t whole_batch;  /* inference: of so many images large dense layers are computed at once; 0: no */
+  int64_t whole_batch;  /* inference: so many images may be computed at once; 0: no */
+  WholeBatchPays *pays; /* which convolutions and dense layers are; NULL: large dense layers */
+  const void *costs;    /* its first argument */
 } PlanOptions;
 
 typedef enum StoreKind {
@@ -94,10 +99,11 @@ typedef struct Plan {
 Plan *plan_new(Arena *, const Graph *, PlanKind, PlanOptions);
 Plan *plan_inference(Arena *, const Graph *, Fusing, int images, int64_t whole_batch);
 Plan *plan_training(Arena *, const Graph *, Fusing, int images);
+bool plan_conv_together(const Plan *);   /* is a convolution computed for all images at once? */
 Plan *plan_look(Arena *, const Graph *); /* nothing is fused, each value to be seen is an output */
 /* The plan with the least work whose values take at most so many bytes, as plan_training_needs counts them;
  * or, where there is none, one with as few as can be found. */
-Plan *plan_training_within(Arena *, const Graph *, Fusing, int images, int64_t bytes, int64_t shards);
+Plan *plan_training_within(Arena *, const Graph *, PlanOptions, int64_t bytes, int64_t shards);
 /* bytes: the least possible for the values of a batch, without scratch; over: the excess above the memory
  * limit, summed over all kernels. */
 typedef struct TrainingNeeds {

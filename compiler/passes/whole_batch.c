@@ -1,13 +1,14 @@
 /* whole_batch.c: which layers are computed for all images of a batch at once, and whether images may be
- * interleaved. Image by image, the weights of large dense layers would be read once an image, in training
- * three times and their gradients written; those that stay in the first caches may.
+ * interleaved. Image by image, the weights of large dense layers, and of convolutions of few pixels, would be
+ * read once an image, in training three times and their gradients written; those that stay in the first
+ * caches may. What is faster the caller knows (PlanOptions.pays).
  *
  * Needs: a graph. Keeps: it; marks nodes, sets plan->together or plan->images. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/op.h"
+#include "ops/engine/lower.h"
 #include "passes/passes.h"
 
-enum { TOGETHER_WEIGHTS = 1 << 14, FEWEST_IMAGES = 8, MOST_IMAGES = 1024 };
+enum { FEWEST_IMAGES = 8, MOST_IMAGES = 1024, MOST_ELEMENTS = 1 << 29 };
 
 /* Statistics over the values of all images are made of images that lie one after the other. */
 static bool looks_at_all_images(const Graph *graph) {
@@ -19,13 +20,39 @@ static bool looks_at_all_images(const Graph *graph) {
   return false;
 }
 
-static bool computed_together(const Node *node, int64_t batch) {
-  const Family family = node->op->family;
-  if (family != FAMILY_DENSE && family != FAMILY_DENSE_INPUT && family != FAMILY_DENSE_WEIGHTS) return false;
+static bool of_family(Family family, Family input, Family weights, const Node *node) {
+  return node->op->family == family || node->op->family == input || node->op->family == weights;
+}
+
+static bool dense_together(const Node *node, int64_t batch) {
+  if (!of_family(FAMILY_DENSE, FAMILY_DENSE_INPUT, FAMILY_DENSE_WEIGHTS, node)) return false;
   const Node *forward = node_forward(node);
   const int64_t inputs = shape_row_elements(forward->in[0]->shape),
                 units = shape_row_elements(forward->shape), larger = inputs > units ? inputs : units;
   return !forward->in[0]->shape.regions && inputs * units >= TOGETHER_WEIGHTS && larger <= INT32_MAX / batch;
+}
+
+/* One group, and positions in the values of all images that an int holds. */
+static bool conv_together(const Node *node, int64_t batch) {
+  if (!of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, node)) return false;
+  const Node *forward = node_forward(node);
+  const Shape in = forward->in[0]->shape, out = forward->shape;
+  return !in.regions && forward->window->groups == 1 && shape_row_elements(in) <= MOST_ELEMENTS / batch &&
+         shape_row_elements(out) <= MOST_ELEMENTS / batch;
+}
+
+bool plan_conv_together(const Plan *plan) {
+  for (int i = 0; plan->whole_batch && i < plan->graph->nodes.n; i++)
+    if (plan->whole_batch[i] &&
+        of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, plan->graph->nodes.data[i]))
+      return true;
+  return false;
+}
+
+static bool computed_together(const PassState *state, const Node *node, int64_t batch) {
+  const PlanOptions *o = &state->options;
+  if (dense_together(node, batch)) return !o->pays || o->pays(o->costs, node, batch);
+  return o->pays && conv_together(node, batch) && o->pays(o->costs, node, batch);
 }
 
 static bool compute_together(PassState *state, int64_t batch) { /* false: there are none */
@@ -33,7 +60,7 @@ static bool compute_together(PassState *state, int64_t batch) { /* false: there 
   bool *whole_batch = state->plan->whole_batch = NEW_ARRAY(state->arena, bool, graph->nodes.n + 1);
   bool any = false;
   for (int i = 0; i < graph->nodes.n && batch <= MOST_IMAGES; i++) {
-    whole_batch[i] = computed_together(graph->nodes.data[i], batch);
+    whole_batch[i] = computed_together(state, graph->nodes.data[i], batch);
     any = any || whole_batch[i];
   }
   return any;
@@ -50,8 +77,9 @@ static void train_whole_batch(PassState *state) {
   Plan *plan = state->plan;
   const int64_t batch = plan->graph->training->batch;
   const bool statistics = looks_at_all_images(plan->graph), apart = statistics || plan->images == 1;
+  const int64_t fewest = state->options.pays ? 2 : FEWEST_IMAGES;
   const bool together =
-      apart && state->options.fusing == FUSE_ALL && batch >= FEWEST_IMAGES && compute_together(state, batch);
+      apart && state->options.fusing == FUSE_ALL && batch >= fewest && compute_together(state, batch);
   state->phases = statistics || together;
   if (apart) plan->images = 1;
 }

@@ -218,10 +218,10 @@ static Trial least(Search *s, const Trial *from) {
   return best;
 }
 
-Plan *plan_training_within(Arena *arena, const Graph *graph, Fusing fusing, int images, int64_t room,
+Plan *plan_training_within(Arena *arena, const Graph *graph, PlanOptions options, int64_t room,
                            int64_t shards) {
   Search s = {.arena = arena, .room = room, .shards = shards};
-  s.base = passes_begin(arena, graph, PLAN_TRAINING, (PlanOptions){.fusing = fusing, .images = images});
+  s.base = passes_begin(arena, graph, PLAN_TRAINING, options);
   passes_run(&s.base, 0, PASS_RECOMPUTE - 1);
   find_values(&s);
   sort_values(&s);

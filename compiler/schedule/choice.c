@@ -94,6 +94,21 @@ static void offer(const Lower *l, Decision *d, Candidate candidate) {
   vec_push(l->arena, d->candidates, candidate);
 }
 
+const char *winograd_refused_for(Arena *arena, const Target *layout, bool exact, const Correlation *k) {
+  if (k->kernel[0] != k->kernel[1] || (k->kernel[0] != 3 && k->kernel[0] != 5)) return "neither 3x3 nor 5x5";
+  if (k->stride[0] != 1 || k->stride[1] != 1) return "a stride";
+  if (k->dilation[0] != 1 || k->dilation[1] != 1) return "a dilation";
+  if (k->groups != 1) return "groups";
+  if (k->l < layout->blocking.winograd_channels)
+    return arena_printf(arena, "fewer than %d input channels", (int)layout->blocking.winograd_channels);
+  if (layout->lanes == 1) return "no vectors";
+  return exact ? "--exact" : NULL;
+}
+
+const char *winograd_refused(const Lower *l, const Correlation *k) {
+  return winograd_refused_for(l->arena, l->layout, l->exact, k);
+}
+
 static void offer_winograd(const Lower *l, Decision *d, const Correlation *k, int m) {
   const int r = (int)k->kernel[0];
   Candidate c = {.choice = {.method = METHOD_WINOGRAD, .m = m},
@@ -176,6 +191,23 @@ static void offer_dense(const Lower *l, Decision *d) {
                     .refused = small ? "so few weights stay in the first caches" : NULL});
 }
 
+/* A convolution or a gradient of one that the plan has chosen to compute for all images at once. */
+static void offer_rows(const Lower *l, Decision *d) {
+  const RowsCosts costs = {.target = l->target,
+                           .weight_bytes = l->weight_bytes,
+                           .training = !l->call,
+                           .exact = l->exact,
+                           .arena = l->arena};
+  offer(l, d,
+        (Candidate){.choice = {.method = METHOD_OWN},
+                    .name = "image by image",
+                    .cycles = rows_alone(&costs, l->node, l->batch)});
+  offer(l, d,
+        (Candidate){.choice = {.method = METHOD_OWN},
+                    .name = "all images at once",
+                    .cycles = rows_together(&costs, l->node, l->batch)});
+}
+
 static void offer_all(const Lower *l, Decision *d) {
   static const char *const names[] = {[FAMILY_NONE] = "its own loops",
                                       [FAMILY_MAP] = "element by element",
@@ -195,6 +227,11 @@ static void offer_all(const Lower *l, Decision *d) {
   const bool own = l->plain || choice_near_limits(l);
   if (family == FAMILY_DENSE && !own && l->call > 1 && l->images <= 1) {
     offer_dense(l, d);
+    return;
+  }
+  const bool dense = family == FAMILY_DENSE || family == FAMILY_DENSE_INPUT || family == FAMILY_DENSE_WEIGHTS;
+  if (kernel_whole_batch(l->kernel) && !own && !dense) {
+    offer_rows(l, d);
     return;
   }
   const bool gathers = family == FAMILY_CONV || family == FAMILY_DEPTHWISE;
@@ -233,7 +270,8 @@ static void pick_by_model(const Lower *l, Decision *d) {
       least = cycles;
     }
   }
-  if (l->node->op->family == FAMILY_DENSE && d->candidates.n > 1) d->model = kernel_whole_batch(l->kernel);
+  const bool planned = kernel_whole_batch(l->kernel) || l->node->op->family == FAMILY_DENSE;
+  if (planned && d->candidates.n > 1) d->model = kernel_whole_batch(l->kernel);
   d->chosen = d->model;
   d->why = possible == 1 ? d->candidates.n > 1 ? "nothing else is possible" : ""
            : d->model    ? "the least cycles"

@@ -67,17 +67,6 @@ static int64_t line_of(const Conv *c) { return c->l->target->line / 4; } /* floa
 static int64_t padded(const Conv *c, int64_t floats) { return target_odd_lines(c->l->target, floats); }
 
 /* ---- choices ---- */
-const char *winograd_refused(const Lower *l, const Correlation *k) { /* k: as a gathering */
-  if (k->kernel[0] != k->kernel[1] || (k->kernel[0] != 3 && k->kernel[0] != 5)) return "neither 3x3 nor 5x5";
-  if (k->stride[0] != 1 || k->stride[1] != 1) return "a stride";
-  if (k->dilation[0] != 1 || k->dilation[1] != 1) return "a dilation";
-  if (k->groups != 1) return "groups";
-  if (k->l < l->layout->blocking.winograd_channels)
-    return arena_printf(l->arena, "fewer than %d input channels", (int)l->layout->blocking.winograd_channels);
-  if (l->layout_lanes == 1) return "no vectors";
-  return l->exact ? "--exact" : NULL;
-}
-
 /* The number of slots at which two, four and eight threads wait for each other least. */
 static int64_t choose_slots(int64_t blocks) {
   int64_t best = 1, least = INT64_MAX;

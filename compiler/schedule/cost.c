@@ -22,6 +22,10 @@ static void set_memory(Cycles *c, const Target *t, double bytes, int64_t net_byt
   c->memory = bytes / (far ? t->memory_rate : near ? t->l2_rate : t->l3_rate);
 }
 
+static double far_rate(const Target *t, double bytes) { /* of what takes so many */
+  return bytes > (double)t->l3 / 2 ? t->memory_rate : bytes <= (double)t->l2 / 2 ? t->l2_rate : t->l3_rate;
+}
+
 static Cycles summed(Cycles c) {
   c.total = c.transforms + fmax(c.products, c.memory);
   return c;
@@ -119,9 +123,10 @@ Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch
 Cycles cost_weights(const Target *t, const Correlation *k) {
   const double large = vectors(k->l, t->lanes) * (double)k->s, small = vectors(k->s, t->lanes) * (double)k->l;
   const double elements = (double)(k->groups * k->l * k->s * k->kernel[0] * k->kernel[1]);
-  return summed((Cycles){.products = taps(k) * (double)k->groups * (large < small ? large : small) / t->fmas /
-                                     t->rates->direct,
-                         .transforms = t->rates->lane_add * elements});
+  const bool whole = k->kernel[0] * k->kernel[1] == 1 && large <= small; /* vectors of the gradient */
+  return summed((Cycles){
+      .products = taps(k) * (double)k->groups * (large < small ? large : small) / t->fmas / t->rates->direct,
+      .transforms = whole ? t->rates->row_sum * (double)k->groups * large : t->rates->lane_add * elements});
 }
 
 Cycles cost_winograd_weights(const Target *t, const Correlation *k, int m) {
@@ -133,6 +138,49 @@ Cycles cost_winograd_weights(const Target *t, const Correlation *k, int m) {
       .products = points * tiles * (double)k->s * large / t->fmas / t->rates->winograd,
       .transforms = tiles * (large * t->rates->input_tile + small * t->rates->output_tile) * points / 36 +
                     t->rates->joined_point * points * (double)k->s * large + t->rates->lane_add * elements});
+}
+
+/* Values of all images, written and read once more than where each image's are used while they are near. */
+static double values_passed(const Target *t, const Correlation *k, int64_t batch) {
+  const double bytes =
+      4 * (double)(k->large.h * k->large.w * k->large.c + k->small.h * k->small.w * k->small.c);
+  return 2 * bytes / fmin(t->l3_rate, far_rate(t, (double)batch * bytes));
+}
+
+/* Each panel of output channels reads all inputs, from where those of all images lie; each block of input
+ * channels reads the sums and writes them. */
+Cycles cost_rows(const Target *t, const Correlation *k, bool spread, bool turned, int64_t batch,
+                 int64_t net_bytes) {
+  const Extent in = spread ? k->small : k->large, out = spread ? k->large : k->small;
+  const double filters = vectors(out.c, t->lanes), panels = ceil(filters / PANEL_VECTORS),
+               taps_ = (double)(k->kernel[0] * k->kernel[1]),
+               block = (double)t->blocking.rows_panel / (4 * taps_ * PANEL_VECTORS * t->lanes),
+               in_bytes = 4 * (double)(in.h * in.w * in.c), sums = (double)(out.h * out.w) * filters;
+  Cycles c = {.products = taps(k) * (double)in.c * filters / t->fmas / t->rates->direct,
+              .transforms = panels * in_bytes / far_rate(t, (double)batch * in_bytes) +
+                            t->rates->row_sum * sums * ceil((double)in.c / block) +
+                            values_passed(t, k, batch)};
+  set_memory(&c, t, weight_bytes_of(k), net_bytes);
+  c.memory /= (double)batch;
+  if (turned) c.transforms += t->rates->turned_weight * weight_bytes_of(k) / 4 / (double)batch;
+  return summed(c);
+}
+
+/* From a cache they come while they are added. */
+double cost_gradient_sums(const Target *t, const Correlation *k, int64_t net_bytes) {
+  return net_bytes > t->l3 / 2 ? 2 * weight_bytes_of(k) / t->memory_rate : 0;
+}
+
+Cycles cost_rows_weights(const Target *t, const Correlation *k, int64_t batch, int64_t net_bytes) {
+  const double pixels = (double)(k->large.h * k->large.w), width = PANEL_VECTORS * t->lanes,
+               large = vectors(k->l, t->lanes), images = floor(fmax((double)t->l1 / (4 * width * pixels), 1)),
+               blocks = ceil((double)batch / images), elements = weight_bytes_of(k) / 4;
+  Cycles c = {.products = taps(k) * (double)k->s * large / t->fmas / t->rates->direct,
+              .transforms =
+                  t->rates->row_sum * pixels * large +
+                  (t->rates->turned_weight * elements * blocks + cost_gradient_sums(t, k, net_bytes)) /
+                      (double)batch};
+  return summed(c);
 }
 
 Cycles cost_stream(const Target *t, int64_t macs, int64_t value_bytes, int64_t own_bytes, int64_t net_bytes) {

@@ -31,6 +31,14 @@ Cycles cost_winograd(const Target *, const Correlation *, int m, int64_t batch,
 Cycles cost_weights(const Target *, const Correlation *); /* a weight gradient, tap by tap */
 Cycles cost_winograd_weights(const Target *, const Correlation *,
                              int m); /* likewise with m x m outputs of a tile */
+/* An image of a convolution, or of its input gradient, where so many are computed at once; `spread`: the
+ * large side is computed; turned: weights are brought into order first. */
+Cycles cost_rows(const Target *, const Correlation *, bool spread, bool turned, int64_t batch,
+                 int64_t weight_bytes);
+Cycles cost_rows_weights(const Target *, const Correlation *, int64_t batch,
+                         int64_t weight_bytes); /* likewise of a weight gradient */
+double cost_gradient_sums(const Target *, const Correlation *,
+                          int64_t weight_bytes); /* to read gradients of weights and to write them again */
 Cycles cost_stream(const Target *, int64_t macs, int64_t value_bytes, int64_t own_bytes,
                    int64_t weight_bytes); /* anything else: own_bytes of weights and these values pass by */
 Cycles cost_together(const Target *, int64_t macs, int64_t own_bytes, int64_t batch,

@@ -311,11 +311,11 @@ static bool packed_product(Lower *l) {
   return true;
 }
 
-bool dense_pays_together(const Graph *graph, int ntargets, const Target *const *target, int64_t batch) {
+bool dense_pays_together(const RowsCosts *costs, int64_t batch) {
   enum { MACS = 1 << 20 }; /* any number: both ways take as much longer */
-  const Target *widest = target_widest(ntargets, target);
-  return batch > 1 && cost_together(widest, MACS, 4 * MACS, batch, 4 * graph->parameters).total <
-                          WORTH * cost_stream(widest, MACS, 0, 4 * MACS, 4 * graph->parameters).total;
+  const Target *target = costs->target;
+  return batch > 1 && cost_together(target, MACS, 4 * MACS, batch, costs->weight_bytes).total <
+                          WORTH * cost_stream(target, MACS, 0, 4 * MACS, costs->weight_bytes).total;
 }
 
 /* ---- training ---- */

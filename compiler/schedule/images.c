@@ -43,7 +43,7 @@ static bool near_enough(const Node *node, int lanes,
 int images_side_by_side(const Graph *graph, int ntargets, const Target *const *target, int64_t batch,
                         bool training) {
   const Target *widest = target_widest(ntargets, target);
-  double apart = 0, together = 0;
+  double apart = 0, dense = 0, together = 0;
   for (int t = 0; t < ntargets; t++)
     if (target[t]->lanes == 1) return 1;
   const int lanes = widest->lanes;
@@ -58,10 +58,13 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
     if (family != FAMILY_CONV && family != FAMILY_CONV_SCATTER && family != FAMILY_DEPTHWISE &&
         family != FAMILY_DENSE)
       continue;
-    apart += one_by_one(node, widest, training ? 0 : batch, 4 * graph->parameters);
+    const bool large = family == FAMILY_DENSE && node_macs(node) >= TOGETHER_WEIGHTS;
+    *(large ? &dense : &apart) +=
+        one_by_one(node, widest, training && !large ? 0 : batch, 4 * graph->parameters);
     together += (double)node_macs(node) / (widest->fmas * lanes * widest->rates->interleaved);
   }
-  return apart * (training ? widest->rates->gradients : 1) > WORTH * together ? lanes : 1;
+  if (training) apart *= widest->rates->gradients; /* large dense layers: for all images at once */
+  return apart + dense > WORTH * together ? lanes : 1;
 }
 
 /* ---- a kernel of scalars ---- */

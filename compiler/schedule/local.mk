@@ -3,7 +3,7 @@
 libcnnc_a_SOURCES += \
   %D%/axis.c %D%/axis.h \
   %D%/conv_columns.c %D%/conv_direct.c %D%/conv_joined.c %D%/conv_repeated.c %D%/conv_scatter.c \
-  %D%/conv_tile.c \
+  %D%/conv_rows.c %D%/conv_rows_weights.c %D%/conv_tile.c \
   %D%/conv_tile.h %D%/conv_weights.c %D%/conv_winograd.c %D%/conv_winograd_weights.c \
   %D%/choice.c %D%/choice.h \
   %D%/cost.c %D%/cost.h \
@@ -12,6 +12,7 @@ libcnnc_a_SOURCES += \
   %D%/direct.h \
   %D%/images.c %D%/images.h \
   %D%/map.c \
+  %D%/rows.c \
   %D%/schedule.c %D%/schedule.h \
   %D%/target.c %D%/target.h \
   %D%/tuning.c %D%/tuning.h \

@@ -21,9 +21,19 @@ LoopKind schedule_outer(const Lower *l, int64_t macs) {
   return l->batch == 0 && !l->call && macs > PARALLEL_MACS * l->target->lanes ? PARALLEL : SERIAL;
 }
 
+/* All rows of the leading axis at once. */
+static bool schedule_rows(Lower *l) {
+  switch (l->node->op->family) {
+  case FAMILY_CONV:
+  case FAMILY_CONV_SCATTER: return schedule_conv_rows(l);
+  case FAMILY_CONV_WEIGHTS: return schedule_conv_rows_weights(l);
+  default: return schedule_dense_rows(l);
+  }
+}
+
 static bool scheduled(Lower *l) {
   if (l->plain || choice_near_limits(l)) return false;
-  if (l->rows && !l->node->op->own_rows) return schedule_dense_rows(l);
+  if (l->rows && !l->node->op->own_rows) return schedule_rows(l);
   switch (l->node->op->family) {
   case FAMILY_MAP: return schedule_map(l);
   case FAMILY_CONV:

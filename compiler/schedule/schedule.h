@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_H
 #define CNNC_SCHEDULE_H
-#include "ops/convolution/correlation.h"
+#include "schedule/cost.h"
 
 bool schedule_conv_winograd(Lower *);         /* conv_winograd.c */
 bool schedule_conv_winograd_weights(Lower *); /* conv_winograd_weights.c */
@@ -23,14 +23,25 @@ bool schedule_dense(Lower *); /* dense.c */
 bool schedule_dense_input(Lower *);
 bool schedule_dense_weights(Lower *);
 bool schedule_dense_rows(Lower *); /* dense_rows.c: all three, for all rows of the leading axis */
-bool dense_pays_together(
-    const Graph *, int ntargets, const Target *const *target,
-    int64_t batch); /* inference of so many images a call: do dense layers that are large enough? */
-bool schedule_dense_weights_images(Lower *); /* with images side by side; built of vectors */
-bool schedule_map(Lower *);                  /* map.c */
+/* What computing layers for all images at once depends on, besides the layer. */
+typedef struct RowsCosts {
+  const Target *target; /* the widest */
+  int64_t weight_bytes; /* of the whole net */
+  bool training, exact;
+  Arena *arena;
+} RowsCosts;
+Cycles rows_alone(const RowsCosts *, const Node *, int64_t batch); /* of a convolution, image by image */
+Cycles rows_together(const RowsCosts *, const Node *, int64_t batch);
+bool rows_pay(const void *rows_costs, const Node *, int64_t batch); /* rows.c; a WholeBatchPays */
+bool dense_pays_together(const RowsCosts *, int64_t batch); /* inference: do dense layers that are large? */
+bool schedule_dense_weights_images(Lower *);                /* with images side by side; built of vectors */
+bool schedule_conv_rows(Lower *);         /* conv_rows.c: for all images of a batch at once */
+bool schedule_conv_rows_weights(Lower *); /* conv_rows_weights.c: likewise */
+bool schedule_map(Lower *);               /* map.c */
 
 /* Why the kernel cannot be done that way; NULL: it can. */
 const char *winograd_refused(const Lower *, const Correlation *); /* as a gathering */
+const char *winograd_refused_for(Arena *, const Target *layout, bool exact, const Correlation *);
 const char *columns_refused(const Lower *, const Correlation *);
 const char *joined_refused(const Lower *, const Correlation *); /* as a spreading */
 Correlation joined_correlation(const Correlation *); /* the gathering of stride 1 that computes all phases */

@@ -49,6 +49,7 @@
       .winograd_weights = (L3_RATE) * 6000,                                                                  \
       .dense_depth = 256,                                                                                    \
       .dense_packed = 128,                                                                                   \
+      .rows_panel = (L2) / 16,                                                                               \
       .dense_vectors = (REGISTERS) / 8,                                                                      \
       .dense_rows = (REGISTERS) < 32 ? 6 : 8,                                                                \
       .gradient_rows = (REGISTERS) / 4,                                                                      \
@@ -67,6 +68,9 @@ static const Rates measured = {.direct = 0.95,
                                .packed_point = 3,
                                .lane_store = 0.5,
                                .lane_add = 1.3,
+                               .row_sum = 2,
+                               .row_run = 12,
+                               .turned_weight = 0.7,
                                .joined_point = 2.5,
                                .gradients = 1.3};
 

@@ -24,6 +24,7 @@ typedef struct Blocking {
                            other */
   int64_t dense_packed; /* likewise where weights are packed, in inference, dense_vectors of each */
   int dense_vectors;    /* of a register tile there, in rows of packed weights */
+  int64_t rows_panel;   /* weights of a convolution that all images of a batch read one after the other */
   int dense_rows;       /* of a register tile in training, by two vectors */
   int gradient_rows;    /* of a register tile of a weight gradient, by two vectors */
   int depthwise_pixels; /* of a register tile of one vector */
@@ -33,10 +34,13 @@ typedef struct Blocking {
 typedef struct Rates {
   double direct, winograd, plain, together, interleaved; /* of the multiply-adds that a core could start */
   double input_tile, far_input_tile, output_tile; /* cycles to transform a vector of channels of a 6x6 tile */
-  double packed_point; /* cycles to transform the weights of two channels, for each point */
-  double lane_store;   /* cycles to store a lane of a vector alone */
-  double lane_add;     /* to add it to memory */
-  double joined_point; /* to join a vector of weight gradients, for each point */
+  double packed_point;  /* cycles to transform the weights of two channels, for each point */
+  double lane_store;    /* cycles to store a lane of a vector alone */
+  double lane_add;      /* to add it to memory */
+  double row_sum;       /* to read a vector of sums and to write it again */
+  double row_run;       /* to begin a loop over a row of the images */
+  double turned_weight; /* to bring a weight into the order of a kernel, or a gradient back from it */
+  double joined_point;  /* to join a vector of weight gradients, for each point */
   double gradients; /* so much longer they take image by image: those of weights sum few channels at a time */
 } Rates;
 

@@ -89,7 +89,7 @@ static double plan_error(const Check *check, Plan *plan, const Way *way) {
 }
 
 static void check_plan(const Check *check, Plan *plan, const Way *way) {
-  const char *together = plan->together ? ", dense layers of all images at once" : "";
+  const char *together = plan_any_together(plan) ? ", all images at once" : "";
   const char *how = plan->images > 1 ? ", images innermost" : together;
   const char *packs = way->layout != way->target->lanes ? ", wide packs" : "", *level = way->level->name;
   const char *nests = plan->training ? "nests of gradients" : "nests", *target = way->target->name;
@@ -108,23 +108,27 @@ static void check_repeated(const Check *check, const Way *way, int images) {
   check_plan(check, plan_new(s->arena, s->graph, PLAN_INFERENCE, options), way);
 }
 
-/* A target's plan: one image after the other; large dense layers of all at once; as many side by side as it
-   has lanes. */
+/* With all images at once through every layer that can compute them so. */
+static void check_together(const Check *check, const Way *way, PlanKind kind) {
+  const Sample *s = &check->sample;
+  Plan *plan = plan_new(s->arena, s->graph, kind, sample_together(s));
+  if (plan_any_together(plan)) check_plan(check, plan, way);
+}
+
+/* A target's plan: one image after the other; all at once; as many side by side as it has lanes. */
 static void check_way(const Check *check, const Way *way, int images) {
   const Sample *s = &check->sample;
   const bool plain = way->level->plain;
   const Fusing fusing = way->level->fusing;
   check_plan(check, plan_inference(s->arena, s->graph, fusing, images, 0), way);
-  if (!plain && images == 1) {
-    Plan *together = plan_inference(s->arena, s->graph, FUSE_ALL, 1, s->count + 2);
-    if (together->together) check_plan(check, together, way);
-  }
+  if (!plain && images == 1) check_together(check, way, PLAN_INFERENCE);
   if (!plain && !check->special) check_repeated(check, way, images);
   if (!check->gradients) return;
   Plan *training = plan_training(s->arena, s->graph, fusing, images);
   if (training->images == images) check_plan(check, training, way);
+  if (!plain && images == 1 && way->layout == way->target->lanes) check_together(check, way, PLAN_TRAINING);
   if (!plain && images == 1 && way->target->lanes == 1) /* all made again that saves room */
-    check_plan(check, plan_training_within(s->arena, s->graph, fusing, 1, 0, 1), way);
+    check_plan(check, plan_training_within(s->arena, s->graph, (PlanOptions){.fusing = fusing}, 0, 1), way);
 }
 
 /* with packs of its own, and as in a file of several targets */

@@ -294,6 +294,16 @@ static void check_plan(const Check *check, Plan *plan, const char *how, int64_t 
          0);
 }
 
+static void check_training_together(const Check *check, int mutants) {
+  const Sample *s = &check->sample;
+  const PlanOptions options = sample_together(s);
+  Plan *plan = plan_new(s->arena, s->graph, PLAN_TRAINING, options);
+  if (!plan_any_together(plan)) return;
+  check_plan(check, plan, "training of a whole batch", s->count + 2, mutants);
+  check_plan(check, plan_training_within(s->arena, s->graph, options, 0, 1),
+             "training of a whole batch in little memory", s->count + 2, mutants);
+}
+
 void check_programs(Check *check) {
   const Sample *s = &check->sample;
   const char *wanted = getenv("MUTANTS");
@@ -301,7 +311,7 @@ void check_programs(Check *check) {
   Arena *arena = s->arena;
   const Graph *graph = s->graph;
   check_plan(check, plan_inference(arena, graph, FUSE_ALL, 1, 0), "inference", 1, mutants);
-  Plan *whole = plan_inference(arena, graph, FUSE_ALL, 1, s->count + 2);
+  Plan *whole = plan_new(arena, graph, PLAN_INFERENCE, sample_together(s));
   if (whole->together) check_plan(check, whole, "inference of a whole batch", s->count + 2, mutants);
   check_plan(check, plan_inference(arena, graph, FUSE_ALL, lanes, 0), "inference, interleaved", s->count + 2,
              mutants);
@@ -309,6 +319,7 @@ void check_programs(Check *check) {
   check_plan(check, plan_training(arena, graph, FUSE_ALL, 1), "training", s->count + 2, mutants);
   Plan *interleaved = plan_training(arena, graph, FUSE_ALL, lanes);
   if (interleaved->images > 1) check_plan(check, interleaved, "training, interleaved", s->count + 2, mutants);
-  check_plan(check, plan_training_within(arena, graph, FUSE_ALL, 1, 0, 1), "training in little memory",
-             s->count + 2, mutants);
+  check_plan(check, plan_training_within(arena, graph, (PlanOptions){.fusing = FUSE_ALL}, 0, 1),
+             "training in little memory", s->count + 2, mutants);
+  check_training_together(check, mutants);
 }

@@ -290,3 +290,20 @@ double sample_loss(const Sample *sample, const GraphRun *run) {
     for (int64_t n = 0; n < sample->count; n++) sum += run->value[sample->training.loss[i]->id][n];
   return sum;
 }
+
+static bool always(const void *costs, const Node *node, int64_t batch) {
+  (void)costs;
+  (void)node;
+  (void)batch;
+  return true;
+}
+
+PlanOptions sample_together(const Sample *s) {
+  return (PlanOptions){.fusing = FUSE_ALL, .whole_batch = s->count + 2, .pays = always};
+}
+
+bool plan_any_together(const Plan *plan) {
+  for (int i = 0; plan->whole_batch && i < plan->graph->nodes.n; i++)
+    if (plan->whole_batch[i]) return true;
+  return false;
+}

@@ -36,5 +36,8 @@ GraphRun sample_train(const Sample *, const double *weights,
 /* How far each gradient moves when the values of the net and of its backward pass are rounded to floats: at
    most, in some draws. */
 const double *sample_round(const Sample *, const double *gradients);
+/* A plan's options: all images at once through every layer that can compute them so. */
+PlanOptions sample_together(const Sample *);
+bool plan_any_together(const Plan *); /* is there such a layer? */
 double sample_loss(const Sample *, const GraphRun *);
 #endif

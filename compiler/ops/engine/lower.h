@@ -33,6 +33,8 @@ typedef struct Kernel {
 bool kernel_whole_batch(
     const Kernel *); /* its value is one of each image, and it computes them all at once */
 
+enum { TOGETHER_WEIGHTS = 1 << 14 }; /* of dense layers that may be: fewer stay in the first caches */
+
 typedef enum BindKind {
   BIND_VALUE,  /* the value of `node`: [h][w][c]; in a nest for all images the values of all: [batch][h][w][c]
                 */

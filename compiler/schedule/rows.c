@@ -1,0 +1,74 @@
+// rows.c: which layers are computed for all images of a batch at once: by what weights, their gradients and
+// values cost from where they lie.
+// SPDX-License-Identifier: Apache-2.0
+#include "base/number.h"
+#include "schedule/schedule.h"
+#include "schedule/winograd.h"
+
+enum { FEWEST_IMAGES = 8 }; /* of a large dense layer in training */
+/* Of the predicted time image by image: phases of images end before and begin after it. A gradient of weights
+ * wants values of the forward pass, too, which then are kept, not computed again. */
+static const double WORTH = 0.9, WORTH_KEEPING = 0.7;
+
+static bool one_by_one(const Correlation *k) { return k->stride[0] == 1 && k->stride[1] == 1; }
+
+static Cycles by_winograd(const RowsCosts *c, const Node *node, const Correlation *k, int m, int64_t batch) {
+  return node->op->family == FAMILY_CONV_WEIGHTS
+             ? cost_winograd_weights(c->target, k, m)
+             : cost_winograd(c->target, k, m, c->training ? batch : 0, c->weight_bytes);
+}
+
+static Cycles directly(const RowsCosts *c, const Node *node, const Correlation *k, int64_t batch) {
+  if (node->op->family == FAMILY_CONV_WEIGHTS) return cost_weights(c->target, k);
+  Cycles cycles = correlation_spreads(node) && !one_by_one(k) ? cost_phases(c->target, k, c->weight_bytes)
+                                                              : cost_direct(c->target, k, c->weight_bytes);
+  if (c->training)
+    cycles.total += c->target->rates->packed_point * (double)cycles.weight_bytes / 4 / (double)batch;
+  return cycles;
+}
+
+Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
+  const Correlation own = correlation_of(node), k = one_by_one(&own) ? correlation_gathering(node) : own;
+  const bool weights = node->op->family == FAMILY_CONV_WEIGHTS;
+  Cycles best = directly(c, node, &k, batch);
+  const bool winograd = !winograd_refused_for(c->arena, c->target, c->exact, &k);
+  for (int m = k.kernel[0] == 3 ? 4 : 2; m >= 2 && winograd; m -= 2) {
+    const Cycles cycles = by_winograd(c, node, &k, m, batch);
+    if (cycles.total < best.total) best = cycles;
+  }
+  if (weights) best.total += cost_gradient_sums(c->target, &k, c->weight_bytes);
+  return best;
+}
+
+Cycles rows_together(const RowsCosts *c, const Node *node, int64_t batch) {
+  const Correlation k = correlation_of(node);
+  return node->op->family == FAMILY_CONV_WEIGHTS
+             ? cost_rows_weights(c->target, &k, batch, c->weight_bytes)
+             : cost_rows(c->target, &k, correlation_spreads(node), c->training, batch, c->weight_bytes);
+}
+
+/* What a kernel keeps on the stack: the large side's panel of an image, a panel of weights or their gradients
+ * for a vector of input channels. */
+static bool fits_stack(const Target *t, const Correlation *k) {
+  const int64_t width = 8 * (int64_t)t->lanes, taps = k->kernel[0] * k->kernel[1];
+  return bounded_product(width, k->large.h * k->large.w) <= t->blocking.rows_panel &&
+         bounded_product(width * t->lanes, taps) <= 2 * t->blocking.rows_panel;
+}
+
+static bool conv_pays(const RowsCosts *c, const Node *node, int64_t batch) {
+  const Correlation k = correlation_of(node);
+  const double worth = node->op->family == FAMILY_CONV_WEIGHTS ? WORTH_KEEPING : WORTH;
+  return batch > 1 && !correlation_near_limits(&k) && fits_stack(c->target, &k) &&
+         rows_together(c, node, batch).total < worth * rows_alone(c, node, batch).total;
+}
+
+bool rows_pay(const void *rows_costs, const Node *node, int64_t batch) {
+  const RowsCosts *costs = rows_costs;
+  switch (node->op->family) {
+  case FAMILY_DENSE:
+  case FAMILY_DENSE_INPUT:
+  case FAMILY_DENSE_WEIGHTS:
+    return costs->training ? batch >= FEWEST_IMAGES : dense_pays_together(costs, batch);
+  default: return conv_pays(costs, node, batch);
+  }
+}
