@@ -255,7 +255,7 @@ static bool feeds_sum(Arena *arena, const Graph *graph, const Node *from) {
   for (int i = from->id + 1; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     for (int k = 0; k < node->nin; k++) reached[i] = reached[i] || reached[node->in[k]->id];
-    if (reached[i] && node_macs(node)) return true;
+    if (reached[i] && !node->op->map_eval && node->op->family != FAMILY_ALIAS) return true;
   }
   return false;
 }
