@@ -122,10 +122,15 @@ static int64_t aligned(int64_t bytes) {
   return (bytes + SPACE_ALIGNMENT - 1) / SPACE_ALIGNMENT * SPACE_ALIGNMENT;
 }
 
-static int64_t scratch_of(const Lower *lower) {
+static bool is_used(const Lower *lower, int buffer) {
+  return lower->b->buf[buffer]->place < STACK && nest_uses(lower->b, buffer);
+}
+
+/* Of the buffers before that one. What the nest does not use takes no room. */
+static int64_t scratch_before(const Lower *lower, int buffer) {
   int64_t bytes = 0;
-  for (int i = 0; i < lower->b->nbufs; i++)
-    if (lower->b->buf[i]->place < STACK && lower_binding(lower, i)->kind == BIND_SCRATCH)
+  for (int i = 0; i < buffer; i++)
+    if (is_used(lower, i) && lower_binding(lower, i)->kind == BIND_SCRATCH)
       bytes += aligned(buf_bytes(lower->b->buf[i]));
   return bytes;
 }
@@ -143,7 +148,7 @@ static void lower_call(const Lowering *l, Kernel *kernel, bool team) {
   lower_versions(l, kernel, &call);
   for (int t = 0; t < p->ntargets; t++) {
     Version *version = &call.version[t];
-    version->scratch = scratch_of(version->lower);
+    version->scratch = scratch_before(version->lower, version->lower->b->nbufs);
     version->shared = call.team && team_shares(version->lower->b->main->body);
   }
   vec_push(l->arena, p->calls, call);
@@ -223,10 +228,7 @@ static Place value_place(const Lowering *l, const Node *node, int target) {
 }
 
 static Place scratch_place(const KernelCall *call, const Version *version, int buffer) {
-  int64_t from = call->scratch_from;
-  for (int i = 0; i < buffer; i++)
-    if (version->lower->b->buf[i]->place < STACK && lower_binding(version->lower, i)->kind == BIND_SCRATCH)
-      from += aligned(buf_bytes(version->lower->b->buf[i]));
+  const int64_t from = call->scratch_from + scratch_before(version->lower, buffer);
   return contiguous(SPACE_ARENA, 0, from, 0, buf_bytes(version->lower->b->buf[buffer]));
 }
 
@@ -262,8 +264,8 @@ static void place_arguments(const Lowering *l, KernelCall *call, int target) {
   version->argument = NEW_ARRAY(l->arena, Operand, nest->nbufs + 1);
   for (int i = 0; i < nest->nbufs; i++) {
     Operand *argument = &version->argument[i];
-    argument->used = nest->buf[i]->place < STACK && nest_uses(nest, i);
-    if (nest->buf[i]->place >= STACK) continue;
+    argument->used = is_used(version->lower, i);
+    if (!argument->used) continue;
     argument->binding = lower_binding(version->lower, i);
     argument->place = place_of(l, call, target, i);
     argument->repeated = argument->place.space == SPACE_BATCH && call->how == CALL_LANES;

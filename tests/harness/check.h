@@ -25,6 +25,7 @@ typedef struct Check {
   bool rows;         /* values have a leading axis: images are not interleaved */
   double *gradients; /* eval's; NULL without a train block */
   GraphRun forward;  /* eval's runs: inference, training */
+  GraphRun far;      /* special: inference, see sample_infer_far */
   GraphRun training;
 } Check;
 
@@ -37,7 +38,7 @@ void report(bool ok, const Check *, const char *what, double error, double limit
 void report_error(const Check *, const char *what, double error, double limit); /* ok if error <= limit */
 
 /* The error of outputs in floats: of the first `count` images of each output. */
-double outputs_error(const Check *, const Graph *, const GraphRun *, float *const *output);
+double outputs_error(const Check *, float *const *output);
 /* The error of loss, gradients and outputs; each parameter is held against its own scale. */
 double training_error(const Check *, float loss, const float *gradients, float *const *output);
 /* What counts as nothing in a gradient: `part` of the size of the terms that are summed up to it. */

@@ -185,7 +185,7 @@ static void check_infer(const Check *check, void *library, const char *targets, 
   float **output = new_outputs(s);
   if (threads_of(library)) threads_of(library)(1);
   infer(s->weights, s->input, output);
-  report_error(check, what, outputs_error(check, s->graph, &check->forward, output), check->limits.tolerance);
+  report_error(check, what, outputs_error(check, output), check->limits.tolerance);
   if (by_threads(level) && !forced) check_infer_threads(check, what, library, infer, output);
 }
 
@@ -354,7 +354,7 @@ static void check_foreign_file(const Check *check, const Target *target, const c
   }
   float **output = NEW_ARRAY(s->arena, float *, outputs + 1);
   for (int o = 0; o < outputs; o++) output[o] = (float *)(void *)(out + bare.infer_at[o]);
-  report_error(check, what, outputs_error(check, s->graph, &check->forward, output), check->limits.tolerance);
+  report_error(check, what, outputs_error(check, output), check->limits.tolerance);
   if (!check->gradients) return;
   for (int o = 0; o < outputs; o++) output[o] = (float *)(void *)(out + bare.train_at[o]);
   const float loss = *(float *)(void *)(out + bare.loss_at);

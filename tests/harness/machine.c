@@ -139,6 +139,11 @@ static bool bind(Machine *m, Run *run, int c, const Version *version, int i, int
   const bool once = m->program->calls.data[c].how == CALL_ONCE;
   const int shard = once ? 0 : (int)(image * m->program->shards / m->images);
   int64_t room = INT64_MAX;
+  if (!operand
+           ->used) { /* C has no such parameter; the interpreter clears it, and computes names without uses */
+    run->mem[i] = NEW_ARRAY(m->arena, double, buf_room(buf, 0));
+    return true;
+  }
   switch (binding->kind) {
   case BIND_PACK:
   case BIND_TABLE: run->mem[i] = constant_of(m, c, binding, buf); break;

@@ -2,6 +2,7 @@
  * variances are positive. */
 // SPDX-License-Identifier: Apache-2.0
 #include "sample.h"
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -244,6 +245,32 @@ static GraphRun run_of(const Sample *sample, const double *weights) {
 
 GraphRun sample_infer(const Sample *sample) {
   GraphRun run = run_of(sample, sample->weights_double);
+  graph_run(sample->arena, sample->graph, &run);
+  return run;
+}
+
+static bool feeds_sum(Arena *arena, const Graph *graph, const Node *from) {
+  bool *reached = NEW_ARRAY(arena, bool, graph->nodes.n);
+  reached[from->id] = true;
+  for (int i = from->id + 1; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    for (int k = 0; k < node->nin; k++) reached[i] = reached[i] || reached[node->in[k]->id];
+    if (reached[i] && !node->op->map_eval && node->op->family != FAMILY_ALIAS) return true;
+  }
+  return false;
+}
+
+static void hide_far(void *context, const Node *node, double *value, int64_t n) {
+  const Sample *sample = context;
+  if (!feeds_sum(sample->arena, sample->graph, node)) return;
+  for (int64_t i = 0; i < n; i++)
+    if (isfinite(value[i]) && fabs(value[i]) > (double)FLT_MAX / 2) value[i] = NAN;
+}
+
+GraphRun sample_infer_far(const Sample *sample) {
+  GraphRun run = run_of(sample, sample->weights_double);
+  run.made = hide_far;
+  run.context = (void *)(uintptr_t)sample;
   graph_run(sample->arena, sample->graph, &run);
   return run;
 }

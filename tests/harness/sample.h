@@ -31,6 +31,9 @@ void sample_spoil(Sample *, uint64_t seed); /* NaN, infinities, zeros of both si
                                                the inputs of floats: an image of each kind */
 double sample_number(uint64_t *state);      /* uniform in [0, 1) */
 GraphRun sample_infer(const Sample *);      /* eval in double */
+/* Where a value that sums depend on is beyond half of what floats hold, it is NaN: in floats such a sum may
+ * be infinite on the way to what double holds. */
+GraphRun sample_infer_far(const Sample *);
 GraphRun sample_train(const Sample *, const double *weights,
                       double *gradients); /* forward and backward in double */
 /* How far each gradient moves when the values of the net and of its backward pass are rounded to floats: at

@@ -125,15 +125,18 @@ static int best_first(const void *a, const void *b) {
   return (x->label > y->label) - (x->label < y->label);
 }
 
-static double length_shared(double a0, double a1, double b0, double b1) {
-  const double from = a0 > b0 ? a0 : b0, to = a1 < b1 ? a1 : b1;
+static float length_shared(float a0, float a1, float b0, float b1) {
+  const float from = a0 > b0 ? a0 : b0, to = a1 < b1 ? a1 : b1;
   return to > from ? to - from : 0;
 }
 
-static double overlap(const double *a, const double *b) {
-  const double shared = length_shared(a[0], a[2], b[0], b[2]) * length_shared(a[1], a[3], b[1], b[3]),
-               both = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared;
-  return shared > 0 ? shared / both : 0;
+/* In floats, as generated code has it: areas that are too small or too large for one decide nothing. */
+static double overlap(const double *box, const double *other) {
+  float a[BOX], b[BOX];
+  for (int c = 0; c < BOX; c++) a[c] = (float)box[c], b[c] = (float)other[c];
+  const float shared = length_shared(a[0], a[2], b[0], b[2]) * length_shared(a[1], a[3], b[1], b[3]),
+              both = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared;
+  return shared > 0 ? (double)(shared / both) : 0;
 }
 
 typedef struct Suppression {
@@ -180,7 +183,7 @@ static void suppress(const Suppression *s, const double *boxes, const double *sc
 /* As the generated code has them. */
 static double in_float(const Node *node, const char *name) { return (double)(float)arg_number(node, name); }
 
-/* Of rows of yolo: corners of the boxes, and objectness times class. */
+/* Of rows of yolo: corners of the boxes, and objectness times class; tiny products are equal as floats. */
 static void run_rows(const Suppression *s, const double *rows, double *out) {
   Arena *arena = arena_new();
   double *boxes = NEW_ARRAY(arena, double, s->rows *BOX),
@@ -189,7 +192,7 @@ static void run_rows(const Suppression *s, const double *rows, double *out) {
     const double *row = rows + i * (YOLO_CLASSES + s->classes);
     for (int c = 0; c < BOX; c++) boxes[i * BOX + c] = row[c % 2] + (c < 2 ? -.5 : .5) * row[YOLO_W + c % 2];
     for (int64_t c = 0; c < s->classes; c++)
-      scores[i * s->classes + c] = row[YOLO_OBJECT] * row[YOLO_CLASSES + c];
+      scores[i * s->classes + c] = (double)(float)(row[YOLO_OBJECT] * row[YOLO_CLASSES + c]);
   }
   suppress(s, boxes, scores, out);
   arena_free(arena);
