@@ -155,6 +155,7 @@ void view_set(View *, int d, int axis);                                  /* dime
 View *view_reshape(ModelImport *, const View *, int rank, const int64_t *size);
 View *view_permute(ModelImport *, const View *, const int *from, int rank);
 View *view_without(ModelImport *, const View *, const bool *drop);
+View *view_split_channels(ModelImport *, const View *, int64_t n); /* NULL: a dimension has both parts */
 /* A value whose positions are some dimensions of a view, in the order of `pos`, and whose channels are
  * others; with any_order the positions may be brought into another order first. */
 Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);

@@ -170,24 +170,50 @@ static Value *join(ModelImport *im, int n, Value **in, int axis) {
   return all;
 }
 
-/* With the joined dimension as channels, whatever it was before. */
+/* How values are laid out to be joined. */
+typedef struct Join {
+  int chan, npos, pos[MOST_DIMS];
+} Join;
+
+/* As the first one is in memory: the joined dimension as channels, or else another one as channels and the
+ * joined one as positions. */
+static Join join_layout(const ModelImport *im, const OnnxNode *node, int axis) {
+  const View *first = im->item[node->in[0]].view;
+  Join last = {.chan = axis}, other = {.chan = -1};
+  const int c = first->value->shape.rank - 1;
+  for (int d = 1; d < first->rank; d++) {
+    const Factors *along = &first->along[d];
+    const bool channels = d != axis && along->n && along->f[along->n - 1].axis == c;
+    if (d != axis && (first->size[d] > 1 || (axis == 1 && first->rank == 4))) last.pos[last.npos++] = d;
+    if (channels && other.chan < 0) other.chan = d;
+    else if (d == axis || first->size[d] > 1) other.pos[other.npos++] = d;
+  }
+  bool as_is = true;
+  for (int i = 0; i < node->nin; i++) {
+    int dims[MOST_DIMS];
+    memcpy(dims, last.pos, sizeof dims);
+    dims[last.npos] = axis;
+    as_is = as_is && in_memory_order(im->item[node->in[i]].view, last.npos + 1, dims);
+  }
+  return as_is || other.chan < 0 ? last : other;
+}
+
 static View *join_laid(ModelImport *im, const OnnxNode *node, int axis, Value **in) {
   const View *first = im->item[node->in[0]].view;
-  int pos[MOST_DIMS], npos = 0;
-  for (int d = 1; d < first->rank; d++)
-    if (d != axis && (first->size[d] > 1 || (axis == 1 && first->rank == 4))) pos[npos++] = d;
+  Join join_as = join_layout(im, node, axis);
+  int along = join_as.npos; /* of the values that are laid out */
+  for (int k = 0; k < join_as.npos; k++)
+    if (join_as.pos[k] == axis) along = k;
   for (int i = 0; i < node->nin; i++) {
     const View *x = im->item[node->in[i]].view;
-    const int c = x->value->shape.rank - 1;
-    for (int f = 0; f < x->along[axis].n; f++)
-      if (x->along[axis].f[f].axis != c && c > 0) return no(im, "a concat over positions");
-    in[i] = lay(im, x, 1, &axis, npos, pos, false);
+    in[i] = lay(im, x, 1, &join_as.chan, join_as.npos, join_as.pos, false);
     if (!in[i]) return NULL;
-    for (int a = 0; a < npos; a++)
-      if (in[i]->shape.dim[a] != in[0]->shape.dim[a]) return no(im, "a concat of different sizes");
+    for (int a = 0; a <= join_as.npos; a++)
+      if (a != along && in[i]->shape.dim[a] != in[0]->shape.dim[a])
+        return no(im, "a concat of different sizes");
   }
-  Value *v = join(im, node->nin, in, npos);
-  return view_laid(im, first, v, axis, npos, pos);
+  Value *v = join(im, node->nin, in, along);
+  return view_laid(im, first, v, join_as.chan, join_as.npos, join_as.pos);
 }
 
 /* The same tensor, with one axis of the value along each dimension. */

@@ -282,6 +282,31 @@ case("powers", [
     {"x": [1, 3, 4, 5]}, "y",
     {"half": np.array(-0.5, np.float32), "third": np.array(3, np.float32),
      "limit": np.array(1.25, np.float32), "shift": (3, 1, 1)}, opset=20)
+case("heads", [
+    node("Conv", "x w1", "a"), node("MaxPool", "a", "b", kernel_shape=[2, 2], strides=[2, 2]),
+    node("Reshape", "a flat", "c"), node("Reshape", "b flat", "d"), node("Concat", "c d", "e", axis=2),
+    node("Split", "e sizes", "f classes", axis=1), node("Reshape", "f sides", "g"),
+    node("Transpose", "g", "h", perm=[0, 2, 1, 3]), node("Softmax", "h", "i", axis=1),
+    node("Conv", "i bins", "j"), node("Reshape", "j four", "k"), node("Split", "k", "left right", axis=1),
+    node("Sub", "cell left", "l"), node("Add", "cell right", "m"), node("Concat", "l m", "n", axis=1),
+    node("Sigmoid", "classes", "o"), node("Concat", "n o", "y", axis=1)], {"x": [1, 3, 4, 6]}, "y",
+    {"w1": (23, 3, 1, 1), "flat": numbers(1, 23, -1), "sizes": numbers(20, 3), "sides": numbers(1, 4, 5, -1),
+     "bins": np.arange(5, dtype=f32).reshape(1, 5, 1, 1), "four": numbers(1, 4, -1), "cell": (1, 2, 30)})
+case("anchors", [
+    node("Conv", "x w1", "a"), node("MaxPool", "a", "b", kernel_shape=[2, 2], strides=[2, 2]),
+    node("Conv", "b w2", "c"), node("Reshape", "a large", "d"),
+    node("Transpose", "d", "e", perm=[0, 1, 3, 4, 2]), node("Sigmoid", "e", "f"),
+    node("Split", "f sizes", "g h", axis=4), node("Add", "g grid", "i"), node("Mul", "i h", "j"),
+    node("Slice", "f start end axis", "k"), node("Concat", "j k", "l", axis=4), node("Reshape", "l rows", "m"),
+    node("Reshape", "c small", "n"), node("Transpose", "n", "o", perm=[0, 1, 3, 4, 2]),
+    node("Reshape", "o rows", "p"), node("Concat", "m p", "y", axis=1)], {"x": [1, 3, 4, 6]}, "y",
+    {"w1": (8, 3, 1, 1), "w2": (6, 8, 1, 1), "large": numbers(1, 2, 4, 4, 6), "small": numbers(1, 2, 3, 2, 3),
+     "sizes": numbers(2, 2), "grid": (1, 2, 4, 6, 2), "start": numbers(3), "end": numbers(4),
+     "axis": numbers(4), "rows": numbers(1, -1, 3)}, last=("y",))
+case("joined", [
+    node("Conv", "x w1", "a"), node("Conv", "x w2", "b"), node("Flatten", "a", "c"), node("Flatten", "b", "d"),
+    node("Concat", "c d", "e", axis=1), node("Gemm", "e w3", "y", transB=1)], {"x": [1, 3, 4, 5]}, "y",
+    {"w1": (4, 3, 1, 1), "w2": (2, 3, 3, 3), "w3": (3, 92)})
 
 
 def bad(name, data):
