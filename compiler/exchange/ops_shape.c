@@ -134,23 +134,6 @@ static bool joins_channels(const ModelImport *im, const OnnxNode *node, int axis
   return true;
 }
 
-/* The axis of values, in whatever layout they have in common, that a dimension is; -1: none. */
-static int joined_axis(const ModelImport *im, const OnnxNode *node, int axis) {
-  int k = 0; /* the first of more than one element */
-  while (k + 1 < node->nin && im->item[node->in[k]].view->along[axis].n == 0) k++;
-  const View *first = im->item[node->in[k]].view;
-  const int rank = first->value->shape.rank;
-  if (first->along[axis].n != 1) return -1;
-  const int a = first->along[axis].f[0].axis;
-  for (int i = 0; i < node->nin; i++) {
-    const View *x = im->item[node->in[i]].view;
-    if (a < 0 || x->value->shape.rank != rank || !factors_whole(&x->along[axis], x->value, a)) return -1;
-    for (int d = 0; d < x->rank; d++)
-      if (d != axis && !factors_equal(&x->along[d], &first->along[d])) return -1;
-  }
-  return a;
-}
-
 /* Values joined along an axis; at most MOST_JOINED by a statement. */
 static Value *join(ModelImport *im, int n, Value **in, int axis) {
   static const char *const words[2][2] = {{"length", ""}, {"height", "width"}};
@@ -168,6 +151,39 @@ static Value *join(ModelImport *im, int n, Value **in, int axis) {
                : emit(im, k, part, shape, "concat(%%*)");
   }
   return all;
+}
+
+/* Values that lie alike, one behind the other along a dimension of their own: as channels. */
+static View *join_stacked(ModelImport *im, const OnnxNode *node, int axis, Value **in) {
+  const View *first = im->item[node->in[0]].view;
+  const int c = first->value->shape.rank - 1;
+  for (int i = 0; i < node->nin; i++) {
+    const View *x = im->item[node->in[i]].view;
+    if (x->size[axis] != 1 || !shape_equal(x->value->shape, first->value->shape)) return NULL;
+    for (int d = 0; d < x->rank; d++)
+      if (x->size[d] != first->size[d] || !factors_equal(&x->along[d], &first->along[d])) return NULL;
+  }
+  View *to = view_copy(im, first, join(im, node->nin, in, c));
+  to->size[axis] = node->nin;
+  to->along[axis] = factors_one(c, first->value->shape.dim[c], node->nin);
+  return to;
+}
+
+/* The axis of values, in whatever layout they have in common, that a dimension is; -1: none. */
+static int joined_axis(const ModelImport *im, const OnnxNode *node, int axis) {
+  int k = 0; /* the first of more than one element */
+  while (k + 1 < node->nin && im->item[node->in[k]].view->along[axis].n == 0) k++;
+  const View *first = im->item[node->in[k]].view;
+  const int rank = first->value->shape.rank;
+  if (first->along[axis].n != 1) return -1;
+  const int a = first->along[axis].f[0].axis;
+  for (int i = 0; i < node->nin; i++) {
+    const View *x = im->item[node->in[i]].view;
+    if (a < 0 || x->value->shape.rank != rank || !factors_whole(&x->along[axis], x->value, a)) return -1;
+    for (int d = 0; d < x->rank; d++)
+      if (d != axis && !factors_equal(&x->along[d], &first->along[d])) return -1;
+  }
+  return a;
 }
 
 /* How values are laid out to be joined. */
@@ -269,7 +285,10 @@ View *import_concat(ModelImport *im, const OnnxNode *node) {
   if (axis == 0) return no(im, "a concat over the batch");
   const int a =
       joins_channels(im, node, (int)axis) ? first->value->shape.rank - 1 : joined_axis(im, node, (int)axis);
-  if (a < 0) return join_laid(im, node, (int)axis, in);
+  if (a < 0) {
+    View *stacked = join_stacked(im, node, (int)axis, in);
+    return stacked ? stacked : join_laid(im, node, (int)axis, in);
+  }
   View *to = view_copy(im, first, join(im, node->nin, in, a));
   view_set(to, (int)axis, a);
   return to;

@@ -185,12 +185,17 @@ static Factors whole_axes(const Value *value, int n, const int *axis) {
   return all;
 }
 
-static Value *shuffled(ModelImport *im, Value *v, const Factors *pos, int npos, const Factors *c) {
+/* All positions where they are, and two parts of the channels in the other order. */
+static Value *shuffled(ModelImport *im, Value *v, const Factors *want) {
   const int last = v->shape.rank - 1;
-  bool whole = npos == last && c->n == 2 && c->f[0].axis == last && c->f[1].axis == last;
-  for (int k = 0; whole && k < npos; k++) whole = factors_whole(&pos[k], v, k);
-  if (!whole || c->f[0].inner != 1 || c->f[1].inner != c->f[0].size) return NULL;
-  return emit_one(im, v, v->shape, "channel_shuffle(%lld)", (long long)c->f[1].size);
+  Factors rest = {0}, before = {0};
+  for (int i = 0; i < want->n - 2; i++) factors_push(&rest, want->f[i]);
+  for (int axis = 0; axis < last; axis++) factors_push(&before, (Factor){axis, 1, v->shape.dim[axis]});
+  if (want->n < 2 || !factors_equal(&rest, &before)) return NULL;
+  const Factor a = want->f[want->n - 2], b = want->f[want->n - 1];
+  const bool both = a.axis == last && b.axis == last && a.size * b.size == v->shape.dim[last];
+  if (!both || a.inner != 1 || b.inner != a.size) return NULL;
+  return emit_one(im, v, v->shape, "channel_shuffle(%lld)", (long long)b.size);
 }
 
 static Value *to_space(ModelImport *im, Value *v, const Factors *pos, int npos, const Factors *c) {
@@ -258,12 +263,12 @@ static Value *moved(ModelImport *im, Value *v, const Factors *pos, int npos, con
   const Factors chw = whole_axes(v, last + 1, first);
   if (npos == 0 && last > 0 && factors_equal(c, &chw))
     return emit_one(im, v, shape_vector(shape_elements(v->shape)), "flatten(order=chw)");
-  Value *made = shuffled(im, v, pos, npos, c);
-  if (!made) made = to_space(im, v, pos, npos, c);
-  if (!made) made = to_depth(im, v, pos, npos, c);
   Factors want = {0};
   for (int k = 0; k < npos; k++) factors_append(&want, &pos[k]);
   factors_append(&want, c);
+  Value *made = shuffled(im, v, &want);
+  if (!made) made = to_space(im, v, pos, npos, c);
+  if (!made) made = to_depth(im, v, pos, npos, c);
   if (!made) made = parts_in_turn(im, v, &want);
   return made ? made : no(im, "needs a transpose of %s", shape_text(im->arena, v->shape));
 }

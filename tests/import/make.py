@@ -307,6 +307,30 @@ case("joined", [
     node("Conv", "x w1", "a"), node("Conv", "x w2", "b"), node("Flatten", "a", "c"), node("Flatten", "b", "d"),
     node("Concat", "c d", "e", axis=1), node("Gemm", "e w3", "y", transB=1)], {"x": [1, 3, 4, 5]}, "y",
     {"w1": (4, 3, 1, 1), "w2": (2, 3, 3, 3), "w3": (3, 92)})
+case("standardised", [
+    node("ReduceMean", "w1", "a", axes=[1, 2, 3]), node("Sub", "w1 a", "b"), node("Mul", "b b", "c"),
+    node("ReduceMean", "c", "d", axes=[1, 2, 3]), node("Add", "d small", "e"), node("Sqrt", "e", "f"),
+    node("Div", "b f", "g"), node("Conv", "x g", "h"), node("Clip", "sides zero", "i"),
+    node("Cast", "i", "j", to=7), node("Pad", "h j", "k"), node("Reshape", "w2 channels", "l"),
+    node("BatchNormalization", "l gain none none ones", "m m1 m2", training_mode=1),
+    node("Reshape", "m kernel", "n"), node("ReduceSumSquare", "w2", "o", axes=[1], keepdims=0),
+    node("ReduceMax", "o", "p"), node("Conv", "k n", "q"), node("Mul", "q p", "y")], {"x": [1, 3, 5, 6]}, "y",
+    {"w1": (4, 3, 3, 3), "small": f32(1e-5), "sides": np.array([0, 0, -1.5, 1, 0, 0, 2, 0], f32),
+     "zero": f32(0), "w2": (5, 4, 2, 2), "channels": numbers(1, 5, -1), "gain": (5,),
+     "none": np.zeros(5, f32), "ones": np.ones(5, f32), "kernel": numbers(5, 4, 2, 2)})
+case("response", [
+    node("Conv", "x w", "a"), node("ReduceL2", "a", "b", axes=[2, 3]), node("ReduceMean", "b", "c", axes=[1]),
+    node("Add", "c small", "d"), node("Div", "b d", "e"), node("Mul", "a e", "f"), node("Mul", "f gain", "g"),
+    node("Add", "g shift", "h"), node("Add", "a h", "y")], {"x": [1, 3, 5, 4]}, "y",
+    {"w": (6, 3, 1, 1), "small": f32(1e-6), "gain": (6, 1, 1), "shift": (6, 1, 1)})
+case("branches", [
+    node("Conv", "x w1", "a"), node("Conv", "x w2", "b"), node("Unsqueeze", "a axis", "c"),
+    node("Unsqueeze", "b axis", "d"), node("Concat", "c d", "e", axis=1),
+    node("ReduceSum", "e axis", "f", keepdims=0), node("GlobalAveragePool", "f", "g"),
+    node("Conv", "g w3", "h"), node("Reshape", "h apart", "i"), node("Softmax", "i", "j", axis=1),
+    node("Mul", "e j", "k"), node("ReduceSum", "k axis", "y", keepdims=0)], {"x": [1, 3, 5, 4]}, "y",
+    {"w1": (4, 3, 1, 1), "w2": (4, 3, 1, 1), "axis": numbers(1), "w3": (8, 4, 1, 1),
+     "apart": numbers(1, 2, 4, 1, 1)})
 
 
 def bad(name, data):
