@@ -2,7 +2,7 @@
 drawn anew, its statistics of batch normalization are those of noise, and it is written as a model of ONNX by
 each exporter that can."""
 # SPDX-License-Identifier: Apache-2.0
-import os, tempfile, warnings
+import os, shutil, tempfile, warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.gettempdir())
@@ -19,17 +19,19 @@ NETS = {
         ese_vovnet19b_dw nf_regnet_b0 convnextv2_atto poolformer_s12 edgenext_xx_small"""),
     "keras": (224, """VGG16 ResNet50V2 MobileNet MobileNetV2 MobileNetV3Small EfficientNetB0 DenseNet121
         NASNetMobile Xception"""),
+    "onnx": (224, """bvlc_alexnet densenet121 inception_v1 inception_v2 resnet50 shufflenet squeezenet vgg19
+        zfnet512"""),
 }
+EXPORTERS = {"keras": ["tf2onnx"], "onnx": ["light"]}  # "light": a model of onnx's own tests
 SIDES = {"inception_v3": 299, "Xception": 299, "yolov8n-cls": 224, "VGG16": 128}
 
 
 def nets():
     """(library, name, exporter)"""
-    for exporter in ("torch", "tf2onnx", "dynamo"):
+    for exporter in ("torch", "tf2onnx", "light", "dynamo"):
         for library, (_, names) in NETS.items():
-            for name in names.split():
-                if (library == "keras") == (exporter == "tf2onnx"):
-                    yield library, name, exporter
+            for name in names.split() if exporter in EXPORTERS.get(library, ["torch", "dynamo"]) else []:
+                yield library, name, exporter
 
 
 def side_of(library, name):
@@ -158,17 +160,27 @@ def write_keras(name, path):
 
 def load(library):
     """What all processes of the library's nets have in common."""
-    if library == "keras":
+    if library in EXPORTERS:
         return
     import onnxscript, torch
     torch.set_num_threads(1)
+    torch.backends.mha.set_fastpath_enabled(False)  # which has no form in ONNX
     __import__(library)
+
+
+def light(name):
+    """The path of a model of onnx's own tests without its suffix: weights are all the same, and what they
+    give is recorded."""
+    import onnx
+    return os.path.join(os.path.dirname(onnx.__file__), "backend", "test", "data", "light", "light_" + name)
 
 
 def write(library, name, exporter, path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if library == "keras":
+        if library == "onnx":
+            shutil.copy(light(name) + ".onnx", path)
+        elif library == "keras":
             write_keras(name, path)
         else:
             write_torch(library, name, exporter, path)

@@ -17,7 +17,7 @@ static Tensor *make(ModelImport *im, TensorType type, int rank, const int64_t *d
   }
   if (tensor_width(type) == 0) return no(im, "a constant of a type that is not read");
   im->computed += (size_t)n * (size_t)tensor_width(type);
-  if (im->computed > 8 * im->onnx->bytes + ((size_t)64 << 20)) return no(im, "constants that are too large");
+  if (im->computed > 8 * im->onnx->bytes + MOST_COMPUTED) return no(im, "constants that are too large");
   return tensor_new(im->arena, type, rank, dim);
 }
 

@@ -85,6 +85,8 @@ typedef struct ImportOutput {
   const View *view;
 } ImportOutput;
 
+#define MOST_COMPUTED                                                                                        \
+  ((size_t)1 << 30) /* bytes of constants, besides 8 times the file's: weights may be so */
 typedef struct ModelImport {
   Arena *arena;
   Diags *diags;

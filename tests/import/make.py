@@ -331,6 +331,21 @@ case("branches", [
     node("Mul", "e j", "k"), node("ReduceSum", "k axis", "y", keepdims=0)], {"x": [1, 3, 5, 4]}, "y",
     {"w1": (4, 3, 1, 1), "w2": (4, 3, 1, 1), "axis": numbers(1), "w3": (8, 4, 1, 1),
      "apart": numbers(1, 2, 4, 1, 1)})
+moments = lambda x, axes, gain, shift, out: [
+    node("ReduceMean", x, out + "1", axes=axes), node("Neg", out + "1", out + "2"),
+    node("Sub", f"{x} {out}1", out + "3"), node("Mul", f"{out}3 {out}3", out + "4"),
+    node("ReduceMean", out + "4", out + "5", axes=axes), node("Add", f"{out}5 small", out + "6"),
+    node("Sqrt", out + "6", out + "7"), node("Reciprocal", out + "7", out + "8"),
+    node("Mul", f"{out}8 {gain}", out + "9"), node("Mul", f"{x} {out}9", out + "x"),
+    node("Mul", f"{out}2 {out}9", out + "y"), node("Add", f"{out}y {shift}", out + "z"),
+    node("Add", f"{out}x {out}z", out)]
+case("grouped", [
+    node("Conv", "x w", "a"), node("Transpose", "a", "b", perm=[0, 2, 3, 1]), node("Reshape", "b five", "c"),
+    *moments("c", [1, 2, 4], "gg", "gb", "d"), node("Reshape", "d four", "e"),
+    *moments("e", [1, 2], "ig", "ib", "f"), *moments("f", [-1], "lg", "lb", "y")], {"x": [1, 3, 5, 4]}, "y",
+    {"w": (6, 3, 1, 1), "five": numbers(1, 5, 4, 3, 2), "small": f32(1e-3), "gg": (1, 1, 1, 3, 2),
+     "gb": (1, 1, 1, 3, 2), "four": numbers(1, 5, 4, 6), "ig": (1, 1, 1, 6), "ib": (1, 1, 1, 6),
+     "lg": (1, 1, 1, 6), "lb": (6,)}, last=("y",))
 
 
 def bad(name, data):
