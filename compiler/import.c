@@ -232,9 +232,11 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
   for (int i = 0; i < im->statements.n; i++) {
     const Node *node = graph->nodes.data[inputs + i];
     const Statement *s = im->statements.data[i];
-    if (!shape_equal(node->shape, s->out->shape))
+    Shape wanted = s->out->shape;
+    wanted.regions = s->out->regions;
+    if (!shape_equal(node->shape, wanted))
       return arena_printf(arena, "%s gives %s, and the model has %s there", s->call,
-                          shape_text(arena, node->shape), shape_text(arena, s->out->shape));
+                          shape_text(arena, node->shape), shape_text(arena, wanted));
   }
   for (int w = 0; w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];

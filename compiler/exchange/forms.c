@@ -346,6 +346,11 @@ static void form_maxpool(ModelImport *im, OnnxNode *node) {
   onnx_set_ints(im->arena, node, "pads", 2 * axes, sides);
 }
 
+/* Which picture a region is of: there is one. Where it is no constant it is not asked. */
+static void form_regions(const ModelImport *im, OnnxNode *node) {
+  if (is(node, "RoiAlign") && node->nin > 2 && node->in[2] && !im->item[node->in[2]].constant) node->nin = 2;
+}
+
 void canonical(ModelImport *im) {
   for (int i = 0; i < im->onnx->nnodes; i++) {
     OnnxNode *node = &im->onnx->node[i];
@@ -363,5 +368,6 @@ void canonical(ModelImport *im) {
     form_moments(im, node);
     form_length(im, node);
     form_maxpool(im, node);
+    form_regions(im, node);
   }
 }

@@ -33,6 +33,7 @@ typedef struct Value { /* what a statement makes, or an input */
   const char *affine; /* the layer whose weight and bias still take in factors and constants a channel */
   Prepared *prepared; /* what still does, right behind an input */
   int reads;
+  int64_t regions; /* 0, or so many of that shape, which are ONNX's batch */
 } Value;
 struct Statement {
   const char *call; /* %1, %2, ...: the values behind the current one */
@@ -132,6 +133,7 @@ bool given(const OnnxNode *, int input);                                     /* 
 Value *emit(ModelImport *, int nin, Value *const *in, Shape, const char *call, ...)
     __attribute__((format(printf, 5, 6)));
 Value *emit_one(ModelImport *, Value *, Shape, const char *call, ...) __attribute__((format(printf, 4, 5)));
+void value_of_regions(ModelImport *, Value *, int64_t regions); /* so many of its shape */
 View *map_view(ModelImport *, const View *, const char *call, ...) __attribute__((format(printf, 3, 4)));
 const char *number_text(Arena *, double); /* as the program has it */
 

@@ -280,6 +280,7 @@ static View *both_laid(ModelImport *im, const View *a, const View *b, const char
 static View *two_values(ModelImport *im, const View *x, const View *y, const char *word) {
   const int rank = x->rank > y->rank ? x->rank : y->rank;
   const View *a = align(im, x, rank), *b = align(im, y, rank);
+  if (x->value->regions != y->value->regions) return no(im, "a value of regions beside one of the picture");
   for (int d = 0; d < rank; d++)
     if (a->size[d] != b->size[d] && a->size[d] != 1 && b->size[d] != 1)
       return no(im, "two values whose sizes do not fit");

@@ -55,7 +55,13 @@ def functions():
                                  attribute_protos=slope)]
 
 
-def in_memory(array, last):
+TABLES = ("boxes", "rows")  # whose first dimension is no batch
+
+
+def in_memory(key, array, last):
+    if key in TABLES:
+        return np.ascontiguousarray(array)
+    last = key in last
     one = array[0] if array.ndim > 1 else array
     if one.ndim > 1 and not last:
         one = np.moveaxis(one, 0, -1)
@@ -72,12 +78,14 @@ def make(name):
     for key, shape in inputs.items():
         sizes = [n or (1 if d == 0 else d + 4) for d, n in enumerate(shape)]
         feed[key] = random.standard_normal(sizes).astype(np.float32)
+        if key == "boxes":
+            feed[key] = np.sort(np.abs(6 * feed[key]).reshape(-1, 2, 2), axis=1).reshape(-1, 4)
     session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
     for k, (key, array) in enumerate(feed.items()):
-        np.save(f"{path}.in{k}.npy", in_memory(array, key in last))
+        np.save(f"{path}.in{k}.npy", in_memory(key, array, last))
     outputs = [key for key in outputs if key != "label"]  # which is left out
     for k, (key, array) in enumerate(zip(outputs, session.run(outputs, feed))):
-        np.save(f"{path}.out{k}.npy", in_memory(array, key in last))
+        np.save(f"{path}.out{k}.npy", in_memory(key, array, last))
 
 
 f32, i64 = np.float32, np.int64
@@ -346,6 +354,15 @@ case("grouped", [
     {"w": (6, 3, 1, 1), "five": numbers(1, 5, 4, 3, 2), "small": f32(1e-3), "gg": (1, 1, 1, 3, 2),
      "gb": (1, 1, 1, 3, 2), "four": numbers(1, 5, 4, 6), "ig": (1, 1, 1, 6), "ib": (1, 1, 1, 6),
      "lg": (1, 1, 1, 6), "lb": (6,)}, last=("y",))
+case("regions", [
+    node("Conv", "x w1", "a"), node("RoiAlign", "a boxes index", "b", output_height=3, output_width=2,
+                                    sampling_ratio=2, spatial_scale=0.5),
+    node("RoiAlign", "x boxes index", "c", output_height=3, output_width=2, sampling_ratio=1,
+         coordinate_transformation_mode="output_half_pixel"),
+    node("Concat", "b c", "d", axis=1), node("Conv", "d w2", "e"), node("Relu", "e", "f"),
+    node("Flatten", "f", "g"), node("Gemm", "g w3", "rows", transB=1)],
+    {"x": [1, 3, 8, 9], "boxes": [5, 4]}, "rows",
+    {"w1": (4, 3, 1, 1), "index": numbers(0, 0, 0, 0, 0), "w2": (6, 7, 1, 1), "w3": (3, 36)})
 
 
 def bad(name, data):
