@@ -1,6 +1,6 @@
-"""zoo.py: nets of others as they are, with random weights: of torchvision, timm, Ultralytics and Keras. Each is
-drawn anew, its statistics of batch normalization are those of noise, and it is written as a model of ONNX by
-each exporter that can."""
+"""zoo.py: nets of others as they are, with random weights: of torchvision, timm, Ultralytics and Keras, and
+the light models of onnx's own tests. Each is drawn anew, its statistics of batch normalization are those of
+noise, and it is written as a model of ONNX by each exporter that can."""
 # SPDX-License-Identifier: Apache-2.0
 import os, shutil, tempfile, warnings
 
@@ -66,7 +66,8 @@ def with_anchors(net):
         def __init__(self, head):
             super().__init__()
             self.i, self.f, self.type, self.stride = head.i, head.f, head.type, head.stride
-            self.m = torch.nn.ModuleList(torch.nn.Conv2d(part[0].conv.in_channels, 255, 1) for part in head.cv2)
+            channels = [part[0].conv.in_channels for part in head.cv2]
+            self.m = torch.nn.ModuleList(torch.nn.Conv2d(n, 255, 1) for n in channels)
 
         def forward(self, x):
             rows = []

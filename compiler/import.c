@@ -356,8 +356,10 @@ static void write_tflite(Importing *m, Span at, const TflProgram *made) {
 /* True: it was such a model, whatever became of it. */
 static bool import_tflite(Importing *m, Span at) {
   size_t n;
+  uint8_t begin[8];
+  if (!tflite_is(begin, file_begin(m->model, begin, sizeof begin))) return false;
   const char *why = NULL, *bytes = file_read(m->arena, m->model, &n, &why);
-  if (!bytes || !tflite_is((const uint8_t *)bytes, n)) return false;
+  if (!bytes) return false;
   const TflProgram *made = tflite_import(m->arena, m->diags, at, m->model, m->options.net,
                                          roundings[m->rounding], (const uint8_t *)bytes, n);
   if (made) write_tflite(m, at, made);

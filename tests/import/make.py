@@ -305,14 +305,16 @@ case("anchors", [
     node("Conv", "b w2", "c"), node("Reshape", "a large", "d"),
     node("Transpose", "d", "e", perm=[0, 1, 3, 4, 2]), node("Sigmoid", "e", "f"),
     node("Split", "f sizes", "g h", axis=4), node("Add", "g grid", "i"), node("Mul", "i h", "j"),
-    node("Slice", "f start end axis", "k"), node("Concat", "j k", "l", axis=4), node("Reshape", "l rows", "m"),
+    node("Slice", "f start end axis", "k"), node("Concat", "j k", "l", axis=4),
+    node("Reshape", "l rows", "m"),
     node("Reshape", "c small", "n"), node("Transpose", "n", "o", perm=[0, 1, 3, 4, 2]),
     node("Reshape", "o rows", "p"), node("Concat", "m p", "y", axis=1)], {"x": [1, 3, 4, 6]}, "y",
     {"w1": (8, 3, 1, 1), "w2": (6, 8, 1, 1), "large": numbers(1, 2, 4, 4, 6), "small": numbers(1, 2, 3, 2, 3),
      "sizes": numbers(2, 2), "grid": (1, 2, 4, 6, 2), "start": numbers(3), "end": numbers(4),
      "axis": numbers(4), "rows": numbers(1, -1, 3)}, last=("y",))
 case("joined", [
-    node("Conv", "x w1", "a"), node("Conv", "x w2", "b"), node("Flatten", "a", "c"), node("Flatten", "b", "d"),
+    node("Conv", "x w1", "a"), node("Conv", "x w2", "b"), node("Flatten", "a", "c"),
+    node("Flatten", "b", "d"),
     node("Concat", "c d", "e", axis=1), node("Gemm", "e w3", "y", transB=1)], {"x": [1, 3, 4, 5]}, "y",
     {"w1": (4, 3, 1, 1), "w2": (2, 3, 3, 3), "w3": (3, 92)})
 case("standardised", [
