@@ -232,9 +232,11 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
   for (int i = 0; i < im->statements.n; i++) {
     const Node *node = graph->nodes.data[inputs + i];
     const Statement *s = im->statements.data[i];
-    if (!shape_equal(node->shape, s->out->shape))
+    Shape wanted = s->out->shape;
+    wanted.regions = s->out->regions;
+    if (!shape_equal(node->shape, wanted))
       return arena_printf(arena, "%s gives %s, and the model has %s there", s->call,
-                          shape_text(arena, node->shape), shape_text(arena, s->out->shape));
+                          shape_text(arena, node->shape), shape_text(arena, wanted));
   }
   for (int w = 0; w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
@@ -354,8 +356,10 @@ static void write_tflite(Importing *m, Span at, const TflProgram *made) {
 /* True: it was such a model, whatever became of it. */
 static bool import_tflite(Importing *m, Span at) {
   size_t n;
+  uint8_t begin[8];
+  if (!tflite_is(begin, file_begin(m->model, begin, sizeof begin))) return false;
   const char *why = NULL, *bytes = file_read(m->arena, m->model, &n, &why);
-  if (!bytes || !tflite_is((const uint8_t *)bytes, n)) return false;
+  if (!bytes) return false;
   const TflProgram *made = tflite_import(m->arena, m->diags, at, m->model, m->options.net,
                                          roundings[m->rounding], (const uint8_t *)bytes, n);
   if (made) write_tflite(m, at, made);

@@ -65,12 +65,12 @@ def draw_inputs(facts, seed=5):
 class Net:
     """A compiled program: call it with an array for each input."""
 
-    def __init__(self, cnnc, program, weights, name):
+    def __init__(self, cnnc, program, weights, name, options=("-O1", "--exact")):
         self.facts = facts_of(cnnc, program)
         self.trained = bool(self.facts["weights"])
         words = ["--weights=" + weights] if self.trained and weights else []
         for kind in (["--emit=header", "-o", name + ".h"], ["-o", name + ".so"]):
-            made = command(cnnc, program, *words, "-O1", "--exact", *kind)
+            made = command(cnnc, program, *words, *options, *kind)
             assert made.returncode == 0, made.stderr
         self.size = int(re.search(r"_WORKSPACE_BYTES (\d+)", open(name + ".h").read())[1])
         self.library = ctypes.CDLL(os.path.abspath(name + ".so"))

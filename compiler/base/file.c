@@ -56,6 +56,13 @@ char *file_read(Arena *arena, const char *path, size_t *n, const char **why) {
   return bytes;
 }
 
+size_t file_begin(const char *path, void *to, size_t most) {
+  FILE *file = fopen(path, "rb");
+  const size_t n = file ? fread(to, 1, most, file) : 0;
+  if (file) fclose(file);
+  return n;
+}
+
 bool file_exists(const char *path) {
   struct stat status;
   return stat(path, &status) == 0;

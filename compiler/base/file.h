@@ -9,7 +9,8 @@ char *file_read(Arena *, const char *path, size_t *n,
                 const char **why); /* NULL and the reason if it cannot; directories, unreadable and over 1 GiB
                                       are refused */
 bool file_exists(const char *path);
-const char *file_identity(Arena *, const char *path); /* equal for two paths to the same file */
+size_t file_begin(const char *path, void *to, size_t most); /* its first bytes: how many there are, or 0 */
+const char *file_identity(Arena *, const char *path);       /* equal for two paths to the same file */
 const char *file_beside(Arena *, const char *beside,
                         const char *path); /* `path` as seen from the directory of the file `beside` */
 

@@ -5,7 +5,7 @@
 static Tensor *numbers(ModelImport *im, Shape shape) {
   const int64_t n = shape_elements(shape);
   im->computed += 4 * (size_t)n;
-  if (im->computed > 8 * im->onnx->bytes + ((size_t)64 << 20)) return no(im, "constants that are too large");
+  if (im->computed > 8 * im->onnx->bytes + MOST_COMPUTED) return no(im, "constants that are too large");
   return tensor_new(im->arena, TENSOR_FLOAT, 1, &n);
 }
 

@@ -17,7 +17,7 @@ static Tensor *make(ModelImport *im, TensorType type, int rank, const int64_t *d
   }
   if (tensor_width(type) == 0) return no(im, "a constant of a type that is not read");
   im->computed += (size_t)n * (size_t)tensor_width(type);
-  if (im->computed > 8 * im->onnx->bytes + ((size_t)64 << 20)) return no(im, "constants that are too large");
+  if (im->computed > 8 * im->onnx->bytes + MOST_COMPUTED) return no(im, "constants that are too large");
   return tensor_new(im->arena, type, rank, dim);
 }
 
@@ -328,20 +328,106 @@ static const Tensor *fold_where(ModelImport *im, const OnnxNode *node) {
   return to;
 }
 
-/* Over all elements: what is done with shapes. */
-static const Tensor *fold_reduced(ModelImport *im, const OnnxNode *node) {
-  const Tensor *x = constant_of(im, node, 0);
-  const bool product = strcmp(node->op, "ReduceProd") == 0, most = strcmp(node->op, "ReduceMax") == 0;
-  const bool least = strcmp(node->op, "ReduceMin") == 0;
-  if (x->rank > 1 || x->n == 0) return no(im, "a reduction of constants");
-  double all = tensor_number(x, 0);
-  for (int64_t i = 1; i < x->n; i++) {
-    const double number = tensor_number(x, i);
-    all = product ? all * number : most ? f_max(all, number) : least ? f_min(all, number) : all + number;
+/* ---- reductions ---- */
+/* The dimensions that a reduction runs over: an input, an attribute, or all. */
+static bool reduced_axes(ModelImport *im, const OnnxNode *node, const Tensor *x, bool *over) {
+  const Tensor *t = constant_of(im, node, 1);
+  const WireInts *list = onnx_ints(node, "axes");
+  const int64_t n = t ? t->n : list ? list->n : 0;
+  const bool all = n == 0 && !onnx_int(node, "noop_with_empty_axes", 0);
+  for (int d = 0; d < x->rank; d++) over[d] = all;
+  for (int64_t i = 0; i < n; i++) {
+    int64_t axis = t ? tensor_integer(t, i) : list->data[i];
+    if (axis < 0) axis += x->rank;
+    if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not"), false;
+    over[axis] = true;
   }
-  const int64_t dim[] = {1};
-  Tensor *to = make(im, x->type, onnx_int(node, "keepdims", 1) ? x->rank : 0, dim);
-  if (to) tensor_put(to, 0, all);
+  return true;
+}
+
+/* Numbers added, multiplied or compared: of element i the place in the result. */
+static int64_t place_in(const Tensor *x, const bool *over, int64_t i) {
+  int64_t at = 0, stride = 1;
+  for (int d = x->rank - 1; d >= 0; d--) {
+    if (!over[d]) {
+      at += i % x->dim[d] * stride;
+      stride *= x->dim[d];
+    }
+    i /= x->dim[d];
+  }
+  return at;
+}
+
+static const Tensor *fold_reduced(ModelImport *im, const OnnxNode *node) {
+  static const struct {
+    const char *op;
+    Binary *join;
+    bool square, mean;
+  } rows[] = {{"ReduceProd", f_mul, false, false}, {"ReduceMax", f_max, false, false},
+              {"ReduceMin", f_min, false, false},  {"ReduceSum", f_add, false, false},
+              {"ReduceMean", f_add, false, true},  {"ReduceSumSquare", f_add, true, false}};
+  const Tensor *x = constant_of(im, node, 0);
+  size_t row = 0;
+  while (strcmp(rows[row].op, node->op) != 0) row++;
+  bool over[MOST_DIMS], keep = onnx_int(node, "keepdims", 1) != 0;
+  int64_t dim[MOST_DIMS], count = 1;
+  int rank = 0;
+  if (x->n == 0 || !reduced_axes(im, node, x, over)) return no(im, "a reduction of constants");
+  for (int d = 0; d < x->rank; d++) {
+    count *= over[d] ? x->dim[d] : 1;
+    if (!over[d] || keep) dim[rank++] = over[d] ? 1 : x->dim[d];
+  }
+  Tensor *to = make(im, x->type, rank, dim);
+  if (!to) return NULL;
+  double *all = NEW_ARRAY(im->arena, double, to->n);
+  bool *begun = NEW_ARRAY(im->arena, bool, to->n);
+  for (int64_t i = 0; i < x->n; i++) {
+    const int64_t at = place_in(x, over, i);
+    const double number = tensor_number(x, i), joined = rows[row].square ? number * number : number;
+    all[at] = begun[at] ? rows[row].join(all[at], joined) : joined;
+    begun[at] = true;
+  }
+  for (int64_t i = 0; i < to->n; i++) tensor_put(to, i, rows[row].mean ? all[i] / (double)count : all[i]);
+  return to;
+}
+
+static const Tensor *fold_clip(ModelImport *im, const OnnxNode *node) {
+  const Tensor *x = constant_of(im, node, 0), *low = constant_of(im, node, 1),
+               *high = constant_of(im, node, 2);
+  const double least = low && low->n ? tensor_number(low, 0) : onnx_float(node, "min", -(double)INFINITY);
+  const double most = high && high->n ? tensor_number(high, 0) : onnx_float(node, "max", (double)INFINITY);
+  Tensor *to = make(im, x->type, x->rank, x->dim);
+  for (int64_t i = 0; to && i < to->n; i++) tensor_put(to, i, f_min(f_max(tensor_number(x, i), least), most));
+  return to;
+}
+
+/* In training mode, of the numbers themselves: how exporters write weights that are standardised. */
+static const Tensor *fold_batchnorm(ModelImport *im, const OnnxNode *node) {
+  const Tensor *x = constant_of(im, node, 0), *weight = constant_of(im, node, 1),
+               *bias = constant_of(im, node, 2);
+  const int64_t channels = x->rank > 1 ? x->dim[1] : 0;
+  if (!onnx_int(node, "training_mode", 0) || channels < 1 || x->n == 0 || !weight || !bias ||
+      weight->n != channels || bias->n != channels)
+    return no(im, "batch normalization of constants");
+  Tensor *to = make(im, x->type, x->rank, x->dim);
+  const int64_t inner = x->n / x->dim[0] / channels, count = x->dim[0] * inner;
+  for (int64_t c = 0; to && c < channels; c++) {
+    double sum = 0, squares = 0;
+    for (int64_t i = 0; i < count; i++)
+      sum += tensor_number(x, (i / inner * channels + c) * inner + i % inner);
+    const double mean = sum / (double)count;
+    for (int64_t i = 0; i < count; i++) {
+      const double off = tensor_number(x, (i / inner * channels + c) * inner + i % inner) - mean;
+      squares += off * off;
+    }
+    const double scale = tensor_number(weight, c) /
+                         sqrt(squares / (double)count + onnx_float(node, "epsilon", 1e-5)),
+                 shift = tensor_number(bias, c) - mean * scale;
+    for (int64_t i = 0; i < count; i++) {
+      const int64_t at = (i / inner * channels + c) * inner + i % inner;
+      tensor_put(to, at, tensor_number(x, at) * scale + shift);
+    }
+  }
   return to;
 }
 
@@ -378,12 +464,27 @@ typedef const Tensor *Folding(ModelImport *, const OnnxNode *);
 static const struct {
   const char *op;
   Folding *fold;
-} foldings[] = {{"Transpose", fold_transpose}, {"Expand", fold_expand},      {"Gather", fold_gather},
-                {"Concat", fold_concat},       {"Slice", fold_slice},        {"Reshape", fold_shaped},
-                {"Flatten", fold_shaped},      {"Squeeze", fold_shaped},     {"Unsqueeze", fold_shaped},
-                {"Cast", fold_cast},           {"Range", fold_range},        {"ConstantOfShape", fold_filled},
-                {"Where", fold_where},         {"ReduceProd", fold_reduced}, {"ReduceMax", fold_reduced},
-                {"ReduceMin", fold_reduced},   {"ReduceSum", fold_reduced}};
+} foldings[] = {{"Transpose", fold_transpose},
+                {"Expand", fold_expand},
+                {"Gather", fold_gather},
+                {"Concat", fold_concat},
+                {"Slice", fold_slice},
+                {"Reshape", fold_shaped},
+                {"Flatten", fold_shaped},
+                {"Squeeze", fold_shaped},
+                {"Unsqueeze", fold_shaped},
+                {"Cast", fold_cast},
+                {"Range", fold_range},
+                {"ConstantOfShape", fold_filled},
+                {"Where", fold_where},
+                {"ReduceProd", fold_reduced},
+                {"ReduceMax", fold_reduced},
+                {"ReduceMin", fold_reduced},
+                {"ReduceSum", fold_reduced},
+                {"ReduceMean", fold_reduced},
+                {"ReduceSumSquare", fold_reduced},
+                {"Clip", fold_clip},
+                {"BatchNormalization", fold_batchnorm}};
 
 bool fold(ModelImport *im, const OnnxNode *node) {
   const Tensor *t = NULL;

@@ -219,6 +219,93 @@ static void form_norm(ModelImport *im, OnnxNode *node) {
   become_norm(im, node, x, 0, 0, axis, epsilon);
 }
 
+/* ---- norms as Keras has them ---- */
+/* Of x * f + (shift - mean * f) with f = factor / sqrt(mean((x - mean)^2) + epsilon). */
+typedef struct Moments {
+  int x, mean, factor, shift; /* the latter two 0: there is none */
+  const OnnxNode *root;
+} Moments;
+
+/* The root of 1 / root, or of that times a constant. */
+static const OnnxNode *root_of(const ModelImport *im, int tensor, int *factor) {
+  const OnnxNode *product = made_by(im, tensor, "Mul");
+  for (int k = 0; product && product->nin == 2 && k < 2; k++)
+    if (product->in[k] && im->item[product->in[k]].constant) {
+      *factor = product->in[k];
+      tensor = product->in[!k];
+      break;
+    }
+  const OnnxNode *inverse = made_by(im, tensor, "Reciprocal");
+  return inverse ? made_by(im, inverse->in[0], "Sqrt") : NULL;
+}
+
+/* Whether this is -mean * f, with a constant added to it. */
+static bool is_shift(const ModelImport *im, Moments *m, int tensor, int f) {
+  const OnnxNode *sum = made_by(im, tensor, "Add");
+  for (int k = 0; sum && sum->nin == 2 && k < 2; k++)
+    if (sum->in[k] && im->item[sum->in[k]].constant) {
+      m->shift = sum->in[k];
+      tensor = sum->in[!k];
+      break;
+    }
+  const OnnxNode *difference = made_by(im, tensor, "Sub"), *product = made_by(im, tensor, "Mul");
+  if (difference && difference->nin == 2 && difference->in[0] && im->item[difference->in[0]].constant) {
+    m->shift = difference->in[0];
+    product = made_by(im, difference->in[1], "Mul");
+  }
+  for (int k = 0; product && product->nin == 2 && k < 2; k++) {
+    const OnnxNode *minus = difference ? NULL : made_by(im, product->in[k], "Neg");
+    if (product->in[!k] != f || (!minus && !difference)) continue;
+    m->mean = minus ? minus->in[0] : product->in[k];
+    return true;
+  }
+  return false;
+}
+
+static bool same_axes(const ModelImport *im, const OnnxNode *a, const OnnxNode *b) {
+  const WireInts *one = onnx_ints(a, "axes"), *other = onnx_ints(b, "axes");
+  const Tensor *t = a->nin > 1 && a->in[1] ? im->item[a->in[1]].constant : NULL;
+  const Tensor *u = b->nin > 1 && b->in[1] ? im->item[b->in[1]].constant : NULL;
+  const int64_t n = t ? t->n : one ? one->n : 0;
+  if (n == 0 || n != (u ? u->n : other ? other->n : 0)) return false;
+  for (int i = 0; i < n; i++)
+    if ((t ? tensor_integer(t, i) : one->data[i]) != (u ? tensor_integer(u, i) : other->data[i]))
+      return false;
+  return onnx_int(a, "keepdims", 1) && onnx_int(b, "keepdims", 1);
+}
+
+static void form_moments(ModelImport *im, OnnxNode *node) {
+  Moments m = {0};
+  for (int k = 0; k < 2 && is(node, "Add") && node->nin == 2 && !m.root; k++) {
+    const OnnxNode *product = made_by(im, node->in[k], "Mul");
+    for (int j = 0; product && product->nin == 2 && j < 2 && !m.root; j++) {
+      m = (Moments){.x = product->in[j]};
+      m.root = root_of(im, product->in[!j], &m.factor);
+      if (m.root && !is_shift(im, &m, node->in[!k], product->in[!j])) m.root = NULL;
+    }
+  }
+  double epsilon = 0;
+  const int sum = m.root ? with_number(im, made_by(im, m.root->in[0], "Add"), &epsilon) : 0;
+  const OnnxNode *variance = sum ? made_by(im, sum, "ReduceMean") : NULL,
+                 *mean = made_by(im, m.mean, "ReduceMean");
+  if (!variance || !mean || mean->in[0] != m.x || !same_axes(im, mean, variance)) return;
+  const OnnxNode *square = made_by_either(im, variance->in[0], "Pow", "Mul");
+  const OnnxNode *difference = square ? made_by(im, square->in[0], "Sub") : NULL;
+  if (!difference || difference->nin != 2 || difference->in[0] != m.x || difference->in[1] != m.mean ||
+      !is_square(im, square, difference))
+    return;
+  const int64_t axis = mean_axis(im, mean);
+  if (axis != INT64_MIN) {
+    become_norm(im, node, m.x, m.factor, m.shift, axis, epsilon);
+    return;
+  }
+  const int in[] = {m.x, m.factor, m.shift, mean->nin > 1 ? mean->in[1] : 0};
+  const WireInts *axes = onnx_ints(mean, "axes");
+  become(im, node, "Moments", 4, in);
+  if (axes) onnx_set_ints(im->arena, node, "axes", axes->n, axes->data);
+  onnx_set_float(im->arena, node, "epsilon", epsilon);
+}
+
 /* ---- lengths ---- */
 /* x / max(|x|, epsilon), the length over one axis; PyTorch repeats it to the size of x in between. */
 static void form_length(ModelImport *im, OnnxNode *node) {
@@ -259,6 +346,11 @@ static void form_maxpool(ModelImport *im, OnnxNode *node) {
   onnx_set_ints(im->arena, node, "pads", 2 * axes, sides);
 }
 
+/* Which picture a region is of: there is one. Where it is no constant it is not asked. */
+static void form_regions(const ModelImport *im, OnnxNode *node) {
+  if (is(node, "RoiAlign") && node->nin > 2 && node->in[2] && !im->item[node->in[2]].constant) node->nin = 2;
+}
+
 void canonical(ModelImport *im) {
   for (int i = 0; i < im->onnx->nnodes; i++) {
     OnnxNode *node = &im->onnx->node[i];
@@ -273,7 +365,9 @@ void canonical(ModelImport *im) {
     form_gelu(im, node);
     form_prelu(im, node);
     form_norm(im, node);
+    form_moments(im, node);
     form_length(im, node);
     form_maxpool(im, node);
+    form_regions(im, node);
   }
 }

@@ -34,16 +34,22 @@ static Shape bounded(ModelImport *im, Shape shape) {
   return shape;
 }
 
+void value_of_regions(ModelImport *im, Value *value, int64_t regions) {
+  value->regions = regions;
+  if (shape_elements(value->shape) > INT32_MAX / regions) im->huge = true;
+}
+
 static Value *emit_call(ModelImport *im, int nin, Value *const *in, Shape shape, const char *call) {
   Value *value = NEW(im->arena, Value);
   Statement *statement = NEW(im->arena, Statement);
   *statement = (Statement){
       .call = call, .nin = nin, .in = NEW_ARRAY(im->arena, Value *, nin), .out = value, .origin = im->node};
+  *value = (Value){.shape = bounded(im, shape), .made = statement};
   for (int i = 0; i < nin; i++) {
     statement->in[i] = in[i];
     in[i]->reads++;
+    if (in[i]->regions) value_of_regions(im, value, in[i]->regions);
   }
-  *value = (Value){.shape = bounded(im, shape), .made = statement};
   vec_push(im->arena, im->statements, statement);
   return value;
 }
@@ -172,16 +178,28 @@ static bool channels_last(const ModelImport *im, const OnnxPort *port) {
   return port->rank == 4 && port->dim[3] <= 3 && port->dim[1] > 4;
 }
 
+/* A table of boxes, whose first dimension is no batch. */
+static bool is_boxes(const ModelImport *im, const OnnxPort *port) {
+  bool read = false;
+  for (int i = 0; i < im->onnx->nnodes && port->rank == 2; i++) {
+    const OnnxNode *node = &im->onnx->node[i];
+    read = read || (im->live[i] && strcmp(node->op, "RoiAlign") == 0 && given(node, 1) &&
+                    node->in[1] == port->tensor);
+  }
+  return read;
+}
+
 static bool add_input(ModelImport *im, OnnxPort *port) {
   if (!sizes_of_input(im, port)) return false;
-  const int first = port->rank > 1 ? 1 : 0, rest = port->rank - first;
+  const bool boxes = is_boxes(im, port);
+  const int first = port->rank > 1 && !boxes ? 1 : 0, rest = port->rank - first;
   if (rest > 3) {
     diag_report(im->diags, DIAG_import_shape, im->at, NULL,
                 "input '%s' has %d dimensions; a value of the language has at most 3 besides the batch",
                 port->name, port->rank);
     return false;
   }
-  const bool last = port->channels_last = channels_last(im, port);
+  const bool last = port->channels_last = boxes || channels_last(im, port);
   Value *value = NEW(im->arena, Value);
   value->shape.rank = rest;
   for (int axis = 0; axis < rest; axis++) {

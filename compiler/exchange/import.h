@@ -33,6 +33,7 @@ typedef struct Value { /* what a statement makes, or an input */
   const char *affine; /* the layer whose weight and bias still take in factors and constants a channel */
   Prepared *prepared; /* what still does, right behind an input */
   int reads;
+  int64_t regions; /* 0, or so many of that shape, which are ONNX's batch */
 } Value;
 struct Statement {
   const char *call; /* %1, %2, ...: the values behind the current one */
@@ -85,6 +86,8 @@ typedef struct ImportOutput {
   const View *view;
 } ImportOutput;
 
+#define MOST_COMPUTED                                                                                        \
+  ((size_t)1 << 30) /* bytes of constants, besides 8 times the file's: weights may be so */
 typedef struct ModelImport {
   Arena *arena;
   Diags *diags;
@@ -130,6 +133,7 @@ bool given(const OnnxNode *, int input);                                     /* 
 Value *emit(ModelImport *, int nin, Value *const *in, Shape, const char *call, ...)
     __attribute__((format(printf, 5, 6)));
 Value *emit_one(ModelImport *, Value *, Shape, const char *call, ...) __attribute__((format(printf, 4, 5)));
+void value_of_regions(ModelImport *, Value *, int64_t regions); /* so many of its shape */
 View *map_view(ModelImport *, const View *, const char *call, ...) __attribute__((format(printf, 3, 4)));
 const char *number_text(Arena *, double); /* as the program has it */
 
@@ -155,6 +159,7 @@ void view_set(View *, int d, int axis);                                  /* dime
 View *view_reshape(ModelImport *, const View *, int rank, const int64_t *size);
 View *view_permute(ModelImport *, const View *, const int *from, int rank);
 View *view_without(ModelImport *, const View *, const bool *drop);
+View *view_split_channels(ModelImport *, const View *, int64_t n); /* NULL: a dimension has both parts */
 /* A value whose positions are some dimensions of a view, in the order of `pos`, and whose channels are
  * others; with any_order the positions may be brought into another order first. */
 Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);

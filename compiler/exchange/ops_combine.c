@@ -188,6 +188,26 @@ static bool is_gate(const View *small, const View *big) {
   return channels == big->value->shape.dim[c];
 }
 
+/* The same for one in another order: brought into that of the big one. NULL: it is no gate. */
+static const View *as_gate(ModelImport *im, const View *small, const View *big) {
+  const int c = big->value->shape.rank - 1;
+  Factors all = {0};
+  int chan[MOST_DIMS], n = 0;
+  if (c != 2 || shape_elements(small->value->shape) != big->value->shape.dim[c]) return NULL;
+  for (int d = 0; d < big->rank; d++) {
+    const Factors *along = &big->along[d];
+    const bool channels = along->n && along->f[0].axis == c;
+    if (!channels && small->size[d] != 1) return NULL;
+    if (!channels) continue;
+    if (small->size[d] != big->size[d]) return NULL;
+    for (int i = 0; i < along->n; i++) factors_push(&all, along->f[i]);
+    chan[n++] = d;
+  }
+  if (!factors_whole(&all, big->value, c)) return NULL;
+  View *gate = view_copy(im, small, lay(im, small, n, chan, 0, NULL, false));
+  return gate->value ? gate : NULL;
+}
+
 static View *gated(ModelImport *im, const View *big, const View *small, const char *word) {
   Value *gate = small->value;
   const int64_t c = big->value->shape.dim[2];
@@ -216,6 +236,29 @@ static View *plane(ModelImport *im, const View *big, const View *small, const ch
   return view_copy(im, big, emit(im, 2, both, big->value->shape, "%s(%%*)", word));
 }
 
+/* One number for all channels of a pixel, or of a vector. */
+static bool is_single(const View *small, const View *big) {
+  const Shape s = big->value->shape;
+  if (shape_elements(small->value->shape) != 1 || shape_elements(s) != s.dim[s.rank - 1]) return false;
+  for (int d = 0; d < small->rank; d++)
+    for (int i = 0; i < small->along[d].n; i++)
+      if (small->along[d].f[i].axis != BATCH) return false;
+  return true;
+}
+
+static View *with_single(ModelImport *im, const View *big, const View *small, const char *word) {
+  Value *both[] = {big->value, small->value};
+  const Shape pixel = shape_picture(1, 1, shape_elements(big->value->shape)), one = shape_picture(1, 1, 1);
+  if (!shape_equal(both[0]->shape, pixel))
+    both[0] = emit_one(im, both[0], pixel, "reshape(1x1x%lld)", (long long)pixel.dim[2]);
+  if (!shape_equal(both[1]->shape, one)) both[1] = emit_one(im, both[1], one, "reshape(1x1x1)");
+  View *y = view_copy(im, big, emit(im, 2, both, pixel, "%s(%%*)", word));
+  for (int d = 0; d < y->rank; d++)
+    for (int i = 0; i < y->along[d].n; i++)
+      if (y->along[d].f[i].axis != BATCH) y->along[d].f[i].axis = 2;
+  return y;
+}
+
 static bool same_layout(const View *a, const View *b) {
   for (int d = 0; d < a->rank; d++)
     if (!factors_equal(&a->along[d], &b->along[d]) || a->size[d] != b->size[d]) return false;
@@ -237,6 +280,7 @@ static View *both_laid(ModelImport *im, const View *a, const View *b, const char
 static View *two_values(ModelImport *im, const View *x, const View *y, const char *word) {
   const int rank = x->rank > y->rank ? x->rank : y->rank;
   const View *a = align(im, x, rank), *b = align(im, y, rank);
+  if (x->value->regions != y->value->regions) return no(im, "a value of regions beside one of the picture");
   for (int d = 0; d < rank; d++)
     if (a->size[d] != b->size[d] && a->size[d] != 1 && b->size[d] != 1)
       return no(im, "two values whose sizes do not fit");
@@ -244,10 +288,15 @@ static View *two_values(ModelImport *im, const View *x, const View *y, const cha
     Value *both[] = {a->value, b->value};
     return view_copy(im, a, emit(im, 2, both, a->value->shape, "%s(%%*)", word));
   }
+  if (is_single(b, a)) return with_single(im, a, b, word);
+  if (is_single(a, b) && commutes(word)) return with_single(im, b, a, word);
   if (is_gate(b, a)) return gated(im, a, b, word);
   if (is_gate(a, b) && commutes(word)) return gated(im, b, a, word);
   if (is_plane(b, a)) return plane(im, a, b, word);
   if (is_plane(a, b) && commutes(word)) return plane(im, b, a, word);
+  const View *gate = as_gate(im, b, a), *other = gate || !commutes(word) ? NULL : as_gate(im, a, b);
+  if (gate) return gated(im, a, gate, word);
+  if (other) return gated(im, b, other, word);
   return both_laid(im, a, b, word);
 }
 

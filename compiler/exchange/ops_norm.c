@@ -92,6 +92,57 @@ View *import_groupnorm(ModelImport *im, const OnnxNode *node) {
   return v ? view_standard(im, v, x, x->rank) : NULL;
 }
 
+/* The groups of the channels that a norm over these dimensions tells apart; 0 and the reason: it is no such
+ * norm. */
+static int64_t groups_beside(ModelImport *im, const View *x, const bool *over) {
+  const Shape s = x->value->shape;
+  const int c = s.rank - 1;
+  int64_t groups = 1, count = 1;
+  for (int d = 0; d < x->rank; d++) {
+    count *= over[d] ? x->size[d] : 1;
+    for (int i = 0; i < x->along[d].n; i++) {
+      const Factor f = x->along[d].f[i];
+      const bool group = f.axis == c && f.inner * f.size == s.dim[c] && x->along[d].n == 1;
+      if (over[d] ? f.axis != BATCH : f.axis == BATCH) continue;
+      if (over[d] || !group || groups > 1) return no(im, "a norm over these dimensions"), 0;
+      groups = f.size;
+    }
+  }
+  if (c < 1 || count * groups != shape_elements(s)) return no(im, "a norm over these dimensions"), 0;
+  return groups;
+}
+
+/* A constant with a number a channel, in their order. */
+static bool is_by_channel(const View *x, const Tensor *t) {
+  Factors all = {0};
+  for (int d = 0; d < t->rank && t->rank == x->rank; d++)
+    for (int i = 0; i < x->along[d].n && t->dim[d] > 1; i++) factors_push(&all, x->along[d].f[i]);
+  return factors_whole(&all, x->value, x->value->shape.rank - 1) &&
+         t->n == x->value->shape.dim[x->value->shape.rank - 1];
+}
+
+/* (x - mean) / sqrt(variance + epsilon) over several dimensions, as forms.c puts it together. */
+View *import_moments(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2), *t = constant_of(im, node, 3);
+  const WireInts *list = onnx_ints(node, "axes");
+  bool over[MOST_DIMS] = {false};
+  if (!x) return NULL;
+  for (int64_t i = 0, n = t ? t->n : list ? list->n : 0; i < n; i++) {
+    int64_t axis = t ? tensor_integer(t, i) : list->data[i];
+    if (axis < 0) axis += x->rank;
+    if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");
+    over[axis] = true;
+  }
+  const int64_t groups = groups_beside(im, x, over);
+  if (!groups) return NULL;
+  if ((w && !is_by_channel(x, w)) || (b && !is_by_channel(x, b))) return no(im, "parameters that do not fit");
+  const bool each = groups == x->value->shape.dim[x->value->shape.rank - 1];
+  const char *call = each ? "instancenorm(" : arena_printf(im->arena, "groupnorm(%lld, ", (long long)groups);
+  Value *v = affine(im, node, x->value, w, b, call);
+  return v ? view_copy(im, x, v) : NULL;
+}
+
 View *import_layernorm(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);

@@ -96,12 +96,40 @@ static View *over_channels(ModelImport *im, const View *x, int axis, const char 
   return view_laid(im, x, emit_one(im, v, to, "%s", word), axis, npos, pos);
 }
 
+enum { MOST_PARTS = 16 };
+
+/* A sum over a dimension that counts a few parts of the channels; NULL: it is another one. */
+static View *over_parts(ModelImport *im, const OnnxNode *node, const View *x, const bool *over) {
+  const int c = x->value->shape.rank - 1;
+  int axis = -1;
+  for (int d = 0; d < x->rank; d++)
+    if (over[d] && x->size[d] > 1) axis = axis < 0 ? d : MOST_DIMS;
+  if (strcmp(node->op, "ReduceSum") != 0 || axis < 0 || axis == MOST_DIMS || x->along[axis].n != 1)
+    return NULL;
+  const Factor f = x->along[axis].f[0];
+  if (f.axis != c || f.size != x->size[axis] || f.size > MOST_PARTS || f.inner < 2 ||
+      f.size * f.inner != x->value->shape.dim[c])
+    return NULL;
+  Shape to = x->value->shape;
+  Value *part[MOST_PARTS];
+  to.dim[c] = f.inner;
+  for (long long k = 0, n = (long long)f.inner; k < f.size; k++)
+    part[k] = emit_one(im, x->value, to, "slice(%lld..%lld)", k * n, (k + 1) * n);
+  View *y = view_copy(im, x, emit(im, (int)f.size, part, to, "add(%%*)"));
+  y->size[axis] = 1;
+  y->along[axis].n = 0;
+  return y;
+}
+
 View *import_reduce(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Reduction *row = reductions;
   Over over = {.channels = -1};
   while (row->op && strcmp(row->op, node->op) != 0) row++;
-  if (!x || !row->op || !reduced(im, node, x, over.dim) || !look(im, x, &over)) return NULL;
+  if (!x || !row->op || !reduced(im, node, x, over.dim)) return NULL;
+  View *parts = over_parts(im, node, x, over.dim);
+  if (parts) return onnx_int(node, "keepdims", 1) ? parts : view_without(im, parts, over.dim);
+  if (!look(im, x, &over)) return NULL;
   int64_t count = 1;
   for (int d = 0; d < x->rank; d++) count *= over.dim[d] ? x->size[d] : 1;
   View *y = row->before ? map_view(im, x, "%s", row->before) : view_copy(im, x, x->value);

@@ -134,23 +134,6 @@ static bool joins_channels(const ModelImport *im, const OnnxNode *node, int axis
   return true;
 }
 
-/* The axis of values, in whatever layout they have in common, that a dimension is; -1: none. */
-static int joined_axis(const ModelImport *im, const OnnxNode *node, int axis) {
-  int k = 0; /* the first of more than one element */
-  while (k + 1 < node->nin && im->item[node->in[k]].view->along[axis].n == 0) k++;
-  const View *first = im->item[node->in[k]].view;
-  const int rank = first->value->shape.rank;
-  if (first->along[axis].n != 1) return -1;
-  const int a = first->along[axis].f[0].axis;
-  for (int i = 0; i < node->nin; i++) {
-    const View *x = im->item[node->in[i]].view;
-    if (a < 0 || x->value->shape.rank != rank || !factors_whole(&x->along[axis], x->value, a)) return -1;
-    for (int d = 0; d < x->rank; d++)
-      if (d != axis && !factors_equal(&x->along[d], &first->along[d])) return -1;
-  }
-  return a;
-}
-
 /* Values joined along an axis; at most MOST_JOINED by a statement. */
 static Value *join(ModelImport *im, int n, Value **in, int axis) {
   static const char *const words[2][2] = {{"length", ""}, {"height", "width"}};
@@ -170,24 +153,83 @@ static Value *join(ModelImport *im, int n, Value **in, int axis) {
   return all;
 }
 
-/* With the joined dimension as channels, whatever it was before. */
-static View *join_laid(ModelImport *im, const OnnxNode *node, int axis, Value **in) {
+/* Values that lie alike, one behind the other along a dimension of their own: as channels. */
+static View *join_stacked(ModelImport *im, const OnnxNode *node, int axis, Value **in) {
   const View *first = im->item[node->in[0]].view;
-  int pos[MOST_DIMS], npos = 0;
-  for (int d = 1; d < first->rank; d++)
-    if (d != axis && (first->size[d] > 1 || (axis == 1 && first->rank == 4))) pos[npos++] = d;
+  const int c = first->value->shape.rank - 1;
   for (int i = 0; i < node->nin; i++) {
     const View *x = im->item[node->in[i]].view;
-    const int c = x->value->shape.rank - 1;
-    for (int f = 0; f < x->along[axis].n; f++)
-      if (x->along[axis].f[f].axis != c && c > 0) return no(im, "a concat over positions");
-    in[i] = lay(im, x, 1, &axis, npos, pos, false);
-    if (!in[i]) return NULL;
-    for (int a = 0; a < npos; a++)
-      if (in[i]->shape.dim[a] != in[0]->shape.dim[a]) return no(im, "a concat of different sizes");
+    if (x->size[axis] != 1 || !shape_equal(x->value->shape, first->value->shape)) return NULL;
+    for (int d = 0; d < x->rank; d++)
+      if (x->size[d] != first->size[d] || !factors_equal(&x->along[d], &first->along[d])) return NULL;
   }
-  Value *v = join(im, node->nin, in, npos);
-  return view_laid(im, first, v, axis, npos, pos);
+  View *to = view_copy(im, first, join(im, node->nin, in, c));
+  to->size[axis] = node->nin;
+  to->along[axis] = factors_one(c, first->value->shape.dim[c], node->nin);
+  return to;
+}
+
+/* The axis of values, in whatever layout they have in common, that a dimension is; -1: none. */
+static int joined_axis(const ModelImport *im, const OnnxNode *node, int axis) {
+  int k = 0; /* the first of more than one element */
+  while (k + 1 < node->nin && im->item[node->in[k]].view->along[axis].n == 0) k++;
+  const View *first = im->item[node->in[k]].view;
+  const int rank = first->value->shape.rank;
+  if (first->along[axis].n != 1) return -1;
+  const int a = first->along[axis].f[0].axis;
+  for (int i = 0; i < node->nin; i++) {
+    const View *x = im->item[node->in[i]].view;
+    if (a < 0 || x->value->shape.rank != rank || !factors_whole(&x->along[axis], x->value, a)) return -1;
+    for (int d = 0; d < x->rank; d++)
+      if (d != axis && !factors_equal(&x->along[d], &first->along[d])) return -1;
+  }
+  return a;
+}
+
+/* How values are laid out to be joined. */
+typedef struct Join {
+  int chan, npos, pos[MOST_DIMS];
+} Join;
+
+/* As the first one is in memory: the joined dimension as channels, or else another one as channels and the
+ * joined one as positions. */
+static Join join_layout(const ModelImport *im, const OnnxNode *node, int axis) {
+  const View *first = im->item[node->in[0]].view;
+  Join last = {.chan = axis}, other = {.chan = -1};
+  const int c = first->value->shape.rank - 1;
+  for (int d = 1; d < first->rank; d++) {
+    const Factors *along = &first->along[d];
+    const bool channels = d != axis && along->n && along->f[along->n - 1].axis == c;
+    if (d != axis && (first->size[d] > 1 || (axis == 1 && first->rank == 4))) last.pos[last.npos++] = d;
+    if (channels && other.chan < 0) other.chan = d;
+    else if (d == axis || first->size[d] > 1) other.pos[other.npos++] = d;
+  }
+  bool as_is = true;
+  for (int i = 0; i < node->nin; i++) {
+    int dims[MOST_DIMS];
+    memcpy(dims, last.pos, sizeof dims);
+    dims[last.npos] = axis;
+    as_is = as_is && in_memory_order(im->item[node->in[i]].view, last.npos + 1, dims);
+  }
+  return as_is || other.chan < 0 ? last : other;
+}
+
+static View *join_laid(ModelImport *im, const OnnxNode *node, int axis, Value **in) {
+  const View *first = im->item[node->in[0]].view;
+  Join join_as = join_layout(im, node, axis);
+  int along = join_as.npos; /* of the values that are laid out */
+  for (int k = 0; k < join_as.npos; k++)
+    if (join_as.pos[k] == axis) along = k;
+  for (int i = 0; i < node->nin; i++) {
+    const View *x = im->item[node->in[i]].view;
+    in[i] = lay(im, x, 1, &join_as.chan, join_as.npos, join_as.pos, false);
+    if (!in[i]) return NULL;
+    for (int a = 0; a <= join_as.npos; a++)
+      if (a != along && in[i]->shape.dim[a] != in[0]->shape.dim[a])
+        return no(im, "a concat of different sizes");
+  }
+  Value *v = join(im, node->nin, in, along);
+  return view_laid(im, first, v, join_as.chan, join_as.npos, join_as.pos);
 }
 
 /* The same tensor, with one axis of the value along each dimension. */
@@ -243,7 +285,10 @@ View *import_concat(ModelImport *im, const OnnxNode *node) {
   if (axis == 0) return no(im, "a concat over the batch");
   const int a =
       joins_channels(im, node, (int)axis) ? first->value->shape.rank - 1 : joined_axis(im, node, (int)axis);
-  if (a < 0) return join_laid(im, node, (int)axis, in);
+  if (a < 0) {
+    View *stacked = join_stacked(im, node, (int)axis, in);
+    return stacked ? stacked : join_laid(im, node, (int)axis, in);
+  }
   View *to = view_copy(im, first, join(im, node->nin, in, a));
   view_set(to, (int)axis, a);
   return to;

@@ -6,7 +6,13 @@
 
 /* ---- parts ---- */
 static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, int64_t high, int64_t step) {
-  const Factor f = x->along[d].f[0];
+  Factor f = x->along[d].f[0];
+  const int64_t channels = x->value->shape.dim[x->value->shape.rank - 1];
+  if (f.axis == x->value->shape.rank - 1 && f.size < channels && f.inner == 1) {
+    x = view_split_channels(im, x, f.size);
+    if (!x) return no(im, "a slice of the inner part of the channels");
+    f = x->along[d].f[0];
+  }
   Value *v = x->value;
   const int c = v->shape.rank - 1;
   Shape to = v->shape;

@@ -250,3 +250,39 @@ View *import_global(ModelImport *im, const OnnxNode *node) {
   Value *v = x ? lay_standard(im, x) : NULL;
   return v ? global(im, x, v, onnx_operator(node->op)->word) : NULL;
 }
+
+/* ---- regions ---- */
+/* What is under each box, an image of its own from here on. */
+View *import_roi_align(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0), *boxes = view_of(im, node, 1);
+  const Tensor *image = constant_of(im, node, 2);
+  const int dims[] = {0, 1};
+  const int64_t samples = onnx_int(node, "sampling_ratio", 0), h = onnx_int(node, "output_height", 1),
+                w = onnx_int(node, "output_width", 1);
+  if (!x || !boxes) return NULL;
+  if (x->rank != 4 || x->size[0] != 1 || x->value->regions) return no(im, "regions of several pictures");
+  for (int64_t i = 0; image && i < image->n; i++)
+    if (tensor_integer(image, i) != 0) return no(im, "regions of several pictures");
+  if (boxes->rank != 2 || boxes->size[1] != 4 || !in_memory_order(boxes, 2, dims))
+    return no(im, "boxes that are no table of four numbers each");
+  if (strcmp(onnx_text(node, "mode", "avg"), "avg") != 0) return no(im, "the maximum of a region's points");
+  if (samples < 1) return no(im, "as many points of a region as its size asks for (sampling_ratio=0)");
+  const char *at = onnx_text(node, "coordinate_transformation_mode",
+                             im->onnx->opset < 16 ? "output_half_pixel" : "half_pixel");
+  Value *both[] = {boxes->value, lay_standard(im, x)};
+  if (!both[1] || h < 1 || w < 1 || h > INT32_MAX || w > INT32_MAX) return no(im, "regions of no size");
+  const Shape to = shape_picture(h, w, both[1]->shape.dim[2]), table = shape_sequence(boxes->size[0], 4);
+  if (!shape_equal(both[0]->shape, table))
+    both[0] = emit_one(im, both[0], table, "reshape([%lld, 4])", (long long)table.dim[0]);
+  Value *v = emit(im, 2, both, to, "roi_align(%%*, %lldx%lld, scale=%s, samples=%lld%s)", (long long)h,
+                  (long long)w, number_text(im->arena, onnx_float(node, "spatial_scale", 1)),
+                  (long long)samples, strcmp(at, "half_pixel") == 0 ? "" : ", aligned=false");
+  value_of_regions(im, v, boxes->size[0]);
+  View *view = view_new(im, v, 4);
+  view->size[0] = v->regions;
+  view->along[0] = factors_one(BATCH, 1, v->regions);
+  view_set(view, 1, 2);
+  view_set(view, 2, 0);
+  view_set(view, 3, 1);
+  return view;
+}

@@ -185,12 +185,17 @@ static Factors whole_axes(const Value *value, int n, const int *axis) {
   return all;
 }
 
-static Value *shuffled(ModelImport *im, Value *v, const Factors *pos, int npos, const Factors *c) {
+/* All positions where they are, and two parts of the channels in the other order. */
+static Value *shuffled(ModelImport *im, Value *v, const Factors *want) {
   const int last = v->shape.rank - 1;
-  bool whole = npos == last && c->n == 2 && c->f[0].axis == last && c->f[1].axis == last;
-  for (int k = 0; whole && k < npos; k++) whole = factors_whole(&pos[k], v, k);
-  if (!whole || c->f[0].inner != 1 || c->f[1].inner != c->f[0].size) return NULL;
-  return emit_one(im, v, v->shape, "channel_shuffle(%lld)", (long long)c->f[1].size);
+  Factors rest = {0}, before = {0};
+  for (int i = 0; i < want->n - 2; i++) factors_push(&rest, want->f[i]);
+  for (int axis = 0; axis < last; axis++) factors_push(&before, (Factor){axis, 1, v->shape.dim[axis]});
+  if (want->n < 2 || !factors_equal(&rest, &before)) return NULL;
+  const Factor a = want->f[want->n - 2], b = want->f[want->n - 1];
+  const bool both = a.axis == last && b.axis == last && a.size * b.size == v->shape.dim[last];
+  if (!both || a.inner != 1 || b.inner != a.size) return NULL;
+  return emit_one(im, v, v->shape, "channel_shuffle(%lld)", (long long)b.size);
 }
 
 static Value *to_space(ModelImport *im, Value *v, const Factors *pos, int npos, const Factors *c) {
@@ -227,15 +232,73 @@ static Value *to_depth(ModelImport *im, Value *v, const Factors *pos, int npos, 
   return NULL;
 }
 
+enum { MOST_PARTS = 16 };
+
+/* Parts of the channels, or columns of a picture, one behind the other. */
+static Value *parts_in_turn(ModelImport *im, Value *v, const Factors *want) {
+  const int last = v->shape.rank - 1;
+  const Factor f = want->n ? want->f[0] : (Factor){0};
+  const bool channels = f.axis == last && f.inner * f.size == v->shape.dim[last];
+  const bool columns = last == 2 && f.axis == 1 && f.inner == 1 && f.size == v->shape.dim[1];
+  if (last < 1 || want->n < 2 || f.size > MOST_PARTS || (!channels && !columns)) return NULL;
+  Factors rest = {0}, behind = {0};
+  for (int i = 1; i < want->n; i++) factors_push(&rest, want->f[i]);
+  for (int axis = 0; axis < last; axis++)
+    if (channels || axis != 1) factors_push(&behind, (Factor){axis, 1, v->shape.dim[axis]});
+  factors_push(&behind, (Factor){last, 1, channels ? f.inner : v->shape.dim[last]});
+  if (!factors_equal(&rest, &behind)) return NULL;
+  Value *part[MOST_PARTS];
+  Shape to = v->shape;
+  to.dim[f.axis] = channels ? f.inner : 1;
+  for (long long k = 0; k < f.size; k++)
+    part[k] = channels ? emit_one(im, v, to, "slice(%lld..%lld)", k * (long long)f.inner,
+                                  (k + 1) * (long long)f.inner)
+                       : emit_one(im, v, to, "crop([0, 0, %lld, %lld])", k, (long long)f.size - 1 - k);
+  to.dim[0] *= f.size;
+  return emit(im, (int)f.size, part, to, "concat(%%*, axis=%s)", last == 2 ? "height" : "length");
+}
+
 static Value *moved(ModelImport *im, Value *v, const Factors *pos, int npos, const Factors *c) {
   const int last = v->shape.rank - 1, first[] = {last, 0, 1};
   const Factors chw = whole_axes(v, last + 1, first);
   if (npos == 0 && last > 0 && factors_equal(c, &chw))
     return emit_one(im, v, shape_vector(shape_elements(v->shape)), "flatten(order=chw)");
-  Value *made = shuffled(im, v, pos, npos, c);
+  Factors want = {0};
+  for (int k = 0; k < npos; k++) factors_append(&want, &pos[k]);
+  factors_append(&want, c);
+  Value *made = shuffled(im, v, &want);
   if (!made) made = to_space(im, v, pos, npos, c);
   if (!made) made = to_depth(im, v, pos, npos, c);
+  if (!made) made = parts_in_turn(im, v, &want);
   return made ? made : no(im, "needs a transpose of %s", shape_text(im->arena, v->shape));
+}
+
+/* The innermost `n` of the channels as channels of their own, what is left of them as positions. */
+View *view_split_channels(ModelImport *im, const View *view, int64_t n) {
+  const Shape s = view->value->shape;
+  const int c = s.rank - 1, to_c = c == 2 ? 2 : c + 1;
+  const int64_t width = c == 2 ? s.dim[1] : 1;
+  View *to = view_copy(im, view, view->value);
+  for (int d = 0; d < view->rank; d++) {
+    Factors along = {0};
+    for (int i = 0; i < view->along[d].n; i++) {
+      Factor f = view->along[d].f[i];
+      if (f.axis == c && f.inner >= n && f.inner % n == 0) f.inner /= n, f.axis = to_c - 1;
+      else if (f.axis == c && f.inner * f.size > n) return NULL;
+      else if (f.axis == c) f.axis = to_c;
+      else if (f.axis == 0) f.inner *= width;
+      else if (f.axis == 1) f.axis = 0;
+      factors_push(&along, f);
+    }
+    to->along[d] = along;
+  }
+  if (s.dim[c] % n) return NULL;
+  const int64_t parts = s.dim[c] / n;
+  const Shape shape = c == 2   ? shape_picture(s.dim[0] * width, parts, n)
+                      : c == 1 ? shape_picture(s.dim[0], parts, n)
+                               : shape_sequence(parts, n);
+  to->value = reshaped(im, view->value, shape);
+  return to;
 }
 
 /* A repeated 1x1xC in full size. */

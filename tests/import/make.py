@@ -55,7 +55,13 @@ def functions():
                                  attribute_protos=slope)]
 
 
-def in_memory(array, last):
+TABLES = ("boxes", "rows")  # whose first dimension is no batch
+
+
+def in_memory(key, array, last):
+    if key in TABLES:
+        return np.ascontiguousarray(array)
+    last = key in last
     one = array[0] if array.ndim > 1 else array
     if one.ndim > 1 and not last:
         one = np.moveaxis(one, 0, -1)
@@ -72,12 +78,14 @@ def make(name):
     for key, shape in inputs.items():
         sizes = [n or (1 if d == 0 else d + 4) for d, n in enumerate(shape)]
         feed[key] = random.standard_normal(sizes).astype(np.float32)
+        if key == "boxes":
+            feed[key] = np.sort(np.abs(6 * feed[key]).reshape(-1, 2, 2), axis=1).reshape(-1, 4)
     session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
     for k, (key, array) in enumerate(feed.items()):
-        np.save(f"{path}.in{k}.npy", in_memory(array, key in last))
+        np.save(f"{path}.in{k}.npy", in_memory(key, array, last))
     outputs = [key for key in outputs if key != "label"]  # which is left out
     for k, (key, array) in enumerate(zip(outputs, session.run(outputs, feed))):
-        np.save(f"{path}.out{k}.npy", in_memory(array, key in last))
+        np.save(f"{path}.out{k}.npy", in_memory(key, array, last))
 
 
 f32, i64 = np.float32, np.int64
@@ -282,6 +290,81 @@ case("powers", [
     {"x": [1, 3, 4, 5]}, "y",
     {"half": np.array(-0.5, np.float32), "third": np.array(3, np.float32),
      "limit": np.array(1.25, np.float32), "shift": (3, 1, 1)}, opset=20)
+case("heads", [
+    node("Conv", "x w1", "a"), node("MaxPool", "a", "b", kernel_shape=[2, 2], strides=[2, 2]),
+    node("Reshape", "a flat", "c"), node("Reshape", "b flat", "d"), node("Concat", "c d", "e", axis=2),
+    node("Split", "e sizes", "f classes", axis=1), node("Reshape", "f sides", "g"),
+    node("Transpose", "g", "h", perm=[0, 2, 1, 3]), node("Softmax", "h", "i", axis=1),
+    node("Conv", "i bins", "j"), node("Reshape", "j four", "k"), node("Split", "k", "left right", axis=1),
+    node("Sub", "cell left", "l"), node("Add", "cell right", "m"), node("Concat", "l m", "n", axis=1),
+    node("Sigmoid", "classes", "o"), node("Concat", "n o", "y", axis=1)], {"x": [1, 3, 4, 6]}, "y",
+    {"w1": (23, 3, 1, 1), "flat": numbers(1, 23, -1), "sizes": numbers(20, 3), "sides": numbers(1, 4, 5, -1),
+     "bins": np.arange(5, dtype=f32).reshape(1, 5, 1, 1), "four": numbers(1, 4, -1), "cell": (1, 2, 30)})
+case("anchors", [
+    node("Conv", "x w1", "a"), node("MaxPool", "a", "b", kernel_shape=[2, 2], strides=[2, 2]),
+    node("Conv", "b w2", "c"), node("Reshape", "a large", "d"),
+    node("Transpose", "d", "e", perm=[0, 1, 3, 4, 2]), node("Sigmoid", "e", "f"),
+    node("Split", "f sizes", "g h", axis=4), node("Add", "g grid", "i"), node("Mul", "i h", "j"),
+    node("Slice", "f start end axis", "k"), node("Concat", "j k", "l", axis=4),
+    node("Reshape", "l rows", "m"),
+    node("Reshape", "c small", "n"), node("Transpose", "n", "o", perm=[0, 1, 3, 4, 2]),
+    node("Reshape", "o rows", "p"), node("Concat", "m p", "y", axis=1)], {"x": [1, 3, 4, 6]}, "y",
+    {"w1": (8, 3, 1, 1), "w2": (6, 8, 1, 1), "large": numbers(1, 2, 4, 4, 6), "small": numbers(1, 2, 3, 2, 3),
+     "sizes": numbers(2, 2), "grid": (1, 2, 4, 6, 2), "start": numbers(3), "end": numbers(4),
+     "axis": numbers(4), "rows": numbers(1, -1, 3)}, last=("y",))
+case("joined", [
+    node("Conv", "x w1", "a"), node("Conv", "x w2", "b"), node("Flatten", "a", "c"),
+    node("Flatten", "b", "d"),
+    node("Concat", "c d", "e", axis=1), node("Gemm", "e w3", "y", transB=1)], {"x": [1, 3, 4, 5]}, "y",
+    {"w1": (4, 3, 1, 1), "w2": (2, 3, 3, 3), "w3": (3, 92)})
+case("standardised", [
+    node("ReduceMean", "w1", "a", axes=[1, 2, 3]), node("Sub", "w1 a", "b"), node("Mul", "b b", "c"),
+    node("ReduceMean", "c", "d", axes=[1, 2, 3]), node("Add", "d small", "e"), node("Sqrt", "e", "f"),
+    node("Div", "b f", "g"), node("Conv", "x g", "h"), node("Clip", "sides zero", "i"),
+    node("Cast", "i", "j", to=7), node("Pad", "h j", "k"), node("Reshape", "w2 channels", "l"),
+    node("BatchNormalization", "l gain none none ones", "m m1 m2", training_mode=1),
+    node("Reshape", "m kernel", "n"), node("ReduceSumSquare", "w2", "o", axes=[1], keepdims=0),
+    node("ReduceMax", "o", "p"), node("Conv", "k n", "q"), node("Mul", "q p", "y")], {"x": [1, 3, 5, 6]}, "y",
+    {"w1": (4, 3, 3, 3), "small": f32(1e-5), "sides": np.array([0, 0, -1.5, 1, 0, 0, 2, 0], f32),
+     "zero": f32(0), "w2": (5, 4, 2, 2), "channels": numbers(1, 5, -1), "gain": (5,),
+     "none": np.zeros(5, f32), "ones": np.ones(5, f32), "kernel": numbers(5, 4, 2, 2)})
+case("response", [
+    node("Conv", "x w", "a"), node("ReduceL2", "a", "b", axes=[2, 3]), node("ReduceMean", "b", "c", axes=[1]),
+    node("Add", "c small", "d"), node("Div", "b d", "e"), node("Mul", "a e", "f"), node("Mul", "f gain", "g"),
+    node("Add", "g shift", "h"), node("Add", "a h", "y")], {"x": [1, 3, 5, 4]}, "y",
+    {"w": (6, 3, 1, 1), "small": f32(1e-6), "gain": (6, 1, 1), "shift": (6, 1, 1)})
+case("branches", [
+    node("Conv", "x w1", "a"), node("Conv", "x w2", "b"), node("Unsqueeze", "a axis", "c"),
+    node("Unsqueeze", "b axis", "d"), node("Concat", "c d", "e", axis=1),
+    node("ReduceSum", "e axis", "f", keepdims=0), node("GlobalAveragePool", "f", "g"),
+    node("Conv", "g w3", "h"), node("Reshape", "h apart", "i"), node("Softmax", "i", "j", axis=1),
+    node("Mul", "e j", "k"), node("ReduceSum", "k axis", "y", keepdims=0)], {"x": [1, 3, 5, 4]}, "y",
+    {"w1": (4, 3, 1, 1), "w2": (4, 3, 1, 1), "axis": numbers(1), "w3": (8, 4, 1, 1),
+     "apart": numbers(1, 2, 4, 1, 1)})
+moments = lambda x, axes, gain, shift, out: [
+    node("ReduceMean", x, out + "1", axes=axes), node("Neg", out + "1", out + "2"),
+    node("Sub", f"{x} {out}1", out + "3"), node("Mul", f"{out}3 {out}3", out + "4"),
+    node("ReduceMean", out + "4", out + "5", axes=axes), node("Add", f"{out}5 small", out + "6"),
+    node("Sqrt", out + "6", out + "7"), node("Reciprocal", out + "7", out + "8"),
+    node("Mul", f"{out}8 {gain}", out + "9"), node("Mul", f"{x} {out}9", out + "x"),
+    node("Mul", f"{out}2 {out}9", out + "y"), node("Add", f"{out}y {shift}", out + "z"),
+    node("Add", f"{out}x {out}z", out)]
+case("grouped", [
+    node("Conv", "x w", "a"), node("Transpose", "a", "b", perm=[0, 2, 3, 1]), node("Reshape", "b five", "c"),
+    *moments("c", [1, 2, 4], "gg", "gb", "d"), node("Reshape", "d four", "e"),
+    *moments("e", [1, 2], "ig", "ib", "f"), *moments("f", [-1], "lg", "lb", "y")], {"x": [1, 3, 5, 4]}, "y",
+    {"w": (6, 3, 1, 1), "five": numbers(1, 5, 4, 3, 2), "small": f32(1e-3), "gg": (1, 1, 1, 3, 2),
+     "gb": (1, 1, 1, 3, 2), "four": numbers(1, 5, 4, 6), "ig": (1, 1, 1, 6), "ib": (1, 1, 1, 6),
+     "lg": (1, 1, 1, 6), "lb": (6,)}, last=("y",))
+case("regions", [
+    node("Conv", "x w1", "a"), node("RoiAlign", "a boxes index", "b", output_height=3, output_width=2,
+                                    sampling_ratio=2, spatial_scale=0.5),
+    node("RoiAlign", "x boxes index", "c", output_height=3, output_width=2, sampling_ratio=1,
+         coordinate_transformation_mode="output_half_pixel"),
+    node("Concat", "b c", "d", axis=1), node("Conv", "d w2", "e"), node("Relu", "e", "f"),
+    node("Flatten", "f", "g"), node("Gemm", "g w3", "rows", transB=1)],
+    {"x": [1, 3, 8, 9], "boxes": [5, 4]}, "rows",
+    {"w1": (4, 3, 1, 1), "index": numbers(0, 0, 0, 0, 0), "w2": (6, 7, 1, 1), "w3": (3, 36)})
 
 
 def bad(name, data):

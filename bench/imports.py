@@ -1,0 +1,165 @@
+"""imports.py --cnnc CNNC [--kept FOLDER] [--page] [NET...]: nets of others (zoo.py), written as models of ONNX
+by each exporter, through cnnc import: each is compiled and held against onnxruntime. One process a net, one
+after the other. Models and results stay in the folder, so that a second run goes on: it takes the models as
+they are, and with --page writes docs/nets.md of all results."""
+# SPDX-License-Identifier: Apache-2.0
+import argparse, json, os, re, subprocess, sys, textwrap
+top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.append(os.path.join(top, "tests"))
+sys.path.append(os.path.join(top, "bench"))
+import zoo
+
+MOST = 1e-4  # of the largest number of an output
+
+
+# ---- one net, in a process of its own
+def export(options, library, name, exporter, path):
+    """Writes the model; the reason why there is none."""
+    try:
+        zoo.write(library, name, exporter, path + ".new")
+        os.replace(path + ".new", path)
+    except Exception as problem:
+        lines = [line for line in str(problem).splitlines() if line.strip()] or [type(problem).__name__]
+        return lines[0][:200]
+    return None
+
+
+def refused(made):
+    reasons = re.findall(r"^ +=(?! help) (\S+) .*?': (.*)$", made.stderr, re.M)
+    return sorted({f"{node}: {why}" for node, why in reasons}) or [made.stderr.strip()[:200]]
+
+
+def recorded(library, name):
+    """What the net gives for every picture, or None."""
+    import onnx
+    if library != "onnx":
+        return None
+    with open(zoo.light(name) + "_output_0.pb", "rb") as file:
+        return onnx.numpy_helper.to_array(onnx.TensorProto.FromString(file.read()))
+
+
+def error(cnnc, path, base, always):
+    """The largest difference of an output, as a part of its largest number."""
+    import numpy as np, onnxruntime
+    import compiled
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 3
+    settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
+    net = compiled.Net(cnnc, base + ".cnn", base + ".safetensors", base, ["-O1", "--target=native"])
+    port = session.get_inputs()[0]
+    shape = [n if isinstance(n, int) else 1 for n in port.shape]
+    image = np.random.default_rng(7).standard_normal(shape).astype(np.float32)
+    last = net.facts["inputs"][0]["shape"] == shape[1:] and shape[1] > 4
+    ours = net([(image if last else np.moveaxis(image, 1, -1)).ravel().tolist()])
+    theirs, worst, most = session.run(None, {port.name: image}), 0, 0
+    if always is not None:
+        worst, most = float(np.abs(np.ravel(always) - np.ravel(ours[0])).max() / np.abs(always).max()), 1
+    for facts, got, wanted in zip(net.facts["outputs"], ours, theirs, strict=True):
+        got = np.array(got, np.float32).reshape(facts["shape"])
+        wanted = wanted[0]
+        ways = [wanted] + ([np.moveaxis(wanted, 0, -1)] if wanted.ndim > 1 else [])
+        ways = [way.reshape(got.shape) for way in ways if way.size == got.size and
+                [n for n in way.shape if n > 1] == [n for n in got.shape if n > 1]]
+        largest = float(np.abs(wanted).max())
+        worst = max(worst, min(float(np.abs(way - got).max()) for way in ways) / largest)
+        spread = float(np.std(wanted)) / largest
+        most = max(most, spread)
+    if not most > 1e-3:
+        raise ValueError("the model gives the same for everything: nothing is compared")
+    return worst
+
+
+def one(options, library, name, exporter):
+    os.makedirs(options.kept, exist_ok=True)
+    base = os.path.join(options.kept, f"{library}-{name}-{exporter}")
+    row = {"library": library, "net": name, "exporter": exporter}
+    if not os.path.exists(base + ".onnx"):
+        why = export(options, library, name, exporter, base + ".onnx")
+        if why:
+            return row | {"state": "not exported", "why": [why]}
+    made = subprocess.run([options.cnnc, "import", base + ".onnx", "-o", base, "--name=net"],
+                          capture_output=True, text=True, timeout=120)
+    if made.returncode:
+        return row | {"state": "refused" if made.returncode == 1 else "wrong", "why": refused(made)}
+    row["lines"] = len(open(base + ".cnn").readlines())
+    if options.only_import:
+        return row | {"state": "imported"}
+    try:
+        worst = error(options.cnnc, base + ".onnx", base, recorded(library, name))
+    except Exception as problem:
+        return row | {"state": "wrong", "why": [f"{type(problem).__name__}: {problem}"]}
+    finally:
+        for suffix in (".so", ".o", ".weights.o"):
+            if os.path.exists(base + suffix):
+                os.remove(base + suffix)
+    return row | {"state": "right" if worst <= MOST else "wrong", "worst": worst}
+
+
+# ---- all nets
+def told(row):
+    what = f"{row['library']} {row['net']} ({row['exporter']})"
+    more = f": differs by {row['worst']:.0e} of the largest" if "worst" in row else ""
+    why = f": {'; '.join(row['why'])}" if row.get("why") else ""
+    print(f"{'not ok' if row['state'] == 'wrong' else 'ok'} - {what} {row['state']}{more}{why}", flush=True)
+
+
+def in_process(options, key):
+    """What a process of its own finds out: its memory goes with it, and so does what it changes."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        log = os.open(os.path.join(options.kept, "log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        row = one(options, *key)
+        with os.fdopen(writing, "w") as pipe:
+            json.dump(row, pipe)
+            pipe.flush()
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        text = pipe.read()
+    _, status = os.waitpid(child, 0)
+    return json.loads(text) if text else {"library": key[0], "net": key[1], "exporter": key[2],
+                                          "state": "wrong", "why": [f"the process ended with {status}"]}
+
+
+def run(options, results):
+    loaded = set()
+    for key in zoo.nets():
+        if options.nets and not {key[0], key[1], key[2], ":".join(key)} & set(options.nets):
+            continue
+        if options.new and results.get(":".join(key), {}).get("state") == "right":
+            continue
+        if key[0] not in loaded:
+            loaded.add(key[0])
+            zoo.load(key[0])
+        row = in_process(options, key)
+        told(row)
+        if not options.only_import:
+            results[":".join(key)] = row
+            with open(os.path.join(options.kept, "results.json"), "w") as file:
+                json.dump(results, file, indent=1)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cnnc", required=True)
+    parser.add_argument("--kept", default=os.path.join(top, "bench", "nets"))
+    parser.add_argument("--page", action="store_true")
+    parser.add_argument("--only-import", action="store_true")
+    parser.add_argument("--new", action="store_true")
+    parser.add_argument("nets", nargs="*")
+    options = parser.parse_args()
+    options.cnnc, options.kept = os.path.abspath(options.cnnc), os.path.abspath(options.kept)
+    os.makedirs(options.kept, exist_ok=True)
+    kept = os.path.join(options.kept, "results.json")
+    results = json.load(open(kept)) if os.path.exists(kept) else {}
+    run(options, results)
+    raise SystemExit(any(row["state"] == "wrong" for row in results.values()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""zoo.py: nets of others as they are, with random weights: of torchvision, timm, Ultralytics and Keras, and
+the light models of onnx's own tests. Each is drawn anew, its statistics of batch normalization are those of
+noise, and it is written as a model of ONNX by each exporter that can."""
+# SPDX-License-Identifier: Apache-2.0
+import os, shutil, tempfile, warnings
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.gettempdir())
+
+# library: the side of its pictures, and the names of its nets
+NETS = {
+    "torchvision": (224, """alexnet vgg11_bn resnet18 resnet50 resnext50_32x4d densenet121 squeezenet1_1
+        googlenet inception_v3 mobilenet_v2 mobilenet_v3_small mnasnet1_0 shufflenet_v2_x1_0 efficientnet_b0
+        regnet_y_400mf convnext_tiny segmentation.deeplabv3_mobilenet_v3_large
+        segmentation.lraspp_mobilenet_v3_large vit_b_16"""),
+    "ultralytics": (320, "yolov3-tiny yolov5n yolov5n-anchors yolov8n yolov8n-cls yolov8n-seg"),
+    "timm": (224, """resnet26d ecaresnet26t skresnet18 resnetv2_50x1_bit res2net50_26w_4s cspresnet50 dla34
+        repvgg_a0 rexnet_100 ghostnet_100 lcnet_050 tf_efficientnet_lite0 mobilenetv4_conv_small mobileone_s0
+        ese_vovnet19b_dw nf_regnet_b0 convnextv2_atto poolformer_s12 edgenext_xx_small"""),
+    "keras": (224, """VGG16 ResNet50V2 MobileNet MobileNetV2 MobileNetV3Small EfficientNetB0 DenseNet121
+        NASNetMobile Xception"""),
+    "onnx": (224, """bvlc_alexnet densenet121 inception_v1 inception_v2 resnet50 shufflenet squeezenet vgg19
+        zfnet512"""),
+}
+EXPORTERS = {"keras": ["tf2onnx"], "onnx": ["light"]}  # "light": a model of onnx's own tests
+SIDES = {"inception_v3": 299, "Xception": 299, "yolov8n-cls": 224, "VGG16": 128}
+
+
+def nets():
+    """(library, name, exporter)"""
+    for exporter in ("torch", "tf2onnx", "light", "dynamo"):
+        for library, (_, names) in NETS.items():
+            for name in names.split() if exporter in EXPORTERS.get(library, ["torch", "dynamo"]) else []:
+                yield library, name, exporter
+
+
+def side_of(library, name):
+    return SIDES.get(name) or NETS[library][0]
+
+
+# ---- torch
+def torch_net(library, name):
+    if library == "torchvision":
+        import torchvision
+        table = torchvision.models
+        for part in name.split(".")[:-1]:
+            table = getattr(table, part)
+        more = {"weights_backbone": None} if "." in name else {}
+        more |= {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
+        return getattr(table, name.split(".")[-1])(weights=None, **more)
+    if library == "timm":
+        import timm
+        return timm.create_model(name, pretrained=False)
+    import ultralytics
+    net = ultralytics.YOLO(name.removesuffix("-anchors") + ".yaml", verbose=False).model
+    return with_anchors(net) if name.endswith("-anchors") else net
+
+
+def with_anchors(net):
+    """The head of YOLOv5 as it was before 2023: boxes from anchors, in a net whose head has none."""
+    import torch
+
+    class Detect(torch.nn.Module):
+        anchors = ((10, 13, 16, 30, 33, 23), (30, 61, 62, 45, 59, 119), (116, 90, 156, 198, 373, 326))
+
+        def __init__(self, head):
+            super().__init__()
+            self.i, self.f, self.type, self.stride = head.i, head.f, head.type, head.stride
+            channels = [part[0].conv.in_channels for part in head.cv2]
+            self.m = torch.nn.ModuleList(torch.nn.Conv2d(n, 255, 1) for n in channels)
+
+        def forward(self, x):
+            rows = []
+            for conv, anchors, stride, y in zip(self.m, self.anchors, (8, 16, 32), x):
+                n, _, h, w = y.shape
+                y = conv(y).view(n, 3, 85, h, w).permute(0, 1, 3, 4, 2).contiguous()
+                down, across = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+                grid = torch.stack((across, down), 2).expand(1, 3, h, w, 2).float() - 0.5
+                shapes = torch.tensor(anchors).view(1, 3, 1, 1, 2).expand(1, 3, h, w, 2).float()
+                xy, wh, rest = y.sigmoid().split((2, 2, 81), 4)
+                y = torch.cat(((xy * 2 + grid) * stride, (wh * 2) ** 2 * shapes, rest), 4)
+                rows.append(y.view(n, 3 * h * w, 85))
+            return torch.cat(rows, 1)
+
+    net.model[-1] = Detect(net.model[-1])
+    return net
+
+
+def calibrate_torch(net, side):
+    """Factors and constants a channel that are all different, and the statistics of one pass over noise."""
+    import torch
+    with torch.no_grad():
+        for parameter in net.parameters():
+            if parameter.dim() < 2:
+                parameter.add_(0.1 * torch.randn_like(parameter))
+        for module in net.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.momentum = None
+        net.train()
+        net(torch.randn(4, 3, side, side))
+    return net.eval()
+
+
+class Tensors:
+    """Makes a module that gives its tensors alone, as exporters want them: the first of nested ones."""
+
+    def __new__(cls, net):
+        import torch
+
+        class First(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.net = net
+
+            def forward(self, x):
+                y = self.net(x)
+                while isinstance(y, (tuple, list, dict)):
+                    y = y["out"] if isinstance(y, dict) else y[0]
+                return y
+
+        return First().eval()
+
+
+def write_torch(library, name, exporter, path):
+    import torch
+    torch.manual_seed(1)
+    side = side_of(library, name)
+    net = calibrate_torch(torch_net(library, name), side)
+    if library == "ultralytics":  # what its own export does
+        for module in net.modules():
+            if hasattr(module, "export"):
+                module.export, module.format = True, "onnx"
+    if library != "timm":
+        net = Tensors(net)
+    example = torch.randn(1, 3, side, side)
+    with torch.no_grad():
+        net(example)
+        if exporter == "torch":
+            torch.onnx.export(net, example, path, dynamo=False, opset_version=17)
+        else:
+            torch.onnx.export(net, example, path, dynamo=True, external_data=False, verbose=False)
+
+
+# ---- Keras
+def write_keras(name, path):
+    import keras, numpy as np
+    keras.utils.set_random_seed(1)
+    side = side_of("keras", name)
+    net = getattr(keras.applications, name)(weights=None, input_shape=(side, side, 3))
+    random = np.random.default_rng(1)
+    for weight in net.trainable_weights:
+        if len(weight.shape) == 1:
+            weight.assign(weight.numpy() + 0.1 * random.standard_normal(weight.shape))
+    layers = [layer for layer in net._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    for layer in layers:
+        layer.momentum = 0.0
+    noise = random.standard_normal((4, side, side, 3)).astype("float32")
+    net(60 * noise + 120 if name not in ("VGG16", "ResNet50") else noise, training=bool(layers))
+    net.export(path, format="onnx", verbose=False)
+
+
+def load(library):
+    """What all processes of the library's nets have in common."""
+    if library in EXPORTERS:
+        return
+    import onnxscript, torch
+    torch.set_num_threads(1)
+    torch.backends.mha.set_fastpath_enabled(False)  # which has no form in ONNX
+    __import__(library)
+
+
+def light(name):
+    """The path of a model of onnx's own tests without its suffix: weights are all the same, and what they
+    give is recorded."""
+    import onnx
+    return os.path.join(os.path.dirname(onnx.__file__), "backend", "test", "data", "light", "light_" + name)
+
+
+def write(library, name, exporter, path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if library == "onnx":
+            shutil.copy(light(name) + ".onnx", path)
+        elif library == "keras":
+            write_keras(name, path)
+        else:
+            write_torch(library, name, exporter, path)
