@@ -79,9 +79,16 @@ static void tile_vector(Nest *b, const Tile *t, const TileArgs *a, const Ix *c, 
         }
     }
   const Ix oy = y->out_first + a->y * y->out_step;
-  NEST_UNROLL(b, p, t->pixels) {
+  Buf *sum =
+      acc; /* the sums: where what follows takes tens of instructions, for a loop that is not unrolled */
+  const bool loop = t->pixels > 1 && lower_costly(d->l, nest_get(b, nest_at(b, acc, 0)));
+  if (loop) {
+    sum = NEST_REGISTERS(b, "sum", d->lanes, t->pixels);
+    NEST_UNROLL(b, p, t->pixels) nest_store(b, nest_at(b, sum, p), nest_get(b, nest_at(b, acc, p)));
+  }
+  NEST_LOOP(b, p, loop ? SERIAL : UNROLLED, 1, NEST_IX(0), 1, NEST_IX(t->pixels)) {
     const Ix ox = x->out_first + (a->x0 + p) * x->out_step;
-    lower_store(d->l, nest_get(b, nest_at(b, acc, p)), &oy, &ox, c, part, d->lanes);
+    lower_store(d->l, nest_get(b, nest_at(b, sum, p)), &oy, &ox, c, part, d->lanes);
   }
 }
 
