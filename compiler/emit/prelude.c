@@ -20,6 +20,13 @@ typedef struct Function {
 
 static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"; /* of names */
 
+/* exp(r) = 1 + r + r*r*p for |r| <= log(2)/2, within 4e-9 */
+#define EXP_POLYNOMIAL                                                                                       \
+  "  @F p = r * 1.38438714e-3f + 8.36954918e-3f;\n"                                                          \
+  "  p = p * r + 4.16680612e-2f;\n"                                                                          \
+  "  p = p * r + 1.66665137e-1f;\n"                                                                          \
+  "  p = p * r + 4.99999940e-1f;\n"
+
 static const Function function[FN_COUNT] = {
     [FN_BITS] = {"bits",
                  .scalar = "INLINE @a@U bits@n(@F x) { union { @F f; @U u; } v = {x}; return v.u; }\n",
@@ -46,21 +53,16 @@ static const Function function[FN_COUNT] = {
     [FN_ABS] = {"abs", .text = "INLINE @a@F abs@n(@F x) { return float_of@n(bits@n(x) & 0x7fffffffu); }\n",
                 .uses = {FN_BITS, FN_FLOAT_OF}, .nuses = 2},
     [FN_EXP] = {"exp",
-                .text = "// e to the power x, within 1 ulp: x = n*log(2) + r, a polynomial in r, the power "
+                .text = "// e to the power x, within 1.1 ulp: x = n*log(2) + r, a polynomial in r, the power "
                         "of two in two steps for results at both ends of the range.\n"
                         "INLINE @a@F exp@n(@F x) {\n"
                         "  const @F top = select@n(x > @(89.f), @(89.f), x), c = select@n(top < @(-104.f), "
                         "@(-104.f), top);\n"
-                        "  const @F shifted = c * 1.44269504f + 12582912.f, n = shifted - 12582912.f; // 1.5 "
-                        "* 2^23: the sum's last bits are n\n"
-                        "  const @F r = (c - n * 0.693359375f) + n * 2.12194440e-4f;\n"
-                        "  @F p = r * 1.73119799e-4f + 1.39321131e-3f;\n"
-                        "  p = p * r + 8.33787303e-3f;\n"
-                        "  p = p * r + 4.16664854e-2f;\n"
-                        "  p = p * r + 1.66666478e-1f;\n"
-                        "  p = p * r + 0.5f;\n"
+                        "  const @F shifted = c * 1.44269504f + 12583166.f, n = shifted - 12583166.f; // 1.5 "
+                        "* 2^23 + 254: the sum's last bits are n + 254\n"
+                        "  const @F r = (c - n * 0.693359375f) + n * 2.12194440e-4f;\n" EXP_POLYNOMIAL
                         "  p = p * (r * r) + r + 1.f;\n"
-                        "  const @U e = bits@n(shifted) - 0x4b400000u + 254u, half = e >> 1;\n"
+                        "  const @U e = bits@n(shifted), half = e >> 1;\n"
                         "  return p * float_of@n(half << 23) * float_of@n((e - half) << 23);\n"
                         "}\n",
                 .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
@@ -127,34 +129,51 @@ static const Function function[FN_COUNT] = {
                          "  return float_of@n(bits@n(y) | (bits@n(x) & 0x80000000u));\n"
                          "}\n",
                  .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS}, .nuses = 4},
-    [FN_SIGMOID] = {"sigmoid",
-                    .text = "// 1 / (1 + exp(-x)), within 2.5 ulp, without overflow on either side.\n"
-                            "INLINE @a@F sigmoid@n(@F x) {\n"
-                            "  const @F e = exp@n(-abs@n(x));\n"
-                            "  return select@n(x < @(0.f), e, @(1.f)) / (1.f + e);\n"
-                            "}\n",
-                    .uses = {FN_SELECT, FN_ABS, FN_EXP}, .nuses = 3},
+    [FN_SIGMOID] =
+        {"sigmoid",
+         .text = "// 1 / (1 + exp(-x)), within 2.5 ulp: exp(-x) as exp does it, but with r for -r, and times "
+                 "2^-32 as all else is, so that it is a normal number at both ends of the range.\n"
+                 "INLINE @a@F sigmoid@n(@F x) {\n"
+                 "  const @F top = select@n(x > @(60.f), @(60.f), x), c = select@n(top < @(-104.f), "
+                 "@(-104.f), top);\n"
+                 "  const @F shifted = c * -1.44269504f + 12583007.f, n = shifted - 12583007.f; // 1.5 * "
+                 "2^23 + 127 - 32: the sum's last bits are the exponent of 2^(n - 32)\n"
+                 "  const @F r = (c + n * 0.693359375f) - n * 2.12194440e-4f;\n"
+                 "  @F p = r * 1.38438714e-3f - 8.36954918e-3f;\n"
+                 "  p = p * r + 4.16680612e-2f;\n"
+                 "  p = p * r - 1.66665137e-1f;\n"
+                 "  p = p * r + 4.99999940e-1f;\n"
+                 "  p = p * r - 1.f;\n"
+                 "  p = p * r + 1.f;\n"
+                 "  return 0x1p-32f / (p * float_of@n(bits@n(shifted) << 23) + 0x1p-32f);\n"
+                 "}\n",
+         .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
     [FN_ERF] = {"erf",
                 .text = "// The error function, within 1.2 ulp: x + x*P(x*x) near zero, 1 - exp(-t - t*R(t)) "
-                        "with t = |x| elsewhere.\n"
+                        "with t = |x| elsewhere; exp as above, of numbers between -17 and 0.\n"
                         "INLINE @a@F erf@n(@F x) {\n"
                         "  const @F a = abs@n(x), z = x * x, t = select@n(a > @(4.f), @(4.f), a);\n"
-                        "  @F p = z * 7.99664995e-5f - 8.04976968e-4f;\n"
-                        "  p = p * z + 5.19240508e-3f;\n"
-                        "  p = p * z - 2.68557314e-2f;\n"
-                        "  p = p * z + 1.12836257e-1f;\n"
-                        "  p = p * z - 3.76126289e-1f;\n"
-                        "  p = p * z + 1.28379166e-1f;\n"
-                        "  @F r = t * 1.12296784e-5f - 3.22793203e-4f;\n"
-                        "  r = r * t + 3.64242913e-3f;\n"
-                        "  r = r * t - 2.37620194e-2f;\n"
-                        "  r = r * t + 1.06236845e-1f;\n"
-                        "  r = r * t + 6.35151327e-1f;\n"
-                        "  r = r * t + 1.28648490e-1f;\n"
-                        "  r = select@n(a < @(0.93f), p * a + a, 1.f - exp@n(-(r * t + t)));\n"
-                        "  return float_of@n(bits@n(r) | (bits@n(x) & 0x80000000u));\n"
+                        "  @F near = z * 7.99664995e-5f - 8.04976968e-4f;\n"
+                        "  near = near * z + 5.19240508e-3f;\n"
+                        "  near = near * z - 2.68557314e-2f;\n"
+                        "  near = near * z + 1.12836257e-1f;\n"
+                        "  near = near * z - 3.76126289e-1f;\n"
+                        "  near = near * z + 1.28379166e-1f;\n"
+                        "  @F c = t * 1.12296784e-5f - 3.22793203e-4f;\n"
+                        "  c = c * t + 3.64242913e-3f;\n"
+                        "  c = c * t - 2.37620194e-2f;\n"
+                        "  c = c * t + 1.06236845e-1f;\n"
+                        "  c = c * t + 6.35151327e-1f;\n"
+                        "  c = c * t + 1.28648490e-1f;\n"
+                        "  c = -(c * t + t);\n"
+                        "  const @F shifted = c * 1.44269504f + 12583039.f, n = shifted - 12583039.f;\n"
+                        "  const @F r = (c - n * 0.693359375f) + n * 2.12194440e-4f;\n" EXP_POLYNOMIAL
+                        "  p = p * (r * r) + r + 1.f;\n"
+                        "  p = 1.f - p * float_of@n(bits@n(shifted) << 23);\n"
+                        "  p = select@n(a < @(0.93f), near * a + a, p);\n"
+                        "  return float_of@n(bits@n(p) | (bits@n(x) & 0x80000000u));\n"
                         "}\n",
-                .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS, FN_EXP}, .nuses = 5},
+                .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS}, .nuses = 4},
     [FN_SUM] = {.name = "sum"}, /* by emit_halves */
     [FN_HIGHEST] = {.name = "highest"},
     [FN_RANDOM] = {"random",

@@ -30,6 +30,7 @@ void nest_prefetch_at(Nest *, Buf *, const Ix *flat);
 void nest_comment(Nest *, const char *);
 Index nest_index(Nest *, const Ix *);
 Val nest_name(Nest *, const char *name, Val settled); /* `let` without val_settle */
+bool val_calls(Val); /* does it take a function of the prelude of tens of instructions, as exp? */
 Val val_settle(
     Nest *, Val); /* what a statement does with its value: checks its scope, names what is used twice in it */
 int nest_scope_of(const Nest *, const Index *); /* the innermost block whose variables the index uses */

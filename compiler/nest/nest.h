@@ -52,8 +52,8 @@ typedef enum BufPlace {
             nest, each element after its last read */
   WORK,  /* parameter, scratch: nothing in it before or after */
   STACK, /* local array in memory */
-  REGS,  /* local values: an array's indices become constants when its loops are unrolled; no dims: one
-            variable */
+  REGS,  /* local values: an array's indices become constants when its loops are unrolled (one that another
+            loop goes through lies in memory, aligned); no dims: one variable */
   VIEW,  /* a named position in another buffer; the only thing that can be pinned */
 } BufPlace;
 

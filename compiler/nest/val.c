@@ -255,6 +255,17 @@ Val nest_load(Nest *nest, Ref ref, int lanes) {
   return nest_load_part(nest, ref, lanes ? lanes : ref.buf->type.lanes, lanes);
 }
 
+static bool calls(Val v, int mark) {
+  ValNode *e = (ValNode *)(uintptr_t)v;
+  if (e->mark == mark) return false;
+  e->mark = mark;
+  bool found = e->op >= EXP && e->op <= ERF;
+  for (int i = 0; i < 3 && e->a[i] && !found; i++) found = calls(e->a[i], mark);
+  return found;
+}
+
+bool val_calls(Val v) { return calls(v, ++v->nest->marks); }
+
 /* ---- naming what is used twice ---- */
 static void count(Val v,
                   int mark) { /* the branches of a PICK stay where they are: only one of them is evaluated */

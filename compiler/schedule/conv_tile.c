@@ -126,17 +126,41 @@ static void finish_phases(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   }
 }
 
-static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
+/* Where what is fused takes tens of instructions: by a loop that is not unrolled, over a copy of the sums,
+ * which lies in memory. It is little code, and its constants stay in registers. */
+static void finish_in_loop(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
+  const Direct *d = t->d;
+  const Ix oy = row_of(t, a, 0);
+  Buf *sum = NEST_REGISTERS(b, "sum", d->lanes, t->pixels, t->vectors);
+  NEST_UNROLL(b, p, t->pixels)
+    for (int v = 0; v < t->vectors; v++) nest_store(b, nest_at(b, sum, p, v), whole_sum(b, t, acc, &p, v));
+  NEST_FOR(b, p, t->pixels)
+    for (int v = 0; v < t->vectors; v++) {
+      const Ix ox = column_of(t, a, &p), f = a->f0 + d->lanes * v;
+      lower_store(d->l, nest_get(b, nest_at(b, sum, p, v)), &oy, &ox, &f, lanes_stored(t, v), d->lanes);
+    }
+}
+
+/* Where they are not `finished`, other input channels follow: the sums alone. */
+static void store_sums(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, bool finished) {
   const Direct *d = t->d;
   const Ix oy = row_of(t, a, 0);
   NEST_UNROLL(b, p, t->pixels)
     for (int v = 0; v < t->vectors; v++) {
       const Ix ox = column_of(t, a, &p), f = a->f0 + d->lanes * v;
       Val sum = whole_sum(b, t, acc, &p, v);
-      NEST_IF(b, nest_yes(b, a->last)) lower_store(d->l, sum, &oy, &ox, &f, lanes_stored(t, v), d->lanes);
-      if (d->blocks > 1)
-        NEST_ELSE(b) nest_store_part(b, nest_at(b, d->l->out, oy, ox, f), sum, lanes_stored(t, v));
+      if (finished) lower_store(d->l, sum, &oy, &ox, &f, lanes_stored(t, v), d->lanes);
+      else nest_store_part(b, nest_at(b, d->l->out, oy, ox, f), sum, lanes_stored(t, v));
     }
+}
+
+static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
+  const Direct *d = t->d;
+  const Ix first = {0};
+  const bool loop = t->pixels > 1 && lower_costly(d->l, whole_sum(b, t, acc, &first, 0));
+  NEST_IF(b, nest_yes(b, a->last)) (loop ? finish_in_loop(b, t, a, acc) : store_sums(b, t, a, acc, true));
+  if (d->blocks > 1)
+    NEST_ELSE(b) store_sums(b, t, a, acc, false);
 }
 
 /* While a tile reads its panel, it prefetches a slice of the next one, chosen by its place in the row, its

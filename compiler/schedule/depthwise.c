@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A tile of a few pixels of a row times one vector of channels stays in registers; the inputs that
-// neighbouring pixels share are loaded once. Rows at the top and bottom edge, and tiles at the left and right
-// one, test which taps are inside; all others test nothing. With a multiplier above 1 the channels of a group
-// are convolved directly (conv_direct.c).
+// neighbouring pixels share are loaded once, and all taps are unrolled. Rows at the top and bottom edge loop
+// over the rows of taps that are inside, and single pixels at the left and right one over those columns, too:
+// that code is a fraction of what the tests of unrolled taps would be, and as fast. With a multiplier above 1
+// the channels of a group are convolved directly (conv_direct.c).
+#include "base/number.h"
 #include "schedule/direct.h"
 
 enum { MOST_PHASES = 9, MOST_UNROLLED = 9 };
@@ -46,42 +48,74 @@ typedef struct Tile {
   const Depthwise *d;
   const Axis *y, *x;
   int pixels;
+  bool edge; /* a pixel with columns of taps outside */
 } Tile;
 typedef struct TileArgs {
-  Ix y, x0, top, left, right;
+  Ix y, x0, top;
 } TileArgs; /* top: the row is at the top or bottom edge */
+typedef struct Channels {
+  const Ix *c;
+  int part, lanes;
+} Channels; /* of a vector: the first one, how many are real, of how many */
 
-static Val input_at(Nest *b, const Depthwise *d, const Ix *y, const Ix *x, const Ix *c, int part) {
-  const Ref ref = nest_at(b, d->l->in[0], *y, *x, *c);
-  return part < d->lanes ? nest_load_part(b, ref, part, d->lanes) : nest_load(b, ref, d->lanes);
+static Val input_at(Nest *b, const Depthwise *d, const Ix *y, const Ix *x, const Channels *v) {
+  const Ref ref = nest_at(b, d->l->in[0], *y, *x, *v->c);
+  return v->part < v->lanes ? nest_load_part(b, ref, v->part, v->lanes) : nest_load(b, ref, v->lanes);
 }
 
-static void tile_vector(Nest *b, const Tile *t, const TileArgs *a, const Ix *c, int part) {
+static LoopKind taps_kind(const Axis *axis) { return axis->taps <= MOST_UNROLLED ? UNROLLED : SERIAL; }
+
+/* A tap of all pixels of the tile. */
+static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v, const Ix *iy,
+                const Ix *ky, const Ix *tx) {
+  const Depthwise *d = t->d;
+  const Axis *x = t->x;
+  const Ix kx = x->tap_first + *tx * x->tap_stride;
+  Val w = nest_let(b, "w", nest_load(b, nest_at(b, d->w, *ky, kx, *v->c), v->lanes));
+  NEST_UNROLL(b, p, t->pixels) {
+    const Ix ix = x->in_first + (a->x0 + p) * x->in_step + *tx * x->tap_step;
+    nest_accumulate(b, nest_at(b, acc, p), input_at(b, d, iy, &ix, v), w);
+  }
+}
+
+static void row_of_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v,
+                        const Ix *ty) {
+  const Axis *y = t->y, *x = t->x;
+  const Ix iy = y->in_first + a->y * y->in_step + *ty * y->tap_step, ky = y->tap_first + *ty * y->tap_stride;
+  if (!t->edge) {
+    NEST_LOOP(b, tx, taps_kind(x), 1, NEST_IX(0), 1, NEST_IX(x->taps)) tap(b, t, a, acc, v, &iy, &ky, &tx);
+    return;
+  }
+  for (const Ix tx = *axis_taps(b, "tx", x, &a->x0); nest_enter(b);)
+    NEST_IF(b, nest_within(b, x->in_first + a->x0 * x->in_step + tx * x->tap_step, 0, x->in_size))
+      tap(b, t, a, acc, v, &iy, &ky, &tx);
+}
+
+static void tile_vector(Nest *b, const Tile *t, const TileArgs *a, const Channels *v) {
   const Depthwise *d = t->d;
   const Axis *y = t->y, *x = t->x;
-  Buf *acc = NEST_REGISTERS(b, "a", d->lanes, t->pixels);
-  Val start = d->bias ? nest_let(b, "bias", nest_load(b, nest_at(b, d->bias, *c), d->lanes)) : num(b, 0);
+  Buf *acc = NEST_REGISTERS(b, "a", v->lanes, t->pixels);
+  Val start = d->bias ? nest_let(b, "bias", nest_load(b, nest_at(b, d->bias, *v->c), v->lanes)) : num(b, 0);
   NEST_UNROLL(b, p, t->pixels) nest_store(b, nest_at(b, acc, p), start);
-  if (y->taps && x->taps)
-    NEST_LOOP(b, ty, y->taps <= MOST_UNROLLED ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(y->taps)) {
-      const Ix iy = y->in_first + a->y * y->in_step + ty * y->tap_step,
-               ky = y->tap_first + ty * y->tap_stride;
-      NEST_IF(b, cond_or(nest_no(b, a->top), nest_within(b, iy, 0, y->in_size)))
-        NEST_LOOP(b, tx, x->taps <= MOST_UNROLLED ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(x->taps)) {
-          const Ix kx = x->tap_first + tx * x->tap_stride;
-          Val w = nest_let(b, "w", nest_load(b, nest_at(b, d->w, ky, kx, *c), d->lanes));
-          NEST_UNROLL(b, p, t->pixels) {
-            const Ix ix = x->in_first + (a->x0 + p) * x->in_step + tx * x->tap_step;
-            NEST_IF(b, cond_or(nest_no(b, a->left), nest_at_least(b, ix, 0)))
-              NEST_IF(b, cond_or(nest_no(b, a->right), nest_below(b, ix, x->in_size)))
-                nest_accumulate(b, nest_at(b, acc, p), input_at(b, d, &iy, &ix, c, part), w);
-          }
-        }
-    }
+  if (y->taps && x->taps) {
+    NEST_IF(b, nest_no(b, a->top))
+      NEST_LOOP(b, ty, taps_kind(y), 1, NEST_IX(0), 1, NEST_IX(y->taps)) row_of_taps(b, t, a, acc, v, &ty);
+    NEST_ELSE(b)
+      for (const Ix ty = *axis_taps(b, "ty", y, &a->y); nest_enter(b);)
+        NEST_IF(b, nest_within(b, y->in_first + a->y * y->in_step + ty * y->tap_step, 0, y->in_size))
+          row_of_taps(b, t, a, acc, v, &ty);
+  }
   const Ix oy = y->out_first + a->y * y->out_step;
-  NEST_UNROLL(b, p, t->pixels) {
+  Buf *sum =
+      acc; /* the sums: where what follows takes tens of instructions, for a loop that is not unrolled */
+  const bool loop = t->pixels > 1 && lower_costly(d->l, nest_get(b, nest_at(b, acc, 0)));
+  if (loop) {
+    sum = NEST_REGISTERS(b, "sum", v->lanes, t->pixels);
+    NEST_UNROLL(b, p, t->pixels) nest_store(b, nest_at(b, sum, p), nest_get(b, nest_at(b, acc, p)));
+  }
+  NEST_LOOP(b, p, loop ? SERIAL : UNROLLED, 1, NEST_IX(0), 1, NEST_IX(t->pixels)) {
     const Ix ox = x->out_first + (a->x0 + p) * x->out_step;
-    lower_store(d->l, nest_get(b, nest_at(b, acc, p)), &oy, &ox, c, part, d->lanes);
+    lower_store(d->l, nest_get(b, nest_at(b, sum, p)), &oy, &ox, v->c, v->part, v->lanes);
   }
 }
 
@@ -89,15 +123,19 @@ static NestFn *tile_function(const Tile *t, const char *phase) {
   const Depthwise *d = t->d;
   Nest *b = d->l->b;
   NestFn *fn = nest_fn(b, nest_text(b, "%stile_%d", phase, t->pixels), true);
-  const TileArgs a = {.y = nest_arg(b, "y"),
-                      .x0 = nest_arg(b, "x0"),
-                      .top = nest_flag(b, "top"),
-                      .left = nest_flag(b, "left"),
-                      .right = nest_flag(b, "right")};
-  const int64_t vectors = d->k.groups / d->lanes, rest = d->k.groups % d->lanes;
+  const TileArgs a = {.y = nest_arg(b, "y"), .x0 = nest_arg(b, "x0"), .top = nest_flag(b, "top")};
+  const int64_t vectors = d->k.groups / d->lanes;
   if (vectors)
-    NEST_FOR(b, v, vectors) tile_vector(b, t, &a, NEST_IX(v * d->lanes), d->lanes);
-  if (rest) tile_vector(b, t, &a, NEST_IX(vectors * d->lanes), (int)rest);
+    NEST_FOR(b, v, vectors) tile_vector(b, t, &a, &(Channels){NEST_IX(v * d->lanes), d->lanes, d->lanes});
+  int64_t c =
+      vectors * d->lanes; /* the rest by narrower vectors: only the last one may have lanes to spare */
+  for (int lanes = d->lanes; c < d->k.groups; lanes = lanes > 4 ? lanes / 2 : 4) {
+    const int64_t rest = d->k.groups - c;
+    if (rest < lanes && lanes > 4) continue;
+    const int part = (int)smaller(rest, lanes);
+    tile_vector(b, t, &a, &(Channels){NEST_IX(c), part, lanes});
+    c += part;
+  }
   return fn;
 }
 
@@ -122,18 +160,19 @@ static NestFn *row_function(const Depthwise *d, const Axis *y, const Axis *x, co
   }
   if (from > 0 || to < x->count) {
     t.pixels = 1;
+    t.edge = true;
     edge = tile_function(&t, nest_text(b, "%sedge_", phase));
   }
   NestFn *fn = nest_fn(b, nest_text(b, "%srow", phase), false);
   const Ix y_ = nest_arg(b, "y"), top = nest_flag(b, "top");
   if (from > 0)
-    NEST_FOR(b, i, from) nest_call(b, edge, y_, i, top, 1, 1);
-  if (whole == 1) nest_call(b, body, y_, from, top, 0, 0);
+    NEST_FOR(b, i, from) nest_call(b, edge, y_, i, top);
+  if (whole == 1) nest_call(b, body, y_, from, top);
   else if (whole)
-    NEST_FOR(b, i, whole) nest_call(b, body, y_, from + i * pixels, top, 0, 0);
-  if (rest) nest_call(b, last, y_, from + whole * pixels, top, 0, 0);
+    NEST_FOR(b, i, whole) nest_call(b, body, y_, from + i * pixels, top);
+  if (rest) nest_call(b, last, y_, from + whole * pixels, top);
   if (to < x->count)
-    NEST_FROM(b, i, to, x->count) nest_call(b, edge, y_, i, top, 1, 1);
+    NEST_FROM(b, i, to, x->count) nest_call(b, edge, y_, i, top);
   return fn;
 }
 

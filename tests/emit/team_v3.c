@@ -281,18 +281,17 @@ INLINE TEAM_V3 team_v8 team_select_x8(team_v8i mask, team_v8 a, team_v8 b) { ret
 INLINE TEAM_V3 float team_max_x1(float a, float b) { return a > b ? a : b; }
 INLINE TEAM_V3 team_v4 team_max_x4(team_v4 a, team_v4 b) { return team_select_x4(a > b, a, b); }
 INLINE TEAM_V3 team_v8 team_max_x8(team_v8 a, team_v8 b) { return team_select_x8(a > b, a, b); }
-// e to the power x, within 1 ulp: x = n*log(2) + r, a polynomial in r, the power of two in two steps for results at both ends of the range.
+// e to the power x, within 1.1 ulp: x = n*log(2) + r, a polynomial in r, the power of two in two steps for results at both ends of the range.
 INLINE TEAM_V3 team_v8 team_exp_x8(team_v8 x) {
   const team_v8 top = team_select_x8(x > ((team_v8){0} + 89.f), ((team_v8){0} + 89.f), x), c = team_select_x8(top < ((team_v8){0} + -104.f), ((team_v8){0} + -104.f), top);
-  const team_v8 shifted = c * 1.44269504f + 12582912.f, n = shifted - 12582912.f; // 1.5 * 2^23: the sum's last bits are n
+  const team_v8 shifted = c * 1.44269504f + 12583166.f, n = shifted - 12583166.f; // 1.5 * 2^23 + 254: the sum's last bits are n + 254
   const team_v8 r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
-  team_v8 p = r * 1.73119799e-4f + 1.39321131e-3f;
-  p = p * r + 8.33787303e-3f;
-  p = p * r + 4.16664854e-2f;
-  p = p * r + 1.66666478e-1f;
-  p = p * r + 0.5f;
+  team_v8 p = r * 1.38438714e-3f + 8.36954918e-3f;
+  p = p * r + 4.16680612e-2f;
+  p = p * r + 1.66665137e-1f;
+  p = p * r + 4.99999940e-1f;
   p = p * (r * r) + r + 1.f;
-  const team_v8n e = team_bits_x8(shifted) - 0x4b400000u + 254u, half = e >> 1;
+  const team_v8n e = team_bits_x8(shifted), half = e >> 1;
   return p * team_float_of_x8(half << 23) * team_float_of_x8((e - half) << 23);
 }
 INLINE TEAM_V3 float team_sum_x4(team_v4 a) {

@@ -498,18 +498,17 @@ INLINE uint32_t train_generic_bits_x1(float x) { union { float f; uint32_t u; } 
 INLINE float train_generic_float_of_x1(uint32_t u) { union { uint32_t u; float f; } v = {u}; return v.f; }
 INLINE float train_generic_select_x1(int32_t mask, float a, float b) { return mask ? a : b; }
 INLINE float train_generic_max_x1(float a, float b) { return a > b ? a : b; }
-// e to the power x, within 1 ulp: x = n*log(2) + r, a polynomial in r, the power of two in two steps for results at both ends of the range.
+// e to the power x, within 1.1 ulp: x = n*log(2) + r, a polynomial in r, the power of two in two steps for results at both ends of the range.
 INLINE float train_generic_exp_x1(float x) {
   const float top = train_generic_select_x1(x > 89.f, 89.f, x), c = train_generic_select_x1(top < -104.f, -104.f, top);
-  const float shifted = c * 1.44269504f + 12582912.f, n = shifted - 12582912.f; // 1.5 * 2^23: the sum's last bits are n
+  const float shifted = c * 1.44269504f + 12583166.f, n = shifted - 12583166.f; // 1.5 * 2^23 + 254: the sum's last bits are n + 254
   const float r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
-  float p = r * 1.73119799e-4f + 1.39321131e-3f;
-  p = p * r + 8.33787303e-3f;
-  p = p * r + 4.16664854e-2f;
-  p = p * r + 1.66666478e-1f;
-  p = p * r + 0.5f;
+  float p = r * 1.38438714e-3f + 8.36954918e-3f;
+  p = p * r + 4.16680612e-2f;
+  p = p * r + 1.66665137e-1f;
+  p = p * r + 4.99999940e-1f;
   p = p * (r * r) + r + 1.f;
-  const uint32_t e = train_generic_bits_x1(shifted) - 0x4b400000u + 254u, half = e >> 1;
+  const uint32_t e = train_generic_bits_x1(shifted), half = e >> 1;
   return p * train_generic_float_of_x1(half << 23) * train_generic_float_of_x1((e - half) << 23);
 }
 // Natural logarithm, within 1.2 ulp: x = 2^k * m, sqrt(1/2) <= m < sqrt(2), a polynomial in m - 1.

@@ -25,7 +25,7 @@ typedef struct Function {
 static double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
 
 static const Function function[] = {
-    {FN_EXP, "exp", exp, 1},
+    {FN_EXP, "exp", exp, 1.1},
     {FN_LOG, "log", log, 1.2},
     {FN_SQRT, "sqrt", sqrt, 0.8},
     {FN_TANH, "tanh", tanh, 2.7},
@@ -95,13 +95,45 @@ static float float_of(uint32_t bits) {
 }
 
 /* ---- a sample of all floats ---- */
-/* The last ones: where log is worst, and tanh, with and without a fused multiply-add. */
-static const float edge[] = {
-    0.f,      -0.f,     INFINITY,    -INFINITY,      NAN,           FLT_MIN,        -FLT_MIN,
-    FLT_MAX,  -FLT_MAX, 0x1p-149f,   -0x1p-149f,     1.f,           -1.f,           0.5f,
-    2.f,      0.625f,   0.624f,      0x1.fffffep-1f, 0x1.000002p0f, 0.92999995f,    0.93f,
-    3.999f,   4.f,      88.72283f,   88.72284f,      89.f,          -87.3365f,      -103.97207f,
-    -103.98f, -104.1f,  0.70710677f, 0.70710684f,    0x1.6a0b1p-1f, 0x1.fc1832p-5f, 0x1.ff61aep-5f};
+/* The last ones: where log is worst, tanh (with and without a fused multiply-add), exp, sigmoid and erf. */
+static const float edge[] = {0.f,
+                             -0.f,
+                             INFINITY,
+                             -INFINITY,
+                             NAN,
+                             FLT_MIN,
+                             -FLT_MIN,
+                             FLT_MAX,
+                             -FLT_MAX,
+                             0x1p-149f,
+                             -0x1p-149f,
+                             1.f,
+                             -1.f,
+                             0.5f,
+                             2.f,
+                             0.625f,
+                             0.624f,
+                             0x1.fffffep-1f,
+                             0x1.000002p0f,
+                             0.92999995f,
+                             0.93f,
+                             3.999f,
+                             4.f,
+                             88.72283f,
+                             88.72284f,
+                             89.f,
+                             -87.3365f,
+                             -103.97207f,
+                             -103.98f,
+                             -104.1f,
+                             0.70710677f,
+                             0.70710684f,
+                             0x1.6a0b1p-1f,
+                             0x1.fc1832p-5f,
+                             0x1.ff61aep-5f,
+                             -0x1.df580ep+5f,
+                             -0x1.0a2bd8p+4f,
+                             0x1.e72b2p-1f};
 
 /* The next n floats of the sample: the edges, then the patterns from *bits on; false after the last. */
 static bool next_floats(float *in, int n, uint64_t *bits, uint64_t step) {

@@ -506,6 +506,12 @@ Val lower_finish(Lower *l, Val value, const Ix *y, const Ix *x, const Ix *c, int
   return value;
 }
 
+bool lower_costly(Lower *l, Val sum) {
+  const Ix zero = {0};
+  const int lanes = sum->type.lanes;
+  return l->kernel->nchain && val_calls(lower_finish(l, sum, &zero, &zero, &zero, lanes, lanes));
+}
+
 void lower_store(Lower *l, Val value, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   lower_put(l, lower_finish(l, value, y, x, c, part, lanes), y, x, c, part, lanes);
 }

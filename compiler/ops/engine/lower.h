@@ -167,6 +167,8 @@ Buf *lower_pack_done(Lower *, Pack *); /* the WEIGHTS buffer of the main nest */
 /* The chain behind the root: value of output element(s) [y][x][c .. c+part-1] after all fused nodes; `lanes`
  * wide (1: scalar). */
 Val lower_finish(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
+bool lower_costly(Lower *, Val sum); /* is so much fused behind the root, as an exp, that a loop over the sums
+                                        of a tile is better than a copy of the code for each of them? */
 void lower_store(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part,
                  int lanes); /* finish and store to out */
 void lower_put(Lower *, Val finished, const Ix *y, const Ix *x, const Ix *c, int part,
