@@ -112,6 +112,7 @@ static bool read_quantised(Compilation *c, const WeightsWay *way) {
   }
   if (!origin_read(c->arena, c->diags, way->path, c->graph)) return false;
   c->graph = quantize_graph(c->arena, c->diags, c->graph, file);
+  c->options = options_for_bytes(c->options, c->arena);
   stage_done(c, "read weights, quantise");
   return c->graph != NULL;
 }

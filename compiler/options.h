@@ -70,8 +70,8 @@ typedef struct Options {
   bool train_given;
   bool network, look;          /* with NAME_network, and what looks inside; programs have both in any case */
   VEC(const Target *) targets; /* best first */
-  bool targets_given;
-  const Target *machine; /* that an object is for; NULL: this one */
+  bool targets_given, native;  /* native: by that word */
+  const Target *machine;       /* that an object is for; NULL: this one */
   bool openmp;
   VEC(Option) defines;
   VEC(const char *) directories, warnings;
@@ -95,5 +95,8 @@ bool options_colour(int choice);           /* of --color: auto, always, never */
 extern const OptionRow options_table[];    /* ends with a row without a code */
 const char *const *options_kinds(Arena *); /* the values of --emit */
 const char *const *options_targets(Arena *);
+const Options *options_for_bytes(const Options *,
+                                 Arena *);                /* a net of 8 bits: with a better target for it
+                                                             beside one that was not named, or instead of it */
 const char *const *options_slugs(Arena *, bool warnings); /* of warnings, or of all messages */
 #endif

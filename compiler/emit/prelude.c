@@ -193,6 +193,17 @@ static const Function function[FN_COUNT] = {
                    "  UNROLL for (int i = 0; i < (int)(sizeof v / sizeof *p); i++)\n"
                    "    if (i < n) p[i] = v[i];\n"
                    "}\n"}, /* element by element: gcc copies through memory otherwise, and waits for it */
+    [FN_WORDS] = {"words",
+                  .scalar = "// Four bytes a lane, anywhere in memory.\n"
+                            "INLINE @a@T words@l(const int8_t *p) {\n"
+                            "  return (@T)((uint32_t)(uint8_t)p[0] | (uint32_t)(uint8_t)p[1] << 8 | "
+                            "(uint32_t)(uint8_t)p[2] << 16 | (uint32_t)(uint8_t)p[3] << 24);\n"
+                            "}\n",
+                  .vector = "INLINE @a@T words@l(const int8_t *p) {\n"
+                            "  typedef int32_t words __attribute__((vector_size(sizeof(@T)), aligned(1), "
+                            "may_alias));\n"
+                            "  return (@T)*(const words *)p;\n"
+                            "}\n"},
 };
 
 /* ---- needs ---- */
@@ -238,8 +249,11 @@ void prelude_need_routine(PreludeNeeds *needs, const Routine *routine) {
   needs->routine[i] = routine;
 }
 
-void prelude_need_primitive(PreludeNeeds *needs, const Primitive *primitive) {
-  for (int i = 0; i < PRIMITIVES; i++) needs->primitive[i] |= primitive_table[i] == primitive;
+void prelude_need_primitive(PreludeNeeds *needs, const Primitive *primitive, int lanes) {
+  for (int i = 0; i < PRIMITIVES; i++)
+    if (primitive_table[i] == primitive) needs->primitive[i] |= width_bit(lanes);
+  for (int i = 0; i < primitive->arguments; i++) prelude_need_type(needs, primitive->takes[i], lanes, false);
+  prelude_need_type(needs, I32, lanes, false);
   needs->inlined = true;
 }
 
@@ -253,7 +267,7 @@ void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from) {
   or_bytes(into->type, from->type, sizeof into->type);
   or_bytes(into->memory, from->memory, sizeof into->memory);
   for (int i = 0; i < ROUTINES && from->routine[i]; i++) prelude_need_routine(into, from->routine[i]);
-  for (int i = 0; i < PRIMITIVES; i++) into->primitive[i] |= from->primitive[i];
+  or_bytes(into->primitive, from->primitive, sizeof into->primitive);
   into->inlined |= from->inlined;
   into->kernel |= from->kernel;
   into->unroll |= from->unroll;
@@ -276,6 +290,12 @@ const char *prelude_type(Arena *arena, const PreludeNames *names, Elem elem, int
 const char *prelude_function(Arena *arena, const PreludeNames *names, PreludeFn fn, Elem elem, int lanes) {
   return arena_printf(arena, "%s%s_x%d%s%s", names->prefix, function[fn].name, lanes, letter_of(elem),
                       names->suffix);
+}
+
+const char *prelude_primitive(Arena *arena, const PreludeNames *names, const Primitive *primitive,
+                              int lanes) {
+  if (lanes == 1) return arena_printf(arena, "%s%s", names->prefix, primitive->name);
+  return arena_printf(arena, "%s%s_x%d%s", names->prefix, primitive->name, lanes, names->suffix);
 }
 
 const char *prelude_convert(Arena *arena, const PreludeNames *names, Elem to, Elem from, int lanes) {
@@ -389,7 +409,12 @@ bool prelude_has_name(const char *name) {
     if (!strncmp(name, function[fn].name, length) && !strncmp(name + length, "_x", 2))
       return digits_then(name + length + 2, "ibc");
   }
-  if (primitive_find(name)) return true;
+  for (int i = 0; i < PRIMITIVES; i++) {
+    const size_t length = strlen(primitive_table[i]->name);
+    if (strncmp(name, primitive_table[i]->name, length) != 0) continue;
+    if (!name[length] || (!strncmp(name + length, "_x", 2) && digits_then(name + length + 2, "")))
+      return true;
+  }
   const char *routine = strstr(name, "_routine");
   if (routine && !routine[8]) return true;
   return (*name == 'v' && digits_then(name + 1, "ibcnstu")) ||
@@ -457,7 +482,8 @@ void emit_prelude_file(Text *out, const PreludeNeeds *needs, const char *prefix)
   emit_types(out, needs, prefix);
   for (int i = 0; i < ROUTINES && needs->routine[i]; i++) emit_own_text(out, needs->routine[i]->text, prefix);
   for (int i = 0; i < PRIMITIVES; i++)
-    if (needs->primitive[i]) emit_own_text(out, primitive_text(out->arena, primitive_table[i]), prefix);
+    if (needs->primitive[i] & width_bit(1))
+      emit_own_text(out, primitive_text(out->arena, primitive_table[i]), prefix);
   text_put(out, "\n");
 }
 
@@ -558,6 +584,23 @@ static void emit_convert(Text *out, Elem to, Elem from, int lanes, const Prelude
            prelude_type(arena, names, from, lanes), value, type);
 }
 
+static void emit_vector_primitive(Text *out, const Primitive *primitive, int lanes,
+                                  const PreludeNames *names) {
+  const VectorText *text = prelude_vector_text(primitive);
+  const bool instruction = text->instruction && *names->attribute;
+  emit_text(out, "INLINE @a@I ", I32, lanes, names);
+  text_put(out, "%s", prelude_primitive(out->arena, names, primitive, lanes));
+  emit_text(out, text->arguments, I32, lanes, names);
+  text_put(out, " {\n");
+  if (instruction) {
+    text_put(out, "#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)\n");
+    emit_text(out, text->instruction, I32, lanes, names);
+    text_put(out, "#else\n");
+  }
+  emit_text(out, text->plain, I32, lanes, names);
+  text_put(out, instruction ? "#endif\n}\n" : "}\n");
+}
+
 void emit_prelude(Text *out, const PreludeNeeds *needs, const PreludeNames *names) {
   size_t start = out->n;
   for (int fn = 0; fn < FN_COUNT; fn++)
@@ -574,5 +617,9 @@ void emit_prelude(Text *out, const PreludeNeeds *needs, const PreludeNames *name
       for (int lanes = 4; lanes <= 16; lanes *= 2)
         if (needs->convert[to][from] & width_bit(lanes))
           emit_convert(out, (Elem)to, (Elem)from, lanes, names);
+  for (int i = 0; i < PRIMITIVES; i++)
+    for (int lanes = 4; lanes <= 16; lanes *= 2)
+      if (needs->primitive[i] & width_bit(lanes))
+        emit_vector_primitive(out, primitive_table[i], lanes, names);
   if (out->n != start) text_put(out, "\n");
 }

@@ -139,7 +139,8 @@ static void put_value(Dump *d, Val e) {
   case LOAD:
     put_ref(d, e->ref);
     if (e->ref->buf->place != REGS && e->type.lanes > 1) text_put(d->out, ":%d", e->part);
-    if (e->part != e->type.lanes) text_put(d->out, "/%d", e->type.lanes);
+    if (val_is_words(e)) text_put(d->out, " as words");
+    else if (e->part != e->type.lanes) text_put(d->out, "/%d", e->type.lanes);
     break;
   case ADD:
   case SUB:

@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_H
 #define CNNC_INT8_H
-#include "ops/engine/lower.h"
+#include "ops/convolution/correlation.h"
 #include "quantize/arithmetic.h"
 
 /* conv, depthwise, dense: bias + sum of weight * (q - zero), then rounded. Weights in their usual order. */
@@ -54,6 +54,8 @@ extern const Op op_int8_from_float,
 extern const Op op_int8_from_bytes, op_int8_to_bytes; /* u8, which is q + 128 */
 extern const Op op_int8_same;                         /* the same q in another scale: where its input lies */
 extern const Op op_int8_class; /* I32: the channel of the largest, of several the first */
+
+Correlation int8_geometry(const Node *product); /* a dense layer is a convolution of one pixel */
 
 /* ---- shared by their nests ---- */
 Val int8_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c); /* as I32 */
