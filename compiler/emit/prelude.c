@@ -252,8 +252,9 @@ void prelude_need_routine(PreludeNeeds *needs, const Routine *routine) {
 void prelude_need_primitive(PreludeNeeds *needs, const Primitive *primitive, int lanes) {
   for (int i = 0; i < PRIMITIVES; i++)
     if (primitive_table[i] == primitive) needs->primitive[i] |= width_bit(lanes);
-  for (int i = 0; i < primitive->arguments; i++) prelude_need_type(needs, primitive->takes[i], lanes, false);
   prelude_need_type(needs, I32, lanes, false);
+  if (lanes > 1 && strstr(prelude_vector_text(primitive)->plain, "@F"))
+    prelude_need_type(needs, F32, lanes, false);
   needs->inlined = true;
 }
 

@@ -17,6 +17,13 @@
   "  __asm__(\"vpmuldq %2, %1, %0\" : \"=v\"(odd) : \"v\"((pairs)x >> 32), \"v\"((pairs)m >> 32));\n"
 #define UPPER "  return (@I)((even >> 32) | (odd & 0xffffffff00000000u));\n"
 
+#define NEAREST(below)                                                                                       \
+  "  const @F least = @(-1024.f), most = @(1024.f);\n"                                                       \
+  "  const @I low = " below ", high = y > most;\n"                                                           \
+  "  const @F cut = (@F)((low & (@I)least) | (high & (@I)most) | (~(low | high) & (@I)y));\n"                \
+  "  const @F nearest = cut + 12582912.f;\n"                                                                 \
+  "  return __builtin_convertvector(nearest - 12582912.f, @I);\n"
+
 static const VectorText texts[] = {
     {&primitive_dot_bytes, OF_C_X_W,
      "  for (int i = 0; i < 4; i++)\n"
@@ -44,11 +51,15 @@ static const VectorText texts[] = {
     {&primitive_shift_right, OF_X_S, "  return x >> s;\n", NULL},
     {&primitive_shift_left, OF_X_S, UNSIGNED "  return (@I)((words)x << (words)s);\n", NULL},
     {&primitive_requantize_float, "(@I x, @F s)",
-     "  const @F least = @(-1024.f), most = @(1024.f), y = __builtin_convertvector(x, @F) * s;\n"
-     "  const @I low = y < least, high = y > most;\n"
-     "  const @F cut = (@F)((low & (@I)least) | (high & (@I)most) | (~(low | high) & (@I)y));\n"
-     "  const @F nearest = cut + 12582912.f;\n"
-     "  return __builtin_convertvector(nearest - 12582912.f, @I);\n",
+     "  const @F y = __builtin_convertvector(x, @F) * s;\n" NEAREST("y < least"), NULL},
+    {&primitive_quantize_float, "(@F x, @F scale)", "  const @F y = x / scale;\n" NEAREST("~(y >= least)"),
+     NULL},
+    {&primitive_average,
+     "(@I sum, @I n)", /* of at most 2^15 bytes: no quotient is rounded to a whole number */
+     "  const @I half = n >> 1, minus = ~(sum > 0);\n"
+     "  const @F y = __builtin_convertvector(sum + (half ^ minus) - minus, @F) / __builtin_convertvector(n, "
+     "@F);\n"
+     "  return __builtin_convertvector(y, @I);\n",
      NULL},
 };
 

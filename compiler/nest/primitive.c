@@ -47,9 +47,9 @@ static int32_t run_shift_left(const double *a) { return cnn_shift_left(whole(a[0
 const Primitive primitive_requantize_single = {"requantize_single", 3, {I32, I32, I32}, run_single, false},
                 primitive_requantize_double = {"requantize_double", 3, {I32, I32, I32}, run_double, false},
                 primitive_requantize_float = {"requantize_float", 2, {I32, F32}, run_float, true},
-                primitive_quantize_float = {"quantize_float", 2, {F32, F32}, run_quantize, false},
+                primitive_quantize_float = {"quantize_float", 2, {F32, F32}, run_quantize, true},
                 primitive_shift_right = {"shift_right", 2, {I32, I32}, run_shift, true},
-                primitive_average = {"average", 2, {I32, I32}, run_average, false},
+                primitive_average = {"average", 2, {I32, I32}, run_average, true},
                 primitive_softmax_reciprocal = {"softmax_reciprocal", 1, {I32}, run_reciprocal, false},
                 primitive_softmax_share = {"softmax_share", 3, {I32, I32, I32}, run_share, false};
 

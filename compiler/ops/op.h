@@ -128,7 +128,6 @@ typedef enum Family {
   FAMILY_DENSE_WEIGHTS,
   FAMILY_POOL,
   FAMILY_INT8_PRODUCT, /* nets of 8 bits: convolutions and dense layers */
-  FAMILY_INT8_EACH,    /* sums and conversions, element by element */
   FAMILY_ALIAS,        /* its value lies where its input does: flatten, reshape, dropout in inference */
 } Family;
 

@@ -199,7 +199,7 @@ bool schedule_int8_product(Lower *l) {
   Product d = {.l = l, .p = p, .k = int8_geometry(l->node)};
   const Correlation *k = &d.k;
   if (l->target->dot == DOT_NONE || l->b->lead || l->rows || l->kernel->batch || l->images > 1) return false;
-  if (k->groups > 1 && k->l == 1 && k->s == 1) return false;
+  if (k->groups > 1 && k->l == 1 && k->s == 1) return schedule_int8_depthwise(l, k);
   if (l->in[0]->rank != 3 || l->out->rank != 3 || correlation_near_limits(k) || !finish_fits(l, p, k))
     return false;
   join_rows(&d);

@@ -27,6 +27,8 @@ void words_fill(Lower *, const Words *, LoopKind outer);
 int32_t words_lift(const Lower *); /* what is added to each q: 128 or 0 */
 int32_t words_most(const Lower *); /* the largest |element| */
 
+bool schedule_int8_depthwise(Lower *, const Correlation *); /* int8_depthwise.c */
+
 /* Sums of vectors, by channel. Members of the model are padded to whole vectors of `unit`; channels of group
  * g begin at vector g * vectors. */
 typedef struct Finish {
@@ -41,5 +43,4 @@ typedef struct Finish {
 bool finish_fits(const Lower *, const Int8Product *, const Correlation *);
 Finish finish_begin(Lower *, const Int8Product *, const Correlation *, int unit);
 Val finish_vector(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *lane); /* I8 */
-Val finish_stored(Lower *, Stored, Val rounded);                                       /* I8 */
 #endif

@@ -28,7 +28,6 @@ bool dense_pays_together(
     int64_t batch); /* inference of so many images a call: do dense layers that are large enough? */
 bool schedule_dense_weights_images(Lower *); /* with images side by side; built of vectors */
 bool schedule_int8_product(Lower *);         /* int8_product.c */
-bool schedule_int8_each(Lower *);            /* int8_each.c */
 bool schedule_map(Lower *);                  /* map.c */
 
 /* Why the kernel cannot be done that way; NULL: it can. */
