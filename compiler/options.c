@@ -313,20 +313,6 @@ static bool read_targets(Options *options, Arena *arena, const char *list) {
   }
 }
 
-const Options *options_for_bytes(const Options *o, Arena *arena) {
-  Options *own = NEW(arena, Options);
-  *own = *o;
-  own->targets.data = NULL;
-  own->targets.n = own->targets.room = 0;
-  for (int i = 0; i < o->targets.n; i++) {
-    const Target *target = o->targets.data[i], *better = target_for_bytes(target);
-    const bool instead = better && o->native && target_runs_here(better);
-    add_target(own, arena, instead ? better : target);
-    if (better && !o->targets_given && !instead) add_target(own, arena, better);
-  }
-  return own;
-}
-
 static void default_targets(Options *options, Arena *arena) {
   static const char *const all[] = {"x86-64-v4", "x86-64-v3", "x86-64", NULL}; /* slowest to compile first */
   if (options->kind == OUTPUT_WASM) add_target(options, arena, target_find("wasm32"));

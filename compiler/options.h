@@ -95,8 +95,5 @@ bool options_colour(int choice);           /* of --color: auto, always, never */
 extern const OptionRow options_table[];    /* ends with a row without a code */
 const char *const *options_kinds(Arena *); /* the values of --emit */
 const char *const *options_targets(Arena *);
-const Options *options_for_bytes(const Options *,
-                                 Arena *);                /* a net of 8 bits: with a better target for it
-                                                             beside one that was not named, or instead of it */
 const char *const *options_slugs(Arena *, bool warnings); /* of warnings, or of all messages */
 #endif

@@ -1,9 +1,9 @@
 /* prelude.c: the text of macros, vector types and inline functions at the top of a generated file. One text
  * serves scalars and vectors of every width: in it @F is the float type, @I the type of masks, @U unsigned
  * integers of the same width, @(c) a constant, @[c] an unsigned one, @n the width and the target's suffix, @a
- * the attribute; @T @E @l are for functions of several element types: vector, element, width and letter. A
- * word before @n or @l is a function's name: the net's prefix is printed before it. Macros have no prefix;
- * emit_prelude_end ends them.
+ * the attribute, @S the size of a vector; @T @E @l are for functions of several element types: vector,
+ * element, width and letter. A word before @n or @l is a function's name: the net's prefix is printed before
+ * it. Macros have no prefix; emit_prelude_end ends them.
  *
  * No intrinsic, no library. Bounds on errors are those of tests/unit/prelude.c over all floats. The
  * polynomials were fitted for cnnc (minimax on the interval given, coefficients rounded one by one). The text
@@ -194,16 +194,10 @@ static const Function function[FN_COUNT] = {
                    "    if (i < n) p[i] = v[i];\n"
                    "}\n"}, /* element by element: gcc copies through memory otherwise, and waits for it */
     [FN_WORDS] = {"words",
-                  .scalar = "// Four bytes a lane, anywhere in memory.\n"
-                            "INLINE @a@T words@l(const int8_t *p) {\n"
-                            "  return (@T)((uint32_t)(uint8_t)p[0] | (uint32_t)(uint8_t)p[1] << 8 | "
-                            "(uint32_t)(uint8_t)p[2] << 16 | (uint32_t)(uint8_t)p[3] << 24);\n"
-                            "}\n",
-                  .vector = "INLINE @a@T words@l(const int8_t *p) {\n"
-                            "  typedef int32_t words __attribute__((vector_size(sizeof(@T)), aligned(1), "
-                            "may_alias));\n"
-                            "  return (@T)*(const words *)p;\n"
-                            "}\n"},
+                  .text =
+                      "// Four bytes a lane, anywhere in memory.\nINLINE @a@T words@l(const int8_t *p) {\n"
+                      "  typedef int32_t words __attribute__((@S, aligned(1), may_alias));\n"
+                      "  return (@T)*(const words *)p;\n}\n"},
 };
 
 /* ---- needs ---- */
@@ -253,8 +247,7 @@ void prelude_need_primitive(PreludeNeeds *needs, const Primitive *primitive, int
   for (int i = 0; i < PRIMITIVES; i++)
     if (primitive_table[i] == primitive) needs->primitive[i] |= width_bit(lanes);
   prelude_need_type(needs, I32, lanes, false);
-  if (lanes > 1 && strstr(prelude_vector_text(primitive)->plain, "@F"))
-    prelude_need_type(needs, F32, lanes, false);
+  if (lanes > 1 && prelude_vector_of_floats(primitive)) prelude_need_type(needs, F32, lanes, false);
   needs->inlined = true;
 }
 
@@ -291,12 +284,6 @@ const char *prelude_type(Arena *arena, const PreludeNames *names, Elem elem, int
 const char *prelude_function(Arena *arena, const PreludeNames *names, PreludeFn fn, Elem elem, int lanes) {
   return arena_printf(arena, "%s%s_x%d%s%s", names->prefix, function[fn].name, lanes, letter_of(elem),
                       names->suffix);
-}
-
-const char *prelude_primitive(Arena *arena, const PreludeNames *names, const Primitive *primitive,
-                              int lanes) {
-  if (lanes == 1) return arena_printf(arena, "%s%s", names->prefix, primitive->name);
-  return arena_printf(arena, "%s%s_x%d%s", names->prefix, primitive->name, lanes, names->suffix);
 }
 
 const char *prelude_convert(Arena *arena, const PreludeNames *names, Elem to, Elem from, int lanes) {
@@ -515,7 +502,7 @@ static const char *emit_word(Text *out, const char *text, const PreludeNames *na
   return text + (length ? length : 1);
 }
 
-static void emit_text(Text *out, const char *text, Elem elem, int lanes, const PreludeNames *names) {
+void prelude_text(Text *out, const char *text, Elem elem, int lanes, const PreludeNames *names) {
   const char *gap = *names->attribute ? " " : "";
   while (*text) {
     if (*text != '@') {
@@ -530,6 +517,9 @@ static void emit_text(Text *out, const char *text, Elem elem, int lanes, const P
     case 'E': text_put(out, "%s", elem_c_type(elem)); break;
     case 'n': text_put(out, "_x%d%s", lanes, names->suffix); break;
     case 'l': text_put(out, "_x%d%s%s", lanes, letter_of(elem), names->suffix); break;
+    case 'S':
+      text_put(out, "%s", lanes > 1 ? arena_printf(out->arena, "vector_size(%d)", 4 * lanes) : "unused");
+      break;
     case 'a': text_put(out, "%s%s", names->attribute, gap); break;
     case '(':
     case '[': /* a constant, everywhere in a vector */
@@ -585,23 +575,6 @@ static void emit_convert(Text *out, Elem to, Elem from, int lanes, const Prelude
            prelude_type(arena, names, from, lanes), value, type);
 }
 
-static void emit_vector_primitive(Text *out, const Primitive *primitive, int lanes,
-                                  const PreludeNames *names) {
-  const VectorText *text = prelude_vector_text(primitive);
-  const bool instruction = text->instruction && *names->attribute;
-  emit_text(out, "INLINE @a@I ", I32, lanes, names);
-  text_put(out, "%s", prelude_primitive(out->arena, names, primitive, lanes));
-  emit_text(out, text->arguments, I32, lanes, names);
-  text_put(out, " {\n");
-  if (instruction) {
-    text_put(out, "#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)\n");
-    emit_text(out, text->instruction, I32, lanes, names);
-    text_put(out, "#else\n");
-  }
-  emit_text(out, text->plain, I32, lanes, names);
-  text_put(out, instruction ? "#endif\n}\n" : "}\n");
-}
-
 void emit_prelude(Text *out, const PreludeNeeds *needs, const PreludeNames *names) {
   size_t start = out->n;
   for (int fn = 0; fn < FN_COUNT; fn++)
@@ -610,7 +583,7 @@ void emit_prelude(Text *out, const PreludeNeeds *needs, const PreludeNames *name
         if (!(needs->fn[fn][elem] & width_bit(lanes))) continue;
         const Function *f = &function[fn];
         const char *text = f->text ? f->text : lanes == 1 ? f->scalar : f->vector;
-        if (text) emit_text(out, text, (Elem)elem, lanes, names);
+        if (text) prelude_text(out, text, (Elem)elem, lanes, names);
         else emit_halves(out, (PreludeFn)fn, lanes, names);
       }
   for (int to = 0; to < ELEMS; to++)
@@ -621,6 +594,6 @@ void emit_prelude(Text *out, const PreludeNeeds *needs, const PreludeNames *name
   for (int i = 0; i < PRIMITIVES; i++)
     for (int lanes = 4; lanes <= 16; lanes *= 2)
       if (needs->primitive[i] & width_bit(lanes))
-        emit_vector_primitive(out, primitive_table[i], lanes, names);
+        prelude_vector_primitive(out, primitive_table[i], lanes, names);
   if (out->n != start) text_put(out, "\n");
 }

@@ -79,11 +79,9 @@ const char *prelude_convert(Arena *, const PreludeNames *, Elem to, Elem from,
 const char *prelude_primitive(Arena *, const PreludeNames *, const Primitive *,
                               int lanes); /* "dot_bytes_x16_v4"; lanes 1: "dot_bytes" */
 
-/* prelude_vectors.c: how a primitive that has lanes is computed of vectors, in the language of prelude.c's
- * texts. instruction: by those of x86-64 since AVX; NULL: as `plain`. */
-typedef struct VectorText {
-  const Primitive *of;
-  const char *arguments, *plain, *instruction;
-} VectorText;
-const VectorText *prelude_vector_text(const Primitive *);
+/* prelude_vectors.c: primitives of vectors. */
+void prelude_vector_primitive(Text *, const Primitive *, int lanes, const PreludeNames *);
+bool prelude_vector_of_floats(const Primitive *); /* does its text have some? */
+void prelude_text(Text *, const char *text, Elem, int lanes,
+                  const PreludeNames *); /* in the language of prelude.c */
 #endif

@@ -3,6 +3,13 @@
  * none of these instructions in loops of the shape that kernels have, and call them by different names. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
+#include <string.h>
+
+/* instruction: by those of x86-64 since AVX; NULL: as `plain`. */
+typedef struct VectorText {
+  const Primitive *of;
+  const char *arguments, *plain, *instruction;
+} VectorText;
 
 #define OF_X_S "(@I x, @I s)"
 #define OF_X_M "(@I x, @I m)"
@@ -34,8 +41,9 @@ static const VectorText texts[] = {
     {&primitive_dot_halves, OF_C_X_W,
      "  return c + ((x << 16) >> 16) * ((w << 16) >> 16) + (x >> 16) * (w >> 16);\n",
      "  @I products;\n"
-     "  __asm__(\"vpmaddwd %2, %1, %0\" : \"=v\"(products) : \"v\"(x), \"v\"(w));\n"
-     "  return c + products;\n"},
+     "  __asm__(\"vpmaddwd %3, %2, %1\\n\\tvpaddd %1, %0, %0\" : \"+v\"(c), \"=&v\"(products) : \"v\"(x), "
+     "\"v\"(w));\n"
+     "  return c;\n"},
     {&primitive_even_bytes, "(@I w)", HALVES "  return (@I)(((halves)w << 8) >> 8);\n", NULL},
     {&primitive_odd_bytes, "(@I w)", HALVES "  return (@I)((halves)w >> 8);\n", NULL},
     {&primitive_bytes_up, "(@I w)", "  return w ^ (-0x7f7f7f7f - 1);\n", NULL},
@@ -63,8 +71,32 @@ static const VectorText texts[] = {
      NULL},
 };
 
-const VectorText *prelude_vector_text(const Primitive *primitive) {
+static const VectorText *text_of(const Primitive *primitive) {
   int i = 0;
   while (texts[i].of != primitive) i++; /* each that has lanes is there */
   return &texts[i];
+}
+
+bool prelude_vector_of_floats(const Primitive *primitive) { return strstr(text_of(primitive)->plain, "@F"); }
+
+const char *prelude_primitive(Arena *arena, const PreludeNames *names, const Primitive *primitive,
+                              int lanes) {
+  if (lanes == 1) return arena_printf(arena, "%s%s", names->prefix, primitive->name);
+  return arena_printf(arena, "%s%s_x%d%s", names->prefix, primitive->name, lanes, names->suffix);
+}
+
+void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, const PreludeNames *names) {
+  const VectorText *text = text_of(primitive);
+  const bool instruction = text->instruction && *names->attribute;
+  prelude_text(out, "INLINE @a@I ", I32, lanes, names);
+  text_put(out, "%s", prelude_primitive(out->arena, names, primitive, lanes));
+  prelude_text(out, text->arguments, I32, lanes, names);
+  text_put(out, " {\n");
+  if (instruction) {
+    text_put(out, "#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)\n");
+    prelude_text(out, text->instruction, I32, lanes, names);
+    text_put(out, "#else\n");
+  }
+  prelude_text(out, text->plain, I32, lanes, names);
+  text_put(out, instruction ? "#endif\n}\n" : "}\n");
 }

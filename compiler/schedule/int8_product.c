@@ -97,7 +97,11 @@ static void add_row(const Product *d, const Tile *t, const TileArgs *a, Buf *sum
           nest_load(b,
                     nest_at(b, d->weight, vector_of(d, a, v), *ky, *kx * d->words.group + c, lane_of(d, v)),
                     d->lanes));
-    for (int plane = 0; plane < d->words.planes; plane++) add_word(d, t, sum, in, plane, &c, w);
+    for (int plane = 0; plane < d->words.planes; plane++) {
+      if (plane)
+        nest_pin(b, in); /* else the words of both are loaded first, into registers that are not there */
+      add_word(d, t, sum, in, plane, &c, w);
+    }
   }
 }
 

@@ -82,8 +82,10 @@ Extent int8_joined(Lower *l) {
   const Extent e = shape_extent(l->node->shape);
   bool all = !l->plain && can_join(l, l->out);
   for (int k = 0; k < l->node->nin; k++) all = all && can_join(l, l->in[k]);
+  for (int k = 0; k < l->nothers; k++) all = all && can_join(l, l->other[k]);
   if (!all) return e;
   for (int k = 0; k < l->node->nin; k++) join(l->in[k]);
+  for (int k = 0; k < l->nothers; k++) join(l->other[k]);
   join(l->out);
   return (Extent){.n = e.n, .h = e.h, .w = 1, .c = e.w * e.c};
 }
