@@ -174,14 +174,16 @@ static void call_all(const Product *d, const Tiles *whole, const Tiles *part, bo
     }
 }
 
-/* Registers: sums, a vector of weights each, a word of the input, and with halves their products. */
+/* Registers: sums, a vector of weights each, a word of the input; with halves those bytes, too, and products.
+ */
 static void choose_tile(Product *d) {
   const Target *t = d->l->target;
   const int64_t needed = ceil_divide(d->k.s, d->lanes), width = d->k.small.w, spare = d->words.planes;
   d->vectors = (int)larger(2, d->finish.unit / d->lanes);
   while (d->vectors < 8 && d->vectors * width < t->chains && 2 * d->vectors <= t->registers / 4)
     d->vectors *= 2;
-  const int64_t vectors = smaller(d->vectors, needed), most = (t->registers - vectors - spare) / vectors,
+  const int64_t vectors = smaller(d->vectors, needed),
+                most = (t->registers - spare * (vectors + 1)) / vectors,
                 tiles = ceil_divide(width, smaller(most, 16));
   d->pixels = (int)ceil_divide(width, tiles);
 }
