@@ -96,6 +96,22 @@ static bool check_name(Compilation *c) {
   return false;
 }
 
+/* Where no target was named, the better one for nets of 8 bits comes beside the one for floats, and instead
+ * of it in code for this CPU. */
+static const Options *targets_for_bytes(const Options *o, Arena *arena) {
+  Options *own = NEW(arena, Options);
+  *own = *o;
+  own->targets.data = NULL;
+  own->targets.n = own->targets.room = 0;
+  for (int i = 0; i < o->targets.n; i++) {
+    const Target *target = o->targets.data[i], *better = target_for_bytes(target);
+    const bool instead = better && o->native && target_runs_here(better);
+    if (better && (instead || !o->targets_given)) vec_push(arena, own->targets, better);
+    if (!instead) vec_push(arena, own->targets, target);
+  }
+  return own;
+}
+
 /* A file of 8 bits makes the net one of 8 bits. */
 static bool read_quantised(Compilation *c, const WeightsWay *way) {
   QuantFile *file;
@@ -112,6 +128,7 @@ static bool read_quantised(Compilation *c, const WeightsWay *way) {
   }
   if (!origin_read(c->arena, c->diags, way->path, c->graph)) return false;
   c->graph = quantize_graph(c->arena, c->diags, c->graph, file);
+  c->options = targets_for_bytes(c->options, c->arena);
   stage_done(c, "read weights, quantise");
   return c->graph != NULL;
 }

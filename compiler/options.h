@@ -70,8 +70,8 @@ typedef struct Options {
   bool train_given;
   bool network, look;          /* with NAME_network, and what looks inside; programs have both in any case */
   VEC(const Target *) targets; /* best first */
-  bool targets_given;
-  const Target *machine; /* that an object is for; NULL: this one */
+  bool targets_given, native;  /* native: by that word */
+  const Target *machine;       /* that an object is for; NULL: this one */
   bool openmp;
   VEC(Option) defines;
   VEC(const char *) directories, warnings;

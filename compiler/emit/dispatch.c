@@ -45,7 +45,8 @@ static void put_forced(Text *out, const Net *net) {
  * which do not come with every linker. A set of instructions counts if the system also saves its registers.
  */
 static const char avx_text[] =
-    "/* What of AVX the CPU and the system have: 1: AVX2 and FMA; 2: AVX-512 F, BW, DQ and VL, too. */\n"
+    "/* What of AVX the CPU and the system have: 1: AVX2 and FMA; 2: AVX-512 F, BW, DQ and VL, too@ABOUT@. "
+    "*/\n"
     "static int @NAME@_avx(void) {\n"
     "  uint32_t leaf = 0, b, c = 0, d, saved;\n"
     "  __asm__ volatile(\"cpuid\" : \"+a\"(leaf), \"=b\"(b), \"+c\"(c), \"=d\"(d));\n"
@@ -59,20 +60,24 @@ static const char avx_text[] =
     "  leaf = 7, c = 0;\n"
     "  __asm__ volatile(\"cpuid\" : \"+a\"(leaf), \"=b\"(b), \"+c\"(c), \"=d\"(d));\n"
     "  if (!fma || !(b >> 5 & 1) || (saved & 0x06) != 0x06) return 0;\n"
-    "  return (b & 0xc0030000u) == 0xc0030000u && (saved & 0xe6) == 0xe6 ? 2 : 1;\n"
+    "  return (b & 0xc0030000u) == 0xc0030000u && (saved & 0xe6) == 0xe6 ? @BEST@ : 1;\n"
     "}\n";
 
 /* The level on an architecture. The CPU is asked only where its targets differ in what they need. */
 static void put_level(Text *out, const Net *net, const char *condition) {
   int highest = 0;
-  bool asks = false;
+  bool asks = false, vnni = false;
   for (int level = 1; level < net->options->ntargets; level++) {
     const Target *target = target_of_level(net, level);
     if (strcmp(target->condition, condition) != 0) continue;
     highest = level;
     asks = asks || target->avx;
+    vnni = vnni || target->avx == AVX_VNNI;
   }
-  const Blank blanks[] = {{"NAME", net->name}, {NULL, NULL}};
+  const Blank blanks[] = {{"NAME", net->name},
+                          {"ABOUT", vnni ? "; 3: its VNNI" : ""},
+                          {"BEST", vnni ? "2 + (int)(c >> 11 & 1)" : "2"},
+                          {NULL, NULL}};
   text_put(out, "#elif %s\n", condition);
   if (asks) template_put(out, avx_text, blanks);
   if (!asks) {

@@ -207,6 +207,12 @@ static void print_arguments(Printer *p, const char *name, Val e) {
 
 static void print_load(Printer *p, Val e) {
   int lanes = e->type.lanes;
+  if (val_is_words(e)) {
+    put("%s(&", printer_function(p, FN_WORDS, I32, lanes));
+    print_ref(p, e->ref);
+    put(")");
+    return;
+  }
   if (e->ref->buf->place == REGS || lanes == 1) {
     print_ref(p, e->ref);
     return;
@@ -276,8 +282,10 @@ static void print_binary(Printer *p, Val e, int own, const char *sign) {
 }
 
 static void print_primitive(Printer *p, Val e) {
-  prelude_need_primitive(p->print->needs, e->primitive);
-  print_arguments(p, arena_printf(p->arena, "%s%s", p->print->names.prefix, e->primitive->name), e);
+  const int lanes = e->type.lanes;
+  if (lanes > p->print->lanes_max) nest_misuse(p->nest, "a vector is wider than the target's");
+  prelude_need_primitive(p->print->needs, e->primitive, lanes);
+  print_arguments(p, prelude_primitive(p->arena, &p->print->names, e->primitive, lanes), e);
 }
 
 static void print_choice(Printer *p, Val e) { /* PICK, or SELECT by a scalar */

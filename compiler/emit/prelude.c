@@ -1,9 +1,9 @@
 /* prelude.c: the text of macros, vector types and inline functions at the top of a generated file. One text
  * serves scalars and vectors of every width: in it @F is the float type, @I the type of masks, @U unsigned
  * integers of the same width, @(c) a constant, @[c] an unsigned one, @n the width and the target's suffix, @a
- * the attribute; @T @E @l are for functions of several element types: vector, element, width and letter. A
- * word before @n or @l is a function's name: the net's prefix is printed before it. Macros have no prefix;
- * emit_prelude_end ends them.
+ * the attribute, @S the size of a vector; @T @E @l are for functions of several element types: vector,
+ * element, width and letter. A word before @n or @l is a function's name: the net's prefix is printed before
+ * it. Macros have no prefix; emit_prelude_end ends them.
  *
  * No intrinsic, no library. Bounds on errors are those of tests/unit/prelude.c over all floats. The
  * polynomials were fitted for cnnc (minimax on the interval given, coefficients rounded one by one). The text
@@ -212,6 +212,11 @@ static const Function function[FN_COUNT] = {
                    "  UNROLL for (int i = 0; i < (int)(sizeof v / sizeof *p); i++)\n"
                    "    if (i < n) p[i] = v[i];\n"
                    "}\n"}, /* element by element: gcc copies through memory otherwise, and waits for it */
+    [FN_WORDS] = {"words",
+                  .text =
+                      "// Four bytes a lane, anywhere in memory.\nINLINE @a@T words@l(const int8_t *p) {\n"
+                      "  typedef int32_t words __attribute__((@S, aligned(1), may_alias));\n"
+                      "  return (@T)*(const words *)p;\n}\n"},
 };
 
 /* ---- needs ---- */
@@ -257,8 +262,11 @@ void prelude_need_routine(PreludeNeeds *needs, const Routine *routine) {
   needs->routine[i] = routine;
 }
 
-void prelude_need_primitive(PreludeNeeds *needs, const Primitive *primitive) {
-  for (int i = 0; i < PRIMITIVES; i++) needs->primitive[i] |= primitive_table[i] == primitive;
+void prelude_need_primitive(PreludeNeeds *needs, const Primitive *primitive, int lanes) {
+  for (int i = 0; i < PRIMITIVES; i++)
+    if (primitive_table[i] == primitive) needs->primitive[i] |= width_bit(lanes);
+  prelude_need_type(needs, I32, lanes, false);
+  if (lanes > 1 && prelude_vector_of_floats(primitive)) prelude_need_type(needs, F32, lanes, false);
   needs->inlined = true;
 }
 
@@ -272,7 +280,7 @@ void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from) {
   or_bytes(into->type, from->type, sizeof into->type);
   or_bytes(into->memory, from->memory, sizeof into->memory);
   for (int i = 0; i < ROUTINES && from->routine[i]; i++) prelude_need_routine(into, from->routine[i]);
-  for (int i = 0; i < PRIMITIVES; i++) into->primitive[i] |= from->primitive[i];
+  or_bytes(into->primitive, from->primitive, sizeof into->primitive);
   into->inlined |= from->inlined;
   into->kernel |= from->kernel;
   into->unroll |= from->unroll;
@@ -408,7 +416,12 @@ bool prelude_has_name(const char *name) {
     if (!strncmp(name, function[fn].name, length) && !strncmp(name + length, "_x", 2))
       return digits_then(name + length + 2, "ibc");
   }
-  if (primitive_find(name)) return true;
+  for (int i = 0; i < PRIMITIVES; i++) {
+    const size_t length = strlen(primitive_table[i]->name);
+    if (strncmp(name, primitive_table[i]->name, length) != 0) continue;
+    if (!name[length] || (!strncmp(name + length, "_x", 2) && digits_then(name + length + 2, "")))
+      return true;
+  }
   const char *routine = strstr(name, "_routine");
   if (routine && !routine[8]) return true;
   return (*name == 'v' && digits_then(name + 1, "ibcnstu")) ||
@@ -476,7 +489,8 @@ void emit_prelude_file(Text *out, const PreludeNeeds *needs, const char *prefix)
   emit_types(out, needs, prefix);
   for (int i = 0; i < ROUTINES && needs->routine[i]; i++) emit_own_text(out, needs->routine[i]->text, prefix);
   for (int i = 0; i < PRIMITIVES; i++)
-    if (needs->primitive[i]) emit_own_text(out, primitive_text(out->arena, primitive_table[i]), prefix);
+    if (needs->primitive[i] & width_bit(1))
+      emit_own_text(out, primitive_text(out->arena, primitive_table[i]), prefix);
   text_put(out, "\n");
 }
 
@@ -507,7 +521,7 @@ static const char *emit_word(Text *out, const char *text, const PreludeNames *na
   return text + (length ? length : 1);
 }
 
-static void emit_text(Text *out, const char *text, Elem elem, int lanes, const PreludeNames *names) {
+void prelude_text(Text *out, const char *text, Elem elem, int lanes, const PreludeNames *names) {
   const char *gap = *names->attribute ? " " : "";
   while (*text) {
     if (*text != '@') {
@@ -522,6 +536,9 @@ static void emit_text(Text *out, const char *text, Elem elem, int lanes, const P
     case 'E': text_put(out, "%s", elem_c_type(elem)); break;
     case 'n': text_put(out, "_x%d%s", lanes, names->suffix); break;
     case 'l': text_put(out, "_x%d%s%s", lanes, letter_of(elem), names->suffix); break;
+    case 'S':
+      text_put(out, "%s", lanes > 1 ? arena_printf(out->arena, "vector_size(%d)", 4 * lanes) : "unused");
+      break;
     case 'a': text_put(out, "%s%s", names->attribute, gap); break;
     case '(':
     case '[': /* a constant, everywhere in a vector */
@@ -585,7 +602,7 @@ void emit_prelude(Text *out, const PreludeNeeds *needs, const PreludeNames *name
         if (!(needs->fn[fn][elem] & width_bit(lanes))) continue;
         const Function *f = &function[fn];
         const char *text = f->text ? f->text : lanes == 1 ? f->scalar : f->vector;
-        if (text) emit_text(out, text, (Elem)elem, lanes, names);
+        if (text) prelude_text(out, text, (Elem)elem, lanes, names);
         else emit_halves(out, (PreludeFn)fn, lanes, names);
       }
   for (int to = 0; to < ELEMS; to++)
@@ -593,5 +610,9 @@ void emit_prelude(Text *out, const PreludeNeeds *needs, const PreludeNames *name
       for (int lanes = 4; lanes <= 16; lanes *= 2)
         if (needs->convert[to][from] & width_bit(lanes))
           emit_convert(out, (Elem)to, (Elem)from, lanes, names);
+  for (int i = 0; i < PRIMITIVES; i++)
+    for (int lanes = 4; lanes <= 16; lanes *= 2)
+      if (needs->primitive[i] & width_bit(lanes))
+        prelude_vector_primitive(out, primitive_table[i], lanes, names);
   if (out->n != start) text_put(out, "\n");
 }

@@ -26,6 +26,7 @@ typedef enum PreludeFn { /* in the order in which they are printed: a function u
                          FN_CHOSEN,
                          FN_LOAD_PART,
                          FN_STORE_PART,
+                         FN_WORDS,
                          FN_COUNT
 } PreludeFn;
 
@@ -37,7 +38,7 @@ typedef struct PreludeNeeds {
   uint8_t convert[ELEMS][ELEMS];      /* of vectors: [to][from] */
   uint8_t type[ELEMS], memory[ELEMS]; /* vector types: values, and as they stand anywhere in memory */
   const Routine *routine[ROUTINES];   /* NULL behind the last one */
-  bool primitive[PRIMITIVES];         /* as in primitive_table */
+  uint8_t primitive[PRIMITIVES];      /* as in primitive_table, by width */
   bool inlined, kernel, unroll, team, prefetch, pin, infinite; /* macros */
 } PreludeNeeds;
 
@@ -51,7 +52,7 @@ void prelude_need(PreludeNeeds *, PreludeFn, Elem, int lanes);
 void prelude_need_type(PreludeNeeds *, Elem, int lanes, bool memory);
 void prelude_need_convert(PreludeNeeds *, Elem to, Elem from, int lanes); /* of vectors */
 void prelude_need_routine(PreludeNeeds *, const Routine *);
-void prelude_need_primitive(PreludeNeeds *, const Primitive *);
+void prelude_need_primitive(PreludeNeeds *, const Primitive *, int lanes);
 void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);
 
 /* Once a file, from the merged needs of its targets: how floats are computed first, then macros and vector
@@ -75,4 +76,12 @@ const char *prelude_type(Arena *, const PreludeNames *, Elem, int lanes);
 const char *prelude_function(Arena *, const PreludeNames *, PreludeFn, Elem, int lanes);
 const char *prelude_convert(Arena *, const PreludeNames *, Elem to, Elem from,
                             int lanes); /* "f32_from_u8_x16_v4" */
+const char *prelude_primitive(Arena *, const PreludeNames *, const Primitive *,
+                              int lanes); /* "dot_bytes_x16_v4"; lanes 1: "dot_bytes" */
+
+/* prelude_vectors.c: primitives of vectors. */
+void prelude_vector_primitive(Text *, const Primitive *, int lanes, const PreludeNames *);
+bool prelude_vector_of_floats(const Primitive *); /* does its text have some? */
+void prelude_text(Text *, const char *text, Elem, int lanes,
+                  const PreludeNames *); /* in the language of prelude.c */
 #endif

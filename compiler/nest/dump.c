@@ -127,6 +127,12 @@ static void put_lanes(Dump *d,
   }
 }
 
+static void put_width(Dump *d, Val load) {
+  if (load->ref->buf->place != REGS && load->type.lanes > 1) text_put(d->out, ":%d", load->part);
+  if (val_is_words(load)) text_put(d->out, " as words");
+  else if (load->part != load->type.lanes) text_put(d->out, "/%d", load->type.lanes);
+}
+
 static void put_value(Dump *d, Val e) {
   static const char *const sign[] = {[ADD] = "+",  [SUB] = "-",      [MUL] = "*",   [DIV] = "/",
                                      [LESS] = "<", [LESS_EQ] = "<=", [EQUAL] = "=="};
@@ -138,8 +144,7 @@ static void put_value(Dump *d, Val e) {
   case NUM: text_put(d->out, "%s", text_float(d->out->arena, e->num)); break;
   case LOAD:
     put_ref(d, e->ref);
-    if (e->ref->buf->place != REGS && e->type.lanes > 1) text_put(d->out, ":%d", e->part);
-    if (e->part != e->type.lanes) text_put(d->out, "/%d", e->type.lanes);
+    put_width(d, e);
     break;
   case ADD:
   case SUB:

@@ -181,8 +181,20 @@ static void eval_operand(Interp *in, const int64_t *env, Val e, int lanes,
   for (int l = e->type.lanes; l < lanes; l++) r[l] = r[0];
 }
 
+static double word_at(const double *byte) {
+  uint32_t word = 0;
+  for (int i = 0; i < WORD_BYTES; i++) word |= (uint32_t)(uint8_t)(int8_t)byte[i] << 8 * i;
+  return (int32_t)word;
+}
+
 static void eval_load(Interp *in, const int64_t *env, Val e, double *r) {
   const double *p = locate(in, env, e->ref, e->part, false);
+  if (val_is_words(e)) {
+    for (int i = 0; p && i < e->part; i++)
+      if (nest_unset(p[i])) stop(in, "read before it is written", e->ref->buf);
+    for (int l = 0; l < e->type.lanes; l++) r[l] = p ? word_at(p + WORD_BYTES * l) : 0;
+    return;
+  }
   for (int l = 0; l < e->type.lanes; l++) {
     r[l] = p && l < e->part ? p[l] : 0;
     if (nest_unset(r[l])) stop(in, "read before it is written", e->ref->buf);

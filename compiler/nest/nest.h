@@ -127,13 +127,14 @@ typedef enum ValOp {
   POSITION, /* an index as an I32 value */
   RANDOM,   /* uniform in [0, 1): a[0], a[1] two I32 keys, a[2] an I32 counter; random.h of the runtime is the
                definition */
-  PRIMITIVE, /* of up to three scalars, by name */
+  PRIMITIVE, /* of up to three numbers, by name */
   PICK,      /* cond ? a[0] : a[1], only the chosen one is evaluated */
 } ValOp;
 typedef struct ValNode {
   ValOp op;
   Type type;
-  int part; /* LOAD: so many of the lanes are read, the others are 0; equal to type.lanes when whole */
+  int part; /* LOAD: so many elements are read, the other lanes are 0; equal to type.lanes when whole; of
+               words four a lane */
   Nest *nest;
   double num; /* NUM; a scalar meets a vector as a broadcast, as in C */
   const struct ValNode *a[3];
@@ -148,6 +149,8 @@ typedef struct ValNode {
   const struct ValNode *named;
 } ValNode;
 typedef const ValNode *Val;
+enum { WORD_BYTES = 4 };
+bool val_is_words(Val); /* a LOAD of I32 from bytes, four a lane, the lowest first */
 
 /* ---- statements ---- */
 typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, ROUTINE, PIN, PREFETCH, COMMENT } NestStmtKind;

@@ -4,9 +4,11 @@
 #include <string.h>
 #define INLINE static inline
 #include "nest/integer_primitives.h"
+#include "nest/word_primitives.h"
 
 static const char all_texts[] =
 #include "nest/integer_primitives_text.inc"
+#include "nest/word_primitives_text.inc"
     ;
 
 static int32_t whole(double x) { return (int32_t)x; }
@@ -24,19 +26,65 @@ static int32_t run_average(const double *a) { return cnn_average(whole(a[0]), wh
 static int32_t run_reciprocal(const double *a) { return cnn_softmax_reciprocal(whole(a[0])); }
 static int32_t run_share(const double *a) { return cnn_softmax_share(whole(a[0]), whole(a[1]), whole(a[2])); }
 
-const Primitive primitive_requantize_single = {"requantize_single", 3, {I32, I32, I32}, run_single},
-                primitive_requantize_double = {"requantize_double", 3, {I32, I32, I32}, run_double},
-                primitive_requantize_float = {"requantize_float", 2, {I32, F32}, run_float},
-                primitive_quantize_float = {"quantize_float", 2, {F32, F32}, run_quantize},
-                primitive_shift_right = {"shift_right", 2, {I32, I32}, run_shift},
-                primitive_average = {"average", 2, {I32, I32}, run_average},
-                primitive_softmax_reciprocal = {"softmax_reciprocal", 1, {I32}, run_reciprocal},
-                primitive_softmax_share = {"softmax_share", 3, {I32, I32, I32}, run_share};
+static int32_t run_dot_bytes(const double *a) { return cnn_dot_bytes(whole(a[0]), whole(a[1]), whole(a[2])); }
+static int32_t run_dot_halves(const double *a) {
+  return cnn_dot_halves(whole(a[0]), whole(a[1]), whole(a[2]));
+}
+static int32_t run_even_bytes(const double *a) { return cnn_even_bytes(whole(a[0])); }
+static int32_t run_odd_bytes(const double *a) { return cnn_odd_bytes(whole(a[0])); }
+static int32_t run_bytes_up(const double *a) { return cnn_bytes_up(whole(a[0])); }
+static int32_t run_push_byte(const double *a) { return cnn_push_byte(whole(a[0]), whole(a[1])); }
+static int32_t run_push_half(const double *a) { return cnn_push_half(whole(a[0]), whole(a[1])); }
+static int32_t run_high(const double *a) { return cnn_high_product(whole(a[0]), whole(a[1])); }
+static int32_t run_high_rounded(const double *a) {
+  return cnn_high_product_rounded(whole(a[0]), whole(a[1]));
+}
+static int32_t run_halves_away(const double *a) {
+  return cnn_shift_halves_away(whole(a[0]), whole(a[1]), whole(a[2]));
+}
+static int32_t run_shift_left(const double *a) { return cnn_shift_left(whole(a[0]), whole(a[1])); }
 
-const Primitive *const primitive_table[PRIMITIVES] = {
-    &primitive_requantize_single,  &primitive_requantize_double, &primitive_requantize_float,
-    &primitive_quantize_float,     &primitive_shift_right,       &primitive_average,
-    &primitive_softmax_reciprocal, &primitive_softmax_share};
+const Primitive primitive_requantize_single = {"requantize_single", 3, {I32, I32, I32}, run_single, false},
+                primitive_requantize_double = {"requantize_double", 3, {I32, I32, I32}, run_double, false},
+                primitive_requantize_float = {"requantize_float", 2, {I32, F32}, run_float, true},
+                primitive_quantize_float = {"quantize_float", 2, {F32, F32}, run_quantize, true},
+                primitive_shift_right = {"shift_right", 2, {I32, I32}, run_shift, true},
+                primitive_average = {"average", 2, {I32, I32}, run_average, true},
+                primitive_softmax_reciprocal = {"softmax_reciprocal", 1, {I32}, run_reciprocal, false},
+                primitive_softmax_share = {"softmax_share", 3, {I32, I32, I32}, run_share, false};
+
+const Primitive
+    primitive_dot_bytes = {"dot_bytes", 3, {I32, I32, I32}, run_dot_bytes, true},
+    primitive_dot_halves = {"dot_halves", 3, {I32, I32, I32}, run_dot_halves, true},
+    primitive_even_bytes = {"even_bytes", 1, {I32}, run_even_bytes, true},
+    primitive_odd_bytes = {"odd_bytes", 1, {I32}, run_odd_bytes, true},
+    primitive_bytes_up = {"bytes_up", 1, {I32}, run_bytes_up, true},
+    primitive_push_byte = {"push_byte", 2, {I32, I32}, run_push_byte, true},
+    primitive_push_half = {"push_half", 2, {I32, I32}, run_push_half, true},
+    primitive_high_product = {"high_product", 2, {I32, I32}, run_high, true},
+    primitive_high_product_rounded = {"high_product_rounded", 2, {I32, I32}, run_high_rounded, true},
+    primitive_shift_halves_away = {"shift_halves_away", 3, {I32, I32, I32}, run_halves_away, true},
+    primitive_shift_left = {"shift_left", 2, {I32, I32}, run_shift_left, true};
+
+const Primitive *const primitive_table[PRIMITIVES] = {&primitive_requantize_single,
+                                                      &primitive_requantize_double,
+                                                      &primitive_requantize_float,
+                                                      &primitive_quantize_float,
+                                                      &primitive_shift_right,
+                                                      &primitive_average,
+                                                      &primitive_softmax_reciprocal,
+                                                      &primitive_softmax_share,
+                                                      &primitive_dot_bytes,
+                                                      &primitive_dot_halves,
+                                                      &primitive_even_bytes,
+                                                      &primitive_odd_bytes,
+                                                      &primitive_bytes_up,
+                                                      &primitive_push_byte,
+                                                      &primitive_push_half,
+                                                      &primitive_high_product,
+                                                      &primitive_high_product_rounded,
+                                                      &primitive_shift_halves_away,
+                                                      &primitive_shift_left};
 
 const Primitive *primitive_find(const char *name) {
   for (int i = 0; i < PRIMITIVES; i++)

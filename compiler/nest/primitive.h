@@ -1,9 +1,11 @@
 /* primitive.h: what a nest computes by name: a function of up to three numbers with a meaning of its own, for
- * which a target may have an instruction. Each is one function of integer_primitives.h; the interpreter runs
- * it, and generated code has the text of those that it uses, so both give the same bits. */
+ * which a target may have an instruction. Each is one function of integer_primitives.h or word_primitives.h;
+ * the interpreter runs it, and generated code has the text of those that it uses, so both give the same bits.
+ * Those with a text for vectors (emit/prelude_vectors.c) do the same lane by lane. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PRIMITIVE_H
 #define CNNC_PRIMITIVE_H
+#include <stdbool.h>
 #include <stdint.h>
 #include "base/arena.h"
 #include "base/elem.h"
@@ -13,12 +15,17 @@ typedef struct Primitive {
   int arguments;
   Elem takes[3]; /* it gives I32 */
   int32_t (*run)(const double *argument);
+  bool lanes; /* also of vectors, lane by lane */
 } Primitive;
 
 extern const Primitive primitive_requantize_single, primitive_requantize_double, primitive_requantize_float,
     primitive_quantize_float, primitive_shift_right, primitive_average, primitive_softmax_reciprocal,
     primitive_softmax_share;
-enum { PRIMITIVES = 8 };
+/* Of words: four bytes or two halves in 32 bits, the lowest first. */
+extern const Primitive primitive_dot_bytes, primitive_dot_halves, primitive_even_bytes, primitive_odd_bytes,
+    primitive_bytes_up, primitive_push_byte, primitive_push_half, primitive_high_product,
+    primitive_high_product_rounded, primitive_shift_halves_away, primitive_shift_left;
+enum { PRIMITIVES = 19 };
 extern const Primitive *const primitive_table[PRIMITIVES];
 const Primitive *primitive_find(const char *name);      /* or NULL */
 const char *primitive_text(Arena *, const Primitive *); /* its C, comment and function */

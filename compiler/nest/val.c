@@ -214,9 +214,12 @@ Val nest_primitive(Nest *nest, const Primitive *primitive, Val x, Val y, Val z) 
   Val a[] = {x, y, z};
   for (int i = 0; i < 3; i++)
     if ((a[i] != NULL) != (i < primitive->arguments) ||
-        (a[i] && (a[i]->type.elem != primitive->takes[i] || a[i]->type.lanes != 1)))
+        (a[i] && (a[i]->type.elem != primitive->takes[i] || (a[i]->type.lanes != 1 && !primitive->lanes))))
       nest_misuse(nest, nest_text(nest, "arguments that %s does not take", primitive->name));
-  ValNode *e = node(nest, PRIMITIVE, (Type){I32, 1}, x, y, z);
+  int lanes = x->type.lanes;
+  for (int i = 1; i < 3 && a[i]; i++)
+    if (lanes_of(x, a[i]) > lanes) lanes = a[i]->type.lanes;
+  ValNode *e = node(nest, PRIMITIVE, (Type){I32, lanes}, x, y, z);
   e->primitive = primitive;
   return e;
 }
@@ -265,6 +268,17 @@ static bool calls(Val v, int mark) {
 }
 
 bool val_calls(Val v) { return calls(v, ++v->nest->marks); }
+
+Val nest_load_words(Nest *nest, Ref ref, int lanes) {
+  if (ref.buf->type.elem != I8 || ref.buf->place == REGS || ref.buf->as_floats)
+    nest_misuse(nest, "words of what is no array of bytes");
+  ValNode *e = (ValNode *)(uintptr_t)nest_load_part(nest, ref, lanes, lanes);
+  e->type.elem = I32;
+  e->part = WORD_BYTES * lanes;
+  return e;
+}
+
+bool val_is_words(Val e) { return e->op == LOAD && e->type.elem == I32 && e->ref->buf->type.elem == I8; }
 
 /* ---- naming what is used twice ---- */
 static void count(Val v,

@@ -127,7 +127,8 @@ typedef enum Family {
   FAMILY_DENSE_INPUT,
   FAMILY_DENSE_WEIGHTS,
   FAMILY_POOL,
-  FAMILY_ALIAS, /* its value lies where its input does: flatten, reshape, dropout in inference */
+  FAMILY_INT8_PRODUCT, /* nets of 8 bits: convolutions and dense layers */
+  FAMILY_ALIAS,        /* its value lies where its input does: flatten, reshape, dropout in inference */
 } Family;
 
 typedef enum Fold {

@@ -11,6 +11,7 @@ libcnnc_a_SOURCES += \
   %D%/depthwise.c \
   %D%/direct.h \
   %D%/images.c %D%/images.h \
+  %D%/int8_depthwise.c %D%/int8_finish.c %D%/int8_product.c %D%/int8_words.c %D%/int8_words.h \
   %D%/map.c \
   %D%/rows.c \
   %D%/schedule.c %D%/schedule.h \

@@ -96,7 +96,32 @@ const Target target_table[] = {
      .arch = "x86-64",
      .cross = CROSS("--target=x86_64-linux-gnu", "-fPIC"),
      .attribute = "__attribute__((target(\"avx512f,avx512vl,avx512bw,avx512dq,avx2,fma\")))",
-     .avx = AVX_512},
+     .avx = AVX_512,
+     .dot = DOT_HALVES},
+    {.name = "x86-64-v4-vnni",
+     .suffix = "vnni",
+     .lanes = 16,
+     .registers = 32,
+     .fma = true,
+     .l1 = 32 * KB,
+     .l2 = 1 * MB,
+     .l3 = 32 * MB,
+     .fmas = 2,
+     .l2_rate = 62,
+     .l3_rate = 27,
+     .memory_rate = 9.3,
+     .line = 64,
+     .chains = 8,
+     .blocking = BLOCKING(32, 1 * MB, 27),
+     .rates = &measured,
+     .condition = X86,
+     .march_level = 5,
+     .arch = "x86-64",
+     .cross = CROSS("--target=x86_64-linux-gnu", "-fPIC"),
+     .attribute = "__attribute__((target(\"avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx2,fma\")))",
+     .avx = AVX_VNNI,
+     .dot = DOT_BYTES,
+     .for_bytes = true},
     {.name = "x86-64-v3",
      .suffix = "v3",
      .lanes = 8,
@@ -118,7 +143,8 @@ const Target target_table[] = {
      .arch = "x86-64",
      .cross = CROSS("--target=x86_64-linux-gnu", "-fPIC"),
      .attribute = "__attribute__((target(\"avx2,fma\")))",
-     .avx = AVX_2},
+     .avx = AVX_2,
+     .dot = DOT_HALVES},
     {.name = "x86-64",
      .suffix = "v1",
      .lanes = 4,
@@ -138,7 +164,8 @@ const Target target_table[] = {
      .condition = X86,
      .march_level = 1,
      .arch = "x86-64",
-     .cross = CROSS("--target=x86_64-linux-gnu", "-fPIC")},
+     .cross = CROSS("--target=x86_64-linux-gnu", "-fPIC"),
+     .dot = DOT_HALVES},
     {.name = "generic",
      .suffix = "generic",
      .lanes = 1,
@@ -267,6 +294,15 @@ int64_t target_odd_lines(const Target *target, int64_t floats) {
   return (ceil_divide(floats, line) | 1) * line;
 }
 
+static bool has_vnni(void) {
+#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512vnni");
+#else
+  return false;
+#endif
+}
+
 const Target *target_native(void) {
 #if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
   __builtin_cpu_init();
@@ -289,6 +325,13 @@ bool target_is_foreign(const Target *target) {
   return target->arch && (!here || strcmp(target->arch, here) != 0);
 }
 
+const Target *target_for_bytes(const Target *target) {
+  const Target *next = target + 1;
+  return next->name && next->for_bytes ? next : NULL;
+}
+
 bool target_runs_here(const Target *target) {
-  return !target_is_foreign(target) && target->march_level <= target_native()->march_level;
+  if (target->avx == AVX_VNNI && !has_vnni()) return false;
+  return !target_is_foreign(target) &&
+         target->march_level - target->for_bytes <= target_native()->march_level;
 }

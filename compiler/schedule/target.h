@@ -49,7 +49,15 @@ typedef enum AvxLevel {
   AVX_NONE, /* or another architecture */
   AVX_2,    /* AVX2 and FMA */
   AVX_512,  /* F, BW, DQ and VL of AVX-512 */
+  AVX_VNNI, /* VNNI of AVX-512, too */
 } AvxLevel;
+
+/* The instructions that nets of 8 bits add products by, a word of 32 bits a lane. */
+typedef enum Dot {
+  DOT_NONE,
+  DOT_HALVES, /* two products of signed halves */
+  DOT_BYTES,  /* four of bytes without and with a sign */
+} Dot;
 
 typedef struct Target {
   const char *name;   /* "x86-64-v4" */
@@ -65,9 +73,11 @@ typedef struct Target {
   int chains; /* sums apart that keep the multiply-adds busy: their latency * fmas */
   Blocking blocking;
   const Rates *rates;
-  const char *condition;    /* of #if, NULL: any CPU */
-  const char *attribute;    /* of every function, NULL: none (the lowest target of a file needs none) */
-  AvxLevel avx;             /* that a CPU must have to run it */
+  const char *condition; /* of #if, NULL: any CPU */
+  const char *attribute; /* of every function, NULL: none (the lowest target of a file needs none) */
+  AvxLevel avx;          /* that a CPU must have to run it */
+  Dot dot;
+  bool for_bytes;           /* differs from the row before it in nets of 8 bits alone */
   int march_level;          /* order within an architecture */
   const char *arch;         /* what one object can hold: "x86-64"; NULL: any */
   const char *const *cross; /* clang's options for objects made on another CPU, NULL: none */
@@ -77,7 +87,8 @@ extern const Target target_table[]; /* ends with name NULL */
 const Target *target_find(const char *name);
 const Target *target_of_lanes(int lanes); /* the first of the table whose vectors have so many */
 const Target *target_widest(int n, const Target *const *); /* the first of them with the longest vectors */
-const Target *target_native(void);                         /* the best of the table that this CPU runs */
+const Target *target_native(void);              /* the best of the table that this CPU runs, for floats */
+const Target *target_for_bytes(const Target *); /* the better one for nets of 8 bits, or NULL */
 /* Rows of an odd number of cache lines, at least so many floats, so that a step along a row or a plane
  * changes the set. */
 int64_t target_odd_lines(const Target *, int64_t floats);

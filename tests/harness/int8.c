@@ -50,9 +50,10 @@ static double differences(const Check *check, double *const *numbers, void *cons
 }
 
 /* ---- in the interpreter ---- */
-static void check_nests_of(const Check *check, const char *rounding) {
+static void check_nests_of(const Check *check, const char *rounding, const Target *target) {
   const Sample *s = &check->sample;
-  for (int plain = 0; plain < 2; plain++) {
+  const bool generic = target->dot == DOT_NONE;
+  for (int plain = 0; plain < 1 + generic; plain++) {
     Plan *plan = plan_inference(s->arena, s->graph, plain ? FUSE_NOTHING : FUSE_ALL, 1, 0);
     Machine m = {.arena = s->arena,
                  .plan = plan,
@@ -61,9 +62,9 @@ static void check_nests_of(const Check *check, const char *rounding) {
                  .single = true,
                  .weights = s->weights_double,
                  .input = s->input_double};
-    const bool ran = machine_run(&m, target_find("generic"), plain);
+    const bool ran = machine_run(&m, target, plain);
     if (!ran) printf("# %s\n", m.error);
-    report_error(check, arena_printf(s->arena, "%s: nests -O%d", rounding, plain ? 0 : 2),
+    report_error(check, arena_printf(s->arena, "%s: nests %s -O%d", rounding, target->name, plain ? 0 : 2),
                  ran ? differences(check, m.output, NULL) : HUGE_VAL, 0);
   }
 }
@@ -145,7 +146,8 @@ static void compare(Check *check, const char *rounding, const char *weights, int
   const int64_t all = check->sample.count;
   check->forward = sample_infer(&check->sample);
   check->sample.count = images;
-  check_nests_of(check, rounding);
+  for (const Target *target = target_table; target->name; target++)
+    if (target->dot != DOT_NONE || !strcmp(target->name, "generic")) check_nests_of(check, rounding, target);
   check->sample.count = all;
   for (const Target *target = target_table; target->name; target++) {
     if (!target_runs_here(target) || !check_wants(check, target->name)) continue;

@@ -245,7 +245,7 @@ static bool first_half(const Target *foreign) {
  * the widest, too. */
 static void check_all_compiled(Check *check) {
   for (const Target *target = target_table; target->name; target++) {
-    if (!target_runs_here(target) || !check_wants(check, target->name)) continue;
+    if (!target_runs_here(target) || target->for_bytes || !check_wants(check, target->name)) continue;
     const bool generic = strcmp(target->name, "generic") == 0, native = target == target_native();
     if (generic || (native && has_turn(check, true))) check_compiled(check, target, "-O0");
     const bool half = strcmp(target->name, "x86-64-v3") == 0;

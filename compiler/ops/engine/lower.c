@@ -234,9 +234,13 @@ Buf *lower_weight(Lower *l, int k) {
   return k < l->node->nweights && l->node->weight[k] ? weight_buffer(l, l->node->weight[k]) : NULL;
 }
 
-Buf *lower_scratch(Lower *l, const char *name, int rank, const int64_t *dim) {
-  Buf *buf = nest_buf(l->b, WORK, name, (Type){F32, 1}, rank, dim);
+Buf *lower_scratch_of(Lower *l, const char *name, Elem elem, int rank, const int64_t *dim) {
+  Buf *buf = nest_buf(l->b, WORK, name, (Type){elem, 1}, rank, dim);
   return bind(l, buf, (Binding){.kind = BIND_SCRATCH});
+}
+
+Buf *lower_scratch(Lower *l, const char *name, int rank, const int64_t *dim) {
+  return lower_scratch_of(l, name, F32, rank, dim);
 }
 
 Buf *lower_keys(Lower *l) {

@@ -138,6 +138,7 @@ const Binding *lower_binding(const Lower *, int buffer); /* of a local one: zero
 Buf *lower_weight(Lower *,
                   int k); /* node->weight[k], natural layout [dims]; NULL if the node has no such weight */
 Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* WORK */
+Buf *lower_scratch_of(Lower *, const char *name, Elem, int rank, const int64_t *dim);
 /* Constants in the model, as kernels of 8 bits read them. */
 Buf *lower_constants(Lower *, const char *member, Elem, int rank, const int64_t *dim, const void *values);
 Buf *lower_keys(Lower *);                                  /* I32 [2] */

@@ -1,6 +1,7 @@
 // edges.c: where numbers of 8 bits meet others: floats, the caller's bytes, and the class of the largest.
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
+#include "ops/engine/walk.h"
 #include "ops/int8/int8.h"
 
 typedef double Each(const Node *, double x);
@@ -10,14 +11,19 @@ static void each(const Eval *eval, Each *function) {
 }
 
 typedef Val EachValue(Lower *, Val x);
+typedef struct Each1 {
+  EachValue *value;
+} Each1;
+static void each_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                      const void *context) {
+  const Each1 *each = context;
+  lower_store(l, each->value(l, walk_load(l, l->in[0], y, x, c, part, lanes)), y, x, c, part, lanes);
+}
+
 static void lower_each(Lower *l, EachValue *value) {
-  const Extent e = shape_extent(l->node->shape);
-  Nest *b = l->b;
-  nest_fn(b, b->name, false);
-  NEST_FOR(b, y, e.h)
-    NEST_FOR(b, x, e.w)
-      NEST_FOR(b, c, e.c)
-        lower_store(l, value(l, nest_load(b, nest_at(b, l->in[0], y, x, c), 1)), &y, &x, &c, 1, 1);
+  const Extent e = int8_joined(l);
+  nest_fn(l->b, l->b->name, false);
+  walk_pixels(l, e, each_body, &(Each1){value});
 }
 
 /* ---- floats: nearest-even(x / scale) + zero, and (q - zero) * scale ---- */

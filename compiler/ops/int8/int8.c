@@ -1,24 +1,91 @@
-/* int8.c: what the nests of 8 bits share: loads, rounding, stores. */
+/* int8.c: what the nests of 8 bits share: loads, rounding, stores, of numbers and of vectors. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8.h"
 
-Val int8_load(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
+Val int8_load_part(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
-  return convert(nest_load(b, nest_at(b, buf, *y, *x, *c), 1), I32);
+  return convert(nest_load_part(b, nest_at(b, buf, *y, *x, *c), part, lanes), I32);
+}
+
+Val int8_load(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
+  return int8_load_part(l, buf, y, x, c, 1, 1);
+}
+
+/* ---- rounding ---- */
+Steps int8_steps(Rounding rounding, Multiplier factor) {
+  Steps s = {.m = factor.m};
+  if (rounding == ROUNDING_DOUBLE) {
+    s.left = 1 + (factor.e > 0 ? factor.e : 0);
+    s.shift = factor.e < 0 ? -factor.e : 0;
+  } else {
+    s.left = factor.m && factor.e > -2 ? factor.e + 2 : 0;
+    s.shift = factor.m ? s.left - factor.e - 1 : 1;
+  }
+  s.half = s.shift ? INT32_C(1) << (s.shift - 1) : 0;
+  return s;
+}
+
+bool int8_steps_fit(Rounding rounding, Multiplier factor, int64_t most) {
+  return rounding == ROUNDING_FLOAT || most <= INT32_MAX >> int8_steps(rounding, factor).left;
+}
+
+Val int8_stepped(Lower *l, Rounding rounding, Val x, Val left, Val m, Val half, Val shift) {
+  Nest *b = l->b;
+  const Val moved = left ? nest_primitive(b, &primitive_shift_left, x, left, NULL) : x;
+  if (rounding == ROUNDING_DOUBLE)
+    return nest_primitive(b, &primitive_shift_halves_away,
+                          nest_primitive(b, &primitive_high_product_rounded, moved, m, NULL), half, shift);
+  const Val product = nest_primitive(b, &primitive_high_product, moved, m, NULL);
+  return nest_primitive(b, &primitive_shift_right, add(product, half), shift, NULL);
 }
 
 Val int8_rounded(Lower *l, Rounding rounding, Val sum, Multiplier factor) {
   Nest *b = l->b;
   if (rounding == ROUNDING_FLOAT)
     return nest_primitive(b, &primitive_requantize_float, sum, num(b, (double)factor.real), NULL);
+  if (sum->type.lanes > 1) {
+    const Steps s = int8_steps(rounding, factor);
+    return int8_stepped(l, rounding, sum, s.left ? num_i32(b, s.left) : NULL, num_i32(b, s.m),
+                        num_i32(b, s.half), num_i32(b, s.shift));
+  }
   return nest_primitive(
       b, rounding == ROUNDING_SINGLE ? &primitive_requantize_single : &primitive_requantize_double, sum,
       num_i32(b, factor.m), num_i32(b, factor.e));
 }
 
-void int8_store(Lower *l, Val rounded, Stored stored, const Ix *y, const Ix *x, const Ix *c) {
+/* ---- stores ---- */
+Val int8_stored(Lower *l, Stored stored, Val rounded) {
   Nest *b = l->b;
-  const Val q =
-      vmax(vmin(add(rounded, num_i32(b, stored.zero)), num_i32(b, stored.hi)), num_i32(b, stored.lo));
-  lower_store(l, convert(q, I8), y, x, c, 1, 1);
+  const Val q = add(rounded, num_i32(b, stored.zero));
+  return convert(vmax(vmin(q, num_i32(b, stored.hi)), num_i32(b, stored.lo)), I8);
+}
+
+void int8_store(Lower *l, Val rounded, Stored stored, const Ix *y, const Ix *x, const Ix *c, int part,
+                int lanes) {
+  lower_store(l, int8_stored(l, stored, rounded), y, x, c, part, lanes);
+}
+
+/* ---- pixels without gaps ---- */
+static bool can_join(const Lower *l, const Buf *buf) {
+  for (int d = 0; d < 3 && buf->rank == 3; d++)
+    if (buf->dim[d] != l->out->dim[d]) return false;
+  return buf->rank == 3 && buf->room[2] == buf->dim[2] && !buf->flat;
+}
+
+static void join(Buf *buf) {
+  if (buf->dim[1] == 1) return;
+  buf->room[2] = buf->dim[2] *= buf->dim[1];
+  buf->room[1] = buf->dim[1] = 1;
+}
+
+Extent int8_joined(Lower *l) {
+  const Extent e = shape_extent(l->node->shape);
+  bool all = !l->plain && can_join(l, l->out);
+  for (int k = 0; k < l->node->nin; k++) all = all && can_join(l, l->in[k]);
+  for (int k = 0; k < l->nothers; k++) all = all && can_join(l, l->other[k]);
+  if (!all) return e;
+  for (int k = 0; k < l->node->nin; k++) join(l->in[k]);
+  for (int k = 0; k < l->nothers; k++) join(l->other[k]);
+  join(l->out);
+  return (Extent){.n = e.n, .h = e.h, .w = 1, .c = e.w * e.c};
 }

@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_H
 #define CNNC_INT8_H
-#include "ops/engine/lower.h"
+#include "ops/convolution/correlation.h"
 #include "quantize/arithmetic.h"
 
 /* conv, depthwise, dense: bias + sum of weight * (q - zero), then rounded. Weights in their usual order. */
@@ -55,8 +55,25 @@ extern const Op op_int8_from_bytes, op_int8_to_bytes; /* u8, which is q + 128 */
 extern const Op op_int8_same;                         /* the same q in another scale: where its input lies */
 extern const Op op_int8_class; /* I32: the channel of the largest, of several the first */
 
+Correlation int8_geometry(const Node *product); /* a dense layer is a convolution of one pixel */
+
+/* A multiplier in 32 bits, as vectors take it; each step rounds down.
+ *   ROUNDING_SINGLE: (x * 2^left * m / 2^32 + half) / 2^shift
+ *   ROUNDING_DOUBLE: the same, where the product is rounded to the nearest, then halves away from zero */
+typedef struct Steps {
+  int32_t left, m, half, shift;
+} Steps;
+Steps int8_steps(Rounding, Multiplier);
+bool int8_steps_fit(Rounding, Multiplier, int64_t most); /* of an |x| of so much: x * 2^left is in 32 bits */
+
 /* ---- shared by their nests ---- */
-Val int8_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c); /* as I32 */
+/* The steps as values; left NULL: all are 0. */
+Val int8_stepped(Lower *, Rounding, Val x, Val left, Val m, Val half, Val shift);
+/* Where pictures of one size have no gaps, rows of pixels are seen as [1][w*c]. */
+Extent int8_joined(Lower *);
+Val int8_load_part(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes); /* as I32 */
+Val int8_stored(Lower *, Stored, Val rounded);                                                  /* I8 */
+Val int8_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c);                           /* as I32 */
 Val int8_rounded(Lower *, Rounding, Val sum, Multiplier);
-void int8_store(Lower *, Val rounded, Stored, const Ix *y, const Ix *x, const Ix *c);
+void int8_store(Lower *, Val rounded, Stored, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
 #endif

@@ -1,5 +1,6 @@
 // pair.c: sums, differences and products of two values of 8 bits, each with a scale of its own.
 // SPDX-License-Identifier: Apache-2.0
+#include "ops/engine/walk.h"
 #include "ops/int8/int8.h"
 
 static int64_t rounded(const Int8Pair *p, int64_t x, int64_t y) {
@@ -25,12 +26,20 @@ static void eval(const Eval *eval) {
 }
 
 /* ---- lower ---- */
-static Val operand_value(Lower *l, int k, const Ix *y, const Ix *x, const Ix *c) {
+typedef struct Place {
+  const Ix *y, *x, *c;
+  int part, lanes;
+} Place;
+
+/* A side of 1 is repeated. */
+static Val operand_value(Lower *l, int k, const Place *at) {
   Nest *b = l->b;
-  const Extent e = shape_extent(l->node->in[k]->shape);
+  const int64_t *dim = l->in[k]->dim;
   const Ix none = {0};
-  return sub(int8_load(l, l->in[k], e.h == 1 ? &none : y, e.w == 1 ? &none : x, e.c == 1 ? &none : c),
-             num_i32(b, l->node->in[k]->quant->zero));
+  const bool one = dim[2] == 1;
+  const Val q = int8_load_part(l, l->in[k], dim[0] == 1 ? &none : at->y, dim[1] == 1 ? &none : at->x,
+                               one ? &none : at->c, one ? 1 : at->part, one ? 1 : at->lanes);
+  return sub(q, num_i32(b, l->node->in[k]->quant->zero));
 }
 
 static Val sum_value(Lower *l, const Int8Pair *p, Val x, Val y) {
@@ -46,21 +55,39 @@ static Val sum_value(Lower *l, const Int8Pair *p, Val x, Val y) {
   return int8_rounded(l, p->rounding, a->b.real < 0 ? sub(first, second) : add(first, second), a->out);
 }
 
+static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
+  const Int8Pair *p = context;
+  const Place at = {y, x, c, part, lanes};
+  const Val first = operand_value(l, 0, &at), second = operand_value(l, 1, &at);
+  int8_store(l,
+             p->product ? int8_rounded(l, p->rounding, mul(first, second), p->factor)
+                        : sum_value(l, p, first, second),
+             p->stored, y, x, c, part, lanes);
+}
+
+/* Do vectors compute the same? */
+static bool steps_fit(const Int8Pair *p) {
+  enum { MOST = 255 };
+  const int64_t part = (int64_t)MOST << ADDITION_BITS;
+  if (p->product) return int8_steps_fit(p->rounding, p->factor, MOST * MOST);
+  return int8_steps_fit(p->rounding, p->addition.a, part) &&
+         int8_steps_fit(p->rounding, p->addition.b, part) &&
+         int8_steps_fit(p->rounding, p->addition.out, part + 2);
+}
+
 static void lower(Lower *l) {
-  const Int8Pair *p = l->node->detail;
-  const Extent e = shape_extent(l->node->shape);
   Nest *b = l->b;
+  const Int8Pair *p = l->node->detail;
+  const Extent e = int8_joined(l);
   lower_about(l, "8 bits, rounding %s", rounding_name(p->rounding));
   nest_fn(b, b->name, false);
+  if (steps_fit(p)) {
+    walk_pixels(l, e, body, p);
+    return;
+  }
   NEST_FOR(b, y, e.h)
     NEST_FOR(b, x, e.w)
-      NEST_FOR(b, c, e.c) {
-        const Val first = operand_value(l, 0, &y, &x, &c), second = operand_value(l, 1, &y, &x, &c);
-        int8_store(l,
-                   p->product ? int8_rounded(l, p->rounding, mul(first, second), p->factor)
-                              : sum_value(l, p, first, second),
-                   p->stored, &y, &x, &c);
-      }
+      NEST_FOR(b, c, e.c) body(l, &y, &x, &c, 1, 1, p);
 }
 
 const Op op_int8_pair = {.name = "int8_pair",

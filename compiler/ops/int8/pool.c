@@ -2,6 +2,7 @@
 // sum / n, halves away from zero, where n counts the elements inside; with count_pad those of the padding
 // too, which stand for 0.
 // SPDX-License-Identifier: Apache-2.0
+#include "ops/engine/walk.h"
 #include "ops/int8/int8.h"
 
 typedef struct Span1 {
@@ -64,8 +65,10 @@ static bool all_inside(const Node *node, bool within_input) {
 }
 
 typedef struct Sums {
-  Ref value, count;
-} Sums; /* count: NULL buffer where it is known */
+  Ref value, count; /* count: NULL buffer where it is known */
+  const Ix *y, *x, *c;
+  int part, lanes;
+} Sums;
 
 static void take(Lower *l, const Sums *sums, Val q, bool counts) {
   Nest *b = l->b;
@@ -75,7 +78,12 @@ static void take(Lower *l, const Sums *sums, Val q, bool counts) {
   if (counts && sums->count.buf) nest_store(b, sums->count, add(nest_get(b, sums->count), num_i32(b, 1)));
 }
 
-static void window_nest(Lower *l, const Sums *sums, const Ix *y, const Ix *x, const Ix *c) {
+static Val wide(Lower *l, const Sums *sums, int32_t value) {
+  const Val number = num_i32(l->b, value);
+  return sums->lanes > 1 ? splat(number, sums->lanes) : number;
+}
+
+static void window_nest(Lower *l, const Sums *sums) {
   Nest *b = l->b;
   const Node *node = l->node;
   const Int8Pool *p = node->detail;
@@ -84,44 +92,56 @@ static void window_nest(Lower *l, const Sums *sums, const Ix *y, const Ix *x, co
   const Span1 rows = counted(node, 0), columns = counted(node, 1);
   NEST_FOR(b, ky, w->kernel[0])
     NEST_FOR(b, kx, w->kernel[1]) {
-      const Ix iy = *y * w->stride[0] + ky * w->dilation[0] - w->before[0],
-               ix = *x * w->stride[1] + kx * w->dilation[1] - w->before[1];
+      const Ix iy = *sums->y * w->stride[0] + ky * w->dilation[0] - w->before[0],
+               ix = *sums->x * w->stride[1] + kx * w->dilation[1] - w->before[1];
       NEST_IF(b, cond_and(nest_within(b, iy, 0, in.h), nest_within(b, ix, 0, in.w)))
-        take(l, sums, int8_load(l, l->in[0], &iy, &ix, c), true);
+        take(l, sums, int8_load_part(l, l->in[0], &iy, &ix, sums->c, sums->part, sums->lanes), true);
       if (p->mean && p->count_pad)
         NEST_ELSE(b)
           NEST_IF(b,
                   cond_and(nest_within(b, iy, rows.lo, rows.hi), nest_within(b, ix, columns.lo, columns.hi)))
-            take(l, sums, num_i32(b, node->quant->zero), true);
+            take(l, sums, wide(l, sums, node->quant->zero), true);
     }
 }
 
-static void lower(Lower *l) {
+static Buf *variable(Lower *l, const char *name, int lanes) {
+  const int64_t one = 1;
+  return nest_buf(l->b, REGS, name, (Type){I32, lanes}, 1, &one);
+}
+
+static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
   Nest *b = l->b;
-  const Node *node = l->node;
-  const Int8Pool *p = node->detail;
-  const Extent e = shape_extent(node->shape);
-  const bool same = all_inside(node, !p->count_pad);
-  const int64_t one = 1, n = node->window->kernel[0] * node->window->kernel[1];
+  const Int8Pool *p = context;
+  const int64_t *kernel = l->node->window->kernel, n = kernel[0] * kernel[1];
+  Sums sums = {nest_at(b, variable(l, p->mean ? "sum" : "most", lanes), 0), {0}, y, x, c, part, lanes};
   Stored stored = p->stored;
   stored.zero = 0;
+  nest_store(b, sums.value, wide(l, &sums, p->mean ? 0 : INT8_MIN));
+  if (p->mean && !all_inside(l->node, !p->count_pad)) {
+    sums.count = nest_at(b, variable(l, "n", 1), 0);
+    nest_store(b, sums.count, num_i32(b, 0));
+  }
+  window_nest(l, &sums);
+  const Val value = nest_get(b, sums.value),
+            count = sums.count.buf ? nest_get(b, sums.count) : num_i32(b, (int32_t)n);
+  int8_store(l, p->mean ? nest_primitive(b, &primitive_average, value, count, NULL) : value, stored, y, x, c,
+             part, lanes);
+}
+
+static void lower(Lower *l) {
+  enum { MOST = 1 << 15 }; /* elements of a mean, whose sums are floats exactly */
+  Nest *b = l->b;
+  const Int8Pool *p = l->node->detail;
+  const int64_t *kernel = l->node->window->kernel;
+  const Extent e = shape_extent(l->node->shape);
   nest_fn(b, b->name, false);
+  if (!p->mean || kernel[0] * kernel[1] <= MOST) {
+    walk_pixels(l, e, body, p);
+    return;
+  }
   NEST_FOR(b, y, e.h)
     NEST_FOR(b, x, e.w)
-      NEST_FOR(b, c, e.c) {
-        Sums sums = {nest_at(b, nest_buf(b, REGS, p->mean ? "sum" : "most", (Type){I32, 1}, 1, &one), 0),
-                     {0}};
-        nest_store(b, sums.value, num_i32(b, p->mean ? 0 : INT8_MIN));
-        if (p->mean && !same) {
-          sums.count = nest_at(b, nest_buf(b, REGS, "n", (Type){I32, 1}, 1, &one), 0);
-          nest_store(b, sums.count, num_i32(b, 0));
-        }
-        window_nest(l, &sums, &y, &x, &c);
-        const Val value = nest_get(b, sums.value),
-                  count = sums.count.buf ? nest_get(b, sums.count) : num_i32(b, (int32_t)n);
-        int8_store(l, p->mean ? nest_primitive(b, &primitive_average, value, count, NULL) : value, stored, &y,
-                   &x, &c);
-      }
+      NEST_FOR(b, c, e.c) body(l, &y, &x, &c, 1, 1, p);
 }
 
 const Op op_int8_pool = {.name = "int8_pool",

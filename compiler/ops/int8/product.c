@@ -5,11 +5,9 @@
 //     zero')
 //
 // Padding adds nothing. The sums were shown to fit into 32 bits when the node was made (quantize/range.c).
-#include "ops/convolution/correlation.h"
 #include "ops/int8/int8.h"
 
-/* A dense layer is a convolution of one pixel. */
-static Correlation geometry_of(const Node *node) {
+Correlation int8_geometry(const Node *node) {
   const Int8Product *p = node->detail;
   if (!p->dense) return correlation_of(node);
   const Extent in = shape_extent(node->in[0]->shape), out = shape_extent(node->shape);
@@ -25,7 +23,7 @@ static Correlation geometry_of(const Node *node) {
 }
 
 static Cost cost(const Node *node) {
-  const Correlation k = geometry_of(node);
+  const Correlation k = int8_geometry(node);
   const int64_t weights = k.small.c * k.l * k.kernel[0] * k.kernel[1];
   return (Cost){correlation_macs(&k), weights + k.small.c, weights + 4 * k.small.c};
 }
@@ -50,7 +48,7 @@ static int64_t sum_at(const Eval *eval, const Correlation *k, int64_t y, int64_t
 
 static void eval(const Eval *eval) {
   const Int8Product *p = eval->node->detail;
-  const Correlation k = geometry_of(eval->node);
+  const Correlation k = int8_geometry(eval->node);
   double *out = eval->out;
   for (int64_t y = 0; y < k.small.h; y++)
     for (int64_t x = 0; x < k.small.w; x++)
@@ -134,7 +132,7 @@ static void lower_sum(Lower *l, const Correlation *k, const Constants *constants
 
 static void lower(Lower *l) {
   const Int8Product *p = l->node->detail;
-  const Correlation geometry = geometry_of(l->node), *k = &geometry;
+  const Correlation geometry = int8_geometry(l->node), *k = &geometry;
   const Constants constants = constants_of(l, k, p);
   Nest *b = l->b;
   lower_about(l, "8 bits, rounding %s", rounding_name(p->rounding));
@@ -147,7 +145,8 @@ static void lower(Lower *l) {
           Buf *sum = nest_buf(b, REGS, "sum", (Type){I32, 1}, 1, (int64_t[]){1});
           const Ref at = nest_at(b, sum, 0);
           lower_sum(l, k, &constants, &at, &y, &x, &g, &f);
-          int8_store(l, rounded(l, &constants, p->rounding, nest_get(b, at), &f), p->stored, &y, &x, &f);
+          int8_store(l, rounded(l, &constants, p->rounding, nest_get(b, at), &f), p->stored, &y, &x, &f, 1,
+                     1);
         }
 }
 
@@ -155,6 +154,7 @@ const Op op_int8_product = {
     .name = "int8_product",
     .detail =
         "x[f] = bias[f] + sum of weight * (in - zero); out[f] = cut(round(x[f] * factor[f]) + zero of out)",
+    .family = FAMILY_INT8_PRODUCT,
     .alone = true,
     .cost = cost,
     .eval = eval,

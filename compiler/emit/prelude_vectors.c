@@ -1,0 +1,102 @@
+/* prelude_vectors.c: primitives of vectors, lane by lane as nest/word_primitives.h and integer_primitives.h
+ * have them of numbers. The same language as in prelude.c. One statement of assembler each: compilers find
+ * none of these instructions in loops of the shape that kernels have, and call them by different names. */
+// SPDX-License-Identifier: Apache-2.0
+#include "emit/prelude.h"
+#include <string.h>
+
+/* instruction: by those of x86-64 since AVX; NULL: as `plain`. */
+typedef struct VectorText {
+  const Primitive *of;
+  const char *arguments, *plain, *instruction;
+} VectorText;
+
+#define OF_X_S "(@I x, @I s)"
+#define OF_X_M "(@I x, @I m)"
+#define OF_C_X_W "(@I c, @I x, @I w)"
+#define LANES_OF(what)                                                                                       \
+  "  @I r;\n  for (int i = 0; i < (int)(sizeof r / sizeof r[0]); i++) r[i] = " what ";\n  return r;\n"
+#define HALVES "  typedef int16_t halves __attribute__((vector_size(sizeof(@I))));\n"
+#define UNSIGNED "  typedef uint32_t words __attribute__((vector_size(sizeof(@I))));\n"
+#define LONG "  typedef uint64_t pairs __attribute__((vector_size(sizeof(@I))));\n  pairs even, odd;\n"
+#define PRODUCTS                                                                                             \
+  "  __asm__(\"vpmuldq %2, %1, %0\" : \"=v\"(even) : \"v\"(x), \"v\"(m));\n"                                 \
+  "  __asm__(\"vpmuldq %2, %1, %0\" : \"=v\"(odd) : \"v\"((pairs)x >> 32), \"v\"((pairs)m >> 32));\n"
+#define UPPER "  return (@I)((even >> 32) | (odd & 0xffffffff00000000u));\n"
+
+#define NEAREST(below)                                                                                       \
+  "  const @F least = @(-1024.f), most = @(1024.f);\n"                                                       \
+  "  const @I low = " below ", high = y > most;\n"                                                           \
+  "  const @F cut = (@F)((low & (@I)least) | (high & (@I)most) | (~(low | high) & (@I)y));\n"                \
+  "  const @F nearest = cut + 12582912.f;\n"                                                                 \
+  "  return __builtin_convertvector(nearest - 12582912.f, @I);\n"
+
+static const VectorText texts[] = {
+    {&primitive_dot_bytes, OF_C_X_W,
+     "  for (int i = 0; i < 4; i++)\n"
+     "    c += ((@I)((x >> 8 * i) & 255)) * ((w << (24 - 8 * i)) >> 24);\n"
+     "  return c;\n",
+     "  __asm__(\"vpdpbusd %2, %1, %0\" : \"+v\"(c) : \"v\"(x), \"v\"(w));\n"
+     "  return c;\n"},
+    {&primitive_dot_halves, OF_C_X_W,
+     "  return c + ((x << 16) >> 16) * ((w << 16) >> 16) + (x >> 16) * (w >> 16);\n",
+     "  @I products;\n"
+     "  __asm__(\"vpmaddwd %3, %2, %1\\n\\tvpaddd %1, %0, %0\" : \"+v\"(c), \"=&v\"(products) : \"v\"(x), "
+     "\"v\"(w));\n"
+     "  return c;\n"},
+    {&primitive_even_bytes, "(@I w)", HALVES "  return (@I)(((halves)w << 8) >> 8);\n", NULL},
+    {&primitive_odd_bytes, "(@I w)", HALVES "  return (@I)((halves)w >> 8);\n", NULL},
+    {&primitive_bytes_up, "(@I w)", "  return w ^ (-0x7f7f7f7f - 1);\n", NULL},
+    {&primitive_push_byte, "(@I w, @I q)", UNSIGNED "  return (@I)((words)w >> 8 | (words)q << 24);\n", NULL},
+    {&primitive_push_half, "(@I w, @I q)", UNSIGNED "  return (@I)((words)w >> 16 | (words)q << 16);\n",
+     NULL},
+    {&primitive_high_product, OF_X_M, LANES_OF("(int32_t)((int64_t)x[i] * m[i] >> 32)"), LONG PRODUCTS UPPER},
+    {&primitive_high_product_rounded, OF_X_M,
+     LANES_OF("(int32_t)(((int64_t)x[i] * m[i] + INT64_C(0x80000000)) >> 32)"),
+     LONG PRODUCTS "  even += 0x80000000u, odd += 0x80000000u;\n" UPPER},
+    {&primitive_shift_halves_away, "(@I x, @I half, @I s)",
+     "  return (x + half + ((x >> 31) & (half != 0))) >> s;\n", NULL},
+    {&primitive_shift_right, OF_X_S, "  return x >> s;\n", NULL},
+    {&primitive_shift_left, OF_X_S, UNSIGNED "  return (@I)((words)x << (words)s);\n", NULL},
+    {&primitive_requantize_float, "(@I x, @F s)",
+     "  const @F y = __builtin_convertvector(x, @F) * s;\n" NEAREST("y < least"), NULL},
+    {&primitive_quantize_float, "(@F x, @F scale)", "  const @F y = x / scale;\n" NEAREST("~(y >= least)"),
+     NULL},
+    {&primitive_average,
+     "(@I sum, @I n)", /* of at most 2^15 bytes: no quotient is rounded to a whole number */
+     "  const @I half = n >> 1, minus = ~(sum > 0);\n"
+     "  const @F y = __builtin_convertvector(sum + (half ^ minus) - minus, @F) / __builtin_convertvector(n, "
+     "@F);\n"
+     "  return __builtin_convertvector(y, @I);\n",
+     NULL},
+};
+
+static const VectorText *text_of(const Primitive *primitive) {
+  int i = 0;
+  while (texts[i].of != primitive) i++; /* each that has lanes is there */
+  return &texts[i];
+}
+
+bool prelude_vector_of_floats(const Primitive *primitive) { return strstr(text_of(primitive)->plain, "@F"); }
+
+const char *prelude_primitive(Arena *arena, const PreludeNames *names, const Primitive *primitive,
+                              int lanes) {
+  if (lanes == 1) return arena_printf(arena, "%s%s", names->prefix, primitive->name);
+  return arena_printf(arena, "%s%s_x%d%s", names->prefix, primitive->name, lanes, names->suffix);
+}
+
+void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, const PreludeNames *names) {
+  const VectorText *text = text_of(primitive);
+  const bool instruction = text->instruction && *names->attribute;
+  prelude_text(out, "INLINE @a@I ", I32, lanes, names);
+  text_put(out, "%s", prelude_primitive(out->arena, names, primitive, lanes));
+  prelude_text(out, text->arguments, I32, lanes, names);
+  text_put(out, " {\n");
+  if (instruction) {
+    text_put(out, "#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)\n");
+    prelude_text(out, text->instruction, I32, lanes, names);
+    text_put(out, "#else\n");
+  }
+  prelude_text(out, text->plain, I32, lanes, names);
+  text_put(out, instruction ? "#endif\n}\n" : "}\n");
+}

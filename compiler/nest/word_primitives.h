@@ -1,0 +1,59 @@
+/* Words: four bytes or two halves in 32 bits, the lowest first: what fast loops of nets of 8 bits compute
+ * with. As integer_primitives.h; sums are modulo 2^32. */
+// SPDX-License-Identifier: MIT-0
+#include <stdint.h>
+
+/* c + the products of four bytes from 0 to 255 and four from -128 to 127. */
+INLINE int32_t cnn_dot_bytes(int32_t c, int32_t x, int32_t w) {
+  uint32_t sum = (uint32_t)c;
+  for (int i = 0; i < 32; i += 8)
+    sum += (uint32_t)((int32_t)((uint32_t)x >> i & 255) * (int8_t)((uint32_t)w >> i & 255));
+  return (int32_t)sum;
+}
+
+/* c + the products of two halves and two others, all signed. */
+INLINE int32_t cnn_dot_halves(int32_t c, int32_t x, int32_t w) {
+  uint32_t sum = (uint32_t)c;
+  for (int i = 0; i < 32; i += 16)
+    sum += (uint32_t)((int16_t)((uint32_t)x >> i & 65535) * (int16_t)((uint32_t)w >> i & 65535));
+  return (int32_t)sum;
+}
+
+/* The bytes 0 and 2 as signed halves. */
+INLINE int32_t cnn_even_bytes(int32_t w) {
+  const uint32_t low = (uint32_t)(int8_t)(w & 255) & 65535, high = (uint32_t)(int8_t)(w >> 16 & 255);
+  return (int32_t)(low | high << 16);
+}
+
+/* The bytes 1 and 3. */
+INLINE int32_t cnn_odd_bytes(int32_t w) {
+  const uint32_t low = (uint32_t)(int8_t)(w >> 8 & 255) & 65535, high = (uint32_t)(int8_t)(w >> 24 & 255);
+  return (int32_t)(low | high << 16);
+}
+
+/* Each signed byte + 128. */
+INLINE int32_t cnn_bytes_up(int32_t w) { return (int32_t)((uint32_t)w ^ 0x80808080u); }
+
+/* The upper three bytes go down; q becomes the upper one. */
+INLINE int32_t cnn_push_byte(int32_t w, int32_t q) { return (int32_t)((uint32_t)w >> 8 | (uint32_t)q << 24); }
+
+/* The upper half goes down; q becomes the upper one. */
+INLINE int32_t cnn_push_half(int32_t w, int32_t q) {
+  return (int32_t)((uint32_t)w >> 16 | (uint32_t)q << 16);
+}
+
+/* x * m / 2^32, rounded down. */
+INLINE int32_t cnn_high_product(int32_t x, int32_t m) { return (int32_t)((int64_t)x * m >> 32); }
+
+/* The same, rounded to the nearest, halves upwards. */
+INLINE int32_t cnn_high_product_rounded(int32_t x, int32_t m) {
+  return (int32_t)(((int64_t)x * m + INT64_C(0x80000000)) >> 32);
+}
+
+/* x / 2^s, rounded to the nearest, halves away from zero; half is 2^(s-1), or 0 where s is 0. */
+INLINE int32_t cnn_shift_halves_away(int32_t x, int32_t half, int32_t s) {
+  return (x + half - (half != 0 && x < 0)) >> s;
+}
+
+/* x * 2^s. */
+INLINE int32_t cnn_shift_left(int32_t x, int32_t s) { return (int32_t)((uint32_t)x << s); }

@@ -1,0 +1,96 @@
+// int8_finish.c: sums of products become 8 bits, vector by vector, by each rounding.
+// SPDX-License-Identifier: Apache-2.0
+#include <stdlib.h>
+#include "schedule/int8_words.h"
+#include "base/number.h"
+
+/* The sums of |weight| and of weight of a filter. */
+typedef struct Total {
+  int64_t sizes, signs;
+} Total;
+
+static Total total_of(const Int8Product *p, const Correlation *k, int64_t filter) {
+  const int64_t terms = k->l * k->kernel[0] * k->kernel[1];
+  Total total = {0};
+  for (int64_t i = 0; i < terms; i++) {
+    total.sizes += abs(p->weight[filter * terms + i]);
+    total.signs += p->weight[filter * terms + i];
+  }
+  return total;
+}
+
+static int64_t bias_of(const Lower *l, const Int8Product *p, const Total *total, int64_t filter) {
+  return p->bias[filter] - (l->node->in[0]->quant->zero + words_lift(l)) * total->signs;
+}
+
+bool finish_fits(const Lower *l, const Int8Product *p, const Correlation *k) {
+  const int64_t zero = l->node->in[0]->quant->zero, far = larger(zero - INT8_MIN, INT8_MAX - zero);
+  for (int64_t f = 0; f < k->small.c; f++) {
+    const Total total = total_of(p, k, f);
+    const int64_t most = llabs((long long)p->bias[f]) + far * total.sizes;
+    if (llabs((long long)bias_of(l, p, &total, f)) + words_most(l) * total.sizes > INT32_MAX) return false;
+    if (!int8_steps_fit(p->rounding, p->factor[f], most)) return false;
+  }
+  return true;
+}
+
+/* By channel, with zeros up to whole vectors. */
+typedef int32_t OfFilter(const Lower *, const Int8Product *, const Correlation *, int64_t filter);
+static Buf *by_filter(Lower *l, const Finish *finish, const Correlation *k, const char *name, OfFilter *of) {
+  const Int8Product *p = l->node->detail;
+  const int64_t dim[2] = {k->groups * finish->vectors, finish->unit};
+  int32_t *values = NEW_ARRAY(l->arena, int32_t, dim[0] * dim[1]);
+  for (int64_t f = 0; f < k->small.c; f++)
+    values[f / k->s * finish->vectors * finish->unit + f % k->s] = of(l, p, k, f);
+  return lower_constants(l, name, I32, 2, dim, values);
+}
+
+static int32_t bias_value(const Lower *l, const Int8Product *p, const Correlation *k, int64_t f) {
+  const Total total = total_of(p, k, f);
+  return (int32_t)bias_of(l, p, &total, f);
+}
+#define STEP(member)                                                                                         \
+  static int32_t member##_value(const Lower *l, const Int8Product *p, const Correlation *k, int64_t f) {     \
+    return (void)l, (void)k, int8_steps(p->rounding, p->factor[f]).member;                                   \
+  }
+STEP(left)
+STEP(m)
+STEP(half)
+STEP(shift)
+
+static Buf *real_factors(Lower *l, const Finish *finish, const Correlation *k, const Int8Product *p) {
+  const int64_t dim[2] = {k->groups * finish->vectors, finish->unit};
+  float *values = NEW_ARRAY(l->arena, float, dim[0] * dim[1]);
+  for (int64_t f = 0; f < k->small.c; f++)
+    values[f / k->s * finish->vectors * finish->unit + f % k->s] = p->factor[f].real;
+  return lower_constants(l, "rounding_factor", F32, 2, dim, values);
+}
+
+Finish finish_begin(Lower *l, const Int8Product *p, const Correlation *k, int unit) {
+  Finish f = {.rounding = p->rounding, .stored = p->stored, .unit = unit, .vectors = ceil_divide(k->s, unit)};
+  bool shifted = false;
+  for (int64_t i = 0; i < k->small.c; i++) shifted |= int8_steps(p->rounding, p->factor[i]).left > 0;
+  f.bias = by_filter(l, &f, k, l->target->dot == DOT_BYTES ? "bias_of_bytes" : "bias_of_halves", bias_value);
+  if (p->rounding == ROUNDING_FLOAT) {
+    f.factor = real_factors(l, &f, k, p);
+    return f;
+  }
+  f.factor = by_filter(l, &f, k, "rounding_factor", m_value);
+  f.half = by_filter(l, &f, k, "rounding_half", half_value);
+  f.shift = by_filter(l, &f, k, "rounding_shift", shift_value);
+  if (shifted) f.left = by_filter(l, &f, k, "rounding_left", left_value);
+  return f;
+}
+
+Val finish_vector(Lower *l, const Finish *f, Val sum, const Ix *vector, const Ix *lane) {
+  Nest *b = l->b;
+  const int lanes = sum->type.lanes;
+#define OF(member) nest_load(b, nest_at(b, f->member, *vector, *lane), lanes)
+  const Val factor = OF(factor);
+  const Val r =
+      f->rounding == ROUNDING_FLOAT
+          ? nest_primitive(b, &primitive_requantize_float, sum, factor, NULL)
+          : int8_stepped(l, f->rounding, sum, f->left ? OF(left) : NULL, factor, OF(half), OF(shift));
+#undef OF
+  return int8_stored(l, f->stored, r);
+}

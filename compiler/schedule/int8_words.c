@@ -1,0 +1,139 @@
+// int8_words.c: a picture of 8 bits as words, with its padding around it.
+// SPDX-License-Identifier: Apache-2.0
+#include "schedule/int8_words.h"
+#include "base/number.h"
+
+int32_t words_lift(const Lower *l) { return l->target->dot == DOT_BYTES ? -INT8_MIN : 0; }
+int32_t words_most(const Lower *l) { return l->target->dot == DOT_BYTES ? UINT8_MAX : -INT8_MIN; }
+
+static int64_t reached(const Correlation *k, int axis) { /* elements that some window reads */
+  return (extent_side(k->small, axis) - 1) * k->stride[axis] + (k->kernel[axis] - 1) * k->dilation[axis] + 1;
+}
+
+/* Rows without gaps between pixels are seen as [h][1][w*c]. */
+static void join_pixels(Lower *l) {
+  Buf *in = l->in[0];
+  const int64_t *room = in->room;
+  if (in->rank != 3 || room[2] != in->dim[2] || in->flat) return;
+  in->dim[2] *= in->dim[1];
+  in->dim[1] = 1;
+  for (int d = 0; d < 3; d++) in->room[d] = in->dim[d];
+}
+
+Words words_begin(Lower *l, const Correlation *k) {
+  Words w = {.planes = l->target->dot == DOT_BYTES ? 1 : 2,
+             .rows = reached(k, 0),
+             .columns = reached(k, 1),
+             .group = ceil_divide(k->l, WORD_BYTES),
+             .before = {k->before[0], k->before[1]},
+             .in = k->large,
+             .channels = k->l};
+  w.pixel = w.group * k->groups;
+  join_pixels(l);
+  w.buf = lower_scratch_of(l, "words", I32, 3, (int64_t[]){w.planes, w.rows, w.columns * w.pixel});
+  return w;
+}
+
+/* ---- stores ---- */
+static void store_words(Lower *l, const Words *w, Val bytes, const Ix *y, const Ix *at) {
+  Nest *b = l->b;
+  if (w->planes == 1) {
+    nest_store(b, nest_at(b, w->buf, 0, *y, *at), nest_primitive(b, &primitive_bytes_up, bytes, NULL, NULL));
+    return;
+  }
+  const Val four = nest_let(b, "four", bytes);
+  nest_store(b, nest_at(b, w->buf, 0, *y, *at), nest_primitive(b, &primitive_even_bytes, four, NULL, NULL));
+  nest_store(b, nest_at(b, w->buf, 1, *y, *at), nest_primitive(b, &primitive_odd_bytes, four, NULL, NULL));
+}
+
+/* n things side by side, as wide as they go: what one step does with `lanes` of them from `at` on. */
+typedef void Step(Lower *, const Words *, const Ix *y, const Ix *at, int lanes, const void *context);
+static void each_vector(Lower *l, const Words *w, const Ix *y, int64_t n, Step *step, const void *context) {
+  Nest *b = l->b;
+  int64_t done = 0;
+  for (int lanes = l->target->lanes; lanes >= 1; lanes = lanes > 4 ? lanes / 2 : lanes - 3) {
+    const int64_t count = (n - done) / lanes;
+    if (count)
+      NEST_FOR(b, i, count) {
+        const Ix at = done + lanes * i;
+        step(l, w, y, &at, lanes, context);
+      }
+    done += count * lanes;
+  }
+}
+
+static void pad_step(Lower *l, const Words *w, const Ix *y, const Ix *at, int lanes, const void *context) {
+  Nest *b = l->b;
+  const uint32_t zero = (uint32_t)l->node->in[0]->quant->zero;
+  const int32_t value = (int32_t)(w->planes == 1 ? (zero + 128) * 0x01010101u : (zero & 65535) | zero << 16);
+  for (int plane = 0; plane < w->planes; plane++)
+    nest_store(b, nest_at(b, w->buf, plane, *y, *at + *(const int64_t *)context),
+               lanes > 1 ? splat(num_i32(b, value), lanes) : num_i32(b, value));
+}
+
+/* Elements that stand for 0 in columns from .. to-1 of a row. */
+static void pad_columns(Lower *l, const Words *w, const Ix *y, int64_t from, int64_t to) {
+  const int64_t at = from * w->pixel;
+  if (from < to) each_vector(l, w, y, (to - from) * w->pixel, pad_step, &at);
+}
+
+/* ---- what there is of the input ---- */
+static void copy_step(Lower *l, const Words *w, const Ix *y, const Ix *at, int lanes, const void *context) {
+  Nest *b = l->b;
+  const Val bytes = nest_load_words(b, nest_at(b, l->in[0], *y - w->before[0], 0, *at * WORD_BYTES), lanes);
+  store_words(l, w, bytes, y, NEST_IX(*at + *(const int64_t *)context));
+}
+
+/* Element c of a pixel. */
+static Ref byte_at(Lower *l, const Words *w, const Ix *y, const Ix *x, int64_t c) {
+  Nest *b = l->b;
+  const int64_t all = w->in.c;
+  return l->in[0]->dim[1] == 1 ? nest_at(b, l->in[0], *y - w->before[0], 0, *x * all + c)
+                               : nest_at(b, l->in[0], *y - w->before[0], *x, NEST_Z + c);
+}
+
+/* The word of up to four channels from c on. beyond: bytes behind them may be read; their weights are 0. */
+static Val word_of(Lower *l, const Words *w, const Ix *y, const Ix *x, int64_t c, int64_t n, bool beyond) {
+  Nest *b = l->b;
+  if (beyond || n >= WORD_BYTES) return nest_load_words(b, byte_at(l, w, y, x, c), 1);
+  Val word = num_i32(b, 0);
+  for (int64_t i = 0; i < WORD_BYTES; i++) {
+    const Val q = i < n ? convert(nest_load(b, byte_at(l, w, y, x, c + i), 1), I32) : num_i32(b, 0);
+    word = nest_primitive(b, &primitive_push_byte, word, q, NULL);
+  }
+  return word;
+}
+
+static void copy_pixel(Lower *l, const Words *w, const Ix *y, const Ix *x, bool beyond) {
+  for (int64_t i = 0; i < w->pixel; i++) {
+    const int64_t g = i / w->group, c = i % w->group * WORD_BYTES;
+    store_words(l, w, word_of(l, w, y, x, g * w->channels + c, w->channels - c, beyond), y,
+                NEST_IX((*x + w->before[1]) * w->pixel + i));
+  }
+}
+
+static void copy_columns(Lower *l, const Words *w, const Ix *y, int64_t count) {
+  Nest *b = l->b;
+  const int64_t at = w->before[1] * w->pixel, over = w->group * WORD_BYTES - w->channels;
+  const bool joined = l->in[0]->dim[1] == 1;
+  if (joined && !over) {
+    each_vector(l, w, y, count * w->pixel, copy_step, &at);
+    return;
+  }
+  const int64_t last = joined ? larger(0, smaller(count, w->in.w - ceil_divide(over, w->in.c))) : 0;
+  NEST_FOR(b, x, last) copy_pixel(l, w, y, &x, true);
+  NEST_FROM(b, x, last, count) copy_pixel(l, w, y, &x, false);
+}
+
+void words_fill(Lower *l, const Words *w, LoopKind outer) {
+  Nest *b = l->b;
+  const int64_t top = smaller(w->before[0], w->rows), bottom = smaller(w->rows, top + w->in.h),
+                left = smaller(w->before[1], w->columns), right = smaller(w->columns, left + w->in.w);
+  NEST_FOR(b, y, top) pad_columns(l, w, &y, 0, w->columns);
+  NEST_LOOP(b, y, bottom - top > 1 ? outer : SERIAL, 1, NEST_IX(top), 1, NEST_IX(bottom)) {
+    pad_columns(l, w, &y, 0, left);
+    copy_columns(l, w, &y, right - left);
+    pad_columns(l, w, &y, right, w->columns);
+  }
+  NEST_FROM(b, y, bottom, w->rows) pad_columns(l, w, &y, 0, w->columns);
+}

@@ -1,0 +1,46 @@
+/* int8_words.h: what fast kernels of 8 bits share: a copy of the input as words, and sums that become 8 bits
+ * vector by vector.
+ *
+ * A word is what the target multiplies at once in a lane (target->dot): four bytes q + 128, or two halves q.
+ * The copy has the padding in it, so that no loop looks at edges: elements that stand for 0. They, and the
+ * zero of the input, are taken from the bias, which holds - zero * (sum of weights). */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_INT8_WORDS_H
+#define CNNC_INT8_WORDS_H
+#include "ops/int8/int8.h"
+#include "schedule/schedule.h"
+
+/* The input of a correlation: [planes][rows][columns * pixel]. Bytes have one plane; halves two, of the bytes
+ * 0 and 2 of each four and of 1 and 3. */
+typedef struct Words {
+  Buf *buf;
+  int planes;
+  int64_t rows, columns;
+  int64_t group, pixel; /* words of a group of channels, of all of them, in a plane */
+  int64_t before[2];
+  Extent in;
+  int64_t channels; /* of a group */
+} Words;
+
+Words words_begin(Lower *, const Correlation *); /* makes the buffer */
+void words_fill(Lower *, const Words *, LoopKind outer);
+int32_t words_lift(const Lower *); /* what is added to each q: 128 or 0 */
+int32_t words_most(const Lower *); /* the largest |element| */
+
+bool schedule_int8_depthwise(Lower *, const Correlation *); /* int8_depthwise.c */
+
+/* Sums of vectors, by channel. Members of the model are padded to whole vectors of `unit`; channels of group
+ * g begin at vector g * vectors. */
+typedef struct Finish {
+  Rounding rounding;
+  Stored stored;
+  int unit;
+  int64_t vectors;                          /* of a group */
+  Buf *bias, *factor, *half, *shift, *left; /* NULL where the rounding has none */
+} Finish;
+
+/* False: a sum might leave 32 bits on the way. */
+bool finish_fits(const Lower *, const Int8Product *, const Correlation *);
+Finish finish_begin(Lower *, const Int8Product *, const Correlation *, int unit);
+Val finish_vector(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *lane); /* I8 */
+#endif
