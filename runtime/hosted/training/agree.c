@@ -90,7 +90,7 @@ void cnn_exchange_add_counts(Exchange *x, int64_t *count, int64_t counts) {
 }
 
 /* The process that waits least is the one that the others wait for. */
-static void tell_slowest(const Exchange *x, char *text, size_t room) {
+static void tell_slowest(Exchange *x, char *text, size_t room) {
   int32_t slowest = 0;
   double most = 0;
   for (int32_t r = 0; r < x->ranks->size; r++) {
@@ -98,7 +98,8 @@ static void tell_slowest(const Exchange *x, char *text, size_t room) {
     if (x->waited[r] > most) most = x->waited[r];
   }
   *text = 0;
-  if (most > 1.2 * x->waited[slowest] + 0.01)
+  x->slowest = most > 2 * x->waited[slowest] + 0.1 ? slowest : -1;
+  if (x->slowest >= 0)
     snprintf(text, room, "; the others wait for process %d on %s", (int)slowest, x->place[slowest]);
 }
 

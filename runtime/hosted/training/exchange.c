@@ -303,7 +303,7 @@ static void learn_places(Exchange *x) {
 }
 
 cnn_status cnn_exchange_open(Exchange *x, const cnn_ranks *ranks, const cnn_network *network) {
-  *x = (Exchange){.network = network};
+  *x = (Exchange){.network = network, .slowest = -1};
   if (!ranks || ranks->size < 2) return cnn_success();
   const size_t size = (size_t)ranks->size;
   x->ranks = ranks;

@@ -23,6 +23,7 @@ typedef struct Exchange {
   double gathering;  /* of this process: in gathers, seconds */
   double waiting;    /* for the last sums of a step, seconds */
   double travelling; /* from the first sum of a step to the last, seconds */
+  int32_t slowest;   /* the process that the others waited for in the last epoch; -1: none */
   double begun;      /* of the step under way */
   int64_t sent;      /* bytes of gradients */
   int64_t steps;

@@ -25,24 +25,6 @@ cnn_train_options cnn_train_defaults(const cnn_network *network) {
   return options;
 }
 
-/* Where `suffix` begins at the end of a path; 0: it is not there, or is all of it. */
-static size_t suffix_at(const char *path, const char *suffix) {
-  const size_t n = strlen(path), m = strlen(suffix);
-  return n > m && strcmp(path + n - m, suffix) == 0 ? n - m : 0;
-}
-
-char *cnn_sibling(const char *path, const char *kind) {
-  static const char plain[] = ".safetensors", arrays[] = ".npz";
-  const size_t zipped = suffix_at(path, arrays), named = zipped ? zipped : suffix_at(path, plain),
-               length = named ? named : strlen(path);
-  /* a checkpoint has notes, which arrays have not */
-  const char *suffix = zipped && strcmp(kind, "checkpoint") != 0 ? arrays : plain;
-  const size_t room = length + strlen(kind) + sizeof plain + 1;
-  char *sibling = malloc(room);
-  if (sibling) snprintf(sibling, room, "%.*s.%s%s", (int)length, path, kind, suffix);
-  return sibling;
-}
-
 static bool finished(const Training *training) {
   const cnn_run *run = &training->run;
   const cnn_recipe *recipe = &run->trainer.recipe;
@@ -212,7 +194,6 @@ static cnn_status save(const Training *training, const char *path) {
 static cnn_status open_files(Training *training) {
   const cnn_train_options *options = training->options;
   const cnn_run *run = &training->run;
-  if (!writes(training)) return cnn_success();
   cnn_status status = cnn_writer_try(options->out);
   if (status.code == CNN_OK) status = cnn_writer_try(training->last);
   if (status.code == CNN_OK) status = cnn_writer_try(training->checkpoint);
@@ -282,10 +263,16 @@ static cnn_status prepare(Training *training) {
   } else {
     status = cnn_training_first_weights(training);
   }
-  if (status.code != CNN_OK || options->dry_run) return status;
-  if (!options->resume && writes(training)) status = cnn_previous_check(options->out);
+  return status;
+}
+
+/* Nothing is written before it is known that all processes do the same. */
+static cnn_status prepare_files(Training *training) {
+  const cnn_train_options *options = training->options;
+  if (options->dry_run || !writes(training)) return cnn_success();
+  cnn_status status = options->resume ? cnn_success() : cnn_previous_check(options->out);
   if (status.code == CNN_OK) status = open_files(training);
-  if (status.code == CNN_OK && !options->resume && writes(training))
+  if (status.code == CNN_OK && !options->resume)
     status = cnn_previous_keep(options->out, cnn_training_tell, training);
   return status;
 }
@@ -341,6 +328,16 @@ static cnn_status not_finite(Training *training, const cnn_batch *batch, float l
                      (int)run->finished + 1, step, where, kept_so_far(training));
 }
 
+/* A process that is alone with such a gradient has got other sums than the others. */
+static cnn_status check_finite(Training *training, const cnn_batch *batch, float loss, bool fine) {
+  const Exchange *x = &training->exchange;
+  int32_t other;
+  if (cnn_exchange_same(&training->exchange, fine, &other))
+    return fine ? cnn_success() : not_finite(training, batch, loss);
+  return cnn_failure(CNN_MISMATCH, "the gradients of process %d on %s are not those of process 0 on %s: %s",
+                     (int)other, x->place[other], x->place[0], kept_so_far(training));
+}
+
 /* A step: batches until the optimizer has what it wants, at the rate of the moment when it began. Where the
  * next samples cannot be read, it ends with those that it has. */
 static cnn_status make_step(Training *training, bool *over) {
@@ -350,6 +347,7 @@ static cnn_status make_step(Training *training, bool *over) {
   int32_t batches = 0;
   const int64_t first = run->at;
   cnn_status status = cnn_success();
+  float loss = 0;
   const cnn_batch *batch = NULL;
   while (batches < trainer->recipe.accumulate && run->at < run->samples) {
     const cnn_batch *next;
@@ -359,15 +357,17 @@ static cnn_status make_step(Training *training, bool *over) {
     batch = next;
     cnn_exchange_begin(&training->exchange, batch->count);
     double begun = cnn_pace_begin(&training->pace);
-    float loss = cnn_trainer_batch(trainer, (const void *const *)batch->input,
-                                   (const void *const *)batch->target, batch->count, training->output);
+    loss = cnn_trainer_batch(trainer, (const void *const *)batch->input, (const void *const *)batch->target,
+                             batch->count, training->output);
     cnn_pace_end(&training->pace, begun);
     cnn_training_count(training, batch, loss);
-    if (!isfinite(loss)) return not_finite(training, batch, loss);
+    if (!isfinite(loss)) break;
     batches += cnn_course_ends_batch(&training->course, run->at);
   }
   if (run->at == first) return status;
-  if (cnn_trainer_overflow(trainer) >= 0) return not_finite(training, batch, 0);
+  const cnn_status sound =
+      check_finite(training, batch, loss, isfinite(loss) && cnn_trainer_overflow(trainer) < 0);
+  if (sound.code != CNN_OK) return sound;
   run->rate = cnn_schedule_rate(&trainer->schedule, &trainer->recipe, t);
   run->mean_rate += (run->rate - run->mean_rate) / (double)++run->rates;
   cnn_trainer_update(trainer, run->rate);
@@ -444,8 +444,8 @@ static cnn_status save_epoch(Training *training, bool best) {
 static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
   cnn_run *run = &training->run;
   char measure[72];
-  cnn_status status = weights_check(training);
-  if (status.code == CNN_OK) status = cnn_compare_weights(&training->exchange, run);
+  cnn_status status = cnn_compare_weights(&training->exchange, run);
+  if (status.code == CNN_OK) status = weights_check(training);
   if (status.code != CNN_OK) return status;
   double value = rated(epoch, measure);
   if (cnn_metric_rises(measure)) value = -value;
@@ -464,11 +464,14 @@ static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
   return agree(training, save_epoch(training, epoch->best));
 }
 
+/* Once is enough, unless another process than before is the slowest. */
 static void note_exchange(Training *training) {
+  const int32_t before = training->exchange.slowest;
   char text[400];
   if (cnn_exchange_alone(&training->exchange)) return;
   cnn_exchange_tell(&training->exchange, text);
-  cnn_training_tell(training, text);
+  const bool first = training->run.finished <= 1, last = finished(training);
+  if (first || last || training->exchange.slowest != before) cnn_training_tell(training, text);
 }
 
 static cnn_status run_epoch(Training *training) {
@@ -574,6 +577,7 @@ cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn
   cnn_status status = cnn_exchange_open(&training.exchange, options->ranks, &named);
   if (status.code == CNN_OK) status = agree(&training, prepare(&training));
   if (status.code == CNN_OK) status = cnn_compare_begin(&training.exchange, data, &training.run, options);
+  if (status.code == CNN_OK) status = agree(&training, prepare_files(&training));
   while (status.code == CNN_OK && !finished(&training) && !stopped(&training)) {
     status = run_epoch(&training);
     if (options->dry_run) break;
