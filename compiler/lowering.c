@@ -65,6 +65,7 @@ static int64_t macs_of(const Graph *graph) {
 static ProgramOptions lowering_of_training(const Compilation *c) {
   ProgramOptions options = c->lowering;
   options.batch = c->training ? c->graph->training->batch : 1;
+  if (c->options->mpi) options.processes = c->options->mpi_most > 0 ? c->options->mpi_most : 1;
   return options;
 }
 

@@ -31,6 +31,7 @@ enum { /* long options without a letter of their own */
        LONG_NETWORK,
        LONG_TARGET,
        LONG_THREADS,
+       LONG_MPI,
        LONG_PREFIX,
        LONG_VERSION_NAME,
        LONG_AUTHOR,
@@ -112,6 +113,10 @@ const OptionRow options_table[] = {
      "@targets"},
     {"threads", LONG_THREADS, required_argument, "--threads=KIND",
      "openmp (the default for programs) or none", "openmp none"},
+    {"mpi", LONG_MPI, optional_argument, "--mpi[=PROCESSES]",
+     "a program whose train also runs under mpirun, to the same bits; PROCESSES: the most that share the "
+     "work of a batch (8)",
+     NULL},
     {"prefix", LONG_PREFIX, required_argument, "--prefix=NAME",
      "what the C names begin with, instead of the net's name", NULL},
     {"version-name", LONG_VERSION_NAME, required_argument, "--version-name=1.2.0",
@@ -346,16 +351,6 @@ static bool read_define(Options *options, Arena *arena, const char *text) {
   return true;
 }
 
-static bool read_batch(Options *options, const char *text) {
-  char *end;
-  errno = 0;
-  const long value = strtol(text, &end, 10);
-  if (errno || *end || end == text || text[0] < '0' || text[0] > '9' || value < 1 || value > 65536)
-    return usage_error("--batch wants a number from 1 to 65536, not '%s'", text);
-  options->batch = value;
-  return true;
-}
-
 /* A number of bytes, or of so many times 1024 of them. */
 static bool read_memory(Options *options, const char *text) {
   char *end;
@@ -477,6 +472,7 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
   if (!options->train_given) options->train = options->kind == OUTPUT_PROGRAM;
   if (options->targets.n == 0) default_targets(options, arena);
   options->openmp = threads == 0 || (threads < 0 && options->kind == OUTPUT_PROGRAM);
+  if (!options_mpi(options)) return false;
   return !(options_backend(options->kind) || options->embed == EMBED_AS_OBJECT) || options_machine(options);
 }
 
@@ -502,7 +498,7 @@ static bool take_long(Options *options, Arena *arena, Given *given, int code) {
   case LONG_LAYOUT: return read_word("--layout", optarg, layouts, &options->layout);
   case LONG_EMBED: return read_embed(options, optarg);
   case LONG_SINGLE_FILE: options->single_file = true; break;
-  case LONG_BATCH: return read_batch(options, optarg);
+  case LONG_BATCH: return options_number("--batch", optarg, &options->batch);
   case LONG_TRAIN:
   case LONG_NO_TRAIN:
     options->train_given = true;
@@ -515,6 +511,7 @@ static bool take_long(Options *options, Arena *arena, Given *given, int code) {
     return !optarg || read_word("--network", optarg, networks, &only);
   case LONG_TARGET: options->targets_given = true; return read_targets(options, arena, optarg);
   case LONG_THREADS: return read_word("--threads", optarg, thread_kinds, &given->threads);
+  case LONG_MPI: options->mpi = true; return !optarg || options_number("--mpi", optarg, &options->mpi_most);
   case LONG_PREFIX:
     options->prefix = optarg;
     return is_name(optarg, strlen(optarg)) ||

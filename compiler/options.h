@@ -73,6 +73,8 @@ typedef struct Options {
   bool targets_given, native;  /* native: by that word */
   const Target *machine;       /* that an object is for; NULL: this one */
   bool openmp;
+  bool mpi;         /* a program that processes of MPI can share */
+  int64_t mpi_most; /* by so many; 0: as many as there are shards without it */
   VEC(Option) defines;
   VEC(const char *) directories, warnings;
   Level level;

@@ -1,6 +1,8 @@
 /* options_check.c: options that want others. */
 // SPDX-License-Identifier: Apache-2.0
 #include "options_check.h"
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include "options_words.h"
 #include "passes/plan.h"
@@ -36,6 +38,24 @@ bool options_weights(const Options *options) {
   if (options->match && options->output && strcmp(options->output, "-") == 0)
     return usage_error("--match=order and the output both write to standard output");
   return true;
+}
+
+/* A whole number from 1 to 65536. */
+bool options_number(const char *option, const char *text, int64_t *number) {
+  char *end;
+  errno = 0;
+  const long value = strtol(text, &end, 10);
+  if (errno || *end || end == text || text[0] < '0' || text[0] > '9' || value < 1 || value > 65536)
+    return usage_error("%s wants a number from 1 to 65536, not '%s'", option, text);
+  *number = value;
+  return true;
+}
+
+bool options_mpi(const Options *options) {
+  if (!options->mpi) return true;
+  if (options->kind != OUTPUT_PROGRAM)
+    return usage_error("--mpi is about training by several processes: it wants a program, -o NAME");
+  return options->train || usage_error("--mpi is about training, which --no-train leaves out");
 }
 
 /* What the backend makes is for one machine: this one, or another that can be had without its C library. */

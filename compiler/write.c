@@ -101,6 +101,7 @@ static bool run_backend(Compilation *c, BackendKind kind, const Text *text, Byte
                            .soname = base_name(o->output),
                            .runtime = o->runtime,
                            .openmp = o->openmp,
+                           .mpi = o->mpi,
                            .optimise = optimise[o->level],
                            .verbose = o->verbose,
                            .data = weights.data,

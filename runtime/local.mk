@@ -15,4 +15,4 @@ CLEANFILES += %D%/cnn.pc
 	@if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
 include_HEADERS = %D%/include/cnn.h %D%/include/cnn_core.h %D%/include/cnn_data.h %D%/include/cnn_image.h \
   %D%/include/cnn_network.h \
-  %D%/include/cnn_status.h %D%/include/cnn_weights.h
+  %D%/include/cnn_ranks.h %D%/include/cnn_status.h %D%/include/cnn_weights.h

@@ -4,18 +4,18 @@
 # training run, every allocation failing once, the nets of examples/ beside eval and onnxruntime, models of
 # ONNX that cnnc writes, the first step of nets that find objects beside PyTorch, NaN in every program,
 # damaged lowered programs, every program by threads under a race detector, valgrind over hostile programs,
-# the language server by a client of others, the packages of Debian. `make check-long` runs it in the build
-# directory.
+# the language server by a client of others, the packages of Debian, nets trained by several processes.
+# `make check-long` runs it in the build directory.
 # long.sh SOURCE_DIR
 # [sanitizers|fuzz|random|choices|rows|programs|functions|kills|memory|examples|outputs|export|steps|special|
-#  threads|valgrind|editor|packages]...
+#  threads|valgrind|editor|packages|mpi]...
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 export NETCHECK_ALL=yes
 top=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- sanitizers fuzz random choices rows programs functions kills memory examples outputs \
-  export steps special threads valgrind editor packages
+  export steps special threads valgrind editor packages mpi
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
 clang=${CLANG:-clang}
@@ -153,6 +153,14 @@ kills() {
     >"$here/long-kills.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-kills.log" && status=1
   verdict "$status" "the same bits from a training run that is killed and resumed (long-kills.log)"
+}
+
+# The same bits by any number of processes, under each MPI that is there.
+processes() {
+  status=0
+  CNNC=$here/cnnc MPI_ALL=1 sh "$top/tests/cli/mpi.tap" >"$here/long-mpi.log" 2>&1 || status=$?
+  grep -q '^not ok' "$here/long-mpi.log" && status=1
+  verdict "$status" "the same bits by any number of processes (long-mpi.log)"
 }
 
 # Every allocation of a command fails once.
@@ -327,6 +335,7 @@ for part in "$@"; do
   valgrind) valgrind_programs ;;
   editor) editor ;;
   packages) debian_packages ;;
+  mpi) processes ;;
   *) echo "long.sh: no part $part" >&2; exit 2 ;;
   esac
 done

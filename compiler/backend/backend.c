@@ -24,6 +24,9 @@
 #ifndef DEFAULT_CLANG
 #define DEFAULT_CLANG "clang"
 #endif
+#ifndef DEFAULT_MPICC
+#define DEFAULT_MPICC "mpicc"
+#endif
 #ifndef RUNTIME_DIRECTORY
 #define RUNTIME_DIRECTORY "/usr/local/lib"
 #endif
@@ -109,6 +112,33 @@ static const char *find_runtime(Arena *arena, const char *given, const char **wh
     *why = "the runtime library libcnn.a is neither beside cnnc nor where it was installed; CNNC_RUNTIME can "
            "name its directory";
   return installed;
+}
+
+/* ---- MPI ---- */
+/* Its compiler adds where its headers and libraries are to a call of another. */
+static const char *find_mpi_compiler(Arena *arena, const char *cc, const char **why) {
+  const char *named = getenv("MPICC"), *const built = DEFAULT_MPICC;
+  const char *compiler = named && *named ? named : strcmp(built, "no") != 0 ? built : "mpicc";
+  if (!on_path(arena, compiler))
+    return *why = arena_printf(arena, "--mpi wants the compiler of an MPI, and '%s' is not there", compiler),
+           compiler;
+  setenv("OMPI_CC", cc, 1);
+  setenv("MPICH_CC", cc, 1);
+  return compiler;
+}
+
+/* Beside libcnn.a; in the build tree that is one folder deeper. */
+static const char *find_mpi_library(Arena *arena, const char *runtime, const char **why) {
+  const char *slash = strrchr(runtime, '/');
+  const int length = slash ? (int)(slash + 1 - runtime) : 0;
+  for (int i = 0; i < 2; i++) {
+    const char *path = arena_printf(arena, "%.*s%slibcnn-mpi.a", length, runtime, i ? "../" : "");
+    if (file_exists(path)) return path;
+  }
+  if (!*why)
+    *why = arena_printf(arena, "the library libcnn-mpi.a is not beside %s: this cnnc was built without MPI",
+                        runtime);
+  return "libcnn-mpi.a";
 }
 
 /* ---- running ---- */
@@ -211,7 +241,9 @@ static bool add_runtime(Command *command, const Backend *backend, const char **w
 #ifdef SANITIZER_FLAGS /* the runtime was built with them */
   command_add_all(command, WORDS(SANITIZER_FLAGS));
 #endif
-  command_add(command, find_runtime(backend->arena, backend->runtime, why));
+  const char *runtime = find_runtime(backend->arena, backend->runtime, why);
+  if (backend->mpi) command_add(command, find_mpi_library(backend->arena, runtime, why));
+  command_add(command, runtime);
   command_add_all(command, WORDS("-ljansson", "-lexpat", "-lpng", "-ljpeg", "-lwebpdemux", "-lwebp", "-lexif",
                                  "-lz", "-lpthread", "-lm"));
   return !*why;
@@ -221,7 +253,10 @@ bool backend_compile(const Backend *backend, const char *text, size_t n, const c
                      const char **why) {
   Command command = {.arena = backend->arena, .what = "the C compiler"};
   *why = NULL;
-  command_add(&command, find_compiler(backend->arena, backend->cc));
+  const char *compiler = find_compiler(backend->arena, backend->cc);
+  if (backend->mpi) compiler = find_mpi_compiler(backend->arena, compiler, why);
+  if (*why) return false;
+  command_add(&command, compiler);
   if (backend->cross) add_cross(&command, backend);
   else command_add(&command, "-fPIC");
   command_add_all(&command, WORDS("-std=c11", "-fno-stack-protector", backend->optimise));

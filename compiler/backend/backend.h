@@ -16,6 +16,7 @@ typedef struct Backend {
   const char *runtime;      /* where libcnn.a is, or NULL: found */
   const char *optimise;     /* the C compiler's -O3, -O1 ... */
   bool openmp, verbose;
+  bool mpi; /* BACKEND_PROGRAM: with libcnn-mpi, by the compiler of MPI, which calls `cc` */
   const void *data;
   size_t data_bytes; /* what the text finds in the file BACKEND_DATA; NULL: nothing */
 } Backend;

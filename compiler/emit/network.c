@@ -372,7 +372,8 @@ static void put_functions_of_inference(Text *out, Net *net) {
   text_put(out, "}\n");
 }
 
-static void put_function_of_training(Text *out, Net *net) {
+/* shared: with other processes. */
+static void put_function_of_training(Text *out, Net *net, bool shared) {
   Text list = {.arena = net->arena};
   if (net->model)
     list_add(&list, arena_printf(net->arena, "(const %s_weights *)(const void *)weights", net->name));
@@ -385,12 +386,16 @@ static void put_function_of_training(Text *out, Net *net) {
   for (int o = 0; o < net->graph->outputs.n; o++)
     list_add(&list, arena_printf(net->arena, "output ? output[%d] : NULL", o));
   list_add(&list, "training");
+  if (shared) list_add(&list, "exchange");
+  else if (net->train.program->processes) list_add(&list, "&alone");
   text_put(out,
-           "static float %s_network_gradients(const float *weights, const void *const *input, const void "
+           "static float %s_network_gradients%s(const float *weights, const void *const *input, const void "
            "*const *target, int32_t count, uint64_t seed, uint64_t step,\n"
-           "                                  float *gradients, float *const *output, void *training) {\n",
-           net->name);
+           "                                  float *gradients, float *const *output, void *training%s) {\n",
+           net->name, shared ? "_shared" : "", shared ? ", const cnn_exchange *exchange" : "");
   if (!net->model) text_put(out, "  (void)weights, (void)gradients;\n");
+  if (!shared && net->train.program->processes)
+    text_put(out, "  const cnn_exchange alone = {.last = %" PRId64 "};\n", net->train.program->shards);
   text_put(out, "  return %s_gradients(%s);\n}\n", net->name, list.s);
 }
 
@@ -425,6 +430,12 @@ static void put_truth_facts(Text *out, const Net *net) {
              instance->shape.dim[1]);
 }
 
+static void put_sharing(Text *out, const Net *net) {
+  const Program *p = net->train.program;
+  text_put(out, "  .shards = %" PRId64 ", .lanes = %d,\n  .gradients_shared = %s_network_gradients_shared,\n",
+           p->shards, p->batching.how == INTERLEAVED ? p->batching.lanes : 1, net->name);
+}
+
 void put_network(Text *out, Net *net) {
   const Graph *graph = net->graph;
   const char *name = net->name, *upper = net->upper;
@@ -441,7 +452,8 @@ void put_network(Text *out, Net *net) {
   text_put(out, "\n");
   put_functions_of_weights(out, net);
   put_functions_of_inference(out, net);
-  if (training) put_function_of_training(out, net);
+  if (training) put_function_of_training(out, net, false);
+  if (training && net->train.program->processes) put_function_of_training(out, net, true);
   if (net->look.program) put_look_tables(out, net);
   text_put(out, "\n%sconst cnn_network %s_network = {\n", net->options->program ? "static " : "", name);
   text_put(out, "  .version = CNN_NETWORK_VERSION,\n  .name = \"%s\",\n  .target = \"%s\",\n", graph->name,
@@ -472,14 +484,17 @@ void put_network(Text *out, Net *net) {
            name, name, name, name);
   if (net->options->program) text_put(out, "  .infer_timed = %s_network_infer_timed,\n", name);
   if (training) text_put(out, "  .gradients = %s_network_gradients,\n", name);
+  if (training && net->train.program->processes) put_sharing(out, net);
   if (net->look.program) text_put(out, "  .look = &%s_network_look,\n", name);
   text_put(out, "};\n\n");
 }
 
 void put_main(Text *out, Net *net) {
+  const bool processes = net->train.program && net->train.program->processes;
+  const char *function = processes ? "cnn_main_mpi" : "cnn_main";
   if (net->options->program)
     text_put(out,
-             "int cnn_main(int argc, char **argv, const cnn_network *network);\nint main(int argc, char "
-             "**argv) { return cnn_main(argc, argv, &%s_network); }\n",
-             net->name);
+             "int %s(int argc, char **argv, const cnn_network *network);\nint main(int argc, char "
+             "**argv) { return %s(argc, argv, &%s_network); }\n",
+             function, function, net->name);
 }

@@ -87,6 +87,7 @@ const char *gradients_parameters(Net *net) {
   for (int o = 0; o < net->graph->outputs.n; o++)
     list_add(&list, arena_printf(net->arena, "float *%s", net->output[o].name));
   list_add(&list, arena_printf(net->arena, "%s_training *workspace", net->name));
+  if (net->train.program->processes) list_add(&list, "const cnn_exchange *exchange");
   return list.s;
 }
 
@@ -258,6 +259,14 @@ static void put_only_shard(Text *out, Net *net, int phase) { /* all images, one 
              gradients);
 }
 
+static const char *first_shard(const Net *net) {
+  return net->train.program->processes ? "exchange->first" : "0";
+}
+static const char *last_shard(const Net *net) {
+  const Program *p = net->train.program;
+  return p->processes ? "exchange->last" : arena_printf(net->arena, "%" PRId64, p->shards);
+}
+
 static void put_shards(Text *out, Net *net, int phase) {
   const int64_t shards = net->train.program->shards;
   const char *wide = net->train.program->batching.images > INT32_MAX / shards
@@ -268,8 +277,8 @@ static void put_shards(Text *out, Net *net, int phase) {
     text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
   if (interleaved(net)) {
     const int images = net->train.program->batching.lanes;
-    text_put(out, "  for (int32_t shard = 0; shard < %" PRId64 "; shard++) { /* whole groups of images */\n",
-             shards);
+    text_put(out, "  for (int32_t shard = %s; shard < %s; shard++) { /* whole groups of images */\n",
+             first_shard(net), last_shard(net));
     text_put(out,
              "    const int64_t groups = ((int64_t)count + %d) / %d, from = shard * groups / %" PRId64
              " * %d, to = (shard + 1) * groups / %" PRId64 " * %d;\n",
@@ -278,7 +287,7 @@ static void put_shards(Text *out, Net *net, int phase) {
              phase_function(net, phase, false), gradients);
     return;
   }
-  text_put(out, "  for (int32_t shard = 0; shard < %" PRId64 "; shard++)\n", shards);
+  text_put(out, "  for (int32_t shard = %s; shard < %s; shard++)\n", first_shard(net), last_shard(net));
   text_put(out,
            "    for (int64_t n = %sshard * count / %" PRId64 "; n < %s(shard + 1) * count / %" PRId64
            "; n++)\n",
@@ -313,7 +322,9 @@ static void put_clear(Text *out, Net *net) {
   if (!net->model || p->shards < 2 || !p->sums.n) return;
   if (net->options->openmp)
     text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
-  text_put(out, "  for (int32_t shard = 0; shard < %" PRId64 "; shard++)%s\n", net->train.program->shards - 1,
+  text_put(out, "  for (int32_t shard = %s; shard < %s; shard++)%s\n",
+           p->processes ? "exchange->first > 0 ? exchange->first - 1 : 0" : "0",
+           p->processes ? "exchange->last - 1" : arena_printf(net->arena, "%" PRId64, p->shards - 1),
            p->sums.n > 1 ? " {" : "");
   if (all_summed(net))
     text_put(out, "    memset(&workspace->sum[shard], 0, sizeof workspace->sum[shard]);\n");
@@ -372,6 +383,44 @@ static void put_batch_value(Text *out, Net *net) {
            list.s);
 }
 
+/* ---- several processes ---- */
+static const char *gathered(Net *net, const Gather *g) { /* where the value begins */
+  switch (g->space) {
+  case SPACE_INPUT: return net->input[g->index].name;
+  case SPACE_TARGET: return net->output[g->index].target;
+  default: return arena_printf(net->arena, "workspace->all + %" PRId64, floats_in(g->offset));
+  }
+}
+
+/* Before a phase, or, behind the last, before the loss: what other processes have of what is read there. */
+static void put_gathers(Text *out, Net *net, int before) {
+  const Program *p = net->train.program;
+  for (int i = 0; i < p->gathers.n; i++) {
+    const Gather *g = &p->gathers.data[i];
+    if (g->before == before)
+      text_put(out,
+               "  if (exchange->gather) exchange->gather(exchange->context, (void *)(uintptr_t)(%s), %" PRId64
+               ");\n",
+               gathered(net, g), g->stride);
+  }
+}
+
+/* Behind a phase: the sums of gradients that are complete begin to travel. */
+static void put_buckets(Text *out, Net *net, int after) {
+  const Program *p = net->train.program;
+  const char *sums = p->shards > 1 ? "(float *)(void *)workspace->sum" : "NULL";
+  for (int i = 0; net->model && i < p->buckets.n; i++) {
+    const Bucket *b = &p->buckets.data[i];
+    if (b->after == after)
+      text_put(
+          out,
+          "  if (exchange->sum) exchange->sum(exchange->context, (float *)(void *)gradients, %s, %" PRId64
+          ", %" PRId64 ");\n",
+          sums, floats_in(b->from), floats_in(b->to));
+  }
+  text_put(out, "  if (exchange->poll) exchange->poll(exchange->context);\n");
+}
+
 static void put_loss(Text *out, Net *net) {
   const Program *p = net->train.program;
   text_put(out, "  double loss = 0;\n");
@@ -400,13 +449,20 @@ void put_gradients_entry(Text *out, Net *net) {
   else put_packing(out, net, &net->train, "workspace->");
   for (int i = 0; i < p->phases.n; i++) {
     const int phase = p->phases.data[i].number;
+    if (p->processes) put_gathers(out, net, i);
     if (p->phases.data[i].once)
       text_put(out, "  %s(&batch%s);\n", phase_function(net, phase, true), net->model ? ", gradients" : "");
-    else if (p->shards > 1) put_shards(out, net, phase);
+    else if (p->shards > 1 || p->processes) put_shards(out, net, phase);
     else put_only_shard(out, net, phase);
+    if (p->processes) put_buckets(out, net, i);
+  }
+  if (p->processes) {
+    put_gathers(out, net, p->phases.n);
+    text_put(out, "  if (exchange->wait) exchange->wait(exchange->context);\n");
   }
   if (net->model && net->train.program->shards > 1 && net->train.program->sums.n)
-    text_put(out, "  %s_add(gradients, workspace->sum);\n", net->name);
+    text_put(out, "  %s%s_add(gradients, workspace->sum);\n", p->processes ? "if (!exchange->sum) " : "",
+             net->name);
   put_loss(out, net);
   text_put(out, "}\n\n");
 }

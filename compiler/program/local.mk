@@ -1,3 +1,3 @@
 # compiler/program: the lowered program
 # SPDX-License-Identifier: Apache-2.0
-libcnnc_a_SOURCES += %D%/program.h %D%/lower.c %D%/order.c %D%/verify.c %D%/dump.c %D%/schedules.c
+libcnnc_a_SOURCES += %D%/program.h %D%/lower.c %D%/order.c %D%/share.c %D%/verify.c %D%/dump.c %D%/schedules.c

@@ -74,8 +74,9 @@ static int64_t shards_of(const Lowering *l) {
                 a_shard = graph_weight_bytes(l->options->written) + p->space[SPACE_ARENA].bytes;
   int64_t shards = l->options->shards;
   if (shards) return shards;
-  shards = l->options->openmp ? smaller(groups_of(p), MOST_SHARDS) : 1;
-  while (shards > 2 && shards * a_shard > most_bytes) shards /= 2;
+  const int64_t processes = l->options->processes;
+  shards = l->options->openmp || processes ? smaller(groups_of(p), larger(MOST_SHARDS, processes)) : 1;
+  while (shards > 2 && shards > processes && shards * a_shard > most_bytes) shards /= 2;
   return shards;
 }
 
@@ -375,6 +376,8 @@ Program *program_lower(Arena *arena, ProgramKind kind, Plan *plan, const Program
   if (p->batching.how == INTERLEAVED) scatter_outputs(&l);
   p->shards = kind == PROGRAM_TRAINING ? shards_of(&l) : 1;
   if (kind == PROGRAM_TRAINING) find_sums(&l);
+  p->processes = kind == PROGRAM_TRAINING && options->processes > 0;
+  if (p->processes) program_share(p, arena, options->written);
   program_order(p, arena);
   return p;
 }

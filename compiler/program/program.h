@@ -2,6 +2,7 @@
  * they touch lies. All that is decided about a net stands here; emit/ prints it and decides nothing.
  *
  *     lower.c    makes it: from a plan, nests for every target and the places of their buffers
+ *     share.c    what processes that share a batch exchange, and when
  *     order.c    finds where the threads of a team must wait for each other
  *     verify.c   checks it, and knows nothing of how it was made; a mistake is a bug of cnnc: exit 3
  *     dump.c     shows it (--emit=program)
@@ -104,6 +105,24 @@ typedef struct ShardSum {
   int64_t from, to;
 } ShardSum;
 
+/* ---- several processes ----
+ * They share the shards of a batch; calls for all images are run by each of them. */
+
+/* Before this phase (or, behind the last, for the loss) each process gets the others' images of a value of
+ * INPUT, TARGET or ALL: those of image n begin at offset + n * stride. */
+typedef struct Gather {
+  int before;
+  SpaceKind space;
+  int index;
+  int64_t offset, stride;
+} Gather;
+
+/* When this phase is through, the sums of these gradients are complete, bytes from .. to. */
+typedef struct Bucket {
+  int after;
+  int64_t from, to;
+} Bucket;
+
 typedef enum ProgramKind { PROGRAM_INFERENCE, PROGRAM_TRAINING, PROGRAM_LOOK } ProgramKind;
 
 typedef struct Program {
@@ -120,7 +139,10 @@ typedef struct Program {
   VEC(Phase) phases;
   int first_phase; /* the number of the first: -1 where a call before all images reads targets alone */
   VEC(Copy) copies;
-  VEC(ShardSum) sums;     /* training */
+  VEC(ShardSum) sums;  /* training */
+  bool processes;      /* training: several may share the shards */
+  VEC(Gather) gathers; /* in the order of phases, as are the buckets */
+  VEC(Bucket) buckets;
   const Home *home;       /* by node id: the value in which a node's value lies */
   Place **value;          /* by target and node id: where a node's value lies */
   Node *const *output;    /* by output: the node whose value it is */
@@ -141,6 +163,7 @@ typedef struct ProgramOptions {
   bool openmp, plain, exact; /* exact: no algorithm that rounds differently */
   int64_t batch;        /* inference: images of a call; training and looking inside: of a batch, at most */
   int64_t shards;       /* 0: as it is best */
+  int64_t processes;    /* training: so many may share the shards of a batch; 0: one */
   const Graph *written; /* the net as it is written */
   struct Tuning *tuning;
   /* what tests ask for */
@@ -153,7 +176,8 @@ struct Plan;
 /* Lowers each kernel for each target, lays the plan out and orders the calls. A result that cannot be written
  * over its operand on one target is not on any: kernel->over is set to NULL. */
 Program *program_lower(Arena *, ProgramKind, struct Plan *, const ProgramOptions *);
-void program_order(Program *, Arena *); /* sets `barrier` of phases and versions */
+void program_share(Program *, Arena *, const Graph *written); /* gathers and buckets */
+void program_order(Program *, Arena *);                       /* sets `barrier` of phases and versions */
 
 /* What is wrong; NULL: nothing. Every byte that is read was written before, by the same image, and still
  * holds the value that is wanted; what crosses phases outlives them; calls that no barrier parts do not touch

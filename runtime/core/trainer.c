@@ -55,8 +55,13 @@ static void copy_statistics(const cnn_network *network, float *to, const float *
 float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const void *const *target,
                         int32_t count, float *const *output) {
   const cnn_network *network = trainer->network;
-  float loss = network->gradients(trainer->weights, input, target, count, trainer->recipe.seed,
-                                  (uint64_t)trainer->batches, trainer->gradients, output, trainer->training);
+  const uint64_t seed = trainer->recipe.seed, batch = (uint64_t)trainer->batches;
+  const float loss =
+      trainer->exchange
+          ? network->gradients_shared(trainer->weights, input, target, count, seed, batch, trainer->gradients,
+                                      output, trainer->training, trainer->exchange)
+          : network->gradients(trainer->weights, input, target, count, seed, batch, trainer->gradients,
+                               output, trainer->training);
   trainer->batches++;
   copy_statistics(network, trainer->weights, trainer->gradients);
   if (trainer->sum) {

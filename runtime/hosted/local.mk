@@ -32,14 +32,14 @@ libcnn_la_SOURCES += %D%/display/colour.c %D%/display/colour.h %D%/display/curve
   %D%/display/journal.c %D%/display/journal.h %D%/display/lettering.c %D%/display/lettering.h \
   %D%/display/overlay.c %D%/display/overlay.h %D%/display/plot.c %D%/display/progress.c \
   %D%/display/svg.c %D%/display/svg.h %D%/display/width.c %D%/display/width.h
-libcnn_la_SOURCES += %D%/training/diverge.c %D%/training/diverge.h %D%/training/evaluate.c \
-  %D%/training/evaluate.h %D%/training/facts.c %D%/training/facts.h %D%/training/findings.c \
-  %D%/training/findings.h %D%/training/judge.c \
-  %D%/training/judge.h %D%/training/loss.c %D%/training/loss.h \
+libcnn_la_SOURCES += %D%/training/agree.c %D%/training/compare.c %D%/training/compare.h \
+  %D%/training/count.c %D%/training/diverge.c %D%/training/diverge.h %D%/training/evaluate.c \
+  %D%/training/evaluate.h %D%/training/exchange.c %D%/training/exchange.h %D%/training/facts.c \
+  %D%/training/facts.h %D%/training/findings.c %D%/training/findings.h %D%/training/first.c \
+  %D%/training/judge.c %D%/training/judge.h %D%/training/loss.c %D%/training/loss.h \
   %D%/training/measure.c %D%/training/measure.h %D%/training/pace.c %D%/training/pace.h \
-  %D%/training/panoptic.c %D%/training/panoptic.h \
-  %D%/training/precision.c %D%/training/precision.h %D%/training/run.c \
-  %D%/training/run.h %D%/training/tell.c %D%/training/train.c %D%/training/training.h
+  %D%/training/panoptic.c %D%/training/panoptic.h %D%/training/precision.c %D%/training/precision.h \
+  %D%/training/run.c %D%/training/run.h %D%/training/sibling.c %D%/training/tell.c %D%/training/train.c %D%/training/training.h
 libcnn_la_SOURCES += %D%/weights/archive.c %D%/weights/archive.h %D%/weights/classes.c \
   %D%/weights/classes.h %D%/weights/foreign.c %D%/weights/foreign.h %D%/weights/matching.c \
   %D%/weights/matching.h %D%/weights/notes.c %D%/weights/notes.h %D%/weights/npz.c %D%/weights/npz.h \

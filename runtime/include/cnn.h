@@ -150,9 +150,10 @@ typedef struct cnn_train_options {
   cnn_weights_names init_names;
   /* best weights, as .npz if it ends so; beside it the last ones and a checkpoint, see cnn_sibling */
   const char *out;
-  const char *log;         /* .jsonl or .csv, a row an epoch; or NULL */
-  const char *plot;        /* .svg; or NULL */
-  const char *tensorboard; /* a directory for TensorBoard's events; or NULL */
+  const char *log;               /* .jsonl or .csv, a row an epoch; or NULL */
+  const char *plot;              /* .svg; or NULL */
+  const char *tensorboard;       /* a directory for TensorBoard's events; or NULL */
+  const struct cnn_ranks *ranks; /* processes that train together, see cnn_ranks.h; NULL: one alone */
   const volatile sig_atomic_t
       *stop; /* may be NULL; non-zero: save after the current step and return CNN_STOPPED */
   void (*report)(void *context, const cnn_event *event); /* may be NULL */

@@ -66,12 +66,13 @@ typedef struct cnn_trainer {
   float *weights; /* network->parameters floats, as are all that follow */
   float *gradients;
   float *sum; /* gradients of the batches of one step, weighted by samples; NULL when a step is one batch */
-  float *slot[2];  /* the optimizer's, or NULL */
-  float *average;  /* exponential average of the weights, or NULL */
-  void *training;  /* network->training_bytes */
-  int64_t batches; /* calls of gradients so far; numbers the random numbers of dropout */
-  int64_t steps;   /* updates so far */
-  int64_t samples; /* in `sum` */
+  float *slot[2];               /* the optimizer's, or NULL */
+  float *average;               /* exponential average of the weights, or NULL */
+  void *training;               /* network->training_bytes */
+  int64_t batches;              /* calls of gradients so far; numbers the random numbers of dropout */
+  int64_t steps;                /* updates so far */
+  int64_t samples;              /* in `sum` */
+  const cnn_exchange *exchange; /* with processes that share each batch; NULL: alone */
 } cnn_trainer;
 
 /* How much memory (aligned to 64) a trainer needs, and placing one there. `accumulates`: a step may take

@@ -34,7 +34,7 @@
 /* ---- shared with the runtime ---- */
 
 #ifndef CNN_NETWORK_VERSION
-#define CNN_NETWORK_VERSION 5
+#define CNN_NETWORK_VERSION 6
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
@@ -163,6 +163,20 @@ typedef struct cnn_look { /* one image from the inside: all values lie in memory
                    const float *const *seed); /* then the gradients of sum seed[o][k] * score[o][k] */
 } cnn_look;
 
+/* How processes that share the shards of a batch exchange what they need. Where they are alone, the functions
+ * are NULL. */
+typedef struct cnn_exchange {
+  int32_t first, last; /* shards of this process: first .. last - 1 */
+  void *context;
+  /* Gets the other processes' images of `values`, where each image has `bytes`. */
+  void (*gather)(void *context, void *values, int64_t bytes);
+  /* Begins to add floats from .. to - 1 of the gradients of all shards: of shard 0 they are in `gradients`,
+   * where the sums come as well, of others in sums[shard - 1], one array after the other. */
+  void (*sum)(void *context, float *gradients, float *sums, int64_t from, int64_t to);
+  void (*poll)(void *context); /* lets messages go on */
+  void (*wait)(void *context); /* until all sums are there */
+} cnn_exchange;
+
 typedef struct cnn_network {
   int32_t version;           /* CNN_NETWORK_VERSION */
   const char *name, *target; /* target: a summary of what it was compiled for, "x86-64-v4,x86-64-v3,x86-64" */
@@ -199,6 +213,13 @@ typedef struct cnn_network {
                      void *training); /* target: one per output and value, NULL where it has none, then the
                                          records of the truth; gradients: NULL without training */
   const cnn_look *look;               /* NULL: not compiled in */
+  /* Parts of a batch of `count` samples, of which processes take some each: shard s has the groups of `lanes`
+   * samples from s * groups / shards to (s + 1) * groups / shards. */
+  int32_t shards, lanes;
+  float (*gradients_shared)(const float *weights, const void *const *input, const void *const *target,
+                            int32_t count, uint64_t seed, uint64_t step, float *gradients,
+                            float *const *output, void *training,
+                            const cnn_exchange *exchange); /* the same; NULL: not compiled in */
 } cnn_network;
 
 #ifdef __cplusplus

@@ -40,6 +40,13 @@ int32_t cnn_threads(int32_t wanted) {
   return omp_get_max_threads ? omp_get_max_threads() : processors(); /* the former knows OMP_NUM_THREADS */
 }
 
+int32_t cnn_threads_shared(int32_t wanted, int32_t processes) {
+  const int32_t threads = cnn_threads(wanted);
+  const long online = sysconf(_SC_NPROCESSORS_ONLN);
+  if (wanted > 0 || getenv("OMP_NUM_THREADS") || processors() < online) return threads;
+  return threads > processes ? threads / processes : 1;
+}
+
 int32_t cnn_threads_of_net(int32_t wanted) { return omp_set_num_threads ? cnn_threads(wanted) : 1; }
 
 static double seconds_of(clockid_t clock) {

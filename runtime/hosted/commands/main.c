@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cnn_ranks.h"
 #include "hosted/weights/archive.h"
 #include "hosted/weights/classes.h"
 #include "hosted/weights/origin.h"
@@ -217,10 +218,17 @@ static int run(const cnn_program *program, int argc, char **argv) {
 }
 
 int cnn_main(int argc, char **argv, const cnn_network *network) {
+  return cnn_main_launched(argc, argv, network, NULL);
+}
+
+int cnn_main_launched(int argc, char **argv, const cnn_network *network, const cnn_launch *launch) {
   cnn_threads_spare();
   const char *command = argc > 0 ? argv[0] : NULL, *slash = command ? strrchr(command, '/') : NULL;
   cnn_program_state state = {.network = *network};
-  cnn_program program = {slash ? slash + 1 : command ? command : network->name, &state.network, &state};
+  cnn_program program = {slash     ? slash + 1
+                         : command ? command
+                                   : network->name,
+                         &state.network, &state, launch};
   look_around(&state, command);
   int status = run(&program, argc, argv);
   cnn_classes_free(&state.classes);

@@ -9,6 +9,7 @@ typedef struct cnn_program {
   const char *name;
   const cnn_network *network; /* where the program has no labels, those of the weights, once they are read */
   struct cnn_program_state *state; /* main.c's */
+  const struct cnn_launch *launch; /* how train gets to other processes; NULL: it is alone */
 } cnn_program;
 
 int cnn_program_train(const cnn_program *program, int argc, char **argv);

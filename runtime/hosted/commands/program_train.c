@@ -11,11 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cnn_ranks.h"
 #include "hosted/display/journal.h"
 #include "hosted/base/memory.h"
 #include "hosted/base/number.h"
 #include "hosted/commands/program.h"
 #include "hosted/commands/written.h"
+#include "hosted/training/exchange.h"
 
 /* The signal that came, Ctrl-C or SIGTERM: the only way in which one can tell the loop. A second one ends the
  * process at once. */
@@ -143,40 +145,57 @@ static int outputs_check(const cnn_usage *usage, const Outputs *outputs, const A
   return status;
 }
 
-static int train(const cnn_program *program, const cnn_usage *usage, const Arguments *arguments,
-                 const Outputs *outputs, cnn_train_options *options) {
-  cnn_status status = cnn_success();
-  if (arguments->resume) status = cnn_train_settings(program->network, options);
-  apply(arguments, options);
+/* Opens the data and trains. A usage that was refused is told by the value, all else by the status. */
+static int train_on(const cnn_usage *usage, const Arguments *arguments, const Outputs *outputs,
+                    const cnn_network *network, cnn_train_options *options, cnn_status *status) {
   cnn_data *data = NULL;
-  catch_interrupt();
+  const bool first = !options->ranks || options->ranks->rank == 0;
   cnn_data_options data_options = {.val = options->val,
                                    .limit = options->limit,
                                    .fit = options->fit,
                                    .keep = memory_for_pictures(),
                                    .skip_bad = arguments->skip_bad,
                                    .target = *options->target ? options->target : NULL};
-  if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, program->network, &data_options);
+  if (status->code == CNN_OK) *status = cnn_data_open(&data, arguments->data, network, &data_options);
+  *status = cnn_ranks_agree(options->ranks, *status);
   int spared = CNN_GO_ON;
-  if (status.code == CNN_OK && !options->dry_run)
+  if (status->code == CNN_OK && !options->dry_run && first) {
     spared = cnn_written_spares_data(usage, outputs->list, data);
-  if (status.code == CNN_OK && spared == CNN_GO_ON) {
+    if (spared != CNN_GO_ON) *status = cnn_failure(CNN_BAD_ARGUMENT, "a file would be written over");
+  }
+  *status = cnn_ranks_agree(options->ranks, *status);
+  if (status->code == CNN_OK) {
     Listener listener = {.out = options->out};
     cnn_progress_open(&listener.progress, (cnn_progress_kind)arguments->progress);
     if (options->overfit > 0) listener.progress.line_every = 20;
-    options->report = listen;
+    options->report = first ? listen : NULL;
     options->context = &listener;
     options->stop = &interrupted;
-    status = cnn_train(program->network, data, options);
+    *status = cnn_train(network, data, options);
     cnn_progress_close(&listener.progress);
-    if (status.code == CNN_OK) status = cnn_program_finish();
+    if (status->code == CNN_OK) *status = cnn_program_finish();
   }
   cnn_data_close(data);
-  if (spared != CNN_GO_ON) return spared;
-  if (status.code == CNN_OK) return 0;
-  const int failed = cnn_program_fail(program, &status);
+  return spared;
+}
+
+static int train(const cnn_program *program, const cnn_usage *usage, const Arguments *arguments,
+                 const Outputs *outputs, cnn_train_options *options) {
+  cnn_status status = cnn_success();
+  if (program->launch) options->ranks = program->launch->open();
+  if (program->launch && !options->ranks) return CNN_EXIT_FAILED;
+  if (arguments->resume) status = cnn_train_settings(program->network, options);
+  apply(arguments, options);
+  catch_interrupt();
+  const int spared = train_on(usage, arguments, outputs, program->network, options, &status);
+  const bool first = !options->ranks || options->ranks->rank == 0;
+  int failed = 0;
+  if (status.code != CNN_OK && spared == CNN_GO_ON)
+    failed = first ? cnn_program_fail(program, &status) : CNN_EXIT_FAILED;
   /* as a shell shows a process that a signal ended */
-  return status.code == CNN_STOPPED ? 128 + interrupted : failed;
+  if (status.code == CNN_STOPPED) failed = 128 + (interrupted ? interrupted : SIGTERM);
+  if (options->ranks) program->launch->close();
+  return spared != CNN_GO_ON ? spared : failed;
 }
 
 /* Weights may have a name without a suffix; one that they have says what the file is. */

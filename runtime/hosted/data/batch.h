@@ -33,6 +33,9 @@ typedef struct cnn_course {
   int64_t samples;
   int32_t epoch;       /* from 0; numbers the random numbers of the augmentation */
   int32_t batch, part; /* samples of a batch, and most of them in one call of gradients */
+  /* Of `count` samples of a call, those that are read here: from .. to - 1; NULL: all. */
+  void (*share)(const void *context, int64_t count, int64_t *from, int64_t *to);
+  const void *context;
   bool augment;
 } cnn_course;
 

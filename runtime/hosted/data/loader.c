@@ -15,7 +15,8 @@ enum { AHEAD = 3 }; /* batches: one in use, two in preparation */
 typedef struct Place {
   cnn_batch batch;
   int64_t at;            /* of its first sample, in the course */
-  int32_t given, filled; /* samples that a thread has taken on, and those that are there */
+  int32_t first, end;    /* of its samples those that are read */
+  int32_t given, filled; /* the next one that a thread takes on, and how many are there */
   int32_t failed;        /* the first of them that could not be read, and why */
   cnn_status status;
 } Place;
@@ -90,13 +91,17 @@ void cnn_loader_close(cnn_loader *loader) {
  * there is nothing to do now. */
 static Place *place_with_work(cnn_loader *loader) {
   Place *last = &loader->place[(loader->begun + AHEAD - 1) % AHEAD];
-  if (loader->begun > 0 && last->given < last->batch.count) return last;
+  if (loader->begun > 0 && last->given < last->end) return last;
   if (loader->at >= loader->course->samples || loader->begun - loader->taken >= AHEAD - 1) return NULL;
   Place *place = &loader->place[loader->begun++ % AHEAD];
   place->at = loader->at;
-  place->given = place->filled = 0;
   place->status = cnn_success();
   place->batch.count = cnn_course_count(loader->course, loader->at);
+  int64_t first = 0, end = place->batch.count;
+  if (loader->course->share) loader->course->share(loader->course->context, end, &first, &end);
+  place->first = place->given = (int32_t)first;
+  place->end = (int32_t)end;
+  place->filled = 0;
   loader->at += place->batch.count;
   return place;
 }
@@ -105,7 +110,7 @@ static Place *place_with_work(cnn_loader *loader) {
 static void fill_share(Worker *worker, Place *place) {
   cnn_loader *loader = worker->loader;
   int32_t slot = place->given, end = slot + loader->share;
-  if (end > place->batch.count) end = place->batch.count;
+  if (end > place->end) end = place->end;
   const int32_t count = end - slot;
   place->given = end;
   pthread_mutex_unlock(&loader->mutex);
@@ -120,7 +125,7 @@ static void fill_share(Worker *worker, Place *place) {
     place->failed = slot;
   }
   place->filled += count;
-  if (place->filled == place->batch.count) pthread_cond_signal(&loader->done);
+  if (place->filled == place->end - place->first) pthread_cond_signal(&loader->done);
 }
 
 static void *work(void *context) {
@@ -168,7 +173,7 @@ cnn_status cnn_loader_next(cnn_loader *loader, const cnn_batch **batch) {
   Place *place = &loader->place[loader->taken % AHEAD];
   pthread_mutex_lock(&loader->mutex);
   bool over = loader->begun == loader->taken && loader->at >= loader->course->samples;
-  while (!over && (loader->begun == loader->taken || place->filled < place->batch.count))
+  while (!over && (loader->begun == loader->taken || place->filled < place->end - place->first))
     pthread_cond_wait(&loader->done, &loader->mutex);
   if (!over) loader->taken++;
   pthread_cond_broadcast(&loader->work);

@@ -15,6 +15,7 @@
 
 #include "hosted/data/batch.h"
 #include "hosted/base/threads.h"
+#include "hosted/training/exchange.h"
 #include "hosted/training/judge.h"
 
 enum { LINE = 64, HUGE_PAGE = 2 << 20 };
@@ -43,6 +44,8 @@ struct cnn_evaluator {
   const cnn_data *data;
   cnn_part part;
   int64_t samples;
+  int64_t from, to;   /* of these, those of this process */
+  Exchange *exchange; /* NULL: it is alone */
   atomic_llong next;
   const volatile sig_atomic_t *stop;
 };
@@ -103,6 +106,10 @@ cnn_status cnn_evaluator_open(cnn_evaluator **result, const cnn_network *network
   return cnn_failure(CNN_NO_MEMORY, "no memory to evaluate the net on %d threads", (int)threads);
 }
 
+void cnn_evaluator_share(cnn_evaluator *evaluator, Exchange *exchange) {
+  evaluator->exchange = cnn_exchange_alone(exchange) ? NULL : exchange;
+}
+
 void cnn_evaluator_close(cnn_evaluator *evaluator) {
   if (!evaluator) return;
   for (int32_t i = 0; evaluator->worker && i < evaluator->threads; i++) {
@@ -126,7 +133,7 @@ static cnn_status evaluate_batch(Worker *worker, int64_t first) {
   cnn_evaluator *evaluator = worker->evaluator;
   const cnn_network *network = evaluator->network;
   int32_t count = network->batch;
-  if (count > evaluator->samples - first) count = (int32_t)(evaluator->samples - first);
+  if (count > evaluator->to - first) count = (int32_t)(evaluator->to - first);
   for (int32_t i = 0; i < count; i++) {
     cnn_status status =
         cnn_batch_read(&worker->batch, &worker->reader, i, evaluator->data, evaluator->part, first + i);
@@ -152,11 +159,11 @@ static void *work(void *context) {
   worker->status = cnn_success();
   for (;;) {
     int64_t first = atomic_fetch_add(&evaluator->next, evaluator->network->batch);
-    if (first >= evaluator->samples || (evaluator->stop && *evaluator->stop)) break;
+    if (first >= evaluator->to || (evaluator->stop && *evaluator->stop)) break;
     worker->status = evaluate_batch(worker, first);
     if (worker->status.code == CNN_OK) continue;
     worker->failed = first;
-    atomic_store(&evaluator->next, evaluator->samples); /* the others need not go on */
+    atomic_store(&evaluator->next, evaluator->to); /* the others need not go on */
     break;
   }
   return NULL;
@@ -164,7 +171,8 @@ static void *work(void *context) {
 
 /* The net's own threads are of use only where there are fewer batches than workers. */
 static int32_t share_threads(cnn_evaluator *evaluator) {
-  int64_t batches = (evaluator->samples + evaluator->network->batch - 1) / evaluator->network->batch;
+  int64_t batches =
+      (evaluator->to - evaluator->from + evaluator->network->batch - 1) / evaluator->network->batch;
   int32_t workers = evaluator->threads;
   if (workers > batches) workers = batches > 0 ? (int32_t)batches : 1;
   evaluator->threads_inside = evaluator->threads / workers;
@@ -234,6 +242,39 @@ static cnn_status measure_samples(cnn_evaluator *evaluator, cnn_measures *measur
   return judge_samples(evaluator, measures);
 }
 
+/* ---- several processes ---- */
+/* Whole calls of infer. What is found in pictures is judged by the first process alone. */
+static void take_part(cnn_evaluator *evaluator) {
+  evaluator->from = 0;
+  evaluator->to = evaluator->samples;
+  if (!evaluator->exchange) return;
+  const cnn_ranks *ranks = evaluator->exchange->ranks;
+  const int64_t batch = evaluator->network->batch, calls = (evaluator->samples + batch - 1) / batch;
+  int64_t *first = evaluator->exchange->samples;
+  for (int32_t r = 0; r <= ranks->size; r++) {
+    first[r] = evaluator->judged ? (r > 0) * evaluator->samples : calls * r / ranks->size * batch;
+    if (first[r] > evaluator->samples) first[r] = evaluator->samples;
+  }
+  evaluator->from = first[ranks->rank];
+  evaluator->to = first[ranks->rank + 1];
+}
+
+static cnn_status measure_shared(cnn_evaluator *evaluator, cnn_status status, cnn_measures *measures) {
+  Exchange *exchange = evaluator->exchange;
+  const cnn_tally *tally = &evaluator->worker[0].tally;
+  const bool judged = evaluator->judged != NULL;
+  status = cnn_exchange_agree(exchange, status, NULL);
+  if (status.code != CNN_OK) return status;
+  cnn_exchange_add_counts(exchange, tally->count, tally->counts);
+  cnn_exchange_gather(exchange, evaluator->sums,
+                      evaluator->network->outputs * (int64_t)sizeof *evaluator->sums);
+  if (!judged || cnn_exchange_first(exchange)) status = measure_samples(evaluator, measures);
+  status = cnn_exchange_agree(exchange, status, NULL);
+  if (judged && status.code == CNN_OK)
+    exchange->ranks->broadcast(exchange->ranks->context, measures, sizeof *measures, 0);
+  return status;
+}
+
 cnn_status cnn_evaluator_run(cnn_evaluator *evaluator, const float *weights, const cnn_data *data,
                              cnn_part part, int64_t limit, const volatile sig_atomic_t *stop,
                              cnn_measures *measures) {
@@ -244,13 +285,16 @@ cnn_status cnn_evaluator_run(cnn_evaluator *evaluator, const float *weights, con
   evaluator->samples = cnn_data_count(data, part);
   if (limit >= 0 && evaluator->samples > limit) evaluator->samples = limit;
   cnn_status status = make_room(evaluator);
+  if (evaluator->exchange) status = cnn_exchange_agree(evaluator->exchange, status, NULL);
   if (status.code != CNN_OK) return status;
+  take_part(evaluator);
   if (network->pack) network->pack(evaluator->model, weights);
   for (int32_t i = 0; i < evaluator->threads; i++) cnn_tally_clear(&evaluator->worker[i].tally);
-  atomic_store(&evaluator->next, 0);
+  atomic_store(&evaluator->next, evaluator->from);
   status = run_workers(evaluator);
   if (status.code == CNN_OK && stop && *stop) status = cnn_failure(CNN_STOPPED, "stopped");
-  if (status.code == CNN_OK) status = measure_samples(evaluator, measures);
+  if (evaluator->exchange) status = measure_shared(evaluator, status, measures);
+  else if (status.code == CNN_OK) status = measure_samples(evaluator, measures);
   forget_samples(evaluator);
   return status;
 }

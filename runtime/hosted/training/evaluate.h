@@ -3,12 +3,15 @@
 #ifndef CNN_EVALUATE_H
 #define CNN_EVALUATE_H
 #include "cnn.h"
+#include "hosted/training/exchange.h"
 #include "hosted/training/measure.h"
 
 typedef struct cnn_evaluator cnn_evaluator; /* keeps its memory from one run to the next */
 
 cnn_status cnn_evaluator_open(cnn_evaluator **evaluator, const cnn_network *network, int32_t threads,
                               bool confusion);
+/* Each of the processes evaluates some of the samples, from now on; all get the same measures. */
+void cnn_evaluator_share(cnn_evaluator *evaluator, Exchange *exchange);
 void cnn_evaluator_close(cnn_evaluator *evaluator);
 /* At most `limit` samples; negative: all. */
 cnn_status cnn_evaluator_run(cnn_evaluator *evaluator, const float *weights, const cnn_data *data,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hosted/training/compare.h"
 #include "hosted/training/diverge.h"
 #include "hosted/training/facts.h"
 #include "hosted/base/file.h"
@@ -17,30 +18,11 @@
 #include "hosted/base/threads.h"
 #include "hosted/training/training.h"
 #include "hosted/training/findings.h"
-#include "hosted/weights/rows.h"
 
 cnn_train_options cnn_train_defaults(const cnn_network *network) {
   cnn_train_options options = {.shuffle = true, .val = 0.1, .fit = cnn_fit_usual(network)};
   if (network->recipe) options.recipe = *network->recipe;
   return options;
-}
-
-/* Where `suffix` begins at the end of a path; 0: it is not there, or is all of it. */
-static size_t suffix_at(const char *path, const char *suffix) {
-  const size_t n = strlen(path), m = strlen(suffix);
-  return n > m && strcmp(path + n - m, suffix) == 0 ? n - m : 0;
-}
-
-char *cnn_sibling(const char *path, const char *kind) {
-  static const char plain[] = ".safetensors", arrays[] = ".npz";
-  const size_t zipped = suffix_at(path, arrays), named = zipped ? zipped : suffix_at(path, plain),
-               length = named ? named : strlen(path);
-  /* a checkpoint has notes, which arrays have not */
-  const char *suffix = zipped && strcmp(kind, "checkpoint") != 0 ? arrays : plain;
-  const size_t room = length + strlen(kind) + sizeof plain + 1;
-  char *sibling = malloc(room);
-  if (sibling) snprintf(sibling, room, "%.*s.%s%s", (int)length, path, kind, suffix);
-  return sibling;
 }
 
 static bool finished(const Training *training) {
@@ -50,7 +32,23 @@ static bool finished(const Training *training) {
          (recipe->early_stop > 0 && training->validated > 0 && run->waiting >= recipe->early_stop);
 }
 
-static bool stopped(const Training *training) { return training->options->stop && *training->options->stop; }
+static int signalled(const Training *training) {
+  return training->options->stop ? *training->options->stop : 0;
+}
+
+/* Processes stop at the same step. */
+static bool stopped(const Training *training) {
+  return (cnn_exchange_alone(&training->exchange) ? signalled(training) : training->stop) != 0;
+}
+
+static cnn_status agree(Training *training, cnn_status status) {
+  int stop = training->stop ? training->stop : signalled(training);
+  status = cnn_exchange_agree(&training->exchange, status, &stop);
+  training->stop = stop;
+  return status;
+}
+
+static bool writes(const Training *training) { return cnn_exchange_first(&training->exchange); }
 
 static const char *kept_so_far(const Training *training) {
   return training->run.finished == 0 ? "nothing was saved" : "the epochs before are saved";
@@ -97,56 +95,8 @@ static int32_t part_of(const cnn_network *network, int32_t batch) {
   return (int32_t)((batch + parts - 1) / parts);
 }
 
-static void first_weights(Training *training) {
-  const cnn_network *network = training->network;
-  float *weights = training->run.trainer.weights;
-  if (network->initial) {
-    memcpy(weights, network->initial, (size_t)network->parameters * sizeof(float));
-  } else {
-    network->init(weights, training->run.trainer.recipe.seed);
-  }
-}
-
-/* Weights of other classes are no mistake here: the net learns its own. The same ones in another order are
- * put in that of the labels. */
-static cnn_status compare_classes(const Training *training) {
-  const char *path = training->options->init, *layer = NULL;
-  cnn_archive archive;
-  char doubt[700] = "";
-  cnn_status status = cnn_archive_open(&archive, path);
-  if (status.code != CNN_OK) return status;
-  status = cnn_origin_check(&archive, path, training->network, doubt, sizeof doubt);
-  const bool moved = status.code == CNN_MISMATCH;
-  if (moved) {
-    cnn_training_note(training, "%s", status.message);
-    status = cnn_rows_by_class(training->network, &archive, path, training->options->init_names.prefix,
-                               training->run.trainer.weights, &layer);
-  }
-  cnn_archive_close(&archive);
-  if (status.code == CNN_OK && layer)
-    cnn_training_note(training, "%s: the rows of %s are taken by name, in the order of the labels", path,
-                      layer);
-  else if (status.code == CNN_OK && moved)
-    cnn_training_note(training, "%s: the scores begin with those of other classes, and are learnt anew",
-                      path);
-  if (*doubt) cnn_training_note(training, "%s", doubt);
-  return status;
-}
-
-static cnn_status take_init(Training *training) {
-  const char *const init = training->options->init;
-  cnn_weights_report report = {0};
-  cnn_status status = cnn_weights_load_named(training->network, init, &training->options->init_names, true,
-                                             training->run.trainer.weights, &report);
-  if (status.code == CNN_OK) {
-    cnn_training_note(training, "%s: %d of %d weights taken%s%s", init, (int)report.matched,
-                      (int)training->network->weights, report.text ? "; not:\n" : "",
-                      report.text ? report.text : "");
-    if (*report.warning) cnn_training_note(training, "%s: warning: %s", init, report.warning);
-    if (report.renames) cnn_training_tell(training, report.renames);
-  }
-  cnn_weights_report_free(&report);
-  return status.code == CNN_OK ? compare_classes(training) : status;
+static void share_of(const void *exchange, int64_t count, int64_t *from, int64_t *to) {
+  cnn_exchange_share(exchange, count, from, to);
 }
 
 static cnn_status open_training(Training *training) {
@@ -158,7 +108,7 @@ static cnn_status open_training(Training *training) {
   if (samples > INT32_MAX)
     return cnn_failure(CNN_MISMATCH, "the data set has more than 2^31-1 training samples");
   cnn_recipe recipe = recipe_for(options, samples);
-  training->threads = cnn_threads(options->threads);
+  training->threads = cnn_threads_shared(options->threads, options->ranks ? options->ranks->here : 1);
   training->validated = options->overfit > 0 ? 0 : cnn_data_count(training->data, CNN_PART_VAL);
   int32_t part = part_of(network, recipe.batch);
   cnn_status status = cnn_run_open(&training->run, network, &recipe, samples);
@@ -166,6 +116,13 @@ static cnn_status open_training(Training *training) {
   if (status.code == CNN_OK && training->validated > 0)
     status = cnn_evaluator_open(&training->evaluator, network, training->threads, false);
   if (status.code != CNN_OK) return status;
+  if (!cnn_exchange_alone(&training->exchange)) {
+    training->run.trainer.exchange = &training->exchange.functions;
+    if (training->evaluator) cnn_evaluator_share(training->evaluator, &training->exchange);
+    training->each = calloc((size_t)part * (size_t)network->outputs + 1, sizeof *training->each);
+    if (!training->each || !cnn_tally_open(&training->fresh, network, false))
+      return cnn_failure(CNN_NO_MEMORY, "no memory to train %s", network->name);
+  }
 
   /* Nets that look for objects are measured by what they find in inference. */
   const bool measured = network->truth_objects == 0;
@@ -184,7 +141,9 @@ static cnn_status open_training(Training *training) {
                                   .batch = recipe.batch,
                                   .part = part,
                                   .order = options->shuffle ? training->order : NULL,
-                                  .augment = recipe.augments > 0 && options->overfit == 0};
+                                  .augment = recipe.augments > 0 && options->overfit == 0,
+                                  .share = share_of,
+                                  .context = &training->exchange};
   return cnn_success();
 }
 
@@ -302,11 +261,16 @@ static cnn_status prepare(Training *training) {
     status = cnn_run_load(&training->run, training->checkpoint, cnn_training_tell, training);
     if (status.code == CNN_OK) note_resumption(training);
   } else {
-    first_weights(training);
-    if (options->init) status = take_init(training);
+    status = cnn_training_first_weights(training);
   }
-  if (status.code != CNN_OK || options->dry_run) return status;
-  if (!options->resume) status = cnn_previous_check(options->out);
+  return status;
+}
+
+/* Nothing is written before it is known that all processes do the same. */
+static cnn_status prepare_files(Training *training) {
+  const cnn_train_options *options = training->options;
+  if (options->dry_run || !writes(training)) return cnn_success();
+  cnn_status status = options->resume ? cnn_success() : cnn_previous_check(options->out);
   if (status.code == CNN_OK) status = open_files(training);
   if (status.code == CNN_OK && !options->resume)
     status = cnn_previous_keep(options->out, cnn_training_tell, training);
@@ -345,22 +309,16 @@ static void report_step(Training *training, bool last) {
   cnn_training_send(training, event);
 }
 
-static void count_batch(Training *training, const cnn_batch *batch, float loss) {
-  cnn_run *run = &training->run;
-  int32_t outputs = training->network->outputs;
-  for (int32_t i = 0; training->output && i < batch->count; i++) {
-    cnn_tally_sample(&run->tally, training->output, batch->target, i, training->sums);
-    cnn_sums_add(run->sums, training->sums, outputs);
-  }
-  run->loss += (double)loss * batch->count;
-  run->at += batch->count;
-}
-
 /* The files stay as the last epoch left them. */
-static cnn_status not_finite(const Training *training, const cnn_batch *batch, float loss) {
+static cnn_status not_finite(Training *training, const cnn_batch *batch, float loss) {
   const cnn_run *run = &training->run;
   int64_t step = (run->at - 1) / training->course.batch + 1;
   char where[200];
+  for (int32_t i = 0; i < training->network->inputs; i++) {
+    const cnn_port *port = &training->network->input[i];
+    cnn_exchange_gather(&training->exchange, batch->input[i],
+                        port->size * (int64_t)cnn_type_bytes(port->type));
+  }
   cnn_blame(&run->trainer, batch, where, sizeof where);
   return cnn_failure(CNN_NOT_FINITE,
                      "%s in epoch %d, step %" PRId64 "%s; %s. A smaller rate, clip_norm or a warmup may help",
@@ -368,6 +326,16 @@ static cnn_status not_finite(const Training *training, const cnn_batch *batch, f
                      : isinf(loss) ? "the loss is infinite"
                                    : "a gradient is not finite",
                      (int)run->finished + 1, step, where, kept_so_far(training));
+}
+
+/* A process that is alone with such a gradient has got other sums than the others. */
+static cnn_status check_finite(Training *training, const cnn_batch *batch, float loss, bool fine) {
+  const Exchange *x = &training->exchange;
+  int32_t other;
+  if (cnn_exchange_same(&training->exchange, fine, &other))
+    return fine ? cnn_success() : not_finite(training, batch, loss);
+  return cnn_failure(CNN_MISMATCH, "the gradients of process %d on %s are not those of process 0 on %s: %s",
+                     (int)other, x->place[other], x->place[0], kept_so_far(training));
 }
 
 /* A step: batches until the optimizer has what it wants, at the rate of the moment when it began. Where the
@@ -379,23 +347,27 @@ static cnn_status make_step(Training *training, bool *over) {
   int32_t batches = 0;
   const int64_t first = run->at;
   cnn_status status = cnn_success();
+  float loss = 0;
   const cnn_batch *batch = NULL;
   while (batches < trainer->recipe.accumulate && run->at < run->samples) {
     const cnn_batch *next;
-    status = cnn_loader_next(training->loader, &next);
+    status = agree(training, cnn_loader_next(training->loader, &next));
     training->unread = status.code != CNN_OK;
     if (training->unread) break;
     batch = next;
+    cnn_exchange_begin(&training->exchange, batch->count);
     double begun = cnn_pace_begin(&training->pace);
-    float loss = cnn_trainer_batch(trainer, (const void *const *)batch->input,
-                                   (const void *const *)batch->target, batch->count, training->output);
+    loss = cnn_trainer_batch(trainer, (const void *const *)batch->input, (const void *const *)batch->target,
+                             batch->count, training->output);
     cnn_pace_end(&training->pace, begun);
-    count_batch(training, batch, loss);
-    if (!isfinite(loss)) return not_finite(training, batch, loss);
+    cnn_training_count(training, batch, loss);
+    if (!isfinite(loss)) break;
     batches += cnn_course_ends_batch(&training->course, run->at);
   }
   if (run->at == first) return status;
-  if (cnn_trainer_overflow(trainer) >= 0) return not_finite(training, batch, 0);
+  const cnn_status sound =
+      check_finite(training, batch, loss, isfinite(loss) && cnn_trainer_overflow(trainer) < 0);
+  if (sound.code != CNN_OK) return sound;
   run->rate = cnn_schedule_rate(&trainer->schedule, &trainer->recipe, t);
   run->mean_rate += (run->rate - run->mean_rate) / (double)++run->rates;
   cnn_trainer_update(trainer, run->rate);
@@ -436,9 +408,9 @@ static cnn_status validate(Training *training, cnn_measures *measures) {
   cnn_training_send(training, (cnn_event){.kind = CNN_EVENT_VALIDATION});
   double start = cnn_clock();
   int64_t limit = training->options->dry_run ? training->course.batch : -1;
-  cnn_status status =
-      cnn_evaluator_run(training->evaluator, cnn_trainer_result(&training->run.trainer), training->data,
-                        CNN_PART_VAL, limit, training->options->stop, measures);
+  cnn_status status = cnn_evaluator_run(
+      training->evaluator, cnn_trainer_result(&training->run.trainer), training->data, CNN_PART_VAL, limit,
+      cnn_exchange_alone(&training->exchange) ? training->options->stop : NULL, measures);
   training->unread = status.code != CNN_OK && status.code != CNN_STOPPED;
   training->validation_seconds = cnn_clock() - start;
   if (status.code == CNN_OK && isnan(measures->loss) && losses_known(training->network)) {
@@ -452,6 +424,7 @@ static cnn_status validate(Training *training, cnn_measures *measures) {
 
 /* The order matters: whenever the process ends, the checkpoint is never ahead of the other files. */
 static cnn_status save_epoch(Training *training, bool best) {
+  if (!writes(training)) return cnn_success();
   const cnn_train_options *options = training->options;
   const cnn_epoch *done = &training->run.history[training->run.finished - 1];
   bool saves = options->overfit == 0 ||
@@ -471,7 +444,8 @@ static cnn_status save_epoch(Training *training, bool best) {
 static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
   cnn_run *run = &training->run;
   char measure[72];
-  cnn_status status = weights_check(training);
+  cnn_status status = cnn_compare_weights(&training->exchange, run);
+  if (status.code == CNN_OK) status = weights_check(training);
   if (status.code != CNN_OK) return status;
   double value = rated(epoch, measure);
   if (cnn_metric_rises(measure)) value = -value;
@@ -487,7 +461,17 @@ static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
   run->rates = 0;
   cnn_tally_clear(&run->tally);
   memset(run->sums, 0, (size_t)training->network->outputs * sizeof *run->sums);
-  return save_epoch(training, epoch->best);
+  return agree(training, save_epoch(training, epoch->best));
+}
+
+/* Once is enough, unless another process than before is the slowest. */
+static void note_exchange(Training *training) {
+  const int32_t before = training->exchange.slowest;
+  char text[400];
+  if (cnn_exchange_alone(&training->exchange)) return;
+  cnn_exchange_tell(&training->exchange, text);
+  const bool first = training->run.finished <= 1, last = finished(training);
+  if (first || last || training->exchange.slowest != before) cnn_training_tell(training, text);
 }
 
 static cnn_status run_epoch(Training *training) {
@@ -510,6 +494,7 @@ static cnn_status run_epoch(Training *training) {
   if (!training->options->dry_run) status = end_epoch(training, &epoch);
   if (status.code == CNN_OK)
     cnn_training_send(training, (cnn_event){.kind = CNN_EVENT_EPOCH, .done = &epoch});
+  if (status.code == CNN_OK) note_exchange(training);
   return status;
 }
 
@@ -517,6 +502,7 @@ static cnn_status run_epoch(Training *training) {
 
 /* The run as it stands, between two steps or two epochs. */
 static cnn_status save_here(const Training *training) {
+  if (!writes(training)) return cnn_success();
   cnn_status status = save(training, training->last);
   return status.code == CNN_OK ? cnn_run_save(&training->run, training->options, training->checkpoint)
                                : status;
@@ -534,7 +520,7 @@ static void save_unread(Training *training) {
 static cnn_status save_stopped(Training *training) {
   const cnn_run *run = &training->run;
   cnn_status status = weights_check(training);
-  if (status.code == CNN_OK && run->finished == 0 && !training->options->dry_run)
+  if (status.code == CNN_OK && run->finished == 0 && !training->options->dry_run && writes(training))
     status = save(training, training->options->out);
   if (status.code == CNN_OK && !training->options->dry_run) status = save_here(training);
   if (status.code != CNN_OK) return status;
@@ -571,6 +557,9 @@ static void close_training(Training *training) {
   free(training->last);
   free(training->checkpoint);
   cnn_run_close(&training->run);
+  cnn_tally_close(&training->fresh);
+  free(training->each);
+  cnn_exchange_close(&training->exchange);
 }
 
 /* Where the program names no classes, the data set does: the weights keep its names. */
@@ -585,7 +574,10 @@ static cnn_network with_names(const cnn_network *network, const cnn_data *data) 
 cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn_train_options *options) {
   const cnn_network named = with_names(network, data);
   Training training = {.network = &named, .data = data, .options = options};
-  cnn_status status = prepare(&training);
+  cnn_status status = cnn_exchange_open(&training.exchange, options->ranks, &named);
+  if (status.code == CNN_OK) status = agree(&training, prepare(&training));
+  if (status.code == CNN_OK) status = cnn_compare_begin(&training.exchange, data, &training.run, options);
+  if (status.code == CNN_OK) status = agree(&training, prepare_files(&training));
   while (status.code == CNN_OK && !finished(&training) && !stopped(&training)) {
     status = run_epoch(&training);
     if (options->dry_run) break;

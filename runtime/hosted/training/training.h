@@ -6,6 +6,7 @@
 #include "hosted/data/batch.h"
 #include "hosted/display/journal.h"
 #include "hosted/training/evaluate.h"
+#include "hosted/training/exchange.h"
 #include "hosted/training/pace.h"
 #include "hosted/training/run.h"
 
@@ -28,12 +29,18 @@ typedef struct Training {
   double began, reported, validation_seconds;
   int64_t began_at; /* samples seen when this process took the epoch up */
   bool unread;      /* samples could not be read */
+  Exchange exchange;
+  int stop;        /* with other processes: the signal that one of them got, once all know it */
+  cnn_tally fresh; /* with other processes: of the batch under way */
+  cnn_sums *each;  /* with other processes: of each sample of it */
 } Training;
 
+void cnn_training_count(Training *, const cnn_batch *, float loss); /* a batch that has been computed */
 void cnn_training_send(const Training *, cnn_event);
 __attribute__((format(printf, 2, 3))) void cnn_training_note(const Training *, const char *format, ...);
 void cnn_training_tell(void *training, const char *note); /* as others call it back */
 
+cnn_status cnn_training_first_weights(Training *); /* the net's own, or those of options->init */
 void cnn_training_note_memory(const Training *);
 void cnn_training_note_labels(const Training *); /* how many samples each class has */
 /* A hint where raw bytes go into the first weights and nothing scales them. */

@@ -1,0 +1,155 @@
+/* share.c: what processes that share the shards of a batch exchange. A process computes some images, and so
+ * has some images of each value and the gradients of some shards. Calls for all images are run by every
+ * process, on the same bytes: what they read is gathered before. Sums of gradients are exchanged in the order
+ * in which the backward pass completes them, in buckets: the exchange of one is hidden behind the next
+ * phases.
+ *
+ * Needs: phases, places and sums. Keeps: them; sets gathers and buckets. */
+// SPDX-License-Identifier: Apache-2.0
+#include "program/program.h"
+
+/* A message of so many bytes is worth its latency on usual networks. */
+enum { BUCKET_BYTES = 128 << 10 };
+
+/* Where the images of a value of many images lie. */
+typedef struct Region {
+  SpaceKind space;
+  int index;
+  int64_t offset, stride;
+} Region;
+
+typedef struct Sharing {
+  Program *program;
+  Arena *arena;
+  VEC(Region) whole; /* what every process has of all images */
+} Sharing;
+
+static bool of_images(SpaceKind space) {
+  return space == SPACE_INPUT || space == SPACE_TARGET || space == SPACE_ALL;
+}
+
+/* A part of a joined value is gathered with all of that. */
+static Region region_of(const Program *p, const Operand *operand) {
+  const Binding *binding = operand->binding;
+  Place place = operand->place;
+  if (binding->kind == BIND_VALUE && place.space == SPACE_ALL)
+    place = p->value[0][p->home[binding->node->id].node->id];
+  const int64_t offset = place.space == SPACE_ALL ? place.offset : 0;
+  return (Region){place.space, place.index, offset, place.stride};
+}
+
+static bool regions_meet(const Program *p, const Region *a, const Region *b) {
+  const int64_t images = p->batching.images;
+  return a->space == b->space && a->index == b->index && a->offset < b->offset + b->stride * images &&
+         b->offset < a->offset + a->stride * images;
+}
+
+static bool is_whole(const Sharing *s, const Region *region) {
+  for (int i = 0; i < s->whole.n; i++) {
+    const Region *whole = &s->whole.data[i];
+    if (whole->space == region->space && whole->index == region->index && whole->offset == region->offset &&
+        whole->stride == region->stride)
+      return true;
+  }
+  return false;
+}
+
+static void forget(Sharing *s, const Region *region) {
+  int kept = 0;
+  for (int i = 0; i < s->whole.n; i++)
+    if (!regions_meet(s->program, &s->whole.data[i], region)) s->whole.data[kept++] = s->whole.data[i];
+  s->whole.n = kept;
+}
+
+static void gather(Sharing *s, int before, const Region *region) {
+  if (is_whole(s, region)) return;
+  vec_push(s->arena, s->program->gathers,
+           ((Gather){before, region->space, region->index, region->offset, region->stride}));
+  vec_push(s->arena, s->whole, *region);
+}
+
+static void gather_inputs(Sharing *s, int phase, const Version *version) {
+  const Nest *nest = version->lower->b;
+  for (int i = 0; i < nest->nbufs; i++) {
+    const Operand *operand = &version->argument[i];
+    if (!operand->used || !of_images(operand->place.space) || nest->buf[i]->place == OUTPUT) continue;
+    const Region region = region_of(s->program, operand);
+    gather(s, phase, &region);
+  }
+}
+
+/* What is written image by image is not whole any more; what is written for all images is. */
+static void see_outputs(Sharing *s, bool once, const Version *version) {
+  const Nest *nest = version->lower->b;
+  for (int i = 0; i < nest->nbufs; i++) {
+    const Operand *operand = &version->argument[i];
+    if (!operand->used || operand->place.space != SPACE_ALL || nest->buf[i]->place < OUTPUT) continue;
+    const Region region = region_of(s->program, operand);
+    forget(s, &region);
+    if (once) vec_push(s->arena, s->whole, region);
+  }
+}
+
+static void find_gathers(Sharing *s) {
+  Program *p = s->program;
+  for (int i = 0; i < p->phases.n; i++) {
+    const Phase *phase = &p->phases.data[i];
+    for (int c = phase->first; c < phase->first + phase->n; c++) {
+      const Version *version = &p->calls.data[c].version[0];
+      if (phase->once) gather_inputs(s, i, version);
+      see_outputs(s, phase->once, version);
+    }
+  }
+  for (int i = 0; i < p->graph->training->losses.n; i++) {
+    const Place *place = &p->value[0][p->loss[i]->id];
+    gather(s, p->phases.n, &(Region){place->space, place->index, place->offset, (int64_t)sizeof(float)});
+  }
+}
+
+/* The last phase in which a call adds to these bytes of the gradients; -1: none does. */
+static int last_phase(const Program *p, int64_t from, int64_t to) {
+  int last = -1;
+  for (int i = 0; i < p->phases.n; i++) {
+    const Phase *phase = &p->phases.data[i];
+    for (int c = phase->first; c < phase->first + phase->n; c++) {
+      const Version *version = &p->calls.data[c].version[0];
+      for (int b = 0; b < version->lower->b->nbufs; b++) {
+        const Operand *operand = &version->argument[b];
+        if (operand->used && operand->place.space == SPACE_GRADIENT && operand->place.offset < to &&
+            from < operand->place.offset + operand->place.bytes)
+          last = i;
+      }
+    }
+  }
+  return last;
+}
+
+static bool is_summed(const Program *p, int64_t from, int64_t to) {
+  for (int i = 0; i < p->sums.n; i++)
+    if (p->sums.data[i].from <= from && to <= p->sums.data[i].to) return true;
+  return false;
+}
+
+/* The backward pass comes to the first weights last. Neighbours that are complete one after the other share a
+ * bucket until it is full. */
+static void find_buckets(Sharing *s, const Graph *written) {
+  Program *p = s->program;
+  for (int phase = 0; phase < p->phases.n; phase++)
+    for (int i = written->weights.n - 1; i >= 0; i--) {
+      const Weight *weight = written->weights.data[i];
+      const int64_t from = weight_from(weight), to = from + weight_bytes(weight);
+      if (!is_summed(p, from, to) || last_phase(p, from, to) != phase) continue;
+      Bucket *last = p->buckets.n ? &p->buckets.data[p->buckets.n - 1] : NULL;
+      if (last && (last->from == to || last->to == from) && last->to - last->from < BUCKET_BYTES) {
+        last->after = phase;
+        if (last->from == to) last->from = from;
+        else last->to = to;
+      } else vec_push(s->arena, p->buckets, ((Bucket){phase, from, to}));
+    }
+}
+
+void program_share(Program *p, Arena *arena, const Graph *written) {
+  Sharing s = {.program = p, .arena = arena};
+  find_gathers(&s);
+  find_buckets(&s, written);
+}

@@ -1,0 +1,12 @@
+/* compare.h: whether processes that train together have the same program, settings, data and weights. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_COMPARE_H
+#define CNN_COMPARE_H
+#include "hosted/training/exchange.h"
+#include "hosted/training/run.h"
+
+/* Before the first step. */
+cnn_status cnn_compare_begin(Exchange *, const cnn_data *, const cnn_run *, const cnn_train_options *);
+/* At the end of an epoch, or before the first. */
+cnn_status cnn_compare_weights(Exchange *, const cnn_run *);
+#endif
