@@ -15,13 +15,27 @@ enum {
 
 /* ---- the oracle ---- */
 
+/* An element that comes more than once, as beyond a border, has the sum of its weights: an infinite one then
+ * stays infinite where some of them are negative. */
+static int taps_of(const Node *forward, AxisRule rule, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
+  const int all = rule(forward, axis, to, tap);
+  int n = 0;
+  for (int i = 0; i < all; i++) {
+    int k = 0;
+    while (k < n && tap[k].from != tap[i].from) k++;
+    if (k < n) tap[k].weight += tap[i].weight;
+    else tap[n++] = tap[i];
+  }
+  return n;
+}
+
 static void run(const Node *forward, AxisRule rule, const double *from, double *to, bool back) {
   const Extent in = shape_extent(forward->in[0]->shape), out = shape_extent(forward->shape);
   AxisTap rows[AXIS_TAPS], columns[AXIS_TAPS];
   for (int64_t y = 0; y < out.h; y++) {
-    const int nrows = rule(forward, 0, y, rows);
+    const int nrows = taps_of(forward, rule, 0, y, rows);
     for (int64_t x = 0; x < out.w; x++) {
-      const int ncolumns = rule(forward, 1, x, columns);
+      const int ncolumns = taps_of(forward, rule, 1, x, columns);
       for (int k = 0; k < nrows * ncolumns; k++) {
         const AxisTap row = rows[k / ncolumns], column = columns[k % ncolumns];
         const double weight = row.weight * column.weight;
