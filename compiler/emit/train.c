@@ -241,9 +241,17 @@ void put_gradients(Text *out, Net *net, int target) {
   for (int i = 0; i < p->phases.n; i++) put_phase(out, net, target, &p->phases.data[i]);
 }
 
+/* A compiler would inline all phases of the lowest target into the gradients' function, and takes long for
+ * one of so many. */
+bool phases_apart(const Net *net) {
+  enum { FEW = 8 };
+  return net->train.program && net->train.program->phases.n > FEW;
+}
+
 static void put_phase_dispatch(Text *out, Net *net, int phase, bool batch) {
   const char *function = phase_function(net, phase, batch);
-  text_put(out, "static void %s(%s) {\n", function, phase_parameters(net, batch));
+  text_put(out, "%s void %s(%s) {\n", phases_apart(net) ? "KERNEL" : "static", function,
+           phase_parameters(net, batch));
   put_dispatched(out, net, "", function, phase_arguments(net, batch));
   text_put(out, "}\n\n");
 }
