@@ -170,6 +170,7 @@ void put_init(Text *, Net *);         /* init.c */
 void put_batch_struct(Text *, Net *); /* train.c */
 void put_gradients(Text *, Net *, int target);
 void put_gradients_entry(Text *, Net *);
+bool phases_apart(const Net *); /* the phases of a training step are functions that are never inlined */
 void put_training_struct(Text *, Net *);
 bool truth_read(const Net *); /* is there a NAME_truth? */
 void put_truth_struct(Text *, Net *);

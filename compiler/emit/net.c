@@ -154,6 +154,7 @@ static void put_end(Text *out, const PreludeNeeds *needs) {
 void emit_c(Text *out, Net *net) {
   PreludeNeeds needs = net->pack.needs;
   for (int t = 0; t < net->options->ntargets; t++) prelude_merge(&needs, &net->section[t].needs);
+  needs.kernel = needs.kernel || phases_apart(net);
   needs.team = needs.team || net->infer.program->team || packing_shared(net);
   put_banner(out, net, false);
   put_includes(out, net);

@@ -207,6 +207,13 @@ static Parameters calls_parameters(Net *net, bool batch) {
   return list;
 }
 
+/* A compiler would inline all phases into the function of the gradients, and takes long where they are many.
+ */
+bool phases_apart(const Net *net) {
+  enum { FEW = 8 };
+  return net->train.program && net->train.program->phases.n > FEW;
+}
+
 static void put_phase(Text *out, Net *net, int target, const Phase *of) {
   const int phase = of->number;
   const bool batch = of->once, several = !batch && interleaved(net);
@@ -227,8 +234,8 @@ static void put_phase(Text *out, Net *net, int target, const Phase *of) {
              f.images, f.images);
     function = arena_printf(net->arena, "%s_%d", function, f.images);
   }
-  text_put(out, "static void %s%s(%s) {\n", function, net->section[target].suffix,
-           parameters_text(net->arena, &parameters));
+  text_put(out, "%s void %s%s(%s) {\n", phases_apart(net) ? "KERNEL" : "static", function,
+           net->section[target].suffix, parameters_text(net->arena, &parameters));
   frame_unused(out, &f);
   if (batch && frame_mentions(&f, "arena")) text_put(out, "  float *const arena = batch->at->arena[0];\n");
   put_keys(out, &f);

@@ -184,9 +184,9 @@ static void walk_loop(Prover *p, const ProofEnv *env, NestStmt *stmt) {
   if (kind == CHOSEN) check_choice(p, env, stmt, var, verdict);
   if (kind == PARALLEL && p->chosen) /* each thread of a team would have to choose the same */
     prover_fail(p, "a parallel loop in the scope of a chosen index", NULL, -1, 0, 0);
-  if (verdict == 0) return;
   stmt->u.loop.need |= needed_bounds(p, var->nlo, var->lo, true) | needed_bounds(p, var->nhi, var->hi, false)
                                                                        << BOUNDS;
+  if (verdict == 0) return; /* in this call: in others it may, and its bounds have to keep it from it here */
   walk_rounds(p, env, stmt, verdict == 1);
 }
 

@@ -3,9 +3,9 @@
 //
 // A tile of a few pixels of a row times one vector of channels stays in registers; the inputs that
 // neighbouring pixels share are loaded once, and all taps are unrolled. Rows at the top and bottom edge loop
-// over the rows of taps that are inside, and single pixels at the left and right one over those columns, too:
-// that code is a fraction of what the tests of unrolled taps would be, and as fast. With a multiplier above 1
-// the channels of a group are convolved directly (conv_direct.c).
+// over the rows of taps that are inside, and single pixels at the left and right one over the columns, too,
+// if there are more than three: that code is a fraction of what the tests of unrolled taps would be, and as
+// fast. With a multiplier above 1 the channels of a group are convolved directly (conv_direct.c).
 #include "base/number.h"
 #include "schedule/direct.h"
 
@@ -78,6 +78,13 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Chann
   }
 }
 
+/* Of a row, at the left or right edge. Three are faster unrolled: the whole of MobileNetV2 by a twentieth. */
+static const Ix *edge_taps(Nest *b, const Axis *x, const Ix *x0) {
+  enum { FEW = 3 };
+  return x->taps > FEW ? axis_taps(b, "tx", x, x0)
+                       : nest_loop(b, "tx", UNROLLED, 1, NEST_IX(0), 1, NEST_IX(x->taps));
+}
+
 static void row_of_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v,
                         const Ix *ty) {
   const Axis *y = t->y, *x = t->x;
@@ -86,7 +93,7 @@ static void row_of_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, con
     NEST_LOOP(b, tx, taps_kind(x), 1, NEST_IX(0), 1, NEST_IX(x->taps)) tap(b, t, a, acc, v, &iy, &ky, &tx);
     return;
   }
-  for (const Ix tx = *axis_taps(b, "tx", x, &a->x0); nest_enter(b);)
+  for (const Ix tx = *edge_taps(b, x, &a->x0); nest_enter(b);)
     NEST_IF(b, nest_within(b, x->in_first + a->x0 * x->in_step + tx * x->tap_step, 0, x->in_size))
       tap(b, t, a, acc, v, &iy, &ky, &tx);
 }
@@ -119,6 +126,12 @@ static void tile_vector(Nest *b, const Tile *t, const TileArgs *a, const Channel
   }
 }
 
+/* The rest of the channels goes by narrower vectors, of which only the last one may have lanes to spare. */
+static int narrower(int lanes) { return lanes > 4 ? lanes / 2 : lanes; }
+static int part_of(int64_t rest, int lanes) { /* of the lanes of the next vector; 0: narrower ones do it */
+  return rest >= lanes || lanes <= 4 ? (int)smaller(rest, lanes) : 0;
+}
+
 static NestFn *tile_function(const Tile *t, const char *phase) {
   const Depthwise *d = t->d;
   Nest *b = d->l->b;
@@ -127,13 +140,10 @@ static NestFn *tile_function(const Tile *t, const char *phase) {
   const int64_t vectors = d->k.groups / d->lanes;
   if (vectors)
     NEST_FOR(b, v, vectors) tile_vector(b, t, &a, &(Channels){NEST_IX(v * d->lanes), d->lanes, d->lanes});
-  int64_t c =
-      vectors * d->lanes; /* the rest by narrower vectors: only the last one may have lanes to spare */
-  for (int lanes = d->lanes; c < d->k.groups; lanes = lanes > 4 ? lanes / 2 : 4) {
-    const int64_t rest = d->k.groups - c;
-    if (rest < lanes && lanes > 4) continue;
-    const int part = (int)smaller(rest, lanes);
-    tile_vector(b, t, &a, &(Channels){NEST_IX(c), part, lanes});
+  int64_t c = vectors * d->lanes;
+  for (int lanes = d->lanes; c < d->k.groups; lanes = narrower(lanes)) {
+    const int part = part_of(d->k.groups - c, lanes);
+    if (part) tile_vector(b, t, &a, &(Channels){NEST_IX(c), part, lanes});
     c += part;
   }
   return fn;
@@ -244,8 +254,8 @@ static void add_columns(Nest *b, const Lower *l, const Correlation *k, Buf *acc,
       }
 }
 
-static void add_channels(Nest *b, const Lower *l, const Correlation *k, const TapRun *row, int nrows,
-                         const TapRun *column, int ncolumns, const Ix *c, int lanes, int part, int vectors) {
+static void add_channels(Nest *b, const Lower *l, const Correlation *k, const TapRun *column, int ncolumns,
+                         const Ix *c, int lanes, int part, int vectors) {
   TapRun common = {0, k->kernel[1], 0, k->small.w}; /* where all taps of a row are inside */
   int64_t inside = 0;
   for (int i = 0; i < ncolumns; i++) {
@@ -254,12 +264,12 @@ static void add_channels(Nest *b, const Lower *l, const Correlation *k, const Ta
     inside += column[i].count;
   }
   if (inside < k->kernel[1] || common.from >= common.to) common.from = common.to = k->small.w;
-  for (int r = 0; r < nrows; r++)
-    NEST_FROM(b, ky, row[r].first, row[r].first + row[r].count) {
-      Buf *acc = NEST_REGISTERS(b, "a", lanes, vectors, k->kernel[1]);
-      for (int v = 0; v < vectors; v++)
-        NEST_UNROLL(b, kx, k->kernel[1]) nest_store(b, nest_at(b, acc, v, kx), num(b, 0));
-      NEST_FROM(b, y, row[r].from, row[r].to) {
+  NEST_FOR(b, ky, k->kernel[0]) {
+    Buf *acc = NEST_REGISTERS(b, "a", lanes, vectors, k->kernel[1]);
+    for (int v = 0; v < vectors; v++)
+      NEST_UNROLL(b, kx, k->kernel[1]) nest_store(b, nest_at(b, acc, v, kx), num(b, 0));
+    NEST_FOR(b, y, k->small.h)
+      NEST_IF(b, nest_within(b, y * k->stride[0] + ky * k->dilation[0] - k->before[0], 0, k->large.h)) {
         add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, common);
         for (int i = 0; i < ncolumns; i++) { /* what single taps see beyond that */
           TapRun before = column[i], behind = column[i];
@@ -269,38 +279,39 @@ static void add_channels(Nest *b, const Lower *l, const Correlation *k, const Ta
           add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, behind);
         }
       }
-      for (int v = 0; v < vectors; v++)
-        NEST_UNROLL(b, kx, k->kernel[1]) {
-          Val sum = nest_let(b, "sum", nest_get(b, nest_at(b, acc, v, kx)));
-          for (int lane = 0; lane < part; lane++) {
-            Ix index[4];
-            const Ix none = {0}, channel = *c + v * lanes + lane;
-            const Ref ref =
-                nest_ref(b, l->out, correlation_weight_index(k, index, &channel, &none, &ky, &kx), index);
-            nest_store(b, ref, add(lanes > 1 ? lane_at(b, sum, NEST_IX(lane)) : sum, nest_load(b, ref, 1)));
-          }
+    for (int v = 0; v < vectors; v++)
+      NEST_UNROLL(b, kx, k->kernel[1]) {
+        Val sum = nest_let(b, "sum", nest_get(b, nest_at(b, acc, v, kx)));
+        for (int lane = 0; lane < part; lane++) {
+          Ix index[4];
+          const Ix none = {0}, channel = *c + v * lanes + lane;
+          const Ref ref =
+              nest_ref(b, l->out, correlation_weight_index(k, index, &channel, &none, &ky, &kx), index);
+          nest_store(b, ref, add(lanes > 1 ? lane_at(b, sum, NEST_IX(lane)) : sum, nest_load(b, ref, 1)));
         }
-    }
+      }
+  }
 }
 
 bool schedule_depthwise_weights(Lower *l) {
   const Correlation k = correlation_of(l->node);
   if (!one_to_one(&k)) return schedule_conv_weights(l);
-  TapRun row[MOST_TAP_RUNS], column[MOST_TAP_RUNS];
-  const int nrows = axis_runs(&k, 0, row), ncolumns = axis_runs(&k, 1, column);
-  if (nrows < 0 || ncolumns < 0 || k.kernel[1] > MOST_UNROLLED) return false;
+  TapRun column[MOST_TAP_RUNS];
+  const int ncolumns = axis_runs(&k, 1, column);
+  if (ncolumns < 0 || k.kernel[1] > MOST_UNROLLED) return false;
   Nest *b = l->b;
   int lanes = l->target->lanes;
   while (lanes > 4 && lanes / 2 >= k.groups) lanes /= 2;
-  const int64_t pairs = k.groups / (2 * lanes), single = k.groups / lanes % 2, rest = k.groups % lanes,
-                tail = (k.groups / lanes) * lanes;
+  const int64_t pairs = k.groups / (2 * lanes);
   nest_fn(b, b->name, false);
   if (pairs)
-    NEST_FOR(b, c, pairs)
-      add_channels(b, l, &k, row, nrows, column, ncolumns, NEST_IX(c * 2 * lanes), lanes, lanes, 2);
-  if (single)
-    add_channels(b, l, &k, row, nrows, column, ncolumns, NEST_IX(pairs * 2 * lanes), lanes, lanes, 1);
-  if (rest) add_channels(b, l, &k, row, nrows, column, ncolumns, NEST_IX(tail), lanes, (int)rest, 1);
+    NEST_FOR(b, c, pairs) add_channels(b, l, &k, column, ncolumns, NEST_IX(c * 2 * lanes), lanes, lanes, 2);
+  int64_t c = pairs * 2 * lanes;
+  for (int narrow = lanes; c < k.groups; narrow = narrower(narrow)) {
+    const int part = part_of(k.groups - c, narrow);
+    if (part) add_channels(b, l, &k, column, ncolumns, NEST_IX(c), narrow, part, 1);
+    c += part;
+  }
   lower_about(l, "the taps of a row x vectors of %d channels", lanes);
   return true;
 }
