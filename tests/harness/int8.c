@@ -94,6 +94,8 @@ static bool put_glue(const Check *check, const char *path) {
   return fclose(file) == 0;
 }
 
+static const char TEAM[] = "--threads=openmp"; /* in place of a level */
+
 static InferFunction *build(const Check *check, const char *weights, const char *target, const char *level) {
   static int variant;
   const Sample *s = &check->sample;
@@ -109,8 +111,8 @@ static InferFunction *build(const Check *check, const char *weights, const char 
   const char *library = arena_printf(s->arena, "%s/net.so", dir);
   command = arena_printf(s->arena,
                          "%s -std=c11 -O1 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow "
-                         "-Werror -I%s %s/net.c %s/glue.c -o %s",
-                         cc ? cc : "cc", dir, dir, dir, library);
+                         "-Werror%s -I%s %s/net.c %s/glue.c -o %s",
+                         cc ? cc : "cc", strcmp(level, TEAM) ? "" : " -fopenmp", dir, dir, dir, library);
   void *handle = system(command) == 0 ? dlopen(library, RTLD_NOW | RTLD_LOCAL) : NULL;
   if (handle) *(void **)&infer = dlsym(handle, "glue");
   return infer;
@@ -153,6 +155,8 @@ static void compare(Check *check, const char *rounding, const char *weights, int
     if (!target_runs_here(target) || !check_wants(check, target->name)) continue;
     if (strcmp(target->name, "generic") == 0) check_compiled_of(check, rounding, weights, target, "-O0");
     check_compiled_of(check, rounding, weights, target, "-O2");
+    if (target->dot != DOT_NONE && !strcmp(rounding, "single"))
+      check_compiled_of(check, rounding, weights, target, TEAM);
   }
 }
 
