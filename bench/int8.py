@@ -77,10 +77,10 @@ class OursInt8(Ours):
             np.savez(data, x=case.pictures, y=np.arange(PICTURES) % 2)
             subprocess.run([options.cnnc, "quantize", *case.source, "--weights=" + floats, "--data=" + data,
                             f"--samples={PICTURES}", "--calibrate=minmax", "--cc=" + options.cc,
-                            "-o", quantised], check=True, stdout=subprocess.DEVNULL)
+                            "-o", quantised], check=True, capture_output=True)
         kind = "--threads=" + ("openmp" if threads > 1 else "none")
         subprocess.run([options.cnnc, *case.source, "--no-train", "--target=" + options.target, kind,
-                        "--weights=" + quantised, "-Wno-unread-input", "-Wno-not-int8", "-o", code],
+                        "--weights=" + quantised, "-Wno-unread-input", "-Wno-not-int8", "-Wno-weights-order", "-o", code],
                        check=True)
         with open(glue, "w") as file:
             n = len(case.shapes)
