@@ -80,8 +80,8 @@ class OursInt8(Ours):
                             "-o", quantised], check=True, capture_output=True)
         kind = "--threads=" + ("openmp" if threads > 1 else "none")
         subprocess.run([options.cnnc, *case.source, "--no-train", "--target=" + options.target, kind,
-                        "--weights=" + quantised, "-Wno-unread-input", "-Wno-not-int8", "-Wno-weights-order", "-o", code],
-                       check=True)
+                        "--weights=" + quantised, "-Wno-unread-input", "-Wno-not-int8",
+                        "-Wno-weights-order", "-o", code], check=True)
         with open(glue, "w") as file:
             n = len(case.shapes)
             file.write(GLUE.format(net=net, n=n, outputs=", ".join(f"outputs[{i}]" for i in range(n))))
