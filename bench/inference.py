@@ -96,12 +96,16 @@ def read_options(known, kind, seconds, peers=None):
     return options
 
 
-def print_head(options, peaks, kind):
+def print_machine(options, precision):
     version = subprocess.run([options.cc, "-dumpversion"], capture_output=True, text=True).stdout.strip()
     peers = ", ".join(f"{peer.name} {peer.version()}" for peer in options.peers)
     processor = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo")
                       if line.startswith("model name")), platform.machine())
-    print(f"fp32; {processor}; target {options.target}; {options.cc} {version}; {peers}")
+    print(f"{precision}; {processor}; target {options.target}; {options.cc} {version}; {peers}")
+
+
+def print_head(options, peaks, kind):
+    print_machine(options, "fp32")
     print("peak of " + "; ".join(f"{threads} thread{'s' * (threads > 1)}: {peaks[threads]:.0f} GFLOP/s"
                                  for threads in options.threads) + "\n")
     columns = [kind, "batch", "threads", "cnnc ms",

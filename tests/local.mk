@@ -82,7 +82,7 @@ unit_SOURCES = %D%/unit/main.c %D%/unit/suites.def %D%/unit/base.c %D%/unit/synt
   %D%/unit/runtime_scratch.c %D%/unit/runtime_scratch.h %D%/unit/runtime_sets.c %D%/unit/runtime_sets.h \
   %D%/unit/runtime_synthetic.c %D%/unit/runtime_train.c %D%/unit/runtime_truth.c \
   %D%/unit/runtime_outline.c %D%/unit/runtime_boxes.c %D%/unit/runtime_coco.c \
-  %D%/unit/runtime_objects.c %D%/unit/runtime_objects.h %D%/unit/yolo.c %D%/unit/quantize.c
+  %D%/unit/runtime_objects.c %D%/unit/runtime_objects.h %D%/unit/yolo.c %D%/unit/quantize.c %D%/unit/vectors.c
 unit_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS) $(JANSSON_CFLAGS) -I$(top_srcdir)/%D%/unit \
   -I$(top_srcdir)/%D%/harness
 unit_LDADD = libcnnc.a libcnn.la $(CUNIT_LIBS) $(CNNC_LIBS) $(PNG_LIBS) $(JPEG_LIBS) $(WEBP_LIBS) -lm

@@ -5,10 +5,10 @@
 #include "emit/prelude.h"
 #include <string.h>
 
-/* instruction: by those of x86-64 since AVX; NULL: as `plain`. */
+/* instruction: by those of x86-64 since AVX; four: of 4 lanes elsewhere; NULL: as `plain`. */
 typedef struct VectorText {
   const Primitive *of;
-  const char *arguments, *plain, *instruction;
+  const char *arguments, *plain, *instruction, *four;
 } VectorText;
 
 #define OF_X_S "(@I x, @I s)"
@@ -37,38 +37,51 @@ static const VectorText texts[] = {
      "    c += ((@I)((x >> 8 * i) & 255)) * ((w << (24 - 8 * i)) >> 24);\n"
      "  return c;\n",
      "  __asm__(\"vpdpbusd %2, %1, %0\" : \"+v\"(c) : \"v\"(x), \"v\"(w));\n"
-     "  return c;\n"},
+     "  return c;\n",
+     NULL},
     {&primitive_dot_halves, OF_C_X_W,
      "  return c + ((x << 16) >> 16) * ((w << 16) >> 16) + (x >> 16) * (w >> 16);\n",
      "  @I products;\n"
      "  __asm__(\"vpmaddwd %3, %2, %1\\n\\tvpaddd %1, %0, %0\" : \"+v\"(c), \"=&v\"(products) : \"v\"(x), "
      "\"v\"(w));\n"
-     "  return c;\n"},
-    {&primitive_even_bytes, "(@I w)", HALVES "  return (@I)(((halves)w << 8) >> 8);\n", NULL},
-    {&primitive_odd_bytes, "(@I w)", HALVES "  return (@I)((halves)w >> 8);\n", NULL},
-    {&primitive_bytes_up, "(@I w)", "  return w ^ (-0x7f7f7f7f - 1);\n", NULL},
-    {&primitive_push_byte, "(@I w, @I q)", UNSIGNED "  return (@I)((words)w >> 8 | (words)q << 24);\n", NULL},
-    {&primitive_push_half, "(@I w, @I q)", UNSIGNED "  return (@I)((words)w >> 16 | (words)q << 16);\n",
+     "  return c;\n",
+     "#if defined(__wasm_simd128__)\n" HALVES
+     "  return c + (@I)__builtin_wasm_dot_s_i32x4_i16x8((halves)x, (halves)w);\n"
+     "#elif defined(__aarch64__)\n"
+     "  @I products, upper;\n"
+     "  __asm__(\"smull %0.4s, %2.4h, %3.4h\\n\\tsmull2 %1.4s, %2.8h, %3.8h\\n\\taddp %0.4s, %0.4s, %1.4s\"\n"
+     "          : \"=&w\"(products), \"=&w\"(upper) : \"w\"(x), \"w\"(w));\n"
+     "  return c + products;\n"
+     "#else\n"
+     "  return c + ((x << 16) >> 16) * ((w << 16) >> 16) + (x >> 16) * (w >> 16);\n"
+     "#endif\n"},
+    {&primitive_even_bytes, "(@I w)", HALVES "  return (@I)(((halves)w << 8) >> 8);\n", NULL, NULL},
+    {&primitive_odd_bytes, "(@I w)", HALVES "  return (@I)((halves)w >> 8);\n", NULL, NULL},
+    {&primitive_bytes_up, "(@I w)", "  return w ^ (-0x7f7f7f7f - 1);\n", NULL, NULL},
+    {&primitive_push_byte, "(@I w, @I q)", UNSIGNED "  return (@I)((words)w >> 8 | (words)q << 24);\n", NULL,
      NULL},
-    {&primitive_high_product, OF_X_M, LANES_OF("(int32_t)((int64_t)x[i] * m[i] >> 32)"), LONG PRODUCTS UPPER},
+    {&primitive_push_half, "(@I w, @I q)", UNSIGNED "  return (@I)((words)w >> 16 | (words)q << 16);\n", NULL,
+     NULL},
+    {&primitive_high_product, OF_X_M, LANES_OF("(int32_t)((int64_t)x[i] * m[i] >> 32)"), LONG PRODUCTS UPPER,
+     NULL},
     {&primitive_high_product_rounded, OF_X_M,
      LANES_OF("(int32_t)(((int64_t)x[i] * m[i] + INT64_C(0x80000000)) >> 32)"),
-     LONG PRODUCTS "  even += 0x80000000u, odd += 0x80000000u;\n" UPPER},
+     LONG PRODUCTS "  even += 0x80000000u, odd += 0x80000000u;\n" UPPER, NULL},
     {&primitive_shift_halves_away, "(@I x, @I half, @I s)",
-     "  return (x + half + ((x >> 31) & (half != 0))) >> s;\n", NULL},
-    {&primitive_shift_right, OF_X_S, "  return x >> s;\n", NULL},
-    {&primitive_shift_left, OF_X_S, UNSIGNED "  return (@I)((words)x << (words)s);\n", NULL},
+     "  return (x + half + ((x >> 31) & (half != 0))) >> s;\n", NULL, NULL},
+    {&primitive_shift_right, OF_X_S, "  return x >> s;\n", NULL, NULL},
+    {&primitive_shift_left, OF_X_S, UNSIGNED "  return (@I)((words)x << (words)s);\n", NULL, NULL},
     {&primitive_requantize_float, "(@I x, @F s)",
-     "  const @F y = __builtin_convertvector(x, @F) * s;\n" NEAREST("y < least"), NULL},
+     "  const @F y = __builtin_convertvector(x, @F) * s;\n" NEAREST("y < least"), NULL, NULL},
     {&primitive_quantize_float, "(@F x, @F scale)", "  const @F y = x / scale;\n" NEAREST("~(y >= least)"),
-     NULL},
+     NULL, NULL},
     {&primitive_average,
      "(@I sum, @I n)", /* of at most 2^15 bytes: no quotient is rounded to a whole number */
      "  const @I half = n >> 1, minus = ~(sum > 0);\n"
      "  const @F y = __builtin_convertvector(sum + (half ^ minus) - minus, @F) / __builtin_convertvector(n, "
      "@F);\n"
      "  return __builtin_convertvector(y, @I);\n",
-     NULL},
+     NULL, NULL},
 };
 
 static const VectorText *text_of(const Primitive *primitive) {
@@ -97,6 +110,6 @@ void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, 
     prelude_text(out, text->instruction, I32, lanes, names);
     text_put(out, "#else\n");
   }
-  prelude_text(out, text->plain, I32, lanes, names);
+  prelude_text(out, lanes == 4 && text->four ? text->four : text->plain, I32, lanes, names);
   text_put(out, instruction ? "#endif\n}\n" : "}\n");
 }

@@ -224,7 +224,7 @@ bool schedule_int8_product(Lower *l) {
   words_fill(l, &d.words, outer);
   call_all(&d, &whole, &part, rows_first, outer);
   lower_about(l, "8 bits, rounding %s, tiles of %d pixels x %d vectors of %d channels, products of %s",
-              rounding_name(p->rounding), d.pixels, d.vectors, d.lanes,
+              rounding_name(p->rounding), d.pixels, (int)(k->s < step ? vectors : d.vectors), d.lanes,
               d.words.planes == 1 ? "bytes" : "halves");
   lower_detail(l, "%s",
                rows_first ? "order: row after row, each through all weights"

@@ -1,6 +1,6 @@
 /* int8.c: nets of 8 bits: a program quantised at random, by each rounding. Lowered programs in the
- * interpreter and compiled code, plain and not, for every target of this CPU, give what eval gives, byte for
- * byte. */
+ * interpreter and compiled code, plain and not, for every target of this CPU, and of others in emulators,
+ * give what eval gives, byte for byte. */
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <math.h>
@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "backend/quantized.h"
+#include "bytes.h"
 #include "check.h"
+#include "foreign.h"
 #include "int8_draw.h"
 #include "machine.h"
 #include "quantize/quantize.h"
@@ -94,6 +96,8 @@ static bool put_glue(const Check *check, const char *path) {
   return fclose(file) == 0;
 }
 
+static const char TEAM[] = "--threads=openmp"; /* in place of a level */
+
 static InferFunction *build(const Check *check, const char *weights, const char *target, const char *level) {
   static int variant;
   const Sample *s = &check->sample;
@@ -109,8 +113,8 @@ static InferFunction *build(const Check *check, const char *weights, const char 
   const char *library = arena_printf(s->arena, "%s/net.so", dir);
   command = arena_printf(s->arena,
                          "%s -std=c11 -O1 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow "
-                         "-Werror -I%s %s/net.c %s/glue.c -o %s",
-                         cc ? cc : "cc", dir, dir, dir, library);
+                         "-Werror%s -I%s %s/net.c %s/glue.c -o %s",
+                         cc ? cc : "cc", strcmp(level, TEAM) ? "" : " -fopenmp", dir, dir, dir, library);
   void *handle = system(command) == 0 ? dlopen(library, RTLD_NOW | RTLD_LOCAL) : NULL;
   if (handle) *(void **)&infer = dlsym(handle, "glue");
   return infer;
@@ -126,6 +130,62 @@ static void check_compiled_of(const Check *check, const char *rounding, const ch
   if (infer) infer(s->input, output);
   report_error(check, arena_printf(s->arena, "%s: infer %s %s", rounding, target->name, level),
                infer ? differences(check, NULL, output) : HUGE_VAL, 0);
+}
+
+/* ---- on other CPUs, in emulators ---- */
+static int64_t slot_of(const Sample *s, const Node *node) { /* bytes of a port, of all images */
+  enum { LINE = 64 };
+  return (s->count * shape_elements(node->shape) * (int64_t)sizeof(float) + LINE - 1) / LINE * LINE;
+}
+
+/* What bare.c wants, behind the glue: each port in a slot of its own. */
+static bool put_bare(const Sample *s, const char *path, int64_t in, int64_t out) {
+  FILE *file = fopen(path, "a");
+  if (!file) return false;
+  fprintf(file,
+          "_Alignas(64) unsigned char bare_in[%lld], bare_out[%lld];\nconst long bare_in_bytes = %lld, "
+          "bare_out_bytes = %lld;\nvoid bare_run(void);\nvoid bare_run(void) {\n  void *const input[] = {",
+          (long long)in, (long long)out, (long long)in, (long long)out);
+  int64_t at = 0;
+  for (int i = 0; i < s->graph->inputs.n; at += slot_of(s, s->graph->inputs.data[i++].node))
+    fprintf(file, "bare_in + %lld, ", (long long)at);
+  fprintf(file, "};\n  void *output[] = {");
+  at = 0;
+  for (int o = 0; o < s->graph->outputs.n; at += slot_of(s, s->graph->outputs.data[o++].node))
+    fprintf(file, "bare_out + %lld, ", (long long)at);
+  fprintf(file, "};\n  glue(input, output);\n}\n");
+  return fclose(file) == 0;
+}
+
+static void check_foreign_of(const Check *check, const char *rounding, const char *weights,
+                             const Target *target) {
+  const Sample *s = &check->sample;
+  const char *cnnc = variable("CNNC", "cnnc"),
+             *dir = arena_printf(s->arena, "%s/%s-%s", check->work, target->name, rounding),
+             *glue = arena_printf(s->arena, "%s/glue.c", dir);
+  int64_t in_bytes = 0, out_bytes = 0;
+  for (int i = 0; i < s->graph->inputs.n; i++) in_bytes += slot_of(s, s->graph->inputs.data[i].node);
+  for (int o = 0; o < s->graph->outputs.n; o++) out_bytes += slot_of(s, s->graph->outputs.data[o].node);
+  unsigned char *in = NEW_ARRAY(s->arena, unsigned char, in_bytes),
+                *out = NEW_ARRAY(s->arena, unsigned char, out_bytes), *at = in;
+  void **output = NEW_ARRAY(s->arena, void *, s->graph->outputs.n + 1);
+  for (int i = 0; i < s->graph->inputs.n; i++) {
+    const Node *node = s->graph->inputs.data[i].node;
+    memcpy(at, s->input[i],
+           (size_t)(s->count * shape_elements(node->shape)) * (size_t)elem_bytes(node->port->elem));
+    at += slot_of(s, node);
+  }
+  at = out;
+  for (int o = 0; o < s->graph->outputs.n; at += slot_of(s, s->graph->outputs.data[o++].node)) output[o] = at;
+  const char *command = arena_printf(
+      s->arena,
+      "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value -Wno-not-int8 %s --weights=%s -o %s/net.c "
+      "--target=%s --prefix=%s",
+      dir, cnnc, s->path, weights, dir, target->name, s->cname);
+  const bool ran = system(command) == 0 && put_glue(check, glue) && put_bare(s, glue, in_bytes, out_bytes) &&
+                   foreign_run(s->arena, target, dir, in, (size_t)in_bytes, out, (size_t)out_bytes);
+  report_error(check, arena_printf(s->arena, "%s: infer %s", rounding, target->name),
+               ran ? differences(check, NULL, output) : HUGE_VAL, 0);
 }
 
 /* ---- a program ---- */
@@ -153,7 +213,13 @@ static void compare(Check *check, const char *rounding, const char *weights, int
     if (!target_runs_here(target) || !check_wants(check, target->name)) continue;
     if (strcmp(target->name, "generic") == 0) check_compiled_of(check, rounding, weights, target, "-O0");
     check_compiled_of(check, rounding, weights, target, "-O2");
+    if (target->dot != DOT_NONE && !strcmp(rounding, "single"))
+      check_compiled_of(check, rounding, weights, target, TEAM);
   }
+  for (const Target *target = target_table; target->name && !strcmp(rounding, "double"); target++)
+    if (target_is_foreign(target) && target->dot != DOT_NONE && check_wants(check, target->name) &&
+        !foreign_missing(check->sample.arena, target))
+      check_foreign_of(check, rounding, weights, target);
 }
 
 static void check_rounding(const Check *of, const char *rounding) {

@@ -1,0 +1,172 @@
+"""int8.py: nets of 8 bits, quantised with the same pictures: by `cnnc quantize`, and by onnxruntime's
+quantize_static, whose model OpenVINO runs in 8 bits, too. Ours in floats is in the same run. The sides take
+turns, and of each the shortest call counts. How near the outputs of ours and onnxruntime's are to the floats
+is in the table: both round, each in its own way.
+"""
+# SPDX-License-Identifier: Apache-2.0
+import ctypes, json, math, os, struct, subprocess, sys, tempfile, time
+import numpy as np
+from inference import PAUSE, TURN, make_case, print_machine, read_options
+from sides import Ours, as_onnx, march
+from timing import shortest
+
+PICTURES = 8  # that scales are chosen by
+WANTED = "resnet8 mobilenet_v1 squeezenet resnet18 vgg16 alexnet".split()
+
+GLUE = """
+#include <stdlib.h>
+#include "{net}.h"
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+static {net}_workspace *workspace;
+static const void *image;
+static float *outputs[{n}];
+
+int start(int threads) {{
+#ifdef _OPENMP
+  omp_set_num_threads(threads);
+#endif
+  (void)threads;
+  workspace = aligned_alloc(64, (sizeof *workspace + 63) / 64 * 64);
+  return workspace != NULL;
+}}
+
+void bind(const void *from, float **to) {{
+  image = from;
+  for (int i = 0; i < {n}; i++) outputs[i] = to[i];
+}}
+
+void call(void) {{
+  {net}_infer(&{net}_trained, image, {outputs}, workspace);
+}}
+
+void stop(void) {{ free(workspace); }}
+"""
+
+
+def write_weights(weights, path):
+    head, at = {}, 0
+    for name, array in weights.items():
+        head[name] = {"dtype": "F32", "shape": array.shape, "data_offsets": [at, at + array.nbytes]}
+        at += array.nbytes
+    text = json.dumps(head).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.writelines(np.ascontiguousarray(array).tobytes() for array in weights.values())
+
+
+def draw_pictures(case):
+    random, shape = np.random.default_rng(3), [PICTURES, *case.images.shape[1:]]
+    if case.images.dtype == np.uint8:
+        return random.integers(0, 256, shape, dtype=np.uint8)
+    return random.normal(0, 1, shape).astype(np.float32)
+
+
+class OursInt8(Ours):
+    """What cnnc quantize makes, as a shared library. The base class runs it."""
+
+    def __init__(self, options, case, threads, work):
+        net = case.net
+        floats, data, quantised, code, glue, library = (
+            os.path.join(work, net + end) for end in (".safetensors", ".npz", ".int8.safetensors", ".c",
+                                                      "_glue.c", f"{threads}.so"))
+        if not os.path.exists(quantised):
+            write_weights(case.weights, floats)
+            np.savez(data, x=case.pictures, y=np.arange(PICTURES) % 2)
+            subprocess.run([options.cnnc, "quantize", *case.source, "--weights=" + floats, "--data=" + data,
+                            f"--samples={PICTURES}", "--calibrate=minmax", "--cc=" + options.cc,
+                            "-o", quantised], check=True, capture_output=True)
+        kind = "--threads=" + ("openmp" if threads > 1 else "none")
+        subprocess.run([options.cnnc, *case.source, "--no-train", "--target=" + options.target, kind,
+                        "--weights=" + quantised, "-Wno-unread-input", "-Wno-not-int8",
+                        "-Wno-weights-order", "-o", code], check=True)
+        with open(glue, "w") as file:
+            n = len(case.shapes)
+            file.write(GLUE.format(net=net, n=n, outputs=", ".join(f"outputs[{i}]" for i in range(n))))
+        flags = ["-O2", march(options.target), "-shared", "-fPIC", "-I", work]
+        subprocess.run([options.cc, *flags, *(["-fopenmp"] if threads > 1 else []), code, glue, "-o",
+                        library], check=True)
+        self.library = ctypes.CDLL(library)
+        if not self.library.start(threads):
+            raise SystemExit(f"{net}: out of memory")
+        self.images, self.outputs = case.images, [np.zeros(shape, np.float32) for shape in case.shapes]
+        self.library.bind(self.pointer(self.images),
+                          (ctypes.c_void_p * len(self.outputs))(*map(self.pointer, self.outputs)))
+        self.call = self.library.call
+
+
+def quantised_model(case, work):
+    """The ONNX of the case by quantize_static: bytes, weights of 8 bits by channel."""
+    from onnxruntime import quantization
+    model, _, _ = as_onnx(case)
+    planes = np.ascontiguousarray(np.moveaxis(case.pictures, -1, 1))
+    floats, prepared, result = (os.path.join(work, name) for name in ("f.onnx", "p.onnx", "q.onnx"))
+    with open(floats, "wb") as file:
+        file.write(model)
+
+    class Reader(quantization.CalibrationDataReader):
+        left = iter([{"image": planes[i:i + 1]} for i in range(PICTURES)])
+
+        def get_next(self):
+            return next(self.left, None)
+
+    quantization.quant_pre_process(floats, prepared, skip_symbolic_shape=True)
+    quantization.quantize_static(prepared, result, Reader(), quant_format=quantization.QuantFormat.QDQ,
+                                 per_channel=True, activation_type=quantization.QuantType.QUInt8,
+                                 weight_type=quantization.QuantType.QInt8)
+    with open(result, "rb") as file:
+        return file.read()
+
+
+def error(side, floats):
+    """Of all outputs, the root of the mean square of the difference, as a share of that of the floats."""
+    got, meant = (np.concatenate([x.ravel() for x in s.results()]) for s in (side, floats))
+    return math.sqrt(float(((got - meant) ** 2).mean() / (meant**2).mean()))
+
+
+def measure(options, case, threads, work):
+    sides = [OursInt8(options, case, threads, work), Ours(options, case, threads)]
+    case.model = quantised_model(case, work)
+    sides += [peer(options, case, threads) for peer in options.peers]
+    least, end = [math.inf] * len(sides), time.monotonic() + options.seconds
+    while time.monotonic() < end or least[-1] == math.inf:
+        for i, side in enumerate(sides):
+            if threads > 1:
+                time.sleep(PAUSE)
+            least[i] = min(least[i], shortest(side.call, TURN))
+    errors = [error(side, sides[1]) for side in [sides[0], *sides[2:]]]
+    sides[0].stop()
+    sides[1].stop()
+    return least, errors
+
+
+def main():
+    words = [word for word in sys.argv[1:] if word != "--precision=int8"]
+    sys.argv[1:] = words
+    options = read_options(WANTED, "net", 5)
+    print_machine(options, "8 bits")
+    columns = ["net", "threads", "cnnc ms", "floats ms", "ratio"]
+    columns += [text for peer in options.peers for text in (peer.name + " ms", "ratio")]
+    print("| " + " | ".join(columns + ["errors"]) + " |\n" + "|---" * (len(columns) + 1) + "|", flush=True)
+    best = []
+    for net in options.nets or WANTED:
+        case = make_case(options, net, 1)
+        case.pictures = draw_pictures(case)
+        for threads in options.threads:
+            case.model = None
+            with tempfile.TemporaryDirectory() as work:
+                (ours, *others), errors = measure(options, case, threads, work)
+            cells = [net, threads, f"{1e3 * ours:.4g}"]
+            cells += [text for other in others for text in (f"{1e3 * other:.4g}", f"{other / ours:.2f}")]
+            cells.append(" ".join(f"{100 * e:.1f} %" for e in errors))
+            print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+            best += [min(others[1:]) / ours] if others[1:] else []
+    if best:
+        print(f"\nagainst the better peer: {math.exp(sum(map(math.log, best)) / len(best)):.2f} in the "
+              "geometric mean")
+
+
+if __name__ == "__main__":
+    main()
