@@ -4,10 +4,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_H
 #define CNNC_INT8_H
-#include "ops/engine/lower.h"
+#include "ops/convolution/correlation.h"
 #include "quantize/arithmetic.h"
 
-/* conv, depthwise, dense: bias + sum of weight * (q - zero), then rounded. Weights in their usual order. */
+/* conv, depthwise, dense: bias + sum of weight * (q - zero), then rounded. Weights in their usual order; of
+ * conv_transpose filter by filter. */
 typedef struct Int8Product {
   Rounding rounding;
   Stored stored;
@@ -48,15 +49,28 @@ typedef struct Int8Border {
 } Int8Border;
 
 extern const Op op_int8_border;
-extern const Op op_int8_product, op_int8_pair, op_int8_pool, op_int8_table, op_int8_softmax;
+extern const Op op_int8_product, op_int8_transposed, op_int8_pair, op_int8_pool, op_int8_table,
+    op_int8_softmax;
 extern const Op op_int8_from_float,
     op_int8_to_float; /* at the edges, and around what has no form of 8 bits */
 extern const Op op_int8_from_bytes, op_int8_to_bytes; /* u8, which is q + 128 */
 extern const Op op_int8_same;                         /* the same q in another scale: where its input lies */
 extern const Op op_int8_class; /* I32: the channel of the largest, of several the first */
 
+Correlation int8_geometry(const Node *product); /* a dense layer is a convolution of one pixel */
+
+/* Of a layer of floats: its filters, and where the weight of a filter's term lies, [channels][taps] each. */
+int64_t int8_filters(const Node *);
+int64_t int8_weight_index(const Node *, int64_t filter, int64_t term);
+
 /* ---- shared by their nests ---- */
-Val int8_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c); /* as I32 */
+/* The factors of a product's filters, as constants of the model. */
+typedef struct Int8Factors {
+  Buf *factor, *exponent; /* exponent: NULL where floats round */
+} Int8Factors;
+Int8Factors int8_factors(Lower *, int64_t filters);
+Val int8_factored(Lower *, const Int8Factors *, Val sum, const Ix *f); /* the sum, rounded */
+Val int8_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c);  /* as I32 */
 Val int8_rounded(Lower *, Rounding, Val sum, Multiplier);
 void int8_store(Lower *, Val rounded, Stored, const Ix *y, const Ix *x, const Ix *c);
 #endif
