@@ -118,16 +118,18 @@ static bool read_quantised(Compilation *c, const WeightsWay *way) {
   if (!quantized_read(c->arena, c->diags, way, &file)) return false;
   c->quantised = file != NULL;
   if (!file) return true;
-  c->training = c->training && c->options->train; /* else the summary would tell of it */
-  if (c->training || c->options->kind == OUTPUT_PROGRAM) {
-    Diag *diag =
-        diag_report(c->diags, DIAG_not_built_yet, NO_SPAN, NULL, "%s from weights of 8 bits is not built yet",
-                    c->options->kind == OUTPUT_PROGRAM ? "a program" : "training code");
-    diag_help(diag, "C, objects and libraries are: -o net.c --no-train");
+  const Options *o = c->options;
+  c->training = false;
+  if ((o->train_given && o->train) || o->look) {
+    Diag *diag = diag_report(c->diags, DIAG_weights_file, NO_SPAN, NULL, "%s has weights of 8 bits, %s",
+                             way->path, o->look ? "and --look needs floats" : "which cannot be trained on");
+    diag_help(diag, "train the weights of floats, and quantise them again: cnnc quantize");
     return false;
   }
   if (!origin_read(c->arena, c->diags, way->path, c->graph)) return false;
-  c->graph = quantize_graph(c->arena, c->diags, c->graph, file);
+  const QuantizeOptions options = {.floats = o->network || o->kind == OUTPUT_PROGRAM};
+  c->graph = quantize_graph(c->arena, c->diags, c->graph, file, &options);
+  if (c->graph) c->weights = constant_weights(c->arena, c->graph);
   c->options = targets_for_bytes(c->options, c->arena);
   stage_done(c, "read weights, quantise");
   return c->graph != NULL;

@@ -6,7 +6,8 @@ libcnnc_a_SOURCES += %D%/options.h %D%/options.c %D%/options_words.h %D%/options
   %D%/compilation.h %D%/compilation.c %D%/lowering.c %D%/write.c %D%/library.c \
   %D%/capacity.h %D%/capacity.c \
   %D%/fix.h %D%/fix.c %D%/fmt.h %D%/fmt.c %D%/import.h %D%/import.c %D%/lsp.h %D%/lsp.c \
-  %D%/new.h %D%/new.c %D%/quantise.h %D%/quantise.c %D%/tune.h %D%/tune.c
+  %D%/new.h %D%/new.c %D%/quantise.h %D%/quantise.c %D%/quantising.h \
+  %D%/quantise_run.c %D%/quantise_tell.c %D%/tune.h %D%/tune.c
 
 NEW_TEXTS = %D%/new/net.cnn.in %D%/new/makefile.in %D%/new/training.mk.in %D%/new/readme.md.in \
   %D%/new/own.md.in %D%/new/model.md.in

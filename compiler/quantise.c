@@ -1,6 +1,7 @@
 /* quantise.c: `cnnc quantize`: a net of floats, its weights and data give a file of weights of 8 bits. The
  * net is built as a program, which runs on the data and writes which numbers its values take (its command
- * observe); scales are chosen from that here, and the file is tried as the compiler reads it. */
+ * observe); scales are chosen from that here, the file is tried as the compiler reads it, and the program of
+ * 8 bits is judged by the test of the data. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "quantise.h"
@@ -16,6 +17,9 @@
 #include "base/file.h"
 #include "options.h"
 #include "options_words.h"
+#include "quantising.h"
+#include "base/text.h"
+#include "ops/op.h"
 #include "quantize/quantize.h"
 #include "sema/sema.h"
 
@@ -27,6 +31,11 @@ enum {
   LONG_ROUNDING,
   LONG_PER_TENSOR,
   LONG_NO_CORRECTION,
+  LONG_NO_EQUALIZE,
+  LONG_KEEP,
+  LONG_MAX_LOSS,
+  LONG_REPORT,
+  LONG_THREADS,
   LONG_CC,
   LONG_RUNTIME
 };
@@ -42,27 +51,31 @@ static const char usage[] =
     "  --samples=N            of the data's training part (500)\n"
     "  --calibrate=KIND       how ranges are chosen: mse (the least squared error), minmax (all that was "
     "seen),\n"
-    "                         percentile=99.99 (without so much at each end)\n"
+    "                         percentile=99.99 (without so much at each end), entropy (what 8 bits tell most "
+    "of)\n"
     "  --rounding=KIND        of sums: single (the default), double, float\n"
     "  --per-tensor           one scale for all weights of a layer, not one a filter\n"
+    "  --no-equalize          leaves the channels between convolutions as they are; else weights are moved "
+    "from "
+    "the\n"
+    "                         larger side to the smaller\n"
     "  --no-bias-correction   leaves the bias as it is; else the mean shift of rounded weights is taken from "
     "it\n"
+    "  --keep=LAYER[,...]     layers that stay in floats\n"
+    "  --max-loss=POINTS      layers stay in floats, those that lose most first, until the test of the data "
+    "loses\n"
+    "                         no more\n"
+    "  --report=FILE.json     what is printed, as JSON\n"
+    "  --threads=N            processors for the test of the data (all)\n"
     "  --cc=COMPILER          the C compiler that builds the program\n"
     "  --runtime-dir=DIR      where libcnn.a is\n"
     "  -h, --help             this page\n";
 
-typedef struct Quantising {
-  Arena *arena;
-  Sources sources;
-  Diags *diags;
-  const char *program, *weights, *data, *output, *samples, *cc, *runtime, *work;
-  Calibration how;
-  bool help;
-} Quantising;
-
 /* ---- the command line ---- */
 static bool read_calibrate(Quantising *q, const char *text) {
-  static const char *const names[] = {"mse", "minmax", NULL};
+  static const char *const names[] = {"mse", "minmax", "entropy", "percentile", NULL};
+  static const RangeKind kinds[] = {RANGE_MSE, RANGE_MINMAX, RANGE_ENTROPY, RANGE_PERCENTILE};
+  static const double MOST = 99.99;
   int index = 0;
   if (strncmp(text, "percentile=", 11) == 0) {
     char *end;
@@ -72,8 +85,31 @@ static bool read_calibrate(Quantising *q, const char *text) {
            usage_error("--calibrate=percentile=P has a number above 50 up to 100, not '%s'", text + 11);
   }
   if (!read_word("--calibrate", text, names, &index)) return false;
-  q->how.range = index ? RANGE_MINMAX : RANGE_MSE;
+  q->how.range = kinds[index];
+  q->how.percentile = MOST;
   return true;
+}
+
+static bool read_keep(Quantising *q, const char *text) {
+  for (const char *at = text; *at;) {
+    const size_t n = strcspn(at, ",");
+    if (n) vec_push(q->arena, q->keeps, arena_copy(q->arena, at, n));
+    at += n + (at[n] != 0);
+  }
+  return q->keeps.n > 0 || usage_error("--keep names layers: --keep=conv1,dense1");
+}
+
+static bool read_loss(Quantising *q, const char *text) {
+  char *end;
+  q->most_lost = strtod(text, &end);
+  return (end != text && !*end && q->most_lost >= 0 && q->most_lost <= 100) ||
+         usage_error("--max-loss is a number of points from 0 to 100, not '%s'", text);
+}
+
+static bool read_threads(Quantising *q, const char *text) {
+  q->threads = text;
+  return (strspn(text, "0123456789") == strlen(text) && atoll(text) > 0) ||
+         usage_error("--threads is a whole number from 1 on, not '%s'", text);
 }
 
 static bool read_rounding(Quantising *q, const char *text) {
@@ -101,6 +137,11 @@ static bool take_option(Quantising *q, int code, char **argv) {
   case LONG_ROUNDING: return read_rounding(q, optarg);
   case LONG_PER_TENSOR: return q->how.per_tensor = true;
   case LONG_NO_CORRECTION: return q->how.no_correction = true;
+  case LONG_NO_EQUALIZE: return q->no_equalize = true;
+  case LONG_KEEP: return read_keep(q, optarg);
+  case LONG_MAX_LOSS: return read_loss(q, optarg);
+  case LONG_REPORT: q->report = optarg; return true;
+  case LONG_THREADS: return read_threads(q, optarg);
   case LONG_CC: q->cc = optarg; return true;
   case LONG_RUNTIME: q->runtime = optarg; return true;
   case ':': return usage_error("option '%s' of cnnc quantize needs a value", argv[optind - 1]);
@@ -118,6 +159,11 @@ static bool read_options(Quantising *q, int argc, char **argv) {
                                         {"rounding", required_argument, NULL, LONG_ROUNDING},
                                         {"per-tensor", no_argument, NULL, LONG_PER_TENSOR},
                                         {"no-bias-correction", no_argument, NULL, LONG_NO_CORRECTION},
+                                        {"no-equalize", no_argument, NULL, LONG_NO_EQUALIZE},
+                                        {"keep", required_argument, NULL, LONG_KEEP},
+                                        {"max-loss", required_argument, NULL, LONG_MAX_LOSS},
+                                        {"report", required_argument, NULL, LONG_REPORT},
+                                        {"threads", required_argument, NULL, LONG_THREADS},
                                         {"cc", required_argument, NULL, LONG_CC},
                                         {"runtime-dir", required_argument, NULL, LONG_RUNTIME},
                                         {"help", no_argument, NULL, 'h'},
@@ -136,63 +182,114 @@ static bool read_options(Quantising *q, int argc, char **argv) {
   return true;
 }
 
-/* ---- observing ---- */
-static bool failed(Quantising *q, const char *why) {
+/* ---- the file ---- */
+bool quantise_failed(Quantising *q, const char *why) {
   diag_report(q->diags, DIAG_backend_failed, NO_SPAN, NULL, "%s", why);
   return false;
 }
 
-static bool observe(Quantising *q, Table *observed) {
-  Arena *arena = q->arena;
-  const char *why = NULL, *self = backend_self(arena), *program = arena_printf(arena, "%s/net", q->work),
-             *seen = arena_printf(arena, "%s/seen.json", q->work);
-  if (!self) return failed(q, "cnnc does not find itself");
-  const char *words[7] = {self, q->program, "-o", program};
-  int n = 4;
-  if (q->cc) words[n++] = arena_printf(arena, "--cc=%s", q->cc);
-  if (q->runtime) words[n++] = arena_printf(arena, "--runtime-dir=%s", q->runtime);
-  const char *const run[] = {program,     "observe",  "--data", q->data, "--weights", q->weights,
-                             "--samples", q->samples, "-o",     seen,    NULL};
-  if (!backend_command(arena, "the program's build", words, false, &why)) return failed(q, why);
-  if (!backend_command(arena, "the program", run, false, &why)) return failed(q, why);
-  return observed_read(arena, seen, observed, &why) || failed(q, why);
-}
-
-/* ---- the file ---- */
-static Graph *read_net(Quantising *q, float **weights) {
+static bool read_net(Quantising *q) {
   Ast *ast = program_read(q->arena, q->diags, &q->sources, q->program, 0, NULL);
   const SemaOptions options = {0};
   Graph *graph = ast && !diags_errors(q->diags)
                      ? sema_build(q->arena, q->diags, &q->sources, ast, NULL, 0, &options)
                      : NULL;
-  if (!graph || diags_errors(q->diags)) return NULL;
+  if (!graph || diags_errors(q->diags)) return false;
   const WeightsWay way = {.path = q->weights};
-  *weights = NEW_ARRAY(q->arena, float, graph->parameters + 1);
-  return weights_read(q->arena, q->diags, &way, graph, *weights) ? graph : NULL;
+  q->graph = graph;
+  q->values = NEW_ARRAY(q->arena, float, graph->parameters + 1);
+  return weights_read(q->arena, q->diags, &way, graph, q->values);
 }
 
-static void tell(const Calibrated *made) {
-  for (int i = 0; i < made->chosen.n; i++) {
-    const Chosen *c = &made->chosen.data[i];
-    printf("%-20s i8  scale %-11.4g zero %4d  clamped %.2f %%", c->name, (double)c->scale, c->zero,
-           100 * c->cut);
-    if (c->bytes) printf("  %lld -> %lld bytes", (long long)c->bytes_before, (long long)c->bytes);
-    if (c->dead) printf("  %d filters do nothing", c->dead);
-    putchar('\n');
+/* --keep names layers with weights. */
+static bool keeps_layers(Quantising *q) {
+  VEC(const char *) names = {0};
+  for (int i = 0; i < q->graph->nodes.n; i++)
+    if (q->graph->nodes.data[i]->op->int8 == INT8_PRODUCT)
+      vec_push(q->arena, names, q->graph->nodes.data[i]->name);
+  vec_push(q->arena, names, NULL);
+  for (int k = 0; k < q->keeps.n; k++) {
+    const char *name = q->keeps.data[k], *near = suggest(name, names.data);
+    bool found = false;
+    for (int i = 0; i < names.n - 1; i++) found |= strcmp(names.data[i], name) == 0;
+    table_set(q->arena, &q->keep, name, q);
+    if (!found)
+      return near ? usage_error("--keep: the net has no layer '%s' with weights; did you mean '%s'?", name,
+                                near)
+                  : usage_error("--keep: the net has no layer '%s' with weights", name);
   }
+  return true;
 }
 
-/* Written only if the compiler takes it. */
-static bool write_file(Quantising *q, const Graph *graph, const Calibrated *made) {
-  const char *tried = arena_printf(q->arena, "%s/int8.safetensors", q->work), *why = NULL, *temporary = NULL;
-  const WeightsWay way = {.path = tried};
-  Outputs *outputs = outputs_new(q->arena);
+/* Weights that are equalised are those of the same net: it is observed with them. */
+static bool equalised(Quantising *q, const char **path) {
+  *path = q->weights;
+  q->equalised = q->no_equalize ? 0 : equalize(q->arena, q->graph, q->values);
+  if (!q->equalised) return true;
+  Arrays arrays = {.arena = q->arena, .net = q->graph->name};
+  for (int w = 0; w < q->graph->weights.n; w++) {
+    const Weight *weight = q->graph->weights.data[w];
+    arrays_add(&arrays, weight->name, F32, weight->rank, weight->dim, q->values + weight->offset);
+  }
+  *path = arena_printf(q->arena, "%s/equal.safetensors", q->work);
+  return arrays_save(&arrays, *path) || quantise_failed(q, strerror(errno));
+}
+
+/* Ranges, weights, and the file as the compiler reads it. */
+static bool calibrated(Quantising *q, const char *path) {
+  const WeightsWay way = {.path = path};
   QuantFile *file = NULL;
-  if (!arrays_save(&made->arrays, tried)) why = strerror(errno);
-  else if (!quantized_read(q->arena, q->diags, &way, &file) ||
-           !quantize_graph(q->arena, q->diags, graph, file))
-    return false;
-  else if (outputs_adopt(outputs, q->output, &temporary, &why) && !arrays_save(&made->arrays, temporary))
+  Node **made = NEW_ARRAY(q->arena, Node *, q->graph->nodes.n + 1);
+  q->made = calibrate(q->arena, q->graph, q->values, &q->seen.values, &q->how);
+  if (q->made->missing)
+    return quantise_failed(
+        q, arena_printf(q->arena, "the program does not show the value '%s'", q->made->missing));
+  if (!arrays_save(&q->made->arrays, path)) return quantise_failed(q, strerror(errno));
+  const Graph *bytes =
+      quantized_read(q->arena, q->diags, &way, &file)
+          ? quantize_graph(q->arena, q->diags, q->graph, file, &(QuantizeOptions){.made = made})
+          : NULL;
+  if (!bytes) return false;
+  q->measured = measure(q->arena, q->graph, q->values, bytes, made, q->seen.samples,
+                        (const double *const *)q->seen.input);
+  return true;
+}
+
+/* ---- --max-loss ---- */
+/* What a layer adds in noise, for what it computes: the worst of those of 8 bits. NULL: there is none. */
+static const Chosen *worst_layer(const Quantising *q) {
+  const Chosen *worst = NULL;
+  double most = -1;
+  for (int i = 0; i < q->made->chosen.n; i++) {
+    const Chosen *c = &q->made->chosen.data[i];
+    const Measured *m = &q->measured[c->last->id];
+    if (c->kept || c->node->op->int8 != INT8_PRODUCT || table_find(&q->keep, c->name)) continue;
+    const double noise = m->signal > 0 ? m->alone / m->signal : 0,
+                 share = noise / (double)(1 + node_macs(c->node));
+    if (share <= most) continue;
+    most = share;
+    worst = c;
+  }
+  return worst;
+}
+
+/* The next layers that stay in floats: an eighth of all at a time. False: all do. */
+static bool keep_more(Quantising *q) {
+  enum { PARTS = 8 };
+  int layers = 0;
+  for (int i = 0; i < q->graph->nodes.n; i++) layers += q->graph->nodes.data[i]->op->int8 == INT8_PRODUCT;
+  for (int n = 0; n < (layers + PARTS - 1) / PARTS; n++) {
+    const Chosen *worst = worst_layer(q);
+    if (!worst) return n > 0;
+    table_set(q->arena, &q->keep, worst->name, q);
+  }
+  return true;
+}
+
+static bool written(Quantising *q) {
+  const char *why = NULL, *temporary = NULL;
+  Outputs *outputs = outputs_new(q->arena);
+  if (outputs_adopt(outputs, q->output, &temporary, &why) && !arrays_save(&q->made->arrays, temporary))
     why = strerror(errno);
   if (!why && outputs_commit(outputs, &why)) return true;
   outputs_abandon(outputs);
@@ -200,36 +297,60 @@ static bool write_file(Quantising *q, const Graph *graph, const Calibrated *made
   return false;
 }
 
+/* Quantises, and keeps more layers until no more is lost than may be. */
+static bool quantised(Quantising *q) {
+  const char *path = arena_printf(q->arena, "%s/int8.safetensors", q->work),
+             *program = arena_printf(q->arena, "%s/net8", q->work);
+  for (;;) {
+    q->diags = diags_new(q->arena, &q->sources);
+    if (!calibrated(q, path)) return false;
+    if (!q->before.metric) return true;
+    if (!quantise_build(q, path, program)) return false;
+    if (!quantise_judge(q, program, NULL, &q->after))
+      return quantise_failed(q, "the program of 8 bits does not tell its accuracy");
+    if (q->most_lost < 0 || quantise_lost(q) <= q->most_lost) return true;
+    if (!keep_more(q))
+      return quantise_failed(
+          q, arena_printf(q->arena, "%g points are lost with all layers in floats", quantise_lost(q)));
+  }
+}
+
 static void run(Quantising *q) {
-  Table observed = {0};
-  float *weights;
-  const Graph *graph = read_net(q, &weights);
-  if (!graph || !observe(q, &observed)) return;
-  const Calibrated *made = calibrate(q->arena, graph, weights, &observed, &q->how);
-  if (made->missing) {
-    failed(q, arena_printf(q->arena, "the program does not show the value '%s'", made->missing));
+  const char *program = arena_printf(q->arena, "%s/net", q->work), *weights;
+  if (!read_net(q)) return;
+  if (!keeps_layers(q)) {
+    q->wrong = true;
     return;
   }
-  if (made->shares)
-    diag_report(q->diags, DIAG_not_built_yet, NO_SPAN, NULL,
-                "quantising layers that share weights, as '%s' does, is not built yet", made->shares);
-  else if (write_file(q, graph, made)) tell(made);
+  if (!quantise_build(q, NULL, program)) return;
+  quantise_judge(q, program, q->weights, &q->before);
+  if (q->most_lost >= 0 && !q->before.share) {
+    quantise_failed(q, "--max-loss is in points of a metric, and the data has no test that gives one");
+    return;
+  }
+  if (!equalised(q, &weights) || !quantise_observe(q, program, weights) || !quantised(q)) return;
+  quantise_warn(q);
+  if (written(q) && quantise_report(q)) quantise_tell(q);
 }
 
 static void remove_work(const Quantising *q) {
-  static const char *const files[] = {"net", "seen.json", "int8.safetensors"};
-  for (int i = 0; i < 3; i++) remove(arena_printf(q->arena, "%s/%s", q->work, files[i]));
+  static const char *const files[] = {"net", "net8", "seen.json", "equal.safetensors", "int8.safetensors"};
+  for (int i = 0; i < 5; i++) remove(arena_printf(q->arena, "%s/%s", q->work, files[i]));
   rmdir(q->work);
 }
 
 int quantise(Arena *arena, int argc, char **argv) {
-  Quantising q = {
-      .arena = arena, .sources = {.arena = arena}, .samples = "500", .how = {.rounding = "single"}};
+  Quantising q = {.arena = arena,
+                  .sources = {.arena = arena},
+                  .samples = "500",
+                  .most_lost = -1,
+                  .how = {.rounding = "single"}};
   const char *folder = getenv("TMPDIR");
   if (!read_options(&q, argc, argv)) return 2;
   if (q.help) return fputs(usage, stdout), 0;
   char *work = arena_printf(arena, "%s/cnnc-quantize-XXXXXX", folder && *folder ? folder : "/tmp");
   q.diags = diags_new(arena, &q.sources);
+  q.how.keep = &q.keep;
   if (!mkdtemp(work))
     diag_report(q.diags, DIAG_cannot_write, NO_SPAN, NULL, "cannot write '%s': %s", work, strerror(errno));
   else {
@@ -238,5 +359,5 @@ int quantise(Arena *arena, int argc, char **argv) {
     remove_work(&q);
   }
   diags_print(q.diags, stderr, DIAG_TEXT, options_colour(0));
-  return diags_errors(q.diags) ? 1 : 0;
+  return q.wrong ? 2 : diags_errors(q.diags) ? 1 : 0;
 }

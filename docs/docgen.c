@@ -129,8 +129,8 @@ static void put_special_values(void) {
 
 static void put_operators(void) {
   puts("<!-- Made by `make docs` from the compiler's tables; do not edit. -->\n# Operators\n");
-  puts("All operators take `name=\"…\"`; those with parameters also `weights=LAYER` (share its parameters)\n"
-       "and `frozen=true` (not trained).\n");
+  puts("All operators take `name=\"…\"` and `precision=f32` (floats in a net of 8 bits); those with\n"
+       "parameters also `weights=LAYER` (share its parameters) and `frozen=true` (not trained).\n");
   for (const Op *const *first = op_table; *first;
        first++) { /* chapters in the order in which their first operator stands */
     bool seen = false;

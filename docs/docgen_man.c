@@ -192,7 +192,7 @@ static void put_op(Text *out, const Op *op) {
 
 static void put_operators(Text *out) {
   man_heading(out, "OPERATORS");
-  man_page(out, "All take name=\"...\"; those with parameters also weights=LAYER and frozen=true. Arguments "
+  man_page(out, "All take name=\"...\" and precision=f32; those with parameters also weights=LAYER and frozen=true. Arguments "
                 "without a name come first, in the order of this list.");
   for (const Op *const *first = op_table; *first; first++) {
     bool seen = false;

@@ -96,7 +96,7 @@ random_programs() {
   make -s netcheck randomnet hugenet mutant >"$here/long-random.log" 2>&1 || status=$?
   top_srcdir=$top top_builddir=$here CNNC=$cnnc FIRST=${RANDOM_FIRST:-100000} NESTS=${RANDOM_NESTS:-3000} \
     CODE=${RANDOM_CODE:-100} MUTANTS=${RANDOM_MUTANTS:-5000} LIMITS=${RANDOM_LIMITS:-20000} \
-    FAR=${RANDOM_FAR:-1000} \
+    FAR=${RANDOM_FAR:-1000} INT8=${RANDOM_INT8:-3000} \
     sh "$top/tests/random.tap" >>"$here/long-random.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-random.log" && status=1
   verdict "$status" "random programs and mutants (long-random.log)"

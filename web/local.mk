@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 WEB_C = compiler/main.c compiler/backend/none.c compiler/quantize/arithmetic.c $(filter-out \
   compiler/backend/% compiler/graph/eval.c compiler/lsp.c compiler/lsp/% compiler/new.c \
-  compiler/quantise.c compiler/quantize/% compiler/library.c compiler/emit/library.c \
+  compiler/quantise%.c compiler/quantize/% compiler/library.c compiler/emit/library.c \
   compiler/exchange/flat.c compiler/exchange/tflite% \
   compiler/exchange/onnx_out% compiler/exchange/out_% compiler/exchange/wire_write.c runtime/%,$(filter \
   %.c,$(patsubst %.l,%.c,$(patsubst %.y,%.c,$(libcnnc_a_SOURCES)))))

@@ -324,3 +324,15 @@ bool backend_command(Arena *arena, const char *what, const char *const *words, b
   if (verbose) show_command(&command);
   return command_run(&command, NULL, NULL, why);
 }
+
+bool backend_output(Arena *arena, const char *what, const char *const *words, const char **printed,
+                    const char **why) {
+  Command command = {.arena = arena, .what = what, .printed = tmpfile()};
+  *why = NULL;
+  if (!command.printed) return *why = strerror(errno), false;
+  command_add_all(&command, words);
+  const bool done = command_run(&command, NULL, NULL, why);
+  *printed = done ? read_all(arena, command.printed) : "";
+  fclose(command.printed);
+  return done;
+}

@@ -32,6 +32,9 @@ const char *backend_help(const Backend *);
 /* Runs a command, whose words end with NULL; its standard output is on standard error. what: it is, in
  * messages. */
 bool backend_command(Arena *, const char *what, const char *const *words, bool verbose, const char **why);
+/* The same; *printed is its standard output. */
+bool backend_output(Arena *, const char *what, const char *const *words, const char **printed,
+                    const char **why);
 const char *backend_self(Arena *); /* the path of cnnc; NULL: it is not known */
 
 /* Compiles the text of a program of its own, runs it and gives what it prints. Of `backend`, cc and verbose

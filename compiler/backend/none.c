@@ -33,8 +33,9 @@ bool quantized_read(Arena *arena, Diags *diags, const WeightsWay *way, QuantFile
   return *file = NULL, true;
 }
 
-Graph *quantize_graph(Arena *arena, Diags *diags, const Graph *graph, QuantFile *file) {
-  (void)arena, (void)diags, (void)graph, (void)file;
+Graph *quantize_graph(Arena *arena, Diags *diags, const Graph *graph, QuantFile *file,
+                      const QuantizeOptions *options) {
+  (void)arena, (void)diags, (void)graph, (void)file, (void)options;
   return NULL; /* there is no file */
 }
 

@@ -1,4 +1,4 @@
-/* observed.c: ranges, means and histograms from JSON. */
+/* observed.c: ranges, means and histograms from JSON, and some samples. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/observed.h"
 #include <jansson.h>
@@ -25,12 +25,31 @@ static bool take_value(Arena *arena, const json_t *value, Table *table) {
   return true;
 }
 
-bool observed_read(Arena *arena, const char *path, Table *table, const char **why) {
+/* One list a sample, of one list an input. */
+static bool take_inputs(Arena *arena, const json_t *samples, const Graph *graph, Observations *seen) {
+  const int inputs = graph->inputs.n;
+  seen->samples = (int64_t)json_array_size(samples);
+  seen->input = NEW_ARRAY(arena, double *, inputs + 1);
+  for (int i = 0; i < inputs; i++) {
+    const int64_t size = shape_elements(graph->inputs.data[i].node->shape);
+    seen->input[i] = NEW_ARRAY(arena, double, size * seen->samples + 1);
+    for (int64_t n = 0; n < seen->samples; n++) {
+      const json_t *list = json_array_get(json_array_get(samples, (size_t)n), (size_t)i);
+      if ((int64_t)json_array_size(list) != size) return false;
+      for (int64_t k = 0; k < size; k++)
+        seen->input[i][n * size + k] = json_number_value(json_array_get(list, (size_t)k));
+    }
+  }
+  return true;
+}
+
+bool observed_read(Arena *arena, const char *path, const Graph *graph, Observations *seen, const char **why) {
   json_error_t error;
   json_t *root = json_load_file(path, 0, &error), *values = json_object_get(root, "values"), *value;
   size_t i;
   bool good = json_is_array(values);
-  json_array_foreach(values, i, value) good = good && take_value(arena, value, table);
+  json_array_foreach(values, i, value) good = good && take_value(arena, value, &seen->values);
+  good = good && take_inputs(arena, json_object_get(root, "inputs"), graph, seen);
   json_decref(root);
   if (!good) *why = "what was observed cannot be read";
   return good;

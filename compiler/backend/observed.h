@@ -4,6 +4,11 @@
 #define CNNC_OBSERVED_H
 #include "quantize/calibrate.h"
 
-/* Values by name, of Observed. False, and why. */
-bool observed_read(Arena *, const char *path, Table *, const char **why);
+typedef struct Observations {
+  Table values;    /* of Observed, by name */
+  int64_t samples; /* that are here */
+  double **input;  /* by input: [samples][h][w][c], as the caller has them */
+} Observations;
+/* False, and why. */
+bool observed_read(Arena *, const char *path, const Graph *, Observations *, const char **why);
 #endif

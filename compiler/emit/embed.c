@@ -11,7 +11,8 @@
 
 /* ---- what is compiled in ---- */
 static bool has_trained(const Net *net) {
-  return (net->options->weights || !net->weights) && net->model && !net->options->program;
+  return (net->options->weights || !net->weights) && net->model &&
+         (!net->options->program || net->graph->floats);
 }
 static bool has_initial(const Net *net) {
   return net->options->weights && net->weights && net->model && net->options->network;

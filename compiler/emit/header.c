@@ -62,8 +62,8 @@ static void put_numbers(Text *out, Net *net) {
     put_quant(out, net, net->output[i].upper, port->node);
   }
   if (net->model && !net->weights) text_put(out, "#define %s_PRECISION \"i8\"\n", net->upper);
-  if (net->weights || !net->model)
-    put_define(out, net, "PARAMETERS", graph->parameters, "floats of the weights");
+  if (net->weights || !net->model || net->options->network)
+    put_define(out, net, "PARAMETERS", net->weights ? graph->parameters : 0, "floats of the weights");
   put_define(out, net, "ALIGNMENT", ALIGNMENT, "bytes: what is aligned to it is faster");
   put_define(out, net, "MODEL_BYTES", sizes.model_bytes, "");
   if (net->model && !net->options->program)
@@ -152,7 +152,8 @@ static void put_inference(Text *out, Net *net) {
   }
   text_put(out, "/* The target whose code runs: %s. */\n%sconst char *%s_target(void);\n",
            net_target_names(net), linkage, name);
-  if ((net->options->weights || !net->weights) && net->model && !net->options->program)
+  if ((net->options->weights || !net->weights) && net->model &&
+      (!net->options->program || net->graph->floats))
     text_put(out, "/* The weights that were compiled in. */\nextern const %s_model %s_trained;\n", name,
              name);
   if (net->graph->nlabels && !net->options->program)

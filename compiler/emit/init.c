@@ -203,7 +203,7 @@ void put_init(Text *out, Net *net) {
   if (uniform) put_text(out, net, uniform_text);
   if (normal) put_text(out, net, normal_text);
   if (has_init(net, INIT_CONSTANT)) put_text(out, net, constant_text);
-  if (net->model) {
+  if (net->weights) {
     text_put(out, "%svoid %s_init(%s_weights *weights, uint64_t seed) {\n",
              net->train.program ? net_linkage(net) : "static ", net->name, net->name);
     if (!normal && !uniform) text_put(out, "  (void)seed;\n");

@@ -440,7 +440,7 @@ Net *emit_begin(Arena *arena, const Graph *graph, const Programs *programs, cons
   net->sources = sources;
   net->name = options->prefix;
   net->upper = name_upper(arena, options->prefix);
-  net->model = net->weights = graph->parameters > 0;
+  net->model = net->weights = graph->parameters > 0 && !graph->floats;
   net->names.arena = net->macros.arena = arena;
   for (const char *const *s = fixed_names; *s; s++) names_reserve(&net->names, *s);
   reserve_phases(net, programs);

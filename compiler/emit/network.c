@@ -32,6 +32,9 @@ static void put_count(Text *out, const char *name, int64_t value) {
   if (value) text_put(out, "  .%s = %" PRId64 ",\n", name, value);
 }
 
+/* The net as it is written: of one of 8 bits, that of floats. */
+static const Graph *written(const Net *net) { return net->graph->floats ? net->graph->floats : net->graph; }
+
 /* ---- ports ---- */
 static void put_shape(Text *out, Shape shape) {
   text_put(out, ".rank = %d, ", shape.rank);
@@ -52,7 +55,7 @@ static void put_inputs(Text *out, Net *net) {
     put_shape(out, port->node->shape);
     text_put(out, "%s, .size = %s_%s_SIZE", port->node->port->chw ? ", .chw = 1" : "", net->upper,
              net->input[i].upper);
-    const char *normalize = graph_normalize(net->arena, net->graph, port->node);
+    const char *normalize = graph_normalize(net->arena, written(net), written(net)->inputs.data[i].node);
     if (normalize) {
       text_put(out, ",\n   .normalize = ");
       put_string(out, normalize);
@@ -135,7 +138,7 @@ static void put_criterion(Text *out, Net *net, const LossUse *use, int output) {
   text_put(out, "static const cnn_loss %s_network_loss%d = {.weight = ", net->name, output);
   put_double(out, use->weight);
   text_put(out, ", .smoothing = ");
-  put_double(out, use->op->class_target ? net->graph->training->label_smoothing : 0);
+  put_double(out, use->op->class_target ? written(net)->training->label_smoothing : 0);
   text_put(out, ", .parameter = ");
   put_double(out, number(setting(params, use->arg, "delta"), number(setting(params, use->arg, "gamma"), 0)));
   text_put(out, ", .ignore = %" PRId64, (int64_t)number(setting(params, use->arg, "ignore"), -1));
@@ -160,11 +163,12 @@ static void put_target(Text *out, const Net *net, const LossUse *use, int port) 
 
 /* Outputs, and behind them the values that only losses read. */
 static void put_outputs(Text *out, Net *net) {
-  const Graph *graph = net->graph;
-  for (int o = 0; o < graph_ports(graph); o++)
+  const Graph *graph = written(net);
+  const int ports = graph_ports(net->graph);
+  for (int o = 0; o < ports; o++)
     if (loss_of(graph, o)) put_criterion(out, net, loss_of(graph, o), o);
   text_put(out, "static const cnn_port %s_network_outputs[] = {\n", net->name);
-  for (int o = 0; o < graph_ports(graph); o++) {
+  for (int o = 0; o < ports; o++) {
     const Port *port = graph_port(graph, o);
     const LossUse *use = loss_of(graph, o);
     text_put(out, "  {.name = ");
@@ -183,7 +187,7 @@ static void put_outputs(Text *out, Net *net) {
 
 /* ---- weights, layers, steps ---- */
 static void put_weights(Text *out, Net *net) {
-  if (!net->graph->weights.n) return;
+  if (!net->weights) return;
   text_put(out, "static const cnn_weight %s_network_weights[] = {\n", net->name);
   for (int i = 0; i < net->graph->weights.n; i++) {
     const Weight *weight = net->graph->weights.data[i];
@@ -210,8 +214,8 @@ static int64_t own_parameters(const Node *node) {
 static int put_layers(Text *out, Net *net) {
   int n = 0;
   text_put(out, "static const cnn_layer %s_network_layers[] = {\n", net->name);
-  for (int i = 0; i < net->graph->nodes.n; i++) {
-    const Node *node = net->graph->nodes.data[i];
+  for (int i = 0; i < written(net)->nodes.n; i++) {
+    const Node *node = written(net)->nodes.data[i];
     if (node->op == &op_input) continue;
     const int line = sources_get(net->sources, node->span.file)
                          ? sources_place(net->sources, node->span.file, node->span.start).line
@@ -269,7 +273,7 @@ static void put_options(Text *out, Net *net, const char *what, const Setting *li
 }
 
 static void put_recipe(Text *out, Net *net) {
-  const Training *t = net->graph->training;
+  const Training *t = written(net)->training;
   const Param *optimizer = t->optimizer.form->params, *schedule = t->schedule.form->params;
   const Const *at = setting(schedule, t->schedule.arg, "at");
   const bool milestones = at && at->kind == CONST_LIST && at->n;
@@ -345,10 +349,13 @@ static void put_infer_call(Text *out, Net *net, const char *function, bool timed
 static void put_functions_of_weights(Text *out, Net *net) {
   const char *name = net->name;
   text_put(out, "static void %s_network_init(float *weights, uint64_t seed) { ", name);
-  if (net->model) text_put(out, "%s_init((%s_weights *)(void *)weights, seed); }\n", name, name);
+  if (net->weights) text_put(out, "%s_init((%s_weights *)(void *)weights, seed); }\n", name, name);
   else text_put(out, "(void)weights, (void)seed; }\n");
   text_put(out, "static void %s_network_pack(void *model, const float *weights) { ", name);
-  if (net->model) text_put(out, "%s_pack(model, (const %s_weights *)(const void *)weights); }\n", name, name);
+  if (net->weights)
+    text_put(out, "%s_pack(model, (const %s_weights *)(const void *)weights); }\n", name, name);
+  else if (net->model)
+    text_put(out, "(void)weights, memcpy(model, &%s_trained, sizeof %s_trained); }\n", name, name);
   else text_put(out, "(void)model, (void)weights; }\n");
 }
 
@@ -439,7 +446,8 @@ static void put_sharing(Text *out, const Net *net) {
 void put_network(Text *out, Net *net) {
   const Graph *graph = net->graph;
   const char *name = net->name, *upper = net->upper;
-  const bool training = net->train.program != NULL;
+  const bool training = net->train.program != NULL,
+             recipe = training || (graph->floats && graph->floats->training);
   if (!net->options->network) return;
   text_put(out, "/* ---- for the runtime ---- */\n\n");
   put_inputs(out, net);
@@ -447,7 +455,7 @@ void put_network(Text *out, Net *net) {
   put_weights(out, net);
   const int layers = put_layers(out, net);
   put_steps(out, net);
-  if (training) put_recipe(out, net);
+  if (recipe) put_recipe(out, net);
   put_summary(out, net);
   text_put(out, "\n");
   put_functions_of_weights(out, net);
@@ -459,14 +467,15 @@ void put_network(Text *out, Net *net) {
   text_put(out, "  .version = CNN_NETWORK_VERSION,\n  .name = \"%s\",\n  .target = \"%s\",\n", graph->name,
            net_target_names(net));
   text_put(out, "  .inputs = %d, .outputs = %d, .weights = %d, .layers = %d, .steps = %d, .labels = %d,\n",
-           graph->inputs.n, graph->outputs.n, graph->weights.n, layers, net->infer.steps.n, graph->nlabels);
+           graph->inputs.n, graph->outputs.n, net->weights ? graph->weights.n : 0, layers, net->infer.steps.n,
+           graph->nlabels);
   text_put(out,
            "  .input = %s_network_inputs,\n  .output = %s_network_outputs,\n  .layer = %s_network_layers,\n  "
            ".summary = %s_network_summary,\n",
            name, name, name, name);
   if (graph->values.n) text_put(out, "  .values = %d,\n", graph->values.n);
   if (training && truth_read(net)) put_truth_facts(out, net);
-  if (graph->weights.n) text_put(out, "  .weight = %s_network_weights,\n", name);
+  if (net->weights) text_put(out, "  .weight = %s_network_weights,\n", name);
   if (net->infer.steps.n) text_put(out, "  .step = %s_network_steps,\n", name);
   if (graph->nlabels) text_put(out, "  .label = %s_labels,\n", name);
   text_put(out, "  .parameters = %s_PARAMETERS,\n  .macs = INT64_C(%" PRId64 "),\n  .batch = %s_BATCH,\n",
@@ -476,7 +485,7 @@ void put_network(Text *out, Net *net) {
            "  .model_bytes = %s_MODEL_BYTES, .workspace_bytes = %s_WORKSPACE_BYTES, .training_bytes = "
            "%s_TRAINING_BYTES,\n",
            upper, upper, upper);
-  if (training) text_put(out, "  .recipe = &%s_network_recipe,\n", name);
+  if (recipe) text_put(out, "  .recipe = &%s_network_recipe,\n", name);
   if (initial_weights(net)) text_put(out, "  .initial = %s,\n", initial_weights(net));
   text_put(out,
            "  .target_name = %s_target,\n  .init = %s_network_init,\n  .pack = %s_network_pack,\n  .infer = "

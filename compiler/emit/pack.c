@@ -141,8 +141,8 @@ void put_shared_packing(Text *out, Net *net) {
 void put_pack(Text *out, Net *net) {
   if (net->pack.functions.n || net->tables.n || net->weights) text_put(out, "/* ---- weights ---- */\n\n");
   put_tables(out, net);
+  if (!net->weights) return; /* what is packed was packed by the compiler */
   put_functions(out, &net->pack);
-  if (!net->weights) return;
   text_put(out, "%svoid %s_pack(%s_model *model, const %s_weights *weights) {\n", net_linkage(net), net->name,
            net->name, net->name);
   if (!net->infer.members.n) text_put(out, "  (void)weights;\n  memset(model, 0, sizeof *model);\n");

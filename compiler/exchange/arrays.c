@@ -33,15 +33,20 @@ bool arrays_save(const Arrays *arrays, const char *path) {
   Text head = {.arena = arrays->arena};
   int64_t at = 0;
   text_put(&head, "{");
+  if (arrays->note || arrays->net) text_put(&head, "\"__metadata__\":{");
   if (arrays->note) {
-    text_put(&head, "\"__metadata__\":{\"cnnc.quantization\":");
+    text_put(&head, "\"cnnc.quantization\":");
     text_json(&head, arrays->note);
-    text_put(&head, "}");
   }
+  if (arrays->net) {
+    text_put(&head, "%s\"net\":", arrays->note ? "," : "");
+    text_json(&head, arrays->net);
+  }
+  if (arrays->note || arrays->net) text_put(&head, "}");
   for (int i = 0; i < arrays->list.n; i++) {
     const NamedArray *a = &arrays->list.data[i];
-    text_put(&head, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", i || arrays->note ? "," : "", a->name,
-             types[a->elem]);
+    text_put(&head, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", i || arrays->note || arrays->net ? "," : "",
+             a->name, types[a->elem]);
     for (int d = 0; d < a->rank; d++) text_put(&head, "%s%" PRId64, d ? "," : "", a->dim[d]);
     const int64_t bytes = a->size * elem_bytes(a->elem);
     text_put(&head, "],\"data_offsets\":[%" PRId64 ",%" PRId64 "]}", at, at + bytes);

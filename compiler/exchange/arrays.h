@@ -18,6 +18,7 @@ typedef struct Arrays {
   Arena *arena;
   VEC(NamedArray) list;
   const char *note; /* the metadata `cnnc.quantization`, or NULL: it is of floats */
+  const char *net;  /* of which they are: in our order; NULL: that is not said */
 } Arrays;
 
 void arrays_add(Arrays *, const char *name, Elem, int rank, const int64_t *dim, const void *data); /* kept */

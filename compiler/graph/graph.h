@@ -126,6 +126,8 @@ typedef struct PortInfo { /* of an op_input or op_target */
   Elem elem;              /* what the caller's buffer holds; I32: classes */
   bool chw;               /* channels first */
 } PortInfo;
+/* precision=: of a net of 8 bits. */
+typedef enum Precision { PRECISION_GIVEN, PRECISION_F32, PRECISION_I8 } Precision; /* GIVEN: by the weights */
 struct Node {
   const struct Op *op;
   int id;           /* position in graph->nodes */
@@ -140,6 +142,7 @@ struct Node {
   int nweights;
   Weight **weight; /* in the operator's own order; a missing bias is NULL */
   bool frozen;
+  Precision precision;
   Span span;
   const Site *site; /* the call in the source, and the blocks it was expanded through */
   Result result;
@@ -215,8 +218,9 @@ struct Graph {
   int64_t parameters;    /* floats of the weights struct */
   int nlabels;
   const char *const *label;
-  Training *training;       /* NULL without a train block */
-  Node *truth[TRUTH_PARTS]; /* training graphs: NULL, or the op_target; graph_truth makes it */
+  Training *training;         /* NULL without a train block */
+  const struct Graph *floats; /* of a net of 8 bits: what it was made of; else NULL */
+  Node *truth[TRUTH_PARTS];   /* training graphs: NULL, or the op_target; graph_truth makes it */
 };
 
 Graph *graph_new(Arena *, const char *name);

@@ -153,7 +153,7 @@ typedef enum Finds {
 /* What an operator is in a net of 8 bits (quantize/values.c). Other functions of one number are tables. */
 typedef enum Int8Form {
   INT8_NONE,
-  INT8_PRODUCT, /* conv, depthwise, dense */
+  INT8_PRODUCT, /* conv, conv_transpose, depthwise, dense */
   INT8_SUM,
   INT8_DIFFERENCE,
   INT8_MULTIPLY,

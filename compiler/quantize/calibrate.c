@@ -4,7 +4,7 @@
 #include "quantize/calibrate.h"
 #include <math.h>
 #include "base/text.h"
-#include "ops/op.h"
+#include "ops/int8/int8.h"
 #include "quantize/arithmetic.h"
 
 typedef struct Calibrator {
@@ -14,8 +14,10 @@ typedef struct Calibrator {
   const Table *observed;
   const Calibration *how;
   Calibrated *made;
-  Quant *quant; /* by node id */
-  bool *fused;  /* its value is that of its input */
+  Quant *quant;      /* by node id */
+  bool *fused;       /* its value is that of its input */
+  bool *real;        /* its value stays in floats */
+  const Node **join; /* a concat that reads it: its range is that of all that is joined */
   int *uses;
   const Node **reader;
 } Calibrator;
@@ -27,7 +29,7 @@ static const Observed *seen_of(Calibrator *k, const Node *node) {
   return seen;
 }
 
-static Chosen *put_quant(Calibrator *k, const Node *node, Quant quant, double cut) {
+static Chosen *put_quant(Calibrator *k, const Node *node, const Node *last, Quant quant, double cut) {
   const int64_t one = 1;
   float *scale = NEW(k->arena, float);
   int8_t *zero = NEW(k->arena, int8_t);
@@ -37,7 +39,12 @@ static Chosen *put_quant(Calibrator *k, const Node *node, Quant quant, double cu
   arrays_add(&k->made->arrays, arena_printf(k->arena, "%s.zero", node->name), I8, 1, &one, zero);
   k->quant[node->id] = quant;
   vec_push(k->arena, k->made->chosen,
-           ((Chosen){.name = node->name, .scale = quant.scale, .zero = quant.zero, .cut = cut}));
+           ((Chosen){.name = node->name,
+                     .node = node,
+                     .last = last,
+                     .scale = quant.scale,
+                     .zero = quant.zero,
+                     .cut = cut}));
   return &k->made->chosen.data[k->made->chosen.n - 1];
 }
 
@@ -52,7 +59,7 @@ static bool takes(const Calibrator *k, const Node *of, const Node *node, bool bo
   const int reads = k->uses[of->id];
   for (int o = 0; o < k->graph->outputs.n; o++)
     if (k->graph->outputs.data[o].node == of) return false;
-  if (reads != 1 || node->nin != 1 || node->in[0] != of) return false;
+  if (reads != 1 || node->nin != 1 || node->in[0] != of || node->precision == PRECISION_F32) return false;
   if (node->op->identity && node->op->identity(node)) return true;
   return !bounded && (node->op->int8 == INT8_RELU || node->op->int8 == INT8_RELU6);
 }
@@ -64,8 +71,8 @@ static const Node *ending(Calibrator *k, const Node *node, Norms *norms) {
   const Node *last = node;
   bool bounded = false;
   for (const Node *next; (next = k->reader[last->id]) != NULL; last = next) {
-    const bool norm =
-        norms && !bounded && next->op->fold == FOLD_SCALE && k->uses[last->id] == 1 && next->in[0] == last;
+    const bool norm = norms && !bounded && next->op->fold == FOLD_SCALE && next->precision != PRECISION_F32 &&
+                      k->uses[last->id] == 1 && next->in[0] == last;
     if (!norm && !takes(k, last, next, bounded)) break;
     if (norm) vec_push(k->arena, *norms, next);
     bounded |= next->op->int8 == INT8_RELU || next->op->int8 == INT8_RELU6;
@@ -75,10 +82,12 @@ static const Node *ending(Calibrator *k, const Node *node, Norms *norms) {
 }
 
 static Chosen *put_seen(Calibrator *k, const Node *node, const Node *last) {
-  const Observed *seen = seen_of(k, last);
+  const Node *range_of_all = last;
+  while (k->join[range_of_all->id]) range_of_all = k->join[range_of_all->id];
+  const Observed *seen = seen_of(k, range_of_all);
   if (!seen) return NULL;
-  const Range range = range_of(k->how, seen);
-  return put_quant(k, node, quant_between(range.lo, range.hi), range.cut);
+  const SeenRange range = range_of(k->how, seen);
+  return put_quant(k, node, last, quant_between(range.lo, range.hi), range.cut);
 }
 
 /* ---- layers ---- */
@@ -102,7 +111,10 @@ typedef struct Layer {
 
 static Layer folded(Calibrator *k, const Node *node, int nnorms, const Node *const *norm) {
   const Weight *weight = node->weight[0];
-  Layer l = {.filters = weight->dim[0], .terms = weight->size / weight->dim[0], .inputs = weight->dim[1]};
+  const bool spreads = node->op->family == FAMILY_CONV_SCATTER;
+  Layer l = {.filters = int8_filters(node), .inputs = weight->dim[1]};
+  l.terms = weight->size / l.filters;
+  if (spreads) l.inputs = weight->dim[0] / node->window->groups;
   l.weight = NEW_ARRAY(k->arena, double, weight->size);
   l.bias = NEW_ARRAY(k->arena, double, l.filters);
   for (int64_t f = 0; f < l.filters; f++) {
@@ -114,7 +126,7 @@ static Layer folded(Calibrator *k, const Node *node, int nnorms, const Node *con
     }
     l.bias[f] = bias;
     for (int64_t i = 0; i < l.terms; i++)
-      l.weight[f * l.terms + i] = gain * (double)k->weights[weight->offset + f * l.terms + i];
+      l.weight[f * l.terms + i] = gain * (double)k->weights[weight->offset + int8_weight_index(node, f, i)];
   }
   return l;
 }
@@ -122,27 +134,47 @@ static Layer folded(Calibrator *k, const Node *node, int nnorms, const Node *con
 /* A filter that does nothing beside the others becomes zeros, under a scale that is no trifle. */
 static const double NOTHING = 1e-6;
 
-static int put_weights(Calibrator *k, const Node *node, const Layer *l, float *scale) {
+static double rounding_error(const double *w, int64_t n, double scale) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; i++) {
+    const double off = w[i] - scale * fmax(-INT8_MAX, fmin(INT8_MAX, round(w[i] / scale)));
+    sum += off * off;
+  }
+  return sum;
+}
+
+/* The largest weight may be cut, if that loses less. */
+static double filter_scale(const Calibrator *k, const double *w, int64_t n, double most) {
+  enum { PARTS = 128 };
+  double best = most / INT8_MAX, least = rounding_error(w, n, best);
+  for (int part = PARTS - 1; k->how->range == RANGE_MSE && part >= PARTS / 2; part--) {
+    const double scale = most * part / PARTS / INT8_MAX, error = rounding_error(w, n, scale);
+    if (error >= least) continue;
+    least = error;
+    best = scale;
+  }
+  return best;
+}
+
+static void put_weights(Calibrator *k, const Node *node, const Layer *l, float *scale) {
   const Weight *weight = node->weight[0];
   int8_t *q = NEW_ARRAY(k->arena, int8_t, weight->size);
   double most = 0;
-  int dead = 0;
   for (int64_t i = 0; i < weight->size; i++) most = fmax(most, fabs(l->weight[i]));
   for (int64_t f = 0; f < l->filters; f++) {
     double own = 0;
     for (int64_t i = 0; i < l->terms; i++) own = fmax(own, fabs(l->weight[f * l->terms + i]));
     const bool none = own <= NOTHING * most;
-    dead += none;
-    scale[f] = (float)((none || k->how->per_tensor ? fmax(most, 1e-30) : own) / INT8_MAX);
+    scale[f] = (float)(none || k->how->per_tensor ? fmax(most, 1e-30) / INT8_MAX
+                                                  : filter_scale(k, l->weight + f * l->terms, l->terms, own));
     for (int64_t i = 0; i < l->terms && !none; i++)
-      q[f * l->terms + i] =
+      q[int8_weight_index(node, f, i)] =
           (int8_t)fmax(-INT8_MAX, fmin(INT8_MAX, round(l->weight[f * l->terms + i] / (double)scale[f])));
   }
   const int64_t one = 1;
   arrays_add(&k->made->arrays, weight->name, I8, weight->rank, weight->dim, q);
   arrays_add(&k->made->arrays, arena_printf(k->arena, "%s.scale", weight->name), F32, 1,
              k->how->per_tensor ? &one : &l->filters, scale);
-  return dead;
 }
 
 /* By how much rounding the weights moves the sum of a filter, on average: what its inputs are on average,
@@ -156,22 +188,20 @@ static double moved(const Calibrator *k, const Node *node, const Layer *l, const
   if (!seen || k->how->no_correction) return 0;
   for (int64_t i = 0; i < l->terms; i++) {
     const int64_t channel = (group * l->inputs + i / taps) % seen->channels;
-    sum += seen->mean[channel] * ((double)q[f * l->terms + i] * (double)scale - l->weight[f * l->terms + i]);
+    sum += seen->mean[channel] *
+           ((double)q[int8_weight_index(node, f, i)] * (double)scale - l->weight[f * l->terms + i]);
   }
   return sum;
 }
 
 static void calibrate_layer(Calibrator *k, const Node *node) {
-  if (node->weight[0]->owner != node) {
-    k->made->shares = node->name;
-    return;
-  }
   Norms norms = {0};
   const Node *last = ending(k, node, &norms);
   const Layer l = folded(k, node, norms.n, norms.data);
   float *scale = NEW_ARRAY(k->arena, float, l.filters);
   int32_t *bias = NEW_ARRAY(k->arena, int32_t, l.filters);
-  const int place = k->made->arrays.list.n, dead = put_weights(k, node, &l, scale);
+  const int place = k->made->arrays.list.n;
+  put_weights(k, node, &l, scale);
   const int8_t *q = k->made->arrays.list.data[place].data;
   for (int64_t f = 0; f < l.filters; f++) {
     const double unit = (double)k->quant[node->in[0]->id].scale * (double)scale[f],
@@ -185,7 +215,6 @@ static void calibrate_layer(Calibrator *k, const Node *node) {
   if (!chosen) return;
   chosen->bytes_before = 4 * (node->weight[0]->size + l.filters);
   chosen->bytes = node->weight[0]->size + 4 * l.filters;
-  chosen->dead = dead;
 }
 
 /* ---- the walk ---- */
@@ -200,7 +229,7 @@ static bool put_of_bytes(Calibrator *k, const Node *node) {
       lo = fmin(lo, y);
       hi = fmax(hi, y);
     }
-  put_quant(k, node, quant_between(lo, hi), 0);
+  put_quant(k, node, node, quant_between(lo, hi), 0);
   return true;
 }
 
@@ -212,21 +241,94 @@ static void put_parameters(Calibrator *k, const Node *node) {
   }
 }
 
+/* ---- what stays in floats ---- */
+static bool is_shared(const Calibrator *k, const Node *node) {
+  int n = 0;
+  for (int i = 0; i < k->graph->nodes.n; i++) {
+    const Node *other = k->graph->nodes.data[i];
+    n += k->uses[i] && other->nweights && other->weight[0] == node->weight[0];
+  }
+  return n > 1;
+}
+
+/* By its name, or because another layer has the same weights, in which the unit of the bias is another. */
+static bool is_kept(const Calibrator *k, const Node *node) {
+  return node->op->int8 == INT8_PRODUCT &&
+         (node->precision == PRECISION_F32 || table_find(k->how->keep, node->name) || is_shared(k, node));
+}
+
+/* Whether a layer of 8 bits reads the value, or what is the same. */
+static bool feeds_bytes(const Calibrator *k, const Node *node) {
+  for (int i = node->id + 1; i < k->graph->nodes.n; i++) {
+    const Node *reader = k->graph->nodes.data[i];
+    for (int j = 0; j < reader->nin && k->uses[i]; j++) {
+      if (reader->in[j] != node) continue;
+      if (reader->op->identity && reader->op->identity(reader)
+              ? feeds_bytes(k, reader)
+              : reader->op->int8 == INT8_PRODUCT && !is_kept(k, reader))
+        return true;
+    }
+  }
+  return false;
+}
+
+/* Floats alone read it: it has no scale. */
+static bool feeds_floats(const Calibrator *k, const Node *node) {
+  int readers = 0;
+  for (int i = node->id + 1; i < k->graph->nodes.n; i++) {
+    const Node *reader = k->graph->nodes.data[i];
+    for (int j = 0; j < reader->nin && k->uses[i]; j++)
+      if (reader->in[j] == node) {
+        if (!is_kept(k, reader)) return false;
+        readers++;
+      }
+  }
+  return readers && readers == k->uses[node->id];
+}
+
+static void calibrate_floats(Calibrator *k, const Node *node) {
+  put_parameters(k, node);
+  if (is_kept(k, node)) {
+    int64_t bytes = 0;
+    for (int w = 0; w < node->nweights; w++) bytes += node->weight[w] ? 4 * node->weight[w]->size : 0;
+    const Chosen chosen = {
+        .name = node->name, .node = node, .last = node, .kept = true, .bytes_before = bytes, .bytes = bytes};
+    vec_push(k->arena, k->made->chosen, chosen);
+  }
+  k->real[node->id] = !feeds_bytes(k, node);
+  if (!k->real[node->id]) put_seen(k, node, node);
+}
+
+static bool reads_floats(const Calibrator *k, const Node *node) {
+  for (int j = 0; j < node->nin; j++)
+    if (k->real[node->in[j]->id]) return true;
+  return false;
+}
+
 static void calibrate_value(Calibrator *k, const Node *node) {
   if (node->nin) k->quant[node->id] = k->quant[node->in[0]->id];
+  if (node->nin) k->real[node->id] = k->real[node->in[0]->id];
   if (k->fused[node->id] || (node->op->identity && node->op->identity(node))) return;
+  const bool alone = feeds_floats(k, node) && node->op->int8 != INT8_PRODUCT &&
+                     (node->op == &op_input ? node->port->elem == F32 : node->op->family == FAMILY_MAP);
+  if (is_kept(k, node) || reads_floats(k, node) || alone || node->precision == PRECISION_F32) {
+    calibrate_floats(k, node);
+    return;
+  }
   switch (node->op->int8) {
   case INT8_PRODUCT: calibrate_layer(k, node); return;
   case INT8_SOFTMAX:
   case INT8_UNIT: k->quant[node->id] = (Quant){1 / 256.0f, -128}; return;
   case INT8_SIGNED: k->quant[node->id] = (Quant){1 / 128.0f, 0}; return;
   case INT8_LARGEST:
-  case INT8_MEAN:
-  case INT8_MOVE: return; /* as what they read */
+  case INT8_MEAN: return; /* as what they read */
+  case INT8_MOVE:
+    if (node->nin > 1) put_seen(k, node, node);
+    return;
   default: break;
   }
   if (node->op == &op_input && node->port->elem != F32)
-    put_quant(k, node, (Quant){1, node->port->elem == U8 ? INT8_MIN : 0}, 0);
+    put_quant(k, node, node, (Quant){1, node->port->elem == U8 ? INT8_MIN : 0}, 0);
   else if (node->op->border || put_of_bytes(k, node)) return;
   else {
     put_parameters(k, node);
@@ -245,14 +347,21 @@ Calibrated *calibrate(Arena *arena, const Graph *graph, const float *weights, co
                   .made = NEW(arena, Calibrated),
                   .quant = NEW_ARRAY(arena, Quant, n),
                   .fused = NEW_ARRAY(arena, bool, n),
+                  .real = NEW_ARRAY(arena, bool, n),
+                  .join = NEW_ARRAY(arena, const Node *, n),
                   .uses = graph_live(arena, graph, 0, NULL),
                   .reader = NEW_ARRAY(arena, const Node *, n)};
   k.made->arrays.arena = arena;
+  k.made->arrays.net = graph->name;
   k.made->arrays.note =
       arena_printf(arena, "{\"version\": 1, \"rounding\": \"%s\", \"layers\": {}}", how->rounding);
-  for (int i = 0; i < graph->nodes.n; i++)
-    for (int j = 0; j < graph->nodes.data[i]->nin && k.uses[i]; j++)
-      k.reader[graph->nodes.data[i]->in[j]->id] = graph->nodes.data[i];
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    for (int j = 0; j < node->nin && k.uses[i]; j++) {
+      k.reader[node->in[j]->id] = node;
+      if (node->op->int8 == INT8_MOVE && node->nin > 1) k.join[node->in[j]->id] = node;
+    }
+  }
   for (int i = 0; i < graph->nodes.n; i++)
     if (k.uses[i] || graph->nodes.data[i]->op == &op_input) calibrate_value(&k, graph->nodes.data[i]);
   return k.made;

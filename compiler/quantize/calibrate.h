@@ -17,6 +17,7 @@ typedef enum RangeKind {
   RANGE_MSE,        /* the cut with the least squared error, of 128 */
   RANGE_MINMAX,     /* all that was seen */
   RANGE_PERCENTILE, /* without so much at each end */
+  RANGE_ENTROPY,    /* the cut whose 8 bits tell most of what was seen (Kullback and Leibler), of 128 */
 } RangeKind;
 
 typedef struct Calibration {
@@ -25,28 +26,33 @@ typedef struct Calibration {
   bool per_tensor;    /* weights have one scale, not one a filter */
   bool no_correction; /* of the bias, for what rounding the weights moves the mean of each channel */
   const char *rounding;
+  const Table *keep; /* names of layers that stay in floats */
 } Calibration;
 
-typedef struct Range {
+typedef struct SeenRange {
   double lo, hi, cut; /* cut: the part of what was seen that lies outside */
-} Range;
-Range range_of(const Calibration *, const Observed *);
+} SeenRange;
+SeenRange range_of(const Calibration *, const Observed *);
 
 /* A value that is stored, for those who want to know. */
 typedef struct Chosen {
   const char *name;
+  const Node *node, *last; /* of the net of floats: the layer, and the last that is fused into it */
+  bool kept;               /* it stays in floats: it has no scale */
   float scale;
   int zero;
   double cut;
   int64_t bytes_before, bytes; /* of its weights */
-  int dead;                    /* filters that became zeros */
 } Chosen;
 typedef struct Calibrated {
   Arrays arrays;
   VEC(Chosen) chosen;
   const char *missing; /* a value that was not observed, or NULL */
-  const char *shares;  /* a layer with the weights of another one, whose bias has another unit; or NULL */
 } Calibrated;
+
+/* Moves what channels are multiplied by between layers, in place; between how many pairs of them. The net of
+ * floats stays what it is. */
+int equalize(Arena *, const Graph *, float *weights);
 
 /* weights: in floats, as the weights struct; observed: of Observed, by name. */
 Calibrated *calibrate(Arena *, const Graph *, const float *weights, const Table *observed,

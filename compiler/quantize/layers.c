@@ -64,13 +64,20 @@ static bool find_weights(Quantizer *q, const Node *node, Weights *w) {
   const Weight *weight = node->weight[0];
   const char *scale = arena_printf(q->arena, "%s.scale", weight->name);
   const QuantArray *scales = quant_file_find(q->file, scale);
-  w->filters = weight->dim[0];
+  w->filters = int8_filters(node);
   w->terms = weight->size / w->filters;
   w->scales = scales && scales->size == 1 ? 1 : w->filters;
   w->weight = quant_array(q, weight->name, I8, weight->rank, weight->dim);
   w->scale = quant_array(q, scale, F32, 1, &w->scales);
   w->bias = bias_of(q, node, w);
-  return w->weight && w->scale && w->bias && weights_in_range(q, weight, w);
+  if (!w->weight || !w->scale || !w->bias || !weights_in_range(q, weight, w)) return false;
+  if (node->op->family != FAMILY_CONV_SCATTER) return true;
+  int8_t *by_filter = NEW_ARRAY(q->arena, int8_t, weight->size);
+  for (int64_t f = 0; f < w->filters; f++)
+    for (int64_t i = 0; i < w->terms; i++)
+      by_filter[f * w->terms + i] = w->weight[int8_weight_index(node, f, i)];
+  w->weight = by_filter;
+  return true;
 }
 
 /* The most that a sum can come to on its way, in whatever order its terms are added. */
@@ -97,6 +104,22 @@ static bool make_factors(Quantizer *q, const Node *node, const Weights *w, const
   return true;
 }
 
+/* What they give is their bias. */
+static void note_dead_filters(Quantizer *q, const Node *node, const Weights *w) {
+  int64_t dead = 0;
+  for (int64_t f = 0; f < w->filters; f++) {
+    bool zeros = true;
+    for (int64_t i = 0; i < w->terms && zeros; i++) zeros = w->weight[f * w->terms + i] == 0;
+    dead += zeros;
+  }
+  if (!dead) return;
+  Diag *diag = diag_report(q->diags, DIAG_dead_filters, node->span, node->site,
+                           "%" PRId64 " of %" PRId64 " filters of %s do nothing: their weights are zeros",
+                           dead, w->filters, node->name);
+  diag_help(diag, "a net without them has the same values, and saves %s bytes of weights here",
+            text_thousands(q->arena, dead * (w->terms + (int64_t)sizeof *w->bias)));
+}
+
 Node *quant_product(Quantizer *q, const Node *node) {
   Weights w;
   Node *in = quant_bytes(q, node->in[0]);
@@ -110,7 +133,9 @@ Node *quant_product(Quantizer *q, const Node *node) {
                      .bias = w.bias,
                      .dense = node->op->family == FAMILY_DENSE};
   if (!make_factors(q, node, &w, in->quant, end.quant, p)) return NULL;
-  Node *made = quant_node(q, &op_int8_product, node, 1, &in, quant_keep(q, end.quant));
+  note_dead_filters(q, node, &w);
+  const Op *op = node->op->family == FAMILY_CONV_SCATTER ? &op_int8_transposed : &op_int8_product;
+  Node *made = quant_node(q, op, node, 1, &in, quant_keep(q, end.quant));
   made->detail = p;
   return made;
 }

@@ -6,9 +6,15 @@
 #include "graph/graph.h"
 #include "quantize/file.h"
 
-/* The graph that computes with 8 bits what the file has scales for; it has no weights, its layers hold them.
+/* The graph that computes with 8 bits what the file has scales for. Its layers hold their weights; those of
+ * floats are its weights, frozen, with their values.
  * NULL after errors: [weights-mismatch] lists what the file lacks and what does not fit, [int8-overflow] sums
  * that 32 bits cannot hold, [scale-mismatch] scales that do not go together. [not-int8] notes what stays in
- * floats. */
-Graph *quantize_graph(Arena *, Diags *, const Graph *, QuantFile *);
+ * floats, [dead-filters] filters of zeros. Weights that are F32 in the file make their layer one of floats.
+ */
+typedef struct QuantizeOptions {
+  bool floats; /* outputs are floats, whatever the program says: what the runtime takes */
+  Node **made; /* NULL, or set: by node id of the net of floats, what has its value */
+} QuantizeOptions;
+Graph *quantize_graph(Arena *, Diags *, const Graph *, QuantFile *, const QuantizeOptions *);
 #endif

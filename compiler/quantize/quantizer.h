@@ -12,13 +12,14 @@ typedef struct Quantizer {
   const Graph *from;
   Graph *to;
   QuantFile *file;
+  const QuantizeOptions *asked;
   /* by node id of `from` */
   Node **map;                 /* what has its value */
   Node **floats;              /* the same in floats, where it is in 8 bits; or NULL */
   int *uses;                  /* 0: dead */
   const Node **reader;        /* one that reads it */
   bool *fused;                /* its value is that of its input, in which it is done */
-  bool refused;               /* something has no form: what is behind it does not ask the file */
+  Weight **kept;              /* by weight id of `from`: its copy, of floats */
   VEC(const char *) problems; /* with the file: a line each */
 } Quantizer;
 

@@ -1,5 +1,6 @@
 /* range.c: which part of the numbers of a value 8 bits are spread over. 0 is always in it. */
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
 #include "base/number.h"
 #include "quantize/calibrate.h"
 
@@ -22,31 +23,74 @@ static double squared_error(const Observed *o, double lo, double hi) {
   return error;
 }
 
-static Range least_error(const Observed *o) {
+static SeenRange least_error(const Observed *o) {
   const int CUTS = 128;
-  Range best = {o->lo, o->hi, 0};
+  SeenRange best = {o->lo, o->hi, 0};
   double least = squared_error(o, o->lo, o->hi);
   for (int k = CUTS - 1; k > 0; k--) { /* of several the widest */
     const double lo = o->lo * k / CUTS, hi = o->hi * k / CUTS, error = squared_error(o, lo, hi);
     if (error >= least) continue;
     least = error;
-    best = (Range){lo, hi, 0};
+    best = (SeenRange){lo, hi, 0};
   }
   return best;
 }
 
-static Range without_tails(const Observed *o, double percentile) {
+/* ---- entropy ---- */
+/* How much less 255 steps over the bins from `first` to before `end` tell of what was seen there; what lies
+ * outside counts at the ends. A step's counts are spread over those of its bins that have any. */
+static double divergence(const Observed *o, int first, int end) {
+  enum { STEPS = 255 };
+  const int n = end - first;
+  double all = all_of(o), sum = 0, outside[2] = {0, 0};
+  for (int i = 0; i < o->bins; i++)
+    if (i < first || i >= end) outside[i >= end] += o->count[i];
+  for (int s = 0; s < STEPS; s++) {
+    const int from = first + (int)((int64_t)s * n / STEPS), to = first + (int)((int64_t)(s + 1) * n / STEPS);
+    double step = 0, used = 0;
+    for (int i = from; i < to; i++) {
+      step += o->count[i];
+      used += o->count[i] > 0;
+    }
+    for (int i = from; i < to; i++) {
+      const double p = o->count[i] + (i == first ? outside[0] : 0) + (i == end - 1 ? outside[1] : 0),
+                   q = o->count[i] > 0 ? step / used : 0;
+      if (p > 0) sum += p / all * log(p / fmax(q, 1e-4)); /* what the steps have nothing of costs much */
+    }
+  }
+  return sum;
+}
+
+static SeenRange least_divergence(const Observed *o) {
+  const int CUTS = 128, LEAST = 16; /* below, steps would be smaller than bins */
+  const double width = (o->hi - o->lo) / o->bins;
+  SeenRange best = {o->lo, o->hi, 0};
+  if (!(width > 0) || !(all_of(o) > 0)) return best;
+  double least = divergence(o, 0, o->bins);
+  for (int k = CUTS - 1; k >= LEAST; k--) { /* of several the widest */
+    const int zero = (int)fmin(o->bins, fmax(0, floor(-o->lo / width))), first = zero - zero * k / CUTS,
+              end = zero + (o->bins - zero) * k / CUTS;
+    const double found = divergence(o, first, end);
+    if (found >= least) continue;
+    least = found;
+    best = (SeenRange){fmin(0, o->lo + width * first), fmax(0, o->lo + width * end), 0};
+  }
+  return best;
+}
+
+static SeenRange without_tails(const Observed *o, double percentile) {
   const double tail = all_of(o) * (1 - percentile / 100), step = (o->hi - o->lo) / o->bins;
   int first = 0, last = o->bins;
   for (double sum = 0; first < last && (sum += o->count[first]) <= tail;) first++;
   for (double sum = 0; last > first && (sum += o->count[last - 1]) <= tail;) last--;
   const double lo = o->lo + step * first, hi = o->lo + step * last;
-  return (Range){lo < 0 ? lo : 0, hi > 0 ? hi : 0, 0};
+  return (SeenRange){lo < 0 ? lo : 0, hi > 0 ? hi : 0, 0};
 }
 
-Range range_of(const Calibration *how, const Observed *o) {
-  Range range = {o->lo, o->hi, 0};
+SeenRange range_of(const Calibration *how, const Observed *o) {
+  SeenRange range = {o->lo, o->hi, 0};
   if (how->range == RANGE_MSE) range = least_error(o);
+  if (how->range == RANGE_ENTROPY) range = least_divergence(o);
   if (how->range == RANGE_PERCENTILE) range = without_tails(o, how->percentile);
   if (!(range.hi > range.lo)) range.hi = range.lo + 1; /* zeros alone */
   const double all = all_of(o);

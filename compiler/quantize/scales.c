@@ -75,7 +75,7 @@ static bool folded_away(const Quantizer *q, const Node *node) {
 }
 
 static bool takes(const Quantizer *q, const Node *of, const Node *node, Bound bound) {
-  if (node->nin != 1) return false;
+  if (node->nin != 1 || node->precision == PRECISION_F32) return false;
   if (node->op->identity && node->op->identity(node)) return true;
   if (node->op->int8 == INT8_RELU || node->op->int8 == INT8_RELU6) return bound == BOUND_NONE;
   return of->op->int8 == INT8_PRODUCT && bound == BOUND_NONE && folded_away(q, node);

@@ -3,6 +3,7 @@
  * A value that the file has a scale for is stored in 8 bits; layers, sums, pools, functions and moves have a
  * form of 8 bits. What has none computes in floats between conversions. */
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
 #include "base/text.h"
 #include "quantize/quantizer.h"
 
@@ -67,22 +68,75 @@ static Node *input_node(Quantizer *q, const Node *node) {
 }
 
 /* ---- what stays in floats ---- */
-static Node *float_node(Quantizer *q, const Node *node) {
-  Node *copy = graph_copy_node(q->arena, node, NULL);
-  for (int k = 0; k < node->nweights; k++)
-    if (node->weight[k]) {
-      quant_problem(q, "%s: %s has parameters and no form of 8 bits, which is not built yet", node->name,
-                    node->op->name);
-      q->refused = true;
+static Weight *float_weight(Quantizer *q, const Weight *weight, Node *owner) {
+  const float *values = quant_array(q, weight->name, F32, weight->rank, weight->dim);
+  if (!values || q->kept[weight->id]) return q->kept[weight->id];
+  for (int64_t i = 0; i < weight->size; i++)
+    if (!isfinite(values[i])) {
+      quant_problem(q, "%s: has %g, should be finite numbers", weight->name, (double)values[i]);
       return NULL;
     }
+  Weight *own = NEW(q->arena, Weight);
+  *own = *weight;
+  own->owner = owner;
+  own->frozen = true;
+  own->init = (Init){.kind = INIT_LITERAL, .values = values};
+  vec_push(q->arena, q->to->weights, own);
+  return q->kept[weight->id] = own;
+}
+
+/* Of a layer that the program wants in floats, and the file has in 8 bits: what they stand for. */
+static void put_floats(Quantizer *q, const Node *node) {
+  QuantFile *file = q->file;
+  const Weight *weight = node->weight[0], *bias = node->nweights > 1 ? node->weight[1] : NULL;
+  QuantArray *w = table_find(&file->by_name, weight->name),
+             *b = bias ? table_find(&file->by_name, bias->name) : NULL;
+  const QuantArray *scale = quant_file_find(file, arena_printf(q->arena, "%s.scale", weight->name));
+  const Node *in = q->map[node->in[0]->id];
+  const int64_t filters = int8_filters(node), terms = weight->size / filters;
+  if (!w || !w->known || w->elem != I8 || w->size != weight->size || !scale || scale->elem != F32 ||
+      (scale->size != 1 && scale->size != filters) || !in || !in->quant)
+    return;
+  float *values = NEW_ARRAY(q->arena, float, weight->size), *biases = NEW_ARRAY(q->arena, float, filters);
+  for (int64_t f = 0; f < filters; f++) {
+    const float s = ((const float *)scale->data)[scale->size == 1 ? 0 : f];
+    for (int64_t i = 0, at; i < terms; i++)
+      at = int8_weight_index(node, f, i), values[at] = (float)((const int8_t *)w->data)[at] * s;
+    if (b && b->known && b->elem == I32 && b->size == filters)
+      biases[f] = (float)(((const int32_t *)b->data)[f] * (double)s * (double)in->quant->scale);
+  }
+  w->used = true;
+  QuantArray *own = NEW(q->arena, QuantArray), *own_bias = NEW(q->arena, QuantArray);
+  *own = *w;
+  own->elem = F32;
+  own->data = values;
+  table_set(q->arena, &file->by_name, weight->name, own);
+  if (!b || b->elem != I32 || b->size != filters) return;
+  b->used = true;
+  *own_bias = *b;
+  own_bias->elem = F32;
+  own_bias->data = biases;
+  table_set(q->arena, &file->by_name, bias->name, own_bias);
+}
+
+static bool take_weights(Quantizer *q, const Node *node, Node *copy) {
+  bool found = true;
+  copy->weight = NEW_ARRAY(q->arena, Weight *, node->nweights + 1);
+  if (node->op->int8 == INT8_PRODUCT) put_floats(q, node);
+  for (int k = 0; k < node->nweights; k++)
+    if (node->weight[k]) found &= (copy->weight[k] = float_weight(q, node->weight[k], copy)) != NULL;
+  return found;
+}
+
+static Node *float_node(Quantizer *q, const Node *node) {
+  Node *copy = graph_copy_node(q->arena, node, NULL);
+  if (!take_weights(q, node, copy)) return NULL;
   for (int k = 0; k < node->nin; k++)
     if (!(copy->in[k] = quant_floats(q, node->in[k]))) return NULL;
-  copy->nweights = 0;
   graph_append(q->to, copy);
   bool computes = false;
   for (int k = 0; k < node->nin; k++) computes |= q->map[node->in[k]->id]->quant != NULL;
-  if (computes)
+  if (computes && node->op->int8 == INT8_NONE && !quant_is_function(node))
     diag_report(q->diags, DIAG_not_int8, node->span, node->site,
                 "%s has no form of 8 bits: %s computes in floats, between conversions", node->op->name,
                 node->name);
@@ -91,8 +145,35 @@ static Node *float_node(Quantizer *q, const Node *node) {
 
 /* ---- the walk ---- */
 static bool reads_bytes(const Quantizer *q, const Node *node) {
-  Node *value = q->map[node->in[0]->id];
-  return value && value->quant;
+  for (int k = 0; k < node->nin; k++) {
+    const Node *value = q->map[node->in[k]->id];
+    if (!value || !value->quant) return false;
+  }
+  return true;
+}
+
+/* Its weights are floats in the file: it is one of floats. */
+static bool is_kept(const Quantizer *q, const Node *node) {
+  if (node->precision != PRECISION_GIVEN) return node->precision == PRECISION_F32;
+  const QuantArray *weight = node->op->int8 == INT8_PRODUCT && node->weight[0]
+                                 ? table_find(&q->file->by_name, node->weight[0]->name)
+                                 : NULL;
+  return weight && weight->known && weight->elem == F32;
+}
+
+/* Does it have no scale, because layers of floats alone read it? */
+static bool for_floats(Quantizer *q, const Node *node) {
+  Quant own;
+  int readers = 0;
+  for (int i = node->id + 1; i < q->from->nodes.n; i++) {
+    const Node *reader = q->from->nodes.data[i];
+    for (int k = 0; k < reader->nin && q->uses[i]; k++) {
+      if (reader->in[k] != node) continue;
+      if (!is_kept(q, reader)) return false;
+      readers++;
+    }
+  }
+  return readers && readers == q->uses[node->id] && !quant_given(q, node->name, &own);
 }
 
 /* What has a scale is stored in 8 bits, whatever made it. */
@@ -116,27 +197,34 @@ static Node *value_of(Quantizer *q, const Node *node) {
   if (node->op == &op_input) return input_node(q, node);
   if (node->op->identity && node->op->identity(node)) return q->map[node->in[0]->id];
   if (node->shape.regions) return stored_floats(q, node);
+  if (node->precision == PRECISION_F32) return stored_floats(q, node);
   if (is_border(node) && reads_bytes(q, node)) return quant_border(q, node);
   switch (node->op->int8) {
-  case INT8_PRODUCT: return quant_product(q, node);
+  case INT8_PRODUCT:
+    if (is_kept(q, node)) break;
+    return quant_product(q, node);
   case INT8_SUM:
   case INT8_DIFFERENCE:
   case INT8_MULTIPLY:
-    if (node->nin == 2 && !quant_is_function(node)) return quant_pair(q, node);
+    if (node->nin == 2 && !quant_is_function(node) && reads_bytes(q, node)) return quant_pair(q, node);
     break;
   case INT8_MEAN:
-    if (node->window->kernel[0] * node->window->kernel[1] > MOST_SUMMED) break;
+    if (node->window->kernel[0] * node->window->kernel[1] > MOST_SUMMED || !reads_bytes(q, node)) break;
     return quant_pool(q, node);
-  case INT8_LARGEST: return quant_pool(q, node);
+  case INT8_LARGEST:
+    if (reads_bytes(q, node)) return quant_pool(q, node);
+    break;
   case INT8_SOFTMAX:
-    if (shape_extent(node->shape).c <= SOFTMAX_CHANNELS) return quant_softmax(q, node);
+    if (shape_extent(node->shape).c <= SOFTMAX_CHANNELS && reads_bytes(q, node))
+      return quant_softmax(q, node);
     break;
   case INT8_MOVE:
     if (reads_bytes(q, node)) return quant_move(q, node);
     break;
   default: break;
   }
-  return quant_is_function(node) && reads_bytes(q, node) ? quant_function(q, node) : stored_floats(q, node);
+  return quant_is_function(node) && reads_bytes(q, node) && !for_floats(q, node) ? quant_function(q, node)
+                                                                                 : stored_floats(q, node);
 }
 
 static void walk(Quantizer *q) {
@@ -160,7 +248,7 @@ static Shape class_shape(Shape shape) {
 static Node *output_node(Quantizer *q, const Port *port) {
   Node *value = q->map[port->node->id];
   if (!value) return NULL;
-  if (port->as == AS_FLOATS) return quant_floats(q, port->node);
+  if (port->as == AS_FLOATS || q->asked->floats) return quant_floats(q, port->node);
   if (port->as == AS_CLASS) {
     Node *of = node_like(q, &op_int8_class, port->node, 1, &value);
     of->name = arena_printf(q->arena, "%s_class", port->node->name);
@@ -195,7 +283,7 @@ static void add_ports(Quantizer *q) {
 
 /* What nobody asked the file for. */
 static void find_leftovers(Quantizer *q) {
-  for (int i = 0; i < q->file->arrays.n && !q->refused; i++)
+  for (int i = 0; i < q->file->arrays.n; i++)
     if (!q->file->arrays.data[i]->used)
       quant_problem(q, "%s: no layer of the net has it", q->file->arrays.data[i]->name);
 }
@@ -218,7 +306,8 @@ static void find_readers(Quantizer *q) {
   }
 }
 
-Graph *quantize_graph(Arena *arena, Diags *diags, const Graph *from, QuantFile *file) {
+Graph *quantize_graph(Arena *arena, Diags *diags, const Graph *from, QuantFile *file,
+                      const QuantizeOptions *options) {
   const int n = from->nodes.n + 1;
   Quantizer q = {.arena = arena,
                  .diags = diags,
@@ -229,18 +318,23 @@ Graph *quantize_graph(Arena *arena, Diags *diags, const Graph *from, QuantFile *
                  .floats = NEW_ARRAY(arena, Node *, n),
                  .uses = graph_live(arena, from, 0, NULL),
                  .reader = NEW_ARRAY(arena, const Node *, n),
-                 .fused = NEW_ARRAY(arena, bool, n)};
+                 .fused = NEW_ARRAY(arena, bool, n),
+                 .kept = NEW_ARRAY(arena, Weight *, from->weights.n + 1)};
   const int errors = diags_errors(diags);
   q.to->weights.data = NULL;
   q.to->weights.n = q.to->weights.room = 0;
   q.to->parameters = 0;
   q.to->training = NULL;
+  q.to->floats = from;
+  q.asked = options;
   find_readers(&q);
   walk(&q);
   add_ports(&q);
   find_leftovers(&q);
   report_problems(&q);
   if (diags_errors(diags) > errors) return NULL;
+  graph_layout_weights(q.to);
+  for (int i = 0; i < from->nodes.n && options->made; i++) options->made[i] = q.map[i];
   graph_verify(q.to);
   return q.to;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "sema/context.h"
 
-const char *const extra_names[3] = {"name", "weights", "frozen"};
+const char *const extra_names[EXTRAS] = {"name", "precision", "weights", "frozen"};
 
 int params_count(const Param *params) {
   int n = 0;
@@ -34,7 +34,7 @@ static const char *choices_of(Arena *arena, const Param *p) {
   return NULL;
 }
 
-static Const argument_bind(Sema *s, const Frame *frame, const char *what, const Param *p, const Expr *e) {
+Const argument_bind(Sema *s, const Frame *frame, const char *what, const Param *p, const Expr *e) {
   if (p->type == PARAM_INIT) {
     const Const init = init_eval(s, frame, what, p, e);
     return init.kind == CONST_POISON ? init : param_convert(s, frame, what, p, &init);
@@ -104,7 +104,7 @@ static bool passed_over(Sema *s, const Frame *frame, const Param *params, const 
 Bound params_bind(Sema *s, const Frame *frame, const char *what, const char *kind, const Param *params,
                   const Arguments *args, Span call, int nextras, Extras *extras) {
   const int n = params_count(params);
-  const char **names = NEW_ARRAY(s->arena, const char *, n + 3);
+  const char **names = NEW_ARRAY(s->arena, const char *, n + EXTRAS);
   int variadic = -1, all = n;
   for (int i = 0; i < n; i++) {
     names[i] = params[i].name;
@@ -116,7 +116,7 @@ Bound params_bind(Sema *s, const Frame *frame, const char *what, const char *kin
   const Matched m = arguments_match(s, frame, what, kind, all, names, first, n, variadic, args);
   if (extras)
     *extras = (Extras){nextras > 0 ? m.slot[n] : NULL, nextras > 1 ? m.slot[n + 1] : NULL,
-                       nextras > 2 ? m.slot[n + 2] : NULL};
+                       nextras > 2 ? m.slot[n + 2] : NULL, nextras > 3 ? m.slot[n + 3] : NULL};
 
   Bound bound = {.arg = NEW_ARRAY(s->arena, Const, n), .ok = m.ok};
   bool missing = false;

@@ -97,12 +97,12 @@ typedef struct Application {
   Extras extras;
 } Application;
 
-/* A block's own parameters, then those of name, weights and frozen that it has not itself. */
+/* A block's own parameters, then those of name, precision, weights and frozen that it has not itself. */
 static Application arguments_of(Sema *s, const Frame *frame, const Block *block, const Arguments *args) {
-  const char **names = NEW_ARRAY(s->arena, const char *, block->nparams + 3);
-  int n = 0, at[3];
+  const char **names = NEW_ARRAY(s->arena, const char *, block->nparams + EXTRAS);
+  int n = 0, at[EXTRAS];
   for (; n < block->nparams; n++) names[n] = block->param[n].name.s;
-  for (int e = 0; e < 3; e++) {
+  for (int e = 0; e < EXTRAS; e++) {
     at[e] = -1;
     bool own = false;
     for (int i = 0; i < block->nparams; i++) own |= strcmp(names[i], extra_names[e]) == 0;
@@ -112,8 +112,9 @@ static Application arguments_of(Sema *s, const Frame *frame, const Block *block,
                    block->nparams,
                    {0}};
   a.extras.name = at[0] < 0 ? NULL : a.matched.slot[at[0]];
-  a.extras.weights = at[1] < 0 ? NULL : a.matched.slot[at[1]];
-  a.extras.frozen = at[2] < 0 ? NULL : a.matched.slot[at[2]];
+  a.extras.precision = at[1] < 0 ? NULL : a.matched.slot[at[1]];
+  a.extras.weights = at[2] < 0 ? NULL : a.matched.slot[at[2]];
+  a.extras.frozen = at[3] < 0 ? NULL : a.matched.slot[at[3]];
   return a;
 }
 
@@ -192,6 +193,7 @@ Made block_apply(Sema *s, const Frame *frame, BlockDef *def, const Call *call, c
   naming->share_span = a.extras.weights ? a.extras.weights->span : frame->naming->share_span;
   naming->share = share_prefix(s, frame, def, &a.extras, counterpart, &ok);
   naming->frozen = flag_eval(s, frame, block->name.s, a.extras.frozen) || frame->naming->frozen;
+  naming->precision = precision_eval(s, frame, block->name.s, a.extras.precision);
   naming->muted = !naming_add(s, frame->naming, (LayerName){name, NULL, def, call->span, frame->site}) ||
                   frame->naming->muted;
   if (!ok) return block_unknown(s, call->span);

@@ -65,7 +65,8 @@ typedef struct Naming { /* the net, one application of a block, or the prefix th
                         NULL: none */
   Span share_span;
   bool frozen; /* frozen=true of a block */
-  bool muted;  /* its name clashes, which was reported */
+  Precision precision;
+  bool muted; /* its name clashes, which was reported */
   VEC(Count) counts;
 } Naming;
 typedef struct LayerName {
@@ -188,17 +189,19 @@ void arguments_check(Sema *, const Frame *,
                      const Arguments *); /* of a call that is unknown: names must still exist */
 
 typedef struct Extras {
-  const Argument *name, *weights, *frozen;
+  const Argument *name, *precision, *weights, *frozen;
 } Extras; /* what every layer or block application may have besides its own */
 typedef struct Bound {
   Const *arg;
   bool ok;
   VEC(Node *) values;
 } Bound; /* values: PARAM_VALUE and the like, in order */
-/* The first `nextras` of name, weights and frozen are taken as well, by name only. */
+/* The first `nextras` of name, precision, weights and frozen are taken as well, by name only. */
 Bound params_bind(Sema *, const Frame *, const char *what, const char *kind, const Param *, const Arguments *,
                   Span, int nextras, Extras *);
-extern const char *const extra_names[3];
+Const argument_bind(Sema *, const Frame *, const char *what, const Param *, const Expr *);
+enum { EXTRAS = 4 };
+extern const char *const extra_names[EXTRAS];
 Bound form_bind(Sema *, const Frame *, const char *kind, const Form *, const Arguments *, Span);
 Const param_convert(Sema *, const Frame *, const char *what, const Param *,
                     const Const *); /* poison after an error */
@@ -242,6 +245,7 @@ Made layer_make(Sema *, const Frame *, const Op *, const Call *, const Const *va
 Made block_apply(Sema *, const Frame *, BlockDef *, const Call *, const Const *value, CallName);
 Const value_poison(Sema *, Span); /* a value of the net with a poison shape */
 bool flag_eval(Sema *, const Frame *, const char *what, const Argument *frozen);
+Precision precision_eval(Sema *, const Frame *, const char *what, const Argument *precision);
 bool op_has_parameters(const Op *);
 /* The layer or block that weights= names; NULL after an error, or when it is poison. `block`: the application
  * of a block is wanted. */

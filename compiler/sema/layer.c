@@ -1,6 +1,7 @@
 /* layer.c: one application of an operator: its arguments, name, shared parameters and shape become a node. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/shape.h"
+#include <string.h>
 #include "sema/context.h"
 
 enum { MOST_LAYERS = 100000 };
@@ -30,6 +31,20 @@ bool flag_eval(Sema *s, const Frame *frame, const char *what, const Argument *fr
   const Const value = expr_eval(s, frame, frozen->value, NULL),
               flag = param_convert(s, frame, what, &param, &value);
   return flag.kind == CONST_BOOL && flag.i;
+}
+
+/* What it does not say, the block around it does. */
+Precision precision_eval(Sema *s, const Frame *frame, const char *what, const Argument *precision) {
+  static const Param param = {.name = "precision", .type = PARAM_CHOICE, .choices = "f32 i8 i16"};
+  if (!precision) return frame->naming->precision;
+  const Const word = argument_bind(s, frame, what, &param, precision->value);
+  if (word.kind != CONST_WORD) return PRECISION_GIVEN;
+  if (strcmp(word.s, "i16") == 0) {
+    Diag *diag = diag_report(s->diags, DIAG_not_built_yet, precision->value->span, frame->site,
+                             "values of 16 bits are not built yet");
+    diag_help(diag, "precision=f32 leaves %s in floats", what);
+  }
+  return strcmp(word.s, "f32") == 0 ? PRECISION_F32 : PRECISION_I8;
 }
 
 /* ---- limits ---- */
@@ -116,7 +131,7 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
   s->applying = call;
   s->applied_to = value->kind == CONST_VALUE ? value->node : NULL;
   Bound bound = params_bind(s, frame, op->name, "operator", op->params, &call->args, call->span,
-                            op_has_parameters(op) ? 3 : 1, &extras);
+                            op_has_parameters(op) ? EXTRAS : 2, &extras);
   s->applying = NULL;
   const char *counterpart, *name = naming_name(s, frame, call_name, op->name, op, extras.name, &counterpart);
   const int most = op->join ? MOST_JOINED : MOST_INPUTS;
@@ -141,6 +156,7 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
                  .span = call->span,
                  .site = frame->site};
   node->frozen = flag_eval(s, frame, op->name, extras.frozen) || frame->naming->frozen;
+  node->precision = precision_eval(s, frame, op->name, extras.precision);
   const Made made = {.value = const_value(call->span, node, NULL), .name = name};
 
   ShapeContext context = {.arena = s->arena, .graph = s->graph, .diags = s->diags};

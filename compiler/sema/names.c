@@ -25,6 +25,7 @@ Naming *naming_inner(Sema *s, const Naming *outer, const char *name) {
   *inner = (Naming){.prefix = arena_printf(s->arena, "%s%s.", outer->prefix, name),
                     .share_span = outer->share_span,
                     .frozen = outer->frozen,
+                    .precision = outer->precision,
                     .muted = outer->muted};
   if (outer->share) inner->share = arena_printf(s->arena, "%s%s.", outer->share, name);
   return inner;

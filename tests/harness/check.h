@@ -56,7 +56,7 @@ void check_programs(Check *);                                    /* programs.c *
 void check_differences(Check *);                                 /* slopes.c */
 void check_look(Check *);                                        /* slopes.c */
 /* int8.c: the program quantised at random, by each rounding: every byte as eval has it. */
-void check_int8(Check *);
+void check_int8(Check *, bool nests); /* nests: in the interpreter alone, of any program */
 /* An imported model: the same, and each stored value against hashes of a reference. */
 void check_model(Check *, const char *weights, const char *rounding, const char *values);
 #endif

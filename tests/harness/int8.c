@@ -10,6 +10,7 @@
 #include "backend/quantized.h"
 #include "bytes.h"
 #include "check.h"
+#include "emit/emit.h"
 #include "foreign.h"
 #include "int8_draw.h"
 #include "machine.h"
@@ -104,11 +105,11 @@ static InferFunction *build(const Check *check, const char *weights, const char 
   const char *cnnc = getenv("CNNC") ? getenv("CNNC") : "cnnc", *cc = getenv("CC"),
              *dir = arena_printf(s->arena, "%s/int8-%d", check->work, variant++);
   InferFunction *infer = NULL;
-  const char *command = arena_printf(
-      s->arena,
-      "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value -Wno-not-int8 %s --weights=%s -o %s/net.c "
-      "--target=%s %s --prefix=%s",
-      dir, cnnc, s->path, weights, dir, target, level, s->cname);
+  const char *command = arena_printf(s->arena,
+                                     "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value -Wno-not-int8 "
+                                     "-Wno-dead-filters %s --weights=%s -o %s/net.c "
+                                     "--target=%s %s --prefix=%s",
+                                     dir, cnnc, s->path, weights, dir, target, level, s->cname);
   if (system(command) != 0 || !put_glue(check, arena_printf(s->arena, "%s/glue.c", dir))) return NULL;
   const char *library = arena_printf(s->arena, "%s/net.so", dir);
   command = arena_printf(s->arena,
@@ -196,9 +197,25 @@ static bool quantise(Check *check, const char *weights) {
   QuantFile *file = NULL;
   const WeightsWay way = {.path = weights};
   const bool read = quantized_read(s->arena, diags, &way, &file) && file;
-  s->graph = read ? quantize_graph(s->arena, diags, s->graph, file) : NULL;
-  if (!s->graph) diags_print(diags, stderr, DIAG_TEXT, false);
-  return s->graph != NULL;
+  s->graph = read ? quantize_graph(s->arena, diags, s->graph, file, &(QuantizeOptions){0}) : NULL;
+  if (!s->graph) {
+    diags_print(diags, stderr, DIAG_TEXT, false);
+    return false;
+  }
+  const float *weights_of_floats = constant_weights(s->arena, s->graph);
+  s->weights_double = NEW_ARRAY(s->arena, double, s->graph->parameters + 1);
+  for (int64_t i = 0; i < s->graph->parameters; i++) s->weights_double[i] = (double)weights_of_floats[i];
+  return true;
+}
+
+/* Of values that are computed in floats eval's are doubles, so that numbers between two of 8 bits may become
+ * the other one. */
+static bool whole_numbers(const Graph *graph) {
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (node->elem == F32 && node->op != &op_input && strncmp(node->op->name, "int8_", 5) != 0) return false;
+  }
+  return true;
 }
 
 /* images: of them the interpreter, which is slow, has the first ones. */
@@ -222,7 +239,7 @@ static void compare(Check *check, const char *rounding, const char *weights, int
       check_foreign_of(check, rounding, weights, target);
 }
 
-static void check_rounding(const Check *of, const char *rounding) {
+static void check_rounding(const Check *of, const char *rounding, bool nests) {
   Check check = *of;
   Sample *s = &check.sample;
   const char *weights = arena_printf(s->arena, "%s/%s-%s.safetensors", check.work, s->cname, rounding);
@@ -232,12 +249,16 @@ static void check_rounding(const Check *of, const char *rounding) {
   }
   sample_draw(s, check.limits.images ? check.limits.images : 4, SEED);
   draw_extremes(s);
-  compare(&check, rounding, weights, s->count);
+  if (!nests) compare(&check, rounding, weights, s->count);
+  else if (whole_numbers(s->graph)) {
+    check.forward = sample_infer(s);
+    check_nests_of(&check, rounding);
+  }
 }
 
-void check_int8(Check *check) {
+void check_int8(Check *check, bool nests) {
   check->sample.training.graph = NULL;
-  for (int r = 0; r < ROUNDINGS; r++) check_rounding(check, rounding_name((Rounding)r));
+  for (int r = 0; r < ROUNDINGS; r++) check_rounding(check, rounding_name((Rounding)r), nests);
 }
 
 /* ---- a model that was imported ---- */

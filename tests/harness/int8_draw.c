@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include "ops/op.h"
+#include "ops/int8/int8.h"
 #include "sample.h"
 
 typedef struct Drawing {
@@ -45,7 +45,7 @@ static int any_zero(Drawing *d) {
 /* ---- layers ---- */
 static void draw_weights(Drawing *d, const Node *node) {
   const Weight *weight = node->weight[0];
-  const int64_t filters = weight->dim[0], terms = weight->size / filters, one = 1;
+  const int64_t filters = int8_filters(node), terms = weight->size / filters, one = 1;
   int8_t *w = NEW_ARRAY(d->arena, int8_t, weight->size);
   int32_t *bias = NEW_ARRAY(d->arena, int32_t, filters);
   float *scale = NEW_ARRAY(d->arena, float, filters);
@@ -54,19 +54,27 @@ static void draw_weights(Drawing *d, const Node *node) {
   for (int64_t f = 0; f < filters; f++) {
     const double kind = sample_number(&d->state);
     for (int64_t i = 0; i < terms; i++)
-      w[f * terms + i] = (int8_t)(kind < 0.1   ? (i % 2 ? 127 : -127)
-                                  : kind < 0.2 ? 127
-                                  : kind < 0.3 ? 0
-                                               : floor(between(d, -127, 128)));
+      w[int8_weight_index(node, f, i)] = (int8_t)(kind < 0.1   ? (i % 2 ? 127 : -127)
+                                                  : kind < 0.2 ? 127
+                                                  : kind < 0.3 ? 0
+                                                               : floor(between(d, -127, 128)));
     scale[f] = (float)(all ? own : own * between(d, 0.2, 2));
     bias[f] = (int32_t)between(d, -spread, spread);
   }
+  put_scale(d, node, d->scale[node->in[0]->id] * own * spread / between(d, 20, 90), any_zero(d));
+  if (weight->owner != node) return; /* its arrays are another layer's */
   put_array(d, weight->name, "I8", weight->rank, weight->dim, w, (size_t)weight->size);
   put_array(d, arena_printf(d->arena, "%s.scale", weight->name), "F32", 1, all ? &one : &filters, scale,
             sizeof *scale * (size_t)(all ? 1 : filters));
   put_array(d, arena_printf(d->arena, "%s.bias", node->name), "I32", 1, &filters, bias,
             sizeof *bias * (size_t)filters);
-  put_scale(d, node, d->scale[node->in[0]->id] * own * spread / between(d, 20, 90), any_zero(d));
+}
+
+static void draw_floats(Drawing *d, const Weight *weight, const Node *node) {
+  if (!weight || weight->owner != node) return;
+  float *values = NEW_ARRAY(d->arena, float, weight->size);
+  for (int64_t i = 0; i < weight->size; i++) values[i] = (float)between(d, -0.5, 1);
+  put_array(d, weight->name, "F32", weight->rank, weight->dim, values, sizeof *values * (size_t)weight->size);
 }
 
 /* Of a function: what it makes of the ends and of some numbers between. */
@@ -76,11 +84,13 @@ static void draw_function(Drawing *d, const Node *node) {
   double weight[MOST_WEIGHTS] = {0};
   for (int k = 0; k < node->nweights; k++) {
     const Weight *parameter = node->weight[k];
+    if (!parameter) continue;
     float *values = NEW_ARRAY(d->arena, float, parameter->size);
     for (int64_t i = 0; i < parameter->size; i++) values[i] = (float)between(d, -0.5, 1);
     weight[k] = (double)values[0];
-    put_array(d, parameter->name, "F32", parameter->rank, parameter->dim, values,
-              sizeof *values * (size_t)parameter->size);
+    if (parameter->owner == node)
+      put_array(d, parameter->name, "F32", parameter->rank, parameter->dim, values,
+                sizeof *values * (size_t)parameter->size);
   }
   for (int i = -STEPS; i <= STEPS; i++) {
     const double x = d->scale[node->in[0]->id] * 2 * i, y = node->op->map_eval(node, &x, weight, 0);
@@ -97,6 +107,11 @@ static bool is_output(const Drawing *d, const Node *node) {
   return false;
 }
 
+/* Layers of this name stay in floats. */
+static bool is_kept(const Node *node) {
+  return node->op->int8 == INT8_PRODUCT && (strncmp(node->name, "kept", 4) == 0 || node->shape.regions);
+}
+
 static bool takes_bounds(const Node *node) {
   return node->op->int8 == INT8_PRODUCT || node->op->int8 == INT8_SUM || node->op->int8 == INT8_DIFFERENCE ||
          node->op->int8 == INT8_MULTIPLY;
@@ -106,10 +121,26 @@ static bool takes_bounds(const Node *node) {
 static bool is_fused(const Drawing *d, const Node *node) {
   if (node->nin != 1 || !node->in[0]->nin) return false;
   const Node *before = node->in[0];
-  if (d->uses[before->id] != 1 || is_output(d, before)) return false;
+  if (d->uses[before->id] != 1 || is_output(d, before) || is_kept(before) ||
+      before->precision == PRECISION_F32)
+    return false;
   if (node->op->fold == FOLD_SCALE) return before->op->int8 == INT8_PRODUCT;
   if (node->op->int8 != INT8_RELU && node->op->int8 != INT8_RELU6) return false;
   return takes_bounds(before) || (d->fused[before->id] && before->op->fold == FOLD_SCALE);
+}
+
+static bool keeps_scale(const Node *node) { /* the identity, and zeros around */
+  int64_t before[2], after[2];
+  return (node->op->identity && node->op->identity(node)) ||
+         (node->op->border && node->op->border(node, before, after) && before[0] >= 0 && before[1] >= 0 &&
+          after[0] >= 0 && after[1] >= 0);
+}
+
+/* A value that joins others has a scale that none of them is far above. */
+static void draw_joined(Drawing *d, const Node *node) {
+  double most = 0;
+  for (int k = 0; k < node->nin; k++) most = fmax(most, d->scale[node->in[k]->id]);
+  put_scale(d, node, most * between(d, 0.7, 1.5), any_zero(d));
 }
 
 static void draw_value(Drawing *d, const Node *node) {
@@ -117,20 +148,27 @@ static void draw_value(Drawing *d, const Node *node) {
                second = node->nin > 1 ? d->scale[node->in[1]->id] : 0;
   d->fused[node->id] = is_fused(d, node);
   d->scale[node->id] = first;
-  if (d->fused[node->id] || (node->op->identity && node->op->identity(node)) || node->op->border) return;
+  if (d->fused[node->id] || keeps_scale(node)) return;
   if (node->op == &op_input)
     put_scale(d, node, between(d, 0.005, 0.03), node->port->elem == U8 ? -128 : any_zero(d));
-  else if (node->op->int8 == INT8_PRODUCT) draw_weights(d, node);
+  else if (is_kept(node)) {
+    for (int k = 0; k < node->nweights; k++) draw_floats(d, node->weight[k], node);
+    put_scale(d, node, 0.05, any_zero(d));
+  } else if (node->op->int8 == INT8_PRODUCT) draw_weights(d, node);
   else if (node->nin == 2 && (node->op->int8 == INT8_SUM || node->op->int8 == INT8_DIFFERENCE))
     put_scale(d, node, fmax(first, second) * between(d, 0.9, 1.8), any_zero(d));
   else if (node->nin == 2 && node->op->int8 == INT8_MULTIPLY)
     put_scale(d, node, first * second * between(d, 60, 140), any_zero(d));
   else if (node->op->int8 == INT8_SOFTMAX || node->op->int8 == INT8_UNIT) d->scale[node->id] = 1 / 256.0;
   else if (node->op->int8 == INT8_SIGNED) d->scale[node->id] = 1 / 128.0;
+  else if (node->op->int8 == INT8_MOVE && node->nin > 1) draw_joined(d, node);
   else if (node->op->int8 == INT8_LARGEST || node->op->int8 == INT8_MEAN || node->op->int8 == INT8_MOVE) {
     if (sample_number(&d->state) < 0.4) put_scale(d, node, first * between(d, 0.7, 1.5), any_zero(d));
   } else if (node->nin == 1 && node->op->family == FAMILY_MAP) draw_function(d, node);
-  else put_scale(d, node, 0.02, any_zero(d)); /* computed in floats */
+  else { /* computed in floats */
+    for (int k = 0; k < node->nweights; k++) draw_floats(d, node->weight[k], node);
+    put_scale(d, node, 0.02, any_zero(d));
+  }
 }
 
 bool int8_draw(Arena *arena, const Graph *graph, const char *path, const char *rounding, uint64_t seed) {

@@ -2,7 +2,7 @@
  *
  *     netcheck [--infer] [--special] [--nests | --rows=N | --choices | --programs | --races | --on=TARGET]
  * FILE.cnn...
- *     netcheck --int8 FILE.cnn...
+ *     netcheck --int8 | --int8-nests FILE.cnn...
  *     netcheck --model FILE.cnn FILE.safetensors ROUNDING VALUES
  *
  * For each program: eval in double is compared with the compiled C, for every target that this CPU runs, at
@@ -188,7 +188,7 @@ double training_error(const Check *check, float loss, const float *gradients, fl
 }
 
 /* ---- a program ---- */
-typedef enum Mode { COMPILED, FOREIGN, NESTS, CHOICES, PROGRAMS, RACES, INT8, MODEL } Mode;
+typedef enum Mode { COMPILED, FOREIGN, NESTS, CHOICES, PROGRAMS, RACES, INT8, INT8_NESTS, MODEL } Mode;
 
 /* Sums that floats may not hold are left out, and said to be. */
 static void find_far(Check *check) {
@@ -269,8 +269,8 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
     arena_free(arena);
     return;
   }
-  if (mode == INT8) {
-    check_int8(&check);
+  if (mode == INT8 || mode == INT8_NESTS) {
+    check_int8(&check, mode == INT8_NESTS);
     arena_free(arena);
     return;
   }
@@ -286,6 +286,7 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
   case RACES: check_races(&check); break;
   case COMPILED: check_all_compiled(&check); break;
   case INT8:
+  case INT8_NESTS:
   case MODEL: break;
   }
   arena_free(arena);
@@ -314,6 +315,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(option, "--programs")) mode = PROGRAMS;
     else if (!strcmp(option, "--races")) mode = RACES;
     else if (!strcmp(option, "--int8")) mode = INT8;
+    else if (!strcmp(option, "--int8-nests")) mode = INT8_NESTS;
     else if (!strcmp(option, "--model")) mode = MODEL;
     else if (!strcmp(option, "--special")) special = true;
     else if (!strcmp(option, "--infer")) infer = true;

@@ -100,6 +100,7 @@ const Op op_conv_transpose = {
     .detail =
         "out[y*S + ky*D - P][x*S + kx*D - P][f] += in[y][x][c] * weight[c][f][ky][kx], starting from bias[f]",
     .family = FAMILY_CONV_SCATTER,
+    .int8 = INT8_PRODUCT,
     .shape = shape,
     .cost = correlation_cost,
     .eval = correlation_eval_spread,

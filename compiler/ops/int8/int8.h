@@ -7,7 +7,8 @@
 #include "ops/convolution/correlation.h"
 #include "quantize/arithmetic.h"
 
-/* conv, depthwise, dense: bias + sum of weight * (q - zero), then rounded. Weights in their usual order. */
+/* conv, depthwise, dense: bias + sum of weight * (q - zero), then rounded. Weights in their usual order; of
+ * conv_transpose filter by filter. */
 typedef struct Int8Product {
   Rounding rounding;
   Stored stored;
@@ -48,7 +49,8 @@ typedef struct Int8Border {
 } Int8Border;
 
 extern const Op op_int8_border;
-extern const Op op_int8_product, op_int8_pair, op_int8_pool, op_int8_table, op_int8_softmax;
+extern const Op op_int8_product, op_int8_transposed, op_int8_pair, op_int8_pool, op_int8_table,
+    op_int8_softmax;
 extern const Op op_int8_from_float,
     op_int8_to_float; /* at the edges, and around what has no form of 8 bits */
 extern const Op op_int8_from_bytes, op_int8_to_bytes; /* u8, which is q + 128 */
@@ -56,6 +58,10 @@ extern const Op op_int8_same;                         /* the same q in another s
 extern const Op op_int8_class; /* I32: the channel of the largest, of several the first */
 
 Correlation int8_geometry(const Node *product); /* a dense layer is a convolution of one pixel */
+
+/* Of a layer of floats: its filters, and where the weight of a filter's term lies, [channels][taps] each. */
+int64_t int8_filters(const Node *);
+int64_t int8_weight_index(const Node *, int64_t filter, int64_t term);
 
 /* A multiplier in 32 bits, as vectors take it; each step rounds down.
  *   ROUNDING_SINGLE: (x * 2^left * m / 2^32 + half) / 2^shift
@@ -67,6 +73,12 @@ Steps int8_steps(Rounding, Multiplier);
 bool int8_steps_fit(Rounding, Multiplier, int64_t most); /* of an |x| of so much: x * 2^left is in 32 bits */
 
 /* ---- shared by their nests ---- */
+/* The factors of a product's filters, as constants of the model. */
+typedef struct Int8Factors {
+  Buf *factor, *exponent; /* exponent: NULL where floats round */
+} Int8Factors;
+Int8Factors int8_factors(Lower *, int64_t filters);
+Val int8_factored(Lower *, const Int8Factors *, Val sum, const Ix *f); /* the sum, rounded */
 /* The steps as values; left NULL: all are 0. */
 Val int8_stepped(Lower *, Rounding, Val x, Val left, Val m, Val half, Val shift);
 /* Where pictures of one size have no gaps, rows of pixels are seen as [1][w*c]. */

@@ -59,7 +59,8 @@ static void eval(const Eval *eval) {
 
 /* ---- lower ---- */
 typedef struct Constants {
-  Buf *weight, *bias, *factor, *exponent; /* exponent: NULL where floats round */
+  Buf *weight, *bias;
+  Int8Factors factors;
 } Constants;
 
 /* Channels innermost, as they lie in a picture. */
@@ -74,10 +75,8 @@ static Buf *packed_weight(Lower *l, const Correlation *k, const Int8Product *p) 
                          packed);
 }
 
-static Constants constants_of(Lower *l, const Correlation *k, const Int8Product *p) {
-  const int64_t filters = k->small.c;
-  Constants constants = {.weight = packed_weight(l, k, p),
-                         .bias = lower_constants(l, "bias", I32, 1, &filters, p->bias)};
+Int8Factors int8_factors(Lower *l, int64_t filters) {
+  const Int8Product *p = l->node->detail;
   int32_t *m = NEW_ARRAY(l->arena, int32_t, filters), *e = NEW_ARRAY(l->arena, int32_t, filters);
   float *real = NEW_ARRAY(l->arena, float, filters);
   for (int64_t f = 0; f < filters; f++) {
@@ -86,19 +85,20 @@ static Constants constants_of(Lower *l, const Correlation *k, const Int8Product 
     real[f] = p->factor[f].real;
   }
   const bool floats = p->rounding == ROUNDING_FLOAT;
-  constants.factor = lower_constants(l, "factor", floats ? F32 : I32, 1, &filters,
-                                     floats ? (const void *)real : (const void *)m);
-  if (!floats) constants.exponent = lower_constants(l, "exponent", I32, 1, &filters, e);
-  return constants;
+  Int8Factors factors = {.factor = lower_constants(l, "factor", floats ? F32 : I32, 1, &filters,
+                                                   floats ? (const void *)real : (const void *)m)};
+  if (!floats) factors.exponent = lower_constants(l, "exponent", I32, 1, &filters, e);
+  return factors;
 }
 
-static Val rounded(Lower *l, const Constants *constants, Rounding rounding, Val sum, const Ix *f) {
+Val int8_factored(Lower *l, const Int8Factors *factors, Val sum, const Ix *f) {
   Nest *b = l->b;
-  const Val factor = nest_load(b, nest_at(b, constants->factor, *f), 1);
-  if (rounding == ROUNDING_FLOAT) return nest_primitive(b, &primitive_requantize_float, sum, factor, NULL);
+  const Int8Product *p = l->node->detail;
+  const Val factor = nest_load(b, nest_at(b, factors->factor, *f), 1);
+  if (!factors->exponent) return nest_primitive(b, &primitive_requantize_float, sum, factor, NULL);
   return nest_primitive(
-      b, rounding == ROUNDING_SINGLE ? &primitive_requantize_single : &primitive_requantize_double, sum,
-      factor, nest_load(b, nest_at(b, constants->exponent, *f), 1));
+      b, p->rounding == ROUNDING_SINGLE ? &primitive_requantize_single : &primitive_requantize_double, sum,
+      factor, nest_load(b, nest_at(b, factors->exponent, *f), 1));
 }
 
 /* The taps of an axis that lie inside: a range, where the dilation is 1; else each is tested. */
@@ -133,7 +133,9 @@ static void lower_sum(Lower *l, const Correlation *k, const Constants *constants
 static void lower(Lower *l) {
   const Int8Product *p = l->node->detail;
   const Correlation geometry = int8_geometry(l->node), *k = &geometry;
-  const Constants constants = constants_of(l, k, p);
+  const Constants constants = {.weight = packed_weight(l, k, p),
+                               .bias = lower_constants(l, "bias", I32, 1, &k->small.c, p->bias),
+                               .factors = int8_factors(l, k->small.c)};
   Nest *b = l->b;
   lower_about(l, "8 bits, rounding %s", rounding_name(p->rounding));
   nest_fn(b, b->name, false);
@@ -145,8 +147,7 @@ static void lower(Lower *l) {
           Buf *sum = nest_buf(b, REGS, "sum", (Type){I32, 1}, 1, (int64_t[]){1});
           const Ref at = nest_at(b, sum, 0);
           lower_sum(l, k, &constants, &at, &y, &x, &g, &f);
-          int8_store(l, rounded(l, &constants, p->rounding, nest_get(b, at), &f), p->stored, &y, &x, &f, 1,
-                     1);
+          int8_store(l, int8_factored(l, &constants.factors, nest_get(b, at), &f), p->stored, &y, &x, &f, 1, 1);
         }
 }
 

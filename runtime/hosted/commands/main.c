@@ -140,6 +140,8 @@ cnn_status cnn_program_weights(const cnn_program *program, const char *path, con
                        names->prefix   ? "weights-prefix"
                        : names->rename ? "rename"
                                        : "match");
+  if (path && cnn_weights_fixed(network))
+    return cnn_failure(CNN_BAD_ARGUMENT, "its weights are of 8 bits and compiled in: it takes no others");
   *weights = calloc(count + 1, sizeof(float));
   if (!*weights) return cnn_failure(CNN_NO_MEMORY, "no memory for the weights");
   cnn_status status = cnn_success();
@@ -176,6 +178,11 @@ static int run_command(const cnn_program *program, int argc, char **argv) { /* a
   for (int i = 0; i < COMMAND_COUNT; i++) {
     if (strcmp(argv[0], COMMANDS[i].name) != 0) continue;
     if (!COMMANDS[i].looks || program->network->look) return COMMANDS[i].run(program, argc, argv);
+    if (cnn_weights_fixed(program->network)) {
+      fprintf(stderr, "%s: error: '%s' needs a net of floats; this one has weights of 8 bits\n",
+              program->name, COMMANDS[i].name);
+      return CNN_EXIT_FAILED;
+    }
     fprintf(
         stderr,
         "%s: error: '%s' needs a net that cnnc compiled as a program; this one was linked by other means\n",

@@ -5,6 +5,7 @@
 #include "hosted/base/number.h"
 #include "hosted/commands/program.h"
 #include "hosted/base/threads.h"
+#include "hosted/weights/origin.h"
 
 int cnn_program_info(const cnn_program *program, int argc, char **argv) {
   const cnn_network *network = program->network;
@@ -25,9 +26,10 @@ int cnn_program_info(const cnn_program *program, int argc, char **argv) {
   if (network->gradients)
     printf("training   %s for a batch of %d\n", cnn_number_bytes(network->training_bytes).text,
            (int)network->train_batch);
-  printf("weights    %s\n", network->parameters == 0 ? "none"
-                            : network->initial       ? "compiled in"
-                                                     : "from a file (--weights)");
+  printf("weights    %s\n", cnn_weights_fixed(network) ? "of 8 bits, compiled in"
+                            : network->parameters == 0 ? "none"
+                            : network->initial         ? "compiled in"
+                                                       : "from a file (--weights)");
   cnn_status status = cnn_program_finish();
   return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
 }

@@ -16,7 +16,7 @@ enum { BINS = 2048 };
 typedef struct Arguments {
   const char *data, *weights, *out;
   cnn_weights_names names;
-  int64_t samples;
+  int64_t samples, inputs;
 } Arguments;
 
 /* Of an input, or of a layer's value. */
@@ -35,6 +35,8 @@ typedef struct Observer {
   int32_t count;
   Seen *seen;    /* inputs, then layers */
   void **target; /* none is wanted */
+  int64_t inputs;
+  json_t *input; /* of the first samples, a list an input */
 } Observer;
 
 static bool seen_begin(Seen *seen, const char *name, int64_t size, int32_t channels) {
@@ -73,6 +75,19 @@ static void observer_close(Observer *o) {
 
 /* ---- the walks */
 
+static json_t *input_numbers(const cnn_port *port, const float *value) {
+  json_t *list = json_array();
+  for (int64_t k = 0; k < port->size; k++) json_array_append_new(list, json_real((double)value[k]));
+  return list;
+}
+
+static void keep_inputs(Observer *o) {
+  json_t *sample = json_array();
+  for (int32_t i = 0; i < o->viewer.network->inputs; i++)
+    json_array_append_new(sample, input_numbers(&o->viewer.network->input[i], o->viewer.value[i]));
+  json_array_append_new(o->input, sample);
+}
+
 static void see_range(Seen *seen, const float *value) {
   for (int64_t k = 0; k < seen->size; k++) {
     seen->lo = fmin(seen->lo, (double)value[k]);
@@ -98,6 +113,7 @@ static cnn_status walk(Observer *o, void (*see)(Seen *, const float *)) {
     if (status.code != CNN_OK) return status;
     for (int32_t i = 0; i < network->inputs; i++)
       cnn_port_floats(&network->input[i], o->viewer.raw[i], o->viewer.value[i]);
+    if (see == see_range && n < o->inputs) keep_inputs(o);
     cnn_viewer_forward(&o->viewer);
     for (int32_t i = 0; i < network->inputs; i++) see(&o->seen[i], o->viewer.value[i]);
     for (int32_t i = 0; i < network->layers; i++)
@@ -119,8 +135,8 @@ static json_t *numbers(const double *x, int32_t n, double by) {
 }
 
 static cnn_status write_seen(const Observer *o, const char *path) {
-  json_t *values = json_array(),
-         *root = json_pack("{s:I, s:o}", "samples", (json_int_t)o->samples, "values", values);
+  json_t *values = json_array(), *root = json_pack("{s:I, s:O, s:o}", "samples", (json_int_t)o->samples,
+                                                   "inputs", o->input, "values", values);
   bool complete = root != NULL;
   for (int32_t i = 0; complete && i < o->count; i++) {
     const Seen *seen = &o->seen[i];
@@ -149,6 +165,8 @@ static int observe(const cnn_program *program, const Arguments *a) {
     const int64_t all = cnn_data_count(data, CNN_PART_TRAIN);
     o.data = data;
     o.samples = all < a->samples ? all : a->samples;
+    o.inputs = a->inputs;
+    o.input = json_array();
     if (o.samples < 1) status = cnn_failure(CNN_BAD_ARGUMENT, "%s has no samples for training", a->data);
   }
   if (status.code == CNN_OK) status = observer_open(&o);
@@ -156,6 +174,7 @@ static int observe(const cnn_program *program, const Arguments *a) {
   if (status.code == CNN_OK) status = walk(&o, see_bins);
   if (status.code == CNN_OK) status = write_seen(&o, a->out);
   observer_close(&o);
+  json_decref(o.input);
   cnn_viewer_close(&o.viewer);
   cnn_data_close(data);
   return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
@@ -168,6 +187,8 @@ int cnn_program_observe(const cnn_program *program, int argc, char **argv) {
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "FILE.json", "ranges, means and histograms of all values", 0, 0,
        NULL, NULL},
       {"samples", 0, CNN_VALUE_WHOLE, &a.samples, "N", "so many of the training part (500)", 1, 1e9, NULL,
+       NULL},
+      {"inputs", 0, CNN_VALUE_WHOLE, &a.inputs, "N", "with the first N samples themselves (0)", 0, 1e6, NULL,
        NULL},
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_NAMES(a.names),

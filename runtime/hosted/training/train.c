@@ -58,12 +58,11 @@ static const char *kept_so_far(const Training *training) {
 
 static cnn_status check_options(const cnn_network *network, const cnn_train_options *options) {
   const cnn_recipe *recipe = &options->recipe;
-  if (!network->gradients || !network->recipe) {
-    return cnn_failure(
-        CNN_BAD_ARGUMENT,
-        "%s was compiled without training code: its program has no train block, or --no-train was given",
-        network->name);
-  }
+  if (!network->gradients || !network->recipe)
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s %s", network->name,
+                       cnn_weights_fixed(network) ? "has weights of 8 bits, which cannot be trained on"
+                                                  : "was compiled without training code: its program has no "
+                                                    "train block, or --no-train was given");
   if (!options->out) return cnn_failure(CNN_BAD_ARGUMENT, "there is no name for the weights to be written");
   if (recipe->batch < 1 || recipe->epochs < 1)
     return cnn_failure(CNN_BAD_ARGUMENT, "batch and epochs must be at least 1");

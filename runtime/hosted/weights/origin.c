@@ -129,3 +129,7 @@ cnn_status cnn_origin_check(const cnn_archive *archive, const char *path, const 
   if (status.code == CNN_OK && !*doubt) normalize_check(archive, path, network, doubt, room);
   return status;
 }
+
+bool cnn_weights_fixed(const cnn_network *network) {
+  return network->parameters == 0 && network->model_bytes > 0;
+}

@@ -26,4 +26,6 @@ const char *cnn_origin_normalize(const cnn_archive *archive);
  * Otherwise *doubt is empty, or says what differs. */
 cnn_status cnn_origin_check(const cnn_archive *archive, const char *path, const cnn_network *network,
                             char *doubt, size_t room);
+/* A net of 8 bits: its weights are in its code, and there are no others for it. */
+bool cnn_weights_fixed(const cnn_network *network);
 #endif

@@ -22,12 +22,19 @@ save("tiny.scale.safetensors", {**good, **stored("conv1", 0.001, -128)}, note())
 save("tiny.sum.safetensors", {**good, **stored("dense1", 1e-12, 0)}, note())
 save("tiny.lacks.safetensors", {
     **without("conv1.bias", "conv1.weight.scale", "dense1.weight", "dense1.zero", "conv1.scale"),
-    "dense1.weight": ("F32", [3, 18], [1.0] * 54), "dense1.zero": ("I32", [1], [200]),
+    "dense1.weight": ("I32", [3, 18], [1] * 54), "dense1.zero": ("I32", [1], [200]),
     "conv1.weight.scale": ("F32", [3], [1.0] * 3), "conv1.scale": ("F32", [1], [float("nan")]),
     "conv2.weight": ("I8", [1], [1])}, note())
 save("tiny.bounds.safetensors", {
     **good, "conv1.weight": ("I8", [2, 1, 3, 3], [-128] * 18), "dense1.weight.scale": ("F32", [1], [0.0])},
      note())
+save("tiny.dead.safetensors",
+     {**good, "conv1.weight": ("I8", [2, 1, 3, 3], [1, 2, 3] * 3 + [0] * 9)}, note())
 save("tiny.rounding.safetensors", good, note("half"))
 save("tiny.version.safetensors", good, {"version": 2, "rounding": "single"})
 save("tiny.text.safetensors", good, "single")
+
+floats = {"conv1.weight": ("F32", [2, 1, 3, 3], [0.01, 0.02, 0.03] * 6),
+          "conv1.bias": ("F32", [2], [0.1, 0.0]), "dense1.weight": ("F32", [3, 18], [0.07] * 54),
+          "dense1.bias": ("F32", [3], [0.0] * 3)}
+save("tiny.safetensors", floats, None)

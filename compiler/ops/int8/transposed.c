@@ -1,0 +1,173 @@
+// transposed.c: transposed convolutions of 8 bits: bias + sum over what meets at a place, then rounded:
+// SPDX-License-Identifier: Apache-2.0
+//
+//     x[f] = bias[f] + sum over taps with y + P - ky*D = i*S, and channels, of weight * (q[i] - zero)
+//
+// Each place of the output gathers what meets there: y = S*i + r is gone through by i and r, and the input's
+// rows near i are tried.
+#include "ops/int8/int8.h"
+
+static Correlation geometry_of(const Node *node) {
+  Node like = *node;
+  like.op = &op_conv_transpose;
+  return correlation_of(&like);
+}
+
+static int64_t rounded_down(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+
+/* ---- weights ---- */
+int64_t int8_filters(const Node *node) {
+  return node->op->family == FAMILY_CONV_SCATTER ? shape_extent(node->shape).c : node->weight[0]->dim[0];
+}
+
+int64_t int8_weight_index(const Node *node, int64_t filter, int64_t term) {
+  const Weight *weight = node->weight[0];
+  const int64_t terms = weight->size / int8_filters(node);
+  if (node->op->family != FAMILY_CONV_SCATTER) return filter * terms + term;
+  const int64_t groups = node->window->groups, channels = weight->dim[0] / groups, filters = weight->dim[1],
+                taps = terms / channels;
+  return ((filter / filters * channels + term / taps) * filters + filter % filters) * taps + term % taps;
+}
+
+static Cost cost(const Node *node) {
+  const Correlation k = geometry_of(node);
+  const int64_t weights = k.large.c * k.s * k.kernel[0] * k.kernel[1];
+  return (Cost){correlation_macs(&k), weights + k.large.c, weights + 4 * k.large.c};
+}
+
+/* ---- eval ---- */
+/* The input's place that meets the tap, or -1. */
+static int64_t meets(const Correlation *k, int axis, int64_t at, int64_t tap) {
+  const int64_t place = at + k->before[axis] - tap * k->dilation[axis], i = place / k->stride[axis];
+  return place >= 0 && place % k->stride[axis] == 0 && i < extent_side(k->small, axis) ? i : -1;
+}
+
+static int64_t sum_at(const Eval *eval, const Correlation *k, int64_t y, int64_t x, int64_t f) {
+  const Int8Product *p = eval->node->detail;
+  const int64_t zero = eval->node->in[0]->quant->zero, group = f / k->l;
+  int64_t sum = p->bias[f];
+  for (int64_t ky = 0; ky < k->kernel[0]; ky++)
+    for (int64_t kx = 0; kx < k->kernel[1]; kx++) {
+      const int64_t iy = meets(k, 0, y, ky), ix = meets(k, 1, x, kx);
+      for (int64_t c = 0; c < k->s && iy >= 0 && ix >= 0; c++)
+        sum += ((int64_t)eval->in[0][(iy * k->small.w + ix) * k->small.c + group * k->s + c] - zero) *
+               p->weight[((f * k->s + c) * k->kernel[0] + ky) * k->kernel[1] + kx];
+    }
+  return sum;
+}
+
+static void eval(const Eval *eval) {
+  const Int8Product *p = eval->node->detail;
+  const Correlation k = geometry_of(eval->node);
+  double *out = eval->out;
+  for (int64_t y = 0; y < k.large.h; y++)
+    for (int64_t x = 0; x < k.large.w; x++)
+      for (int64_t f = 0; f < k.large.c; f++)
+        *out++ =
+            stored_put(p->stored, multiplier_apply(p->rounding, sum_at(eval, &k, y, x, f), p->factor[f]));
+}
+
+/* ---- lower ---- */
+typedef struct Constants {
+  Buf *weight, *bias;
+  Int8Factors factors;
+} Constants;
+
+/* Channels innermost, as they lie in a picture. */
+static Buf *packed_weight(Lower *l, const Correlation *k, const Int8Product *p) {
+  const int64_t taps = k->kernel[0] * k->kernel[1];
+  int8_t *packed = NEW_ARRAY(l->arena, int8_t, k->large.c * k->s * taps);
+  for (int64_t f = 0; f < k->large.c; f++)
+    for (int64_t c = 0; c < k->s; c++)
+      for (int64_t t = 0; t < taps; t++)
+        packed[(f * taps + t) * k->s + c] = p->weight[(f * k->s + c) * taps + t];
+  return lower_constants(l, "weight", I8, 4, (int64_t[]){k->large.c, k->kernel[0], k->kernel[1], k->s},
+                         packed);
+}
+
+/* How far before and behind i the input's rows lie that meet a place S*i + r. */
+static int64_t first_row(const Correlation *k, int axis) {
+  return rounded_down(k->before[axis] - (k->kernel[axis] - 1) * k->dilation[axis], k->stride[axis]);
+}
+static int64_t behind_last_row(const Correlation *k, int axis) {
+  return rounded_down(k->stride[axis] - 1 + k->before[axis], k->stride[axis]) + 1;
+}
+
+typedef struct Place {
+  Ix i, r; /* S*i + r */
+} Place;
+
+/* The taps of an axis, by the rows that meet them: without dilation a row has one; else all are tried. */
+static void lower_sum(Lower *l, const Correlation *k, const Constants *constants, const Ref *sum,
+                      const Place *y, const Place *x, const Ix *g, const Ix *f) {
+  Nest *b = l->b;
+  const Val zero = num_i32(b, l->node->in[0]->quant->zero);
+  const int64_t tries[2] = {k->dilation[0] == 1 ? 1 : k->kernel[0], k->dilation[1] == 1 ? 1 : k->kernel[1]};
+  NEST_FROM(b, dy, first_row(k, 0), behind_last_row(k, 0))
+    NEST_FROM(b, dx, first_row(k, 1), behind_last_row(k, 1))
+      NEST_FOR(b, ty, tries[0])
+        NEST_FOR(b, tx, tries[1]) {
+          const Ix ry = y->r + k->before[0] - dy * k->stride[0], rx = x->r + k->before[1] - dx * k->stride[1],
+                   iy = y->i + dy, ix = x->i + dx, ky = tries[0] > 1 ? ty : ry, kx = tries[1] > 1 ? tx : rx;
+          const Cond met = tries[0] > 1 || tries[1] > 1
+                               ? cond_and(nest_within(b, ry - ky * k->dilation[0], 0, 1),
+                                          nest_within(b, rx - kx * k->dilation[1], 0, 1))
+                               : nest_within(b, ky, 0, k->kernel[0]),
+                     kernel =
+                         cond_and(nest_within(b, ky, 0, k->kernel[0]), nest_within(b, kx, 0, k->kernel[1])),
+                     inside = cond_and(nest_within(b, iy, 0, k->small.h), nest_within(b, ix, 0, k->small.w));
+          NEST_IF(b, met)
+            NEST_IF(b, cond_and(kernel, inside))
+              NEST_FOR(b, c, k->s) {
+                const Ix channel = *g * k->s + c;
+                nest_accumulate(b, *sum, sub(int8_load(l, l->in[0], &iy, &ix, &channel), zero),
+                                convert(nest_load(b, nest_at(b, constants->weight, *f, ky, kx, c), 1), I32));
+              }
+        }
+}
+
+static void lower_place(Lower *l, const Correlation *k, const Constants *constants, const Place *py,
+                        const Place *px) {
+  const Int8Product *p = l->node->detail;
+  Nest *b = l->b;
+  const Ix y = py->i * k->stride[0] + py->r, x = px->i * k->stride[1] + px->r;
+  NEST_FOR(b, g, k->groups)
+    NEST_FOR(b, o, k->l) {
+      const Ix f = g * k->l + o;
+      Buf *sum = nest_buf(b, REGS, "sum", (Type){I32, 1}, 1, (int64_t[]){1});
+      const Ref at = nest_at(b, sum, 0);
+      nest_store(b, at, nest_load(b, nest_at(b, constants->bias, f), 1));
+      lower_sum(l, k, constants, &at, py, px, &g, &f);
+      int8_store(l, int8_factored(l, &constants->factors, nest_get(b, at), &f), p->stored, &y, &x, &f, 1, 1);
+    }
+}
+
+static void lower(Lower *l) {
+  const Int8Product *p = l->node->detail;
+  const Correlation geometry = geometry_of(l->node), *k = &geometry;
+  const Constants constants = {.weight = packed_weight(l, k, p),
+                               .bias = lower_constants(l, "bias", I32, 1, &k->large.c, p->bias),
+                               .factors = int8_factors(l, k->large.c)};
+  const int64_t s = k->stride[0], t = k->stride[1];
+  Nest *b = l->b;
+  lower_about(l, "8 bits, rounding %s", rounding_name(p->rounding));
+  nest_fn(b, b->name, false);
+  NEST_FOR(b, i, (k->large.h + s - 1) / s)
+    NEST_FOR(b, r, s)
+      NEST_IF(b, nest_within(b, i * s + r, 0, k->large.h))
+        NEST_FOR(b, j, (k->large.w + t - 1) / t)
+          NEST_FOR(b, q, t)
+            NEST_IF(b, nest_within(b, j * t + q, 0, k->large.w)) {
+              const Place y = {i, r}, x = {j, q};
+              lower_place(l, k, &constants, &y, &x);
+            }
+}
+
+const Op op_int8_transposed = {
+    .name = "int8_transposed",
+    .detail = "x[f] = bias[f] + sum over what meets there of weight * (in - zero); out[f] = cut(round(x[f] * "
+              "factor[f]) + zero of out)",
+    .alone = true,
+    .cost = cost,
+    .eval = eval,
+    .lower = lower};

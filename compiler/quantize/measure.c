@@ -1,0 +1,126 @@
+/* measure.c: both nets are run by the meaning of their operators (eval), on a few samples; each layer of 8
+ * bits also on what the net of floats has before it. */
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/measure.h"
+#include <math.h>
+#include "graph/eval.h"
+#include "ops/op.h"
+#include "quantize/arithmetic.h"
+
+typedef struct Measuring {
+  const Graph *floats, *bytes;
+  const double *weights, *kept; /* of both */
+  const Node **like; /* by node id of `bytes`: of which node of `floats` it has the value; or NULL */
+  Measured *of;
+} Measuring;
+
+/* ---- values ---- */
+static double real_of(const Node *node, double q) {
+  return node->quant ? (q - node->quant->zero) * (double)node->quant->scale : q;
+}
+
+static double stored_as(const Node *node, double x) {
+  if (!node->quant) return x;
+  const int least = node->elem == U8 ? 0 : INT8_MIN;
+  const double q = nearbyint(x / (double)node->quant->scale) + node->quant->zero;
+  return fmin(fmax(q, least), least + UINT8_MAX);
+}
+
+/* What a node reads, as the net of floats has it. */
+static const double *exact(Arena *arena, const Measuring *m, const Node *node, const GraphRun *floats,
+                           const GraphRun *bytes) {
+  const Node *like = m->like[node->id];
+  if (!like) return bytes->value[node->id];
+  const int64_t n = shape_elements(node->shape);
+  double *value = NEW_ARRAY(arena, double, n);
+  for (int64_t i = 0; i < n; i++) value[i] = stored_as(node, floats->value[like->id][i]);
+  return value;
+}
+
+static double noise_of(const Node *node, const double *q, const double *x) {
+  double sum = 0;
+  for (int64_t i = 0; i < shape_elements(node->shape); i++) {
+    const double off = real_of(node, q[i]) - x[i];
+    sum += off * off;
+  }
+  return sum;
+}
+
+static void add_layer(Arena *arena, const Measuring *m, const Node *node, const GraphRun *floats,
+                      const GraphRun *bytes) {
+  const Node *like = m->like[node->id];
+  if (!like || !node->quant || !node->nin || node->shape.regions) return;
+  Measured *of = &m->of[like->id];
+  const int64_t n = shape_elements(node->shape);
+  const double *x = floats->value[like->id];
+  Eval eval = {.node = node,
+               .in = NEW_ARRAY(arena, const double *, node->nin + 1),
+               .out = NEW_ARRAY(arena, double, n),
+               .count = 1};
+  for (int k = 0; k < node->nin; k++) eval.in[k] = exact(arena, m, node->in[k], floats, bytes);
+  node->op->eval(&eval);
+  of->there = true;
+  of->noise += noise_of(node, bytes->value[node->id], x);
+  of->alone += noise_of(node, eval.out, x);
+  for (int64_t i = 0; i < n; i++) of->signal += x[i] * x[i];
+}
+
+/* ---- a sample ---- */
+/* As the caller has it: channels first where the port wants that. */
+static const double *arranged(Arena *arena, const Node *port, const double *from) {
+  const Extent e = shape_extent(port->shape);
+  if (!port->port->chw) return from;
+  double *to = NEW_ARRAY(arena, double, e.h *e.w *e.c);
+  for (int64_t p = 0; p < e.h * e.w; p++)
+    for (int64_t c = 0; c < e.c; c++) to[c * e.h * e.w + p] = from[p * e.c + c];
+  return to;
+}
+
+static void add_sample(const Measuring *m, int64_t sample, const double *const *input) {
+  Arena *arena = arena_new();
+  const double **one = NEW_ARRAY(arena, const double *, m->floats->inputs.n + 1);
+  for (int i = 0; i < m->floats->inputs.n; i++) {
+    const Node *node = m->floats->inputs.data[i].node;
+    one[i] = arranged(arena, node, input[i] + sample * shape_elements(node->shape));
+  }
+  GraphRun floats = {.count = 1, .weights = m->weights, .input = one},
+           bytes = {.count = 1, .weights = m->kept, .input = one};
+  graph_run(arena, m->floats, &floats);
+  graph_run(arena, m->bytes, &bytes);
+  for (int i = 0; i < m->bytes->nodes.n; i++) add_layer(arena, m, m->bytes->nodes.data[i], &floats, &bytes);
+  arena_free(arena);
+}
+
+/* The weights of layers that stayed in floats. */
+static const double *kept_weights(Arena *arena, const Graph *bytes) {
+  double *to = NEW_ARRAY(arena, double, bytes->parameters + 1);
+  for (int w = 0; w < bytes->weights.n; w++) {
+    const Weight *weight = bytes->weights.data[w];
+    for (int64_t i = 0; i < weight->size; i++) to[weight->offset + i] = (double)weight->init.values[i];
+  }
+  return to;
+}
+
+static const double *doubles(Arena *arena, const float *from, int64_t n) {
+  double *to = NEW_ARRAY(arena, double, n + 1);
+  for (int64_t i = 0; i < n; i++) to[i] = (double)from[i];
+  return to;
+}
+
+const Measured *measure(Arena *arena, const Graph *floats, const float *weights, const Graph *bytes,
+                        Node *const *made, int64_t samples, const double *const *input) {
+  Measuring m = {.floats = floats,
+                 .bytes = bytes,
+                 .weights = doubles(arena, weights, floats->parameters),
+                 .kept = kept_weights(arena, bytes),
+                 .like = NEW_ARRAY(arena, const Node *, bytes->nodes.n + 1),
+                 .of = NEW_ARRAY(arena, Measured, floats->nodes.n + 1)};
+  for (int i = 0; i < floats->nodes.n; i++) /* the last: what is fused is in it */
+    if (made[i]) m.like[made[i]->id] = floats->nodes.data[i];
+  for (int64_t n = 0; n < samples; n++) add_sample(&m, n, input);
+  return m.of;
+}
+
+double measured_decibels(double signal, double noise) {
+  return noise > 0 && signal > 0 ? 10 * log10(signal / noise) : HUGE_VAL;
+}
