@@ -172,8 +172,8 @@ def write_page(results):
     fold = lambda text: textwrap.wrap(text, 110, break_long_words=False)
     lines = ["<!-- Made by `bench/import BUILD_DIR --page`; do not edit. -->", "# Nets that are imported", ""]
     lines += fold(f"{len(right)} of {len(nets)} nets of others are imported by `cnnc import`, compiled, and "
-                  "give what onnxruntime gives. Weights are random, the statistics of batch normalization are "
-                  "those of a pass over noise, and the picture is noise. The numbers are the largest "
+                  "give what onnxruntime gives. Weights are random, the statistics of batch normalization "
+                  "are those of a pass over noise, and the picture is noise. The numbers are the largest "
                   "difference of an output, as a part of its largest number; at most "
                   f"{MOST:.0e} is right. `torch` is PyTorch's exporter by tracing (`dynamo=False`), `dynamo` "
                   "the one by torch.export; an empty field was not tried. `lines` is the length of the "
