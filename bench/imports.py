@@ -1,7 +1,8 @@
-"""imports.py --cnnc CNNC [--kept FOLDER] [--page] [NET...]: nets of others (zoo.py), written as models of ONNX
-by each exporter, through cnnc import: each is compiled and held against onnxruntime. One process a net, one
-after the other. Models and results stay in the folder, so that a second run goes on: it takes the models as
-they are, and with --page writes docs/nets.md of all results."""
+"""imports.py --cnnc CNNC [--kept FOLDER] [--new] [--page] [NET|LIBRARY|EXPORTER...]: nets of others (zoo.py),
+written as models of ONNX by each exporter, through cnnc import: each is compiled and held against
+onnxruntime. One process a net, one after the other. Models and results stay in the folder: a second run takes
+the models as they are, with --new only those nets that were not right, and --page writes docs/nets.md of all
+results."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, os, re, subprocess, sys, textwrap
 top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -46,7 +47,10 @@ def error(cnnc, path, base, always):
     settings.log_severity_level = 3
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
-    net = compiled.Net(cnnc, base + ".cnn", base + ".safetensors", base, ["-O1", "--target=native"])
+    # Weights that are all the same make scores that are equal and so large that rounding would tell them
+    # apart: plain loops round each of them alike.
+    target = "--target=native" if always is None else "--target=generic"
+    net = compiled.Net(cnnc, base + ".cnn", base + ".safetensors", base, ["-O1", target])
     port = session.get_inputs()[0]
     shape = [n if isinstance(n, int) else 1 for n in port.shape]
     image = np.random.default_rng(7).standard_normal(shape).astype(np.float32)
@@ -144,6 +148,50 @@ def run(options, results):
                 json.dump(results, file, indent=1)
 
 
+# ---- the page
+def cell(row):
+    if row is None:
+        return ""
+    return f"{row['worst']:.0e}" if row["state"] == "right" else row["state"]
+
+
+def table(library, results):
+    """A line for each net: of each exporter the difference, or what became of it."""
+    exporters = zoo.EXPORTERS.get(library, ["torch", "dynamo"])
+    lines = [f"| net | {' | '.join(exporters)} | lines |", "|---" * (len(exporters) + 2) + "|"]
+    for name in zoo.NETS[library][1].split():
+        rows = [results.get(f"{library}:{name}:{exporter}") for exporter in exporters]
+        known = [row for row in rows if row]
+        if known:
+            size = next((str(row["lines"]) for row in known if "lines" in row), "")
+            lines.append(f"| {name} | {' | '.join(map(cell, rows))} | {size} |")
+    return lines
+
+
+def write_page(results):
+    rows = list(results.values())
+    right = {(row["library"], row["net"]) for row in rows if row["state"] == "right"}
+    nets = {(row["library"], row["net"]) for row in rows}
+    fold = lambda text: textwrap.wrap(text, 110, break_long_words=False)
+    lines = ["<!-- Made by `bench/import BUILD_DIR --page`; do not edit. -->", "# Nets that are imported", ""]
+    lines += fold(f"{len(right)} of {len(nets)} nets of others are imported by `cnnc import`, compiled, and "
+                  "give what onnxruntime gives. Weights are random, the statistics of batch normalization "
+                  "are those of a pass over noise, and the picture is noise. The numbers are the largest "
+                  "difference of an output, as a part of its largest number; at most "
+                  f"{MOST:.0e} is right. `torch` is PyTorch's exporter by tracing (`dynamo=False`), `dynamo` "
+                  "the one by torch.export; an empty field was not tried. `lines` is the length of the "
+                  "program.")
+    for library in zoo.NETS:
+        if any(row["library"] == library for row in rows):
+            lines += ["", f"## {library}", ""] + table(library, results)
+    others = [row for row in rows if row["state"] != "right"]
+    if others:
+        lines += ["", "## Those that are not", "", "| net | exporter | why |", "|---|---|---|"]
+        lines += [f"| {row['net']} | {row['exporter']} | {'; '.join(row['why'])[:300]} |" for row in others]
+    with open(os.path.join(top, "docs", "nets.md"), "w") as file:
+        file.write("\n".join(lines) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--cnnc", required=True)
@@ -158,6 +206,8 @@ def main():
     kept = os.path.join(options.kept, "results.json")
     results = json.load(open(kept)) if os.path.exists(kept) else {}
     run(options, results)
+    if options.page:
+        write_page(results)
     raise SystemExit(any(row["state"] == "wrong" for row in results.values()))
 
 

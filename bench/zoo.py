@@ -17,8 +17,8 @@ NETS = {
     "timm": (224, """resnet26d ecaresnet26t skresnet18 resnetv2_50x1_bit res2net50_26w_4s cspresnet50 dla34
         repvgg_a0 rexnet_100 ghostnet_100 lcnet_050 tf_efficientnet_lite0 mobilenetv4_conv_small mobileone_s0
         ese_vovnet19b_dw nf_regnet_b0 convnextv2_atto poolformer_s12 edgenext_xx_small"""),
-    "keras": (224, """VGG16 ResNet50V2 MobileNet MobileNetV2 MobileNetV3Small EfficientNetB0 DenseNet121
-        NASNetMobile Xception"""),
+    "keras": (224, """VGG16 ResNet50V2 MobileNet MobileNetV2 MobileNetV3Small DenseNet121 NASNetMobile
+        Xception"""),
     "onnx": (224, """bvlc_alexnet densenet121 inception_v1 inception_v2 resnet50 shufflenet squeezenet vgg19
         zfnet512"""),
 }

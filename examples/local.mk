@@ -17,6 +17,8 @@ nobase_dist_pkgdata_DATA += \
   %D%/fcn/README.md %D%/fcn/fcn8s.cnn \
   %D%/filters/README.md %D%/filters/draw.py %D%/filters/filters.cnn %D%/filters/filters.svg \
     %D%/filters/picture.png %D%/filters/sobel.cnn \
+  %D%/firmware/README.md %D%/firmware/board.c %D%/firmware/board.h %D%/firmware/board.ld \
+    %D%/firmware/export.py %D%/firmware/main.c \
   %D%/googlenet/README.md %D%/googlenet/googlenet.cnn \
   %D%/keyword/README.md %D%/keyword/ds_cnn.cnn %D%/keyword/speech.cnn \
   %D%/lenet5/README.md %D%/lenet5/embed.c %D%/lenet5/lenet5.cnn %D%/lenet5/lenet5_1998.cnn \

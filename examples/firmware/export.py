@@ -1,0 +1,28 @@
+"""export.py DIGITS.pth: the module of that state dict as a model of ONNX, digits.onnx. Its layers keep the
+names that they have in the state dict, and batch normalization stays a layer of its own."""
+# SPDX-License-Identifier: MIT-0
+import sys
+import torch
+from torch import nn
+
+
+class Digits(nn.Module):
+    """In your project: import it from where it was trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(4, 8, 3), nn.ReLU(), nn.MaxPool2d(2))
+        self.classifier = nn.Linear(8 * 6 * 6, 10)
+
+    def forward(self, x):
+        return self.classifier(self.features(x).flatten(1)).softmax(1)
+
+
+if __name__ == "__main__":
+    model = Digits()
+    model.load_state_dict(torch.load(sys.argv[1], weights_only=True))
+    torch.onnx.export(model.eval(), torch.rand(1, 1, 28, 28), "digits.onnx", dynamo=False,
+                      input_names=["picture"], output_names=["scores"], do_constant_folding=False,
+                      training=torch.onnx.TrainingMode.PRESERVE)
