@@ -1,5 +1,5 @@
 # bench: compares with peers; see bench/README.md.
 EXTRA_DIST += %D%/README.md %D%/run %D%/inference.py %D%/layers.py %D%/sides.py %D%/timing.py \
   %D%/nets.py %D%/pictures.py %D%/outputs.py %D%/export.py %D%/compile.py %D%/compiler.py \
-  %D%/peak.c %D%/train %D%/training.py %D%/memory.py %D%/accuracy %D%/shapes %D%/tail %D%/tail.py \
-  %D%/faster_rcnn.cnn
+  %D%/peak.c %D%/train %D%/training.py %D%/training_nets.py %D%/memory.py %D%/accuracy %D%/shapes \
+  %D%/tail %D%/tail.py %D%/faster_rcnn.cnn
