@@ -5,10 +5,11 @@
  *
  * Needs: a graph. Keeps: it; marks nodes, sets plan->together or plan->images. */
 // SPDX-License-Identifier: Apache-2.0
+#include "base/number.h"
 #include "ops/engine/lower.h"
 #include "passes/passes.h"
 
-enum { FEWEST_IMAGES = 8, MOST_IMAGES = 1024, MOST_ELEMENTS = 1 << 29 };
+enum { FEWEST_IMAGES = 8, MOST_IMAGES = 1024, MOST_ELEMENTS = 1 << 29, MOST_UNROLLED = 700 };
 
 /* Statistics over the values of all images are made of images that lie one after the other. */
 static bool looks_at_all_images(const Graph *graph) {
@@ -32,13 +33,21 @@ static bool dense_together(const Node *node, int64_t batch) {
   return !forward->in[0]->shape.regions && inputs * units >= TOGETHER_WEIGHTS && larger <= INT32_MAX / batch;
 }
 
-/* One group, and positions in the values of all images that an int holds. */
+/* Schedules for all images unroll the taps of a kernel and the phases of a stride, a few buffers of a nest
+ * for each. */
+static bool unrolls(const Window *w) {
+  const int64_t taps = bounded_product(w->kernel[0], w->kernel[1]),
+                phases = bounded_product(w->stride[0], w->stride[1]);
+  return taps <= MOST_UNROLLED && phases <= MOST_UNROLLED && 8 * taps + 36 * phases <= MOST_UNROLLED;
+}
+
+/* One group, not too much to unroll, and positions in the values of all images that an int holds. */
 static bool conv_together(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, node)) return false;
   const Node *forward = node_forward(node);
   const Shape in = forward->in[0]->shape, out = forward->shape;
-  return !in.regions && forward->window->groups == 1 && shape_row_elements(in) <= MOST_ELEMENTS / batch &&
-         shape_row_elements(out) <= MOST_ELEMENTS / batch;
+  return !in.regions && forward->window->groups == 1 && unrolls(forward->window) &&
+         shape_row_elements(in) <= MOST_ELEMENTS / batch && shape_row_elements(out) <= MOST_ELEMENTS / batch;
 }
 
 bool plan_conv_together(const Plan *plan) {
