@@ -1,14 +1,16 @@
 """training.py: training steps of the same net on the same batches from the same weights, in generated C,
 PyTorch and TensorFlow: images a second.
 
-A step is forward, backward and the optimizer's update. The nets are described once, below, for all; the
-losses of the first steps have to agree. The sides take turns, and of each the shortest step counts.
+A step is forward, backward and the optimizer's update. The nets are described once, in training_nets.py,
+for all; the losses of the first steps have to agree. The sides take turns, and of each the shortest step
+counts.
 """
 # SPDX-License-Identifier: Apache-2.0
 import argparse, ctypes, functools, json, multiprocessing, os, subprocess, tempfile, time
 import numpy as np
 from compiler import newest_clang
 from timing import shortest
+from training_nets import NETS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TURN = 0.4     # seconds of steps before another has its turn
@@ -19,63 +21,6 @@ RATE, MOMENTUM = 0.01, 0.9
 # how far losses may differ before the first update, and after: nets with batchnorm on a few pixels magnify
 # rounding
 FIRST, LATER = 1e-4, 5e-2
-
-
-# ---- the nets: functions of a builder and a value ----
-def lenet5(b, x):
-    x = b.maxpool(b.relu(b.conv(x, 6, 5, pad=2)))
-    x = b.flatten(b.maxpool(b.relu(b.conv(x, 16, 5))))
-    return b.dense(b.relu(b.dense(b.relu(b.dense(x, 120)), 84)), 10)
-
-
-def kann(b, x):  # the MNIST example of KANN
-    x = b.relu(b.conv(b.relu(b.conv(x, 32, 3)), 32, 3))
-    return b.dense(b.relu(b.dense(b.flatten(b.maxpool(x)), 128)), 10)
-
-
-def resnet20(b, x):  # He et al. (2016), section 4.2
-    x = b.relu(b.norm(b.conv(x, 16, 3, pad=1, bias=False)))
-    for filters in (16, 32, 64):
-        for unit in range(3):
-            stride = 2 if filters > 16 and unit == 0 else 1
-            y = b.relu(b.norm(b.conv(x, filters, 3, stride, 1, bias=False)))
-            y = b.norm(b.conv(y, filters, 3, 1, 1, bias=False))
-            x = b.relu(b.add(y, x if stride == 1 else b.norm(b.conv(x, filters, 1, stride, 0, bias=False))))
-    return b.dense(b.mean(x), 10)
-
-
-def mobilenet(b, x):  # Howard et al. (2017), width 0.25
-    x = b.relu6(b.norm(b.conv(x, 8, 3, 2, 1, bias=False)))
-    for filters, stride in ((16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), *[(128, 1)] * 5, (256, 2),
-                            (256, 1)):
-        x = b.relu6(b.norm(b.depthwise(x, 3, stride, 1)))
-        x = b.relu6(b.norm(b.conv(x, filters, 1, bias=False)))
-    return b.dense(b.mean(x), 10)
-
-
-def resnet18(b, x):  # He et al. (2016), for pictures of 64x64
-    x = b.maxpool(b.relu(b.norm(b.conv(x, 64, 7, 2, 3, bias=False))))
-    for filters in (64, 128, 256, 512):
-        for unit in range(2):
-            stride = 2 if filters > 64 and unit == 0 else 1
-            y = b.relu(b.norm(b.conv(x, filters, 3, stride, 1, bias=False)))
-            y = b.norm(b.conv(y, filters, 3, 1, 1, bias=False))
-            x = b.relu(b.add(y, x if stride == 1 else b.norm(b.conv(x, filters, 1, stride, 0, bias=False))))
-    return b.dense(b.mean(x), 1000)
-
-
-def three_dense(b, x):
-    return b.dense(b.relu(b.dense(b.relu(b.dense(b.flatten(x), 1024)), 1024)), 10)
-
-
-NETS = {  # net, input, batch
-    "lenet5": (lenet5, (28, 28, 1), 64),
-    "kann_mnist": (kann, (28, 28, 1), 64),
-    "resnet20": (resnet20, (32, 32, 3), 128),
-    "mobilenet_v1_025": (mobilenet, (96, 96, 3), 32),
-    "resnet18_64": (resnet18, (64, 64, 3), 16),
-    "three_dense": (three_dense, (28, 28, 1), 128),
-}
 
 
 # ---- as a program of the language ----
@@ -119,6 +64,21 @@ class Text:
 
     def add(self, x, y):
         return self.put(x, f"add({y})")
+
+    def multiply(self, x, gate):
+        return self.put(x, f"multiply({gate})")
+
+    def concat(self, x, y):
+        return self.put(x, f"concat({y})")
+
+    def sigmoid(self, x):
+        return self.put(x, "sigmoid")
+
+    def avgpool(self, x):
+        return self.put(x, "avgpool(2)")
+
+    def squeeze(self, x):  # to one position
+        return self.put(x, "global_avgpool")
 
     def program(self, net):
         function, shape, batch = NETS[net]
@@ -271,6 +231,26 @@ class Torch:
         self.take()
         return x + y
 
+    def multiply(self, x, gate):
+        self.take()
+        return x * gate
+
+    def concat(self, x, y):
+        self.take()
+        return self.torch.cat((x, y), 1)
+
+    def sigmoid(self, x):
+        self.take()
+        return x.sigmoid()
+
+    def avgpool(self, x):
+        self.take()
+        return self.F.avg_pool2d(x, 2)
+
+    def squeeze(self, x):
+        self.take()
+        return x.mean((2, 3), keepdim=True)
+
     def batch(self, x, y):  # channels last, as oneDNN likes it
         torch = self.torch
         return torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y).long()
@@ -391,6 +371,21 @@ class TensorFlow:
 
     def add(self, x, y):
         return self.keras.layers.Add(name=self.take())([x, y])
+
+    def multiply(self, x, gate):
+        return self.keras.layers.Multiply(name=self.take())([x, gate])
+
+    def concat(self, x, y):
+        return self.keras.layers.Concatenate(name=self.take())([x, y])
+
+    def sigmoid(self, x):
+        return self.keras.layers.Activation("sigmoid", name=self.take())(x)
+
+    def avgpool(self, x):
+        return self.keras.layers.AveragePooling2D(2, name=self.take())(x)
+
+    def squeeze(self, x):
+        return self.keras.layers.GlobalAveragePooling2D(keepdims=True, name=self.take())(x)
 
     def step(self, x, y):
         return float(self.run(self.tf.constant(x), self.tf.constant(y)))

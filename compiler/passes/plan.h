@@ -16,8 +16,9 @@ typedef enum Fusing {
   FUSE_APART,   /* -Os: as FUSE_ALL, but no layer is computed for all images at once */
 } Fusing;
 
-/* Is a layer, or a gradient of one, faster for so many images at once? */
-typedef bool WholeBatchPays(const void *costs, const Node *, int64_t batch);
+/* Is a layer, or a gradient of one, faster for so many images at once, although so many bytes of an image are
+ * kept meanwhile that its neighbours would find in a cache? */
+typedef bool WholeBatchPays(const void *costs, const Node *, int64_t batch, int64_t kept);
 
 typedef struct PlanOptions {
   Fusing fusing;

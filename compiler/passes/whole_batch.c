@@ -5,10 +5,11 @@
  *
  * Needs: a graph. Keeps: it; marks nodes, sets plan->together or plan->images. */
 // SPDX-License-Identifier: Apache-2.0
+#include "base/number.h"
 #include "ops/engine/lower.h"
 #include "passes/passes.h"
 
-enum { FEWEST_IMAGES = 8, MOST_IMAGES = 1024, MOST_ELEMENTS = 1 << 29 };
+enum { FEWEST_IMAGES = 8, MOST_IMAGES = 1024, MOST_ELEMENTS = 1 << 29, MOST_UNROLLED = 700 };
 
 /* Statistics over the values of all images are made of images that lie one after the other. */
 static bool looks_at_all_images(const Graph *graph) {
@@ -32,13 +33,21 @@ static bool dense_together(const Node *node, int64_t batch) {
   return !forward->in[0]->shape.regions && inputs * units >= TOGETHER_WEIGHTS && larger <= INT32_MAX / batch;
 }
 
-/* One group, and positions in the values of all images that an int holds. */
+/* Schedules for all images unroll the taps of a kernel and the phases of a stride, a few buffers of a nest
+ * for each. */
+static bool unrolls(const Window *w) {
+  const int64_t taps = bounded_product(w->kernel[0], w->kernel[1]),
+                phases = bounded_product(w->stride[0], w->stride[1]);
+  return taps <= MOST_UNROLLED && phases <= MOST_UNROLLED && 8 * taps + 36 * phases <= MOST_UNROLLED;
+}
+
+/* One group, not too much to unroll, and positions in the values of all images that an int holds. */
 static bool conv_together(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, node)) return false;
   const Node *forward = node_forward(node);
   const Shape in = forward->in[0]->shape, out = forward->shape;
-  return !in.regions && forward->window->groups == 1 && shape_row_elements(in) <= MOST_ELEMENTS / batch &&
-         shape_row_elements(out) <= MOST_ELEMENTS / batch;
+  return !in.regions && forward->window->groups == 1 && unrolls(forward->window) &&
+         shape_row_elements(in) <= MOST_ELEMENTS / batch && shape_row_elements(out) <= MOST_ELEMENTS / batch;
 }
 
 bool plan_conv_together(const Plan *plan) {
@@ -49,18 +58,56 @@ bool plan_conv_together(const Plan *plan) {
   return false;
 }
 
-static bool computed_together(const PassState *state, const Node *node, int64_t batch) {
+/* Training: from the first loss on. */
+static bool backward(const Plan *plan, const Node *node) {
+  for (int i = 0; plan->training && i < plan->graph->training->losses.n; i++)
+    if (node->id >= plan->loss[i]->id) return true;
+  return false;
+}
+
+/* By node id: where its value is read last, forward or backward as it was made. */
+static int *last_readers(Arena *arena, const Plan *plan) {
+  int *last = NEW_ARRAY(arena, int, plan->graph->nodes.n + 1);
+  for (int i = 0; i < plan->graph->nodes.n; i++) {
+    const Node *reader = plan->graph->nodes.data[i];
+    for (int k = 0; k < reader->nin; k++)
+      if (backward(plan, reader->in[k]) == backward(plan, reader)) last[reader->in[k]->id] = i;
+  }
+  return last;
+}
+
+/* Bytes of an image's values that are made in front of a node and read behind it, by others than itself:
+ * between phases all images have theirs. */
+static int64_t kept_meanwhile(const Plan *plan, const int *last, int at) {
+  const Graph *graph = plan->graph;
+  const Node *node = graph->nodes.data[at];
+  int64_t bytes = 0;
+  for (int i = 0; i < at; i++) {
+    const Node *value = graph->nodes.data[i];
+    bool own = false;
+    for (int k = 0; k < node->nin; k++) own = own || node->in[k] == value;
+    if (last[i] > at && !own && value->nin && value->result == RESULT_SAMPLE &&
+        backward(plan, value) == backward(plan, node))
+      bytes += 4 * shape_elements(value->shape);
+  }
+  return bytes;
+}
+
+static bool computed_together(const PassState *state, const int *last, int at, int64_t batch) {
   const PlanOptions *o = &state->options;
-  if (dense_together(node, batch)) return !o->pays || o->pays(o->costs, node, batch);
-  return o->pays && conv_together(node, batch) && o->pays(o->costs, node, batch);
+  const Node *node = state->plan->graph->nodes.data[at];
+  if (dense_together(node, batch)) return !o->pays || o->pays(o->costs, node, batch, 0);
+  return o->pays && conv_together(node, batch) &&
+         o->pays(o->costs, node, batch, kept_meanwhile(state->plan, last, at));
 }
 
 static bool compute_together(PassState *state, int64_t batch) { /* false: there are none */
   const Graph *graph = state->plan->graph;
   bool *whole_batch = state->plan->whole_batch = NEW_ARRAY(state->arena, bool, graph->nodes.n + 1);
+  const int *last = last_readers(state->arena, state->plan);
   bool any = false;
   for (int i = 0; i < graph->nodes.n && batch <= MOST_IMAGES; i++) {
-    whole_batch[i] = computed_together(state, graph->nodes.data[i], batch);
+    whole_batch[i] = computed_together(state, last, i, batch);
     any = any || whole_batch[i];
   }
   return any;

@@ -140,11 +140,14 @@ Cycles cost_winograd_weights(const Target *t, const Correlation *k, int m) {
                     t->rates->joined_point * points * (double)k->s * large + t->rates->lane_add * elements});
 }
 
-/* Values of all images, written and read once more than where each image's are used while they are near. */
+double cost_passed(const Target *t, double bytes, int64_t batch) {
+  return 2 * bytes / fmin(t->l3_rate, far_rate(t, (double)batch * bytes));
+}
+
 static double values_passed(const Target *t, const Correlation *k, int64_t batch) {
   const double bytes =
       4 * (double)(k->large.h * k->large.w * k->large.c + k->small.h * k->small.w * k->small.c);
-  return 2 * bytes / fmin(t->l3_rate, far_rate(t, (double)batch * bytes));
+  return cost_passed(t, bytes, batch);
 }
 
 /* Each panel of output channels reads all inputs, from where those of all images lie; each block of input

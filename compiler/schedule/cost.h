@@ -31,6 +31,9 @@ Cycles cost_winograd(const Target *, const Correlation *, int m, int64_t batch,
 Cycles cost_weights(const Target *, const Correlation *); /* a weight gradient, tap by tap */
 Cycles cost_winograd_weights(const Target *, const Correlation *,
                              int m); /* likewise with m x m outputs of a tile */
+/* To keep so many bytes of each image for all of them: written and read once more than where each image's are
+ * used while they are near. */
+double cost_passed(const Target *, double bytes, int64_t batch);
 /* An image of a convolution, or of its input gradient, where so many are computed at once; `spread`: the
  * large side is computed; turned: weights are brought into order first. */
 Cycles cost_rows(const Target *, const Correlation *, bool spread, bool turned, int64_t batch,

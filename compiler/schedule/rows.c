@@ -55,20 +55,21 @@ static bool fits_stack(const Target *t, const Correlation *k) {
          bounded_product(width * t->lanes, taps) <= 2 * t->blocking.rows_panel;
 }
 
-static bool conv_pays(const RowsCosts *c, const Node *node, int64_t batch) {
+static bool conv_pays(const RowsCosts *c, const Node *node, int64_t batch, int64_t kept) {
   const Correlation k = correlation_of(node);
   const double worth = node->op->family == FAMILY_CONV_WEIGHTS ? WORTH_KEEPING : WORTH;
   return batch > 1 && !correlation_near_limits(&k) && fits_stack(c->target, &k) &&
-         rows_together(c, node, batch).total < worth * rows_alone(c, node, batch).total;
+         rows_together(c, node, batch).total + cost_passed(c->target, (double)kept, batch) <
+             worth * rows_alone(c, node, batch).total;
 }
 
-bool rows_pay(const void *rows_costs, const Node *node, int64_t batch) {
+bool rows_pay(const void *rows_costs, const Node *node, int64_t batch, int64_t kept) {
   const RowsCosts *costs = rows_costs;
   switch (node->op->family) {
   case FAMILY_DENSE:
   case FAMILY_DENSE_INPUT:
   case FAMILY_DENSE_WEIGHTS:
     return costs->training ? batch >= FEWEST_IMAGES : dense_pays_together(costs, batch);
-  default: return conv_pays(costs, node, batch);
+  default: return conv_pays(costs, node, batch, kept);
   }
 }

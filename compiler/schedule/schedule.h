@@ -32,7 +32,8 @@ typedef struct RowsCosts {
 } RowsCosts;
 Cycles rows_alone(const RowsCosts *, const Node *, int64_t batch); /* of a convolution, image by image */
 Cycles rows_together(const RowsCosts *, const Node *, int64_t batch);
-bool rows_pay(const void *rows_costs, const Node *, int64_t batch); /* rows.c; a WholeBatchPays */
+/* rows.c; a WholeBatchPays */
+bool rows_pay(const void *rows_costs, const Node *, int64_t batch, int64_t kept);
 bool dense_pays_together(const RowsCosts *, int64_t batch); /* inference: do dense layers that are large? */
 bool schedule_dense_weights_images(Lower *);                /* with images side by side; built of vectors */
 bool schedule_conv_rows(Lower *);         /* conv_rows.c: for all images of a batch at once */

@@ -152,7 +152,7 @@ CASES = {
     "lenet_average": (lenet, (20, 20, 1), F.cross_entropy, True, SGD, dict(lr=0.05, momentum=0.9),
                       lambda t: (1 - t / EPOCHS) ** 0.9, dict(clip=0.1, average=0.95)),
     "resnet_sgd": (resnet, (12, 12, 3), F.cross_entropy, True, SGD,
-                   dict(lr=0.02, momentum=0.9, weight_decay=5e-4), lambda t: 0.95 ** t, {}),
+                   dict(lr=0.02, momentum=0.8, weight_decay=5e-4), lambda t: 0.95 ** t, {}),
     "resnet_adamw": (resnet, (12, 12, 3), cross_entropy(label_smoothing=0.2), True, ADAMW,
                      dict(lr=0.002, eps=0.1, weight_decay=0.01), constant, dict(clip=0.5)),
     "resnet_huber": (resnet, (12, 12, 3), lambda y, t: F.huber_loss(y, t, delta=0.3), False, SGD,

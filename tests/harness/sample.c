@@ -318,10 +318,11 @@ double sample_loss(const Sample *sample, const GraphRun *run) {
   return sum;
 }
 
-static bool always(const void *costs, const Node *node, int64_t batch) {
+static bool always(const void *costs, const Node *node, int64_t batch, int64_t kept) {
   (void)costs;
   (void)node;
   (void)batch;
+  (void)kept;
   return true;
 }
 
