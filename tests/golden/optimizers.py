@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-# optimizers.py: makes optimizers.txt, the weights that PyTorch's optimizers reach on given gradients, and those
-# of LARS and LAMB by the arithmetic of their papers, in double. Needs torch (any version from 1.13 on).
+# optimizers.py: makes optimizers.txt, the weights that PyTorch's optimizers reach on given gradients, and
+# those of LARS and LAMB by the arithmetic of their papers, in double. Needs torch (any version from 1.13 on).
 # SPDX-License-Identifier: Apache-2.0
 import os
 import torch

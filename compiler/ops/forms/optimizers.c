@@ -54,8 +54,7 @@ static const Form rmsprop = {"rmsprop", "gradients divided by the root of their 
                              rmsprop_params, 0};
 
 static const Form lars = {"lars",
-                          "sgd whose steps are in proportion to the length of each tensor, for large batches "
-                          "(You, Gitman & Ginsburg, 2017)",
+                          "sgd in steps in proportion to each tensor, for large batches (You, Gitman & Ginsburg, 2017)",
                           lars_params, 0};
 static const Form lamb = {
     "lamb",
