@@ -2,7 +2,8 @@
 # checks that they are current. The manual and what shells complete are made of them whenever cnnc is built.
 nobase_dist_doc_DATA += %D%/development.md %D%/language.md %D%/c-interface.md %D%/operators.md \
   %D%/diagnostics.md %D%/schedules.md %D%/looking.md %D%/errors.md %D%/misra.md %D%/data.md \
-  %D%/browser.md %D%/embedding.md %D%/import.md %D%/int8.md %D%/mpi.md %D%/onnx-tests.md %D%/editors.md %D%/python.md \
+  %D%/browser.md %D%/embedding.md %D%/import.md %D%/int8.md %D%/mpi.md %D%/onnx-tests.md %D%/editors.md \
+  %D%/python.md \
   %D%/from-pytorch.md %D%/from-keras.md \
   %D%/looking/fashion-occlude.png %D%/looking/fashion-relu2.png %D%/looking/lenet5-dream-from.png \
   %D%/looking/lenet5-dream.png %D%/looking/lenet5-features.png \

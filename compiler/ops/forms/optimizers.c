@@ -53,13 +53,11 @@ static const Form adamw = {"adamw", "Adam with decoupled weight decay (Loshchilo
 static const Form rmsprop = {"rmsprop", "gradients divided by the root of their mean square (Hinton, 2012)",
                              rmsprop_params, 0};
 
-static const Form lars = {"lars",
-                          "sgd in steps in proportion to each tensor, for large batches (You, Gitman & Ginsburg, 2017)",
-                          lars_params, 0};
-static const Form lamb = {
-    "lamb",
-    "Adam whose steps are in proportion to the length of each tensor, for large batches "
-    "(You et al., 2020)",
-    lamb_params, 0};
+static const Form lars = {
+    "lars", "sgd in steps in proportion to each tensor, for large batches (You, Gitman & Ginsburg, 2017)",
+    lars_params, 0};
+static const Form lamb = {"lamb",
+                          "Adam in steps in proportion to each tensor, for large batches (You et al., 2020)",
+                          lamb_params, 0};
 
 const Form *const optimizer_table[] = {&sgd, &adam, &adamw, &rmsprop, &lars, &lamb, NULL};
