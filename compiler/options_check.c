@@ -53,7 +53,7 @@ bool options_number(const char *option, const char *text, int64_t *number) {
 
 bool options_mpi(const Options *options) {
   if (!options->mpi) return true;
-  if (options->kind != OUTPUT_PROGRAM)
+  if (options->kind != OUTPUT_PROGRAM && !(options->kind == OUTPUT_LOWERED && options->train))
     return usage_error("--mpi is about training by several processes: it wants a program, -o NAME");
   return options->train || usage_error("--mpi is about training, which --no-train leaves out");
 }

@@ -290,7 +290,7 @@ static void put_recipe(Text *out, Net *net) {
   text_put(out, "static const cnn_recipe %s_network_recipe = {\n  .optimizer = CNN_%s,\n", net->name,
            name_upper(net->arena, t->optimizer.form->name));
   for (const char *const *s = (const char *const[]){"rate", "momentum", "weight_decay", "beta1", "beta2",
-                                                    "epsilon", "alpha", NULL};
+                                                    "epsilon", "alpha", "trust", NULL};
        *s; s++)
     put_field(out, *s, number(setting(optimizer, t->optimizer.arg, *s), 0));
   put_count(out, "nesterov", (int64_t)number(setting(optimizer, t->optimizer.arg, "nesterov"), 0));

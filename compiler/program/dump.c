@@ -96,6 +96,21 @@ static void put_sums(Text *out, const Program *p) {
   text_put(out, "\n");
 }
 
+/* What processes that share the batch exchange between two phases. */
+static void put_exchange(Text *out, const Program *p, int before) {
+  for (int i = 0; i < p->buckets.n; i++)
+    if (p->buckets.data[i].after == before - 1)
+      text_put(out, "  -- sums of gradient %" PRId64 " .. %" PRId64 " begin --\n", p->buckets.data[i].from,
+               p->buckets.data[i].to - 1);
+  for (int i = 0; i < p->gathers.n; i++) {
+    const Gather *g = &p->gathers.data[i];
+    if (g->before != before) continue;
+    text_put(out, "  -- gathers %s", space_name(g->space));
+    if (g->space != SPACE_ALL) text_put(out, " %d", g->index);
+    text_put(out, " from %" PRId64 ", %" PRId64 " an image --\n", g->offset, g->stride);
+  }
+}
+
 void program_dump(Text *out, const Program *p) {
   static const char *const kinds[] = {"inference", "training", "looking inside"};
   for (int t = 0; t < p->ntargets; t++) {
@@ -103,7 +118,11 @@ void program_dump(Text *out, const Program *p) {
     text_put(out, "%d calls, %s image%s%s\n", p->calls.n, number(out, p->batching.images),
              p->batching.images == 1 ? "" : "s at most", p->team ? ", a team of threads" : "");
     put_spaces(out, p);
-    for (int i = 0; i < p->phases.n; i++) put_phase(out, p, &p->phases.data[i], t);
+    for (int i = 0; i < p->phases.n; i++) {
+      put_exchange(out, p, i);
+      put_phase(out, p, &p->phases.data[i], t);
+    }
+    put_exchange(out, p, p->phases.n);
     put_sums(out, p);
     text_put(out, "\n");
   }

@@ -441,6 +441,86 @@ static bool check_sums(Verifier *v) {
   return true;
 }
 
+/* ---- several processes ---- */
+/* Gradients that shards add to are in one bucket each, and nothing is added once it has gone. */
+static bool check_buckets(Verifier *v) {
+  const Program *p = v->program;
+  for (int i = 0; i < p->phases.n; i++)
+    for (int c = p->phases.data[i].first; c < p->phases.data[i].first + p->phases.data[i].n; c++) {
+      const Version *version = &p->calls.data[c].version[v->target];
+      v->call = c;
+      for (int a = 0; a < version->lower->b->nbufs; a++) {
+        const Place *place = &version->argument[a].place;
+        if (place->space != SPACE_GRADIENT || !version->argument[a].used) continue;
+        int64_t found = 0;
+        for (int b = 0; b < p->buckets.n; b++) {
+          const Bucket *bucket = &p->buckets.data[b];
+          const int64_t from = bucket->from > place->offset ? bucket->from : place->offset,
+                        end = place->offset + place->bytes, to = bucket->to < end ? bucket->to : end;
+          if (from >= to) continue;
+          if (bucket->after < i)
+            return fail(v, "is added to after it was sent", version->lower->b->buf[a]->name);
+          found += to - from;
+        }
+        if (p->calls.data[c].how != CALL_ONCE && found != place->bytes)
+          return fail(v, "is a gradient that is not sent once", version->lower->b->buf[a]->name);
+      }
+    }
+  return true;
+}
+
+/* Since images wrote these bytes last, they have been gathered. A value that was never written is the
+ * caller's, which each process has of its own images. */
+static bool gathered(const Program *p, int target, int phase, const Place *read) {
+  int last = -1; /* the phase of images that wrote it last */
+  for (int i = 0; i < phase; i++)
+    for (int c = p->phases.data[i].first; c < p->phases.data[i].first + p->phases.data[i].n; c++) {
+      const Version *version = &p->calls.data[c].version[target];
+      for (int a = 0; a < version->lower->b->nbufs; a++) {
+        Place x = of_all(p, version->argument[a].place), y = of_all(p, *read);
+        if (!version->argument[a].used || version->lower->b->buf[a]->place < OUTPUT || !meet(&x, &y))
+          continue;
+        last = p->phases.data[i].once ? p->phases.n : i;
+      }
+    }
+  if (last == p->phases.n) return true; /* by calls for all images */
+  for (int i = 0; i < p->gathers.n; i++) {
+    const Gather *g = &p->gathers.data[i];
+    if (g->before > last && g->before <= phase && g->space == read->space && g->index == read->index &&
+        g->stride >= read->bytes &&
+        (read->space != SPACE_ALL ||
+         (g->offset <= read->offset && read->offset + read->bytes <= g->offset + g->stride)))
+      return true;
+  }
+  return false;
+}
+
+static bool check_gathers(Verifier *v) {
+  const Program *p = v->program;
+  for (int i = 0; i < p->phases.n; i++)
+    for (int c = p->phases.data[i].first; c < p->phases.data[i].first + p->phases.data[i].n; c++) {
+      const Version *version = &p->calls.data[c].version[v->target];
+      v->call = c;
+      for (int a = 0; p->phases.data[i].once && a < version->lower->b->nbufs; a++) {
+        const Place *place = &version->argument[a].place;
+        const bool images =
+            place->space == SPACE_ALL || place->space == SPACE_INPUT || place->space == SPACE_TARGET;
+        if (!version->argument[a].used || !images || version->lower->b->buf[a]->place == OUTPUT) continue;
+        bool own = false; /* written by an earlier call of this phase */
+        for (int e = p->phases.data[i].first; e < c; e++)
+          for (int b = 0; b < p->calls.data[e].version[v->target].lower->b->nbufs; b++) {
+            const Version *earlier = &p->calls.data[e].version[v->target];
+            own = own || (earlier->argument[b].used && earlier->lower->b->buf[b]->place >= OUTPUT &&
+                          meet(&earlier->argument[b].place, place));
+          }
+        if (!own && !gathered(p, v->target, i, place))
+          return fail(v, "is read for all images, and other processes have some of them",
+                      version->lower->b->buf[a]->name);
+      }
+    }
+  return true;
+}
+
 const char *program_verify(Arena *arena, const Program *p) {
   Verifier v = {.arena = arena, .program = p};
   for (v.target = 0; v.target < p->ntargets && !v.error; v.target++) {
@@ -448,6 +528,7 @@ const char *program_verify(Arena *arena, const Program *p) {
     if (!replay(&v) || !check_end(&v)) break;
     if (p->team && !check_team(&v)) break;
     if (p->kind == PROGRAM_TRAINING && !check_sums(&v)) break;
+    if (p->processes && (!check_buckets(&v) || !check_gathers(&v))) break;
   }
   return v.error;
 }

@@ -1,5 +1,5 @@
-/* optimizer.c: SGD, Adam, AdamW and RMSprop with the arithmetic of PyTorch's torch.optim, term for term:
- * scalars in double, tensors in float. */
+/* optimizer.c: SGD, Adam, AdamW and RMSprop with the arithmetic of PyTorch's torch.optim, term for term, LARS
+ * and LAMB with that of their papers: scalars in double, tensors in float. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_core.h"
 #include "scalar.h"
@@ -20,8 +20,10 @@
 int32_t cnn_optimizer_slots(const cnn_recipe *recipe) {
   switch (recipe->optimizer) {
   case CNN_SGD: return recipe->momentum != 0;
+  case CNN_LARS: return 1;
   case CNN_ADAM:
-  case CNN_ADAMW: return 2;
+  case CNN_ADAMW:
+  case CNN_LAMB: return 2;
   case CNN_RMSPROP: return 1 + (recipe->momentum != 0);
   }
   return 0;
@@ -86,6 +88,69 @@ static void rmsprop(const cnn_recipe *recipe, float *restrict w, const float *re
   }
 }
 
+/* The sum of squares: eight sums, whatever the processor has, so that the bits are the same. */
+static double squares_of(const float *value, int64_t count) {
+  enum { SUMS = 8 };
+  double sum[SUMS] = {0}, all = 0;
+  const int64_t whole = count / SUMS * SUMS;
+  for (int64_t i = 0; i < whole; i += SUMS)
+    for (int k = 0; k < SUMS; k++) sum[k] += (double)value[i + k] * (double)value[i + k];
+  for (int64_t i = whole; i < count; i++) sum[i - whole] += (double)value[i] * (double)value[i];
+  for (int k = 0; k < SUMS; k++) all += sum[k];
+  return all;
+}
+
+static double length_of(const float *value, int64_t count) { return cnn_sqrt(squares_of(value, count)); }
+
+/* You, Gitman & Ginsburg, "Large batch training of convolutional networks" (2017), algorithm 1:
+ * local = trust * |w| / (|g| + decay*|w|); b = momentum*b + rate * local * (g + decay*w); w -= b. A tensor
+ * without a length or a gradient, and one that takes no part in the decay, as biases and norms under
+ * `decay = weights`, has local = 1. */
+static void lars(const cnn_recipe *recipe, float *restrict w, const float *restrict gradient,
+                 float *restrict b, int64_t count, double rate, double decay, bool local) {
+  const double long_w = local ? length_of(w, count) : 0, long_g = local ? length_of(gradient, count) : 0;
+  const bool scaled = long_w > 0 && long_g > 0;
+  const float step = (float)(scaled ? rate * recipe->trust * long_w / (long_g + decay * long_w) : rate);
+  const float momentum = (float)recipe->momentum, added = (float)decay;
+  ELEMENTS(i) {
+    b[i] = momentum * b[i] + step * (gradient[i] + added * w[i]);
+    w[i] -= b[i];
+  }
+}
+
+/* You et al., "Large batch optimization for deep learning" (2020), algorithm 2, with phi(x) = x:
+ * r = m / (sqrt(v) + epsilon) + decay*w of the corrected averages; w -= rate * |w|/|r| * r. The ratio is 1
+ * where a length is 0, and as in lars. r is computed twice, as there is no place to keep it. */
+static inline float lamb_step(float m, float v, float w, float first, float second, float epsilon,
+                              float decay) {
+  return first * m / (cnn_sqrt_float(v) * second + epsilon) + decay * w;
+}
+
+static void lamb(const cnn_recipe *recipe, float *restrict w, const float *restrict gradient,
+                 float *restrict m, float *restrict v, int64_t count, int64_t step, double rate, double decay,
+                 bool local) {
+  enum { BLOCK = 256 };
+  const float new1 = (float)(1 - recipe->beta1), beta2 = (float)recipe->beta2,
+              new2 = (float)(1 - recipe->beta2), epsilon = (float)recipe->epsilon, added = (float)decay;
+  const float first = (float)(1 / (1 - cnn_power_whole(recipe->beta1, step))),
+              second = (float)(1 / cnn_sqrt(1 - cnn_power_whole(recipe->beta2, step)));
+  double square = 0;
+  for (int64_t from = 0; from < count; from += BLOCK) {
+    float r[BLOCK];
+    const int64_t n = count - from < BLOCK ? count - from : BLOCK;
+    for (int64_t k = 0; k < n; k++) {
+      const int64_t i = from + k;
+      m[i] += new1 * (gradient[i] - m[i]);
+      v[i] = beta2 * v[i] + new2 * gradient[i] * gradient[i];
+      r[k] = lamb_step(m[i], v[i], w[i], first, second, epsilon, added);
+    }
+    square += squares_of(r, n);
+  }
+  const double long_w = local ? length_of(w, count) : 0, long_r = cnn_sqrt(square);
+  const float size = (float)(long_w > 0 && long_r > 0 ? rate * long_w / long_r : rate);
+  ELEMENTS(i) w[i] -= size * lamb_step(m[i], v[i], w[i], first, second, epsilon, added);
+}
+
 void cnn_optimizer_step(const cnn_recipe *recipe, float *weights, const float *gradients, float *slot0,
                         float *slot1, int64_t count, int64_t step, double rate, bool decay) {
   double shrink = decay ? recipe->weight_decay : 0;
@@ -96,5 +161,7 @@ void cnn_optimizer_step(const cnn_recipe *recipe, float *weights, const float *g
   case CNN_RMSPROP:
     rmsprop(recipe, weights, gradients, slot0, slot1, count, (float)rate, (float)shrink);
     break;
+  case CNN_LARS: lars(recipe, weights, gradients, slot0, count, rate, shrink, decay); break;
+  case CNN_LAMB: lamb(recipe, weights, gradients, slot0, slot1, count, step, rate, shrink, decay); break;
   }
 }

@@ -93,7 +93,14 @@ typedef struct cnn_option {
   int32_t count;
 } cnn_option; /* an augmentation with its numbers: {"shift", {2}, 1} */
 
-typedef enum cnn_optimizer_kind { CNN_SGD, CNN_ADAM, CNN_ADAMW, CNN_RMSPROP } cnn_optimizer_kind;
+typedef enum cnn_optimizer_kind {
+  CNN_SGD,
+  CNN_ADAM,
+  CNN_ADAMW,
+  CNN_RMSPROP,
+  CNN_LARS,
+  CNN_LAMB
+} cnn_optimizer_kind;
 typedef enum cnn_schedule_kind {
   CNN_CONSTANT,
   CNN_STEP,
@@ -104,7 +111,7 @@ typedef enum cnn_schedule_kind {
 } cnn_schedule_kind;
 typedef struct cnn_recipe { /* the train block */
   cnn_optimizer_kind optimizer;
-  double rate, momentum, weight_decay, beta1, beta2, epsilon, alpha;
+  double rate, momentum, weight_decay, beta1, beta2, epsilon, alpha, trust;
   int32_t nesterov;
   cnn_schedule_kind schedule;
   double warmup, factor, power, floor, every; /* warmup and every in epochs, every 0: never; floor absolute */

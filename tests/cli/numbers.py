@@ -34,7 +34,9 @@ tried = set()
 
 OPTIMIZERS = {"sgd": "rate momentum weight_decay", "adam": "rate beta1 beta2 epsilon weight_decay",
               "adamw": "rate beta1 beta2 epsilon weight_decay",
-              "rmsprop": "rate alpha epsilon momentum weight_decay"}
+              "rmsprop": "rate alpha epsilon momentum weight_decay",
+              "lars": "rate momentum weight_decay trust",
+              "lamb": "rate beta1 beta2 epsilon weight_decay"}
 for form, arguments in OPTIMIZERS.items():
     for argument in arguments.split():
         tried.add(("Optimizers", form, argument))

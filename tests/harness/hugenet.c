@@ -281,9 +281,12 @@ static void put_numbered_layer(Net *net) {
 }
 
 static void put_key(Net *net) {
-  static const char *const optimizers[] = {
-      "sgd(rate=@, momentum=@, weight_decay=@)", "adam(rate=@, beta1=0.9, epsilon=@)",
-      "adamw(rate=@, beta2=@, weight_decay=@)", "rmsprop(rate=@, alpha=@, epsilon=@)"};
+  static const char *const optimizers[] = {"sgd(rate=@, momentum=@, weight_decay=@)",
+                                           "adam(rate=@, beta1=0.9, epsilon=@)",
+                                           "adamw(rate=@, beta2=@, weight_decay=@)",
+                                           "rmsprop(rate=@, alpha=@, epsilon=@)",
+                                           "lars(rate=@, trust=@)",
+                                           "lamb(rate=@, epsilon=@)"};
   static const char *const schedules[] = {"step(every=@, factor=@)",       "exponential(factor=@, warmup=@)",
                                           "poly(power=@, warmup=@)",       "cosine(floor=@, warmup=@)",
                                           "plateau(patience=@, factor=@)", "step(at=[1, @], factor=@)"};

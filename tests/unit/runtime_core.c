@@ -160,7 +160,8 @@ static void a_plateau_lowers_the_rate(void) {
   }
 }
 
-/* ---- optimizers: tests/golden/optimizers.txt has what PyTorch makes of the same gradients */
+/* ---- optimizers: tests/golden/optimizers.txt has what PyTorch makes of the same gradients, and the papers'
+ * arithmetic of LARS and LAMB */
 
 enum { GOLDEN = 6 };
 
@@ -172,6 +173,8 @@ static cnn_recipe read_case(const char *line) {
   recipe.optimizer = !strcmp(name, "sgd")     ? CNN_SGD
                      : !strcmp(name, "adam")  ? CNN_ADAM
                      : !strcmp(name, "adamw") ? CNN_ADAMW
+                     : !strcmp(name, "lars")  ? CNN_LARS
+                     : !strcmp(name, "lamb")  ? CNN_LAMB
                                               : CNN_RMSPROP;
   char key[24];
   double value;
@@ -186,6 +189,7 @@ static cnn_recipe read_case(const char *line) {
     if (!strcmp(key, "beta2")) recipe.beta2 = value;
     if (!strcmp(key, "epsilon")) recipe.epsilon = value;
     if (!strcmp(key, "alpha")) recipe.alpha = value;
+    if (!strcmp(key, "trust")) recipe.trust = value;
   }
   return recipe;
 }
@@ -231,8 +235,8 @@ static void optimizers_do_what_pytorch_does(void) {
     }
   }
   fclose(file);
-  CU_ASSERT_EQUAL(cases, 9);
-  CU_ASSERT_EQUAL(compared, 9 * 12);
+  CU_ASSERT_EQUAL(cases, 13);
+  CU_ASSERT_EQUAL(compared, 13 * 12);
   CU_ASSERT(worst < 1e-6); /* a few roundings in twelve steps */
 }
 

@@ -31,6 +31,21 @@ static const Param rmsprop_params[] = {
     {0},
 };
 
+static const Param lars_params[] = {
+    RATE("1"),
+    {"momentum", PARAM_NUMBER, "0.9", "what remains of the last step", 0, 1, NULL},
+    DECAY("0", IN_GRADIENT),
+    {"trust", PARAM_NUMBER, "0.001", "of a tensor's length, how far a step of rate 1 goes", 0, 1e6, NULL},
+    {0},
+};
+static const Param lamb_params[] = {
+    RATE("0.001"),
+    BETAS,
+    {"epsilon", PARAM_NUMBER, "1e-6", "added to the root of the mean square", 0, 1e6, NULL},
+    DECAY("0.01", "times the weight is added to its step"),
+    {0},
+};
+
 static const Form sgd = {"sgd", "stochastic gradient descent with momentum", sgd_params, 0};
 static const Form adam = {"adam", "Adam (Kingma & Ba, 2015)", adam_params, 0};
 static const Form adamw = {"adamw", "Adam with decoupled weight decay (Loshchilov & Hutter, 2019)",
@@ -38,4 +53,11 @@ static const Form adamw = {"adamw", "Adam with decoupled weight decay (Loshchilo
 static const Form rmsprop = {"rmsprop", "gradients divided by the root of their mean square (Hinton, 2012)",
                              rmsprop_params, 0};
 
-const Form *const optimizer_table[] = {&sgd, &adam, &adamw, &rmsprop, NULL};
+static const Form lars = {
+    "lars", "sgd in steps in proportion to each tensor, for large batches (You, Gitman & Ginsburg, 2017)",
+    lars_params, 0};
+static const Form lamb = {"lamb",
+                          "Adam in steps in proportion to each tensor, for large batches (You et al., 2020)",
+                          lamb_params, 0};
+
+const Form *const optimizer_table[] = {&sgd, &adam, &adamw, &rmsprop, &lars, &lamb, NULL};

@@ -37,8 +37,9 @@ static void item_if(List *list, const char *name, double value) {
 
 static void end_list(const List *list) { fputs(list->items ? ")" : "", list->stream); }
 
-static const char *const optimizer_name[] = {
-    [CNN_SGD] = "sgd", [CNN_ADAM] = "adam", [CNN_ADAMW] = "adamw", [CNN_RMSPROP] = "rmsprop"};
+static const char *const optimizer_name[] = {[CNN_SGD] = "sgd",     [CNN_ADAM] = "adam",
+                                             [CNN_ADAMW] = "adamw", [CNN_RMSPROP] = "rmsprop",
+                                             [CNN_LARS] = "lars",   [CNN_LAMB] = "lamb"};
 
 static void put_optimizer(FILE *stream, const Subject *subject) {
   const cnn_recipe *recipe = subject->recipe;
@@ -50,6 +51,7 @@ static void put_optimizer(FILE *stream, const Subject *subject) {
   item_if(&list, "beta2", recipe->beta2);
   item_if(&list, "alpha", recipe->alpha);
   item_if(&list, "epsilon", recipe->epsilon);
+  item_if(&list, "trust", recipe->trust);
   item_if(&list, "weight_decay", recipe->weight_decay);
   end_list(&list);
   bool all = true;

@@ -63,10 +63,9 @@ typedef struct Array {
 static void arrays_of(const cnn_trainer *trainer, Array array[ARRAYS]) {
   static const char *const slot_name[][2] = {
       /* as PyTorch calls them */
-      [CNN_SGD] = {"momentum_buffer", ""},
-      [CNN_ADAM] = {"exp_avg", "exp_avg_sq"},
-      [CNN_ADAMW] = {"exp_avg", "exp_avg_sq"},
-      [CNN_RMSPROP] = {"square_avg", "momentum_buffer"},
+      [CNN_SGD] = {"momentum_buffer", ""},     [CNN_ADAM] = {"exp_avg", "exp_avg_sq"},
+      [CNN_ADAMW] = {"exp_avg", "exp_avg_sq"}, [CNN_RMSPROP] = {"square_avg", "momentum_buffer"},
+      [CNN_LARS] = {"momentum_buffer", ""},    [CNN_LAMB] = {"exp_avg", "exp_avg_sq"},
   };
   cnn_optimizer_kind kind = trainer->recipe.optimizer;
   array[0] = (Array){"model", trainer->weights, false};

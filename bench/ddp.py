@@ -1,0 +1,68 @@
+"""ddp.py: ResNet-20, batch 128, by PyTorch's DistributedDataParallel with gloo: images a second of processes
+of one thread. For scale.py."""
+# SPDX-License-Identifier: Apache-2.0
+import multiprocessing, os, time
+
+BATCH = 128
+
+
+def make():
+    from torch import nn
+
+    class Residual(nn.Module):
+        def __init__(self, inputs, filters, stride):
+            super().__init__()
+            self.main = nn.Sequential(
+                nn.Conv2d(inputs, filters, 3, stride, 1, bias=False), nn.BatchNorm2d(filters), nn.ReLU(),
+                nn.Conv2d(filters, filters, 3, 1, 1, bias=False), nn.BatchNorm2d(filters))
+            self.short = nn.Identity() if stride == 1 else nn.Sequential(
+                nn.Conv2d(inputs, filters, 1, stride, bias=False), nn.BatchNorm2d(filters))
+
+        def forward(self, x):
+            return nn.functional.relu(self.main(x) + self.short(x))
+
+    layers, inputs = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()], 16
+    for filters in (16, 32, 64):
+        for unit in range(3):
+            layers.append(Residual(inputs, filters, 2 if filters > 16 and unit == 0 else 1))
+            inputs = filters
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+
+def work(rank, processes, images, port, result):
+    import torch
+    torch.set_num_threads(1)
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    torch.distributed.init_process_group("gloo", rank=rank, world_size=processes)
+    torch.manual_seed(1)
+    net = make().to(memory_format=torch.channels_last)
+    if processes > 1:
+        net = torch.nn.parallel.DistributedDataParallel(net)
+    sgd = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
+    own = BATCH // processes
+    x = torch.rand(own, 3, 32, 32).to(memory_format=torch.channels_last)
+    y = torch.randint(0, 10, (own,))
+    best = 0
+    for _ in range(3):
+        begun = time.perf_counter()
+        for _ in range(images // BATCH):
+            sgd.zero_grad()
+            torch.nn.functional.cross_entropy(net(x), y).backward()
+            sgd.step()
+        best = max(best, images // BATCH * BATCH / (time.perf_counter() - begun))
+    if rank == 0:
+        result.put(best)
+    torch.distributed.destroy_process_group()
+
+
+def measure(processes, images):
+    context = multiprocessing.get_context("spawn")
+    result, port = context.Queue(), 29500 + os.getpid() % 1000 + processes
+    workers = [context.Process(target=work, args=(r, processes, images, port, result))
+               for r in range(processes)]
+    for worker in workers:
+        worker.start()
+    best = result.get(timeout=600)
+    for worker in workers:
+        worker.join()
+    return best
