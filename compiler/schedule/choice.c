@@ -60,7 +60,7 @@ bool choice_near_limits(const Lower *l) {
     const Correlation k = correlation_of(l->node);
     return correlation_near_limits(&k);
   }
-  case FAMILY_INT8_PRODUCT:  /* looks for itself */
+  case FAMILY_INT8:  /* looks for itself */
   case FAMILY_CONV_REPEATED: /* made for no others */
   case FAMILY_NONE:
   case FAMILY_MAP:
@@ -223,7 +223,7 @@ static void offer_all(const Lower *l, Decision *d) {
                                       [FAMILY_DENSE_INPUT] = "vectors of inputs",
                                       [FAMILY_DENSE_WEIGHTS] = "rows of weights",
                                       [FAMILY_POOL] = "window by window",
-                                      [FAMILY_INT8_PRODUCT] = "words of bytes",
+                                      [FAMILY_INT8] = "words of bytes",
                                       [FAMILY_ALIAS] = "nothing"};
   const Family family = l->node->op->family;
   const bool own = l->plain || choice_near_limits(l);

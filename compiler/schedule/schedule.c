@@ -53,7 +53,7 @@ static bool scheduled(Lower *l) {
   case FAMILY_DENSE: return schedule_dense(l);
   case FAMILY_DENSE_INPUT: return schedule_dense_input(l);
   case FAMILY_DENSE_WEIGHTS: return schedule_dense_weights(l);
-  case FAMILY_INT8_PRODUCT: return schedule_int8_product(l);
+  case FAMILY_INT8: return schedule_int8_product(l);
   case FAMILY_NONE:
   case FAMILY_POOL:
   case FAMILY_ALIAS: return false; /* nests of their own follow the target: ops/walk.h */
