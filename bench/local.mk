@@ -2,4 +2,5 @@
 EXTRA_DIST += %D%/README.md %D%/run %D%/inference.py %D%/layers.py %D%/sides.py %D%/timing.py \
   %D%/nets.py %D%/pictures.py %D%/outputs.py %D%/export.py %D%/compile.py %D%/compiler.py \
   %D%/peak.c %D%/train %D%/training.py %D%/memory.py %D%/accuracy %D%/shapes %D%/tail %D%/tail.py \
-  %D%/faster_rcnn.cnn
+  %D%/faster_rcnn.cnn %D%/boards %D%/boards.py %D%/cmsis.py %D%/board/board.h %D%/board/board.ld \
+  %D%/board/count.c %D%/board/start.c

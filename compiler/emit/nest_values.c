@@ -280,6 +280,13 @@ static void print_primitive(Printer *p, Val e) {
   print_arguments(p, arena_printf(p->arena, "%s%s", p->print->names.prefix, e->primitive->name), e);
 }
 
+static void print_word(Printer *p, Val e) {
+  prelude_need_primitive(p->print->needs, &primitive_word);
+  put("%s%s(&", p->print->names.prefix, primitive_word.name);
+  print_ref(p, e->a[0]->ref);
+  put(")");
+}
+
 static void print_choice(Printer *p, Val e) { /* PICK, or SELECT by a scalar */
   if (e->op == PICK) print_cond(p, e->cond);
   else print_value(p, e->a[0], COMPARISON);
@@ -380,6 +387,7 @@ void print_value(Printer *p, Val e, int precedence) {
   case ABS:
   case RANDOM: print_arguments(p, printer_function(p, fn[e->op], e->type.elem, lanes), e); break;
   case PRIMITIVE: print_primitive(p, e); break;
+  case WORD: print_word(p, e); break;
   case HSUM:
   case HMAX: print_arguments(p, printer_function(p, fn[e->op], F32, e->a[0]->type.lanes), e); break;
   case SHUFFLE: print_shuffle(p, e); break;

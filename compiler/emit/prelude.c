@@ -441,15 +441,26 @@ static void emit_types(Text *out, const PreludeNeeds *needs, const char *prefix)
         "#define AT(type, element) (*(type##u *)&(element))              // the same, to be stored to\n");
 }
 
-/* Its text, with the prefix before the names of its functions. */
+static const char *upper_of(Arena *arena, const char *name) {
+  char *upper = arena_printf(arena, "%s", name);
+  for (char *c = upper; *c; c++)
+    if (*c >= 'a' && *c <= 'z') *c = (char)(*c - 'a' + 'A');
+  return upper;
+}
+
+/* Its text, with the prefix before the names of its functions and macros. */
 static void emit_own_text(Text *out, const char *text, const char *prefix) {
-  static const char mark[] = "cnn_";
+  static const char small[] = "cnn_", large[] = "CNN_";
+  const char *upper = upper_of(out->arena, prefix);
   text_put(out, "\n");
-  for (const char *at; (at = strstr(text, mark)); text = at + strlen(mark)) {
-    text_bytes(out, text, (size_t)(at - text));
-    text_put(out, "%s", prefix);
-  }
-  text_put(out, "%s", text);
+  for (; *text; text++)
+    if (!strncmp(text, small, strlen(small))) {
+      text_put(out, "%s", prefix);
+      text += strlen(small) - 1;
+    } else if (!strncmp(text, large, strlen(large))) {
+      text_put(out, "%s", upper);
+      text += strlen(large) - 1;
+    } else text_bytes(out, text, 1);
 }
 
 void emit_prelude_file(Text *out, const PreludeNeeds *needs, const char *prefix) {

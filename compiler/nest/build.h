@@ -55,6 +55,7 @@ Val pick(Nest *, Cond, Val yes, Val no);
 Val position(Nest *, const Ix *);             /* an index as an I32 value */
 Val uniform(Val key0, Val key1, Val counter); /* RANDOM: I32 scalars in, a float in [0, 1) out */
 Val nest_load(Nest *, Ref, int lanes);
+Val nest_word(Nest *, Ref); /* of bytes: four of them, from here, as one I32, the first one lowest */
 Val nest_load_part(Nest *, Ref, int part, int lanes); /* `lanes` wide, `part` of them read, the others 0 */
 void nest_store(Nest *, Ref, Val);
 void nest_store_part(Nest *, Ref, Val, int part); /* the first `part` lanes of a vector */

@@ -167,6 +167,10 @@ static void put_value(Dump *d, Val e) {
     put_arguments(d, e->op == PRIMITIVE ? e->primitive->name : name[e->op], e);
     text_put(d->out, ")");
     break;
+  case WORD:
+    put_arguments(d, "word", e);
+    text_put(d->out, ")");
+    break;
   case SHUFFLE:
   case LANE:
   case SPLAT:

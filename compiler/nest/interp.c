@@ -162,6 +162,7 @@ static double apply(Interp *in, Val e, double x, double y, double z) { /* one la
   case LANE:
   case SPLAT:
   case POSITION:
+  case WORD:
   case PICK: break;
   }
   return x;
@@ -228,6 +229,13 @@ static void eval(Interp *in, const int64_t *env, Val e, double *r) {
       lane = 0;
     }
     r[0] = a[0][lane];
+    return;
+  }
+  case WORD: {
+    uint32_t word = 0;
+    eval(in, env, e->a[0], a[0]);
+    for (int l = 0; l < 4; l++) word |= (uint32_t)((int32_t)a[0][l] & 255) << 8 * l;
+    r[0] = (int32_t)word;
     return;
   }
   case SHUFFLE: {

@@ -128,6 +128,7 @@ typedef enum ValOp {
   RANDOM,   /* uniform in [0, 1): a[0], a[1] two I32 keys, a[2] an I32 counter; random.h of the runtime is the
                definition */
   PRIMITIVE, /* of up to three scalars, by name */
+  WORD,      /* the four bytes that a[0] loads as one I32, the first one lowest */
   PICK,      /* cond ? a[0] : a[1], only the chosen one is evaluated */
 } ValOp;
 typedef struct ValNode {

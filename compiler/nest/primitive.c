@@ -7,6 +7,7 @@
 
 static const char all_texts[] =
 #include "nest/integer_primitives_text.inc"
+#include "nest/halves_primitives_text.inc"
     ;
 
 static int32_t whole(double x) { return (int32_t)x; }
@@ -33,10 +34,28 @@ const Primitive primitive_requantize_single = {"requantize_single", 3, {I32, I32
                 primitive_softmax_reciprocal = {"softmax_reciprocal", 1, {I32}, run_reciprocal},
                 primitive_softmax_share = {"softmax_share", 3, {I32, I32, I32}, run_share};
 
-const Primitive *const primitive_table[PRIMITIVES] = {
-    &primitive_requantize_single,  &primitive_requantize_double, &primitive_requantize_float,
-    &primitive_quantize_float,     &primitive_shift_right,       &primitive_average,
-    &primitive_softmax_reciprocal, &primitive_softmax_share};
+const Primitive *const primitive_table[PRIMITIVES] = {&primitive_requantize_single,
+                                                      &primitive_requantize_double,
+                                                      &primitive_requantize_float,
+                                                      &primitive_quantize_float,
+                                                      &primitive_shift_right,
+                                                      &primitive_average,
+                                                      &primitive_softmax_reciprocal,
+                                                      &primitive_softmax_share,
+                                                      &primitive_word,
+                                                      &primitive_dot2,
+                                                      &primitive_add_even8,
+                                                      &primitive_add_odd8,
+                                                      &primitive_even8,
+                                                      &primitive_low_halves,
+                                                      &primitive_rest256,
+                                                      &primitive_high_product,
+                                                      &primitive_high_sum,
+                                                      &primitive_shift_away,
+                                                      &primitive_clamp8,
+                                                      &primitive_high_halves,
+                                                      &primitive_low_high,
+                                                      &primitive_high_low};
 
 const Primitive *primitive_find(const char *name) {
   for (int i = 0; i < PRIMITIVES; i++)

@@ -1,6 +1,7 @@
 /* primitive.h: what a nest computes by name: a function of up to three numbers with a meaning of its own, for
- * which a target may have an instruction. Each is one function of integer_primitives.h; the interpreter runs
- * it, and generated code has the text of those that it uses, so both give the same bits. */
+ * which a target may have an instruction. Each is one function of integer_primitives.h or
+ * halves_primitives.h; the interpreter runs it, and generated code has the text of those that it uses, so
+ * both give the same bits. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PRIMITIVE_H
 #define CNNC_PRIMITIVE_H
@@ -18,7 +19,11 @@ typedef struct Primitive {
 extern const Primitive primitive_requantize_single, primitive_requantize_double, primitive_requantize_float,
     primitive_quantize_float, primitive_shift_right, primitive_average, primitive_softmax_reciprocal,
     primitive_softmax_share;
-enum { PRIMITIVES = 8 };
+/* primitive_halves.c */
+extern const Primitive primitive_word, primitive_dot2, primitive_add_even8, primitive_add_odd8,
+    primitive_even8, primitive_low_halves, primitive_rest256, primitive_high_product, primitive_high_sum,
+    primitive_shift_away, primitive_clamp8, primitive_high_halves, primitive_low_high, primitive_high_low;
+enum { PRIMITIVES = 22 };
 extern const Primitive *const primitive_table[PRIMITIVES];
 const Primitive *primitive_find(const char *name);      /* or NULL */
 const char *primitive_text(Arena *, const Primitive *); /* its C, comment and function */

@@ -221,6 +221,11 @@ Val nest_primitive(Nest *nest, const Primitive *primitive, Val x, Val y, Val z) 
   return e;
 }
 
+Val nest_word(Nest *nest, Ref ref) {
+  if (elem_bytes(ref.buf->type.elem) != 1 || ref.buf->as_floats) nest_misuse(nest, "a word is of bytes");
+  return node(nest, WORD, (Type){I32, 1}, nest_load(nest, ref, 4), NULL, NULL);
+}
+
 Val uniform(Val key0, Val key1, Val counter) {
   Val a[] = {key0, key1, counter};
   for (int i = 0; i < 3; i++)

@@ -1,6 +1,6 @@
 /* int8.c: nets of 8 bits: a program quantised at random, by each rounding. Lowered programs in the
  * interpreter and compiled code, plain and not, for every target of this CPU, give what eval gives, byte for
- * byte. */
+ * byte. So does the code for boards, by what stands in it in plain C for their instructions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <math.h>
@@ -52,7 +52,12 @@ static double differences(const Check *check, double *const *numbers, void *cons
 /* ---- in the interpreter ---- */
 static void check_nests_of(const Check *check, const char *rounding) {
   const Sample *s = &check->sample;
-  for (int plain = 0; plain < 2; plain++) {
+  static const struct {
+    const char *target;
+    bool plain;
+  } way[] = {{"generic", false}, {"generic", true}, {"armv7e-m", false}};
+  for (size_t i = 0; i < sizeof way / sizeof *way; i++) {
+    const bool plain = way[i].plain;
     Plan *plan = plan_inference(s->arena, s->graph, plain ? FUSE_NOTHING : FUSE_ALL, 1, 0);
     Machine m = {.arena = s->arena,
                  .plan = plan,
@@ -61,9 +66,9 @@ static void check_nests_of(const Check *check, const char *rounding) {
                  .single = true,
                  .weights = s->weights_double,
                  .input = s->input_double};
-    const bool ran = machine_run(&m, target_find("generic"), plain);
+    const bool ran = machine_run(&m, target_find(way[i].target), plain);
     if (!ran) printf("# %s\n", m.error);
-    report_error(check, arena_printf(s->arena, "%s: nests -O%d", rounding, plain ? 0 : 2),
+    report_error(check, arena_printf(s->arena, "%s: nests -O%d %s", rounding, plain ? 0 : 2, way[i].target),
                  ran ? differences(check, m.output, NULL) : HUGE_VAL, 0);
   }
 }
@@ -148,7 +153,7 @@ static void compare(Check *check, const char *rounding, const char *weights, int
   check_nests_of(check, rounding);
   check->sample.count = all;
   for (const Target *target = target_table; target->name; target++) {
-    if (!target_runs_here(target) || !check_wants(check, target->name)) continue;
+    if (!(target_runs_here(target) || target->halves) || !check_wants(check, target->name)) continue;
     if (strcmp(target->name, "generic") == 0) check_compiled_of(check, rounding, weights, target, "-O0");
     check_compiled_of(check, rounding, weights, target, "-O2");
   }

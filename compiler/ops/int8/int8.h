@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_H
 #define CNNC_INT8_H
-#include "ops/engine/lower.h"
+#include "ops/convolution/correlation.h"
 #include "quantize/arithmetic.h"
 
 /* conv, depthwise, dense: bias + sum of weight * (q - zero), then rounded. Weights in their usual order. */
@@ -55,8 +55,16 @@ extern const Op op_int8_from_bytes, op_int8_to_bytes; /* u8, which is q + 128 */
 extern const Op op_int8_same;                         /* the same q in another scale: where its input lies */
 extern const Op op_int8_class; /* I32: the channel of the largest, of several the first */
 
+Correlation int8_geometry(const Node *product); /* a dense layer is a convolution of one pixel */
+
 /* ---- shared by their nests ---- */
-Val int8_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c); /* as I32 */
+/* The factors of a product's filters, as constants of the model. */
+typedef struct Int8Factors {
+  Buf *factor, *exponent; /* exponent: NULL where floats round */
+} Int8Factors;
+Int8Factors int8_factors(Lower *, int64_t filters);
+Val int8_factored(Lower *, const Int8Factors *, Val sum, const Ix *f); /* the sum, rounded */
+Val int8_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c);  /* as I32 */
 Val int8_rounded(Lower *, Rounding, Val sum, Multiplier);
 void int8_store(Lower *, Val rounded, Stored, const Ix *y, const Ix *x, const Ix *c);
 #endif

@@ -5,11 +5,10 @@
 //     zero')
 //
 // Padding adds nothing. The sums were shown to fit into 32 bits when the node was made (quantize/range.c).
-#include "ops/convolution/correlation.h"
 #include "ops/int8/int8.h"
 
 /* A dense layer is a convolution of one pixel. */
-static Correlation geometry_of(const Node *node) {
+Correlation int8_geometry(const Node *node) {
   const Int8Product *p = node->detail;
   if (!p->dense) return correlation_of(node);
   const Extent in = shape_extent(node->in[0]->shape), out = shape_extent(node->shape);
@@ -25,7 +24,7 @@ static Correlation geometry_of(const Node *node) {
 }
 
 static Cost cost(const Node *node) {
-  const Correlation k = geometry_of(node);
+  const Correlation k = int8_geometry(node);
   const int64_t weights = k.small.c * k.l * k.kernel[0] * k.kernel[1];
   return (Cost){correlation_macs(&k), weights + k.small.c, weights + 4 * k.small.c};
 }
@@ -50,7 +49,7 @@ static int64_t sum_at(const Eval *eval, const Correlation *k, int64_t y, int64_t
 
 static void eval(const Eval *eval) {
   const Int8Product *p = eval->node->detail;
-  const Correlation k = geometry_of(eval->node);
+  const Correlation k = int8_geometry(eval->node);
   double *out = eval->out;
   for (int64_t y = 0; y < k.small.h; y++)
     for (int64_t x = 0; x < k.small.w; x++)
@@ -61,7 +60,8 @@ static void eval(const Eval *eval) {
 
 /* ---- lower ---- */
 typedef struct Constants {
-  Buf *weight, *bias, *factor, *exponent; /* exponent: NULL where floats round */
+  Buf *weight, *bias;
+  Int8Factors factors;
 } Constants;
 
 /* Channels innermost, as they lie in a picture. */
@@ -76,10 +76,8 @@ static Buf *packed_weight(Lower *l, const Correlation *k, const Int8Product *p) 
                          packed);
 }
 
-static Constants constants_of(Lower *l, const Correlation *k, const Int8Product *p) {
-  const int64_t filters = k->small.c;
-  Constants constants = {.weight = packed_weight(l, k, p),
-                         .bias = lower_constants(l, "bias", I32, 1, &filters, p->bias)};
+Int8Factors int8_factors(Lower *l, int64_t filters) {
+  const Int8Product *p = l->node->detail;
   int32_t *m = NEW_ARRAY(l->arena, int32_t, filters), *e = NEW_ARRAY(l->arena, int32_t, filters);
   float *real = NEW_ARRAY(l->arena, float, filters);
   for (int64_t f = 0; f < filters; f++) {
@@ -88,19 +86,20 @@ static Constants constants_of(Lower *l, const Correlation *k, const Int8Product 
     real[f] = p->factor[f].real;
   }
   const bool floats = p->rounding == ROUNDING_FLOAT;
-  constants.factor = lower_constants(l, "factor", floats ? F32 : I32, 1, &filters,
-                                     floats ? (const void *)real : (const void *)m);
-  if (!floats) constants.exponent = lower_constants(l, "exponent", I32, 1, &filters, e);
-  return constants;
+  Int8Factors factors = {.factor = lower_constants(l, "factor", floats ? F32 : I32, 1, &filters,
+                                                   floats ? (const void *)real : (const void *)m)};
+  if (!floats) factors.exponent = lower_constants(l, "exponent", I32, 1, &filters, e);
+  return factors;
 }
 
-static Val rounded(Lower *l, const Constants *constants, Rounding rounding, Val sum, const Ix *f) {
+Val int8_factored(Lower *l, const Int8Factors *factors, Val sum, const Ix *f) {
   Nest *b = l->b;
-  const Val factor = nest_load(b, nest_at(b, constants->factor, *f), 1);
-  if (rounding == ROUNDING_FLOAT) return nest_primitive(b, &primitive_requantize_float, sum, factor, NULL);
+  const Int8Product *p = l->node->detail;
+  const Val factor = nest_load(b, nest_at(b, factors->factor, *f), 1);
+  if (!factors->exponent) return nest_primitive(b, &primitive_requantize_float, sum, factor, NULL);
   return nest_primitive(
-      b, rounding == ROUNDING_SINGLE ? &primitive_requantize_single : &primitive_requantize_double, sum,
-      factor, nest_load(b, nest_at(b, constants->exponent, *f), 1));
+      b, p->rounding == ROUNDING_SINGLE ? &primitive_requantize_single : &primitive_requantize_double, sum,
+      factor, nest_load(b, nest_at(b, factors->exponent, *f), 1));
 }
 
 /* The taps of an axis that lie inside: a range, where the dilation is 1; else each is tested. */
@@ -134,8 +133,10 @@ static void lower_sum(Lower *l, const Correlation *k, const Constants *constants
 
 static void lower(Lower *l) {
   const Int8Product *p = l->node->detail;
-  const Correlation geometry = geometry_of(l->node), *k = &geometry;
-  const Constants constants = constants_of(l, k, p);
+  const Correlation geometry = int8_geometry(l->node), *k = &geometry;
+  const Constants constants = {.weight = packed_weight(l, k, p),
+                               .bias = lower_constants(l, "bias", I32, 1, &k->small.c, p->bias),
+                               .factors = int8_factors(l, k->small.c)};
   Nest *b = l->b;
   lower_about(l, "8 bits, rounding %s", rounding_name(p->rounding));
   nest_fn(b, b->name, false);
@@ -147,7 +148,7 @@ static void lower(Lower *l) {
           Buf *sum = nest_buf(b, REGS, "sum", (Type){I32, 1}, 1, (int64_t[]){1});
           const Ref at = nest_at(b, sum, 0);
           lower_sum(l, k, &constants, &at, &y, &x, &g, &f);
-          int8_store(l, rounded(l, &constants, p->rounding, nest_get(b, at), &f), p->stored, &y, &x, &f);
+          int8_store(l, int8_factored(l, &constants.factors, nest_get(b, at), &f), p->stored, &y, &x, &f);
         }
 }
 
@@ -155,6 +156,7 @@ const Op op_int8_product = {
     .name = "int8_product",
     .detail =
         "x[f] = bias[f] + sum of weight * (in - zero); out[f] = cut(round(x[f] * factor[f]) + zero of out)",
+    .family = FAMILY_INT8,
     .alone = true,
     .cost = cost,
     .eval = eval,
