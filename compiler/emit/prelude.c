@@ -260,6 +260,7 @@ void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from) {
   into->team |= from->team;
   into->prefetch |= from->prefetch;
   into->pin |= from->pin;
+  into->load2 |= from->load2;
   into->infinite |= from->infinite;
 }
 
@@ -319,6 +320,7 @@ static const struct {
     {"KERNEL", offsetof(PreludeNeeds, kernel)},
     {"PREFETCH", offsetof(PreludeNeeds, prefetch)},
     {"PIN", offsetof(PreludeNeeds, pin)},
+    {"LOAD2", offsetof(PreludeNeeds, load2)},
     {"UNROLL", offsetof(PreludeNeeds, unroll)},
     {"INFINITE", offsetof(PreludeNeeds, infinite)},
     {"TEAM", offsetof(PreludeNeeds, team)},
@@ -346,6 +348,14 @@ static void emit_macros(Text *out, const PreludeNeeds *needs) {
   if (needs->prefetch) text_put(out, "#define PREFETCH(p) ((void)0)\n");
   if (needs->pin) text_put(out, "#define PIN(position) ((void)0)\n");
   if (gnu) text_put(out, "#endif\n");
+  if (needs->load2)
+    text_put(out, "// Two words that lie side by side. Clang finds the instruction by itself.\n"
+                  "#if defined(__ARM_FEATURE_SIMD32) && !defined(__clang__)\n"
+                  "#define LOAD2(first, second, element) do { typedef uint64_t two_words "
+                  "__attribute__((may_alias, aligned(4))); __asm__ volatile(\"ldrd %%0, %%1, %%2\" : "
+                  "\"=r\"(first), \"=r\"(second) : \"m\"(*(const two_words *)&(element))); } while (0)\n"
+                  "#else\n#define LOAD2(first, second, element) ((first) = (&(element))[0], (second) = "
+                  "(&(element))[1])\n#endif\n");
   if (needs->unroll)
     text_put(out, "#if defined(__clang__)\n#define UNROLL _Pragma(\"clang loop unroll(full)\")\n#elif "
                   "defined(__GNUC__)\n#define UNROLL _Pragma(\"GCC unroll 128\")\n"

@@ -23,6 +23,17 @@ INLINE int32_t cnn_dot2(int32_t c, int32_t a, int32_t b) {
 #endif
 }
 
+/* The same, in the order in which it is written: compilers that move it need more registers than there are.
+ */
+INLINE int32_t cnn_dot2_here(int32_t c, int32_t a, int32_t b) {
+#if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
+  __asm__ volatile("smlad %0, %1, %2, %0" : "+r"(c) : "r"(a), "r"(b));
+  return c;
+#else
+  return (int32_t)((uint32_t)c + (uint32_t)((int16_t)a * (int16_t)b) + (uint32_t)((a >> 16) * (b >> 16)));
+#endif
+}
+
 /* Both halves of a, each with a byte of v added: bytes 0 and 2. */
 INLINE int32_t cnn_add_even8(int32_t a, int32_t v) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
@@ -51,7 +62,7 @@ INLINE int32_t cnn_add_odd8(int32_t a, int32_t v) {
 INLINE int32_t cnn_even8(int32_t v) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;
-  __asm__("sxtb16 %0, %1" : "=r"(r) : "r"(v));
+  __asm__ volatile("sxtb16 %0, %1" : "=r"(r) : "r"(v));
   return r;
 #else
   return (int32_t)((uint32_t)(int8_t)v & 0xffffu) | (int32_t)((uint32_t)(int8_t)(v >> 16) << 16);
@@ -140,3 +151,38 @@ INLINE int32_t cnn_clamp8(int32_t x) {
   return x < -128 ? -128 : x > 127 ? 127 : x;
 #endif
 }
+
+/* Halves by themselves, modulo 2^16. */
+INLINE int32_t cnn_add_halves(int32_t a, int32_t b) {
+#if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
+  int32_t r;
+  __asm__("sadd16 %0, %1, %2" : "=r"(r) : "r"(a), "r"(b));
+  return r;
+#else
+  const uint32_t x = (uint32_t)a, y = (uint32_t)b;
+  return (int32_t)(((x + y) & 0xffffu) | ((x & 0xffff0000u) + (y & 0xffff0000u)));
+#endif
+}
+
+/* Likewise a - b. */
+INLINE int32_t cnn_sub_halves(int32_t a, int32_t b) {
+#if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
+  int32_t r;
+  __asm__("ssub16 %0, %1, %2" : "=r"(r) : "r"(a), "r"(b));
+  return r;
+#else
+  const uint32_t x = (uint32_t)a, y = (uint32_t)b;
+  return (int32_t)(((x - y) & 0xffffu) | ((x & 0xffff0000u) - (y & 0xffff0000u)));
+#endif
+}
+
+/* a + b * 2^s, modulo 2^32. */
+INLINE int32_t cnn_wrap_sum(int32_t a, int32_t b, int32_t s) {
+  return (int32_t)((uint32_t)a + ((uint32_t)b << s));
+}
+
+/* a - b, modulo 2^32. */
+INLINE int32_t cnn_wrap_difference(int32_t a, int32_t b) { return (int32_t)((uint32_t)a - (uint32_t)b); }
+
+/* y * 2^(6-s), where x is 576 * y modulo 2^32 and -2^25 <= y < 2^25: 0x38e38e39 is 1 / 9 modulo 2^32. */
+INLINE int32_t cnn_part576(int32_t x, int32_t s) { return (int32_t)((uint32_t)x * 0x38e38e39u) >> s; }

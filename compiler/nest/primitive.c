@@ -55,7 +55,13 @@ const Primitive *const primitive_table[PRIMITIVES] = {&primitive_requantize_sing
                                                       &primitive_clamp8,
                                                       &primitive_high_halves,
                                                       &primitive_low_high,
-                                                      &primitive_high_low};
+                                                      &primitive_high_low,
+                                                      &primitive_dot2_here,
+                                                      &primitive_add_halves,
+                                                      &primitive_sub_halves,
+                                                      &primitive_wrap_sum,
+                                                      &primitive_wrap_difference,
+                                                      &primitive_part576};
 
 const Primitive *primitive_find(const char *name) {
   for (int i = 0; i < PRIMITIVES; i++)

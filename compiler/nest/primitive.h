@@ -22,8 +22,10 @@ extern const Primitive primitive_requantize_single, primitive_requantize_double,
 /* primitive_halves.c */
 extern const Primitive primitive_word, primitive_dot2, primitive_add_even8, primitive_add_odd8,
     primitive_even8, primitive_low_halves, primitive_rest256, primitive_high_product, primitive_high_sum,
-    primitive_shift_away, primitive_clamp8, primitive_high_halves, primitive_low_high, primitive_high_low;
-enum { PRIMITIVES = 22 };
+    primitive_shift_away, primitive_clamp8, primitive_high_halves, primitive_low_high, primitive_high_low,
+    primitive_dot2_here, primitive_add_halves, primitive_sub_halves, primitive_wrap_sum,
+    primitive_wrap_difference, primitive_part576;
+enum { PRIMITIVES = 28 };
 extern const Primitive *const primitive_table[PRIMITIVES];
 const Primitive *primitive_find(const char *name);      /* or NULL */
 const char *primitive_text(Arena *, const Primitive *); /* its C, comment and function */

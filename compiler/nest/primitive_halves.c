@@ -14,6 +14,11 @@ static int32_t run_low_halves(const double *a) { return cnn_low_halves(whole(a[0
 static int32_t run_high_halves(const double *a) { return cnn_high_halves(whole(a[0]), whole(a[1])); }
 static int32_t run_low_high(const double *a) { return cnn_low_high(whole(a[0]), whole(a[1]), whole(a[2])); }
 static int32_t run_high_low(const double *a) { return cnn_high_low(whole(a[0]), whole(a[1]), whole(a[2])); }
+static int32_t run_add_halves(const double *a) { return cnn_add_halves(whole(a[0]), whole(a[1])); }
+static int32_t run_sub_halves(const double *a) { return cnn_sub_halves(whole(a[0]), whole(a[1])); }
+static int32_t run_wrap_sum(const double *a) { return cnn_wrap_sum(whole(a[0]), whole(a[1]), whole(a[2])); }
+static int32_t run_wrap_difference(const double *a) { return cnn_wrap_difference(whole(a[0]), whole(a[1])); }
+static int32_t run_part576(const double *a) { return cnn_part576(whole(a[0]), whole(a[1])); }
 static int32_t run_rest256(const double *a) { return cnn_rest256(whole(a[0]), whole(a[1])); }
 static int32_t run_high_product(const double *a) { return cnn_high_product(whole(a[0]), whole(a[1])); }
 static int32_t run_high_sum(const double *a) { return cnn_high_sum(whole(a[0]), whole(a[1]), whole(a[2])); }
@@ -23,6 +28,7 @@ static int32_t run_shift_away(const double *a) {
 static int32_t run_clamp8(const double *a) { return cnn_clamp8(whole(a[0])); }
 
 const Primitive primitive_dot2 = {"dot2", 3, {I32, I32, I32}, run_dot2},
+                primitive_dot2_here = {"dot2_here", 3, {I32, I32, I32}, run_dot2},
                 primitive_add_even8 = {"add_even8", 2, {I32, I32}, run_add_even8},
                 primitive_add_odd8 = {"add_odd8", 2, {I32, I32}, run_add_odd8},
                 primitive_even8 = {"even8", 1, {I32}, run_even8},
@@ -30,6 +36,11 @@ const Primitive primitive_dot2 = {"dot2", 3, {I32, I32, I32}, run_dot2},
                 primitive_high_halves = {"high_halves", 2, {I32, I32}, run_high_halves},
                 primitive_low_high = {"low_high", 3, {I32, I32, I32}, run_low_high},
                 primitive_high_low = {"high_low", 3, {I32, I32, I32}, run_high_low},
+                primitive_add_halves = {"add_halves", 2, {I32, I32}, run_add_halves},
+                primitive_sub_halves = {"sub_halves", 2, {I32, I32}, run_sub_halves},
+                primitive_wrap_sum = {"wrap_sum", 3, {I32, I32, I32}, run_wrap_sum},
+                primitive_wrap_difference = {"wrap_difference", 2, {I32, I32}, run_wrap_difference},
+                primitive_part576 = {"part576", 2, {I32, I32}, run_part576},
                 primitive_rest256 = {"rest256", 2, {I32, I32}, run_rest256},
                 primitive_high_product = {"high_product", 2, {I32, I32}, run_high_product},
                 primitive_high_sum = {"high_sum", 3, {I32, I32, I32}, run_high_sum},

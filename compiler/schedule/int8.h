@@ -9,8 +9,12 @@
 bool schedule_int8(Lower *); /* int8.c: any of them; false: none, nothing is built */
 bool schedule_int8_direct(Lower *);
 const char *int8_direct_refused(const Lower *); /* why it cannot be done that way; NULL: it can */
+bool schedule_int8_winograd(Lower *);
+const char *int8_winograd_refused(const Lower *);
 bool schedule_int8_depthwise(Lower *);
 const char *int8_depthwise_refused(const Lower *);
+bool schedule_int8_sum(Lower *); /* of two values */
+const char *int8_sum_refused(const Lower *);
 
 /* ---- int8_finish.c ---- */
 /* What is known of a filter from its weights, for every input there can be. Padding is 0. */
@@ -32,6 +36,7 @@ typedef struct Int8Finish {
 } Int8Finish;
 /* Makes its constants. */
 Int8Finish int8_finish(Lower *, int64_t filters, const Int8Filter *);
+Val int8_cut(Nest *, Val q, Stored); /* to what can be stored */
 /* What is stored for filter f. */
 Val int8_finished(Lower *, const Int8Finish *, Val sum, const Ix *f);
 

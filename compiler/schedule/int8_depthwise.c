@@ -196,8 +196,7 @@ static void channel_nest(Lower *l, const Depthwise *d, const Ix *c, const Ix *ch
   const Ix f = *c * CHANNELS + *channel, none = {0};
   const int64_t both = d->stride == 1 ? d->k.small.w / 2 : d->k.small.w, taps = TAPS;
   Row row = {.channel = channel, .f = &f};
-  for (int i = 0; i < 2 * TAPS; i++)
-    row.weight[i] = nest_let(b, nest_text(b, "w%d", i), nest_load(b, nest_at(b, d->weight, f, i), 1));
+  for (int i = 0; i < 2 * TAPS; i++) row.weight[i] = nest_load(b, nest_at(b, d->weight, f, i), 1);
   row.start = nest_let(b, "bias", nest_load(b, nest_at(b, d->start, f), 1));
   NEST_FOR(b, y, d->rows) {
     const Ix oy = *block * d->rows + y;

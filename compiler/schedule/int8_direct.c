@@ -14,9 +14,10 @@
 #include "schedule/int8.h"
 
 enum {
-  FILTERS = 4,  /* of a tile */
-  WORDS = 4,    /* words of each pixel in a round of the inner loop */
-  ODD_RUN = 64, /* elements of a row of a window whose channels are no multiple of 4: it is written out */
+  FILTERS = 4,    /* of a tile */
+  WORDS = 4,      /* of each pixel in a round of the inner loop, or */
+  MANY_WORDS = 8, /* where they go into it */
+  ODD_RUN = 64,   /* elements of a row of a window whose channels are no multiple of 4: it is written out */
   MOST_WORDS = 1 << 13, /* of a window, on the stack */
 };
 static const int64_t MOST_REST = (INT64_C(1) << 23) - 1;
@@ -210,22 +211,45 @@ typedef struct Sums {
   Buf *own, *mix; /* [pixels][2] */
 } Sums;
 
+static Val weight_word(Lower *l, const Direct *d, const Ix *block, const Ix *word, int i) {
+  Nest *b = l->b;
+  return nest_let(b, nest_text(b, "w%d", i), nest_load(b, nest_at(b, d->weight, *block, *word, i), 1));
+}
+
+/* With a word of two filters, then with its low byte. */
+static void multiply(Lower *l, const Tile *tile, const Sums *sums, int i, Val w, const Val *x) {
+  Nest *b = l->b;
+  for (int own = 0; own < 2; own++) {
+    if (own) w = nest_let(b, nest_text(b, "v%d", i), nest_primitive(b, &primitive_even8, w, NULL, NULL));
+    for (int p = 0; p < tile->pixels; p++) {
+      const Ref sum = nest_at(b, own ? sums->own : sums->mix, p, i);
+      nest_store(b, sum, nest_primitive(b, &primitive_dot2_here, nest_get(b, sum), x[p], w));
+    }
+  }
+}
+
+/* A word of one pixel or of two. */
 static void add_word(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block,
                      const Ix *word) {
   Nest *b = l->b;
-  Val w[2], x[2];
-  for (int i = 0; i < 2; i++)
-    w[i] = nest_let(b, nest_text(b, "w%d", i), nest_load(b, nest_at(b, d->weight, *block, *word, i), 1));
+  Val x[2], w[2];
   for (int p = 0; p < tile->pixels; p++)
     x[p] = nest_let(b, nest_text(b, "x%d", p), nest_load(b, nest_at(b, tile->window, *word, p), 1));
-  for (int own = 0; own < 2; own++) {
-    for (int i = 0; own && i < 2; i++)
-      w[i] = nest_let(b, nest_text(b, "v%d", i), nest_primitive(b, &primitive_even8, w[i], NULL, NULL));
-    for (int p = 0; p < tile->pixels; p++)
-      for (int i = 0; i < 2; i++) {
-        const Ref sum = nest_at(b, own ? sums->own : sums->mix, p, i);
-        nest_store(b, sum, nest_primitive(b, &primitive_dot2, nest_get(b, sum), x[p], w[i]));
-      }
+  for (int i = 0; i < 2; i++) w[i] = weight_word(l, d, block, word, i);
+  for (int i = 0; i < 2; i++) multiply(l, tile, sums, i, w[i], x);
+}
+
+/* Two words of one pixel. */
+static void add_two_words(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block,
+                          const Ix *word) {
+  Nest *b = l->b;
+  Val x[2], w[2];
+  for (int u = 0; u < 2; u++)
+    x[u] = nest_let(b, nest_text(b, "x%d", u), nest_load(b, nest_at(b, tile->window, *word + u, 0), 1));
+  for (int u = 0; u < 2; u++) {
+    const Ix at = *word + u;
+    for (int i = 0; i < 2; i++) w[i] = weight_word(l, d, block, &at, i);
+    for (int i = 0; i < 2; i++) multiply(l, tile, sums, i, w[i], &x[u]);
   }
 }
 
@@ -246,7 +270,8 @@ static void store_sums(Lower *l, const Direct *d, const Tile *tile, const Sums *
 /* Filters of one block; `filters` of them are there. */
 static void block_nest(Lower *l, const Direct *d, const Tile *tile, const Ix *block, int filters) {
   Nest *b = l->b;
-  const int64_t dims[2] = {tile->pixels, 2}, rest = d->words % WORDS, most = d->words - rest;
+  const int64_t dims[2] = {tile->pixels, 2}, words = d->words % MANY_WORDS ? WORDS : MANY_WORDS,
+                rest = d->words % words, most = d->words - rest;
   const Sums sums = {nest_buf(b, REGS, "own", (Type){I32, 1}, 2, dims),
                      nest_buf(b, REGS, "mix", (Type){I32, 1}, 2, dims)};
   for (int p = 0; p < tile->pixels; p++)
@@ -256,10 +281,11 @@ static void block_nest(Lower *l, const Direct *d, const Tile *tile, const Ix *bl
       nest_store(b, nest_at(b, sums.mix, p, i),
                  nest_load(b, nest_at(b, d->start, *block * FILTERS + 2 * i + 1), 1));
     }
-  NEST_FOR(b, k, most / WORDS)
-    for (int u = 0; u < WORDS; u++) {
-      const Ix word = k * WORDS + u;
-      add_word(l, d, tile, &sums, block, &word);
+  const int step = tile->pixels == 1 ? 2 : 1; /* words that are loaded side by side */
+  NEST_FOR(b, k, most / words)
+    for (int u = 0; u < words; u += step) {
+      const Ix word = k * words + u;
+      (step == 2 ? add_two_words : add_word)(l, d, tile, &sums, block, &word);
     }
   for (int64_t u = 0; u < rest; u++) {
     const Ix none = {0}, word = none + most + u;

@@ -81,7 +81,7 @@ Int8Finish int8_finish(Lower *l, int64_t filters, const Int8Filter *filter) {
 
 static Val constant(Nest *b, Buf *of, const Ix *f) { return nest_load(b, nest_at(b, of, *f), 1); }
 
-static Val cut(Nest *b, Val q, Stored stored) {
+Val int8_cut(Nest *b, Val q, Stored stored) {
   if (stored.lo == INT8_MIN && stored.hi == INT8_MAX)
     return nest_primitive(b, &primitive_clamp8, q, NULL, NULL);
   return vmax(vmin(q, num_i32(b, stored.hi)), num_i32(b, stored.lo));
@@ -92,7 +92,7 @@ Val int8_finished(Lower *l, const Int8Finish *finish, Val sum, const Ix *f) {
   if (!finish->quick) {
     const Int8Factors factors = {finish->factor, finish->shift};
     const Val q = add(int8_factored(l, &factors, sum, f), num_i32(b, finish->stored.zero));
-    return convert(cut(b, q, finish->stored), I8);
+    return convert(int8_cut(b, q, finish->stored), I8);
   }
   const Val m = constant(b, finish->factor, f), plus = constant(b, finish->plus, f),
             shift = constant(b, finish->shift, f);
@@ -105,5 +105,5 @@ Val int8_finished(Lower *l, const Int8Finish *finish, Val sum, const Ix *f) {
         b, &primitive_shift_away,
         nest_primitive(b, &primitive_high_product, finish->doubled ? sum : add(sum, sum), m, NULL), plus,
         shift);
-  return convert(cut(b, q, finish->stored), I8);
+  return convert(int8_cut(b, q, finish->stored), I8);
 }

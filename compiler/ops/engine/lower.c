@@ -239,6 +239,10 @@ Buf *lower_scratch(Lower *l, const char *name, int rank, const int64_t *dim) {
   return bind(l, buf, (Binding){.kind = BIND_SCRATCH});
 }
 
+Buf *lower_scratch_words(Lower *l, const char *name, int rank, const int64_t *dim) {
+  return bind(l, nest_buf(l->b, WORK, name, (Type){I32, 1}, rank, dim), (Binding){.kind = BIND_SCRATCH});
+}
+
 Buf *lower_keys(Lower *l) {
   Buf *known = find_bound(l, BIND_KEYS, l->node, NULL);
   return known ? known
