@@ -20,8 +20,7 @@ MODELS = os.path.join(HERE, "..", "tests", "models")
 NETS = {"ResNet-8": "pretrainedResnet_quant", "DS-CNN": "kws_ref_model", "MobileNetV1 0.25": "vww_96_int8",
         "autoencoder": "ad01_int8"}
 CPUS = {"cortex-m4": ("-mcpu=cortex-m4 -mfpu=fpv4-sp-d16", "mps2-an386"),
-        "cortex-m7": ("-mcpu=cortex-m7 -mfpu=fpv5-d16", "mps2-an500"),
-        "cortex-m33": ("-mcpu=cortex-m33 -mfpu=fpv5-sp-d16", "mps2-an505")}
+        "cortex-m7": ("-mcpu=cortex-m7 -mfpu=fpv5-d16", "mps2-an500")}
 CMSIS = "https://github.com/ARM-software/CMSIS-NN"
 
 

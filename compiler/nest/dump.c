@@ -127,20 +127,23 @@ static void put_lanes(Dump *d,
   }
 }
 
+static void put_load(Dump *d, Val e) {
+  put_ref(d, e->ref);
+  if (e->ref->buf->place != REGS && e->type.lanes > 1) text_put(d->out, ":%d", e->part);
+  if (e->part != e->type.lanes) text_put(d->out, "/%d", e->type.lanes);
+}
+
 static void put_value(Dump *d, Val e) {
   static const char *const sign[] = {[ADD] = "+",  [SUB] = "-",      [MUL] = "*",   [DIV] = "/",
                                      [LESS] = "<", [LESS_EQ] = "<=", [EQUAL] = "=="};
   static const char *const name[] = {
-      [MIN] = "min", [MAX] = "max", [MAX_NAN] = "max_nan", [SELECT] = "choose", [FMA] = "fma",
-      [EXP] = "exp", [LOG] = "log", [SQRT] = "sqrt",       [TANH] = "tanh",     [SIGMOID] = "sigmoid",
-      [ERF] = "erf", [ABS] = "abs", [HSUM] = "sum",        [HMAX] = "max",      [RANDOM] = "random"};
+      [MIN] = "min",   [MAX] = "max",         [MAX_NAN] = "max_nan", [SELECT] = "choose",
+      [FMA] = "fma",   [EXP] = "exp",         [LOG] = "log",         [SQRT] = "sqrt",
+      [TANH] = "tanh", [SIGMOID] = "sigmoid", [ERF] = "erf",         [ABS] = "abs",
+      [HSUM] = "sum",  [HMAX] = "max",        [RANDOM] = "random",   [WORD] = "word"};
   switch (e->op) {
   case NUM: text_put(d->out, "%s", text_float(d->out->arena, e->num)); break;
-  case LOAD:
-    put_ref(d, e->ref);
-    if (e->ref->buf->place != REGS && e->type.lanes > 1) text_put(d->out, ":%d", e->part);
-    if (e->part != e->type.lanes) text_put(d->out, "/%d", e->type.lanes);
-    break;
+  case LOAD: put_load(d, e); break;
   case ADD:
   case SUB:
   case MUL:
@@ -163,12 +166,9 @@ static void put_value(Dump *d, Val e) {
   case HSUM:
   case HMAX:
   case RANDOM:
+  case WORD:
   case PRIMITIVE:
     put_arguments(d, e->op == PRIMITIVE ? e->primitive->name : name[e->op], e);
-    text_put(d->out, ")");
-    break;
-  case WORD:
-    put_arguments(d, "word", e);
     text_put(d->out, ")");
     break;
   case SHUFFLE:
