@@ -68,7 +68,8 @@ class Code:
         if word in ("ldrd", "strd"):
             return 3 * n
         if re.match(r"v?(ldm|stm|push|pop)", word):
-            return n * (1 + registers(operands) + (2 if "pc" in operands and word[:3] in ("pop", "ldm") else 0))
+            jumps = "pc" in operands and word[:3] in ("pop", "ldm")
+            return n * (1 + registers(operands) + (2 if jumps else 0))
         if word in ("sdiv", "udiv"):
             return 7 * n
         if word in ("b", "bl", "blx", "bx"):
@@ -100,8 +101,9 @@ class Board:
     def compile(self, out, sources, includes, more=("-O3",)):
         run(self.prefix + "gcc", *self.options, *more, "-std=c11", "-ffunction-sections", "-fdata-sections",
             "-fno-lto", *["-I" + i for i in includes], "-I" + os.path.join(HERE, "board"), *sources,
-            os.path.join(HERE, "board", "start.c"), "-nostartfiles", "-Wl,--gc-sections", "--specs=nano.specs",
-            "-T", os.path.join(HERE, "board", "board.ld"), "-o", out, stderr=subprocess.DEVNULL)
+            os.path.join(HERE, "board", "start.c"), "-nostartfiles", "-Wl,--gc-sections",
+            "--specs=nano.specs", "-T", os.path.join(HERE, "board", "board.ld"), "-o", out,
+            stderr=subprocess.DEVNULL)
 
     def mark(self, elf, name):
         for line in run(self.prefix + "nm", elf).split("\n"):
@@ -148,7 +150,8 @@ static void show(const int8_t *from, int n) {
 def our_program(net):
     upper = net.name.upper()
     return (f'#include "board.h"\n#include "net.h"\n{INPUT}'
-            f"static {net.name}_workspace workspace;\nstatic int8_t input[{net.inputs}], output[{net.outputs}];\n"
+            f"static {net.name}_workspace workspace;\n"
+            f"static int8_t input[{net.inputs}], output[{net.outputs}];\n"
             f"int main(void) {{\n  fill(input, {net.inputs});\n  mark_start();\n"
             f"  {net.name}_infer(&{net.name}_trained, (const void *)input, (void *)output, &workspace);\n"
             f"  mark_stop();\n  show(output, {net.outputs});\n  return 0;\n}}\n")
@@ -201,8 +204,8 @@ def cmsis_library(options, board):
             if not re.search(r"(?<!f16)(?<!f32)\.c$", name):
                 continue
             out = os.path.join(build, name[:-2] + ".o")
-            run(board.prefix + "gcc", *board.options, "-O3", "-ffunction-sections", "-fdata-sections", "-w", "-c",
-                "-I" + os.path.join(source, "Include"), os.path.join(folder, name), "-o", out)
+            run(board.prefix + "gcc", *board.options, "-O3", "-ffunction-sections", "-fdata-sections", "-w",
+                "-c", "-I" + os.path.join(source, "Include"), os.path.join(folder, name), "-o", out)
             objects.append(out)
     return objects
 

@@ -1,5 +1,6 @@
-"""cmsis.py: a net of 8 bits as calls of CMSIS-NN, as TensorFlow Lite for microcontrollers makes them. The layers
-are those that cnnc shows (--emit=json), of the net of floats and of that of 8 bits; weights are the file's."""
+"""cmsis.py: a net of 8 bits as calls of CMSIS-NN, as TensorFlow Lite for microcontrollers makes them. The
+layers are those that cnnc shows (--emit=json), of the net of floats and of that of 8 bits; weights are the
+file's."""
 # SPDX-License-Identifier: Apache-2.0
 import array
 import json
@@ -108,8 +109,8 @@ class Writer:
             f"{self.scale(name)[1]}, {more}.stride = {{{stride[1]}, {stride[0]}}}, .padding = {{{pad[1]}, "
             f"{pad[0]}}}, .dilation = {{1, 1}}, .activation = {{{lo}, {hi}}}}}, "
             f"&(cmsis_nn_per_channel_quant_params){{(int32_t *)m_{name}, (int32_t *)e_{name}}}, "
-            f"{self.dims(1, *large)}, {source}, {filters}, w_{name}, {self.dims(1, 1, 1, small[2])}, b_{name}, "
-            f"{self.dims(1, *small)}, {name});")
+            f"{self.dims(1, *large)}, {source}, {filters}, w_{name}, {self.dims(1, 1, 1, small[2])}, "
+            f"b_{name}, {self.dims(1, *small)}, {name});")
 
     def dense(self, name, source):
         inputs, units = self.shape(source)[2], self.shape(name)[2]
@@ -166,7 +167,8 @@ class Writer:
                 continue
             else:
                 raise SystemExit(f"{name}: CMSIS-NN has no {word} here")
-            self.data.append(f"static int8_t {name}[{math.prod(layer['shape'])}] __attribute__((aligned(16)));")
+            elements = math.prod(layer["shape"])
+            self.data.append(f"static int8_t {name}[{elements}] __attribute__((aligned(16)));")
 
 
 def program(net, helpers):
