@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += \
   %D%/nest.h %D%/build.h %D%/primitive.h %D%/primitive.c %D%/integer_primitives.h \
-  %D%/primitive_halves.c %D%/halves_primitives.h \
+  %D%/primitive_dsp.c %D%/dsp_primitives.h \
   %D%/build.c %D%/val.c \
   %D%/prover.h %D%/prove.c %D%/prove_bounds.c %D%/prove_accesses.c \
   %D%/simplify.c %D%/interp.c %D%/fill.c %D%/dump.c %D%/widen.c \
@@ -11,10 +11,10 @@ libcnnc_a_SOURCES += \
 # As a C string, without its licence line and what only the compiler includes.
 %D%/integer_primitives_text.inc: %D%/integer_primitives.h
 	$(AM_V_GEN)$(primitives_text)
-%D%/halves_primitives_text.inc: %D%/halves_primitives.h
+%D%/dsp_primitives_text.inc: %D%/dsp_primitives.h
 	$(AM_V_GEN)$(primitives_text)
 primitives_text = $(MKDIR_P) $(@D) && $(SED) -e '1,/^\#include/d' -e 's/\\/\\\\/g' -e 's/"/\\"/g' \
 	  -e 's/^/"/' -e 's/$$/\\n"/' $< > $@.tmp && mv $@.tmp $@
-BUILT_SOURCES += %D%/integer_primitives_text.inc %D%/halves_primitives_text.inc
-CLEANFILES += %D%/integer_primitives_text.inc %D%/halves_primitives_text.inc
-%D%/libcnnc_a-primitive.$(OBJEXT): %D%/integer_primitives_text.inc %D%/halves_primitives_text.inc
+BUILT_SOURCES += %D%/integer_primitives_text.inc %D%/dsp_primitives_text.inc
+CLEANFILES += %D%/integer_primitives_text.inc %D%/dsp_primitives_text.inc
+%D%/libcnnc_a-primitive.$(OBJEXT): %D%/integer_primitives_text.inc %D%/dsp_primitives_text.inc

@@ -7,7 +7,7 @@
 
 static const char all_texts[] =
 #include "nest/integer_primitives_text.inc"
-#include "nest/halves_primitives_text.inc"
+#include "nest/dsp_primitives_text.inc"
     ;
 
 static int32_t whole(double x) { return (int32_t)x; }
@@ -43,13 +43,13 @@ const Primitive *const primitive_table[PRIMITIVES] = {&primitive_requantize_sing
                                                       &primitive_softmax_reciprocal,
                                                       &primitive_softmax_share,
                                                       &primitive_word,
-                                                      &primitive_dot2,
+                                                      &primitive_dot_halves,
                                                       &primitive_add_even8,
                                                       &primitive_add_odd8,
-                                                      &primitive_even8,
+                                                      &primitive_even_bytes,
                                                       &primitive_low_halves,
                                                       &primitive_rest256,
-                                                      &primitive_high_product,
+                                                      &primitive_high_product_rounded,
                                                       &primitive_high_sum,
                                                       &primitive_shift_away,
                                                       &primitive_clamp8,

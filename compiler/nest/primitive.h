@@ -1,6 +1,6 @@
 /* primitive.h: what a nest computes by name: a function of up to three numbers with a meaning of its own, for
  * which a target may have an instruction. Each is one function of integer_primitives.h or
- * halves_primitives.h; the interpreter runs it, and generated code has the text of those that it uses, so
+ * dsp_primitives.h; the interpreter runs it, and generated code has the text of those that it uses, so
  * both give the same bits. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PRIMITIVE_H
@@ -19,9 +19,9 @@ typedef struct Primitive {
 extern const Primitive primitive_requantize_single, primitive_requantize_double, primitive_requantize_float,
     primitive_quantize_float, primitive_shift_right, primitive_average, primitive_softmax_reciprocal,
     primitive_softmax_share;
-/* primitive_halves.c */
-extern const Primitive primitive_word, primitive_dot2, primitive_add_even8, primitive_add_odd8,
-    primitive_even8, primitive_low_halves, primitive_rest256, primitive_high_product, primitive_high_sum,
+/* primitive_dsp.c */
+extern const Primitive primitive_word, primitive_dot_halves, primitive_add_even8, primitive_add_odd8,
+    primitive_even_bytes, primitive_low_halves, primitive_rest256, primitive_high_product_rounded, primitive_high_sum,
     primitive_shift_away, primitive_clamp8, primitive_high_halves, primitive_low_high, primitive_high_low,
     primitive_dot2_here, primitive_add_halves, primitive_sub_halves, primitive_wrap_sum,
     primitive_wrap_difference, primitive_part576;

@@ -11,8 +11,8 @@ libcnnc_a_SOURCES += \
   %D%/depthwise.c \
   %D%/direct.h \
   %D%/images.c %D%/images.h \
-  %D%/int8.c %D%/int8.h %D%/int8_direct.c %D%/int8_depthwise.c %D%/int8_finish.c \
-  %D%/int8_sum.c %D%/int8_winograd.c \
+  %D%/dsp.c %D%/dsp.h %D%/dsp_direct.c %D%/dsp_depthwise.c %D%/dsp_finish.c \
+  %D%/int8_sum.c %D%/dsp_winograd.c \
   %D%/map.c \
   %D%/schedule.c %D%/schedule.h \
   %D%/target.c %D%/target.h \

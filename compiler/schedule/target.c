@@ -215,7 +215,7 @@ const Target target_table[] = {
      .march_level = 1,
      .arch = "arm",
      .bare = true, /* Cortex-M4, M7 and M33, with their DSP instructions */
-     .halves = true,
+     .dsp = true,
      .cross = CROSS("--target=thumbv7em-none-eabihf", "-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard",
                     "-mfpu=fpv4-sp-d16", "-meabi", "gnu")},
     {.name = "riscv64",

@@ -153,7 +153,7 @@ static void compare(Check *check, const char *rounding, const char *weights, int
   check_nests_of(check, rounding);
   check->sample.count = all;
   for (const Target *target = target_table; target->name; target++) {
-    if (!(target_runs_here(target) || target->halves) || !check_wants(check, target->name)) continue;
+    if (!(target_runs_here(target) || target->dsp) || !check_wants(check, target->name)) continue;
     if (strcmp(target->name, "generic") == 0) check_compiled_of(check, rounding, weights, target, "-O0");
     check_compiled_of(check, rounding, weights, target, "-O2");
   }

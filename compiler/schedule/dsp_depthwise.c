@@ -1,4 +1,4 @@
-// int8_depthwise.c: depthwise convolutions of 3x3 in 8 bits on CPUs that multiply two pairs of 16 bits at
+// dsp_depthwise.c: depthwise convolutions of 3x3 in 8 bits on CPUs that multiply two pairs of 16 bits at
 // once.
 // SPDX-License-Identifier: Apache-2.0
 //
@@ -11,7 +11,7 @@
 //
 // With stride 2 there is no second pixel. Rows and columns of tall maps are exchanged, so that rows are long.
 #include "base/number.h"
-#include "schedule/int8.h"
+#include "schedule/dsp.h"
 
 enum {
   TAPS = 3,
@@ -26,12 +26,12 @@ typedef struct Depthwise {
   bool exchanged;
   int64_t stride, rows, plane_rows,
       pairs; /* rows: of the output at a time; pairs: words of a row of a plane */
-  const Int8Filter *filter;
+  const DspFilter *filter;
   Buf *weight, *start, *plane; /* [channels][6], [channels], [4][plane_rows][pairs] */
-  Int8Finish finish;
+  DspFinish finish;
 } Depthwise;
 
-const char *int8_depthwise_refused(const Lower *l) {
+const char *dsp_depthwise_refused(const Lower *l) {
   const Correlation k = int8_geometry(l->node);
   if (k.l != 1 || k.s != 1 || k.groups % CHANNELS) return "no depthwise convolution of 4, 8, ... channels";
   if (k.kernel[0] != TAPS || k.kernel[1] != TAPS) return "no kernel of 3x3";
@@ -73,8 +73,8 @@ static int32_t halves(int32_t low, int32_t high) {
 static void make_constants(Lower *l, Depthwise *d) {
   const Int8Product *p = l->node->detail;
   const int64_t channels = d->k.groups;
-  d->filter = int8_filters(l->arena, l->node);
-  d->finish = int8_finish(l, channels, d->filter);
+  d->filter = dsp_filters(l->arena, l->node);
+  d->finish = dsp_finish(l, channels, d->filter);
   d->finish.doubled = d->finish.quick && p->rounding == ROUNDING_DOUBLE;
   const int32_t unit = d->finish.doubled ? 2 : 1;
   int32_t *weight = NEW_ARRAY(l->arena, int32_t, channels * 2 * TAPS), *to = weight,
@@ -161,7 +161,7 @@ typedef struct Row {
 } Row;
 
 static void store_pixel(Lower *l, const Depthwise *d, const Row *row, Val sum, const Ix *x) {
-  const Val q = int8_finished(l, &d->finish, sum, row->f);
+  const Val q = dsp_finished(l, &d->finish, sum, row->f);
   if (d->exchanged) lower_store(l, q, x, row->oy, row->f, 1, 1);
   else lower_store(l, q, row->oy, x, row->f, 1, 1);
 }
@@ -178,9 +178,9 @@ static void pixels_nest(Lower *l, const Depthwise *d, const Row *row, const Ix *
   for (int i = 0; i < TAPS; i++) {
     const Val a = nest_get(b, nest_at(b, row->last, i)), w01 = row->weight[2 * i],
               w12 = row->weight[2 * i + 1];
-    first = nest_primitive(b, &primitive_low_high, nest_primitive(b, &primitive_dot2, first, a, w01), next[i],
+    first = nest_primitive(b, &primitive_low_high, nest_primitive(b, &primitive_dot_halves, first, a, w01), next[i],
                            w12);
-    second = nest_primitive(b, &primitive_dot2, nest_primitive(b, &primitive_high_low, second, a, w01),
+    second = nest_primitive(b, &primitive_dot_halves, nest_primitive(b, &primitive_high_low, second, a, w01),
                             next[i], w12);
   }
   const Val sums[2] = {nest_let(b, "first", first), pixels > 1 ? nest_let(b, "second", second) : NULL};
@@ -213,7 +213,7 @@ static void channel_nest(Lower *l, const Depthwise *d, const Ix *c, const Ix *ch
   }
 }
 
-bool schedule_int8_depthwise(Lower *l) {
+bool schedule_dsp_depthwise(Lower *l) {
   Depthwise d = depthwise_of(l->node);
   Nest *b = l->b;
   make_constants(l, &d);

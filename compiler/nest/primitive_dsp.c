@@ -1,15 +1,15 @@
-// primitive_halves.c: the primitives of halves_primitives.h, as the interpreter runs them.
+// primitive_dsp.c: the primitives of dsp_primitives.h, as the interpreter runs them.
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/primitive.h"
 #define INLINE static inline
-#include "nest/halves_primitives.h"
+#include "nest/dsp_primitives.h"
 
 static int32_t whole(double x) { return (int32_t)x; }
 
-static int32_t run_dot2(const double *a) { return cnn_dot2(whole(a[0]), whole(a[1]), whole(a[2])); }
+static int32_t run_dot2(const double *a) { return cnn_dot_halves(whole(a[0]), whole(a[1]), whole(a[2])); }
 static int32_t run_add_even8(const double *a) { return cnn_add_even8(whole(a[0]), whole(a[1])); }
 static int32_t run_add_odd8(const double *a) { return cnn_add_odd8(whole(a[0]), whole(a[1])); }
-static int32_t run_even8(const double *a) { return cnn_even8(whole(a[0])); }
+static int32_t run_even8(const double *a) { return cnn_even_bytes(whole(a[0])); }
 static int32_t run_low_halves(const double *a) { return cnn_low_halves(whole(a[0]), whole(a[1])); }
 static int32_t run_high_halves(const double *a) { return cnn_high_halves(whole(a[0]), whole(a[1])); }
 static int32_t run_low_high(const double *a) { return cnn_low_high(whole(a[0]), whole(a[1]), whole(a[2])); }
@@ -20,18 +20,18 @@ static int32_t run_wrap_sum(const double *a) { return cnn_wrap_sum(whole(a[0]), 
 static int32_t run_wrap_difference(const double *a) { return cnn_wrap_difference(whole(a[0]), whole(a[1])); }
 static int32_t run_part576(const double *a) { return cnn_part576(whole(a[0]), whole(a[1])); }
 static int32_t run_rest256(const double *a) { return cnn_rest256(whole(a[0]), whole(a[1])); }
-static int32_t run_high_product(const double *a) { return cnn_high_product(whole(a[0]), whole(a[1])); }
+static int32_t run_high_product(const double *a) { return cnn_high_product_rounded(whole(a[0]), whole(a[1])); }
 static int32_t run_high_sum(const double *a) { return cnn_high_sum(whole(a[0]), whole(a[1]), whole(a[2])); }
 static int32_t run_shift_away(const double *a) {
   return cnn_shift_away(whole(a[0]), whole(a[1]), whole(a[2]));
 }
 static int32_t run_clamp8(const double *a) { return cnn_clamp8(whole(a[0])); }
 
-const Primitive primitive_dot2 = {"dot2", 3, {I32, I32, I32}, run_dot2},
+const Primitive primitive_dot_halves = {"dot2", 3, {I32, I32, I32}, run_dot2},
                 primitive_dot2_here = {"dot2_here", 3, {I32, I32, I32}, run_dot2},
                 primitive_add_even8 = {"add_even8", 2, {I32, I32}, run_add_even8},
                 primitive_add_odd8 = {"add_odd8", 2, {I32, I32}, run_add_odd8},
-                primitive_even8 = {"even8", 1, {I32}, run_even8},
+                primitive_even_bytes = {"even8", 1, {I32}, run_even8},
                 primitive_low_halves = {"low_halves", 2, {I32, I32}, run_low_halves},
                 primitive_high_halves = {"high_halves", 2, {I32, I32}, run_high_halves},
                 primitive_low_high = {"low_high", 3, {I32, I32, I32}, run_low_high},
@@ -42,7 +42,7 @@ const Primitive primitive_dot2 = {"dot2", 3, {I32, I32, I32}, run_dot2},
                 primitive_wrap_difference = {"wrap_difference", 2, {I32, I32}, run_wrap_difference},
                 primitive_part576 = {"part576", 2, {I32, I32}, run_part576},
                 primitive_rest256 = {"rest256", 2, {I32, I32}, run_rest256},
-                primitive_high_product = {"high_product", 2, {I32, I32}, run_high_product},
+                primitive_high_product_rounded = {"high_product", 2, {I32, I32}, run_high_product},
                 primitive_high_sum = {"high_sum", 3, {I32, I32, I32}, run_high_sum},
                 primitive_shift_away = {"shift_away", 3, {I32, I32, I32}, run_shift_away},
                 primitive_clamp8 = {"clamp8", 1, {I32}, run_clamp8},

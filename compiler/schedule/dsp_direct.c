@@ -1,4 +1,4 @@
-// int8_direct.c: convolutions and dense layers of 8 bits on CPUs that multiply two pairs of 16 bits at once.
+// dsp_direct.c: convolutions and dense layers of 8 bits on CPUs that multiply two pairs of 16 bits at once.
 // SPDX-License-Identifier: Apache-2.0
 //
 // The windows of two pixels are gathered as 16 bits, without their zero: padding is 0, and there is nothing
@@ -11,7 +11,7 @@
 // where the channels are a multiple of four; else row by row, with weights of 0 for what is read too much.
 #include <string.h>
 #include "base/number.h"
-#include "schedule/int8.h"
+#include "schedule/dsp.h"
 
 enum {
   FILTERS = 4,    /* of a tile */
@@ -29,9 +29,9 @@ typedef struct Direct {
   int64_t runs, run; /* of a window: so many runs of elements that lie side by side, a multiple of 4 each */
   int64_t words;     /* of a window */
   int64_t blocks;    /* of filters, the last one may have fewer */
-  const Int8Filter *filter;
+  const DspFilter *filter;
   Buf *weight, *start; /* [blocks][words][2]; [filters of all blocks] */
-  Int8Finish finish;
+  DspFinish finish;
 } Direct;
 
 static bool is_pointwise(const Correlation *k) {
@@ -64,7 +64,7 @@ static bool whole(const Buf *buf) {
   return true;
 }
 
-const char *int8_direct_refused(const Lower *l) {
+const char *dsp_direct_refused(const Lower *l) {
   const Direct d = direct_of(l->node);
   const Correlation *k = &d.k;
   if (k->groups != 1) return "groups of channels";
@@ -72,7 +72,7 @@ const char *int8_direct_refused(const Lower *l) {
   if (d.by_rows && (d.run > ODD_RUN || k->dilation[1] != 1 || d.run > k->large.w * k->l || !whole(l->in[0])))
     return "the channels are no multiple of 4, and rows of the window cannot be read as they lie";
   if (d.pointwise && !(whole(l->in[0]) && whole(l->out))) return "pixels do not lie side by side";
-  const Int8Filter *filter = int8_filters(l->arena, l->node);
+  const DspFilter *filter = dsp_filters(l->arena, l->node);
   for (int64_t f = 0; f < k->small.c; f++) {
     if (f % 2 && (filter[f].lo < -MOST_REST || filter[f].hi > MOST_REST))
       return "a sum can exceed 2^23, and two filters do not fit into one sum";
@@ -110,7 +110,7 @@ static void make_constants(Lower *l, Direct *d) {
   const int64_t padded = d->blocks * FILTERS, filters = d->k.small.c;
   int32_t *weight = NEW_ARRAY(l->arena, int32_t, d->blocks * d->words * 2), *to = weight,
           *start = NEW_ARRAY(l->arena, int32_t, padded);
-  d->filter = int8_filters(l->arena, l->node);
+  d->filter = dsp_filters(l->arena, l->node);
   for (int64_t block = 0; block < d->blocks; block++)
     for (int64_t word = 0; word < d->words; word++)
       for (int64_t pair = 0; pair < 2; pair++) *to++ = packed_word(d, p, block * FILTERS + 2 * pair, word);
@@ -121,7 +121,7 @@ static void make_constants(Lower *l, Direct *d) {
   if (filters % 2) start[filters] = start[filters - 1]; /* nobody's sum, mixed with that */
   d->weight = lower_constants(l, "halves", I32, 3, (int64_t[]){d->blocks, d->words, 2}, weight);
   d->start = lower_constants(l, "start", I32, 1, &padded, start);
-  d->finish = int8_finish(l, filters, d->filter);
+  d->finish = dsp_finish(l, filters, d->filter);
 }
 
 /* ---- the windows ---- */
@@ -220,7 +220,7 @@ static Val weight_word(Lower *l, const Direct *d, const Ix *block, const Ix *wor
 static void multiply(Lower *l, const Tile *tile, const Sums *sums, int i, Val w, const Val *x) {
   Nest *b = l->b;
   for (int own = 0; own < 2; own++) {
-    if (own) w = nest_let(b, nest_text(b, "v%d", i), nest_primitive(b, &primitive_even8, w, NULL, NULL));
+    if (own) w = nest_let(b, nest_text(b, "v%d", i), nest_primitive(b, &primitive_even_bytes, w, NULL, NULL));
     for (int p = 0; p < tile->pixels; p++) {
       const Ref sum = nest_at(b, own ? sums->own : sums->mix, p, i);
       nest_store(b, sum, nest_primitive(b, &primitive_dot2_here, nest_get(b, sum), x[p], w));
@@ -263,7 +263,7 @@ static void store_sums(Lower *l, const Direct *d, const Tile *tile, const Sums *
       const Val sum = i % 2 ? nest_primitive(b, &primitive_rest256,
                                              nest_get(b, nest_at(b, sums->mix, p, i / 2)), own, NULL)
                             : own;
-      lower_store(l, int8_finished(l, &d->finish, sum, &f), tile->y, &x, &f, 1, 1);
+      lower_store(l, dsp_finished(l, &d->finish, sum, &f), tile->y, &x, &f, 1, 1);
     }
 }
 
@@ -318,7 +318,7 @@ static void pixels_side_by_side(Buf *buf) {
   room[0] = dim[0] = 1;
 }
 
-bool schedule_int8_direct(Lower *l) {
+bool schedule_dsp_direct(Lower *l) {
   Direct d = direct_of(l->node);
   Nest *b = l->b;
   make_constants(l, &d);

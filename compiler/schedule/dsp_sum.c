@@ -1,12 +1,12 @@
-// int8_sum.c: sums and differences of two values of 8 bits of one shape, in 32 bits:
+// dsp_sum.c: sums and differences of two values of 8 bits of one shape, in 32 bits:
 // SPDX-License-Identifier: Apache-2.0
 //
 //     each operand   (q - zero) * 2^20, times its factor, at most 1/2, rounded
 //     their sum      times the factor of the result, rounded
 //
-// Roundings are those of int8_finish.c. An operand is shifted by two more bits for `single`, so that what is
+// Roundings are those of dsp_finish.c. An operand is shifted by two more bits for `single`, so that what is
 // cut off by the upper half of a product has none that count.
-#include "schedule/int8.h"
+#include "schedule/dsp.h"
 
 enum { ROOM = 2, LEAST_SHIFT = 2, MOST_SHIFT = 22, STEP = 4 };
 
@@ -15,7 +15,7 @@ static bool same_shape(const Shape *a, const Shape *b) {
   return x.h == y.h && x.w == y.w && x.c == y.c;
 }
 
-const char *int8_sum_refused(const Lower *l) {
+const char *dsp_sum_refused(const Lower *l) {
   const Node *node = l->node;
   const Int8Pair *p = node->detail;
   const Addition *a = &p->addition;
@@ -41,7 +41,7 @@ static Val scaled(Nest *b, Rounding rounding, Val x, Multiplier factor) {
         nest_primitive(b, &primitive_high_sum, i32(b, INT64_C(1) << s), wide, i32(b, factor.m)),
         i32(b, s + 1), NULL);
   }
-  const Val half = nest_primitive(b, &primitive_high_product,
+  const Val half = nest_primitive(b, &primitive_high_product_rounded,
                                   mul(i32(b, INT64_C(1) << (ADDITION_BITS + 1)), x), i32(b, factor.m), NULL);
   return s ? nest_primitive(b, &primitive_shift_away, half, i32(b, INT64_C(1) << (s - 1)), i32(b, s)) : half;
 }
@@ -56,7 +56,7 @@ static Val finished(Nest *b, const Int8Pair *p, Val sum) {
                           nest_primitive(b, &primitive_high_sum, plus, sum, i32(b, factor.m)), i32(b, shift),
                           NULL);
   return nest_primitive(b, &primitive_shift_away,
-                        nest_primitive(b, &primitive_high_product, add(sum, sum), i32(b, factor.m), NULL),
+                        nest_primitive(b, &primitive_high_product_rounded, add(sum, sum), i32(b, factor.m), NULL),
                         plus, i32(b, shift));
 }
 
@@ -69,10 +69,10 @@ static void element(Lower *l, const Ix *y, const Ix *x, const Ix *c) {
         scaled(b, p->rounding, sub(int8_load(l, l->in[k], y, x, c), num_i32(b, l->node->in[k]->quant->zero)),
                k ? p->addition.b : p->addition.a);
   const Val sum = p->addition.b.real < 0 ? sub(side[0], side[1]) : add(side[0], side[1]);
-  lower_store(l, convert(int8_cut(b, finished(b, p, sum), p->stored), I8), y, x, c, 1, 1);
+  lower_store(l, convert(dsp_cut(b, finished(b, p, sum), p->stored), I8), y, x, c, 1, 1);
 }
 
-bool schedule_int8_sum(Lower *l) {
+bool schedule_dsp_sum(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
   const int64_t step = e.c % STEP == 0 ? STEP : 1;

@@ -1,4 +1,4 @@
-// int8_winograd.c: Winograd's F(4x4,3x3) in whole numbers, exact: 3x3 convolutions of stride 1 in 8 bits.
+// dsp_winograd.c: Winograd's F(4x4,3x3) in whole numbers, exact: 3x3 convolutions of stride 1 in 8 bits.
 // SPDX-License-Identifier: Apache-2.0
 //
 // A tile of 6x6 inputs d, less their zero, becomes V = B'dB: at most 12,750, which fits into 16 bits. Weights
@@ -8,7 +8,7 @@
 // output once: it begins at 576 times the bias.
 //
 // Four times fewer products, in weights of 16 bits that are eight times as large.
-#include "schedule/int8.h"
+#include "schedule/dsp.h"
 
 enum { M = 4, SIDE = 6, POINTS = 36, SUMS = 8, BIASED = 7, WORDS = 4, WIDE = 16 };
 
@@ -16,10 +16,10 @@ typedef struct Winograd8 {
   Correlation k;
   int tiles, filters; /* at once: 4 and 2, or 2 and 4 on narrow maps */
   int64_t words;      /* of the channels of a point */
-  const Int8Filter *filter;
+  const DspFilter *filter;
   Buf *weight, *start;       /* [blocks][36][words][filters], [all filters] */
   Buf *column, *input, *sum; /* [2][6][4*tiles + 2], [36][words][tiles], [36][8] */
-  Int8Finish finish;
+  DspFinish finish;
 } Winograd8;
 
 static Winograd8 winograd_of_layer(const Node *node) {
@@ -30,7 +30,7 @@ static Winograd8 winograd_of_layer(const Node *node) {
   return d;
 }
 
-const char *int8_winograd_refused(const Lower *l) {
+const char *dsp_winograd_refused(const Lower *l) {
   static const int64_t most = (INT64_C(1) << 25) - 1;
   const Winograd8 d = winograd_of_layer(l->node);
   const Correlation *k = &d.k;
@@ -41,7 +41,7 @@ const char *int8_winograd_refused(const Lower *l) {
   if (k->groups != 1 || k->l % (2 * WORDS) || k->s % d.filters) return "channels are no multiple of 8";
   if (k->large.h != k->small.h || k->large.w != k->small.w || k->large.h % M || k->large.w % (M * d.tiles))
     return "the map is not made of whole tiles";
-  const Int8Filter *filter = int8_filters(l->arena, l->node);
+  const DspFilter *filter = dsp_filters(l->arena, l->node);
   for (int64_t f = 0; f < k->s; f++)
     if (filter[f].lo < -most || filter[f].hi > most) return "a sum can exceed 2^25";
   return NULL;
@@ -62,8 +62,8 @@ static void make_constants(Lower *l, Winograd8 *d) {
   const int64_t filters = d->k.s, blocks = filters / d->filters;
   int32_t *weight = NEW_ARRAY(l->arena, int32_t, filters * POINTS * d->words), *to = weight,
           *start = NEW_ARRAY(l->arena, int32_t, filters);
-  d->filter = int8_filters(l->arena, l->node);
-  d->finish = int8_finish(l, filters, d->filter);
+  d->filter = dsp_filters(l->arena, l->node);
+  d->finish = dsp_finish(l, filters, d->filter);
   d->finish.doubled = d->finish.quick && p->rounding == ROUNDING_DOUBLE;
   for (int64_t block = 0; block < blocks; block++)
     for (int point = 0; point < POINTS; point++)
@@ -232,7 +232,7 @@ static void output_nest(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *tx
       const Ix oy = *ty * M + i, ox = *tx * (M * d->tiles) + *t * M + j;
       const Val sum =
           nest_primitive(b, &primitive_part576, y[i], num_i32(b, d->finish.doubled ? 5 : 6), NULL);
-      lower_store(l, int8_finished(l, &d->finish, sum, f), &oy, &ox, f, 1, 1);
+      lower_store(l, dsp_finished(l, &d->finish, sum, f), &oy, &ox, f, 1, 1);
     }
   }
 }
@@ -250,7 +250,7 @@ static void tiles_nest(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *tx)
   }
 }
 
-bool schedule_int8_winograd(Lower *l) {
+bool schedule_dsp_winograd(Lower *l) {
   Winograd8 d = winograd_of_layer(l->node);
   Nest *b = l->b;
   make_constants(l, &d);

@@ -15,7 +15,7 @@ INLINE int32_t cnn_word(const void *bytes) {
 }
 
 /* c + the product of the low halves + that of the high ones, modulo 2^32. */
-INLINE int32_t cnn_dot2(int32_t c, int32_t a, int32_t b) {
+INLINE int32_t cnn_dot_halves(int32_t c, int32_t a, int32_t b) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   return __builtin_arm_smlad(a, b, c);
 #else
@@ -59,7 +59,7 @@ INLINE int32_t cnn_add_odd8(int32_t a, int32_t v) {
 }
 
 /* The low byte of each half as 16 bits. */
-INLINE int32_t cnn_even8(int32_t v) {
+INLINE int32_t cnn_even_bytes(int32_t v) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;
   __asm__ volatile("sxtb16 %0, %1" : "=r"(r) : "r"(v));
@@ -117,7 +117,7 @@ INLINE int32_t cnn_high_low(int32_t c, int32_t a, int32_t b) {
 INLINE int32_t cnn_rest256(int32_t mix, int32_t a) { return (int32_t)((uint32_t)mix - (uint32_t)a) >> 8; }
 
 /* a * b / 2^32, halves upwards. */
-INLINE int32_t cnn_high_product(int32_t a, int32_t b) {
+INLINE int32_t cnn_high_product_rounded(int32_t a, int32_t b) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;
   __asm__("smmulr %0, %1, %2" : "=r"(r) : "r"(a), "r"(b));
