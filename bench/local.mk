@@ -4,4 +4,6 @@ EXTRA_DIST += %D%/README.md %D%/run %D%/inference.py %D%/int8.py %D%/layers.py %
   %D%/nets.py %D%/pictures.py %D%/outputs.py %D%/export.py %D%/compile.py %D%/compiler.py \
   %D%/peak.c %D%/train %D%/training.py %D%/training_nets.py %D%/memory.py %D%/accuracy \
   %D%/quantised %D%/shapes %D%/tail %D%/tail.py %D%/faster_rcnn.cnn \
-  %D%/scale %D%/scale.py %D%/ddp.py
+  %D%/scale %D%/scale.py %D%/ddp.py \
+  %D%/boards %D%/boards.py %D%/cmsis.py %D%/board/board.h %D%/board/board.ld %D%/board/count.c \
+  %D%/board/start.c

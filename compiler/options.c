@@ -107,8 +107,8 @@ const OptionRow options_table[] = {
      "inside it. Programs have both, --train has the former",
      "look"},
     {"target", LONG_TARGET, required_argument, "--target=T[,T...]",
-     "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m wasm32, generic (scalar C for any CPU), native; "
-     "x86-64-v4-vnni for nets of 8 bits, where it is taken beside x86-64-v4; "
+     "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m armv7e-m wasm32, generic (scalar C for any CPU), "
+     "native; x86-64-v4-vnni for nets of 8 bits, where it is taken beside x86-64-v4; "
      "of several, the best that the CPU runs is chosen at run time",
      "@targets"},
     {"threads", LONG_THREADS, required_argument, "--threads=KIND",
@@ -134,7 +134,10 @@ const OptionRow options_table[] = {
      "are made "
      "for generic unless --target says otherwise",
      "0 1 2 s"},
-    {"exact", LONG_EXACT, no_argument, "--exact", "no algorithm that rounds differently (Winograd)", NULL},
+    {"exact", LONG_EXACT, no_argument, "--exact",
+     "no algorithm that rounds differently (Winograd); in nets of 8 bits, where it does not, none with "
+     "larger weights",
+     NULL},
     {"no-fma", LONG_NO_FMA, no_argument, "--no-fma",
      "no fused multiply-adds: with --target=generic the C file gives the same bits on every CPU", NULL},
     {"tune", LONG_TUNE, no_argument, "--tune",

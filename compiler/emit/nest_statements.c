@@ -182,6 +182,44 @@ static void print_store(Printer *p, const NestStmt *stmt) {
   put(";\n");
 }
 
+/* The array in memory whose element of 32 bits a statement gives a name; NULL: it does something else. */
+static const Ref *named_word(const NestStmt *stmt) {
+  const Val val = stmt && stmt->kind == STORE && stmt->u.store.declare ? stmt->u.store.val : NULL;
+  const bool word = val && val->op == LOAD && val->type.elem == I32 && val->type.lanes == 1;
+  return word && val->ref->buf->place != REGS && val->ref->buf->place != VIEW ? val->ref : NULL;
+}
+
+/* Two statements that name neighbours of an array. */
+static bool neighbours(const Printer *p, const NestStmt *stmt, const NestStmt *next) {
+  const Ref *a = p->print->load2 ? named_word(stmt) : NULL, *b = a ? named_word(next) : NULL;
+  if (!b || a->buf != b->buf || a->buf->rank == 0) return false;
+  int64_t gap = 0;
+  for (int d = 0; d < a->buf->rank; d++) {
+    const Index *x = &a->at[d], *y = &b->at[d];
+    for (int s = 1; s < SLOTS; s++)
+      if (x->k[s] != y->k[s]) return false;
+    gap = gap * a->buf->room[d] + y->c - x->c;
+  }
+  return gap == 1;
+}
+
+static void print_neighbours(Printer *p, const NestStmt *const stmt[2], int depth) {
+  Text *out = p->out, text = {.arena = p->arena};
+  const char *name[2];
+  p->out = &text;
+  print_ref(p, named_word(stmt[0]));
+  p->out = out;
+  for (int i = 0; i < 2; i++) {
+    const Buf *buf = stmt[i]->u.store.ref.buf;
+    name[i] = p->buf_name[buf->id] = printer_name(p, buf->name);
+  }
+  indent(p, depth);
+  put("int32_t %s, %s;\n", name[0], name[1]);
+  indent(p, depth);
+  put("LOAD2(%s, %s, %s);\n", name[0], name[1], text.s);
+  p->print->needs->load2 = true;
+}
+
 static void print_declaration(Printer *p, const Buf *buf) {
   const char *name = printer_name(p, buf->name);
   if (buf->place == VIEW) {
@@ -329,6 +367,11 @@ void print_body(Printer *p, const NestStmt *stmt, int depth) {
     if (depth > 1) print_wait(p, depth); /* before the next round */
   } else
     for (int i = 0; i < list.n; i++) { /* the last statement needs no block of its own */
+      if (i + 1 < list.n && neighbours(p, list.data[i], list.data[i + 1])) {
+        print_neighbours(p, (const NestStmt *const[]){list.data[i], list.data[i + 1]}, depth);
+        i++;
+        continue;
+      }
       const bool last = i == list.n - 1 && is_chosen(list.data[i]);
       (last ? print_chosen : print_stmt)(p, list.data[i], depth);
     }

@@ -208,7 +208,9 @@ static void print_arguments(Printer *p, const char *name, Val e) {
 static void print_load(Printer *p, Val e) {
   int lanes = e->type.lanes;
   if (val_is_words(e)) {
-    put("%s(&", printer_function(p, FN_WORDS, I32, lanes));
+    if (lanes == 1) prelude_need_primitive(p->print->needs, &primitive_word, 1);
+    put("%s(&", lanes == 1 ? prelude_primitive(p->arena, &p->print->names, &primitive_word, 1)
+                           : printer_function(p, FN_WORDS, I32, lanes));
     print_ref(p, e->ref);
     put(")");
     return;

@@ -287,6 +287,7 @@ void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from) {
   into->team |= from->team;
   into->prefetch |= from->prefetch;
   into->pin |= from->pin;
+  into->load2 |= from->load2;
   into->infinite |= from->infinite;
 }
 
@@ -346,6 +347,7 @@ static const struct {
     {"KERNEL", offsetof(PreludeNeeds, kernel)},
     {"PREFETCH", offsetof(PreludeNeeds, prefetch)},
     {"PIN", offsetof(PreludeNeeds, pin)},
+    {"LOAD2", offsetof(PreludeNeeds, load2)},
     {"UNROLL", offsetof(PreludeNeeds, unroll)},
     {"INFINITE", offsetof(PreludeNeeds, infinite)},
     {"TEAM", offsetof(PreludeNeeds, team)},
@@ -373,6 +375,14 @@ static void emit_macros(Text *out, const PreludeNeeds *needs) {
   if (needs->prefetch) text_put(out, "#define PREFETCH(p) ((void)0)\n");
   if (needs->pin) text_put(out, "#define PIN(position) ((void)0)\n");
   if (gnu) text_put(out, "#endif\n");
+  if (needs->load2)
+    text_put(out, "// Two words that lie side by side. Clang finds the instruction by itself.\n"
+                  "#if defined(__ARM_FEATURE_SIMD32) && !defined(__clang__)\n"
+                  "#define LOAD2(first, second, element) do { typedef uint64_t two_words "
+                  "__attribute__((may_alias, aligned(4))); __asm__ volatile(\"ldrd %%0, %%1, %%2\" : "
+                  "\"=r\"(first), \"=r\"(second) : \"m\"(*(const two_words *)&(element))); } while (0)\n"
+                  "#else\n#define LOAD2(first, second, element) ((first) = (&(element))[0], (second) = "
+                  "(&(element))[1])\n#endif\n");
   if (needs->unroll)
     text_put(out, "#if defined(__clang__)\n#define UNROLL _Pragma(\"clang loop unroll(full)\")\n#elif "
                   "defined(__GNUC__)\n#define UNROLL _Pragma(\"GCC unroll 128\")\n"
@@ -473,15 +483,26 @@ static void emit_types(Text *out, const PreludeNeeds *needs, const char *prefix)
         "#define AT(type, element) (*(type##u *)&(element))              // the same, to be stored to\n");
 }
 
-/* Its text, with the prefix before the names of its functions. */
+static const char *upper_of(Arena *arena, const char *name) {
+  char *upper = arena_printf(arena, "%s", name);
+  for (char *c = upper; *c; c++)
+    if (*c >= 'a' && *c <= 'z') *c = (char)(*c - 'a' + 'A');
+  return upper;
+}
+
+/* Its text, with the prefix before the names of its functions and macros. */
 static void emit_own_text(Text *out, const char *text, const char *prefix) {
-  static const char mark[] = "cnn_";
+  static const char small[] = "cnn_", large[] = "CNN_";
+  const char *upper = upper_of(out->arena, prefix);
   text_put(out, "\n");
-  for (const char *at; (at = strstr(text, mark)); text = at + strlen(mark)) {
-    text_bytes(out, text, (size_t)(at - text));
-    text_put(out, "%s", prefix);
-  }
-  text_put(out, "%s", text);
+  for (; *text; text++)
+    if (!strncmp(text, small, strlen(small))) {
+      text_put(out, "%s", prefix);
+      text += strlen(small) - 1;
+    } else if (!strncmp(text, large, strlen(large))) {
+      text_put(out, "%s", upper);
+      text += strlen(large) - 1;
+    } else text_bytes(out, text, 1);
 }
 
 void emit_prelude_file(Text *out, const PreludeNeeds *needs, const char *prefix) {

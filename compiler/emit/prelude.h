@@ -39,7 +39,7 @@ typedef struct PreludeNeeds {
   uint8_t type[ELEMS], memory[ELEMS]; /* vector types: values, and as they stand anywhere in memory */
   const Routine *routine[ROUTINES];   /* NULL behind the last one */
   uint8_t primitive[PRIMITIVES];      /* as in primitive_table, by width */
-  bool inlined, kernel, unroll, team, prefetch, pin, infinite; /* macros */
+  bool inlined, kernel, unroll, team, prefetch, pin, load2, infinite; /* macros */
 } PreludeNeeds;
 
 /* What names are made of: "lenet5_" "max_x4" "_v4"; and the macro before a function, "LENET5_V4". All may be

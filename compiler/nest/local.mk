@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += \
   %D%/nest.h %D%/build.h %D%/primitive.h %D%/primitive.c %D%/integer_primitives.h \
-  %D%/word_primitives.h \
+  %D%/word_primitives.h %D%/primitive_dsp.c %D%/dsp_primitives.h \
   %D%/build.c %D%/val.c \
   %D%/prover.h %D%/prove.c %D%/prove_bounds.c %D%/prove_accesses.c \
   %D%/simplify.c %D%/interp.c %D%/fill.c %D%/dump.c %D%/widen.c \
   %D%/key.c %D%/instance.h %D%/instance.c %D%/team.h %D%/team.c
 
 # As a C string, without its licence line and what only the compiler includes.
-PRIMITIVE_TEXTS = %D%/integer_primitives_text.inc %D%/word_primitives_text.inc
+PRIMITIVE_TEXTS = %D%/integer_primitives_text.inc %D%/word_primitives_text.inc %D%/dsp_primitives_text.inc
 %D%/integer_primitives_text.inc: %D%/integer_primitives.h
 %D%/word_primitives_text.inc: %D%/word_primitives.h
+%D%/dsp_primitives_text.inc: %D%/dsp_primitives.h
 $(PRIMITIVE_TEXTS):
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e '1,/^#include/d' -e 's/\\/\\\\/g' -e 's/"/\\"/g' \
 	  -e 's/^/"/' -e 's/$$/\\n"/' $< > $@.tmp && mv $@.tmp $@

@@ -9,6 +9,7 @@
 static const char all_texts[] =
 #include "nest/integer_primitives_text.inc"
 #include "nest/word_primitives_text.inc"
+#include "nest/dsp_primitives_text.inc"
     ;
 
 static int32_t whole(double x) { return (int32_t)x; }
@@ -84,7 +85,24 @@ const Primitive *const primitive_table[PRIMITIVES] = {&primitive_requantize_sing
                                                       &primitive_high_product,
                                                       &primitive_high_product_rounded,
                                                       &primitive_shift_halves_away,
-                                                      &primitive_shift_left};
+                                                      &primitive_shift_left,
+                                                      &primitive_word,
+                                                      &primitive_add_even8,
+                                                      &primitive_add_odd8,
+                                                      &primitive_low_halves,
+                                                      &primitive_rest256,
+                                                      &primitive_high_sum,
+                                                      &primitive_shift_away,
+                                                      &primitive_clamp8,
+                                                      &primitive_high_halves,
+                                                      &primitive_low_high,
+                                                      &primitive_high_low,
+                                                      &primitive_dot2_here,
+                                                      &primitive_add_halves,
+                                                      &primitive_sub_halves,
+                                                      &primitive_wrap_sum,
+                                                      &primitive_wrap_difference,
+                                                      &primitive_part576};
 
 const Primitive *primitive_find(const char *name) {
   for (int i = 0; i < PRIMITIVES; i++)

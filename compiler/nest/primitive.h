@@ -1,5 +1,6 @@
 /* primitive.h: what a nest computes by name: a function of up to three numbers with a meaning of its own, for
- * which a target may have an instruction. Each is one function of integer_primitives.h or word_primitives.h;
+ * which a target may have an instruction. Each is one function of integer_primitives.h, word_primitives.h
+ * or dsp_primitives.h;
  * the interpreter runs it, and generated code has the text of those that it uses, so both give the same bits.
  * Those with a text for vectors (emit/prelude_vectors.c) do the same lane by lane. */
 // SPDX-License-Identifier: Apache-2.0
@@ -25,7 +26,9 @@ extern const Primitive primitive_requantize_single, primitive_requantize_double,
 extern const Primitive primitive_dot_bytes, primitive_dot_halves, primitive_even_bytes, primitive_odd_bytes,
     primitive_bytes_up, primitive_push_byte, primitive_push_half, primitive_high_product,
     primitive_high_product_rounded, primitive_shift_halves_away, primitive_shift_left;
-enum { PRIMITIVES = 19 };
+/* primitive_dsp.c */
+extern const Primitive primitive_word, primitive_add_even8, primitive_add_odd8, primitive_low_halves, primitive_rest256, primitive_high_sum, primitive_shift_away, primitive_clamp8, primitive_high_halves, primitive_low_high, primitive_high_low, primitive_dot2_here, primitive_add_halves, primitive_sub_halves, primitive_wrap_sum, primitive_wrap_difference, primitive_part576;
+enum { PRIMITIVES = 36 };
 extern const Primitive *const primitive_table[PRIMITIVES];
 const Primitive *primitive_find(const char *name);      /* or NULL */
 const char *primitive_text(Arena *, const Primitive *); /* its C, comment and function */

@@ -1,5 +1,6 @@
 /* Words: four bytes or two halves in 32 bits, the lowest first: what fast loops of nets of 8 bits compute
- * with. As integer_primitives.h; sums are modulo 2^32. */
+ * with. As integer_primitives.h; sums are modulo 2^32. -DCNN_PLAIN is for tests of the DSP instructions'
+ * meaning on other machines. */
 // SPDX-License-Identifier: MIT-0
 #include <stdint.h>
 
@@ -13,16 +14,26 @@ INLINE int32_t cnn_dot_bytes(int32_t c, int32_t x, int32_t w) {
 
 /* c + the products of two halves and two others, all signed. */
 INLINE int32_t cnn_dot_halves(int32_t c, int32_t x, int32_t w) {
+#if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
+  return __builtin_arm_smlad(x, w, c);
+#else
   uint32_t sum = (uint32_t)c;
   for (int i = 0; i < 32; i += 16)
     sum += (uint32_t)((int16_t)((uint32_t)x >> i & 65535) * (int16_t)((uint32_t)w >> i & 65535));
   return (int32_t)sum;
+#endif
 }
 
 /* The bytes 0 and 2 as signed halves. */
 INLINE int32_t cnn_even_bytes(int32_t w) {
+#if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
+  int32_t r;
+  __asm__("sxtb16 %0, %1" : "=r"(r) : "r"(w));
+  return r;
+#else
   const uint32_t low = (uint32_t)(int8_t)(w & 255) & 65535, high = (uint32_t)(int8_t)(w >> 16 & 255);
   return (int32_t)(low | high << 16);
+#endif
 }
 
 /* The bytes 1 and 3. */
@@ -47,7 +58,13 @@ INLINE int32_t cnn_high_product(int32_t x, int32_t m) { return (int32_t)((int64_
 
 /* The same, rounded to the nearest, halves upwards. */
 INLINE int32_t cnn_high_product_rounded(int32_t x, int32_t m) {
+#if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
+  int32_t r;
+  __asm__("smmulr %0, %1, %2" : "=r"(r) : "r"(x), "r"(m));
+  return r;
+#else
   return (int32_t)(((int64_t)x * m + INT64_C(0x80000000)) >> 32);
+#endif
 }
 
 /* x / 2^s, rounded to the nearest, halves away from zero; half is 2^(s-1), or 0 where s is 0. */

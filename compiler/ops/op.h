@@ -127,8 +127,8 @@ typedef enum Family {
   FAMILY_DENSE_INPUT,
   FAMILY_DENSE_WEIGHTS,
   FAMILY_POOL,
-  FAMILY_INT8, /* nets of 8 bits: convolutions and dense layers */
-  FAMILY_ALIAS,        /* its value lies where its input does: flatten, reshape, dropout in inference */
+  FAMILY_INT8,  /* of 8 bits: ops/int8 */
+  FAMILY_ALIAS, /* its value lies where its input does: flatten, reshape, dropout in inference */
 } Family;
 
 typedef enum Fold {

@@ -65,6 +65,7 @@ bool choice_near_limits(const Lower *l) {
   case FAMILY_NONE:
   case FAMILY_MAP:
   case FAMILY_POOL:
+  case FAMILY_INT8:
   case FAMILY_ALIAS: return false;
   }
   return false;
@@ -223,7 +224,7 @@ static void offer_all(const Lower *l, Decision *d) {
                                       [FAMILY_DENSE_INPUT] = "vectors of inputs",
                                       [FAMILY_DENSE_WEIGHTS] = "rows of weights",
                                       [FAMILY_POOL] = "window by window",
-                                      [FAMILY_INT8] = "words of bytes",
+                                      [FAMILY_INT8] = "8 bits",
                                       [FAMILY_ALIAS] = "nothing"};
   const Family family = l->node->op->family;
   const bool own = l->plain || choice_near_limits(l);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "schedule/images.h"
+#include "schedule/dsp.h"
 
 /* Measured with LLVM's OpenMP and threads that are awake: to make a team takes 1 microsecond, to wait for
  * each other half of one. */
@@ -53,7 +54,7 @@ static bool scheduled(Lower *l) {
   case FAMILY_DENSE: return schedule_dense(l);
   case FAMILY_DENSE_INPUT: return schedule_dense_input(l);
   case FAMILY_DENSE_WEIGHTS: return schedule_dense_weights(l);
-  case FAMILY_INT8: return schedule_int8_product(l);
+  case FAMILY_INT8: return l->target->dsp ? schedule_dsp(l) : schedule_int8_product(l);
   case FAMILY_NONE:
   case FAMILY_POOL:
   case FAMILY_ALIAS: return false; /* nests of their own follow the target: ops/walk.h */

@@ -82,6 +82,7 @@ typedef struct Target {
   const char *arch;         /* what one object can hold: "x86-64"; NULL: any */
   const char *const *cross; /* clang's options for objects made on another CPU, NULL: none */
   bool bare;                /* no shared libraries */
+  bool dsp; /* integers: it multiplies two pairs of 16 bits and adds both, in one instruction */
 } Target;
 extern const Target target_table[]; /* ends with name NULL */
 const Target *target_find(const char *name);

@@ -1,6 +1,7 @@
 /* int8.c: nets of 8 bits: a program quantised at random, by each rounding. Lowered programs in the
  * interpreter and compiled code, plain and not, for every target of this CPU, and of others in emulators,
- * give what eval gives, byte for byte. */
+ * give what eval gives, byte for byte. So does the code for boards, by what stands in it in plain C for their
+ * instructions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <math.h>
@@ -55,7 +56,7 @@ static double differences(const Check *check, double *const *numbers, void *cons
 /* ---- in the interpreter ---- */
 static void check_nests_of(const Check *check, const char *rounding, const Target *target) {
   const Sample *s = &check->sample;
-  const bool generic = target->dot == DOT_NONE;
+  const bool generic = !strcmp(target->name, "generic");
   for (int plain = 0; plain < 1 + generic; plain++) {
     Plan *plan = plan_inference(s->arena, s->graph, plain ? FUSE_NOTHING : FUSE_ALL, 1, 0);
     Machine m = {.arena = s->arena,
@@ -224,10 +225,11 @@ static void compare(Check *check, const char *rounding, const char *weights, int
   check->forward = sample_infer(&check->sample);
   check->sample.count = images;
   for (const Target *target = target_table; target->name; target++)
-    if (target->dot != DOT_NONE || !strcmp(target->name, "generic")) check_nests_of(check, rounding, target);
+    if (target->dot != DOT_NONE || target->dsp || !strcmp(target->name, "generic"))
+      check_nests_of(check, rounding, target);
   check->sample.count = all;
   for (const Target *target = target_table; target->name; target++) {
-    if (!target_runs_here(target) || !check_wants(check, target->name)) continue;
+    if (!(target_runs_here(target) || target->dsp) || !check_wants(check, target->name)) continue;
     if (strcmp(target->name, "generic") == 0) check_compiled_of(check, rounding, weights, target, "-O0");
     check_compiled_of(check, rounding, weights, target, "-O2");
     if (target->dot != DOT_NONE && !strcmp(rounding, "single"))

@@ -92,6 +92,7 @@ static void lower(Lower *l) {
 
 const Op op_int8_pair = {.name = "int8_pair",
                          .detail = "the operands less their zeros, brought to one scale, rounded",
+                         .family = FAMILY_INT8,
                          .alone = true,
                          .keeps_spatial = true,
                          .eval = eval,

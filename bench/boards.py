@@ -1,0 +1,260 @@
+"""boards.py: nets of 8 bits on a Cortex-M under qemu: ours and CMSIS-NN's, with the same weights, the same
+input and the same bytes of output. Instructions are counted by a plugin of qemu (board/count.c); cycles are
+those of the Cortex-M4's table, without wait states. Needs qemu-system-arm, gcc-arm-none-eabi and its newlib,
+and no packages of Python."""
+# SPDX-License-Identifier: Apache-2.0
+import argparse
+import collections
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import cmsis
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MODELS = os.path.join(HERE, "..", "tests", "models")
+NETS = {"ResNet-8": "pretrainedResnet_quant", "DS-CNN": "kws_ref_model", "MobileNetV1 0.25": "vww_96_int8",
+        "autoencoder": "ad01_int8"}
+CPUS = {"cortex-m4": ("-mcpu=cortex-m4 -mfpu=fpv4-sp-d16", "mps2-an386"),
+        "cortex-m7": ("-mcpu=cortex-m7 -mfpu=fpv5-d16", "mps2-an500")}
+CMSIS = "https://github.com/ARM-software/CMSIS-NN"
+
+
+def run(*command, **options):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **options).stdout
+
+
+# ---- cycles ----
+def registers(operands):
+    inside, n = re.search(r"\{(.*)\}", operands), 0
+    for part in inside[1].split(",") if inside else ["r0"]:
+        both = re.match(r"\s*[rsd](\d+)\s*-\s*[rsd](\d+)", part)
+        n += int(both[2]) - int(both[1]) + 1 if both else 1
+    return n
+
+
+LOAD = re.compile(r"^v?ldr(b|h|sb|sh)?$")
+STORE = re.compile(r"^v?str(b|h)?$")
+
+
+class Code:
+    """An object's instructions, with how often each was executed."""
+
+    def __init__(self, elf, counts, objdump):
+        self.lines, name = [], None
+        for line in run(objdump, "-d", "--no-show-raw-insn", elf).split("\n"):
+            head = re.match(r"^[0-9a-f]+ <(.+)>:", line)
+            insn = re.match(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)", line)
+            if head:
+                name = head[1]
+            elif insn:
+                word = insn[2].split(".")[0]
+                self.lines.append((counts.get(int(insn[1], 16), 0), word, insn[3], name))
+
+    def cycles(self, i):
+        """Of all executions of one instruction: Arm's table 3-1 for the Cortex-M4 (DDI 0439). A load or
+        store behind another one takes a cycle less; a branch that is taken three."""
+        n, word, operands, name = self.lines[i]
+        before = self.lines[i - 1] if i and self.lines[i - 1][3] == name else (0, "", "", "")
+        chained = before[0] and (LOAD.match(before[1]) or STORE.match(before[1]))
+        if LOAD.match(word):
+            return n if chained else 2 * n
+        if STORE.match(word):
+            return n if chained or "#" in operands or "," not in operands.split("[")[-1] else 2 * n
+        if word in ("ldrd", "strd"):
+            return 3 * n
+        if re.match(r"v?(ldm|stm|push|pop)", word):
+            jumps = "pc" in operands and word[:3] in ("pop", "ldm")
+            return n * (1 + registers(operands) + (2 if jumps else 0))
+        if word in ("sdiv", "udiv"):
+            return 7 * n
+        if word in ("b", "bl", "blx", "bx"):
+            return 3 * n
+        if word in ("cbz", "cbnz") or (word[0] == "b" and word[:3] not in ("bic", "bfi", "bfc")):
+            behind = self.lines[i + 1][0] if i + 1 < len(self.lines) else 0
+            return n + 2 * max(0, n - behind) if behind <= n else n + 2 * (n // 2)
+        return n
+
+    def functions(self):
+        """{name: [instructions, cycles]}"""
+        found = collections.defaultdict(lambda: [0, 0])
+        for i, (n, _, _, name) in enumerate(self.lines):
+            if n:
+                found[name][0] += n
+                found[name][1] += self.cycles(i)
+        return found
+
+
+# ---- a side ----
+class Board:
+    def __init__(self, work, cpu, prefix):
+        options, self.machine = CPUS[cpu]
+        self.options = ["-mthumb", "-mfloat-abi=hard", *options.split()]
+        self.work, self.prefix = work, prefix
+        self.plugin = os.path.join(work, "count.so")
+        run("cc", "-O2", "-shared", "-fPIC", "-o", self.plugin, os.path.join(HERE, "board", "count.c"))
+
+    def compile(self, out, sources, includes, more=("-O3",)):
+        run(self.prefix + "gcc", *self.options, *more, "-std=c11", "-ffunction-sections", "-fdata-sections",
+            "-fno-lto", *["-I" + i for i in includes], "-I" + os.path.join(HERE, "board"), *sources,
+            os.path.join(HERE, "board", "start.c"), "-nostartfiles", "-Wl,--gc-sections",
+            "--specs=nano.specs", "-T", os.path.join(HERE, "board", "board.ld"), "-o", out,
+            stderr=subprocess.DEVNULL)
+
+    def mark(self, elf, name):
+        for line in run(self.prefix + "nm", elf).split("\n"):
+            if line.endswith(" " + name):
+                return hex(int(line.split()[0], 16) & ~1)
+        raise SystemExit(f"{elf} has no {name}")
+
+    def count(self, elf):
+        """What the program prints, and its code."""
+        counted = elf + ".count"
+        plugin = f"{self.plugin},start={self.mark(elf, 'mark_start')},stop={self.mark(elf, 'mark_stop')}"
+        said = subprocess.run(["qemu-system-arm", "-M", self.machine, "-display", "none", "-serial", "none",
+                               "-monitor", "none", "-semihosting-config", "enable=on,target=native",
+                               "-kernel", elf, "-plugin", f"{plugin},out={counted}"],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
+        if said.returncode:
+            raise SystemExit(f"{elf} failed under qemu: {said.stdout}")
+        with open(counted) as lines:
+            counts = {int(a, 16): int(n) for a, n in (line.split() for line in lines)}
+        return said.stdout.strip(), Code(elf, counts, self.prefix + "objdump")
+
+    def sizes(self, elf):
+        """Bytes of flash."""
+        text, data = run(self.prefix + "size", elf).split("\n")[1].split()[:2]
+        return int(text) + int(data)
+
+
+# ---- programs ----
+INPUT = """static void fill(int8_t *to, int n) {
+  uint32_t state = 1;
+  for (int i = 0; i < n; i++) {
+    state = state * 1664525u + 1013904223u;
+    to[i] = (int8_t)(state >> 24);
+  }
+}
+static void show(const int8_t *from, int n) {
+  uint32_t hash = 0x811c9dc5u;
+  for (int i = 0; i < n; i++) hash = (hash ^ (uint8_t)from[i]) * 0x01000193u;
+  put_number(hash);
+}
+"""
+
+
+def our_program(net):
+    upper = net.name.upper()
+    return (f'#include "board.h"\n#include "net.h"\n{INPUT}'
+            f"static {net.name}_workspace workspace;\n"
+            f"static int8_t input[{net.inputs}], output[{net.outputs}];\n"
+            f"int main(void) {{\n  fill(input, {net.inputs});\n  mark_start();\n"
+            f"  {net.name}_infer(&{net.name}_trained, (const void *)input, (void *)output, &workspace);\n"
+            f"  mark_stop();\n  show(output, {net.outputs});\n  return 0;\n}}\n")
+
+
+class Net:
+    def __init__(self, options, work, title, rounding):
+        self.title, self.name = title, NETS[title]
+        self.dir = os.path.join(work, self.name)
+        os.mkdir(self.dir)
+        self.program = os.path.join(self.dir, self.name + ".cnn")
+        self.weights = os.path.join(self.dir, self.name + ".safetensors")
+        run(options.cnnc, "import", os.path.join(MODELS, self.name + ".tflite"), "--rounding=" + rounding,
+            "--name=" + self.name, "-o", os.path.join(self.dir, self.name), stderr=subprocess.DEVNULL)
+        self.floats = json.loads(run(options.cnnc, self.program, "--emit=json"))
+        self.quant = json.loads(run(options.cnnc, self.program, "--weights=" + self.weights, "--emit=json"))
+        self.inputs = math.prod(self.floats["inputs"][0]["shape"])
+        self.outputs = math.prod(self.floats["outputs"][0]["shape"])
+        self.macs = sum(layer["macs"] for layer in self.quant["layers"])
+
+    def ours(self, options, board):
+        run(options.cnnc, self.program, "--weights=" + self.weights, "--target=armv7e-m", "-o",
+            os.path.join(self.dir, "net.c"), *options.cnnc_option)
+        main, elf = os.path.join(self.dir, "main.c"), os.path.join(self.dir, "ours.elf")
+        with open(main, "w") as file:
+            file.write(our_program(self))
+        board.compile(elf, [main, os.path.join(self.dir, "net.c")], [self.dir])
+        return board.count(elf) + (board.sizes(elf),)
+
+    def theirs(self, library, board):
+        main, elf = os.path.join(self.dir, "cmsis.c"), os.path.join(self.dir, "cmsis.elf")
+        with open(main, "w") as file:
+            file.write(cmsis.program(self, INPUT))
+        board.compile(elf, [main, *library], [os.path.join(os.path.dirname(library[0]), "include")])
+        return board.count(elf) + (board.sizes(elf),)
+
+
+def cmsis_library(options, board):
+    """Built once: its objects, with an include folder beside them."""
+    source = options.cmsis
+    if not source:
+        source = os.path.join(board.work, "CMSIS-NN")
+        run("git", "clone", "--quiet", "--depth=1", CMSIS, source)
+    build = os.path.join(board.work, "cmsis")
+    os.mkdir(build)
+    os.symlink(os.path.abspath(os.path.join(source, "Include")), os.path.join(build, "include"))
+    objects = []
+    for folder, _, names in sorted(os.walk(os.path.join(source, "Source"))):
+        for name in sorted(names):
+            if not re.search(r"(?<!f16)(?<!f32)\.c$", name):
+                continue
+            out = os.path.join(build, name[:-2] + ".o")
+            run(board.prefix + "gcc", *board.options, "-O3", "-ffunction-sections", "-fdata-sections", "-w",
+                "-c", "-I" + os.path.join(source, "Include"), os.path.join(folder, name), "-o", out)
+            objects.append(out)
+    return objects
+
+
+def show_functions(code, macs):
+    for name, (n, cycles) in sorted(code.functions().items(), key=lambda item: -item[1][0])[:30]:
+        print(f"    {name[:60]:60} {n:12,} {cycles:12,}")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="bench/boards")
+    parser.add_argument("--cnnc", required=True)
+    parser.add_argument("--cpu", default="cortex-m4", choices=CPUS)
+    parser.add_argument("--cmsis", help="a checkout of CMSIS-NN; else it is fetched")
+    parser.add_argument("--ours", action="store_true", help="ours alone")
+    parser.add_argument("--layers", action="store_true", help="each function of ours, too")
+    parser.add_argument("--rounding", default="double")
+    parser.add_argument("--prefix", default="arm-none-eabi-")
+    parser.add_argument("--cnnc-option", action="append", default=[])
+    parser.add_argument("--keep", help="a folder for what is built")
+    parser.add_argument("net", nargs="*", choices=[*NETS, []])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        if options.keep:
+            os.makedirs(options.keep)
+        board = Board(options.keep or temporary, options.cpu, options.prefix)
+        library = None if options.ours else cmsis_library(options, board)
+        ratios = []
+        print(f"{'net':18} {'instructions':>14} {'cycles':>12} {'flash':>9} {'CMSIS-NN':>14} {'cycles':>12} "
+              f"{'flash':>9} {'ratio':>6}")
+        for title in options.net or NETS:
+            net = Net(options, board.work, title, options.rounding)
+            said, code, flash = net.ours(options, board)
+            mine = [sum(column) for column in zip(*code.functions().values())]
+            line = f"{title:18} {mine[0]:14,} {mine[1]:12,} {flash:9,}"
+            if library:
+                peer, other, peer_flash = net.theirs(library, board)
+                both = [sum(column) for column in zip(*other.functions().values())]
+                ratios.append(both[0] / mine[0])
+                same = "" if peer == said else "  the outputs differ!"
+                line += f" {both[0]:14,} {both[1]:12,} {peer_flash:9,} {ratios[-1]:6.2f}{same}"
+            print(line, flush=True)
+            if options.layers:
+                show_functions(code, net.macs)
+                if library:
+                    show_functions(other, net.macs)
+        if ratios:
+            print(f"geometric mean of the ratios {math.prod(ratios) ** (1 / len(ratios)):.2f}, "
+                  f"the least {min(ratios):.2f}")
+
+
+main()

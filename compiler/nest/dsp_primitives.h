@@ -1,0 +1,156 @@
+/* Whole numbers of 16 bits, two in a word, as the DSP instructions of Cortex-M have them; and what brings
+ * sums to 8 bits there. As word_primitives.h. */
+// SPDX-License-Identifier: MIT-0
+#include <stdint.h>
+
+/* The four bytes from here on, the first one lowest. */
+INLINE int32_t cnn_word(const void *bytes) {
+#if defined(__GNUC__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  typedef int32_t anywhere __attribute__((may_alias, aligned(1)));
+  return *(const anywhere *)bytes;
+#else
+  const uint8_t *b = bytes;
+  return (int32_t)(b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24);
+#endif
+}
+
+/* As cnn_dot_halves, but where it is written: compilers that move it need more registers than there are. */
+INLINE int32_t cnn_dot2_here(int32_t c, int32_t a, int32_t b) {
+#if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
+  __asm__ volatile("smlad %0, %1, %2, %0" : "+r"(c) : "r"(a), "r"(b));
+  return c;
+#else
+  return (int32_t)((uint32_t)c + (uint32_t)((int16_t)a * (int16_t)b) + (uint32_t)((a >> 16) * (b >> 16)));
+#endif
+}
+
+/* Both halves of a, each with a byte of v added: bytes 0 and 2. */
+INLINE int32_t cnn_add_even8(int32_t a, int32_t v) {
+#if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
+  int32_t r;
+  __asm__("sxtab16 %0, %1, %2" : "=r"(r) : "r"(a), "r"(v));
+  return r;
+#else
+  return (int32_t)(((uint32_t)a + (uint32_t)(int8_t)v) & 0xffffu) |
+         (int32_t)((uint32_t)((a >> 16) + (int8_t)(v >> 16)) << 16);
+#endif
+}
+
+/* The same with bytes 1 and 3. */
+INLINE int32_t cnn_add_odd8(int32_t a, int32_t v) {
+#if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
+  int32_t r;
+  __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(r) : "r"(a), "r"(v));
+  return r;
+#else
+  return (int32_t)(((uint32_t)a + (uint32_t)(int8_t)(v >> 8)) & 0xffffu) |
+         (int32_t)((uint32_t)((a >> 16) + (int8_t)(v >> 24)) << 16);
+#endif
+}
+
+/* The low halves of two words in one, that of the first one low. */
+INLINE int32_t cnn_low_halves(int32_t a, int32_t b) {
+#if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
+  int32_t r;
+  __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(r) : "r"(a), "r"(b));
+  return r;
+#else
+  return (int32_t)(((uint32_t)a & 0xffffu) | (uint32_t)b << 16);
+#endif
+}
+
+/* The high halves of two words in one, that of the first one low. */
+INLINE int32_t cnn_high_halves(int32_t a, int32_t b) {
+#if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
+  int32_t r;
+  __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(r) : "r"(b), "r"(a));
+  return r;
+#else
+  return (int32_t)((uint32_t)a >> 16 | ((uint32_t)b & 0xffff0000u));
+#endif
+}
+
+/* c + the low half of a times the high one of b, modulo 2^32. */
+INLINE int32_t cnn_low_high(int32_t c, int32_t a, int32_t b) {
+#if defined(__ARM_FEATURE_DSP) && !defined(CNN_PLAIN)
+  int32_t r;
+  __asm__("smlabt %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(c));
+  return r;
+#else
+  return (int32_t)((uint32_t)c + (uint32_t)((int16_t)a * (b >> 16)));
+#endif
+}
+
+/* c + the high half of a times the low one of b, modulo 2^32. */
+INLINE int32_t cnn_high_low(int32_t c, int32_t a, int32_t b) {
+#if defined(__ARM_FEATURE_DSP) && !defined(CNN_PLAIN)
+  int32_t r;
+  __asm__("smlatb %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(c));
+  return r;
+#else
+  return (int32_t)((uint32_t)c + (uint32_t)((a >> 16) * (int16_t)b));
+#endif
+}
+
+/* What 256 times a number was added to, with that taken away: (mix - a) / 256, where that is whole. */
+INLINE int32_t cnn_rest256(int32_t mix, int32_t a) { return (int32_t)((uint32_t)mix - (uint32_t)a) >> 8; }
+
+/* c + a * b / 2^32, rounded down. */
+INLINE int32_t cnn_high_sum(int32_t c, int32_t a, int32_t b) {
+#if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
+  int32_t r;
+  __asm__("smmla %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(c));
+  return r;
+#else
+  return (int32_t)((uint32_t)c + (uint32_t)(int32_t)(((int64_t)a * b) >> 32));
+#endif
+}
+
+/* (x + c) / 2^s, rounded down; one less is added where x is negative. */
+INLINE int32_t cnn_shift_away(int32_t x, int32_t c, int32_t s) { return (x + (x >> 31) + c) >> s; }
+
+/* Cut to 8 bits. */
+INLINE int32_t cnn_clamp8(int32_t x) {
+#if defined(__ARM_FEATURE_SAT) && !defined(CNN_PLAIN)
+  int32_t r;
+  __asm__("ssat %0, #8, %1" : "=r"(r) : "r"(x));
+  return r;
+#else
+  return x < -128 ? -128 : x > 127 ? 127 : x;
+#endif
+}
+
+/* Halves by themselves, modulo 2^16. */
+INLINE int32_t cnn_add_halves(int32_t a, int32_t b) {
+#if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
+  int32_t r;
+  __asm__("sadd16 %0, %1, %2" : "=r"(r) : "r"(a), "r"(b));
+  return r;
+#else
+  const uint32_t x = (uint32_t)a, y = (uint32_t)b;
+  return (int32_t)(((x + y) & 0xffffu) | ((x & 0xffff0000u) + (y & 0xffff0000u)));
+#endif
+}
+
+/* Likewise a - b. */
+INLINE int32_t cnn_sub_halves(int32_t a, int32_t b) {
+#if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
+  int32_t r;
+  __asm__("ssub16 %0, %1, %2" : "=r"(r) : "r"(a), "r"(b));
+  return r;
+#else
+  const uint32_t x = (uint32_t)a, y = (uint32_t)b;
+  return (int32_t)(((x - y) & 0xffffu) | ((x & 0xffff0000u) - (y & 0xffff0000u)));
+#endif
+}
+
+/* a + b * 2^s, modulo 2^32. */
+INLINE int32_t cnn_wrap_sum(int32_t a, int32_t b, int32_t s) {
+  return (int32_t)((uint32_t)a + ((uint32_t)b << s));
+}
+
+/* a - b, modulo 2^32. */
+INLINE int32_t cnn_wrap_difference(int32_t a, int32_t b) { return (int32_t)((uint32_t)a - (uint32_t)b); }
+
+/* y * 2^(6-s), where x is 576 * y modulo 2^32 and -2^25 <= y < 2^25: 0x38e38e39 is 1 / 9 modulo 2^32. */
+INLINE int32_t cnn_part576(int32_t x, int32_t s) { return (int32_t)((uint32_t)x * 0x38e38e39u) >> s; }

@@ -1,0 +1,44 @@
+// primitive_dsp.c: the primitives of dsp_primitives.h, as the interpreter runs them.
+// SPDX-License-Identifier: Apache-2.0
+#include "nest/primitive.h"
+#define INLINE static inline
+#include "nest/dsp_primitives.h"
+
+static int32_t whole(double x) { return (int32_t)x; }
+
+static int32_t run_dot2_here(const double *a) { return cnn_dot2_here(whole(a[0]), whole(a[1]), whole(a[2])); }
+static int32_t run_add_even8(const double *a) { return cnn_add_even8(whole(a[0]), whole(a[1])); }
+static int32_t run_add_odd8(const double *a) { return cnn_add_odd8(whole(a[0]), whole(a[1])); }
+static int32_t run_low_halves(const double *a) { return cnn_low_halves(whole(a[0]), whole(a[1])); }
+static int32_t run_high_halves(const double *a) { return cnn_high_halves(whole(a[0]), whole(a[1])); }
+static int32_t run_low_high(const double *a) { return cnn_low_high(whole(a[0]), whole(a[1]), whole(a[2])); }
+static int32_t run_high_low(const double *a) { return cnn_high_low(whole(a[0]), whole(a[1]), whole(a[2])); }
+static int32_t run_add_halves(const double *a) { return cnn_add_halves(whole(a[0]), whole(a[1])); }
+static int32_t run_sub_halves(const double *a) { return cnn_sub_halves(whole(a[0]), whole(a[1])); }
+static int32_t run_wrap_sum(const double *a) { return cnn_wrap_sum(whole(a[0]), whole(a[1]), whole(a[2])); }
+static int32_t run_wrap_difference(const double *a) { return cnn_wrap_difference(whole(a[0]), whole(a[1])); }
+static int32_t run_part576(const double *a) { return cnn_part576(whole(a[0]), whole(a[1])); }
+static int32_t run_rest256(const double *a) { return cnn_rest256(whole(a[0]), whole(a[1])); }
+static int32_t run_high_sum(const double *a) { return cnn_high_sum(whole(a[0]), whole(a[1]), whole(a[2])); }
+static int32_t run_shift_away(const double *a) {
+  return cnn_shift_away(whole(a[0]), whole(a[1]), whole(a[2]));
+}
+static int32_t run_clamp8(const double *a) { return cnn_clamp8(whole(a[0])); }
+
+const Primitive primitive_dot2_here = {"dot2_here", 3, {I32, I32, I32}, run_dot2_here, false},
+                primitive_add_even8 = {"add_even8", 2, {I32, I32}, run_add_even8, false},
+                primitive_add_odd8 = {"add_odd8", 2, {I32, I32}, run_add_odd8, false},
+                primitive_low_halves = {"low_halves", 2, {I32, I32}, run_low_halves, false},
+                primitive_high_halves = {"high_halves", 2, {I32, I32}, run_high_halves, false},
+                primitive_low_high = {"low_high", 3, {I32, I32, I32}, run_low_high, false},
+                primitive_high_low = {"high_low", 3, {I32, I32, I32}, run_high_low, false},
+                primitive_add_halves = {"add_halves", 2, {I32, I32}, run_add_halves, false},
+                primitive_sub_halves = {"sub_halves", 2, {I32, I32}, run_sub_halves, false},
+                primitive_wrap_sum = {"wrap_sum", 3, {I32, I32, I32}, run_wrap_sum, false},
+                primitive_wrap_difference = {"wrap_difference", 2, {I32, I32}, run_wrap_difference, false},
+                primitive_part576 = {"part576", 2, {I32, I32}, run_part576, false},
+                primitive_rest256 = {"rest256", 2, {I32, I32}, run_rest256, false},
+                primitive_high_sum = {"high_sum", 3, {I32, I32, I32}, run_high_sum, false},
+                primitive_shift_away = {"shift_away", 3, {I32, I32, I32}, run_shift_away, false},
+                primitive_clamp8 = {"clamp8", 1, {I32}, run_clamp8, false},
+                primitive_word = {.name = "word"}; /* how a word is loaded alone */

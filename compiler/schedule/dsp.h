@@ -1,0 +1,43 @@
+/* dsp.h: schedules of 8 bits for CPUs that multiply two pairs of 16 bits at once (target->dsp). Each
+ * needs facts about the numbers that can occur, which follow from the weights; a schedule whose facts do not
+ * hold says so, and the operator's own loops are taken. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_SCHEDULE_DSP_H
+#define CNNC_SCHEDULE_DSP_H
+#include "ops/int8/int8.h"
+
+bool schedule_dsp(Lower *); /* int8.c: any of them; false: none, nothing is built */
+bool schedule_dsp_direct(Lower *);
+const char *dsp_direct_refused(const Lower *); /* why it cannot be done that way; NULL: it can */
+bool schedule_dsp_winograd(Lower *);
+const char *dsp_winograd_refused(const Lower *);
+bool schedule_dsp_depthwise(Lower *);
+const char *dsp_depthwise_refused(const Lower *);
+bool schedule_dsp_sum(Lower *); /* of two values */
+const char *dsp_sum_refused(const Lower *);
+
+/* ---- dsp_finish.c ---- */
+/* What is known of a filter from its weights, for every input there can be. Padding is 0. */
+typedef struct DspFilter {
+  int64_t lo, hi; /* its sum with the bias lies between them; both 0 where it is constant */
+  bool constant;  /* what it stores is always `value`, by a quick finish; its weights do not matter */
+  int32_t value;
+} DspFilter;
+const DspFilter *dsp_filters(Arena *, const Node *product);
+
+/* How the sums of a layer become 8 bits. */
+typedef struct DspFinish {
+  Rounding rounding;
+  Stored stored;
+  bool doubled; /* sums come twice as large, which the upper half of the product wants: quick and double */
+  bool quick;   /* in 32 bits: a product's upper half, a shift */
+  Buf *factor, *plus, *shift; /* by filter. quick: plus holds the rounding and the zero. Else shift is the
+                                 exponent of the factor; NULL where floats round */
+} DspFinish;
+/* Makes its constants. */
+DspFinish dsp_finish(Lower *, int64_t filters, const DspFilter *);
+Val dsp_cut(Nest *, Val q, Stored); /* to what can be stored */
+/* What is stored for filter f. */
+Val dsp_finished(Lower *, const DspFinish *, Val sum, const Ix *f);
+
+#endif

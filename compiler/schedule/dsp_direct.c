@@ -1,0 +1,342 @@
+// dsp_direct.c: convolutions and dense layers of 8 bits on CPUs that multiply two pairs of 16 bits at once.
+// SPDX-License-Identifier: Apache-2.0
+//
+// The windows of two pixels are gathered as 16 bits, without their zero: padding is 0, and there is nothing
+// to correct. A half of a word of the weights holds 256*wB + wA of two filters. Products with it add up
+// 256*SB + SA, products with its low byte SA; SB = (mix - SA) / 256 is exact modulo 2^32 if |SB| < 2^23,
+// which follows from the weights. So weights stay bytes in flash, and a word of them is widened once for four
+// products. A tile is two pixels by four filters.
+//
+// Bytes become halves in the order 0 2 1 3, in which weights are packed. A window is gathered tap by tap
+// where the channels are a multiple of four; else row by row, with weights of 0 for what is read too much.
+#include <string.h>
+#include "base/number.h"
+#include "schedule/dsp.h"
+
+enum {
+  FILTERS = 4,    /* of a tile */
+  WORDS = 4,      /* of each pixel in a round of the inner loop, or */
+  MANY_WORDS = 8, /* where they go into it */
+  ODD_RUN = 64,   /* elements of a row of a window whose channels are no multiple of 4: it is written out */
+  MOST_WORDS = 1 << 13, /* of a window, on the stack */
+};
+static const int64_t MOST_REST = (INT64_C(1) << 23) - 1;
+
+typedef struct Direct {
+  Correlation k;
+  bool pointwise;    /* k's pixels lie in one row */
+  bool by_rows;      /* the window is gathered row by row */
+  int64_t runs, run; /* of a window: so many runs of elements that lie side by side, a multiple of 4 each */
+  int64_t words;     /* of a window */
+  int64_t blocks;    /* of filters, the last one may have fewer */
+  const DspFilter *filter;
+  Buf *weight, *start; /* [blocks][words][2]; [filters of all blocks] */
+  DspFinish finish;
+} Direct;
+
+static bool is_pointwise(const Correlation *k) {
+  return k->kernel[0] * k->kernel[1] == 1 && k->large.h == k->small.h && k->large.w == k->small.w;
+}
+
+static void join_rows(Extent *e) {
+  e->w *= e->h;
+  e->h = 1;
+}
+
+static Direct direct_of(const Node *node) {
+  const Correlation k = int8_geometry(node);
+  Direct d = {.k = k, .pointwise = is_pointwise(&k), .by_rows = k.l % 4 != 0};
+  d.runs = d.by_rows ? k.kernel[0] : k.kernel[0] * k.kernel[1];
+  d.run = ceil_divide(d.by_rows ? k.kernel[1] * k.l : k.l, 4) * 4;
+  d.words = d.runs * d.run / 2;
+  d.blocks = ceil_divide(k.small.c, FILTERS);
+  if (d.pointwise) {
+    join_rows(&d.k.large);
+    join_rows(&d.k.small);
+  }
+  return d;
+}
+
+/* Each dimension of the array but the last is as long as the value's. */
+static bool whole(const Buf *buf) {
+  for (int i = buf->leads; i < buf->rank; i++)
+    if (buf->room[i] != buf->dim[i]) return false;
+  return true;
+}
+
+const char *dsp_direct_refused(const Lower *l) {
+  const Direct d = direct_of(l->node);
+  const Correlation *k = &d.k;
+  if (k->groups != 1) return "groups of channels";
+  if (d.words > MOST_WORDS) return "the window is too large";
+  if (d.by_rows && (d.run > ODD_RUN || k->dilation[1] != 1 || d.run > k->large.w * k->l || !whole(l->in[0])))
+    return "the channels are no multiple of 4, and rows of the window cannot be read as they lie";
+  if (d.pointwise && !(whole(l->in[0]) && whole(l->out))) return "pixels do not lie side by side";
+  const DspFilter *filter = dsp_filters(l->arena, l->node);
+  for (int64_t f = 0; f < k->small.c; f++) {
+    if (f % 2 && (filter[f].lo < -MOST_REST || filter[f].hi > MOST_REST))
+      return "a sum can exceed 2^23, and two filters do not fit into one sum";
+  }
+  return NULL;
+}
+
+/* ---- constants ---- */
+/* Of run `row` element r: its place in a filter's weights, [c][ky][kx]; -1: behind the row. */
+static int64_t place_of(const Direct *d, int64_t row, int64_t r) {
+  const Correlation *k = &d->k;
+  const int64_t taps = k->kernel[0] * k->kernel[1];
+  if (!d->by_rows) return r < k->l ? r * taps + row : -1;
+  const int64_t kx = r / k->l, c = r % k->l;
+  return kx < k->kernel[1] ? c * taps + row * k->kernel[1] + kx : -1;
+}
+
+static int32_t weight_at(const Direct *d, const Int8Product *p, int64_t filter, int64_t row, int64_t r) {
+  const int64_t place = place_of(d, row, r), terms = d->k.l * d->k.kernel[0] * d->k.kernel[1];
+  return filter < d->k.small.c && place >= 0 && !d->filter[filter].constant
+             ? p->weight[filter * terms + place]
+             : 0;
+}
+
+/* Word `word` of filters f and f + 1. */
+static int32_t packed_word(const Direct *d, const Int8Product *p, int64_t f, int64_t word) {
+  const int64_t element = word * 2, row = element / d->run, r = element % d->run / 4 * 4 + word % 2;
+  const int32_t low = 256 * weight_at(d, p, f + 1, row, r) + weight_at(d, p, f, row, r),
+                high = 256 * weight_at(d, p, f + 1, row, r + 2) + weight_at(d, p, f, row, r + 2);
+  return (int32_t)(((uint32_t)low & 0xffffu) | (uint32_t)high << 16);
+}
+
+static void make_constants(Lower *l, Direct *d) {
+  const Int8Product *p = l->node->detail;
+  const int64_t padded = d->blocks * FILTERS, filters = d->k.small.c;
+  int32_t *weight = NEW_ARRAY(l->arena, int32_t, d->blocks * d->words * 2), *to = weight,
+          *start = NEW_ARRAY(l->arena, int32_t, padded);
+  d->filter = dsp_filters(l->arena, l->node);
+  for (int64_t block = 0; block < d->blocks; block++)
+    for (int64_t word = 0; word < d->words; word++)
+      for (int64_t pair = 0; pair < 2; pair++) *to++ = packed_word(d, p, block * FILTERS + 2 * pair, word);
+  for (int64_t f = 0; f < filters; f++) {
+    start[f] = d->filter[f].constant ? 0 : p->bias[f];
+    if (f % 2) start[f] = (int32_t)(256 * (uint32_t)start[f] + (uint32_t)start[f - 1]);
+  }
+  if (filters % 2) start[filters] = start[filters - 1]; /* nobody's sum, mixed with that */
+  d->weight = lower_constants(l, "halves", I32, 3, (int64_t[]){d->blocks, d->words, 2}, weight);
+  d->start = lower_constants(l, "start", I32, 1, &padded, start);
+  d->finish = dsp_finish(l, filters, d->filter);
+}
+
+/* ---- the windows ---- */
+typedef struct Tile {
+  int pixels;
+  Buf *window; /* [words][pixels] */
+  const Ix *y, *x;
+} Tile;
+
+static void put_word(Lower *l, const Direct *d, const Tile *tile, int p, const Ix *word, Val v) {
+  (void)d;
+  nest_store(l->b, nest_at(l->b, tile->window, *word, p), v);
+}
+
+/* Four bytes become two words. */
+static void widen_word(Lower *l, const Direct *d, const Tile *tile, int p, const Ix *word, Ref from) {
+  Nest *b = l->b;
+  const int32_t zero = -l->node->in[0]->quant->zero;
+  const Val bytes = nest_let(b, "bytes", nest_load_words(b, from, 1)),
+            none = num_i32(b, (int32_t)(((uint32_t)zero & 0xffffu) | (uint32_t)zero << 16));
+  const Ix second = *word + 1;
+  put_word(l, d, tile, p, word, nest_primitive(b, &primitive_add_even8, none, bytes, NULL));
+  put_word(l, d, tile, p, &second, nest_primitive(b, &primitive_add_odd8, none, bytes, NULL));
+}
+
+static Ix along(const Correlation *k, int axis, const Ix *at, const Ix *tap) {
+  return *at * k->stride[axis] + *tap * k->dilation[axis] - k->before[axis];
+}
+
+static void gather_taps(Lower *l, const Direct *d, const Tile *tile, int p) {
+  Nest *b = l->b;
+  const Correlation *k = &d->k;
+  const Ix x = *tile->x + p;
+  NEST_FOR(b, ky, k->kernel[0])
+    NEST_FOR(b, kx, k->kernel[1]) {
+      const Ix iy = along(k, 0, tile->y, &ky), ix = along(k, 1, &x, &kx);
+      NEST_IF(b, cond_and(nest_within(b, iy, 0, k->large.h), nest_within(b, ix, 0, k->large.w)))
+        NEST_FOR(b, c, k->l / 4) {
+          const Ix word = (ky * k->kernel[1] + kx) * (k->l / 2) + c * 2;
+          widen_word(l, d, tile, p, &word, nest_at(b, l->in[0], iy, ix, c * 4));
+        }
+      NEST_ELSE(b)
+        NEST_FOR(b, c, k->l / 2) {
+          const Ix word = (ky * k->kernel[1] + kx) * (k->l / 2) + c;
+          put_word(l, d, tile, p, &word, num_i32(b, 0));
+        }
+    }
+}
+
+/* Element r of a row of the window, which begins at `left` of the input's row; 0 where it lies outside. */
+static Val row_element(Lower *l, const Direct *d, const Ix *iy, const Ix *left, int64_t r, Cond inside) {
+  Nest *b = l->b;
+  const int64_t width = d->k.large.w * d->k.l;
+  if (r >= d->k.kernel[1] * d->k.l) return num_i32(b, 0);
+  const Ix at = *left + r;
+  const Val q = sub(convert(nest_load(b, nest_at(b, l->in[0], *iy, 0, at), 1), I32),
+                    num_i32(b, l->node->in[0]->quant->zero));
+  return pick(b, cond_and(inside, nest_within(b, at, 0, width)), q, num_i32(b, 0));
+}
+
+/* The input is seen as rows of so many elements. */
+static void gather_rows(Lower *l, const Direct *d, const Tile *tile, int p) {
+  Nest *b = l->b;
+  const Correlation *k = &d->k;
+  const int64_t width = k->large.w * k->l;
+  NEST_FOR(b, ky, k->kernel[0]) {
+    const Ix iy = along(k, 0, tile->y, &ky), left = ((*tile->x + p) * k->stride[1] - k->before[1]) * k->l;
+    const Cond inside = nest_within(b, iy, 0, k->large.h);
+    NEST_IF(b, cond_and(inside, nest_within(b, left, 0, width - d->run + 1)))
+      for (int64_t r = 0; r < d->run; r += 4) {
+        const Ix word = ky * (d->run / 2) + r / 2;
+        widen_word(l, d, tile, p, &word, nest_at(b, l->in[0], iy, 0, left + r));
+      }
+    NEST_ELSE(b)
+      for (int64_t r = 0; r < d->run; r += 4)
+        for (int odd = 0; odd < 2; odd++) {
+          const Ix word = ky * (d->run / 2) + r / 2 + odd;
+          put_word(l, d, tile, p, &word,
+                   nest_primitive(b, &primitive_low_halves, row_element(l, d, &iy, &left, r + odd, inside),
+                                  row_element(l, d, &iy, &left, r + odd + 2, inside), NULL));
+        }
+  }
+}
+
+/* ---- the products ---- */
+typedef struct Sums {
+  Buf *own, *mix; /* [pixels][2] */
+} Sums;
+
+static Val weight_word(Lower *l, const Direct *d, const Ix *block, const Ix *word, int i) {
+  Nest *b = l->b;
+  return nest_let(b, nest_text(b, "w%d", i), nest_load(b, nest_at(b, d->weight, *block, *word, i), 1));
+}
+
+/* With a word of two filters, then with its low byte. */
+static void multiply(Lower *l, const Tile *tile, const Sums *sums, int i, Val w, const Val *x) {
+  Nest *b = l->b;
+  for (int own = 0; own < 2; own++) {
+    if (own) w = nest_let(b, nest_text(b, "v%d", i), nest_primitive(b, &primitive_even_bytes, w, NULL, NULL));
+    for (int p = 0; p < tile->pixels; p++) {
+      const Ref sum = nest_at(b, own ? sums->own : sums->mix, p, i);
+      nest_store(b, sum, nest_primitive(b, &primitive_dot2_here, nest_get(b, sum), x[p], w));
+    }
+  }
+}
+
+/* A word of one pixel or of two. */
+static void add_word(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block,
+                     const Ix *word) {
+  Nest *b = l->b;
+  Val x[2], w[2];
+  for (int p = 0; p < tile->pixels; p++)
+    x[p] = nest_let(b, nest_text(b, "x%d", p), nest_load(b, nest_at(b, tile->window, *word, p), 1));
+  for (int i = 0; i < 2; i++) w[i] = weight_word(l, d, block, word, i);
+  for (int i = 0; i < 2; i++) multiply(l, tile, sums, i, w[i], x);
+}
+
+/* Two words of one pixel. */
+static void add_two_words(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block,
+                          const Ix *word) {
+  Nest *b = l->b;
+  Val x[2], w[2];
+  for (int u = 0; u < 2; u++)
+    x[u] = nest_let(b, nest_text(b, "x%d", u), nest_load(b, nest_at(b, tile->window, *word + u, 0), 1));
+  for (int u = 0; u < 2; u++) {
+    const Ix at = *word + u;
+    for (int i = 0; i < 2; i++) w[i] = weight_word(l, d, block, &at, i);
+    for (int i = 0; i < 2; i++) multiply(l, tile, sums, i, w[i], &x[u]);
+  }
+}
+
+static void store_sums(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block,
+                       int filters) {
+  Nest *b = l->b;
+  for (int i = 0; i < filters; i++)
+    for (int p = 0; p < tile->pixels; p++) {
+      const Ix f = *block * FILTERS + i, x = *tile->x + p;
+      const Val own = nest_get(b, nest_at(b, sums->own, p, i / 2));
+      const Val sum = i % 2 ? nest_primitive(b, &primitive_rest256,
+                                             nest_get(b, nest_at(b, sums->mix, p, i / 2)), own, NULL)
+                            : own;
+      lower_store(l, dsp_finished(l, &d->finish, sum, &f), tile->y, &x, &f, 1, 1);
+    }
+}
+
+/* Filters of one block; `filters` of them are there. */
+static void block_nest(Lower *l, const Direct *d, const Tile *tile, const Ix *block, int filters) {
+  Nest *b = l->b;
+  const int64_t dims[2] = {tile->pixels, 2}, words = d->words % MANY_WORDS ? WORDS : MANY_WORDS,
+                rest = d->words % words, most = d->words - rest;
+  const Sums sums = {nest_buf(b, REGS, "own", (Type){I32, 1}, 2, dims),
+                     nest_buf(b, REGS, "mix", (Type){I32, 1}, 2, dims)};
+  for (int p = 0; p < tile->pixels; p++)
+    for (int i = 0; i < 2; i++) {
+      nest_store(b, nest_at(b, sums.own, p, i),
+                 nest_load(b, nest_at(b, d->start, *block * FILTERS + 2 * i), 1));
+      nest_store(b, nest_at(b, sums.mix, p, i),
+                 nest_load(b, nest_at(b, d->start, *block * FILTERS + 2 * i + 1), 1));
+    }
+  const int step = tile->pixels == 1 ? 2 : 1; /* words that are loaded side by side */
+  NEST_FOR(b, k, most / words)
+    for (int u = 0; u < words; u += step) {
+      const Ix word = k * words + u;
+      (step == 2 ? add_two_words : add_word)(l, d, tile, &sums, block, &word);
+    }
+  for (int64_t u = 0; u < rest; u++) {
+    const Ix none = {0}, word = none + most + u;
+    add_word(l, d, tile, &sums, block, &word);
+  }
+  store_sums(l, d, tile, &sums, block, filters);
+}
+
+static void tile_nest(Lower *l, const Direct *d, const Ix *y, const Ix *x, int pixels) {
+  Nest *b = l->b;
+  const int64_t dims[2] = {d->words, pixels}, rest = d->k.small.c % FILTERS;
+  const Tile tile = {
+      .pixels = pixels, .window = nest_buf(b, STACK, "window", (Type){I32, 1}, 2, dims), .y = y, .x = x};
+  for (int p = 0; p < pixels; p++) (d->by_rows ? gather_rows : gather_taps)(l, d, &tile, p);
+  NEST_FOR(b, block, d->blocks - (rest != 0)) block_nest(l, d, &tile, &block, FILTERS);
+  const Ix none = {0}, last = none + d->blocks - 1;
+  if (rest) block_nest(l, d, &tile, &last, (int)rest);
+}
+
+/* ---- the layer ---- */
+static void rows_of_elements(Buf *buf) {
+  int64_t *dim = buf->dim + buf->leads, *room = buf->room + buf->leads;
+  room[2] = dim[2] *= dim[1];
+  room[1] = dim[1] = 1;
+}
+
+static void pixels_side_by_side(Buf *buf) {
+  int64_t *dim = buf->dim + buf->leads, *room = buf->room + buf->leads;
+  room[1] = dim[1] *= dim[0];
+  room[0] = dim[0] = 1;
+}
+
+bool schedule_dsp_direct(Lower *l) {
+  Direct d = direct_of(l->node);
+  Nest *b = l->b;
+  make_constants(l, &d);
+  if (d.pointwise) {
+    pixels_side_by_side(l->in[0]);
+    pixels_side_by_side(l->out);
+  }
+  if (d.by_rows) rows_of_elements(l->in[0]);
+  lower_about(l, "8 bits, two pixels by four filters, rounding %s%s", rounding_name(d.finish.rounding),
+              d.finish.quick || d.finish.rounding == ROUNDING_FLOAT ? "" : " in 64 bits");
+  nest_fn(b, b->name, false);
+  NEST_FOR(b, y, d.k.small.h) {
+    NEST_FOR(b, pair, d.k.small.w / 2) {
+      const Ix x = pair * 2;
+      tile_nest(l, &d, &y, &x, 2);
+    }
+    const Ix none = {0}, x = none + d.k.small.w - 1;
+    if (d.k.small.w % 2) tile_nest(l, &d, &y, &x, 1);
+  }
+  return true;
+}
