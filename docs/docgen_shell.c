@@ -192,10 +192,20 @@ static void zsh_row(Text *out, const OptionRow *row) {
 }
 
 void shell_zsh(Text *out) {
-  text_put(out, "#compdef cnnc\n%s_arguments -s \\\n", commands);
+  text_put(out, "#compdef cnnc\n%sif (( CURRENT > 2 )); then\n  case $words[2] in\n", commands);
+  for (int i = 0; i < COMMANDS; i++) {
+    const char *suffix = command_table[i].suffix;
+    text_put(out, "  %s) shift words; (( CURRENT-- ))\n  _arguments -s \\\n", command_table[i].name);
+    for (const OptionRow *row = command_table[i].options; row->code; row++) zsh_row(out, row);
+    if (suffix) text_put(out, "  '*:model:_files -g \"*%s\"'\n  return ;;\n", suffix);
+    else text_put(out, "  '*:folder:_files -/'\n  return ;;\n");
+  }
+  text_put(out, "  esac\nfi\n_arguments -s \\\n");
   for (const OptionRow *row = options_table; row->code; row++)
     if (row->shown) zsh_row(out, row);
-  text_put(out, "  '*:program:_files -g \"*.cnn\"'\n");
+  text_put(out, "  '1:command or program:{ compadd fmt quantize");
+  for (int i = 0; i < COMMANDS; i++) text_put(out, " %s", command_table[i].name);
+  text_put(out, "; _files -g \"*.cnn\" }' \\\n  '*:program:_files -g \"*.cnn\"'\n");
 }
 
 /* ---- fish ---- */

@@ -1,6 +1,6 @@
 # walks.py: the cases of walks.tap. The shell lines of a page are run in its folder as they stand. A first
 # step that needs PyTorch is left out where that is missing, and the next one takes the file of tests/walks;
-# instead of a net of torchvision the page gets a model of tests/import.
+# the page gets the small MobileNetV2 of tests/walks.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, re, shutil, subprocess, sys
 from tap import check, finish, start
@@ -94,7 +94,7 @@ def page():
                                       "--target=wasm32 -nostdlib -Wl,--no-entry f.c -o f.wasm").returncode:
         check(True, "a net in a page # SKIP no node, or no clang with wasm-ld")
         return
-    shutil.copy(os.path.join(top, "tests", "import", "residual.onnx"), "mobilenet.onnx")
+    shutil.copy(os.path.join(top, "tests", "walks", "mobilenet.onnx"), ".")
     for line in lines[:2]:
         done = sh(line)
         check(done.returncode == 0 and not done.stderr, line, done.stdout + done.stderr)

@@ -1,5 +1,6 @@
 """make.py: digits.pth and digits.onnx, which the walk of examples/firmware begins with where there is no
-PyTorch, and mobilenet.onnx, a small MobileNetV2 that was trained to tell rings, stripes and triangles apart."""
+PyTorch, and mobilenet.onnx, a small MobileNetV2 that was trained to tell rings, stripes and triangles
+apart."""
 # SPDX-License-Identifier: Apache-2.0
 import os, random, subprocess, sys
 import torch

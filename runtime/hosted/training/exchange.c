@@ -277,7 +277,7 @@ static void poll_sums(void *context) {
   if (x->under_way == x->done) return;
   int32_t through = 0;
   for (int32_t i = 0; i < x->under_way; i++) through += advance(x, i);
-  if (through == x->under_way && through > x->done) x->travelling += cnn_clock() - x->begun;
+  if (through == x->under_way && through > x->done) x->through = cnn_clock() - x->begun;
   x->done = through;
 }
 
@@ -286,6 +286,8 @@ static void wait_sums(void *context) {
   const double begun = cnn_clock();
   while (x->done < x->under_way) poll_sums(x);
   x->waiting += cnn_clock() - begun;
+  x->travelling += x->through;
+  x->through = 0;
   x->under_way = x->done = 0;
   x->steps++;
 }

@@ -25,6 +25,7 @@ typedef struct Exchange {
   double travelling; /* from the first sum of a step to the last, seconds */
   int32_t slowest;   /* the process that the others waited for in the last epoch; -1: none */
   double begun;      /* of the step under way */
+  double through;    /* from then until all sums so far were there */
   int64_t sent;      /* bytes of gradients */
   int64_t steps;
 } Exchange;
