@@ -60,12 +60,11 @@ bool choice_near_limits(const Lower *l) {
     const Correlation k = correlation_of(l->node);
     return correlation_near_limits(&k);
   }
-  case FAMILY_INT8:  /* looks for itself */
+  case FAMILY_INT8:          /* looks for itself */
   case FAMILY_CONV_REPEATED: /* made for no others */
   case FAMILY_NONE:
   case FAMILY_MAP:
   case FAMILY_POOL:
-  case FAMILY_INT8:
   case FAMILY_ALIAS: return false;
   }
   return false;

@@ -106,8 +106,10 @@ static void transpose_pair(Lower *l, const Depthwise *d, const Ix *c, const Ix *
     const Ix ix = *j * 2 + p - d->k.before[1], channel = *c * CHANNELS;
     if (!inside[p]) continue;
     const Val bytes = nest_let(b, nest_text(b, "bytes%d", p),
-                               nest_load_words(b, d->exchanged ? nest_at(b, l->in[0], ix, *iy, channel)
-                                                         : nest_at(b, l->in[0], *iy, ix, channel), 1));
+                               nest_load_words(b,
+                                               d->exchanged ? nest_at(b, l->in[0], ix, *iy, channel)
+                                                            : nest_at(b, l->in[0], *iy, ix, channel),
+                                               1));
     even[p] = nest_let(b, nest_text(b, "even%d", p),
                        nest_primitive(b, &primitive_add_even8, less_zero, bytes, NULL));
     odd[p] =
@@ -178,8 +180,8 @@ static void pixels_nest(Lower *l, const Depthwise *d, const Row *row, const Ix *
   for (int i = 0; i < TAPS; i++) {
     const Val a = nest_get(b, nest_at(b, row->last, i)), w01 = row->weight[2 * i],
               w12 = row->weight[2 * i + 1];
-    first = nest_primitive(b, &primitive_low_high, nest_primitive(b, &primitive_dot_halves, first, a, w01), next[i],
-                           w12);
+    first = nest_primitive(b, &primitive_low_high, nest_primitive(b, &primitive_dot_halves, first, a, w01),
+                           next[i], w12);
     second = nest_primitive(b, &primitive_dot_halves, nest_primitive(b, &primitive_high_low, second, a, w01),
                             next[i], w12);
   }

@@ -64,11 +64,11 @@ static DspFinish quick_finish(Lower *l, const Int8Product *p, int64_t filters, c
     if (filter[f].constant) plus[f] = 2 * filter[f].value;
   }
   return (DspFinish){.rounding = p->rounding,
-                      .stored = p->stored,
-                      .quick = true,
-                      .factor = lower_constants(l, "factor", I32, 1, &filters, m),
-                      .plus = lower_constants(l, "plus", I32, 1, &filters, plus),
-                      .shift = lower_constants(l, "shift", I32, 1, &filters, shift)};
+                     .stored = p->stored,
+                     .quick = true,
+                     .factor = lower_constants(l, "factor", I32, 1, &filters, m),
+                     .plus = lower_constants(l, "plus", I32, 1, &filters, plus),
+                     .shift = lower_constants(l, "shift", I32, 1, &filters, shift)};
 }
 
 DspFinish dsp_finish(Lower *l, int64_t filters, const DspFilter *filter) {
@@ -103,7 +103,7 @@ Val dsp_finished(Lower *l, const DspFinish *finish, Val sum, const Ix *f) {
   else
     q = nest_primitive(
         b, &primitive_shift_away,
-        nest_primitive(b, &primitive_high_product_rounded, finish->doubled ? sum : add(sum, sum), m, NULL), plus,
-        shift);
+        nest_primitive(b, &primitive_high_product_rounded, finish->doubled ? sum : add(sum, sum), m, NULL),
+        plus, shift);
   return convert(dsp_cut(b, q, finish->stored), I8);
 }

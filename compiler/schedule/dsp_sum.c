@@ -55,9 +55,10 @@ static Val finished(Nest *b, const Int8Pair *p, Val sum) {
     return nest_primitive(b, &primitive_shift_right,
                           nest_primitive(b, &primitive_high_sum, plus, sum, i32(b, factor.m)), i32(b, shift),
                           NULL);
-  return nest_primitive(b, &primitive_shift_away,
-                        nest_primitive(b, &primitive_high_product_rounded, add(sum, sum), i32(b, factor.m), NULL),
-                        plus, i32(b, shift));
+  return nest_primitive(
+      b, &primitive_shift_away,
+      nest_primitive(b, &primitive_high_product_rounded, add(sum, sum), i32(b, factor.m), NULL), plus,
+      i32(b, shift));
 }
 
 static void element(Lower *l, const Ix *y, const Ix *x, const Ix *c) {

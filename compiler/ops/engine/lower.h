@@ -141,7 +141,7 @@ Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* 
 Buf *lower_scratch_of(Lower *, const char *name, Elem, int rank, const int64_t *dim);
 /* Constants in the model, as kernels of 8 bits read them. */
 Buf *lower_constants(Lower *, const char *member, Elem, int rank, const int64_t *dim, const void *values);
-Buf *lower_keys(Lower *);                                                          /* I32 [2] */
+Buf *lower_keys(Lower *);                                  /* I32 [2] */
 Buf *lower_table(Lower *, const float *values, int64_t n); /* constants [n]; equal ones once */
 void lower_join_rows(Lower *); /* before nest_fn: pictures of the result's size are seen as one row
                                   [1][h*w][c], where the kernel treats pixels alike */

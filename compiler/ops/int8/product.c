@@ -147,7 +147,8 @@ static void lower(Lower *l) {
           Buf *sum = nest_buf(b, REGS, "sum", (Type){I32, 1}, 1, (int64_t[]){1});
           const Ref at = nest_at(b, sum, 0);
           lower_sum(l, k, &constants, &at, &y, &x, &g, &f);
-          int8_store(l, int8_factored(l, &constants.factors, nest_get(b, at), &f), p->stored, &y, &x, &f, 1, 1);
+          int8_store(l, int8_factored(l, &constants.factors, nest_get(b, at), &f), p->stored, &y, &x, &f, 1,
+                     1);
         }
 }
 
