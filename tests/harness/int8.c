@@ -73,6 +73,13 @@ static void check_nests_of(const Check *check, const char *rounding, const Targe
   }
 }
 
+/* By the plain loops, and by each target that has schedules of 8 bits. */
+static void check_all_nests(const Check *check, const char *rounding) {
+  for (const Target *target = target_table; target->name; target++)
+    if (target->dot != DOT_NONE || target->dsp || !strcmp(target->name, "generic"))
+      check_nests_of(check, rounding, target);
+}
+
 /* ---- compiled ---- */
 static bool put_glue(const Check *check, const char *path) {
   const Sample *s = &check->sample;
@@ -224,9 +231,7 @@ static void compare(Check *check, const char *rounding, const char *weights, int
   const int64_t all = check->sample.count;
   check->forward = sample_infer(&check->sample);
   check->sample.count = images;
-  for (const Target *target = target_table; target->name; target++)
-    if (target->dot != DOT_NONE || target->dsp || !strcmp(target->name, "generic"))
-      check_nests_of(check, rounding, target);
+  check_all_nests(check, rounding);
   check->sample.count = all;
   for (const Target *target = target_table; target->name; target++) {
     if (!(target_runs_here(target) || target->dsp) || !check_wants(check, target->name)) continue;
@@ -254,7 +259,7 @@ static void check_rounding(const Check *of, const char *rounding, bool nests) {
   if (!nests) compare(&check, rounding, weights, s->count);
   else if (whole_numbers(s->graph)) {
     check.forward = sample_infer(s);
-    check_nests_of(&check, rounding);
+    check_all_nests(&check, rounding);
   }
 }
 
