@@ -79,6 +79,10 @@ const char *prelude_convert(Arena *, const PreludeNames *, Elem to, Elem from,
 const char *prelude_primitive(Arena *, const PreludeNames *, const Primitive *,
                               int lanes); /* "dot_bytes_x16_v4"; lanes 1: "dot_bytes" */
 
+/* prelude_macros.c, with emit_precise, emit_contraction and emit_prelude_end */
+void prelude_macros(Text *, const PreludeNeeds *);
+bool prelude_has_macro(const char *name);
+
 /* prelude_vectors.c: primitives of vectors. */
 void prelude_vector_primitive(Text *, const Primitive *, int lanes, const PreludeNames *);
 bool prelude_vector_of_floats(const Primitive *); /* does its text have some? */

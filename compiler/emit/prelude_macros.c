@@ -1,0 +1,117 @@
+/* prelude_macros.c: how floats are computed, and the macros of a file, at its top and at its end. */
+// SPDX-License-Identifier: Apache-2.0
+#include "emit/prelude.h"
+#include <string.h>
+
+void emit_precise(Text *out) {
+  text_put(out, "%s",
+           "// -ffast-math has no effect on this file: each operation is done as it is written.\n"
+           "#if defined(__clang__) && defined(__FAST_MATH__)\n#pragma float_control(precise, on, push)\n"
+           "#elif defined(__GNUC__) && !defined(__clang__)\n#pragma GCC push_options\n#ifdef "
+           "__FAST_MATH__\n#pragma GCC optimize(\"no-fast-math\")\n#endif\n#endif\n\n");
+}
+
+void emit_contraction(Text *out, bool fused) {
+  if (!fused) {
+    text_put(out, "%s",
+             "// Each product is rounded before it is added to something, on every CPU and whatever the "
+             "command line says: equal bits everywhere.\n"
+             "#if defined(__clang__)\n#pragma clang fp contract(off)\n#elif defined(__GNUC__)\n#pragma GCC "
+             "optimize(\"fp-contract=off\", \"no-tree-loop-distribute-patterns\")\n#else\n#pragma STDC "
+             "FP_CONTRACT OFF\n#endif\n");
+    return;
+  }
+  text_put(out, "%s",
+           "// Products and sums become fused multiply-adds where the CPU has them, whatever the command "
+           "line says; loops that copy stay loops.\n"
+           "#if defined(__clang__)\n#pragma clang fp contract(fast)\n#elif defined(__GNUC__)\n#pragma GCC "
+           "optimize(\"fp-contract=fast\", \"no-tree-loop-distribute-patterns\")\n#endif\n");
+}
+
+/* The macros of a file, in the order in which they are undefined at its end. */
+enum { NEED_MEMORY = -1 }; /* vectors anywhere in memory */
+static const struct {
+  const char *name;
+  int need; /* where in PreludeNeeds, or NEED_MEMORY */
+} macros[] = {
+    {"INLINE", offsetof(PreludeNeeds, inlined)},
+    {"KERNEL", offsetof(PreludeNeeds, kernel)},
+    {"PREFETCH", offsetof(PreludeNeeds, prefetch)},
+    {"PIN", offsetof(PreludeNeeds, pin)},
+    {"LOAD2", offsetof(PreludeNeeds, load2)},
+    {"UNROLL", offsetof(PreludeNeeds, unroll)},
+    {"INFINITE", offsetof(PreludeNeeds, infinite)},
+    {"TEAM", offsetof(PreludeNeeds, team)},
+    {"THREAD", offsetof(PreludeNeeds, team)},
+    {"THREADS", offsetof(PreludeNeeds, team)},
+    {"BARRIER", offsetof(PreludeNeeds, team)},
+    {"SHARE", offsetof(PreludeNeeds, team)},
+    {"LOAD", NEED_MEMORY},
+    {"AT", NEED_MEMORY},
+};
+enum { MACROS = sizeof macros / sizeof *macros };
+
+void prelude_macros(Text *out, const PreludeNeeds *needs) {
+  bool gnu = needs->inlined || needs->kernel || needs->prefetch || needs->pin;
+  if (gnu) text_put(out, "#if defined(__GNUC__)\n");
+  if (needs->inlined) text_put(out, "#define INLINE static inline __attribute__((always_inline, unused))\n");
+  if (needs->kernel) text_put(out, "#define KERNEL static __attribute__((noinline))\n");
+  if (needs->prefetch) text_put(out, "#define PREFETCH(p) __builtin_prefetch((p), 0, 2)\n");
+  if (needs->pin)
+    text_put(out, "#define PIN(position) __asm__ volatile(\"\" : \"+r\"(position)) // no instruction: loads "
+                  "at it are neither merged with others nor moved out of loops\n");
+  if (gnu) text_put(out, "#else\n");
+  if (needs->inlined) text_put(out, "#define INLINE static inline\n");
+  if (needs->kernel) text_put(out, "#define KERNEL static\n");
+  if (needs->prefetch) text_put(out, "#define PREFETCH(p) ((void)0)\n");
+  if (needs->pin) text_put(out, "#define PIN(position) ((void)0)\n");
+  if (gnu) text_put(out, "#endif\n");
+  if (needs->load2)
+    text_put(out, "// Two words that lie side by side. Clang finds the instruction by itself.\n"
+                  "#if defined(__ARM_FEATURE_SIMD32) && !defined(__clang__)\n"
+                  "#define LOAD2(first, second, element) do { typedef uint64_t two_words "
+                  "__attribute__((may_alias, aligned(4))); __asm__ volatile(\"ldrd %%0, %%1, %%2\" : "
+                  "\"=r\"(first), \"=r\"(second) : \"m\"(*(const two_words *)&(element))); } while (0)\n"
+                  "#else\n#define LOAD2(first, second, element) ((first) = (&(element))[0], (second) = "
+                  "(&(element))[1])\n#endif\n");
+  if (needs->unroll)
+    text_put(out, "#if defined(__clang__)\n#define UNROLL _Pragma(\"clang loop unroll(full)\")\n#elif "
+                  "defined(__GNUC__)\n#define UNROLL _Pragma(\"GCC unroll 128\")\n"
+                  "#else\n#define UNROLL\n#endif\n");
+  if (needs->team)
+    text_put(out,
+             "// A net is run by a team of threads. Each runs its share of the iterations from .. to-1 of "
+             "a loop; where one needs what others compute, all wait for each other.\n"
+             "#ifdef _OPENMP\n#include <omp.h>\n#define TEAM _Pragma(\"omp parallel\")\n#define THREAD "
+             "omp_get_thread_num()\n#define THREADS omp_get_num_threads()\n"
+             "#define BARRIER() _Pragma(\"omp barrier\")\n#else\n#define TEAM\n#define THREAD "
+             "0\n#define THREADS 1\n#define BARRIER() ((void)0)\n#endif\n"
+             "#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / "
+             "threads)) // where it begins\n");
+  if (needs->infinite)
+    text_put(out, "#if defined(__GNUC__)\n#define INFINITE __builtin_inff()\n#else\n#define INFINITE (1e30f "
+                  "* 1e30f)\n#endif\n");
+}
+
+bool prelude_has_macro(const char *name) {
+  for (int i = 0; i < MACROS; i++)
+    if (!strcmp(name, macros[i].name)) return true;
+  return false;
+}
+
+static bool needs_macro(const PreludeNeeds *needs, int i) {
+  if (macros[i].need != NEED_MEMORY) return *(const bool *)((const char *)needs + macros[i].need);
+  for (int e = 0; e < ELEMS; e++)
+    if (needs->memory[e]) return true;
+  return false;
+}
+
+void emit_prelude_end(Text *out, const PreludeNeeds *needs) {
+  text_put(out, "/* ---- the end: what follows in the same translation unit is compiled as if this file were "
+                "not there ---- */\n\n");
+  for (int i = 0; i < MACROS; i++)
+    if (needs_macro(needs, i)) text_put(out, "#undef %s\n", macros[i].name);
+  text_put(out, "#if defined(__clang__)\n#pragma STDC FP_CONTRACT DEFAULT\n#elif defined(__GNUC__)\n#pragma "
+                "GCC pop_options\n#endif\n"
+                "#if defined(__clang__) && defined(__FAST_MATH__)\n#pragma float_control(pop)\n#endif\n");
+}
