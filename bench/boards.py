@@ -170,7 +170,6 @@ class Net:
         self.quant = json.loads(run(options.cnnc, self.program, "--weights=" + self.weights, "--emit=json"))
         self.inputs = math.prod(self.floats["inputs"][0]["shape"])
         self.outputs = math.prod(self.floats["outputs"][0]["shape"])
-        self.macs = sum(layer["macs"] for layer in self.quant["layers"])
 
     def ours(self, options, board):
         run(options.cnnc, self.program, "--weights=" + self.weights, "--target=armv7e-m", "-o",
@@ -210,7 +209,7 @@ def cmsis_library(options, board):
     return objects
 
 
-def show_functions(code, macs):
+def show_functions(code):
     for name, (n, cycles) in sorted(code.functions().items(), key=lambda item: -item[1][0])[:30]:
         print(f"    {name[:60]:60} {n:12,} {cycles:12,}")
 
@@ -230,7 +229,7 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         if options.keep:
-            os.makedirs(options.keep)
+            os.makedirs(options.keep, exist_ok=True)
         board = Board(options.keep or temporary, options.cpu, options.prefix)
         library = None if options.ours else cmsis_library(options, board)
         ratios = []
@@ -249,9 +248,9 @@ def main():
                 line += f" {both[0]:14,} {both[1]:12,} {peer_flash:9,} {ratios[-1]:6.2f}{same}"
             print(line, flush=True)
             if options.layers:
-                show_functions(code, net.macs)
+                show_functions(code)
                 if library:
-                    show_functions(other, net.macs)
+                    show_functions(other)
         if ratios:
             print(f"geometric mean of the ratios {math.prod(ratios) ** (1 / len(ratios)):.2f}, "
                   f"the least {min(ratios):.2f}")

@@ -96,6 +96,12 @@ static bool check_name(Compilation *c) {
   return false;
 }
 
+static bool has_target(const Options *o, const Target *target) {
+  for (int i = 0; i < o->targets.n; i++)
+    if (o->targets.data[i] == target) return true;
+  return false;
+}
+
 /* Where no target was named, the better one for nets of 8 bits comes beside the one for floats, and instead
  * of it in code for this CPU. */
 static const Options *targets_for_bytes(const Options *o, Arena *arena) {
@@ -106,7 +112,8 @@ static const Options *targets_for_bytes(const Options *o, Arena *arena) {
   for (int i = 0; i < o->targets.n; i++) {
     const Target *target = o->targets.data[i], *better = target_for_bytes(target);
     const bool instead = better && o->native && target_runs_here(better);
-    if (better && (instead || !o->targets_given)) vec_push(arena, own->targets, better);
+    if (better && (instead || !o->targets_given) && !has_target(own, better))
+      vec_push(arena, own->targets, better);
     if (!instead) vec_push(arena, own->targets, target);
   }
   return own;

@@ -108,7 +108,7 @@ static bool read_loss(Quantising *q, const char *text) {
 
 static bool read_threads(Quantising *q, const char *text) {
   q->threads = text;
-  return (strspn(text, "0123456789") == strlen(text) && atoll(text) > 0) ||
+  return (strspn(text, "0123456789") == strlen(text) && strlen(text) <= 9 && atoi(text) > 0) ||
          usage_error("--threads is a whole number from 1 on, not '%s'", text);
 }
 

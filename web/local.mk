@@ -1,9 +1,10 @@
 # web: the compiler in a page, docs/browser.md. `make web` wants wasi-libc and clang's runtime for wasm32
 # (libclang-rt-N-dev-wasm32), and makes all of the page in web/page.
 # SPDX-License-Identifier: Apache-2.0
-WEB_C = compiler/main.c compiler/backend/none.c compiler/quantize/arithmetic.c $(filter-out \
+WEB_C = compiler/main.c compiler/backend/none.c compiler/quantize/arithmetic.c web/none.c $(filter-out \
   compiler/backend/% compiler/graph/eval.c compiler/lsp.c compiler/lsp/% compiler/new.c \
   compiler/quantise%.c compiler/quantize/% compiler/library.c compiler/emit/library.c \
+  compiler/ops/int8/% compiler/schedule/int8_% compiler/schedule/dsp% compiler/emit/prelude_vectors.c \
   compiler/exchange/flat.c compiler/exchange/tflite% \
   compiler/exchange/onnx_out% compiler/exchange/out_% compiler/exchange/wire_write.c runtime/%,$(filter \
   %.c,$(patsubst %.l,%.c,$(patsubst %.y,%.c,$(libcnnc_a_SOURCES)))))
@@ -37,7 +38,7 @@ web/page/colours.json: $(top_srcdir)/editors/vscode/syntaxes/cnn.tmLanguage.json
 WEB_PAGE = index.html page.css page.js worker.js wasi.js
 $(WEB_PAGE:%=web/page/%): web/page/%: web/%
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && cp $< $@
-EXTRA_DIST += $(WEB_PAGE:%=web/%) web/examples.sh compiler/backend/none.c
+EXTRA_DIST += $(WEB_PAGE:%=web/%) web/examples.sh web/none.c compiler/backend/none.c
 
 .PHONY: web
 web: web/page/cnnc.wasm web/page/examples.json web/page/colours.json $(WEB_PAGE:%=web/page/%)

@@ -311,6 +311,12 @@ const char *prelude_convert(Arena *arena, const PreludeNames *names, Elem to, El
                       lanes, names->suffix);
 }
 
+const char *prelude_primitive(Arena *arena, const PreludeNames *names, const Primitive *primitive,
+                              int lanes) {
+  if (lanes == 1) return arena_printf(arena, "%s%s", names->prefix, primitive->name);
+  return arena_printf(arena, "%s%s_x%d%s", names->prefix, primitive->name, lanes, names->suffix);
+}
+
 /* ---- the file's part ---- */
 static bool is_conversion(const char *name) { /* f32_from_u8_x16 */
   for (int to = 0; to < ELEMS; to++)

@@ -1,6 +1,6 @@
 /* prelude_vectors.c: primitives of vectors, lane by lane as nest/word_primitives.h and integer_primitives.h
- * have them of numbers. The same language as in prelude.c. One statement of assembler each: compilers find
- * none of these instructions in loops of the shape that kernels have, and call them by different names. */
+ * have them of numbers. The same language as in prelude.c. Assembler where a CPU has an instruction:
+ * compilers find none of them in loops of the shape that kernels have, and call them by different names. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 #include <string.h>
@@ -91,12 +91,6 @@ static const VectorText *text_of(const Primitive *primitive) {
 }
 
 bool prelude_vector_of_floats(const Primitive *primitive) { return strstr(text_of(primitive)->plain, "@F"); }
-
-const char *prelude_primitive(Arena *arena, const PreludeNames *names, const Primitive *primitive,
-                              int lanes) {
-  if (lanes == 1) return arena_printf(arena, "%s%s", names->prefix, primitive->name);
-  return arena_printf(arena, "%s%s_x%d%s", names->prefix, primitive->name, lanes, names->suffix);
-}
 
 void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, const PreludeNames *names) {
   const VectorText *text = text_of(primitive);

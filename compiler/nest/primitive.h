@@ -1,8 +1,7 @@
 /* primitive.h: what a nest computes by name: a function of up to three numbers with a meaning of its own, for
- * which a target may have an instruction. Each is one function of integer_primitives.h, word_primitives.h
- * or dsp_primitives.h;
- * the interpreter runs it, and generated code has the text of those that it uses, so both give the same bits.
- * Those with a text for vectors (emit/prelude_vectors.c) do the same lane by lane. */
+ * which a target may have an instruction. Each is one function of integer_primitives.h, word_primitives.h or
+ * dsp_primitives.h; the interpreter runs it, and generated code has the text of those that it uses, so both
+ * give the same bits. Those with a text for vectors (emit/prelude_vectors.c) do the same lane by lane. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PRIMITIVE_H
 #define CNNC_PRIMITIVE_H

@@ -15,7 +15,9 @@ INLINE int32_t cnn_dot_bytes(int32_t c, int32_t x, int32_t w) {
 /* c + the products of two halves and two others, all signed. */
 INLINE int32_t cnn_dot_halves(int32_t c, int32_t x, int32_t w) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
-  return __builtin_arm_smlad(x, w, c);
+  int32_t r;
+  __asm__("smlad %0, %1, %2, %3" : "=r"(r) : "r"(x), "r"(w), "r"(c));
+  return r;
 #else
   uint32_t sum = (uint32_t)c;
   for (int i = 0; i < 32; i += 16)

@@ -148,7 +148,7 @@ static double filter_scale(const Calibrator *k, const double *w, int64_t n, doub
   enum { PARTS = 128 };
   double best = most / INT8_MAX, least = rounding_error(w, n, best);
   for (int part = PARTS - 1; k->how->range == RANGE_MSE && part >= PARTS / 2; part--) {
-    const double scale = most * part / PARTS / INT8_MAX, error = rounding_error(w, n, scale);
+    const double scale = most * part / (double)PARTS / INT8_MAX, error = rounding_error(w, n, scale);
     if (error >= least) continue;
     least = error;
     best = scale;

@@ -94,8 +94,8 @@ static void put_floats(Quantizer *q, const Node *node) {
   const QuantArray *scale = quant_file_find(file, arena_printf(q->arena, "%s.scale", weight->name));
   const Node *in = q->map[node->in[0]->id];
   const int64_t filters = int8_filters(node), terms = weight->size / filters;
-  if (!w || !w->known || w->elem != I8 || w->size != weight->size || !scale || scale->elem != F32 ||
-      (scale->size != 1 && scale->size != filters) || !in || !in->quant)
+  if (!w || !w->known || w->elem != I8 || w->size != weight->size || !scale || !scale->known ||
+      scale->elem != F32 || (scale->size != 1 && scale->size != filters) || !in || !in->quant)
     return;
   float *values = NEW_ARRAY(q->arena, float, weight->size), *biases = NEW_ARRAY(q->arena, float, filters);
   for (int64_t f = 0; f < filters; f++) {

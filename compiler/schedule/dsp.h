@@ -6,7 +6,7 @@
 #define CNNC_SCHEDULE_DSP_H
 #include "ops/int8/int8.h"
 
-bool schedule_dsp(Lower *); /* int8.c: any of them; false: none, nothing is built */
+bool schedule_dsp(Lower *); /* dsp.c: any of them; false: none, nothing is built */
 bool schedule_dsp_direct(Lower *);
 const char *dsp_direct_refused(const Lower *); /* why it cannot be done that way; NULL: it can */
 bool schedule_dsp_winograd(Lower *);

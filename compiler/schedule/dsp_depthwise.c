@@ -31,15 +31,6 @@ typedef struct Depthwise {
   DspFinish finish;
 } Depthwise;
 
-const char *dsp_depthwise_refused(const Lower *l) {
-  const Correlation k = int8_geometry(l->node);
-  if (k.l != 1 || k.s != 1 || k.groups % CHANNELS) return "no depthwise convolution of 4, 8, ... channels";
-  if (k.kernel[0] != TAPS || k.kernel[1] != TAPS) return "no kernel of 3x3";
-  if (k.dilation[0] != 1 || k.dilation[1] != 1) return "a dilation";
-  if (k.stride[0] != k.stride[1] || k.stride[0] > 2) return "another stride than 1 or 2";
-  return NULL;
-}
-
 static void swap(int64_t *a, int64_t *b) {
   const int64_t was = *a;
   *a = *b;
@@ -65,11 +56,18 @@ static Depthwise depthwise_of(const Node *node) {
   return d;
 }
 
-/* ---- constants ---- */
-static int32_t halves(int32_t low, int32_t high) {
-  return (int32_t)(((uint32_t)low & 0xffffu) | (uint32_t)high << 16);
+const char *dsp_depthwise_refused(const Lower *l) {
+  const Correlation k = int8_geometry(l->node);
+  if (k.l != 1 || k.s != 1 || k.groups % CHANNELS) return "no depthwise convolution of 4, 8, ... channels";
+  if (k.kernel[0] != TAPS || k.kernel[1] != TAPS) return "no kernel of 3x3";
+  if (k.dilation[0] != 1 || k.dilation[1] != 1) return "a dilation";
+  if (k.stride[0] != k.stride[1] || k.stride[0] > 2) return "another stride than 1 or 2";
+  const Depthwise d = depthwise_of(l->node);
+  if (CHANNELS * d.plane_rows * d.pairs * 4 > MOST_PLANES) return "planes that are too large for the stack";
+  return NULL;
 }
 
+/* ---- constants ---- */
 static void make_constants(Lower *l, Depthwise *d) {
   const Int8Product *p = l->node->detail;
   const int64_t channels = d->k.groups;
@@ -86,8 +84,8 @@ static void make_constants(Lower *l, Depthwise *d) {
       int32_t w[TAPS];
       for (int x = 0; x < TAPS; x++)
         w[x] = scale * p->weight[c * TAPS * TAPS + (d->exchanged ? x * TAPS + y : y * TAPS + x)];
-      *to++ = halves(w[0], w[1]);
-      *to++ = halves(w[1], w[2]);
+      *to++ = int8_halves(w[0], w[1]);
+      *to++ = int8_halves(w[1], w[2]);
     }
   }
   d->weight = lower_constants(l, "halves", I32, 2, (int64_t[]){channels, 2 * TAPS}, weight);
@@ -100,7 +98,7 @@ static void transpose_pair(Lower *l, const Depthwise *d, const Ix *c, const Ix *
                            const bool inside[2]) {
   Nest *b = l->b;
   const int32_t zero = -l->node->in[0]->quant->zero;
-  const Val none = num_i32(b, 0), less_zero = num_i32(b, halves(zero, zero));
+  const Val none = num_i32(b, 0), less_zero = num_i32(b, int8_halves(zero, zero));
   Val even[2] = {none, none}, odd[2] = {none, none};
   for (int p = 0; p < 2; p++) {
     const Ix ix = *j * 2 + p - d->k.before[1], channel = *c * CHANNELS;

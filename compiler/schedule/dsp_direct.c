@@ -9,7 +9,6 @@
 //
 // Bytes become halves in the order 0 2 1 3, in which weights are packed. A window is gathered tap by tap
 // where the channels are a multiple of four; else row by row, with weights of 0 for what is read too much.
-#include <string.h>
 #include "base/number.h"
 #include "schedule/dsp.h"
 
@@ -18,7 +17,7 @@ enum {
   WORDS = 4,      /* of each pixel in a round of the inner loop, or */
   MANY_WORDS = 8, /* where they go into it */
   ODD_RUN = 64,   /* elements of a row of a window whose channels are no multiple of 4: it is written out */
-  MOST_WORDS = 1 << 13, /* of a window, on the stack */
+  MOST_WORDS = 1 << 11, /* of a window, of which two lie on the stack: 16 KB */
 };
 static const int64_t MOST_REST = (INT64_C(1) << 23) - 1;
 
@@ -57,7 +56,7 @@ static Direct direct_of(const Node *node) {
   return d;
 }
 
-/* Each dimension of the array but the last is as long as the value's. */
+/* The array has no gaps. */
 static bool whole(const Buf *buf) {
   for (int i = buf->leads; i < buf->rank; i++)
     if (buf->room[i] != buf->dim[i]) return false;
@@ -102,7 +101,7 @@ static int32_t packed_word(const Direct *d, const Int8Product *p, int64_t f, int
   const int64_t element = word * 2, row = element / d->run, r = element % d->run / 4 * 4 + word % 2;
   const int32_t low = 256 * weight_at(d, p, f + 1, row, r) + weight_at(d, p, f, row, r),
                 high = 256 * weight_at(d, p, f + 1, row, r + 2) + weight_at(d, p, f, row, r + 2);
-  return (int32_t)(((uint32_t)low & 0xffffu) | (uint32_t)high << 16);
+  return int8_halves(low, high);
 }
 
 static void make_constants(Lower *l, Direct *d) {
@@ -141,7 +140,7 @@ static void widen_word(Lower *l, const Direct *d, const Tile *tile, int p, const
   Nest *b = l->b;
   const int32_t zero = -l->node->in[0]->quant->zero;
   const Val bytes = nest_let(b, "bytes", nest_load_words(b, from, 1)),
-            none = num_i32(b, (int32_t)(((uint32_t)zero & 0xffffu) | (uint32_t)zero << 16));
+            none = num_i32(b, int8_halves(zero, zero));
   const Ix second = *word + 1;
   put_word(l, d, tile, p, word, nest_primitive(b, &primitive_add_even8, none, bytes, NULL));
   put_word(l, d, tile, p, &second, nest_primitive(b, &primitive_add_odd8, none, bytes, NULL));

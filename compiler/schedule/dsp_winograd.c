@@ -1,11 +1,11 @@
 // dsp_winograd.c: Winograd's F(4x4,3x3) in whole numbers, exact: 3x3 convolutions of stride 1 in 8 bits.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A tile of 6x6 inputs d, less their zero, becomes V = B'dB: at most 12,750, which fits into 16 bits. Weights
-// are U = GgG', with G times 24 (its last row times 6): at most 144 * 127 = 18,288. Sums of products are
-// modulo 2^32, and A'(U.V)A is 576 times the outputs modulo 2^32. Times 1 / 9, that is 64 times the outputs:
-// they are exact if they lie below 2^25, which follows from the weights. The sum at point (1,1) enters every
-// output once: it begins at 576 times the bias.
+// A tile of 6x6 inputs d, less their zero, becomes V = B'dB: at most 68 * 255 = 17,340, which fits into 16
+// bits. Weights are U = GgG', with G times 24 (its last row times 6): at most 144 * 127 = 18,288. Sums of
+// products are modulo 2^32, and A'(U.V)A is 576 times the outputs modulo 2^32. Times 1 / 9, that is 64 times
+// the outputs: they are exact if they lie below 2^25, which follows from the weights. The sum at point (1,1)
+// enters every output once: it begins at 576 times the bias.
 //
 // Four times fewer products, in weights of 16 bits that are eight times as large.
 #include "schedule/dsp.h"
@@ -70,8 +70,7 @@ static void make_constants(Lower *l, Winograd8 *d) {
       for (int64_t word = 0; word < d->words; word++)
         for (int i = 0; i < d->filters; i++) {
           const int64_t f = block * d->filters + i, c = word / 2 * 4 + word % 2;
-          *to++ = (int32_t)(((uint32_t)point_weight(d, p, f, c, point) & 0xffffu) |
-                            (uint32_t)point_weight(d, p, f, c + 2, point) << 16);
+          *to++ = int8_halves(point_weight(d, p, f, c, point), point_weight(d, p, f, c + 2, point));
         }
   for (int64_t f = 0; f < filters; f++)
     start[f] = d->filter[f].constant ? 0 : (int32_t)(576 * (uint32_t)p->bias[f]);
@@ -102,7 +101,7 @@ static void split(Nest *b, Val v[SIDE], const Val d[SIDE]) {
 static void split_column(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *ix, const Ix *c, const Ix *x) {
   Nest *b = l->b;
   const int32_t zero = l->node->in[0]->quant->zero;
-  const Val less_zero = num_i32(b, (int32_t)(((uint32_t)-zero & 0xffffu) | (uint32_t)-zero << 16)),
+  const Val less_zero = num_i32(b, int8_halves(-zero, -zero)),
             none = num_i32(b, (int32_t)(((uint32_t)zero & 0xffu) * 0x01010101u));
   Val bytes[SIDE];
   for (int i = 0; i < SIDE; i++) {

@@ -201,14 +201,15 @@ static void join_rows(Product *d) {
 }
 
 bool schedule_int8_product(Lower *l) {
-  if (l->node->op != &op_int8_product) return false; /* sums follow the target by themselves: ops/walk.h */
+  if (l->node->op != &op_int8_product)
+    return false; /* sums follow the target by themselves: ops/engine/walk.h */
   const Int8Product *p = l->node->detail;
   Product d = {.l = l, .p = p, .k = int8_geometry(l->node)};
   const Correlation *k = &d.k;
   if (l->target->dot == DOT_NONE || l->b->lead || l->rows || l->kernel->batch || l->images > 1) return false;
-  if (k->groups > 1 && k->l == 1 && k->s == 1) return schedule_int8_depthwise(l, k);
   if (l->in[0]->rank != 3 || l->out->rank != 3 || correlation_near_limits(k) || !finish_fits(l, p, k))
     return false;
+  if (k->groups > 1 && k->l == 1 && k->s == 1) return schedule_int8_depthwise(l, k);
   join_rows(&d);
   d.words = words_begin(l, k);
   d.finish = finish_begin(l, p, k, (int)direct_unit(l, k->s));

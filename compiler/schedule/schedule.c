@@ -57,7 +57,7 @@ static bool scheduled(Lower *l) {
   case FAMILY_INT8: return l->target->dsp ? schedule_dsp(l) : schedule_int8_product(l);
   case FAMILY_NONE:
   case FAMILY_POOL:
-  case FAMILY_ALIAS: return false; /* nests of their own follow the target: ops/walk.h */
+  case FAMILY_ALIAS: return false; /* nests of their own follow the target: ops/engine/walk.h */
   }
   return false;
 }

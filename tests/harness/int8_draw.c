@@ -8,6 +8,8 @@
 #include "ops/int8/int8.h"
 #include "sample.h"
 
+enum { HUGE_BIAS = (1 << 30) + 1000 };
+
 typedef struct Drawing {
   Arena *arena;
   const Graph *graph;
@@ -60,6 +62,7 @@ static void draw_weights(Drawing *d, const Node *node) {
                                                                : floor(between(d, -127, 128)));
     scale[f] = (float)(all ? own : own * between(d, 0.2, 2));
     bias[f] = (int32_t)between(d, -spread, spread);
+    if (kind >= 0.2 && kind < 0.203) bias[f] = kind < 0.2015 ? HUGE_BIAS : -HUGE_BIAS; /* plain loops alone */
   }
   put_scale(d, node, d->scale[node->in[0]->id] * own * spread / between(d, 20, 90), any_zero(d));
   if (weight->owner != node) return; /* its arrays are another layer's */

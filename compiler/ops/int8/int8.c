@@ -11,6 +11,10 @@ Val int8_load(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
   return int8_load_part(l, buf, y, x, c, 1, 1);
 }
 
+int32_t int8_halves(int32_t low, int32_t high) {
+  return (int32_t)(((uint32_t)low & 0xffffu) | (uint32_t)high << 16);
+}
+
 /* ---- rounding ---- */
 Steps int8_steps(Rounding rounding, Multiplier factor) {
   Steps s = {.m = factor.m};

@@ -72,6 +72,8 @@ typedef struct Steps {
 Steps int8_steps(Rounding, Multiplier);
 bool int8_steps_fit(Rounding, Multiplier, int64_t most); /* of an |x| of so much: x * 2^left is in 32 bits */
 
+int32_t int8_halves(int32_t low, int32_t high); /* a word of two numbers of 16 bits */
+
 /* ---- shared by their nests ---- */
 /* The factors of a product's filters, as constants of the model. */
 typedef struct Int8Factors {
