@@ -338,22 +338,6 @@ static const Tensor *fold_where(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- reductions ---- */
-/* The dimensions that a reduction runs over: an input, an attribute, or all. */
-static bool reduced_axes(ModelImport *im, const OnnxNode *node, const Tensor *x, bool *over) {
-  const Tensor *t = constant_of(im, node, 1);
-  const WireInts *list = onnx_ints(node, "axes");
-  const int64_t n = t ? t->n : list ? list->n : 0;
-  const bool all = n == 0 && !onnx_int(node, "noop_with_empty_axes", 0);
-  for (int d = 0; d < x->rank; d++) over[d] = all;
-  for (int64_t i = 0; i < n; i++) {
-    int64_t axis = t ? tensor_integer(t, i) : list->data[i];
-    if (axis < 0) axis += x->rank;
-    if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not"), false;
-    over[axis] = true;
-  }
-  return true;
-}
-
 /* The element of the result that element i is joined into. */
 static int64_t place_in(const Tensor *x, const bool *over, int64_t i) {
   int64_t at = 0, stride = 1;
@@ -382,7 +366,7 @@ static const Tensor *fold_reduced(ModelImport *im, const OnnxNode *node) {
   int64_t dim[MOST_DIMS], count = 1;
   int rank = 0;
   if (x->n == 0) return no(im, "a reduction of no elements");
-  if (!reduced_axes(im, node, x, over)) return NULL;
+  if (!reduced_axes(im, node, 1, x->rank, over)) return NULL;
   for (int d = 0; d < x->rank; d++) {
     count *= over[d] ? x->dim[d] : 1;
     if (!over[d] || keep) dim[rank++] = over[d] ? 1 : x->dim[d];

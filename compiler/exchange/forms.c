@@ -210,6 +210,7 @@ static void form_norm(ModelImport *im, OnnxNode *node) {
   if (!is_square(im, made_by_either(im, variance->in[0], "Pow", "Mul"), difference)) return;
   const int64_t axis = mean_axis(im, mean);
   if (axis == INT64_MIN || mean_axis(im, variance) != axis) return;
+  if (!onnx_int(mean, "keepdims", 1) || !onnx_int(variance, "keepdims", 1)) return;
   const int x = difference->in[0];
   OnnxNode *scaled = only_reader(im, node->out[0], "Mul");
   const int weight = constant_beside(im, scaled, node->out[0]);

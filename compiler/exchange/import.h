@@ -176,6 +176,10 @@ Value *constant_operand(ModelImport *, const OnnxNode *, int input, const Tensor
 /* To be joined to values: it may have another size along one dimension. */
 View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
 
+/* ---- ops_reduce.c ---- */
+/* The dimensions that a reduction runs over: an input, an attribute, or all. false after no(). */
+bool reduced_axes(ModelImport *, const OnnxNode *, int input, int rank, bool *over);
+
 /* ---- fold.c, forms.c, program_text.c ---- */
 bool fold(ModelImport *, const OnnxNode *); /* its results are constants and known now */
 /* So many bytes more may be made or read to compute constants. false after no(). */

@@ -128,16 +128,9 @@ static bool is_by_channel(const View *x, const Tensor *t) {
 /* (x - mean) / sqrt(variance + epsilon) over several dimensions, as forms.c puts it together. */
 View *import_moments(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
-  const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2), *t = constant_of(im, node, 3);
-  const WireInts *list = onnx_ints(node, "axes");
+  const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);
   bool over[MOST_DIMS] = {false};
-  if (!x) return NULL;
-  for (int64_t i = 0, n = t ? t->n : list ? list->n : 0; i < n; i++) {
-    int64_t axis = t ? tensor_integer(t, i) : list->data[i];
-    if (axis < 0) axis += x->rank;
-    if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");
-    over[axis] = true;
-  }
+  if (!x || !reduced_axes(im, node, 3, x->rank, over)) return NULL;
   const int64_t groups = groups_beside(im, x, over);
   if (!groups) return NULL;
   if ((w && !is_by_channel(x, w)) || (b && !is_by_channel(x, b))) return no(im, "parameters that do not fit");

@@ -267,7 +267,8 @@ View *import_roi_align(ModelImport *im, const OnnxNode *node) {
     return no(im, "boxes that are no table of four numbers each");
   if (strcmp(onnx_text(node, "mode", "avg"), "avg") != 0)
     return no(im, "mode=%s", onnx_text(node, "mode", "avg"));
-  if (samples < 1) return no(im, "sampling_ratio=0; a fixed number of samples is needed");
+  if (samples < 1)
+    return no(im, "sampling_ratio=%lld; a fixed number of samples is needed", (long long)samples);
   const char *at = onnx_text(node, "coordinate_transformation_mode",
                              im->onnx->opset < 16 ? "output_half_pixel" : "half_pixel");
   const bool aligned = strcmp(at, "half_pixel") == 0;
