@@ -15,15 +15,14 @@ NETS = {
         segmentation.lraspp_mobilenet_v3_large vit_b_16"""),
     "ultralytics": (320, "yolov3-tiny yolov5n yolov5n-anchors yolov8n yolov8n-cls yolov8n-seg"),
     "timm": (224, """resnet26d ecaresnet26t skresnet18 resnetv2_50x1_bit res2net50_26w_4s cspresnet50 dla34
-        repvgg_a0 rexnet_100 ghostnet_100 lcnet_050 tf_efficientnet_lite0 mobilenetv4_conv_small mobileone_s0
-        ese_vovnet19b_dw nf_regnet_b0 convnextv2_atto poolformer_s12 edgenext_xx_small"""),
-    "keras": (224, """VGG16 ResNet50V2 MobileNet MobileNetV2 MobileNetV3Small DenseNet121 NASNetMobile
-        Xception"""),
+        repvgg_a0 rexnet_100 ghostnet_100 lcnet_050 tf_efficientnet_lite0 mobilenetv4_conv_small
+        nf_regnet_b0 convnextv2_atto poolformer_s12"""),
+    "keras": (224, "VGG16 MobileNet MobileNetV2 MobileNetV3Small"),
     "onnx": (224, """bvlc_alexnet densenet121 inception_v1 inception_v2 resnet50 shufflenet squeezenet vgg19
         zfnet512"""),
 }
 EXPORTERS = {"keras": ["tf2onnx"], "onnx": ["light"]}  # "light": a model of onnx's own tests
-SIDES = {"inception_v3": 299, "Xception": 299, "yolov8n-cls": 224, "VGG16": 128}
+SIDES = {"inception_v3": 299, "yolov8n-cls": 224, "VGG16": 128}
 
 
 def nets():

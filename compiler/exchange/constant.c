@@ -4,8 +4,7 @@
 
 static Tensor *numbers(ModelImport *im, Shape shape) {
   const int64_t n = shape_elements(shape);
-  im->computed += 4 * (size_t)n;
-  if (im->computed > 8 * im->onnx->bytes + MOST_COMPUTED) return no(im, "constants that are too large");
+  if (!may_compute(im, sizeof(float) * (size_t)n)) return NULL;
   return tensor_new(im->arena, TENSOR_FLOAT, 1, &n);
 }
 

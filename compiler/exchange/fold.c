@@ -1,12 +1,22 @@
-/* fold.c: constants: as all sizes are known, so is everything that is computed of shapes and weights alone.
- */
+/* fold.c: computes constants: all that depends on nothing but sizes, which are known, and on weights. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
 #include "exchange/import.h"
 
 /* ---- limits ---- */
-/* A constant to be filled in, unless the file asks for more memory than so many times its own. */
+/* What computing constants may take, besides 8 times the size of the file. A small file may ask for large
+ * weights: that of a net with filled weights has a few kB. */
+#define MOST_COMPUTED ((size_t)1 << 30)
+
+bool may_compute(ModelImport *im, size_t bytes) {
+  const size_t most = 8 * im->onnx->bytes + MOST_COMPUTED;
+  if (bytes > most - im->computed) return no(im, "constants that are too large"), false;
+  im->computed += bytes;
+  return true;
+}
+
+/* A constant to be filled in. NULL and the reason: its size cannot be, or is too large. */
 static Tensor *make(ModelImport *im, TensorType type, int rank, const int64_t *dim) {
   int64_t n = 1;
   if (rank > MOST_DIMS) return no(im, "a constant of more than 8 dimensions");
@@ -16,8 +26,7 @@ static Tensor *make(ModelImport *im, TensorType type, int rank, const int64_t *d
     if (n > INT32_MAX) return no(im, "a constant of more than 2^31 numbers");
   }
   if (tensor_width(type) == 0) return no(im, "a constant of a type that is not read");
-  im->computed += (size_t)n * (size_t)tensor_width(type);
-  if (im->computed > 8 * im->onnx->bytes + MOST_COMPUTED) return no(im, "constants that are too large");
+  if (!may_compute(im, (size_t)n * (size_t)tensor_width(type))) return NULL;
   return tensor_new(im->arena, type, rank, dim);
 }
 
@@ -329,23 +338,7 @@ static const Tensor *fold_where(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- reductions ---- */
-/* The dimensions that a reduction runs over: an input, an attribute, or all. */
-static bool reduced_axes(ModelImport *im, const OnnxNode *node, const Tensor *x, bool *over) {
-  const Tensor *t = constant_of(im, node, 1);
-  const WireInts *list = onnx_ints(node, "axes");
-  const int64_t n = t ? t->n : list ? list->n : 0;
-  const bool all = n == 0 && !onnx_int(node, "noop_with_empty_axes", 0);
-  for (int d = 0; d < x->rank; d++) over[d] = all;
-  for (int64_t i = 0; i < n; i++) {
-    int64_t axis = t ? tensor_integer(t, i) : list->data[i];
-    if (axis < 0) axis += x->rank;
-    if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not"), false;
-    over[axis] = true;
-  }
-  return true;
-}
-
-/* Numbers added, multiplied or compared: of element i the place in the result. */
+/* The element of the result that element i is joined into. */
 static int64_t place_in(const Tensor *x, const bool *over, int64_t i) {
   int64_t at = 0, stride = 1;
   for (int d = x->rank - 1; d >= 0; d--) {
@@ -372,13 +365,15 @@ static const Tensor *fold_reduced(ModelImport *im, const OnnxNode *node) {
   bool over[MOST_DIMS], keep = onnx_int(node, "keepdims", 1) != 0;
   int64_t dim[MOST_DIMS], count = 1;
   int rank = 0;
-  if (x->n == 0 || !reduced_axes(im, node, x, over)) return no(im, "a reduction of constants");
+  if (x->n == 0) return no(im, "a reduction of no elements");
+  if (!reduced_axes(im, node, 1, x->rank, over)) return NULL;
   for (int d = 0; d < x->rank; d++) {
     count *= over[d] ? x->dim[d] : 1;
     if (!over[d] || keep) dim[rank++] = over[d] ? 1 : x->dim[d];
   }
   Tensor *to = make(im, x->type, rank, dim);
-  if (!to) return NULL;
+  if (!to || !may_compute(im, (sizeof(double) + sizeof(bool)) * (size_t)to->n)) return NULL;
+  if (!may_compute(im, sizeof(float) * (size_t)x->n)) return NULL; /* no memory, but time */
   double *all = NEW_ARRAY(im->arena, double, to->n);
   bool *begun = NEW_ARRAY(im->arena, bool, to->n);
   for (int64_t i = 0; i < x->n; i++) {
@@ -409,6 +404,9 @@ static const Tensor *fold_batchnorm(ModelImport *im, const OnnxNode *node) {
   if (!onnx_int(node, "training_mode", 0) || channels < 1 || x->n == 0 || !weight || !bias ||
       weight->n != channels || bias->n != channels)
     return no(im, "batch normalization of constants");
+  for (int k = 1; k < node->nout; k++)
+    if (node->out[k] && (im->readers[node->out[k]] || im->wanted[node->out[k]]))
+      return no(im, "statistics as outputs");
   Tensor *to = make(im, x->type, x->rank, x->dim);
   const int64_t inner = x->n / x->dim[0] / channels, count = x->dim[0] * inner;
   for (int64_t c = 0; to && c < channels; c++) {

@@ -181,11 +181,11 @@ static int64_t mean_axis(const ModelImport *im, const OnnxNode *mean) {
 }
 
 static bool is_square(const ModelImport *im, const OnnxNode *node, const OnnxNode *of) {
-  if (!node) return false;
+  if (!node || node->nin != 2) return false;
   const int x = of->out[0];
   const OnnxNode *again = made_by(im, node->in[0], "Sub");
-  const bool same = node->in[0] == x || (again && again->in[0] == of->in[0] && again->in[1] == of->in[1]);
-  return same && node->nin == 2 &&
+  const bool twice = again && again->nin == 2 && again->in[0] == of->in[0] && again->in[1] == of->in[1];
+  return (node->in[0] == x || twice) &&
          (is(node, "Mul") ? node->in[1] == node->in[0] : number_at(im, node->in[1]) == 2);
 }
 
@@ -210,6 +210,7 @@ static void form_norm(ModelImport *im, OnnxNode *node) {
   if (!is_square(im, made_by_either(im, variance->in[0], "Pow", "Mul"), difference)) return;
   const int64_t axis = mean_axis(im, mean);
   if (axis == INT64_MIN || mean_axis(im, variance) != axis) return;
+  if (!onnx_int(mean, "keepdims", 1) || !onnx_int(variance, "keepdims", 1)) return;
   const int x = difference->in[0];
   OnnxNode *scaled = only_reader(im, node->out[0], "Mul");
   const int weight = constant_beside(im, scaled, node->out[0]);
@@ -250,6 +251,7 @@ static bool is_shift(const ModelImport *im, Moments *m, int tensor, int f) {
     }
   const OnnxNode *difference = made_by(im, tensor, "Sub"), *product = made_by(im, tensor, "Mul");
   if (difference && difference->nin == 2 && difference->in[0] && im->item[difference->in[0]].constant) {
+    if (m->shift) return false;
     m->shift = difference->in[0];
     product = made_by(im, difference->in[1], "Mul");
   }
@@ -284,8 +286,9 @@ static void form_moments(ModelImport *im, OnnxNode *node) {
       if (m.root && !is_shift(im, &m, node->in[!k], product->in[!j])) m.root = NULL;
     }
   }
+  if (!m.root || !m.x || !m.mean) return;
   double epsilon = 0;
-  const int sum = m.root ? with_number(im, made_by(im, m.root->in[0], "Add"), &epsilon) : 0;
+  const int sum = with_number(im, made_by(im, m.root->in[0], "Add"), &epsilon);
   const OnnxNode *variance = sum ? made_by(im, sum, "ReduceMean") : NULL,
                  *mean = made_by(im, m.mean, "ReduceMean");
   if (!variance || !mean || mean->in[0] != m.x || !same_axes(im, mean, variance)) return;

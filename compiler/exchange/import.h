@@ -86,8 +86,6 @@ typedef struct ImportOutput {
   const View *view;
 } ImportOutput;
 
-#define MOST_COMPUTED                                                                                        \
-  ((size_t)1 << 30) /* bytes of constants, besides 8 times the file's: weights may be so */
 typedef struct ModelImport {
   Arena *arena;
   Diags *diags;
@@ -102,7 +100,7 @@ typedef struct ModelImport {
   const char **refused; /* by node: why it has no form, or NULL */
   const OnnxNode *node; /* at hand */
   const char *why;      /* it has no form */
-  size_t computed;      /* bytes of constants */
+  size_t computed;      /* bytes that may_compute has granted */
   bool huge;            /* the node at hand makes more elements than a value may have */
   int64_t batch;
   VEC(Statement *) statements;
@@ -178,9 +176,15 @@ Value *constant_operand(ModelImport *, const OnnxNode *, int input, const Tensor
 /* To be joined to values: it may have another size along one dimension. */
 View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
 
+/* ---- ops_reduce.c ---- */
+/* The dimensions that a reduction runs over: an input, an attribute, or all. false after no(). */
+bool reduced_axes(ModelImport *, const OnnxNode *, int input, int rank, bool *over);
+
 /* ---- fold.c, forms.c, program_text.c ---- */
 bool fold(ModelImport *, const OnnxNode *); /* its results are constants and known now */
-void canonical(ModelImport *);              /* old forms brought to those of today; forms put together */
+/* So many bytes more may be made or read to compute constants. false after no(). */
+bool may_compute(ModelImport *, size_t bytes);
+void canonical(ModelImport *); /* old forms brought to those of today; forms put together */
 const char *program_text(ModelImport *);
 
 typedef View *ImportOperator(ModelImport *, const OnnxNode *);

@@ -178,6 +178,7 @@ static bool is_gate(const View *small, const View *big) {
   int64_t channels = 1;
   for (int d = 0; d < big->rank; d++) {
     Factors along = small->along[d];
+    if (small->size[d] != 1 && small->size[d] != big->size[d]) return false;
     for (int i = 0; i < along.n; i++) {
       if (along.f[i].axis == BATCH) continue;
       along.f[i].axis = c;
@@ -186,6 +187,14 @@ static bool is_gate(const View *small, const View *big) {
     if (along.n && !factors_equal(&along, &big->along[d])) return false;
   }
   return channels == big->value->shape.dim[c];
+}
+
+/* What was emitted since there were so many statements. */
+static void take_back(ModelImport *im, int statements) {
+  while (im->statements.n > statements) {
+    const Statement *last = im->statements.data[--im->statements.n];
+    for (int i = 0; i < last->nin; i++) last->in[i]->reads--;
+  }
 }
 
 /* The same for one in another order: brought into that of the big one. NULL: it is no gate. */
@@ -204,8 +213,10 @@ static const View *as_gate(ModelImport *im, const View *small, const View *big) 
     chan[n++] = d;
   }
   if (!factors_whole(&all, big->value, c)) return NULL;
-  View *gate = view_copy(im, small, lay(im, small, n, chan, 0, NULL, false));
-  return gate->value ? gate : NULL;
+  const int before = im->statements.n;
+  Value *v = lay(im, small, n, chan, 0, NULL, false);
+  if (!v) take_back(im, before);
+  return v ? view_copy(im, small, v) : NULL;
 }
 
 static View *gated(ModelImport *im, const View *big, const View *small, const char *word) {
@@ -240,9 +251,11 @@ static View *plane(ModelImport *im, const View *big, const View *small, const ch
 static bool is_single(const View *small, const View *big) {
   const Shape s = big->value->shape;
   if (shape_elements(small->value->shape) != 1 || shape_elements(s) != s.dim[s.rank - 1]) return false;
-  for (int d = 0; d < small->rank; d++)
+  for (int d = 0; d < small->rank; d++) {
+    if (small->size[d] != 1 && small->size[d] != big->size[d]) return false;
     for (int i = 0; i < small->along[d].n; i++)
       if (small->along[d].f[i].axis != BATCH) return false;
+  }
   return true;
 }
 
@@ -280,7 +293,8 @@ static View *both_laid(ModelImport *im, const View *a, const View *b, const char
 static View *two_values(ModelImport *im, const View *x, const View *y, const char *word) {
   const int rank = x->rank > y->rank ? x->rank : y->rank;
   const View *a = align(im, x, rank), *b = align(im, y, rank);
-  if (x->value->regions != y->value->regions) return no(im, "a value of regions beside one of the picture");
+  if (x->value->regions != y->value->regions)
+    return no(im, "one operand per region, the other for the whole picture");
   for (int d = 0; d < rank; d++)
     if (a->size[d] != b->size[d] && a->size[d] != 1 && b->size[d] != 1)
       return no(im, "two values whose sizes do not fit");

@@ -115,25 +115,22 @@ static int64_t groups_beside(ModelImport *im, const View *x, const bool *over) {
 /* A constant with a number a channel, in their order. */
 static bool is_by_channel(const View *x, const Tensor *t) {
   Factors all = {0};
-  for (int d = 0; d < t->rank && t->rank == x->rank; d++)
-    for (int i = 0; i < x->along[d].n && t->dim[d] > 1; i++) factors_push(&all, x->along[d].f[i]);
-  return factors_whole(&all, x->value, x->value->shape.rank - 1) &&
-         t->n == x->value->shape.dim[x->value->shape.rank - 1];
+  const int c = x->value->shape.rank - 1;
+  for (int d = 0; d < t->rank; d++) {
+    const int of = x->rank - t->rank + d;
+    if (t->dim[d] == 1) continue;
+    if (of < 0 || t->dim[d] != x->size[of]) return false;
+    for (int i = 0; i < x->along[of].n; i++) factors_push(&all, x->along[of].f[i]);
+  }
+  return t->n == x->value->shape.dim[c] && factors_whole(&all, x->value, c);
 }
 
 /* (x - mean) / sqrt(variance + epsilon) over several dimensions, as forms.c puts it together. */
 View *import_moments(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
-  const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2), *t = constant_of(im, node, 3);
-  const WireInts *list = onnx_ints(node, "axes");
+  const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);
   bool over[MOST_DIMS] = {false};
-  if (!x) return NULL;
-  for (int64_t i = 0, n = t ? t->n : list ? list->n : 0; i < n; i++) {
-    int64_t axis = t ? tensor_integer(t, i) : list->data[i];
-    if (axis < 0) axis += x->rank;
-    if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");
-    over[axis] = true;
-  }
+  if (!x || !reduced_axes(im, node, 3, x->rank, over)) return NULL;
   const int64_t groups = groups_beside(im, x, over);
   if (!groups) return NULL;
   if ((w && !is_by_channel(x, w)) || (b && !is_by_channel(x, b))) return no(im, "parameters that do not fit");
@@ -141,6 +138,13 @@ View *import_moments(ModelImport *im, const OnnxNode *node) {
   const char *call = each ? "instancenorm(" : arena_printf(im->arena, "groupnorm(%lld, ", (long long)groups);
   Value *v = affine(im, node, x->value, w, b, call);
   return v ? view_copy(im, x, v) : NULL;
+}
+
+/* A constant that varies along this dimension alone. */
+static bool is_along(const View *x, const Tensor *t, int64_t axis) {
+  for (int d = 0; d < t->rank; d++)
+    if (t->dim[d] != 1 && x->rank - t->rank + d != axis) return false;
+  return true;
 }
 
 View *import_layernorm(ModelImport *im, const OnnxNode *node) {
@@ -153,8 +157,11 @@ View *import_layernorm(ModelImport *im, const OnnxNode *node) {
   int64_t axis = onnx_int(node, "axis", -1);
   if (axis < 0) axis += x->rank;
   if (axis < 1 || axis >= x->rank) return no(im, "a norm over the batch");
-  for (int64_t d = axis + 1; d < x->rank && !onnx_int(node, "cnnc_single", 0); d++)
+  const bool single = onnx_int(node, "cnnc_single", 0) != 0; /* over this axis, not from it on */
+  for (int64_t d = axis + 1; d < x->rank && !single; d++)
     if (x->size[d] > 1) return no(im, "a layer norm over several axes");
+  if (single && ((w && !is_along(x, w, axis)) || (b && !is_along(x, b, axis))))
+    return no(im, "parameters that do not fit");
   int pos[MOST_DIMS], npos;
   Value *v = lay_channels(im, x, (int)axis, &npos, pos);
   if (!v) return NULL;

@@ -20,18 +20,17 @@ static const Reduction reductions[] = {
     {NULL, NULL, NULL, NULL, false, NULL},
 };
 
-/* The axes that a reduction runs over, as an input, an attribute, or all. */
-static bool reduced(ModelImport *im, const OnnxNode *node, const View *x, bool *over) {
-  const Tensor *t = constant_of(im, node, 1);
+bool reduced_axes(ModelImport *im, const OnnxNode *node, int input, int rank, bool *over) {
+  const Tensor *t = constant_of(im, node, input);
   const WireInts *list = onnx_ints(node, "axes");
-  if (given(node, 1) && !t) return no(im, "axes that are computed"), false;
+  if (given(node, input) && !t) return no(im, "axes that are computed"), false;
   const int64_t n = t ? t->n : list ? list->n : 0;
-  if (n == 0 && onnx_int(node, "noop_with_empty_axes", 0)) return no(im, "a reduction over nothing"), false;
-  for (int d = 0; d < x->rank; d++) over[d] = n == 0;
+  const bool all = n == 0 && !onnx_int(node, "noop_with_empty_axes", 0);
+  for (int d = 0; d < rank; d++) over[d] = all;
   for (int64_t i = 0; i < n; i++) {
     int64_t axis = t ? tensor_integer(t, i) : list->data[i];
-    if (axis < 0) axis += x->rank;
-    if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not"), false;
+    if (axis < 0) axis += rank;
+    if (axis < 0 || axis >= rank) return no(im, "an axis that there is not"), false;
     over[axis] = true;
   }
   return true;
@@ -126,7 +125,10 @@ View *import_reduce(ModelImport *im, const OnnxNode *node) {
   const Reduction *row = reductions;
   Over over = {.channels = -1};
   while (row->op && strcmp(row->op, node->op) != 0) row++;
-  if (!x || !row->op || !reduced(im, node, x, over.dim)) return NULL;
+  if (!x || !row->op || !reduced_axes(im, node, 1, x->rank, over.dim)) return NULL;
+  bool any = false;
+  for (int d = 0; d < x->rank; d++) any = any || over.dim[d];
+  if (!any) return no(im, "a reduction over nothing");
   View *parts = over_parts(im, node, x, over.dim);
   if (parts) return onnx_int(node, "keepdims", 1) ? parts : view_without(im, parts, over.dim);
   if (!look(im, x, &over)) return NULL;

@@ -265,18 +265,24 @@ View *import_roi_align(ModelImport *im, const OnnxNode *node) {
     if (tensor_integer(image, i) != 0) return no(im, "regions of several pictures");
   if (boxes->rank != 2 || boxes->size[1] != 4 || !in_memory_order(boxes, 2, dims))
     return no(im, "boxes that are no table of four numbers each");
-  if (strcmp(onnx_text(node, "mode", "avg"), "avg") != 0) return no(im, "the maximum of a region's points");
-  if (samples < 1) return no(im, "as many points of a region as its size asks for (sampling_ratio=0)");
+  if (strcmp(onnx_text(node, "mode", "avg"), "avg") != 0)
+    return no(im, "mode=%s", onnx_text(node, "mode", "avg"));
+  if (samples < 1)
+    return no(im, "sampling_ratio=%lld; a fixed number of samples is needed", (long long)samples);
   const char *at = onnx_text(node, "coordinate_transformation_mode",
                              im->onnx->opset < 16 ? "output_half_pixel" : "half_pixel");
+  const bool aligned = strcmp(at, "half_pixel") == 0;
+  if (!aligned && strcmp(at, "output_half_pixel") != 0)
+    return no(im, "coordinate_transformation_mode=%s", at);
   Value *both[] = {boxes->value, lay_standard(im, x)};
-  if (!both[1] || h < 1 || w < 1 || h > INT32_MAX || w > INT32_MAX) return no(im, "regions of no size");
+  if (!both[1]) return NULL;
+  if (h < 1 || w < 1 || h > INT32_MAX || w > INT32_MAX) return no(im, "regions of no size");
   const Shape to = shape_picture(h, w, both[1]->shape.dim[2]), table = shape_sequence(boxes->size[0], 4);
   if (!shape_equal(both[0]->shape, table))
     both[0] = emit_one(im, both[0], table, "reshape([%lld, 4])", (long long)table.dim[0]);
   Value *v = emit(im, 2, both, to, "roi_align(%%*, %lldx%lld, scale=%s, samples=%lld%s)", (long long)h,
                   (long long)w, number_text(im->arena, onnx_float(node, "spatial_scale", 1)),
-                  (long long)samples, strcmp(at, "half_pixel") == 0 ? "" : ", aligned=false");
+                  (long long)samples, aligned ? "" : ", aligned=false");
   value_of_regions(im, v, boxes->size[0]);
   View *view = view_new(im, v, 4);
   view->size[0] = v->regions;

@@ -85,10 +85,9 @@ static int64_t kept_meanwhile(const Plan *plan, const int *last, int at) {
   for (int i = 0; i < at; i++) {
     const Node *value = graph->nodes.data[i];
     bool own = false;
+    if (last[i] <= at || value->result != RESULT_SAMPLE || !value->nin) continue;
     for (int k = 0; k < node->nin; k++) own = own || node->in[k] == value;
-    if (last[i] > at && !own && value->nin && value->result == RESULT_SAMPLE &&
-        backward(plan, value) == backward(plan, node))
-      bytes += 4 * shape_elements(value->shape);
+    if (!own && backward(plan, value) == backward(plan, node)) bytes += 4 * shape_elements(value->shape);
   }
   return bytes;
 }

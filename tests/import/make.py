@@ -356,6 +356,16 @@ case("grouped", [
     {"w": (6, 3, 1, 1), "five": numbers(1, 5, 4, 3, 2), "small": f32(1e-3), "gg": (1, 1, 1, 3, 2),
      "gb": (1, 1, 1, 3, 2), "four": numbers(1, 5, 4, 6), "ig": (1, 1, 1, 6), "ib": (1, 1, 1, 6),
      "lg": (1, 1, 1, 6), "lb": (6,)}, last=("y",))
+case("two_shifts", [
+    *moments("x", [2, 3], "gain", "shift", "m")[:-3], node("Mul", "m1 m9", "s"),
+    node("Sub", "shift s", "t"), node("Add", "more t", "u"), node("Add", "mx u", "y")],
+    {"x": [1, 4, 3, 3]}, "y",
+    {"small": f32(1e-3), "gain": (4, 1, 1), "shift": (4, 1, 1), "more": (4, 1, 1)})
+case("by_channel", [
+    node("Conv", "x w", "a"), *moments("a", [2, 3], "g", "b", "c"),
+    node("Transpose", "c", "d", perm=[0, 2, 3, 1]), *moments("d", [1, 2], "h", "k", "y")],
+    {"x": [1, 3, 5, 4]}, "y", {"w": (6, 3, 1, 1), "small": f32(1e-3), "g": (6, 1, 1), "b": (6, 1, 1),
+                               "h": (6,), "k": (6,)}, last=("y",))
 case("regions", [
     node("Conv", "x w1", "a"), node("RoiAlign", "a boxes index", "b", output_height=3, output_width=2,
                                     sampling_ratio=2, spatial_scale=0.5),
@@ -365,6 +375,41 @@ case("regions", [
     node("Flatten", "f", "g"), node("Gemm", "g w3", "rows", transB=1)],
     {"x": [1, 3, 8, 9], "boxes": [5, 4]}, "rows",
     {"w1": (4, 3, 1, 1), "index": numbers(0, 0, 0, 0, 0), "w2": (6, 7, 1, 1), "w3": (3, 36)})
+
+
+# What looks like forms that are put together, and is not.
+no_forms = {
+    "other_axis": (moments("x", [2], "gain", "shift", "y"), {"x": [1, 6, 6]},
+                   {"small": f32(1e-3), "gain": (1, 6, 1), "shift": (1, 6, 1)}),
+    "not_kept": ([
+        node("ReduceMean", "x", "a", axes=[2], keepdims=0), node("Sub", "x a", "b"), node("Mul", "b b", "c"),
+        node("ReduceMean", "c", "d", axes=[2], keepdims=0), node("Add", "d small", "e"),
+        node("Sqrt", "e", "f"), node("Div", "b f", "y")], {"x": [1, 6, 6]}, {"small": f32(1e-3)}),
+    "not_single": ([
+        node("GlobalAveragePool", "x", "a"), node("Conv", "a w", "b"), node("Expand", "b three", "c"),
+        node("Mul", "a c", "y")], {"x": [1, 4, 3, 3]},
+        {"w": (1, 4, 1, 1), "three": numbers(1, 1, 3, 1)}),
+    "not_gate": ([
+        node("GlobalAveragePool", "x", "a"), node("Expand", "a three", "b"),
+        node("MaxPool", "x", "c", kernel_shape=[2, 3]), node("Mul", "c b", "y")], {"x": [1, 4, 3, 3]},
+        {"three": numbers(1, 1, 1, 3)}),
+    "statistics": ([
+        node("BatchNormalization", "w gain none none ones", "v mean", training_mode=1),
+        node("Conv", "x v", "a"), node("Conv", "x w", "b"), node("Add", "b mean", "c"),
+        node("Add", "a c", "y")], {"x": [1, 3, 4, 4]},
+        {"w": (2, 3, 1, 1), "gain": (3,), "none": np.zeros(3, f32), "ones": np.ones(3, f32)}),
+    "other_regions": ([
+        node("RoiAlign", "x boxes index", "y", sampling_ratio=1, coordinate_transformation_mode="other"),
+        node("RoiAlign", "x boxes index", "z", sampling_ratio=1, mode="max"),
+        node("RoiAlign", "x boxes index", "u")], {"x": [1, 3, 8, 9], "boxes": [5, 4]},
+        {"index": numbers(0, 0, 0, 0, 0)}),
+    # Less than what may be computed, but not with what the reduction reads and adds up in.
+    "large_reduction": ([
+        node("ConstantOfShape", "long", "a", value=helper.make_tensor("", TensorProto.BOOL, [1], [True])),
+        node("ReduceMax", "a", "b", axes=[0]), node("Slice", "b zero four one", "c"),
+        node("Cast", "c", "d", to=1), node("Add", "x d", "y")], {"x": [1, 4]},
+        {"long": numbers(1, 70 << 20), "zero": numbers(0), "four": numbers(4), "one": numbers(1)}),
+}
 
 
 def bad(name, data):
@@ -414,6 +459,10 @@ def bad_files():
         node("Dropout", "a  on", "dropped")], {"x": [1, 4]}, ["y", "c", "repeated", "dropped"],
         {"t": numbers(1, 2), "s": numbers(3, 4), "on": np.array(True)}, 17, (), 1.0)
     bad("no-form", model("no-form"))
+    for name, (nodes, inputs, weights) in no_forms.items():
+        outputs = ["y", "z", "u"] if name == "other_regions" else ["y"]
+        cases[name] = (nodes, inputs, outputs, weights, 17, (), 1.0)
+        bad(name, model(name))
 
 
 for wanted in sys.argv[1:] or cases:

@@ -35,7 +35,8 @@ static const Param lars_params[] = {
     RATE("1"),
     {"momentum", PARAM_NUMBER, "0.9", "what remains of the last step", 0, 1, NULL},
     DECAY("0", IN_GRADIENT),
-    {"trust", PARAM_NUMBER, "0.001", "of a tensor's length, how far a step of rate 1 goes", 0, 1e6, NULL},
+    {"trust", PARAM_NUMBER, "0.001", "length of a step of rate 1, as a part of the tensor's length", 0, 1e6,
+     NULL},
     {0},
 };
 static const Param lamb_params[] = {
