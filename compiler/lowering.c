@@ -151,7 +151,8 @@ PlanOptions plan_options(const Compilation *c, PlanKind kind) {
                        .exact = o->exact || o->level == LEVEL_QUICK,
                        .arena = c->arena};
   options.whole_batch = o->batch > 1 ? o->batch : 0;
-  options.pays = rows_pay;
+  /* What is computed for all images at once, each of several processes computes for all images. */
+  options.pays = training && o->mpi ? NULL : rows_pay;
   options.costs = costs;
   if (!training && options.fusing == FUSE_ALL && !o->exact && o->level != LEVEL_QUICK)
     options.repeated = conv_repeated_where(c->arena, c->graph, target_widest(o->targets.n, o->targets.data));

@@ -76,7 +76,7 @@ static int64_t shards_of(const Lowering *l) {
   if (shards) return shards;
   const int64_t processes = l->options->processes;
   shards = l->options->openmp || processes ? smaller(groups_of(p), larger(MOST_SHARDS, processes)) : 1;
-  while (shards > 2 && shards > processes && shards * a_shard > most_bytes) shards /= 2;
+  while (shards > 2 && shards / 2 >= processes && shards * a_shard > most_bytes) shards /= 2;
   return shards;
 }
 

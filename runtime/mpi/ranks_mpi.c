@@ -30,6 +30,14 @@ static void no_memory(World *w) {
 }
 
 /* ---- messages ---- */
+static int count_of(World *w, size_t n) { /* MPI counts in int */
+  if (n > INT_MAX) {
+    fprintf(stderr, "process %d: a message of %zu bytes is too long for MPI\n", (int)w->ranks.rank, n);
+    abandon(w);
+  }
+  return (int)n;
+}
+
 static int32_t free_number(World *w) {
   for (int32_t i = 0; i < w->requests; i++)
     if (w->request[i] == MPI_REQUEST_NULL) return i;
@@ -45,14 +53,14 @@ static int32_t free_number(World *w) {
 static int32_t begin_send(void *context, const void *bytes, size_t n, int32_t to, int32_t tag) {
   World *w = context;
   const int32_t number = free_number(w);
-  MPI_Isend(bytes, (int)n, MPI_BYTE, to, tag, w->all, &w->request[number]);
+  MPI_Isend(bytes, count_of(w, n), MPI_BYTE, to, tag, w->all, &w->request[number]);
   return number;
 }
 
 static int32_t begin_receive(void *context, void *bytes, size_t n, int32_t from, int32_t tag) {
   World *w = context;
   const int32_t number = free_number(w);
-  MPI_Irecv(bytes, (int)n, MPI_BYTE, from, tag, w->all, &w->request[number]);
+  MPI_Irecv(bytes, count_of(w, n), MPI_BYTE, from, tag, w->all, &w->request[number]);
   return number;
 }
 
@@ -68,7 +76,7 @@ static void wait_for(void *context, int32_t message) {
   MPI_Wait(&w->request[message], MPI_STATUS_IGNORE);
 }
 
-/* ---- all at once; MPI counts in int ---- */
+/* ---- all at once ---- */
 static void broadcast(void *context, void *bytes, size_t n, int32_t from) {
   const size_t most = INT_MAX / 2;
   for (size_t at = 0; at < n; at += most)
@@ -103,7 +111,10 @@ static int32_t count_here(MPI_Comm all) {
 
 static const cnn_ranks *open_world(void) {
   int provided, rank, size;
-  if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS) return NULL;
+  if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS) {
+    fprintf(stderr, "MPI could not be started\n");
+    return NULL;
+  }
   if (provided < MPI_THREAD_FUNNELED) {
     fprintf(stderr, "this MPI cannot be used by programs with threads\n");
     MPI_Abort(MPI_COMM_WORLD, 1);

@@ -42,9 +42,9 @@ int32_t cnn_threads(int32_t wanted) {
 
 int32_t cnn_threads_shared(int32_t wanted, int32_t processes) {
   const int32_t threads = cnn_threads(wanted);
-  const long online = sysconf(_SC_NPROCESSORS_ONLN);
-  if (wanted > 0 || getenv("OMP_NUM_THREADS") || processors() < online) return threads;
-  return threads > processes ? threads / processes : 1;
+  if (wanted > 0 || getenv("OMP_NUM_THREADS")) return threads;
+  const long online = sysconf(_SC_NPROCESSORS_ONLN), share = online > processes ? online / processes : 1;
+  return threads < share ? threads : (int32_t)share;
 }
 
 int32_t cnn_threads_of_net(int32_t wanted) { return omp_set_num_threads ? cnn_threads(wanted) : 1; }

@@ -77,15 +77,26 @@ static void observer_close(Observer *o) {
 
 static json_t *input_numbers(const cnn_port *port, const float *value) {
   json_t *list = json_array();
-  for (int64_t k = 0; k < port->size; k++) json_array_append_new(list, json_real((double)value[k]));
+  for (int64_t k = 0; list && k < port->size; k++)
+    if (json_array_append_new(list, json_real((double)value[k])) != 0) {
+      json_decref(list);
+      list = NULL;
+    }
   return list;
 }
 
-static void keep_inputs(Observer *o) {
+static cnn_status keep_inputs(Observer *o, int64_t index) {
   json_t *sample = json_array();
-  for (int32_t i = 0; i < o->viewer.network->inputs; i++)
-    json_array_append_new(sample, input_numbers(&o->viewer.network->input[i], o->viewer.value[i]));
-  json_array_append_new(o->input, sample);
+  bool kept = json_array_append_new(o->input, sample) == 0;
+  for (int32_t i = 0; kept && i < o->viewer.network->inputs; i++) {
+    const cnn_port *port = &o->viewer.network->input[i];
+    for (int64_t k = 0; k < port->size; k++)
+      if (!isfinite(o->viewer.value[i][k]))
+        return cnn_failure(CNN_NOT_FINITE, "training sample %lld: an input is not a number",
+                           (long long)index);
+    kept = json_array_append_new(sample, input_numbers(port, o->viewer.value[i])) == 0;
+  }
+  return kept ? cnn_success() : cnn_failure(CNN_NO_MEMORY, "no memory for the inputs of samples");
 }
 
 static void see_range(Seen *seen, const float *value) {
@@ -109,11 +120,12 @@ static cnn_status walk(Observer *o, void (*see)(Seen *, const float *)) {
   const int64_t all = cnn_data_count(o->data, CNN_PART_TRAIN);
   for (int64_t n = 0; n < o->samples; n++) { /* spread over the set */
     const int64_t index = (int64_t)((double)n * (double)all / (double)o->samples);
-    const cnn_status status = cnn_data_sample(o->data, CNN_PART_TRAIN, index, o->viewer.raw, o->target);
+    cnn_status status = cnn_data_sample(o->data, CNN_PART_TRAIN, index, o->viewer.raw, o->target);
     if (status.code != CNN_OK) return status;
     for (int32_t i = 0; i < network->inputs; i++)
       cnn_port_floats(&network->input[i], o->viewer.raw[i], o->viewer.value[i]);
-    if (see == see_range && n < o->inputs) keep_inputs(o);
+    if (see == see_range && n < o->inputs) status = keep_inputs(o, index);
+    if (status.code != CNN_OK) return status;
     cnn_viewer_forward(&o->viewer);
     for (int32_t i = 0; i < network->inputs; i++) see(&o->seen[i], o->viewer.value[i]);
     for (int32_t i = 0; i < network->layers; i++)

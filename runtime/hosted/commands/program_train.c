@@ -93,8 +93,10 @@ static void apply(const Arguments *arguments, cnn_train_options *options) {
 }
 
 /* A quarter of the machine's memory for pictures that have been decoded: enough for most sets of folders, and
- * no file that nobody asked for. */
-static int64_t memory_for_pictures(void) { return cnn_memory() / 4; }
+ * no file that nobody asked for. The processes of a machine share it. */
+static int64_t memory_for_pictures(const cnn_ranks *ranks) {
+  return cnn_memory() / 4 / (ranks && ranks->here > 1 ? ranks->here : 1);
+}
 
 /* All that the run writes; the paths that are made here are freed with it. */
 enum { WRITTEN = 9 };
@@ -153,7 +155,7 @@ static int train_on(const cnn_usage *usage, const Arguments *arguments, const Ou
   cnn_data_options data_options = {.val = options->val,
                                    .limit = options->limit,
                                    .fit = options->fit,
-                                   .keep = memory_for_pictures(),
+                                   .keep = memory_for_pictures(options->ranks),
                                    .skip_bad = arguments->skip_bad,
                                    .target = *options->target ? options->target : NULL};
   if (status->code == CNN_OK) *status = cnn_data_open(&data, arguments->data, network, &data_options);
@@ -179,25 +181,6 @@ static int train_on(const cnn_usage *usage, const Arguments *arguments, const Ou
   return spared;
 }
 
-static int train(const cnn_program *program, const cnn_usage *usage, const Arguments *arguments,
-                 const Outputs *outputs, cnn_train_options *options) {
-  cnn_status status = cnn_success();
-  if (program->launch) options->ranks = program->launch->open();
-  if (program->launch && !options->ranks) return CNN_EXIT_FAILED;
-  if (arguments->resume) status = cnn_train_settings(program->network, options);
-  apply(arguments, options);
-  catch_interrupt();
-  const int spared = train_on(usage, arguments, outputs, program->network, options, &status);
-  const bool first = !options->ranks || options->ranks->rank == 0;
-  int failed = 0;
-  if (status.code != CNN_OK && spared == CNN_GO_ON)
-    failed = first ? cnn_program_fail(program, &status) : CNN_EXIT_FAILED;
-  /* as a shell shows a process that a signal ended */
-  if (status.code == CNN_STOPPED) failed = 128 + (interrupted ? interrupted : SIGTERM);
-  if (options->ranks) program->launch->close();
-  return spared != CNN_GO_ON ? spared : failed;
-}
-
 /* Weights may have a name without a suffix; one that they have says what the file is. */
 static int suffixes_check(const cnn_usage *usage, const Arguments *a, const char *out) {
   static const char *const svg[] = {".svg", NULL}, *const rows[] = {".jsonl", ".csv", NULL};
@@ -209,6 +192,29 @@ static int suffixes_check(const cnn_usage *usage, const Arguments *a, const char
   return status;
 }
 
+/* Only the first process writes; whether it may is what all are told. A usage that was refused is told by the
+ * value, all else by the status. */
+static int train(const cnn_program *program, const cnn_usage *usage, const Arguments *arguments,
+                 cnn_train_options *options, cnn_status *status) {
+  const bool first = !options->ranks || options->ranks->rank == 0;
+  int refused = first ? suffixes_check(usage, arguments, options->out) : CNN_GO_ON;
+  Outputs outputs = {0};
+  if (refused == CNN_GO_ON && !outputs_of(&outputs, program, arguments, options->out))
+    *status = cnn_failure(CNN_NO_MEMORY, "out of memory");
+  else if (refused == CNN_GO_ON && first && !arguments->dry_run)
+    refused = outputs_check(usage, &outputs, arguments);
+  if (refused != CNN_GO_ON) *status = cnn_failure(CNN_BAD_ARGUMENT, "its files are refused");
+  *status = cnn_ranks_agree(options->ranks, *status);
+  if (status->code == CNN_OK) {
+    if (arguments->resume) *status = cnn_train_settings(program->network, options);
+    apply(arguments, options);
+    catch_interrupt();
+    refused = train_on(usage, arguments, &outputs, program->network, options, status);
+  }
+  outputs_free(&outputs);
+  return refused;
+}
+
 static int run(const cnn_program *program, const cnn_usage *usage, const Arguments *a) {
   if (!a->data) return cnn_usage_error(usage, "it needs --data");
   if (a->resume && a->init)
@@ -218,16 +224,18 @@ static int run(const cnn_program *program, const cnn_usage *usage, const Argumen
   snprintf(out, sizeof out, "%s.safetensors", program->network->name);
   cnn_train_options options = cnn_train_defaults(program->network);
   options.out = a->out ? a->out : out;
-  int status = suffixes_check(usage, a, options.out);
-  Outputs outputs = {0};
-  if (status == CNN_GO_ON && !outputs_of(&outputs, program, a, options.out)) {
-    const cnn_status failed = cnn_failure(CNN_NO_MEMORY, "out of memory");
-    status = cnn_program_fail(program, &failed);
-  }
-  if (status == CNN_GO_ON && !a->dry_run) status = outputs_check(usage, &outputs, a);
-  if (status == CNN_GO_ON) status = train(program, usage, a, &outputs, &options);
-  outputs_free(&outputs);
-  return status;
+  if (program->launch) options.ranks = program->launch->open();
+  if (program->launch && !options.ranks) return CNN_EXIT_FAILED;
+  cnn_status status = cnn_success();
+  const int refused = train(program, usage, a, &options, &status);
+  const bool first = !options.ranks || options.ranks->rank == 0;
+  int failed = 0;
+  if (status.code != CNN_OK && refused == CNN_GO_ON)
+    failed = first ? cnn_program_fail(program, &status) : CNN_EXIT_FAILED;
+  /* as a shell shows a process that a signal ended */
+  if (status.code == CNN_STOPPED) failed = 128 + (interrupted ? interrupted : SIGTERM);
+  if (options.ranks) program->launch->close();
+  return refused != CNN_GO_ON ? refused : failed;
 }
 
 int cnn_program_train(const cnn_program *program, int argc, char **argv) {

@@ -13,6 +13,11 @@ typedef struct Word { /* of each process */
   double waited;
 } Word;
 
+static void fail_memory(const cnn_ranks *ranks) {
+  fprintf(stderr, "process %d: no memory for what processes tell each other\n", (int)ranks->rank);
+  ranks->abandon(ranks->context);
+}
+
 /* The failure of the first process that has one, in all; alike: all have failed. */
 static cnn_status first_failure(const cnn_ranks *ranks, const Word *word, const cnn_status *own) {
   typedef struct Said {
@@ -35,7 +40,7 @@ static cnn_status first_failure(const cnn_ranks *ranks, const Word *word, const 
 static cnn_status agree(const cnn_ranks *ranks, cnn_status status, int *stop, double *waited) {
   Word *word = calloc((size_t)ranks->size, sizeof *word);
   int64_t *from = calloc((size_t)ranks->size + 1, sizeof *from);
-  if (!word || !from) ranks->abandon(ranks->context);
+  if (!word || !from) fail_memory(ranks);
   for (int32_t r = 0; r <= ranks->size; r++) from[r] = r * (int64_t)sizeof *word;
   word[ranks->rank] = (Word){(int32_t)status.code, stop ? *stop : 0, waited ? waited[ranks->rank] : 0};
   ranks->gather(ranks->context, word, from);
@@ -65,7 +70,7 @@ bool cnn_exchange_same(Exchange *x, uint64_t number, int32_t *process) {
   if (!x->ranks) return true;
   const int32_t size = x->ranks->size;
   uint64_t *all = calloc((size_t)size, sizeof *all);
-  if (!all) x->ranks->abandon(x->ranks->context);
+  if (!all) fail_memory(x->ranks);
   for (int32_t r = 0; r <= size; r++) x->bytes[r] = r * (int64_t)sizeof *all;
   all[x->ranks->rank] = number;
   x->ranks->gather(x->ranks->context, all, x->bytes);
@@ -80,7 +85,7 @@ void cnn_exchange_add_counts(Exchange *x, int64_t *count, int64_t counts) {
   if (!x->ranks || counts == 0) return;
   const int32_t size = x->ranks->size, own = x->ranks->rank;
   int64_t *all = calloc((size_t)(size * counts), sizeof *all);
-  if (!all) x->ranks->abandon(x->ranks->context);
+  if (!all) fail_memory(x->ranks);
   for (int32_t r = 0; r <= size; r++) x->bytes[r] = r * counts * (int64_t)sizeof *all;
   memcpy(all + own * counts, count, (size_t)counts * sizeof *count);
   x->ranks->gather(x->ranks->context, all, x->bytes);

@@ -16,19 +16,24 @@
 #include "hosted/data/dataset.h"
 #include "hosted/training/facts.h"
 
-/* Of a set so many bytes are read for the comparison; of what is more, the size and both ends of each file
- * count, where archives have their checksums. */
+/* Of a set the names and sizes of all files count, and the contents of the first so many bytes. Of a file
+ * that is larger than what is left of these, both ends count, where archives have their checksums. */
 enum { WHOLE_BYTES = 64 << 20, END_BYTES = 64 << 10 };
 
-/* 64 bits of any bytes: eight at a time are mixed in by a multiplication. */
+static uint64_t mix_word(uint64_t sum, uint64_t word) {
+  sum = (sum ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+  return sum ^ sum >> 29;
+}
+
+/* 64 bits of any bytes: eight at a time are mixed in by a multiplication, and how many they are. */
 static uint64_t mix(uint64_t sum, const void *bytes, size_t n) {
   const unsigned char *at = bytes;
+  sum = mix_word(sum, n);
   while (n > 0) {
     const size_t some = n < 8 ? n : 8;
-    uint64_t word = some;
+    uint64_t word = 0;
     memcpy(&word, at, some);
-    sum = (sum ^ word) * UINT64_C(0x9E3779B97F4A7C15);
-    sum ^= sum >> 29;
+    sum = mix_word(sum, word);
     at += some;
     n -= some;
   }
@@ -114,6 +119,8 @@ static uint64_t settings_sum(const cnn_run *run, const cnn_train_options *option
   return sum;
 }
 
+#define OTHER_OPTIONS "process %d on %s was started with other options than process 0 on %s"
+
 static uint64_t weights_sum(const cnn_run *run) {
   const cnn_trainer *trainer = &run->trainer;
   const size_t bytes = (size_t)trainer->network->parameters * sizeof(float);
@@ -136,6 +143,18 @@ cnn_status cnn_compare_weights(Exchange *x, const cnn_run *run) {
                      (int)other, x->place[other], x->place[0], (int)run->finished + 1);
 }
 
+/* What a checkpoint brings along may make the data and the options others as well. */
+static cnn_status compare_checkpoints(Exchange *x, const cnn_run *run, const cnn_train_options *options) {
+  const int64_t number[] = {run->trainer.steps, run->finished, run->at};
+  int32_t other;
+  if (!cnn_exchange_same(x, options->resume, &other))
+    return cnn_failure(CNN_MISMATCH, OTHER_OPTIONS, (int)other, x->place[other], x->place[0]);
+  if (!options->resume || cnn_exchange_same(x, mix(weights_sum(run), number, sizeof number), &other))
+    return cnn_success();
+  return cnn_failure(CNN_MISMATCH, "process %d on %s goes on from another checkpoint than process 0 on %s",
+                     (int)other, x->place[other], x->place[0]);
+}
+
 cnn_status cnn_compare_begin(Exchange *x, const cnn_data *data, const cnn_run *run,
                              const cnn_train_options *options) {
   int32_t other;
@@ -146,11 +165,12 @@ cnn_status cnn_compare_begin(Exchange *x, const cnn_data *data, const cnn_run *r
         "process %d on %s runs another program than process 0 on %s: all must be the same file, "
         "on processors of the same kind",
         (int)other, x->place[other], x->place[0]);
+  const cnn_status status = compare_checkpoints(x, run, options);
+  if (status.code != CNN_OK) return status;
   if (!cnn_exchange_same(x, data_sum(data), &other))
     return cnn_failure(CNN_MISMATCH, "process %d on %s has other data in %s than process 0 on %s", (int)other,
                        x->place[other], data->path, x->place[0]);
   if (!cnn_exchange_same(x, settings_sum(run, options), &other))
-    return cnn_failure(CNN_MISMATCH, "process %d on %s was started with other options than process 0 on %s",
-                       (int)other, x->place[other], x->place[0]);
+    return cnn_failure(CNN_MISMATCH, OTHER_OPTIONS, (int)other, x->place[other], x->place[0]);
   return cnn_compare_weights(x, run);
 }

@@ -286,7 +286,10 @@ cnn_status cnn_evaluator_run(cnn_evaluator *evaluator, const float *weights, con
   if (limit >= 0 && evaluator->samples > limit) evaluator->samples = limit;
   cnn_status status = make_room(evaluator);
   if (evaluator->exchange) status = cnn_exchange_agree(evaluator->exchange, status, NULL);
-  if (status.code != CNN_OK) return status;
+  if (status.code != CNN_OK) {
+    forget_samples(evaluator);
+    return status;
+  }
   take_part(evaluator);
   if (network->pack) network->pack(evaluator->model, weights);
   for (int32_t i = 0; i < evaluator->threads; i++) cnn_tally_clear(&evaluator->worker[i].tally);

@@ -123,10 +123,11 @@ static void fail_memory(const Exchange *x) {
   x->ranks->abandon(x->ranks->context);
 }
 
+/* Also for no values there is a place: a bucket may have fewer numbers than there are processes. */
 static float *make_room(const Exchange *x, float *values, int64_t *room, int64_t wanted) {
-  if (wanted <= *room) return values;
+  if (wanted <= *room && values) return values;
   free(values);
-  values = malloc((size_t)wanted * sizeof *values);
+  values = malloc((size_t)(wanted > 0 ? wanted : 1) * sizeof *values);
   if (!values) fail_memory(x);
   *room = wanted;
   return values;
@@ -314,8 +315,11 @@ cnn_status cnn_exchange_open(Exchange *x, const cnn_ranks *ranks, const cnn_netw
   x->subtrees = calloc(size, sizeof *x->subtrees);
   x->place = calloc(size, sizeof *x->place);
   x->waited = calloc(size, sizeof *x->waited);
+  cnn_status status = cnn_success();
   if (!x->samples || !x->bytes || !x->subtrees || !x->place || !x->waited)
-    return cnn_failure(CNN_NO_MEMORY, "no memory for %d processes", (int)ranks->size);
+    status = cnn_failure(CNN_NO_MEMORY, "no memory for %d processes", (int)ranks->size);
+  status = cnn_ranks_agree(ranks, status);
+  if (status.code != CNN_OK) return status;
   for (int32_t r = 0; r < ranks->size; r++) subtrees_of(x, r, count_subtree, &x->subtrees[r]);
   x->functions = (cnn_exchange){.first = first_shard(x, ranks->rank),
                                 .last = first_shard(x, ranks->rank + 1),

@@ -1,5 +1,5 @@
-/* tell.c: what a training run tells its caller: events, and notes on the data and the memory before it
- * begins. */
+/* tell.c: what a training run tells its caller: events, and notes on the data, the memory and the
+ * processes before it begins. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <stdarg.h>
@@ -140,4 +140,17 @@ cnn_status cnn_training_note_scale(const Training *training) {
         "%s",
         port->name, low, high, remedy);
   return status;
+}
+
+/* Processes get whole shards. */
+void cnn_training_note_idle(const Training *training) {
+  const cnn_network *network = training->network;
+  const cnn_ranks *ranks = training->options->ranks;
+  char more[80] = "a larger batch in the train block makes more";
+  if (!ranks || ranks->size <= network->shards) return;
+  if ((network->train_batch - 1) / network->lanes >= network->shards)
+    snprintf(more, sizeof more, "cnnc --mpi=%d makes more", (int)ranks->size);
+  cnn_training_note(training,
+                    "%d of %d processes have nothing to compute: the program cuts a batch into %d shards; %s",
+                    (int)(ranks->size - network->shards), (int)ranks->size, (int)network->shards, more);
 }

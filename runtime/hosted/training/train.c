@@ -64,6 +64,9 @@ static cnn_status check_options(const cnn_network *network, const cnn_train_opti
                                                   : "was compiled without training code: its program has no "
                                                     "train block, or --no-train was given");
   if (!options->out) return cnn_failure(CNN_BAD_ARGUMENT, "there is no name for the weights to be written");
+  if (options->ranks && options->ranks->size > 1 && network->shards < 1)
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s was compiled for one process: --mpi was not given",
+                       network->name);
   if (recipe->batch < 1 || recipe->epochs < 1)
     return cnn_failure(CNN_BAD_ARGUMENT, "batch and epochs must be at least 1");
   if (!isfinite(recipe->rate) || recipe->rate < 0)
@@ -248,6 +251,7 @@ static cnn_status prepare(Training *training) {
     cnn_training_send(training, (cnn_event){.kind = CNN_EVENT_NOTE, .note = cnn_data_notes(training->data)});
   cnn_training_note_labels(training);
   cnn_training_note_memory(training);
+  cnn_training_note_idle(training);
   status = inspect(training);
   if (status.code == CNN_OK && !options->resume) status = cnn_training_note_scale(training);
   if (status.code != CNN_OK) return status;
@@ -384,7 +388,7 @@ static cnn_status make_steps(Training *training) {
     cnn_random_permutation(random, training->order, (int32_t)run->samples);
   }
   training->course.epoch = run->finished;
-  cnn_status status = cnn_loader_start(training->loader, &training->course, run->at);
+  cnn_status status = agree(training, cnn_loader_start(training->loader, &training->course, run->at));
   bool over = run->at >= run->samples;
   while (status.code == CNN_OK && !over && !stopped(training)) {
     status = make_step(training, &over);
@@ -454,7 +458,8 @@ static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
   if (better) run->best = value;
   epoch->best = better || training->validated == 0; /* without validation the last counts */
   cnn_schedule_epoch(&run->trainer.schedule, &run->trainer.recipe, value);
-  if (!cnn_run_append(run, epoch)) return cnn_failure(CNN_NO_MEMORY, "no memory for another epoch");
+  if (!cnn_run_append(run, epoch))
+    return agree(training, cnn_failure(CNN_NO_MEMORY, "no memory for another epoch"));
   run->at = 0;
   run->loss = run->seconds = run->mean_rate = 0;
   run->rates = 0;

@@ -42,6 +42,7 @@ void cnn_training_tell(void *training, const char *note); /* as others call it b
 
 cnn_status cnn_training_first_weights(Training *); /* the net's own, or those of options->init */
 void cnn_training_note_memory(const Training *);
+void cnn_training_note_idle(const Training *);   /* processes that have no part of a batch */
 void cnn_training_note_labels(const Training *); /* how many samples each class has */
 /* A hint where raw bytes go into the first weights and nothing scales them. */
 cnn_status cnn_training_note_scale(const Training *);
