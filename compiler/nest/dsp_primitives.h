@@ -1,5 +1,5 @@
 /* Whole numbers of 16 bits, two in a word, as the DSP instructions of Cortex-M have them; and what brings
- * sums to 8 bits there. As word_primitives.h. */
+ * sums to 8 bits there. -DCNN_PLAIN as in word_primitives.h. */
 // SPDX-License-Identifier: MIT-0
 #include <stdint.h>
 
@@ -36,7 +36,7 @@ INLINE int32_t cnn_add_even8(int32_t a, int32_t v) {
 #endif
 }
 
-/* The same with bytes 1 and 3. */
+/* Likewise with bytes 1 and 3. */
 INLINE int32_t cnn_add_odd8(int32_t a, int32_t v) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;
