@@ -75,6 +75,9 @@ bool int8_steps_fit(Rounding, Multiplier, int64_t most); /* of an |x| of so much
 int32_t int8_halves(int32_t low, int32_t high); /* a word of two numbers of 16 bits */
 
 /* ---- shared by their nests ---- */
+/* The weights of a product as a constant of the model, [filters][kernel][kernel][channels]: channels
+ * innermost, as they lie in a picture. */
+Buf *int8_packed_weight(Lower *, const Correlation *, int64_t filters, int64_t channels);
 /* The factors of a product's filters, as constants of the model. */
 typedef struct Int8Factors {
   Buf *factor, *exponent; /* exponent: NULL where floats round */

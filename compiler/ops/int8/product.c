@@ -63,15 +63,15 @@ typedef struct Constants {
   Int8Factors factors;
 } Constants;
 
-/* Channels innermost, as they lie in a picture. */
-static Buf *packed_weight(Lower *l, const Correlation *k, const Int8Product *p) {
+Buf *int8_packed_weight(Lower *l, const Correlation *k, int64_t filters, int64_t channels) {
+  const Int8Product *p = l->node->detail;
   const int64_t taps = k->kernel[0] * k->kernel[1];
-  int8_t *packed = NEW_ARRAY(l->arena, int8_t, k->small.c * k->l * taps);
-  for (int64_t f = 0; f < k->small.c; f++)
-    for (int64_t c = 0; c < k->l; c++)
+  int8_t *packed = NEW_ARRAY(l->arena, int8_t, filters * channels * taps);
+  for (int64_t f = 0; f < filters; f++)
+    for (int64_t c = 0; c < channels; c++)
       for (int64_t t = 0; t < taps; t++)
-        packed[(f * taps + t) * k->l + c] = p->weight[(f * k->l + c) * taps + t];
-  return lower_constants(l, "weight", I8, 4, (int64_t[]){k->small.c, k->kernel[0], k->kernel[1], k->l},
+        packed[(f * taps + t) * channels + c] = p->weight[(f * channels + c) * taps + t];
+  return lower_constants(l, "weight", I8, 4, (int64_t[]){filters, k->kernel[0], k->kernel[1], channels},
                          packed);
 }
 
@@ -133,7 +133,7 @@ static void lower_sum(Lower *l, const Correlation *k, const Constants *constants
 static void lower(Lower *l) {
   const Int8Product *p = l->node->detail;
   const Correlation geometry = int8_geometry(l->node), *k = &geometry;
-  const Constants constants = {.weight = packed_weight(l, k, p),
+  const Constants constants = {.weight = int8_packed_weight(l, k, k->small.c, k->l),
                                .bias = lower_constants(l, "bias", I32, 1, &k->small.c, p->bias),
                                .factors = int8_factors(l, k->small.c)};
   Nest *b = l->b;

@@ -73,18 +73,6 @@ typedef struct Constants {
   Int8Factors factors;
 } Constants;
 
-/* Channels innermost, as they lie in a picture. */
-static Buf *packed_weight(Lower *l, const Correlation *k, const Int8Product *p) {
-  const int64_t taps = k->kernel[0] * k->kernel[1];
-  int8_t *packed = NEW_ARRAY(l->arena, int8_t, k->large.c * k->s * taps);
-  for (int64_t f = 0; f < k->large.c; f++)
-    for (int64_t c = 0; c < k->s; c++)
-      for (int64_t t = 0; t < taps; t++)
-        packed[(f * taps + t) * k->s + c] = p->weight[(f * k->s + c) * taps + t];
-  return lower_constants(l, "weight", I8, 4, (int64_t[]){k->large.c, k->kernel[0], k->kernel[1], k->s},
-                         packed);
-}
-
 /* How far before and behind i the input's rows lie that meet a place S*i + r. */
 static int64_t first_row(const Correlation *k, int axis) {
   return rounded_down(k->before[axis] - (k->kernel[axis] - 1) * k->dilation[axis], k->stride[axis]);
@@ -145,7 +133,7 @@ static void lower_place(Lower *l, const Correlation *k, const Constants *constan
 static void lower(Lower *l) {
   const Int8Product *p = l->node->detail;
   const Correlation geometry = geometry_of(l->node), *k = &geometry;
-  const Constants constants = {.weight = packed_weight(l, k, p),
+  const Constants constants = {.weight = int8_packed_weight(l, k, k->large.c, k->s),
                                .bias = lower_constants(l, "bias", I32, 1, &k->large.c, p->bias),
                                .factors = int8_factors(l, k->large.c)};
   const int64_t s = k->stride[0], t = k->stride[1];
