@@ -1,9 +1,11 @@
 # bench: compares with peers; see bench/README.md.
 EXTRA_DIST += %D%/README.md %D%/run %D%/inference.py %D%/int8.py %D%/layers.py %D%/sides.py %D%/timing.py \
   %D%/imports.py %D%/zoo.py %D%/import \
-  %D%/nets.py %D%/pictures.py %D%/outputs.py %D%/export.py %D%/compile.py %D%/compiler.py \
+  %D%/nets.py %D%/pictures.py %D%/programs.py %D%/outputs.py %D%/export.py %D%/compile.py %D%/compiler.py \
   %D%/peak.c %D%/train %D%/training.py %D%/training_nets.py %D%/memory.py %D%/accuracy \
-  %D%/quantised %D%/shapes %D%/tail %D%/tail.py %D%/faster_rcnn.cnn \
+  %D%/quantised %D%/shapes %D%/tail %D%/tail.py %D%/programs/csp.cnn \
+  %D%/programs/faster_rcnn.cnn %D%/programs/inception17.cnn %D%/programs/perceptron.cnn \
+  %D%/programs/pyramid.cnn %D%/programs/resnext50.cnn %D%/programs/trunk.cnn \
   %D%/scale %D%/scale.py %D%/ddp.py \
   %D%/boards %D%/boards.py %D%/cmsis.py %D%/board/board.h %D%/board/board.ld %D%/board/count.c \
   %D%/board/start.c

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from pictures import autoencoder, dcgan, deeplab_v3, espcn, fcn8s, fsrcnn, unet, unet_2015
+from programs import csp, inception17, perceptron, pyramid, resnext50, trunk
 
 
 class Builder:
@@ -434,22 +435,24 @@ NETS = {f.__name__: f for f in (lenet5, resnet8, mobilenet_v1, squeezenet, resne
 OTHERS = {f.__name__: f for f in (lenet5_1998, lenet5_relu, fashion, speech, ds_cnn, resnet20, resnet50,
                                   densenet121, googlenet, mobilenet_v2, mobilenet_v3_small,
                                   mobilenet_v3_large, efficientnet_b0, convnext_t, unet_2015, fcn8s,
-                                  deeplab_v3, autoencoder, espcn, fsrcnn, dcgan)}
+                                  deeplab_v3, autoencoder, espcn, fsrcnn, dcgan, resnext50, csp,
+                                  inception17, pyramid, trunk, perceptron)}
 
 # Constants of examples that are not those of the table.
 SIZES = {"unet": ["-D", "side=128", "-D", "classes=2"]}
 
 # What the last layer's weights are divided by, where the softmax of random logits would be 0 and 1 only and
 # agree whatever the logits are.
-LOGITS = {"resnet8": 10, "resnet20": 10, "squeezenet": 10, "resnet18": 100, "resnet50": 10000, "vgg16": 300,
-          "alexnet": 100, "googlenet": 40, "densenet121": 3, "mobilenet_v3_small": 5,
-          "mobilenet_v3_large": 100}
+LOGITS = {"resnet8": 10, "resnet20": 10, "squeezenet": 10, "resnet18": 100, "resnet50": 10000,
+          "resnext50": 10000, "vgg16": 300, "alexnet": 100, "googlenet": 40, "densenet121": 3,
+          "mobilenet_v3_small": 5, "mobilenet_v3_large": 100}
 
 
 def find(net):
-    """The program of a net of examples/."""
+    """The program of a net of examples/ or programs/."""
     here = os.path.dirname(os.path.abspath(__file__))
-    return glob.glob(os.path.join(here, "..", "examples", "*", net + ".cnn"))[0]
+    return [*glob.glob(os.path.join(here, "..", "examples", "*", net + ".cnn")),
+            os.path.join(here, "programs", net + ".cnn")][0]
 
 
 def draw_weights(net, table):

@@ -23,7 +23,7 @@ NETS = {
         "allowed": 2, "parts": {"yolo": ["yolo"], "concat": ["concat2"], "nms": ["found"]},
         "heads": {name: yolo_head for name in ("large.conv1", "small.conv1")}},
     "faster_rcnn": {
-        "source": os.path.join(HERE, "faster_rcnn.cnn"), "constants": [], "allowed": 10,
+        "source": os.path.join(HERE, "programs", "faster_rcnn.cnn"), "constants": [], "allowed": 10,
         "parts": {"proposals": ["regions"], "roi_align": ["cut"], "decode": ["moved"], "nms": ["found"]},
         "heads": {"objects": lambda channel: (2, 0), "moves": lambda channel: (0.3, 0),
                   "likely": lambda channel: (1.5, 0), "deltas": lambda channel: (0.3, 0)}},
