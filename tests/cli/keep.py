@@ -436,7 +436,7 @@ npz("nan.npz", x=npy((N, 6, 6, 1), values, "f", "<f4"), y=npy((N,), labels, "i",
     x_val=npy((N, 6, 6, 1), sick, "f", "<f4"), y_val=npy((N,), labels, "i", "<i4"))
 exits(1, "validation data that are not finite", *TRAIN, "--data=nan.npz", "-o", "nan.safetensors",
       says=('nan.npz: the data are not finite: validation sample 7, number 5 of the input "image" is nan',
-            "epoch 1 is saved as far as it went: when the data can be read, --resume goes on from "
+            "epoch 1 is saved as far as it went; once the cause is gone, --resume goes on from "
             "nan.checkpoint"))
 npz("nan.npz", x=npy((N, 6, 6, 1), values, "f", "<f4"), y=npy((N,), labels, "i", "<i4"),
     x_val=npy((N, 6, 6, 1), values, "f", "<f4"), y_val=npy((N,), labels, "i", "<i4"))

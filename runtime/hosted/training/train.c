@@ -512,13 +512,13 @@ static cnn_status save_here(const Training *training) {
                                : status;
 }
 
-/* What has been learnt until samples could not be read is not lost. */
+/* What has been learnt until samples could not be read or judged is not lost. */
 static void save_unread(Training *training) {
   if (training->options->dry_run || training->run.trainer.steps == 0) return;
   if (weights_check(training).code != CNN_OK || save_here(training).code != CNN_OK) return;
-  cnn_training_note(
-      training, "epoch %d is saved as far as it went: when the data can be read, --resume goes on from %s",
-      (int)training->run.finished + 1, training->checkpoint);
+  cnn_training_note(training,
+                    "epoch %d is saved as far as it went; once the cause is gone, --resume goes on from %s",
+                    (int)training->run.finished + 1, training->checkpoint);
 }
 
 static cnn_status save_stopped(Training *training) {
