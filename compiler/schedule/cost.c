@@ -26,6 +26,8 @@ static double far_rate(const Target *t, double bytes) { /* of what takes so many
   return bytes > (double)t->l3 / 2 ? t->memory_rate : bytes <= (double)t->l2 / 2 ? t->l2_rate : t->l3_rate;
 }
 
+double cost_read(const Target *t, int64_t bytes) { return (double)bytes / far_rate(t, (double)bytes); }
+
 static Cycles summed(Cycles c) {
   c.total = c.transforms + fmax(c.products, c.memory);
   return c;

@@ -30,7 +30,8 @@ Cycles cost_winograd(const Target *, const Correlation *, int m, int64_t batch,
                                                weights are packed once, 0: packed long ago */
 Cycles cost_weights(const Target *, const Correlation *); /* a weight gradient, tap by tap */
 Cycles cost_winograd_weights(const Target *, const Correlation *,
-                             int m); /* likewise with m x m outputs of a tile */
+                             int m);             /* likewise with m x m outputs of a tile */
+double cost_read(const Target *, int64_t bytes); /* cycles that bytes take which are read once a call */
 /* To keep so many bytes of each image for all of them: written and read once more than where each image's are
  * used while they are near. */
 double cost_passed(const Target *, double bytes, int64_t batch);

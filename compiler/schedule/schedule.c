@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/choice.h"
 #include "schedule/schedule.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "schedule/images.h"
@@ -11,12 +12,16 @@
 /* Measured with LLVM's OpenMP and threads that are awake: to make a team takes 1 microsecond, to wait for
  * each other half of one. */
 enum {
-  TEAM_WORK = 1 << 17,     /* of a lane: 15 microseconds at full speed */
+  TEAM_CYCLES = 1 << 16,   /* 15 microseconds */
   PARALLEL_MACS = 1 << 12, /* half a microsecond: the team waits before and after a layer in any case; below
                               that, moving the values to another core's cache costs more */
 };
 
-bool schedule_team(const Target *target, int64_t work) { return work > TEAM_WORK * target->lanes; }
+/* Multiply-adds run while weights arrive. */
+bool schedule_team(const Target *target, int64_t work, int64_t weight_bytes) {
+  const double multiplying = (double)work / (target->fmas * target->lanes);
+  return fmax(multiplying, cost_read(target, weight_bytes)) > TEAM_CYCLES;
+}
 
 LoopKind schedule_outer(const Lower *l, int64_t macs) {
   return l->batch == 0 && !l->call && macs > PARALLEL_MACS * l->target->lanes ? PARALLEL : SERIAL;
