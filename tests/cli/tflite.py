@@ -7,52 +7,9 @@ import struct
 import subprocess
 
 from tap import check, finish, start
+from tflite_models import Builder
 
 CNNC = os.environ["CNNC"]
-
-
-class Builder:
-    """FlatBuffers from the front: what a field points to comes behind the table."""
-
-    def __init__(self):
-        self.data = bytearray(struct.pack("<I4s", 0, b"TFL3"))
-
-    def table(self, fields):
-        """fields: number -> (format, value), or a function that writes what an offset points to."""
-        count = max(fields) + 1 if fields else 0
-        places, body, waiting = [0] * count, bytearray(4), []
-        for number, field in fields.items():
-            size = 4 if callable(field) else struct.calcsize("<" + field[0])
-            body += b"\0" * (-len(body) % size)
-            places[number] = len(body)
-            if callable(field):
-                waiting.append((len(body), field))
-            body += b"\0" * 4 if callable(field) else struct.pack("<" + field[0], field[1])
-        self.data += b"\0" * (-len(self.data) % 8)
-        start = len(self.data)
-        self.data += struct.pack("<HH", 4 + 2 * count, len(body)) + struct.pack(f"<{count}H", *places)
-        self.data += b"\0" * (-len(self.data) % 8)
-        at = len(self.data)
-        body[0:4] = struct.pack("<i", at - start)
-        self.data += body
-        for place, write in waiting:
-            target = write()
-            self.data[at + place:at + place + 4] = struct.pack("<I", target - (at + place))
-        return at
-
-    def vector(self, kind, values):
-        self.data += b"\0" * (-(len(self.data) + 4) % 8)
-        at = len(self.data)
-        self.data += struct.pack(f"<I{len(values)}{kind}", len(values), *values)
-        return at
-
-    def tables(self, writers):
-        at = self.vector("I", [0] * len(writers))
-        for i, write in enumerate(writers):
-            place = at + 4 + 4 * i
-            target = write()
-            self.data[place:place + 4] = struct.pack("<I", target - place)
-        return at
 
 
 def tensor(b, shape, kind, buffer, scale=(0.5,), zero=(0,), axis=0, name=b"t"):
