@@ -1,8 +1,11 @@
 """Small models of TensorFlow Lite, an operator or a family each, with what they must compute by each rounding
-(tflite_reference.py). Used by tflite_ops.py and golden/tflite.py."""
+(tflite_reference.py). Used by tflite_ops.py and golden/tflite.py; with a folder as its argument it writes them
+there, for the fuzz target to begin with."""
 # SPDX-License-Identifier: Apache-2.0
 import math
+import os
 import random
+import sys
 
 import tflite_reference as ref
 from tflite_models import F32, I32, I64, I8, NONE, RELU, RELU6, RELU_N1, SAME, U8, VALID, Net, Tensor, conv, \
@@ -72,7 +75,8 @@ def function_cases():
         s = Tensor(ALL, I8, scale, zero)
         yield maps(f"sigmoid and tanh, {scale}", s, [
             ("LOGISTIC", out(1 / 256, -128), ref.logistic), ("TANH", out(1 / 128, 0), ref.tanh)])
-    for scale, zero, os, oz in ((0.03, 5, 0.03, 5), (0.06, -10, 0.031, -116), (0.11, 0, 0.06, -122), (0.004, 1, 0.003, 9)):
+    for scale, zero, os, oz in ((0.03, 5, 0.03, 5), (0.06, -10, 0.031, -116),
+                                (0.11, 0, 0.06, -122), (0.004, 1, 0.003, 9)):
         s = Tensor(ALL, I8, scale, zero)
         yield maps(f"hard_swish, {scale}", s, [("HARD_SWISH", out(os, oz), ref.hard_swish)])
     real = {"ELU": lambda v: v if v > 0 else math.expm1(v), "EXP": math.exp,
@@ -325,7 +329,8 @@ def resize_cases(kind):
             return ((low, 1 - (at - low)), (min(low + 1, n - 1), at - low))
         result = []
         for o in ref.indices([h, w, 3]):
-            y = sum(v[(i * 4 + j) * 3 + o[2]] * a * b for i, a in places(o[0], 3, h) for j, b in places(o[1], 4, w))
+            y = sum(v[(i * 4 + j) * 3 + o[2]] * a * b
+                    for i, a in places(o[0], 3, h) for j, b in places(o[1], 4, w))
             result.append(ref.nearest(y) if kind == I8 else y)
         return result
     for h, w, corners in ((6, 8, 0), (5, 7, 0), (5, 7, 1)):
@@ -399,8 +404,8 @@ def float_cases():
     rows = [(name, Tensor(x.shape, F32), lambda q, i, o, r, f=f: f(q)) for name, f in real.items()]
     slope = ("LEAKY_RELU", Tensor(x.shape, F32), lambda q, i, o, r: q if q > 0 else 0.25 * q, [],
              {"f0": ("f", 0.25)})
-    yield maps("elu of floats", x, [("ELU", Tensor(x.shape, F32), lambda q, i, o, r: q if q > 0 else math.expm1(q))],
-               near=2e-5, golden=False, rounds=False)
+    elu = ("ELU", Tensor(x.shape, F32), lambda q, i, o, r: q if q > 0 else math.expm1(q))
+    yield maps("elu of floats", x, [elu], near=2e-5, golden=False, rounds=False)
     yield maps("functions of floats", x, rows + [slope], near=2e-5, rounds=False)
     case = Case("layers of floats", [x], near=2e-5, rounds=False)
     y = case.net.add("MEAN", [x, ints([1, 2])], Tensor([1, 6], F32), f0=("B", 0))
@@ -431,3 +436,13 @@ def all_cases():
     yield from transposed_cases()
     yield from window_cases()
     yield from float_cases()
+
+
+def main(folder):
+    for number, case in enumerate(all_cases()):
+        with open(os.path.join(folder, f"operators-{number}.tflite"), "wb") as file:
+            file.write(case.data())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

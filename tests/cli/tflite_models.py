@@ -1,5 +1,5 @@
-"""Models of TensorFlow Lite, written by hand: FlatBuffers, tensors and operators of all kinds. Used by tflite.py
-and by golden/tflite.py."""
+"""Models of TensorFlow Lite, written by hand: FlatBuffers, tensors and operators of all kinds. Used by
+tflite.py and tflite_cases.py."""
 # SPDX-License-Identifier: Apache-2.0
 import struct
 
@@ -20,7 +20,8 @@ OPERATORS = {
     "SQUEEZE": (43, 30, 1), "STRIDED_SLICE": (45, 32, 2), "EXP": (47, 33, 2), "PRELU": (54, 0, 1),
     "MAXIMUM": (55, 39, 2), "MINIMUM": (57, 39, 2), "PADV2": (60, 43, 2), "SLICE": (65, 48, 2),
     "TRANSPOSE_CONV": (67, 49, 3), "EXPAND_DIMS": (70, 52, 1), "LOG": (73, 0, 1), "SQRT": (75, 0, 1),
-    "SQUARE": (92, 66, 1), "RESIZE_NEAREST_NEIGHBOR": (97, 74, 3), "LEAKY_RELU": (98, 75, 2), "ABS": (101, 78, 2),
+    "SQUARE": (92, 66, 1), "RESIZE_NEAREST_NEIGHBOR": (97, 74, 3), "LEAKY_RELU": (98, 75, 2),
+    "ABS": (101, 78, 2),
     "ELU": (111, 0, 1), "QUANTIZE": (114, 89, 2), "HARD_SWISH": (117, 91, 1), "GELU": (150, 116, 2),
     "RELU_0_TO_1": (152, 0, 1)}
 
@@ -144,8 +145,8 @@ class Net:
 
 
 def pool(net, name, x, out, size, stride, padding=VALID, activation=NONE):
-    return net.add(name, [x], out, f0=("b", padding), f1=("i", stride[1]), f2=("i", stride[0]), f3=("i", size[1]),
-                   f4=("i", size[0]), f5=("b", activation))
+    return net.add(name, [x], out, f0=("b", padding), f1=("i", stride[1]), f2=("i", stride[0]),
+                   f3=("i", size[1]), f4=("i", size[0]), f5=("b", activation))
 
 
 def conv(net, x, w, bias, out, stride=(1, 1), padding=SAME, activation=NONE):

@@ -1,5 +1,5 @@
-"""Each operator of TensorFlow Lite that cnnc imports: compiled code against tflite_reference.py by each rounding,
-and against what LiteRT's reference kernels gave (tests/golden/tflite.txt). Run by tflite_ops.tap."""
+"""Each operator of TensorFlow Lite that cnnc imports: compiled code against tflite_reference.py by each
+rounding, and against what LiteRT's reference kernels gave (golden/tflite.txt). Run by tflite_ops.tap."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes
 import hashlib
@@ -29,7 +29,8 @@ class Net:
             file.write(case.data())
         steps = ([CNNC, "import", path + ".tflite", "--name=m", f"--rounding={rounding}", "-o", path],
                  [CNNC, path + ".cnn", f"--weights={path}.safetensors", "-Wno-not-int8", "-o", path + ".c"],
-                 [*CC.split(), "-std=c11", "-O1", "-w", "-shared", "-fPIC", path + ".c", "-o", path + ".so", "-lm"])
+                 [*CC.split(), "-std=c11", "-O1", "-w", "-shared", "-fPIC", path + ".c", "-o", path + ".so",
+                  "-lm"])
         for step in steps:
             done = subprocess.run(step, capture_output=True, text=True)
             if done.returncode:
@@ -38,7 +39,8 @@ class Net:
         self.program = open(path + ".cnn").read()
         header = open(path + ".h").read()
         self.library = ctypes.CDLL(path + ".so")
-        self.workspace = ctypes.create_string_buffer(int(re.search(r"M_WORKSPACE_BYTES (\d+)", header)[1]) + 64)
+        size = int(re.search(r"M_WORKSPACE_BYTES (\d+)", header)[1])
+        self.workspace = ctypes.create_string_buffer(size + 64)
         self.model = "m_trained" in header
 
     def run(self, sample):

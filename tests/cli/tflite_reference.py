@@ -1,5 +1,5 @@
-"""What operators of TensorFlow Lite compute in 8 bits, in Python's integers, written after its reference kernels
-and sharing nothing with cnnc. Values are flat lists, channels last. Used by tflite_cases.py."""
+"""What operators of TensorFlow Lite compute in 8 bits, in Python's integers, written after its reference
+kernels and sharing nothing with cnnc. Values are flat lists, channels last. Used by tflite_cases.py."""
 # SPDX-License-Identifier: Apache-2.0
 import math
 import os
@@ -40,7 +40,8 @@ def scaled(x, factor, rounding, real=None):
 
 # ---- functions of one number: (q, input, output, rounding) -> q, of tensors with scale and zero ----
 def requantize(q, i, o, rounding):
-    return clamp(scaled(q - i.zero[0], i.scale[0] / o.scale[0], rounding, f32(i.scale[0] / o.scale[0])) + o.zero[0])
+    real = f32(i.scale[0] / o.scale[0])
+    return clamp(scaled(q - i.zero[0], i.scale[0] / o.scale[0], rounding, real) + o.zero[0])
 
 
 def relu(low, high_end):
@@ -199,8 +200,8 @@ def transpose_conv(q, i, w, weight, bias, o, stride, before, rounding):
                         continue
                     for f in range(filters):
                         sums[(oy * ow + ox) * filters + f] += sum(
-                            (q[(y * wide + x) * c + k] - i.zero[0]) * weight[((f * kh + ky) * kw + kx) * c + k]
-                            for k in range(c))
+                            (q[(y * wide + x) * c + k] - i.zero[0])
+                            * weight[((f * kh + ky) * kw + kx) * c + k] for k in range(c))
     return [clamp(scaled(s, *conv_scales(i, w, o, k % filters)[:1], rounding,
                          conv_scales(i, w, o, k % filters)[1]) + o.zero[0]) for k, s in enumerate(sums)]
 
