@@ -1,6 +1,6 @@
 """Small models of TensorFlow Lite, an operator or a family each, with what they must compute by each rounding
-(tflite_reference.py). Used by tflite_ops.py and golden/tflite.py; with a folder as its argument it writes them
-there, for the fuzz target to begin with."""
+(tflite_reference.py). Used by tflite_ops.py and golden/tflite.py; with a folder as its argument it writes
+them there, for the fuzz target to begin with."""
 # SPDX-License-Identifier: Apache-2.0
 import math
 import os
