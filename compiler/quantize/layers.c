@@ -199,13 +199,13 @@ static Node *scaled_mean(Quantizer *q, const Node *node, Node *in) {
   const int64_t n = node->window->kernel[0] * node->window->kernel[1];
   const Ending end = quant_ending(q, node, true);
   if (!end.found) return NULL;
-  const Multiplier whole = multiplier_of((double)in->quant->scale / (double)end.quant.scale);
-  if (!factor_fits(q, node, whole, in->quant->scale, end.quant.scale)) return NULL;
+  const Multiplier factor = mean_factor(in->quant, end.quant, n);
+  if (!factor_fits(q, node, factor, (double)in->quant->scale / (double)n, end.quant.scale)) return NULL;
   Int8Pool *p = NEW(q->arena, Int8Pool);
   *p = (Int8Pool){.mean = true,
                   .scaled = true,
                   .rounding = quant_file_rounding(q->file, node->name),
-                  .factor = mean_factor(in->quant, end.quant, n),
+                  .factor = factor,
                   .stored = stored_of(end.quant.scale, end.quant.zero, end.bound)};
   if (!sum_fits(n * UINT8_MAX, p->factor.e) && !report_overflow(q, node, 0, n, (double)n * UINT8_MAX))
     return NULL;
