@@ -75,6 +75,7 @@ fuzz() {
     sh "$top/tests/fuzz/build.sh" "$clang" "$top" "$here" "$name" "$here/long-fuzz/$name" \
       >"$here/long-fuzz/$name.log" 2>&1 || status=$?
     mkdir -p "$here/long-fuzz/$name.corpus"
+    [ "$name" != tflite ] || python3 -B "$top/tests/cli/tflite_cases.py" "$here/long-fuzz/$name.corpus"
     if [ "$status" = 0 ]; then
       dictionary=$top/tests/fuzz/$name.dict
       most=4096

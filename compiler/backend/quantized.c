@@ -22,10 +22,12 @@ static const char *take_layers(Arena *arena, json_t *layers, QuantFile *file) {
   json_t *layer;
   if (layers && !json_is_object(layers)) return "its \"layers\" are no object";
   json_object_foreach(layers, name, layer) {
-    QuantLayer own = {arena_copy(arena, name, strlen(name)), file->rounding};
+    const json_t *mean = json_object_get(layer, "mean");
+    QuantLayer own = {arena_copy(arena, name, strlen(name)), file->rounding, mean != NULL};
     if (!json_is_object(layer)) return arena_printf(arena, "what it says of layer '%s' is no object", name);
-    if (!json_object_get(layer, "rounding")) continue;
-    if (!take_rounding(layer, &own.rounding))
+    if (mean && (!json_is_string(mean) || strcmp(json_string_value(mean), "factor") != 0))
+      return arena_printf(arena, "the mean of layer '%s' is not factor", name);
+    if (json_object_get(layer, "rounding") && !take_rounding(layer, &own.rounding))
       return arena_printf(arena, "the rounding of layer '%s' is not single, double or float", name);
     vec_push(arena, file->layers, own);
   }

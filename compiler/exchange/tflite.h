@@ -1,4 +1,5 @@
-/* tflite.h: models of TensorFlow Lite: tflite_read.c reads them, tflite_import.c makes programs of them. */
+/* tflite.h: models of TensorFlow Lite: tflite_read.c reads them, tflite_import.c makes programs of them,
+ * by tflite_make.h. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TFLITE_H
 #define CNNC_TFLITE_H
@@ -10,19 +11,21 @@
 #include "graph/graph.h"
 
 /* ---- a model as it is in its file ---- */
-enum { TFLITE_RANK = 4, TFLITE_IO = 16 };
+enum { TFLITE_RANK = 4, TFLITE_IO = 16, SLICE_MASKS = 5 };
 typedef struct TflTensor {
   const char *name;
   int rank;
   int64_t dim[TFLITE_RANK], size;
-  bool known; /* its elements are F32, I32 or I8 */
+  bool known; /* its elements are F32, I32, U8 or I8 */
   Elem elem;
+  int code;            /* of TensorType */
   const char *type;    /* "INT8" */
   const uint8_t *data; /* little-endian; NULL: it is computed */
   int scales, axis;    /* axis: of its dimensions, of which each index has a scale of its own */
   const float *scale;
   int64_t zero; /* of the first; those of weights must all be 0 */
   bool zeros;   /* all are 0 */
+  bool is_u8;   /* the caller's: q + 128 of what is said here */
 } TflTensor;
 
 typedef struct TflOperator {
@@ -34,7 +37,10 @@ typedef struct TflOperator {
   bool same;                                     /* padding */
   int64_t stride[2], dilation[2], size[2], axis; /* height, width */
   int activation;
-  float beta;
+  float beta;                /* of softmax; the slope of leaky_relu */
+  bool keeps, corners;       /* keep_dims; align_corners */
+  bool middle;               /* half_pixel_centers; of gelu: by a tanh */
+  int64_t mask[SLICE_MASKS]; /* begin, end, ellipsis, new axis, shrink axis; a bit a dimension */
 } TflOperator;
 
 typedef struct TflModel {
@@ -48,23 +54,14 @@ typedef struct TflModel {
 TflModel *tflite_read(Arena *, const uint8_t *bytes, size_t n, const char **why);
 bool tflite_is(const uint8_t *bytes, size_t n); /* such a file, by its mark */
 
-/* BuiltinOperator, ActivationFunctionType: those that are read. */
+/* BuiltinOperator: those that are read. */
 enum {
-  TFL_ADD = 0,
-  TFL_AVERAGE_POOL_2D = 1,
-  TFL_CONCATENATION = 2,
-  TFL_CONV_2D = 3,
-  TFL_DEPTHWISE_CONV_2D = 4,
-  TFL_FULLY_CONNECTED = 9,
-  TFL_MAX_POOL_2D = 17,
-  TFL_MUL = 18,
-  TFL_RELU = 19,
-  TFL_RELU6 = 21,
-  TFL_RESHAPE = 22,
-  TFL_SOFTMAX = 25,
-  TFL_SUB = 41
+#define OP(name, number, make) TFL_##name = number,
+#include "exchange/tflite_ops.def"
+#undef OP
 };
-enum { TFL_NONE = 0, TFL_ACTIVATION_RELU = 1, TFL_ACTIVATION_RELU6 = 3 };
+enum { TFL_FLOAT32 = 0, TFL_FLOAT16 = 1, TFL_INT32 = 2, TFL_UINT8 = 3, TFL_INT64 = 4, TFL_INT8 = 9 };
+enum { TFL_NONE = 0, TFL_ACTIVATION_RELU = 1, TFL_ACTIVATION_RELU_N1_TO_1 = 2, TFL_ACTIVATION_RELU6 = 3 };
 
 /* ---- as a program ---- */
 typedef struct TflProgram {

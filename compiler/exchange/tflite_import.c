@@ -1,28 +1,14 @@
 /* tflite_import.c: a model of TensorFlow Lite as a program, its weights in our order, and the scales and
  * zeros of its values. A layer is called after its operator: conv1, conv2, ... */
 // SPDX-License-Identifier: Apache-2.0
-#include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
-#include "base/text.h"
-#include "exchange/tflite.h"
+#include "base/table.h"
+#include "exchange/tflite_make.h"
 #include "exchange/wire.h"
 
-enum { KINDS = 64 };
-typedef struct Making {
-  Arena *arena;
-  const TflModel *m;
-  TflProgram *program;
-  bool bytes;         /* it is of 8 bits */
-  const char **value; /* by tensor: its name in the program; NULL: it has none */
-  bool *there;        /* by tensor: an input, or a statement made it */
-  int current;        /* the tensor of the last statement */
-  int count[KINDS];   /* of layers, by operator */
-  Text text;
-  VEC(const char *) problems;
-} Making;
-
-static bool no(Making *k, const TflOperator *op, const char *format, ...) {
+bool tfl_no(Making *k, const TflOperator *op, const char *format, ...) {
   va_list ap;
   va_start(ap, format);
   vec_push(k->arena, k->problems,
@@ -32,63 +18,14 @@ static bool no(Making *k, const TflOperator *op, const char *format, ...) {
   return false;
 }
 
-/* ---- arrays ---- */
-static void put_array(Making *k, const char *name, Elem elem, int rank, const int64_t *dim,
-                      const void *data) {
-  arrays_add(&k->program->arrays, name, elem, rank, dim, data);
+/* ---- tensors ---- */
+const TflTensor *tfl_in(const Making *k, const TflOperator *op, int i) {
+  return i < op->nin && op->in[i] >= 0 ? &k->m->tensor[op->in[i]] : NULL;
 }
+const TflTensor *tfl_out(const Making *k, const TflOperator *op) { return &k->m->tensor[op->out[0]]; }
+bool tfl_is_bytes(const Making *k, const TflOperator *op) { return tfl_out(k, op)->elem == I8; }
 
-/* Element i of what the file holds, as bytes of this machine. */
-static void copy_element(const TflTensor *t, int64_t i, void *to) {
-  const uint8_t *from = t->data + i * elem_bytes(t->elem);
-  if (t->elem == I8) *(int8_t *)to = (int8_t)*from;
-  else if (t->elem == I32) *(int32_t *)to = (int32_t)(uint32_t)wire_little(from, 4);
-  else *(float *)to = wire_float(from);
-}
-
-/* channels last, filters first (conv) or last (depthwise: 1HWC), to filters, channels, height, width */
-static void put_weight(Making *k, const char *layer, const TflTensor *t, bool depthwise) {
-  const int64_t filters = t->rank == 2 ? t->dim[0]
-                          : depthwise  ? t->dim[3]
-                                       : t->dim[0],
-                channels = t->rank == 2 ? t->dim[1]
-                           : depthwise  ? 1
-                                        : t->dim[3],
-                taps = t->rank == 2 ? 1 : t->dim[1] * t->dim[2],
-                dim[4] = {filters, channels, t->dim[1], t->dim[2]};
-  char *data = arena_alloc(k->arena, (size_t)(t->size * elem_bytes(t->elem)));
-  for (int64_t f = 0; f < filters; f++)
-    for (int64_t c = 0; c < channels; c++)
-      for (int64_t tap = 0; tap < taps; tap++)
-        copy_element(t, depthwise ? tap * filters + f : (f * taps + tap) * channels + c,
-                     data + ((f * channels + c) * taps + tap) * elem_bytes(t->elem));
-  put_array(k, arena_printf(k->arena, "%s.weight", layer), t->elem, t->rank == 2 ? 2 : 4, dim, data);
-  const int64_t scales = t->scales;
-  if (t->elem == I8)
-    put_array(k, arena_printf(k->arena, "%s.weight.scale", layer), F32, 1, &scales, t->scale);
-}
-
-static void put_bias(Making *k, const char *layer, const TflTensor *t, int64_t filters) {
-  char *data = arena_alloc(k->arena, 4 * (size_t)filters);
-  for (int64_t f = 0; t && f < filters; f++) copy_element(t, f, data + 4 * f);
-  put_array(k, arena_printf(k->arena, "%s.bias", layer), k->bytes ? I32 : F32, 1, &filters, data);
-}
-
-static void put_scale(Making *k, const char *value, const TflTensor *t) {
-  const int64_t one = 1;
-  int8_t *zero = NEW(k->arena, int8_t);
-  if (!k->bytes) return;
-  *zero = (int8_t)t->zero;
-  put_array(k, arena_printf(k->arena, "%s.scale", value), F32, 1, &one, t->scale);
-  put_array(k, arena_printf(k->arena, "%s.zero", value), I8, 1, &one, zero);
-}
-
-static bool same_scale(const TflTensor *a, const TflTensor *b) {
-  return a->scale[0] == b->scale[0] && a->zero == b->zero;
-}
-
-/* ---- shapes ---- */
-static bool shape_of(const TflTensor *t, Shape *shape) {
+bool tfl_shape(const TflTensor *t, Shape *shape) {
   if (t->rank < 2 || t->dim[0] != 1) return false;
   *shape = t->rank == 4   ? shape_picture(t->dim[1], t->dim[2], t->dim[3])
            : t->rank == 3 ? shape_sequence(t->dim[1], t->dim[2])
@@ -96,234 +33,294 @@ static bool shape_of(const TflTensor *t, Shape *shape) {
   return true;
 }
 
-/* A value of the net, of the type that all have. */
-static bool check_value(Making *k, const TflOperator *op, int tensor) {
+/* A value of the net, of 8 bits or of floats. */
+static bool check_value(Making *k, const TflOperator *op, int tensor, Elem wanted) {
   Shape shape;
   const TflTensor *t = tensor < 0 ? NULL : &k->m->tensor[tensor];
-  if (!t) return no(k, op, "a value is left out");
-  if (!t->known || t->elem != (k->bytes ? I8 : F32))
-    return no(k, op, "'%s' is %s, where the net computes in %s", t->name, t->type,
-              k->bytes ? "INT8" : "FLOAT32");
-  if (k->bytes && t->scales != 1) return no(k, op, "'%s' has %d scales instead of one", t->name, t->scales);
-  if (!shape_of(t, &shape))
-    return no(k, op, "'%s' has a shape of more than one image, or of other axes", t->name);
+  if (!t) return tfl_no(k, op, "a value is left out");
+  if (!t->known || t->elem != wanted || (t->is_u8 && op->code != TFL_QUANTIZE))
+    return tfl_no(k, op, "'%s' is %s, where the net computes in %s", t->name, t->type,
+                  wanted == I8 ? "INT8" : "FLOAT32");
+  if (wanted == I8 && t->scales != 1)
+    return tfl_no(k, op, "'%s' has %d scales instead of one", t->name, t->scales);
+  if (!tfl_shape(t, &shape))
+    return tfl_no(k, op, "'%s' has a shape of more than one image, or of other axes", t->name);
   return true;
 }
 
-/* ---- statements ---- */
-static const char *layer_name(Making *k, const TflOperator *op, const char *word) {
-  return arena_printf(k->arena, "%s%d", word, ++k->count[op->code]);
+bool tfl_value(Making *k, const TflOperator *op, int tensor) {
+  if (!check_value(k, op, tensor, tfl_out(k, op)->elem)) return false;
+  return k->there[tensor] || tfl_no(k, op, "what it reads is a constant, or made behind it");
 }
 
-static void begin_statement(Making *k, const TflOperator *op) {
-  const int in = op->in[0], out = op->out[0];
+bool tfl_same_scale(Making *k, const TflOperator *op, const TflTensor *a, const TflTensor *b) {
+  if (a->elem != I8 || (a->scale[0] == b->scale[0] && a->zero == b->zero)) return true;
+  return tfl_no(k, op, "it has other scales at its ends, which its reference ignores");
+}
+
+bool tfl_below(Multiplier factor) { return factor.e <= 8; }
+
+/* ---- arrays ---- */
+void tfl_array(Making *k, const char *name, Elem elem, int rank, const int64_t *dim, const void *data) {
+  arrays_add(&k->program->arrays, name, elem, rank, dim, data);
+}
+
+void tfl_element(const TflTensor *t, int64_t i, void *to) {
+  const uint8_t *from = t->data + i * elem_bytes(t->elem);
+  if (t->elem == I8) *(int8_t *)to = (int8_t)*from;
+  else if (t->elem == I32) *(int32_t *)to = (int32_t)(uint32_t)wire_little(from, 4);
+  else *(float *)to = wire_float(from);
+}
+
+double tfl_number(const TflTensor *t, int64_t i) {
+  if (t->elem == I8) return (double)((float)((int8_t)t->data[i] - t->zero) * t->scale[0]);
+  return (double)wire_float(t->data + 4 * i);
+}
+
+int tfl_integers(const Making *k, const TflOperator *op, int input, int64_t *to) {
+  const TflTensor *t = tfl_in(k, op, input);
+  const int width = t && t->code == TFL_INT64 ? 8 : 4;
+  if (!t || !t->data || t->size > 2 * TFLITE_RANK || (t->code != TFL_INT32 && t->code != TFL_INT64))
+    return -1;
+  for (int i = 0; i < (int)t->size; i++) {
+    const uint64_t bits = wire_little(t->data + width * i, width);
+    to[i] = width == 8 ? (int64_t)bits : (int32_t)(uint32_t)bits;
+    if (to[i] > INT32_MAX || to[i] < -INT32_MAX) return -1; /* no size, index or border is as large */
+  }
+  return (int)t->size;
+}
+
+void tfl_scale(Making *k, const char *value, const TflTensor *t) {
+  const int64_t one = 1;
+  int8_t *zero = NEW(k->arena, int8_t);
+  if (t->elem != I8) return;
+  *zero = (int8_t)t->zero;
+  tfl_array(k, arena_printf(k->arena, "%s.scale", value), F32, 1, &one, t->scale);
+  tfl_array(k, arena_printf(k->arena, "%s.zero", value), I8, 1, &one, zero);
+}
+
+void tfl_table(Making *k, const char *layer, int64_t channels, const int8_t *table) {
+  const int64_t dim[2] = {channels, 256};
+  tfl_array(k, arena_printf(k->arena, "%s.table", layer), I8, 2, dim, table);
+}
+
+/* ---- statements ---- */
+const char *tfl_layer(Making *k, const char *word) {
+  int *count = table_find(&k->count, word);
+  if (!count) table_set(k->arena, &k->count, word, count = NEW(k->arena, int));
+  return arena_printf(k->arena, "%s%d", word, ++*count);
+}
+
+void tfl_begin(Making *k, const TflOperator *op, int from) {
+  const int in = k->same[from], out = op->out[0];
   if (k->value[out]) text_put(&k->text, "%s = ", k->value[out]);
   if (in != k->current) text_put(&k->text, "%s -> ", k->value[in]);
 }
 
-static void end_statement(Making *k, const TflOperator *op) {
-  if (op->activation == TFL_ACTIVATION_RELU) text_put(&k->text, " -> relu");
-  if (op->activation == TFL_ACTIVATION_RELU6) text_put(&k->text, " -> relu6");
+void tfl_call(Making *k, const TflOperator *op, const char *layer, const char *call, ...) {
+  va_list ap;
+  va_start(ap, call);
+  const char *text = arena_vprintf(k->arena, call, ap);
+  va_end(ap);
+  text_put(&k->text, "%s%sname=\"%s\"%s)", text, text[strlen(text) - 1] == '(' ? "" : ", ", layer,
+           k->bytes && !tfl_is_bytes(k, op) ? ", precision=f32" : "");
+}
+
+/* A layer's rounding ends at a bound of 0 and 6; other bounds, and those of floats between bytes, are layers
+ * of their own. */
+static const char *put_activation(Making *k, const TflOperator *op, const char *layer) {
+  const bool between = op->activation == TFL_ACTIVATION_RELU_N1_TO_1, bytes = tfl_is_bytes(k, op);
+  const char *call = op->activation == TFL_ACTIVATION_RELU ? "relu" : between ? "clip" : "relu6";
+  if (op->activation == TFL_NONE) return layer;
+  text_put(&k->text, " -> ");
+  if (!between && (bytes || !k->bytes)) return text_put(&k->text, "%s", call), layer;
+  layer = tfl_layer(k, call);
+  tfl_call(k, op, layer, between ? "%s(-1, 1" : "%s(", call);
+  if (!bytes) return layer;
+  const TflTensor *out = tfl_out(k, op);
+  const double one = floor((double)(1 / out->scale[0]) + 0.5);
+  int8_t *table = (int8_t *)arena_alloc(k->arena, 256);
+  for (int q = INT8_MIN; q <= INT8_MAX; q++)
+    table[q - INT8_MIN] = (int8_t)fmax(fmax(INT8_MIN, (double)out->zero - one),
+                                       fmin(fmin(INT8_MAX, (double)out->zero + one), q));
+  tfl_scale(k, layer, out);
+  tfl_table(k, layer, 1, table);
+  return layer;
+}
+
+void tfl_end_as(Making *k, const TflOperator *op, const char *layer, Shape from) {
+  Shape to;
+  k->layer[op->out[0]] = put_activation(k, op, layer);
+  tfl_shape(tfl_out(k, op), &to);
+  if (!shape_equal(from, to) && to.rank == 1) text_put(&k->text, " -> flatten");
+  else if (!shape_equal(from, to)) text_put(&k->text, " -> reshape(%s)", shape_text(k->arena, to));
   text_put(&k->text, "\n");
   k->current = op->out[0];
   k->there[op->out[0]] = true;
 }
 
-static void put_window(Making *k, const TflOperator *op) {
-  if (op->stride[0] != 1 || op->stride[1] != 1)
-    text_put(&k->text, ", stride=%" PRId64 "x%" PRId64, op->stride[0], op->stride[1]);
-  if (op->same) text_put(&k->text, ", pad=same");
-  if (op->dilation[0] != 1 || op->dilation[1] != 1)
-    text_put(&k->text, ", dilation=%" PRId64 "x%" PRId64, op->dilation[0], op->dilation[1]);
-}
-
-static bool window_known(Making *k, const TflOperator *op) {
-  for (int a = 0; a < 2; a++)
-    if (op->stride[a] < 1 || op->dilation[a] < 1 || op->size[a] < 1)
-      return no(k, op, "it has a stride, a dilation or a size below 1");
-  return true;
-}
-
-static bool check_weight(Making *k, const TflOperator *op, const TflTensor *w, int rank, int axis) {
-  if (!w->data) return no(k, op, "its weights are computed, not constants");
-  if (w->rank != rank || w->elem != (k->bytes ? I8 : F32))
-    return no(k, op, "its weights are %s of %d dimensions", w->type, w->rank);
-  if (!k->bytes) return true;
-  if (w->scales < 1 || !w->zeros) return no(k, op, "its weights have no scale, or zero points other than 0");
-  if (w->scales > 1 && w->axis != axis) return no(k, op, "its scales are not those of its filters");
-  return true;
-}
-
-static bool check_bias(Making *k, const TflOperator *op, int64_t filters, const TflTensor **bias) {
-  const int tensor = op->nin > 2 ? op->in[2] : -1;
-  *bias = tensor < 0 ? NULL : &k->m->tensor[tensor];
-  if (!*bias) return true;
-  if (!(*bias)->data || (*bias)->size != filters || (*bias)->elem != (k->bytes ? I32 : F32))
-    return no(k, op, "its bias is not one number of 32 bits a filter");
-  return true;
-}
-
-static bool make_conv(Making *k, const TflOperator *op) {
-  const bool depthwise = op->code == TFL_DEPTHWISE_CONV_2D;
-  if (op->nin < 2 || op->in[1] < 0) return no(k, op, "it has no weights");
-  const TflTensor *in = &k->m->tensor[op->in[0]], *w = &k->m->tensor[op->in[1]], *bias;
-  if (!window_known(k, op) || !check_weight(k, op, w, 4, depthwise ? 3 : 0)) return false;
-  const int64_t filters = w->dim[depthwise ? 3 : 0], channels = in->dim[3];
-  if (!check_bias(k, op, filters, &bias)) return false;
-  if (in->rank != 4 || (depthwise ? w->dim[0] != 1 || filters % channels : channels % w->dim[3] != 0))
-    return no(k, op, "its weights do not fit its input");
-  const char *layer = layer_name(k, op, depthwise ? "depthwise" : "conv");
-  begin_statement(k, op);
-  if (depthwise) text_put(&k->text, "depthwise(%" PRId64 "x%" PRId64, w->dim[1], w->dim[2]);
-  else text_put(&k->text, "conv(%" PRId64 ", %" PRId64 "x%" PRId64, filters, w->dim[1], w->dim[2]);
-  put_window(k, op);
-  if (depthwise && filters != channels) text_put(&k->text, ", multiplier=%" PRId64, filters / channels);
-  if (!depthwise && channels != w->dim[3]) text_put(&k->text, ", groups=%" PRId64, channels / w->dim[3]);
-  text_put(&k->text, ", name=\"%s\")", layer);
-  end_statement(k, op);
-  put_weight(k, layer, w, depthwise);
-  put_bias(k, layer, bias, filters);
-  put_scale(k, layer, &k->m->tensor[op->out[0]]);
-  return true;
-}
-
-static bool make_dense(Making *k, const TflOperator *op) {
-  if (op->nin < 2 || op->in[1] < 0) return no(k, op, "it has no weights");
-  const TflTensor *in = &k->m->tensor[op->in[0]], *w = &k->m->tensor[op->in[1]], *bias;
-  if (!check_weight(k, op, w, 2, 0) || !check_bias(k, op, w->dim[0], &bias)) return false;
-  if (in->size != w->dim[1]) return no(k, op, "its weights do not fit its input");
-  const char *layer = layer_name(k, op, "dense");
-  begin_statement(k, op);
-  if (in->rank != 2) text_put(&k->text, "flatten -> ");
-  text_put(&k->text, "dense(%" PRId64 ", name=\"%s\")", w->dim[0], layer);
-  end_statement(k, op);
-  put_weight(k, layer, w, false);
-  put_bias(k, layer, bias, w->dim[0]);
-  put_scale(k, layer, &k->m->tensor[op->out[0]]);
-  return true;
-}
-
-static bool make_pool(Making *k, const TflOperator *op) {
-  const char *word = op->code == TFL_MAX_POOL_2D ? "maxpool" : "avgpool";
-  if (!window_known(k, op)) return false;
-  const char *layer = layer_name(k, op, word);
-  begin_statement(k, op);
-  text_put(&k->text, "%s(%" PRId64 "x%" PRId64 ", stride=%" PRId64 "x%" PRId64 "%s, name=\"%s\")", word,
-           op->size[0], op->size[1], op->stride[0], op->stride[1], op->same ? ", pad=same" : "", layer);
-  end_statement(k, op);
-  if (k->bytes && !same_scale(&k->m->tensor[op->in[0]], &k->m->tensor[op->out[0]]))
-    return no(k, op, "it has other scales at its ends, which its reference ignores");
-  return true;
-}
-
-static bool make_pair(Making *k, const TflOperator *op) {
-  const char *word = op->code == TFL_ADD ? "add" : op->code == TFL_SUB ? "subtract" : "multiply";
-  if (op->nin != 2 || !check_value(k, op, op->in[1]) || !k->there[op->in[1]])
-    return no(k, op, "its second operand is no value of the net");
-  const char *layer = layer_name(k, op, word);
-  begin_statement(k, op);
-  text_put(&k->text, "%s(%s, name=\"%s\")", word, k->value[op->in[1]], layer);
-  end_statement(k, op);
-  put_scale(k, layer, &k->m->tensor[op->out[0]]);
-  return true;
-}
-
-static bool make_concat(Making *k, const TflOperator *op) {
-  const TflTensor *out = &k->m->tensor[op->out[0]];
-  const int64_t axis = op->axis < 0 ? op->axis + out->rank : op->axis;
-  if (axis != out->rank - 1) return no(k, op, "it joins another axis than channels");
-  for (int i = 0; i < op->nin; i++) {
-    if (!check_value(k, op, op->in[i]) || !k->there[op->in[i]])
-      return no(k, op, "an operand is no value of the net");
-    if (k->bytes && !same_scale(&k->m->tensor[op->in[i]], out))
-      return no(k, op, "it has other scales at its ends, which its reference ignores");
-  }
-  begin_statement(k, op);
-  text_put(&k->text, "concat(");
-  for (int i = 1; i < op->nin; i++) text_put(&k->text, "%s%s", i > 1 ? ", " : "", k->value[op->in[i]]);
-  text_put(&k->text, ", name=\"%s\")", layer_name(k, op, "concat"));
-  end_statement(k, op);
-  return true;
-}
-
-static bool make_reshape(Making *k, const TflOperator *op) {
+void tfl_end(Making *k, const TflOperator *op, const char *layer) {
   Shape shape;
-  shape_of(&k->m->tensor[op->out[0]], &shape);
-  if (k->bytes && !same_scale(&k->m->tensor[op->in[0]], &k->m->tensor[op->out[0]]))
-    return no(k, op, "it has other scales at its ends, which its reference ignores");
-  begin_statement(k, op);
-  if (shape.rank == 1) text_put(&k->text, "flatten");
-  else text_put(&k->text, "reshape(%s)", shape_text(k->arena, shape));
-  end_statement(k, op);
+  tfl_shape(tfl_out(k, op), &shape);
+  tfl_end_as(k, op, layer, shape);
+}
+
+/* ---- conversions ---- */
+/* What bytes and floats stand for is the same value; where bytes are read that have no scale of their own
+ * yet, it is the scale of what made them. */
+static void find_same(Making *k) {
+  const TflModel *m = k->m;
+  for (int t = 0; t < m->ntensors; t++) k->same[t] = k->stored[t] = t;
+  for (int o = 0; o < m->noperators; o++) {
+    const TflOperator *op = &m->op[o];
+    const TflTensor *in = tfl_in(k, op, 0), *out = op->nout == 1 && op->out[0] >= 0 ? tfl_out(k, op) : NULL;
+    if ((op->code != TFL_QUANTIZE && op->code != TFL_DEQUANTIZE) || !in || !out || in->data) continue;
+    const int from = k->same[op->in[0]];
+    const Elem elem = m->tensor[k->stored[from]].elem;
+    const bool alike = in->elem == I8 && in->elem == out->elem && in->scales == 1 && out->scales == 1 &&
+                       in->scale[0] == out->scale[0] && in->zero == out->zero && in->is_u8 == out->is_u8,
+               callers = in->is_u8 != out->is_u8 && in->scales == 1 && out->scales == 1 &&
+                         in->scale[0] == out->scale[0] && in->zero == out->zero;
+    const bool stored = elem == F32 && out->elem == I8 && k->reads[from] == 1;
+    if (stored) k->stored[from] = op->out[0];
+    if (out->elem == F32 || alike || callers || stored) k->same[op->out[0]] = from;
+  }
+}
+
+bool tfl_convert(Making *k, const TflOperator *op) {
+  const TflTensor *out = tfl_out(k, op);
+  const int from = k->same[op->in[0]];
+  if (k->stored[from] == op->out[0]) {
+    if (!k->layer[from]) return tfl_no(k, op, "what it reads has no name for a scale");
+    tfl_scale(k, k->layer[from], out);
+    return k->there[op->out[0]] = true;
+  }
+  if (k->same[op->out[0]] == from) return k->there[op->out[0]] = true;
+  const TflTensor *bytes = &k->m->tensor[k->stored[from]];
+  if (bytes->elem != I8 || out->elem != I8)
+    return tfl_no(k, op, "what it reads is also read as floats, before it is rounded");
+  const Multiplier factor = multiplier_of((double)bytes->scale[0] / (double)out->scale[0]);
+  if (!tfl_below(factor)) return tfl_no(k, op, "its scales do not go together");
+  int8_t (*table)[256] = (int8_t (*)[256])arena_alloc(k->arena, 256);
+  table_requantize(*table, k->rounding, bytes->scale[0], (int32_t)bytes->zero, out->scale[0],
+                   stored_of(out->scale[0], (int32_t)out->zero, BOUND_NONE));
+  Shape shape;
+  const char *layer = tfl_layer(k, "requantize");
+  tfl_shape(out, &shape);
+  tfl_begin(k, op, from);
+  tfl_call(k, op, layer, "reshape(%s", shape_text(k->arena, shape));
+  tfl_end(k, op, layer);
+  tfl_scale(k, layer, out);
+  tfl_table(k, layer, 1, *table);
   return true;
 }
 
-static bool make_softmax(Making *k, const TflOperator *op) {
-  const TflTensor *out = &k->m->tensor[op->out[0]];
-  if (op->beta != 1) return no(k, op, "it has beta %g, where 1 is built", (double)op->beta);
-  if (k->bytes && (out->scale[0] != 1 / 256.0f || out->zero != INT8_MIN))
-    return no(k, op, "its value has not the scale 1/256 and the zero -128");
-  begin_statement(k, op);
-  text_put(&k->text, "softmax(name=\"%s\")", layer_name(k, op, "softmax"));
-  end_statement(k, op);
-  return true;
+/* ---- operators ---- */
+static const struct {
+  int code;
+  TflMake *make;
+} makes[] = {
+#define OP(name, code, make) {code, make},
+#include "exchange/tflite_ops.def"
+#undef OP
+};
+
+static TflMake *maker_of(int code) {
+  for (size_t i = 0; i < sizeof makes / sizeof *makes; i++)
+    if (makes[i].code == code) return makes[i].make;
+  return NULL;
 }
 
 static bool make(Making *k, const TflOperator *op) {
-  if (op->nin < 1 || op->nout != 1) return no(k, op, "it has not one result");
-  if (!check_value(k, op, op->in[0]) || !check_value(k, op, op->out[0])) return false;
-  if (!k->there[op->in[0]]) return no(k, op, "what it reads is a constant, or made behind it");
-  if (op->activation != TFL_NONE && op->activation != TFL_ACTIVATION_RELU &&
-      op->activation != TFL_ACTIVATION_RELU6)
-    return no(k, op, "it has an activation that is neither relu nor relu6");
-  switch (op->code) {
-  case TFL_CONV_2D:
-  case TFL_DEPTHWISE_CONV_2D: return make_conv(k, op);
-  case TFL_FULLY_CONNECTED: return make_dense(k, op);
-  case TFL_AVERAGE_POOL_2D:
-  case TFL_MAX_POOL_2D: return make_pool(k, op);
-  case TFL_ADD:
-  case TFL_SUB:
-  case TFL_MUL: return make_pair(k, op);
-  case TFL_CONCATENATION: return make_concat(k, op);
-  case TFL_RESHAPE: return make_reshape(k, op);
-  case TFL_SOFTMAX: return make_softmax(k, op);
-  default: return no(k, op, "there is no form of it yet");
+  TflMake *maker = maker_of(op->code);
+  if (!maker) return tfl_no(k, op, "there is no form of it yet");
+  if (op->nin < 1 || op->nout != 1) return tfl_no(k, op, "it has not one result");
+  const TflTensor *in = tfl_in(k, op, 0), *out = op->out[0] < 0 ? NULL : tfl_out(k, op);
+  if (!in || !out) return tfl_no(k, op, "a value is left out");
+  if (op->code == TFL_DEQUANTIZE && in->data && out->data) return true; /* floats by now */
+  if (out->data || k->there[op->out[0]]) return tfl_no(k, op, "its result is a constant, or made before");
+  const bool converts = op->code == TFL_QUANTIZE || op->code == TFL_DEQUANTIZE;
+  if (!check_value(k, op, op->out[0], out->elem == F32 ? F32 : I8)) return false;
+  if (converts) {
+    if (!check_value(k, op, op->in[0], in->elem == F32 ? F32 : I8)) return false;
+    if (!k->there[op->in[0]]) return tfl_no(k, op, "what it reads is a constant, or made behind it");
   }
+  if (op->activation < TFL_NONE || op->activation > TFL_ACTIVATION_RELU6)
+    return tfl_no(k, op, "it has an activation that is neither relu nor relu6");
+  return maker(k, op);
 }
 
 /* ---- names of values ---- */
+int tfl_first(const Making *k, const TflOperator *op) {
+  const TflTensor *a = tfl_in(k, op, 0), *b = tfl_in(k, op, 1);
+  if (op->code == TFL_TRANSPOSE_CONV) return 2;
+  const bool turns =
+      op->code == TFL_ADD || op->code == TFL_MUL || op->code == TFL_MAXIMUM || op->code == TFL_MINIMUM;
+  return turns && a && b && !b->data && (a->data || a->size < b->size) ? 1 : 0;
+}
+
 /* Of what is read elsewhere than in the next statement, and of outputs. */
 static void name_values(Making *k) {
   const TflModel *m = k->m;
-  int current = m->input[0];
   for (int i = 0; i < m->ninputs; i++)
     k->value[m->input[i]] = m->ninputs > 1 ? arena_printf(k->arena, "x%d", i + 1) : "x";
-  for (int i = 0; i < m->noutputs; i++)
-    if (!k->value[m->output[i]])
-      k->value[m->output[i]] = m->noutputs > 1 ? arena_printf(k->arena, "y%d", i + 1) : "y";
+  for (int i = 0; i < m->noutputs; i++) {
+    const int tensor = k->same[m->output[i]];
+    if (!k->value[tensor]) k->value[tensor] = m->noutputs > 1 ? arena_printf(k->arena, "y%d", i + 1) : "y";
+  }
+  int current = m->input[0];
   for (int o = 0; o < m->noperators; o++) {
     const TflOperator *op = &m->op[o];
-    for (int i = 0; i < op->nin; i++) {
-      const int tensor = op->in[i];
-      if (tensor < 0 || k->value[tensor] || m->tensor[tensor].data || (i == 0 && tensor == current)) continue;
+    const bool made =
+        op->nout && op->out[0] >= 0 && k->same[op->out[0]] == op->out[0] && !m->tensor[op->out[0]].data;
+    for (int i = 0; i < op->nin && made; i++) {
+      const int tensor = op->in[i] < 0 ? -1 : k->same[op->in[i]];
+      if (tensor < 0 || k->value[tensor] || m->tensor[tensor].data) continue;
+      if (i == tfl_first(k, op) && tensor == current) continue;
       k->value[tensor] = arena_printf(k->arena, "v%d", tensor);
     }
-    if (op->nout) current = op->out[0];
+    if (made) current = op->out[0];
   }
+}
+
+static void count_reads(Making *k) {
+  for (int o = 0; o < k->m->noperators; o++)
+    for (int i = 0; i < k->m->op[o].nin; i++)
+      if (k->m->op[o].in[i] >= 0) k->reads[k->m->op[o].in[i]]++;
+  for (int i = 0; i < k->m->noutputs; i++) k->reads[k->m->output[i]]++;
+}
+
+/* ---- inputs and outputs ---- */
+static const char *type_text(const TflTensor *t) {
+  return t->elem != I8 ? "" : t->is_u8 ? " as u8" : " as i8";
+}
+
+static bool computes_with_constants(const Making *k) {
+  for (int o = 0; o < k->m->noperators; o++) {
+    const TflOperator *op = &k->m->op[o];
+    for (int i = 0; i < 2 && maker_of(op->code) == tfl_pair; i++)
+      if (tfl_in(k, op, i) && tfl_in(k, op, i)->data) return true;
+  }
+  return false;
 }
 
 static bool put_inputs(Making *k) {
   for (int i = 0; i < k->m->ninputs; i++) {
     const int tensor = k->m->input[i];
+    const TflTensor *t = &k->m->tensor[tensor];
     Shape shape;
-    if (tensor < 0 || !shape_of(&k->m->tensor[tensor], &shape)) return false;
-    text_put(&k->text, "input %s: %s%s\n", k->value[tensor], shape_text(k->arena, shape),
-             k->bytes ? " as i8" : "");
-    put_scale(k, k->value[tensor], &k->m->tensor[tensor]);
+    if (!tfl_shape(t, &shape) || (t->elem == I8 && t->scales != 1) || (t->elem != I8 && t->elem != F32) ||
+        !t->known)
+      return false;
+    text_put(&k->text, "input %s: %s%s\n", k->value[tensor], shape_text(k->arena, shape), type_text(t));
+    tfl_scale(k, k->value[tensor], t);
+    k->layer[tensor] = k->value[tensor];
     k->there[tensor] = true;
   }
-  k->current = k->m->input[0];
+  /* behind constants no value is the current one */
+  k->current = computes_with_constants(k) ? -1 : k->m->input[0];
+  k->inputs = k->text;
+  k->text = (Text){.arena = k->arena};
   return true;
 }
 
@@ -333,9 +330,10 @@ static bool put_outputs(Making *k) {
   k->program->noutputs = m->noutputs;
   text_put(&k->text, "output ");
   for (int i = 0; i < m->noutputs; i++) {
-    if (m->output[i] < 0 || !k->there[m->output[i]]) return false;
-    shape_of(&m->tensor[m->output[i]], &k->program->output[i]);
-    text_put(&k->text, "%s%s%s", i ? ", " : "", k->value[m->output[i]], k->bytes ? " as i8" : "");
+    const int tensor = m->output[i];
+    if (!k->there[tensor]) return false;
+    tfl_shape(&m->tensor[tensor], &k->program->output[i]);
+    text_put(&k->text, "%s%s%s", i ? ", " : "", k->value[k->same[tensor]], type_text(&m->tensor[tensor]));
   }
   text_put(&k->text, "\n}\n");
   return true;
@@ -363,35 +361,73 @@ static bool ports_fit(const TflModel *m) {
   return m->ninputs && m->noutputs;
 }
 
+/* The caller's bytes without signs are those of 8 bits with them, and 128. */
+static void take_unsigned(TflModel *m, int tensor) {
+  TflTensor *t = &m->tensor[tensor];
+  if (t->elem != U8 || t->scales != 1 || t->zero < 0 || t->zero > UINT8_MAX || t->data) return;
+  t->elem = I8;
+  t->zero += INT8_MIN;
+  t->is_u8 = true;
+}
+
+static bool has_bytes(const TflModel *m) {
+  for (int o = 0; o < m->noperators; o++)
+    for (int i = 0; i < m->op[o].nout; i++)
+      if (m->op[o].out[i] >= 0 && m->tensor[m->op[o].out[i]].elem == I8) return true;
+  return m->tensor[m->input[0]].elem == I8;
+}
+
+static Making *making_new(Arena *arena, TflModel *m, const char *rounding) {
+  Making *k = NEW(arena, Making);
+  const int n = m->ntensors + 1;
+  *k = (Making){.arena = arena,
+                .m = m,
+                .program = NEW(arena, TflProgram),
+                .bytes = has_bytes(m),
+                .same = NEW_ARRAY(arena, int, n),
+                .stored = NEW_ARRAY(arena, int, n),
+                .reads = NEW_ARRAY(arena, int, n),
+                .value = NEW_ARRAY(arena, const char *, n),
+                .layer = NEW_ARRAY(arena, const char *, n),
+                .there = NEW_ARRAY(arena, bool, n),
+                .text = {.arena = arena},
+                .constants = {.arena = arena},
+                .layers = {.arena = arena}};
+  rounding_find(rounding, &k->rounding);
+  k->program->arrays.arena = arena;
+  count_reads(k);
+  find_same(k);
+  name_values(k);
+  return k;
+}
+
+/* All that have no form are told. */
+static bool make_all(Making *k) {
+  const TflModel *m = k->m;
+  for (int o = 0; o < m->noperators; o++) {
+    if (make(k, &m->op[o])) continue;
+    for (int i = 0; i < m->op[o].nout; i++)
+      if (m->op[o].out[i] >= 0) k->there[k->current = m->op[o].out[i]] = true;
+  }
+  return !k->problems.n;
+}
+
 TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path, const char *net,
                           const char *rounding, const uint8_t *bytes, size_t n) {
   const char *why = NULL;
-  const TflModel *m = tflite_read(arena, bytes, n, &why);
+  TflModel *m = tflite_read(arena, bytes, n, &why);
   if (!m) return refuse_file(diags, at, path, why);
   if (!ports_fit(m)) return refuse_file(diags, at, path, "its graph has no inputs or outputs");
-  Making k = {.arena = arena,
-              .m = m,
-              .program = NEW(arena, TflProgram),
-              .bytes = m->tensor[m->input[0]].elem == I8 && m->tensor[m->input[0]].scales == 1,
-              .value = NEW_ARRAY(arena, const char *, m->ntensors + 1),
-              .there = NEW_ARRAY(arena, bool, m->ntensors + 1),
-              .text = {.arena = arena}};
-  k.program->arrays.arena = arena;
-  text_put(&k.text, "# imported from TensorFlow Lite\nnet %s {\n", net);
-  name_values(&k);
-  if (!put_inputs(&k)) return refuse_file(diags, at, path, "an input is no picture, sequence or vector");
-  bool good = true; /* all that have no form are told */
-  for (int o = 0; o < m->noperators; o++) {
-    if (make(&k, &m->op[o])) continue;
-    good = false;
-    for (int i = 0; i < m->op[o].nout; i++)
-      if (m->op[o].out[i] >= 0) k.there[k.current = m->op[o].out[i]] = true;
-  }
-  if (!good) return refuse_operators(&k, diags, at);
-  if (!put_outputs(&k)) return refuse_file(diags, at, path, "an output is made by no operator");
-  k.program->text = k.text.s;
-  if (k.bytes)
-    k.program->arrays.note =
-        arena_printf(arena, "{\"version\": 1, \"rounding\": \"%s\", \"layers\": {}}", rounding);
-  return k.program;
+  for (int i = 0; i < m->ninputs; i++) take_unsigned(m, m->input[i]);
+  for (int i = 0; i < m->noutputs; i++) take_unsigned(m, m->output[i]);
+  Making *k = making_new(arena, m, rounding);
+  if (!put_inputs(k)) return refuse_file(diags, at, path, "an input is no picture, sequence or vector");
+  if (!make_all(k)) return refuse_operators(k, diags, at);
+  if (!put_outputs(k)) return refuse_file(diags, at, path, "an output is made by no operator");
+  k->program->text = arena_printf(arena, "# imported from TensorFlow Lite\nnet %s {\n%s%s%s", net,
+                                  k->inputs.s, k->constants.s ? k->constants.s : "", k->text.s);
+  if (k->bytes)
+    k->program->arrays.note = arena_printf(arena, "{\"version\": 1, \"rounding\": \"%s\", \"layers\": {%s}}",
+                                           rounding, k->layers.s ? k->layers.s : "");
+  return k->program;
 }

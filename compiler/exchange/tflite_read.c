@@ -31,12 +31,13 @@ static bool bad(Reader *r, const char *why) {
 /* ---- tensors ---- */
 static const struct {
   const char *name;
+  int width; /* bytes of an element; 0: not read */
   bool known;
   Elem elem;
-} types[] = {{"FLOAT32", true, F32}, {"FLOAT16", false, F32}, {"INT32", true, I32},
-             {"UINT8", false, F32},  {"INT64", false, F32},   {"STRING", false, F32},
-             {"BOOL", false, F32},   {"INT16", false, F32},   {"COMPLEX64", false, F32},
-             {"INT8", true, I8},     {"FLOAT64", false, F32}, {"COMPLEX128", false, F32}};
+} types[] = {{"FLOAT32", 4, true, F32}, {"FLOAT16", 2, false, F32}, {"INT32", 4, true, I32},
+             {"UINT8", 1, true, U8},    {"INT64", 8, false, F32},   {"STRING", 0, false, F32},
+             {"BOOL", 1, false, F32},   {"INT16", 2, false, F32},   {"COMPLEX64", 0, false, F32},
+             {"INT8", 1, true, I8},     {"FLOAT64", 0, false, F32}, {"COMPLEX128", 0, false, F32}};
 enum { TYPES = sizeof types / sizeof *types };
 
 static const char *text_of(Reader *r, FlatTable table, int field) {
@@ -97,10 +98,10 @@ static bool read_data(Reader *r, FlatTable table, TflTensor *tensor) {
     at = offset;
     n = (uint64_t)flat_int(&r->flat, buffer, BUFFER_SIZE, 8, 0);
   }
-  if (!n || !tensor->known || tensor->rank < 0) return true;
+  const int width = tensor->code >= 0 ? types[tensor->code].width : 0;
+  if (!n || !width || tensor->rank < 0) return true;
   if (at > r->flat.n || n > r->flat.n - at) return bad(r, "a buffer lies outside the file");
-  if (n != (uint64_t)(tensor->size * elem_bytes(tensor->elem)))
-    return bad(r, "a tensor has a buffer of another size");
+  if (n != (uint64_t)(tensor->size * width)) return bad(r, "a tensor has a buffer of another size");
   tensor->data = r->flat.bytes + at;
   return true;
 }
@@ -117,6 +118,7 @@ static bool read_tensors(Reader *r, FlatTable graph) {
     const int64_t type = flat_int(&r->flat, table, TENSOR_TYPE, 1, 0);
     const bool listed = type >= 0 && type < TYPES;
     tensor->name = text_of(r, table, TENSOR_NAME);
+    tensor->code = listed ? (int)type : -1;
     tensor->type = listed ? types[type].name : "a type that is not known";
     tensor->known = listed && types[type].known;
     tensor->elem = listed ? types[type].elem : F32;
@@ -127,40 +129,35 @@ static bool read_tensors(Reader *r, FlatTable graph) {
 }
 
 /* ---- operators ---- */
-static const struct {
-  int code;
-  const char *name;
-} names[] = {{TFL_ADD, "ADD"},
-             {TFL_AVERAGE_POOL_2D, "AVERAGE_POOL_2D"},
-             {TFL_CONCATENATION, "CONCATENATION"},
-             {TFL_CONV_2D, "CONV_2D"},
-             {TFL_DEPTHWISE_CONV_2D, "DEPTHWISE_CONV_2D"},
-             {6, "DEQUANTIZE"},
-             {TFL_FULLY_CONNECTED, "FULLY_CONNECTED"},
-             {14, "LOGISTIC"},
-             {TFL_MAX_POOL_2D, "MAX_POOL_2D"},
-             {TFL_MUL, "MUL"},
-             {TFL_RELU, "RELU"},
-             {TFL_RELU6, "RELU6"},
-             {TFL_RESHAPE, "RESHAPE"},
-             {23, "RESIZE_BILINEAR"},
-             {TFL_SOFTMAX, "SOFTMAX"},
-             {28, "TANH"},
-             {34, "PAD"},
-             {40, "MEAN"},
-             {TFL_SUB, "SUB"},
-             {45, "STRIDED_SLICE"},
-             {54, "PRELU"},
-             {67, "TRANSPOSE_CONV"},
-             {97, "RESIZE_NEAREST_NEIGHBOR"},
-             {98, "LEAKY_RELU"},
-             {114, "QUANTIZE"},
-             {117, "HARD_SWISH"}};
+/* of BuiltinOperator, in its order */
+static const char names[] =
+    "ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE "
+    "EMBEDDING_LOOKUP FLOOR FULLY_CONNECTED HASHTABLE_LOOKUP L2_NORMALIZATION L2_POOL_2D "
+    "LOCAL_RESPONSE_NORMALIZATION LOGISTIC LSH_PROJECTION LSTM MAX_POOL_2D MUL RELU RELU_N1_TO_1 RELU6 "
+    "RESHAPE RESIZE_BILINEAR RNN SOFTMAX SPACE_TO_DEPTH SVDF TANH CONCAT_EMBEDDINGS SKIP_GRAM CALL "
+    "CUSTOM EMBEDDING_LOOKUP_SPARSE PAD UNIDIRECTIONAL_SEQUENCE_RNN GATHER BATCH_TO_SPACE_ND "
+    "SPACE_TO_BATCH_ND TRANSPOSE MEAN SUB DIV SQUEEZE UNIDIRECTIONAL_SEQUENCE_LSTM STRIDED_SLICE "
+    "BIDIRECTIONAL_SEQUENCE_RNN EXP TOPK_V2 SPLIT LOG_SOFTMAX DELEGATE BIDIRECTIONAL_SEQUENCE_LSTM "
+    "CAST PRELU MAXIMUM ARG_MAX MINIMUM LESS NEG PADV2 GREATER GREATER_EQUAL LESS_EQUAL SELECT SLICE "
+    "SIN TRANSPOSE_CONV SPARSE_TO_DENSE TILE EXPAND_DIMS EQUAL NOT_EQUAL LOG SUM SQRT RSQRT SHAPE POW "
+    "ARG_MIN FAKE_QUANT REDUCE_PROD REDUCE_MAX PACK LOGICAL_OR ONE_HOT LOGICAL_AND LOGICAL_NOT UNPACK "
+    "REDUCE_MIN FLOOR_DIV REDUCE_ANY SQUARE ZEROS_LIKE FILL FLOOR_MOD RANGE RESIZE_NEAREST_NEIGHBOR "
+    "LEAKY_RELU SQUARED_DIFFERENCE MIRROR_PAD ABS SPLIT_V UNIQUE CEIL REVERSE_V2 ADD_N GATHER_ND COS "
+    "WHERE RANK ELU REVERSE_SEQUENCE MATRIX_DIAG QUANTIZE MATRIX_SET_DIAG ROUND HARD_SWISH IF WHILE "
+    "NON_MAX_SUPPRESSION_V4 NON_MAX_SUPPRESSION_V5 SCATTER_ND SELECT_V2 DENSIFY SEGMENT_SUM "
+    "BATCH_MATMUL PLACEHOLDER_FOR_GREATER_OP_CODES CUMSUM CALL_ONCE BROADCAST_TO RFFT2D CONV_3D IMAG "
+    "REAL COMPLEX_ABS HASHTABLE HASHTABLE_FIND HASHTABLE_IMPORT HASHTABLE_SIZE REDUCE_ALL "
+    "CONV_3D_TRANSPOSE VAR_HANDLE READ_VARIABLE ASSIGN_VARIABLE BROADCAST_ARGS RANDOM_STANDARD_NORMAL "
+    "BUCKETIZE RANDOM_UNIFORM MULTINOMIAL GELU DYNAMIC_UPDATE_SLICE RELU_0_TO_1";
 
 static const char *operator_name(Arena *arena, int code) {
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (names[i].code == code) return names[i].name;
-  return arena_printf(arena, "builtin operator %d", code);
+  const char *word = names;
+  for (int i = 0; i < code && word; i++) {
+    word = strchr(word, ' ');
+    if (word) word++;
+  }
+  if (code < 0 || !word) return arena_printf(arena, "builtin operator %d", code);
+  return arena_copy(arena, word, strcspn(word, " "));
 }
 
 static bool read_indices(Reader *r, FlatVector from, int most, int n, int *to, int *count) {
@@ -180,36 +177,54 @@ static void read_pair(Reader *r, FlatTable options, int field, int64_t otherwise
   to[0] = flat_int(&r->flat, options, field + 1, 4, otherwise);
 }
 
+static void read_window(Reader *r, FlatTable options, TflOperator *op) {
+  Flat *flat = &r->flat;
+  const bool pool = op->code == TFL_AVERAGE_POOL_2D || op->code == TFL_MAX_POOL_2D;
+  const int more = op->code == TFL_DEPTHWISE_CONV_2D; /* its multiplier is that of the shapes */
+  op->same = flat_int(flat, options, 0, 1, 0) == 0;
+  read_pair(r, options, 1, 0, op->stride);
+  op->activation = (int)flat_int(flat, options, pool ? 5 : 3 + more, 1, 0);
+  if (pool) read_pair(r, options, 3, 0, op->size);
+  else if (op->code != TFL_TRANSPOSE_CONV) read_pair(r, options, 4 + more, 1, op->dilation);
+}
+
+static bool flag(Reader *r, FlatTable options, int field) {
+  return flat_int(&r->flat, options, field, 1, 0) != 0;
+}
+
 static void read_options(Reader *r, FlatTable options, TflOperator *op) {
   Flat *flat = &r->flat;
-  const int64_t one = 1;
-  for (int a = 0; a < 2; a++) op->stride[a] = op->dilation[a] = op->size[a] = one;
+  const int bilinear = op->code == TFL_RESIZE_BILINEAR ? 2 : 0;
+  for (int a = 0; a < 2; a++) op->stride[a] = op->dilation[a] = op->size[a] = 1;
   switch (op->code) {
   case TFL_CONV_2D:
-  case TFL_DEPTHWISE_CONV_2D: {
-    const int more = op->code == TFL_DEPTHWISE_CONV_2D; /* its multiplier is that of the shapes */
-    op->same = flat_int(flat, options, 0, 1, 0) == 0;
-    read_pair(r, options, 1, 0, op->stride);
-    op->activation = (int)flat_int(flat, options, 3 + more, 1, 0);
-    read_pair(r, options, 4 + more, 1, op->dilation);
-    break;
-  }
+  case TFL_DEPTHWISE_CONV_2D:
+  case TFL_TRANSPOSE_CONV:
   case TFL_AVERAGE_POOL_2D:
-  case TFL_MAX_POOL_2D:
-    op->same = flat_int(flat, options, 0, 1, 0) == 0;
-    read_pair(r, options, 1, 0, op->stride);
-    read_pair(r, options, 3, 0, op->size);
-    op->activation = (int)flat_int(flat, options, 5, 1, 0);
-    break;
+  case TFL_MAX_POOL_2D: read_window(r, options, op); break;
   case TFL_ADD:
   case TFL_SUB:
   case TFL_MUL:
+  case TFL_DIV:
   case TFL_FULLY_CONNECTED: op->activation = (int)flat_int(flat, options, 0, 1, 0); break;
   case TFL_CONCATENATION:
     op->axis = flat_int(flat, options, 0, 4, 0);
     op->activation = (int)flat_int(flat, options, 1, 1, 0);
     break;
-  case TFL_SOFTMAX: op->beta = flat_float(flat, options, 0, 0); break;
+  case TFL_SOFTMAX:
+  case TFL_LEAKY_RELU: op->beta = flat_float(flat, options, 0, 0); break;
+  case TFL_MEAN: op->keeps = flag(r, options, 0); break;
+  case TFL_GELU: op->middle = flag(r, options, 0); break;
+  case TFL_RESIZE_BILINEAR:
+  case TFL_RESIZE_NEAREST_NEIGHBOR:
+    op->corners = flag(r, options, bilinear);
+    op->middle = flag(r, options, bilinear + 1);
+    break;
+  case TFL_DEPTH_TO_SPACE:
+  case TFL_SPACE_TO_DEPTH: op->size[0] = flat_int(flat, options, 0, 4, 0); break;
+  case TFL_STRIDED_SLICE:
+    for (int i = 0; i < SLICE_MASKS; i++) op->mask[i] = flat_int(flat, options, i, 4, 0);
+    break;
   default: break;
   }
 }
@@ -245,6 +260,44 @@ static bool read_operators(Reader *r, FlatTable graph) {
                       &m->noutputs);
 }
 
+/* ---- constants ---- */
+static double half_of(uint32_t bits) { /* of 16 bits */
+  const int e = (int)(bits >> 10 & 31);
+  const double part = bits & 1023, sign = bits >> 15 ? -1 : 1;
+  if (e == 31) return part > 0 ? (double)NAN : sign * (double)INFINITY;
+  return sign * (e ? ldexp(1024 + part, e - 25) : ldexp(part, -24));
+}
+
+static void put_float(uint8_t *to, float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  for (int i = 0; i < 4; i++) to[i] = (uint8_t)(bits >> 8 * i);
+}
+
+/* Weights that are stored in 16 or 8 bits and made floats by an operator are floats here. */
+static void fold_constants(Reader *r) {
+  TflModel *m = r->model;
+  size_t room = r->flat.n; /* elements: a buffer may be that of many tensors, but hardly is */
+  for (int o = 0; o < m->noperators; o++) {
+    const TflOperator *op = &m->op[o];
+    if (op->code != TFL_DEQUANTIZE || op->nin != 1 || op->nout != 1 || op->in[0] < 0 || op->out[0] < 0)
+      continue;
+    const TflTensor *from = &m->tensor[op->in[0]];
+    TflTensor *to = &m->tensor[op->out[0]];
+    const bool half = from->code == TFL_FLOAT16, bytes = from->code == TFL_INT8 && from->scales == 1;
+    if (!from->data || to->data || to->code != TFL_FLOAT32 || to->size != from->size || !(half || bytes) ||
+        (size_t)to->size > room)
+      continue;
+    room -= (size_t)to->size;
+    uint8_t *data = arena_alloc(r->arena, 4 * (size_t)to->size);
+    for (int64_t i = 0; i < to->size; i++)
+      put_float(data + 4 * i, half
+                                  ? (float)half_of((uint32_t)(from->data[2 * i] | from->data[2 * i + 1] << 8))
+                                  : (float)((int8_t)from->data[i] - from->zero) * from->scale[0]);
+    to->data = data;
+  }
+}
+
 bool tflite_is(const uint8_t *bytes, size_t n) { return n >= 8 && memcmp(bytes + 4, "TFL3", 4) == 0; }
 
 TflModel *tflite_read(Arena *arena, const uint8_t *bytes, size_t n, const char **why) {
@@ -258,6 +311,7 @@ TflModel *tflite_read(Arena *arena, const uint8_t *bytes, size_t n, const char *
   else if (!r.flat.broken && graphs.n != 1) bad(&r, "it has not one graph, but several or none");
   const FlatTable graph = flat_table_at(&r.flat, graphs, 0);
   const bool read = !r.why && read_tensors(&r, graph) && read_operators(&r, graph);
+  if (read) fold_constants(&r);
   if (r.flat.broken) r.why = "it is damaged: something in it points outside";
   *why = r.why;
   return read && !r.flat.broken ? r.model : NULL;

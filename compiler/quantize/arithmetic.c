@@ -149,16 +149,18 @@ static int64_t halved(int64_t x, int32_t e) { /* x / 2^e, halves away from zero 
   return shifted(x, e) + (e && rest > half);
 }
 
-/* exp(a), a <= 0 in Q5.26, as Q0.31: a polynomial near 0 to -1/4, then a factor for each bit above. */
-static int64_t exponential_of(int64_t a) {
+/* exp(a) as Q0.31, a <= 0 with so many whole bits: a polynomial near 0 to -1/4, then a factor for each bit
+ * above. */
+static int64_t exponential_of(int64_t a, int whole) {
   static const int64_t factor[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
-  const int64_t quarter = INT64_C(1) << 24, low = (a & (quarter - 1)) - quarter,
-                x = low * 32 + (INT64_C(1) << 28), x2 = product(x, x), x3 = product(x2, x),
+  const int fraction = 31 - whole;
+  const int64_t quarter = INT64_C(1) << (fraction - 2), low = (a & (quarter - 1)) - quarter,
+                x = low * (INT64_C(1) << whole) + (INT64_C(1) << 28), x2 = product(x, x), x3 = product(x2, x),
                 x4 = product(x2, x2);
   const int64_t tail = halved(product(halved(x4, 2) + x3, 715827883) + x2, 1);
   int64_t result = 1895147668 + product(1895147668, x + tail);
-  for (int i = 0; i < 7; i++)
-    if ((low - a) >> (24 + i) & 1) result = product(result, factor[i]);
+  for (int i = 0; i < whole + 2; i++)
+    if ((low - a) >> (fraction - 2 + i) & 1) result = product(result, factor[i]);
   return a == 0 ? INT32_MAX : result;
 }
 
@@ -174,7 +176,7 @@ void softmax_table(int32_t exponential[256], float in_scale) {
   const double least = floor(31.0 * (1 << 26) / ldexp(1, factor.e));
   for (int d = 0; d < 256; d++)
     exponential[d] =
-        d > least ? 0 : (int32_t)exponential_of(product(-d * (INT64_C(1) << factor.e), factor.m));
+        d > least ? 0 : (int32_t)exponential_of(product(-d * (INT64_C(1) << factor.e), factor.m), 5);
 }
 
 int32_t softmax_part(int32_t exponential) { return (int32_t)halved(exponential, 12); }
@@ -187,16 +189,88 @@ static int32_t leading_zeros(int32_t x) {
 
 static int64_t saturated(int64_t x) { return x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : x; }
 
-/* Three steps of Newton's for 1 / ((1 + x) / 2). */
-int32_t softmax_reciprocal(int32_t sum) {
-  const int64_t part = ((int64_t)sum << leading_zeros(sum)) - (INT64_C(1) << 31),
-                half = (part + INT64_C(0x7fffffff) + 1) / 2;
+/* 1 / ((1 + x) / 2) as Q2.29, x of 0 to 1 in Q0.31: three steps of Newton's. */
+static int64_t reciprocal_of(int64_t part) {
+  const int64_t half = (part + INT64_C(0x7fffffff) + 1) / 2;
   int64_t x = 1515870810 + product(half, -1010580540);
   for (int i = 0; i < 3; i++) x += saturated(product(x, (INT64_C(1) << 29) - product(half, x)) * 4);
-  return (int32_t)saturated(x * 2);
+  return x;
+}
+
+int32_t softmax_reciprocal(int32_t sum) {
+  const int64_t part = ((int64_t)sum << leading_zeros(sum)) - (INT64_C(1) << 31);
+  return (int32_t)saturated(reciprocal_of(part) * 2);
 }
 
 int32_t softmax_value(int32_t exponential, int32_t sum, int32_t reciprocal) {
   const int64_t q = halved(product(reciprocal, exponential), 12 - leading_zeros(sum) + 31 - 8) - 128;
   return q < INT8_MIN ? INT8_MIN : q > INT8_MAX ? INT8_MAX : (int32_t)q;
+}
+
+/* ---- functions as TensorFlow Lite computes them ---- */
+static int8_t cut8(int64_t q) { return (int8_t)(q < INT8_MIN ? INT8_MIN : q > INT8_MAX ? INT8_MAX : q); }
+
+/* 1 / (1 + exp(-x)) and tanh(x) as Q0.31, x >= 0 in Q4.27. */
+static int64_t logistic_of(int64_t x) {
+  return x ? saturated(reciprocal_of(exponential_of(-x, 4)) * 2) : INT64_C(1) << 30;
+}
+static int64_t tanh_of(int64_t x) {
+  return x ? saturated((reciprocal_of(exponential_of(-x, 5)) - (INT64_C(1) << 29)) * 4) : 0;
+}
+
+static void table_bounded(int8_t to[256], float in_scale, int32_t in_zero, bool logistic) {
+  enum { WHOLE = 4, BITS = 31 - WHOLE };
+  const double factor = (double)in_scale * (1 << BITS);
+  const Multiplier m = multiplier_of(factor < INT32_MAX ? factor : INT32_MAX);
+  const double radius = floor(((1 << WHOLE) - 1) * ldexp(1, BITS) / ldexp(1, m.e)); /* beyond: the limit */
+  for (int q = INT8_MIN; q <= INT8_MAX; q++) {
+    const int64_t x = q - in_zero, scaled = fabs((double)x) < radius ? apply_double(x, m) : 0,
+                  size = scaled < 0 ? -scaled : scaled;
+    int64_t y = logistic ? logistic_of(size) : tanh_of(size);
+    if (scaled < 0) y = logistic ? INT32_MAX - y : -y;
+    const bool beyond = fabs((double)x) >= radius;
+    const int64_t limit = x > 0 ? INT8_MAX : INT8_MIN;
+    to[q - INT8_MIN] = cut8(beyond ? limit : logistic ? halved(y, 31 - 8) + INT8_MIN : halved(y, 31 - 7));
+  }
+}
+
+void table_logistic(int8_t to[256], float in_scale, int32_t in_zero) {
+  table_bounded(to, in_scale, in_zero, true);
+}
+void table_tanh(int8_t to[256], float in_scale, int32_t in_zero) {
+  table_bounded(to, in_scale, in_zero, false);
+}
+
+void table_pieces(int8_t to[256], Rounding rounding, int32_t in_zero, Multiplier above, int32_t slope,
+                  Multiplier below, Stored out) {
+  for (int q = INT8_MIN; q <= INT8_MAX; q++) {
+    const int64_t x = q - in_zero;
+    to[q - INT8_MIN] = (int8_t)stored_put(out, x >= 0 ? multiplier_apply(rounding, x, above)
+                                                      : multiplier_apply(rounding, x * slope, below));
+  }
+}
+
+/* In 16 bits, as TensorFlow Lite's kernel has it. */
+static int64_t cut16(int64_t x) { return x < INT16_MIN ? INT16_MIN : x > INT16_MAX ? INT16_MAX : x; }
+static int64_t product16(int64_t a, int64_t b) { /* a * b / 2^15, halves away from zero */
+  const int64_t ab = a * b;
+  return cut16((ab + (ab >= 0 ? 1 << 14 : 1 - (1 << 14))) / (1 << 15));
+}
+static int64_t high16(Multiplier m) { return cut16(((int64_t)m.m + (1 << 15)) >> 16); }
+
+bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, int32_t out_zero) {
+  const float fine = 1.0f / 128.0f * in_scale, unit = 3.0f / 32768.0f;
+  const Multiplier out = multiplier_of((double)(fine / out_scale)),
+                   gate = multiplier_of((double)(fine / unit));
+  if (out.e > 0 || gate.e > 16) return false;
+  for (int q = INT8_MIN; q <= INT8_MAX; q++) {
+    const int64_t x = (q - in_zero) * 128, value = product16(x, high16(out));
+    int64_t open = x; /* relu6(x + 3) / 6, of which first x / 3 in Q0.15 */
+    if (gate.e > 0) open = cut16(open * (INT64_C(1) << (gate.e - 1)));
+    open = product16(open, high16(gate));
+    open = gate.e > 0 ? cut16(open * 2) : halved(open, -gate.e);
+    open = (open + (1 << 15)) >> 1;
+    to[q - INT8_MIN] = cut8(halved(cut16(open * value / (1 << 15)), -out.e) + out_zero);
+  }
+  return true;
 }

@@ -65,6 +65,16 @@ void table_of(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, 
 void table_requantize(int8_t to[256], Rounding, float in_scale, int32_t in_zero, float out_scale, Stored out);
 int32_t quantize_real(double x, float scale, Stored); /* halves away from zero */
 
+/* The tables of imported nets, as the kernels of TensorFlow Lite compute them. Logistic and tanh by
+ * gemmlowp's fixed point, into 1/256 and -128, 1/128 and 0. */
+void table_logistic(int8_t to[256], float in_scale, int32_t in_zero);
+void table_tanh(int8_t to[256], float in_scale, int32_t in_zero);
+/* q - zero times `above`, where it is negative times `slope` and `below`: relus of all kinds. */
+void table_pieces(int8_t to[256], Rounding, int32_t in_zero, Multiplier above, int32_t slope,
+                  Multiplier below, Stored out);
+/* false: the output's scale is too small for that kernel. */
+bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, int32_t out_zero);
+
 /* Softmax as gemmlowp has it, without floats; its value has the scale 1/256 and the zero -128. */
 enum { SOFTMAX_CHANNELS = 4095 };                             /* at most: their sum has 12 whole bits */
 bool softmax_scale_fits(float scale);                         /* of what it is taken of */

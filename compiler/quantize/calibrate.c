@@ -306,6 +306,7 @@ static bool reads_floats(const Calibrator *k, const Node *node) {
 }
 
 static void calibrate_value(Calibrator *k, const Node *node) {
+  int64_t factor[2];
   if (node->nin) k->quant[node->id] = k->quant[node->in[0]->id];
   if (node->nin) k->real[node->id] = k->real[node->in[0]->id];
   if (k->fused[node->id] || (node->op->identity && node->op->identity(node))) return;
@@ -329,7 +330,9 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   }
   if (node->op == &op_input && node->port->elem != F32)
     put_quant(k, node, node, (Quant){1, node->port->elem == U8 ? INT8_MIN : 0}, 0);
-  else if (node->op->border || put_of_bytes(k, node)) return;
+  else if (node->op->border || (node->op->repeats && node->op->repeats(node, factor)) ||
+           put_of_bytes(k, node))
+    return;
   else {
     put_parameters(k, node);
     put_seen(k, node, node->op == &op_input ? node : ending(k, node, NULL));

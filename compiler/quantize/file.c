@@ -9,8 +9,18 @@ QuantArray *quant_file_find(const QuantFile *file, const char *name) {
   return array;
 }
 
-Rounding quant_file_rounding(const QuantFile *file, const char *layer) {
+static const QuantLayer *layer_named(const QuantFile *file, const char *name) {
   for (int i = 0; i < file->layers.n; i++)
-    if (strcmp(file->layers.data[i].name, layer) == 0) return file->layers.data[i].rounding;
-  return file->rounding;
+    if (strcmp(file->layers.data[i].name, name) == 0) return &file->layers.data[i];
+  return NULL;
+}
+
+Rounding quant_file_rounding(const QuantFile *file, const char *layer) {
+  const QuantLayer *own = layer_named(file, layer);
+  return own ? own->rounding : file->rounding;
+}
+
+bool quant_file_mean_factor(const QuantFile *file, const char *layer) {
+  const QuantLayer *own = layer_named(file, layer);
+  return own && own->mean_factor;
 }

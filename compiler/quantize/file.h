@@ -22,6 +22,7 @@ typedef struct QuantArray {
 typedef struct QuantLayer {
   const char *name;
   Rounding rounding;
+  bool mean_factor; /* a mean over all positions is one factor of their sum, as TensorFlow Lite has it */
 } QuantLayer;
 
 typedef struct QuantFile {
@@ -29,9 +30,10 @@ typedef struct QuantFile {
   Rounding rounding;
   VEC(QuantArray *) arrays;
   Table by_name;
-  VEC(QuantLayer) layers; /* that round in another way */
+  VEC(QuantLayer) layers; /* that compute in another way */
 } QuantFile;
 
 QuantArray *quant_file_find(const QuantFile *, const char *name); /* or NULL; it is used now */
+bool quant_file_mean_factor(const QuantFile *, const char *layer);
 Rounding quant_file_rounding(const QuantFile *, const char *layer);
 #endif

@@ -182,10 +182,54 @@ static Quant kept_quant(Quantizer *q, const Node *node, const Node *in, Ending *
   return end->found ? end->quant : *in->quant;
 }
 
+/* A mean as one factor of its sum; TensorFlow Lite divides the factor's fixed point by the number of
+ * elements. */
+static Multiplier mean_factor(const Quant *in, Quant out, int64_t n) {
+  Multiplier factor = multiplier_of((double)in->scale / (double)out.scale);
+  factor.real = in->scale / (out.scale * (float)n);
+  int shift = 0; /* of n's leading bit */
+  while (shift < 32 && n >> (shift + 1)) shift++;
+  if (shift > 31 + factor.e) shift = 31 + factor.e;
+  factor.m = (int32_t)(((int64_t)factor.m << shift) / n);
+  factor.e -= shift;
+  return factor;
+}
+
+static Node *scaled_mean(Quantizer *q, const Node *node, Node *in) {
+  const int64_t n = node->window->kernel[0] * node->window->kernel[1];
+  const Ending end = quant_ending(q, node, true);
+  if (!end.found) return NULL;
+  const Multiplier factor = mean_factor(in->quant, end.quant, n);
+  if (!factor_fits(q, node, factor, (double)in->quant->scale / (double)n, end.quant.scale)) return NULL;
+  Int8Pool *p = NEW(q->arena, Int8Pool);
+  *p = (Int8Pool){.mean = true,
+                  .scaled = true,
+                  .rounding = quant_file_rounding(q->file, node->name),
+                  .factor = factor,
+                  .stored = stored_of(end.quant.scale, end.quant.zero, end.bound)};
+  if (!sum_fits(n * UINT8_MAX, p->factor.e) && !report_overflow(q, node, 0, n, (double)n * UINT8_MAX))
+    return NULL;
+  Node *made = quant_node(q, &op_int8_pool, node, 1, &in, quant_keep(q, end.quant));
+  made->detail = p;
+  return made;
+}
+
+static bool within(const Node *node) { /* all windows lie in the input */
+  const Extent in = shape_extent(node->in[0]->shape), out = shape_extent(node->shape);
+  const Window *w = node->window;
+  for (int a = 0; a < 2; a++)
+    if (w->before[a] ||
+        (extent_side(out, a) - 1) * w->stride[a] + (w->kernel[a] - 1) * w->dilation[a] >= extent_side(in, a))
+      return false;
+  return true;
+}
+
 Node *quant_pool(Quantizer *q, const Node *node) {
   Ending end;
   Node *in = quant_bytes(q, node->in[0]);
   if (!in) return NULL;
+  if (node->op->int8 == INT8_MEAN && quant_file_mean_factor(q->file, node->name) && within(node))
+    return scaled_mean(q, node, in);
   const Quant quant = kept_quant(q, node, in, &end);
   in = quant_requantized(q, node, in, quant);
   Int8Pool *p = NEW(q->arena, Int8Pool);
@@ -206,6 +250,18 @@ Node *quant_move(Quantizer *q, const Node *node) {
   if (!quant_given(q, node->name, &quant)) quant = *in[0]->quant;
   for (int k = 0; k < node->nin; k++) in[k] = quant_requantized(q, node, in[k], quant);
   return quant_node(q, node->op, node, node->nin, in, in[0]->quant);
+}
+
+Node *quant_repeat(Quantizer *q, const Node *node, const int64_t factor[2]) {
+  Quant quant;
+  Int8Repeat *repeat = NEW(q->arena, Int8Repeat);
+  Node *in = quant_bytes(q, node->in[0]);
+  if (!in) return NULL;
+  if (quant_given(q, node->name, &quant)) in = quant_requantized(q, node, in, quant);
+  *repeat = (Int8Repeat){{factor[0], factor[1]}};
+  Node *made = quant_node(q, &op_int8_repeat, node, 1, &in, in->quant);
+  made->detail = repeat;
+  return made;
 }
 
 Node *quant_border(Quantizer *q, const Node *node) {

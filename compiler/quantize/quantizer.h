@@ -50,7 +50,9 @@ Node *quant_floats(Quantizer *, const Node *);
 Node *quant_product(Quantizer *, const Node *), *quant_pair(Quantizer *, const Node *),
     *quant_pool(Quantizer *, const Node *), *quant_softmax(Quantizer *, const Node *),
     *quant_move(Quantizer *, const Node *), *quant_border(Quantizer *, const Node *),
-    *quant_function(Quantizer *, const Node *);
-bool quant_is_function(const Node *);                                   /* of one number */
+    *quant_repeat(Quantizer *, const Node *, const int64_t factor[2]),
+    *quant_function(Quantizer *, const Node *), *quant_table(Quantizer *, const Node *);
+bool quant_has_table(const Quantizer *, const Node *); /* the file has its table, by the layer's name */
+bool quant_is_function(const Node *);                  /* of one number */
 Node *quant_requantized(Quantizer *, const Node *of, Node *, Quant to); /* the same value in another scale */
 #endif

@@ -91,6 +91,32 @@ Node *quant_function(Quantizer *q, const Node *node) {
   return table_node(q, node, in, end.quant, value, equal ? 1 : tables);
 }
 
+/* ---- tables of the file ---- */
+static const char *table_name(const Quantizer *q, const Node *node) {
+  return arena_printf(q->arena, "%s.table", node->name);
+}
+
+bool quant_has_table(const Quantizer *q, const Node *node) {
+  return node->nin == 1 && shape_equal(node->shape, node->in[0]->shape) &&
+         table_find(&q->file->by_name, table_name(q, node));
+}
+
+/* [1][256], or one a channel. */
+Node *quant_table(Quantizer *q, const Node *node) {
+  const char *name = table_name(q, node);
+  const QuantArray *given = quant_file_find(q->file, name);
+  const int64_t channels = given->dim[0] == 1 ? 1 : shape_extent(node->shape).c, dim[2] = {channels, 256};
+  Node *in = quant_bytes(q, node->in[0]);
+  const Ending end = quant_ending(q, node, true);
+  const int8_t *array = quant_array(q, name, I8, 2, dim);
+  if (!in || !array || !end.found) return NULL;
+  int8_t (*value)[256] = (int8_t (*)[256])arena_alloc(q->arena, 256 * (size_t)channels);
+  const Stored stored = stored_of(end.quant.scale, end.quant.zero, end.bound);
+  for (int64_t i = 0; i < 256 * channels; i++)
+    value[i / 256][i % 256] = (int8_t)stored_put((Stored){0, stored.lo, stored.hi}, array[i]);
+  return table_node(q, node, in, end.quant, value, channels);
+}
+
 /* ---- softmax ---- */
 Node *quant_softmax(Quantizer *q, const Node *node) {
   const Quant own = {1 / 256.0f, -128};

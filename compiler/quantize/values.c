@@ -194,10 +194,14 @@ static bool is_border(const Node *node) { /* of zeros, and no less than its inpu
 
 static Node *value_of(Quantizer *q, const Node *node) {
   enum { MOST_SUMMED = INT32_MAX / 256 };
+  int64_t factor[2];
   if (node->op == &op_input) return input_node(q, node);
   if (node->op->identity && node->op->identity(node)) return q->map[node->in[0]->id];
   if (node->shape.regions) return stored_floats(q, node);
   if (node->precision == PRECISION_F32) return stored_floats(q, node);
+  if (quant_has_table(q, node) && reads_bytes(q, node)) return quant_table(q, node);
+  if (node->op->repeats && node->op->repeats(node, factor) && reads_bytes(q, node))
+    return quant_repeat(q, node, factor);
   if (is_border(node) && reads_bytes(q, node)) return quant_border(q, node);
   switch (node->op->int8) {
   case INT8_PRODUCT:

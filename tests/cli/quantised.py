@@ -98,8 +98,35 @@ def test_damage():
     check(not bad, "300 damaged files", "\n".join(bad[:3]))
 
 
+def test_imported():
+    """Tables and means as importing writes them, and what cannot be one."""
+    with open("table.cnn", "w") as file:
+        file.write("net table {\n  input x: 4x4x2 as i8\n  tanh(name=\"f\")\n"
+                   "  y = global_avgpool(name=\"m\")\n  output y as i8\n}\n")
+    good = {**stored("x", 0.5, 0), **stored("f", 0.5, 0), **stored("m", 0.1, 3),
+            "f.table": ("I8", [1, 256], [(7 * i) % 256 - 128 for i in range(256)])}
+    factor = note(m={"mean": "factor"})
+    short = {**good, "f.table": ("I8", [1, 255], [0] * 255)}
+    floats = {**good, "f.table": ("F32", [1, 256], [0.0] * 256)}
+    alone = {name: array for name, array in good.items() if name not in ("f.scale", "f.zero")}
+    for what, arrays, metadata, words in (
+            ("a table and a mean by a factor", good, factor, None),
+            ("a table a channel", {**good, "f.table": ("I8", [2, 256], [1] * 512)}, factor, None),
+            ("a table of 255", short, factor, "f.table: is I8 [1, 255], should be I8 [1, 256]"),
+            ("a table of floats", floats, factor, "f.table: is F32 [1, 256], should be I8 [1, 256]"),
+            ("a table without a scale", alone, factor, "f.scale: F32 [1] and f.zero: I8 [1] are missing"),
+            ("a table of no layer", {**good, "g.table": good["f.table"]}, factor, "g.table: no layer"),
+            ("a mean of another kind", good, note(m={"mean": "half"}), "the mean of layer 'm' is not factor"),
+            ("a mean into a tiny scale", {**good, **stored("m", 1e-6, 0)}, factor, "scales of m do not go")):
+        save("table.safetensors", arrays, metadata)
+        made = run("table.cnn", "--weights=table.safetensors", "--emit=c", "-o", "table.out")
+        right = made.returncode == 0 if words is None else made.returncode == 1 and words in made.stderr
+        check(right, what + (" is taken" if words is None else " is refused"), made.stderr)
+
+
 start("quantised")
 test_header()
 test_views()
 test_damage()
+test_imported()
 finish()

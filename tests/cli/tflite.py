@@ -7,52 +7,9 @@ import struct
 import subprocess
 
 from tap import check, finish, start
+from tflite_models import F32, I8, I32, SAME, U8, Builder, Net, Tensor, ints
 
 CNNC = os.environ["CNNC"]
-
-
-class Builder:
-    """FlatBuffers from the front: what a field points to comes behind the table."""
-
-    def __init__(self):
-        self.data = bytearray(struct.pack("<I4s", 0, b"TFL3"))
-
-    def table(self, fields):
-        """fields: number -> (format, value), or a function that writes what an offset points to."""
-        count = max(fields) + 1 if fields else 0
-        places, body, waiting = [0] * count, bytearray(4), []
-        for number, field in fields.items():
-            size = 4 if callable(field) else struct.calcsize("<" + field[0])
-            body += b"\0" * (-len(body) % size)
-            places[number] = len(body)
-            if callable(field):
-                waiting.append((len(body), field))
-            body += b"\0" * 4 if callable(field) else struct.pack("<" + field[0], field[1])
-        self.data += b"\0" * (-len(self.data) % 8)
-        start = len(self.data)
-        self.data += struct.pack("<HH", 4 + 2 * count, len(body)) + struct.pack(f"<{count}H", *places)
-        self.data += b"\0" * (-len(self.data) % 8)
-        at = len(self.data)
-        body[0:4] = struct.pack("<i", at - start)
-        self.data += body
-        for place, write in waiting:
-            target = write()
-            self.data[at + place:at + place + 4] = struct.pack("<I", target - (at + place))
-        return at
-
-    def vector(self, kind, values):
-        self.data += b"\0" * (-(len(self.data) + 4) % 8)
-        at = len(self.data)
-        self.data += struct.pack(f"<I{len(values)}{kind}", len(values), *values)
-        return at
-
-    def tables(self, writers):
-        at = self.vector("I", [0] * len(writers))
-        for i, write in enumerate(writers):
-            place = at + 4 + 4 * i
-            target = write()
-            self.data[place:place + 4] = struct.pack("<I", target - place)
-        return at
 
 
 def tensor(b, shape, kind, buffer, scale=(0.5,), zero=(0,), axis=0, name=b"t"):
@@ -73,7 +30,7 @@ def model(code=9, version=3, opcode=0, inputs=(0, 1, 2), weight=b"\1" * 12, tens
     buffers = [b"", weight, struct.pack("<3i", 1, 2, 3)]
     root = b.table({
         0: ("I", version),
-        1: lambda: b.tables([lambda: b.table({0: ("b", code), 3: ("i", code)})]),
+        1: lambda: b.tables([lambda: b.table({0: ("b", min(code, 127)), 3: ("i", code)})]),
         2: lambda: b.tables([lambda: b.table({
             0: lambda: b.tables([tensor(b, **t) for t in of]),
             1: lambda: b.vector("i", [0]), 2: lambda: b.vector("i", [3]),
@@ -125,8 +82,9 @@ def test_good():
 
 def test_refused():
     refused("another version", model(version=4), "another version of the format")
-    refused("an unknown operator", model(code=40), "MEAN 0: there is no form of it yet", "import-operator")
-    refused("an operator without a name", model(code=99), "builtin operator 99 0", "import-operator")
+    refused("an unknown operator", model(code=126), "BATCH_MATMUL 0: there is no form of it yet",
+            "import-operator")
+    refused("an operator without a name", model(code=250), "builtin operator 250 0", "import-operator")
     refused("a code that is not there", model(opcode=7), "a code that is not there")
     refused("a tensor that is not there", model(inputs=(0, 9)), "a tensor that is not there")
     refused("a tensor of its own", model(inputs=(3, 1)), "a constant, or made behind it", "import-operator")
@@ -144,18 +102,106 @@ def test_refused():
             "a size that is none")
     refused("a batch of two", model(tensors={0: dict(shape=[2, 4])}), "an input is no picture")
     refused("bytes of another type", model(tensors={3: dict(kind=3)}), "is UINT8", "import-operator")
-    refused("an activation", model(activation=2), "neither relu nor relu6", "import-operator")
+    refused("an activation", model(activation=4), "neither relu nor relu6", "import-operator")
     refused("weights that do not fit", model(tensors={0: dict(shape=[1, 5])}), "do not fit its input",
             "import-operator")
     refused("an output of another shape", model(tensors={3: dict(shape=[1, 2])}), "another shape than")
 
 
+def one(name, inputs, out, shape=(1, 4, 4, 8), kind=I8, x=None, **options):
+    """A model of one operator on a picture."""
+    x = x or Tensor(shape, kind, *((0.05, 3) if kind == I8 else ()))
+    net = Net(x)
+    net.add(name, [x if t == "x" else t for t in inputs], out, **options)
+    return net.write(out)
+
+
+def test_operators():
+    """What the operators of tflite_ops.py cannot be."""
+    def bytes8(shape, scale=0.05, zero=3, **more):
+        return Tensor(shape, I8, scale, zero, **more)
+
+    def pads(*sides):
+        return Tensor([len(sides) // 2, 2], I32, data=list(sides))
+    same, masks = [1, 4, 4, 8], {f"f{k}": ("i", 0) for k in range(5)}
+    weight = Tensor([2, 3, 3, 8], I8, 0.01, 0, data=[1] * 144)
+    wide, wider = Tensor([1, 8, 8, 8], I8, 0.05, 3), Tensor([1, 12, 12, 8], I8, 0.05, 3)
+    for what, data, words in (
+            ("a mean over channels", one("MEAN", ["x", ints([3])], bytes8([1, 4, 4])),
+             "not over height and width"),
+            ("a mean over what is computed", one("MEAN", ["x", "x"], bytes8([1, 8])),
+             "axes are no constants"),
+            ("a border around images", one("PAD", ["x", pads(1, 0, 0, 0, 0, 0, 0, 0)], bytes8(same)),
+             "it pads images"),
+            ("a border of less than nothing", one("PAD", ["x", pads(0, 0, -1, 0, 0, 0, 0, 0)], bytes8(same)),
+             "less than nothing"),
+            ("a border of another scale", one("PAD", ["x", pads(0, 0, 0, 0, 0, 0, 0, 0)], bytes8(same, 0.06)),
+             "other scales at its ends"),
+            ("a slice backwards", one("STRIDED_SLICE", ["x", ints([0] * 4), ints(same), ints([1, -1, 1, 1])],
+                                      bytes8(same), **masks), "goes backwards"),
+            ("an empty slice", one("SLICE", ["x", ints([0, 3, 0, 0]), ints([1, 0, 4, 8])], bytes8(same)),
+             "leaves nothing"),
+            ("a slice of too much", one("SLICE", ["x", ints([0] * 4), ints([1, 3, 4, 8])], bytes8(same)),
+             "another shape than its bounds"),
+            ("an ellipsis",
+             one("STRIDED_SLICE", ["x", ints([0] * 4), ints(same), ints([1] * 4)], bytes8(same),
+                 **{**masks, "f2": ("i", 1)}), "an ellipsis"),
+            ("channels with a step",
+             one("STRIDED_SLICE", ["x", ints([0] * 4), ints(same), ints([1, 1, 1, 2])],
+                 bytes8([1, 4, 4, 4]), **masks), "channels with a step"),
+            ("joined images", one("CONCATENATION", ["x", "x"], bytes8([2, 4, 4, 8]), f0=("i", 0)),
+             "more than one image"),
+            ("one value joined", one("CONCATENATION", ["x"], bytes8(same), f0=("i", 3)), "joins one value"),
+            ("bilinear from the corner", one("RESIZE_BILINEAR", ["x", ints([8, 8])], wide), "in another way"),
+            ("nearest by corners", one("RESIZE_NEAREST_NEIGHBOR", ["x", ints([12, 12])], wider, f0=("B", 1)),
+             "in another way"),
+            ("a transposed convolution of another size",
+             one("TRANSPOSE_CONV", [ints([1, 12, 8, 2]), weight, "x"], bytes8([1, 12, 8, 2]), f0=("b", SAME),
+                 f1=("i", 2), f2=("i", 2)), "a size that its stride does not give"),
+            ("a sigmoid of another scale", one("LOGISTIC", ["x"], bytes8(same)), "the scale 1/256"),
+            ("a tanh of another scale", one("TANH", ["x"], bytes8(same)), "the scale 1/128"),
+            ("a hard_swish by a tiny scale", one("HARD_SWISH", ["x"], bytes8(same, 1e-5)),
+             "do not go together"),
+            ("a relu by a tiny scale", one("RELU", ["x"], bytes8(same, 1e-9)), "do not go together"),
+            ("a slope below 0", one("LEAKY_RELU", ["x"], bytes8(same), f0=("f", -1.0)), "below 0"),
+            ("a slope of NaN", one("LEAKY_RELU", ["x"], bytes8(same), f0=("f", float("nan"))),
+             "is no number"),
+            ("slopes a pixel", one("PRELU", ["x", bytes8([4, 4, 1], data=[1] * 16)], bytes8(same)),
+             "not one a channel"),
+            ("slopes that are computed", one("PRELU", ["x", "x"], bytes8(same)), "no constants"),
+            ("a constant of another shape", one("ADD", ["x", bytes8([3], data=[1] * 3)], bytes8(same)),
+             "another type or shape"),
+            ("two constants", one("ADD", [bytes8([8], data=[1] * 8)] * 2, bytes8(same)),
+             "computes a constant"),
+            ("blocks of nothing", one("DEPTH_TO_SPACE", ["x"], bytes8(same), f0=("i", 0)), "do not fit"),
+            ("other elements", one("RESHAPE", ["x"], bytes8([1, 64])), "another number of elements"),
+            ("bytes without signs within", one("RELU", ["x"], bytes8(same), x=Tensor(same, U8, 0.05, 3)),
+             "UINT8"),
+            ("bytes into floats", one("RELU", ["x"], Tensor(same, F32)), "is INT8, where")):
+        refused(what, data, words, "import-operator")
+    x, y = bytes8(same), Tensor(same, F32)
+    net = Net(x)
+    net.add("DEQUANTIZE", [x], y)
+    one_more, q = net.add("EXP", [y], Tensor(same, F32)), bytes8(same, 0.5)
+    net.add("QUANTIZE", [one_more], q)
+    refused("floats that are also rounded", net.write(one_more, q), "also read as floats", "import-operator")
+    net = Net(x)
+    net.add("MEAN", [x, ints([3])], bytes8([1, 4, 4]))
+    net.add("LOGISTIC", [x], q)
+    told = imported(net.write(q)).stderr
+    check("MEAN 0" in told and "LOGISTIC 1" in told and "2 operators" in told, "all are told at once", told)
+
+
 def test_damage():
     """Bytes changed and files cut short: refused or taken, never a crash."""
     data, rng, bad = model(), random.Random(4), []
-    cases = [data[:n] for n in range(0, len(data), 7)]
-    for _ in range(400):
-        changed = bytearray(data)
+    cases, whole = [data[:n] for n in range(0, len(data), 7)], [data]
+    whole.append(one("STRIDED_SLICE", ["x", ints([0] * 4), ints([1, 4, 4, 8]), ints([1, 2, 1, 1])],
+                     Tensor([1, 2, 4, 8], I8, 0.05, 3), **{f"f{k}": ("i", 0) for k in range(5)}))
+    whole.append(one("PRELU", ["x", Tensor([8], I8, 0.1, 0, data=[1] * 8)],
+                     Tensor([1, 4, 4, 8], I8, 0.05, 3)))
+    for k in range(400):
+        changed = bytearray(whole[k % 3])
         for _ in range(rng.randrange(1, 4)):
             changed[rng.randrange(8, len(changed))] = rng.choice((0, 1, 127, 128, 255, rng.randrange(256)))
         cases.append(bytes(changed))
@@ -170,6 +216,7 @@ def main():
     start("tflite")
     test_good()
     test_refused()
+    test_operators()
     test_damage()
     finish()
 

@@ -103,6 +103,34 @@ static void draw_function(Drawing *d, const Node *node) {
   put_scale(d, node, scale, (int)fmin(127, fmax(-128, -128 - lo / scale)));
 }
 
+/* ---- as importing has it ---- */
+/* Layers of this name have a table in the file. */
+static bool has_table(const Node *node) { return strncmp(node->name, "table", 5) == 0; }
+
+static void draw_table(Drawing *d, const Node *node) {
+  const int64_t channels = sample_number(&d->state) < 0.5 ? 1 : shape_extent(node->shape).c,
+                dim[2] = {channels, 256};
+  int8_t *table = NEW_ARRAY(d->arena, int8_t, 256 * channels);
+  for (int64_t i = 0; i < 256 * channels; i++) table[i] = (int8_t)floor(between(d, -128, 128));
+  put_array(d, arena_printf(d->arena, "%s.table", node->name), "I8", 2, dim, table, 256 * (size_t)channels);
+  put_scale(d, node, between(d, 0.005, 0.03), any_zero(d));
+}
+
+/* Means of this name are a factor of their sum. */
+static bool is_factor(const Node *node) { return strncmp(node->name, "factor", 6) == 0; }
+
+static void put_factors(Drawing *d) {
+  const char *comma = "";
+  text_put(&d->header, ",\\\"layers\\\":{");
+  for (int i = 0; i < d->graph->nodes.n; i++) {
+    const Node *node = d->graph->nodes.data[i];
+    if (!is_factor(node)) continue;
+    text_put(&d->header, "%s\\\"%s\\\":{\\\"mean\\\":\\\"factor\\\"}", comma, node->name);
+    comma = ",";
+  }
+  text_put(&d->header, "}");
+}
+
 /* ---- which values have a scale ---- */
 static bool is_output(const Drawing *d, const Node *node) {
   for (int o = 0; o < d->graph->outputs.n; o++)
@@ -146,6 +174,11 @@ static void draw_joined(Drawing *d, const Node *node) {
   put_scale(d, node, most * between(d, 0.7, 1.5), any_zero(d));
 }
 
+static bool repeats(const Node *node) {
+  int64_t factor[2];
+  return node->op->repeats && node->op->repeats(node, factor);
+}
+
 static void draw_value(Drawing *d, const Node *node) {
   const double first = node->nin ? d->scale[node->in[0]->id] : 0,
                second = node->nin > 1 ? d->scale[node->in[1]->id] : 0;
@@ -154,6 +187,8 @@ static void draw_value(Drawing *d, const Node *node) {
   if (d->fused[node->id] || keeps_scale(node)) return;
   if (node->op == &op_input)
     put_scale(d, node, between(d, 0.005, 0.03), node->port->elem == U8 ? -128 : any_zero(d));
+  else if (has_table(node)) draw_table(d, node);
+  else if (is_factor(node)) put_scale(d, node, first * between(d, 0.1, 3), any_zero(d));
   else if (is_kept(node)) {
     for (int k = 0; k < node->nweights; k++) draw_floats(d, node->weight[k], node);
     put_scale(d, node, 0.05, any_zero(d));
@@ -165,7 +200,8 @@ static void draw_value(Drawing *d, const Node *node) {
   else if (node->op->int8 == INT8_SOFTMAX || node->op->int8 == INT8_UNIT) d->scale[node->id] = 1 / 256.0;
   else if (node->op->int8 == INT8_SIGNED) d->scale[node->id] = 1 / 128.0;
   else if (node->op->int8 == INT8_MOVE && node->nin > 1) draw_joined(d, node);
-  else if (node->op->int8 == INT8_LARGEST || node->op->int8 == INT8_MEAN || node->op->int8 == INT8_MOVE) {
+  else if (node->op->int8 == INT8_LARGEST || node->op->int8 == INT8_MEAN || node->op->int8 == INT8_MOVE ||
+           repeats(node)) {
     if (sample_number(&d->state) < 0.4) put_scale(d, node, first * between(d, 0.7, 1.5), any_zero(d));
   } else if (node->nin == 1 && node->op->family == FAMILY_MAP) draw_function(d, node);
   else { /* computed in floats */
@@ -184,8 +220,10 @@ bool int8_draw(Arena *arena, const Graph *graph, const char *path, const char *r
                .header = {.arena = arena},
                .data = {.arena = arena}};
   text_put(&d.header,
-           "{\"__metadata__\":{\"cnnc.quantization\":\"{\\\"version\\\":1,\\\"rounding\\\":\\\"%s\\\"}\"}",
+           "{\"__metadata__\":{\"cnnc.quantization\":\"{\\\"version\\\":1,\\\"rounding\\\":\\\"%s\\\"",
            rounding);
+  put_factors(&d);
+  text_put(&d.header, "}\"}");
   for (int i = 0; i < graph->nodes.n; i++)
     if (d.uses[i]) draw_value(&d, graph->nodes.data[i]);
   text_put(&d.header, "}");

@@ -30,6 +30,9 @@ typedef struct Int8Pair {
 typedef struct Int8Pool {
   bool mean; /* else the largest */
   bool count_pad;
+  bool scaled; /* a mean that is (sum - n*zero) * factor, rounded; no window reaches over the edge */
+  Rounding rounding;
+  Multiplier factor;
   Stored stored;
 } Int8Pool;
 
@@ -43,12 +46,17 @@ typedef struct Int8Softmax {
   int32_t exponential[256], part[256]; /* by largest - q */
 } Int8Softmax;
 
+/* Nearest upsampling: each element so many times. */
+typedef struct Int8Repeat {
+  int64_t factor[2]; /* rows, columns */
+} Int8Repeat;
+
 /* zero_pad by zeros: elements that stand for 0 around. */
 typedef struct Int8Border {
   int64_t before[2]; /* rows, columns */
 } Int8Border;
 
-extern const Op op_int8_border;
+extern const Op op_int8_border, op_int8_repeat;
 extern const Op op_int8_product, op_int8_transposed, op_int8_pair, op_int8_pool, op_int8_table,
     op_int8_softmax;
 extern const Op op_int8_from_float,

@@ -1,6 +1,6 @@
 // pool.c: largest values and means over windows, in 8 bits: scale and zero stay what they are. A mean is
 // sum / n, halves away from zero, where n counts the elements inside; with count_pad those of the padding
-// too, which stand for 0.
+// too, which stand for 0. Means of imported nets may be one factor of the sum instead, into another scale.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/engine/walk.h"
 #include "ops/int8/int8.h"
@@ -24,7 +24,7 @@ static double window_value(const Eval *eval, int64_t y, int64_t x, int64_t c) {
   const Int8Pool *p = node->detail;
   const Window *w = node->window;
   const Extent in = shape_extent(node->in[0]->shape);
-  const int64_t zero = node->quant->zero;
+  const int64_t zero = node->in[0]->quant->zero;
   int64_t n = 0, sum = 0, most = INT8_MIN;
   for (int64_t ky = 0; ky < w->kernel[0]; ky++)
     for (int64_t kx = 0; kx < w->kernel[1]; kx++) {
@@ -39,6 +39,7 @@ static double window_value(const Eval *eval, int64_t y, int64_t x, int64_t c) {
       if (inside && q > most) most = q;
     }
   Stored stored = p->stored;
+  if (p->scaled) return stored_put(stored, multiplier_apply(p->rounding, sum - n * zero, p->factor));
   stored.zero = 0;
   return stored_put(stored, p->mean ? average_of(sum, n) : most);
 }
@@ -115,13 +116,18 @@ static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int 
   const int64_t *kernel = l->node->window->kernel, n = kernel[0] * kernel[1];
   Sums sums = {nest_at(b, variable(l, p->mean ? "sum" : "most", lanes), 0), {0}, y, x, c, part, lanes};
   Stored stored = p->stored;
-  stored.zero = 0;
+  if (!p->scaled) stored.zero = 0;
   nest_store(b, sums.value, wide(l, &sums, p->mean ? 0 : INT8_MIN));
   if (p->mean && !all_inside(l->node, !p->count_pad)) {
     sums.count = nest_at(b, variable(l, "n", 1), 0);
     nest_store(b, sums.count, num_i32(b, 0));
   }
   window_nest(l, &sums);
+  if (p->scaled) {
+    const Val moved = sub(nest_get(b, sums.value), wide(l, &sums, (int32_t)n * l->node->in[0]->quant->zero));
+    int8_store(l, int8_rounded(l, p->rounding, moved, p->factor), stored, y, x, c, part, lanes);
+    return;
+  }
   const Val value = nest_get(b, sums.value),
             count = sums.count.buf ? nest_get(b, sums.count) : num_i32(b, (int32_t)n);
   int8_store(l, p->mean ? nest_primitive(b, &primitive_average, value, count, NULL) : value, stored, y, x, c,
@@ -135,7 +141,8 @@ static void lower(Lower *l) {
   const int64_t *kernel = l->node->window->kernel;
   const Extent e = shape_extent(l->node->shape);
   nest_fn(b, b->name, false);
-  if (!p->mean || kernel[0] * kernel[1] <= MOST) {
+  const bool vectors = !p->scaled || int8_steps_fit(p->rounding, p->factor, UINT8_MAX * MOST);
+  if (!p->mean || (kernel[0] * kernel[1] <= MOST && vectors)) {
     walk_pixels(l, e, body, p);
     return;
   }

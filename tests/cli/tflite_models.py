@@ -1,0 +1,154 @@
+"""Models of TensorFlow Lite, written by hand: FlatBuffers, tensors and operators of all kinds. Used by
+tflite.py and tflite_cases.py."""
+# SPDX-License-Identifier: Apache-2.0
+import struct
+
+import itertools
+
+F32, F16, I32, U8, I64, I8 = 0, 1, 2, 3, 4, 9
+WIDTH = {F32: "f", F16: "e", I32: "i", U8: "B", I64: "q", I8: "b"}
+NONE, RELU, RELU_N1, RELU6 = 0, 1, 2, 3
+SAME, VALID = 0, 1
+# BuiltinOperator, the kind of its options, the version
+OPERATORS = {
+    "ADD": (0, 11, 2), "AVERAGE_POOL_2D": (1, 5, 2), "CONCATENATION": (2, 10, 2), "CONV_2D": (3, 1, 3),
+    "DEPTHWISE_CONV_2D": (4, 2, 3), "DEPTH_TO_SPACE": (5, 94, 1), "DEQUANTIZE": (6, 38, 2),
+    "FULLY_CONNECTED": (9, 8, 4), "LOGISTIC": (14, 0, 2), "MAX_POOL_2D": (17, 5, 2), "MUL": (18, 21, 2),
+    "RELU": (19, 0, 2), "RELU_N1_TO_1": (20, 0, 1), "RELU6": (21, 0, 2), "RESHAPE": (22, 17, 1),
+    "RESIZE_BILINEAR": (23, 15, 3), "SOFTMAX": (25, 9, 2), "SPACE_TO_DEPTH": (26, 19, 2), "TANH": (28, 0, 2),
+    "PAD": (34, 22, 2), "TRANSPOSE": (39, 26, 2), "MEAN": (40, 27, 2), "SUB": (41, 28, 2), "DIV": (42, 29, 1),
+    "SQUEEZE": (43, 30, 1), "STRIDED_SLICE": (45, 32, 2), "EXP": (47, 33, 2), "PRELU": (54, 0, 1),
+    "MAXIMUM": (55, 39, 2), "MINIMUM": (57, 39, 2), "PADV2": (60, 43, 2), "SLICE": (65, 48, 2),
+    "TRANSPOSE_CONV": (67, 49, 3), "EXPAND_DIMS": (70, 52, 1), "LOG": (73, 0, 1), "SQRT": (75, 0, 1),
+    "SQUARE": (92, 66, 1), "RESIZE_NEAREST_NEIGHBOR": (97, 74, 3), "LEAKY_RELU": (98, 75, 2),
+    "ABS": (101, 78, 2),
+    "ELU": (111, 0, 1), "QUANTIZE": (114, 89, 2), "HARD_SWISH": (117, 91, 1), "GELU": (150, 116, 2),
+    "RELU_0_TO_1": (152, 0, 1)}
+
+
+class Builder:
+    """FlatBuffers from the front: what a field points to comes behind the table."""
+
+    def __init__(self):
+        self.data = bytearray(struct.pack("<I4s", 0, b"TFL3"))
+
+    def table(self, fields):
+        """fields: number -> (format, value), or a function that writes what an offset points to."""
+        count = max(fields) + 1 if fields else 0
+        places, body, waiting = [0] * count, bytearray(4), []
+        for number, field in fields.items():
+            size = 4 if callable(field) else struct.calcsize("<" + field[0])
+            body += b"\0" * (-len(body) % size)
+            places[number] = len(body)
+            if callable(field):
+                waiting.append((len(body), field))
+            body += b"\0" * 4 if callable(field) else struct.pack("<" + field[0], field[1])
+        self.data += b"\0" * (-len(self.data) % 8)
+        start = len(self.data)
+        self.data += struct.pack("<HH", 4 + 2 * count, len(body)) + struct.pack(f"<{count}H", *places)
+        self.data += b"\0" * (-len(self.data) % 8)
+        at = len(self.data)
+        body[0:4] = struct.pack("<i", at - start)
+        self.data += body
+        for place, write in waiting:
+            target = write()
+            self.data[at + place:at + place + 4] = struct.pack("<I", target - (at + place))
+        return at
+
+    def vector(self, kind, values):
+        self.data += b"\0" * (-(len(self.data) + 4) % 8)
+        at = len(self.data)
+        self.data += struct.pack(f"<I{len(values)}{kind}", len(values), *values)
+        return at
+
+    def tables(self, writers):
+        at = self.vector("I", [0] * len(writers))
+        for i, write in enumerate(writers):
+            place = at + 4 + 4 * i
+            target = write()
+            self.data[place:place + 4] = struct.pack("<I", target - place)
+        return at
+
+
+class Tensor:
+    """kind: of TensorType. scale, zero: one, or a list with the axis that they are of."""
+
+    def __init__(self, shape, kind=I8, scale=None, zero=0, axis=0, data=None, name="t"):
+        self.shape, self.kind, self.axis, self.name = list(shape), kind, axis, name
+        scale = [] if scale is None else list(scale) if isinstance(scale, (list, tuple)) else [scale]
+        self.scale = list(struct.unpack(f"<{len(scale)}f", struct.pack(f"<{len(scale)}f", *scale)))
+        self.zero = [zero] * len(self.scale)
+        self.data = None if data is None else struct.pack(f"<{len(data)}{WIDTH[kind]}", *data)
+
+    def write(self, b, buffer):
+        fields = {0: lambda: b.vector("i", self.shape), 1: ("b", self.kind), 2: ("I", buffer),
+                  3: lambda: b.vector("B", self.name.encode())}
+        if self.scale:
+            fields[4] = lambda: b.table({2: lambda: b.vector("f", self.scale),
+                                         3: lambda: b.vector("q", self.zero), 6: ("i", self.axis)})
+        return lambda: b.table(fields)
+
+
+def ints(values, kind=I32):
+    return Tensor([len(values)], kind, data=values)
+
+
+class Net:
+    """Operators one after the other; tensors are known by the order in which they come."""
+
+    def __init__(self, *inputs):
+        self.tensors, self.ops, self.inputs, self.outputs = [], [], [], []
+        for t in inputs:
+            self.inputs.append(self.index(t))
+
+    def index(self, t):
+        if t is None:
+            return -1
+        if not any(t is known for known in self.tensors):
+            self.tensors.append(t)
+        return next(i for i, known in enumerate(self.tensors) if known is t)
+
+    def add(self, name, inputs, output, **options):
+        """options: f0=("b", 1): field 0 of its table."""
+        self.ops.append((name, [self.index(t) for t in inputs], self.index(output),
+                         {int(k[1:]): v for k, v in options.items()}))
+        return output
+
+    def write(self, *outputs):
+        b = Builder()
+        outputs = [self.index(t) for t in outputs]
+        codes = sorted({op[0] for op in self.ops})
+        buffers = [b""] + [t.data or b"" for t in self.tensors]
+
+        def operator(name, inputs, output, options):
+            fields = {0: ("I", codes.index(name)), 1: lambda: b.vector("i", inputs),
+                      2: lambda: b.vector("i", [output])}
+            if OPERATORS[name][1]:
+                fields[3] = ("B", OPERATORS[name][1])
+                fields[4] = lambda: b.table(options)
+            return lambda: b.table(fields)
+
+        def code(name):
+            number, _, version = OPERATORS[name]
+            return lambda: b.table({0: ("b", min(number, 127)), 2: ("i", version), 3: ("i", number)})
+
+        root = b.table({
+            0: ("I", 3), 1: lambda: b.tables([code(name) for name in codes]),
+            2: lambda: b.tables([lambda: b.table({
+                0: lambda: b.tables([t.write(b, i + 1) for i, t in enumerate(self.tensors)]),
+                1: lambda: b.vector("i", self.inputs), 2: lambda: b.vector("i", outputs),
+                3: lambda: b.tables([operator(*op) for op in self.ops])})]),
+            4: lambda: b.tables([(lambda d=d: b.table({0: lambda: b.vector("B", d)})) if d else
+                                 (lambda: b.table({})) for d in buffers])})
+        b.data[0:4] = struct.pack("<I", root)
+        return bytes(b.data)
+
+
+def pool(net, name, x, out, size, stride, padding=VALID, activation=NONE):
+    return net.add(name, [x], out, f0=("b", padding), f1=("i", stride[1]), f2=("i", stride[0]),
+                   f3=("i", size[1]), f4=("i", size[0]), f5=("b", activation))
+
+
+def conv(net, x, w, bias, out, stride=(1, 1), padding=SAME, activation=NONE):
+    return net.add("CONV_2D", [x, w, bias], out, f0=("b", padding), f1=("i", stride[1]), f2=("i", stride[0]),
+                   f3=("b", activation), f4=("i", 1), f5=("i", 1))

@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What LiteRT's reference kernels give for the models of tests/cli/tflite_cases.py: a line a sample, with a
+hash of the bytes of each output of 8 bits.
+
+    python3 tests/golden/tflite.py >tests/golden/tflite.txt
+
+needs numpy and the package ai-edge-litert. On standard error it tells where tests/cli/tflite_reference.py
+differs from LiteRT, and what these kernels refuse."""
+import hashlib
+import os
+import sys
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
+from tflite_cases import all_cases  # noqa: E402
+
+
+def main():
+    for case in all_cases():
+        if not case.golden:
+            continue
+        try:
+            it = Interpreter(model_content=case.data(), num_threads=1,
+                             experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
+            it.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            print(f"{case.name}: {error}", file=sys.stderr)
+            continue
+        for k, sample in enumerate(case.samples()):
+            for detail, values in zip(it.get_input_details(), sample):
+                it.set_tensor(detail["index"], np.array(values, detail["dtype"]).reshape(detail["shape"]))
+            it.invoke()
+            rows = [it.get_tensor(d["index"]).reshape(-1) for d in it.get_output_details()]
+            for o, (row, want) in enumerate(zip(rows, case.wants)):
+                off = np.abs(row.astype(float) - np.array(want(sample, "double"), float))
+                if off.max() > case.near:
+                    print(f"{case.name}, output {o}: {(off > case.near).sum()} of {row.size} differ",
+                          file=sys.stderr)
+            if rows[0].itemsize == 1 and not case.near:
+                hashes = [hashlib.sha256(row.tobytes()).hexdigest()[:16] for row in rows]
+                print(case.name, k, *hashes, sep="\t")
+
+
+main()
