@@ -328,7 +328,7 @@ static void section_begin(Net *net, Section *section, const Target *target, cons
   *section = (Section){.target = target, .suffix = suffix, .attribute = attribute};
   section->print = (NestPrint){{arena_printf(net->arena, "%s_", net->name), suffix, attribute},
                                target ? target->lanes : LANES,
-                               .apart = !target,
+                               .apart = !target || target->dsp,
                                .load2 = target && target->dsp,
                                .standard = target && !target->condition,
                                .needs = &section->needs};

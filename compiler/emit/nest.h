@@ -11,7 +11,8 @@ typedef struct NestPrint {
   int lanes_max; /* 1: scalar C for any compiler */
   bool team;  /* PARALLEL loops are shared out: main functions that have some are called by all threads of a
                  team, `thread` of `threads` */
-  bool apart; /* main functions are never inlined: they are called once, and their callers many of them */
+  bool apart; /* main functions are never inlined: they are called once, and their callers many of them; where
+                 registers are few, compilers make worse code of several in one function */
   bool load2; /* two words that lie side by side are loaded by one instruction */
   bool standard;       /* no assembly, nor anything else that a compiler may not have */
   PreludeNeeds *needs; /* what the printed text uses is added here */

@@ -92,8 +92,10 @@ INLINE int32_t cnn_high_low(int32_t c, int32_t a, int32_t b) {
 #endif
 }
 
-/* What 256 times a number was added to, with that taken away: (mix - a) / 256, where that is whole. */
-INLINE int32_t cnn_rest256(int32_t mix, int32_t a) { return (int32_t)((uint32_t)mix - (uint32_t)a) >> 8; }
+/* What 256 times a number was added to, with that taken away: that number times 2^(8-s). */
+INLINE int32_t cnn_rest256(int32_t mix, int32_t a, int32_t s) {
+  return (int32_t)((uint32_t)mix - (uint32_t)a) >> s;
+}
 
 /* c + a * b / 2^32, rounded down. */
 INLINE int32_t cnn_high_sum(int32_t c, int32_t a, int32_t b) {
@@ -106,8 +108,19 @@ INLINE int32_t cnn_high_sum(int32_t c, int32_t a, int32_t b) {
 #endif
 }
 
-/* (x + c) / 2^s, rounded down; one less is added where x is negative. */
-INLINE int32_t cnn_shift_away(int32_t x, int32_t c, int32_t s) { return (x + (x >> 31) + c) >> s; }
+/* c + a * b / 2^32, where the quotient is rounded to the nearest. */
+INLINE int32_t cnn_high_sum_rounded(int32_t c, int32_t a, int32_t b) {
+#if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
+  int32_t r;
+  __asm__("smmlar %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(c));
+  return r;
+#else
+  return (int32_t)((uint32_t)c + (uint32_t)(int32_t)(((int64_t)a * b + INT64_C(0x80000000)) >> 32));
+#endif
+}
+
+/* c, less 1 where x is negative. */
+INLINE int32_t cnn_less_sign(int32_t c, int32_t x) { return c + (x >> 31); }
 
 /* Cut to 8 bits. */
 INLINE int32_t cnn_clamp8(int32_t x) {

@@ -18,11 +18,12 @@ static int32_t run_sub_halves(const double *a) { return cnn_sub_halves(whole(a[0
 static int32_t run_wrap_sum(const double *a) { return cnn_wrap_sum(whole(a[0]), whole(a[1]), whole(a[2])); }
 static int32_t run_wrap_difference(const double *a) { return cnn_wrap_difference(whole(a[0]), whole(a[1])); }
 static int32_t run_part576(const double *a) { return cnn_part576(whole(a[0]), whole(a[1])); }
-static int32_t run_rest256(const double *a) { return cnn_rest256(whole(a[0]), whole(a[1])); }
+static int32_t run_rest256(const double *a) { return cnn_rest256(whole(a[0]), whole(a[1]), whole(a[2])); }
 static int32_t run_high_sum(const double *a) { return cnn_high_sum(whole(a[0]), whole(a[1]), whole(a[2])); }
-static int32_t run_shift_away(const double *a) {
-  return cnn_shift_away(whole(a[0]), whole(a[1]), whole(a[2]));
+static int32_t run_high_sum_rounded(const double *a) {
+  return cnn_high_sum_rounded(whole(a[0]), whole(a[1]), whole(a[2]));
 }
+static int32_t run_less_sign(const double *a) { return cnn_less_sign(whole(a[0]), whole(a[1])); }
 static int32_t run_clamp8(const double *a) { return cnn_clamp8(whole(a[0])); }
 
 const Primitive primitive_dot2_here = {"dot2_here", 3, {I32, I32, I32}, run_dot2_here, false},
@@ -37,8 +38,13 @@ const Primitive primitive_dot2_here = {"dot2_here", 3, {I32, I32, I32}, run_dot2
                 primitive_wrap_sum = {"wrap_sum", 3, {I32, I32, I32}, run_wrap_sum, false},
                 primitive_wrap_difference = {"wrap_difference", 2, {I32, I32}, run_wrap_difference, false},
                 primitive_part576 = {"part576", 2, {I32, I32}, run_part576, false},
-                primitive_rest256 = {"rest256", 2, {I32, I32}, run_rest256, false},
+                primitive_rest256 = {"rest256", 3, {I32, I32, I32}, run_rest256, false},
                 primitive_high_sum = {"high_sum", 3, {I32, I32, I32}, run_high_sum, false},
-                primitive_shift_away = {"shift_away", 3, {I32, I32, I32}, run_shift_away, false},
+                primitive_high_sum_rounded = {"high_sum_rounded",
+                                              3,
+                                              {I32, I32, I32},
+                                              run_high_sum_rounded,
+                                              false},
+                primitive_less_sign = {"less_sign", 2, {I32, I32}, run_less_sign, false},
                 primitive_clamp8 = {"clamp8", 1, {I32}, run_clamp8, false},
                 primitive_word = {.name = "word"}; /* how a word is loaded alone */

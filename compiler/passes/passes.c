@@ -5,10 +5,15 @@
 #include "ops/engine/lower.h"
 #include "passes/fuse.h"
 #include "passes/place.h"
+#include "quantize/quantize.h"
 #include "passes/recompute.h"
 
 static void simplify(PassState *state) {
   state->plan->graph = pass_inference(state->arena, state->written, state->options.repeated);
+}
+
+static void drop(PassState *state) {
+  state->plan->graph = drop_idle_channels(state->arena, state->plan->graph);
 }
 
 static void differentiate(PassState *state) {
@@ -46,6 +51,8 @@ enum {
 const Pass pass_table[PASSES] = {
     [PASS_SIMPLIFY] = {"simplify", INFERENCE, "the checked graph",
                        "values of outputs; parameters; the order of nodes", simplify, NULL},
+    [PASS_DROP] = {"drop", INFERENCE, "a graph to be run, without dead values",
+                   "values of outputs; drops channels of 8 bits that do nothing", drop, NULL},
     [PASS_DIFFERENTIATE] = {"differentiate", TRAINING, "the checked graph and its train block",
                             "values of the forward pass; parameters; topological order", differentiate, NULL},
     [PASS_LOOK] = {"look", LOOK, "the checked graph", "values of all layers; parameters; topological order",

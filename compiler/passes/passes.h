@@ -19,6 +19,7 @@ typedef struct PassState { /* what passes hand on */
 
 typedef enum PassId {
   PASS_SIMPLIFY,
+  PASS_DROP,
   PASS_DIFFERENTIATE,
   PASS_LOOK,
   PASS_WHOLE_BATCH,

@@ -104,22 +104,6 @@ static bool make_factors(Quantizer *q, const Node *node, const Weights *w, const
   return true;
 }
 
-/* What they give is their bias. */
-static void note_dead_filters(Quantizer *q, const Node *node, const Weights *w) {
-  int64_t dead = 0;
-  for (int64_t f = 0; f < w->filters; f++) {
-    bool zeros = true;
-    for (int64_t i = 0; i < w->terms && zeros; i++) zeros = w->weight[f * w->terms + i] == 0;
-    dead += zeros;
-  }
-  if (!dead) return;
-  Diag *diag = diag_report(q->diags, DIAG_dead_filters, node->span, node->site,
-                           "%" PRId64 " of %" PRId64 " filters of %s do nothing: their weights are zeros",
-                           dead, w->filters, node->name);
-  diag_help(diag, "a net without them has the same values, and saves %s bytes of weights here",
-            text_thousands(q->arena, dead * (w->terms + (int64_t)sizeof *w->bias)));
-}
-
 Node *quant_product(Quantizer *q, const Node *node) {
   Weights w;
   Node *in = quant_bytes(q, node->in[0]);
@@ -133,7 +117,6 @@ Node *quant_product(Quantizer *q, const Node *node) {
                      .bias = w.bias,
                      .dense = node->op->family == FAMILY_DENSE};
   if (!make_factors(q, node, &w, in->quant, end.quant, p)) return NULL;
-  note_dead_filters(q, node, &w);
   const Op *op = node->op->family == FAMILY_CONV_SCATTER ? &op_int8_transposed : &op_int8_product;
   Node *made = quant_node(q, op, node, 1, &in, quant_keep(q, end.quant));
   made->detail = p;

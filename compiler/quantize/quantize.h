@@ -10,11 +10,17 @@
  * floats are its weights, frozen, with their values.
  * NULL after errors: [weights-mismatch] lists what the file lacks and what does not fit, [int8-overflow] sums
  * that 32 bits cannot hold, [scale-mismatch] scales that do not go together. [not-int8] notes what stays in
- * floats, [dead-filters] filters of zeros. Weights that are F32 in the file make their layer one of floats.
+ * floats, [dead-filters] filters that do nothing. Weights that are F32 in the file make their layer one of
+ * floats.
  */
 typedef struct QuantizeOptions {
   bool floats; /* outputs are floats, whatever the program says: what the runtime takes */
   Node **made; /* NULL, or set: by node id of the net of floats, what has its value */
 } QuantizeOptions;
 Graph *quantize_graph(Arena *, Diags *, const Graph *, QuantFile *, const QuantizeOptions *);
+
+/* The net without channels that are constant, or that nobody reads: the same numbers, of fewer weights. What
+ * is no net of 8 bits, or has none of these, is given back. */
+Graph *drop_idle_channels(Arena *, Graph *);
+void note_idle_filters(Arena *, Diags *, const Graph *); /* [dead-filters] */
 #endif

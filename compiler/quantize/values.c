@@ -340,5 +340,6 @@ Graph *quantize_graph(Arena *arena, Diags *diags, const Graph *from, QuantFile *
   graph_layout_weights(q.to);
   for (int i = 0; i < from->nodes.n && options->made; i++) options->made[i] = q.map[i];
   graph_verify(q.to);
+  note_idle_filters(arena, diags, q.to);
   return q.to;
 }

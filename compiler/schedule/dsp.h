@@ -31,13 +31,25 @@ typedef struct DspFinish {
   Stored stored;
   bool doubled; /* sums come twice as large, which the upper half of the product wants: quick and double */
   bool quick;   /* in 32 bits: a product's upper half, a shift */
-  Buf *factor, *plus, *shift; /* by filter. quick: plus holds the rounding and the zero. Else shift is the
-                                 exponent of the factor; NULL where floats round */
+  Buf *steps;   /* quick: [filters][3], or two filters side by side, [filters / 2][6] */
+  Buf *factor, *exponent; /* else, by filter; exponent: NULL where floats round */
 } DspFinish;
+/* Of a filter; plus holds the rounding and the zero. */
+typedef struct DspSteps {
+  Val factor, plus, shift;
+} DspSteps;
 /* Makes its constants. */
-DspFinish dsp_finish(Lower *, int64_t filters, const DspFilter *);
+DspFinish dsp_finish(Lower *, int64_t filters, const DspFilter *, bool pairs);
+/* Of the filters 2p and 2p + 1, where `finish` is quick and has pairs: the shifts of both (n = 2) or of the
+ * first, then, for one of them, what else it takes. Each loads two words that lie side by side. */
+void dsp_pair_shifts(Lower *, const DspFinish *, const Ix *p, int n, Val shift[2]);
+DspSteps dsp_pair_steps(Lower *, const DspFinish *, const Ix *p, int which, const Val shift[2]);
 Val dsp_cut(Nest *, Val q, Stored); /* to what can be stored */
-/* What is stored for filter f. */
+/* `double`: 2x * m / 2^(32 + shift), each time rounded to the nearest, halves away from zero the second time,
+ * where plus is half of 2^shift and what is added to the quotient. sign: a number with that of x. */
+Val dsp_shifted_away(Nest *, Val sign, Val twice, Val m, Val plus, Val shift);
+Val dsp_stepped(Lower *, const DspFinish *, const DspSteps *, Val sum);
+/* What is stored for filter f, where there are no pairs. */
 Val dsp_finished(Lower *, const DspFinish *, Val sum, const Ix *f);
 
 #endif

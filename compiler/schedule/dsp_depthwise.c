@@ -72,7 +72,7 @@ static void make_constants(Lower *l, Depthwise *d) {
   const Int8Product *p = l->node->detail;
   const int64_t channels = d->k.groups;
   d->filter = dsp_filters(l->arena, l->node);
-  d->finish = dsp_finish(l, channels, d->filter);
+  d->finish = dsp_finish(l, channels, d->filter, false);
   d->finish.doubled = d->finish.quick && p->rounding == ROUNDING_DOUBLE;
   const int32_t unit = d->finish.doubled ? 2 : 1;
   int32_t *weight = NEW_ARRAY(l->arena, int32_t, channels * 2 * TAPS), *to = weight,

@@ -120,7 +120,7 @@ static void make_constants(Lower *l, Direct *d) {
   if (filters % 2) start[filters] = start[filters - 1]; /* nobody's sum, mixed with that */
   d->weight = lower_constants(l, "halves", I32, 3, (int64_t[]){d->blocks, d->words, 2}, weight);
   d->start = lower_constants(l, "start", I32, 1, &padded, start);
-  d->finish = dsp_finish(l, filters, d->filter);
+  d->finish = dsp_finish(l, filters, d->filter, true);
 }
 
 /* ---- the windows ---- */
@@ -252,18 +252,35 @@ static void add_two_words(Lower *l, const Direct *d, const Tile *tile, const Sum
   }
 }
 
+/* What is stored for pixel p and filter i of the block. */
+static Val finished(Lower *l, const Direct *d, const Sums *sums, const Ix *block, int i, int p,
+                    const DspSteps *steps) {
+  enum { WHOLE = 8 };
+  Nest *b = l->b;
+  const Ix f = *block * FILTERS + i;
+  const Val own = nest_get(b, nest_at(b, sums->own, p, i / 2)),
+            mix = nest_get(b, nest_at(b, sums->mix, p, i / 2));
+  DspFinish finish = d->finish;
+  finish.doubled = i % 2 && finish.quick && finish.rounding == ROUNDING_DOUBLE;
+  const Val sum =
+      i % 2 ? nest_primitive(b, &primitive_rest256, mix, own, num_i32(b, finish.doubled ? WHOLE - 1 : WHOLE))
+            : own;
+  return finish.quick ? dsp_stepped(l, &finish, steps, sum) : dsp_finished(l, &finish, sum, &f);
+}
+
 static void store_sums(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block,
                        int filters) {
-  Nest *b = l->b;
-  for (int i = 0; i < filters; i++)
+  Val shift[2];
+  for (int i = 0; i < filters; i++) {
+    const Ix pair = *block * (FILTERS / 2) + i / 2;
+    DspSteps steps = {NULL, NULL, NULL};
+    if (d->finish.quick && i % 2 == 0) dsp_pair_shifts(l, &d->finish, &pair, i + 1 < filters ? 2 : 1, shift);
+    if (d->finish.quick) steps = dsp_pair_steps(l, &d->finish, &pair, i % 2, shift);
     for (int p = 0; p < tile->pixels; p++) {
       const Ix f = *block * FILTERS + i, x = *tile->x + p;
-      const Val own = nest_get(b, nest_at(b, sums->own, p, i / 2));
-      const Val sum = i % 2 ? nest_primitive(b, &primitive_rest256,
-                                             nest_get(b, nest_at(b, sums->mix, p, i / 2)), own, NULL)
-                            : own;
-      lower_store(l, dsp_finished(l, &d->finish, sum, &f), tile->y, &x, &f, 1, 1);
+      lower_store(l, finished(l, d, sums, block, i, p, &steps), tile->y, &x, &f, 1, 1);
     }
+  }
 }
 
 /* Filters of one block; `filters` of them are there. */

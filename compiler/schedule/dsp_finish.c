@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 //     single   (upper half of x*m + c) / 2^(s-1)     c = 2^(s-2) + zero * 2^(s-1)    2 <= s
-//     double   h = upper half of 2x*m, rounded;  (h - (h < 0) + c) / 2^s             c = 2^(s-1) + zero * 2^s
+//     double   (upper half of 2x*m, rounded, + c - (x < 0)) / 2^s                    c = 2^(s-1) + zero * 2^s
 //
 // where the factor is m / 2^(31+s). Below the upper half there is nothing that could change the quotient of
-// `single`, for what is added to it is a whole number of upper halves.
+// `single`, for what is added to it is a whole number of upper halves. `double` rounds halves away from zero,
+// by the sign of the rounded product; that is x's, but where x < 0 gives 0, and then c - 1 and c have the
+// same quotient, for s is 1 at least.
 #include "schedule/dsp.h"
 
 enum { LEAST_SINGLE = 2, LEAST_DOUBLE = 1, MOST_SHIFT = 22 };
@@ -52,34 +54,57 @@ const DspFilter *dsp_filters(Arena *arena, const Node *product) {
   return filter;
 }
 
-static DspFinish quick_finish(Lower *l, const Int8Product *p, int64_t filters, const DspFilter *filter) {
-  int32_t *m = NEW_ARRAY(l->arena, int32_t, filters), *plus = NEW_ARRAY(l->arena, int32_t, filters),
-          *shift = NEW_ARRAY(l->arena, int32_t, filters);
+enum { STEPS = 3, PAIR = 2 * STEPS, FACTOR = 0, PLUS = 1, SHIFT = 2 };
+
+/* Where they lie among all: a pair has the factor and plus of the first filter, both shifts, then those of
+ * the second one. */
+static int64_t step_place(bool pairs, int64_t filter, int step) {
+  static const int in_pair[2][STEPS] = {{0, 1, 2}, {4, 5, 3}};
+  return pairs ? filter / 2 * PAIR + in_pair[filter % 2][step] : filter * STEPS + step;
+}
+
+static DspFinish quick_finish(Lower *l, const Int8Product *p, int64_t filters, const DspFilter *filter,
+                              bool pairs) {
   const bool single = p->rounding == ROUNDING_SINGLE;
+  const int64_t rows = pairs ? (filters + 1) / 2 : filters, columns = pairs ? PAIR : STEPS;
+  int32_t *steps = NEW_ARRAY(l->arena, int32_t, rows *columns);
   for (int64_t f = 0; f < filters; f++) {
     const Multiplier factor = p->factor[f];
-    m[f] = filter[f].constant ? 0 : factor.m;
-    shift[f] = filter[f].constant ? 1 : single ? -factor.e - 1 : -factor.e;
-    plus[f] = (INT32_C(1) << (shift[f] - 1)) + p->stored.zero * (INT32_C(1) << shift[f]);
-    if (filter[f].constant) plus[f] = 2 * filter[f].value;
+    const int32_t shift = filter[f].constant ? 1 : single ? -factor.e - 1 : -factor.e;
+    steps[step_place(pairs, f, FACTOR)] = filter[f].constant ? 0 : factor.m;
+    steps[step_place(pairs, f, PLUS)] =
+        filter[f].constant ? 2 * filter[f].value
+                           : (INT32_C(1) << (shift - 1)) + p->stored.zero * (INT32_C(1) << shift);
+    steps[step_place(pairs, f, SHIFT)] = shift;
   }
   return (DspFinish){.rounding = p->rounding,
                      .stored = p->stored,
                      .quick = true,
-                     .factor = lower_constants(l, "factor", I32, 1, &filters, m),
-                     .plus = lower_constants(l, "plus", I32, 1, &filters, plus),
-                     .shift = lower_constants(l, "shift", I32, 1, &filters, shift)};
+                     .steps = lower_constants(l, "steps", I32, 2, (int64_t[]){rows, columns}, steps)};
 }
 
-DspFinish dsp_finish(Lower *l, int64_t filters, const DspFilter *filter) {
+DspFinish dsp_finish(Lower *l, int64_t filters, const DspFilter *filter, bool pairs) {
   const Int8Product *p = l->node->detail;
-  if (quick(p, filters, filter)) return quick_finish(l, p, filters, filter);
+  if (quick(p, filters, filter)) return quick_finish(l, p, filters, filter, pairs);
   const Int8Factors factors = int8_factors(l, filters);
   return (DspFinish){
-      .rounding = p->rounding, .stored = p->stored, .factor = factors.factor, .shift = factors.exponent};
+      .rounding = p->rounding, .stored = p->stored, .factor = factors.factor, .exponent = factors.exponent};
 }
 
-static Val constant(Nest *b, Buf *of, const Ix *f) { return nest_load(b, nest_at(b, of, *f), 1); }
+static Val step(Lower *l, const DspFinish *finish, const char *name, const Ix *row, int64_t at) {
+  Nest *b = l->b;
+  return nest_let(b, name, nest_load(b, nest_at(b, finish->steps, *row, at), 1));
+}
+
+void dsp_pair_shifts(Lower *l, const DspFinish *finish, const Ix *p, int n, Val shift[2]) {
+  for (int i = 0; i < n; i++) shift[i] = step(l, finish, "s", p, step_place(true, i, SHIFT));
+}
+
+DspSteps dsp_pair_steps(Lower *l, const DspFinish *finish, const Ix *p, int which, const Val shift[2]) {
+  return (DspSteps){.factor = step(l, finish, "m", p, step_place(true, which, FACTOR)),
+                    .plus = step(l, finish, "plus", p, step_place(true, which, PLUS)),
+                    .shift = shift[which]};
+}
 
 Val dsp_cut(Nest *b, Val q, Stored stored) {
   if (stored.lo == INT8_MIN && stored.hi == INT8_MAX)
@@ -87,23 +112,34 @@ Val dsp_cut(Nest *b, Val q, Stored stored) {
   return vmax(vmin(q, num_i32(b, stored.hi)), num_i32(b, stored.lo));
 }
 
+Val dsp_shifted_away(Nest *b, Val sign, Val twice, Val m, Val plus, Val shift) {
+  const Val least = nest_primitive(b, &primitive_less_sign, plus, sign, NULL);
+  return nest_primitive(b, &primitive_shift_right,
+                        nest_primitive(b, &primitive_high_sum_rounded, least, twice, m), shift, NULL);
+}
+
+Val dsp_stepped(Lower *l, const DspFinish *finish, const DspSteps *steps, Val sum) {
+  Nest *b = l->b;
+  Val q;
+  if (finish->rounding == ROUNDING_SINGLE)
+    q = nest_primitive(b, &primitive_shift_right,
+                       nest_primitive(b, &primitive_high_sum, steps->plus, sum, steps->factor), steps->shift,
+                       NULL);
+  else
+    q = dsp_shifted_away(b, sum, finish->doubled ? sum : add(sum, sum), steps->factor, steps->plus,
+                         steps->shift);
+  return convert(dsp_cut(b, q, finish->stored), I8);
+}
+
 Val dsp_finished(Lower *l, const DspFinish *finish, Val sum, const Ix *f) {
   Nest *b = l->b;
   if (!finish->quick) {
-    const Int8Factors factors = {finish->factor, finish->shift};
+    const Int8Factors factors = {finish->factor, finish->exponent};
     const Val q = add(int8_factored(l, &factors, sum, f), num_i32(b, finish->stored.zero));
     return convert(dsp_cut(b, q, finish->stored), I8);
   }
-  const Val m = constant(b, finish->factor, f), plus = constant(b, finish->plus, f),
-            shift = constant(b, finish->shift, f);
-  Val q;
-  if (finish->rounding == ROUNDING_SINGLE)
-    q = nest_primitive(b, &primitive_shift_right, nest_primitive(b, &primitive_high_sum, plus, sum, m), shift,
-                       NULL);
-  else
-    q = nest_primitive(
-        b, &primitive_shift_away,
-        nest_primitive(b, &primitive_high_product_rounded, finish->doubled ? sum : add(sum, sum), m, NULL),
-        plus, shift);
-  return convert(dsp_cut(b, q, finish->stored), I8);
+  const DspSteps steps = {nest_load(b, nest_at(b, finish->steps, *f, FACTOR), 1),
+                          nest_load(b, nest_at(b, finish->steps, *f, PLUS), 1),
+                          nest_load(b, nest_at(b, finish->steps, *f, SHIFT), 1)};
+  return dsp_stepped(l, finish, &steps, sum);
 }

@@ -41,9 +41,9 @@ static Val scaled(Nest *b, Rounding rounding, Val x, Multiplier factor) {
         nest_primitive(b, &primitive_high_sum, i32(b, INT64_C(1) << s), wide, i32(b, factor.m)),
         i32(b, s + 1), NULL);
   }
-  const Val half = nest_primitive(b, &primitive_high_product_rounded,
-                                  mul(i32(b, INT64_C(1) << (ADDITION_BITS + 1)), x), i32(b, factor.m), NULL);
-  return s ? nest_primitive(b, &primitive_shift_away, half, i32(b, INT64_C(1) << (s - 1)), i32(b, s)) : half;
+  const Val wide = mul(i32(b, INT64_C(1) << (ADDITION_BITS + 1)), x), m = i32(b, factor.m);
+  return s ? dsp_shifted_away(b, wide, wide, m, i32(b, INT64_C(1) << (s - 1)), i32(b, s))
+           : nest_primitive(b, &primitive_high_product_rounded, wide, m, NULL);
 }
 
 static Val finished(Nest *b, const Int8Pair *p, Val sum) {
@@ -55,10 +55,7 @@ static Val finished(Nest *b, const Int8Pair *p, Val sum) {
     return nest_primitive(b, &primitive_shift_right,
                           nest_primitive(b, &primitive_high_sum, plus, sum, i32(b, factor.m)), i32(b, shift),
                           NULL);
-  return nest_primitive(
-      b, &primitive_shift_away,
-      nest_primitive(b, &primitive_high_product_rounded, add(sum, sum), i32(b, factor.m), NULL), plus,
-      i32(b, shift));
+  return dsp_shifted_away(b, sum, add(sum, sum), i32(b, factor.m), plus, i32(b, shift));
 }
 
 static void element(Lower *l, const Ix *y, const Ix *x, const Ix *c) {

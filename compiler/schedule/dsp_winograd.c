@@ -63,7 +63,7 @@ static void make_constants(Lower *l, Winograd8 *d) {
   int32_t *weight = NEW_ARRAY(l->arena, int32_t, filters * POINTS * d->words), *to = weight,
           *start = NEW_ARRAY(l->arena, int32_t, filters);
   d->filter = dsp_filters(l->arena, l->node);
-  d->finish = dsp_finish(l, filters, d->filter);
+  d->finish = dsp_finish(l, filters, d->filter, false);
   d->finish.doubled = d->finish.quick && p->rounding == ROUNDING_DOUBLE;
   for (int64_t block = 0; block < blocks; block++)
     for (int point = 0; point < POINTS; point++)

@@ -155,7 +155,7 @@ static void call_channels(const Depthwise *d, const Tiles *tiles, int rest, cons
                 more = d->k.s % unit / d->lanes, lost = d->k.s % d->lanes;
   for (int part = 0; part < 3; part++) { /* whole units, vectors of the last one, the rest of a vector */
     const int64_t units = part ? 1 : whole, count = part == 0 ? steps : part == 1 ? more : lost > 0;
-    if (!count) continue;
+    if (!count || !units) continue;
     NEST_FOR(b, v, units)
       NEST_FOR(b, i, count) {
         const Ix vector = part ? NEST_Z + whole : v, lane = (part == 2 ? NEST_Z + more : i) * d->lanes,

@@ -186,11 +186,11 @@ static void check_foreign_of(const Check *check, const char *rounding, const cha
   }
   at = out;
   for (int o = 0; o < s->graph->outputs.n; at += slot_of(s, s->graph->outputs.data[o++].node)) output[o] = at;
-  const char *command = arena_printf(
-      s->arena,
-      "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value -Wno-not-int8 %s --weights=%s -o %s/net.c "
-      "--target=%s --prefix=%s",
-      dir, cnnc, s->path, weights, dir, target->name, s->cname);
+  const char *command = arena_printf(s->arena,
+                                     "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value -Wno-not-int8 "
+                                     "-Wno-dead-filters %s --weights=%s -o %s/net.c "
+                                     "--target=%s --prefix=%s",
+                                     dir, cnnc, s->path, weights, dir, target->name, s->cname);
   const bool ran = system(command) == 0 && put_glue(check, glue) && put_bare(s, glue, in_bytes, out_bytes) &&
                    foreign_run(s->arena, target, dir, in, (size_t)in_bytes, out, (size_t)out_bytes);
   report_error(check, arena_printf(s->arena, "%s: infer %s", rounding, target->name),

@@ -45,6 +45,25 @@ static int any_zero(Drawing *d) {
 }
 
 /* ---- layers ---- */
+/* Many filters of some layers are zeros, or give the same at every place, and some layers do not read all of
+ * their channels: what a pass drops. */
+static void draw_idle(Drawing *d, const Node *node, int8_t *w, int32_t *bias, double spread) {
+  enum { FAR = 40 };
+  const int64_t filters = int8_filters(node), terms = node->weight[0]->size / filters,
+                taps = node->window ? node->window->kernel[0] * node->window->kernel[1] : 1;
+  const double dead = sample_number(&d->state) < 0.4 ? between(d, 0.1, 0.7) : 0,
+               below = between(d, 0, 1); /* of these so many are cut off at the lower end */
+  const int64_t unread = sample_number(&d->state) < 0.3 ? 2 + (int64_t)between(d, 0, 3) : 0;
+  for (int64_t f = 0; f < filters; f++) {
+    const bool idle = sample_number(&d->state) < dead, low = sample_number(&d->state) < below,
+               zeros = sample_number(&d->state) < 0.5;
+    for (int64_t i = 0; i < terms; i++)
+      if ((idle && zeros) || (unread && terms > taps && i / taps % unread == 1))
+        w[int8_weight_index(node, f, i)] = 0;
+    if (idle && (low || !zeros)) bias[f] = (int32_t)(low ? -FAR * spread : FAR * spread);
+  }
+}
+
 static void draw_weights(Drawing *d, const Node *node) {
   const Weight *weight = node->weight[0];
   const int64_t filters = int8_filters(node), terms = weight->size / filters, one = 1;
@@ -64,6 +83,7 @@ static void draw_weights(Drawing *d, const Node *node) {
     bias[f] = (int32_t)between(d, -spread, spread);
     if (kind >= 0.2 && kind < 0.203) bias[f] = kind < 0.2015 ? HUGE_BIAS : -HUGE_BIAS; /* plain loops alone */
   }
+  draw_idle(d, node, w, bias, spread);
   put_scale(d, node, d->scale[node->in[0]->id] * own * spread / between(d, 20, 90), any_zero(d));
   if (weight->owner != node) return; /* its arrays are another layer's */
   put_array(d, weight->name, "I8", weight->rank, weight->dim, w, (size_t)weight->size);

@@ -1,0 +1,153 @@
+/* intervals.c: what each channel of a value of 8 bits lies between, for every input of the net: from the
+ * weights, layer by layer. Rounding and cutting never turn an order round, so the ends of an interval are
+ * made of the ends before. */
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/channels.h"
+
+static const Interval EVERYTHING = {INT8_MIN, INT8_MAX};
+
+static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t greater(int64_t a, int64_t b) { return a > b ? a : b; }
+static Interval around(Interval a, Interval b) { return (Interval){lesser(a.lo, b.lo), greater(a.hi, b.hi)}; }
+static Interval with(Interval a, int64_t x) { return around(a, (Interval){x, x}); }
+
+/* ---- products ---- */
+bool is_product(const Node *node) { return node->op == &op_int8_product || node->op == &op_int8_transposed; }
+
+static bool windows_clipped(int64_t kernel, int64_t stride, int64_t dilation, int64_t before, int64_t in,
+                            int64_t out) {
+  return before > 0 || (out - 1) * stride + (kernel - 1) * dilation - before >= in;
+}
+
+Filters filters_of(const Node *node) {
+  const Extent in = shape_extent(node->in[0]->shape), out = shape_extent(node->shape);
+  if (node->op == &op_int8_transposed) {
+    const Window *w = node->window;
+    return (Filters){w->groups, out.c / w->groups, in.c / w->groups, w->kernel[0] * w->kernel[1], true};
+  }
+  const Correlation k = int8_geometry(node);
+  Filters filters = {k.groups, k.s, k.l, k.kernel[0] * k.kernel[1], false};
+  for (int axis = 0; axis < 2; axis++)
+    filters.clipped |= windows_clipped(k.kernel[axis], k.stride[axis], k.dilation[axis], k.before[axis],
+                                       extent_side(k.large, axis), extent_side(k.small, axis));
+  return filters;
+}
+
+Interval sum_interval(const Node *node, const Interval *in, int64_t filter) {
+  const Int8Product *p = node->detail;
+  const Filters f = filters_of(node);
+  const int64_t zero = node->in[0]->quant->zero, first = filter / f.filters * f.channels;
+  const int8_t *weight = p->weight + filter * f.channels * f.taps;
+  Interval sum = {p->bias[filter], p->bias[filter]};
+  for (int64_t c = 0; c < f.channels; c++) {
+    const Interval q = f.clipped ? with(in[first + c], zero) : in[first + c];
+    for (int64_t t = 0; t < f.taps; t++) {
+      const int64_t w = *weight++, a = w * (q.lo - zero), b = w * (q.hi - zero);
+      sum.lo += lesser(a, b);
+      sum.hi += greater(a, b);
+    }
+  }
+  return sum;
+}
+
+static int64_t product_stored(const Int8Product *p, int64_t sum, int64_t filter) {
+  return stored_put(p->stored, multiplier_apply(p->rounding, sum, p->factor[filter]));
+}
+
+static void product_intervals(const Node *node, const Interval *in, Interval *out) {
+  const Int8Product *p = node->detail;
+  for (int64_t f = 0; f < shape_extent(node->shape).c; f++) {
+    const Interval sum = sum_interval(node, in, f);
+    out[f] = (Interval){product_stored(p, sum.lo, f), product_stored(p, sum.hi, f)};
+  }
+}
+
+/* ---- the others ---- */
+static int64_t pair_stored(const Node *node, int64_t a, int64_t b) {
+  const Int8Pair *p = node->detail;
+  const int64_t x = a - node->in[0]->quant->zero, y = b - node->in[1]->quant->zero;
+  return stored_put(p->stored, p->product ? multiplier_apply(p->rounding, x * y, p->factor)
+                                          : addition_apply(p->rounding, &p->addition, x, y));
+}
+
+/* In each of its operands it goes one way: the ends of both are enough. */
+static Interval pair_interval(const Node *node, Interval a, Interval b) {
+  const int64_t first = pair_stored(node, a.lo, b.lo);
+  Interval made = {first, first};
+  made = with(made, pair_stored(node, a.lo, b.hi));
+  made = with(made, pair_stored(node, a.hi, b.lo));
+  return with(made, pair_stored(node, a.hi, b.hi));
+}
+
+static Interval pool_interval(const Node *node, Interval in) {
+  const Int8Pool *p = node->detail;
+  const Window *w = node->window;
+  const Extent from = shape_extent(node->in[0]->shape), to = shape_extent(node->shape);
+  bool clipped = false;
+  for (int axis = 0; axis < 2; axis++)
+    clipped |= windows_clipped(w->kernel[axis], w->stride[axis], w->dilation[axis], w->before[axis],
+                               extent_side(from, axis), extent_side(to, axis));
+  if (clipped && !p->mean) in = with(in, INT8_MIN); /* what the largest of nothing would be */
+  if (clipped && p->count_pad) in = with(in, node->quant->zero);
+  Stored stored = p->stored;
+  stored.zero = 0;
+  return (Interval){stored_put(stored, in.lo), stored_put(stored, in.hi)};
+}
+
+static Interval table_interval(const Node *node, Interval in, int64_t c) {
+  const Int8Table *t = node->detail;
+  const int8_t *value = t->value[t->channels > 1 ? c : 0];
+  Interval made = {value[in.lo - INT8_MIN], value[in.lo - INT8_MIN]};
+  for (int64_t q = in.lo; q <= in.hi; q++) made = with(made, value[q - INT8_MIN]);
+  return made;
+}
+
+static void join_intervals(const Node *node, Interval *const *interval, Interval *out) {
+  for (int k = 0; k < node->nin; k++) {
+    const int64_t at = node->op->join(node, k);
+    const Interval *in = interval[node->in[k]->id];
+    for (int64_t c = 0; c < shape_extent(node->in[k]->shape).c; c++)
+      if (at >= 0) out[at + c] = in[c];
+      else out[c] = k ? around(out[c], in[c]) : in[c];
+  }
+}
+
+static Interval channel_interval(const Node *node, Interval *const *interval, int64_t c) {
+  const Interval *in = interval[node->in[0]->id];
+  const int64_t channels = shape_extent(node->in[0]->shape).c;
+  if (node->op == &op_int8_pair) {
+    const Interval *other = interval[node->in[1]->id];
+    return pair_interval(node, in[channels == 1 ? 0 : c],
+                         other[shape_extent(node->in[1]->shape).c == 1 ? 0 : c]);
+  }
+  if (node->op == &op_int8_pool) return pool_interval(node, in[c]);
+  if (node->op == &op_int8_table) return table_interval(node, in[c], c);
+  if (node->op == &op_int8_border) return with(in[c], node->quant->zero);
+  if (node->op->family != FAMILY_ALIAS) return EVERYTHING;
+  Interval any = in[c % channels];
+  if (shape_extent(node->shape).c % channels) /* its pixels are put together in another way */
+    for (int64_t i = 0; i < channels; i++) any = around(any, in[i]);
+  return any;
+}
+
+static bool of_bytes(const Node *node) {
+  bool all = node->nin > 0;
+  for (int k = 0; k < node->nin; k++) all = all && node->in[k]->elem == I8;
+  return all;
+}
+
+Interval **intervals_of(Arena *arena, const Graph *graph) {
+  Interval **interval = NEW_ARRAY(arena, Interval *, graph->nodes.n + 1);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    const int64_t channels = shape_extent(node->shape).c;
+    if (node->elem != I8) continue;
+    Interval *made = interval[i] = NEW_ARRAY(arena, Interval, channels);
+    if (is_product(node)) product_intervals(node, interval[node->in[0]->id], made);
+    else if (node->op->join && of_bytes(node)) join_intervals(node, interval, made);
+    else
+      for (int64_t c = 0; c < channels; c++)
+        made[c] = of_bytes(node) ? channel_interval(node, interval, c) : EVERYTHING;
+  }
+  return interval;
+}
