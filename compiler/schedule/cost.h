@@ -22,6 +22,7 @@ Cycles cost_repeated(const Target *, const Correlation *, const int64_t factor[2
 Cycles cost_phases(const Target *, const Correlation *,
                    int64_t weight_bytes); /* a transposed one, phase by phase */
 Cycles cost_joined(const Target *, const Correlation *, int64_t weight_bytes); /* all phases at once */
+Cycles cost_groups(const Target *, const Correlation *, int64_t weight_bytes); /* narrow ones, by diagonals */
 Cycles
 cost_columns(const Target *, const Correlation *, int64_t outputs,
              int64_t weight_bytes); /* vectors over output columns, of which so many are stored one by one */
