@@ -124,11 +124,11 @@ void put_functions(Text *out, const Section *section) {
   }
 }
 
-/* The macro that gives a target's functions its instructions. */
+/* The macro of the functions of a target. */
 static void put_attribute(Text *out, const Section *section, bool lowest) {
   if (!*section->attribute) return;
   if (lowest && section->target->condition) text_put(out, "#if %s\n", section->target->condition);
-  text_put(out, "#define %s %s\n", section->attribute, section->target->attribute);
+  emit_attribute(out, section->attribute, section->target->attribute, section->target->lanes);
   if (lowest && section->target->condition) text_put(out, "#else\n#define %s\n#endif\n", section->attribute);
   text_put(out, "\n");
 }

@@ -60,6 +60,8 @@ void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);
  * were: other files may follow in the same translation unit. */
 void emit_precise(Text *); /* before the first function */
 void emit_contraction(Text *, bool fused);
+/* The macro that gives functions with vectors of so many floats their instructions. */
+void emit_attribute(Text *, const char *macro, const char *attribute, int lanes);
 void emit_prelude_file(Text *, const PreludeNeeds *, const char *prefix);
 void emit_prelude_end(Text *, const PreludeNeeds *);
 
@@ -79,7 +81,7 @@ const char *prelude_convert(Arena *, const PreludeNames *, Elem to, Elem from,
 const char *prelude_primitive(Arena *, const PreludeNames *, const Primitive *,
                               int lanes); /* "dot_bytes_x16_v4"; lanes 1: "dot_bytes" */
 
-/* prelude_macros.c, with emit_precise, emit_contraction and emit_prelude_end */
+/* prelude_macros.c, with emit_precise, emit_contraction, emit_attribute and emit_prelude_end */
 void prelude_macros(Text *, const PreludeNeeds *);
 bool prelude_has_macro(const char *name);
 

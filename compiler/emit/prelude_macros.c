@@ -28,6 +28,19 @@ void emit_contraction(Text *out, bool fused) {
            "optimize(\"fp-contract=fast\", \"no-tree-loop-distribute-patterns\")\n#endif\n");
 }
 
+/* Clang, where it tunes for a CPU of Intel's (-march=native there, and -march=x86-64-v4), makes two
+ * instructions of 256 bits of each of 512, unless a function says that it wants them. */
+void emit_attribute(Text *out, const char *macro, const char *attribute, int lanes) {
+  const bool wide = lanes == 16;
+  if (wide)
+    text_put(out,
+             "#ifdef __clang__ // for some CPUs it splits vectors of 512 bits, unless told otherwise\n"
+             "#define %s %s __attribute__((min_vector_width(512)))\n#else\n",
+             macro, attribute);
+  text_put(out, "#define %s %s\n", macro, attribute);
+  if (wide) text_put(out, "#endif\n");
+}
+
 /* The macros of a file, in the order in which they are undefined at its end. */
 enum { NEED_MEMORY = -1 }; /* vectors anywhere in memory */
 static const struct {

@@ -111,7 +111,10 @@ void emit_timing(Text *out, const Target *target, int n, const Lower *const *low
   emit_contraction(out, true);
   text_put(out, "\n");
   emit_prelude_file(out, &t.needs, "");
-  if (target->attribute) text_put(out, "#define ON_TARGET %s\n\n", target->attribute);
+  if (target->attribute) {
+    emit_attribute(out, "ON_TARGET", target->attribute, target->lanes);
+    text_put(out, "\n");
+  }
   emit_prelude(out, &t.needs, &t.print.names);
   text_put(out,
            "%s\nstatic void run(int trial, char *values, char *weights) {\n  (void)weights;\n  switch "
