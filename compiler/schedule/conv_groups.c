@@ -1,11 +1,12 @@
 // conv_groups.c: convolutions whose groups are narrower than a vector: its lanes belong to several groups.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The weights that tie n inputs of a group to n outputs at one tap are a square of n diagonals: diagonal r ties
-// input j to output j ^ r (exclusive or). A vector of inputs as it lies in memory, times the weights of a
-// diagonal, is added to a register of that diagonal; the lane of input j there is a part of output j ^ r. Only
-// when all taps have been added are lanes exchanged, n - 1 times for a vector of outputs. So the taps take one
-// load of each vector of inputs and of weights, a multiply-add for each pair of the two, and no shuffle.
+// The weights that tie n inputs of a group to n outputs at one tap are a square of n diagonals: diagonal r
+// ties input j to output j ^ r (exclusive or). A vector of inputs as it lies in memory, times the weights of
+// a diagonal, is added to a register of that diagonal; the lane of input j there is a part of output j ^ r.
+// Only when all taps have been added are lanes exchanged, n - 1 times for a vector of outputs. So the taps
+// take one load of each vector of inputs and of weights, a multiply-add for each pair of the two, and no
+// shuffle.
 //
 // Where a group has more channels on one side than on the other it is several squares. All of this is the
 // direct convolution (conv_direct.c, conv_tile.c) with other terms of a pixel: vectors of inputs in place of
@@ -60,10 +61,10 @@ static void pack_diagonal(const Square *s, int64_t r, int64_t bit, const Ix *in,
   Ix index[4];
   const int rank = correlation_weight_index(&d->k, index, d->spread ? &in_channel : &out_channel,
                                             d->spread ? &o : &i, &s->ky, &s->kx);
-  nest_store(b,
-             nest_at(b, s->pack->out, s->panel, s->ky, s->kx, r * of->outs + s->h,
-                     s->first * (of->n * of->ins) + i),
-             lower_packed_weight(d->l, s->pack, rank, index, &out_channel, &in_channel));
+  nest_store(
+      b,
+      nest_at(b, s->pack->out, s->panel, s->ky, s->kx, r * of->outs + s->h, s->first * (of->n * of->ins) + i),
+      lower_packed_weight(d->l, s->pack, rank, index, &out_channel, &in_channel));
 }
 
 static void pack_groups(Square *s, int64_t before, int64_t groups) {
@@ -86,8 +87,7 @@ static void pack_panels(Direct *d, Panels *panels, const char *member) {
   const int64_t width = of->ins * of->unit, rows = of->n * of->outs, each = of->n * of->outs,
                 groups = panels->valid / each, real = groups * of->n * of->ins;
   Pack *pack =
-      lower_pack(d->l, member, 5,
-                 (int64_t[]){panels->count, d->k.kernel[0], d->k.kernel[1], rows, width});
+      lower_pack(d->l, member, 5, (int64_t[]){panels->count, d->k.kernel[0], d->k.kernel[1], rows, width});
   Nest *b = pack->nest;
   NEST_FOR(b, panel, panels->count)
     NEST_FOR(b, ky, d->k.kernel[0])
@@ -111,17 +111,16 @@ int diagonal_cuts(const Direct *d) {
   return of->n > d->lanes ? (int)(of->n / d->lanes * of->outs) : 1;
 }
 
-static int64_t terms_of(const Direct *d) { return d->diagonals->n * larger(d->diagonals->ins, d->diagonals->outs); }
+static int64_t terms_of(const Direct *d) {
+  return d->diagonals->n * larger(d->diagonals->ins, d->diagonals->outs);
+}
 
 int diagonal_pixels(const Direct *d, int64_t width) {
   const Target *t = d->l->target;
   const int64_t terms = diagonal_cuts(d) > 1 ? d->diagonals->n * d->diagonals->ins : terms_of(d);
   int64_t most = 1;
   while (most < 16 && (most + 1) * terms + smaller(most + 1, terms) + 1 + !t->fma <= t->registers) most++;
-  for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * terms >= t->chains; pixels--)
-    if (width % pixels == 0) return (int)pixels;
-  const int64_t tiles = ceil_divide(width, most);
-  return (int)ceil_divide(width, tiles);
+  return (int)ceil_divide(width, ceil_divide(width, most));
 }
 
 /* Of a tile at the end of a panel that is not full the last vectors have few lanes, or none. */

@@ -77,6 +77,20 @@ static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
                         line_floats * line);
 }
 
+/* Where groups are narrow a tile takes a line of each pixel, which the processor does not foresee: where
+ * values are more than the second cache holds, those that the next row of tiles is the first to read are
+ * fetched. */
+static void fetch_input(Nest *b, const Tile *t, const TileArgs *a) {
+  const Direct *d = t->d;
+  Buf *in = d->l->in[0], *out = d->l->out;
+  if (!d->diagonals || t->cut || 4 * (buf_elements(in) + buf_elements(out)) <= d->l->target->l2) return;
+  const Ix iy = t->y->in_first + (a->y + 1) * t->y->in_step + (t->y->taps - 1) * t->y->tap_step,
+           ix = t->x->in_first + a->x0 * t->x->in_step + (t->x->taps - 1) * t->x->tap_step;
+  NEST_FOR(b, r, t->y->in_step)
+    NEST_FOR(b, p, t->pixels * t->x->in_step)
+      nest_prefetch(b, in, (iy - r) * buf_room(in, 1) + (ix + p) * in->room[2] + a->c0);
+}
+
 static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
   Val sum = nest_get(b, nest_at(b, acc, 0, *p, v));
   for (int u = 1; u < t->chains; u++) sum = add(sum, nest_get(b, nest_at(b, acc, u, *p, v)));
@@ -219,8 +233,9 @@ static void load_inputs(Nest *b, const Tile *t, Buf *in, const Ix *y, const Ix *
   for (int u = 0; u <= t->term[t->terms - 1].input; u++) {
     const Ref ref = nest_at(b, in, *y, *x, d->lanes * u);
     const int part = diagonal_inputs(t, u);
-    input[u] = nest_let(b, nest_text(b, "x%d", u),
-                        part < d->lanes ? nest_load_part(b, ref, part, d->lanes) : nest_load(b, ref, d->lanes));
+    input[u] =
+        nest_let(b, nest_text(b, "x%d", u),
+                 part < d->lanes ? nest_load_part(b, ref, part, d->lanes) : nest_load(b, ref, d->lanes));
   }
 }
 
@@ -303,6 +318,7 @@ static void sum_tile(Nest *b, const Tile *t, const TileArgs *a) {
   Buf *acc = NEST_REGISTERS(b, "a", d->lanes, t->chains, t->rows * t->columns, t->terms);
   start_tile(b, t, a, acc);
   fetch_output(b, t, a);
+  fetch_input(b, t, a);
   if (t->y->taps && t->x->taps)
     for (const Ix ty = *axis_taps(b, "ty", t->y, &a->y); nest_enter(b);)
       NEST_IF(b, t->rows > 1 ? nest_within(b, NEST_Z, 0, 1)

@@ -35,13 +35,14 @@ typedef struct TileArgs {
   Ix y, x0, panel, c0, f0, h, left, right, first, last, edge;
 } TileArgs; /* edge: rows may lie outside; only where several are pooled */
 
-NestFn *tile_function(Tile *, const char *phase); /* computes a tile, as TileArgs says which */
+NestFn *tile_function(Tile *, const char *phase);             /* computes a tile, as TileArgs says which */
 Val tile_bias(Nest *, const Tile *, const TileArgs *, int v); /* of an output vector */
 /* With diagonals: the terms of the output vector `cut`; how many cuts a tile has; the outputs of a pixel. */
 void diagonal_terms(Tile *, int cut);
 int diagonal_cuts(const Direct *);
 Val diagonal_start(Nest *, const Tile *, const TileArgs *, int term);
 int diagonal_inputs(const Tile *, int input); /* lanes of a vector of inputs that are real */
-void diagonal_outputs(Nest *, const Tile *, const TileArgs *, Buf *acc, const Ix *pixel, Val out[MOST_VECTORS]);
+void diagonal_outputs(Nest *, const Tile *, const TileArgs *, Buf *acc, const Ix *pixel,
+                      Val out[MOST_VECTORS]);
 int64_t tile_edges(const Axis *, int64_t pixels); /* tiles of a row that have taps outside the input */
 #endif

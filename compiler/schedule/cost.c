@@ -140,6 +140,15 @@ Cycles cost_weights(const Target *t, const Correlation *k) {
       .transforms = whole ? t->rates->row_sum * (double)k->groups * large : t->rates->lane_add * elements});
 }
 
+Cycles cost_groups_weights(const Target *t, const Correlation *k) {
+  const int64_t n = smaller(k->l, k->s), wide = larger(k->l, k->s) / n;
+  const double sums = vectors(k->groups * n, t->lanes) * (double)(n * wide),
+               elements = (double)(k->groups * k->l * k->s * k->kernel[0] * k->kernel[1]);
+  return summed(
+      (Cycles){.products = taps(k) * sums / t->fmas / t->rates->direct,
+               .transforms = taps(k) / (double)k->kernel[1] * sums + t->rates->lane_add * elements});
+}
+
 Cycles cost_winograd_weights(const Target *t, const Correlation *k, int m) {
   const double n = (double)(m + k->kernel[0] - 1), points = n * n,
                tiles = (double)((k->small.h + m - 1) / m * ((k->small.w + m - 1) / m));

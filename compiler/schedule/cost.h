@@ -29,7 +29,8 @@ cost_columns(const Target *, const Correlation *, int64_t outputs,
 Cycles cost_winograd(const Target *, const Correlation *, int m, int64_t batch,
                      int64_t weight_bytes); /* F(m x m, r x r), r x r the kernel; batch: images for which
                                                weights are packed once, 0: packed long ago */
-Cycles cost_weights(const Target *, const Correlation *); /* a weight gradient, tap by tap */
+Cycles cost_groups_weights(const Target *, const Correlation *); /* likewise of narrow groups, by diagonals */
+Cycles cost_weights(const Target *, const Correlation *);        /* a weight gradient, tap by tap */
 Cycles cost_winograd_weights(const Target *, const Correlation *,
                              int m); /* likewise with m x m outputs of a tile */
 /* To keep so many bytes of each image for all of them: written and read once more than where each image's are
