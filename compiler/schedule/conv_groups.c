@@ -8,10 +8,12 @@
 // take one load of each vector of inputs and of weights, a multiply-add for each pair of the two, and no
 // shuffle.
 //
-// Where a group has more channels on one side than on the other it is several squares. All of this is the
-// direct convolution (conv_direct.c, conv_tile.c) with other terms of a pixel: vectors of inputs in place of
-// one input, diagonals in place of vectors of outputs. Vectors shorter than n, as another target of the file
-// may have them, see blocks of a square; an exclusive or of the block numbers says which diagonals lie there.
+// Where a group has more channels on one side than on the other it is several squares. Where all diagonals
+// are more sums than the registers hold for a few pixels they are added in pieces, of which each reads the
+// inputs. All of this is the direct convolution (conv_direct.c, conv_tile.c) with other terms of a pixel:
+// vectors of inputs in place of one input, diagonals in place of vectors of outputs. Vectors shorter than n,
+// as another target of the file may have them, see blocks of a square; an exclusive or of the block numbers
+// says which diagonals lie there.
 #include "base/number.h"
 #include "schedule/conv_tile.h"
 
@@ -115,9 +117,27 @@ static int64_t terms_of(const Direct *d) {
   return d->diagonals->n * larger(d->diagonals->ins, d->diagonals->outs);
 }
 
+/* More sums than that would leave a tile of less than three pixels. */
+static int64_t most_terms(const Direct *d) {
+  int64_t most = 2;
+  while (2 * most * 3 + 4 <= d->l->target->registers) most *= 2;
+  return most;
+}
+
+int diagonal_squares(const Direct *d) { return (int)(d->diagonals->ins * d->diagonals->outs); }
+
+static int64_t piece_of(const Direct *d) { return smaller(d->diagonals->n, most_terms(d)); } /* diagonals */
+
+int diagonal_pieces(const Direct *d) {
+  if (diagonal_cuts(d) > 1 || terms_of(d) <= most_terms(d)) return 1;
+  return (int)(diagonal_squares(d) * (d->diagonals->n / piece_of(d)));
+}
+
 int diagonal_pixels(const Direct *d, int64_t width) {
   const Target *t = d->l->target;
-  const int64_t terms = diagonal_cuts(d) > 1 ? d->diagonals->n * d->diagonals->ins : terms_of(d);
+  const int64_t terms = diagonal_cuts(d) > 1     ? d->diagonals->n * d->diagonals->ins
+                        : diagonal_pieces(d) > 1 ? piece_of(d)
+                                                 : terms_of(d);
   int64_t most = 1;
   while (most < 16 && (most + 1) * terms + smaller(most + 1, terms) + 1 + !t->fma <= t->registers) most++;
   return (int)ceil_divide(width, ceil_divide(width, most));
@@ -138,6 +158,12 @@ void diagonal_terms(Tile *t, int cut) {
   const int64_t inputs = cuts > 1 ? of->n / L * of->ins : of->ins, outs = cuts > 1 ? 1 : of->outs;
   t->cut = cut;
   t->terms = 0;
+  if (diagonal_pieces(d) > 1) {
+    const int64_t many = of->n / piece_of(d), square = t->piece / many, u = square / outs;
+    for (int64_t r = 0; r < piece_of(d) && diagonal_inputs(t, (int)u); r++)
+      t->term[t->terms++] = (Term){(int)u, (t->piece % many * piece_of(d) + r) * outs + square % outs, u * L};
+    return;
+  }
   for (int u = 0; u < inputs; u++)
     for (int64_t r = 0; r < block && diagonal_inputs(t, u); r++)
       for (int64_t h = 0; h < outs; h++) {
@@ -149,7 +175,7 @@ void diagonal_terms(Tile *t, int cut) {
 
 /* The first diagonal's lanes are those of the outputs already. */
 static bool starts_with_bias(const Direct *d) {
-  return diagonal_cuts(d) > 1 || (d->diagonals->ins == 1 && d->diagonals->outs == 1);
+  return diagonal_cuts(d) > 1 || (diagonal_squares(d) == 1 && diagonal_pieces(d) == 1);
 }
 
 Val diagonal_start(Nest *b, const Tile *t, const TileArgs *a, int term) {
@@ -163,10 +189,22 @@ static Val exchanged(Nest *b, Val x, int lanes, int64_t r) {
 }
 
 /* The sums of a square's diagonals become its outputs, in the lanes of its inputs. */
-static Val folded(Nest *b, const Direct *d, Val x[MOST_VECTORS]) {
-  for (int64_t half = block_of(d) / 2; half; half /= 2)
+static Val folded(Nest *b, const Direct *d, int64_t diagonals, Val x[MOST_VECTORS]) {
+  for (int64_t half = diagonals / 2; half; half /= 2)
     for (int64_t r = 0; r < half; r++) x[r] = add(x[r], exchanged(b, x[r + half], d->lanes, half));
   return x[0];
+}
+
+void diagonal_keep(Nest *b, const Tile *t, Buf *acc) {
+  const Direct *d = t->d;
+  const int64_t each = piece_of(d), many = d->diagonals->n / each, first = t->piece % many * each;
+  NEST_UNROLL(b, p, t->columns) {
+    Val x[MOST_VECTORS];
+    for (int64_t r = 0; r < each; r++) x[r] = nest_get(b, nest_at(b, acc, 0, p, r));
+    const Ref square = nest_at(b, t->squares, p, t->piece / many);
+    Val sum = folded(b, d, each, x);
+    nest_store(b, square, first ? add(nest_get(b, square), exchanged(b, sum, d->lanes, first)) : sum);
+  }
 }
 
 /* Output vector v from the sums of the squares with number q along the inputs: each lane from its own. */
@@ -194,18 +232,22 @@ void diagonal_outputs(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const
   const Direct *d = t->d;
   const Diagonals *of = d->diagonals;
   const int block = (int)block_of(d), cuts = diagonal_cuts(d);
-  const int outs = cuts > 1 ? 1 : (int)of->outs, inputs = t->terms / (block * outs);
+  const int outs = cuts > 1 ? 1 : (int)of->outs;
+  int inputs = 0;
+  while (inputs < (cuts > 1 ? of->n / d->lanes * of->ins : of->ins) && diagonal_inputs(t, inputs)) inputs++;
   Val x[MOST_VECTORS], sum[MOST_VECTORS] = {NULL};
   for (int u = 0; u < inputs; u++)
     for (int h = 0; h < outs; h++) {
-      for (int r = 0; r < block; r++) {
+      for (int r = 0; r < block && !t->squares; r++) {
         Val term = nest_get(b, nest_at(b, acc, 0, *pixel, (u * block + r) * outs + h));
         x[r] = cuts > 1 && u ? add(x[r], term) : term;
       }
-      if (cuts == 1) sum[u * outs + h] = nest_let(b, nest_text(b, "s%d", u * outs + h), folded(b, d, x));
+      const int square = u * outs + h;
+      if (t->squares) sum[square] = nest_get(b, nest_at(b, t->squares, *pixel, square));
+      else if (cuts == 1) sum[square] = nest_let(b, nest_text(b, "s%d", square), folded(b, d, block, x));
     }
   if (cuts > 1) {
-    out[t->cut] = folded(b, d, x);
+    out[t->cut] = folded(b, d, block, x);
     return;
   }
   for (int v = 0; v < t->vectors; v++) {

@@ -230,7 +230,7 @@ static void load_inputs(Nest *b, const Tile *t, Buf *in, const Ix *y, const Ix *
     input[0] = nest_load(b, nest_at(b, in, *y, *x, *channel), 1);
     return;
   }
-  for (int u = 0; u <= t->term[t->terms - 1].input; u++) {
+  for (int u = t->term[0].input; u <= t->term[t->terms - 1].input; u++) {
     const Ref ref = nest_at(b, in, *y, *x, d->lanes * u);
     const int part = diagonal_inputs(t, u);
     input[u] =
@@ -312,19 +312,37 @@ static LoopKind taps_kind(const Tile *t) {
   return x->taps > most->unrolled_taps || (large && tile_edges(x, t->pixels) == 0) ? SERIAL : UNROLLED;
 }
 
-/* All sums of a tile, or of a cut of it, from their start to what is stored. */
-static void sum_tile(Nest *b, const Tile *t, const TileArgs *a) {
+static Buf *sum_taps(Nest *b, const Tile *t, const TileArgs *a) {
   const Direct *d = t->d;
   Buf *acc = NEST_REGISTERS(b, "a", d->lanes, t->chains, t->rows * t->columns, t->terms);
   start_tile(b, t, a, acc);
-  fetch_output(b, t, a);
-  fetch_input(b, t, a);
+  if (!t->piece) {
+    fetch_output(b, t, a);
+    fetch_input(b, t, a);
+  }
   if (t->y->taps && t->x->taps)
     for (const Ix ty = *axis_taps(b, "ty", t->y, &a->y); nest_enter(b);)
       NEST_IF(b, t->rows > 1 ? nest_within(b, NEST_Z, 0, 1)
                              : nest_within(b, t->y->in_first + a->y * t->y->in_step + ty * t->y->tap_step, 0,
                                            t->y->in_size))
         NEST_LOOP(b, tx, taps_kind(t), 1, NEST_IX(0), 1, NEST_IX(t->x->taps)) tap(b, t, a, acc, &ty, &tx);
+  return acc;
+}
+
+/* All sums of a tile, or of a cut of it, from their start to what is stored. */
+static void sum_tile(Nest *b, Tile *t, const TileArgs *a, int cut) {
+  const Direct *d = t->d;
+  const int pieces = d->diagonals ? diagonal_pieces(d) : 1;
+  Buf *acc = NULL;
+  t->squares =
+      pieces > 1 ? NEST_REGISTERS(b, "y", d->lanes, t->rows * t->columns, diagonal_squares(d)) : NULL;
+  for (t->piece = 0; t->piece < pieces; t->piece++) {
+    if (d->diagonals) diagonal_terms(t, cut);
+    if (!t->terms) continue;
+    acc = sum_taps(b, t, a);
+    if (pieces > 1) diagonal_keep(b, t, acc);
+  }
+  t->piece = 0;
   if (d->l->kernel->pool) finish_windows(b, t, a, acc);
   else if (d->joined) finish_phases(b, t, a, acc);
   else finish_tile(b, t, a, acc);
@@ -341,10 +359,7 @@ NestFn *tile_function(Tile *t, const char *phase) {
              *edge = t->guarded ? "_edge" : "";
   NestFn *fn = nest_fn(b, nest_text(b, "%stile_%dx%d%s%s", phase, t->pixels, t->vectors, kind, edge), true);
   const TileArgs a = tile_params(b, t);
-  for (int cut = 0; cut < (d->diagonals ? diagonal_cuts(d) : 1); cut++) {
-    if (d->diagonals) diagonal_terms(t, cut);
-    sum_tile(b, t, &a);
-  }
+  for (int cut = 0; cut < (d->diagonals ? diagonal_cuts(d) : 1); cut++) sum_tile(b, t, &a, cut);
   t->cut = 0;
   return fn;
 }

@@ -19,6 +19,8 @@ typedef struct Tile {
   int pixels, vectors, part; /* part: lanes of the last vector that are real */
   int terms;                 /* of a pixel: as many as vectors, unless there are diagonals */
   Term term[MOST_VECTORS];
+  int piece;    /* of the diagonals, where all of them are too many sums: that at work */
+  Buf *squares; /* then: the sums of whole squares, [pixel][square] */
   int cut; /* diagonals longer than a vector: the output vector that is at work; those of a tile follow each
               other */
   int rows, columns; /* of sums: more than one row and `pixels` columns where windows of them are pooled */
@@ -40,6 +42,9 @@ Val tile_bias(Nest *, const Tile *, const TileArgs *, int v); /* of an output ve
 /* With diagonals: the terms of the output vector `cut`; how many cuts a tile has; the outputs of a pixel. */
 void diagonal_terms(Tile *, int cut);
 int diagonal_cuts(const Direct *);
+int diagonal_pieces(const Direct *);
+int diagonal_squares(const Direct *);
+void diagonal_keep(Nest *, const Tile *, Buf *acc); /* adds a piece to its square */
 Val diagonal_start(Nest *, const Tile *, const TileArgs *, int term);
 int diagonal_inputs(const Tile *, int input); /* lanes of a vector of inputs that are real */
 void diagonal_outputs(Nest *, const Tile *, const TileArgs *, Buf *acc, const Ix *pixel,
