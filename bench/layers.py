@@ -21,6 +21,11 @@ CONVOLUTIONS = [  # family, input, filters, kernel, stride, pad
     ("3x3", "14x14x256", 256, 3, 1, 1), ("3x3", "14x14x512", 512, 3, 1, 1), ("3x3", "7x7x512", 512, 3, 1, 1),
     ("5x5", "27x27x96", 256, 5, 1, 2), ("5x5", "14x14x32", 64, 5, 1, 2),
 ]
+GROUPED = [  # of ResNeXt-50 32x4d and of groups of 2: input, filters, kernel, stride, pad, groups
+    ("56x56x128", 128, 3, 1, 1, 32), ("56x56x256", 256, 3, 2, 1, 32), ("28x28x256", 256, 3, 1, 1, 32),
+    ("28x28x512", 512, 3, 2, 1, 32), ("14x14x512", 512, 3, 1, 1, 32), ("14x14x1024", 1024, 3, 2, 1, 32),
+    ("7x7x1024", 1024, 3, 1, 1, 32), ("28x28x128", 128, 3, 1, 1, 64),
+]
 # inputs, units, batch
 DENSE = [(4096, 4096, 1), (9216, 4096, 1), (1024, 1000, 1), (4096, 4096, 16), (1024, 1024, 64)]
 
@@ -32,6 +37,14 @@ def convolution(layer):
     return f"{family} {shape} {filters or ''} {kernel}x{kernel}" + f" /{stride}" * (
         stride > 1), shape, f"{operator}, stride={stride}, pad={pad})", lambda b: b.conv("image", "layer",
         stride, pad, groups)
+
+
+def grouped(layer):
+    shape, filters, kernel, stride, pad, groups = layer
+    width = int(shape.split("x")[2]) // groups
+    return f"groups of {width} {shape} {filters} {kernel}x{kernel}" + f" /{stride}" * (
+        stride > 1), shape, f"conv({filters}, {kernel}x{kernel}, stride={stride}, pad={pad}, " \
+        f"groups={groups})", lambda b: b.conv("image", "layer", stride, pad, groups)
 
 
 def dense(layer):
@@ -55,6 +68,7 @@ def make_case(options, work, shape, text, build, batch):
 def main():
     layers = {name: (*rest, batch) for batch,
               (name, *rest) in [(1, convolution(layer)) for layer in CONVOLUTIONS] +
+              [(1, grouped(layer)) for layer in GROUPED] +
               [(layer[2], dense(layer)) for layer in DENSE]}
     options = inference.read_options(layers, "layer", 1.5)
     peaks = {threads: inference.peak(options, threads) for threads in options.threads}

@@ -67,6 +67,7 @@ static void put_cycles(Text *out, const Cycles *c, Method method) {
   if (c->transforms > 0)
     text_put(out, ", %s %s",
              method == METHOD_COLUMNS  ? "single stores"
+             : method == METHOD_GROUPS ? "exchanged lanes"
              : method == METHOD_JOINED ? "short stores"
                                        : "transforms",
              thousands(out->arena, c->transforms));

@@ -82,8 +82,11 @@ static Correlation correlation_ranked(const Lower *l) {
 
 static Cycles cycles_of(const Lower *l, const Target *target, const Correlation *k, Method method, int m) {
   if (l->node->op->family == FAMILY_CONV_WEIGHTS)
-    return method == METHOD_WINOGRAD ? cost_winograd_weights(target, k, m) : cost_weights(target, k);
+    return method == METHOD_GROUPS     ? cost_groups_weights(target, k)
+           : method == METHOD_WINOGRAD ? cost_winograd_weights(target, k, m)
+                                       : cost_weights(target, k);
   if (method == METHOD_WINOGRAD) return cost_winograd(target, k, m, l->batch, l->weight_bytes);
+  if (method == METHOD_GROUPS) return cost_groups(target, k, l->weight_bytes);
   if (method == METHOD_JOINED) return cost_joined(target, k, l->weight_bytes);
   if (correlation_spreads(l->node) && !no_stride(k)) return cost_phases(target, k, l->weight_bytes);
   if (method == METHOD_COLUMNS)
@@ -126,11 +129,23 @@ static void offer_winograds(const Lower *l, Decision *d, const Correlation *k) {
     for (int m = k->kernel[0] == 3 ? 4 : 2; m >= 2; m -= 2) offer_winograd(l, d, k, m);
 }
 
+static void offer_groups(const Lower *l, Decision *d, const Correlation *k) {
+  const Correlation own = correlation_of(l->node);
+  const bool weights = l->node->op->family == FAMILY_CONV_WEIGHTS;
+  if (own.groups > 1)
+    offer(l, d,
+          (Candidate){.choice = {.method = METHOD_GROUPS},
+                      .name = "diagonals of groups",
+                      .refused = (weights ? groups_weights_refused : groups_refused)(l, &own),
+                      .cycles = cycles_of(l, l->target, k, METHOD_GROUPS, 0)});
+}
+
 static void offer_weights(const Lower *l, Decision *d, const Correlation *k) {
   offer(l, d,
         (Candidate){.choice = {.method = METHOD_DIRECT},
                     .name = "tap by tap",
                     .cycles = cycles_of(l, l->target, k, METHOD_DIRECT, 0)});
+  offer_groups(l, d, k);
   offer_winograds(l, d, k);
 }
 
@@ -145,6 +160,7 @@ static void offer_conv(const Lower *l, Decision *d, const Correlation *k) {
                       .name = "columns",
                       .refused = columns_refused(l, k),
                       .cycles = cycles_of(l, l->target, k, METHOD_COLUMNS, 0)});
+  offer_groups(l, d, k);
   offer_winograds(l, d, k);
 }
 
@@ -159,6 +175,7 @@ static void offer_phases(const Lower *l, Decision *d, const Correlation *k) {
                     .name = "phases side by side",
                     .refused = joined_refused(l, k),
                     .cycles = cycles_of(l, l->target, k, METHOD_JOINED, 0)});
+  offer_groups(l, d, k);
 }
 
 static Cycles stream_of(const Lower *l) {

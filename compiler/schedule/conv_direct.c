@@ -237,9 +237,11 @@ static int runs_of(const Axis *x, const RowTiles *kind, int64_t tiles, RowTiles 
   return n;
 }
 
-static int64_t all_weights(const Direct *d) {
-  return 4 * d->k.groups * d->in * d->out * d->k.kernel[0] * d->k.kernel[1];
-} /* bytes */
+static int64_t all_weights(const Direct *d) { /* bytes */
+  const int64_t taps = d->k.kernel[0] * d->k.kernel[1];
+  if (d->diagonals) return 4 * taps * d->out * d->diagonals->n * d->diagonals->ins;
+  return 4 * d->k.groups * d->in * d->out * taps;
+}
 
 /* Rows outside, panels inside: where all weights stay near. Else a panel is used for all rows before the next
  * one; with images side by side, where values are larger than weights, the few rows that a panel sees stay in
@@ -268,8 +270,9 @@ static int runs_with_edges(Tile *t, NestFn *whole, int64_t pixels, const char *p
 static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, const Axis *x, int vectors,
                             int part, const char *phase) {
   Nest *b = d->l->b;
-  const int64_t pixels = tile_pixels(d->l, x->count, vectors, y->parts * x->parts), tiles = x->count / pixels,
-                rest = x->count % pixels;
+  const int64_t pixels = d->diagonals ? diagonal_pixels(d, x->count)
+                                      : tile_pixels(d->l, x->count, vectors, y->parts * x->parts),
+                tiles = x->count / pixels, rest = x->count % pixels;
   const Blocking *most = &d->l->target->blocking;
   const int64_t edges = tile_edges(x, pixels);
   const bool wide = edges > most->edge_tiles || (edges && x->taps > most->unrolled_taps);
@@ -280,7 +283,9 @@ static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, cons
             .pixels = (int)pixels,
             .vectors = vectors,
             .part = part,
+            .terms = vectors,
             .chains = 1};
+  for (int v = 0; v < vectors; v++) t.term[v] = (Term){.lane = v * d->lanes};
   if (!rows_first(d, y) && !wide && d->l->images <= 1) t.runs = y->count * ((x->count + pixels - 1) / pixels);
   const int chains = d->l->target->chains;
   while (t.chains < chains && pixels * y->parts * x->parts * vectors * t.chains < chains &&
@@ -343,8 +348,12 @@ typedef struct Flags {
 
 static void call_row(Nest *b, const Direct *d, NestFn *row, const Panels *panels, const Ix *y, const Ix *g,
                      const Ix *fb, const Ix *ib, const Ix *h, Flags flags) {
-  Ix args[8] = {*y, (*g * panels->count + *fb) * d->blocks + *ib, *g * d->in + *ib * d->block,
-                *g * d->out + panels->first + *fb * panels->width + *h, *h};
+  const Ix f0 = *g * d->out + panels->first + *fb * panels->valid + *h;
+  Ix args[8] = {*y, (*g * panels->count + *fb) * d->blocks + *ib, *g * d->in + *ib * d->block, f0, *h};
+  if (d->diagonals) { /* inputs as far along as the outputs; one of ins and outs is 1 */
+    args[2] = f0 / d->diagonals->outs * d->diagonals->ins;
+    args[4] = *h / d->diagonals->outs * d->diagonals->ins;
+  }
   int n = 5;
   if (d->blocks > 1) {
     args[n++] = NEST_Z + (int)flags.first;

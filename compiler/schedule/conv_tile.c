@@ -4,7 +4,7 @@
 #include "base/number.h"
 #include "schedule/conv_tile.h"
 
-enum { FEW_CHANNELS = 4, MOST_POOLED = 4, MOST_VECTORS = 16 };
+enum { FEW_CHANNELS = 4, MOST_POOLED = 4 };
 
 static TileArgs tile_params(Nest *b, const Tile *t) {
   TileArgs a = {.y = nest_arg(b, "y"),
@@ -34,10 +34,16 @@ static Ix column_of(const Tile *t, const TileArgs *a, const Ix *q) {
 
 static int lanes_stored(const Tile *t, int v) { return v == t->vectors - 1 ? t->part : t->d->lanes; }
 
+Val tile_bias(Nest *b, const Tile *t, const TileArgs *a, int v) {
+  const Direct *d = t->d;
+  return d->bias ? nest_load(b, nest_at(b, d->bias, a->f0 + d->lanes * v), d->lanes) : num(b, 0);
+}
+
 static Val start_value(Nest *b, const Tile *t, const TileArgs *a, const Ix *oy, const Ix *ox, int v) {
   const Direct *d = t->d;
   const int L = d->lanes;
-  Val zero = num(b, 0), bias = d->bias ? nest_load(b, nest_at(b, d->bias, a->f0 + L * v), L) : zero;
+  if (d->diagonals) return diagonal_start(b, t, a, v);
+  Val bias = tile_bias(b, t, a, v);
   if (d->blocks == 1) return bias;
   const Ref sum = nest_at(b, d->l->out, *oy, *ox, a->f0 + L * v);
   return pick(b, nest_yes(b, a->first), bias,
@@ -48,10 +54,10 @@ static void start_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   for (int r = 0; r < t->rows; r++)
     NEST_UNROLL(b, q, t->columns) {
       const Ix oy = row_of(t, a, r), ox = column_of(t, a, &q), p = r * t->columns + q;
-      for (int v = 0; v < t->vectors; v++)
+      for (int v = 0; v < t->terms; v++)
         nest_store(b, nest_at(b, acc, 0, p, v), start_value(b, t, a, &oy, &ox, v));
       for (int u = 1; u < t->chains; u++)
-        for (int v = 0; v < t->vectors; v++) nest_store(b, nest_at(b, acc, u, p, v), num(b, 0));
+        for (int v = 0; v < t->terms; v++) nest_store(b, nest_at(b, acc, u, p, v), num(b, 0));
     }
 }
 
@@ -71,10 +77,37 @@ static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
                         line_floats * line);
 }
 
+/* Where groups are narrow a tile takes a line of each pixel, which the processor does not foresee: where
+ * values are more than the second cache holds, those that the next row of tiles is the first to read are
+ * fetched. */
+static void fetch_input(Nest *b, const Tile *t, const TileArgs *a) {
+  const Direct *d = t->d;
+  Buf *in = d->l->in[0], *out = d->l->out;
+  if (!d->diagonals || t->cut || 4 * (buf_elements(in) + buf_elements(out)) <= d->l->target->l2) return;
+  const Ix iy = t->y->in_first + (a->y + 1) * t->y->in_step + (t->y->taps - 1) * t->y->tap_step,
+           ix = t->x->in_first + a->x0 * t->x->in_step + (t->x->taps - 1) * t->x->tap_step;
+  NEST_FOR(b, r, t->y->in_step)
+    NEST_FOR(b, p, t->pixels * t->x->in_step)
+      nest_prefetch(b, in, (iy - r) * buf_room(in, 1) + (ix + p) * in->room[2] + a->c0);
+}
+
 static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
   Val sum = nest_get(b, nest_at(b, acc, 0, *p, v));
   for (int u = 1; u < t->chains; u++) sum = add(sum, nest_get(b, nest_at(b, acc, u, *p, v)));
   return sum;
+}
+
+/* Output vectors of a tile that are finished together: all, or the cut that is at work. */
+static int first_vector(const Tile *t) { return t->cut; }
+static int end_vector(const Tile *t) {
+  return t->d->diagonals && diagonal_cuts(t->d) > 1 ? t->cut + 1 : t->vectors;
+}
+
+static void pixel_outputs(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *p,
+                          Val out[MOST_VECTORS]) {
+  if (t->d->diagonals) diagonal_outputs(b, t, a, acc, p, out);
+  else
+    for (int v = 0; v < t->vectors; v++) out[v] = whole_sum(b, t, acc, p, v);
 }
 
 /* Each output from its window of sums, with what is fused behind the convolution applied to these. */
@@ -132,10 +165,13 @@ static void finish_in_loop(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
   const Direct *d = t->d;
   const Ix oy = row_of(t, a, 0);
   Buf *sum = NEST_REGISTERS(b, "sum", d->lanes, t->pixels, t->vectors);
-  NEST_UNROLL(b, p, t->pixels)
-    for (int v = 0; v < t->vectors; v++) nest_store(b, nest_at(b, sum, p, v), whole_sum(b, t, acc, &p, v));
+  NEST_UNROLL(b, p, t->pixels) {
+    Val out[MOST_VECTORS];
+    pixel_outputs(b, t, a, acc, &p, out);
+    for (int v = first_vector(t); v < end_vector(t); v++) nest_store(b, nest_at(b, sum, p, v), out[v]);
+  }
   NEST_FOR(b, p, t->pixels)
-    for (int v = 0; v < t->vectors; v++) {
+    for (int v = first_vector(t); v < end_vector(t); v++) {
       const Ix ox = column_of(t, a, &p), f = a->f0 + d->lanes * v;
       lower_store(d->l, nest_get(b, nest_at(b, sum, p, v)), &oy, &ox, &f, lanes_stored(t, v), d->lanes);
     }
@@ -145,13 +181,15 @@ static void finish_in_loop(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
 static void store_sums(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, bool finished) {
   const Direct *d = t->d;
   const Ix oy = row_of(t, a, 0);
-  NEST_UNROLL(b, p, t->pixels)
-    for (int v = 0; v < t->vectors; v++) {
+  NEST_UNROLL(b, p, t->pixels) {
+    Val out[MOST_VECTORS];
+    pixel_outputs(b, t, a, acc, &p, out);
+    for (int v = first_vector(t); v < end_vector(t); v++) {
       const Ix ox = column_of(t, a, &p), f = a->f0 + d->lanes * v;
-      Val sum = whole_sum(b, t, acc, &p, v);
-      if (finished) lower_store(d->l, sum, &oy, &ox, &f, lanes_stored(t, v), d->lanes);
-      else nest_store_part(b, nest_at(b, d->l->out, oy, ox, f), sum, lanes_stored(t, v));
+      if (finished) lower_store(d->l, out[v], &oy, &ox, &f, lanes_stored(t, v), d->lanes);
+      else nest_store_part(b, nest_at(b, d->l->out, oy, ox, f), out[v], lanes_stored(t, v));
     }
+  }
 }
 
 static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
@@ -184,11 +222,35 @@ static Cond row_inside(Nest *b, const Tile *t, const TileArgs *a, const Ix *iy, 
              : nest_within(b, NEST_Z, 0, 1);
 }
 
+/* What the terms of a pixel multiply: a number, or vectors where groups are narrow. */
+static void load_inputs(Nest *b, const Tile *t, Buf *in, const Ix *y, const Ix *x, const Ix *channel,
+                        Val input[MOST_VECTORS]) {
+  const Direct *d = t->d;
+  if (!d->diagonals) {
+    input[0] = nest_load(b, nest_at(b, in, *y, *x, *channel), 1);
+    return;
+  }
+  for (int u = t->term[0].input; u <= t->term[t->terms - 1].input; u++) {
+    const Ref ref = nest_at(b, in, *y, *x, d->lanes * u);
+    const int part = diagonal_inputs(t, u);
+    input[u] =
+        nest_let(b, nest_text(b, "x%d", u),
+                 part < d->lanes ? nest_load_part(b, ref, part, d->lanes) : nest_load(b, ref, d->lanes));
+  }
+}
+
+static Val weights_of(Nest *b, const Tile *t, const TileArgs *a, const Ix *ky, const Ix *kx, const Ix *c,
+                      int v) {
+  const Term *term = &t->term[v];
+  return nest_load(b, nest_at(b, t->panels->w, a->panel, *ky, *kx, *c + term->row, a->h + term->lane),
+                   t->d->lanes);
+}
+
 /* The sums of one tap over a block of input channels. */
 static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *ty, const Ix *tx) {
   const Direct *d = t->d;
   const Axis *x = t->x;
-  const int L = d->lanes, few = d->block <= FEW_CHANNELS;
+  const int few = d->block <= FEW_CHANNELS;
   const Ix iy = t->y->in_first + a->y * t->y->in_step + *ty * t->y->tap_step,
            ix = x->in_first + a->x0 * x->in_step + *tx * x->tap_step;
   const Ix ky = t->y->tap_first + *ty * t->y->tap_stride, kx = x->tap_first + *tx * x->tap_stride;
@@ -201,12 +263,13 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
       NEST_UNROLL(b, q, t->columns)
         NEST_IF(b, row_inside(b, t, a, &iy, r))
           NEST_IF(b, nest_within(b, ix + q * x->part_step, 0, x->in_size))
-            NEST_FOR(b, c, d->block)
-              for (int v = 0; v < t->vectors; v++) {
-                Val w = nest_load(b, nest_at(b, t->panels->w, a->panel, ky, kx, c, a->h + L * v), L);
-                nest_accumulate(b, nest_at(b, acc, 0, r * t->columns + q, v),
-                                nest_load(b, nest_at(b, in, r * t->y->part_step, q * x->part_step, c), 1), w);
-              }
+            NEST_FOR(b, c, d->block) {
+              Val input[MOST_VECTORS];
+              load_inputs(b, t, in, NEST_IX(r * t->y->part_step), NEST_IX(q * x->part_step), &c, input);
+              for (int v = 0; v < t->terms; v++)
+                nest_accumulate(b, nest_at(b, acc, 0, r * t->columns + q, v), input[t->term[v].input],
+                                weights_of(b, t, a, &ky, &kx, &c, v));
+            }
     return;
   }
   NEST_LOOP(b, c, few ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(d->block / t->chains))
@@ -216,18 +279,20 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
       if (t->runs)
         NEST_IF(b, nest_is(b, *tx, 0)) fetch_next(b, t, a, ty, &c, u);
       Val w[MOST_VECTORS];
-      for (int v = 0; v < t->vectors; v++)
-        w[v] = nest_let(b, nest_text(b, "w%d", v),
-                        nest_load(b, nest_at(b, t->panels->w, a->panel, ky, kx, channel, a->h + L * v), L));
+      for (int v = 0; v < t->terms; v++)
+        w[v] = nest_let(b, nest_text(b, "w%d", v), weights_of(b, t, a, &ky, &kx, &channel, v));
       for (int r = 0; r < t->rows; r++)
         NEST_IF(b, row_inside(b, t, a, &iy, r))
           NEST_UNROLL(b, q, t->columns)
             NEST_IF(b, cond_or(nest_no(b, a->left), nest_at_least(b, ix + q * x->part_step, 0)))
-              NEST_IF(b, cond_or(nest_no(b, a->right), nest_below(b, ix + q * x->part_step, x->in_size)))
-                for (int v = 0; v < t->vectors; v++)
-                  nest_accumulate(
-                      b, nest_at(b, acc, u, r * t->columns + q, v),
-                      nest_load(b, nest_at(b, in, r * t->y->part_step, q * x->part_step, channel), 1), w[v]);
+              NEST_IF(b, cond_or(nest_no(b, a->right), nest_below(b, ix + q * x->part_step, x->in_size))) {
+                Val input[MOST_VECTORS];
+                load_inputs(b, t, in, NEST_IX(r * t->y->part_step), NEST_IX(q * x->part_step), &channel,
+                            input);
+                for (int v = 0; v < t->terms; v++)
+                  nest_accumulate(b, nest_at(b, acc, u, r * t->columns + q, v), input[t->term[v].input],
+                                  w[v]);
+              }
     }
 }
 
@@ -242,9 +307,45 @@ int64_t tile_edges(const Axis *x, int64_t pixels) {
 static LoopKind taps_kind(const Tile *t) {
   const Axis *x = t->x;
   const Blocking *most = &t->d->l->target->blocking;
-  const int64_t sums = x->taps * t->d->block * t->columns * t->vectors;
+  const int64_t sums = x->taps * t->d->block * t->columns * t->terms;
   const bool large = t->d->block <= FEW_CHANNELS && sums > most->direct_sums && t->d->l->images <= 1;
   return x->taps > most->unrolled_taps || (large && tile_edges(x, t->pixels) == 0) ? SERIAL : UNROLLED;
+}
+
+static Buf *sum_taps(Nest *b, const Tile *t, const TileArgs *a) {
+  const Direct *d = t->d;
+  Buf *acc = NEST_REGISTERS(b, "a", d->lanes, t->chains, t->rows * t->columns, t->terms);
+  start_tile(b, t, a, acc);
+  if (!t->piece) {
+    fetch_output(b, t, a);
+    fetch_input(b, t, a);
+  }
+  if (t->y->taps && t->x->taps)
+    for (const Ix ty = *axis_taps(b, "ty", t->y, &a->y); nest_enter(b);)
+      NEST_IF(b, t->rows > 1 ? nest_within(b, NEST_Z, 0, 1)
+                             : nest_within(b, t->y->in_first + a->y * t->y->in_step + ty * t->y->tap_step, 0,
+                                           t->y->in_size))
+        NEST_LOOP(b, tx, taps_kind(t), 1, NEST_IX(0), 1, NEST_IX(t->x->taps)) tap(b, t, a, acc, &ty, &tx);
+  return acc;
+}
+
+/* All sums of a tile, or of a cut of it, from their start to what is stored. */
+static void sum_tile(Nest *b, Tile *t, const TileArgs *a, int cut) {
+  const Direct *d = t->d;
+  const int pieces = d->diagonals ? diagonal_pieces(d) : 1;
+  Buf *acc = NULL;
+  t->squares =
+      pieces > 1 ? NEST_REGISTERS(b, "y", d->lanes, t->rows * t->columns, diagonal_squares(d)) : NULL;
+  for (t->piece = 0; t->piece < pieces; t->piece++) {
+    if (d->diagonals) diagonal_terms(t, cut);
+    if (!t->terms) continue;
+    acc = sum_taps(b, t, a);
+    if (pieces > 1) diagonal_keep(b, t, acc);
+  }
+  t->piece = 0;
+  if (d->l->kernel->pool) finish_windows(b, t, a, acc);
+  else if (d->joined) finish_phases(b, t, a, acc);
+  else finish_tile(b, t, a, acc);
 }
 
 NestFn *tile_function(Tile *t, const char *phase) {
@@ -258,17 +359,7 @@ NestFn *tile_function(Tile *t, const char *phase) {
              *edge = t->guarded ? "_edge" : "";
   NestFn *fn = nest_fn(b, nest_text(b, "%stile_%dx%d%s%s", phase, t->pixels, t->vectors, kind, edge), true);
   const TileArgs a = tile_params(b, t);
-  Buf *acc = NEST_REGISTERS(b, "a", d->lanes, t->chains, t->rows * t->columns, t->vectors);
-  start_tile(b, t, &a, acc);
-  fetch_output(b, t, &a);
-  if (t->y->taps && t->x->taps)
-    for (const Ix ty = *axis_taps(b, "ty", t->y, &a.y); nest_enter(b);)
-      NEST_IF(b, t->rows > 1 ? nest_within(b, NEST_Z, 0, 1)
-                             : nest_within(b, t->y->in_first + a.y * t->y->in_step + ty * t->y->tap_step, 0,
-                                           t->y->in_size))
-        NEST_LOOP(b, tx, taps_kind(t), 1, NEST_IX(0), 1, NEST_IX(t->x->taps)) tap(b, t, &a, acc, &ty, &tx);
-  if (d->l->kernel->pool) finish_windows(b, t, &a, acc);
-  else if (d->joined) finish_phases(b, t, &a, acc);
-  else finish_tile(b, t, &a, acc);
+  for (int cut = 0; cut < (d->diagonals ? diagonal_cuts(d) : 1); cut++) sum_tile(b, t, &a, cut);
+  t->cut = 0;
   return fn;
 }

@@ -78,6 +78,17 @@ Cycles cost_joined(const Target *t, const Correlation *k, int64_t net_bytes) {
   return summed(c);
 }
 
+/* A sum for each pair of an input and an output of a group, in vectors of all inputs or all outputs; of the
+ * sums of an output all but one have their lanes exchanged and are added. */
+Cycles cost_groups(const Target *t, const Correlation *k, int64_t net_bytes) {
+  const int64_t n = smaller(k->l, k->s), wide = larger(k->l, k->s) / n;
+  const double sums = vectors(k->groups * n, t->lanes) * (double)(n * wide);
+  Cycles c = {.products = taps(k) * sums / t->fmas / t->rates->direct,
+              .transforms = 2 * (double)(k->small.h * k->small.w) * sums / t->fmas};
+  set_memory(&c, t, weight_bytes_of(k), net_bytes);
+  return summed(c);
+}
+
 static double taps_repeated(const Correlation *k, int axis, int64_t factor) { /* inside, of all outputs */
   int64_t n = 0;
   for (int64_t r = 0; r < factor; r++) {
@@ -129,6 +140,15 @@ Cycles cost_weights(const Target *t, const Correlation *k) {
   return summed((Cycles){
       .products = taps(k) * (double)k->groups * (large < small ? large : small) / t->fmas / t->rates->direct,
       .transforms = whole ? t->rates->row_sum * (double)k->groups * large : t->rates->lane_add * elements});
+}
+
+Cycles cost_groups_weights(const Target *t, const Correlation *k) {
+  const int64_t n = smaller(k->l, k->s), wide = larger(k->l, k->s) / n;
+  const double sums = vectors(k->groups * n, t->lanes) * (double)(n * wide),
+               elements = (double)(k->groups * k->l * k->s * k->kernel[0] * k->kernel[1]);
+  return summed(
+      (Cycles){.products = taps(k) * sums / t->fmas / t->rates->direct,
+               .transforms = taps(k) / (double)k->kernel[1] * sums + t->rates->lane_add * elements});
 }
 
 Cycles cost_winograd_weights(const Target *t, const Correlation *k, int m) {

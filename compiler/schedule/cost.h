@@ -22,13 +22,15 @@ Cycles cost_repeated(const Target *, const Correlation *, const int64_t factor[2
 Cycles cost_phases(const Target *, const Correlation *,
                    int64_t weight_bytes); /* a transposed one, phase by phase */
 Cycles cost_joined(const Target *, const Correlation *, int64_t weight_bytes); /* all phases at once */
+Cycles cost_groups(const Target *, const Correlation *, int64_t weight_bytes); /* narrow ones, by diagonals */
 Cycles
 cost_columns(const Target *, const Correlation *, int64_t outputs,
              int64_t weight_bytes); /* vectors over output columns, of which so many are stored one by one */
 Cycles cost_winograd(const Target *, const Correlation *, int m, int64_t batch,
                      int64_t weight_bytes); /* F(m x m, r x r), r x r the kernel; batch: images for which
                                                weights are packed once, 0: packed long ago */
-Cycles cost_weights(const Target *, const Correlation *); /* a weight gradient, tap by tap */
+Cycles cost_groups_weights(const Target *, const Correlation *); /* likewise of narrow groups, by diagonals */
+Cycles cost_weights(const Target *, const Correlation *);        /* a weight gradient, tap by tap */
 Cycles cost_winograd_weights(const Target *, const Correlation *,
                              int m);             /* likewise with m x m outputs of a tile */
 double cost_read(const Target *, int64_t bytes); /* cycles that bytes take which are read once a call */

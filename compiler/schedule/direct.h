@@ -16,6 +16,12 @@ typedef struct Panels { /* packed weights [groups * count * blocks][ky][kx][bloc
       first; /* so many channels of each are real; where in the group the first panel's channels begin */
 } Panels;
 
+/* A group's weights as squares of n x n channels, side by side where one side has more of them. */
+typedef struct Diagonals {
+  int64_t n, ins, outs; /* squares along the inputs and along the outputs; one of the two is 1 */
+  int64_t unit;         /* n or more: a panel has ins * unit inputs and outs * unit outputs */
+} Diagonals;
+
 typedef struct Direct {
   Lower *l;
   Correlation k;
@@ -26,10 +32,11 @@ typedef struct Direct {
   int64_t in, out; /* channels of a group */
   int64_t block,
       blocks; /* input channels are cut into so many blocks of `block`: panels stay in the second cache */
-  int lanes, vectors;        /* of a tile */
-  Panels panels[2];          /* whole ones; the rest */
-  Buf *bias;                 /* padded to whole vectors, or NULL */
-  const Correlation *joined; /* the channels are all phases of this one's outputs (conv_joined.c), or NULL */
+  int lanes, vectors;         /* of a tile */
+  Panels panels[2];           /* whole ones; the rest */
+  Buf *bias;                  /* padded to whole vectors, or NULL */
+  const Correlation *joined;  /* the channels are all phases of this one's outputs (conv_joined.c), or NULL */
+  const Diagonals *diagonals; /* of groups narrower than a vector (conv_groups.c), or NULL */
 } Direct;
 
 Direct direct_begin(Lower *, bool spread); /* chooses the blocks and makes the packs */
@@ -48,5 +55,6 @@ void direct_fill(Lower *, Buf *bias,
 enum { DIRECT_PHASES = 9 };  /* most */
 /* Outputs of each phase apart, those of a transposed convolution or behind a repetition. */
 void direct_by_phases(Direct *);
+int diagonal_pixels(const Direct *, int64_t width); /* how wide a tile of a row is, with diagonals */
 void direct_loops(Direct *, const Axis *y, NestFn *const row[2][2], LoopKind);
 #endif

@@ -40,6 +40,9 @@ static bool schedule_rows(Lower *l) {
 static bool scheduled(Lower *l) {
   if (l->plain || choice_near_limits(l)) return false;
   if (l->rows && !l->node->op->own_rows) return schedule_rows(l);
+  if (l->choice.method == METHOD_GROUPS)
+    return l->node->op->family == FAMILY_CONV_WEIGHTS ? schedule_conv_groups_weights(l)
+                                                      : schedule_conv_groups(l);
   switch (l->node->op->family) {
   case FAMILY_MAP: return schedule_map(l);
   case FAMILY_CONV:

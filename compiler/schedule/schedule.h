@@ -9,6 +9,8 @@ bool schedule_conv_winograd(Lower *);         /* conv_winograd.c */
 bool schedule_conv_winograd_weights(Lower *); /* conv_winograd_weights.c */
 bool schedule_conv(Lower *);                  /* conv_direct.c */
 bool schedule_conv_columns(Lower *);          /* conv_columns.c */
+bool schedule_conv_groups(Lower *);           /* conv_groups.c */
+bool schedule_conv_groups_weights(Lower *);   /* conv_groups_weights.c */
 bool schedule_conv_scatter(Lower *);          /* conv_scatter.c */
 bool schedule_conv_joined(Lower *);           /* conv_joined.c */
 bool schedule_conv_weights(Lower *);          /* conv_weights.c */
@@ -45,6 +47,8 @@ bool schedule_map(Lower *);               /* map.c */
 const char *winograd_refused(const Lower *, const Correlation *); /* as a gathering */
 const char *winograd_refused_for(Arena *, const Target *layout, bool exact, const Correlation *);
 const char *columns_refused(const Lower *, const Correlation *);
+const char *groups_refused(const Lower *, const Correlation *); /* of the node itself */
+const char *groups_weights_refused(const Lower *, const Correlation *);
 const char *joined_refused(const Lower *, const Correlation *); /* as a spreading */
 Correlation joined_correlation(const Correlation *); /* the gathering of stride 1 that computes all phases */
 

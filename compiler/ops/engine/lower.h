@@ -73,6 +73,7 @@ typedef enum Method {
   METHOD_OWN,
   METHOD_DIRECT,
   METHOD_COLUMNS,
+  METHOD_GROUPS,
   METHOD_JOINED,
   METHOD_WINOGRAD
 } Method;                                                         /* OWN: the family has one schedule only */
