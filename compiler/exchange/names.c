@@ -135,7 +135,8 @@ const char *identifier(ModelImport *im, const char *name) {
 void put_weight(ModelImport *im, const char *layer, const char *member, const Tensor *tensor, int rank,
                 const int64_t *dim) {
   if (!tensor) return;
-  ImportWeight weight = {arena_printf(im->arena, "%s.%s", layer, member), tensor, rank, {0}};
+  ImportWeight weight = {
+      .name = arena_printf(im->arena, "%s.%s", layer, member), .tensor = tensor, .rank = rank};
   memcpy(weight.dim, dim, sizeof *dim * (size_t)rank);
   vec_push(im->arena, im->weights, weight);
 }
@@ -160,10 +161,16 @@ static const void *floats_of(const ModelImport *im, const Tensor *t) {
 }
 
 bool import_save_weights(const ModelImport *im, const char *path) {
-  Arrays arrays = {.arena = im->arena};
+  Arrays arrays = {.arena = im->arena, .note = im->scales.note};
   for (int i = 0; i < im->weights.n; i++) {
     const ImportWeight *w = &im->weights.data[i];
-    arrays_add(&arrays, w->name, F32, w->rank, w->dim, floats_of(im, w->tensor));
+    if (w->bytes) arrays_add(&arrays, w->name, I8, w->rank, w->dim, w->bytes);
+    else if (w->words) arrays_add(&arrays, w->name, I32, w->rank, w->dim, w->words);
+    else arrays_add(&arrays, w->name, F32, w->rank, w->dim, floats_of(im, w->tensor));
+  }
+  for (int i = 0; i < im->scales.list.n; i++) {
+    const NamedArray *a = &im->scales.list.data[i];
+    arrays_add(&arrays, a->name, a->elem, a->rank, a->dim, a->data);
   }
   return arrays_save(&arrays, path);
 }

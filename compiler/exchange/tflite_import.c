@@ -75,12 +75,7 @@ static void put_bias(Making *k, const char *layer, const TflTensor *t, int64_t f
 }
 
 static void put_scale(Making *k, const char *value, const TflTensor *t) {
-  const int64_t one = 1;
-  int8_t *zero = NEW(k->arena, int8_t);
-  if (!k->bytes) return;
-  *zero = (int8_t)t->zero;
-  put_array(k, arena_printf(k->arena, "%s.scale", value), F32, 1, &one, t->scale);
-  put_array(k, arena_printf(k->arena, "%s.zero", value), I8, 1, &one, zero);
+  if (k->bytes && t->scales == 1) arrays_add_scale(&k->program->arrays, value, *t->scale, t->zero);
 }
 
 static bool same_scale(const TflTensor *a, const TflTensor *b) {
@@ -390,8 +385,6 @@ TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path,
   if (!good) return refuse_operators(&k, diags, at);
   if (!put_outputs(&k)) return refuse_file(diags, at, path, "an output is made by no operator");
   k.program->text = k.text.s;
-  if (k.bytes)
-    k.program->arrays.note =
-        arena_printf(arena, "{\"version\": 1, \"rounding\": \"%s\", \"layers\": {}}", rounding);
+  if (k.bytes) arrays_quantized(&k.program->arrays, rounding);
   return k.program;
 }
