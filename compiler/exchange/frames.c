@@ -45,7 +45,8 @@ static void remark(ModelImport *im, const Statement *s, const char *what) {
 static void put_scale(ModelImport *im, Statement *s, const Quant *quant) {
   const char *name = name_of(im, s);
   if (!name) {
-    name = layer_of(im, s->origin, -1);
+    const bool conversion = strcmp(s->origin->op, "QuantizeLinear") == 0;
+    name = conversion ? layer_called(im, "quantize") : layer_of(im, s->origin, -1);
     add_argument(im, s, arena_printf(im->arena, "name=\"%s\"", name));
   }
   arrays_add_scale(&im->scales, name, quant->scale, quant->zero);
@@ -253,6 +254,10 @@ static void frame(Framing *f, Statement *s) {
   bool bytes = s->nin > 0 && !s->out->regions, known;
   for (int i = 0; i < s->nin; i++) bytes = bytes && quant_of(s->in[i]);
   if (!op) return; /* told when the program is compiled */
+  if (s->out->kept && !is_move(s)) {
+    remark(f->im, s, "in the layer before it");
+    return;
+  }
   if (op->int8 == INT8_PRODUCT) frame_layer(f, s, op);
   else if (bytes && s->nin == 2 &&
            (op->int8 == INT8_SUM || op->int8 == INT8_DIFFERENCE || op->int8 == INT8_MULTIPLY))

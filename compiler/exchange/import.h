@@ -149,6 +149,7 @@ const char *number_text(Arena *, double); /* as the program has it */
 /* ---- names.c ---- */
 const char *layer_of(ModelImport *, const OnnxNode *, int input);          /* input: its weight, or -1 */
 const char *layer_of_constant(ModelImport *, const OnnxNode *, int input); /* by the constant's own name */
+const char *layer_called(ModelImport *, const char *name);                 /* or that with a number */
 const char *identifier(ModelImport *, const char *);
 void put_weight(ModelImport *, const char *layer, const char *member, const Tensor *, int rank,
                 const int64_t *dim);

@@ -83,11 +83,15 @@ static const char *unused(ModelImport *im, Table *table, const char *name) {
   return numbered;
 }
 
+const char *layer_called(ModelImport *im, const char *name) {
+  return unused(im, &im->layers, clean(im, renamed(im, name)));
+}
+
 const char *layer_of(ModelImport *im, const OnnxNode *node, int input) {
   const char *name = module_path(im, node->name);
   if (!name) name = parameter_path(im, input < 0 ? NULL : constant_of(im, node, input));
   if (!name) name = lower_case(im, node->op);
-  return unused(im, &im->layers, clean(im, renamed(im, name)));
+  return layer_called(im, name);
 }
 
 const char *layer_of_constant(ModelImport *im, const OnnxNode *node, int input) {
@@ -95,7 +99,7 @@ const char *layer_of_constant(ModelImport *im, const OnnxNode *node, int input) 
   const char *name = t && t->name ? t->name : "", *within = strstr(name, "::"), *end = strrchr(name, '.');
   if (!is_letter(name[0]) || within) return layer_of(im, node, input);
   if (end && strcmp(end, ".weight") == 0) name = arena_copy(im->arena, name, (size_t)(end - name));
-  return unused(im, &im->layers, clean(im, renamed(im, name)));
+  return layer_called(im, name);
 }
 
 /* As the language calls a layer that has no name: conv1. */

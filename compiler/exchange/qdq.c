@@ -173,8 +173,9 @@ static void quantize_parts(const Value *value) {
 static bool may_store(const ModelImport *im, const OnnxNode *node, const Value *value) {
   if (value->quant || !read_once(im, node->in[0], value)) return false;
   const Statement *made = value->made;
-  if (!made || !is_move(made)) return true;
-  return !shape_equal(made->in[0]->shape, value->shape) && strncmp(made->call, "zero_pad(", 9) != 0;
+  if (!made || !is_move(made) || strncmp(made->call, "maxpool(", 8) == 0) return true;
+  const bool nothing = made->nin == 1 && shape_equal(made->in[0]->shape, value->shape);
+  return !nothing && strncmp(made->call, "zero_pad(", 9) != 0; /* these have no scale of their own */
 }
 
 static bool takes_raw_bytes(const ModelImport *im, const Value *value) {
