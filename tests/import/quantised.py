@@ -209,6 +209,35 @@ def qlinear():
     return g.model({"x": (u8, [1, 3, 8, 8])}, made, microsoft=True)
 
 
+def hostile():
+    """A node for each thing that must be refused."""
+    g = Graph(14)
+    rows = {"nothing": (f32(0), i8(0)), "negative": (f32(-1), i8(0)), "no_number": (f32("nan"), i8(0)),
+            "infinite": (f32("inf"), i8(0)), "two_zeros": (f32(1), np.zeros(2, i8)), "whole": (i32(1), i8(0)),
+            "table": (np.ones((1, 4), f32), np.zeros((1, 4), i8)), "wide": (f32(1), np.int16(0)),
+            "words": (f32(1), i32(0)), "channels": (np.ones(4, f32), np.zeros(4, i8)),
+            "fewer": (np.ones(3, f32), np.zeros(3, i8)), "unlike": (f32(1), u8(0))}
+    g.constant("good_s", f32(0.1)), g.constant("good_z", i8(0))
+    g.add("QuantizeLinear", "x good_s good_z", "good_q")
+    for name, (scale, zero) in rows.items():
+        g.constant(name + "_s", scale), g.constant(name + "_z", zero)
+        to = {"words": "DequantizeLinear", "unlike": "DequantizeLinear"}.get(name, "QuantizeLinear")
+        g.add(to, f"{'good_q' if to[0] == 'D' else 'x'} {name}_s {name}_z", name, axis=1)
+    g.add("QuantizeLinear", "x channels_s channels_z", "no_axis", axis=7)
+    g.add("QuantizeLinear", "x x good_z", "computed")
+    g.add("QuantizeLinear", "x  good_z", "missing")
+    g.add("QuantizeLinear", "good_q good_s good_z", "again")
+    g.add("DequantizeLinear", "x good_s good_z", "floats")
+    g.nodes.append(helper.make_node("Cast", ["good_q"], ["cast"], name="cast", to=TensorProto.FLOAT))
+    g.add("Relu", "good_q", "relu")
+    g.constant("w", np.ones((4, 4), i8))
+    g.add("DequantizeLinear", "w fewer_s fewer_z", "weights", axis=0)
+    g.add("DequantizeLinear", "w channels_s channels_z", "axis_2", axis=2)
+    g.add("DynamicQuantizeLinear", "x", "dynamic")
+    made = [node.output[0] for node in g.nodes if node.output[0] != "good_q"]
+    return g.model({"x": (f32, [1, 4])}, {name: (f32, [1, 4]) for name in made})
+
+
 CASES = [qdq_channels, qdq_tensors, qoperator, qdq_bytes, qdq_mixed, qlinear]
 LAST = {"qdq_bytes": ("x",)}  # whose channels are last in ONNX, too
 
@@ -241,6 +270,7 @@ def make(case):
         print(f"{name} {output}: {np.count_nonzero(off)} of {off.size} differ, at most by {off.max():.4g}")
 
 
+onnx.save(hostile(), os.path.join(here, "bad", "quantised.onnx"))
 for case in CASES:
     if not sys.argv[1:] or case.__name__ in sys.argv[1:]:
         make(case)
