@@ -1,5 +1,5 @@
-"""reference.py: a quantised model of ONNX in the arithmetic of docs/int8.md, rounding `float`, by numpy alone:
- what `cnnc import` must give to the byte. It shares nothing with the compiler. A value of 8 bits is
+"""reference.py: a quantised model of ONNX in the arithmetic of docs/int8.md, rounding `float`, by numpy
+alone: what `cnnc import` must give to the byte. It shares nothing with the compiler. A value of 8 bits is
 (q - zero) * scale with q in -128 .. 127; unsigned numbers are these and 128."""
 # SPDX-License-Identifier: Apache-2.0
 import math
@@ -122,7 +122,8 @@ class Model:
 
     def DequantizeLinear(self, a, x, scale, zero=None):
         if isinstance(x, Bytes):
-            return Bytes(x.q, x.scale, x.zero, x.unsigned, True)
+            own = Bytes(x.q, scale.reshape(-1)[0], int(zero.reshape(-1)[0]) - 128 * x.unsigned, x.unsigned, True)
+            return own if (own.scale, own.zero) == (x.scale, x.zero) else own.floats()
         axis = a.get("axis", 1)
         spread = [-1 if d == axis % max(1, x.ndim) and scale.size > 1 else 1 for d in range(x.ndim)]
         z = np.zeros_like(scale, np.int64) if zero is None else zero.astype(np.int64)
@@ -149,10 +150,12 @@ class Model:
             return (product + (0 if bias is None else bias.reshape(shape))).astype(f32)
         unit = w.scales(filters)
         sums = compute(x.q - x.zero, w.q)
+        exact = x.scale.astype(np.float64) * unit.astype(np.float64)
         if isinstance(b, Weights):
-            sums = sums + b.q.reshape(shape)
+            own = b.scale.astype(np.float64) / exact
+            words = np.where(np.abs(own - 1) < 1e-5, b.q, np.rint(b.q * own))
+            sums = sums + words.astype(np.int64).reshape(shape)
         elif b is not None:
-            exact = x.scale.astype(np.float64) * unit.astype(np.float64)
             sums = sums + np.rint(bias / exact).astype(np.int64).reshape(shape)
 
         def as_bytes(scale, zero, bound):
