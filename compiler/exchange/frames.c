@@ -39,6 +39,7 @@ static const char *name_of(ModelImport *im, const Statement *s) {
 static void remark(ModelImport *im, const Statement *s, const char *what) {
   if (!s->origin) return;
   const char **became = &im->became[s->origin->index];
+  if (*became && strstr(*became, what)) return; /* of a statement before it */
   *became = arena_printf(im->arena, "%s, %s", *became ? *became : "", what);
 }
 

@@ -124,7 +124,7 @@ const Tensor *fold_dequantize(ModelImport *im, const OnnxNode *node) {
   to->whole = x;
   to->scale = p.scale;
   to->zero = zero_of(&p, 0);
-  to->axis = p.axis < 0 ? 0 : p.axis;
+  to->axis = p.axis;
   return to;
 }
 

@@ -122,7 +122,8 @@ class Model:
 
     def DequantizeLinear(self, a, x, scale, zero=None):
         if isinstance(x, Bytes):
-            own = Bytes(x.q, scale.reshape(-1)[0], int(zero.reshape(-1)[0]) - 128 * x.unsigned, x.unsigned, True)
+            moved = int(zero.reshape(-1)[0]) - 128 * x.unsigned
+            own = Bytes(x.q, scale.reshape(-1)[0], moved, x.unsigned, True)
             return own if (own.scale, own.zero) == (x.scale, x.zero) else own.floats()
         axis = a.get("axis", 1)
         spread = [-1 if d == axis % max(1, x.ndim) and scale.size > 1 else 1 for d in range(x.ndim)]
