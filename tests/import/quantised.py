@@ -189,6 +189,18 @@ def qdq_mixed():
     return g.model({"x": (f32, [1, 4, 6, 6])}, sizes)
 
 
+def qdq_wider():
+    """Transposed convolutions, with scales by filter, and several filters for each channel."""
+    g = Graph(15)
+    x = g.through("x", 0.03, 3)
+    w = g.weight("w1", (4, 6, 3, 3), axis=1)
+    g.drawn("b1", 6, scale=0.3)
+    a = g.through(g.add("ConvTranspose", f"{x} {w} b1", "a", strides=[2, 2], pads=[1] * 4), 0.05, 5)
+    w = g.weight("w2", (12, 1, 3, 3), axis=0, kind=u8, zero=128)
+    g.to_bytes(g.add("Conv", f"{a} {w}", "b", group=6, pads=[1] * 4), 0.06, 0)
+    return g.model({"x": (f32, [1, 4, 5, 5])}, {"a_q": (i8, [1, 6, 9, 9]), "b_q": (i8, [1, 12, 9, 9])})
+
+
 def qlinear():
     """Operators of whole numbers by hand, with all that may be left out left out."""
     g = Graph(13)
@@ -238,7 +250,7 @@ def hostile():
     return g.model({"x": (f32, [1, 4])}, {name: (f32, [1, 4]) for name in made})
 
 
-CASES = [qdq_channels, qdq_tensors, qoperator, qdq_bytes, qdq_mixed, qlinear]
+CASES = [qdq_channels, qdq_tensors, qoperator, qdq_bytes, qdq_mixed, qdq_wider, qlinear]
 LAST = {"qdq_bytes": ("x",)}  # whose channels are last in ONNX, too
 
 

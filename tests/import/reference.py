@@ -86,6 +86,15 @@ def convolved(x, w, a):
                            for part, some in zip(parts, np.split(w, groups))], axis=1)
 
 
+def transposed(x, w, a):
+    """Each number spreads over a window: with zeros between, the turned window over all of it."""
+    (n, c, *size), steps, pads, taps = x.shape, a["strides"], a.get("pads", [0] * 4), w.shape[2:]
+    wide = np.zeros((n, c, *((size[k] - 1) * steps[k] + 1 for k in range(2))), x.dtype)
+    wide[:, :, ::steps[0], ::steps[1]] = x
+    border = [taps[k % 2] - 1 - pads[k] for k in range(4)]
+    return convolved(wide, w.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1], {"pads": border})
+
+
 class Model:
     def __init__(self, model):
         self.graph = model.graph
@@ -170,6 +179,9 @@ class Model:
 
     def Conv(self, a, x, w, b=None):
         return self.layer(x, w, b, lambda x, w: convolved(x, w, a), array_of(w).shape[0], (1, -1, 1, 1))
+
+    def ConvTranspose(self, a, x, w, b=None):
+        return self.layer(x, w, b, lambda x, w: transposed(x, w, a), array_of(w).shape[1], (1, -1, 1, 1))
 
     def Gemm(self, a, x, w, b=None):
         turned = a.get("transB", 0)
