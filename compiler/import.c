@@ -46,8 +46,8 @@ const OptionRow import_options[] = {
      "names of layers: lines THEIRS = OURS; * stands for any letters; of several that fit the last counts",
      "@file"},
     {"rounding", LONG_ROUNDING, required_argument, "--rounding=KIND",
-     "of a quantised model of TensorFlow Lite: double, as TFLM and CMSIS-NN; single, as ruy; float, as "
-     "XNNPACK",
+     "of a quantised model: double, as TFLM and CMSIS-NN (of TensorFlow Lite, unless it is said); single, as "
+     "ruy; float, as XNNPACK and onnxruntime (of ONNX, unless it is said)",
      "double single float"},
     {"list", LONG_LIST, no_argument, "--list", "prints what becomes of each node, and writes nothing", NULL},
     {"diagnostics", LONG_DIAGNOSTICS, required_argument, "--diagnostics=KIND",
@@ -63,7 +63,7 @@ typedef struct Importing {
   Arena *arena;
   ImportOptions options;
   const char *model, *output, *rename;
-  int layout, diagnostics, colour, rounding;
+  int layout, diagnostics, colour, rounding; /* rounding: -1: that of the model's kind */
   bool list, help;
   Sources sources;
   Diags *diags;
@@ -74,7 +74,7 @@ void import_usage(Text *out) {
   text_put(out,
            "cnnc import MODEL [-o NAME]\n\n"
            "Writes a model of ONNX or TensorFlow Lite (.tflite) as a program, NAME.cnn, and its weights,\n"
-           "NAME.safetensors. A quantised model of TensorFlow Lite stays one of 8 bits.\n\n");
+           "NAME.safetensors. A quantised model stays one of 8 bits.\n\n");
   for (const OptionRow *row = import_options; row->code; row++) {
     text_put(out, "  %s\n", row->shown);
     text_put(out, "      %s\n", row->help);
@@ -171,6 +171,7 @@ static bool read_options(Importing *m, int argc, char **argv) {
   if (argc - optind > 1) return usage_error("several models are given: one is imported at a time");
   m->model = argv[optind];
   m->options.chw = m->layout == 1;
+  m->options.rounding = m->rounding < 0 ? NULL : roundings[m->rounding];
   return *m->model != 0 || usage_error("the model's file name is empty");
 }
 
@@ -360,8 +361,9 @@ static bool import_tflite(Importing *m, Span at) {
   if (!tflite_is(begin, file_begin(m->model, begin, sizeof begin))) return false;
   const char *why = NULL, *bytes = file_read(m->arena, m->model, &n, &why);
   if (!bytes) return false;
-  const TflProgram *made = tflite_import(m->arena, m->diags, at, m->model, m->options.net,
-                                         roundings[m->rounding], (const uint8_t *)bytes, n);
+  const TflProgram *made =
+      tflite_import(m->arena, m->diags, at, m->model, m->options.net,
+                    roundings[m->rounding < 0 ? 0 : m->rounding], (const uint8_t *)bytes, n);
   if (made) write_tflite(m, at, made);
   return true;
 }
@@ -379,7 +381,7 @@ static int write_model(Importing *m, Span at) {
 }
 
 int import(Arena *arena, int argc, char **argv) {
-  Importing m = {.arena = arena, .sources = {.arena = arena}, .outputs = outputs_new(arena)};
+  Importing m = {.arena = arena, .rounding = -1, .sources = {.arena = arena}, .outputs = outputs_new(arena)};
   if (!read_options(&m, argc, argv)) return 2;
   if (m.help) {
     Text text = {.arena = arena};

@@ -2,7 +2,7 @@
 generic and its outputs compared. Those of onnx.txt must be right. BLESS=1 writes that list, and what is
 refused and why as docs/onnx-tests.md."""
 # SPDX-License-Identifier: Apache-2.0
-import collections, ctypes, glob, itertools, os, re, struct, subprocess, sys, textwrap
+import collections, ctypes, glob, itertools, math, os, re, struct, subprocess, sys, textwrap
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "cli"))
 from tap import check, finish, start
 
@@ -38,8 +38,13 @@ def fields(data):
             at += size
 
 
+KINDS = {1: "f", 2: "B", 3: "b", 6: "i"}  # types of ONNX as struct has them
+TYPES = {"as u8": ctypes.c_uint8, "as i8": ctypes.c_int8}
+
+
 def tensor(path):
-    """(name, shape, numbers) of a TensorProto of floats; None: it is another."""
+    """(name, shape, numbers) of a TensorProto of floats or of whole numbers of 8 or 32 bits; None: it is
+    another."""
     name, shape, kind, numbers = "", [], 0, []
     with open(path, "rb") as file:
         for number, value in fields(file.read()):
@@ -52,9 +57,11 @@ def tensor(path):
                 kind = value
             elif number == 8:
                 name = value.decode()
-            elif number in (4, 9):
-                numbers += struct.unpack(f"<{len(value) // 4}f", value) if kind in (0, 1) else []
-    return (name, shape, numbers) if kind == 1 else None
+            elif number == 4 or (number == 9 and kind in KINDS):
+                form = KINDS.get(kind, "f")
+                numbers += struct.unpack(f"<{len(value) // struct.calcsize(form)}{form}", value)
+    whole = kind in KINDS and len(numbers) == math.prod(shape)
+    return (name, shape, numbers, kind) if whole else None
 
 
 def moved(shape, numbers, back):
@@ -82,16 +89,23 @@ def prepared(case, text):
     read = [[tensor(path) for path in sorted(glob.glob(f"{data}/{kind}_*.pb"),
                                              key=lambda p: int(re.search(r"_(\d+)\.pb", p)[1]))]
             for kind in ("input", "output")]
-    given = {t[0]: t for t in read[0] if t}
+    given = {t[0]: t for t in read[0] if t and t[3] != 6}
     if any(name not in given for name in names) or len(outs) > len(read[1]):
         return None
     made = {t[0]: t for t in read[1] if t}
     if any(name not in made for name in outs):
         return None
-    return [given[name] for name in names], [made[name] for name in outs]
+    lines = re.findall(r"^ *input (.*?) *#", text, re.M)
+    ports = re.search(r"^ *output (.*?) *#", text, re.M)[1].split(", ")
+    types = [[TYPES.get(port[-5:], ctypes.c_float) for port in kind] for kind in (lines, ports)]
+    if len(ports) != len(outs):
+        types[1] = [ctypes.c_float] * len(outs)
+    if any(made[name][3] in (2, 3) and kind == ctypes.c_float for name, kind in zip(outs, types[1])):
+        return None
+    return [given[name] for name in names], [made[name] for name in outs], *types
 
 
-def run(library, net, inputs, outputs, trained, size):
+def run(library, net, inputs, outputs, taken, given, trained, size):
     images = inputs[0][1][0] if len(inputs[0][1]) > 1 else 1
 
     def of_image(t, n):
@@ -106,8 +120,8 @@ def run(library, net, inputs, outputs, trained, size):
         for n in range(images):
             ins = [moved(*of_image(t, n), back) for t, back in zip(inputs, orders)]
             outs = [of_image(t, n) for t in outputs]
-            buffers = [(ctypes.c_float * len(x))(*x) for x in ins]
-            results = [(ctypes.c_float * max(1, len(y[1])))() for y in outs]
+            buffers = [(kind * len(x))(*x) for kind, x in zip(taken, ins)]
+            results = [(kind * max(1, len(y[1])))() for kind, y in zip(given, outs)]
             kept, workspace = aligned(size)
             getattr(library, net + "_infer")(*trained, *buffers, *results, workspace)
             fine = fine and all(any(close(list(got), moved(*y, back)) for back in (False, True))
@@ -159,7 +173,7 @@ def outcome(case):
     text = open("net.cnn").read()
     both = prepared(case, text)
     if not both:
-        return "refused", "numbers that are no floats"
+        return "refused", "numbers that are no floats, nor of 8 bits"
     net = re.search(r"^net (\w+)", text, re.M)[1]
     weights = ["--weights=net.safetensors"] if os.path.getsize("net.safetensors") > 16 else []
     name = os.path.basename(case)
@@ -168,9 +182,11 @@ def outcome(case):
                                capture_output=True, text=True, timeout=300)
         if built.returncode:
             return "wrong", built.stderr
-    size = int(re.search(r"_WORKSPACE_BYTES (\d+)", open("net.h").read())[1])
+    header = open("net.h").read()
+    size = int(re.search(r"_WORKSPACE_BYTES (\d+)", header)[1])
     library = ctypes.CDLL(os.path.abspath(name + ".so"))
-    trained = [ctypes.byref(ctypes.c_char.in_dll(library, net + "_trained"))] if weights else []
+    trained = net + "_trained"
+    trained = [ctypes.byref(ctypes.c_char.in_dll(library, trained))] if trained in header else []
     return ("right", "") if run(library, net, *both, trained, size) else ("wrong", "outputs differ\n" + text)
 
 

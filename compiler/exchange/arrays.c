@@ -12,6 +12,21 @@ void arrays_add(Arrays *arrays, const char *name, Elem elem, int rank, const int
   vec_push(arrays->arena, arrays->list, array);
 }
 
+void arrays_add_scale(Arrays *arrays, const char *value, float scale, int64_t zero) {
+  const int64_t one = 1;
+  float *s = NEW(arrays->arena, float);
+  int8_t *z = NEW(arrays->arena, int8_t);
+  *s = scale;
+  *z = (int8_t)zero;
+  arrays_add(arrays, arena_printf(arrays->arena, "%s.scale", value), F32, 1, &one, s);
+  arrays_add(arrays, arena_printf(arrays->arena, "%s.zero", value), I8, 1, &one, z);
+}
+
+void arrays_quantized(Arrays *arrays, const char *rounding, const char *layers) {
+  arrays->note = arena_printf(arrays->arena, "{\"version\": 1, \"rounding\": \"%s\", \"layers\": {%s}}",
+                              rounding, layers ? layers : "");
+}
+
 static bool write_array(FILE *file, const NamedArray *array) {
   const size_t whole = (size_t)(array->size * elem_bytes(array->elem));
   if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)

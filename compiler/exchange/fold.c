@@ -482,7 +482,9 @@ static const struct {
                 {"ReduceMean", fold_reduced},
                 {"ReduceSumSquare", fold_reduced},
                 {"Clip", fold_clip},
-                {"BatchNormalization", fold_batchnorm}};
+                {"BatchNormalization", fold_batchnorm},
+                {"QuantizeLinear", fold_quantize},
+                {"DequantizeLinear", fold_dequantize}};
 
 bool fold(ModelImport *im, const OnnxNode *node) {
   const Tensor *t = NULL;

@@ -360,6 +360,7 @@ void canonical(ModelImport *im) {
     if (is(node, "Constant") && node->nout > 0) fold(im, node);
   }
   im->why = NULL;
+  quantize_once(im);
   for (int i = 0; i < im->onnx->nnodes; i++) {
     OnnxNode *node = &im->onnx->node[i];
     if (!im->live[i] || node->nout == 0) continue;

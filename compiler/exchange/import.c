@@ -50,6 +50,7 @@ static Value *emit_call(ModelImport *im, int nin, Value *const *in, Shape shape,
     in[i]->reads++;
     if (in[i]->regions) value_of_regions(im, value, in[i]->regions);
   }
+  value->kept = quant_kept(statement);
   vec_push(im->arena, im->statements, statement);
   return value;
 }
@@ -218,6 +219,7 @@ static bool add_input(ModelImport *im, OnnxPort *port) {
   }
   if (bytes_wanted(im, port)) port->type = TENSOR_UINT8;
   im->item[port->tensor].view = view;
+  im->item[port->tensor].bytes = port_bytes(im, port);
   vec_push(im->arena, im->inputs, value);
   vec_push(im->arena, im->ports, port);
   return true;
@@ -329,6 +331,7 @@ static void import_node(ModelImport *im, const OnnxNode *node) {
   }
   const OnnxOperator *row = onnx_operator(node->op);
   View *view = row ? row->import(im, node) : no(im, "there is no such operator");
+  if (view && !keeps_bytes(im, node, before)) view = NULL;
   if (view && im->huge) view = no(im, "a value of more than 2147483647 elements");
   for (int i = before; view && i < im->statements.n; i++)
     if (has_odd_number(im->statements.data[i]->call)) view = no(im, "a number that is not finite");
@@ -381,11 +384,12 @@ static void add_output(ModelImport *im, const OnnxPort *port) {
     vec_push(im->arena, im->problems, row);
     return;
   }
-  if (!value->made) { /* an input as it is */
-    Value *in = value;
-    value = emit_one(im, in, in->shape, "add(0)");
-  }
-  const ImportOutput output = {port, value, item->view};
+  bool other = !value->made && item->bytes; /* the value is one of another type, too */
+  for (int i = 0; i < im->outputs.n; i++)
+    other = other || (im->outputs.data[i].value == value && im->outputs.data[i].bytes != item->bytes);
+  if (other) value = same_value(im, value);
+  else if (!value->made) value = emit_one(im, value, value->shape, "add(0)"); /* an input as it is */
+  const ImportOutput output = {port, value, item->view, item->bytes};
   vec_push(im->arena, im->outputs, output);
 }
 
@@ -455,6 +459,7 @@ static void report_problems(ModelImport *im) {
 static ModelImport *begin(Arena *arena, Diags *diags, Span at, const ImportOptions *options, Onnx *onnx) {
   ModelImport *im = NEW(arena, ModelImport);
   *im = (ModelImport){.arena = arena, .diags = diags, .at = at, .options = options, .onnx = onnx};
+  im->scales.arena = arena;
   im->item = NEW_ARRAY(arena, Item, onnx->ntensors);
   im->maker = NEW_ARRAY(arena, int, onnx->ntensors);
   im->readers = NEW_ARRAY(arena, int, onnx->ntensors);
@@ -530,6 +535,7 @@ static ModelImport *import_onnx(Arena *arena, Diags *diags, Span at, const Impor
     diag_report(diags, DIAG_import_file, at, NULL, "the model has no outputs that depend on its inputs");
     return NULL;
   }
+  make_frames(im);
   im->text = program_text(im);
   return im;
 }
@@ -559,6 +565,7 @@ const char *import_list(Arena *arena, Diags *diags, const char *path, Span at, c
   Onnx *onnx = onnx_open(arena, diags, path, at);
   ModelImport *im = onnx ? begin(arena, diags, at, options, onnx) : NULL;
   if (!im || !import_nodes(im)) return NULL;
+  make_frames(im);
   Text text = {.arena = arena};
   for (int i = 0; i < onnx->nnodes; i++) {
     const OnnxNode *node = &onnx->node[i];

@@ -5,6 +5,7 @@
 #define CNNC_IMPORT_H
 #include "base/table.h"
 #include "base/text.h"
+#include "exchange/arrays.h"
 #include "exchange/onnx.h"
 #include "graph/graph.h"
 
@@ -32,6 +33,9 @@ typedef struct Value { /* what a statement makes, or an input */
   const char *name;
   const char *affine; /* the layer whose weight and bias still take in factors and constants a channel */
   Prepared *prepared; /* what still does, right behind an input */
+  const Quant *quant; /* in which it is stored in 8 bits, or NULL */
+  const Quant *kept;  /* the same of what it was moved from */
+  Statement *reader;  /* known when all are: the last one that reads it */
   int reads;
   int64_t regions; /* 0, or so many of that shape, which are ONNX's batch */
 } Value;
@@ -54,6 +58,7 @@ typedef struct View {
 typedef struct Item { /* what a tensor is known as: one of them, or nothing */
   const Tensor *constant;
   View *view;
+  TensorType bytes; /* the model has it as whole numbers, between conversions: TENSOR_UINT8, INT8; or 0 */
 } Item;
 
 /* ---- options and results ---- */
@@ -63,8 +68,8 @@ typedef struct ImportShape {
   int64_t dim[MOST_DIMS];
 } ImportShape;
 typedef struct ImportOptions {
-  const char *net;
-  bool chw; /* the caller's buffers are laid out as ONNX has them */
+  const char *net, *rounding; /* rounding: of a quantised model; NULL: float */
+  bool chw;                   /* the caller's buffers are laid out as ONNX has them */
   VEC(const char *) outputs, bytes;
   VEC(ImportShape) shapes;
   VEC(const char *) theirs, ours; /* names of layers, from and to; one * may stand in each */
@@ -75,6 +80,8 @@ typedef struct ImportWeight {
   const Tensor *tensor;
   int rank;
   int64_t dim[4];
+  const int8_t *bytes;  /* of a layer of 8 bits, or NULL */
+  const int32_t *words; /* its bias */
 } ImportWeight;
 typedef struct Problem {
   const OnnxNode *node; /* NULL: an output */
@@ -84,6 +91,7 @@ typedef struct ImportOutput {
   const OnnxPort *port;
   Value *value;
   const View *view;
+  TensorType bytes; /* as the caller has it: TENSOR_UINT8, INT8; 0: floats */
 } ImportOutput;
 
 typedef struct ModelImport {
@@ -109,6 +117,7 @@ typedef struct ModelImport {
   VEC(ImportOutput) outputs;
   VEC(const OnnxNode *) left_out; /* behind the scores */
   VEC(ImportWeight) weights;
+  Arrays scales; /* of a model of 8 bits */
   VEC(Problem) problems;
   Table layers, names;
   const char *text; /* the program */
@@ -133,11 +142,14 @@ Value *emit(ModelImport *, int nin, Value *const *in, Shape, const char *call, .
 Value *emit_one(ModelImport *, Value *, Shape, const char *call, ...) __attribute__((format(printf, 4, 5)));
 void value_of_regions(ModelImport *, Value *, int64_t regions); /* so many of its shape */
 View *map_view(ModelImport *, const View *, const char *call, ...) __attribute__((format(printf, 3, 4)));
+/* Nothing but this node sees the value: each tensor on the way from where it was made is read once. */
+bool read_once(const ModelImport *, int tensor, const Value *);
 const char *number_text(Arena *, double); /* as the program has it */
 
 /* ---- names.c ---- */
 const char *layer_of(ModelImport *, const OnnxNode *, int input);          /* input: its weight, or -1 */
 const char *layer_of_constant(ModelImport *, const OnnxNode *, int input); /* by the constant's own name */
+const char *layer_called(ModelImport *, const char *name);                 /* or that with a number */
 const char *identifier(ModelImport *, const char *);
 void put_weight(ModelImport *, const char *layer, const char *member, const Tensor *, int rank,
                 const int64_t *dim);
@@ -179,6 +191,20 @@ View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, 
 /* ---- ops_reduce.c ---- */
 /* The dimensions that a reduction runs over: an input, an attribute, or all. false after no(). */
 bool reduced_axes(ModelImport *, const OnnxNode *, int input, int rank, bool *over);
+
+/* ---- qdq.c, frames.c: models of 8 bits ---- */
+const Quant *quant_of(const Value *);       /* in which it is stored, or NULL */
+const Quant *quant_kept(const Statement *); /* what it makes has that of what it moves; or NULL */
+Value *same_value(ModelImport *, Value *);  /* with a name of its own */
+TensorType port_bytes(const ModelImport *, const OnnxPort *); /* of an input that is dequantised; or 0 */
+/* Whole numbers stay what they are, and so do the node's results. false after no(). */
+bool keeps_bytes(ModelImport *, const OnnxNode *, int statements);
+const Tensor *fold_quantize(ModelImport *, const OnnxNode *),
+    *fold_dequantize(ModelImport *, const OnnxNode *);
+void quantize_once(ModelImport *); /* a tensor that is quantised twice alike */
+bool is_move(const Statement *);   /* its elements are some of its operands' */
+/* What is computed in 8 bits, and the arrays for it. */
+void make_frames(ModelImport *);
 
 /* ---- fold.c, forms.c, program_text.c ---- */
 bool fold(ModelImport *, const OnnxNode *); /* its results are constants and known now */

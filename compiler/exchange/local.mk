@@ -5,6 +5,7 @@ libcnnc_a_SOURCES += %D%/wire.h %D%/wire.c %D%/onnx.h %D%/onnx_schema.def %D%/on
   %D%/import.h %D%/import.c %D%/names.c %D%/view.c %D%/forms.c %D%/fold.c %D%/program_text.c \
   %D%/onnx_ops.def %D%/ops_window.c %D%/ops_dense.c %D%/ops_map.c %D%/ops_combine.c %D%/ops_norm.c \
   %D%/ops_shape.c %D%/ops_size.c %D%/constant.c %D%/ops_reduce.c \
+  %D%/onnx_frames.c %D%/qdq.c %D%/frames.c \
   %D%/wire_write.c %D%/onnx_out.h %D%/onnx_out.def %D%/onnx_out.c %D%/onnx_out_parts.c %D%/out_map.c \
   %D%/out_window.c %D%/out_dense.c %D%/out_norm.c %D%/out_shape.c %D%/out_size.c
 libcnnc_a_SOURCES += %D%/arrays.h %D%/arrays.c %D%/flat.h %D%/flat.c %D%/tflite.h %D%/tflite_read.c \

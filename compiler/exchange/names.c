@@ -83,11 +83,15 @@ static const char *unused(ModelImport *im, Table *table, const char *name) {
   return numbered;
 }
 
+const char *layer_called(ModelImport *im, const char *name) {
+  return unused(im, &im->layers, clean(im, renamed(im, name)));
+}
+
 const char *layer_of(ModelImport *im, const OnnxNode *node, int input) {
   const char *name = module_path(im, node->name);
   if (!name) name = parameter_path(im, input < 0 ? NULL : constant_of(im, node, input));
   if (!name) name = lower_case(im, node->op);
-  return unused(im, &im->layers, clean(im, renamed(im, name)));
+  return layer_called(im, name);
 }
 
 const char *layer_of_constant(ModelImport *im, const OnnxNode *node, int input) {
@@ -95,7 +99,7 @@ const char *layer_of_constant(ModelImport *im, const OnnxNode *node, int input) 
   const char *name = t && t->name ? t->name : "", *within = strstr(name, "::"), *end = strrchr(name, '.');
   if (!is_letter(name[0]) || within) return layer_of(im, node, input);
   if (end && strcmp(end, ".weight") == 0) name = arena_copy(im->arena, name, (size_t)(end - name));
-  return unused(im, &im->layers, clean(im, renamed(im, name)));
+  return layer_called(im, name);
 }
 
 /* As the language calls a layer that has no name: conv1. */
@@ -135,7 +139,8 @@ const char *identifier(ModelImport *im, const char *name) {
 void put_weight(ModelImport *im, const char *layer, const char *member, const Tensor *tensor, int rank,
                 const int64_t *dim) {
   if (!tensor) return;
-  ImportWeight weight = {arena_printf(im->arena, "%s.%s", layer, member), tensor, rank, {0}};
+  ImportWeight weight = {
+      .name = arena_printf(im->arena, "%s.%s", layer, member), .tensor = tensor, .rank = rank};
   memcpy(weight.dim, dim, sizeof *dim * (size_t)rank);
   vec_push(im->arena, im->weights, weight);
 }
@@ -160,10 +165,16 @@ static const void *floats_of(const ModelImport *im, const Tensor *t) {
 }
 
 bool import_save_weights(const ModelImport *im, const char *path) {
-  Arrays arrays = {.arena = im->arena};
+  Arrays arrays = {.arena = im->arena, .note = im->scales.note};
   for (int i = 0; i < im->weights.n; i++) {
     const ImportWeight *w = &im->weights.data[i];
-    arrays_add(&arrays, w->name, F32, w->rank, w->dim, floats_of(im, w->tensor));
+    if (w->bytes) arrays_add(&arrays, w->name, I8, w->rank, w->dim, w->bytes);
+    else if (w->words) arrays_add(&arrays, w->name, I32, w->rank, w->dim, w->words);
+    else arrays_add(&arrays, w->name, F32, w->rank, w->dim, floats_of(im, w->tensor));
+  }
+  for (int i = 0; i < im->scales.list.n; i++) {
+    const NamedArray *a = &im->scales.list.data[i];
+    arrays_add(&arrays, a->name, a->elem, a->rank, a->dim, a->data);
   }
   return arrays_save(&arrays, path);
 }

@@ -56,13 +56,17 @@ typedef enum TensorType {
   TENSOR_UINT64,
   TENSOR_BFLOAT16 = 16
 } TensorType;
-typedef struct Tensor {
+typedef struct Tensor Tensor;
+struct Tensor {
   TensorType type;
   int rank;
   int64_t dim[MOST_DIMS], n;
   const uint8_t *data; /* n numbers as ONNX's raw_data has them, aligned to nothing */
   const char *name;    /* of the initializer that it is, or was made of by moving numbers alone; or NULL */
-} Tensor;
+  const Tensor *whole, *scale; /* or NULL: those that it was dequantised of, in the same order */
+  int64_t zero;                /* of all of them */
+  int axis;                    /* along which the scales run, if there are several */
+};
 int tensor_width(TensorType); /* bytes of a number; 0: none is read */
 bool tensor_whole(TensorType);
 double tensor_number(const Tensor *, int64_t i);
@@ -117,6 +121,8 @@ const WireInts *onnx_ints(const OnnxNode *, const char *name); /* NULL: it has n
 void onnx_set_int(Arena *, OnnxNode *, const char *name, int64_t);
 void onnx_set_ints(Arena *, OnnxNode *, const char *name, int n, const int64_t *);
 void onnx_set_float(Arena *, OnnxNode *, const char *name, double);
+/* Operators on quantised numbers become those on floats, between conversions. */
+void onnx_frames(Arena *, WireList *nodes);
 /* The nodes of a graph with those of the model's own functions in the place of their calls. False, and why,
  * if that is too much. */
 bool onnx_inline(Arena *, const ModelProto *, size_t file_bytes, WireList *nodes, const char **why);

@@ -266,6 +266,7 @@ Onnx *onnx_read(Arena *arena, Diags *diags, const char *path, Span at, const uin
   WireList nodes;
   const char *why = NULL;
   if (!onnx_inline(arena, model, n, &nodes, &why)) return bad_file(diags, at, why);
+  onnx_frames(arena, &nodes);
   Onnx *o = NEW(arena, Onnx);
   *o = (Onnx){.arena = arena, .path = path, .bytes = n, .opset = opset_of(model)};
   o->producer = model->producer_name;

@@ -17,8 +17,7 @@ static View *with_number(ModelImport *im, const View *x, double number, const ch
   return map_view(im, x, "%s(%s)", word, number_text(im->arena, number));
 }
 
-/* Nothing but this node sees the value: each tensor on the way from where it was made is read once. */
-static bool read_once(const ModelImport *im, int tensor, const Value *value) {
+bool read_once(const ModelImport *im, int tensor, const Value *value) {
   while (im->readers[tensor] == 1) {
     const OnnxNode *maker = im->maker[tensor] < 0 ? NULL : &im->onnx->node[im->maker[tensor]];
     if (!maker || (value->made && value->made->origin == maker)) return true;

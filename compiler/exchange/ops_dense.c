@@ -3,6 +3,19 @@
 #include <string.h>
 #include "exchange/import.h"
 
+/* What is transposed was dequantised of what is. */
+static void keep_bytes(ModelImport *im, Tensor *t, const Tensor *from) {
+  const int64_t out = t->dim[0], in = t->dim[1];
+  if (from->whole->rank != 2 || from->whole->dim[0] != in || from->whole->dim[1] != out) return;
+  Tensor *whole = tensor_new(im->arena, from->whole->type, 2, t->dim);
+  for (int64_t o = 0; o < out; o++)
+    for (int64_t i = 0; i < in; i++) tensor_put(whole, o * in + i, tensor_number(from->whole, i * out + o));
+  t->whole = whole;
+  t->scale = from->scale;
+  t->zero = from->zero;
+  t->axis = 1 - from->axis;
+}
+
 /* The matrix as [out][in], times a factor. */
 static const Tensor *by_units(ModelImport *im, const Tensor *w, bool transposed, double factor) {
   if (transposed && factor == 1) return w;
@@ -12,6 +25,7 @@ static const Tensor *by_units(ModelImport *im, const Tensor *w, bool transposed,
     for (int64_t i = 0; i < in; i++)
       tensor_put(t, o * in + i, factor * tensor_number(w, transposed ? o * in + i : i * out + o));
   t->name = w->name;
+  if (factor == 1 && w->whole) keep_bytes(im, t, w);
   return t;
 }
 

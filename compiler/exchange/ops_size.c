@@ -263,10 +263,21 @@ static Value *put_on(ModelImport *im, Value *v, const Border *b, const Pads *p) 
   return emit_one(im, v, shape, "%s)", call.s);
 }
 
+/* Of whole numbers: what the number that it pads with stands for. */
+static bool real_padding(ModelImport *im, const OnnxNode *node, const View *x, Pads *p) {
+  const TensorType type = im->item[node->in[0]].bytes;
+  const Quant *quant = quant_of(x->value);
+  if (!type) return true;
+  if (!quant) return no(im, "numbers of 8 bits whose scale is not known"), false;
+  p->value =
+      (p->value - (double)(quant->zero - (type == TENSOR_UINT8 ? INT8_MIN : 0))) * (double)quant->scale;
+  return true;
+}
+
 View *import_pad(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   Pads p = {0};
-  if (!x || !read_pads(im, node, x, &p)) return NULL;
+  if (!x || !read_pads(im, node, x, &p) || !real_padding(im, node, x, &p)) return NULL;
   bool any = false, direct = true;
   for (int d = 0; d < x->rank; d++) {
     if (!p.low[d] && !p.high[d]) continue;

@@ -87,7 +87,12 @@ static void put_outputs(ModelImport *im, Text *out) {
   for (int i = 0; i < im->outputs.n; i++) {
     bool before = false;
     for (int k = 0; k < i; k++) before = before || im->outputs.data[k].value == im->outputs.data[i].value;
-    if (!before) text_put(out, "%s%s", i ? ", " : "", im->outputs.data[i].value->name);
+    const TensorType bytes = im->outputs.data[i].bytes;
+    if (!before)
+      text_put(out, "%s%s%s", i ? ", " : "", im->outputs.data[i].value->name,
+               bytes == TENSOR_UINT8  ? " as u8"
+               : bytes == TENSOR_INT8 ? " as i8"
+                                      : "");
   }
   text_put(out, " #");
   for (int i = 0; i < im->outputs.n; i++) {

@@ -426,8 +426,6 @@ TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path,
   if (!put_outputs(k)) return refuse_file(diags, at, path, "an output is made by no operator");
   k->program->text = arena_printf(arena, "# imported from TensorFlow Lite\nnet %s {\n%s%s%s", net,
                                   k->inputs.s, k->constants.s ? k->constants.s : "", k->text.s);
-  if (k->bytes)
-    k->program->arrays.note = arena_printf(arena, "{\"version\": 1, \"rounding\": \"%s\", \"layers\": {%s}}",
-                                           rounding, k->layers.s ? k->layers.s : "");
+  if (k->bytes) arrays_quantized(&k->program->arrays, rounding, k->layers.s);
   return k->program;
 }
