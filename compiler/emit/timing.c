@@ -20,7 +20,7 @@ typedef struct Timing {
 } Timing;
 
 static int64_t bytes_of(const Buf *buf) {
-  return (buf_elements(buf) * (buf->type.elem == F32 || buf->type.elem == I32 ? 4 : 1) + LINE - 1) / LINE *
+  return (buf_elements(buf) * elem_bytes(buf->type.elem) + LINE - 1) / LINE *
          LINE;
 }
 

@@ -9,8 +9,19 @@ QuantArray *quant_file_find(const QuantFile *file, const char *name) {
   return array;
 }
 
-Rounding quant_file_rounding(const QuantFile *file, const char *layer) {
+static QuantLayer *layer_named(const QuantFile *file, const char *name) {
   for (int i = 0; i < file->layers.n; i++)
-    if (strcmp(file->layers.data[i].name, layer) == 0) return file->layers.data[i].rounding;
-  return file->rounding;
+    if (strcmp(file->layers.data[i].name, name) == 0) return &file->layers.data[i];
+  return NULL;
+}
+
+Rounding quant_file_rounding(const QuantFile *file, const char *layer) {
+  const QuantLayer *own = layer_named(file, layer);
+  return own ? own->rounding : file->rounding;
+}
+
+bool quant_file_wide(const QuantFile *file, const char *value) {
+  QuantLayer *own = layer_named(file, value);
+  if (own) own->used = true;
+  return own && own->wide;
 }

@@ -58,7 +58,7 @@ def floats():
         s = f32(2.0 ** rng.uniform(-20, 2))
         rows.append((x, s))
     rows += [(x, 0.5) for x in range(-9, 10)] + [(x, 0.25) for x in range(-9, 10)]
-    return [(x, hexadecimal(s), nearest_even(max(-1024, min(1024, f32(f32(x) * s))))) for x, s in rows]
+    return [(x, hexadecimal(s), nearest_even(max(-131072, min(131072, f32(f32(x) * s))))) for x, s in rows]
 
 
 def multipliers():
