@@ -18,9 +18,8 @@ static inline const char *elem_name(Elem elem) {
 }
 
 static inline const char *elem_c_type(Elem elem) {
-  static const char *const type[ELEMS] = {
-      [F32] = "float", [I32] = "int32_t", [U8] = "uint8_t",
-      [I8] = "int8_t", [I16] = "int16_t", [I64] = "int64_t"};
+  static const char *const type[ELEMS] = {[F32] = "float", [I32] = "int32_t", [U8] = "uint8_t",
+                                          [I8] = "int8_t", [I16] = "int16_t", [I64] = "int64_t"};
   return type[elem];
 }
 #endif

@@ -218,8 +218,8 @@ static void name_call(Net *net, Part *part, const KernelCall *call) {
   if (!*value) *value = step.name;
 }
 
-/* Members of whole vectors come first, then the larger numbers, so that all of them are aligned when the struct
- * is. */
+/* Members of whole vectors come first, then the larger numbers, so that all of them are aligned when the
+ * struct is. */
 enum { RANKS = 4 };
 static int rank_of(const Member *member) {
   if (member->bytes % ALIGNMENT == 0) return 0;

@@ -293,7 +293,8 @@ void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from) {
 
 /* ---- names ---- */
 static const char *letter_of(Elem elem) {
-  static const char *const letter[ELEMS] = {[F32] = "", [I32] = "i", [U8] = "b", [I8] = "c", [I16] = "s", [I64] = "l"};
+  static const char *const letter[ELEMS] = {[F32] = "", [I32] = "i", [U8] = "b",
+                                            [I8] = "c", [I16] = "s", [I64] = "l"};
   return letter[elem];
 }
 

@@ -111,8 +111,9 @@ static double random_value(double key0, double key1, double counter) {
 #define EXACT 0x1p53 /* whole numbers up to here are doubles */
 
 static double converted(Interp *in, double x, Elem elem) {
-  static const double lo[] = {[I32] = INT32_MIN, [U8] = 0, [I8] = INT8_MIN, [I16] = INT16_MIN, [I64] = -EXACT},
-                      hi[] = {[I32] = INT32_MAX, [U8] = UINT8_MAX, [I8] = INT8_MAX, [I16] = INT16_MAX, [I64] = EXACT};
+  static const double
+      lo[] = {[I32] = INT32_MIN, [U8] = 0, [I8] = INT8_MIN, [I16] = INT16_MIN, [I64] = -EXACT},
+      hi[] = {[I32] = INT32_MAX, [U8] = UINT8_MAX, [I8] = INT8_MAX, [I16] = INT16_MAX, [I64] = EXACT};
   if (elem == F32) return x;
   double v = trunc(x);
   if (!(v >= lo[elem] && v <= hi[elem])) stop(in, "a number does not fit the type it is converted to", NULL);

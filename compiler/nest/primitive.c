@@ -27,7 +27,9 @@ static int32_t run_average(const double *a) { return cnn_average(whole(a[0]), wh
 static int32_t run_reciprocal(const double *a) { return cnn_softmax_reciprocal(whole(a[0])); }
 static int32_t run_share(const double *a) { return cnn_softmax_share(whole(a[0]), whole(a[1]), whole(a[2])); }
 
-static int32_t run_wide(const double *a) { return cnn_requantize_wide((int64_t)a[0], whole(a[1]), whole(a[2])); }
+static int32_t run_wide(const double *a) {
+  return cnn_requantize_wide((int64_t)a[0], whole(a[1]), whole(a[2]));
+}
 static int32_t run_reduced(const double *a) {
   return cnn_requantize_reduced((int64_t)a[0], whole(a[1]), whole(a[2]));
 }
@@ -64,7 +66,11 @@ const Primitive primitive_requantize_single = {"requantize_single", 3, {I32, I32
                 primitive_softmax_share = {"softmax_share", 3, {I32, I32, I32}, run_share, false},
                 primitive_requantize_wide = {"requantize_wide", 3, {I64, I32, I32}, run_wide, false},
                 primitive_requantize_reduced = {"requantize_reduced", 3, {I64, I32, I32}, run_reduced, false},
-                primitive_requantize_wide_float = {"requantize_wide_float", 2, {I64, F32}, run_wide_float, false},
+                primitive_requantize_wide_float = {"requantize_wide_float",
+                                                   2,
+                                                   {I64, F32},
+                                                   run_wide_float,
+                                                   false},
                 primitive_shift_wide = {"shift_wide", 2, {I64, I32}, run_shift_wide, false};
 
 const Primitive

@@ -56,7 +56,9 @@ static bool both_num(Val a, Val b) { return a->op == NUM && b->op == NUM && a->t
 static bool product(Val e) { return e->op == MUL && e->type.elem == F32; }
 
 static Val folded(Val a, double value) { /* NULL if it is not to be folded */
-  if (!isfinite(value) || a->type.elem == I64 || (a->type.elem == I32 && (value < INT32_MIN || value > INT32_MAX))) return NULL;
+  if (!isfinite(value) || a->type.elem == I64 ||
+      (a->type.elem == I32 && (value < INT32_MIN || value > INT32_MAX)))
+    return NULL;
   return number(a->nest, a->type.elem, value);
 }
 
@@ -128,8 +130,7 @@ Val choose(Val mask, Val if_so, Val if_not) {
     nest_misuse(mask->nest, "choose: values of different element types");
   int lanes = lanes_of(if_so, if_not);
   if (mask->type.lanes > 1) lanes = lanes_of(mask, lanes == 1 || if_so->type.lanes == lanes ? if_so : if_not);
-  if (!computes(if_so->type.elem))
-    nest_misuse(mask->nest, "choose between bytes: convert them first");
+  if (!computes(if_so->type.elem)) nest_misuse(mask->nest, "choose between bytes: convert them first");
   return node(mask->nest, SELECT, (Type){if_so->type.elem, lanes}, mask, if_so, if_not);
 }
 

@@ -81,8 +81,7 @@ static int64_t scaled(int64_t x, int32_t m, int32_t s) {
 int64_t multiplier_apply_wide(Rounding rounding, int64_t x, Multiplier factor) {
   const int32_t shift = 15 - factor.e;
   switch (rounding) {
-  case ROUNDING_DOUBLE:
-    return shifted(x * multiplier_reduced(factor) + (INT64_C(1) << (shift - 1)), shift);
+  case ROUNDING_DOUBLE: return shifted(x * multiplier_reduced(factor) + (INT64_C(1) << (shift - 1)), shift);
   case ROUNDING_SINGLE: return scaled(x, factor.m, 31 - factor.e);
   case ROUNDING_FLOAT: break;
   }

@@ -1,7 +1,7 @@
 /* arithmetic.h: how quantised nets compute, to the bit: the only copy of it outside the loops that are
- * compiled. A value q of 8 or 16 bits stands for (q - zero) * scale. Here everything is in 64 bits, as the meaning
- * of operators (eval) has it; nests say the same by the primitives of nest/primitive.h, which share nothing
- * with this.
+ * compiled. A value q of 8 or 16 bits stands for (q - zero) * scale. Here everything is in 64 bits, as the
+ * meaning of operators (eval) has it; nests say the same by the primitives of nest/primitive.h, which share
+ * nothing with this.
  *
  * RSH(x, s) is x / 2^s, rounded down. */
 // SPDX-License-Identifier: Apache-2.0
@@ -31,8 +31,8 @@ Multiplier multiplier_of(double factor);              /* real is the nearest flo
  * to a float first. */
 Multiplier multiplier_of_scales(float in, float weight, float out, bool one);
 int64_t multiplier_apply(Rounding, int64_t x, Multiplier);
-/* Sums of layers with values of 16 bits, -2^47 < x < 2^47, are rounded once by all three; DOUBLE multiplies by
- * the upper 15 bits of m alone, as TFLite does. */
+/* Sums of layers with values of 16 bits, -2^47 < x < 2^47, are rounded once by all three; DOUBLE multiplies
+ * by the upper 15 bits of m alone, as TFLite does. */
 enum { WIDE_SUM_BITS = 47, WIDE_MULTIPLIER_MOST = 7 };
 int64_t multiplier_apply_wide(Rounding, int64_t x, Multiplier);
 int32_t multiplier_reduced(Multiplier); /* those bits */
@@ -58,7 +58,7 @@ typedef struct Addition {
 } Addition;
 enum { ADDITION_BITS = 20, WIDE_ADDITION_BITS = 15 };
 Addition addition_of(float a, float b, float out, bool subtract, bool wide); /* wide: one has 16 bits */
-int64_t addition_apply(Rounding, const Addition *, int64_t a, int64_t b); /* of q - zero */
+int64_t addition_apply(Rounding, const Addition *, int64_t a, int64_t b);    /* of q - zero */
 
 /* sum / n, halves away from zero. */
 int64_t average_of(int64_t sum, int64_t n);

@@ -72,8 +72,7 @@ static bool wants_wide(const Calibrator *k, const Node *node) {
   if (node->op == &op_input && node->port->elem != F32) return false;
   if (node->precision != PRECISION_GIVEN) return node->precision == PRECISION_I16;
   bool joined = false;
-  for (int i = 0; i < node->nin; i++)
-    joined |= node->op->int8 == INT8_MOVE && k->quant[node->in[i]->id].wide;
+  for (int i = 0; i < node->nin; i++) joined |= node->op->int8 == INT8_MOVE && k->quant[node->in[i]->id].wide;
   return joined || k->how->all_wide || table_find(k->how->wide, node->name);
 }
 

@@ -1,4 +1,5 @@
-/* calibrate.h: scales, zeros and weights of 8 and 16 bits for a net of floats whose values were observed on data. */
+/* calibrate.h: scales, zeros and weights of 8 and 16 bits for a net of floats whose values were observed on
+ * data. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CALIBRATE_H
 #define CNNC_CALIBRATE_H

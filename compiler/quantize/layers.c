@@ -1,5 +1,5 @@
-/* layers.c: layers of 8 and 16 bits from those of floats: weights from the file, factors from the scales, and bounds
- * of all sums, for nothing may overflow. */
+/* layers.c: layers of 8 and 16 bits from those of floats: weights from the file, factors from the scales, and
+ * bounds of all sums, for nothing may overflow. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <math.h>
@@ -50,7 +50,8 @@ static bool find_bias(Quantizer *q, const Node *node, Weights *w) {
   const char *name = bias ? bias->name : arena_printf(q->arena, "%s.bias", node->name);
   const bool none = !bias && !table_find(&q->file->by_name, name);
   if (w->wide)
-    w->wide_bias = none ? NEW_ARRAY(q->arena, int64_t, w->filters) : quant_array(q, name, I64, 1, &w->filters);
+    w->wide_bias =
+        none ? NEW_ARRAY(q->arena, int64_t, w->filters) : quant_array(q, name, I64, 1, &w->filters);
   else w->bias = none ? NEW_ARRAY(q->arena, int32_t, w->filters) : quant_array(q, name, I32, 1, &w->filters);
   return w->bias || w->wide_bias;
 }
@@ -131,10 +132,17 @@ static void note_dead_filters(Quantizer *q, const Node *node, const Weights *w) 
             text_thousands(q->arena, dead * (w->terms + (w->wide ? 8 : 4))));
 }
 
+/* Of a layer whose input could not be made, which was told. */
+static bool has_wide_bias(const Quantizer *q, const Node *node) {
+  const Weight *bias = node->nweights > 1 ? node->weight[1] : NULL;
+  const QuantArray *array = bias ? table_find(&q->file->by_name, bias->name) : NULL;
+  return array && array->known && array->elem == I64;
+}
+
 Node *quant_product(Quantizer *q, const Node *node) {
   Node *in = quant_bytes(q, node->in[0]);
   const Ending end = quant_ending(q, node, true);
-  Weights w = {.wide = (in && in->quant->wide) || end.quant.wide};
+  Weights w = {.wide = in ? in->quant->wide || end.quant.wide : has_wide_bias(q, node)};
   const bool found = find_weights(q, node, &w);
   if (!in || !found || !end.found) return NULL;
   Int8Product *p = NEW(q->arena, Int8Product);

@@ -4,8 +4,8 @@
 #include "base/text.h"
 #include "quantize/quantizer.h"
 
-enum { MOST_TABLES = 4096 };   /* by channel */
-enum { MOST_RESCALED = 14 };    /* of a factor's e: from 8 bits to 16 */
+enum { MOST_TABLES = 4096 }; /* by channel */
+enum { MOST_RESCALED = 14 }; /* of a factor's e: from 8 bits to 16 */
 
 /* Its bytes stay where they are, under another scale, if the table changes none of them. */
 static Node *table_node(Quantizer *q, const Node *of, Node *in, Quant quant, int8_t (*value)[256],

@@ -1,8 +1,8 @@
 /* values.c: node by node from a graph of floats to one of 8 bits, or 16.
  *
- * A value that the file has a scale for is stored in 8 bits, or in 16 where the file says so. A layer reads what
- * is there, of either type, and its own value has the type that the file says. Layers, sums, pools, functions and moves have a
- * form of 8 bits. What has none computes in floats between conversions. */
+ * A value that the file has a scale for is stored in 8 bits, or in 16 where the file says so. A layer reads
+ * what is there, of either type, and its own value has the type that the file says. Layers, sums, pools,
+ * functions and moves have a form of 8 bits. What has none computes in floats between conversions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/text.h"
@@ -316,6 +316,10 @@ static void add_ports(Quantizer *q) {
 
 /* What nobody asked the file for. */
 static void find_leftovers(Quantizer *q) {
+  for (int i = 0; i < q->file->layers.n; i++)
+    if (q->file->layers.data[i].wide && !q->file->layers.data[i].used)
+      quant_problem(q, "%s: has 16 bits by its metadata, and no value of the net is stored under that name",
+                    q->file->layers.data[i].name);
   for (int i = 0; i < q->file->arrays.n; i++)
     if (!q->file->arrays.data[i]->used)
       quant_problem(q, "%s: no layer of the net has it", q->file->arrays.data[i]->name);

@@ -1,6 +1,6 @@
 /* int8_draw.c: random weights of 8 bits, now and then at their limits, with scales by which most values are
- * neither cut nor all the same, and their file. Some values get 16 bits: those of which the program says so, and
- * of others a fifth. */
+ * neither cut nor all the same, and their file. Some values get 16 bits: those of which the program says so,
+ * and of others a fifth. */
 // SPDX-License-Identifier: Apache-2.0
 #include "int8_draw.h"
 #include <math.h>
@@ -18,7 +18,7 @@ typedef struct Drawing {
   double *scale; /* by node id */
   bool *fused;   /* its value is its input's */
   int *uses;
-  bool *wide;    /* it has 16 bits */
+  bool *wide; /* it has 16 bits */
   bool some_wide;
   Text header, data, notes;
 } Drawing;
@@ -215,7 +215,8 @@ static void draw_value(Drawing *d, const Node *node) {
   }
 }
 
-/* Where outputs are bytes, or layers share weights, whose bias would have two types, the program says it all. */
+/* Where outputs are bytes, or layers share weights, whose bias would have two types, the program says it all.
+ */
 static bool may_widen(const Graph *graph, const int *uses) {
   for (int o = 0; o < graph->outputs.n; o++)
     if (graph->outputs.data[o].as == AS_I8 || graph->outputs.data[o].as == AS_U8) return false;

@@ -1,4 +1,5 @@
-// edges.c: where numbers of 8 and 16 bits meet others: floats, the caller's bytes, and the class of the largest.
+// edges.c: where numbers of 8 and 16 bits meet others: floats, the caller's bytes, and the class of the
+// largest.
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/engine/walk.h"

@@ -1,6 +1,7 @@
-/* int8.h: the operators of nets of 8 and 16 bits. quantize/values.c makes their nodes from those of a net of floats
- * and a file that has scales; the arithmetic is that of quantize/arithmetic.h. A value has the type I8, or
- * I16 with the zero 0, and a Quant (graph.h). What an operator has to know besides stands in node->detail. No program can write them. */
+/* int8.h: the operators of nets of 8 and 16 bits. quantize/values.c makes their nodes from those of a net of
+ * floats and a file that has scales; the arithmetic is that of quantize/arithmetic.h. A value has the type
+ * I8, or I16 with the zero 0, and a Quant (graph.h). What an operator has to know besides stands in
+ * node->detail. No program can write them. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_H
 #define CNNC_INT8_H
@@ -66,7 +67,7 @@ extern const Op op_int8_from_bytes, op_int8_to_bytes; /* u8, which is q + 128 */
 extern const Op op_int8_same;                         /* the same q in another scale: where its input lies */
 extern const Op op_int8_class; /* I32: the channel of the largest, of several the first */
 
-bool int8_is_wide(const Node *);    /* has a value or an operand of 16 bits */
+bool int8_is_wide(const Node *);      /* has a value or an operand of 16 bits */
 int64_t int8_most(const Node *value); /* its numbers less its zero, at most */
 
 int64_t int8_product_rounded(const Int8Product *, int64_t sum, int64_t filter);
@@ -106,8 +107,8 @@ Val int8_stepped(Lower *, Rounding, Val x, Val left, Val m, Val half, Val shift)
 /* Where pictures of one size have no gaps, rows of pixels are seen as [1][w*c]. */
 Extent int8_joined(Lower *);
 Val int8_load_part(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes); /* as I32 */
-Val int8_stored(Lower *, Stored, Val rounded); /* of the type of the node's value */
-Val int8_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c);                           /* as I32 */
+Val int8_stored(Lower *, Stored, Val rounded);                        /* of the type of the node's value */
+Val int8_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c); /* as I32 */
 Val int8_rounded(Lower *, Rounding, Val sum, Multiplier);
 void int8_store(Lower *, Val rounded, Stored, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
 #endif

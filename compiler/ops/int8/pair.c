@@ -73,7 +73,8 @@ static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int 
 /* Do vectors compute the same? */
 static bool steps_fit(const Node *node) {
   const Int8Pair *p = node->detail;
-  const int64_t a = int8_most(node->in[0]), b = int8_most(node->in[1]), part = (a > b ? a : b) << p->addition.bits;
+  const int64_t a = int8_most(node->in[0]), b = int8_most(node->in[1]),
+                part = (a > b ? a : b) << p->addition.bits;
   if (p->product) return int8_steps_fit(p->rounding, p->factor, a * b);
   if (p->wide && p->rounding == ROUNDING_FLOAT) return false;
   return int8_steps_fit(p->rounding, p->addition.a, part) &&

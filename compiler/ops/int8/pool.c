@@ -1,5 +1,5 @@
-// pool.c: largest values and means over windows, in 8 or 16 bits: scale and zero stay what they are. A mean is
-// sum / n, halves away from zero, where n counts the elements inside; with count_pad those of the padding
+// pool.c: largest values and means over windows, in 8 or 16 bits: scale and zero stay what they are. A mean
+// is sum / n, halves away from zero, where n counts the elements inside; with count_pad those of the padding
 // too, which stand for 0.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/engine/walk.h"

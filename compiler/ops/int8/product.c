@@ -4,8 +4,8 @@
 //     x[f] = bias[f] + sum over taps and channels of weight * (q - zero);  q' = cut(round(x * factor[f]) +
 //     zero')
 //
-// Padding adds nothing. The sums were shown to fit into 32 bits when the node was made (quantize/layers.c), or
-// with values of 16 bits into 47, so that their products with factors of 15 bits fit into 64.
+// Padding adds nothing. The sums were shown to fit into 32 bits when the node was made (quantize/layers.c),
+// or with values of 16 bits into 47, so that their products with factors of 15 bits fit into 64.
 #include "ops/int8/int8.h"
 
 Correlation int8_geometry(const Node *node) {
@@ -58,8 +58,7 @@ static void eval(const Eval *eval) {
   for (int64_t y = 0; y < k.small.h; y++)
     for (int64_t x = 0; x < k.small.w; x++)
       for (int64_t f = 0; f < k.small.c; f++)
-        *out++ =
-            stored_put(p->stored, int8_product_rounded(p, sum_at(eval, &k, y, x, f), f));
+        *out++ = stored_put(p->stored, int8_product_rounded(p, sum_at(eval, &k, y, x, f), f));
 }
 
 /* ---- lower ---- */

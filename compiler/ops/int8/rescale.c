@@ -1,5 +1,5 @@
-// rescale.c: the same value in another scale or type, where one of them has 16 bits: the operand less its zero
-// times the quotient of the scales, rounded; relu and relu6 cut it.
+// rescale.c: the same value in another scale or type, where one of them has 16 bits: the operand less its
+// zero times the quotient of the scales, rounded; relu and relu6 cut it.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/engine/walk.h"
 #include "ops/int8/int8.h"

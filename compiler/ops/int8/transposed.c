@@ -1,4 +1,5 @@
-// transposed.c: transposed convolutions of 8 bits, or with values of 16: bias + sum over what meets at a place, then rounded:
+// transposed.c: transposed convolutions of 8 bits, or with values of 16: bias + sum over what meets at a
+// place, then rounded:
 // SPDX-License-Identifier: Apache-2.0
 //
 //     x[f] = bias[f] + sum over taps with y + P - ky*D = i*S, and channels, of weight * (q[i] - zero)
@@ -63,8 +64,7 @@ static void eval(const Eval *eval) {
   for (int64_t y = 0; y < k.large.h; y++)
     for (int64_t x = 0; x < k.large.w; x++)
       for (int64_t f = 0; f < k.large.c; f++)
-        *out++ =
-            stored_put(p->stored, int8_product_rounded(p, sum_at(eval, &k, y, x, f), f));
+        *out++ = stored_put(p->stored, int8_product_rounded(p, sum_at(eval, &k, y, x, f), f));
 }
 
 /* ---- lower ---- */
