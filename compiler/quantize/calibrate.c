@@ -76,8 +76,14 @@ static bool wants_wide(const Calibrator *k, const Node *node) {
   return joined || k->how->all_wide || table_find(k->how->wide, node->name);
 }
 
-/* Functions are tables of 256 numbers. */
+static bool is_of_bytes(const Node *node) { /* scaled */
+  const Node *in = node->nin ? node->in[0] : NULL;
+  return node->op->fold == FOLD_NORMALIZE && in->op == &op_input && in->port->elem == U8;
+}
+
+/* Functions are tables of 256 numbers. Bytes that are scaled lose nothing in 8 bits. */
 static bool too_wide(const Calibrator *k, const Node *node) {
+  if (is_of_bytes(node) && node->precision != PRECISION_I16) return false;
   const bool function = node->op->family == FAMILY_MAP && node->nin == 1 && node->op->map_eval &&
                         node->op->int8 != INT8_RELU && node->op->int8 != INT8_RELU6;
   return (function || node->op->int8 == INT8_SOFTMAX) &&
@@ -255,9 +261,8 @@ static void calibrate_layer(Calibrator *k, const Node *node) {
 /* ---- the walk ---- */
 /* Of bytes all that can come out is known: pictures that are only scaled stay what they are. */
 static bool put_of_bytes(Calibrator *k, const Node *node) {
-  const Node *in = node->in[0];
   double lo = 0, hi = 0;
-  if (node->op->fold != FOLD_NORMALIZE || in->op != &op_input || in->port->elem != U8) return false;
+  if (!is_of_bytes(node)) return false;
   for (int64_t c = 0; c < shape_extent(node->shape).c; c++)
     for (int end = 0; end < 2; end++) {
       const double x = end ? UINT8_MAX : 0, y = node->op->map_eval(node, &x, NULL, c);

@@ -39,8 +39,10 @@ narrow = {**good, "conv1.bias": ("I64", [2], [5, -5]), **stored("conv1", 0.002, 
           "dense1.bias": ("I64", [3], [0] * 3)}
 save("tiny.wide.safetensors", narrow, note(**wide))
 save("tiny.wide-form.safetensors",
-     {**narrow, **stored("conv1", 0.002, 3), "dense1.bias": ("I32", [3], [0] * 3)}, note(**wide, flatten1={"precision": "i16"}))
-save("tiny.wide-large.safetensors", {**narrow, "conv1.bias": ("I64", [2], [2**47, 0])}, note("double", **wide))
+     {**narrow, **stored("conv1", 0.002, 3), "dense1.bias": ("I32", [3], [0] * 3)},
+     note(**wide, flatten1={"precision": "i16"}))
+save("tiny.wide-large.safetensors", {**narrow, "conv1.bias": ("I64", [2], [2**47, 0])},
+     note("double", **wide))
 save("tiny.wide-bytes.safetensors", narrow, note(image={"precision": "i16"}, **wide))
 save("tiny.wide-scale.safetensors", {**narrow, **stored("maxpool1", 1e-9, 0)},
      note(maxpool1={"precision": "i16"}, **wide))
