@@ -32,6 +32,7 @@ enum {
   LONG_PER_TENSOR,
   LONG_NO_CORRECTION,
   LONG_NO_EQUALIZE,
+  LONG_PRECISION,
   LONG_KEEP,
   LONG_MAX_LOSS,
   LONG_REPORT,
@@ -61,10 +62,12 @@ static const char usage[] =
     "                         larger side to the smaller\n"
     "  --no-bias-correction   leaves the bias as it is; else the mean shift of rounded weights is taken from "
     "it\n"
+    "  --precision=KIND       of values: i8 (the default), i16: 16 bits, with weights of 8\n"
     "  --keep=LAYER[,...]     layers that stay in floats\n"
-    "  --max-loss=POINTS      layers stay in floats, those that lose most first, until the test of the data "
-    "loses\n"
-    "                         no more\n"
+    "  --max-loss=POINTS      values get 16 bits, then layers stay in floats, those that lose most first, "
+    "until "
+    "the\n"
+    "                         test of the data loses no more\n"
     "  --report=FILE.json     what is printed, as JSON\n"
     "  --threads=N            processors for the test of the data (all)\n"
     "  --cc=COMPILER          the C compiler that builds the program\n"
@@ -120,6 +123,14 @@ static bool read_rounding(Quantising *q, const char *text) {
   return true;
 }
 
+static bool read_precision(Quantising *q, const char *text) {
+  static const char *const names[] = {"i8", "i16", NULL};
+  int index = 0;
+  if (!read_word("--precision", text, names, &index)) return false;
+  q->how.all_wide = index == 1;
+  return true;
+}
+
 static bool read_samples(Quantising *q, const char *text) {
   q->samples = text;
   return (strspn(text, "0123456789") == strlen(text) && atoll(text) > 0) ||
@@ -138,6 +149,7 @@ static bool take_option(Quantising *q, int code, char **argv) {
   case LONG_PER_TENSOR: return q->how.per_tensor = true;
   case LONG_NO_CORRECTION: return q->how.no_correction = true;
   case LONG_NO_EQUALIZE: return q->no_equalize = true;
+  case LONG_PRECISION: return read_precision(q, optarg);
   case LONG_KEEP: return read_keep(q, optarg);
   case LONG_MAX_LOSS: return read_loss(q, optarg);
   case LONG_REPORT: q->report = optarg; return true;
@@ -160,6 +172,7 @@ static bool read_options(Quantising *q, int argc, char **argv) {
                                         {"per-tensor", no_argument, NULL, LONG_PER_TENSOR},
                                         {"no-bias-correction", no_argument, NULL, LONG_NO_CORRECTION},
                                         {"no-equalize", no_argument, NULL, LONG_NO_EQUALIZE},
+                                        {"precision", required_argument, NULL, LONG_PRECISION},
                                         {"keep", required_argument, NULL, LONG_KEEP},
                                         {"max-loss", required_argument, NULL, LONG_MAX_LOSS},
                                         {"report", required_argument, NULL, LONG_REPORT},
@@ -256,14 +269,19 @@ static bool calibrated(Quantising *q, const char *path) {
 }
 
 /* ---- --max-loss ---- */
-/* What a layer adds in noise, for what it computes: the worst of those of 8 bits. NULL: there is none. */
-static const Chosen *worst_layer(const Quantising *q) {
+/* What a value adds in noise, for what it computes: the worst of those that can get 16 bits, or of the layers
+ * that can be one of floats. NULL: there is none. */
+static const Chosen *worst_value(const Quantising *q, bool widen) {
   const Chosen *worst = NULL;
   double most = -1;
   for (int i = 0; i < q->made->chosen.n; i++) {
     const Chosen *c = &q->made->chosen.data[i];
     const Measured *m = &q->measured[c->last->id];
-    if (c->kept || c->node->op->int8 != INT8_PRODUCT || table_find(&q->keep, c->name)) continue;
+    if (c->kept || table_find(&q->keep, c->name)) continue;
+    if (widen ? c->wide || table_find(&q->wide, c->name) || !calibrate_can_widen(c->node) ||
+                    c->node->precision == PRECISION_I8
+              : c->node->op->int8 != INT8_PRODUCT)
+      continue;
     const double noise = m->signal > 0 ? m->alone / m->signal : 0,
                  share = noise / (double)(1 + node_macs(c->node));
     if (share <= most) continue;
@@ -273,15 +291,17 @@ static const Chosen *worst_layer(const Quantising *q) {
   return worst;
 }
 
-/* The next layers that stay in floats: an eighth of all at a time. False: all do. */
+/* The next values that get 16 bits, or then layers that stay in floats: an eighth of all layers at a time.
+ * False: all do. */
 static bool keep_more(Quantising *q) {
   enum { PARTS = 8 };
   int layers = 0;
   for (int i = 0; i < q->graph->nodes.n; i++) layers += q->graph->nodes.data[i]->op->int8 == INT8_PRODUCT;
+  const bool widen = worst_value(q, true);
   for (int n = 0; n < (layers + PARTS - 1) / PARTS; n++) {
-    const Chosen *worst = worst_layer(q);
+    const Chosen *worst = worst_value(q, widen);
     if (!worst) return n > 0;
-    table_set(q->arena, &q->keep, worst->name, q);
+    table_set(q->arena, widen ? &q->wide : &q->keep, worst->name, q);
   }
   return true;
 }
@@ -297,7 +317,7 @@ static bool written(Quantising *q) {
   return false;
 }
 
-/* Quantises, and keeps more layers until no more is lost than may be. */
+/* Quantises, with more values in 16 bits and more layers in floats until no more is lost than may be. */
 static bool quantised(Quantising *q) {
   const char *path = arena_printf(q->arena, "%s/int8.safetensors", q->work),
              *program = arena_printf(q->arena, "%s/net8", q->work);
@@ -351,6 +371,7 @@ int quantise(Arena *arena, int argc, char **argv) {
   char *work = arena_printf(arena, "%s/cnnc-quantize-XXXXXX", folder && *folder ? folder : "/tmp");
   q.diags = diags_new(arena, &q.sources);
   q.how.keep = &q.keep;
+  q.how.wide = &q.wide;
   if (!mkdtemp(work))
     diag_report(q.diags, DIAG_cannot_write, NO_SPAN, NULL, "cannot write '%s': %s", work, strerror(errno));
   else {

@@ -19,6 +19,8 @@ void quantise_warn(Quantising *q) {
   }
 }
 
+static const char *precision_of(const Chosen *c) { return c->kept ? "f32" : c->wide ? "i16" : "i8"; }
+
 /* ---- lines ---- */
 static const char *decibels(Arena *arena, double signal, double noise) {
   const double db = measured_decibels(signal, noise);
@@ -36,8 +38,8 @@ static void tell_value(const Quantising *q, const Chosen *c) {
   Text line = {.arena = q->arena};
   if (c->kept) text_put(&line, "%-20s f32", c->name);
   else {
-    text_put(&line, "%-20s i8  scale %-10.4g zero %4d  clamped %.2f %%", c->name, (double)c->scale, c->zero,
-             100 * c->cut);
+    text_put(&line, "%-20s %-3s scale %-10.4g zero %4d  clamped %.2f %%", c->name, precision_of(c),
+             (double)c->scale, c->zero, 100 * c->cut);
     put_measured(&line, &q->measured[c->last->id]);
   }
   if (c->bytes)
@@ -67,7 +69,7 @@ static json_t *real(double x) { return isfinite(x) ? json_real(x) : json_null();
 
 static json_t *value_json(const Quantising *q, const Chosen *c) {
   const Measured *m = &q->measured[c->last->id];
-  json_t *value = json_pack("{s:s, s:s}", "name", c->name, "precision", c->kept ? "f32" : "i8");
+  json_t *value = json_pack("{s:s, s:s}", "name", c->name, "precision", precision_of(c));
   if (!c->kept) {
     json_object_set_new(value, "scale", json_real((double)c->scale));
     json_object_set_new(value, "zero", json_integer(c->zero));

@@ -20,7 +20,7 @@ typedef struct Quantising {
   Diags *diags;
   const char *program, *weights, *data, *output, *samples, *cc, *runtime, *work, *report, *threads;
   Calibration how;
-  Table keep;
+  Table keep, wide;
   VEC(const char *) keeps;
   bool help, no_equalize, wrong; /* wrong: what the command line asks for */
   double most_lost;              /* points; below 0: any */

@@ -73,7 +73,7 @@
 %type <NameList *> names
 %type <Argument> argument setting
 %type <ArgumentList *> arguments settings
-%type <Arguments> given train_body options
+%type <Arguments> given train_body options net_given
 %type <Ident> word choice argument_name net_name as_type
 %type <Call> call
 %type <Chain *> chain
@@ -103,11 +103,14 @@ decl : IMPORT STRING          { Import *import = NEW(p->arena, Import);
      | BLOCK NAME params body { Block *block = NEW(p->arena, Block);
                                 *block = (Block){$2, $3->v.n, $3->v.data, body_inner(p, $4, "a block"), @$};
                                 decl_add(p, DECL_BLOCK, @$, NULL, NULL, block, NULL); }
-     | NET net_name body      { net_add(p, @$, $2, $3); }
+     | NET net_name net_given body { net_add(p, @$, $2, &$3, $4); }
      | TRAIN train_body       { (void)$2; train_misplaced(p, @1); } ;
 
 /* Nothing but names stands there, so a keyword is one, too. */
 net_name : argument_name ;
+
+net_given : %empty              { $$ = (Arguments){0}; }
+          | LPAREN given RPAREN { $$ = $2; $$.span = @$; } ;
 
 params : %empty                         { $$ = NEW(p->arena, ParameterList); }
        | LPAREN RPAREN                  { $$ = NEW(p->arena, ParameterList); }
@@ -151,7 +154,7 @@ item : INPUT NAME COLON shape as_type options { Stmt *s = stmt_new(p, STMT_INPUT
                                 s->body = body_inner(p, $5, "a repeat"); $$ = s; }
      | if
      | BLOCK NAME params body { $$ = stmt_misplaced(p, @1, "block"); }
-     | NET net_name body      { $$ = stmt_misplaced(p, @1, "net"); } ;
+     | NET net_name net_given body { (void)$3; $$ = stmt_misplaced(p, @1, "net"); } ;
 
 constant : CONST NAME ASSIGN expr { Stmt *s = stmt_new(p, STMT_CONST, @$); s->name = $2; s->value = $4;
                                 $$ = s; } ;

@@ -3,7 +3,7 @@
 import json
 import struct
 
-CODE = {"I8": "b", "I32": "i", "F32": "f"}
+CODE = {"I8": "b", "I32": "i", "I64": "q", "F32": "f"}
 
 
 def save(path, arrays, note=None):

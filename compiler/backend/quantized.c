@@ -16,6 +16,13 @@ static bool take_rounding(const json_t *object, Rounding *rounding) {
   return name && rounding_find(name, rounding);
 }
 
+static bool take_precision(const json_t *layer, bool *wide) {
+  const json_t *precision = json_object_get(layer, "precision");
+  const char *name = json_string_value(precision);
+  *wide = name && strcmp(name, "i16") == 0;
+  return !precision || *wide || (name && strcmp(name, "i8") == 0);
+}
+
 /* What is wrong, or NULL. */
 static const char *take_layers(Arena *arena, json_t *layers, QuantFile *file) {
   const char *name;
@@ -23,10 +30,14 @@ static const char *take_layers(Arena *arena, json_t *layers, QuantFile *file) {
   if (layers && !json_is_object(layers)) return "its \"layers\" are no object";
   json_object_foreach(layers, name, layer) {
     const json_t *mean = json_object_get(layer, "mean");
-    QuantLayer own = {arena_copy(arena, name, strlen(name)), file->rounding, mean != NULL};
+    QuantLayer own = {.name = arena_copy(arena, name, strlen(name)),
+                      .rounding = file->rounding,
+                      .mean_factor = mean != NULL};
     if (!json_is_object(layer)) return arena_printf(arena, "what it says of layer '%s' is no object", name);
     if (mean && (!json_is_string(mean) || strcmp(json_string_value(mean), "factor") != 0))
       return arena_printf(arena, "the mean of layer '%s' is not factor", name);
+    if (!take_precision(layer, &own.wide))
+      return arena_printf(arena, "the precision of layer '%s' is not i8 or i16", name);
     if (json_object_get(layer, "rounding") && !take_rounding(layer, &own.rounding))
       return arena_printf(arena, "the rounding of layer '%s' is not single, double or float", name);
     vec_push(arena, file->layers, own);
@@ -49,11 +60,23 @@ static const char *take_note(Arena *arena, const char *note, QuantFile *file) {
 
 /* ---- arrays ---- */
 static void copy_elements(const cnn_tensor *tensor, Elem elem, void *to) {
+  static const double FAR = 0x1p60; /* beyond all that is used */
   for (int64_t i = 0; i < tensor->size; i++) {
     const double x = cnn_tensor_number(tensor, i);
     if (elem == F32) ((float *)to)[i] = (float)x;
+    else if (elem == I64) ((int64_t *)to)[i] = (int64_t)(x < -FAR ? -FAR : x > FAR ? FAR : x);
     else if (elem == I32) ((int32_t *)to)[i] = (int32_t)x;
     else ((int8_t *)to)[i] = (int8_t)x;
+  }
+}
+
+static bool elem_known(cnn_dtype dtype, Elem *elem) {
+  switch (dtype) {
+  case CNN_DTYPE_F32: *elem = F32; return true;
+  case CNN_DTYPE_I8: *elem = I8; return true;
+  case CNN_DTYPE_I32: *elem = I32; return true;
+  case CNN_DTYPE_I64: *elem = I64; return true;
+  default: return false;
   }
 }
 
@@ -66,9 +89,7 @@ static void take_array(Arena *arena, const cnn_tensor *tensor, QuantFile *file) 
   array->rank = tensor->rank;
   array->size = tensor->size;
   for (int d = 0; d < tensor->rank && d < 4; d++) array->dim[d] = tensor->dim[d];
-  array->known =
-      tensor->dtype == CNN_DTYPE_I8 || tensor->dtype == CNN_DTYPE_I32 || tensor->dtype == CNN_DTYPE_F32;
-  array->elem = tensor->dtype == CNN_DTYPE_I8 ? I8 : tensor->dtype == CNN_DTYPE_I32 ? I32 : F32;
+  array->known = elem_known(tensor->dtype, &array->elem);
   if (array->known) {
     void *data = arena_alloc(arena, (size_t)elem_bytes(array->elem) * (size_t)(array->size + 1));
     copy_elements(tensor, array->elem, data);

@@ -3,19 +3,23 @@
 #ifndef CNNC_ELEM_H
 #define CNNC_ELEM_H
 
-typedef enum Elem { F32, I32, U8, I8 } Elem;
-enum { ELEMS = 4 };
+typedef enum Elem { F32, I32, U8, I8, I16, I64 } Elem;
+enum { ELEMS = 6 };
 
-static inline int elem_bytes(Elem elem) { return elem == U8 || elem == I8 ? 1 : 4; }
+static inline int elem_bytes(Elem elem) {
+  static const int bytes[ELEMS] = {[F32] = 4, [I32] = 4, [U8] = 1, [I8] = 1, [I16] = 2, [I64] = 8};
+  return bytes[elem];
+}
 
 static inline const char *elem_name(Elem elem) {
-  static const char *const name[ELEMS] = {[F32] = "f32", [I32] = "i32", [U8] = "u8", [I8] = "i8"};
+  static const char *const name[ELEMS] = {[F32] = "f32", [I32] = "i32", [U8] = "u8",
+                                          [I8] = "i8",   [I16] = "i16", [I64] = "i64"};
   return name[elem];
 }
 
 static inline const char *elem_c_type(Elem elem) {
-  static const char *const type[ELEMS] = {
-      [F32] = "float", [I32] = "int32_t", [U8] = "uint8_t", [I8] = "int8_t"};
+  static const char *const type[ELEMS] = {[F32] = "float", [I32] = "int32_t", [U8] = "uint8_t",
+                                          [I8] = "int8_t", [I16] = "int16_t", [I64] = "int64_t"};
   return type[elem];
 }
 #endif

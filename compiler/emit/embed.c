@@ -28,13 +28,15 @@ static bool is_bytes(const Net *net) { return embedded_bytes(net) > net->options
 
 enum { BIG_ENDIAN_HOST = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ };
 
-static void make_little_endian(float *values, int64_t n) {
-  for (int64_t i = 0; BIG_ENDIAN_HOST && i < n; i++) {
-    uint32_t bits;
-    memcpy(&bits, &values[i], sizeof bits);
-    bits = bits >> 24 | (bits >> 8 & 0xff00) | (bits << 8 & 0xff0000) | bits << 24;
-    memcpy(&values[i], &bits, sizeof bits);
-  }
+static void make_little_endian(Elem elem, void *values, int64_t bytes) {
+  const int size = elem_bytes(elem);
+  unsigned char *at = values;
+  for (int64_t i = 0; BIG_ENDIAN_HOST && i + size <= bytes; i += size)
+    for (int k = 0; k < size / 2; k++) {
+      const unsigned char byte = at[i + k];
+      at[i + k] = at[i + size - 1 - k];
+      at[i + size - 1 - k] = byte;
+    }
 }
 
 /* Its members one behind the other, little-endian; `to` is 0. */
@@ -42,7 +44,7 @@ static void copy_model(Net *net, unsigned char *to) {
   for (int i = 0; i < net->infer.members.n; i++) {
     const Member *member = net->infer.members.data[i];
     pack_values(net, member, to);
-    if (elem_bytes(member->elem) == 4) make_little_endian((float *)(void *)to, floats_in(member->bytes));
+    make_little_endian(member->elem, to, member->bytes);
     to += member->bytes;
   }
 }
@@ -57,17 +59,18 @@ const void *emit_weights(Net *net, size_t *n) {
   if (!has_initial(net)) return bytes;
   float *initial = (float *)(void *)(bytes + trained_bytes(net));
   memcpy(initial, net->options->weights, sizeof *initial * (size_t)net->graph->parameters);
-  make_little_endian(initial, net->graph->parameters);
+  make_little_endian(F32, initial, (int64_t)sizeof *initial * net->graph->parameters);
   return bytes;
 }
 
 /* ---- arrays of numbers ---- */
 static void put_integers(Text *out, Elem elem, const void *values, int64_t n, const char *indent) {
-  const int a_line = elem == I32 ? 8 : 20;
+  const int a_line = elem == I64 ? 4 : elem == I32 ? 8 : 20;
   for (int64_t i = 0; i < n; i++) {
-    const int64_t value = elem == I32  ? ((const int32_t *)values)[i]
-                          : elem == U8 ? ((const uint8_t *)values)[i]
-                                       : ((const int8_t *)values)[i];
+    const int64_t value = elem == I32   ? ((const int32_t *)values)[i]
+                          : elem == I64 ? ((const int64_t *)values)[i]
+                          : elem == U8  ? ((const uint8_t *)values)[i]
+                                        : ((const int8_t *)values)[i];
     if (i % a_line == 0) text_put(out, "%s%s", i ? "\n" : "", indent);
     if (value == INT32_MIN) text_put(out, "-%d - 1", INT32_MAX);
     else text_put(out, "%" PRId64, value);
@@ -122,7 +125,7 @@ static void put_initial_array(Text *out, Net *net) {
 /* Little-endian numbers as pieces of a string, which compilers read ten times faster than numbers. */
 static void put_byte_string(Text *out, Elem elem, void *values, int64_t n) {
   enum { A_LINE = 64 };
-  if (elem_bytes(elem) == 4) make_little_endian(values, floats_in(n));
+  make_little_endian(elem, values, n);
   for (int64_t i = 0; i < n; i++) {
     const unsigned byte = ((const unsigned char *)values)[i];
     if (i % A_LINE == 0) text_put(out, i ? "\"\n  \"" : "  \"");

@@ -218,15 +218,19 @@ static void name_call(Net *net, Part *part, const KernelCall *call) {
   if (!*value) *value = step.name;
 }
 
-/* Members of whole vectors come first, so that all of them are aligned when the struct is; bytes last. */
+/* Members of whole vectors come first, then the larger numbers, so that all of them are aligned when the
+ * struct is. */
+enum { RANKS = 4 };
 static int rank_of(const Member *member) {
-  return member->bytes % ALIGNMENT == 0 ? 0 : elem_bytes(member->elem) == 4 ? 1 : 2;
+  if (member->bytes % ALIGNMENT == 0) return 0;
+  const int bytes = elem_bytes(member->elem);
+  return bytes == 8 ? 1 : bytes == 4 ? 2 : 3;
 }
 
 static void order_members(Net *net, Part *part) {
   Member **ordered = NEW_ARRAY(net->arena, Member *, part->members.n + 1);
   int n = 0;
-  for (int rank = 0; rank < 3; rank++)
+  for (int rank = 0; rank < RANKS; rank++)
     for (int i = 0; i < part->members.n; i++)
       if (rank_of(part->members.data[i]) == rank) ordered[n++] = part->members.data[i];
   part->members.data = ordered;

@@ -293,7 +293,9 @@ void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from) {
 
 /* ---- names ---- */
 static const char *letter_of(Elem elem) {
-  return elem == F32 ? "" : elem == I32 ? "i" : elem == U8 ? "b" : "c";
+  static const char *const letter[ELEMS] = {[F32] = "", [I32] = "i", [U8] = "b",
+                                            [I8] = "c", [I16] = "s", [I64] = "l"};
+  return letter[elem];
 }
 
 const char *prelude_type(Arena *arena, const PreludeNames *names, Elem elem, int lanes) {
@@ -339,7 +341,7 @@ bool prelude_has_name(const char *name) {
   for (int fn = 0; fn < FN_COUNT; fn++) {
     const size_t length = strlen(function[fn].name);
     if (!strncmp(name, function[fn].name, length) && !strncmp(name + length, "_x", 2))
-      return digits_then(name + length + 2, "ibc");
+      return digits_then(name + length + 2, "ibcs");
   }
   for (int i = 0; i < PRIMITIVES; i++) {
     const size_t length = strlen(primitive_table[i]->name);
@@ -387,7 +389,8 @@ static void emit_types(Text *out, const PreludeNeeds *needs, const char *prefix)
     if (unsigned_needed)
       text_put(out, "typedef uint32_t %sv%dn __attribute__((vector_size(%d)));\n", prefix, lanes, bytes);
     if (!any_convert(needs, bit)) continue;
-    text_put(out, "typedef int16_t %sv%ds __attribute__((vector_size(%d)));\n", prefix, lanes, 2 * lanes);
+    if (!((needs->type[I16] | needs->memory[I16]) & bit))
+      text_put(out, "typedef int16_t %sv%ds __attribute__((vector_size(%d)));\n", prefix, lanes, 2 * lanes);
     text_put(out, "typedef uint16_t %sv%dt __attribute__((vector_size(%d)));\n", prefix, lanes, 2 * lanes);
   }
   if (memory)

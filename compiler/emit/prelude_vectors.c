@@ -25,7 +25,7 @@ typedef struct VectorText {
 #define UPPER "  return (@I)((even >> 32) | (odd & 0xffffffff00000000u));\n"
 
 #define NEAREST(below)                                                                                       \
-  "  const @F least = @(-1024.f), most = @(1024.f);\n"                                                       \
+  "  const @F least = @(-131072.f), most = @(131072.f);\n"                                                   \
   "  const @I low = " below ", high = y > most;\n"                                                           \
   "  const @F cut = (@F)((low & (@I)least) | (high & (@I)most) | (~(low | high) & (@I)y));\n"                \
   "  const @F nearest = cut + 12582912.f;\n"                                                                 \

@@ -20,8 +20,7 @@ typedef struct Timing {
 } Timing;
 
 static int64_t bytes_of(const Buf *buf) {
-  return (buf_elements(buf) * (buf->type.elem == F32 || buf->type.elem == I32 ? 4 : 1) + LINE - 1) / LINE *
-         LINE;
+  return (buf_elements(buf) * elem_bytes(buf->type.elem) + LINE - 1) / LINE * LINE;
 }
 
 static int64_t place(int64_t *end, const Buf *buf) {

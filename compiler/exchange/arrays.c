@@ -31,20 +31,18 @@ static bool write_array(FILE *file, const NamedArray *array) {
   const size_t whole = (size_t)(array->size * elem_bytes(array->elem));
   if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
     return whole == 0 || fwrite(array->data, 1, whole, file) == whole;
+  const size_t size = (size_t)elem_bytes(array->elem);
   for (int64_t i = 0; i < array->size; i++) {
-    uint8_t bytes[4];
-    uint32_t word = 0;
-    if (array->elem == I8) bytes[0] = ((const uint8_t *)array->data)[i];
-    else memcpy(&word, (const char *)array->data + 4 * i, 4);
-    for (int b = 0; b < 4 && array->elem != I8; b++) bytes[b] = (uint8_t)(word >> (8 * b));
-    if (fwrite(bytes, 1, (size_t)elem_bytes(array->elem), file) != (size_t)elem_bytes(array->elem))
-      return false;
+    uint8_t bytes[8];
+    const uint8_t *from = (const uint8_t *)array->data + (size_t)i * size;
+    for (size_t b = 0; b < size; b++) bytes[b] = from[size - 1 - b];
+    if (fwrite(bytes, 1, size, file) != size) return false;
   }
   return true;
 }
 
 bool arrays_save(const Arrays *arrays, const char *path) {
-  static const char *const types[] = {[F32] = "F32", [I32] = "I32", [U8] = "U8", [I8] = "I8"};
+  static const char *const types[] = {[F32] = "F32", [I32] = "I32", [U8] = "U8", [I8] = "I8", [I64] = "I64"};
   Text head = {.arena = arrays->arena};
   int64_t at = 0;
   text_put(&head, "{");

@@ -90,13 +90,9 @@ int tfl_integers(const Making *k, const TflOperator *op, int input, int64_t *to)
   return (int)t->size;
 }
 
+
 void tfl_scale(Making *k, const char *value, const TflTensor *t) {
-  const int64_t one = 1;
-  int8_t *zero = NEW(k->arena, int8_t);
-  if (t->elem != I8) return;
-  *zero = (int8_t)t->zero;
-  tfl_array(k, arena_printf(k->arena, "%s.scale", value), F32, 1, &one, t->scale);
-  tfl_array(k, arena_printf(k->arena, "%s.zero", value), I8, 1, &one, zero);
+  if (t->elem == I8) arrays_add_scale(&k->program->arrays, value, *t->scale, t->zero);
 }
 
 void tfl_table(Making *k, const char *layer, int64_t channels, const int8_t *table) {

@@ -111,10 +111,11 @@ typedef enum Result {
   RESULT_BATCH,  /* computed once for all images of the batch from their values; with a `target` that
                     statistic's new value */
 } Result;
-/* Of a value of 8 bits: q stands for (q - zero) * scale. */
+/* Of a value of 8 or 16 bits: q stands for (q - zero) * scale. */
 typedef struct Quant {
   float scale;
-  int32_t zero;
+  int32_t zero; /* of 16 bits: 0 */
+  bool wide;    /* 16 bits, I16; else 8 */
 } Quant;
 /* What a node of a pass is for. */
 typedef struct Hidden {
@@ -127,7 +128,12 @@ typedef struct PortInfo { /* of an op_input or op_target */
   bool chw;               /* channels first */
 } PortInfo;
 /* precision=: of a net of 8 bits. */
-typedef enum Precision { PRECISION_GIVEN, PRECISION_F32, PRECISION_I8 } Precision; /* GIVEN: by the weights */
+typedef enum Precision {
+  PRECISION_GIVEN, /* by the weights */
+  PRECISION_F32,
+  PRECISION_I8,
+  PRECISION_I16
+} Precision;
 struct Node {
   const struct Op *op;
   int id;           /* position in graph->nodes */

@@ -19,11 +19,13 @@ void graph_verify(const Graph *graph) {
     if (node->nin > (node->op->join ? MOST_JOINED : MOST_INPUTS))
       broken(graph, node, "it has too many inputs");
     const int least = node->elem == U8 ? 0 : INT8_MIN;
-    if (node->quant && (elem_bytes(node->elem) != 1 || !(node->quant->scale > 0) ||
-                        node->quant->zero < least || node->quant->zero > least + UINT8_MAX))
-      broken(graph, node, "its scale and zero are none of 8 bits");
-    if (node->elem == I8 && !node->quant && node->op != &op_input)
-      broken(graph, node, "its value has 8 bits and no scale");
+    if (node->quant && (node->quant->wide ? node->elem != I16 || node->quant->zero
+                                          : elem_bytes(node->elem) != 1 || node->quant->zero < least ||
+                                                node->quant->zero > least + UINT8_MAX))
+      broken(graph, node, "its zero is none of its type");
+    if (node->quant && !(node->quant->scale > 0)) broken(graph, node, "its scale is not above 0");
+    if ((node->elem == I8 || node->elem == I16) && !node->quant && node->op != &op_input)
+      broken(graph, node, "its value has 8 or 16 bits and no scale");
     if (node->nweights > MOST_WEIGHTS) broken(graph, node, "it has more than MOST_WEIGHTS parameters");
     if (node->shape.rank < 1 || node->shape.rank > 3 || shape_elements(node->shape) < 1)
       broken(graph, node, "its shape is not one");

@@ -206,7 +206,7 @@ static void arguments(Completing *c) {
                  : "required");
   }
   if (op || block) argument(c, "name", "the layer's name in files of weights");
-  if (op || block) argument(c, "precision", "f32 or i8: of a net with weights of 8 bits");
+  if (op || block) argument(c, "precision", "f32, i8 or i16: of a net with weights of 8 bits");
   if (trained) argument(c, "weights", "shares the parameters of an earlier layer");
   if (trained) argument(c, "frozen", "= false: training leaves the parameters as they are");
   names_in_scope(c, true);
@@ -221,7 +221,7 @@ static void forms(Completing *c, const Form *const *table) {
 static void choices(Completing *c) {
   const Param *p = param_named(params_of(c->context.callee), c->context.name);
   if (strcmp(c->context.name, "frozen") == 0) words(c, 0, ITEM_CHOICE, "true false", "");
-  if (strcmp(c->context.name, "precision") == 0) words(c, 0, ITEM_CHOICE, "f32 i8", "");
+  if (strcmp(c->context.name, "precision") == 0) words(c, 0, ITEM_CHOICE, "f32 i8 i16", "");
   if (p && p->type == PARAM_INIT) forms(c, init_table);
   else if (p) words(c, 0, ITEM_CHOICE, choices_of_param(c->arena, p), p->help);
   names_in_scope(c, true);

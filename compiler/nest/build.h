@@ -40,7 +40,7 @@ _Noreturn void nest_misuse(const Nest *, const char *what); /* the schedule is w
 
 /* values; a scalar and a vector give a vector */
 Val num(Nest *, double);
-Val num_i32(Nest *, int32_t);
+Val num_i32(Nest *, int32_t), num_i64(Nest *, int64_t);       /* of 64 bits: up to 2^53 */
 Val nest_primitive(Nest *, const Primitive *, Val, Val, Val); /* NULL: behind the last argument */
 Val add(Val, Val), sub(Val, Val), mul(Val, Val), div_(Val, Val), vmin(Val, Val), vmax(Val, Val);
 Val vmax_nan(Val, Val); /* vmin, vmax give the second value where one is NaN; this one NaN */

@@ -15,19 +15,46 @@ INLINE int32_t cnn_requantize_double(int32_t x, int32_t m, int32_t e) {
   return (int32_t)(right ? (h + (INT64_C(1) << (right - 1)) - (h < 0)) >> right : h);
 }
 
-/* x * s, cut to +-1024, then to the nearest whole number, of two the even one: adding 3 * 2^22 leaves no
+/* x * s, cut to +-2^17, then to the nearest whole number, of two the even one: adding 3 * 2^22 leaves no
  * places behind the point. */
 INLINE int32_t cnn_requantize_float(int32_t x, float s) {
-  const float y = (float)x * s, cut = y < -1024.0f ? -1024.0f : y > 1024.0f ? 1024.0f : y;
+  const float y = (float)x * s, cut = y < -131072.0f ? -131072.0f : y > 131072.0f ? 131072.0f : y;
   const float nearest = cut + 12582912.0f;
   return (int32_t)(nearest - 12582912.0f);
 }
 
 /* x / scale, in the same way; what is no number is the least. */
 INLINE int32_t cnn_quantize_float(float x, float scale) {
-  const float y = x / scale, cut = !(y > -1024.0f) ? -1024.0f : y > 1024.0f ? 1024.0f : y;
+  const float y = x / scale, cut = !(y > -131072.0f) ? -131072.0f : y > 131072.0f ? 131072.0f : y;
   const float nearest = cut + 12582912.0f;
   return (int32_t)(nearest - 12582912.0f);
+}
+
+/* x * m * 2^(e - 31) of |x| < 2^47, rounded once, halves upwards, cut to +-2^30: the lower 16 bits of x and
+ * the others apart. */
+INLINE int32_t cnn_requantize_wide(int64_t x, int32_t m, int32_t e) {
+  const int64_t low = ((x & 0xffff) * m + (INT64_C(1) << (30 - e))) >> 16;
+  const int64_t y = ((x >> 16) * m + low) >> (15 - e);
+  return (int32_t)(y < -(1 << 30) ? -(1 << 30) : y > 1 << 30 ? 1 << 30 : y);
+}
+
+/* The same by a factor of 15 bits: x * m * 2^(e - 15). */
+INLINE int32_t cnn_requantize_reduced(int64_t x, int32_t m, int32_t e) {
+  const int64_t y = (x * m + (INT64_C(1) << (14 - e))) >> (15 - e);
+  return (int32_t)(y < -(1 << 30) ? -(1 << 30) : y > 1 << 30 ? 1 << 30 : y);
+}
+
+/* x * s as requantize_float has it. */
+INLINE int32_t cnn_requantize_wide_float(int64_t x, float s) {
+  const float y = (float)x * s, cut = y < -131072.0f ? -131072.0f : y > 131072.0f ? 131072.0f : y;
+  const float nearest = cut + 12582912.0f;
+  return (int32_t)(nearest - 12582912.0f);
+}
+
+/* x / 2^s, rounded to the nearest, halves upwards, cut to +-2^30. */
+INLINE int32_t cnn_shift_wide(int64_t x, int32_t s) {
+  const int64_t y = (x + (INT64_C(1) << (s - 1))) >> s;
+  return (int32_t)(y < -(1 << 30) ? -(1 << 30) : y > 1 << 30 ? 1 << 30 : y);
 }
 
 /* x / 2^s, rounded down. */

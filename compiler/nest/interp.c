@@ -108,9 +108,12 @@ static double random_value(double key0, double key1, double counter) {
   return (double)random_uniform((uint32_t)(int32_t)key0, (uint32_t)(int32_t)key1, (uint32_t)(int32_t)counter);
 }
 
+#define EXACT 0x1p53 /* whole numbers up to here are doubles */
+
 static double converted(Interp *in, double x, Elem elem) {
-  static const double lo[] = {[I32] = INT32_MIN, [U8] = 0, [I8] = INT8_MIN},
-                      hi[] = {[I32] = INT32_MAX, [U8] = UINT8_MAX, [I8] = INT8_MAX};
+  static const double
+      lo[] = {[I32] = INT32_MIN, [U8] = 0, [I8] = INT8_MIN, [I16] = INT16_MIN, [I64] = -EXACT},
+      hi[] = {[I32] = INT32_MAX, [U8] = UINT8_MAX, [I8] = INT8_MAX, [I16] = INT16_MAX, [I64] = EXACT};
   if (elem == F32) return x;
   double v = trunc(x);
   if (!(v >= lo[elem] && v <= hi[elem])) stop(in, "a number does not fit the type it is converted to", NULL);
@@ -122,6 +125,7 @@ static double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (
 static double rounded(Interp *in, Elem elem, double v) {
   if (elem == F32) return in->run->single ? (double)(float)v : v;
   if (elem == I32 && !(v >= INT32_MIN && v <= INT32_MAX)) stop(in, "integer overflow", NULL);
+  if (elem == I64 && !(v >= -EXACT && v <= EXACT)) stop(in, "integer overflow", NULL);
   return v;
 }
 
@@ -143,7 +147,7 @@ static double apply(Interp *in, Val e, double x, double y, double z) { /* one la
   case LESS_EQ: return x <= y ? yes : 0;
   case EQUAL: return x == y ? yes : 0;
   case SELECT: return x != 0 ? y : z;
-  case FMA: return e->type.elem == F32 ? fused(in, x, y, z) : rounded(in, I32, x * y + z);
+  case FMA: return e->type.elem == F32 ? fused(in, x, y, z) : rounded(in, e->type.elem, x * y + z);
   case EXP: return rounded(in, F32, exp(x));
   case LOG: return rounded(in, F32, log(x));
   case SQRT: return rounded(in, F32, sqrt(x));

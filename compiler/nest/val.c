@@ -24,6 +24,8 @@ static ValNode *node(Nest *nest, ValOp op, Type type, Val a, Val b, Val c) {
   return e;
 }
 
+static bool computes(Elem elem) { return elem == F32 || elem == I32 || elem == I64; }
+
 static int lanes_of(Val a, Val b) { /* a scalar meets a vector as a broadcast */
   int x = a->type.lanes, y = b->type.lanes;
   if (x != y && x != 1 && y != 1) nest_misuse(a->nest, "values of different lanes meet");
@@ -32,8 +34,7 @@ static int lanes_of(Val a, Val b) { /* a scalar meets a vector as a broadcast */
 
 static Val binary(ValOp op, Val a, Val b) {
   if (a->type.elem != b->type.elem) nest_misuse(a->nest, "values of different element types meet");
-  if (a->type.elem != F32 && a->type.elem != I32)
-    nest_misuse(a->nest, "arithmetic on bytes: convert them first");
+  if (!computes(a->type.elem)) nest_misuse(a->nest, "arithmetic on bytes: convert them first");
   return node(a->nest, op, (Type){a->type.elem, lanes_of(a, b)}, a, b, NULL);
 }
 
@@ -48,13 +49,16 @@ Val num(Nest *nest, double value) {
   return number(nest, F32, value);
 }
 Val num_i32(Nest *nest, int32_t value) { return number(nest, I32, value); }
+Val num_i64(Nest *nest, int64_t value) { return number(nest, I64, (double)value); }
 
 static bool is_num(Val e, double value) { return e->op == NUM && e->num == value; }
 static bool both_num(Val a, Val b) { return a->op == NUM && b->op == NUM && a->type.elem == b->type.elem; }
 static bool product(Val e) { return e->op == MUL && e->type.elem == F32; }
 
 static Val folded(Val a, double value) { /* NULL if it is not to be folded */
-  if (!isfinite(value) || (a->type.elem == I32 && (value < INT32_MIN || value > INT32_MAX))) return NULL;
+  if (!isfinite(value) || a->type.elem == I64 ||
+      (a->type.elem == I32 && (value < INT32_MIN || value > INT32_MAX)))
+    return NULL;
   return number(a->nest, a->type.elem, value);
 }
 
@@ -86,7 +90,7 @@ Val mul(Val a, Val b) {
 }
 
 Val div_(Val a, Val b) {
-  if (a->type.elem == I32) nest_misuse(a->nest, "division of integers");
+  if (a->type.elem != F32) nest_misuse(a->nest, "division of integers");
   Val r = both_num(a, b) && b->num != 0 ? folded(a, a->num / b->num) : NULL;
   return r ? r : is_num(b, 1) ? a : binary(DIV, a, b);
 }
@@ -116,7 +120,7 @@ Val fma_(Val x, Val y, Val plus) {
   if (lanes > 1 && factors == 1)
     x = splat(x, lanes); /* else the product would be a scalar, rounded before the sum */
   Type type = {x->type.elem, lanes};
-  if (type.elem != F32 && type.elem != I32) nest_misuse(x->nest, "arithmetic on bytes: convert them first");
+  if (!computes(type.elem)) nest_misuse(x->nest, "arithmetic on bytes: convert them first");
   return node(x->nest, FMA, type, x, y, plus);
 }
 
@@ -126,8 +130,7 @@ Val choose(Val mask, Val if_so, Val if_not) {
     nest_misuse(mask->nest, "choose: values of different element types");
   int lanes = lanes_of(if_so, if_not);
   if (mask->type.lanes > 1) lanes = lanes_of(mask, lanes == 1 || if_so->type.lanes == lanes ? if_so : if_not);
-  if (if_so->type.elem != F32 && if_so->type.elem != I32)
-    nest_misuse(mask->nest, "choose between bytes: convert them first");
+  if (!computes(if_so->type.elem)) nest_misuse(mask->nest, "choose between bytes: convert them first");
   return node(mask->nest, SELECT, (Type){if_so->type.elem, lanes}, mask, if_so, if_not);
 }
 

@@ -50,9 +50,9 @@ static int64_t apply_single(int64_t x, Multiplier factor) {
   return shifted(x * factor.m + (INT64_C(1) << (30 - factor.e)), 31 - factor.e);
 }
 
-/* All values of 8 bits lie within the cut, whatever their zero. */
+/* All values of 8 or 16 bits lie within the cut, whatever their zero. */
 static int64_t apply_float(int64_t x, float real) {
-  static const float FAR = 1024;
+  static const float FAR = 1 << 17;
   const float y = (float)x * real;
   return (int64_t)nearbyintf(y < -FAR ? -FAR : y > FAR ? FAR : y);
 }
@@ -66,13 +66,35 @@ int64_t multiplier_apply(Rounding rounding, int64_t x, Multiplier factor) {
   return apply_float(x, factor.real);
 }
 
+int32_t multiplier_reduced(Multiplier factor) {
+  return factor.m < 0x7fff0000 ? (factor.m + (1 << 15)) >> 16 : 0x7fff;
+}
+
+/* RSH(x * m + 2^(s-1), s), where the product may have 78 bits: in two halves of 32 bits. */
+static int64_t scaled(int64_t x, int32_t m, int32_t s) {
+  const int64_t low = (int64_t)((uint64_t)x & UINT32_MAX), high = (x - low) / (INT64_C(1) << 32);
+  const uint64_t below = (uint64_t)low * (uint64_t)m + (UINT64_C(1) << (s - 1));
+  const int64_t above = high * m + (int64_t)(below >> 32), rest = (int64_t)(below & UINT32_MAX);
+  return s >= 32 ? shifted(above, s - 32) : above * (INT64_C(1) << (32 - s)) + (rest >> s);
+}
+
+int64_t multiplier_apply_wide(Rounding rounding, int64_t x, Multiplier factor) {
+  const int32_t shift = 15 - factor.e;
+  switch (rounding) {
+  case ROUNDING_DOUBLE: return shifted(x * multiplier_reduced(factor) + (INT64_C(1) << (shift - 1)), shift);
+  case ROUNDING_SINGLE: return scaled(x, factor.m, 31 - factor.e);
+  case ROUNDING_FLOAT: break;
+  }
+  return apply_float(x, factor.real);
+}
+
 bool sum_fits(int64_t most, int32_t e) {
   return most <= (INT64_C(1) << 40) && most * (INT64_C(1) << (e > 0 ? e : 0)) + 256 <= INT32_MAX;
 }
 
 /* ---- values ---- */
-Stored stored_of(float scale, int32_t zero, Bound bound) {
-  Stored stored = {zero, INT8_MIN, INT8_MAX};
+Stored stored_of(float scale, int32_t zero, bool wide, Bound bound) {
+  Stored stored = {zero, wide ? INT16_MIN : INT8_MIN, wide ? INT16_MAX : INT8_MAX};
   if (bound != BOUND_NONE && zero > stored.lo) stored.lo = zero;
   if (bound != BOUND_RELU6) return stored;
   const double six = floor((double)(6 / scale) + 0.5) + zero;
@@ -92,8 +114,8 @@ int32_t quantize_real(double x, float scale, Stored stored) {
 }
 
 /* ---- additions ---- */
-static void floats_of(Addition *addition, float a, float b, float out, bool subtract) {
-  enum { MOST = 8, LEAST = -10 };
+static void floats_of(Addition *addition, float a, float b, float out, bool subtract, bool wide) {
+  const int MOST = wide ? 16 : 8, LEAST = wide ? -18 : -10;
   const float ra = a / out, rb = b / out, most = ra > rb ? ra : rb, least = ra > rb ? rb : ra;
   int e = 0;
   frexpf(most, &e); /* most is in [2^(e-1), 2^e) */
@@ -105,12 +127,14 @@ static void floats_of(Addition *addition, float a, float b, float out, bool subt
   if (subtract) addition->fb = -addition->fb;
 }
 
-Addition addition_of(float a, float b, float out, bool subtract) {
+Addition addition_of(float a, float b, float out, bool subtract, bool wide) {
   const double twice = 2 * (double)(a > b ? a : b);
-  Addition addition = {.a = multiplier_of((double)a / twice),
+  const int32_t bits = wide ? WIDE_ADDITION_BITS : ADDITION_BITS;
+  Addition addition = {.bits = bits,
+                       .a = multiplier_of((double)a / twice),
                        .b = multiplier_of((double)b / twice),
-                       .out = multiplier_of(twice / ((double)(1 << ADDITION_BITS) * (double)out))};
-  floats_of(&addition, a, b, out, subtract);
+                       .out = multiplier_of(twice / ((double)(1 << bits) * (double)out))};
+  floats_of(&addition, a, b, out, subtract, wide);
   if (subtract) addition.b.real = -addition.b.real;
   return addition;
 }
@@ -119,7 +143,7 @@ int64_t addition_apply(Rounding rounding, const Addition *addition, int64_t a, i
   if (rounding == ROUNDING_FLOAT)
     return shifted((INT64_C(1) << (addition->shift - 1)) + addition->fa * a + addition->fb * b,
                    addition->shift);
-  const int64_t one = INT64_C(1) << ADDITION_BITS, x = multiplier_apply(rounding, a * one, addition->a),
+  const int64_t one = INT64_C(1) << addition->bits, x = multiplier_apply(rounding, a * one, addition->a),
                 y = multiplier_apply(rounding, b * one, addition->b);
   return multiplier_apply(rounding, addition->b.real < 0 ? x - y : x + y, addition->out);
 }

@@ -1,7 +1,7 @@
 /* arithmetic.h: how quantised nets compute, to the bit: the only copy of it outside the loops that are
- * compiled. A value q of 8 bits stands for (q - zero) * scale. Here everything is in 64 bits, as the meaning
- * of operators (eval) has it; nests say the same by the primitives of nest/primitive.h, which share nothing
- * with this.
+ * compiled. A value q of 8 or 16 bits stands for (q - zero) * scale. Here everything is in 64 bits, as the
+ * meaning of operators (eval) has it; nests say the same by the primitives of nest/primitive.h, which share
+ * nothing with this.
  *
  * RSH(x, s) is x / 2^s, rounded down. */
 // SPDX-License-Identifier: Apache-2.0
@@ -31,13 +31,18 @@ Multiplier multiplier_of(double factor);              /* real is the nearest flo
  * to a float first. */
 Multiplier multiplier_of_scales(float in, float weight, float out, bool one);
 int64_t multiplier_apply(Rounding, int64_t x, Multiplier);
+/* Sums of layers with values of 16 bits, -2^47 < x < 2^47, are rounded once by all three; DOUBLE multiplies
+ * by the upper 15 bits of m alone, as TFLite does. */
+enum { WIDE_SUM_BITS = 47, WIDE_MULTIPLIER_MOST = 7 };
+int64_t multiplier_apply_wide(Rounding, int64_t x, Multiplier);
+int32_t multiplier_reduced(Multiplier); /* those bits */
 
 /* What bounds the value: its zero is added, then it is cut. */
 typedef struct Stored {
   int32_t zero, lo, hi;
 } Stored;
 typedef enum Bound { BOUND_NONE, BOUND_RELU, BOUND_RELU6 } Bound;
-Stored stored_of(float scale, int32_t zero, Bound);
+Stored stored_of(float scale, int32_t zero, bool wide, Bound); /* wide: 16 bits, else 8 */
 int32_t stored_put(Stored, int64_t rounded);
 
 /* Sums that every rounding can take: |x| * 2^max(e, 0) + 256 fits into 32 bits. */
@@ -45,14 +50,15 @@ bool sum_fits(int64_t most, int32_t e);
 
 /* a + b and a - b. */
 typedef struct Addition {
-  Multiplier a, b, out; /* ROUNDING_SINGLE, DOUBLE: (q - zero) * 2^20, each rounded, summed, rounded */
+  int32_t bits;
+  Multiplier a, b, out; /* ROUNDING_SINGLE, DOUBLE: (q - zero) * 2^bits, each rounded, summed, rounded */
   int64_t fa, fb;       /* ROUNDING_FLOAT: RSH(2^(shift-1) + fa*(qa - za) + fb*(qb - zb), shift) */
   int32_t shift;
-  bool fits; /* FLOAT: both scales are 2^-10 to 2^8 of the output's */
+  bool fits; /* FLOAT: both scales are 2^-10 to 2^8 of the output's; of 16 bits 2^-18 to 2^16 */
 } Addition;
-enum { ADDITION_BITS = 20 };
-Addition addition_of(float a, float b, float out, bool subtract);
-int64_t addition_apply(Rounding, const Addition *, int64_t a, int64_t b); /* of q - zero */
+enum { ADDITION_BITS = 20, WIDE_ADDITION_BITS = 15 };
+Addition addition_of(float a, float b, float out, bool subtract, bool wide); /* wide: one has 16 bits */
+int64_t addition_apply(Rounding, const Addition *, int64_t a, int64_t b);    /* of q - zero */
 
 /* sum / n, halves away from zero. */
 int64_t average_of(int64_t sum, int64_t n);

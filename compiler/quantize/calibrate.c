@@ -42,16 +42,52 @@ static Chosen *put_quant(Calibrator *k, const Node *node, const Node *last, Quan
            ((Chosen){.name = node->name,
                      .node = node,
                      .last = last,
+                     .wide = quant.wide,
                      .scale = quant.scale,
                      .zero = quant.zero,
                      .cut = cut}));
   return &k->made->chosen.data[k->made->chosen.n - 1];
 }
 
-static Quant quant_between(double lo, double hi) {
+static Quant quant_between(double lo, double hi, bool wide) {
+  if (wide) return (Quant){.scale = (float)(fmax(-lo, hi) / INT16_MAX), .wide = true};
   const float scale = (float)((hi - lo) / 255);
   const double zero = round(INT8_MIN - lo / (double)scale);
-  return (Quant){scale, (int32_t)fmin(INT8_MAX, fmax(INT8_MIN, zero))};
+  return (Quant){.scale = scale, .zero = (int32_t)fmin(INT8_MAX, fmax(INT8_MIN, zero))};
+}
+
+/* ---- 16 bits ---- */
+bool calibrate_can_widen(const Node *node) {
+  switch (node->op->int8) {
+  case INT8_PRODUCT:
+  case INT8_SUM:
+  case INT8_DIFFERENCE:
+  case INT8_MULTIPLY: return true;
+  default: return node->op == &op_input && node->port->elem == F32;
+  }
+}
+
+/* By what the program says, or else by what is asked for; a concat also if what it joins has 16 bits. */
+static bool wants_wide(const Calibrator *k, const Node *node) {
+  if (node->op == &op_input && node->port->elem != F32) return false;
+  if (node->precision != PRECISION_GIVEN) return node->precision == PRECISION_I16;
+  bool joined = false;
+  for (int i = 0; i < node->nin; i++) joined |= node->op->int8 == INT8_MOVE && k->quant[node->in[i]->id].wide;
+  return joined || k->how->all_wide || table_find(k->how->wide, node->name);
+}
+
+static bool is_of_bytes(const Node *node) { /* scaled */
+  const Node *in = node->nin ? node->in[0] : NULL;
+  return node->op->fold == FOLD_NORMALIZE && in->op == &op_input && in->port->elem == U8;
+}
+
+/* Functions are tables of 256 numbers. Bytes that are scaled lose nothing in 8 bits. */
+static bool too_wide(const Calibrator *k, const Node *node) {
+  if (is_of_bytes(node) && node->precision != PRECISION_I16) return false;
+  const bool function = node->op->family == FAMILY_MAP && node->nin == 1 && node->op->map_eval &&
+                        node->op->int8 != INT8_RELU && node->op->int8 != INT8_RELU6;
+  return (function || node->op->int8 == INT8_SOFTMAX) &&
+         (k->quant[node->in[0]->id].wide || wants_wide(k, node));
 }
 
 /* What is done where the layer is rounded, as quantize/scales.c finds it. */
@@ -86,8 +122,9 @@ static Chosen *put_seen(Calibrator *k, const Node *node, const Node *last) {
   while (k->join[range_of_all->id]) range_of_all = k->join[range_of_all->id];
   const Observed *seen = seen_of(k, range_of_all);
   if (!seen) return NULL;
-  const SeenRange range = range_of(k->how, seen);
-  return put_quant(k, node, last, quant_between(range.lo, range.hi), range.cut);
+  const bool wide = wants_wide(k, node);
+  const SeenRange range = range_of(k->how, seen, wide);
+  return put_quant(k, node, last, quant_between(range.lo, range.hi, wide), range.cut);
 }
 
 /* ---- layers ---- */
@@ -198,8 +235,11 @@ static void calibrate_layer(Calibrator *k, const Node *node) {
   Norms norms = {0};
   const Node *last = ending(k, node, &norms);
   const Layer l = folded(k, node, norms.n, norms.data);
+  static const double FAR = 0x1p46; /* sums have 47 bits and a sign */
   float *scale = NEW_ARRAY(k->arena, float, l.filters);
+  const bool wide = wants_wide(k, node) || k->quant[node->in[0]->id].wide;
   int32_t *bias = NEW_ARRAY(k->arena, int32_t, l.filters);
+  int64_t *wide_bias = NEW_ARRAY(k->arena, int64_t, l.filters);
   const int place = k->made->arrays.list.n;
   put_weights(k, node, &l, scale);
   const int8_t *q = k->made->arrays.list.data[place].data;
@@ -207,29 +247,29 @@ static void calibrate_layer(Calibrator *k, const Node *node) {
     const double unit = (double)k->quant[node->in[0]->id].scale * (double)scale[f],
                  b = round((l.bias[f] - moved(k, node, &l, q, scale[f], f)) / unit);
     bias[f] = (int32_t)fmax(-INT32_MAX, fmin(INT32_MAX, b));
+    wide_bias[f] = (int64_t)fmax(-FAR, fmin(FAR, b));
   }
   const Weight *own = node->nweights > 1 ? node->weight[1] : NULL;
-  arrays_add(&k->made->arrays, own ? own->name : arena_printf(k->arena, "%s.bias", node->name), I32, 1,
-             &l.filters, bias);
+  arrays_add(&k->made->arrays, own ? own->name : arena_printf(k->arena, "%s.bias", node->name),
+             wide ? I64 : I32, 1, &l.filters, wide ? (const void *)wide_bias : bias);
   Chosen *chosen = put_seen(k, node, last);
   if (!chosen) return;
   chosen->bytes_before = 4 * (node->weight[0]->size + l.filters);
-  chosen->bytes = node->weight[0]->size + 4 * l.filters;
+  chosen->bytes = node->weight[0]->size + (wide ? 8 : 4) * l.filters;
 }
 
 /* ---- the walk ---- */
 /* Of bytes all that can come out is known: pictures that are only scaled stay what they are. */
 static bool put_of_bytes(Calibrator *k, const Node *node) {
-  const Node *in = node->in[0];
   double lo = 0, hi = 0;
-  if (node->op->fold != FOLD_NORMALIZE || in->op != &op_input || in->port->elem != U8) return false;
+  if (!is_of_bytes(node)) return false;
   for (int64_t c = 0; c < shape_extent(node->shape).c; c++)
     for (int end = 0; end < 2; end++) {
       const double x = end ? UINT8_MAX : 0, y = node->op->map_eval(node, &x, NULL, c);
       lo = fmin(lo, y);
       hi = fmax(hi, y);
     }
-  put_quant(k, node, node, quant_between(lo, hi), 0);
+  put_quant(k, node, node, quant_between(lo, hi, false), 0);
   return true;
 }
 
@@ -312,15 +352,16 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   if (k->fused[node->id] || (node->op->identity && node->op->identity(node))) return;
   const bool alone = feeds_floats(k, node) && node->op->int8 != INT8_PRODUCT &&
                      (node->op == &op_input ? node->port->elem == F32 : node->op->family == FAMILY_MAP);
-  if (is_kept(k, node) || reads_floats(k, node) || alone || node->precision == PRECISION_F32) {
+  if (is_kept(k, node) || reads_floats(k, node) || alone || node->precision == PRECISION_F32 ||
+      too_wide(k, node)) {
     calibrate_floats(k, node);
     return;
   }
   switch (node->op->int8) {
   case INT8_PRODUCT: calibrate_layer(k, node); return;
   case INT8_SOFTMAX:
-  case INT8_UNIT: k->quant[node->id] = (Quant){1 / 256.0f, -128}; return;
-  case INT8_SIGNED: k->quant[node->id] = (Quant){1 / 128.0f, 0}; return;
+  case INT8_UNIT: k->quant[node->id] = (Quant){.scale = 1 / 256.0f, .zero = -128}; return;
+  case INT8_SIGNED: k->quant[node->id] = (Quant){.scale = 1 / 128.0f}; return;
   case INT8_LARGEST:
   case INT8_MEAN: return; /* as what they read */
   case INT8_MOVE:
@@ -329,7 +370,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   default: break;
   }
   if (node->op == &op_input && node->port->elem != F32)
-    put_quant(k, node, node, (Quant){1, node->port->elem == U8 ? INT8_MIN : 0}, 0);
+    put_quant(k, node, node, (Quant){.scale = 1, .zero = node->port->elem == U8 ? INT8_MIN : 0}, 0);
   else if (node->op->border || (node->op->repeats && node->op->repeats(node, factor)) ||
            put_of_bytes(k, node))
     return;
@@ -337,6 +378,20 @@ static void calibrate_value(Calibrator *k, const Node *node) {
     put_parameters(k, node);
     put_seen(k, node, node->op == &op_input ? node : ending(k, node, NULL));
   }
+}
+
+/* The metadata: which values have 16 bits. */
+static const char *note_of(const Calibrator *k) {
+  Text text = {.arena = k->arena};
+  bool any = false;
+  text_put(&text, "{\"version\": 1, \"rounding\": \"%s\", \"layers\": {", k->how->rounding);
+  for (int i = 0; i < k->made->chosen.n; i++)
+    if (k->made->chosen.data[i].wide) {
+      text_put(&text, "%s\"%s\": {\"precision\": \"i16\"}", any ? ", " : "", k->made->chosen.data[i].name);
+      any = true;
+    }
+  text_put(&text, "}}");
+  return text.s;
 }
 
 Calibrated *calibrate(Arena *arena, const Graph *graph, const float *weights, const Table *observed,
@@ -356,8 +411,6 @@ Calibrated *calibrate(Arena *arena, const Graph *graph, const float *weights, co
                   .reader = NEW_ARRAY(arena, const Node *, n)};
   k.made->arrays.arena = arena;
   k.made->arrays.net = graph->name;
-  k.made->arrays.note =
-      arena_printf(arena, "{\"version\": 1, \"rounding\": \"%s\", \"layers\": {}}", how->rounding);
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     for (int j = 0; j < node->nin && k.uses[i]; j++) {
@@ -367,5 +420,6 @@ Calibrated *calibrate(Arena *arena, const Graph *graph, const float *weights, co
   }
   for (int i = 0; i < graph->nodes.n; i++)
     if (k.uses[i] || graph->nodes.data[i]->op == &op_input) calibrate_value(&k, graph->nodes.data[i]);
+  k.made->arrays.note = note_of(&k);
   return k.made;
 }

@@ -1,4 +1,5 @@
-/* calibrate.h: scales, zeros and weights of 8 bits for a net of floats whose values were observed on data. */
+/* calibrate.h: scales, zeros and weights of 8 and 16 bits for a net of floats whose values were observed on
+ * data. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CALIBRATE_H
 #define CNNC_CALIBRATE_H
@@ -27,18 +28,21 @@ typedef struct Calibration {
   bool no_correction; /* of the bias, for what rounding the weights moves the mean of each channel */
   const char *rounding;
   const Table *keep; /* names of layers that stay in floats */
+  const Table *wide; /* names of values that get 16 bits */
+  bool all_wide;     /* all do that can */
 } Calibration;
 
 typedef struct SeenRange {
   double lo, hi, cut; /* cut: the part of what was seen that lies outside */
 } SeenRange;
-SeenRange range_of(const Calibration *, const Observed *);
+SeenRange range_of(const Calibration *, const Observed *, bool wide);
 
 /* A value that is stored, for those who want to know. */
 typedef struct Chosen {
   const char *name;
   const Node *node, *last; /* of the net of floats: the layer, and the last that is fused into it */
   bool kept;               /* it stays in floats: it has no scale */
+  bool wide;               /* it has 16 bits */
   float scale;
   int zero;
   double cut;
@@ -53,6 +57,9 @@ typedef struct Calibrated {
 /* Moves what channels are multiplied by between layers, in place; between how many pairs of them. The net of
  * floats stays what it is. */
 int equalize(Arena *, const Graph *, float *weights);
+
+/* Values for which 16 bits can be chosen: of layers, sums and products of two values, inputs of floats. */
+bool calibrate_can_widen(const Node *);
 
 /* weights: in floats, as the weights struct; observed: of Observed, by name. */
 Calibrated *calibrate(Arena *, const Graph *, const float *weights, const Table *observed,

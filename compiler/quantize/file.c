@@ -9,7 +9,7 @@ QuantArray *quant_file_find(const QuantFile *file, const char *name) {
   return array;
 }
 
-static const QuantLayer *layer_named(const QuantFile *file, const char *name) {
+static QuantLayer *layer_named(const QuantFile *file, const char *name) {
   for (int i = 0; i < file->layers.n; i++)
     if (strcmp(file->layers.data[i].name, name) == 0) return &file->layers.data[i];
   return NULL;
@@ -23,4 +23,10 @@ Rounding quant_file_rounding(const QuantFile *file, const char *layer) {
 bool quant_file_mean_factor(const QuantFile *file, const char *layer) {
   const QuantLayer *own = layer_named(file, layer);
   return own && own->mean_factor;
+}
+
+bool quant_file_wide(const QuantFile *file, const char *value) {
+  QuantLayer *own = layer_named(file, value);
+  if (own) own->used = true;
+  return own && own->wide;
 }

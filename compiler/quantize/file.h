@@ -1,6 +1,7 @@
 /* file.h: a quantised net's file: the arrays of a .safetensors file whose metadata `cnnc.quantization` say
  * how it rounds. Of layer L it has L.weight (I8, in the usual order), L.weight.scale (F32 [filters] or [1]),
- * L.bias (I32); of each value V that is stored V.scale (F32 [1]) and V.zero (I8 [1]). */
+ * L.bias (I32); of each value V that is stored V.scale (F32 [1]) and V.zero (I8 [1]). Where metadata say that
+ * V has 16 bits its zero is 0, and the L.bias of layers that make or read it are I64. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_QUANTIZE_FILE_H
 #define CNNC_QUANTIZE_FILE_H
@@ -23,6 +24,8 @@ typedef struct QuantLayer {
   const char *name;
   Rounding rounding;
   bool mean_factor; /* a mean over all positions is one factor of their sum, as TensorFlow Lite has it */
+  bool wide;        /* its value has 16 bits */
+  bool used;
 } QuantLayer;
 
 typedef struct QuantFile {
@@ -30,10 +33,11 @@ typedef struct QuantFile {
   Rounding rounding;
   VEC(QuantArray *) arrays;
   Table by_name;
-  VEC(QuantLayer) layers; /* that compute in another way */
+  VEC(QuantLayer) layers; /* of which something is said */
 } QuantFile;
 
 QuantArray *quant_file_find(const QuantFile *, const char *name); /* or NULL; it is used now */
 bool quant_file_mean_factor(const QuantFile *, const char *layer);
 Rounding quant_file_rounding(const QuantFile *, const char *layer);
+bool quant_file_wide(const QuantFile *, const char *value); /* it has 16 bits */
 #endif

@@ -12,7 +12,11 @@ static Interval around(Interval a, Interval b) { return (Interval){lesser(a.lo, 
 static Interval with(Interval a, int64_t x) { return around(a, (Interval){x, x}); }
 
 /* ---- products ---- */
-bool is_product(const Node *node) { return node->op == &op_int8_product || node->op == &op_int8_transposed; }
+/* Of those that read or make 16 bits nothing is known here. */
+bool is_product(const Node *node) {
+  return (node->op == &op_int8_product || node->op == &op_int8_transposed) && node->elem == I8 &&
+         node->in[0]->elem == I8;
+}
 
 static bool windows_clipped(int64_t kernel, int64_t stride, int64_t dilation, int64_t before, int64_t in,
                             int64_t out) {
@@ -120,7 +124,8 @@ static Interval channel_interval(const Node *node, Interval *const *interval, in
     return pair_interval(node, in[channels == 1 ? 0 : c],
                          other[shape_extent(node->in[1]->shape).c == 1 ? 0 : c]);
   }
-  if (node->op == &op_int8_pool) return pool_interval(node, in[c]);
+  if (node->op == &op_int8_pool)
+    return ((const Int8Pool *)node->detail)->scaled ? EVERYTHING : pool_interval(node, in[c]);
   if (node->op == &op_int8_table) return table_interval(node, in[c], c);
   if (node->op == &op_int8_border) return with(in[c], node->quant->zero);
   if (node->op->family != FAMILY_ALIAS) return EVERYTHING;

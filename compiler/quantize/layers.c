@@ -1,5 +1,5 @@
-/* layers.c: layers of 8 bits from those of floats: weights from the file, factors from the scales, and bounds
- * of all sums, for nothing may overflow. */
+/* layers.c: layers of 8 and 16 bits from those of floats: weights from the file, factors from the scales, and
+ * bounds of all sums, for nothing may overflow. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <math.h>
@@ -8,25 +8,27 @@
 #include "quantize/quantizer.h"
 
 /* ---- what does not go together ---- */
-static void refuse_factor(Quantizer *q, const Node *node, double in, float out) {
+static void refuse_factor(Quantizer *q, const Node *node, int32_t most, double in, float out) {
   Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
                            "the scales of %s do not go together: what it adds up is multiplied by %g",
                            node->name, in / (double)out);
-  diag_fact(diag, "a unit of the sum is %g, one of the result %g; the factor must be below 4", in,
-            (double)out);
-  diag_help(diag, "the scale of a value is about its largest number / 127: %s.scale is too small",
-            node->name);
+  diag_fact(diag, "a unit of the sum is %g, one of the result %g; the factor must be below %d", in,
+            (double)out, 1 << most);
+  diag_help(diag, "the scale of a value is about its largest number / %d: %s.scale is too small",
+            most > MULTIPLIER_MOST ? INT16_MAX : INT8_MAX, node->name);
 }
 
-static bool factor_fits(Quantizer *q, const Node *node, Multiplier factor, double in, float out) {
-  if (factor.e <= MULTIPLIER_MOST) return true;
-  refuse_factor(q, node, in, out);
+static bool factor_fits(Quantizer *q, const Node *node, Multiplier factor, int32_t most, double in,
+                        float out) {
+  if (factor.e <= most) return true;
+  refuse_factor(q, node, most, in, out);
   return false;
 }
 
-static bool report_overflow(Quantizer *q, const Node *node, int64_t filter, int64_t terms, double most) {
+static bool report_overflow(Quantizer *q, const Node *node, int64_t filter, int64_t terms, double most,
+                            int bits) {
   Diag *diag = diag_report(q->diags, DIAG_int8_overflow, node->span, node->site,
-                           "a sum of %s can exceed 32 bits", node->name);
+                           "a sum of %s can exceed %d bits", node->name, bits);
   diag_fact(diag, "filter %" PRId64 " adds up %s products and its bias, which can come to %.0f", filter,
             text_thousands(q->arena, terms), most);
   diag_help(diag, "smaller weights under a larger %s.weight.scale leave room", node->name);
@@ -38,14 +40,20 @@ typedef struct Weights {
   const int8_t *weight;
   const float *scale; /* [filters] or [1] */
   int64_t scales, filters, terms;
-  const int32_t *bias;
+  bool wide;
+  const int32_t *bias;      /* or */
+  const int64_t *wide_bias; /* of layers with values of 16 bits */
 } Weights;
 
-static const int32_t *bias_of(Quantizer *q, const Node *node, const Weights *w) {
+static bool find_bias(Quantizer *q, const Node *node, Weights *w) {
   const Weight *bias = node->nweights > 1 ? node->weight[1] : NULL;
   const char *name = bias ? bias->name : arena_printf(q->arena, "%s.bias", node->name);
-  if (!bias && !table_find(&q->file->by_name, name)) return NEW_ARRAY(q->arena, int32_t, w->filters);
-  return quant_array(q, name, I32, 1, &w->filters);
+  const bool none = !bias && !table_find(&q->file->by_name, name);
+  if (w->wide)
+    w->wide_bias =
+        none ? NEW_ARRAY(q->arena, int64_t, w->filters) : quant_array(q, name, I64, 1, &w->filters);
+  else w->bias = none ? NEW_ARRAY(q->arena, int32_t, w->filters) : quant_array(q, name, I32, 1, &w->filters);
+  return w->bias || w->wide_bias;
 }
 
 static bool weights_in_range(Quantizer *q, const Weight *weight, const Weights *w) {
@@ -69,8 +77,8 @@ static bool find_weights(Quantizer *q, const Node *node, Weights *w) {
   w->scales = scales && scales->size == 1 ? 1 : w->filters;
   w->weight = quant_array(q, weight->name, I8, weight->rank, weight->dim);
   w->scale = quant_array(q, scale, F32, 1, &w->scales);
-  w->bias = bias_of(q, node, w);
-  if (!w->weight || !w->scale || !w->bias || !weights_in_range(q, weight, w)) return false;
+  const bool biased = find_bias(q, node, w);
+  if (!w->weight || !w->scale || !biased || !weights_in_range(q, weight, w)) return false;
   if (node->op->family != FAMILY_CONV_SCATTER) return true;
   int8_t *by_filter = NEW_ARRAY(q->arena, int8_t, weight->size);
   for (int64_t f = 0; f < w->filters; f++)
@@ -81,9 +89,10 @@ static bool find_weights(Quantizer *q, const Node *node, Weights *w) {
 }
 
 /* The most that a sum can come to on its way, in whatever order its terms are added. */
-static double largest_sum(const Weights *w, int64_t filter, int32_t zero) {
-  double most = fabs((double)w->bias[filter]);
-  const double low = zero - INT8_MIN, high = INT8_MAX - zero;
+static double largest_sum(const Weights *w, int64_t filter, const Quant *in) {
+  double most = fabs(w->wide ? (double)w->wide_bias[filter] : (double)w->bias[filter]);
+  const double low = in->zero - (in->wide ? INT16_MIN : INT8_MIN),
+               high = (in->wide ? INT16_MAX : INT8_MAX) - in->zero;
   for (int64_t i = 0; i < w->terms; i++)
     most += fabs((double)w->weight[filter * w->terms + i]) * (low > high ? low : high);
   return most;
@@ -95,26 +104,37 @@ static bool make_factors(Quantizer *q, const Node *node, const Weights *w, const
   for (int64_t f = 0; f < w->filters; f++) {
     const float scale = w->scale[w->scales == 1 ? 0 : f];
     factor[f] = multiplier_of_scales(in->scale, scale, out.scale, p->dense && w->scales == 1);
-    if (!factor_fits(q, node, factor[f], (double)in->scale * (double)scale, out.scale)) return false;
-    const double most = largest_sum(w, f, in->zero);
-    if (most > INT32_MAX || !sum_fits((int64_t)most, factor[f].e))
-      return report_overflow(q, node, f, w->terms, most);
+    if (!factor_fits(q, node, factor[f], w->wide ? WIDE_MULTIPLIER_MOST : MULTIPLIER_MOST,
+                     (double)in->scale * (double)scale, out.scale))
+      return false;
+    const double most = largest_sum(w, f, in);
+    if (w->wide ? most >= (double)(INT64_C(1) << WIDE_SUM_BITS)
+                : most > INT32_MAX || !sum_fits((int64_t)most, factor[f].e))
+      return report_overflow(q, node, f, w->terms, most, w->wide ? WIDE_SUM_BITS + 1 : 32);
   }
   p->factor = factor;
   return true;
 }
 
+/* Of a layer whose input could not be made, which was told. */
+static bool has_wide_bias(const Quantizer *q, const Node *node) {
+  const Weight *bias = node->nweights > 1 ? node->weight[1] : NULL;
+  const QuantArray *array = bias ? table_find(&q->file->by_name, bias->name) : NULL;
+  return array && array->known && array->elem == I64;
+}
+
 Node *quant_product(Quantizer *q, const Node *node) {
-  Weights w;
   Node *in = quant_bytes(q, node->in[0]);
   const Ending end = quant_ending(q, node, true);
+  Weights w = {.wide = in ? in->quant->wide || end.quant.wide : has_wide_bias(q, node)};
   const bool found = find_weights(q, node, &w);
   if (!in || !found || !end.found) return NULL;
   Int8Product *p = NEW(q->arena, Int8Product);
   *p = (Int8Product){.rounding = quant_file_rounding(q->file, node->name),
-                     .stored = stored_of(end.quant.scale, end.quant.zero, end.bound),
+                     .stored = stored_of(end.quant.scale, end.quant.zero, end.quant.wide, end.bound),
                      .weight = w.weight,
                      .bias = w.bias,
+                     .wide_bias = w.wide_bias,
                      .dense = node->op->family == FAMILY_DENSE};
   if (!make_factors(q, node, &w, in->quant, end.quant, p)) return NULL;
   const Op *op = node->op->family == FAMILY_CONV_SCATTER ? &op_int8_transposed : &op_int8_product;
@@ -124,19 +144,18 @@ Node *quant_product(Quantizer *q, const Node *node) {
 }
 
 /* ---- pairs ---- */
-static bool pair_fits(Quantizer *q, const Node *node, const Int8Pair *p, const Quant *a, const Quant *b,
-                      Quant out) {
-  enum { MOST = 255 };
-  const double product = (double)a->scale * (double)b->scale,
-               unit = (double)(a->scale > b->scale ? a->scale : b->scale);
+static bool pair_fits(Quantizer *q, const Node *node, const Int8Pair *p, Node *const *in, Quant out) {
+  const int64_t a = int8_most(in[0]), b = int8_most(in[1]), most = a > b ? a : b;
+  const double first = (double)in[0]->quant->scale, second = (double)in[1]->quant->scale,
+               product = first * second, unit = first > second ? first : second;
   if (p->product)
-    return factor_fits(q, node, p->factor, product, out.scale) &&
-           (sum_fits(MOST * MOST, p->factor.e) || report_overflow(q, node, 0, 1, MOST * MOST));
+    return factor_fits(q, node, p->factor, MULTIPLIER_MOST, product, out.scale) &&
+           (sum_fits(a * b, p->factor.e) || report_overflow(q, node, 0, 1, (double)(a * b), 32));
   if (p->rounding != ROUNDING_FLOAT && p->addition.out.e <= MULTIPLIER_MOST &&
-      sum_fits((int64_t)MOST << ADDITION_BITS, p->addition.out.e))
+      sum_fits(most << p->addition.bits, p->addition.out.e))
     return true;
   if (p->rounding == ROUNDING_FLOAT && p->addition.fits) return true;
-  refuse_factor(q, node, unit, out.scale);
+  refuse_factor(q, node, MULTIPLIER_MOST, unit, out.scale);
   return false;
 }
 
@@ -145,13 +164,15 @@ Node *quant_pair(Quantizer *q, const Node *node) {
   const Ending end = quant_ending(q, node, true);
   if (!in[0] || !in[1] || !end.found) return NULL;
   const float a = in[0]->quant->scale, b = in[1]->quant->scale;
+  const bool wide = in[0]->quant->wide || in[1]->quant->wide || end.quant.wide;
   Int8Pair *p = NEW(q->arena, Int8Pair);
   *p = (Int8Pair){.rounding = quant_file_rounding(q->file, node->name),
-                  .stored = stored_of(end.quant.scale, end.quant.zero, end.bound),
+                  .stored = stored_of(end.quant.scale, end.quant.zero, end.quant.wide, end.bound),
+                  .wide = wide,
                   .product = node->op->int8 == INT8_MULTIPLY,
-                  .addition = addition_of(a, b, end.quant.scale, node->op->int8 == INT8_DIFFERENCE),
+                  .addition = addition_of(a, b, end.quant.scale, node->op->int8 == INT8_DIFFERENCE, wide),
                   .factor = multiplier_of_scales(a, b, end.quant.scale, false)};
-  if (!pair_fits(q, node, p, in[0]->quant, in[1]->quant, end.quant)) return NULL;
+  if (!pair_fits(q, node, p, in, end.quant)) return NULL;
   Node *made = quant_node(q, &op_int8_pair, node, 2, in, quant_keep(q, end.quant));
   made->detail = p;
   return made;
@@ -219,7 +240,7 @@ Node *quant_pool(Quantizer *q, const Node *node) {
   *p =
       (Int8Pool){.mean = node->op->int8 == INT8_MEAN,
                  .count_pad = arg_const(node, "count_pad")->kind == CONST_BOOL && arg_bool(node, "count_pad"),
-                 .stored = stored_of(quant.scale, quant.zero, end.bound)};
+                 .stored = stored_of(quant.scale, quant.zero, quant.wide, end.bound)};
   Node *made = quant_node(q, &op_int8_pool, node, 1, &in, in->quant);
   made->detail = p;
   return made;

@@ -21,9 +21,10 @@ static double real_of(const Node *node, double q) {
 
 static double stored_as(const Node *node, double x) {
   if (!node->quant) return x;
-  const int least = node->elem == U8 ? 0 : INT8_MIN;
+  const bool wide = node->quant->wide;
+  const int least = node->elem == U8 ? 0 : wide ? INT16_MIN : INT8_MIN;
   const double q = nearbyint(x / (double)node->quant->scale) + node->quant->zero;
-  return fmin(fmax(q, least), least + UINT8_MAX);
+  return fmin(fmax(q, least), least + (wide ? UINT16_MAX : UINT8_MAX));
 }
 
 /* What a node reads, as the net of floats has it. */

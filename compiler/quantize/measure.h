@@ -5,7 +5,7 @@
 #include "graph/graph.h"
 
 typedef struct Measured { /* of a value of the net of floats: sums of squares */
-  bool there;             /* it is stored in 8 bits */
+  bool there;             /* it is stored in 8 or 16 bits */
   double signal, noise;   /* of the value; of what it is off by */
   double alone; /* the same where what the layer reads is exact but for being stored: what it adds itself */
 } Measured;

@@ -1,5 +1,5 @@
-/* quantizer.h: a graph on its way to 8 bits. values.c walks over its nodes; layers.c makes those of layers,
- * tables.c those of functions; scales.c finds scales in the file. Private to these. */
+/* quantizer.h: a graph on its way to 8 and 16 bits. values.c walks over its nodes; layers.c makes those of
+ * layers, tables.c those of functions; scales.c finds scales in the file. Private to these. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_QUANTIZER_H
 #define CNNC_QUANTIZER_H
@@ -41,7 +41,8 @@ Ending quant_ending(Quantizer *, const Node *, bool wanted);
 const void *quant_array(Quantizer *, const char *name, Elem, int rank, const int64_t *dim);
 
 /* ---- values.c ---- */
-Node *quant_node(Quantizer *, const Op *, const Node *of, int nin, Node *const *in, const Quant *); /* I8 */
+Node *quant_node(Quantizer *, const Op *, const Node *of, int nin, Node *const *in,
+                 const Quant *); /* I8 or I16 */
 Node *quant_bytes(Quantizer *,
                   const Node *); /* the value of a node of `from` in 8 bits; NULL: it has no scale */
 Node *quant_floats(Quantizer *, const Node *);
@@ -54,5 +55,6 @@ Node *quant_product(Quantizer *, const Node *), *quant_pair(Quantizer *, const N
     *quant_function(Quantizer *, const Node *), *quant_table(Quantizer *, const Node *);
 bool quant_has_table(const Quantizer *, const Node *); /* the file has its table, by the layer's name */
 bool quant_is_function(const Node *);                  /* of one number */
+bool quant_is_wide_function(const Node *);             /* that has a form of 16 bits */
 Node *quant_requantized(Quantizer *, const Node *of, Node *, Quant to); /* the same value in another scale */
 #endif

@@ -1,4 +1,4 @@
-/* range.c: which part of the numbers of a value 8 bits are spread over. 0 is always in it. */
+/* range.c: which part of the numbers of a value 8 or 16 bits are spread over. 0 is always in it. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -13,8 +13,8 @@ static double all_of(const Observed *o) {
 }
 
 /* What is inside is off by a step at most, evenly; what is outside by how far it lies. */
-static double squared_error(const Observed *o, double lo, double hi) {
-  const double step = (hi - lo) / 255, inside = step * step / 12;
+static double squared_error(const Observed *o, double lo, double hi, int steps) {
+  const double step = (hi - lo) / steps, inside = step * step / 12;
   double error = 0;
   for (int i = 0; i < o->bins; i++) {
     const double x = centre(o, i), out = x < lo ? lo - x : x > hi ? x - hi : 0;
@@ -23,12 +23,12 @@ static double squared_error(const Observed *o, double lo, double hi) {
   return error;
 }
 
-static SeenRange least_error(const Observed *o) {
+static SeenRange least_error(const Observed *o, int steps) {
   const int CUTS = 128;
   SeenRange best = {o->lo, o->hi, 0};
-  double least = squared_error(o, o->lo, o->hi);
+  double least = squared_error(o, o->lo, o->hi, steps);
   for (int k = CUTS - 1; k > 0; k--) { /* of several the widest */
-    const double lo = o->lo * k / CUTS, hi = o->hi * k / CUTS, error = squared_error(o, lo, hi);
+    const double lo = o->lo * k / CUTS, hi = o->hi * k / CUTS, error = squared_error(o, lo, hi, steps);
     if (error >= least) continue;
     least = error;
     best = (SeenRange){lo, hi, 0};
@@ -87,10 +87,10 @@ static SeenRange without_tails(const Observed *o, double percentile) {
   return (SeenRange){lo < 0 ? lo : 0, hi > 0 ? hi : 0, 0};
 }
 
-SeenRange range_of(const Calibration *how, const Observed *o) {
+SeenRange range_of(const Calibration *how, const Observed *o, bool wide) {
   SeenRange range = {o->lo, o->hi, 0};
-  if (how->range == RANGE_MSE) range = least_error(o);
-  if (how->range == RANGE_ENTROPY) range = least_divergence(o);
+  if (how->range == RANGE_MSE) range = least_error(o, wide ? UINT16_MAX : UINT8_MAX);
+  if (how->range == RANGE_ENTROPY && !wide) range = least_divergence(o);
   if (how->range == RANGE_PERCENTILE) range = without_tails(o, how->percentile);
   if (!(range.hi > range.lo)) range.hi = range.lo + 1; /* zeros alone */
   const double all = all_of(o);

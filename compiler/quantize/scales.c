@@ -23,7 +23,7 @@ static const char *dims_text(Arena *arena, int rank, const int64_t *dim) {
 }
 
 const void *quant_array(Quantizer *q, const char *name, Elem elem, int rank, const int64_t *dim) {
-  static const char *const types[] = {[F32] = "F32", [I32] = "I32", [U8] = "U8", [I8] = "I8"};
+  static const char *const types[] = {[F32] = "F32", [I32] = "I32", [U8] = "U8", [I8] = "I8", [I64] = "I64"};
   const QuantArray *array = quant_file_find(q->file, name);
   const char *wanted = dims_text(q->arena, rank, dim);
   if (!array) return quant_problem(q, "%s: %s %s is missing", name, types[elem], wanted), NULL;
@@ -47,7 +47,11 @@ bool quant_given(Quantizer *q, const char *value, Quant *quant) {
   const float *scale = one(q, scale_name, F32);
   const int8_t *zero = one(q, zero_name, I8);
   if (!scale || !zero) return false;
-  *quant = (Quant){*scale, *zero};
+  *quant = (Quant){*scale, *zero, quant_file_wide(q->file, value)};
+  if (quant->wide && *zero) {
+    quant_problem(q, "%s: is %d, should be 0, as of every value of 16 bits", zero_name, *zero);
+    quant->zero = 0;
+  }
   if (*scale > 0 && isfinite(*scale)) return true;
   quant_problem(q, "%s: is %g, should be a number above 0", scale_name, (double)*scale);
   quant->scale = 1;
@@ -96,8 +100,12 @@ Ending quant_ending(Quantizer *q, const Node *node, bool wanted) {
     if (next->op->int8 == INT8_RELU6) ending.bound = BOUND_RELU6;
     q->fused[next->id] = true;
   }
+  const Precision other = ending.quant.wide ? PRECISION_I8 : PRECISION_I16;
+  if (ending.found && wanted && node->precision == other)
+    quant_problem(q, "%s: has %s bits, and precision=%s in the program", node->name,
+                  ending.quant.wide ? "16" : "8", ending.quant.wide ? "i8" : "i16");
   if (!ending.found && wanted && q->problems.n == problems)
     quant_problem(q, "%s.scale: F32 [1] and %s.zero: I8 [1] are missing", node->name, node->name);
-  if (!ending.found) ending.quant = (Quant){1, 0};
+  if (!ending.found) ending.quant = (Quant){.scale = 1};
   return ending;
 }

@@ -5,6 +5,7 @@
 #include "quantize/quantizer.h"
 
 enum { MOST_TABLES = 4096 }; /* by channel */
+enum { MOST_RESCALED = 14 }; /* of a factor's e: from 8 bits to 16 */
 
 /* Its bytes stay where they are, under another scale, if the table changes none of them. */
 static Node *table_node(Quantizer *q, const Node *of, Node *in, Quant quant, int8_t (*value)[256],
@@ -20,18 +21,40 @@ static Node *table_node(Quantizer *q, const Node *of, Node *in, Quant quant, int
   return made;
 }
 
+static void refuse_rescaling(Quantizer *q, const Node *of, double factor) {
+  Diag *diag =
+      diag_report(q->diags, DIAG_scale_mismatch, of->span, of->site,
+                  "the scales of %s do not go together: its input's is %g times its own", of->name, factor);
+  diag_help(diag, "a move or a pooling has the scale of its input");
+}
+
+/* Where one of them has 16 bits. NULL: the scales do not go together. */
+static Node *rescaled(Quantizer *q, const Node *of, Node *in, Quant to, Bound bound) {
+  Int8Rescale *r = NEW(q->arena, Int8Rescale);
+  *r = (Int8Rescale){.rounding = quant_file_rounding(q->file, of->name),
+                     .stored = stored_of(to.scale, to.zero, to.wide, bound),
+                     .factor = multiplier_of((double)in->quant->scale / (double)to.scale)};
+  r->factor.real = in->quant->scale / to.scale;
+  if (r->factor.e > MOST_RESCALED || !sum_fits(int8_most(in), r->factor.e)) {
+    refuse_rescaling(q, of, (double)in->quant->scale / (double)to.scale);
+    r->factor = (Multiplier){0, 0, 0};
+  }
+  Node *made = quant_node(q, &op_int8_rescale, of, 1, &in, quant_keep(q, to));
+  made->shape = in->shape;
+  made->detail = r;
+  return made;
+}
+
 Node *quant_requantized(Quantizer *q, const Node *of, Node *in, Quant to) {
-  if (in->quant->scale == to.scale && in->quant->zero == to.zero) return in;
+  if (in->quant->scale == to.scale && in->quant->zero == to.zero && in->quant->wide == to.wide) return in;
+  if (in->quant->wide || to.wide) return rescaled(q, of, in, to, BOUND_NONE);
   int8_t (*value)[256] = (int8_t (*)[256])arena_alloc(q->arena, 256);
   const double factor = (double)in->quant->scale / (double)to.scale;
-  if (multiplier_of(factor).e > MULTIPLIER_MOST) { /* all but a few of its values are cut off */
-    Diag *diag =
-        diag_report(q->diags, DIAG_scale_mismatch, of->span, of->site,
-                    "the scales of %s do not go together: its input's is %g times its own", of->name, factor);
-    diag_help(diag, "a move or a pooling has the scale of its input");
-  } else
+  if (multiplier_of(factor).e > MULTIPLIER_MOST) /* all but a few of its values are cut off */
+    refuse_rescaling(q, of, factor);
+  else
     table_requantize(*value, quant_file_rounding(q->file, of->name), in->quant->scale, in->quant->zero,
-                     to.scale, stored_of(to.scale, to.zero, BOUND_NONE));
+                     to.scale, stored_of(to.scale, to.zero, false, BOUND_NONE));
   return table_node(q, of, in, to, value, 1);
 }
 
@@ -39,6 +62,10 @@ Node *quant_requantized(Quantizer *q, const Node *of, Node *in, Quant to) {
 bool quant_is_function(const Node *node) {
   return node->op->family == FAMILY_MAP && node->nin == 1 && node->result == RESULT_SAMPLE &&
          node->op->map_eval;
+}
+
+bool quant_is_wide_function(const Node *node) {
+  return node->op->int8 == INT8_RELU || node->op->int8 == INT8_RELU6;
 }
 
 typedef struct Function {
@@ -64,8 +91,8 @@ static bool find_parameters(Quantizer *q, const Node *node, const float *paramet
 }
 
 static bool fixed_quant(const Node *node, Quant *quant) {
-  if (node->op->int8 == INT8_UNIT) *quant = (Quant){1 / 256.0f, -128};
-  else if (node->op->int8 == INT8_SIGNED) *quant = (Quant){1 / 128.0f, 0};
+  if (node->op->int8 == INT8_UNIT) *quant = (Quant){.scale = 1 / 256.0f, .zero = -128};
+  else if (node->op->int8 == INT8_SIGNED) *quant = (Quant){.scale = 1 / 128.0f};
   else return false;
   return true;
 }
@@ -78,7 +105,13 @@ Node *quant_function(Quantizer *q, const Node *node) {
   if (!end.found && !fixed_quant(node, &end.quant)) end = quant_ending(q, node, true);
   const bool found = find_parameters(q, node, parameter);
   if (!in || !found) return NULL;
-  const Stored stored = stored_of(end.quant.scale, end.quant.zero, end.bound);
+  if (end.quant.wide && !quant_is_wide_function(node)) {
+    quant_problem(q, "%s: has no form of 16 bits; its scale must stand under its own name", node->name);
+    return NULL;
+  }
+  if (in->quant->wide || end.quant.wide)
+    return rescaled(q, node, in, end.quant, node->op->int8 == INT8_RELU ? BOUND_RELU : BOUND_RELU6);
+  const Stored stored = stored_of(end.quant.scale, end.quant.zero, false, end.bound);
   int8_t (*value)[256] = (int8_t (*)[256])arena_alloc(q->arena, 256 * (size_t)tables);
   bool equal = true;
   for (int64_t c = 0; c < tables; c++) {
@@ -119,7 +152,7 @@ Node *quant_table(Quantizer *q, const Node *node) {
 
 /* ---- softmax ---- */
 Node *quant_softmax(Quantizer *q, const Node *node) {
-  const Quant own = {1 / 256.0f, -128};
+  const Quant own = {.scale = 1 / 256.0f, .zero = -128};
   Quant given;
   Node *in = quant_bytes(q, node->in[0]);
   if (!in) return NULL;

@@ -1,7 +1,8 @@
-/* values.c: node by node from a graph of floats to one of 8 bits.
+/* values.c: node by node from a graph of floats to one of 8 bits, or 16.
  *
- * A value that the file has a scale for is stored in 8 bits; layers, sums, pools, functions and moves have a
- * form of 8 bits. What has none computes in floats between conversions. */
+ * A value that the file has a scale for is stored in 8 bits, or in 16 where the file says so. A layer reads
+ * what is there, of either type, and its own value has the type that the file says. Layers, sums, pools,
+ * functions and moves have a form of 8 bits. What has none computes in floats between conversions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/text.h"
@@ -22,7 +23,7 @@ static Node *node_like(Quantizer *q, const Op *op, const Node *of, int nin, Node
 
 Node *quant_node(Quantizer *q, const Op *op, const Node *of, int nin, Node *const *in, const Quant *quant) {
   Node *node = node_like(q, op, of, nin, in);
-  node->elem = I8;
+  node->elem = quant->wide ? I16 : I8;
   node->quant = quant;
   return node;
 }
@@ -51,6 +52,10 @@ static Quant caller_quant(Quant quant, Elem elem) {
   return quant;
 }
 
+static const char *stored_name(Quantizer *q, const Node *node, const Quant *quant) {
+  return arena_printf(q->arena, "%s_int%s", node->name, quant->wide ? "16" : "8");
+}
+
 /* ---- inputs ---- */
 /* The caller's bytes are its value's, of u8 less 128; floats become bytes. */
 static Node *input_node(Quantizer *q, const Node *node) {
@@ -58,12 +63,16 @@ static Node *input_node(Quantizer *q, const Node *node) {
   Node *input = graph_copy_node(q->arena, node, NULL);
   graph_append(q->to, input);
   if (!quant_given(q, node->name, &quant)) return input;
+  if (quant.wide && node->port->elem != F32)
+    quant_problem(q, "%s: has 16 bits, and the program takes it as %s", node->name,
+                  elem_name(node->port->elem));
+  if (node->port->elem != F32) quant.wide = false;
   input->elem = node->port->elem;
   if (input->elem != F32) input->quant = quant_keep(q, caller_quant(quant, input->elem));
   if (input->elem == I8) return input;
   Node *made = quant_node(q, input->elem == U8 ? &op_int8_from_bytes : &op_int8_from_float, node, 1, &input,
                           quant_keep(q, quant));
-  made->name = arena_printf(q->arena, "%s_int8", node->name);
+  made->name = stored_name(q, node, &quant);
   return made;
 }
 
@@ -97,13 +106,16 @@ static void put_floats(Quantizer *q, const Node *node) {
   if (!w || !w->known || w->elem != I8 || w->size != weight->size || !scale || !scale->known ||
       scale->elem != F32 || (scale->size != 1 && scale->size != filters) || !in || !in->quant)
     return;
+  const bool has_bias = b && b->known && (b->elem == I32 || b->elem == I64) && b->size == filters;
   float *values = NEW_ARRAY(q->arena, float, weight->size), *biases = NEW_ARRAY(q->arena, float, filters);
   for (int64_t f = 0; f < filters; f++) {
     const float s = ((const float *)scale->data)[scale->size == 1 ? 0 : f];
     for (int64_t i = 0, at; i < terms; i++)
       at = int8_weight_index(node, f, i), values[at] = (float)((const int8_t *)w->data)[at] * s;
-    if (b && b->known && b->elem == I32 && b->size == filters)
-      biases[f] = (float)(((const int32_t *)b->data)[f] * (double)s * (double)in->quant->scale);
+    if (has_bias)
+      biases[f] = (float)((b->elem == I64 ? (double)((const int64_t *)b->data)[f]
+                                          : (double)((const int32_t *)b->data)[f]) *
+                          (double)s * (double)in->quant->scale);
   }
   w->used = true;
   QuantArray *own = NEW(q->arena, QuantArray), *own_bias = NEW(q->arena, QuantArray);
@@ -111,7 +123,7 @@ static void put_floats(Quantizer *q, const Node *node) {
   own->elem = F32;
   own->data = values;
   table_set(q->arena, &file->by_name, weight->name, own);
-  if (!b || b->elem != I32 || b->size != filters) return;
+  if (!has_bias) return;
   b->used = true;
   *own_bias = *b;
   own_bias->elem = F32;
@@ -128,6 +140,16 @@ static bool take_weights(Quantizer *q, const Node *node, Node *copy) {
   return found;
 }
 
+/* Does it read or make a value of 16 bits? */
+static bool has_wide(const Quantizer *q, const Node *node) {
+  bool wide = quant_file_wide(q->file, node->name);
+  for (int k = 0; k < node->nin; k++) {
+    const Node *value = q->map[node->in[k]->id];
+    wide |= value && value->quant && value->quant->wide;
+  }
+  return wide;
+}
+
 static Node *float_node(Quantizer *q, const Node *node) {
   Node *copy = graph_copy_node(q->arena, node, NULL);
   if (!take_weights(q, node, copy)) return NULL;
@@ -136,10 +158,12 @@ static Node *float_node(Quantizer *q, const Node *node) {
   graph_append(q->to, copy);
   bool computes = false;
   for (int k = 0; k < node->nin; k++) computes |= q->map[node->in[k]->id]->quant != NULL;
-  if (computes && node->op->int8 == INT8_NONE && !quant_is_function(node))
+  const bool function = quant_is_function(node) || node->op->int8 == INT8_SOFTMAX,
+             wide = function && !quant_is_wide_function(node) && has_wide(q, node);
+  if (computes && (wide || (node->op->int8 == INT8_NONE && !function)) && node->precision != PRECISION_F32)
     diag_report(q->diags, DIAG_not_int8, node->span, node->site,
-                "%s has no form of 8 bits: %s computes in floats, between conversions", node->op->name,
-                node->name);
+                "%s has no form of %s bits: %s computes in floats, between conversions", node->op->name,
+                wide ? "16" : "8", node->name);
   return copy;
 }
 
@@ -182,7 +206,7 @@ static Node *stored_floats(Quantizer *q, const Node *node) {
   Node *value = float_node(q, node);
   if (!value || !quant_given(q, node->name, &quant)) return value;
   Node *made = quant_node(q, &op_int8_from_float, node, 1, &value, quant_keep(q, quant));
-  made->name = arena_printf(q->arena, "%s_int8", node->name);
+  made->name = stored_name(q, node, &quant);
   return made;
 }
 
@@ -193,7 +217,7 @@ static bool is_border(const Node *node) { /* of zeros, and no less than its inpu
 }
 
 static Node *value_of(Quantizer *q, const Node *node) {
-  enum { MOST_SUMMED = INT32_MAX / 256 };
+  enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
   int64_t factor[2];
   if (node->op == &op_input) return input_node(q, node);
   if (node->op->identity && node->op->identity(node)) return q->map[node->in[0]->id];
@@ -213,13 +237,16 @@ static Node *value_of(Quantizer *q, const Node *node) {
     if (node->nin == 2 && !quant_is_function(node) && reads_bytes(q, node)) return quant_pair(q, node);
     break;
   case INT8_MEAN:
-    if (node->window->kernel[0] * node->window->kernel[1] > MOST_SUMMED || !reads_bytes(q, node)) break;
+    if (node->window->kernel[0] * node->window->kernel[1] >
+            (has_wide(q, node) ? MOST_WIDE_SUMMED : MOST_SUMMED) ||
+        !reads_bytes(q, node))
+      break;
     return quant_pool(q, node);
   case INT8_LARGEST:
     if (reads_bytes(q, node)) return quant_pool(q, node);
     break;
   case INT8_SOFTMAX:
-    if (shape_extent(node->shape).c <= SOFTMAX_CHANNELS && reads_bytes(q, node))
+    if (shape_extent(node->shape).c <= SOFTMAX_CHANNELS && reads_bytes(q, node) && !has_wide(q, node))
       return quant_softmax(q, node);
     break;
   case INT8_MOVE:
@@ -227,8 +254,9 @@ static Node *value_of(Quantizer *q, const Node *node) {
     break;
   default: break;
   }
-  return quant_is_function(node) && reads_bytes(q, node) && !for_floats(q, node) ? quant_function(q, node)
-                                                                                 : stored_floats(q, node);
+  const bool function = quant_is_function(node) && reads_bytes(q, node) && !for_floats(q, node) &&
+                        (quant_is_wide_function(node) || !has_wide(q, node));
+  return function ? quant_function(q, node) : stored_floats(q, node);
 }
 
 static void walk(Quantizer *q) {
@@ -261,6 +289,11 @@ static Node *output_node(Quantizer *q, const Port *port) {
     return of;
   }
   Node *bytes = quant_bytes(q, port->node);
+  if (bytes && bytes->quant->wide) {
+    quant_problem(q, "%s: has 16 bits, and the program gives it as %s", port->node->name,
+                  port->as == AS_I8 ? "i8" : "u8");
+    return NULL;
+  }
   if (!bytes || port->as == AS_I8) return bytes;
   Node *of = node_like(q, &op_int8_to_bytes, port->node, 1, &bytes);
   of->name = arena_printf(q->arena, "%s_bytes", port->node->name);
@@ -287,6 +320,10 @@ static void add_ports(Quantizer *q) {
 
 /* What nobody asked the file for. */
 static void find_leftovers(Quantizer *q) {
+  for (int i = 0; i < q->file->layers.n; i++)
+    if (q->file->layers.data[i].wide && !q->file->layers.data[i].used)
+      quant_problem(q, "%s: has 16 bits by its metadata, and no value of the net is stored under that name",
+                    q->file->layers.data[i].name);
   for (int i = 0; i < q->file->arrays.n; i++)
     if (!q->file->arrays.data[i]->used)
       quant_problem(q, "%s: no layer of the net has it", q->file->arrays.data[i]->name);

@@ -13,7 +13,9 @@ static const char *products_refused(const Lower *l) {
 
 bool schedule_dsp(Lower *l) {
   if (!l->target->dsp || !l->layout->dsp || l->threads) return false;
-  const char *why = l->node->nin == 2 ? dsp_sum_refused(l) : products_refused(l);
+  const char *why = int8_is_wide(l->node) ? "a value has 16 bits"
+                    : l->node->nin == 2   ? dsp_sum_refused(l)
+                                          : products_refused(l);
   if (why) {
     lower_detail(l, "plain loops: %s", why);
     return false;

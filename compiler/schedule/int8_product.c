@@ -202,7 +202,8 @@ static void join_rows(Product *d) {
 
 bool schedule_int8_product(Lower *l) {
   if (l->node->op != &op_int8_product)
-    return false; /* sums follow the target by themselves: ops/engine/walk.h */
+    return false;                          /* sums follow the target by themselves: ops/engine/walk.h */
+  if (int8_is_wide(l->node)) return false; /* of 16 bits: plain loops */
   const Int8Product *p = l->node->detail;
   Product d = {.l = l, .p = p, .k = int8_geometry(l->node)};
   const Correlation *k = &d.k;

@@ -39,12 +39,9 @@ Precision precision_eval(Sema *s, const Frame *frame, const char *what, const Ar
   if (!precision) return frame->naming->precision;
   const Const word = argument_bind(s, frame, what, &param, precision->value);
   if (word.kind != CONST_WORD) return PRECISION_GIVEN;
-  if (strcmp(word.s, "i16") == 0) {
-    Diag *diag = diag_report(s->diags, DIAG_not_built_yet, precision->value->span, frame->site,
-                             "values of 16 bits are not built yet");
-    diag_help(diag, "precision=f32 leaves %s in floats", what);
-  }
-  return strcmp(word.s, "f32") == 0 ? PRECISION_F32 : PRECISION_I8;
+  return strcmp(word.s, "f32") == 0  ? PRECISION_F32
+         : strcmp(word.s, "i8") == 0 ? PRECISION_I8
+                                     : PRECISION_I16;
 }
 
 /* ---- limits ---- */

@@ -161,6 +161,14 @@ static void training_check(Sema *s) {
   graph_forward(s->arena, graph, NEW_ARRAY(s->arena, Node *, graph->nodes.n + 1), s->diags);
 }
 
+/* What a net may say of all its layers. */
+static Precision precision_given(Sema *s, const Frame *frame, const NetDecl *net) {
+  static const char *const names[] = {"precision"};
+  if (!net->args.given) return PRECISION_GIVEN;
+  const Matched matched = arguments_match(s, frame, net->name.s, "net", 1, names, 0, 0, -1, &net->args);
+  return precision_eval(s, frame, net->name.s, matched.slot[0]);
+}
+
 void net_build(Sema *s, const Scope *file, int order, const NetDecl *net) {
   s->graph->name = net->name.s;
   s->graph->name_span = net->name.span;
@@ -168,6 +176,7 @@ void net_build(Sema *s, const Scope *file, int order, const NetDecl *net) {
   scope->limit = order;
   Naming naming = {.prefix = ""};
   Frame frame = {.scope = scope, .naming = &naming, .rounds = "", .net = true};
+  naming.precision = precision_given(s, &frame, net);
   body_expand(s, &frame, net->body);
   if (s->stopped) return;
   outputs_finish(s, net);

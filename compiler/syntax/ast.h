@@ -150,6 +150,7 @@ typedef struct Import {
 } Import; /* file: set by imports.c */
 typedef struct NetDecl {
   Ident name;
+  Arguments args; /* precision= */
   const Body *body;
   Span span;
 } NetDecl;

@@ -195,6 +195,7 @@ static void put_decl(Text *text, const Decl *decl) {
     break;
   case DECL_NET:
     text_put(text, "net %s", decl->net->name.s);
+    if (decl->net->args.given) put_arguments(text, &decl->net->args, "(", ")");
     put_body(text, decl->net->body, 0);
     break;
   }

@@ -211,9 +211,9 @@ void decl_add(Parser *p, DeclKind kind, Span span, Import *import, const Stmt *c
   p->outside = false;
 }
 
-void net_add(Parser *p, Span span, Ident name, const Body *body) {
+void net_add(Parser *p, Span span, Ident name, const Arguments *args, const Body *body) {
   NetDecl *net = NEW(p->arena, NetDecl);
-  *net = (NetDecl){name, body, span};
+  *net = (NetDecl){name, *args, body, span};
   p->outside = false;
   if (p->net) {
     Diag *diag = diag_report(p->diags, DIAG_several_nets, name.span, NULL,

@@ -100,7 +100,7 @@ const Body *body_make(Parser *, Span, const StmtList *);
 const Body *body_inner(Parser *, const Body *,
                        const char *where); /* reports statements that only stand in a net itself */
 void decl_add(Parser *, DeclKind, Span, Import *, const Stmt *constant, const Block *, const NetDecl *);
-void net_add(Parser *, Span, Ident name, const Body *);
+void net_add(Parser *, Span, Ident name, const Arguments *, const Body *);
 void train_misplaced(Parser *, Span);                         /* outside the net */
 const Stmt *stmt_misplaced(Parser *, Span, const char *what); /* a net or block inside another */
 

@@ -14,7 +14,7 @@ typedef enum cnn_code {
   CNN_MISMATCH,     /* a sound file, but not for this net */
   CNN_BAD_ARGUMENT, /* the caller's mistake */
   CNN_NO_MEMORY,
-  CNN_NOT_BUILT,  /* known, but not read by this version; the message ends in [not-built-yet] */
+  CNN_NOT_BUILT,  /* known, but not read by this version */
   CNN_NOT_FINITE, /* training met an infinite or undefined loss */
   CNN_STOPPED     /* interrupted by the user */
 } cnn_code;

@@ -51,6 +51,26 @@ def applications():
     return rows
 
 
+def reduced(x, m, e):  # MultiplyByQuantizedMultiplier of 64 bits, there
+    shift = 15 - e
+    upper = (m + (1 << 15)) >> 16 if m < 0x7FFF0000 else 0x7FFF
+    return (x * upper + (1 << (shift - 1))) >> shift
+
+
+def wide_applications():
+    """Sums of 48 bits; both results are floats exactly."""
+    most = (1 << 47) - 1
+    rows = []
+    for e in range(-31, 8):
+        for m in (1 << 30, (1 << 30) + 32767, (1 << 30) + 32768, 0x7FFEFFFF, 0x7FFF0000, INT_MAX):
+            for x in (most, -most, 1 << 46, -1, 65535, -65536, 1 << 32, -(1 << 32) - 1):
+                rows.append((x, m, e, reduced(x, m, e), single(x, m, e)))
+        for _ in range(6):
+            x, m = rng.randrange(-most, most + 1) >> rng.randrange(0, 40), rng.randrange(1 << 30, 1 << 31)
+            rows.append((x, m, e, reduced(x, m, e), single(x, m, e)))
+    return rows
+
+
 def floats():
     rows = []
     for _ in range(400):
@@ -58,7 +78,7 @@ def floats():
         s = f32(2.0 ** rng.uniform(-20, 2))
         rows.append((x, s))
     rows += [(x, 0.5) for x in range(-9, 10)] + [(x, 0.25) for x in range(-9, 10)]
-    return [(x, hexadecimal(s), nearest_even(max(-1024, min(1024, f32(f32(x) * s))))) for x, s in rows]
+    return [(x, hexadecimal(s), nearest_even(max(-131072, min(131072, f32(f32(x) * s))))) for x, s in rows]
 
 
 def multipliers():
@@ -123,3 +143,4 @@ table("floating", "floatings", floats())
 table("factor", "factors", multipliers())
 table("added", "additions", additions())
 table("normalised", "softmaxes", softmaxes())
+table("application", "wide_applications", wide_applications())

@@ -250,7 +250,7 @@ static void check_rounding(const Check *of, const char *rounding, bool nests) {
   Check check = *of;
   Sample *s = &check.sample;
   const char *weights = arena_printf(s->arena, "%s/%s-%s.safetensors", check.work, s->cname, rounding);
-  if (!int8_draw(s->arena, s->graph, weights, rounding, SEED) || !quantise(&check, weights)) {
+  if (!int8_draw(s->arena, s->graph, weights, rounding, SEED, nests) || !quantise(&check, weights)) {
     report(false, &check, arena_printf(s->arena, "%s: quantised", rounding), HUGE_VAL, 0);
     return;
   }

@@ -1,5 +1,6 @@
 /* int8_draw.c: random weights of 8 bits, now and then at their limits, with scales by which most values are
- * neither cut nor all the same, and their file. */
+ * neither cut nor all the same, and their file. Some values get 16 bits: those of which the program says so,
+ * and of others a fifth. */
 // SPDX-License-Identifier: Apache-2.0
 #include "int8_draw.h"
 #include <math.h>
@@ -8,7 +9,7 @@
 #include "ops/int8/int8.h"
 #include "sample.h"
 
-enum { HUGE_BIAS = (1 << 30) + 1000 };
+enum { HUGE_BIAS = (1 << 30) + 1000, WIDE_BITS = 8 };
 
 typedef struct Drawing {
   Arena *arena;
@@ -17,7 +18,9 @@ typedef struct Drawing {
   double *scale; /* by node id */
   bool *fused;   /* its value is its input's */
   int *uses;
-  Text header, data;
+  bool *wide; /* it has 16 bits */
+  bool some_wide;
+  Text header, data, notes;
 } Drawing;
 
 static double between(Drawing *d, double lo, double hi) { return lo + (hi - lo) * sample_number(&d->state); }
@@ -30,13 +33,46 @@ static void put_array(Drawing *d, const char *name, const char *type, int rank, 
   text_bytes(&d->data, from, bytes);
 }
 
+/* Layers of this name stay in floats. */
+static bool is_kept(const Node *node) {
+  return node->op->int8 == INT8_PRODUCT && (strncmp(node->name, "kept", 4) == 0 || node->shape.regions);
+}
+
+/* Not what is computed in floats, which may lie next to the number that eval has. */
+static bool can_widen(const Node *node) {
+  switch (node->op->int8) {
+  case INT8_PRODUCT: return !is_kept(node);
+  case INT8_SUM:
+  case INT8_DIFFERENCE:
+  case INT8_MULTIPLY: return node->nin == 2;
+  case INT8_RELU:
+  case INT8_RELU6:
+  case INT8_LARGEST:
+  case INT8_MEAN:
+  case INT8_MOVE: return true;
+  default: return node->op == &op_input && node->port->elem == F32;
+  }
+}
+
+static bool draw_wide(Drawing *d, const Node *node) {
+  const bool drawn = d->some_wide && sample_number(&d->state) < 0.2;
+  return can_widen(node) && (drawn || node->precision == PRECISION_I16);
+}
+
+/* Of 16 bits the scale is smaller, and the zero 0. */
 static void put_scale(Drawing *d, const Node *node, double scale, int zero) {
   const int64_t one = 1;
+  const bool wide = d->wide[node->id] = draw_wide(d, node);
+  if (wide) {
+    text_put(&d->notes, "%s\\\"%s\\\":{\\\"precision\\\":\\\"i16\\\"}", d->notes.n ? "," : "", node->name);
+    scale /= 1 << WIDE_BITS;
+    zero = 0;
+  }
   const float real = (float)scale;
   const int8_t q = (int8_t)zero;
   put_array(d, arena_printf(d->arena, "%s.scale", node->name), "F32", 1, &one, &real, sizeof real);
   put_array(d, arena_printf(d->arena, "%s.zero", node->name), "I8", 1, &one, &q, 1);
-  d->scale[node->id] = scale;
+  d->scale[node->id] = scale * (wide ? 1 << WIDE_BITS : 1);
 }
 
 static int any_zero(Drawing *d) {
@@ -69,11 +105,15 @@ static void draw_weights(Drawing *d, const Node *node) {
   const int64_t filters = int8_filters(node), terms = weight->size / filters, one = 1;
   int8_t *w = NEW_ARRAY(d->arena, int8_t, weight->size);
   int32_t *bias = NEW_ARRAY(d->arena, int32_t, filters);
+  int64_t *wide_bias = NEW_ARRAY(d->arena, int64_t, filters);
   float *scale = NEW_ARRAY(d->arena, float, filters);
   const bool all = sample_number(&d->state) < 0.3; /* one scale for all */
   const double spread = 5400 * sqrt((double)terms), own = between(d, 0.002, 0.02);
+  put_scale(d, node, d->scale[node->in[0]->id] * own * spread / between(d, 20, 90), any_zero(d));
+  const bool wide_in = d->wide[node->in[0]->id], wide = wide_in || d->wide[node->id];
   for (int64_t f = 0; f < filters; f++) {
     const double kind = sample_number(&d->state);
+    const int64_t most = (INT64_C(1) << WIDE_SUM_BITS) - terms * INT8_MAX * (wide_in ? 1 << 15 : 255);
     for (int64_t i = 0; i < terms; i++)
       w[int8_weight_index(node, f, i)] = (int8_t)(kind < 0.1   ? (i % 2 ? 127 : -127)
                                                   : kind < 0.2 ? 127
@@ -82,15 +122,16 @@ static void draw_weights(Drawing *d, const Node *node) {
     scale[f] = (float)(all ? own : own * between(d, 0.2, 2));
     bias[f] = (int32_t)between(d, -spread, spread);
     if (kind >= 0.2 && kind < 0.203) bias[f] = kind < 0.2015 ? HUGE_BIAS : -HUGE_BIAS; /* plain loops alone */
+    wide_bias[f] = (int64_t)bias[f] << (wide_in ? WIDE_BITS : 0);
+    if (kind >= 0.2 && kind < 0.22) wide_bias[f] = kind < 0.21 ? most - 1 : 1 - most; /* the bounds of sums */
   }
   draw_idle(d, node, w, bias, spread);
-  put_scale(d, node, d->scale[node->in[0]->id] * own * spread / between(d, 20, 90), any_zero(d));
   if (weight->owner != node) return; /* its arrays are another layer's */
   put_array(d, weight->name, "I8", weight->rank, weight->dim, w, (size_t)weight->size);
   put_array(d, arena_printf(d->arena, "%s.scale", weight->name), "F32", 1, all ? &one : &filters, scale,
             sizeof *scale * (size_t)(all ? 1 : filters));
-  put_array(d, arena_printf(d->arena, "%s.bias", node->name), "I32", 1, &filters, bias,
-            sizeof *bias * (size_t)filters);
+  put_array(d, arena_printf(d->arena, "%s.bias", node->name), wide ? "I64" : "I32", 1, &filters,
+            wide ? (const void *)wide_bias : bias, (size_t)(wide ? 8 : 4) * (size_t)filters);
 }
 
 static void draw_floats(Drawing *d, const Weight *weight, const Node *node) {
@@ -140,15 +181,11 @@ static void draw_table(Drawing *d, const Node *node) {
 static bool is_factor(const Node *node) { return strncmp(node->name, "factor", 6) == 0; }
 
 static void put_factors(Drawing *d) {
-  const char *comma = "";
-  text_put(&d->header, ",\\\"layers\\\":{");
   for (int i = 0; i < d->graph->nodes.n; i++) {
     const Node *node = d->graph->nodes.data[i];
-    if (!is_factor(node)) continue;
-    text_put(&d->header, "%s\\\"%s\\\":{\\\"mean\\\":\\\"factor\\\"}", comma, node->name);
-    comma = ",";
+    if (is_factor(node))
+      text_put(&d->notes, "%s\\\"%s\\\":{\\\"mean\\\":\\\"factor\\\"}", d->notes.n ? "," : "", node->name);
   }
-  text_put(&d->header, "}");
 }
 
 /* ---- which values have a scale ---- */
@@ -156,11 +193,6 @@ static bool is_output(const Drawing *d, const Node *node) {
   for (int o = 0; o < d->graph->outputs.n; o++)
     if (d->graph->outputs.data[o].node == node) return true;
   return false;
-}
-
-/* Layers of this name stay in floats. */
-static bool is_kept(const Node *node) {
-  return node->op->int8 == INT8_PRODUCT && (strncmp(node->name, "kept", 4) == 0 || node->shape.regions);
 }
 
 static bool takes_bounds(const Node *node) {
@@ -199,11 +231,16 @@ static bool repeats(const Node *node) {
   return node->op->repeats && node->op->repeats(node, factor);
 }
 
+static bool is_fixed(const Node *node) { /* its scale */
+  return node->op->int8 == INT8_SOFTMAX || node->op->int8 == INT8_UNIT || node->op->int8 == INT8_SIGNED;
+}
+
 static void draw_value(Drawing *d, const Node *node) {
   const double first = node->nin ? d->scale[node->in[0]->id] : 0,
                second = node->nin > 1 ? d->scale[node->in[1]->id] : 0;
   d->fused[node->id] = is_fused(d, node);
   d->scale[node->id] = first;
+  d->wide[node->id] = node->nin && d->wide[node->in[0]->id];
   if (d->fused[node->id] || keeps_scale(node)) return;
   if (node->op == &op_input)
     put_scale(d, node, between(d, 0.005, 0.03), node->port->elem == U8 ? -128 : any_zero(d));
@@ -216,9 +253,9 @@ static void draw_value(Drawing *d, const Node *node) {
   else if (node->nin == 2 && (node->op->int8 == INT8_SUM || node->op->int8 == INT8_DIFFERENCE))
     put_scale(d, node, fmax(first, second) * between(d, 0.9, 1.8), any_zero(d));
   else if (node->nin == 2 && node->op->int8 == INT8_MULTIPLY)
-    put_scale(d, node, first * second * between(d, 60, 140), any_zero(d));
-  else if (node->op->int8 == INT8_SOFTMAX || node->op->int8 == INT8_UNIT) d->scale[node->id] = 1 / 256.0;
-  else if (node->op->int8 == INT8_SIGNED) d->scale[node->id] = 1 / 128.0;
+    put_scale(d, node, first * second * between(d, 70, 140), any_zero(d));
+  else if (is_fixed(node) && d->wide[node->id]) put_scale(d, node, 1 / 200.0, any_zero(d)); /* by floats */
+  else if (is_fixed(node)) d->scale[node->id] = node->op->int8 == INT8_SIGNED ? 1 / 128.0 : 1 / 256.0;
   else if (node->op->int8 == INT8_MOVE && node->nin > 1) draw_joined(d, node);
   else if (node->op->int8 == INT8_LARGEST || node->op->int8 == INT8_MEAN || node->op->int8 == INT8_MOVE ||
            repeats(node)) {
@@ -230,23 +267,40 @@ static void draw_value(Drawing *d, const Node *node) {
   }
 }
 
-bool int8_draw(Arena *arena, const Graph *graph, const char *path, const char *rounding, uint64_t seed) {
+/* Where outputs are bytes, or layers share weights, whose bias would have two types, the program says it all.
+ */
+static bool may_widen(const Graph *graph, const int *uses) {
+  for (int o = 0; o < graph->outputs.n; o++)
+    if (graph->outputs.data[o].as == AS_I8 || graph->outputs.data[o].as == AS_U8) return false;
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (uses[i] && node->op->int8 == INT8_PRODUCT && node->weight[0]->owner != node) return false;
+  }
+  return true;
+}
+
+bool int8_draw(Arena *arena, const Graph *graph, const char *path, const char *rounding, uint64_t seed,
+               bool some_wide) {
   Drawing d = {.arena = arena,
                .graph = graph,
                .state = seed * 2 + 1,
                .scale = NEW_ARRAY(arena, double, graph->nodes.n + 1),
                .fused = NEW_ARRAY(arena, bool, graph->nodes.n + 1),
+               .wide = NEW_ARRAY(arena, bool, graph->nodes.n + 1),
                .uses = graph_live(arena, graph, 0, NULL),
                .header = {.arena = arena},
-               .data = {.arena = arena}};
-  text_put(&d.header,
-           "{\"__metadata__\":{\"cnnc.quantization\":\"{\\\"version\\\":1,\\\"rounding\\\":\\\"%s\\\"",
-           rounding);
+               .data = {.arena = arena},
+               .notes = {.arena = arena}};
   put_factors(&d);
-  text_put(&d.header, "}\"}");
+  d.some_wide = some_wide && may_widen(graph, d.uses);
   for (int i = 0; i < graph->nodes.n; i++)
     if (d.uses[i]) draw_value(&d, graph->nodes.data[i]);
-  text_put(&d.header, "}");
+  const char *arrays = d.header.n ? d.header.s : "";
+  d.header = (Text){.arena = arena};
+  text_put(&d.header,
+           "{\"__metadata__\":{\"cnnc.quantization\":\"{\\\"version\\\":1,\\\"rounding\\\":\\\"%s\\\","
+           "\\\"layers\\\":{%s}}\"}%s}",
+           rounding, d.notes.n ? d.notes.s : "", arrays);
   while (d.header.n % 8) text_put(&d.header, " ");
   FILE *file = fopen(path, "wb");
   unsigned char length[8];

@@ -4,6 +4,7 @@
 #define TEST_INT8_DRAW_H
 #include "graph/graph.h"
 
-/* False: it cannot be written. */
-bool int8_draw(Arena *, const Graph *, const char *path, const char *rounding, uint64_t seed);
+/* some_wide: some values get 16 bits, not only those of which the program says so. False: it cannot be
+ * written. */
+bool int8_draw(Arena *, const Graph *, const char *path, const char *rounding, uint64_t seed, bool some_wide);
 #endif

@@ -27,7 +27,7 @@ static double *memory_at(const Machine *m, const Place *place, int64_t size, int
                          int64_t *room) {
   const Graph *graph = m->program->graph;
   int64_t at = (place->offset + image * place->stride) / size, n = m->size[place->space] / size;
-  double *memory = size == 1 ? m->small[place->space] : m->space[place->space];
+  double *memory = size < 4 ? m->small[place->space][size - 1] : m->space[place->space];
   switch (place->space) {
   case SPACE_INPUT:
     memory = m->input[place->index];
@@ -104,6 +104,7 @@ static void copy_values(const Pack *pack, const Buf *buf, double *to) {
   for (int64_t i = 0; i < buf_elements(buf); i++)
     to[i] = buf->type.elem == I8    ? ((const int8_t *)pack->values)[i]
             : buf->type.elem == I32 ? ((const int32_t *)pack->values)[i]
+            : buf->type.elem == I64 ? (double)((const int64_t *)pack->values)[i]
                                     : (double)((const float *)pack->values)[i];
 }
 
@@ -239,8 +240,9 @@ static bool run_images(Machine *m, const Phase *phase) {
   for (int64_t image = 0; image < m->images; image += m->lanes) {
     for (int64_t i = 0; i < m->size[SPACE_ARENA] / elem_bytes(F32); i++)
       m->space[SPACE_ARENA][i] = NAN; /* no image sees another's values */
-    for (int64_t i = 0; m->small[SPACE_ARENA] && i < m->size[SPACE_ARENA]; i++)
-      m->small[SPACE_ARENA][i] = NAN;
+    for (int size = 1; size <= 2; size++)
+      for (int64_t i = 0; m->small[SPACE_ARENA][size - 1] && i < m->size[SPACE_ARENA] / size; i++)
+        m->small[SPACE_ARENA][size - 1][i] = NAN;
     if (!run_calls(m, phase, image)) return false;
   }
   return true;
@@ -280,9 +282,9 @@ static bool run_parts(Machine *m) {
 /* ---- a whole program ---- */
 static int64_t gradients_of(const Machine *m) { return m->size[SPACE_GRADIENT] / elem_bytes(F32); }
 
-static bool has_bytes(const Program *p) {
+static bool has_size(const Program *p, int size) { /* of an element */
   for (int i = 0; i < p->graph->nodes.n; i++)
-    if (elem_bytes(p->graph->nodes.data[i]->elem) == 1) return true;
+    if (elem_bytes(p->graph->nodes.data[i]->elem) == size) return true;
   return false;
 }
 
@@ -295,7 +297,8 @@ static void prepare(Machine *m) {
   for (int s = SPACE_ARENA; s <= SPACE_BATCH; s++) {
     m->size[s] = p->space[s].bytes * times[s];
     m->space[s] = numbers(m, m->size[s] / elem_bytes(F32));
-    m->small[s] = has_bytes(p) ? numbers(m, m->size[s]) : NULL;
+    for (int size = 1; size <= 2; size++)
+      m->small[s][size - 1] = has_size(p, size) ? numbers(m, m->size[s] / size) : NULL;
   }
   m->size[SPACE_GRADIENT] = p->space[SPACE_GRADIENT].bytes;
   m->space[SPACE_GRADIENT] = NEW_ARRAY(m->arena, double, p->shards *gradients_of(m) + 1);

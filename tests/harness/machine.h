@@ -29,10 +29,11 @@ typedef struct Machine {
   const char *error; /* what went wrong, or NULL */
   /* its own */
   const Program *program;
-  double *space[SPACES], *small[SPACES]; /* small: of elements of a byte, which are never read as others */
-  int64_t size[SPACES];                  /* floats */
-  int64_t lanes;      /* images that are run together: 1, or where they are interleaved the target's */
-  double ***constant; /* by call and buffer: packs and tables */
+  double *space[SPACES],
+      *small[SPACES][2]; /* small: of elements of 1 and 2 bytes, which are never read as others */
+  int64_t size[SPACES];  /* floats */
+  int64_t lanes;         /* images that are run together: 1, or where they are interleaved the target's */
+  double ***constant;    /* by call and buffer: packs and tables */
 } Machine;
 
 /* Lowers the plan for one target, verifies it and runs it. False: see error. */

@@ -213,7 +213,7 @@ static void size_case(
 
 static void byte_case(Cases *cases, Elem elem, int L) { /* bytes in, normalised; and back */
   enum { N = 40 };
-  Nest *b = nest_new(cases->arena, elem == U8 ? "u8" : "i8", "bytes to floats and back");
+  Nest *b = nest_new(cases->arena, elem_name(elem), "bytes to floats and back");
   Buf *in = NEST_BUF_OF(b, INPUT, "in", elem, N), *out = NEST_BUF_OF(b, OUTPUT, "out", elem, N),
       *f = NEST_BUF(b, WORK, "f", N);
   nest_fn(b, b->name, false);
@@ -238,7 +238,9 @@ static void byte_case(Cases *cases, Elem elem, int L) { /* bytes in, normalised;
   }
   double *x = NEW_ARRAY(cases->arena, double, N), *want = NEW_ARRAY(cases->arena, double, N);
   for (int i = 0; i < N; i++) {
-    x[i] = elem == U8 ? i * 255 / (N - 1) : i * 255 / (N - 1) - 128;
+    x[i] = elem == U8    ? i * 255 / (N - 1)
+           : elem == I16 ? i * 65535 / (N - 1) - 32768
+                         : i * 255 / (N - 1) - 128;
     want[i] = trunc(x[i] * .5);
   }
   cases_check(cases, b, (Run){.mem = {x}}, want, 0);
@@ -427,6 +429,7 @@ static void shuffle_case(Cases *cases) { /* lanes by name, lanes reversed, narro
 static void other_cases(Cases *cases, int lanes) { /* lanes 1: what the generic target can print */
   byte_case(cases, U8, 1);
   byte_case(cases, I8, 1);
+  byte_case(cases, I16, 1);
   dropout_case(cases);
   label_case(cases, 1);
   math_case(cases, 1);
@@ -442,10 +445,12 @@ static void other_cases(Cases *cases, int lanes) { /* lanes 1: what the generic 
   math_case(cases, 4);
   byte_case(cases, U8, 4);
   byte_case(cases, I8, 4);
+  byte_case(cases, I16, 4);
   if (lanes >= 8) {
     math_case(cases, 8);
     byte_case(cases, U8, 8);
     byte_case(cases, I8, 8);
+    byte_case(cases, I16, 8);
   }
   if (lanes >= 16) math_case(cases, 16);
 }

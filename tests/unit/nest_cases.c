@@ -93,9 +93,7 @@ void cases_check(Cases *cases, Nest *nest, Run given, const double *want, double
 }
 
 /* ---- cases as C ---- */
-static size_t bytes_of(const Buf *buf) {
-  return (size_t)buf_elements(buf) * (buf->type.elem == F32 || buf->type.elem == I32 ? 4 : 1);
-}
+static size_t bytes_of(const Buf *buf) { return (size_t)buf_bytes(buf); }
 
 static void *to_memory(const Buf *buf,
                        const double *v) { /* one byte off any alignment of vectors, as malloc allows: four */
@@ -107,6 +105,12 @@ static void *to_memory(const Buf *buf,
     case I32: ((int32_t *)(void *)p)[i] = (int32_t)v[i]; break;
     case U8: p[i] = (uint8_t)v[i]; break;
     case I8: ((int8_t *)p)[i] = (int8_t)v[i]; break;
+    case I16: ((int16_t *)(void *)p)[i] = (int16_t)v[i]; break;
+    case I64: {
+      const int64_t number = (int64_t)v[i];
+      memcpy(p + 8 * i, &number, sizeof number); /* which is aligned to four bytes */
+      break;
+    }
     }
   return p;
 }
@@ -116,6 +120,8 @@ static double from_memory(const Buf *buf, const void *p, int64_t i) {
   case F32: return (double)((const float *)p)[i];
   case I32: return ((const int32_t *)p)[i];
   case U8: return ((const uint8_t *)p)[i];
+  case I16: return ((const int16_t *)p)[i];
+  case I64: return (double)((const int64_t *)p)[i];
   default: return ((const int8_t *)p)[i];
   }
 }

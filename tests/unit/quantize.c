@@ -4,6 +4,7 @@
 #include "quantize/arithmetic.h"
 #include <CUnit/CUnit.h>
 #include <math.h>
+#include "nest/primitive.h"
 
 struct application {
   int64_t x;
@@ -41,6 +42,32 @@ static void test_applications(void) {
   CU_ASSERT(COUNT(applications) > 2000);
   for (const struct floating *f = floatings; f < floatings + COUNT(floatings); f++)
     CU_ASSERT_EQUAL(multiplier_apply(ROUNDING_FLOAT, f->x, (Multiplier){0, 0, f->s}), f->y);
+}
+
+static int64_t cut(int64_t x) { /* as nests have it, far beyond 16 bits */
+  static const int64_t MOST = 1 << 30;
+  return x < -MOST ? -MOST : x > MOST ? MOST : x;
+}
+
+static void test_wide_applications(void) {
+  int wrong = 0;
+  for (const struct application *a = wide_applications; a < wide_applications + COUNT(wide_applications);
+       a++) {
+    const Multiplier factor = {a->m, a->e, 0};
+    wrong += multiplier_apply_wide(ROUNDING_DOUBLE, a->x, factor) != a->rounded_twice;
+    wrong += multiplier_apply_wide(ROUNDING_SINGLE, a->x, factor) != a->rounded_once;
+  }
+  CU_ASSERT_EQUAL(wrong, 0);
+  CU_ASSERT(COUNT(wide_applications) > 2000);
+  for (const struct application *a = wide_applications; a < wide_applications + COUNT(wide_applications);
+       a++) {
+    const double upper = multiplier_reduced((Multiplier){a->m, a->e, 0}), x = (double)a->x;
+    wrong += primitive_requantize_wide.run((double[]){x, a->m, a->e}) != cut(a->rounded_once);
+    wrong += primitive_requantize_reduced.run((double[]){x, upper, a->e}) != cut(a->rounded_twice);
+  }
+  CU_ASSERT_EQUAL(wrong, 0);
+  CU_ASSERT_EQUAL(multiplier_apply_wide(ROUNDING_FLOAT, 5, (Multiplier){0, 0, 0.5f}), 2);
+  CU_ASSERT_EQUAL(multiplier_apply_wide(ROUNDING_FLOAT, INT64_C(1) << 46, (Multiplier){0, 0, 1}), 1 << 17);
 }
 
 /* By factor 1/2, and 1/4, where halves are: each rounding has its own way with them. */
@@ -83,8 +110,9 @@ static void test_factors(void) {
 }
 
 static void test_bounds(void) {
-  const Stored none = stored_of(0.1f, 5, BOUND_NONE), relu = stored_of(0.1f, 5, BOUND_RELU),
-               relu6 = stored_of(0.1f, 5, BOUND_RELU6), wide = stored_of(0.01f, -128, BOUND_RELU6);
+  const Stored none = stored_of(0.1f, 5, false, BOUND_NONE), relu = stored_of(0.1f, 5, false, BOUND_RELU),
+               relu6 = stored_of(0.1f, 5, false, BOUND_RELU6),
+               wide = stored_of(0.01f, -128, false, BOUND_RELU6);
   CU_ASSERT(none.lo == -128 && none.hi == 127);
   CU_ASSERT(relu.lo == 5 && relu.hi == 127);
   CU_ASSERT(relu6.lo == 5 && relu6.hi == 65);
@@ -107,19 +135,19 @@ static void test_bounds(void) {
 
 static void test_additions(void) {
   for (const struct added *a = additions; a < additions + COUNT(additions); a++) {
-    const Addition sum = addition_of(a->a, a->b, a->out, false);
+    const Addition sum = addition_of(a->a, a->b, a->out, false, false);
     CU_ASSERT(sum.fits);
     for (int r = 0; r < ROUNDINGS; r++) {
       CU_ASSERT_EQUAL(addition_apply((Rounding)r, &sum, a->x, a->y), a->sum[r]);
-      const Addition difference = addition_of(a->a, a->b, a->out, true);
+      const Addition difference = addition_of(a->a, a->b, a->out, true, false);
       if (a->y == 0)
         CU_ASSERT_EQUAL(addition_apply((Rounding)r, &difference, a->x, 0),
                         addition_apply((Rounding)r, &sum, a->x, 0));
     }
   }
-  CU_ASSERT(!addition_of(1, 1, 0x1p-9f, false).fits);
-  CU_ASSERT(!addition_of(1, 0x1p-12f, 1, false).fits);
-  const Addition difference = addition_of(1, 1, 1, true);
+  CU_ASSERT(!addition_of(1, 1, 0x1p-9f, false, false).fits);
+  CU_ASSERT(!addition_of(1, 0x1p-12f, 1, false, false).fits);
+  const Addition difference = addition_of(1, 1, 1, true, false);
   for (int r = 0; r < ROUNDINGS; r++) {
     CU_ASSERT_EQUAL(addition_apply((Rounding)r, &difference, 100, 30), 70);
     CU_ASSERT_EQUAL(addition_apply((Rounding)r, &difference, -100, 30), -130);
@@ -144,7 +172,7 @@ static double doubled(const void *context, double x) {
 
 static void test_tables(void) {
   int8_t table[256];
-  const Stored out = stored_of(0.5f, -10, BOUND_NONE);
+  const Stored out = stored_of(0.5f, -10, false, BOUND_NONE);
   table_of(table, 0.25f, 3, 0.5f, out, doubled, NULL);
   for (int q = -128; q < 128; q++) {
     const int want = q - 3 - 10;
@@ -156,7 +184,7 @@ static void test_tables(void) {
   table_requantize(table, ROUNDING_FLOAT, 0.25f, 3, 0.5f, out);
   CU_ASSERT_EQUAL(table[128 + 4], -10);
   for (int r = 0; r < ROUNDINGS; r++) {
-    table_requantize(table, (Rounding)r, 0.37f, -7, 0.37f, stored_of(0.37f, -7, BOUND_NONE));
+    table_requantize(table, (Rounding)r, 0.37f, -7, 0.37f, stored_of(0.37f, -7, false, BOUND_NONE));
     for (int i = 0; i < 256; i++) CU_ASSERT_EQUAL(table[i], i - 128);
   }
 }
@@ -184,6 +212,7 @@ static void test_names(void) {
 }
 
 CU_TestInfo suite_quantize[] = {{"factors on sums", test_applications},
+                                {"factors on sums of 64 bits", test_wide_applications},
                                 {"halves", test_ties},
                                 {"factors of scales", test_factors},
                                 {"bounds of values and sums", test_bounds},

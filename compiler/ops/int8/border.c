@@ -26,7 +26,8 @@ static void lower(Lower *l) {
         const Ix iy = y - border->before[0], ix = x - border->before[1];
         NEST_IF(b, cond_and(nest_within(b, iy, 0, in.h), nest_within(b, ix, 0, in.w)))
           lower_store(l, nest_load(b, nest_at(b, l->in[0], iy, ix, c), 1), &y, &x, &c, 1, 1);
-        NEST_ELSE(b) lower_store(l, convert(num_i32(b, l->node->quant->zero), I8), &y, &x, &c, 1, 1);
+        NEST_ELSE(b)
+          lower_store(l, convert(num_i32(b, l->node->quant->zero), l->node->elem), &y, &x, &c, 1, 1);
       }
 }
 

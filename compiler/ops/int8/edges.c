@@ -1,4 +1,5 @@
-// edges.c: where numbers of 8 bits meet others: floats, the caller's bytes, and the class of the largest.
+// edges.c: where numbers of 8 and 16 bits meet others: floats, the caller's bytes, and the class of the
+// largest.
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/engine/walk.h"
@@ -28,17 +29,17 @@ static void lower_each(Lower *l, EachValue *value) {
 
 /* ---- floats: nearest-even(x / scale) + zero, and (q - zero) * scale ---- */
 static double from_float(const Node *node, double x) {
-  static const float FAR = 1024;
+  static const float FAR = 1 << 17;
   const float y = (float)x / node->quant->scale;
-  const Stored stored = stored_of(node->quant->scale, node->quant->zero, BOUND_NONE);
+  const Stored stored = stored_of(node->quant->scale, node->quant->zero, node->quant->wide, BOUND_NONE);
   return stored_put(stored, (int64_t)nearbyintf(!(y > -FAR) ? -FAR : y > FAR ? FAR : y));
 }
 static void eval_from_float(const Eval *eval) { each(eval, from_float); }
 static Val from_float_value(Lower *l, Val x) {
   Nest *b = l->b;
-  const Val q = nest_primitive(b, &primitive_quantize_float, x, num(b, (double)l->node->quant->scale), NULL),
-            moved = add(q, num_i32(b, l->node->quant->zero));
-  return convert(vmax(vmin(moved, num_i32(b, INT8_MAX)), num_i32(b, INT8_MIN)), I8);
+  const Quant *quant = l->node->quant;
+  return int8_stored(l, stored_of(quant->scale, quant->zero, quant->wide, BOUND_NONE),
+                     nest_primitive(b, &primitive_quantize_float, x, num(b, (double)quant->scale), NULL));
 }
 static void lower_from_float(Lower *l) { lower_each(l, from_float_value); }
 

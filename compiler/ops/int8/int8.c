@@ -1,6 +1,14 @@
-/* int8.c: what the nests of 8 bits share: loads, rounding, stores, of numbers and of vectors. */
+/* int8.c: what the nests of 8 and 16 bits share: loads, rounding, stores, of numbers and of vectors. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8.h"
+
+bool int8_is_wide(const Node *node) {
+  bool wide = node->elem == I16;
+  for (int k = 0; k < node->nin; k++) wide |= node->in[k]->elem == I16;
+  return wide;
+}
+
+int64_t int8_most(const Node *value) { return value->elem == I16 ? 1 << 15 : UINT8_MAX; }
 
 Val int8_load_part(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
@@ -61,7 +69,7 @@ Val int8_rounded(Lower *l, Rounding rounding, Val sum, Multiplier factor) {
 Val int8_stored(Lower *l, Stored stored, Val rounded) {
   Nest *b = l->b;
   const Val q = add(rounded, num_i32(b, stored.zero));
-  return convert(vmax(vmin(q, num_i32(b, stored.hi)), num_i32(b, stored.lo)), I8);
+  return convert(vmax(vmin(q, num_i32(b, stored.hi)), num_i32(b, stored.lo)), l->node->elem);
 }
 
 void int8_store(Lower *l, Val rounded, Stored stored, const Ix *y, const Ix *x, const Ix *c, int part,

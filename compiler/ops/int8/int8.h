@@ -1,6 +1,7 @@
-/* int8.h: the operators of nets of 8 bits. quantize/values.c makes their nodes from those of a net of floats
- * and a file that has scales; the arithmetic is that of quantize/arithmetic.h. A value has the type I8 and a
- * Quant (graph.h). What an operator has to know besides stands in node->detail. No program can write them. */
+/* int8.h: the operators of nets of 8 and 16 bits. quantize/values.c makes their nodes from those of a net of
+ * floats and a file that has scales; the arithmetic is that of quantize/arithmetic.h. A value has the type
+ * I8, or I16 with the zero 0, and a Quant (graph.h). What an operator has to know besides stands in
+ * node->detail. No program can write them. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_H
 #define CNNC_INT8_H
@@ -13,7 +14,8 @@ typedef struct Int8Product {
   Rounding rounding;
   Stored stored;
   const int8_t *weight;
-  const int32_t *bias;      /* by filter */
+  const int32_t *bias;      /* by filter; NULL: there is wide_bias */
+  const int64_t *wide_bias; /* where its input or its value has 16 bits: its sums have 64 */
   const Multiplier *factor; /* by filter */
   bool dense;
 } Int8Product;
@@ -22,6 +24,7 @@ typedef struct Int8Product {
 typedef struct Int8Pair {
   Rounding rounding;
   Stored stored;
+  bool wide; /* an operand or the result has 16 bits */
   bool product;
   Addition addition; /* else */
   Multiplier factor; /* of a product */
@@ -36,7 +39,14 @@ typedef struct Int8Pool {
   Stored stored;
 } Int8Pool;
 
-/* Any function of one number. */
+/* The same value in another scale or type, where one of them has 16 bits; cut as by relu or relu6. */
+typedef struct Int8Rescale {
+  Rounding rounding;
+  Stored stored;
+  Multiplier factor;
+} Int8Rescale;
+
+/* Any function of one number of 8 bits. */
 typedef struct Int8Table {
   const int8_t (*value)[256]; /* by channel, or one for all */
   int64_t channels;           /* 1: for all */
@@ -56,7 +66,7 @@ typedef struct Int8Border {
   int64_t before[2]; /* rows, columns */
 } Int8Border;
 
-extern const Op op_int8_border, op_int8_repeat;
+extern const Op op_int8_border, op_int8_repeat, op_int8_rescale;
 extern const Op op_int8_product, op_int8_transposed, op_int8_pair, op_int8_pool, op_int8_table,
     op_int8_softmax;
 extern const Op op_int8_from_float,
@@ -65,6 +75,10 @@ extern const Op op_int8_from_bytes, op_int8_to_bytes; /* u8, which is q + 128 */
 extern const Op op_int8_same;                         /* the same q in another scale: where its input lies */
 extern const Op op_int8_class; /* I32: the channel of the largest, of several the first */
 
+bool int8_is_wide(const Node *);      /* has a value or an operand of 16 bits */
+int64_t int8_most(const Node *value); /* its numbers less its zero, at most */
+
+int64_t int8_product_rounded(const Int8Product *, int64_t sum, int64_t filter);
 Correlation int8_geometry(const Node *product); /* a dense layer is a convolution of one pixel */
 
 /* Of a layer of floats: its filters, and where the weight of a filter's term lies, [channels][taps] each. */
@@ -92,13 +106,17 @@ typedef struct Int8Factors {
 } Int8Factors;
 Int8Factors int8_factors(Lower *, int64_t filters);
 Val int8_factored(Lower *, const Int8Factors *, Val sum, const Ix *f); /* the sum, rounded */
+/* The bias of a product's filters, and what its terms are added to: of 32 bits, or of 64. */
+Buf *int8_bias(Lower *, int64_t filters);
+Ref int8_sum(Lower *);
+void int8_add_term(Lower *, Ref sum, Val q, Val weight); /* q: less its zero; both of 32 bits */
 /* The steps as values; left NULL: all are 0. */
 Val int8_stepped(Lower *, Rounding, Val x, Val left, Val m, Val half, Val shift);
 /* Where pictures of one size have no gaps, rows of pixels are seen as [1][w*c]. */
 Extent int8_joined(Lower *);
 Val int8_load_part(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes); /* as I32 */
-Val int8_stored(Lower *, Stored, Val rounded);                                                  /* I8 */
-Val int8_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c);                           /* as I32 */
+Val int8_stored(Lower *, Stored, Val rounded);                        /* of the type of the node's value */
+Val int8_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c); /* as I32 */
 Val int8_rounded(Lower *, Rounding, Val sum, Multiplier);
 void int8_store(Lower *, Val rounded, Stored, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
 #endif

@@ -1,4 +1,4 @@
-// pair.c: sums, differences and products of two values of 8 bits, each with a scale of its own.
+// pair.c: sums, differences and products of two values of 8 or 16 bits, each with a scale of its own.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/engine/walk.h"
 #include "ops/int8/int8.h"
@@ -45,12 +45,17 @@ static Val operand_value(Lower *l, int k, const Place *at) {
 static Val sum_value(Lower *l, const Int8Pair *p, Val x, Val y) {
   Nest *b = l->b;
   const Addition *a = &p->addition;
+  if (p->rounding == ROUNDING_FLOAT && p->wide) {
+    const Val first = mul(num_i64(b, a->fa), convert(x, I64)),
+              second = mul(num_i64(b, a->fb), convert(y, I64));
+    return nest_primitive(b, &primitive_shift_wide, add(first, second), num_i32(b, a->shift), NULL);
+  }
   if (p->rounding == ROUNDING_FLOAT) {
     const Val half = num_i32(b, INT32_C(1) << (a->shift - 1)),
               sum = add(add(half, mul(num_i32(b, (int32_t)a->fa), x)), mul(num_i32(b, (int32_t)a->fb), y));
     return nest_primitive(b, &primitive_shift_right, sum, num_i32(b, a->shift), NULL);
   }
-  const Val one = num_i32(b, 1 << ADDITION_BITS), first = int8_rounded(l, p->rounding, mul(one, x), a->a),
+  const Val one = num_i32(b, 1 << a->bits), first = int8_rounded(l, p->rounding, mul(one, x), a->a),
             second = int8_rounded(l, p->rounding, mul(one, y), a->b);
   return int8_rounded(l, p->rounding, a->b.real < 0 ? sub(first, second) : add(first, second), a->out);
 }
@@ -66,10 +71,12 @@ static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int 
 }
 
 /* Do vectors compute the same? */
-static bool steps_fit(const Int8Pair *p) {
-  enum { MOST = 255 };
-  const int64_t part = (int64_t)MOST << ADDITION_BITS;
-  if (p->product) return int8_steps_fit(p->rounding, p->factor, MOST * MOST);
+static bool steps_fit(const Node *node) {
+  const Int8Pair *p = node->detail;
+  const int64_t a = int8_most(node->in[0]), b = int8_most(node->in[1]),
+                part = (a > b ? a : b) << p->addition.bits;
+  if (p->product) return int8_steps_fit(p->rounding, p->factor, a * b);
+  if (p->wide && p->rounding == ROUNDING_FLOAT) return false;
   return int8_steps_fit(p->rounding, p->addition.a, part) &&
          int8_steps_fit(p->rounding, p->addition.b, part) &&
          int8_steps_fit(p->rounding, p->addition.out, part + 2);
@@ -79,9 +86,9 @@ static void lower(Lower *l) {
   Nest *b = l->b;
   const Int8Pair *p = l->node->detail;
   const Extent e = int8_joined(l);
-  lower_about(l, "8 bits, rounding %s", rounding_name(p->rounding));
+  lower_about(l, "%s bits, rounding %s", p->wide ? "16" : "8", rounding_name(p->rounding));
   nest_fn(b, b->name, false);
-  if (steps_fit(p)) {
+  if (steps_fit(l->node)) {
     walk_pixels(l, e, body, p);
     return;
   }

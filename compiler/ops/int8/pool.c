@@ -1,5 +1,5 @@
-// pool.c: largest values and means over windows, in 8 bits: scale and zero stay what they are. A mean is
-// sum / n, halves away from zero, where n counts the elements inside; with count_pad those of the padding
+// pool.c: largest values and means over windows, in 8 or 16 bits: scale and zero stay what they are. A mean
+// is sum / n, halves away from zero, where n counts the elements inside; with count_pad those of the padding
 // too, which stand for 0. Means of imported nets may be one factor of the sum instead, into another scale.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/engine/walk.h"
@@ -25,7 +25,7 @@ static double window_value(const Eval *eval, int64_t y, int64_t x, int64_t c) {
   const Window *w = node->window;
   const Extent in = shape_extent(node->in[0]->shape);
   const int64_t zero = node->in[0]->quant->zero;
-  int64_t n = 0, sum = 0, most = INT8_MIN;
+  int64_t n = 0, sum = 0, most = node->quant->wide ? INT16_MIN : INT8_MIN;
   for (int64_t ky = 0; ky < w->kernel[0]; ky++)
     for (int64_t kx = 0; kx < w->kernel[1]; kx++) {
       const int64_t iy = y * w->stride[0] + ky * w->dilation[0] - w->before[0],
@@ -79,9 +79,9 @@ static void take(Lower *l, const Sums *sums, Val q, bool counts) {
   if (counts && sums->count.buf) nest_store(b, sums->count, add(nest_get(b, sums->count), num_i32(b, 1)));
 }
 
-static Val wide(Lower *l, const Sums *sums, int32_t value) {
-  const Val number = num_i32(l->b, value);
-  return sums->lanes > 1 ? splat(number, sums->lanes) : number;
+static Val number(Lower *l, const Sums *sums, int32_t value) {
+  const Val one = num_i32(l->b, value);
+  return sums->lanes > 1 ? splat(one, sums->lanes) : one;
 }
 
 static void window_nest(Lower *l, const Sums *sums) {
@@ -101,7 +101,7 @@ static void window_nest(Lower *l, const Sums *sums) {
         NEST_ELSE(b)
           NEST_IF(b,
                   cond_and(nest_within(b, iy, rows.lo, rows.hi), nest_within(b, ix, columns.lo, columns.hi)))
-            take(l, sums, wide(l, sums, node->quant->zero), true);
+            take(l, sums, number(l, sums, node->quant->zero), true);
     }
 }
 
@@ -117,14 +117,14 @@ static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int 
   Sums sums = {nest_at(b, variable(l, p->mean ? "sum" : "most", lanes), 0), {0}, y, x, c, part, lanes};
   Stored stored = p->stored;
   if (!p->scaled) stored.zero = 0;
-  nest_store(b, sums.value, wide(l, &sums, p->mean ? 0 : INT8_MIN));
+  nest_store(b, sums.value, number(l, &sums, p->mean ? 0 : l->node->quant->wide ? INT16_MIN : INT8_MIN));
   if (p->mean && !all_inside(l->node, !p->count_pad)) {
     sums.count = nest_at(b, variable(l, "n", 1), 0);
     nest_store(b, sums.count, num_i32(b, 0));
   }
   window_nest(l, &sums);
   if (p->scaled) {
-    const Val moved = sub(nest_get(b, sums.value), wide(l, &sums, (int32_t)n * l->node->in[0]->quant->zero));
+    const Val moved = sub(nest_get(b, sums.value), number(l, &sums, (int32_t)n * l->node->in[0]->quant->zero));
     int8_store(l, int8_rounded(l, p->rounding, moved, p->factor), stored, y, x, c, part, lanes);
     return;
   }
@@ -135,14 +135,14 @@ static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int 
 }
 
 static void lower(Lower *l) {
-  enum { MOST = 1 << 15 }; /* elements of a mean, whose sums are floats exactly */
+  const int64_t most = l->node->quant->wide ? 1 << 7 : 1 << 15; /* of a mean, whose sums are floats exactly */
   Nest *b = l->b;
   const Int8Pool *p = l->node->detail;
   const int64_t *kernel = l->node->window->kernel;
   const Extent e = shape_extent(l->node->shape);
   nest_fn(b, b->name, false);
-  const bool vectors = !p->scaled || int8_steps_fit(p->rounding, p->factor, UINT8_MAX * MOST);
-  if (!p->mean || (kernel[0] * kernel[1] <= MOST && vectors)) {
+  const bool vectors = !p->scaled || int8_steps_fit(p->rounding, p->factor, UINT8_MAX * most);
+  if (!p->mean || (kernel[0] * kernel[1] <= most && vectors)) {
     walk_pixels(l, e, body, p);
     return;
   }

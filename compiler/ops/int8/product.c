@@ -1,10 +1,11 @@
-// product.c: convolutions and dense layers of 8 bits:
+// product.c: convolutions and dense layers of 8 bits, or with values of 16:
 // SPDX-License-Identifier: Apache-2.0
 //
 //     x[f] = bias[f] + sum over taps and channels of weight * (q - zero);  q' = cut(round(x * factor[f]) +
 //     zero')
 //
-// Padding adds nothing. The sums were shown to fit into 32 bits when the node was made (quantize/range.c).
+// Padding adds nothing. The sums were shown to fit into 32 bits when the node was made (quantize/layers.c),
+// or with values of 16 bits into 47, so that their products with factors of 15 bits fit into 64.
 #include "ops/int8/int8.h"
 
 Correlation int8_geometry(const Node *node) {
@@ -33,7 +34,7 @@ static Cost cost(const Node *node) {
 static int64_t sum_at(const Eval *eval, const Correlation *k, int64_t y, int64_t x, int64_t f) {
   const Int8Product *p = eval->node->detail;
   const int64_t zero = eval->node->in[0]->quant->zero, group = f / k->s;
-  int64_t sum = p->bias[f];
+  int64_t sum = p->wide_bias ? p->wide_bias[f] : p->bias[f];
   for (int64_t ky = 0; ky < k->kernel[0]; ky++)
     for (int64_t kx = 0; kx < k->kernel[1]; kx++) {
       const int64_t iy = y * k->stride[0] + ky * k->dilation[0] - k->before[0],
@@ -46,6 +47,10 @@ static int64_t sum_at(const Eval *eval, const Correlation *k, int64_t y, int64_t
   return sum;
 }
 
+int64_t int8_product_rounded(const Int8Product *p, int64_t sum, int64_t f) {
+  return (p->wide_bias ? multiplier_apply_wide : multiplier_apply)(p->rounding, sum, p->factor[f]);
+}
+
 static void eval(const Eval *eval) {
   const Int8Product *p = eval->node->detail;
   const Correlation k = int8_geometry(eval->node);
@@ -53,8 +58,7 @@ static void eval(const Eval *eval) {
   for (int64_t y = 0; y < k.small.h; y++)
     for (int64_t x = 0; x < k.small.w; x++)
       for (int64_t f = 0; f < k.small.c; f++)
-        *out++ =
-            stored_put(p->stored, multiplier_apply(p->rounding, sum_at(eval, &k, y, x, f), p->factor[f]));
+        *out++ = stored_put(p->stored, int8_product_rounded(p, sum_at(eval, &k, y, x, f), f));
 }
 
 /* ---- lower ---- */
@@ -80,7 +84,7 @@ Int8Factors int8_factors(Lower *l, int64_t filters) {
   int32_t *m = NEW_ARRAY(l->arena, int32_t, filters), *e = NEW_ARRAY(l->arena, int32_t, filters);
   float *real = NEW_ARRAY(l->arena, float, filters);
   for (int64_t f = 0; f < filters; f++) {
-    m[f] = p->factor[f].m;
+    m[f] = p->wide_bias && p->rounding == ROUNDING_DOUBLE ? multiplier_reduced(p->factor[f]) : p->factor[f].m;
     e[f] = p->factor[f].e;
     real[f] = p->factor[f].real;
   }
@@ -91,14 +95,38 @@ Int8Factors int8_factors(Lower *l, int64_t filters) {
   return factors;
 }
 
+static const Primitive *rounder(const Int8Product *p) {
+  static const Primitive *const narrow[ROUNDINGS] = {[ROUNDING_SINGLE] = &primitive_requantize_single,
+                                                     [ROUNDING_DOUBLE] = &primitive_requantize_double,
+                                                     [ROUNDING_FLOAT] = &primitive_requantize_float};
+  static const Primitive *const wide[ROUNDINGS] = {[ROUNDING_SINGLE] = &primitive_requantize_wide,
+                                                   [ROUNDING_DOUBLE] = &primitive_requantize_reduced,
+                                                   [ROUNDING_FLOAT] = &primitive_requantize_wide_float};
+  return (p->wide_bias ? wide : narrow)[p->rounding];
+}
+
 Val int8_factored(Lower *l, const Int8Factors *factors, Val sum, const Ix *f) {
   Nest *b = l->b;
   const Int8Product *p = l->node->detail;
-  const Val factor = nest_load(b, nest_at(b, factors->factor, *f), 1);
-  if (!factors->exponent) return nest_primitive(b, &primitive_requantize_float, sum, factor, NULL);
-  return nest_primitive(
-      b, p->rounding == ROUNDING_SINGLE ? &primitive_requantize_single : &primitive_requantize_double, sum,
-      factor, nest_load(b, nest_at(b, factors->exponent, *f), 1));
+  return nest_primitive(b, rounder(p), sum, nest_load(b, nest_at(b, factors->factor, *f), 1),
+                        factors->exponent ? nest_load(b, nest_at(b, factors->exponent, *f), 1) : NULL);
+}
+
+Buf *int8_bias(Lower *l, int64_t filters) {
+  const Int8Product *p = l->node->detail;
+  return p->wide_bias ? lower_constants(l, "bias", I64, 1, &filters, p->wide_bias)
+                      : lower_constants(l, "bias", I32, 1, &filters, p->bias);
+}
+
+Ref int8_sum(Lower *l) {
+  const Int8Product *p = l->node->detail;
+  const int64_t one = 1;
+  return nest_at(l->b, nest_buf(l->b, REGS, "sum", (Type){p->wide_bias ? I64 : I32, 1}, 1, &one), 0);
+}
+
+void int8_add_term(Lower *l, Ref sum, Val q, Val weight) {
+  if (sum.buf->type.elem == I32) nest_accumulate(l->b, sum, q, weight);
+  else nest_store(l->b, sum, add(nest_get(l->b, sum), convert(mul(q, weight), I64)));
 }
 
 /* The taps of an axis that lie inside: a range, where the dilation is 1; else each is tested. */
@@ -124,8 +152,8 @@ static void lower_sum(Lower *l, const Correlation *k, const Constants *constants
       NEST_IF(b, cond_and(nest_within(b, iy, 0, k->large.h), nest_within(b, ix, 0, k->large.w)))
         NEST_FOR(b, c, k->l) {
           const Ix channel = *g * k->l + c;
-          nest_accumulate(b, *sum, sub(int8_load(l, l->in[0], &iy, &ix, &channel), zero),
-                          convert(nest_load(b, nest_at(b, constants->weight, *f, ky, kx, c), 1), I32));
+          int8_add_term(l, *sum, sub(int8_load(l, l->in[0], &iy, &ix, &channel), zero),
+                        convert(nest_load(b, nest_at(b, constants->weight, *f, ky, kx, c), 1), I32));
         }
     }
 }
@@ -134,18 +162,17 @@ static void lower(Lower *l) {
   const Int8Product *p = l->node->detail;
   const Correlation geometry = int8_geometry(l->node), *k = &geometry;
   const Constants constants = {.weight = int8_packed_weight(l, k, k->small.c, k->l),
-                               .bias = lower_constants(l, "bias", I32, 1, &k->small.c, p->bias),
+                               .bias = int8_bias(l, k->small.c),
                                .factors = int8_factors(l, k->small.c)};
   Nest *b = l->b;
-  lower_about(l, "8 bits, rounding %s", rounding_name(p->rounding));
+  lower_about(l, "%s bits, rounding %s", p->wide_bias ? "16" : "8", rounding_name(p->rounding));
   nest_fn(b, b->name, false);
   NEST_FOR(b, y, k->small.h)
     NEST_FOR(b, x, k->small.w)
       NEST_FOR(b, g, k->groups)
         NEST_FOR(b, s, k->s) {
           const Ix f = g * k->s + s;
-          Buf *sum = nest_buf(b, REGS, "sum", (Type){I32, 1}, 1, (int64_t[]){1});
-          const Ref at = nest_at(b, sum, 0);
+          const Ref at = int8_sum(l);
           lower_sum(l, k, &constants, &at, &y, &x, &g, &f);
           int8_store(l, int8_factored(l, &constants.factors, nest_get(b, at), &f), p->stored, &y, &x, &f, 1,
                      1);

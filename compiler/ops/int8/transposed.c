@@ -1,4 +1,5 @@
-// transposed.c: transposed convolutions of 8 bits: bias + sum over what meets at a place, then rounded:
+// transposed.c: transposed convolutions of 8 bits, or with values of 16: bias + sum over what meets at a
+// place, then rounded:
 // SPDX-License-Identifier: Apache-2.0
 //
 //     x[f] = bias[f] + sum over taps with y + P - ky*D = i*S, and channels, of weight * (q[i] - zero)
@@ -45,7 +46,7 @@ static int64_t meets(const Correlation *k, int axis, int64_t at, int64_t tap) {
 static int64_t sum_at(const Eval *eval, const Correlation *k, int64_t y, int64_t x, int64_t f) {
   const Int8Product *p = eval->node->detail;
   const int64_t zero = eval->node->in[0]->quant->zero, group = f / k->l;
-  int64_t sum = p->bias[f];
+  int64_t sum = p->wide_bias ? p->wide_bias[f] : p->bias[f];
   for (int64_t ky = 0; ky < k->kernel[0]; ky++)
     for (int64_t kx = 0; kx < k->kernel[1]; kx++) {
       const int64_t iy = meets(k, 0, y, ky), ix = meets(k, 1, x, kx);
@@ -63,8 +64,7 @@ static void eval(const Eval *eval) {
   for (int64_t y = 0; y < k.large.h; y++)
     for (int64_t x = 0; x < k.large.w; x++)
       for (int64_t f = 0; f < k.large.c; f++)
-        *out++ =
-            stored_put(p->stored, multiplier_apply(p->rounding, sum_at(eval, &k, y, x, f), p->factor[f]));
+        *out++ = stored_put(p->stored, int8_product_rounded(p, sum_at(eval, &k, y, x, f), f));
 }
 
 /* ---- lower ---- */
@@ -108,8 +108,8 @@ static void lower_sum(Lower *l, const Correlation *k, const Constants *constants
             NEST_IF(b, cond_and(kernel, inside))
               NEST_FOR(b, c, k->s) {
                 const Ix channel = *g * k->s + c;
-                nest_accumulate(b, *sum, sub(int8_load(l, l->in[0], &iy, &ix, &channel), zero),
-                                convert(nest_load(b, nest_at(b, constants->weight, *f, ky, kx, c), 1), I32));
+                int8_add_term(l, *sum, sub(int8_load(l, l->in[0], &iy, &ix, &channel), zero),
+                              convert(nest_load(b, nest_at(b, constants->weight, *f, ky, kx, c), 1), I32));
               }
         }
 }
@@ -122,8 +122,7 @@ static void lower_place(Lower *l, const Correlation *k, const Constants *constan
   NEST_FOR(b, g, k->groups)
     NEST_FOR(b, o, k->l) {
       const Ix f = g * k->l + o;
-      Buf *sum = nest_buf(b, REGS, "sum", (Type){I32, 1}, 1, (int64_t[]){1});
-      const Ref at = nest_at(b, sum, 0);
+      const Ref at = int8_sum(l);
       nest_store(b, at, nest_load(b, nest_at(b, constants->bias, f), 1));
       lower_sum(l, k, constants, &at, py, px, &g, &f);
       int8_store(l, int8_factored(l, &constants->factors, nest_get(b, at), &f), p->stored, &y, &x, &f, 1, 1);
@@ -134,11 +133,11 @@ static void lower(Lower *l) {
   const Int8Product *p = l->node->detail;
   const Correlation geometry = geometry_of(l->node), *k = &geometry;
   const Constants constants = {.weight = int8_packed_weight(l, k, k->large.c, k->s),
-                               .bias = lower_constants(l, "bias", I32, 1, &k->large.c, p->bias),
+                               .bias = int8_bias(l, k->large.c),
                                .factors = int8_factors(l, k->large.c)};
   const int64_t s = k->stride[0], t = k->stride[1];
   Nest *b = l->b;
-  lower_about(l, "8 bits, rounding %s", rounding_name(p->rounding));
+  lower_about(l, "%s bits, rounding %s", p->wide_bias ? "16" : "8", rounding_name(p->rounding));
   nest_fn(b, b->name, false);
   NEST_FOR(b, i, (k->large.h + s - 1) / s)
     NEST_FOR(b, r, s)

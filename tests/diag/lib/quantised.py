@@ -38,6 +38,22 @@ save("tiny.rounding.safetensors", good, note("half"))
 save("tiny.version.safetensors", good, {"version": 2, "rounding": "single"})
 save("tiny.text.safetensors", good, "single")
 
+wide = {"conv1": {"precision": "i16"}}
+narrow = {**good, "conv1.bias": ("I64", [2], [5, -5]), **stored("conv1", 0.002, 0),
+          "dense1.bias": ("I64", [3], [0] * 3)}
+save("tiny.wide.safetensors", narrow, note(**wide))
+save("tiny.wide-form.safetensors",
+     {**narrow, **stored("conv1", 0.002, 3), "dense1.bias": ("I32", [3], [0] * 3)},
+     note(**wide, flatten1={"precision": "i16"}))
+save("tiny.wide-large.safetensors", {**narrow, "conv1.bias": ("I64", [2], [2**47, 0])},
+     note("double", **wide))
+save("tiny.wide-bytes.safetensors", narrow, note(image={"precision": "i16"}, **wide))
+save("tiny.wide-scale.safetensors", {**narrow, **stored("maxpool1", 1e-9, 0)},
+     note(maxpool1={"precision": "i16"}, **wide))
+save("tiny.wide-function.safetensors",
+     {**narrow, **stored("sigmoid1", 0.004, -128), "dense1.bias": ("I32", [3], [0] * 3)}, note(**wide))
+save("tiny.wide-word.safetensors", narrow, note(conv1={"precision": "i32"}))
+
 floats = {"conv1.weight": ("F32", [2, 1, 3, 3], [0.01, 0.02, 0.03] * 6),
           "conv1.bias": ("F32", [2], [0.1, 0.0]), "dense1.weight": ("F32", [3, 18], [0.07] * 54),
           "dense1.bias": ("F32", [3], [0.0] * 3)}

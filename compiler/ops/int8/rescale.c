@@ -1,0 +1,42 @@
+// rescale.c: the same value in another scale or type, where one of them has 16 bits: the operand less its
+// zero times the quotient of the scales, rounded; relu and relu6 cut it.
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/engine/walk.h"
+#include "ops/int8/int8.h"
+
+static void eval(const Eval *eval) {
+  const Int8Rescale *r = eval->node->detail;
+  const int64_t n = shape_row_elements(eval->node->shape), zero = eval->node->in[0]->quant->zero;
+  for (int64_t i = 0; i < n; i++)
+    eval->out[i] =
+        stored_put(r->stored, multiplier_apply(r->rounding, (int64_t)eval->in[0][i] - zero, r->factor));
+}
+
+static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
+  const Int8Rescale *r = context;
+  const Val q = int8_load_part(l, l->in[0], y, x, c, part, lanes),
+            moved = sub(q, num_i32(l->b, l->node->in[0]->quant->zero));
+  int8_store(l, int8_rounded(l, r->rounding, moved, r->factor), r->stored, y, x, c, part, lanes);
+}
+
+static void lower(Lower *l) {
+  Nest *b = l->b;
+  const Int8Rescale *r = l->node->detail;
+  const Extent e = int8_joined(l);
+  lower_about(l, "16 bits, rounding %s", rounding_name(r->rounding));
+  nest_fn(b, b->name, false);
+  if (int8_steps_fit(r->rounding, r->factor, int8_most(l->node->in[0]))) {
+    walk_pixels(l, e, body, r);
+    return;
+  }
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w)
+      NEST_FOR(b, c, e.c) body(l, &y, &x, &c, 1, 1, r);
+}
+
+const Op op_int8_rescale = {.name = "int8_rescale",
+                            .detail = "out = cut(round((in - zero of in) * factor) + zero of out)",
+                            .alone = true,
+                            .keeps_spatial = true,
+                            .eval = eval,
+                            .lower = lower};
