@@ -7,7 +7,8 @@
 // multiplications: what matters is that they rank schedules.
 //
 // Without an instruction for it, a pair of products is two multiplications, two additions, and its share of
-// bringing four halves into registers of their own.
+// bringing four halves into registers of their own, most of it shifts: gcc's code for RV32IMC takes 6.9
+// instructions for each product of a pointwise convolution, and 9 in plain loops.
 #include "schedule/cpu.h"
 #include <stddef.h>
 #include <string.h>
@@ -23,11 +24,11 @@ const Cpu cpu_table[] = {
      .cross = ARM("thumbv7em-none-eabihf", "cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")},
     {.name = "cortex-m3",
      .target = "armv7m",
-     .cycles = {.load = 1.5, .store = 1, .pair = 5, .other = 1},
+     .cycles = {.load = 1.5, .store = 1, .pair = 10, .other = 1},
      .cross = ARM("thumbv7m-none-eabi", "cortex-m3", "-mfloat-abi=soft")},
     {.name = "cortex-m0+",
      .target = "armv7m",
-     .cycles = {.load = 2, .store = 2, .pair = 7, .other = 1},
+     .cycles = {.load = 2, .store = 2, .pair = 13, .other = 1},
      .cross = ARM("thumbv6m-none-eabi", "cortex-m0plus", "-mfloat-abi=soft")},
     {.name = "cortex-m7",
      .target = "armv7e-m",
@@ -47,7 +48,7 @@ const Cpu cpu_table[] = {
      .cross = ARM("thumbv8.1m.main-none-eabihf", "cortex-m85", "-mfloat-abi=hard")},
     {.name = "rv32imc",
      .target = "rv32imc",
-     .cycles = {.load = 1.5, .store = 1, .pair = 6, .other = 1},
+     .cycles = {.load = 1.5, .store = 1, .pair = 12, .other = 1},
      .cross = CROSS("--target=riscv32-unknown-elf", "-march=rv32imc", "-mabi=ilp32")},
     {.name = NULL},
 };
