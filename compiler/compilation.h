@@ -1,5 +1,5 @@
 /* compilation.h: a program on its way: what its stages find out and leave to those after them. Private to
- * compile.c, lowering.c, write.c and library.c. */
+ * compile.c, lowering.c, write.c and library.c, budget.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COMPILATION_H
 #define CNNC_COMPILATION_H
@@ -59,6 +59,12 @@ const char *c_name(const Compilation *);      /* what names in C begin with */
 bool lower(Compilation *); /* plans, schedules and names everything: sets `net`, and sizes in `summary` */
 PlanOptions plan_options(const Compilation *, PlanKind);
 SummarySizes sizes_of(const Compilation *); /* behind lower() */
+
+/* ---- budget.c ---- */
+/* Of inference that takes so much flash, the kernels that have to do with weights of 8 bits, by the ids of
+ * their roots, for the others to be as fast as --flash allows; NULL: it fits, or nothing is larger. */
+const bool *budget_small(const Compilation *, int64_t flash);
+bool budget_check(Compilation *); /* reports what is beyond --flash and --ram */
 
 /* ---- write.c ---- */
 bool write_view(Compilation *);

@@ -119,6 +119,20 @@ static const Options *targets_for_bytes(const Options *o, Arena *arena) {
   return own;
 }
 
+/* A board's target has its schedules where all targets of the file have them. */
+static void tell_plain(const Compilation *c) {
+  const Options *o = c->options;
+  const Target *widest = target_widest(o->targets.n, o->targets.data);
+  for (int i = 0; i < o->targets.n && o->targets_given && !widest->dsp && !options_plain(o); i++) {
+    const Target *target = o->targets.data[i];
+    if (!target->dsp) continue;
+    Diag *diag = diag_report(c->diags, DIAG_plain_beside, c->graph->name_span, NULL,
+                             "layers of 8 bits have plain loops on %s, because %s is in the same file",
+                             target->name, widest->name);
+    diag_help(diag, "--target=%s alone: its C compiles for any CPU, to the same bytes", target->name);
+  }
+}
+
 /* A file of 8 bits makes the net one of 8 bits. */
 static bool read_quantised(Compilation *c, const WeightsWay *way) {
   QuantFile *file;
@@ -138,6 +152,7 @@ static bool read_quantised(Compilation *c, const WeightsWay *way) {
   c->graph = quantize_graph(c->arena, c->diags, c->graph, file, &options);
   if (c->graph) c->weights = constant_weights(c->arena, c->graph);
   c->options = targets_for_bytes(c->options, c->arena);
+  if (c->graph) tell_plain(c);
   stage_done(c, "read weights, quantise");
   return c->graph != NULL;
 }

@@ -163,6 +163,35 @@ static Plan *make_plan(const Compilation *c, PlanKind kind) {
   return plan_new(c->arena, c->graph, kind, plan_options(c, kind));
 }
 
+/* ---- boards ---- */
+static const CpuCycles *cycles_of_board(const Compilation *c) {
+  const Options *o = c->options;
+  const Target *target = target_widest(o->targets.n, o->targets.data);
+  const CpuCycles *usual = o->cpu ? &o->cpu->cycles : cpu_cycles(target);
+  if (!usual) return NULL;
+  CpuCycles *own = NEW(c->arena, CpuCycles);
+  *own = *usual;
+  own->line = (double)o->flash_wait;
+  return own;
+}
+
+/* Weights that two layers share are counted once, so what is left out may save less than it seems. */
+static void fit_board(Compilation *c) {
+  enum { TRIES = 3 };
+  int64_t flash = emit_footprint(c->net).flash;
+  const int64_t most = c->options->flash;
+  for (int i = 0; most && flash > most && i < TRIES; i++) {
+    const bool *small = budget_small(c, flash);
+    if (!small) break;
+    c->lowering.small = small;
+    c->programs.infer =
+        program_lower(c->arena, PROGRAM_INFERENCE, make_plan(c, PLAN_INFERENCE), &c->lowering);
+    c->net = emit_begin(c->arena, c->graph, &c->programs, &c->sources, &c->emit);
+    flash = emit_footprint(c->net).flash;
+  }
+  stage_done(c, "fit weights into flash");
+}
+
 bool lower(Compilation *c) {
   const Options *o = c->options;
   if (!capacity_of_calls(c->arena, c->diags, c->graph, o->batch)) return false;
@@ -185,7 +214,8 @@ bool lower(Compilation *c) {
                                  .exact = o->exact || o->level == LEVEL_QUICK,
                                  .batch = o->batch,
                                  .written = c->graph,
-                                 .tuning = &c->tuning};
+                                 .tuning = &c->tuning,
+                                 .cycles = cycles_of_board(c)};
   choose_embedding(c);
   Plan *infer = make_plan(c, PLAN_INFERENCE), *train = c->training ? make_plan(c, PLAN_TRAINING) : NULL,
        *look = (o->look || o->kind == OUTPUT_PROGRAM) && !c->quantised ? make_plan(c, PLAN_LOOK) : NULL;
@@ -196,9 +226,10 @@ bool lower(Compilation *c) {
   if (train) c->programs.train = program_lower(c->arena, PROGRAM_TRAINING, train, &training);
   if (look) c->programs.look = program_lower(c->arena, PROGRAM_LOOK, look, &training);
   c->net = emit_begin(c->arena, c->graph, &c->programs, &c->sources, &c->emit);
+  if (o->flash) fit_board(c);
   if (train && o->memory && !fit_training(c, train)) return false;
   const NetSizes sizes = emit_sizes(c->net);
-  if (!capacity_check(c->arena, c->diags, c->graph, &c->emit, &sizes)) return false;
+  if (!capacity_check(c->arena, c->diags, c->graph, &c->emit, &sizes) || !budget_check(c)) return false;
   c->summary = c->emit.summary = with_memory(c);
   stage_done(c, "schedule and prove");
   verify(c);

@@ -30,6 +30,10 @@ enum { /* long options without a letter of their own */
        LONG_MEMORY,
        LONG_NETWORK,
        LONG_TARGET,
+       LONG_CPU,
+       LONG_FLASH,
+       LONG_RAM,
+       LONG_FLASH_WAIT,
        LONG_THREADS,
        LONG_MPI,
        LONG_PREFIX,
@@ -107,10 +111,22 @@ const OptionRow options_table[] = {
      "inside it. Programs have both, --train has the former",
      "look"},
     {"target", LONG_TARGET, required_argument, "--target=T[,T...]",
-     "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m armv7e-m wasm32, generic (scalar C for any CPU), "
-     "native; x86-64-v4-vnni for nets of 8 bits, where it is taken beside x86-64-v4; "
+     "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m armv7e-m armv8.1-m rv32imc wasm32, generic (scalar "
+     "C for any CPU), native; x86-64-v4-vnni for nets of 8 bits, where it is taken beside x86-64-v4; "
      "of several, the best that the CPU runs is chosen at run time",
      "@targets"},
+    {"cpu", LONG_CPU, required_argument, "--cpu=NAME",
+     "a board's CPU: cortex-m0+ cortex-m3 cortex-m4 cortex-m7 cortex-m33 cortex-m55 cortex-m85 rv32imc. It "
+     "chooses the target where --target does not, and the cycles by which schedules of 8 bits are chosen",
+     "@cpus"},
+    {"flash", LONG_FLASH, required_argument, "--flash=BYTES",
+     "the most flash that weights, tables and labels may take, as 256K: layers of 8 bits take what is "
+     "fastest and fits. The code is not counted",
+     NULL},
+    {"ram", LONG_RAM, required_argument, "--ram=BYTES",
+     "the most RAM that inference may take: the workspace, and on boards the stack", NULL},
+    {"flash-wait", LONG_FLASH_WAIT, required_argument, "--flash-wait=CYCLES",
+     "that 16 bytes of flash take longer than those of RAM, for the choice of schedules", NULL},
     {"threads", LONG_THREADS, required_argument, "--threads=KIND",
      "openmp (the default for programs) or none", "openmp none"},
     {"mpi", LONG_MPI, optional_argument, "--mpi[=PROCESSES]",
@@ -218,14 +234,6 @@ const char *const *options_kinds(Arena *arena) {
   return words.data;
 }
 
-const char *const *options_targets(Arena *arena) {
-  Words words = {0};
-  for (const Target *t = target_table; t->name; t++) vec_push(arena, words, t->name);
-  vec_push(arena, words, "native");
-  vec_push(arena, words, NULL);
-  return words.data;
-}
-
 const char *const *options_slugs(Arena *arena, bool warnings) {
   Words words = {0};
   for (int i = 0; i < DIAG_COUNT; i++)
@@ -289,53 +297,6 @@ static bool kind_from_suffix(Options *options) {
                      suffix_help(suffix));
 }
 
-static bool has_target(const Options *options, const Target *target) {
-  for (int i = 0; i < options->targets.n; i++)
-    if (options->targets.data[i] == target) return true;
-  return false;
-}
-
-static void add_target(Options *options, Arena *arena, const Target *target) {
-  if (has_target(options, target)) return;
-  vec_push(arena, options->targets, target);
-  for (int i = options->targets.n - 1;
-       i > 0 && options->targets.data[i - 1]->march_level < options->targets.data[i]->march_level; i--) {
-    const Target *better = options->targets.data[i];
-    options->targets.data[i] = options->targets.data[i - 1];
-    options->targets.data[i - 1] = better;
-  }
-}
-
-static bool read_targets(Options *options, Arena *arena, const char *list) {
-  options->targets.n = 0;
-  for (const char *at = list;; at++) {
-    const size_t length = strcspn(at, ",");
-    const char *name = arena_copy(arena, at, length);
-    const Target *target = strcmp(name, "native") == 0 ? target_native() : target_find(name);
-    options->native = options->native || strcmp(name, "native") == 0;
-    if (length == 0) return usage_error("--target wants a list of targets, not '%s'", list);
-    if (!target) return unknown_word("target", name, options_targets(arena));
-    add_target(options, arena, target);
-    at += length;
-    if (!*at) return true;
-  }
-}
-
-static void default_targets(Options *options, Arena *arena) {
-  static const char *const all[] = {"x86-64-v4", "x86-64-v3", "x86-64", NULL}; /* slowest to compile first */
-  if (options->kind == OUTPUT_WASM) add_target(options, arena, target_find("wasm32"));
-  else if (options_plain(options)) add_target(options, arena, target_find("generic"));
-  else if (options->kind == OUTPUT_LIBRARY) {
-    add_target(options, arena, target_find("armv7m"));
-    add_target(options, arena, target_find("generic"));
-  } else if (options->kind == OUTPUT_PROGRAM || (options->tune && !options->output) ||
-             target_is_foreign(target_find("x86-64"))) {
-    add_target(options, arena, target_native());
-    options->native = true;
-  } else
-    for (int i = options->level == LEVEL_QUICK; all[i]; i++) add_target(options, arena, target_find(all[i]));
-}
-
 static bool is_name(const char *s, size_t n) {
   for (size_t i = 0; i < n; i++) {
     const char c = s[i];
@@ -351,21 +312,6 @@ static bool read_define(Options *options, Arena *arena, const char *text) {
     return usage_error("-D wants NAME=VALUE, not '%s'", text);
   const Option define = {arena_copy(arena, text, (size_t)(equals - text)), equals + 1};
   vec_push(arena, options->defines, define);
-  return true;
-}
-
-/* A number of bytes, or of so many times 1024 of them. */
-static bool read_memory(Options *options, const char *text) {
-  char *end;
-  double value = strtod(text, &end);
-  const char *const digits = "0123456789.";
-  const bool plain = strspn(text, digits) == (size_t)(end - text);
-  static const char suffix[] = "KMG";
-  const char *found = *end ? strchr(suffix, *end) : NULL;
-  for (int64_t i = 0; found && i <= found - suffix; i++) value *= 1024;
-  if (end == text || !plain || !(value >= 1 && value <= 0x1p50) || (*end && (!found || end[1])))
-    return usage_error("--memory wants a number of bytes, as 100000000, 64M or 1.5G, not '%s'", text);
-  options->memory = (int64_t)value;
   return true;
 }
 
@@ -473,7 +419,7 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
     return usage_error("-MD without -o FILE needs -MF FILE");
   if (!options_after(options)) return false;
   if (!options->train_given) options->train = options->kind == OUTPUT_PROGRAM;
-  if (options->targets.n == 0) default_targets(options, arena);
+  if (!options_choose_targets(options, arena)) return false;
   options->openmp = threads == 0 || (threads < 0 && options->kind == OUTPUT_PROGRAM);
   if (!options_mpi(options)) return false;
   return !(options_backend(options->kind) || options->embed == EMBED_AS_OBJECT) || options_machine(options);
@@ -484,6 +430,16 @@ typedef struct Given {
   bool kind;
   int format, colour, threads;
 } Given;
+
+static bool take_board(Options *options, Arena *arena, int code) {
+  switch (code) {
+  case LONG_CPU: return options_read_cpu(options, arena, optarg);
+  case LONG_FLASH: return options_read_bytes("--flash", optarg, &options->flash);
+  case LONG_RAM: return options_read_bytes("--ram", optarg, &options->ram);
+  case LONG_FLASH_WAIT: return options_number("--flash-wait", optarg, &options->flash_wait);
+  }
+  return true;
+}
 
 static bool take_long(Options *options, Arena *arena, Given *given, int code) {
   static const char *const formats[] = {"text", "json", "sarif", NULL},
@@ -507,12 +463,12 @@ static bool take_long(Options *options, Arena *arena, Given *given, int code) {
     options->train_given = true;
     options->train = code == LONG_TRAIN;
     break;
-  case LONG_MEMORY: return read_memory(options, optarg);
+  case LONG_MEMORY: return options_read_bytes("--memory", optarg, &options->memory);
   case LONG_NETWORK:
     options->network = true;
     options->look = optarg || options->look;
     return !optarg || read_word("--network", optarg, networks, &only);
-  case LONG_TARGET: options->targets_given = true; return read_targets(options, arena, optarg);
+  case LONG_TARGET: return options_read_targets(options, arena, optarg);
   case LONG_THREADS: return read_word("--threads", optarg, thread_kinds, &given->threads);
   case LONG_MPI: options->mpi = true; return !optarg || options_number("--mpi", optarg, &options->mpi_most);
   case LONG_PREFIX:
@@ -539,6 +495,7 @@ static bool take_long(Options *options, Arena *arena, Given *given, int code) {
     options->action = ACTION_HELP;
     if (optarg) options->topic = optarg;
     break;
+  default: return take_board(options, arena, code);
   }
   return true;
 }

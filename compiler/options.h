@@ -4,7 +4,7 @@
 #define CNNC_OPTIONS_H
 #include "base/arena.h"
 #include "base/diag.h"
-#include "schedule/target.h"
+#include "schedule/cpu.h"
 
 typedef enum Action { ACTION_COMPILE, ACTION_HELP, ACTION_VERSION, ACTION_EXPLAIN } Action;
 
@@ -50,7 +50,7 @@ typedef struct OptionRow {
   int has_arg;              /* as getopt_long has it */
   const char *shown, *help; /* NULL: not told */
   const char *values;       /* words that the value may be, @file, @folder, or where its words are:
-                             * @kinds @passes @targets @warnings @messages @topics; NULL: anything */
+                             * @kinds @passes @targets @cpus @warnings @messages @topics; NULL: anything */
 } OptionRow;
 
 typedef struct Options {
@@ -71,6 +71,9 @@ typedef struct Options {
   bool network, look;          /* with NAME_network, and what looks inside; programs have both in any case */
   VEC(const Target *) targets; /* best first */
   bool targets_given, native;  /* native: by that word */
+  const Cpu *cpu;              /* of a board; NULL: not given */
+  int64_t flash, ram;          /* bytes that inference may take of each; 0: as many as it needs */
+  int64_t flash_wait;          /* cycles; 0: none */
   const Target *machine;       /* that an object is for; NULL: this one */
   bool openmp;
   bool mpi;         /* a program that processes of MPI can share */
@@ -97,5 +100,6 @@ bool options_colour(int choice);           /* of --color: auto, always, never */
 extern const OptionRow options_table[];    /* ends with a row without a code */
 const char *const *options_kinds(Arena *); /* the values of --emit */
 const char *const *options_targets(Arena *);
+const char *const *options_cpus(Arena *);
 const char *const *options_slugs(Arena *, bool warnings); /* of warnings, or of all messages */
 #endif

@@ -72,6 +72,7 @@ bool options_machine(Options *options) {
                                one->name, target->name);
     one = target;
   }
+  if (!one && options->cpu) one = target_find(options->cpu->target);
   if (!one || (!target_is_foreign(one) && options->kind != OUTPUT_WASM)) return true;
   options->machine = one;
   if (options->kind == OUTPUT_PROGRAM)

@@ -12,4 +12,12 @@ bool options_mpi(const Options *);     /* --mpi, of programs that are trained */
 /* A whole number from 1 to 65536. */
 bool options_number(const char *option, const char *text, int64_t *number);
 bool options_onnx(const Options *); /* what a model of ONNX takes and what is about it alone */
+
+/* ---- options_targets.c ---- */
+bool options_read_targets(Options *, Arena *, const char *list);
+bool options_read_cpu(Options *, Arena *, const char *name);
+/* A number of bytes, or of so many times 1024 of them. */
+bool options_read_bytes(const char *option, const char *text, int64_t *bytes);
+bool options_choose_targets(Options *,
+                            Arena *); /* those of the CPU, or the usual ones, where none is named */
 #endif

@@ -74,7 +74,9 @@ bool write_view(Compilation *c) {
   } else if (o->kind == OUTPUT_SCHEDULE) program_schedules(&text, &c->programs, &c->lowering, &c->sources);
   else {
     const SummarySizes sizes = sizes_of(c);
-    graph_json(&text, &c->sources, c->graph, &sizes);
+    Text board = {.arena = c->arena};
+    if (o->targets_given) emit_footprint_json(&board, c->net);
+    graph_json(&text, &c->sources, c->graph, &sizes, board.n ? board.s : "");
   }
   return add_output(c, o->output, &text);
 }
@@ -97,7 +99,9 @@ static bool run_backend(Compilation *c, BackendKind kind, const Text *text, Byte
   const Backend backend = {.arena = c->arena,
                            .kind = kind,
                            .cc = o->cc,
-                           .cross = o->machine ? o->machine->cross : NULL,
+                           .cross = !o->machine ? NULL
+                                    : o->cpu    ? o->cpu->cross
+                                                : o->machine->cross,
                            .soname = base_name(o->output),
                            .runtime = o->runtime,
                            .openmp = o->openmp,

@@ -24,6 +24,7 @@ static const char *words_of(Arena *arena, const OptionRow *row) {
   if (strcmp(row->values, "@kinds") == 0) return joined(arena, options_kinds(arena));
   if (strcmp(row->values, "@passes") == 0) return joined(arena, pass_names(arena));
   if (strcmp(row->values, "@targets") == 0) return joined(arena, options_targets(arena));
+  if (strcmp(row->values, "@cpus") == 0) return joined(arena, options_cpus(arena));
   if (strcmp(row->values, "@warnings") == 0) return joined(arena, options_slugs(arena, true));
   if (strcmp(row->values, "@messages") == 0) return joined(arena, options_slugs(arena, false));
   if (strcmp(row->values, "@topics") == 0) return joined(arena, help_names(arena));

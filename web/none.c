@@ -9,6 +9,13 @@ bool schedule_dsp(Lower *l) {
   return false;
 }
 
+bool dsp_takes(const Lower *l) {
+  (void)l;
+  return false;
+}
+
+void dsp_offer(const Lower *l, Decision *d) { (void)l, (void)d; }
+
 bool schedule_int8_product(Lower *l) {
   (void)l;
   return false;

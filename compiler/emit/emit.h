@@ -43,8 +43,25 @@ void emit_c(Text *, Net *);
 void emit_header(Text *, Net *);
 const void *emit_weights(Net *, size_t *n); /* what is in embed_file; NULL if it is not needed */
 void emit_weights_object(Text *, Net *);
-const void *emit_model(Net *, size_t *n);       /* --emit=model: what NAME_open takes */
-void emit_memory(Text *, Net *, bool training); /* a table: what of flash, what of RAM */
+const void *emit_model(Net *, size_t *n); /* --emit=model: what NAME_open takes */
+/* What inference takes of a board. Code is in none of it. */
+typedef struct LayerFootprint {
+  const char *name; /* of its function, without the net's */
+  int64_t flash;    /* constants that no layer before it reads */
+  int64_t ram;      /* of the arena, while it runs */
+  int64_t stack;    /* of its function; -1: not known */
+} LayerFootprint;
+typedef struct Footprint {
+  int64_t flash; /* weights, tables, labels */
+  int64_t model; /* of RAM: weights that are not compiled in */
+  int64_t workspace;
+  int64_t stack; /* of NAME_infer, by a compiler that optimises; -1: not known, or not looked at: no board */
+  int n;         /* layers, in the order of their calls */
+  LayerFootprint *layer;
+} Footprint;
+Footprint emit_footprint(Net *);
+void emit_footprint_json(Text *, Net *);        /* a member of an object */
+void emit_memory(Text *, Net *, bool training); /* tables: what of flash, what of RAM; by layer on a board */
 typedef struct LibraryFacts {
   const char *version, *author, *url, *command;
 } LibraryFacts;

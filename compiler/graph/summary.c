@@ -405,7 +405,8 @@ static void json_weights(Text *out, const Graph *graph) {
   text_put(out, "%s],\n", graph->weights.n ? "\n  " : "");
 }
 
-void graph_json(Text *out, const Sources *sources, const Graph *graph, const SummarySizes *sizes) {
+void graph_json(Text *out, const Sources *sources, const Graph *graph, const SummarySizes *sizes,
+                const char *more) {
   const Totals t = totals_of(graph);
   text_put(out, "{\n  ");
   json_name(out, "net", graph->name);
@@ -423,7 +424,7 @@ void graph_json(Text *out, const Sources *sources, const Graph *graph, const Sum
            ", \"workspace_bound\": %" PRId64,
            t.parameter_bytes, sizes->workspace_bytes, sizes->workspace_bound);
   text_put(out,
-           sizes->training_bytes < 0 ? ", \"training_bytes\": null}\n}\n"
-                                     : ", \"training_bytes\": %" PRId64 "}\n}\n",
+           sizes->training_bytes < 0 ? ", \"training_bytes\": null}" : ", \"training_bytes\": %" PRId64 "}",
            sizes->training_bytes);
+  text_put(out, *more ? ",\n  %s\n}\n" : "%s\n}\n", more);
 }

@@ -22,6 +22,6 @@ LayerFacts *graph_facts(Arena *, const Graph *); /* by node id; of a graph witho
 
 void graph_summary(Text *, const Graph *);       /* the table that is printed */
 void graph_memory(Text *, const SummarySizes *); /* the lines below it */
-void graph_json(Text *, const Sources *, const Graph *,
-                const SummarySizes *); /* --emit=json: the same facts */
+/* --emit=json: the same facts; more: members of the object behind them, or "". */
+void graph_json(Text *, const Sources *, const Graph *, const SummarySizes *, const char *more);
 #endif

@@ -7,6 +7,7 @@
  *     prove.c    shows that every access is in bounds, every value read was written, parallel iterations do
  * not meet; and simplifies by what it learns interp.c   runs it in double or float, without a C compiler
  *     fill.c     runs a simple one in float, fast
+ *     stack.c    bounds its stack
  *     key.c      says whether two are the same code
  *     dump.c     shows it (--emit=nests)
  *     emit/nest.c  prints it as C with vector extensions
@@ -302,6 +303,8 @@ typedef struct NestKey {
 } NestKey;
 const NestKey *nest_key(Arena *, const Nest *, bool team);
 bool nest_key_equal(const NestKey *, const NestKey *);
+/* What its functions take of the stack, at the most; -1: it has routines, of which that is not known. */
+int64_t nest_stack(const Nest *);
 void nest_dump(Text *, const Nest *);
 void buf_put_dims(Text *, const Buf *); /* [28][28][64], of a part [28][28][64 of 128] */
 void index_put(Text *, const Index *,

@@ -98,6 +98,8 @@ static LowerOptions lower_options(const Lowering *l, const Kernel *kernel, bool 
                         .layout = own ? layout : NULL,
                         .plain = o->plain,
                         .exact = o->exact,
+                        .small = infer && o->small && o->small[kernel->root->id],
+                        .cycles = o->cycles,
                         .threads = team,
                         .batch = infer && !kernel->batch ? 0 : o->batch,
                         .call = infer && o->batch > 1 ? o->batch : 0,

@@ -6,6 +6,7 @@
  *     order.c    finds where the threads of a team must wait for each other
  *     verify.c   checks it, and knows nothing of how it was made; a mistake is a bug of cnnc: exit 3
  *     dump.c     shows it (--emit=program)
+ *     live.c     says how much memory each call needs
  *     schedules.c  shows how its kernels were scheduled (--emit=schedule)
  *
  * The tests interpret it (tests/harness/machine.c). */
@@ -166,6 +167,8 @@ typedef struct ProgramOptions {
   int64_t processes;    /* training: so many may share the shards of a batch; 0: one */
   const Graph *written; /* the net as it is written */
   struct Tuning *tuning;
+  const CpuCycles *cycles; /* of the board's CPU; NULL: those of the targets */
+  const bool *small;       /* by root's id: kernels whose weights of 8 bits stay so; NULL: none has to */
   /* what tests ask for */
   bool team;            /* a team whatever the work is */
   int layout_lanes;     /* weights are packed for vectors of so many; 0: for those of the widest target */
@@ -197,4 +200,6 @@ bool program_writes(const Program *, int output); /* do calls write it where it 
  * pairs. */
 int64_t program_sum_middle(int64_t from, int64_t to);
 const char *space_name(SpaceKind);
+/* By call: the bytes of an arena that hold something while it runs. */
+void program_live(Arena *, const Program *, int target, int64_t *bytes);
 #endif

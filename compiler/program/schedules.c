@@ -136,8 +136,22 @@ static void put_call(Text *out, const Sources *sources, const KernelCall *call, 
 }
 
 /* ---- a target ---- */
-static void put_head(Text *out, const Graph *graph, const Target *t) {
+/* Of a net of 8 bits on a board. */
+static void put_board(Text *out, const Graph *graph, const Target *t, const CpuCycles *cycles) {
+  text_put(out,
+           "%s for %s: loads of %g cycles, stores of %g, pairs of products of %g, other instructions of %g",
+           graph->name, t->name, cycles->load, cycles->store, cycles->pair, cycles->other);
+  if (cycles->line > 0) text_put(out, ", 16 bytes of flash %g more", cycles->line);
+  text_put(out, "\nCycles are predicted. * is what is done; shares are those of the net.\n\n");
+}
+
+static void put_head(Text *out, const ProgramOptions *options, const Target *t) {
+  const Graph *graph = options->written;
   const int64_t weights = 4 * graph->parameters;
+  if (t->dsp && options->cycles && graph->floats) {
+    put_board(out, graph, t, options->cycles);
+    return;
+  }
   text_put(out, "%s for %s: %d lanes, %d registers, %g multiply-adds of vectors a cycle\n", graph->name,
            t->name, t->lanes, t->registers, t->fmas);
   text_put(out, "second cache %s, %g bytes a cycle; last cache %s, %g; memory %g\n",
@@ -181,7 +195,7 @@ void program_schedules(Text *out, const Programs *programs, const ProgramOptions
                        const Sources *sources) {
   for (int t = 0; t < options->ntargets; t++) {
     if (t) text_put(out, "\n");
-    put_head(out, options->written, options->target[t]);
+    put_head(out, options, options->target[t]);
     put_program(out, sources, programs->infer, t);
     if (programs->train) {
       text_put(out, "\ntraining, an image:\n\n");

@@ -9,6 +9,7 @@
 #include "base/number.h"
 #include "graph/shape.h"
 #include "schedule/direct.h"
+#include "schedule/dsp.h"
 
 static const double GAIN = 0.9;   /* of the direct convolution's time, from where on it is left alone */
 static const double HOPELESS = 3; /* times the least predicted time: not measured */
@@ -227,6 +228,10 @@ static void offer_rows(const Lower *l, Decision *d) {
 }
 
 static void offer_all(const Lower *l, Decision *d) {
+  if (dsp_takes(l)) {
+    dsp_offer(l, d);
+    return;
+  }
   static const char *const names[] = {[FAMILY_NONE] = "its own loops",
                                       [FAMILY_MAP] = "element by element",
                                       [FAMILY_CONV] = "channels apart",
@@ -272,7 +277,7 @@ static void offer_all(const Lower *l, Decision *d) {
 
 /* ---- picking ---- */
 static double cycles_for(const Lower *l, const Target *target, const Candidate *c) {
-  if (target == l->target || c->choice.method == METHOD_OWN) return c->cycles.total;
+  if (target == l->target || c->choice.method == METHOD_OWN || dsp_takes(l)) return c->cycles.total;
   const Correlation k = correlation_ranked(l);
   return cycles_of(l, target, &k, c->choice.method, c->choice.m).total;
 }
@@ -313,7 +318,7 @@ static const char *why_not(const Lower *l, const Decision *d, const Target *targ
   const int method = find_method(d, choice);
   if (method < 0) return "the kernel has no such schedule";
   if (d->candidates.data[method].refused) return d->candidates.data[method].refused;
-  if (choice->method != METHOD_DIRECT || target != l->target) return NULL;
+  if (choice->method != METHOD_DIRECT || target != l->target || dsp_takes(l)) return NULL;
   int pixels[MOST_TILES], most;
   direct_tiles(l, pixels, &most);
   return choice->pixels > most ? arena_printf(l->arena, "a tile has at most %d pixels", most) : NULL;
@@ -390,7 +395,7 @@ int choice_variants(const Lower *l, Choice variant[MOST_VARIANTS]) {
   const Decision *d = l->decision;
   const Candidate *first = &d->candidates.data[d->layout ? d->chosen : d->model];
   int n = 0;
-  if (first->choice.method == METHOD_OWN) return 0;
+  if (first->choice.method == METHOD_OWN || dsp_takes(l)) return 0;
   add_variants(l, first, variant, &n);
   for (int i = 0; i < d->candidates.n && !d->layout; i++) {
     const Candidate *c = &d->candidates.data[i];

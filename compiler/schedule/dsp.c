@@ -1,26 +1,87 @@
-// dsp.c: which schedule a kernel of 8 bits takes.
+// dsp.c: which schedule a kernel of 8 bits takes on a board.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/dsp.h"
 
-/* Why a layer has none; NULL: it has one. */
-static const char *products_refused(const Lower *l) {
+/* ---- cycles ---- */
+static double cycles_of(const CpuCycles *of, const DspWork *work) {
+  return of->load * work->loads + of->store * work->stores + of->pair * work->pairs +
+         of->other * work->others;
+}
+
+Cycles dsp_cycles(const Lower *l, DspWork products, DspWork rest) {
+  enum { LINE = 16 };
+  Cycles c = {.products = cycles_of(l->cycles, &products),
+              .transforms = cycles_of(l->cycles, &rest),
+              .memory = l->cycles->line * (products.flash + rest.flash) / LINE,
+              .from = "flash"};
+  c.total = c.products + c.transforms + c.memory;
+  return c;
+}
+
+DspWork dsp_finish_work(const Lower *l, double outputs) {
+  const Int8Product *p = l->node->detail;
+  const double steps = p->rounding == ROUNDING_SINGLE ? 5 : p->rounding == ROUNDING_DOUBLE ? 8 : 9;
+  return (DspWork){.loads = 3 * outputs, .stores = outputs, .others = steps * outputs};
+}
+
+int64_t dsp_bytes(int n, const int64_t *words) {
+  enum { ALIGNED = 64 };
+  int64_t bytes = 0;
+  for (int i = 0; i < n; i++) bytes += (4 * words[i] + ALIGNED - 1) / ALIGNED * ALIGNED;
+  return bytes;
+}
+
+/* Products one by one: two bytes, less a zero, their product, and what the loop takes. */
+static Cycles plain_cycles(const Lower *l) {
+  const double outputs = (double)shape_row_elements(l->node->shape);
+  if (l->node->nin == 2)
+    return dsp_cycles(l, (DspWork){.loads = 2 * outputs, .stores = outputs, .others = 60 * outputs},
+                      (DspWork){0});
   const Correlation k = int8_geometry(l->node);
-  if (correlation_near_limits(&k)) return "sizes near the limits of an index";
-  if (!dsp_winograd_refused(l) || !dsp_depthwise_refused(l)) return NULL;
-  const char *why = dsp_direct_refused(l);
-  return why && k.groups > 1 ? dsp_depthwise_refused(l) : why;
+  const double macs = (double)correlation_macs(&k);
+  DspWork finish = dsp_finish_work(l, outputs);
+  finish.others += 20 * outputs;
+  Cycles c = dsp_cycles(l, (DspWork){.loads = 2 * macs, .others = 7 * macs, .flash = macs}, finish);
+  c.weight_bytes = k.small.c * k.l * k.kernel[0] * k.kernel[1] +
+                   dsp_bytes(3, (int64_t[]){k.small.c, k.small.c, k.small.c});
+  return c;
+}
+
+/* ---- what there is ---- */
+bool dsp_takes(const Lower *l) {
+  return l->node->op->family == FAMILY_INT8 && l->target->dsp && l->layout->dsp && !l->threads && !l->plain &&
+         !int8_is_wide(l->node);
+}
+
+static void offer(const Lower *l, Decision *d, const char *name, Choice choice, const char *refused,
+                  Cycles (*cycles)(const Lower *)) {
+  Candidate c = {.choice = choice, .name = name, .refused = refused};
+  if (!refused) c.cycles = cycles(l);
+  vec_push(l->arena, d->candidates, c);
+}
+
+void dsp_offer(const Lower *l, Decision *d) {
+  static const Choice own = {.method = METHOD_OWN}, direct = {.method = METHOD_DIRECT},
+                      winograd = {.method = METHOD_WINOGRAD, .m = 4};
+  offer(l, d, "plain loops", own, NULL, plain_cycles);
+  if (l->node->nin == 2) {
+    offer(l, d, "in 32 bits", direct, dsp_sum_refused(l), dsp_sum_cycles);
+    return;
+  }
+  const Correlation k = int8_geometry(l->node);
+  const char *limits = correlation_near_limits(&k) ? "sizes near the limits of an index" : NULL;
+  if (k.groups > 1)
+    offer(l, d, "four channels", direct, limits ? limits : dsp_depthwise_refused(l), dsp_depthwise_cycles);
+  else
+    offer(l, d, "two pixels, 4 filters", direct, limits ? limits : dsp_direct_refused(l), dsp_direct_cycles);
+  if (k.groups == 1 && k.kernel[0] == 3 && k.kernel[1] == 3)
+    offer(l, d, "Winograd F(4x4,3x3)", winograd, limits ? limits : dsp_winograd_refused(l),
+          dsp_winograd_cycles);
 }
 
 bool schedule_dsp(Lower *l) {
-  if (!l->target->dsp || !l->layout->dsp || l->threads) return false;
-  const char *why = int8_is_wide(l->node) ? "a value has 16 bits"
-                    : l->node->nin == 2   ? dsp_sum_refused(l)
-                                          : products_refused(l);
-  if (why) {
-    lower_detail(l, "plain loops: %s", why);
-    return false;
-  }
+  if (!dsp_takes(l) || l->choice.method == METHOD_OWN) return false;
   if (l->node->nin == 2) return schedule_dsp_sum(l);
-  if (!dsp_winograd_refused(l)) return schedule_dsp_winograd(l);
-  return !dsp_direct_refused(l) ? schedule_dsp_direct(l) : schedule_dsp_depthwise(l);
+  if (l->choice.method == METHOD_WINOGRAD) return schedule_dsp_winograd(l);
+  return int8_geometry(l->node).groups > 1 ? schedule_dsp_depthwise(l) : schedule_dsp_direct(l);
 }

@@ -1,19 +1,38 @@
-/* dsp.h: schedules of 8 bits for CPUs that multiply two pairs of 16 bits at once (target->dsp). Each
- * needs facts about the numbers that can occur, which follow from the weights; a schedule whose facts do not
- * hold says so, and the operator's own loops are taken. */
+/* dsp.h: schedules of 8 bits for boards (target->dsp), whose CPUs multiply two pairs of 16 bits at once, or
+ * do the same in plain C. Each needs facts about the numbers that can occur, which follow from the weights; a
+ * schedule whose facts do not hold says so, and the operator's own loops are taken. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_DSP_H
 #define CNNC_SCHEDULE_DSP_H
 #include "ops/int8/int8.h"
+#include "schedule/choice.h"
 
-bool schedule_dsp(Lower *); /* dsp.c: any of them; false: none, nothing is built */
+/* ---- dsp.c ---- */
+bool dsp_takes(const Lower *);             /* are they this kernel's? */
+void dsp_offer(const Lower *, Decision *); /* plain loops, and what of them there is for it */
+bool schedule_dsp(Lower *);                /* the one that was chosen; false: plain loops, nothing is built */
+
+/* Instructions, but those of loops. */
+typedef struct DspWork {
+  double loads, stores, pairs, others;
+  double flash; /* bytes of weights that are read, again and again */
+} DspWork;
+Cycles dsp_cycles(const Lower *, DspWork products, DspWork others);
+DspWork dsp_finish_work(const Lower *, double outputs); /* sums become 8 bits */
+int64_t dsp_bytes(int n, const int64_t *words);         /* of arrays of the model, of so many words each */
+
+/* ---- a file each ---- */
 bool schedule_dsp_direct(Lower *);
 const char *dsp_direct_refused(const Lower *); /* why it cannot be done that way; NULL: it can */
+Cycles dsp_direct_cycles(const Lower *);
 bool schedule_dsp_winograd(Lower *);
+Cycles dsp_winograd_cycles(const Lower *);
 const char *dsp_winograd_refused(const Lower *);
 bool schedule_dsp_depthwise(Lower *);
+Cycles dsp_depthwise_cycles(const Lower *);
 const char *dsp_depthwise_refused(const Lower *);
 bool schedule_dsp_sum(Lower *); /* of two values */
+Cycles dsp_sum_cycles(const Lower *);
 const char *dsp_sum_refused(const Lower *);
 
 /* ---- dsp_finish.c ---- */

@@ -67,6 +67,26 @@ const char *dsp_depthwise_refused(const Lower *l) {
   return NULL;
 }
 
+Cycles dsp_depthwise_cycles(const Lower *l) {
+  const Depthwise d = depthwise_of(l->node);
+  const double channels = (double)d.k.groups, outputs = channels * (double)(d.k.small.h * d.k.small.w),
+               words = channels * (double)(ceil_divide(d.k.small.h, d.rows) * d.plane_rows * d.pairs),
+               pixels = d.stride == 1 ? 2 : 1;
+  DspWork rest = dsp_finish_work(l, outputs);
+  rest.loads += words / 2;
+  rest.stores += words;
+  rest.others += 4 * words;
+  Cycles c = dsp_cycles(l,
+                        (DspWork){.loads = 2 * TAPS * outputs / pixels,
+                                  .pairs = 2 * TAPS * outputs,
+                                  .others = 2 * outputs,
+                                  .flash = 4 * 2 * TAPS * channels * (double)d.k.small.h},
+                        rest);
+  c.weight_bytes =
+      dsp_bytes(5, (int64_t[]){d.k.groups * 2 * TAPS, d.k.groups, d.k.groups, d.k.groups, d.k.groups});
+  return c;
+}
+
 /* ---- constants ---- */
 static void make_constants(Lower *l, Depthwise *d) {
   const Int8Product *p = l->node->detail;

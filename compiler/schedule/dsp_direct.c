@@ -79,6 +79,22 @@ const char *dsp_direct_refused(const Lower *l) {
   return NULL;
 }
 
+Cycles dsp_direct_cycles(const Lower *l) {
+  const Direct d = direct_of(l->node);
+  const double pixels = (double)(d.k.small.h * d.k.small.w), words = (double)d.words,
+               rounds = pixels / 2 * (double)d.blocks * words;
+  DspWork rest = dsp_finish_work(l, pixels * (double)d.k.small.c);
+  rest.loads += pixels * words / 2;
+  rest.stores += pixels * words;
+  rest.others += pixels * (2 * words + 8 * (double)d.runs);
+  Cycles c = dsp_cycles(
+      l, (DspWork){.loads = 4 * rounds, .pairs = 8 * rounds, .others = 2.3 * rounds, .flash = 8 * rounds},
+      rest);
+  c.weight_bytes = dsp_bytes(
+      5, (int64_t[]){d.blocks * d.words * 2, d.blocks * FILTERS, d.k.small.c, d.k.small.c, d.k.small.c});
+  return c;
+}
+
 /* ---- constants ---- */
 /* Of run `row` element r: its place in a filter's weights, [c][ky][kx]; -1: behind the row. */
 static int64_t place_of(const Direct *d, int64_t row, int64_t r) {

@@ -29,6 +29,12 @@ const char *dsp_sum_refused(const Lower *l) {
   return NULL;
 }
 
+Cycles dsp_sum_cycles(const Lower *l) {
+  const double outputs = (double)shape_row_elements(l->node->shape);
+  return dsp_cycles(l, (DspWork){.loads = 2 * outputs, .stores = outputs, .others = 16 * outputs},
+                    (DspWork){0});
+}
+
 static Val i32(Nest *b, int64_t value) { return num_i32(b, (int32_t)value); }
 
 /* x * 2^20, an operand less its zero, times its factor m / 2^(31+s). */

@@ -35,6 +35,7 @@ const char *dsp_winograd_refused(const Lower *l) {
   const Winograd8 d = winograd_of_layer(l->node);
   const Correlation *k = &d.k;
   if (l->exact) return "--exact";
+  if (l->small) return "no flash is left for its weights";
   for (int axis = 0; axis < 2; axis++)
     if (k->kernel[axis] != 3 || k->stride[axis] != 1 || k->dilation[axis] != 1 || k->before[axis] != 1)
       return "no kernel of 3x3 with stride 1 and a border of 1";
@@ -45,6 +46,27 @@ const char *dsp_winograd_refused(const Lower *l) {
   for (int64_t f = 0; f < k->s; f++)
     if (filter[f].lo < -most || filter[f].hi > most) return "a sum can exceed 2^25";
   return NULL;
+}
+
+/* A word of an input is split in 6 rows and, of tiles side by side, 4 and a half columns; an output is joined
+ * in 10. Loops and what compilers spill add a fifth. */
+Cycles dsp_winograd_cycles(const Lower *l) {
+  const Winograd8 d = winograd_of_layer(l->node);
+  const double tiles = (double)(d.k.large.h / M * (d.k.large.w / M)), filters = (double)d.k.s,
+               words = (double)d.words, products = tiles * POINTS * words * filters,
+               splits = tiles * words * 10.5, joins = tiles * filters * 10, extra = 1.2;
+  DspWork rest = dsp_finish_work(l, tiles * filters * M * M);
+  rest.loads += splits * SIDE + joins * SIDE * extra;
+  rest.stores += splits * SIDE + joins * SIDE * extra;
+  rest.others += (splits * 18 + joins * 13) * extra;
+  Cycles c = dsp_cycles(l,
+                        (DspWork){.loads = 0.75 * products,
+                                  .pairs = products,
+                                  .others = 0.1 * products,
+                                  .flash = 4 * products / d.tiles},
+                        rest);
+  c.weight_bytes = dsp_bytes(5, (int64_t[]){d.k.s * POINTS * d.words, d.k.s, d.k.s, d.k.s, d.k.s});
+  return c;
 }
 
 /* ---- constants ---- */

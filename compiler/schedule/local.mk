@@ -8,6 +8,7 @@ libcnnc_a_SOURCES += \
   %D%/conv_tile.h %D%/conv_weights.c %D%/conv_winograd.c %D%/conv_winograd_weights.c \
   %D%/choice.c %D%/choice.h \
   %D%/cost.c %D%/cost.h \
+  %D%/cpu.c %D%/cpu.h \
   %D%/dense.c %D%/dense.h %D%/dense_rows.c \
   %D%/depthwise.c \
   %D%/direct.h \

@@ -224,6 +224,7 @@ const Target target_table[] = {
      .march_level = 1,
      .arch = "arm",
      .bare = true, /* Cortex-M7: floats are its own, doubles may not be */
+     .dsp = true,
      .cross = CROSS("--target=thumbv7em-none-eabihf", "-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard",
                     "-mfpu=fpv5-sp-d16", "-meabi", "gnu")},
     {.name = "armv7e-m",
@@ -243,13 +244,37 @@ const Target target_table[] = {
      .chains = 8,
      .blocking = BLOCKING(32, 16 * KB, 4),
      .rates = &measured,
-     .condition = "defined(__arm__)",
-     .march_level = 1,
+     .condition = "defined(__ARM_FEATURE_DSP)",
+     .march_level = 2,
      .arch = "arm",
      .bare = true, /* Cortex-M4, M7 and M33, with their DSP instructions */
      .dsp = true,
      .cross = CROSS("--target=thumbv7em-none-eabihf", "-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard",
                     "-mfpu=fpv4-sp-d16", "-meabi", "gnu")},
+    {.name = "armv8.1-m",
+     .suffix = "m55",
+     .lanes = 1,
+     .registers = 32,
+     .fma = true,
+     .l1 = 16 * KB,
+     .l2 = 16 * KB,
+     .l3 = 16 * KB,
+     .fmas = 1,
+     .l2_rate = 4,
+     .l3_rate = 4,
+     .memory_rate = 4,
+     .most_bytes = INT32_MAX,
+     .line = 32,
+     .chains = 8,
+     .blocking = BLOCKING(32, 16 * KB, 4),
+     .rates = &measured,
+     .condition = "defined(__ARM_FEATURE_MVE)",
+     .march_level = 3,
+     .arch = "arm",
+     .bare = true, /* Cortex-M55 and M85, whose vectors are Helium */
+     .dsp = true,
+     .cross = CROSS("--target=thumbv8.1m.main-none-eabihf", "-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard",
+                    "-meabi", "gnu")},
     {.name = "riscv64",
      .suffix = "rv64",
      .lanes = 1,
@@ -266,10 +291,33 @@ const Target target_table[] = {
      .chains = 8,
      .blocking = BLOCKING(32, 256 * KB, 8),
      .rates = &measured,
-     .condition = "defined(__riscv)",
+     .condition = "defined(__riscv) && __riscv_xlen == 64",
      .march_level = 1,
      .arch = "riscv64",
      .cross = CROSS("--target=riscv64-linux-gnu", "-fPIC")},
+    {.name = "rv32imc",
+     .suffix = "rv32",
+     .lanes = 1,
+     .registers = 32,
+     .fma = false,
+     .l1 = 16 * KB,
+     .l2 = 16 * KB,
+     .l3 = 16 * KB,
+     .fmas = 1,
+     .l2_rate = 4,
+     .l3_rate = 4,
+     .memory_rate = 4,
+     .most_bytes = INT32_MAX,
+     .line = 32,
+     .chains = 8,
+     .blocking = BLOCKING(32, 16 * KB, 4),
+     .rates = &measured,
+     .condition = "defined(__riscv) && __riscv_xlen == 32",
+     .march_level = 1,
+     .arch = "riscv32",
+     .bare = true, /* microcontrollers of RISC-V: no floats, no vectors */
+     .dsp = true,
+     .cross = CROSS("--target=riscv32-unknown-elf", "-march=rv32imc", "-mabi=ilp32")},
     {.name = "wasm32",
      .suffix = "wasm",
      .lanes = 4,
@@ -311,7 +359,9 @@ const Target *target_of_lanes(int lanes) {
 const Target *target_widest(int n, const Target *const *target) {
   const Target *widest = target[0];
   for (int t = 1; t < n; t++)
-    if (target[t]->lanes > widest->lanes) widest = target[t];
+    if (target[t]->lanes > widest->lanes ||
+        (target[t]->lanes == widest->lanes && widest->dsp && !target[t]->dsp))
+      widest = target[t];
   return widest;
 }
 

@@ -82,12 +82,13 @@ typedef struct Target {
   const char *arch;         /* what one object can hold: "x86-64"; NULL: any */
   const char *const *cross; /* clang's options for objects made on another CPU, NULL: none */
   bool bare;                /* no shared libraries */
-  bool dsp; /* integers: it multiplies two pairs of 16 bits and adds both, in one instruction */
+  bool dsp;                 /* nets of 8 bits take the schedules of dsp.h, if all targets of the file do */
 } Target;
 extern const Target target_table[]; /* ends with name NULL */
 const Target *target_find(const char *name);
 const Target *target_of_lanes(int lanes); /* the first of the table whose vectors have so many */
-const Target *target_widest(int n, const Target *const *); /* the first of them with the longest vectors */
+/* The first of them with the longest vectors; of those, without `dsp`. */
+const Target *target_widest(int n, const Target *const *);
 const Target *target_native(void);              /* the best of the table that this CPU runs, for floats */
 const Target *target_for_bytes(const Target *); /* the better one for nets of 8 bits, or NULL */
 /* Rows of an odd number of cache lines, at least so many floats, so that a step along a row or a plane

@@ -505,7 +505,7 @@ static void summaries(void) {
     Text table = {.arena = b.arena}, json = {.arena = b.arena}, dot = {.arena = b.arena};
     graph_summary(&table, b.graph);
     graph_json(&json, b.sources, b.graph,
-               &(SummarySizes){.workspace_bytes = 1020, .workspace_bound = 1000, .training_bytes = -1});
+               &(SummarySizes){.workspace_bytes = 1020, .workspace_bound = 1000, .training_bytes = -1}, "");
     graph_memory(&table, &(SummarySizes){1020, 1000, 1200, 1000, 0, 0});
     graph_memory(&table, &(SummarySizes){1000, 1000, -1, 0, 0, 0});
     graph_dot(&dot, b.graph);

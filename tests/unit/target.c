@@ -1,7 +1,7 @@
 // target.c: the table of targets: blocks fit the caches and register tiles the registers that their row
 // states.
 // SPDX-License-Identifier: Apache-2.0
-#include "schedule/target.h"
+#include "schedule/cpu.h"
 #include <CUnit/CUnit.h>
 
 static void test_caches(void) {
@@ -44,9 +44,27 @@ static void test_lines(void) {
   CU_ASSERT_EQUAL(target_odd_lines(small, 9), 24);
 }
 
+/* What chooses schedules of 8 bits on boards. */
+static void test_cpus(void) {
+  for (const Target *t = target_table; t->name; t++) CU_ASSERT_EQUAL(t->dsp, cpu_cycles(t) != NULL);
+  for (const Cpu *cpu = cpu_table; cpu->name; cpu++) {
+    const Target *target = target_find(cpu->target);
+    CU_ASSERT_PTR_EQUAL(cpu_find(cpu->name), cpu);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(target);
+    CU_ASSERT(target->dsp && target->bare);
+    CU_ASSERT(cpu->cycles.load > 0 && cpu->cycles.store > 0 && cpu->cycles.pair > 0 && cpu->cycles.other > 0);
+    CU_ASSERT_EQUAL(cpu->cycles.line, 0);
+  }
+  const Target *const mixed[] = {target_find("armv7e-m"), target_find("generic")},
+                      *const boards[] = {target_find("armv8.1-m"), target_find("armv7e-m")};
+  CU_ASSERT_PTR_EQUAL(target_widest(2, mixed), mixed[1]);
+  CU_ASSERT_PTR_EQUAL(target_widest(2, boards), boards[0]);
+}
+
 CU_TestInfo suite_target[] = {
     {"blocks and caches", test_caches},
     {"tiles and registers", test_registers},
     {"rows of an odd number of lines", test_lines},
+    {"CPUs of boards", test_cpus},
     CU_TEST_INFO_NULL,
 };

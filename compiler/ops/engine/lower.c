@@ -209,6 +209,8 @@ Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, con
   l->tuning = o->tuning;
   l->plain = o->plain;
   l->exact = o->exact;
+  l->small = o->small;
+  l->cycles = o->cycles ? o->cycles : cpu_cycles(l->layout);
   l->threads = o->threads;
   l->batch = o->batch;
   l->call = o->call;

@@ -6,7 +6,7 @@
 #define CNNC_LOWER_H
 #include "nest/build.h"
 #include "ops/op.h"
-#include "schedule/target.h"
+#include "schedule/cpu.h"
 
 /* A kernel: `root`, then `chain`, FAMILY_MAP nodes of which each takes the value before it. Only the last
  * value is stored. */
@@ -91,6 +91,8 @@ struct Tuning;   /* schedule/tuning.h: choices that were measured */
 typedef struct LowerOptions { /* as in Lower */
   int layout_lanes;
   bool plain, exact, threads;
+  bool small;              /* weights of 8 bits stay so */
+  const CpuCycles *cycles; /* NULL: those of `layout` */
   int64_t batch, call;
   int images;
   const Target *layout; /* NULL: the first of the table with so many lanes */
@@ -113,6 +115,8 @@ typedef struct Lower {
   struct Decision *decision; /* set before a schedule builds the nest */
   bool plain;                /* -O0 */
   bool exact;                /* no algorithm that rounds differently */
+  bool small;                /* weights of 8 bits stay so: there is no flash for more */
+  const CpuCycles *cycles;   /* of a board's CPU, whose schedules of 8 bits are chosen by them; or NULL */
   bool threads;              /* PARALLEL loops are run by threads */
   int64_t batch; /* the most images of a nest for the whole batch; 0: one of an image, in inference */
   int64_t call;  /* inference: images of a call, which take turns or are computed together; 0: there is one */

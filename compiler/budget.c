@@ -1,0 +1,166 @@
+// budget.c: --flash and --ram. Of what a layer of 8 bits can be computed by, the fastest is taken that fits.
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <stdlib.h>
+#include "compilation.h"
+#include "schedule/choice.h"
+
+/* ---- what is taken ---- */
+/* A layer that Winograd's algorithm makes faster, and larger. */
+typedef struct Gain {
+  int root; /* the id of its node */
+  int64_t bytes;
+  double cycles;
+} Gain;
+typedef VEC(Gain) Gains;
+
+static const Candidate *candidate(const Decision *d, Method method) {
+  for (int i = 0; i < d->candidates.n; i++)
+    if (d->candidates.data[i].choice.method == method && !d->candidates.data[i].refused)
+      return &d->candidates.data[i];
+  return NULL;
+}
+
+/* What takes its place where it is left out. */
+static const Candidate *instead_of_winograd(const Decision *d) {
+  const Candidate *direct = candidate(d, METHOD_DIRECT);
+  return direct ? direct : candidate(d, METHOD_OWN);
+}
+
+static Gains gains_of(const Compilation *c) {
+  const Program *p = c->programs.infer;
+  Gains gains = {0};
+  for (int i = 0; c->quantised && i < p->calls.n; i++) {
+    const Lower *l = p->calls.data[i].version[0].lower;
+    const Decision *d = l->decision;
+    const Candidate *chosen = &d->candidates.data[d->chosen], *other = instead_of_winograd(d);
+    if (chosen->choice.method != METHOD_WINOGRAD || !other) continue;
+    const Gain gain = {l->node->id, chosen->cycles.weight_bytes - other->cycles.weight_bytes,
+                       other->cycles.total - chosen->cycles.total};
+    if (gain.bytes > 0) vec_push(c->arena, gains, gain);
+  }
+  return gains;
+}
+
+/* A set of gains: the last one, and those before it. */
+typedef struct Taken {
+  int64_t bytes;
+  double cycles;
+  int last;
+  const struct Taken *before;
+} Taken;
+typedef VEC(const Taken *) Sets;
+
+static int by_bytes(const void *a, const void *b) {
+  const Taken *x = *(const Taken *const *)a, *y = *(const Taken *const *)b;
+  if (x->bytes != y->bytes) return x->bytes < y->bytes ? -1 : 1;
+  return x->cycles > y->cycles ? -1 : x->cycles < y->cycles;
+}
+
+/* Those that no other set of as few bytes beats; where they are very many, of neighbours the smaller. */
+static Sets best_sets(Arena *arena, Sets all) {
+  enum { MOST = 4096 };
+  Sets kept = {0};
+  double best = -1;
+  qsort(all.data, (size_t)all.n, sizeof *all.data, by_bytes);
+  for (int i = 0; i < all.n; i++) {
+    if (all.data[i]->cycles <= best) continue;
+    best = all.data[i]->cycles;
+    vec_push(arena, kept, all.data[i]);
+  }
+  for (; kept.n > MOST; kept.n /= 2)
+    for (int i = 0; i < kept.n / 2; i++) kept.data[i] = kept.data[2 * i];
+  return kept;
+}
+
+/* The set of most cycles gained in so many bytes: a knapsack. */
+static const Taken *best_set(Arena *arena, const Gains *gains, int64_t bytes) {
+  Sets sets = {0};
+  vec_push(arena, sets, NEW(arena, Taken));
+  for (int g = 0; g < gains->n; g++) {
+    const Gain *gain = &gains->data[g];
+    for (int i = 0, n = sets.n; i < n; i++) {
+      const Taken *before = sets.data[i];
+      if (before->bytes + gain->bytes > bytes) continue;
+      Taken *taken = NEW(arena, Taken);
+      *taken = (Taken){before->bytes + gain->bytes, before->cycles + gain->cycles, g + 1, before};
+      vec_push(arena, sets, taken);
+    }
+    sets = best_sets(arena, sets);
+  }
+  return sets.data[sets.n - 1];
+}
+
+const bool *budget_small(const Compilation *c, int64_t flash) {
+  const Gains gains = gains_of(c);
+  if (!gains.n || flash <= c->options->flash) return NULL;
+  int64_t least = flash;
+  for (int g = 0; g < gains.n; g++) least -= gains.data[g].bytes;
+  const int nodes = c->programs.infer->graph->nodes.n;
+  bool *small = NEW_ARRAY(c->arena, bool, nodes + 1);
+  for (int i = 0; c->lowering.small && i < nodes; i++) small[i] = c->lowering.small[i];
+  for (int g = 0; g < gains.n; g++) small[gains.data[g].root] = true;
+  if (least > c->options->flash) return small; /* nothing fits: what would is told of the smallest */
+  for (const Taken *set = best_set(c->arena, &gains, c->options->flash - least); set && set->last;
+       set = set->before)
+    small[gains.data[set->last - 1].root] = false;
+  return small;
+}
+
+/* ---- what does not fit ---- */
+static const char *bytes_text(const Compilation *c, int64_t bytes) { return text_thousands(c->arena, bytes); }
+
+/* The largest three layers. */
+static void tell_layers(const Compilation *c, Diag *diag, const Footprint *f, bool ram) {
+  enum { TOLD = 3 };
+  bool *told = NEW_ARRAY(c->arena, bool, f->n + 1);
+  for (int i = 0; i < TOLD; i++) {
+    int largest = -1;
+    for (int l = 0; l < f->n; l++) {
+      const int64_t bytes = ram ? f->layer[l].ram : f->layer[l].flash;
+      if (!told[l] && bytes > 0 &&
+          (largest < 0 || bytes > (ram ? f->layer[largest].ram : f->layer[largest].flash)))
+        largest = l;
+    }
+    if (largest < 0) return;
+    told[largest] = true;
+    diag_fact(diag, "%s: %s bytes", f->layer[largest].name,
+              bytes_text(c, ram ? f->layer[largest].ram : f->layer[largest].flash));
+  }
+}
+
+static void tell_flash(Compilation *c, const Footprint *f) {
+  Diag *diag = diag_report(c->diags, DIAG_too_little_flash, c->graph->name_span, NULL,
+                           "net %s takes %s bytes of flash, code not counted, of at most %s", c->graph->name,
+                           bytes_text(c, f->flash), bytes_text(c, c->options->flash));
+  tell_layers(c, diag, f, false);
+  if (!c->quantised)
+    diag_help(diag, "as a net of 8 bits it takes about %s bytes: cnnc quantize", bytes_text(c, f->flash / 4));
+  else if (c->lowering.small)
+    diag_help(diag,
+              "that is without Winograd's algorithm, whose weights are larger: fewer filters take less");
+  else diag_help(diag, "no layer has larger weights than it must: fewer filters take less");
+}
+
+static void tell_ram(Compilation *c, const Footprint *f) {
+  const int64_t stack = f->stack > 0 ? f->stack : 0;
+  Diag *diag = diag_report(c->diags, DIAG_too_little_ram, c->graph->name_span, NULL,
+                           "net %s takes %s bytes of RAM, of at most %s", c->graph->name,
+                           bytes_text(c, f->model + f->workspace + stack), bytes_text(c, c->options->ram));
+  diag_fact(diag, "%s bytes of workspace", bytes_text(c, f->workspace));
+  if (stack) diag_fact(diag, "%s bytes of stack, at the most", bytes_text(c, stack));
+  if (f->model) diag_fact(diag, "%s bytes of weights, which are not compiled in", bytes_text(c, f->model));
+  tell_layers(c, diag, f, true);
+  if (f->model) diag_help(diag, "--weights=FILE puts the weights into flash");
+  else if (!c->quantised)
+    diag_help(diag, "as a net of 8 bits its values take a fourth of the workspace: cnnc quantize");
+  else diag_help(diag, "a smaller picture, or fewer channels where it is large, takes less");
+}
+
+bool budget_check(Compilation *c) {
+  const Footprint f = emit_footprint(c->net);
+  const int64_t ram = f.model + f.workspace + (f.stack > 0 ? f.stack : 0);
+  if (c->options->flash && f.flash > c->options->flash) tell_flash(c, &f);
+  if (c->options->ram && ram > c->options->ram) tell_ram(c, &f);
+  return good(c);
+}

@@ -1,0 +1,43 @@
+// stack.c: what a nest's functions take of the stack.
+// SPDX-License-Identifier: Apache-2.0
+//
+// Arrays are added up, wherever they are declared. Names of values are counted as if none of them were in a
+// register, those of a block as long as it lasts. To these comes, for each function, what a compiler saves
+// there: registers, arguments, and what it computes besides.
+#include "nest/nest.h"
+
+enum { SAVED = 256, UNKNOWN = -1 };
+
+typedef struct Locals {
+  int64_t arrays;
+  bool routine; /* C written by hand: what that takes is not known */
+} Locals;
+
+/* The most that names take at one time. */
+static int64_t names_of(const NestStmt *stmt, Locals *locals) {
+  int64_t own = 0, within = 0;
+  for (; stmt; stmt = stmt->next) {
+    const Buf *buf = stmt->kind == DECLARE                          ? stmt->u.declare.buf
+                     : stmt->kind == STORE && stmt->u.store.declare ? stmt->u.store.ref.buf
+                                                                    : NULL;
+    if (buf && buf->place == STACK) locals->arrays += buf_bytes(buf);
+    else if (buf) own += buf->place == REGS ? buf_bytes(buf) : (int64_t)sizeof(int32_t);
+    locals->routine = locals->routine || stmt->kind == ROUTINE;
+    if (stmt->kind != LOOP && stmt->kind != IF) continue;
+    const int64_t body = names_of(stmt->body, locals), otherwise = names_of(stmt->otherwise, locals);
+    if (body > within) within = body;
+    if (otherwise > within) within = otherwise;
+  }
+  return own + within;
+}
+
+int64_t nest_stack(const Nest *nest) {
+  int64_t bytes = 0;
+  for (const NestFn *fn = nest->fns; fn; fn = fn->next) {
+    Locals locals = {0};
+    bytes += names_of(fn->body, &locals) + SAVED;
+    bytes += locals.arrays;
+    if (locals.routine) return UNKNOWN;
+  }
+  return bytes;
+}
