@@ -84,7 +84,7 @@ static int any_zero(Drawing *d) {
 /* Many filters of some layers are zeros, or give the same at every place, and some layers do not read all of
  * their channels: what a pass drops. */
 static void draw_idle(Drawing *d, const Node *node, int8_t *w, int32_t *bias, double spread) {
-  enum { FAR = 40 };
+  const double FAR = 40;
   const int64_t filters = int8_filters(node), terms = node->weight[0]->size / filters,
                 taps = node->window ? node->window->kernel[0] * node->window->kernel[1] : 1;
   const double dead = sample_number(&d->state) < 0.4 ? between(d, 0.1, 0.7) : 0,
