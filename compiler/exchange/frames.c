@@ -202,7 +202,7 @@ static bool pair_fits(const Framing *f, Int8Form form, const Statement *s, const
     const Multiplier factor = multiplier_of_scales(a, b, out->scale, false);
     return factor.e <= MULTIPLIER_MOST && sum_fits(BYTE * BYTE, factor.e);
   }
-  const Addition sum = addition_of(a, b, out->scale, form == INT8_DIFFERENCE);
+  const Addition sum = addition_of(a, b, out->scale, form == INT8_DIFFERENCE, false);
   if (f->rounding == ROUNDING_FLOAT) return sum.fits;
   return sum.out.e <= MULTIPLIER_MOST && sum_fits((int64_t)BYTE << ADDITION_BITS, sum.out.e);
 }

@@ -59,7 +59,7 @@ static int64_t zero_of(const Parameters *p, int64_t i) { return p->zero ? tensor
 /* As the program has it: of i8. */
 static Quant quant_from(const Parameters *p, TensorType type) {
   const int64_t zero = zero_of(p, 0) + (type == TENSOR_UINT8 ? INT8_MIN : 0);
-  return (Quant){(float)tensor_number(p->scale, 0), (int32_t)zero};
+  return (Quant){.scale = (float)tensor_number(p->scale, 0), .zero = (int32_t)zero};
 }
 
 static bool same_quant(const Quant *a, const Quant *b) { return a->scale == b->scale && a->zero == b->zero; }
@@ -195,7 +195,7 @@ View *import_quantize(ModelImport *im, const OnnxNode *node) {
   const Quant wanted = quant_from(&p, type);
   Value *value = x->value;
   im->item[node->out[0]].bytes = type;
-  if (!value->quant && takes_raw_bytes(im, value)) value->quant = keep(im, (Quant){1, INT8_MIN});
+  if (!value->quant && takes_raw_bytes(im, value)) value->quant = keep(im, (Quant){.scale = 1, .zero = INT8_MIN});
   if (quant_of(value) && same_quant(quant_of(value), &wanted)) return view_copy(im, x, value);
   if (!may_store(im, node, value)) value = same_value(im, value);
   value->quant = keep(im, wanted);
