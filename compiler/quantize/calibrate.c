@@ -24,6 +24,8 @@ typedef struct Calibrator {
 
 /* ---- values ---- */
 static const Observed *seen_of(Calibrator *k, const Node *node) {
+  static const Observed anything = {.hi = 1};
+  if (!k->observed) return &anything;
   const Observed *seen = table_find(k->observed, node->name);
   if (!seen && !k->made->missing) k->made->missing = node->name;
   return seen;
@@ -87,7 +89,9 @@ static Chosen *put_seen(Calibrator *k, const Node *node, const Node *last) {
   const Observed *seen = seen_of(k, range_of_all);
   if (!seen) return NULL;
   const SeenRange range = range_of(k->how, seen);
-  return put_quant(k, node, last, quant_between(range.lo, range.hi), range.cut);
+  Chosen *chosen = put_quant(k, node, last, quant_between(range.lo, range.hi), range.cut);
+  chosen->seen = range_of_all;
+  return chosen;
 }
 
 /* ---- layers ---- */
@@ -197,6 +201,11 @@ static double moved(const Calibrator *k, const Node *node, const Layer *l, const
 static void calibrate_layer(Calibrator *k, const Node *node) {
   Norms norms = {0};
   const Node *last = ending(k, node, &norms);
+  for (int i = 0; i < norms.n; i++) vec_push(k->arena, k->made->norms, norms.data[i]);
+  if (!k->weights) {
+    put_seen(k, node, last);
+    return;
+  }
   const Layer l = folded(k, node, norms.n, norms.data);
   float *scale = NEW_ARRAY(k->arena, float, l.filters);
   int32_t *bias = NEW_ARRAY(k->arena, int32_t, l.filters);
@@ -236,7 +245,7 @@ static bool put_of_bytes(Calibrator *k, const Node *node) {
 static void put_parameters(Calibrator *k, const Node *node) {
   for (int w = 0; w < node->nweights; w++) {
     const Weight *weight = node->weight[w];
-    if (weight)
+    if (weight && k->weights)
       arrays_add(&k->made->arrays, weight->name, F32, weight->rank, weight->dim, k->weights + weight->offset);
   }
 }

@@ -38,6 +38,7 @@ SeenRange range_of(const Calibration *, const Observed *);
 typedef struct Chosen {
   const char *name;
   const Node *node, *last; /* of the net of floats: the layer, and the last that is fused into it */
+  const Node *seen;        /* the value whose numbers it has a range for; NULL: what it can be is known */
   bool kept;               /* it stays in floats: it has no scale */
   float scale;
   int zero;
@@ -47,6 +48,7 @@ typedef struct Chosen {
 typedef struct Calibrated {
   Arrays arrays;
   VEC(Chosen) chosen;
+  VEC(const Node *) norms; /* batchnorms that are folded into layers */
   const char *missing; /* a value that was not observed, or NULL */
 } Calibrated;
 
@@ -54,7 +56,15 @@ typedef struct Calibrated {
  * floats stays what it is. */
 int equalize(Arena *, const Graph *, float *weights);
 
-/* weights: in floats, as the weights struct; observed: of Observed, by name. */
+/* weights: in floats, as the weights struct; observed: of Observed, by name. Both NULL: which values have a
+ * scale is all that is asked; it has no arrays then. */
 Calibrated *calibrate(Arena *, const Graph *, const float *weights, const Table *observed,
                       const Calibration *);
+
+/* ---- aware.c: training for 8 bits ---- */
+/* The parameters that it adds to a net, and what is rounded at its nodes. */
+void aware_prepare(Graph *);
+/* Of Observed, as training left the ranges in the weights. NULL: they have none, or training ended before it
+ * rounded. */
+const Table *aware_ranges(Arena *, const Graph *, const float *weights);
 #endif
