@@ -51,8 +51,12 @@ static void round_value(Graph *graph, const Calibrated *made, const Chosen *c, W
   rounds->hi = (double)c->scale * (INT8_MAX - c->zero);
 }
 
-/* Pictures of bytes are what they are. */
-static bool is_bytes(const Chosen *c) { return c->node->op == &op_input && c->node->port->elem != F32; }
+/* Pictures of bytes are what they are; what a loss looks at is not rounded behind the last layer. */
+static bool is_exact(const Graph *graph, const Chosen *c) {
+  bool scores = false;
+  for (int i = 0; i < graph_ports(graph); i++) scores |= graph_port(graph, i)->node == c->last;
+  return c->node->op == &op_input ? c->node->port->elem != F32 : scores && !c->seen;
+}
 
 void aware_prepare(Graph *graph) {
   static const Table none = {0};
@@ -63,7 +67,7 @@ void aware_prepare(Graph *graph) {
   aware->on = add_statistic(graph, "quantize.on", "on", 1, graph->nodes.data[0]);
   for (int i = 0; i < made->chosen.n; i++) {
     const Chosen *c = &made->chosen.data[i];
-    if (c->kept || is_bytes(c)) continue;
+    if (c->kept || is_exact(graph, c)) continue;
     if (c->node->op->int8 == INT8_PRODUCT) rounds_at(graph, c->node)->weights = true;
     round_value(graph, made, c, known);
   }

@@ -56,6 +56,13 @@ static Quant quant_between(double lo, double hi) {
   return (Quant){scale, (int32_t)fmin(INT8_MAX, fmax(INT8_MIN, zero))};
 }
 
+/* Of functions whose values are known the file has none. */
+static void known_quant(Calibrator *k, const Node *node, Quant quant) {
+  const Chosen chosen = {.name = node->name, .node = node, .last = node, .scale = quant.scale, .zero = quant.zero};
+  k->quant[node->id] = quant;
+  if (!k->weights) vec_push(k->arena, k->made->chosen, chosen);
+}
+
 /* What is done where the layer is rounded, as quantize/scales.c finds it. */
 static bool takes(const Calibrator *k, const Node *of, const Node *node, bool bounded) {
   const int reads = k->uses[of->id];
@@ -327,8 +334,8 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   switch (node->op->int8) {
   case INT8_PRODUCT: calibrate_layer(k, node); return;
   case INT8_SOFTMAX:
-  case INT8_UNIT: k->quant[node->id] = (Quant){1 / 256.0f, -128}; return;
-  case INT8_SIGNED: k->quant[node->id] = (Quant){1 / 128.0f, 0}; return;
+  case INT8_UNIT: known_quant(k, node, (Quant){1 / 256.0f, -128}); return;
+  case INT8_SIGNED: known_quant(k, node, (Quant){1 / 128.0f, 0}); return;
   case INT8_LARGEST:
   case INT8_MEAN: return; /* as what they read */
   case INT8_MOVE:
