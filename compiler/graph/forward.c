@@ -58,7 +58,7 @@ static void observe(const Forward *f, const Graph *graph, Node *const *before, c
     const Node *node = graph->nodes.data[i];
     if (!f->map[i] || !node->rounds || node->rounds->range != rounds->range) continue;
     if (node->rounds->observed) vec_push(f->arena, seen, before[i]);
-    for (int k = 0; k < node->nin && !node->rounds->observed; k++) {
+    for (int k = 0; k < node->nin && node->rounds->joins; k++) {
       const Rounds *own = node->in[k]->rounds;
       if (!own || own->range != rounds->range) vec_push(f->arena, seen, f->map[node->in[k]->id]);
     }

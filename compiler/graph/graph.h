@@ -139,7 +139,8 @@ typedef struct Rounds {
   const Aware *aware;
   bool weights;   /* of the layer, filter by filter */
   bool value;     /* its value, as it would be stored */
-  bool observed;  /* that value, before it is rounded, counts for the range; a concat: those that it joins */
+  bool observed;  /* that value, before it is rounded, counts for the range */
+  bool joins;     /* or else those that the node joins do */
   Weight *range;  /* [2]: the least and the largest number, which 8 bits are spread over; NULL: they are */
   double lo, hi;  /* these, always */
 } Rounds;

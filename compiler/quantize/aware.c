@@ -44,7 +44,8 @@ static void round_value(Graph *graph, const Calibrated *made, const Chosen *c, W
   rounds->value = true;
   if (c->seen) {
     rounds->range = range_of_value(graph, made, c->seen, known);
-    rounds->observed = !(c->node->op->int8 == INT8_MOVE && c->node->nin > 1);
+    rounds->joins = c->node->op->int8 == INT8_MOVE && c->node->nin > 1;
+    rounds->observed = !rounds->joins;
     return;
   }
   rounds->lo = (double)c->scale * (INT8_MIN - c->zero);
@@ -56,6 +57,28 @@ static bool is_exact(const Graph *graph, const Chosen *c) {
   bool scores = false;
   for (int i = 0; i < graph_ports(graph); i++) scores |= graph_port(graph, i)->node == c->last;
   return c->node->op == &op_input ? c->node->port->elem != F32 : scores && !c->seen;
+}
+
+/* What the value has its scale from, as long as nothing computes another one. */
+static const Rounds *source_of(const Node *node) {
+  for (;; node = node->in[0]) {
+    if (node->rounds && node->rounds->value) return node->rounds;
+    const bool same = node->op->int8 == INT8_LARGEST || (node->op->int8 == INT8_MOVE && node->nin == 1) ||
+                      (node->op->identity && node->op->identity(node));
+    if (!same) return NULL;
+  }
+}
+
+/* Means are rounded in the scale of what they are of. */
+static void round_means(Graph *graph) {
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    const Rounds *source = node->op->int8 == INT8_MEAN ? source_of(node->in[0]) : NULL;
+    if (!source || (node->rounds && node->rounds->value)) continue;
+    Rounds *rounds = rounds_at(graph, node);
+    *rounds = *source;
+    rounds->weights = rounds->observed = rounds->joins = false;
+  }
 }
 
 void aware_prepare(Graph *graph) {
@@ -71,6 +94,7 @@ void aware_prepare(Graph *graph) {
     if (c->node->op->int8 == INT8_PRODUCT) rounds_at(graph, c->node)->weights = true;
     round_value(graph, made, c, known);
   }
+  round_means(graph);
   for (int i = 0; i < graph->nodes.n; i++)
     if (graph->nodes.data[i]->op->fold == FOLD_SCALE) rounds_at(graph, graph->nodes.data[i]);
 }
