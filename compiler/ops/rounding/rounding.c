@@ -27,7 +27,8 @@ static const Rounds *rounds_of(const Node *node) { return node->detail; }
 /* ---- the switch ---- */
 /* Behind weight and bias of a layer; behind the statistics of a batchnorm. */
 static int switch_index(const Node *node) {
-  const Node *of = node_forward(node);
+  const Node *of = node;
+  while (of->hidden) of = of->hidden->of; /* the backward pass of batchnorm is of a part of it */
   return of->op->int8 == INT8_PRODUCT ? 2 : of->op->fold == FOLD_SCALE ? 4 : -1;
 }
 
