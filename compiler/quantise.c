@@ -181,8 +181,9 @@ static bool read_options(Quantising *q, int argc, char **argv) {
   if (argc - optind != 1) return usage_error("cnnc quantize takes one program: NET.cnn");
   q->program = argv[optind];
   if (!q->weights || !q->output)
-    return usage_error("cnnc quantize needs --weights=FILE and -o FILE, and --data=PATH but for weights that were "
-                       "trained for 8 bits");
+    return usage_error(
+        "cnnc quantize needs --weights=FILE and -o FILE, and --data=PATH but for weights that were "
+        "trained for 8 bits");
   if (!q->data && (q->calibrates || q->most_lost >= 0))
     return usage_error("%s needs --data=PATH", q->calibrates ? "--calibrate" : "--max-loss");
   return true;
@@ -330,9 +331,9 @@ static bool finds_ranges(Quantising *q) {
     return true;
   }
   if (q->data) return true;
-  Diag *diag = diag_report(q->diags, DIAG_backend_failed, NO_SPAN, NULL,
-                           "%s holds no ranges that training has left, and there is no data to choose them from",
-                           q->weights);
+  Diag *diag = diag_report(
+      q->diags, DIAG_backend_failed, NO_SPAN, NULL,
+      "%s holds no ranges that training has left, and there is no data to choose them from", q->weights);
   diag_help(diag, "--data=PATH names a data set; or train with quantize = int8(start=5) in the train block");
   return false;
 }

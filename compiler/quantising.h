@@ -27,8 +27,8 @@ typedef struct Quantising {
   double most_lost;              /* points; below 0: any */
 
   const Graph *graph;
-  float *values; /* the weights, equalised */
-  int equalised; /* between how many pairs of layers */
+  float *values;       /* the weights, equalised */
+  int equalised;       /* between how many pairs of layers */
   const Table *ranges; /* as training for 8 bits left them; NULL: they are chosen from data */
   Observations seen;
   const Calibrated *made;

@@ -12,8 +12,10 @@ static const cnn_wanted *wanted_of(Arena *arena, const Graph *graph) {
     const Weight *weight = graph->weights.data[w];
     const Node *flatten = graph_flatten_before(weight);
     const Extent from = flatten ? shape_extent(flatten->in[0]->shape) : (Extent){0};
-    wanted[w] =
-        (cnn_wanted){.name = weight->name, .rank = weight->rank, .flattened = {from.h, from.w, from.c}, .passing = weight->passing};
+    wanted[w] = (cnn_wanted){.name = weight->name,
+                             .rank = weight->rank,
+                             .flattened = {from.h, from.w, from.c},
+                             .passing = weight->passing};
     for (int d = 0; d < weight->rank; d++) wanted[w].dim[d] = weight->dim[d];
   }
   return wanted;

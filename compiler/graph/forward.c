@@ -71,8 +71,8 @@ static void observe_all(const Forward *f, const Graph *graph, Node *const *befor
     const Rounds *rounds = graph->nodes.data[i]->rounds;
     bool first = rounds && rounds->range && f->map[i];
     for (int k = 0; k < i && first; k++)
-      first = !graph->nodes.data[k]->rounds || !f->map[k] ||
-              graph->nodes.data[k]->rounds->range != rounds->range;
+      first =
+          !graph->nodes.data[k]->rounds || !f->map[k] || graph->nodes.data[k]->rounds->range != rounds->range;
     if (first) observe(f, graph, before, rounds);
   }
 }

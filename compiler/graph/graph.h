@@ -94,7 +94,7 @@ typedef struct Weight {
   bool statistic;               /* a running mean or variance */
   bool frozen;
   bool passing; /* a statistic that training keeps for itself: files need not have it */
-  bool decay; /* takes part in weight decay when `decay = weights` */
+  bool decay;   /* takes part in weight decay when `decay = weights` */
   Init init;
   Node *owner; /* the layer that first uses it */
 } Weight;
@@ -137,12 +137,12 @@ typedef struct Aware {
 /* What training for 8 bits rounds at a node as written. */
 typedef struct Rounds {
   const Aware *aware;
-  bool weights;   /* of the layer, filter by filter */
-  bool value;     /* its value, as it would be stored */
-  bool observed;  /* that value, before it is rounded, counts for the range */
-  bool joins;     /* or else those that the node joins do */
-  Weight *range;  /* [2]: the least and the largest number, which 8 bits are spread over; NULL: they are */
-  double lo, hi;  /* these, always */
+  bool weights;  /* of the layer, filter by filter */
+  bool value;    /* its value, as it would be stored */
+  bool observed; /* that value, before it is rounded, counts for the range */
+  bool joins;    /* or else those that the node joins do */
+  Weight *range; /* [2]: the least and the largest number, which 8 bits are spread over; NULL: they are */
+  double lo, hi; /* these, always */
 } Rounds;
 /* precision=: of a net of 8 bits. */
 typedef enum Precision { PRECISION_GIVEN, PRECISION_F32, PRECISION_I8 } Precision; /* GIVEN: by the weights */
@@ -164,12 +164,12 @@ struct Node {
   Span span;
   const Site *site; /* the call in the source, and the blocks it was expanded through */
   Result result;
-  Hidden *hidden;     /* NULL in the program as written, and where a pass's node is of none */
-  PortInfo *port;     /* NULL but for op_input and op_target */
-  Weight *target;     /* RESULT_SUM, RESULT_BATCH */
-  int64_t salt;       /* numbers the consumers of random numbers */
+  Hidden *hidden;       /* NULL in the program as written, and where a pass's node is of none */
+  PortInfo *port;       /* NULL but for op_input and op_target */
+  Weight *target;       /* RESULT_SUM, RESULT_BATCH */
+  int64_t salt;         /* numbers the consumers of random numbers */
   const Rounds *rounds; /* of a node as written, where training is for 8 bits; else NULL */
-  const void *detail; /* what an operator keeps for itself */
+  const void *detail;   /* what an operator keeps for itself */
 };
 
 /* Where a value lies: `offset` elements behind the start of the value of `node`, its pixels `pitch` elements

@@ -298,7 +298,7 @@ extern const Op *const
 extern const Op *const loss_table[]; /* same for losses */
 extern const Form *const optimizer_table[],
     *const schedule_table[], *const augment_table[], *const metric_table[], *const init_table[],
-    *const quantize_table[];
+                                                                                *const quantize_table[];
 int64_t node_macs(const Node *);     /* multiply-adds; 0 where an operator has no cost */
 const Op *op_find(const char *name); /* of op_table, or NULL */
 extern const Op op_copy;             /* hidden, FAMILY_MAP: what lies elsewhere, as a part of a concat */

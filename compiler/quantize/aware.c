@@ -1,5 +1,5 @@
-/* aware.c: training for 8 bits rounds what the net of 8 bits will round: the values that cnnc quantize gives a
- * scale, and the weights of its layers. Their ranges are parameters of the net, V.range of value V. */
+/* aware.c: training for 8 bits rounds what the net of 8 bits will round: the values that cnnc quantize gives
+ * a scale, and the weights of its layers. Their ranges are parameters of the net, V.range of value V. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/op.h"
 #include "quantize/calibrate.h"

@@ -58,7 +58,8 @@ static Quant quant_between(double lo, double hi) {
 
 /* Of functions whose values are known the file has none. */
 static void known_quant(Calibrator *k, const Node *node, Quant quant) {
-  const Chosen chosen = {.name = node->name, .node = node, .last = node, .scale = quant.scale, .zero = quant.zero};
+  const Chosen chosen = {
+      .name = node->name, .node = node, .last = node, .scale = quant.scale, .zero = quant.zero};
   k->quant[node->id] = quant;
   if (!k->weights) vec_push(k->arena, k->made->chosen, chosen);
 }

@@ -49,7 +49,7 @@ typedef struct Calibrated {
   Arrays arrays;
   VEC(Chosen) chosen;
   VEC(const Node *) norms; /* batchnorms that are folded into layers */
-  const char *missing; /* a value that was not observed, or NULL */
+  const char *missing;     /* a value that was not observed, or NULL */
 } Calibrated;
 
 /* Moves what channels are multiplied by between layers, in place; between how many pairs of them. The net of

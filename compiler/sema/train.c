@@ -166,7 +166,7 @@ static void metric_add(const Reading *r, const Setting *setting) {
 static void quantize_read(const Reading *r, const Expr *e) {
   Setting setting;
   if (e->kind == EXPR_PATH && e->nparts == 1 && strcmp(e->part[0].s, "off") == 0) return;
-  if (!form_read(r, "quantize", quantize_table, e, &setting)) return;
+  if (!form_read(r, "quantisation", quantize_table, e, &setting)) return;
   Aware *aware = r->training->aware = NEW(r->s->arena, Aware);
   *aware = (Aware){.span = e->span,
                    .start = form_arg(&setting, "start")->i,
@@ -181,16 +181,18 @@ static void quantize_check(const Reading *r) {
   const Training *t = r->training;
   if (!t->aware) return;
   if (t->aware->start >= t->epochs) {
-    Diag *diag = diag_report(r->s->diags, DIAG_bad_value, t->aware->span, NULL,
-                             "quantize starts after %lld epochs, but training has %lld: nothing would be rounded",
-                             (long long)t->aware->start, (long long)t->epochs);
+    Diag *diag =
+        diag_report(r->s->diags, DIAG_bad_value, t->aware->span, NULL,
+                    "quantize starts after %lld epochs, but training has %lld: nothing would be rounded",
+                    (long long)t->aware->start, (long long)t->epochs);
     diag_help(diag, "quantize = int8(start=%lld), or more epochs", (long long)(t->epochs / 2));
   }
   for (int i = 0; i < t->losses.n; i++) {
     if (!t->losses.data[i].op->object_target) continue;
-    Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, t->aware->span, NULL,
-                             "quantize trains nets that compute with 8 bits, but what %s looks at stays in floats",
-                             t->losses.data[i].op->name);
+    Diag *diag =
+        diag_report(r->s->diags, DIAG_loss_mismatch, t->aware->span, NULL,
+                    "quantize trains nets that compute with 8 bits, but what %s looks at stays in floats",
+                    t->losses.data[i].op->name);
     diag_help(diag, "leave quantize out; cnnc quantize chooses scales for the layers before it from data");
     return;
   }

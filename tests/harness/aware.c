@@ -14,8 +14,7 @@
 static Graph *quantised(const Check *check) {
   const Sample *s = &check->sample;
   static const Table none = {0};
-  const Calibration how = {
-      .range = RANGE_MINMAX, .no_correction = true, .rounding = "float", .keep = &none};
+  const Calibration how = {.range = RANGE_MINMAX, .no_correction = true, .rounding = "float", .keep = &none};
   const Table *ranges = aware_ranges(s->arena, s->graph, s->weights);
   const char *path = arena_printf(s->arena, "%s/%s.safetensors", check->work, s->cname);
   Sources sources = {.arena = s->arena};
@@ -23,7 +22,8 @@ static Graph *quantised(const Check *check) {
   QuantFile *file = NULL;
   const WeightsWay way = {.path = path};
   const QuantizeOptions options = {.floats = true};
-  if (!ranges || !arrays_save(&calibrate(s->arena, s->graph, s->weights, ranges, &how)->arrays, path)) return NULL;
+  if (!ranges || !arrays_save(&calibrate(s->arena, s->graph, s->weights, ranges, &how)->arrays, path))
+    return NULL;
   Graph *bytes = quantized_read(s->arena, diags, &way, &file)
                      ? quantize_graph(s->arena, diags, s->graph, file, &options)
                      : NULL;
@@ -79,6 +79,7 @@ void check_aware(Check *check) {
            name, far, mean, before, unrounded);
     report_error(check, arena_printf(s->arena, "%s: training and 8 bits", name), far, MOST);
     report_error(check, arena_printf(s->arena, "%s: the same on average", name), mean, MEAN);
-    report(PART * mean < unrounded, check, arena_printf(s->arena, "%s: training rounds", name), mean, unrounded / PART);
+    report(PART * mean < unrounded, check, arena_printf(s->arena, "%s: training rounds", name), mean,
+           unrounded / PART);
   }
 }

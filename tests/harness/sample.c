@@ -52,9 +52,9 @@ static void draw_weight(const Weight *weight, float *to, uint64_t *state) {
 }
 
 /* ---- training for 8 bits ---- */
-/* Numbers whose sums and products floats have: else a value is rounded up there and down in double. Ranges have a
- * scale that is a power of two, and so have filters, whose first weight is the largest. Epochs before `start` are
- * those of a net of floats. */
+/* Numbers whose sums and products floats have: else a value is rounded up there and down in double. Ranges
+ * have a scale that is a power of two, and so have filters, whose first weight is the largest. Epochs before
+ * `start` are those of a net of floats. */
 static double draw_step(uint64_t *state, double unit, double most) {
   return unit * floor(most / unit * (2 * sample_number(state) - 1));
 }
@@ -81,8 +81,9 @@ static void draw_rounding(Sample *sample, uint64_t *state) {
     else if (weight->passing) to[0] = (float)(-unit * below), to[1] = (float)(unit * (255 - below));
     else
       for (int64_t i = 0; i < weight->size && weight->rank == 1; i++)
-        to[i] = strcmp(weight->member, "running_var") ? (float)draw_step(state, 0.125, 1)
-                                                      : exp2f((float)(2 * (int)(3 * sample_number(state)) - 2));
+        to[i] = strcmp(weight->member, "running_var")
+                    ? (float)draw_step(state, 0.125, 1)
+                    : exp2f((float)(2 * (int)(3 * sample_number(state)) - 2));
   }
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];

@@ -1,4 +1,5 @@
-// aware.c: training for 8 bits: a step by eval is that of PyTorch's fake quantisation (tests/golden/aware.py).
+// aware.c: training for 8 bits: a step by eval is that of PyTorch's fake quantisation
+// (tests/golden/aware.py).
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <string.h>
@@ -20,12 +21,13 @@ static Graph *built(Arena *arena, const char *text) {
   return sema_build(arena, diags, sources, program, NULL, 0, NULL);
 }
 
-static const char net[] = "net n {\n"
-                          "  input x: 6x6x2\n"
-                          "  conv(4, 3x3, bias=false) -> batchnorm -> relu -> maxpool(2)\n"
-                          "  conv_transpose(3, 2x2, stride=2) -> conv(2, 2x2) -> relu -> flatten -> dense(2)\n"
-                          "  train { loss = mse; batch = 3; quantize = int8(start=0, momentum=0.9) }\n"
-                          "}\n";
+static const char net[] =
+    "net n {\n"
+    "  input x: 6x6x2\n"
+    "  conv(4, 3x3, bias=false) -> batchnorm -> relu -> maxpool(2)\n"
+    "  conv_transpose(3, 2x2, stride=2) -> conv(2, 2x2) -> relu -> flatten -> dense(2)\n"
+    "  train { loss = mse; batch = 3; quantize = int8(start=0, momentum=0.9) }\n"
+    "}\n";
 
 static GraphRun step(Arena *arena, const Graph *graph, const double *weights, double *gradients) {
   GraphRun run = {.count = IMAGES,
@@ -45,8 +47,8 @@ static void test_step(void) {
   double gradients[PARAMETERS], loss = 0;
   const GraphRun run = step(arena, training.graph, aware_weights, gradients);
   for (int n = 0; n < IMAGES; n++) loss += run.value[training.loss[0]->id][n];
-  CU_ASSERT_TRUE(close_to("aware", "output", run.value[training.graph->outputs.data[0].node->id], aware_output,
-                          2 * IMAGES, 1e-6));
+  CU_ASSERT_TRUE(close_to("aware", "output", run.value[training.graph->outputs.data[0].node->id],
+                          aware_output, 2 * IMAGES, 1e-6));
   CU_ASSERT_TRUE(close_to("aware", "loss", &loss, aware_loss, 1, 1e-6));
   CU_ASSERT_TRUE(close_to("aware", "gradients", gradients, aware_gradients, PARAMETERS, 1e-6));
   arena_free(arena);
@@ -81,6 +83,5 @@ static void test_before(void) {
   arena_free(arena);
 }
 
-CU_TestInfo suite_aware[] = {{"a step is PyTorch's", test_step},
-                             {"before it rounds", test_before},
-                             CU_TEST_INFO_NULL};
+CU_TestInfo suite_aware[] = {
+    {"a step is PyTorch's", test_step}, {"before it rounds", test_before}, CU_TEST_INFO_NULL};

@@ -381,9 +381,11 @@ static Val scale_part(Lower *l, Pack *pack, int i, int k, const Ix *channel, dou
   const Node *scale = l->kernel->scale[i];
   Nest *b = pack->nest;
   if (!scale->weight[k]) return num(b, otherwise);
-  return nest_load(
-      b, nest_at(b, lower_pack_source(l, pack, scale->weight[k], nest_text(b, "%s_", scale->op->name)), *channel),
-      1);
+  return nest_load(b,
+                   nest_at(b,
+                           lower_pack_source(l, pack, scale->weight[k], nest_text(b, "%s_", scale->op->name)),
+                           *channel),
+                   1);
 }
 
 static Val scale_gain(Lower *l, Pack *pack, int i, const Ix *channel) {
@@ -428,9 +430,9 @@ static Val shifted(Lower *l, Pack *pack, const Ix *out_channel, const Ix *group_
 Val lower_packed_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *group_channel) {
   Nest *b = pack->nest;
   const bool has_bias = !l->node->hidden && l->node->nweights > 1 && l->node->weight[1];
-  Val bias = has_bias
-                 ? nest_load(b, nest_at(b, lower_pack_source(l, pack, l->node->weight[1], ""), *out_channel), 1)
-                 : num(b, 0);
+  Val bias =
+      has_bias ? nest_load(b, nest_at(b, lower_pack_source(l, pack, l->node->weight[1], ""), *out_channel), 1)
+               : num(b, 0);
   if (l->kernel->normalize && l->kernel->normalize_shift)
     bias = sub(bias, shifted(l, pack, out_channel, group_channel));
   for (int i = 0; i < l->kernel->nscales;

@@ -128,8 +128,9 @@ typedef struct Lower {
   VEC(Binding) bindings; /* by buffer id, as far as they are bound: lower_binding */
   VEC(Pack *) packs;
   Buf *other[64];
-  int nothers;   /* operands of the chain */
-  Buf *rounded;  /* training for 8 bits: node->weight[0] as lower_weight gives it; NULL: it was not asked for */
+  int nothers; /* operands of the chain */
+  Buf *
+      rounded; /* training for 8 bits: node->weight[0] as lower_weight gives it; NULL: it was not asked for */
   const Ix *row; /* nests that have the leading axis: the row that lower_finish and lower_store mean */
   VEC(const char *) details; /* what else the schedule says about itself */
 } Lower;
@@ -165,12 +166,13 @@ Val lower_packed_weight(
     const Ix *in_channel); /* weight[0] at natural indices; the channels choose the folded factors */
 Val lower_packed_bias(
     Lower *, Pack *, const Ix *out_channel,
-    const Ix *group_channel);          /* group_channel: the first input channel of the output's group */
+    const Ix *group_channel); /* group_channel: the first input channel of the output's group */
 Buf *lower_pack_source(Lower *, Pack *, Weight *, const char *prefix); /* in pack->nest */
 Buf *lower_pack_done(Lower *, Pack *); /* the WEIGHTS buffer of the main nest */
 
 /* rounded.c: training for 8 bits. Does the layer, or the gradient of one, compute with rounded weights? Then
- * a pack has scales, by which it rounds what it reads at `index`; channel: the layer's output channel there. */
+ * a pack has scales, by which it rounds what it reads at `index`; channel: the layer's output channel there.
+ */
 bool lower_rounds(const Lower *);
 void lower_scales(Lower *, Pack *);
 Val lower_rounded(Lower *, Pack *, Val weight, const Ix *index, const Ix *channel);
@@ -204,7 +206,7 @@ typedef struct Map {
   const Ix *c;
   int part, lanes;
 } Map;
-Val map_weight(Map *, int k); /* node->weight[k] at channel c: lanes wide */
+Val map_weight(Map *, int k);               /* node->weight[k] at channel c: lanes wide */
 Val map_weight_at(Map *, int k, int64_t i); /* one number of it, for all channels */
 Val map_constant(Map *, const float *per_channel,
                  int64_t n); /* n 1: a number; n channels: a table at channel c */

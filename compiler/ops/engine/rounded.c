@@ -1,5 +1,5 @@
-/* rounded.c: weights that training rounds to 8 bits, as kernels read them: packs that round. A filter's weights
- * become multiples of its largest one / 127. In inference nothing of this is there. */
+/* rounded.c: weights that training rounds to 8 bits, as kernels read them: packs that round. A filter's
+ * weights become multiples of its largest one / 127. In inference nothing of this is there. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/engine/lower.h"
 
@@ -27,8 +27,8 @@ static Filters filters_of(const Lower *l) {
                    .kernel = {weight->rank > 2 ? weight->dim[2] : 1, weight->rank > 3 ? weight->dim[3] : 1}};
 }
 
-static Ref weight_at(Nest *b, const Filters *f, Buf *buf, const Ix *g, const Ix *filter, const Ix *t, const Ix *i,
-                     const Ix *j) {
+static Ref weight_at(Nest *b, const Filters *f, Buf *buf, const Ix *g, const Ix *filter, const Ix *t,
+                     const Ix *i, const Ix *j) {
   const Ix term = *g * f->terms + *t;
   const Ix index[4] = {f->spread ? term : *filter, f->spread ? *filter : *t, *i, *j};
   return nest_ref(b, buf, f->weight->rank, index);

@@ -365,8 +365,7 @@ static void means_run(const Eval *eval) {
   const int64_t n = 2 * shape_extent(eval->node->shape).c;
   for (int64_t c = 0; c < n; c++) {
     double sum = 0;
-    for (int64_t image = 0; image < eval->count && !is_held(eval); image++)
-      sum += eval->in[0][image * n + c];
+    for (int64_t image = 0; image < eval->count && !is_held(eval); image++) sum += eval->in[0][image * n + c];
     eval->out[c] = sum / (double)(eval->count * pixels_of(eval->node));
   }
 }

@@ -1,16 +1,14 @@
-/* rounding.c: training for 8 bits (Jacob et al., 2018, section 3): values are rounded to the numbers that 8 bits
- * can have, and stay floats.
+/* rounding.c: training for 8 bits (Jacob et al., 2018, section 3): values are rounded to the numbers that 8
+ * bits can have, and stay floats.
  *
- *     fake quantize            y = nearest(x / scale) * scale, cut at both ends of the range; dy/dx = 1 inside, 0
- *                              where it is cut
- *     fake quantize gradient   dx = dy where nothing is cut, else 0
- *     seen range               each image: the least and the largest number, without so much at each end
- *     running range            the batch: range = momentum*range + (1 - momentum)*that of the batch; at first
- *                              that of the batch
+ *     fake quantize            y = nearest(x / scale) * scale, cut at both ends of the range; dy/dx = 1
+ * inside, 0 where it is cut fake quantize gradient   dx = dy where nothing is cut, else 0 seen range each
+ * image: the least and the largest number, without so much at each end running range            the batch:
+ * range = momentum*range + (1 - momentum)*that of the batch; at first that of the batch
  *
- * A step rounds by the range as the steps before have left it, so that no image waits for the others. As long as
- * the switch is 0, and where nothing was seen yet, y = x. Scale and zero are those that cnnc quantize makes of the
- * range (quantize/calibrate.c). Weights are rounded where they are packed (engine/rounded.c). */
+ * A step rounds by the range as the steps before have left it, so that no image waits for the others. As long
+ * as the switch is 0, and where nothing was seen yet, y = x. Scale and zero are those that cnnc quantize
+ * makes of the range (quantize/calibrate.c). Weights are rounded where they are packed (engine/rounded.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -18,8 +16,8 @@
 #include "ops/engine/walk.h"
 #include "ops/int8/int8.h"
 
-enum { RANGE, ON };              /* node->weight of fake quantize */
-enum { LO, HI };                 /* of a range */
+enum { RANGE, ON }; /* node->weight of fake quantize */
+enum { LO, HI };    /* of a range */
 enum { STEPS = 255, BINS = 2048 };
 
 static const Rounds *rounds_of(const Node *node) { return node->detail; }
@@ -68,7 +66,7 @@ const double *rounding_weights(Arena *arena, const Node *node, const double *con
 
 /* ---- values ---- */
 typedef struct Grid {
-  bool any;           /* else nothing is rounded */
+  bool any; /* else nothing is rounded */
   float scale;
   double least, most; /* steps from 0 */
 } Grid;
@@ -252,7 +250,7 @@ static void lower_tails(Lower *l, Buf *end) {
         NEST_FOR(b, c, e.c) {
           Val place = div_(sub(nest_load(b, nest_at(b, l->in[k], y, x, c), 1), lo), step);
           NEST_CHOSEN(b, bin, place, 0, BINS)
-            nest_store(b, nest_at(b, count, bin), add(nest_load(b, nest_at(b, count, bin), 1), num(b, 1)));
+          nest_store(b, nest_at(b, count, bin), add(nest_load(b, nest_at(b, count, bin), 1), num(b, 1)));
         }
   }
   for (int which = LO; which <= HI; which++) {
@@ -261,7 +259,8 @@ static void lower_tails(Lower *l, Buf *end) {
     NEST_FOR(b, i, BINS) {
       const Ix none = {0}, from = none + (BINS - 1) - i;
       nest_store(b, nest_at(b, sum, which),
-                 add(nest_load(b, nest_at(b, count, which == LO ? i : from), 1), nest_get(b, nest_at(b, sum, which))));
+                 add(nest_load(b, nest_at(b, count, which == LO ? i : from), 1),
+                     nest_get(b, nest_at(b, sum, which))));
       nest_store(b, nest_at(b, cut, which),
                  add(nest_get(b, nest_at(b, cut, which)),
                      choose(less_eq(nest_get(b, nest_at(b, sum, which)), tail), num(b, 1), num(b, 0))));
@@ -340,7 +339,8 @@ void rounding_observe(Graph *graph, int n, Node *const *value, const Rounds *rou
   Node *seen[MOST_INPUTS];
   int parts = 0;
   if (n == 0) return;
-  for (int from = 0; from < n; from += MOST_INPUTS) { /* what was seen holds 0, as every range: it adds nothing */
+  for (int from = 0; from < n;
+       from += MOST_INPUTS) { /* what was seen holds 0, as every range: it adds nothing */
     if (parts == MOST_INPUTS) parts = 0, seen[parts++] = seen_node(graph, MOST_INPUTS, seen, rounds);
     seen[parts++] = seen_node(graph, n - from < MOST_INPUTS ? n - from : MOST_INPUTS, value + from, rounds);
   }
