@@ -34,7 +34,7 @@ libcnnc_a_SOURCES += %D%/engine/axes.c %D%/engine/axes.h %D%/engine/input.c %D%/
   %D%/engine/lower.h %D%/engine/map.c %D%/engine/map.h %D%/engine/op_table.c %D%/engine/routine.c \
   %D%/engine/rounded.c %D%/engine/routine.h %D%/engine/walk.c \
   %D%/engine/walk.h %D%/engine/window.c %D%/engine/window.h
-libcnnc_a_SOURCES += %D%/rounding/rounding.c
+libcnnc_a_SOURCES += %D%/rounding/filters.c %D%/rounding/rounding.c
 libcnnc_a_SOURCES += %D%/int8/int8.h %D%/int8/int8.c %D%/int8/border.c %D%/int8/edges.c \
   %D%/int8/pair.c %D%/int8/pool.c %D%/int8/product.c %D%/int8/softmax.c %D%/int8/table.c \
   %D%/int8/transposed.c
