@@ -107,7 +107,8 @@ bool capacity_of_plans(Arena *arena, Diags *diags, const Graph *graph, const Pla
 static const char *smaller_batch(Arena *arena, const Graph *graph) {
   const int64_t batch = graph->training->batch;
   bool statistics = false;
-  for (int i = 0; i < graph->weights.n; i++) statistics = statistics || graph->weights.data[i]->statistic;
+  for (int i = 0; i < graph->weights.n; i++)
+    statistics |= graph->weights.data[i]->statistic && !graph->weights.data[i]->passing;
   const int64_t parts = !statistics ? batch : batch % 2 == 0 ? 2 : 1;
   if (parts == 1) return "a smaller batch takes less";
   return arena_printf(arena,

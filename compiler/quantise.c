@@ -42,12 +42,14 @@ enum {
 };
 
 static const char usage[] =
-    "cnnc quantize NET.cnn --weights=W --data PATH -o NET.int8.safetensors\n\n"
+    "cnnc quantize NET.cnn --weights=W [--data PATH] -o NET.int8.safetensors\n\n"
     "Runs the net on some of the data, chooses a scale for each value by the numbers it takes, and writes "
     "weights\n"
     "of 8 bits: cnnc NET.cnn --weights=NET.int8.safetensors compiles them.\n\n"
     "  --weights=FILE         the weights in floats\n"
-    "  --data=PATH            a data set, as the built program's commands take it\n"
+    "  --data=PATH            a data set, as the built program's commands take it; weights that were trained "
+    "for\n"
+    "                         8 bits (quantize = int8 in the train block) hold their ranges, and need none\n"
     "  -o FILE                what is written\n"
     "  --samples=N            of the data's training part (500)\n"
     "  --calibrate=KIND       how ranges are chosen: mse (the least squared error), minmax (all that was "
@@ -80,6 +82,7 @@ static bool read_calibrate(Quantising *q, const char *text) {
   static const RangeKind kinds[] = {RANGE_MSE, RANGE_MINMAX, RANGE_ENTROPY, RANGE_PERCENTILE};
   static const double MOST = 99.99;
   int index = 0;
+  q->calibrates = true;
   if (strncmp(text, "percentile=", 11) == 0) {
     char *end;
     q->how.range = RANGE_PERCENTILE;
@@ -190,8 +193,12 @@ static bool read_options(Quantising *q, int argc, char **argv) {
   if (q->help) return true;
   if (argc - optind != 1) return usage_error("cnnc quantize takes one program: NET.cnn");
   q->program = argv[optind];
-  if (!q->weights || !q->data || !q->output)
-    return usage_error("cnnc quantize needs --weights=FILE, --data=PATH and -o FILE");
+  if (!q->weights || !q->output)
+    return usage_error(
+        "cnnc quantize needs --weights=FILE and -o FILE, and --data=PATH but for weights that were "
+        "trained for 8 bits");
+  if (!q->data && (q->calibrates || q->most_lost >= 0))
+    return usage_error("%s needs --data=PATH", q->calibrates ? "--calibrate" : "--max-loss");
   return true;
 }
 
@@ -237,7 +244,7 @@ static bool keeps_layers(Quantising *q) {
 /* Weights that are equalised are those of the same net: it is observed with them. */
 static bool equalised(Quantising *q, const char **path) {
   *path = q->weights;
-  q->equalised = q->no_equalize ? 0 : equalize(q->arena, q->graph, q->values);
+  q->equalised = q->no_equalize || q->ranges ? 0 : equalize(q->arena, q->graph, q->values);
   if (!q->equalised) return true;
   Arrays arrays = {.arena = q->arena, .net = q->graph->name};
   for (int w = 0; w < q->graph->weights.n; w++) {
@@ -253,7 +260,7 @@ static bool calibrated(Quantising *q, const char *path) {
   const WeightsWay way = {.path = path};
   QuantFile *file = NULL;
   Node **made = NEW_ARRAY(q->arena, Node *, q->graph->nodes.n + 1);
-  q->made = calibrate(q->arena, q->graph, q->values, &q->seen.values, &q->how);
+  q->made = calibrate(q->arena, q->graph, q->values, q->ranges ? q->ranges : &q->seen.values, &q->how);
   if (q->made->missing)
     return quantise_failed(
         q, arena_printf(q->arena, "the program does not show the value '%s'", q->made->missing));
@@ -335,20 +342,36 @@ static bool quantised(Quantising *q) {
   }
 }
 
+/* Weights that were trained for 8 bits are what training has rounded: nothing is moved between them. */
+static bool finds_ranges(Quantising *q) {
+  q->ranges = q->calibrates ? NULL : aware_ranges(q->arena, q->graph, q->values);
+  if (q->ranges) {
+    q->how.range = RANGE_MINMAX;
+    q->how.no_correction = true;
+    return true;
+  }
+  if (q->data) return true;
+  Diag *diag = diag_report(
+      q->diags, DIAG_backend_failed, NO_SPAN, NULL,
+      "%s holds no ranges that training has left, and there is no data to choose them from", q->weights);
+  diag_help(diag, "--data=PATH names a data set; or train with quantize = int8(start=5) in the train block");
+  return false;
+}
+
 static void run(Quantising *q) {
   const char *program = arena_printf(q->arena, "%s/net", q->work), *weights;
-  if (!read_net(q)) return;
+  if (!read_net(q) || !finds_ranges(q)) return;
   if (!keeps_layers(q)) {
     q->wrong = true;
     return;
   }
-  if (!quantise_build(q, NULL, program)) return;
-  quantise_judge(q, program, q->weights, &q->before);
+  if (q->data && !quantise_build(q, NULL, program)) return;
+  if (q->data) quantise_judge(q, program, q->weights, &q->before);
   if (q->most_lost >= 0 && !q->before.share) {
     quantise_failed(q, "--max-loss is in points of a metric, and the data has no test that gives one");
     return;
   }
-  if (!equalised(q, &weights) || !quantise_observe(q, program, weights) || !quantised(q)) return;
+  if (!equalised(q, &weights) || (q->data && !quantise_observe(q, program, weights)) || !quantised(q)) return;
   quantise_warn(q);
   if (written(q) && quantise_report(q)) quantise_tell(q);
 }

@@ -50,6 +50,7 @@ static void tell_value(const Quantising *q, const Chosen *c) {
 
 static void tell_judgement(const Quantising *q) {
   const Judgement *a = &q->before, *b = &q->after;
+  if (!q->data) return;
   if (!a->metric) printf("the data has no test that tells what is lost\n");
   else if (a->share)
     printf("%s %.1f %% -> %.1f %% (%+.1f)\n", a->metric, 100 * a->value, 100 * b->value,
@@ -58,6 +59,7 @@ static void tell_judgement(const Quantising *q) {
 }
 
 void quantise_tell(const Quantising *q) {
+  if (q->ranges) printf("ranges as training has left them\n");
   if (q->equalised)
     printf("equalised between %d pair%s of layers\n", q->equalised, q->equalised == 1 ? "" : "s");
   for (int i = 0; i < q->made->chosen.n; i++) tell_value(q, &q->made->chosen.data[i]);

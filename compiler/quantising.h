@@ -23,11 +23,13 @@ typedef struct Quantising {
   Table keep, wide;
   VEC(const char *) keeps;
   bool help, no_equalize, wrong; /* wrong: what the command line asks for */
+  bool calibrates;               /* --calibrate: ranges are chosen from data in any case */
   double most_lost;              /* points; below 0: any */
 
   const Graph *graph;
-  float *values; /* the weights, equalised */
-  int equalised; /* between how many pairs of layers */
+  float *values;       /* the weights, equalised */
+  int equalised;       /* between how many pairs of layers */
+  const Table *ranges; /* as training for 8 bits left them; NULL: they are chosen from data */
   Observations seen;
   const Calibrated *made;
   const Measured *measured; /* by node id; of the last `made` */

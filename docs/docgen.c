@@ -150,6 +150,7 @@ static void put_operators(void) {
   put_forms("Schedules", schedule_table);
   put_forms("Augmentations", augment_table);
   put_forms("Metrics", metric_table);
+  put_forms("Quantisations", quantize_table);
 }
 
 static void put_diagnostics(void) {

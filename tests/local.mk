@@ -35,7 +35,7 @@ endif
 TESTS += @NET_CASES@ @SCRIPT_CASES@
 EXTRA_DIST += @SCRIPT_CASES@ %D%/messages.py %D%/long.sh %D%/identical.sh %D%/harness/bare.c \
   %D%/harness/bare.mjs %D%/harness/editor.cjs %D%/harness/racer.c %D%/run %D%/grad %D%/special %D%/diag \
-  %D%/broken %D%/emit %D%/import %D%/import.py %D%/int8 %D%/models %D%/onnx.py %D%/onnx.txt \
+  %D%/broken %D%/emit %D%/import %D%/import.py %D%/aware %D%/int8 %D%/models %D%/onnx.py %D%/onnx.txt \
   %D%/export.py %D%/compiled.py %D%/quantized.py \
   %D%/cli %D%/fuzz %D%/golden %D%/walks %D%/weights %D%/web
 
@@ -47,7 +47,7 @@ check_PROGRAMS += netcheck randomnet hugenet mutant golden
 golden_SOURCES = %D%/harness/golden.c
 golden_LDADD = libcnn.la -ldl -lm
 netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/check.h %D%/harness/compiled.c %D%/harness/nests.c \
-  %D%/harness/int8.c %D%/harness/int8_draw.c %D%/harness/int8_draw.h \
+  %D%/harness/aware.c %D%/harness/int8.c %D%/harness/int8_draw.c %D%/harness/int8_draw.h \
   %D%/harness/programs.c %D%/harness/slopes.c %D%/harness/races.c %D%/harness/races.h \
   %D%/harness/bytes.c %D%/harness/bytes.h %D%/harness/compare.c %D%/harness/compare.h \
   %D%/harness/foreign.c %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h \
@@ -83,7 +83,8 @@ unit_SOURCES = %D%/unit/main.c %D%/unit/suites.def %D%/unit/base.c %D%/unit/synt
   %D%/unit/runtime_scratch.c %D%/unit/runtime_scratch.h %D%/unit/runtime_sets.c %D%/unit/runtime_sets.h \
   %D%/unit/runtime_synthetic.c %D%/unit/runtime_train.c %D%/unit/runtime_truth.c \
   %D%/unit/runtime_outline.c %D%/unit/runtime_boxes.c %D%/unit/runtime_coco.c \
-  %D%/unit/runtime_objects.c %D%/unit/runtime_objects.h %D%/unit/yolo.c %D%/unit/quantize.c %D%/unit/vectors.c
+  %D%/unit/runtime_objects.c %D%/unit/runtime_objects.h %D%/unit/yolo.c %D%/unit/aware.c %D%/unit/quantize.c \
+  %D%/unit/vectors.c
 unit_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS) $(JANSSON_CFLAGS) -I$(top_srcdir)/%D%/unit \
   -I$(top_srcdir)/%D%/harness
 unit_LDADD = libcnnc.a libcnn.la $(CUNIT_LIBS) $(CNNC_LIBS) $(PNG_LIBS) $(JPEG_LIBS) $(WEBP_LIBS) -lm

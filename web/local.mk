@@ -1,10 +1,11 @@
 # web: the compiler in a page, docs/browser.md. `make web` wants wasi-libc and clang's runtime for wasm32
 # (libclang-rt-N-dev-wasm32), and makes all of the page in web/page.
 # SPDX-License-Identifier: Apache-2.0
-WEB_C = compiler/main.c compiler/backend/none.c compiler/quantize/arithmetic.c web/none.c $(filter-out \
+WEB_C = compiler/main.c compiler/backend/none.c compiler/quantize/arithmetic.c \
+  compiler/quantize/aware.c compiler/quantize/calibrate.c compiler/quantize/range.c web/none.c $(filter-out \
   compiler/backend/% compiler/graph/eval.c compiler/lsp.c compiler/lsp/% compiler/new.c \
   compiler/quantise%.c compiler/quantize/% compiler/library.c compiler/emit/library.c \
-  compiler/ops/int8/% compiler/schedule/int8_% compiler/schedule/dsp% compiler/emit/prelude_vectors.c \
+  compiler/ops/int8/% compiler/schedule/int8_% compiler/schedule/dsp% \
   compiler/exchange/flat.c compiler/exchange/tflite% \
   compiler/exchange/onnx_out% compiler/exchange/out_% compiler/exchange/wire_write.c runtime/%,$(filter \
   %.c,$(patsubst %.l,%.c,$(patsubst %.y,%.c,$(libcnnc_a_SOURCES)))))

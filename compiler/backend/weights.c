@@ -12,8 +12,10 @@ static const cnn_wanted *wanted_of(Arena *arena, const Graph *graph) {
     const Weight *weight = graph->weights.data[w];
     const Node *flatten = graph_flatten_before(weight);
     const Extent from = flatten ? shape_extent(flatten->in[0]->shape) : (Extent){0};
-    wanted[w] =
-        (cnn_wanted){.name = weight->name, .rank = weight->rank, .flattened = {from.h, from.w, from.c}};
+    wanted[w] = (cnn_wanted){.name = weight->name,
+                             .rank = weight->rank,
+                             .flattened = {from.h, from.w, from.c},
+                             .passing = weight->passing};
     for (int d = 0; d < weight->rank; d++) wanted[w].dim[d] = weight->dim[d];
   }
   return wanted;
@@ -77,7 +79,7 @@ static cnn_status find_all(Arena *arena, const WeightsWay *way, const Graph *gra
 static bool all_finite(Diags *diags, const char *path, const Graph *graph, const cnn_matching *matching) {
   cnn_status status = cnn_success();
   for (int w = 0; w < graph->weights.n && status.code == CNN_OK; w++)
-    status = cnn_tensor_finite(matching->source[w], path);
+    if (matching->source[w]) status = cnn_tensor_finite(matching->source[w], path);
   if (status.code != CNN_OK) diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
   return status.code == CNN_OK;
 }
@@ -96,6 +98,7 @@ bool weights_read(Arena *arena, Diags *diags, const WeightsWay *way, const Graph
   if (fine && way->order) text_put(way->order, "# %s = net %s\n", way->path, graph->name);
   for (int w = 0; fine && w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
+    if (!matching.source[w]) continue; /* it need not be there, and is 0 */
     cnn_tensor_floats(matching.source[w], 0, weight->size, out + weight->offset);
     if (way->order) text_put(way->order, "%s = %s\n", matching.source[w]->name, weight->name);
   }

@@ -195,7 +195,10 @@ static void put_weights(Text *out, Net *net) {
                decays = weight->decay || (all && !weight->statistic);
     text_put(out, "  {\"%s\", %d, {", weight->name, weight->rank);
     for (int d = 0; d < weight->rank; d++) text_put(out, "%s%" PRId64, d ? ", " : "", weight->dim[d]);
-    const char *role = weight->statistic ? "CNN_STATISTIC" : weight->frozen ? "CNN_FROZEN" : "CNN_TRAINED";
+    const char *role = weight->passing     ? "CNN_PASSING"
+                       : weight->statistic ? "CNN_STATISTIC"
+                       : weight->frozen    ? "CNN_FROZEN"
+                                           : "CNN_TRAINED";
     const Node *flatten = graph_flatten_before(weight);
     const Extent from = flatten ? shape_extent(flatten->in[0]->shape) : (Extent){0};
     text_put(out, "}, %" PRId64 ", %" PRId64 ", %s, %d, {", weight->offset, weight->size, role, decays);
@@ -308,6 +311,9 @@ static void put_recipe(Text *out, Net *net) {
   put_field(out, "average", t->average);
   put_field(out, "clip_norm", t->clip_norm);
   put_count(out, "target_is_input", t->target_is_input);
+  if (t->aware && !net->graph->floats)
+    text_put(out, "  .quantize = 1, .quantize_start = %" PRId64 ", .quantize_switch = %" PRId64 ",\n",
+             t->aware->start, t->aware->on->offset);
   if (t->augment.n)
     text_put(out, "  .augments = %d, .augment = %s_network_augment,\n", t->augment.n, net->name);
   if (t->metrics.n)

@@ -38,6 +38,7 @@ static void run_node(Arena *arena, GraphRun *run, const Node *node) {
                .step = run->step};
   for (int k = 0; k < node->nweights; k++)
     if (node->weight[k]) eval.weight[k] = run->weights + node->weight[k]->offset;
+  if (rounding_switch(node) >= 0) eval.weight[0] = rounding_weights(arena, node, eval.weight);
   const bool sums = node->target != NULL;
   const int64_t size = shape_elements(node->shape), rounds = node->result == RESULT_BATCH ? 1 : run->count,
                 rows = rows_of(node);

@@ -49,11 +49,40 @@ static bool shape_again(const Forward *f, const Node *of, Node *node) {
   return f->diags ? does_not_fit(f, of, in) : false;
 }
 
+/* ---- training for 8 bits ---- */
+/* The values that count for a range: those that are rounded by it, before they are, and what a concat joins
+ * besides. */
+static void observe(const Forward *f, const Graph *graph, Node *const *before, const Rounds *rounds) {
+  VEC(Node *) seen = {0};
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (!f->map[i] || !node->rounds || node->rounds->range != rounds->range) continue;
+    if (node->rounds->observed) vec_push(f->arena, seen, before[i]);
+    for (int k = 0; k < node->nin && node->rounds->joins; k++) {
+      const Rounds *own = node->in[k]->rounds;
+      if (!own || own->range != rounds->range) vec_push(f->arena, seen, f->map[node->in[k]->id]);
+    }
+  }
+  rounding_observe(f->copy, seen.n, seen.data, rounds);
+}
+
+static void observe_all(const Forward *f, const Graph *graph, Node *const *before) {
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Rounds *rounds = graph->nodes.data[i]->rounds;
+    bool first = rounds && rounds->range && f->map[i];
+    for (int k = 0; k < i && first; k++)
+      first =
+          !graph->nodes.data[k]->rounds || !f->map[k] || graph->nodes.data[k]->rounds->range != rounds->range;
+    if (first) observe(f, graph, before, rounds);
+  }
+}
+
 Graph *graph_forward(Arena *arena, const Graph *graph, Node **map, Diags *diags) {
   const Forward f = {arena, graph_copy_head(arena, graph), map, diags};
   VEC(Node *) roots = {0};
   for (int i = 0; i < graph->values.n; i++) vec_push(arena, roots, graph->values.data[i].node);
   const int *live = graph_live(arena, graph, roots.n, roots.data);
+  Node **before = NEW_ARRAY(arena, Node *, graph->nodes.n + 1); /* it is rounded */
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     if (!live[i] && node->op != &op_input) continue;
@@ -61,8 +90,12 @@ Graph *graph_forward(Arena *arena, const Graph *graph, Node **map, Diags *diags)
     graph_append(f.copy, map[i]);
     map[i]->salt = i;
     if (!shape_again(&f, node, map[i])) return NULL;
+    if (node->rounds && node->rounds->weights) rounding_add_switch(arena, map[i], node->rounds->aware);
     if (node->op->train) map[i] = node->op->train(f.copy, map[i]);
+    before[i] = map[i];
+    if (node->rounds && node->rounds->value) map[i] = rounding_value(f.copy, map[i], node->rounds);
   }
+  observe_all(&f, graph, before);
   graph_copy_ports(f.copy, graph, map);
   graph_copy_values(f.copy, graph, map);
   for (int i = 0; i < TRUTH_PARTS; i++) /* numbered behind the ports, which it has now */

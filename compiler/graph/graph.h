@@ -93,7 +93,8 @@ typedef struct Weight {
   int64_t dim[4], size, offset; /* offset in floats in the weights struct; set by graph_layout_weights */
   bool statistic;               /* a running mean or variance */
   bool frozen;
-  bool decay; /* takes part in weight decay when `decay = weights` */
+  bool passing; /* a statistic that training keeps for itself: files need not have it */
+  bool decay;   /* takes part in weight decay when `decay = weights` */
   Init init;
   Node *owner; /* the layer that first uses it */
 } Weight;
@@ -127,6 +128,23 @@ typedef struct PortInfo { /* of an op_input or op_target */
   Elem elem;              /* what the caller's buffer holds; I32: classes */
   bool chw;               /* channels first */
 } PortInfo;
+/* quantize = int8(...) of a train block. */
+typedef struct Aware {
+  Span span;
+  int64_t start; /* epochs before anything is rounded */
+  double momentum, percentile;
+  Weight *on; /* the switch, one number: above 0 training rounds */
+} Aware;
+/* What training for 8 bits rounds at a node as written. */
+typedef struct Rounds {
+  const Aware *aware;
+  bool weights;  /* of the layer, filter by filter */
+  bool value;    /* its value, as it would be stored */
+  bool observed; /* that value, before it is rounded, counts for the range */
+  bool joins;    /* or else those that the node joins do */
+  Weight *range; /* [2]: the least and the largest number, which 8 bits are spread over; NULL: they are */
+  double lo, hi; /* these, always */
+} Rounds;
 /* precision=: of a net of 8 bits. */
 typedef enum Precision {
   PRECISION_GIVEN, /* by the weights */
@@ -152,11 +170,12 @@ struct Node {
   Span span;
   const Site *site; /* the call in the source, and the blocks it was expanded through */
   Result result;
-  Hidden *hidden;     /* NULL in the program as written, and where a pass's node is of none */
-  PortInfo *port;     /* NULL but for op_input and op_target */
-  Weight *target;     /* RESULT_SUM, RESULT_BATCH */
-  int64_t salt;       /* numbers the consumers of random numbers */
-  const void *detail; /* what an operator keeps for itself */
+  Hidden *hidden;       /* NULL in the program as written, and where a pass's node is of none */
+  PortInfo *port;       /* NULL but for op_input and op_target */
+  Weight *target;       /* RESULT_SUM, RESULT_BATCH */
+  int64_t salt;         /* numbers the consumers of random numbers */
+  const Rounds *rounds; /* of a node as written, where training is for 8 bits; else NULL */
+  const void *detail;   /* what an operator keeps for itself */
 };
 
 /* Where a value lies: `offset` elements behind the start of the value of `node`, its pixels `pitch` elements
@@ -202,6 +221,7 @@ typedef struct Training { /* the train block, checked; numbers and names as in l
   int64_t objects; /* losses that look for objects: the most that an image has; 0: there are none */
   bool instances;  /* they also want to know which pixels belong to which */
   VEC(Setting) augment, metrics;
+  Aware *aware; /* training for 8 bits; NULL: it is not */
 } Training;
 
 /* What is true of the objects of an image, as the caller gives it: NAME_truth. Each part is a target. */

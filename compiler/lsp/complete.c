@@ -245,6 +245,7 @@ static void setting_values(Completing *c) {
   if (strcmp(key, "schedule") == 0) forms(c, schedule_table);
   if (strcmp(key, "augment") == 0) forms(c, augment_table);
   if (strcmp(key, "metrics") == 0) forms(c, metric_table);
+  if (strcmp(key, "quantize") == 0) forms(c, quantize_table);
   if (p) words(c, 0, ITEM_CHOICE, choices_of_param(c->arena, p), p->help);
   names_in_scope(c, true);
 }

@@ -10,10 +10,10 @@ static const Form *form_in(const Form *const *table, const char *name) {
 }
 
 const Form *form_any(const char *name) {
-  const Form *const *const tables[] = {optimizer_table, schedule_table, augment_table, metric_table,
-                                       init_table};
+  const Form *const *const tables[] = {optimizer_table, schedule_table, augment_table,
+                                       metric_table,    quantize_table, init_table};
   const Form *found = NULL;
-  for (int i = 0; i < 5 && !found; i++) found = form_in(tables[i], name);
+  for (int i = 0; i < 6 && !found; i++) found = form_in(tables[i], name);
   return found;
 }
 

@@ -32,7 +32,9 @@ libcnnc_a_SOURCES += %D%/dropout/drop_path.c %D%/dropout/dropout.c %D%/dropout/m
   %D%/dropout/mask.h
 libcnnc_a_SOURCES += %D%/engine/axes.c %D%/engine/axes.h %D%/engine/input.c %D%/engine/lower.c \
   %D%/engine/lower.h %D%/engine/map.c %D%/engine/map.h %D%/engine/op_table.c %D%/engine/routine.c \
-  %D%/engine/routine.h %D%/engine/walk.c %D%/engine/walk.h %D%/engine/window.c %D%/engine/window.h
+  %D%/engine/rounded.c %D%/engine/routine.h %D%/engine/walk.c \
+  %D%/engine/walk.h %D%/engine/window.c %D%/engine/window.h
+libcnnc_a_SOURCES += %D%/rounding/filters.c %D%/rounding/rounding.c
 libcnnc_a_SOURCES += %D%/int8/int8.h %D%/int8/int8.c %D%/int8/border.c %D%/int8/edges.c \
   %D%/int8/pair.c %D%/int8/pool.c %D%/int8/repeat.c %D%/int8/rescale.c %D%/int8/product.c \
   %D%/int8/softmax.c %D%/int8/table.c \

@@ -282,11 +282,23 @@ typedef struct LossDetail {
                  of the output, and the kind of activation that was absorbed (SCORES_NONE: there was none) */
 extern const Op op_sum_gradients; /* hidden, FAMILY_MAP: adds its inputs, all of one shape */
 
+/* ---- training for 8 bits (ops/rounding) ---- */
+/* The copy of a node in the training graph: its operator has the switch among its weights. */
+void rounding_add_switch(Arena *, Node *, const Aware *);
+int rounding_switch(const Node *); /* where it has it; -1: it rounds nothing */
+/* What stands for the value behind it: rounded to 8 bits, as soon as the switch says so. */
+Node *rounding_value(Graph *, Node *value, const Rounds *);
+/* Moves the range that so many values have in common. */
+void rounding_observe(Graph *, int n, Node *const *value, const Rounds *);
+/* For eval: node->weight[0] as the layer computes with it. */
+const double *rounding_weights(Arena *, const Node *, const double *const *weight);
+
 extern const Op *const
     op_table[]; /* the operators of the language, in the order of ops.def; ends with NULL */
 extern const Op *const loss_table[]; /* same for losses */
 extern const Form *const optimizer_table[],
-    *const schedule_table[], *const augment_table[], *const metric_table[], *const init_table[];
+    *const schedule_table[], *const augment_table[], *const metric_table[], *const init_table[],
+                                                                                *const quantize_table[];
 int64_t node_macs(const Node *);     /* multiply-adds; 0 where an operator has no cost */
 const Op *op_find(const char *name); /* of op_table, or NULL */
 extern const Op op_copy;             /* hidden, FAMILY_MAP: what lies elsewhere, as a part of a concat */

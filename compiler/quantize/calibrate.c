@@ -24,6 +24,8 @@ typedef struct Calibrator {
 
 /* ---- values ---- */
 static const Observed *seen_of(Calibrator *k, const Node *node) {
+  static const Observed anything = {.hi = 1};
+  if (!k->observed) return &anything;
   const Observed *seen = table_find(k->observed, node->name);
   if (!seen && !k->made->missing) k->made->missing = node->name;
   return seen;
@@ -90,6 +92,14 @@ static bool too_wide(const Calibrator *k, const Node *node) {
          (k->quant[node->in[0]->id].wide || wants_wide(k, node));
 }
 
+/* Of functions whose values are known the file has none. */
+static void known_quant(Calibrator *k, const Node *node, Quant quant) {
+  const Chosen chosen = {
+      .name = node->name, .node = node, .last = node, .scale = quant.scale, .zero = quant.zero};
+  k->quant[node->id] = quant;
+  if (!k->weights) vec_push(k->arena, k->made->chosen, chosen);
+}
+
 /* What is done where the layer is rounded, as quantize/scales.c finds it. */
 static bool takes(const Calibrator *k, const Node *of, const Node *node, bool bounded) {
   const int reads = k->uses[of->id];
@@ -124,7 +134,9 @@ static Chosen *put_seen(Calibrator *k, const Node *node, const Node *last) {
   if (!seen) return NULL;
   const bool wide = wants_wide(k, node);
   const SeenRange range = range_of(k->how, seen, wide);
-  return put_quant(k, node, last, quant_between(range.lo, range.hi, wide), range.cut);
+  Chosen *chosen = put_quant(k, node, last, quant_between(range.lo, range.hi, wide), range.cut);
+  chosen->seen = range_of_all;
+  return chosen;
 }
 
 /* ---- layers ---- */
@@ -234,6 +246,11 @@ static double moved(const Calibrator *k, const Node *node, const Layer *l, const
 static void calibrate_layer(Calibrator *k, const Node *node) {
   Norms norms = {0};
   const Node *last = ending(k, node, &norms);
+  for (int i = 0; i < norms.n; i++) vec_push(k->arena, k->made->norms, norms.data[i]);
+  if (!k->weights) {
+    put_seen(k, node, last);
+    return;
+  }
   const Layer l = folded(k, node, norms.n, norms.data);
   static const double FAR = 0x1p46; /* sums have 47 bits and a sign */
   float *scale = NEW_ARRAY(k->arena, float, l.filters);
@@ -276,7 +293,7 @@ static bool put_of_bytes(Calibrator *k, const Node *node) {
 static void put_parameters(Calibrator *k, const Node *node) {
   for (int w = 0; w < node->nweights; w++) {
     const Weight *weight = node->weight[w];
-    if (weight)
+    if (weight && k->weights)
       arrays_add(&k->made->arrays, weight->name, F32, weight->rank, weight->dim, k->weights + weight->offset);
   }
 }
@@ -360,8 +377,8 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   switch (node->op->int8) {
   case INT8_PRODUCT: calibrate_layer(k, node); return;
   case INT8_SOFTMAX:
-  case INT8_UNIT: k->quant[node->id] = (Quant){.scale = 1 / 256.0f, .zero = -128}; return;
-  case INT8_SIGNED: k->quant[node->id] = (Quant){.scale = 1 / 128.0f}; return;
+  case INT8_UNIT: known_quant(k, node, (Quant){.scale = 1 / 256.0f, .zero = -128}); return;
+  case INT8_SIGNED: known_quant(k, node, (Quant){.scale = 1 / 128.0f}); return;
   case INT8_LARGEST:
   case INT8_MEAN: return; /* as what they read */
   case INT8_MOVE:

@@ -41,6 +41,7 @@ SeenRange range_of(const Calibration *, const Observed *, bool wide);
 typedef struct Chosen {
   const char *name;
   const Node *node, *last; /* of the net of floats: the layer, and the last that is fused into it */
+  const Node *seen;        /* the value whose numbers it has a range for; NULL: what it can be is known */
   bool kept;               /* it stays in floats: it has no scale */
   bool wide;               /* it has 16 bits */
   float scale;
@@ -51,7 +52,8 @@ typedef struct Chosen {
 typedef struct Calibrated {
   Arrays arrays;
   VEC(Chosen) chosen;
-  const char *missing; /* a value that was not observed, or NULL */
+  VEC(const Node *) norms; /* batchnorms that are folded into layers */
+  const char *missing;     /* a value that was not observed, or NULL */
 } Calibrated;
 
 /* Moves what channels are multiplied by between layers, in place; between how many pairs of them. The net of
@@ -61,7 +63,15 @@ int equalize(Arena *, const Graph *, float *weights);
 /* Values for which 16 bits can be chosen: of layers, sums and products of two values, inputs of floats. */
 bool calibrate_can_widen(const Node *);
 
-/* weights: in floats, as the weights struct; observed: of Observed, by name. */
+/* weights: in floats, as the weights struct; observed: of Observed, by name. Both NULL: which values have a
+ * scale is all that is asked; it has no arrays then. */
 Calibrated *calibrate(Arena *, const Graph *, const float *weights, const Table *observed,
                       const Calibration *);
+
+/* ---- aware.c: training for 8 bits ---- */
+/* The parameters that it adds to a net, and what is rounded at its nodes. */
+void aware_prepare(Graph *);
+/* Of Observed, as training left the ranges in the weights. NULL: they have none, or training ended before it
+ * rounded. */
+const Table *aware_ranges(Arena *, const Graph *, const float *weights);
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "graph/forward.h"
 #include "graph/shape.h"
+#include "quantize/calibrate.h"
 #include "sema/context.h"
 
 /* ---- inputs ---- */
@@ -188,6 +189,7 @@ void net_build(Sema *s, const Scope *file, int order, const NetDecl *net) {
     train_read(s, &frame, s->train);
   }
   inputs_first(s->graph, s->arena);
+  if (s->graph->training && s->graph->training->aware && !diags_errors(s->diags)) aware_prepare(s->graph);
   graph_layout_weights(s->graph);
   names_check(s);
   training_check(s);

@@ -161,6 +161,43 @@ static void metric_add(const Reading *r, const Setting *setting) {
   vec_push(r->s->arena, r->training->metrics, *setting);
 }
 
+/* ---- training for 8 bits ---- */
+
+static void quantize_read(const Reading *r, const Expr *e) {
+  Setting setting;
+  if (e->kind == EXPR_PATH && e->nparts == 1 && strcmp(e->part[0].s, "off") == 0) return;
+  if (!form_read(r, "quantisation", quantize_table, e, &setting)) return;
+  Aware *aware = r->training->aware = NEW(r->s->arena, Aware);
+  *aware = (Aware){.span = e->span,
+                   .start = form_arg(&setting, "start")->i,
+                   .momentum = form_arg(&setting, "momentum")->f,
+                   .percentile = form_arg(&setting, "percentile")->f};
+  if (aware->momentum >= 1)
+    diag_report(r->s->diags, DIAG_bad_value, e->span, NULL,
+                "'momentum' of int8 is 1, but it has to be less: ranges would stay what the first step saw");
+}
+
+static void quantize_check(const Reading *r) {
+  const Training *t = r->training;
+  if (!t->aware) return;
+  if (t->aware->start >= t->epochs) {
+    Diag *diag =
+        diag_report(r->s->diags, DIAG_bad_value, t->aware->span, NULL,
+                    "quantize starts after %lld epochs, but training has %lld: nothing would be rounded",
+                    (long long)t->aware->start, (long long)t->epochs);
+    diag_help(diag, "quantize = int8(start=%lld), or more epochs", (long long)(t->epochs / 2));
+  }
+  for (int i = 0; i < t->losses.n; i++) {
+    if (!t->losses.data[i].op->object_target) continue;
+    Diag *diag =
+        diag_report(r->s->diags, DIAG_loss_mismatch, t->aware->span, NULL,
+                    "quantize trains nets that compute with 8 bits, but what %s looks at stays in floats",
+                    t->losses.data[i].op->name);
+    diag_help(diag, "leave quantize out; cnnc quantize chooses scales for the layers before it from data");
+    return;
+  }
+}
+
 static void augment_read(const Reading *r, const Expr *e) {
   list_read(r, "augmentation", augment_table, e, augment_add);
 }
@@ -338,6 +375,11 @@ static const Key keys[] = {
      0,
      0,
      false},
+    {{"quantize", PARAM_LIST, "off", "rounds as 8 bits do, from an epoch on: int8(start=5)", 0, 0, NULL},
+     quantize_read,
+     0,
+     0,
+     false},
 };
 enum { KEYS = sizeof keys / sizeof *keys };
 
@@ -387,7 +429,8 @@ static const Key *key_find(const Reading *r, const Argument *setting, const Key 
   else if (form_find(optimizer_table, setting->name.s)) diag_help(diag, "optimizer = %s", setting->name.s);
   else
     diag_help(diag, "there are loss, optimizer, schedule, batch, epochs, seed, accumulate, average, decay, "
-                    "target, augment, clip_norm, early_stop, label_smoothing and metrics");
+                    "target, augment, clip_norm, early_stop, label_smoothing, metrics "
+                    "and quantize");
   return NULL;
 }
 
@@ -496,6 +539,7 @@ void train_read(Sema *s, const Frame *frame, const Stmt *stmt) {
   target_check(&r);
   mix_check(&r);
   smoothing_check(&r);
+  quantize_check(&r);
   metrics_finish(&r);
   if (diags_errors(s->diags) == errors) doubt_training(s, training);
 }

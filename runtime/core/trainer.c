@@ -47,7 +47,7 @@ void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const c
 static void copy_statistics(const cnn_network *network, float *to, const float *from) {
   for (int32_t i = 0; i < network->weights; i++) {
     const cnn_weight *weight = &network->weight[i];
-    if (weight->role == CNN_STATISTIC)
+    if (weight->role == CNN_STATISTIC || weight->role == CNN_PASSING)
       memcpy(to + weight->offset, from + weight->offset, (size_t)weight->size * sizeof(float));
   }
 }
@@ -146,8 +146,18 @@ void cnn_trainer_update(cnn_trainer *trainer, double rate) {
   trainer->samples = 0;
 }
 
+bool cnn_trainer_quantize(cnn_trainer *trainer, double t) {
+  const cnn_recipe *recipe = &trainer->recipe;
+  if (!recipe->quantize) return false;
+  float *on = trainer->weights + recipe->quantize_switch;
+  const bool before = *on > 0, now = t >= recipe->quantize_start;
+  *on = now ? 1 : 0;
+  return now && !before;
+}
+
 float cnn_train_step(cnn_trainer *trainer, const void *const *input, const void *const *target, int32_t count,
                      float *const *output, double t) {
+  cnn_trainer_quantize(trainer, t);
   float loss = cnn_trainer_batch(trainer, input, target, count, output);
   cnn_trainer_update(trainer, cnn_schedule_rate(&trainer->schedule, &trainer->recipe, t));
   return loss;

@@ -81,6 +81,8 @@ size_t cnn_trainer_bytes(const cnn_network *network, const cnn_recipe *recipe, b
 void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const cnn_recipe *recipe,
                        bool accumulates, void *memory);
 
+/* Training for 8 bits: whether the next batches are rounded, at t epochs. True: from now on they are. */
+bool cnn_trainer_quantize(cnn_trainer *trainer, double t);
 /* Gradients of one batch of 1 .. train_batch samples; returns its mean loss. Running statistics move at once.
  */
 float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const void *const *target,

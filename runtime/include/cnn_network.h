@@ -3,7 +3,7 @@
  * constant; pointers are never NULL unless said. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_NETWORK_VERSION
-#define CNN_NETWORK_VERSION 6
+#define CNN_NETWORK_VERSION 7
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
@@ -65,8 +65,10 @@ typedef struct cnn_port { /* an input or an output */
 typedef enum cnn_role {
   CNN_TRAINED,
   CNN_FROZEN,
-  CNN_STATISTIC
-} cnn_role; /* statistic: running mean or variance */
+  CNN_STATISTIC,
+  CNN_PASSING
+} cnn_role; /* statistic: running mean or variance; passing: one of training alone, which files need not have
+             */
 typedef struct cnn_weight {
   const char *name; /* "stage1.conv1.weight" */
   int32_t rank, dim[4];
@@ -122,6 +124,9 @@ typedef struct cnn_recipe { /* the train block */
   double average, clip_norm; /* 0: off */
   int32_t target_is_input;
   int32_t augments, metrics;
+  int32_t quantize;        /* training for 8 bits */
+  double quantize_start;   /* epochs before values and weights are rounded */
+  int64_t quantize_switch; /* where in the weights struct it says, in floats, whether they are: 0 or 1 */
   const cnn_option *augment, *metric; /* metric: {"accuracy"}, {"top", {5}, 1}, {"mae"}, {"iou"} */
 } cnn_recipe;
 

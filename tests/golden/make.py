@@ -9,8 +9,8 @@ import sys
 
 here = os.path.dirname(os.path.abspath(__file__))
 for script, printed in (("optimizers.py", None), ("ops.py", "ops.inc"), ("special.py", "special.inc"),
-                        ("yolo.py", "yolo.inc"), ("detection.py", None), ("nets.py", None),
-                        ("steps.py", None)):
+                        ("aware.py", "aware.inc"), ("yolo.py", "yolo.inc"), ("detection.py", None),
+                        ("nets.py", None), ("steps.py", None)):
     text = subprocess.run([sys.executable, os.path.join(here, script)], check=True,
                           stdout=subprocess.PIPE).stdout
     if printed:

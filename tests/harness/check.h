@@ -57,6 +57,8 @@ void check_differences(Check *);                                 /* slopes.c */
 void check_look(Check *);                                        /* slopes.c */
 /* int8.c: the program quantised at random, by each rounding: every byte as eval has it. */
 void check_int8(Check *, bool nests); /* nests: in the interpreter alone, of any program */
+/* aware.c: training for 8 bits, as its weights say that it rounds, against the net of 8 bits. */
+void check_aware(Check *);
 /* An imported model: the same, and each stored value against hashes of a reference. */
 void check_model(Check *, const char *weights, const char *rounding, const char *values);
 #endif

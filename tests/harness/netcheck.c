@@ -2,7 +2,7 @@
  *
  *     netcheck [--infer] [--special] [--nests | --rows=N | --choices | --programs | --races | --on=TARGET]
  * FILE.cnn...
- *     netcheck --int8 | --int8-nests FILE.cnn...
+ *     netcheck --int8 | --int8-nests | --aware FILE.cnn...
  *     netcheck --model FILE.cnn FILE.safetensors ROUNDING VALUES
  *
  * For each program: eval in double is compared with the compiled C, for every target that this CPU runs, at
@@ -188,7 +188,7 @@ double training_error(const Check *check, float loss, const float *gradients, fl
 }
 
 /* ---- a program ---- */
-typedef enum Mode { COMPILED, FOREIGN, NESTS, CHOICES, PROGRAMS, RACES, INT8, INT8_NESTS, MODEL } Mode;
+typedef enum Mode { COMPILED, FOREIGN, NESTS, CHOICES, PROGRAMS, RACES, INT8, INT8_NESTS, AWARE, MODEL } Mode;
 
 /* Sums that floats may not hold are left out, and said to be. */
 static void find_far(Check *check) {
@@ -274,6 +274,11 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
     arena_free(arena);
     return;
   }
+  if (mode == AWARE) {
+    check_aware(&check);
+    arena_free(arena);
+    return;
+  }
   draw(&check, mode);
   const bool here = mode == COMPILED || mode == NESTS;
   if (check.gradients && here) check_differences(&check);
@@ -287,6 +292,7 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
   case COMPILED: check_all_compiled(&check); break;
   case INT8:
   case INT8_NESTS:
+  case AWARE:
   case MODEL: break;
   }
   arena_free(arena);
@@ -316,6 +322,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(option, "--races")) mode = RACES;
     else if (!strcmp(option, "--int8")) mode = INT8;
     else if (!strcmp(option, "--int8-nests")) mode = INT8_NESTS;
+    else if (!strcmp(option, "--aware")) mode = AWARE;
     else if (!strcmp(option, "--model")) mode = MODEL;
     else if (!strcmp(option, "--special")) special = true;
     else if (!strcmp(option, "--infer")) infer = true;

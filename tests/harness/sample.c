@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "ops/int8/int8.h"
 #include "ops/op.h"
 #include "sema/sema.h"
 #include "syntax/ast.h"
@@ -47,6 +48,58 @@ static void draw_weight(const Weight *weight, float *to, uint64_t *state) {
   for (int64_t i = 0; i < weight->size; i++) {
     const double u = sample_number(state);
     to[i] = (float)(factor ? 0.5 + u : (2 * u - 1) * sqrt(3 / fan));
+  }
+}
+
+/* ---- training for 8 bits ---- */
+/* Numbers whose sums and products floats have: else a value is rounded up there and down in double. Ranges
+ * have a scale that is a power of two, and so have filters, whose first weight is the largest. Epochs before
+ * `start` are those of a net of floats. */
+static double draw_step(uint64_t *state, double unit, double most) {
+  return unit * floor(most / unit * (2 * sample_number(state) - 1));
+}
+
+static void draw_filters(const Node *node, float *to, uint64_t *state) {
+  const Weight *weight = node->weight[0];
+  const int64_t filters = int8_filters(node), terms = weight->size / filters;
+  const double unit = exp2(round(log2(sqrt(3 / (double)terms) / 127)));
+  for (int64_t f = 0; f < filters; f++)
+    for (int64_t i = 0; i < terms; i++)
+      to[int8_weight_index(node, f, i)] = (float)(i ? draw_step(state, unit / 8, 127 * unit)
+                                                    : 127 * unit * (sample_number(state) < 0.5 ? -1 : 1));
+}
+
+static void draw_rounding(Sample *sample, uint64_t *state) {
+  static const double zeros[] = {0, 100, 128}, unit = 0x1p-5;
+  const Graph *graph = sample->graph;
+  const Aware *aware = graph->training->aware;
+  for (int w = 0; w < graph->weights.n; w++) {
+    const Weight *weight = graph->weights.data[w];
+    float *to = sample->weights + weight->offset;
+    const double below = zeros[(int)(3 * sample_number(state))];
+    if (weight == aware->on) to[0] = aware->start == 0;
+    else if (weight->passing) to[0] = (float)(-unit * below), to[1] = (float)(unit * (255 - below));
+    else
+      for (int64_t i = 0; i < weight->size && weight->rank == 1; i++)
+        to[i] = strcmp(weight->member, "running_var")
+                    ? (float)draw_step(state, 0.125, 1)
+                    : exp2f((float)(2 * (int)(3 * sample_number(state)) - 2));
+  }
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (node->rounds && node->rounds->weights)
+      draw_filters(node, sample->weights + node->weight[0]->offset, state);
+  }
+}
+
+static void round_inputs(Sample *sample) {
+  for (int i = 0; i < sample->graph->inputs.n; i++) {
+    const Node *node = sample->graph->inputs.data[i].node;
+    for (int64_t k = 0; k < sample->count * shape_elements(node->shape) && node->port->elem == F32; k++) {
+      float *x = (float *)sample->input[i] + k;
+      *x = rintf(*x * 0x1p7f) * 0x1p-7f;
+      sample->input_double[i][k] = (double)*x;
+    }
   }
 }
 
@@ -185,6 +238,8 @@ void sample_draw(Sample *sample, int64_t count, uint64_t seed) {
   sample->weights_double = NEW_ARRAY(sample->arena, double, graph->parameters + 1);
   for (int i = 0; i < graph->weights.n; i++)
     draw_weight(graph->weights.data[i], sample->weights + graph->weights.data[i]->offset, &state);
+  const bool rounds = graph->training && graph->training->aware;
+  if (rounds) draw_rounding(sample, &state);
   for (int64_t i = 0; i < graph->parameters; i++) sample->weights_double[i] = (double)sample->weights[i];
   sample->input = NEW_ARRAY(sample->arena, void *, graph->inputs.n + 1);
   sample->input_double = NEW_ARRAY(sample->arena, double *, graph->inputs.n + 1);
@@ -198,6 +253,7 @@ void sample_draw(Sample *sample, int64_t count, uint64_t seed) {
     if (is_boxes(sample, node)) draw_boxes(sample, i, &state);
     else draw_input(node, n, sample->input[i], sample->input_double[i], &state);
   }
+  if (rounds) round_inputs(sample);
   if (sample->training.graph) draw_truth(sample, &state);
   for (int o = 0; sample->training.graph && o < graph_ports(graph); o++) {
     const Node *target = sample->training.target[o];

@@ -42,6 +42,9 @@ static double loss_at(void *context, double x) {
 /* A few elements of each trained parameter, relative to its largest gradient. */
 void check_differences(Check *check) {
   const Sample *s = &check->sample;
+  const Aware *aware = s->graph->training->aware;
+  /* What is rounded has steps; its gradients are held against PyTorch's (tests/golden). */
+  if (aware && s->weights[aware->on->offset] > 0) return;
   uint64_t state = 99;
   Slopes slopes = {0};
   LossAt at = {.sample = s, .weights = NEW_ARRAY(s->arena, double, s->graph->parameters + 1)};

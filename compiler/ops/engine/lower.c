@@ -233,7 +233,8 @@ static Buf *weight_buffer(Lower *l, Weight *weight) {
 }
 
 Buf *lower_weight(Lower *l, int k) {
-  return k < l->node->nweights && l->node->weight[k] ? weight_buffer(l, l->node->weight[k]) : NULL;
+  if (k >= l->node->nweights || !l->node->weight[k]) return NULL;
+  return k == 0 && lower_rounds(l) ? lower_rounded_weight(l) : weight_buffer(l, l->node->weight[k]);
 }
 
 Buf *lower_scratch_of(Lower *l, const char *name, Elem elem, int rank, const int64_t *dim) {
@@ -298,7 +299,7 @@ Ix lower_row(const Lower *l) {
 }
 
 /* ---- packed weights ---- */
-static Buf *pack_source(Lower *l, Pack *pack, Weight *weight, const char *prefix) {
+Buf *lower_pack_source(Lower *l, Pack *pack, Weight *weight, const char *prefix) {
   for (int i = 0; i < pack->source.n; i++)
     if (pack->source.data[i] == weight) return pack->source_buf.data[i];
   Buf *buf = nest_buf(pack->nest, INPUT, arena_printf(l->arena, "%s%s", prefix, weight->member),
@@ -372,6 +373,7 @@ Pack *lower_pack(Lower *l, const char *member, int rank, const int64_t *dim) {
     pack->factor = constants(b, "factor", normalize, channels, normalize_factor);
     if (l->kernel->normalize_shift) pack->shift = constants(b, "shift", normalize, channels, normalize_shift);
   }
+  if (lower_rounds(l) && strcmp(member, "bias") != 0) lower_scales(l, pack);
   return pack;
 }
 
@@ -381,9 +383,11 @@ static Val scale_part(Lower *l, Pack *pack, int i, int k, const Ix *channel, dou
   const Node *scale = l->kernel->scale[i];
   Nest *b = pack->nest;
   if (!scale->weight[k]) return num(b, otherwise);
-  return nest_load(
-      b, nest_at(b, pack_source(l, pack, scale->weight[k], nest_text(b, "%s_", scale->op->name)), *channel),
-      1);
+  return nest_load(b,
+                   nest_at(b,
+                           lower_pack_source(l, pack, scale->weight[k], nest_text(b, "%s_", scale->op->name)),
+                           *channel),
+                   1);
 }
 
 static Val scale_gain(Lower *l, Pack *pack, int i, const Ix *channel) {
@@ -397,7 +401,8 @@ Val lower_packed_weight(Lower *l, Pack *pack, int rank, const Ix *index, const I
                         const Ix *in_channel) {
   Nest *b = pack->nest;
   const Node *normalize = l->kernel->normalize;
-  Val w = nest_load(b, nest_ref(b, pack_source(l, pack, l->node->weight[0], ""), rank, index), 1);
+  Val w = nest_load(b, nest_ref(b, lower_pack_source(l, pack, l->node->weight[0], ""), rank, index), 1);
+  if (pack->scale) w = lower_rounded(l, pack, w, index, l->node->hidden ? in_channel : out_channel);
   if (pack->factor) w = mul(w, nest_load(b, nest_at(b, pack->factor, *in_channel), 1));
   else if (normalize) w = mul(w, num(b, normalize_factor(normalize, 0)));
   for (int i = 0; i < l->kernel->nscales; i++) w = mul(w, scale_gain(l, pack, i, out_channel));
@@ -408,7 +413,7 @@ Val lower_packed_weight(Lower *l, Pack *pack, int rank, const Ix *index, const I
 static Val shifted(Lower *l, Pack *pack, const Ix *out_channel, const Ix *group_channel) {
   Nest *b = pack->nest;
   const Weight *weight = l->node->weight[0];
-  Buf *source = pack_source(l, pack, l->node->weight[0], ""), *sum = NEST_REGISTERS(b, "sum", 1, 1);
+  Buf *source = lower_pack_source(l, pack, l->node->weight[0], ""), *sum = NEST_REGISTERS(b, "sum", 1, 1);
   const int64_t n[3] = {weight->dim[1], weight->rank > 2 ? weight->dim[2] : 1,
                         weight->rank > 3 ? weight->dim[3] : 1};
   nest_store(b, nest_at(b, sum, 0), num(b, 0));
@@ -427,9 +432,9 @@ static Val shifted(Lower *l, Pack *pack, const Ix *out_channel, const Ix *group_
 Val lower_packed_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *group_channel) {
   Nest *b = pack->nest;
   const bool has_bias = !l->node->hidden && l->node->nweights > 1 && l->node->weight[1];
-  Val bias = has_bias
-                 ? nest_load(b, nest_at(b, pack_source(l, pack, l->node->weight[1], ""), *out_channel), 1)
-                 : num(b, 0);
+  Val bias =
+      has_bias ? nest_load(b, nest_at(b, lower_pack_source(l, pack, l->node->weight[1], ""), *out_channel), 1)
+               : num(b, 0);
   if (l->kernel->normalize && l->kernel->normalize_shift)
     bias = sub(bias, shifted(l, pack, out_channel, group_channel));
   for (int i = 0; i < l->kernel->nscales;
@@ -458,6 +463,11 @@ Val map_weight(Map *map, int k) {
   if (weight->size == 1) return nest_load(b, nest_at(b, buf, zero), 1);
   return map->part < map->lanes ? nest_load_part(b, nest_at(b, buf, *map->c), map->part, map->lanes)
                                 : nest_load(b, nest_at(b, buf, *map->c), map->lanes);
+}
+
+Val map_weight_at(Map *map, int k, int64_t i) {
+  const Ix zero = {0};
+  return nest_load(map->b, nest_at(map->b, weight_buffer(map->lower, map->node->weight[k]), zero + i), 1);
 }
 
 Buf *lower_table(Lower *l, const float *values, int64_t n) {

@@ -57,6 +57,8 @@ typedef struct Pack { /* weights in the order a kernel reads them: a nest from n
   const void *values; /* constants that are there as they are, of `node`, and no nest; NULL: there is one */
   const Node *node;
   Buf *factor, *shift; /* in pack->nest: the constants of a folded normalize by channel, or NULL */
+  Buf *scale;          /* in pack->nest, training for 8 bits: what weights are rounded to multiples of, by
+                          filter; else NULL */
 } Pack;
 typedef struct Binding {
   BindKind kind;
@@ -131,7 +133,9 @@ typedef struct Lower {
   VEC(Binding) bindings; /* by buffer id, as far as they are bound: lower_binding */
   VEC(Pack *) packs;
   Buf *other[64];
-  int nothers;   /* operands of the chain */
+  int nothers; /* operands of the chain */
+  Buf *
+      rounded; /* training for 8 bits: node->weight[0] as lower_weight gives it; NULL: it was not asked for */
   const Ix *row; /* nests that have the leading axis: the row that lower_finish and lower_store mean */
   VEC(const char *) details; /* what else the schedule says about itself */
 } Lower;
@@ -167,8 +171,17 @@ Val lower_packed_weight(
     const Ix *in_channel); /* weight[0] at natural indices; the channels choose the folded factors */
 Val lower_packed_bias(
     Lower *, Pack *, const Ix *out_channel,
-    const Ix *group_channel);          /* group_channel: the first input channel of the output's group */
+    const Ix *group_channel); /* group_channel: the first input channel of the output's group */
+Buf *lower_pack_source(Lower *, Pack *, Weight *, const char *prefix); /* in pack->nest */
 Buf *lower_pack_done(Lower *, Pack *); /* the WEIGHTS buffer of the main nest */
+
+/* rounded.c: training for 8 bits. Does the layer, or the gradient of one, compute with rounded weights? Then
+ * a pack has scales, by which it rounds what it reads at `index`; channel: the layer's output channel there.
+ */
+bool lower_rounds(const Lower *);
+void lower_scales(Lower *, Pack *);
+Val lower_rounded(Lower *, Pack *, Val weight, const Ix *index, const Ix *channel);
+Buf *lower_rounded_weight(Lower *); /* all of them as they lie */
 
 /* The chain behind the root: value of output element(s) [y][x][c .. c+part-1] after all fused nodes; `lanes`
  * wide (1: scalar). */
@@ -198,7 +211,8 @@ typedef struct Map {
   const Ix *c;
   int part, lanes;
 } Map;
-Val map_weight(Map *, int k); /* node->weight[k] at channel c: lanes wide */
+Val map_weight(Map *, int k);               /* node->weight[k] at channel c: lanes wide */
+Val map_weight_at(Map *, int k, int64_t i); /* one number of it, for all channels */
 Val map_constant(Map *, const float *per_channel,
                  int64_t n); /* n 1: a number; n channels: a table at channel c */
 

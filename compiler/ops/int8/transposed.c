@@ -16,20 +16,6 @@ static Correlation geometry_of(const Node *node) {
 
 static int64_t rounded_down(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
 
-/* ---- weights ---- */
-int64_t int8_filters(const Node *node) {
-  return node->op->family == FAMILY_CONV_SCATTER ? shape_extent(node->shape).c : node->weight[0]->dim[0];
-}
-
-int64_t int8_weight_index(const Node *node, int64_t filter, int64_t term) {
-  const Weight *weight = node->weight[0];
-  const int64_t terms = weight->size / int8_filters(node);
-  if (node->op->family != FAMILY_CONV_SCATTER) return filter * terms + term;
-  const int64_t groups = node->window->groups, channels = weight->dim[0] / groups, filters = weight->dim[1],
-                taps = terms / channels;
-  return ((filter / filters * channels + term / taps) * filters + filter % filters) * taps + term % taps;
-}
-
 static Cost cost(const Node *node) {
   const Correlation k = geometry_of(node);
   const int64_t weights = k.large.c * k.s * k.kernel[0] * k.kernel[1];

@@ -14,7 +14,10 @@
  *
  *     sums       each image: sum dy, sum dy*h              means      the batch: both divided by the number
  * of pixels of all images dx = weight / sqrt(variance + epsilon) * (dy - mean(dy) - h * mean(dy*h)), dweight
- * = sum dy*h,     dbias = sum dy */
+ * = sum dy*h,     dbias = sum dy
+ *
+ * Training for 8 bits has a switch among the weights: once it is above 0, merge gives the running statistics,
+ * which stay, and means gives 0. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/engine/map.h"
@@ -152,8 +155,27 @@ static int64_t pixels_of(const Node *hidden) { /* pixels of an image of the laye
   return e.h * e.w;
 }
 
+/* Training for 8 bits: from the moment on when it rounds the running statistics count, and stay. */
+static bool is_held(const Eval *eval) {
+  const int at = rounding_switch(eval->node);
+  return at >= 0 && eval->weight[at][0] > 0;
+}
+
+/* Where it is so `held`, else `otherwise`. */
+static Val if_held(Lower *l, Val held, Val otherwise) {
+  Nest *b = l->b;
+  Val on = nest_load(b, nest_at(b, lower_weight(l, rounding_switch(l->node)), 0), 1);
+  return choose(less(num(b, 0), on), held, otherwise);
+}
+
+static Val statistic(Lower *l, int k, const Ix *c, int part, int lanes) {
+  const Ix zero = {0};
+  return walk_load(l, lower_weight(l, k), &zero, &zero, c, part, lanes);
+}
+
 static void merge_run(const Eval *eval) {
   const int64_t channels = shape_extent(eval->node->shape).c, pixels = pixels_of(eval->node);
+  const bool held = is_held(eval);
   for (int64_t c = 0; c < channels; c++) {
     double mean = 0, squares = 0;
     for (int64_t n = 0; n < eval->count; n++) {
@@ -162,7 +184,8 @@ static void merge_run(const Eval *eval) {
       mean += delta / (double)(n + 1);
       squares += image[channels + c] + delta * delta * (double)pixels * (double)n / (double)(n + 1);
     }
-    const double variance = squares / (double)(pixels * eval->count);
+    if (held) mean = eval->weight[MEAN][c];
+    const double variance = held ? eval->weight[VARIANCE][c] : squares / (double)(pixels * eval->count);
     eval->out[MERGED_MEAN * channels + c] = mean;
     eval->out[MERGED_FACTOR * channels + c] = 1 / sqrt(variance + epsilon(eval->node));
     eval->out[MERGED_VARIANCE * channels + c] = variance;
@@ -198,8 +221,14 @@ static void merge_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, in
                    fma_(mul(delta, delta), between,
                         nest_load_part(b, nest_at(b, l->in[0], n, 0, 1, *c), part, lanes))));
   }
-  Val variance = nest_let(b, "variance", div_(nest_get(b, nest_at(b, squares, 0)), whole(b, &pixels_all)));
-  store_row(l, nest_get(b, nest_at(b, mean, 0)), MERGED_MEAN, c, part, lanes);
+  Val centre = nest_get(b, nest_at(b, mean, 0)),
+      spread = div_(nest_get(b, nest_at(b, squares, 0)), whole(b, &pixels_all));
+  if (rounding_switch(l->node) >= 0) {
+    centre = if_held(l, statistic(l, MEAN, c, part, lanes), centre);
+    spread = if_held(l, statistic(l, VARIANCE, c, part, lanes), spread);
+  }
+  Val variance = nest_let(b, "variance", spread);
+  store_row(l, centre, MERGED_MEAN, c, part, lanes);
   store_row(l, div_(num(b, 1), vsqrt(add(variance, num(b, epsilon(l->node))))), MERGED_FACTOR, c, part,
             lanes);
   store_row(l, variance, MERGED_VARIANCE, c, part, lanes);
@@ -224,7 +253,7 @@ static void running_run(const Eval *eval) {
   const double unbiased = node->hidden->wrt == VARIANCE && n > 1 ? n / (n - 1) : 1;
   const double *batch =
       eval->in[0] + (node->hidden->wrt == VARIANCE ? MERGED_VARIANCE : MERGED_MEAN) * channels;
-  for (int64_t c = 0; c < channels; c++)
+  for (int64_t c = 0; c < channels && !is_held(eval); c++)
     eval->out[c] = momentum * eval->out[c] + (1 - momentum) * batch[c] * unbiased;
 }
 
@@ -239,7 +268,9 @@ static void running_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, 
     batch = mul(batch, div_(whole(b, &n), vmax(whole(b, &less_one), num(b, 1))));
   }
   Val old = walk_load(l, l->out, y0, x0, c, part, lanes);
-  walk_put(l, l->out, fma_(num(b, momentum), old, mul(num(b, 1 - momentum), batch)), y0, x0, c, part, lanes);
+  Val moved = fma_(num(b, momentum), old, mul(num(b, 1 - momentum), batch));
+  if (rounding_switch(l->node) >= 0) moved = if_held(l, old, moved);
+  walk_put(l, l->out, moved, y0, x0, c, part, lanes);
 }
 
 static void running_lower(Lower *l) { lower_batch(l, l->node->target->size, running_channels); }
@@ -334,7 +365,7 @@ static void means_run(const Eval *eval) {
   const int64_t n = 2 * shape_extent(eval->node->shape).c;
   for (int64_t c = 0; c < n; c++) {
     double sum = 0;
-    for (int64_t image = 0; image < eval->count; image++) sum += eval->in[0][image * n + c];
+    for (int64_t image = 0; image < eval->count && !is_held(eval); image++) sum += eval->in[0][image * n + c];
     eval->out[c] = sum / (double)(eval->count * pixels_of(eval->node));
   }
 }
@@ -352,7 +383,8 @@ static void means_of_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c,
       nest_store(b, nest_at(b, sum, 0),
                  add(nest_get(b, nest_at(b, sum, 0)),
                      nest_load_part(b, nest_at(b, l->in[0], n, 0, row, *c), part, lanes)));
-    store_row(l, div_(nest_get(b, nest_at(b, sum, 0)), whole(b, &pixels_all)), row, c, part, lanes);
+    Val all = div_(nest_get(b, nest_at(b, sum, 0)), whole(b, &pixels_all));
+    store_row(l, rounding_switch(l->node) >= 0 ? if_held(l, num(b, 0), all) : all, row, c, part, lanes);
   }
 }
 
@@ -446,6 +478,7 @@ static const Op op_apply = {.name = "batchnorm apply",
 
 static Node *train(Graph *graph, Node *node) {
   if (node->frozen) return node;
+  if (node->rounds) rounding_add_switch(graph->arena, node, node->rounds->aware);
   const int64_t channels = shape_extent(node->shape).c;
   Node *moments =
       graph_hidden(graph, &op_moments, node, shape_picture(1, 2, channels), RESULT_SAMPLE, 1, node->in);

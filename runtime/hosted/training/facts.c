@@ -154,6 +154,11 @@ static void put_average(FILE *stream, const Subject *subject) {
 static void put_clip_norm(FILE *stream, const Subject *subject) {
   put_number(stream, subject->recipe->clip_norm);
 }
+static void put_quantize(FILE *stream, const Subject *subject) {
+  if (subject->recipe->quantize)
+    fprintf(stream, "int8 after %s epochs", cnn_number(subject->recipe->quantize_start, 9).text);
+  else fputs("off", stream);
+}
 static void put_seed(FILE *stream, const Subject *subject) {
   fprintf(stream, "%" PRIu64, subject->recipe->seed);
 }
@@ -190,6 +195,7 @@ static const Fact FACTS[] = {
     {"average", false, put_average},
     {"clip_norm", false, put_clip_norm},
     {"early_stop", false, put_early_stop},
+    {"quantize", false, put_quantize},
     {"frozen", false, put_frozen},
     {"layers", false, put_layers},
 };

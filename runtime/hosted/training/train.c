@@ -352,6 +352,8 @@ static cnn_status make_step(Training *training, bool *over) {
   cnn_status status = cnn_success();
   float loss = 0;
   const cnn_batch *batch = NULL;
+  if (cnn_trainer_quantize(trainer, t))
+    run->rated = run->waiting = 0; /* the best is one of those from here on */
   while (batches < trainer->recipe.accumulate && run->at < run->samples) {
     const cnn_batch *next;
     status = agree(training, cnn_loader_next(training->loader, &next));

@@ -326,6 +326,7 @@ static void compare(Match *match) {
   for (int32_t w = 0; w < match->count; w++) {
     const cnn_tensor *tensor = out->source[w];
     cnn_tensor own = shape_of(&match->wanted[w]);
+    if (!tensor && match->wanted[w].passing) continue;
     if (!tensor) {
       tell_missing(match, &match->wanted[w]);
     } else if (!same_shape(&own, tensor) || !cnn_tensor_numeric(tensor)) {

@@ -11,6 +11,7 @@ typedef struct cnn_wanted {
   int64_t dim[4];
   int64_t flattened[3]; /* a layer behind flatten(order=hwc): the height, width and channels of what is
                            flattened; zeros: none */
+  bool passing;         /* the file need not have it */
 } cnn_wanted;
 
 typedef struct cnn_matching {

@@ -26,6 +26,7 @@ static cnn_wanted *wanted_of(const cnn_network *network) {
     wanted[w].name = weight->name;
     wanted[w].rank = weight->rank;
     for (int32_t d = 0; d < weight->rank; d++) wanted[w].dim[d] = weight->dim[d];
+    wanted[w].passing = weight->role == CNN_PASSING;
     for (int32_t d = 0; d < 3; d++) wanted[w].flattened[d] = weight->flattened[d];
   }
   return wanted;
@@ -103,11 +104,12 @@ static cnn_status find_all(const cnn_network *network, const char *path, const c
 static char *renames_make(const cnn_network *network, const cnn_matching *matching) {
   size_t n = 1;
   for (int32_t w = 0; w < network->weights; w++)
-    n += strlen(matching->source[w]->name) + strlen(network->weight[w].name) + 4;
+    if (matching->source[w]) n += strlen(matching->source[w]->name) + strlen(network->weight[w].name) + 4;
   char *text = malloc(n), *at = text;
   if (text) *text = 0;
   for (int32_t w = 0; text && w < network->weights; w++)
-    at += sprintf(at, "%s = %s\n", matching->source[w]->name, network->weight[w].name);
+    if (matching->source[w])
+      at += sprintf(at, "%s = %s\n", matching->source[w]->name, network->weight[w].name);
   return text;
 }
 

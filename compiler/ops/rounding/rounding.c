@@ -1,0 +1,351 @@
+/* rounding.c: training for 8 bits (Jacob et al., 2018, section 3): values are rounded to the numbers that 8
+ * bits can have, and stay floats.
+ *
+ *     fake quantize            y = nearest(x / scale) * scale, cut at both ends of the range; dy/dx = 1
+ * inside, 0 where it is cut fake quantize gradient   dx = dy where nothing is cut, else 0 seen range each
+ * image: the least and the largest number, without so much at each end running range            the batch:
+ * range = momentum*range + (1 - momentum)*that of the batch; at first that of the batch
+ *
+ * A step rounds by the range as the steps before have left it, so that no image waits for the others. As long
+ * as the switch is 0, and where nothing was seen yet, y = x. Scale and zero are those that cnnc quantize
+ * makes of the range (quantize/calibrate.c). Weights are rounded where they are packed (engine/rounded.c). */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <string.h>
+#include "ops/engine/map.h"
+#include "ops/engine/walk.h"
+#include "ops/int8/int8.h"
+
+enum { RANGE, ON }; /* node->weight of fake quantize */
+enum { LO, HI };    /* of a range */
+enum { STEPS = 255, BINS = 2048 };
+
+static const Rounds *rounds_of(const Node *node) { return node->detail; }
+
+/* ---- the switch ---- */
+/* Behind weight and bias of a layer; behind the statistics of a batchnorm. */
+static int switch_index(const Node *node) {
+  const Node *of = node;
+  while (of->hidden) of = of->hidden->of; /* the backward pass of batchnorm is of a part of it */
+  return of->op->int8 == INT8_PRODUCT ? 2 : of->op->fold == FOLD_SCALE ? 4 : -1;
+}
+
+int rounding_switch(const Node *node) {
+  const int index = switch_index(node);
+  return index >= 0 && node->nweights > index ? index : -1;
+}
+
+void rounding_add_switch(Arena *arena, Node *node, const Aware *aware) {
+  const int index = switch_index(node);
+  if (index < 0) return;
+  Weight **weight = NEW_ARRAY(arena, Weight *, index + 1);
+  for (int k = 0; k < node->nweights; k++) weight[k] = node->weight[k];
+  weight[index] = aware->on;
+  node->weight = weight;
+  node->nweights = index + 1;
+}
+
+/* ---- weights, for eval ---- */
+const double *rounding_weights(Arena *arena, const Node *node, const double *const *weight) {
+  const Node *of = node_forward(node);
+  const int index = rounding_switch(node);
+  if (of->op->int8 != INT8_PRODUCT || index < 0 || !(weight[index][0] > 0)) return weight[0];
+  const int64_t filters = int8_filters(of), terms = of->weight[0]->size / filters;
+  double *to = NEW_ARRAY(arena, double, of->weight[0]->size);
+  for (int64_t f = 0; f < filters; f++) {
+    double most = 0;
+    for (int64_t i = 0; i < terms; i++) most = fmax(most, fabs(weight[0][int8_weight_index(of, f, i)]));
+    const float scale = most > 0 ? (float)(most / INT8_MAX) : 1;
+    for (int64_t i = 0; i < terms; i++) {
+      const int64_t at = int8_weight_index(of, f, i);
+      to[at] = (double)nearbyintf((float)weight[0][at] / scale) * (double)scale;
+    }
+  }
+  return to;
+}
+
+/* ---- values ---- */
+typedef struct Grid {
+  bool any; /* else nothing is rounded */
+  float scale;
+  double least, most; /* steps from 0 */
+} Grid;
+
+static Grid grid_of(const Eval *eval) {
+  const Rounds *r = rounds_of(eval->node);
+  const double *range = r->range ? eval->weight[RANGE] : (const double[]){r->lo, r->hi};
+  const float lo = (float)fmin(range[LO], 0), hi = (float)fmax(range[HI], 0), scale = (hi - lo) / STEPS;
+  if (!(eval->weight[ON][0] > 0) || !(hi > lo)) return (Grid){0};
+  const double zero = round((double)(INT8_MIN - lo / scale));
+  return (Grid){true, scale, INT8_MIN - zero, INT8_MAX - zero};
+}
+
+static double steps_of(const Grid *grid, double x) {
+  static const float FAR = 1024;
+  const float y = (float)x / grid->scale;
+  return (double)nearbyintf(!(y > -FAR) ? -FAR : y > FAR ? FAR : y);
+}
+
+static void value_run(const Eval *eval) {
+  const Grid grid = grid_of(eval);
+  for (int64_t i = 0; i < shape_row_elements(eval->node->shape); i++) {
+    const double x = eval->in[0][i];
+    eval->out[i] = grid.any ? fmin(grid.most, fmax(grid.least, steps_of(&grid, x))) * (double)grid.scale : x;
+  }
+}
+
+static void gradient_run(const Eval *eval) {
+  const Grid grid = grid_of(eval);
+  for (int64_t i = 0; i < shape_row_elements(eval->node->shape); i++) {
+    const double steps = grid.any ? steps_of(&grid, eval->in[1][i]) : 0;
+    eval->out[i] = grid.any && (steps < grid.least || steps > grid.most) ? 0 : eval->in[0][i];
+  }
+}
+
+typedef struct GridValues {
+  Val any, scale, least, most; /* any: 1 or 0 */
+} GridValues;
+
+static GridValues grid_values(Map *m) {
+  const Rounds *r = rounds_of(m->node);
+  Val on = map_weight_at(m, ON, 0), none = number(0);
+  Val lo = r->range ? vmin(map_weight_at(m, RANGE, LO), none) : number(r->lo),
+      hi = r->range ? vmax(map_weight_at(m, RANGE, HI), none) : number(r->hi);
+  Val some = less(lo, hi), scale = choose(some, div_(sub(hi, lo), number(STEPS)), number(1)),
+      zero = sub(number(INT8_MIN), div_(lo, scale)),
+      away = choose(less(zero, none), sub(zero, number(0.5)), add(zero, number(0.5))),
+      whole = convert(convert(vmax(vmin(away, number(INT8_MAX)), number(INT8_MIN)), I32), F32);
+  return (GridValues){choose(less(none, on), choose(some, number(1), none), none), scale,
+                      sub(number(INT8_MIN), whole), sub(number(INT8_MAX), whole)};
+}
+
+static Val steps_value(Map *m, const GridValues *grid, Val x) {
+  return convert(nest_primitive(m->b, &primitive_quantize_float, x, grid->scale, NULL), F32);
+}
+
+static Val value_map(Map *m) {
+  const GridValues grid = grid_values(m);
+  Val steps = vmin(grid.most, vmax(grid.least, steps_value(m, &grid, m->x[0])));
+  return choose(less(number(0), grid.any), mul(steps, grid.scale), m->x[0]);
+}
+
+static Val gradient_map(Map *m) {
+  const GridValues grid = grid_values(m);
+  Val steps = steps_value(m, &grid, m->x[1]), dy = m->x[0], none = number(0);
+  Val inside = choose(less_eq(grid.least, steps), choose(less_eq(steps, grid.most), dy, none), none);
+  return choose(less(none, grid.any), inside, dy);
+}
+
+static const Op op_gradient = {.name = "fake quantize gradient",
+                               .family = FAMILY_MAP,
+                               .alone = true,
+                               .keeps_spatial = true,
+                               .eval = gradient_run,
+                               .lower = lower_plain_map,
+                               .map = gradient_map};
+
+static void value_backward(Gradient *gradient, Node *node, Node *dy) {
+  if (!gradient_wanted(gradient, node->in[0])) return;
+  Node *dx = graph_hidden(gradient_graph(gradient), &op_gradient, node, node->shape, RESULT_SAMPLE, 2,
+                          (Node *[]){dy, node->in[0]});
+  gradient_add(gradient, node->in[0], dx);
+}
+
+static const Op op_value = {.name = "fake quantize",
+                            .family = FAMILY_MAP,
+                            .alone = true,
+                            .keeps_spatial = true,
+                            .eval = value_run,
+                            .gradient = value_backward,
+                            .lower = lower_plain_map,
+                            .map = value_map};
+
+Node *rounding_value(Graph *graph, Node *value, const Rounds *rounds) {
+  Node *node = graph_hidden(graph, &op_value, value, value->shape, RESULT_SAMPLE, 1, &value);
+  node->detail = rounds;
+  node->nweights = ON + 1;
+  node->weight = NEW_ARRAY(graph->arena, Weight *, ON + 1);
+  node->weight[RANGE] = rounds->range;
+  node->weight[ON] = rounds->aware->on;
+  return node;
+}
+
+/* ---- what was seen of an image ---- */
+/* How many numbers may lie beyond each end: below 1 none does. */
+static double tail_of(const Node *node) {
+  double all = 0;
+  for (int k = 0; k < node->nin; k++) all += (double)shape_elements(node->in[k]->shape);
+  return all * (1 - rounds_of(node)->aware->percentile / 100);
+}
+
+static void cut_tails(const Eval *eval, double *lo, double *hi) {
+  const double tail = tail_of(eval->node), step = (*hi - *lo) / BINS;
+  double count[BINS] = {0}, below = 0, above = 0;
+  int first = 0, last = 0;
+  if (tail < 1 || !(*hi > *lo)) return;
+  for (int k = 0; k < eval->node->nin; k++)
+    for (int64_t i = 0; i < shape_elements(eval->node->in[k]->shape); i++)
+      count[(int)fmax(0, fmin(BINS - 1, floor((eval->in[k][i] - *lo) / step)))]++;
+  for (int i = 0; i < BINS; i++) {
+    first += (below += count[i]) <= tail;
+    last += (above += count[BINS - 1 - i]) <= tail;
+  }
+  *lo = fmin(0, *lo + step * first);
+  *hi = fmax(0, *hi - step * last);
+}
+
+static void seen_run(const Eval *eval) {
+  double lo = 0, hi = 0;
+  for (int k = 0; k < eval->node->nin; k++)
+    for (int64_t i = 0; i < shape_elements(eval->node->in[k]->shape); i++) {
+      lo = fmin(lo, eval->in[k][i]);
+      hi = fmax(hi, eval->in[k][i]);
+    }
+  cut_tails(eval, &lo, &hi);
+  eval->out[LO] = lo;
+  eval->out[HI] = hi;
+}
+
+typedef struct Ends {
+  int input;
+  Extent e;
+  Buf *end; /* LO, HI */
+} Ends;
+
+/* Lanes that are not there hold 0, which is in every range. */
+static void ends_of_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes,
+                             const void *context) {
+  (void)y0;
+  (void)x0;
+  const Ends *ends = context;
+  Nest *b = l->b;
+  Buf *least = NEST_REGISTERS(b, "least", lanes, 1), *most = NEST_REGISTERS(b, "most", lanes, 1);
+  const Ref lo = nest_at(b, ends->end, LO), hi = nest_at(b, ends->end, HI);
+  nest_store(b, nest_at(b, least, 0), num(b, 0));
+  nest_store(b, nest_at(b, most, 0), num(b, 0));
+  NEST_FOR(b, y, ends->e.h)
+    NEST_FOR(b, x, ends->e.w) {
+      Val v = nest_let(b, "v", walk_load(l, l->in[ends->input], &y, &x, c, part, lanes));
+      nest_store(b, nest_at(b, least, 0), vmin(v, nest_get(b, nest_at(b, least, 0))));
+      nest_store(b, nest_at(b, most, 0), vmax(v, nest_get(b, nest_at(b, most, 0))));
+    }
+  Val low = nest_get(b, nest_at(b, least, 0)), high = nest_get(b, nest_at(b, most, 0));
+  nest_store(b, lo, vmin(lanes > 1 ? sub(num(b, 0), hmax(sub(num(b, 0), low))) : low, nest_get(b, lo)));
+  nest_store(b, hi, vmax(lanes > 1 ? hmax(high) : high, nest_get(b, hi)));
+}
+
+/* Which of the bins between lo and hi have how many numbers; then how many bins lie beyond each end. */
+static void lower_tails(Lower *l, Buf *end) {
+  Nest *b = l->b;
+  Buf *count = lower_scratch(l, "bins", 1, (int64_t[]){BINS}), *sum = NEST_REGISTERS(b, "sum", 1, 2),
+      *cut = NEST_REGISTERS(b, "cut", 1, 2);
+  Val lo = nest_let(b, "lo", nest_get(b, nest_at(b, end, LO))),
+      hi = nest_let(b, "hi", nest_get(b, nest_at(b, end, HI))),
+      step = nest_let(b, "step", mul(sub(hi, lo), num(b, 1.0 / BINS))), tail = num(b, tail_of(l->node));
+  NEST_FOR(b, i, BINS) nest_store(b, nest_at(b, count, i), num(b, 0));
+  for (int k = 0; k < l->node->nin; k++) {
+    const Extent e = shape_joined(l->node->in[k]->shape);
+    NEST_FOR(b, y, e.h)
+      NEST_FOR(b, x, e.w)
+        NEST_FOR(b, c, e.c) {
+          Val place = div_(sub(nest_load(b, nest_at(b, l->in[k], y, x, c), 1), lo), step);
+          NEST_CHOSEN(b, bin, place, 0, BINS)
+          nest_store(b, nest_at(b, count, bin), add(nest_load(b, nest_at(b, count, bin), 1), num(b, 1)));
+        }
+  }
+  for (int which = LO; which <= HI; which++) {
+    nest_store(b, nest_at(b, sum, which), num(b, 0));
+    nest_store(b, nest_at(b, cut, which), num(b, 0));
+    NEST_FOR(b, i, BINS) {
+      const Ix none = {0}, from = none + (BINS - 1) - i;
+      nest_store(b, nest_at(b, sum, which),
+                 add(nest_load(b, nest_at(b, count, which == LO ? i : from), 1),
+                     nest_get(b, nest_at(b, sum, which))));
+      nest_store(b, nest_at(b, cut, which),
+                 add(nest_get(b, nest_at(b, cut, which)),
+                     choose(less_eq(nest_get(b, nest_at(b, sum, which)), tail), num(b, 1), num(b, 0))));
+    }
+  }
+  nest_store(b, nest_at(b, end, LO), vmin(fma_(step, nest_get(b, nest_at(b, cut, LO)), lo), num(b, 0)));
+  nest_store(b, nest_at(b, end, HI), vmax(sub(hi, mul(step, nest_get(b, nest_at(b, cut, HI)))), num(b, 0)));
+}
+
+static void seen_lower(Lower *l) {
+  Nest *b = l->b;
+  const Ix zero = {0};
+  nest_fn(b, b->name, false);
+  Buf *end = NEST_REGISTERS(b, "end", 1, 2);
+  for (int which = LO; which <= HI; which++) nest_store(b, nest_at(b, end, which), num(b, 0));
+  for (int k = 0; k < l->node->nin; k++) {
+    const Ends ends = {k, shape_joined(l->node->in[k]->shape), end};
+    walk_channels(l, ends.e.c, &zero, &zero, ends_of_channels, &ends);
+  }
+  if (tail_of(l->node) >= 1) lower_tails(l, end);
+  for (int which = LO; which <= HI; which++)
+    nest_store(b, nest_at(b, l->out, 0, 0, which), nest_get(b, nest_at(b, end, which)));
+}
+
+static const Op op_seen = {.name = "seen range", .alone = true, .eval = seen_run, .lower = seen_lower};
+
+/* ---- the running range ---- */
+static void running_run(const Eval *eval) {
+  const double momentum = rounds_of(eval->node)->aware->momentum;
+  const bool first = !(eval->out[LO] < eval->out[HI]);
+  double seen[2] = {0, 0};
+  for (int64_t n = 0; n < eval->count; n++)
+    for (int k = 0; k < eval->node->nin; k++) {
+      seen[LO] = fmin(seen[LO], eval->in[k][2 * n + LO]);
+      seen[HI] = fmax(seen[HI], eval->in[k][2 * n + HI]);
+    }
+  for (int which = LO; which <= HI; which++)
+    eval->out[which] = first ? seen[which] : momentum * eval->out[which] + (1 - momentum) * seen[which];
+}
+
+static void running_lower(Lower *l) {
+  Nest *b = l->b;
+  nest_fn(b, b->name, false);
+  const Ix *count = lower_count(l);
+  const double momentum = rounds_of(l->node)->aware->momentum;
+  Buf *end = NEST_REGISTERS(b, "end", 1, 2);
+  for (int which = LO; which <= HI; which++) {
+    const Ref at = nest_at(b, end, which);
+    nest_store(b, at, num(b, 0));
+    NEST_FROM(b, n, 0, *count)
+      for (int k = 0; k < l->node->nin; k++) {
+        Val seen = nest_load(b, nest_at(b, l->in[k], n, 0, 0, which), 1);
+        nest_store(b, at, which == LO ? vmin(seen, nest_get(b, at)) : vmax(seen, nest_get(b, at)));
+      }
+  }
+  Val lo = nest_let(b, "lo", nest_load(b, nest_at(b, l->out, LO), 1)),
+      hi = nest_let(b, "hi", nest_load(b, nest_at(b, l->out, HI), 1));
+  for (int which = LO; which <= HI; which++) {
+    Val seen = nest_get(b, nest_at(b, end, which));
+    nest_store(b, nest_at(b, l->out, which),
+               choose(less(lo, hi),
+                      fma_(num(b, momentum), which == LO ? lo : hi, mul(num(b, 1 - momentum), seen)), seen));
+  }
+}
+
+static const Op op_running = {.name = "running range", .eval = running_run, .lower = running_lower};
+
+static Node *seen_node(Graph *graph, int n, Node *const *value, const Rounds *rounds) {
+  Node *node = graph_hidden(graph, &op_seen, value[0], shape_vector(2), RESULT_SAMPLE, n, value);
+  node->detail = rounds;
+  node->nweights = 0;
+  return node;
+}
+
+void rounding_observe(Graph *graph, int n, Node *const *value, const Rounds *rounds) {
+  Node *seen[MOST_INPUTS];
+  int parts = 0;
+  if (n == 0) return;
+  for (int from = 0; from < n;
+       from += MOST_INPUTS) { /* what was seen holds 0, as every range: it adds nothing */
+    if (parts == MOST_INPUTS) parts = 0, seen[parts++] = seen_node(graph, MOST_INPUTS, seen, rounds);
+    seen[parts++] = seen_node(graph, n - from < MOST_INPUTS ? n - from : MOST_INPUTS, value + from, rounds);
+  }
+  Node *running = graph_hidden(graph, &op_running, value[0], shape_vector(2), RESULT_BATCH, parts, seen);
+  running->detail = rounds;
+  running->nweights = 0;
+  running->target = rounds->range;
+}
