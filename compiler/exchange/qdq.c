@@ -195,7 +195,8 @@ View *import_quantize(ModelImport *im, const OnnxNode *node) {
   const Quant wanted = quant_from(&p, type);
   Value *value = x->value;
   im->item[node->out[0]].bytes = type;
-  if (!value->quant && takes_raw_bytes(im, value)) value->quant = keep(im, (Quant){.scale = 1, .zero = INT8_MIN});
+  if (!value->quant && takes_raw_bytes(im, value))
+    value->quant = keep(im, (Quant){.scale = 1, .zero = INT8_MIN});
   if (quant_of(value) && same_quant(quant_of(value), &wanted)) return view_copy(im, x, value);
   if (!may_store(im, node, value)) value = same_value(im, value);
   value->quant = keep(im, wanted);

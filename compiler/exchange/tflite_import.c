@@ -90,7 +90,6 @@ int tfl_integers(const Making *k, const TflOperator *op, int input, int64_t *to)
   return (int)t->size;
 }
 
-
 void tfl_scale(Making *k, const char *value, const TflTensor *t) {
   if (t->elem == I8) arrays_add_scale(&k->program->arrays, value, *t->scale, t->zero);
 }
@@ -199,7 +198,7 @@ bool tfl_convert(Making *k, const TflOperator *op) {
   if (!tfl_below(factor)) return tfl_no(k, op, "its scales do not go together");
   int8_t (*table)[256] = (int8_t (*)[256])arena_alloc(k->arena, 256);
   table_requantize(*table, k->rounding, bytes->scale[0], (int32_t)bytes->zero, out->scale[0],
-                   stored_of(out->scale[0], (int32_t)out->zero, BOUND_NONE));
+                   stored_of(out->scale[0], (int32_t)out->zero, false, BOUND_NONE));
   Shape shape;
   const char *layer = tfl_layer(k, "requantize");
   tfl_shape(out, &shape);

@@ -203,15 +203,20 @@ static Node *scaled_mean(Quantizer *q, const Node *node, Node *in) {
   const int64_t n = node->window->kernel[0] * node->window->kernel[1];
   const Ending end = quant_ending(q, node, true);
   if (!end.found) return NULL;
+  if (in->quant->wide || end.quant.wide) {
+    quant_problem(q, "%s: a mean by a factor is of 8 bits, and what it reads or makes has 16", node->name);
+    return NULL;
+  }
   const Multiplier factor = mean_factor(in->quant, end.quant, n);
-  if (!factor_fits(q, node, factor, (double)in->quant->scale / (double)n, end.quant.scale)) return NULL;
+  if (!factor_fits(q, node, factor, MULTIPLIER_MOST, (double)in->quant->scale / (double)n, end.quant.scale))
+    return NULL;
   Int8Pool *p = NEW(q->arena, Int8Pool);
   *p = (Int8Pool){.mean = true,
                   .scaled = true,
                   .rounding = quant_file_rounding(q->file, node->name),
                   .factor = factor,
-                  .stored = stored_of(end.quant.scale, end.quant.zero, end.bound)};
-  if (!sum_fits(n * UINT8_MAX, p->factor.e) && !report_overflow(q, node, 0, n, (double)n * UINT8_MAX))
+                  .stored = stored_of(end.quant.scale, end.quant.zero, false, end.bound)};
+  if (!sum_fits(n * UINT8_MAX, p->factor.e) && !report_overflow(q, node, 0, n, (double)n * UINT8_MAX, 32))
     return NULL;
   Node *made = quant_node(q, &op_int8_pool, node, 1, &in, quant_keep(q, end.quant));
   made->detail = p;

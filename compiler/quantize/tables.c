@@ -143,8 +143,12 @@ Node *quant_table(Quantizer *q, const Node *node) {
   const Ending end = quant_ending(q, node, true);
   const int8_t *array = quant_array(q, name, I8, 2, dim);
   if (!in || !array || !end.found) return NULL;
+  if (in->quant->wide || end.quant.wide) {
+    quant_problem(q, "%s: is of 8 bits, and what %s reads or makes has 16", name, node->name);
+    return NULL;
+  }
   int8_t (*value)[256] = (int8_t (*)[256])arena_alloc(q->arena, 256 * (size_t)channels);
-  const Stored stored = stored_of(end.quant.scale, end.quant.zero, end.bound);
+  const Stored stored = stored_of(end.quant.scale, end.quant.zero, false, end.bound);
   for (int64_t i = 0; i < 256 * channels; i++)
     value[i / 256][i % 256] = (int8_t)stored_put((Stored){0, stored.lo, stored.hi}, array[i]);
   return table_node(q, node, in, end.quant, value, channels);

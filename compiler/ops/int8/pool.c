@@ -124,7 +124,8 @@ static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int 
   }
   window_nest(l, &sums);
   if (p->scaled) {
-    const Val moved = sub(nest_get(b, sums.value), number(l, &sums, (int32_t)n * l->node->in[0]->quant->zero));
+    const Val moved =
+        sub(nest_get(b, sums.value), number(l, &sums, (int32_t)n * l->node->in[0]->quant->zero));
     int8_store(l, int8_rounded(l, p->rounding, moved, p->factor), stored, y, x, c, part, lanes);
     return;
   }
