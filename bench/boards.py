@@ -167,13 +167,14 @@ class Net:
         run(options.cnnc, "import", os.path.join(MODELS, self.name + ".tflite"), "--rounding=" + rounding,
             "--name=" + self.name, "-o", os.path.join(self.dir, self.name), stderr=subprocess.DEVNULL)
         self.floats = json.loads(run(options.cnnc, self.program, "--emit=json"))
-        self.quant = json.loads(run(options.cnnc, self.program, "--weights=" + self.weights, "--emit=json"))
+        self.quant = json.loads(run(options.cnnc, self.program, "--weights=" + self.weights, "--emit=json",
+                                    "-Wno-dead-filters"))
         self.inputs = math.prod(self.floats["inputs"][0]["shape"])
         self.outputs = math.prod(self.floats["outputs"][0]["shape"])
 
     def ours(self, options, board):
-        run(options.cnnc, self.program, "--weights=" + self.weights, "--target=armv7e-m", "-o",
-            os.path.join(self.dir, "net.c"), *options.cnnc_option)
+        run(options.cnnc, self.program, "--weights=" + self.weights, "--target=armv7e-m",
+            "-Wno-dead-filters", "-o", os.path.join(self.dir, "net.c"), *options.cnnc_option)
         main, elf = os.path.join(self.dir, "main.c"), os.path.join(self.dir, "ours.elf")
         with open(main, "w") as file:
             file.write(our_program(self))
