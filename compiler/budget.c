@@ -129,17 +129,23 @@ static void tell_layers(const Compilation *c, Diag *diag, const Footprint *f, bo
   }
 }
 
+static void tell_machine(const Compilation *c, Diag *diag, const Footprint *f) {
+  if (f->stack < 0)
+    diag_help(diag, "that is of %s: --cpu=NAME counts for a board", c->options->targets.data[0]->name);
+}
+
 static void tell_flash(Compilation *c, const Footprint *f) {
   Diag *diag = diag_report(c->diags, DIAG_too_little_flash, c->graph->name_span, NULL,
                            "net %s takes %s bytes of flash, code not counted, of at most %s", c->graph->name,
                            bytes_text(c, f->flash), bytes_text(c, c->options->flash));
   tell_layers(c, diag, f, false);
+  tell_machine(c, diag, f);
   if (!c->quantised)
     diag_help(diag, "as a net of 8 bits it takes about %s bytes: cnnc quantize", bytes_text(c, f->flash / 4));
   else if (c->lowering.small)
     diag_help(diag,
               "that is without Winograd's algorithm, whose weights are larger: fewer filters take less");
-  else diag_help(diag, "no layer has larger weights than it must: fewer filters take less");
+  else diag_help(diag, "fewer filters take less");
 }
 
 static void tell_ram(Compilation *c, const Footprint *f) {
@@ -151,6 +157,7 @@ static void tell_ram(Compilation *c, const Footprint *f) {
   if (stack) diag_fact(diag, "%s bytes of stack, at the most", bytes_text(c, stack));
   if (f->model) diag_fact(diag, "%s bytes of weights, which are not compiled in", bytes_text(c, f->model));
   tell_layers(c, diag, f, true);
+  tell_machine(c, diag, f);
   if (f->model) diag_help(diag, "--weights=FILE puts the weights into flash");
   else if (!c->quantised)
     diag_help(diag, "as a net of 8 bits its values take a fourth of the workspace: cnnc quantize");

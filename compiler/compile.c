@@ -109,6 +109,11 @@ static const Options *targets_for_bytes(const Options *o, Arena *arena) {
   *own = *o;
   own->targets.data = NULL;
   own->targets.n = own->targets.room = 0;
+  if (o->kind == OUTPUT_LIBRARY && !o->targets_given) { /* for boards: schedules that share their weights */
+    vec_push(arena, own->targets, target_find("armv7e-m"));
+    vec_push(arena, own->targets, target_find("armv7m"));
+    return own;
+  }
   for (int i = 0; i < o->targets.n; i++) {
     const Target *target = o->targets.data[i], *better = target_for_bytes(target);
     const bool instead = better && o->native && target_runs_here(better);

@@ -354,6 +354,12 @@ static void write_tflite(Importing *m, Span at, const TflProgram *made) {
   else if (!outputs_commit(m->outputs, &why)) cannot_write(m, path, why);
 }
 
+/* Something was asked for that has a meaning for ONNX only. */
+static bool for_onnx_alone(const Importing *m) {
+  const ImportOptions *o = &m->options;
+  return m->list || m->rename || m->layout || o->outputs.n || o->shapes.n || o->bytes.n;
+}
+
 /* True: it was such a model, whatever became of it. */
 static bool import_tflite(Importing *m, Span at) {
   size_t n;
@@ -361,6 +367,11 @@ static bool import_tflite(Importing *m, Span at) {
   if (!tflite_is(begin, file_begin(m->model, begin, sizeof begin))) return false;
   const char *why = NULL, *bytes = file_read(m->arena, m->model, &n, &why);
   if (!bytes) return false;
+  if (for_onnx_alone(m)) {
+    diag_report(m->diags, DIAG_import_file, at, NULL,
+                "a model of TensorFlow Lite takes -o, --name and --rounding; the other options are for ONNX");
+    return true;
+  }
   const TflProgram *made =
       tflite_import(m->arena, m->diags, at, m->model, m->options.net,
                     roundings[m->rounding < 0 ? 0 : m->rounding], (const uint8_t *)bytes, n);

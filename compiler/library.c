@@ -1,5 +1,6 @@
 /* library.c: --emit=library: the folder is written, and nothing in it that is not cnnc's is written over. */
 // SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
 #include <string.h>
 #include "compilation.h"
 
@@ -43,6 +44,10 @@ static const char *command_of(const Compilation *c) {
   text_put(&text, "%s%s%s", levels[o->level], o->exact ? " --exact" : "", o->no_fma ? " --no-fma" : "");
   for (int i = 0; i < o->targets.n; i++)
     text_put(&text, "%s%s", i ? "," : " --target=", o->targets.data[i]->name);
+  if (o->cpu) text_put(&text, " --cpu=%s", o->cpu->name);
+  if (o->flash) text_put(&text, " --flash=%" PRId64, o->flash);
+  if (o->ram) text_put(&text, " --ram=%" PRId64, o->ram);
+  if (o->flash_wait) text_put(&text, " --flash-wait=%" PRId64, o->flash_wait);
   text_put(&text, " --emit=library -o %s", c_name(c));
   return text.s;
 }

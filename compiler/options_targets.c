@@ -69,7 +69,7 @@ bool options_read_bytes(const char *option, const char *text, int64_t *bytes) {
   const char *found = *end ? strchr(suffix, *end) : NULL;
   for (int64_t i = 0; found && i <= found - suffix; i++) value *= 1024;
   if (end == text || !plain || !(value >= 1 && value <= 0x1p50) || (*end && (!found || end[1])))
-    return usage_error("%s wants a number of bytes, as 100000000, 64M or 1.5G, not '%s'", option, text);
+    return usage_error("%s wants a number of bytes, as 98304, 96K or 1.5M, not '%s'", option, text);
   *bytes = (int64_t)value;
   return true;
 }
@@ -96,6 +96,12 @@ static void default_targets(Options *options, Arena *arena) {
 bool options_choose_targets(Options *options, Arena *arena) {
   if (options->targets.n == 0) default_targets(options, arena);
   const Cpu *cpu = options->cpu;
+  bool board = cpu != NULL;
+  if (cpu && options->kind == OUTPUT_WASM)
+    return usage_error("WebAssembly runs on no board: leave --cpu out");
+  for (int i = 0; i < options->targets.n; i++) board = board || cpu_cycles(options->targets.data[i]);
+  if (options->flash_wait && !board)
+    return usage_error("--flash-wait is about a board: it wants --cpu=NAME, or the target of one");
   for (int i = 0; cpu && i < options->targets.n; i++) {
     const Target *target = options->targets.data[i];
     if (target->arch && strcmp(target->arch, target_find(cpu->target)->arch) != 0)

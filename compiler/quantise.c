@@ -263,7 +263,10 @@ static bool calibrated(Quantising *q, const char *path) {
   q->made = calibrate(q->arena, q->graph, q->values, q->ranges ? q->ranges : &q->seen.values, &q->how);
   if (q->made->missing)
     return quantise_failed(
-        q, arena_printf(q->arena, "the program does not show the value '%s'", q->made->missing));
+        q, arena_printf(q->arena,
+                        q->ranges ? "training has left no range of '%s': --calibrate=mse chooses it from data"
+                                  : "the program does not show the value '%s'",
+                        q->made->missing));
   if (!arrays_save(&q->made->arrays, path)) return quantise_failed(q, strerror(errno));
   const Graph *bytes =
       quantized_read(q->arena, q->diags, &way, &file)
@@ -352,7 +355,7 @@ static bool finds_ranges(Quantising *q) {
   }
   if (q->data) return true;
   Diag *diag = diag_report(
-      q->diags, DIAG_backend_failed, NO_SPAN, NULL,
+      q->diags, DIAG_weights_mismatch, NO_SPAN, NULL,
       "%s holds no ranges that training has left, and there is no data to choose them from", q->weights);
   diag_help(diag, "--data=PATH names a data set; or train with quantize = int8(start=5) in the train block");
   return false;

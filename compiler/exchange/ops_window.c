@@ -100,8 +100,8 @@ static bool weights_of(ModelImport *im, const OnnxNode *node, const Tensor **wei
   if (!*weight) return no(im, "weights that are computed"), false;
   if (given(node, 2) && !*bias) return no(im, "a bias that is computed"), false;
   if ((*weight)->rank > 4) return no(im, "more than two spatial dimensions"), false;
-  if ((*weight)->rank < 3 || (*weight)->n == 0)
-    return no(im, "weights of %d dimensions", (*weight)->rank), false;
+  if ((*weight)->n == 0) return no(im, "weights without numbers"), false;
+  if ((*weight)->rank < 3) return no(im, "weights of %d dimensions", (*weight)->rank), false;
   return true;
 }
 

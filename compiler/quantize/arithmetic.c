@@ -35,6 +35,7 @@ Multiplier multiplier_of(double factor) {
 
 Multiplier multiplier_of_scales(float in, float weight, float out, bool one) {
   const float product = in * weight;
+  if (!isfinite(product)) return multiplier_of(INFINITY);
   Multiplier factor = multiplier_of((one ? (double)product : (double)in * (double)weight) / (double)out);
   factor.real = product / out;
   return factor;

@@ -1,6 +1,7 @@
 /* aware.c: training for 8 bits rounds what the net of 8 bits will round: the values that cnnc quantize gives
  * a scale, and the weights of its layers. Their ranges are parameters of the net, V.range of value V. */
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
 #include "ops/op.h"
 #include "quantize/calibrate.h"
 
@@ -41,7 +42,7 @@ static Weight *range_of_value(Graph *graph, const Calibrated *made, const Node *
 
 static void round_value(Graph *graph, const Calibrated *made, const Chosen *c, Weight **known) {
   Rounds *rounds = rounds_at(graph, c->last);
-  rounds->value = true;
+  rounds->value = !c->wide; /* what 16 bits lose, training need not see */
   if (c->seen) {
     rounds->range = range_of_value(graph, made, c->seen, known);
     rounds->joins = c->node->op->int8 == INT8_MOVE && c->node->nin > 1;
@@ -109,7 +110,7 @@ const Table *aware_ranges(Arena *arena, const Graph *graph, const float *weights
     if (!rounds || !rounds->range || rounds->range->owner->id != i) continue;
     const float *range = weights + rounds->range->offset;
     Observed *observed = NEW(arena, Observed);
-    *observed = (Observed){.name = name, .lo = (double)range[0], .hi = (double)range[1]};
+    *observed = (Observed){.name = name, .lo = fmin((double)range[0], 0), .hi = fmax((double)range[1], 0)};
     table_set(arena, ranges, name, observed);
   }
   return ranges;

@@ -23,10 +23,28 @@ typedef struct Calibrator {
 } Calibrator;
 
 /* ---- values ---- */
+/* Training leaves no range of what is as its input, or of functions whose values are known. */
+static const Observed *seen_before(const Calibrator *k, const Node *node) {
+  static const Observed unit = {.hi = 1}, both = {.lo = -1, .hi = 1};
+  const Observed *seen = NULL;
+  while (!seen && node->nin == 1) {
+    const Int8Form form = node->op->int8;
+    if (form == INT8_UNIT || form == INT8_SOFTMAX) return &unit;
+    if (form == INT8_SIGNED) return &both;
+    if (form != INT8_LARGEST && form != INT8_MEAN && form != INT8_MOVE && !node->op->border &&
+        !node->op->repeats && !(node->op->identity && node->op->identity(node)))
+      return NULL;
+    node = node->in[0];
+    seen = table_find(k->observed, node->name);
+  }
+  return seen;
+}
+
 static const Observed *seen_of(Calibrator *k, const Node *node) {
   static const Observed anything = {.hi = 1};
   if (!k->observed) return &anything;
   const Observed *seen = table_find(k->observed, node->name);
+  if (!seen) seen = seen_before(k, node);
   if (!seen && !k->made->missing) k->made->missing = node->name;
   return seen;
 }
@@ -208,13 +226,14 @@ static double filter_scale(const Calibrator *k, const double *w, int64_t n, doub
 static void put_weights(Calibrator *k, const Node *node, const Layer *l, float *scale) {
   const Weight *weight = node->weight[0];
   int8_t *q = NEW_ARRAY(k->arena, int8_t, weight->size);
+  static const double NO_WEIGHTS = 0x1p-16; /* a bias alone, which has room in its 32 bits */
   double most = 0;
   for (int64_t i = 0; i < weight->size; i++) most = fmax(most, fabs(l->weight[i]));
   for (int64_t f = 0; f < l->filters; f++) {
     double own = 0;
     for (int64_t i = 0; i < l->terms; i++) own = fmax(own, fabs(l->weight[f * l->terms + i]));
     const bool none = own <= NOTHING * most;
-    scale[f] = (float)(none || k->how->per_tensor ? fmax(most, 1e-30) / INT8_MAX
+    scale[f] = (float)(none || k->how->per_tensor ? (most > 0 ? most / INT8_MAX : NO_WEIGHTS)
                                                   : filter_scale(k, l->weight + f * l->terms, l->terms, own));
     for (int64_t i = 0; i < l->terms && !none; i++)
       q[int8_weight_index(node, f, i)] =

@@ -64,7 +64,7 @@ int equalize(Arena *, const Graph *, float *weights);
 bool calibrate_can_widen(const Node *);
 
 /* weights: in floats, as the weights struct; observed: of Observed, by name. Both NULL: which values have a
- * scale is all that is asked; it has no arrays then. */
+ * scale is all that is asked; its arrays are of no use then. */
 Calibrated *calibrate(Arena *, const Graph *, const float *weights, const Table *observed,
                       const Calibration *);
 

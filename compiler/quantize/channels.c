@@ -53,7 +53,8 @@ static void need_all(Channels *c, const Node *node) {
 }
 
 static bool one_by_one(const Node *node) {
-  return node->op == &op_int8_pool || node->op == &op_int8_table || node->op == &op_int8_border;
+  return node->op == &op_int8_pool || node->op == &op_int8_table || node->op == &op_int8_border ||
+         node->op == &op_int8_repeat;
 }
 
 /* Groups stay whole. */

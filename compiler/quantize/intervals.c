@@ -83,10 +83,20 @@ static Interval pair_interval(const Node *node, Interval a, Interval b) {
   return with(made, pair_stored(node, a.hi, b.hi));
 }
 
+/* A mean as a factor of its sum, whose windows lie in the input. */
+static Interval scaled_interval(const Node *node, Interval in) {
+  const Int8Pool *p = node->detail;
+  const int64_t n = node->window->kernel[0] * node->window->kernel[1], zero = node->in[0]->quant->zero,
+                lo = multiplier_apply(p->rounding, n * (in.lo - zero), p->factor),
+                hi = multiplier_apply(p->rounding, n * (in.hi - zero), p->factor);
+  return (Interval){stored_put(p->stored, lo), stored_put(p->stored, hi)};
+}
+
 static Interval pool_interval(const Node *node, Interval in) {
   const Int8Pool *p = node->detail;
   const Window *w = node->window;
   const Extent from = shape_extent(node->in[0]->shape), to = shape_extent(node->shape);
+  if (p->scaled) return scaled_interval(node, in);
   bool clipped = false;
   for (int axis = 0; axis < 2; axis++)
     clipped |= windows_clipped(w->kernel[axis], w->stride[axis], w->dilation[axis], w->before[axis],
@@ -124,8 +134,8 @@ static Interval channel_interval(const Node *node, Interval *const *interval, in
     return pair_interval(node, in[channels == 1 ? 0 : c],
                          other[shape_extent(node->in[1]->shape).c == 1 ? 0 : c]);
   }
-  if (node->op == &op_int8_pool)
-    return ((const Int8Pool *)node->detail)->scaled ? EVERYTHING : pool_interval(node, in[c]);
+  if (node->op == &op_int8_pool) return pool_interval(node, in[c]);
+  if (node->op == &op_int8_repeat) return in[c];
   if (node->op == &op_int8_table) return table_interval(node, in[c], c);
   if (node->op == &op_int8_border) return with(in[c], node->quant->zero);
   if (node->op->family != FAMILY_ALIAS) return EVERYTHING;

@@ -20,7 +20,7 @@ static void refuse_factor(Quantizer *q, const Node *node, int32_t most, double i
 
 static bool factor_fits(Quantizer *q, const Node *node, Multiplier factor, int32_t most, double in,
                         float out) {
-  if (factor.e <= most) return true;
+  if (factor.e <= most && isfinite(factor.real)) return true;
   refuse_factor(q, node, most, in, out);
   return false;
 }
@@ -189,6 +189,7 @@ static Quant kept_quant(Quantizer *q, const Node *node, const Node *in, Ending *
 /* A mean as one factor of its sum; TensorFlow Lite divides the factor's fixed point by the number of
  * elements. */
 static Multiplier mean_factor(const Quant *in, Quant out, int64_t n) {
+  if (!isfinite(out.scale * (float)n)) return multiplier_of(INFINITY); /* which is refused */
   Multiplier factor = multiplier_of((double)in->scale / (double)out.scale);
   factor.real = in->scale / (out.scale * (float)n);
   int shift = 0; /* of n's leading bit */
@@ -239,7 +240,9 @@ Node *quant_pool(Quantizer *q, const Node *node) {
   if (!in) return NULL;
   if (node->op->int8 == INT8_MEAN && quant_file_mean_factor(q->file, node->name) && within(node))
     return scaled_mean(q, node, in);
-  const Quant quant = kept_quant(q, node, in, &end);
+  const Quant wanted = kept_quant(q, node, in, &end);
+  /* a relu behind a mean cuts the mean, not what it is of */
+  const Quant quant = node->op->int8 == INT8_MEAN && end.bound != BOUND_NONE ? *in->quant : wanted;
   in = quant_requantized(q, node, in, quant);
   Int8Pool *p = NEW(q->arena, Int8Pool);
   *p =
@@ -248,7 +251,7 @@ Node *quant_pool(Quantizer *q, const Node *node) {
                  .stored = stored_of(quant.scale, quant.zero, quant.wide, end.bound)};
   Node *made = quant_node(q, &op_int8_pool, node, 1, &in, in->quant);
   made->detail = p;
-  return made;
+  return quant_requantized(q, node, made, wanted);
 }
 
 Node *quant_move(Quantizer *q, const Node *node) {

@@ -110,7 +110,8 @@ Node *quant_function(Quantizer *q, const Node *node) {
     return NULL;
   }
   if (in->quant->wide || end.quant.wide)
-    return rescaled(q, node, in, end.quant, node->op->int8 == INT8_RELU ? BOUND_RELU : BOUND_RELU6);
+    return rescaled(q, node, in, end.quant,
+                    node->op->int8 == INT8_RELU6 || end.bound == BOUND_RELU6 ? BOUND_RELU6 : BOUND_RELU);
   const Stored stored = stored_of(end.quant.scale, end.quant.zero, false, end.bound);
   int8_t (*value)[256] = (int8_t (*)[256])arena_alloc(q->arena, 256 * (size_t)tables);
   bool equal = true;
@@ -131,7 +132,7 @@ static const char *table_name(const Quantizer *q, const Node *node) {
 
 bool quant_has_table(const Quantizer *q, const Node *node) {
   return node->nin == 1 && shape_equal(node->shape, node->in[0]->shape) &&
-         table_find(&q->file->by_name, table_name(q, node));
+         quant_file_find(q->file, table_name(q, node));
 }
 
 /* [1][256], or one a channel. */

@@ -222,8 +222,9 @@ static Node *value_of(Quantizer *q, const Node *node) {
   if (node->op == &op_input) return input_node(q, node);
   if (node->op->identity && node->op->identity(node)) return q->map[node->in[0]->id];
   if (node->shape.regions) return stored_floats(q, node);
+  const bool table = quant_has_table(q, node);
   if (node->precision == PRECISION_F32) return stored_floats(q, node);
-  if (quant_has_table(q, node) && reads_bytes(q, node)) return quant_table(q, node);
+  if (table && reads_bytes(q, node)) return quant_table(q, node);
   if (node->op->repeats && node->op->repeats(node, factor) && reads_bytes(q, node))
     return quant_repeat(q, node, factor);
   if (is_border(node) && reads_bytes(q, node)) return quant_border(q, node);

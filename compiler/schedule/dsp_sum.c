@@ -20,7 +20,7 @@ const char *dsp_sum_refused(const Lower *l) {
   const Int8Pair *p = node->detail;
   const Addition *a = &p->addition;
   if (p->product) return "a product";
-  if (p->rounding == ROUNDING_FLOAT) return "is in 32 bits";
+  if (p->rounding == ROUNDING_FLOAT) return "rounding float";
   if (!same_shape(&node->in[0]->shape, &node->shape) || !same_shape(&node->in[1]->shape, &node->shape))
     return "an operand is repeated";
   if (a->a.e > 0 || a->b.e > 0 || a->a.e < -MOST_SHIFT || a->b.e < -MOST_SHIFT)

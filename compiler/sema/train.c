@@ -173,8 +173,9 @@ static void quantize_read(const Reading *r, const Expr *e) {
                    .momentum = form_arg(&setting, "momentum")->f,
                    .percentile = form_arg(&setting, "percentile")->f};
   if (aware->momentum >= 1)
-    diag_report(r->s->diags, DIAG_bad_value, e->span, NULL,
-                "'momentum' of int8 is 1, but it has to be less: ranges would stay what the first step saw");
+    diag_report(
+        r->s->diags, DIAG_bad_value, e->span, NULL,
+        "'momentum' of int8 is 1, but it has to be below 1: ranges would stay what the first step saw");
 }
 
 static void quantize_check(const Reading *r) {

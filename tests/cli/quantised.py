@@ -1,6 +1,7 @@
 """What a file of weights of 8 bits makes of a net: its header, its views, and what hostile files do. Run by
 quantised.tap."""
 # SPDX-License-Identifier: Apache-2.0
+import ctypes
 import json
 import os
 import random
@@ -124,9 +125,42 @@ def test_imported():
         check(right, what + (" is taken" if words is None else " is refused"), made.stderr)
 
 
+def computed(name, layers, arrays, metadata, numbers, has_model=False):
+    """What a net of floats outside and 8 bits inside makes of some numbers."""
+    with open(f"{name}.cnn", "w") as file:
+        file.write(f"net {name} {{\n  input x: 2x2x1\n  {layers}\n}}\n")
+    save(f"{name}.safetensors", arrays, metadata)
+    made = run(f"{name}.cnn", f"--weights={name}.safetensors", "-Wno-not-int8", "-o", f"./lib{name}.so")
+    check(made.returncode == 0, f"{layers}: made", made.stderr)
+    if made.returncode:
+        return []
+    library = ctypes.CDLL(f"./lib{name}.so")
+    given, found, room = (ctypes.c_float * 4)(*numbers), (ctypes.c_float * 4)(), (ctypes.c_char * 65536)()
+    at = (ctypes.addressof(room) + 63) // 64 * 64
+    model = [ctypes.byref(ctypes.c_char.in_dll(library, f"{name}_trained"))] if has_model else []
+    getattr(library, f"{name}_infer")(*model, given, found, ctypes.c_void_p(at))
+    return [round(value, 2) for value in found]
+
+
+def test_bounds():
+    """A bound cuts what it stands behind, not what comes before that."""
+    found = computed("mean", "avgpool(2) -> relu", {**stored("x", 0.1, 0), **stored("relu1", 0.05, -128)},
+                     note(), [-1, 1, 1, 0.2], has_model=True)
+    check(found[:1] == [0.3], "relu behind a mean cuts the mean", found)
+    wide = {"precision": "i16"}
+    found = computed("twice", "relu -> relu6", {**stored("x", 0.001, 0), **stored("relu61", 0.001, 0)},
+                     note(x=wide, relu61=wide), [-3, 2, 7, 20])
+    check(found == [0, 2, 6, 6], "relu6 behind relu cuts at 6 in 16 bits", found)
+    table = {"tanh1.table": ("I8", [1, 256], [0] * 256)}
+    found = computed("floats", "tanh(precision=f32)", {**stored("x", 0.01, 0), **table}, note(),
+                     [0, 1, -1, 0.5])
+    check(found == [0, 0.76, -0.76, 0.46], "what the file has as a table can be computed in floats", found)
+
+
 start("quantised")
 test_header()
 test_views()
 test_damage()
 test_imported()
+test_bounds()
 finish()

@@ -1,23 +1,25 @@
-/* batchnorm.c: batchnorm, y = (x - mean) / sqrt(variance + epsilon) * weight + bias, channel by channel
- * (Ioffe and Szegedy, 2015).
- *
- * In inference, and where the layer is frozen, mean and variance are the running statistics and the operator
- * works element by element. In training they are those of the batch; nets run image by image, so the operator
- * becomes
- *
- *     moments    each image: mean and sum of squared deviations of its pixels
- *     merge      the batch: mean, 1 / sqrt(biased variance + epsilon), biased variance          (Chan, Golub
- * and LeVeque, 1979) running    the batch: running = momentum*running + (1 - momentum)*batch, with the
- * unbiased variance apply      each image: y
- *
- * and backward, with h = (x - mean) / sqrt(variance + epsilon):
- *
- *     sums       each image: sum dy, sum dy*h              means      the batch: both divided by the number
- * of pixels of all images dx = weight / sqrt(variance + epsilon) * (dy - mean(dy) - h * mean(dy*h)), dweight
- * = sum dy*h,     dbias = sum dy
- *
- * Training for 8 bits has a switch among the weights: once it is above 0, merge gives the running statistics,
- * which stay, and means gives 0. */
+// batchnorm.c: batchnorm, y = (x - mean) / sqrt(variance + epsilon) * weight + bias, channel by channel
+// (Ioffe and Szegedy, 2015).
+//
+// In inference, and where the layer is frozen, mean and variance are the running statistics and the operator
+// works element by element. In training they are those of the batch; nets run image by image, so the operator
+// becomes
+//
+//     moments    each image: mean and sum of squared deviations of its pixels
+//     merge      the batch: mean, 1 / sqrt(biased variance + epsilon), biased variance (Chan, Golub and
+//                LeVeque, 1979)
+//     running    the batch: running = momentum*running + (1 - momentum)*batch, with the unbiased variance
+//     apply      each image: y
+//
+// and backward, with h = (x - mean) / sqrt(variance + epsilon):
+//
+//     sums       each image: sum dy, sum dy*h
+//     means      the batch: both divided by the number of pixels of all images
+//     gradient   dx = weight / sqrt(variance + epsilon) * (dy - mean(dy) - h * mean(dy*h)),
+//                dweight = sum dy*h, dbias = sum dy
+//
+// Training for 8 bits has a switch among the weights: once it is above 0, merge gives the running statistics,
+// which stay, and means gives 0.
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/engine/map.h"

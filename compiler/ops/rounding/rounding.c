@@ -1,14 +1,15 @@
-/* rounding.c: training for 8 bits (Jacob et al., 2018, section 3): values are rounded to the numbers that 8
- * bits can have, and stay floats.
- *
- *     fake quantize            y = nearest(x / scale) * scale, cut at both ends of the range; dy/dx = 1
- * inside, 0 where it is cut fake quantize gradient   dx = dy where nothing is cut, else 0 seen range each
- * image: the least and the largest number, without so much at each end running range            the batch:
- * range = momentum*range + (1 - momentum)*that of the batch; at first that of the batch
- *
- * A step rounds by the range as the steps before have left it, so that no image waits for the others. As long
- * as the switch is 0, and where nothing was seen yet, y = x. Scale and zero are those that cnnc quantize
- * makes of the range (quantize/calibrate.c). Weights are rounded where they are packed (engine/rounded.c). */
+// rounding.c: training for 8 bits (Jacob et al., 2018, section 3): values are rounded to the numbers that 8
+// bits can have, and stay floats.
+//
+//     fake quantize            y = nearest(x / scale) * scale, cut at both ends; dy/dx = 1 inside, else 0
+//     fake quantize gradient   dx = dy where nothing is cut, else 0
+//     seen range               each image: the least and the largest number, without so much at each end
+//     running range            range = momentum*range + (1 - momentum)*that of the batch; at first the
+//     batch's
+//
+// A step rounds by the range as the steps before have left it, so that no image waits for the others. As long
+// as the switch is 0, and where nothing was seen yet, y = x. Scale and zero are those that cnnc quantize
+// makes of the range (quantize/calibrate.c). Weights are rounded where they are packed (engine/rounded.c).
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
