@@ -12,7 +12,7 @@ Cycles dsp_cycles(const Lower *l, DspWork products, DspWork rest) {
   enum { LINE = 16 };
   Cycles c = {.products = cycles_of(l->cycles, &products),
               .transforms = cycles_of(l->cycles, &rest),
-              .memory = l->cycles->line * (products.flash + rest.flash) / LINE,
+              .memory = l->cycles->line * (products.flash + rest.flash) / (double)LINE,
               .from = "flash"};
   c.total = c.products + c.transforms + c.memory;
   return c;

@@ -53,11 +53,12 @@ const char *dsp_winograd_refused(const Lower *l) {
 Cycles dsp_winograd_cycles(const Lower *l) {
   const Winograd8 d = winograd_of_layer(l->node);
   const double tiles = (double)(d.k.large.h / M * (d.k.large.w / M)), filters = (double)d.k.s,
-               words = (double)d.words, products = tiles * POINTS * words * filters,
-               splits = tiles * words * 10.5, joins = tiles * filters * 10, extra = 1.2;
-  DspWork rest = dsp_finish_work(l, tiles * filters * M * M);
-  rest.loads += splits * SIDE + joins * SIDE * extra;
-  rest.stores += splits * SIDE + joins * SIDE * extra;
+               words = (double)d.words, products = tiles * (double)POINTS * words * filters,
+               splits = tiles * words * 10.5, joins = tiles * filters * 10, extra = 1.2,
+               moved = (splits + joins * extra) * (double)SIDE;
+  DspWork rest = dsp_finish_work(l, tiles * filters * (double)(M * M));
+  rest.loads += moved;
+  rest.stores += moved;
   rest.others += (splits * 18 + joins * 13) * extra;
   Cycles c = dsp_cycles(l,
                         (DspWork){.loads = 0.75 * products,

@@ -20,7 +20,7 @@ enum {
 /* Multiply-adds run while weights arrive. */
 bool schedule_team(const Target *target, int64_t work, int64_t weight_bytes) {
   const double multiplying = (double)work / (target->fmas * target->lanes);
-  return fmax(multiplying, cost_read(target, weight_bytes)) > TEAM_CYCLES;
+  return fmax(multiplying, cost_read(target, weight_bytes)) > (double)TEAM_CYCLES;
 }
 
 LoopKind schedule_outer(const Lower *l, int64_t macs) {

@@ -75,7 +75,8 @@ typedef struct Grid {
 static Grid grid_of(const Eval *eval) {
   const Rounds *r = rounds_of(eval->node);
   const double *range = r->range ? eval->weight[RANGE] : (const double[]){r->lo, r->hi};
-  const float lo = (float)fmin(range[LO], 0), hi = (float)fmax(range[HI], 0), scale = (hi - lo) / STEPS;
+  const float lo = (float)fmin(range[LO], 0), hi = (float)fmax(range[HI], 0),
+              scale = (hi - lo) / (float)STEPS;
   if (!(eval->weight[ON][0] > 0) || !(hi > lo)) return (Grid){0};
   const double zero = round((double)(INT8_MIN - lo / scale));
   return (Grid){true, scale, INT8_MIN - zero, INT8_MAX - zero};
@@ -180,7 +181,7 @@ static double tail_of(const Node *node) {
 }
 
 static void cut_tails(const Eval *eval, double *lo, double *hi) {
-  const double tail = tail_of(eval->node), step = (*hi - *lo) / BINS;
+  const double tail = tail_of(eval->node), step = (*hi - *lo) / (double)BINS;
   double count[BINS] = {0}, below = 0, above = 0;
   int first = 0, last = 0;
   if (tail < 1 || !(*hi > *lo)) return;
@@ -242,7 +243,8 @@ static void lower_tails(Lower *l, Buf *end) {
       *cut = NEST_REGISTERS(b, "cut", 1, 2);
   Val lo = nest_let(b, "lo", nest_get(b, nest_at(b, end, LO))),
       hi = nest_let(b, "hi", nest_get(b, nest_at(b, end, HI))),
-      step = nest_let(b, "step", mul(sub(hi, lo), num(b, 1.0 / BINS))), tail = num(b, tail_of(l->node));
+      step = nest_let(b, "step", mul(sub(hi, lo), num(b, 1.0 / (double)BINS))),
+      tail = num(b, tail_of(l->node));
   NEST_FOR(b, i, BINS) nest_store(b, nest_at(b, count, i), num(b, 0));
   for (int k = 0; k < l->node->nin; k++) {
     const Extent e = shape_joined(l->node->in[k]->shape);
