@@ -14,7 +14,8 @@
 static Graph *quantised(const Check *check) {
   const Sample *s = &check->sample;
   static const Table none = {0};
-  const Calibration how = {.range = RANGE_MINMAX, .no_correction = true, .rounding = "float", .keep = &none, .wide = &none};
+  const Calibration how = {
+      .range = RANGE_MINMAX, .no_correction = true, .rounding = "float", .keep = &none, .wide = &none};
   const Table *ranges = aware_ranges(s->arena, s->graph, s->weights);
   const char *path = arena_printf(s->arena, "%s/%s.safetensors", check->work, s->cname);
   Sources sources = {.arena = s->arena};
