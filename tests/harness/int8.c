@@ -19,12 +19,12 @@
 
 typedef void InferFunction(void *const *input, void **output);
 
-/* The first two images have the least and the greatest number everywhere. */
+/* The first image has the least number everywhere, the second, where there is one, the greatest. */
 static void draw_extremes(Sample *s) {
   for (int i = 0; i < s->graph->inputs.n; i++) {
     const Node *node = s->graph->inputs.data[i].node;
     const int64_t n = shape_elements(node->shape);
-    for (int64_t k = 0; k < 2 * n; k++) {
+    for (int64_t k = 0; k < (s->count < 2 ? s->count : 2) * n; k++) {
       const bool least = k < n;
       double *to = &s->input_double[i][k];
       if (node->port->elem == U8) *to = ((uint8_t *)s->input[i])[k] = least ? 0 : 255;
