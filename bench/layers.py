@@ -1,10 +1,9 @@
 """layers.py: single layers in generated C and in other runtimes, floats in and out. A layer is a net of its
 own; the rest is inference.py's."""
 # SPDX-License-Identifier: Apache-2.0
-import json, os, subprocess, tempfile
-import numpy as np
+import os, tempfile
 import inference
-from sides import Case
+from sides import case_of_program
 
 CONVOLUTIONS = [  # family, input, filters, kernel, stride, pad
     ("first", "224x224x3", 64, 7, 2, 3), ("first", "224x224x3", 64, 3, 1, 1),
@@ -57,12 +56,7 @@ def make_case(options, work, shape, text, build, batch):
     source = os.path.join(work, "layer.cnn")
     with open(source, "w") as f:
         f.write(f"net net {{\n    input image: {shape}\n    layer = {text}\n    output layer\n}}\n")
-    facts = json.loads(subprocess.run([options.cnnc, source, "--emit=json"], check=True, capture_output=True)
-                       .stdout)
-    random = np.random.default_rng(1)
-    weights = {row["name"]: random.normal(0, 1 / np.sqrt(max(1, np.prod(row["shape"][1:]))), row["shape"])
-               .astype(np.float32) for row in facts["weights"]}
-    return Case("net", [source], build, batch, facts, weights)
+    return case_of_program(options, source, build, batch)
 
 
 def main():

@@ -3,7 +3,7 @@ from the same weights, has a `call` that timing.py times, one foreign function w
 beforehand, and gives the outputs of the last call, [batch][h][w][c].
 """
 # SPDX-License-Identifier: Apache-2.0
-import ctypes, functools, glob, os, subprocess, tempfile
+import ctypes, functools, glob, json, os, subprocess, tempfile
 import numpy as np
 from nets import Builder
 
@@ -72,6 +72,16 @@ class Case:
             shape).astype(np.float32)
         self.shapes = [[batch, *output["shape"]] for output in facts["outputs"]]
         self.model = None  # of ONNX, in place of what is built
+
+
+def case_of_program(options, source, build, batch):
+    """A program that is no example, with weights of about the same variance in every layer."""
+    facts = json.loads(subprocess.run([options.cnnc, source, "--emit=json"], check=True, capture_output=True)
+                       .stdout)
+    random = np.random.default_rng(1)
+    weights = {row["name"]: random.normal(0, 1 / np.sqrt(max(1, np.prod(row["shape"][1:]))), row["shape"])
+               .astype(np.float32) for row in facts["weights"]}
+    return Case("net", [source], build, batch, facts, weights)
 
 
 class Ours:

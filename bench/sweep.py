@@ -11,7 +11,7 @@ import numpy as np
 import inference
 from compiler import newest_clang
 from nets import find
-from sides import ROOT, Case, Ours, march
+from sides import ROOT, Ours, case_of_program, march
 from timing import shortest
 
 NETS = ["resnet50", "vgg16", "alexnet", "googlenet", "resnext50", "densenet121", "mobilenet_v1",
@@ -128,12 +128,7 @@ def make_case(options, work, shape, text, batch):
     with open(source, "w") as f:
         f.write(f"net net {{\n    input image: {'x'.join(map(str, shape))}\n    value = {first}{text}\n"
                 f"    output value\n{train}}}\n")
-    facts = json.loads(subprocess.run([options.cnnc, source, "--emit=json"], check=True, capture_output=True)
-                       .stdout)
-    random = np.random.default_rng(1)
-    weights = {row["name"]: random.normal(0, 1 / np.sqrt(max(1, np.prod(row["shape"][1:]))), row["shape"])
-               .astype(np.float32) for row in facts["weights"]}
-    return Case("net", [source], None, batch, facts, weights)
+    return case_of_program(options, source, None, batch)
 
 
 class Machine:
