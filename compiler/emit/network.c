@@ -233,21 +233,47 @@ static int put_layers(Text *out, Net *net) {
   return n;
 }
 
+static const char *name_of_step(const Kernel *kernel) {
+  return *kernel->root->name ? kernel->root->name : kernel->root->op->name;
+}
+
+static int64_t macs_of_step(const Kernel *kernel) {
+  int64_t macs = node_macs(kernel->root);
+  for (int i = 0; i < kernel->nchain; i++) macs += node_macs(kernel->chain[i]);
+  return macs;
+}
+
 static void put_steps(Text *out, Net *net) {
   if (!net->infer.steps.n) return;
   text_put(out, "static const cnn_step %s_network_steps[] = {\n", net->name);
   for (int s = 0; s < net->infer.steps.n; s++) {
     const Kernel *kernel = net->infer.steps.data[s].call->kernel;
-    int64_t macs = node_macs(kernel->root);
-    text_put(out, "  {\"%s", *kernel->root->name ? kernel->root->name : kernel->root->op->name);
-    for (int i = 0; i < kernel->nchain; i++) {
-      text_put(out, " + %s", kernel->chain[i]->op->name);
-      macs += node_macs(kernel->chain[i]);
-    }
+    text_put(out, "  {\"%s", name_of_step(kernel));
+    for (int i = 0; i < kernel->nchain; i++) text_put(out, " + %s", kernel->chain[i]->op->name);
     if (kernel->pool) text_put(out, " + %s", kernel->pool->op->name);
-    text_put(out, "\", %" PRId64 "},\n", macs);
+    text_put(out, "\", %" PRId64 "},\n", macs_of_step(kernel));
   }
   text_put(out, "};\n");
+}
+
+static const char *part_of_step(const Net *net, const Node *root) {
+  bool loss = false;
+  for (int i = 0; i < net->graph->training->losses.n; i++) loss = loss || net->train.program->loss[i] == root;
+  return root->result == RESULT_SUM ? "CNN_WEIGHT_GRADIENT"
+         : root->backward && !loss  ? "CNN_INPUT_GRADIENT"
+                                    : "CNN_FORWARD";
+}
+
+/* The last two are put_upkeep_mark's. */
+static void put_training_steps(Text *out, Net *net) {
+  if (!net->train.program || !net->options->program) return;
+  text_put(out, "static const cnn_training_step %s_network_training_steps[] = {\n", net->name);
+  for (int s = 0; s < net->train.steps.n; s++) {
+    const Kernel *kernel = net->train.steps.data[s].call->kernel;
+    text_put(out, "  {\"%s\", %" PRId64 ", %s},\n", name_of_step(kernel), macs_of_step(kernel),
+             part_of_step(net, kernel->root));
+  }
+  text_put(out, "  {\"weights packed\", 0, CNN_UPKEEP},\n  {\"gradients added\", 0, CNN_UPKEEP},\n};\n");
 }
 
 /* ---- the recipe ---- */
@@ -385,8 +411,16 @@ static void put_functions_of_inference(Text *out, Net *net) {
   text_put(out, "}\n");
 }
 
-/* shared: with other processes. */
-static void put_function_of_training(Text *out, Net *net, bool shared) {
+typedef enum GradientsWay { GRADIENTS, GRADIENTS_SHARED, GRADIENTS_TIMED } GradientsWay;
+static const struct {
+  const char *suffix, *parameters;
+} gradients_way[] = {[GRADIENTS] = {"", ""},
+                     [GRADIENTS_SHARED] = {"_shared", ", const cnn_exchange *exchange"},
+                     [GRADIENTS_TIMED] = {"_timed", ", void (*mark)(void *, int32_t), void *context"}};
+
+/* GRADIENTS_SHARED: with other processes. */
+static void put_function_of_training(Text *out, Net *net, GradientsWay way) {
+  const bool shared = way == GRADIENTS_SHARED;
   Text list = {.arena = net->arena};
   if (net->model)
     list_add(&list, arena_printf(net->arena, "(const %s_weights *)(const void *)weights", net->name));
@@ -401,11 +435,12 @@ static void put_function_of_training(Text *out, Net *net, bool shared) {
   list_add(&list, "training");
   if (shared) list_add(&list, "exchange");
   else if (net->train.program->processes) list_add(&list, "&alone");
+  if (net->options->program) list_add(&list, way == GRADIENTS_TIMED ? "mark, context" : "NULL, NULL");
   text_put(out,
            "static float %s_network_gradients%s(const float *weights, const void *const *input, const void "
            "*const *target, int32_t count, uint64_t seed, uint64_t step,\n"
            "                                  float *gradients, float *const *output, void *training%s) {\n",
-           net->name, shared ? "_shared" : "", shared ? ", const cnn_exchange *exchange" : "");
+           net->name, gradients_way[way].suffix, gradients_way[way].parameters);
   if (!net->model) text_put(out, "  (void)weights, (void)gradients;\n");
   if (!shared && net->train.program->processes)
     text_put(out, "  const cnn_exchange alone = {.last = %" PRId64 "};\n", net->train.program->shards);
@@ -449,6 +484,16 @@ static void put_sharing(Text *out, const Net *net) {
            p->shards, p->batching.how == INTERLEAVED ? p->batching.lanes : 1, net->name);
 }
 
+static void put_gradients_facts(Text *out, Net *net) {
+  text_put(out, "  .gradients = %s_network_gradients,\n", net->name);
+  if (net->options->program)
+    text_put(out,
+             "  .training_steps = %d, .training_step = %s_network_training_steps,\n"
+             "  .gradients_timed = %s_network_gradients_timed,\n",
+             net->train.steps.n + 2, net->name, net->name);
+  if (net->train.program->processes) put_sharing(out, net);
+}
+
 void put_network(Text *out, Net *net) {
   const Graph *graph = net->graph;
   const char *name = net->name, *upper = net->upper;
@@ -461,13 +506,15 @@ void put_network(Text *out, Net *net) {
   put_weights(out, net);
   const int layers = put_layers(out, net);
   put_steps(out, net);
+  put_training_steps(out, net);
   if (recipe) put_recipe(out, net);
   put_summary(out, net);
   text_put(out, "\n");
   put_functions_of_weights(out, net);
   put_functions_of_inference(out, net);
-  if (training) put_function_of_training(out, net, false);
-  if (training && net->train.program->processes) put_function_of_training(out, net, true);
+  if (training) put_function_of_training(out, net, GRADIENTS);
+  if (training && net->train.program->processes) put_function_of_training(out, net, GRADIENTS_SHARED);
+  if (training && net->options->program) put_function_of_training(out, net, GRADIENTS_TIMED);
   if (net->look.program) put_look_tables(out, net);
   text_put(out, "\n%sconst cnn_network %s_network = {\n", net->options->program ? "static " : "", name);
   text_put(out, "  .version = CNN_NETWORK_VERSION,\n  .name = \"%s\",\n  .target = \"%s\",\n", graph->name,
@@ -498,8 +545,7 @@ void put_network(Text *out, Net *net) {
            "%s_network_infer,\n",
            name, name, name, name);
   if (net->options->program) text_put(out, "  .infer_timed = %s_network_infer_timed,\n", name);
-  if (training) text_put(out, "  .gradients = %s_network_gradients,\n", name);
-  if (training && net->train.program->processes) put_sharing(out, net);
+  if (training) put_gradients_facts(out, net);
   if (net->look.program) text_put(out, "  .look = &%s_network_look,\n", name);
   text_put(out, "};\n\n");
 }

@@ -88,6 +88,7 @@ const char *gradients_parameters(Net *net) {
     list_add(&list, arena_printf(net->arena, "float *%s", net->output[o].name));
   list_add(&list, arena_printf(net->arena, "%s_training *workspace", net->name));
   if (net->train.program->processes) list_add(&list, "const cnn_exchange *exchange");
+  if (net->options->program) list_add(&list, "void (*mark)(void *, int32_t), void *context");
   return list.s;
 }
 
@@ -103,8 +104,10 @@ void put_batch_struct(Text *out, Net *net) {
   for (int o = 0; o < net->graph->outputs.n; o++) text_put(out, "  float *%s;\n", net->output[o].name);
   text_put(out,
            "  int32_t count;\n  uint64_t seed, step;\n  %s_training *at;\n  const %s_training *packed; // "
-           "the same: its weights are only read\n} %s_batch;\n\n",
-           net->name, net->name, net->name);
+           "the same: its weights are only read\n",
+           net->name, net->name);
+  if (net->options->program) text_put(out, "  void (*mark)(void *, int32_t);\n  void *context;\n");
+  text_put(out, "} %s_batch;\n\n", net->name);
 }
 
 /* ---- phases ---- */
@@ -214,6 +217,12 @@ bool phases_apart(const Net *net) {
   return net->train.program && net->train.program->phases.n > FEW;
 }
 
+static void put_step_mark(Frame *f, int step) {
+  if (!f->net->options->program) return;
+  const char *batch = frame_name(f, "batch");
+  text_put(&f->calls, "  if (%s->mark) %s->mark(%s->context, %d);\n", batch, batch, batch, step);
+}
+
 static void put_phase(Text *out, Net *net, int target, const Phase *of) {
   const int phase = of->number;
   const bool batch = of->once, several = !batch && interleaved(net);
@@ -225,6 +234,7 @@ static void put_phase(Text *out, Net *net, int target, const Phase *of) {
     frame_call(&f, &net->train.steps.data[s], "  ");
     if (several) frame_outputs(&f, &net->train.steps.data[s], output_pointer, true);
     else put_copies(&f, s);
+    put_step_mark(&f, s);
   }
   const char *function = phase_function(net, phase, batch);
   if (several) {
@@ -386,8 +396,14 @@ static void put_batch_value(Text *out, Net *net) {
     if (net->train.program->target_of[o]) list_add(&list, net->output[o].target);
   if (truth_read(net)) list_add(&list, net->truth);
   for (int o = 0; o < net->graph->outputs.n; o++) list_add(&list, net->output[o].name);
-  text_put(out, "  const %s_batch batch = {%s, count, seed, step, workspace, workspace};\n", net->name,
-           list.s);
+  text_put(out, "  const %s_batch batch = {%s, count, seed, step, workspace, workspace%s};\n", net->name,
+           list.s, net->options->program ? ", mark, context" : "");
+}
+
+/* Behind the calls of all phases come two steps: what is done before them, and after. */
+enum { BEFORE_PHASES, AFTER_PHASES };
+static void put_upkeep_mark(Text *out, const Net *net, int which) {
+  if (net->options->program) text_put(out, "  if (mark) mark(context, %d);\n", net->train.steps.n + which);
 }
 
 /* ---- several processes ---- */
@@ -454,6 +470,7 @@ void put_gradients_entry(Text *out, Net *net) {
   if (packing_shared(net))
     text_put(out, "  TEAM %s_pack_step(workspace, weights, THREAD, THREADS);\n", net->name);
   else put_packing(out, net, &net->train, "workspace->");
+  put_upkeep_mark(out, net, BEFORE_PHASES);
   for (int i = 0; i < p->phases.n; i++) {
     const int phase = p->phases.data[i].number;
     if (p->processes) put_gathers(out, net, i);
@@ -470,6 +487,7 @@ void put_gradients_entry(Text *out, Net *net) {
   if (net->model && net->train.program->shards > 1 && net->train.program->sums.n)
     text_put(out, "  %s%s_add(gradients, workspace->sum);\n", p->processes ? "if (!exchange->sum) " : "",
              net->name);
+  put_upkeep_mark(out, net, AFTER_PHASES);
   put_loss(out, net);
   text_put(out, "}\n\n");
 }

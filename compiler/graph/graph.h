@@ -170,6 +170,7 @@ struct Node {
   Span span;
   const Site *site; /* the call in the source, and the blocks it was expanded through */
   Result result;
+  bool backward;        /* in a training graph: of a loss, or of the backward pass */
   Hidden *hidden;       /* NULL in the program as written, and where a pass's node is of none */
   PortInfo *port;       /* NULL but for op_input and op_target */
   Weight *target;       /* RESULT_SUM, RESULT_BATCH */

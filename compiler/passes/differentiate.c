@@ -196,6 +196,7 @@ TrainingGraph pass_differentiate(Arena *arena, const Graph *from) {
     append_loss(&gradient, &graph->training->losses.data[i], &result, i);
   for (int i = 0; i < TRUTH_PARTS; i++) result.target[graph_ports(graph) + i] = graph->truth[i];
   backward(&gradient);
+  for (int i = gradient.forward; i < graph->nodes.n; i++) graph->nodes.data[i]->backward = true;
   return result;
 }
 

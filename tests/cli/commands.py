@@ -345,6 +345,17 @@ result = json.loads(exits(0, "bench --train --json", "./dot", "bench", "--train"
                           "--json", "--threads", "1").stdout)
 check(list(result["step_ms"]) == ["min", "median", "p99"] and result["images_per_second"] > 0, "its keys",
       result)
+layers = {row.pop("name"): row for row in result["layers"]}
+check([list(row) for row in layers.values()] == len(layers) * [
+          ["forward_ms", "input_gradient_ms", "weight_gradient_ms", "ms", "gflops"]]
+      and all(row["ms"] > 0 for row in layers.values()) and "loss" in layers
+      and any(row["forward_ms"] > 0 and row["weight_gradient_ms"] > 0 for row in layers.values()),
+      "and its layers, forward and backward", result)
+check([row["name"] for row in result["rest"]] == ["weights packed", "gradients added", "update"],
+      "and what no layer has", result)
+parts = sum(row["ms"] for row in [*layers.values(), *result["rest"]])
+check(0.2 * result["step_ms"]["min"] < parts < 5 * result["step_ms"]["p99"],
+      "which together take about as long as a step", [parts, result["step_ms"]])
 exits(0, "info", "./dot", "info", says="parameters")
 
 # ---- other nets

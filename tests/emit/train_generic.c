@@ -34,7 +34,7 @@
 /* ---- shared with the runtime ---- */
 
 #ifndef CNN_NETWORK_VERSION
-#define CNN_NETWORK_VERSION 7
+#define CNN_NETWORK_VERSION 8
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
@@ -119,6 +119,18 @@ typedef struct cnn_step {
   const char *name;
   int64_t macs;
 } cnn_step; /* a call inside infer, for timing */
+
+typedef enum cnn_training_part {
+  CNN_FORWARD,
+  CNN_INPUT_GRADIENT,
+  CNN_WEIGHT_GRADIENT,
+  CNN_UPKEEP /* weights are packed, gradients of shards are added */
+} cnn_training_part;
+typedef struct cnn_training_step {
+  const char *name;
+  int64_t macs;
+  cnn_training_part part;
+} cnn_training_step; /* a call inside gradients, for timing */
 
 typedef struct cnn_option {
   const char *name;
@@ -224,7 +236,14 @@ typedef struct cnn_network {
                      uint64_t seed, uint64_t step, float *gradients, float *const *output,
                      void *training); /* target: one per output and value, NULL where it has none, then the
                                          records of the truth; gradients: NULL without training */
-  const cnn_look *look;               /* NULL: not compiled in */
+  int32_t training_steps;
+  const cnn_training_step *training_step;
+  float (*gradients_timed)(
+      const float *weights, const void *const *input, const void *const *target, int32_t count, uint64_t seed,
+      uint64_t step, float *gradients, float *const *output, void *training,
+      void (*mark)(void *, int32_t step),
+      void *context);   /* by one thread: calls mark after each step; NULL: not compiled in */
+  const cnn_look *look; /* NULL: not compiled in */
   /* Parts of a batch of `count` samples, of which processes take some each: shard s has the groups of `lanes`
    * samples from s * groups / shards to (s + 1) * groups / shards. */
   int32_t shards, lanes;

@@ -33,7 +33,8 @@ typedef struct Bench {
   float **output;
   void *model, *workspace;
   Times times;
-  double *layer_second; /* [steps of infer][LAYER_CALLS]: of the latest calls */
+  int32_t steps;        /* of infer; or of gradients, and the update */
+  double *layer_second; /* [steps][LAYER_CALLS]: of the latest calls */
   double *step_seconds; /* the median of each step */
   int64_t timed_calls;
   double mark;
@@ -78,8 +79,9 @@ static cnn_status prepare(Bench *bench) {
   bench->model = cnn_aligned(network->model_bytes);
   bench->workspace = cnn_aligned(network->workspace_bytes);
   bench->times.second = malloc(MOST_TIMES * sizeof *bench->times.second);
-  bench->step_seconds = calloc((size_t)network->steps + 1, sizeof *bench->step_seconds);
-  bench->layer_second = calloc((size_t)network->steps * LAYER_CALLS + 1, sizeof *bench->layer_second);
+  bench->steps = !bench->train ? network->steps : network->gradients_timed ? network->training_steps + 1 : 0;
+  bench->step_seconds = calloc((size_t)bench->steps + 1, sizeof *bench->step_seconds);
+  bench->layer_second = calloc((size_t)bench->steps * LAYER_CALLS + 1, sizeof *bench->layer_second);
   if (!cnn_batch_open(&bench->batch, network, samples, bench->train) || !bench->layer_second ||
       !bench->weights || !bench->output || !bench->model || !bench->workspace || !bench->times.second ||
       !bench->step_seconds) {
@@ -154,24 +156,43 @@ static int by_size(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+static void timed_infer(Bench *bench) {
+  double begun = cnn_pace_begin(&bench->pace);
+  bench->mark = cnn_clock();
+  bench->network->infer_timed(bench->model, (const void *const *)bench->batch.input, bench->output,
+                              bench->workspace, mark, bench);
+  cnn_pace_end(&bench->pace, begun);
+}
+
+/* By one thread: the others would be at other layers. The last step is the update. */
+static void timed_step(Bench *bench, cnn_trainer *trainer) {
+  cnn_pace one = cnn_pace_of(1);
+  double begun = cnn_pace_begin(&one);
+  bench->mark = cnn_clock();
+  bench->network->gradients_timed(trainer->weights, (const void *const *)bench->batch.input,
+                                  (const void *const *)bench->batch.target, bench->batch.count, 1,
+                                  (uint64_t)bench->timed_calls, trainer->gradients, bench->output,
+                                  trainer->training, mark, bench);
+  trainer->samples = bench->batch.count;
+  bench->mark = cnn_clock();
+  cnn_trainer_update(trainer, 0);
+  mark(bench, bench->steps - 1);
+  cnn_pace_end(&one, begun);
+}
+
 /* Another half of the time for the layers, so that asking the clock between them does not show in the
- * latency. */
-static void measure_layers(Bench *bench) {
-  const cnn_network *network = bench->network;
-  if (!network->infer_timed || network->steps == 0) return;
+ * latency. trainer: NULL for infer. */
+static void measure_layers(Bench *bench, cnn_trainer *trainer) {
+  if (bench->steps == 0 || (!trainer && !bench->network->infer_timed)) return;
   double end = cnn_clock() + 0.5 * bench->seconds;
   do {
-    for (int32_t i = 0; i < network->steps; i++)
+    for (int32_t i = 0; i < bench->steps; i++)
       bench->layer_second[i * LAYER_CALLS + bench->timed_calls % LAYER_CALLS] = 0;
-    bench->mark = cnn_clock();
-    double begun = cnn_pace_begin(&bench->pace);
-    network->infer_timed(bench->model, (const void *const *)bench->batch.input, bench->output,
-                         bench->workspace, mark, bench);
-    cnn_pace_end(&bench->pace, begun);
+    trainer ? timed_step(bench, trainer) : timed_infer(bench);
     bench->timed_calls++;
   } while (bench->mark < end || bench->timed_calls < 3);
   int32_t kept = bench->timed_calls < LAYER_CALLS ? (int32_t)bench->timed_calls : LAYER_CALLS;
-  for (int32_t i = 0; i < network->steps;
+  for (int32_t i = 0; i < bench->steps;
        i++) { /* the median, which another program that takes the processor for a moment does not move */
     double *second = bench->layer_second + (int64_t)i * LAYER_CALLS;
     qsort(second, (size_t)kept, sizeof *second, by_size);
@@ -193,8 +214,103 @@ static double gflops(int64_t macs, int32_t images, double seconds) {
   return seconds > 0 ? 2e-9 * (double)macs * images / seconds : 0;
 }
 
-static void print_json(const Bench *bench) {
+/* ---- the layers of a step of training ---- */
+typedef struct Row {
+  const char *name;
+  double seconds[CNN_UPKEEP + 1];
+  int64_t macs;
+  bool layer;
+} Row;
+
+static double row_seconds(const Row *row) {
+  double sum = 0;
+  for (int i = 0; i <= CNN_UPKEEP; i++) sum += row->seconds[i];
+  return sum;
+}
+
+/* A row for each layer, in the order of the program, then what no layer has. NULL where there is no memory. A
+ * layer that another one does has no time of its own. */
+static Row *rows_of_training(const Bench *bench, int32_t *count) {
   const cnn_network *network = bench->network;
+  Row *row = calloc((size_t)(network->layers + bench->steps) + 1, sizeof *row);
+  *count = 0;
+  for (int32_t i = 0; row && i < network->layers; i++)
+    row[(*count)++] = (Row){.name = network->layer[i].name, .layer = true};
+  for (int32_t i = 0; row && i < bench->steps; i++) {
+    const bool update = i == network->training_steps;
+    const cnn_training_step *step = &network->training_step[i];
+    const char *name = update ? "update" : step->name;
+    const cnn_training_part part = update ? CNN_UPKEEP : step->part;
+    int32_t at = 0;
+    while (at < *count && (strcmp(row[at].name, name) != 0 || row[at].layer != (part != CNN_UPKEEP))) at++;
+    if (at == *count) row[(*count)++] = (Row){.name = name, .layer = part != CNN_UPKEEP};
+    row[at].seconds[part] += bench->step_seconds[i];
+    if (!update) row[at].macs += step->macs;
+  }
+  return row;
+}
+
+static void put_json_of_training(const Bench *bench, json_t *root) {
+  int32_t count;
+  Row *row = rows_of_training(bench, &count);
+  json_t *layers = json_array(), *rest = json_array();
+  for (int32_t i = 0; row && i < count; i++) {
+    const double all = row_seconds(&row[i]);
+    if (!(all > 0)) continue;
+    if (!row[i].layer) {
+      json_array_append_new(rest, json_pack("{s:s, s:f}", "name", row[i].name, "ms", 1e3 * all));
+      continue;
+    }
+    json_array_append_new(layers,
+                          json_pack("{s:s, s:f, s:f, s:f, s:f, s:f}", "name", row[i].name, "forward_ms",
+                                    1e3 * row[i].seconds[CNN_FORWARD], "input_gradient_ms",
+                                    1e3 * row[i].seconds[CNN_INPUT_GRADIENT], "weight_gradient_ms",
+                                    1e3 * row[i].seconds[CNN_WEIGHT_GRADIENT], "ms", 1e3 * all, "gflops",
+                                    gflops(row[i].macs, bench->batch.count, all)));
+  }
+  json_object_set_new(root, "layers", layers);
+  json_object_set_new(root, "rest", rest);
+  free(row);
+}
+
+static void put_text_of_training(const Bench *bench) {
+  int32_t count;
+  Row *row = rows_of_training(bench, &count);
+  double all = 0;
+  int width = 20;
+  for (int32_t i = 0; row && i < count; i++) {
+    all += row_seconds(&row[i]);
+    if ((int)strlen(row[i].name) > width) width = (int)strlen(row[i].name);
+  }
+  printf("\na step by one thread, ms\n%-*s %15s %15s %15s %10s %6s %9s\n", width, "layer", "forward",
+         "input gradient", "weight gradient", "together", "%", "GFLOP/s");
+  for (int32_t i = 0; row && i < count; i++) {
+    const double seconds = row_seconds(&row[i]);
+    if (!(seconds > 0)) continue;
+    printf("%-*s", width, row[i].name);
+    for (int part = 0; part < CNN_UPKEEP; part++)
+      printf(" %15s", row[i].seconds[part] > 0 ? cnn_number_fixed(1e3 * row[i].seconds[part], 4).text : "");
+    printf(" %10s %6s %9s\n", cnn_number_fixed(1e3 * seconds, 4).text,
+           cnn_number_fixed(all > 0 ? 100 * seconds / all : 0, 1).text,
+           row[i].macs ? cnn_number_fixed(gflops(row[i].macs, bench->batch.count, seconds), 1).text : "");
+  }
+  free(row);
+}
+
+/* ---- what is printed ---- */
+static void put_json_of_inference(const Bench *bench, json_t *root) {
+  const cnn_network *network = bench->network;
+  json_t *layers = json_array();
+  for (int32_t i = 0; bench->timed_calls > 0 && i < network->steps; i++) {
+    double seconds = bench->step_seconds[i];
+    json_array_append_new(layers,
+                          json_pack("{s:s, s:f, s:f}", "name", network->step[i].name, "ms", 1e3 * seconds,
+                                    "gflops", gflops(network->step[i].macs, bench->batch.count, seconds)));
+  }
+  json_object_set_new(root, "layers", layers);
+}
+
+static void print_json(const Bench *bench) {
   const Times *times = &bench->times;
   json_t *root = json_pack("{s:{s:f, s:f, s:f}, s:f}", bench->train ? "step_ms" : "latency_ms", "min",
                            1e3 * quantile(times, 0), "median", 1e3 * quantile(times, 0.5), "p99",
@@ -203,39 +319,17 @@ static void print_json(const Bench *bench) {
     json_object_set_new(root, "batch", json_integer(bench->batch.count));
   } else {
     json_object_set_new(root, "gflops",
-                        json_real(gflops(network->macs, bench->batch.count, quantile(times, 0.5))));
+                        json_real(gflops(bench->network->macs, bench->batch.count, quantile(times, 0.5))));
   }
   json_object_set_new(root, "threads", json_integer(bench->threads));
-  if (!bench->train) {
-    json_t *layers = json_array();
-    for (int32_t i = 0; bench->timed_calls > 0 && i < network->steps; i++) {
-      double seconds = bench->step_seconds[i];
-      json_array_append_new(layers,
-                            json_pack("{s:s, s:f, s:f}", "name", network->step[i].name, "ms", 1e3 * seconds,
-                                      "gflops", gflops(network->step[i].macs, bench->batch.count, seconds)));
-    }
-    json_object_set_new(root, "layers", layers);
-  }
+  (bench->train ? put_json_of_training : put_json_of_inference)(bench, root);
   json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
   printf("\n");
   json_decref(root);
 }
 
-static void print_text(const Bench *bench) {
+static void put_text_of_inference(const Bench *bench) {
   const cnn_network *network = bench->network;
-  const Times *times = &bench->times;
-  double median = quantile(times, 0.5);
-  printf("%s: %s of %d image%s, %s calls, %d thread%s, %s\n", network->name,
-         bench->train ? "training steps" : "inference", (int)bench->batch.count,
-         bench->batch.count == 1 ? "" : "s", cnn_number_grouped(times->count).text, (int)bench->threads,
-         bench->threads == 1 ? "" : "s", network->target_name ? network->target_name() : network->target);
-  printf("%s   min %s ms   median %s ms   p99 %s ms\n", bench->train ? "step" : "latency",
-         cnn_number(1e3 * quantile(times, 0), 4).text, cnn_number(1e3 * median, 4).text,
-         cnn_number(1e3 * quantile(times, 0.99), 4).text);
-  printf("images/s  %s\n", cnn_number_grouped((int64_t)images_per_second(bench)).text);
-  if (bench->train) return;
-  printf("GFLOP/s   %s\n", cnn_number(gflops(network->macs, bench->batch.count, median), 4).text);
-  if (bench->timed_calls == 0) return;
   double all = 0;
   int width = 28;
   for (int32_t i = 0; i < network->steps; i++) {
@@ -251,6 +345,23 @@ static void print_text(const Bench *bench) {
   }
 }
 
+static void print_text(const Bench *bench) {
+  const cnn_network *network = bench->network;
+  const Times *times = &bench->times;
+  double median = quantile(times, 0.5);
+  printf("%s: %s of %d image%s, %s calls, %d thread%s, %s\n", network->name,
+         bench->train ? "training steps" : "inference", (int)bench->batch.count,
+         bench->batch.count == 1 ? "" : "s", cnn_number_grouped(times->count).text, (int)bench->threads,
+         bench->threads == 1 ? "" : "s", network->target_name ? network->target_name() : network->target);
+  printf("%s   min %s ms   median %s ms   p99 %s ms\n", bench->train ? "step" : "latency",
+         cnn_number(1e3 * quantile(times, 0), 4).text, cnn_number(1e3 * median, 4).text,
+         cnn_number(1e3 * quantile(times, 0.99), 4).text);
+  printf("images/s  %s\n", cnn_number_grouped((int64_t)images_per_second(bench)).text);
+  if (!bench->train)
+    printf("GFLOP/s   %s\n", cnn_number(gflops(network->macs, bench->batch.count, median), 4).text);
+  if (bench->timed_calls > 0) (bench->train ? put_text_of_training : put_text_of_inference)(bench);
+}
+
 static int run(const cnn_program *program, Bench *bench) {
   const cnn_network *network = bench->network;
   void *memory = NULL;
@@ -263,10 +374,11 @@ static int run(const cnn_program *program, Bench *bench) {
     if (bench->train) {
       cnn_trainer trainer = trainer_of(bench, memory);
       measure(bench, &trainer);
+      measure_layers(bench, &trainer);
     } else {
       if (network->pack) network->pack(bench->model, bench->weights);
       measure(bench, NULL);
-      measure_layers(bench);
+      measure_layers(bench, NULL);
     }
     qsort(bench->times.second, (size_t)bench->times.count, sizeof *bench->times.second, by_size);
     (bench->json ? print_json : print_text)(bench);
