@@ -5,7 +5,6 @@ TAP_LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-dr
 TAP_LOG_COMPILER = $(SHELL)
 CNN_LOG_DRIVER = $(TAP_LOG_DRIVER)
 CNN_LOG_COMPILER = $(builddir)/netcheck
-LOG_DRIVER = $(TAP_LOG_DRIVER)
 AM_TESTS_ENVIRONMENT = \
   CNNC='$(abs_top_builddir)/cnnc'; export CNNC; CC='$(CC)'; export CC; CXX='$(CXX)'; export CXX; \
   CLANG='$(CLANG)'; export CLANG; \
@@ -25,15 +24,14 @@ else
 SANITIZER_ENVIRONMENT =
 endif
 
-# It takes long, so that it begins first.
-if HAVE_CUNIT
-TESTS += unit
-endif
-
-# Adding a file adds a case: configure substitutes a list that make evaluates, which automake itself would not
+# Those that take longest begin first, so that no processor waits for the last one. unit is run by a script
+# because make would put off what depends on a program until all other tests have begun.
+LONG_CASES = tests/unit.tap tests/aarch64.tap tests/armv7m.tap tests/boards.tap tests/examples.tap \
+  tests/choices.tap tests/budget.tap tests/programs.tap
+# Adding a file adds a case: configure substitutes lists that make evaluates, which automake itself would not
 # have in TESTS.
-TESTS += @NET_CASES@ @SCRIPT_CASES@
-EXTRA_DIST += @SCRIPT_CASES@ %D%/messages.py %D%/long.sh %D%/identical.sh %D%/harness/bare.c \
+TESTS += $(LONG_CASES) @NET_CASES@ @SCRIPT_CASES@
+EXTRA_DIST += $(LONG_CASES) @SCRIPT_CASES@ %D%/messages.py %D%/long.sh %D%/identical.sh %D%/harness/bare.c \
   %D%/harness/bare.mjs %D%/harness/editor.cjs %D%/harness/racer.c %D%/run %D%/grad %D%/special %D%/diag \
   %D%/broken %D%/emit %D%/import %D%/import.py %D%/aware %D%/int8 %D%/models %D%/onnx.py %D%/onnx.txt \
   %D%/export.py %D%/compiled.py %D%/quantized.py \

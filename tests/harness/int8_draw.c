@@ -122,7 +122,7 @@ static void draw_weights(Drawing *d, const Node *node) {
     scale[f] = (float)(all ? own : own * between(d, 0.2, 2));
     bias[f] = (int32_t)between(d, -spread, spread);
     if (kind >= 0.2 && kind < 0.203) bias[f] = kind < 0.2015 ? HUGE_BIAS : -HUGE_BIAS; /* plain loops alone */
-    wide_bias[f] = (int64_t)bias[f] << (wide_in ? WIDE_BITS : 0);
+    wide_bias[f] = (int64_t)bias[f] * (wide_in ? 1 << WIDE_BITS : 1);
     if (kind >= 0.2 && kind < 0.22) wide_bias[f] = kind < 0.21 ? most - 1 : 1 - most; /* the bounds of sums */
   }
   draw_idle(d, node, w, bias, spread);
