@@ -99,8 +99,31 @@ static void offer(const Lower *l, Decision *d, Candidate candidate) {
   vec_push(l->arena, d->candidates, candidate);
 }
 
+int winograd_sizes(const Correlation *k, int m[WINOGRAD_SIZES]) {
+  const int64_t shorter = smaller(k->kernel[0], k->kernel[1]), longer = larger(k->kernel[0], k->kernel[1]);
+  const bool square = shorter == longer;
+  int n = 0;
+  if (longer != 3 && longer != 5 && (longer != 7 || square)) return 0;
+  if (!square && shorter != 1) return 0;
+  if (!square && longer == 3) m[n++] = 6;
+  if (!square || longer == 3) m[n++] = 4;
+  m[n++] = 2;
+  return n;
+}
+
+void winograd_axes(const Correlation *k, int m, Winograd *w) {
+  for (int axis = 0; axis < 2; axis++)
+    w[axis] = k->kernel[axis] > 1 ? winograd_of(m, (int)k->kernel[axis]) : winograd_of(1, 1);
+}
+
+const char *winograd_name(Arena *arena, const Correlation *k, int m) {
+  const int r[] = {(int)k->kernel[0], (int)k->kernel[1]};
+  return arena_printf(arena, "Winograd F(%dx%d,%dx%d)", r[0] > 1 ? m : 1, r[1] > 1 ? m : 1, r[0], r[1]);
+}
+
 const char *winograd_refused_for(Arena *arena, const Target *layout, bool exact, const Correlation *k) {
-  if (k->kernel[0] != k->kernel[1] || (k->kernel[0] != 3 && k->kernel[0] != 5)) return "neither 3x3 nor 5x5";
+  int m[WINOGRAD_SIZES];
+  if (!winograd_sizes(k, m)) return "neither 3x3, 5x5 nor 3, 5 or 7 in a row";
   if (k->stride[0] != 1 || k->stride[1] != 1) return "a stride";
   if (k->dilation[0] != 1 || k->dilation[1] != 1) return "a dilation";
   if (k->groups != 1) return "groups";
@@ -111,23 +134,25 @@ const char *winograd_refused_for(Arena *arena, const Target *layout, bool exact,
 }
 
 const char *winograd_refused(const Lower *l, const Correlation *k) {
+  if (l->kernel->pool && k->kernel[0] != k->kernel[1]) return "a pooling behind it, which needs square tiles";
   return winograd_refused_for(l->arena, l->layout, l->exact, k);
 }
 
 static void offer_winograd(const Lower *l, Decision *d, const Correlation *k, int m) {
-  const int r = (int)k->kernel[0];
+  Winograd w[2];
   Candidate c = {.choice = {.method = METHOD_WINOGRAD, .m = m},
                  .refused = winograd_refused(l, k),
-                 .name = arena_printf(l->arena, "Winograd F(%dx%d,%dx%d)", m, m, r, r)};
-  const Winograd w = winograd_of(m, r);
+                 .name = winograd_name(l->arena, k, m)};
+  winograd_axes(k, m, w);
   c.cycles = cycles_of(l, l->target, k, METHOD_WINOGRAD, m);
-  c.error = winograd_error(&w, k->l);
+  c.error = winograd_error(w, k->l);
   offer(l, d, c);
 }
 
 static void offer_winograds(const Lower *l, Decision *d, const Correlation *k) {
-  if (k->kernel[0] == k->kernel[1] && (k->kernel[0] == 3 || k->kernel[0] == 5))
-    for (int m = k->kernel[0] == 3 ? 4 : 2; m >= 2; m -= 2) offer_winograd(l, d, k, m);
+  int m[WINOGRAD_SIZES];
+  const int n = winograd_sizes(k, m);
+  for (int i = 0; i < n; i++) offer_winograd(l, d, k, m[i]);
 }
 
 static void offer_groups(const Lower *l, Decision *d, const Correlation *k) {
