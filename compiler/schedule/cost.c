@@ -120,10 +120,14 @@ Cycles cost_columns(const Target *t, const Correlation *k, int64_t outputs, int6
 /* Of the output, m outputs long on the axes on which the kernel is longer than 1. */
 typedef struct Tiles {
   double points, count; /* of each; of them */
+  double transform;     /* so much longer a point takes than in a tile of 6x6 */
 } Tiles;
 
+static const double ROW_TRANSFORM =
+    2; /* measured: of few points, most of it are loads and stores far apart */
+
 static Tiles winograd_tiles(const Correlation *k, int m) {
-  Tiles tiles = {1, 1};
+  Tiles tiles = {1, 1, k->kernel[0] > 1 && k->kernel[1] > 1 ? 1 : ROW_TRANSFORM};
   for (int axis = 0; axis < 2; axis++) {
     const int64_t size = k->kernel[axis] > 1 ? m : 1;
     tiles.points *= (double)(size + k->kernel[axis] - 1);
@@ -141,7 +145,7 @@ Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch
   Cycles c = {.transforms = tiles *
                             (in * (far ? t->rates->far_input_tile : t->rates->input_tile) +
                              out * t->rates->output_tile) *
-                            points / 36,
+                            all.transform * points / 36,
               .products = points * tiles * (double)k->l * out / t->fmas / t->rates->winograd * waits};
   if (batch) c.transforms += t->rates->packed_point * points * (double)(k->l * k->s) / (double)batch;
   set_memory(&c, t, 4 * points * (double)(k->l * k->s), net_bytes);
@@ -173,7 +177,8 @@ Cycles cost_winograd_weights(const Target *t, const Correlation *k, int m) {
                elements = (double)(k->l * k->s * k->kernel[0] * k->kernel[1]);
   return summed((Cycles){
       .products = points * tiles * (double)k->s * large / t->fmas / t->rates->winograd,
-      .transforms = tiles * (large * t->rates->input_tile + small * t->rates->output_tile) * points / 36 +
+      .transforms = tiles * (large * t->rates->input_tile + small * t->rates->output_tile) * all.transform *
+                        points / 36 +
                     t->rates->joined_point * points * (double)k->s * large + t->rates->lane_add * elements});
 }
 
