@@ -54,16 +54,26 @@ static Group group_of(const Conv *c, int64_t panels, bool rest) {
       .count = panels, .width = channels + last->width, .valid = channels + last->valid, .rest = rest};
 }
 
+static int64_t phases_of(const Conv *c) { return c->stride[0] * c->stride[1]; }
+
+/* As many panels of a phase as make about so many products; a divisor of them all. */
+static int64_t panels_of_phase(const Conv *c, int64_t products) {
+  const int64_t panels = c->panels[0].count / phases_of(c);
+  int64_t group = smaller(panels, larger(products / c->panels[0].width, 1));
+  while (panels % group) group--;
+  return group;
+}
+
 static void choose_blocks(Conv *c) {
   const bool rest = c->panels[1].count > 0,
              threads = c->l->threads && schedule_outer(c->l, correlation_macs(&c->k)) == PARALLEL;
   const Blocking *most = &c->l->target->blocking;
   const bool near = threads && 4 * c->points * c->k.l * c->k.s <= most->winograd_weights;
   const int64_t panels = c->panels[0].count;
-  int64_t group = panels;
+  int64_t group = phases_of(c) > 1 ? panels_of_phase(c, most->winograd_products) : panels;
   c->block = c->rows;
   if (c->rows * c->columns > most->winograd_tiles || c->l->choice.tiles) {
-    if (panels) group = smaller(panels, ceil_divide(most->winograd_products, c->panels[0].width));
+    if (panels) group = smaller(group, ceil_divide(most->winograd_products, c->panels[0].width));
     const int64_t bytes = 4 * c->points * c->columns *
                           (padded(c, c->k.l) + padded(c, group * c->panels[0].width + c->panels[1].width));
     c->block = smaller(c->rows, larger(most->winograd_block / bytes, 1));
@@ -82,14 +92,16 @@ static void choose_blocks(Conv *c) {
 }
 
 /* ---- packed weights ---- */
-static void pack_element(const Conv *c, Pack *pack, const Ix *panel, const Ix *in, const Ix *f,
-                         const Ix *out) {
+/* phase: along each axis. */
+static void pack_element(const Conv *c, Pack *pack, const Ix *panel, const Ix *in, const Ix *f, const Ix *out,
+                         const Ix phase[2]) {
   Nest *b = pack->nest;
   const Winograd *wy = &c->w[0], *wx = &c->w[1];
   Val half[WINOGRAD_TILE][WINOGRAD_TILE], x[WINOGRAD_TILE], y[WINOGRAD_TILE];
   for (int j = 0; j < wx->r; j++) {
     for (int i = 0; i < wy->r; i++) {
-      const Ix ky = NEST_Z + (c->spread ? wy->r - 1 - i : i), kx = NEST_Z + (c->spread ? wx->r - 1 - j : j);
+      const Ix ky = phase[0] + (c->spread ? c->stride[0] * (wy->r - 1 - i) : i),
+               kx = phase[1] + (c->spread ? c->stride[1] * (wx->r - 1 - j) : j);
       Ix index[4];
       const int rank = correlation_weight_index(&c->own, index, c->spread ? in : out, c->spread ? out : in,
                                                 c->turned ? &kx : &ky, c->turned ? &ky : &kx);
@@ -109,12 +121,15 @@ static void pack_element(const Conv *c, Pack *pack, const Ix *panel, const Ix *i
 static void pack_panels(Conv *c, Panels *panels, const char *member) {
   Pack *pack = lower_pack(c->l, member, 4, (int64_t[]){c->points, panels->count, c->k.l, panels->width});
   Nest *b = pack->nest;
-  NEST_FOR(b, panel, panels->count)
-    NEST_FOR(b, in, c->k.l)
-      NEST_FOR(b, f, panels->valid) {
-        const Ix out = panels->first + panels->width * panel + f;
-        pack_element(c, pack, &panel, &in, &f, &out);
-      }
+  const int64_t each = panels->count / phases_of(c);
+  NEST_FOR(b, py, c->stride[0])
+    NEST_FOR(b, px, c->stride[1])
+      NEST_FOR(b, p, each)
+        NEST_FOR(b, in, c->k.l)
+          NEST_FOR(b, f, panels->valid) {
+            const Ix panel = each * (c->stride[1] * py + px) + p, out = panels->first + panels->width * p + f;
+            pack_element(c, pack, &panel, &in, &f, &out, (const Ix[]){py, px});
+          }
   if (panels->valid < panels->width)
     NEST_FOR(b, xi, c->points)
       NEST_FOR(b, panel, panels->count)
@@ -124,9 +139,15 @@ static void pack_panels(Conv *c, Panels *panels, const char *member) {
   panels->w = lower_pack_done(c->l, pack);
 }
 
+/* Of phases each has panels of its own. */
+static int64_t panel_width(const Conv *c, int64_t unit) {
+  const bool two = phases_of(c) > 1 ? c->filters % (2 * unit) == 0 : c->filters > unit;
+  return two ? 2 * unit : unit;
+}
+
 static void make_panels(Conv *c) {
-  const int64_t unit = direct_unit(c->l, c->k.s), width = c->k.s > unit ? 2 * unit : unit,
-                whole = c->k.s / width, rest = c->k.s % width;
+  const int64_t unit = direct_unit(c->l, c->filters), width = panel_width(c, unit), whole = c->k.s / width,
+                rest = c->k.s % width;
   c->lanes = (int)smaller(c->l->target->lanes, unit);
   c->vectors = c->lanes == 1 ? 4 : 2;
   if (whole) c->panels[0] = (Panels){.count = whole, .width = width, .valid = width};
@@ -135,7 +156,7 @@ static void make_panels(Conv *c) {
         (Panels){.count = 1, .width = ceil_divide(rest, unit) * unit, .valid = rest, .first = whole * width};
   if (whole) pack_panels(c, &c->panels[0], "weight");
   if (rest) pack_panels(c, &c->panels[1], whole ? "weight_rest" : "weight");
-  c->bias = correlation_bias(c->l, &c->own, c->spread, c->k.s + unit);
+  c->bias = correlation_bias(c->l, &c->own, c->spread, c->filters + unit);
 }
 
 /* ---- multiply ---- */
@@ -260,13 +281,15 @@ typedef struct Block {
 
 static int64_t block_rows(const Conv *c, const Block *k) { return k->last ? c->last : c->block; }
 
-static void group_of_block(Nest *b, const Conv *c, const Block *k, int kind, const Ix *g) {
+/* Group g of a phase. */
+static void group_of_block(Nest *b, const Conv *c, const Block *k, int kind, const Ix *g, const Ix phase[2]) {
   const Group *group = &c->group[kind];
-  const Ix panel = *g * c->group[0].count, f0 = panel * c->panels[0].width;
+  const Ix first = *g * c->group[0].count, f0 = first * c->panels[0].width,
+           panel = first + c->panels[0].count / phases_of(c) * (c->stride[1] * phase[0] + phase[1]);
   NEST_LOOP(b, xi, k->kind, 1, NEST_IX(0), 1, NEST_IX(c->points))
     nest_call(b, group->multiply[k->last], *k->slot, xi, panel);
   NEST_LOOP(b, r, k->kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, k)))
-    nest_call(b, c->join_row[kind], *k->slot, *k->ty + r, c->columns * r, f0);
+    nest_call(b, c->join_row[kind], *k->slot, *k->ty + r, c->columns * r, f0, phase[0], phase[1]);
 }
 
 static void block(Nest *b, const Conv *c, bool last, LoopKind kind, const Ix *slot, const Ix *ty) {
@@ -274,8 +297,10 @@ static void block(Nest *b, const Conv *c, bool last, LoopKind kind, const Ix *sl
   NEST_LOOP(b, r, kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, &k)))
     nest_call(b, c->split_row, *slot, *ty + r, c->columns * r);
   if (c->groups)
-    NEST_FOR(b, g, c->groups) group_of_block(b, c, &k, 0, &g);
-  if (group_used(c, 1)) group_of_block(b, c, &k, 1, NEST_IX(c->groups));
+    NEST_FOR(b, py, c->stride[0])
+      NEST_FOR(b, px, c->stride[1])
+        NEST_FOR(b, g, c->groups / phases_of(c)) group_of_block(b, c, &k, 0, &g, (const Ix[]){py, px});
+  if (group_used(c, 1)) group_of_block(b, c, &k, 1, NEST_IX(c->groups), (const Ix[]){{0}, {0}});
 }
 
 static void all_blocks(Nest *b, const Conv *c) {
@@ -293,27 +318,74 @@ static void all_blocks(Nest *b, const Conv *c) {
   if (c->last) block(b, c, true, kind, &none, NEST_IX(c->block * c->blocks));
 }
 
-static Correlation turned(const Correlation *k) {
-  Correlation t = *k;
-  t.large.h = k->large.w;
-  t.large.w = k->large.h;
-  t.small.h = k->small.w;
-  t.small.w = k->small.h;
+bool phases_alike(const Correlation *k) {
+  bool alike = k->dilation[0] == 1 && k->dilation[1] == 1;
+  for (int axis = 0; axis < 2; axis++) alike = alike && k->kernel[axis] % k->stride[axis] == 0;
+  return alike;
+}
+
+/* Output o of an axis is stride*y + tap - before: with o + before = stride*q + r, r < stride, it is of phase
+ * r and sees through the tap r + stride*t the input q - t. The first q is before / stride. */
+Correlation phases_correlation(const Correlation *k) {
+  Correlation phases = *k;
+  int64_t count[2];
   for (int axis = 0; axis < 2; axis++) {
-    t.kernel[axis] = k->kernel[!axis];
-    t.before[axis] = k->before[!axis];
+    const int64_t S = k->stride[axis], P = k->before[axis];
+    phases.kernel[axis] = k->kernel[axis] / S;
+    phases.before[axis] = phases.kernel[axis] - 1 - P / S;
+    phases.stride[axis] = 1;
+    count[axis] = (extent_side(k->large, axis) - 1 + P) / S - P / S + 1;
   }
-  return t;
+  phases.l = k->s;
+  phases.s = k->stride[0] * k->stride[1] * k->l;
+  phases.large = k->small;
+  phases.small = (Extent){k->small.n, count[0], count[1], phases.s * k->groups};
+  return phases;
+}
+
+Correlation winograd_correlation(const Node *node) {
+  const Correlation k = correlation_of(node);
+  const bool strides = k.stride[0] > 1 || k.stride[1] > 1;
+  return strides && correlation_spreads(node) && phases_alike(&k) ? phases_correlation(&k)
+                                                                  : correlation_gathering(node);
+}
+
+static void exchange(int64_t *a, int64_t *b) {
+  const int64_t was = *a;
+  *a = *b;
+  *b = was;
+}
+
+static void turn(Conv *c) {
+  exchange(&c->k.large.h, &c->k.large.w);
+  exchange(&c->k.small.h, &c->k.small.w);
+  exchange(&c->k.kernel[0], &c->k.kernel[1]);
+  exchange(&c->k.before[0], &c->k.before[1]);
+  exchange(&c->stride[0], &c->stride[1]);
+  exchange(&c->shift[0], &c->shift[1]);
+  exchange(&c->out[0], &c->out[1]);
+}
+
+static Conv conv_of(Lower *l) {
+  Conv c = {.l = l,
+            .own = correlation_of(l->node),
+            .k = winograd_correlation(l->node),
+            .spread = correlation_spreads(l->node)};
+  const Extent out = shape_extent(l->node->shape);
+  c.filters = out.c;
+  for (int axis = 0; axis < 2; axis++) {
+    c.stride[axis] = c.own.stride[axis];
+    c.shift[axis] = c.stride[axis] > 1 ? c.own.before[axis] % c.stride[axis] : 0;
+    c.out[axis] = extent_side(out, axis);
+  }
+  c.turned = c.k.large.h == 1 && c.k.small.h == 1 && c.out[0] == 1;
+  if (c.turned) turn(&c);
+  winograd_axes(&c.k, l->choice.m, c.w);
+  return c;
 }
 
 bool schedule_conv_winograd(Lower *l) {
-  Conv c = {.l = l,
-            .own = correlation_of(l->node),
-            .k = correlation_gathering(l->node),
-            .spread = correlation_spreads(l->node)};
-  c.turned = c.k.large.h == 1 && c.k.small.h == 1;
-  if (c.turned) c.k = turned(&c.k);
-  winograd_axes(&c.k, l->choice.m, c.w);
+  Conv c = conv_of(l);
   const Extent used = l->kernel->pool ? shape_extent(l->kernel->pool->shape)
                                       : c.k.small; /* windows may leave a row or a column over */
   const int64_t size = l->kernel->pool ? POOLED : 1;
@@ -327,9 +399,14 @@ bool schedule_conv_winograd(Lower *l) {
   c.M = lower_scratch(l, "M", 4, (int64_t[]){c.slots, c.points, tiles_, padded(&c, channels)});
   block_functions(&c);
   nest_fn(l->b, l->b->name, false);
+  if (phases_of(&c) > 1) direct_fill(l, NULL, c.lanes);
   all_blocks(l->b, &c);
-  lower_about(l, "%s, blocks of %d tiles", winograd_name(l->arena, &c.own, l->choice.m),
-              (int)(c.block * c.columns));
+  const Correlation k = winograd_correlation(l->node);
+  const char *name = winograd_name(l->arena, &k, l->choice.m);
+  if (phases_of(&c) > 1)
+    lower_about(l, "%d phases, each %s, blocks of %d tiles", (int)phases_of(&c), name,
+                (int)(c.block * c.columns));
+  else lower_about(l, "%s, blocks of %d tiles", name, (int)(c.block * c.columns));
   lower_detail(l, "blocks: %d of %d tiles; transformed inputs and products of a block take %d KB",
                (int)(c.blocks + (c.last > 0)), (int)(c.block * c.columns),
                (int)(4 * c.points * tiles_ * (padded(&c, c.k.l) + padded(&c, channels)) >> 10));

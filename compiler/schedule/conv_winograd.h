@@ -27,6 +27,10 @@ typedef struct Conv {
   bool spread;        /* the node spreads: an input gradient, or a transposed convolution */
   Winograd w[2];      /* along each axis */
   bool turned; /* k has its axes exchanged: a row of pixels is a column, whose blocks are parts of it */
+  /* A transposed convolution has stride[0] * stride[1] phases, whose filters are the output channels of k,
+   * phase after phase. Output q of phase r is the node's stride*q + r - shift, where that lies in it. Others
+   * have one phase. */
+  int64_t stride[2], shift[2], out[2], filters;
   int lanes, vectors;
   int64_t points;              /* of a tile */
   int64_t rows, columns;       /* of tiles */
@@ -42,8 +46,8 @@ typedef struct Conv {
   int nmultiply;
 } Conv;
 
-/* split_row(slot, ty, t0), join_row(slot, ty, t0, f0): the tiles of row ty from the input to V, and from M to
- * the output. */
+/* split_row(slot, ty, t0), join_row(slot, ty, t0, f0, phase along each axis): the tiles of row ty from the
+ * input to V, and from M to the output. */
 NestFn *winograd_split_row(const Conv *);
 NestFn *winograd_join_row(const Conv *, const Group *);
 #endif

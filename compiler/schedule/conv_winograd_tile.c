@@ -78,16 +78,21 @@ static NestFn *split_tile(const Conv *c, Tests tests) {
 
 /* Tiles from..to-1 of the row ty; their places in the block start at t0. At an edge a call each, so that the
  * tests are settled. */
-static void tiles(Nest *b, NestFn *fn, bool edge, const Ix *slot, const Ix *ty, const Ix *t0, const Ix *f0,
-                  int64_t from, int64_t to) {
+typedef struct Row {
+  Ix slot, ty, t0;
+  Ix f0, phase[2]; /* of the output */
+} Row;
+
+static void tiles(Nest *b, NestFn *fn, bool edge, const Row *r, int64_t from, int64_t to) {
   if (from >= to) return;
-  const int n = f0 ? 5 : 4;
+  const Ix *p = r->phase;
   if (!edge || to - from > WIDEST_EDGE)
     NEST_FROM(b, tx, from, to)
-      nest_call_list(b, fn, n, (const Ix[]){*slot, *ty, tx, *t0 + tx, f0 ? *f0 : *slot});
+      nest_call_list(b, fn, fn->nparams, (const Ix[]){r->slot, r->ty, tx, r->t0 + tx, r->f0, p[0], p[1]});
   else
     for (int64_t tx = from; tx < to; tx++)
-      nest_call_list(b, fn, n, (const Ix[]){*slot, *ty, NEST_Z + tx, *t0 + tx, f0 ? *f0 : *slot});
+      nest_call_list(b, fn, fn->nparams,
+                     (const Ix[]){r->slot, r->ty, NEST_Z + tx, r->t0 + tx, r->f0, p[0], p[1]});
 }
 
 /* The tiles from .. to-1 along an axis whose inputs are all there. */
@@ -110,14 +115,14 @@ NestFn *winograd_split_row(const Conv *c) {
   NestFn *border = from < to && bottom - top < c->rows ? split_tile(c, TEST_ROWS) : NULL;
   NestFn *edge = to - from < c->columns ? split_tile(c, TEST_ALL) : NULL;
   NestFn *fn = nest_fn(b, "split_row", false);
-  const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), t0 = nest_arg(b, "t0");
-  if (edge) tiles(b, edge, true, &slot, &ty, &t0, NULL, 0, from);
+  const Row row = {.slot = nest_arg(b, "slot"), .ty = nest_arg(b, "ty"), .t0 = nest_arg(b, "t0")};
+  if (edge) tiles(b, edge, true, &row, 0, from);
   if (inside)
-    NEST_IF(b, nest_within(b, ty, top, bottom)) tiles(b, inside, false, &slot, &ty, &t0, NULL, from, to);
+    NEST_IF(b, nest_within(b, row.ty, top, bottom)) tiles(b, inside, false, &row, from, to);
   if (inside && border)
-    NEST_ELSE(b) tiles(b, border, false, &slot, &ty, &t0, NULL, from, to);
-  if (!inside && border) tiles(b, border, false, &slot, &ty, &t0, NULL, from, to);
-  if (edge) tiles(b, edge, true, &slot, &ty, &t0, NULL, to, c->columns);
+    NEST_ELSE(b) tiles(b, border, false, &row, from, to);
+  if (!inside && border) tiles(b, border, false, &row, from, to);
+  if (edge) tiles(b, edge, true, &row, to, c->columns);
   return fn;
 }
 
@@ -133,12 +138,12 @@ NestFn *winograd_split(Lower *l, const Correlation *k, const Winograd *w, int la
 }
 
 /* ---- join ---- */
-/* A tile of the product: place t of the block, channels from f0 + f on, of which `part` are real; at a right
- * edge some columns are outside. */
+/* A tile of the product: place t of the block, channels from f0 + f on, of which `part` are real; at an edge
+ * some columns are outside. */
 typedef struct Join {
   const Conv *c;
   bool edge;
-  Ix slot, ty, tx, t, channel, f;
+  Ix slot, ty, tx, t, channel, f, phase[2];
   int part;
   Val bias;
 } Join;
@@ -154,11 +159,20 @@ static void put(const Join *j, Val x, const Ix *oy, const Ix *ox) {
   lower_put(j->c->l, x, turned ? ox : oy, turned ? oy : ox, &j->channel, j->part, j->c->lanes);
 }
 
+/* Where in the output the convolution's q along the axis lies. */
+static Ix output_of(const Join *j, int axis, const Ix *q) {
+  return j->c->stride[axis] * *q + j->phase[axis] - j->c->shift[axis];
+}
+
+static Cond inside_output(const Join *j, int axis, const Ix *o) {
+  return nest_within(j->c->l->b, *o, j->c->stride[axis] > 1 ? 0 : NO_LO, j->c->out[axis]);
+}
+
 static void put_row(const Join *j, const Val *y, const Ix *oy) {
   Nest *b = j->c->l->b;
   for (int k = 0; k < j->c->w[1].m; k++) {
-    const Ix ox = j->c->w[1].m * j->tx + k;
-    NEST_IF(b, j->edge ? nest_below(b, ox, j->c->k.small.w) : nest_within(b, NEST_Z, 0, 1))
+    const Ix q = j->c->w[1].m * j->tx + k, ox = output_of(j, 1, &q);
+    NEST_IF(b, j->edge ? inside_output(j, 1, &ox) : nest_within(b, NEST_Z, 0, 1))
       put(j, finished(j, y[k], oy, &ox), oy, &ox);
   }
 }
@@ -197,9 +211,9 @@ static void join_channels(Join *j) {
   }
   j->bias = c->bias ? nest_let(b, "b", nest_load(b, nest_at(b, c->bias, j->channel), L)) : num(b, 0);
   NEST_UNROLL(b, i, m / rows) {
-    const Ix first = m * j->ty + rows * i, oy[POOLED + 1] = {first, first + 1, i};
+    const Ix q = m * j->ty + rows * i, first = output_of(j, 0, &q), oy[POOLED + 1] = {first, first + 1, i};
     NEST_IF(b, pool ? nest_below(b, (m / POOLED) * j->ty + i, shape_extent(pool->shape).h)
-                    : nest_below(b, first, c->k.small.h)) {
+                    : inside_output(j, 0, &first)) {
       for (int r = 0; r < rows; r++) {
         for (int k = 0; k < n; k++) x[k] = nest_get(b, nest_at(b, d, rows * i + r, k));
         winograd_output(b, &c->w[1], x, y[r]);
@@ -217,9 +231,10 @@ static NestFn *join_tile(const Conv *c, const Group *group, bool edge) {
   NestFn *fn =
       nest_fn(b, nest_text(b, "join%s%s", edge ? "_edge" : "", group == &c->group[1] ? "_rest" : ""), true);
   const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t"),
-           f0 = nest_arg(b, "f0");
+           f0 = nest_arg(b, "f0"), py = nest_arg(b, "py"), px = nest_arg(b, "px");
   const int64_t whole = group->valid / c->lanes, rest = group->valid % c->lanes;
-  Join join = {.c = c, .edge = edge, .slot = slot, .ty = ty, .tx = tx, .t = t, .part = c->lanes};
+  Join join = {
+      .c = c, .edge = edge, .slot = slot, .ty = ty, .tx = tx, .t = t, .phase = {py, px}, .part = c->lanes};
   if (whole)
     NEST_FOR(b, v, whole) {
       join.f = c->lanes * v;
@@ -238,12 +253,20 @@ static NestFn *join_tile(const Conv *c, const Group *group, bool edge) {
 NestFn *winograd_join_row(const Conv *c, const Group *group) {
   Nest *b = c->l->b;
   const Node *pool = c->l->kernel->pool;
-  const int64_t inside = pool ? shape_extent(pool->shape).w * POOLED / c->w[1].m : c->k.small.w / c->w[1].m;
-  NestFn *whole = inside ? join_tile(c, group, false) : NULL,
-         *edge = inside < c->columns ? join_tile(c, group, true) : NULL;
+  const int64_t from = c->shift[1] > 0, /* the first of some phase lies before the output */
+      to = larger(from,
+                  (pool ? shape_extent(pool->shape).w * POOLED : (c->out[1] + c->shift[1]) / c->stride[1]) /
+                      c->w[1].m);
+  NestFn *whole = from < to ? join_tile(c, group, false) : NULL,
+         *edge = from > 0 || to < c->columns ? join_tile(c, group, true) : NULL;
   NestFn *fn = nest_fn(b, nest_text(b, "join_row%s", group == &c->group[1] ? "_rest" : ""), false);
-  const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), t0 = nest_arg(b, "t0"), f0 = nest_arg(b, "f0");
-  if (whole) tiles(b, whole, false, &slot, &ty, &t0, &f0, 0, inside);
-  if (edge) tiles(b, edge, true, &slot, &ty, &t0, &f0, inside, c->columns);
+  const Row row = {.slot = nest_arg(b, "slot"),
+                   .ty = nest_arg(b, "ty"),
+                   .t0 = nest_arg(b, "t0"),
+                   .f0 = nest_arg(b, "f0"),
+                   .phase = {nest_arg(b, "py"), nest_arg(b, "px")}};
+  if (from) tiles(b, edge, true, &row, 0, from);
+  if (whole) tiles(b, whole, false, &row, from, to);
+  if (edge) tiles(b, edge, true, &row, to, c->columns);
   return fn;
 }

@@ -57,6 +57,11 @@ const char *columns_refused(const Lower *, const Correlation *);
 const char *groups_refused(const Lower *, const Correlation *); /* of the node itself */
 const char *groups_weights_refused(const Lower *, const Correlation *);
 const char *joined_refused(const Lower *, const Correlation *); /* as a spreading */
+/* Have all phases of a transposed convolution as many taps, side by side? Then: the gathering of stride 1
+ * whose output channels are the filters of all phases, phase after phase. */
+bool phases_alike(const Correlation *);
+Correlation phases_correlation(const Correlation *);
+Correlation winograd_correlation(const Node *);      /* that one, or as a gathering */
 Correlation joined_correlation(const Correlation *); /* the gathering of stride 1 that computes all phases */
 
 /* split_row(0, ty, t0) of Winograd's algorithm: the tiles of row ty of in[0] transformed to V[0][xi][t0
