@@ -81,12 +81,21 @@ static Correlation correlation_ranked(const Lower *l) {
   return no_stride(&own) ? correlation_gathering(l->node) : own;
 }
 
+/* By so many bytes the weights of all phases are more than those of the layer. */
+static int64_t phases_growth(const Correlation *k, const Correlation *phases, int m) {
+  if (no_stride(k)) return 0;
+  const int64_t points = (m + phases->kernel[0] - 1) * (m + phases->kernel[1] - 1);
+  return 4 * phases->l * phases->s * points - 4 * k->l * k->s * k->kernel[0] * k->kernel[1];
+}
+
 static Cycles cycles_of(const Lower *l, const Target *target, const Correlation *k, Method method, int m) {
+  const Correlation phases = method == METHOD_WINOGRAD ? winograd_correlation(l->node) : *k;
   if (l->node->op->family == FAMILY_CONV_WEIGHTS)
     return method == METHOD_GROUPS     ? cost_groups_weights(target, k)
            : method == METHOD_WINOGRAD ? cost_winograd_weights(target, k, m)
                                        : cost_weights(target, k);
-  if (method == METHOD_WINOGRAD) return cost_winograd(target, k, m, l->batch, l->weight_bytes);
+  if (method == METHOD_WINOGRAD)
+    return cost_winograd(target, &phases, m, l->batch, l->weight_bytes + phases_growth(k, &phases, m));
   if (method == METHOD_GROUPS) return cost_groups(target, k, l->weight_bytes);
   if (method == METHOD_JOINED) return cost_joined(target, k, l->weight_bytes);
   if (correlation_spreads(l->node) && !no_stride(k)) return cost_phases(target, k, l->weight_bytes);
@@ -99,8 +108,35 @@ static void offer(const Lower *l, Decision *d, Candidate candidate) {
   vec_push(l->arena, d->candidates, candidate);
 }
 
+int winograd_sizes(const Correlation *k, int m[WINOGRAD_SIZES]) {
+  const int64_t shorter = smaller(k->kernel[0], k->kernel[1]), longer = larger(k->kernel[0], k->kernel[1]);
+  const bool square = shorter == longer;
+  int n = 0;
+  if (longer != 2 && longer != 3 && longer != 5 && (longer != 7 || square)) return 0;
+  if (!square && shorter != 1) return 0;
+  if (longer == 2) {
+    m[0] = 3;
+    return 1;
+  }
+  if (!square && longer == 3) m[n++] = 6;
+  if (!square || longer == 3) m[n++] = 4;
+  m[n++] = 2;
+  return n;
+}
+
+void winograd_axes(const Correlation *k, int m, Winograd *w) {
+  for (int axis = 0; axis < 2; axis++)
+    w[axis] = k->kernel[axis] > 1 ? winograd_of(m, (int)k->kernel[axis]) : winograd_of(1, 1);
+}
+
+const char *winograd_name(Arena *arena, const Correlation *k, int m) {
+  const int r[] = {(int)k->kernel[0], (int)k->kernel[1]};
+  return arena_printf(arena, "Winograd F(%dx%d,%dx%d)", r[0] > 1 ? m : 1, r[1] > 1 ? m : 1, r[0], r[1]);
+}
+
 const char *winograd_refused_for(Arena *arena, const Target *layout, bool exact, const Correlation *k) {
-  if (k->kernel[0] != k->kernel[1] || (k->kernel[0] != 3 && k->kernel[0] != 5)) return "neither 3x3 nor 5x5";
+  int m[WINOGRAD_SIZES];
+  if (!winograd_sizes(k, m)) return "neither a square of 2, 3 or 5 nor 2, 3, 5 or 7 in a row";
   if (k->stride[0] != 1 || k->stride[1] != 1) return "a stride";
   if (k->dilation[0] != 1 || k->dilation[1] != 1) return "a dilation";
   if (k->groups != 1) return "groups";
@@ -111,23 +147,36 @@ const char *winograd_refused_for(Arena *arena, const Target *layout, bool exact,
 }
 
 const char *winograd_refused(const Lower *l, const Correlation *k) {
+  if (l->kernel->pool && (k->kernel[0] != k->kernel[1] || k->kernel[0] == 2))
+    return "a pooling behind it, whose windows would lie in two tiles";
   return winograd_refused_for(l->arena, l->layout, l->exact, k);
 }
 
+/* Panels of weights, and what is joined, belong to one phase. */
+static const char *winograd_phases_refused(const Lower *l) {
+  enum { MOST_POINTS = 144 }; /* of all phases */
+  const Correlation k = correlation_of(l->node);
+  if (!correlation_spreads(l->node) || no_stride(&k)) return NULL;
+  if (k.l % direct_unit(l, k.l)) return "filters that fill no vectors";
+  return bounded_product(bounded_product(k.l, k.s), MOST_POINTS) > INT32_MAX ? "too many weights" : NULL;
+}
+
 static void offer_winograd(const Lower *l, Decision *d, const Correlation *k, int m) {
-  const int r = (int)k->kernel[0];
+  Winograd w[2];
+  const char *refused = winograd_refused(l, k);
   Candidate c = {.choice = {.method = METHOD_WINOGRAD, .m = m},
-                 .refused = winograd_refused(l, k),
-                 .name = arena_printf(l->arena, "Winograd F(%dx%d,%dx%d)", m, m, r, r)};
-  const Winograd w = winograd_of(m, r);
+                 .refused = refused ? refused : winograd_phases_refused(l),
+                 .name = winograd_name(l->arena, k, m)};
+  winograd_axes(k, m, w);
   c.cycles = cycles_of(l, l->target, k, METHOD_WINOGRAD, m);
-  c.error = winograd_error(&w, k->l);
+  c.error = winograd_error(w, k->l);
   offer(l, d, c);
 }
 
 static void offer_winograds(const Lower *l, Decision *d, const Correlation *k) {
-  if (k->kernel[0] == k->kernel[1] && (k->kernel[0] == 3 || k->kernel[0] == 5))
-    for (int m = k->kernel[0] == 3 ? 4 : 2; m >= 2; m -= 2) offer_winograd(l, d, k, m);
+  int m[WINOGRAD_SIZES];
+  const int n = winograd_sizes(k, m);
+  for (int i = 0; i < n; i++) offer_winograd(l, d, k, m[i]);
 }
 
 static void offer_groups(const Lower *l, Decision *d, const Correlation *k) {
@@ -177,6 +226,10 @@ static void offer_phases(const Lower *l, Decision *d, const Correlation *k) {
                     .refused = joined_refused(l, k),
                     .cycles = cycles_of(l, l->target, k, METHOD_JOINED, 0)});
   offer_groups(l, d, k);
+  if (phases_alike(k)) {
+    const Correlation phases = phases_correlation(k);
+    offer_winograds(l, d, &phases);
+  }
 }
 
 static Cycles stream_of(const Lower *l) {

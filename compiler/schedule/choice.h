@@ -31,6 +31,6 @@ bool choice_near_limits(const Lower *); /* only the operator's own loops take su
 void choice_make(Lower *);              /* sets choice and decision */
 
 /* What is worth measuring for this kernel, what the model chose first. */
-enum { MOST_VARIANTS = 16 };
+enum { MOST_VARIANTS = 24 };
 int choice_variants(const Lower *, Choice variant[MOST_VARIANTS]);
 #endif

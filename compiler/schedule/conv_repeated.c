@@ -28,10 +28,10 @@ static bool possible(const Correlation *k, const int64_t factor[2]) {
 
 /* With the upsampling, which makes the large picture. */
 static double as_written(Arena *arena, const Target *t, const Correlation *k, int64_t net_bytes) {
-  const Lower l = {.arena = arena, .target = t, .layout = t, .layout_lanes = t->lanes};
   double least = cost_direct(t, k, net_bytes).total;
-  for (int m = k->kernel[0] == 3 ? 4 : 2; m >= 2 && !winograd_refused(&l, k); m -= 2)
-    least = fmin(least, cost_winograd(t, k, m, 0, net_bytes).total);
+  int m[WINOGRAD_SIZES];
+  const int sizes = winograd_refused_for(arena, t, false, k) ? 0 : winograd_sizes(k, m);
+  for (int i = 0; i < sizes; i++) least = fmin(least, cost_winograd(t, k, m[i], 0, net_bytes).total);
   const int64_t values = k->large.h * k->large.w * k->large.c;
   return least + cost_stream(t, values, 4 * values, 0, net_bytes).total;
 }

@@ -201,18 +201,27 @@ static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
     NEST_ELSE(b) store_sums(b, t, a, acc, false);
 }
 
+/* A phase of a transposed convolution takes some taps of a panel, which lie apart. */
+static bool taps_apart(const Tile *t) { return t->x->taps < t->d->k.kernel[1] && t->x->tap_stride != 1; }
+
 /* While a tile reads its panel, it prefetches a slice of the next one, chosen by its place in the row, its
- * row, and its channel at the first column of taps. Slices of neighbouring tiles may overlap. */
-static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, const Ix *c, int u) {
+ * row, and its channel at the first column of taps; with taps apart a slice of each tap as it comes to it.
+ * Slices of neighbouring tiles may overlap. */
+static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, const Ix *tx, const Ix *c,
+                       int u) {
   const Direct *d = t->d;
-  const int64_t panel = d->k.kernel[0] * d->k.kernel[1] * d->block * t->panels->width,
-                line = d->l->target->line / 4, share = ceil_divide(panel / t->runs, line) * line;
-  const int64_t sites = t->y->taps * d->block, lines = (share / line + sites - 1) / sites,
+  const bool apart = taps_apart(t);
+  const int64_t tap = d->block * t->panels->width, panel = d->k.kernel[0] * d->k.kernel[1] * tap,
+                line = d->l->target->line / 4,
+                share = ceil_divide((apart ? tap : panel) / t->runs, line) * line;
+  const int64_t sites = apart ? d->block : t->y->taps * d->block, lines = (share / line + sites - 1) / sites,
                 tiles = (t->x->count + t->pixels - 1) / t->pixels;
-  const Ix tile = a->y * (tiles * share) + a->x0 * (share / t->pixels),
-           site = *ty * d->block + *c * t->chains + u;
+  const Ix ky = t->y->tap_first + *ty * t->y->tap_stride, kx = t->x->tap_first + *tx * t->x->tap_stride,
+           first = apart ? (ky * d->k.kernel[1] + kx) * tap : NEST_Z,
+           tile = a->y * (tiles * share) + a->x0 * (share / t->pixels),
+           site = (apart ? NEST_Z : *ty * d->block) + *c * t->chains + u;
   for (int64_t i = 0; i < lines; i++)
-    nest_prefetch(b, t->panels->w, (a->panel + 1) * panel + tile + (site * lines + i) * line);
+    nest_prefetch(b, t->panels->w, (a->panel + 1) * panel + first + tile + (site * lines + i) * line);
 }
 
 /* Several rows: each is tested where the tile lies at an edge. One: the range of ty has been cut already. */
@@ -277,7 +286,8 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
       const Ix channel = c * t->chains + u;
       if (each) nest_pin(b, in);
       if (t->runs)
-        NEST_IF(b, nest_is(b, *tx, 0)) fetch_next(b, t, a, ty, &c, u);
+        NEST_IF(b, taps_apart(t) ? nest_within(b, NEST_Z, 0, 1) : nest_is(b, *tx, 0))
+          fetch_next(b, t, a, ty, tx, &c, u);
       Val w[MOST_VECTORS];
       for (int v = 0; v < t->terms; v++)
         w[v] = nest_let(b, nest_text(b, "w%d", v), weights_of(b, t, a, &ky, &kx, &channel, v));

@@ -1,5 +1,4 @@
-// conv_winograd_weights.c: weight gradients of 3x3 and 5x5 convolutions with stride 1 by Winograd's
-// algorithm.
+// conv_winograd_weights.c: weight gradients of the convolutions that Winograd's algorithm computes.
 // SPDX-License-Identifier: Apache-2.0
 //
 // The convolution is A^T [(G w G^T) * (B^T x B)] A for each tile, which is linear in w; so the gradient takes
@@ -20,7 +19,7 @@ enum { MOST_VECTORS = 2 };
 typedef struct Weights {
   Lower *l;
   Correlation k;
-  Winograd w;
+  Winograd w[2];
   int lanes;
   int64_t broadcast;            /* channels of the small side in a register tile */
   int64_t rows, columns, block; /* of tiles; rows in a block */
@@ -34,12 +33,12 @@ static int64_t padded(const Weights *k, int64_t floats) { return target_odd_line
 static void split_channels(const Weights *k, bool edge, const Ix *y0, const Ix *x0, const Ix *t,
                            const Ix *channel, int part) {
   Nest *b = k->l->b;
-  const int L = k->lanes, m = k->w.m, n = k->w.n;
+  const int L = k->lanes, m[] = {k->w[0].m, k->w[1].m}, n[] = {k->w[0].n, k->w[1].n};
   const Extent e = k->k.small;
-  Buf *d = NEST_REGISTERS(b, "d", L, n, m);
+  Buf *d = NEST_REGISTERS(b, "d", L, n[0], m[1]);
   Val x[WINOGRAD_TILE], y[WINOGRAD_TILE], zero = L > 1 ? splat(num(b, 0), L) : num(b, 0);
-  NEST_UNROLL(b, i, m) {
-    for (int j = 0; j < m; j++) {
+  NEST_UNROLL(b, i, m[1]) {
+    for (int j = 0; j < m[0]; j++) {
       const Ref ref = nest_at(b, k->l->in[1], *y0 + j, *x0 + i, *channel);
       Val value = part < L ? nest_load_part(b, ref, part, L) : nest_load(b, ref, L);
       x[j] = nest_let(
@@ -47,21 +46,21 @@ static void split_channels(const Weights *k, bool edge, const Ix *y0, const Ix *
           edge ? pick(b, cond_and(nest_below(b, *y0 + j, e.h), nest_below(b, *x0 + i, e.w)), value, zero)
                : value);
     }
-    winograd_output_gradient(b, &k->w, x, y);
-    for (int j = 0; j < n; j++) nest_store(b, nest_at(b, d, j, i), y[j]);
+    winograd_output_gradient(b, &k->w[0], x, y);
+    for (int j = 0; j < n[0]; j++) nest_store(b, nest_at(b, d, j, i), y[j]);
   }
-  NEST_UNROLL(b, i, n) {
-    for (int j = 0; j < m; j++) x[j] = nest_get(b, nest_at(b, d, i, j));
-    winograd_output_gradient(b, &k->w, x, y);
-    for (int j = 0; j < n; j++) nest_store(b, nest_at(b, k->Y, n * i + j, *t, *channel), y[j]);
+  NEST_UNROLL(b, i, n[0]) {
+    for (int j = 0; j < m[1]; j++) x[j] = nest_get(b, nest_at(b, d, i, j));
+    winograd_output_gradient(b, &k->w[1], x, y);
+    for (int j = 0; j < n[1]; j++) nest_store(b, nest_at(b, k->Y, n[1] * i + j, *t, *channel), y[j]);
   }
 }
 
 static NestFn *split_tile(const Weights *k, bool edge) {
   Nest *b = k->l->b;
   NestFn *fn = nest_fn(b, edge ? "split_small_edge" : "split_small", true);
-  const Ix ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t"), y0 = k->w.m * ty,
-           x0 = k->w.m * tx;
+  const Ix ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t"), y0 = k->w[0].m * ty,
+           x0 = k->w[1].m * tx;
   const int64_t whole = k->k.s / k->lanes, rest = k->k.s % k->lanes;
   if (whole)
     NEST_FOR(b, v, whole) split_channels(k, edge, &y0, &x0, &t, NEST_IX(k->lanes * v), k->lanes);
@@ -71,7 +70,7 @@ static NestFn *split_tile(const Weights *k, bool edge) {
 
 static NestFn *split_row(const Weights *k) {
   Nest *b = k->l->b;
-  const int64_t rows = k->k.small.h / k->w.m, columns = k->k.small.w / k->w.m; /* whole tiles */
+  const int64_t rows = k->k.small.h / k->w[0].m, columns = k->k.small.w / k->w[1].m; /* whole tiles */
   NestFn *inside = rows && columns ? split_tile(k, false) : NULL;
   NestFn *edge = rows < k->rows || columns < k->columns ? split_tile(k, true) : NULL;
   NestFn *fn = nest_fn(b, "split_small_row", false);
@@ -131,19 +130,19 @@ static void add_taps(const Weights *k, Val sum, int ky_, int kx_, const Ix *s, c
 
 static void join_vector(const Weights *k, const Ix *i, const Ix *at_, const Ix *s, const Ix *l0, int part) {
   Nest *b = k->l->b;
-  const Winograd *w = &k->w;
+  const Winograd *wy = &k->w[0], *wx = &k->w[1];
   Val x[WINOGRAD_TILE], y[WINOGRAD_TILE], half[WINOGRAD_TILE][WINOGRAD_TILE];
-  for (int column = 0; column < w->n; column++) {
-    for (int j = 0; j < w->n; j++)
+  for (int column = 0; column < wx->n; column++) {
+    for (int j = 0; j < wy->n; j++)
       x[j] = nest_let(b, nest_text(b, "x%d", j),
-                      mul(nest_load(b, nest_at(b, k->S, w->n * j + column, *i, *at_), k->lanes),
-                          num(b, w->scale[j] * w->scale[column])));
-    winograd_weight_gradient(b, w, x, y);
-    for (int j = 0; j < w->r; j++) half[j][column] = nest_let(b, nest_text(b, "h%d%d", j, column), y[j]);
+                      mul(nest_load(b, nest_at(b, k->S, wx->n * j + column, *i, *at_), k->lanes),
+                          num(b, wy->scale[j] * wx->scale[column])));
+    winograd_weight_gradient(b, wy, x, y);
+    for (int j = 0; j < wy->r; j++) half[j][column] = nest_let(b, nest_text(b, "h%d%d", j, column), y[j]);
   }
-  for (int ky = 0; ky < w->r; ky++) {
-    winograd_weight_gradient(b, w, half[ky], y);
-    for (int kx = 0; kx < w->r; kx++) add_taps(k, nest_let(b, "sum", y[kx]), ky, kx, s, l0, part);
+  for (int ky = 0; ky < wy->r; ky++) {
+    winograd_weight_gradient(b, wx, half[ky], y);
+    for (int kx = 0; kx < wx->r; kx++) add_taps(k, nest_let(b, "sum", y[kx]), ky, kx, s, l0, part);
   }
 }
 
@@ -196,7 +195,7 @@ static void block(Nest *b, const Weights *k, const Pieces *all, const Ix *ty, in
           NEST_FOR(b, group, all->small[j]) {
             const Ix l0 = MOST_VECTORS * k->lanes * (i ? none + all->large[0] : panel),
                      s0 = k->broadcast * (j ? none + all->small[0] : group);
-            NEST_FOR(b, xi, k->w.n * k->w.n) nest_call(b, all->piece[i][j].multiply, xi, tiles, s0, l0);
+            NEST_FOR(b, xi, k->w[0].n * k->w[1].n) nest_call(b, all->piece[i][j].multiply, xi, tiles, s0, l0);
             nest_call(b, all->piece[i][j].join, s0, l0);
           }
 }
@@ -204,13 +203,12 @@ static void block(Nest *b, const Weights *k, const Pieces *all, const Ix *ty, in
 bool schedule_conv_winograd_weights(Lower *l) {
   Nest *b = l->b;
   Weights k = {.l = l, .k = correlation_of(l->node)};
-  const int m = l->choice.m;
-  k.w = winograd_of(m, (int)k.k.kernel[0]);
-  const int64_t points = k.w.n * k.w.n;
+  winograd_axes(&k.k, l->choice.m, k.w);
+  const int64_t points = k.w[0].n * k.w[1].n;
   k.lanes = l->target->lanes;
   k.broadcast = l->target->blocking.gradient_rows;
-  k.rows = ceil_divide(k.k.small.h, m);
-  k.columns = ceil_divide(k.k.small.w, m);
+  k.rows = ceil_divide(k.k.small.h, k.w[0].m);
+  k.columns = ceil_divide(k.k.small.w, k.w[1].m);
   const int64_t bytes = 4 * points * k.columns * (padded(&k, k.k.l) + padded(&k, k.k.s)),
                 most = larger(l->target->blocking.winograd_block / bytes, 1);
   k.block = ceil_divide(k.rows, ceil_divide(k.rows, smaller(k.rows, most)));
@@ -218,13 +216,13 @@ bool schedule_conv_winograd_weights(Lower *l) {
   k.V = lower_scratch(l, "V", 4, (int64_t[]){1, points, tiles, padded(&k, k.k.l)});
   k.Y = lower_scratch(l, "Y", 3, (int64_t[]){points, tiles, padded(&k, k.k.s)});
   k.S = lower_scratch(l, "S", 3, (int64_t[]){points, k.broadcast, MOST_VECTORS * k.lanes});
-  k.split_large = winograd_split(l, &k.k, &k.w, k.lanes, k.V);
+  k.split_large = winograd_split(l, &k.k, k.w, k.lanes, k.V);
   k.split_small = split_row(&k);
   const Pieces all = all_pieces(&k);
   nest_fn(b, b->name, false);
   NEST_FOR(b, i, blocks) block(b, &k, &all, NEST_IX(k.block * i), k.block);
   if (last) block(b, &k, &all, NEST_IX(k.block * blocks), last);
-  lower_about(l, "Winograd F(%dx%d,%dx%d), blocks of %d tiles", m, m, k.w.r, k.w.r,
+  lower_about(l, "%s, blocks of %d tiles", winograd_name(l->arena, &k.k, l->choice.m),
               (int)(k.block * k.columns));
   return true;
 }

@@ -117,16 +117,35 @@ Cycles cost_columns(const Target *t, const Correlation *k, int64_t outputs, int6
   return summed(c);
 }
 
+/* Of the output, m outputs long on the axes on which the kernel is longer than 1. */
+typedef struct Tiles {
+  double points, count; /* of each; of them */
+  double transform;     /* so much longer a point takes than in a tile of 6x6 */
+} Tiles;
+
+static const double ROW_TRANSFORM =
+    2; /* measured: of few points, most of it are loads and stores far apart */
+
+static Tiles winograd_tiles(const Correlation *k, int m) {
+  Tiles tiles = {1, 1, k->kernel[0] > 1 && k->kernel[1] > 1 ? 1 : ROW_TRANSFORM};
+  for (int axis = 0; axis < 2; axis++) {
+    const int64_t size = k->kernel[axis] > 1 ? m : 1;
+    tiles.points *= (double)(size + k->kernel[axis] - 1);
+    tiles.count *= (double)ceil_divide(axis ? k->small.w : k->small.h, size);
+  }
+  return tiles;
+}
+
 Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch, int64_t net_bytes) {
-  const int64_t n = m + k->kernel[0] - 1, rows = (k->small.h + m - 1) / m, columns = (k->small.w + m - 1) / m;
-  const double points = (double)(n * n), tiles = (double)(rows * columns), in = vectors(k->l, t->lanes),
+  const Tiles all = winograd_tiles(k, m);
+  const double points = all.points, tiles = all.count, in = vectors(k->l, t->lanes),
                out = vectors(k->s, t->lanes);
   const bool far = k->large.h * k->large.w * k->large.c * 4 > t->l2;
   const double sums = tiles * (out < PANEL_VECTORS ? out : PANEL_VECTORS), waits = fmax(t->chains / sums, 1);
   Cycles c = {.transforms = tiles *
                             (in * (far ? t->rates->far_input_tile : t->rates->input_tile) +
                              out * t->rates->output_tile) *
-                            points / 36,
+                            all.transform * points / 36,
               .products = points * tiles * (double)k->l * out / t->fmas / t->rates->winograd * waits};
   if (batch) c.transforms += t->rates->packed_point * points * (double)(k->l * k->s) / (double)batch;
   set_memory(&c, t, 4 * points * (double)(k->l * k->s), net_bytes);
@@ -152,13 +171,14 @@ Cycles cost_groups_weights(const Target *t, const Correlation *k) {
 }
 
 Cycles cost_winograd_weights(const Target *t, const Correlation *k, int m) {
-  const double n = (double)(m + k->kernel[0] - 1), points = n * n,
-               tiles = (double)((k->small.h + m - 1) / m * ((k->small.w + m - 1) / m));
+  const Tiles all = winograd_tiles(k, m);
+  const double points = all.points, tiles = all.count;
   const double large = vectors(k->l, t->lanes), small = vectors(k->s, t->lanes),
                elements = (double)(k->l * k->s * k->kernel[0] * k->kernel[1]);
   return summed((Cycles){
       .products = points * tiles * (double)k->s * large / t->fmas / t->rates->winograd,
-      .transforms = tiles * (large * t->rates->input_tile + small * t->rates->output_tile) * points / 36 +
+      .transforms = tiles * (large * t->rates->input_tile + small * t->rates->output_tile) * all.transform *
+                        points / 36 +
                     t->rates->joined_point * points * (double)k->s * large + t->rates->lane_add * elements});
 }
 

@@ -27,12 +27,12 @@ Cycles
 cost_columns(const Target *, const Correlation *, int64_t outputs,
              int64_t weight_bytes); /* vectors over output columns, of which so many are stored one by one */
 Cycles cost_winograd(const Target *, const Correlation *, int m, int64_t batch,
-                     int64_t weight_bytes); /* F(m x m, r x r), r x r the kernel; batch: images for which
-                                               weights are packed once, 0: packed long ago */
+                     int64_t weight_bytes); /* tiles of m outputs on each axis on which the kernel is longer
+                                               than 1; batch: images for which weights are packed once, 0:
+                                               packed long ago */
 Cycles cost_groups_weights(const Target *, const Correlation *); /* likewise of narrow groups, by diagonals */
 Cycles cost_weights(const Target *, const Correlation *);        /* a weight gradient, tap by tap */
-Cycles cost_winograd_weights(const Target *, const Correlation *,
-                             int m);             /* likewise with m x m outputs of a tile */
+Cycles cost_winograd_weights(const Target *, const Correlation *, int m); /* likewise */
 double cost_read(const Target *, int64_t bytes); /* cycles that bytes take which are read once a call */
 /* To keep so many bytes of each image for all of them: written and read once more than where each image's are
  * used while they are near. */

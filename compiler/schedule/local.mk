@@ -5,7 +5,8 @@ libcnnc_a_SOURCES += \
   %D%/conv_columns.c %D%/conv_direct.c %D%/conv_groups.c %D%/conv_groups_weights.c \
   %D%/conv_joined.c %D%/conv_repeated.c %D%/conv_scatter.c \
   %D%/conv_rows.c %D%/conv_rows_weights.c %D%/conv_tile.c \
-  %D%/conv_tile.h %D%/conv_weights.c %D%/conv_winograd.c %D%/conv_winograd_weights.c \
+  %D%/conv_tile.h %D%/conv_weights.c %D%/conv_winograd.c %D%/conv_winograd.h \
+  %D%/conv_winograd_tile.c %D%/conv_winograd_weights.c \
   %D%/choice.c %D%/choice.h \
   %D%/cost.c %D%/cost.h \
   %D%/cpu.c %D%/cpu.h \

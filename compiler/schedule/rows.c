@@ -3,7 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "schedule/schedule.h"
-#include "schedule/winograd.h"
 
 enum { FEWEST_IMAGES = 8 }; /* of a large dense layer in training */
 /* Of the predicted time image by image: phases of images end before and begin after it. A gradient of weights
@@ -31,9 +30,10 @@ Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
   const Correlation own = correlation_of(node), k = one_by_one(&own) ? correlation_gathering(node) : own;
   const bool weights = node->op->family == FAMILY_CONV_WEIGHTS;
   Cycles best = directly(c, node, &k, batch);
-  const bool winograd = !winograd_refused_for(c->arena, c->target, c->exact, &k);
-  for (int m = k.kernel[0] == 3 ? 4 : 2; m >= 2 && winograd; m -= 2) {
-    const Cycles cycles = by_winograd(c, node, &k, m, batch);
+  int m[WINOGRAD_SIZES];
+  const int sizes = winograd_refused_for(c->arena, c->target, c->exact, &k) ? 0 : winograd_sizes(&k, m);
+  for (int i = 0; i < sizes; i++) {
+    const Cycles cycles = by_winograd(c, node, &k, m[i], batch);
     if (cycles.total < best.total) best = cycles;
   }
   if (weights) best.total += cost_gradient_sums(c->target, &k, c->weight_bytes);

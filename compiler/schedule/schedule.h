@@ -46,16 +46,27 @@ bool schedule_map(Lower *);               /* map.c */
 /* Why the kernel cannot be done that way; NULL: it can. */
 const char *winograd_refused(const Lower *, const Correlation *); /* as a gathering */
 const char *winograd_refused_for(Arena *, const Target *layout, bool exact, const Correlation *);
+/* How many outputs a tile may have along the axes on which the kernel is longer than 1; how many such sizes
+ * there are. */
+enum { WINOGRAD_SIZES = 3 };
+int winograd_sizes(const Correlation *, int m[WINOGRAD_SIZES]);
+struct Winograd;
+void winograd_axes(const Correlation *, int m, struct Winograd *axis);
+const char *winograd_name(Arena *, const Correlation *, int m); /* "Winograd F(4x4,3x3)" */
 const char *columns_refused(const Lower *, const Correlation *);
 const char *groups_refused(const Lower *, const Correlation *); /* of the node itself */
 const char *groups_weights_refused(const Lower *, const Correlation *);
 const char *joined_refused(const Lower *, const Correlation *); /* as a spreading */
+/* Have all phases of a transposed convolution as many taps, side by side? Then: the gathering of stride 1
+ * whose output channels are the filters of all phases, phase after phase. */
+bool phases_alike(const Correlation *);
+Correlation phases_correlation(const Correlation *);
+Correlation winograd_correlation(const Node *);      /* that one, or as a gathering */
 Correlation joined_correlation(const Correlation *); /* the gathering of stride 1 that computes all phases */
 
 /* split_row(0, ty, t0) of Winograd's algorithm: the tiles of row ty of in[0] transformed to V[0][xi][t0
  * ..][channel]. */
-struct Winograd;
-NestFn *winograd_split(Lower *, const Correlation *, const struct Winograd *, int lanes, Buf *V);
+NestFn *winograd_split(Lower *, const Correlation *, const struct Winograd *axis, int lanes, Buf *V);
 
 /* Threads, in inference; training runs its images in parallel instead. */
 /* Does it pay to make a team for a net of so many multiply-adds and elements? */

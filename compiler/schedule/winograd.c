@@ -2,15 +2,16 @@
 // the transforms as code.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A convolution is a product of polynomials, taken at n points: 0, 1, -1, 2, -2 and infinity, the leading
-// coefficient (Toom and Cook). All matrices follow from the points. Those of a pair p, -p differ in the signs
-// of odd powers only, so both come from one sum of the even and one of the odd ones. All products are by
-// powers of two, which are exact: so it does not matter which of them a C compiler fuses with a sum.
+// A convolution is a product of polynomials, taken at n points: 0, 1, -1, 2, -2 and so on and infinity, the
+// leading coefficient (Toom and Cook). All matrices follow from the points. Those of a pair p, -p differ in
+// the signs of odd powers only, so both come from one sum of the even and one of the odd ones. Coefficients
+// are exact in floats. Each sum begins with a value whose coefficient is 1, so that no two products meet in
+// an addition and a C compiler has no choice which of them it fuses.
 #include "schedule/winograd.h"
 #include <math.h>
 
 /* ---- the matrices ---- */
-static const double points[WINOGRAD_TILE - 1] = {0, 1, -1, 2, -2};
+static const double points[WINOGRAD_TILE - 1] = {0, 1, -1, 2, -2, 0.5, -0.5, 0.75, -0.75};
 
 /* The coefficients of the product of (x - point[l]) over the `count` points, but for `except`. */
 static void product_of(int count, int except, double coefficient[WINOGRAD_TILE]) {
@@ -48,19 +49,16 @@ Winograd winograd_of(int m, int r) {
 /* ---- rounding ---- */
 static double size_of(double x) { return x < 0 ? -x : x; }
 
-/* An output is the sum over i of output[k][i] * M[i], and M[i] a sum over the channels of (row i of B^T x) *
- * (row i of G w). Data of variance 1 give M[i] the variance V[i] = |B^T row|^2 |G row|^2 for each channel.
- * Each of the `channels` steps of the sum rounds what has been summed so far, on the average half of it, by
- * at most u: with the standard deviation u/sqrt(3); the transforms add a few roundings of the whole. The
- * exact output has the variance r for each channel. Both dimensions do this, and the largest errors stand to
- * the largest outputs as the deviations do; of an output tile's pixels the worst one counts. The worst case
- * takes absolute values everywhere: u times (channels + the roundings of the transforms) times the sums of
- * absolute coefficients. */
-WinogradError winograd_error(const Winograd *w, int64_t channels) {
-  const double unit = 0x1p-24, margin = 1.5, transform_steps = 32;
-  double variance = 0, absolute = 0;
+/* Of the outputs of an axis the worst one. variance: of the sum of its products' variances, for data of
+ * variance 1; absolute: the sum of absolute coefficients. */
+typedef struct Spread {
+  double variance, absolute;
+} Spread;
+
+static Spread spread_of(const Winograd *w) {
+  Spread worst = {0};
   for (int k = 0; k < w->m; k++) {
-    double v = 0, a = 0;
+    Spread sum = {0};
     for (int i = 0; i < w->n; i++) {
       double input = 0, weight = 0, input_sum = 0, weight_sum = 0;
       for (int j = 0; j < w->n; j++) {
@@ -71,75 +69,61 @@ WinogradError winograd_error(const Winograd *w, int64_t channels) {
         weight += w->weight[i][j] * w->weight[i][j];
         weight_sum += size_of(w->weight[i][j]);
       }
-      v += w->output[k][i] * w->output[k][i] * input * weight * w->scale[i] * w->scale[i];
-      a += size_of(w->output[k][i] * w->scale[i]) * input_sum * weight_sum;
+      sum.variance += w->output[k][i] * w->output[k][i] * input * weight * w->scale[i] * w->scale[i];
+      sum.absolute += size_of(w->output[k][i] * w->scale[i]) * input_sum * weight_sum;
     }
-    if (v > variance) variance = v;
-    if (a > absolute) absolute = a;
+    worst.variance = fmax(worst.variance, sum.variance);
+    worst.absolute = fmax(worst.absolute, sum.absolute);
   }
-  const double steps = (double)channels / 2 + transform_steps;
-  return (WinogradError){margin * unit * sqrt(steps / 3) * variance / w->r,
-                         unit * ((double)channels + transform_steps) * absolute * absolute / (w->r * w->r)};
+  return worst;
+}
+
+/* An output is the sum over i of output[k][i] * M[i], and M[i] a sum over the channels of (row i of B^T x) *
+ * (row i of G w). Data of variance 1 give M[i] the variance V[i] = |B^T row|^2 |G row|^2 for each channel.
+ * Each of the `channels` steps of the sum rounds what has been summed so far, on the average half of it, by
+ * at most u: with the standard deviation u/sqrt(3); the transforms add a few roundings of the whole. The
+ * exact output has the variance r for each channel. Both dimensions do this, and the largest errors stand to
+ * the largest outputs as the deviations do. The worst case takes absolute values everywhere: u times
+ * (channels + the roundings of the transforms) times the sums of absolute coefficients. */
+WinogradError winograd_error(const Winograd axis[2], int64_t channels) {
+  const double unit = 0x1p-24, transform_steps = 32;
+  const double margin = axis[0].n > 1 && axis[1].n > 1 ? 1.5 : 2; /* of one axis fewer products average out */
+  const Spread y = spread_of(&axis[0]), x = spread_of(&axis[1]);
+  const double steps = (double)channels / 2 + transform_steps, taps = (double)(axis[0].r * axis[1].r);
+  return (WinogradError){margin * unit * sqrt(steps / 3 * y.variance * x.variance / taps),
+                         unit * ((double)channels + transform_steps) * y.absolute * x.absolute / taps};
 }
 
 /* ---- as code ---- */
-typedef struct Scaled {
-  double factor;
-  Val sum;
-} Scaled; /* sum NULL: nothing */
-
-/* The sum of k[i]*x[i], i = first, first + step ..., with a factor that all of them share kept apart. */
-static Scaled sum_of(Nest *b, int n, const double *k, const Val *x, int first, int step) {
-  int start = -1;
-  bool same = true;
-  for (int i = first; i < n; i += step) {
-    if (k[i] == 0) continue;
-    same = same && (start < 0 || size_of(k[i]) == size_of(k[start]));
-    if (start < 0 || (k[i] > 0 && (k[start] < 0 || (k[i] == 1 && k[start] != 1)))) start = i;
-  }
-  if (start < 0) return (Scaled){0, NULL};
-  const double factor = same ? k[start] : 1;
-  Val sum = k[start] == factor ? x[start] : mul(num(b, k[start]), x[start]);
-  for (int i = first; i < n; i += step) {
-    if (k[i] == 0 || i == start) continue;
-    const double f = k[i] / factor;
-    sum = f == 1 ? add(sum, x[i]) : f == -1 ? sub(sum, x[i]) : add(sum, mul(num(b, f), x[i]));
-  }
-  return (Scaled){factor, sum};
-}
-
 static Val add_scaled(Nest *b, Val sum, double factor, Val x) {
   return factor == 1 ? add(sum, x) : factor == -1 ? sub(sum, x) : add(sum, mul(num(b, factor), x));
 }
 
-static Val whole_sum(Nest *b, const Scaled *s) {
-  return s->factor == 1 ? s->sum : mul(num(b, s->factor), s->sum);
+/* The sum of k[i]*x[i] by `factor`, i = first, first + step ... One of the coefficients is the factor, so the
+ * sum begins with an x[i] as it is. */
+static Val sum_of(Nest *b, int n, const double *k, double factor, const Val *x, int first, int step) {
+  int start = first;
+  while (start < n && k[start] != factor) start += step;
+  if (start >= n) nest_misuse(b, "a transform without a coefficient to begin with");
+  Val sum = x[start];
+  for (int i = first; i < n; i += step)
+    if (k[i] != 0 && i != start) sum = add_scaled(b, sum, k[i] / factor, x[i]);
+  return sum;
 }
-static Val named(Nest *b, const char *name, Val x) { return x->op == LOAD ? x : nest_let(b, name, x); }
 
-/* The first and the last row have coefficients like 5 = 4 + 1. */
-static Val lone_row(Nest *b, int columns, const double *k, const Val *x) {
-  double fours[WINOGRAD_TILE], ones[WINOGRAD_TILE];
-  for (int i = 0; i < columns; i++) {
-    fours[i] = (double)(int)(k[i] / 4);
-    ones[i] = k[i] - 4 * fours[i];
-  }
-  const Scaled four = sum_of(b, columns, fours, x, 0, 1), one = sum_of(b, columns, ones, x, 0, 1);
-  Val sum = whole_sum(b, &one);
-  return four.sum ? add_scaled(b, sum, 4 * four.factor, four.sum) : sum;
-}
+static Val named(Nest *b, const char *name, Val x) { return x->op == LOAD ? x : nest_let(b, name, x); }
 
 /* y = matrix * x; rows 1 and 2, 3 and 4, ... are those of pairs of points. */
 static void by_rows(Nest *b, int n, int columns, const double matrix[][WINOGRAD_TILE], const Val *x, Val *y) {
   for (int j = 0; j < n; j++) {
     if (j == 0 || j == n - 1) {
-      y[j] = lone_row(b, columns, matrix[j], x);
+      y[j] = sum_of(b, columns, matrix[j], 1, x, 0, 1);
       continue;
     }
-    const Scaled even = sum_of(b, columns, matrix[j], x, 0, 2), odd = sum_of(b, columns, matrix[j], x, 1, 2);
-    Val p = named(b, "p", whole_sum(b, &even)), q = named(b, "q", odd.sum);
-    y[j] = add_scaled(b, p, odd.factor, q);
-    y[j + 1] = add_scaled(b, p, -odd.factor, q);
+    Val p = named(b, "p", sum_of(b, columns, matrix[j], 1, x, 0, 2)),
+        q = named(b, "q", sum_of(b, columns, matrix[j], points[j], x, 1, 2));
+    y[j] = add_scaled(b, p, points[j], q);
+    y[j + 1] = add_scaled(b, p, -points[j], q);
     j++;
   }
 }
@@ -163,8 +147,7 @@ static void by_columns(Nest *b, int n, int rows, const double matrix[][WINOGRAD_
   for (int i = 0; i < rows; i++) {
     double k[WINOGRAD_TILE];
     for (int j = 0; j < n; j++) k[j] = j > 0 && j < n - 1 && j % 2 == 0 ? 0 : matrix[i][j];
-    const Scaled s = sum_of(b, n, k, i % 2 ? odd : even, 0, 1);
-    y[i] = whole_sum(b, &s);
+    y[i] = sum_of(b, n, k, 1, i % 2 ? odd : even, 0, 1);
   }
 }
 

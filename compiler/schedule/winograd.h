@@ -1,32 +1,34 @@
-/* winograd.h: Winograd's short convolutions F(m x m, r x r): m x m outputs from n x n inputs, n = m + r - 1,
- * by n*n products instead of m*m*r*r (Lavin and Gray, 2015):
+/* winograd.h: Winograd's short convolutions along an axis, F(m,r): m outputs from n inputs, n = m + r - 1, by
+ * n products instead of m*r (Lavin and Gray, 2015):
  *
- *     output = A^T [ (G weight G^T) * (B^T input B) ] A     with * element by element */
+ *     output = A^T [ (G weight) * (B^T input) ]     with * element by element
+ *
+ * A picture takes one along each of its two axes, F(m x m, r x r), of which one may be F(1,1), which changes
+ * nothing. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WINOGRAD_H
 #define CNNC_WINOGRAD_H
 #include "nest/build.h"
 
-enum { WINOGRAD_TILE = 6 };
+enum { WINOGRAD_TILE = 10 };
 typedef struct Winograd {
   int m, r, n;
-  double input[WINOGRAD_TILE][WINOGRAD_TILE];  /* B^T [n][n]: integers */
-  double weight[WINOGRAD_TILE][WINOGRAD_TILE]; /* G   [n][r]: integers, each row to be multiplied by */
-  double scale[WINOGRAD_TILE];                 /* [n] one over an integer */
-  double output[WINOGRAD_TILE][WINOGRAD_TILE]; /* A^T [m][n]: integers */
+  double input[WINOGRAD_TILE][WINOGRAD_TILE];  /* B^T [n][n] */
+  double weight[WINOGRAD_TILE][WINOGRAD_TILE]; /* G   [n][r]: each row to be multiplied by */
+  double scale[WINOGRAD_TILE];                 /* [n] */
+  double output[WINOGRAD_TILE][WINOGRAD_TILE]; /* A^T [m][n] */
 } Winograd;
-Winograd winograd_of(int m, int r); /* n is 4 or 6 */
+Winograd winograd_of(int m, int r); /* n is even and at most WINOGRAD_TILE, or m = r = 1 */
 
 /* How far a sum over so many channels may be from the exact one, in floats. typical: what to expect of random
  * data, relative to the largest output; worst: proven, relative to (largest input) * (largest weight) *
- * channels * r*r. */
+ * channels * the weights of a window. */
 typedef struct WinogradError {
   double typical, worst;
 } WinogradError;
-WinogradError winograd_error(const Winograd *, int64_t channels);
+WinogradError winograd_error(const Winograd axis[2], int64_t channels);
 
-/* One dimension of a transform as statements: n values become n, r become n (without the scale), n become m.
- */
+/* A transform as statements: n values become n, r become n (without the scale), n become m. */
 void winograd_input(Nest *, const Winograd *, const Val *x, Val *y);
 void winograd_weight(Nest *, const Winograd *, const Val *x, Val *y);
 void winograd_output(Nest *, const Winograd *, const Val *x, Val *y);

@@ -28,7 +28,12 @@ static void check_matrices(int m, int r) {
 static void test_matrices(void) {
   check_matrices(4, 3);
   check_matrices(2, 3);
+  check_matrices(6, 3);
   check_matrices(2, 5);
+  check_matrices(4, 5);
+  check_matrices(2, 7);
+  check_matrices(4, 7);
+  check_matrices(1, 1);
   const Winograd w = winograd_of(4, 3);
   static const double first[6] = {4, 0, -5, 0, 1, 0}, second[6] = {0, -4, -4, 1, 1, 0};
   for (int k = 0; k < 6; k++) CU_ASSERT_TRUE(w.input[0][k] == first[k] && w.input[1][k] == second[k]);
@@ -47,50 +52,61 @@ static double draw(uint64_t *state) { /* nearly normal */
   return sum;
 }
 
-/* y = a x a^T in floats; a is rows x columns, x columns x columns. */
-static void transform(const double a[N][N], int rows, int columns, float x[N][N], float y[N][N]) {
+typedef struct Matrix {
+  const double (*at)[N];
+  int rows, columns;
+} Matrix;
+
+/* z = y x a^T in floats, y of the first axis and a of the second one. */
+static void transform(Matrix y, Matrix a, float x[N][N], float z[N][N]) {
   float half[N][N];
-  for (int i = 0; i < rows; i++)
-    for (int j = 0; j < columns; j++) {
+  for (int i = 0; i < y.rows; i++)
+    for (int j = 0; j < a.columns; j++) {
       half[i][j] = 0;
-      for (int k = 0; k < columns; k++) half[i][j] = fmaf((float)a[i][k], x[k][j], half[i][j]);
+      for (int k = 0; k < y.columns; k++) half[i][j] = fmaf((float)y.at[i][k], x[k][j], half[i][j]);
     }
-  for (int i = 0; i < rows; i++)
-    for (int j = 0; j < rows; j++) {
-      y[i][j] = 0;
-      for (int k = 0; k < columns; k++) y[i][j] = fmaf((float)a[j][k], half[i][k], y[i][j]);
+  for (int i = 0; i < y.rows; i++)
+    for (int j = 0; j < a.rows; j++) {
+      z[i][j] = 0;
+      for (int k = 0; k < a.columns; k++) z[i][j] = fmaf((float)a.at[j][k], half[i][k], z[i][j]);
     }
 }
+
+static Matrix input_of(const Winograd *w) { return (Matrix){w->input, w->n, w->n}; }
+static Matrix weight_of(const Winograd *w) { return (Matrix){w->weight, w->n, w->r}; }
+static Matrix output_of(const Winograd *w) { return (Matrix){w->output, w->m, w->n}; }
 
 /* One channel of a tile: added to its products, and to the exact outputs. */
-static void add_channel(const Winograd *w, uint64_t *state, float products[N][N], double exact[N][N]) {
-  float x[N][N], g[N][N], input[N][N], weight[N][N];
-  for (int i = 0; i < w->n; i++)
-    for (int j = 0; j < w->n; j++) x[i][j] = (float)draw(state);
-  for (int i = 0; i < w->r; i++)
-    for (int j = 0; j < w->r; j++) g[i][j] = (float)draw(state);
-  for (int i = 0; i < w->m; i++)
-    for (int j = 0; j < w->m; j++)
-      for (int ky = 0; ky < w->r; ky++)
-        for (int kx = 0; kx < w->r; kx++) exact[i][j] += (double)x[i + ky][j + kx] * (double)g[ky][kx];
-  transform(w->input, w->n, w->n, x, input);
-  transform(w->weight, w->n, w->r, g, weight);
-  for (int i = 0; i < w->n; i++)
-    for (int j = 0; j < w->n; j++)
-      products[i][j] = fmaf(input[i][j], (float)(w->scale[i] * w->scale[j]) * weight[i][j], products[i][j]);
+static void add_channel(const Winograd w[2], uint64_t *state, float products[N][N], double exact[N][N]) {
+  const Winograd *y = &w[0], *x = &w[1];
+  float in[N][N], g[N][N], input[N][N], weight[N][N];
+  for (int i = 0; i < y->n; i++)
+    for (int j = 0; j < x->n; j++) in[i][j] = (float)draw(state);
+  for (int i = 0; i < y->r; i++)
+    for (int j = 0; j < x->r; j++) g[i][j] = (float)draw(state);
+  for (int i = 0; i < y->m; i++)
+    for (int j = 0; j < x->m; j++)
+      for (int ky = 0; ky < y->r; ky++)
+        for (int kx = 0; kx < x->r; kx++) exact[i][j] += (double)in[i + ky][j + kx] * (double)g[ky][kx];
+  transform(input_of(y), input_of(x), in, input);
+  transform(weight_of(y), weight_of(x), g, weight);
+  for (int i = 0; i < y->n; i++)
+    for (int j = 0; j < x->n; j++)
+      products[i][j] = fmaf(input[i][j], (float)(y->scale[i] * x->scale[j]) * weight[i][j], products[i][j]);
 }
 
-static void check_error(int m, int r, int channels) {
-  const Winograd w = winograd_of(m, r);
-  const WinogradError stated = winograd_error(&w, channels);
+/* row: along one axis, F(1,1) along the other one. */
+static void check_error(int m, int r, bool row, int channels) {
+  const Winograd w[2] = {row ? winograd_of(1, 1) : winograd_of(m, r), winograd_of(m, r)};
+  const WinogradError stated = winograd_error(w, channels);
   uint64_t state = 7;
   double error = 0, largest = 0;
   for (int tile = 0; tile < 100; tile++) {
     float products[N][N] = {{0}}, got[N][N];
     double exact[N][N] = {{0}};
-    for (int c = 0; c < channels; c++) add_channel(&w, &state, products, exact);
-    transform(w.output, w.m, w.n, products, got);
-    for (int i = 0; i < m; i++)
+    for (int c = 0; c < channels; c++) add_channel(w, &state, products, exact);
+    transform(output_of(&w[0]), output_of(&w[1]), products, got);
+    for (int i = 0; i < w[0].m; i++)
       for (int j = 0; j < m; j++) {
         error = fmax(error, fabs((double)got[i][j] - exact[i][j]));
         largest = fmax(largest, fabs(exact[i][j]));
@@ -99,16 +115,21 @@ static void check_error(int m, int r, int channels) {
   const bool good = error <= stated.typical * largest && error > stated.typical * largest / 8 &&
                     stated.typical < stated.worst;
   if (!good)
-    printf("    F(%dx%d,%dx%d), %d channels: %g, stated %g\n", m, m, r, r, channels, error / largest,
-           stated.typical);
+    printf("    F(%dx%d,%dx%d), %d channels: %g, stated %g\n", w[0].m, m, w[0].r, r, channels,
+           error / largest, stated.typical);
   CU_ASSERT_TRUE(good);
 }
 
 static void test_error(void) { /* neither too much nor too little is claimed */
   for (int channels = 16; channels <= 512; channels *= 2) {
-    check_error(4, 3, channels);
-    check_error(2, 3, channels);
-    check_error(2, 5, channels);
+    check_error(4, 3, false, channels);
+    check_error(2, 3, false, channels);
+    check_error(2, 5, false, channels);
+    check_error(6, 3, true, channels);
+    check_error(4, 3, true, channels);
+    check_error(4, 5, true, channels);
+    check_error(2, 7, true, channels);
+    check_error(4, 7, true, channels);
   }
 }
 
@@ -232,6 +253,16 @@ static void test_f2(void) { /* few tiles, and weights that are not near */
   remove_directory();
 }
 
+static void test_rows(void) { /* across and down, and sequences */
+  make_directory();
+  check("13x17x35: conv(33, 1x7, pad=same) -> relu", "F(1x4,1x7)", false);
+  check("17x13x16: conv(16, 7x1, pad=[2, 5, 0, 0])", "F(4x1,7x1)", false);
+  check("12x12x32: conv(20, 1x5) -> batchnorm", "F(1x4,1x5)", false);
+  check("61x20: conv(40, 7, pad=causal)", "F(1x4,1x7)", false);
+  check("600x64: conv(64, 3, pad=same)", "blocks of", true);
+  remove_directory();
+}
+
 static void test_fused(void) {
   make_directory();
   check("14x15x18: conv(18, 3x3, pad=same, bias=false) -> batchnorm -> add(in) -> relu", "F(4x4,3x3)", false);
@@ -255,8 +286,10 @@ static void test_direct(void) { /* what stays direct */
   check("14x14x16: conv(16, 3x3, stride=2, pad=1)", NULL, true);
   check("14x14x16: conv(16, 3x3, dilation=2, pad=same)", NULL, true);
   check("14x14x32: conv(32, 3x3, groups=2, pad=same)", NULL, true);
-  check("14x14x16: conv(16, 1x3, pad=same) -> conv(16, 1x1)", NULL, true);
-  check("30x16: conv(16, 3, pad=same)", NULL, true);
+  check("14x14x16: conv(16, 1x4, pad=same) -> conv(16, 1x1)", NULL, true);
+  check("14x14x16: conv(16, 2x3, pad=same)", NULL, true);
+  check("14x14x16: conv(16, 1x7, pad=same, dilation=2)", NULL, true);
+  check("30x16: conv(16, 3, stride=2)", NULL, true);
   remove_directory();
 }
 
@@ -266,6 +299,7 @@ CU_TestInfo suite_winograd[] = {
     {"F(4x4,3x3): sizes, channels, padding", test_f4},
     {"F(2x2,5x5): the same", test_f2_5x5},
     {"F(2x2,3x3)", test_f2},
+    {"windows in a row", test_rows},
     {"fused and folded", test_fused},
     {"blocks", test_blocks},
     {"what stays direct", test_direct},

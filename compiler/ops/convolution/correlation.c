@@ -72,7 +72,7 @@ static bool far_positions(const int64_t reach[2], Extent e) {
 }
 
 bool correlation_near_limits(const Correlation *k) {
-  enum { MOST_TAPS = 1 << 16, MOST_PACKED = INT32_MAX - (1 << 26), WINOGRAD_POINTS = 36 };
+  enum { MOST_TAPS = 1 << 16, MOST_PACKED = INT32_MAX - (1 << 26), SQUARE_POINTS = 36, ROW_POINTS = 10 };
   int64_t reach[2];
   for (int axis = 0; axis < 2; axis++) {
     const int64_t large = extent_side(k->large, axis), small = extent_side(k->small, axis);
@@ -81,8 +81,9 @@ bool correlation_near_limits(const Correlation *k) {
     if (k->kernel[axis] > MOST_TAPS) return true;
   }
   if (far_positions(reach, k->large) || far_positions(reach, k->small)) return true;
-  const bool square = k->kernel[0] == k->kernel[1] && k->kernel[0] > 1 && k->groups == 1;
-  const int64_t points = larger(k->kernel[0] * k->kernel[1], square ? WINOGRAD_POINTS : 1);
+  const int64_t taps = k->kernel[0] * k->kernel[1];
+  const int64_t winograd = k->kernel[0] == k->kernel[1] ? SQUARE_POINTS : ROW_POINTS;
+  const int64_t points = taps > 1 && k->groups == 1 ? larger(taps, winograd) : taps;
   const int64_t one_group = larger(bounded_product(padded(k->l), k->s), bounded_product(k->l, padded(k->s)));
   const int64_t pairs = k->l == 1 && k->s == 1 ? padded(k->groups) : bounded_product(k->groups, one_group);
   return bounded_product(pairs, points) > MOST_PACKED;
