@@ -1,7 +1,8 @@
 /* phases.c: libcnn-mpi for scale.py. `bench --train` of a program that is linked with it computes the share
  * of one process of several, without the others, and takes the time between what they would exchange. In the
  * environment: LAST, so many shards from the first on (0: all); IMAGES, of a batch (0: the program's);
- * PHASES, the file of JSON that is written in the end. Of each time the shortest counts. */
+ * PHASES, the file of JSON that is written in the end. Of each time the shortest counts; it is that of the
+ * processor, which other programs do not lengthen. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -31,7 +32,7 @@ static int32_t images, own, most;
 
 static double now(void) {
   struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
   return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 

@@ -11,7 +11,7 @@ when its stretch is over; sums follow each other. "batch" is the efficiency of N
 program's batch, where it has groups of images for so many; "growing" that with a batch N times as large.
 """
 # SPDX-License-Identifier: Apache-2.0
-import argparse, json, math, os, shutil, subprocess, tempfile
+import argparse, json, math, os, shutil, subprocess, sys, tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
@@ -66,11 +66,14 @@ class Stretch:
 
 class Net:
     def __init__(self, cnnc, clocked, name, folder):
-        path = os.path.join(TOP, "examples", NETS[name])
-        self.name, self.folder = name, folder
-        self.program, self.timed = os.path.join(folder, name), os.path.join(folder, name + "-timed")
-        run(cnnc, path, "--mpi", "-o", self.program)
-        run(cnnc, path, "--mpi", "-o", self.timed, environment=dict(CNNC_RUNTIME=clocked, MPICC="cc"))
+        self.cnnc, self.name, self.folder = cnnc, name, folder
+        self.timed = self.compile("-timed", CNNC_RUNTIME=clocked, MPICC="cc")
+
+    def compile(self, suffix, **environment):
+        program = os.path.join(self.folder, self.name + suffix)
+        run(self.cnnc, os.path.join(TOP, "examples", NETS[self.name]), "--mpi", "--target=native", "-o",
+            program, environment=environment)
+        return program
 
     def share(self, seconds, **which):
         found = os.path.join(self.folder, "phases.json")
@@ -122,9 +125,10 @@ class Net:
 
     def train(self, processes, images):
         """Images a second of the best of a few epochs."""
+        program = self.compile("")
         with tempfile.TemporaryDirectory() as folder:
             log = os.path.join(folder, "log.jsonl")
-            run("mpirun", "-n", str(processes), self.program, "train", "--data", "synthetic", "--limit",
+            run("mpirun", "-n", str(processes), program, "train", "--data", "synthetic", "--limit",
                 str(images), "--val", "0", "--epochs", "3", "--threads", "1", "--progress", "none",
                 "--log", log, "-o", os.path.join(folder, "w.safetensors"), stderr=subprocess.DEVNULL)
             with open(log) as lines:
@@ -181,6 +185,7 @@ def main():
             print_model(net, NETWORKS[options.network])
             if options.layers:
                 print_layers(net)
+            sys.stdout.flush()
             if options.model:
                 continue
             alone = net.predict(1, NETWORKS["memory"], net.batch, net.batch)

@@ -1,7 +1,8 @@
-/* exchanges.c: programs of several processes, damaged where they exchange. One process has all images, so the
- * interpreter sees no difference; but each of these damages makes processes compute with what another one
- * still has, or leaves a gradient out. What is damaged is nothing that other checks of program_verify look
- * at, so each must be refused by the one that is named here. */
+/* exchanges.c: programs that are damaged where the interpreter sees no difference, or where one check of
+ * program_verify alone can see it: what several processes exchange, and of how many bytes an element is. One
+ * process has all images; but each damage of an exchange makes processes compute with what another one still
+ * has, or leaves a gradient out. What is damaged is nothing that other checks look at, so each mutant must be
+ * refused by the one that is named here. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>
@@ -158,6 +159,53 @@ static void check_plan(const Check *check, Plan *plan, const char *how) {
   printf("# %s: %d gathers, %d buckets, %d damaged exchanges\n", how, p->gathers.n, p->buckets.n, mutants);
   report(!missed && mutants > 0, check, arena_printf(arena, "damaged exchanges of %s are refused", how), 0,
          0);
+}
+
+/* ---- elements ---- */
+static bool is_read(const Program *p, int home) { /* by a nest, as a value */
+  for (int c = 0; c < p->calls.n; c++) {
+    const Version *version = &p->calls.data[c].version[0];
+    for (int a = 0; a < version->lower->b->nbufs; a++) {
+      const Binding *binding = version->argument[a].used ? version->argument[a].binding : NULL;
+      if (binding && binding->kind == BIND_VALUE && version->lower->b->buf[a]->place == INPUT &&
+          p->home[binding->node->id].node->id == home)
+        return true;
+    }
+  }
+  return false;
+}
+
+/* A value of bytes is one of halves or words where it lies; all places stay as they are. */
+static bool widen(Arena *arena, const Program *p, int home, Elem elem) {
+  Program mutant = *p;
+  Home *homes = NEW_ARRAY(arena, Home, p->graph->nodes.n);
+  memcpy(homes, p->home, (size_t)p->graph->nodes.n * sizeof *homes);
+  for (int i = 0; i < p->graph->nodes.n; i++)
+    if (homes[i].node->id == home) homes[i].elem = elem;
+  mutant.home = homes;
+  const char *error = program_verify(arena, &mutant);
+  if (!error || !strstr(error, "has elements of another size than its value"))
+    printf("# %s: %s\n", p->graph->nodes.data[home]->name, error ? error : "accepted");
+  return error && strstr(error, "has elements of another size than its value");
+}
+
+void check_elements(const Check *check, const char *rounding) {
+  Arena *arena = check->sample.arena;
+  const Machine m = {.arena = arena,
+                     .plan = plan_inference(arena, check->sample.graph, FUSE_ALL, 1, 0),
+                     .batch = check->sample.count};
+  const Program *p = machine_lower(&m, target_find("generic"), false);
+  int mutants = 0;
+  bool fine = program_verify(arena, p) == NULL;
+  for (int i = 0; i < p->graph->nodes.n && fine; i++) {
+    const Home *home = &p->home[i];
+    if (!home->node || home->node->id != i || elem_bytes(home->elem) != 1 || !is_read(p, i)) continue;
+    fine = widen(arena, p, i, I16) && widen(arena, p, i, F32);
+    mutants += 2;
+  }
+  if (fine && mutants == 0) return; /* a random net that has none */
+  report(fine, check, arena_printf(arena, "%s: elements of another size are refused", rounding),
+         0, 0);
 }
 
 void check_exchanges(const Check *check) {
