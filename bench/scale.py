@@ -125,7 +125,9 @@ class Net:
 
     def train(self, processes, images):
         """Images a second of the best of a few epochs."""
-        program = self.compile("")
+        program = os.path.join(self.folder, self.name)
+        if not os.path.exists(program):
+            self.compile("")
         with tempfile.TemporaryDirectory() as folder:
             log = os.path.join(folder, "log.jsonl")
             run("mpirun", "-n", str(processes), program, "train", "--data", "synthetic", "--limit",

@@ -204,8 +204,7 @@ void check_elements(const Check *check, const char *rounding) {
     mutants += 2;
   }
   if (fine && mutants == 0) return; /* a random net that has none */
-  report(fine, check, arena_printf(arena, "%s: elements of another size are refused", rounding),
-         0, 0);
+  report(fine, check, arena_printf(arena, "%s: elements of another size are refused", rounding), 0, 0);
 }
 
 void check_exchanges(const Check *check) {
