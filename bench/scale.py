@@ -1,14 +1,17 @@
 """scale.py: predicted efficiency of training by 2 to 1,024 processes, and measured for two.
 
-A step of one process is measured. What travels is read from `cnnc --emit=program`: gathers of values and
-sums of gradients, each after its phase. The model of the network has a latency and a bandwidth. A gather
-takes latency * log2(N) and the bytes of the others; a sum sends (N-1)/N of its bytes twice, in messages that
-cost half a microsecond each, and begins when its phase is through; sums follow each other. Phases are taken
-to last as long as they have calls. "batch" is the efficiency of N processes that share the program's batch,
-"growing" that with a batch N times as large.
+The shares of a process are measured, without the others (phases.c): of all images, of the first shard, and
+of half a batch. So each stretch of a step between two exchanges has a time for each image of the process's
+own, one for each image of the whole batch (what every process computes for all, as the statistics of
+batchnorm) and one that is always the same; the update of the weights is always the same, too.
+
+The model of the network has a latency and a bandwidth. A gather takes latency * log2(N) and the bytes of the
+others; a sum sends (N-1)/N of its bytes twice, in messages that cost half a microsecond each, and begins
+when its stretch is over; sums follow each other. "batch" is the efficiency of N processes that share the
+program's batch, where it has groups of images for so many; "growing" that with a batch N times as large.
 """
 # SPDX-License-Identifier: Apache-2.0
-import argparse, json, math, os, re, subprocess, tempfile
+import argparse, json, math, os, shutil, subprocess, sys, tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
@@ -24,76 +27,146 @@ ROOT = dict(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
             OMPI_MCA_rmaps_base_oversubscribe="1")
 
 
-def run(*words, **more):
-    return subprocess.run(words, check=True, text=True, stdout=subprocess.PIPE, env=dict(os.environ, **ROOT),
-                          **more).stdout
+def run(*words, environment=None, **more):
+    return subprocess.run(words, check=True, text=True, stdout=subprocess.PIPE,
+                          env=dict(os.environ, **ROOT, **(environment or {})), **more).stdout
+
+
+def clocks(cnnc, folder):
+    """A folder with libcnn, and phases.c in place of libcnn-mpi."""
+    where = os.path.join(folder, "clocks")
+    os.mkdir(where)
+    built = os.path.dirname(os.path.abspath(cnnc))
+    beside = [os.path.join(built, name) for name in (".libs/libcnn.a", "libcnn.a")]
+    shutil.copy(next(path for path in beside if os.path.exists(path)), where)
+    run("cc", "-std=c11", "-O2", "-I", os.path.join(TOP, "runtime", "include"), "-c",
+        os.path.join(HERE, "phases.c"), "-o", os.path.join(where, "phases.o"))
+    run("ar", "cr", os.path.join(where, "libcnn-mpi.a"), os.path.join(where, "phases.o"))
+    return where
+
+
+class Stretch:
+    """Seconds up to what is exchanged then: an image of the process's own, an image of the batch, always."""
+
+    def __init__(self, whole, one, half, few, images, fewer):
+        more = images - few
+        self.own = max(0.0, (whole["seconds"] - one["seconds"]) / more) if more else 0.0
+        rest = whole["seconds"] - self.own * images
+        self.all = max(0.0, (whole["seconds"] - half["seconds"]) / (images - fewer) - self.own)
+        self.all = min(self.all, max(0.0, rest / images))
+        self.always = max(0.0, rest - self.all * images)
+        self.kind, self.first, self.end = whole["kind"], whole["from"], whole["to"]
+
+    def seconds(self, own, batch):
+        return self.own * own + self.all * batch + self.always
+
+    def bytes(self):
+        return (self.end - self.first) * (4 if self.kind == "sum" else 1)
 
 
 class Net:
-    def __init__(self, cnnc, name, folder):
-        path = os.path.join(TOP, "examples", NETS[name])
-        self.name, self.program = name, os.path.join(folder, name)
-        run(cnnc, path, "--mpi", "-o", self.program)
-        self.read(run(cnnc, path, "--mpi", "--train", "--target=native", "--emit=program", "-o", "-"))
+    def __init__(self, cnnc, clocked, name, folder):
+        self.cnnc, self.name, self.folder = cnnc, name, folder
+        self.timed = self.compile("-timed", CNNC_RUNTIME=clocked, MPICC="cc")
 
-    def read(self, text):
-        """calls in all; [(calls before, bytes an image)] of gathers, [(calls before, bytes)] of sums."""
-        self.calls, self.gathers, self.sums = 0, [], []
-        for line in text[text.index("training of "):].split("\n\n")[0].splitlines():
-            if re.match(r" +\d+  \w", line):
-                self.calls += 1
-            found = re.match(r" +-- gathers .*, (\d+) an image --", line)
-            if found:
-                self.gathers.append((self.calls, int(found[1])))
-            found = re.match(r" +-- sums of gradient (\d+) \.\. (\d+) begin --", line)
-            if found:
-                self.sums.append((self.calls, int(found[2]) + 1 - int(found[1])))
+    def compile(self, suffix, **environment):
+        program = os.path.join(self.folder, self.name + suffix)
+        run(self.cnnc, os.path.join(TOP, "examples", NETS[self.name]), "--mpi", "--target=native", "-o",
+            program, environment=environment)
+        return program
+
+    def share(self, seconds, **which):
+        found = os.path.join(self.folder, "phases.json")
+        environment = dict(PHASES=found, **{name: str(value) for name, value in which.items()})
+        run(self.timed, "bench", "--train", "--json", "--threads", "1", "--seconds", str(seconds),
+            environment=environment)
+        with open(found) as file:
+            return json.load(file)
 
     def measure(self, seconds):
-        told = json.loads(run(self.program, "bench", "--train", "--json", "--threads", "1", "--seconds",
-                              str(seconds)))
-        self.step, self.batch = told["step_ms"]["min"] / 1e3, told["batch"]
+        whole, one = self.share(seconds), self.share(seconds, LAST=1)
+        half = self.share(seconds, IMAGES=whole["images"] // 2)
+        self.batch, self.lanes, self.update = whole["images"], whole["lanes"], whole["update"]
+        self.weights = whole["weights"]
+        self.stretches = [Stretch(*three, one["own"], self.batch, half["images"])
+                          for three in zip(whole["moments"], one["moments"], half["moments"])]
+        self.groups = -(-self.batch // self.lanes)
 
-    def predict(self, processes, network, batch, step):
-        """Seconds of a step of `batch` images in all, whose computing takes one process `step`."""
+    def kinds(self, kind):
+        return [s for s in self.stretches if s.kind == kind]
+
+    def predict(self, processes, network, own, batch):
+        """Seconds of a step of `batch` images in all, of which a process computes `own`."""
         latency, bandwidth = network
         others = (processes - 1) / processes
         now = done = 0
-        events = sorted([(c, 0, b) for c, b in self.gathers] + [(c, 1, b) for c, b in self.sums])
-        before = 0
-        for calls, kind, size in events:
-            now += (calls - before) / self.calls * step / processes
-            before = calls
-            if kind == 0:
-                now += latency * math.log2(processes) + others * size * batch / bandwidth
-            else:
-                done = max(now, done) + 2 * (latency + (processes - 1) * MESSAGE + others * size / bandwidth)
-        now += (self.calls - before) / self.calls * step / processes
-        return max(now, done)
+        for s in self.stretches:
+            now += s.seconds(own, batch)
+            if s.kind == "gather" and processes > 1:
+                now += latency * math.log2(processes) + others * s.bytes() * batch / bandwidth
+            elif s.kind == "sum" and processes > 1:
+                done = max(now, done) + 2 * (latency + (processes - 1) * MESSAGE
+                                             + others * s.bytes() / bandwidth)
+            elif s.kind == "wait":
+                now = max(now, done)
+        return now + self.update
+
+    def sharing(self, processes, network):
+        """Efficiency with the program's batch; None: there are too few groups of images."""
+        if processes > self.groups:
+            return None
+        own = min(self.batch, -(-self.groups // processes) * self.lanes)
+        alone = self.predict(1, network, self.batch, self.batch)
+        return alone / processes / self.predict(processes, network, own, self.batch)
+
+    def growing(self, processes, network):
+        alone = self.predict(1, network, self.batch, self.batch)
+        return alone / self.predict(processes, network, self.batch, self.batch * processes)
 
     def train(self, processes, images):
         """Images a second of the best of a few epochs."""
+        program = os.path.join(self.folder, self.name)
+        if not os.path.exists(program):
+            self.compile("")
         with tempfile.TemporaryDirectory() as folder:
             log = os.path.join(folder, "log.jsonl")
-            run("mpirun", "-n", str(processes), self.program, "train", "--data", "synthetic", "--limit",
+            run("mpirun", "-n", str(processes), program, "train", "--data", "synthetic", "--limit",
                 str(images), "--val", "0", "--epochs", "3", "--threads", "1", "--progress", "none",
                 "--log", log, "-o", os.path.join(folder, "w.safetensors"), stderr=subprocess.DEVNULL)
             with open(log) as lines:
                 return max(json.loads(line)["images_per_second"] for line in lines)
 
 
-def model(net, network):
-    print("%s: a step of %d images %.2f ms; %d gathers of %d bytes an image, %d sums of %d bytes" % (
-        net.name, net.batch, 1e3 * net.step, len(net.gathers), sum(b for _, b in net.gathers), len(net.sums),
-        sum(b for _, b in net.sums)))
+def print_model(net, network):
+    own, everyone, always = (1e3 * sum(part) for part in zip(*(
+        (s.own * net.batch, s.all * net.batch, s.always) for s in net.stretches)))
+    gathers, sums = net.kinds("gather"), net.kinds("sum")
+    print("%s: a step of %d images in %.2f ms: %.2f for images, %.2f for all images in every process, "
+          "%.2f always, %.2f for the update" % (
+              net.name, net.batch, own + everyone + always + 1e3 * net.update, own, everyone, always,
+              1e3 * net.update))
+    print("  sent: %d gathers of %d bytes an image, %d sums of %d bytes" % (
+        len(gathers), sum(s.bytes() for s in gathers), len(sums), sum(s.bytes() for s in sums)))
     print("  processes    batch  growing")
     processes = 2
     while processes <= 1024:
-        shared = "%9.2f" % (net.step / processes / net.predict(processes, network, net.batch, net.step)) \
-            if processes <= net.batch else "        -"
-        growing = net.step / net.predict(processes, network, net.batch * processes, net.step * processes)
-        print("  %9d%s%9.2f" % (processes, shared, growing))
+        shared = net.sharing(processes, network)
+        print("  %9d%9s%9.2f" % (processes, "-" if shared is None else "%.2f" % shared,
+                                 net.growing(processes, network)))
         processes *= 2
+
+
+def print_layers(net):
+    """What is computed between two exchanges, and what then goes out: of which weights."""
+    print("  ms of images  of all  always  then")
+    for s in net.stretches:
+        names = [w["name"] for w in net.weights
+                 if s.kind == "sum" and s.first < w["offset"] + w["size"] and w["offset"] < s.end]
+        then = {"sum": "sum of %d bytes: %s" % (s.bytes(), names[0] if len(names) == 1 else
+                                                "%s to %s" % (names[0], names[-1]) if names else ""),
+                "gather": "gather of %d bytes an image" % s.bytes()}.get(s.kind, s.kind)
+        print("  %12.3f%8.3f%8.3f  %s" % (1e3 * s.own * net.batch, 1e3 * s.all * net.batch, 1e3 * s.always,
+                                          then))
 
 
 def main():
@@ -101,25 +174,30 @@ def main():
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--network", choices=NETWORKS, default="ethernet")
     parser.add_argument("--seconds", type=float, default=3)
-    parser.add_argument("--images", type=int, default=1024, help="of an epoch")
+    parser.add_argument("--layers", action="store_true", help="what is computed between two exchanges")
     parser.add_argument("--peer", action="store_true", help="beside DistributedDataParallel: resnet20")
     parser.add_argument("--model", action="store_true", help="no real run")
     parser.add_argument("nets", nargs="*", metavar="NET", help="|".join(NETS))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        clocked = clocks(options.cnnc, folder)
         for name in options.nets or NETS:
-            net = Net(options.cnnc, name, folder)
+            net = Net(options.cnnc, clocked, name, folder)
             net.measure(options.seconds)
-            model(net, NETWORKS[options.network])
+            print_model(net, NETWORKS[options.network])
+            if options.layers:
+                print_layers(net)
+            sys.stdout.flush()
             if options.model:
                 continue
-            predicted = net.step / 2 / net.predict(2, NETWORKS["memory"], net.batch, net.step)
-            one, two = net.train(1, options.images), net.train(2, options.images)
+            alone = net.predict(1, NETWORKS["memory"], net.batch, net.batch)
+            images = net.batch * max(4, min(32, int(options.seconds / alone)))
+            one, two = net.train(1, images), net.train(2, images)
             print("  here, by 1 and 2 processes: %.0f and %.0f images/s, efficiency %.2f (predicted %.2f)" % (
-                one, two, two / one / 2, predicted))
+                one, two, two / one / 2, net.sharing(2, NETWORKS["memory"])), flush=True)
         if options.peer:
             import ddp
-            one, two = (ddp.measure(n, options.images) for n in (1, 2))
+            one, two = (ddp.measure(n, 1024) for n in (1, 2))
             print("DistributedDataParallel with gloo, resnet20: %.0f and %.0f images/s, efficiency %.2f" % (
                 one, two, two / one / 2))
 

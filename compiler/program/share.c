@@ -106,9 +106,11 @@ static void find_gathers(Sharing *s) {
   }
 }
 
-/* The last phase in which a call adds to these bytes of the gradients; -1: none does. */
+/* The last phase in which a call adds to these bytes of the gradients; -1: none does for an image. What is
+ * computed for all images, as the running statistics of batchnorm, every process has. */
 static int last_phase(const Program *p, int64_t from, int64_t to) {
   int last = -1;
+  bool images = false;
   for (int i = 0; i < p->phases.n; i++) {
     const Phase *phase = &p->phases.data[i];
     for (int c = phase->first; c < phase->first + phase->n; c++) {
@@ -116,12 +118,14 @@ static int last_phase(const Program *p, int64_t from, int64_t to) {
       for (int b = 0; b < version->lower->b->nbufs; b++) {
         const Operand *operand = &version->argument[b];
         if (operand->used && operand->place.space == SPACE_GRADIENT && operand->place.offset < to &&
-            from < operand->place.offset + operand->place.bytes)
+            from < operand->place.offset + operand->place.bytes) {
           last = i;
+          images = images || !phase->once;
+        }
       }
     }
   }
-  return last;
+  return images ? last : -1;
 }
 
 static bool is_summed(const Program *p, int64_t from, int64_t to) {

@@ -460,7 +460,7 @@ static bool check_buckets(Verifier *v) {
           if (from >= to) continue;
           if (bucket->after < i)
             return fail(v, "is added to after it was sent", version->lower->b->buf[a]->name);
-          found += to - from;
+          if (bucket->after < p->phases.n) found += to - from;
         }
         if (p->calls.data[c].how != CALL_ONCE && found != place->bytes)
           return fail(v, "is a gradient that is not sent once", version->lower->b->buf[a]->name);
@@ -469,13 +469,15 @@ static bool check_buckets(Verifier *v) {
   return true;
 }
 
-/* Since images wrote these bytes last, they have been gathered. A value that was never written is the
- * caller's, which each process has of its own images. */
-static bool gathered(const Program *p, int target, int phase, const Place *read) {
+/* Since images wrote these bytes last, they have been gathered, with all of the value that they are a part
+ * of. A value that was never written is the caller's, which each process has of its own images. */
+static bool gathered(const Verifier *v, int phase, const Node *node, const Place *read) {
+  const Program *p = v->program;
+  const int64_t begin = node && read->space == SPACE_ALL ? base_of(v, node, read) : read->offset;
   int last = -1; /* the phase of images that wrote it last */
   for (int i = 0; i < phase; i++)
     for (int c = p->phases.data[i].first; c < p->phases.data[i].first + p->phases.data[i].n; c++) {
-      const Version *version = &p->calls.data[c].version[target];
+      const Version *version = &p->calls.data[c].version[v->target];
       for (int a = 0; a < version->lower->b->nbufs; a++) {
         Place x = of_all(p, version->argument[a].place), y = of_all(p, *read);
         if (!version->argument[a].used || version->lower->b->buf[a]->place < OUTPUT || !meet(&x, &y))
@@ -487,9 +489,7 @@ static bool gathered(const Program *p, int target, int phase, const Place *read)
   for (int i = 0; i < p->gathers.n; i++) {
     const Gather *g = &p->gathers.data[i];
     if (g->before > last && g->before <= phase && g->space == read->space && g->index == read->index &&
-        g->stride >= read->bytes &&
-        (read->space != SPACE_ALL ||
-         (g->offset <= read->offset && read->offset + read->bytes <= g->offset + g->stride)))
+        g->stride == read->stride && (read->space != SPACE_ALL || g->offset == begin))
       return true;
   }
   return false;
@@ -513,11 +513,15 @@ static bool check_gathers(Verifier *v) {
             own = own || (earlier->argument[b].used && earlier->lower->b->buf[b]->place >= OUTPUT &&
                           meet(&earlier->argument[b].place, place));
           }
-        if (!own && !gathered(p, v->target, i, place))
+        if (!own && !gathered(v, i, version->argument[a].binding->node, place))
           return fail(v, "is read for all images, and other processes have some of them",
                       version->lower->b->buf[a]->name);
       }
     }
+  v->call = p->calls.n;
+  for (int i = 0; i < p->graph->training->losses.n; i++)
+    if (!gathered(v, p->phases.n, p->loss[i], &p->value[v->target][p->loss[i]->id]))
+      return fail(v, "a loss is added up, and other processes have some of it", "");
   return true;
 }
 

@@ -40,7 +40,8 @@ libcnn_la_SOURCES += %D%/training/agree.c %D%/training/compare.c %D%/training/co
   %D%/training/measure.c %D%/training/measure.h %D%/training/pace.c %D%/training/pace.h \
   %D%/training/panoptic.c %D%/training/panoptic.h %D%/training/precision.c %D%/training/precision.h \
   %D%/training/run.c %D%/training/run.h %D%/training/sibling.c %D%/training/tell.c \
-  %D%/training/train.c %D%/training/training.h
+  %D%/training/together.c %D%/training/train.c %D%/training/training.h \
+  %D%/training/validate.c
 libcnn_la_SOURCES += %D%/weights/archive.c %D%/weights/archive.h %D%/weights/classes.c \
   %D%/weights/classes.h %D%/weights/foreign.c %D%/weights/foreign.h %D%/weights/matching.c \
   %D%/weights/matching.h %D%/weights/notes.c %D%/weights/notes.h %D%/weights/npz.c %D%/weights/npz.h \

@@ -53,6 +53,8 @@ void check_races(const Check *);                                 /* compiled.c *
 void check_nests(Check *);                                       /* nests.c */
 void check_choices(Check *);                                     /* nests.c */
 void check_programs(Check *);                                    /* programs.c */
+void check_exchanges(const Check *);                             /* exchanges.c */
+void check_elements(const Check *, const char *rounding);        /* exchanges.c */
 void check_differences(Check *);                                 /* slopes.c */
 void check_look(Check *);                                        /* slopes.c */
 /* int8.c: the program quantised at random, by each rounding: every byte as eval has it. */

@@ -83,6 +83,7 @@ static void check_all_nests(const Check *check, const char *rounding) {
   for (const Target *target = target_table; target->name; target++)
     if (target->dot != DOT_NONE || board_tried(target) || !strcmp(target->name, "generic"))
       check_nests_of(check, rounding, target);
+  check_elements(check, rounding);
 }
 
 /* ---- compiled ---- */

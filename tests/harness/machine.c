@@ -364,6 +364,7 @@ Program *machine_lower(const Machine *m, const Target *target, bool plain) {
                                          .plain = plain,
                                          .exact = m->exact,
                                          .batch = m->batch ? m->batch : 1,
+                                         .processes = m->processes,
                                          .written = m->plan->graph,
                                          .tuning = m->tuning,
                                          .layout_lanes = m->layout_lanes ? m->layout_lanes : target->lanes,

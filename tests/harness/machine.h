@@ -13,6 +13,7 @@ typedef struct Machine {
   int layout_lanes;      /* 0: the target's own */
   int64_t weight_bytes;  /* of the net that schedules are chosen for; 0: of this one */
   bool threads;          /* as for code with OpenMP */
+  int64_t processes;     /* so many share the shards of a batch; 0: one. The machine runs one all the same */
   bool exact;            /* no method that rounds differently */
   bool single;           /* every result is rounded to a float */
   struct Tuning *tuning; /* choices of schedules, or NULL: the cost model's */

@@ -285,7 +285,10 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
   if (here && !check.infer) check_look(&check);
   switch (mode) {
   case CHOICES: check_choices(&check); break;
-  case PROGRAMS: check_programs(&check); break;
+  case PROGRAMS:
+    check_programs(&check);
+    check_exchanges(&check);
+    break;
   case NESTS: check_nests(&check); break;
   case FOREIGN: check_foreign(&check, foreign); break;
   case RACES: check_races(&check); break;

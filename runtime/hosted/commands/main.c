@@ -4,6 +4,7 @@
 #include "config.h"
 #endif
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,6 +231,9 @@ int cnn_main(int argc, char **argv, const cnn_network *network) {
 
 int cnn_main_launched(int argc, char **argv, const cnn_network *network, const cnn_launch *launch) {
   cnn_threads_spare();
+#ifdef SIGXFSZ
+  signal(SIGXFSZ, SIG_IGN); /* a file that grows beyond its limit is a failure to write with a message */
+#endif
   const char *command = argc > 0 ? argv[0] : NULL, *slash = command ? strrchr(command, '/') : NULL;
   cnn_program_state state = {.network = *network};
   cnn_program program = {slash     ? slash + 1

@@ -19,8 +19,8 @@
 #include "hosted/commands/written.h"
 #include "hosted/training/exchange.h"
 
-/* The signal that came, Ctrl-C or SIGTERM: the only way in which one can tell the loop. A second one ends the
- * process at once. */
+/* The signal that came, Ctrl-C, SIGTERM, or SIGUSR1, which mpirun and Slurm pass on and do not follow by
+ * SIGKILL: the only way in which one can tell the loop. A second one ends the process at once. */
 static volatile sig_atomic_t interrupted;
 static void interrupt(int signal_number) { interrupted = signal_number; }
 
@@ -29,6 +29,7 @@ static void catch_interrupt(void) {
   interrupted = 0;
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
+  sigaction(SIGUSR1, &action, NULL);
 }
 
 typedef struct Arguments {

@@ -189,7 +189,7 @@ static cnn_augmentation augmentation_of(const cnn_reader *reader, const cnn_cour
 static cnn_status read_augmented(cnn_reader *reader, const cnn_course *course, int64_t at,
                                  const cnn_parts *out) {
   const cnn_network *network = reader->network;
-  cnn_status status = raw_read(reader, course->data, CNN_PART_TRAIN, index_of(course, at));
+  cnn_status status = raw_read(reader, course->data, course->from, index_of(course, at));
   if (status.code != CNN_OK) return status;
   const cnn_augmentation augmentation = augmentation_of(reader, course, at);
   for (int32_t i = 0; i < network->inputs; i++) {
@@ -226,7 +226,7 @@ static void mix_parts(const cnn_reader *reader, const cnn_mix *mix) {
 cnn_status cnn_batch_take(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_course *course,
                           int64_t at) {
   if (!course->augment)
-    return cnn_batch_read(batch, reader, slot, course->data, CNN_PART_TRAIN, index_of(course, at));
+    return cnn_batch_read(batch, reader, slot, course->data, course->from, index_of(course, at));
   cnn_status status = read_augmented(reader, course, at, &reader->own);
   const cnn_augmentation augmentation = augmentation_of(reader, course, at);
   for (int32_t step = 0; step < course->recipe->augments && status.code == CNN_OK; step++) {

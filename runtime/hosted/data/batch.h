@@ -28,6 +28,7 @@ typedef struct cnn_reader {
 /* The samples of an epoch in their order, cut into batches. */
 typedef struct cnn_course {
   const cnn_data *data;
+  cnn_part from; /* the part of the data set */
   const cnn_recipe *recipe;
   const int32_t *order; /* NULL: the order of the set */
   int64_t samples;

@@ -11,7 +11,6 @@
 #include "hosted/training/facts.h"
 #include "hosted/base/file.h"
 #include "hosted/data/dataset.h"
-#include "hosted/training/loss.h"
 #include "hosted/base/number.h"
 #include "hosted/weights/origin.h"
 #include "hosted/weights/previous.h"
@@ -30,22 +29,6 @@ static bool finished(const Training *training) {
   const cnn_recipe *recipe = &run->trainer.recipe;
   return run->finished >= recipe->epochs ||
          (recipe->early_stop > 0 && training->validated > 0 && run->waiting >= recipe->early_stop);
-}
-
-static int signalled(const Training *training) {
-  return training->options->stop ? *training->options->stop : 0;
-}
-
-/* Processes stop at the same step. */
-static bool stopped(const Training *training) {
-  return (cnn_exchange_alone(&training->exchange) ? signalled(training) : training->stop) != 0;
-}
-
-static cnn_status agree(Training *training, cnn_status status) {
-  int stop = training->stop ? training->stop : signalled(training);
-  status = cnn_exchange_agree(&training->exchange, status, &stop);
-  training->stop = stop;
-  return status;
 }
 
 static bool writes(const Training *training) { return cnn_exchange_first(&training->exchange); }
@@ -149,11 +132,12 @@ static cnn_status open_training(Training *training) {
   return cnn_success();
 }
 
-/* What is minimised over epochs: the validation loss; where that is not known, the first metric; without
- * validation, the training loss. */
-static double rated(const cnn_epoch *epoch, char measure[72]) {
+/* What is minimised over epochs: the validation loss; where that is not known, and for nets that look for
+ * objects, the first metric; without validation, the training loss. */
+static double rated(const Training *training, const cnn_epoch *epoch, char measure[72]) {
   const bool validated = epoch->val.samples > 0;
-  const bool metric = validated && isnan(epoch->val.loss) && epoch->val.metrics > 0;
+  const bool found = isnan(epoch->val.loss) || training->network->truth_objects > 0;
+  const bool metric = validated && found && epoch->val.metrics > 0;
   snprintf(measure, 72, "%s%s", validated ? "val_" : "", metric ? epoch->val.metric[0].name : "loss");
   return metric ? epoch->val.metric[0].value : validated ? epoch->val.loss : epoch->train.loss;
 }
@@ -179,7 +163,7 @@ static cnn_status save(const Training *training, const char *path) {
   const cnn_run *run = &training->run;
   const cnn_epoch *last = run->finished > 0 && run->at == 0 ? &run->history[run->finished - 1] : NULL;
   char measure[72];
-  const double value = last ? rated(last, measure) : NAN;
+  const double value = last ? rated(training, last, measure) : NAN;
   cnn_about about;
   json_t *facts = cnn_facts(training->network, &run->trainer.recipe);
   if (!facts) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
@@ -356,7 +340,7 @@ static cnn_status make_step(Training *training, bool *over) {
     run->rated = run->waiting = 0; /* the best is one of those from here on */
   while (batches < trainer->recipe.accumulate && run->at < run->samples) {
     const cnn_batch *next;
-    status = agree(training, cnn_loader_next(training->loader, &next));
+    status = cnn_training_agree(training, cnn_loader_next(training->loader, &next));
     training->unread = status.code != CNN_OK;
     if (training->unread) break;
     batch = next;
@@ -390,40 +374,14 @@ static cnn_status make_steps(Training *training) {
     cnn_random_permutation(random, training->order, (int32_t)run->samples);
   }
   training->course.epoch = run->finished;
-  cnn_status status = agree(training, cnn_loader_start(training->loader, &training->course, run->at));
+  cnn_status status =
+      cnn_training_agree(training, cnn_loader_start(training->loader, &training->course, run->at));
   bool over = run->at >= run->samples;
-  while (status.code == CNN_OK && !over && !stopped(training)) {
+  while (status.code == CNN_OK && !over && !cnn_training_stopped(training)) {
     status = make_step(training, &over);
     if (training->options->dry_run) break;
   }
   cnn_loader_stop(training->loader);
-  return status;
-}
-
-static bool losses_known(const cnn_network *network) {
-  for (int32_t o = 0; o < network->outputs; o++) {
-    if (network->output[o].loss && !cnn_loss_known(&network->output[o])) return false;
-  }
-  return network->truth_objects == 0;
-}
-
-static cnn_status validate(Training *training, cnn_measures *measures) {
-  *measures = (cnn_measures){0};
-  if (training->validated == 0 || stopped(training)) return cnn_success();
-  cnn_training_send(training, (cnn_event){.kind = CNN_EVENT_VALIDATION});
-  double start = cnn_clock();
-  int64_t limit = training->options->dry_run ? training->course.batch : -1;
-  cnn_status status = cnn_evaluator_run(
-      training->evaluator, cnn_trainer_result(&training->run.trainer), training->data, CNN_PART_VAL, limit,
-      cnn_exchange_alone(&training->exchange) ? training->options->stop : NULL, measures);
-  training->unread = status.code != CNN_OK && status.code != CNN_STOPPED;
-  training->validation_seconds = cnn_clock() - start;
-  if (status.code == CNN_OK && isnan(measures->loss) && losses_known(training->network)) {
-    return cnn_failure(
-        CNN_NOT_FINITE,
-        "the validation loss of epoch %d is not a number. A smaller rate, clip_norm or a warmup may help",
-        (int)training->run.finished + 1);
-  }
   return status;
 }
 
@@ -452,7 +410,7 @@ static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
   cnn_status status = cnn_compare_weights(&training->exchange, run);
   if (status.code == CNN_OK) status = weights_check(training);
   if (status.code != CNN_OK) return status;
-  double value = rated(epoch, measure);
+  double value = rated(training, epoch, measure);
   if (cnn_metric_rises(measure)) value = -value;
   bool better = run->rated == 0 || value < run->best;
   run->rated++;
@@ -461,13 +419,13 @@ static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
   epoch->best = better || training->validated == 0; /* without validation the last counts */
   cnn_schedule_epoch(&run->trainer.schedule, &run->trainer.recipe, value);
   if (!cnn_run_append(run, epoch))
-    return agree(training, cnn_failure(CNN_NO_MEMORY, "no memory for another epoch"));
+    return cnn_training_agree(training, cnn_failure(CNN_NO_MEMORY, "no memory for another epoch"));
   run->at = 0;
   run->loss = run->seconds = run->mean_rate = 0;
   run->rates = 0;
   cnn_tally_clear(&run->tally);
   memset(run->sums, 0, (size_t)training->network->outputs * sizeof *run->sums);
-  return agree(training, save_epoch(training, epoch->best));
+  return cnn_training_agree(training, save_epoch(training, epoch->best));
 }
 
 /* Once is enough, unless another process than before is the slowest. */
@@ -492,8 +450,8 @@ static cnn_status run_epoch(Training *training) {
   epoch.rate = run->mean_rate;
   epoch.images_per_second = run->seconds > 0 ? (double)run->at / run->seconds : 0;
   measure(training, &epoch.train);
-  status = validate(training, &epoch.val);
-  if (status.code != CNN_OK || stopped(training)) return status;
+  status = cnn_training_validate(training, &epoch.val);
+  if (status.code != CNN_OK || cnn_training_stopped(training)) return status;
   epoch.seconds = run->seconds + cnn_clock() - now;
   epoch.step = run->trainer.steps;
   epoch.time = cnn_wall_clock();
@@ -581,15 +539,15 @@ cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn
   const cnn_network named = with_names(network, data);
   Training training = {.network = &named, .data = data, .options = options};
   cnn_status status = cnn_exchange_open(&training.exchange, options->ranks, &named);
-  if (status.code == CNN_OK) status = agree(&training, prepare(&training));
+  if (status.code == CNN_OK) status = cnn_training_agree(&training, prepare(&training));
   if (status.code == CNN_OK) status = cnn_compare_begin(&training.exchange, data, &training.run, options);
-  if (status.code == CNN_OK) status = agree(&training, prepare_files(&training));
-  while (status.code == CNN_OK && !finished(&training) && !stopped(&training)) {
+  if (status.code == CNN_OK) status = cnn_training_agree(&training, prepare_files(&training));
+  while (status.code == CNN_OK && !finished(&training) && !cnn_training_stopped(&training)) {
     status = run_epoch(&training);
     if (options->dry_run) break;
   }
-  bool interrupted =
-      status.code == CNN_STOPPED || (status.code == CNN_OK && stopped(&training) && !finished(&training));
+  bool interrupted = status.code == CNN_STOPPED ||
+                     (status.code == CNN_OK && cnn_training_stopped(&training) && !finished(&training));
   if (training.unread) save_unread(&training);
   if (interrupted) status = save_stopped(&training);
   if (status.code == CNN_OK) report_end(&training);

@@ -1,4 +1,4 @@
-/* training.h: a run of training. Private to train.c and tell.c. */
+/* training.h: a run of training. Private to train.c and the files beside it that it is made of. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_TRAINING_H
 #define CNN_TRAINING_H
@@ -35,6 +35,11 @@ typedef struct Training {
   cnn_sums *each;  /* with other processes: of each sample of it */
 } Training;
 
+/* Processes fail together, and stop at the same step. */
+cnn_status cnn_training_agree(Training *, cnn_status);
+bool cnn_training_stopped(const Training *);
+
+cnn_status cnn_training_validate(Training *, cnn_measures *);
 void cnn_training_count(Training *, const cnn_batch *, float loss); /* a batch that has been computed */
 void cnn_training_send(const Training *, cnn_event);
 __attribute__((format(printf, 2, 3))) void cnn_training_note(const Training *, const char *format, ...);

@@ -1,0 +1,117 @@
+/* phases.c: libcnn-mpi for scale.py. `bench --train` of a program that is linked with it computes the share
+ * of one process of several, without the others, and takes the time between what they would exchange. In the
+ * environment: LAST, so many shards from the first on (0: all); IMAGES, of a batch (0: the program's);
+ * PHASES, the file of JSON that is written in the end. Of each time the shortest counts; it is that of the
+ * processor, which other programs do not lengthen. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "cnn.h"
+#include "cnn_ranks.h"
+
+enum { MOST = 4096 };
+
+typedef struct Moment {
+  const char *kind;
+  int64_t from, to; /* of sums: floats of the gradients; of a gather: 0 .. bytes of an image */
+  double seconds;   /* since the moment before */
+} Moment;
+
+static const cnn_network *real;
+static Moment moment[MOST];
+static int moments, at;
+static double last, update = INFINITY;
+static int32_t images, own, most;
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static void pass(const char *kind, int64_t from, int64_t to) {
+  const double seconds = now() - last;
+  if (at == moments && moments < MOST) moment[moments++] = (Moment){kind, from, to, INFINITY};
+  if (at < moments && seconds < moment[at].seconds) moment[at].seconds = seconds;
+  at++;
+  last = now();
+}
+
+static void gather(void *context, void *values, int64_t bytes) {
+  (void)context, (void)values;
+  pass("gather", 0, bytes);
+}
+
+/* A process adds its own shards before it sends them. */
+static void sum(void *context, float *gradients, float *sums, int64_t from, int64_t to) {
+  const cnn_exchange *exchange = context;
+  for (int32_t s = exchange->first + 1; s < exchange->last; s++) {
+    const float *more = sums + (s - 1) * real->parameters;
+    for (int64_t i = from; i < to; i++) gradients[i] += more[i];
+  }
+  pass("sum", from, to);
+}
+
+static void wait_for_all(void *context) {
+  (void)context;
+  pass("wait", 0, 0);
+}
+
+static float gradients(const float *weights, const void *const *input, const void *const *target,
+                       int32_t count, uint64_t seed, uint64_t step, float *to, float *const *output,
+                       void *training) {
+  cnn_exchange exchange = {.last = most, .gather = gather, .sum = sum, .wait = wait_for_all};
+  exchange.context = &exchange;
+  if (images > 0 && images < count) count = images;
+  const int64_t groups = (count + real->lanes - 1) / real->lanes, mine = most * groups / real->shards;
+  images = count;
+  own = mine * real->lanes < count ? (int32_t)(mine * real->lanes) : count;
+  if (moments && now() - last < update) update = now() - last;
+  at = 0;
+  last = now();
+  const float loss =
+      real->gradients_shared(weights, input, target, count, seed, step, to, output, training, &exchange);
+  pass("end", 0, 0);
+  return loss;
+}
+
+static int write_json(const char *path) {
+  FILE *file = path ? fopen(path, "w") : NULL;
+  if (!file) return 1;
+  fprintf(file,
+          "{\"images\": %" PRId32 ", \"own\": %" PRId32 ", \"lanes\": %" PRId32 ", \"update\": %.9f,\n"
+          " \"weights\": [",
+          images, own, real->lanes, update);
+  for (int32_t i = 0; i < real->weights; i++)
+    fprintf(file, "%s{\"name\": \"%s\", \"offset\": %" PRId64 ", \"size\": %" PRId64 "}", i ? ", " : "",
+            real->weight[i].name, real->weight[i].offset, real->weight[i].size);
+  fprintf(file, "],\n \"moments\": [");
+  for (int i = 0; i < moments; i++)
+    fprintf(file, "%s{\"kind\": \"%s\", \"from\": %" PRId64 ", \"to\": %" PRId64 ", \"seconds\": %.9f}",
+            i ? ", " : "", moment[i].kind, moment[i].from, moment[i].to, moment[i].seconds);
+  fprintf(file, "]}\n");
+  return fclose(file) != 0;
+}
+
+static int32_t number(const char *name) {
+  const char *text = getenv(name);
+  return text ? (int32_t)strtol(text, NULL, 10) : 0;
+}
+
+int cnn_main_mpi(int argc, char **argv, const cnn_network *network) {
+  cnn_network timed = *network;
+  real = network;
+  timed.gradients = gradients;
+  most = number("LAST");
+  images = number("IMAGES");
+  if (most < 1 || most > network->shards) most = network->shards;
+  const int status = cnn_main(argc, argv, &timed);
+  return status ? status : write_json(getenv("PHASES"));
+}
