@@ -45,6 +45,8 @@ class Code:
     """An object's instructions, with how often each was executed."""
 
     def __init__(self, elf, counts, objdump):
+        self.read = counts.pop("flash")  # bytes of flash, as data
+        counts = {int(address, 16): n for address, n in counts.items()}
         self.lines, name = [], None
         for line in run(objdump, "-d", "--no-show-raw-insn", elf).split("\n"):
             head = re.match(r"^[0-9a-f]+ <(.+)>:", line)
@@ -122,7 +124,7 @@ class Board:
         if said.returncode:
             raise SystemExit(f"{elf} failed under qemu: {said.stdout}")
         with open(counted) as lines:
-            counts = {int(a, 16): int(n) for a, n in (line.split() for line in lines)}
+            counts = {what: int(n) for what, n in (line.split() for line in lines)}
         return said.stdout.strip(), Code(elf, counts, self.prefix + "objdump")
 
     def sizes(self, elf):
@@ -234,19 +236,20 @@ def main():
         board = Board(options.keep or temporary, options.cpu, options.prefix)
         library = None if options.ours else cmsis_library(options, board)
         ratios = []
-        print(f"{'net':18} {'instructions':>14} {'cycles':>12} {'flash':>9} {'CMSIS-NN':>14} {'cycles':>12} "
-              f"{'flash':>9} {'ratio':>6}")
+        print(f"{'net':18} {'instructions':>14} {'cycles':>12} {'flash':>9} {'read of it':>12} "
+              f"{'CMSIS-NN':>14} {'cycles':>12} {'flash':>9} {'read of it':>12} {'ratio':>6}")
         for title in options.net or NETS:
             net = Net(options, board.work, title, options.rounding)
             said, code, flash = net.ours(options, board)
             mine = [sum(column) for column in zip(*code.functions().values())]
-            line = f"{title:18} {mine[0]:14,} {mine[1]:12,} {flash:9,}"
+            line = f"{title:18} {mine[0]:14,} {mine[1]:12,} {flash:9,} {code.read:12,}"
             if library:
                 peer, other, peer_flash = net.theirs(library, board)
                 both = [sum(column) for column in zip(*other.functions().values())]
                 ratios.append(both[0] / mine[0])
                 same = "" if peer == said else "  the outputs differ!"
-                line += f" {both[0]:14,} {both[1]:12,} {peer_flash:9,} {ratios[-1]:6.2f}{same}"
+                line += (f" {both[0]:14,} {both[1]:12,} {peer_flash:9,} {other.read:12,} "
+                         f"{ratios[-1]:6.2f}{same}")
             print(line, flush=True)
             if options.layers:
                 show_functions(code)

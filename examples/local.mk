@@ -8,6 +8,8 @@ nobase_dist_pkgdata_DATA += \
   %D%/antialias/README.md %D%/antialias/antialias.cnn %D%/antialias/antialias.svg %D%/antialias/draw.py \
   %D%/autoencoder/README.md %D%/autoencoder/autoencoder.cnn %D%/autoencoder/autoencoder.svg \
     %D%/autoencoder/draw.py \
+  %D%/board/Makefile %D%/board/README.md %D%/board/board.c %D%/board/board.h %D%/board/board.ld \
+    %D%/board/garments.cnn %D%/board/host.c %D%/board/main.c %D%/board/pictures.sh %D%/board/report.sh \
   %D%/convnext/README.md %D%/convnext/convnext_t.cnn \
   %D%/dcgan/README.md %D%/dcgan/dcgan.cnn \
   %D%/deeplab/README.md %D%/deeplab/deeplab_v3.cnn \

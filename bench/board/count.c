@@ -1,8 +1,9 @@
 /* count.c: a plugin of qemu (its interface 1, declared here: the header is not packaged): how often each
- * instruction between two marks is executed.
+ * instruction between two marks is executed, and how many bytes of flash are read as data.
  *
  *     -plugin count.so,start=0x...,stop=0x...,out=FILE     the addresses of the marks; FILE: a line for each
- *                                                          instruction, its address and how often
+ *                                                          instruction, its address and how often,
+ *                                                          then "flash" and the bytes
  */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
@@ -12,7 +13,8 @@
 #include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
-enum { CODE = 8 << 20 }; /* bytes from address 0 on that are counted */
+enum { CODE = 8 << 20 }; /* bytes from address 0 on, flash, that are counted */
+enum { ALL = 3 };        /* loads and stores: qemu 7.2 confuses them, and nobody stores to flash */
 
 typedef uint64_t qemu_plugin_id_t;
 typedef struct qemu_info_t qemu_info_t;
@@ -20,10 +22,13 @@ struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 typedef void OnTranslation(qemu_plugin_id_t, struct qemu_plugin_tb *);
 typedef void OnExecution(unsigned, void *);
+typedef void OnAccess(unsigned, uint32_t, uint64_t, void *);
 typedef void OnExit(qemu_plugin_id_t, void *);
 
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t, OnTranslation *);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, OnExecution *, int flags, void *);
+void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *, OnAccess *, int flags, int what, void *);
+unsigned qemu_plugin_mem_size_shift(uint32_t access);
 void qemu_plugin_register_atexit_cb(qemu_plugin_id_t, OnExit *, void *);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
@@ -32,7 +37,7 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t, const qemu_info_t *, int argc, 
 extern EXPORT int qemu_plugin_version;
 int qemu_plugin_version = 1;
 
-static uint64_t *count, first, last;
+static uint64_t *count, first, last, flash;
 static bool counting;
 static const char *out = "count.txt";
 
@@ -44,12 +49,19 @@ static void executed(unsigned cpu, void *at) {
   else if (counting && address < CODE) count[address / 2]++;
 }
 
+static void accessed(unsigned cpu, uint32_t access, uint64_t address, void *unused) {
+  (void)cpu;
+  (void)unused;
+  if (counting && address < CODE) flash += UINT64_C(1) << qemu_plugin_mem_size_shift(access);
+}
+
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
   (void)id;
   for (size_t i = 0; i < qemu_plugin_tb_n_insns(block); i++) {
     struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(block, i);
     void *address = (void *)(uintptr_t)qemu_plugin_insn_vaddr(insn);
     qemu_plugin_register_vcpu_insn_exec_cb(insn, executed, 0, address);
+    qemu_plugin_register_vcpu_mem_cb(insn, accessed, 0, ALL, NULL);
   }
 }
 
@@ -59,6 +71,7 @@ static void finished(qemu_plugin_id_t id, void *unused) {
   (void)unused;
   for (size_t i = 0; file && i < CODE / 2; i++)
     if (count[i]) fprintf(file, "%zx %" PRIu64 "\n", i * 2, count[i]);
+  if (file) fprintf(file, "flash %" PRIu64 "\n", flash);
   if (file) fclose(file);
 }
 

@@ -9,6 +9,11 @@
 //
 // Bytes become halves in the order 0 2 1 3, in which weights are packed. A window is gathered tap by tap
 // where the channels are a multiple of four; else row by row, with weights of 0 for what is read too much.
+//
+// Every tile reads the weights of all filters. Where flash is slow (--flash-wait), the windows of several
+// pairs of pixels are gathered first; then the weights of four filters are copied to the stack, and serve all
+// of these pairs.
+#include <math.h>
 #include "base/number.h"
 #include "schedule/dsp.h"
 
@@ -18,6 +23,7 @@ enum {
   MANY_WORDS = 8, /* where they go into it */
   ODD_RUN = 64,   /* elements of a row of a window whose channels are no multiple of 4: it is written out */
   MOST_WORDS = 1 << 11, /* of a window, of which two lie on the stack: 16 KB */
+  MOST_COPIED = 8 << 10 /* bytes of windows and weights, where weights are copied */
 };
 static const int64_t MOST_REST = (INT64_C(1) << 23) - 1;
 
@@ -28,6 +34,7 @@ typedef struct Direct {
   int64_t runs, run; /* of a window: so many runs of elements that lie side by side, a multiple of 4 each */
   int64_t words;     /* of a window */
   int64_t blocks;    /* of filters, the last one may have fewer */
+  int64_t together;  /* pairs of pixels that share a copy of the weights; 1: there is none */
   const DspFilter *filter;
   Buf *weight, *start; /* [blocks][words][2]; [filters of all blocks] */
   DspFinish finish;
@@ -44,7 +51,7 @@ static void join_rows(Extent *e) {
 
 static Direct direct_of(const Node *node) {
   const Correlation k = int8_geometry(node);
-  Direct d = {.k = k, .pointwise = is_pointwise(&k), .by_rows = k.l % 4 != 0};
+  Direct d = {.k = k, .pointwise = is_pointwise(&k), .by_rows = k.l % 4 != 0, .together = 1};
   d.runs = d.by_rows ? k.kernel[0] : k.kernel[0] * k.kernel[1];
   d.run = ceil_divide(d.by_rows ? k.kernel[1] * k.l : k.l, 4) * 4;
   d.words = d.runs * d.run / 2;
@@ -79,20 +86,48 @@ const char *dsp_direct_refused(const Lower *l) {
   return NULL;
 }
 
-Cycles dsp_direct_cycles(const Lower *l) {
-  const Direct d = direct_of(l->node);
-  const double pixels = (double)(d.k.small.h * d.k.small.w), words = (double)d.words,
-               rounds = pixels / 2 * (double)d.blocks * words;
-  DspWork rest = dsp_finish_work(l, pixels * (double)d.k.small.c);
-  rest.loads += pixels * words / 2;
-  rest.stores += pixels * words;
-  rest.others += pixels * (2 * words + 8 * (double)d.runs);
-  Cycles c = dsp_cycles(
-      l, (DspWork){.loads = 4 * rounds, .pairs = 8 * rounds, .others = 2.3 * rounds, .flash = 8 * rounds},
-      rest);
-  c.weight_bytes = dsp_bytes(
-      5, (int64_t[]){d.blocks * d.words * 2, d.blocks * FILTERS, d.k.small.c, d.k.small.c, d.k.small.c});
+static Cycles cycles_of(const Lower *l, const Direct *d) {
+  const double height = (double)d->k.small.h, pairs = height * (double)(d->k.small.w / 2),
+               singles = height * (double)(d->k.small.w % 2), pixels = 2 * pairs + singles,
+               words = (double)d->words, block = words * (double)d->blocks, rounds = pixels / 2 * block,
+               groups = pairs / (double)d->together, copied = d->together > 1 ? groups * block * 2 : 0;
+  DspWork rest = dsp_finish_work(l, pixels * (double)d->k.small.c);
+  rest.loads += pixels * words / 2 + copied;
+  rest.stores += pixels * words + copied;
+  rest.others += pixels * (2 * words + 8 * (double)d->runs) + copied / 4;
+  Cycles c = dsp_cycles(l,
+                        (DspWork){.loads = 4 * rounds,
+                                  .pairs = 8 * rounds,
+                                  .others = 2.3 * rounds,
+                                  .flash = 8 * (groups + singles) * block},
+                        rest);
+  c.weight_bytes = dsp_bytes(5, (int64_t[]){d->blocks * d->words * 2, d->blocks * FILTERS, d->k.small.c,
+                                            d->k.small.c, d->k.small.c});
   return c;
+}
+
+/* The least number of pairs that is about as fast as the fastest one; it divides those of a row. */
+static void choose_together(const Lower *l, Direct *d) {
+  const int64_t pairs = d->k.small.w / 2, pair = 8 * d->words,
+                most = l->cycles->line > 0 ? MOST_COPIED / pair - 1 : 1;
+  const double near = 1.02;
+  double best = cycles_of(l, d).total;
+  Direct tried = *d;
+  for (int pass = 0; pass < 2; pass++)
+    for (int64_t n = 1; n <= pairs && n <= most; n++) {
+      tried.together = n;
+      const double cycles = pairs % n ? INFINITY : cycles_of(l, &tried).total;
+      if (pass == 0 && cycles < best) best = cycles;
+      if (pass == 0 || cycles > near * best) continue;
+      d->together = n;
+      return;
+    }
+}
+
+Cycles dsp_direct_cycles(const Lower *l) {
+  Direct d = direct_of(l->node);
+  choose_together(l, &d);
+  return cycles_of(l, &d);
 }
 
 /* ---- constants ---- */
@@ -142,24 +177,24 @@ static void make_constants(Lower *l, Direct *d) {
 /* ---- the windows ---- */
 typedef struct Tile {
   int pixels;
-  Buf *window; /* [words][pixels] */
-  const Ix *y, *x;
+  Buf *window; /* [tiles][words][pixels]: of those that share a copy of the weights */
+  Buf *weight; /* [words][2]: the copy, of a block; NULL: there is none */
+  const Ix *at, *y, *x;
 } Tile;
 
-static void put_word(Lower *l, const Direct *d, const Tile *tile, int p, const Ix *word, Val v) {
-  (void)d;
-  nest_store(l->b, nest_at(l->b, tile->window, *word, p), v);
+static void put_word(Lower *l, const Tile *tile, int p, const Ix *word, Val v) {
+  nest_store(l->b, nest_at(l->b, tile->window, *tile->at, *word, p), v);
 }
 
 /* Four bytes become two words. */
-static void widen_word(Lower *l, const Direct *d, const Tile *tile, int p, const Ix *word, Ref from) {
+static void widen_word(Lower *l, const Tile *tile, int p, const Ix *word, Ref from) {
   Nest *b = l->b;
   const int32_t zero = -l->node->in[0]->quant->zero;
   const Val bytes = nest_let(b, "bytes", nest_load_words(b, from, 1)),
             none = num_i32(b, int8_halves(zero, zero));
   const Ix second = *word + 1;
-  put_word(l, d, tile, p, word, nest_primitive(b, &primitive_add_even8, none, bytes, NULL));
-  put_word(l, d, tile, p, &second, nest_primitive(b, &primitive_add_odd8, none, bytes, NULL));
+  put_word(l, tile, p, word, nest_primitive(b, &primitive_add_even8, none, bytes, NULL));
+  put_word(l, tile, p, &second, nest_primitive(b, &primitive_add_odd8, none, bytes, NULL));
 }
 
 static Ix along(const Correlation *k, int axis, const Ix *at, const Ix *tap) {
@@ -176,12 +211,12 @@ static void gather_taps(Lower *l, const Direct *d, const Tile *tile, int p) {
       NEST_IF(b, cond_and(nest_within(b, iy, 0, k->large.h), nest_within(b, ix, 0, k->large.w)))
         NEST_FOR(b, c, k->l / 4) {
           const Ix word = (ky * k->kernel[1] + kx) * (k->l / 2) + c * 2;
-          widen_word(l, d, tile, p, &word, nest_at(b, l->in[0], iy, ix, c * 4));
+          widen_word(l, tile, p, &word, nest_at(b, l->in[0], iy, ix, c * 4));
         }
       NEST_ELSE(b)
         NEST_FOR(b, c, k->l / 2) {
           const Ix word = (ky * k->kernel[1] + kx) * (k->l / 2) + c;
-          put_word(l, d, tile, p, &word, num_i32(b, 0));
+          put_word(l, tile, p, &word, num_i32(b, 0));
         }
     }
 }
@@ -208,13 +243,13 @@ static void gather_rows(Lower *l, const Direct *d, const Tile *tile, int p) {
     NEST_IF(b, cond_and(inside, nest_within(b, left, 0, width - d->run + 1)))
       for (int64_t r = 0; r < d->run; r += 4) {
         const Ix word = ky * (d->run / 2) + r / 2;
-        widen_word(l, d, tile, p, &word, nest_at(b, l->in[0], iy, 0, left + r));
+        widen_word(l, tile, p, &word, nest_at(b, l->in[0], iy, 0, left + r));
       }
     NEST_ELSE(b)
       for (int64_t r = 0; r < d->run; r += 4)
         for (int odd = 0; odd < 2; odd++) {
           const Ix word = ky * (d->run / 2) + r / 2 + odd;
-          put_word(l, d, tile, p, &word,
+          put_word(l, tile, p, &word,
                    nest_primitive(b, &primitive_low_halves, row_element(l, d, &iy, &left, r + odd, inside),
                                   row_element(l, d, &iy, &left, r + odd + 2, inside), NULL));
         }
@@ -226,9 +261,18 @@ typedef struct Sums {
   Buf *own, *mix; /* [pixels][2] */
 } Sums;
 
-static Val weight_word(Lower *l, const Direct *d, const Ix *block, const Ix *word, int i) {
+static Val weight_word(Lower *l, const Direct *d, const Tile *tile, const Ix *block, const Ix *word, int i) {
   Nest *b = l->b;
-  return nest_let(b, nest_text(b, "w%d", i), nest_load(b, nest_at(b, d->weight, *block, *word, i), 1));
+  return nest_let(
+      b, nest_text(b, "w%d", i),
+      nest_load(
+          b, tile->weight ? nest_at(b, tile->weight, *word, i) : nest_at(b, d->weight, *block, *word, i), 1));
+}
+
+static Val window_word(Lower *l, const Tile *tile, const Ix *word, int p, int name) {
+  Nest *b = l->b;
+  return nest_let(b, nest_text(b, "x%d", name),
+                  nest_load(b, nest_at(b, tile->window, *tile->at, *word, p), 1));
 }
 
 /* With a word of two filters, then with its low byte. */
@@ -246,24 +290,20 @@ static void multiply(Lower *l, const Tile *tile, const Sums *sums, int i, Val w,
 /* A word of one pixel or of two. */
 static void add_word(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block,
                      const Ix *word) {
-  Nest *b = l->b;
   Val x[2], w[2];
-  for (int p = 0; p < tile->pixels; p++)
-    x[p] = nest_let(b, nest_text(b, "x%d", p), nest_load(b, nest_at(b, tile->window, *word, p), 1));
-  for (int i = 0; i < 2; i++) w[i] = weight_word(l, d, block, word, i);
+  for (int p = 0; p < tile->pixels; p++) x[p] = window_word(l, tile, word, p, p);
+  for (int i = 0; i < 2; i++) w[i] = weight_word(l, d, tile, block, word, i);
   for (int i = 0; i < 2; i++) multiply(l, tile, sums, i, w[i], x);
 }
 
 /* Two words of one pixel. */
 static void add_two_words(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block,
                           const Ix *word) {
-  Nest *b = l->b;
+  const Ix at[2] = {*word + 0, *word + 1};
   Val x[2], w[2];
-  for (int u = 0; u < 2; u++)
-    x[u] = nest_let(b, nest_text(b, "x%d", u), nest_load(b, nest_at(b, tile->window, *word + u, 0), 1));
+  for (int u = 0; u < 2; u++) x[u] = window_word(l, tile, &at[u], 0, u);
   for (int u = 0; u < 2; u++) {
-    const Ix at = *word + u;
-    for (int i = 0; i < 2; i++) w[i] = weight_word(l, d, block, &at, i);
+    for (int i = 0; i < 2; i++) w[i] = weight_word(l, d, tile, block, &at[u], i);
     for (int i = 0; i < 2; i++) multiply(l, tile, sums, i, w[i], &x[u]);
   }
 }
@@ -326,15 +366,50 @@ static void block_nest(Lower *l, const Direct *d, const Tile *tile, const Ix *bl
   store_sums(l, d, tile, &sums, block, filters);
 }
 
-static void tile_nest(Lower *l, const Direct *d, const Ix *y, const Ix *x, int pixels) {
+/* Tiles that lie side by side, from pixel x on. */
+typedef struct Group {
+  int64_t tiles;
+  int pixels; /* of a tile */
+  Buf *window;
+  const Ix *y, *x;
+} Group;
+
+static Buf *copied_weights(Lower *l, const Direct *d, const Ix *block) {
   Nest *b = l->b;
-  const int64_t dims[2] = {d->words, pixels}, rest = d->k.small.c % FILTERS;
-  const Tile tile = {
-      .pixels = pixels, .window = nest_buf(b, STACK, "window", (Type){I32, 1}, 2, dims), .y = y, .x = x};
-  for (int p = 0; p < pixels; p++) (d->by_rows ? gather_rows : gather_taps)(l, d, &tile, p);
-  NEST_FOR(b, block, d->blocks - (rest != 0)) block_nest(l, d, &tile, &block, FILTERS);
+  Buf *copy = nest_buf(b, STACK, "copy", (Type){I32, 1}, 2, (int64_t[]){d->words, 2});
+  NEST_FOR(b, k, d->words / 2)
+    for (int u = 0; u < 4; u++) {
+      const Ix word = k * 2 + u / 2;
+      nest_store(b, nest_at(b, copy, word, u % 2),
+                 nest_load(b, nest_at(b, d->weight, *block, word, u % 2), 1));
+    }
+  return copy;
+}
+
+static void block_of_group(Lower *l, const Direct *d, const Group *g, const Ix *block, int filters) {
+  Nest *b = l->b;
+  Tile tile = {.pixels = g->pixels, .window = g->window, .y = g->y};
+  if (g->tiles > 1) tile.weight = copied_weights(l, d, block);
+  NEST_FOR(b, t, g->tiles) {
+    const Ix x = *g->x + t * g->pixels;
+    tile.at = &t;
+    tile.x = &x;
+    block_nest(l, d, &tile, block, filters);
+  }
+}
+
+static void group_nest(Lower *l, const Direct *d, Group *g) {
+  Nest *b = l->b;
+  const int64_t rest = d->k.small.c % FILTERS;
+  g->window = nest_buf(b, STACK, "window", (Type){I32, 1}, 3, (int64_t[]){g->tiles, d->words, g->pixels});
+  NEST_FOR(b, t, g->tiles) {
+    const Ix x = *g->x + t * g->pixels;
+    const Tile tile = {.pixels = g->pixels, .window = g->window, .at = &t, .y = g->y, .x = &x};
+    for (int p = 0; p < g->pixels; p++) (d->by_rows ? gather_rows : gather_taps)(l, d, &tile, p);
+  }
+  NEST_FOR(b, block, d->blocks - (rest != 0)) block_of_group(l, d, g, &block, FILTERS);
   const Ix none = {0}, last = none + d->blocks - 1;
-  if (rest) block_nest(l, d, &tile, &last, (int)rest);
+  if (rest) block_of_group(l, d, g, &last, (int)rest);
 }
 
 /* ---- the layer ---- */
@@ -354,6 +429,7 @@ bool schedule_dsp_direct(Lower *l) {
   Direct d = direct_of(l->node);
   Nest *b = l->b;
   make_constants(l, &d);
+  choose_together(l, &d);
   if (d.pointwise) {
     pixels_side_by_side(l->in[0]);
     pixels_side_by_side(l->out);
@@ -361,14 +437,15 @@ bool schedule_dsp_direct(Lower *l) {
   if (d.by_rows) rows_of_elements(l->in[0]);
   lower_about(l, "8 bits, two pixels by four filters, rounding %s%s", rounding_name(d.finish.rounding),
               d.finish.quick || d.finish.rounding == ROUNDING_FLOAT ? "" : " in 64 bits");
+  if (d.together > 1) lower_about(l, "weights are copied to the stack for %d pixels", (int)(2 * d.together));
   nest_fn(b, b->name, false);
   NEST_FOR(b, y, d.k.small.h) {
-    NEST_FOR(b, pair, d.k.small.w / 2) {
-      const Ix x = pair * 2;
-      tile_nest(l, &d, &y, &x, 2);
+    NEST_FOR(b, group, d.k.small.w / 2 / d.together) {
+      const Ix x = group * (2 * d.together);
+      group_nest(l, &d, &(Group){.tiles = d.together, .pixels = 2, .y = &y, .x = &x});
     }
     const Ix none = {0}, x = none + d.k.small.w - 1;
-    if (d.k.small.w % 2) tile_nest(l, &d, &y, &x, 1);
+    if (d.k.small.w % 2) group_nest(l, &d, &(Group){.tiles = 1, .pixels = 1, .y = &y, .x = &x});
   }
   return true;
 }

@@ -111,7 +111,8 @@ static bool put_glue(const Check *check, const char *path) {
   return fclose(file) == 0;
 }
 
-static const char TEAM[] = "--threads=openmp"; /* in place of a level */
+/* In place of a level. */
+static const char TEAM[] = "--threads=openmp", SLOW_FLASH[] = "--flash-wait=20";
 
 static InferFunction *build(const Check *check, const char *weights, const char *target, const char *level) {
   static int variant;
@@ -243,6 +244,8 @@ static void compare(Check *check, const char *rounding, const char *weights, int
     if (!(target_runs_here(target) || board_tried(target)) || !check_wants(check, target->name)) continue;
     if (strcmp(target->name, "generic") == 0) check_compiled_of(check, rounding, weights, target, "-O0");
     check_compiled_of(check, rounding, weights, target, "-O2");
+    if (target->dsp && !strcmp(rounding, "double"))
+      check_compiled_of(check, rounding, weights, target, SLOW_FLASH);
     if (target->dot != DOT_NONE && !strcmp(rounding, "single"))
       check_compiled_of(check, rounding, weights, target, TEAM);
   }

@@ -1,0 +1,48 @@
+#!/bin/sh
+# report.sh CPU...: what the nets in out/ take, by cnnc and as they are, and whether they compute what this
+# machine computes. Its status says so, too.
+# SPDX-License-Identifier: MIT-0
+set -eu
+cross=${CROSS:-arm-none-eabi-}
+status=0
+
+# of out/CPU/summary.txt: ROW COLUMN, the flash is in column 3, the RAM in column 4
+told() {
+  awk -F'|' -v row="$1" -v column="$2" '$2 ~ "^ " row { gsub(/[ ,]/, "", $column); print $column; exit }' \
+    "$out/summary.txt"
+}
+# of an object: the bytes of all sections whose names begin so
+section() {
+  "${cross}size" -A "$1" | awk -v name="$2" 'index($1, name) == 1 { n += $2 } END { print n + 0 }'
+}
+measured() { sed -n "s/^measured:.*$1 \([0-9]*\).*/\1/p" "$out/run.txt"; }
+row() {
+  awk -v what="$1" -v told="$2" -v found="$3" '
+    function thousands(n) { return n > 999 ? thousands(int(n / 1000)) "," substr(n, length(n) - 2) : n }
+    BEGIN { printf "  %-28s %10s %10s\n", what, thousands(told), thousands(found) }'
+}
+
+echo
+echo "accuracy, floats -> 8 bits, of the test pictures"
+sed -n 's/^accuracy/ /p' out/quantize.txt
+for cpu; do
+  out=out/$cpu
+  printf '\n%-30s %10s %10s\n' "$cpu" 'by cnnc' 'as built'
+  row 'flash: weights and labels' $(($(told weights 3) + $(told labels 3))) \
+    "$(section "$out/garments.o" .rodata)"
+  row 'flash: code of the net' '' "$(section "$out/garments.o" .text)"
+  row 'RAM: workspace' "$(told workspace 4)" "$(section "$out/main.o" .bss)"
+  row 'RAM: stack, at the most' "$(told stack 4)" "$(measured stack)"
+  row 'instructions for a picture' '' $((40 * $(measured ticks)))
+done
+echo
+grep -v '^measured:' out/host/run.txt
+for cpu; do
+  if grep -v '^measured:' "out/$cpu/run.txt" | cmp -s - out/host/run.txt; then
+    echo "$cpu says the same, byte for byte"
+  else
+    echo "$cpu says something else: see out/$cpu/run.txt"
+    status=1
+  fi
+done
+exit $status
