@@ -148,6 +148,13 @@ static void tell_flash(Compilation *c, const Footprint *f) {
   else diag_help(diag, "fewer filters take less");
 }
 
+static void tell_elsewhere(Compilation *c, const Footprint *f) {
+  Diag *diag = diag_report(c->diags, DIAG_weights_in_ram, c->graph->name_span, NULL,
+                           "--flash bounds no weights: these are the caller's, %s bytes of RAM",
+                           bytes_text(c, f->model));
+  diag_help(diag, "--weights=FILE puts the weights into flash");
+}
+
 static void tell_ram(Compilation *c, const Footprint *f) {
   const int64_t stack = f->stack > 0 ? f->stack : 0;
   Diag *diag = diag_report(c->diags, DIAG_too_little_ram, c->graph->name_span, NULL,
@@ -168,6 +175,7 @@ bool budget_check(Compilation *c) {
   const Footprint f = emit_footprint(c->net);
   const int64_t ram = f.model + f.workspace + (f.stack > 0 ? f.stack : 0);
   if (c->options->flash && f.flash > c->options->flash) tell_flash(c, &f);
+  if (c->options->flash && f.model) tell_elsewhere(c, &f);
   if (c->options->ram && ram > c->options->ram) tell_ram(c, &f);
   return good(c);
 }

@@ -216,6 +216,13 @@ static bool read_net(Quantising *q) {
                      : NULL;
   if (!graph || diags_errors(q->diags)) return false;
   const WeightsWay way = {.path = q->weights};
+  QuantFile *bytes = NULL;
+  if (!quantized_read(q->arena, q->diags, &way, &bytes)) return false;
+  if (bytes) {
+    diag_report(q->diags, DIAG_weights_file, NO_SPAN, NULL,
+                "%s is of 8 bits already: cnnc quantize takes weights of floats", q->weights);
+    return false;
+  }
   q->graph = graph;
   q->values = NEW_ARRAY(q->arena, float, graph->parameters + 1);
   return weights_read(q->arena, q->diags, &way, graph, q->values);
@@ -361,10 +368,18 @@ static bool finds_ranges(Quantising *q) {
   return false;
 }
 
+/* Training has rounded the weights of each filter by a scale of its own. */
+static bool suits_training(const Quantising *q) {
+  return !q->ranges || !q->how.per_tensor ||
+         usage_error("--per-tensor: %s was trained for 8 bits with a scale for each filter; --calibrate=mse "
+                     "and --data=PATH choose all anew",
+                     q->weights);
+}
+
 static void run(Quantising *q) {
   const char *program = arena_printf(q->arena, "%s/net", q->work), *weights;
   if (!read_net(q) || !finds_ranges(q)) return;
-  if (!keeps_layers(q)) {
+  if (!suits_training(q) || !keeps_layers(q)) {
     q->wrong = true;
     return;
   }

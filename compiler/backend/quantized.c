@@ -23,35 +23,62 @@ static bool take_precision(const json_t *layer, bool *wide) {
   return !precision || *wide || (name && strcmp(name, "i8") == 0);
 }
 
-/* What is wrong, or NULL. */
-static const char *take_layers(Arena *arena, json_t *layers, QuantFile *file) {
-  const char *name;
-  json_t *layer;
-  if (layers && !json_is_object(layers)) return "its \"layers\" are no object";
-  json_object_foreach(layers, name, layer) {
-    const json_t *mean = json_object_get(layer, "mean");
-    QuantLayer own = {.name = arena_copy(arena, name, strlen(name)),
-                      .rounding = file->rounding,
-                      .mean_factor = mean != NULL};
-    if (!json_is_object(layer)) return arena_printf(arena, "what it says of layer '%s' is no object", name);
-    if (mean && (!json_is_string(mean) || strcmp(json_string_value(mean), "factor") != 0))
-      return arena_printf(arena, "the mean of layer '%s' is not factor", name);
-    if (!take_precision(layer, &own.wide))
-      return arena_printf(arena, "the precision of layer '%s' is not i8 or i16", name);
-    if (json_object_get(layer, "rounding") && !take_rounding(layer, &own.rounding))
-      return arena_printf(arena, "the rounding of layer '%s' is not single, double or float", name);
-    vec_push(arena, file->layers, own);
+/* A key that is none of these, or NULL. */
+static const char *unknown_key(json_t *object, const char *const *known) {
+  const char *key;
+  json_t *value;
+  json_object_foreach(object, key, value) {
+    int k = 0;
+    while (known[k] && strcmp(known[k], key) != 0) k++;
+    if (!known[k]) return key;
   }
   return NULL;
 }
 
+/* What is wrong, or NULL. */
+static const char *take_layer(Arena *arena, const char *name, json_t *layer, QuantFile *file) {
+  static const char *const keys[] = {"rounding", "mean", "precision", NULL};
+  const json_t *mean = json_object_get(layer, "mean"), *rounding = json_object_get(layer, "rounding");
+  QuantLayer own = {
+      .name = arena_copy(arena, name, strlen(name)), .rounding = file->rounding, .mean_factor = mean != NULL};
+  if (!json_is_object(layer)) return arena_printf(arena, "what it says of layer '%s' is no object", name);
+  const char *unknown = unknown_key(layer, keys);
+  if (unknown)
+    return arena_printf(arena, "layer '%s' has \"%s\", where rounding, mean and precision are known", name,
+                        arena_copy(arena, unknown, strlen(unknown)));
+  if (mean && (!json_is_string(mean) || strcmp(json_string_value(mean), "factor") != 0))
+    return arena_printf(arena, "the mean of layer '%s' is not factor", name);
+  if (!take_precision(layer, &own.wide))
+    return arena_printf(arena, "the precision of layer '%s' is not i8 or i16", name);
+  if (rounding && !take_rounding(layer, &own.rounding))
+    return arena_printf(arena, "the rounding of layer '%s' is not single, double or float", name);
+  own.said = (rounding ? SAID_ROUNDING : 0u) | (mean ? SAID_MEAN : 0u) |
+             (json_object_get(layer, "precision") ? SAID_PRECISION : 0u);
+  vec_push(arena, file->layers, own);
+  return NULL;
+}
+
+static const char *take_layers(Arena *arena, json_t *layers, QuantFile *file) {
+  const char *name, *wrong = NULL;
+  json_t *layer;
+  if (layers && !json_is_object(layers)) return "its \"layers\" are no object";
+  json_object_foreach(layers, name, layer) {
+    if (!wrong) wrong = take_layer(arena, name, layer, file);
+  }
+  return wrong;
+}
+
 static const char *take_note(Arena *arena, const char *note, QuantFile *file) {
+  static const char *const keys[] = {"version", "rounding", "layers", NULL};
   json_t *root = json_loads(note, 0, NULL);
   const json_t *version = json_object_get(root, "version");
-  const char *wrong = NULL;
+  const char *wrong = NULL, *unknown = unknown_key(root, keys);
   if (!json_is_object(root)) wrong = "they are no JSON object";
   else if (!json_is_integer(version)) wrong = "they have no \"version\"";
   else if (json_integer_value(version) != VERSION) wrong = "they are of another version than 1";
+  else if (unknown)
+    wrong = arena_printf(arena, "they have \"%s\", where version, rounding and layers are known",
+                         arena_copy(arena, unknown, strlen(unknown)));
   else if (!take_rounding(root, &file->rounding)) wrong = "the \"rounding\" is not single, double or float";
   else wrong = take_layers(arena, json_object_get(root, "layers"), file);
   json_decref(root);

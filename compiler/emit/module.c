@@ -478,10 +478,14 @@ const char *net_output_type(const Net *net, int i) {
   return elem_c_type(net->graph->outputs.data[i].node->elem);
 }
 
+/* A struct is as large as its widest numbers are aligned. */
 int64_t members_bytes(const Part *part) {
-  int64_t bytes = 0;
-  for (int i = 0; i < part->members.n; i++) bytes += part->members.data[i]->bytes;
-  return (bytes + 3) / 4 * 4;
+  int64_t bytes = 0, unit = 4;
+  for (int i = 0; i < part->members.n; i++) {
+    bytes += part->members.data[i]->bytes;
+    if (elem_bytes(part->members.data[i]->elem) > unit) unit = elem_bytes(part->members.data[i]->elem);
+  }
+  return (bytes + unit - 1) / unit * unit;
 }
 
 int64_t net_model_bytes(const Net *net) {

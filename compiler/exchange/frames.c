@@ -8,8 +8,6 @@
 #include "ops/op.h"
 #include "quantize/arithmetic.h"
 
-enum { MOST_CHANNELS = 4096, MOST_SUMMED = INT32_MAX / 256, BYTE = 255 };
-
 typedef struct Framing {
   ModelImport *im;
   Rounding rounding;
@@ -195,21 +193,25 @@ static void frame_layer(Framing *f, Statement *s, const Op *op) {
   arrays_add(&im->scales, arena_printf(im->arena, "%s.weight.scale", name), F32, 1, &l.scales, l.scale);
 }
 
-/* ---- sums and products of two values ---- */
-static bool pair_fits(const Framing *f, Int8Form form, const Statement *s, const Quant *out) {
-  const float a = quant_of(s->in[0])->scale, b = quant_of(s->in[1])->scale;
-  if (form == INT8_MULTIPLY) {
-    const Multiplier factor = multiplier_of_scales(a, b, out->scale, false);
-    return factor.e <= MULTIPLIER_MOST && sum_fits(BYTE * BYTE, factor.e);
-  }
-  const Addition sum = addition_of(a, b, out->scale, form == INT8_DIFFERENCE, false);
-  if (f->rounding == ROUNDING_FLOAT) return sum.fits;
-  return sum.out.e <= MULTIPLIER_MOST && sum_fits((int64_t)BYTE << ADDITION_BITS, sum.out.e);
+/* ---- sums and products of values ---- */
+static bool combines(const Statement *s, Int8Form form) {
+  return form == INT8_SUM ? s->nin >= 2 : (form == INT8_DIFFERENCE || form == INT8_MULTIPLY) && s->nin == 2;
 }
 
-static void frame_pair(Framing *f, Statement *s, Int8Form form) {
+static bool combination_fits(const Framing *f, Int8Form form, const Statement *s, const Quant *out) {
+  if (form == INT8_MULTIPLY)
+    return product_fits(
+        multiplier_of_scales(quant_of(s->in[0])->scale, quant_of(s->in[1])->scale, out->scale, false),
+        UINT8_MAX * UINT8_MAX);
+  Addend *addend = NEW_ARRAY(f->im->arena, Addend, s->nin);
+  for (int k = 0; k < s->nin; k++) addend[k] = (Addend){.scale = quant_of(s->in[k])->scale};
+  const Addition sum = addition_of(addend, s->nin, out->scale, false);
+  return addition_fits(f->rounding, &sum, UINT8_MAX);
+}
+
+static void frame_combination(Framing *f, Statement *s, Int8Form form) {
   const Quant *out = result_of(f->im, s->out);
-  if (out && pair_fits(f, form, s, out)) put_result(f, s, out);
+  if (out && combination_fits(f, form, s, out)) put_result(f, s, out);
   else in_floats(f->im, s);
 }
 
@@ -237,7 +239,7 @@ static bool move_fits(const Statement *s) {
 }
 
 static bool function_fits(const Statement *s) {
-  return s->out->quant && s->out->shape.dim[s->out->shape.rank - 1] <= MOST_CHANNELS;
+  return s->out->quant && s->out->shape.dim[s->out->shape.rank - 1] <= MOST_TABLES;
 }
 
 /* Of bytes: without a word the compiler would compute it in 8 bits. */
@@ -260,9 +262,7 @@ static void frame(Framing *f, Statement *s) {
     return;
   }
   if (op->int8 == INT8_PRODUCT) frame_layer(f, s, op);
-  else if (bytes && s->nin == 2 &&
-           (op->int8 == INT8_SUM || op->int8 == INT8_DIFFERENCE || op->int8 == INT8_MULTIPLY))
-    frame_pair(f, s, op->int8);
+  else if (bytes && combines(s, op->int8)) frame_combination(f, s, op->int8);
   else if (bytes && !fits(s, op, &known)) in_floats(f->im, s);
   else if (bytes && known) remark(f->im, s, "in 8 bits");
   if (s->out->quant) put_scale(f->im, s, s->out->quant);

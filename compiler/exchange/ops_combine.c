@@ -320,8 +320,24 @@ static View *combine_two(ModelImport *im, const OnnxNode *node, const View *x, i
                         : two_values(im, x, item->view, word);
 }
 
+/* Three values or more of one layout: one sum, which 8 bits round once. NULL: they are others. */
+static View *sum_of_all(ModelImport *im, const OnnxNode *node) {
+  Value **all = NEW_ARRAY(im->arena, Value *, node->nin);
+  if (strcmp(node->op, "Sum") != 0 || node->nin < 3 || node->nin > MOST_INPUTS) return NULL;
+  const View *first = given(node, 0) ? im->item[node->in[0]].view : NULL;
+  for (int i = 0; i < node->nin; i++) {
+    const View *x = given(node, i) ? im->item[node->in[i]].view : NULL;
+    if (!x || x->rank != first->rank || x->value->regions != first->value->regions || !same_layout(x, first))
+      return NULL;
+    all[i] = x->value;
+  }
+  return view_copy(im, first, emit(im, node->nin, all, first->value->shape, "add(%%*)"));
+}
+
 View *import_combine(ModelImport *im, const OnnxNode *node) {
   const char *word = onnx_operator(node->op)->word;
+  View *sum = sum_of_all(im, node);
+  if (sum) return sum;
   int first = 0;
   while (first < node->nin && constant_of(im, node, first)) first++;
   const View *x = view_of(im, node, first);

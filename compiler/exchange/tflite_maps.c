@@ -128,7 +128,6 @@ static bool prelu_tables(Making *k, const TflOperator *op, const TflTensor *alph
 
 /* A slope a channel, or one for all. */
 bool tfl_prelu(Making *k, const TflOperator *op) {
-  enum { MOST = 4096 };
   const TflTensor *in = tfl_in(k, op, 0), *alpha = tfl_in(k, op, 1);
   if (!tfl_value(k, op, op->in[0])) return false;
   const int64_t channels = in->dim[in->rank - 1];
@@ -137,7 +136,8 @@ bool tfl_prelu(Making *k, const TflOperator *op) {
     return tfl_no(k, op, "its slopes are no constants of its type");
   if (alpha->size != 1 && (alpha->size != channels || alpha->dim[alpha->rank - 1] != channels))
     return tfl_no(k, op, "its slopes are not one a channel");
-  if (alpha->elem == I8 && alpha->size > MOST) return tfl_no(k, op, "it has more than 4096 slopes");
+  if (alpha->elem == I8 && alpha->size > MOST_TABLES)
+    return tfl_no(k, op, "it has more than %d slopes", MOST_TABLES);
   const char *layer = tfl_layer(k, "prelu");
   if (alpha->elem == I8 && !prelu_tables(k, op, alpha, layer)) return false;
   tfl_begin(k, op, op->in[0]);

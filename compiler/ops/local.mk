@@ -36,7 +36,7 @@ libcnnc_a_SOURCES += %D%/engine/axes.c %D%/engine/axes.h %D%/engine/input.c %D%/
   %D%/engine/walk.h %D%/engine/window.c %D%/engine/window.h
 libcnnc_a_SOURCES += %D%/rounding/filters.c %D%/rounding/rounding.c
 libcnnc_a_SOURCES += %D%/int8/int8.h %D%/int8/int8.c %D%/int8/border.c %D%/int8/edges.c \
-  %D%/int8/pair.c %D%/int8/pool.c %D%/int8/repeat.c %D%/int8/rescale.c %D%/int8/product.c \
+  %D%/int8/combine.c %D%/int8/pool.c %D%/int8/repeat.c %D%/int8/rescale.c %D%/int8/product.c \
   %D%/int8/softmax.c %D%/int8/table.c \
   %D%/int8/transposed.c
 libcnnc_a_SOURCES += %D%/loss/binary_cross_entropy.c %D%/loss/classes.c %D%/loss/cross_entropy.c \

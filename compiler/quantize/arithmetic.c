@@ -115,38 +115,68 @@ int32_t quantize_real(double x, float scale, Stored stored) {
 }
 
 /* ---- additions ---- */
-static void floats_of(Addition *addition, float a, float b, float out, bool subtract, bool wide) {
-  const int MOST = wide ? 16 : 8, LEAST = wide ? -18 : -10;
-  const float ra = a / out, rb = b / out, most = ra > rb ? ra : rb, least = ra > rb ? rb : ra;
-  int e = 0;
-  frexpf(most, &e); /* most is in [2^(e-1), 2^e) */
-  addition->shift = ADDITION_BITS - (e - 1);
-  addition->fits = most < ldexpf(1, MOST) && least >= ldexpf(1, LEAST);
-  if (!addition->fits) return;
-  addition->fa = (int64_t)nearbyintf(ldexpf(ra, addition->shift));
-  addition->fb = (int64_t)nearbyintf(ldexpf(rb, addition->shift));
-  if (subtract) addition->fb = -addition->fb;
+static int32_t bits_lost(int32_t count) {
+  int32_t lost = 0;
+  while (count > 2 << lost) lost++;
+  return lost;
 }
 
-Addition addition_of(float a, float b, float out, bool subtract, bool wide) {
-  const double twice = 2 * (double)(a > b ? a : b);
-  const int32_t bits = wide ? WIDE_ADDITION_BITS : ADDITION_BITS;
-  Addition addition = {.bits = bits,
-                       .a = multiplier_of((double)a / twice),
-                       .b = multiplier_of((double)b / twice),
+static void floats_of(Addition *addition, Addend *addend, float out, bool wide) {
+  const int MOST = wide ? 16 : 8, LEAST = wide ? -18 : -10;
+  float most = addend->scale / out, least = most;
+  for (int32_t k = 1; k < addition->count; k++) {
+    const float quotient = addend[k].scale / out;
+    most = quotient > most ? quotient : most;
+    least = quotient < least ? quotient : least;
+  }
+  int e = 0;
+  frexpf(most, &e); /* most is in [2^(e-1), 2^e) */
+  addition->shift = ADDITION_BITS - (e - 1) - (wide ? 0 : bits_lost(addition->count));
+  addition->floats_round = most < ldexpf(1, MOST) && least >= ldexpf(1, LEAST);
+  for (int32_t k = 0; k < addition->count && addition->floats_round; k++) {
+    addend[k].whole = (int64_t)nearbyintf(ldexpf(addend[k].scale / out, addition->shift));
+    if (addend[k].minus) addend[k].whole = -addend[k].whole;
+  }
+}
+
+Addition addition_of(Addend *addend, int32_t count, float out, bool wide) {
+  float most = 0;
+  for (int32_t k = 0; k < count; k++) most = addend[k].scale > most ? addend[k].scale : most;
+  const double twice = 2 * (double)most;
+  const int32_t bits = (wide ? WIDE_ADDITION_BITS : ADDITION_BITS) - bits_lost(count);
+  for (int32_t k = 0; k < count; k++) addend[k].factor = multiplier_of((double)addend[k].scale / twice);
+  Addition addition = {.addend = addend,
+                       .count = count,
+                       .bits = bits,
                        .out = multiplier_of(twice / ((double)(1 << bits) * (double)out))};
-  floats_of(&addition, a, b, out, subtract, wide);
-  if (subtract) addition.b.real = -addition.b.real;
+  floats_of(&addition, addend, out, wide);
   return addition;
 }
 
-int64_t addition_apply(Rounding rounding, const Addition *addition, int64_t a, int64_t b) {
+int64_t addition_part(Rounding rounding, const Addition *addition, int32_t k, int64_t x) {
+  const Addend *addend = &addition->addend[k];
+  if (rounding == ROUNDING_FLOAT) return addend->whole * x;
+  const int64_t part = multiplier_apply(rounding, x * (INT64_C(1) << addition->bits), addend->factor);
+  return addend->minus ? -part : part;
+}
+
+int64_t addition_rounded(Rounding rounding, const Addition *addition, int64_t parts) {
   if (rounding == ROUNDING_FLOAT)
-    return shifted((INT64_C(1) << (addition->shift - 1)) + addition->fa * a + addition->fb * b,
-                   addition->shift);
-  const int64_t one = INT64_C(1) << addition->bits, x = multiplier_apply(rounding, a * one, addition->a),
-                y = multiplier_apply(rounding, b * one, addition->b);
-  return multiplier_apply(rounding, addition->b.real < 0 ? x - y : x + y, addition->out);
+    return shifted((INT64_C(1) << (addition->shift - 1)) + parts, addition->shift);
+  return multiplier_apply(rounding, parts, addition->out);
+}
+
+int64_t addition_most(const Addition *addition, int64_t most) { /* a factor is 1/2 at most */
+  return addition->count * (most * (INT64_C(1) << addition->bits) / 2 + 1);
+}
+
+bool addition_fits(Rounding rounding, const Addition *addition, int64_t most) {
+  if (rounding == ROUNDING_FLOAT) return addition->floats_round;
+  return addition->out.e <= MULTIPLIER_MOST && sum_fits(addition_most(addition, most), addition->out.e);
+}
+
+bool product_fits(Multiplier factor, int64_t most) {
+  return factor.e <= MULTIPLIER_MOST && isfinite(factor.real) && sum_fits(most * most, factor.e);
 }
 
 int64_t average_of(int64_t sum, int64_t n) { return sum > 0 ? (sum + n / 2) / n : (sum - n / 2) / n; }

@@ -47,23 +47,43 @@ int32_t stored_put(Stored, int64_t rounded);
 
 /* Sums that every rounding can take: |x| * 2^max(e, 0) + 256 fits into 32 bits. */
 bool sum_fits(int64_t most, int32_t e);
+/* Of means: of so many numbers of 8 or 16 bits the sum fits. */
+enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
 
-/* a + b and a - b. */
+/* Products of two values, each at most so much from its zero. */
+bool product_fits(Multiplier, int64_t most);
+
+/* Sums of values, of which one may be subtracted. With each doubling of their number beyond two the fixed
+ * point has one bit less: the sum of all has as much room as that of two. */
+typedef struct Addend {
+  float scale;
+  bool minus;
+  Multiplier factor; /* SINGLE, DOUBLE: its scale by twice the largest */
+  int64_t whole;     /* FLOAT: its scale by the output's, times 2^shift; negative: it is subtracted */
+} Addend;
 typedef struct Addition {
-  int32_t bits;
-  Multiplier a, b, out; /* ROUNDING_SINGLE, DOUBLE: (q - zero) * 2^bits, each rounded, summed, rounded */
-  int64_t fa, fb;       /* ROUNDING_FLOAT: RSH(2^(shift-1) + fa*(qa - za) + fb*(qb - zb), shift) */
-  int32_t shift;
-  bool fits; /* FLOAT: both scales are 2^-10 to 2^8 of the output's; of 16 bits 2^-18 to 2^16 */
+  const Addend *addend;
+  int32_t count;
+  int32_t bits; /* SINGLE, DOUBLE: (q - zero) * 2^bits, each times its factor, rounded; their sum likewise */
+  Multiplier out;
+  int32_t shift;     /* FLOAT: RSH(2^(shift-1) + sum of whole * (q - zero), shift) */
+  bool floats_round; /* FLOAT: all scales are 2^-10 to 2^8 of the output's; of 16 bits 2^-18 to 2^16 */
 } Addition;
-enum { ADDITION_BITS = 20, WIDE_ADDITION_BITS = 15 };
-Addition addition_of(float a, float b, float out, bool subtract, bool wide); /* wide: one has 16 bits */
-int64_t addition_apply(Rounding, const Addition *, int64_t a, int64_t b);    /* of q - zero */
+enum { ADDITION_BITS = 20, WIDE_ADDITION_BITS = 15 }; /* of two; FLOAT: of any type */
+/* Of addends of which scale and minus are said; wide: one of them or the result has 16 bits. */
+Addition addition_of(Addend *, int32_t count, float out, bool wide);
+int64_t addition_part(Rounding, const Addition *, int32_t k,
+                      int64_t x); /* what addend k, less its zero, adds */
+int64_t addition_rounded(Rounding, const Addition *, int64_t parts);
+int64_t addition_most(const Addition *, int64_t most);        /* of the parts of SINGLE and DOUBLE */
+bool addition_fits(Rounding, const Addition *, int64_t most); /* each is at most so much from its zero */
 
 /* sum / n, halves away from zero. */
 int64_t average_of(int64_t sum, int64_t n);
 
-/* What a function makes of each of the 256 values, the lowest first. */
+/* What a function makes of each of the 256 values, the lowest first. A function whose parameters differ by
+ * channel has a table for each, of so many channels at most. */
+enum { MOST_TABLES = 4096 };
 typedef double RealFunction(const void *context, double x);
 void table_of(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, Stored out, RealFunction *,
               const void *context);

@@ -50,13 +50,7 @@ static const Observed *seen_of(Calibrator *k, const Node *node) {
 }
 
 static Chosen *put_quant(Calibrator *k, const Node *node, const Node *last, Quant quant, double cut) {
-  const int64_t one = 1;
-  float *scale = NEW(k->arena, float);
-  int8_t *zero = NEW(k->arena, int8_t);
-  *scale = quant.scale;
-  *zero = (int8_t)quant.zero;
-  arrays_add(&k->made->arrays, arena_printf(k->arena, "%s.scale", node->name), F32, 1, &one, scale);
-  arrays_add(&k->made->arrays, arena_printf(k->arena, "%s.zero", node->name), I8, 1, &one, zero);
+  arrays_add_scale(&k->made->arrays, node->name, quant.scale, quant.zero);
   k->quant[node->id] = quant;
   vec_push(k->arena, k->made->chosen,
            ((Chosen){.name = node->name,
@@ -412,21 +406,17 @@ static void calibrate_value(Calibrator *k, const Node *node) {
     return;
   else {
     put_parameters(k, node);
-    put_seen(k, node, node->op == &op_input ? node : ending(k, node, NULL));
+    const bool rounds = int8_combines(node) || (node->op->family == FAMILY_MAP && node->nin == 1);
+    put_seen(k, node, rounds ? ending(k, node, NULL) : node);
   }
 }
 
-/* The metadata: which values have 16 bits. */
-static const char *note_of(const Calibrator *k) {
+/* For the metadata: which values have 16 bits. */
+static const char *wide_layers(const Calibrator *k) {
   Text text = {.arena = k->arena};
-  bool any = false;
-  text_put(&text, "{\"version\": 1, \"rounding\": \"%s\", \"layers\": {", k->how->rounding);
   for (int i = 0; i < k->made->chosen.n; i++)
-    if (k->made->chosen.data[i].wide) {
-      text_put(&text, "%s\"%s\": {\"precision\": \"i16\"}", any ? ", " : "", k->made->chosen.data[i].name);
-      any = true;
-    }
-  text_put(&text, "}}");
+    if (k->made->chosen.data[i].wide)
+      text_put(&text, "%s\"%s\": {\"precision\": \"i16\"}", text.n ? ", " : "", k->made->chosen.data[i].name);
   return text.s;
 }
 
@@ -456,6 +446,6 @@ Calibrated *calibrate(Arena *arena, const Graph *graph, const float *weights, co
   }
   for (int i = 0; i < graph->nodes.n; i++)
     if (k.uses[i] || graph->nodes.data[i]->op == &op_input) calibrate_value(&k, graph->nodes.data[i]);
-  k.made->arrays.note = note_of(&k);
+  arrays_quantized(&k.made->arrays, how->rounding, wide_layers(&k));
   return k.made;
 }

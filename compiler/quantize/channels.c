@@ -85,7 +85,8 @@ static bool join_channels(Channels *c, const Node *node) {
     return true;
   }
   if (node->op->family == FAMILY_ALIAS) known = channel_count(node) % channel_count(node->in[0]) == 0;
-  else if (node->op == &op_int8_pair) known = channel_count(node->in[0]) == channel_count(node->in[1]);
+  else if (node->op == &op_int8_combine)
+    for (int k = 0; k < node->nin; k++) known = known && channel_count(node->in[k]) == channel_count(node);
   else known = node->op->join || one_by_one(node);
   for (int k = 0; k < node->nin && known; k++) join_operand(c, node, k);
   return known;

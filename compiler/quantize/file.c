@@ -9,24 +9,26 @@ QuantArray *quant_file_find(const QuantFile *file, const char *name) {
   return array;
 }
 
-static QuantLayer *layer_named(const QuantFile *file, const char *name) {
+static QuantLayer *layer_asked(const QuantFile *file, const char *name, unsigned what) {
   for (int i = 0; i < file->layers.n; i++)
-    if (strcmp(file->layers.data[i].name, name) == 0) return &file->layers.data[i];
+    if (strcmp(file->layers.data[i].name, name) == 0) {
+      file->layers.data[i].asked |= what;
+      return &file->layers.data[i];
+    }
   return NULL;
 }
 
 Rounding quant_file_rounding(const QuantFile *file, const char *layer) {
-  const QuantLayer *own = layer_named(file, layer);
+  const QuantLayer *own = layer_asked(file, layer, SAID_ROUNDING);
   return own ? own->rounding : file->rounding;
 }
 
 bool quant_file_mean_factor(const QuantFile *file, const char *layer) {
-  const QuantLayer *own = layer_named(file, layer);
+  const QuantLayer *own = layer_asked(file, layer, SAID_MEAN);
   return own && own->mean_factor;
 }
 
 bool quant_file_wide(const QuantFile *file, const char *value) {
-  QuantLayer *own = layer_named(file, value);
-  if (own) own->used = true;
+  const QuantLayer *own = layer_asked(file, value, SAID_PRECISION);
   return own && own->wide;
 }

@@ -25,8 +25,10 @@ typedef struct QuantLayer {
   Rounding rounding;
   bool mean_factor; /* a mean over all positions is one factor of their sum, as TensorFlow Lite has it */
   bool wide;        /* its value has 16 bits */
-  bool used;
+  unsigned said;    /* which of these the file says something of, and which somebody asked for: SAID_... */
+  unsigned asked;
 } QuantLayer;
+enum { SAID_ROUNDING = 1, SAID_MEAN = 2, SAID_PRECISION = 4 };
 
 typedef struct QuantFile {
   const char *path;

@@ -67,20 +67,38 @@ static void product_intervals(const Node *node, const Interval *in, Interval *ou
 }
 
 /* ---- the others ---- */
-static int64_t pair_stored(const Node *node, int64_t a, int64_t b) {
-  const Int8Pair *p = node->detail;
-  const int64_t x = a - node->in[0]->quant->zero, y = b - node->in[1]->quant->zero;
-  return stored_put(p->stored, p->product ? multiplier_apply(p->rounding, x * y, p->factor)
-                                          : addition_apply(p->rounding, &p->addition, x, y));
+static Interval operand_interval(const Node *node, int k, Interval *const *interval, int64_t c) {
+  const Node *in = node->in[k];
+  const Interval q = interval[in->id][shape_extent(in->shape).c == 1 ? 0 : c];
+  return (Interval){q.lo - in->quant->zero, q.hi - in->quant->zero};
 }
 
-/* In each of its operands it goes one way: the ends of both are enough. */
-static Interval pair_interval(const Node *node, Interval a, Interval b) {
-  const int64_t first = pair_stored(node, a.lo, b.lo);
-  Interval made = {first, first};
-  made = with(made, pair_stored(node, a.lo, b.hi));
-  made = with(made, pair_stored(node, a.hi, b.lo));
-  return with(made, pair_stored(node, a.hi, b.hi));
+static int64_t product_of_values(const Int8Combine *p, int64_t x, int64_t y) {
+  return stored_put(p->stored, multiplier_apply(p->rounding, x * y, p->factor));
+}
+
+/* In each of its operands it goes one way: their ends are enough. */
+static Interval combined_interval(const Node *node, Interval *const *interval, int64_t c) {
+  const Int8Combine *p = node->detail;
+  const Addition *sum = &p->addition;
+  const Interval a = operand_interval(node, 0, interval, c), b = operand_interval(node, 1, interval, c);
+  if (p->product) {
+    const int64_t first = product_of_values(p, a.lo, b.lo);
+    Interval made = {first, first};
+    made = with(made, product_of_values(p, a.lo, b.hi));
+    made = with(made, product_of_values(p, a.hi, b.lo));
+    return with(made, product_of_values(p, a.hi, b.hi));
+  }
+  Interval parts = {0, 0};
+  for (int k = 0; k < sum->count; k++) {
+    const Interval x = operand_interval(node, k, interval, c);
+    const int64_t first = addition_part(p->rounding, sum, k, x.lo),
+                  second = addition_part(p->rounding, sum, k, x.hi);
+    parts.lo += lesser(first, second);
+    parts.hi += greater(first, second);
+  }
+  return (Interval){stored_put(p->stored, addition_rounded(p->rounding, sum, parts.lo)),
+                    stored_put(p->stored, addition_rounded(p->rounding, sum, parts.hi))};
 }
 
 /* A mean as a factor of its sum, whose windows lie in the input. */
@@ -129,11 +147,7 @@ static void join_intervals(const Node *node, Interval *const *interval, Interval
 static Interval channel_interval(const Node *node, Interval *const *interval, int64_t c) {
   const Interval *in = interval[node->in[0]->id];
   const int64_t channels = shape_extent(node->in[0]->shape).c;
-  if (node->op == &op_int8_pair) {
-    const Interval *other = interval[node->in[1]->id];
-    return pair_interval(node, in[channels == 1 ? 0 : c],
-                         other[shape_extent(node->in[1]->shape).c == 1 ? 0 : c]);
-  }
+  if (node->op == &op_int8_combine) return combined_interval(node, interval, c);
   if (node->op == &op_int8_pool) return pool_interval(node, in[c]);
   if (node->op == &op_int8_repeat) return in[c];
   if (node->op == &op_int8_table) return table_interval(node, in[c], c);

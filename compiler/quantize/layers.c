@@ -25,13 +25,26 @@ static bool factor_fits(Quantizer *q, const Node *node, Multiplier factor, int32
   return false;
 }
 
+static Diag *overflow(Quantizer *q, const Node *node, const char *what, int bits) {
+  return diag_report(q->diags, DIAG_int8_overflow, node->span, node->site, "a %s of %s can exceed %d bits",
+                     what, node->name, bits);
+}
+
 static bool report_overflow(Quantizer *q, const Node *node, int64_t filter, int64_t terms, double most,
                             int bits) {
-  Diag *diag = diag_report(q->diags, DIAG_int8_overflow, node->span, node->site,
-                           "a sum of %s can exceed %d bits", node->name, bits);
+  Diag *diag = overflow(q, node, "sum", bits);
   diag_fact(diag, "filter %" PRId64 " adds up %s products and its bias, which can come to %.0f", filter,
             text_thousands(q->arena, terms), most);
   diag_help(diag, "smaller weights under a larger %s.weight.scale leave room", node->name);
+  return false;
+}
+
+/* Of what has no weights. */
+static bool report_large(Quantizer *q, const Node *node, const char *what, int64_t most, Multiplier factor) {
+  Diag *diag = overflow(q, node, what, 32);
+  diag_fact(diag, "it can come to %s, and is multiplied by %g", text_thousands(q->arena, most),
+            (double)factor.real);
+  diag_help(diag, "a larger %s.scale leaves room", node->name);
   return false;
 }
 
@@ -143,39 +156,45 @@ Node *quant_product(Quantizer *q, const Node *node) {
   return made;
 }
 
-/* ---- pairs ---- */
-static bool pair_fits(Quantizer *q, const Node *node, const Int8Pair *p, Node *const *in, Quant out) {
-  const int64_t a = int8_most(in[0]), b = int8_most(in[1]), most = a > b ? a : b;
-  const double first = (double)in[0]->quant->scale, second = (double)in[1]->quant->scale,
-               product = first * second, unit = first > second ? first : second;
-  if (p->product)
-    return factor_fits(q, node, p->factor, MULTIPLIER_MOST, product, out.scale) &&
-           (sum_fits(a * b, p->factor.e) || report_overflow(q, node, 0, 1, (double)(a * b), 32));
-  if (p->rounding != ROUNDING_FLOAT && p->addition.out.e <= MULTIPLIER_MOST &&
-      sum_fits(most << p->addition.bits, p->addition.out.e))
-    return true;
-  if (p->rounding == ROUNDING_FLOAT && p->addition.fits) return true;
-  refuse_factor(q, node, MULTIPLIER_MOST, unit, out.scale);
+/* ---- sums and products of values ---- */
+/* False: they do not go together, which was told. `made` has its operands. */
+static bool combination_fits(Quantizer *q, const Node *made, Quant out) {
+  const Int8Combine *p = made->detail;
+  double unit = 0;
+  for (int k = 0; k < made->nin; k++) unit = fmax(unit, (double)made->in[k]->quant->scale);
+  if (p->product) {
+    const int64_t most = int8_most(made->in[0]) * int8_most(made->in[1]);
+    const double product = (double)made->in[0]->quant->scale * (double)made->in[1]->quant->scale;
+    return product_fits(p->factor, most) ||
+           (factor_fits(q, made, p->factor, MULTIPLIER_MOST, product, out.scale) &&
+            report_large(q, made, "product", most, p->factor));
+  }
+  if (addition_fits(p->rounding, &p->addition, int8_most_read(made))) return true;
+  refuse_factor(q, made, MULTIPLIER_MOST, unit, out.scale);
   return false;
 }
 
-Node *quant_pair(Quantizer *q, const Node *node) {
-  Node *in[2] = {quant_bytes(q, node->in[0]), quant_bytes(q, node->in[1])};
+Node *quant_combine(Quantizer *q, const Node *node) {
   const Ending end = quant_ending(q, node, true);
-  if (!in[0] || !in[1] || !end.found) return NULL;
-  const float a = in[0]->quant->scale, b = in[1]->quant->scale;
-  const bool wide = in[0]->quant->wide || in[1]->quant->wide || end.quant.wide;
-  Int8Pair *p = NEW(q->arena, Int8Pair);
-  *p = (Int8Pair){.rounding = quant_file_rounding(q->file, node->name),
-                  .stored = stored_of(end.quant.scale, end.quant.zero, end.quant.wide, end.bound),
-                  .wide = wide,
-                  .product = node->op->int8 == INT8_MULTIPLY,
-                  .addition = addition_of(a, b, end.quant.scale, node->op->int8 == INT8_DIFFERENCE, wide),
-                  .factor = multiplier_of_scales(a, b, end.quant.scale, false)};
-  if (!pair_fits(q, node, p, in, end.quant)) return NULL;
-  Node *made = quant_node(q, &op_int8_pair, node, 2, in, quant_keep(q, end.quant));
+  Node **in = NEW_ARRAY(q->arena, Node *, node->nin);
+  Addend *addend = NEW_ARRAY(q->arena, Addend, node->nin);
+  bool wide = end.quant.wide;
+  for (int k = 0; k < node->nin; k++) {
+    in[k] = q->map[node->in[k]->id];
+    wide |= in[k]->quant->wide;
+    addend[k] = (Addend){.scale = in[k]->quant->scale, .minus = k && node->op->int8 == INT8_DIFFERENCE};
+  }
+  if (!end.found) return NULL;
+  Int8Combine *p = NEW(q->arena, Int8Combine);
+  *p = (Int8Combine){.rounding = quant_file_rounding(q->file, node->name),
+                     .stored = stored_of(end.quant.scale, end.quant.zero, end.quant.wide, end.bound),
+                     .wide = wide,
+                     .product = node->op->int8 == INT8_MULTIPLY};
+  if (p->product) p->factor = multiplier_of_scales(addend[0].scale, addend[1].scale, end.quant.scale, false);
+  else p->addition = addition_of(addend, node->nin, end.quant.scale, wide);
+  Node *made = quant_node(q, &op_int8_combine, node, node->nin, in, quant_keep(q, end.quant));
   made->detail = p;
-  return made;
+  return combination_fits(q, made, end.quant) ? made : NULL;
 }
 
 /* ---- what keeps the scale ---- */
@@ -217,7 +236,7 @@ static Node *scaled_mean(Quantizer *q, const Node *node, Node *in) {
                   .rounding = quant_file_rounding(q->file, node->name),
                   .factor = factor,
                   .stored = stored_of(end.quant.scale, end.quant.zero, false, end.bound)};
-  if (!sum_fits(n * UINT8_MAX, p->factor.e) && !report_overflow(q, node, 0, n, (double)n * UINT8_MAX, 32))
+  if (!sum_fits(n * UINT8_MAX, p->factor.e) && !report_large(q, node, "sum", n * UINT8_MAX, p->factor))
     return NULL;
   Node *made = quant_node(q, &op_int8_pool, node, 1, &in, quant_keep(q, end.quant));
   made->detail = p;

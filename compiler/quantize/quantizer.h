@@ -48,7 +48,7 @@ Node *quant_bytes(Quantizer *,
 Node *quant_floats(Quantizer *, const Node *);
 
 /* ---- layers.c, tables.c: the node's value, or NULL after a problem ---- */
-Node *quant_product(Quantizer *, const Node *), *quant_pair(Quantizer *, const Node *),
+Node *quant_product(Quantizer *, const Node *), *quant_combine(Quantizer *, const Node *),
     *quant_pool(Quantizer *, const Node *), *quant_softmax(Quantizer *, const Node *),
     *quant_move(Quantizer *, const Node *), *quant_border(Quantizer *, const Node *),
     *quant_repeat(Quantizer *, const Node *, const int64_t factor[2]),

@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "quantize/quantizer.h"
 
-enum { MOST_TABLES = 4096 }; /* by channel */
 enum { MOST_RESCALED = 14 }; /* of a factor's e: from 8 bits to 16 */
 
 /* Its bytes stay where they are, under another scale, if the table changes none of them. */

@@ -6,6 +6,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/text.h"
+#include "ops/arithmetic/combine.h"
 #include "quantize/quantizer.h"
 
 /* ---- nodes ---- */
@@ -140,6 +141,10 @@ static bool take_weights(Quantizer *q, const Node *node, Node *copy) {
   return found;
 }
 
+static bool is_combination(const Node *node) {
+  return node->op->int8 == INT8_SUM || node->op->int8 == INT8_DIFFERENCE || node->op->int8 == INT8_MULTIPLY;
+}
+
 /* Does it read or make a value of 16 bits? */
 static bool has_wide(const Quantizer *q, const Node *node) {
   bool wide = quant_file_wide(q->file, node->name);
@@ -150,6 +155,20 @@ static bool has_wide(const Quantizer *q, const Node *node) {
   return wide;
 }
 
+/* That it has no form of 8 or of 16 bits, unless it is one of floats because of what it reads. */
+static void note_floats(Quantizer *q, const Node *node) {
+  const bool function = quant_is_function(node) || node->op->int8 == INT8_SOFTMAX,
+             wide = function && !quant_is_wide_function(node) && has_wide(q, node),
+             several = is_combination(node) && !function && !int8_combines(node);
+  if (!wide && !several && (node->op->int8 != INT8_NONE || function)) return;
+  const char *of = !several                           ? ""
+                   : combine_count(node) == node->nin ? " of more than two values"
+                                                      : " of values and numbers";
+  diag_report(q->diags, DIAG_not_int8, node->span, node->site,
+              "%s%s has no form of %s bits: %s computes in floats, between conversions", node->op->name, of,
+              wide ? "16" : "8", node->name);
+}
+
 static Node *float_node(Quantizer *q, const Node *node) {
   Node *copy = graph_copy_node(q->arena, node, NULL);
   if (!take_weights(q, node, copy)) return NULL;
@@ -158,12 +177,7 @@ static Node *float_node(Quantizer *q, const Node *node) {
   graph_append(q->to, copy);
   bool computes = false;
   for (int k = 0; k < node->nin; k++) computes |= q->map[node->in[k]->id]->quant != NULL;
-  const bool function = quant_is_function(node) || node->op->int8 == INT8_SOFTMAX,
-             wide = function && !quant_is_wide_function(node) && has_wide(q, node);
-  if (computes && (wide || (node->op->int8 == INT8_NONE && !function)) && node->precision != PRECISION_F32)
-    diag_report(q->diags, DIAG_not_int8, node->span, node->site,
-                "%s has no form of %s bits: %s computes in floats, between conversions", node->op->name,
-                wide ? "16" : "8", node->name);
+  if (computes && node->precision != PRECISION_F32) note_floats(q, node);
   return copy;
 }
 
@@ -217,7 +231,6 @@ static bool is_border(const Node *node) { /* of zeros, and no less than its inpu
 }
 
 static Node *value_of(Quantizer *q, const Node *node) {
-  enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
   int64_t factor[2];
   if (node->op == &op_input) return input_node(q, node);
   if (node->op->identity && node->op->identity(node)) return q->map[node->in[0]->id];
@@ -235,7 +248,7 @@ static Node *value_of(Quantizer *q, const Node *node) {
   case INT8_SUM:
   case INT8_DIFFERENCE:
   case INT8_MULTIPLY:
-    if (node->nin == 2 && !quant_is_function(node) && reads_bytes(q, node)) return quant_pair(q, node);
+    if (int8_combines(node) && reads_bytes(q, node)) return quant_combine(q, node);
     break;
   case INT8_MEAN:
     if (node->window->kernel[0] * node->window->kernel[1] >
@@ -319,12 +332,19 @@ static void add_ports(Quantizer *q) {
   }
 }
 
-/* What nobody asked the file for. */
-static void find_leftovers(Quantizer *q) {
-  for (int i = 0; i < q->file->layers.n; i++)
-    if (q->file->layers.data[i].wide && !q->file->layers.data[i].used)
-      quant_problem(q, "%s: has 16 bits by its metadata, and no value of the net is stored under that name",
-                    q->file->layers.data[i].name);
+/* What nobody asked the file for. sure: all layers were made, so that all was asked for. */
+static void find_leftovers(Quantizer *q, bool sure) {
+  for (int i = 0; i < q->file->layers.n; i++) {
+    const QuantLayer *layer = &q->file->layers.data[i];
+    const unsigned left = layer->said & ~layer->asked;
+    if (left & SAID_PRECISION)
+      quant_problem(q, "%s: has %s bits by its metadata, and no value of the net is stored under that name",
+                    layer->name, layer->wide ? "16" : "8");
+    if (sure && left & SAID_ROUNDING)
+      quant_problem(q, "%s: has a rounding in the metadata, and no layer of that name rounds", layer->name);
+    if (sure && left & SAID_MEAN)
+      quant_problem(q, "%s: is a mean by its metadata, and none of the net", layer->name);
+  }
   for (int i = 0; i < q->file->arrays.n; i++)
     if (!q->file->arrays.data[i]->used)
       quant_problem(q, "%s: no layer of the net has it", q->file->arrays.data[i]->name);
@@ -372,7 +392,7 @@ Graph *quantize_graph(Arena *arena, Diags *diags, const Graph *from, QuantFile *
   find_readers(&q);
   walk(&q);
   add_ports(&q);
-  find_leftovers(&q);
+  find_leftovers(&q, !q.problems.n && diags_errors(diags) == errors);
   report_problems(&q);
   if (diags_errors(diags) > errors) return NULL;
   graph_layout_weights(q.to);

@@ -34,7 +34,7 @@ int64_t dsp_bytes(int n, const int64_t *words) {
 /* Products one by one: two bytes, less a zero, their product, and what the loop takes. */
 static Cycles plain_cycles(const Lower *l) {
   const double outputs = (double)shape_row_elements(l->node->shape);
-  if (l->node->nin == 2)
+  if (l->node->op == &op_int8_combine)
     return dsp_cycles(l, (DspWork){.loads = 2 * outputs, .stores = outputs, .others = 60 * outputs},
                       (DspWork){0});
   const Correlation k = int8_geometry(l->node);
@@ -64,7 +64,7 @@ void dsp_offer(const Lower *l, Decision *d) {
   static const Choice own = {.method = METHOD_OWN}, direct = {.method = METHOD_DIRECT},
                       winograd = {.method = METHOD_WINOGRAD, .m = 4};
   offer(l, d, "plain loops", own, NULL, plain_cycles);
-  if (l->node->nin == 2) {
+  if (l->node->op == &op_int8_combine) {
     offer(l, d, "in 32 bits", direct, dsp_sum_refused(l), dsp_sum_cycles);
     return;
   }
@@ -81,7 +81,7 @@ void dsp_offer(const Lower *l, Decision *d) {
 
 bool schedule_dsp(Lower *l) {
   if (!dsp_takes(l) || l->choice.method == METHOD_OWN) return false;
-  if (l->node->nin == 2) return schedule_dsp_sum(l);
+  if (l->node->op == &op_int8_combine) return schedule_dsp_sum(l);
   if (l->choice.method == METHOD_WINOGRAD) return schedule_dsp_winograd(l);
   return int8_geometry(l->node).groups > 1 ? schedule_dsp_depthwise(l) : schedule_dsp_direct(l);
 }

@@ -31,7 +31,7 @@ const char *dsp_winograd_refused(const Lower *);
 bool schedule_dsp_depthwise(Lower *);
 Cycles dsp_depthwise_cycles(const Lower *);
 const char *dsp_depthwise_refused(const Lower *);
-bool schedule_dsp_sum(Lower *); /* of two values */
+bool schedule_dsp_sum(Lower *); /* of values */
 Cycles dsp_sum_cycles(const Lower *);
 const char *dsp_sum_refused(const Lower *);
 

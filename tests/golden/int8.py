@@ -107,6 +107,28 @@ def additions():
     return rows
 
 
+def sums():
+    """Scales and an output's of three to five, then the sums: of each doubling beyond two a bit is lost."""
+    rows = []
+    for _ in range(40):
+        n = rng.randrange(3, 6)
+        scales = [f32(2.0 ** rng.uniform(-6, 0)) for _ in range(n)]
+        out = f32(max(scales) * rng.uniform(0.5, 4))
+        bits = 20 - (math.ceil(math.log2(n)) - 1)
+        t = 2 * max(scales)
+        factors, last = [quantize_multiplier(s / t) for s in scales], quantize_multiplier(t / ((1 << bits) * out))
+        ratios = [f32(s / out) for s in scales]
+        shift = bits - (math.frexp(max(ratios))[1] - 1)
+        whole = [round(f32(r * 2.0**shift)) for r in ratios]
+        for _ in range(3):
+            x = [rng.choice([-255, 255, rng.randrange(-255, 256)]) for _ in range(n)]
+            made = [f(sum(f(v << bits, *q) for v, q in zip(x, factors)), *last) for f in (single, double)]
+            made.append(((1 << (shift - 1)) + sum(w * v for w, v in zip(whole, x))) >> shift)
+            rest = ["0"] * (5 - n)
+            rows.append((n, [hexadecimal(s) for s in scales] + rest, hexadecimal(out), x + rest, made))
+    return rows
+
+
 def softmaxes():
     rows = []
     for scale in (0.05, 0.1, 0.25, 1.0, 3.9, 0.001, 2.0**-20, 40.0):
@@ -144,3 +166,4 @@ table("factor", "factors", multipliers())
 table("added", "additions", additions())
 table("normalised", "softmaxes", softmaxes())
 table("application", "wide_applications", wide_applications())
+table("summed", "sums", sums())

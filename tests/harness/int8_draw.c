@@ -44,7 +44,7 @@ static bool can_widen(const Node *node) {
   case INT8_PRODUCT: return !is_kept(node);
   case INT8_SUM:
   case INT8_DIFFERENCE:
-  case INT8_MULTIPLY: return node->nin == 2;
+  case INT8_MULTIPLY: return int8_combines(node);
   case INT8_RELU:
   case INT8_RELU6:
   case INT8_LARGEST:
@@ -195,10 +195,7 @@ static bool is_output(const Drawing *d, const Node *node) {
   return false;
 }
 
-static bool takes_bounds(const Node *node) {
-  return node->op->int8 == INT8_PRODUCT || node->op->int8 == INT8_SUM || node->op->int8 == INT8_DIFFERENCE ||
-         node->op->int8 == INT8_MULTIPLY;
-}
+static bool takes_bounds(const Node *node) { return node->op->int8 == INT8_PRODUCT || int8_combines(node); }
 
 /* What is done where the layer before it is rounded, as batchnorm and relu behind a convolution. */
 static bool is_fused(const Drawing *d, const Node *node) {
@@ -219,11 +216,10 @@ static bool keeps_scale(const Node *node) { /* the identity, and zeros around */
           after[0] >= 0 && after[1] >= 0);
 }
 
-/* A value that joins others has a scale that none of them is far above. */
-static void draw_joined(Drawing *d, const Node *node) {
+static double largest(const Drawing *d, const Node *node) { /* scale of what it reads */
   double most = 0;
   for (int k = 0; k < node->nin; k++) most = fmax(most, d->scale[node->in[k]->id]);
-  put_scale(d, node, most * between(d, 0.7, 1.5), any_zero(d));
+  return most;
 }
 
 static bool repeats(const Node *node) {
@@ -236,8 +232,7 @@ static bool is_fixed(const Node *node) { /* its scale */
 }
 
 static void draw_value(Drawing *d, const Node *node) {
-  const double first = node->nin ? d->scale[node->in[0]->id] : 0,
-               second = node->nin > 1 ? d->scale[node->in[1]->id] : 0;
+  const double first = node->nin ? d->scale[node->in[0]->id] : 0;
   d->fused[node->id] = is_fused(d, node);
   d->scale[node->id] = first;
   d->wide[node->id] = node->nin && d->wide[node->in[0]->id];
@@ -250,13 +245,13 @@ static void draw_value(Drawing *d, const Node *node) {
     for (int k = 0; k < node->nweights; k++) draw_floats(d, node->weight[k], node);
     put_scale(d, node, 0.05, any_zero(d));
   } else if (node->op->int8 == INT8_PRODUCT) draw_weights(d, node);
-  else if (node->nin == 2 && (node->op->int8 == INT8_SUM || node->op->int8 == INT8_DIFFERENCE))
-    put_scale(d, node, fmax(first, second) * between(d, 0.9, 1.8), any_zero(d));
-  else if (node->nin == 2 && node->op->int8 == INT8_MULTIPLY)
-    put_scale(d, node, first * second * between(d, 70, 140), any_zero(d));
+  else if (int8_combines(node) && node->op->int8 == INT8_MULTIPLY)
+    put_scale(d, node, first * d->scale[node->in[1]->id] * between(d, 70, 140), any_zero(d));
+  else if (int8_combines(node)) put_scale(d, node, largest(d, node) * between(d, 0.9, 1.8), any_zero(d));
   else if (is_fixed(node) && d->wide[node->id]) put_scale(d, node, 1 / 200.0, any_zero(d)); /* by floats */
   else if (is_fixed(node)) d->scale[node->id] = node->op->int8 == INT8_SIGNED ? 1 / 128.0 : 1 / 256.0;
-  else if (node->op->int8 == INT8_MOVE && node->nin > 1) draw_joined(d, node);
+  else if (node->op->int8 == INT8_MOVE && node->nin > 1)
+    put_scale(d, node, largest(d, node) * between(d, 0.7, 1.5), any_zero(d)); /* none is far above it */
   else if (node->op->int8 == INT8_LARGEST || node->op->int8 == INT8_MEAN || node->op->int8 == INT8_MOVE ||
            repeats(node)) {
     if (sample_number(&d->state) < 0.4) put_scale(d, node, first * between(d, 0.7, 1.5), any_zero(d));

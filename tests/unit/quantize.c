@@ -1,6 +1,7 @@
 // quantize.c: the arithmetic of 8 bits against what gemmlowp, TFLite, ruy and XNNPACK make of the same
 // numbers (tests/golden/int8.py), its ties and its bounds.
 // SPDX-License-Identifier: Apache-2.0
+#include "graph/graph.h"
 #include "quantize/arithmetic.h"
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -23,6 +24,12 @@ struct factor {
 struct added {
   float a, b, out;
   int64_t x, y, sum[ROUNDINGS];
+};
+enum { SUMMED = 5 };
+struct summed {
+  int count;
+  float scale[SUMMED], out;
+  int64_t x[SUMMED], sum[ROUNDINGS];
 };
 struct normalised {
   float scale;
@@ -133,24 +140,60 @@ static void test_bounds(void) {
   CU_ASSERT(!sum_fits(INT64_MAX, -31));
 }
 
+static int64_t rounded_sum(Rounding rounding, const Addition *sum, const int64_t *x) {
+  int64_t parts = 0;
+  for (int32_t k = 0; k < sum->count; k++) parts += addition_part(rounding, sum, k, x[k]);
+  return addition_rounded(rounding, sum, parts);
+}
+
 static void test_additions(void) {
   for (const struct added *a = additions; a < additions + COUNT(additions); a++) {
-    const Addition sum = addition_of(a->a, a->b, a->out, false, false);
-    CU_ASSERT(sum.fits);
+    Addend addend[] = {{.scale = a->a}, {.scale = a->b}},
+           less[] = {addend[0], {.scale = a->b, .minus = true}};
+    const Addition sum = addition_of(addend, 2, a->out, false),
+                   difference = addition_of(less, 2, a->out, false);
+    const int64_t both[] = {a->x, a->y}, first[] = {a->x, 0};
+    CU_ASSERT(sum.floats_round);
     for (int r = 0; r < ROUNDINGS; r++) {
-      CU_ASSERT_EQUAL(addition_apply((Rounding)r, &sum, a->x, a->y), a->sum[r]);
-      const Addition difference = addition_of(a->a, a->b, a->out, true, false);
-      if (a->y == 0)
-        CU_ASSERT_EQUAL(addition_apply((Rounding)r, &difference, a->x, 0),
-                        addition_apply((Rounding)r, &sum, a->x, 0));
+      CU_ASSERT_EQUAL(rounded_sum((Rounding)r, &sum, both), a->sum[r]);
+      CU_ASSERT_EQUAL(rounded_sum((Rounding)r, &difference, first), rounded_sum((Rounding)r, &sum, first));
     }
   }
-  CU_ASSERT(!addition_of(1, 1, 0x1p-9f, false, false).fits);
-  CU_ASSERT(!addition_of(1, 0x1p-12f, 1, false, false).fits);
-  const Addition difference = addition_of(1, 1, 1, true, false);
+  Addend equal[] = {{.scale = 1}, {.scale = 1, .minus = true}}, far[] = {{.scale = 1}, {.scale = 0x1p-12f}};
+  CU_ASSERT(!addition_of(equal, 2, 0x1p-9f, false).floats_round);
+  CU_ASSERT(!addition_of(far, 2, 1, false).floats_round);
+  const Addition difference = addition_of(equal, 2, 1, false);
+  static const int64_t above[] = {100, 30}, below[] = {-100, 30};
   for (int r = 0; r < ROUNDINGS; r++) {
-    CU_ASSERT_EQUAL(addition_apply((Rounding)r, &difference, 100, 30), 70);
-    CU_ASSERT_EQUAL(addition_apply((Rounding)r, &difference, -100, 30), -130);
+    CU_ASSERT_EQUAL(rounded_sum((Rounding)r, &difference, above), 70);
+    CU_ASSERT_EQUAL(rounded_sum((Rounding)r, &difference, below), -130);
+  }
+}
+
+/* Of three to five, and that as many of the largest numbers as a node has still fit. */
+static void test_sums(void) {
+  enum { MANY = MOST_INPUTS };
+  static Addend many[MANY];
+  for (const struct summed *s = sums; s < sums + COUNT(sums); s++) {
+    Addend addend[SUMMED];
+    for (int k = 0; k < s->count; k++) addend[k] = (Addend){.scale = s->scale[k]};
+    const Addition sum = addition_of(addend, s->count, s->out, false);
+    for (int r = 0; r < ROUNDINGS; r++) CU_ASSERT_EQUAL(rounded_sum((Rounding)r, &sum, s->x), s->sum[r]);
+  }
+  for (int wide = 0; wide < 2; wide++) {
+    const int64_t most = wide ? 1 << 15 : 255;
+    for (int k = 0; k < MANY; k++) many[k] = (Addend){.scale = 1};
+    const Addition sum = addition_of(many, MANY, MANY, wide);
+    for (int r = 0; r < ROUNDINGS; r++) {
+      int64_t parts = 0;
+      for (int32_t k = 0; k < MANY; k++) parts += addition_part((Rounding)r, &sum, k, most);
+      CU_ASSERT(addition_fits((Rounding)r, &sum, most));
+      const int64_t more = r == ROUNDING_FLOAT ? INT64_C(1) << (sum.shift - 1) : 256;
+      CU_ASSERT((wide && r == ROUNDING_FLOAT) || parts + more <= INT32_MAX);
+      CU_ASSERT(r == ROUNDING_FLOAT || parts <= addition_most(&sum, most));
+      CU_ASSERT(addition_rounded((Rounding)r, &sum, parts) >= most - 1);
+      CU_ASSERT(addition_rounded((Rounding)r, &sum, parts) <= most + 1);
+    }
   }
 }
 
@@ -217,6 +260,7 @@ CU_TestInfo suite_quantize[] = {{"factors on sums", test_applications},
                                 {"factors of scales", test_factors},
                                 {"bounds of values and sums", test_bounds},
                                 {"additions", test_additions},
+                                {"sums", test_sums},
                                 {"averages", test_averages},
                                 {"tables", test_tables},
                                 {"softmax", test_softmax},

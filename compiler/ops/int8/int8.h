@@ -20,15 +20,15 @@ typedef struct Int8Product {
   bool dense;
 } Int8Product;
 
-/* add, subtract, multiply of two values; a side of 1 is repeated. */
-typedef struct Int8Pair {
+/* add of two values or more; subtract, multiply of two. A side of 1 is repeated. */
+typedef struct Int8Combine {
   Rounding rounding;
   Stored stored;
   bool wide; /* an operand or the result has 16 bits */
   bool product;
   Addition addition; /* else */
   Multiplier factor; /* of a product */
-} Int8Pair;
+} Int8Combine;
 
 typedef struct Int8Pool {
   bool mean; /* else the largest */
@@ -67,7 +67,7 @@ typedef struct Int8Border {
 } Int8Border;
 
 extern const Op op_int8_border, op_int8_repeat, op_int8_rescale;
-extern const Op op_int8_product, op_int8_transposed, op_int8_pair, op_int8_pool, op_int8_table,
+extern const Op op_int8_product, op_int8_transposed, op_int8_combine, op_int8_pool, op_int8_table,
     op_int8_softmax;
 extern const Op op_int8_from_float,
     op_int8_to_float; /* at the edges, and around what has no form of 8 bits */
@@ -75,8 +75,10 @@ extern const Op op_int8_from_bytes, op_int8_to_bytes; /* u8, which is q + 128 */
 extern const Op op_int8_same;                         /* the same q in another scale: where its input lies */
 extern const Op op_int8_class; /* I32: the channel of the largest, of several the first */
 
-bool int8_is_wide(const Node *);      /* has a value or an operand of 16 bits */
-int64_t int8_most(const Node *value); /* its numbers less its zero, at most */
+bool int8_combines(const Node *of_floats); /* is one for which Int8Combine has a form */
+bool int8_is_wide(const Node *);           /* has a value or an operand of 16 bits */
+int64_t int8_most(const Node *value);      /* its numbers less its zero, at most */
+int64_t int8_most_read(const Node *);      /* of all of its operands */
 
 int64_t int8_product_rounded(const Int8Product *, int64_t sum, int64_t filter);
 Correlation int8_geometry(const Node *product); /* a dense layer is a convolution of one pixel */

@@ -37,6 +37,10 @@ save("wide.idle.safetensors", idle, note())
 save("tiny.rounding.safetensors", good, note("half"))
 save("tiny.version.safetensors", good, {"version": 2, "rounding": "single"})
 save("tiny.text.safetensors", good, "single")
+save("tiny.key.safetensors", good, {**note(), "scheme": "per-channel"})
+save("tiny.layer-key.safetensors", good, note(conv1={"round": "double"}))
+save("tiny.unread.safetensors", good, note(conv1={"rounding": "float"}, conv2={"rounding": "double"},
+                                           dense1={"mean": "factor"}, relu1={"precision": "i8"}))
 
 wide = {"conv1": {"precision": "i16"}}
 narrow = {**good, "conv1.bias": ("I64", [2], [5, -5]), **stored("conv1", 0.002, 0),
@@ -52,6 +56,10 @@ save("tiny.wide-scale.safetensors", {**narrow, **stored("maxpool1", 1e-9, 0)},
      note(maxpool1={"precision": "i16"}, **wide))
 save("tiny.wide-function.safetensors",
      {**narrow, **stored("sigmoid1", 0.004, -128), "dense1.bias": ("I32", [3], [0] * 3)}, note(**wide))
+save("tiny.add.safetensors", {**good, **stored("add1", 0.5, -128), **stored("multiply1", 90, -128)}, note())
+save("tiny.product.safetensors",
+     {**narrow, **stored("multiply1", 3e-6, 0), "dense1.bias": ("I64", [3], [0] * 3)},
+     note(multiply1={"precision": "i16"}, **wide))
 save("tiny.wide-word.safetensors", narrow, note(conv1={"precision": "i32"}))
 
 floats = {"conv1.weight": ("F32", [2, 1, 3, 3], [0.01, 0.02, 0.03] * 6),
