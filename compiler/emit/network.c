@@ -245,6 +245,7 @@ static void put_steps(Text *out, Net *net) {
       macs += node_macs(kernel->chain[i]);
     }
     if (kernel->pool) text_put(out, " + %s", kernel->pool->op->name);
+    if (kernel->means) text_put(out, " + %s", kernel->means->op->name);
     text_put(out, "\", %" PRId64 "},\n", macs);
   }
   text_put(out, "};\n");

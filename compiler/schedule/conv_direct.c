@@ -7,6 +7,7 @@
 // tile reads them in order: panels of two vectors of the widest target, channels of the group that fill no
 // panel in one of their own, padded with zeros.
 #include "base/number.h"
+#include "ops/engine/walk.h"
 #include "schedule/conv_tile.h"
 
 /* ---- choices ---- */
@@ -187,7 +188,7 @@ Direct direct_begin(Lower *l, bool spread) {
                                        : unit,
                 taps = d.k.kernel[0] * d.k.kernel[1];
   /* With windows or rows a tile has no parameters left for blocks. */
-  d.block = l->kernel->pool || l->b->lead ? d.in : choose_block(l, d.in, width * taps);
+  d.block = l->kernel->pool || l->kernel->gate || l->b->lead ? d.in : choose_block(l, d.in, width * taps);
   d.blocks = d.in / d.block;
   const int64_t whole = d.out / width, rest = d.out % width;
   d.panels[0] = (Panels){.count = whole, .width = width, .valid = width};
@@ -423,10 +424,36 @@ void direct_loops(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind ou
       }
 }
 
+/* ---- a gate: the weights are scaled, for each image anew ---- */
+static void gate_begin(Direct *d) {
+  static const char *const name[] = {"gated", "gated_rest"};
+  for (int i = 0; i < 2; i++)
+    if (d->panels[i].count) {
+      d->packed[i] = d->panels[i].w;
+      d->panels[i].w = lower_scratch(d->l, name[i], d->packed[i]->rank, d->packed[i]->dim);
+    }
+}
+
+static void gate_weights(const Direct *d) {
+  Lower *l = d->l;
+  Nest *b = l->b;
+  NEST_LOOP(b, c, walk_rows(l, d->in * d->out), 1, NEST_IX(0), 1, NEST_IX(d->in)) {
+    Val gate = nest_let(b, "gate", nest_load(b, nest_at(b, l->in[1], 0, 0, c), 1));
+    for (int i = 0; i < 2; i++)
+      if (d->panels[i].count)
+        NEST_FOR(b, fb, d->panels[i].count)
+          NEST_UNROLL(b, v, d->panels[i].width / d->lanes) {
+            Val w = nest_load(b, nest_at(b, d->packed[i], fb, 0, 0, c, d->lanes * v), d->lanes);
+            nest_store(b, nest_at(b, d->panels[i].w, fb, 0, 0, c, d->lanes * v), mul(w, gate));
+          }
+  }
+}
+
 bool schedule_conv(Lower *l) {
   const Correlation k = correlation_of(l->node);
   if (k.groups > 1 && k.l == 1 && k.s == 1) return schedule_depthwise(l);
   Direct d = direct_begin(l, false);
+  if (l->kernel->gate) gate_begin(&d);
   if (joins_rows(l, &d.k)) {
     lower_join_rows(l);
     d.k.large.w = d.k.small.w *= d.k.small.h;
@@ -436,6 +463,7 @@ bool schedule_conv(Lower *l) {
   NestFn *row[2][2];
   direct_functions(&d, &y, &x, "", row);
   nest_fn(l->b, l->b->name, false);
+  if (l->kernel->gate) gate_weights(&d);
   direct_loops(&d, &y, row, schedule_outer(l, correlation_macs(&d.k)));
   const int vectors = (int)smaller(d.vectors, (d.out + d.lanes - 1) / d.lanes),
             parts = (int)(y.parts * x.parts);
@@ -446,6 +474,7 @@ bool schedule_conv(Lower *l) {
   lower_detail(l, "%s",
                rows_first(&d, &y) ? "order: row after row, each through all panels of weights"
                                   : "order: panel after panel of weights, each over the whole picture");
+  if (l->kernel->gate) lower_detail(l, "gate: the weights are scaled for each image, not the input");
   if (d.blocks > 1)
     lower_detail(l, "input channels: %d blocks of %d, so that a panel of weights stays in the second cache",
                  (int)d.blocks, (int)d.block);
