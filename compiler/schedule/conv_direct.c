@@ -342,6 +342,43 @@ void direct_functions(Direct *d, const Axis *y, const Axis *x, const char *phase
   }
 }
 
+/* ---- a gate: the weights are scaled, for each image anew ---- */
+static void gate_begin(Direct *d) {
+  static const char *const name[] = {"gated", "gated_rest"};
+  for (int i = 0; i < 2; i++)
+    if (d->panels[i].count) {
+      d->packed[i] = d->panels[i].w;
+      d->panels[i].w = lower_scratch(d->l, name[i], d->packed[i]->rank, d->packed[i]->dim);
+    }
+}
+
+/* Those of the channel in panel fb. */
+static void gate_channel(const Direct *d, int i, const Ix *fb, const Ix *c) {
+  Nest *b = d->l->b;
+  Val gate = nest_let(b, "gate", nest_load(b, nest_at(b, d->l->in[1], 0, 0, *c), 1));
+  NEST_UNROLL(b, v, d->panels[i].width / d->lanes) {
+    Val w = nest_load(b, nest_at(b, d->packed[i], *fb, 0, 0, *c, d->lanes * v), d->lanes);
+    nest_store(b, nest_at(b, d->panels[i].w, *fb, 0, 0, *c, d->lanes * v), mul(w, gate));
+  }
+}
+
+/* A panel right before it is read for the whole picture. */
+static void gate_panel(const Direct *d, int i, const Ix *fb) {
+  Nest *b = d->l->b;
+  if (d->l->kernel->gate)
+    NEST_FOR(b, c, d->in) gate_channel(d, i, fb, &c);
+}
+
+/* All panels, where each row reads all of them. */
+static void gate_panels(const Direct *d) {
+  Nest *b = d->l->b;
+  if (d->l->kernel->gate)
+    NEST_LOOP(b, c, walk_rows(d->l, d->in * d->out), 1, NEST_IX(0), 1, NEST_IX(d->in))
+      for (int i = 0; i < 2; i++)
+        if (d->panels[i].count)
+          NEST_FOR(b, fb, d->panels[i].count) gate_channel(d, i, &fb, &c);
+}
+
 /* ---- all rows, panels, blocks ---- */
 typedef struct Flags {
   bool first, last, edge;
@@ -409,6 +446,7 @@ void direct_loops(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind ou
   if (rows_first(d, y)) {
     int64_t from = 0, to = y->count;
     if (y->parts > 1) axis_inside(y, &from, &to);
+    gate_panels(d);
     each_row(d, y, row, SERIAL, 0, from, true);
     each_row(d, y, row, outer, from, to, false);
     each_row(d, y, row, SERIAL, to, y->count, true);
@@ -419,34 +457,11 @@ void direct_loops(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind ou
     for (int i = 0; i < 2; i++)
       if (d->panels[i].count) {
         const LoopKind kind = by_group || d->panels[i].count == 1 ? SERIAL : outer;
-        NEST_LOOP(b, fb, kind, 1, NEST_IX(0), 1, NEST_IX(d->panels[i].count))
+        NEST_LOOP(b, fb, kind, 1, NEST_IX(0), 1, NEST_IX(d->panels[i].count)) {
+          gate_panel(d, i, &fb);
           each_block(b, d, row[i], &d->panels[i], y, NULL, &g, &fb, false);
+        }
       }
-}
-
-/* ---- a gate: the weights are scaled, for each image anew ---- */
-static void gate_begin(Direct *d) {
-  static const char *const name[] = {"gated", "gated_rest"};
-  for (int i = 0; i < 2; i++)
-    if (d->panels[i].count) {
-      d->packed[i] = d->panels[i].w;
-      d->panels[i].w = lower_scratch(d->l, name[i], d->packed[i]->rank, d->packed[i]->dim);
-    }
-}
-
-static void gate_weights(const Direct *d) {
-  Lower *l = d->l;
-  Nest *b = l->b;
-  NEST_LOOP(b, c, walk_rows(l, d->in * d->out), 1, NEST_IX(0), 1, NEST_IX(d->in)) {
-    Val gate = nest_let(b, "gate", nest_load(b, nest_at(b, l->in[1], 0, 0, c), 1));
-    for (int i = 0; i < 2; i++)
-      if (d->panels[i].count)
-        NEST_FOR(b, fb, d->panels[i].count)
-          NEST_UNROLL(b, v, d->panels[i].width / d->lanes) {
-            Val w = nest_load(b, nest_at(b, d->packed[i], fb, 0, 0, c, d->lanes * v), d->lanes);
-            nest_store(b, nest_at(b, d->panels[i].w, fb, 0, 0, c, d->lanes * v), mul(w, gate));
-          }
-  }
 }
 
 bool schedule_conv(Lower *l) {
@@ -463,7 +478,6 @@ bool schedule_conv(Lower *l) {
   NestFn *row[2][2];
   direct_functions(&d, &y, &x, "", row);
   nest_fn(l->b, l->b->name, false);
-  if (l->kernel->gate) gate_weights(&d);
   direct_loops(&d, &y, row, schedule_outer(l, correlation_macs(&d.k)));
   const int vectors = (int)smaller(d.vectors, (d.out + d.lanes - 1) / d.lanes),
             parts = (int)(y.parts * x.parts);

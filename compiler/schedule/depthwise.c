@@ -10,7 +10,7 @@
 #include "ops/engine/walk.h"
 #include "schedule/direct.h"
 
-enum { MOST_PHASES = 9, MOST_UNROLLED = 9 };
+enum { MOST_PHASES = 9, MOST_UNROLLED = 9, SUMS_APART = 4 };
 
 typedef struct Depthwise {
   Lower *l;
@@ -99,40 +99,6 @@ static void row_of_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, con
       tap(b, t, a, acc, v, &iy, &ky, &tx);
 }
 
-/* ---- the mean of each row, beside the result ---- */
-static void clear_means(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
-                        const void *context) {
-  (void)context;
-  walk_put(l, l->means, num(l->b, 0), y, x, c, part, lanes);
-}
-
-/* A tile's share: each row adds its tiles in one order, so its mean has the same bits whoever makes it. */
-static void add_means(Nest *b, const Depthwise *d, Val sum, const Ix *oy, const Channels *v) {
-  const Ref mean = nest_at(b, d->l->means, *oy, 0, *v->c);
-  Val share = mul(sum, num(b, 1.0 / (double)d->k.small.w));
-  nest_store_part(b, mean, add(nest_load_part(b, mean, v->part, v->lanes), share), v->part);
-}
-
-/* Outputs p of the tile, from their sums: a loop that is not unrolled where what follows takes tens of
- * instructions. */
-static void finish_pixels(Nest *b, const Tile *t, const TileArgs *a, Buf *sum, bool loop, const Channels *v) {
-  const Depthwise *d = t->d;
-  Lower *l = d->l;
-  const Ix oy = t->y->out_first + a->y * t->y->out_step;
-  Buf *total = l->means ? NEST_REGISTERS(b, "total", v->lanes, 1) : NULL;
-  if (total) nest_store(b, nest_at(b, total, 0), num(b, 0));
-  NEST_LOOP(b, p, loop ? SERIAL : UNROLLED, 1, NEST_IX(0), 1, NEST_IX(t->pixels)) {
-    const Ix ox = t->x->out_first + (a->x0 + p) * t->x->out_step;
-    Val value = lower_finish(l, nest_get(b, nest_at(b, sum, p)), &oy, &ox, v->c, v->part, v->lanes);
-    if (total) {
-      value = nest_let(b, "out_value", value);
-      nest_store(b, nest_at(b, total, 0), add(nest_get(b, nest_at(b, total, 0)), value));
-    }
-    lower_put(l, value, &oy, &ox, v->c, v->part, v->lanes);
-  }
-  if (total) add_means(b, d, nest_get(b, nest_at(b, total, 0)), &oy, v);
-}
-
 static void tile_vector(Nest *b, const Tile *t, const TileArgs *a, const Channels *v) {
   const Depthwise *d = t->d;
   const Axis *y = t->y, *x = t->x;
@@ -147,13 +113,18 @@ static void tile_vector(Nest *b, const Tile *t, const TileArgs *a, const Channel
         NEST_IF(b, nest_within(b, y->in_first + a->y * y->in_step + ty * y->tap_step, 0, y->in_size))
           row_of_taps(b, t, a, acc, v, &ty);
   }
-  Buf *sum = acc;
+  const Ix oy = y->out_first + a->y * y->out_step;
+  Buf *sum =
+      acc; /* the sums: where what follows takes tens of instructions, for a loop that is not unrolled */
   const bool loop = t->pixels > 1 && lower_costly(d->l, nest_get(b, nest_at(b, acc, 0)));
   if (loop) {
     sum = NEST_REGISTERS(b, "sum", v->lanes, t->pixels);
     NEST_UNROLL(b, p, t->pixels) nest_store(b, nest_at(b, sum, p), nest_get(b, nest_at(b, acc, p)));
   }
-  finish_pixels(b, t, a, sum, loop, v);
+  NEST_LOOP(b, p, loop ? SERIAL : UNROLLED, 1, NEST_IX(0), 1, NEST_IX(t->pixels)) {
+    const Ix ox = x->out_first + (a->x0 + p) * x->out_step;
+    lower_store(d->l, nest_get(b, nest_at(b, sum, p)), &oy, &ox, v->c, v->part, v->lanes);
+  }
 }
 
 /* The rest of the channels goes by narrower vectors, of which only the last one may have lanes to spare. */
@@ -180,6 +151,29 @@ static NestFn *tile_function(const Tile *t, const char *phase) {
 }
 
 /* ---- rows ---- */
+/* The mean of a row that has just been stored, and is in the first caches: whoever makes the row, the sum is
+ * in one order. Several sums, which need not wait for each other. */
+static void mean_of_row(Lower *l, const Ix *y, const Ix *zero, const Ix *c, int part, int lanes,
+                        const void *context) {
+  const int64_t width = *(const int64_t *)context, rounds = width / SUMS_APART;
+  Nest *b = l->b;
+  Buf *sum = NEST_REGISTERS(b, "sum", lanes, SUMS_APART);
+  NEST_UNROLL(b, i, SUMS_APART) nest_store(b, nest_at(b, sum, i), num(b, 0));
+  if (rounds)
+    NEST_FOR(b, x, rounds)
+      NEST_UNROLL(b, i, SUMS_APART) {
+        Val value = walk_load(l, l->out, y, NEST_IX(x * SUMS_APART + i), c, part, lanes);
+        nest_store(b, nest_at(b, sum, i), add(nest_get(b, nest_at(b, sum, i)), value));
+      }
+  for (int64_t x = rounds * SUMS_APART; x < width; x++) {
+    Val value = walk_load(l, l->out, y, NEST_IX(x), c, part, lanes);
+    nest_store(b, nest_at(b, sum, x % SUMS_APART), add(nest_get(b, nest_at(b, sum, x % SUMS_APART)), value));
+  }
+  Val total = nest_get(b, nest_at(b, sum, 0));
+  for (int i = 1; i < SUMS_APART; i++) total = add(total, nest_get(b, nest_at(b, sum, i)));
+  walk_put(l, l->means, mul(total, num(b, 1.0 / (double)width)), y, zero, c, part, lanes);
+}
+
 static NestFn *row_function(const Depthwise *d, const Axis *y, const Axis *x, const char *phase) {
   Nest *b = d->l->b;
   Tile t = {.d = d, .y = y, .x = x};
@@ -205,8 +199,6 @@ static NestFn *row_function(const Depthwise *d, const Axis *y, const Axis *x, co
   }
   NestFn *fn = nest_fn(b, nest_text(b, "%srow", phase), false);
   const Ix y_ = nest_arg(b, "y"), top = nest_flag(b, "top");
-  if (d->l->means)
-    walk_channels(d->l, d->k.groups, NEST_IX(y->out_first + y_ * y->out_step), NEST_IX(0), clear_means, NULL);
   if (from > 0)
     NEST_FOR(b, i, from) nest_call(b, edge, y_, i, top);
   if (whole == 1) nest_call(b, body, y_, from, top);
@@ -215,6 +207,9 @@ static NestFn *row_function(const Depthwise *d, const Axis *y, const Axis *x, co
   if (rest) nest_call(b, last, y_, from + whole * pixels, top);
   if (to < x->count)
     NEST_FROM(b, i, to, x->count) nest_call(b, edge, y_, i, top);
+  if (d->l->means)
+    walk_channels(d->l, d->k.groups, NEST_IX(y->out_first + y_ * y->out_step), NEST_IX(0), mean_of_row,
+                  &d->k.small.w);
   return fn;
 }
 
