@@ -142,6 +142,7 @@ PlanOptions plan_options(const Compilation *c, PlanKind kind) {
   const bool training = kind == PLAN_TRAINING;
   const int64_t batch = options_plain(o) ? 1 : training ? c->graph->training->batch : o->batch;
   PlanOptions options = {.fusing = fusing_of(o),
+                         .exact = o->exact,
                          .images =
                              images_side_by_side(c->graph, o->targets.n, o->targets.data, batch, training)};
   RowsCosts *costs = NEW(c->arena, RowsCosts);

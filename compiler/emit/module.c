@@ -45,10 +45,12 @@ static void tell_of(Net *net, Function *function, const Node *node, bool also) {
 /* The function computes the layers of the kernel; also: beside those that its comment has. */
 static void tell(Net *net, Function *function, const Kernel *kernel, bool also) {
   tell_of(net, function, kernel->normalize, also);
+  tell_of(net, function, kernel->gate, also);
   tell_of(net, function, kernel->root, also);
   for (int i = 0; i < kernel->nscales; i++) tell_of(net, function, kernel->scale[i], also);
   for (int i = 0; i < kernel->nchain; i++) tell_of(net, function, kernel->chain[i], also);
   tell_of(net, function, kernel->pool, also);
+  tell_of(net, function, kernel->means, also);
 }
 
 /* The function for a nest: an existing one, or a new one with that name. team: its parallel loops are shared
@@ -87,10 +89,12 @@ static void put_layer(Net *net, Text *out, const Node *node) {
 static const char *kernel_comment(Net *net, const Kernel *kernel, const Nest *nest) {
   Text out = {.arena = net->arena};
   if (kernel->normalize) put_layer(net, &out, kernel->normalize);
+  if (kernel->gate) put_layer(net, &out, kernel->gate);
   put_layer(net, &out, kernel->root);
   for (int i = 0; i < kernel->nscales; i++) put_layer(net, &out, kernel->scale[i]);
   for (int i = 0; i < kernel->nchain; i++) put_layer(net, &out, kernel->chain[i]);
   if (kernel->pool) put_layer(net, &out, kernel->pool);
+  if (kernel->means) put_layer(net, &out, kernel->means);
   if (nest->about && *nest->about) text_put(&out, "\n%s", nest->about);
   return out.s;
 }

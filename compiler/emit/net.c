@@ -63,8 +63,8 @@ static Table told_by_kernels(const Net *net) {
   Table told = {0};
   for (int s = 0; s < net->infer.steps.n; s++) {
     const Kernel *k = net->infer.steps.data[s].call->kernel;
-    Node *one[] = {k->root, k->pool, k->normalize};
-    for (int i = 0; i < 3; i++)
+    Node *one[] = {k->root, k->pool, k->normalize, k->gate, k->means};
+    for (int i = 0; i < 5; i++)
       if (one[i]) table_set(net->arena, &told, one[i]->name, one[i]);
     for (int i = 0; i < k->nchain; i++) table_set(net->arena, &told, k->chain[i]->name, k->chain[i]);
     for (int i = 0; i < k->nscales; i++) table_set(net->arena, &told, k->scale[i]->name, k->scale[i]);

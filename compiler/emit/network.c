@@ -251,6 +251,7 @@ static void put_steps(Text *out, Net *net) {
     text_put(out, "  {\"%s", name_of_step(kernel));
     for (int i = 0; i < kernel->nchain; i++) text_put(out, " + %s", kernel->chain[i]->op->name);
     if (kernel->pool) text_put(out, " + %s", kernel->pool->op->name);
+    if (kernel->means) text_put(out, " + %s", kernel->means->op->name);
     text_put(out, "\", %" PRId64 "},\n", macs_of_step(kernel));
   }
   text_put(out, "};\n");

@@ -222,6 +222,12 @@ struct Op {
                                that reads, and its `detail` is the factor */
   bool (*takes_pool)(const Node *, const Node *pool); /* NULL, or: can a pooling right behind the node be done
                                                          where its results are made? */
+  bool (*takes_gate)(const Node *);  /* NULL, or: is it faster to scale the weights than the channels of what
+                                        it reads? */
+  int (*gate)(const Node *);         /* NULL, or multiply: the input, one number a channel, by which it scales
+                                        the other one and does nothing else; -1: it does */
+  bool (*takes_means)(const Node *); /* NULL, or: can the mean of each row of the result be made beside it? */
+  const Op *of_rows; /* NULL, or: what makes the mean of each row of its input, whose mean it is */
   const struct ValNode *(*pool)(const struct ValNode *const *x,
                                 int n); /* FAMILY_POOL: a window of n elements, all of them inside */
   Fold fold;
@@ -302,5 +308,6 @@ extern const Form *const optimizer_table[],
 int64_t node_macs(const Node *);     /* multiply-adds; 0 where an operator has no cost */
 const Op *op_find(const char *name); /* of op_table, or NULL */
 extern const Op op_copy;             /* hidden, FAMILY_MAP: what lies elsewhere, as a part of a concat */
+extern const Op op_row_mean;         /* hidden: the mean of each channel over each row of a picture */
 extern const Op op_input, op_target; /* hidden: a network input; the target of a loss */
 #endif

@@ -16,6 +16,8 @@ static int *kernels_of(Arena *arena, const Plan *plan) {
     for (int i = 0; i < all->nscales; i++) kernel[all->scale[i]->id] = k;
     if (all->normalize) kernel[all->normalize->id] = k;
     if (all->pool) kernel[all->pool->id] = k;
+    if (all->means) kernel[all->means->id] = k;
+    if (all->gate) kernel[all->gate->id] = k;
   }
   return kernel;
 }

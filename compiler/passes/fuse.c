@@ -1,6 +1,8 @@
 /* fuse.c: nodes grouped into kernels. An element-wise node goes into the kernel that computes its input when
  * nobody else reads that input; in inference a batchnorm right behind a convolution goes into its weights,
- * and a normalize right before one where that is exact.
+ * and a normalize right before one where that is exact. A kernel that scales the channels of a value for a
+ * convolution alone, as squeeze and excitation does, goes into the weights of that, for each image anew; the
+ * means of rows are made by the kernel that makes the rows.
  *
  * Needs: a verified graph. Keeps: the order: a kernel runs where its last node stood, so everything it reads
  * is there. */
@@ -22,7 +24,7 @@ typedef struct Phases { /* by node id */
 typedef struct Fuser {
   Arena *arena;
   Plan *plan;
-  Fusing fusing;
+  const PlanOptions *options;
   int *uses;       /* by node id */
   Kernel **kernel; /* by node id: the kernel whose result so far it is */
   Phases phases;
@@ -91,7 +93,7 @@ static bool sole_reader(const Fuser *f, const Node *node, const Node *reader) {
 }
 
 static bool extendable(const Fuser *f, const Node *node, const Kernel *kernel) {
-  if (!kernel || f->fusing == FUSE_NOTHING || node->op->family != FAMILY_MAP ||
+  if (!kernel || f->options->fusing == FUSE_NOTHING || node->op->family != FAMILY_MAP ||
       node->result != RESULT_SAMPLE || kernel->root->result != RESULT_SAMPLE)
     return false;
   if (f->plan->images > 1 && kernel->root->op == &op_input)
@@ -113,7 +115,7 @@ static bool foldable_scale(const Fuser *f, const Node *node, const Kernel *kerne
 static bool foldable_normalize(const Fuser *f, const Node *node) {
   if (!node->nin) return false;
   const Node *before = node->in[0];
-  if (f->plan->training || f->fusing == FUSE_NOTHING || before->op->fold != FOLD_NORMALIZE ||
+  if (f->plan->training || f->options->fusing == FUSE_NOTHING || before->op->fold != FOLD_NORMALIZE ||
       !weighted(node) || node->hidden || !sole_reader(f, before, node))
     return false;
   if (node->op->family != FAMILY_CONV && node->op->family != FAMILY_DENSE) return false;
@@ -129,16 +131,28 @@ static bool foldable_normalize(const Fuser *f, const Node *node) {
 
 /* A pooling that the kernel can do on the way, so that what it pools never is in memory. */
 static bool poolable(const Fuser *f, const Node *node, const Kernel *kernel) {
-  if (!kernel || f->fusing == FUSE_NOTHING || f->plan->training || node->op->family != FAMILY_POOL ||
+  if (!kernel || f->options->fusing == FUSE_NOTHING || f->plan->training || node->op->family != FAMILY_POOL ||
       !sole_reader(f, node->in[0], node))
     return false;
   return !kernel->pool && !kernel->batch && kernel->root->op->takes_pool &&
          kernel->root->op->takes_pool(kernel->root, node);
 }
 
+/* Others may read the rows, too: they are stored in any case. */
+static bool made_beside(const Fuser *f, const Node *node, const Kernel *kernel) {
+  if (node->op != &op_row_mean || !kernel || kernel->means || kernel->batch || kernel->pool) return false;
+  const Node *root = kernel->root;
+  return f->options->fusing == FUSE_ALL && f->plan->images == 1 && root->op->takes_means &&
+         root->op->takes_means(root) && kernel->phase == kernel_phase(f, node);
+}
+
 static void append_node(Fuser *f, Node *node) {
   Kernel *before = node->nin ? f->kernel[node->in[0]->id] : NULL;
   if (before && before->result != node->in[0]) before = NULL;
+  if (made_beside(f, node, before)) {
+    before->means = node;
+    return;
+  }
   if (extendable(f, node, before) || poolable(f, node, before)) {
     if (node->op->family == FAMILY_POOL) before->pool = node;
     else if (foldable_scale(f, node, before)) before->scale[before->nscales++] = node;
@@ -184,11 +198,42 @@ static void fold_normalize(Fuser *f, Kernel *kernel) {
   f->kernel[normalize->id] = NULL;
 }
 
-void fuse_kernels(Arena *arena, Plan *plan, Fusing fusing) {
+/* A gate in front of a convolution whose weights can be scaled instead. Which of the inputs of the product it
+ * is; -1: none. */
+static int foldable_gate(const Fuser *f, const Kernel *kernel) {
+  const Node *node = kernel->root, *product = node->nin ? node->in[0] : NULL;
+  if (f->plan->training || f->options->fusing != FUSE_ALL || f->options->exact || f->plan->images > 1 ||
+      kernel->batch || !node->op->takes_gate || !product->op->gate || !sole_reader(f, product, node))
+    return -1;
+  const Kernel *own = f->kernel[product->id];
+  if (!own || own->root != product || own->result != product || own->phase != kernel->phase) return -1;
+  const int gate = product->op->gate(product);
+  for (int k = 0; k < product->nin; k++)
+    if (f->plan->home[product->in[k]->id].elem != F32) return -1;
+  return gate >= 0 && node->op->takes_gate(node) ? gate : -1;
+}
+
+/* The convolution reads what is scaled, and the gate as a second input; the product has no kernel. */
+static void fold_gate(Fuser *f, Kernel *kernel) {
+  Node *node = kernel->root;
+  const int gate = foldable_gate(f, kernel);
+  if (gate < 0) return;
+  Node *product = node->in[0], *copy = graph_copy_node(f->arena, node, NULL);
+  copy->nin = 2;
+  copy->in = NEW_ARRAY(f->arena, Node *, 2);
+  copy->in[0] = product->in[1 - gate];
+  copy->in[1] = product->in[gate];
+  kernel->gate = product;
+  kernel->root = copy;
+  if (kernel->result == node) kernel->result = copy;
+  f->kernel[product->id] = NULL;
+}
+
+void fuse_kernels(Arena *arena, Plan *plan, const PlanOptions *options) {
   const Graph *graph = plan->graph;
   Fuser f = {arena,
              plan,
-             fusing,
+             options,
              fuse_uses(arena, plan),
              NEW_ARRAY(arena, Kernel *, graph->nodes.n + 1),
              phases_of_none(arena, plan)};
@@ -200,7 +245,10 @@ void fuse_kernels(Arena *arena, Plan *plan, Fusing fusing) {
     append_node(&f, node);
   }
   for (int i = graph->nodes.n - 1; i >= 0; i--)
-    if (f.kernel[i]) fold_normalize(&f, f.kernel[i]);
+    if (f.kernel[i]) {
+      fold_normalize(&f, f.kernel[i]);
+      fold_gate(&f, f.kernel[i]);
+    }
   plan->first_phase = 0;
   plan->phases = 1;
   for (int i = 0; i < graph->nodes.n; i++) {

@@ -7,7 +7,7 @@
 
 /* Fills plan->kernels from plan->graph, in the order in which they run: each live node is the root of one, or
  * fused or folded into another, or an alias, or an input that is read in place. Phases are set (training). */
-void fuse_kernels(Arena *, Plan *, Fusing);
+void fuse_kernels(Arena *, Plan *, const PlanOptions *);
 int *fuse_uses(Arena *, const Plan *); /* by node id: how many live nodes and outputs read it */
 int *fuse_phases(
     Arena *,

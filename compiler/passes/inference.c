@@ -1,6 +1,7 @@
 /* inference.c: the graph that inference runs: without what is the identity there (dropout), without values
- * that nobody reads, with borders of zeros taken into the windows of the convolutions that follow, and
- * nearest upsampling into convolutions that can read what it repeats.
+ * that nobody reads, with borders of zeros taken into the windows of the convolutions that follow, nearest
+ * upsampling into convolutions that can read what it repeats, and means of what can be summed row by row
+ * while it is made in two steps.
  *
  * Needs: a checked graph. Keeps: names, spans and parameters; nodes stay in program order. */
 // SPDX-License-Identifier: Apache-2.0
@@ -12,6 +13,7 @@ typedef struct Copy {
   Graph *to;
   Node **map;           /* by node id of the graph that is copied */
   const bool *repeated; /* by the same: it goes past the upsampling in front of it; NULL: none does */
+  bool by_rows;         /* means of pictures may be made of those of their rows */
 } Copy;
 
 static bool takes_zeros(const Node *node) {
@@ -51,17 +53,49 @@ static void merge_repetition(Copy *copy, Node *node, const Node *from) {
   node->in[0] = copy->map[repetition->in[0]->id];
 }
 
+/* Is what the pooling reads made by a layer that can make the mean of each row on the way? */
+static bool rows_at_hand(const Node *pool) {
+  const Shape in = pool->in[0]->shape;
+  const Node *made = pool->in[0];
+  if (in.rank != 3 || in.regions || in.dim[0] == 1 || in.dim[1] == 1) return false;
+  while (made->op->family == FAMILY_MAP && shape_equal(made->shape, made->in[0]->shape)) made = made->in[0];
+  return made->op->takes_means && made->op->takes_means(made);
+}
+
+static Window *window_over(Arena *arena, const Node *pool, int64_t height, int64_t width) {
+  Window *window = NEW(arena, Window);
+  *window = *pool->window;
+  window->kernel[0] = height;
+  window->kernel[1] = width;
+  return window;
+}
+
+/* The mean of a picture becomes that of the means of its rows, which have as many elements each. */
+static void split_mean(Copy *copy, Node *pool) {
+  if (!copy->by_rows || !pool->op->of_rows || !rows_at_hand(pool)) return;
+  Arena *arena = copy->to->arena;
+  const Extent e = shape_extent(pool->in[0]->shape);
+  Node *rows = graph_copy_node(arena, pool, NULL);
+  rows->op = pool->op->of_rows;
+  rows->shape = shape_picture(e.h, 1, e.c);
+  rows->window = window_over(arena, pool, 1, e.w);
+  graph_append(copy->to, rows);
+  pool->in[0] = rows;
+  pool->window = window_over(arena, pool, e.h, 1);
+}
+
 static Node *copy_node(Copy *copy, const Node *node) {
   if (node->op->identity && node->op->identity(node) && node->nin) return copy->map[node->in[0]->id];
   Node *twin = graph_copy_node(copy->to->arena, node, copy->map);
+  split_mean(copy, twin);
   graph_append(copy->to, twin);
   merge_border(copy, twin);
   merge_repetition(copy, twin, node);
   return twin;
 }
 
-static Graph *copy_live(Arena *arena, const Graph *from, const bool *repeated) {
-  Copy copy = {graph_copy_head(arena, from), NEW_ARRAY(arena, Node *, from->nodes.n + 1), repeated};
+static Graph *copy_live(Arena *arena, const Graph *from, const bool *repeated, bool by_rows) {
+  Copy copy = {graph_copy_head(arena, from), NEW_ARRAY(arena, Node *, from->nodes.n + 1), repeated, by_rows};
   const int *live = graph_live(arena, from, 0, NULL);
   for (int i = 0; i < from->nodes.n; i++)
     if (live[i] || from->nodes.data[i]->op == &op_input) copy.map[i] = copy_node(&copy, from->nodes.data[i]);
@@ -69,7 +103,8 @@ static Graph *copy_live(Arena *arena, const Graph *from, const bool *repeated) {
   return copy.to;
 }
 
-Graph *pass_inference(Arena *arena, const Graph *from, const bool *repeated) {
+Graph *pass_inference(Arena *arena, const Graph *from, const PlanOptions *o) {
+  const bool by_rows = o->fusing == FUSE_ALL && o->images <= 1;
   /* twice: the first leaves borders that nobody reads any more */
-  return copy_live(arena, copy_live(arena, from, repeated), NULL);
+  return copy_live(arena, copy_live(arena, from, o->repeated, false), NULL, by_rows);
 }

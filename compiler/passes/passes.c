@@ -9,7 +9,7 @@
 #include "passes/recompute.h"
 
 static void simplify(PassState *state) {
-  state->plan->graph = pass_inference(state->arena, state->written, state->options.repeated);
+  state->plan->graph = pass_inference(state->arena, state->written, &state->options);
 }
 
 static void drop(PassState *state) {
@@ -39,7 +39,7 @@ static void recompute(PassState *state) {
 }
 
 static void place(PassState *state) { place_values(state->arena, state->plan); }
-static void fuse(PassState *state) { fuse_kernels(state->arena, state->plan, state->options.fusing); }
+static void fuse(PassState *state) { fuse_kernels(state->arena, state->plan, &state->options); }
 
 enum {
   INFERENCE = 1u << PLAN_INFERENCE,

@@ -46,7 +46,7 @@ PassState passes_fork(Arena *, const PassState *); /* a copy of what is made so 
 void passes_run(PassState *, PassId first, PassId last); /* those of its kind */
 
 /* ---- the passes; inference.c and so on say what each does ---- */
-Graph *pass_inference(Arena *, const Graph *, const bool *repeated); /* as in PlanOptions */
+Graph *pass_inference(Arena *, const Graph *, const PlanOptions *);
 /* The training graph: forward in training mode, losses, backward. loss[i]: the loss node of graph->training's
  * loss i; target[o]: the op_target node of port o (graph_port), then those of the parts of the truth, or
  * NULL. loss and target are arrays in the arena. Parameters keep their offsets. */

@@ -22,6 +22,7 @@ typedef bool WholeBatchPays(const void *costs, const Node *, int64_t batch, int6
 
 typedef struct PlanOptions {
   Fusing fusing;
+  bool exact; /* nothing that rounds differently */
   int images; /* interleaved, as far as no layer looks at all of them; 0 or 1: one after the other */
   const bool *repeated; /* inference: by node id as written, the convolutions that read what nearest
                            upsampling in front of them repeats; NULL: none */

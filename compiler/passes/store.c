@@ -32,21 +32,27 @@ static void live_for_phases(const Plan *plan, Life *life) {
     life->block.dies++;
 }
 
+static void make(Plan *plan, const Node *node, int k) { /* by kernel k */
+  const int phase = plan->kernels.data[k]->phase;
+  const Node *home = plan->graph->nodes.data[home_of(plan, node)->id];
+  const int64_t images = home->result == RESULT_BATCH ? 1 : plan->images;
+  Life *life = &plan->life[home->id];
+  if (!life->node)
+    *life = (Life){
+        home,
+        {plan_aligned(home_bytes(&plan->home[home->id], images * shape_elements(home->shape))), k, k, 0, 0},
+        phase,
+        phase,
+        false};
+  use(plan, home, k); /* what is joined is written by several */
+  plan->last_writer[home->id] = k;
+}
+
 static void set_lives(Plan *plan) {
   for (int k = 0; k < plan->kernels.n; k++) {
     const Kernel *kernel = plan->kernels.data[k];
-    const Node *home = plan->graph->nodes.data[home_of(plan, kernel->result)->id];
-    const int64_t images = home->result == RESULT_BATCH ? 1 : plan->images;
-    Life *life = &plan->life[home->id];
-    if (!life->node)
-      *life = (Life){
-          home,
-          {plan_aligned(home_bytes(&plan->home[home->id], images * shape_elements(home->shape))), k, k, 0, 0},
-          kernel->phase,
-          kernel->phase,
-          false};
-    use(plan, home, k); /* what is joined is written by several */
-    plan->last_writer[home->id] = k;
+    make(plan, kernel->result, k);
+    if (kernel->means) make(plan, kernel->means, k);
     for (int i = 0; i < kernel->root->nin; i++) use(plan, kernel->root->in[i], k);
     for (int c = 0; c < kernel->nchain; c++)
       for (int i = 1; i < kernel->chain[c]->nin; i++) use(plan, kernel->chain[c]->in[i], k);

@@ -38,6 +38,7 @@ void verify_kernels(const Plan *plan) {
     const Kernel *kernel = plan->kernels.data[k], *before = k ? plan->kernels.data[k - 1] : NULL;
     if (made[kernel->result->id]) broken(plan, kernel->result, "two kernels make it");
     made[kernel->result->id] = true;
+    if (kernel->means) made[kernel->means->id] = true;
     if (kernel->phase < plan->first_phase || kernel->phase >= plan->phases)
       broken(plan, kernel->result, "its kernel runs in no phase");
     if (before &&
@@ -59,6 +60,8 @@ void verify_storage(const Plan *plan) {
     if (plan->storage[result->id].kind == STORE_NONE) broken(plan, result, "it is stored nowhere");
     if (plan->life[home_of(plan, result)->id].block.dies < k)
       broken(plan, result, "it dies before it is made");
+    const Node *means = plan->kernels.data[k]->means;
+    if (means && plan->storage[means->id].kind == STORE_NONE) broken(plan, means, "it is stored nowhere");
   }
 }
 

@@ -56,9 +56,11 @@ static void put_layer(Text *out, const Sources *sources, const Node *node) {
 static void put_layers(Text *out, const Sources *sources, const Kernel *k) {
   put_layer(out, sources, k->root);
   put_layer(out, sources, k->normalize);
+  put_layer(out, sources, k->gate);
   for (int i = 0; i < k->nscales; i++) put_layer(out, sources, k->scale[i]);
   for (int i = 0; i < k->nchain; i++) put_layer(out, sources, k->chain[i]);
   put_layer(out, sources, k->pool);
+  put_layer(out, sources, k->means);
 }
 
 static void put_cycles(Text *out, const Cycles *c, Method method) {

@@ -7,6 +7,7 @@
 // tile reads them in order: panels of two vectors of the widest target, channels of the group that fill no
 // panel in one of their own, padded with zeros.
 #include "base/number.h"
+#include "ops/engine/walk.h"
 #include "schedule/conv_tile.h"
 
 /* ---- choices ---- */
@@ -187,7 +188,7 @@ Direct direct_begin(Lower *l, bool spread) {
                                        : unit,
                 taps = d.k.kernel[0] * d.k.kernel[1];
   /* With windows or rows a tile has no parameters left for blocks. */
-  d.block = l->kernel->pool || l->b->lead ? d.in : choose_block(l, d.in, width * taps);
+  d.block = l->kernel->pool || l->kernel->gate || l->b->lead ? d.in : choose_block(l, d.in, width * taps);
   d.blocks = d.in / d.block;
   const int64_t whole = d.out / width, rest = d.out % width;
   d.panels[0] = (Panels){.count = whole, .width = width, .valid = width};
@@ -341,6 +342,43 @@ void direct_functions(Direct *d, const Axis *y, const Axis *x, const char *phase
   }
 }
 
+/* ---- a gate: the weights are scaled, for each image anew ---- */
+static void gate_begin(Direct *d) {
+  static const char *const name[] = {"gated", "gated_rest"};
+  for (int i = 0; i < 2; i++)
+    if (d->panels[i].count) {
+      d->packed[i] = d->panels[i].w;
+      d->panels[i].w = lower_scratch(d->l, name[i], d->packed[i]->rank, d->packed[i]->dim);
+    }
+}
+
+/* Those of the channel in panel fb. */
+static void gate_channel(const Direct *d, int i, const Ix *fb, const Ix *c) {
+  Nest *b = d->l->b;
+  Val gate = nest_let(b, "gate", nest_load(b, nest_at(b, d->l->in[1], 0, 0, *c), 1));
+  NEST_UNROLL(b, v, d->panels[i].width / d->lanes) {
+    Val w = nest_load(b, nest_at(b, d->packed[i], *fb, 0, 0, *c, d->lanes * v), d->lanes);
+    nest_store(b, nest_at(b, d->panels[i].w, *fb, 0, 0, *c, d->lanes * v), mul(w, gate));
+  }
+}
+
+/* A panel right before it is read for the whole picture. */
+static void gate_panel(const Direct *d, int i, const Ix *fb) {
+  Nest *b = d->l->b;
+  if (d->l->kernel->gate)
+    NEST_FOR(b, c, d->in) gate_channel(d, i, fb, &c);
+}
+
+/* All panels, where each row reads all of them. */
+static void gate_panels(const Direct *d) {
+  Nest *b = d->l->b;
+  if (d->l->kernel->gate)
+    NEST_LOOP(b, c, walk_rows(d->l, d->in * d->out), 1, NEST_IX(0), 1, NEST_IX(d->in))
+      for (int i = 0; i < 2; i++)
+        if (d->panels[i].count)
+          NEST_FOR(b, fb, d->panels[i].count) gate_channel(d, i, &fb, &c);
+}
+
 /* ---- all rows, panels, blocks ---- */
 typedef struct Flags {
   bool first, last, edge;
@@ -408,6 +446,7 @@ void direct_loops(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind ou
   if (rows_first(d, y)) {
     int64_t from = 0, to = y->count;
     if (y->parts > 1) axis_inside(y, &from, &to);
+    gate_panels(d);
     each_row(d, y, row, SERIAL, 0, from, true);
     each_row(d, y, row, outer, from, to, false);
     each_row(d, y, row, SERIAL, to, y->count, true);
@@ -418,8 +457,10 @@ void direct_loops(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind ou
     for (int i = 0; i < 2; i++)
       if (d->panels[i].count) {
         const LoopKind kind = by_group || d->panels[i].count == 1 ? SERIAL : outer;
-        NEST_LOOP(b, fb, kind, 1, NEST_IX(0), 1, NEST_IX(d->panels[i].count))
+        NEST_LOOP(b, fb, kind, 1, NEST_IX(0), 1, NEST_IX(d->panels[i].count)) {
+          gate_panel(d, i, &fb);
           each_block(b, d, row[i], &d->panels[i], y, NULL, &g, &fb, false);
+        }
       }
 }
 
@@ -427,6 +468,7 @@ bool schedule_conv(Lower *l) {
   const Correlation k = correlation_of(l->node);
   if (k.groups > 1 && k.l == 1 && k.s == 1) return schedule_depthwise(l);
   Direct d = direct_begin(l, false);
+  if (l->kernel->gate) gate_begin(&d);
   if (joins_rows(l, &d.k)) {
     lower_join_rows(l);
     d.k.large.w = d.k.small.w *= d.k.small.h;
@@ -446,6 +488,7 @@ bool schedule_conv(Lower *l) {
   lower_detail(l, "%s",
                rows_first(&d, &y) ? "order: row after row, each through all panels of weights"
                                   : "order: panel after panel of weights, each over the whole picture");
+  if (l->kernel->gate) lower_detail(l, "gate: the weights are scaled for each image, not the input");
   if (d.blocks > 1)
     lower_detail(l, "input channels: %d blocks of %d, so that a panel of weights stays in the second cache",
                  (int)d.blocks, (int)d.block);

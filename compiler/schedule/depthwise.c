@@ -7,9 +7,10 @@
 // if there are more than three: that code is a fraction of what the tests of unrolled taps would be, and as
 // fast. With a multiplier above 1 the channels of a group are convolved directly (conv_direct.c).
 #include "base/number.h"
+#include "ops/engine/walk.h"
 #include "schedule/direct.h"
 
-enum { MOST_PHASES = 9, MOST_UNROLLED = 9 };
+enum { MOST_PHASES = 9, MOST_UNROLLED = 9, SUMS_APART = 4 };
 
 typedef struct Depthwise {
   Lower *l;
@@ -150,6 +151,29 @@ static NestFn *tile_function(const Tile *t, const char *phase) {
 }
 
 /* ---- rows ---- */
+/* The mean of a row that has just been stored, and is in the first caches: whoever makes the row, the sum is
+ * in one order. Several sums, which need not wait for each other. */
+static void mean_of_row(Lower *l, const Ix *y, const Ix *zero, const Ix *c, int part, int lanes,
+                        const void *context) {
+  const int64_t width = *(const int64_t *)context, rounds = width / SUMS_APART;
+  Nest *b = l->b;
+  Buf *sum = NEST_REGISTERS(b, "sum", lanes, SUMS_APART);
+  NEST_UNROLL(b, i, SUMS_APART) nest_store(b, nest_at(b, sum, i), num(b, 0));
+  if (rounds)
+    NEST_FOR(b, x, rounds)
+      NEST_UNROLL(b, i, SUMS_APART) {
+        Val value = walk_load(l, l->out, y, NEST_IX(x * SUMS_APART + i), c, part, lanes);
+        nest_store(b, nest_at(b, sum, i), add(nest_get(b, nest_at(b, sum, i)), value));
+      }
+  for (int64_t x = rounds * SUMS_APART; x < width; x++) {
+    Val value = walk_load(l, l->out, y, NEST_IX(x), c, part, lanes);
+    nest_store(b, nest_at(b, sum, x % SUMS_APART), add(nest_get(b, nest_at(b, sum, x % SUMS_APART)), value));
+  }
+  Val total = nest_get(b, nest_at(b, sum, 0));
+  for (int i = 1; i < SUMS_APART; i++) total = add(total, nest_get(b, nest_at(b, sum, i)));
+  walk_put(l, l->means, mul(total, num(b, 1.0 / (double)width)), y, zero, c, part, lanes);
+}
+
 static NestFn *row_function(const Depthwise *d, const Axis *y, const Axis *x, const char *phase) {
   Nest *b = d->l->b;
   Tile t = {.d = d, .y = y, .x = x};
@@ -183,6 +207,9 @@ static NestFn *row_function(const Depthwise *d, const Axis *y, const Axis *x, co
   if (rest) nest_call(b, last, y_, from + whole * pixels, top);
   if (to < x->count)
     NEST_FROM(b, i, to, x->count) nest_call(b, edge, y_, i, top);
+  if (d->l->means)
+    walk_channels(d->l, d->k.groups, NEST_IX(y->out_first + y_ * y->out_step), NEST_IX(0), mean_of_row,
+                  &d->k.small.w);
   return fn;
 }
 

@@ -32,10 +32,11 @@ typedef struct Direct {
   int64_t in, out; /* channels of a group */
   int64_t block,
       blocks; /* input channels are cut into so many blocks of `block`: panels stay in the second cache */
-  int lanes, vectors;         /* of a tile */
-  Panels panels[2];           /* whole ones; the rest */
-  Buf *bias;                  /* padded to whole vectors, or NULL */
-  const Correlation *joined;  /* the channels are all phases of this one's outputs (conv_joined.c), or NULL */
+  int lanes, vectors;        /* of a tile */
+  Panels panels[2];          /* whole ones; the rest */
+  Buf *packed[2];            /* with a gate: their weights as they are in the model; panels has scaled ones */
+  Buf *bias;                 /* padded to whole vectors, or NULL */
+  const Correlation *joined; /* the channels are all phases of this one's outputs (conv_joined.c), or NULL */
   const Diagonals *diagonals; /* of groups narrower than a vector (conv_groups.c), or NULL */
 } Direct;
 

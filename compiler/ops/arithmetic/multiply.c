@@ -31,6 +31,17 @@ MAP_GRADIENT(gradient) {
   return dy;
 }
 
+/* Squeeze and excitation: 1x1xC times a picture. */
+static int gate(const Node *node) {
+  const Extent whole = shape_extent(node->shape);
+  if (node->nin != 2 || combine_count(node) != 2 || whole.h * whole.w == 1) return -1;
+  for (int k = 0; k < 2; k++) {
+    const Extent e = shape_extent(node->in[k]->shape);
+    if (e.h * e.w == 1 && e.c == whole.c && shape_equal(node->in[1 - k]->shape, node->shape)) return k;
+  }
+  return -1;
+}
+
 const Op op_multiply = {
     .name = "multiply",
     .group = "combining",
@@ -40,6 +51,7 @@ const Op op_multiply = {
     .example = "global_avgpool -> dense(16) -> sigmoid -> multiply(features)",
     .shape = combine_shape,
     MAP_OPERATOR,
+    .gate = gate,
     .map_eval = product,
     .map_slope = slope,
     .map_needs = needs,

@@ -81,6 +81,17 @@ static bool takes_pool(const Node *node, const Node *pool) {
   return halves && pool->op->pool;
 }
 
+/* A gate (squeeze and excitation) in front of a convolution of single pixels: where there are more pixels
+ * than filters there are fewer weights than elements of the input. */
+static bool takes_gate(const Node *node) {
+  const Correlation k = correlation_of(node);
+  bool pixels = k.groups == 1 && k.l > 1;
+  for (int axis = 0; axis < 2; axis++)
+    pixels = pixels && k.kernel[axis] == 1 && k.stride[axis] == 1 && k.before[axis] == 0;
+  return pixels && k.small.h == k.large.h && k.small.w == k.large.w && k.s <= k.small.h * k.small.w &&
+         !node->shape.regions && !correlation_near_limits(&k);
+}
+
 /* ---- behind a repetition: in[0] is what is repeated, and `large` the picture that this makes ---- */
 static void eval_repeated(const Eval *eval) {
   const Extent in = shape_extent(eval->node->in[0]->shape), large = correlation_of(eval->node).large;
@@ -122,5 +133,6 @@ const Op op_conv = {
     .lower = correlation_lower_gather,
     .behind_repeats = &op_conv_repeated,
     .takes_pool = takes_pool,
+    .takes_gate = takes_gate,
     .int8 = INT8_PRODUCT,
 };

@@ -65,6 +65,11 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
   correlation_backward(gradient, node, dy, &op_depthwise_input_gradient, &op_depthwise_weight_gradient);
 }
 
+static bool takes_means(const Node *node) {
+  const Correlation k = correlation_of(node);
+  return k.groups > 1 && k.l == 1 && k.s == 1 && !node->shape.regions && !correlation_near_limits(&k);
+}
+
 const Op op_depthwise = {
     .name = "depthwise",
     .group = "convolution",
@@ -79,5 +84,6 @@ const Op op_depthwise = {
     .eval = correlation_eval_gather,
     .gradient = gradient,
     .lower = correlation_lower_gather,
+    .takes_means = takes_means,
     .int8 = INT8_PRODUCT,
 };

@@ -39,7 +39,9 @@ static const char *about_kernel(Arena *arena, const Kernel *kernel) {
   for (int i = 0; i < kernel->nchain; i++)
     text = arena_printf(arena, "%s + %s", text, kernel->chain[i]->op->name);
   if (kernel->pool) text = arena_printf(arena, "%s + %s", text, kernel->pool->op->name);
+  if (kernel->means) text = arena_printf(arena, "%s + %s", text, kernel->means->op->name);
   if (kernel->normalize) text = arena_printf(arena, "%s + %s", kernel->normalize->op->name, text);
+  if (kernel->gate) text = arena_printf(arena, "%s + %s", kernel->gate->op->name, text);
   if (root->nin) text = arena_printf(arena, "%s: %s", text, shape_text(arena, root->in[0]->shape));
   return root->target ? text
                       : arena_printf(arena, "%s%s%s", text, root->nin ? " -> " : ": ",
@@ -219,6 +221,7 @@ Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, con
   begin_rows(l);
   make_inputs(l);
   make_output(l);
+  if (kernel->means) l->means = value_buffer(l, OUTPUT, "means", kernel->means);
   make_operands(l);
   return l;
 }

@@ -14,8 +14,9 @@ typedef struct Kernel {
   Node *root;
   int nchain;
   Node **chain;
-  Node *pool;       /* a pooling behind them that root->op->takes_pool; NULL: none */
-  Node *result;     /* the last of them */
+  Node *pool;   /* a pooling behind them that root->op->takes_pool; NULL: none */
+  Node *means;  /* op_row_mean: the mean of each row of the result, which is stored beside it; NULL: none */
+  Node *result; /* the last of them */
   const Node *over; /* set by passes/in_place.c: what it reads and nobody after it: the result is written over
                        it, if the nest allows; NULL: none */
   /* folded away by passes, applied when the weights are packed: per output channel w' = w*gain, b' = (b -
@@ -25,6 +26,9 @@ typedef struct Kernel {
                    weights; NULL: none */
   Node *normalize;
   bool normalize_shift;
+  /* the product before the root that scales the channels of what the root reads: root->in[0] is what is
+   * scaled, root->in[1] the numbers, by which the weights are multiplied; NULL: none */
+  Node *gate;
   int phase;  /* kernels of a phase run image by image */
   bool batch; /* runs once for all images, when those of its phase are through: a BATCH node, or one that is
                  computed together */
@@ -130,6 +134,7 @@ typedef struct Lower {
                nest that has the leading axis; [batch][h][w][c] of inputs of a RESULT_BATCH node); RESULT_SUM:
                out is the gradient buffer in the weight's dims, UPDATE; with kernel->over it is that value's
                buffer, too, OVER */
+  Buf *means;     /* of kernel->means, an OUTPUT; or NULL */
   VEC(Binding) bindings; /* by buffer id, as far as they are bound: lower_binding */
   VEC(Pack *) packs;
   Buf *other[64];

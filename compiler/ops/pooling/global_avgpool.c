@@ -5,6 +5,9 @@
 
 static const Param params[] = {{0}};
 
+const Op op_row_mean = {
+    .name = "row mean", .family = FAMILY_POOL, .eval = avgpool_run, .lower = avgpool_lower};
+
 const Op op_global_avgpool = {
     .name = "global_avgpool",
     .group = "pooling",
@@ -17,5 +20,6 @@ const Op op_global_avgpool = {
     .eval = avgpool_run,
     .gradient = avgpool_backward,
     .lower = avgpool_lower,
+    .of_rows = &op_row_mean,
     .int8 = INT8_MEAN,
 };
