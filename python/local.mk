@@ -6,5 +6,6 @@ EXTRA_DIST += %D%/README.md %D%/pyproject.toml %D%/hatch_build.py \
   %D%/cnnc/_exchange.py %D%/cnnc/_facts.py %D%/cnnc/_keras.py %D%/cnnc/_library.py %D%/cnnc/_listing.py \
   %D%/cnnc/_network.py %D%/cnnc/_reference.py %D%/cnnc/_tool.py %D%/cnnc/_train.py %D%/cnnc/bridge.c \
   %D%/cnnc/py.typed \
-  %D%/tests/__main__.py %D%/tests/common.py %D%/tests/test_build.py %D%/tests/test_exchange.py \
-  %D%/tests/test_network.py %D%/tests/test_page.py %D%/tests/test_train.py %D%/tests/test_wheel.py
+  %D%/tests/__main__.py %D%/tests/common.py %D%/tests/installed.py %D%/tests/test_build.py \
+  %D%/tests/test_exchange.py %D%/tests/test_network.py %D%/tests/test_page.py %D%/tests/test_train.py \
+  %D%/tests/test_wheel.py

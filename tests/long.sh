@@ -301,7 +301,7 @@ editor() {
 
 # The packages of what git has, and what lintian says of them.
 debian_packages() {
-  for tool in dpkg-buildpackage dh lintian git; do
+  for tool in dpkg-buildpackage dh dh_python3 lintian git; do
     command -v $tool >/dev/null || { echo "# SKIP packages: no $tool"; return; }
   done
   rm -rf "$here/long-packages" && mkdir -p "$here/long-packages/cnnc"
@@ -314,6 +314,14 @@ debian_packages() {
   status=0
   lintian --fail-on error "$here"/long-packages/*.changes >>"$here/long-packages.log" 2>&1 || status=$?
   verdict "$status" "lintian finds no error in them"
+  status=0
+  for package in "$here"/long-packages/*.deb; do
+    dpkg-deb -x "$package" "$here/long-packages/root" || status=1
+  done
+  (cd "$here/long-packages/root/usr" && PATH=$PWD/bin:$PATH PYTHONPATH=$PWD/lib/python3/dist-packages \
+    XDG_CACHE_HOME=$here/long-packages python3 -B "$top/python/tests/installed.py") \
+    >>"$here/long-packages.log" 2>&1 || status=$?
+  verdict "$status" "their module of Python compiles, calls and trains a net"
 }
 
 for part in "$@"; do

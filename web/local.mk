@@ -1,5 +1,5 @@
 # web: the compiler in a page, docs/browser.md. `make web` wants wasi-libc and clang's runtime for wasm32
-# (libclang-rt-N-dev-wasm32), and makes all of the page in web/page.
+# (libclang-rt-N-dev-wasm32) and xz, and makes all of the page in web/page. Servers need not pack it.
 # SPDX-License-Identifier: Apache-2.0
 WEB_C = compiler/main.c compiler/backend/none.c compiler/quantize/arithmetic.c \
   compiler/quantize/aware.c compiler/quantize/calibrate.c compiler/quantize/range.c web/none.c $(filter-out \
@@ -26,9 +26,11 @@ $(WEB_OBJECTS): web/objects/%.o: %.c | $(BUILT_SOURCES) web/objects/target
 	  -I$(top_builddir)/compiler $(AM_CFLAGS) -Wno-pointer-bool-conversion -Wno-unused-function \
 	  -MMD -MP -c $< -o $@
 
-web/page/cnnc.wasm: $(WEB_OBJECTS)
-	$(AM_V_CCLD)$(MKDIR_P) $(@D) && $(CLANG) $(WEB_FLAGS) $(WEB_OBJECTS) -lwasi-emulated-getpid \
-	  -lwasi-emulated-mman -lm -Wl,-z,stack-size=1048576 -Wl,--stack-first -Wl,--strip-all -o $@
+web/cnnc.wasm: $(WEB_OBJECTS)
+	$(AM_V_CCLD)$(CLANG) $(WEB_FLAGS) $(WEB_OBJECTS) -lwasi-emulated-getpid -lwasi-emulated-mman -lm \
+	  -Wl,-z,stack-size=1048576 -Wl,--stack-first -Wl,--strip-all -o $@
+web/page/cnnc.wasm.lzma: web/cnnc.wasm
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && xz --format=lzma -9e --stdout $< >$@.new && mv $@.new $@
 -include $(WEB_OBJECTS:.o=.d)
 
 web/page/examples.json: $(top_srcdir)/web/examples.sh $(wildcard $(srcdir)/examples/*/*.cnn)
@@ -36,15 +38,15 @@ web/page/examples.json: $(top_srcdir)/web/examples.sh $(wildcard $(srcdir)/examp
 	  sh $(top_srcdir)/web/examples.sh $(top_srcdir)/examples >$@.new && mv $@.new $@
 web/page/colours.json: $(top_srcdir)/editors/vscode/syntaxes/cnn.tmLanguage.json
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && cp $< $@
-WEB_PAGE = index.html page.css page.js worker.js wasi.js
+WEB_PAGE = index.html page.css page.js worker.js wasi.js lzma.js
 $(WEB_PAGE:%=web/page/%): web/page/%: web/%
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && cp $< $@
 EXTRA_DIST += $(WEB_PAGE:%=web/%) web/examples.sh web/none.c compiler/backend/none.c
 
 .PHONY: web
-web: web/page/cnnc.wasm web/page/examples.json web/page/colours.json $(WEB_PAGE:%=web/page/%)
+web: web/page/cnnc.wasm.lzma web/page/examples.json web/page/colours.json $(WEB_PAGE:%=web/page/%)
 
 clean-local: web-clean
 .PHONY: web-clean
 web-clean:
-	rm -rf web/objects web/page
+	rm -rf web/objects web/page web/cnnc.wasm

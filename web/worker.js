@@ -1,8 +1,14 @@
 // worker.js: runs cnnc, one instance for each run, whose memory is thrown away.
 // SPDX-License-Identifier: Apache-2.0
+import { unpack } from "./lzma.js";
 import { run } from "./wasi.js";
 
-const module = WebAssembly.compileStreaming(fetch("cnnc.wasm"));
+async function load() {
+  const answer = await fetch("cnnc.wasm.lzma");
+  if (!answer.ok) throw new Error(`the compiler cannot be loaded: ${answer.status} ${answer.statusText}`);
+  return WebAssembly.compile(unpack(new Uint8Array(await answer.arrayBuffer())));
+}
+const module = load();
 
 onmessage = async ({ data: { id, words, files } }) => {
   try {

@@ -60,7 +60,9 @@ const char *out_shaped(OnnxOut *, const char *x,
 const char *out_permute(OnnxOut *, const char *x, int rank, const int64_t *from);
 const char *out_channels_last(OnnxOut *, const char *x, Shape);  /* [N,H,W,C] of [N,C,H,W] */
 const char *out_channels_first(OnnxOut *, const char *x, Shape); /* the other way; the shape is the net's */
-bool out_keeps_order(const Node *); /* each number of its vector is made of one, all in the same way */
+const char *out_part(OnnxOut *, const char *x, int n, const int64_t *from, const int64_t *to,
+                     const int64_t *axis); /* along n axes */
+bool out_keeps_order(const Node *);        /* each number of its vector is made of one, all in the same way */
 bool out_is_output(const OnnxOut *, const Node *);
 
 typedef const char *OnnxExport(OnnxOut *, const Node *);

@@ -33,8 +33,9 @@ const char *export_zero_pad(OnnxOut *o, const Node *node) {
 }
 
 /* ---- parts ---- */
-static const char *part(OnnxOut *o, int n, const int64_t *from, const int64_t *to, const int64_t *axis) {
-  const char *const in[] = {out_input(o, 0), out_list(o, "starts", n, from), out_list(o, "ends", n, to),
+const char *out_part(OnnxOut *o, const char *x, int n, const int64_t *from, const int64_t *to,
+                     const int64_t *axis) {
+  const char *const in[] = {x, out_list(o, "starts", n, from), out_list(o, "ends", n, to),
                             out_list(o, "axes", n, axis)};
   return out_node(o, "Slice", 4, in);
 }
@@ -44,7 +45,7 @@ static const char *inside(OnnxOut *o, const Node *node, int64_t y, int64_t x) {
   const Extent e = out_extent(node);
   const int64_t from[] = {y, x}, to[] = {y + e.h, x + e.w}, axis[] = {2, 3};
   const int sequence = node->shape.rank == 2;
-  return part(o, 2 - sequence, from + sequence, to + sequence, axis);
+  return out_part(o, out_input(o, 0), 2 - sequence, from + sequence, to + sequence, axis);
 }
 
 const char *export_crop(OnnxOut *o, const Node *node) {
@@ -59,7 +60,7 @@ const char *export_crop_like(OnnxOut *o, const Node *node) {
 
 const char *export_slice(OnnxOut *o, const Node *node) {
   const int64_t from = node->op->part(node), to = from + out_extent(node).c, axis = 1;
-  return part(o, 1, &from, &to, &axis);
+  return out_part(o, out_input(o, 0), 1, &from, &to, &axis);
 }
 
 /* ---- sizes ---- */

@@ -96,9 +96,15 @@ def from_onnx(
         _with_recipe(program, train)
     with warnings.catch_warnings():  # what the model does in spite of them is its own matter
         warnings.simplefilter("ignore", _tool.CompileWarning)
-        net = Net(program, define=define, batch=batch, threads=threads, cc=cc, own=True)
-        if net.parameters and weights.exists():
-            net.load_weights(weights)
+        net = Net(
+            program,
+            define=define,
+            batch=batch,
+            threads=threads,
+            cc=cc,
+            own=True,
+            weights=weights if weights.exists() else None,
+        )
     net._nodes, net._tensors = nodes_of(path, net.layers, options), list(outputs or ())
     return net
 

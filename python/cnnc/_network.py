@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import shutil
 import tempfile
@@ -43,6 +44,8 @@ class Net:
         threads: int,
         cc: str | None,
         own: bool = False,
+        weights: Weights | None = None,
+        rename: Weights | None = None,
     ) -> None:
         self._path, self._cwd = path, Path.cwd()  # messages name it as the caller does
         if own:  # its folder was made for it, and is of no interest to anybody
@@ -52,10 +55,18 @@ class Net:
             raise ValueError("batch and threads are numbers from 1")
         self._batch, self._threads, self._cc = batch, threads, cc
         self._defines = [word for name, value in define.items() for word in ("-D", f"{name}={_word(value)}")]
-        self._facts = _facts.read(self._cnnc("--emit=json", *self._defines))
-        self._libraries: dict[str, Library] = {}
         self._nodes: dict[str, list[str]] = {}  # of an imported model: the nodes of ONNX by layer
         self._tensors: list[str] = []  # and the names of its outputs, where they were chosen
+        # the file of a net of 8 bits, whose weights are in its code
+        self._constants = _file_of_8_bits(weights) if weights is not None and rename is None else None
+        self._open()
+        if weights is not None and not self._constants:
+            self.load_weights(weights, rename)
+
+    def _open(self) -> None:
+        """What is known of the net, and its code for inference."""
+        self._facts = _facts.read(self._cnnc("--emit=json", *self._defines, *self._fixed()))
+        self._libraries: dict[str, Library] = {}
         plain = self._library("plain")
         self._planes = [plain.planes(i) for i in range(len(self.inputs))]
         self._labels = plain.labels()
@@ -121,7 +132,10 @@ class Net:
         return _tool.cnnc([self._path, *options], self._cwd)
 
     def _options(self) -> list[str]:
-        return [*self._defines, "--target=native", f"--batch={self._batch}"]
+        return [*self._defines, "--target=native", f"--batch={self._batch}", *self._fixed()]
+
+    def _fixed(self) -> list[str]:
+        return [f"--weights={self._constants}"] if self._constants else []
 
     def _library(self, kind: str) -> Library:
         """plain: inference; look: and a look inside; train: training, as the programs that cnnc makes do
@@ -158,6 +172,7 @@ class Net:
     def weights(self) -> dict[str, Floats]:
         """The arrays by name, as views: what is written there is what the net computes with."""
         self._need_weights()
+        self._need_floats("its weights are constants of its code")
         self._shown = True
         return Views(
             {
@@ -173,9 +188,27 @@ class Net:
                 "or train()"
             )
 
+    def _need_floats(self, why: str) -> None:
+        if self._constants:
+            raise ValueError(f"net {self.name} is one of 8 bits: {why}")
+
     def load_weights(self, weights: Weights, rename: Weights | None = None) -> None:
         """Takes weights from a file (.safetensors, .npz, PyTorch's; FILE:KEY) or from arrays by name. Every
-        name and shape must be the net's. rename: a file of lines `theirs = ours`, or a dict of them."""
+        name and shape must be the net's. rename: a file of lines `theirs = ours`, or a dict of them. A file
+        of 8 bits makes the net one of 8 bits."""
+        constants = _file_of_8_bits(weights)
+        if constants and rename is not None:
+            raise ValueError("files of 8 bits have the names of the program: rename is for weights of floats")
+        if constants or self._constants:
+            before, self._constants = self._constants, constants
+            try:
+                self._open()
+            except Exception:
+                self._constants = before
+                self._open()
+                raise
+        if constants:
+            return
         with tempfile.TemporaryDirectory(prefix="cnnc-") as folder:
             path = _npz(Path(folder), weights) if isinstance(weights, Mapping) else os.fspath(weights)
             names = None
@@ -192,8 +225,12 @@ class Net:
             warnings.warn(warning, _tool.CompileWarning, stacklevel=3)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the weights as .safetensors, or as .npz if the path ends so."""
+        """Writes the weights as .safetensors, or as .npz if the path ends so; those of 8 bits as the file
+        that they came in."""
         self._need_weights()
+        if self._constants:
+            shutil.copyfile(self._constants, path)
+            return
         self._library("plain").save(os.fspath(path), self._weights)
 
     def _model(self) -> Floats:
@@ -231,6 +268,7 @@ class Net:
 
     def features(self, x: Any, layer: str, layout: str = "hwc") -> Floats:
         """The value of a layer of the program for a sample or a batch, computed without fusing anything."""
+        self._need_floats("only its outputs can be looked at")
         names = [known.name for known in self.layers]
         if layer not in names:
             near = difflib.get_close_matches(layer, names, 1)
@@ -329,7 +367,9 @@ class Net:
             options.append("--emit=library")
         before = {path: path.stat().st_mtime_ns for path in base.rglob("*")}
         with tempfile.TemporaryDirectory(prefix="cnnc-") as scratch:
-            if self.parameters:
+            if self._constants:
+                options += self._fixed()
+            elif self.parameters:
                 weights = os.path.join(scratch, "weights.safetensors")
                 self.save(weights)
                 options.append(f"--weights={weights}")
@@ -343,6 +383,22 @@ class Net:
 
 def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _file_of_8_bits(weights: Weights) -> str | None:
+    """The path of a .safetensors file whose metadata say that a net with it is one of 8 bits."""
+    if isinstance(weights, Mapping) or not os.path.isfile(weights):
+        return None
+    with open(weights, "rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if size > os.path.getsize(weights) or file.read(1) != b"{":
+            return None
+        text = b"{" + file.read(size - 1)
+    try:
+        metadata = json.loads(text).get("__metadata__", {})
+    except ValueError:
+        return None
+    return os.path.abspath(weights) if "cnnc.quantization" in metadata else None
 
 
 def _npz(folder: Path, weights: Mapping[str, Any]) -> str:
@@ -364,10 +420,9 @@ def load(
     """Compiles a program, FILE.cnn, for this machine. define: values for its consts; batch: how many samples
     are computed at once; threads: how many are used (the results do not depend on it); cc: the C
     compiler."""
-    net = Net(Path(path), define=define, batch=batch, threads=threads, cc=cc)
-    if weights is not None:
-        net.load_weights(weights, rename)
-    return net
+    return Net(
+        Path(path), define=define, batch=batch, threads=threads, cc=cc, weights=weights, rename=rename
+    )
 
 
 def compile(
@@ -382,7 +437,13 @@ def compile(
     """The same for the text of a program."""
     path = Path(tempfile.mkdtemp(prefix="cnnc-")) / "net.cnn"
     path.write_text(text, encoding="utf-8")
-    net = Net(path, define=define, batch=batch, threads=threads, cc=cc, own=True)
-    if weights is not None:
-        net.load_weights(weights, rename)
-    return net
+    return Net(
+        path,
+        define=define,
+        batch=batch,
+        threads=threads,
+        cc=cc,
+        own=True,
+        weights=weights,
+        rename=rename,
+    )

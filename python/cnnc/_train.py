@@ -91,6 +91,7 @@ def train(
     seed: int | None,
     callback: Callable[[dict[str, float]], object] | None,
 ) -> History:
+    net._need_floats("train the one of floats, and quantise that (cnnc quantize)")
     if net._facts.totals.get("training_bytes") is None:
         raise ValueError(
             f"the program of net {net.name} has no train block, which says what is minimised and how: "

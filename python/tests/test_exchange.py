@@ -59,6 +59,44 @@ class Onnx(Case):
             cnnc.from_onnx(broken)
         self.assertTrue(raised.exception.diagnostics[0].slug.startswith("import-"))
 
+    def test_quantised(self) -> None:
+        """a quantised model stays one of 8 bits"""
+        net = cnnc.from_onnx(MODELS / "qdq_channels.onnx")
+        x, y = (np.load(MODELS / f"qdq_channels.{part}0.npy") for part in ("in", "out"))
+        outputs = net(x)
+        steps = outputs["y"] * 255  # the model's own
+        self.assertLess(np.abs(steps - np.round(steps)).max(), 1e-4)
+        self.assertLess(np.abs(outputs["y"] - y).max(), 1.5 / 255)
+        with self.assertRaisesRegex(ValueError, "one of 8 bits: its weights are constants"):
+            net.weights
+        with self.assertRaisesRegex(ValueError, "one of 8 bits: only its outputs"):
+            net.features(x, net.layers[0].name)
+        with self.assertRaisesRegex(ValueError, "one of 8 bits: train the one of floats"):
+            net.train(x[None], np.zeros(1))
+        weights = self.folder / "w.int8.safetensors"
+        net.save(weights)
+        program = self.write("p.cnn", net.source)
+        for again in (cnnc.load(program, weights=weights), cnnc.load(program)):
+            again.load_weights(weights)
+            for name, value in again(np.stack([x, x])).items():
+                np.testing.assert_array_equal(value[1], outputs[name])
+        with self.assertRaisesRegex(ValueError, "rename is for weights of floats"):
+            again.load_weights(weights, rename={"a": "b"})
+        code = next(file for file in net.export(self.folder / "c") if file.suffix == ".c")
+        self.assertIn("int8_t", code.read_text(encoding="utf-8"))
+        floats = cnnc.load(program)
+        for wrong in (self.write("short.safetensors", "{"), self.write("long.safetensors", "\xff" * 20)):
+            with self.assertRaises(cnnc.CompileError):
+                floats.load_weights(wrong)
+
+    @unittest.skipUnless(has("onnxruntime", "onnx"), "no onnxruntime, or no onnx")
+    def test_quantised_check(self) -> None:
+        """its outputs against onnxruntime's, by steps of 8 bits"""
+        net = cnnc.from_onnx(MODELS / "qdq_channels.onnx", outputs=["y"])
+        report = net.check(MODELS / "qdq_channels.onnx", tolerance=0.05)
+        self.assertTrue(report, str(report))
+        self.assertEqual([row.difference for row in report.layers], [None] * len(net.layers))
+
     def test_listing(self) -> None:
         """which nodes the layers are"""
         net = cnnc.from_onnx(MODELS / "gate.onnx")

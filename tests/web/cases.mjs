@@ -10,7 +10,9 @@ import { browse, serve } from "./browser.mjs";
 const [cnnc, sources, page, work] = process.argv.slice(2, 6).map((path) => resolve(path)),
   chromium = process.argv[6];
 const { run } = await import(pathToFileURL(join(sources, "web/wasi.js")));
-const compiler = new WebAssembly.Module(readFileSync(join(page, "cnnc.wasm")));
+const { unpack } = await import(pathToFileURL(join(sources, "web/lzma.js")));
+const packed = readFileSync(join(page, "cnnc.wasm.lzma")),
+  compiler = new WebAssembly.Module(unpack(packed));
 
 let number = 0;
 async function test(title, body) {
@@ -34,6 +36,14 @@ function same(what, found, wanted) {
 const wants = (what, holds) => {
   if (!holds) throw new Error(what);
 };
+function refused(bytes) {
+  try {
+    unpack(bytes);
+  } catch (error) {
+    return error.message;
+  }
+  return "";
+}
 const bytesOf = (folder) => readdirSync(folder).map((name) => readFileSync(join(folder, name)));
 
 // cnnc on this machine and as WebAssembly, with these words in a folder of these files.
@@ -103,10 +113,27 @@ await test("a bad model", () => {
   const name = readdirSync(join(sources, "tests/import/bad")).find((file) => file.endsWith(".onnx"));
   both(["import", name, "--diagnostics=json"], program(`tests/import/bad/${name}`));
 });
+await test("what was packed is unpacked; what is damaged is told or is something else", () => {
+  same("cnnc.wasm", unpack(packed), readFileSync(join(page, "../cnnc.wasm")));
+  const pack = (bytes, ...words) =>
+    spawnSync("xz", ["--format=lzma", "--stdout", ...words], { input: bytes, maxBuffer: 1 << 28 }).stdout;
+  for (const n of [0, 1, 2, 300, 70000]) {
+    const mixed = Uint8Array.from({ length: n }, (_, i) => (i % 1000 < 500 ? i * i * 7919 : i / 3) >> 3);
+    for (const how of ["--lzma1=lc=3,lp=0,pb=2", "--lzma1=lc=1,lp=3,pb=4", "--lzma1=lc=0,lp=0,pb=0,dict=4096"])
+      same(`${n} bytes, ${how}`, unpack(pack(mixed, how)), mixed);
+  }
+  for (const n of [0, 13, 17, 1000])
+    wants(`${n} bytes are taken for all`, /cut off/.test(refused(packed.subarray(0, n))));
+  for (let i = 0; i < 200; i++) {
+    const damaged = Uint8Array.from(packed.subarray(0, 20000));
+    damaged[13 + ((i * 7919) % 19987)] ^= 1 << i % 8;
+    refused(damaged); // it ends
+  }
+});
 await test("the page is small", () => {
   const size = bytesOf(page).reduce((sum, bytes) => sum + gzipSync(bytes, { level: 9 }).length, 0);
   console.log(`# ${size} bytes, packed by gzip`);
-  wants(`${size} bytes`, size <= 640 * 1024);
+  wants(`${size} bytes`, size <= 500 * 1024);
 });
 
 // ---- the net in a page ----

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""installed.py: the module cnnc that Python finds compiles a net, trains it, calls it and writes C. It is no
+test of the tree, but of a package that was installed beside the cnnc that belongs to it."""
+
+import tempfile
+from pathlib import Path
+
+import cnnc
+import numpy as np
+
+PROGRAM = """
+net corners {
+    input image: 8x8x1 as u8
+    normalize(scale=1/255)
+    conv(4, 3x3, pad=same) -> relu
+    maxpool(2)
+    flatten
+    dense(4) -> softmax
+    train { loss = cross_entropy; optimizer = adam(rate=0.01); batch = 16 }
+}
+"""
+
+
+def corners(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Noise with one quarter brighter than the others, and which it is."""
+    y = np.arange(n) % 4
+    x = np.random.default_rng(1).integers(0, 100, (n, 8, 8, 1), np.uint8)
+    for image, corner in zip(x, y):
+        image[corner // 2 * 4 :, corner % 2 * 4 :][:4, :4] += 120
+    return x, y
+
+
+net = cnnc.compile(PROGRAM)
+x, y = corners(400)
+history = net.train(x, y, epochs=5)
+right = float((net(x).argmax(1) == y).mean())
+with tempfile.TemporaryDirectory() as folder:
+    written = {file.name for file in net.export(Path(folder))}
+print(f"{Path(cnnc.__file__).parent}: {history['val_accuracy'][-1]:.2f} after {len(history['loss'])} epochs")
+assert right > 0.9, f"{right} of the corners are told right"
+assert written == {"corners.c", "corners.h"}, written
