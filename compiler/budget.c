@@ -6,9 +6,12 @@
 #include "schedule/choice.h"
 
 /* ---- what is taken ---- */
-/* A layer that Winograd's algorithm makes faster, and larger. */
+/* A way to compute a layer by Winograd's algorithm, which is faster than the smallest way, and larger. Those
+ * of a layer stand side by side. */
 typedef struct Gain {
   int root; /* the id of its node */
+  Small small;
+  bool chosen; /* it is the way that is taken now */
   int64_t bytes;
   double cycles;
 } Gain;
@@ -27,18 +30,27 @@ static const Candidate *instead_of_winograd(const Decision *d) {
   return direct ? direct : candidate(d, METHOD_OWN);
 }
 
+static void add_gains(const Compilation *c, const Lower *l, Gains *gains) {
+  const Decision *d = l->decision;
+  const Candidate *chosen = &d->candidates.data[d->chosen], *other = instead_of_winograd(d);
+  if (chosen->choice.method != METHOD_WINOGRAD || !other) return;
+  for (int i = 0; i < d->candidates.n; i++) {
+    const Candidate *way = &d->candidates.data[i];
+    if (way->refused || way->choice.method != METHOD_WINOGRAD || way->choice.m > chosen->choice.m) continue;
+    const Gain gain = {.root = l->node->id,
+                       .small = way->choice.m > 2 ? SMALL_NOT : SMALL_TILES,
+                       .chosen = way == chosen,
+                       .bytes = way->cycles.weight_bytes - other->cycles.weight_bytes,
+                       .cycles = other->cycles.total - way->cycles.total};
+    if (gain.bytes > 0 && (gain.chosen || gain.cycles > 0)) vec_push(c->arena, *gains, gain);
+  }
+}
+
 static Gains gains_of(const Compilation *c) {
   const Program *p = c->programs.infer;
   Gains gains = {0};
-  for (int i = 0; c->quantised && i < p->calls.n; i++) {
-    const Lower *l = p->calls.data[i].version[0].lower;
-    const Decision *d = l->decision;
-    const Candidate *chosen = &d->candidates.data[d->chosen], *other = instead_of_winograd(d);
-    if (chosen->choice.method != METHOD_WINOGRAD || !other) continue;
-    const Gain gain = {l->node->id, chosen->cycles.weight_bytes - other->cycles.weight_bytes,
-                       other->cycles.total - chosen->cycles.total};
-    if (gain.bytes > 0) vec_push(c->arena, gains, gain);
-  }
+  for (int i = 0; c->quantised && i < p->calls.n; i++)
+    add_gains(c, p->calls.data[i].version[0].lower, &gains);
   return gains;
 }
 
@@ -73,37 +85,40 @@ static Sets best_sets(Arena *arena, Sets all) {
   return kept;
 }
 
-/* The set of most cycles gained in so many bytes: a knapsack. */
+/* The set of most cycles gained in so many bytes, with one way a layer at the most: a knapsack. */
 static const Taken *best_set(Arena *arena, const Gains *gains, int64_t bytes) {
   Sets sets = {0};
   vec_push(arena, sets, NEW(arena, Taken));
-  for (int g = 0; g < gains->n; g++) {
-    const Gain *gain = &gains->data[g];
-    for (int i = 0, n = sets.n; i < n; i++) {
-      const Taken *before = sets.data[i];
-      if (before->bytes + gain->bytes > bytes) continue;
-      Taken *taken = NEW(arena, Taken);
-      *taken = (Taken){before->bytes + gain->bytes, before->cycles + gain->cycles, g + 1, before};
-      vec_push(arena, sets, taken);
+  for (int g = 0, next; g < gains->n; g = next) {
+    const int n = sets.n;
+    for (next = g; next < gains->n && gains->data[next].root == gains->data[g].root; next++) {
+      const Gain *gain = &gains->data[next];
+      for (int i = 0; i < n; i++) {
+        const Taken *before = sets.data[i];
+        if (before->bytes + gain->bytes > bytes) continue;
+        Taken *taken = NEW(arena, Taken);
+        *taken = (Taken){before->bytes + gain->bytes, before->cycles + gain->cycles, next + 1, before};
+        vec_push(arena, sets, taken);
+      }
     }
     sets = best_sets(arena, sets);
   }
   return sets.data[sets.n - 1];
 }
 
-const bool *budget_small(const Compilation *c, int64_t flash) {
+const Small *budget_small(const Compilation *c, int64_t flash) {
   const Gains gains = gains_of(c);
   if (!gains.n || flash <= c->options->flash) return NULL;
   int64_t least = flash;
-  for (int g = 0; g < gains.n; g++) least -= gains.data[g].bytes;
+  for (int g = 0; g < gains.n; g++) least -= gains.data[g].chosen ? gains.data[g].bytes : 0;
   const int nodes = c->programs.infer->graph->nodes.n;
-  bool *small = NEW_ARRAY(c->arena, bool, nodes + 1);
+  Small *small = NEW_ARRAY(c->arena, Small, nodes + 1);
   for (int i = 0; c->lowering.small && i < nodes; i++) small[i] = c->lowering.small[i];
-  for (int g = 0; g < gains.n; g++) small[gains.data[g].root] = true;
+  for (int g = 0; g < gains.n; g++) small[gains.data[g].root] = SMALL_BYTES;
   if (least > c->options->flash) return small; /* nothing fits: what would is told of the smallest */
   for (const Taken *set = best_set(c->arena, &gains, c->options->flash - least); set && set->last;
        set = set->before)
-    small[gains.data[set->last - 1].root] = false;
+    small[gains.data[set->last - 1].root] = gains.data[set->last - 1].small;
   return small;
 }
 

@@ -63,7 +63,7 @@ SummarySizes sizes_of(const Compilation *); /* behind lower() */
 /* ---- budget.c ---- */
 /* Of inference that takes so much flash, the kernels that have to do with weights of 8 bits, by the ids of
  * their roots, for the others to be as fast as --flash allows; NULL: it fits, or nothing is larger. */
-const bool *budget_small(const Compilation *, int64_t flash);
+const Small *budget_small(const Compilation *, int64_t flash);
 bool budget_check(Compilation *); /* reports what is beyond --flash and --ram */
 
 /* ---- write.c ---- */

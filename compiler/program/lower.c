@@ -98,7 +98,7 @@ static LowerOptions lower_options(const Lowering *l, const Kernel *kernel, bool 
                         .layout = own ? layout : NULL,
                         .plain = o->plain,
                         .exact = o->exact,
-                        .small = infer && o->small && o->small[kernel->root->id],
+                        .small = infer && o->small ? o->small[kernel->root->id] : SMALL_NOT,
                         .cycles = o->cycles,
                         .threads = team,
                         .batch = infer && !kernel->batch ? 0 : o->batch,

@@ -168,7 +168,7 @@ typedef struct ProgramOptions {
   const Graph *written; /* the net as it is written */
   struct Tuning *tuning;
   const CpuCycles *cycles; /* of the board's CPU; NULL: those of the targets */
-  const bool *small;       /* by root's id: kernels whose weights of 8 bits stay so; NULL: none has to */
+  const Small *small;      /* by root's id; NULL: no weights have to be */
   /* what tests ask for */
   bool team;            /* a team whatever the work is */
   int layout_lanes;     /* weights are packed for vectors of so many; 0: for those of the widest target */

@@ -60,9 +60,16 @@ static void offer(const Lower *l, Decision *d, const char *name, Choice choice, 
   vec_push(l->arena, d->candidates, c);
 }
 
+static void offer_winograd(const Lower *l, Decision *d, int m, const char *limits) {
+  Candidate c = {.choice = {.method = METHOD_WINOGRAD, .m = m},
+                 .name = m == 4 ? "Winograd F(4x4,3x3)" : "Winograd F(2x2,3x3)",
+                 .refused = limits ? limits : dsp_winograd_refused(l, m)};
+  if (!c.refused) c.cycles = dsp_winograd_cycles(l, m);
+  vec_push(l->arena, d->candidates, c);
+}
+
 void dsp_offer(const Lower *l, Decision *d) {
-  static const Choice own = {.method = METHOD_OWN}, direct = {.method = METHOD_DIRECT},
-                      winograd = {.method = METHOD_WINOGRAD, .m = 4};
+  static const Choice own = {.method = METHOD_OWN}, direct = {.method = METHOD_DIRECT};
   offer(l, d, "plain loops", own, NULL, plain_cycles);
   if (l->node->op == &op_int8_combine) {
     offer(l, d, "in 32 bits", direct, dsp_sum_refused(l), dsp_sum_cycles);
@@ -74,9 +81,8 @@ void dsp_offer(const Lower *l, Decision *d) {
     offer(l, d, "four channels", direct, limits ? limits : dsp_depthwise_refused(l), dsp_depthwise_cycles);
   else
     offer(l, d, "two pixels, 4 filters", direct, limits ? limits : dsp_direct_refused(l), dsp_direct_cycles);
-  if (k.groups == 1 && k.kernel[0] == 3 && k.kernel[1] == 3)
-    offer(l, d, "Winograd F(4x4,3x3)", winograd, limits ? limits : dsp_winograd_refused(l),
-          dsp_winograd_cycles);
+  for (int m = 4; k.groups == 1 && k.kernel[0] == 3 && k.kernel[1] == 3 && m >= 2; m -= 2)
+    offer_winograd(l, d, m, limits);
 }
 
 bool schedule_dsp(Lower *l) {

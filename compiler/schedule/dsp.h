@@ -26,8 +26,8 @@ bool schedule_dsp_direct(Lower *);
 const char *dsp_direct_refused(const Lower *); /* why it cannot be done that way; NULL: it can */
 Cycles dsp_direct_cycles(const Lower *);
 bool schedule_dsp_winograd(Lower *);
-Cycles dsp_winograd_cycles(const Lower *);
-const char *dsp_winograd_refused(const Lower *);
+Cycles dsp_winograd_cycles(const Lower *, int m); /* of tiles of m x m outputs: 2 or 4 */
+const char *dsp_winograd_refused(const Lower *, int m);
 bool schedule_dsp_depthwise(Lower *);
 Cycles dsp_depthwise_cycles(const Lower *);
 const char *dsp_depthwise_refused(const Lower *);

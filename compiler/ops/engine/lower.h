@@ -94,10 +94,17 @@ typedef struct Choice {
 struct Decision; /* schedule/choice.h: how it was chosen */
 struct Tuning;   /* schedule/tuning.h: choices that were measured */
 
+/* How small weights of 8 bits have to be, where flash is short. */
+typedef enum Small {
+  SMALL_NOT,   /* as the fastest schedule has them */
+  SMALL_TILES, /* no larger tiles of Winograd's algorithm than 2x2 */
+  SMALL_BYTES  /* bytes */
+} Small;
+
 typedef struct LowerOptions { /* as in Lower */
   int layout_lanes;
   bool plain, exact, threads;
-  bool small;              /* weights of 8 bits stay so */
+  Small small;
   const CpuCycles *cycles; /* NULL: those of `layout` */
   int64_t batch, call;
   int images;
@@ -121,9 +128,9 @@ typedef struct Lower {
   struct Decision *decision; /* set before a schedule builds the nest */
   bool plain;                /* -O0 */
   bool exact;                /* no algorithm that rounds differently */
-  bool small;                /* weights of 8 bits stay so: there is no flash for more */
-  const CpuCycles *cycles;   /* of a board's CPU, whose schedules of 8 bits are chosen by them; or NULL */
-  bool threads;              /* PARALLEL loops are run by threads */
+  Small small;
+  const CpuCycles *cycles; /* of a board's CPU, whose schedules of 8 bits are chosen by them; or NULL */
+  bool threads;            /* PARALLEL loops are run by threads */
   int64_t batch; /* the most images of a nest for the whole batch; 0: one of an image, in inference */
   int64_t call;  /* inference: images of a call, which take turns or are computed together; 0: there is one */
   int images; /* side by side in the lanes of a vector, [h][w][c][images]: the nest is built of scalars, then
