@@ -9,6 +9,7 @@
 #include "graph/summary.h"
 #include "passes/plan.h"
 #include "program/program.h"
+#include "quantize/quantize.h"
 #include "schedule/tuning.h"
 #include "syntax/ast.h"
 #include "options.h"
@@ -29,6 +30,8 @@ typedef struct Compilation {
   bool training;           /* training code is written */
   const float *weights;    /* compiled in, or NULL */
   bool quantised;          /* the net is one of 8 bits, and has its weights */
+  QuantFile *file;         /* of such a net */
+  Node **made;             /* and by node of the net of floats what has its value */
   const char *order;       /* lines for --rename, or NULL */
   const char *tuning_file; /* NAME.tune beside the program, if there is one, or NULL */
   Tuning tuning;

@@ -194,10 +194,25 @@ static bool spare_file(Compilation *c, const char *path, const char **temporary)
   return outputs_adopt(c->outputs, path, temporary, &why) || cannot_write(c, path, why);
 }
 
+static const Graph *graph_of_bytes(Compilation *c, OnnxNumbers *numbers) {
+  Arrays *arrays = NEW(c->arena, Arrays);
+  const Graph *graph = quantize_written(c->arena, c->graph, c->made, c->file, arrays);
+  *numbers = (OnnxNumbers){constant_weights(c->arena, graph), arrays};
+  const Rounding rounding = c->file->rounding;
+  if (rounding == ROUNDING_FLOAT) return graph;
+  Diag *diag = diag_report(c->diags, DIAG_onnx_rounding, c->graph->name_span, NULL,
+                           "models of ONNX round as float does, and this net %s: values may differ by a step",
+                           rounding_name(rounding));
+  diag_help(diag, "cnnc import --rounding=%s brings its bytes back", rounding_name(rounding));
+  return graph;
+}
+
 static bool write_onnx(Compilation *c) {
   const char *path = c->options->output, *beside = with_suffix(c->arena, path, ".onnx.data"), *temporary;
   if (!has_weights(c)) return false;
-  ModelProto *model = onnx_out(c->arena, c->diags, c->graph, c->weights, c->options->layout == 1);
+  OnnxNumbers numbers = {.weights = c->weights};
+  const Graph *graph = c->quantised ? graph_of_bytes(c, &numbers) : c->graph;
+  ModelProto *model = onnx_out(c->arena, c->diags, graph, &numbers, c->options->layout == 1);
   if (!model) return false;
   if (onnx_bytes(model) > onnx_most) {
     const WireList data = onnx_detach(c->arena, model, base_name(beside), ONNX_DETACHED);

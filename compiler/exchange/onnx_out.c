@@ -29,9 +29,9 @@ static bool is_port(const Node *node) { return node->op == &op_input; }
 
 static const char *refusal(const Node *node) {
   if (node->shape.regions) return "regions, which lie on an axis of their own";
-  if (is_port(node)) return NULL;
-  const OnnxWay *way = onnx_way(node->op);
-  return way->function ? NULL : way->word;
+  if (node->quant && node->quant->wide) return "values of 16 bits, which come with opset 21";
+  const OnnxWay *way = is_port(node) ? NULL : onnx_way(node->op);
+  return way && !way->function ? way->word : NULL;
 }
 
 /* All of them in one message: the first at its place, the others as notes. */
@@ -86,7 +86,8 @@ static void make_input(OnnxOut *o, const Port *input, bool channels_last) {
   ValueInfoProto *info = port(o, input->name, type, rank, dim);
   vec_push(o->arena, o->model->input, info);
   const char *x = input->name;
-  if (type != TENSOR_FLOAT) {
+  if (node->quant) x = out_raw(o, node, x, type);
+  else if (type != TENSOR_FLOAT) {
     x = out_one(o, "Cast", x);
     out_int(o, "to", TENSOR_FLOAT);
   }
@@ -94,28 +95,41 @@ static void make_input(OnnxOut *o, const Port *input, bool channels_last) {
   o->value[node->id] = moved ? out_permute(o, x, rank, first) : x;
 }
 
+/* Of a net of 8 bits what the program says; the largest of scores is left to who reads them. */
+static TensorType output_type(const Port *output) {
+  if (!output->node->quant) return TENSOR_FLOAT;
+  return output->as == AS_I8 ? TENSOR_INT8 : output->as == AS_U8 ? TENSOR_UINT8 : TENSOR_FLOAT;
+}
+
 static void make_output(OnnxOut *o, const Port *output) {
   const Node *node = o->node = output->node;
   int64_t dim[4];
   const int rank = out_dims(node->shape, 0, dim);
-  if (strcmp(o->value[node->id], output->name) != 0) {
-    out_one(o, "Identity", o->value[node->id]);
+  const TensorType type = output_type(output);
+  const char *value = type == TENSOR_INT8 ? o->stored[node->id] : o->value[node->id];
+  if (type == TENSOR_UINT8) {
+    out_quantized(o, node, value, type);
+    o->last->output.data[0] = output->name;
+  } else if (strcmp(value, output->name) != 0) {
+    out_one(o, "Identity", value);
     o->last->output.data[0] = o->last->name = output->name;
   }
-  ValueInfoProto *info = port(o, output->name, TENSOR_FLOAT, rank, dim);
+  ValueInfoProto *info = port(o, output->name, type, rank, dim);
   vec_push(o->arena, o->model->output, info);
 }
 
 /* ---- nodes ---- */
-static const char *output_name(const OnnxOut *o, const Node *node) {
-  for (int i = 0; i < o->graph->outputs.n; i++)
-    if (o->graph->outputs.data[i].node == node) return o->graph->outputs.data[i].name;
+static const char *output_name(const OnnxOut *o, const Node *node, TensorType type) {
+  for (int i = 0; i < o->graph->outputs.n; i++) {
+    const Port *output = &o->graph->outputs.data[i];
+    if (output->node == node && output_type(output) == type) return output->name;
+  }
   return NULL;
 }
 
 /* What was made last is the node's value: it gets the node's name, and its tensor that of an output. */
 static void name_last(OnnxOut *o, const Node *node) {
-  const char *value = output_name(o, node);
+  const char *value = node->quant ? NULL : output_name(o, node, TENSOR_FLOAT);
   o->last->name = node->name;
   if (!value) {
     if (table_find(&o->names, node->name)) return;
@@ -135,9 +149,16 @@ static void make_node(OnnxOut *o, const Node *node) {
   o->node = node;
   o->last = NULL;
   if (out_keeps_order(node)) o->flattened[node->id] = o->flattened[node->in[0]->id];
-  const char *value = onnx_way(node->op)->function(o, node);
+  const OnnxWay *way = onnx_way(node->op); /* NULL: the operand in another scale */
+  const char *value = way ? way->function(o, node) : out_input(o, 0);
   o->value[node->id] = value;
   if (o->last && strcmp(o->last->output.data[0], value) == 0) name_last(o, node);
+  if (!node->quant) return;
+  const char *whole = output_name(o, node, TENSOR_INT8), *real = output_name(o, node, TENSOR_FLOAT);
+  o->stored[node->id] = out_quantized(o, node, o->value[node->id], TENSOR_INT8);
+  if (whole) o->stored[node->id] = o->last->output.data[0] = whole;
+  o->value[node->id] = out_raw(o, node, o->stored[node->id], TENSOR_INT8);
+  if (real) o->value[node->id] = o->last->output.data[0] = real;
 }
 
 /* Names that others want stay theirs. */
@@ -159,12 +180,13 @@ static ModelProto *model_of(Arena *arena, GraphProto *graph) {
   return model;
 }
 
-ModelProto *onnx_out(Arena *arena, Diags *diags, const Graph *graph, const float *weights,
+ModelProto *onnx_out(Arena *arena, Diags *diags, const Graph *graph, const OnnxNumbers *numbers,
                      bool channels_last) {
-  OnnxOut o = {.arena = arena, .graph = graph, .weights = weights, .model = NEW(arena, GraphProto)};
+  OnnxOut o = {.arena = arena, .graph = graph, .numbers = numbers, .model = NEW(arena, GraphProto)};
   o.reads = graph_live(arena, graph, 0, NULL);
   if (!all_have_forms(diags, graph, o.reads)) return NULL;
   o.value = NEW_ARRAY(arena, const char *, graph->nodes.n + 1);
+  o.stored = NEW_ARRAY(arena, const char *, graph->nodes.n + 1);
   o.flattened = NEW_ARRAY(arena, const Node *, graph->nodes.n + 1);
   o.model->name = graph->name;
   keep_names(&o);

@@ -4,12 +4,18 @@
 #ifndef CNNC_ONNX_OUT_H
 #define CNNC_ONNX_OUT_H
 #include "base/table.h"
+#include "exchange/arrays.h"
 #include "exchange/onnx.h"
 #include "ops/op.h"
 
-/* A model of the program as written, with these weights in it (NULL: it has no parameters). Inputs are
- * [N,H,W,C] with `channels_last`. NULL after a report. */
-ModelProto *onnx_out(Arena *, Diags *, const Graph *, const float *weights, bool channels_last);
+typedef struct OnnxNumbers {
+  const float *weights; /* NULL: it has no parameters */
+  const Arrays *bytes;  /* of a net of 8 bits its weights, biases and scales as whole numbers, by the names of
+                           its  file; else NULL */
+} OnnxNumbers;
+/* A model of the program as written, with these weights in it. Values with a Quant are quantised and
+ * dequantised again, as are whole weights. Inputs are [N,H,W,C] with `channels_last`. NULL after a report. */
+ModelProto *onnx_out(Arena *, Diags *, const Graph *, const OnnxNumbers *, bool channels_last);
 /* Takes the numbers of all tensors of `least` bytes and more out of the model: they go into the file
  * `location`, which lies beside it. What that file holds, in its order. */
 WireList onnx_detach(Arena *, ModelProto *, const char *location, size_t least);
@@ -22,11 +28,12 @@ bool onnx_save_detached(const WireList *, const char *path);
 typedef struct OnnxOut {
   Arena *arena;
   const Graph *graph;
-  const float *weights;
+  const OnnxNumbers *numbers;
   GraphProto *model;
   const Node *node;       /* at hand */
   NodeProto *last;        /* what was made last, for it; NULL: nothing */
   const char **value;     /* by node: the tensor that it is */
+  const char **stored;    /* by node: the same as whole numbers of 8 bits, or NULL */
   const Node **flattened; /* by node: a vector in the order of ONNX, where ours is height, width, channels:
                              the flatten that made it; else NULL */
   const int *reads;       /* by node, as graph_live has it */
@@ -49,6 +56,16 @@ const char *out_filled(OnnxOut *, const char *what, int64_t n, double); /* one d
 const char *out_number(OnnxOut *, const char *what, double);
 const char *out_list(OnnxOut *, const char *what, int n, const int64_t *);
 const char *out_named(OnnxOut *, const char *name, int rank, const int64_t *dim, const float *);
+/* Nets of 8 bits: out_bytes.c. */
+const NamedArray *out_whole(const OnnxOut *, const Weight *); /* as whole numbers; NULL: it is floats */
+/* These, dequantised; data: in the order of the model. NULL: ONNX has no form for their scales. */
+const char *out_dequantized(OnnxOut *, const Weight *, const NamedArray *, int rank, const int64_t *dim,
+                            const void *data);
+/* By a node's scale: a value as whole numbers of that type, and these as a value. */
+const char *out_quantized(OnnxOut *, const Node *, const char *x, TensorType);
+const char *out_raw(OnnxOut *, const Node *, const char *raw, TensorType);
+const char *out_constant(OnnxOut *, const char *name, TensorType, int rank, const int64_t *dim, WireBytes);
+WireBytes out_words(Arena *, const void *, size_t n); /* n numbers of 32 bits, as files have them */
 /* Values. */
 const char *out_input(const OnnxOut *, int k);
 Extent out_extent(const Node *);

@@ -60,8 +60,8 @@ void out_ints(OnnxOut *o, const char *name, int n, const int64_t *value) {
 }
 
 /* ---- constants ---- */
-static const char *constant(OnnxOut *o, const char *name, TensorType type, int rank, const int64_t *dim,
-                            WireBytes bytes) {
+const char *out_constant(OnnxOut *o, const char *name, TensorType type, int rank, const int64_t *dim,
+                         WireBytes bytes) {
   TensorProto *t = NEW(o->arena, TensorProto);
   t->name = unused(o, name);
   t->data_type = type;
@@ -71,8 +71,9 @@ static const char *constant(OnnxOut *o, const char *name, TensorType type, int r
   return t->name;
 }
 
-/* As files have them: where this machine's floats are the same, they are not copied. */
-static WireBytes bytes_of(Arena *arena, const float *value, size_t n) {
+/* Where this machine's numbers are the same, they are not copied. */
+WireBytes out_words(Arena *arena, const void *words, size_t n) {
+  const uint32_t *value = words;
   if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) return (WireBytes){(const uint8_t *)value, 4 * n, 0};
   uint8_t *bytes = arena_alloc(arena, 4 * n);
   for (size_t i = 0; i < n; i++) {
@@ -86,7 +87,7 @@ static WireBytes bytes_of(Arena *arena, const float *value, size_t n) {
 const char *out_named(OnnxOut *o, const char *name, int rank, const int64_t *dim, const float *value) {
   int64_t n = 1;
   for (int d = 0; d < rank; d++) n *= dim[d];
-  return constant(o, name, TENSOR_FLOAT, rank, dim, bytes_of(o->arena, value, (size_t)n));
+  return out_constant(o, name, TENSOR_FLOAT, rank, dim, out_words(o->arena, value, (size_t)n));
 }
 
 /* Layers that share a parameter share the tensor, where they want it under the same dimensions. */
@@ -97,7 +98,9 @@ const char *out_weight(OnnxOut *o, int k, int rank, const int64_t *dim) {
   for (int d = 0; d < rank; d++) text_put(&key, " %lld", (long long)dim[d]);
   const char *known = table_find(&o->initializers, key.s);
   if (known) return known;
-  const char *name = out_named(o, weight->name, rank, dim, o->weights + weight->offset);
+  const NamedArray *whole = out_whole(o, weight);
+  const char *name = whole ? out_dequantized(o, weight, whole, rank, dim, whole->data) : NULL;
+  if (!name) name = out_named(o, weight->name, rank, dim, o->numbers->weights + weight->offset);
   table_set(o->arena, &o->initializers, key.s, (void *)(uintptr_t)name);
   return name;
 }
@@ -126,7 +129,7 @@ const char *out_number(OnnxOut *o, const char *what, double value) {
 const char *out_list(OnnxOut *o, const char *what, int n, const int64_t *value) {
   const int64_t dim[] = {n};
   const Tensor *list = tensor_list(o->arena, n, value);
-  return constant(o, name_of(o, what), TENSOR_INT64, 1, dim, (WireBytes){list->data, 8 * (size_t)n, 0});
+  return out_constant(o, name_of(o, what), TENSOR_INT64, 1, dim, (WireBytes){list->data, 8 * (size_t)n, 0});
 }
 
 /* ---- values ---- */

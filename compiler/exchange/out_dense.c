@@ -1,6 +1,7 @@
 /* out_dense.c: dense layers and what lies before them, out to ONNX, where a picture is flattened channel by
  * channel. */
 // SPDX-License-Identifier: Apache-2.0
+#include <string.h>
 #include "exchange/onnx_out.h"
 
 /* Do all that read the vector take it in another order, too? A dense layer's columns move; functions of
@@ -40,12 +41,17 @@ static const char *moved_columns(OnnxOut *o, const Node *node, const Node *flatt
   text_put(&key, "%s of %lld pixels", weight->name, (long long)pixels);
   const char *known = table_find(&o->initializers, key.s);
   if (known) return known;
-  const float *from = o->weights + weight->offset;
-  float *to = NEW_ARRAY(o->arena, float, units *columns);
+  const NamedArray *whole = out_whole(o, weight);
+  const size_t size = whole ? 1 : sizeof(float);
+  const char *from = whole ? whole->data : (const void *)(o->numbers->weights + weight->offset);
+  char *to = arena_alloc(o->arena, size * (size_t)(units * columns));
   for (int64_t u = 0; u < units; u++)
     for (int64_t c = 0; c < e.c; c++)
-      for (int64_t p = 0; p < pixels; p++) to[u * columns + c * pixels + p] = from[u * columns + p * e.c + c];
-  const char *name = out_named(o, weight->name, 2, weight->dim, to);
+      for (int64_t p = 0; p < pixels; p++)
+        memcpy(to + size * (size_t)(u * columns + c * pixels + p),
+               from + size * (size_t)(u * columns + p * e.c + c), size);
+  const char *name = whole ? out_dequantized(o, weight, whole, 2, weight->dim, to)
+                           : out_named(o, weight->name, 2, weight->dim, (const float *)(const void *)to);
   table_set(o->arena, &o->initializers, key.s, (void *)(uintptr_t)name);
   return name;
 }

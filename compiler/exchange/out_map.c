@@ -105,7 +105,15 @@ static const char *operand(OnnxOut *o, const Node *node, int k) {
                                       : shape_vector(e.c));
 }
 
+/* Several values: one sum, as one that is rounded once. */
+static const char *sum(OnnxOut *o, const Node *node) {
+  const char *in[MOST_INPUTS];
+  for (int k = 0; k < node->nin; k++) in[k] = operand(o, node, k);
+  return out_node(o, "Sum", node->nin, in);
+}
+
 const char *export_combine(OnnxOut *o, const Node *node) {
+  if (node->op->int8 == INT8_SUM && node->nin > 2 && combine_count(node) == node->nin) return sum(o, node);
   const char *y = operand(o, node, 0);
   for (int k = 1; k < combine_count(node); k++) y = out_two(o, word(node), y, operand(o, node, k));
   return y;

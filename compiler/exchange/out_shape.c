@@ -47,7 +47,7 @@ const char *export_constant(OnnxOut *o, const Node *node) {
   const Weight *weight = node->weight[0];
   int64_t dim[4], more[] = {1, 1, 1};
   const int rank = out_dims(node->shape, 1, dim);
-  const float *from = o->weights + weight->offset;
+  const float *from = o->numbers->weights + weight->offset;
   float *to = NEW_ARRAY(o->arena, float, weight->size);
   for (int64_t i = 0; i < weight->size; i++) to[i % e.c * e.h * e.w + i / e.c] = from[i];
   const char *value = out_named(o, weight->name, rank, dim, to);

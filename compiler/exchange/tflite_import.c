@@ -299,14 +299,17 @@ static bool computes_with_constants(const Making *k) {
   return false;
 }
 
-static bool put_inputs(Making *k) {
+/* What is wrong, or NULL. */
+static const char *put_inputs(Making *k) {
   for (int i = 0; i < k->m->ninputs; i++) {
     const int tensor = k->m->input[i];
     const TflTensor *t = &k->m->tensor[tensor];
     Shape shape;
-    if (!tfl_shape(t, &shape) || (t->elem == I8 && t->scales != 1) || (t->elem != I8 && t->elem != F32) ||
-        !t->known)
-      return false;
+    if (!tfl_shape(t, &shape)) return "an input is no picture, sequence or vector";
+    if (!t->known || (t->elem != I8 && t->elem != F32))
+      return arena_printf(k->arena, "an input is %s, where floats and quantised INT8 and UINT8 are read",
+                          t->type);
+    if (t->elem == I8 && t->scales != 1) return "an input of 8 bits has not one scale";
     text_put(&k->text, "input %s: %s%s\n", k->value[tensor], shape_text(k->arena, shape), type_text(t));
     tfl_scale(k, k->value[tensor], t);
     k->layer[tensor] = k->value[tensor];
@@ -316,7 +319,7 @@ static bool put_inputs(Making *k) {
   k->current = computes_with_constants(k) ? -1 : k->m->input[0];
   k->inputs = k->text;
   k->text = (Text){.arena = k->arena};
-  return true;
+  return NULL;
 }
 
 static bool put_outputs(Making *k) {
@@ -416,7 +419,7 @@ TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path,
   for (int i = 0; i < m->ninputs; i++) take_unsigned(m, m->input[i]);
   for (int i = 0; i < m->noutputs; i++) take_unsigned(m, m->output[i]);
   Making *k = making_new(arena, m, rounding);
-  if (!put_inputs(k)) return refuse_file(diags, at, path, "an input is no picture, sequence or vector");
+  if ((why = put_inputs(k))) return refuse_file(diags, at, path, why);
   if (!make_all(k)) return refuse_operators(k, diags, at);
   if (!put_outputs(k)) return refuse_file(diags, at, path, "an output is made by no operator");
   k->program->text = arena_printf(arena, "# imported from TensorFlow Lite\nnet %s {\n%s%s%s", net,

@@ -4,4 +4,4 @@ libcnnc_a_SOURCES += %D%/arithmetic.h %D%/arithmetic.c %D%/file.h %D%/file.c %D%
   %D%/quantizer.h %D%/layers.c %D%/scales.c %D%/tables.c %D%/values.c \
   %D%/aware.c %D%/calibrate.h %D%/calibrate.c %D%/range.c \
   %D%/channels.h %D%/intervals.c %D%/channels.c %D%/drop.c \
-  %D%/equalize.c %D%/measure.h %D%/measure.c
+  %D%/written.c %D%/equalize.c %D%/measure.h %D%/measure.c

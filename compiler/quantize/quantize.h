@@ -3,6 +3,7 @@
 #ifndef CNNC_QUANTIZE_H
 #define CNNC_QUANTIZE_H
 #include "base/diag.h"
+#include "exchange/arrays.h"
 #include "graph/graph.h"
 #include "quantize/file.h"
 
@@ -18,6 +19,12 @@ typedef struct QuantizeOptions {
   Node **made; /* NULL, or set: by node id of the net of floats, what has its value */
 } QuantizeOptions;
 Graph *quantize_graph(Arena *, Diags *, const Graph *, QuantFile *, const QuantizeOptions *);
+
+/* A net of 8 bits in the operators of the program, which other formats have, too. Its values that are stored
+ * in 8 bits have a Quant, also behind operators that are none of the program: these give their operand
+ * another scale. Its weights hold floats; the whole numbers that these stand for, and their scales, are in
+ * the arrays, under the names of the file. `made`: as QuantizeOptions has it. */
+Graph *quantize_written(Arena *, const Graph *, Node *const *made, const QuantFile *, Arrays *);
 
 /* The net without channels that are constant, or that nobody reads: the same numbers, of fewer weights. What
  * is no net of 8 bits, or has none of these, is given back. */

@@ -116,7 +116,8 @@ def sums():
         out = f32(max(scales) * rng.uniform(0.5, 4))
         bits = 20 - (math.ceil(math.log2(n)) - 1)
         t = 2 * max(scales)
-        factors, last = [quantize_multiplier(s / t) for s in scales], quantize_multiplier(t / ((1 << bits) * out))
+        factors = [quantize_multiplier(s / t) for s in scales]
+        last = quantize_multiplier(t / ((1 << bits) * out))
         ratios = [f32(s / out) for s in scales]
         shift = bits - (math.frexp(max(ratios))[1] - 1)
         whole = [round(f32(r * 2.0**shift)) for r in ratios]

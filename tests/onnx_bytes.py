@@ -1,0 +1,107 @@
+"""onnx_bytes.py CNNC SOURCE_DIR: nets of 8 bits as models of ONNX: they come back as the same program with
+the same bytes, whatever they round by, and onnxruntime, where it is there, computes the same up to a step."""
+# SPDX-License-Identifier: Apache-2.0
+import math, os, random, sys
+top = os.path.abspath(sys.argv[2])
+sys.path += [os.path.join(top, "tests"), os.path.join(top, "tests", "cli")]
+import compiled, quantized
+from tap import check, finish, start
+try:
+    import numpy, onnxruntime
+except ImportError:
+    onnxruntime = None
+
+NET = """net small {
+    input image: 8x8x3 as u8
+    a = image -> conv(8, 3x3, pad=same, name="one") -> relu
+    b = a -> depthwise(3x3, pad=same, name="two") -> relu6
+    c = a -> conv(8, 1x1, bias=false, name="three") -> batchnorm(name="norm")
+    d = a -> add(b, c, name="sum") -> relu
+    e = d -> maxpool(2, name="pool") -> conv(4, 3x3, pad=same, groups=2, name="four") -> tanh(name="curve")
+    g = e -> flatten -> dense(5, name="five") -> softmax(name="scores")
+    h = d -> conv_transpose(3, 2x2, stride=2, name="six")
+    i = e -> concat(e, name="both") -> avgpool(2, name="mean")
+    output g, h, i
+}
+"""
+SHAPES = {"one": [8, 3, 3, 3], "two": [8, 1, 3, 3], "three": [8, 8, 1, 1], "four": [4, 4, 3, 3],
+          "five": [5, 64], "six": [8, 3, 2, 2]}
+READS = {"one": "image", "two": "one", "three": "one", "four": "sum", "five": "curve", "six": "sum"}
+ZEROS = {"one": -128, "two": -128, "three": 5, "four": -3, "five": 0, "six": 7}
+
+
+def arrays(seed):
+    """Scales by which few values are cut off."""
+    numbers, scale, made = random.Random(seed), {"image": 1 / 64, "curve": 1 / 128}, {}
+    made.update(quantized.stored("image", scale["image"], -128))
+    for name, shape in SHAPES.items():
+        spreads = name == "six"
+        filters, terms = (shape[1], shape[0]) if spreads else (shape[0], math.prod(shape[1:]))
+        if name == "four":
+            scale["sum"] = 1.5 * max(scale[part] for part in ("one", "two", "three"))
+            made.update(quantized.stored("sum", scale["sum"], -128))
+        own = [numbers.uniform(0.004, 0.012) for _ in range(filters)]
+        bias = [numbers.randrange(-3000, 3000) for _ in range(filters)]
+        weight = [numbers.randrange(-127, 128) for _ in range(math.prod(shape))]
+        made.update(quantized.layer(name, shape, weight, own, bias))
+        scale[name] = scale[READS[name]] * 0.008 * 73 * 80 * math.sqrt(terms) / 60
+        if name == "five":
+            scale[name] /= 4
+        made.update(quantized.stored(name, scale[name], ZEROS[name]))
+    scale.update(both=scale["curve"])
+    return made, [1 / 256, scale["six"], scale["both"]]
+
+
+def operators(program):
+    return sorted(layer["operator"] for layer in compiled.facts_of(cnnc, program)["layers"]
+                  if layer["operator"] not in ("batchnorm", "flatten"))
+
+
+def round_trip(rounding):
+    made, steps = arrays(8)
+    weights, model, back = rounding + ".safetensors", rounding + ".onnx", rounding + "_back"
+    quantized.save(weights, made, quantized.note(rounding))
+    out = compiled.command(cnnc, "net.cnn", "--weights=" + weights, "-o", model)
+    check(out.returncode == 0, f"{rounding}: a net of 8 bits is written as ONNX", out.stderr)
+    if out.returncode:
+        return
+    check(("[onnx-rounding]" in out.stderr) == (rounding != "float"),
+          f"{rounding}: a note says where ONNX rounds in another way", out.stderr)
+    out = compiled.command(cnnc, "import", model, "--rounding=" + rounding, "-o", back)
+    check(out.returncode == 0, f"{rounding}: it comes back", out.stderr)
+    if out.returncode:
+        return
+    ours, theirs = operators("net.cnn"), operators(back + ".cnn")
+    check(ours == theirs, f"{rounding}: as the same program", f"{ours}\n{theirs}")
+    first = compiled.Net(cnnc, "net.cnn", weights, rounding)
+    second = compiled.Net(cnnc, back + ".cnn", back + ".safetensors", back)
+    inputs = [compiled.draw_inputs(first.facts, seed) for seed in range(4)]
+    outputs = [first(x) for x in inputs]
+    check(all(len({round(v / s) for y in outputs for v in y[k]}) > 5 for k, s in enumerate(steps)),
+          f"{rounding}: the outputs differ from each other")
+    check([second(x) for x in inputs] == outputs, f"{rounding}: with the same bytes")
+    if rounding != "float":
+        return
+    if not onnxruntime:
+        check(True, "onnxruntime computes the same up to a step # SKIP no onnxruntime")
+        return
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    worst, others, count = 0, 0, 0
+    for x, ys in zip(inputs, outputs):
+        image = numpy.array(x[0], numpy.uint8).reshape(8, 8, 3).transpose(2, 0, 1)[None]
+        for y, got, step in zip(ys, session.run(None, {session.get_inputs()[0].name: image}), steps):
+            if got.ndim == 4:
+                got = got.transpose(0, 2, 3, 1)
+            off = numpy.abs(numpy.rint((got.ravel() - numpy.array(y)) / step))
+            worst, others, count = max(worst, off.max()), others + (off > 0).sum(), count + off.size
+    print(f"# {others} of {count} bytes are others than onnxruntime's")
+    check(worst <= 1, "onnxruntime computes the same up to a step", f"{worst} steps")
+
+
+cnnc = os.path.abspath(sys.argv[1])
+start("onnx-bytes")
+with open("net.cnn", "w") as file:
+    file.write(NET)
+for word in ("float", "single", "double"):
+    round_trip(word)
+finish()
