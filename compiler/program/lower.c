@@ -63,8 +63,8 @@ static bool wants_team(const Lowering *l) { /* a batch shares out its images */
   const ProgramOptions *o = l->options;
   return p->kind == PROGRAM_INFERENCE && o->openmp &&
          (p->batching.how == WHOLE_BATCH || o->team ||
-          (o->batch <= 1 &&
-           schedule_team(o->target[0], work_of(o->written), graph_weight_bytes(o->written))));
+          (o->batch <= 1 && schedule_team(o->target[0], work_of(o->written), graph_weight_bytes(o->written),
+                                          l->plan->kernels.n)));
 }
 
 /* Images of one shard run one after the other and add to its own gradients; the sums are then added in a

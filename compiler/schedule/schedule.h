@@ -69,7 +69,7 @@ Correlation joined_correlation(const Correlation *); /* the gathering of stride 
 NestFn *winograd_split(Lower *, const Correlation *, const struct Winograd *axis, int lanes, Buf *V);
 
 /* Threads, in inference; training runs its images in parallel instead. */
-/* Does it pay to make a team for a net of so many multiply-adds and elements? */
-bool schedule_team(const Target *, int64_t work, int64_t weight_bytes);
+/* Does it pay to make a team for a net of so many multiply-adds and elements, in so many kernels? */
+bool schedule_team(const Target *, int64_t work, int64_t weight_bytes, int kernels);
 LoopKind schedule_outer(const Lower *, int64_t macs); /* of a loop of so many, in a net that has a team */
 #endif

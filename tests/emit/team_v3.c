@@ -2,22 +2,22 @@
  *
  * This text and the weights in it belong to the author of the net, who may use them in any way, without conditions.
  *
- * net team: x 24x24x16 f32 -> b 24x24x24, c 5
+ * net team: x 28x28x16 f32 -> b 28x28x24, c 5
  * -------------------------------------------------------------------------------------------------------------
  * layer              operator        output shape  parameters  multiply-adds  receptive field  activation bytes
  * -------------------------------------------------------------------------------------------------------------
- * a                  conv            24x24x16             272        147,456              1x1            36,864
- * relu1              relu            24x24x16               0              0              1x1            36,864
- * b                  conv            24x24x24             408        221,184              1x1            55,296
- * c.conv1            conv            24x24x16           2,320      1,327,104              3x3            36,864
+ * a                  conv            28x28x16             272        200,704              1x1            50,176
+ * relu1              relu            28x28x16               0              0              1x1            50,176
+ * b                  conv            28x28x24             408        301,056              1x1            75,264
+ * c.conv1            conv            28x28x16           2,320      1,806,336              3x3            50,176
  * c.global_avgpool1  global_avgpool  1x1x16                 0              0              all                64
  * c.dense1           dense           5                     85             80              all                20
  * c.softmax1         softmax         5                      0              0              all                20
  * -------------------------------------------------------------------------------------------------------------
  * parameters     3,085 (12,340 bytes)
- * multiply-adds  1,695,824
- * activations    165,992 bytes
- * workspace      73,728 bytes, the least possible
+ * multiply-adds  2,308,176
+ * activations    225,896 bytes
+ * workspace      100,352 bytes, the least possible
  */
 // SPDX-License-Identifier: MIT-0
 #include <stddef.h>
@@ -30,20 +30,20 @@
 #endif
 
 #define TEAM_BATCH 1                         /* images a call of infer takes */
-#define TEAM_X_SIZE 9216                     /* elements of one `x`: 24x24x16, channels last */
-#define TEAM_X_HEIGHT 24
-#define TEAM_X_WIDTH 24
+#define TEAM_X_SIZE 12544                    /* elements of one `x`: 28x28x16, channels last */
+#define TEAM_X_HEIGHT 28
+#define TEAM_X_WIDTH 28
 #define TEAM_X_CHANNELS 16
-#define TEAM_B_SIZE 13824                    /* elements of one `b`: 24x24x24 */
-#define TEAM_B_HEIGHT 24
-#define TEAM_B_WIDTH 24
+#define TEAM_B_SIZE 18816                    /* elements of one `b`: 28x28x24 */
+#define TEAM_B_HEIGHT 28
+#define TEAM_B_WIDTH 28
 #define TEAM_B_CHANNELS 24
 #define TEAM_C_SIZE 5                        /* elements of one `c`: 5 */
 #define TEAM_PARAMETERS 3085                 /* floats of the weights */
 #define TEAM_ALIGNMENT 64                    /* bytes: what is aligned to it is faster */
 #define TEAM_MODEL_BYTES 12640
 #define TEAM_FILE_BYTES 12704                /* a model in a file */
-#define TEAM_WORKSPACE_BYTES 73728
+#define TEAM_WORKSPACE_BYTES 100352
 #define TEAM_TRAINING_BYTES 0
 
 /* Trained parameters in the usual layouts, one after the other without padding: also an array of TEAM_PARAMETERS floats. */
@@ -76,7 +76,7 @@ struct team_model {
 /* Memory for activations and scratch. It needs no initialisation and keeps nothing between calls; each thread needs its own. */
 typedef struct team_workspace team_workspace;
 struct team_workspace {
-  float arena[18432];
+  float arena[25088];
 };
 
 void team_pack(team_model *model, const team_weights *weights);
@@ -320,108 +320,108 @@ INLINE TEAM_V3 void team_store_part_x8(float *p, team_v8 v, int n) {
 //     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
 // relu1, line 5: relu
 //     y = max(x, 0)
-// conv + relu: 24x24x16 -> 24x24x16; tiles of 6 pixels x 2 vectors of 8 channels
-//   in     [24][24][16]  input
-//   out    [24][24][16]  output
+// conv + relu: 28x28x16 -> 28x28x16; tiles of 4 pixels x 2 vectors of 8 channels
+//   in     [28][28][16]  input
+//   out    [28][28][16]  output
 //   weight [1][1][1][16][16]  weights
 //   bias   [24]  weights
-KERNEL TEAM_V3 void team_a_tile_6x2(const float *restrict in, float (*restrict out)[24][16],
+KERNEL TEAM_V3 void team_a_tile_4x2(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
-  team_v8 a[1][6][2];
-  UNROLL for (int q = 0; q < 6; q++) {
+  team_v8 a[1][4][2];
+  UNROLL for (int q = 0; q < 4; q++) {
     a[0][q][0] = LOAD(team_v8, bias[0]);
     a[0][q][1] = LOAD(team_v8, bias[8]);
   }
-  ptrdiff_t i = y*384 + x0*16;
+  ptrdiff_t i = y*448 + x0*16;
   PIN(i);
   for (int c = 0; c < 16; c++) {
     const team_v8 w0 = LOAD(team_v8, weight[0][0][0][c][0]);
     const team_v8 w1 = LOAD(team_v8, weight[0][0][0][c][8]);
-    UNROLL for (int q = 0; q < 6; q++) {
+    UNROLL for (int q = 0; q < 4; q++) {
       a[0][q][0] += in[i + c + 16*q] * w0;
       a[0][q][1] += in[i + c + 16*q] * w1;
     }
   }
-  UNROLL for (int p = 0; p < 6; p++) {
+  UNROLL for (int p = 0; p < 4; p++) {
     AT(team_v8, out[y][x0 + p][0]) = team_max_x8((team_v8){0}, a[0][p][0]);
     AT(team_v8, out[y][x0 + p][8]) = team_max_x8((team_v8){0}, a[0][p][1]);
   }
 }
 
-INLINE TEAM_V3 void team_a_row_2(const float *restrict in, float (*restrict out)[24][16],
+INLINE TEAM_V3 void team_a_row_2(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y) {
-  for (int i_ = 0; i_ < 4; i_++)
-    team_a_tile_6x2(in, out, weight, bias, y, 6*i_);
+  for (int i_ = 0; i_ < 7; i_++)
+    team_a_tile_4x2(in, out, weight, bias, y, 4*i_);
 }
 
-static TEAM_V3 void team_a(const float *restrict in, float (*restrict out)[24][16], const float (*restrict weight)[1][1][16][16],
+static TEAM_V3 void team_a(const float *restrict in, float (*restrict out)[28][16], const float (*restrict weight)[1][1][16][16],
     const float *restrict bias, int thread, int threads) {
-  for (int y_ = SHARE(0, 24, thread), y__end = SHARE(0, 24, thread + 1); y_ < y__end; y_++)
+  for (int y_ = SHARE(0, 28, thread), y__end = SHARE(0, 28, thread + 1); y_ < y__end; y_++)
     team_a_row_2(in, out, weight, bias, y_);
 }
 
 // b, line 6: conv(24, 1x1)
 //     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
-// conv: 24x24x16 -> 24x24x24; tiles of 6 pixels x 2 vectors of 8 channels
-//   in          [24][24][16]  input
-//   out         [24][24][24]  output
+// conv: 28x28x16 -> 28x28x24; tiles of 4 pixels x 2 vectors of 8 channels
+//   in          [28][28][16]  input
+//   out         [28][28][24]  output
 //   weight      [1][1][1][16][16]  weights
 //   weight_rest [1][1][1][16][8]  weights
 //   bias        [32]  weights
-KERNEL TEAM_V3 void team_b_tile_6x2(const float *restrict in, float (*restrict out)[24][24],
+KERNEL TEAM_V3 void team_b_tile_4x2(const float *restrict in, float (*restrict out)[28][24],
     const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
-  team_v8 a[1][6][2];
-  UNROLL for (int q = 0; q < 6; q++) {
+  team_v8 a[1][4][2];
+  UNROLL for (int q = 0; q < 4; q++) {
     a[0][q][0] = LOAD(team_v8, bias[0]);
     a[0][q][1] = LOAD(team_v8, bias[8]);
   }
-  ptrdiff_t i = y*384 + x0*16;
+  ptrdiff_t i = y*448 + x0*16;
   PIN(i);
   for (int c = 0; c < 16; c++) {
     const team_v8 w0 = LOAD(team_v8, weight[0][0][0][c][0]);
     const team_v8 w1 = LOAD(team_v8, weight[0][0][0][c][8]);
-    UNROLL for (int q = 0; q < 6; q++) {
+    UNROLL for (int q = 0; q < 4; q++) {
       a[0][q][0] += in[i + c + 16*q] * w0;
       a[0][q][1] += in[i + c + 16*q] * w1;
     }
   }
-  UNROLL for (int p = 0; p < 6; p++) {
+  UNROLL for (int p = 0; p < 4; p++) {
     AT(team_v8, out[y][x0 + p][0]) = a[0][p][0];
     AT(team_v8, out[y][x0 + p][8]) = a[0][p][1];
   }
 }
 
-INLINE TEAM_V3 void team_b_row_2(const float *restrict in, float (*restrict out)[24][24],
+INLINE TEAM_V3 void team_b_row_2(const float *restrict in, float (*restrict out)[28][24],
     const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y) {
-  for (int i_ = 0; i_ < 4; i_++)
-    team_b_tile_6x2(in, out, weight, bias, y, 6*i_);
+  for (int i_ = 0; i_ < 7; i_++)
+    team_b_tile_4x2(in, out, weight, bias, y, 4*i_);
 }
 
-KERNEL TEAM_V3 void team_b_tile_12x1_rest(const float *restrict in, float (*restrict out)[24][24],
+KERNEL TEAM_V3 void team_b_tile_14x1_rest(const float *restrict in, float (*restrict out)[28][24],
     const float (*restrict weight_rest)[1][1][16][8], const float *restrict bias, int y, int x0) {
-  team_v8 a[1][12][1];
-  UNROLL for (int q = 0; q < 12; q++)
+  team_v8 a[1][14][1];
+  UNROLL for (int q = 0; q < 14; q++)
     a[0][q][0] = LOAD(team_v8, bias[16]);
-  ptrdiff_t i = y*384 + x0*16;
+  ptrdiff_t i = y*448 + x0*16;
   PIN(i);
   for (int c = 0; c < 16; c++) {
     const team_v8 w0 = LOAD(team_v8, weight_rest[0][0][0][c][0]);
-    UNROLL for (int q = 0; q < 12; q++)
+    UNROLL for (int q = 0; q < 14; q++)
       a[0][q][0] += in[i + c + 16*q] * w0;
   }
-  UNROLL for (int p = 0; p < 12; p++)
+  UNROLL for (int p = 0; p < 14; p++)
     AT(team_v8, out[y][x0 + p][16]) = a[0][p][0];
 }
 
-INLINE TEAM_V3 void team_b_row_1_rest(const float *restrict in, float (*restrict out)[24][24],
+INLINE TEAM_V3 void team_b_row_1_rest(const float *restrict in, float (*restrict out)[28][24],
     const float (*restrict weight_rest)[1][1][16][8], const float *restrict bias, int y) {
   for (int i_ = 0; i_ < 2; i_++)
-    team_b_tile_12x1_rest(in, out, weight_rest, bias, y, 12*i_);
+    team_b_tile_14x1_rest(in, out, weight_rest, bias, y, 14*i_);
 }
 
-static TEAM_V3 void team_b(const float *restrict in, float (*restrict out)[24][24], const float (*restrict weight)[1][1][16][16],
+static TEAM_V3 void team_b(const float *restrict in, float (*restrict out)[28][24], const float (*restrict weight)[1][1][16][16],
     const float (*restrict weight_rest)[1][1][16][8], const float *restrict bias, int thread, int threads) {
-  for (int y_ = SHARE(0, 24, thread), y__end = SHARE(0, 24, thread + 1); y_ < y__end; y_++) {
+  for (int y_ = SHARE(0, 28, thread), y__end = SHARE(0, 28, thread + 1); y_ < y__end; y_++) {
     team_b_row_2(in, out, weight, bias, y_);
     team_b_row_1_rest(in, out, weight_rest, bias, y_);
   }
@@ -429,82 +429,82 @@ static TEAM_V3 void team_b(const float *restrict in, float (*restrict out)[24][2
 
 // c.conv1, line 7: conv(16, 3x3, pad=1)
 //     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
-// conv: 24x24x16 -> 24x24x16; tiles of 6 pixels x 2 vectors of 8 channels
-//   in     [24][24][16]  input
-//   out    [24][24][16]  output
+// conv: 28x28x16 -> 28x28x16; tiles of 4 pixels x 2 vectors of 8 channels
+//   in     [28][28][16]  input
+//   out    [28][28][16]  output
 //   weight [1][3][3][16][16]  weights
 //   bias   [24]  weights
-INLINE TEAM_V3 void team_c_conv1_tile_6x2_body(const float *restrict in, float (*restrict out)[24][16],
+INLINE TEAM_V3 void team_c_conv1_tile_4x2_body(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
     const int left, const int right) {
-  team_v8 a[1][6][2];
-  UNROLL for (int q = 0; q < 6; q++) {
+  team_v8 a[1][4][2];
+  UNROLL for (int q = 0; q < 4; q++) {
     a[0][q][0] = LOAD(team_v8, bias[f0]);
     a[0][q][1] = LOAD(team_v8, bias[f0 + 8]);
   }
-  for (int ty = (1 - y > 0 ? 1 - y : 0), ty_end = (25 - y < 3 ? 25 - y : 3); ty < ty_end; ty++)
+  for (int ty = (1 - y > 0 ? 1 - y : 0), ty_end = (29 - y < 3 ? 29 - y : 3); ty < ty_end; ty++)
     UNROLL for (int tx = 0; tx < 3; tx++) {
-      ptrdiff_t i = (y + ty - 1)*384 + (x0 + tx - 1)*16 + c0;
+      ptrdiff_t i = (y + ty - 1)*448 + (x0 + tx - 1)*16 + c0;
       PIN(i);
       for (int c = 0; c < 16; c++) {
         const team_v8 w0 = LOAD(team_v8, weight[panel][ty][tx][c][h]);
         const team_v8 w1 = LOAD(team_v8, weight[panel][ty][tx][c][h + 8]);
-        UNROLL for (int q = 0; q < 6; q++)
+        UNROLL for (int q = 0; q < 4; q++)
           if (!left || x0 + tx + q - 1 >= 0)
-            if (!right || x0 + tx + q - 1 < 24) {
+            if (!right || x0 + tx + q - 1 < 28) {
               a[0][q][0] += in[i + c + 16*q] * w0;
               a[0][q][1] += in[i + c + 16*q] * w1;
             }
       }
     }
-  UNROLL for (int p = 0; p < 6; p++) {
+  UNROLL for (int p = 0; p < 4; p++) {
     AT(team_v8, out[y][x0 + p][f0]) = a[0][p][0];
     AT(team_v8, out[y][x0 + p][f0 + 8]) = a[0][p][1];
   }
 }
 
-KERNEL TEAM_V3 void team_c_conv1_tile_6x2_left(const float *restrict in, float (*restrict out)[24][16],
+KERNEL TEAM_V3 void team_c_conv1_tile_4x2_left(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y) {
-  team_c_conv1_tile_6x2_body(in, out, weight, bias, y, /*x0*/0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/1, /*right*/0);
+  team_c_conv1_tile_4x2_body(in, out, weight, bias, y, /*x0*/0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/1, /*right*/0);
 }
 
-KERNEL TEAM_V3 void team_c_conv1_tile_6x2(const float *restrict in, float (*restrict out)[24][16],
+KERNEL TEAM_V3 void team_c_conv1_tile_4x2(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y, int x0) {
-  team_c_conv1_tile_6x2_body(in, out, weight, bias, y, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/0);
+  team_c_conv1_tile_4x2_body(in, out, weight, bias, y, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/0);
 }
 
-KERNEL TEAM_V3 void team_c_conv1_tile_6x2_right(const float *restrict in, float (*restrict out)[24][16],
+KERNEL TEAM_V3 void team_c_conv1_tile_4x2_right(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y) {
-  team_c_conv1_tile_6x2_body(in, out, weight, bias, y, /*x0*/18, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/1);
+  team_c_conv1_tile_4x2_body(in, out, weight, bias, y, /*x0*/24, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/1);
 }
 
-INLINE TEAM_V3 void team_c_conv1_row_2(const float *restrict in, float (*restrict out)[24][16],
+INLINE TEAM_V3 void team_c_conv1_row_2(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y) {
-  team_c_conv1_tile_6x2_left(in, out, weight, bias, y);
-  for (int i_ = 0; i_ < 2; i_++)
-    team_c_conv1_tile_6x2(in, out, weight, bias, y, 6*i_ + 6);
-  team_c_conv1_tile_6x2_right(in, out, weight, bias, y);
+  team_c_conv1_tile_4x2_left(in, out, weight, bias, y);
+  for (int i_ = 0; i_ < 5; i_++)
+    team_c_conv1_tile_4x2(in, out, weight, bias, y, 4*i_ + 4);
+  team_c_conv1_tile_4x2_right(in, out, weight, bias, y);
 }
 
-static TEAM_V3 void team_c_conv1(const float *restrict in, float (*restrict out)[24][16], const float (*restrict weight)[3][3][16][16],
+static TEAM_V3 void team_c_conv1(const float *restrict in, float (*restrict out)[28][16], const float (*restrict weight)[3][3][16][16],
     const float *restrict bias, int thread, int threads) {
-  for (int y_ = SHARE(0, 24, thread), y__end = SHARE(0, 24, thread + 1); y_ < y__end; y_++)
+  for (int y_ = SHARE(0, 28, thread), y__end = SHARE(0, 28, thread + 1); y_ < y__end; y_++)
     team_c_conv1_row_2(in, out, weight, bias, y_);
 }
 
 // c.global_avgpool1, line 7: global_avgpool
 //     y[c] = mean over all pixels of x[c]
-// global_avgpool: 24x24x16 -> 1x1x16
-//   in  [24][24][16]  input
+// global_avgpool: 28x28x16 -> 1x1x16
+//   in  [28][28][16]  input
 //   out [1][1][16]  output
-static TEAM_V3 void team_c_global_avgpool1(const float (*restrict in)[24][16], float (*restrict out)[1][16]) {
+static TEAM_V3 void team_c_global_avgpool1(const float (*restrict in)[28][16], float (*restrict out)[1][16]) {
   for (int v = 0; v < 2; v++) {
     team_v8 sum;
     sum = (team_v8){0};
-    for (int ky = 0; ky < 24; ky++)
-      for (int kx = 0; kx < 24; kx++)
+    for (int ky = 0; ky < 28; ky++)
+      for (int kx = 0; kx < 28; kx++)
         sum = sum + LOAD(team_v8, in[ky][kx][8*v]);
-    AT(team_v8, out[0][0][8*v]) = sum * 0.0017361111f;
+    AT(team_v8, out[0][0][8*v]) = sum * 0.0012755102f;
   }
 }
 
@@ -561,8 +561,8 @@ static TEAM_V3 void team_c_softmax1(const float (*restrict in)[1][5], float (*re
 
 /* One image. Activations share one arena: the space of values that are dead is reused. */
 static void team_run(const team_model *model, const void *x, void *b, void *c, float *arena, int thread, int threads) {
-  void *const a = arena; /* 24x24x16 */
-  void *const c_conv1 = arena + 9216; /* 24x24x16 */
+  void *const a = arena; /* 28x28x16 */
+  void *const c_conv1 = arena + 12544; /* 28x28x16 */
   void *const c_global_avgpool1 = arena; /* 1x1x16 */
   void *const c_dense1 = arena + 16; /* 5 */
   void *const c_softmax1_row = arena;
