@@ -289,6 +289,12 @@ static View *both_laid(ModelImport *im, const View *a, const View *b, const char
   return view_standard(im, emit(im, 2, both, both[0]->shape, "%s(%%*)", word), a, a->rank);
 }
 
+/* Such an operand comes first: the sum is then fused with what made it, as where a shortcut is added to the
+ * layers beside it. */
+static bool made_last(const ModelImport *im, const Value *value) {
+  return value->made && value->made == im->statements.data[im->statements.n - 1];
+}
+
 static View *two_values(ModelImport *im, const View *x, const View *y, const char *word) {
   const int rank = x->rank > y->rank ? x->rank : y->rank;
   const View *a = align(im, x, rank), *b = align(im, y, rank);
@@ -298,7 +304,8 @@ static View *two_values(ModelImport *im, const View *x, const View *y, const cha
     if (a->size[d] != b->size[d] && a->size[d] != 1 && b->size[d] != 1)
       return no(im, "two values whose sizes do not fit");
   if (same_layout(a, b)) {
-    Value *both[] = {a->value, b->value};
+    const bool turned = commutes(word) && made_last(im, b->value);
+    Value *both[] = {turned ? b->value : a->value, turned ? a->value : b->value};
     return view_copy(im, a, emit(im, 2, both, a->value->shape, "%s(%%*)", word));
   }
   if (is_single(b, a)) return with_single(im, a, b, word);

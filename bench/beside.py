@@ -1,0 +1,127 @@
+"""beside.py --cnnc CNNC [--kept FOLDER] [--calls] [--threads 1,2] [--seconds S] [NET...]: nets of torchvision
+as torch.onnx exports them, imported, beside the same nets of examples/ as they are written by hand: are they
+the same kernels, by the same schedules, in as much memory, and how long does a call take? --calls: without
+the times."""
+# SPDX-License-Identifier: Apache-2.0
+import argparse, json, os, re, subprocess
+import numpy as np
+import zoo
+from compiler import newest_clang
+from nets import draw_weights, find
+from sides import Case, Ours
+from timing import shortest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+NETS = ["resnet50", "mobilenet_v2", "efficientnet_b0"]
+TURN, PAUSE = 0.1, 0.25  # seconds: of calls before the next has its turn; before a turn of several threads
+FOLDED = re.compile(r" \+ (batchnorm|drop_path|dropout)\b")  # the exporter has folded it, or left it out
+
+
+def by_hand(options, net):
+    """The program of examples/ with the ends that the exported one has: floats in, scores out."""
+    with open(find(net)) as file:
+        text = file.read()
+    text = re.sub(r"^( *input \w+: \S+) as u8", r"\1", text, flags=re.M)
+    text = re.sub(r"^ *normalize\(.*\n", "", text, flags=re.M).replace(" -> softmax", "")
+    path = os.path.join(options.kept, f"{net}-by-hand.cnn")
+    with open(path, "w") as file:
+        file.write(text)
+    return path
+
+
+def imported(options, net):
+    base = os.path.join(options.kept, f"torchvision-{net}-torch")
+    if not os.path.exists(base + ".onnx"):
+        zoo.write("torchvision", net, "torch", base + ".onnx.new")
+        os.replace(base + ".onnx.new", base + ".onnx")
+    subprocess.run([options.cnnc, "import", base + ".onnx", "-o", base, f"--name={net}"], check=True)
+    return base + ".cnn"
+
+
+def emitted(options, program, kind):
+    words = ["--emit=" + kind, "--target=" + options.target, "--no-train", "-Wno-unread-input", "-o", "-"]
+    return subprocess.run([options.cnnc, program, *words], check=True, capture_output=True, text=True).stdout
+
+
+def kernels(options, program):
+    """Of each kernel its operators and shapes, and the schedule that is taken."""
+    rows = []
+    for line in emitted(options, program, "schedule").splitlines():
+        what = re.match(r" {6}([^,]*): (\S+ -> .*)", line)
+        taken = re.match(r" {4}\* (.*?) {2,}", line)
+        if what:
+            rows.append([FOLDED.sub("", what[1]), what[2].replace("1x1x", ""), None])  # one pixel is a vector
+        elif taken and rows:
+            rows[-1][2] = taken[1]
+    return rows
+
+
+def memory(options, program):
+    """Calls in a run, and the bytes of values between them."""
+    text = emitted(options, program, "program")
+    calls, arena = re.search(r": (\d+) calls", text)[1], re.search(r"arena +([\d,]+)", text)[1]
+    return int(calls), int(arena.replace(",", ""))
+
+
+def told(ours, theirs):
+    """What differs, a line each."""
+    rows = [f"  {n}: by hand {a}, imported {b}" for n, (a, b) in enumerate(zip(ours, theirs)) if a != b]
+    if len(ours) != len(theirs):
+        rows.append(f"  {len(ours)} kernels by hand, {len(theirs)} imported")
+    return rows
+
+
+def side(options, net, program, threads):
+    facts = json.loads(emitted(options, program, "json"))
+    return Ours(options, Case(net, [program], None, 1, facts, draw_weights(net, facts["weights"])), threads)
+
+
+def times(options, net, programs, threads):
+    """The least milliseconds of each, in turns."""
+    import time
+    sides = [side(options, net, program, threads) for program in programs]
+    least, end = [np.inf] * len(sides), time.monotonic() + options.seconds
+    while time.monotonic() < end or least[-1] == np.inf:
+        for i, one in enumerate(sides):
+            if threads > 1:
+                time.sleep(PAUSE)
+            least[i] = min(least[i], shortest(one.call, TURN))
+    for one in sides:
+        one.stop()
+    return [1e3 * seconds for seconds in least]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cnnc", required=True)
+    parser.add_argument("--kept", default=os.path.join(HERE, "nets"))
+    parser.add_argument("--cc", default=newest_clang())
+    parser.add_argument("--target", default="native")
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--seconds", type=float, default=6)
+    parser.add_argument("--calls", action="store_true")
+    parser.add_argument("nets", nargs="*", metavar="NET", help="of: " + ", ".join(NETS))
+    options = parser.parse_args()
+    options.cnnc, options.kept = os.path.abspath(options.cnnc), os.path.abspath(options.kept)
+    os.makedirs(options.kept, exist_ok=True)
+    threads = [] if options.calls else [int(n) for n in options.threads.split(",")]
+    heads = ["net", "calls", "imported", "arena", "imported", "kernels"]
+    heads += [text for n in threads for text in (f"ms, {n} threads", "imported", "ratio")]
+    print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|", flush=True)
+    notes = []
+    for net in options.nets or NETS:
+        programs = [by_hand(options, net), imported(options, net)]
+        (calls, arena), (calls2, arena2) = (memory(options, program) for program in programs)
+        differences = told(*(kernels(options, program) for program in programs))
+        cells = [net, calls, calls2, f"{arena:,}", f"{arena2:,}",
+                 f"{len(differences)} differ" if differences else "the same"]
+        for n in threads:
+            ours, theirs = times(options, net, programs, n)
+            cells += [f"{ours:.4g}", f"{theirs:.4g}", f"{theirs / ours:.3f}"]
+        print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+        notes += [net + ":", *differences] if differences else []
+    print("\n".join(notes))
+
+
+if __name__ == "__main__":
+    main()
