@@ -28,6 +28,7 @@ static void check_matrices(int m, int r) {
 static void test_matrices(void) {
   check_matrices(4, 3);
   check_matrices(2, 3);
+  check_matrices(3, 2);
   check_matrices(6, 3);
   check_matrices(2, 5);
   check_matrices(4, 5);
@@ -125,6 +126,7 @@ static void test_error(void) { /* neither too much nor too little is claimed */
     check_error(4, 3, false, channels);
     check_error(2, 3, false, channels);
     check_error(2, 5, false, channels);
+    check_error(3, 2, false, channels);
     check_error(6, 3, true, channels);
     check_error(4, 3, true, channels);
     check_error(4, 5, true, channels);
@@ -263,6 +265,16 @@ static void test_rows(void) { /* across and down, and sequences */
   remove_directory();
 }
 
+static void test_phases(void) { /* of transposed convolutions */
+  make_directory();
+  check("9x10x32: conv_transpose(32, 4x4, stride=2, pad=1) -> relu", "4 phases, each Winograd F(3x3,2x2)",
+        false);
+  check("7x9x16: conv_transpose(48, 6x2, stride=2x1, pad=[1, 2, 0, 1])", "2 phases", true);
+  check("9x10x32: conv_transpose(30, 4x4, stride=2, pad=1)", NULL, true);
+  check("9x10x32: conv_transpose(32, 3x3, stride=2, pad=1)", NULL, true);
+  remove_directory();
+}
+
 static void test_fused(void) {
   make_directory();
   check("14x15x18: conv(18, 3x3, pad=same, bias=false) -> batchnorm -> add(in) -> relu", "F(4x4,3x3)", false);
@@ -300,6 +312,7 @@ CU_TestInfo suite_winograd[] = {
     {"F(2x2,5x5): the same", test_f2_5x5},
     {"F(2x2,3x3)", test_f2},
     {"windows in a row", test_rows},
+    {"phases", test_phases},
     {"fused and folded", test_fused},
     {"blocks", test_blocks},
     {"what stays direct", test_direct},
