@@ -28,6 +28,7 @@ static void check_matrices(int m, int r) {
 static void test_matrices(void) {
   check_matrices(4, 3);
   check_matrices(2, 3);
+  check_matrices(3, 2);
   check_matrices(6, 3);
   check_matrices(2, 5);
   check_matrices(4, 5);
@@ -125,6 +126,7 @@ static void test_error(void) { /* neither too much nor too little is claimed */
     check_error(4, 3, false, channels);
     check_error(2, 3, false, channels);
     check_error(2, 5, false, channels);
+    check_error(3, 2, false, channels);
     check_error(6, 3, true, channels);
     check_error(4, 3, true, channels);
     check_error(4, 5, true, channels);
@@ -256,10 +258,20 @@ static void test_f2(void) { /* few tiles, and weights that are not near */
 static void test_rows(void) { /* across and down, and sequences */
   make_directory();
   check("13x17x35: conv(33, 1x7, pad=same) -> relu", "F(1x4,1x7)", false);
-  check("17x13x16: conv(16, 7x1, pad=[2, 5, 0, 0])", "F(4x1,7x1)", false);
+  check("17x13x32: conv(32, 7x1, pad=[2, 5, 0, 0])", "F(4x1,7x1)", false);
   check("12x12x32: conv(20, 1x5) -> batchnorm", "F(1x4,1x5)", false);
   check("61x20: conv(40, 7, pad=causal)", "F(1x4,1x7)", false);
   check("600x64: conv(64, 3, pad=same)", "blocks of", true);
+  remove_directory();
+}
+
+static void test_phases(void) { /* of transposed convolutions */
+  make_directory();
+  check("8x8x32: conv_transpose(32, 4x4, stride=2, pad=1) -> relu", "4 phases, each Winograd F(3x3,2x2)",
+        false);
+  check("11x8x24: conv_transpose(48, 4x2, stride=2x1)", "2 phases, each Winograd", true);
+  check("9x10x32: conv_transpose(30, 4x4, stride=2, pad=1)", NULL, true);
+  check("9x10x32: conv_transpose(32, 3x3, stride=2, pad=1)", NULL, true);
   remove_directory();
 }
 
@@ -300,6 +312,7 @@ CU_TestInfo suite_winograd[] = {
     {"F(2x2,5x5): the same", test_f2_5x5},
     {"F(2x2,3x3)", test_f2},
     {"windows in a row", test_rows},
+    {"phases", test_phases},
     {"fused and folded", test_fused},
     {"blocks", test_blocks},
     {"what stays direct", test_direct},
