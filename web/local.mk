@@ -29,8 +29,10 @@ $(WEB_OBJECTS): web/objects/%.o: %.c | $(BUILT_SOURCES) web/objects/target
 web/cnnc.wasm: $(WEB_OBJECTS)
 	$(AM_V_CCLD)$(CLANG) $(WEB_FLAGS) $(WEB_OBJECTS) -lwasi-emulated-getpid -lwasi-emulated-mman -lm \
 	  -Wl,-z,stack-size=1048576 -Wl,--stack-first -Wl,--strip-all -o $@
+# The page of older versions had the file that is not packed.
 web/page/cnnc.wasm.lzma: web/cnnc.wasm
-	$(AM_V_GEN)$(MKDIR_P) $(@D) && xz --format=lzma -9e --stdout $< >$@.new && mv $@.new $@
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && rm -f $(@D)/cnnc.wasm && \
+	  xz --format=lzma -9e --stdout $< >$@.new && mv $@.new $@
 -include $(WEB_OBJECTS:.o=.d)
 
 web/page/examples.json: $(top_srcdir)/web/examples.sh $(wildcard $(srcdir)/examples/*/*.cnn)

@@ -8,10 +8,14 @@ const HEAD = 13, // bytes: how it was packed, the size of its window, that of al
   STATES = 12,
   PLACES = 16, // most places that matter, modulo
   LENGTHS = 4, // kinds of lengths that have slots of distances of their own
-  END = 0xffffffff; // the distance that says so
+  END = 0xffffffff, // the distance that says so
+  DAMAGED = "the packed file is damaged";
 
 const even = (n) => new Uint16Array(n).fill(1 << (BIT - 1));
-const lengths = () => ({ which: even(2), short: even(PLACES * 8), middle: even(PLACES * 8), long: even(256) });
+const lengths = () => {
+  const [short, middle] = [0, 1].map(() => even(PLACES * 8));
+  return { which: even(2), short, middle, long: even(256) };
+};
 
 // Bits from what a range coder made of them.
 class Bits {
@@ -102,6 +106,7 @@ export function unpack(packed) {
     lc = how % 9,
     lp = Math.floor(how / 9) % 5,
     pb = Math.floor(how / 45);
+  if (how >= 225 || packed[HEAD]) throw new Error(DAMAGED);
   const bits = new Bits(packed),
     distances = new Distances(),
     literal = even(0x300 << (lc + lp)),
@@ -155,10 +160,10 @@ export function unpack(packed) {
     let length = 0;
     if (bits.one(isMatch, state * PLACES + place)) {
       length = repetition(place);
+      if (length ? old[0] >= n : bits.code) throw new Error(DAMAGED);
       if (!length) return out.subarray(0, n);
-      if (old[0] >= n) throw new Error("the packed file is damaged");
     }
-    if (n + length >= out.length) {
+    while (n + length >= out.length) {
       const room = new Uint8Array(2 * out.length);
       room.set(out);
       out = room;

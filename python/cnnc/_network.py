@@ -32,6 +32,17 @@ class Views(dict[str, Floats]):
     """The weights of a net, in its own layout."""
 
 
+class Kept:
+    """A copy of a file of 8 bits: what becomes of the file itself is the caller's matter."""
+
+    def __init__(self, path: str) -> None:
+        self.given = path  # messages name it
+        folder = tempfile.mkdtemp(prefix="cnnc-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.path = os.path.join(folder, os.path.basename(path))
+        shutil.copyfile(path, self.path)
+
+
 class Net:
     """A net of a program in the language of cnnc. Made by cnnc.load, compile and the from_ functions."""
 
@@ -57,7 +68,7 @@ class Net:
         self._defines = [word for name, value in define.items() for word in ("-D", f"{name}={_word(value)}")]
         self._nodes: dict[str, list[str]] = {}  # of an imported model: the nodes of ONNX by layer
         self._tensors: list[str] = []  # and the names of its outputs, where they were chosen
-        # the file of a net of 8 bits, whose weights are in its code
+        # of a net of 8 bits, whose weights are in its code: their file
         self._constants = _file_of_8_bits(weights) if weights is not None and rename is None else None
         self._open()
         if weights is not None and not self._constants:
@@ -65,7 +76,8 @@ class Net:
 
     def _open(self) -> None:
         """What is known of the net, and its code for inference."""
-        self._facts = _facts.read(self._cnnc("--emit=json", *self._defines, *self._fixed()))
+        fixed = [f"--weights={self._constants.given}"] if self._constants else []
+        self._facts = _facts.read(self._cnnc("--emit=json", *self._defines, *fixed))
         self._libraries: dict[str, Library] = {}
         plain = self._library("plain")
         self._planes = [plain.planes(i) for i in range(len(self.inputs))]
@@ -135,7 +147,7 @@ class Net:
         return [*self._defines, "--target=native", f"--batch={self._batch}", *self._fixed()]
 
     def _fixed(self) -> list[str]:
-        return [f"--weights={self._constants}"] if self._constants else []
+        return [f"--weights={self._constants.path}"] if self._constants else []
 
     def _library(self, kind: str) -> Library:
         """plain: inference; look: and a look inside; train: training, as the programs that cnnc makes do
@@ -199,16 +211,21 @@ class Net:
         constants = _file_of_8_bits(weights)
         if constants and rename is not None:
             raise ValueError("files of 8 bits have the names of the program: rename is for weights of floats")
-        if constants or self._constants:
-            before, self._constants = self._constants, constants
-            try:
+        before, warning = dict(vars(self)), ""
+        try:
+            if constants or self._constants:
+                self._constants = constants
                 self._open()
-            except Exception:
-                self._constants = before
-                self._open()
-                raise
-        if constants:
-            return
+            if not constants:
+                warning = self._load_floats(weights, rename)
+        except BaseException:
+            vars(self).update(before)  # with all that was opened
+            raise
+        if warning and not isinstance(weights, Views):
+            _tool.warn(warning)
+
+    def _load_floats(self, weights: Weights, rename: Weights | None) -> str:
+        """Gives what is to be warned of, or nothing."""
         with tempfile.TemporaryDirectory(prefix="cnnc-") as folder:
             path = _npz(Path(folder), weights) if isinstance(weights, Mapping) else os.fspath(weights)
             names = None
@@ -221,15 +238,18 @@ class Net:
                 names = os.fspath(rename)
             warning = self._library("plain").load(path, names, self._weights)
         self._filled, self._packed = True, None
-        if warning and not isinstance(weights, Views):
-            warnings.warn(warning, _tool.CompileWarning, stacklevel=3)
+        return warning
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the weights as .safetensors, or as .npz if the path ends so; those of 8 bits as the file
-        that they came in."""
+        """Writes the weights as .safetensors, or as .npz if the path ends so; those of 8 bits as
+        .safetensors alone, the file that they came in."""
         self._need_weights()
         if self._constants:
-            shutil.copyfile(self._constants, path)
+            target = Path(path)
+            if target.suffix != ".safetensors":
+                raise ValueError(f"weights of 8 bits are written as .safetensors, not as '{target.name}'")
+            if not (target.exists() and target.samefile(self._constants.path)):
+                shutil.copyfile(self._constants.path, target)
             return
         self._library("plain").save(os.fspath(path), self._weights)
 
@@ -385,8 +405,8 @@ def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _file_of_8_bits(weights: Weights) -> str | None:
-    """The path of a .safetensors file whose metadata say that a net with it is one of 8 bits."""
+def _file_of_8_bits(weights: Weights) -> Kept | None:
+    """A copy of a .safetensors file whose metadata say that a net with it is one of 8 bits."""
     if isinstance(weights, Mapping) or not os.path.isfile(weights):
         return None
     with open(weights, "rb") as file:
@@ -398,7 +418,7 @@ def _file_of_8_bits(weights: Weights) -> str | None:
         metadata = json.loads(text).get("__metadata__", {})
     except ValueError:
         return None
-    return os.path.abspath(weights) if "cnnc.quantization" in metadata else None
+    return Kept(os.path.abspath(weights)) if "cnnc.quantization" in metadata else None
 
 
 def _npz(folder: Path, weights: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,6 +145,14 @@ def _read(text: str) -> list[Diagnostic]:
     return [_diagnostic(row) for row in rows]
 
 
+def warn(text: str) -> None:
+    """A warning that names the caller's line: the first one outside of this package."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, CompileWarning, stacklevel=level)
+
+
 def cnnc(arguments: Sequence[str | os.PathLike[str]], cwd: Path | None = None) -> str:
     """Runs cnnc and gives what it prints. Its warnings become Python's; its errors are raised."""
     done = run([*arguments, "--diagnostics=json"], cwd)
@@ -155,7 +164,7 @@ def cnnc(arguments: Sequence[str | os.PathLike[str]], cwd: Path | None = None) -
                 else f"{told.file}: " if told.file else ""
             )
             helps = "".join(f"\n= help: {line}" for line in told.help)
-            warnings.warn(f"{where}{told.message} [{told.slug}]{helps}", CompileWarning, stacklevel=4)
+            warn(f"{where}{told.message} [{told.slug}]{helps}")
         return done.stdout
     if done.returncode == 1:
         text = run([*arguments, "--color=never"], cwd).stderr.rstrip()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+import gc
 import json
 import os
+import re
 import unittest
 import warnings
 import zipfile
@@ -88,6 +90,52 @@ class Onnx(Case):
         for wrong in (self.write("short.safetensors", "{"), self.write("long.safetensors", "\xff" * 20)):
             with self.assertRaises(cnnc.CompileError):
                 floats.load_weights(wrong)
+
+    def test_quantised_files(self) -> None:
+        """a net of 8 bits keeps its weights, whatever becomes of their file"""
+        first = cnnc.from_onnx(MODELS / "qdq_channels.onnx")
+        x = np.load(MODELS / "qdq_channels.in0.npy")
+        program, path = self.write("p.cnn", first.source), self.folder / "w.safetensors"
+        first.save(path)
+        weights = path.read_bytes()
+        net = cnnc.load(program, weights=path)
+        outputs = net(x)
+        net.save(path)
+        self.assertEqual(path.read_bytes(), weights)
+        code = [file.read_bytes() for file in net.export(self.folder / "before")]
+        path.write_bytes(b"something else")
+        self.assertEqual([file.read_bytes() for file in net.export(self.folder / "after")], code)
+        path.unlink()
+        self.assertEqual([file.read_bytes() for file in net.export(self.folder / "later")], code)
+        net.save(path)
+        self.assertEqual(path.read_bytes(), weights)
+        kept = Path(net._constants.path)
+        net.save(kept)
+        self.assertEqual(kept.read_bytes(), weights)
+        for name in ("w.npz", "w"):
+            with self.assertRaisesRegex(ValueError, f"8 bits are written as .safetensors, not as '{name}'"):
+                net.save(self.folder / name)
+            self.assertFalse((self.folder / name).exists())
+        # what is refused leaves the net as it was
+        filled(FLOATS).save(self.folder / "other.safetensors")
+        other = {"other": np.zeros(1, np.float32)}
+        for wrong in (self.folder / "other.safetensors", self.folder / "missing.npz", other):
+            with self.assertRaises(cnnc.CompileError):
+                net.load_weights(wrong)
+            for name, value in net(x).items():
+                np.testing.assert_array_equal(value, outputs[name])
+        net.save(path)
+        self.assertEqual(path.read_bytes(), weights)
+        floats, sample = filled(FLOATS), random((4, 3, 2))
+        before, bias = floats(sample), floats.weights["last.bias"]
+        with self.assertRaisesRegex(cnnc.CompileError, re.escape(str(path))):
+            floats.load_weights(path)
+        np.testing.assert_array_equal(floats(sample), before)
+        bias[:] += 1
+        self.close(floats(sample), before + 1)
+        del net
+        gc.collect()
+        self.assertFalse(kept.parent.exists())
 
     @unittest.skipUnless(has("onnxruntime", "onnx"), "no onnxruntime, or no onnx")
     def test_quantised_check(self) -> None:

@@ -171,10 +171,18 @@ class Weights(Case):
             net.load_weights(self.folder / "missing.safetensors")
 
     def test_flatten(self) -> None:
-        """a flatten whose order shapes cannot tell is warned of"""
-        net = filled(FLOATS)
-        with self.assertWarnsRegex(cnnc.CompileWarning, "flatten"):
-            net.load_weights({name: w.copy() for name, w in net.weights.items()})
+        """a flatten whose order shapes cannot tell is warned of, at the caller's line"""
+        net, path = filled(FLOATS), self.write("floats.cnn", FLOATS)
+        arrays = {name: w.copy() for name, w in net.weights.items()}
+        for take in (
+            lambda: net.load_weights(arrays),
+            lambda: cnnc.compile(FLOATS, arrays),
+            lambda: cnnc.load(path, arrays),
+        ):
+            with self.assertWarnsRegex(cnnc.CompileWarning, "flatten") as told:
+                take()
+            line = take.__code__.co_firstlineno
+            self.assertEqual((told.filename, told.lineno), (take.__code__.co_filename, line))
 
 
 class Programs(Case):
@@ -207,6 +215,7 @@ class Programs(Case):
             "net.cnn:2:2: the input 'b' has no effect on any output [unused-value]", str(told.warning)
         )
         self.assertEqual(len([w for w in told.warnings if w.category is cnnc.CompileWarning]), 1)
+        self.assertEqual(told.filename, __file__)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,38 @@ function refused(bytes) {
   }
   return "";
 }
+// What becomes of damaged bytes: an error, or something else than wanted, soon and within a size.
+function damages(packed, wanted, places) {
+  const Bytes = Uint8Array,
+    start = process.cpuUsage();
+  let largest = 0;
+  globalThis.Uint8Array = class extends Bytes {
+    constructor(...words) {
+      super(...words);
+      largest = Math.max(largest, this.length);
+    }
+  };
+  try {
+    places.forEach((at, i) => {
+      const damaged = Bytes.from(packed);
+      damaged[at] ^= 1 << i % 8;
+      let found;
+      try {
+        found = unpack(damaged);
+      } catch (error) {
+        wants(`byte ${at}: ${error.stack}`, /^the packed file is (cut off|damaged)$/.test(error.message));
+        return;
+      }
+      wants(`damage at byte ${at} changes nothing`, Buffer.compare(found, wanted) !== 0);
+    });
+  } finally {
+    globalThis.Uint8Array = Bytes;
+  }
+  // A repetition of 273 bytes takes a third of a bit at best, and the room for them is doubled.
+  wants(`${largest} bytes of ${packed.length}`, largest <= 16384 * packed.length);
+  const seconds = process.cpuUsage(start).user / 1e6;
+  wants(`${places.length} took ${seconds} s`, seconds < 60);
+}
 const bytesOf = (folder) => readdirSync(folder).map((name) => readFileSync(join(folder, name)));
 
 // cnnc on this machine and as WebAssembly, with these words in a folder of these files.
@@ -119,21 +151,27 @@ await test("what was packed is unpacked; what is damaged is told or is something
     spawnSync("xz", ["--format=lzma", "--stdout", ...words], { input: bytes, maxBuffer: 1 << 28 }).stdout;
   for (const n of [0, 1, 2, 300, 70000]) {
     const mixed = Uint8Array.from({ length: n }, (_, i) => (i % 1000 < 500 ? i * i * 7919 : i / 3) >> 3);
-    for (const how of ["--lzma1=lc=3,lp=0,pb=2", "--lzma1=lc=1,lp=3,pb=4", "--lzma1=lc=0,lp=0,pb=0,dict=4096"])
-      same(`${n} bytes, ${how}`, unpack(pack(mixed, how)), mixed);
+    for (const how of ["lc=3,lp=0,pb=2", "lc=1,lp=3,pb=4", "lc=0,lp=0,pb=0,dict=4096"])
+      same(`${n} bytes, ${how}`, unpack(pack(mixed, `--lzma1=${how}`)), mixed);
   }
   for (const n of [0, 13, 17, 1000])
     wants(`${n} bytes are taken for all`, /cut off/.test(refused(packed.subarray(0, n))));
-  for (let i = 0; i < 200; i++) {
-    const damaged = Uint8Array.from(packed.subarray(0, 20000));
-    damaged[13 + ((i * 7919) % 19987)] ^= 1 << i % 8;
-    refused(damaged); // it ends
+  for (const n of [300, 70000]) {
+    const equal = new Uint8Array(n).fill(7);
+    same(`${n} equal bytes`, unpack(pack(equal)), equal);
   }
+  const some = (n, length) => Array.from({ length: n }, (_, i) => 13 + ((i * 7919) % (length - 13)));
+  const text = readFileSync(join(sources, "web/lzma.js")),
+    small = pack(text);
+  const first = Array.from({ length: 8 }, (_, i) => 13 + i),
+    last = first.map((at) => small.length + 12 - at);
+  damages(small, text, [0, ...first, ...some(1000, small.length), ...last]);
+  damages(packed.subarray(0, 20000), unpack(packed), some(200, 20000));
 });
 await test("the page is small", () => {
   const size = bytesOf(page).reduce((sum, bytes) => sum + gzipSync(bytes, { level: 9 }).length, 0);
   console.log(`# ${size} bytes, packed by gzip`);
-  wants(`${size} bytes`, size <= 500 * 1024);
+  wants(`${size} bytes`, size <= 510 * 1024);
 });
 
 // ---- the net in a page ----
