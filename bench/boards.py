@@ -236,8 +236,8 @@ def main():
         board = Board(options.keep or temporary, options.cpu, options.prefix)
         library = None if options.ours else cmsis_library(options, board)
         ratios = []
-        print(f"{'net':18} {'instructions':>14} {'cycles':>12} {'flash':>9} {'read of it':>12} "
-              f"{'CMSIS-NN':>14} {'cycles':>12} {'flash':>9} {'read of it':>12} {'ratio':>6}")
+        print(f"{'net':18} {'instructions':>14} {'cycles':>12} {'flash':>9} {'flash read':>12} "
+              f"{'CMSIS-NN':>14} {'cycles':>12} {'flash':>9} {'flash read':>12} {'ratio':>6}")
         for title in options.net or NETS:
             net = Net(options, board.work, title, options.rounding)
             said, code, flash = net.ours(options, board)

@@ -7,10 +7,12 @@
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
 #endif
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "cnn.h"
@@ -82,13 +84,18 @@ static float gradients(const float *weights, const void *const *input, const voi
   return loss;
 }
 
+static int failed(const char *what, const char *why) {
+  fprintf(stderr, "phases: error: %s: %s\n", what, why);
+  return 1;
+}
+
 static int write_json(const char *path) {
-  FILE *file = path ? fopen(path, "w") : NULL;
-  if (!file) return 1;
+  FILE *file = fopen(path, "w");
+  if (!file) return failed(path, strerror(errno));
   fprintf(file,
           "{\"images\": %" PRId32 ", \"own\": %" PRId32 ", \"lanes\": %" PRId32 ", \"update\": %.9f,\n"
           " \"weights\": [",
-          images, own, real->lanes, update);
+          images, own, real->lanes, isfinite(update) ? update : 0.0);
   for (int32_t i = 0; i < real->weights; i++)
     fprintf(file, "%s{\"name\": \"%s\", \"offset\": %" PRId64 ", \"size\": %" PRId64 "}", i ? ", " : "",
             real->weight[i].name, real->weight[i].offset, real->weight[i].size);
@@ -97,7 +104,7 @@ static int write_json(const char *path) {
     fprintf(file, "%s{\"kind\": \"%s\", \"from\": %" PRId64 ", \"to\": %" PRId64 ", \"seconds\": %.9f}",
             i ? ", " : "", moment[i].kind, moment[i].from, moment[i].to, moment[i].seconds);
   fprintf(file, "]}\n");
-  return fclose(file) != 0;
+  return fclose(file) ? failed(path, strerror(errno)) : 0;
 }
 
 static int32_t number(const char *name) {
@@ -106,12 +113,15 @@ static int32_t number(const char *name) {
 }
 
 int cnn_main_mpi(int argc, char **argv, const cnn_network *network) {
+  const char *path = getenv("PHASES");
+  if (!path) return failed("PHASES", "not in the environment; it names the file that is written");
   cnn_network timed = *network;
   real = network;
   timed.gradients = gradients;
+  timed.gradients_timed = NULL; /* nobody reads the times of layers */
   most = number("LAST");
   images = number("IMAGES");
   if (most < 1 || most > network->shards) most = network->shards;
   const int status = cnn_main(argc, argv, &timed);
-  return status ? status : write_json(getenv("PHASES"));
+  return status ? status : write_json(path);
 }

@@ -38,7 +38,10 @@ def clocks(cnnc, folder):
     os.mkdir(where)
     built = os.path.dirname(os.path.abspath(cnnc))
     beside = [os.path.join(built, name) for name in (".libs/libcnn.a", "libcnn.a")]
-    shutil.copy(next(path for path in beside if os.path.exists(path)), where)
+    library = next((path for path in beside if os.path.exists(path)), None)
+    if not library:
+        raise SystemExit("scale: error: neither %s nor %s is there: build cnnc first" % tuple(beside))
+    shutil.copy(library, where)
     run("cc", "-std=c11", "-O2", "-I", os.path.join(TOP, "runtime", "include"), "-c",
         os.path.join(HERE, "phases.c"), "-o", os.path.join(where, "phases.o"))
     run("ar", "cr", os.path.join(where, "libcnn-mpi.a"), os.path.join(where, "phases.o"))
@@ -137,6 +140,10 @@ class Net:
                 return max(json.loads(line)["images_per_second"] for line in lines)
 
 
+def shown(efficiency):
+    return "-" if efficiency is None else "%.2f" % efficiency
+
+
 def print_model(net, network):
     own, everyone, always = (1e3 * sum(part) for part in zip(*(
         (s.own * net.batch, s.all * net.batch, s.always) for s in net.stretches)))
@@ -150,8 +157,7 @@ def print_model(net, network):
     print("  processes    batch  growing")
     processes = 2
     while processes <= 1024:
-        shared = net.sharing(processes, network)
-        print("  %9d%9s%9.2f" % (processes, "-" if shared is None else "%.2f" % shared,
+        print("  %9d%9s%9.2f" % (processes, shown(net.sharing(processes, network)),
                                  net.growing(processes, network)))
         processes *= 2
 
@@ -193,8 +199,8 @@ def main():
             alone = net.predict(1, NETWORKS["memory"], net.batch, net.batch)
             images = net.batch * max(4, min(32, int(options.seconds / alone)))
             one, two = net.train(1, images), net.train(2, images)
-            print("  here, by 1 and 2 processes: %.0f and %.0f images/s, efficiency %.2f (predicted %.2f)" % (
-                one, two, two / one / 2, net.sharing(2, NETWORKS["memory"])), flush=True)
+            print("  here, by 1 and 2 processes: %.0f and %.0f images/s, efficiency %.2f (predicted %s)" % (
+                one, two, two / one / 2, shown(net.sharing(2, NETWORKS["memory"]))), flush=True)
         if options.peer:
             import ddp
             one, two = (ddp.measure(n, 1024) for n in (1, 2))

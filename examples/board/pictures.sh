@@ -5,15 +5,32 @@
 set -eu
 data=$1 n=$2 pixels=784
 
+# NAME SKIPPED BYTES: the file, packed or not, if it has so many bytes
+choose() {
+  for file in "$data/$1" "$data/$1.gz"; do
+    if [ ! -f "$file" ]; then continue; fi
+    if [ "$(gzip -dcf "$file" | tail -c +$(($2 + 1)) | head -c "$3" | wc -c)" -eq "$3" ]; then
+      printf '%s\n' "$file"
+      return
+    fi
+    echo "pictures.sh: $file has less than $n pictures or classes" >&2
+    exit 1
+  done
+  echo "pictures.sh: $data has neither $1 nor $1.gz" >&2
+  exit 1
+}
+
 # FILE SKIPPED BYTES IN_A_ROW
 numbers() {
   gzip -dcf "$1" | tail -c +$(($2 + 1)) | head -c "$3" | od -An -v -w"$4" -tu1 |
     sed 's/  */ /g; s/\([0-9]\) /\1,/g'
 }
 
+images=$(choose t10k-images-idx3-ubyte 16 $((n * pixels)))
+classes=$(choose t10k-labels-idx1-ubyte 8 "$n")
 echo "static const unsigned char pictures[$n][$pixels] = {"
-numbers "$data"/t10k-images-idx3-ubyte* 16 $((n * pixels)) $pixels | sed 's/^/{/; s/$/},/'
+numbers "$images" 16 $((n * pixels)) $pixels | sed 's/^/{/; s/$/},/'
 echo "};"
 echo "static const unsigned char truth[$n] = {"
-numbers "$data"/t10k-labels-idx1-ubyte* 8 "$n" "$n"
+numbers "$classes" 8 "$n" "$n"
 echo "};"

@@ -156,8 +156,9 @@ typedef struct cnn_look { /* one image from the inside: all values lie in memory
                    const float *const *seed); /* then the gradients of sum seed[o][k] * score[o][k] */
 } cnn_look;
 
-/* How processes that share the shards of a batch exchange what they need. Where they are alone, the functions
- * are NULL. */
+/* How processes that share the shards of a batch exchange what they need. Where one is alone, all functions
+ * are NULL. Where `gather` is there and `sum`, `poll` and `wait` are NULL, gradients are not exchanged and of
+ * no use: only the loss counts. */
 typedef struct cnn_exchange {
   int32_t first, last; /* shards of this process: first .. last - 1 */
   void *context;

@@ -19,12 +19,12 @@ static double loss_of_batch(Training *training, const cnn_batch *batch, uint64_t
   if (!trainer->exchange)
     return (double)network->gradients(weights, input, target, batch->count, seed, number, trainer->gradients,
                                       NULL, trainer->training);
-  cnn_exchange alone = *trainer->exchange; /* with its sums */
-  alone.sum = NULL;
-  alone.poll = alone.wait = NULL;
+  cnn_exchange loss = *trainer->exchange; /* of the loss alone: gradients are not exchanged */
+  loss.sum = NULL;
+  loss.poll = loss.wait = NULL;
   cnn_exchange_begin(&training->exchange, batch->count);
   return (double)network->gradients_shared(weights, input, target, batch->count, seed, number,
-                                           trainer->gradients, NULL, trainer->training, &alone);
+                                           trainer->gradients, NULL, trainer->training, &loss);
 }
 
 /* Losses that look for objects compare values that inference does not have. So the forward pass is that of
