@@ -194,11 +194,29 @@ static bool spare_file(Compilation *c, const char *path, const char **temporary)
   return outputs_adopt(c->outputs, path, temporary, &why) || cannot_write(c, path, why);
 }
 
+/* A function that the file has as a table alone, without its parameters, can be computed, but not named. */
+static bool functions_known(Compilation *c) {
+  for (int i = 0; i < c->graph->floats->nodes.n; i++) {
+    const Node *node = c->graph->floats->nodes.data[i];
+    if (!quant_file_find(c->file, arena_printf(c->arena, "%s.table", node->name))) continue;
+    for (int k = 0; k < node->nweights; k++)
+      if (node->weight[k] && !quant_file_find(c->file, node->weight[k]->name)) {
+        diag_report(c->diags, DIAG_onnx_operator, node->span, node->site,
+                    "%s '%s' has no form in ONNX: the weights hold a table in place of '%s'", node->op->name,
+                    node->name, node->weight[k]->name);
+        return false;
+      }
+  }
+  return true;
+}
+
 static const Graph *graph_of_bytes(Compilation *c, OnnxNumbers *numbers) {
   Arrays *arrays = NEW(c->arena, Arrays);
   const Graph *graph = quantize_written(c->arena, c->graph, c->made, c->file, arrays);
   *numbers = (OnnxNumbers){constant_weights(c->arena, graph), arrays};
-  const Rounding rounding = c->file->rounding;
+  Rounding rounding = c->file->rounding;
+  for (int i = 0; i < c->graph->nodes.n && rounding == ROUNDING_FLOAT; i++)
+    rounding = quant_file_rounding(c->file, c->graph->nodes.data[i]->name);
   if (rounding == ROUNDING_FLOAT) return graph;
   Diag *diag = diag_report(c->diags, DIAG_onnx_rounding, c->graph->name_span, NULL,
                            "models of ONNX round as float does, and this net %s: values may differ by a step",
@@ -211,6 +229,7 @@ static bool write_onnx(Compilation *c) {
   const char *path = c->options->output, *beside = with_suffix(c->arena, path, ".onnx.data"), *temporary;
   if (!has_weights(c)) return false;
   OnnxNumbers numbers = {.weights = c->weights};
+  if (c->quantised && !functions_known(c)) return false;
   const Graph *graph = c->quantised ? graph_of_bytes(c, &numbers) : c->graph;
   ModelProto *model = onnx_out(c->arena, c->diags, graph, &numbers, c->options->layout == 1);
   if (!model) return false;

@@ -106,8 +106,10 @@ static void make_output(OnnxOut *o, const Port *output) {
   int64_t dim[4];
   const int rank = out_dims(node->shape, 0, dim);
   const TensorType type = output_type(output);
-  const char *value = type == TENSOR_INT8 ? o->stored[node->id] : o->value[node->id];
-  if (type == TENSOR_UINT8) {
+  const char *stored = o->stored[node->id];
+  const bool whole = type == TENSOR_INT8 && stored;
+  const char *value = whole ? stored : o->value[node->id];
+  if (type != TENSOR_FLOAT && !whole) {
     out_quantized(o, node, value, type);
     o->last->output.data[0] = output->name;
   } else if (strcmp(value, output->name) != 0) {

@@ -176,7 +176,7 @@ bool addition_fits(Rounding rounding, const Addition *addition, int64_t most) {
 }
 
 bool product_fits(Multiplier factor, int64_t most) {
-  return factor.e <= MULTIPLIER_MOST && isfinite(factor.real) && sum_fits(most * most, factor.e);
+  return factor.e <= MULTIPLIER_MOST && isfinite(factor.real) && sum_fits(most, factor.e);
 }
 
 int64_t average_of(int64_t sum, int64_t n) { return sum > 0 ? (sum + n / 2) / n : (sum - n / 2) / n; }

@@ -50,7 +50,7 @@ bool sum_fits(int64_t most, int32_t e);
 /* Of means: of so many numbers of 8 or 16 bits the sum fits. */
 enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
 
-/* Products of two values, each at most so much from its zero. */
+/* Products of two values, at most so large, each counted from its zero. */
 bool product_fits(Multiplier, int64_t most);
 
 /* Sums of values, of which one may be subtracted. With each doubling of their number beyond two the fixed

@@ -82,10 +82,13 @@ static Correlation correlation_ranked(const Lower *l) {
 }
 
 /* By so many bytes the weights of all phases are more than those of the layer. */
-static int64_t phases_growth(const Correlation *k, const Correlation *phases, int m) {
-  if (no_stride(k)) return 0;
-  const int64_t points = (m + phases->kernel[0] - 1) * (m + phases->kernel[1] - 1);
-  return 4 * phases->l * phases->s * points - 4 * k->l * k->s * k->kernel[0] * k->kernel[1];
+static int64_t phases_growth(const Lower *l, const Correlation *phases, int m) {
+  const Correlation k = correlation_of(l->node);
+  int64_t points = 1;
+  if (!correlation_spreads(l->node) || no_stride(&k)) return 0;
+  for (int axis = 0; axis < 2; axis++)
+    if (phases->kernel[axis] > 1) points *= m + phases->kernel[axis] - 1;
+  return 4 * phases->l * phases->s * points - 4 * k.l * k.s * k.kernel[0] * k.kernel[1];
 }
 
 static Cycles cycles_of(const Lower *l, const Target *target, const Correlation *k, Method method, int m) {
@@ -95,7 +98,7 @@ static Cycles cycles_of(const Lower *l, const Target *target, const Correlation 
            : method == METHOD_WINOGRAD ? cost_winograd_weights(target, k, m)
                                        : cost_weights(target, k);
   if (method == METHOD_WINOGRAD)
-    return cost_winograd(target, &phases, m, l->batch, l->weight_bytes + phases_growth(k, &phases, m));
+    return cost_winograd(target, &phases, m, l->batch, l->weight_bytes + phases_growth(l, &phases, m));
   if (method == METHOD_GROUPS) return cost_groups(target, k, l->weight_bytes);
   if (method == METHOD_JOINED) return cost_joined(target, k, l->weight_bytes);
   if (correlation_spreads(l->node) && !no_stride(k)) return cost_phases(target, k, l->weight_bytes);
@@ -154,11 +157,12 @@ const char *winograd_refused(const Lower *l, const Correlation *k) {
 
 /* Panels of weights, and what is joined, belong to one phase. */
 static const char *winograd_phases_refused(const Lower *l) {
-  enum { MOST_POINTS = 144 }; /* of all phases */
+  enum { MOST_TILE = 36 }; /* points of a tile of one phase */
   const Correlation k = correlation_of(l->node);
   if (!correlation_spreads(l->node) || no_stride(&k)) return NULL;
   if (k.l % direct_unit(l, k.l)) return "filters that fill no vectors";
-  return bounded_product(bounded_product(k.l, k.s), MOST_POINTS) > INT32_MAX ? "too many weights" : NULL;
+  const int64_t points = bounded_product(k.stride[0] * k.stride[1], MOST_TILE);
+  return bounded_product(bounded_product(k.l, k.s), points) > INT32_MAX / 2 ? "too many weights" : NULL;
 }
 
 static void offer_winograd(const Lower *l, Decision *d, const Correlation *k, int m) {

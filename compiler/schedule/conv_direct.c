@@ -187,7 +187,7 @@ Direct direct_begin(Lower *l, bool spread) {
                         : d.out > unit ? 2 * unit
                                        : unit,
                 taps = d.k.kernel[0] * d.k.kernel[1];
-  /* With windows or rows a tile has no parameters left for blocks. */
+  /* With windows, rows or gates a tile has no parameters left for blocks. */
   d.block = l->kernel->pool || l->kernel->gate || l->b->lead ? d.in : choose_block(l, d.in, width * taps);
   d.blocks = d.in / d.block;
   const int64_t whole = d.out / width, rest = d.out % width;

@@ -1,5 +1,6 @@
-// conv_winograd.c: convolutions of 3x3 and 5x5, and of 3, 5 and 7 in a row, with stride 1, and their input
-// gradients, by Winograd's algorithm: F(4x4,3x3), F(2x2,5x5), F(1x4,1x7) and others.
+// conv_winograd.c: convolutions with stride 1 by squares of 2, 3 and 5 and by 2, 3, 5 and 7 in a row, the
+// phases of transposed ones, and input gradients, by Winograd's algorithm: F(4x4,3x3), F(2x2,5x5), F(1x4,1x7)
+// and others.
 // SPDX-License-Identifier: Apache-2.0
 //
 // The output is cut into tiles. For a block of whole rows of tiles, where xi is one of a tile's points, t a

@@ -4,8 +4,9 @@
 // The convolution is A^T [(G w G^T) * (B^T x B)] A for each tile, which is linear in w; so the gradient takes
 // the same matrices backwards:
 //
-//     split     V[xi][t][l] = B^T (tile t of the large side, channel l) B,    Y[xi][t][s] = A (the small
-//     side's m x m pixels, channel s) A^T multiply  S[xi][s][l] = sum over t of Y[xi][t][s] * V[xi][t][l]
+//     split     V[xi][t][l] = B^T (tile t of the large side, channel l) B
+//               Y[xi][t][s] = A (m x m pixels of the small side, channel s) A^T
+//     multiply  S[xi][s][l] = sum over t of Y[xi][t][s] * V[xi][t][l]
 //     join      dw[s][l] += G^T S[..][s][l] G
 //
 // A few channels of the small side times vectors of the large side's stay in registers while all tiles of a
