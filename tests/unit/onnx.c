@@ -28,7 +28,8 @@ static ModelProto *model_of(Net *net, float **weights) {
   graph_layout_weights(net->graph);
   *weights = NEW_ARRAY(net->arena, float, net->graph->parameters);
   for (int64_t i = 0; i < net->graph->parameters; i++) (*weights)[i] = (float)i / 2;
-  return onnx_out(net->arena, net->diags, net->graph, *weights, false);
+  const OnnxNumbers numbers = {.weights = *weights};
+  return onnx_out(net->arena, net->diags, net->graph, &numbers, false);
 }
 
 static void check_constant(const Onnx *read, const Weight *weight, const float *weights) {
