@@ -52,6 +52,8 @@ def layers(facts):
             number[layer["name"]] = inputs[0]
             continue
         number[layer["name"]] = len(rows)
+        if layer["operator"] in ("add", "multiply"):  # the importer may exchange their operands
+            inputs.sort()
         arguments = {k: both(v, layer["shape"]) for k, v in layer["arguments"].items() if k not in FREE}
         rows.append((layer["operator"], shape, layer["parameters"], inputs, arguments))
     outputs = [pixel(port["shape"]) for port in facts["outputs"]]

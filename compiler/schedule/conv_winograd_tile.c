@@ -86,13 +86,13 @@ typedef struct Row {
 static void tiles(Nest *b, NestFn *fn, bool edge, const Row *r, int64_t from, int64_t to) {
   if (from >= to) return;
   const Ix *p = r->phase;
+  const int n = fn->nparams - (b->lead != 0); /* split_tile takes the first four alone */
   if (!edge || to - from > WIDEST_EDGE)
     NEST_FROM(b, tx, from, to)
-      nest_call_list(b, fn, fn->nparams, (const Ix[]){r->slot, r->ty, tx, r->t0 + tx, r->f0, p[0], p[1]});
+      nest_call_list(b, fn, n, (const Ix[]){r->slot, r->ty, tx, r->t0 + tx, r->f0, p[0], p[1]});
   else
     for (int64_t tx = from; tx < to; tx++)
-      nest_call_list(b, fn, fn->nparams,
-                     (const Ix[]){r->slot, r->ty, NEST_Z + tx, r->t0 + tx, r->f0, p[0], p[1]});
+      nest_call_list(b, fn, n, (const Ix[]){r->slot, r->ty, NEST_Z + tx, r->t0 + tx, r->f0, p[0], p[1]});
 }
 
 /* The tiles from .. to-1 along an axis whose inputs are all there. */
