@@ -33,6 +33,8 @@ enum { SEED = 11, STEP = 3 };
 
 /* Whether C is compiled for a target. */
 bool check_wants(const Check *, const char *target);
+/* make check leaves out some of what can be tried: of n ways a program has one, by its name. */
+bool check_has_turn(const Check *, int way, int n);
 /* A line of TAP. */
 void report(bool ok, const Check *, const char *what, double error, double limit);
 void report_error(const Check *, const char *what, double error, double limit); /* ok if error <= limit */

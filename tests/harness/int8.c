@@ -233,21 +233,23 @@ static bool whole_numbers(const Graph *graph) {
   return true;
 }
 
-/* images: of them the interpreter, which is slow, has the first ones. */
+/* images: of them the interpreter, which is slow, has the first ones. The C of a target is compiled for one
+ * rounding, another one for the next target. */
 static void compare(Check *check, const char *rounding, const char *weights, int64_t images) {
   const int64_t all = check->sample.count;
+  Rounding turn = ROUNDING_SINGLE;
+  if (!rounding_find(rounding, &turn)) printf("# no rounding %s\n", rounding);
   check->forward = sample_infer(&check->sample);
   check->sample.count = images;
   check_all_nests(check, rounding);
   check->sample.count = all;
   for (const Target *target = target_table; target->name; target++) {
     if (!(target_runs_here(target) || board_tried(target)) || !check_wants(check, target->name)) continue;
+    if (!check_has_turn(check, (int)(target - target_table) + (int)turn, ROUNDINGS)) continue;
     if (strcmp(target->name, "generic") == 0) check_compiled_of(check, rounding, weights, target, "-O0");
     check_compiled_of(check, rounding, weights, target, "-O2");
-    if (target->dsp && !strcmp(rounding, "double"))
-      check_compiled_of(check, rounding, weights, target, SLOW_FLASH);
-    if (target->dot != DOT_NONE && !strcmp(rounding, "single"))
-      check_compiled_of(check, rounding, weights, target, TEAM);
+    if (target->dsp) check_compiled_of(check, rounding, weights, target, SLOW_FLASH);
+    if (target->dot != DOT_NONE) check_compiled_of(check, rounding, weights, target, TEAM);
   }
   for (const Target *target = target_table; target->name && !strcmp(rounding, "double"); target++)
     if (target_is_foreign(target) && target->dot != DOT_NONE && check_wants(check, target->name) &&

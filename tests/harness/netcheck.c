@@ -242,6 +242,10 @@ static bool has_turn(const Check *check, bool half) {
   return takes_all(check) || half == (number_of_name(check) % 2 == 0);
 }
 
+bool check_has_turn(const Check *check, int way, int n) {
+  return takes_all(check) || number_of_name(check) % n == way % n;
+}
+
 /* Emulators are slow: each program runs on one of the other CPUs. */
 static bool runs_on(const Check *check, const Target *foreign) {
   static const char *const names[] = {"aarch64", "armv7m", "riscv64", "wasm32"};
