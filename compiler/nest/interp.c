@@ -15,6 +15,17 @@ typedef struct Touch {
   int64_t writer, reader;
 } Touch;
 
+/* Where a reference points: of each dimension the terms whose coefficient is not 0, as few are. */
+typedef struct Term {
+  int64_t k;
+  int slot;
+} Term;
+typedef struct Spot {
+  const Ref *ref; /* NULL: this place of the table is free */
+  int64_t c[DIMS];
+  const Term *term, *end[DIMS]; /* of the first dimension first */
+} Spot;
+
 typedef struct Interp {
   const Nest *nest;
   Run *run;
@@ -23,6 +34,10 @@ typedef struct Interp {
                                  that runs (0: none does) */
   Touch *touch[BUFS];
   bool *over[BUFS]; /* by element of a buffer that is written over: it is */
+  struct {
+    Spot *at;
+    size_t n, room;
+  } spots; /* by the address of the reference; open addressing, room is a power of two */
 } Interp;
 
 static void exec(Interp *, int64_t *, const NestStmt *);
@@ -74,11 +89,52 @@ static void written_over(Interp *in, const Buf *buf, int64_t first, int n, bool 
     else if (in->over[buf->id][first + i]) stop(in, "read after it is written over", buf);
 }
 
+static Spot *slot_of(const Interp *in, const Ref *ref) { /* its own, or the free one where it belongs */
+  size_t i = (size_t)((uintptr_t)ref * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+  for (;; i++) {
+    Spot *spot = &in->spots.at[i & (in->spots.room - 1)];
+    if (!spot->ref || spot->ref == ref) return spot;
+  }
+}
+
+static void make_room(Interp *in) {
+  enum { FIRST = 256 };
+  const Spot *old = in->spots.at;
+  const size_t n = in->spots.room;
+  in->spots.room = n ? 2 * n : FIRST;
+  in->spots.at = NEW_ARRAY(in->arena, Spot, in->spots.room);
+  for (size_t i = 0; i < n; i++)
+    if (old[i].ref) *slot_of(in, old[i].ref) = old[i];
+}
+
+static const Spot *spot_of(Interp *in, const Ref *ref) {
+  if (2 * in->spots.n >= in->spots.room) make_room(in);
+  Spot *spot = slot_of(in, ref);
+  if (spot->ref) return spot;
+  const Buf *view = ref->buf->of ? ref->buf : NULL;
+  const int rank = (view ? view->of : ref->buf)->rank;
+  Term *term = NEW_ARRAY(in->arena, Term, rank * (SLOTS - 1) + 1);
+  *spot = (Spot){.ref = ref, .term = term};
+  in->spots.n++;
+  for (int d = 0; d < rank; d++) {
+    spot->c[d] = ref->at[d].c + (view ? view->base[d].c : 0);
+    for (int s = 1; s < SLOTS; s++) {
+      const int64_t k = ref->at[d].k[s] + (view ? view->base[d].k[s] : 0);
+      if (k) *term++ = (Term){k, s};
+    }
+    spot->end[d] = term;
+  }
+  return spot;
+}
+
 static double *locate(Interp *in, const int64_t *env, const Ref *ref, int lanes, bool write) {
   const Buf *buf = ref->buf->of ? ref->buf->of : ref->buf;
+  const Spot *spot = spot_of(in, ref);
+  const Term *term = spot->term;
   int64_t flat = 0;
   for (int d = 0; d < buf->rank; d++) {
-    int64_t i = value_of(env, &ref->at[d]) + (ref->buf->of ? value_of(env, &ref->buf->base[d]) : 0);
+    int64_t i = spot->c[d];
+    for (; term < spot->end[d]; term++) i += term->k * env[term->slot];
     int64_t last = d == buf->rank - 1 && buf->place != REGS ? i + lanes - 1 : i;
     if ((i < 0 || last >= buf->dim[d]) && !in->run->error[0])
       snprintf(in->run->error, sizeof in->run->error, "%s[%lld], dimension %d of %lld", buf->name,
