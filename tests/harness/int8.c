@@ -78,10 +78,18 @@ static bool board_tried(const Target *target) {
   return target->dsp && (!strcmp(target->name, "armv7e-m") || !strcmp(target->name, "rv32imc"));
 }
 
+/* The roundings differ in one primitive: a target has one of them, another one than the target before. */
+static bool has_rounding(const Check *check, const Target *target, const char *rounding) {
+  Rounding turn = ROUNDING_SINGLE;
+  if (!rounding_find(rounding, &turn)) printf("# no rounding %s\n", rounding);
+  return check_has_turn(check, (int)(target - target_table) + (int)turn, ROUNDINGS);
+}
+
 /* By the plain loops, and by each target that has schedules of 8 bits. */
 static void check_all_nests(const Check *check, const char *rounding) {
   for (const Target *target = target_table; target->name; target++)
-    if (target->dot != DOT_NONE || board_tried(target) || !strcmp(target->name, "generic"))
+    if ((target->dot != DOT_NONE || board_tried(target) || !strcmp(target->name, "generic")) &&
+        has_rounding(check, target, rounding))
       check_nests_of(check, rounding, target);
   check_elements(check, rounding);
 }
@@ -128,9 +136,10 @@ static InferFunction *build(const Check *check, const char *weights, const char 
   if (system(command) != 0 || !put_glue(check, arena_printf(s->arena, "%s/glue.c", dir))) return NULL;
   const char *library = arena_printf(s->arena, "%s/net.so", dir);
   command = arena_printf(s->arena,
-                         "%s -std=c11 -O1 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow "
+                         "%s -std=c11 %s -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow "
                          "-Werror%s -I%s %s/net.c %s/glue.c -o %s",
-                         cc ? cc : "cc", strcmp(level, TEAM) ? "" : " -fopenmp", dir, dir, dir, library);
+                         cc ? cc : "cc", check_optimisation(check), strcmp(level, TEAM) ? "" : " -fopenmp",
+                         dir, dir, dir, library);
   void *handle = system(command) == 0 ? dlopen(library, RTLD_NOW | RTLD_LOCAL) : NULL;
   if (handle) *(void **)&infer = dlsym(handle, "glue");
   return infer;
@@ -233,23 +242,22 @@ static bool whole_numbers(const Graph *graph) {
   return true;
 }
 
-/* images: of them the interpreter, which is slow, has the first ones. The C of a target is compiled for one
- * rounding, another one for the next target. */
+/* images: of them the interpreter, which is slow, has the first ones. */
 static void compare(Check *check, const char *rounding, const char *weights, int64_t images) {
   const int64_t all = check->sample.count;
-  Rounding turn = ROUNDING_SINGLE;
-  if (!rounding_find(rounding, &turn)) printf("# no rounding %s\n", rounding);
   check->forward = sample_infer(&check->sample);
   check->sample.count = images;
   check_all_nests(check, rounding);
   check->sample.count = all;
   for (const Target *target = target_table; target->name; target++) {
     if (!(target_runs_here(target) || board_tried(target)) || !check_wants(check, target->name)) continue;
-    if (!check_has_turn(check, (int)(target - target_table) + (int)turn, ROUNDINGS)) continue;
+    if (!has_rounding(check, target, rounding)) continue;
     if (strcmp(target->name, "generic") == 0) check_compiled_of(check, rounding, weights, target, "-O0");
-    check_compiled_of(check, rounding, weights, target, "-O2");
-    if (target->dsp) check_compiled_of(check, rounding, weights, target, SLOW_FLASH);
-    if (target->dot != DOT_NONE) check_compiled_of(check, rounding, weights, target, TEAM);
+    const char *other = target->dsp ? SLOW_FLASH : target->dot != DOT_NONE ? TEAM : NULL;
+    const int way = (int)(target - target_table);
+    if (!other || check_has_turn(check, way, 2)) check_compiled_of(check, rounding, weights, target, "-O2");
+    if (other && check_has_turn(check, way + 1, 2))
+      check_compiled_of(check, rounding, weights, target, other);
   }
   for (const Target *target = target_table; target->name && !strcmp(rounding, "double"); target++)
     if (target_is_foreign(target) && target->dot != DOT_NONE && check_wants(check, target->name) &&

@@ -246,6 +246,10 @@ bool check_has_turn(const Check *check, int way, int n) {
   return takes_all(check) || number_of_name(check) % n == way % n;
 }
 
+const char *check_optimisation(const Check *check) {
+  return getenv("NETCHECK_ALL") || number_of_name(check) % 4 == 0 ? "-O1" : "-O0";
+}
+
 /* Emulators are slow: each program runs on one of the other CPUs. */
 static bool runs_on(const Check *check, const Target *foreign) {
   static const char *const names[] = {"aarch64", "armv7m", "riscv64", "wasm32"};
