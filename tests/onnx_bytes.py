@@ -98,10 +98,52 @@ def round_trip(rounding):
     check(worst <= 1, "onnxruntime computes the same up to a step", f"{worst} steps")
 
 
+OTHER = """net other {
+    input x: 2x3x2 as i8
+    y = x -> flatten
+    f = x -> %s(name="f")
+    output y as i8, f as i8
+}
+"""
+
+
+def written(operator, arrays):
+    with open("other.cnn", "w") as file:
+        file.write(OTHER % operator)
+    quantized.save("other.safetensors", arrays, quantized.note("float"))
+    return compiled.command(cnnc, "other.cnn", "--weights=other.safetensors", "-o", "other.onnx")
+
+
+def others():
+    """What a model cannot say: a note or an error; and an input that is an output, too."""
+    quantized.save("own.safetensors", arrays(8)[0], quantized.note("float", five={"rounding": "single"}))
+    out = compiled.command(cnnc, "net.cnn", "--weights=own.safetensors", "-o", "own.onnx")
+    check(out.returncode == 0 and "[onnx-rounding]" in out.stderr,
+          "a note where one layer rounds in another way", out.stderr)
+    ends = {**quantized.stored("x", 0.5, 0), **quantized.stored("f", 0.25, 3)}
+    table = {"f.table": ("I8", [2, 256], [(7 * i) % 256 - 128 for i in range(512)])}
+    out = written("prelu", {**ends, **table})
+    told = "[onnx-operator]" in out.stderr and "table in place of 'f.weight'" in out.stderr
+    check(out.returncode == 1 and told and not os.path.exists("other.onnx"),
+          "a table without its parameters has no form", out.stderr)
+    out = written("relu", ends)
+    check(out.returncode == 0, "an input that is an output, in bytes", out.stderr)
+    out = compiled.command(cnnc, "import", "other.onnx", "--rounding=float", "-o", "other_back")
+    check(out.returncode == 0, "  comes back", out.stderr)
+    if out.returncode:
+        return
+    first = compiled.Net(cnnc, "other.cnn", "other.safetensors", "first")
+    second = compiled.Net(cnnc, "other_back.cnn", "other_back.safetensors", "second")
+    x = compiled.draw_inputs(first.facts, 1)
+    check(first(x) == second(x) and list(first(x)[0]) == list(x[0]), "  with the same bytes",
+          f"{first(x)} {second(x)}")
+
+
 cnnc = os.path.abspath(sys.argv[1])
 start("onnx-bytes")
 with open("net.cnn", "w") as file:
     file.write(NET)
 for word in ("float", "single", "double"):
     round_trip(word)
+others()
 finish()
