@@ -4,16 +4,14 @@ the same kernels, by the same schedules, in as much memory, and how long does a 
 the times."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, os, re, subprocess
-import numpy as np
 import zoo
 from compiler import newest_clang
 from nets import draw_weights, find
 from sides import Case, Ours
-from timing import shortest
+from timing import in_turns
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NETS = ["resnet50", "mobilenet_v2", "efficientnet_b0"]
-TURN, PAUSE = 0.1, 0.25  # seconds: of calls before the next has its turn; before a turn of several threads
 FOLDED = re.compile(r" \+ (batchnorm|drop_path|dropout)\b")  # the exporter has folded it, or left it out
 
 
@@ -78,14 +76,8 @@ def side(options, net, program, threads):
 
 def times(options, net, programs, threads):
     """The least milliseconds of each, in turns."""
-    import time
     sides = [side(options, net, program, threads) for program in programs]
-    least, end = [np.inf] * len(sides), time.monotonic() + options.seconds
-    while time.monotonic() < end or least[-1] == np.inf:
-        for i, one in enumerate(sides):
-            if threads > 1:
-                time.sleep(PAUSE)
-            least[i] = min(least[i], shortest(one.call, TURN))
+    least = in_turns(sides, threads, options.seconds)
     for one in sides:
         one.stop()
     return [1e3 * seconds for seconds in least]

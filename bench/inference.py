@@ -6,16 +6,13 @@ table of parameters asks for. The weights reach the generated code through NAME_
 that loads a file would. The sides take turns, and of each the shortest call counts.
 """
 # SPDX-License-Identifier: Apache-2.0
-import argparse, json, os, platform, subprocess, tempfile, time
+import argparse, json, os, platform, subprocess, tempfile
 import numpy as np
 from compiler import newest_clang
 from nets import NETS, OTHERS, SIZES, draw_weights, find
 from sides import PEERS, ROOT, Case, Ours, march
-from timing import shortest
+from timing import in_turns
 
-TURN = 0.1    # seconds of calls before the next has its turn
-# seconds before a turn with several threads: those of the others spin for up to 0.2 s after their last call
-PAUSE = 0.25
 BATCHES = [("lenet5", 64), ("alexnet", 16)]  # measured besides batch 1
 
 
@@ -45,12 +42,7 @@ def error_of_output(case, ours, theirs):
 def compare(options, case, threads):
     """The least seconds of each side, ours first, and the largest difference."""
     sides = [Ours(options, case, threads)] + [peer(options, case, threads) for peer in options.peers]
-    least, end = [np.inf] * len(sides), time.monotonic() + options.seconds
-    while time.monotonic() < end or least[-1] == np.inf:
-        for i, side in enumerate(sides):
-            if threads > 1:
-                time.sleep(PAUSE)
-            least[i] = min(least[i], shortest(side.call, TURN))
+    least = in_turns(sides, threads, options.seconds)
     difference = max((error(case, sides[0], side) for side in sides[1:]), default=0)
     sides[0].stop()
     return least, difference

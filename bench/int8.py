@@ -4,11 +4,11 @@ turns, and of each the shortest call counts. How near the outputs of ours and on
 is in the table: both round, each in its own way.
 """
 # SPDX-License-Identifier: Apache-2.0
-import ctypes, json, math, os, struct, subprocess, sys, tempfile, time
+import ctypes, json, math, os, struct, subprocess, sys, tempfile
 import numpy as np
-from inference import PAUSE, TURN, make_case, print_machine, read_options
+from inference import make_case, print_machine, read_options
 from sides import Ours, as_onnx, march
-from timing import shortest
+from timing import in_turns
 
 PICTURES = 8  # that scales are chosen by
 WANTED = "resnet8 mobilenet_v1 squeezenet resnet18 vgg16 alexnet".split()
@@ -130,12 +130,7 @@ def measure(options, case, threads, work):
     sides = [OursInt8(options, case, threads, work), Ours(options, case, threads)]
     case.model = quantised_model(case, work)
     sides += [peer(options, case, threads) for peer in options.peers]
-    least, end = [math.inf] * len(sides), time.monotonic() + options.seconds
-    while time.monotonic() < end or least[-1] == math.inf:
-        for i, side in enumerate(sides):
-            if threads > 1:
-                time.sleep(PAUSE)
-            least[i] = min(least[i], shortest(side.call, TURN))
+    least = in_turns(sides, threads, options.seconds)
     errors = [error(side, sides[1]) for side in [sides[0], *sides[2:]]]
     sides[0].stop()
     sides[1].stop()

@@ -5,6 +5,9 @@ can be seen in the smallest nets only."""
 import math, time
 
 WARM = 3  # calls before any that count, in each turn
+TURN = 0.1  # seconds of calls before the next side has its turn
+# seconds before a turn with several threads: those of the others spin for up to 0.2 s after their last call
+PAUSE = 0.25
 
 
 def shortest(call, seconds):
@@ -16,4 +19,15 @@ def shortest(call, seconds):
         call()
         taken = time.perf_counter() - start
         least, spent = min(least, taken), spent + taken
+    return least
+
+
+def in_turns(sides, threads, seconds):
+    """The least seconds of a call of each side."""
+    least, end = [math.inf] * len(sides), time.monotonic() + seconds
+    while time.monotonic() < end or least[-1] == math.inf:
+        for i, side in enumerate(sides):
+            if threads > 1:
+                time.sleep(PAUSE)
+            least[i] = min(least[i], shortest(side.call, TURN))
     return least

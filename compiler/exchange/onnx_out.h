@@ -11,7 +11,7 @@
 typedef struct OnnxNumbers {
   const float *weights; /* NULL: it has no parameters */
   const Arrays *bytes;  /* of a net of 8 bits its weights, biases and scales as whole numbers, by the names of
-                           its  file; else NULL */
+                           its file; else NULL */
 } OnnxNumbers;
 /* A model of the program as written, with these weights in it. Values with a Quant are quantised and
  * dequantised again, as are whole weights. Inputs are [N,H,W,C] with `channels_last`. NULL after a report. */

@@ -4,8 +4,9 @@
  * build.h; then
  *
  *     widen.c    may make one that works on an image into one that works on several side by side
- *     prove.c    shows that every access is in bounds, every value read was written, parallel iterations do
- * not meet; and simplifies by what it learns interp.c   runs it in double or float, without a C compiler
+ *     prove.c    shows that every access is in bounds, every value read was written and parallel iterations
+ *                do not meet; simplifies by what it learns
+ *     interp.c   runs it in double or float, without a C compiler
  *     fill.c     runs a simple one in float, fast
  *     stack.c    bounds its stack
  *     key.c      says whether two are the same code

@@ -4,10 +4,12 @@
  * (ky, kx), the large side's (y*stride + ky*dilation - before, the same for x). With w[s][l][ky][kx], s a
  * channel of the small side and l one of the large side within the group of s:
  *
- *     gather   small[y][x][s]   = sum over ky, kx, l of  large[y'][x'][l] * w[s][l][ky][kx]      conv; input
- * gradient of conv_transpose spread   large[y'][x'][l] = sum over what meets there of  small[y][x][s] *
- * w[s][l][ky][kx]  conv_transpose; input gradient of conv weights  w[s][l][ky][kx]  = sum over y, x of
- * small[y][x][s] * large[y'][x'][l]             weight gradient of both
+ *   gather   small[y][x][s] = sum over ky, kx, l of large[y'][x'][l] * w[s][l][ky][kx]
+ *            conv, and the input gradient of conv_transpose
+ *   spread   large[y'][x'][l] = sum over what meets there of small[y][x][s] * w[s][l][ky][kx]
+ *            conv_transpose, and the input gradient of conv
+ *   weights  w[s][l][ky][kx] = sum over y, x of small[y][x][s] * large[y'][x'][l]
+ *            the weight gradient of both
  *
  * That is one order of the weights for both: filters x channels of conv, channels x filters of conv_transpose
  * (PyTorch's). A depthwise convolution has as many groups as the large side has channels. */
