@@ -4,6 +4,7 @@
 #include "quantize/calibrate.h"
 #include <math.h>
 #include "base/text.h"
+#include "ops/arithmetic/combine.h"
 #include "ops/int8/int8.h"
 #include "quantize/arithmetic.h"
 
@@ -406,7 +407,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
     return;
   else {
     put_parameters(k, node);
-    const bool rounds = int8_combines(node) || (node->op->family == FAMILY_MAP && node->nin == 1);
+    const bool rounds = combine_has_int8(node) || (node->op->family == FAMILY_MAP && node->nin == 1);
     put_seen(k, node, rounds ? ending(k, node, NULL) : node);
   }
 }

@@ -159,7 +159,7 @@ static bool has_wide(const Quantizer *q, const Node *node) {
 static void note_floats(Quantizer *q, const Node *node) {
   const bool function = quant_is_function(node) || node->op->int8 == INT8_SOFTMAX,
              wide = function && !quant_is_wide_function(node) && has_wide(q, node),
-             several = is_combination(node) && !function && !int8_combines(node);
+             several = is_combination(node) && !function && !combine_has_int8(node);
   if (!wide && !several && (node->op->int8 != INT8_NONE || function)) return;
   const char *of = !several                           ? ""
                    : combine_count(node) == node->nin ? " of more than two values"
@@ -248,7 +248,7 @@ static Node *value_of(Quantizer *q, const Node *node) {
   case INT8_SUM:
   case INT8_DIFFERENCE:
   case INT8_MULTIPLY:
-    if (int8_combines(node) && reads_bytes(q, node)) return quant_combine(q, node);
+    if (combine_has_int8(node) && reads_bytes(q, node)) return quant_combine(q, node);
     break;
   case INT8_MEAN:
     if (node->window->kernel[0] * node->window->kernel[1] >

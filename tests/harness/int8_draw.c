@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "ops/arithmetic/combine.h"
 #include "ops/int8/int8.h"
 #include "sample.h"
 
@@ -44,7 +45,7 @@ static bool can_widen(const Node *node) {
   case INT8_PRODUCT: return !is_kept(node);
   case INT8_SUM:
   case INT8_DIFFERENCE:
-  case INT8_MULTIPLY: return int8_combines(node);
+  case INT8_MULTIPLY: return combine_has_int8(node);
   case INT8_RELU:
   case INT8_RELU6:
   case INT8_LARGEST:
@@ -195,7 +196,9 @@ static bool is_output(const Drawing *d, const Node *node) {
   return false;
 }
 
-static bool takes_bounds(const Node *node) { return node->op->int8 == INT8_PRODUCT || int8_combines(node); }
+static bool takes_bounds(const Node *node) {
+  return node->op->int8 == INT8_PRODUCT || combine_has_int8(node);
+}
 
 /* What is done where the layer before it is rounded, as batchnorm and relu behind a convolution. */
 static bool is_fused(const Drawing *d, const Node *node) {
@@ -245,9 +248,9 @@ static void draw_value(Drawing *d, const Node *node) {
     for (int k = 0; k < node->nweights; k++) draw_floats(d, node->weight[k], node);
     put_scale(d, node, 0.05, any_zero(d));
   } else if (node->op->int8 == INT8_PRODUCT) draw_weights(d, node);
-  else if (int8_combines(node) && node->op->int8 == INT8_MULTIPLY)
+  else if (combine_has_int8(node) && node->op->int8 == INT8_MULTIPLY)
     put_scale(d, node, first * d->scale[node->in[1]->id] * between(d, 70, 140), any_zero(d));
-  else if (int8_combines(node)) put_scale(d, node, largest(d, node) * between(d, 0.9, 1.8), any_zero(d));
+  else if (combine_has_int8(node)) put_scale(d, node, largest(d, node) * between(d, 0.9, 1.8), any_zero(d));
   else if (is_fixed(node) && d->wide[node->id]) put_scale(d, node, 1 / 200.0, any_zero(d)); /* by floats */
   else if (is_fixed(node)) d->scale[node->id] = node->op->int8 == INT8_SIGNED ? 1 / 128.0 : 1 / 256.0;
   else if (node->op->int8 == INT8_MOVE && node->nin > 1)

@@ -13,6 +13,12 @@ int combine_count(const Node *node) {
                                : 1 + (x->kind == CONST_LIST ? x->n : 1); /* NONE: a node that a pass made */
 }
 
+bool combine_has_int8(const Node *node) {
+  const Int8Form form = node->op->int8;
+  if (form != INT8_SUM && form != INT8_DIFFERENCE && form != INT8_MULTIPLY) return false;
+  return node->nin >= 2 && combine_count(node) == node->nin && (form == INT8_SUM || node->nin == 2);
+}
+
 int combine_input(const Node *node, int operand) {
   if (!operand || arg_const(node, "x")->kind == CONST_NONE) return operand;
   if (written(node, operand)->kind != CONST_VALUE) return -1;

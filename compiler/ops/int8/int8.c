@@ -1,13 +1,6 @@
 /* int8.c: what the nests of 8 and 16 bits share: loads, rounding, stores, of numbers and of vectors. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8.h"
-#include "ops/arithmetic/combine.h"
-
-bool int8_combines(const Node *node) {
-  const Int8Form form = node->op->int8;
-  if (form != INT8_SUM && form != INT8_DIFFERENCE && form != INT8_MULTIPLY) return false;
-  return node->nin >= 2 && combine_count(node) == node->nin && (form == INT8_SUM || node->nin == 2);
-}
 
 bool int8_is_wide(const Node *node) {
   bool wide = node->elem == I16;

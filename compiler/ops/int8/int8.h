@@ -75,10 +75,9 @@ extern const Op op_int8_from_bytes, op_int8_to_bytes; /* u8, which is q + 128 */
 extern const Op op_int8_same;                         /* the same q in another scale: where its input lies */
 extern const Op op_int8_class; /* I32: the channel of the largest, of several the first */
 
-bool int8_combines(const Node *of_floats); /* is one for which Int8Combine has a form */
-bool int8_is_wide(const Node *);           /* has a value or an operand of 16 bits */
-int64_t int8_most(const Node *value);      /* its numbers less its zero, at most */
-int64_t int8_most_read(const Node *);      /* of all of its operands */
+bool int8_is_wide(const Node *);      /* has a value or an operand of 16 bits */
+int64_t int8_most(const Node *value); /* its numbers less its zero, at most */
+int64_t int8_most_read(const Node *); /* of all of its operands */
 
 int64_t int8_product_rounded(const Int8Product *, int64_t sum, int64_t filter);
 Correlation int8_geometry(const Node *product); /* a dense layer is a convolution of one pixel */
