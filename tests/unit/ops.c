@@ -114,7 +114,7 @@ static void test_pools(void) {
                                         "kernel=5 stride=1 pad=same"};
   const Shape inputs[] = {picture(7, 6, 3), picture(6, 8, 1), picture(5, 5, 18)};
   for (size_t i = 0; i < sizeof windows / sizeof *windows; i++)
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < 3; k += 1 + (k == 0 && i % 2)) { /* every other window on two of the inputs */
       Arena *arena = arena_new();
       check(inputs[k], arena_printf(arena, "maxpool %s", windows[i]), "mse", "");
       check(inputs[k], arena_printf(arena, "avgpool %s -> relu", windows[i]), "mse", "");

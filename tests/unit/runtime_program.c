@@ -187,7 +187,7 @@ static void programs_measure_themselves(void) {
 static void an_interrupt_saves_and_resumes(void) {
   make_directory();
   cnn_network network = net_make(&net_recipe);
-  const char *const words[] = {"train",     "--data=synthetic",       "--seed=11",   "--epochs=400",
+  const char *const words[] = {"train",     "--data=synthetic",       "--seed=11",   "--epochs=100",
                                "--batch=1", "--out=part.safetensors", "--limit=400", NULL};
   pid_t child = start_program(&network, words);
   for (int i = 0; i < 3000 && !place_has("part.checkpoint.safetensors"); i++)
@@ -196,9 +196,9 @@ static void an_interrupt_saves_and_resumes(void) {
   CU_ASSERT_EQUAL(wait_program(child), 130);
   SAYS("stderr", "--resume");
   CU_ASSERT_EQUAL(
-      RUN(&network, "train", "--data=synthetic", "--resume", "--epochs=400", "--out=part.safetensors"), 0);
+      RUN(&network, "train", "--data=synthetic", "--resume", "--epochs=100", "--out=part.safetensors"), 0);
   SAYS("stderr", "going on after ");
-  CU_ASSERT_EQUAL(RUN(&network, "train", "--data=synthetic", "--seed=11", "--epochs=400", "--batch=1",
+  CU_ASSERT_EQUAL(RUN(&network, "train", "--data=synthetic", "--seed=11", "--epochs=100", "--batch=1",
                       "--out=whole.safetensors", "--limit=400"),
                   0);
   CU_ASSERT(same_files("part.safetensors", "whole.safetensors"));
