@@ -1,6 +1,7 @@
 """zoo.py: nets of others as they are, with random weights: of torchvision, timm, Ultralytics and Keras, and
-the light models of onnx's own tests. Each is drawn anew, its statistics of batch normalization are those of
-noise, and it is written as a model of ONNX by each exporter that can."""
+the light models of onnx's own tests; and one of our own, as people write them in PyTorch. Each is drawn anew,
+its statistics of batch normalization are those of noise, and it is written as a model of ONNX by each
+exporter that can."""
 # SPDX-License-Identifier: Apache-2.0
 import os, shutil, tempfile, warnings
 
@@ -17,6 +18,7 @@ NETS = {
     "timm": (224, """resnet26d ecaresnet26t skresnet18 resnetv2_50x1_bit res2net50_26w_4s cspresnet50 dla34
         repvgg_a0 rexnet_100 ghostnet_100 lcnet_050 tf_efficientnet_lite0 mobilenetv4_conv_small
         nf_regnet_b0 convnextv2_atto poolformer_s12"""),
+    "own": (96, "unet"),  # written here
     "keras": (224, "VGG16 MobileNet MobileNetV2 MobileNetV3Small"),
     "onnx": (224, """bvlc_alexnet densenet121 inception_v1 inception_v2 resnet50 shufflenet squeezenet vgg19
         zfnet512"""),
@@ -50,9 +52,48 @@ def torch_net(library, name):
     if library == "timm":
         import timm
         return timm.create_model(name, pretrained=False)
+    if library == "own":
+        return {"unet": unet}[name]()
     import ultralytics
     net = ultralytics.YOLO(name.removesuffix("-anchors") + ".yaml", verbose=False).model
     return with_anchors(net) if name.endswith("-anchors") else net
+
+
+def unet():
+    """Segmentation with shortcuts: twice larger by a transposed convolution, by neighbours, and by bilinear
+    interpolation to the size of what it is joined with."""
+    import torch
+    from torch.nn import functional
+
+    def double(n, m):
+        layers = []
+        for k in (n, m):
+            layers += [torch.nn.Conv2d(k, m, 3, padding=1, bias=False), torch.nn.BatchNorm2d(m),
+                       torch.nn.ReLU(inplace=True)]
+        return torch.nn.Sequential(*layers)
+
+    class Unet(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.down1, self.down2, self.down3 = double(3, 16), double(16, 32), double(32, 64)
+            self.middle = double(64, 128)
+            self.up3 = torch.nn.ConvTranspose2d(128, 64, 2, stride=2)
+            self.after3, self.after2, self.after1 = double(128, 64), double(96, 32), double(48, 16)
+            self.scores = torch.nn.Conv2d(16, 5, 1)
+
+        def forward(self, x):
+            d1 = self.down1(x)
+            d2 = self.down2(functional.max_pool2d(d1, 2))
+            d3 = self.down3(functional.max_pool2d(d2, 2))
+            y = self.middle(functional.max_pool2d(d3, 2))
+            y = self.after3(torch.cat((d3, self.up3(y)), 1))
+            y = functional.interpolate(y, scale_factor=2, mode="nearest")
+            y = self.after2(torch.cat((d2, y), 1))
+            y = functional.interpolate(y, size=d1.shape[2:], mode="bilinear", align_corners=False)
+            y = self.after1(torch.cat((d1, y), 1))
+            return functional.softmax(self.scores(y), 1)
+
+    return Unet()
 
 
 def with_anchors(net):
@@ -165,7 +206,8 @@ def load(library):
     import onnxscript, torch
     torch.set_num_threads(1)
     torch.backends.mha.set_fastpath_enabled(False)  # which has no form in ONNX
-    __import__(library)
+    if library != "own":
+        __import__(library)
 
 
 def light(name):

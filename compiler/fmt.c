@@ -11,18 +11,19 @@
 #include "options.h"
 #include "options_words.h"
 
-static const char usage[] =
-    "cnnc fmt [-w | --check] FILE.cnn...\n\n"
-    "Prints programs in the usual layout: 4 blanks for each open brace or bracket, one blank around ->, = "
-    "and\n"
-    "binary operators, none around = in arguments. Lines stay broken where they are, comments are kept.\n\n"
-    "  -w, --write           writes the files that change, instead of printing all\n"
-    "  --check               changes nothing and names the files that would change: status 1 if there are "
-    "any\n"
-    "  --diagnostics=KIND    how messages are written on standard error: text json sarif\n"
-    "  --color=WHEN          auto always never; NO_COLOR is honoured\n"
-    "  -h, --help            this page\n\n"
-    "-: standard input. A file with syntax errors is left as it is: their messages, and status 1.\n";
+enum { LONG_CHECK = 256, LONG_DIAGNOSTICS, LONG_COLOR };
+
+static const OptionRow fmt_options[] = {
+    {"write", 'w', no_argument, "-w, --write", "writes the files that change, instead of printing all", NULL},
+    {"check", LONG_CHECK, no_argument, "--check",
+     "changes nothing and names the files that would change: status 1 if there are any", NULL},
+    {"diagnostics", LONG_DIAGNOSTICS, required_argument, "--diagnostics=KIND",
+     "how messages are written on standard error: text json sarif", "text json sarif"},
+    {"color", LONG_COLOR, required_argument, "--color=WHEN", "auto always never; NO_COLOR is honoured",
+     "auto always never"},
+    {"help", 'h', no_argument, "-h, --help", "this page", NULL},
+    {NULL, 0, 0, NULL, NULL, NULL},
+};
 
 typedef enum Fmt { FMT_PRINT, FMT_WRITE, FMT_CHECK, FMT_HELP, FMT_WRONG } Fmt;
 
@@ -35,9 +36,7 @@ typedef struct Fmting {
   bool differs, broken; /* a file has another layout; a layout was wrong */
 } Fmting;
 
-enum { LONG_CHECK = 256, LONG_DIAGNOSTICS, LONG_COLOR };
-
-static Fmt take_option(int code, char **argv, DiagFormat *format, int *colour) {
+static Fmt take_option(int code, DiagFormat *format, int *colour) {
   static const char *const formats[] = {"text", "json", "sarif", NULL}, *const colours[] = {"auto", "always",
                                                                                             "never", NULL};
   int index = 0;
@@ -50,24 +49,14 @@ static Fmt take_option(int code, char **argv, DiagFormat *format, int *colour) {
     *format = (DiagFormat)index;
     return FMT_PRINT;
   case LONG_COLOR: return read_word("--color", optarg, colours, colour) ? FMT_PRINT : FMT_WRONG;
-  default: usage_error("unknown option '%s' of cnnc fmt; cnnc fmt --help lists them", argv[optind - 1]);
+  default: return FMT_WRONG;
   }
-  return FMT_WRONG;
 }
 
-static Fmt read_options(int argc, char **argv, DiagFormat *format, int *colour) {
-  static const struct option table[] = {{"write", no_argument, NULL, 'w'},
-                                        {"check", no_argument, NULL, LONG_CHECK},
-                                        {"diagnostics", required_argument, NULL, LONG_DIAGNOSTICS},
-                                        {"color", required_argument, NULL, LONG_COLOR},
-                                        {"help", no_argument, NULL, 'h'},
-                                        {NULL, 0, NULL, 0}};
+static Fmt read_options(Arena *arena, int argc, char **argv, DiagFormat *format, int *colour) {
   Fmt what = FMT_PRINT;
-  opterr = 0;
-  int row = 0;
-  for (int code; (code = getopt_long(argc, argv, "wh", table, &row)) != -1;) {
-    const bool full = in_full(argv[optind - 1], table[row].name);
-    const Fmt asked = take_option(full ? code : '?', argv, format, colour);
+  for (int code; (code = command_option(arena, &fmt_command, argc, argv)) != -1;) {
+    const Fmt asked = take_option(code, format, colour);
     if (asked == FMT_WRONG || asked == FMT_HELP) return asked;
     if (asked == FMT_PRINT) continue;
     if (what != FMT_PRINT && what != asked)
@@ -116,12 +105,13 @@ static void fmt_file(Fmting *f, const char *path) {
   }
 }
 
-int fmt(Arena *arena, int argc, char **argv) {
+static int fmt(Arena *arena, const char *cnnc, int argc, char **argv) {
+  (void)cnnc;
   DiagFormat format = DIAG_TEXT;
   int colour = 0;
   Fmting f = {.arena = arena, .sources = {.arena = arena}, .outputs = outputs_new(arena)};
-  f.what = read_options(argc, argv, &format, &colour);
-  if (f.what == FMT_HELP) return fputs(usage, stdout), 0;
+  f.what = read_options(arena, argc, argv, &format, &colour);
+  if (f.what == FMT_HELP) return command_help(arena, &fmt_command);
   if (f.what == FMT_WRONG) return 2;
   if (optind == argc) return usage_error("no program is given: cnnc fmt [-w | --check] FILE.cnn..."), 2;
   f.diags = diags_new(arena, &f.sources);
@@ -132,3 +122,16 @@ int fmt(Arena *arena, int argc, char **argv) {
   diags_print(f.diags, stderr, format, options_colour(colour));
   return f.broken ? 3 : f.differs || diags_errors(f.diags) ? 1 : 0;
 }
+
+const Command fmt_command = {
+    "fmt",
+    "[-w | --check] FILE.cnn...",
+    "lays out programs",
+    "Prints programs in the usual layout: 4 blanks for each open brace or bracket, one blank around ->, = "
+    "and "
+    "binary operators, none around = in arguments. Lines stay broken where they are, comments are kept.",
+    "-: standard input. A file with syntax errors is left as it is: their messages, and status 1.",
+    fmt_options,
+    ".cnn",
+    fmt,
+};

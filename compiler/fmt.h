@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_FMT_H
 #define CNNC_FMT_H
-#include "base/arena.h"
+#include "command.h"
 
-/* `fmt [-w|--check] FILE...`: the status of the process. argv[0] is the command's name. */
-int fmt(Arena *, int argc, char **argv);
+extern const Command fmt_command;
 #endif

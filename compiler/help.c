@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "help.h"
 #include <string.h>
+#include "command.h"
 #include "ops/op.h"
 #include "options.h"
 #include "sema/sema.h"
@@ -48,27 +49,35 @@ static void put_wrapped(Text *out, const char *text, int indent, int width) {
   text_put(out, "\n");
 }
 
-void help_options(Text *out) {
-  enum { INDENT = 24, WIDTH = 100 };
-  text_put(
-      out,
-      "cnnc [options] FILE.cnn [-o OUTPUT]\n"
-      "cnnc fmt [-w | --check] FILE.cnn...\n"
-      "cnnc import MODEL [-o NAME]\n"
-      "cnnc quantize FILE.cnn --weights=W --data PATH -o OUTPUT\n"
-      "cnnc lsp [-I FOLDER]...\n"
-      "cnnc new NAME [--from=MODEL.onnx]\n\n"
-      "Compiles a convolutional net to C; fmt lays out programs (cnnc fmt --help), import makes them of\n"
-      "models in ONNX and TensorFlow Lite (cnnc import --help), quantize makes weights of 8 bits (cnnc\n"
-      "quantize --help), lsp serves editors (cnnc lsp --help), new makes a folder to begin from (cnnc new\n"
-      "--help).\n\n");
-  for (const OptionRow *row = options_table; row->code; row++) {
+enum { WIDTH = 100 };
+
+void help_paragraph(Text *out, const char *text) { put_wrapped(out, text, 0, WIDTH); }
+
+void help_rows(Text *out, const OptionRow *rows) {
+  enum { INDENT = 24 };
+  for (const OptionRow *row = rows; row->code; row++) {
     if (!row->shown) continue;
     const bool alone = strlen(row->shown) > INDENT - 4; /* in a line of its own */
     if (alone) text_put(out, "  %s\n%*s", row->shown, INDENT, "");
     else text_put(out, "  %-*s", INDENT - 2, row->shown);
     put_wrapped(out, row->help, INDENT, WIDTH);
   }
+}
+
+void help_options(Text *out) {
+  Text what = {.arena = out->arena};
+  text_put(&what, "Compiles a convolutional net to C");
+  text_put(out, "cnnc [options] FILE.cnn [-o OUTPUT]\n");
+  for (const Command *const *c = command_table; *c; c++) {
+    text_put(out, "cnnc %s %s\n", (*c)->name, (*c)->usage);
+    text_put(&what, "%s %s %s (cnnc %s --help)", c == command_table ? ";" : ",", (*c)->name, (*c)->does,
+             (*c)->name);
+  }
+  text_put(&what, ".");
+  text_put(out, "\n");
+  help_paragraph(out, what.s);
+  text_put(out, "\n");
+  help_rows(out, options_table);
   text_put(out, "\nThe language: cnnc --help topics. All operators: cnnc --help operators. One of them: cnnc "
                 "--help conv.\n"
                 "Exit status: 0; 1 for anything wrong in what was read or cannot be written; 2 for a wrong "

@@ -3,10 +3,13 @@
 #ifndef CNNC_HELP_H
 #define CNNC_HELP_H
 #include "base/text.h"
+#include "options.h"
 
 void help_options(Text *out);
-bool help_topic(Text *out, const char *name); /* false: there is nothing of that name */
-const char *const *help_names(Arena *);       /* all that have help, ended by NULL */
+void help_rows(Text *out, const OptionRow *);     /* a table of options */
+void help_paragraph(Text *out, const char *text); /* in lines of the page's width */
+bool help_topic(Text *out, const char *name);     /* false: there is nothing of that name */
+const char *const *help_names(Arena *);           /* all that have help, ended by NULL */
 
 /* The language in short pages; ends with a row without a name. */
 typedef struct Topic {

@@ -29,7 +29,7 @@ enum {
   LONG_COLOR
 };
 
-const OptionRow import_options[] = {
+static const OptionRow import_options[] = {
     {NULL, 'o', required_argument, "-o NAME",
      "writes NAME.cnn and NAME.safetensors; without it the names are the model's, here; -: the program "
      "alone, on standard output",
@@ -57,7 +57,6 @@ const OptionRow import_options[] = {
     {"help", 'h', no_argument, "-h, --help", "this page", NULL},
     {NULL, 0, 0, NULL, NULL, NULL},
 };
-enum { ROWS = sizeof import_options / sizeof *import_options };
 
 typedef struct Importing {
   Arena *arena;
@@ -69,20 +68,6 @@ typedef struct Importing {
   Diags *diags;
   Outputs *outputs;
 } Importing;
-
-void import_usage(Text *out) {
-  text_put(out,
-           "cnnc import MODEL [-o NAME]\n\n"
-           "Writes a model of ONNX or TensorFlow Lite (.tflite) as a program, NAME.cnn, and its weights,\n"
-           "NAME.safetensors. A quantised model stays one of 8 bits.\n\n");
-  for (const OptionRow *row = import_options; row->code; row++) {
-    text_put(out, "  %s\n", row->shown);
-    text_put(out, "      %s\n", row->help);
-  }
-  text_put(out,
-           "\nExit status: 0; 1 when a node has no form in the language or a file is bad: nothing is written "
-           "then; 2 for a\nwrong command line; 3 for a bug in cnnc.\n");
-}
 
 /* ---- the command line ---- */
 static bool read_shape(Importing *m, const char *text) {
@@ -130,7 +115,7 @@ static bool is_name(const char *word) {
 
 static const char *const roundings[] = {"double", "single", "float", NULL};
 
-static bool take_option(Importing *m, int code, char **argv) {
+static bool take_option(Importing *m, int code) {
   static const char *const layouts[] = {"hwc", "chw", NULL},
                            *const colours[] = {"auto", "always", "never", NULL},
                            *const formats[] = {"text", "json", "sarif", NULL};
@@ -149,23 +134,13 @@ static bool take_option(Importing *m, int code, char **argv) {
   case LONG_LIST: return m->list = true;
   case LONG_DIAGNOSTICS: return read_word("--diagnostics", optarg, formats, &m->diagnostics);
   case LONG_COLOR: return read_word("--color", optarg, colours, &m->colour);
-  case ':': return usage_error("option '%s' of cnnc import needs a value", argv[optind - 1]);
-  default:
-    return usage_error("unknown option '%s' of cnnc import; cnnc import --help lists them", argv[optind - 1]);
+  default: return false;
   }
 }
 
 static bool read_options(Importing *m, int argc, char **argv) {
-  struct option table[ROWS] = {{0}};
-  int n = 0, row = 0;
-  for (const OptionRow *r = import_options; r->code; r++)
-    if (r->name) table[n++] = (struct option){r->name, r->has_arg, NULL, r->code};
-  opterr = 0;
-  for (int code; (code = getopt_long(argc, argv, ":o:h", table, &row)) != -1;) {
-    const char *word = argv[optind - 1 - (optarg && optarg == argv[optind - 1])];
-    if (code >= LONG_OUTPUTS && !in_full(word, table[row].name)) code = '?';
-    if (!take_option(m, code, argv)) return false;
-  }
+  for (int code; (code = command_option(m->arena, &import_command, argc, argv)) != -1;)
+    if (!take_option(m, code)) return false;
   if (m->help) return true;
   if (optind == argc) return usage_error("no model is given: cnnc import MODEL.onnx [-o NAME]");
   if (argc - optind > 1) return usage_error("several models are given: one is imported at a time");
@@ -391,14 +366,11 @@ static int write_model(Importing *m, Span at) {
   return im ? write_program(m, im) : 0;
 }
 
-int import(Arena *arena, int argc, char **argv) {
+static int import(Arena *arena, const char *cnnc, int argc, char **argv) {
+  (void)cnnc;
   Importing m = {.arena = arena, .rounding = -1, .sources = {.arena = arena}, .outputs = outputs_new(arena)};
   if (!read_options(&m, argc, argv)) return 2;
-  if (m.help) {
-    Text text = {.arena = arena};
-    import_usage(&text);
-    return fputs(text.s, stdout), 0;
-  }
+  if (m.help) return command_help(arena, &import_command);
   m.diags = diags_new(arena, &m.sources);
   const Span at = {sources_add_binary(&m.sources, m.model), 0, 0};
   const char *named = m.output && strcmp(m.output, "-") != 0 ? without_suffix(&m, m.output, ".cnn") : m.model;
@@ -408,3 +380,16 @@ int import(Arena *arena, int argc, char **argv) {
   diags_print(m.diags, stderr, (DiagFormat)m.diagnostics, options_colour(m.colour));
   return status ? status : diags_errors(m.diags) ? 1 : 0;
 }
+
+const Command import_command = {
+    "import",
+    "MODEL [-o NAME]",
+    "makes them of models in ONNX and TensorFlow Lite",
+    "Writes a model of ONNX or TensorFlow Lite (.tflite) as a program, NAME.cnn, and its weights, "
+    "NAME.safetensors. A quantised model stays one of 8 bits.",
+    "Exit status: 0; 1 when a node has no form in the language or a file is bad: nothing is written then; 2 "
+    "for a wrong command line; 3 for a bug in cnnc.",
+    import_options,
+    ".onnx .tflite",
+    import,
+};

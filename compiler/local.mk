@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/options.h %D%/options.c %D%/options_words.h %D%/options_words.c \
   %D%/options_check.h %D%/options_check.c %D%/options_targets.c \
-  %D%/help.h %D%/help.c %D%/topics.def %D%/compile.h %D%/compile.c \
+  %D%/command.h %D%/command.c %D%/help.h %D%/help.c %D%/topics.def %D%/compile.h %D%/compile.c \
   %D%/compilation.h %D%/compilation.c %D%/lowering.c %D%/write.c %D%/library.c \
   %D%/capacity.h %D%/capacity.c %D%/budget.c \
   %D%/fix.h %D%/fix.c %D%/fmt.h %D%/fmt.c %D%/import.h %D%/import.c %D%/lsp.h %D%/lsp.c \

@@ -11,33 +11,18 @@
 #include "lsp/server.h"
 #include "options_words.h"
 
-const OptionRow lsp_options[] = {
+enum { LONG_STDIO = 256 };
+
+static const OptionRow lsp_options[] = {
     {NULL, 'I', required_argument, "-I FOLDER",
      "imports are looked for there, too, after the folder of the file that imports; the setting 'include' of "
      "the editor stands in its place",
      "@folder"},
-    {"stdio", 's' + 256, no_argument, "--stdio",
+    {"stdio", LONG_STDIO, no_argument, "--stdio",
      "messages come on standard input, as they do without it: some editors say so", NULL},
     {"help", 'h', no_argument, "-h, --help", "this page", NULL},
     {NULL, 0, 0, NULL, NULL, NULL},
 };
-enum { LONG_STDIO = 's' + 256 };
-
-static int usage(Arena *arena) {
-  Text out = {.arena = arena};
-  text_put(&out,
-           "cnnc lsp [-I FOLDER]...\n\n"
-           "Serves an editor by the Language Server Protocol 3.17 on standard input and output: messages "
-           "while one\ntypes, the output shape behind each call, help, completion, names, fixes, layout. "
-           "docs/editors.md says\nhow editors start it.\n\n");
-  for (const OptionRow *row = lsp_options; row->code; row++)
-    text_put(&out, "  %s\n      %s\n", row->shown, row->help);
-  text_put(&out,
-           "\nExit status: 0 after shutdown and exit; 1 when the editor goes without them; 2 for a wrong "
-           "command line.\n");
-  fputs(out.s, stdout);
-  return 0;
-}
 
 /* ---- standard input and output ---- */
 static long wire_read(void *context, char *bytes, size_t n, bool wait) {
@@ -62,18 +47,13 @@ static bool wire_write(void *context, const char *bytes, size_t n) {
   return true;
 }
 
-int lsp(Arena *arena, int argc, char **argv) {
-  static const struct option table[] = {
-      {"stdio", no_argument, NULL, LONG_STDIO}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+static int lsp(Arena *arena, const char *cnnc, int argc, char **argv) {
+  (void)cnnc;
   VEC(const char *) dirs = {0};
-  opterr = 0;
-  int row = 0;
-  for (int code; (code = getopt_long(argc, argv, "I:h", table, &row)) != -1;) {
-    if (!in_full(argv[optind - 1], table[row].name)) code = '?';
-    if (code == 'h') return usage(arena);
+  for (int code; (code = command_option(arena, &lsp_command, argc, argv)) != -1;) {
+    if (code == 'h') return command_help(arena, &lsp_command);
     if (code == 'I') vec_push(arena, dirs, optarg);
-    if (code == '?')
-      return usage_error("unknown option '%s' of cnnc lsp; cnnc lsp --help lists them", argv[optind - 1]), 2;
+    if (code == '?') return 2;
   }
   if (optind < argc)
     return usage_error("cnnc lsp takes no file, and '%s' is given: the editor opens programs", argv[optind]),
@@ -82,3 +62,17 @@ int lsp(Arena *arena, int argc, char **argv) {
   const Wire wire = {NULL, wire_read, wire_write};
   return lsp_serve(&wire, dirs.n, dirs.data);
 }
+
+const Command lsp_command = {
+    "lsp",
+    "[-I FOLDER]...",
+    "serves editors",
+    "Serves an editor by the Language Server Protocol 3.17 on standard input and output: messages while one "
+    "types, the output shape behind each call, help, completion, names, fixes, layout. docs/editors.md says "
+    "how editors start it.",
+    "Exit status: 0 after shutdown and exit; 1 when the editor goes without them; 2 for a wrong command "
+    "line.",
+    lsp_options,
+    NULL,
+    lsp,
+};

@@ -5,13 +5,9 @@
 #endif
 #include <stdio.h>
 #include <string.h>
+#include "command.h"
 #include "compile.h"
-#include "fmt.h"
 #include "help.h"
-#include "import.h"
-#include "lsp.h"
-#include "new.h"
-#include "quantise.h"
 #include "sema/sema.h"
 
 #ifndef PACKAGE_VERSION
@@ -46,26 +42,20 @@ static int run(Arena *arena, const Options *options) {
   return compile(arena, options);
 }
 
-/* Commands with options of their own; a page has no editors to serve, no data and no folders. */
-static bool command(Arena *arena, int argc, char **argv, int *status) {
-  const char *name = argc > 1 ? argv[1] : "";
-  if (strcmp(name, "fmt") == 0) *status = fmt(arena, argc - 1, argv + 1);
-  else if (strcmp(name, "import") == 0) *status = import(arena, argc - 1, argv + 1);
-#ifndef __wasi__
-  else if (strcmp(name, "lsp") == 0) *status = lsp(arena, argc - 1, argv + 1);
-  else if (strcmp(name, "quantize") == 0) *status = quantise(arena, argc - 1, argv + 1);
-  else if (strcmp(name, "new") == 0) *status = new_project(arena, argv[0], argc - 1, argv + 1);
-#endif
-  else return false;
-  return true;
+/* The command with options of its own that is called; NULL: none, a program is compiled. */
+static const Command *command(int argc, char **argv) {
+  const Command *const *c = command_table;
+  while (*c && (argc < 2 || strcmp(argv[1], (*c)->name) != 0)) c++;
+  return *c;
 }
 
 int main(int argc, char **argv) {
   Arena *arena = arena_new();
   Options options;
   int status;
-  if (!command(arena, argc, argv, &status))
-    status = options_parse(&options, arena, argc, argv) ? run(arena, &options) : 2;
+  const Command *called = command(argc, argv);
+  if (called) status = called->run(arena, argv[0], argc - 1, argv + 1);
+  else status = options_parse(&options, arena, argc, argv) ? run(arena, &options) : 2;
   if (fflush(stdout) != 0 || ferror(stdout)) {
     perror("cnnc: error: standard output");
     status = status ? status : 1;

@@ -23,13 +23,12 @@ static const struct {
 
 enum { LONG_FROM = 256 };
 
-const OptionRow new_options[] = {
+static const OptionRow new_options[] = {
     {"from", LONG_FROM, required_argument, "--from=MODEL.onnx",
      "the net is imported from that model, with its weights, as cnnc import does it", "@file"},
     {"help", 'h', no_argument, "-h, --help", "this page", NULL},
     {NULL, 0, 0, NULL, NULL, NULL},
 };
-enum { ROWS = sizeof new_options / sizeof *new_options };
 
 typedef struct Beginning {
   Arena *arena;
@@ -38,37 +37,13 @@ typedef struct Beginning {
   Outputs *outputs;
 } Beginning;
 
-void new_usage(Text *out) {
-  text_put(
-      out,
-      "cnnc new NAME [--from=MODEL.onnx]\n\n"
-      "Makes the folder NAME with a net, a program around it, a Makefile and a README. `make run` there\n"
-      "trains the net on made-up pictures, builds the program with it and runs that.\n\n");
-  for (const OptionRow *row = new_options; row->code; row++)
-    text_put(out, "  %s\n      %s\n", row->shown, row->help);
-  text_put(out,
-           "\nExit status: 0; 1 where something is there already or a model cannot be imported: nothing is "
-           "written then;\n2 for a wrong command line; 3 for a bug in cnnc.\n");
-}
-
 /* ---- the command line ---- */
 static bool read_options(Beginning *b, int argc, char **argv) {
-  struct option table[ROWS] = {{0}};
-  int row = 0;
-  for (int i = 0; new_options[i].code; i++)
-    table[i] = (struct option){new_options[i].name, new_options[i].has_arg, NULL, new_options[i].code};
-  opterr = 0;
-  for (int code; (code = getopt_long(argc, argv, ":h", table, &row)) != -1;) {
-    const char *word = argv[optind - 1 - (optarg && optarg == argv[optind - 1])];
-    if (code == LONG_FROM && !in_full(word, table[row].name)) code = '?';
-    switch (code) {
+  for (int code; (code = command_option(b->arena, &new_command, argc, argv)) != -1;) switch (code) {
     case LONG_FROM: b->model = optarg; break;
     case 'h': b->help = true; break;
-    case ':': return usage_error("option '%s' of cnnc new needs a value", argv[optind - 1]);
-    default:
-      return usage_error("unknown option '%s' of cnnc new; cnnc new --help lists them", argv[optind - 1]);
+    default: return false;
     }
-  }
   if (b->help) return true;
   if (optind == argc) return usage_error("no name is given: cnnc new NAME [--from=MODEL.onnx]");
   if (argc - optind > 1) return usage_error("several names are given: one folder is made at a time");
@@ -166,7 +141,7 @@ static int import_into(const Beginning *b) {
                    arena_printf(b->arena, "%s", b->model),
                    NULL};
   optind = 0; /* options are read a second time */
-  return import(b->arena, sizeof words / sizeof *words - 1, words);
+  return import_command.run(b->arena, b->cnnc, sizeof words / sizeof *words - 1, words);
 }
 
 /* The program around the net is made of its graph. */
@@ -190,17 +165,26 @@ static int make_all(const Beginning *b) {
   return write_example(b);
 }
 
-int new_project(Arena *arena, const char *cnnc, int argc, char **argv) {
+static int new_project(Arena *arena, const char *cnnc, int argc, char **argv) {
   Beginning b = {.arena = arena, .cnnc = cnnc, .outputs = outputs_new(arena)};
   if (!read_options(&b, argc, argv)) return 2;
-  if (b.help) {
-    Text text = {.arena = arena};
-    new_usage(&text);
-    return fputs(text.s, stdout), 0;
-  }
+  if (b.help) return command_help(arena, &new_command);
   b.name = name_of(arena, b.folder);
   const int status = make_all(&b);
   if (status == 0)
     printf("%s: a net, a program around it and a Makefile. Next: make -C %s run\n", b.folder, b.folder);
   return status;
 }
+
+const Command new_command = {
+    "new",
+    "NAME [--from=MODEL.onnx]",
+    "makes a folder to begin from",
+    "Makes the folder NAME with a net, a program around it, a Makefile and a README. `make run` there trains "
+    "the net on made-up pictures, builds the program with it and runs that.",
+    "Exit status: 0; 1 where something is there already or a model cannot be imported: nothing is written "
+    "then; 2 for a wrong command line; 3 for a bug in cnnc.",
+    new_options,
+    NULL,
+    new_project,
+};

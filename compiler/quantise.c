@@ -41,40 +41,43 @@ enum {
   LONG_RUNTIME
 };
 
-static const char usage[] =
-    "cnnc quantize NET.cnn --weights=W [--data PATH] -o NET.int8.safetensors\n\n"
-    "Runs the net on some of the data, chooses a scale for each value by the numbers it takes, and writes "
-    "weights\n"
-    "of 8 bits: cnnc NET.cnn --weights=NET.int8.safetensors compiles them.\n\n"
-    "  --weights=FILE         the weights in floats\n"
-    "  --data=PATH            a data set, as the built program's commands take it; weights that were trained "
-    "for\n"
-    "                         8 bits (quantize = int8 in the train block) hold their ranges, and need none\n"
-    "  -o FILE                what is written\n"
-    "  --samples=N            of the data's training part (500)\n"
-    "  --calibrate=KIND       how ranges are chosen: mse (the least squared error), minmax (all that was "
-    "seen),\n"
-    "                         percentile=99.99 (without so much at each end), entropy (what 8 bits tell most "
-    "of)\n"
-    "  --rounding=KIND        of sums: single (the default), double, float\n"
-    "  --per-tensor           one scale for all weights of a layer, not one a filter\n"
-    "  --no-equalize          leaves the channels between convolutions as they are; else weights are moved "
-    "from "
-    "the\n"
-    "                         larger side to the smaller\n"
-    "  --no-bias-correction   leaves the bias as it is; else the mean shift of rounded weights is taken from "
-    "it\n"
-    "  --precision=KIND       of values: i8 (the default), i16: 16 bits, with weights of 8\n"
-    "  --keep=LAYER[,...]     layers that stay in floats\n"
-    "  --max-loss=POINTS      values get 16 bits, then layers stay in floats, those that lose most first, "
-    "until "
-    "the\n"
-    "                         test of the data loses no more\n"
-    "  --report=FILE.json     what is printed, as JSON\n"
-    "  --threads=N            processors for the test of the data (all)\n"
-    "  --cc=COMPILER          the C compiler that builds the program\n"
-    "  --runtime-dir=DIR      where libcnn.a is\n"
-    "  -h, --help             this page\n";
+static const OptionRow quantize_options[] = {
+    {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE", "the weights in floats", "@file"},
+    {"data", LONG_DATA, required_argument, "--data=PATH",
+     "a data set, as the built program's commands take it; weights that were trained for 8 bits (quantize = "
+     "int8 in the train block) hold their ranges, and need none",
+     "@file"},
+    {NULL, 'o', required_argument, "-o FILE", "what is written", "@file"},
+    {"samples", LONG_SAMPLES, required_argument, "--samples=N", "of the data's training part (500)", NULL},
+    {"calibrate", LONG_CALIBRATE, required_argument, "--calibrate=KIND",
+     "how ranges are chosen: mse (the least squared error), minmax (all that was seen), percentile=99.99 "
+     "(without so much at each end), entropy (what 8 bits tell most of)",
+     "mse minmax percentile entropy"},
+    {"rounding", LONG_ROUNDING, required_argument, "--rounding=KIND",
+     "of sums: single (the default), double, float", "single double float"},
+    {"per-tensor", LONG_PER_TENSOR, no_argument, "--per-tensor",
+     "one scale for all weights of a layer, not one a filter", NULL},
+    {"no-equalize", LONG_NO_EQUALIZE, no_argument, "--no-equalize",
+     "leaves the channels between convolutions as they are; else weights are moved from the larger side to "
+     "the smaller",
+     NULL},
+    {"no-bias-correction", LONG_NO_CORRECTION, no_argument, "--no-bias-correction",
+     "leaves the bias as it is; else the mean shift of rounded weights is taken from it", NULL},
+    {"precision", LONG_PRECISION, required_argument, "--precision=KIND",
+     "of values: i8 (the default), i16: 16 bits, with weights of 8", "i8 i16"},
+    {"keep", LONG_KEEP, required_argument, "--keep=LAYER[,...]", "layers that stay in floats", NULL},
+    {"max-loss", LONG_MAX_LOSS, required_argument, "--max-loss=POINTS",
+     "values get 16 bits, then layers stay in floats, those that lose most first, until the test of the data "
+     "loses no more",
+     NULL},
+    {"report", LONG_REPORT, required_argument, "--report=FILE.json", "what is printed, as JSON", "@file"},
+    {"threads", LONG_THREADS, required_argument, "--threads=N", "processors for the test of the data (all)",
+     NULL},
+    {"cc", LONG_CC, required_argument, "--cc=COMPILER", "the C compiler that builds the program", NULL},
+    {"runtime-dir", LONG_RUNTIME, required_argument, "--runtime-dir=DIR", "where libcnn.a is", "@folder"},
+    {"help", 'h', no_argument, "-h, --help", "this page", NULL},
+    {NULL, 0, 0, NULL, NULL, NULL},
+};
 
 /* ---- the command line ---- */
 static bool read_calibrate(Quantising *q, const char *text) {
@@ -140,7 +143,7 @@ static bool read_samples(Quantising *q, const char *text) {
          usage_error("--samples is a whole number from 1 on, not '%s'", text);
 }
 
-static bool take_option(Quantising *q, int code, char **argv) {
+static bool take_option(Quantising *q, int code) {
   switch (code) {
   case 'o': q->output = optarg; return true;
   case 'h': return q->help = true;
@@ -159,37 +162,13 @@ static bool take_option(Quantising *q, int code, char **argv) {
   case LONG_THREADS: return read_threads(q, optarg);
   case LONG_CC: q->cc = optarg; return true;
   case LONG_RUNTIME: q->runtime = optarg; return true;
-  case ':': return usage_error("option '%s' of cnnc quantize needs a value", argv[optind - 1]);
-  default:
-    return usage_error("unknown option '%s' of cnnc quantize; cnnc quantize --help lists them",
-                       argv[optind - 1]);
+  default: return false;
   }
 }
 
 static bool read_options(Quantising *q, int argc, char **argv) {
-  static const struct option table[] = {{"weights", required_argument, NULL, LONG_WEIGHTS},
-                                        {"data", required_argument, NULL, LONG_DATA},
-                                        {"calibrate", required_argument, NULL, LONG_CALIBRATE},
-                                        {"samples", required_argument, NULL, LONG_SAMPLES},
-                                        {"rounding", required_argument, NULL, LONG_ROUNDING},
-                                        {"per-tensor", no_argument, NULL, LONG_PER_TENSOR},
-                                        {"no-bias-correction", no_argument, NULL, LONG_NO_CORRECTION},
-                                        {"no-equalize", no_argument, NULL, LONG_NO_EQUALIZE},
-                                        {"precision", required_argument, NULL, LONG_PRECISION},
-                                        {"keep", required_argument, NULL, LONG_KEEP},
-                                        {"max-loss", required_argument, NULL, LONG_MAX_LOSS},
-                                        {"report", required_argument, NULL, LONG_REPORT},
-                                        {"threads", required_argument, NULL, LONG_THREADS},
-                                        {"cc", required_argument, NULL, LONG_CC},
-                                        {"runtime-dir", required_argument, NULL, LONG_RUNTIME},
-                                        {"help", no_argument, NULL, 'h'},
-                                        {NULL, 0, NULL, 0}};
-  opterr = 0;
-  for (int code, row = 0; (code = getopt_long(argc, argv, ":o:h", table, &row)) != -1;) {
-    const char *word = argv[optind - 1 - (optarg && optarg == argv[optind - 1])];
-    if (code >= LONG_WEIGHTS && !in_full(word, table[row].name)) code = '?';
-    if (!take_option(q, code, argv)) return false;
-  }
+  for (int code; (code = command_option(q->arena, &quantize_command, argc, argv)) != -1;)
+    if (!take_option(q, code)) return false;
   if (q->help) return true;
   if (argc - optind != 1) return usage_error("cnnc quantize takes one program: NET.cnn");
   q->program = argv[optind];
@@ -400,7 +379,8 @@ static void remove_work(const Quantising *q) {
   rmdir(q->work);
 }
 
-int quantise(Arena *arena, int argc, char **argv) {
+static int quantise(Arena *arena, const char *cnnc, int argc, char **argv) {
+  (void)cnnc;
   Quantising q = {.arena = arena,
                   .sources = {.arena = arena},
                   .samples = "500",
@@ -408,7 +388,7 @@ int quantise(Arena *arena, int argc, char **argv) {
                   .how = {.rounding = "single"}};
   const char *folder = getenv("TMPDIR");
   if (!read_options(&q, argc, argv)) return 2;
-  if (q.help) return fputs(usage, stdout), 0;
+  if (q.help) return command_help(arena, &quantize_command);
   char *work = arena_printf(arena, "%s/cnnc-quantize-XXXXXX", folder && *folder ? folder : "/tmp");
   q.diags = diags_new(arena, &q.sources);
   q.how.keep = &q.keep;
@@ -423,3 +403,16 @@ int quantise(Arena *arena, int argc, char **argv) {
   diags_print(q.diags, stderr, DIAG_TEXT, options_colour(0));
   return q.wrong ? 2 : diags_errors(q.diags) ? 1 : 0;
 }
+
+const Command quantize_command = {
+    "quantize",
+    "NET.cnn --weights=W [--data PATH] -o NET.int8.safetensors",
+    "makes weights of 8 bits",
+    "Runs the net on some of the data, chooses a scale for each value by the numbers it takes, and writes "
+    "weights of 8 bits: cnnc NET.cnn --weights=NET.int8.safetensors compiles them.",
+    "Exit status: 0; 1 when something is wrong in what was read or cannot be written; 2 for a wrong command "
+    "line.",
+    quantize_options,
+    ".cnn",
+    quantise,
+};

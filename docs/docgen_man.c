@@ -4,11 +4,9 @@
 #include "config.h"
 #include <stdio.h>
 #include <string.h>
+#include "command.h"
 #include "docgen.h"
 #include "help.h"
-#include "import.h"
-#include "lsp.h"
-#include "new.h"
 #include "ops/op.h"
 #include "options.h"
 #include "sema/sema.h"
@@ -118,16 +116,22 @@ static const char *const statuses[][2] = {
 };
 #define EACH(i, table) for (size_t i = 0; i < sizeof(table) / sizeof *(table); i++)
 
+static const char *capitals(Arena *arena, const char *word) {
+  char *copy = arena_copy(arena, word, strlen(word));
+  for (char *c = copy; *c; c++)
+    if (*c >= 'a' && *c <= 'z') *c = (char)(*c - 'a' + 'A');
+  return copy;
+}
+
 void man_compiler(Text *out) {
   man_title(out, "cnnc", 1, "compiles convolutional nets to C");
   man_heading(out, "SYNOPSIS");
-  text_put(out, ".B cnnc\n[\\fIoption\\fR ...] \\fIFILE.cnn\\fR [\\fB\\-o\\fR \\fIOUTPUT\\fR]\n"
-                ".br\n.B cnnc fmt\n[\\fB\\-w\\fR | \\fB\\-\\-check\\fR] \\fIFILE.cnn\\fR ...\n"
-                ".br\n.B cnnc import\n[\\fIoption\\fR ...] \\fIMODEL\\fR [\\fB\\-o\\fR \\fINAME\\fR]\n"
-                ".br\n.B cnnc quantize\n\\fIFILE.cnn\\fR \\fB\\-\\-weights=\\fR\\fIW\\fR "
-                "\\fB\\-\\-data\\fR \\fIPATH\\fR \\fB\\-o\\fR \\fIOUTPUT\\fR\n"
-                ".br\n.B cnnc lsp\n[\\fIoption\\fR ...]\n"
-                ".br\n.B cnnc new\n\\fINAME\\fR [\\fB\\-\\-from\\fR=\\fIMODEL.onnx\\fR]\n");
+  text_put(out, ".B cnnc\n[\\fIoption\\fR ...] \\fIFILE.cnn\\fR [\\fB\\-o\\fR \\fIOUTPUT\\fR]\n");
+  for (const Command *const *c = command_table; *c; c++) {
+    text_put(out, ".br\n.B cnnc %s\n", (*c)->name);
+    man_text(out, (*c)->usage);
+    text_put(out, "\n");
+  }
   man_heading(out, "DESCRIPTION");
   man_page(out, "cnnc checks the net that FILE.cnn describes, and writes it as C of fixed dimensions: "
                 "without allocation, libraries or state. cnn(5) is the language. "
@@ -136,16 +140,12 @@ void man_compiler(Text *out) {
   man_heading(out, "OPTIONS");
   for (const OptionRow *row = options_table; row->code; row++)
     if (row->shown) man_entry(out, row->shown, row->help);
-  man_heading(out, "OPTIONS OF IMPORT");
-  man_page(out, "cnnc import writes a model of ONNX or TensorFlow Lite as a program, NAME.cnn, and its "
-                "weights, NAME.safetensors.");
-  for (const OptionRow *row = import_options; row->code; row++) man_entry(out, row->shown, row->help);
-  man_heading(out, "OPTIONS OF LSP");
-  man_page(out, "cnnc lsp serves an editor by the Language Server Protocol on standard input and output.");
-  for (const OptionRow *row = lsp_options; row->code; row++) man_entry(out, row->shown, row->help);
-  man_heading(out, "OPTIONS OF NEW");
-  man_page(out, "cnnc new makes the folder NAME with a net, a program around it, a Makefile and a README.");
-  for (const OptionRow *row = new_options; row->code; row++) man_entry(out, row->shown, row->help);
+  for (const Command *const *c = command_table; *c; c++) {
+    man_heading(out, arena_printf(out->arena, "OPTIONS OF %s", capitals(out->arena, (*c)->name)));
+    man_page(out, (*c)->page);
+    for (const OptionRow *row = (*c)->options; row->code; row++) man_entry(out, row->shown, row->help);
+    man_page(out, (*c)->end);
+  }
   man_heading(out, "EXIT STATUS");
   EACH(i, statuses) man_entry(out, statuses[i][0], statuses[i][1]);
   man_heading(out, "ENVIRONMENT");
@@ -205,13 +205,6 @@ static void put_operators(Text *out) {
     for (const Op *const *op = first; *op; op++)
       if (strcmp((*op)->group, (*first)->group) == 0) put_op(out, *op);
   }
-}
-
-static const char *capitals(Arena *arena, const char *word) {
-  char *copy = arena_copy(arena, word, strlen(word));
-  for (char *c = copy; *c; c++)
-    if (*c >= 'a' && *c <= 'z') *c = (char)(*c - 'a' + 'A');
-  return copy;
 }
 
 void man_language(Text *out) {

@@ -3,11 +3,9 @@
 #include "config.h"
 #include <stdio.h>
 #include <string.h>
+#include "command.h"
 #include "docgen.h"
 #include "help.h"
-#include "import.h"
-#include "lsp.h"
-#include "new.h"
 #include "options.h"
 #include "passes/plan.h"
 
@@ -40,7 +38,7 @@ static bool glued(const OptionRow *row) {
   return !row->name && row->has_arg && row->values && !is_kind(row, "@file") && !is_kind(row, "@folder");
 }
 
-static const char *const commands =
+static const char *const head =
     "# Made from cnnc's table of options by docgen.\n# SPDX-License-Identifier: MIT-0\n";
 
 /* The beginning of a help text, up to where its first part ends; `quote` stands for a quotation mark inside a
@@ -71,43 +69,77 @@ static void bash_letters(Text *out) {
   }
 }
 
-/* Commands with options of their own, and the suffix of the files that they take; NULL: folders alone. */
-typedef struct Command {
-  const char *name;
-  const OptionRow *options;
-  const char *suffix;
-} Command;
-static const Command command_table[] = {
-    {"import", import_options, ".onnx"}, {"lsp", lsp_options, NULL}, {"new", new_options, NULL}};
-enum { COMMANDS = sizeof command_table / sizeof *command_table };
+/* The names of the commands. */
+static const char *command_names(Arena *arena) {
+  Text names = {.arena = arena};
+  for (const Command *const *c = command_table; *c; c++)
+    text_put(&names, "%s%s", names.n ? " " : "", (*c)->name);
+  return names.n ? names.s : "";
+}
 
-static void bash_command(Text *out, int command) {
-  const OptionRow *options = command_table[command].options;
-  text_put(out, "  if [[ ${COMP_WORDS[1]} == %s && COMP_CWORD -gt 1 ]]; then\n    case $name$before in\n",
-           command_table[command].name);
-  for (const OptionRow *row = options; row->code; row++)
-    if (row->name && is_kind(row, "@file"))
-      text_put(out, "      --%s*) COMPREPLY=($(compgen -f -- \"$value\")); compopt -o filenames; return ;;\n",
-               row->name);
-    else if (row->name && row->values && row->values[0] != '@')
-      text_put(out, "      --%s*) COMPREPLY=($(compgen -W '%s' -- \"$value\")); return ;;\n", row->name,
-               row->values);
+/* The next of words that are separated by blanks; NULL: there is none. */
+static const char *next_word(Arena *arena, const char **words) {
+  if (!*words || !**words) return NULL;
+  const size_t n = strcspn(*words, " ");
+  const char *word = arena_copy(arena, *words, n);
+  *words += n + ((*words)[n] == ' ');
+  return word;
+}
+
+/* What may stand behind an option of a command: $value is what there is of it. */
+static void bash_value(Text *out, const OptionRow *row) {
+  if (row->name) text_put(out, "      --%s | --%s= | --%s--%s) ", row->name, row->name, row->name, row->name);
+  else text_put(out, "      -%c) ", row->code);
+  if (is_kind(row, "@file")) text_put(out, "COMPREPLY=($(compgen -f -- \"$value\")); compopt -o filenames; ");
+  else if (is_kind(row, "@folder"))
+    text_put(out, "COMPREPLY=($(compgen -d -- \"$value\")); compopt -o filenames; ");
+  else if (row->values)
+    text_put(out, "COMPREPLY=($(compgen -W '%s' -- \"$value\")); ", words_of(out->arena, row));
+  text_put(out, "return ;;\n");
+}
+
+static void bash_command(Text *out, const Command *command) {
+  text_put(out,
+           "  if [[ ${COMP_WORDS[1]} == %s && COMP_CWORD -gt 1 ]]; then\n"
+           "    [[ $name ]] || value=$word\n"
+           "    case $name$before in\n",
+           command->name);
+  for (const OptionRow *row = command->options; row->code; row++)
+    if (row->has_arg) bash_value(out, row);
   text_put(out, "    esac\n    case $word in\n      -*) COMPREPLY=($(compgen -W '");
-  for (const OptionRow *row = options; row->code; row++)
+  for (const OptionRow *row = command->options; row->code; row++) {
+    if (row->code < 256) text_put(out, " -%c", row->code);
     if (row->name) text_put(out, " --%s%s", row->name, row->has_arg ? "=" : "");
-    else text_put(out, " -%c", row->code);
+  }
   text_put(out, "' -- \"$word\")) ;;\n      *) COMPREPLY=(");
-  if (command_table[command].suffix)
-    text_put(out, "$(compgen -f -X '!*%s' -- \"$word\") ", command_table[command].suffix);
+  const char *suffixes = command->suffixes;
+  for (const char *suffix; (suffix = next_word(out->arena, &suffixes));)
+    text_put(out, "$(compgen -f -X '!*%s' -- \"$word\") ", suffix);
   text_put(out, "$(compgen -d -- \"$word\")) ;;\n"
                 "    esac\n"
                 "    if [[ ${COMPREPLY[0]} == *= ]]; then compopt -o nospace; else compopt -o filenames; fi\n"
                 "    return\n  fi\n");
 }
 
+/* What may stand behind an option that a program is compiled with. */
+static void bash_values(Text *out) {
+  text_put(out, "  case $name in\n");
+  for (const OptionRow *row = options_table; row->code; row++) {
+    if (!row->name || !row->shown || !row->has_arg) continue;
+    const char *words = words_of(out->arena, row);
+    if (is_kind(row, "@file"))
+      text_put(out, "    --%s) COMPREPLY=($(compgen -f -- \"$value\")); compopt -o filenames; return ;;\n",
+               row->name);
+    else if (words)
+      text_put(out,
+               "    --%s) COMPREPLY=($(compgen -P \"$list\" -W '%s' -- \"${value#\"$list\"}\")); return ;;\n",
+               row->name, words);
+  }
+}
+
 void shell_bash(Text *out) {
   Arena *arena = out->arena;
-  text_put(out, "%s", commands);
+  text_put(out, "%s", head);
   text_put(
       out,
       "_cnnc() {\n"
@@ -122,19 +154,8 @@ void shell_bash(Text *out) {
       "  local list=${value%%\"${value##*,}\"} # what stands before the last comma\n"
       "  local warnings='%s'\n",
       joined(arena, options_slugs(arena, true)));
-  for (int i = 0; i < COMMANDS; i++) bash_command(out, i);
-  text_put(out, "  case $name in\n");
-  for (const OptionRow *row = options_table; row->code; row++) {
-    if (!row->name || !row->shown || !row->has_arg) continue;
-    const char *words = words_of(arena, row);
-    if (is_kind(row, "@file"))
-      text_put(out, "    --%s) COMPREPLY=($(compgen -f -- \"$value\")); compopt -o filenames; return ;;\n",
-               row->name);
-    else if (words)
-      text_put(out,
-               "    --%s) COMPREPLY=($(compgen -P \"$list\" -W '%s' -- \"${value#\"$list\"}\")); return ;;\n",
-               row->name, words);
-  }
+  for (const Command *const *c = command_table; *c; c++) bash_command(out, *c);
+  bash_values(out);
   text_put(out, "    -Werror) COMPREPLY=($(compgen -W \"$warnings\" -- \"$value\")); return ;;\n"
                 "    --*) return ;;\n  esac\n  case $before in\n");
   for (const OptionRow *row = options_table; row->code; row++) {
@@ -154,16 +175,19 @@ void shell_bash(Text *out) {
   bash_letters(out);
   for (const OptionRow *row = options_table; row->code; row++)
     if (row->name && row->shown) text_put(out, " --%s%s", row->name, row->has_arg == 1 ? "=" : "");
-  text_put(out, "' -- \"$word\"))\n"
-                "      ;;\n"
-                "    *)\n"
-                "      COMPREPLY=($(compgen -f -X '!*.cnn' -- \"$word\") $(compgen -d -- \"$word\"))\n"
-                "      compopt -o filenames\n"
-                "      ;;\n"
-                "  esac\n"
-                "  [[ ${COMPREPLY[0]} == *= || ${COMPREPLY[0]} == -Wno- ]] && compopt -o nospace\n"
-                "}\n"
-                "complete -F _cnnc cnnc\n");
+  text_put(out,
+           "' -- \"$word\"))\n"
+           "      ;;\n"
+           "    *)\n"
+           "      COMPREPLY=($(compgen -f -X '!*.cnn' -- \"$word\") $(compgen -d -- \"$word\"))\n"
+           "      ((COMP_CWORD == 1)) && COMPREPLY+=($(compgen -W '%s' -- \"$word\"))\n"
+           "      compopt -o filenames\n"
+           "      ;;\n"
+           "  esac\n"
+           "  [[ ${COMPREPLY[0]} == *= || ${COMPREPLY[0]} == -Wno- ]] && compopt -o nospace\n"
+           "}\n"
+           "complete -F _cnnc cnnc\n",
+           command_names(arena));
 }
 
 /* ---- zsh ---- */
@@ -192,50 +216,65 @@ static void zsh_row(Text *out, const OptionRow *row) {
   else text_put(out, "  '-%c[%s]' \\\n", row->code, help);
 }
 
-void shell_zsh(Text *out) {
-  text_put(out, "#compdef cnnc\n%sif (( CURRENT > 2 )); then\n  case $words[2] in\n", commands);
-  for (int i = 0; i < COMMANDS; i++) {
-    const char *suffix = command_table[i].suffix;
-    text_put(out, "  %s) shift words; (( CURRENT-- ))\n  _arguments -s \\\n", command_table[i].name);
-    for (const OptionRow *row = command_table[i].options; row->code; row++) zsh_row(out, row);
-    if (suffix) text_put(out, "  '*:model:_files -g \"*%s\"'\n  return ;;\n", suffix);
-    else text_put(out, "  '*:folder:_files -/'\n  return ;;\n");
+static void zsh_command(Text *out, const Command *command) {
+  text_put(out, "  %s) shift words; (( CURRENT-- ))\n  _arguments -s \\\n", command->name);
+  for (const OptionRow *row = command->options; row->code; row++) {
+    zsh_row(out, row);
+    if (row->name && row->code < 256)
+      text_put(out, "  '-%c[%s]' \\\n", row->code, short_help(out->arena, row, "'\\''"));
   }
+  const char *suffixes = command->suffixes;
+  if (!suffixes) text_put(out, "  '*:folder:_files -/'\n  return ;;\n");
+  else text_put(out, "  '*:file:_files -g \"");
+  for (const char *suffix, *before = ""; (suffix = next_word(out->arena, &suffixes)); before = " ")
+    text_put(out, "%s*%s", before, suffix);
+  if (command->suffixes) text_put(out, "\"'\n  return ;;\n");
+}
+
+void shell_zsh(Text *out) {
+  text_put(out, "#compdef cnnc\n%sif (( CURRENT > 2 )); then\n  case $words[2] in\n", head);
+  for (const Command *const *c = command_table; *c; c++) zsh_command(out, *c);
   text_put(out, "  esac\nfi\n_arguments -s \\\n");
   for (const OptionRow *row = options_table; row->code; row++)
     if (row->shown) zsh_row(out, row);
-  text_put(out, "  '1:command or program:{ compadd fmt quantize");
-  for (int i = 0; i < COMMANDS; i++) text_put(out, " %s", command_table[i].name);
-  text_put(out, "; _files -g \"*.cnn\" }' \\\n  '*:program:_files -g \"*.cnn\"'\n");
+  text_put(out,
+           "  '1:command or program:{ compadd %s; _files -g \"*.cnn\" }' \\\n"
+           "  '*:program:_files -g \"*.cnn\"'\n",
+           command_names(out->arena));
 }
 
 /* ---- fish ---- */
-static void fish_command(Text *out, int command) {
-  const char *begin = arena_printf(out->arena, "complete -c cnnc -n '__fish_seen_subcommand_from %s'",
-                                   command_table[command].name);
-  if (command_table[command].suffix)
-    text_put(out, "%s -f -a '(__fish_complete_suffix %s)'\n", begin, command_table[command].suffix);
-  for (const OptionRow *row = command_table[command].options; row->code; row++) {
-    text_put(out, "%s %s", begin,
-             row->name ? arena_printf(out->arena, "-l %s", row->name)
-                       : arena_printf(out->arena, "-s %c", row->code));
-    if (row->has_arg) text_put(out, is_kind(row, "@file") || is_kind(row, "@folder") ? " -r -F" : " -x");
-    if (row->values && row->values[0] != '@') text_put(out, " -a '%s'", row->values);
-    text_put(out, " -d '%s'\n", short_help(out->arena, row, "\\'"));
+static void fish_values(Text *out, const OptionRow *row) {
+  const char *words = is_kind(row, "@warnings") ? warning_words(out->arena) : words_of(out->arena, row);
+  if (row->has_arg == 1) text_put(out, is_kind(row, "@file") || is_kind(row, "@folder") ? " -r -F" : " -x");
+  if (words && row->has_arg) text_put(out, " -a '%s'", words);
+  text_put(out, " -d '%s'\n", short_help(out->arena, row, "\\'"));
+}
+
+static void fish_command(Text *out, const Command *command) {
+  const char *begin =
+      arena_printf(out->arena, "complete -c cnnc -n '__fish_seen_subcommand_from %s'", command->name);
+  const char *suffixes = command->suffixes;
+  text_put(out, "complete -c cnnc -n __fish_use_subcommand -a %s -d '%s'\n", command->name, command->does);
+  for (const char *suffix; (suffix = next_word(out->arena, &suffixes));)
+    text_put(out, "%s -a '(__fish_complete_suffix %s)'\n", begin, suffix);
+  for (const OptionRow *row = command->options; row->code; row++) {
+    text_put(out, "%s", begin);
+    if (row->name) text_put(out, " -l %s", row->name);
+    if (row->code < 256) text_put(out, " -s %c", row->code);
+    fish_values(out, row);
   }
 }
 
 void shell_fish(Text *out) {
-  text_put(out, "%scomplete -c cnnc -f -a '(__fish_complete_suffix .cnn)'\n", commands);
+  const char *begin = arena_printf(out->arena, "complete -c cnnc -n 'not __fish_seen_subcommand_from %s'",
+                                   command_names(out->arena));
+  text_put(out, "%scomplete -c cnnc -f\n%s -a '(__fish_complete_suffix .cnn)'\n", head, begin);
   for (const OptionRow *row = options_table; row->code; row++) {
     if (!row->shown) continue;
-    const char *words = is_kind(row, "@warnings") ? warning_words(out->arena) : words_of(out->arena, row);
-    text_put(out, "complete -c cnnc ");
-    if (row->name) text_put(out, "-l %s", row->name);
-    else text_put(out, "-s %c", row->code);
-    if (row->has_arg == 1) text_put(out, is_kind(row, "@file") || is_kind(row, "@folder") ? " -r -F" : " -x");
-    if (words && row->has_arg) text_put(out, " -a '%s'", words);
-    text_put(out, " -d '%s'\n", short_help(out->arena, row, "\\'"));
+    if (row->name) text_put(out, "%s -l %s", begin, row->name);
+    else text_put(out, "%s -s %c", begin, row->code);
+    fish_values(out, row);
   }
-  for (int i = 0; i < COMMANDS; i++) fish_command(out, i);
+  for (const Command *const *c = command_table; *c; c++) fish_command(out, *c);
 }

@@ -23,7 +23,7 @@ module.exports = grammar({
     block: $ => seq('block', field('name', $.name), optional($.params), field('body', $.body)),
     params: $ => seq('(', optional(list($.param)), ')'),
     param: $ => seq(field('name', $.name), optional(seq('=', field('value', $._expr)))),
-    net: $ => seq('net', field('name', $._argument_name), field('body', $.body)),
+    net: $ => seq('net', field('name', $._argument_name), optional($.arguments), field('body', $.body)),
 
     // ---- statements
     body: $ => seq('{', repeat(choice($._item, ';')), '}'),
@@ -32,7 +32,8 @@ module.exports = grammar({
       field('shape', choice($.dims, $.number, $.name, $.list)),
       optional(seq('as', field('type', $.name))), optional($.arguments)),
     output: $ => prec.right(seq('output', $.out, repeat(seq(',', $.out)))),
-    out: $ => prec.right(seq(field('name', $.name), optional(seq('=', choice($.path, $.name))))),
+    out: $ => prec.right(seq(field('name', $.name), optional(seq('=', choice($.path, $.name))),
+      optional(seq('as', field('type', $.name))))),
     labels: $ => seq('labels', $._expr),
     train: $ => seq('train', field('body', $.settings)),
     settings: $ => seq('{', repeat(choice($.setting, ';')), '}'),

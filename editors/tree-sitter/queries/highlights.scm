@@ -11,6 +11,7 @@
 (net name: (name) @type)
 (input name: (name) @variable.parameter)
 (input type: (name) @type)
+(out type: (name) @type)
 (param name: (name) @variable.parameter)
 (const name: (name) @constant)
 (argument key: (name) @variable.parameter)

@@ -1,0 +1,24 @@
+/* command.h: commands with options of their own, as `cnnc fmt`: what reads the options of each and tells them
+ * by --help. cnnc(1) and what shells complete are made of the same tables. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_COMMAND_H
+#define CNNC_COMMAND_H
+#include "base/text.h"
+#include "options.h"
+
+typedef struct Command {
+  const char *name, *usage; /* usage: what stands behind the name */
+  const char *does;         /* in a few words, behind the name: "lays out programs" */
+  const char *page, *end;   /* paragraphs of --help: above the options, and below them */
+  const OptionRow *options; /* a code below 256 is also a letter; ends with a row without a code */
+  const char *suffixes;     /* of the files that it takes, separated by blanks; NULL: it takes none */
+  /* The status of the process. cnnc: how this program was called; argv[0] is the command's name. */
+  int (*run)(Arena *, const char *cnnc, int argc, char **argv);
+} Command;
+extern const Command *const command_table[]; /* ended by NULL */
+
+/* The next option by its code, and its value in optarg; -1: there are no more; '?': a mistake, which is
+ * reported. Long options have to be written in full. */
+int command_option(Arena *, const Command *, int argc, char **argv);
+int command_help(Arena *, const Command *); /* --help, on standard output; the status of the process */
+#endif
