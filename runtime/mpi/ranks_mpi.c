@@ -109,6 +109,26 @@ static int32_t count_here(MPI_Comm all) {
   return size;
 }
 
+/* What starts processes tells each how many there are. If MPI knows of one only, it is not the MPI that
+ * started them: each would train alone, and write over the files of the others. The first process says so. */
+static bool one_of_many(void) {
+  static const char *const starter[][2] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},
+                                           {"PMI_SIZE", "PMI_RANK"},
+                                           {"SLURM_STEP_NUM_TASKS", "SLURM_PROCID"}};
+  for (size_t i = 0; i < sizeof starter / sizeof *starter; i++) {
+    const char *size = getenv(starter[i][0]), *rank = getenv(starter[i][1]);
+    if (!size) continue;
+    if (strtol(size, NULL, 10) < 2) return false;
+    if (!rank || strcmp(rank, "0") == 0)
+      fprintf(stderr,
+              "error: %s processes were started, and MPI knows of one: start them by mpirun of the MPI that "
+              "the program was made with, or by srun --mpi=pmix (Open MPI) or --mpi=pmi2 (MPICH)\n",
+              size);
+    return true;
+  }
+  return false;
+}
+
 static const cnn_ranks *open_world(void) {
   int provided, rank, size;
   if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS) {
@@ -119,9 +139,13 @@ static const cnn_ranks *open_world(void) {
     fprintf(stderr, "this MPI cannot be used by programs with threads\n");
     MPI_Abort(MPI_COMM_WORLD, 1);
   }
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  if (size == 1 && one_of_many()) {
+    MPI_Finalize();
+    return NULL;
+  }
   MPI_Comm_dup(MPI_COMM_WORLD, &world.all);
   MPI_Comm_rank(world.all, &rank);
-  MPI_Comm_size(world.all, &size);
   world.ranks = (cnn_ranks){.rank = rank,
                             .size = size,
                             .here = count_here(world.all),

@@ -20,7 +20,8 @@
 #include "hosted/training/exchange.h"
 
 /* The signal that came, Ctrl-C, SIGTERM, or SIGUSR1, which mpirun and Slurm pass on and do not follow by
- * SIGKILL: the only way in which one can tell the loop. A second one ends the process at once. */
+ * SIGKILL: the only way in which one can tell the loop. A second Ctrl-C ends the process at once; a second of
+ * the others does not, as Slurm sends SIGTERM to a job and to what runs in it. */
 static volatile sig_atomic_t interrupted;
 static void interrupt(int signal_number) { interrupted = signal_number; }
 
@@ -28,6 +29,7 @@ static void catch_interrupt(void) {
   struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
   interrupted = 0;
   sigaction(SIGINT, &action, NULL);
+  action.sa_flags = SA_RESTART;
   sigaction(SIGTERM, &action, NULL);
   sigaction(SIGUSR1, &action, NULL);
 }
