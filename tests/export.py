@@ -2,7 +2,7 @@
 what `cnnc import` makes of the model is the same program up to names. Those in $COMPUTED (or all) are
 compiled, too, and compute the same. Only the standard library is needed."""
 # SPDX-License-Identifier: Apache-2.0
-import glob, os, re, shutil, sys
+import glob, os, re, shutil, subprocess, sys
 top = os.path.abspath(sys.argv[2])
 sys.path += [os.path.join(top, "tests"), os.path.join(top, "tests", "cli")]
 import compiled
@@ -113,12 +113,44 @@ def round_trip(word):
         os.remove(path)
 
 
-def boxes():
+def boxes(word):
     """A detector without nms comes back as what its boxes are computed by."""
-    name, text = reduced("tiny_yolov3,side=64")
+    name, text = reduced(word)
     text = re.sub(r" -> nms\(.*\)|^ *labels .*|", "", text, flags=re.M)
-    if there_and_back("tiny_yolov3 without nms", name, text):
-        compute_both("tiny_yolov3 without nms", name)
+    if there_and_back(word + " without nms", name, text):
+        compute_both(word + " without nms", name)
+
+
+def detections(program):
+    """A model whose outputs are boxes that were found. It does not come back: how many there are is data."""
+    name = os.path.basename(program)[:-4]
+    facts = compiled.facts_of(cnnc, program)
+    compiled.write_weights(facts, name + ".safetensors")
+    words = ["--weights=" + name + ".safetensors"] if facts["weights"] else []
+    made = compiled.command(cnnc, program, *words, "-o", name + ".onnx")
+    check(made.returncode == 0, f"{name} is written with its nms", made.stderr)
+    made = compiled.command(cnnc, "import", name + ".onnx", "-o", name + "_back")
+    refused = made.returncode == 1 and "NonMaxSuppression" in made.stderr
+    check(refused, "  which does not come back", made.stderr)
+
+
+def all_detections():
+    programs = [f"{top}/tests/run/{name}.cnn" for name in ("boxes", "detection", "yolo_nms")]
+    for word in ("ssd,side=32", "tiny_yolov3,side=64"):
+        name, text = reduced(word)
+        programs.append(os.path.abspath(name + ".cnn"))
+        with open(programs[-1], "w") as file:
+            file.write(text)
+    for program in programs[1:]:
+        detections(program)
+    words = [sys.executable, "-B", f"{top}/bench/export.py", "--cnnc", cnnc, *programs]
+    made = subprocess.run(words, capture_output=True, text=True)
+    if "ModuleNotFoundError" in made.stderr:
+        print("# onnxruntime is not there, and has computed none of these")
+    else:
+        same = made.stdout.count("\nok - ")
+        check(made.returncode == 0 and same == len(programs), "onnxruntime finds the same boxes",
+              made.stdout + made.stderr)
 
 
 def table():
@@ -133,7 +165,9 @@ for path in glob.glob(f"{top}/examples/*/*.cnn"):  # what examples import stands
     if not re.search(r"^net ", open(path).read(), re.M):
         shutil.copy(path, ".")
 table()
-boxes()
+boxes("tiny_yolov3,side=64")
+boxes("ssd,side=32")
+all_detections()
 for word in sys.argv[3:]:
     round_trip(word)
 finish()

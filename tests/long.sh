@@ -80,7 +80,7 @@ fuzz() {
     if [ "$status" = 0 ]; then
       dictionary=$top/tests/fuzz/$name.dict
       most=4096
-      [ "$name" != tflite ] || most=65536
+      case $name in quantised|tflite) most=65536 ;; esac
       # shellcheck disable=SC2046
       (cd "$here/long-fuzz" && "./$name" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 \
         -max_len="$most" -artifact_prefix="$name-" $([ ! -f "$dictionary" ] || echo "-dict=$dictionary") \

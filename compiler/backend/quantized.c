@@ -126,22 +126,28 @@ static void take_array(Arena *arena, const cnn_tensor *tensor, QuantFile *file) 
   table_set(arena, &file->by_name, array->name, array);
 }
 
+bool quantized_take(Arena *arena, Diags *diags, const char *path, const cnn_archive *archive,
+                    QuantFile **file) {
+  const char *note = cnn_archive_note(archive, note_name), *wrong = NULL;
+  *file = NULL;
+  if (!note) return true;
+  QuantFile *read = *file = NEW(arena, QuantFile);
+  read->path = path;
+  wrong = take_note(arena, note, read);
+  for (int i = 0; i < archive->count && !wrong; i++) take_array(arena, &archive->tensor[i], read);
+  if (wrong)
+    diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s: the metadata '%s' cannot be used: %s", path,
+                note_name, wrong);
+  return !wrong;
+}
+
 bool quantized_read(Arena *arena, Diags *diags, const WeightsWay *way, QuantFile **file) {
   cnn_archive archive;
   cnn_status status = cnn_archive_open(&archive, way->path);
   if (status.code == CNN_OK && way->rename) status = cnn_rename(&archive, way->rename);
-  const char *note = status.code == CNN_OK ? cnn_archive_note(&archive, note_name) : NULL, *wrong = NULL;
   *file = NULL;
-  if (note) {
-    QuantFile *read = *file = NEW(arena, QuantFile);
-    read->path = way->path;
-    wrong = take_note(arena, note, read);
-    for (int i = 0; i < archive.count && !wrong; i++) take_array(arena, &archive.tensor[i], read);
-  }
+  const bool taken = status.code == CNN_OK && quantized_take(arena, diags, way->path, &archive, file);
   if (status.code != CNN_OK) diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
-  if (wrong)
-    diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s: the metadata '%s' cannot be used: %s",
-                way->path, note_name, wrong);
   cnn_archive_close(&archive);
-  return status.code == CNN_OK && !wrong;
+  return taken;
 }

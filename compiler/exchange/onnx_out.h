@@ -44,6 +44,7 @@ typedef struct OnnxOut {
 const char *out_node(OnnxOut *, const char *op, int nin, const char *const *in);
 const char *out_one(OnnxOut *, const char *op, const char *x);
 const char *out_two(OnnxOut *, const char *op, const char *x, const char *y);
+const char *out_also(OnnxOut *, const char *what); /* another tensor of the node that was made last */
 void out_int(OnnxOut *, const char *attribute, int64_t);
 void out_float(OnnxOut *, const char *attribute, double);
 void out_text(OnnxOut *, const char *attribute, const char *);
@@ -81,6 +82,8 @@ const char *out_part(OnnxOut *, const char *x, int n, const int64_t *from, const
                      const int64_t *axis); /* along n axes */
 bool out_keeps_order(const Node *);        /* each number of its vector is made of one, all in the same way */
 bool out_is_output(const OnnxOut *, const Node *);
+/* A constant, as many times as there are images, where ONNX does not repeat it. */
+const char *out_for_images(OnnxOut *, const Node *, const char *x);
 
 typedef const char *OnnxExport(OnnxOut *, const Node *);
 typedef struct OnnxWay {

@@ -36,6 +36,12 @@ const char *out_two(OnnxOut *o, const char *op, const char *x, const char *y) {
   return out_node(o, op, 2, in);
 }
 
+const char *out_also(OnnxOut *o, const char *what) {
+  const char *name = unused(o, name_of(o, what));
+  vec_push(o->arena, o->last->output, name);
+  return name;
+}
+
 static AttributeProto *attribute(OnnxOut *o, const char *name, int64_t type) {
   AttributeProto *a = NEW(o->arena, AttributeProto);
   a->name = name;

@@ -2,6 +2,7 @@
  * them in another order, so what keeps the net's order moves them first. */
 // SPDX-License-Identifier: Apache-2.0
 #include "exchange/onnx_out.h"
+#include "ops/detection/box.h"
 
 const char *export_reshape(OnnxOut *o, const Node *node) {
   const Shape from = node->in[0]->shape, to = node->shape;
@@ -26,6 +27,8 @@ const char *export_concat(OnnxOut *o, const Node *node) {
 }
 
 /* ---- constants ---- */
+static bool is_constant(const Node *node) { return node->op->source || node->op == &op_default_boxes; }
+
 /* ONNX repeats them for all images where they are combined element by element; elsewhere they are made as
  * many as there are images of the first input. */
 static bool is_repeated(const OnnxOut *o, const Node *constant) {
@@ -35,29 +38,34 @@ static bool is_repeated(const OnnxOut *o, const Node *constant) {
     bool others = false, reads = false;
     for (int k = 0; k < node->nin; k++) {
       reads = reads || node->in[k] == constant;
-      others = others || !node->in[k]->op->source;
+      others = others || !is_constant(node->in[k]);
     }
-    if (reads && o->reads[i]) all = all && node->op->family == FAMILY_MAP && others;
+    const bool combines = node->op->family == FAMILY_MAP || node->op == &op_decode;
+    if (reads && o->reads[i]) all = all && combines && others;
   }
   return all;
+}
+
+const char *out_for_images(OnnxOut *o, const Node *node, const char *x) {
+  if (is_repeated(o, node)) return x;
+  const int64_t more[] = {1, 1, 1};
+  const char *images = out_one(o, "Shape", o->graph->inputs.data[0].name);
+  out_int(o, "start", 0);
+  out_int(o, "end", 1);
+  const char *sizes = out_two(o, "Concat", images, out_list(o, "ones", node->shape.rank, more));
+  out_int(o, "axis", 0);
+  return out_two(o, "Expand", x, sizes);
 }
 
 const char *export_constant(OnnxOut *o, const Node *node) {
   const Extent e = out_extent(node);
   const Weight *weight = node->weight[0];
-  int64_t dim[4], more[] = {1, 1, 1};
+  int64_t dim[4];
   const int rank = out_dims(node->shape, 1, dim);
   const float *from = o->numbers->weights + weight->offset;
   float *to = NEW_ARRAY(o->arena, float, weight->size);
   for (int64_t i = 0; i < weight->size; i++) to[i % e.c * e.h * e.w + i / e.c] = from[i];
-  const char *value = out_named(o, weight->name, rank, dim, to);
-  if (is_repeated(o, node)) return value;
-  const char *images = out_one(o, "Shape", o->graph->inputs.data[0].name);
-  out_int(o, "start", 0);
-  out_int(o, "end", 1);
-  const char *sizes = out_two(o, "Concat", images, out_list(o, "ones", rank - 1, more));
-  out_int(o, "axis", 0);
-  return out_two(o, "Expand", value, sizes);
+  return out_for_images(o, node, out_named(o, weight->name, rank, dim, to));
 }
 
 /* ---- channels and blocks ---- */

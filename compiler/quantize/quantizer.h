@@ -20,7 +20,8 @@ typedef struct Quantizer {
   const Node **reader;        /* one that reads it */
   bool *fused;                /* its value is that of its input, in which it is done */
   Weight **kept;              /* by weight id of `from`: its copy, of floats */
-  VEC(const char *) problems; /* with the file: a line each */
+  VEC(const char *) problems; /* with the file: a line each, */
+  Table told;                 /* and none twice */
 } Quantizer;
 
 /* ---- scales.c ---- */

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdarg.h>
-#include <string.h>
 #include "base/text.h"
 #include "quantize/quantizer.h"
 
@@ -11,8 +10,8 @@ void quant_problem(Quantizer *q, const char *format, ...) {
   va_start(ap, format);
   const char *text = arena_vprintf(q->arena, format, ap);
   va_end(ap);
-  for (int i = 0; i < q->problems.n; i++)
-    if (strcmp(q->problems.data[i], text) == 0) return;
+  if (table_find(&q->told, text)) return;
+  table_set(q->arena, &q->told, text, q);
   vec_push(q->arena, q->problems, text);
 }
 

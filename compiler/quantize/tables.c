@@ -58,9 +58,18 @@ Node *quant_requantized(Quantizer *q, const Node *of, Node *in, Quant to) {
 }
 
 /* ---- functions ---- */
+/* Is it another one for each channel, by its parameters or its arguments? */
+static bool differs_by_channel(const Node *node) {
+  bool differs = false;
+  for (int k = 0; k < node->nweights; k++) differs |= node->weight[k] && node->weight[k]->size > 1;
+  for (const Param *param = node->op->params; param && param->name; param++)
+    differs |= arg_const(node, param->name)->kind == CONST_LIST;
+  return differs;
+}
+
 bool quant_is_function(const Node *node) {
   return node->op->family == FAMILY_MAP && node->nin == 1 && node->result == RESULT_SAMPLE &&
-         node->op->map_eval;
+         node->op->map_eval && (shape_extent(node->shape).c <= MOST_TABLES || !differs_by_channel(node));
 }
 
 bool quant_is_wide_function(const Node *node) {

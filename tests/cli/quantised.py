@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.environ["top_srcdir"], "tests"))
 from quantized import layer, note, save, stored  # noqa: E402
@@ -125,17 +126,18 @@ def test_imported():
         check(right, what + (" is taken" if words is None else " is refused"), made.stderr)
 
 
-def computed(name, layers, arrays, metadata, numbers, has_model=False):
+def computed(name, layers, arrays, metadata, numbers, has_model=False, shape="2x2x1"):
     """What a net of floats outside and 8 bits inside makes of some numbers."""
     with open(f"{name}.cnn", "w") as file:
-        file.write(f"net {name} {{\n  input x: 2x2x1\n  {layers}\n}}\n")
+        file.write(f"net {name} {{\n  input x: {shape}\n  {layers}\n}}\n")
     save(f"{name}.safetensors", arrays, metadata)
     made = run(f"{name}.cnn", f"--weights={name}.safetensors", "-Wno-not-int8", "-o", f"./lib{name}.so")
     check(made.returncode == 0, f"{layers}: made", made.stderr)
     if made.returncode:
         return []
     library = ctypes.CDLL(f"./lib{name}.so")
-    given, found, room = (ctypes.c_float * 4)(*numbers), (ctypes.c_float * 4)(), (ctypes.c_char * 65536)()
+    array = ctypes.c_float * len(numbers)
+    given, found, room = array(*numbers), array(), (ctypes.c_char * 65536)()
     at = (ctypes.addressof(room) + 63) // 64 * 64
     model = [ctypes.byref(ctypes.c_char.in_dll(library, f"{name}_trained"))] if has_model else []
     getattr(library, f"{name}_infer")(*model, given, found, ctypes.c_void_p(at))
@@ -155,6 +157,24 @@ def test_bounds():
     found = computed("floats", "tanh(precision=f32)", {**stored("x", 0.01, 0), **table}, note(),
                      [0, 1, -1, 0.5])
     check(found == [0, 0.76, -0.76, 0.46], "what the file has as a table can be computed in floats", found)
+    slopes = {"f.weight": ("F32", [4100], [n % 2 for n in range(4100)])}
+    found = computed("slopes", 'prelu(name="f")', {**stored("x", 0.01, 0), **stored("f", 0.01, 0), **slopes},
+                     note(), [-1] * 4100, has_model=True, shape="1x1x4100")
+    check(found == [0, -1] * 2050, "each of 4,100 channels has its own slope", found[:8])
+
+
+def test_many():
+    """As many arrays as one likes are told at once, and not one by one beside all others."""
+    extra = {f"extra{n}": ("I8", [0], []) for n in range(200000)}
+    save("many.safetensors", {**names(), **extra}, note())
+    with open("tiny.cnn", "w") as file:
+        file.write(NET % "")
+    begin = time.time()
+    made = run("tiny.cnn", "--weights=many.safetensors", "--emit=c", "-o", "many.out")
+    seconds = time.time() - begin
+    told = made.returncode == 1 and "200000 differences" in made.stderr
+    check(told, "200,000 arrays too many", made.stderr)
+    check(seconds < 30, "  are told in seconds", f"{seconds:.1f}")
 
 
 start("quantised")
@@ -163,4 +183,5 @@ test_views()
 test_damage()
 test_imported()
 test_bounds()
+test_many()
 finish()

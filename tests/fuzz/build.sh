@@ -24,6 +24,11 @@ case $target in
     tr '\n' ' ') $build/libcnnc.a" ;;
   lsp) sources="$(ls "$top"/compiler/lsp/*.c "$top"/compiler/sema/*.c "$top"/compiler/syntax/*.c \
     "$top"/compiler/format/*.c "$top"/compiler/base/*.c | tr '\n' ' ') $build/libcnnc.a" ;;
+  quantised) sources="$(ls "$top"/compiler/quantize/*.c "$top"/compiler/ops/int8/*.c \
+    "$top"/compiler/schedule/*.c "$top"/compiler/program/*.c "$top"/compiler/exchange/*.c \
+    "$top"/compiler/base/*.c | tr '\n' ' ') \
+    $top/compiler/backend/quantized.c $(hosted $readers) \
+    $top/tests/harness/int8_draw.c $top/tests/harness/sample.c $build/libcnnc.a" ;;
   runs) sources=$(hosted status outline runs) ;;
   *) sources="$(ls "$top"/compiler/base/*.c "$top"/compiler/syntax/*.c |
     tr '\n' ' ') $(ls "$build"/grammar/*.c | tr '\n' ' ')" ;;
@@ -32,5 +37,6 @@ esac
 exec "$clang" -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
   -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION \
   -I"$top/compiler" -I"$top/grammar" -I"$build/grammar" -I"$build" -I"$top/runtime" -I"$top/runtime/include" \
+  -I"$top/tests/harness" \
   "$top/tests/fuzz/$target.c" $sources -o "$output" -ljansson -lexpat -lpng -ljpeg \
   -lwebpdemux -lwebp -lexif -lz -lm

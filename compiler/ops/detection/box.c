@@ -24,6 +24,8 @@ const Node *picture_of(const Node *node) {
   return picture;
 }
 
+double box_growth(void) { return log(1000. / 16); }
+
 int most_positives(const Node *node) {
   return (int)floor(arg_number(node, "positives") * (double)arg_int(node, "sample") + 1e-6);
 }

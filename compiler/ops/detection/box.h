@@ -14,4 +14,10 @@ const Node *picture_of(const Node *);
  */
 int most_positives(const Node *);
 
+/* A side of a box grows at most so much by a delta: the largest d of exp(d). */
+double box_growth(void);
+/* The box of a row of default_boxes. */
+void default_box(const Node *, int64_t row, double box[BOX]);
+extern const struct Op op_default_boxes, op_decode;
+
 #endif

@@ -8,9 +8,6 @@
 #include "ops/detection/decoder.h"
 #include <math.h>
 
-/* A side grows at most so much: the largest d of exp(d). */
-static double most_growth(void) { return log(1000. / 16); }
-
 /* ---- the meaning ---- */
 static double cut(double x, double most) { return x < 0 ? 0 : x > most ? most : x; }
 
@@ -18,7 +15,7 @@ void decoder_run(const Decoder *d, const double *box, const double *delta, doubl
   for (int axis = 0; axis < 2; axis++) { /* x, y */
     const double side = box[axis + 2] - box[axis], grown = delta[axis + 2] / d->weight[axis + 2],
                  centre = box[axis] + side / 2 + delta[axis] / d->weight[axis] * side,
-                 half = exp(grown > most_growth() ? most_growth() : grown) * side / 2,
+                 half = exp(grown > box_growth() ? box_growth() : grown) * side / 2,
                  most = d->picture ? (double)d->picture->shape.dim[1 - axis] : INFINITY;
     out[axis] = cut(centre - half, most);
     out[axis + 2] = cut(centre + half, most);
@@ -50,7 +47,7 @@ DecoderTables decoder_tables(Lower *l, const Decoder *d, int lanes) {
   return tables;
 }
 
-static Val growth(Nest *b, Val d) { return vexp(vmin(num(b, most_growth()), d)); }
+static Val growth(Nest *b, Val d) { return vexp(vmin(num(b, box_growth()), d)); }
 static Val cut_value(Nest *b, Val x, Val most) { return vmax(num(b, 0), most ? vmin(most, x) : x); }
 
 Val decoder_pairs(Val x, int lanes, int k) {

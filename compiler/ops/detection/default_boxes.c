@@ -38,22 +38,23 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape = shape_sequence(in.dim[0] * in.dim[1] * boxes_of_cell(node), BOX);
 }
 
-static void run(const Eval *eval) {
-  const Node *node = eval->node;
-  const Extent cells = shape_extent(node->in[0]->shape);
-  double stride[2], *out = eval->out;
+void default_box(const Node *node, int64_t row, double box[BOX]) {
+  const int64_t width = shape_extent(node->in[0]->shape).w, cell = row / boxes_of_cell(node),
+                k = row % boxes_of_cell(node), ratios = list_count(node, "ratios");
+  const double size = list_number(node, "sizes", (int)(k / ratios)),
+               root = sqrt(list_number(node, "ratios", (int)(k % ratios)));
+  double stride[2];
   cells_strides(node, stride);
-  for (int64_t i = 0; i < cells.h; i++)
-    for (int64_t j = 0; j < cells.w; j++)
-      for (int s = 0; s < list_count(node, "sizes"); s++)
-        for (int r = 0; r < list_count(node, "ratios"); r++, out += BOX) {
-          const double size = list_number(node, "sizes", s), ratio = list_number(node, "ratios", r),
-                       x = ((double)j + 0.5) * stride[1], y = ((double)i + 0.5) * stride[0];
-          out[0] = x - size * sqrt(ratio) / 2;
-          out[1] = y - size / sqrt(ratio) / 2;
-          out[2] = x + size * sqrt(ratio) / 2;
-          out[3] = y + size / sqrt(ratio) / 2;
-        }
+  const double x = ((double)(cell % width) + 0.5) * stride[1], y = ((double)(cell / width) + 0.5) * stride[0];
+  box[0] = x - size * root / 2;
+  box[1] = y - size / root / 2;
+  box[2] = x + size * root / 2;
+  box[3] = y + size / root / 2;
+}
+
+static void run(const Eval *eval) {
+  for (int64_t row = 0; row < eval->node->shape.dim[0]; row++)
+    default_box(eval->node, row, eval->out + row * BOX);
 }
 
 /* The boxes of a cell around its centre. */
