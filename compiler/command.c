@@ -4,6 +4,7 @@
 #include "command.h"
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 #include "fmt.h"
 #include "help.h"
 #include "import.h"
@@ -37,6 +38,8 @@ int command_option(Arena *arena, const Command *command, int argc, char **argv) 
   opterr = 0;
   const int code = getopt_long(argc, argv, letters.s, table.data, &row);
   const char *word = argv[optind - 1 - (optarg && optarg == argv[optind - 1])];
+  if (code == '?' && optopt && optopt < 256 && !strchr(letters.s, optopt)) /* of letters behind one dash */
+    word = arena_printf(arena, "-%c", optopt);
   if (code == ':') usage_error("option '%s' of cnnc %s needs a value", word, command->name);
   else if (code == '?' || (row >= 0 && !in_full(word, table.data[row].name)))
     usage_error("unknown option '%s' of cnnc %s; cnnc %s --help lists them", word, command->name,

@@ -17,10 +17,8 @@ static const OptionRow fmt_options[] = {
     {"write", 'w', no_argument, "-w, --write", "writes the files that change, instead of printing all", NULL},
     {"check", LONG_CHECK, no_argument, "--check",
      "changes nothing and names the files that would change: status 1 if there are any", NULL},
-    {"diagnostics", LONG_DIAGNOSTICS, required_argument, "--diagnostics=KIND",
-     "how messages are written on standard error: text json sarif", "text json sarif"},
-    {"color", LONG_COLOR, required_argument, "--color=WHEN", "auto always never; NO_COLOR is honoured",
-     "auto always never"},
+    ROW_DIAGNOSTICS(LONG_DIAGNOSTICS),
+    ROW_COLOR(LONG_COLOR),
     {"help", 'h', no_argument, "-h, --help", "this page", NULL},
     {NULL, 0, 0, NULL, NULL, NULL},
 };
@@ -37,18 +35,16 @@ typedef struct Fmting {
 } Fmting;
 
 static Fmt take_option(int code, DiagFormat *format, int *colour) {
-  static const char *const formats[] = {"text", "json", "sarif", NULL}, *const colours[] = {"auto", "always",
-                                                                                            "never", NULL};
   int index = 0;
   switch (code) {
   case 'w': return FMT_WRITE;
   case 'h': return FMT_HELP;
   case LONG_CHECK: return FMT_CHECK;
   case LONG_DIAGNOSTICS:
-    if (!read_word("--diagnostics", optarg, formats, &index)) return FMT_WRONG;
+    if (!read_diagnostics(optarg, &index)) return FMT_WRONG;
     *format = (DiagFormat)index;
     return FMT_PRINT;
-  case LONG_COLOR: return read_word("--color", optarg, colours, colour) ? FMT_PRINT : FMT_WRONG;
+  case LONG_COLOR: return read_color(optarg, colour) ? FMT_PRINT : FMT_WRONG;
   default: return FMT_WRONG;
   }
 }

@@ -50,10 +50,8 @@ static const OptionRow import_options[] = {
      "ruy; float, as XNNPACK and onnxruntime (of ONNX, unless it is said)",
      "double single float"},
     {"list", LONG_LIST, no_argument, "--list", "prints what becomes of each node, and writes nothing", NULL},
-    {"diagnostics", LONG_DIAGNOSTICS, required_argument, "--diagnostics=KIND",
-     "how messages are written on standard error: text json sarif", "text json sarif"},
-    {"color", LONG_COLOR, required_argument, "--color=WHEN", "auto always never; NO_COLOR is honoured",
-     "auto always never"},
+    ROW_DIAGNOSTICS(LONG_DIAGNOSTICS),
+    ROW_COLOR(LONG_COLOR),
     {"help", 'h', no_argument, "-h, --help", "this page", NULL},
     {NULL, 0, 0, NULL, NULL, NULL},
 };
@@ -116,9 +114,7 @@ static bool is_name(const char *word) {
 static const char *const roundings[] = {"double", "single", "float", NULL};
 
 static bool take_option(Importing *m, int code) {
-  static const char *const layouts[] = {"hwc", "chw", NULL},
-                           *const colours[] = {"auto", "always", "never", NULL},
-                           *const formats[] = {"text", "json", "sarif", NULL};
+  static const char *const layouts[] = {"hwc", "chw", NULL};
   switch (code) {
   case 'o': m->output = optarg; return true;
   case 'h': return m->help = true;
@@ -132,8 +128,8 @@ static bool take_option(Importing *m, int code) {
   case LONG_RENAME: m->rename = optarg; return true;
   case LONG_ROUNDING: return read_word("--rounding", optarg, roundings, &m->rounding);
   case LONG_LIST: return m->list = true;
-  case LONG_DIAGNOSTICS: return read_word("--diagnostics", optarg, formats, &m->diagnostics);
-  case LONG_COLOR: return read_word("--color", optarg, colours, &m->colour);
+  case LONG_DIAGNOSTICS: return read_diagnostics(optarg, &m->diagnostics);
+  case LONG_COLOR: return read_color(optarg, &m->colour);
   default: return false;
   }
 }

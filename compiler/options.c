@@ -165,10 +165,8 @@ const OptionRow options_table[] = {
      NULL},
     {NULL, 'W', required_argument, "-W[no-]SLUG",
      "a warning on or off; -Werror, -Werror=SLUG: warnings as errors", "@warnings"},
-    {"diagnostics", LONG_DIAGNOSTICS, required_argument, "--diagnostics=KIND",
-     "how messages are written on standard error: text json sarif", "text json sarif"},
-    {"color", LONG_COLOR, required_argument, "--color=WHEN", "auto always never; NO_COLOR is honoured",
-     "auto always never"},
+    ROW_DIAGNOSTICS(LONG_DIAGNOSTICS),
+    ROW_COLOR(LONG_COLOR),
     {"explain", LONG_EXPLAIN, required_argument, "--explain=SLUG", "a page on a message, with an example",
      "@messages"},
     {"fix", LONG_FIX, no_argument, "--fix",
@@ -445,9 +443,7 @@ static bool take_board(Options *options, Arena *arena, int code) {
 }
 
 static bool take_long(Options *options, Arena *arena, Given *given, int code) {
-  static const char *const formats[] = {"text", "json", "sarif", NULL},
-                           *const colours[] = {"auto", "always", "never", NULL},
-                           *const thread_kinds[] = {"openmp", "none", NULL},
+  static const char *const thread_kinds[] = {"openmp", "none", NULL},
                            *const matches[] = {"name", "order", NULL}, *const networks[] = {"look", NULL},
                            *const layouts[] = {"chw", "hwc", NULL};
   int only = 0;
@@ -485,8 +481,8 @@ static bool take_long(Options *options, Arena *arena, Given *given, int code) {
   case LONG_NO_FMA: options->no_fma = true; break;
   case LONG_TUNE: options->tune = true; break;
   case LONG_AFTER: return read_after(options, arena, optarg);
-  case LONG_DIAGNOSTICS: return read_word("--diagnostics", optarg, formats, &given->format);
-  case LONG_COLOR: return read_word("--color", optarg, colours, &given->colour);
+  case LONG_DIAGNOSTICS: return read_diagnostics(optarg, &given->format);
+  case LONG_COLOR: return read_color(optarg, &given->colour);
   case LONG_EXPLAIN: return read_explain(options, arena, optarg);
   case LONG_FIX: options->fix = true; break;
   case LONG_SUMMARY: options->summary = true; break;

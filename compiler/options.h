@@ -53,6 +53,22 @@ typedef struct OptionRow {
                              * @kinds @passes @targets @cpus @warnings @messages @topics; NULL: anything */
 } OptionRow;
 
+/* Rows that several tables have; read_diagnostics and read_color (options_words.h) read their values. */
+#define ROW_DIAGNOSTICS(code)                                                                                \
+  {"diagnostics",                                                                                            \
+   code,                                                                                                     \
+   required_argument,                                                                                        \
+   "--diagnostics=KIND",                                                                                     \
+   "how messages are written on standard error: text json sarif",                                            \
+   "text json sarif"}
+#define ROW_COLOR(code)                                                                                      \
+  {"color",                                                                                                  \
+   code,                                                                                                     \
+   required_argument,                                                                                        \
+   "--color=WHEN",                                                                                           \
+   "auto always never; NO_COLOR is honoured",                                                                \
+   "auto always never"}
+
 typedef struct Options {
   Action action;
   const char *topic;          /* HELP: what about, or NULL; EXPLAIN: a slug */

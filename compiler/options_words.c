@@ -69,3 +69,13 @@ bool read_word(const char *option, const char *value, const char *const *names, 
   snprintf(what, sizeof what, "value of %s", option);
   return unknown_word(what, value, names);
 }
+
+bool read_diagnostics(const char *value, int *format) {
+  static const char *const names[] = {"text", "json", "sarif", NULL};
+  return read_word("--diagnostics", value, names, format);
+}
+
+bool read_color(const char *value, int *colour) {
+  static const char *const names[] = {"auto", "always", "never", NULL};
+  return read_word("--color", value, names, colour);
+}

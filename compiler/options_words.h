@@ -12,4 +12,6 @@ bool unknown_word(const char *what, const char *word, const char *const *names);
 bool in_full(const char *word, const char *name);
 /* The index of an option's value among `names`, which NULL ends. */
 bool read_word(const char *option, const char *value, const char *const *names, int *index);
+bool read_diagnostics(const char *value, int *format); /* of --diagnostics, as DiagFormat counts them */
+bool read_color(const char *value, int *colour);       /* of --color: 0 auto, 1 always, 2 never */
 #endif
