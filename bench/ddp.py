@@ -29,7 +29,7 @@ def make():
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
-def work(rank, processes, images, port, result):
+def work(rank, processes, steps, times, port, result):
     import torch
     torch.set_num_threads(1)
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
@@ -43,22 +43,23 @@ def work(rank, processes, images, port, result):
     x = torch.rand(own, 3, 32, 32).to(memory_format=torch.channels_last)
     y = torch.randint(0, 10, (own,))
     best = 0
-    for _ in range(3):
+    for _ in range(times):
         begun = time.perf_counter()
-        for _ in range(images // BATCH):
+        for _ in range(steps):
             sgd.zero_grad()
             torch.nn.functional.cross_entropy(net(x), y).backward()
             sgd.step()
-        best = max(best, images // BATCH * BATCH / (time.perf_counter() - begun))
+        best = max(best, steps * BATCH / (time.perf_counter() - begun))
     if rank == 0:
         result.put(best)
     torch.distributed.destroy_process_group()
 
 
-def measure(processes, images):
+def measure(processes, steps, times):
+    """The best of so many times as many steps in a row."""
     context = multiprocessing.get_context("spawn")
     result, port = context.Queue(), 29500 + os.getpid() % 1000 + processes
-    workers = [context.Process(target=work, args=(r, processes, images, port, result))
+    workers = [context.Process(target=work, args=(r, processes, steps, times, port, result))
                for r in range(processes)]
     for worker in workers:
         worker.start()
