@@ -89,7 +89,7 @@ static void written_over(Interp *in, const Buf *buf, int64_t first, int n, bool 
     else if (in->over[buf->id][first + i]) stop(in, "read after it is written over", buf);
 }
 
-static Spot *slot_of(const Interp *in, const Ref *ref) { /* its own, or the free one where it belongs */
+static Spot *spot_place(const Interp *in, const Ref *ref) { /* its own, or the free one where it belongs */
   size_t i = (size_t)((uintptr_t)ref * UINT64_C(0x9e3779b97f4a7c15) >> 32);
   for (;; i++) {
     Spot *spot = &in->spots.at[i & (in->spots.room - 1)];
@@ -104,12 +104,12 @@ static void make_room(Interp *in) {
   in->spots.room = n ? 2 * n : FIRST;
   in->spots.at = NEW_ARRAY(in->arena, Spot, in->spots.room);
   for (size_t i = 0; i < n; i++)
-    if (old[i].ref) *slot_of(in, old[i].ref) = old[i];
+    if (old[i].ref) *spot_place(in, old[i].ref) = old[i];
 }
 
 static const Spot *spot_of(Interp *in, const Ref *ref) {
   if (2 * in->spots.n >= in->spots.room) make_room(in);
-  Spot *spot = slot_of(in, ref);
+  Spot *spot = spot_place(in, ref);
   if (spot->ref) return spot;
   const Buf *view = ref->buf->of ? ref->buf : NULL;
   const int rank = (view ? view->of : ref->buf)->rank;
