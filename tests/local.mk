@@ -49,7 +49,7 @@ netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/check.h %D%/harness/compil
   %D%/harness/aware.c %D%/harness/int8.c %D%/harness/int8_draw.c %D%/harness/int8_draw.h \
   %D%/harness/programs.c %D%/harness/exchanges.c %D%/harness/slopes.c %D%/harness/races.c \
   %D%/harness/races.h \
-  %D%/harness/bytes.c %D%/harness/bytes.h %D%/harness/compare.c %D%/harness/compare.h \
+  %D%/harness/all.h %D%/harness/bytes.c %D%/harness/bytes.h %D%/harness/compare.c %D%/harness/compare.h \
   %D%/harness/foreign.c %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h \
   %D%/harness/machine.c %D%/harness/machine.h
 netcheck_LDADD = libcnnc.a $(CNNC_LIBS) -ldl -lm
@@ -70,7 +70,7 @@ unit_SOURCES = %D%/unit/main.c %D%/unit/suites.def %D%/unit/base.c %D%/unit/synt
   %D%/unit/ops_check.c %D%/unit/ops_net.c %D%/unit/ops_net.h %D%/unit/layout.c %D%/unit/target.c \
   %D%/unit/winograd.c %D%/unit/compare.c %D%/unit/routine.c %D%/unit/detection.c %D%/unit/sampling.c \
   %D%/unit/onnx.c \
-  %D%/harness/bytes.c %D%/harness/bytes.h %D%/harness/compare.c \
+  %D%/harness/all.h %D%/harness/bytes.c %D%/harness/bytes.h %D%/harness/compare.c \
   %D%/harness/compare.h %D%/harness/machine.c %D%/harness/machine.h %D%/harness/sample.c \
   %D%/harness/sample.h %D%/harness/foreign.c %D%/harness/foreign.h %D%/unit/runtime_augment.c \
   %D%/unit/runtime_core.c %D%/unit/runtime_data.c %D%/unit/runtime_display.c \

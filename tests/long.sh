@@ -1,21 +1,22 @@
 #!/bin/sh
-# long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each
-# reader, thousands of random programs, every choice of schedules, errors of functions, hundreds of kills of a
-# training run, every allocation failing once, the nets of examples/ beside eval and onnxruntime, models of
-# ONNX that cnnc writes, the first step of nets that find objects beside PyTorch, NaN in every program,
-# damaged lowered programs, every program by threads under a race detector, valgrind over hostile programs,
-# the language server by a client of others, the packages of Debian, nets trained by several processes.
+# long.sh: what takes too long for every change: all tests with sanitizers, every program on every target, a
+# minute of fuzzing for each reader, thousands of random programs, every choice of schedules, errors of
+# functions, hundreds of kills of a training run, every allocation failing once, the nets of examples/ beside
+# eval and onnxruntime, models of ONNX that cnnc writes, the first step of nets that find objects beside
+# PyTorch, NaN in every program, damaged lowered programs, every program by threads under a race detector,
+# valgrind over hostile programs, the language server by a client of others, the packages of Debian, nets
+# trained by several processes.
 # `make check-long` runs it in the build directory.
 # long.sh SOURCE_DIR
-# [sanitizers|fuzz|random|choices|rows|programs|functions|kills|memory|examples|outputs|export|steps|special|
-#  threads|valgrind|editor|packages|mpi]...
+# [sanitizers|targets|fuzz|random|choices|rows|programs|functions|kills|memory|examples|outputs|export|
+#  steps|special|threads|valgrind|editor|packages|mpi]...
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 export NETCHECK_ALL=yes
 top=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- sanitizers fuzz random choices rows programs functions kills memory examples outputs \
-  export steps special threads valgrind editor packages mpi
+[ $# -gt 0 ] || set -- sanitizers targets fuzz random choices rows programs functions kills memory \
+  examples outputs export steps special threads valgrind editor packages mpi
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
 clang=${CLANG:-clang}
@@ -35,6 +36,18 @@ sanitizers() {
     make -j2 -s check) >"$here/long-sanitizers.log" 2>&1 || status=$?
   verdict "$status" "all tests with the address and undefined-behaviour sanitizers (long-sanitizers.log)"
   same_bytes
+}
+
+# What make check has a share of: every program on every target and in every emulator, compiled with -O1,
+# nets of 8 bits by every rounding, the whole sweeps of the unit tests.
+targets() {
+  status=0
+  programs=$(cd "$top" && ls tests/run/*.cnn tests/grad/*.cnn)
+  # shellcheck disable=SC2086
+  make -j2 -s check TESTS="$(echo $programs) tests/aarch64.tap tests/armv7m.tap tests/riscv64.tap \
+    tests/wasm32.tap tests/int8.tap tests/models.tap tests/unit.tap" >"$here/long-targets.log" 2>&1 ||
+    status=$?
+  verdict "$status" "every program on every target (long-targets.log)"
 }
 
 # Two compilers made the two cnnc, and evaluate arguments in different orders: what they write is the same.
@@ -328,6 +341,7 @@ debian_packages() {
 for part in "$@"; do
   case $part in
   sanitizers) sanitizers ;;
+  targets) targets ;;
   fuzz) fuzz ;;
   random) random_programs ;;
   choices) schedule_choices ;;

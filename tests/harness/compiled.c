@@ -123,8 +123,10 @@ static void *build(const Check *check, const char *targets, const char *forced, 
   const char *dir = write_code(check, targets, level, threads, train, &glue);
   if (!dir) return NULL;
   const char *library = arena_printf(check->sample.arena, "%s/net.so", dir);
-  text_put(&command, "%s -std=c11 %s -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror%s",
-           cc ? cc : "cc", check_optimisation(check), threads ? " -fopenmp" : "");
+  text_put(
+      &command,
+      "%s -std=c11 %s -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wcast-qual -Werror%s",
+      cc ? cc : "cc", check_optimisation(check), threads ? " -fopenmp" : "");
   if (forced) {
     text_put(&command, " -D");
     for (const char *c = check->sample.cname; *c; c++) text_put(&command, "%c", toupper((unsigned char)*c));

@@ -27,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "all.h"
 #include "base/file.h"
 #include "check.h"
 #include "foreign.h"
@@ -230,7 +231,7 @@ bool check_wants(const Check *check, const char *target) {
 
 /* Each program has one of two halves of what can be compiled, by its name, so that make check takes minutes;
  * with $NETCHECK_ALL, as in make check-long, both, and programs that name their targets have those. */
-static bool takes_all(const Check *check) { return getenv("NETCHECK_ALL") || check->limits.targets; }
+static bool takes_all(const Check *check) { return try_all() || check->limits.targets; }
 
 static int number_of_name(const Check *check) {
   int sum = 0;
@@ -247,7 +248,7 @@ bool check_has_turn(const Check *check, int way, int n) {
 }
 
 const char *check_optimisation(const Check *check) {
-  return getenv("NETCHECK_ALL") || number_of_name(check) % 4 == 0 ? "-O1" : "-O0";
+  return try_all() || number_of_name(check) % 4 == 0 ? "-O1" : "-O0";
 }
 
 /* Emulators are slow: every other program runs on one of the four. */

@@ -1,6 +1,7 @@
 // winograd.c: Winograd convolutions: the matrices by their definition; what the nests compute in the
 // interpreter against eval.
 // SPDX-License-Identifier: Apache-2.0
+#include "all.h"
 #include "schedule/winograd.h"
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -221,7 +222,7 @@ static void check(const char *layers, const char *algorithm, bool wide) {
   check_in_net(layers, algorithm, wide, 0);
 }
 
-/* Each size and each pair of channels once for all targets, the rest for the widest one. */
+/* Each size and each pair of channels once for all targets, the rest for the widest one, or for all, too. */
 static void sweep(int kernel, const char *algorithm) {
   static const char *const pads[] = {"same", "0", "[2, 0, 1, 3]"};
   static const int64_t sizes[][2] = {{13, 16}, {16, 14}, {17, 19}},
@@ -233,7 +234,7 @@ static void sweep(int kernel, const char *algorithm) {
       check(arena_printf(arena, "%dx%dx%d: conv(%d, %dx%d, pad=%s) -> relu", (int)sizes[s][0],
                          (int)sizes[s][1], (int)channels[c][0], (int)channels[c][1], kernel, kernel,
                          pads[n % 3]),
-            algorithm, s != c % 3);
+            algorithm, s != c % 3 && !try_all());
   arena_free(arena);
 }
 
