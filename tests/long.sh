@@ -192,7 +192,7 @@ trained() { # trained PROGRAM
   losses=$("$here/cnnc" --emit=json "$1" -o - 2>/dev/null |
     sed -n '/^  "outputs"/,/^  ]/s/.*{"name": "\([^"]*\)".*/mse(\1)/p' | paste -sd,)
   if grep -q 'train {' "$1"; then cat "$1"; return; fi
-  sed "\$s/}[^}]*\$/  train { loss = [$losses]; batch = 16 }\n}/" "$1"
+  sed "\$s/}[^}]*\$/  train { loss = [$losses]; batch = 32 }\n}/" "$1"
 }
 
 threads() {
