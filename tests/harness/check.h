@@ -35,9 +35,9 @@ enum { SEED = 11, STEP = 3 };
 bool check_wants(const Check *, const char *target);
 /* make check leaves out some of what can be tried: of n ways a program has one, by its name. */
 bool check_has_turn(const Check *, int way, int n);
-/* The compiler's own level: -O1 takes most of the time of make check, so there three of four programs have
- * -O0. */
-const char *check_optimisation(const Check *);
+/* The C compiler and its level: $CC and -O1. That takes most of the time of make check, so there seven
+ * of eight programs have what is fastest, clang and -O0. */
+const char *check_compiler(const Check *);
 /* A line of TAP. */
 void report(bool ok, const Check *, const char *what, double error, double limit);
 void report_error(const Check *, const char *what, double error, double limit); /* ok if error <= limit */

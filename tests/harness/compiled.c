@@ -116,17 +116,15 @@ static bool by_threads(const char *level) { return strcmp(level, "-O2") == 0; }
 /* targets: several, of which `forced` is run; forced NULL: one. */
 static void *build(const Check *check, const char *targets, const char *forced, const char *level,
                    bool train) {
-  const char *cc = getenv("CC");
   const bool threads = by_threads(level);
   Text glue = {.arena = check->sample.arena}, command = {.arena = check->sample.arena};
   put_glue(&glue, check, train);
   const char *dir = write_code(check, targets, level, threads, train, &glue);
   if (!dir) return NULL;
   const char *library = arena_printf(check->sample.arena, "%s/net.so", dir);
-  text_put(
-      &command,
-      "%s -std=c11 %s -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wcast-qual -Werror%s",
-      cc ? cc : "cc", check_optimisation(check), threads ? " -fopenmp" : "");
+  text_put(&command,
+           "%s -std=c11 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wcast-qual -Werror%s",
+           check_compiler(check), threads ? " -fopenmp" : "");
   if (forced) {
     text_put(&command, " -D");
     for (const char *c = check->sample.cname; *c; c++) text_put(&command, "%c", toupper((unsigned char)*c));

@@ -125,7 +125,7 @@ static const char TEAM[] = "--threads=openmp", SLOW_FLASH[] = "--flash-wait=20";
 static InferFunction *build(const Check *check, const char *weights, const char *target, const char *level) {
   static int variant;
   const Sample *s = &check->sample;
-  const char *cnnc = getenv("CNNC") ? getenv("CNNC") : "cnnc", *cc = getenv("CC"),
+  const char *cnnc = getenv("CNNC") ? getenv("CNNC") : "cnnc",
              *dir = arena_printf(s->arena, "%s/int8-%d", check->work, variant++);
   InferFunction *infer = NULL;
   const char *command = arena_printf(s->arena,
@@ -135,11 +135,11 @@ static InferFunction *build(const Check *check, const char *weights, const char 
                                      dir, cnnc, s->path, weights, dir, target, level, s->cname);
   if (system(command) != 0 || !put_glue(check, arena_printf(s->arena, "%s/glue.c", dir))) return NULL;
   const char *library = arena_printf(s->arena, "%s/net.so", dir);
-  command = arena_printf(s->arena,
-                         "%s -std=c11 %s -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow "
-                         "-Werror%s -I%s %s/net.c %s/glue.c -o %s",
-                         cc ? cc : "cc", check_optimisation(check), strcmp(level, TEAM) ? "" : " -fopenmp",
-                         dir, dir, dir, library);
+  command =
+      arena_printf(s->arena,
+                   "%s -std=c11 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow "
+                   "-Werror%s -I%s %s/net.c %s/glue.c -o %s",
+                   check_compiler(check), strcmp(level, TEAM) ? "" : " -fopenmp", dir, dir, dir, library);
   void *handle = system(command) == 0 ? dlopen(library, RTLD_NOW | RTLD_LOCAL) : NULL;
   if (handle) *(void **)&infer = dlsym(handle, "glue");
   return infer;
