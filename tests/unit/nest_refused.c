@@ -214,15 +214,6 @@ static void test_parallel_refused(void) {
     NEST_FOR(b, q, 5) nest_store(b, nest_at(b, out, t + 4 * q), num(b, 1));
   refuse(b, "parallel iterations");
 
-  b = nest_new(arena, "wide", ""); /* vectors that reach into the next round's */
-  out = NEST_BUF(b, OUTPUT, "out", 24);
-  in = NEST_BUF(b, INPUT, "in", 24);
-  nest_fn(b, "wide", false);
-  NEST_FOR(b, i, 24) nest_store(b, nest_at(b, out, i), num(b, 0));
-  NEST_PARALLEL(b, t, 4)
-    NEST_FOR(b, q, 3) nest_store(b, nest_at(b, out, t + 8 * q), nest_load(b, nest_at(b, in, t), 4));
-  refuse(b, "parallel iterations");
-
   b = nest_new(arena, "reduced", "");
   in = NEST_BUF(b, INPUT, "in", 64);
   out = NEST_BUF(b, UPDATE, "out", 1);
