@@ -11,6 +11,16 @@ static inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 static inline int64_t ceil_divide(int64_t a, int64_t b) { return -floor_divide(-a, b); }
 
+/* The greatest one; of 0 and a number that number. Neither is negative. */
+static inline int64_t common_divisor(int64_t a, int64_t b) {
+  while (b) {
+    const int64_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
+}
+
 /* What does not fit is INT64_MAX; neither factor is negative. */
 static inline int64_t bounded_product(int64_t a, int64_t b) {
   int64_t product;

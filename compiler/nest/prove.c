@@ -9,8 +9,10 @@
  *
  * Written elements are kept as boxes with affine corners. A loop that closes widens the boxes written in it,
  * if its steps leave no gap; boxes that meet are merged. What does not fit is forgotten, so a proof can fail,
- * but not wrongly succeed. Whatever runs out (variables, fuel, 64 bits) makes a bound unknown and so a proof
- * fail.
+ * but not wrongly succeed. What rounds of a loop touch is kept as ranges, with the step between the elements
+ * of a range that are touched: rounds are apart where their ranges are, or where each has its own part of
+ * every step, as the phases of a dilated convolution do. Whatever runs out (variables, fuel, 64 bits) makes a
+ * bound unknown and so a proof fail.
  */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/prover.h"

@@ -1,6 +1,7 @@
 /* prove_accesses.c: which elements were written, as boxes; each access against them, its bounds and the
  * accesses of other rounds. */
 // SPDX-License-Identifier: Apache-2.0
+#include "base/number.h"
 #include "nest/prover.h"
 #include <string.h>
 
@@ -121,6 +122,10 @@ static void note_access(Prover *p, const Buf *buf, bool write, const Lin *lo, co
   Access access = {.buf = buf, .write = write};
   memcpy(access.lo, lo, sizeof access.lo);
   memcpy(access.hi, hi, sizeof access.hi);
+  for (int d = 0; d < buf->rank; d++) {
+    const Lin width = lin_add(hi[d], &lo[d], -1);
+    access.width[d] = lin_constant(&width) ? width.c + 1 : 0;
+  }
   vec_push(p->arena, p->accesses, access);
 }
 
@@ -226,6 +231,22 @@ static bool apart(Prover *p, const Lin *hi, const Lin *lo, int t) { /* lo at any
   return step > 0 && prover_low(p, &gap) > -step;
 }
 
+/* Two accesses that touch parts of every so many elements: rounds t and t' > t, and t' < t, touch others of
+ * them, since what lies between is less than a step, and more than the parts are wide. */
+static bool interleaved(Prover *p, const Access *a, const Access *b, int d, int t) {
+  const int64_t step = common_divisor(a->step[d], b->step[d]);
+  const Lin gap = lin_add(b->lo[d], &a->lo[d], -1), rounds = lin_add(p->var[t].hi[0], &p->var[t].lo[0], -1);
+  if (!step || !a->width[d] || !b->width[d] || !lin_constant(&gap)) return false;
+  const int64_t last = prover_high(p, &rounds), each = a->lo[d].k[t],
+                shift = gap.c - step * floor_divide(gap.c, step);
+  if (each <= 0 || last < 0 || last > step / each) return false;
+  for (int64_t between = shift - step; between <= shift; between += step)
+    if (each + between >= a->width[d] && each * last + between + b->width[d] <= step &&
+        each - between >= b->width[d] && each * last - between + a->width[d] <= step)
+      return true;
+  return false;
+}
+
 /* Rounds of loop t do not meet, in whatever order they run: if they are parallel, nowhere where one of them
  * writes; if they are not, where one reads what another one writes over. */
 void prover_check_rounds(Prover *p, int first, int t, bool parallel) {
@@ -238,7 +259,8 @@ void prover_check_rounds(Prover *p, int first, int t, bool parallel) {
         continue;
       bool apart_ = false;
       for (int d = 0; d < a->buf->rank && !apart_; d++)
-        apart_ = apart(p, &a->hi[d], &b->lo[d], t) && apart(p, &b->hi[d], &a->lo[d], t);
+        apart_ = (apart(p, &a->hi[d], &b->lo[d], t) && apart(p, &b->hi[d], &a->lo[d], t)) ||
+                 interleaved(p, a, b, d, t);
       p->proof->pairs++;
       if (!apart_)
         prover_fail(p,
@@ -251,8 +273,18 @@ void prover_check_rounds(Prover *p, int first, int t, bool parallel) {
 static bool same_access(const Access *a, const Access *b) {
   if (a->buf != b->buf || a->write != b->write) return false;
   for (int d = 0; d < a->buf->rank; d++)
-    if (!lin_equal(&a->lo[d], &b->lo[d]) || !lin_equal(&a->hi[d], &b->hi[d])) return false;
+    if (!lin_equal(&a->lo[d], &b->lo[d]) || !lin_equal(&a->hi[d], &b->hi[d]) || a->step[d] != b->step[d] ||
+        a->width[d] != b->width[d])
+      return false;
   return true;
+}
+
+static void note_steps(Access *a, int v) { /* before v is forgotten */
+  for (int d = 0; d < a->buf->rank; d++) {
+    const int64_t k = a->lo[d].k[v];
+    if (k != a->hi[d].k[v]) a->width[d] = 0;
+    a->step[d] = common_divisor(a->step[d], k < 0 ? -k : k);
+  }
 }
 
 void prover_close_accesses(Prover *p, int first,
@@ -261,6 +293,7 @@ void prover_close_accesses(Prover *p, int first,
   p->accesses.n = first;
   for (int i = first; i < n; i++) {
     Access access = p->accesses.data[i];
+    note_steps(&access, v);
     for (int d = 0; d < access.buf->rank; d++) {
       widest(p, &access.lo[d], v, false);
       widest(p, &access.hi[d], v, true);

@@ -29,7 +29,10 @@ typedef struct Access {
   const Buf *buf;
   bool write, aside;
   Lin lo[DIMS], hi[DIMS];
-} Access; /* aside: in another branch than the one that is walked */
+  int64_t step[DIMS], width[DIMS];
+} Access; /* aside: in another branch than the one that is walked. Along a dimension only elements lo + i,
+           * lo + step + i, lo + 2*step + i ... with 0 <= i < width are touched; step 0: lo + i alone; width
+           * 0: nothing like that is known */
 
 typedef struct Prover {
   const Nest *nest;

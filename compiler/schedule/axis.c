@@ -3,8 +3,6 @@
 #include "schedule/axis.h"
 #include "base/number.h"
 
-static int64_t divisor(int64_t a, int64_t b) { return b ? divisor(b, a % b) : a; }
-
 Axis axis_gathered(const Correlation *k, int axis) {
   return (Axis){.count = axis ? k->small.w : k->small.h,
                 .out_step = 1,
@@ -32,7 +30,8 @@ Axis axis_pooled(const Correlation *k, int axis, const Node *pool) {
  * (mod S) only, from y = q + (r - k*D)/S. The taps are taken backwards, so that their inputs come in order.
  */
 Axis axis_phase(const Correlation *k, int axis, int64_t r) {
-  const int64_t S = k->stride[axis], D = k->dilation[axis], P = k->before[axis], step = S / divisor(S, D);
+  const int64_t S = k->stride[axis], D = k->dilation[axis], P = k->before[axis],
+                step = S / common_divisor(S, D);
   const int64_t large = axis ? k->large.w : k->large.h, small = axis ? k->small.w : k->small.h;
   int64_t first = 0, n = 0;
   while (first < step && (first * D - r) % S != 0) first++;

@@ -121,8 +121,13 @@ int winograd_sizes(const Correlation *k, int m[WINOGRAD_SIZES]) {
     m[0] = 3;
     return 1;
   }
-  if (!square && longer == 3) m[n++] = 6;
+  const bool dilated = square && longer == 3 && (k->dilation[0] > 1 || k->dilation[1] > 1);
+  /* Phases are small pictures. One tile of 6x6 is worth its transforms where it holds one of them. */
+  const bool one =
+      dilated && ceil_divide(k->small.h, k->dilation[0]) <= 6 && ceil_divide(k->small.w, k->dilation[1]) <= 6;
+  if (one || (!square && longer == 3)) m[n++] = 6;
   if (!square || longer == 3) m[n++] = 4;
+  if (dilated) m[n++] = 3;
   m[n++] = 2;
   return n;
 }
@@ -137,11 +142,18 @@ const char *winograd_name(Arena *arena, const Correlation *k, int m) {
   return arena_printf(arena, "Winograd F(%dx%d,%dx%d)", r[0] > 1 ? m : 1, r[1] > 1 ? m : 1, r[0], r[1]);
 }
 
-const char *winograd_refused_for(Arena *arena, const Target *layout, bool exact, const Correlation *k) {
+WinogradTiles winograd_tiles(const Correlation *k, int axis, int64_t size, int m) {
+  if (k->kernel[axis] == 1) return (WinogradTiles){1, 1, size};
+  const int64_t step = k->dilation[axis], phases = smaller(step, size);
+  return (WinogradTiles){step, phases, ceil_divide(ceil_divide(size, phases), m)};
+}
+
+const char *winograd_refused_for(Arena *arena, const Target *layout, bool exact, bool weights,
+                                 const Correlation *k) {
   int m[WINOGRAD_SIZES];
   if (!winograd_sizes(k, m)) return "neither a square of 2, 3 or 5 nor 2, 3, 5 or 7 in a row";
   if (k->stride[0] != 1 || k->stride[1] != 1) return "a stride";
-  if (k->dilation[0] != 1 || k->dilation[1] != 1) return "a dilation";
+  if (weights && (k->dilation[0] != 1 || k->dilation[1] != 1)) return "a dilation";
   if (k->groups != 1) return "groups";
   if (k->l < layout->blocking.winograd_channels)
     return arena_printf(arena, "fewer than %d input channels", (int)layout->blocking.winograd_channels);
@@ -152,7 +164,9 @@ const char *winograd_refused_for(Arena *arena, const Target *layout, bool exact,
 const char *winograd_refused(const Lower *l, const Correlation *k) {
   if (l->kernel->pool && (k->kernel[0] != k->kernel[1] || k->kernel[0] == 2))
     return "a pooling behind it, whose windows would lie in two tiles";
-  return winograd_refused_for(l->arena, l->layout, l->exact, k);
+  if (l->kernel->pool && (k->dilation[0] != 1 || k->dilation[1] != 1))
+    return "a pooling behind it, whose windows would lie in several phases";
+  return winograd_refused_for(l->arena, l->layout, l->exact, l->node->op->family == FAMILY_CONV_WEIGHTS, k);
 }
 
 /* Panels of weights, and what is joined, belong to one phase. */

@@ -30,7 +30,7 @@ static bool possible(const Correlation *k, const int64_t factor[2]) {
 static double as_written(Arena *arena, const Target *t, const Correlation *k, int64_t net_bytes) {
   double least = cost_direct(t, k, net_bytes).total;
   int m[WINOGRAD_SIZES];
-  const int sizes = winograd_refused_for(arena, t, false, k) ? 0 : winograd_sizes(k, m);
+  const int sizes = winograd_refused_for(arena, t, false, false, k) ? 0 : winograd_sizes(k, m);
   for (int i = 0; i < sizes; i++) least = fmin(least, cost_winograd(t, k, m[i], 0, net_bytes).total);
   const int64_t values = k->large.h * k->large.w * k->large.c;
   return least + cost_stream(t, values, 4 * values, 0, net_bytes).total;

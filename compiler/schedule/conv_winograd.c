@@ -1,6 +1,6 @@
 // conv_winograd.c: convolutions with stride 1 by squares of 2, 3 and 5 and by 2, 3, 5 and 7 in a row, the
-// phases of transposed ones, and input gradients, by Winograd's algorithm: F(4x4,3x3), F(2x2,5x5), F(1x4,1x7)
-// and others.
+// phases of dilated and of transposed ones, and input gradients, by Winograd's algorithm: F(4x4,3x3),
+// F(2x2,5x5), F(1x4,1x7) and others.
 // SPDX-License-Identifier: Apache-2.0
 //
 // The output is cut into tiles. For a block of whole rows of tiles, where xi is one of a tile's points, t a
@@ -16,9 +16,12 @@
 // of its own. Those with few, or with many weights, share out rows of tiles, then points, then rows again,
 // and the threads wait in between. The sums are the same for any number of threads.
 //
+// A dilated convolution is one without a dilation for each phase of rows and columns. Their tiles are all in
+// one matrix V, so that the weights are read once for all of them; split and join alone know where they lie.
+//
 // Rounding: winograd_error says how much, by the number of channels; up to 512 it is less than 3e-5 of the
-// largest output on random data (tests/run/winograd.cnn holds it to that). --exact keeps to the direct
-// convolution.
+// largest output on random data, 5e-5 with F(6x6,3x3) (tests/run/winograd.cnn holds it to that). --exact
+// keeps to the direct convolution.
 #include "base/number.h"
 #include "schedule/choice.h"
 #include "schedule/conv_winograd.h"
@@ -78,13 +81,16 @@ static void choose_blocks(Conv *c) {
     const int64_t bytes = 4 * c->points * c->columns *
                           (padded(c, c->k.l) + padded(c, group * c->panels[0].width + c->panels[1].width));
     c->block = smaller(c->rows, larger(most->winograd_block / bytes, 1));
+    /* Phases are many and small, and every block reads all weights. */
+    if (c->dilated) c->block = smaller(c->rows, larger(c->block, most->winograd_tiles / c->columns));
     if (c->l->choice.tiles) c->block = smaller(c->rows, larger(c->l->choice.tiles / c->columns, 1));
     c->block = ceil_divide(c->rows, ceil_divide(c->rows, c->block));
   }
   if (near && c->rows > 1) c->block = smaller(c->block, larger(1, c->rows / FEW_BLOCKS));
   c->blocks = c->rows / c->block;
   c->last = c->rows % c->block;
-  c->by_blocks = threads && (c->blocks >= FEW_BLOCKS || (near && c->blocks > 1));
+  /* Blocks of whole phases have no rows of their own that the prover could see. */
+  c->by_blocks = threads && !c->by_phase && (c->blocks >= FEW_BLOCKS || (near && c->blocks > 1));
   c->by_points = threads && !c->by_blocks;
   c->groups = group ? panels / group : 0;
   c->slots = c->by_blocks ? choose_slots(c->blocks) : 1;
@@ -362,9 +368,28 @@ static void turn(Conv *c) {
   exchange(&c->k.small.h, &c->k.small.w);
   exchange(&c->k.kernel[0], &c->k.kernel[1]);
   exchange(&c->k.before[0], &c->k.before[1]);
+  exchange(&c->k.dilation[0], &c->k.dilation[1]);
   exchange(&c->stride[0], &c->stride[1]);
   exchange(&c->shift[0], &c->shift[1]);
   exchange(&c->out[0], &c->out[1]);
+}
+
+/* Rows of tiles: blocks are as many of them as fit the cache, so the smaller ones. */
+static void cut_tiles(Conv *c) {
+  const Node *pool = c->l->kernel->pool;
+  const Extent used =
+      pool ? shape_extent(pool->shape) : c->k.small; /* windows may leave a row or a column over */
+  for (int axis = 0; axis < 2; axis++) {
+    const WinogradTiles tiles =
+        winograd_tiles(&c->k, axis, (pool ? POOLED : 1) * extent_side(used, axis), c->w[axis].m);
+    c->dilation[axis] = tiles.step;
+    c->phases[axis] = tiles.phases;
+    c->tiles[axis] = tiles.each;
+    c->dilated = c->dilated || tiles.step > 1;
+  }
+  c->by_phase = c->dilated && c->phases[0] > c->tiles[0];
+  c->rows = c->by_phase ? c->phases[0] : c->tiles[0];
+  c->columns = c->phases[0] * c->tiles[0] / c->rows * c->phases[1] * c->tiles[1];
 }
 
 static Conv conv_of(Lower *l) {
@@ -382,17 +407,14 @@ static Conv conv_of(Lower *l) {
   c.turned = c.k.large.h == 1 && c.k.small.h == 1 && c.out[0] == 1;
   if (c.turned) turn(&c);
   winograd_axes(&c.k, l->choice.m, c.w);
+  cut_tiles(&c);
   return c;
 }
 
 bool schedule_conv_winograd(Lower *l) {
   Conv c = conv_of(l);
-  const Extent used = l->kernel->pool ? shape_extent(l->kernel->pool->shape)
-                                      : c.k.small; /* windows may leave a row or a column over */
-  const int64_t size = l->kernel->pool ? POOLED : 1;
+  const int64_t phases = phases_of(&c) * c.phases[0] * c.phases[1]; /* a dilated one is not transposed */
   c.points = c.w[0].n * c.w[1].n;
-  c.rows = ceil_divide(size * used.h, c.w[0].m);
-  c.columns = ceil_divide(size * used.w, c.w[1].m);
   make_panels(&c);
   choose_blocks(&c);
   const int64_t tiles_ = (c.block * c.columns) | 1, channels = larger(c.group[0].width, c.group[1].width);
@@ -400,13 +422,12 @@ bool schedule_conv_winograd(Lower *l) {
   c.M = lower_scratch(l, "M", 4, (int64_t[]){c.slots, c.points, tiles_, padded(&c, channels)});
   block_functions(&c);
   nest_fn(l->b, l->b->name, false);
-  if (phases_of(&c) > 1) direct_fill(l, NULL, c.lanes);
+  if (phases > 1) direct_fill(l, NULL, c.lanes);
   all_blocks(l->b, &c);
   const Correlation k = winograd_correlation(l->node);
   const char *name = winograd_name(l->arena, &k, l->choice.m);
-  if (phases_of(&c) > 1)
-    lower_about(l, "%d phases, each %s, blocks of %d tiles", (int)phases_of(&c), name,
-                (int)(c.block * c.columns));
+  if (phases > 1)
+    lower_about(l, "%d phases, each %s, blocks of %d tiles", (int)phases, name, (int)(c.block * c.columns));
   else lower_about(l, "%s, blocks of %d tiles", name, (int)(c.block * c.columns));
   lower_detail(l, "blocks: %d of %d tiles; transformed inputs and products of a block take %d KB",
                (int)(c.blocks + (c.last > 0)), (int)(c.block * c.columns),

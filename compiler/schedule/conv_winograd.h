@@ -31,9 +31,15 @@ typedef struct Conv {
    * phase after phase. Output q of phase r is the node's stride*q + r - shift, where that lies in it. Others
    * have one phase. */
   int64_t stride[2], shift[2], out[2], filters;
+  /* Of a dilated convolution the outputs whose number leaves the same rest, divided by the dilation, are a
+   * phase along the axis: a convolution without a dilation, of inputs that stand so far apart. phases: along
+   * each axis; tiles: of each of them along the axis. A row of tiles then is the n-th one of every phase,
+   * or, with by_phase, all those of a phase. */
+  int64_t dilation[2], phases[2], tiles[2];
+  bool dilated, by_phase;
   int lanes, vectors;
   int64_t points;              /* of a tile */
-  int64_t rows, columns;       /* of tiles */
+  int64_t rows, columns;       /* of tiles: rows of them, tiles in a row */
   int64_t block, blocks, last; /* rows of tiles in a block; whole blocks; rows of the last one, or 0 */
   int64_t slots;               /* blocks that are at work at the same time */
   bool by_blocks, by_points;   /* what threads share; neither: one thread */

@@ -5,6 +5,12 @@
 
 enum { WIDEST_EDGE = 2 };
 
+/* A tile is called with its place along both axes: its number, or, with a dilation, that of its first output.
+ */
+static Ix first_output(const Conv *c, int axis, const Ix *tile) {
+  return c->dilated ? *tile : c->w[axis].m * *tile;
+}
+
 /* ---- split ---- */
 typedef enum Tests { TEST_NONE, TEST_ROWS, TEST_ALL } Tests; /* what of an input tile may lie outside */
 
@@ -31,7 +37,8 @@ static void split_channels(const Conv *c, Tests tests, const Ix *slot, const Ix 
   NEST_UNROLL(b, i, columns) {
     for (int k = 0; k < rows; k++)
       x[k] = nest_let(b, nest_text(b, "x%d", k),
-                      input_at(c, tests, NEST_IX(*y0 + k), NEST_IX(*x0 + i), channel, part));
+                      input_at(c, tests, NEST_IX(*y0 + c->dilation[0] * k), NEST_IX(*x0 + c->dilation[1] * i),
+                               channel, part));
     winograd_input(b, &c->w[0], x, y);
     for (int k = 0; k < rows; k++) nest_store(b, nest_at(b, d, k, i), y[k]);
   }
@@ -63,9 +70,9 @@ static NestFn *split_tile(const Conv *c, Tests tests) {
                                             : "split_edge",
                        true);
   const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t");
-  const Ix y0 = c->w[0].m * ty - c->k.before[0], x0 = c->w[1].m * tx - c->k.before[1];
+  const Ix y0 = first_output(c, 0, &ty) - c->k.before[0], x0 = first_output(c, 1, &tx) - c->k.before[1];
   const int64_t whole = c->k.l / c->lanes;
-  const bool far = tests == TEST_NONE && !c->turned &&
+  const bool far = tests == TEST_NONE && !c->turned && !c->dilated &&
                    buf_elements(c->l->in[0]) * 4 > c->l->target->blocking.winograd_input;
   NEST_FOR(b, v, whole) {
     if (far) fetch_ahead(c, &y0, &x0, &v);
@@ -81,29 +88,73 @@ static NestFn *split_tile(const Conv *c, Tests tests) {
 typedef struct Row {
   Ix slot, ty, t0;
   Ix f0, phase[2]; /* of the output */
+  Ix first;        /* with a dilation: the first column of the phase */
 } Row;
 
-static void tiles(Nest *b, NestFn *fn, bool edge, const Row *r, int64_t from, int64_t to) {
+static void tiles(const Conv *c, NestFn *fn, bool edge, const Row *r, int64_t from, int64_t to) {
   if (from >= to) return;
+  Nest *b = c->l->b;
   const Ix *p = r->phase;
+  const int64_t step = c->dilated ? c->dilation[1] * c->w[1].m : 1;
   const int n = fn->nparams - (b->lead != 0); /* split_tile takes the first four alone */
   if (!edge || to - from > WIDEST_EDGE)
     NEST_FROM(b, tx, from, to)
-      nest_call_list(b, fn, n, (const Ix[]){r->slot, r->ty, tx, r->t0 + tx, r->f0, p[0], p[1]});
+      nest_call_list(b, fn, n,
+                     (const Ix[]){r->slot, r->ty, r->first + step * tx, r->t0 + tx, r->f0, p[0], p[1]});
   else
     for (int64_t tx = from; tx < to; tx++)
-      nest_call_list(b, fn, n, (const Ix[]){r->slot, r->ty, NEST_Z + tx, r->t0 + tx, r->f0, p[0], p[1]});
+      nest_call_list(b, fn, n,
+                     (const Ix[]){r->slot, r->ty, r->first + step * tx, r->t0 + tx, r->f0, p[0], p[1]});
+}
+
+/* The parts of a row, each a run of tiles of a phase: with a dilation for each phase of the columns, and for
+ * what the row has of the phases of the rows. n: the number of the tiles along the first axis. */
+typedef void Parts(const Conv *, const Row *, const Ix *n, NestFn *const fn[3]);
+
+static void row_parts(const Conv *c, Parts *parts, const Row *row, NestFn *const fn[3]) {
+  Nest *b = c->l->b;
+  if (!c->dilated) {
+    parts(c, row, &row->ty, fn);
+    return;
+  }
+  NEST_FOR(b, i, c->by_phase ? c->tiles[0] : c->phases[0])
+    NEST_FOR(b, j, c->phases[1]) {
+      const Ix n = c->by_phase ? i : row->ty, phase = c->by_phase ? row->ty : i;
+      Row part = *row;
+      part.ty = phase + c->dilation[0] * c->w[0].m * n;
+      part.first = j;
+      part.t0 = row->t0 + c->tiles[1] * (c->phases[1] * i + j);
+      parts(c, &part, &n, fn);
+    }
 }
 
 /* The tiles from .. to-1 along an axis whose inputs are all there. */
 static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
   const Correlation *k = &c->k;
   const Winograd *w = &c->w[axis];
-  const int64_t large = axis ? k->large.w : k->large.h;
+  const int64_t D = c->dilation[axis], last = c->phases[axis] - 1; /* of the phases: the first is another's */
   *from = 0;
-  *to = axis ? c->columns : c->rows;
-  while (*from < *to && w->m * *from < k->before[axis]) (*from)++;
-  while (*to > *from && w->m * (*to - 1) - k->before[axis] + w->n > large) (*to)--;
+  *to = c->tiles[axis];
+  while (*from < *to && D * w->m * *from < k->before[axis]) (*from)++;
+  while (*to > *from &&
+         D * (w->m * (*to - 1) + w->n - 1) + last - k->before[axis] >= extent_side(k->large, axis))
+    (*to)--;
+}
+
+enum { INSIDE, BORDER, EDGE }; /* functions of a row's tiles */
+
+static void split_parts(const Conv *c, const Row *row, const Ix *n, NestFn *const fn[3]) {
+  Nest *b = c->l->b;
+  int64_t from, to, top, bottom;
+  tiles_inside(c, 0, &top, &bottom);
+  tiles_inside(c, 1, &from, &to);
+  if (fn[EDGE]) tiles(c, fn[EDGE], true, row, 0, from);
+  if (fn[INSIDE])
+    NEST_IF(b, nest_within(b, *n, top, bottom)) tiles(c, fn[INSIDE], false, row, from, to);
+  if (fn[INSIDE] && fn[BORDER])
+    NEST_ELSE(b) tiles(c, fn[BORDER], false, row, from, to);
+  if (!fn[INSIDE] && fn[BORDER]) tiles(c, fn[BORDER], false, row, from, to);
+  if (fn[EDGE]) tiles(c, fn[EDGE], true, row, to, c->tiles[1]);
 }
 
 NestFn *winograd_split_row(const Conv *c) {
@@ -112,17 +163,11 @@ NestFn *winograd_split_row(const Conv *c) {
   tiles_inside(c, 0, &top, &bottom);
   tiles_inside(c, 1, &from, &to);
   NestFn *inside = from < to && top < bottom ? split_tile(c, TEST_NONE) : NULL;
-  NestFn *border = from < to && bottom - top < c->rows ? split_tile(c, TEST_ROWS) : NULL;
-  NestFn *edge = to - from < c->columns ? split_tile(c, TEST_ALL) : NULL;
+  NestFn *border = from < to && bottom - top < c->tiles[0] ? split_tile(c, TEST_ROWS) : NULL;
+  NestFn *edge = to - from < c->tiles[1] ? split_tile(c, TEST_ALL) : NULL;
   NestFn *fn = nest_fn(b, "split_row", false);
   const Row row = {.slot = nest_arg(b, "slot"), .ty = nest_arg(b, "ty"), .t0 = nest_arg(b, "t0")};
-  if (edge) tiles(b, edge, true, &row, 0, from);
-  if (inside)
-    NEST_IF(b, nest_within(b, row.ty, top, bottom)) tiles(b, inside, false, &row, from, to);
-  if (inside && border)
-    NEST_ELSE(b) tiles(b, border, false, &row, from, to);
-  if (!inside && border) tiles(b, border, false, &row, from, to);
-  if (edge) tiles(b, edge, true, &row, to, c->columns);
+  row_parts(c, split_parts, &row, (NestFn *const[]){inside, border, edge});
   return fn;
 }
 
@@ -131,8 +176,9 @@ NestFn *winograd_split(Lower *l, const Correlation *k, const Winograd *w, int la
                   .k = *k,
                   .w = {w[0], w[1]},
                   .lanes = lanes,
-                  .rows = ceil_divide(k->small.h, w[0].m),
-                  .columns = ceil_divide(k->small.w, w[1].m),
+                  .dilation = {1, 1},
+                  .phases = {1, 1},
+                  .tiles = {ceil_divide(k->small.h, w[0].m), ceil_divide(k->small.w, w[1].m)},
                   .V = V};
   return winograd_split_row(&c);
 }
@@ -159,9 +205,11 @@ static void put(const Join *j, Val x, const Ix *oy, const Ix *ox) {
   lower_put(j->c->l, x, turned ? ox : oy, turned ? oy : ox, &j->channel, j->part, j->c->lanes);
 }
 
-/* Where in the output the convolution's q along the axis lies. */
-static Ix output_of(const Join *j, int axis, const Ix *q) {
-  return j->c->stride[axis] * *q + j->phase[axis] - j->c->shift[axis];
+/* Where the tile's output k along the axis lies. */
+static Ix output_of(const Join *j, int axis, const Ix *k) {
+  const Conv *c = j->c;
+  const Ix q = first_output(c, axis, axis ? &j->tx : &j->ty) + c->dilation[axis] * *k;
+  return c->stride[axis] * q + j->phase[axis] - c->shift[axis];
 }
 
 static Cond inside_output(const Join *j, int axis, const Ix *o) {
@@ -171,7 +219,7 @@ static Cond inside_output(const Join *j, int axis, const Ix *o) {
 static void put_row(const Join *j, const Val *y, const Ix *oy) {
   Nest *b = j->c->l->b;
   for (int k = 0; k < j->c->w[1].m; k++) {
-    const Ix q = j->c->w[1].m * j->tx + k, ox = output_of(j, 1, &q);
+    const Ix ox = output_of(j, 1, NEST_IX(k));
     NEST_IF(b, j->edge ? inside_output(j, 1, &ox) : nest_within(b, NEST_Z, 0, 1))
       put(j, finished(j, y[k], oy, &ox), oy, &ox);
   }
@@ -211,7 +259,7 @@ static void join_channels(Join *j) {
   }
   j->bias = c->bias ? nest_let(b, "b", nest_load(b, nest_at(b, c->bias, j->channel), L)) : num(b, 0);
   NEST_UNROLL(b, i, m / rows) {
-    const Ix q = m * j->ty + rows * i, first = output_of(j, 0, &q), oy[POOLED + 1] = {first, first + 1, i};
+    const Ix first = output_of(j, 0, NEST_IX(rows * i)), oy[POOLED + 1] = {first, first + 1, i};
     NEST_IF(b, pool ? nest_below(b, (m / POOLED) * j->ty + i, shape_extent(pool->shape).h)
                     : inside_output(j, 0, &first)) {
       for (int r = 0; r < rows; r++) {
@@ -250,23 +298,37 @@ static NestFn *join_tile(const Conv *c, const Group *group, bool edge) {
   return fn;
 }
 
+/* The tiles from .. to-1 of a row whose columns lie in the output. */
+static void tiles_whole(const Conv *c, int64_t *from, int64_t *to) {
+  const Node *pool = c->l->kernel->pool;
+  const int64_t columns = pool         ? shape_extent(pool->shape).w * POOLED
+                          : c->dilated ? (c->out[1] - c->phases[1]) / c->dilation[1] + 1
+                                       : (c->out[1] + c->shift[1]) / c->stride[1];
+  *from = c->shift[1] > 0; /* the first of some phase lies before the output */
+  *to = larger(*from, columns / c->w[1].m);
+}
+
+static void join_parts(const Conv *c, const Row *row, const Ix *n, NestFn *const fn[3]) {
+  int64_t from, to;
+  (void)n;
+  tiles_whole(c, &from, &to);
+  if (from) tiles(c, fn[EDGE], true, row, 0, from);
+  if (fn[INSIDE]) tiles(c, fn[INSIDE], false, row, from, to);
+  if (fn[EDGE]) tiles(c, fn[EDGE], true, row, to, c->tiles[1]);
+}
+
 NestFn *winograd_join_row(const Conv *c, const Group *group) {
   Nest *b = c->l->b;
-  const Node *pool = c->l->kernel->pool;
-  const int64_t from = c->shift[1] > 0, /* the first of some phase lies before the output */
-      to = larger(from,
-                  (pool ? shape_extent(pool->shape).w * POOLED : (c->out[1] + c->shift[1]) / c->stride[1]) /
-                      c->w[1].m);
+  int64_t from, to;
+  tiles_whole(c, &from, &to);
   NestFn *whole = from < to ? join_tile(c, group, false) : NULL,
-         *edge = from > 0 || to < c->columns ? join_tile(c, group, true) : NULL;
+         *edge = from > 0 || to < c->tiles[1] ? join_tile(c, group, true) : NULL;
   NestFn *fn = nest_fn(b, nest_text(b, "join_row%s", group == &c->group[1] ? "_rest" : ""), false);
   const Row row = {.slot = nest_arg(b, "slot"),
                    .ty = nest_arg(b, "ty"),
                    .t0 = nest_arg(b, "t0"),
                    .f0 = nest_arg(b, "f0"),
                    .phase = {nest_arg(b, "py"), nest_arg(b, "px")}};
-  if (from) tiles(b, edge, true, &row, 0, from);
-  if (whole) tiles(b, whole, false, &row, from, to);
-  if (edge) tiles(b, edge, true, &row, to, c->columns);
+  row_parts(c, join_parts, &row, (NestFn *const[]){whole, NULL, edge});
   return fn;
 }

@@ -126,18 +126,19 @@ typedef struct Tiles {
 static const double ROW_TRANSFORM =
     2; /* measured: of few points, most of it are loads and stores far apart */
 
-static Tiles winograd_tiles(const Correlation *k, int m) {
+static Tiles all_tiles(const Correlation *k, int m) {
   Tiles tiles = {1, 1, k->kernel[0] > 1 && k->kernel[1] > 1 ? 1 : ROW_TRANSFORM};
   for (int axis = 0; axis < 2; axis++) {
     const int64_t size = k->kernel[axis] > 1 ? m : 1;
+    const WinogradTiles along = winograd_tiles(k, axis, extent_side(k->small, axis), m);
     tiles.points *= (double)(size + k->kernel[axis] - 1);
-    tiles.count *= (double)ceil_divide(axis ? k->small.w : k->small.h, size);
+    tiles.count *= (double)(along.phases * along.each);
   }
   return tiles;
 }
 
 Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch, int64_t net_bytes) {
-  const Tiles all = winograd_tiles(k, m);
+  const Tiles all = all_tiles(k, m);
   const double points = all.points, tiles = all.count, in = vectors(k->l, t->lanes),
                out = vectors(k->s, t->lanes);
   const bool far = k->large.h * k->large.w * k->large.c * 4 > t->l2;
@@ -171,7 +172,7 @@ Cycles cost_groups_weights(const Target *t, const Correlation *k) {
 }
 
 Cycles cost_winograd_weights(const Target *t, const Correlation *k, int m) {
-  const Tiles all = winograd_tiles(k, m);
+  const Tiles all = all_tiles(k, m);
   const double points = all.points, tiles = all.count;
   const double large = vectors(k->l, t->lanes), small = vectors(k->s, t->lanes),
                elements = (double)(k->l * k->s * k->kernel[0] * k->kernel[1]);

@@ -31,7 +31,8 @@ Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
   const bool weights = node->op->family == FAMILY_CONV_WEIGHTS;
   Cycles best = directly(c, node, &k, batch);
   int m[WINOGRAD_SIZES];
-  const int sizes = winograd_refused_for(c->arena, c->target, c->exact, &k) ? 0 : winograd_sizes(&k, m);
+  const int sizes =
+      winograd_refused_for(c->arena, c->target, c->exact, weights, &k) ? 0 : winograd_sizes(&k, m);
   for (int i = 0; i < sizes; i++) {
     const Cycles cycles = by_winograd(c, node, &k, m[i], batch);
     if (cycles.total < best.total) best = cycles;

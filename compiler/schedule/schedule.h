@@ -45,12 +45,20 @@ bool schedule_map(Lower *);               /* map.c */
 
 /* Why the kernel cannot be done that way; NULL: it can. */
 const char *winograd_refused(const Lower *, const Correlation *); /* as a gathering */
-const char *winograd_refused_for(Arena *, const Target *layout, bool exact, const Correlation *);
+/* weights: a weight gradient */
+const char *winograd_refused_for(Arena *, const Target *layout, bool exact, bool weights,
+                                 const Correlation *);
 /* How many outputs a tile may have along the axes on which the kernel is longer than 1; how many such sizes
  * there are. */
-enum { WINOGRAD_SIZES = 3 };
+enum { WINOGRAD_SIZES = 4 };
 int winograd_sizes(const Correlation *, int m[WINOGRAD_SIZES]);
 struct Winograd;
+/* An axis of `size` outputs in tiles of m. With a dilation each of its phases is cut by itself: the outputs
+ * phase, phase + step, ... */
+typedef struct WinogradTiles {
+  int64_t step, phases, each;
+} WinogradTiles;
+WinogradTiles winograd_tiles(const Correlation *, int axis, int64_t size, int m);
 void winograd_axes(const Correlation *, int m, struct Winograd *axis);
 const char *winograd_name(Arena *, const Correlation *, int m); /* "Winograd F(4x4,3x3)" */
 const char *columns_refused(const Lower *, const Correlation *);

@@ -113,10 +113,12 @@ static Val sum_of(Nest *b, int n, const double *k, double factor, const Val *x, 
 
 static Val named(Nest *b, const char *name, Val x) { return x->op == LOAD ? x : nest_let(b, name, x); }
 
-/* y = matrix * x; rows 1 and 2, 3 and 4, ... are those of pairs of points. */
+/* y = matrix * x; rows 1 and 2, 3 and 4, ... are those of pairs of points. Where n is odd the last finite
+ * point has none, and the polynomials of the input, which are products over all points, are no pairs. */
 static void by_rows(Nest *b, int n, int columns, const double matrix[][WINOGRAD_TILE], const Val *x, Val *y) {
+  const bool pairs = n % 2 == 0 || columns < n;
   for (int j = 0; j < n; j++) {
-    if (j == 0 || j == n - 1) {
+    if (!pairs || j == 0 || j >= n - 1 - n % 2) {
       y[j] = sum_of(b, columns, matrix[j], 1, x, 0, 1);
       continue;
     }
@@ -140,7 +142,8 @@ static void by_columns(Nest *b, int n, int rows, const double matrix[][WINOGRAD_
   Val even[WINOGRAD_TILE], odd[WINOGRAD_TILE];
   even[0] = odd[0] = x[0];
   even[n - 1] = odd[n - 1] = x[n - 1];
-  for (int j = 1; j + 1 < n; j += 2) {
+  if (n > 2) even[n - 2] = odd[n - 2] = x[n - 2];
+  for (int j = 1; j + 2 < n; j += 2) {
     even[j] = nest_let(b, "s", add(x[j], x[j + 1]));
     odd[j] = nest_let(b, "d", sub(x[j], x[j + 1]));
   }

@@ -18,7 +18,7 @@ typedef struct Winograd {
   double scale[WINOGRAD_TILE];                 /* [n] */
   double output[WINOGRAD_TILE][WINOGRAD_TILE]; /* A^T [m][n] */
 } Winograd;
-Winograd winograd_of(int m, int r); /* n is even and at most WINOGRAD_TILE, or m = r = 1 */
+Winograd winograd_of(int m, int r); /* n is at most WINOGRAD_TILE; or m = r = 1 */
 
 /* How far a sum over so many channels may be from the exact one, in floats. typical: what to expect of random
  * data, relative to the largest output; worst: proven, relative to (largest input) * (largest weight) *

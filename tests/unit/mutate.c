@@ -265,6 +265,23 @@ static Nest *build_over(Arena *arena) { /* a result that is written over an oper
   return b;
 }
 
+static Nest *build_interleaved(Arena *arena) { /* each round of a parallel loop has every so many elements */
+  enum { PHASES = 4, EACH = 3, WIDE = 4, STEP = PHASES * WIDE };
+  Nest *b = nest_new(arena, "interleaved", "");
+  Buf *in = NEST_BUF(b, INPUT, "in", STEP * EACH), *out = NEST_BUF(b, OUTPUT, "out", STEP * EACH);
+  nest_fn(b, "interleaved", false);
+  NEST_FOR(b, i, STEP * EACH) nest_store(b, nest_at(b, out, i), num(b, 0));
+  NEST_PARALLEL(b, p, PHASES) {
+    NEST_FOR(b, q, EACH)
+      nest_store(b, nest_at(b, out, WIDE * p + STEP * q),
+                 nest_load(b, nest_at(b, in, WIDE * p + STEP * q), WIDE));
+    NEST_FOR(b, q, EACH - 1)
+      nest_accumulate(b, nest_at(b, out, WIDE * p + STEP * q + STEP + 1),
+                      nest_load(b, nest_at(b, out, WIDE * p + STEP * q), 1), num(b, 2));
+  }
+  return b;
+}
+
 static void test_plain(void) { run_mutants(build_plain); }
 static void test_direct(void) {
   run_mutants(build_direct);
@@ -275,6 +292,7 @@ static void test_others(void) {
   run_mutants(build_dense);
   run_mutants(build_pool);
   run_mutants(build_batch);
+  run_mutants(build_interleaved);
 }
 static void test_over(void) { run_mutants(build_over); }
 static Nest *build_rows(Arena *arena) { return chosen_rows(arena, 4, 3, 8, 4); }

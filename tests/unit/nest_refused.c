@@ -206,6 +206,14 @@ static void test_parallel_refused(void) {
   NEST_PARALLEL(b, t, 63) nest_store(b, nest_at(b, out, t + 1), nest_load(b, nest_at(b, out, t), 1));
   refuse(b, "parallel iterations");
 
+  b = nest_new(arena, "interleaved", ""); /* the fifth round has the elements of the first one */
+  out = NEST_BUF(b, OUTPUT, "out", 24);
+  nest_fn(b, "interleaved", false);
+  NEST_FOR(b, i, 24) nest_store(b, nest_at(b, out, i), num(b, 0));
+  NEST_PARALLEL(b, t, 5)
+    NEST_FOR(b, q, 5) nest_store(b, nest_at(b, out, t + 4 * q), num(b, 1));
+  refuse(b, "parallel iterations");
+
   b = nest_new(arena, "reduced", "");
   in = NEST_BUF(b, INPUT, "in", 64);
   out = NEST_BUF(b, UPDATE, "out", 1);

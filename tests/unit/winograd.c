@@ -31,6 +31,7 @@ static void test_matrices(void) {
   check_matrices(2, 3);
   check_matrices(3, 2);
   check_matrices(6, 3);
+  check_matrices(3, 3);
   check_matrices(2, 5);
   check_matrices(4, 5);
   check_matrices(2, 7);
@@ -128,6 +129,8 @@ static void test_error(void) { /* neither too much nor too little is claimed */
     check_error(2, 3, false, channels);
     check_error(2, 5, false, channels);
     check_error(3, 2, false, channels);
+    check_error(3, 3, false, channels);
+    check_error(6, 3, false, channels);
     check_error(6, 3, true, channels);
     check_error(4, 3, true, channels);
     check_error(4, 5, true, channels);
@@ -277,6 +280,23 @@ static void test_phases(void) { /* of transposed convolutions */
   remove_directory();
 }
 
+static void test_dilated(void) { /* few phases and many, of one tile and of several; edges of all kinds */
+  make_directory();
+  check("23x16x16: conv(16, 3x3, pad=same, dilation=2) -> relu", "4 phases, each Winograd F(4x4,3x3)", false);
+  check("18x15x35: conv(33, 3x3, pad=same, dilation=3)", "9 phases, each Winograd F(6x6,3x3)", false);
+  check("31x32x20: conv(40, 3x3, pad=6, dilation=6) -> relu", "36 phases, each Winograd F(6x6,3x3)", false);
+  check("17x18x32: conv(29, 3x3, pad=same, dilation=6)", "36 phases, each Winograd F(3x3,3x3)", false);
+  check("33x36x16: conv(16, 3x3, dilation=2x5, pad=[2, 0, 9, 3])", "10 phases, each Winograd", true);
+  check("40x31x24: conv(20, 3x3, dilation=4)", "16 phases, each Winograd", true);
+  check("21x25x32: conv(32, 1x7, pad=same, dilation=2)", "2 phases, each Winograd F(1x4,1x7)", true);
+  check("27x24x16: conv(16, 5x5, pad=same, dilation=2)", "4 phases, each Winograd F(2x2,5x5)", true);
+  check("300x64: conv(64, 3, pad=causal, dilation=8)", "8 phases, each Winograd F(1x6,1x3)", true);
+  check("80x400x16: conv(16, 3x3, pad=same, dilation=2)", "4 phases, each Winograd F(4x4,3x3)", true);
+  check("9x9x33: conv(33, 3x3, pad=same, dilation=3) -> add(in)", "9 phases, each Winograd F(3x3,3x3)", true);
+  check("20x22x32: conv_transpose(32, 3x3, dilation=4)", "16 phases, each Winograd", true);
+  remove_directory();
+}
+
 static void test_fused(void) {
   make_directory();
   check("14x15x18: conv(18, 3x3, pad=same, bias=false) -> batchnorm -> add(in) -> relu", "F(4x4,3x3)", false);
@@ -298,11 +318,11 @@ static void test_direct(void) { /* what stays direct */
   make_directory();
   check("14x14x8: conv(16, 3x3, pad=same)", NULL, true);
   check("14x14x16: conv(16, 3x3, stride=2, pad=1)", NULL, true);
-  check("14x14x16: conv(16, 3x3, dilation=2, pad=same)", NULL, true);
+  check("14x14x16: conv(16, 3x3, dilation=9, pad=same)", NULL, true);
+  check("14x14x32: conv(16, 3x3, dilation=2, pad=same) -> maxpool(2)", NULL, true);
   check("14x14x32: conv(32, 3x3, groups=2, pad=same)", NULL, true);
   check("14x14x16: conv(16, 1x4, pad=same) -> conv(16, 1x1)", NULL, true);
   check("14x14x16: conv(16, 2x3, pad=same)", NULL, true);
-  check("14x14x16: conv(16, 1x7, pad=same, dilation=2)", NULL, true);
   check("30x16: conv(16, 3, stride=2)", NULL, true);
   remove_directory();
 }
@@ -315,6 +335,7 @@ CU_TestInfo suite_winograd[] = {
     {"F(2x2,3x3)", test_f2},
     {"windows in a row", test_rows},
     {"phases", test_phases},
+    {"dilation", test_dilated},
     {"fused and folded", test_fused},
     {"blocks", test_blocks},
     {"what stays direct", test_direct},

@@ -40,15 +40,6 @@ bool resize_input(ShapeContext *context, const Node *node) {
   return false;
 }
 
-static int64_t common_divisor(int64_t a, int64_t b) {
-  while (b) {
-    const int64_t next = a % b;
-    a = b;
-    b = next;
-  }
-  return a;
-}
-
 static AxisPeriod period_of(const Node *node, int axis) {
   const int64_t in = size_of(node->in[0], axis), out = size_of(node, axis),
                 corners = arg_bool(node, "corners");
