@@ -16,14 +16,23 @@ LIGHT = ("The models of ONNX's own tests have weights that are all equal; they a
 
 
 # ---- one net, in a process of its own
+def inputs_of(path):
+    import onnx
+    graph = onnx.load(path).graph
+    return {port.name for port in graph.input} - {tensor.name for tensor in graph.initializer}
+
+
 def export(options, library, name, exporter, path):
     """Writes the model; the reason why there is none."""
     try:
         zoo.write(library, name, exporter, path + ".new")
-        os.replace(path + ".new", path)
+        ports = inputs_of(path + ".new")
     except Exception as problem:
         lines = [line for line in str(problem).splitlines() if line.strip()] or [type(problem).__name__]
         return lines[0][:200]
+    if len(ports) > 1:  # which onnxruntime would want to be given
+        return f"the exporter leaves {len(ports) - 1} of the net's own constants as inputs"
+    os.replace(path + ".new", path)
     return None
 
 
