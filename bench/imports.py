@@ -187,7 +187,9 @@ def run(options, results):
 def cell(row):
     if row is None:
         return ""
-    return f"{row['worst']:.0e}" if "worst" in row else row["state"]
+    if "worst" not in row:
+        return row["state"]
+    return f"{row['worst']:.0e}" if row["state"] == "right" else f"not right: {row['worst']:.1e}"
 
 
 def reason(row):
