@@ -13,13 +13,16 @@ NETS = {
     "torchvision": (224, """alexnet vgg11_bn resnet18 resnet50 resnext50_32x4d densenet121 squeezenet1_1
         googlenet inception_v3 mobilenet_v2 mobilenet_v3_small mnasnet1_0 shufflenet_v2_x1_0 efficientnet_b0
         regnet_y_400mf convnext_tiny segmentation.deeplabv3_mobilenet_v3_large
-        segmentation.lraspp_mobilenet_v3_large vit_b_16"""),
+        segmentation.lraspp_mobilenet_v3_large efficientnet_v2_s regnet_x_400mf segmentation.fcn_resnet50
+        vit_b_16"""),
     "ultralytics": (320, "yolov3-tiny yolov5n yolov5n-anchors yolov8n yolov8n-cls yolov8n-seg"),
     "timm": (224, """resnet26d ecaresnet26t skresnet18 resnetv2_50x1_bit res2net50_26w_4s cspresnet50 dla34
         repvgg_a0 rexnet_100 ghostnet_100 lcnet_050 tf_efficientnet_lite0 mobilenetv4_conv_small
-        nf_regnet_b0 convnextv2_atto poolformer_s12"""),
+        nf_regnet_b0 convnextv2_atto poolformer_s12 hrnet_w18_small seresnext26d_32x4d ese_vovnet19b_dw
+        mixnet_s dpn68 xception41"""),
     "own": (96, "unet"),  # written here
-    "keras": (224, "VGG16 MobileNet MobileNetV2 MobileNetV3Small"),
+    "keras": (224, """VGG16 MobileNet MobileNetV2 MobileNetV3Small ResNet50 DenseNet121 EfficientNetB0
+        Xception"""),
     "onnx": (224, """bvlc_alexnet densenet121 inception_v1 inception_v2 resnet50 shufflenet squeezenet vgg19
         zfnet512"""),
 }
@@ -28,8 +31,9 @@ SIDES = {"inception_v3": 299, "yolov8n-cls": 224, "VGG16": 128}
 
 
 def nets():
-    """(library, name, exporter)"""
-    for exporter in ("torch", "tf2onnx", "light", "dynamo"):
+    """(library, name, exporter): those without torch first, for TensorFlow cannot be loaded beside it (both
+    bring LLVM along)."""
+    for exporter in ("light", "tf2onnx", "torch", "dynamo"):
         for library, (_, names) in NETS.items():
             for name in names.split() if exporter in EXPORTERS.get(library, ["torch", "dynamo"]) else []:
                 yield library, name, exporter

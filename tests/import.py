@@ -1,6 +1,7 @@
 """import.py CNNC: models of tests/import through cnnc import: the program is NAME.cnn, its output what
 onnxruntime computed (NAME.out0.npy ...). Quantised models may be off by one step from that, whose kernels add
-up in floats, and are what docs/int8.md says (NAME.want0.npy ..., by reference.py). Bad files give NAME.err.
+up in floats, and are what docs/int8.md says (NAME.want0.npy ..., by reference.py). The weights of the module
+(NAME.state.safetensors) fit the program, and do the same. Bad files give NAME.err.
 Only the standard library is needed."""
 # SPDX-License-Identifier: Apache-2.0
 import ast, ctypes, glob, os, re, shutil, struct, subprocess, sys
@@ -42,11 +43,11 @@ def aligned(count):
     return space, ctypes.c_void_p(ctypes.addressof(space) + -ctypes.addressof(space) % 64)
 
 
-def computed(name, program):
-    """The outputs of the compiled program for NAME.in0.npy ..."""
+def computed(name, program, file):
+    """The outputs of the compiled program for NAME.in0.npy ..., by the weights of a file."""
     text = open(program).read()
     net = re.search(r"^net (\w+)", text, re.M)[1]
-    weights = ["--weights=" + name + ".safetensors"] if os.path.getsize(name + ".safetensors") > 16 else []
+    weights = ["--weights=" + file] if os.path.getsize(file) > 16 else []
     made = command(program, *weights, "-O1", "--exact", "--single-file", "-o", name + ".so")
     if made.returncode:
         return made.stderr
@@ -62,8 +63,8 @@ def computed(name, program):
     return [list(y) for y in buffers[len(inputs):]], wanted
 
 
-def compare(name, program):
-    result = computed(name, program)
+def compare(name, program, file):
+    result = computed(name, program, file)
     if isinstance(result, str):
         return result
     return differs(name, *result) if arrays(name, "want") else distance(*result, 2e-5)
@@ -98,8 +99,12 @@ def good(name):
         shutil.copy(name + ".cnn", golden)
     check(open(golden).read() == open(name + ".cnn").read(), f"{name} is the program of {name}.cnn",
           open(name + ".cnn").read())
-    why = compare(name, name + ".cnn")
+    why = compare(name, name + ".cnn", name + ".safetensors")
     check(why == "", f"{name} computes what onnxruntime does", why)
+    state = os.path.join(models, name + ".state.safetensors")
+    if os.path.exists(state):
+        why = compare(name, name + ".cnn", state)
+        check(why == "", f"{name} computes it with the state dict of its module", why)
 
 
 def bad(name):

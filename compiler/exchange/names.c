@@ -1,9 +1,12 @@
 /* names.c: names of layers, as the framework calls its modules; names of values; weights under them. */
 // SPDX-License-Identifier: Apache-2.0
+#define _XOPEN_SOURCE 700
 #include <string.h>
 #include "exchange/arrays.h"
 #include "exchange/import.h"
 #include "ops/op.h"
+
+enum { LONGEST = 4096 }; /* of metadata that name modules */
 
 static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -36,6 +39,62 @@ static const char *parameter_path(ModelImport *im, const Tensor *weight) {
   for (int i = 0; point && point > name && members[i]; i++)
     if (strcmp(point + 1, members[i]) == 0) return arena_copy(im->arena, name, (size_t)(point - name));
   return NULL;
+}
+
+/* The last words of a list as Python prints it: ['', 'layer1', 'conv2d']. */
+typedef struct Words {
+  const char *last, *before; /* where they begin; before: NULL if there is one alone */
+  size_t last_n, before_n;
+} Words;
+
+/* False: it is no such list, or one of no use. */
+static bool read_words(const char *list, Words *words) {
+  *words = (Words){0};
+  if (strnlen(list, LONGEST) == LONGEST || *list++ != '[') return false;
+  for (;;) {
+    const char quote = *list++;
+    if (quote != '\'' && quote != '"') return false;
+    *words = (Words){.before = words->last, .before_n = words->last_n, .last = list};
+    while (*list && *list != quote) list += *list == '\\' && list[1] ? 2 : 1;
+    if (!*list) return false;
+    words->last_n = (size_t)(list++ - words->last);
+    if (strcmp(list, "]") == 0) return true;
+    if (strncmp(list, ", ", 2) != 0) return false;
+    list += 2;
+  }
+}
+
+/* Of a node that PyTorch wrote by torch.export the module that it is of, "" for the whole model: the last of
+ * its scopes is the node itself. NULL: the model does not say. */
+static const char *module_scope(ModelImport *im, const OnnxNode *node) {
+  Words scopes;
+  if (!read_words(onnx_metadata(node, "pkg.torch.onnx.name_scopes"), &scopes)) return NULL;
+  return scopes.before ? arena_copy(im->arena, scopes.before, scopes.before_n) : "";
+}
+
+/* What that exporter folds into the layer before it gives it its own scope. */
+static bool has_folded_norm(ModelImport *im, const OnnxNode *node) {
+  Words classes;
+  if (strcmp(node->op, "BatchNormalization") == 0) return false;
+  if (!read_words(onnx_metadata(node, "pkg.torch.onnx.class_hierarchy"), &classes)) return false;
+  return strstr(arena_copy(im->arena, classes.last, classes.last_n), "batch_norm") != NULL;
+}
+
+/* layer1.0 and layer1.0.conv1; the whole model and everything. */
+static bool is_part(const char *part, const char *of) {
+  const size_t n = strlen(of);
+  return n == 0 || (strncmp(part, of, n) == 0 && (part[n] == '.' || part[n] == 0));
+}
+
+/* As the framework calls the module of a layer, or NULL. A parameter belongs to its module even where another
+ * one uses it; but equal parameters of several modules are written once, under the first one's name. */
+static const char *module_of(ModelImport *im, const OnnxNode *node, const Tensor *weight) {
+  const char *scope = module_scope(im, node), *parameter = parameter_path(im, weight);
+  const char *path = scope ? NULL : module_path(im, node->name);
+  if (path || !scope) return path ? path : parameter;
+  if (!parameter) return *scope ? scope : NULL;
+  if (is_part(parameter, scope) || is_part(scope, parameter)) return parameter;
+  return has_folded_norm(im, node) ? parameter : scope;
 }
 
 static const char *clean(ModelImport *im, const char *name) {
@@ -88,8 +147,7 @@ const char *layer_called(ModelImport *im, const char *name) {
 }
 
 const char *layer_of(ModelImport *im, const OnnxNode *node, int input) {
-  const char *name = module_path(im, node->name);
-  if (!name) name = parameter_path(im, input < 0 ? NULL : constant_of(im, node, input));
+  const char *name = module_of(im, node, input < 0 ? NULL : constant_of(im, node, input));
   if (!name) name = lower_case(im, node->op);
   return layer_called(im, name);
 }

@@ -84,7 +84,7 @@ typedef struct OnnxNode {
   int index;
   int nin, nout;
   int *in, *out; /* tensors by number; 0: left out */
-  WireList attribute;
+  WireList attribute, metadata;
 } OnnxNode;
 typedef struct OnnxPort {
   const char *name;
@@ -113,6 +113,7 @@ int onnx_tensor(const Onnx *, const char *name); /* its number, or 0 */
 
 const char *onnx_name(const Onnx *, const OnnxNode *); /* its own, or that of its result */
 
+const char *onnx_metadata(const OnnxNode *, const char *key); /* or "" */
 const AttributeProto *onnx_attribute(const OnnxNode *, const char *name);
 int64_t onnx_int(const OnnxNode *, const char *name, int64_t otherwise);
 double onnx_float(const OnnxNode *, const char *name, double otherwise);

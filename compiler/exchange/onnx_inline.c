@@ -79,6 +79,7 @@ static NodeProto *copied(Inliner *in, Call *call, const NodeProto *node) {
   *copy = *node;
   copy->name = call ? within(in, call, node->name) : node->name;
   copy->attribute = attributes_of(in, call, node);
+  if (call && node->metadata_props.n == 0) copy->metadata_props = call->node->metadata_props;
   copy->input = copy->output = (WireTexts){0};
   for (int i = 0; i < node->input.n; i++)
     vec_push(in->arena, copy->input, tensor_of(in, call, node->input.data[i]));

@@ -197,7 +197,8 @@ static void read_nodes(Reader *r, const WireList *nodes) {
                             .nout = proto->output.n,
                             .in = numbers_of(r, &proto->input),
                             .out = numbers_of(r, &proto->output),
-                            .attribute = proto->attribute};
+                            .attribute = proto->attribute,
+                            .metadata = proto->metadata_props};
   }
 }
 
@@ -303,6 +304,14 @@ int onnx_tensor(const Onnx *o, const char *name) {
 const char *onnx_name(const Onnx *o, const OnnxNode *node) {
   if (*node->name) return node->name;
   return node->nout ? o->tensor[node->out[0]] : "";
+}
+
+const char *onnx_metadata(const OnnxNode *node, const char *key) {
+  for (int i = 0; i < node->metadata.n; i++) {
+    const StringStringEntryProto *entry = node->metadata.data[i];
+    if (strcmp(entry->key, key) == 0) return entry->value;
+  }
+  return "";
 }
 
 /* ---- attributes ---- */

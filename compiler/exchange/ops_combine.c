@@ -289,13 +289,14 @@ static View *both_laid(ModelImport *im, const View *a, const View *b, const char
   return view_standard(im, emit(im, 2, both, both[0]->shape, "%s(%%*)", word), a, a->rank);
 }
 
-/* Such an operand comes first: the sum is then fused with what made it, as where a shortcut is added to the
- * layers beside it. */
+/* Such an operand comes first, where the other one is read elsewhere, too: a shortcut is added to the layers
+ * beside it. */
 static bool made_last(const ModelImport *im, const Value *value) {
   return value->made && value->made == im->statements.data[im->statements.n - 1];
 }
 
-static View *two_values(ModelImport *im, const View *x, const View *y, const char *word) {
+/* `alone`: the first is read nowhere else. */
+static View *two_values(ModelImport *im, const View *x, bool alone, const View *y, const char *word) {
   const int rank = x->rank > y->rank ? x->rank : y->rank;
   const View *a = align(im, x, rank), *b = align(im, y, rank);
   if (x->value->regions != y->value->regions)
@@ -304,7 +305,7 @@ static View *two_values(ModelImport *im, const View *x, const View *y, const cha
     if (a->size[d] != b->size[d] && a->size[d] != 1 && b->size[d] != 1)
       return no(im, "two values whose sizes do not fit");
   if (same_layout(a, b)) {
-    const bool turned = commutes(word) && made_last(im, b->value);
+    const bool turned = !alone && commutes(word) && made_last(im, b->value);
     Value *both[] = {turned ? b->value : a->value, turned ? a->value : b->value};
     return view_copy(im, a, emit(im, 2, both, a->value->shape, "%s(%%*)", word));
   }
@@ -324,7 +325,7 @@ static View *combine_two(ModelImport *im, const OnnxNode *node, const View *x, i
                          const char *word) {
   const Item *item = &im->item[node->in[input]];
   return item->constant ? with_constant(im, node, first, input, x, item->constant, word)
-                        : two_values(im, x, item->view, word);
+                        : two_values(im, x, im->readers[node->in[first]] == 1, item->view, word);
 }
 
 /* Three values or more of one layout: one sum, which 8 bits round once. NULL: they are others. */

@@ -208,6 +208,7 @@ struct Op {
   Node *(*train)(Graph *, Node *); /* NULL, or: what stands for the node in training (batchnorm, dropout); may
                                       return the node itself */
   bool (*identity)(const Node *);  /* NULL, or: true if inference can drop the node */
+  bool (*turns)(const Node *);     /* NULL, or: is it the same with its two inputs exchanged? */
   bool (*border)(
       const Node *, int64_t before[2],
       int64_t after[2]); /* zero_pad: the zeros that a following convolution can take into its window */

@@ -1,7 +1,7 @@
 /* inference.c: the graph that inference runs: without what is the identity there (dropout), without values
  * that nobody reads, with borders of zeros taken into the windows of the convolutions that follow, nearest
- * upsampling into convolutions that can read what it repeats, and means of what can be summed row by row
- * while it is made in two steps.
+ * upsampling into convolutions that can read what it repeats, means of what can be summed row by row while
+ * it is made in two steps, and sums that can be computed where their second value is made turned round.
  *
  * Needs: a checked graph. Keeps: names, spans and parameters; nodes stay in program order. */
 // SPDX-License-Identifier: Apache-2.0
@@ -14,6 +14,7 @@ typedef struct Copy {
   Node **map;           /* by node id of the graph that is copied */
   const bool *repeated; /* by the same: it goes past the upsampling in front of it; NULL: none does */
   bool by_rows;         /* means of pictures may be made of those of their rows */
+  const int *readers;   /* by the same: how many there are; NULL: sums stay as they are */
 } Copy;
 
 static bool takes_zeros(const Node *node) {
@@ -84,6 +85,19 @@ static void split_mean(Copy *copy, Node *pool) {
   pool->window = window_over(arena, pool, e.h, 1);
 }
 
+/* An element-wise node is computed by the layer that makes its first value, unless others read that, too. So
+ * of a shortcut and the layers beside it those come first, whichever way the sum is written. */
+static void turn_sum(Copy *copy, Node *node, const Node *from) {
+  if (!copy->readers || !node->op->turns || !node->op->turns(node)) return;
+  const Node *first = from->in[0], *second = from->in[1];
+  const bool given = second->op->source || second->op == &op_input || second->op->family == FAMILY_ALIAS;
+  if (copy->readers[first->id] < 2 || copy->readers[second->id] > 1 || second->id < first->id || given)
+    return;
+  Node *shortcut = node->in[0];
+  node->in[0] = node->in[1];
+  node->in[1] = shortcut;
+}
+
 static Node *copy_node(Copy *copy, const Node *node) {
   if (node->op->identity && node->op->identity(node) && node->nin) return copy->map[node->in[0]->id];
   Node *twin = graph_copy_node(copy->to->arena, node, copy->map);
@@ -91,12 +105,17 @@ static Node *copy_node(Copy *copy, const Node *node) {
   graph_append(copy->to, twin);
   merge_border(copy, twin);
   merge_repetition(copy, twin, node);
+  turn_sum(copy, twin, node);
   return twin;
 }
 
-static Graph *copy_live(Arena *arena, const Graph *from, const bool *repeated, bool by_rows) {
-  Copy copy = {graph_copy_head(arena, from), NEW_ARRAY(arena, Node *, from->nodes.n + 1), repeated, by_rows};
+static Graph *copy_live(Arena *arena, const Graph *from, const PlanOptions *o, bool last) {
   const int *live = graph_live(arena, from, 0, NULL);
+  Copy copy = {.to = graph_copy_head(arena, from),
+               .map = NEW_ARRAY(arena, Node *, from->nodes.n + 1),
+               .repeated = last ? NULL : o->repeated,
+               .by_rows = last && o->fusing == FUSE_ALL && o->images <= 1,
+               .readers = last && o->fusing != FUSE_NOTHING ? live : NULL};
   for (int i = 0; i < from->nodes.n; i++)
     if (live[i] || from->nodes.data[i]->op == &op_input) copy.map[i] = copy_node(&copy, from->nodes.data[i]);
   graph_copy_ports(copy.to, from, copy.map);
@@ -104,7 +123,6 @@ static Graph *copy_live(Arena *arena, const Graph *from, const bool *repeated, b
 }
 
 Graph *pass_inference(Arena *arena, const Graph *from, const PlanOptions *o) {
-  const bool by_rows = o->fusing == FUSE_ALL && o->images <= 1;
   /* twice: the first leaves borders that nobody reads any more */
-  return copy_live(arena, copy_live(arena, from, o->repeated, false), NULL, by_rows);
+  return copy_live(arena, copy_live(arena, from, o, false), o, true);
 }

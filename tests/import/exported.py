@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """exported.py [NAME...]: makes the models of this folder that PyTorch writes by torch.export
 (torch.onnx.export(..., dynamo=True)), and what onnxruntime computes with them: exported_NAME.onnx, .in0.npy
-and .out0.npy. What the exporter tells of its own run, as stack traces, is left out. Needs torch, onnxscript,
-onnx and onnxruntime."""
+and .out0.npy; with `state` the state dict of the module, too. What the exporter tells of its own run, as
+stack traces, is left out, but for the modules of the nodes. Needs torch, onnxscript, onnx and onnxruntime."""
 # SPDX-License-Identifier: Apache-2.0
-import os, sys, tempfile, warnings
+import json, os, struct, sys, tempfile, warnings
 import numpy as np, onnx, onnxruntime, torch
 from torch import nn
 from torch.nn import functional
@@ -61,18 +61,67 @@ class Blocks(nn.Module):
                                              training=self.training))
 
 
+class Block(nn.Module):
+    """One of ConvNeXt: dense layers on each position."""
+
+    def __init__(self):
+        super().__init__()
+        self.depthwise, self.norm = nn.Conv2d(6, 6, 3, padding=1, groups=6), nn.LayerNorm(6)
+        self.mlp = nn.Sequential(nn.Linear(6, 10), nn.GELU(), nn.Linear(10, 6))
+
+    def forward(self, x):
+        return x + self.mlp(self.norm(self.depthwise(x).permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
+
+
+class Names(nn.Module):
+    """Modules whose parameters are transposed, filled in, written once for two, or used by another module."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 2, stride=2)
+        self.stages = nn.Sequential(Block(), nn.Sequential(Block()))
+        self.parts = nn.ModuleDict({"one": nn.Linear(6, 6, bias=False), "other": nn.Linear(6, 6)})
+        self.group, self.gate, self.head = nn.GroupNorm(2, 6), nn.PReLU(6), nn.Linear(6, 5)
+
+    def forward(self, x):
+        x = self.stages(self.stem(x)).permute(0, 2, 3, 1)
+        x = self.gate(self.group((self.parts["one"](x) + self.parts["other"](x)).permute(0, 3, 1, 2)))
+        return functional.linear(x.mean((2, 3)), self.head.weight, self.head.bias)
+
+
 NETS = {"unet": (Unet, (3, 16, 12), {}), "blocks": (Blocks, (3, 16, 12), {}),
-        "batch": (Blocks, (3, 12, 16), {"dynamic_shapes": ({0: torch.export.Dim("n")},)})}
+        "batch": (Blocks, (3, 12, 16), {"dynamic_shapes": ({0: torch.export.Dim("n")},)}),
+        "names": (Names, (3, 8, 12), {})}
+STATES = ["names"]
+KEPT = ["pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"]
 
 
 def bare(message):
     """Without what is told of the exporter's own run."""
     for field, value in message.ListFields():
-        if field.name in ("metadata_props", "doc_string"):
+        if field.name == "metadata_props" and isinstance(message, onnx.NodeProto):
+            kept = [(entry.key, entry.value) for entry in value if entry.key in KEPT]
+            message.ClearField(field.name)
+            for key, text in kept:
+                message.metadata_props.add(key=key, value=text)
+        elif field.name in ("metadata_props", "doc_string"):
             message.ClearField(field.name)
         elif field.message_type:
             for inner in value if field.is_repeated else [value]:
                 bare(inner)
+
+
+def write_state(net, path):
+    """As safetensors."""
+    head, parts, at = {}, [], 0
+    for name, tensor in net.state_dict().items():
+        parts.append(tensor.numpy().tobytes())
+        head[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [at, at + len(parts[-1])]}
+        at += len(parts[-1])
+    text = json.dumps(head).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + b"".join(parts))
 
 
 def make(name):
@@ -84,6 +133,8 @@ def make(name):
             parameter.add_(0.2 * torch.randn_like(parameter))
         for _ in range(8):
             net(torch.randn(4, *shape))  # statistics of the normalizations
+    if name == "names":
+        net.stages[1][0].norm.load_state_dict(net.stages[0].norm.state_dict())
     net.eval()
     example = torch.randn(2 if options else 1, *shape)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -94,6 +145,8 @@ def make(name):
     bare(model)
     base = os.path.join(here, "exported_" + name)
     onnx.save(model, base + ".onnx")
+    if name in STATES:
+        write_state(net, base + ".state.safetensors")
     session = onnxruntime.InferenceSession(base + ".onnx", providers=["CPUExecutionProvider"])
     image = np.random.default_rng(7).standard_normal((1, *shape)).astype(np.float32)
     result = session.run(None, {session.get_inputs()[0].name: image})[0][0]

@@ -16,6 +16,13 @@ def node(op, inputs, outputs, name="", **attributes):
     return helper.make_node(op, inputs.split(" "), results, name=name or results[0], **attributes)
 
 
+def scoped(node, scopes, classes="['Net', 'torch.nn.Conv2d', 'aten.conv2d.default']"):
+    """As PyTorch's exporter by torch.export says which module a node is of."""
+    node.metadata_props.add(key="pkg.torch.onnx.class_hierarchy", value=classes)
+    node.metadata_props.add(key="pkg.torch.onnx.name_scopes", value=scopes)
+    return node
+
+
 def case(name, nodes, inputs, outputs, weights=None, opset=17, last=(), scale=1.0):
     """inputs: name -> shape, outputs: names; `last`: those whose channels are last in ONNX, too"""
     cases[name] = (nodes, inputs, outputs.split(), weights or {}, opset, last, scale)
@@ -376,6 +383,27 @@ case("regions", [
     {"x": [1, 3, 8, 9], "boxes": [5, 4]}, "rows",
     {"w1": (4, 3, 1, 1), "index": numbers(0, 0, 0, 0, 0), "w2": (6, 7, 1, 1), "w3": (3, 36)})
 
+NORM = "['Net', 'torch.nn.BatchNorm2d', 'aten.batch_norm.default']"
+scopes = [  # of a node, its weight, and what that is called
+    ("['', 'body', 'body.0', 'conv2d']", "w0"),                      # body.0
+    ('["", "it\'s", "conv2d"]', "w1"),                               # it_s
+    (r"['', 'it\'s', 'two\\', 'conv2d']", "w2"),                     # two__: escaped
+    ("['', 'conv2d']", "w3"),                                        # of the whole model: conv
+    ("['conv2d']", "w4"), ("[]", "w5"), ("", "w6"),                  # of nothing
+    ("['', 'a', 'conv2d'", "w7"), ("['', 'a", "w8"), ("'a', 'b'", "w9"), ("['a' 'b']", "w10"),
+    ("['', 'a', 'b\\", "w11"), ("['', 'a', 1]", "w12"),              # no lists
+    (f"['', '{'a' * 5000}', 'conv2d']", "w13"),                      # too long
+    ("['', 'used', 'conv2d']", "owner.weight"),                      # equal numbers written once: used
+    ("['', 'outer', 'conv2d']", "outer.inner.weight"),               # outer.inner, which is not called
+    ("['', 'stem', 'stem.act', 'conv2d']", "stem.weight"),           # stem: read by a part of it
+    ("['', 'outer', 'conv2d']", "outerwear.weight"),                 # no part of it: outer
+    ("['', 'norm', 'batch_norm']", "folded.weight"),                 # folded, and a norm in it
+]
+case("scopes", [
+    scoped(node("Conv", f"t{i} {w}", f"t{i + 1}"), text, *([NORM] if w == "folded.weight" else []))
+    for i, (text, w) in enumerate(scopes)], {"t0": [1, 2, 3, 2]}, f"t{len(scopes)}",
+    {w: (2, 2, 1, 1) for _, w in scopes}, scale=2)
+
 
 # What looks like forms that are put together, and is not.
 no_forms = {
@@ -429,6 +457,9 @@ def bad_files():
             size, length = size + bytes([length & 127 | 128]), length >> 7
         nested = b"\x3a" + size + bytes([length]) + nested
     bad("nested", nested)
+    metadata = model("scopes")
+    metadata.graph.node[0].MergeFromString(b"\x48\x01")  # a number in the place of a message
+    bad("metadata", metadata)
     bad("no-graph", helper.make_model(helper.make_graph([], "", [], [])).SerializeToString()[:2])
     bad("unsized", model("open"))
     outside = model("mlp")

@@ -140,6 +140,31 @@ static void names_and_layouts_of_others_are_recognised(void) {
                  "missing: conv1.weight [3, 2, 1, 5]; did you mean the file's features.0.kern [3, 2, 1, 5]");
 }
 
+static void a_matrix_fits_a_convolution_of_one_position(void) {
+  static const cnn_weight weights[] = {
+      {.name = "mlp.weight", .rank = 4, .dim = {3, 2, 1, 1}, .offset = 0, .size = 6},
+      {.name = "along.weight", .rank = 3, .dim = {2, 3, 1}, .offset = 6, .size = 6}};
+  static const cnn_network net = {.name = "n", .weights = 2, .weight = weights, .parameters = 12};
+  static const float numbers[] = {1, 2, 3, 4, 5, 6};
+  cnn_tensor set[2] = {floats_of("mlp.weight", 2, 3, 2, 0, 0), floats_of("along.weight", 2, 2, 3, 0, 0)};
+  set[0].data = set[1].data = (const unsigned char *)numbers;
+  for (int flaw = 0; flaw < 4; flaw++) {
+    float out[12] = {0};
+    cnn_weights_report report;
+    if (flaw == 1) set[0] = floats_of("mlp.weight", 2, 2, 3, 0, 0);
+    if (flaw == 2) set[0] = floats_of("mlp.weight", 3, 3, 2, 1, 0);
+    if (flaw == 3) set[0] = floats_of("mlp.weight", 1, 6, 0, 0, 0);
+    CU_ASSERT_EQUAL_FATAL(cnn_safetensors_write(scratch("matrix.safetensors"), set, 2, NULL, 0).code, CNN_OK);
+    const cnn_weights_names names = {0};
+    cnn_status status =
+        cnn_weights_load_named(&net, scratch("matrix.safetensors"), &names, false, out, &report);
+    CU_ASSERT_EQUAL(status.code, flaw ? CNN_MISMATCH : CNN_OK);
+    CU_ASSERT(report.matched == (flaw ? 1 : 2));
+    CU_ASSERT(flaw || (memcmp(out, numbers, 24) == 0 && memcmp(out + 6, numbers, 24) == 0));
+    cnn_weights_report_free(&report);
+  }
+}
+
 static void long_lists_end_with_whole_lines(void) {
   cnn_tensor set[60];
   static char name[60][40];
@@ -183,6 +208,7 @@ CU_TestInfo suite_matching[] = {
     {"files of other frameworks are named", files_of_other_frameworks_are_named},
     {"a common prefix is told and left out", a_common_prefix_is_told_and_left_out},
     {"names and layouts of others are recognised", names_and_layouts_of_others_are_recognised},
+    {"a matrix fits a convolution of one position", a_matrix_fits_a_convolution_of_one_position},
     {"long lists end with whole lines", long_lists_end_with_whole_lines},
     {"the order of a flatten is warned of", the_order_of_a_flatten_is_warned_of},
     CU_TEST_INFO_NULL,

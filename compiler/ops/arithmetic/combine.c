@@ -13,6 +13,10 @@ int combine_count(const Node *node) {
                                : 1 + (x->kind == CONST_LIST ? x->n : 1); /* NONE: a node that a pass made */
 }
 
+bool combine_turns(const Node *node) {
+  return node->nin == 2 && combine_count(node) == 2 && shape_equal(node->in[0]->shape, node->in[1]->shape);
+}
+
 bool combine_has_int8(const Node *node) {
   const Int8Form form = node->op->int8;
   if (form != INT8_SUM && form != INT8_DIFFERENCE && form != INT8_MULTIPLY) return false;

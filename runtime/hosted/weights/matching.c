@@ -59,6 +59,14 @@ static bool dims_are(const cnn_tensor *tensor, int32_t rank, const int64_t *dim)
   return tensor->rank == rank && memcmp(tensor->dim, dim, sizeof *dim * (size_t)rank) == 0;
 }
 
+/* A matrix is the weights of a convolution of one position, too: of PyTorch's Linear, applied at each. */
+static bool fits(const cnn_tensor *own, const cnn_tensor *found) {
+  if (found->rank != 2 || own->rank < 2) return same_shape(own, found);
+  for (int32_t d = 2; d < own->rank; d++)
+    if (own->dim[d] != 1) return false;
+  return memcmp(own->dim, found->dim, 2 * sizeof own->dim[0]) == 0;
+}
+
 static bool same_without_ones(const cnn_tensor *a, const cnn_tensor *b) {
   int32_t i = 0, j = 0;
   for (;;) {
@@ -233,7 +241,7 @@ static void differ(Match *match, const cnn_wanted *wanted, const cnn_tensor *ten
   cnn_tensor_shape(&own, expected, sizeof expected);
   cnn_tensor_shape(tensor, found, sizeof found);
   match->out->differing++;
-  if (!same_shape(&own, tensor))
+  if (!fits(&own, tensor))
     line_add(match, text_of(match->archive, "another shape: %.420s is %s in the file, %s in the net%s",
                             called(match, wanted, tensor, name), found, expected,
                             remedy(&own, tensor, wanted->flattened)));
@@ -265,7 +273,7 @@ static void tell_missing(Match *match, const cnn_wanted *wanted) {
   cnn_tensor_shape(other, found, sizeof found);
   line_add(match, text_of(match->archive, "missing: %.200s %s; did you mean the file's %.200s %s%s",
                           wanted->name, expected, other->name, found,
-                          same_shape(&own, other) ? "" : remedy(&own, other, wanted->flattened)));
+                          fits(&own, other) ? "" : remedy(&own, other, wanted->flattened)));
 }
 
 static void tell_extra(Match *match) {
@@ -329,7 +337,7 @@ static void compare(Match *match) {
     if (!tensor && match->wanted[w].passing) continue;
     if (!tensor) {
       tell_missing(match, &match->wanted[w]);
-    } else if (!same_shape(&own, tensor) || !cnn_tensor_numeric(tensor)) {
+    } else if (!fits(&own, tensor) || !cnn_tensor_numeric(tensor)) {
       differ(match, &match->wanted[w], tensor);
       out->source[w] = NULL;
     } else {
