@@ -1,0 +1,9 @@
+/* all.h: make check tries a part of what there is to try; with $NETCHECK_ALL, as in make check-long, all. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef TEST_ALL_H
+#define TEST_ALL_H
+#include <stdbool.h>
+#include <stdlib.h>
+
+static inline bool try_all(void) { return getenv("NETCHECK_ALL") != NULL; }
+#endif
