@@ -260,6 +260,7 @@ void int8_compare(Check *check, const char *rounding, const char *weights, int64
   }
   for (const Target *target = target_table; target->name && !strcmp(rounding, "double"); target++)
     if (target_is_foreign(target) && target->dot != DOT_NONE && check_wants(check, target->name) &&
+        check_has_turn(check, (int)(target - target_table), 2) &&
         !foreign_missing(check->sample.arena, target))
       check_foreign_of(check, rounding, weights, target);
 }
