@@ -270,7 +270,7 @@ first_steps() {
 imported_models() {
   status=0
   make -s netcheck >"$here/long-models.log" 2>&1 || status=$?
-  for test in models boards; do
+  for test in models boards dotprod; do
     CNNC=$here/cnnc CLANG=$clang top_srcdir=$top top_builddir=$here sh "$top/tests/$test.tap" \
       >>"$here/long-models.log" 2>&1 || status=$?
   done

@@ -27,7 +27,7 @@ static void draw_inputs(Sample *s) {
 }
 
 /* A file's line "layers" names the columns; then an input a line: its number and a hash for each layer, or
- * "-" where the reference stores nothing. Lines that begin with # say where the numbers come from. */
+ * "-" where it is left out. Lines that begin with # say where the numbers come from. */
 typedef struct Column {
   const char *name;
   const Node *node; /* NULL: no such layer */
@@ -112,7 +112,7 @@ static void compare_hashes(const Check *check, const char *rounding, const char 
     const Column *column = &reference.column[c];
     wrong += column->wrong;
     compared += column->missing == 0;
-    if (column->missing) printf("# %s is not stored by the reference\n", column->name);
+    if (column->missing) printf("# %s is left out of the reference\n", column->name);
     if (column->wrong) printf("# %s: %d inputs differ\n", column->name, column->wrong);
   }
   const bool whole = compared > 0 && reference.inputs == s->count;
