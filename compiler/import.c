@@ -46,9 +46,10 @@ static const OptionRow import_options[] = {
      "names of layers: lines THEIRS = OURS; * stands for any letters; of several that fit the last counts",
      "@file"},
     {"rounding", LONG_ROUNDING, required_argument, "--rounding=KIND",
-     "of a quantised model: double, as TFLM and CMSIS-NN (of TensorFlow Lite, unless it is said); single, as "
-     "ruy; float, as XNNPACK and onnxruntime (of ONNX, unless it is said)",
-     "double single float"},
+     "of a quantised model: double, as TFLM and CMSIS-NN (of TensorFlow Lite, unless it is said); litert, as "
+     "LiteRT's reference kernels (of TensorFlow Lite alone); single, as ruy; float, as XNNPACK and "
+     "onnxruntime (of ONNX, unless it is said)",
+     "double litert single float"},
     {"list", LONG_LIST, no_argument, "--list", "prints what becomes of each node, and writes nothing", NULL},
     ROW_DIAGNOSTICS(LONG_DIAGNOSTICS),
     ROW_COLOR(LONG_COLOR),
@@ -111,7 +112,8 @@ static bool is_name(const char *word) {
   return *word != 0;
 }
 
-static const char *const roundings[] = {"double", "single", "float", NULL};
+enum { LITERT = 1 };
+static const char *const roundings[] = {"double", [LITERT] = "litert", "single", "float", NULL};
 
 static bool take_option(Importing *m, int code) {
   static const char *const layouts[] = {"hwc", "chw", NULL};
@@ -353,6 +355,11 @@ static bool import_tflite(Importing *m, Span at) {
 
 static int write_model(Importing *m, Span at) {
   if (import_tflite(m, at) || !read_renames(m)) return 0;
+  if (m->rounding == LITERT) {
+    diag_report(m->diags, DIAG_import_file, at, NULL,
+                "--rounding=litert is for models of TensorFlow Lite; this one is of ONNX");
+    return 0;
+  }
   if (m->list) {
     const char *list = import_list(m->arena, m->diags, m->model, at, &m->options);
     if (list) fputs(list, stdout);

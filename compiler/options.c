@@ -112,8 +112,8 @@ const OptionRow options_table[] = {
      "look"},
     {"target", LONG_TARGET, required_argument, "--target=T[,T...]",
      "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m armv7e-m armv8.1-m rv32imc wasm32, generic (scalar "
-     "C for any CPU), native; x86-64-v4-vnni for nets of 8 bits, where it is taken beside x86-64-v4; "
-     "of several, the best that the CPU runs is chosen at run time",
+     "C for any CPU), native; for nets of 8 bits x86-64-v4-vnni and aarch64-dotprod, which are taken "
+     "beside x86-64-v4 and aarch64; of several, the best that the CPU runs is chosen at run time",
      "@targets"},
     {"cpu", LONG_CPU, required_argument, "--cpu=NAME",
      "a board's CPU: cortex-m0+ cortex-m3 cortex-m4 cortex-m7 cortex-m33 cortex-m55 cortex-m85 rv32imc. It "

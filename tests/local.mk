@@ -46,7 +46,8 @@ check_PROGRAMS += netcheck randomnet hugenet mutant golden
 golden_SOURCES = %D%/harness/golden.c
 golden_LDADD = libcnn.la -ldl -lm
 netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/check.h %D%/harness/compiled.c %D%/harness/nests.c \
-  %D%/harness/aware.c %D%/harness/int8.c %D%/harness/int8_draw.c %D%/harness/int8_draw.h \
+  %D%/harness/aware.c %D%/harness/int8.c %D%/harness/int8.h %D%/harness/models.c \
+  %D%/models/inputs.h %D%/harness/all.h %D%/harness/int8_draw.c %D%/harness/int8_draw.h \
   %D%/harness/programs.c %D%/harness/exchanges.c %D%/harness/slopes.c %D%/harness/races.c \
   %D%/harness/races.h \
   %D%/harness/all.h %D%/harness/bytes.c %D%/harness/bytes.h %D%/harness/compare.c %D%/harness/compare.h \

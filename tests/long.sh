@@ -3,20 +3,20 @@
 # minute of fuzzing for each reader, thousands of random programs, every choice of schedules, errors of
 # functions, hundreds of kills of a training run, every allocation failing once, the nets of examples/ beside
 # eval and onnxruntime, models of ONNX that cnnc writes, the first step of nets that find objects beside
-# PyTorch, NaN in every program, damaged lowered programs, every program by threads under a race detector,
-# valgrind over hostile programs, the language server by a client of others, the packages of Debian, nets
-# trained by several processes.
+# PyTorch, all inputs of the nets of MLPerf Tiny, on this CPU and in emulators, NaN in every program, damaged
+# lowered programs, every program by threads under a race detector, valgrind over hostile programs, the
+# language server by a client of others, the packages of Debian, nets trained by several processes.
 # `make check-long` runs it in the build directory.
 # long.sh SOURCE_DIR
 # [sanitizers|targets|fuzz|random|choices|rows|programs|functions|kills|memory|examples|outputs|export|
-#  steps|special|threads|valgrind|editor|packages|mpi]...
+#  steps|models|special|threads|valgrind|editor|packages|mpi]...
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 export NETCHECK_ALL=yes
 top=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- sanitizers targets fuzz random choices rows programs functions kills memory \
-  examples outputs export steps special threads valgrind editor packages mpi
+  examples outputs export steps models special threads valgrind editor packages mpi
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
 clang=${CLANG:-clang}
@@ -45,8 +45,7 @@ targets() {
   programs=$(cd "$top" && ls tests/run/*.cnn tests/grad/*.cnn)
   # shellcheck disable=SC2086
   make -j2 -s check TESTS="$(echo $programs) tests/aarch64.tap tests/armv7m.tap tests/riscv64.tap \
-    tests/wasm32.tap tests/int8.tap tests/models.tap tests/unit.tap" >"$here/long-targets.log" 2>&1 ||
-    status=$?
+    tests/wasm32.tap tests/int8.tap tests/unit.tap" >"$here/long-targets.log" 2>&1 || status=$?
   verdict "$status" "every program on every target (long-targets.log)"
 }
 
@@ -278,6 +277,18 @@ first_steps() {
   verdict "$status" "the first step of nets that find objects against PyTorch (long-steps.log)"
 }
 
+# Each layer of the nets of tests/models, for all their inputs, against the kernels of others.
+imported_models() {
+  status=0
+  make -s netcheck >"$here/long-models.log" 2>&1 || status=$?
+  for test in models boards dotprod; do
+    CNNC=$here/cnnc CLANG=$clang top_srcdir=$top top_builddir=$here sh "$top/tests/$test.tap" \
+      >>"$here/long-models.log" 2>&1 || status=$?
+  done
+  grep -q '^not ok' "$here/long-models.log" && status=1
+  verdict "$status" "every layer of the nets of MLPerf Tiny against other kernels (long-models.log)"
+}
+
 special_values() {
   status=0
   make -s netcheck >"$here/long-special.log" 2>&1 || status=$?
@@ -354,6 +365,7 @@ for part in "$@"; do
   outputs) outputs ;;
   export) export_models ;;
   steps) first_steps ;;
+  models) imported_models ;;
   special) special_values ;;
   threads) threads ;;
   valgrind) valgrind_programs ;;

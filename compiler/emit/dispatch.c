@@ -63,15 +63,31 @@ static const char avx_text[] =
     "  return (b & 0xc0030000u) == 0xc0030000u && (saved & 0xe6) == 0xe6 ? @BEST@ : 1;\n"
     "}\n";
 
+/* Linux answers programs that read this register, since 4.11, as its documents promise; Android's kernels
+ * were older, and other systems may end the program: there the compiler has to know. */
+static const char dotprod_text[] = "/* Does the CPU have DotProd? */\n"
+                                   "static int @NAME@_dotprod(void) {\n"
+                                   "#if defined(__ARM_FEATURE_DOTPROD)\n"
+                                   "  return 1;\n"
+                                   "#elif defined(__linux__) && !defined(__ANDROID__)\n"
+                                   "  uint64_t features;\n"
+                                   "  __asm__(\"mrs %0, id_aa64isar0_el1\" : \"=r\"(features));\n"
+                                   "  return (int)(features >> 44 & 15) > 0;\n"
+                                   "#else\n"
+                                   "  return 0;\n"
+                                   "#endif\n"
+                                   "}\n";
+
 /* The level on an architecture. The CPU is asked only where its targets differ in what they need. */
 static void put_level(Text *out, const Net *net, const char *condition) {
   int highest = 0;
-  bool asks = false, vnni = false;
+  bool avx = false, vnni = false, dotprod = false;
   for (int level = 1; level < net->options->ntargets; level++) {
     const Target *target = target_of_level(net, level);
     if (strcmp(target->condition, condition) != 0) continue;
     highest = level;
-    asks = asks || target->avx;
+    avx = avx || target->avx;
+    dotprod = dotprod || target->dotprod;
     vnni = vnni || target->avx == AVX_VNNI;
   }
   const Blank blanks[] = {{"NAME", net->name},
@@ -79,8 +95,8 @@ static void put_level(Text *out, const Net *net, const char *condition) {
                           {"BEST", vnni ? "2 + (int)(c >> 11 & 1)" : "2"},
                           {NULL, NULL}};
   text_put(out, "#elif %s\n", condition);
-  if (asks) template_put(out, avx_text, blanks);
-  if (!asks) {
+  if (avx || dotprod) template_put(out, avx ? avx_text : dotprod_text, blanks);
+  else {
     text_put(out, "static int %s_level(void) { return %d; }\n", net->name, highest);
     return;
   }
@@ -91,12 +107,13 @@ static void put_level(Text *out, const Net *net, const char *condition) {
            "  int level = __atomic_load_n(&known, __ATOMIC_RELAXED) - 1;\n"
            "  if (level >= 0) return level;\n"
            "  level = 0;\n"
-           "  const int avx = %s_avx();\n",
-           net->name, net->name);
+           "  const int %s = %s_%s();\n",
+           net->name, avx ? "avx" : "dotprod", net->name, avx ? "avx" : "dotprod");
   for (int level = 1; level <= highest; level++) {
     const Target *target = target_of_level(net, level);
     if (strcmp(target->condition, condition) != 0) continue;
     if (target->avx) text_put(out, "  if (avx >= %d) level = %d;\n", (int)target->avx, level);
+    else if (target->dotprod) text_put(out, "  if (dotprod) level = %d;\n", level);
     else text_put(out, "  level = %d;\n", level);
   }
   text_put(out, "  __atomic_store_n(&known, level + 1, __ATOMIC_RELAXED);\n  return level;\n}\n");

@@ -24,6 +24,11 @@ typedef struct VectorText {
   "  __asm__(\"vpmuldq %2, %1, %0\" : \"=v\"(odd) : \"v\"((pairs)x >> 32), \"v\"((pairs)m >> 32));\n"
 #define UPPER "  return (@I)((even >> 32) | (odd & 0xffffffff00000000u));\n"
 
+#define SIGNED_PRODUCTS                                                                                      \
+  "  for (int i = 0; i < 4; i++)\n"                                                                          \
+  "    c += ((x << (24 - 8 * i)) >> 24) * ((w << (24 - 8 * i)) >> 24);\n"                                    \
+  "  return c;\n"
+
 #define NEAREST(below)                                                                                       \
   "  const @F least = @(-131072.f), most = @(131072.f);\n"                                                   \
   "  const @I low = " below ", high = y > most;\n"                                                           \
@@ -39,6 +44,12 @@ static const VectorText texts[] = {
      "  __asm__(\"vpdpbusd %2, %1, %0\" : \"+v\"(c) : \"v\"(x), \"v\"(w));\n"
      "  return c;\n",
      NULL},
+    {&primitive_dot_signed, OF_C_X_W, SIGNED_PRODUCTS, NULL,
+     "#if defined(__aarch64__)\n"
+     "  __asm__(\".arch_extension dotprod\\n\\tsdot %0.4s, %1.16b, %2.16b\" : \"+w\"(c) : \"w\"(x), "
+     "\"w\"(w));\n"
+     "  return c;\n"
+     "#else\n" SIGNED_PRODUCTS "#endif\n"},
     {&primitive_dot_halves, OF_C_X_W,
      "  return c + ((x << 16) >> 16) * ((w << 16) >> 16) + (x >> 16) * (w >> 16);\n",
      "  @I products;\n"

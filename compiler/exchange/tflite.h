@@ -71,7 +71,8 @@ typedef struct TflProgram {
   int noutputs;
 } TflProgram;
 
-/* NULL after [import-file] or [import-operator]. rounding: "double". */
+/* NULL after [import-file] or [import-operator]. rounding: "double", or "litert": that of LiteRT's
+ * reference kernels, double but for dense layers, which are single. */
 TflProgram *tflite_import(Arena *, Diags *, Span at, const char *path, const char *net, const char *rounding,
                           const uint8_t *bytes, size_t n);
 #endif

@@ -390,7 +390,9 @@ static Making *making_new(Arena *arena, TflModel *m, const char *rounding) {
                 .there = NEW_ARRAY(arena, bool, n),
                 .text = {.arena = arena},
                 .constants = {.arena = arena},
-                .layers = {.arena = arena}};
+                .layers = {.arena = arena},
+                .rounding = ROUNDING_DOUBLE,
+                .dense_once = strcmp(rounding, "litert") == 0};
   rounding_find(rounding, &k->rounding);
   k->program->arrays.arena = arena;
   count_reads(k);
@@ -424,6 +426,6 @@ TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path,
   if (!put_outputs(k)) return refuse_file(diags, at, path, "an output is made by no operator");
   k->program->text = arena_printf(arena, "# imported from TensorFlow Lite\nnet %s {\n%s%s%s", net,
                                   k->inputs.s, k->constants.s ? k->constants.s : "", k->text.s);
-  if (k->bytes) arrays_quantized(&k->program->arrays, rounding, k->layers.s);
+  if (k->bytes) arrays_quantized(&k->program->arrays, rounding_name(k->rounding), k->layers.s);
   return k->program;
 }

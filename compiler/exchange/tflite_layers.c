@@ -163,6 +163,9 @@ bool tfl_dense(Making *k, const TflOperator *op) {
   if (in->rank != 2) text_put(&k->text, "flatten -> ");
   tfl_call(k, op, layer, "dense(%" PRId64, w->dim[0]);
   put_layer(k, op, layer, w, bias);
+  if (k->dense_once && tfl_is_bytes(k, op))
+    text_put(&k->layers, "%s\"%s\": {\"rounding\": \"%s\"}", k->layers.n ? ", " : "", layer,
+             rounding_name(ROUNDING_SINGLE));
   tfl_end_as(k, op, layer, shape_vector(w->dim[0]));
   return true;
 }

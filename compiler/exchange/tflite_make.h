@@ -12,6 +12,7 @@ typedef struct Making {
   TflModel *m;
   TflProgram *program;
   Rounding rounding;
+  bool dense_once;    /* dense layers round as ROUNDING_SINGLE does, whatever the others do */
   bool bytes;         /* some of it is of 8 bits */
   int *same;          /* by tensor: the one whose value it has: itself, or what it is converted from */
   int *stored;        /* by tensor that is its own: the one whose scale it has */

@@ -116,9 +116,7 @@ static void add_row(const Depthwise *d, const Tile *t, Buf *sum, const Ix *ky) {
       for (int64_t i = 0; i < d->parts; i++) {
         if (j != p * S + i * d->taps + part_taps(d, i) - 1) continue;
         const Ref to = nest_at(b, sum, p);
-        nest_store(b, to,
-                   nest_primitive(b, bytes ? &primitive_dot_bytes : &primitive_dot_halves, nest_get(b, to),
-                                  nest_get(b, at), w[i]));
+        nest_store(b, to, nest_primitive(b, words_dot(d->l), nest_get(b, to), nest_get(b, at), w[i]));
       }
   }
 }
@@ -178,7 +176,7 @@ static Tiles tiles_of(const Depthwise *d) {
 
 bool schedule_int8_depthwise(Lower *l, const Correlation *geometry) {
   const Int8Product *p = l->node->detail;
-  Depthwise d = {.l = l, .p = p, .k = *geometry, .taps = l->target->dot == DOT_BYTES ? 4 : 2};
+  Depthwise d = {.l = l, .p = p, .k = *geometry, .taps = l->target->dot == DOT_HALVES ? 2 : 4};
   Correlation *k = &d.k;
   if (k->dilation[1] != 1 || k->kernel[1] > 16) return false;
   k->s = k->groups; /* one group, as far as channels are concerned */
@@ -190,7 +188,7 @@ bool schedule_int8_depthwise(Lower *l, const Correlation *geometry) {
   const int64_t width = k->small.w, most = smaller(l->target->registers - 6, 14);
   d.pixels = (int)ceil_divide(width, ceil_divide(width, most));
   d.rows =
-      lower_scratch_of(l, "rows", l->target->dot == DOT_BYTES ? U8 : I8, 3,
+      lower_scratch_of(l, "rows", words_lift(l) ? U8 : I8, 3,
                        (int64_t[]){(k->small.h - 1) * k->stride[0] + (k->kernel[0] - 1) * k->dilation[0] + 1,
                                    (k->small.w - 1) * k->stride[1] + k->kernel[1], k->large.c});
   const Tiles tiles = tiles_of(&d);

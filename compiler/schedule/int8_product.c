@@ -75,9 +75,7 @@ static void add_word(const Product *d, const Tile *t, Buf *sum, Buf *in, int pla
         nest_let(b, "x", splat(nest_load(b, nest_at(b, in, plane, 0, p * step + *word), 1), d->lanes));
     for (int v = 0; v < t->vectors; v++) {
       const Ref at = nest_at(b, sum, p, v);
-      nest_store(
-          b, at,
-          nest_primitive(b, bytes ? &primitive_dot_bytes : &primitive_dot_halves, nest_get(b, at), x, w[v]));
+      nest_store(b, at, nest_primitive(b, words_dot(d->l), nest_get(b, at), x, w[v]));
     }
   }
 }

@@ -4,6 +4,13 @@
 #include "base/number.h"
 
 int32_t words_lift(const Lower *l) { return l->target->dot == DOT_BYTES ? -INT8_MIN : 0; }
+const Primitive *words_dot(const Lower *l) {
+  const Dot dot = l->target->dot;
+  return dot == DOT_BYTES    ? &primitive_dot_bytes
+         : dot == DOT_SIGNED ? &primitive_dot_signed
+                             : &primitive_dot_halves;
+}
+
 int32_t words_most(const Lower *l) { return l->target->dot == DOT_BYTES ? UINT8_MAX : -INT8_MIN; }
 
 static int64_t reached(const Correlation *k, int axis) { /* elements that some window reads */
@@ -21,7 +28,7 @@ static void join_pixels(Lower *l) {
 }
 
 Words words_begin(Lower *l, const Correlation *k) {
-  Words w = {.planes = l->target->dot == DOT_BYTES ? 1 : 2,
+  Words w = {.planes = l->target->dot == DOT_HALVES ? 2 : 1,
              .rows = reached(k, 0),
              .columns = reached(k, 1),
              .group = ceil_divide(k->l, WORD_BYTES),
@@ -38,7 +45,8 @@ Words words_begin(Lower *l, const Correlation *k) {
 static void store_words(Lower *l, const Words *w, Val bytes, const Ix *y, const Ix *at) {
   Nest *b = l->b;
   if (w->planes == 1) {
-    nest_store(b, nest_at(b, w->buf, 0, *y, *at), nest_primitive(b, &primitive_bytes_up, bytes, NULL, NULL));
+    nest_store(b, nest_at(b, w->buf, 0, *y, *at),
+               words_lift(l) ? nest_primitive(b, &primitive_bytes_up, bytes, NULL, NULL) : bytes);
     return;
   }
   const Val four = nest_let(b, "four", bytes);
@@ -64,8 +72,8 @@ static void each_vector(Lower *l, const Words *w, const Ix *y, int64_t n, Step *
 
 static void pad_step(Lower *l, const Words *w, const Ix *y, const Ix *at, int lanes, const void *context) {
   Nest *b = l->b;
-  const uint32_t zero = (uint32_t)l->node->in[0]->quant->zero;
-  const int32_t value = (int32_t)(w->planes == 1 ? (zero + 128) * 0x01010101u : (zero & 65535) | zero << 16);
+  const uint32_t zero = (uint32_t)(l->node->in[0]->quant->zero + words_lift(l));
+  const int32_t value = (int32_t)(w->planes == 1 ? (zero & 255) * 0x01010101u : (zero & 65535) | zero << 16);
   for (int plane = 0; plane < w->planes; plane++)
     nest_store(b, nest_at(b, w->buf, plane, *y, *at + *(const int64_t *)context),
                lanes > 1 ? splat(num_i32(b, value), lanes) : num_i32(b, value));

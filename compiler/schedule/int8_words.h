@@ -1,9 +1,9 @@
 /* int8_words.h: what fast kernels of 8 bits share: a copy of the input as words, and sums that become 8 bits
  * vector by vector.
  *
- * A word is what the target multiplies at once in a lane (target->dot): four bytes q + 128, or two halves q.
- * The copy has the padding in it, so that no loop looks at edges: elements that stand for 0. They, and the
- * zero of the input, are taken from the bias, which holds - zero * (sum of weights). */
+ * A word is what the target multiplies at once in a lane (target->dot): four bytes q + 128 or q, or two
+ * halves q. The copy has the padding in it, so that no loop looks at edges: elements that stand for 0. They,
+ * and the zero of the input, are taken from the bias, which holds - zero * (sum of weights). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_WORDS_H
 #define CNNC_INT8_WORDS_H
@@ -24,8 +24,9 @@ typedef struct Words {
 
 Words words_begin(Lower *, const Correlation *); /* makes the buffer */
 void words_fill(Lower *, const Words *, LoopKind outer);
-int32_t words_lift(const Lower *); /* what is added to each q: 128 or 0 */
-int32_t words_most(const Lower *); /* the largest |element| */
+int32_t words_lift(const Lower *);         /* what is added to each q: 128 or 0 */
+const Primitive *words_dot(const Lower *); /* a sum, a word of the input, one of weights */
+int32_t words_most(const Lower *);         /* the largest |element| */
 
 bool schedule_int8_depthwise(Lower *, const Correlation *); /* int8_depthwise.c */
 

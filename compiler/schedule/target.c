@@ -4,6 +4,9 @@
 #include <stddef.h>
 #include <string.h>
 #include "base/number.h"
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
 
 #define KB (INT64_C(1) << 10)
 #define MB (INT64_C(1) << 20)
@@ -79,6 +82,12 @@ static const Rates measured = {.direct = 0.95,
   .lanes = 16, .registers = 32, .fma = true, .l1 = 32 * KB, .l2 = 1 * MB, .l3 = 32 * MB, .fmas = 2,          \
   .l2_rate = 62, .l3_rate = 27, .memory_rate = 9.3, .line = 64, .chains = 8,                                 \
   .blocking = BLOCKING(32, 1 * MB, 27), .rates = &measured, .condition = X86
+#define A64_CORE                                                                                             \
+  .lanes = 4, .registers = 32, .fma = true, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 4 * MB, .fmas = 2,          \
+  .l2_rate = 32, .l3_rate = 12, .memory_rate = 6, .line = 64, .chains = 8,                                   \
+  .blocking = BLOCKING(32, 256 * KB, 12), .rates = &measured,                                                \
+  .condition = "defined(__aarch64__) && defined(__GNUC__)", .arch = "aarch64",                               \
+  .cross = CROSS("--target=aarch64-linux-gnu", "-fPIC")
 #define MICROCONTROLLER                                                                                      \
   .lanes = 1, .registers = 32, .l1 = 16 * KB, .l2 = 16 * KB, .l3 = 16 * KB, .fmas = 1, .l2_rate = 4,         \
   .l3_rate = 4, .memory_rate = 4, .most_bytes = INT32_MAX, .line = 32, .chains = 8,                          \
@@ -164,27 +173,16 @@ const Target target_table[] = {
      .chains = 8,
      .blocking = BLOCKING(16, 256 * KB, 8),
      .rates = &measured},
-    {.name = "aarch64",
-     .suffix = "neon",
-     .lanes = 4,
-     .registers = 32,
-     .fma = true,
-     .l1 = 32 * KB,
-     .l2 = 256 * KB,
-     .l3 = 4 * MB,
-     .fmas = 2,
-     .l2_rate = 32,
-     .l3_rate = 12,
-     .memory_rate = 6,
-     .line = 64,
-     .chains = 8,
-     .blocking = BLOCKING(32, 256 * KB, 12),
-     .rates = &measured,
-     .dot = DOT_HALVES,
-     .condition = "defined(__aarch64__) && defined(__GNUC__)",
-     .march_level = 1,
-     .arch = "aarch64",
-     .cross = CROSS("--target=aarch64-linux-gnu", "-fPIC")},
+    {.name = "aarch64", .suffix = "neon", A64_CORE, .march_level = 1, .dot = DOT_HALVES},
+    /* Armv8.2 with DotProd, as Cortex-A55 and A75 and all later ones; sdot names its extension where it
+     * stands, so functions need no attribute */
+    {.name = "aarch64-dotprod",
+     .suffix = "dotprod",
+     A64_CORE,
+     .march_level = 2,
+     .dotprod = true,
+     .dot = DOT_SIGNED,
+     .for_bytes = true},
     /* Cortex-M7: floats are its own, doubles may not be */
     {.name = "armv7m",
      .suffix = "m7",
@@ -305,6 +303,16 @@ static bool has_vnni(void) {
 #endif
 }
 
+static bool has_dotprod(void) {
+#if defined(__ARM_FEATURE_DOTPROD)
+  return true;
+#elif defined(__aarch64__) && defined(__linux__)
+  return getauxval(AT_HWCAP) >> 20 & 1; /* HWCAP_ASIMDDP */
+#else
+  return false;
+#endif
+}
+
 const Target *target_native(void) {
 #if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
   __builtin_cpu_init();
@@ -334,6 +342,7 @@ const Target *target_for_bytes(const Target *target) {
 
 bool target_runs_here(const Target *target) {
   if (target->avx == AVX_VNNI && !has_vnni()) return false;
+  if (target->dotprod && !has_dotprod()) return false;
   return !target_is_foreign(target) &&
          target->march_level - target->for_bytes <= target_native()->march_level;
 }

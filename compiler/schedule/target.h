@@ -57,6 +57,7 @@ typedef enum Dot {
   DOT_NONE,
   DOT_HALVES, /* two products of signed halves */
   DOT_BYTES,  /* four of bytes without and with a sign */
+  DOT_SIGNED, /* four of signed bytes */
 } Dot;
 
 typedef struct Target {
@@ -76,6 +77,7 @@ typedef struct Target {
   const char *condition; /* of #if, NULL: any CPU */
   const char *attribute; /* of every function, NULL: none (the lowest target of a file needs none) */
   AvxLevel avx;          /* that a CPU must have to run it */
+  bool dotprod;          /* a CPU of aarch64 must have DotProd */
   Dot dot;
   bool for_bytes;           /* differs from the row before it in nets of 8 bits alone */
   int march_level;          /* order within an architecture */

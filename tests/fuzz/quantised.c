@@ -130,6 +130,7 @@ static void make_net(const cnn_archive *archive, const Graph *net) {
       constant_weights(arena, graph);
       lower_for(arena, graph, "generic", true);
       lower_for(arena, graph, "x86-64-v4-vnni", false);
+      lower_for(arena, graph, "aarch64-dotprod", false);
       lower_for(arena, graph, "armv7e-m", false);
       write_model(arena, diags, graph, options.made, file);
     }

@@ -1,251 +1,239 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What the nets of tests/models compute, by each rounding: the hash (FNV-1a, 64 bits) of each stored value of
-ten images.
+"""What the nets of tests/models compute: of each input of tests/models/inputs.h, the hash of what each layer
+stores. A file for each net and each of
 
-    python3 tests/golden/models.py tests/models >tests/models/values.txt
+    litert    LiteRT's reference kernels, which round the sums of dense layers once and all others twice
+    xnnpack   LiteRT with XNNPACK
+    cmsis-nn  CMSIS-NN's, called as TensorFlow Lite for microcontrollers does
+    single    no kernels: int8_layers.py, by formula, as cnnc's own nets are rounded
 
-needs numpy and the package tflite. With the package ai-edge-litert it also tells, on standard error, in how
-many values LiteRT's reference kernels (double, but for dense layers, whose sums these round once) and XNNPACK
-(float) differ."""
+    python3 tests/golden/models.py --cnnc build/cnnc --cmsis DIR [--board] tests/models
+
+needs numpy and the packages ai-edge-litert and flatbuffers, a C compiler, and a checkout of CMSIS-NN, whose
+sources are compiled in plain C for this machine; with --board also for a Cortex-M4 with its DSP instructions,
+run by qemu, which has to give the same. Says how many hashes differ from the formulas of int8_layers.py."""
+import argparse
+import json
 import math
 import os
+import re
+import subprocess
 import sys
+import tempfile
 
 import numpy as np
-import tflite
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.join(HERE, "..", "..")
+BOARD = os.path.join(TOP, "bench", "board")
+sys.path[:0] = [HERE, os.path.join(TOP, "bench")]
+import cmsis  # noqa: E402
+import int8_layers  # noqa: E402
 
 MODELS = ["pretrainedResnet_quant", "kws_ref_model", "vww_96_int8", "ad01_int8", "str_ww_ref_model"]
-IMAGES = 10
-f32 = np.float32
-OPS = {v: k for k, v in vars(tflite.BuiltinOperator).items() if isinstance(v, int)}
-WORDS = {"CONV_2D": "conv", "DEPTHWISE_CONV_2D": "depthwise", "FULLY_CONNECTED": "dense", "ADD": "add",
-         "AVERAGE_POOL_2D": "avgpool", "SOFTMAX": "softmax"}
-OPTIONS = {"CONV_2D": tflite.Conv2DOptions, "DEPTHWISE_CONV_2D": tflite.DepthwiseConv2DOptions,
-           "FULLY_CONNECTED": tflite.FullyConnectedOptions, "ADD": tflite.AddOptions,
-           "AVERAGE_POOL_2D": tflite.Pool2DOptions}
+EXTREMES, INPUTS = 2, 102
+# XNNPACK has none of 8 bits: behind it these are LiteRT's own. Its softmax computes in floats, by a table of
+# the C library's exp, and now and then differs by one from the reference kernels, which have whole numbers.
+NOT_OF_XNNPACK = ("AVERAGE_POOL_2D", "SOFTMAX")
+LEFT_OUT = {"RESHAPE": "RESHAPE keeps the bytes where they are",
+            "SOFTMAX": "XNNPACK has no softmax of 8 bits, and LiteRT's own computes in floats"}
 
 
-# ---- roundings ----
-def multiplier(m):
-    q, e = math.frexp(m)
-    fixed = math.floor(q * (1 << 31) + 0.5)
-    if fixed == 1 << 31:
-        fixed, e = fixed // 2, e + 1
-    return (0, 0) if e < -31 else (fixed, e)
+# ---- inputs.h ----
+def drawn(state):
+    state[:] = state * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
+    return (state >> np.uint64(56)).astype(np.int64)
 
 
-def fixed_point(x, ms, rounding):
-    m = np.array([v[0] for v in ms], np.int64)
-    e = np.array([v[1] for v in ms], np.int64)
-    x = np.asarray(x, np.int64)
-    if rounding == "single":
-        return (x * m + (np.int64(1) << (30 - e))) >> (31 - e)
-    h = ((x << np.maximum(e, 0)) * m + (1 << 30)) >> 31
-    s = np.maximum(-e, 0)
-    mask = (np.int64(1) << s) - 1
-    return (h >> s) + ((h & mask) > ((mask >> 1) + (h < 0)))
+def inputs(n):
+    """[INPUTS][n]"""
+    numbers = np.arange(INPUTS)
+    state = (numbers + 1).astype(np.uint64) * np.uint64(0x9e3779b97f4a7c15)
+    own, divisor = drawn(state) - 128, 1 << numbers % 4
+    least = np.where(divisor > 1, own, 0) - 128 // divisor
+    x = np.stack([np.clip(least + drawn(state) // divisor, -128, 127) for _ in range(n)], 1)
+    for extreme in range(EXTREMES):
+        x[extreme] = extreme * 255 - 128
+    return x
 
 
-# ---- the model ----
-class Thing:
-    pass
-
-
-def tensors_of(model, graph):
-    types = {tflite.TensorType.INT8: np.int8, tflite.TensorType.INT32: np.int32}
-    made = []
-    for i in range(graph.TensorsLength()):
-        t, r = graph.Tensors(i), Thing()
-        r.index, r.shape, q = i, t.ShapeAsNumpy().tolist() if t.ShapeLength() else [], t.Quantization()
-        r.scale = q.ScaleAsNumpy().astype(f32) if q is not None and q.ScaleLength() else None
-        r.zero = int(q.ZeroPoint(0)) if q is not None and q.ZeroPointLength() else 0
-        b = model.Buffers(t.Buffer())
-        r.data = None
-        if b.DataLength():
-            r.data = np.frombuffer(b.DataAsNumpy().tobytes(), types[t.Type()]).reshape(r.shape)
-        made.append(r)
+def hashes(values):
+    """Of arrays, one for each input."""
+    rows = (np.stack([v.reshape(-1) for v in values]) & 255).astype(np.uint64)
+    made = np.full(len(rows), 0xcbf29ce484222325, np.uint64)
+    for column in rows.T:
+        made = (made ^ column) * np.uint64(0x100000001b3)
     return made
 
 
-def load(path):
-    model = tflite.Model.GetRootAsModel(open(path, "rb").read(), 0)
-    graph = model.Subgraphs(0)
-    tensors = tensors_of(model, graph)
-    layers, counts = [], {}
-    for k in range(graph.OperatorsLength()):
-        op, layer = graph.Operators(k), Thing()
-        code = model.OperatorCodes(op.OpcodeIndex())
-        layer.op = OPS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
-        layer.ins = [tensors[i] for i in op.InputsAsNumpy() if i >= 0]
-        layer.out = tensors[op.OutputsAsNumpy()[0]]
-        layer.options = None
-        if layer.op in OPTIONS:
-            layer.options = OPTIONS[layer.op]()
-            layer.options.Init(op.BuiltinOptions().Bytes, op.BuiltinOptions().Pos)
-        counts[layer.op] = counts.get(layer.op, 0) + 1
-        layer.name = WORDS[layer.op] + str(counts[layer.op]) if layer.op in WORDS else None
-        layers.append(layer)
-    return layers, tensors[graph.InputsAsNumpy()[0]]
+# ---- the references: {layer's name: hashes of all inputs} ----
+def formula(layers, source, xs, rounding):
+    kept = [int8_layers.run(layers, source, x, rounding) for x in xs]
+    return {layer.name: hashes([v[layer.out.index] for v in kept]) for layer in layers}
 
 
-# ---- computing ----
-def cut(layer, q):
-    act = layer.options.FusedActivationFunction()
-    lo = max(-128, layer.out.zero) if act in (1, 3) else -128
-    hi = min(127, math.floor(float(f32(6) / layer.out.scale[0]) + 0.5) + layer.out.zero) if act == 3 else 127
-    return np.clip(q, lo, hi)
-
-
-def rounded(layer, sums, rounding):
-    scales = np.broadcast_to(layer.ins[1].scale, (sums.shape[-1],))
-    s_in, s_out = layer.ins[0].scale[0], layer.out.scale[0]
-    one = layer.op == "FULLY_CONNECTED" and len(layer.ins[1].scale) == 1
-    if rounding == "float":
-        factor = (s_in * scales.astype(f32) / s_out).astype(f32)
-        y = np.clip(sums.astype(f32) * factor, f32(-1024), f32(1024))
-        return cut(layer, np.rint(y).astype(np.int64) + layer.out.zero)
-    ms = [multiplier((float(f32(s_in * s)) if one else float(s_in) * float(s)) / float(s_out))
-          for s in scales]
-    return cut(layer, fixed_point(sums, ms, rounding) + layer.out.zero)
-
-
-def windows(layer, a, w, padding):
-    (h, wd), (oh, ow) = a.shape[:2], layer.out.shape[1:3]
-    kh, kw = w
-    sh, sw = layer.options.StrideH(), layer.options.StrideW()
-    same = layer.options.Padding() == 0
-    ph = max((oh - 1) * sh + kh - h, 0) // 2 if same else 0
-    pw = max((ow - 1) * sw + kw - wd, 0) // 2 if same else 0
-    rows, columns = max((oh - 1) * sh + kh, h + ph), max((ow - 1) * sw + kw, wd + pw)
-    p = np.full((rows, columns, a.shape[2]), padding, np.int64)
-    p[ph:ph + h, pw:pw + wd] = a
-    for ky in range(kh):
-        for kx in range(kw):
-            yield ky, kx, p[ky:ky + (oh - 1) * sh + 1:sh, kx:kx + (ow - 1) * sw + 1:sw]
-
-
-def conv(layer, a, rounding):
-    w = layer.ins[1].data.astype(np.int64)
-    sums = np.zeros(layer.out.shape[1:], np.int64) + layer.ins[2].data
-    for ky, kx, v in windows(layer, a[0] - layer.ins[0].zero, w.shape[1:3], 0):
-        sums += v @ w[:, ky, kx].T if layer.op == "CONV_2D" else v * w[0, ky, kx]
-    return rounded(layer, sums, rounding)[None]
-
-
-def dense(layer, a, rounding):
-    w = layer.ins[1].data.astype(np.int64)
-    bias = layer.ins[2].data if len(layer.ins) > 2 else 0
-    return rounded(layer, (a.reshape(-1, w.shape[1]) - layer.ins[0].zero) @ w.T + bias, rounding)
-
-
-def add(layer, a, b, rounding):
-    (sa, sb), so = (float(t.scale[0]) for t in layer.ins), float(layer.out.scale[0])
-    a, b = a - layer.ins[0].zero, b - layer.ins[1].zero
-    if rounding == "float":
-        ra, rb = (f32(t.scale[0] / layer.out.scale[0]) for t in layer.ins)
-        shift = 20 - (math.frexp(float(max(ra, rb)))[1] - 1)
-        fa, fb = (int(np.rint(f32(r * f32(2.0**shift)))) for r in (ra, rb))
-        return cut(layer, (((1 << (shift - 1)) + a * fa + b * fb) >> shift) + layer.out.zero)
-    t = 2 * max(sa, sb)
-    q = sum(fixed_point(x << 20, [multiplier(s / t)], rounding) for x, s in ((a, sa), (b, sb)))
-    return cut(layer, fixed_point(q, [multiplier(t / ((1 << 20) * so))], rounding) + layer.out.zero)
-
-
-def avgpool(layer, a):
-    size = (layer.options.FilterHeight(), layer.options.FilterWidth())
-    sums = sum(v for _, _, v in windows(layer, a[0], size, 0))
-    n = size[0] * size[1]
-    assert layer.options.Padding() == 1
-    return cut(layer, np.where(sums > 0, (sums + n // 2) // n, -((-sums + n // 2) // n)))[None]
-
-
-def softmax_of(layer, a):
-    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-    import int8_arithmetic
-    rows = [int8_arithmetic.softmax([int(v) for v in row], float(layer.ins[0].scale[0]))
-            for row in a.reshape(-1, a.shape[-1])]
-    return np.array(rows).reshape(a.shape)
-
-
-def run(layers, source, x, rounding):
-    value = {source.index: x.astype(np.int64).reshape(source.shape)}
-    for layer in layers:
-        a = value[layer.ins[0].index]
-        if layer.op in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-            r = conv(layer, a, rounding)
-        elif layer.op == "FULLY_CONNECTED":
-            r = dense(layer, a, rounding)
-        elif layer.op == "ADD":
-            r = add(layer, a, value[layer.ins[1].index], rounding)
-        elif layer.op == "AVERAGE_POOL_2D":
-            r = avgpool(layer, a)
-        elif layer.op == "SOFTMAX":
-            r = softmax_of(layer, a)
-        else:
-            r = a.reshape(layer.out.shape)
-        value[layer.out.index] = r
-    return value
-
-
-# ---- images and hashes ----
-def images(n):
-    """The first two have the least and the greatest number everywhere; the others are drawn."""
-    state = 1
-    for i in range(IMAGES):
-        x = np.full(n, -128 if i == 0 else 127)
-        for k in range(n if i > 1 else 0):
-            state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
-            x[k] = (state >> 56) - 128
-        yield x
-
-
-def fnv(data, seed=0xcbf29ce484222325):
-    for byte in data:
-        seed = (seed ^ byte) * 0x100000001b3 % 2**64
-    return seed
-
-
-def compare(path, layers, source, xs, kept, rounding, kernels):
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-    resolver = {"double": OpResolverType.BUILTIN_REF, "float": OpResolverType.AUTO}[rounding]
+def litert(path, layers, source, xs, resolver):
     it = Interpreter(path, num_threads=1, experimental_preserve_all_tensors=True,
                      experimental_op_resolver_type=resolver)
     it.allocate_tensors()
-    differ, all_values = {}, 0
-    for x, values in zip(xs, kept):
+    delegated = sum(op["op_name"] == "DELEGATE" for op in it._get_ops_details())
+    theirs = [layer for layer in layers if layer.op not in NOT_OF_XNNPACK]
+    if delegated != (len(theirs) if resolver == OpResolverType.AUTO else 0):
+        raise SystemExit(f"{path}: {delegated} operators are XNNPACK's")
+    kept = {layer.name: [] for layer in layers}
+    for x in xs:
         it.set_tensor(it.get_input_details()[0]["index"], x.astype(np.int8).reshape(source.shape))
         it.invoke()
         for layer in layers:
-            try:
-                theirs = it.get_tensor(layer.out.index).astype(int).reshape(-1)
-            except ValueError:
-                continue
-            n = int((theirs != values[layer.out.index].reshape(-1)).sum())
-            all_values += theirs.size
-            differ[layer.op] = differ.get(layer.op, 0) + n
-    name = os.path.basename(path)
-    print(f"{name} {rounding}: {kernels} differ in {differ} of {all_values}", file=sys.stderr)
+            kept[layer.name].append(it.get_tensor(layer.out.index).astype(np.int64))
+    return {layer.name: hashes(kept[layer.name]) for layer in layers
+            if layer.op != "SOFTMAX" or resolver == OpResolverType.BUILTIN_REF}
 
 
-def main(folder):
+class Net:
+    """What cmsis.Writer wants of a model, from cnnc."""
+
+    def __init__(self, cnnc, path, work):
+        base = os.path.join(work, "net")
+        self.weights = base + ".safetensors"
+        said = {"check": True, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        subprocess.run([cnnc, "import", path, "--name=net", "-o", base], **said)
+        show = [cnnc, base + ".cnn", "--emit=json"]
+        self.floats = json.loads(subprocess.run(show, **said).stdout)
+        self.quant = json.loads(subprocess.run([*show, "--weights=" + self.weights], **said).stdout)
+        self.inputs = math.prod(self.floats["inputs"][0]["shape"])
+
+
+MAIN = """
+static void show(int input, const char *layer, const int8_t *from, int n) {{
+  uint64_t hash = MODEL_HASH_START;
+  char text[18] = "                \\n";
+  for (int i = 0; i < n; i++) hash = model_hash_byte(hash, (uint8_t)from[i]);
+  for (int i = 0; i < 16; i++) text[i] = "0123456789abcdef"[hash >> (60 - 4 * i) & 15];
+  put_number((uint32_t)input); put(" "); put(layer); put(" "); put(text);
+}}
+static int32_t scratch[4096];
+int main(void) {{
+  int status = 0;
+  const cmsis_nn_context context = {{scratch, sizeof scratch}};
+  for (int input = 0; input < MODEL_INPUTS; input++) {{
+    model_input(input, {source}, {inputs});
+    {calls}
+  }}
+  return status;
+}}
+"""
+HOST = """#include <stdio.h>
+#include "board.h"
+void put(const char *text) { fputs(text, stdout); }
+void put_number(uint32_t number) { printf("%lu", (unsigned long)number); }
+"""
+
+
+def cmsis_program(net):
+    """The program, and the layers that CMSIS-NN stores."""
+    writer = cmsis.Writer(net)
+    writer.layers()
+    stored = [(layer["name"], math.prod(layer["shape"])) for layer in net.quant["layers"]
+              if layer["operator"] not in ("flatten", "reshape")]
+    calls = writer.calls + [f'show(input, "{name}", {name}, {n});' for name, n in stored]
+    source = net.floats["inputs"][0]["name"]
+    return ('#include "board.h"\n#include "inputs.h"\n#include "arm_nnfunctions.h"\n'
+            f"static int8_t {source}[{net.inputs}] __attribute__((aligned(16)));\n" + "\n".join(writer.data) +
+            MAIN.format(source=source, inputs=net.inputs, calls="\n    ".join(calls)))
+
+
+def cmsis_sources(folder):
+    return [os.path.join(where, name) for where, _, names in sorted(os.walk(os.path.join(folder, "Source")))
+            for name in sorted(names) if re.search(r"(?<!f16)(?<!f32)\.c$", name)]
+
+
+def cmsis_nn(options, path, work, board):
+    main, host, program = (os.path.join(work, n) for n in ("main.c", "host.c", "program"))
+    with open(main, "w") as file:
+        file.write(cmsis_program(Net(options.cnnc, path, work)))
+    with open(host, "w") as file:
+        file.write(HOST)
+    common = ["-std=gnu11", "-O2", "-w", "-ffunction-sections", "-I" + BOARD,
+              "-I" + os.path.join(TOP, "tests", "models"), "-I" + os.path.join(options.cmsis, "Include"),
+              "-Wl,--gc-sections", main, *cmsis_sources(options.cmsis), "-o", program]
+    if board:
+        subprocess.run(["arm-none-eabi-gcc", "-mthumb", "-mfloat-abi=hard", "-mcpu=cortex-m4",
+                        "-mfpu=fpv4-sp-d16", *common, os.path.join(BOARD, "start.c"), "-nostartfiles",
+                        "--specs=nano.specs", "-T", os.path.join(BOARD, "board.ld")], check=True)
+        command = ["qemu-system-arm", "-M", "mps2-an386", "-display", "none", "-serial", "none", "-monitor",
+                   "none", "-semihosting-config", "enable=on,target=native", "-kernel", program]
+    else:
+        subprocess.run(["cc", *common, host, "-lm"], check=True)
+        command = [program]
+    made = {}
+    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    for line in said.stdout.splitlines():
+        number, name, digits = line.split()
+        made.setdefault(name, np.zeros(INPUTS, np.uint64))[int(number)] = int(digits, 16)
+    return made
+
+
+# ---- the files ----
+def versions(options):
+    from importlib.metadata import version
+    commit = subprocess.run(["git", "-C", options.cmsis, "rev-parse", "HEAD"], stdout=subprocess.PIPE,
+                            text=True, check=True).stdout.strip()
+    litert_version = "ai-edge-litert " + version("ai-edge-litert")
+    return {"litert": "LiteRT's reference kernels (BUILTIN_REF), " + litert_version,
+            "xnnpack": f"XNNPACK in {litert_version}; AVERAGE_POOL_2D is LiteRT's own",
+            "cmsis-nn": "CMSIS-NN, commit " + commit,
+            "single": "tests/golden/int8_layers.py, rounding single"}
+
+
+def write(folder, model, source, told, layers, table):
+    with open(os.path.join(folder, f"{model}.{source}.txt"), "w") as file:
+        print(f"# {told}", file=file)
+        for layer in layers:
+            if layer.name not in table:
+                print(f"# {layer.name} is left out: {LEFT_OUT[layer.op]}", file=file)
+        names = [layer.name for layer in layers]
+        print("layers", *names, file=file)
+        for i in range(INPUTS):
+            print(i, *(f"{table[n][i]:016x}" if n in table else "-" for n in names), file=file)
+
+
+def differences(what, layers, table, formulas):
+    differ = [f"{layer.name}: {n}" for layer in layers if layer.name in table
+              if (n := int((table[layer.name] != formulas[layer.name]).sum()))]
+    print(f"{what}: {sum(len(t) for t in table.values())} hashes, of which differ from the formulas "
+          f"{', '.join(differ) or 'none'}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cnnc", required=True)
+    parser.add_argument("--cmsis", required=True)
+    parser.add_argument("--board", action="store_true")
+    parser.add_argument("folder")
+    options = parser.parse_args()
+    told = versions(options)
     for model in MODELS:
-        path = os.path.join(folder, model + ".tflite")
-        layers, source = load(path)
-        xs = list(images(int(np.prod(source.shape))))
-        for rounding in ("single", "double", "float"):
-            kept = [run(layers, source, x, rounding) for x in xs]
-            for layer in layers:
-                if layer.name:
-                    data = b"".join((v[layer.out.index] & 255).astype(np.uint8).tobytes() for v in kept)
-                    print(model, rounding, layer.name, f"{fnv(data):016x}")
-            try:
-                if rounding != "single":
-                    compare(path, layers, source, xs, kept, rounding,
-                            "LiteRT's reference kernels" if rounding == "double" else "XNNPACK")
-            except ImportError:
-                pass
+        path = os.path.join(options.folder, model + ".tflite")
+        layers, source = int8_layers.load(path)
+        xs = inputs(math.prod(source.shape))
+        with tempfile.TemporaryDirectory() as work:
+            found = {"litert": ("litert", litert(path, layers, source, xs, OpResolverType.BUILTIN_REF)),
+                     "xnnpack": ("float", litert(path, layers, source, xs, OpResolverType.AUTO)),
+                     "cmsis-nn": ("double", cmsis_nn(options, path, work, False)),
+                     "single": ("single", formula(layers, source, xs, "single"))}
+            if options.board:
+                on_board = cmsis_nn(options, path, work, True)
+                same = all((on_board[name] == table).all() for name, table in found["cmsis-nn"][1].items())
+                print(f"{model}, cmsis-nn: a Cortex-M4 {'gives the same' if same else 'differs!'}",
+                      flush=True)
+        for name, (rounding, table) in found.items():
+            write(options.folder, model, name, told[name], layers, table)
+            if name != "single":
+                differences(f"{model}, {name}", layers, table, formula(layers, source, xs, rounding))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

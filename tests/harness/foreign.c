@@ -12,6 +12,7 @@
 static const struct {
   const char *target, *command;
 } emulator[] = {{"aarch64", "qemu-aarch64"},
+                {"aarch64-dotprod", "qemu-aarch64"}, /* whose CPU has everything, unless one is named */
                 {"riscv64", "qemu-riscv64"},
                 {"armv7m", "qemu-arm"},
                 {"wasm32", "node"},

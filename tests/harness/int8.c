@@ -13,6 +13,7 @@
 #include "check.h"
 #include "emit/emit.h"
 #include "foreign.h"
+#include "int8.h"
 #include "int8_draw.h"
 #include "machine.h"
 #include "quantize/quantize.h"
@@ -80,8 +81,8 @@ static bool board_tried(const Target *target) {
 
 /* The roundings differ in one primitive: a target has one of them, another one than the target before. */
 static bool has_rounding(const Check *check, const Target *target, const char *rounding) {
-  Rounding turn = ROUNDING_SINGLE;
-  if (!rounding_find(rounding, &turn)) printf("# no rounding %s\n", rounding);
+  Rounding turn = ROUNDING_SINGLE; /* of nets that have several */
+  rounding_find(rounding, &turn);
   return check_has_turn(check, (int)(target - target_table) + (int)turn, ROUNDINGS);
 }
 
@@ -214,7 +215,7 @@ static void check_foreign_of(const Check *check, const char *rounding, const cha
 }
 
 /* ---- a program ---- */
-static bool quantise(Check *check, const char *weights) {
+bool int8_quantise(Check *check, const char *weights) {
   Sample *s = &check->sample;
   Sources sources = {.arena = s->arena};
   Diags *diags = diags_new(s->arena, &sources);
@@ -242,10 +243,8 @@ static bool whole_numbers(const Graph *graph) {
   return true;
 }
 
-/* images: of them the interpreter, which is slow, has the first ones. */
-static void compare(Check *check, const char *rounding, const char *weights, int64_t images) {
+void int8_compare(Check *check, const char *rounding, const char *weights, int64_t images) {
   const int64_t all = check->sample.count;
-  check->forward = sample_infer(&check->sample);
   check->sample.count = images;
   check_all_nests(check, rounding);
   check->sample.count = all;
@@ -261,6 +260,7 @@ static void compare(Check *check, const char *rounding, const char *weights, int
   }
   for (const Target *target = target_table; target->name && !strcmp(rounding, "double"); target++)
     if (target_is_foreign(target) && target->dot != DOT_NONE && check_wants(check, target->name) &&
+        check_has_turn(check, (int)(target - target_table), 2) &&
         !foreign_missing(check->sample.arena, target))
       check_foreign_of(check, rounding, weights, target);
 }
@@ -269,79 +269,19 @@ static void check_rounding(const Check *of, const char *rounding, bool nests) {
   Check check = *of;
   Sample *s = &check.sample;
   const char *weights = arena_printf(s->arena, "%s/%s-%s.safetensors", check.work, s->cname, rounding);
-  if (!int8_draw(s->arena, s->graph, weights, rounding, SEED, nests) || !quantise(&check, weights)) {
+  if (!int8_draw(s->arena, s->graph, weights, rounding, SEED, nests) || !int8_quantise(&check, weights)) {
     report(false, &check, arena_printf(s->arena, "%s: quantised", rounding), HUGE_VAL, 0);
     return;
   }
   sample_draw(s, check.limits.images ? check.limits.images : 4, SEED);
   draw_extremes(s);
-  if (!nests) compare(&check, rounding, weights, s->count);
-  else if (whole_numbers(s->graph)) {
-    check.forward = sample_infer(s);
-    check_all_nests(&check, rounding);
-  }
+  if (nests && !whole_numbers(s->graph)) return;
+  check.forward = sample_infer(s);
+  if (nests) check_all_nests(&check, rounding);
+  else int8_compare(&check, rounding, weights, s->count);
 }
 
 void check_int8(Check *check, bool nests) {
   check->sample.training.graph = NULL;
   for (int r = 0; r < ROUNDINGS; r++) check_rounding(check, rounding_name((Rounding)r), nests);
-}
-
-/* ---- a model that was imported ---- */
-/* As tests/golden/models.py draws them. */
-static void draw_images(Sample *s) {
-  const int64_t n = shape_elements(s->graph->inputs.data[0].node->shape);
-  uint64_t state = 1;
-  for (int64_t i = 2 * n; i < s->count * n; i++) {
-    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    s->input_double[0][i] = ((int8_t *)s->input[0])[i] = (int8_t)((int)(state >> 56) - 128);
-  }
-  draw_extremes(s);
-}
-
-static uint64_t hash_of(const double *value, int64_t n) { /* FNV-1a */
-  uint64_t hash = UINT64_C(0xcbf29ce484222325);
-  for (int64_t i = 0; i < n; i++) hash = (hash ^ (uint8_t)(int)value[i]) * UINT64_C(0x100000001b3);
-  return hash;
-}
-
-static const Node *layer_named(const Graph *graph, const char *name) {
-  for (int i = 0; i < graph->nodes.n; i++)
-    if (strcmp(graph->nodes.data[i]->name, name) == 0) return graph->nodes.data[i];
-  return NULL;
-}
-
-/* values: lines MODEL ROUNDING LAYER HASH, of each stored value. */
-static void compare_hashes(const Check *check, const char *rounding, const char *values) {
-  const Sample *s = &check->sample;
-  FILE *file = fopen(values, "r");
-  char model[100], kind[20], layer[100];
-  unsigned long long hash;
-  int seen = 0, wrong = 0;
-  while (file && fscanf(file, "%99s %19s %99s %llx", model, kind, layer, &hash) == 4) {
-    if (strcmp(model, s->graph->name) != 0 || strcmp(kind, rounding) != 0) continue;
-    const Node *node = layer_named(s->graph, layer);
-    seen++;
-    if (node && hash_of(check->forward.value[node->id], s->count * shape_elements(node->shape)) == hash)
-      continue;
-    printf("# %s %s\n", layer, node ? "differs" : "is not there");
-    wrong++;
-  }
-  if (file) fclose(file);
-  report_error(check, arena_printf(s->arena, "%s: %d values as the reference has them", rounding, seen),
-               seen ? wrong : HUGE_VAL, 0);
-}
-
-void check_model(Check *check, const char *weights, const char *rounding, const char *values) {
-  enum { IMAGES = 10, SLOW_IMAGES = 1 };
-  Sample *s = &check->sample;
-  s->training.graph = NULL;
-  if (!quantise(check, weights)) {
-    report(false, check, "quantised", HUGE_VAL, 0);
-    return;
-  }
-  sample_draw(s, IMAGES, SEED);
-  draw_images(s);
-  compare(check, rounding, weights, SLOW_IMAGES);
-  compare_hashes(check, rounding, values);
 }

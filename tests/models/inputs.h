@@ -1,0 +1,33 @@
+/* inputs.h: the inputs by which the nets of this folder are compared, and the hash of what a layer stores of
+ * one. tests/golden/models.py, the harness and the programs for boards draw the same, so that no file has
+ * them. Freestanding. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef MODEL_INPUTS_H
+#define MODEL_INPUTS_H
+#include <stdint.h>
+
+/* The first two have the least and the greatest number everywhere, a hundred are random. */
+enum { MODEL_EXTREMES = 2, MODEL_INPUTS = MODEL_EXTREMES + 100 };
+
+static inline int32_t model_input_byte(uint64_t *state) { /* 0 to 255 */
+  *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+  return (int32_t)(*state >> 56);
+}
+
+/* Of four random ones one is noise; the others have a half, a quarter and an eighth of its contrast about a
+ * number of their own, because noise alone brings layers to few of their values. */
+static inline void model_input(int number, int8_t *to, int64_t n) {
+  uint64_t state = (uint64_t)(number + 1) * UINT64_C(0x9e3779b97f4a7c15);
+  const int32_t own = model_input_byte(&state) - 128, divisor = 1 << number % 4,
+                least = (divisor > 1 ? own : 0) - 128 / divisor;
+  for (int64_t i = 0; i < n; i++) {
+    const int32_t x = least + model_input_byte(&state) / divisor;
+    to[i] = (int8_t)(number < MODEL_EXTREMES ? number * 255 - 128 : x < -128 ? -128 : x > 127 ? 127 : x);
+  }
+}
+
+#define MODEL_HASH_START UINT64_C(0xcbf29ce484222325)
+static inline uint64_t model_hash_byte(uint64_t hash, uint8_t byte) { /* FNV-1a */
+  return (hash ^ byte) * UINT64_C(0x100000001b3);
+}
+#endif
