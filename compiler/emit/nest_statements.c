@@ -155,6 +155,14 @@ static void print_store(Printer *p, const NestStmt *stmt) {
     put("const %s %s = %s;\n", type, p->buf_name[buf->id], text.s);
     return;
   }
+  if (val->op == CONVERT && printer_bytes_at_once(p, buf, val->a[0]->type.elem, lanes)) {
+    put("%s(&", printer_function(p, FN_STORE_BYTES, buf->type.elem, lanes));
+    print_ref(p, ref);
+    put(", ");
+    print_value(p, val->a[0], CHOICE);
+    put(", %d);\n", stmt->u.store.part);
+    return;
+  }
   if (buf->place != REGS && stmt->u.store.part != lanes) {
     put("%s(&", printer_function(p, FN_STORE_PART, buf->type.elem, lanes));
     print_ref(p, ref);

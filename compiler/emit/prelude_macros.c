@@ -87,6 +87,9 @@ void prelude_macros(Text *out, const PreludeNeeds *needs) {
                   "\"=r\"(first), \"=r\"(second) : \"m\"(*(const two_words *)&(element))); } while (0)\n"
                   "#else\n#define LOAD2(first, second, element) ((first) = (&(element))[0], (second) = "
                   "(&(element))[1])\n#endif\n");
+  if (needs->helium)
+    text_put(out, "#if defined(__ARM_FEATURE_MVE)\n#ifdef __clang__ // that of gcc 12 needs the short names\n"
+                  "#define __ARM_MVE_PRESERVE_USER_NAMESPACE\n#endif\n#include <arm_mve.h>\n#endif\n");
   if (needs->unroll)
     text_put(out, "#if defined(__clang__)\n#define UNROLL _Pragma(\"clang loop unroll(full)\")\n#elif "
                   "defined(__GNUC__)\n#define UNROLL _Pragma(\"GCC unroll 128\")\n"

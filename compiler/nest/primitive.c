@@ -39,6 +39,9 @@ static int32_t run_wide_float(const double *a) {
 static int32_t run_shift_wide(const double *a) { return cnn_shift_wide((int64_t)a[0], whole(a[1])); }
 
 static int32_t run_dot_bytes(const double *a) { return cnn_dot_bytes(whole(a[0]), whole(a[1]), whole(a[2])); }
+static int32_t run_dot_signed(const double *a) {
+  return cnn_dot_signed(whole(a[0]), whole(a[1]), whole(a[2]));
+}
 static int32_t run_dot_halves(const double *a) {
   return cnn_dot_halves(whole(a[0]), whole(a[1]), whole(a[2]));
 }
@@ -75,6 +78,7 @@ const Primitive primitive_requantize_single = {"requantize_single", 3, {I32, I32
 
 const Primitive
     primitive_dot_bytes = {"dot_bytes", 3, {I32, I32, I32}, run_dot_bytes, true},
+    primitive_dot_signed = {"dot_signed", 3, {I32, I32, I32}, run_dot_signed, false},
     primitive_dot_halves = {"dot_halves", 3, {I32, I32, I32}, run_dot_halves, true},
     primitive_even_bytes = {"even_bytes", 1, {I32}, run_even_bytes, true},
     primitive_odd_bytes = {"odd_bytes", 1, {I32}, run_odd_bytes, true},
@@ -99,6 +103,7 @@ const Primitive *const primitive_table[PRIMITIVES] = {&primitive_requantize_sing
                                                       &primitive_requantize_wide_float,
                                                       &primitive_shift_wide,
                                                       &primitive_dot_bytes,
+                                                      &primitive_dot_signed,
                                                       &primitive_dot_halves,
                                                       &primitive_even_bytes,
                                                       &primitive_odd_bytes,
@@ -127,6 +132,8 @@ const Primitive *const primitive_table[PRIMITIVES] = {&primitive_requantize_sing
                                                       &primitive_wrap_sum,
                                                       &primitive_wrap_difference,
                                                       &primitive_part576};
+
+bool primitive_across(const Primitive *primitive) { return primitive == &primitive_dot_signed; }
 
 const Primitive *primitive_find(const char *name) {
   for (int i = 0; i < PRIMITIVES; i++)

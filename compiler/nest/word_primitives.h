@@ -12,6 +12,14 @@ INLINE int32_t cnn_dot_bytes(int32_t c, int32_t x, int32_t w) {
   return (int32_t)sum;
 }
 
+/* c + the products of four signed bytes and four others. */
+INLINE int32_t cnn_dot_signed(int32_t c, int32_t x, int32_t w) {
+  uint32_t sum = (uint32_t)c;
+  for (int i = 0; i < 32; i += 8)
+    sum += (uint32_t)((int8_t)((uint32_t)x >> i & 255) * (int8_t)((uint32_t)w >> i & 255));
+  return (int32_t)sum;
+}
+
 /* c + the products of two halves and two others, all signed. */
 INLINE int32_t cnn_dot_halves(int32_t c, int32_t x, int32_t w) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)

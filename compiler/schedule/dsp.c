@@ -1,11 +1,11 @@
 // dsp.c: which schedule a kernel of 8 bits takes on a board.
 // SPDX-License-Identifier: Apache-2.0
-#include "schedule/dsp.h"
+#include "schedule/helium.h"
 
 /* ---- cycles ---- */
 static double cycles_of(const CpuCycles *of, const DspWork *work) {
   return of->load * work->loads + of->store * work->stores + of->pair * work->pairs +
-         of->other * work->others;
+         of->other * work->others + of->vector * work->vectors;
 }
 
 Cycles dsp_cycles(const Lower *l, DspWork products, DspWork rest) {
@@ -53,6 +53,11 @@ bool dsp_takes(const Lower *l) {
          !int8_is_wide(l->node);
 }
 
+/* Vectors do all layers that they can do: no other schedule comes near. */
+static bool has_vectors(const Lower *l) {
+  return l->target->dot == DOT_ACROSS && !helium_product_refused(l);
+}
+
 static void offer(const Lower *l, Decision *d, const char *name, Choice choice, const char *refused,
                   Cycles (*cycles)(const Lower *)) {
   Candidate c = {.choice = choice, .name = name, .refused = refused};
@@ -77,6 +82,10 @@ void dsp_offer(const Lower *l, Decision *d) {
   }
   const Correlation k = int8_geometry(l->node);
   const char *limits = correlation_near_limits(&k) ? "sizes near the limits of an index" : NULL;
+  if (has_vectors(l)) {
+    offer(l, d, "vectors", direct, limits, helium_product_cycles);
+    return;
+  }
   if (k.groups > 1)
     offer(l, d, "four channels", direct, limits ? limits : dsp_depthwise_refused(l), dsp_depthwise_cycles);
   else
@@ -88,6 +97,10 @@ void dsp_offer(const Lower *l, Decision *d) {
 bool schedule_dsp(Lower *l) {
   if (!dsp_takes(l) || l->choice.method == METHOD_OWN) return false;
   if (l->node->op == &op_int8_combine) return schedule_dsp_sum(l);
+  if (has_vectors(l)) {
+    schedule_helium_product(l);
+    return true;
+  }
   if (l->choice.method == METHOD_WINOGRAD) return schedule_dsp_winograd(l);
   return int8_geometry(l->node).groups > 1 ? schedule_dsp_depthwise(l) : schedule_dsp_direct(l);
 }

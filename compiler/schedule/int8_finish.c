@@ -70,7 +70,7 @@ Finish finish_begin(Lower *l, const Int8Product *p, const Correlation *k, int un
   Finish f = {.rounding = p->rounding, .stored = p->stored, .unit = unit, .vectors = ceil_divide(k->s, unit)};
   bool shifted = false;
   for (int64_t i = 0; i < k->small.c; i++) shifted |= int8_steps(p->rounding, p->factor[i]).left > 0;
-  f.bias = by_filter(l, &f, k, l->target->dot == DOT_BYTES ? "bias_of_bytes" : "bias_of_halves", bias_value);
+  f.bias = by_filter(l, &f, k, words_lift(l) ? "bias_of_bytes" : "bias_of_halves", bias_value);
   if (p->rounding == ROUNDING_FLOAT) {
     f.factor = real_factors(l, &f, k, p);
     return f;
