@@ -177,10 +177,19 @@ static void gather(Lower *l, const Across *d, const Tile *t, int p) {
 }
 
 /* ---- products ---- */
-static Val window_vector(Lower *l, const Across *d, const Tile *t, int p, const Ix *step) {
+/* The vectors of a step, which compilers would load long before, into registers that are not there. */
+static Buf *window_of(Lower *l, const Across *d, const Tile *t, const Ix *step) {
   Nest *b = l->b;
-  const Ref from = t->window ? nest_at(b, t->window, p, *step * BYTES)
-                             : nest_at(b, l->in[0], 0, 0, (*t->x + p) * d->k.l + *step * BYTES);
+  Buf *view = t->window ? NEST_VIEW(b, "i", t->window, 0, *step * BYTES)
+                        : NEST_VIEW(b, "i", l->in[0], 0, 0, *t->x * d->k.l + *step * BYTES);
+  nest_pin(b, view);
+  return view;
+}
+
+static Val window_vector(Lower *l, const Across *d, const Tile *t, Buf *window, int p) {
+  Nest *b = l->b;
+  const Ref from =
+      t->window ? nest_at(b, window, p, 0) : nest_at(b, window, 0, 0, NEST_Z + p * d->k.l);
   return nest_let(b, nest_text(b, "x%d", p), nest_load_words(b, from, LANES_OF_SUMS));
 }
 
@@ -194,11 +203,12 @@ static void block_nest(Lower *l, const Across *d, const Tile *t, Buf *sums, cons
       nest_store(b, nest_at(b, a, p, i), nest_load(b, nest_at(b, d->finish.bias, *unit, first + i), 1));
   NEST_FOR(b, step, d->depth / BYTES) {
     Val w[4];
+    Buf *window = window_of(l, d, t, &step);
     for (int i = 0; i < d->filters; i++)
       w[i] = nest_let(b, nest_text(b, "w%d", i),
                       nest_load_words(b, nest_at(b, d->weight, block, step, i * BYTES), LANES_OF_SUMS));
     for (int p = 0; p < t->pixels; p++) {
-      const Val x = window_vector(l, d, t, p, &step);
+      const Val x = window_vector(l, d, t, window, p);
       for (int i = 0; i < d->filters; i++) {
         const Ref at = nest_at(b, a, p, i);
         nest_store(b, at, nest_primitive(b, &primitive_dot_signed, nest_get(b, at), x, w[i]));
