@@ -87,6 +87,10 @@ static void print_loop(Printer *p, const NestStmt *stmt, int depth) {
   int taken = p->taken.n, slot = stmt->u.loop.slot;
   const bool shared = p->team && stmt->u.loop.kind == PARALLEL, team = p->team;
   const char *v = printer_name(p, stmt->u.loop.name), *end = NULL, *saved = p->slot_name[slot];
+  if (stmt->u.loop.kind == ROLLED) {
+    put("ROLL ");
+    p->print->needs->roll = true;
+  }
   if (stmt->u.loop.kind == UNROLLED) {
     put("UNROLL ");
     p->print->needs->unroll = true;

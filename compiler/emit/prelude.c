@@ -286,6 +286,7 @@ void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from) {
   into->inlined |= from->inlined;
   into->kernel |= from->kernel;
   into->unroll |= from->unroll;
+  into->roll |= from->roll;
   into->team |= from->team;
   into->prefetch |= from->prefetch;
   into->pin |= from->pin;

@@ -41,7 +41,7 @@ typedef struct PreludeNeeds {
   uint8_t type[ELEMS], memory[ELEMS]; /* vector types: values, and as they stand anywhere in memory */
   const Routine *routine[ROUTINES];   /* NULL behind the last one */
   uint8_t primitive[PRIMITIVES];      /* as in primitive_table, by width */
-  bool inlined, kernel, unroll, team, prefetch, pin, load2, infinite; /* macros */
+  bool inlined, kernel, unroll, roll, team, prefetch, pin, load2, infinite; /* macros */
   bool helium; /* the header of Arm's intrinsics */
 } PreludeNeeds;
 

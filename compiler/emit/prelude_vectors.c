@@ -179,7 +179,11 @@ const char *prelude_helium(PreludeFn fn, Elem elem, int lanes) {
                               "  return select@l(a < b, a, b);\n");
   case FN_WORDS:
     return "// Four bytes a lane, anywhere in memory.\nINLINE @a@T words@l(const int8_t *p) {\n" MVE(
-        "  return (@T)__arm_vldrbq_s8(p);\n",
+        "#ifdef __clang__\n  return (@T)__arm_vldrbq_s8(p);\n#else // gcc loads all long before, into registers "
+        "that are not there\n"
+        "  int8x16_t v;\n"
+        "  __asm__ volatile(\"vldrb.8 %q0, %1\" : \"=w\"(v) : \"m\"(*(const int8x16_t *)p));\n"
+        "  return (@T)v;\n#endif\n",
         "  typedef int32_t words __attribute__((@S, aligned(1), may_alias));\n"
         "  return (@T)*(const words *)p;\n");
   case FN_LOAD_BYTES:

@@ -15,12 +15,14 @@ enum {
   BYTES = 16, /* of a vector */
   LANES_OF_SUMS = 4,
   PIXELS = 3,
+  SHORT = 4, /* vectors of a window that compilers write out: to begin a loop takes six instructions */
   MOST_STACK = 12 << 10 /* bytes of windows */
 };
 
 typedef struct Across {
   Correlation k;
   bool flat;        /* the input is seen as rows of elements */
+  bool apart;       /* vectors of the windows of a tile take turns in memory */
   bool in_place;    /* windows are read where they lie */
   int64_t run;      /* elements of a row of a window */
   int64_t depth;    /* of a window, up to whole vectors */
@@ -43,7 +45,7 @@ static bool is_pixel(const Correlation *k) {
 
 static Across across_of(const Lower *l) {
   const Correlation k = int8_geometry(l->node);
-  Across d = {.k = k, .flat = side_by_side(l->in[0]), .run = k.kernel[1] * k.l};
+  Across d = {.k = k, .flat = side_by_side(l->in[0]), .apart = k.l % BYTES == 0, .run = k.kernel[1] * k.l};
   d.depth = ceil_divide(k.kernel[0] * d.run, BYTES) * BYTES;
   if (is_pixel(&k) && d.flat && side_by_side(l->out) && l->in[0]->dim[0] == l->in[0]->room[0] &&
       l->out->dim[0] == l->out->room[0]) {
@@ -112,7 +114,7 @@ static Buf *packed_weights(Lower *l, const Across *d) {
 /* ---- windows ---- */
 typedef struct Tile {
   int pixels;
-  Buf *window; /* [pixels][depth]; NULL: read in place */
+  Buf *window; /* [1][pixels][depth], or [depth / 16][pixels][16]; NULL: read in place */
   const Ix *y, *x;
 } Tile;
 
@@ -121,19 +123,37 @@ typedef struct From {
   Ix y, x, c;
 } From;
 
+/* Element `at` of the window of pixel p; where vectors are apart, the first one of a vector. */
+static Ref window_at(Lower *l, const Across *d, Buf *window, int p, const Ix *at) {
+  return d->apart ? nest_at(l->b, window, *at / BYTES, p, 0) : nest_at(l->b, window, 0, p, *at);
+}
+
+/* What stands for 0, so many times. */
+static void put_zeros(Lower *l, const Ref *first, int n) {
+  Nest *b = l->b;
+  const Val zero = num_i32(b, l->node->in[0]->quant->zero);
+  const int lanes = (int)smaller(n, LANES_OF_SUMS);
+  for (int i = 0; i < n; i += lanes) {
+    Ref at = *first;
+    at.at[at.buf->rank - 1].c += i;
+    nest_store(b, at, convert(lanes > 1 ? splat(zero, lanes) : zero, I8));
+  }
+}
+
 /* n elements, as wide as they go. */
-static void fill(Lower *l, Buf *to, int p, const Ix *at, int64_t n, const From *from) {
+static void fill(Lower *l, const Across *d, Buf *to, int p, const Ix *at, int64_t n, const From *from) {
   Nest *b = l->b;
   int64_t done = 0;
-  for (int lanes = from ? BYTES : LANES_OF_SUMS; lanes >= 1; lanes = lanes > 4 ? 4 : lanes - 3) {
+  for (int lanes = from || d->apart ? BYTES : LANES_OF_SUMS; lanes >= 1; lanes = lanes > 4 ? 4 : lanes - 3) {
     const int64_t count = (n - done) / lanes;
     if (count)
       NEST_FOR(b, i, count) {
         const Ix step = done + lanes * i;
-        const Val zero = num_i32(b, l->node->in[0]->quant->zero),
-                  v = from ? nest_load(b, nest_at(b, l->in[0], from->y, from->x, from->c + step), lanes)
-                           : convert(lanes > 1 ? splat(zero, lanes) : zero, I8);
-        nest_store(b, nest_at(b, to, p, *at + step), v);
+        const Ix place = *at + step;
+        const Ref stored = window_at(l, d, to, p, &place);
+        if (from)
+          nest_store(b, stored, nest_load(b, nest_at(b, l->in[0], from->y, from->x, from->c + step), lanes));
+        else put_zeros(l, &stored, lanes);
       }
     done += count * lanes;
   }
@@ -153,8 +173,8 @@ static void gather_taps(Lower *l, const Across *d, const Tile *t, int p, const I
     const Cond in_row = d->flat ? nest_within(b, element, 0, (k->large.w - 1) * k->l + 1)
                                 : nest_within(b, ix, 0, k->large.w);
     NEST_IF(b, cond_and(nest_within(b, *y, 0, k->large.h), in_row))
-      fill(l, t->window, p, &to, k->l, d->flat ? &(From){*y, {0}, element} : &(From){*y, ix, {0}});
-    NEST_ELSE(b) fill(l, t->window, p, &to, k->l, NULL);
+      fill(l, d, t->window, p, &to, k->l, d->flat ? &(From){*y, {0}, element} : &(From){*y, ix, {0}});
+    NEST_ELSE(b) fill(l, d, t->window, p, &to, k->l, NULL);
   }
 }
 
@@ -170,26 +190,18 @@ static void gather(Lower *l, const Across *d, const Tile *t, int p) {
       continue;
     }
     NEST_IF(b, cond_and(nest_within(b, y, 0, k->large.h), nest_within(b, left, 0, width - d->run + 1)))
-      fill(l, t->window, p, &to, d->run, &(From){y, {0}, left});
+      fill(l, d, t->window, p, &to, d->run, &(From){y, {0}, left});
     NEST_ELSE(b) gather_taps(l, d, t, p, &ky, &y);
   }
-  fill(l, t->window, p, NEST_IX(all), d->depth - all, NULL);
+  fill(l, d, t->window, p, NEST_IX(all), d->depth - all, NULL);
 }
 
 /* ---- products ---- */
-/* The vectors of a step, which compilers would load long before, into registers that are not there. */
-static Buf *window_of(Lower *l, const Across *d, const Tile *t, const Ix *step) {
+static Val window_vector(Lower *l, const Across *d, const Tile *t, int p, const Ix *step) {
   Nest *b = l->b;
-  Buf *view = t->window ? NEST_VIEW(b, "i", t->window, 0, *step * BYTES)
-                        : NEST_VIEW(b, "i", l->in[0], 0, 0, *t->x * d->k.l + *step * BYTES);
-  nest_pin(b, view);
-  return view;
-}
-
-static Val window_vector(Lower *l, const Across *d, const Tile *t, Buf *window, int p) {
-  Nest *b = l->b;
-  const Ref from =
-      t->window ? nest_at(b, window, p, 0) : nest_at(b, window, 0, 0, NEST_Z + p * d->k.l);
+  const Ix at = *step * BYTES;
+  const Ref from = t->window ? window_at(l, d, t->window, p, &at)
+                             : nest_at(b, l->in[0], 0, 0, (*t->x + p) * d->k.l + at);
   return nest_let(b, nest_text(b, "x%d", p), nest_load_words(b, from, LANES_OF_SUMS));
 }
 
@@ -201,14 +213,14 @@ static void block_nest(Lower *l, const Across *d, const Tile *t, Buf *sums, cons
   for (int p = 0; p < t->pixels; p++)
     for (int i = 0; i < d->filters; i++)
       nest_store(b, nest_at(b, a, p, i), nest_load(b, nest_at(b, d->finish.bias, *unit, first + i), 1));
-  NEST_FOR(b, step, d->depth / BYTES) {
+  NEST_LOOP(b, step, d->depth / BYTES > SHORT ? ROLLED : SERIAL, 1, NEST_IX(0), 1,
+            NEST_IX(d->depth / BYTES)) {
     Val w[4];
-    Buf *window = window_of(l, d, t, &step);
     for (int i = 0; i < d->filters; i++)
       w[i] = nest_let(b, nest_text(b, "w%d", i),
                       nest_load_words(b, nest_at(b, d->weight, block, step, i * BYTES), LANES_OF_SUMS));
     for (int p = 0; p < t->pixels; p++) {
-      const Val x = window_vector(l, d, t, window, p);
+      const Val x = window_vector(l, d, t, p, &step);
       for (int i = 0; i < d->filters; i++) {
         const Ref at = nest_at(b, a, p, i);
         nest_store(b, at, nest_primitive(b, &primitive_dot_signed, nest_get(b, at), x, w[i]));
@@ -237,7 +249,9 @@ static void tile_nest(Lower *l, const Across *d, Tile *t) {
   Nest *b = l->b;
   const int64_t rest = d->k.small.c % LANES_OF_SUMS;
   if (!d->in_place)
-    t->window = nest_buf(b, STACK, "window", (Type){I8, 1}, 2, (int64_t[]){t->pixels, d->depth});
+    t->window = nest_buf(b, STACK, "window", (Type){I8, 1}, 3,
+                         d->apart ? (int64_t[]){d->depth / BYTES, t->pixels, BYTES}
+                                  : (int64_t[]){1, t->pixels, d->depth});
   for (int p = 0; p < t->pixels && t->window; p++) gather(l, d, t, p);
   NEST_FOR(b, unit, d->k.small.c / LANES_OF_SUMS) unit_nest(l, d, t, &unit, LANES_OF_SUMS);
   const Ix none = {0}, last = none + d->k.small.c / LANES_OF_SUMS;
