@@ -34,6 +34,8 @@ int64_t dsp_bytes(int n, const int64_t *words) {
 /* Products one by one: two bytes, less a zero, their product, and what the loop takes. */
 static Cycles plain_cycles(const Lower *l) {
   const double outputs = (double)shape_row_elements(l->node->shape);
+  if (l->node->op == &op_int8_combine && l->target->lanes > 1)
+    return dsp_cycles(l, (DspWork){.vectors = 40 * outputs / l->target->lanes}, (DspWork){0});
   if (l->node->op == &op_int8_combine)
     return dsp_cycles(l, (DspWork){.loads = 2 * outputs, .stores = outputs, .others = 60 * outputs},
                       (DspWork){0});
@@ -55,7 +57,8 @@ bool dsp_takes(const Lower *l) {
 
 /* Vectors do all layers that they can do: no other schedule comes near. */
 static bool has_vectors(const Lower *l) {
-  return l->target->dot == DOT_ACROSS && !helium_product_refused(l);
+  if (l->target->dot != DOT_ACROSS) return false;
+  return !(int8_geometry(l->node).groups > 1 ? helium_depthwise_refused : helium_product_refused)(l);
 }
 
 static void offer(const Lower *l, Decision *d, const char *name, Choice choice, const char *refused,
@@ -77,13 +80,14 @@ void dsp_offer(const Lower *l, Decision *d) {
   static const Choice own = {.method = METHOD_OWN}, direct = {.method = METHOD_DIRECT};
   offer(l, d, "plain loops", own, NULL, plain_cycles);
   if (l->node->op == &op_int8_combine) {
-    offer(l, d, "in 32 bits", direct, dsp_sum_refused(l), dsp_sum_cycles);
+    offer(l, d, "in 32 bits", direct, l->target->lanes > 1 ? "plain loops have vectors" : dsp_sum_refused(l),
+          dsp_sum_cycles);
     return;
   }
   const Correlation k = int8_geometry(l->node);
   const char *limits = correlation_near_limits(&k) ? "sizes near the limits of an index" : NULL;
   if (has_vectors(l)) {
-    offer(l, d, "vectors", direct, limits, helium_product_cycles);
+    offer(l, d, "vectors", direct, limits, k.groups > 1 ? helium_depthwise_cycles : helium_product_cycles);
     return;
   }
   if (k.groups > 1)
@@ -98,7 +102,7 @@ bool schedule_dsp(Lower *l) {
   if (!dsp_takes(l) || l->choice.method == METHOD_OWN) return false;
   if (l->node->op == &op_int8_combine) return schedule_dsp_sum(l);
   if (has_vectors(l)) {
-    schedule_helium_product(l);
+    (int8_geometry(l->node).groups > 1 ? schedule_helium_depthwise : schedule_helium_product)(l);
     return true;
   }
   if (l->choice.method == METHOD_WINOGRAD) return schedule_dsp_winograd(l);

@@ -10,5 +10,8 @@
 const char *helium_product_refused(const Lower *);
 Cycles helium_product_cycles(const Lower *);
 void schedule_helium_product(Lower *);
+const char *helium_depthwise_refused(const Lower *);
+Cycles helium_depthwise_cycles(const Lower *);
+void schedule_helium_depthwise(Lower *);
 DspWork helium_finish_work(const Lower *, double vectors); /* sums of four channels each become 8 bits */
 #endif
