@@ -94,6 +94,7 @@ static const VectorText texts[] = {
 /* What they give by vectors of Helium: Arm's intrinsics, which all compilers call alike. */
 #define NUMBERS(x) "(int32x4_t)(" #x ")"
 #define BYTES_OF(x) "(int8x16_t)(" #x ")"
+#define MEAN(i) "(sum[" #i "] > 0 ? sum[" #i "] + n[" #i "] / 2 : sum[" #i "] - n[" #i "] / 2) / n[" #i "]"
 static const struct {
   const Primitive *of;
   const char *gives;
@@ -108,6 +109,7 @@ static const struct {
     {&primitive_requantize_float,
      "(@I)__arm_vmaxq_s32(__arm_vdupq_n_s32(-131072), __arm_vminq_s32(__arm_vdupq_n_s32(131072),\n"
      "    __arm_vcvtnq_s32_f32(__arm_vmulq_f32(__arm_vcvtq_f32_s32(" NUMBERS(x) "), (float32x4_t)s))))"},
+    {&primitive_average, "(@I){" MEAN(0) ", " MEAN(1) ", " MEAN(2) ", " MEAN(3) "}"}, /* no vectors divide */
     {NULL, NULL},
 };
 
@@ -155,14 +157,14 @@ void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, 
 #define MVE(there, elsewhere) "#if defined(__ARM_FEATURE_MVE)\n" there "#else\n" elsewhere "#endif\n}\n"
 
 #define BYTES_LOADED(sign)                                                                                   \
-  "// The first n bytes at p as numbers, then zeros.\nINLINE @a@I load_bytes@l(const @E *p, int n) {\n" MVE(   \
+  "// The first n bytes at p as numbers, then zeros.\nINLINE @a@I load_bytes@l(const @E *p, int n) {\n" MVE( \
       "  return (@I)(n == 4 ? __arm_vldrbq_" sign "32(p) : __arm_vldrbq_z_" sign                             \
       "32(p, __arm_vctp32q((uint32_t)n)));\n",                                                               \
       "  @I v = {0};\n  for (int i = 0; i < n; i++) v[i] = p[i];\n  return v;\n")
-#define BYTES_STORED(sign, type)                                                                                \
-  "// The low bytes of the first n numbers.\nINLINE @avoid store_bytes@l(@E *p, @I v, int n) {\n" MVE(         \
-      "  if (n == 4) __arm_vstrbq_" sign "32(p, (" type ")v);\n"                                    \
-      "  else __arm_vstrbq_p_" sign "32(p, (" type ")v, __arm_vctp32q((uint32_t)n));\n",            \
+#define BYTES_STORED(sign, type)                                                                             \
+  "// The low bytes of the first n numbers.\nINLINE @avoid store_bytes@l(@E *p, @I v, int n) {\n" MVE(       \
+      "  if (n == 4) __arm_vstrbq_" sign "32(p, (" type ")v);\n"                                             \
+      "  else __arm_vstrbq_p_" sign "32(p, (" type ")v, __arm_vctp32q((uint32_t)n));\n",                     \
       "  for (int i = 0; i < n; i++) p[i] = (@E)v[i];\n")
 
 const char *prelude_helium(PreludeFn fn, Elem elem, int lanes) {
@@ -179,17 +181,16 @@ const char *prelude_helium(PreludeFn fn, Elem elem, int lanes) {
                               "  return select@l(a < b, a, b);\n");
   case FN_WORDS:
     return "// Four bytes a lane, anywhere in memory.\nINLINE @a@T words@l(const int8_t *p) {\n" MVE(
-        "#ifdef __clang__\n  return (@T)__arm_vldrbq_s8(p);\n#else // gcc loads all long before, into registers "
+        "#ifdef __clang__\n  return (@T)__arm_vldrbq_s8(p);\n#else // gcc loads all long before, into "
+        "registers "
         "that are not there\n"
         "  int8x16_t v;\n"
         "  __asm__ volatile(\"vldrb.8 %q0, %1\" : \"=w\"(v) : \"m\"(*(const int8x16_t *)p));\n"
         "  return (@T)v;\n#endif\n",
         "  typedef int32_t words __attribute__((@S, aligned(1), may_alias));\n"
         "  return (@T)*(const words *)p;\n");
-  case FN_LOAD_BYTES:
-    return elem == I8 ? BYTES_LOADED("s") : BYTES_LOADED("u");
-  case FN_STORE_BYTES:
-    return elem == I8 ? BYTES_STORED("s", "int32x4_t") : BYTES_STORED("u", "uint32x4_t");
+  case FN_LOAD_BYTES: return elem == I8 ? BYTES_LOADED("s") : BYTES_LOADED("u");
+  case FN_STORE_BYTES: return elem == I8 ? BYTES_STORED("s", "int32x4_t") : BYTES_STORED("u", "uint32x4_t");
   default: return NULL;
   }
 }

@@ -25,8 +25,8 @@ extern const Primitive primitive_requantize_single, primitive_requantize_double,
 extern const Primitive primitive_requantize_wide, primitive_requantize_reduced,
     primitive_requantize_wide_float, primitive_shift_wide;
 /* Of words: four bytes or two halves in 32 bits, the lowest first. */
-extern const Primitive primitive_dot_bytes, primitive_dot_signed, primitive_dot_halves, primitive_even_bytes, primitive_odd_bytes,
-    primitive_bytes_up, primitive_push_byte, primitive_push_half, primitive_high_product,
+extern const Primitive primitive_dot_bytes, primitive_dot_signed, primitive_dot_halves, primitive_even_bytes,
+    primitive_odd_bytes, primitive_bytes_up, primitive_push_byte, primitive_push_half, primitive_high_product,
     primitive_high_product_rounded, primitive_shift_halves_away, primitive_shift_left;
 /* primitive_dsp.c */
 extern const Primitive primitive_word, primitive_add_even8, primitive_add_odd8, primitive_low_halves,

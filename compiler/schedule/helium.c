@@ -21,13 +21,13 @@ enum {
 
 typedef struct Across {
   Correlation k;
-  bool flat;        /* the input is seen as rows of elements */
-  bool apart;       /* vectors of the windows of a tile take turns in memory */
-  bool in_place;    /* windows are read where they lie */
-  int64_t run;      /* elements of a row of a window */
-  int64_t depth;    /* of a window, up to whole vectors */
-  int pixels;       /* of a tile */
-  int filters;      /* of a tile: 2 or 4 */
+  bool flat;     /* the input is seen as rows of elements */
+  bool apart;    /* vectors of the windows of a tile take turns in memory */
+  bool in_place; /* windows are read where they lie */
+  int64_t run;   /* elements of a row of a window */
+  int64_t depth; /* of a window, up to whole vectors */
+  int pixels;    /* of a tile */
+  int filters;   /* of a tile: 2 or 4 */
   Finish finish;
   Buf *weight; /* [units * 4 / filters][depth / 16][filters * 16] */
 } Across;
@@ -93,7 +93,8 @@ Cycles helium_product_cycles(const Lower *l) {
                                   .others = steps,
                                   .flash = steps * d.filters * BYTES},
                         rest);
-  c.weight_bytes = (int64_t)(blocks * vectors) * d.filters * BYTES + 5 * dsp_bytes(1, (int64_t[]){d.k.small.c});
+  c.weight_bytes =
+      (int64_t)(blocks * vectors) * d.filters * BYTES + 5 * dsp_bytes(1, (int64_t[]){d.k.small.c});
   return c;
 }
 
@@ -118,7 +119,8 @@ typedef struct Tile {
   const Ix *y, *x;
 } Tile;
 
-/* Where elements come from: element c of pixel x of row y; of a flat input x is 0. NULL: what stands for 0. */
+/* Where elements come from: element c of pixel x of row y; of a flat input x is 0. NULL: what stands for 0.
+ */
 typedef struct From {
   Ix y, x, c;
 } From;
@@ -170,8 +172,8 @@ static void gather_taps(Lower *l, const Across *d, const Tile *t, int p, const I
   const Ix x = *t->x + p;
   NEST_FOR(b, kx, k->kernel[1]) {
     const Ix ix = along(k, 1, &x, &kx), to = *ky * d->run + kx * k->l, element = ix * k->l;
-    const Cond in_row = d->flat ? nest_within(b, element, 0, (k->large.w - 1) * k->l + 1)
-                                : nest_within(b, ix, 0, k->large.w);
+    const Cond in_row =
+        d->flat ? nest_within(b, element, 0, (k->large.w - 1) * k->l + 1) : nest_within(b, ix, 0, k->large.w);
     NEST_IF(b, cond_and(nest_within(b, *y, 0, k->large.h), in_row))
       fill(l, d, t->window, p, &to, k->l, d->flat ? &(From){*y, {0}, element} : &(From){*y, ix, {0}});
     NEST_ELSE(b) fill(l, d, t->window, p, &to, k->l, NULL);
@@ -200,8 +202,8 @@ static void gather(Lower *l, const Across *d, const Tile *t, int p) {
 static Val window_vector(Lower *l, const Across *d, const Tile *t, int p, const Ix *step) {
   Nest *b = l->b;
   const Ix at = *step * BYTES;
-  const Ref from = t->window ? window_at(l, d, t->window, p, &at)
-                             : nest_at(b, l->in[0], 0, 0, (*t->x + p) * d->k.l + at);
+  const Ref from =
+      t->window ? window_at(l, d, t->window, p, &at) : nest_at(b, l->in[0], 0, 0, (*t->x + p) * d->k.l + at);
   return nest_let(b, nest_text(b, "x%d", p), nest_load_words(b, from, LANES_OF_SUMS));
 }
 
@@ -281,8 +283,8 @@ void schedule_helium_product(Lower *l) {
   if (small.h == 1 && l->out->dim[0] != 1) see_as_row(l->out, &small);
   d.finish = finish_begin(l, p, &d.k, LANES_OF_SUMS);
   d.weight = packed_weights(l, &d);
-  lower_about(l, "8 bits, %d pixels by %d filters, sixteen products at once, rounding %s", d.pixels, d.filters,
-              rounding_name(p->rounding));
+  lower_about(l, "8 bits, %d pixels by %d filters, sixteen products at once, rounding %s", d.pixels,
+              d.filters, rounding_name(p->rounding));
   nest_fn(b, b->name, false);
   NEST_FOR(b, y, small.h) {
     NEST_FOR(b, tile, small.w / d.pixels) {

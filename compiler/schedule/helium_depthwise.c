@@ -28,7 +28,8 @@ Cycles helium_depthwise_cycles(const Lower *l) {
   const Correlation k = int8_geometry(l->node);
   const double units = (double)ceil_divide(k.small.c, CHANNELS), pixels = (double)(k.small.h * k.small.w),
                tiles = (double)(k.small.h * ceil_divide(k.small.w, PIXELS)), rows = (double)k.kernel[0],
-               columns = (double)((PIXELS - 1) * k.stride[1] + k.kernel[1]), taps = rows * (double)k.kernel[1];
+               columns = (double)((PIXELS - 1) * k.stride[1] + k.kernel[1]),
+               taps = rows * (double)k.kernel[1];
   Cycles c = dsp_cycles(l,
                         (DspWork){.vectors = units * (2 * pixels * taps + tiles * (taps + rows * columns)),
                                   .flash = units * tiles * taps * CHANNELS},
@@ -41,7 +42,7 @@ static Buf *packed_weights(Lower *l, const Depthwise *d) {
   const Int8Product *p = l->node->detail;
   const int64_t taps = d->k.kernel[0] * d->k.kernel[1],
                 dim[4] = {d->finish.vectors, d->k.kernel[0], d->k.kernel[1], CHANNELS};
-  int8_t *values = NEW_ARRAY(l->arena, int8_t, dim[0] * taps *CHANNELS);
+  int8_t *values = NEW_ARRAY(l->arena, int8_t, dim[0] * taps * CHANNELS);
   for (int64_t c = 0; c < d->k.s; c++)
     for (int64_t t = 0; t < taps; t++)
       values[(c / CHANNELS * taps + t) * CHANNELS + c % CHANNELS] = p->weight[c * taps + t];

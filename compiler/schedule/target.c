@@ -80,17 +80,17 @@ static const Rates measured = {.direct = 0.95,
   .l2_rate = 62, .l3_rate = 27, .memory_rate = 9.3, .line = 64, .chains = 8,                                 \
   .blocking = BLOCKING(32, 1 * MB, 27), .rates = &measured, .condition = X86
 #define MICROCONTROLLER                                                                                      \
-  .l1 = 16 * KB, .l2 = 16 * KB, .l3 = 16 * KB, .fmas = 1, .l2_rate = 4,         \
-  .l3_rate = 4, .memory_rate = 4, .most_bytes = INT32_MAX, .line = 32, .chains = 8,                          \
-  .blocking = BLOCKING(32, 16 * KB, 4), .rates = &measured, .bare = true, .dsp = true
+  .l1 = 16 * KB, .l2 = 16 * KB, .l3 = 16 * KB, .fmas = 1, .l2_rate = 4, .l3_rate = 4, .memory_rate = 4,      \
+  .most_bytes = INT32_MAX, .line = 32, .chains = 8, .blocking = BLOCKING(32, 16 * KB, 4),                    \
+  .rates = &measured, .bare = true, .dsp = true
 
 /* Cortex-M55 and M85, whose vectors are Helium. Floats have none; numbers of 8 bits have eight registers of
  * 16 bytes: four sums, or the operands of products across a vector. */
 #define HELIUM(LANES)                                                                                        \
   MICROCONTROLLER, .name = "armv8.1-m", .suffix = "m55", .lanes = (LANES), .fma = true,                      \
-                   .condition = "defined(__ARM_FEATURE_MVE)", .march_level = 3, .arch = "arm",               \
-                   .cross = CROSS("--target=thumbv8.1m.main-none-eabihf", "-mcpu=cortex-m55", "-mthumb",     \
-                                  "-mfloat-abi=hard", "-meabi", "gnu")
+      .condition = "defined(__ARM_FEATURE_MVE)", .march_level = 3, .arch = "arm",                            \
+      .cross = CROSS("--target=thumbv8.1m.main-none-eabihf", "-mcpu=cortex-m55", "-mthumb",                  \
+                     "-mfloat-abi=hard", "-meabi", "gnu")
 static const Target helium = {HELIUM(4), .registers = 8, .dot = DOT_ACROSS};
 
 const Target target_table[] = {

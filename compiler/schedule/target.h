@@ -78,14 +78,14 @@ typedef struct Target {
   const char *attribute; /* of every function, NULL: none (the lowest target of a file needs none) */
   AvxLevel avx;          /* that a CPU must have to run it */
   Dot dot;
-  bool for_bytes;           /* differs from the row before it in nets of 8 bits alone */
-  int march_level;          /* order within an architecture */
-  const char *arch;         /* what one object can hold: "x86-64"; NULL: any */
-  const char *const *cross; /* clang's options for objects made on another CPU, NULL: none */
-  bool bare;                /* no shared libraries */
-  const struct Target *vectors; /* the same CPU as kernels of 8 bits see it, with their vectors, if the file is
-                                   for it alone; NULL: as it is */
-  bool dsp;                 /* nets of 8 bits take the schedules of dsp.h, if all targets of the file do */
+  bool for_bytes;               /* differs from the row before it in nets of 8 bits alone */
+  int march_level;              /* order within an architecture */
+  const char *arch;             /* what one object can hold: "x86-64"; NULL: any */
+  const char *const *cross;     /* clang's options for objects made on another CPU, NULL: none */
+  bool bare;                    /* no shared libraries */
+  const struct Target *vectors; /* the same CPU as kernels of 8 bits see it, with their vectors, if the file
+                                   is for it alone; NULL: as it is */
+  bool dsp; /* nets of 8 bits take the schedules of dsp.h, if all targets of the file do */
 } Target;
 extern const Target target_table[]; /* ends with name NULL */
 const Target *target_find(const char *name);
