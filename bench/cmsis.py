@@ -183,8 +183,9 @@ def program(net, helpers):
     return ('#include "board.h"\n#include "arm_nnfunctions.h"\n' + helpers +
             f"static int8_t {source}[{net.inputs}] __attribute__((aligned(16)));\n" + "\n".join(writer.data) +
             "\n#ifdef __ARM_FEATURE_MVE\n"
-            "#define SUMS(of) (const cmsis_nn_context){(void *)of, sizeof of}\n#else\n#define SUMS(of) context\n"
-            "#endif\nstatic int32_t scratch[4096];\nint main(void) {\n  int status = 0;\n"
+            "#define SUMS(of) (const cmsis_nn_context){(void *)of, sizeof of}\n"
+            "#else\n#define SUMS(of) context\n#endif\n"
+            "static int32_t scratch[4096];\nint main(void) {\n  int status = 0;\n"
             "  const cmsis_nn_context context = {scratch, sizeof scratch};\n"
             f"  fill({source}, {net.inputs});\n  mark_start();\n  {calls}\n  mark_stop();\n"
             f"  show({last}, {net.outputs});\n  return status;\n}}\n")
