@@ -20,7 +20,8 @@ MODELS = os.path.join(HERE, "..", "tests", "models")
 NETS = {"ResNet-8": "pretrainedResnet_quant", "DS-CNN": "kws_ref_model", "MobileNetV1 0.25": "vww_96_int8",
         "autoencoder": "ad01_int8"}
 CPUS = {"cortex-m4": ("-mcpu=cortex-m4 -mfpu=fpv4-sp-d16", "mps2-an386"),
-        "cortex-m7": ("-mcpu=cortex-m7 -mfpu=fpv5-d16", "mps2-an500")}
+        "cortex-m7": ("-mcpu=cortex-m7 -mfpu=fpv5-d16", "mps2-an500"),
+        "cortex-m55": ("-mcpu=cortex-m55", "mps3-an547")}
 CMSIS = "https://github.com/ARM-software/CMSIS-NN"
 
 
@@ -175,7 +176,7 @@ class Net:
         self.outputs = math.prod(self.floats["outputs"][0]["shape"])
 
     def ours(self, options, board):
-        run(options.cnnc, self.program, "--weights=" + self.weights, "--target=armv7e-m",
+        run(options.cnnc, self.program, "--weights=" + self.weights, "--cpu=" + options.cpu,
             "-Wno-dead-filters", "-o", os.path.join(self.dir, "net.c"), *options.cnnc_option)
         main, elf = os.path.join(self.dir, "main.c"), os.path.join(self.dir, "ours.elf")
         with open(main, "w") as file:

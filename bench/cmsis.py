@@ -118,8 +118,12 @@ class Writer:
         self.numbers("int8_t", "w_" + name, self.weights(name, "FHWC"))
         self.numbers("int32_t", "b_" + name, self.files[name + ".bias"][1])
         lo, hi = self.activation(name)
+        # With Helium it wants what arm_vector_sum_s8 makes of weights and bias, once.
+        rows = [self.weights(name, "FHWC")[u * inputs:(u + 1) * inputs] for u in range(units)]
+        self.numbers("int32_t", "k_" + name,
+                     [b - zero * sum(row) for b, row in zip(self.files[name + ".bias"][1], rows)])
         self.calls.append(
-            f"status |= arm_fully_connected_s8(&context, &(cmsis_nn_fc_params){{{-zero}, 0, "
+            f"status |= arm_fully_connected_s8(&SUMS(k_{name}), &(cmsis_nn_fc_params){{{-zero}, 0, "
             f"{self.scale(name)[1]}, {{{lo}, {hi}}}}}, &(cmsis_nn_per_tensor_quant_params){{{m}, {e}}}, "
             f"{self.dims(1, 1, 1, inputs)}, {source}, {self.dims(inputs, 1, 1, units)}, w_{name}, "
             f"{self.dims(1, 1, 1, units)}, b_{name}, {self.dims(1, 1, 1, units)}, {name});")
@@ -178,7 +182,10 @@ def program(net, helpers):
     calls = "\n  ".join(writer.calls)
     return ('#include "board.h"\n#include "arm_nnfunctions.h"\n' + helpers +
             f"static int8_t {source}[{net.inputs}] __attribute__((aligned(16)));\n" + "\n".join(writer.data) +
-            "\nstatic int32_t scratch[4096];\nint main(void) {\n  int status = 0;\n"
+            "\n#ifdef __ARM_FEATURE_MVE\n"
+            "#define SUMS(of) (const cmsis_nn_context){(void *)of, sizeof of}\n"
+            "#else\n#define SUMS(of) context\n#endif\n"
+            "static int32_t scratch[4096];\nint main(void) {\n  int status = 0;\n"
             "  const cmsis_nn_context context = {scratch, sizeof scratch};\n"
             f"  fill({source}, {net.inputs});\n  mark_start();\n  {calls}\n  mark_stop();\n"
             f"  show({last}, {net.outputs});\n  return status;\n}}\n")

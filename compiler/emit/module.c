@@ -334,8 +334,10 @@ static void name_ports(Net *net) {
 static void section_begin(Net *net, Section *section, const Target *target, const char *suffix,
                           const char *attribute) {
   *section = (Section){.target = target, .suffix = suffix, .attribute = attribute};
-  section->print = (NestPrint){{arena_printf(net->arena, "%s_", net->name), suffix, attribute},
-                               target ? target->lanes : LANES,
+  const Target *vectors = target && target->vectors ? target->vectors : target;
+  section->print = (NestPrint){{arena_printf(net->arena, "%s_", net->name), suffix, attribute,
+                                .helium = vectors && vectors->dot == DOT_ACROSS},
+                               !target || target->vectors ? LANES : target->lanes,
                                .apart = !target || target->dsp,
                                .load2 = target && target->dsp,
                                .standard = target && !target->condition,

@@ -33,6 +33,7 @@ const char *printer_name(Printer *, const char *wanted); /* a name that is free 
 const char *printer_buf(Printer *, const Buf *);         /* its name, which is mentioned now */
 Index printer_fold(const Printer *, const Index *);      /* with the constants of this function */
 /* Texts of the prelude, which is told that they are needed. */
+bool printer_bytes_at_once(const Printer *, const Buf *, Elem number, int lanes);
 const char *printer_function(Printer *, PreludeFn, Elem, int lanes);
 const char *printer_type(Printer *, Elem, int lanes);
 const char *printer_memory_type(Printer *, Elem, int lanes); /* that may lie at any address */

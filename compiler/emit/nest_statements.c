@@ -87,6 +87,10 @@ static void print_loop(Printer *p, const NestStmt *stmt, int depth) {
   int taken = p->taken.n, slot = stmt->u.loop.slot;
   const bool shared = p->team && stmt->u.loop.kind == PARALLEL, team = p->team;
   const char *v = printer_name(p, stmt->u.loop.name), *end = NULL, *saved = p->slot_name[slot];
+  if (stmt->u.loop.kind == ROLLED) {
+    put("ROLL ");
+    p->print->needs->roll = true;
+  }
   if (stmt->u.loop.kind == UNROLLED) {
     put("UNROLL ");
     p->print->needs->unroll = true;
@@ -153,6 +157,14 @@ static void print_store(Printer *p, const NestStmt *stmt) {
     p->out = out;
     p->buf_name[buf->id] = printer_name(p, buf->name);
     put("const %s %s = %s;\n", type, p->buf_name[buf->id], text.s);
+    return;
+  }
+  if (val->op == CONVERT && printer_bytes_at_once(p, buf, val->a[0]->type.elem, lanes)) {
+    put("%s(&", printer_function(p, FN_STORE_BYTES, buf->type.elem, lanes));
+    print_ref(p, ref);
+    put(", ");
+    print_value(p, val->a[0], CHOICE);
+    put(", %d);\n", stmt->u.store.part);
     return;
   }
   if (buf->place != REGS && stmt->u.store.part != lanes) {

@@ -28,6 +28,7 @@ const char *printer_buf(Printer *p, const Buf *buf) {
 const char *printer_function(Printer *p, PreludeFn fn, Elem elem, int lanes) {
   if (lanes > p->print->lanes_max) nest_misuse(p->nest, "a vector is wider than the target's");
   prelude_need(p->print->needs, fn, elem, lanes);
+  if (lanes > 1 && p->print->names.helium) p->print->needs->helium = true;
   return prelude_function(p->arena, &p->print->names, fn, elem, lanes);
 }
 
@@ -197,10 +198,11 @@ void print_wide(Printer *p, Val e, int lanes) { /* where C does not broadcast by
 }
 
 static void print_arguments(Printer *p, const char *name, Val e) {
+  const bool own = e->op == HSUM || e->op == HMAX || (e->op == PRIMITIVE && primitive_across(e->primitive));
   put("%s(", name);
   for (int i = 0; i < 3 && e->a[i]; i++) {
     if (i) put(", ");
-    print_wide(p, e->a[i], e->op == HSUM || e->op == HMAX ? e->a[i]->type.lanes : e->type.lanes);
+    print_wide(p, e->a[i], own ? e->a[i]->type.lanes : e->type.lanes);
   }
   put(")");
 }
@@ -253,9 +255,22 @@ static void print_fma(Printer *p, Val e) { /* x * y + z, or z - 4.f * y */
   print_value(p, e->a[2], SUM);
 }
 
+/* Does one instruction read bytes and make them as wide as numbers, or the other way round? */
+bool printer_bytes_at_once(const Printer *p, const Buf *buf, Elem number, int lanes) {
+  return p->print->names.helium && lanes == 4 && buf->place != REGS && number == I32 &&
+         (buf->type.elem == I8 || buf->type.elem == U8);
+}
+
 static void print_convert(Printer *p, Val e) {
   Elem to = e->type.elem, from = e->a[0]->type.elem;
   int lanes = e->type.lanes;
+  const Val load = e->a[0];
+  if (load->op == LOAD && !val_is_words(load) && printer_bytes_at_once(p, load->ref->buf, to, lanes)) {
+    put("%s(&", printer_function(p, FN_LOAD_BYTES, from, lanes));
+    print_ref(p, load->ref);
+    put(", %d)", load->part);
+    return;
+  }
   if (lanes == 1) {
     put("(%s)", printer_type(p, to, 1));
     print_value(p, e->a[0], UNARY);
@@ -284,8 +299,9 @@ static void print_binary(Printer *p, Val e, int own, const char *sign) {
 }
 
 static void print_primitive(Printer *p, Val e) {
-  const int lanes = e->type.lanes;
+  const int lanes = primitive_across(e->primitive) ? e->a[1]->type.lanes : e->type.lanes;
   if (lanes > p->print->lanes_max) nest_misuse(p->nest, "a vector is wider than the target's");
+  if (lanes > 1 && p->print->names.helium) p->print->needs->helium = true;
   prelude_need_primitive(p->print->needs, e->primitive, lanes);
   print_arguments(p, prelude_primitive(p->arena, &p->print->names, e->primitive, lanes), e);
 }

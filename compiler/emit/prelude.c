@@ -217,6 +217,8 @@ static const Function function[FN_COUNT] = {
                       "// Four bytes a lane, anywhere in memory.\nINLINE @a@T words@l(const int8_t *p) {\n"
                       "  typedef int32_t words __attribute__((@S, aligned(1), may_alias));\n"
                       "  return (@T)*(const words *)p;\n}\n"},
+    [FN_LOAD_BYTES] = {.name = "load_bytes"}, /* by prelude_helium */
+    [FN_STORE_BYTES] = {.name = "store_bytes"},
 };
 
 /* ---- needs ---- */
@@ -231,7 +233,7 @@ void prelude_need(PreludeNeeds *needs, PreludeFn fn, Elem elem, int lanes) {
   if (fn == FN_LOAD_PART || fn == FN_STORE_PART) needs->unroll = true;
   if (lanes > 1) needs->type[elem] |= bit;
   if (lanes > 1 && function[fn].nuses) needs->type[I32] |= bit;
-  if (lanes > 1 && fn == FN_SELECT) needs->type[I32] |= bit;
+  if (lanes > 1 && (fn == FN_SELECT || fn == FN_LOAD_BYTES || fn == FN_STORE_BYTES)) needs->type[I32] |= bit;
   if (lanes == 1 && !function[fn].text) return; /* scalar texts of those are complete */
   for (int i = 0; i < function[fn].nuses; i++) prelude_need(needs, function[fn].uses[i], elem, lanes);
   if ((fn == FN_SUM || fn == FN_HIGHEST) && lanes > 4) prelude_need(needs, fn, elem, lanes / 2);
@@ -284,11 +286,13 @@ void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from) {
   into->inlined |= from->inlined;
   into->kernel |= from->kernel;
   into->unroll |= from->unroll;
+  into->roll |= from->roll;
   into->team |= from->team;
   into->prefetch |= from->prefetch;
   into->pin |= from->pin;
   into->load2 |= from->load2;
   into->infinite |= from->infinite;
+  into->helium |= from->helium;
 }
 
 /* ---- names ---- */
@@ -523,7 +527,10 @@ void emit_prelude(Text *out, const PreludeNeeds *needs, const PreludeNames *name
       for (int lanes = 1; lanes <= 16; lanes *= 2) {
         if (!(needs->fn[fn][elem] & width_bit(lanes))) continue;
         const Function *f = &function[fn];
-        const char *text = f->text ? f->text : lanes == 1 ? f->scalar : f->vector;
+        const char *own = names->helium ? prelude_helium((PreludeFn)fn, (Elem)elem, lanes) : NULL,
+                   *text = own       ? own
+                           : f->text ? f->text
+                                     : (lanes == 1 ? f->scalar : f->vector);
         if (text) prelude_text(out, text, (Elem)elem, lanes, names);
         else emit_halves(out, (PreludeFn)fn, lanes, names);
       }

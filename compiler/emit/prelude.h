@@ -27,6 +27,8 @@ typedef enum PreludeFn { /* in the order in which they are printed: a function u
                          FN_LOAD_PART,
                          FN_STORE_PART,
                          FN_WORDS,
+                         FN_LOAD_BYTES,
+                         FN_STORE_BYTES,
                          FN_COUNT
 } PreludeFn;
 
@@ -39,13 +41,15 @@ typedef struct PreludeNeeds {
   uint8_t type[ELEMS], memory[ELEMS]; /* vector types: values, and as they stand anywhere in memory */
   const Routine *routine[ROUTINES];   /* NULL behind the last one */
   uint8_t primitive[PRIMITIVES];      /* as in primitive_table, by width */
-  bool inlined, kernel, unroll, team, prefetch, pin, load2, infinite; /* macros */
+  bool inlined, kernel, unroll, roll, team, prefetch, pin, load2, infinite; /* macros */
+  bool helium; /* the header of Arm's intrinsics */
 } PreludeNeeds;
 
 /* What names are made of: "lenet5_" "max_x4" "_v4"; and the macro before a function, "LENET5_V4". All may be
  * "". */
 typedef struct PreludeNames {
   const char *prefix, *suffix, *attribute;
+  bool helium; /* vectors of four are those of Arm's Helium, where the compiler has them */
 } PreludeNames;
 
 void prelude_need(PreludeNeeds *, PreludeFn, Elem, int lanes);
@@ -87,7 +91,8 @@ bool prelude_has_macro(const char *name);
 
 /* prelude_vectors.c: primitives of vectors. */
 void prelude_vector_primitive(Text *, const Primitive *, int lanes, const PreludeNames *);
-bool prelude_vector_of_floats(const Primitive *); /* does its text have some? */
+const char *prelude_helium(PreludeFn, Elem, int lanes); /* the text of a function there; NULL: as elsewhere */
+bool prelude_vector_of_floats(const Primitive *);       /* does its text have some? */
 void prelude_text(Text *, const char *text, Elem, int lanes,
                   const PreludeNames *); /* in the language of prelude.c */
 #endif

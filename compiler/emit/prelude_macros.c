@@ -53,6 +53,7 @@ static const struct {
     {"PIN", offsetof(PreludeNeeds, pin)},
     {"LOAD2", offsetof(PreludeNeeds, load2)},
     {"UNROLL", offsetof(PreludeNeeds, unroll)},
+    {"ROLL", offsetof(PreludeNeeds, roll)},
     {"INFINITE", offsetof(PreludeNeeds, infinite)},
     {"TEAM", offsetof(PreludeNeeds, team)},
     {"THREAD", offsetof(PreludeNeeds, team)},
@@ -87,10 +88,17 @@ void prelude_macros(Text *out, const PreludeNeeds *needs) {
                   "\"=r\"(first), \"=r\"(second) : \"m\"(*(const two_words *)&(element))); } while (0)\n"
                   "#else\n#define LOAD2(first, second, element) ((first) = (&(element))[0], (second) = "
                   "(&(element))[1])\n#endif\n");
+  if (needs->helium)
+    text_put(out, "#if defined(__ARM_FEATURE_MVE)\n#ifdef __clang__ // that of gcc 12 needs the short names\n"
+                  "#define __ARM_MVE_PRESERVE_USER_NAMESPACE\n#endif\n#include <arm_mve.h>\n#endif\n");
   if (needs->unroll)
     text_put(out, "#if defined(__clang__)\n#define UNROLL _Pragma(\"clang loop unroll(full)\")\n#elif "
                   "defined(__GNUC__)\n#define UNROLL _Pragma(\"GCC unroll 128\")\n"
                   "#else\n#define UNROLL\n#endif\n");
+  if (needs->roll)
+    text_put(out, "#if defined(__clang__)\n#define ROLL _Pragma(\"clang loop unroll(disable)\")\n#elif "
+                  "defined(__GNUC__)\n#define ROLL _Pragma(\"GCC unroll 1\")\n"
+                  "#else\n#define ROLL\n#endif\n");
   if (needs->team)
     text_put(out,
              "// A net is run by a team of threads. Each runs its share of the iterations from .. to-1 of "

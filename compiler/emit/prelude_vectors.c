@@ -37,6 +37,13 @@ typedef struct VectorText {
   "  return __builtin_convertvector(nearest - 12582912.f, @I);\n"
 
 static const VectorText texts[] = {
+    {&primitive_dot_across, "(int32_t c, @I x, @I w)",
+     "  for (int i = 0; i < 4; i++) {\n"
+     "    const @I products = ((x << (24 - 8 * i)) >> 24) * ((w << (24 - 8 * i)) >> 24);\n"
+     "    c += products[0] + products[1] + products[2] + products[3];\n"
+     "  }\n"
+     "  return c;\n",
+     NULL, NULL},
     {&primitive_dot_bytes, OF_C_X_W,
      "  for (int i = 0; i < 4; i++)\n"
      "    c += ((@I)((x >> 8 * i) & 255)) * ((w << (24 - 8 * i)) >> 24);\n"
@@ -95,6 +102,36 @@ static const VectorText texts[] = {
      NULL, NULL},
 };
 
+/* What they give by vectors of Helium: Arm's intrinsics, which all compilers call alike. */
+#define NUMBERS(x) "(int32x4_t)(" #x ")"
+#define BYTES_OF(x) "(int8x16_t)(" #x ")"
+#define MEAN(i) "(sum[" #i "] > 0 ? sum[" #i "] + n[" #i "] / 2 : sum[" #i "] - n[" #i "] / 2) / n[" #i "]"
+static const struct {
+  const Primitive *of;
+  const char *gives;
+} helium_texts[] = {
+    {&primitive_dot_across, "__arm_vmladavaq_s8(c, " BYTES_OF(x) ", " BYTES_OF(w) ")"},
+    {&primitive_high_product, "(@I)__arm_vmulhq_s32(" NUMBERS(x) ", " NUMBERS(m) ")"},
+    {&primitive_high_product_rounded, "(@I)__arm_vrmulhq_s32(" NUMBERS(x) ", " NUMBERS(m) ")"},
+    {&primitive_shift_halves_away,
+     "(@I)__arm_vrshlq_s32(" NUMBERS(x + ((x & -s) >> 31)) ", " NUMBERS(-s) ")"},
+    {&primitive_shift_right, "(@I)__arm_vshlq_s32(" NUMBERS(x) ", " NUMBERS(-s) ")"},
+    {&primitive_shift_left, "(@I)__arm_vshlq_s32(" NUMBERS(x) ", " NUMBERS(s) ")"},
+    {&primitive_requantize_float,
+     "(@I)__arm_vmaxq_s32(__arm_vdupq_n_s32(-131072), __arm_vminq_s32(__arm_vdupq_n_s32(131072),\n"
+     "    __arm_vcvtnq_s32_f32(__arm_vmulq_f32(__arm_vcvtq_f32_s32(" NUMBERS(x) "), (float32x4_t)s))))"},
+    {&primitive_average, "(@I){" MEAN(0) ", " MEAN(1) ", " MEAN(2) ", " MEAN(3) "}"}, /* no vectors divide */
+    {NULL, NULL},
+};
+
+static const char *helium_text(const Primitive *primitive) {
+  int i = 0;
+  while (helium_texts[i].of && helium_texts[i].of != primitive) i++;
+  return helium_texts[i].gives;
+}
+
+#define MVE_IF "#if defined(__ARM_FEATURE_MVE)%s\n"
+
 static const VectorText *text_of(const Primitive *primitive) {
   int i = 0;
   while (texts[i].of != primitive) i++; /* each that has lanes is there */
@@ -105,8 +142,9 @@ bool prelude_vector_of_floats(const Primitive *primitive) { return strstr(text_o
 
 void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, const PreludeNames *names) {
   const VectorText *text = text_of(primitive);
-  const bool instruction = text->instruction && *names->attribute;
-  prelude_text(out, "INLINE @a@I ", I32, lanes, names);
+  const bool instruction = text->instruction && *names->attribute,
+             helium = names->helium && lanes == 4 && helium_text(primitive);
+  prelude_text(out, primitive_across(primitive) ? "INLINE @aint32_t " : "INLINE @a@I ", I32, lanes, names);
   text_put(out, "%s", prelude_primitive(out->arena, names, primitive, lanes));
   prelude_text(out, text->arguments, I32, lanes, names);
   text_put(out, " {\n");
@@ -115,6 +153,55 @@ void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, 
     prelude_text(out, text->instruction, I32, lanes, names);
     text_put(out, "#else\n");
   }
+  if (helium) {
+    text_put(out, MVE_IF, prelude_vector_of_floats(primitive) ? " && (__ARM_FEATURE_MVE & 2)" : "");
+    if (primitive == &primitive_shift_halves_away) text_put(out, "  (void)half;\n");
+    prelude_text(out, "  return ", I32, lanes, names);
+    prelude_text(out, helium_text(primitive), I32, lanes, names);
+    text_put(out, ";\n#else\n");
+  }
   prelude_text(out, lanes == 4 && text->four ? text->four : text->plain, I32, lanes, names);
-  text_put(out, instruction ? "#endif\n}\n" : "}\n");
+  text_put(out, instruction || helium ? "#endif\n}\n" : "}\n");
+}
+
+/* ---- functions of Helium's vectors ---- */
+#define MVE(there, elsewhere) "#if defined(__ARM_FEATURE_MVE)\n" there "#else\n" elsewhere "#endif\n}\n"
+
+#define BYTES_LOADED(sign)                                                                                   \
+  "// The first n bytes at p as numbers, then zeros.\nINLINE @a@I load_bytes@l(const @E *p, int n) {\n" MVE( \
+      "  return (@I)(n == 4 ? __arm_vldrbq_" sign "32(p) : __arm_vldrbq_z_" sign                             \
+      "32(p, __arm_vctp32q((uint32_t)n)));\n",                                                               \
+      "  @I v = {0};\n  for (int i = 0; i < n; i++) v[i] = p[i];\n  return v;\n")
+#define BYTES_STORED(sign, type)                                                                             \
+  "// The low bytes of the first n numbers.\nINLINE @avoid store_bytes@l(@E *p, @I v, int n) {\n" MVE(       \
+      "  if (n == 4) __arm_vstrbq_" sign "32(p, (" type ")v);\n"                                             \
+      "  else __arm_vstrbq_p_" sign "32(p, (" type ")v, __arm_vctp32q((uint32_t)n));\n",                     \
+      "  for (int i = 0; i < n; i++) p[i] = (@E)v[i];\n")
+
+const char *prelude_helium(PreludeFn fn, Elem elem, int lanes) {
+  if (lanes != 4 || elem == F32) return NULL;
+  switch ((int)fn) {
+  case FN_MAX:
+  case FN_MIN:
+    if (elem != I32) return NULL;
+    return fn == FN_MAX ? "INLINE @a@T max@l(@T a, @T b) {\n" MVE(
+                              "  return (@T)__arm_vmaxq_s32((int32x4_t)a, (int32x4_t)b);\n",
+                              "  return select@l(a > b, a, b);\n")
+                        : "INLINE @a@T min@l(@T a, @T b) {\n" MVE(
+                              "  return (@T)__arm_vminq_s32((int32x4_t)a, (int32x4_t)b);\n",
+                              "  return select@l(a < b, a, b);\n");
+  case FN_WORDS:
+    return "// Four bytes a lane, anywhere in memory.\nINLINE @a@T words@l(const int8_t *p) {\n" MVE(
+        "#ifdef __clang__\n  return (@T)__arm_vldrbq_s8(p);\n#else // gcc loads all long before, into "
+        "registers "
+        "that are not there\n"
+        "  int8x16_t v;\n"
+        "  __asm__ volatile(\"vldrb.8 %q0, %1\" : \"=w\"(v) : \"m\"(*(const int8x16_t *)p));\n"
+        "  return (@T)v;\n#endif\n",
+        "  typedef int32_t words __attribute__((@S, aligned(1), may_alias));\n"
+        "  return (@T)*(const words *)p;\n");
+  case FN_LOAD_BYTES: return elem == I8 ? BYTES_LOADED("s") : BYTES_LOADED("u");
+  case FN_STORE_BYTES: return elem == I8 ? BYTES_STORED("s", "int32x4_t") : BYTES_STORED("u", "uint32x4_t");
+  default: return NULL;
+  }
 }

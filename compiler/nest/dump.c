@@ -214,8 +214,11 @@ void buf_put_dims(Text *out, const Buf *buf) {
 }
 
 static void put_loop(Dump *d, const NestStmt *stmt, int depth) {
-  static const char *const kind[] = {
-      [SERIAL] = "for", [UNROLLED] = "unroll", [PARALLEL] = "parallel", [CHOSEN] = "choose"};
+  static const char *const kind[] = {[SERIAL] = "for",
+                                     [UNROLLED] = "unroll",
+                                     [ROLLED] = "for",
+                                     [PARALLEL] = "parallel",
+                                     [CHOSEN] = "choose"};
   text_put(d->out, "%s %s ", kind[stmt->u.loop.kind], stmt->u.loop.name);
   if (stmt->u.loop.chosen) {
     text_put(d->out, "= ");

@@ -309,6 +309,12 @@ static void eval(Interp *in, const int64_t *env, Val e, double *r) {
     for (int l = 0; l < n; l++) r[l] = e->lane[l] < from ? a[0][e->lane[l]] : a[1][e->lane[l] - from];
     return;
   }
+  case PRIMITIVE:
+    if (!primitive_across(e->primitive)) break;
+    for (int i = 0; i < 3; i++) eval(in, env, e->a[i], a[i]);
+    r[0] = a[0][0];
+    for (int l = 0; l < e->a[1]->type.lanes; l++) r[0] = apply(in, e, r[0], a[1][l], a[2][l]);
+    return;
   default: break;
   }
   for (int i = 0; i < 3 && e->a[i]; i++) eval_operand(in, env, e->a[i], n, a[i]);

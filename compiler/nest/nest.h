@@ -175,6 +175,7 @@ typedef struct Routine {
 typedef enum LoopKind {
   SERIAL,
   UNROLLED,
+  ROLLED, /* SERIAL, and no compiler is to make more of it than is written */
   PARALLEL,
   CHOSEN, /* one round only: the variable is a value known when it runs, clamped to lo .. hi - 1 */
 } LoopKind;

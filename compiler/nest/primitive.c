@@ -79,6 +79,7 @@ const Primitive primitive_requantize_single = {"requantize_single", 3, {I32, I32
 const Primitive
     primitive_dot_bytes = {"dot_bytes", 3, {I32, I32, I32}, run_dot_bytes, true},
     primitive_dot_signed = {"dot_signed", 3, {I32, I32, I32}, run_dot_signed, true},
+    primitive_dot_across = {"dot_across", 3, {I32, I32, I32}, run_dot_signed, false},
     primitive_dot_halves = {"dot_halves", 3, {I32, I32, I32}, run_dot_halves, true},
     primitive_even_bytes = {"even_bytes", 1, {I32}, run_even_bytes, true},
     primitive_odd_bytes = {"odd_bytes", 1, {I32}, run_odd_bytes, true},
@@ -104,6 +105,7 @@ const Primitive *const primitive_table[PRIMITIVES] = {&primitive_requantize_sing
                                                       &primitive_shift_wide,
                                                       &primitive_dot_bytes,
                                                       &primitive_dot_signed,
+                                                      &primitive_dot_across,
                                                       &primitive_dot_halves,
                                                       &primitive_even_bytes,
                                                       &primitive_odd_bytes,
@@ -132,6 +134,8 @@ const Primitive *const primitive_table[PRIMITIVES] = {&primitive_requantize_sing
                                                       &primitive_wrap_sum,
                                                       &primitive_wrap_difference,
                                                       &primitive_part576};
+
+bool primitive_across(const Primitive *primitive) { return primitive == &primitive_dot_across; }
 
 const Primitive *primitive_find(const char *name) {
   for (int i = 0; i < PRIMITIVES; i++)

@@ -217,11 +217,14 @@ Val nest_primitive(Nest *nest, const Primitive *primitive, Val x, Val y, Val z) 
   Val a[] = {x, y, z};
   for (int i = 0; i < 3; i++)
     if ((a[i] != NULL) != (i < primitive->arguments) ||
-        (a[i] && (a[i]->type.elem != primitive->takes[i] || (a[i]->type.lanes != 1 && !primitive->lanes))))
+        (a[i] && (a[i]->type.elem != primitive->takes[i] ||
+                  (a[i]->type.lanes != 1 && !primitive->lanes && !(i > 0 && primitive_across(primitive))))))
       nest_misuse(nest, nest_text(nest, "arguments that %s does not take", primitive->name));
   int lanes = x->type.lanes;
   for (int i = 1; i < 3 && a[i]; i++)
-    if (lanes_of(x, a[i]) > lanes) lanes = a[i]->type.lanes;
+    if (lanes_of(x, a[i]) > lanes && !primitive_across(primitive)) lanes = a[i]->type.lanes;
+  if (primitive_across(primitive) && (y->type.lanes == 1 || y->type.lanes != z->type.lanes))
+    nest_misuse(nest, "products across no vectors, or vectors of different widths");
   ValNode *e = node(nest, PRIMITIVE, (Type){I32, lanes}, x, y, z);
   e->primitive = primitive;
   return e;

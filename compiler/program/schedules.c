@@ -143,6 +143,7 @@ static void put_board(Text *out, const Graph *graph, const Target *t, const CpuC
   text_put(out,
            "%s for %s: loads of %g cycles, stores of %g, pairs of products of %g, other instructions of %g",
            graph->name, t->name, cycles->load, cycles->store, cycles->pair, cycles->other);
+  if (t->vectors && cycles->vector > 0) text_put(out, ", of vectors of %g", cycles->vector);
   if (cycles->line > 0) text_put(out, ", 16 bytes of flash %g more", cycles->line);
   text_put(out, "\nCycles are predicted. * is what is done; shares are those of the net.\n\n");
 }

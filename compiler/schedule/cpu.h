@@ -10,7 +10,8 @@ typedef struct CpuCycles {
   double load, store; /* of a word or a byte */
   double pair;        /* two products of 16 bits, added to a sum */
   double other;
-  double line; /* that 16 bytes of flash take longer than those of RAM: --flash-wait */
+  double vector; /* an instruction of 16 bytes, of Helium; 0: there is none */
+  double line;   /* that 16 bytes of flash take longer than those of RAM: --flash-wait */
 } CpuCycles;
 
 typedef struct Cpu {

@@ -1,11 +1,11 @@
 // dsp.c: which schedule a kernel of 8 bits takes on a board.
 // SPDX-License-Identifier: Apache-2.0
-#include "schedule/dsp.h"
+#include "schedule/helium.h"
 
 /* ---- cycles ---- */
 static double cycles_of(const CpuCycles *of, const DspWork *work) {
   return of->load * work->loads + of->store * work->stores + of->pair * work->pairs +
-         of->other * work->others;
+         of->other * work->others + of->vector * work->vectors;
 }
 
 Cycles dsp_cycles(const Lower *l, DspWork products, DspWork rest) {
@@ -34,6 +34,8 @@ int64_t dsp_bytes(int n, const int64_t *words) {
 /* Products one by one: two bytes, less a zero, their product, and what the loop takes. */
 static Cycles plain_cycles(const Lower *l) {
   const double outputs = (double)shape_row_elements(l->node->shape);
+  if (l->node->op == &op_int8_combine && l->target->lanes > 1)
+    return dsp_cycles(l, (DspWork){.vectors = 40 * outputs / l->target->lanes}, (DspWork){0});
   if (l->node->op == &op_int8_combine)
     return dsp_cycles(l, (DspWork){.loads = 2 * outputs, .stores = outputs, .others = 60 * outputs},
                       (DspWork){0});
@@ -51,6 +53,12 @@ static Cycles plain_cycles(const Lower *l) {
 bool dsp_takes(const Lower *l) {
   return l->node->op->family == FAMILY_INT8 && l->target->dsp && l->layout->dsp && !l->threads && !l->plain &&
          !int8_is_wide(l->node);
+}
+
+/* Vectors do all layers that they can do: no other schedule comes near. */
+static bool has_vectors(const Lower *l) {
+  if (l->target->dot != DOT_ACROSS) return false;
+  return !(int8_geometry(l->node).groups > 1 ? helium_depthwise_refused : helium_product_refused)(l);
 }
 
 static void offer(const Lower *l, Decision *d, const char *name, Choice choice, const char *refused,
@@ -72,11 +80,16 @@ void dsp_offer(const Lower *l, Decision *d) {
   static const Choice own = {.method = METHOD_OWN}, direct = {.method = METHOD_DIRECT};
   offer(l, d, "plain loops", own, NULL, plain_cycles);
   if (l->node->op == &op_int8_combine) {
-    offer(l, d, "in 32 bits", direct, dsp_sum_refused(l), dsp_sum_cycles);
+    offer(l, d, "in 32 bits", direct, l->target->lanes > 1 ? "plain loops have vectors" : dsp_sum_refused(l),
+          dsp_sum_cycles);
     return;
   }
   const Correlation k = int8_geometry(l->node);
   const char *limits = correlation_near_limits(&k) ? "sizes near the limits of an index" : NULL;
+  if (has_vectors(l)) {
+    offer(l, d, "vectors", direct, limits, k.groups > 1 ? helium_depthwise_cycles : helium_product_cycles);
+    return;
+  }
   if (k.groups > 1)
     offer(l, d, "four channels", direct, limits ? limits : dsp_depthwise_refused(l), dsp_depthwise_cycles);
   else
@@ -88,6 +101,10 @@ void dsp_offer(const Lower *l, Decision *d) {
 bool schedule_dsp(Lower *l) {
   if (!dsp_takes(l) || l->choice.method == METHOD_OWN) return false;
   if (l->node->op == &op_int8_combine) return schedule_dsp_sum(l);
+  if (has_vectors(l)) {
+    (int8_geometry(l->node).groups > 1 ? schedule_helium_depthwise : schedule_helium_product)(l);
+    return true;
+  }
   if (l->choice.method == METHOD_WINOGRAD) return schedule_dsp_winograd(l);
   return int8_geometry(l->node).groups > 1 ? schedule_dsp_depthwise(l) : schedule_dsp_direct(l);
 }

@@ -14,7 +14,7 @@ bool schedule_dsp(Lower *);                /* the one that was chosen; false: pl
 
 /* Instructions, but those of loops. */
 typedef struct DspWork {
-  double loads, stores, pairs, others;
+  double loads, stores, pairs, others, vectors;
   double flash; /* bytes of weights that are read, again and again */
 } DspWork;
 Cycles dsp_cycles(const Lower *, DspWork products, DspWork others);

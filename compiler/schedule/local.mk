@@ -13,6 +13,7 @@ libcnnc_a_SOURCES += \
   %D%/dense.c %D%/dense.h %D%/dense_rows.c \
   %D%/depthwise.c \
   %D%/direct.h \
+  %D%/helium.c %D%/helium.h %D%/helium_depthwise.c \
   %D%/images.c %D%/images.h \
   %D%/dsp.c %D%/dsp.h %D%/dsp_direct.c %D%/dsp_depthwise.c %D%/dsp_finish.c \
   %D%/dsp_sum.c %D%/dsp_winograd.c \

@@ -92,7 +92,20 @@ static void check(Nest *nest) {
   exit(3);
 }
 
-static Lower *lowered(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *options) {
+static bool of_bytes(const Node *node) {
+  bool bytes = node->elem == I8 || node->elem == U8;
+  for (int k = 0; k < node->nin; k++) bytes &= node->in[k]->elem == I8 || node->in[k]->elem == U8;
+  return bytes;
+}
+
+static Lower *lowered(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *given) {
+  LowerOptions with_vectors = *given;
+  const LowerOptions *options = given;
+  if (target->vectors && given->layout && given->layout->vectors && of_bytes(kernel->root)) {
+    target = with_vectors.layout = target->vectors;
+    with_vectors.layout_lanes = target->lanes;
+    options = &with_vectors;
+  }
   const bool images = options->images > 1 && kernel->root->result != RESULT_BATCH;
   Lower *l =
       images ? images_begin(arena, kernel, target, options) : lower_begin(arena, kernel, target, options);

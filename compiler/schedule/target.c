@@ -89,9 +89,18 @@ static const Rates measured = {.direct = 0.95,
   .condition = "defined(__aarch64__) && defined(__GNUC__)", .arch = "aarch64",                               \
   .cross = CROSS("--target=aarch64-linux-gnu", "-fPIC")
 #define MICROCONTROLLER                                                                                      \
-  .lanes = 1, .registers = 32, .l1 = 16 * KB, .l2 = 16 * KB, .l3 = 16 * KB, .fmas = 1, .l2_rate = 4,         \
-  .l3_rate = 4, .memory_rate = 4, .most_bytes = INT32_MAX, .line = 32, .chains = 8,                          \
-  .blocking = BLOCKING(32, 16 * KB, 4), .rates = &measured, .bare = true, .dsp = true
+  .l1 = 16 * KB, .l2 = 16 * KB, .l3 = 16 * KB, .fmas = 1, .l2_rate = 4, .l3_rate = 4, .memory_rate = 4,      \
+  .most_bytes = INT32_MAX, .line = 32, .chains = 8, .blocking = BLOCKING(32, 16 * KB, 4),                    \
+  .rates = &measured, .bare = true, .dsp = true
+
+/* Cortex-M55 and M85, whose vectors are Helium. Floats have none; numbers of 8 bits have eight registers of
+ * 16 bytes: four sums, or the operands of products across a vector. */
+#define HELIUM(LANES)                                                                                        \
+  MICROCONTROLLER, .name = "armv8.1-m", .suffix = "m55", .lanes = (LANES), .fma = true,                      \
+      .condition = "defined(__ARM_FEATURE_MVE)", .march_level = 3, .arch = "arm",                            \
+      .cross = CROSS("--target=thumbv8.1m.main-none-eabihf", "-mcpu=cortex-m55", "-mthumb",                  \
+                     "-mfloat-abi=hard", "-meabi", "gnu")
+static const Target helium = {HELIUM(4), .registers = 8, .dot = DOT_ACROSS};
 
 const Target target_table[] = {
     {.name = "x86-64-v4",
@@ -187,6 +196,8 @@ const Target target_table[] = {
     {.name = "armv7m",
      .suffix = "m7",
      MICROCONTROLLER,
+     .lanes = 1,
+     .registers = 32,
      .fma = true,
      .condition = "defined(__arm__)",
      .march_level = 1,
@@ -197,22 +208,15 @@ const Target target_table[] = {
     {.name = "armv7e-m",
      .suffix = "m4",
      MICROCONTROLLER,
+     .lanes = 1,
+     .registers = 32,
      .fma = true,
      .condition = "defined(__ARM_FEATURE_DSP)",
      .march_level = 2,
      .arch = "arm",
      .cross = CROSS("--target=thumbv7em-none-eabihf", "-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard",
                     "-mfpu=fpv4-sp-d16", "-meabi", "gnu")},
-    /* Cortex-M55 and M85, whose vectors are Helium */
-    {.name = "armv8.1-m",
-     .suffix = "m55",
-     MICROCONTROLLER,
-     .fma = true,
-     .condition = "defined(__ARM_FEATURE_MVE)",
-     .march_level = 3,
-     .arch = "arm",
-     .cross = CROSS("--target=thumbv8.1m.main-none-eabihf", "-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard",
-                    "-meabi", "gnu")},
+    {HELIUM(1), .registers = 32, .vectors = &helium},
     {.name = "riscv64",
      .suffix = "rv64",
      .lanes = 1,
@@ -237,6 +241,8 @@ const Target target_table[] = {
     {.name = "rv32imc",
      .suffix = "rv32",
      MICROCONTROLLER,
+     .lanes = 1,
+     .registers = 32,
      .fma = false,
      .condition = "defined(__riscv) && __riscv_xlen == 32",
      .march_level = 1,
@@ -284,7 +290,8 @@ const Target *target_widest(int n, const Target *const *target) {
   const Target *widest = target[0];
   for (int t = 1; t < n; t++)
     if (target[t]->lanes > widest->lanes ||
-        (target[t]->lanes == widest->lanes && widest->dsp && !target[t]->dsp))
+        (target[t]->lanes == widest->lanes &&
+         ((widest->dsp && !target[t]->dsp) || (widest->vectors && !target[t]->vectors))))
       widest = target[t];
   return widest;
 }

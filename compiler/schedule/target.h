@@ -58,6 +58,7 @@ typedef enum Dot {
   DOT_HALVES, /* two products of signed halves */
   DOT_BYTES,  /* four of bytes without and with a sign */
   DOT_SIGNED, /* four of signed bytes */
+  DOT_ACROSS, /* sixteen of signed bytes, all lanes of a vector in one sum */
 } Dot;
 
 typedef struct Target {
@@ -79,12 +80,14 @@ typedef struct Target {
   AvxLevel avx;          /* that a CPU must have to run it */
   bool dotprod;          /* a CPU of aarch64 must have DotProd */
   Dot dot;
-  bool for_bytes;           /* differs from the row before it in nets of 8 bits alone */
-  int march_level;          /* order within an architecture */
-  const char *arch;         /* what one object can hold: "x86-64"; NULL: any */
-  const char *const *cross; /* clang's options for objects made on another CPU, NULL: none */
-  bool bare;                /* no shared libraries */
-  bool dsp;                 /* nets of 8 bits take the schedules of dsp.h, if all targets of the file do */
+  bool for_bytes;               /* differs from the row before it in nets of 8 bits alone */
+  int march_level;              /* order within an architecture */
+  const char *arch;             /* what one object can hold: "x86-64"; NULL: any */
+  const char *const *cross;     /* clang's options for objects made on another CPU, NULL: none */
+  bool bare;                    /* no shared libraries */
+  const struct Target *vectors; /* the same CPU as kernels of 8 bits see it, with their vectors, if the file
+                                   is for it alone; NULL: as it is */
+  bool dsp; /* nets of 8 bits take the schedules of dsp.h, if all targets of the file do */
 } Target;
 extern const Target target_table[]; /* ends with name NULL */
 const Target *target_find(const char *name);

@@ -15,6 +15,7 @@ static const struct {
                 {"aarch64-dotprod", "qemu-aarch64"}, /* whose CPU has everything, unless one is named */
                 {"riscv64", "qemu-riscv64"},
                 {"armv7m", "qemu-arm"},
+                {"armv8.1-m", "qemu-system-arm"},
                 {"wasm32", "node"},
                 {NULL, NULL}};
 
@@ -26,9 +27,11 @@ static const char *emulator_of(const Target *target) {
 
 /* Besides the target's options: with doubles of its own a Cortex-M7 needs no library for the few of the
  * training code. */
-static const char *more_options(const Target *target) {
+static const char *more_options(Arena *arena, const Target *target) {
   if (!strcmp(target->name, "wasm32"))
     return "-Wl,--no-entry -Wl,--export-dynamic -Wl,--stack-first -Wl,-z,stack-size=1048576";
+  if (!strcmp(target->name, "armv8.1-m"))
+    return arena_printf(arena, "-static -T %s/tests/harness/helium.ld", variable("top_srcdir", "."));
   return !strcmp(target->name, "armv7m") ? "-static -mfpu=fpv5-d16" : "-static";
 }
 
@@ -52,7 +55,7 @@ static bool compile(Arena *arena, const Target *target, const char *dir) {
            " -std=c11 %s -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -nostdlib -fuse-ld=lld -I%s "
            "%s/net.c %s/glue.c %s/bare.c -o %s/program %s",
            try_all() ? "-O1" : "-O0", /* the compiler takes nine tenths of the time */
-           dir, dir, dir, harness, dir, more_options(target));
+           dir, dir, dir, harness, dir, more_options(arena, target));
   return system(command.s) == 0;
 }
 
@@ -60,6 +63,13 @@ bool foreign_run(Arena *arena, const Target *target, const char *dir, const unsi
                  size_t in_bytes, unsigned char *out, size_t out_bytes) {
   if (!compile(arena, target, dir) || !bytes_write(arena_printf(arena, "%s/in", dir), in, in_bytes))
     return false;
+  if (!strcmp(target->name, "armv8.1-m"))
+    return system(
+               arena_printf(arena,
+                            "cd %s && timeout 300 qemu-system-arm -M mps3-an547 -display none -serial none "
+                            "-monitor none -semihosting-config enable=on,target=native -kernel program",
+                            dir)) == 0 &&
+           bytes_read(arena_printf(arena, "%s/out", dir), out, out_bytes);
   const char *script = !strcmp(target->name, "wasm32")
                            ? arena_printf(arena, " %s/tests/harness/bare.mjs", variable("top_srcdir", "."))
                            : "";

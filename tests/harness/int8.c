@@ -74,9 +74,11 @@ static void check_nests_of(const Check *check, const char *rounding, const Targe
   }
 }
 
-/* Boards have the same schedules, in plain C here: they differ in what their cycles choose. */
+/* Boards have the same schedules, in plain C here: they differ in what their cycles choose; and one has
+ * vectors. */
 static bool board_tried(const Target *target) {
-  return target->dsp && (!strcmp(target->name, "armv7e-m") || !strcmp(target->name, "rv32imc"));
+  return target->dsp && (!strcmp(target->name, "armv7e-m") || !strcmp(target->name, "rv32imc") ||
+                         !strcmp(target->name, "armv8.1-m"));
 }
 
 /* The roundings differ in one primitive: a target has one of them, another one than the target before. */
@@ -258,9 +260,10 @@ void int8_compare(Check *check, const char *rounding, const char *weights, int64
     if (other && check_has_turn(check, way + 1, 2))
       check_compiled_of(check, rounding, weights, target, other);
   }
-  for (const Target *target = target_table; target->name && !strcmp(rounding, "double"); target++)
-    if (target_is_foreign(target) && target->dot != DOT_NONE && check_wants(check, target->name) &&
-        check_has_turn(check, (int)(target - target_table), 2) &&
+  for (const Target *target = target_table; target->name; target++)
+    if (target_is_foreign(target) &&
+        (target->vectors || (target->dot != DOT_NONE && !strcmp(rounding, "double"))) &&
+        check_wants(check, target->name) && check_has_turn(check, (int)(target - target_table), 2) &&
         !foreign_missing(check->sample.arena, target))
       check_foreign_of(check, rounding, weights, target);
 }
