@@ -82,16 +82,16 @@ Cycles helium_product_cycles(const Lower *l) {
   const double pixels = (double)(d.k.small.h * d.k.small.w), vectors = (double)(d.depth / BYTES),
                tiles = (double)(d.k.small.h * ceil_divide(d.k.small.w, d.pixels)),
                units = (double)ceil_divide(d.k.small.c, LANES_OF_SUMS),
-               blocks = units * LANES_OF_SUMS / d.filters, steps = tiles * blocks * vectors;
+               blocks = units * (double)LANES_OF_SUMS / d.filters, steps = tiles * blocks * vectors;
   DspWork rest = helium_finish_work(l, pixels * units);
-  rest.stores += pixels * units * LANES_OF_SUMS;
+  rest.stores += pixels * units * (double)LANES_OF_SUMS;
   rest.others += tiles * blocks * 6;
   if (!d.in_place) rest.vectors += 2 * pixels * vectors;
   if (!d.in_place) rest.others += pixels * (double)(d.k.kernel[0] * d.k.kernel[1]) * 8;
   Cycles c = dsp_cycles(l,
                         (DspWork){.vectors = steps * (d.pixels * d.filters + d.pixels + d.filters),
                                   .others = steps,
-                                  .flash = steps * d.filters * BYTES},
+                                  .flash = steps * d.filters * (double)BYTES},
                         rest);
   c.weight_bytes =
       (int64_t)(blocks * vectors) * d.filters * BYTES + 5 * dsp_bytes(1, (int64_t[]){d.k.small.c});

@@ -32,7 +32,7 @@ Cycles helium_depthwise_cycles(const Lower *l) {
                taps = rows * (double)k.kernel[1];
   Cycles c = dsp_cycles(l,
                         (DspWork){.vectors = units * (2 * pixels * taps + tiles * (taps + rows * columns)),
-                                  .flash = units * tiles * taps * CHANNELS},
+                                  .flash = units * tiles * taps * (double)CHANNELS},
                         helium_finish_work(l, pixels * units));
   c.weight_bytes = (int64_t)(units * taps) * CHANNELS + 5 * dsp_bytes(1, (int64_t[]){k.small.c});
   return c;
