@@ -26,8 +26,9 @@ endif
 
 # Those that take longest begin first, so that no processor waits for the last one. unit is run by a script
 # because make would put off what depends on a program until all other tests have begun.
-LONG_CASES = tests/unit.tap tests/aarch64.tap tests/armv7m.tap tests/boards.tap tests/examples.tap \
-  tests/choices.tap tests/int8.tap tests/models.tap tests/budget.tap tests/programs.tap
+LONG_CASES = tests/unit.tap tests/int8.tap tests/choices.tap tests/cli/generated.tap tests/boards.tap \
+  tests/cli/quantize.tap tests/cli/traced.tap tests/cli/embedded.tap tests/models.tap tests/cli/unity.tap \
+  tests/budget.tap tests/export.tap tests/examples.tap tests/programs.tap
 # Adding a file adds a case: configure substitutes lists that make evaluates, which automake itself would not
 # have in TESTS.
 TESTS += $(LONG_CASES) @NET_CASES@ @SCRIPT_CASES@
