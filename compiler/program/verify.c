@@ -308,32 +308,46 @@ static bool check_copies(Verifier *v, int after) {
 }
 
 /* ---- a phase ---- */
+/* What a call writes into ALL, for any image, where a value lies, of any image; but for the image's own part
+ * of the same value. NULL: nothing. */
+static const char *written_in_turn(const Verifier *v, int call, const Node *node, const Place *place) {
+  const Program *p = v->program;
+  const Version *version = &p->calls.data[call].version[v->target];
+  const Place touched = of_all(p, *place);
+  for (int i = 0; i < version->lower->b->nbufs && place->space == SPACE_ALL; i++) {
+    const Operand *operand = &version->argument[i];
+    const Buf *buf = version->lower->b->buf[i];
+    if (!operand->used || buf->place < OUTPUT || operand->place.space != SPACE_ALL) continue;
+    const Place written = of_all(p, operand->place);
+    const bool same = node && operand->binding->node && operand->place.stride == place->stride &&
+                      base_of(v, operand->binding->node, &operand->place) == base_of(v, node, place);
+    if (!same && meet(&written, &touched)) return buf->name;
+  }
+  return NULL;
+}
+
 /* Images take turns, and may be at work at the same time: what one writes into ALL must not meet what another
- * one still reads there. Its own part of the same value it may read and write. */
+ * one still reads there, or what is still copied to the caller. Its own part of the same value it may read
+ * and write. */
 static bool check_turns(Verifier *v, const Phase *phase) {
   const Program *p = v->program;
-  for (int a = phase->first; a < phase->first + phase->n; a++)
-    for (int b = phase->first; b < phase->first + phase->n; b++) {
-      const Version *one = &p->calls.data[a].version[v->target],
-                    *other = &p->calls.data[b].version[v->target];
-      for (int i = 0; i < one->lower->b->nbufs; i++) {
-        if (!one->argument[i].used || one->lower->b->buf[i]->place < OUTPUT ||
-            one->argument[i].place.space != SPACE_ALL)
-          continue;
-        const Place written = of_all(p, one->argument[i].place);
-        for (int k = 0; k < other->lower->b->nbufs; k++) {
-          if (!other->argument[k].used || other->argument[k].place.space != SPACE_ALL) continue;
-          const Place touched = of_all(p, other->argument[k].place);
-          const bool same = one->argument[i].binding->node && other->argument[k].binding->node &&
-                            base_of(v, one->argument[i].binding->node, &one->argument[i].place) ==
-                                base_of(v, other->argument[k].binding->node, &other->argument[k].place) &&
-                            one->argument[i].place.stride == other->argument[k].place.stride;
-          v->call = a;
-          if (!same && meet(&written, &touched))
-            return fail(v, "is written where another image still reads", one->lower->b->buf[i]->name);
-        }
-      }
+  const int end = phase->first + phase->n;
+  for (v->call = phase->first; v->call < end; v->call++) {
+    const char *written = NULL;
+    for (int b = phase->first; b < end && !written; b++) {
+      const Version *other = &p->calls.data[b].version[v->target];
+      for (int k = 0; k < other->lower->b->nbufs && !written; k++)
+        if (other->argument[k].used)
+          written = written_in_turn(v, v->call, other->argument[k].binding->node, &other->argument[k].place);
     }
+    if (written) return fail(v, "is written where another image still reads", written);
+    for (int i = 0; i < p->copies.n && !written; i++) {
+      const Copy *copy = &p->copies.data[i];
+      if (copy->after >= phase->first && copy->after < end)
+        written = written_in_turn(v, v->call, copy->node, &p->value[v->target][copy->node->id]);
+    }
+    if (written) return fail(v, "is written where another image's output is still copied", written);
+  }
   return true;
 }
 

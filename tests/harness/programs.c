@@ -243,6 +243,18 @@ static bool behaves(Machine *m, const Program *p, const Results *right) {
   return true;
 }
 
+static void judge(const Check *check, Machine *m, const Program *mutant, const Results *right,
+                  const char *damage, Count *count) {
+  const char *error = program_verify(m->arena, mutant);
+  const bool fine = behaves(m, mutant, right);
+  count->mutants++;
+  count->refused += error != NULL;
+  count->harmless += error && fine;
+  if (!error && !fine && !count->missed)
+    count->missed =
+        arena_printf(check->sample.arena, "%s: %s", damage, m->error ? m->error : "other results");
+}
+
 static void try_mutant(const Check *check, const Machine *like, const Program *p, const Results *right,
                        Draw *d, Count *count) {
   Arena *arena = arena_new();
@@ -250,17 +262,23 @@ static void try_mutant(const Check *check, const Machine *like, const Program *p
   m.arena = arena;
   Program *mutant = program_copy(arena, p);
   const int kind = (int)draw(d, DAMAGES);
-  if (damages[kind](d, mutant)) {
-    const char *error = program_verify(arena, mutant);
-    const bool fine = behaves(&m, mutant, right);
-    count->mutants++;
-    count->refused += error != NULL;
-    count->harmless += error && fine;
-    if (!error && !fine && !count->missed)
-      count->missed = arena_printf(check->sample.arena, "%s: %s", damage_names[kind],
-                                   m.error ? m.error : "other results");
-  }
+  if (damages[kind](d, mutant)) judge(check, &m, mutant, right, damage_names[kind], count);
   arena_free(arena);
+}
+
+/* Each output copied behind each call in turn: of those that are not refused, whether they behave. */
+static void try_copies(const Check *check, const Machine *like, const Program *p, const Results *right,
+                       Count *count) {
+  for (int i = 0; i < p->copies.n; i++)
+    for (int c = 0; c < p->calls.n && !count->missed; c++) {
+      Arena *arena = arena_new();
+      Machine m = *like;
+      m.arena = arena;
+      Program *mutant = program_copy(arena, p);
+      mutant->copies.data[i].after = c;
+      if (!program_verify(arena, mutant)) judge(check, &m, mutant, right, "copy moved", count);
+      arena_free(arena);
+    }
 }
 
 static void check_plan(const Check *check, Plan *plan, const char *how, int64_t batch, int mutants) {
@@ -286,6 +304,7 @@ static void check_plan(const Check *check, Plan *plan, const char *how, int64_t 
     if (!behaves(&m, p, &right)) count.missed = "the order in which threads run it matters";
     for (int tries = 0; count.mutants < mutants && tries < 20 * mutants && !count.missed; tries++)
       try_mutant(check, &m, p, &right, &d, &count);
+    try_copies(check, &m, p, &right, &count);
   }
   if (count.missed) printf("# %s\n", count.missed);
   printf("# %s: %d mutants, %d refused, of which %d behave\n", how, count.mutants, count.refused,
