@@ -36,7 +36,7 @@ EXTRA_DIST += $(LONG_CASES) @SCRIPT_CASES@ %D%/messages.py %D%/long.sh %D%/ident
   %D%/harness/bare.mjs %D%/harness/editor.cjs %D%/harness/racer.c %D%/harness/grammar.c \
   %D%/run %D%/grad %D%/special %D%/diag \
   %D%/broken %D%/emit %D%/import %D%/import.py %D%/aware %D%/int8 %D%/models %D%/onnx.py %D%/onnx.txt \
-  %D%/export.py %D%/compiled.py %D%/quantized.py %D%/onnx_bytes.py \
+  %D%/models.sh %D%/export.py %D%/compiled.py %D%/quantized.py %D%/onnx_bytes.py \
   %D%/cli %D%/fuzz %D%/golden %D%/walks %D%/weights %D%/web
 
 # Where a folder of cases is also in the build directory, make dist copies that too: results are no sources.
