@@ -244,8 +244,7 @@ static bool behaves(Machine *m, const Program *p, const Results *right) {
 }
 
 static void judge(const Check *check, Machine *m, const Program *mutant, const Results *right,
-                  const char *damage, Count *count) {
-  const char *error = program_verify(m->arena, mutant);
+                  const char *damage, const char *error, Count *count) {
   const bool fine = behaves(m, mutant, right);
   count->mutants++;
   count->refused += error != NULL;
@@ -262,7 +261,8 @@ static void try_mutant(const Check *check, const Machine *like, const Program *p
   m.arena = arena;
   Program *mutant = program_copy(arena, p);
   const int kind = (int)draw(d, DAMAGES);
-  if (damages[kind](d, mutant)) judge(check, &m, mutant, right, damage_names[kind], count);
+  if (damages[kind](d, mutant))
+    judge(check, &m, mutant, right, damage_names[kind], program_verify(arena, mutant), count);
   arena_free(arena);
 }
 
@@ -276,7 +276,7 @@ static void try_copies(const Check *check, const Machine *like, const Program *p
       m.arena = arena;
       Program *mutant = program_copy(arena, p);
       mutant->copies.data[i].after = c;
-      if (!program_verify(arena, mutant)) judge(check, &m, mutant, right, "copy moved", count);
+      if (!program_verify(arena, mutant)) judge(check, &m, mutant, right, "copy moved", NULL, count);
       arena_free(arena);
     }
 }
