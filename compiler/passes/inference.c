@@ -1,7 +1,8 @@
 /* inference.c: the graph that inference runs: without what is the identity there (dropout), without values
  * that nobody reads, with borders of zeros taken into the windows of the convolutions that follow, nearest
  * upsampling into convolutions that can read what it repeats, means of what can be summed row by row while
- * it is made in two steps, and sums that can be computed where their second value is made turned round.
+ * it is made in two steps, and the operands of a sum exchanged where that lets the layer that makes the
+ * second one compute the sum.
  *
  * Needs: a checked graph. Keeps: names, spans and parameters; nodes stay in program order. */
 // SPDX-License-Identifier: Apache-2.0

@@ -312,9 +312,10 @@ static bool check_copies(Verifier *v, int after) {
  * of the same value. NULL: nothing. */
 static const char *written_in_turn(const Verifier *v, int call, const Node *node, const Place *place) {
   const Program *p = v->program;
+  if (place->space != SPACE_ALL) return NULL;
   const Version *version = &p->calls.data[call].version[v->target];
   const Place touched = of_all(p, *place);
-  for (int i = 0; i < version->lower->b->nbufs && place->space == SPACE_ALL; i++) {
+  for (int i = 0; i < version->lower->b->nbufs; i++) {
     const Operand *operand = &version->argument[i];
     const Buf *buf = version->lower->b->buf[i];
     if (!operand->used || buf->place < OUTPUT || operand->place.space != SPACE_ALL) continue;
