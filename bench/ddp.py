@@ -42,28 +42,29 @@ def work(rank, processes, steps, times, port, result):
     own = BATCH // processes
     x = torch.rand(own, 3, 32, 32).to(memory_format=torch.channels_last)
     y = torch.randint(0, 10, (own,))
-    best = 0
+    rates = []
     for _ in range(times):
         begun = time.perf_counter()
         for _ in range(steps):
             sgd.zero_grad()
             torch.nn.functional.cross_entropy(net(x), y).backward()
             sgd.step()
-        best = max(best, steps * BATCH / (time.perf_counter() - begun))
+        rates.append(steps * BATCH / (time.perf_counter() - begun))
     if rank == 0:
-        result.put(best)
+        result.put(rates[1:])  # the first warms up
     torch.distributed.destroy_process_group()
 
 
-def measure(processes, steps, times):
-    """The best of so many times as many steps in a row."""
+def measure(processes, steps, times, jobs=1):
+    """Images a second of so many times as many steps in a row, less the first, of jobs that run at the same
+    time and share nothing."""
     context = multiprocessing.get_context("spawn")
-    result, port = context.Queue(), 29500 + os.getpid() % 1000 + processes
-    workers = [context.Process(target=work, args=(r, processes, steps, times, port, result))
-               for r in range(processes)]
+    results, port = [context.Queue() for _ in range(jobs)], 29500 + os.getpid() % 1000 + processes
+    workers = [context.Process(target=work, args=(r, processes, steps, times, port + 10 * job, results[job]))
+               for job in range(jobs) for r in range(processes)]
     for worker in workers:
         worker.start()
-    best = result.get(timeout=600)
+    rates = [result.get(timeout=600) for result in results]
     for worker in workers:
         worker.join()
-    return best
+    return [sum(beside) for beside in zip(*rates)]

@@ -11,7 +11,7 @@ when its stretch is over; sums follow each other. "batch" is the efficiency of N
 program's batch, where it has groups of images for so many; "growing" that with a batch N times as large.
 """
 # SPDX-License-Identifier: Apache-2.0
-import argparse, json, math, os, shutil, subprocess, sys, tempfile
+import argparse, json, math, os, shutil, statistics, subprocess, sys, tempfile
 import compiler
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -130,7 +130,7 @@ class Net:
         return alone / self.predict(processes, network, self.batch, self.batch * processes)
 
     def train(self, processes, epochs):
-        """Images a second of the best of many short epochs."""
+        """Images a second of many short epochs."""
         return self.trained([self.training(processes, epochs)])
 
     def apart(self, epochs):
@@ -144,7 +144,8 @@ class Net:
             self.compile("")
         base = tempfile.mkdtemp(dir=self.folder)
         log = os.path.join(base, "log.jsonl")
-        words = ["mpirun", "-n", str(processes), "--bind-to", "none", program, "train",
+        bound = "core" if processes > 1 else "none"  # as Open MPI does; two mpirun would take the same core
+        words = ["mpirun", "-n", str(processes), "--bind-to", bound, program, "train",
                  "--data", "synthetic", "--limit", str(STEPS * self.batch), "--val", "0",
                  "--epochs", str(epochs), "--threads", "1", "--progress", "none", "--log", log,
                  "-o", os.path.join(base, "w.safetensors")]
@@ -153,20 +154,36 @@ class Net:
 
     @staticmethod
     def trained(runs):
-        rate = 0
         failed = [process.args for process, _ in runs if process.wait()]
         if failed:
             raise SystemExit("scale: error: mpirun failed: " + " ".join(failed[0]))
+        rates = []
         for _, log in runs:
             with open(log) as lines:
-                rate += max(json.loads(line)["images_per_second"] for line in lines)
-        return rate
+                rates.append([json.loads(line)["images_per_second"] for line in lines][1:])  # one warms up
+        return [sum(beside) for beside in zip(*rates)]
 
 
-def most_in_turns(rounds, *ways):
-    """Of each way the most images a second."""
-    turns = [[way() for way in ways] for _ in range(rounds)]
-    return [max(way) for way in zip(*turns)]
+def in_turns(rounds, *ways):
+    """Of each way its images a second: the most, and the mean over the time that all turns took."""
+    found = [[] for _ in ways]
+    for _ in range(rounds):
+        for rates, way in zip(found, ways):
+            rates.extend(way())
+    return [(max(rates), statistics.harmonic_mean(rates)) for rates in found]
+
+
+def print_real(options, one, two, apart):
+    """Efficiency: over twice the rate of one process. A host that others use gives two processes less than
+    twice what it gives one: so those that share nothing stand beside."""
+    one, two, apart = in_turns(options.rounds, one, two, apart)
+    print("  images/s and efficiency      best of %d steps    mean" % STEPS)
+    print("  %-28s %7.0f%17.0f" % ("one process", *one))
+    for name, way in (("two processes", two), ("two that share nothing", apart)):
+        print("  %-28s %7.0f %5.2f%11.0f %5.2f" % (
+            name, way[0], way[0] / one[0] / 2, way[1], way[1] / one[1] / 2))
+    print("  %-28s %13.2f%17.2f" % ("two, of what these have", two[0] / apart[0], two[1] / apart[1]),
+          flush=True)
 
 
 def shown(efficiency):
@@ -208,8 +225,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--network", choices=NETWORKS, default="ethernet")
-    parser.add_argument("--seconds", type=float, default=3)
-    parser.add_argument("--rounds", type=int, default=3, help="one process and two take turns")
+    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--rounds", type=int, default=10, help="one process and two take turns")
     parser.add_argument("--layers", action="store_true", help="what is computed between two exchanges")
     parser.add_argument("--peer", action="store_true", help="beside DistributedDataParallel: resnet20")
     parser.add_argument("--model", action="store_true", help="no real run")
@@ -227,19 +244,15 @@ def main():
             if options.model:
                 continue
             alone = net.predict(1, NETWORKS["memory"], net.batch, net.batch)
-            epochs = max(4, min(100, int(3 * options.seconds / (STEPS * alone))))
-            one, two, apart = most_in_turns(options.rounds, lambda: net.train(1, epochs),
-                                            lambda: net.train(2, epochs), lambda: net.apart(epochs))
-            print("  here, by 1 and 2 processes: %.0f and %.0f images/s, efficiency %.2f (predicted %s); "
-                  "two that share nothing: %.0f, %.2f" % (
-                      one, two, two / one / 2, shown(net.sharing(2, NETWORKS["memory"])), apart,
-                      apart / one / 2), flush=True)
+            epochs = max(4, min(100, int(options.seconds / (STEPS * alone))))
+            print("  predicted for two processes here: %s" % shown(net.sharing(2, NETWORKS["memory"])))
+            print_real(options, lambda: net.train(1, epochs), lambda: net.train(2, 2 * epochs),
+                       lambda: net.apart(epochs))
         if options.peer:
             import ddp
-            one, two = most_in_turns(options.rounds, lambda: ddp.measure(1, STEPS, 10),
-                                     lambda: ddp.measure(2, STEPS, 10))
-            print("DistributedDataParallel with gloo, resnet20: %.0f and %.0f images/s, efficiency %.2f" % (
-                one, two, two / one / 2))
+            print("DistributedDataParallel with gloo, resnet20:")
+            print_real(options, lambda: ddp.measure(1, STEPS, 6), lambda: ddp.measure(2, STEPS, 11),
+                       lambda: ddp.measure(1, STEPS, 6, 2))
 
 
 if __name__ == "__main__":
