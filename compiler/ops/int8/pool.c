@@ -71,12 +71,15 @@ typedef struct Sums {
   int part, lanes;
 } Sums;
 
-static void take(Lower *l, const Sums *sums, Val q, bool counts) {
+static void take(Lower *l, const Sums *sums, Val q) {
   Nest *b = l->b;
   const Int8Pool *p = l->node->detail;
   const Val before = nest_get(b, sums->value);
   nest_store(b, sums->value, p->mean ? add(before, q) : vmax(before, q));
-  if (counts && sums->count.buf) nest_store(b, sums->count, add(nest_get(b, sums->count), num_i32(b, 1)));
+}
+
+static void count(Lower *l, const Sums *sums) {
+  if (sums->count.buf) nest_store(l->b, sums->count, add(nest_get(l->b, sums->count), num_i32(l->b, 1)));
 }
 
 static Val number(Lower *l, const Sums *sums, int32_t value) {
@@ -91,17 +94,23 @@ static void window_nest(Lower *l, const Sums *sums) {
   const Window *w = node->window;
   const Extent in = shape_extent(node->in[0]->shape);
   const Span1 rows = counted(node, 0), columns = counted(node, 1);
+  const int32_t padding = p->mean && p->count_pad ? node->quant->zero : 0;
+  const bool pads = padding || (p->count_pad && sums->count.buf);
   NEST_FOR(b, ky, w->kernel[0])
     NEST_FOR(b, kx, w->kernel[1]) {
       const Ix iy = *sums->y * w->stride[0] + ky * w->dilation[0] - w->before[0],
                ix = *sums->x * w->stride[1] + kx * w->dilation[1] - w->before[1];
-      NEST_IF(b, cond_and(nest_within(b, iy, 0, in.h), nest_within(b, ix, 0, in.w)))
-        take(l, sums, int8_load_part(l, l->in[0], &iy, &ix, sums->c, sums->part, sums->lanes), true);
-      if (p->mean && p->count_pad)
+      NEST_IF(b, cond_and(nest_within(b, iy, 0, in.h), nest_within(b, ix, 0, in.w))) {
+        take(l, sums, int8_load_part(l, l->in[0], &iy, &ix, sums->c, sums->part, sums->lanes));
+        count(l, sums);
+      }
+      if (pads)
         NEST_ELSE(b)
-          NEST_IF(b,
-                  cond_and(nest_within(b, iy, rows.lo, rows.hi), nest_within(b, ix, columns.lo, columns.hi)))
-            take(l, sums, number(l, sums, node->quant->zero), true);
+          NEST_IF(
+              b, cond_and(nest_within(b, iy, rows.lo, rows.hi), nest_within(b, ix, columns.lo, columns.hi))) {
+            if (padding) take(l, sums, number(l, sums, padding));
+            count(l, sums);
+          }
     }
 }
 
