@@ -15,16 +15,53 @@ typedef struct Touch {
   int64_t writer, reader;
 } Touch;
 
-/* Where a reference points: of each dimension the terms whose coefficient is not 0, as few are. */
+/* A nest as it is run: of each index only the terms whose coefficient is not 0, as few are. */
 typedef struct Term {
   int64_t k;
   int slot;
 } Term;
-typedef struct Spot {
-  const Ref *ref; /* NULL: this place of the table is free */
-  int64_t c[DIMS];
-  const Term *term, *end[DIMS]; /* of the first dimension first */
+typedef struct Sum {
+  int64_t c;
+  const Term *term, *end;
+} Sum;
+typedef struct Spot { /* where a reference points, in the array that its view is of */
+  double *at; /* in registers and on the stack at constant places; NULL: found whenever it is wanted */
+  const Buf *buf;
+  Sum dim[];
 } Spot;
+typedef struct Test { /* lo <= e < hi */
+  Sum e;
+  int64_t lo, hi;
+  bool ends; /* the last test of an alternative */
+  bool none; /* no test: there are no more alternatives */
+} Test;
+typedef struct Code { /* as small as can be: the nodes of large kernels do not fit into caches */
+  ValOp op;
+  Elem elem;
+  int lanes, part;
+  const struct Code *a[3];
+  Val e;
+  union {
+    const Spot *spot; /* LOAD */
+    const Test *cond; /* PICK */
+    const Sum *index; /* LANE, POSITION */
+  } u;
+} Code;
+typedef struct Step {
+  NestStmtKind kind;
+  int lanes; /* STORE: that are stored */
+  const struct Step *next;
+  const Code *val;  /* STORE, CHOSEN */
+  const Spot *spot; /* STORE */
+  const NestStmt *stmt;
+  const struct Step *body, *otherwise; /* body: of a CALL that of the function */
+  const Test *cond;                    /* IF */
+  const Sum *lo, *hi, *arg;            /* LOOP; CALL */
+} Step;
+typedef struct Body {
+  const NestFn *fn;
+  const Step *first;
+} Body;
 
 typedef struct Interp {
   const Nest *nest;
@@ -34,13 +71,10 @@ typedef struct Interp {
                                  that runs (0: none does) */
   Touch *touch[BUFS];
   bool *over[BUFS]; /* by element of a buffer that is written over: it is */
-  struct {
-    Spot *at;
-    size_t n, room;
-  } spots; /* by the address of the reference; open addressing, room is a power of two */
+  VEC(Body) bodies; /* of the functions that are called */
 } Interp;
 
-static void exec(Interp *, int64_t *, const NestStmt *);
+static void exec(Interp *, int64_t *, const Step *);
 
 static double unset(void) { /* a NaN that no arithmetic makes */
   const uint64_t bits = UINT64_C(0x7ff80000dead0001);
@@ -59,14 +93,122 @@ static void stop(Interp *in, const char *what, const Buf *buf) {
     snprintf(in->run->error, sizeof in->run->error, "%s%s%s", what, buf ? ": " : "", buf ? buf->name : "");
 }
 
-static int64_t value_of(const int64_t *env, const Index *ix) {
-  int64_t r = ix->c;
-  for (int s = 1; s < SLOTS; s++) r += ix->k[s] * env[s];
+static int64_t value_of(const int64_t *env, const Sum *sum) {
+  int64_t r = sum->c;
+  for (const Term *term = sum->term; term < sum->end; term++) r += term->k * env[term->slot];
   return r;
 }
 
 static int64_t elements(const Buf *buf) {
   return buf_room(buf, 0) * (buf->place == REGS ? buf->type.lanes : 1);
+}
+
+/* ---- a nest made ready to run ---- */
+static Sum sum_of(Arena *arena, const Index *a, const Index *b) { /* b: NULL, or added */
+  int64_t k[SLOTS];
+  int n = 0;
+  for (int s = 1; s < SLOTS; s++) {
+    k[s] = a->k[s] + (b ? b->k[s] : 0);
+    n += k[s] != 0;
+  }
+  Term *term = NEW_ARRAY(arena, Term, n + 1), *end = term;
+  for (int s = 1; s < SLOTS; s++)
+    if (k[s]) *end++ = (Term){k[s], s};
+  return (Sum){a->c + (b ? b->c : 0), term, end};
+}
+
+static const Sum *sums_of(Arena *arena, const Index *ix, int n) {
+  Sum *sum = NEW_ARRAY(arena, Sum, n + 1);
+  for (int i = 0; i < n; i++) sum[i] = sum_of(arena, &ix[i], NULL);
+  return sum;
+}
+
+static const Spot *spot_of(const Interp *in, const Ref *ref, int lanes) {
+  const Buf *view = ref->buf->of ? ref->buf : NULL, *buf = view ? view->of : ref->buf;
+  Spot *spot = arena_alloc(in->arena, sizeof *spot + (size_t)buf->rank * sizeof *spot->dim);
+  spot->buf = buf;
+  bool constant = buf->place == REGS || buf->place == STACK;
+  int64_t flat = 0;
+  for (int d = 0; d < buf->rank; d++) {
+    const Sum at = spot->dim[d] = sum_of(in->arena, &ref->at[d], view ? &view->base[d] : NULL);
+    const int64_t last = d == buf->rank - 1 && buf->place != REGS ? at.c + lanes - 1 : at.c;
+    constant = constant && at.term == at.end && at.c >= 0 && last < buf->dim[d];
+    flat = constant ? flat * buf->room[d] + at.c : 0;
+  }
+  if (constant) spot->at = in->run->mem[buf->id] + flat * (buf->place == REGS ? buf->type.lanes : 1);
+  return spot;
+}
+
+static const Test *tests_of(Arena *arena, const Cond *cond) {
+  int n = 0;
+  for (int i = 0; i < cond->n; i++) n += cond->any[i].n ? cond->any[i].n : 1;
+  Test *test = NEW_ARRAY(arena, Test, n + 1), *at = test;
+  for (int i = 0; i < cond->n; i++) {
+    if (!cond->any[i].n) *at++ = (Test){.lo = 0, .hi = 1}; /* of nothing: it holds */
+    for (int j = 0; j < cond->any[i].n; j++) {
+      const Range *range = &cond->any[i].range[j];
+      *at++ = (Test){.e = sum_of(arena, &range->e, NULL), .lo = range->lo, .hi = range->hi};
+    }
+    at[-1].ends = true;
+  }
+  *at = (Test){.none = true};
+  return test;
+}
+
+static const Code *code_of(const Interp *in, Val e) {
+  Code *code = NEW(in->arena, Code);
+  *code = (Code){.op = e->op, .elem = e->type.elem, .lanes = e->type.lanes, .part = e->part, .e = e};
+  for (int i = 0; i < 3 && e->a[i]; i++) code->a[i] = code_of(in, e->a[i]);
+  if (e->op == LOAD) code->u.spot = spot_of(in, e->ref, e->part);
+  if (e->op == PICK) code->u.cond = tests_of(in->arena, e->cond);
+  if (e->op == LANE || e->op == POSITION) code->u.index = sums_of(in->arena, &e->index, 1);
+  return code;
+}
+
+static const Step *body_of(Interp *, const NestFn *);
+
+static const Step *steps_of(Interp *in, const NestStmt *stmt) {
+  const Step *first = NULL, **link = &first;
+  for (; stmt; stmt = stmt->next) {
+    Step *step = NEW(in->arena, Step);
+    step->kind = stmt->kind;
+    step->stmt = stmt;
+    *link = step;
+    link = &step->next;
+    switch (stmt->kind) {
+    case LOOP:
+      step->lo = sums_of(in->arena, stmt->u.loop.lo, stmt->u.loop.nlo);
+      step->hi = sums_of(in->arena, stmt->u.loop.hi, stmt->u.loop.nhi);
+      if (stmt->u.loop.kind == CHOSEN) step->val = code_of(in, stmt->u.loop.chosen);
+      step->body = steps_of(in, stmt->body);
+      break;
+    case IF:
+      step->cond = tests_of(in->arena, &stmt->u.branch.cond);
+      step->body = steps_of(in, stmt->body);
+      step->otherwise = steps_of(in, stmt->otherwise);
+      break;
+    case STORE:
+      step->lanes =
+          stmt->u.store.ref.buf->place == REGS ? stmt->u.store.ref.buf->type.lanes : stmt->u.store.part;
+      step->val = code_of(in, stmt->u.store.val);
+      step->spot = spot_of(in, &stmt->u.store.ref, step->lanes);
+      break;
+    case CALL:
+      step->arg = sums_of(in->arena, stmt->u.call.arg, stmt->u.call.fn->nparams);
+      step->body = body_of(in, stmt->u.call.fn);
+      break;
+    default: break;
+    }
+  }
+  return first;
+}
+
+static const Step *body_of(Interp *in, const NestFn *fn) {
+  for (int i = 0; i < in->bodies.n; i++)
+    if (in->bodies.data[i].fn == fn) return in->bodies.data[i].first;
+  const Body body = {fn, steps_of(in, fn->body)};
+  vec_push(in->arena, in->bodies, body);
+  return body.first;
 }
 
 /* ---- memory ---- */
@@ -89,53 +231,13 @@ static void written_over(Interp *in, const Buf *buf, int64_t first, int n, bool 
     else if (in->over[buf->id][first + i]) stop(in, "read after it is written over", buf);
 }
 
-static Spot *spot_place(const Interp *in, const Ref *ref) { /* its own, or the free one where it belongs */
-  size_t i = (size_t)((uintptr_t)ref * UINT64_C(0x9e3779b97f4a7c15) >> 32);
-  for (;; i++) {
-    Spot *spot = &in->spots.at[i & (in->spots.room - 1)];
-    if (!spot->ref || spot->ref == ref) return spot;
-  }
-}
-
-static void make_room(Interp *in) {
-  enum { FIRST = 256 };
-  const Spot *old = in->spots.at;
-  const size_t n = in->spots.room;
-  in->spots.room = n ? 2 * n : FIRST;
-  in->spots.at = NEW_ARRAY(in->arena, Spot, in->spots.room);
-  for (size_t i = 0; i < n; i++)
-    if (old[i].ref) *spot_place(in, old[i].ref) = old[i];
-}
-
-static const Spot *spot_of(Interp *in, const Ref *ref) {
-  if (2 * in->spots.n >= in->spots.room) make_room(in);
-  Spot *spot = spot_place(in, ref);
-  if (spot->ref) return spot;
-  const Buf *view = ref->buf->of ? ref->buf : NULL;
-  const int rank = (view ? view->of : ref->buf)->rank;
-  Term *term = NEW_ARRAY(in->arena, Term, rank * (SLOTS - 1) + 1);
-  *spot = (Spot){.ref = ref, .term = term};
-  in->spots.n++;
-  for (int d = 0; d < rank; d++) {
-    spot->c[d] = ref->at[d].c + (view ? view->base[d].c : 0);
-    for (int s = 1; s < SLOTS; s++) {
-      const int64_t k = ref->at[d].k[s] + (view ? view->base[d].k[s] : 0);
-      if (k) *term++ = (Term){k, s};
-    }
-    spot->end[d] = term;
-  }
-  return spot;
-}
-
-static double *locate(Interp *in, const int64_t *env, const Ref *ref, int lanes, bool write) {
-  const Buf *buf = ref->buf->of ? ref->buf->of : ref->buf;
-  const Spot *spot = spot_of(in, ref);
-  const Term *term = spot->term;
+static double *locate(Interp *in, const int64_t *env, const Spot *spot, int lanes, bool write) {
+  if (spot->at) return spot->at;
+  const Buf *buf = spot->buf;
   int64_t flat = 0;
   for (int d = 0; d < buf->rank; d++) {
-    int64_t i = spot->c[d];
-    for (; term < spot->end[d]; term++) i += term->k * env[term->slot];
-    int64_t last = d == buf->rank - 1 && buf->place != REGS ? i + lanes - 1 : i;
+    const int64_t i = value_of(env, &spot->dim[d]);
+    const int64_t last = d == buf->rank - 1 && buf->place != REGS ? i + lanes - 1 : i;
     if ((i < 0 || last >= buf->dim[d]) && !in->run->error[0])
       snprintf(in->run->error, sizeof in->run->error, "%s[%lld], dimension %d of %lld", buf->name,
                (long long)i, d, (long long)buf->dim[d]);
@@ -148,14 +250,14 @@ static double *locate(Interp *in, const int64_t *env, const Ref *ref, int lanes,
 }
 
 /* ---- values ---- */
-static bool holds(const int64_t *env, const Cond *cond) {
-  for (int i = 0; i < cond->n; i++) {
-    bool all = true;
-    for (int j = 0; j < cond->any[i].n; j++) {
-      int64_t v = value_of(env, &cond->any[i].range[j].e);
-      all = all && v >= cond->any[i].range[j].lo && v < cond->any[i].range[j].hi;
-    }
-    if (all) return true;
+static bool holds(const int64_t *env, const Test *test) {
+  while (!test->none) {
+    const int64_t v = value_of(env, &test->e);
+    const bool holds = v >= test->lo && v < test->hi;
+    if (holds && test->ends) return true;
+    if (!holds)
+      while (!test->ends) test++;
+    test++;
   }
   return false;
 }
@@ -189,31 +291,40 @@ static double fused(const Interp *in, double x, double y, double z) {
   return in->run->single ? (double)fmaf((float)x, (float)y, (float)z) : x * y + z;
 }
 
-static double apply(Interp *in, Val e, double x, double y, double z) { /* one lane */
-  double yes = e->type.lanes > 1 ? -1 : 1;                             /* a mask, as in C */
-  switch (e->op) {
-  case ADD: return rounded(in, e->type.elem, x + y);
-  case SUB: return rounded(in, e->type.elem, x - y);
-  case MUL: return rounded(in, e->type.elem, x * y);
-  case DIV: return rounded(in, e->type.elem, x / y);
-  case MIN: return x < y ? x : y;
-  case MAX: return x > y ? x : y;
-  case MAX_NAN: return x > y || isnan(x) ? x : y;
-  case LESS: return x < y ? yes : 0;
-  case LESS_EQ: return x <= y ? yes : 0;
-  case EQUAL: return x == y ? yes : 0;
-  case SELECT: return x != 0 ? y : z;
-  case FMA: return e->type.elem == F32 ? fused(in, x, y, z) : rounded(in, e->type.elem, x * y + z);
-  case EXP: return rounded(in, F32, exp(x));
-  case LOG: return rounded(in, F32, log(x));
-  case SQRT: return rounded(in, F32, sqrt(x));
-  case TANH: return rounded(in, F32, tanh(x));
-  case SIGMOID: return rounded(in, F32, sigmoid(x));
-  case ERF: return rounded(in, F32, erf(x));
-  case ABS: return fabs(x);
-  case CONVERT: return rounded(in, e->type.elem, converted(in, x, e->type.elem));
-  case RANDOM: return random_value(x, y, z);
-  case PRIMITIVE: return e->primitive->run((const double[]){x, y, z});
+/* Every lane; a: of the operands. */
+static void apply(Interp *in, const Code *code, double (*const a)[LANES], double *r) {
+  const int n = code->lanes;
+  const Elem elem = code->elem;
+  const double yes = n > 1 ? -1 : 1; /* a mask, as in C */
+#define EACH(value)                                                                                          \
+  for (int l = 0; l < n; l++) r[l] = (value);                                                                \
+  break
+#define X a[0][l]
+#define Y a[1][l]
+#define Z a[2][l]
+  switch (code->op) {
+  case ADD: EACH(rounded(in, elem, X + Y));
+  case SUB: EACH(rounded(in, elem, X - Y));
+  case MUL: EACH(rounded(in, elem, X * Y));
+  case DIV: EACH(rounded(in, elem, X / Y));
+  case MIN: EACH(X < Y ? X : Y);
+  case MAX: EACH(X > Y ? X : Y);
+  case MAX_NAN: EACH(X > Y || isnan(X) ? X : Y);
+  case LESS: EACH(X < Y ? yes : 0);
+  case LESS_EQ: EACH(X <= Y ? yes : 0);
+  case EQUAL: EACH(X == Y ? yes : 0);
+  case SELECT: EACH(X != 0 ? Y : Z);
+  case FMA: EACH(elem == F32 ? fused(in, X, Y, Z) : rounded(in, elem, X * Y + Z));
+  case EXP: EACH(rounded(in, F32, exp(X)));
+  case LOG: EACH(rounded(in, F32, log(X)));
+  case SQRT: EACH(rounded(in, F32, sqrt(X)));
+  case TANH: EACH(rounded(in, F32, tanh(X)));
+  case SIGMOID: EACH(rounded(in, F32, sigmoid(X)));
+  case ERF: EACH(rounded(in, F32, erf(X)));
+  case ABS: EACH(fabs(X));
+  case CONVERT: EACH(rounded(in, elem, converted(in, X, elem)));
+  case RANDOM: EACH(random_value(X, Y, Z));
+  case PRIMITIVE: EACH(code->e->primitive->run((const double[]){X, Y, Z}));
   case NUM:
   case LOAD:
   case SHUFFLE:
@@ -224,21 +335,25 @@ static double apply(Interp *in, Val e, double x, double y, double z) { /* one la
   case POSITION:
   case PICK: break;
   }
-  return x;
+#undef EACH
+#undef X
+#undef Y
+#undef Z
 }
 
-static void fold_halves(Interp *in, Val e, double *a) { /* the order of the prelude's horizontal sums */
-  for (int n = e->a[0]->type.lanes / 2; n >= 1; n /= 2)
+static void fold_halves(Interp *in, const Code *code,
+                        double *a) { /* the order of the prelude's horizontal sums */
+  for (int n = code->a[0]->lanes / 2; n >= 1; n /= 2)
     for (int l = 0; l < n; l++)
-      a[l] = e->op == HSUM ? rounded(in, F32, a[l] + a[l + n]) : a[l] > a[l + n] ? a[l] : a[l + n];
+      a[l] = code->op == HSUM ? rounded(in, F32, a[l] + a[l + n]) : a[l] > a[l + n] ? a[l] : a[l + n];
 }
 
-static void eval(Interp *, const int64_t *, Val, double *);
+static void eval(Interp *, const int64_t *, const Code *, double *);
 
-static void eval_operand(Interp *in, const int64_t *env, Val e, int lanes,
+static void eval_operand(Interp *in, const int64_t *env, const Code *code, int lanes,
                          double *r) { /* broadcast where it is a scalar */
-  eval(in, env, e, r);
-  for (int l = e->type.lanes; l < lanes; l++) r[l] = r[0];
+  eval(in, env, code, r);
+  for (int l = code->lanes; l < lanes; l++) r[l] = r[0];
 }
 
 static double word_at(const double *byte) {
@@ -247,99 +362,113 @@ static double word_at(const double *byte) {
   return (int32_t)word;
 }
 
-static void eval_load(Interp *in, const int64_t *env, Val e, double *r) {
-  const double *p = locate(in, env, e->ref, e->part, false);
-  if (val_is_words(e)) {
-    for (int i = 0; p && i < e->part; i++)
-      if (nest_unset(p[i])) stop(in, "read before it is written", e->ref->buf);
-    for (int l = 0; l < e->type.lanes; l++) r[l] = p ? word_at(p + WORD_BYTES * l) : 0;
+static void eval_load(Interp *in, const int64_t *env, const Code *code, double *r) {
+  const double *p = locate(in, env, code->u.spot, code->part, false);
+  if (code->elem == I32 && val_is_words(code->e)) {
+    for (int i = 0; p && i < code->part; i++)
+      if (nest_unset(p[i])) stop(in, "read before it is written", code->e->ref->buf);
+    for (int l = 0; l < code->lanes; l++) r[l] = p ? word_at(p + WORD_BYTES * l) : 0;
     return;
   }
-  for (int l = 0; l < e->type.lanes; l++) {
-    r[l] = p && l < e->part ? p[l] : 0;
-    if (nest_unset(r[l])) stop(in, "read before it is written", e->ref->buf);
+  for (int l = 0; l < code->lanes; l++) {
+    r[l] = p && l < code->part ? p[l] : 0;
+    if (nest_unset(r[l])) stop(in, "read before it is written", code->e->ref->buf);
   }
 }
 
-static bool eval_difference(Interp *in, const int64_t *env, Val e,
+static bool eval_difference(Interp *in, const int64_t *env, const Code *code,
                             double *r) { /* x*y - z and z - x*y are fused by compilers that contract */
-  bool left = e->a[0]->op == MUL;
-  if (e->type.elem != F32 || left == (e->a[1]->op == MUL)) return false;
-  Val product = e->a[left ? 0 : 1];
+  const bool left = code->a[0]->op == MUL;
+  if (code->elem != F32 || left == (code->a[1]->op == MUL)) return false;
+  const Code *product = code->a[left ? 0 : 1];
   double x[LANES], y[LANES], z[LANES];
-  int n = e->type.lanes;
+  const int n = code->lanes;
   eval_operand(in, env, product->a[0], n, x);
   eval_operand(in, env, product->a[1], n, y);
-  eval_operand(in, env, e->a[left ? 1 : 0], n, z);
+  eval_operand(in, env, code->a[left ? 1 : 0], n, z);
   for (int l = 0; l < n; l++) r[l] = left ? fused(in, x[l], y[l], -z[l]) : fused(in, -x[l], y[l], z[l]);
   return true;
 }
 
-static void eval(Interp *in, const int64_t *env, Val e, double *r) {
+static void eval_lane(Interp *in, const int64_t *env, const Code *code, double *r) {
+  double a[LANES];
+  const int64_t lane = value_of(env, code->u.index);
+  eval(in, env, code->a[0], a);
+  const bool inside = lane >= 0 && lane < code->a[0]->lanes;
+  if (!inside) stop(in, "lane out of a vector", NULL);
+  r[0] = a[inside ? lane : 0];
+}
+
+static void eval_shuffle(Interp *in, const int64_t *env, const Code *code, double *r) {
+  double a[2][LANES];
+  const int from = code->a[0]->lanes;
+  for (int i = 0; i < 2; i++) eval(in, env, code->a[i], a[i]);
+  for (int l = 0; l < code->lanes; l++) {
+    const int lane = code->e->lane[l];
+    r[l] = lane < from ? a[0][lane] : a[1][lane - from];
+  }
+}
+
+static void eval_across(Interp *in, const int64_t *env, const Code *code, double *r) {
   double a[3][LANES];
-  int n = e->type.lanes;
+  for (int i = 0; i < 3; i++) eval(in, env, code->a[i], a[i]);
+  r[0] = a[0][0];
+  for (int l = 0; l < code->a[1]->lanes; l++)
+    r[0] = code->e->primitive->run((const double[]){r[0], a[1][l], a[2][l]});
+}
+
+static void eval(Interp *in, const int64_t *env, const Code *code, double *r) {
+  double a[3][LANES];
   in->run->steps++;
-  if (e->op == SUB && eval_difference(in, env, e, r)) return;
-  switch (e->op) {
-  case NUM: r[0] = rounded(in, e->type.elem, e->num); return;
-  case LOAD: eval_load(in, env, e, r); return;
-  case POSITION: r[0] = rounded(in, I32, (double)value_of(env, &e->index)); return;
-  case PICK: eval_operand(in, env, e->a[holds(env, e->cond) ? 0 : 1], n, r); return;
-  case SPLAT: eval_operand(in, env, e->a[0], n, r); return;
+  switch (code->op) {
+  case NUM: r[0] = rounded(in, code->elem, code->e->num); return;
+  case LOAD: eval_load(in, env, code, r); return;
+  case POSITION: r[0] = rounded(in, I32, (double)value_of(env, code->u.index)); return;
+  case PICK: eval_operand(in, env, code->a[holds(env, code->u.cond) ? 0 : 1], code->lanes, r); return;
+  case SPLAT: eval_operand(in, env, code->a[0], code->lanes, r); return;
   case HSUM:
   case HMAX:
-    eval(in, env, e->a[0], a[0]);
-    fold_halves(in, e, a[0]);
+    eval(in, env, code->a[0], a[0]);
+    fold_halves(in, code, a[0]);
     r[0] = a[0][0];
     return;
-  case LANE: {
-    int64_t lane = value_of(env, &e->index);
-    eval(in, env, e->a[0], a[0]);
-    if (lane < 0 || lane >= e->a[0]->type.lanes) {
-      stop(in, "lane out of a vector", NULL);
-      lane = 0;
-    }
-    r[0] = a[0][lane];
-    return;
-  }
-  case SHUFFLE: {
-    int from = e->a[0]->type.lanes;
-    eval(in, env, e->a[0], a[0]);
-    eval(in, env, e->a[1], a[1]);
-    for (int l = 0; l < n; l++) r[l] = e->lane[l] < from ? a[0][e->lane[l]] : a[1][e->lane[l] - from];
-    return;
-  }
+  case LANE: eval_lane(in, env, code, r); return;
+  case SHUFFLE: eval_shuffle(in, env, code, r); return;
   case PRIMITIVE:
-    if (!primitive_across(e->primitive)) break;
-    for (int i = 0; i < 3; i++) eval(in, env, e->a[i], a[i]);
-    r[0] = a[0][0];
-    for (int l = 0; l < e->a[1]->type.lanes; l++) r[0] = apply(in, e, r[0], a[1][l], a[2][l]);
+    if (!primitive_across(code->e->primitive)) break;
+    eval_across(in, env, code, r);
     return;
+  case SUB:
+    if (eval_difference(in, env, code, r)) return;
+    break;
   default: break;
   }
-  for (int i = 0; i < 3 && e->a[i]; i++) eval_operand(in, env, e->a[i], n, a[i]);
-  for (int l = 0; l < n; l++) r[l] = apply(in, e, a[0][l], e->a[1] ? a[1][l] : 0, e->a[2] ? a[2][l] : 0);
+  for (int i = 0; i < 3; i++)
+    if (code->a[i]) eval_operand(in, env, code->a[i], code->lanes, a[i]);
+    else if (code->op == PRIMITIVE) memset(a[i], 0, sizeof a[i]); /* its function takes three numbers */
+  apply(in, code, a, r);
 }
 
 /* ---- statements ---- */
-static void exec_chosen(Interp *in, int64_t *env, const NestStmt *stmt) {
-  const int64_t lo = value_of(env, &stmt->u.loop.lo[0]), last = value_of(env, &stmt->u.loop.hi[0]) - 1;
+static void exec_chosen(Interp *in, int64_t *env, const Step *step) {
+  const int64_t lo = value_of(env, &step->lo[0]), last = value_of(env, &step->hi[0]) - 1;
   double x[LANES];
-  eval(in, env, stmt->u.loop.chosen, x);
+  eval(in, env, step->val, x);
   if (last < lo) stop(in, "a chosen index of an empty range", NULL);
   if (in->run->error[0]) return;
-  env[stmt->u.loop.slot] = x[0] > (double)lo ? x[0] < (double)last ? (int64_t)x[0] : last : lo;
-  exec(in, env, stmt->body);
+  env[step->stmt->u.loop.slot] = x[0] > (double)lo ? x[0] < (double)last ? (int64_t)x[0] : last : lo;
+  exec(in, env, step->body);
 }
 
-static void exec_loop(Interp *in, int64_t *env, const NestStmt *stmt) {
+static void exec_loop(Interp *in, int64_t *env, const Step *step) {
+  const NestStmt *stmt = step->stmt;
   int64_t lo = INT64_MIN, hi = INT64_MAX;
   for (int i = 0; i < stmt->u.loop.nlo; i++) {
-    int64_t v = value_of(env, &stmt->u.loop.lo[i]);
+    int64_t v = value_of(env, &step->lo[i]);
     lo = v > lo ? v : lo;
   }
   for (int i = 0; i < stmt->u.loop.nhi; i++) {
-    int64_t v = value_of(env, &stmt->u.loop.hi[i]);
+    int64_t v = value_of(env, &step->hi[i]);
     hi = v < hi ? v : hi;
   }
   bool parallel = stmt->u.loop.kind == PARALLEL && !in->now;
@@ -347,18 +476,16 @@ static void exec_loop(Interp *in, int64_t *env, const NestStmt *stmt) {
   for (int64_t v = lo; v < hi && !in->run->error[0]; v++) {
     if (parallel) in->now = ++in->serial;
     env[stmt->u.loop.slot] = v;
-    exec(in, env, stmt->body);
+    exec(in, env, step->body);
   }
   if (parallel) in->now = 0;
 }
 
-static void exec_store(Interp *in, const int64_t *env, const NestStmt *stmt) {
-  const Buf *buf = stmt->u.store.ref.buf;
-  Val val = stmt->u.store.val;
-  int lanes = buf->place == REGS ? buf->type.lanes : stmt->u.store.part;
+static void exec_store(Interp *in, const int64_t *env, const Step *step) {
+  const int lanes = step->lanes;
   double v[LANES];
-  eval_operand(in, env, val, lanes, v);
-  double *p = locate(in, env, &stmt->u.store.ref, lanes, true);
+  eval_operand(in, env, step->val, lanes, v);
+  double *p = locate(in, env, step->spot, lanes, true);
   for (int l = 0; p && l < lanes; l++) p[l] = v[l];
 }
 
@@ -391,18 +518,20 @@ static void exec_routine(Interp *in, const NestStmt *stmt) {
       memory[i][e] = rounded(in, routine->elem[i], memory[i][e]);
 }
 
-static void exec(Interp *in, int64_t *env, const NestStmt *stmt) {
-  for (; stmt && !in->run->error[0]; stmt = stmt->next) switch (stmt->kind) {
-    case LOOP: (stmt->u.loop.kind == CHOSEN ? exec_chosen : exec_loop)(in, env, stmt); break;
-    case IF: exec(in, env, holds(env, &stmt->u.branch.cond) ? stmt->body : stmt->otherwise); break;
-    case STORE: exec_store(in, env, stmt); break;
+static void exec(Interp *in, int64_t *env, const Step *step) {
+  for (; step && !in->run->error[0]; step = step->next) {
+    const NestStmt *stmt = step->stmt;
+    switch (step->kind) {
+    case LOOP: (stmt->u.loop.kind == CHOSEN ? exec_chosen : exec_loop)(in, env, step); break;
+    case IF: exec(in, env, holds(env, step->cond) ? step->body : step->otherwise); break;
+    case STORE: exec_store(in, env, step); break;
     case DECLARE:
       if (stmt->u.declare.buf->place != VIEW) fill(in, stmt->u.declare.buf);
       break;
     case CALL: {
       int64_t callee[SLOTS] = {0};
-      for (int i = 0; i < stmt->u.call.fn->nparams; i++) callee[i + 1] = value_of(env, &stmt->u.call.arg[i]);
-      exec(in, callee, stmt->u.call.fn->body);
+      for (int i = 0; i < stmt->u.call.fn->nparams; i++) callee[i + 1] = value_of(env, &step->arg[i]);
+      exec(in, callee, step->body);
       break;
     }
     case ROUTINE: exec_routine(in, stmt); break;
@@ -410,6 +539,7 @@ static void exec(Interp *in, int64_t *env, const NestStmt *stmt) {
     case PREFETCH:
     case COMMENT: break;
     }
+  }
 }
 
 bool nest_run(const Nest *nest, Run *run) {
@@ -432,7 +562,7 @@ bool nest_run(const Nest *nest, Run *run) {
     if (run->size[i] < nest->main->lo[i] || run->size[i] > nest->main->hi[i])
       stop(&in, "a size parameter is out of its range", NULL);
   }
-  exec(&in, env, nest->main->body);
+  exec(&in, env, body_of(&in, nest->main));
   for (int i = 0; i < nest->nbufs; i++)
     for (int64_t e = 0; in.over[i] && !nest->main->nparams && e < elements(nest->buf[i]); e++)
       if (!in.over[i][e]) stop(&in, "not every element is written over", nest->buf[i]);
