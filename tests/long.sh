@@ -32,7 +32,7 @@ sanitizers() {
   status=0
   # What is compiled by cnnc runs without sanitizers: make check's share of it is enough here.
   (unset NETCHECK_ALL && cd "$here/long-sanitizers" && { [ -f config.status ] ||
-    "$top/configure" --silent --enable-sanitizers CC="$clang" CFLAGS='-O1 -g'; } && make -j2 -s &&
+    "$top/configure" --silent --enable-sanitizers CC="$clang" CFLAGS='-O2 -g'; } && make -j2 -s &&
     make -j2 -s check) >"$here/long-sanitizers.log" 2>&1 || status=$?
   verdict "$status" "all tests with the address and undefined-behaviour sanitizers (long-sanitizers.log)"
   same_bytes
