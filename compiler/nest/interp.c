@@ -64,7 +64,6 @@ typedef struct Body {
 } Body;
 
 typedef struct Interp {
-  const Nest *nest;
   Run *run;
   Arena *arena;
   int64_t serial, first, now; /* iterations of outermost parallel loops: counter; first of this loop, the one
@@ -144,7 +143,7 @@ static const Test *tests_of(Arena *arena, const Cond *cond) {
   for (int i = 0; i < cond->n; i++) n += cond->any[i].n ? cond->any[i].n : 1;
   Test *test = NEW_ARRAY(arena, Test, n + 1), *at = test;
   for (int i = 0; i < cond->n; i++) {
-    if (!cond->any[i].n) *at++ = (Test){.lo = 0, .hi = 1}; /* of nothing: it holds */
+    if (!cond->any[i].n) *at++ = (Test){.lo = 0, .hi = 1}; /* without a range it holds */
     for (int j = 0; j < cond->any[i].n; j++) {
       const Range *range = &cond->any[i].range[j];
       *at++ = (Test){.e = sum_of(arena, &range->e, NULL), .lo = range->lo, .hi = range->hi};
@@ -291,40 +290,39 @@ static double fused(const Interp *in, double x, double y, double z) {
   return in->run->single ? (double)fmaf((float)x, (float)y, (float)z) : x * y + z;
 }
 
-/* Every lane; a: of the operands. */
+/* r: of each lane, what the operation makes of those of its operands, a: X, Y and Z. */
 static void apply(Interp *in, const Code *code, double (*const a)[LANES], double *r) {
   const int n = code->lanes;
   const Elem elem = code->elem;
   const double yes = n > 1 ? -1 : 1; /* a mask, as in C */
 #define EACH(value)                                                                                          \
-  for (int l = 0; l < n; l++) r[l] = (value);                                                                \
-  break
+  for (int l = 0; l < n; l++) r[l] = (value)
 #define X a[0][l]
 #define Y a[1][l]
 #define Z a[2][l]
   switch (code->op) {
-  case ADD: EACH(rounded(in, elem, X + Y));
-  case SUB: EACH(rounded(in, elem, X - Y));
-  case MUL: EACH(rounded(in, elem, X * Y));
-  case DIV: EACH(rounded(in, elem, X / Y));
-  case MIN: EACH(X < Y ? X : Y);
-  case MAX: EACH(X > Y ? X : Y);
-  case MAX_NAN: EACH(X > Y || isnan(X) ? X : Y);
-  case LESS: EACH(X < Y ? yes : 0);
-  case LESS_EQ: EACH(X <= Y ? yes : 0);
-  case EQUAL: EACH(X == Y ? yes : 0);
-  case SELECT: EACH(X != 0 ? Y : Z);
-  case FMA: EACH(elem == F32 ? fused(in, X, Y, Z) : rounded(in, elem, X * Y + Z));
-  case EXP: EACH(rounded(in, F32, exp(X)));
-  case LOG: EACH(rounded(in, F32, log(X)));
-  case SQRT: EACH(rounded(in, F32, sqrt(X)));
-  case TANH: EACH(rounded(in, F32, tanh(X)));
-  case SIGMOID: EACH(rounded(in, F32, sigmoid(X)));
-  case ERF: EACH(rounded(in, F32, erf(X)));
-  case ABS: EACH(fabs(X));
-  case CONVERT: EACH(rounded(in, elem, converted(in, X, elem)));
-  case RANDOM: EACH(random_value(X, Y, Z));
-  case PRIMITIVE: EACH(code->e->primitive->run((const double[]){X, Y, Z}));
+  case ADD: EACH(rounded(in, elem, X + Y)); break;
+  case SUB: EACH(rounded(in, elem, X - Y)); break;
+  case MUL: EACH(rounded(in, elem, X * Y)); break;
+  case DIV: EACH(rounded(in, elem, X / Y)); break;
+  case MIN: EACH(X < Y ? X : Y); break;
+  case MAX: EACH(X > Y ? X : Y); break;
+  case MAX_NAN: EACH(X > Y || isnan(X) ? X : Y); break;
+  case LESS: EACH(X < Y ? yes : 0); break;
+  case LESS_EQ: EACH(X <= Y ? yes : 0); break;
+  case EQUAL: EACH(X == Y ? yes : 0); break;
+  case SELECT: EACH(X != 0 ? Y : Z); break;
+  case FMA: EACH(elem == F32 ? fused(in, X, Y, Z) : rounded(in, elem, X * Y + Z)); break;
+  case EXP: EACH(rounded(in, F32, exp(X))); break;
+  case LOG: EACH(rounded(in, F32, log(X))); break;
+  case SQRT: EACH(rounded(in, F32, sqrt(X))); break;
+  case TANH: EACH(rounded(in, F32, tanh(X))); break;
+  case SIGMOID: EACH(rounded(in, F32, sigmoid(X))); break;
+  case ERF: EACH(rounded(in, F32, erf(X))); break;
+  case ABS: EACH(fabs(X)); break;
+  case CONVERT: EACH(rounded(in, elem, converted(in, X, elem))); break;
+  case RANDOM: EACH(random_value(X, Y, Z)); break;
+  case PRIMITIVE: EACH(code->e->primitive->run((const double[]){X, Y, Z})); break;
   case NUM:
   case LOAD:
   case SHUFFLE:
@@ -544,7 +542,7 @@ static void exec(Interp *in, int64_t *env, const Step *step) {
 
 bool nest_run(const Nest *nest, Run *run) {
   Arena *arena = arena_new();
-  Interp in = {.nest = nest, .run = run, .arena = arena};
+  Interp in = {.run = run, .arena = arena};
   int64_t env[SLOTS] = {0};
   run->error[0] = 0;
   run->steps = 0;
