@@ -164,7 +164,7 @@ class Net:
         return [sum(beside) for beside in zip(*rates)]
 
 
-def in_turns(rounds, *ways):
+def rates_in_turns(rounds, *ways):
     """Of each way its images a second: the most, and the mean over the time that all turns took."""
     found = [[] for _ in ways]
     for _ in range(rounds):
@@ -176,7 +176,7 @@ def in_turns(rounds, *ways):
 def print_real(options, one, two, apart):
     """Efficiency: over twice the rate of one process. A host that others use gives two processes less than
     twice what it gives one: so those that share nothing stand beside."""
-    one, two, apart = in_turns(options.rounds, one, two, apart)
+    one, two, apart = rates_in_turns(options.rounds, one, two, apart)
     print("  images/s and efficiency           best step        mean")
     print("  %-28s %7.0f%17.0f" % ("one process", *one))
     for name, way in (("two processes", two), ("two that share nothing", apart)):
@@ -225,7 +225,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--network", choices=NETWORKS, default="ethernet")
-    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--seconds", type=float, default=4, help="of a turn")
     parser.add_argument("--rounds", type=int, default=10, help="one process and two take turns")
     parser.add_argument("--layers", action="store_true", help="what is computed between two exchanges")
     parser.add_argument("--peer", action="store_true", help="beside DistributedDataParallel: resnet20")
