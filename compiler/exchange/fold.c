@@ -7,7 +7,11 @@
 /* ---- limits ---- */
 /* What computing constants may take, besides 8 times the size of the file. A small file may ask for large
  * weights: that of a net with filled weights has a few kB. */
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+#define MOST_COMPUTED ((size_t)1 << 22) /* sanitizers make it slow */
+#else
 #define MOST_COMPUTED ((size_t)1 << 30)
+#endif
 
 bool may_compute(ModelImport *im, size_t bytes) {
   const size_t most = 8 * im->onnx->bytes + MOST_COMPUTED;
@@ -25,8 +29,9 @@ static Tensor *make(ModelImport *im, TensorType type, int rank, const int64_t *d
     n *= dim[d];
     if (n > INT32_MAX) return no(im, "a constant of more than 2^31 numbers");
   }
-  if (tensor_width(type) == 0) return no(im, "a constant of a type that is not read");
-  if (!may_compute(im, (size_t)n * (size_t)tensor_width(type))) return NULL;
+  const int width = tensor_width(type);
+  if (width == 0) return no(im, "a constant of a type that is not read");
+  if (!may_compute(im, (size_t)n * (width > 4 ? 8 : 4))) return NULL; /* a byte takes as long as a float */
   return tensor_new(im->arena, type, rank, dim);
 }
 
@@ -302,7 +307,8 @@ static const Tensor *fold_filled(ModelImport *im, const OnnxNode *node) {
   if (s->n > MOST_DIMS || (value && value->n != 1)) return no(im, "a constant of more than 8 dimensions");
   for (int d = 0; d < s->n; d++) dim[d] = tensor_integer(s, d);
   Tensor *t = make(im, value ? value->type : TENSOR_FLOAT, (int)s->n, dim);
-  for (int64_t i = 0; t && i < t->n; i++) tensor_put(t, i, value ? tensor_number(value, 0) : 0);
+  const double number = value ? tensor_number(value, 0) : 0;
+  for (int64_t i = 0; t && i < t->n; i++) tensor_put(t, i, number);
   return t;
 }
 

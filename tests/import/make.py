@@ -431,6 +431,12 @@ no_forms = {
         node("RoiAlign", "x boxes index", "z", sampling_ratio=1, mode="max"),
         node("RoiAlign", "x boxes index", "u")], {"x": [1, 3, 8, 9], "boxes": [5, 4]},
         {"index": numbers(0, 0, 0, 0, 0)}),
+    # No more bytes than what may be computed, but each takes as long as a float.
+    "large_bytes": ([
+        node("ConstantOfShape", "long", "a", value=helper.make_tensor("", TensorProto.BOOL, [1], [True])),
+        node("Slice", "a zero four zero", "b"), node("Cast", "b", "c", to=1), node("Add", "x c", "y")],
+        {"x": [4]},
+        {"long": numbers(1 << 29), "zero": numbers(0), "four": numbers(4)}),
     # Less than what may be computed, but not with what the reduction reads and adds up in.
     "large_reduction": ([
         node("ConstantOfShape", "long", "a", value=helper.make_tensor("", TensorProto.BOOL, [1], [True])),
