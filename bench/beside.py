@@ -1,7 +1,7 @@
 """beside.py --cnnc CNNC [--kept FOLDER] [--calls] [--threads 1,2] [--seconds S] [NET...]: nets of torchvision
 as torch.onnx exports them, imported, beside the same nets of examples/ as they are written by hand: are they
-the same kernels, by the same schedules, in as much memory, and how long does a call take? --calls: without
-the times."""
+the same kernels, by the same schedules, in as much memory, the same machine code, and how long does a call
+take? --calls: without the times."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, os, re, subprocess
 import zoo
@@ -12,6 +12,7 @@ from timing import in_turns
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NETS = ["resnet50", "mobilenet_v2", "efficientnet_b0"]
+ONCE = re.compile(r"_(pack|open)$")  # called when weights are set: what is folded into them differs
 FOLDED = re.compile(r" \+ (batchnorm|drop_path|dropout)\b")  # the exporter has folded it, or left it out
 
 
@@ -61,8 +62,27 @@ def memory(options, program):
     return int(calls), int(arena.replace(",", ""))
 
 
+def instructions(options, program):
+    """Of each function that a run may call its name and its instructions, without the names in them."""
+    code = os.path.splitext(program)[0] + ".run"
+    with open(code + ".c", "w") as file:
+        file.write(emitted(options, program, "c"))
+    subprocess.run([options.cc, "-O3", "-ffunction-sections", "-c", code + ".c", "-o", code + ".o"], check=True)
+    text = subprocess.run(["objdump", "-d", code + ".o"], check=True, capture_output=True, text=True).stdout
+    functions = re.findall(r"^0+ <(.*)>:\n((?:.+\n)+)", text, re.M)
+    return [(name, re.sub("<.*>", "", body)) for name, body in functions if not ONCE.search(name)]
+
+
+def unlike(ours, theirs):
+    """Functions whose instructions differ, a line each."""
+    rows = [f"  {a[0]}: other instructions" for a, b in zip(ours, theirs) if a[1] != b[1]]
+    if len(ours) != len(theirs):
+        rows.append(f"  {len(ours)} functions by hand, {len(theirs)} imported")
+    return rows
+
+
 def told(ours, theirs):
-    """What differs, a line each."""
+    """Kernels that differ, a line each."""
     rows = [f"  {n}: by hand {a}, imported {b}" for n, (a, b) in enumerate(zip(ours, theirs)) if a != b]
     if len(ours) != len(theirs):
         rows.append(f"  {len(ours)} kernels by hand, {len(theirs)} imported")
@@ -97,7 +117,7 @@ def main():
     options.cnnc, options.kept = os.path.abspath(options.cnnc), os.path.abspath(options.kept)
     os.makedirs(options.kept, exist_ok=True)
     threads = [] if options.calls else [int(n) for n in options.threads.split(",")]
-    heads = ["net", "calls", "imported", "arena", "imported", "kernels"]
+    heads = ["net", "calls", "imported", "arena", "imported", "kernels", "machine code"]
     heads += [text for n in threads for text in (f"ms, {n} threads", "imported", "ratio")]
     print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|", flush=True)
     notes = []
@@ -105,13 +125,14 @@ def main():
         programs = [by_hand(options, net), imported(options, net)]
         (calls, arena), (calls2, arena2) = (memory(options, program) for program in programs)
         differences = told(*(kernels(options, program) for program in programs))
+        others = unlike(*(instructions(options, program) for program in programs))
         cells = [net, calls, calls2, f"{arena:,}", f"{arena2:,}",
-                 f"{len(differences)} differ" if differences else "the same"]
+                 *(f"{len(rows)} differ" if rows else "the same" for rows in (differences, others))]
         for n in threads:
             ours, theirs = times(options, net, programs, n)
             cells += [f"{ours:.4g}", f"{theirs:.4g}", f"{theirs / ours:.3f}"]
         print("| " + " | ".join(map(str, cells)) + " |", flush=True)
-        notes += [net + ":", *differences] if differences else []
+        notes += [net + ":", *differences, *others] if differences or others else []
     print("\n".join(notes))
 
 
