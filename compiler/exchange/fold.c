@@ -402,31 +402,44 @@ static const Tensor *fold_clip(ModelImport *im, const OnnxNode *node) {
   return to;
 }
 
-/* In training mode, of the numbers themselves: how exporters write weights that are standardised. */
+/* Mean and variance of channel c of [n, channels, ...]. */
+static void moments(const Tensor *x, int64_t c, double *mean, double *variance) {
+  const int64_t channels = x->dim[1], inner = x->n / x->dim[0] / channels, count = x->dim[0] * inner;
+  double sum = 0, squares = 0;
+  for (int64_t i = 0; i < count; i++) sum += tensor_number(x, (i / inner * channels + c) * inner + i % inner);
+  *mean = sum / (double)count;
+  for (int64_t i = 0; i < count; i++) {
+    const double off = tensor_number(x, (i / inner * channels + c) * inner + i % inner) - *mean;
+    squares += off * off;
+  }
+  *variance = squares / (double)count;
+}
+
+/* How exporters write weights that are standardised: by the statistics of the numbers themselves, in training
+ * mode, or by those that nodes before it have computed. */
 static const Tensor *fold_batchnorm(ModelImport *im, const OnnxNode *node) {
-  const Tensor *x = constant_of(im, node, 0), *weight = constant_of(im, node, 1),
-               *bias = constant_of(im, node, 2);
+  const bool own = onnx_int(node, "training_mode", 0);
+  const Tensor *x = constant_of(im, node, 0), *given[4]; /* weight, bias, mean, variance */
   const int64_t channels = x->rank > 1 ? x->dim[1] : 0;
-  if (!onnx_int(node, "training_mode", 0) || channels < 1 || x->n == 0 || !weight || !bias ||
-      weight->n != channels || bias->n != channels)
-    return no(im, "batch normalization of constants");
+  for (int k = 0; k < 4; k++) {
+    given[k] = constant_of(im, node, k + 1);
+    if (channels < 1 || x->n == 0 || ((k < 2 || !own) && (!given[k] || given[k]->n != channels)))
+      return no(im, "batch normalization of constants");
+  }
   for (int k = 1; k < node->nout; k++)
     if (node->out[k] && (im->readers[node->out[k]] || im->wanted[node->out[k]]))
       return no(im, "statistics as outputs");
   Tensor *to = make(im, x->type, x->rank, x->dim);
   const int64_t inner = x->n / x->dim[0] / channels, count = x->dim[0] * inner;
   for (int64_t c = 0; to && c < channels; c++) {
-    double sum = 0, squares = 0;
-    for (int64_t i = 0; i < count; i++)
-      sum += tensor_number(x, (i / inner * channels + c) * inner + i % inner);
-    const double mean = sum / (double)count;
-    for (int64_t i = 0; i < count; i++) {
-      const double off = tensor_number(x, (i / inner * channels + c) * inner + i % inner) - mean;
-      squares += off * off;
+    double mean, variance;
+    if (own) moments(x, c, &mean, &variance);
+    else {
+      mean = tensor_number(given[2], c);
+      variance = tensor_number(given[3], c);
     }
-    const double scale = tensor_number(weight, c) /
-                         sqrt(squares / (double)count + onnx_float(node, "epsilon", 1e-5)),
-                 shift = tensor_number(bias, c) - mean * scale;
+    const double scale = tensor_number(given[0], c) / sqrt(variance + onnx_float(node, "epsilon", 1e-5));
+    const double shift = tensor_number(given[1], c) - mean * scale;
     for (int64_t i = 0; i < count; i++) {
       const int64_t at = (i / inner * channels + c) * inner + i % inner;
       tensor_put(to, at, tensor_number(x, at) * scale + shift);

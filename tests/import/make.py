@@ -335,6 +335,14 @@ case("standardised", [
     {"w1": (4, 3, 3, 3), "small": f32(1e-5), "sides": np.array([0, 0, -1.5, 1, 0, 0, 2, 0], f32),
      "zero": f32(0), "w2": (5, 4, 2, 2), "channels": numbers(1, 5, -1), "gain": (5,),
      "none": np.zeros(5, f32), "ones": np.ones(5, f32), "kernel": numbers(5, 4, 2, 2)})
+case("standardised_by", [
+    node("Reshape", "w channels", "a"), node("ReduceMean", "a", "b", axes=[0, 2], keepdims=0),
+    node("ReduceMean", "a", "c", axes=[0, 2]), node("Sub", "a c", "d"), node("Mul", "d d", "e"),
+    node("ReduceMean", "e", "f", axes=[0, 2], keepdims=0),
+    node("BatchNormalization", "a gain shift b f", "g", epsilon=1e-8), node("Reshape", "g kernel", "h"),
+    node("Conv", "x h", "y")], {"x": [1, 3, 5, 6]}, "y",
+    {"w": (5, 3, 2, 2), "channels": numbers(1, 5, -1), "gain": (5,), "shift": (5,),
+     "kernel": numbers(5, 3, 2, 2)})
 case("response", [
     node("Conv", "x w", "a"), node("ReduceL2", "a", "b", axes=[2, 3]), node("ReduceMean", "b", "c", axes=[1]),
     node("Add", "c small", "d"), node("Div", "b d", "e"), node("Mul", "a e", "f"), node("Mul", "f gain", "g"),
