@@ -108,6 +108,7 @@ static bool common_shape(ModelImport *im, const Tensor *a, const Tensor *b, int 
 static const Tensor *fold_binary(ModelImport *im, const Elementwise *row, const Tensor *a, const Tensor *b) {
   int rank;
   int64_t dim[MOST_DIMS];
+  if (!b) return no(im, "an input is missing");
   if (!common_shape(im, a, b, &rank, dim)) return NULL;
   Tensor *to = make(im, row->truth ? TENSOR_BOOL : a->type, rank, dim);
   for (int64_t i = 0; to && i < to->n; i++) {
