@@ -261,4 +261,5 @@ def main():
                   f"the least {min(ratios):.2f}")
 
 
-main()
+if __name__ == "__main__":
+    main()

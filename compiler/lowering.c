@@ -212,6 +212,7 @@ bool lower(Compilation *c) {
                                  .target = o->targets.data,
                                  .openmp = o->openmp,
                                  .plain = options_plain(o),
+                                 .sums = o->level == LEVEL_SMALL ? SMALL_SUMS : 0,
                                  .exact = o->exact || o->level == LEVEL_QUICK,
                                  .batch = o->batch,
                                  .written = c->graph,

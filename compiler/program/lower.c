@@ -97,6 +97,7 @@ static LowerOptions lower_options(const Lowering *l, const Kernel *kernel, bool 
   return (LowerOptions){.layout_lanes = own ? layout->lanes : o->layout_lanes,
                         .layout = own ? layout : NULL,
                         .plain = o->plain,
+                        .sums = o->sums,
                         .exact = o->exact,
                         .small = infer && o->small ? o->small[kernel->root->id] : SMALL_NOT,
                         .cycles = o->cycles,

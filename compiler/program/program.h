@@ -162,6 +162,7 @@ typedef struct ProgramOptions {
   int ntargets;
   const Target *const *target;
   bool openmp, plain, exact; /* exact: no algorithm that rounds differently */
+  int sums;                  /* plain: of a loop over inputs, at most; 0: one */
   int64_t batch;        /* inference: images of a call; training and looking inside: of a batch, at most */
   int64_t shards;       /* 0: as it is best */
   int64_t processes;    /* training: so many may share the shards of a batch; 0: one */

@@ -362,6 +362,7 @@ Program *machine_lower(const Machine *m, const Target *target, bool plain) {
                                          .openmp = m->threads,
                                          .team = m->threads,
                                          .plain = plain,
+                                         .sums = m->sums,
                                          .exact = m->exact,
                                          .batch = m->batch ? m->batch : 1,
                                          .processes = m->processes,

@@ -15,6 +15,7 @@ typedef struct Machine {
   bool threads;          /* as for code with OpenMP */
   int64_t processes;     /* so many share the shards of a batch; 0: one. The machine runs one all the same */
   bool exact;            /* no method that rounds differently */
+  int sums;              /* of a plain loop, at most; 0: one */
   bool single;           /* every result is rounded to a float */
   struct Tuning *tuning; /* choices of schedules, or NULL: the cost model's */
   /* Of calls that no barrier parts: 0: in their order; 1 and 2: in orders in which a team's threads may run

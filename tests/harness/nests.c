@@ -13,15 +13,16 @@
 static const double nest_error = 1e-6; /* constants of nests are floats, all else is double */
 static const int widest = 16;          /* lanes of the widest target */
 
-/* What a level makes of the plan, and whether its loops are plain. */
+/* What a level makes of the plan, whether its loops are plain, and how many sums they have. */
 typedef struct Level {
   const char *name;
   Fusing fusing;
   bool plain;
+  int sums;
 } Level;
 
 static const Level levels[] = {
-    {"-O2", FUSE_ALL, false}, {"-O0", FUSE_NOTHING, true}, {"-Os", FUSE_APART, true}};
+    {"-O2", FUSE_ALL, false, 0}, {"-O0", FUSE_NOTHING, true, 0}, {"-Os", FUSE_APART, true, SMALL_SUMS}};
 enum { LEVELS = sizeof levels / sizeof *levels };
 
 typedef struct Way { /* how a program is lowered and run */
@@ -68,7 +69,8 @@ static double plan_error(const Check *check, Plan *plan, const Way *way) {
                .step = STEP,
                .weights = s->weights_double,
                .input = s->input_double,
-               .target = s->target_double};
+               .target = s->target_double,
+               .sums = way->level->sums};
   if (!machine_run(&m, way->target, way->level->plain)) {
     printf("# %s\n", m.error);
     return HUGE_VAL;

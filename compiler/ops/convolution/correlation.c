@@ -246,63 +246,108 @@ Buf *correlation_bias(Lower *l, const Correlation *k, bool spread, int64_t padde
   return correlation_bias_copies(l, k, spread, 1, padded);
 }
 
-typedef struct Gather {
-  Correlation k;
-  Buf *weights, *bias;
-} Gather;
-
-/* One output of the small side, summed in a register. */
-static void gather_sum(Lower *l, const Gather *gather, const Ref *sum, const Ix *y, const Ix *x, const Ix *g,
-                       const Ix *s) {
-  const Correlation k = gather->k;
-  Nest *b = l->b;
-  nest_store(b, *sum, gather->bias ? nest_load(b, nest_at(b, gather->bias, *s), 1) : num(b, 0));
-  TAPS(b, ky, 0, *y)
-    TAPS(b, kx, 1, *x) {
-      const Ix ly = *y * k.stride[0] + ky * k.dilation[0] - k.before[0];
-      const Ix lx = *x * k.stride[1] + kx * k.dilation[1] - k.before[1];
-      NEST_IF(b, cond_and(nest_within(b, ly, 0, k.large.h), nest_within(b, lx, 0, k.large.w)))
-        NEST_FOR(b, c, k.l) {
-          Ix index[4];
-          const int rank = correlation_weight_index(&k, index, s, &c, &ky, &kx);
-          const Val element = nest_load(b, nest_at(b, l->in[0], ly, lx, *g * k.l + c), 1);
-          nest_accumulate(b, *sum, element, nest_load(b, nest_ref(b, gather->weights, rank, index), 1));
-        }
-    }
+/* As [channels / sums][kernel][l][sums], where a loop has the sums of several channels of a group. */
+static Buf *weights_of_sums(Lower *l, const Correlation *k, int64_t sums) {
+  Pack *pack =
+      lower_pack(l, "weight", 5, (int64_t[]){k->small.c / sums, k->kernel[0], k->kernel[1], k->l, sums});
+  Nest *b = pack->nest;
+  NEST_FOR(b, g, k->groups)
+    NEST_FOR(b, f, k->s / sums)
+      NEST_FOR(b, ky, k->kernel[0])
+        NEST_FOR(b, kx, k->kernel[1])
+          NEST_FOR(b, c, k->l)
+            NEST_FOR(b, u, sums) {
+              Ix index[4];
+              const Ix block = g * (k->s / sums) + f, small = block * sums + u, large = g * k->l + c;
+              const int rank = correlation_weight_index(k, index, &small, &c, &ky, &kx);
+              nest_store(b, nest_at(b, pack->out, block, ky, kx, c, u),
+                         lower_packed_weight(l, pack, rank, index, &small, &large));
+            }
+  return lower_pack_done(l, pack);
 }
 
-/* What a pooling behind it takes: each window of 2x2 sums, none of which is in memory. */
-static void gather_windows(Lower *l, const Gather *gather) {
+/* Sums of one place and `sums` channels of the small side, the first of which is block * sums. */
+typedef struct Gather {
+  Correlation k;
+  int64_t sums;
+  Buf *weights, *bias;
+  Ix y, x, g, block;
+} Gather;
+
+static Val gathered_weight(Lower *l, const Gather *gather, const Ix *c, const Ix *ky, const Ix *kx, int u) {
+  Nest *b = l->b;
+  if (gather->sums > 1) return nest_load(b, nest_at(b, gather->weights, gather->block, *ky, *kx, *c, u), 1);
+  Ix index[4];
+  const int rank = correlation_weight_index(&gather->k, index, &gather->block, c, ky, kx);
+  return nest_load(b, nest_ref(b, gather->weights, rank, index), 1);
+}
+
+/* The sums, in registers. */
+static Buf *gather_sums(Lower *l, const Gather *gather) {
+  const Correlation k = gather->k;
+  const int sums = (int)gather->sums;
+  Nest *b = l->b;
+  Buf *sum = NEST_REGISTERS(b, "sum", 1, sums);
+  for (int u = 0; u < sums; u++)
+    nest_store(b, nest_at(b, sum, u),
+               gather->bias ? nest_load(b, nest_at(b, gather->bias, gather->block * sums + u), 1)
+                            : num(b, 0));
+  TAPS(b, ky, 0, gather->y)
+    TAPS(b, kx, 1, gather->x) {
+      const Ix ly = gather->y * k.stride[0] + ky * k.dilation[0] - k.before[0];
+      const Ix lx = gather->x * k.stride[1] + kx * k.dilation[1] - k.before[1];
+      NEST_IF(b, cond_and(nest_within(b, ly, 0, k.large.h), nest_within(b, lx, 0, k.large.w)))
+        NEST_FOR(b, c, k.l) {
+          Val element = nest_load(b, nest_at(b, l->in[0], ly, lx, gather->g * k.l + c), 1);
+          if (sums > 1) element = nest_let(b, "element", element);
+          for (int u = 0; u < sums; u++)
+            nest_accumulate(b, nest_at(b, sum, u), element, gathered_weight(l, gather, &c, &ky, &kx, u));
+        }
+    }
+  return sum;
+}
+
+/* What a pooling behind it takes: windows of 2x2 places, whose sums are in no value. */
+static void gather_windows(Lower *l, Gather *gather) {
   enum { SIDE = 2 };
   const Correlation *k = &gather->k;
   const Node *pool = l->kernel->pool;
   const Extent e = shape_extent(pool->shape);
+  const int sums = (int)gather->sums;
   Nest *b = l->b;
   NEST_FOR(b, y, e.h)
     NEST_FOR(b, x, e.w)
       NEST_FOR(b, g, k->groups)
-        NEST_FOR(b, f, k->s) {
-          Buf *sum = NEST_REGISTERS(b, "sum", 1, SIDE, SIDE);
-          const Ix s = g * k->s + f;
-          Val window[SIDE * SIDE];
+        NEST_FOR(b, f, k->s / sums) {
+          Buf *window = NEST_REGISTERS(b, "window", 1, SIDE, SIDE, sums);
           NEST_FOR(b, r, SIDE)
             NEST_FOR(b, q, SIDE) {
-              const Ix sy = SIDE * y + r, sx = SIDE * x + q;
-              const Ref place = nest_at(b, sum, r, q);
-              gather_sum(l, gather, &place, &sy, &sx, &g, &s);
+              gather->y = SIDE * y + r;
+              gather->x = SIDE * x + q;
+              gather->g = g;
+              gather->block = g * (k->s / sums) + f;
+              Buf *sum = gather_sums(l, gather);
+              for (int u = 0; u < sums; u++)
+                nest_store(b, nest_at(b, window, r, q, u), nest_get(b, nest_at(b, sum, u)));
             }
-          for (int i = 0; i < SIDE * SIDE; i++) {
-            const Ix sy = SIDE * y + i / SIDE, sx = SIDE * x + i % SIDE;
-            window[i] = lower_finish(l, nest_get(b, nest_at(b, sum, i / SIDE, i % SIDE)), &sy, &sx, &s, 1, 1);
+          NEST_FOR(b, u, sums) {
+            const Ix s = gather->block * sums + u;
+            Val value[SIDE * SIDE];
+            for (int i = 0; i < SIDE * SIDE; i++) {
+              const Ix sy = SIDE * y + i / SIDE, sx = SIDE * x + i % SIDE;
+              value[i] =
+                  lower_finish(l, nest_get(b, nest_at(b, window, i / SIDE, i % SIDE, u)), &sy, &sx, &s, 1, 1);
+            }
+            lower_put(l, pool->op->pool(value, SIDE * SIDE), &y, &x, &s, 1, 1);
           }
-          lower_put(l, pool->op->pool(window, SIDE * SIDE), &y, &x, &s, 1, 1);
         }
 }
 
 void correlation_lower_gather(Lower *l) {
   const Correlation k = correlation_of(l->node);
-  Buf *w = natural_weights(l, &k, false), *bias = correlation_bias(l, &k, false, 0);
-  const Gather gather = {k, w, bias};
+  Gather gather = {.k = k, .sums = lower_sums(l, k.s)};
+  gather.weights = gather.sums > 1 ? weights_of_sums(l, &k, gather.sums) : natural_weights(l, &k, false);
+  gather.bias = correlation_bias(l, &k, false, 0);
   Nest *b = l->b;
   nest_fn(b, b->name, false);
   if (l->kernel->pool) {
@@ -312,12 +357,12 @@ void correlation_lower_gather(Lower *l) {
   NEST_FOR(b, y, k.small.h)
     NEST_FOR(b, x, k.small.w)
       NEST_FOR(b, g, k.groups)
-        NEST_FOR(b, f, k.s) {
-          Buf *registers = NEST_REGISTERS(b, "sum", 1, 1);
-          const Ix s = g * k.s + f;
-          const Ref sum = nest_at(b, registers, 0);
-          gather_sum(l, &gather, &sum, &y, &x, &g, &s);
-          lower_store(l, nest_get(b, sum), &y, &x, &s, 1, 1);
+        NEST_FOR(b, f, k.s / gather.sums) {
+          gather.y = y;
+          gather.x = x;
+          gather.g = g;
+          gather.block = g * (k.s / gather.sums) + f;
+          lower_store_sums(l, gather_sums(l, &gather), gather.sums, &y, &x, &gather.block);
         }
 }
 

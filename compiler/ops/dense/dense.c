@@ -54,27 +54,52 @@ static void eval(const Eval *eval) {
   }
 }
 
-static void lower(Lower *l) {
-  const int64_t inputs = inputs_of(l->node), units = shape_row_elements(l->node->shape);
+/* As [units][inputs], or [units / sums][inputs][sums] where a loop has the sums of several units. */
+static Buf *packed_weights(Lower *l, int64_t units, int64_t inputs, int64_t sums) {
+  Pack *pack = lower_pack(l, "weight", sums > 1 ? 3 : 2, (int64_t[]){units / sums, inputs, sums});
+  Nest *b = pack->nest;
+  if (sums > 1)
+    NEST_FOR(b, block, units / sums)
+      NEST_FOR(b, i, inputs)
+        NEST_FOR(b, u, sums) {
+          const Ix unit = block * sums + u;
+          nest_store(b, nest_at(b, pack->out, block, i, u),
+                     lower_packed_weight(l, pack, 2, NEST_IX(unit, i), &unit, &i));
+        }
+  else
+    NEST_FOR(b, u, units)
+      NEST_FOR(b, i, inputs)
+        nest_store(b, nest_at(b, pack->out, u, i), lower_packed_weight(l, pack, 2, NEST_IX(u, i), &u, &i));
+  return lower_pack_done(l, pack);
+}
+
+static Buf *packed_bias(Lower *l, int64_t units) {
   const Ix none = {0};
-  Pack *weight = lower_pack(l, "weight", 2, (int64_t[]){units, inputs});
-  Nest *b = weight->nest;
-  NEST_FOR(b, u, units)
-    NEST_FOR(b, i, inputs)
-      nest_store(b, nest_at(b, weight->out, u, i), lower_packed_weight(l, weight, 2, NEST_IX(u, i), &u, &i));
-  Pack *bias = lower_pack(l, "bias", 1, &units);
-  b = bias->nest;
-  NEST_FOR(b, u, units) nest_store(b, nest_at(b, bias->out, u), lower_packed_bias(l, bias, &u, &none));
-  Buf *w = lower_pack_done(l, weight), *v = lower_pack_done(l, bias);
-  b = l->b;
+  Pack *pack = lower_pack(l, "bias", 1, &units);
+  Nest *b = pack->nest;
+  NEST_FOR(b, u, units) nest_store(b, nest_at(b, pack->out, u), lower_packed_bias(l, pack, &u, &none));
+  return lower_pack_done(l, pack);
+}
+
+static void lower(Lower *l) {
+  const int64_t inputs = inputs_of(l->node), units = shape_row_elements(l->node->shape),
+                sums = lower_sums(l, units);
+  const Ix none = {0};
+  Buf *weight = packed_weights(l, units, inputs, sums), *bias = packed_bias(l, units);
+  Nest *b = l->b;
   nest_fn(b, b->name, false);
-  NEST_FOR(b, u, units) {
-    Buf *sum = NEST_REGISTERS(b, "sum", 1, 1);
-    nest_store(b, nest_at(b, sum, 0), nest_load(b, nest_at(b, v, u), 1));
-    NEST_FOR(b, i, inputs)
-      nest_accumulate(b, nest_at(b, sum, 0), nest_load(b, nest_at(b, l->in[0], 0, 0, i), 1),
-                      nest_load(b, nest_at(b, w, u, i), 1));
-    lower_store(l, nest_get(b, nest_at(b, sum, 0)), &none, &none, &u, 1, 1);
+  NEST_FOR(b, u, units / sums) {
+    Buf *sum = NEST_REGISTERS(b, "sum", 1, sums);
+    for (int i = 0; i < sums; i++)
+      nest_store(b, nest_at(b, sum, i), nest_load(b, nest_at(b, bias, u * sums + i), 1));
+    NEST_FOR(b, i, inputs) {
+      Val element = nest_load(b, nest_at(b, l->in[0], 0, 0, i), 1);
+      if (sums > 1) element = nest_let(b, "element", element);
+      for (int k = 0; k < sums; k++)
+        nest_accumulate(b, nest_at(b, sum, k), element,
+                        nest_load(b, sums > 1 ? nest_at(b, weight, u, i, k) : nest_at(b, weight, u, i), 1));
+    }
+    lower_store_sums(l, sum, sums, &none, &none, &u);
   }
 }
 

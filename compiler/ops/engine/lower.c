@@ -210,6 +210,7 @@ Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, con
   l->weight_bytes = o->weight_bytes;
   l->tuning = o->tuning;
   l->plain = o->plain;
+  l->sums = o->sums;
   l->exact = o->exact;
   l->small = o->small;
   l->cycles = o->cycles ? o->cycles : cpu_cycles(l->layout);
@@ -533,6 +534,26 @@ bool lower_costly(Lower *l, Val sum) {
 
 void lower_store(Lower *l, Val value, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   lower_put(l, lower_finish(l, value, y, x, c, part, lanes), y, x, c, part, lanes);
+}
+
+int64_t lower_sums(const Lower *l, int64_t channels) {
+  int64_t sums = larger(1, l->sums);
+  while (channels % sums) sums--;
+  return sums;
+}
+
+void lower_store_sums(Lower *l, Buf *sum, int64_t sums, const Ix *y, const Ix *x, const Ix *block) {
+  Nest *b = l->b;
+  if (sums == 1) {
+    lower_store(l, nest_get(b, nest_at(b, sum, 0)), y, x, block, 1, 1);
+    return;
+  }
+  Buf *done = NEST_REGISTERS(b, "done", 1, sums); /* those that a loop names are in memory */
+  for (int u = 0; u < sums; u++) nest_store(b, nest_at(b, done, u), nest_get(b, nest_at(b, sum, u)));
+  NEST_FOR(b, u, sums) {
+    const Ix channel = *block * sums + u;
+    lower_store(l, nest_get(b, nest_at(b, done, u)), y, x, &channel, 1, 1);
+  }
 }
 
 void lower_put(Lower *l, Val v, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {

@@ -101,8 +101,11 @@ typedef enum Small {
   SMALL_BYTES  /* bytes */
 } Small;
 
+/* -Os: so many sums, the element and the weights are in registers of a Cortex-M4 at once. */
+enum { SMALL_SUMS = 6 };
+
 typedef struct LowerOptions { /* as in Lower */
-  int layout_lanes;
+  int layout_lanes, sums;
   bool plain, exact, threads;
   Small small;
   const CpuCycles *cycles; /* NULL: those of `layout` */
@@ -126,7 +129,8 @@ typedef struct Lower {
   struct Tuning *tuning;
   Choice choice;
   struct Decision *decision; /* set before a schedule builds the nest */
-  bool plain;                /* -O0 */
+  bool plain;                /* -O0, -Os */
+  int sums;                  /* plain nests: a loop over inputs has at most so many sums; 0: one */
   bool exact;                /* no algorithm that rounds differently */
   Small small;
   const CpuCycles *cycles; /* of a board's CPU, whose schedules of 8 bits are chosen by them; or NULL */
@@ -202,6 +206,10 @@ bool lower_costly(Lower *, Val sum); /* is so much fused behind the root, as an 
                                         of a tile is better than a copy of the code for each of them? */
 void lower_store(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part,
                  int lanes); /* finish and store to out */
+int64_t lower_sums(const Lower *,
+                   int64_t channels); /* plain nests: sums of a loop; they divide the channels */
+void lower_store_sums(Lower *, Buf *sum, int64_t sums, const Ix *y, const Ix *x,
+                      const Ix *block); /* finish and store those of channel block * sums and behind it */
 void lower_put(Lower *, Val finished, const Ix *y, const Ix *x, const Ix *c, int part,
                int lanes); /* store to out what is finished, and pooled if there is a pooling */
 Val lower_root_map(Lower *, const Ix *y, const Ix *x, const Ix *c, int part,
