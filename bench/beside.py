@@ -64,11 +64,11 @@ def memory(options, program):
 
 def instructions(options, program):
     """Of each function that a run may call its name and its instructions, without the names in them."""
-    code = os.path.splitext(program)[0] + ".run"
-    with open(code + ".c", "w") as file:
+    code, made = (os.path.splitext(program)[0] + suffix for suffix in (".run.c", ".run.o"))
+    with open(code, "w") as file:
         file.write(emitted(options, program, "c"))
-    subprocess.run([options.cc, "-O3", "-ffunction-sections", "-c", code + ".c", "-o", code + ".o"], check=True)
-    text = subprocess.run(["objdump", "-d", code + ".o"], check=True, capture_output=True, text=True).stdout
+    subprocess.run([options.cc, "-O3", "-ffunction-sections", "-c", code, "-o", made], check=True)
+    text = subprocess.run(["objdump", "-d", made], check=True, capture_output=True, text=True).stdout
     functions = re.findall(r"^0+ <(.*)>:\n((?:.+\n)+)", text, re.M)
     return [(name, re.sub("<.*>", "", body)) for name, body in functions if not ONCE.search(name)]
 

@@ -439,7 +439,8 @@ no_forms = {
         node("RoiAlign", "x boxes index", "z", sampling_ratio=1, mode="max"),
         node("RoiAlign", "x boxes index", "u")], {"x": [1, 3, 8, 9], "boxes": [5, 4]},
         {"index": numbers(0, 0, 0, 0, 0)}),
-    "no_second": ([node("Add", "w ", "v"), node("Conv", "x v", "y")], {"x": [1, 3, 4, 4]}, {"w": (2, 3, 1, 1)}),
+    "no_second": ([node("Add", "w ", "v"), node("Conv", "x v", "y")], {"x": [1, 3, 4, 4]},
+        {"w": (2, 3, 1, 1)}),
     # No more bytes than what may be computed, but each takes as long as a float.
     "large_bytes": ([
         node("ConstantOfShape", "long", "a", value=helper.make_tensor("", TensorProto.BOOL, [1], [True])),
