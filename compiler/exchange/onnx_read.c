@@ -258,6 +258,21 @@ static Onnx *bad_file(Diags *diags, Span at, const char *why) {
   return NULL;
 }
 
+/* A tensor that is made twice, as an input, a constant or by a node; or NULL. A graph without one has no loop
+ * of tensors that are made. */
+static const char *made_twice(const Onnx *o) {
+  bool *made = NEW_ARRAY(o->arena, bool, o->ntensors);
+  for (int t = 0; t < o->ntensors; t++) made[t] = o->constant[t] != NULL;
+  for (int i = 0; i < o->ninputs; i++) made[o->input[i].tensor] = true;
+  for (int i = 0; i < o->nnodes; i++)
+    for (int k = 0; k < o->node[i].nout; k++) {
+      const int t = o->node[i].out[k];
+      if (t && made[t]) return o->tensor[t];
+      made[t] = true;
+    }
+  return NULL;
+}
+
 Onnx *onnx_read(Arena *arena, Diags *diags, const char *path, Span at, const uint8_t *bytes, size_t n) {
   Wire wire = {.arena = arena};
   const ModelProto *model = wire_read(&wire, &ModelProto_wire, bytes, n);
@@ -283,6 +298,8 @@ Onnx *onnx_read(Arena *arena, Diags *diags, const char *path, Span at, const uin
   if (!read_constants(&r, graph, diags, at, number)) return NULL;
   o->tensor = r.tensors.data;
   o->ntensors = r.tensors.n;
+  const char *twice = made_twice(o);
+  if (twice) return bad_file(diags, at, arena_printf(arena, "'%s' is made twice", twice));
   return o;
 }
 

@@ -441,6 +441,8 @@ no_forms = {
         {"index": numbers(0, 0, 0, 0, 0)}),
     "no_second": ([node("Add", "w ", "v"), node("Conv", "x v", "y")], {"x": [1, 3, 4, 4]},
         {"w": (2, 3, 1, 1)}),
+    "made_twice": ([node("Div", "x mean", "e"), node("Mul", "e third", "y"), node("Relu", "e", "e", "again")],
+        {"x": [1, 3, 4, 4]}, {"mean": (3, 1, 1), "third": f32(3)}),
     # No more bytes than what may be computed, but each takes as long as a float.
     "large_bytes": ([
         node("ConstantOfShape", "long", "a", value=helper.make_tensor("", TensorProto.BOOL, [1], [True])),
