@@ -14,15 +14,19 @@ NETS = {
         googlenet inception_v3 mobilenet_v2 mobilenet_v3_small mnasnet1_0 shufflenet_v2_x1_0 efficientnet_b0
         regnet_y_400mf convnext_tiny segmentation.deeplabv3_mobilenet_v3_large
         segmentation.lraspp_mobilenet_v3_large efficientnet_v2_s regnet_x_400mf segmentation.fcn_resnet50
-        vit_b_16"""),
-    "ultralytics": (320, "yolov3-tiny yolov5n yolov5n-anchors yolov8n yolov8n-cls yolov8n-seg"),
+        vit_b_16 vgg16 wide_resnet50_2"""),
+    "ultralytics": (320, """yolov3-tiny yolov5n yolov5n-anchors yolov8n yolov8n-cls yolov8n-seg
+        yolov8n-pose yolov9t"""),
     "timm": (224, """resnet26d ecaresnet26t skresnet18 resnetv2_50x1_bit res2net50_26w_4s cspresnet50 dla34
         repvgg_a0 rexnet_100 ghostnet_100 lcnet_050 tf_efficientnet_lite0 mobilenetv4_conv_small
         nf_regnet_b0 convnextv2_atto poolformer_s12 hrnet_w18_small seresnext26d_32x4d ese_vovnet19b_dw
-        mixnet_s dpn68 xception41"""),
+        mixnet_s dpn68 xception41 mobileone_s0 fastvit_t8 hgnetv2_b0 repghostnet_050 starnet_s1
+        inception_next_atto convmixer_768_32 convformer_s18 mambaout_femto cspdarknet53 resnest14d
+        densenetblur121d selecsls42b gernet_s tinynet_e eca_nfnet_l0 inception_v4 edgenext_xx_small"""),
     "own": (96, "unet"),  # written here
     "keras": (224, """VGG16 MobileNet MobileNetV2 MobileNetV3Small ResNet50 DenseNet121 EfficientNetB0
-        Xception"""),
+        Xception ResNet50V2 InceptionV3 InceptionResNetV2 NASNetMobile EfficientNetV2B0
+        MobileNetV3Large"""),
     "onnx": (224, """bvlc_alexnet densenet121 inception_v1 inception_v2 resnet50 shufflenet squeezenet vgg19
         zfnet512"""),
 }
@@ -190,7 +194,10 @@ def write_keras(name, path):
     import keras, numpy as np
     keras.utils.set_random_seed(1)
     side = side_of("keras", name)
-    net = getattr(keras.applications, name)(weights=None, input_shape=(side, side, 3))
+    # Softmax makes most scores 0; the exporter leaves constants of preprocessing as inputs.
+    more = {"include_preprocessing": False} if name == "EfficientNetV2B0" else {}
+    net = getattr(keras.applications, name)(weights=None, input_shape=(side, side, 3),
+                                            classifier_activation=None, **more)
     random = np.random.default_rng(1)
     for weight in net.trainable_weights:
         if len(weight.shape) == 1:
@@ -199,7 +206,8 @@ def write_keras(name, path):
     for layer in layers:
         layer.momentum = 0.0
     noise = random.standard_normal((4, side, side, 3)).astype("float32")
-    net(60 * noise + 120 if name not in ("VGG16", "ResNet50") else noise, training=bool(layers))
+    raw = any(isinstance(layer, keras.layers.Rescaling) for layer in net._flatten_layers())
+    net(60 * noise + 120 if raw else noise, training=bool(layers))
     net.export(path, format="onnx", verbose=False)
 
 
