@@ -14,7 +14,9 @@
 #include "quantise.h"
 
 const Command *const command_table[] = {
+#ifndef __wasi__ /* a page has no files to format */
     &fmt_command,
+#endif
     &import_command,
 #ifndef __wasi__ /* a page has no data, no editors to serve and no folders */
     &quantize_command,

@@ -4,6 +4,7 @@
 WEB_C = compiler/main.c compiler/backend/none.c compiler/quantize/arithmetic.c \
   compiler/quantize/aware.c compiler/quantize/calibrate.c compiler/quantize/range.c web/none.c $(filter-out \
   compiler/backend/% compiler/graph/eval.c compiler/lsp.c compiler/lsp/% compiler/new.c \
+  compiler/help.c compiler/fmt.c \
   compiler/quantise%.c compiler/quantize/% compiler/library.c compiler/emit/library.c \
   compiler/ops/int8/% compiler/schedule/int8_% compiler/schedule/dsp% compiler/schedule/helium% \
   compiler/exchange/flat.c compiler/exchange/tflite% \
@@ -32,7 +33,7 @@ web/cnnc.wasm: $(WEB_OBJECTS)
 # The page of older versions had the file that is not packed.
 web/page/cnnc.wasm.lzma: web/cnnc.wasm
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && rm -f $(@D)/cnnc.wasm && \
-	  xz --format=lzma -9e --stdout $< >$@.new && mv $@.new $@
+	  xz --format=lzma --lzma1=preset=9e,lc=4,pb=1 --stdout $< >$@.new && mv $@.new $@
 -include $(WEB_OBJECTS:.o=.d)
 
 web/page/examples.json: $(top_srcdir)/web/examples.sh $(wildcard $(srcdir)/examples/*/*.cnn)

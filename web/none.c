@@ -1,5 +1,6 @@
-/* none.c: schedules for nets of 8 bits, which the page does not have. */
+/* none.c: what the page does not have: schedules for nets of 8 bits, and the command line's help. */
 // SPDX-License-Identifier: Apache-2.0
+#include "help.h"
 #include "schedule/dsp.h"
 #include "schedule/schedule.h"
 
@@ -19,3 +20,21 @@ bool schedule_int8_product(Lower *l) {
   (void)l;
   return false;
 }
+
+void help_options(Text *out) { text_put(out, "There is no help in a page; cnnc --help says what there is.\n"); }
+
+bool help_topic(Text *out, const char *name) {
+  (void)name;
+  help_options(out);
+  return true;
+}
+
+const char *const *help_names(Arena *arena) {
+  static const char *const none[] = {NULL};
+  (void)arena;
+  return none;
+}
+
+void help_rows(Text *out, const OptionRow *rows) { (void)out, (void)rows; }
+
+void help_paragraph(Text *out, const char *text) { (void)out, (void)text; }

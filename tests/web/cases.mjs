@@ -171,7 +171,7 @@ await test("what was packed is unpacked; what is damaged is told or is something
 await test("the page is small", () => {
   const size = bytesOf(page).reduce((sum, bytes) => sum + gzipSync(bytes, { level: 9 }).length, 0);
   console.log(`# ${size} bytes, packed by gzip`);
-  wants(`${size} bytes`, size <= 520 * 1024);
+  wants(`${size} bytes`, size < 500 * 1024);
 });
 
 // ---- the net in a page ----
