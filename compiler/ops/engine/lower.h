@@ -101,7 +101,7 @@ typedef enum Small {
   SMALL_BYTES  /* bytes */
 } Small;
 
-/* -Os: so many sums, the element and the weights are in registers of a Cortex-M4 at once. */
+/* -Os: a product of one sum takes two loads, of six sums 1.2. More sums take more code and save little. */
 enum { SMALL_SUMS = 6 };
 
 typedef struct LowerOptions { /* as in Lower */
