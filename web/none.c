@@ -21,7 +21,7 @@ bool schedule_int8_product(Lower *l) {
   return false;
 }
 
-void help_options(Text *out) { text_put(out, "There is no help in a page; cnnc --help says what there is.\n"); }
+void help_options(Text *out) { text_put(out, "A page has no help; cnnc --help has it.\n"); }
 
 bool help_topic(Text *out, const char *name) {
   (void)name;
