@@ -43,7 +43,7 @@ def emitted(options, program, kind):
 
 
 def kernels(options, program):
-    """Of each kernel its operators and shapes, and the schedule that is taken."""
+    """Of each kernel its operators and shapes, and the schedule that is taken, as a text and as a list."""
     rows = []
     for line in emitted(options, program, "schedule").splitlines():
         what = re.match(r" {6}([^,]*): (\S+ -> .*)", line)
@@ -52,7 +52,7 @@ def kernels(options, program):
             rows.append([FOLDED.sub("", what[1]), what[2].replace("1x1x", ""), None])  # one pixel is a vector
         elif taken and rows:
             rows[-1][2] = taken[1]
-    return rows
+    return [(", ".join(map(str, row)), row) for row in rows]
 
 
 def memory(options, program):
@@ -73,19 +73,11 @@ def instructions(options, program):
     return [(name, re.sub("<.*>", "", body)) for name, body in functions if not ONCE.search(name)]
 
 
-def unlike(ours, theirs):
-    """Functions whose instructions differ, a line each."""
-    rows = [f"  {a[0]}: other instructions" for a, b in zip(ours, theirs) if a[1] != b[1]]
+def told(what, ours, theirs):
+    """What differs, a line each. Both are lists of a title and of what is compared."""
+    rows = [f"  {a[0]}; imported: {b[0]}" for a, b in zip(ours, theirs) if a[1] != b[1]]
     if len(ours) != len(theirs):
-        rows.append(f"  {len(ours)} functions by hand, {len(theirs)} imported")
-    return rows
-
-
-def told(ours, theirs):
-    """Kernels that differ, a line each."""
-    rows = [f"  {n}: by hand {a}, imported {b}" for n, (a, b) in enumerate(zip(ours, theirs)) if a != b]
-    if len(ours) != len(theirs):
-        rows.append(f"  {len(ours)} kernels by hand, {len(theirs)} imported")
+        rows.append(f"  {len(ours)} {what} by hand, {len(theirs)} imported")
     return rows
 
 
@@ -124,8 +116,8 @@ def main():
     for net in options.nets or NETS:
         programs = [by_hand(options, net), imported(options, net)]
         (calls, arena), (calls2, arena2) = (memory(options, program) for program in programs)
-        differences = told(*(kernels(options, program) for program in programs))
-        others = unlike(*(instructions(options, program) for program in programs))
+        differences = told("kernels", *(kernels(options, program) for program in programs))
+        others = told("functions", *(instructions(options, program) for program in programs))
         cells = [net, calls, calls2, f"{arena:,}", f"{arena2:,}",
                  *(f"{len(rows)} differ" if rows else "the same" for rows in (differences, others))]
         for n in threads:

@@ -3,10 +3,11 @@ exported with its batch normalization and imported; then the state dict of anoth
 .safetensors and as .pt, goes into the imported program, which has to compute what PyTorch does with that
 one."""
 # SPDX-License-Identifier: Apache-2.0
-import argparse, json, os, struct, subprocess, sys, warnings
+import argparse, os, subprocess, sys, warnings
 top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path += [os.path.join(top, "tests"), os.path.join(top, "bench")]
 import compiled, zoo
+from compile import write_safetensors
 
 NETS = ["resnet18", "vgg11_bn", "mobilenet_v2", "squeezenet1_1", "densenet121", "efficientnet_b0"]
 MOST = 1e-4  # of the largest number of the output
@@ -16,18 +17,6 @@ def drawn(name, seed):
     import torch
     torch.manual_seed(seed)
     return zoo.calibrate_torch(zoo.torch_net("torchvision", name), zoo.side_of("torchvision", name))
-
-
-def write_safetensors(state, path):
-    head, parts, at = {}, [], 0
-    for name, tensor in state.items():
-        kind = "I64" if name.endswith("num_batches_tracked") else "F32"
-        parts.append(tensor.numpy().tobytes())
-        head[name] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": [at, at + len(parts[-1])]}
-        at += len(parts[-1])
-    text = json.dumps(head).encode()
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + b"".join(parts))
 
 
 def export(net, example, path):
@@ -48,7 +37,8 @@ def measure(options, name):
     subprocess.run(words, check=True, capture_output=True, text=True)
     other = drawn(name, 2)
     torch.save(other.state_dict(), base + ".pt")
-    write_safetensors(other.state_dict(), base + ".state.safetensors")
+    floats = {key: x.numpy() for key, x in other.state_dict().items() if x.is_floating_point()}
+    write_safetensors(base + ".state.safetensors", floats)
     with torch.no_grad():
         wanted = other(example)[0].tolist()
     image = example[0].permute(1, 2, 0).flatten().tolist()
