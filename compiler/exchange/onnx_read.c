@@ -258,8 +258,8 @@ static Onnx *bad_file(Diags *diags, Span at, const char *why) {
   return NULL;
 }
 
-/* A tensor that is made more than once, as input, constant or result; or NULL. Who follows a value back to
- * where it was made relies on it: nothing that is imported then follows from itself. */
+/* A tensor that is made more than once, as input, constant or result; or NULL. What follows a value back to
+ * its origin relies on there being none: then no imported value depends on itself. */
 static const char *made_twice(const Onnx *o) {
   bool *made = NEW_ARRAY(o->arena, bool, o->ntensors);
   for (int t = 0; t < o->ntensors; t++) made[t] = o->constant[t] != NULL;
