@@ -211,6 +211,7 @@ bool lower(Compilation *c) {
   c->lowering = (ProgramOptions){.ntargets = o->targets.n,
                                  .target = o->targets.data,
                                  .openmp = o->openmp,
+                                 .little_ram = o->ram > 0 || o->level == LEVEL_SMALL,
                                  .plain = options_plain(o),
                                  .sums = o->level == LEVEL_SMALL ? SMALL_SUMS : 0,
                                  .exact = o->exact || o->level == LEVEL_QUICK,

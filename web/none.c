@@ -1,8 +1,10 @@
-/* none.c: what the page does not have: schedules for nets of 8 bits, and the command line's help. */
+/* none.c: what the page does not have: schedules for nets of 8 bits, measured choices, and the command line's
+ * help. */
 // SPDX-License-Identifier: Apache-2.0
 #include "help.h"
 #include "schedule/dsp.h"
 #include "schedule/schedule.h"
+#include "tune.h"
 
 bool schedule_dsp(Lower *l) {
   (void)l;
@@ -18,6 +20,12 @@ void dsp_offer(const Lower *l, Decision *d) { (void)l, (void)d; }
 
 bool schedule_int8_product(Lower *l) {
   (void)l;
+  return false;
+}
+
+bool tune(const TuneJob *job, const char **why) {
+  (void)job;
+  *why = "a page runs no programs";
   return false;
 }
 

@@ -27,8 +27,10 @@ pointer_text(Arena *arena, const Buf *buf,
 
 static void name_parameter(Printer *p, const Buf *buf, Words *items) {
   p->buf_name[buf->id] = printer_name(p, buf->name);
-  vec_push(p->arena, *items,
-           pointer_text(p->arena, buf, arena_printf(p->arena, "restrict %s", p->buf_name[buf->id])));
+  vec_push(
+      p->arena, *items,
+      pointer_text(p->arena, buf,
+                   arena_printf(p->arena, "%s%s", buf->overlaps ? "" : "restrict ", p->buf_name[buf->id])));
 }
 
 static void print_parameters(Printer *p, const Instance *instance, bool entry) {
@@ -138,7 +140,10 @@ static void print_heading(Text *out, const Nest *nest, const Used *used) {
     if (buf->place >= STACK || !used->buf[i]) continue;
     text_put(out, "//   %-*s ", (int)width, buf->name);
     buf_put_dims(out, buf);
-    text_put(out, "  %s\n", place[buf->place]);
+    text_put(out, "  %s%s\n", place[buf->place],
+             !buf->overlaps         ? ""
+             : buf->place == OUTPUT ? ", which may overwrite input that has been read"
+                                    : ", which the output may overwrite");
   }
 }
 

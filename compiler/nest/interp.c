@@ -551,7 +551,7 @@ bool nest_run(const Nest *nest, Run *run) {
     if (buf->place == STACK || buf->place == REGS) run->mem[i] = NEW_ARRAY(arena, double, elements(buf));
     if (buf->place == OVER) in.over[i] = NEW_ARRAY(arena, bool, elements(buf) + 1);
     if (buf->place == VIEW || buf->place == INPUT || buf->place == WEIGHTS || buf->place == UPDATE ||
-        buf->place == OVER)
+        buf->place == OVER || buf->overlaps)
       continue;
     fill(&in, buf);
   }

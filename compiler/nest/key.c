@@ -56,6 +56,7 @@ static void add_buf(Writer *w, const Buf *buf) {
     add(w, buf->room[d]);
   }
   add(w, buf->flat);
+  add(w, buf->overlaps);
   if (!buf->of) return;
   add_buf(w, buf->of);
   for (int d = 0; d < buf->of->rank; d++) add_index(w, &buf->base[d]);

@@ -72,6 +72,7 @@ typedef struct Buf {
   Index base[DIMS]; /* VIEW: where in it */
   bool as_floats;   /* bytes that loads convert to F32 */
   bool flat;        /* seen through views, or a part of an array: printed as a flat pointer */
+  bool overlaps;    /* INPUT, OUTPUT: it may lie where another parameter does; set behind the layout */
   bool leads;       /* its first dimension is the leading axis: references leave it out */
   int scope;        /* STACK, REGS, VIEW: the block that declares it; use outside is refused when built */
 } Buf;
@@ -278,6 +279,10 @@ typedef struct Proof {
   char error[256];
 } Proof;                          /* what was proved; error is empty if all of it */
 bool nest_prove(Nest *, Proof *); /* also notes in each IF what its condition came to */
+/* Of a proved nest whose loops one thread runs: may `result`, an OUTPUT, lie over `operand`, an INPUT that
+ * nobody reads afterwards? If it begins at most *most bytes behind it, in front of it if that is below 0, and
+ * a multiple of *step. False: only beside it. */
+bool nest_overlap(Nest *, const Buf *operand, const Buf *result, int64_t *most, int64_t *step);
 void nest_simplify(
     Nest *); /* after the proof: folds one-round loops, drops dead branches and unused parameters */
 

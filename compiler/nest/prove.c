@@ -157,6 +157,7 @@ static void walk_rounds(Prover *p, const ProofEnv *env, const NestStmt *stmt, bo
   p->chosen -= kind == CHOSEN;
   prover_leave_block(p, boxes);
   if (kind != CHOSEN) prover_check_rounds(p, accesses, v, kind == PARALLEL);
+  if (kind != CHOSEN && p->overlap) prover_overlap_rounds(p, accesses, v);
   prover_close_accesses(p, accesses, v);
   if (!p->parallel) prover_leave_parallel(p, accesses);
   if (runs) prover_close_boxes(p, boxes, v);
@@ -357,11 +358,12 @@ static bool whole(Prover *p, const NestFn *main,
   return false;
 }
 
-bool nest_prove(Nest *nest, Proof *proof) {
+bool prover_walk(Nest *nest, Proof *proof, Overlap *overlap) {
   *proof = (Proof){0};
   Arena *arena = arena_new();
   Prover *p = NEW(arena, Prover);
   p->nest = nest;
+  p->overlap = overlap;
   p->proof = proof;
   p->arena = arena;
   const NestFn *entry = nest->main;
@@ -384,3 +386,5 @@ bool nest_prove(Nest *nest, Proof *proof) {
   arena_free(arena);
   return !proof->error[0];
 }
+
+bool nest_prove(Nest *nest, Proof *proof) { return prover_walk(nest, proof, NULL); }

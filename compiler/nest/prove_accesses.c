@@ -160,6 +160,11 @@ static void check_not_chosen(Prover *p, const Buf *buf, const Lin *lo, const Lin
               buf, -1, 0, 0);
 }
 
+/* Its accesses matter outside of parallel loops, too. */
+static bool is_followed(const Prover *p, const Buf *buf) {
+  return buf->place == OVER || (p->overlap && (buf == p->overlap->operand || buf == p->overlap->result));
+}
+
 /* What is read was written, what is written may be; both are noted. */
 static void check_range(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi, bool write) {
   p->proof->accesses++;
@@ -175,7 +180,8 @@ static void check_range(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi,
   }
   if (write && buf->place >= STACK && p->home[buf->id] != p->parallel)
     prover_fail(p, "parallel iterations share the local", buf, -1, 0, 0);
-  if (buf->place == OVER || (p->parallel && buf->place < STACK)) note_access(p, buf, write, lo, hi);
+  if (p->overlap && !write && buf == p->overlap->operand) prover_overlap_load(p, lo, hi);
+  if (is_followed(p, buf) || (p->parallel && buf->place < STACK)) note_access(p, buf, write, lo, hi);
   if (write && fresh && !known) {
     WrittenBox box = {.buf = buf};
     for (int d = 0; d < buf->rank; d++) {
@@ -224,7 +230,7 @@ static void widest(const Prover *p, Lin *e, int upto,
     }
 }
 
-static bool apart(Prover *p, const Lin *hi, const Lin *lo, int t) { /* lo at any later t' > hi at t */
+bool prover_apart(Prover *p, const Lin *hi, const Lin *lo, int t) {
   Lin gap = lin_add(*lo, hi, -1);
   if (gap.bad || gap.k[t] != 0) return false; /* different steps */
   int64_t step = lo->k[t];
@@ -259,7 +265,7 @@ void prover_check_rounds(Prover *p, int first, int t, bool parallel) {
         continue;
       bool apart_ = false;
       for (int d = 0; d < a->buf->rank && !apart_; d++)
-        apart_ = (apart(p, &a->hi[d], &b->lo[d], t) && apart(p, &b->hi[d], &a->lo[d], t)) ||
+        apart_ = (prover_apart(p, &a->hi[d], &b->lo[d], t) && prover_apart(p, &b->hi[d], &a->lo[d], t)) ||
                  interleaved(p, a, b, d, t);
       p->proof->pairs++;
       if (!apart_)
@@ -308,6 +314,6 @@ void prover_leave_parallel(Prover *p,
                            int first) { /* outside of parallel loops only what is written over matters */
   int n = first;
   for (int i = first; i < p->accesses.n; i++)
-    if (p->accesses.data[i].buf->place == OVER) p->accesses.data[n++] = p->accesses.data[i];
+    if (is_followed(p, p->accesses.data[i].buf)) p->accesses.data[n++] = p->accesses.data[i];
   p->accesses.n = n;
 }

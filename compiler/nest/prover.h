@@ -34,8 +34,16 @@ typedef struct Access {
            * lo + step + i, lo + 2*step + i ... with 0 <= i < width are touched; step 0: lo + i alone; width
            * 0: nothing like that is known */
 
+/* Of a result that may lie over an operand: prove_overlap.c. */
+typedef struct Overlap {
+  const Buf *operand, *result;
+  bool by_pixel; /* positions are counted in pixels, and channels are told apart; else in bytes */
+  int64_t most;  /* the result may begin so many of them behind the operand */
+} Overlap;
+
 typedef struct Prover {
   const Nest *nest;
+  Overlap *overlap; /* wanted; NULL: no */
   Proof *proof;
   Arena *arena; /* scratch */
   int nvars, nguards, fuel;
@@ -89,4 +97,11 @@ void prover_close_accesses(Prover *, int first,
                            int v); /* out of loop v: forget v, and repeat no access twice */
 void prover_leave_parallel(Prover *,
                            int first); /* outside of parallel loops only what is written over matters */
+bool prover_apart(Prover *, const Lin *hi, const Lin *lo, int t); /* lo at any later t' > hi at t */
+
+bool prover_walk(Nest *, Proof *, Overlap *); /* nest_prove; overlap: NULL where that is not wanted */
+
+/* ---- results over operands: prove_overlap.c ---- */
+void prover_overlap_load(Prover *, const Lin *lo, const Lin *hi); /* of the operand, here */
+void prover_overlap_rounds(Prover *, int first, int t);           /* between rounds of loop t */
 #endif

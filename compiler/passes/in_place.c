@@ -2,7 +2,7 @@
  * in a kernel of its own or fused into another one, is read at the element that is stored.
  *
  * Needs: lives and storage. Keeps: all but kernel->over, which it sets: a proposal that the proof of the nest
- * confirms or refuses. */
+ * confirms or refuses. What results may lie over otherwise follows from the nests: program/overlap.c. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/engine/lower.h"
 #include "passes/life.h"
@@ -40,12 +40,23 @@ static bool dies_in(const Plan *plan, int k, const Node *value) {
          plan->life[home_of(plan, value)->id].block.dies == k && read_at_the_element(plan, kernel, value);
 }
 
+static bool makes_own_place(const Plan *plan, int k) {
+  const Node *result = plan->kernels.data[k]->result;
+  return home_of(plan, result)->id == result->id && plan->life[result->id].block.born == k &&
+         fills_place(plan, result);
+}
+
+bool plan_may_overlap(const Plan *plan, int k, const Node *operand) {
+  const Kernel *kernel = plan->kernels.data[k];
+  return makes_own_place(plan, k) && !kernel->over && fills_place(plan, operand) &&
+         plan->storage[operand->id].kind == STORE_ARENA &&
+         plan->storage[kernel->result->id].kind == STORE_ARENA &&
+         plan->life[home_of(plan, operand)->id].block.dies == k;
+}
+
 static const Node *operand_to_replace(const Plan *plan, int k) {
   const Kernel *kernel = plan->kernels.data[k];
-  const bool own = home_of(plan, kernel->result)->id == kernel->result->id &&
-                   plan->life[kernel->result->id].block.born == k;
-  if (!own || kernel->pool || kernel->root->result != RESULT_SAMPLE || !fills_place(plan, kernel->result))
-    return NULL;
+  if (!makes_own_place(plan, k) || kernel->pool || kernel->root->result != RESULT_SAMPLE) return NULL;
   for (int i = 0; i < kernel->root->nin; i++)
     if (dies_in(plan, k, kernel->root->in[i])) return kernel->root->in[i];
   for (int c = 0; c < kernel->nchain; c++)

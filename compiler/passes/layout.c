@@ -1,21 +1,34 @@
 /* layout.c: blocks are laid out greedily in several orders, each block at the lowest place that is free while
  * it lives. Where none of the orders reaches the bound, a search moves blocks in them, for a limited number
- * of steps. It draws its moves from a fixed seed: the same blocks give the same layout. */
+ * of steps. It draws its moves from a fixed seed: the same blocks give the same layout. A result may lie over
+ * an operand that dies with it, as far as is allowed. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/layout.h"
 #include <stdbool.h>
 #include <stdlib.h>
 #include "base/arena.h"
+#include "base/number.h"
 
 enum { SEARCH_WORK = 10 * 1000 * 1000 }; /* comparisons of blocks, from each order: about 20 milliseconds */
 
 static int64_t span(const Block *a) { return a->dies - a->born + 1; }
 
-static int64_t largest_sum(Arena *arena, Block *const *block, int n, int steps) {
+/* Of the two that lie over one another, the bytes that both have, at the most. */
+static int64_t shared_bytes(const Overlap *o) {
+  const int64_t up = o->most < 0 ? (-o->most + o->step - 1) / o->step * o->step : 0; /* of the operand */
+  return smaller(larger(o->result->bytes - up, 0), o->operand->bytes);
+}
+
+static int64_t largest_sum(Arena *arena, Block *const *block, int n, int steps, const Overlap *overlap,
+                           int noverlaps) {
   int64_t *change = NEW_ARRAY(arena, int64_t, steps + 2), alive = 0, most = 0;
   for (int i = 0; i < n; i++) {
     change[block[i]->born] += block[i]->bytes;
     change[block[i]->dies + 1] -= block[i]->bytes;
+  }
+  for (int i = 0; i < noverlaps; i++) {
+    change[overlap[i].result->born] -= shared_bytes(&overlap[i]);
+    change[overlap[i].result->born + 1] += shared_bytes(&overlap[i]);
   }
   for (int k = 0; k < steps; k++) {
     alive += change[k];
@@ -52,16 +65,51 @@ static int by_birth(const void *a, const void *b) {
   return x->born != y->born ? x->born - y->born : by_size(a, b);
 }
 
+/* The last first: operands then find their results below them, and go as far up as they must. */
+static int by_death(const void *a, const void *b) { return by_birth(b, a); }
+
+static int by_size_and_death(const void *a, const void *b) {
+  const Block *x = *(Block *const *)a, *y = *(Block *const *)b;
+  return x->bytes != y->bytes ? larger_first(x->bytes, y->bytes) : sooner(y, x);
+}
+
 static int by_offset(const void *a, const void *b) {
   const Block *x = *(Block *const *)a, *y = *(Block *const *)b;
   return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
-static int64_t lowest_place(const Block *block, Block *const *placed,
-                            int n) { /* placed: those that meet it, by offset */
-  int64_t offset = 0;
-  for (int i = 0; i < n && placed[i]->offset < offset + block->bytes; i++)
-    if (placed[i]->offset + placed[i]->bytes > offset) offset = placed[i]->offset + placed[i]->bytes;
+/* ---- a block's place ---- */
+typedef VEC(const Overlap *) Overlaps;
+
+static int64_t multiple_from(int64_t n, int64_t step) { return -floor_divide(-n, step) * step; }
+
+/* The lowest place from `offset` on where a block does not meet one that is placed, or may lie over it. */
+static int64_t place_beside(const Block *block, int64_t offset, const Block *placed, const Overlap *o) {
+  const int64_t end = placed->offset + placed->bytes;
+  if (offset >= end || offset + block->bytes <= placed->offset) return offset;
+  if (!o) return end;
+  if (block == o->result) { /* a multiple of steps behind the operand, at most `most` */
+    const int64_t behind = multiple_from(offset - placed->offset, o->step);
+    return behind <= o->most ? placed->offset + behind : end;
+  }
+  const int64_t front = larger(offset, placed->offset - o->most) - placed->offset;
+  return smaller(placed->offset + multiple_from(front, o->step), end);
+}
+
+static const Overlap *overlap_with(const Overlaps *of, const Block *other) {
+  for (int i = 0; i < of->n; i++)
+    if (of->data[i]->operand == other || of->data[i]->result == other) return of->data[i];
+  return NULL;
+}
+
+/* placed: those that are needed when it is, by offset; of: the overlaps that the block is one of. */
+static int64_t lowest_place(const Block *block, Block *const *placed, int n, const Overlaps *of) {
+  int64_t offset = 0, before;
+  do {
+    before = offset;
+    for (int i = 0; i < n && placed[i]->offset < offset + block->bytes; i++)
+      offset = place_beside(block, offset, placed[i], overlap_with(of, placed[i]));
+  } while (of->n && offset > before); /* what lies below may be met where it was not before */
   return offset;
 }
 
@@ -71,18 +119,24 @@ typedef VEC(Block *) Blocks;
 typedef struct Placed {
   Arena *arena;
   int steps, leaves; /* leaves: at least as many as steps, a power of two */
-  Blocks *cover;   /* a binary tree over the steps, 1 the root: what lives at all steps of a node, not of its
-                      parent */
-  Blocks *born;    /* by step */
-  Block **meeting; /* room for all */
+  Blocks *cover; /* a binary tree over the steps, 1 the root: what lives at all steps of a node, not of its
+                    parent */
+  Blocks *born;  /* by step */
+  Overlaps *overlaps; /* by number of a block */
+  Block **meeting;    /* room for all */
 } Placed;
 
-static Placed placed_new(Arena *arena, int n, int steps) {
+static Placed placed_new(Arena *arena, int n, int steps, const Overlap *overlap, int noverlaps) {
   Placed placed = {.arena = arena, .steps = steps, .leaves = 1};
   while (placed.leaves < steps) placed.leaves *= 2;
   placed.cover = NEW_ARRAY(arena, Blocks, 2 * placed.leaves);
   placed.born = NEW_ARRAY(arena, Blocks, steps + 1);
   placed.meeting = NEW_ARRAY(arena, Block *, n + 1);
+  placed.overlaps = NEW_ARRAY(arena, Overlaps, n + 1);
+  for (int i = 0; i < noverlaps; i++) {
+    vec_push(arena, placed.overlaps[overlap[i].operand->number], &overlap[i]);
+    vec_push(arena, placed.overlaps[overlap[i].result->number], &overlap[i]);
+  }
   return placed;
 }
 
@@ -115,7 +169,7 @@ static int64_t place_in_order(Block *const *order, int n, Placed *placed) {
   for (int i = 0; i < n; i++) {
     const int meeting = placed_meeting(placed, order[i]);
     qsort(placed->meeting, (size_t)meeting, sizeof *placed->meeting, by_offset);
-    order[i]->offset = lowest_place(order[i], placed->meeting, meeting);
+    order[i]->offset = lowest_place(order[i], placed->meeting, meeting, &placed->overlaps[order[i]->number]);
     if (order[i]->offset + order[i]->bytes > height) height = order[i]->offset + order[i]->bytes;
     placed_add(placed, order[i]);
   }
@@ -166,21 +220,23 @@ static int64_t improve(Block **order, int n, int64_t bound, Placed *placed) {
   return height;
 }
 
-Layout layout_blocks(Block *const *block, int n, int steps) {
-  static int (*const orders[])(const void *, const void *) = {by_size, by_area, by_span, by_birth};
-  enum { ORDERS = sizeof orders / sizeof *orders };
+Layout layout_blocks(Block *const *block, int n, int steps, const Overlap *overlap, int noverlaps) {
+  static int (*const orders[])(const void *, const void *) = {by_size,  by_area,  by_span,
+                                                              by_birth, by_death, by_size_and_death};
+  enum { FOR_OVERLAPS = 2, ALL = sizeof orders / sizeof *orders };
+  const int norders = noverlaps ? ALL : ALL - FOR_OVERLAPS;
   Arena *arena = arena_new();
-  Layout layout = {INT64_MAX, largest_sum(arena, block, n, steps)};
+  Layout layout = {INT64_MAX, largest_sum(arena, block, n, steps, overlap, noverlaps)};
   Block **order = NEW_ARRAY(arena, Block *, n + 1);
-  Placed placed = placed_new(arena, n, steps);
   int64_t *best = NEW_ARRAY(arena, int64_t, n + 1);
   for (int i = 0; i < n; i++) block[i]->number = i;
-  for (int o = 0; o < 2 * ORDERS && layout.bytes > layout.bound;
+  Placed placed = placed_new(arena, n, steps, overlap, noverlaps);
+  for (int o = 0; o < 2 * norders && layout.bytes > layout.bound;
        o++) { /* each order as it is; then the search from each */
     for (int i = 0; i < n; i++) order[i] = block[i];
-    qsort(order, (size_t)n, sizeof *order, orders[o % ORDERS]);
+    qsort(order, (size_t)n, sizeof *order, orders[o % norders]);
     const int64_t height =
-        o < ORDERS ? place_in_order(order, n, &placed) : improve(order, n, layout.bound, &placed);
+        o < norders ? place_in_order(order, n, &placed) : improve(order, n, layout.bound, &placed);
     if (height >= layout.bytes) continue;
     layout.bytes = height;
     for (int i = 0; i < n; i++) best[i] = block[i]->offset;

@@ -1,11 +1,15 @@
 /* memory.c: where each value lies in its memory, and how much of it a training step takes. Values of one
  * image, and the scratch of the kernels, share an arena by liveness.
  *
- * Needs: lives, storage and what is written in place. Keeps: them; sets offsets and sizes. */
+ * Needs: lives, storage, what is written in place and what may lie over operands. Keeps: them; sets offsets
+ * and sizes. */
 // SPDX-License-Identifier: Apache-2.0
+#include "base/number.h"
 #include "ops/engine/lower.h"
 #include "passes/life.h"
 #include "passes/passes.h"
+
+typedef VEC(Overlap) Overlaps;
 
 /* By node id: the block of the value. What is written over another value has that one's, which lives as long
  * as either. */
@@ -32,15 +36,32 @@ static bool has_block(const Plan *plan, Block *const *value, int id,
   return life->node && plan->storage[id].kind == kind && value[id]->born == life->block.born;
 }
 
+/* Of blocks, which all begin at multiples of the alignment. */
+static Overlaps block_overlaps(Arena *arena, const Plan *plan, Block *const *value) {
+  Overlaps overlaps = {0};
+  const int64_t align = plan_aligned(1);
+  for (int i = 0; i < plan->overlaps.n; i++) {
+    const ValueOverlap *one = &plan->overlaps.data[i];
+    const Block *operand = value[one->operand->id],
+                *result = value[plan->kernels.data[one->kernel]->result->id];
+    if (operand->dies == one->kernel && result->born == one->kernel)
+      vec_push(arena, overlaps,
+               ((Overlap){operand, result, floor_divide(one->most, align) * align,
+                          least_multiple(one->step, align)}));
+  }
+  return overlaps;
+}
+
 /* Lays out the values of a kind, and `more` blocks, which stand in `block` already. In a record of its image
  * a value may take the place of one that a kernel before read last, as in the arena: from phase to phase it
  * is the same images that take turns. */
-static Layout lay_out_kind(Plan *plan, StoreKind kind, Block *const *value, Block **block, int more) {
+static Layout lay_out_kind(Plan *plan, StoreKind kind, Block *const *value, Block **block, int more,
+                           const Overlaps *overlaps) {
   const int nodes = plan->graph->nodes.n;
   int n = more;
   for (int i = 0; i < nodes; i++)
     if (has_block(plan, value, i, kind)) block[n++] = value[i];
-  const Layout layout = layout_blocks(block, n, plan->kernels.n);
+  const Layout layout = layout_blocks(block, n, plan->kernels.n, overlaps->data, overlaps->n);
   for (int i = 0; i < nodes; i++)
     if (plan->storage[i].kind == kind) plan->storage[i].offset = value[i]->offset;
   return layout;
@@ -51,14 +72,15 @@ void plan_lay_out(Arena *arena, Plan *plan, const int64_t *scratch) {
   Block **value = value_blocks(arena, plan),
         **block = NEW_ARRAY(arena, Block *, plan->graph->nodes.n + kernels + 1),
         *own = NEW_ARRAY(arena, Block, kernels + 1);
-  const Layout kept = lay_out_kind(plan, STORE_KEPT, value, block, 0),
-               all = lay_out_kind(plan, STORE_ALL, value, block, 0);
+  const Overlaps overlaps = block_overlaps(arena, plan, value), none = {0};
+  const Layout kept = lay_out_kind(plan, STORE_KEPT, value, block, 0, &none),
+               all = lay_out_kind(plan, STORE_ALL, value, block, 0, &none);
   int n = 0;
   for (int k = 0; k < kernels; k++) {
     own[k] = (Block){plan_aligned(scratch[k]), k, k, 0, 0};
     if (scratch[k]) block[n++] = &own[k];
   }
-  const Layout values = lay_out_kind(plan, STORE_ARENA, value, block, n);
+  const Layout values = lay_out_kind(plan, STORE_ARENA, value, block, n, &overlaps);
   plan->kept_bytes = kept.bytes;
   plan->kept_bound = kept.bound;
   plan->all_bytes = all.bytes;

@@ -52,6 +52,14 @@ typedef struct Storage {
   int64_t offset;
 } Storage; /* of the value in which it lies: plan->home */
 
+/* The result of a kernel may begin at most `most` bytes behind an operand, and a multiple of `step` from it.
+ */
+typedef struct ValueOverlap {
+  int kernel;
+  const Node *operand;
+  int64_t most, step;
+} ValueOverlap;
+
 typedef struct Inside {
   const Node *within; /* its value lies in that one's, from that channel on; NULL: it does not */
   int64_t channel;
@@ -92,6 +100,7 @@ typedef struct Plan {
   int64_t kept_bytes, kept_bound; /* training: of a record, as laid out and the least possible */
   int64_t all_bytes, all_bound;   /* an image of the batch */
   int64_t batch_bytes;
+  VEC(ValueOverlap) overlaps;     /* of program/overlap.c, before the layout */
   int *last_writer;               /* by node id: the last kernel that writes into it */
   int64_t again_work, again_macs; /* training: what is rematerialised, an image: multiply-adds and
                                      elements; multiply-adds */
@@ -115,6 +124,10 @@ TrainingNeeds plan_training_needs(const Plan *, int64_t shards, int64_t room);
 void plan_lay_out(Arena *, Plan *,
                   const int64_t *scratch); /* when the kernels are lowered: places in the arena, for the
                                               values and for the bytes of scratch that each kernel needs */
+
+/* Does nobody read that operand behind kernel k, and have both it and the result all of a place in the arena?
+ */
+bool plan_may_overlap(const Plan *, int k, const Node *operand);
 
 /* ---- for --emit=graph --after=PASS ---- */
 const char *const *pass_names(Arena *);        /* in the order in which they run; NULL-terminated */

@@ -373,8 +373,10 @@ Program *program_lower(Arena *arena, ProgramKind kind, Plan *plan, const Program
   for (int k = 0; k < plan->kernels.n; k++) lower_call(&l, plan->kernels.data[k], team);
   p->team = p->batching.how == WHOLE_BATCH ? team : kind == PROGRAM_INFERENCE && any_shared(p);
   p->slots = kind == PROGRAM_INFERENCE && options->openmp ? smaller(groups_of(p), MOST_SHARDS) : 1;
+  program_overlaps(arena, p, plan, options);
   lay_out(&l);
   place_values(&l);
+  program_mark_overlaps(p, plan);
   find_phases(&l);
   find_copies(&l);
   if (p->batching.how == INTERLEAVED) scatter_outputs(&l);

@@ -2,6 +2,7 @@
  * they touch lies. All that is decided about a net stands here; emit/ prints it and decides nothing.
  *
  *     lower.c    makes it: from a plan, nests for every target and the places of their buffers
+ *     overlap.c  which results may lie over an operand
  *     share.c    what processes that share a batch exchange, and when
  *     order.c    finds where the threads of a team must wait for each other
  *     verify.c   checks it, and knows nothing of how it was made; a mistake is a bug of cnnc: exit 3
@@ -163,6 +164,7 @@ typedef struct ProgramOptions {
   const Target *const *target;
   bool openmp, plain, exact; /* exact: no algorithm that rounds differently */
   int sums;                  /* plain: of a loop over inputs, at most; 0: one */
+  bool little_ram;           /* results may lie over operands, wherever that is proved */
   int64_t batch;        /* inference: images of a call; training and looking inside: of a batch, at most */
   int64_t shards;       /* 0: as it is best */
   int64_t processes;    /* training: so many may share the shards of a batch; 0: one */
@@ -180,6 +182,8 @@ struct Plan;
 /* Lowers each kernel for each target, lays the plan out and orders the calls. A result that cannot be written
  * over its operand on one target is not on any: kernel->over is set to NULL. */
 Program *program_lower(Arena *, ProgramKind, struct Plan *, const ProgramOptions *);
+void program_overlaps(Arena *, const Program *, struct Plan *, const ProgramOptions *); /* before places */
+void program_mark_overlaps(Program *, const struct Plan *);                             /* behind them */
 void program_share(Program *, Arena *, const Graph *written); /* gathers and buckets */
 void program_order(Program *, Arena *);                       /* sets `barrier` of phases and versions */
 

@@ -360,6 +360,7 @@ Program *machine_lower(const Machine *m, const Target *target, bool plain) {
                        &(ProgramOptions){.ntargets = 1,
                                          .target = list,
                                          .openmp = m->threads,
+                                         .little_ram = m->little_ram,
                                          .team = m->threads,
                                          .plain = plain,
                                          .sums = m->sums,

@@ -14,6 +14,7 @@ typedef struct Machine {
   int64_t weight_bytes;  /* of the net that schedules are chosen for; 0: of this one */
   bool threads;          /* as for code with OpenMP */
   int64_t processes;     /* so many share the shards of a batch; 0: one. The machine runs one all the same */
+  bool little_ram;       /* results may lie over operands */
   bool exact;            /* no method that rounds differently */
   int sums;              /* of a plain loop, at most; 0: one */
   bool single;           /* every result is rounded to a float */

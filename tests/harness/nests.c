@@ -13,16 +13,19 @@
 static const double nest_error = 1e-6; /* constants of nests are floats, all else is double */
 static const int widest = 16;          /* lanes of the widest target */
 
-/* What a level makes of the plan, whether its loops are plain, and how many sums they have. */
+/* What a level makes of the plan, whether its loops are plain, how many sums they have, and whether results
+ * lie over operands. */
 typedef struct Level {
   const char *name;
   Fusing fusing;
   bool plain;
   int sums;
+  bool little_ram;
 } Level;
 
-static const Level levels[] = {
-    {"-O2", FUSE_ALL, false, 0}, {"-O0", FUSE_NOTHING, true, 0}, {"-Os", FUSE_APART, true, SMALL_SUMS}};
+static const Level levels[] = {{"-O2", FUSE_ALL, false, 0, false},
+                               {"-O0", FUSE_NOTHING, true, 0, false},
+                               {"-Os", FUSE_APART, true, SMALL_SUMS, true}};
 enum { LEVELS = sizeof levels / sizeof *levels };
 
 typedef struct Way { /* how a program is lowered and run */
@@ -30,6 +33,7 @@ typedef struct Way { /* how a program is lowered and run */
   /* lanes that weights are packed for: the target's own, or those of a wider one in its file */
   int layout;
   const Level *level;
+  bool little_ram;
   Tuning *choices; /* NULL: the cost model's */
 } Way;
 
@@ -70,6 +74,7 @@ static double plan_error(const Check *check, Plan *plan, const Way *way) {
                .weights = s->weights_double,
                .input = s->input_double,
                .target = s->target_double,
+               .little_ram = way->little_ram,
                .sums = way->level->sums};
   if (!machine_run(&m, way->target, way->level->plain)) {
     printf("# %s\n", m.error);
@@ -93,9 +98,11 @@ static double plan_error(const Check *check, Plan *plan, const Way *way) {
 static void check_plan(const Check *check, Plan *plan, const Way *way) {
   const char *together = plan_any_together(plan) ? ", all images at once" : "";
   const char *how = plan->images > 1 ? ", images innermost" : together;
-  const char *packs = way->layout != way->target->lanes ? ", wide packs" : "", *level = way->level->name;
+  const char *packs = way->layout != way->target->lanes ? ", wide packs" : "", *level = way->level->name,
+             *ram = way->little_ram ? ", little RAM" : "";
   const char *nests = plan->training ? "nests of gradients" : "nests", *target = way->target->name;
-  const char *what = arena_printf(check->sample.arena, "%s %s %s%s%s", nests, target, level, how, packs);
+  const char *what =
+      arena_printf(check->sample.arena, "%s %s %s%s%s%s", nests, target, level, how, packs, ram);
   report_error(check, what, plan_error(check, plan, way), nest_error);
 }
 
@@ -133,13 +140,14 @@ static void check_way(const Check *check, const Way *way, int images) {
     check_plan(check, plan_training_within(s->arena, s->graph, (PlanOptions){.fusing = fusing}, 0, 1), way);
 }
 
-/* with packs of its own, and as in a file of several targets */
+/* With packs of its own; as in a file of several targets, and in little RAM. */
 static void check_layouts(const Check *check, Way way, int images) {
-  const bool packs = check->sample.graph->parameters > 0 && images == 1;
   way.layout = way.target->lanes;
+  way.little_ram = way.level->little_ram;
   check_way(check, &way, images);
-  if (way.layout == widest || !packs) return;
-  way.layout = widest;
+  if (way.layout == widest || images > 1) return;
+  if (check->sample.graph->parameters) way.layout = widest;
+  way.little_ram = true;
   check_way(check, &way, images);
 }
 

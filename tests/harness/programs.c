@@ -281,14 +281,16 @@ static void try_copies(const Check *check, const Machine *like, const Program *p
     }
 }
 
-static void check_plan(const Check *check, Plan *plan, const char *how, int64_t batch, int mutants) {
+static void check_memory(const Check *check, Plan *plan, const char *how, int64_t batch, int mutants,
+                         bool little_ram) {
   const Sample *s = &check->sample;
   const Target *target = target_find(plan->images > 1 ? "x86-64" : "generic");
   Machine m = {.arena = s->arena,
                .plan = plan,
                .images = s->count,
                .batch = batch,
-               .threads = true,
+               .threads = !little_ram,
+               .little_ram = little_ram,
                .seed = SEED,
                .step = STEP,
                .weights = s->weights_double,
@@ -313,6 +315,10 @@ static void check_plan(const Check *check, Plan *plan, const char *how, int64_t 
          0);
 }
 
+static void check_plan(const Check *check, Plan *plan, const char *how, int64_t batch, int mutants) {
+  check_memory(check, plan, how, batch, mutants, false);
+}
+
 static void check_training_together(const Check *check, int mutants) {
   const Sample *s = &check->sample;
   const PlanOptions options = sample_together(s);
@@ -330,6 +336,8 @@ void check_programs(Check *check) {
   Arena *arena = s->arena;
   const Graph *graph = s->graph;
   check_plan(check, plan_inference(arena, graph, FUSE_ALL, 1, 0), "inference", 1, mutants);
+  check_memory(check, plan_inference(arena, graph, FUSE_ALL, 1, 0), "inference in little memory", 1, mutants,
+               true);
   Plan *whole = plan_new(arena, graph, PLAN_INFERENCE, sample_together(s));
   if (whole->together) check_plan(check, whole, "inference of a whole batch", s->count + 2, mutants);
   check_plan(check, plan_inference(arena, graph, FUSE_ALL, lanes, 0), "inference, interleaved", s->count + 2,

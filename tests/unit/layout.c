@@ -12,7 +12,8 @@
 enum { MOST = 200 };
 typedef struct Case {
   Block block[MOST], *list[MOST];
-  int n, steps;
+  Overlap overlap[MOST];
+  int n, steps, noverlaps;
 } Case;
 
 static int draw(uint64_t *state, int n) {
@@ -58,12 +59,23 @@ static bool apart(const Block *a, const Block *b) {
          b->offset + b->bytes <= a->offset;
 }
 
+static bool may_overlap(const Case *c, const Block *a, const Block *b) {
+  for (int i = 0; i < c->noverlaps; i++) {
+    const Overlap *o = &c->overlap[i];
+    const int64_t behind = o->result->offset - o->operand->offset;
+    if ((a == o->operand && b == o->result) || (b == o->operand && a == o->result))
+      return behind <= o->most && behind % o->step == 0;
+  }
+  return false;
+}
+
 static Layout checked(Case *c) {
-  const Layout layout = layout_blocks(c->list, c->n, c->steps);
+  const Layout layout = layout_blocks(c->list, c->n, c->steps, c->overlap, c->noverlaps);
   bool good = layout.bytes >= layout.bound;
   for (int i = 0; i < c->n; i++) {
     good = good && c->block[i].offset >= 0 && c->block[i].offset + c->block[i].bytes <= layout.bytes;
-    for (int j = 0; j < i; j++) good = good && apart(&c->block[i], &c->block[j]);
+    for (int j = 0; j < i; j++)
+      good = good && (apart(&c->block[i], &c->block[j]) || may_overlap(c, &c->block[i], &c->block[j]));
   }
   CU_ASSERT_TRUE(good);
   return layout;
@@ -88,6 +100,56 @@ static void test_orders(void) {
   const Layout chain = checked(&c);
   CU_ASSERT_EQUAL(chain.bytes, 70);
   CU_ASSERT_EQUAL(chain.bound, 70);
+}
+
+/* A chain of layers whose results may lie over their operands, and a value beside them. */
+static void test_overlaps(void) {
+  static const struct {
+    int64_t bytes[4], most[3], step[3], bound, room;
+  } cases[] = {
+      {{100, 100, 100, 100}, {0, 0, 0}, {1, 1, 1}, 100, 100},        /* each where the last one was */
+      {{100, 100, 100, 100}, {-8, -8, -8}, {1, 1, 1}, 108, 124},     /* each a little in front of it */
+      {{100, 100, 100, 100}, {-8, -8, -8}, {10, 10, 10}, 110, 130},  /* by a multiple of ten */
+      {{40, 80, 160, 20}, {-40, -80, 0}, {1, 1, 1}, 160, 160},       /* growing: to the end of it */
+      {{100, 100, 100, 100}, {-99, -150, -99}, {1, 1, 1}, 200, 200}, /* hardly, and not at all */
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    Case c = {.steps = 5};
+    for (int k = 0; k < 4; k++) add(&c, cases[i].bytes[k], k, k + 1);
+    for (int k = 0; k < 3; k++)
+      c.overlap[c.noverlaps++] = (Overlap){c.list[k], c.list[k + 1], cases[i].most[k], cases[i].step[k]};
+    const Layout alone = checked(&c);
+    CU_ASSERT_EQUAL(alone.bytes, cases[i].room);
+    CU_ASSERT_EQUAL(alone.bound, cases[i].bound);
+    add(&c, 1000, 0, 4);
+    CU_ASSERT_EQUAL(checked(&c).bytes, 1000 + cases[i].room);
+  }
+}
+
+/* Whatever is drawn, nothing meets but what may. */
+static void test_random_overlaps(void) {
+  double room = 0, apart_room = 0;
+  for (int seed = 1; seed <= 200; seed++) {
+    uint64_t state = (uint64_t)seed;
+    Case c = {.steps = 12};
+    const int n = 10 + draw(&state, 30);
+    int operand[MOST] = {0};
+    for (int i = 0; i < n; i++) {
+      const int born = draw(&state, c.steps), dies = born + draw(&state, c.steps - born);
+      add(&c, 1 + draw(&state, 100), born, dies);
+    }
+    for (int i = 0; i < n; i++)
+      for (int k = 0; k < n; k++) {
+        if (i == k || operand[k] || c.block[k].dies != c.block[i].born || draw(&state, 2)) continue;
+        operand[k] = 1;
+        c.overlap[c.noverlaps++] =
+            (Overlap){&c.block[k], &c.block[i], draw(&state, 60) - 40, 1 + draw(&state, 8)};
+      }
+    room += (double)checked(&c).bytes;
+    c.noverlaps = 0;
+    apart_room += (double)checked(&c).bytes;
+  }
+  CU_ASSERT_TRUE(room < 0.97 * apart_room);
 }
 
 static void test_random(void) {
@@ -122,7 +184,7 @@ static void test_long(void) {
     list[i] = &block[i];
   }
   const clock_t before = clock();
-  const Layout layout = layout_blocks(list, LAYERS, LAYERS + 1);
+  const Layout layout = layout_blocks(list, LAYERS, LAYERS + 1, NULL, 0);
   CU_ASSERT_TRUE(clock() - before < 4 * CLOCKS_PER_SEC);
   CU_ASSERT_EQUAL(layout.bound, 22 + 21);
   CU_ASSERT_TRUE(layout.bytes >= layout.bound && layout.bytes <= 2 * layout.bound);
@@ -143,6 +205,8 @@ static void test_equal(void) {
 
 CU_TestInfo suite_layout[] = {{"small", test_small},
                               {"a chain of layers", test_orders},
+                              {"results over operands", test_overlaps},
+                              {"results over operands, drawn", test_random_overlaps},
                               {"rectangles cut into blocks", test_random},
                               {"100,000 layers", test_long},
                               {"equal blocks lie in their order", test_equal},

@@ -1,0 +1,130 @@
+/* prove_overlap.c: how far the result of a nest may reach into an operand that nobody reads any more.
+ *
+ * A store may hit bytes of the operand that have been read for the last time. So the result may begin at most
+ * so many bytes behind the operand's first: the smallest distance, over all loads and all stores before them,
+ * from the end of what is stored to the start of what is loaded. A convolution that goes through its rows
+ * reads its input a row or two behind what it writes: its result fits into the same memory, moved up by so
+ * much ("diagonal memory optimisation": Blacker et al., arXiv 2010.01668, section 3; their method runs the
+ * code, or looks at the loops of one operator; here it follows from the nest, whatever the schedule is).
+ *
+ * Channel by channel, as depthwise convolutions go, nothing of that holds for bytes; but where a pixel of the
+ * operand has as many bytes as one of the result, and they are moved by whole pixels, a channel meets only
+ * itself, and the same is asked of pixels.
+ *
+ * The order of loads and stores is that of the statements, so no two threads may share the nest's loops. */
+// SPDX-License-Identifier: Apache-2.0
+#include "nest/prover.h"
+
+static int64_t elem_size(const Buf *buf) { return elem_bytes(buf->type.elem); }
+static int64_t pixel_bytes(const Buf *buf) { return elem_size(buf) * buf->room[buf->rank - 1]; }
+
+/* Pixels of both have as many bytes, all of which are theirs. */
+static bool same_pixels(const Buf *a, const Buf *b) {
+  return a->rank > 1 && b->rank > 1 && pixel_bytes(a) == pixel_bytes(b) &&
+         a->dim[a->rank - 1] == a->room[a->rank - 1] && b->dim[b->rank - 1] == b->room[b->rank - 1] &&
+         elem_size(a) == elem_size(b);
+}
+
+/* Where an access begins, in bytes or in pixels. */
+static Lin position(const Prover *p, const Buf *buf, const Lin *at) {
+  Lin sum = {0};
+  const int dims = p->overlap->by_pixel ? buf->rank - 1 : buf->rank;
+  for (int d = 0; d < dims; d++) {
+    const int64_t elements = buf_room(buf, d + 1);
+    sum = lin_add(sum, &at[d],
+                  p->overlap->by_pixel ? elements / buf->room[buf->rank - 1] : elements * elem_size(buf));
+  }
+  return sum;
+}
+
+/* From the end of a store to the start of a load. */
+static Lin distance(const Prover *p, const Access *store, const Lin *load) {
+  const Lin end = position(p, store->buf, store->hi), start = position(p, p->overlap->operand, load);
+  return lin_plus(lin_add(start, &end, -1), p->overlap->by_pixel ? -1 : -elem_size(store->buf));
+}
+
+static void allow(Prover *p, int64_t most) {
+  if (most < p->overlap->most) p->overlap->most = most;
+}
+
+/* ---- in the same rounds of all loops that are open ---- */
+static bool other_channels(Prover *p, const Access *store, const Lin *lo, const Lin *hi) {
+  const int c = store->buf->rank - 1, d = p->overlap->operand->rank - 1;
+  return p->overlap->by_pixel && (prover_low_of_difference(p, &lo[d], &store->hi[c]) > 0 ||
+                                  prover_low_of_difference(p, &store->lo[c], &hi[d]) > 0);
+}
+
+void prover_overlap_load(Prover *p, const Lin *lo, const Lin *hi) {
+  for (int i = 0; i < p->accesses.n; i++) {
+    const Access *store = &p->accesses.data[i];
+    if (store->buf != p->overlap->result || !store->write || store->aside) continue;
+    if (other_channels(p, store, lo, hi)) continue;
+    const Lin between = distance(p, store, lo);
+    allow(p, prover_low(p, &between));
+  }
+}
+
+/* ---- in a later round of loop t ---- */
+static bool later_channels(Prover *p, const Access *store, const Access *load, int t) {
+  const int c = store->buf->rank - 1, d = load->buf->rank - 1;
+  return p->overlap->by_pixel && prover_apart(p, &store->hi[c], &load->lo[d], t);
+}
+
+/* The load is in the next round, or in the last one if loads go down. */
+static Lin later_distance(const Prover *p, const Access *store, const Access *load, int t) {
+  Lin lo[DIMS];
+  for (int d = 0; d < load->buf->rank; d++) {
+    lo[d] = load->lo[d];
+    const int64_t k = lo[d].k[t];
+    if (k >= 0) lo[d] = lin_plus(lo[d], k);
+    else {
+      lo[d].k[t] = 0;
+      lo[d] = lin_add(lo[d], &p->var[t].hi[0], k);
+    }
+  }
+  return distance(p, store, lo);
+}
+
+void prover_overlap_rounds(Prover *p, int first, int t) {
+  enum { MOST_ACCESSES = 400 };
+  Var *var = &p->var[t];
+  if (prover_one_round(var)) return;
+  if (p->accesses.n - first > MOST_ACCESSES) {
+    allow(p, UNKNOWN);
+    return;
+  }
+  const Var all = *var;
+  for (int i = first; i < p->accesses.n; i++)
+    for (int j = first; j < p->accesses.n; j++) {
+      const Access *store = &p->accesses.data[i], *load = &p->accesses.data[j];
+      if (store->buf != p->overlap->result || !store->write || load->buf != p->overlap->operand) continue;
+      if (later_channels(p, store, load, t)) continue;
+      const Lin between = later_distance(p, store, load, t);
+      for (int b = 0; b < var->nhi; b++) var->hi[b].c--; /* a round of the store that has one behind it */
+      allow(p, prover_low(p, &between));
+      *var = all;
+    }
+}
+
+/* ---- of a nest ---- */
+static int64_t most_of(Nest *nest, Overlap *overlap) {
+  Proof proof;
+  overlap->most = buf_bytes(overlap->operand);
+  if (!prover_walk(nest, &proof, overlap) || overlap->most <= UNKNOWN) return UNKNOWN;
+  return overlap->most;
+}
+
+bool nest_overlap(Nest *nest, const Buf *operand, const Buf *result, int64_t *most, int64_t *step) {
+  const int64_t pixel = pixel_bytes(result), bytes = buf_bytes(operand);
+  Overlap by_byte = {.operand = operand, .result = result};
+  Overlap by_pixel = {.operand = operand, .result = result, .by_pixel = true};
+  *step = 1;
+  *most = most_of(nest, &by_byte);
+  if (same_pixels(operand, result) && most_of(nest, &by_pixel) > UNKNOWN / pixel &&
+      by_pixel.most * pixel > *most) {
+    *step = pixel;
+    *most = by_pixel.most * pixel;
+  }
+  if (*most > bytes) *most = bytes;
+  return *most > -buf_bytes(result);
+}

@@ -1,0 +1,106 @@
+/* overlap.c: which results may lie over an operand of their call that nobody reads afterwards, and how far.
+ * Where each kernel goes through its input from the front to the back, as convolutions do row by row, a net
+ * then needs the memory of its largest value, and of a row or two, instead of two values.
+ *
+ * The C of such a call promises nothing about its pointers (restrict), and its loops cannot be shared by
+ * threads. So it is done where memory is short: on boards, and with --ram.
+ *
+ * Needs: the nests of all calls. Keeps: them; sets plan->overlaps, and marks buffers when they have places.
+ */
+// SPDX-License-Identifier: Apache-2.0
+#include "base/number.h"
+#include "nest/instance.h"
+#include "passes/plan.h"
+#include "program/program.h"
+
+static bool boards_alone(const Program *p) {
+  for (int t = 0; t < p->ntargets; t++)
+    if (!p->target[t]->dsp) return false;
+  return true;
+}
+
+static bool wanted(const Program *p, const ProgramOptions *options) {
+  return p->kind == PROGRAM_INFERENCE && p->batching.how == ONE_BY_ONE && !p->threads &&
+         (options->little_ram || boards_alone(p));
+}
+
+/* The buffer that a node's value is read from; NULL: none, or several look at that value. */
+static const Buf *only_reader(const Plan *plan, const Lower *lower, const Node *node) {
+  const Buf *found = NULL;
+  const int home = plan->home[node->id].node->id;
+  for (int i = 0; i < lower->b->nbufs; i++) {
+    const Buf *buf = lower->b->buf[i];
+    if (buf->place >= STACK || !nest_uses(lower->b, i)) continue;
+    const Binding *binding = lower_binding(lower, i);
+    if (binding->kind != BIND_VALUE || plan->home[binding->node->id].node->id != home) continue;
+    if (found || buf->place != INPUT) return NULL;
+    found = buf;
+  }
+  return found;
+}
+
+/* For all targets. */
+static bool allowed(const Program *p, const Plan *plan, const KernelCall *call, ValueOverlap *overlap) {
+  overlap->most = INT64_MAX;
+  overlap->step = 1;
+  for (int t = 0; t < p->ntargets; t++) {
+    const Lower *lower = call->version[t].lower;
+    const Buf *operand = only_reader(plan, lower, overlap->operand);
+    int64_t most, step;
+    if (!operand || lower->out->place != OUTPUT || operand->type.elem != lower->out->type.elem ||
+        !nest_overlap(lower->b, operand, lower->out, &most, &step))
+      return false;
+    overlap->most = smaller(overlap->most, most);
+    overlap->step = least_multiple(overlap->step, step);
+  }
+  return true;
+}
+
+void program_overlaps(Arena *arena, const Program *p, Plan *plan, const ProgramOptions *options) {
+  if (!wanted(p, options)) return;
+  for (int c = 0; c < p->calls.n; c++) {
+    const KernelCall *call = &p->calls.data[c];
+    const Lower *lower = call->version[0].lower;
+    for (int i = 0; i < lower->b->nbufs; i++) {
+      if (lower->b->buf[i]->place != INPUT || !nest_uses(lower->b, i)) continue;
+      const Binding *binding = lower_binding(lower, i);
+      ValueOverlap overlap = {.kernel = c, .operand = binding->node};
+      if (binding->kind == BIND_VALUE && plan_may_overlap(plan, c, binding->node) &&
+          allowed(p, plan, call, &overlap))
+        vec_push(arena, plan->overlaps, overlap);
+    }
+  }
+}
+
+/* ---- marks ---- */
+/* Does the call write where that buffer lies, which it reads? */
+static bool writes_over(const Version *version, int in) {
+  const Lower *lower = version->lower;
+  const Buf *out = lower->out;
+  return out->place == OUTPUT && lower->b->buf[in]->place == INPUT && version->argument[in].used &&
+         version->argument[in].place.space == SPACE_ARENA && version->argument[out->id].used &&
+         program_meet(&version->argument[in].place, &version->argument[out->id].place);
+}
+
+static void mark(const Lower *lower, int in) { lower->out->overlaps = lower->b->buf[in]->overlaps = true; }
+
+/* Calls of the same code get the same marks: they go on to share their functions. */
+static void mark_target(Arena *arena, Program *p, int t) {
+  const NestKey **key = NEW_ARRAY(arena, const NestKey *, p->calls.n + 1);
+  for (int c = 0; c < p->calls.n; c++) key[c] = nest_key(arena, p->calls.data[c].version[t].lower->b, false);
+  for (int c = 0; c < p->calls.n; c++) {
+    const Version *version = &p->calls.data[c].version[t];
+    for (int i = 0; i < version->lower->b->nbufs; i++) {
+      if (!writes_over(version, i)) continue;
+      for (int k = 0; k < p->calls.n; k++)
+        if (nest_key_equal(key[c], key[k])) mark(p->calls.data[k].version[t].lower, i);
+    }
+  }
+}
+
+void program_mark_overlaps(Program *p, const Plan *plan) {
+  if (!plan->overlaps.n) return;
+  Arena *arena = arena_new();
+  for (int t = 0; t < p->ntargets; t++) mark_target(arena, p, t);
+  arena_free(arena);
+}
