@@ -82,6 +82,16 @@ static int any_zero(Drawing *d) {
 }
 
 /* ---- layers ---- */
+/* Weights that layers share are drawn for the first of them that is computed: the others read the same. */
+static bool is_first(const Drawing *d, const Weight *weight, const Node *node) {
+  for (int i = 0; i < d->graph->nodes.n; i++) {
+    const Node *one = d->graph->nodes.data[i];
+    for (int k = 0; d->uses[i] && k < one->nweights; k++)
+      if (one->weight[k] == weight) return one == node;
+  }
+  return false;
+}
+
 /* Many filters of some layers are zeros, or give the same at every place, and some layers do not read all of
  * their channels: what a pass drops. */
 static void draw_idle(Drawing *d, const Node *node, int8_t *w, int32_t *bias, double spread) {
@@ -127,16 +137,16 @@ static void draw_weights(Drawing *d, const Node *node) {
     if (kind >= 0.2 && kind < 0.22) wide_bias[f] = kind < 0.21 ? most - 1 : 1 - most; /* the bounds of sums */
   }
   draw_idle(d, node, w, bias, spread);
-  if (weight->owner != node) return; /* its arrays are another layer's */
+  if (!is_first(d, weight, node)) return; /* its arrays are another layer's */
   put_array(d, weight->name, "I8", weight->rank, weight->dim, w, (size_t)weight->size);
   put_array(d, arena_printf(d->arena, "%s.scale", weight->name), "F32", 1, all ? &one : &filters, scale,
             sizeof *scale * (size_t)(all ? 1 : filters));
-  put_array(d, arena_printf(d->arena, "%s.bias", node->name), wide ? "I64" : "I32", 1, &filters,
+  put_array(d, arena_printf(d->arena, "%s.bias", weight->owner->name), wide ? "I64" : "I32", 1, &filters,
             wide ? (const void *)wide_bias : bias, (size_t)(wide ? 8 : 4) * (size_t)filters);
 }
 
 static void draw_floats(Drawing *d, const Weight *weight, const Node *node) {
-  if (!weight || weight->owner != node) return;
+  if (!weight || !is_first(d, weight, node)) return;
   float *values = NEW_ARRAY(d->arena, float, weight->size);
   for (int64_t i = 0; i < weight->size; i++) values[i] = (float)between(d, -0.5, 1);
   put_array(d, weight->name, "F32", weight->rank, weight->dim, values, sizeof *values * (size_t)weight->size);
@@ -153,7 +163,7 @@ static void draw_function(Drawing *d, const Node *node) {
     float *values = NEW_ARRAY(d->arena, float, parameter->size);
     for (int64_t i = 0; i < parameter->size; i++) values[i] = (float)between(d, -0.5, 1);
     weight[k] = (double)values[0];
-    if (parameter->owner == node)
+    if (is_first(d, parameter, node))
       put_array(d, parameter->name, "F32", parameter->rank, parameter->dim, values,
                 sizeof *values * (size_t)parameter->size);
   }
