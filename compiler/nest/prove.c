@@ -358,7 +358,7 @@ static bool whole(Prover *p, const NestFn *main,
   return false;
 }
 
-bool prover_walk(Nest *nest, Proof *proof, Overlap *overlap) {
+bool prover_walk(Nest *nest, Proof *proof, OverlapProof *overlap) {
   *proof = (Proof){0};
   Arena *arena = arena_new();
   Prover *p = NEW(arena, Prover);

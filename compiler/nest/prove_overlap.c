@@ -107,7 +107,7 @@ void prover_overlap_rounds(Prover *p, int first, int t) {
 }
 
 /* ---- of a nest ---- */
-static int64_t most_of(Nest *nest, Overlap *overlap) {
+static int64_t most_of(Nest *nest, OverlapProof *overlap) {
   Proof proof;
   overlap->most = buf_bytes(overlap->operand);
   if (!prover_walk(nest, &proof, overlap) || overlap->most <= UNKNOWN) return UNKNOWN;
@@ -116,8 +116,8 @@ static int64_t most_of(Nest *nest, Overlap *overlap) {
 
 bool nest_overlap(Nest *nest, const Buf *operand, const Buf *result, int64_t *most, int64_t *step) {
   const int64_t pixel = pixel_bytes(result), bytes = buf_bytes(operand);
-  Overlap by_byte = {.operand = operand, .result = result};
-  Overlap by_pixel = {.operand = operand, .result = result, .by_pixel = true};
+  OverlapProof by_byte = {.operand = operand, .result = result};
+  OverlapProof by_pixel = {.operand = operand, .result = result, .by_pixel = true};
   *step = 1;
   *most = most_of(nest, &by_byte);
   if (same_pixels(operand, result) && most_of(nest, &by_pixel) > UNKNOWN / pixel &&

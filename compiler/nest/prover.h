@@ -35,15 +35,15 @@ typedef struct Access {
            * 0: nothing like that is known */
 
 /* Of a result that may lie over an operand: prove_overlap.c. */
-typedef struct Overlap {
+typedef struct OverlapProof {
   const Buf *operand, *result;
   bool by_pixel; /* positions are counted in pixels, and channels are told apart; else in bytes */
   int64_t most;  /* the result may begin so many of them behind the operand */
-} Overlap;
+} OverlapProof;
 
 typedef struct Prover {
   const Nest *nest;
-  Overlap *overlap; /* wanted; NULL: no */
+  OverlapProof *overlap; /* wanted; NULL: no */
   Proof *proof;
   Arena *arena; /* scratch */
   int nvars, nguards, fuel;
@@ -99,7 +99,7 @@ void prover_leave_parallel(Prover *,
                            int first); /* outside of parallel loops only what is written over matters */
 bool prover_apart(Prover *, const Lin *hi, const Lin *lo, int t); /* lo at any later t' > hi at t */
 
-bool prover_walk(Nest *, Proof *, Overlap *); /* nest_prove; overlap: NULL where that is not wanted */
+bool prover_walk(Nest *, Proof *, OverlapProof *); /* nest_prove; overlap: NULL where that is not wanted */
 
 /* ---- results over operands: prove_overlap.c ---- */
 void prover_overlap_load(Prover *, const Lin *lo, const Lin *hi); /* of the operand, here */

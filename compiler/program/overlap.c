@@ -3,11 +3,12 @@
  * then needs the memory of its largest value, and of a row or two, instead of two values.
  *
  * The C of such a call promises nothing about its pointers (restrict), and its loops cannot be shared by
- * threads. So it is done where memory is short: on boards, and with --ram.
+ * threads. So it is done where memory is short: on boards, with --ram and with -Os.
  *
  * Needs: the nests of all calls. Keeps: them; sets plan->overlaps, and marks buffers when they have places.
  */
 // SPDX-License-Identifier: Apache-2.0
+#include <stdlib.h>
 #include "base/number.h"
 #include "nest/instance.h"
 #include "passes/plan.h"
@@ -82,19 +83,41 @@ static bool writes_over(const Version *version, int in) {
          program_meet(&version->argument[in].place, &version->argument[out->id].place);
 }
 
-static void mark(const Lower *lower, int in) { lower->out->overlaps = lower->b->buf[in]->overlaps = true; }
+typedef struct Marked { /* a call, to be sorted by its code */
+  const NestKey *key;
+  const Version *version;
+  int call;
+} Marked;
+
+static int by_code(const void *a, const void *b) {
+  const Marked *x = a, *y = b;
+  if (x->key->hash != y->key->hash) return x->key->hash < y->key->hash ? -1 : 1;
+  return x->call - y->call;
+}
 
 /* Calls of the same code get the same marks: they go on to share their functions. */
+static void mark_equal(const Marked *call, int n) {
+  bool over[BUFS] = {false}; /* by buffer id, in one of them */
+  for (int c = 0; c < n; c++)
+    for (int i = 0; i < call[c].version->lower->b->nbufs; i++)
+      over[i] = over[i] || writes_over(call[c].version, i);
+  for (int c = 0; c < n; c++) {
+    const Lower *lower = call[c].version->lower;
+    for (int i = 0; i < lower->b->nbufs; i++)
+      if (over[i]) lower->out->overlaps = lower->b->buf[i]->overlaps = true;
+  }
+}
+
 static void mark_target(Arena *arena, Program *p, int t) {
-  const NestKey **key = NEW_ARRAY(arena, const NestKey *, p->calls.n + 1);
-  for (int c = 0; c < p->calls.n; c++) key[c] = nest_key(arena, p->calls.data[c].version[t].lower->b, false);
+  Marked *call = NEW_ARRAY(arena, Marked, p->calls.n + 1);
   for (int c = 0; c < p->calls.n; c++) {
     const Version *version = &p->calls.data[c].version[t];
-    for (int i = 0; i < version->lower->b->nbufs; i++) {
-      if (!writes_over(version, i)) continue;
-      for (int k = 0; k < p->calls.n; k++)
-        if (nest_key_equal(key[c], key[k])) mark(p->calls.data[k].version[t].lower, i);
-    }
+    call[c] = (Marked){nest_key(arena, version->lower->b, false), version, c};
+  }
+  qsort(call, (size_t)p->calls.n, sizeof *call, by_code);
+  for (int from = 0, to; from < p->calls.n; from = to) {
+    for (to = from + 1; to < p->calls.n && nest_key_equal(call[from].key, call[to].key);) to++;
+    mark_equal(call + from, to - from);
   }
 }
 
