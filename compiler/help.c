@@ -3,7 +3,7 @@
 #include "help.h"
 #include <string.h>
 #include "command.h"
-#include "ops/op.h"
+#include "graph/op.h"
 #include "options.h"
 #include "sema/sema.h"
 

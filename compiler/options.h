@@ -4,7 +4,7 @@
 #define CNNC_OPTIONS_H
 #include "base/arena.h"
 #include "base/diag.h"
-#include "schedule/cpu.h"
+#include "target/cpu.h"
 
 typedef enum Action { ACTION_COMPILE, ACTION_HELP, ACTION_VERSION, ACTION_EXPLAIN } Action;
 

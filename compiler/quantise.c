@@ -19,7 +19,7 @@
 #include "options_words.h"
 #include "quantising.h"
 #include "base/text.h"
-#include "ops/op.h"
+#include "graph/op.h"
 #include "quantize/quantize.h"
 #include "sema/sema.h"
 

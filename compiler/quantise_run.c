@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 #include "backend/backend.h"
-#include "ops/op.h"
+#include "graph/op.h"
 #include "quantising.h"
 
 bool quantise_build(Quantising *q, const char *weights, const char *program) {

@@ -10,7 +10,7 @@
 #include <string.h>
 #include "base/diag.h"
 #include "docgen.h"
-#include "ops/op.h"
+#include "graph/op.h"
 
 static void put_cell(const char *text) { /* a cell of a table: no line breaks, no bars */
   for (const char *c = text ? text : ""; *c; c++)

@@ -7,7 +7,7 @@
 #include "command.h"
 #include "docgen.h"
 #include "help.h"
-#include "ops/op.h"
+#include "graph/op.h"
 #include "options.h"
 #include "sema/sema.h"
 

@@ -1,7 +1,7 @@
 # web: the compiler in a page, docs/browser.md. `make web` wants wasi-libc and clang's runtime for wasm32
 # (libclang-rt-N-dev-wasm32) and xz, and makes all of the page in web/page. Servers need not pack it.
 # SPDX-License-Identifier: Apache-2.0
-WEB_C = compiler/main.c compiler/backend/none.c compiler/quantize/arithmetic.c \
+WEB_C = compiler/main.c compiler/backend/none.c \
   compiler/quantize/aware.c compiler/quantize/calibrate.c compiler/quantize/range.c web/none.c $(filter-out \
   compiler/backend/% compiler/graph/eval.c compiler/lsp.c compiler/lsp/% compiler/new.c \
   compiler/help.c compiler/fmt.c compiler/tune.c \

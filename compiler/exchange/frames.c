@@ -5,8 +5,8 @@
 #include <math.h>
 #include <string.h>
 #include "exchange/import.h"
-#include "ops/op.h"
-#include "quantize/arithmetic.h"
+#include "graph/op.h"
+#include "base/arithmetic.h"
 
 typedef struct Framing {
   ModelImport *im;

@@ -5,7 +5,7 @@
 #define CNNC_IMPORT_H
 #include "base/table.h"
 #include "base/text.h"
-#include "exchange/arrays.h"
+#include "base/arrays.h"
 #include "exchange/onnx.h"
 #include "graph/graph.h"
 

@@ -9,6 +9,6 @@ libcnnc_a_SOURCES += %D%/wire.h %D%/wire.c %D%/onnx.h %D%/onnx_schema.def %D%/on
   %D%/wire_write.c %D%/onnx_out.h %D%/onnx_out.def %D%/onnx_out.c %D%/onnx_out_parts.c %D%/out_map.c \
   %D%/out_bytes.c %D%/out_window.c %D%/out_boxes.c %D%/out_dense.c %D%/out_norm.c %D%/out_shape.c \
   %D%/out_size.c
-libcnnc_a_SOURCES += %D%/arrays.h %D%/arrays.c %D%/flat.h %D%/flat.c %D%/tflite.h %D%/tflite_read.c \
+libcnnc_a_SOURCES += %D%/flat.h %D%/flat.c %D%/tflite.h %D%/tflite_read.c \
   %D%/tflite_make.h %D%/tflite_ops.def %D%/tflite_import.c \
   %D%/tflite_layers.c %D%/tflite_maps.c %D%/tflite_shape.c

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <string.h>
-#include "exchange/arrays.h"
+#include "base/arrays.h"
 #include "exchange/import.h"
-#include "ops/op.h"
+#include "graph/op.h"
 
 enum { LONGEST = 4096 }; /* of metadata that name modules */
 

@@ -4,9 +4,9 @@
 #ifndef CNNC_ONNX_OUT_H
 #define CNNC_ONNX_OUT_H
 #include "base/table.h"
-#include "exchange/arrays.h"
+#include "base/arrays.h"
 #include "exchange/onnx.h"
-#include "ops/op.h"
+#include "graph/op.h"
 
 typedef struct OnnxNumbers {
   const float *weights; /* NULL: it has no parameters */

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 #include "exchange/import.h"
-#include "ops/op.h"
+#include "graph/op.h"
 
 /* ---- their parameters ---- */
 typedef struct Parameters {

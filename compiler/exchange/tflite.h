@@ -7,7 +7,7 @@
 #include "base/diag.h"
 #include "base/elem.h"
 #include "base/text.h"
-#include "exchange/arrays.h"
+#include "base/arrays.h"
 #include "graph/graph.h"
 
 /* ---- a model as it is in its file ---- */

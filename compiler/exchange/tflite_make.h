@@ -5,7 +5,7 @@
 #define CNNC_TFLITE_MAKE_H
 #include "base/table.h"
 #include "exchange/tflite.h"
-#include "quantize/arithmetic.h"
+#include "base/arithmetic.h"
 
 typedef struct Making {
   Arena *arena;

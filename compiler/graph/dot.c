@@ -1,7 +1,7 @@
 /* dot.c: a graph for Graphviz: a box an operator, an edge a value with its shape. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/dot.h"
-#include "ops/op.h"
+#include "graph/op.h"
 
 static const char *node_label(Arena *arena, const Node *node) {
   if (node->op == &op_input) return arena_printf(arena, "%s\ninput", node->name);

@@ -2,7 +2,7 @@
  * stage1.conv1.weight[6][1][5][5] ... */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/dump.h"
-#include "ops/op.h"
+#include "graph/op.h"
 
 static void dump_weights(Text *out, const Node *node) {
   for (int k = 0; k < node->nweights; k++) {

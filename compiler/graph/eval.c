@@ -4,7 +4,7 @@
 #include "graph/eval.h"
 #include <string.h>
 #include "base/number.h"
-#include "ops/op.h"
+#include "graph/op.h"
 
 static void read_input(const Node *node, const double *from, int64_t count,
                        double *to) { /* the caller's order to [h][w][c] */

@@ -1,7 +1,7 @@
 /* forward.c: the forward pass of a net in training. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/forward.h"
-#include "ops/op.h"
+#include "graph/op.h"
 
 typedef struct Forward {
   Arena *arena;

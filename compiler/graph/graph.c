@@ -3,7 +3,7 @@
 #include "graph/graph.h"
 #include <string.h>
 #include "graph/shape.h"
-#include "ops/op.h"
+#include "graph/op.h"
 
 Graph *graph_new(Arena *arena, const char *name) {
   Graph *graph = NEW(arena, Graph);

@@ -3,7 +3,7 @@
 #include <string.h>
 #include "base/text.h"
 #include "graph/layer.h"
-#include "ops/op.h"
+#include "graph/op.h"
 
 /* The text of a call on one line, without comments of the program. */
 static const char *call_text(Arena *arena, const Sources *sources, Span span) {

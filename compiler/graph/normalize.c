@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/normalize.h"
 #include "base/text.h"
-#include "ops/op.h"
+#include "graph/op.h"
 
 static const char *value_text(Arena *arena, const Const *value) {
   if (value->kind == CONST_INT) return arena_printf(arena, "%lld", (long long)value->i);

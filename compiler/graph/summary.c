@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
-#include "ops/op.h"
+#include "graph/op.h"
 
 /* ---- receptive fields ---- */
 #define FIELD_MOST (INT64_C(1) << 62)

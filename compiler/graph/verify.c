@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <stdlib.h>
-#include "ops/op.h"
+#include "graph/op.h"
 
 static _Noreturn void broken(const Graph *graph, const Node *node, const char *what) {
   fprintf(stderr, "cnnc: internal error: graph of %s, node %d (%s %s): %s\n", graph->name, node->id,

@@ -7,7 +7,7 @@
 #include "graph/summary.h"
 #include "lsp/names.h"
 #include "lsp/server.h"
-#include "ops/op.h"
+#include "graph/op.h"
 #include "sema/sema.h"
 
 /* ---- framing (rpc.c) ---- */

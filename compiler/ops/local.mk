@@ -1,6 +1,6 @@
 # compiler/ops: one file an operator; lower.c is what they share on the way to nests.
 # SPDX-License-Identifier: Apache-2.0
-libcnnc_a_SOURCES += %D%/op.c %D%/op.h %D%/ops.def
+libcnnc_a_SOURCES += %D%/op_table.c %D%/ops.def
 libcnnc_a_SOURCES += %D%/activation/clip.c %D%/activation/elu.c %D%/activation/gelu.c \
   %D%/activation/hard_sigmoid.c %D%/activation/hard_swish.c %D%/activation/leaky_relu.c \
   %D%/activation/log_softmax.c %D%/activation/prelu.c %D%/activation/relu.c %D%/activation/relu6.c \
@@ -8,8 +8,7 @@ libcnnc_a_SOURCES += %D%/activation/clip.c %D%/activation/elu.c %D%/activation/g
   %D%/activation/softmax.h %D%/activation/softplus.c %D%/activation/tanh.c
 libcnnc_a_SOURCES += %D%/arithmetic/abs.c %D%/arithmetic/add.c %D%/arithmetic/bias.c \
   %D%/arithmetic/channel_max.c \
-  %D%/arithmetic/channel_mean.c %D%/arithmetic/channel_sum.c %D%/arithmetic/channels.c \
-  %D%/arithmetic/channels.h \
+  %D%/arithmetic/channel_mean.c %D%/arithmetic/channel_sum.c \
   %D%/arithmetic/combine.c %D%/arithmetic/combine.h %D%/arithmetic/divide.c %D%/arithmetic/exp.c \
   %D%/arithmetic/log.c %D%/arithmetic/maximum.c %D%/arithmetic/minimum.c %D%/arithmetic/multiply.c \
   %D%/arithmetic/power.c %D%/arithmetic/scale.c %D%/arithmetic/sqrt.c \
@@ -31,7 +30,8 @@ libcnnc_a_SOURCES += %D%/detection/best_routine.h %D%/detection/box.c %D%/detect
 libcnnc_a_SOURCES += %D%/dropout/drop_path.c %D%/dropout/dropout.c %D%/dropout/mask.c \
   %D%/dropout/mask.h
 libcnnc_a_SOURCES += %D%/engine/axes.c %D%/engine/axes.h %D%/engine/input.c %D%/engine/lower.c \
-  %D%/engine/lower.h %D%/engine/map.c %D%/engine/map.h %D%/engine/op_table.c %D%/engine/routine.c \
+  %D%/engine/lower.h %D%/engine/map.c %D%/engine/map.h %D%/engine/channels.c \
+  %D%/engine/channels.h %D%/engine/routine.c \
   %D%/engine/rounded.c %D%/engine/routine.h %D%/engine/walk.c \
   %D%/engine/walk.h %D%/engine/window.c %D%/engine/window.h
 libcnnc_a_SOURCES += %D%/rounding/filters.c %D%/rounding/rounding.c

@@ -5,7 +5,7 @@
  *
  * Needs: a graph, and whether images are interleaved. Keeps: it; marks nodes. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/op.h"
+#include "graph/op.h"
 #include "passes/passes.h"
 
 enum { MOST_ALIASES = 8, WRITTEN_OUT = 16 }; /* of an input, one of the other; taps of a window */

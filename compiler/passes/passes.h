@@ -3,7 +3,7 @@
 #ifndef CNNC_PASSES_H
 #define CNNC_PASSES_H
 #include "graph/graph.h"
-#include "ops/op.h"
+#include "graph/op.h"
 #include "passes/plan.h"
 
 typedef struct PassState { /* what passes hand on */

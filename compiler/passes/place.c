@@ -6,7 +6,7 @@
  * elsewhere, too. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/place.h"
-#include "ops/op.h"
+#include "graph/op.h"
 #include "passes/fuse.h"
 #include "passes/tables.h"
 

@@ -8,7 +8,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/recompute.h"
 #include <stdlib.h>
-#include "ops/op.h"
+#include "graph/op.h"
 #include "passes/fuse.h"
 #include "passes/tables.h"
 

@@ -1,7 +1,7 @@
 /* tables.c: what passes find out about nodes, in tables by node id. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/tables.h"
-#include "ops/op.h"
+#include "graph/op.h"
 
 bool plan_whole_batch(const Plan *plan, const Node *node) {
   return plan->whole_batch && plan->whole_batch[node->id];

@@ -2,7 +2,7 @@
  * a scale, and the weights of its layers. Their ranges are parameters of the net, V.range of value V. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
-#include "ops/op.h"
+#include "graph/op.h"
 #include "quantize/calibrate.h"
 
 /* Statistics of training alone, which inference does not read. */

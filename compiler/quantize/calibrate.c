@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "ops/arithmetic/combine.h"
 #include "ops/int8/int8.h"
-#include "quantize/arithmetic.h"
+#include "base/arithmetic.h"
 
 typedef struct Calibrator {
   Arena *arena;

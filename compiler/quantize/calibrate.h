@@ -4,7 +4,7 @@
 #ifndef CNNC_CALIBRATE_H
 #define CNNC_CALIBRATE_H
 #include "base/table.h"
-#include "exchange/arrays.h"
+#include "base/arrays.h"
 #include "graph/graph.h"
 
 typedef struct Observed { /* of a value, by the name of its layer or input */

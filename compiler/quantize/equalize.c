@@ -3,7 +3,7 @@
  * number in the first and multiplied by it in the second. That number makes both as large: sqrt(r1*r2)/r2. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
-#include "ops/op.h"
+#include "graph/op.h"
 #include "quantize/calibrate.h"
 
 typedef struct Pair {

@@ -8,7 +8,7 @@
 #include "base/arena.h"
 #include "base/elem.h"
 #include "base/table.h"
-#include "quantize/arithmetic.h"
+#include "base/arithmetic.h"
 
 typedef struct QuantArray {
   const char *name, *type, *shape; /* type, shape: as the file says, "I8", "[8, 1, 3, 3]" */

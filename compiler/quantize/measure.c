@@ -4,8 +4,8 @@
 #include "quantize/measure.h"
 #include <math.h>
 #include "graph/eval.h"
-#include "ops/op.h"
-#include "quantize/arithmetic.h"
+#include "graph/op.h"
+#include "base/arithmetic.h"
 
 typedef struct Measuring {
   const Graph *floats, *bytes;

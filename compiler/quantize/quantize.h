@@ -3,7 +3,7 @@
 #ifndef CNNC_QUANTIZE_H
 #define CNNC_QUANTIZE_H
 #include "base/diag.h"
-#include "exchange/arrays.h"
+#include "base/arrays.h"
 #include "graph/graph.h"
 #include "quantize/file.h"
 

@@ -1,4 +1,4 @@
-# compiler/schedule: targets, and how each family of kernels is tiled for them.
+# compiler/schedule: how each family of kernels is tiled for them.
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += \
   %D%/axis.c %D%/axis.h \
@@ -9,7 +9,6 @@ libcnnc_a_SOURCES += \
   %D%/conv_winograd_tile.c %D%/conv_winograd_weights.c \
   %D%/choice.c %D%/choice.h \
   %D%/cost.c %D%/cost.h \
-  %D%/cpu.c %D%/cpu.h \
   %D%/dense.c %D%/dense.h %D%/dense_rows.c \
   %D%/depthwise.c \
   %D%/direct.h \
@@ -21,6 +20,5 @@ libcnnc_a_SOURCES += \
   %D%/map.c \
   %D%/rows.c \
   %D%/schedule.c %D%/schedule.h \
-  %D%/target.c %D%/target.h \
   %D%/tuning.c %D%/tuning.h \
   %D%/winograd.c %D%/winograd.h

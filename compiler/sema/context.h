@@ -4,7 +4,7 @@
 #define CNNC_SEMA_CONTEXT_H
 #include "base/table.h"
 #include "base/text.h"
-#include "ops/op.h"
+#include "graph/op.h"
 #include "sema/sema.h"
 
 typedef struct Sema Sema;

@@ -1,6 +1,7 @@
 # runtime/hosted: data sets, weights and pictures in files
 # SPDX-License-Identifier: MIT-0
-libcnn_la_SOURCES += %D%/base/file.c %D%/base/file.h %D%/base/json.c %D%/base/json.h \
+libcnn_la_SOURCES += %D%/base/colour.c %D%/base/colour.h \
+  %D%/base/file.c %D%/base/file.h %D%/base/json.c %D%/base/json.h \
   %D%/base/memory.c %D%/base/memory.h %D%/base/number.c \
   %D%/base/number.h %D%/base/similar.c %D%/base/similar.h %D%/base/status.c %D%/base/threads.c \
   %D%/base/threads.h %D%/base/unicode.c %D%/base/unicode.h
@@ -21,24 +22,28 @@ libcnn_la_SOURCES += %D%/data/array.c %D%/data/batch.c %D%/data/batch.h %D%/data
   %D%/data/data_masks.c %D%/data/export.c %D%/data/export.h %D%/data/export_coco.c %D%/data/export_coco.h \
   %D%/data/data_shapes.c %D%/data/pixels.c %D%/data/pixels.h %D%/data/shapes.c \
   %D%/data/shapes.h %D%/data/truth.c %D%/data/truth.h %D%/data/dataset.h %D%/data/feed.c \
-  %D%/data/image.c %D%/data/image.h %D%/data/image_exif.c %D%/data/image_jpeg.c %D%/data/image_png.c \
+  %D%/data/image.c %D%/data/image.h %D%/data/outputs.c %D%/data/outputs.h \
+  %D%/data/image_exif.c %D%/data/image_jpeg.c %D%/data/image_png.c \
   %D%/data/image_webp.c %D%/data/inspect.c %D%/data/listing.c %D%/data/loader.c %D%/data/pictures.c \
   %D%/data/pictures.h %D%/data/outline.c %D%/data/outline.h %D%/data/runs.c \
   %D%/data/runs.h %D%/data/target.c %D%/data/boxes.c %D%/data/boxes.h %D%/data/coco.c %D%/data/coco.h \
   %D%/data/data_coco.c %D%/data/data_voc.c %D%/data/data_yolo.c %D%/data/voc.c %D%/data/voc.h \
   %D%/data/yolo.c %D%/data/yolo.h
-libcnn_la_SOURCES += %D%/display/colour.c %D%/display/colour.h %D%/display/curves.c \
+libcnn_la_SOURCES += %D%/display/curves.c \
   %D%/display/curves.h %D%/display/events.c %D%/display/figure.c %D%/display/figure.h \
-  %D%/display/journal.c %D%/display/journal.h %D%/display/lettering.c %D%/display/lettering.h \
+  %D%/display/lettering.c %D%/display/lettering.h \
   %D%/display/overlay.c %D%/display/overlay.h %D%/display/plot.c %D%/display/progress.c \
+  %D%/display/progress.h \
   %D%/display/svg.c %D%/display/svg.h %D%/display/width.c %D%/display/width.h
 libcnn_la_SOURCES += %D%/training/agree.c %D%/training/compare.c %D%/training/compare.h \
   %D%/training/count.c %D%/training/diverge.c %D%/training/diverge.h %D%/training/evaluate.c \
   %D%/training/evaluate.h %D%/training/exchange.c %D%/training/exchange.h %D%/training/facts.c \
   %D%/training/facts.h %D%/training/findings.c %D%/training/findings.h %D%/training/first.c \
+  %D%/training/journal.c %D%/training/journal.h \
   %D%/training/judge.c %D%/training/judge.h %D%/training/loss.c %D%/training/loss.h \
   %D%/training/measure.c %D%/training/measure.h %D%/training/pace.c %D%/training/pace.h \
   %D%/training/panoptic.c %D%/training/panoptic.h %D%/training/precision.c %D%/training/precision.h \
+  %D%/training/previous.c %D%/training/previous.h \
   %D%/training/run.c %D%/training/run.h %D%/training/sibling.c %D%/training/tell.c \
   %D%/training/together.c %D%/training/train.c %D%/training/training.h \
   %D%/training/validate.c
@@ -46,7 +51,7 @@ libcnn_la_SOURCES += %D%/weights/archive.c %D%/weights/archive.h %D%/weights/cla
   %D%/weights/classes.h %D%/weights/foreign.c %D%/weights/foreign.h %D%/weights/matching.c \
   %D%/weights/matching.h %D%/weights/notes.c %D%/weights/notes.h %D%/weights/npz.c %D%/weights/npz.h \
   %D%/weights/pickle.c %D%/weights/pickle.h %D%/weights/rename.c %D%/weights/torch.c %D%/weights/torch.h \
-  %D%/weights/origin.c %D%/weights/origin.h %D%/weights/previous.c %D%/weights/previous.h \
+  %D%/weights/origin.c %D%/weights/origin.h \
   %D%/weights/rows.c %D%/weights/rows.h \
   %D%/weights/safetensors.c %D%/weights/safetensors.h %D%/weights/weights.c %D%/weights/zip.c \
   %D%/weights/zip.h

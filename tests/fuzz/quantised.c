@@ -17,7 +17,7 @@
 #include "passes/plan.h"
 #include "program/program.h"
 #include "quantize/quantize.h"
-#include "schedule/cpu.h"
+#include "target/cpu.h"
 #include "schedule/tuning.h"
 #include "sema/sema.h"
 #include "int8_draw.h"

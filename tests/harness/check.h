@@ -5,7 +5,7 @@
 #include "compare.h"
 #include "passes/plan.h"
 #include "sample.h"
-#include "schedule/target.h"
+#include "target/target.h"
 
 typedef struct Limits {
   int64_t images, batch;

@@ -4,7 +4,7 @@
 #ifndef TEST_FOREIGN_H
 #define TEST_FOREIGN_H
 #include "base/arena.h"
-#include "schedule/target.h"
+#include "target/target.h"
 
 /* What is missing to run such code here, or NULL. */
 const char *foreign_missing(Arena *, const Target *);

@@ -10,7 +10,7 @@
 #include "all.h"
 #include "int8.h"
 #include "../models/inputs.h"
-#include "quantize/arithmetic.h"
+#include "base/arithmetic.h"
 
 enum {
   SOME = 6, /* of the inputs, where not all are tried: both extremes and one of each contrast */

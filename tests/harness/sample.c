@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "ops/int8/int8.h"
-#include "ops/op.h"
+#include "graph/op.h"
 #include "sema/sema.h"
 #include "syntax/ast.h"
 

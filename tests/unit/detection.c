@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>
-#include "ops/op.h"
+#include "graph/op.h"
 #include "ops_net.h"
 
 typedef struct Golden {

@@ -2,7 +2,7 @@
 // numbers (tests/golden/int8.py), its ties and its bounds.
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/graph.h"
-#include "quantize/arithmetic.h"
+#include "base/arithmetic.h"
 #include <CUnit/CUnit.h>
 #include <math.h>
 #include "nest/primitive.h"

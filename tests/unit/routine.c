@@ -18,7 +18,7 @@
 #include "ops/detection/nms_rows_routine.h"
 #include "ops/detection/proposals_routine.h"
 #include "ops/detection/sample_routine.h"
-#include "ops/op.h"
+#include "graph/op.h"
 #include "ops_net.h"
 #include "printed.h"
 

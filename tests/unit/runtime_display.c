@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "hosted/base/file.h"
-#include "hosted/display/colour.h"
+#include "hosted/base/colour.h"
 #include "hosted/display/curves.h"
 #include "hosted/display/overlay.h"
 #include "runtime_scratch.h"

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include "ops/detection/proposals_sample.h"
-#include "ops/op.h"
+#include "graph/op.h"
 #include "ops_net.h"
 
 enum { HEIGHT = 6, WIDTH = 7, EACH = 2, ANCHORS = HEIGHT * WIDTH * EACH, MOST = 4, STEPS = 600 };

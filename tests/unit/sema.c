@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "graph/dot.h"
 #include "graph/summary.h"
-#include "ops/op.h"
+#include "graph/op.h"
 #include "sema/sema.h"
 
 typedef struct Built {

@@ -1,7 +1,7 @@
 // target.c: the table of targets: blocks fit the caches and register tiles the registers that their row
 // states.
 // SPDX-License-Identifier: Apache-2.0
-#include "schedule/cpu.h"
+#include "target/cpu.h"
 #include <CUnit/CUnit.h>
 
 static void test_caches(void) {

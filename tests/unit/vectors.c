@@ -11,7 +11,7 @@
 #include <string.h>
 #include "ops/int8/int8.h"
 #include "printed.h"
-#include "schedule/target.h"
+#include "target/target.h"
 
 enum { N = 4096, ARGUMENTS = 3 };
 typedef void Apply(int32_t *const *argument, int32_t *out);

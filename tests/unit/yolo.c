@@ -7,7 +7,7 @@
 #include <string.h>
 #include "ops/detection/panoptic_routine.h"
 #include "ops/detection/yolo.h"
-#include "ops/op.h"
+#include "graph/op.h"
 #include "ops_net.h"
 
 /* The net depends on a picture of that size, from which its numbers do not come. */

@@ -63,6 +63,6 @@ void correlation_backward(Gradient *, Node *, Node *dy, const Op *input, const O
 /* weight and bias of a forward node whose window is set; false after an error. */
 bool correlation_parameters(ShapeContext *, Node *, const Correlation *, int64_t outputs);
 
-extern const Op op_conv, op_depthwise, op_conv_transpose;
+extern const Op op_conv, op_depthwise;
 extern const Op op_channel_sum; /* hidden: the gradient of a bias: the sum of dy over the pixels */
 #endif

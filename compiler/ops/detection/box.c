@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/box.h"
 #include <math.h>
-#include "ops/op.h"
+#include "graph/op.h"
 
 const Node *picture_of(const Node *node) {
   Arena *arena = arena_new();

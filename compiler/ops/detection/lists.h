@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DETECTION_LISTS_H
 #define CNNC_DETECTION_LISTS_H
-#include "ops/op.h"
+#include "graph/op.h"
 
 /* Whether the argument is a list of positive numbers: `count` of them, or at least one where that is 0. A
  * message says what it has to be. */

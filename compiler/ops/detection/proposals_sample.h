@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PROPOSALS_SAMPLE_H
 #define CNNC_PROPOSALS_SAMPLE_H
-#include "ops/op.h"
+#include "graph/op.h"
 
 Node *proposals_sample(Graph *, Node *); /* the node itself where no loss looks for objects */
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DETECTION_YOLO_H
 #define CNNC_DETECTION_YOLO_H
-#include "ops/op.h"
+#include "graph/op.h"
 
 /* Columns of a row: the box's centre and size, its objectness, then a column for each class. */
 enum { YOLO_X, YOLO_Y, YOLO_W, YOLO_H, YOLO_OBJECT, YOLO_CLASSES };

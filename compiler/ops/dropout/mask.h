@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_MASK_H
 #define CNNC_MASK_H
-#include "ops/op.h"
+#include "graph/op.h"
 
 extern const Op op_dropout_mask, op_drop_path_mask; /* training: y = 0 with probability rate, else x / (1 -
                                                        rate); each element by itself, or all of a sample */

@@ -5,8 +5,8 @@
 #ifndef CNNC_LOWER_H
 #define CNNC_LOWER_H
 #include "nest/build.h"
-#include "ops/op.h"
-#include "schedule/cpu.h"
+#include "graph/op.h"
+#include "target/cpu.h"
 
 /* A kernel: `root`, then `chain`, FAMILY_MAP nodes of which each takes the value before it. Only the last
  * value is stored. */

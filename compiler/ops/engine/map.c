@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/engine/map.h"
 #include <math.h>
-#include "ops/arithmetic/channels.h"
+#include "ops/engine/channels.h"
 #include "ops/engine/walk.h"
 
 /* ---- shapes ---- */

@@ -4,7 +4,7 @@
 #ifndef CNNC_WINDOW_H
 #define CNNC_WINDOW_H
 #include "graph/shape.h"
-#include "ops/op.h"
+#include "graph/op.h"
 
 /* N, HxW or [h, w], positive numbers, into to[axis]; on a sequence N, and to[0] is 1. False after an error.
  */

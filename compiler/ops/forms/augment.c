@@ -2,7 +2,7 @@
  */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/forms/forms.h"
-#include "ops/op.h"
+#include "graph/op.h"
 
 static const Param none[] = {{0}};
 static const Param shift_params[] = {

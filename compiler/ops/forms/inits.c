@@ -1,7 +1,7 @@
 /* inits.c: the initialisations of parameters and their arguments; op.c works out what they mean for a layer.
  */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/op.h"
+#include "graph/op.h"
 
 static const Param none[] = {{0}};
 static const Param normal_params[] = {{"std", PARAM_NUMBER, NULL, "standard deviation", 0, 1e6, NULL},

@@ -1,7 +1,7 @@
 /* metrics.c: the arguments of metrics; they are computed by the runtime. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/forms/forms.h"
-#include "ops/op.h"
+#include "graph/op.h"
 
 static const Param none[] = {{0}};
 static const Param top_params[] = {{"k", PARAM_INT, "5", "how many of the best classes count", 0, 0, NULL},

@@ -1,6 +1,6 @@
 /* quantize.c: the arguments of training for 8 bits. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/op.h"
+#include "graph/op.h"
 
 static const Param int8_params[] = {
     {"start", PARAM_INT, "5", "epochs before values and weights are rounded", 0, 1e6, NULL},

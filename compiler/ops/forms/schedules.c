@@ -2,7 +2,7 @@
  */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/forms/forms.h"
-#include "ops/op.h"
+#include "graph/op.h"
 
 #define WARMUP {"warmup", PARAM_NUMBER, "0", "epochs of a linear rise from 0", 0, 1e9, NULL}, {0}
 #define FACTOR(value, when)                                                                                  \

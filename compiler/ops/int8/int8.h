@@ -1,12 +1,12 @@
 /* int8.h: the operators of nets of 8 and 16 bits. quantize/values.c makes their nodes from those of a net of
- * floats and a file that has scales; the arithmetic is that of quantize/arithmetic.h. A value has the type
+ * floats and a file that has scales; the arithmetic is that of base/arithmetic.h. A value has the type
  * I8, or I16 with the zero 0, and a Quant (graph.h). What an operator has to know besides stands in
  * node->detail. No program can write them. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_H
 #define CNNC_INT8_H
 #include "ops/convolution/correlation.h"
-#include "quantize/arithmetic.h"
+#include "base/arithmetic.h"
 
 /* conv, depthwise, dense: bias + sum of weight * (q - zero), then rounded. Weights in their usual order; of
  * conv_transpose filter by filter. */

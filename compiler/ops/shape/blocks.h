@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_BLOCKS_H
 #define CNNC_BLOCKS_H
-#include "ops/op.h"
+#include "graph/op.h"
 
 bool blocks_factor(ShapeContext *, const Node *, int64_t factor[2]); /* false after an error */
 void blocks_run(const Eval *, bool to_deep);

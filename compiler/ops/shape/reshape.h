@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_RESHAPE_H
 #define CNNC_RESHAPE_H
-#include "ops/op.h"
+#include "graph/op.h"
 
 bool reshape_sizes(ShapeContext *, const Node *,
                    Shape *to); /* of the argument `shape`; false after an error */

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_RESIZE_H
 #define CNNC_RESIZE_H
-#include "ops/op.h"
+#include "graph/op.h"
 
 bool resize_input(ShapeContext *, const Node *); /* a picture or a sequence, or a message */
 void resize_to(ShapeContext *, Node *, const char *param, const int64_t size[2]); /* the shape rule's end */

@@ -9,7 +9,7 @@
 #include "hosted/base/number.h"
 #include "hosted/commands/program.h"
 #include "hosted/commands/viewer.h"
-#include "hosted/display/colour.h"
+#include "hosted/base/colour.h"
 #include "hosted/display/overlay.h"
 
 static bool finds_boxes(const cnn_network *network) {

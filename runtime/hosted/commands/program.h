@@ -4,6 +4,7 @@
 #define CNN_PROGRAM_H
 #include "cnn.h"
 #include "hosted/commands/options.h"
+#include "hosted/display/progress.h"
 
 typedef struct cnn_program {
   const char *name;
@@ -81,17 +82,4 @@ int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program
 const char *cnn_program_label(const cnn_network *network, const cnn_data *data, int64_t c, char room[24]);
 
 extern const char *const cnn_fit_choices[], *const cnn_match_choices[];
-
-/* ---- Progress on standard error: a live bar on a terminal, else a line an epoch. */
-
-typedef struct cnn_progress {
-  bool live, quiet, unicode;
-  bool drawn;         /* a bar stands in the current line */
-  int32_t line_every; /* epochs */
-} cnn_progress;
-
-typedef enum cnn_progress_kind { CNN_PROGRESS_AUTO, CNN_PROGRESS_PLAIN, CNN_PROGRESS_NONE } cnn_progress_kind;
-void cnn_progress_open(cnn_progress *progress, cnn_progress_kind kind);
-void cnn_progress_event(void *progress, const cnn_event *event); /* for cnn_train_options */
-void cnn_progress_close(cnn_progress *progress);
 #endif

@@ -16,7 +16,7 @@
 #include "hosted/commands/found.h"
 #include "hosted/commands/program.h"
 #include "hosted/commands/viewer.h"
-#include "hosted/display/colour.h"
+#include "hosted/base/colour.h"
 #include "hosted/display/overlay.h"
 #include "hosted/base/threads.h"
 #include "hosted/commands/written.h"

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "cnn_ranks.h"
-#include "hosted/display/journal.h"
+#include "hosted/training/journal.h"
 #include "hosted/base/memory.h"
 #include "hosted/base/number.h"
 #include "hosted/commands/program.h"

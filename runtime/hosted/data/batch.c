@@ -7,7 +7,7 @@
 
 #include "hosted/data/dataset.h"
 #include "hosted/data/pixels.h"
-#include "hosted/training/measure.h"
+#include "hosted/data/outputs.h"
 
 static int64_t target_elements(const cnn_network *network, int32_t o) {
   cnn_judged judged = cnn_judge(network, o);

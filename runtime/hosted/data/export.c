@@ -16,7 +16,7 @@
 #include "hosted/base/file.h"
 #include "hosted/data/dataset.h"
 #include "hosted/data/export_coco.h"
-#include "hosted/display/colour.h"
+#include "hosted/base/colour.h"
 
 enum { COLUMNS = 8, ROWS = 4, PATH_ROOM = 4096, IGNORED = 255 };
 

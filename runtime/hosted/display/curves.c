@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "hosted/display/colour.h"
+#include "hosted/base/colour.h"
 #include "hosted/display/svg.h"
 
 enum { LISTED = 22, NAME_MOST = 20, POINTS = CNN_RECALL_POINTS };

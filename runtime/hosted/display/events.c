@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "hosted/display/journal.h"
+#include "hosted/training/journal.h"
 
 enum { MOST = 16384 }; /* bytes of a message: CNN_COLUMNS values, each with a name of up to 71 bytes */
 

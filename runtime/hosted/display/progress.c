@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "hosted/base/number.h"
-#include "hosted/commands/program.h"
+#include "hosted/display/progress.h"
 
 enum { BAR = 24, SHORT_BAR = 8, SHORTEST_BAR = 4, LINE = 512 };
 

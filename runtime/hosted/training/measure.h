@@ -3,17 +3,7 @@
 #ifndef CNN_MEASURE_H
 #define CNN_MEASURE_H
 #include "cnn.h"
-
-/* What an output is to a metric. Positions are pixels (1 for a vector); each has a class, or is a row of
- * independent yes/no questions. */
-typedef struct cnn_judged {
-  int64_t positions, channels; /* channels: scores of a position */
-  int64_t classes;             /* to count by; 0: none */
-  bool binary;       /* one yes/no a channel: 2 classes if there is one channel, else a class a channel */
-  bool class_target; /* the target is int32_t classes, one a position; else floats like the output */
-  bool has_target;
-} cnn_judged;
-cnn_judged cnn_judge(const cnn_network *network, int32_t output);
+#include "hosted/data/outputs.h"
 
 /* Whole numbers lie in one array, so that tallies of several threads add up in any order to the same result.
  * Real numbers do not: those of a sample are returned, and added in the order of the samples by

@@ -13,7 +13,7 @@
 #include "hosted/data/dataset.h"
 #include "hosted/base/number.h"
 #include "hosted/weights/origin.h"
-#include "hosted/weights/previous.h"
+#include "hosted/training/previous.h"
 #include "hosted/base/threads.h"
 #include "hosted/training/training.h"
 #include "hosted/training/findings.h"

@@ -4,7 +4,7 @@
 #define CNN_TRAINING_H
 #include "cnn.h"
 #include "hosted/data/batch.h"
-#include "hosted/display/journal.h"
+#include "hosted/training/journal.h"
 #include "hosted/training/evaluate.h"
 #include "hosted/training/exchange.h"
 #include "hosted/training/pace.h"

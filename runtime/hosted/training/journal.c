@@ -4,7 +4,7 @@
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
 #endif
-#include "hosted/display/journal.h"
+#include "hosted/training/journal.h"
 
 #include <errno.h>
 #include <fcntl.h>

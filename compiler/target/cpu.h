@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CPU_H
 #define CNNC_CPU_H
-#include "schedule/target.h"
+#include "target/target.h"
 
 /* Cycles of an instruction among others, as the schedules of 8 bits have them. */
 typedef struct CpuCycles {

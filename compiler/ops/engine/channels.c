@@ -1,6 +1,6 @@
 /* channels.c: one number of all channels of a pixel, and their sum. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/arithmetic/channels.h"
+#include "ops/engine/channels.h"
 
 void channels_shape(ShapeContext *context, Node *node) {
   (void)context;

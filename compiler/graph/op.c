@@ -1,11 +1,10 @@
 // op.c: what the shape rules of all operators share: arguments, messages, parameters, windows.
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/op.h"
+#include "graph/op.h"
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
 #include "graph/shape.h"
-#include "ops/convolution/correlation.h"
 
 /* ---- arguments ---- */
 static const Const absent = {.kind = CONST_NONE};

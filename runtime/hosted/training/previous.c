@@ -3,7 +3,7 @@
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
 #endif
-#include "hosted/weights/previous.h"
+#include "hosted/training/previous.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* arithmetic.c: the integers of quantised nets, in 64 bits and as plain as they can be said. */
 // SPDX-License-Identifier: Apache-2.0
-#include "quantize/arithmetic.h"
+#include "base/arithmetic.h"
 #include <math.h>
 #include <string.h>
 

@@ -12,7 +12,7 @@
 // Without an instruction for it, a pair of products is two multiplications, two additions, and its share of
 // bringing four halves into registers of their own, most of it shifts: gcc's code for RV32IMC takes 6.9
 // instructions for each product of a pointwise convolution, and 9 in plain loops.
-#include "schedule/cpu.h"
+#include "target/cpu.h"
 #include <stddef.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* arrays.c: arrays as a .safetensors file, little-endian on every machine. */
 // SPDX-License-Identifier: Apache-2.0
-#include "exchange/arrays.h"
+#include "base/arrays.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // target.c: the CPUs that code can be made for. One row a target: all that schedules know about a machine.
 // SPDX-License-Identifier: Apache-2.0
-#include "schedule/target.h"
+#include "target/target.h"
 #include <stddef.h>
 #include <string.h>
 #include "base/number.h"

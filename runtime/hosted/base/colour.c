@@ -1,6 +1,6 @@
 /* colour.c: the colours of classes in pictures. */
 // SPDX-License-Identifier: MIT-0
-#include "hosted/display/colour.h"
+#include "hosted/base/colour.h"
 
 #include <math.h>
 #include <string.h>

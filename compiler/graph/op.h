@@ -308,6 +308,7 @@ extern const Form *const optimizer_table[],
                                                                                 *const quantize_table[];
 int64_t node_macs(const Node *);     /* multiply-adds; 0 where an operator has no cost */
 const Op *op_find(const char *name); /* of op_table, or NULL */
+extern const Op op_conv_transpose;   /* its weights have the inputs first, then the filters */
 extern const Op op_copy;             /* hidden, FAMILY_MAP: what lies elsewhere, as a part of a concat */
 extern const Op op_row_mean;         /* hidden: the mean of each channel over each row of a picture */
 extern const Op op_input, op_target; /* hidden: a network input; the target of a loss */

@@ -1,0 +1,17 @@
+/* outputs.h: what an output is to those who compare it with its target. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_OUTPUTS_H
+#define CNN_OUTPUTS_H
+#include "cnn.h"
+
+/* What an output is to a metric. Positions are pixels (1 for a vector); each has a class, or is a row of
+ * independent yes/no questions. */
+typedef struct cnn_judged {
+  int64_t positions, channels; /* channels: scores of a position */
+  int64_t classes;             /* to count by; 0: none */
+  bool binary;       /* one yes/no a channel: 2 classes if there is one channel, else a class a channel */
+  bool class_target; /* the target is int32_t classes, one a position; else floats like the output */
+  bool has_target;
+} cnn_judged;
+cnn_judged cnn_judge(const cnn_network *network, int32_t output);
+#endif

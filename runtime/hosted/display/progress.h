@@ -1,0 +1,17 @@
+/* progress.h: progress on standard error: a live bar on a terminal, else a line an epoch. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_PROGRESS_H
+#define CNN_PROGRESS_H
+#include "cnn.h"
+
+typedef struct cnn_progress {
+  bool live, quiet, unicode;
+  bool drawn;         /* a bar stands in the current line */
+  int32_t line_every; /* epochs */
+} cnn_progress;
+
+typedef enum cnn_progress_kind { CNN_PROGRESS_AUTO, CNN_PROGRESS_PLAIN, CNN_PROGRESS_NONE } cnn_progress_kind;
+void cnn_progress_open(cnn_progress *progress, cnn_progress_kind kind);
+void cnn_progress_event(void *progress, const cnn_event *event); /* for cnn_train_options */
+void cnn_progress_close(cnn_progress *progress);
+#endif
