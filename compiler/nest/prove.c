@@ -287,6 +287,7 @@ static void walk_call(Prover *p, const ProofEnv *env, const NestStmt *stmt) {
 
 static void walk_routine(Prover *p, const NestStmt *stmt) {
   const Routine *routine = stmt->u.routine.of;
+  if (p->overlap) prover_overlap_routine(p, stmt);
   for (int pass = 0; pass < 2; pass++)
     for (int i = 0; i < routine->nbufs; i++)
       if (routine->writes[i] == (pass == 1)) prover_check_whole(p, stmt->u.routine.buf[i], pass == 1);

@@ -106,6 +106,14 @@ void prover_overlap_rounds(Prover *p, int first, int t) {
     }
 }
 
+/* In what order a routine reads and writes is not known. */
+void prover_overlap_routine(Prover *p, const NestStmt *stmt) {
+  for (int i = 0; i < stmt->u.routine.of->nbufs; i++) {
+    const Buf *buf = stmt->u.routine.buf[i];
+    if (buf == p->overlap->operand || buf == p->overlap->result) allow(p, UNKNOWN);
+  }
+}
+
 /* ---- of a nest ---- */
 static int64_t most_of(Nest *nest, OverlapProof *overlap) {
   Proof proof;

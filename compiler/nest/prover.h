@@ -104,4 +104,5 @@ bool prover_walk(Nest *, Proof *, OverlapProof *); /* nest_prove; overlap: NULL 
 /* ---- results over operands: prove_overlap.c ---- */
 void prover_overlap_load(Prover *, const Lin *lo, const Lin *hi); /* of the operand, here */
 void prover_overlap_rounds(Prover *, int first, int t);           /* between rounds of loop t */
+void prover_overlap_routine(Prover *, const NestStmt *);          /* C by hand, which is told restrict */
 #endif

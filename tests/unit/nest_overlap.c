@@ -173,6 +173,30 @@ static void test_channels(void) {
   arena_free(arena);
 }
 
+/* ---- C by hand ---- */
+static void run_turned(double *const *buf, const double *number) {
+  for (int i = 0; i < (int)number[0]; i++) buf[1][i] = buf[0][(int)number[0] - 1 - i];
+}
+
+/* It reads behind what it has written, which its proof does not tell. */
+static void test_routine(void) {
+  static const Routine turned = {.name = "turned",
+                                 .text = "",
+                                 .nbufs = 2,
+                                 .nnumbers = 1,
+                                 .elem = {F32, F32},
+                                 .writes = {false, true},
+                                 .whole = {true},
+                                 .run = run_turned};
+  Arena *arena = arena_new();
+  Nest *b = nest_new(arena, "routine", "the last becomes the first, by a routine");
+  Buf *in = NEST_BUF(b, INPUT, "in", N), *out = NEST_BUF(b, OUTPUT, "out", N);
+  nest_fn(b, "routine", false);
+  nest_routine(b, &turned, (Buf *const[]){in, out}, (const double[]){N});
+  refuse(b);
+  arena_free(arena);
+}
+
 /* ---- kernels ---- */
 static int draw(uint64_t *state, int n) {
   *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -221,7 +245,10 @@ static void test_others(void) {
   arena_free(arena);
 }
 
-CU_TestInfo suite_nest_overlap[] = {
-    {"element by element", test_elements},          {"all of it at once", test_whole},
-    {"channel by channel", test_channels},          {"convolutions", test_convolutions},
-    {"pools, dense layers, Winograd", test_others}, CU_TEST_INFO_NULL};
+CU_TestInfo suite_nest_overlap[] = {{"element by element", test_elements},
+                                    {"all of it at once", test_whole},
+                                    {"channel by channel", test_channels},
+                                    {"C by hand", test_routine},
+                                    {"convolutions", test_convolutions},
+                                    {"pools, dense layers, Winograd", test_others},
+                                    CU_TEST_INFO_NULL};
