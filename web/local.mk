@@ -25,7 +25,7 @@ web/objects/target:
 $(WEB_OBJECTS): web/objects/%.o: %.c | $(BUILT_SOURCES) web/objects/target
 	$(AM_V_CC)$(MKDIR_P) $(@D) && $(CLANG) $(WEB_FLAGS) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) \
 	  -I$(top_builddir)/compiler $(AM_CFLAGS) -Wno-pointer-bool-conversion -Wno-unused-function \
-	  -MMD -MP -c $< -o $@
+	  -fno-sanitize=all -MMD -MP -c $< -o $@
 
 web/cnnc.wasm: $(WEB_OBJECTS)
 	$(AM_V_CCLD)$(CLANG) $(WEB_FLAGS) $(WEB_OBJECTS) -lwasi-emulated-getpid -lwasi-emulated-mman -lm \

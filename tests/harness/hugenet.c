@@ -58,14 +58,13 @@ typedef struct Far {
 static bool draw_far(Net *net, int64_t input, bool pool, Far *f) {
   for (int attempt = 0; attempt < 50; attempt++) {
     *f = (Far){.kernel = between(net, 1, 4), .stride = size(net, 40), .dilation = size(net, 40)};
-    if (f->stride < 1 || f->dilation < 1) continue;
+    if (f->stride < 1 || f->dilation < 1 || f->stride > INT32_MAX || f->dilation > INT32_MAX) continue;
     const int64_t reach = f->dilation * (f->kernel - 1) + 1;
     f->before = chance(net, 50) ? f->dilation * below(net, f->kernel) : size(net, 40);
     f->after = chance(net, 50) ? reach - 1 - f->before : size(net, 40);
     f->before += chance(net, 30) ? between(net, -3, 3) : 0;
     f->after += chance(net, 30) ? between(net, -3, 3) : 0;
     if (f->before < 0 || f->after < 0 || f->before > INT32_MAX || f->after > INT32_MAX) continue;
-    if (f->stride > INT32_MAX || f->dilation > INT32_MAX) continue;
     const int64_t room = input + f->before + f->after - reach;
     f->out = room < 0 ? 0 : room / f->stride + 1;
     if (f->out < 1 || f->out > 12) continue;
