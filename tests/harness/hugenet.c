@@ -54,6 +54,8 @@ typedef struct Far {
   int64_t kernel, stride, dilation, before, after, out;
 } Far;
 
+static bool is_border(int64_t n) { return n >= 0 && n <= INT32_MAX; }
+
 /* One axis: few windows of few elements, by whatever numbers. False: none was found. */
 static bool draw_far(Net *net, int64_t input, bool pool, Far *f) {
   for (int attempt = 0; attempt < 50; attempt++) {
@@ -61,10 +63,12 @@ static bool draw_far(Net *net, int64_t input, bool pool, Far *f) {
     if (f->stride < 1 || f->dilation < 1 || f->stride > INT32_MAX || f->dilation > INT32_MAX) continue;
     const int64_t reach = f->dilation * (f->kernel - 1) + 1;
     f->before = chance(net, 50) ? f->dilation * below(net, f->kernel) : size(net, 40);
+    if (!is_border(f->before)) continue;
     f->after = chance(net, 50) ? reach - 1 - f->before : size(net, 40);
+    if (!is_border(f->after)) continue;
     f->before += chance(net, 30) ? between(net, -3, 3) : 0;
     f->after += chance(net, 30) ? between(net, -3, 3) : 0;
-    if (f->before < 0 || f->after < 0 || f->before > INT32_MAX || f->after > INT32_MAX) continue;
+    if (!is_border(f->before) || !is_border(f->after)) continue;
     const int64_t room = input + f->before + f->after - reach;
     f->out = room < 0 ? 0 : room / f->stride + 1;
     if (f->out < 1 || f->out > 12) continue;
