@@ -21,7 +21,7 @@ static inline int64_t common_divisor(int64_t a, int64_t b) {
   return a;
 }
 
-/* Of positive numbers. */
+/* The least common one of positive numbers. */
 static inline int64_t least_multiple(int64_t a, int64_t b) { return a / common_divisor(a, b) * b; }
 
 /* What does not fit is INT64_MAX; neither factor is negative. */

@@ -4,8 +4,8 @@
  * so many bytes behind the operand's first: the smallest distance, over all loads and all stores before them,
  * from the end of what is stored to the start of what is loaded. A convolution that goes through its rows
  * reads its input a row or two behind what it writes: its result fits into the same memory, moved up by so
- * much ("diagonal memory optimisation": Blacker et al., arXiv 2010.01668, section 3; their method runs the
- * code, or looks at the loops of one operator; here it follows from the nest, whatever the schedule is).
+ * much ("diagonal memory optimisation": Blacker et al., arXiv 2010.01668; they observe compiled code, or
+ * analyse the source of a layer; here it follows from the nest, whatever the schedule is).
  *
  * Channel by channel, as depthwise convolutions go, nothing of that holds for bytes; but where a pixel of the
  * operand has as many bytes as one of the result, and they are moved by whole pixels, a channel meets only
@@ -123,15 +123,17 @@ static int64_t most_of(Nest *nest, OverlapProof *overlap) {
 }
 
 bool nest_overlap(Nest *nest, const Buf *operand, const Buf *result, int64_t *most, int64_t *step) {
-  const int64_t pixel = pixel_bytes(result), bytes = buf_bytes(operand);
+  const int64_t bytes = buf_bytes(operand);
   OverlapProof by_byte = {.operand = operand, .result = result};
   OverlapProof by_pixel = {.operand = operand, .result = result, .by_pixel = true};
   *step = 1;
   *most = most_of(nest, &by_byte);
-  if (same_pixels(operand, result) && most_of(nest, &by_pixel) > UNKNOWN / pixel &&
-      by_pixel.most * pixel > *most) {
-    *step = pixel;
-    *most = by_pixel.most * pixel;
+  if (same_pixels(operand, result)) {
+    const int64_t pixel = pixel_bytes(result), pixels = most_of(nest, &by_pixel);
+    if (pixels > UNKNOWN / pixel && pixels * pixel > *most) {
+      *step = pixel;
+      *most = pixels * pixel;
+    }
   }
   if (*most > bytes) *most = bytes;
   return *most > -buf_bytes(result);

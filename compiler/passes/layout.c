@@ -13,9 +13,11 @@ enum { SEARCH_WORK = 10 * 1000 * 1000 }; /* comparisons of blocks, from each ord
 
 static int64_t span(const Block *a) { return a->dies - a->born + 1; }
 
+static int64_t multiple_from(int64_t n, int64_t step) { return ceil_divide(n, step) * step; }
+
 /* Of the two that lie over one another, the bytes that both have, at the most. */
 static int64_t shared_bytes(const Overlap *o) {
-  const int64_t up = o->most < 0 ? (-o->most + o->step - 1) / o->step * o->step : 0; /* of the operand */
+  const int64_t up = multiple_from(larger(-o->most, 0), o->step); /* of the operand */
   return smaller(larger(o->result->bytes - up, 0), o->operand->bytes);
 }
 
@@ -80,8 +82,6 @@ static int by_offset(const void *a, const void *b) {
 
 /* ---- a block's place ---- */
 typedef VEC(const Overlap *) Overlaps;
-
-static int64_t multiple_from(int64_t n, int64_t step) { return -floor_divide(-n, step) * step; }
 
 /* The lowest place from `offset` on where a block does not meet one that is placed, or may lie over it. */
 static int64_t place_beside(const Block *block, int64_t offset, const Block *placed, const Overlap *o) {
