@@ -176,6 +176,9 @@ static void tell_ram(Compilation *c, const Footprint *f) {
                            "net %s takes %s bytes of RAM, of at most %s", c->graph->name,
                            bytes_text(c, f->model + f->workspace + stack), bytes_text(c, c->options->ram));
   diag_fact(diag, "%s bytes of workspace", bytes_text(c, f->workspace));
+  if (c->bands.n)
+    diag_fact(diag, "that is with the layers up to %s in bands of rows; without, it takes %s bytes",
+              c->bands_to, bytes_text(c, c->ram_whole));
   if (stack) diag_fact(diag, "%s bytes of stack, at the most", bytes_text(c, stack));
   if (f->model) diag_fact(diag, "%s bytes of weights, which are not compiled in", bytes_text(c, f->model));
   tell_layers(c, diag, f, true);

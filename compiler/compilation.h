@@ -1,5 +1,6 @@
 /* compilation.h: a program on its way: what its stages find out and leave to those after them. Private to
- * compile.c, lowering.c, write.c and library.c, budget.c. */
+ * compile.c, lowering.c, write.c and library.c, budget.c,
+ * streaming.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COMPILATION_H
 #define CNNC_COMPILATION_H
@@ -40,7 +41,10 @@ typedef struct Compilation {
   ProgramOptions lowering;
   Programs programs;
   Net *net;
-  double again; /* multiply-adds of the training step that --memory costs, as a part of all others */
+  Bands bands;          /* of inference, so that it fits into --ram */
+  const char *bands_to; /* the layer at which they end */
+  int64_t ram_whole;    /* the RAM that it takes without them */
+  double again;         /* multiply-adds of the training step that --memory costs, as a part of all others */
   Outputs *outputs;
   VEC(Stage) stages; /* for --time-report */
   double since;
@@ -61,6 +65,7 @@ const char *c_name(const Compilation *);      /* what names in C begin with */
 /* ---- lowering.c ---- */
 bool lower(Compilation *); /* plans, schedules and names everything: sets `net`, and sizes in `summary` */
 PlanOptions plan_options(const Compilation *, PlanKind);
+void lower_inference(Compilation *);        /* once more, by the options that stand in it now */
 SummarySizes sizes_of(const Compilation *); /* behind lower() */
 
 /* ---- budget.c ---- */
@@ -68,6 +73,9 @@ SummarySizes sizes_of(const Compilation *); /* behind lower() */
  * their roots, for the others to be as fast as --flash allows; NULL: it fits, or nothing is larger. */
 const Small *budget_small(const Compilation *, int64_t flash);
 bool budget_check(Compilation *); /* reports what is beyond --flash and --ram */
+
+/* ---- streaming.c ---- */
+void fit_ram(Compilation *); /* computes the first layers band by band, where --ram needs it */
 
 /* ---- write.c ---- */
 bool write_view(Compilation *);

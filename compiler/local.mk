@@ -4,7 +4,7 @@ libcnnc_a_SOURCES += %D%/options.h %D%/options.c %D%/options_words.h %D%/options
   %D%/options_check.h %D%/options_check.c %D%/options_targets.c \
   %D%/command.h %D%/command.c %D%/help.h %D%/help.c %D%/topics.def %D%/compile.h %D%/compile.c \
   %D%/compilation.h %D%/compilation.c %D%/lowering.c %D%/write.c %D%/library.c \
-  %D%/capacity.h %D%/capacity.c %D%/budget.c \
+  %D%/capacity.h %D%/capacity.c %D%/budget.c %D%/streaming.c \
   %D%/fix.h %D%/fix.c %D%/fmt.h %D%/fmt.c %D%/import.h %D%/import.c %D%/lsp.h %D%/lsp.c \
   %D%/new.h %D%/new.c %D%/quantise.h %D%/quantise.c %D%/quantising.h \
   %D%/quantise_run.c %D%/quantise_tell.c %D%/tune.h %D%/tune.c

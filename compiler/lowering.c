@@ -22,7 +22,8 @@ SummarySizes sizes_of(const Compilation *c) {
                         c->training ? sizes.training_bytes : -1,
                         sizes.training_bound,
                         c->training ? c->options->memory : 0,
-                        c->again};
+                        c->again,
+                        c->bands.n ? c->bands_to : NULL};
 }
 
 static const char *with_memory(const Compilation *c) {
@@ -151,6 +152,7 @@ PlanOptions plan_options(const Compilation *c, PlanKind kind) {
                        .training = training,
                        .exact = o->exact || o->level == LEVEL_QUICK,
                        .arena = c->arena};
+  if (kind == PLAN_INFERENCE) options.bands = c->bands;
   options.whole_batch = o->batch > 1 ? o->batch : 0;
   /* What is computed for all images at once, each of several processes computes for all images. */
   options.pays = training && o->mpi ? NULL : rows_pay;
@@ -176,6 +178,11 @@ static const CpuCycles *cycles_of_board(const Compilation *c) {
   return own;
 }
 
+void lower_inference(Compilation *c) {
+  c->programs.infer = program_lower(c->arena, PROGRAM_INFERENCE, make_plan(c, PLAN_INFERENCE), &c->lowering);
+  c->net = emit_begin(c->arena, c->graph, &c->programs, &c->sources, &c->emit);
+}
+
 /* Weights that two layers share are counted once, so what is left out may save less than it seems. */
 static void fit_board(Compilation *c) {
   enum { TRIES = 3 };
@@ -185,9 +192,7 @@ static void fit_board(Compilation *c) {
     const Small *small = budget_small(c, flash);
     if (!small) break;
     c->lowering.small = small;
-    c->programs.infer =
-        program_lower(c->arena, PROGRAM_INFERENCE, make_plan(c, PLAN_INFERENCE), &c->lowering);
-    c->net = emit_begin(c->arena, c->graph, &c->programs, &c->sources, &c->emit);
+    lower_inference(c);
     flash = emit_footprint(c->net).flash;
   }
   stage_done(c, "fit weights into flash");
@@ -229,6 +234,7 @@ bool lower(Compilation *c) {
   if (train) c->programs.train = program_lower(c->arena, PROGRAM_TRAINING, train, &training);
   if (look) c->programs.look = program_lower(c->arena, PROGRAM_LOOK, look, &training);
   c->net = emit_begin(c->arena, c->graph, &c->programs, &c->sources, &c->emit);
+  if (o->ram) fit_ram(c);
   if (o->flash) fit_board(c);
   if (train && o->memory && !fit_training(c, train)) return false;
   const NetSizes sizes = emit_sizes(c->net);

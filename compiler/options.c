@@ -125,7 +125,7 @@ const OptionRow options_table[] = {
      NULL},
     {"ram", LONG_RAM, required_argument, "--ram=BYTES",
      "the most RAM that inference may take: the workspace, weights that are not compiled in, and on boards "
-     "the stack",
+     "the stack. Where a net does not fit, its first layers are computed in bands of rows",
      NULL},
     {"flash-wait", LONG_FLASH_WAIT, required_argument, "--flash-wait=CYCLES",
      "by so many cycles 16 bytes of flash take longer than 16 of RAM; for the choice of schedules on boards",

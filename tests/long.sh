@@ -143,7 +143,8 @@ all_rows() {
   status=0
   make -s netcheck >"$here/long-rows.log" 2>&1 || status=$?
   names=$(cd "$top/tests" && ls run/*.cnn grad/*.cnn | sed 's/\.cnn$//' |
-    grep -v -e _far -e _large -e detection -e nms -e rcnn -e rpn -e multibox -e yolo -e region -e mask_head)
+    grep -v -e _far -e _large -e detection -e nms -e rcnn -e rpn -e multibox -e yolo -e region \
+        -e mask_head -e panoptic)
   top_builddir=$here top_srcdir=$top ROWS_OF=$names sh "$top/tests/rows.tap" \
     >>"$here/long-rows.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-rows.log" && status=1

@@ -1,7 +1,9 @@
-/* none.c: what the page does not have: schedules for nets of 8 bits, measured choices, and the command line's
- * help. */
+/* none.c: what the page does not have: schedules for nets of 8 bits, measured choices, layers in bands of rows,
+ * and the command line's help. */
 // SPDX-License-Identifier: Apache-2.0
+#include "compilation.h"
 #include "help.h"
+#include "passes/passes.h"
 #include "schedule/dsp.h"
 #include "schedule/schedule.h"
 #include "tune.h"
@@ -28,6 +30,10 @@ bool tune(const TuneJob *job, const char **why) {
   *why = "a page runs no programs";
   return false;
 }
+
+void pass_bands(PassState *state) { (void)state; }
+
+void fit_ram(Compilation *c) { (void)c; }
 
 void help_options(Text *out) { text_put(out, "A page has no help; cnnc --help has it.\n"); }
 

@@ -120,12 +120,18 @@ static const char *pack_function_name(Net *net, const Pack *pack) { /* the secti
   return name;
 }
 
+/* What is the same is there once, as the weights of a layer that is computed band by band. */
 static const Member *constants_member(Net *net, Part *part, const Pack *pack, const Buf *shape) {
-  const char *key = arena_printf(net->arena, "constants %d %s", pack->node->id, pack->name);
-  Member *member = table_find(&part->member_of, key);
+  const int64_t bytes = elem_bytes(shape->type.elem) * buf_elements(shape);
+  Text key = {.arena = net->arena};
+  text_put(&key, "constants of type %d", (int)shape->type.elem);
+  for (int i = 0; i < shape->rank; i++) text_put(&key, " %" PRId64, shape->dim[i]);
+  Member *first = table_find(&part->member_of, key.s), *member = first;
+  while (member && memcmp(member->pack->values, pack->values, (size_t)bytes) != 0) member = member->next;
   if (member) return member;
-  member = new_member(net, part, key, pack->name, shape);
+  member = new_member(net, part, key.s, pack->name, shape);
   member->pack = pack;
+  member->next = first;
   return member;
 }
 

@@ -192,6 +192,8 @@ struct Op {
   bool alone;       /* an image at a time: its nest calls a routine or chooses indices by the image's values,
                        so images are not interleaved */
   bool own_rows;    /* its nest goes through the rows of its value by itself */
+  bool in_bands;    /* as FAMILY_MAP: each row of its value is made of the rows of its inputs that its window
+                       says; without a window of the same row of each */
   bool keeps_spatial; /* receptive field passes unchanged (kernel 1, stride 1) */
   void (*field)(const Node *, int axis, int64_t *sees,
                 double *jump); /* NULL, or: an element sees so many of the input's along the axis, and the
@@ -216,6 +218,9 @@ struct Op {
                                            there is nothing else in it. -1: it does not join channels */
   int64_t (*part)(const Node *); /* NULL, or slice: its value is some channels of its input, from this one on;
                                     -1: it is not */
+  int64_t (*lies_in)(const Node *); /* NULL, or: its value is one piece of its input, from that element on */
+  int64_t (*lie_in_it)(const Node *, int k); /* NULL, or: its value is its inputs one behind the other; the
+                                                element where input k starts */
   bool (*repeats)(const Node *,
                   int64_t factor[2]); /* NULL, or: does its value repeat each element of its input
                                          so many times along each axis, and nothing else? */
@@ -299,6 +304,13 @@ Node *rounding_value(Graph *, Node *value, const Rounds *);
 void rounding_observe(Graph *, int n, Node *const *value, const Rounds *);
 /* For eval: node->weight[0] as the layer computes with it. */
 const double *rounding_weights(Arena *, const Node *, const double *const *weight);
+
+/* ---- rows of pictures, for layers that are computed in bands (ops/shape/rows.c) ----
+ * All are appended to the graph. Rows first .. first+n-1 of a picture; a copy of a picture; pictures of one
+ * width and as many channels, one below the other. Of what is all of a picture, or one of them: it itself. */
+Node *rows_cut(Graph *, Node *picture, int64_t first, int64_t n);
+Node *rows_kept(Graph *, Node *picture);
+Node *rows_stacked(Graph *, int n, Node *const *picture);
 
 extern const Op *const
     op_table[]; /* the operators of the language, in the order of ops.def; ends with NULL */

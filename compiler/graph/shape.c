@@ -156,3 +156,11 @@ void window_compact(Window *w, int axis, int64_t input, int64_t output) {
 int64_t window_reach(const Window *w, int axis, int64_t output) {
   return w->before[axis] + (output - 1) * w->stride[axis] + (w->kernel[axis] - 1) * w->dilation[axis];
 }
+
+int64_t window_first(const Window *w, int axis, int64_t output) {
+  return output * w->stride[axis] - w->before[axis];
+}
+
+int64_t window_end(const Window *w, int axis, int64_t output) {
+  return window_first(w, axis, output) + (w->kernel[axis] - 1) * w->dilation[axis] + 1;
+}

@@ -33,6 +33,10 @@ void window_compact(Window *, int axis, int64_t input, int64_t output);
 /* Positions in the input are computed from numbers up to this: before + S*(output - 1) + D*(K - 1). It has
  * to fit into 31 bits. */
 int64_t window_reach(const Window *, int axis, int64_t output);
+/* The elements of the input that an output sees: from the first one to in front of the end; outside there is
+ * padding. */
+int64_t window_first(const Window *, int axis, int64_t output);
+int64_t window_end(const Window *, int axis, int64_t output);
 
 #define SHAPE_MOST_ELEMENTS ((INT64_C(1) << 31) - 1)
 #define NET_MOST_BYTES (INT64_C(1) << 40)

@@ -231,6 +231,8 @@ static void memory_put(Text *out, const char *what, int64_t bytes, int64_t bound
 
 void graph_memory(Text *out, const SummarySizes *sizes) {
   memory_put(out, "workspace", sizes->workspace_bytes, sizes->workspace_bound, "");
+  if (sizes->bands_to)
+    text_put(out, "%-15swith the layers up to %s in bands of rows, for --ram\n", "", sizes->bands_to);
   const char *of = sizes->training_most ? " for the values that are kept" : ""; /* others may take less */
   if (sizes->training_bytes >= 0)
     memory_put(out, "training", sizes->training_bytes, sizes->training_bound, of);

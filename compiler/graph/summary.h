@@ -9,9 +9,11 @@
 typedef struct SummarySizes {
   int64_t workspace_bytes, workspace_bound, training_bytes, training_bound, training_most;
   double again;
+  const char *bands_to;
 } SummarySizes;
-/* of the plan; bound: the least possible; training_bytes -1: no training; training_most: what --memory
- * allows, or 0; again: multiply-adds that it costs, as a part of those of a step */
+/* of the plan; bands_to: the layer up to which inference goes band by band, or NULL; bound: the least
+ * possible; training_bytes -1: no training; training_most: what --memory allows, or 0; again: multiply-adds
+ * that it costs, as a part of those of a step */
 
 /* What the table says of a layer. */
 typedef struct LayerFacts {

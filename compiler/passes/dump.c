@@ -49,8 +49,8 @@ void plan_dump(Text *out, const Plan *plan) {
     if (plan_given(plan, node)) text_put(out, "; read where the caller has it");
     if (plan_not_before(plan, node)) text_put(out, "; not before phase %d", plan_not_before(plan, node));
     if (plan->inside && plan->inside[i].within)
-      text_put(out, "; part of %%%d from channel %lld", plan->inside[i].within->id,
-               (long long)plan->inside[i].channel);
+      text_put(out, "; part of %%%d from element %lld", plan->inside[i].within->id,
+               (long long)plan->inside[i].from);
     if (kernel[i] >= 0) dump_kernel(out, plan, kernel[i], node);
     if (plan->storage) dump_storage(out, &plan->storage[i]);
     text_put(out, "\n");

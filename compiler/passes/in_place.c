@@ -46,11 +46,18 @@ static bool makes_own_place(const Plan *plan, int k) {
          fills_place(plan, result);
 }
 
+/* All of a value in the arena, or some rows of it, and nobody but kernels looks at it. */
+static bool rows_in_arena(const Plan *plan, const Node *value) {
+  const Home home = plan->home[value->id];
+  return plan->storage[value->id].kind == STORE_ARENA && home.pitch == shape_extent(home.node->shape).c &&
+         home.pitch == shape_extent(value->shape).c && home.node->result == RESULT_SAMPLE &&
+         plan->output_of[value->id] < 0;
+}
+
 bool plan_may_overlap(const Plan *plan, int k, const Node *operand) {
   const Kernel *kernel = plan->kernels.data[k];
-  return makes_own_place(plan, k) && !kernel->over && fills_place(plan, operand) &&
-         plan->storage[operand->id].kind == STORE_ARENA &&
-         plan->storage[kernel->result->id].kind == STORE_ARENA &&
+  return !kernel->over && rows_in_arena(plan, kernel->result) && rows_in_arena(plan, operand) &&
+         plan->life[home_of(plan, kernel->result)->id].block.born == k &&
          plan->life[home_of(plan, operand)->id].block.dies == k;
 }
 

@@ -36,17 +36,24 @@ static bool has_block(const Plan *plan, Block *const *value, int id,
   return life->node && plan->storage[id].kind == kind && value[id]->born == life->block.born;
 }
 
+/* Where a value begins in its block. */
+static int64_t part_of_block(const Plan *plan, const Node *value) {
+  const Home *home = &plan->home[value->id];
+  return home_bytes(home, home->offset);
+}
+
 /* Of blocks, which all begin at multiples of the alignment. */
 static Overlaps block_overlaps(Arena *arena, const Plan *plan, Block *const *value) {
   Overlaps overlaps = {0};
   const int64_t align = plan_aligned(1);
   for (int i = 0; i < plan->overlaps.n; i++) {
     const ValueOverlap *one = &plan->overlaps.data[i];
-    const Block *operand = value[one->operand->id],
-                *result = value[plan->kernels.data[one->kernel]->result->id];
-    if (operand->dies == one->kernel && result->born == one->kernel)
+    const Node *made = plan->kernels.data[one->kernel]->result;
+    const Block *operand = value[one->operand->id], *result = value[made->id];
+    const int64_t back = part_of_block(plan, one->operand) - part_of_block(plan, made);
+    if (operand->dies == one->kernel && result->born == one->kernel && back % one->step == 0)
       vec_push(arena, overlaps,
-               ((Overlap){operand, result, floor_divide(one->most, align) * align,
+               ((Overlap){operand, result, floor_divide(one->most + back, align) * align,
                           least_multiple(one->step, align)}));
   }
   return overlaps;
@@ -91,7 +98,7 @@ void plan_lay_out(Arena *arena, Plan *plan, const int64_t *scratch) {
   for (int k = 0; k < kernels; k++) plan->scratch[k] = own[k].offset;
 }
 
-/* ---- how much memory a training step takes ---- */
+/* ---- how much memory values take ---- */
 typedef struct Needs {
   int64_t *alive, most;
 } Needs; /* bytes of values of a kind, in a batch: at each kernel, at the most */
@@ -128,4 +135,26 @@ TrainingNeeds plan_training_needs(const Plan *plan, int64_t shards, int64_t room
                                    too_much(plan, &own, room - all.most - kept.most)};
   arena_free(arena);
   return needs;
+}
+
+/* What an operand and the result of a kernel need at the least, less than both: where the one may lie over
+ * the other. */
+static int64_t shared_at(const Plan *plan, int k, Block *const *value, const Node *operand) {
+  if (!plan_may_overlap(plan, k, operand)) return 0;
+  return smaller(value[operand->id]->bytes, value[plan->kernels.data[k]->result->id]->bytes);
+}
+
+int64_t plan_inference_least(const Plan *plan) {
+  Arena *arena = arena_new();
+  Block **value = value_blocks(arena, plan);
+  const Needs needs = needs_of(arena, plan, value, STORE_ARENA, 1);
+  int64_t least = 0;
+  for (int k = 0; k < plan->kernels.n; k++) {
+    const Node *root = plan->kernels.data[k]->root;
+    int64_t shared = 0;
+    for (int i = 0; i < root->nin; i++) shared = larger(shared, shared_at(plan, k, value, root->in[i]));
+    least = larger(least, needs.alive[k] - shared);
+  }
+  arena_free(arena);
+  return least;
 }

@@ -53,6 +53,8 @@ const Pass pass_table[PASSES] = {
                        "values of outputs; parameters; the order of nodes", simplify, NULL},
     [PASS_DROP] = {"drop", INFERENCE, "a graph to be run, without dead values",
                    "values of outputs; drops channels of 8 bits that do nothing", drop, NULL},
+    [PASS_BANDS] = {"bands", INFERENCE, "a graph to be run",
+                    "values, to the bit; computes layers band by band", pass_bands, NULL},
     [PASS_DIFFERENTIATE] = {"differentiate", TRAINING, "the checked graph and its train block",
                             "values of the forward pass; parameters; topological order", differentiate, NULL},
     [PASS_LOOK] = {"look", LOOK, "the checked graph", "values of all layers; parameters; topological order",

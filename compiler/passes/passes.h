@@ -20,6 +20,7 @@ typedef struct PassState { /* what passes hand on */
 typedef enum PassId {
   PASS_SIMPLIFY,
   PASS_DROP,
+  PASS_BANDS,
   PASS_DIFFERENTIATE,
   PASS_LOOK,
   PASS_WHOLE_BATCH,
@@ -65,6 +66,7 @@ typedef struct LookGraph {
   int *layer, *score, *gradient;
 } LookGraph;
 LookGraph pass_look(Arena *, const Graph *);
+void pass_bands(PassState *);
 void pass_whole_batch(PassState *);
 void pass_given(PassState *);
 void pass_store(PassState *);

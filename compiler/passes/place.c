@@ -1,6 +1,8 @@
 /* place.c: a concat whose inputs are written where they belong in it needs no kernel; a slice that is read
  * where it lies needs none either. What lies in another value has its pixels as far apart as that one's. So
- * it cannot be what is read in another shape (flatten), nor an output, nor lie in two places.
+ * it cannot be what is read in another shape (flatten), nor an output, nor lie in two places. Rows of a
+ * picture (bands.c) always lie in it, and what is made of rows around them: nothing else has a part in
+ * either.
  *
  * Needs: a verified graph. Keeps: values and order; adds nodes that copy the inputs of concats which must lie
  * elsewhere, too. */
@@ -41,6 +43,8 @@ static void look_around(Placer *p) {
   for (int i = graph->nodes.n - 1; i >= 0; i--) {
     const Node *node = graph->nodes.data[i];
     if (!p->uses[i]) continue;
+    if (node->op->lies_in) p->whole[node->in[0]->id] = true;
+    if (node->op->lie_in_it) p->whole[i] = true;
     for (int k = 0; k < node->nin; k++) p->reader[node->in[k]->id] = node;
     if (!is_alias(node)) continue;
     const int of = node->in[0]->id;
@@ -86,7 +90,7 @@ static bool is_near(const Placer *p, const Node *node, const Node *join) {
 
 static void place_in(Placer *p, const Node *node, const Node *join, int k) {
   p->inside[node->id].within = join;
-  p->inside[node->id].channel = join->op->join(join, k);
+  p->inside[node->id].from = join->op->join(join, k);
 }
 
 static Node *copy_of(Placer *p, Node *join, int k) {
@@ -126,10 +130,10 @@ static void place_join(Placer *p, Node *join, Nodes *to) {
   for (int k = 0; k < join->nin; k++) {
     Node *node = producer(join->in[k]);
     Inside *inside = &p->inside[node->id];
-    const bool here = inside->within == join && inside->channel == join->op->join(join, k);
+    const bool here = inside->within == join && inside->from == join->op->join(join, k);
     if (!done && here) {
       inside->within = NULL;
-      inside->channel = 0;
+      inside->from = 0;
     }
     if (!done || here) continue;
     Node *copy = join->in[k] = copy_of(p, join, k);
@@ -145,6 +149,15 @@ static void place_part(const Placer *p, const Node *node) {
       !plain_value(node->in[0]) || !can_be_spread(p, node))
     return;
   p->inside[node->id] = (Inside){node->in[0], channel, true};
+}
+
+/* ---- rows ---- */
+static void place_rows(const Placer *p, const Node *node) {
+  if (node->op->lies_in) p->inside[node->id] = (Inside){node->in[0], node->op->lies_in(node), true};
+  if (!node->op->lie_in_it) return;
+  for (int k = 0; k < node->nin; k++)
+    p->inside[node->in[k]->id] = (Inside){node, node->op->lie_in_it(node, k), false};
+  p->inside[node->id].done = true;
 }
 
 /* The nodes of the graph may each bring copies of its inputs. */
@@ -182,6 +195,8 @@ void place_values(Arena *arena, Plan *plan) {
   Placer p = placer_of(arena, plan);
   Nodes to = {0};
   look_around(&p);
+  for (int i = 0; i < graph->nodes.n; i++)
+    if (p.uses[i]) place_rows(&p, graph->nodes.data[i]);
   for (int i = 0; i < graph->nodes.n; i++) {
     Node *node = graph->nodes.data[i];
     if (p.uses[i] && node->op->join && node->op->join(node, 0) == 0 && plain_value(node))

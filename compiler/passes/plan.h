@@ -20,6 +20,13 @@ typedef enum Fusing {
  * kept meanwhile that its neighbours would find in a cache? */
 typedef bool WholeBatchPays(const void *costs, const Node *, int64_t batch, int64_t kept);
 
+/* The layers up to a node are computed in so many bands of rows, or more where a value has fewer rows; n 0:
+ * they are not. */
+typedef struct Bands {
+  int end; /* its id behind the pass "drop" */
+  int64_t n;
+} Bands;
+
 typedef struct PlanOptions {
   Fusing fusing;
   bool exact; /* nothing that rounds differently */
@@ -29,7 +36,11 @@ typedef struct PlanOptions {
   int64_t whole_batch;  /* inference: so many images may be computed at once; 0: no */
   WholeBatchPays *pays; /* which convolutions and dense layers are; NULL: large dense layers */
   const void *costs;    /* its first argument */
+  Bands bands;          /* inference */
 } PlanOptions;
+
+/* May the layers up to that node of the graph behind "drop" be computed band by band? */
+bool bands_can_end_at(Arena *, const Graph *, int end);
 
 typedef enum StoreKind {
   STORE_NONE,     /* fused into its producer: never in memory */
@@ -61,9 +72,9 @@ typedef struct ValueOverlap {
 } ValueOverlap;
 
 typedef struct Inside {
-  const Node *within; /* its value lies in that one's, from that channel on; NULL: it does not */
-  int64_t channel;
-  bool done; /* no kernel makes it: it lies in its input (slice), or its inputs lie in it (concat) */
+  const Node *within; /* its value lies in that one's; NULL: it does not */
+  int64_t from;       /* the element of that one at which it begins: a channel of its first pixel, or a row */
+  bool done;          /* no kernel makes it: it lies in its input (slice), or its inputs lie in it (concat) */
 } Inside;
 
 typedef struct Plan {
@@ -71,6 +82,7 @@ typedef struct Plan {
   bool training;
   bool together; /* inference: some kernels are for all images of the batch: it runs by phases, as training
                     does */
+  bool bands;    /* inference: some layers are computed band by band */
   int images;    /* side by side: each value is [h][w][c][images]; inputs and targets have kernels that bring
                     them into that order. 1: one after the other */
   VEC(struct Kernel *)
@@ -121,6 +133,8 @@ typedef struct TrainingNeeds {
   int64_t bytes, over;
 } TrainingNeeds;
 TrainingNeeds plan_training_needs(const Plan *, int64_t shards, int64_t room);
+/* About as many bytes as the values of inference take at the least, without scratch. */
+int64_t plan_inference_least(const Plan *);
 void plan_lay_out(Arena *, Plan *,
                   const int64_t *scratch); /* when the kernels are lowered: places in the arena, for the
                                               values and for the bytes of scratch that each kernel needs */

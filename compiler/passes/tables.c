@@ -48,7 +48,7 @@ static Home home_inside(const Plan *plan, const Node *node, const Node *in) {
   const Extent own = shape_extent(node->shape), outer = shape_extent(in->shape);
   const bool reshaped = own.h != outer.h || own.w != outer.w; /* all of it side by side, in another shape */
   Home home = plan->home[in->id];
-  home.offset += plan->inside[node->id].channel;
+  home.offset += plan->inside[node->id].from;
   if (reshaped) home.pitch = own.c;
   return home;
 }

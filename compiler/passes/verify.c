@@ -19,12 +19,12 @@ static _Noreturn void broken(const Plan *plan, const Node *node, const char *wha
 void verify_places(const Plan *plan) {
   for (int i = 0; i < plan->graph->nodes.n; i++) {
     const Node *node = plan->graph->nodes.data[i], *around = plan->inside[i].within;
-    const int64_t channel = plan->inside[i].channel;
+    const int64_t from = plan->inside[i].from;
     if (!around) continue;
     const Extent own = shape_extent(node->shape), outer = shape_extent(around->shape);
-    if (channel < 0 || channel + shape_elements(node->shape) > shape_elements(around->shape))
+    if (from < 0 || from + shape_elements(node->shape) > shape_elements(around->shape))
       broken(plan, node, "it lies outside the value that it is part of");
-    if (own.h == outer.h && own.w == outer.w && channel + own.c > outer.c)
+    if (own.h == outer.h && own.w == outer.w && from + own.c > outer.c)
       broken(plan, node, "it has channels beyond those of the value that it is part of");
   }
 }

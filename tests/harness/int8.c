@@ -55,22 +55,34 @@ static double differences(const Check *check, double *const *numbers, void *cons
 }
 
 /* ---- in the interpreter ---- */
+static void check_plan(const Check *check, Plan *plan, const char *rounding, const Target *target,
+                       bool plain) {
+  const Sample *s = &check->sample;
+  Machine m = {.arena = s->arena,
+               .plan = plan,
+               .images = s->count,
+               .batch = s->count,
+               .single = true,
+               .little_ram = plan->bands,
+               .weights = s->weights_double,
+               .input = s->input_double};
+  const bool ran = machine_run(&m, target, plain);
+  if (!ran) printf("# %s\n", m.error);
+  report_error(check,
+               arena_printf(s->arena, "%s: nests %s -O%d%s", rounding, target->name, plain ? 0 : 2,
+                            plan->bands ? ", in bands" : ""),
+               ran ? differences(check, m.output, NULL) : HUGE_VAL, 0);
+}
+
 static void check_nests_of(const Check *check, const char *rounding, const Target *target) {
   const Sample *s = &check->sample;
   const bool generic = !strcmp(target->name, "generic");
   for (int plain = 0; plain < 1 + generic; plain++) {
-    Plan *plan = plan_inference(s->arena, s->graph, plain ? FUSE_NOTHING : FUSE_ALL, 1, 0);
-    Machine m = {.arena = s->arena,
-                 .plan = plan,
-                 .images = s->count,
-                 .batch = s->count,
-                 .single = true,
-                 .weights = s->weights_double,
-                 .input = s->input_double};
-    const bool ran = machine_run(&m, target, plain);
-    if (!ran) printf("# %s\n", m.error);
-    report_error(check, arena_printf(s->arena, "%s: nests %s -O%d", rounding, target->name, plain ? 0 : 2),
-                 ran ? differences(check, m.output, NULL) : HUGE_VAL, 0);
+    PlanOptions options = {.fusing = plain ? FUSE_NOTHING : FUSE_ALL};
+    check_plan(check, plan_new(s->arena, s->graph, PLAN_INFERENCE, options), rounding, target, plain);
+    const bool bands = check_has_turn(check, (int)(target - target_table), 4);
+    while (bands && sample_next_bands(s, &options))
+      check_plan(check, plan_new(s->arena, s->graph, PLAN_INFERENCE, options), rounding, target, plain);
   }
 }
 

@@ -101,8 +101,9 @@ static void check_plan(const Check *check, Plan *plan, const Way *way) {
   const char *packs = way->layout != way->target->lanes ? ", wide packs" : "", *level = way->level->name,
              *ram = way->little_ram ? ", little RAM" : "";
   const char *nests = plan->training ? "nests of gradients" : "nests", *target = way->target->name;
+  const char *bands = plan->bands ? ", in bands" : "";
   const char *what =
-      arena_printf(check->sample.arena, "%s %s %s%s%s%s", nests, target, level, how, packs, ram);
+      arena_printf(check->sample.arena, "%s %s %s%s%s%s%s", nests, target, level, how, packs, ram, bands);
   report_error(check, what, plan_error(check, plan, way), nest_error);
 }
 
@@ -124,6 +125,14 @@ static void check_together(const Check *check, const Way *way, PlanKind kind) {
   if (plan_any_together(plan)) check_plan(check, plan, way);
 }
 
+/* With the layers up to each that allows it computed band by band: a few bands, or a row at a time. */
+static void check_bands(const Check *check, const Way *way) {
+  const Sample *s = &check->sample;
+  PlanOptions options = {.fusing = way->level->fusing};
+  while (sample_next_bands(s, &options))
+    check_plan(check, plan_new(s->arena, s->graph, PLAN_INFERENCE, options), way);
+}
+
 /* A target's plan: one image after the other; all at once; as many side by side as it has lanes. */
 static void check_way(const Check *check, const Way *way, int images) {
   const Sample *s = &check->sample;
@@ -132,6 +141,8 @@ static void check_way(const Check *check, const Way *way, int images) {
   check_plan(check, plan_inference(s->arena, s->graph, fusing, images, 0), way);
   if (!plain && images == 1) check_together(check, way, PLAN_INFERENCE);
   if (!plain && !check->special) check_repeated(check, way, images);
+  if (way->little_ram && images == 1 && check_has_turn(check, (int)(way->target - target_table), 6))
+    check_bands(check, way);
   if (!check->gradients) return;
   Plan *training = plan_training(s->arena, s->graph, fusing, images);
   if (training->images == images) check_plan(check, training, way);

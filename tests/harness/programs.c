@@ -338,6 +338,10 @@ void check_programs(Check *check) {
   check_plan(check, plan_inference(arena, graph, FUSE_ALL, 1, 0), "inference", 1, mutants);
   check_memory(check, plan_inference(arena, graph, FUSE_ALL, 1, 0), "inference in little memory", 1, mutants,
                true);
+  PlanOptions bands = {.fusing = FUSE_ALL};
+  if (sample_next_bands(s, &bands))
+    check_memory(check, plan_new(arena, graph, PLAN_INFERENCE, bands), "inference in bands", 1, mutants,
+                 true);
   Plan *whole = plan_new(arena, graph, PLAN_INFERENCE, sample_together(s));
   if (whole->together) check_plan(check, whole, "inference of a whole batch", s->count + 2, mutants);
   check_plan(check, plan_inference(arena, graph, FUSE_ALL, lanes, 0), "inference, interleaved", s->count + 2,

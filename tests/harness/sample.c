@@ -8,6 +8,7 @@
 #include <string.h>
 #include "ops/int8/int8.h"
 #include "graph/op.h"
+#include "graph/shape.h"
 #include "sema/sema.h"
 #include "syntax/ast.h"
 
@@ -390,4 +391,14 @@ bool plan_any_together(const Plan *plan) {
   for (int i = 0; plan->whole_batch && i < plan->graph->nodes.n; i++)
     if (plan->whole_batch[i]) return true;
   return false;
+}
+
+/* From end to end; up to one of them in a few bands, up to the next one row by row. */
+bool sample_next_bands(const Sample *s, PlanOptions *options) {
+  const PlanOptions whole = {.fusing = options->fusing};
+  const Graph *graph = plan_after(s->arena, s->graph, PLAN_INFERENCE, whole, "drop")->graph;
+  int end = options->bands.n ? options->bands.end + 1 : 0;
+  while (end < graph->nodes.n && !bands_can_end_at(s->arena, graph, end)) end++;
+  options->bands = (Bands){end, options->bands.n == 2 ? SHAPE_MOST_ELEMENTS : 2};
+  return end < graph->nodes.n;
 }

@@ -41,6 +41,9 @@ GraphRun sample_train(const Sample *, const double *weights,
 const double *sample_round(const Sample *, const double *gradients);
 /* A plan's options: all images at once through every layer that can compute them so. */
 PlanOptions sample_together(const Sample *);
+/* The next way to compute the first layers of inference band by band, of those for which options->fusing is
+ * the same; false: there are no more. The first: where options->bands is {0, 0}. */
+bool sample_next_bands(const Sample *, PlanOptions *options);
 bool plan_any_together(const Plan *); /* is there such a layer? */
 double sample_loss(const Sample *, const GraphRun *);
 #endif

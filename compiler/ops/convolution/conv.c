@@ -131,6 +131,7 @@ const Op op_conv = {
     .detail = "out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * "
               "weight[f][c][ky][kx]",
     .family = FAMILY_CONV,
+    .in_bands = true,
     .shape = shape,
     .cost = correlation_cost,
     .eval = correlation_eval_gather,

@@ -79,6 +79,7 @@ const Op op_depthwise = {
     .detail = "out[y][x][c*M + m] = bias[c*M + m] + sum over ky, kx of in[y*S + ky*D - P][x*S + kx*D - P][c] "
               "* weight[c*M + m][0][ky][kx]",
     .family = FAMILY_DEPTHWISE,
+    .in_bands = true,
     .shape = shape,
     .cost = correlation_cost,
     .eval = correlation_eval_gather,

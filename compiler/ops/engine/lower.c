@@ -343,7 +343,6 @@ Buf *lower_constants(Lower *l, const char *member, Elem elem, int rank, const in
   Pack *pack = NEW(l->arena, Pack);
   pack->name = arena_printf(l->arena, "%s_%s", l->b->name, member);
   pack->values = values;
-  pack->node = l->node;
   return bind(l, nest_buf(l->b, WEIGHTS, nest_text(l->b, "%s", member), (Type){elem, 1}, rank, dim),
               (Binding){.kind = BIND_PACK, .pack = pack});
 }

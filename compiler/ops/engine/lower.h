@@ -58,11 +58,10 @@ typedef struct Pack { /* weights in the order a kernel reads them: a nest from n
   Buf *out; /* in pack->nest */
   VEC(Weight *) source;
   VEC(Buf *) source_buf; /* what it reads; no sources: constants only */
-  const void *values; /* constants that are there as they are, of `node`, and no nest; NULL: there is one */
-  const Node *node;
-  Buf *factor, *shift; /* in pack->nest: the constants of a folded normalize by channel, or NULL */
-  Buf *scale;          /* in pack->nest, training for 8 bits: what weights are rounded to multiples of, by
-                          filter; else NULL */
+  const void *values;    /* constants that are there as they are, and no nest; NULL: there is one */
+  Buf *factor, *shift;   /* in pack->nest: the constants of a folded normalize by channel, or NULL */
+  Buf *scale;            /* in pack->nest, training for 8 bits: what weights are rounded to multiples of, by
+                            filter; else NULL */
 } Pack;
 typedef struct Binding {
   BindKind kind;

@@ -114,7 +114,8 @@ static void lower_class(Lower *l) {
 static double same(const Node *node, double x) { return (void)node, x; }
 static void eval_same(const Eval *eval) { each(eval, same); }
 
-#define EDGE(what) .alone = true, .keeps_spatial = true, .eval = eval_##what, .lower = lower_##what
+#define EDGE(what)                                                                                           \
+  .alone = true, .in_bands = true, .keeps_spatial = true, .eval = eval_##what, .lower = lower_##what
 const Op op_int8_from_float = {.name = "int8_from_float", EDGE(from_float)};
 const Op op_int8_to_float = {.name = "int8_to_float", EDGE(to_float)};
 const Op op_int8_from_bytes = {.name = "int8_from_bytes", EDGE(from_bytes)};

@@ -164,5 +164,6 @@ static void lower(Lower *l) {
 const Op op_int8_pool = {.name = "int8_pool",
                          .detail = "a mean is sum / n, halves away from zero",
                          .alone = true,
+                         .in_bands = true,
                          .eval = eval,
                          .lower = lower};

@@ -37,6 +37,7 @@ static void lower(Lower *l) {
 const Op op_int8_rescale = {.name = "int8_rescale",
                             .detail = "out = cut(round((in - zero of in) * factor) + zero of out)",
                             .alone = true,
+                            .in_bands = true,
                             .keeps_spatial = true,
                             .eval = eval,
                             .lower = lower};

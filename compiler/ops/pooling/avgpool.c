@@ -180,6 +180,7 @@ const Op op_avgpool = {
     .params = params,
     .example = "avgpool(2)",
     .family = FAMILY_POOL,
+    .in_bands = true,
     .shape = pool_shape,
     .eval = avgpool_run,
     .gradient = avgpool_backward,

@@ -145,6 +145,7 @@ const Op op_maxpool = {
     .params = params,
     .example = "maxpool(2)",
     .family = FAMILY_POOL,
+    .in_bands = true,
     .shape = pool_shape,
     .eval = maxpool_run,
     .gradient = maxpool_backward,

@@ -1,0 +1,200 @@
+/* bands.c: the first layers of a net band by band. Each layer makes a few rows of its value when the next one
+ * asks for them, and keeps of those before what is read once more: a convolution of 3x3 reads two of them
+ * again. So no value of these layers is ever there as a whole; what is, is the picture, a few rows of each
+ * layer, and the value at which they end. Nothing is computed twice.
+ *
+ * (Lin et al., 2021, "MCUNetV2: memory-efficient patch-based inference for tiny deep learning", cut the first
+ * layers into patches, whose borders are computed twice.)
+ *
+ * Needs: a graph to be run; at which node the bands end, and how many there are. Keeps: values, to the bit;
+ * makes copies of nodes, one a band. */
+// SPDX-License-Identifier: Apache-2.0
+#include "base/number.h"
+#include "graph/shape.h"
+#include "passes/passes.h"
+
+/* ---- which layers ---- */
+/* Does each of its windows? */
+static bool sees_the_picture(const Node *node) {
+  const Window *w = node->window;
+  return !w->ceil && window_end(w, 0, 0) > 0 &&
+         window_first(w, 0, node->shape.dim[0] - 1) < node->in[0]->shape.dim[0];
+}
+
+/* Is each row of its value made of rows of what it reads, that its window says, or of the same ones? */
+static bool by_rows(const Node *node) {
+  if (!(node->op->in_bands || node->op->family == FAMILY_MAP) || node->result != RESULT_SAMPLE || !node->nin)
+    return false;
+  const Extent out = shape_extent(node->shape);
+  for (int k = 0; k < node->nin; k++) {
+    const Shape in = node->in[k]->shape;
+    const Extent e = shape_extent(in);
+    if (in.rank != 3 || in.regions || (!node->window && (e.h != out.h || e.w != out.w || e.c != out.c)))
+      return false;
+  }
+  return node->shape.rank == 3 && (!node->window || sees_the_picture(node));
+}
+
+/* By node id: what node `end` is made of, the inputs of the net left out. */
+static bool *before(Arena *arena, const Graph *graph, int end) {
+  bool *of = NEW_ARRAY(arena, bool, graph->nodes.n + 1);
+  of[end] = true;
+  for (int i = end; i >= 0; i--) {
+    const Node *node = graph->nodes.data[i];
+    if (node->op == &op_input) of[i] = false;
+    for (int k = 0; of[i] && k < node->nin; k++) of[node->in[k]->id] = true;
+  }
+  return of;
+}
+
+/* Nobody else may look at their values. */
+static bool can_end_at(const Graph *graph, const bool *of, int end) {
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (of[i] && !by_rows(node)) return false;
+    for (int k = 0; !of[i] && k < node->nin; k++)
+      if (of[node->in[k]->id] && node->in[k]->id != end) return false;
+  }
+  for (int o = 0; o < graph->outputs.n; o++)
+    if (of[graph->outputs.data[o].node->id] && graph->outputs.data[o].node->id != end) return false;
+  return true;
+}
+
+bool bands_can_end_at(Arena *arena, const Graph *graph, int end) {
+  const Node *node = graph->nodes.data[end];
+  return node->op != &op_input && node->shape.rank == 3 && node->shape.dim[0] > 1 &&
+         node->shape.dim[0] <= MOST_JOINED && can_end_at(graph, before(arena, graph, end), end);
+}
+
+/* ---- bands ---- */
+typedef struct Rows { /* of a layer's value */
+  Node *node;         /* those that are there */
+  int64_t first;      /* of them; they end at `made` */
+  int64_t made, step; /* so many are made at once */
+} Rows;
+
+typedef struct Banding {
+  const Graph *from;
+  Graph *to;
+  int end;
+  const bool *of; /* by node id of `from`: it is computed in bands */
+  Rows *rows;     /* by the same: of what is */
+  Node **map;     /* by the same: of what is not */
+  Node **part;    /* of the value at which they end */
+  int parts;
+} Banding;
+
+/* Rows [lo, hi) of the value need those of what is read: from lo on, and up to hi; but none that are outside.
+ */
+static int64_t reads_from(const Node *node, const Node *in, int64_t lo) {
+  return node->window ? smaller(larger(window_first(node->window, 0, lo), 0), in->shape.dim[0]) : lo;
+}
+static int64_t reads_to(const Node *node, const Node *in, int64_t hi) {
+  return node->window ? smaller(window_end(node->window, 0, hi - 1), in->shape.dim[0]) : hi;
+}
+
+static Node *operand(const Banding *b, const Node *in, int64_t lo, int64_t hi) {
+  if (!b->of[in->id]) return rows_cut(b->to, b->map[in->id], lo, hi - lo);
+  const Rows *rows = &b->rows[in->id];
+  return rows_cut(b->to, rows->node, lo - rows->first, hi - lo);
+}
+
+/* The window of rows [lo, hi) alone: padding is what lies outside of the whole picture. */
+static const Window *window_of(const Banding *b, const Node *node, int64_t lo, int64_t hi) {
+  if (!node->window) return NULL;
+  Window *window = NEW(b->to->arena, Window);
+  *window = *node->window;
+  window->before[0] = larger(-window_first(node->window, 0, lo), 0);
+  window->after[0] = larger(window_end(node->window, 0, hi - 1) - node->in[0]->shape.dim[0], 0);
+  return window;
+}
+
+static Node *make(const Banding *b, const Node *node, int64_t lo, int64_t hi) {
+  Node *made = graph_copy_node(b->to->arena, node, NULL);
+  for (int k = 0; k < node->nin; k++) {
+    const Node *in = node->in[k];
+    made->in[k] = operand(b, in, reads_from(node, in, lo), reads_to(node, in, hi));
+  }
+  made->shape.dim[0] = hi - lo;
+  made->window = window_of(b, node, lo, hi);
+  graph_append(b->to, made);
+  return made;
+}
+
+/* The first row that is read once more, by a layer that goes on behind the rows that it has made. */
+static int64_t oldest(const Banding *b, int of) {
+  int64_t row = b->rows[of].made;
+  for (int i = of + 1; i <= b->end; i++) {
+    const Node *node = b->from->nodes.data[i];
+    for (int k = 0; b->of[i] && k < node->nin; k++)
+      if (node->in[k]->id == of) row = smaller(row, reads_from(node, node->in[k], b->rows[i].made));
+  }
+  return larger(row, b->rows[of].first);
+}
+
+static void add_rows(Banding *b, int i, int64_t hi) {
+  Rows *rows = &b->rows[i];
+  const int64_t first = oldest(b, i);
+  Node *part[2] = {NULL};
+  int n = 0;
+  if (first < rows->made)
+    part[n++] = rows_kept(b->to, rows_cut(b->to, rows->node, first - rows->first, rows->made - first));
+  part[n++] = make(b, b->from->nodes.data[i], rows->made, hi);
+  rows->node = rows_stacked(b->to, n, part);
+  rows->first = first;
+  rows->made = hi;
+}
+
+/* Makes rows up to hi, step by step, and of the layers in front of it what these need. As deep as there are
+ * layers, which are few. */
+static void make_up_to(Banding *b, int i, int64_t hi) {
+  const Node *node = b->from->nodes.data[i];
+  Rows *rows = &b->rows[i];
+  while (rows->made < hi) {
+    const int64_t to = smaller(rows->made + rows->step, hi);
+    for (int k = 0; k < node->nin; k++) {
+      const Node *in = node->in[k];
+      if (b->of[in->id]) make_up_to(b, in->id, reads_to(node, in, to));
+    }
+    if (i < b->end) {
+      add_rows(b, i, to);
+      continue;
+    }
+    b->part[b->parts++] = make(b, node, rows->made, to);
+    rows->made = to;
+  }
+}
+
+static Node *all_bands(Banding *b, int64_t bands) {
+  const int64_t height = b->from->nodes.data[b->end]->shape.dim[0];
+  b->part = NEW_ARRAY(b->to->arena, Node *, height);
+  for (int i = 0; i <= b->end; i++)
+    if (b->of[i]) b->rows[i].step = larger(b->from->nodes.data[i]->shape.dim[0] / bands, 1);
+  make_up_to(b, b->end, height);
+  return rows_stacked(b->to, b->parts, b->part);
+}
+
+void pass_bands(PassState *state) {
+  const Bands *bands = &state->options.bands;
+  const Graph *from = state->plan->graph;
+  Arena *arena = state->arena;
+  if (!bands->n) return;
+  const int n = from->nodes.n;
+  Banding b = {.from = from,
+               .to = graph_copy_head(arena, from),
+               .end = bands->end,
+               .of = before(arena, from, bands->end),
+               .rows = NEW_ARRAY(arena, Rows, n + 1),
+               .map = NEW_ARRAY(arena, Node *, n + 1)};
+  for (int i = 0; i < n; i++) {
+    if (b.of[i]) {
+      if (i == b.end) b.map[i] = all_bands(&b, bands->n);
+      continue;
+    }
+    b.map[i] = graph_copy_node(arena, from->nodes.data[i], b.map);
+    graph_append(b.to, b.map[i]);
+  }
+  graph_copy_ports(b.to, from, b.map);
+  state->plan->graph = b.to;
+  state->plan->bands = true;
+}
