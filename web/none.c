@@ -1,5 +1,5 @@
-/* none.c: what the page does not have: schedules for nets of 8 bits, measured choices, layers in bands of rows,
- * and the command line's help. */
+/* none.c: what the page does not have: schedules for nets of 8 bits, measured choices, layers in bands of
+ * rows, and the command line's help. */
 // SPDX-License-Identifier: Apache-2.0
 #include "compilation.h"
 #include "help.h"
