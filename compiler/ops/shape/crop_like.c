@@ -9,6 +9,12 @@ static const Param params[] = {{"x", PARAM_VALUE, NULL,
                                 NULL},
                                {0}};
 
+/* What is left of the other value when its size is known: nothing else of it is read. */
+typedef struct Middle {
+  Box box;
+  int64_t h, w;
+} Middle;
+
 static bool same_kind(ShapeContext *context, const Node *node, const Node *like) {
   const Shape in = node->in[0]->shape;
   Arena *arena = context->arena;
@@ -26,14 +32,19 @@ static bool same_kind(ShapeContext *context, const Node *node, const Node *like)
 }
 
 static void shape(ShapeContext *context, Node *node) {
+  const Middle *known = node->detail;
+  if (known) { /* in training the same again, of an input that may have other regions */
+    node->shape = window_shape(node, known->h, known->w, shape_extent(node->in[0]->shape).c);
+    return;
+  }
   const Node *like = node->in[1];
   if (!node->in[0]->shape.rank || !like->shape.rank || !same_kind(context, node, like)) return;
   const Extent e = shape_extent(node->in[0]->shape), to = shape_extent(like->shape);
   if (e.h >= to.h && e.w >= to.w) {
-    Box *box = NEW(context->arena, Box);
-    *box = (Box){(e.h - to.h) / 2, (e.w - to.w) / 2, 0};
-    node->detail = box;
-    node->nin = 1; /* nothing of the other value is read */
+    Middle *middle = NEW(context->arena, Middle);
+    *middle = (Middle){{(e.h - to.h) / 2, (e.w - to.w) / 2, 0}, to.h, to.w};
+    node->detail = middle;
+    node->nin = 1;
     node->shape = window_shape(node, to.h, to.w, e.c);
     return;
   }
@@ -52,7 +63,7 @@ static void shape(ShapeContext *context, Node *node) {
   else diag_help(diag, "zero_pad makes the input large enough");
 }
 
-static const Box *box_of(const Node *node) { return node->detail; }
+static const Box *box_of(const Node *node) { return &((const Middle *)node->detail)->box; }
 
 static void run(const Eval *eval) {
   box_cut(eval->in[0], shape_extent(eval->node->in[0]->shape), eval->out, shape_extent(eval->node->shape),
