@@ -120,11 +120,12 @@ static const char *pack_function_name(Net *net, const Pack *pack) { /* the secti
   return name;
 }
 
-/* What is the same is there once, as the weights of a layer that is computed band by band. */
+/* What is the same is there once, as the weights of a layer that is computed band by band; but for constants
+ * that one call reads, which have different names: to C they are apart (restrict). */
 static const Member *constants_member(Net *net, Part *part, const Pack *pack, const Buf *shape) {
   const int64_t bytes = elem_bytes(shape->type.elem) * buf_elements(shape);
   Text key = {.arena = net->arena};
-  text_put(&key, "constants of type %d", (int)shape->type.elem);
+  text_put(&key, "constants %s of type %d", shape->name, (int)shape->type.elem);
   for (int i = 0; i < shape->rank; i++) text_put(&key, " %" PRId64, shape->dim[i]);
   Member *first = table_find(&part->member_of, key.s), *member = first;
   while (member && memcmp(member->pack->values, pack->values, (size_t)bytes) != 0) member = member->next;
