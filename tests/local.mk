@@ -34,7 +34,7 @@ LONG_CASES = tests/unit.tap tests/int8.tap tests/choices.tap tests/cli/generated
 TESTS += $(LONG_CASES) @NET_CASES@ @SCRIPT_CASES@
 EXTRA_DIST += $(LONG_CASES) @SCRIPT_CASES@ %D%/messages.py %D%/long.sh %D%/identical.sh %D%/harness/bare.c \
   %D%/harness/bare.mjs %D%/harness/editor.cjs %D%/harness/racer.c %D%/harness/grammar.c \
-  %D%/run %D%/grad %D%/special %D%/diag \
+  %D%/run %D%/grad %D%/nests %D%/special %D%/diag \
   %D%/broken %D%/emit %D%/import %D%/import.py %D%/aware %D%/int8 %D%/models %D%/onnx.py %D%/onnx.txt \
   %D%/models.sh %D%/export.py %D%/compiled.py %D%/quantized.py %D%/onnx_bytes.py \
   %D%/cli %D%/fuzz %D%/golden %D%/walks %D%/weights %D%/web

@@ -62,13 +62,15 @@ static int64_t padded(int64_t channels) { /* to two vectors of the widest target
 }
 
 /* Positions of tiles are computed from the beginning of a side, in elements, before a test says whether
- * they are inside. */
+ * they are inside. Those of up to 16 images may be computed side by side (Lower.images): 16 times as far,
+ * until their buffers are so large that positions in them have 64 bits. */
 static bool far_positions(const int64_t reach[2], Extent e) {
-  enum { FAR = 1 << 29 };
-  const int64_t row = e.w * e.c;
-  if (reach[0] > FAR || reach[1] > FAR) return true;
-  if (e.h * row >= NEST_FAR) return false;
-  return bounded_product(reach[0], row) > FAR || bounded_product(reach[1], e.c) > FAR;
+  enum { FAR = 1 << 30, IMAGES = 16, FAR_TOGETHER = 100 << 20 };
+  const int64_t row = e.w * e.c, elements = e.h * row;
+  if (reach[0] > FAR / 2 || reach[1] > FAR / 2) return true;
+  if (elements >= NEST_FAR) return false;
+  const int64_t position = reach[0] * row + reach[1] * e.c; /* both factors are less than 2^30 */
+  return position > (elements * IMAGES < NEST_FAR ? FAR_TOGETHER : FAR);
 }
 
 bool correlation_near_limits(const Correlation *k) {
