@@ -35,19 +35,30 @@ static int most_pixels(const Lower *l, int vectors,
 }
 
 /* A tile width that divides the row, if one is wide enough; else one that splits it evenly. parts: sums of a
- * pixel. */
+ * pixel. As many sums as the multiply-adds under way would be enough if operands were always there: it takes
+ * more not to wait for one that is late. */
 static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts) {
   const int64_t most = most_pixels(l, vectors, parts);
   if (l->choice.method == METHOD_DIRECT && l->choice.pixels)
     return (int)smaller(l->choice.pixels, smaller(width, most));
   for (int64_t pixels = smaller(width, most);
-       pixels * 2 > most && pixels * vectors * parts >= l->target->chains; pixels--)
+       pixels * 2 > most && pixels * vectors * parts > l->target->chains; pixels--)
     if (width % pixels == 0) return (int)pixels;
-  const int64_t tiles = (width + most - 1) / most;
-  return (int)((width + tiles - 1) / tiles);
+  return (int)ceil_divide(width, ceil_divide(width, most));
 }
 
-int direct_pixels(const Lower *l, int64_t width, int vectors) { return tile_pixels(l, width, vectors, 1); }
+/* Two widths that differ by one where that is possible, not a last tile that may be narrow. */
+static Tiling tiling_of(int64_t width, int64_t pixels) {
+  const int64_t tiles = ceil_divide(width, pixels), narrow = tiles * pixels - width;
+  if (narrow == 0) return (Tiling){.pixels = pixels, .count = tiles};
+  if (pixels > 1 && narrow < tiles)
+    return (Tiling){.pixels = pixels, .count = tiles - narrow, .rest = pixels - 1, .rests = narrow};
+  return (Tiling){.pixels = pixels, .count = width / pixels, .rest = width % pixels, .rests = 1};
+}
+
+Tiling direct_tiling(const Lower *l, int64_t width, int vectors) {
+  return tiling_of(width, tile_pixels(l, width, vectors, 1));
+}
 
 static int tile_lanes(const Lower *l, int64_t channels) {
   return (int)smaller(l->target->lanes, direct_unit(l, channels));
@@ -272,8 +283,8 @@ static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, cons
                             int part, const char *phase) {
   Nest *b = d->l->b;
   const int64_t pixels = d->diagonals ? diagonal_pixels(d, x->count)
-                                      : tile_pixels(d->l, x->count, vectors, y->parts * x->parts),
-                tiles = x->count / pixels, rest = x->count % pixels;
+                                      : tile_pixels(d->l, x->count, vectors, y->parts * x->parts);
+  const Tiling tiling = tiling_of(x->count, pixels);
   const Blocking *most = &d->l->target->blocking;
   const int64_t edges = tile_edges(x, pixels);
   const bool wide = edges > most->edge_tiles || (edges && x->taps > most->unrolled_taps);
@@ -287,7 +298,7 @@ static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, cons
             .terms = vectors,
             .chains = 1};
   for (int v = 0; v < vectors; v++) t.term[v] = (Term){.lane = v * d->lanes};
-  if (!rows_first(d, y) && !wide && d->l->images <= 1) t.runs = y->count * ((x->count + pixels - 1) / pixels);
+  if (!rows_first(d, y) && !wide && d->l->images <= 1) t.runs = y->count * (tiling.count + tiling.rests);
   const int chains = d->l->target->chains;
   while (t.chains < chains && pixels * y->parts * x->parts * vectors * t.chains < chains &&
          d->block % (2 * t.chains) == 0)
@@ -295,14 +306,14 @@ static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, cons
   RowTiles run[64];
   int n = 0;
   NestFn *whole = tile_function(&t, phase), *last = NULL;
-  if (rest) {
-    t.pixels = (int)rest;
+  if (tiling.rests) {
+    t.pixels = (int)tiling.rest;
     last = tile_function(&t, phase);
   }
   if (!wide) {
-    n = runs_of(x, &(RowTiles){.fn = whole, .pixels = (int)pixels}, tiles, run, n);
-    if (rest)
-      n = runs_of(x, &(RowTiles){.fn = last, .first = tiles * pixels, .pixels = (int)rest}, 1, run, n);
+    n = runs_of(x, &(RowTiles){.fn = whole, .pixels = (int)pixels}, tiling.count, run, n);
+    const RowTiles narrow = {.fn = last, .first = tiling.count * pixels, .pixels = (int)tiling.rest};
+    n = runs_of(x, &narrow, tiling.rests, run, n);
   } else n = runs_with_edges(&t, whole, pixels, phase, run);
   NestFn *fn = nest_fn(b,
                        nest_text(b, "%srow_%d%s", phase, vectors,

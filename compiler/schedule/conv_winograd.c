@@ -201,25 +201,23 @@ static NestFn *multiply_tile(Conv *c, const Panels *panels, int64_t count, int v
   return fn;
 }
 
-/* A block times a panel: `wholes` calls for `pixels` tiles each, one for the tiles left. Each fetches `share`
- * of the panel that comes next. */
+/* A block times a panel, tile after tile. Each call fetches `share` of the panel that comes next. */
 typedef struct Product {
   NestFn *whole, *rest;
-  int64_t pixels, wholes, left, calls, share;
+  Tiling row;
+  int64_t calls, share;
   int vectors;
 } Product;
 
 static Product product_functions(Conv *c, const Panels *panels, int64_t tiles_) {
   Product p = {.vectors = (int)smaller(c->vectors, panels->width / c->lanes)};
-  p.pixels = direct_pixels(c->l, tiles_, p.vectors);
-  p.wholes = tiles_ / p.pixels;
-  p.left = tiles_ % p.pixels;
-  p.calls = p.wholes + (p.left > 0);
+  p.row = direct_tiling(c->l, tiles_, p.vectors);
+  p.calls = p.row.count + p.row.rests;
   p.share = ceil_divide(ceil_divide(c->k.l * panels->width, line_of(c)),
                         p.calls * (panels->width / (p.vectors * c->lanes)));
   const int64_t lines = ceil_divide(p.share, c->k.l);
-  p.whole = multiply_tile(c, panels, p.pixels, p.vectors, lines);
-  if (p.left) p.rest = multiply_tile(c, panels, p.left, p.vectors, lines);
+  p.whole = multiply_tile(c, panels, p.row.pixels, p.vectors, lines);
+  if (p.row.rests) p.rest = multiply_tile(c, panels, p.row.rest, p.vectors, lines);
   return p;
 }
 
@@ -229,11 +227,12 @@ static void product(Nest *b, const Conv *c, const Panels *panels, const Product 
   const int64_t step = p->vectors * c->lanes, share = line_of(c) * p->share;
   NEST_FOR(b, h, panels->width / step) {
     const Ix ahead = *next * (c->k.l * panels->width) + share * p->calls * h;
-    NEST_FOR(b, i, p->wholes)
-      nest_call(b, p->whole, *slot, *xi, p->pixels * i, *panel, step * h, *f, ahead + share * i);
-    if (p->left)
-      nest_call(b, p->rest, *slot, *xi, NEST_Z + p->pixels * p->wholes, *panel, step * h, *f,
-                ahead + share * p->wholes);
+    NEST_FOR(b, i, p->row.count)
+      nest_call(b, p->whole, *slot, *xi, p->row.pixels * i, *panel, step * h, *f, ahead + share * i);
+    if (p->row.rests)
+      NEST_FOR(b, i, p->row.rests)
+        nest_call(b, p->rest, *slot, *xi, p->row.pixels * p->row.count + p->row.rest * i, *panel, step * h, *f,
+                  ahead + share * (p->row.count + i));
   }
 }
 

@@ -44,8 +44,10 @@ Direct direct_begin(Lower *, bool spread); /* chooses the blocks and makes the p
 void direct_functions(
     Direct *, const Axis *y, const Axis *x, const char *phase,
     NestFn *row[2][2]); /* row[panel][whole or rest] of the tiles; before the main function */
-int direct_pixels(const Lower *, int64_t width,
-                  int vectors); /* how wide a tile of a row is, for so many vectors of channels */
+typedef struct Tiling {
+  int64_t pixels, count, rest, rests; /* of a row: `count` tiles of `pixels`, then `rests` tiles of `rest` */
+} Tiling;
+Tiling direct_tiling(const Lower *, int64_t width, int vectors); /* for so many vectors of channels */
 enum { MOST_TILES = 5 };
 int direct_tiles(const Lower *, int pixels[MOST_TILES],
                  int *most); /* tiles for a convolution, its own first; the widest that fits the registers */

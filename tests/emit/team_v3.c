@@ -320,15 +320,15 @@ INLINE TEAM_V3 void team_store_part_x8(float *p, team_v8 v, int n) {
 //     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
 // relu1, line 5: relu
 //     y = max(x, 0)
-// conv + relu: 28x28x16 -> 28x28x16; tiles of 4 pixels x 2 vectors of 8 channels
+// conv + relu: 28x28x16 -> 28x28x16; tiles of 6 pixels x 2 vectors of 8 channels
 //   in     [28][28][16]  input
 //   out    [28][28][16]  output
 //   weight [1][1][1][16][16]  weights
 //   bias   [24]  weights
-KERNEL TEAM_V3 void team_a_tile_4x2(const float *restrict in, float (*restrict out)[28][16],
+KERNEL TEAM_V3 void team_a_tile_6x2(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
-  team_v8 a[1][4][2];
-  UNROLL for (int q = 0; q < 4; q++) {
+  team_v8 a[1][6][2];
+  UNROLL for (int q = 0; q < 6; q++) {
     a[0][q][0] = LOAD(team_v8, bias[0]);
     a[0][q][1] = LOAD(team_v8, bias[8]);
   }
@@ -337,12 +337,35 @@ KERNEL TEAM_V3 void team_a_tile_4x2(const float *restrict in, float (*restrict o
   for (int c = 0; c < 16; c++) {
     const team_v8 w0 = LOAD(team_v8, weight[0][0][0][c][0]);
     const team_v8 w1 = LOAD(team_v8, weight[0][0][0][c][8]);
-    UNROLL for (int q = 0; q < 4; q++) {
+    UNROLL for (int q = 0; q < 6; q++) {
       a[0][q][0] += in[i + c + 16*q] * w0;
       a[0][q][1] += in[i + c + 16*q] * w1;
     }
   }
-  UNROLL for (int p = 0; p < 4; p++) {
+  UNROLL for (int p = 0; p < 6; p++) {
+    AT(team_v8, out[y][x0 + p][0]) = team_max_x8((team_v8){0}, a[0][p][0]);
+    AT(team_v8, out[y][x0 + p][8]) = team_max_x8((team_v8){0}, a[0][p][1]);
+  }
+}
+
+KERNEL TEAM_V3 void team_a_tile_5x2(const float *restrict in, float (*restrict out)[28][16],
+    const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
+  team_v8 a[1][5][2];
+  UNROLL for (int q = 0; q < 5; q++) {
+    a[0][q][0] = LOAD(team_v8, bias[0]);
+    a[0][q][1] = LOAD(team_v8, bias[8]);
+  }
+  ptrdiff_t i = y*448 + x0*16;
+  PIN(i);
+  for (int c = 0; c < 16; c++) {
+    const team_v8 w0 = LOAD(team_v8, weight[0][0][0][c][0]);
+    const team_v8 w1 = LOAD(team_v8, weight[0][0][0][c][8]);
+    UNROLL for (int q = 0; q < 5; q++) {
+      a[0][q][0] += in[i + c + 16*q] * w0;
+      a[0][q][1] += in[i + c + 16*q] * w1;
+    }
+  }
+  UNROLL for (int p = 0; p < 5; p++) {
     AT(team_v8, out[y][x0 + p][0]) = team_max_x8((team_v8){0}, a[0][p][0]);
     AT(team_v8, out[y][x0 + p][8]) = team_max_x8((team_v8){0}, a[0][p][1]);
   }
@@ -350,8 +373,10 @@ KERNEL TEAM_V3 void team_a_tile_4x2(const float *restrict in, float (*restrict o
 
 INLINE TEAM_V3 void team_a_row_2(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y) {
-  for (int i_ = 0; i_ < 7; i_++)
-    team_a_tile_4x2(in, out, weight, bias, y, 4*i_);
+  for (int i_ = 0; i_ < 3; i_++)
+    team_a_tile_6x2(in, out, weight, bias, y, 6*i_);
+  for (int i_ = 0; i_ < 2; i_++)
+    team_a_tile_5x2(in, out, weight, bias, y, 5*i_ + 18);
 }
 
 static TEAM_V3 void team_a(const float *restrict in, float (*restrict out)[28][16], const float (*restrict weight)[1][1][16][16],
@@ -362,16 +387,16 @@ static TEAM_V3 void team_a(const float *restrict in, float (*restrict out)[28][1
 
 // b, line 6: conv(24, 1x1)
 //     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
-// conv: 28x28x16 -> 28x28x24; tiles of 4 pixels x 2 vectors of 8 channels
+// conv: 28x28x16 -> 28x28x24; tiles of 6 pixels x 2 vectors of 8 channels
 //   in          [28][28][16]  input
 //   out         [28][28][24]  output
 //   weight      [1][1][1][16][16]  weights
 //   weight_rest [1][1][1][16][8]  weights
 //   bias        [32]  weights
-KERNEL TEAM_V3 void team_b_tile_4x2(const float *restrict in, float (*restrict out)[28][24],
+KERNEL TEAM_V3 void team_b_tile_6x2(const float *restrict in, float (*restrict out)[28][24],
     const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
-  team_v8 a[1][4][2];
-  UNROLL for (int q = 0; q < 4; q++) {
+  team_v8 a[1][6][2];
+  UNROLL for (int q = 0; q < 6; q++) {
     a[0][q][0] = LOAD(team_v8, bias[0]);
     a[0][q][1] = LOAD(team_v8, bias[8]);
   }
@@ -380,12 +405,35 @@ KERNEL TEAM_V3 void team_b_tile_4x2(const float *restrict in, float (*restrict o
   for (int c = 0; c < 16; c++) {
     const team_v8 w0 = LOAD(team_v8, weight[0][0][0][c][0]);
     const team_v8 w1 = LOAD(team_v8, weight[0][0][0][c][8]);
-    UNROLL for (int q = 0; q < 4; q++) {
+    UNROLL for (int q = 0; q < 6; q++) {
       a[0][q][0] += in[i + c + 16*q] * w0;
       a[0][q][1] += in[i + c + 16*q] * w1;
     }
   }
-  UNROLL for (int p = 0; p < 4; p++) {
+  UNROLL for (int p = 0; p < 6; p++) {
+    AT(team_v8, out[y][x0 + p][0]) = a[0][p][0];
+    AT(team_v8, out[y][x0 + p][8]) = a[0][p][1];
+  }
+}
+
+KERNEL TEAM_V3 void team_b_tile_5x2(const float *restrict in, float (*restrict out)[28][24],
+    const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
+  team_v8 a[1][5][2];
+  UNROLL for (int q = 0; q < 5; q++) {
+    a[0][q][0] = LOAD(team_v8, bias[0]);
+    a[0][q][1] = LOAD(team_v8, bias[8]);
+  }
+  ptrdiff_t i = y*448 + x0*16;
+  PIN(i);
+  for (int c = 0; c < 16; c++) {
+    const team_v8 w0 = LOAD(team_v8, weight[0][0][0][c][0]);
+    const team_v8 w1 = LOAD(team_v8, weight[0][0][0][c][8]);
+    UNROLL for (int q = 0; q < 5; q++) {
+      a[0][q][0] += in[i + c + 16*q] * w0;
+      a[0][q][1] += in[i + c + 16*q] * w1;
+    }
+  }
+  UNROLL for (int p = 0; p < 5; p++) {
     AT(team_v8, out[y][x0 + p][0]) = a[0][p][0];
     AT(team_v8, out[y][x0 + p][8]) = a[0][p][1];
   }
@@ -393,8 +441,10 @@ KERNEL TEAM_V3 void team_b_tile_4x2(const float *restrict in, float (*restrict o
 
 INLINE TEAM_V3 void team_b_row_2(const float *restrict in, float (*restrict out)[28][24],
     const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y) {
-  for (int i_ = 0; i_ < 7; i_++)
-    team_b_tile_4x2(in, out, weight, bias, y, 4*i_);
+  for (int i_ = 0; i_ < 3; i_++)
+    team_b_tile_6x2(in, out, weight, bias, y, 6*i_);
+  for (int i_ = 0; i_ < 2; i_++)
+    team_b_tile_5x2(in, out, weight, bias, y, 5*i_ + 18);
 }
 
 KERNEL TEAM_V3 void team_b_tile_14x1_rest(const float *restrict in, float (*restrict out)[28][24],
@@ -429,16 +479,16 @@ static TEAM_V3 void team_b(const float *restrict in, float (*restrict out)[28][2
 
 // c.conv1, line 7: conv(16, 3x3, pad=1)
 //     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
-// conv: 28x28x16 -> 28x28x16; tiles of 4 pixels x 2 vectors of 8 channels
+// conv: 28x28x16 -> 28x28x16; tiles of 6 pixels x 2 vectors of 8 channels
 //   in     [28][28][16]  input
 //   out    [28][28][16]  output
 //   weight [1][3][3][16][16]  weights
 //   bias   [24]  weights
-INLINE TEAM_V3 void team_c_conv1_tile_4x2_body(const float *restrict in, float (*restrict out)[28][16],
+INLINE TEAM_V3 void team_c_conv1_tile_6x2_body(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
-    const int left, const int right) {
-  team_v8 a[1][4][2];
-  UNROLL for (int q = 0; q < 4; q++) {
+    const int left) {
+  team_v8 a[1][6][2];
+  UNROLL for (int q = 0; q < 6; q++) {
     a[0][q][0] = LOAD(team_v8, bias[f0]);
     a[0][q][1] = LOAD(team_v8, bias[f0 + 8]);
   }
@@ -449,41 +499,74 @@ INLINE TEAM_V3 void team_c_conv1_tile_4x2_body(const float *restrict in, float (
       for (int c = 0; c < 16; c++) {
         const team_v8 w0 = LOAD(team_v8, weight[panel][ty][tx][c][h]);
         const team_v8 w1 = LOAD(team_v8, weight[panel][ty][tx][c][h + 8]);
-        UNROLL for (int q = 0; q < 4; q++)
-          if (!left || x0 + tx + q - 1 >= 0)
-            if (!right || x0 + tx + q - 1 < 28) {
-              a[0][q][0] += in[i + c + 16*q] * w0;
-              a[0][q][1] += in[i + c + 16*q] * w1;
-            }
+        UNROLL for (int q = 0; q < 6; q++)
+          if (!left || x0 + tx + q - 1 >= 0) {
+            a[0][q][0] += in[i + c + 16*q] * w0;
+            a[0][q][1] += in[i + c + 16*q] * w1;
+          }
       }
     }
-  UNROLL for (int p = 0; p < 4; p++) {
+  UNROLL for (int p = 0; p < 6; p++) {
     AT(team_v8, out[y][x0 + p][f0]) = a[0][p][0];
     AT(team_v8, out[y][x0 + p][f0 + 8]) = a[0][p][1];
   }
 }
 
-KERNEL TEAM_V3 void team_c_conv1_tile_4x2_left(const float *restrict in, float (*restrict out)[28][16],
+KERNEL TEAM_V3 void team_c_conv1_tile_6x2_left(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y) {
-  team_c_conv1_tile_4x2_body(in, out, weight, bias, y, /*x0*/0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/1, /*right*/0);
+  team_c_conv1_tile_6x2_body(in, out, weight, bias, y, /*x0*/0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/1);
 }
 
-KERNEL TEAM_V3 void team_c_conv1_tile_4x2(const float *restrict in, float (*restrict out)[28][16],
+KERNEL TEAM_V3 void team_c_conv1_tile_6x2(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y, int x0) {
-  team_c_conv1_tile_4x2_body(in, out, weight, bias, y, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/0);
+  team_c_conv1_tile_6x2_body(in, out, weight, bias, y, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0);
 }
 
-KERNEL TEAM_V3 void team_c_conv1_tile_4x2_right(const float *restrict in, float (*restrict out)[28][16],
+INLINE TEAM_V3 void team_c_conv1_tile_5x2_body(const float *restrict in, float (*restrict out)[28][16],
+    const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
+    const int right) {
+  team_v8 a[1][5][2];
+  UNROLL for (int q = 0; q < 5; q++) {
+    a[0][q][0] = LOAD(team_v8, bias[f0]);
+    a[0][q][1] = LOAD(team_v8, bias[f0 + 8]);
+  }
+  for (int ty = (1 - y > 0 ? 1 - y : 0), ty_end = (29 - y < 3 ? 29 - y : 3); ty < ty_end; ty++)
+    UNROLL for (int tx = 0; tx < 3; tx++) {
+      ptrdiff_t i = (y + ty - 1)*448 + (x0 + tx - 1)*16 + c0;
+      PIN(i);
+      for (int c = 0; c < 16; c++) {
+        const team_v8 w0 = LOAD(team_v8, weight[panel][ty][tx][c][h]);
+        const team_v8 w1 = LOAD(team_v8, weight[panel][ty][tx][c][h + 8]);
+        UNROLL for (int q = 0; q < 5; q++)
+          if (!right || x0 + tx + q - 1 < 28) {
+            a[0][q][0] += in[i + c + 16*q] * w0;
+            a[0][q][1] += in[i + c + 16*q] * w1;
+          }
+      }
+    }
+  UNROLL for (int p = 0; p < 5; p++) {
+    AT(team_v8, out[y][x0 + p][f0]) = a[0][p][0];
+    AT(team_v8, out[y][x0 + p][f0 + 8]) = a[0][p][1];
+  }
+}
+
+KERNEL TEAM_V3 void team_c_conv1_tile_5x2(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y) {
-  team_c_conv1_tile_4x2_body(in, out, weight, bias, y, /*x0*/24, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/1);
+  team_c_conv1_tile_5x2_body(in, out, weight, bias, y, /*x0*/18, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*right*/0);
+}
+
+KERNEL TEAM_V3 void team_c_conv1_tile_5x2_right(const float *restrict in, float (*restrict out)[28][16],
+    const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y) {
+  team_c_conv1_tile_5x2_body(in, out, weight, bias, y, /*x0*/23, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*right*/1);
 }
 
 INLINE TEAM_V3 void team_c_conv1_row_2(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y) {
-  team_c_conv1_tile_4x2_left(in, out, weight, bias, y);
-  for (int i_ = 0; i_ < 5; i_++)
-    team_c_conv1_tile_4x2(in, out, weight, bias, y, 4*i_ + 4);
-  team_c_conv1_tile_4x2_right(in, out, weight, bias, y);
+  team_c_conv1_tile_6x2_left(in, out, weight, bias, y);
+  for (int i_ = 0; i_ < 2; i_++)
+    team_c_conv1_tile_6x2(in, out, weight, bias, y, 6*i_ + 6);
+  team_c_conv1_tile_5x2(in, out, weight, bias, y);
+  team_c_conv1_tile_5x2_right(in, out, weight, bias, y);
 }
 
 static TEAM_V3 void team_c_conv1(const float *restrict in, float (*restrict out)[28][16], const float (*restrict weight)[3][3][16][16],
