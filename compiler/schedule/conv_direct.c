@@ -282,8 +282,8 @@ static int runs_with_edges(Tile *t, NestFn *whole, int64_t pixels, const char *p
 static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, const Axis *x, int vectors,
                             int part, const char *phase) {
   Nest *b = d->l->b;
-  const int64_t pixels = d->diagonals ? diagonal_pixels(d, x->count)
-                                      : tile_pixels(d->l, x->count, vectors, y->parts * x->parts);
+  const int64_t pixels =
+      d->diagonals ? diagonal_pixels(d, x->count) : tile_pixels(d->l, x->count, vectors, y->parts * x->parts);
   const Tiling tiling = tiling_of(x->count, pixels);
   const Blocking *most = &d->l->target->blocking;
   const int64_t edges = tile_edges(x, pixels);

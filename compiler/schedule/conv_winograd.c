@@ -231,8 +231,8 @@ static void product(Nest *b, const Conv *c, const Panels *panels, const Product 
       nest_call(b, p->whole, *slot, *xi, p->row.pixels * i, *panel, step * h, *f, ahead + share * i);
     if (p->row.rests)
       NEST_FOR(b, i, p->row.rests)
-        nest_call(b, p->rest, *slot, *xi, p->row.pixels * p->row.count + p->row.rest * i, *panel, step * h, *f,
-                  ahead + share * (p->row.count + i));
+        nest_call(b, p->rest, *slot, *xi, p->row.pixels * p->row.count + p->row.rest * i, *panel, step * h,
+                  *f, ahead + share * (p->row.count + i));
   }
 }
 
