@@ -18,6 +18,7 @@ typedef struct VectorText {
   "  @I r;\n  for (int i = 0; i < (int)(sizeof r / sizeof r[0]); i++) r[i] = " what ";\n  return r;\n"
 #define HALVES "  typedef int16_t halves __attribute__((vector_size(sizeof(@I))));\n"
 #define UNSIGNED "  typedef uint32_t words __attribute__((vector_size(sizeof(@I))));\n"
+#define WRAPPING "  typedef uint16_t halves __attribute__((vector_size(sizeof(@I))));\n"
 #define LONG "  typedef uint64_t pairs __attribute__((vector_size(sizeof(@I))));\n  pairs even, odd;\n"
 #define PRODUCTS                                                                                             \
   "  __asm__(\"vpmuldq %2, %1, %0\" : \"=v\"(even) : \"v\"(x), \"v\"(m));\n"                                 \
@@ -88,6 +89,13 @@ static const VectorText texts[] = {
     {&primitive_shift_halves_away, "(@I x, @I half, @I s)",
      "  return (x + half + ((x >> 31) & (half != 0))) >> s;\n", NULL, NULL},
     {&primitive_shift_right, OF_X_S, "  return x >> s;\n", NULL, NULL},
+    {&primitive_add_halves, "(@I a, @I b)", WRAPPING "  return (@I)((halves)a + (halves)b);\n", NULL, NULL},
+    {&primitive_sub_halves, "(@I a, @I b)", WRAPPING "  return (@I)((halves)a - (halves)b);\n", NULL, NULL},
+    {&primitive_wrap_sum, "(@I a, @I b, @I s)",
+     UNSIGNED "  return (@I)((words)a + ((words)b << (words)s));\n", NULL, NULL},
+    {&primitive_wrap_difference, "(@I a, @I b)", UNSIGNED "  return (@I)((words)a - (words)b);\n", NULL,
+     NULL},
+    {&primitive_part576, OF_X_S, UNSIGNED "  return (@I)((words)x * 0x38e38e39u) >> s;\n", NULL, NULL},
     {&primitive_shift_left, OF_X_S, UNSIGNED "  return (@I)((words)x << (words)s);\n", NULL, NULL},
     {&primitive_requantize_float, "(@I x, @F s)",
      "  const @F y = __builtin_convertvector(x, @F) * s;\n" NEAREST("y < least"), NULL, NULL},

@@ -21,27 +21,27 @@ typedef struct Product {
 } Product;
 
 /* ---- weights ---- */
-static int32_t weight_word(const Product *d, int64_t filter, int64_t tap, int64_t c) {
-  const Correlation *k = &d->k;
+static int32_t weight_word(const Int8Product *p, const Correlation *k, int64_t filter, int64_t tap,
+                           int64_t c) {
   const int64_t taps = k->kernel[0] * k->kernel[1];
   uint32_t word = 0;
   for (int64_t i = 0; i < WORD_BYTES && c + i < k->l; i++)
-    word |= (uint32_t)(uint8_t)d->p->weight[(filter * k->l + c + i) * taps + tap] << 8 * i;
+    word |= (uint32_t)(uint8_t)p->weight[(filter * k->l + c + i) * taps + tap] << 8 * i;
   return (int32_t)word;
 }
 
-static Buf *packed_weights(const Product *d) {
-  const Correlation *k = &d->k;
-  const int64_t unit = d->finish.unit, group = d->words.group, taps = k->kernel[0] * k->kernel[1],
-                dim[4] = {k->groups * d->finish.vectors, k->kernel[0], k->kernel[1] * group, unit};
-  int32_t *values = NEW_ARRAY(d->l->arena, int32_t, dim[0] * dim[1] * dim[2] * dim[3]);
+Buf *words_weights(Lower *l, const Int8Product *p, const Correlation *k, const Finish *finish) {
+  const int64_t unit = finish->unit, group = ceil_divide(k->l, WORD_BYTES),
+                taps = k->kernel[0] * k->kernel[1],
+                dim[4] = {k->groups * finish->vectors, k->kernel[0], k->kernel[1] * group, unit};
+  int32_t *values = NEW_ARRAY(l->arena, int32_t, dim[0] * dim[1] * dim[2] * dim[3]);
   for (int64_t f = 0; f < k->small.c; f++) {
-    const int64_t vector = f / k->s * d->finish.vectors + f % k->s / unit, lane = f % k->s % unit;
+    const int64_t vector = f / k->s * finish->vectors + f % k->s / unit, lane = f % k->s % unit;
     for (int64_t t = 0; t < taps; t++)
       for (int64_t c = 0; c < group; c++)
-        values[((vector * taps + t) * group + c) * unit + lane] = weight_word(d, f, t, c * WORD_BYTES);
+        values[((vector * taps + t) * group + c) * unit + lane] = weight_word(p, k, f, t, c * WORD_BYTES);
   }
-  return lower_constants(d->l, "weight_words", I32, 4, dim, values);
+  return lower_constants(l, "weight_words", I32, 4, dim, values);
 }
 
 /* ---- a tile ---- */
@@ -209,11 +209,12 @@ bool schedule_int8_product(Lower *l) {
   if (l->in[0]->rank != 3 || l->out->rank != 3 || correlation_near_limits(k) || !finish_fits(l, p, k))
     return false;
   if (k->groups > 1 && k->l == 1 && k->s == 1) return schedule_int8_depthwise(l, k);
+  if (schedule_int8_winograd(l, k)) return true;
   join_rows(&d);
   d.words = words_begin(l, k);
   d.finish = finish_begin(l, p, k, (int)direct_unit(l, k->s));
   d.lanes = (int)smaller(l->target->lanes, d.finish.unit);
-  d.weight = packed_weights(&d);
+  d.weight = words_weights(l, p, k, &d.finish);
   choose_tile(&d);
   const int64_t step = d.vectors * d.lanes, rest = k->s % step, vectors = ceil_divide(rest, d.lanes);
   Tiles whole = {{NULL, NULL}}, part = {{NULL, NULL}};

@@ -29,6 +29,7 @@ const Primitive *words_dot(const Lower *); /* a sum, a word of the input, one of
 int32_t words_most(const Lower *);         /* the largest |element| */
 
 bool schedule_int8_depthwise(Lower *, const Correlation *); /* int8_depthwise.c */
+bool schedule_int8_winograd(Lower *, const Correlation *);  /* int8_winograd.c */
 
 /* Sums of vectors, by channel. Members of the model are padded to whole vectors of `unit`; channels of group
  * g begin at vector g * vectors. */
@@ -43,5 +44,7 @@ typedef struct Finish {
 /* False: a sum might leave 32 bits on the way. */
 bool finish_fits(const Lower *, const Int8Product *, const Correlation *);
 Finish finish_begin(Lower *, const Int8Product *, const Correlation *, int unit);
+/* Weights as bytes: [vectors of channels][ky][words of kx and channels][channel of the vector]. */
+Buf *words_weights(Lower *, const Int8Product *, const Correlation *, const Finish *);
 Val finish_vector(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *lane); /* I8 */
 #endif

@@ -50,7 +50,8 @@ static int32_t real(void) {
 static void draw(const Primitive *p, int32_t *const *a, int i) {
   for (int k = 0; k < p->arguments; k++) a[k][i] = p->takes[k] == F32 ? real() : whole();
   const int32_t shift = (int32_t)(drawn() % 32);
-  if (p == &primitive_shift_right || p == &primitive_shift_left) a[1][i] = shift;
+  if (p == &primitive_shift_right || p == &primitive_shift_left || p == &primitive_part576) a[1][i] = shift;
+  if (p == &primitive_wrap_sum) a[2][i] = shift;
   if (p == &primitive_shift_halves_away) {
     a[0][i] >>= 2;
     a[1][i] = shift ? INT32_C(1) << (shift - 1) : 0;

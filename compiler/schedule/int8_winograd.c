@@ -1,0 +1,376 @@
+// int8_winograd.c: Winograd's F(4x4,3x3) in whole numbers, exact, by vectors: 3x3 convolutions of stride 1 in
+// 8 bits (Lavin and Gray, 2016).
+// SPDX-License-Identifier: Apache-2.0
+//
+// A tile of 6x6 inputs q becomes V = B'qB: at most 68 * 128 = 8,704, which fits into 16 bits. Weights are
+// U = GgG', with G times 24 (its last row times 6): at most 144 * 127 = 18,288. Sums of products are modulo
+// 2^32, and A'(U.V)A is 576 times the outputs modulo 2^32. Times 1 / 9, that is 64 times the outputs: exact
+// where they lie below 2^25, which follows from the weights. Four times fewer products.
+//
+// The model has the weights as bytes, as int8_product.c packs them: U is made in each call, block by block of
+// filters. In the model it would be eight times as large, and to make it takes less than the products where
+// the picture has more than a few tiles. Two channels of four lie in the halves of a word: words of the even
+// ones come first, then those of the odd ones.
+#include <stdlib.h>
+#include "base/number.h"
+#include "schedule/direct.h"
+#include "schedule/int8_words.h"
+
+enum { M = 4, SIDE = M + 2, POINTS = SIDE * SIDE, TAPS = 3, SHIFT = 6, FEWEST_LANES = 4, MOST_SLOTS = 4 };
+
+typedef struct Winograd8 {
+  Lower *l;
+  Correlation k;
+  Finish finish;
+  Buf *weight;                  /* of the model */
+  Buf *V;                       /* [points][tiles][even, odd][quads of channels] */
+  Buf *U;                       /* [slots][points][even, odd][quads][width] */
+  Buf *sums;                    /* [slots][points][tiles][width] */
+  int lanes, vectors, channels; /* of a block of filters; lanes of vectors of channels */
+  int64_t width, words;         /* filters of a block; words of a pixel */
+  int64_t columns, rows, bands; /* tiles of a row, rows of a band, bands */
+  int64_t slots;                /* blocks of filters that are at work at the same time */
+  Tiling tiles;                 /* register tiles of a band */
+} Winograd8;
+
+/* ---- may it, and does it pay? ---- */
+static bool sums_fit(const Int8Product *p, const Correlation *k) {
+  const int64_t terms = k->l * TAPS * TAPS;
+  for (int64_t f = 0; f < k->s; f++) {
+    int64_t sizes = 0;
+    for (int64_t i = 0; i < terms; i++) sizes += abs(p->weight[f * terms + i]);
+    if (-INT8_MIN * sizes >= INT64_C(1) << 25) return false;
+  }
+  return true;
+}
+
+static bool possible(const Lower *l, const Correlation *k) {
+  if (l->target->dot != DOT_HALVES || k->groups != 1) return false;
+  for (int axis = 0; axis < 2; axis++)
+    if (k->kernel[axis] != TAPS || k->stride[axis] != 1 || k->dilation[axis] != 1) return false;
+  return true;
+}
+
+/* Tiles with what they hang over the picture. */
+static int64_t tiles_of(const Correlation *k, int axis) {
+  return ceil_divide(extent_side(k->small, axis), M);
+}
+
+/* In operations on vectors, of which two products or four others run in a cycle. */
+static bool pays(const Winograd8 *d) {
+  const Correlation *k = &d->k;
+  const double lanes = d->lanes, tiles = (double)(d->bands * d->rows * d->columns), words = (double)d->words,
+               filters = (double)k->s, blocks = filters / lanes,
+               direct = (double)(k->small.h * k->small.w) * TAPS * TAPS * words * blocks,
+               products = tiles * POINTS * words * blocks, split = tiles * words / d->channels * 450,
+               joined = tiles * blocks * 400, weights = (double)d->bands * words * blocks * 230;
+  return products / 2 + (split + joined + weights) / 4 < 0.8 * direct / 2;
+}
+
+/* ---- halves ---- */
+static Val plus(Val a, Val b) { return nest_primitive(a->nest, &primitive_add_halves, a, b, NULL); }
+static Val minus(Val a, Val b) { return nest_primitive(a->nest, &primitive_sub_halves, a, b, NULL); }
+static Val twice(Nest *b, const char *name, Val a) { return nest_let(b, name, plus(a, a)); }
+
+static Val half_words(Nest *b, const char *name, int odd, Val bytes) {
+  return nest_let(b, name,
+                  nest_primitive(b, odd ? &primitive_odd_bytes : &primitive_even_bytes, bytes, NULL, NULL));
+}
+
+/* v = B'd. */
+static void split_input(Nest *b, Val v[SIDE], const Val d[SIDE]) {
+  const Val p = nest_let(b, "p", minus(d[4], d[2])), q = nest_let(b, "q", minus(d[3], d[1])),
+            q2 = twice(b, "q2", q), e2 = twice(b, "e2", minus(d[0], d[2])),
+            s2 = twice(b, "s2", plus(d[1], d[2])), t2 = twice(b, "t2", minus(d[1], d[2]));
+  v[0] = plus(plus(e2, e2), p);
+  v[1] = minus(plus(d[3], d[4]), plus(s2, s2));
+  v[2] = plus(minus(d[4], d[3]), plus(t2, t2));
+  v[3] = plus(p, q2);
+  v[4] = minus(p, q2);
+  v[5] = minus(minus(d[5], d[3]), plus(q2, q2));
+}
+
+/* u = Gg: rows 6 0 0, -4 -4 -4, -4 4 -4, 1 2 4, 1 -2 4, 0 0 6. */
+static void split_weights(Nest *b, Val u[SIDE], const Val g[TAPS]) {
+  const Val first2 = twice(b, "first2", g[0]), first4 = twice(b, "first4", first2),
+            middle2 = twice(b, "middle2", g[1]), middle4 = twice(b, "middle4", middle2),
+            last2 = twice(b, "last2", g[2]), last4 = twice(b, "last4", last2),
+            ends4 = nest_let(b, "ends4", plus(first4, last4)), near = nest_let(b, "near", plus(g[0], last4));
+  u[0] = plus(first4, first2);
+  u[1] = minus(minus(num_i32(b, 0), ends4), middle4);
+  u[2] = minus(middle4, ends4);
+  u[3] = plus(near, middle2);
+  u[4] = minus(near, middle2);
+  u[5] = plus(last4, last2);
+}
+
+/* ---- the input ---- */
+/* Words of the pixels of a tile, column by column. */
+static void split_columns(const Winograd8 *d, Buf *column, const Ix *y0, const Ix *x0, const Ix *quad) {
+  Lower *l = d->l;
+  Nest *b = l->b;
+  const uint32_t zero = (uint32_t)l->node->in[0]->quant->zero & 0xffu;
+  NEST_FOR(b, x, SIDE) {
+    const Ix ix = *x0 + x;
+    Val bytes[SIDE];
+    for (int i = 0; i < SIDE; i++) {
+      const Ix iy = *y0 + i;
+      bytes[i] =
+          nest_let(b, nest_text(b, "bytes%d", i),
+                   pick(b, cond_and(nest_within(b, iy, 0, d->k.large.h), nest_within(b, ix, 0, d->k.large.w)),
+                        nest_load_words(b, nest_at(b, l->in[0], iy, ix, *quad * WORD_BYTES), d->channels),
+                        splat(num_i32(b, (int32_t)(zero * 0x01010101u)), d->channels)));
+    }
+    for (int odd = 0; odd < 2; odd++) {
+      Val in[SIDE], v[SIDE];
+      for (int i = 0; i < SIDE; i++)
+        in[i] = half_words(b, nest_text(b, odd ? "odd%d" : "even%d", i), odd, bytes[i]);
+      split_input(b, v, in);
+      for (int i = 0; i < SIDE; i++) nest_store(b, nest_at(b, column, odd, i, x, 0), v[i]);
+    }
+  }
+}
+
+static NestFn *split_function(const Winograd8 *d) {
+  Nest *b = d->l->b;
+  NestFn *fn = nest_fn(b, "split_tile", true);
+  const Ix y0 = nest_arg(b, "y0"), x0 = nest_arg(b, "x0"), tile = nest_arg(b, "tile");
+  NEST_FOR(b, n, d->words / 2 / d->channels) {
+    const Ix quad = n * d->channels;
+    Buf *column = NEST_BUF_OF(b, STACK, "column", I32, 2, SIDE, SIDE, d->channels);
+    split_columns(d, column, &y0, &x0, &quad);
+    NEST_FOR(b, odd, 2)
+      NEST_FOR(b, i, SIDE) {
+        Val in[SIDE], v[SIDE];
+        for (int j = 0; j < SIDE; j++)
+          in[j] = nest_let(b, nest_text(b, "d%d", j),
+                           nest_load(b, nest_at(b, column, odd, i, j, 0), d->channels));
+        split_input(b, v, in);
+        for (int j = 0; j < SIDE; j++) nest_store(b, nest_at(b, d->V, i * SIDE + j, tile, odd, quad), v[j]);
+      }
+  }
+  return fn;
+}
+
+/* ---- weights ---- */
+/* The vector of a block's weights in the model. */
+static Ix vector_of(const Winograd8 *d, const Ix *block, int v) {
+  return *block * (d->width / d->finish.unit) + v * d->lanes / d->finish.unit;
+}
+static Ix lane_of(const Winograd8 *d, int v) { return NEST_Z + v * d->lanes % d->finish.unit; }
+
+static void split_word(const Winograd8 *d, Buf *row, const Ix *slot, const Ix *block, const Ix *quad, int v) {
+  Nest *b = d->l->b;
+  const Ix vector = vector_of(d, block, v), lane = lane_of(d, v);
+  for (int odd = 0; odd < 2; odd++) {
+    NEST_FOR(b, kx, TAPS) {
+      Val g[TAPS], u[SIDE];
+      for (int ky = 0; ky < TAPS; ky++)
+        g[ky] = half_words(
+            b, nest_text(b, "g%d", ky), odd,
+            nest_load(b, nest_at(b, d->weight, vector, ky, kx * (d->words / 2) + *quad, lane), d->lanes));
+      split_weights(b, u, g);
+      for (int i = 0; i < SIDE; i++) nest_store(b, nest_at(b, row, i, kx, 0), u[i]);
+    }
+    NEST_FOR(b, i, SIDE) {
+      Val g[TAPS], u[SIDE];
+      for (int kx = 0; kx < TAPS; kx++)
+        g[kx] = nest_let(b, nest_text(b, "g%d", kx), nest_load(b, nest_at(b, row, i, kx, 0), d->lanes));
+      split_weights(b, u, g);
+      for (int j = 0; j < SIDE; j++)
+        nest_store(b, nest_at(b, d->U, *slot, i * SIDE + j, odd, *quad, v * d->lanes), u[j]);
+    }
+  }
+}
+
+static NestFn *weights_function(const Winograd8 *d) {
+  Nest *b = d->l->b;
+  NestFn *fn = nest_fn(b, "split_weights", true);
+  const Ix slot = nest_arg(b, "slot"), block = nest_arg(b, "block");
+  NEST_FOR(b, quad, d->words / 2)
+    for (int v = 0; v < d->vectors; v++) {
+      Buf *row = NEST_BUF_OF(b, STACK, nest_text(b, "row%d", v), I32, SIDE, TAPS, d->lanes);
+      split_word(d, row, &slot, &block, &quad, v);
+    }
+  return fn;
+}
+
+/* ---- products ---- */
+static NestFn *products_function(const Winograd8 *d, int64_t tiles) {
+  Nest *b = d->l->b;
+  NestFn *fn = nest_fn(b, nest_text(b, "products_%d", (int)tiles), true);
+  const Ix slot = nest_arg(b, "slot"), point = nest_arg(b, "point"), tile = nest_arg(b, "tile");
+  Buf *sum = nest_buf(b, REGS, "a", (Type){I32, d->lanes}, 2, (int64_t[]){tiles, d->vectors});
+  NEST_UNROLL(b, t, tiles)
+    for (int v = 0; v < d->vectors; v++) nest_store(b, nest_at(b, sum, t, v), splat(num_i32(b, 0), d->lanes));
+  NEST_FOR(b, odd, 2)
+    NEST_FOR(b, quad, d->words / 2) {
+      Val w[8];
+      for (int v = 0; v < d->vectors; v++)
+        w[v] = nest_let(b, nest_text(b, "w%d", v),
+                        nest_load(b, nest_at(b, d->U, slot, point, odd, quad, v * d->lanes), d->lanes));
+      NEST_UNROLL(b, t, tiles) {
+        const Val x =
+            nest_let(b, "x", splat(nest_load(b, nest_at(b, d->V, point, tile + t, odd, quad), 1), d->lanes));
+        for (int v = 0; v < d->vectors; v++) {
+          const Ref at = nest_at(b, sum, t, v);
+          nest_store(b, at, nest_primitive(b, &primitive_dot_halves, nest_get(b, at), x, w[v]));
+        }
+      }
+    }
+  NEST_UNROLL(b, t, tiles)
+    for (int v = 0; v < d->vectors; v++)
+      nest_store(b, nest_at(b, d->sums, slot, point, tile + t, v * d->lanes),
+                 nest_get(b, nest_at(b, sum, t, v)));
+  return fn;
+}
+
+/* ---- the output ---- */
+static Val wrap(Val a, Val b, int shift) {
+  return nest_primitive(a->nest, &primitive_wrap_sum, a, b, num_i32(a->nest, shift));
+}
+static Val unwrap(Val a, Val b) { return nest_primitive(a->nest, &primitive_wrap_difference, a, b, NULL); }
+
+/* y = A'm. */
+static void join(Nest *b, Val y[M], const Val m[SIDE]) {
+  const Val a = nest_let(b, "a", wrap(m[1], m[2], 0)), s = nest_let(b, "s", unwrap(m[1], m[2])),
+            c = nest_let(b, "c", wrap(m[3], m[4], 0)), d = nest_let(b, "d", unwrap(m[3], m[4]));
+  y[0] = wrap(wrap(m[0], a, 0), c, 0);
+  y[1] = wrap(s, d, 1);
+  y[2] = wrap(a, c, 2);
+  y[3] = wrap(wrap(s, d, 3), m[5], 2);
+}
+
+static void join_rows(const Winograd8 *d, Buf *half, const Ix *y0, const Ix *x0, const Ix *block, int v) {
+  Lower *l = d->l;
+  Nest *b = l->b;
+  const Ix f = *block * d->width + v * d->lanes, vector = vector_of(d, block, v), lane = lane_of(d, v);
+  NEST_FOR(b, j, M) {
+    const Ix ox = *x0 + j;
+    NEST_IF(b, nest_below(b, ox, d->k.small.w)) {
+      Val m[SIDE], y[M];
+      for (int i = 0; i < SIDE; i++)
+        m[i] = nest_let(b, nest_text(b, "m%d", i), nest_load(b, nest_at(b, half, i, j, 0), d->lanes));
+      join(b, y, m);
+      for (int i = 0; i < M; i++) {
+        const Ix oy = *y0 + i;
+        NEST_IF(b, nest_below(b, oy, d->k.small.h)) {
+          const Val sum = nest_primitive(b, &primitive_part576, y[i], num_i32(b, SHIFT), NULL),
+                    bias = nest_load(b, nest_at(b, d->finish.bias, vector, lane), d->lanes);
+          lower_store(l, finish_vector(l, &d->finish, wrap(sum, bias, 0), &vector, &lane), &oy, &ox, &f,
+                      d->lanes, d->lanes);
+        }
+      }
+    }
+  }
+}
+
+static NestFn *join_function(const Winograd8 *d) {
+  Nest *b = d->l->b;
+  NestFn *fn = nest_fn(b, "join_tile", true);
+  const Ix y0 = nest_arg(b, "y0"), x0 = nest_arg(b, "x0"), slot = nest_arg(b, "slot"),
+           tile = nest_arg(b, "tile"), block = nest_arg(b, "block");
+  for (int v = 0; v < d->vectors; v++) {
+    Buf *half = NEST_BUF_OF(b, STACK, nest_text(b, "half%d", v), I32, SIDE, M, d->lanes);
+    NEST_FOR(b, i, SIDE) {
+      Val m[SIDE], y[M];
+      for (int j = 0; j < SIDE; j++)
+        m[j] = nest_let(b, nest_text(b, "m%d", j),
+                        nest_load(b, nest_at(b, d->sums, slot, i * SIDE + j, tile, v * d->lanes), d->lanes));
+      join(b, y, m);
+      for (int j = 0; j < M; j++) nest_store(b, nest_at(b, half, i, j, 0), y[j]);
+    }
+    join_rows(d, half, &y0, &x0, &block, v);
+  }
+  return fn;
+}
+
+/* ---- the whole ---- */
+/* Bands of rows whose inputs stay in the second cache, but not of few tiles, for each reads all weights. */
+static void choose_bands(Winograd8 *d) {
+  const Blocking *most = &d->l->target->blocking;
+  const int64_t all = tiles_of(&d->k, 0), row = 4 * POINTS * d->words;
+  d->columns = tiles_of(&d->k, 1);
+  const int64_t tiles = larger(most->winograd_tiles, most->winograd_block / row),
+                rows = smaller(all, ceil_divide(tiles, d->columns));
+  d->bands = ceil_divide(all, rows);
+  d->rows = ceil_divide(all, d->bands);
+}
+
+static Tiling tiling(const Winograd8 *d) {
+  const int64_t most = (d->l->target->registers - d->vectors - 2) / d->vectors, all = d->rows * d->columns,
+                calls = ceil_divide(all, larger(1, smaller(most, 16))), wide = ceil_divide(all, calls),
+                narrow = calls * wide - all;
+  if (narrow < calls || wide == 1)
+    return (Tiling){.pixels = wide, .count = calls - narrow, .rest = wide - 1, .rests = narrow};
+  return (Tiling){.pixels = wide, .count = all / wide, .rest = all % wide, .rests = 1};
+}
+
+static bool fits(Winograd8 *d) {
+  const Lower *l = d->l;
+  d->lanes = l->target->lanes;
+  const int64_t unit = direct_unit(l, d->k.s);
+  d->width = larger(2 * d->lanes, unit);
+  d->vectors = (int)(d->width / d->lanes);
+  d->words = d->k.l / 2;
+  d->channels = d->lanes;
+  while (d->channels > FEWEST_LANES && d->k.l % (d->channels * WORD_BYTES)) d->channels /= 2;
+  return d->lanes >= FEWEST_LANES && d->lanes <= unit && d->k.l % (d->channels * WORD_BYTES) == 0 &&
+         d->k.s % d->width == 0;
+}
+
+static void main_function(const Winograd8 *d, LoopKind outer) {
+  Nest *b = d->l->b;
+  const int64_t blocks = d->k.s / d->width, each = blocks / d->slots;
+  NestFn *split = split_function(d), *weights = weights_function(d),
+         *products[2] = {products_function(d, d->tiles.pixels),
+                         d->tiles.rests ? products_function(d, d->tiles.rest) : NULL},
+         *joined = join_function(d);
+  nest_fn(b, b->name, false);
+  NEST_FOR(b, band, d->bands) {
+    NEST_LOOP(b, r, outer, 1, NEST_IX(0), 1, NEST_IX(d->rows))
+      NEST_FOR(b, x, d->columns)
+        nest_call(b, split, band * (d->rows * M) + r * M - d->k.before[0], x * M - d->k.before[1],
+                  r * d->columns + x);
+    NEST_LOOP(b, slot, outer, 1, NEST_IX(0), 1, NEST_IX(d->slots))
+      NEST_FOR(b, n, each) {
+        const Ix block = slot * each + n;
+        nest_call(b, weights, slot, block);
+        NEST_FOR(b, point, POINTS) {
+          NEST_FOR(b, t, d->tiles.count) nest_call(b, products[0], slot, point, t * d->tiles.pixels);
+          if (products[1])
+            NEST_FOR(b, t, d->tiles.rests)
+              nest_call(b, products[1], slot, point, d->tiles.count * d->tiles.pixels + t * d->tiles.rest);
+        }
+        NEST_FOR(b, r, d->rows)
+          NEST_FOR(b, x, d->columns)
+            nest_call(b, joined, band * (d->rows * M) + r * M, x * M, slot, r * d->columns + x, block);
+      }
+  }
+}
+
+bool schedule_int8_winograd(Lower *l, const Correlation *k) {
+  const Int8Product *p = l->node->detail;
+  Winograd8 d = {.l = l, .k = *k};
+  if (!possible(l, k) || !fits(&d)) return false;
+  choose_bands(&d);
+  if (!pays(&d) || !sums_fit(p, k)) return false;
+  const int64_t blocks = k->s / d.width, tiles = d.rows * d.columns;
+  const LoopKind outer = schedule_outer(l, correlation_macs(k));
+  d.slots = 1;
+  while (outer == PARALLEL && d.slots < MOST_SLOTS && blocks % (2 * d.slots) == 0) d.slots *= 2;
+  d.tiles = tiling(&d);
+  d.finish = finish_begin(l, p, k, (int)direct_unit(l, k->s));
+  d.weight = words_weights(l, p, k, &d.finish);
+  /* One more each, else points would be a power of 2 apart and share the same lines of the first cache. */
+  const int64_t quads = d.words / 2, line = l->target->line / 4;
+  d.V = lower_scratch_of(l, "V", I32, 4, (int64_t[]){POINTS, tiles, 2, quads + line});
+  d.U = lower_scratch_of(l, "U", I32, 5, (int64_t[]){d.slots, POINTS, 2, quads + 1, d.width});
+  d.sums = lower_scratch_of(l, "sums", I32, 4, (int64_t[]){d.slots, POINTS, tiles + 1, d.width});
+  main_function(&d, outer);
+  lower_about(l, "8 bits, Winograd F(%dx%d,3x3) in whole numbers, rounding %s", M, M,
+              rounding_name(p->rounding));
+  lower_detail(l, "register tiles of %d tiles x %d vectors of %d filters", (int)d.tiles.pixels, d.vectors,
+               d.lanes);
+  return true;
+}
