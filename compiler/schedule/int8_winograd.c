@@ -61,8 +61,8 @@ static bool pays(const Winograd8 *d) {
   const Correlation *k = &d->k;
   const double lanes = d->lanes, tiles = (double)(d->bands * d->rows * d->columns), words = (double)d->words,
                filters = (double)k->s, blocks = filters / lanes,
-               direct = (double)(k->small.h * k->small.w) * TAPS * TAPS * words * blocks,
-               products = tiles * POINTS * words * blocks, split = tiles * words / d->channels * 450,
+               direct = (double)(k->small.h * k->small.w * TAPS * TAPS) * words * blocks,
+               products = tiles * (double)POINTS * words * blocks, split = tiles * words / d->channels * 450,
                joined = tiles * blocks * 400, weights = (double)d->bands * words * blocks * 230;
   return products / 2 + (split + joined + weights) / 4 < 0.8 * direct / 2;
 }
