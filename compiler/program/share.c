@@ -18,15 +18,17 @@ typedef struct Region {
   int64_t offset, stride;
 } Region;
 
+/* What images have written since their region was gathered: a process has its own images of it. */
+typedef struct Stale {
+  Region region;
+  Place place;
+} Stale;
+
 typedef struct Sharing {
   Program *program;
   Arena *arena;
-  VEC(Region) whole; /* what every process has of all images */
+  VEC(Stale) stale;
 } Sharing;
-
-static bool of_images(SpaceKind space) {
-  return space == SPACE_INPUT || space == SPACE_TARGET || space == SPACE_ALL;
-}
 
 /* A part of a joined value is gathered with all of that. */
 static Region region_of(const Program *p, const Operand *operand) {
@@ -38,34 +40,66 @@ static Region region_of(const Program *p, const Operand *operand) {
   return (Region){place.space, place.index, offset, place.stride};
 }
 
+static bool same_region(const Region *a, const Region *b) {
+  return a->space == b->space && a->index == b->index && a->offset == b->offset && a->stride == b->stride;
+}
+
 static bool regions_meet(const Program *p, const Region *a, const Region *b) {
   const int64_t images = p->batching.images;
   return a->space == b->space && a->index == b->index && a->offset < b->offset + b->stride * images &&
          b->offset < a->offset + a->stride * images;
 }
 
-static bool is_whole(const Sharing *s, const Region *region) {
-  for (int i = 0; i < s->whole.n; i++) {
-    const Region *whole = &s->whole.data[i];
-    if (whole->space == region->space && whole->index == region->index && whole->offset == region->offset &&
-        whole->stride == region->stride)
-      return true;
+/* Bytes of an image in one region: parts of a joined value are columns of its pixels. */
+static bool places_meet(const Place *a, const Place *b) {
+  if (a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset) return false;
+  if (a->pitch != b->pitch || a->pitch <= 0) return true;
+  const int64_t between = ((b->offset - a->offset) % a->pitch + a->pitch) % a->pitch;
+  return between < a->width || a->pitch - between < b->width;
+}
+
+static bool same_place(const Place *a, const Place *b) {
+  return a->offset == b->offset && a->bytes == b->bytes && a->pitch == b->pitch && a->width == b->width;
+}
+
+static bool is_gathered(const Program *p, const Region *region) {
+  for (int i = 0; i < p->gathers.n; i++) {
+    const Gather *g = &p->gathers.data[i];
+    if (same_region(region, &(Region){g->space, g->index, g->offset, g->stride})) return true;
   }
   return false;
 }
 
-static void forget(Sharing *s, const Region *region) {
-  int kept = 0;
-  for (int i = 0; i < s->whole.n; i++)
-    if (!regions_meet(s->program, &s->whole.data[i], region)) s->whole.data[kept++] = s->whole.data[i];
-  s->whole.n = kept;
+/* The caller's arrays are never written: each process has its own images of them until they are gathered. */
+static bool is_stale(const Sharing *s, const Region *region, const Place *place) {
+  if (region->space != SPACE_ALL) return !is_gathered(s->program, region);
+  for (int i = 0; i < s->stale.n; i++)
+    if (same_region(&s->stale.data[i].region, region) && places_meet(&s->stale.data[i].place, place))
+      return true;
+  return false;
 }
 
-static void gather(Sharing *s, int before, const Region *region) {
-  if (is_whole(s, region)) return;
+/* place NULL: all of the region. Other regions that begin to be written over held values that are dead. */
+static void refresh(Sharing *s, const Region *region, const Place *place) {
+  int kept = 0;
+  for (int i = 0; i < s->stale.n; i++) {
+    const Stale *stale = &s->stale.data[i];
+    const bool same = same_region(&stale->region, region);
+    if (same ? place && !same_place(&stale->place, place) : !regions_meet(s->program, &stale->region, region))
+      s->stale.data[kept++] = *stale;
+  }
+  s->stale.n = kept;
+}
+
+static void gather(Sharing *s, int before, const Region *region, const Place *place) {
+  if (!is_stale(s, region, place)) return;
   vec_push(s->arena, s->program->gathers,
            ((Gather){before, region->space, region->index, region->offset, region->stride}));
-  vec_push(s->arena, s->whole, *region);
+  refresh(s, region, NULL);
+}
+
+static bool of_images(SpaceKind space) {
+  return space == SPACE_INPUT || space == SPACE_TARGET || space == SPACE_ALL;
 }
 
 static void gather_inputs(Sharing *s, int phase, const Version *version) {
@@ -74,19 +108,19 @@ static void gather_inputs(Sharing *s, int phase, const Version *version) {
     const Operand *operand = &version->argument[i];
     if (!operand->used || !of_images(operand->place.space) || nest->buf[i]->place == OUTPUT) continue;
     const Region region = region_of(s->program, operand);
-    gather(s, phase, &region);
+    gather(s, phase, &region, &operand->place);
   }
 }
 
-/* What is written image by image is not whole any more; what is written for all images is. */
+/* What is written image by image is stale; what is written for all images is not. */
 static void see_outputs(Sharing *s, bool once, const Version *version) {
   const Nest *nest = version->lower->b;
   for (int i = 0; i < nest->nbufs; i++) {
     const Operand *operand = &version->argument[i];
     if (!operand->used || operand->place.space != SPACE_ALL || nest->buf[i]->place < OUTPUT) continue;
     const Region region = region_of(s->program, operand);
-    forget(s, &region);
-    if (once) vec_push(s->arena, s->whole, region);
+    refresh(s, &region, &operand->place);
+    if (!once) vec_push(s->arena, s->stale, ((Stale){region, operand->place}));
   }
 }
 
@@ -102,7 +136,8 @@ static void find_gathers(Sharing *s) {
   }
   for (int i = 0; i < p->graph->training->losses.n; i++) {
     const Place *place = &p->value[0][p->loss[i]->id];
-    gather(s, p->phases.n, &(Region){place->space, place->index, place->offset, (int64_t)sizeof(float)});
+    gather(s, p->phases.n, &(Region){place->space, place->index, place->offset, (int64_t)sizeof(float)},
+           place);
   }
 }
 

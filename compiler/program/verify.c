@@ -10,12 +10,15 @@
 #include "base/number.h"
 #include "program/program.h"
 
+/* Of which images bytes hold a value: of the image at work, of those that the process has, of all. */
+typedef enum Reach { REACH_IMAGE, REACH_PROCESS, REACH_ALL } Reach;
+
 /* Bytes that hold a value: `base` is where the value of `home`, in which it lies, would begin. */
 typedef struct Piece {
   Place place;
   int home;
   int64_t base;
-  bool all; /* of all images; else of the image at work */
+  Reach reach;
 } Piece;
 
 typedef struct Verifier {
@@ -122,8 +125,8 @@ static int64_t base_of(const Verifier *v, const Node *node, const Place *place) 
   return place->offset - home_bytes(&home, home.offset * lanes);
 }
 
-static void hold(Verifier *v, const Node *node, const Place *place, bool all) {
-  const Piece piece = {*place, v->program->home[node->id].node->id, base_of(v, node, place), all};
+static void hold(Verifier *v, const Node *node, const Place *place, Reach reach) {
+  const Piece piece = {*place, v->program->home[node->id].node->id, base_of(v, node, place), reach};
   vec_push(v->arena, v->pieces, piece);
 }
 
@@ -172,7 +175,7 @@ static bool covers(const Place *place, const Stretch *rows, Stretch *column, int
   return covered(column, count, start, start + wanted);
 }
 
-static bool held(Verifier *v, const Node *node, const Place *place, bool all) {
+static bool held(Verifier *v, const Node *node, const Place *place, Reach reach) {
   const int home = v->program->home[node->id].node->id;
   const int64_t base = base_of(v, node, place);
   const Piece **piece = NEW_ARRAY(v->arena, const Piece *, v->pieces.n + 1);
@@ -182,7 +185,7 @@ static bool held(Verifier *v, const Node *node, const Place *place, bool all) {
   for (int i = 0; i < v->pieces.n; i++) {
     const Piece *one = &v->pieces.data[i];
     if (one->home != home || one->base != base || one->place.space != place->space ||
-        one->place.index != place->index || (all && !one->all && place->stride) ||
+        one->place.index != place->index || (one->reach < reach && place->stride) ||
         one->place.stride != place->stride)
       continue;
     rows[n] = (Stretch){one->place.offset, one->place.offset + one->place.bytes};
@@ -254,9 +257,27 @@ static bool check_read(Verifier *v, const Operand *operand, const Buf *buf, cons
     return fail(v, "has elements of another size than its value", buf->name);
   if (place->space == SPACE_ARENA && once) return fail(v, "reads an image's arena for all images", buf->name);
   if (place->space == SPACE_KEPT && once) return fail(v, "reads an image's record for all images", buf->name);
-  if (caller_owned(place->space)) return true;
-  if (!held(v, node, place, once)) return fail(v, "is read where its value is not", buf->name);
-  return true;
+  if (caller_owned(place->space) || held(v, node, place, once ? REACH_ALL : REACH_IMAGE)) return true;
+  return fail(v,
+              held(v, node, place, REACH_PROCESS)
+                  ? "is read for all images, and other processes have some of them"
+                  : "is read where its value is not",
+              buf->name);
+}
+
+/* Of what the caller passes each process has its own images. */
+static bool check_passed(Verifier *v, int phase, const Operand *operand, const Buf *buf) {
+  const Program *p = v->program;
+  const Place *place = &operand->place;
+  if (!p->processes || !place->stride || (place->space != SPACE_INPUT && place->space != SPACE_TARGET))
+    return true;
+  for (int i = 0; i < p->gathers.n; i++) {
+    const Gather *g = &p->gathers.data[i];
+    if (g->before <= phase && g->space == place->space && g->index == place->index &&
+        g->stride == place->stride)
+      return true;
+  }
+  return fail(v, "is passed for all images, and other processes have some of them", buf->name);
 }
 
 /* Weights and gradients lie as in the struct of the weights. */
@@ -273,7 +294,7 @@ static bool check_weight(Verifier *v, const Operand *operand, const Buf *buf) {
   return fail(v, gradient ? "is no gradient of its weight" : "is not its weight", buf->name);
 }
 
-static bool check_reads(Verifier *v, const KernelCall *call, const Version *version) {
+static bool check_reads(Verifier *v, int phase, const KernelCall *call, const Version *version) {
   const Nest *nest = version->lower->b;
   const bool once = call->how == CALL_ONCE;
   for (int i = 0; i < nest->nbufs; i++) {
@@ -283,6 +304,7 @@ static bool check_reads(Verifier *v, const KernelCall *call, const Version *vers
     if (!check_room(v, operand, buf, once) || !check_weight(v, operand, buf)) return false;
     if (buf->place >= OUTPUT && caller_owned(operand->place.space))
       return fail(v, "is not to be written", buf->name);
+    if (once && !check_passed(v, phase, operand, buf)) return false;
     if (operand->binding->kind != BIND_VALUE) continue;
     if (buf->place == INPUT && !check_read(v, operand, buf, operand->binding->node, once)) return false;
     if (buf->place == OVER && !call->kernel->over) return fail(v, "is written over nothing", buf->name);
@@ -302,7 +324,8 @@ static bool check_writes(Verifier *v, const KernelCall *call, const Version *ver
     if (once && operand->place.space == SPACE_KEPT)
       return fail(v, "writes an image's record for all images", buf->name);
     forget_meeting(v, &all);
-    if (operand->binding->kind == BIND_VALUE) hold(v, operand->binding->node, &operand->place, once);
+    if (operand->binding->kind == BIND_VALUE)
+      hold(v, operand->binding->node, &operand->place, once ? REACH_ALL : REACH_IMAGE);
   }
   return true;
 }
@@ -313,7 +336,7 @@ static bool check_copies(Verifier *v, int after) {
     const Copy *copy = &p->copies.data[i];
     const Place *place = &p->value[v->target][copy->node->id];
     if (copy->after != after || caller_owned(place->space)) continue;
-    if (!held(v, copy->node, place, false))
+    if (!held(v, copy->node, place, REACH_IMAGE))
       return fail(v, "an output is copied from where its value is not", "");
   }
   return true;
@@ -364,9 +387,26 @@ static bool check_turns(Verifier *v, const Phase *phase) {
   return true;
 }
 
-/* From one phase to the next: what each image has written is there of all. */
+/* From one phase to the next: what each image has written is there of all that the process has. */
 static void images_through(Verifier *v) {
-  for (int i = 0; i < v->pieces.n; i++) v->pieces.data[i].all = true;
+  const Reach reach = v->program->processes ? REACH_PROCESS : REACH_ALL;
+  for (int i = 0; i < v->pieces.n; i++)
+    if (v->pieces.data[i].reach < reach) v->pieces.data[i].reach = reach;
+}
+
+/* Processes get each other's images of whole values, with all parts of a joined one. */
+static void gather(Verifier *v, int before) {
+  const Program *p = v->program;
+  for (int i = 0; i < p->gathers.n; i++) {
+    const Gather *g = &p->gathers.data[i];
+    for (int k = 0; g->before == before && k < v->pieces.n; k++) {
+      Piece *piece = &v->pieces.data[k];
+      const Place *place = &piece->place;
+      if (place->space == g->space && place->index == g->index && piece->base == g->offset &&
+          place->stride == g->stride && piece->reach == REACH_PROCESS)
+        piece->reach = REACH_ALL;
+    }
+  }
 }
 
 static bool replay(Verifier *v) {
@@ -380,17 +420,19 @@ static bool replay(Verifier *v) {
       return fail(v, "phases are not in order", "");
     next = phase->first + phase->n;
     forget_arena(v);
+    gather(v, i);
     if (!phase->once && !check_turns(v, phase)) return false;
     for (int c = phase->first; c < next; c++) {
       const KernelCall *call = &p->calls.data[c];
       const Version *version = &call->version[v->target];
       v->call = c;
       if ((call->how == CALL_ONCE) != phase->once) return fail(v, "runs in a phase of another kind", "");
-      if (!check_reads(v, call, version) || !check_writes(v, call, version) || !check_copies(v, c))
+      if (!check_reads(v, i, call, version) || !check_writes(v, call, version) || !check_copies(v, c))
         return false;
     }
     if (!phase->once) images_through(v);
   }
+  gather(v, p->phases.n);
   return next == p->calls.n ? true : fail(v, "calls belong to no phase", "");
 }
 
@@ -399,11 +441,14 @@ static bool check_end(Verifier *v) {
   const Program *p = v->program;
   v->call = p->calls.n;
   for (int o = 0; p->kind != PROGRAM_TRAINING && o < p->graph->outputs.n; o++)
-    if (program_writes(p, o) && !held(v, p->output[o], &p->value[v->target][p->output[o]->id], false))
+    if (program_writes(p, o) && !held(v, p->output[o], &p->value[v->target][p->output[o]->id], REACH_IMAGE))
       return fail(v, "an output is not written", "");
-  for (int i = 0; p->kind == PROGRAM_TRAINING && i < p->graph->training->losses.n; i++)
-    if (!held(v, p->loss[i], &p->value[v->target][p->loss[i]->id], true))
-      return fail(v, "a loss is not there in the end", "");
+  for (int i = 0; p->kind == PROGRAM_TRAINING && i < p->graph->training->losses.n; i++) {
+    const Place *place = &p->value[v->target][p->loss[i]->id];
+    if (!held(v, p->loss[i], place, REACH_PROCESS)) return fail(v, "a loss is not there in the end", "");
+    if (!held(v, p->loss[i], place, REACH_ALL))
+      return fail(v, "a loss is added up, and other processes have some of it", "");
+  }
   return true;
 }
 
@@ -496,62 +541,6 @@ static bool check_buckets(Verifier *v) {
   return true;
 }
 
-/* Since images wrote these bytes last, they have been gathered, with all of the value that they are a part
- * of. A value that was never written is the caller's, which each process has of its own images. */
-static bool gathered(const Verifier *v, int phase, const Node *node, const Place *read) {
-  const Program *p = v->program;
-  const int64_t begin = node && read->space == SPACE_ALL ? base_of(v, node, read) : read->offset;
-  int last = -1; /* the phase of images that wrote it last */
-  for (int i = 0; i < phase; i++)
-    for (int c = p->phases.data[i].first; c < p->phases.data[i].first + p->phases.data[i].n; c++) {
-      const Version *version = &p->calls.data[c].version[v->target];
-      for (int a = 0; a < version->lower->b->nbufs; a++) {
-        Place x = of_all(p, version->argument[a].place), y = of_all(p, *read);
-        if (!version->argument[a].used || version->lower->b->buf[a]->place < OUTPUT || !meet(&x, &y))
-          continue;
-        last = p->phases.data[i].once ? p->phases.n : i;
-      }
-    }
-  if (last == p->phases.n) return true; /* by calls for all images */
-  for (int i = 0; i < p->gathers.n; i++) {
-    const Gather *g = &p->gathers.data[i];
-    if (g->before > last && g->before <= phase && g->space == read->space && g->index == read->index &&
-        g->stride == read->stride && (read->space != SPACE_ALL || g->offset == begin))
-      return true;
-  }
-  return false;
-}
-
-static bool check_gathers(Verifier *v) {
-  const Program *p = v->program;
-  for (int i = 0; i < p->phases.n; i++)
-    for (int c = p->phases.data[i].first; c < p->phases.data[i].first + p->phases.data[i].n; c++) {
-      const Version *version = &p->calls.data[c].version[v->target];
-      v->call = c;
-      for (int a = 0; p->phases.data[i].once && a < version->lower->b->nbufs; a++) {
-        const Place *place = &version->argument[a].place;
-        const bool images =
-            place->space == SPACE_ALL || place->space == SPACE_INPUT || place->space == SPACE_TARGET;
-        if (!version->argument[a].used || !images || version->lower->b->buf[a]->place == OUTPUT) continue;
-        bool own = false; /* written by an earlier call of this phase */
-        for (int e = p->phases.data[i].first; e < c; e++)
-          for (int b = 0; b < p->calls.data[e].version[v->target].lower->b->nbufs; b++) {
-            const Version *earlier = &p->calls.data[e].version[v->target];
-            own = own || (earlier->argument[b].used && earlier->lower->b->buf[b]->place >= OUTPUT &&
-                          meet(&earlier->argument[b].place, place));
-          }
-        if (!own && !gathered(v, i, version->argument[a].binding->node, place))
-          return fail(v, "is read for all images, and other processes have some of them",
-                      version->lower->b->buf[a]->name);
-      }
-    }
-  v->call = p->calls.n;
-  for (int i = 0; i < p->graph->training->losses.n; i++)
-    if (!gathered(v, p->phases.n, p->loss[i], &p->value[v->target][p->loss[i]->id]))
-      return fail(v, "a loss is added up, and other processes have some of it", "");
-  return true;
-}
-
 const char *program_verify(Arena *arena, const Program *p) {
   Verifier v = {.arena = arena, .program = p};
   for (v.target = 0; v.target < p->ntargets && !v.error; v.target++) {
@@ -559,7 +548,7 @@ const char *program_verify(Arena *arena, const Program *p) {
     if (!replay(&v) || !check_end(&v)) break;
     if (p->team && !check_team(&v)) break;
     if (p->kind == PROGRAM_TRAINING && !check_sums(&v)) break;
-    if (p->processes && (!check_buckets(&v) || !check_gathers(&v))) break;
+    if (p->processes && !check_buckets(&v)) break;
   }
   return v.error;
 }
