@@ -58,7 +58,7 @@ def peak(options, threads):
     with tempfile.TemporaryDirectory() as work:
         program = os.path.join(work, "peak")
         width = f"-DBYTES={vector_bytes(options.target)}"
-        subprocess.run([options.cc, "-O2", march(options.target), width,
+        subprocess.run([options.cc, "-O2", *march(options.target), width,
                         os.path.join(ROOT, "bench", "peak.c"), "-o", program, "-lpthread"], check=True)
         return float(subprocess.run([program, str(threads)], check=True, capture_output=True, text=True)
                      .stdout)

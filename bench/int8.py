@@ -7,11 +7,11 @@ is in the table: both round, each in its own way.
 import ctypes, json, math, os, struct, subprocess, sys, tempfile
 import numpy as np
 from inference import make_case, print_machine, read_options
+from nets import NETS, OTHERS
 from sides import Ours, as_onnx, march
 from timing import in_turns
 
 PICTURES = 8  # that scales are chosen by
-WANTED = "resnet8 mobilenet_v1 squeezenet resnet18 vgg16 alexnet".split()
 
 GLUE = """
 #include <stdlib.h>
@@ -64,6 +64,12 @@ def draw_pictures(case):
     return random.normal(0, 1, shape).astype(np.float32)
 
 
+def draw_targets(case):
+    """A class for each picture, or for each pixel of a map."""
+    shape = [PICTURES, *case.shapes[0][1:-1]]
+    return (np.arange(math.prod(shape)) % 2).reshape(shape).astype(np.uint8)
+
+
 class OursInt8(Ours):
     """What cnnc quantize makes, as a shared library. The base class runs it."""
 
@@ -74,7 +80,7 @@ class OursInt8(Ours):
                                                       "_glue.c", f"{threads}.so"))
         if not os.path.exists(quantised):
             write_weights(case.weights, floats)
-            np.savez(data, x=case.pictures, y=np.arange(PICTURES) % 2)
+            np.savez(data, x=case.pictures, y=draw_targets(case))
             subprocess.run([options.cnnc, "quantize", *case.source, "--weights=" + floats, "--data=" + data,
                             f"--samples={PICTURES}", "--calibrate=minmax", "--cc=" + options.cc,
                             "-o", quantised], check=True, capture_output=True)
@@ -85,7 +91,7 @@ class OursInt8(Ours):
         with open(glue, "w") as file:
             n = len(case.shapes)
             file.write(GLUE.format(net=net, n=n, outputs=", ".join(f"outputs[{i}]" for i in range(n))))
-        flags = ["-O2", march(options.target), "-shared", "-fPIC", "-I", work]
+        flags = ["-O2", *march(options.target), "-shared", "-fPIC", "-I", work]
         subprocess.run([options.cc, *flags, *(["-fopenmp"] if threads > 1 else []), code, glue, "-o",
                         library], check=True)
         self.library = ctypes.CDLL(library)
@@ -140,13 +146,13 @@ def measure(options, case, threads, work):
 def main():
     words = [word for word in sys.argv[1:] if word != "--precision=int8"]
     sys.argv[1:] = words
-    options = read_options(WANTED, "net", 5)
+    options = read_options([*NETS, *OTHERS], "net", 5)
     print_machine(options, "8 bits")
     columns = ["net", "threads", "cnnc ms", "floats ms", "ratio"]
     columns += [text for peer in options.peers for text in (peer.name + " ms", "ratio")]
     print("| " + " | ".join(columns + ["errors"]) + " |\n" + "|---" * (len(columns) + 1) + "|", flush=True)
     best = []
-    for net in options.nets or WANTED:
+    for net in options.nets or NETS:
         case = make_case(options, net, 1)
         case.pictures = draw_pictures(case)
         for threads in options.threads:

@@ -60,7 +60,7 @@ class Training:
                             code], check=True)
             with open(glue, "w") as f:
                 f.write(GLUE)
-            flags = ["-O2", "-fno-math-errno", march(options.target), "-shared", "-fPIC", "-I", work, "-I",
+            flags = ["-O2", "-fno-math-errno", *march(options.target), "-shared", "-fPIC", "-I", work, "-I",
                      os.path.join(ROOT, "runtime", "include")] + (["-fopenmp"] if threads > 1 else [])
             subprocess.run([options.cc, *flags, code, glue, "-o", library], check=True)
             self.library = ctypes.CDLL(library)
@@ -139,7 +139,7 @@ class Machine:
         self.program = os.path.join(work, "bandwidth")
         self.known, self.threads = {}, options.threads[0]
         width = inference.vector_bytes(options.target)
-        subprocess.run([options.cc, "-O2", march(options.target), f"-DWIDTH={width}",
+        subprocess.run([options.cc, "-O2", *march(options.target), f"-DWIDTH={width}",
                         os.path.join(ROOT, "bench", "bandwidth.c"), "-o", self.program], check=True)
         self.hertz = self.peak / self.threads / (4 * width // 4)  # two multiply-adds of a vector a cycle
 
