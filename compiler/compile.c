@@ -55,11 +55,8 @@ static bool is_library(Compilation *c) {
 
 static bool build_graph(Compilation *c) {
   const Options *o = c->options;
-  Define *defines = NEW_ARRAY(c->arena, Define, o->defines.n + 1);
-  for (int i = 0; i < o->defines.n; i++)
-    defines[i] = (Define){o->defines.data[i].name, o->defines.data[i].value};
   const SemaOptions options = {o->directories.n, o->directories.data, &c->labels_file, NULL};
-  c->graph = sema_build(c->arena, c->diags, &c->sources, c->program, defines, o->defines.n, &options);
+  c->graph = sema_build(c->arena, c->diags, &c->sources, c->program, o->defines.data, o->defines.n, &options);
   stage_done(c, "check and expand");
   if (!good(c) || is_library(c)) return false;
   graph_verify(c->graph);

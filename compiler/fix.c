@@ -33,12 +33,9 @@ static int fixes_find(const Fixing *f, Sources *sources, FixedSource **fixed) {
   const Ast *program =
       program_read(f->arena, diags, sources, o->input, o->directories.n, o->directories.data);
   if (!program) return 0;
-  Define *defines = NEW_ARRAY(f->arena, Define, o->defines.n + 1);
-  for (int i = 0; i < o->defines.n; i++)
-    defines[i] = (Define){o->defines.data[i].name, o->defines.data[i].value};
   const char *labels_file = NULL;
   const SemaOptions options = {o->directories.n, o->directories.data, &labels_file, NULL};
-  sema_build(f->arena, diags, sources, program, defines, o->defines.n, &options);
+  sema_build(f->arena, diags, sources, program, o->defines.data, o->defines.n, &options);
 
   bool *may_change = NEW_ARRAY(f->arena, bool, sources->list.n + 1);
   for (int i = 0; i < program->files.n; i++) {

@@ -104,14 +104,6 @@ static bool read_outputs(Importing *m, const char *text) {
   return true;
 }
 
-static bool is_name(const char *word) {
-  for (const char *c = word; *c; c++)
-    if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || *c == '_' ||
-          (c > word && *c >= '0' && *c <= '9')))
-      return false;
-  return *word != 0;
-}
-
 enum { LITERT = 1 };
 static const char *const roundings[] = {"double", [LITERT] = "litert", "single", "float", NULL};
 
@@ -126,7 +118,7 @@ static bool take_option(Importing *m, int code) {
   case LONG_LAYOUT: return read_word("--layout", optarg, layouts, &m->layout);
   case LONG_NAME:
     m->options.net = optarg;
-    return is_name(optarg) || usage_error("'%s' is no name of a net", optarg);
+    return is_name(optarg, strlen(optarg)) || usage_error("'%s' is no name of a net", optarg);
   case LONG_RENAME: m->rename = optarg; return true;
   case LONG_ROUNDING: return read_word("--rounding", optarg, roundings, &m->rounding);
   case LONG_LIST: return m->list = true;

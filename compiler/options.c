@@ -297,24 +297,6 @@ static bool kind_from_suffix(Options *options) {
                      suffix_help(suffix));
 }
 
-static bool is_name(const char *s, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    const char c = s[i];
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-    if (!letter && !(i > 0 && c >= '0' && c <= '9')) return false;
-  }
-  return n > 0;
-}
-
-static bool read_define(Options *options, Arena *arena, const char *text) {
-  const char *equals = strchr(text, '=');
-  if (!equals || !is_name(text, (size_t)(equals - text)) || !equals[1])
-    return usage_error("-D wants NAME=VALUE, not '%s'", text);
-  const Option define = {arena_copy(arena, text, (size_t)(equals - text)), equals + 1};
-  vec_push(arena, options->defines, define);
-  return true;
-}
-
 static bool read_warning(Options *options, Arena *arena, const char *text) {
   Sources sources = {.arena = arena};
   if (diags_option(diags_new(arena, &sources), text)) {
@@ -504,7 +486,7 @@ static bool take_letter(Options *options, Arena *arena, int code, int argc, char
     if (options->output) return usage_error("-o is given twice");
     options->output = optarg;
     break;
-  case 'D': return read_define(options, arena, optarg);
+  case 'D': return read_define(arena, optarg, &options->defines);
   case 'I': vec_push(arena, options->directories, optarg); break;
   case 'O': return read_level(options, optarg);
   case 'W': return read_warning(options, arena, optarg);

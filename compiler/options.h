@@ -4,6 +4,7 @@
 #define CNNC_OPTIONS_H
 #include "base/arena.h"
 #include "base/diag.h"
+#include "sema/sema.h"
 #include "target/cpu.h"
 
 typedef enum Action { ACTION_COMPILE, ACTION_HELP, ACTION_VERSION, ACTION_EXPLAIN } Action;
@@ -38,10 +39,6 @@ typedef enum Level {
   LEVEL_QUICK, /* -O1: what takes the C compiler long is left out */
   LEVEL_SMALL, /* -Os: plain loops of fused layers */
 } Level;
-
-typedef struct Option {
-  const char *name, *value;
-} Option; /* -D NAME=VALUE */
 
 /* A row of the table: what the command line accepts, --help and cnnc(1) tell, and shells complete. */
 typedef struct OptionRow {
@@ -94,7 +91,7 @@ typedef struct Options {
   bool openmp;
   bool mpi;         /* a program that processes of MPI can share */
   int64_t mpi_most; /* by so many; 0: as many as there are shards without it */
-  VEC(Option) defines;
+  Defines defines;
   VEC(const char *) directories, warnings;
   Level level;
   bool exact, tune; /* no algorithm that rounds differently; schedules are measured */

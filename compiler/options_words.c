@@ -79,3 +79,21 @@ bool read_color(const char *value, int *colour) {
   static const char *const names[] = {"auto", "always", "never", NULL};
   return read_word("--color", value, names, colour);
 }
+
+bool is_name(const char *word, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    const char c = word[i];
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    if (!letter && !(i > 0 && c >= '0' && c <= '9')) return false;
+  }
+  return n > 0;
+}
+
+bool read_define(Arena *arena, const char *value, Defines *defines) {
+  const char *equals = strchr(value, '=');
+  if (!equals || !is_name(value, (size_t)(equals - value)) || !equals[1])
+    return usage_error("-D wants NAME=VALUE, not '%s'", value);
+  const Define define = {arena_copy(arena, value, (size_t)(equals - value)), equals + 1};
+  vec_push(arena, *defines, define);
+  return true;
+}

@@ -4,6 +4,7 @@
 #define CNNC_OPTIONS_WORDS_H
 #include <stdbool.h>
 #include "base/arena.h"
+#include "sema/sema.h"
 
 __attribute__((format(printf, 1, 2))) bool usage_error(const char *format, ...); /* always false */
 bool unknown_option(Arena *, const char *option);                                /* always false */
@@ -12,6 +13,8 @@ bool unknown_word(const char *what, const char *word, const char *const *names);
 bool in_full(const char *word, const char *name);
 /* The index of an option's value among `names`, which NULL ends. */
 bool read_word(const char *option, const char *value, const char *const *names, int *index);
-bool read_diagnostics(const char *value, int *format); /* of --diagnostics, as DiagFormat counts them */
-bool read_color(const char *value, int *colour);       /* of --color: 0 auto, 1 always, 2 never */
+bool read_diagnostics(const char *value, int *format);   /* of --diagnostics, as DiagFormat counts them */
+bool is_name(const char *word, size_t n);                /* of C: letters, digits, underscores */
+bool read_define(Arena *, const char *value, Defines *); /* one more -D */
+bool read_color(const char *value, int *colour);         /* of --color: 0 auto, 1 always, 2 never */
 #endif

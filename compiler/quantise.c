@@ -75,6 +75,9 @@ static const OptionRow quantize_options[] = {
      NULL},
     {"cc", LONG_CC, required_argument, "--cc=COMPILER", "the C compiler that builds the program", NULL},
     {"runtime-dir", LONG_RUNTIME, required_argument, "--runtime-dir=DIR", "where libcnn.a is", "@folder"},
+    {NULL, 'D', required_argument, "-D NAME=VALUE", "replaces the value of a file's const", NULL},
+    {NULL, 'I', required_argument, "-I DIR",
+     "where imports are looked for, after the importing file's directory", "@folder"},
     {"help", 'h', no_argument, "-h, --help", "this page", NULL},
     {NULL, 0, 0, NULL, NULL, NULL},
 };
@@ -147,6 +150,8 @@ static bool take_option(Quantising *q, int code) {
   switch (code) {
   case 'o': q->output = optarg; return true;
   case 'h': return q->help = true;
+  case 'D': return read_define(q->arena, optarg, &q->defines);
+  case 'I': vec_push(q->arena, q->directories, optarg); return true;
   case LONG_WEIGHTS: q->weights = optarg; return true;
   case LONG_DATA: q->data = optarg; return true;
   case LONG_CALIBRATE: return read_calibrate(q, optarg);
@@ -188,11 +193,11 @@ bool quantise_failed(Quantising *q, const char *why) {
 }
 
 static bool read_net(Quantising *q) {
-  Ast *ast = program_read(q->arena, q->diags, &q->sources, q->program, 0, NULL);
-  const SemaOptions options = {0};
-  Graph *graph = ast && !diags_errors(q->diags)
-                     ? sema_build(q->arena, q->diags, &q->sources, ast, NULL, 0, &options)
-                     : NULL;
+  Ast *ast = program_read(q->arena, q->diags, &q->sources, q->program, q->directories.n, q->directories.data);
+  const SemaOptions options = {q->directories.n, q->directories.data, NULL, NULL};
+  Graph *graph = ast && !diags_errors(q->diags) ? sema_build(q->arena, q->diags, &q->sources, ast,
+                                                             q->defines.data, q->defines.n, &options)
+                                                : NULL;
   if (!graph || diags_errors(q->diags)) return false;
   const WeightsWay way = {.path = q->weights};
   QuantFile *bytes = NULL;

@@ -11,8 +11,17 @@
 bool quantise_build(Quantising *q, const char *weights, const char *program) {
   const char *why = NULL, *self = backend_self(q->arena);
   if (!self) return quantise_failed(q, "cnnc does not find itself");
-  const char *words[10] = {self, q->program, "-o", program};
-  int n = 4;
+  enum { OTHERS = 10 };
+  const char **words = NEW_ARRAY(q->arena, const char *, OTHERS + q->defines.n + q->directories.n);
+  int n = 0;
+  words[n++] = self;
+  words[n++] = q->program;
+  words[n++] = arena_printf(q->arena, "-o%s", program);
+  words[n++] = "--no-train";
+  for (int i = 0; i < q->defines.n; i++)
+    words[n++] = arena_printf(q->arena, "-D%s=%s", q->defines.data[i].name, q->defines.data[i].value);
+  for (int i = 0; i < q->directories.n; i++)
+    words[n++] = arena_printf(q->arena, "-I%s", q->directories.data[i]);
   if (weights) words[n++] = arena_printf(q->arena, "--weights=%s", weights);
   if (weights) words[n++] = "-Wno-not-int8"; /* the same is told of the file that is written */
   if (weights) words[n++] = "-Wno-dead-filters";

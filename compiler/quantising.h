@@ -6,6 +6,7 @@
 #include "base/diag.h"
 #include "quantize/calibrate.h"
 #include "quantize/measure.h"
+#include "sema/sema.h"
 
 /* What the test of the data says of a program. */
 typedef struct Judgement {
@@ -21,7 +22,8 @@ typedef struct Quantising {
   const char *program, *weights, *data, *output, *samples, *cc, *runtime, *work, *report, *threads;
   Calibration how;
   Table keep, wide;
-  VEC(const char *) keeps;
+  VEC(const char *) keeps, directories;
+  Defines defines;
   bool help, no_equalize, wrong; /* wrong: what the command line asks for */
   bool calibrates;               /* --calibrate: ranges are chosen from data in any case */
   double most_lost;              /* points; below 0: any */

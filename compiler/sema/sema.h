@@ -9,6 +9,8 @@
 typedef struct Define {
   const char *name, *value;
 } Define; /* -D NAME=VALUE: instead of the expression of a file's constant; the last of a name counts */
+typedef VEC(Define) Defines;
+
 /* For editors: what each call of an operator or a block gave, and what each name stood for, one by one as the
  * program is written out. Calls that gave nothing, for there was an error, have a node of POISON shape. */
 typedef struct SemaCall {
