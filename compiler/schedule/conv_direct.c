@@ -48,7 +48,7 @@ static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts
 }
 
 /* Two widths that differ by one where that is possible, not a last tile that may be narrow. */
-static Tiling tiling_of(int64_t width, int64_t pixels) {
+Tiling tiling_of(int64_t width, int64_t pixels) {
   const int64_t tiles = ceil_divide(width, pixels), narrow = tiles * pixels - width;
   if (narrow == 0) return (Tiling){.pixels = pixels, .count = tiles};
   if (pixels > 1 && narrow < tiles)

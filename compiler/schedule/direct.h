@@ -47,6 +47,7 @@ void direct_functions(
 typedef struct Tiling {
   int64_t pixels, count, rest, rests; /* of a row: `count` tiles of `pixels`, then `rests` tiles of `rest` */
 } Tiling;
+Tiling tiling_of(int64_t width, int64_t pixels);                 /* of tiles of so many, or of one less */
 Tiling direct_tiling(const Lower *, int64_t width, int vectors); /* for so many vectors of channels */
 enum { MOST_TILES = 5 };
 int direct_tiles(const Lower *, int pixels[MOST_TILES],

@@ -53,7 +53,7 @@ static Cycles plain_cycles(const Lower *l) {
 /* ---- what there is ---- */
 bool dsp_takes(const Lower *l) {
   return l->node->op->family == FAMILY_INT8 && l->target->dsp && l->layout->dsp && !l->threads && !l->plain &&
-         !int8_is_wide(l->node);
+         !int8_is_wide(l->node) && l->node->op != &op_int8_transposed;
 }
 
 /* Vectors do all layers that they can do: no other schedule comes near. */

@@ -36,8 +36,8 @@ bool finish_fits(const Lower *l, const Int8Product *p, const Correlation *k) {
 
 /* By channel, with zeros up to whole vectors. */
 typedef int32_t OfFilter(const Lower *, const Int8Product *, const Correlation *, int64_t filter);
-static Buf *by_filter(Lower *l, const Finish *finish, const Correlation *k, const char *name, OfFilter *of) {
-  const Int8Product *p = l->node->detail;
+static Buf *by_filter(Lower *l, const Finish *finish, const Int8Product *p, const Correlation *k,
+                      const char *name, OfFilter *of) {
   const int64_t dim[2] = {k->groups * finish->vectors, finish->unit};
   int32_t *values = NEW_ARRAY(l->arena, int32_t, dim[0] * dim[1]);
   for (int64_t f = 0; f < k->small.c; f++)
@@ -66,19 +66,25 @@ static Buf *real_factors(Lower *l, const Finish *finish, const Correlation *k, c
   return lower_constants(l, "rounding_factor", F32, 2, dim, values);
 }
 
+Buf *finish_bias(Lower *l, const Finish *finish, const Int8Product *p, const Correlation *k,
+                 const char *suffix) {
+  const char *name = words_lift(l) ? "bias_of_bytes" : "bias_of_signed";
+  return by_filter(l, finish, p, k, nest_text(l->b, "%s%s", name, suffix), bias_value);
+}
+
 Finish finish_begin(Lower *l, const Int8Product *p, const Correlation *k, int unit) {
   Finish f = {.rounding = p->rounding, .stored = p->stored, .unit = unit, .vectors = ceil_divide(k->s, unit)};
   bool shifted = false;
   for (int64_t i = 0; i < k->small.c; i++) shifted |= int8_steps(p->rounding, p->factor[i]).left > 0;
-  f.bias = by_filter(l, &f, k, words_lift(l) ? "bias_of_bytes" : "bias_of_signed", bias_value);
+  f.bias = finish_bias(l, &f, p, k, "");
   if (p->rounding == ROUNDING_FLOAT) {
     f.factor = real_factors(l, &f, k, p);
     return f;
   }
-  f.factor = by_filter(l, &f, k, "rounding_factor", m_value);
-  f.half = by_filter(l, &f, k, "rounding_half", half_value);
-  f.shift = by_filter(l, &f, k, "rounding_shift", shift_value);
-  if (shifted) f.left = by_filter(l, &f, k, "rounding_left", left_value);
+  f.factor = by_filter(l, &f, p, k, "rounding_factor", m_value);
+  f.half = by_filter(l, &f, p, k, "rounding_half", half_value);
+  f.shift = by_filter(l, &f, p, k, "rounding_shift", shift_value);
+  if (shifted) f.left = by_filter(l, &f, p, k, "rounding_left", left_value);
   return f;
 }
 

@@ -298,12 +298,8 @@ static void choose_bands(Winograd8 *d) {
 }
 
 static Tiling tiling(const Winograd8 *d) {
-  const int64_t most = (d->l->target->registers - d->vectors - 2) / d->vectors, all = d->rows * d->columns,
-                calls = ceil_divide(all, larger(1, smaller(most, 16))), wide = ceil_divide(all, calls),
-                narrow = calls * wide - all;
-  if (narrow < calls || wide == 1)
-    return (Tiling){.pixels = wide, .count = calls - narrow, .rest = wide - 1, .rests = narrow};
-  return (Tiling){.pixels = wide, .count = all / wide, .rest = all % wide, .rests = 1};
+  const int64_t most = (d->l->target->registers - d->vectors - 2) / d->vectors, all = d->rows * d->columns;
+  return tiling_of(all, ceil_divide(all, ceil_divide(all, larger(1, smaller(most, 16)))));
 }
 
 static bool fits(Winograd8 *d) {
@@ -361,7 +357,7 @@ bool schedule_int8_winograd(Lower *l, const Correlation *k) {
   while (outer == PARALLEL && d.slots < MOST_SLOTS && blocks % (2 * d.slots) == 0) d.slots *= 2;
   d.tiles = tiling(&d);
   d.finish = finish_begin(l, p, k, (int)direct_unit(l, k->s));
-  d.weight = words_weights(l, p, k, &d.finish);
+  d.weight = words_weights(l, p, k, &d.finish, "");
   /* One more each, else points would be a power of 2 apart and share the same lines of the first cache. */
   const int64_t quads = d.words / 2, line = l->target->line / 4;
   d.V = lower_scratch_of(l, "V", I32, 4, (int64_t[]){POINTS, tiles, 2, quads + line});

@@ -44,7 +44,9 @@ typedef struct Finish {
 /* False: a sum might leave 32 bits on the way. */
 bool finish_fits(const Lower *, const Int8Product *, const Correlation *);
 Finish finish_begin(Lower *, const Int8Product *, const Correlation *, int unit);
-/* Weights as bytes: [vectors of channels][ky][words of kx and channels][channel of the vector]. */
-Buf *words_weights(Lower *, const Int8Product *, const Correlation *, const Finish *);
+/* Members of the model whose names end in `suffix`. Weights as bytes: [vectors of channels][ky][words of kx
+ * and channels][channel of the vector]. */
+Buf *finish_bias(Lower *, const Finish *, const Int8Product *, const Correlation *, const char *suffix);
+Buf *words_weights(Lower *, const Int8Product *, const Correlation *, const Finish *, const char *suffix);
 Val finish_vector(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *lane); /* I8 */
 #endif

@@ -41,6 +41,12 @@ static bool schedule_rows(Lower *l) {
   }
 }
 
+/* Sums follow the target by themselves: ops/engine/walk.h. */
+static bool schedule_int8(Lower *l) {
+  if (l->node->op == &op_int8_transposed) return schedule_int8_transposed(l);
+  return l->node->op == &op_int8_product && schedule_int8_product(l);
+}
+
 static bool scheduled(Lower *l) {
   if (l->plain || choice_near_limits(l)) return false;
   if (l->rows && !l->node->op->own_rows) return schedule_rows(l);
@@ -66,7 +72,7 @@ static bool scheduled(Lower *l) {
   case FAMILY_DENSE: return schedule_dense(l);
   case FAMILY_DENSE_INPUT: return schedule_dense_input(l);
   case FAMILY_DENSE_WEIGHTS: return schedule_dense_weights(l);
-  case FAMILY_INT8: return l->target->dsp ? schedule_dsp(l) : schedule_int8_product(l);
+  case FAMILY_INT8: return l->target->dsp ? schedule_dsp(l) : schedule_int8(l);
   case FAMILY_NONE:
   case FAMILY_POOL:
   case FAMILY_ALIAS: return false; /* nests of their own follow the target: ops/engine/walk.h */

@@ -81,6 +81,7 @@ int64_t int8_most_read(const Node *); /* of all of its operands */
 
 int64_t int8_product_rounded(const Int8Product *, int64_t sum, int64_t filter);
 Correlation int8_geometry(const Node *product); /* a dense layer is a convolution of one pixel */
+Correlation int8_transposed_geometry(const Node *transposed); /* its output is the large side */
 
 /* Of a layer of floats: its filters, and where the weight of a filter's term lies, [channels][taps] each. */
 int64_t int8_filters(const Node *);

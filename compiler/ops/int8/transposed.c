@@ -8,7 +8,7 @@
 // rows near i are tried.
 #include "ops/int8/int8.h"
 
-static Correlation geometry_of(const Node *node) {
+Correlation int8_transposed_geometry(const Node *node) {
   Node like = *node;
   like.op = &op_conv_transpose;
   return correlation_of(&like);
@@ -17,7 +17,7 @@ static Correlation geometry_of(const Node *node) {
 static int64_t rounded_down(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
 
 static Cost cost(const Node *node) {
-  const Correlation k = geometry_of(node);
+  const Correlation k = int8_transposed_geometry(node);
   const int64_t weights = k.large.c * k.s * k.kernel[0] * k.kernel[1];
   return (Cost){correlation_macs(&k), weights + k.large.c, weights + 4 * k.large.c};
 }
@@ -45,7 +45,7 @@ static int64_t sum_at(const Eval *eval, const Correlation *k, int64_t y, int64_t
 
 static void eval(const Eval *eval) {
   const Int8Product *p = eval->node->detail;
-  const Correlation k = geometry_of(eval->node);
+  const Correlation k = int8_transposed_geometry(eval->node);
   double *out = eval->out;
   for (int64_t y = 0; y < k.large.h; y++)
     for (int64_t x = 0; x < k.large.w; x++)
@@ -117,7 +117,7 @@ static void lower_place(Lower *l, const Correlation *k, const Constants *constan
 
 static void lower(Lower *l) {
   const Int8Product *p = l->node->detail;
-  const Correlation geometry = geometry_of(l->node), *k = &geometry;
+  const Correlation geometry = int8_transposed_geometry(l->node), *k = &geometry;
   const Constants constants = {.weight = int8_packed_weight(l, k, k->large.c, k->s),
                                .bias = int8_bias(l, k->large.c),
                                .factors = int8_factors(l, k->large.c)};
@@ -141,6 +141,7 @@ const Op op_int8_transposed = {
     .detail = "x[f] = bias[f] + sum over what meets there of weight * (in - zero); out[f] = cut(round(x[f] * "
               "factor[f]) + zero of out)",
     .alone = true,
+    .family = FAMILY_INT8,
     .cost = cost,
     .eval = eval,
     .lower = lower};
