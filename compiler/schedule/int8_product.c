@@ -338,16 +338,41 @@ static bool possible(const Lower *l, const Correlation *k) {
   return l->in[0]->rank == 3 && l->out->rank == 3 && !correlation_near_limits(k);
 }
 
+/* The same on rows of windows as pixels: what a row of the window sees is one tap of many channels. */
+static void see_windows(Product *d, Int8Product *own) {
+  Correlation *k = &d->k;
+  const int64_t taps = k->kernel[1], rows = k->kernel[0], channels = k->l;
+  int8_t *weight = NEW_ARRAY(d->l->arena, int8_t, k->s * channels * rows * taps);
+  for (int64_t f = 0; f < k->s; f++)
+    for (int64_t c = 0; c < channels; c++)
+      for (int64_t ky = 0; ky < rows; ky++)
+        for (int64_t kx = 0; kx < taps; kx++)
+          weight[((f * taps + kx) * channels + c) * rows + ky] =
+              d->p->weight[((f * channels + c) * rows + ky) * taps + kx];
+  *own = *d->p;
+  own->weight = weight;
+  d->p = own;
+  k->large.w = k->small.w;
+  k->large.c = k->l = taps * channels;
+  k->kernel[1] = k->stride[1] = 1;
+  k->before[1] = 0;
+}
+
 bool schedule_int8_product(Lower *l) {
-  const Int8Product *p = l->node->detail;
-  Product d = {.l = l, .p = p, .k = int8_geometry(l->node), .phase = "", .step = {1, 1}};
-  const Correlation *k = &d.k;
-  if (!possible(l, k) || !finish_fits(l, p, k)) return false;
+  Int8Product own;
+  Product d = {.l = l, .p = l->node->detail, .k = int8_geometry(l->node), .phase = "", .step = {1, 1}};
+  Correlation *k = &d.k;
+  if (!possible(l, k) || !finish_fits(l, d.p, k)) return false;
   if (k->groups > 1 && k->l == 1 && k->s == 1) return schedule_int8_depthwise(l, k);
   if (schedule_int8_winograd(l, k)) return true;
-  join_rows(&d);
-  d.words = words_begin(l, k);
-  d.finish = finish_begin(l, p, k, (int)direct_unit(l, k->s));
+  if (words_see_windows(l, k)) {
+    d.words = words_of_windows(l, k);
+    see_windows(&d, &own);
+  } else {
+    join_rows(&d);
+    d.words = words_begin(l, k);
+  }
+  d.finish = finish_begin(l, d.p, k, (int)direct_unit(l, k->s));
   Strip strip[2];
   product_begin(&d, strip);
   nest_fn(l->b, l->b->name, false);

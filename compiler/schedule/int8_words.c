@@ -18,10 +18,11 @@ static int64_t reached(const Correlation *k, int axis) { /* elements that some w
 }
 
 /* Rows without gaps between pixels are seen as [h][1][w*c]. */
+static bool joins_pixels(const Buf *in) { return in->rank == 3 && in->room[2] == in->dim[2] && !in->flat; }
+
 static void join_pixels(Lower *l) {
   Buf *in = l->in[0];
-  const int64_t *room = in->room;
-  if (in->rank != 3 || room[2] != in->dim[2] || in->flat) return;
+  if (!joins_pixels(in)) return;
   in->dim[2] *= in->dim[1];
   in->dim[1] = 1;
   for (int d = 0; d < 3; d++) in->room[d] = in->dim[d];
@@ -36,6 +37,49 @@ Words words_begin(Lower *l, const Correlation *k) {
              .in = k->large,
              .channels = k->l};
   w.pixel = w.group * k->groups;
+  join_pixels(l);
+  w.buf = lower_scratch_of(l, "words", I32, 3, (int64_t[]){w.planes, w.rows, w.columns * w.pixel});
+  return w;
+}
+
+/* Where the first byte of window x lies in a row of the input. */
+static int64_t window_begin(const Words *w, int64_t x) {
+  return (x * w->stride - w->before[1]) * w->channels;
+}
+
+/* The windows from .. to-1 whose words lie in a row as a whole. */
+static void windows_inside(const Words *w, int64_t *from, int64_t *to) {
+  const int64_t bytes = w->in.w * w->channels;
+  for (*from = 0; *from < w->columns && window_begin(w, *from) < 0;) ++*from;
+  for (*to = w->columns; *to > *from && window_begin(w, *to - 1) + w->pixel * WORD_BYTES > bytes;) --*to;
+}
+
+static Words windows_of(const Lower *l, const Correlation *k) {
+  const int64_t bytes = k->kernel[1] * k->l, words = ceil_divide(bytes, WORD_BYTES);
+  return (Words){.planes = l->target->dot == DOT_HALVES ? 2 : 1,
+                 .rows = reached(k, 0),
+                 .columns = k->small.w,
+                 .group = words,
+                 .pixel = words,
+                 .before = {k->before[0], k->before[1]},
+                 .in = k->large,
+                 .channels = k->l,
+                 .window = bytes,
+                 .stride = k->stride[1]};
+}
+
+bool words_see_windows(const Lower *l, const Correlation *k) {
+  enum { MOST_WORDS = 32 }; /* at the edges, each of them by itself */
+  if (k->groups > 1 || k->dilation[1] > 1 || !joins_pixels(l->in[0])) return false;
+  const Words w = windows_of(l, k);
+  int64_t from, to;
+  if (w.pixel >= k->kernel[1] * ceil_divide(k->l, WORD_BYTES)) return false;
+  windows_inside(&w, &from, &to);
+  return (w.columns - (to - from)) * w.pixel <= MOST_WORDS;
+}
+
+Words words_of_windows(Lower *l, const Correlation *k) {
+  Words w = windows_of(l, k);
   join_pixels(l);
   w.buf = lower_scratch_of(l, "words", I32, 3, (int64_t[]){w.planes, w.rows, w.columns * w.pixel});
   return w;
@@ -133,15 +177,51 @@ static void copy_columns(Lower *l, const Words *w, const Ix *y, int64_t count) {
   NEST_FROM(b, x, last, count) copy_pixel(l, w, y, &x, false);
 }
 
+/* A word at an edge of the row: of elements that stand for 0 what is not there. */
+static Val edge_word(Lower *l, const Words *w, const Ix *y, int64_t begin) {
+  Nest *b = l->b;
+  Val word = num_i32(b, 0);
+  for (int64_t at = begin; at < begin + WORD_BYTES; at++) {
+    const Val q = at >= 0 && at < w->in.w * w->channels
+                      ? convert(nest_load(b, nest_at(b, l->in[0], *y - w->before[0], 0, NEST_Z + at), 1), I32)
+                      : num_i32(b, l->node->in[0]->quant->zero);
+    word = nest_primitive(b, &primitive_push_byte, word, q, NULL);
+  }
+  return word;
+}
+
+static void copy_windows(Lower *l, const Words *w, const Ix *y) {
+  Nest *b = l->b;
+  int64_t from, to;
+  windows_inside(w, &from, &to);
+  for (int64_t x = 0; x < w->columns; x++) {
+    if (x == from) x = to;
+    if (x < w->columns)
+      for (int64_t i = 0; i < w->pixel; i++)
+        store_words(l, w, edge_word(l, w, y, window_begin(w, x) + i * WORD_BYTES), y,
+                    NEST_IX(x * w->pixel + i));
+  }
+  NEST_FROM(b, x, from, to)
+    for (int64_t i = 0; i < w->pixel; i++) {
+      const Ref at = nest_at(b, l->in[0], *y - w->before[0], 0,
+                             (x * w->stride - w->before[1]) * w->channels + i * WORD_BYTES);
+      store_words(l, w, nest_load_words(b, at, 1), y, NEST_IX(x * w->pixel + i));
+    }
+}
+
 void words_fill(Lower *l, const Words *w, LoopKind outer) {
   Nest *b = l->b;
   const int64_t top = smaller(w->before[0], w->rows), bottom = smaller(w->rows, top + w->in.h),
                 left = smaller(w->before[1], w->columns), right = smaller(w->columns, left + w->in.w);
   NEST_FOR(b, y, top) pad_columns(l, w, &y, 0, w->columns);
   NEST_LOOP(b, y, bottom - top > 1 ? outer : SERIAL, 1, NEST_IX(top), 1, NEST_IX(bottom)) {
-    pad_columns(l, w, &y, 0, left);
-    copy_columns(l, w, &y, right - left);
-    pad_columns(l, w, &y, right, w->columns);
+    if (w->window) {
+      copy_windows(l, w, &y);
+    } else {
+      pad_columns(l, w, &y, 0, left);
+      copy_columns(l, w, &y, right - left);
+      pad_columns(l, w, &y, right, w->columns);
+    }
   }
   NEST_FROM(b, y, bottom, w->rows) pad_columns(l, w, &y, 0, w->columns);
 }

@@ -11,7 +11,8 @@
 #include "schedule/schedule.h"
 
 /* The input of a correlation: [planes][rows][columns * pixel]. Bytes have one plane; halves two, of the bytes
- * 0 and 2 of each four and of 1 and 3. */
+ * 0 and 2 of each four and of 1 and 3. Of few channels most of a pixel's words would be empty: there a column
+ * is what a window sees of a row, byte after byte. */
 typedef struct Words {
   Buf *buf;
   int planes;
@@ -20,9 +21,13 @@ typedef struct Words {
   int64_t before[2];
   Extent in;
   int64_t channels; /* of a group */
+  int64_t window;   /* bytes of a row of a window, or 0: columns are pixels */
+  int64_t stride;   /* of windows, in pixels */
 } Words;
 
 Words words_begin(Lower *, const Correlation *); /* makes the buffer */
+bool words_see_windows(const Lower *, const Correlation *);
+Words words_of_windows(Lower *, const Correlation *); /* makes the buffer */
 void words_fill(Lower *, const Words *, LoopKind outer);
 int32_t words_lift(const Lower *);         /* what is added to each q: 128 or 0 */
 const Primitive *words_dot(const Lower *); /* a sum, a word of the input, one of weights */
