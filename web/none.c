@@ -20,7 +20,7 @@ bool dsp_takes(const Lower *l) {
 
 void dsp_offer(const Lower *l, Decision *d) { (void)l, (void)d; }
 
-bool schedule_int8_product(Lower *l) {
+bool schedule_int8(Lower *l) {
   (void)l;
   return false;
 }

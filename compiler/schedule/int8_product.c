@@ -358,7 +358,7 @@ static void see_windows(Product *d, Int8Product *own) {
   k->before[1] = 0;
 }
 
-bool schedule_int8_product(Lower *l) {
+static bool schedule_product(Lower *l) {
   Int8Product own;
   Product d = {.l = l, .p = l->node->detail, .k = int8_geometry(l->node), .phase = "", .step = {1, 1}};
   Correlation *k = &d.k;
@@ -471,7 +471,7 @@ static void fill(Lower *l) {
     }
 }
 
-bool schedule_int8_transposed(Lower *l) {
+static bool schedule_transposed(Lower *l) {
   Phases *t = NEW(l->arena, Phases);
   t->k = int8_transposed_geometry(l->node);
   const int64_t sy = t->k.stride[0], sx = t->k.stride[1];
@@ -497,4 +497,10 @@ bool schedule_int8_transposed(Lower *l) {
   for (int n = 0; n < t->n; n++) product_loops(&t->product[n], strip[n]);
   product_about(&t->product[0], nest_text(l->b, "%d phases in ", t->n));
   return true;
+}
+
+/* Sums of two values follow the target by themselves: ops/engine/walk.h. */
+bool schedule_int8(Lower *l) {
+  if (l->node->op == &op_int8_transposed) return schedule_transposed(l);
+  return l->node->op == &op_int8_product && schedule_product(l);
 }

@@ -41,12 +41,6 @@ static bool schedule_rows(Lower *l) {
   }
 }
 
-/* Sums follow the target by themselves: ops/engine/walk.h. */
-static bool schedule_int8(Lower *l) {
-  if (l->node->op == &op_int8_transposed) return schedule_int8_transposed(l);
-  return l->node->op == &op_int8_product && schedule_int8_product(l);
-}
-
 static bool scheduled(Lower *l) {
   if (l->plain || choice_near_limits(l)) return false;
   if (l->rows && !l->node->op->own_rows) return schedule_rows(l);

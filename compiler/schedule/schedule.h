@@ -40,9 +40,8 @@ bool dense_pays_together(const RowsCosts *, int64_t batch); /* inference: do den
 bool schedule_dense_weights_images(Lower *);                /* with images side by side; built of vectors */
 bool schedule_conv_rows(Lower *);         /* conv_rows.c: for all images of a batch at once */
 bool schedule_conv_rows_weights(Lower *); /* conv_rows_weights.c: likewise */
-bool schedule_int8_product(Lower *);      /* int8_product.c */
-bool schedule_int8_transposed(Lower *);
-bool schedule_map(Lower *); /* map.c */
+bool schedule_int8(Lower *);              /* int8_product.c */
+bool schedule_map(Lower *);               /* map.c */
 
 /* Why the kernel cannot be done that way; NULL: it can. */
 const char *winograd_refused(const Lower *, const Correlation *); /* as a gathering */
