@@ -24,24 +24,36 @@ typedef struct Winograd8 {
   Finish finish;
   Buf *weight;                  /* of the model */
   Buf *V;                       /* [points][tiles][even, odd][quads of channels] */
-  Buf *U;                       /* [slots][points][even, odd][quads][width] */
+  Buf *U;                       /* [slots][points][even, odd][quads of a part][width] */
   Buf *sums;                    /* [slots][points][tiles][width] */
+  Buf *total;                   /* of parts: [slots][tiles][outputs][width]; or NULL */
   int lanes, vectors, channels; /* of a block of filters; lanes of vectors of channels */
   int64_t width, words;         /* filters of a block; words of a pixel */
   int64_t columns, rows, bands; /* tiles of a row, rows of a band, bands */
   int64_t slots;                /* blocks of filters that are at work at the same time */
   Tiling tiles;                 /* register tiles of a band */
+  int64_t parts, quads;         /* of the channels, whose outputs are added up; of a part */
 } Winograd8;
 
 /* ---- may it, and does it pay? ---- */
-static bool sums_fit(const Int8Product *p, const Correlation *k) {
-  const int64_t terms = k->l * TAPS * TAPS;
-  for (int64_t f = 0; f < k->s; f++) {
+static bool sums_fit(const Int8Product *p, const Correlation *k, int64_t parts) {
+  const int64_t terms = k->l / parts * TAPS * TAPS;
+  for (int64_t part = 0; part < k->s * parts; part++) {
     int64_t sizes = 0;
-    for (int64_t i = 0; i < terms; i++) sizes += abs(p->weight[f * terms + i]);
+    for (int64_t i = 0; i < terms; i++) sizes += abs(p->weight[part * terms + i]);
     if (-INT8_MIN * sizes >= INT64_C(1) << 25) return false;
   }
   return true;
+}
+
+/* As few parts as have sums that fit. */
+static bool choose_parts(Winograd8 *d) {
+  enum { MOST_PARTS = 4 };
+  for (d->parts = 1; d->parts <= MOST_PARTS; d->parts++) {
+    d->quads = d->words / 2 / d->parts;
+    if (d->quads * d->parts * 2 == d->words && sums_fit(d->l->node->detail, &d->k, d->parts)) return true;
+  }
+  return false;
 }
 
 static bool possible(const Lower *l, const Correlation *k) {
@@ -63,7 +75,8 @@ static bool pays(const Winograd8 *d) {
                filters = (double)k->s, blocks = filters / lanes,
                direct = (double)(k->small.h * k->small.w * TAPS * TAPS) * words * blocks,
                products = tiles * (double)POINTS * words * blocks, split = tiles * words / d->channels * 450,
-               joined = tiles * blocks * 400, weights = (double)d->bands * words * blocks * 230;
+               joined = tiles * blocks * 400 * (double)d->parts,
+               weights = (double)d->bands * words * blocks * 230;
   return products / 2 + (split + joined + weights) / 4 < 0.8 * direct / 2;
 }
 
@@ -152,6 +165,9 @@ static NestFn *split_function(const Winograd8 *d) {
   return fn;
 }
 
+/* An argument of functions that are called for each part. */
+static Ix part_arg(const Winograd8 *d) { return d->parts > 1 ? nest_arg(d->l->b, "part") : NEST_Z; }
+
 /* ---- weights ---- */
 /* The vector of a block's weights in the model. */
 static Ix vector_of(const Winograd8 *d, const Ix *block, int v) {
@@ -159,7 +175,8 @@ static Ix vector_of(const Winograd8 *d, const Ix *block, int v) {
 }
 static Ix lane_of(const Winograd8 *d, int v) { return NEST_Z + v * d->lanes % d->finish.unit; }
 
-static void split_word(const Winograd8 *d, Buf *row, const Ix *slot, const Ix *block, const Ix *quad, int v) {
+static void split_word(const Winograd8 *d, Buf *row, const Ix *slot, const Ix *block, const Ix *part,
+                       const Ix *quad, int v) {
   Nest *b = d->l->b;
   const Ix vector = vector_of(d, block, v), lane = lane_of(d, v);
   for (int odd = 0; odd < 2; odd++) {
@@ -168,7 +185,9 @@ static void split_word(const Winograd8 *d, Buf *row, const Ix *slot, const Ix *b
       for (int ky = 0; ky < TAPS; ky++)
         g[ky] = half_words(
             b, nest_text(b, "g%d", ky), odd,
-            nest_load(b, nest_at(b, d->weight, vector, ky, kx * (d->words / 2) + *quad, lane), d->lanes));
+            nest_load(b,
+                      nest_at(b, d->weight, vector, ky, kx * (d->words / 2) + *part * d->quads + *quad, lane),
+                      d->lanes));
       split_weights(b, u, g);
       for (int i = 0; i < SIDE; i++) nest_store(b, nest_at(b, row, i, kx, 0), u[i]);
     }
@@ -186,11 +205,11 @@ static void split_word(const Winograd8 *d, Buf *row, const Ix *slot, const Ix *b
 static NestFn *weights_function(const Winograd8 *d) {
   Nest *b = d->l->b;
   NestFn *fn = nest_fn(b, "split_weights", true);
-  const Ix slot = nest_arg(b, "slot"), block = nest_arg(b, "block");
-  NEST_FOR(b, quad, d->words / 2)
+  const Ix slot = nest_arg(b, "slot"), block = nest_arg(b, "block"), part = part_arg(d);
+  NEST_FOR(b, quad, d->quads)
     for (int v = 0; v < d->vectors; v++) {
       Buf *row = NEST_BUF_OF(b, STACK, nest_text(b, "row%d", v), I32, SIDE, TAPS, d->lanes);
-      split_word(d, row, &slot, &block, &quad, v);
+      split_word(d, row, &slot, &block, &part, &quad, v);
     }
   return fn;
 }
@@ -199,19 +218,21 @@ static NestFn *weights_function(const Winograd8 *d) {
 static NestFn *products_function(const Winograd8 *d, int64_t tiles) {
   Nest *b = d->l->b;
   NestFn *fn = nest_fn(b, nest_text(b, "products_%d", (int)tiles), true);
-  const Ix slot = nest_arg(b, "slot"), point = nest_arg(b, "point"), tile = nest_arg(b, "tile");
+  const Ix slot = nest_arg(b, "slot"), point = nest_arg(b, "point"), tile = nest_arg(b, "tile"),
+           part = part_arg(d);
   Buf *sum = nest_buf(b, REGS, "a", (Type){I32, d->lanes}, 2, (int64_t[]){tiles, d->vectors});
   NEST_UNROLL(b, t, tiles)
     for (int v = 0; v < d->vectors; v++) nest_store(b, nest_at(b, sum, t, v), splat(num_i32(b, 0), d->lanes));
   NEST_FOR(b, odd, 2)
-    NEST_FOR(b, quad, d->words / 2) {
+    NEST_FOR(b, quad, d->quads) {
       Val w[8];
       for (int v = 0; v < d->vectors; v++)
         w[v] = nest_let(b, nest_text(b, "w%d", v),
                         nest_load(b, nest_at(b, d->U, slot, point, odd, quad, v * d->lanes), d->lanes));
       NEST_UNROLL(b, t, tiles) {
-        const Val x =
-            nest_let(b, "x", splat(nest_load(b, nest_at(b, d->V, point, tile + t, odd, quad), 1), d->lanes));
+        const Val x = nest_let(
+            b, "x",
+            splat(nest_load(b, nest_at(b, d->V, point, tile + t, odd, part * d->quads + quad), 1), d->lanes));
         for (int v = 0; v < d->vectors; v++) {
           const Ref at = nest_at(b, sum, t, v);
           nest_store(b, at, nest_primitive(b, &primitive_dot_halves, nest_get(b, at), x, w[v]));
@@ -241,46 +262,94 @@ static void join(Nest *b, Val y[M], const Val m[SIDE]) {
   y[3] = wrap(wrap(s, d, 3), m[5], 2);
 }
 
-static void join_rows(const Winograd8 *d, Buf *half, const Ix *y0, const Ix *x0, const Ix *block, int v) {
-  Lower *l = d->l;
-  Nest *b = l->b;
+/* An output of the tile: output channels from f on. */
+static void finish(const Winograd8 *d, Val sum, const Ix *y, const Ix *x, const Ix *block, int v) {
+  Nest *b = d->l->b;
   const Ix f = *block * d->width + v * d->lanes, vector = vector_of(d, block, v), lane = lane_of(d, v);
+  const Val bias = nest_load(b, nest_at(b, d->finish.bias, vector, lane), d->lanes);
+  lower_store(d->l, finish_vector(d->l, &d->finish, wrap(sum, bias, 0), &vector, &lane), y, x, &f, d->lanes,
+              d->lanes);
+}
+
+typedef struct JoinArgs {
+  Ix y0, x0, slot, tile, block;
+} JoinArgs;
+
+static JoinArgs join_args(Nest *b) {
+  JoinArgs a = {.y0 = nest_arg(b, "y0")};
+  a.x0 = nest_arg(b, "x0");
+  a.slot = nest_arg(b, "slot");
+  a.tile = nest_arg(b, "tile");
+  a.block = nest_arg(b, "block");
+  return a;
+}
+
+static void join_rows(const Winograd8 *d, Buf *half, const JoinArgs *a, int v) {
+  Nest *b = d->l->b;
   NEST_FOR(b, j, M) {
-    const Ix ox = *x0 + j;
+    const Ix ox = a->x0 + j;
     NEST_IF(b, nest_below(b, ox, d->k.small.w)) {
       Val m[SIDE], y[M];
       for (int i = 0; i < SIDE; i++)
         m[i] = nest_let(b, nest_text(b, "m%d", i), nest_load(b, nest_at(b, half, i, j, 0), d->lanes));
       join(b, y, m);
       for (int i = 0; i < M; i++) {
-        const Ix oy = *y0 + i;
+        const Ix oy = a->y0 + i;
         NEST_IF(b, nest_below(b, oy, d->k.small.h)) {
-          const Val sum = nest_primitive(b, &primitive_part576, y[i], num_i32(b, SHIFT), NULL),
-                    bias = nest_load(b, nest_at(b, d->finish.bias, vector, lane), d->lanes);
-          lower_store(l, finish_vector(l, &d->finish, wrap(sum, bias, 0), &vector, &lane), &oy, &ox, &f,
-                      d->lanes, d->lanes);
+          const Val sum = nest_primitive(b, &primitive_part576, y[i], num_i32(b, SHIFT), NULL);
+          if (d->total) {
+            const Ref at = nest_at(b, d->total, a->slot, a->tile, i * M + j, v * d->lanes);
+            nest_store(b, at, wrap(sum, nest_load(b, at, d->lanes), 0));
+          } else finish(d, sum, &oy, &ox, &a->block, v);
         }
       }
     }
   }
 }
 
+/* Of parts: what they are added to, and what becomes of it. */
+static NestFn *clear_function(const Winograd8 *d) {
+  Nest *b = d->l->b;
+  NestFn *fn = nest_fn(b, "clear_total", true);
+  const Ix slot = nest_arg(b, "slot");
+  NEST_FOR(b, tile, d->rows * d->columns)
+    NEST_FOR(b, i, M * M)
+      for (int v = 0; v < d->vectors; v++)
+        nest_store(b, nest_at(b, d->total, slot, tile, i, v * d->lanes), splat(num_i32(b, 0), d->lanes));
+  return fn;
+}
+
+static NestFn *finish_function(const Winograd8 *d) {
+  Nest *b = d->l->b;
+  NestFn *fn = nest_fn(b, "finish_tile", true);
+  const JoinArgs a = join_args(b);
+  NEST_FOR(b, i, M)
+    NEST_FOR(b, j, M) {
+      const Ix oy = a.y0 + i, ox = a.x0 + j;
+      NEST_IF(b, cond_and(nest_below(b, oy, d->k.small.h), nest_below(b, ox, d->k.small.w)))
+        for (int v = 0; v < d->vectors; v++)
+          finish(d, nest_load(b, nest_at(b, d->total, a.slot, a.tile, i * M + j, v * d->lanes), d->lanes),
+                 &oy, &ox, &a.block, v);
+    }
+  return fn;
+}
+
 static NestFn *join_function(const Winograd8 *d) {
   Nest *b = d->l->b;
   NestFn *fn = nest_fn(b, "join_tile", true);
-  const Ix y0 = nest_arg(b, "y0"), x0 = nest_arg(b, "x0"), slot = nest_arg(b, "slot"),
-           tile = nest_arg(b, "tile"), block = nest_arg(b, "block");
+  const JoinArgs a = join_args(b);
   for (int v = 0; v < d->vectors; v++) {
     Buf *half = NEST_BUF_OF(b, STACK, nest_text(b, "half%d", v), I32, SIDE, M, d->lanes);
     NEST_FOR(b, i, SIDE) {
       Val m[SIDE], y[M];
       for (int j = 0; j < SIDE; j++)
-        m[j] = nest_let(b, nest_text(b, "m%d", j),
-                        nest_load(b, nest_at(b, d->sums, slot, i * SIDE + j, tile, v * d->lanes), d->lanes));
+        m[j] =
+            nest_let(b, nest_text(b, "m%d", j),
+                     nest_load(b, nest_at(b, d->sums, a.slot, i * SIDE + j, a.tile, v * d->lanes), d->lanes));
       join(b, y, m);
       for (int j = 0; j < M; j++) nest_store(b, nest_at(b, half, i, j, 0), y[j]);
     }
-    join_rows(d, half, &y0, &x0, &block, v);
+    join_rows(d, half, &a, v);
   }
   return fn;
 }
@@ -315,13 +384,34 @@ static bool fits(Winograd8 *d) {
          d->k.s % d->width == 0;
 }
 
+/* For each tile of a band. */
+static void call_tiles(const Winograd8 *d, NestFn *fn, const Ix *band, const Ix *slot, const Ix *block) {
+  Nest *b = d->l->b;
+  NEST_FOR(b, r, d->rows)
+    NEST_FOR(b, x, d->columns)
+      nest_call(b, fn, *band * (d->rows * M) + r * M, x * M, *slot, r * d->columns + x, *block);
+}
+
+static void call_products(const Winograd8 *d, NestFn *const fn[2], const Ix *slot, const Ix *part) {
+  Nest *b = d->l->b;
+  const int64_t count[2] = {d->tiles.count, d->tiles.rests}, tiles[2] = {d->tiles.pixels, d->tiles.rest};
+  NEST_FOR(b, point, POINTS)
+    for (int rest = 0; rest < 2; rest++)
+      if (fn[rest])
+        NEST_FOR(b, t, count[rest]) {
+          const Ix args[4] = {*slot, point, rest * count[0] * tiles[0] + t * tiles[rest], *part};
+          nest_call_list(b, fn[rest], d->parts > 1 ? 4 : 3, args);
+        }
+}
+
 static void main_function(const Winograd8 *d, LoopKind outer) {
   Nest *b = d->l->b;
   const int64_t blocks = d->k.s / d->width, each = blocks / d->slots;
   NestFn *split = split_function(d), *weights = weights_function(d),
          *products[2] = {products_function(d, d->tiles.pixels),
                          d->tiles.rests ? products_function(d, d->tiles.rest) : NULL},
-         *joined = join_function(d);
+         *joined = join_function(d), *clear = d->total ? clear_function(d) : NULL,
+         *finished = d->total ? finish_function(d) : NULL;
   nest_fn(b, b->name, false);
   NEST_FOR(b, band, d->bands) {
     NEST_LOOP(b, r, outer, 1, NEST_IX(0), 1, NEST_IX(d->rows))
@@ -331,16 +421,14 @@ static void main_function(const Winograd8 *d, LoopKind outer) {
     NEST_LOOP(b, slot, outer, 1, NEST_IX(0), 1, NEST_IX(d->slots))
       NEST_FOR(b, n, each) {
         const Ix block = slot * each + n;
-        nest_call(b, weights, slot, block);
-        NEST_FOR(b, point, POINTS) {
-          NEST_FOR(b, t, d->tiles.count) nest_call(b, products[0], slot, point, t * d->tiles.pixels);
-          if (products[1])
-            NEST_FOR(b, t, d->tiles.rests)
-              nest_call(b, products[1], slot, point, d->tiles.count * d->tiles.pixels + t * d->tiles.rest);
+        if (clear) nest_call(b, clear, slot);
+        NEST_FOR(b, part, d->parts) {
+          const Ix args[3] = {slot, block, part};
+          nest_call_list(b, weights, d->parts > 1 ? 3 : 2, args);
+          call_products(d, products, &slot, &part);
+          call_tiles(d, joined, &band, &slot, &block);
         }
-        NEST_FOR(b, r, d->rows)
-          NEST_FOR(b, x, d->columns)
-            nest_call(b, joined, band * (d->rows * M) + r * M, x * M, slot, r * d->columns + x, block);
+        if (finished) call_tiles(d, finished, &band, &slot, &block);
       }
   }
 }
@@ -350,7 +438,7 @@ bool schedule_int8_winograd(Lower *l, const Correlation *k) {
   Winograd8 d = {.l = l, .k = *k};
   if (!possible(l, k) || !fits(&d)) return false;
   choose_bands(&d);
-  if (!pays(&d) || !sums_fit(p, k)) return false;
+  if (!choose_parts(&d) || !pays(&d)) return false;
   const int64_t blocks = k->s / d.width, tiles = d.rows * d.columns;
   const LoopKind outer = schedule_outer(l, correlation_macs(k));
   d.slots = 1;
@@ -361,8 +449,10 @@ bool schedule_int8_winograd(Lower *l, const Correlation *k) {
   /* One more each, else points would be a power of 2 apart and share the same lines of the first cache. */
   const int64_t quads = d.words / 2, line = l->target->line / 4;
   d.V = lower_scratch_of(l, "V", I32, 4, (int64_t[]){POINTS, tiles, 2, quads + line});
-  d.U = lower_scratch_of(l, "U", I32, 5, (int64_t[]){d.slots, POINTS, 2, quads + 1, d.width});
+  d.U = lower_scratch_of(l, "U", I32, 5, (int64_t[]){d.slots, POINTS, 2, d.quads + 1, d.width});
   d.sums = lower_scratch_of(l, "sums", I32, 4, (int64_t[]){d.slots, POINTS, tiles + 1, d.width});
+  if (d.parts > 1)
+    d.total = lower_scratch_of(l, "total", I32, 4, (int64_t[]){d.slots, tiles, M * M, d.width});
   main_function(&d, outer);
   lower_about(l, "8 bits, Winograd F(%dx%d,3x3) in whole numbers, rounding %s", M, M,
               rounding_name(p->rounding));
