@@ -12,6 +12,7 @@
 // The sum at point (1,1) enters every output once: it begins at 576 or 4 times the bias. Four times fewer
 // products, or 2.25 times, in weights of 16 bits that are 8 or 3.6 times as large.
 #include "schedule/dsp.h"
+#include "schedule/int8_words.h"
 
 enum { MOST_M = 4, MOST_SIDE = MOST_M + 2, SUMS = 8, WORDS = 4, WIDE = 16 };
 
@@ -115,24 +116,9 @@ static void make_constants(Lower *l, Winograd8 *d) {
 static Val plus(Val a, Val b) { return nest_primitive(a->nest, &primitive_add_halves, a, b, NULL); }
 static Val minus(Val a, Val b) { return nest_primitive(a->nest, &primitive_sub_halves, a, b, NULL); }
 
-/* v = B'd, each half by itself. */
-static void split_four(Nest *b, Val v[], const Val d[]) {
-  const Val p = nest_let(b, "p", minus(d[4], d[2])), q = nest_let(b, "q", minus(d[3], d[1])),
-            q2 = nest_let(b, "q2", plus(q, q)), e = nest_let(b, "e", minus(d[0], d[2])),
-            s = nest_let(b, "s", plus(d[1], d[2])), t = nest_let(b, "t", minus(d[1], d[2])),
-            e2 = nest_let(b, "e2", plus(e, e)), s2 = nest_let(b, "s2", plus(s, s)),
-            t2 = nest_let(b, "t2", plus(t, t));
-  v[0] = plus(plus(e2, e2), p);
-  v[1] = minus(plus(d[3], d[4]), plus(s2, s2));
-  v[2] = plus(minus(d[4], d[3]), plus(t2, t2));
-  v[3] = plus(p, q2);
-  v[4] = minus(p, q2);
-  v[5] = minus(minus(d[5], d[3]), plus(q2, q2));
-}
-
 static void split(Nest *b, int m, Val v[], const Val d[]) {
   if (m == 4) {
-    split_four(b, v, d);
+    winograd_split_halves(b, v, d);
     return;
   }
   v[0] = minus(d[0], d[2]);

@@ -70,8 +70,7 @@ static Ix lane_of(const Product *d, int v) { return NEST_Z + v * d->lanes % d->f
 
 static Val half_words(const Product *d, int plane, int v, Val bytes) {
   Nest *b = d->l->b;
-  return nest_let(b, nest_text(b, plane ? "odd%d" : "even%d", v),
-                  nest_primitive(b, plane ? &primitive_odd_bytes : &primitive_even_bytes, bytes, NULL, NULL));
+  return words_half(b, nest_text(b, plane ? "odd%d" : "even%d", v), plane, bytes);
 }
 
 /* One word of all windows: from one plane. */

@@ -5,7 +5,8 @@
 // A tile of 6x6 inputs q becomes V = B'qB: at most 68 * 128 = 8,704, which fits into 16 bits. Weights are
 // U = GgG', with G times 24 (its last row times 6): at most 144 * 127 = 18,288. Sums of products are modulo
 // 2^32, and A'(U.V)A is 576 times the outputs modulo 2^32. Times 1 / 9, that is 64 times the outputs: exact
-// where they lie below 2^25, which follows from the weights. Four times fewer products.
+// where they lie below 2^25, which follows from the weights. Of many channels that holds for parts of them,
+// whose outputs are added up. Four times fewer products.
 //
 // The model has the weights as bytes, as int8_product.c packs them: U is made in each call, block by block of
 // filters. In the model it would be eight times as large, and to make it takes less than the products where
@@ -85,16 +86,12 @@ static Val plus(Val a, Val b) { return nest_primitive(a->nest, &primitive_add_ha
 static Val minus(Val a, Val b) { return nest_primitive(a->nest, &primitive_sub_halves, a, b, NULL); }
 static Val twice(Nest *b, const char *name, Val a) { return nest_let(b, name, plus(a, a)); }
 
-static Val half_words(Nest *b, const char *name, int odd, Val bytes) {
-  return nest_let(b, name,
-                  nest_primitive(b, odd ? &primitive_odd_bytes : &primitive_even_bytes, bytes, NULL, NULL));
-}
-
-/* v = B'd. */
-static void split_input(Nest *b, Val v[SIDE], const Val d[SIDE]) {
+void winograd_split_halves(Nest *b, Val v[6], const Val d[6]) {
   const Val p = nest_let(b, "p", minus(d[4], d[2])), q = nest_let(b, "q", minus(d[3], d[1])),
-            q2 = twice(b, "q2", q), e2 = twice(b, "e2", minus(d[0], d[2])),
-            s2 = twice(b, "s2", plus(d[1], d[2])), t2 = twice(b, "t2", minus(d[1], d[2]));
+            q2 = nest_let(b, "q2", plus(q, q)), e = nest_let(b, "e", minus(d[0], d[2])),
+            s = nest_let(b, "s", plus(d[1], d[2])), t = nest_let(b, "t", minus(d[1], d[2])),
+            e2 = nest_let(b, "e2", plus(e, e)), s2 = nest_let(b, "s2", plus(s, s)),
+            t2 = nest_let(b, "t2", plus(t, t));
   v[0] = plus(plus(e2, e2), p);
   v[1] = minus(plus(d[3], d[4]), plus(s2, s2));
   v[2] = plus(minus(d[4], d[3]), plus(t2, t2));
@@ -137,8 +134,8 @@ static void split_columns(const Winograd8 *d, Buf *column, const Ix *y0, const I
     for (int odd = 0; odd < 2; odd++) {
       Val in[SIDE], v[SIDE];
       for (int i = 0; i < SIDE; i++)
-        in[i] = half_words(b, nest_text(b, odd ? "odd%d" : "even%d", i), odd, bytes[i]);
-      split_input(b, v, in);
+        in[i] = words_half(b, nest_text(b, odd ? "odd%d" : "even%d", i), odd, bytes[i]);
+      winograd_split_halves(b, v, in);
       for (int i = 0; i < SIDE; i++) nest_store(b, nest_at(b, column, odd, i, x, 0), v[i]);
     }
   }
@@ -158,7 +155,7 @@ static NestFn *split_function(const Winograd8 *d) {
         for (int j = 0; j < SIDE; j++)
           in[j] = nest_let(b, nest_text(b, "d%d", j),
                            nest_load(b, nest_at(b, column, odd, i, j, 0), d->channels));
-        split_input(b, v, in);
+        winograd_split_halves(b, v, in);
         for (int j = 0; j < SIDE; j++) nest_store(b, nest_at(b, d->V, i * SIDE + j, tile, odd, quad), v[j]);
       }
   }
@@ -183,7 +180,7 @@ static void split_word(const Winograd8 *d, Buf *row, const Ix *slot, const Ix *b
     NEST_FOR(b, kx, TAPS) {
       Val g[TAPS], u[SIDE];
       for (int ky = 0; ky < TAPS; ky++)
-        g[ky] = half_words(
+        g[ky] = words_half(
             b, nest_text(b, "g%d", ky), odd,
             nest_load(b,
                       nest_at(b, d->weight, vector, ky, kx * (d->words / 2) + *part * d->quads + *quad, lane),
@@ -458,5 +455,6 @@ bool schedule_int8_winograd(Lower *l, const Correlation *k) {
               rounding_name(p->rounding));
   lower_detail(l, "register tiles of %d tiles x %d vectors of %d filters", (int)d.tiles.pixels, d.vectors,
                d.lanes);
+  if (d.parts > 1) lower_detail(l, "the channels in %d parts, whose outputs are added up", (int)d.parts);
   return true;
 }

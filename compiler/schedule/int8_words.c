@@ -85,6 +85,11 @@ Words words_of_windows(Lower *l, const Correlation *k) {
   return w;
 }
 
+Val words_half(Nest *b, const char *name, int odd, Val bytes) {
+  return nest_let(b, name,
+                  nest_primitive(b, odd ? &primitive_odd_bytes : &primitive_even_bytes, bytes, NULL, NULL));
+}
+
 /* ---- stores ---- */
 static void store_words(Lower *l, const Words *w, Val bytes, const Ix *y, const Ix *at) {
   Nest *b = l->b;

@@ -33,6 +33,10 @@ int32_t words_lift(const Lower *);         /* what is added to each q: 128 or 0 
 const Primitive *words_dot(const Lower *); /* a sum, a word of the input, one of weights */
 int32_t words_most(const Lower *);         /* the largest |element| */
 
+Val words_half(Nest *, const char *name, int odd, Val bytes); /* two of four bytes as halves */
+/* v = B'd of Winograd's F(4x4,3x3) on one axis, each half of a word by itself. */
+void winograd_split_halves(Nest *, Val v[6], const Val d[6]);
+
 bool schedule_int8_depthwise(Lower *, const Correlation *); /* int8_depthwise.c */
 bool schedule_int8_winograd(Lower *, const Correlation *);  /* int8_winograd.c */
 
