@@ -56,7 +56,7 @@ void stop(void) {{
 
 
 def march(target):
-    """For an AMD CPU clang puts SSE4a between instructions of AVX, which takes a hundred cycles each."""
+    """For an AMD CPU clang puts SSE4a between instructions of AVX: some nets take several times as long."""
     sse4a = ["-mno-sse4a"] if platform.machine() == "x86_64" else []
     return ["-march=" + target, *sse4a]
 

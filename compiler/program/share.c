@@ -79,7 +79,8 @@ static bool is_stale(const Sharing *s, const Region *region, const Place *place)
   return false;
 }
 
-/* place NULL: all of the region. Other regions that begin to be written over held values that are dead. */
+/* Not stale any more: the place, or all of the region if it is NULL. Values of other regions that lie over
+ * this one are dead. */
 static void refresh(Sharing *s, const Region *region, const Place *place) {
   int kept = 0;
   for (int i = 0; i < s->stale.n; i++) {
