@@ -10,6 +10,11 @@
 #include "quantize/quantizer.h"
 
 /* ---- nodes ---- */
+/* What stands behind a layer, as a conversion does, goes pixel by pixel, whatever the layer does. */
+static bool has_windows(const Op *op, const Node *of) {
+  return op == of->op || op == &op_int8_product || op == &op_int8_transposed || op == &op_int8_pool;
+}
+
 /* As `of` of the net of floats, but for the operator and what it reads. */
 static Node *node_like(Quantizer *q, const Op *op, const Node *of, int nin, Node *const *in) {
   Node *node = graph_node(q->to, op, nin, in);
@@ -17,7 +22,7 @@ static Node *node_like(Quantizer *q, const Op *op, const Node *of, int nin, Node
   node->shape = of->shape;
   node->span = of->span;
   node->site = of->site;
-  node->window = of->window;
+  node->window = has_windows(op, of) ? of->window : NULL;
   node->arg = of->arg;
   return node;
 }
