@@ -83,7 +83,8 @@ class OursInt8(Ours):
             np.savez(data, x=case.pictures, y=draw_targets(case))
             subprocess.run([options.cnnc, "quantize", *case.source, "--weights=" + floats, "--data=" + data,
                             f"--samples={PICTURES}", "--calibrate=minmax", "--cc=" + options.cc,
-                            "-o", quantised], check=True, capture_output=True)
+                            "-o", quantised, *(["--reduce-range"] if options.reduced else [])],
+                           check=True, capture_output=True)
         kind = "--threads=" + ("openmp" if threads > 1 else "none")
         subprocess.run([options.cnnc, *case.source, "--no-train", "--target=" + options.target, kind,
                         "--weights=" + quantised, "-Wno-unread-input", "-Wno-not-int8",
@@ -103,7 +104,7 @@ class OursInt8(Ours):
         self.call = self.library.call
 
 
-def quantised_model(case, work):
+def quantised_model(options, case, work):
     """The ONNX of the case by quantize_static: bytes, weights of 8 bits by channel."""
     from onnxruntime import quantization
     model, _, _ = as_onnx(case)
@@ -121,7 +122,7 @@ def quantised_model(case, work):
     quantization.quant_pre_process(floats, prepared, skip_symbolic_shape=True)
     quantization.quantize_static(prepared, result, Reader(), quant_format=quantization.QuantFormat.QDQ,
                                  per_channel=True, activation_type=quantization.QuantType.QUInt8,
-                                 weight_type=quantization.QuantType.QInt8)
+                                 weight_type=quantization.QuantType.QInt8, reduce_range=options.reduced)
     with open(result, "rb") as file:
         return file.read()
 
@@ -134,7 +135,7 @@ def error(side, floats):
 
 def measure(options, case, threads, work):
     sides = [OursInt8(options, case, threads, work), Ours(options, case, threads)]
-    case.model = quantised_model(case, work)
+    case.model = quantised_model(options, case, work)
     sides += [peer(options, case, threads) for peer in options.peers]
     least = in_turns(sides, threads, options.seconds)
     errors = [error(side, sides[1]) for side in [sides[0], *sides[2:]]]
@@ -144,10 +145,12 @@ def measure(options, case, threads, work):
 
 
 def main():
-    words = [word for word in sys.argv[1:] if word != "--precision=int8"]
+    words = [word for word in sys.argv[1:] if word not in ("--precision=int8", "--reduce-range")]
+    reduced = "--reduce-range" in sys.argv
     sys.argv[1:] = words
     options = read_options([*NETS, *OTHERS], "net", 5)
-    print_machine(options, "8 bits")
+    options.reduced = reduced
+    print_machine(options, "8 bits, weights of 7" if reduced else "8 bits")
     columns = ["net", "threads", "cnnc ms", "floats ms", "ratio"]
     columns += [text for peer in options.peers for text in (peer.name + " ms", "ratio")]
     print("| " + " | ".join(columns + ["errors"]) + " |\n" + "|---" * (len(columns) + 1) + "|", flush=True)

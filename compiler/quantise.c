@@ -30,6 +30,7 @@ enum {
   LONG_SAMPLES,
   LONG_ROUNDING,
   LONG_PER_TENSOR,
+  LONG_REDUCE_RANGE,
   LONG_NO_CORRECTION,
   LONG_NO_EQUALIZE,
   LONG_PRECISION,
@@ -57,6 +58,8 @@ static const OptionRow quantize_options[] = {
      "of sums: single (the default), double, float", "single double float"},
     {"per-tensor", LONG_PER_TENSOR, no_argument, "--per-tensor",
      "one scale for all weights of a layer, not one a filter", NULL},
+    {"reduce-range", LONG_REDUCE_RANGE, no_argument, "--reduce-range",
+     "weights of 7 bits, -64 to 64: faster on x86 CPUs without VNNI, a little less accurate", NULL},
     {"no-equalize", LONG_NO_EQUALIZE, no_argument, "--no-equalize",
      "leaves the channels between convolutions as they are; else weights are moved from the larger side to "
      "the smaller",
@@ -158,6 +161,7 @@ static bool take_option(Quantising *q, int code) {
   case LONG_SAMPLES: return read_samples(q, optarg);
   case LONG_ROUNDING: return read_rounding(q, optarg);
   case LONG_PER_TENSOR: return q->how.per_tensor = true;
+  case LONG_REDUCE_RANGE: return q->how.reduced = true;
   case LONG_NO_CORRECTION: return q->how.no_correction = true;
   case LONG_NO_EQUALIZE: return q->no_equalize = true;
   case LONG_PRECISION: return read_precision(q, optarg);
@@ -352,12 +356,12 @@ static bool finds_ranges(Quantising *q) {
   return false;
 }
 
-/* Training has rounded the weights of each filter by a scale of its own. */
+/* Training has rounded the weights of each filter to 8 bits, by a scale of its own. */
 static bool suits_training(const Quantising *q) {
-  return !q->ranges || !q->how.per_tensor ||
-         usage_error("--per-tensor: %s was trained for 8 bits with a scale for each filter; --calibrate=mse "
-                     "and --data=PATH choose all anew",
-                     q->weights);
+  return !q->ranges || !(q->how.per_tensor || q->how.reduced) ||
+         usage_error("%s: %s was trained for 8 bits with a scale for each filter; --calibrate=mse and "
+                     "--data=PATH choose all anew",
+                     q->how.per_tensor ? "--per-tensor" : "--reduce-range", q->weights);
 }
 
 static void run(Quantising *q) {

@@ -25,6 +25,10 @@ typedef struct VectorText {
   "  __asm__(\"vpmuldq %2, %1, %0\" : \"=v\"(odd) : \"v\"((pairs)x >> 32), \"v\"((pairs)m >> 32));\n"
 #define UPPER "  return (@I)((even >> 32) | (odd & 0xffffffff00000000u));\n"
 
+#define BYTE_PRODUCTS                                                                                        \
+  "  for (int i = 0; i < 4; i++)\n"                                                                          \
+  "    c += ((@I)((x >> 8 * i) & 255)) * ((w << (24 - 8 * i)) >> 24);\n"                                     \
+  "  return c;\n"
 #define SIGNED_PRODUCTS                                                                                      \
   "  for (int i = 0; i < 4; i++)\n"                                                                          \
   "    c += ((x << (24 - 8 * i)) >> 24) * ((w << (24 - 8 * i)) >> 24);\n"                                    \
@@ -45,12 +49,16 @@ static const VectorText texts[] = {
      "  }\n"
      "  return c;\n",
      NULL, NULL},
-    {&primitive_dot_bytes, OF_C_X_W,
-     "  for (int i = 0; i < 4; i++)\n"
-     "    c += ((@I)((x >> 8 * i) & 255)) * ((w << (24 - 8 * i)) >> 24);\n"
-     "  return c;\n",
+    {&primitive_dot_bytes, OF_C_X_W, BYTE_PRODUCTS,
      "  __asm__(\"vpdpbusd %2, %1, %0\" : \"+v\"(c) : \"v\"(x), \"v\"(w));\n"
      "  return c;\n",
+     NULL},
+    {&primitive_dot_pairs, OF_C_X_W, BYTE_PRODUCTS, /* where two products side by side fit 16 bits */
+     HALVES "  const halves ones = (halves){0} + 1;\n"
+            "  @I products;\n"
+            "  __asm__(\"vpmaddubsw %3, %2, %1\\n\\tvpmaddwd %4, %1, %1\\n\\tvpaddd %1, %0, %0\"\n"
+            "          : \"+v\"(c), \"=&v\"(products) : \"v\"(x), \"v\"(w), \"v\"(ones));\n"
+            "  return c;\n",
      NULL},
     {&primitive_dot_signed, OF_C_X_W, SIGNED_PRODUCTS, NULL,
      "#if defined(__aarch64__)\n"

@@ -78,6 +78,7 @@ const Primitive primitive_requantize_single = {"requantize_single", 3, {I32, I32
 
 const Primitive
     primitive_dot_bytes = {"dot_bytes", 3, {I32, I32, I32}, run_dot_bytes, true},
+    primitive_dot_pairs = {"dot_pairs", 3, {I32, I32, I32}, run_dot_bytes, true},
     primitive_dot_signed = {"dot_signed", 3, {I32, I32, I32}, run_dot_signed, true},
     primitive_dot_across = {"dot_across", 3, {I32, I32, I32}, run_dot_signed, false},
     primitive_dot_halves = {"dot_halves", 3, {I32, I32, I32}, run_dot_halves, true},
@@ -104,6 +105,7 @@ const Primitive *const primitive_table[PRIMITIVES] = {&primitive_requantize_sing
                                                       &primitive_requantize_wide_float,
                                                       &primitive_shift_wide,
                                                       &primitive_dot_bytes,
+                                                      &primitive_dot_pairs,
                                                       &primitive_dot_signed,
                                                       &primitive_dot_across,
                                                       &primitive_dot_halves,

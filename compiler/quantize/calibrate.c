@@ -196,10 +196,16 @@ static Layer folded(Calibrator *k, const Node *node, int nnorms, const Node *con
 /* A filter that does nothing beside the others becomes zeros, under a scale that is no trifle. */
 static const double NOTHING = 1e-6;
 
-static double rounding_error(const double *w, int64_t n, double scale) {
+static double weight_most(const Calibrator *k) { return k->how->reduced ? 64 : INT8_MAX; }
+
+static double stored_weight(const Calibrator *k, double w, double scale) {
+  return fmax(-weight_most(k), fmin(weight_most(k), round(w / scale)));
+}
+
+static double rounding_error(const Calibrator *k, const double *w, int64_t n, double scale) {
   double sum = 0;
   for (int64_t i = 0; i < n; i++) {
-    const double off = w[i] - scale * fmax(-INT8_MAX, fmin(INT8_MAX, round(w[i] / scale)));
+    const double off = w[i] - scale * stored_weight(k, w[i], scale);
     sum += off * off;
   }
   return sum;
@@ -208,9 +214,9 @@ static double rounding_error(const double *w, int64_t n, double scale) {
 /* The largest weight may be cut, if that loses less. */
 static double filter_scale(const Calibrator *k, const double *w, int64_t n, double most) {
   enum { PARTS = 128 };
-  double best = most / INT8_MAX, least = rounding_error(w, n, best);
+  double best = most / weight_most(k), least = rounding_error(k, w, n, best);
   for (int part = PARTS - 1; k->how->range == RANGE_MSE && part >= PARTS / 2; part--) {
-    const double scale = most * part / (double)PARTS / INT8_MAX, error = rounding_error(w, n, scale);
+    const double scale = most * part / (double)PARTS / weight_most(k), error = rounding_error(k, w, n, scale);
     if (error >= least) continue;
     least = error;
     best = scale;
@@ -228,11 +234,11 @@ static void put_weights(Calibrator *k, const Node *node, const Layer *l, float *
     double own = 0;
     for (int64_t i = 0; i < l->terms; i++) own = fmax(own, fabs(l->weight[f * l->terms + i]));
     const bool none = own <= NOTHING * most;
-    scale[f] = (float)(none || k->how->per_tensor ? (most > 0 ? most / INT8_MAX : NO_WEIGHTS)
+    scale[f] = (float)(none || k->how->per_tensor ? (most > 0 ? most / weight_most(k) : NO_WEIGHTS)
                                                   : filter_scale(k, l->weight + f * l->terms, l->terms, own));
     for (int64_t i = 0; i < l->terms && !none; i++)
       q[int8_weight_index(node, f, i)] =
-          (int8_t)fmax(-INT8_MAX, fmin(INT8_MAX, round(l->weight[f * l->terms + i] / (double)scale[f])));
+          (int8_t)stored_weight(k, l->weight[f * l->terms + i], (double)scale[f]);
   }
   const int64_t one = 1;
   arrays_add(&k->made->arrays, weight->name, I8, weight->rank, weight->dim, q);

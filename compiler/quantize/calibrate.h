@@ -25,6 +25,7 @@ typedef struct Calibration {
   RangeKind range;
   double percentile;
   bool per_tensor;    /* weights have one scale, not one a filter */
+  bool reduced;       /* weights have 7 bits: -64 to 64 */
   bool no_correction; /* of the bias, for what rounding the weights moves the mean of each channel */
   const char *rounding;
   const Table *keep; /* names of layers that stay in floats */

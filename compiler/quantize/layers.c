@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include "base/number.h"
 #include "base/text.h"
 #include "quantize/quantizer.h"
@@ -53,6 +54,7 @@ typedef struct Weights {
   const int8_t *weight;
   const float *scale; /* [filters] or [1] */
   int64_t scales, filters, terms;
+  int most; /* weights are at most so large */
   bool wide;
   const int32_t *bias;      /* or */
   const int64_t *wide_bias; /* of layers with values of 16 bits */
@@ -69,10 +71,12 @@ static bool find_bias(Quantizer *q, const Node *node, Weights *w) {
   return w->bias || w->wide_bias;
 }
 
-static bool weights_in_range(Quantizer *q, const Weight *weight, const Weights *w) {
-  for (int64_t i = 0; i < weight->size; i++)
+static bool weights_in_range(Quantizer *q, const Weight *weight, Weights *w) {
+  for (int64_t i = 0; i < weight->size; i++) {
     if (w->weight[i] < -INT8_MAX)
       return quant_problem(q, "%s: has -128, where weights are -127 to 127", weight->name), false;
+    if (abs(w->weight[i]) > w->most) w->most = abs(w->weight[i]);
+  }
   for (int64_t i = 0; i < w->scales; i++)
     if (!(w->scale[i] > 0) || !isfinite(w->scale[i]))
       return quant_problem(q, "%s.scale: has %g, should be numbers above 0", weight->name,
@@ -146,6 +150,7 @@ Node *quant_product(Quantizer *q, const Node *node) {
   *p = (Int8Product){.rounding = quant_file_rounding(q->file, node->name),
                      .stored = stored_of(end.quant.scale, end.quant.zero, end.quant.wide, end.bound),
                      .weight = w.weight,
+                     .weight_most = w.most,
                      .bias = w.bias,
                      .wide_bias = w.wide_bias,
                      .dense = node->op->family == FAMILY_DENSE};

@@ -64,7 +64,7 @@ const char *helium_product_refused(const Lower *l) {
   const Int8Product *p = l->node->detail;
   if (k.groups != 1) return "groups of channels";
   if (l->in[0]->rank != 3 || l->out->rank != 3) return "rows of a leading axis";
-  if (!finish_fits(l, p, &k)) return "a sum might leave 32 bits on the way";
+  if (!finish_fits(l, DOT_ACROSS, p, &k)) return "a sum might leave 32 bits on the way";
   const Across d = across_of(l);
   if (!d.in_place && d.pixels * d.depth > MOST_STACK) return "the window is too large";
   return NULL;
@@ -281,7 +281,7 @@ void schedule_helium_product(Lower *l) {
   const Int8Product *p = l->node->detail;
   if (d.flat) rows_of_elements(l->in[0], &d.k.large);
   if (small.h == 1 && l->out->dim[0] != 1) see_as_row(l->out, &small);
-  d.finish = finish_begin(l, p, &d.k, LANES_OF_SUMS);
+  d.finish = finish_begin(l, DOT_ACROSS, p, &d.k, LANES_OF_SUMS);
   d.weight = packed_weights(l, &d);
   lower_about(l, "8 bits, %d pixels by %d filters, sixteen products at once, rounding %s", d.pixels,
               d.filters, rounding_name(p->rounding));

@@ -21,7 +21,7 @@ const char *helium_depthwise_refused(const Lower *l) {
   if (k.l != 1 || k.s != 1) return "groups of channels";
   if (l->in[0]->rank != 3 || l->out->rank != 3) return "rows of a leading axis";
   if (k.kernel[1] > MOST_TAPS) return "a row of more than 16 taps";
-  return finish_fits(l, l->node->detail, &k) ? NULL : "a sum might leave 32 bits on the way";
+  return finish_fits(l, DOT_ACROSS, l->node->detail, &k) ? NULL : "a sum might leave 32 bits on the way";
 }
 
 Cycles helium_depthwise_cycles(const Lower *l) {
@@ -143,7 +143,7 @@ void schedule_helium_depthwise(Lower *l) {
   Correlation *k = &d.k;
   k->s = k->groups; /* one group, as far as channels are concerned */
   k->groups = 1;
-  d.finish = finish_begin(l, p, k, CHANNELS);
+  d.finish = finish_begin(l, DOT_ACROSS, p, k, CHANNELS);
   d.weight = packed_weights(l, &d);
   const int pixels = (int)smaller(PIXELS, k->small.w), rest = (int)(k->small.w % pixels);
   const int64_t steps = k->small.w / pixels;

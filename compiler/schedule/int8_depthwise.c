@@ -49,7 +49,7 @@ static void store_row(const Depthwise *d, const Ix *y, const Ix *from, int64_t n
   Nest *b = d->l->b;
   Lower *l = d->l;
   const int64_t c = d->k.large.c;
-  const int32_t lift = words_lift(l), zero = l->node->in[0]->quant->zero;
+  const int32_t lift = words_lift(d->finish.dot), zero = l->node->in[0]->quant->zero;
   const Elem elem = d->rows->type.elem;
   NEST_FOR(b, x, n) {
     int64_t done = 0;
@@ -116,7 +116,9 @@ static void add_row(const Depthwise *d, const Tile *t, Buf *sum, const Ix *ky) {
       for (int64_t i = 0; i < d->parts; i++) {
         if (j != p * S + i * d->taps + part_taps(d, i) - 1) continue;
         const Ref to = nest_at(b, sum, p);
-        nest_store(b, to, nest_primitive(b, words_dot(d->l), nest_get(b, to), nest_get(b, at), w[i]));
+        nest_store(
+            b, to,
+            nest_primitive(b, words_dot(d->finish.dot, d->lanes), nest_get(b, to), nest_get(b, at), w[i]));
       }
   }
 }
@@ -176,19 +178,20 @@ static Tiles tiles_of(const Depthwise *d) {
 
 bool schedule_int8_depthwise(Lower *l, const Correlation *geometry) {
   const Int8Product *p = l->node->detail;
-  Depthwise d = {.l = l, .p = p, .k = *geometry, .taps = l->target->dot == DOT_HALVES ? 2 : 4};
+  const Dot dot = l->target->dot; /* to push bytes into a word costs more than their products save */
+  Depthwise d = {.l = l, .p = p, .k = *geometry, .taps = dot == DOT_HALVES ? 2 : 4};
   Correlation *k = &d.k;
   if (k->dilation[1] != 1 || k->kernel[1] > 16) return false;
   k->s = k->groups; /* one group, as far as channels are concerned */
   k->groups = 1;
   d.parts = ceil_divide(k->kernel[1], d.taps);
-  d.finish = finish_begin(l, p, k, (int)direct_unit(l, k->s));
+  d.finish = finish_begin(l, dot, p, k, (int)direct_unit(l, k->s));
   d.lanes = (int)smaller(l->target->lanes, d.finish.unit);
   d.weight = packed_weights(&d);
   const int64_t width = k->small.w, most = smaller(l->target->registers - 6, 14);
   d.pixels = (int)ceil_divide(width, ceil_divide(width, most));
   d.rows =
-      lower_scratch_of(l, "rows", words_lift(l) ? U8 : I8, 3,
+      lower_scratch_of(l, "rows", words_lift(dot) ? U8 : I8, 3,
                        (int64_t[]){(k->small.h - 1) * k->stride[0] + (k->kernel[0] - 1) * k->dilation[0] + 1,
                                    (k->small.w - 1) * k->stride[1] + k->kernel[1], k->large.c});
   const Tiles tiles = tiles_of(&d);

@@ -19,39 +19,43 @@ static Total total_of(const Int8Product *p, const Correlation *k, int64_t filter
   return total;
 }
 
-static int64_t bias_of(const Lower *l, const Int8Product *p, const Total *total, int64_t filter) {
-  return p->bias[filter] - (l->node->in[0]->quant->zero + words_lift(l)) * total->signs;
+static int64_t bias_of(const Lower *l, Dot dot, const Int8Product *p, const Total *total, int64_t filter) {
+  return p->bias[filter] - (l->node->in[0]->quant->zero + words_lift(dot)) * total->signs;
 }
 
-bool finish_fits(const Lower *l, const Int8Product *p, const Correlation *k) {
+bool finish_fits(const Lower *l, Dot dot, const Int8Product *p, const Correlation *k) {
+  const int64_t element = words_lift(dot) ? UINT8_MAX : -INT8_MIN; /* of a word, in size */
   const int64_t zero = l->node->in[0]->quant->zero, far = larger(zero - INT8_MIN, INT8_MAX - zero);
   for (int64_t f = 0; f < k->small.c; f++) {
     const Total total = total_of(p, k, f);
     const int64_t most = llabs((long long)p->bias[f]) + far * total.sizes;
-    if (llabs((long long)bias_of(l, p, &total, f)) + words_most(l) * total.sizes > INT32_MAX) return false;
+    if (llabs((long long)bias_of(l, dot, p, &total, f)) + element * total.sizes > INT32_MAX) return false;
     if (!int8_steps_fit(p->rounding, p->factor[f], most)) return false;
   }
   return true;
 }
 
 /* By channel, with zeros up to whole vectors. */
-typedef int32_t OfFilter(const Lower *, const Int8Product *, const Correlation *, int64_t filter);
+typedef int32_t OfFilter(const Lower *, const Finish *, const Int8Product *, const Correlation *,
+                         int64_t filter);
 static Buf *by_filter(Lower *l, const Finish *finish, const Int8Product *p, const Correlation *k,
                       const char *name, OfFilter *of) {
   const int64_t dim[2] = {k->groups * finish->vectors, finish->unit};
   int32_t *values = NEW_ARRAY(l->arena, int32_t, dim[0] * dim[1]);
   for (int64_t f = 0; f < k->small.c; f++)
-    values[f / k->s * finish->vectors * finish->unit + f % k->s] = of(l, p, k, f);
+    values[f / k->s * finish->vectors * finish->unit + f % k->s] = of(l, finish, p, k, f);
   return lower_constants(l, name, I32, 2, dim, values);
 }
 
-static int32_t bias_value(const Lower *l, const Int8Product *p, const Correlation *k, int64_t f) {
+static int32_t bias_value(const Lower *l, const Finish *finish, const Int8Product *p, const Correlation *k,
+                          int64_t f) {
   const Total total = total_of(p, k, f);
-  return (int32_t)bias_of(l, p, &total, f);
+  return (int32_t)bias_of(l, finish->dot, p, &total, f);
 }
 #define STEP(member)                                                                                         \
-  static int32_t member##_value(const Lower *l, const Int8Product *p, const Correlation *k, int64_t f) {     \
-    return (void)l, (void)k, int8_steps(p->rounding, p->factor[f]).member;                                   \
+  static int32_t member##_value(const Lower *l, const Finish *finish, const Int8Product *p,                  \
+                                const Correlation *k, int64_t f) {                                           \
+    return (void)l, (void)finish, (void)k, int8_steps(p->rounding, p->factor[f]).member;                     \
   }
 STEP(left)
 STEP(m)
@@ -68,12 +72,16 @@ static Buf *real_factors(Lower *l, const Finish *finish, const Correlation *k, c
 
 Buf *finish_bias(Lower *l, const Finish *finish, const Int8Product *p, const Correlation *k,
                  const char *suffix) {
-  const char *name = words_lift(l) ? "bias_of_bytes" : "bias_of_signed";
+  const char *name = words_lift(finish->dot) ? "bias_of_bytes" : "bias_of_signed";
   return by_filter(l, finish, p, k, nest_text(l->b, "%s%s", name, suffix), bias_value);
 }
 
-Finish finish_begin(Lower *l, const Int8Product *p, const Correlation *k, int unit) {
-  Finish f = {.rounding = p->rounding, .stored = p->stored, .unit = unit, .vectors = ceil_divide(k->s, unit)};
+Finish finish_begin(Lower *l, Dot dot, const Int8Product *p, const Correlation *k, int unit) {
+  Finish f = {.dot = dot,
+              .rounding = p->rounding,
+              .stored = p->stored,
+              .unit = unit,
+              .vectors = ceil_divide(k->s, unit)};
   bool shifted = false;
   for (int64_t i = 0; i < k->small.c; i++) shifted |= int8_steps(p->rounding, p->factor[i]).left > 0;
   f.bias = finish_bias(l, &f, p, k, "");

@@ -83,7 +83,7 @@ static void add_word(const Product *d, const Tile *t, Buf *sum, Buf *in, const I
         nest_let(b, "x", splat(nest_load(b, nest_at(b, in, *plane, 0, p * step + *word), 1), d->lanes));
     for (int v = 0; v < t->vectors; v++) {
       const Ref at = nest_at(b, sum, p, v);
-      nest_store(b, at, nest_primitive(b, words_dot(d->l), nest_get(b, at), x, w[v]));
+      nest_store(b, at, nest_primitive(b, words_dot(d->words.dot, d->lanes), nest_get(b, at), x, w[v]));
     }
   }
 }
@@ -273,17 +273,20 @@ static void choose_halves(Product *d) {
 }
 
 /* Registers: sums, a vector of weights each, a word of the input; with halves that are made in the tile their
- * bytes, too, and products. */
+ * bytes, too, and products; with pairs products and ones. */
 static void choose_tile(Product *d) {
   const Target *t = d->l->target;
   const int64_t needed = ceil_divide(d->k.s, d->lanes), width = d->k.small.w, pixels = width * d->k.small.h;
   d->vectors = (int)larger(2, d->finish.unit / d->lanes);
   while (d->vectors < 8 && d->vectors * width < t->chains && 2 * d->vectors <= t->registers / 4)
     d->vectors *= 2;
-  const int64_t vectors = smaller(d->vectors, needed), spare = d->words.planes,
+  const int64_t vectors = smaller(d->vectors, needed),
+                others = d->words.dot == DOT_PAIRS ? 2
+                         : d->words.planes > 1     ? vectors + 1
+                                                   : 0,
                 whole = (t->registers - vectors - 2) / vectors; /* with halves that have been made */
-  const bool split = spare > 1 && pixels >= 2 * whole;
-  const int64_t most = split ? whole : (t->registers - spare * (vectors + 1)) / vectors;
+  const bool split = d->words.planes > 1 && pixels >= 2 * whole;
+  const int64_t most = split ? whole : (t->registers - vectors - 1 - others) / vectors;
   d->row = tiling_of(width, ceil_divide(width, ceil_divide(width, smaller(most, 16))));
   d->strips = d->k.s / (d->vectors * d->lanes);
   d->rows_first = d->k.small.h > 1 && (!split || d->k.groups == 1) &&
@@ -325,7 +328,9 @@ static void product_about(const Product *d, const char *phases) {
   lower_about(d->l, "8 bits, rounding %s, %stiles of %d pixels x %d vectors of %d channels, products of %s",
               rounding_name(d->p->rounding), phases, (int)d->row.pixels,
               (int)(d->strips ? d->vectors : ceil_divide(d->k.s, d->lanes)), d->lanes,
-              d->words.planes == 1 ? "bytes" : "halves");
+              d->words.planes > 1         ? "halves"
+              : d->words.dot == DOT_PAIRS ? "bytes in pairs"
+                                          : "bytes");
   lower_detail(d->l, "%s",
                d->rows_first ? "order: row after row, each through all weights"
                              : "order: some channels after the other, each over the whole picture");
@@ -361,7 +366,7 @@ static bool schedule_product(Lower *l) {
   Int8Product own;
   Product d = {.l = l, .p = l->node->detail, .k = int8_geometry(l->node), .phase = "", .step = {1, 1}};
   Correlation *k = &d.k;
-  if (!possible(l, k) || !finish_fits(l, d.p, k)) return false;
+  if (!possible(l, k) || !finish_fits(l, words_kind(l), d.p, k)) return false;
   if (k->groups > 1 && k->l == 1 && k->s == 1) return schedule_int8_depthwise(l, k);
   if (schedule_int8_winograd(l, k)) return true;
   if (words_see_windows(l, k)) {
@@ -371,7 +376,7 @@ static bool schedule_product(Lower *l) {
     join_rows(&d);
     d.words = words_begin(l, k);
   }
-  d.finish = finish_begin(l, d.p, k, (int)direct_unit(l, k->s));
+  d.finish = finish_begin(l, d.words.dot, d.p, k, (int)direct_unit(l, k->s));
   Strip strip[2];
   product_begin(&d, strip);
   nest_fn(l->b, l->b->name, false);
@@ -432,7 +437,7 @@ static bool add_phase(Phases *t, Lower *l, int64_t ry, int64_t rx) {
     d->k.before[i] = -axis[i].in_first;
   }
   t->n++;
-  return finish_fits(l, d->p, &d->k);
+  return finish_fits(l, words_kind(l), d->p, &d->k);
 }
 
 /* What all phases read of the input, with their padding, and where in it each begins. */
@@ -481,7 +486,8 @@ static bool schedule_transposed(Lower *l) {
     if (!add_phase(t, l, r / sx, r % sx)) return false;
   if (!t->n) return false;
   const Words words = words_of(t, l);
-  const Finish finish = finish_begin(l, t->product[0].p, &t->product[0].k, (int)direct_unit(l, t->k.l));
+  const Finish finish =
+      finish_begin(l, words.dot, t->product[0].p, &t->product[0].k, (int)direct_unit(l, t->k.l));
   Strip strip[DIRECT_PHASES][2];
   for (int n = 0; n < t->n; n++) {
     Product *d = &t->product[n];

@@ -78,7 +78,8 @@ static bool pays(const Winograd8 *d) {
                products = tiles * (double)POINTS * words * blocks, split = tiles * words / d->channels * 450,
                joined = tiles * blocks * 400 * (double)d->parts,
                weights = (double)d->bands * words * blocks * 230;
-  return products / 2 + (split + joined + weights) / 4 < 0.8 * direct / 2;
+  const double rate = words_kind(d->l) == DOT_PAIRS ? 1.2 : 1; /* of direct products, by halves */
+  return products / 2 + (split + joined + weights) / 4 < 0.8 * direct / 2 / rate;
 }
 
 /* ---- halves ---- */
@@ -441,7 +442,7 @@ bool schedule_int8_winograd(Lower *l, const Correlation *k) {
   d.slots = 1;
   while (outer == PARALLEL && d.slots < MOST_SLOTS && blocks % (2 * d.slots) == 0) d.slots *= 2;
   d.tiles = tiling(&d);
-  d.finish = finish_begin(l, p, k, (int)direct_unit(l, k->s));
+  d.finish = finish_begin(l, DOT_HALVES, p, k, (int)direct_unit(l, k->s));
   d.weight = words_weights(l, p, k, &d.finish, "");
   /* One more each, else points would be a power of 2 apart and share the same lines of the first cache. */
   const int64_t quads = d.words / 2, line = l->target->line / 4;

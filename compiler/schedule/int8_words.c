@@ -3,15 +3,25 @@
 #include "schedule/int8_words.h"
 #include "base/number.h"
 
-int32_t words_lift(const Lower *l) { return l->target->dot == DOT_BYTES ? -INT8_MIN : 0; }
-const Primitive *words_dot(const Lower *l) {
-  const Dot dot = l->target->dot;
-  return dot == DOT_BYTES    ? &primitive_dot_bytes
-         : dot == DOT_SIGNED ? &primitive_dot_signed
-                             : &primitive_dot_halves;
+/* vpmaddubsw multiplies bytes without a sign by bytes with one and adds two products in 16 bits, where they
+ * are cut off if they leave them. Those of weights up to 64 do not: 2 * 255 * 64 < 2^15. */
+Dot words_kind(const Lower *l) {
+  enum { NARROW = 64 };
+  const Int8Product *p = l->node->detail;
+  const Dot own = l->target->dot;
+  return own == DOT_HALVES && l->target->avx != AVX_NONE && p->weight_most <= NARROW ? DOT_PAIRS : own;
 }
 
-int32_t words_most(const Lower *l) { return l->target->dot == DOT_BYTES ? UINT8_MAX : -INT8_MIN; }
+int32_t words_lift(Dot dot) { return dot == DOT_BYTES || dot == DOT_PAIRS ? -INT8_MIN : 0; }
+
+const Primitive *words_dot(Dot dot, int lanes) {
+  switch (dot) {
+  case DOT_BYTES: return &primitive_dot_bytes;
+  case DOT_PAIRS: return lanes > 1 ? &primitive_dot_pairs : &primitive_dot_bytes;
+  case DOT_SIGNED: return &primitive_dot_signed;
+  default: return &primitive_dot_halves;
+  }
+}
 
 static int64_t reached(const Correlation *k, int axis) { /* elements that some window reads */
   return (extent_side(k->small, axis) - 1) * k->stride[axis] + (k->kernel[axis] - 1) * k->dilation[axis] + 1;
@@ -29,7 +39,9 @@ static void join_pixels(Lower *l) {
 }
 
 Words words_begin(Lower *l, const Correlation *k) {
-  Words w = {.planes = l->target->dot == DOT_HALVES ? 2 : 1,
+  const Dot dot = words_kind(l);
+  Words w = {.dot = dot,
+             .planes = dot == DOT_HALVES ? 2 : 1,
              .rows = reached(k, 0),
              .columns = reached(k, 1),
              .group = ceil_divide(k->l, WORD_BYTES),
@@ -56,7 +68,9 @@ static void windows_inside(const Words *w, int64_t *from, int64_t *to) {
 
 static Words windows_of(const Lower *l, const Correlation *k) {
   const int64_t bytes = k->kernel[1] * k->l, words = ceil_divide(bytes, WORD_BYTES);
-  return (Words){.planes = l->target->dot == DOT_HALVES ? 2 : 1,
+  const Dot dot = words_kind(l);
+  return (Words){.dot = dot,
+                 .planes = dot == DOT_HALVES ? 2 : 1,
                  .rows = reached(k, 0),
                  .columns = k->small.w,
                  .group = words,
@@ -95,7 +109,7 @@ static void store_words(Lower *l, const Words *w, Val bytes, const Ix *y, const 
   Nest *b = l->b;
   if (w->planes == 1) {
     nest_store(b, nest_at(b, w->buf, 0, *y, *at),
-               words_lift(l) ? nest_primitive(b, &primitive_bytes_up, bytes, NULL, NULL) : bytes);
+               words_lift(w->dot) ? nest_primitive(b, &primitive_bytes_up, bytes, NULL, NULL) : bytes);
     return;
   }
   const Val four = nest_let(b, "four", bytes);
@@ -121,7 +135,7 @@ static void each_vector(Lower *l, const Words *w, const Ix *y, int64_t n, Step *
 
 static void pad_step(Lower *l, const Words *w, const Ix *y, const Ix *at, int lanes, const void *context) {
   Nest *b = l->b;
-  const uint32_t zero = (uint32_t)(l->node->in[0]->quant->zero + words_lift(l));
+  const uint32_t zero = (uint32_t)(l->node->in[0]->quant->zero + words_lift(w->dot));
   const int32_t value = (int32_t)(w->planes == 1 ? (zero & 255) * 0x01010101u : (zero & 65535) | zero << 16);
   for (int plane = 0; plane < w->planes; plane++)
     nest_store(b, nest_at(b, w->buf, plane, *y, *at + *(const int64_t *)context),

@@ -1,7 +1,7 @@
 /* int8_words.h: what fast kernels of 8 bits share: a copy of the input as words, and sums that become 8 bits
  * vector by vector.
  *
- * A word is what the target multiplies at once in a lane (target->dot): four bytes q + 128 or q, or two
+ * A word is what the target multiplies at once in a lane (words_kind): four bytes q + 128 or q, or two
  * halves q. The copy has the padding in it, so that no loop looks at edges: elements that stand for 0. They,
  * and the zero of the input, are taken from the bias, which holds - zero * (sum of weights). */
 // SPDX-License-Identifier: Apache-2.0
@@ -15,6 +15,7 @@
  * is what a window sees of a row, byte after byte. */
 typedef struct Words {
   Buf *buf;
+  Dot dot;
   int planes;
   int64_t rows, columns;
   int64_t group, pixel; /* words of a group of channels, of all of them, in a plane */
@@ -29,9 +30,9 @@ Words words_begin(Lower *, const Correlation *); /* makes the buffer */
 bool words_see_windows(const Lower *, const Correlation *);
 Words words_of_windows(Lower *, const Correlation *); /* makes the buffer */
 void words_fill(Lower *, const Words *, LoopKind outer);
-int32_t words_lift(const Lower *);         /* what is added to each q: 128 or 0 */
-const Primitive *words_dot(const Lower *); /* a sum, a word of the input, one of weights */
-int32_t words_most(const Lower *);         /* the largest |element| */
+Dot words_kind(const Lower *);              /* how the layer's words are multiplied */
+int32_t words_lift(Dot);                    /* what is added to each q: 128 or 0 */
+const Primitive *words_dot(Dot, int lanes); /* a sum, a word of the input, one of weights */
 
 Val words_half(Nest *, const char *name, int odd, Val bytes); /* two of four bytes as halves */
 /* v = B'd of Winograd's F(4x4,3x3) on one axis, each half of a word by itself. */
@@ -43,6 +44,7 @@ bool schedule_int8_winograd(Lower *, const Correlation *);  /* int8_winograd.c *
 /* Sums of vectors, by channel. Members of the model are padded to whole vectors of `unit`; channels of group
  * g begin at vector g * vectors. */
 typedef struct Finish {
+  Dot dot; /* of the words whose products are added up */
   Rounding rounding;
   Stored stored;
   int unit;
@@ -51,8 +53,8 @@ typedef struct Finish {
 } Finish;
 
 /* False: a sum might leave 32 bits on the way. */
-bool finish_fits(const Lower *, const Int8Product *, const Correlation *);
-Finish finish_begin(Lower *, const Int8Product *, const Correlation *, int unit);
+bool finish_fits(const Lower *, Dot, const Int8Product *, const Correlation *);
+Finish finish_begin(Lower *, Dot, const Int8Product *, const Correlation *, int unit);
 /* Members of the model whose names end in `suffix`. Weights as bytes: [vectors of channels][ky][words of kx
  * and channels][channel of the vector]. */
 Buf *finish_bias(Lower *, const Finish *, const Int8Product *, const Correlation *, const char *suffix);

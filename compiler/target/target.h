@@ -57,6 +57,7 @@ typedef enum Dot {
   DOT_NONE,
   DOT_HALVES, /* two products of signed halves */
   DOT_BYTES,  /* four of bytes without and with a sign */
+  DOT_PAIRS,  /* the same, where no two products side by side exceed 16 bits: of narrow weights */
   DOT_SIGNED, /* four of signed bytes */
   DOT_ACROSS, /* sixteen of signed bytes, all lanes of a vector in one sum */
 } Dot;

@@ -118,7 +118,8 @@ static void draw_weights(Drawing *d, const Node *node) {
   int32_t *bias = NEW_ARRAY(d->arena, int32_t, filters);
   int64_t *wide_bias = NEW_ARRAY(d->arena, int64_t, filters);
   float *scale = NEW_ARRAY(d->arena, float, filters);
-  const bool all = sample_number(&d->state) < 0.3; /* one scale for all */
+  const bool all = sample_number(&d->state) < 0.3;                   /* one scale for all */
+  const int most_weight = sample_number(&d->state) < 0.4 ? 64 : 127; /* as --reduce-range has them */
   const double spread = 5400 * sqrt((double)terms), own = between(d, 0.002, 0.02);
   put_scale(d, node, d->scale[node->in[0]->id] * own * spread / between(d, 20, 90), any_zero(d));
   const bool wide_in = d->wide[node->in[0]->id], wide = wide_in || d->wide[node->id];
@@ -126,10 +127,11 @@ static void draw_weights(Drawing *d, const Node *node) {
     const double kind = sample_number(&d->state);
     const int64_t most = (INT64_C(1) << WIDE_SUM_BITS) - terms * INT8_MAX * (wide_in ? 1 << 15 : 255);
     for (int64_t i = 0; i < terms; i++)
-      w[int8_weight_index(node, f, i)] = (int8_t)(kind < 0.1   ? (i % 2 ? 127 : -127)
-                                                  : kind < 0.2 ? 127
-                                                  : kind < 0.3 ? 0
-                                                               : floor(between(d, -127, 128)));
+      w[int8_weight_index(node, f, i)] =
+          (int8_t)(kind < 0.1   ? (i % 2 ? most_weight : -most_weight)
+                   : kind < 0.2 ? most_weight
+                   : kind < 0.3 ? 0
+                                : floor(between(d, -most_weight, most_weight + 1)));
     scale[f] = (float)(all ? own : own * between(d, 0.2, 2));
     bias[f] = (int32_t)between(d, -spread, spread);
     if (kind >= 0.2 && kind < 0.203) bias[f] = kind < 0.2015 ? HUGE_BIAS : -HUGE_BIAS; /* plain loops alone */

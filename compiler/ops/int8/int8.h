@@ -14,6 +14,7 @@ typedef struct Int8Product {
   Rounding rounding;
   Stored stored;
   const int8_t *weight;
+  int weight_most;          /* no weight is larger in size */
   const int32_t *bias;      /* by filter; NULL: there is wide_bias */
   const int64_t *wide_bias; /* where its input or its value has 16 bits: its sums have 64 */
   const Multiplier *factor; /* by filter */
