@@ -1,12 +1,15 @@
 // int8_depthwise.c: a convolution of each channel alone, in 8 bits: a channel is a lane.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A word of each channel holds its last elements of a row: 4 bytes, or 2 halves. As a tile of pixels goes
-// along the row, each column of the input is pushed into it, and where a window has been seen, or four (two)
-// of its taps, they are multiplied at once. The input is copied with its padding first.
+// A word of each channel holds elements of one column, from rows that lie under each other in the window: 4
+// bytes, or 2 halves. Every window that sees the column multiplies the same word. As a tile of pixels goes
+// along the row, the words of a column are made, and multiplied by all taps that meet it. The input is copied
+// with its padding first.
 #include "base/number.h"
 #include "schedule/direct.h"
 #include "schedule/int8_words.h"
+
+enum { MOST_TAPS = 16 }; /* along a row */
 
 typedef struct Depthwise {
   Lower *l;
@@ -14,34 +17,35 @@ typedef struct Depthwise {
   Correlation k;
   Finish finish;
   Buf *rows, *weight;
-  int64_t taps, parts; /* of a word; words of a row of taps */
+  int64_t height, words; /* rows of a word; words of a column of the window */
   int lanes, pixels;
 } Depthwise;
 
-/* Tap i of a part is its element i + 4 - (its taps): the last one was pushed last. */
-static int64_t part_taps(const Depthwise *d, int64_t part) {
-  return smaller(d->taps, d->k.kernel[1] - part * d->taps);
+/* Rows of a word. They are its last elements, for the last one was pushed last; a single one is its first. */
+static int64_t rows_of_word(const Depthwise *d, int64_t word) {
+  return smaller(d->height, d->k.kernel[0] - word * d->height);
 }
 
-static int32_t weight_word(const Depthwise *d, int64_t channel, int64_t ky, int64_t part) {
-  const int64_t n = part_taps(d, part), bits = 32 / d->taps;
-  const uint32_t mask = bits == 32 ? UINT32_MAX : (UINT32_C(1) << bits) - 1;
-  uint32_t word = 0;
+static int32_t weight_word(const Depthwise *d, int64_t channel, int64_t word, int64_t kx) {
+  const int64_t n = rows_of_word(d, word), bits = 32 / d->height, first = n > 1 ? d->height - n : 0;
+  const uint32_t mask = (UINT32_C(1) << bits) - 1;
+  uint32_t made = 0;
   for (int64_t i = 0; i < n; i++) {
-    const int8_t w = d->p->weight[(channel * d->k.kernel[0] + ky) * d->k.kernel[1] + part * d->taps + i];
-    word |= ((uint32_t)(int32_t)w & mask) << bits * (i + d->taps - n);
+    const int64_t ky = word * d->height + i;
+    const int8_t w = d->p->weight[(channel * d->k.kernel[0] + ky) * d->k.kernel[1] + kx];
+    made |= ((uint32_t)(int32_t)w & mask) << bits * (first + i);
   }
-  return (int32_t)word;
+  return (int32_t)made;
 }
 
 static Buf *packed_weights(const Depthwise *d) {
-  const int64_t unit = d->finish.unit, dim[4] = {d->finish.vectors, d->k.kernel[0], d->parts, unit};
+  const int64_t unit = d->finish.unit, dim[4] = {d->finish.vectors, d->words, d->k.kernel[1], unit};
   int32_t *values = NEW_ARRAY(d->l->arena, int32_t, dim[0] * dim[1] * dim[2] * dim[3]);
   for (int64_t c = 0; c < d->k.s; c++)
-    for (int64_t ky = 0; ky < dim[1]; ky++)
-      for (int64_t part = 0; part < d->parts; part++)
-        values[((c / unit * dim[1] + ky) * dim[2] + part) * unit + c % unit] = weight_word(d, c, ky, part);
-  return lower_constants(d->l, d->taps == 4 ? "weight_bytes" : "weight_halves", I32, 4, dim, values);
+    for (int64_t word = 0; word < dim[1]; word++)
+      for (int64_t kx = 0; kx < dim[2]; kx++)
+        values[((c / unit * dim[1] + word) * dim[2] + kx) * unit + c % unit] = weight_word(d, c, word, kx);
+  return lower_constants(d->l, d->height == 4 ? "weight_bytes" : "weight_halves", I32, 4, dim, values);
 }
 
 /* ---- the input with its padding: bytes + 128, or as they are ---- */
@@ -88,38 +92,44 @@ static void fill_rows(const Depthwise *d, LoopKind outer) {
 typedef struct Tile {
   int pixels, part;
   Ix y, x, vector, lane, c;
+  Buf *in; /* what the windows see, from the first one's corner on */
 } Tile;
 
-static Val column(const Depthwise *d, const Tile *t, const Ix *ky, int64_t j) {
+static Val element(const Depthwise *d, const Tile *t, int64_t ky, int64_t j) {
   Nest *b = d->l->b;
-  const Ref at =
-      nest_at(b, d->rows, t->y * d->k.stride[0] + *ky * d->k.dilation[0], t->x * d->k.stride[1] + j, t->c);
+  const Ref at = nest_at(b, t->in, ky * d->k.dilation[0], j, 0);
   return convert(nest_load_part(b, at, t->part, d->lanes), I32);
 }
 
-static void add_row(const Depthwise *d, const Tile *t, Buf *sum, const Ix *ky) {
+/* Column j of the tile's input. */
+static Val column_word(const Depthwise *d, const Tile *t, int64_t word, int64_t j) {
   Nest *b = d->l->b;
-  const bool bytes = d->taps == 4;
-  const int64_t S = d->k.stride[1], columns = (t->pixels - 1) * S + d->k.kernel[1];
-  Buf *word = nest_buf(b, REGS, "word", (Type){I32, d->lanes}, 1, (int64_t[]){1});
-  const Ref at = nest_at(b, word, 0);
-  Val w[16];
-  for (int64_t i = 0; i < d->parts; i++)
-    w[i] = nest_let(b, nest_text(b, "w%d", (int)i),
-                    nest_load(b, nest_at(b, d->weight, t->vector, *ky, i, t->lane), d->lanes));
-  nest_store(b, at, splat(num_i32(b, 0), d->lanes));
+  const int64_t n = rows_of_word(d, word), first = word * d->height;
+  if (n == 1) return element(d, t, first, j);
+  Val made = splat(num_i32(b, 0), d->lanes);
+  for (int64_t i = 0; i < n; i++)
+    made = nest_primitive(b, d->height == 4 ? &primitive_push_byte : &primitive_push_half, made,
+                          element(d, t, first + i, j), NULL);
+  return made;
+}
+
+static void add_word(const Depthwise *d, const Tile *t, Buf *sum, int64_t word) {
+  Nest *b = d->l->b;
+  const int64_t S = d->k.stride[1], D = d->k.dilation[1], taps = d->k.kernel[1],
+                columns = (t->pixels - 1) * S + (taps - 1) * D + 1;
+  Val w[MOST_TAPS];
+  for (int64_t kx = 0; kx < taps; kx++)
+    w[kx] = nest_let(b, nest_text(b, "w%d", (int)kx),
+                     nest_load(b, nest_at(b, d->weight, t->vector, word, kx, t->lane), d->lanes));
   for (int64_t j = 0; j < columns; j++) {
-    nest_store(b, at,
-               nest_primitive(b, bytes ? &primitive_push_byte : &primitive_push_half, nest_get(b, at),
-                              column(d, t, ky, j), NULL));
-    for (int64_t p = 0; p < t->pixels; p++)
-      for (int64_t i = 0; i < d->parts; i++) {
-        if (j != p * S + i * d->taps + part_taps(d, i) - 1) continue;
-        const Ref to = nest_at(b, sum, p);
-        nest_store(
-            b, to,
-            nest_primitive(b, words_dot(d->finish.dot, d->lanes), nest_get(b, to), nest_get(b, at), w[i]));
-      }
+    Val x = NULL;
+    for (int64_t kx = 0; kx < taps; kx++) {
+      const int64_t from = j - kx * D;
+      if (from < 0 || from % S || from / S >= t->pixels) continue;
+      if (!x) x = nest_let(b, nest_text(b, "x%d", (int)j), column_word(d, t, word, j));
+      const Ref to = nest_at(b, sum, from / S);
+      nest_store(b, to, nest_primitive(b, words_dot(d->finish.dot, d->lanes), nest_get(b, to), x, w[kx]));
+    }
   }
 }
 
@@ -132,10 +142,12 @@ static NestFn *tile_of(const Depthwise *d, int pixels, int part) {
   t.vector = nest_arg(b, "f");
   t.lane = nest_arg(b, "h");
   t.c = nest_arg(b, "c");
+  t.in = NEST_VIEW(b, "i", d->rows, t.y * d->k.stride[0], t.x * d->k.stride[1], t.c);
+  nest_pin(b, t.in);
   Buf *sum = nest_buf(b, REGS, "a", (Type){I32, d->lanes}, 1, (int64_t[]){pixels});
   NEST_UNROLL(b, p, pixels)
     nest_store(b, nest_at(b, sum, p), nest_load(b, nest_at(b, d->finish.bias, t.vector, t.lane), d->lanes));
-  NEST_FOR(b, ky, d->k.kernel[0]) add_row(d, &t, sum, &ky);
+  for (int64_t word = 0; word < d->words; word++) add_word(d, &t, sum, word);
   NEST_UNROLL(b, p, pixels) {
     const Ix x = t.x + p;
     lower_store(d->l, finish_vector(d->l, &d->finish, nest_get(b, nest_at(b, sum, p)), &t.vector, &t.lane),
@@ -179,21 +191,22 @@ static Tiles tiles_of(const Depthwise *d) {
 bool schedule_int8_depthwise(Lower *l, const Correlation *geometry) {
   const Int8Product *p = l->node->detail;
   const Dot dot = l->target->dot; /* to push bytes into a word costs more than their products save */
-  Depthwise d = {.l = l, .p = p, .k = *geometry, .taps = dot == DOT_HALVES ? 2 : 4};
+  Depthwise d = {.l = l, .p = p, .k = *geometry, .height = dot == DOT_HALVES ? 2 : 4};
   Correlation *k = &d.k;
-  if (k->dilation[1] != 1 || k->kernel[1] > 16) return false;
+  if (k->kernel[1] > MOST_TAPS) return false;
   k->s = k->groups; /* one group, as far as channels are concerned */
   k->groups = 1;
-  d.parts = ceil_divide(k->kernel[1], d.taps);
+  d.words = ceil_divide(k->kernel[0], d.height);
   d.finish = finish_begin(l, dot, p, k, (int)direct_unit(l, k->s));
   d.lanes = (int)smaller(l->target->lanes, d.finish.unit);
   d.weight = packed_weights(&d);
-  const int64_t width = k->small.w, most = smaller(l->target->registers - 6, 14);
+  const int64_t width = k->small.w, /* sums; the weights of a row of words, a word, products */
+      most = smaller(larger(l->target->registers - 3 - k->kernel[1], 4), 14);
   d.pixels = (int)ceil_divide(width, ceil_divide(width, most));
-  d.rows =
-      lower_scratch_of(l, "rows", words_lift(dot) ? U8 : I8, 3,
-                       (int64_t[]){(k->small.h - 1) * k->stride[0] + (k->kernel[0] - 1) * k->dilation[0] + 1,
-                                   (k->small.w - 1) * k->stride[1] + k->kernel[1], k->large.c});
+  d.rows = lower_scratch_of(
+      l, "rows", words_lift(dot) ? U8 : I8, 3,
+      (int64_t[]){(k->small.h - 1) * k->stride[0] + (k->kernel[0] - 1) * k->dilation[0] + 1,
+                  (k->small.w - 1) * k->stride[1] + (k->kernel[1] - 1) * k->dilation[1] + 1, k->large.c});
   const Tiles tiles = tiles_of(&d);
   Nest *b = l->b;
   nest_fn(b, b->name, false);
@@ -205,6 +218,6 @@ bool schedule_int8_depthwise(Lower *l, const Correlation *geometry) {
     if (rest) call_channels(&d, &tiles, 1, &y, NEST_IX(whole * d.pixels));
   }
   lower_about(l, "8 bits, rounding %s, tiles of %d pixels x %d channels, products of %s",
-              rounding_name(p->rounding), d.pixels, d.lanes, d.taps == 4 ? "bytes" : "halves");
+              rounding_name(p->rounding), d.pixels, d.lanes, d.height == 4 ? "bytes" : "halves");
   return true;
 }
