@@ -51,10 +51,10 @@ static int64_t choose_slots(int64_t blocks) {
   return best;
 }
 
-static Group group_of(const Conv *c, int64_t panels, bool rest) {
+static Bundle bundle_of(const Conv *c, int64_t panels, bool rest) {
   const int64_t channels = panels * c->panels[0].width;
   const Panels none = {0}, *last = rest ? &c->panels[1] : &none;
-  return (Group){
+  return (Bundle){
       .count = panels, .width = channels + last->width, .valid = channels + last->valid, .rest = rest};
 }
 
@@ -63,9 +63,9 @@ static int64_t phases_of(const Conv *c) { return c->stride[0] * c->stride[1]; }
 /* As many panels of a phase as make about so many products; a divisor of them all. */
 static int64_t panels_of_phase(const Conv *c, int64_t products) {
   const int64_t panels = c->panels[0].count / phases_of(c);
-  int64_t group = smaller(panels, larger(products / c->panels[0].width, 1));
-  while (panels % group) group--;
-  return group;
+  int64_t bundle = smaller(panels, larger(products / c->panels[0].width, 1));
+  while (panels % bundle) bundle--;
+  return bundle;
 }
 
 static void choose_blocks(Conv *c) {
@@ -74,12 +74,12 @@ static void choose_blocks(Conv *c) {
   const Blocking *most = &c->l->target->blocking;
   const bool near = threads && 4 * c->points * c->k.l * c->k.s <= most->winograd_weights;
   const int64_t panels = c->panels[0].count;
-  int64_t group = phases_of(c) > 1 ? panels_of_phase(c, most->winograd_products) : panels;
+  int64_t bundle = phases_of(c) > 1 ? panels_of_phase(c, most->winograd_products) : panels;
   c->block = c->rows;
   if (c->rows * c->columns > most->winograd_tiles || c->l->choice.tiles) {
-    if (panels) group = smaller(group, ceil_divide(most->winograd_products, c->panels[0].width));
+    if (panels) bundle = smaller(bundle, ceil_divide(most->winograd_products, c->panels[0].width));
     const int64_t bytes = 4 * c->points * c->columns *
-                          (padded(c, c->k.l) + padded(c, group * c->panels[0].width + c->panels[1].width));
+                          (padded(c, c->k.l) + padded(c, bundle * c->panels[0].width + c->panels[1].width));
     c->block = smaller(c->rows, larger(most->winograd_block / bytes, 1));
     /* Phases are many and small, and every block reads all weights. */
     if (c->dilated) c->block = smaller(c->rows, larger(c->block, most->winograd_tiles / c->columns));
@@ -92,10 +92,10 @@ static void choose_blocks(Conv *c) {
   /* Blocks of whole phases have no rows of their own that the prover could see. */
   c->by_blocks = threads && !c->by_phase && (c->blocks >= FEW_BLOCKS || (near && c->blocks > 1));
   c->by_points = threads && !c->by_blocks;
-  c->groups = group ? panels / group : 0;
+  c->bundles = bundle ? panels / bundle : 0;
   c->slots = c->by_blocks ? choose_slots(c->blocks) : 1;
-  c->group[0] = group_of(c, group, false);
-  c->group[1] = group_of(c, group ? panels % group : 0, rest);
+  c->bundle[0] = bundle_of(c, bundle, false);
+  c->bundle[1] = bundle_of(c, bundle ? panels % bundle : 0, rest);
 }
 
 /* ---- packed weights ---- */
@@ -236,45 +236,45 @@ static void product(Nest *b, const Conv *c, const Panels *panels, const Product 
   }
 }
 
-/* One point, all of the group's panels. A point after the other, V and M of a point stay near, and the
+/* One point, all of the bundle's panels. A point after the other, V and M of a point stay near, and the
  * weights of whole blocks are one stream. */
-static NestFn *multiply_point(Conv *c, const Group *group, int64_t rows) {
+static NestFn *multiply_point(Conv *c, const Bundle *bundle, int64_t rows) {
   Nest *b = c->l->b;
   const Panels *panels = c->panels;
   Product whole = {0}, rest = {0};
-  if (group->count) whole = product_functions(c, &panels[0], rows * c->columns);
-  if (group->rest) rest = product_functions(c, &panels[1], rows * c->columns);
+  if (bundle->count) whole = product_functions(c, &panels[0], rows * c->columns);
+  if (bundle->rest) rest = product_functions(c, &panels[1], rows * c->columns);
   NestFn *fn = nest_fn(b,
                        nest_text(b, "multiply_%s%s", rows == c->block ? "block" : "last",
-                                 group == &c->group[1] ? "_rest" : ""),
+                                 bundle == &c->bundle[1] ? "_rest" : ""),
                        false);
   const Ix slot = nest_arg(b, "slot"), xi = nest_arg(b, "xi"), first = nest_arg(b, "first");
   const bool whole_points =
-      group->count == panels[0].count; /* else the next panel that follows in the file is another group's */
+      bundle->count == panels[0].count; /* else the next panel that follows in the file is another bundle's */
   const Ix here = panels[0].count * xi + first;
-  if (group->count)
-    NEST_FOR(b, i, group->count)
+  if (bundle->count)
+    NEST_FOR(b, i, bundle->count)
       product(b, c, &panels[0], &whole, &slot, &xi, NEST_IX(first + i), NEST_IX(panels[0].width * i),
               NEST_IX(here + i + (whole_points ? 1 : panels[0].count)));
-  if (group->rest)
-    product(b, c, &panels[1], &rest, &slot, &xi, NEST_IX(0), NEST_IX(panels[0].width * group->count),
+  if (bundle->rest)
+    product(b, c, &panels[1], &rest, &slot, &xi, NEST_IX(0), NEST_IX(panels[0].width * bundle->count),
             NEST_IX(xi + 1));
   return fn;
 }
 
 /* ---- blocks ---- */
-static bool group_used(const Conv *c, int kind) {
-  return kind == 0 ? c->groups > 0 : c->group[1].count || c->group[1].rest;
+static bool bundle_used(const Conv *c, int kind) {
+  return kind == 0 ? c->bundles > 0 : c->bundle[1].count || c->bundle[1].rest;
 }
 
 static void block_functions(Conv *c) {
   c->split_row = winograd_split_row(c);
   for (int kind = 0; kind < 2; kind++) {
-    if (!group_used(c, kind)) continue;
-    Group *group = &c->group[kind];
-    c->join_row[kind] = winograd_join_row(c, group);
-    group->multiply[0] = multiply_point(c, group, c->block);
-    if (c->last) group->multiply[1] = multiply_point(c, group, c->last);
+    if (!bundle_used(c, kind)) continue;
+    Bundle *bundle = &c->bundle[kind];
+    c->join_row[kind] = winograd_join_row(c, bundle);
+    bundle->multiply[0] = multiply_point(c, bundle, c->block);
+    if (c->last) bundle->multiply[1] = multiply_point(c, bundle, c->last);
   }
 }
 
@@ -287,13 +287,14 @@ typedef struct Block {
 
 static int64_t block_rows(const Conv *c, const Block *k) { return k->last ? c->last : c->block; }
 
-/* Group g of a phase. */
-static void group_of_block(Nest *b, const Conv *c, const Block *k, int kind, const Ix *g, const Ix phase[2]) {
-  const Group *group = &c->group[kind];
-  const Ix first = *g * c->group[0].count, f0 = first * c->panels[0].width,
+/* Bundle g of a phase. */
+static void bundle_of_block(Nest *b, const Conv *c, const Block *k, int kind, const Ix *g,
+                            const Ix phase[2]) {
+  const Bundle *bundle = &c->bundle[kind];
+  const Ix first = *g * c->bundle[0].count, f0 = first * c->panels[0].width,
            panel = first + c->panels[0].count / phases_of(c) * (c->stride[1] * phase[0] + phase[1]);
   NEST_LOOP(b, xi, k->kind, 1, NEST_IX(0), 1, NEST_IX(c->points))
-    nest_call(b, group->multiply[k->last], *k->slot, xi, panel);
+    nest_call(b, bundle->multiply[k->last], *k->slot, xi, panel);
   NEST_LOOP(b, r, k->kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, k)))
     nest_call(b, c->join_row[kind], *k->slot, *k->ty + r, c->columns * r, f0, phase[0], phase[1]);
 }
@@ -302,11 +303,11 @@ static void block(Nest *b, const Conv *c, bool last, LoopKind kind, const Ix *sl
   const Block k = {last, kind, slot, ty};
   NEST_LOOP(b, r, kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, &k)))
     nest_call(b, c->split_row, *slot, *ty + r, c->columns * r);
-  if (c->groups)
+  if (c->bundles)
     NEST_FOR(b, py, c->stride[0])
       NEST_FOR(b, px, c->stride[1])
-        NEST_FOR(b, g, c->groups / phases_of(c)) group_of_block(b, c, &k, 0, &g, (const Ix[]){py, px});
-  if (group_used(c, 1)) group_of_block(b, c, &k, 1, NEST_IX(c->groups), (const Ix[]){{0}, {0}});
+        NEST_FOR(b, g, c->bundles / phases_of(c)) bundle_of_block(b, c, &k, 0, &g, (const Ix[]){py, px});
+  if (bundle_used(c, 1)) bundle_of_block(b, c, &k, 1, NEST_IX(c->bundles), (const Ix[]){{0}, {0}});
 }
 
 static void all_blocks(Nest *b, const Conv *c) {
@@ -416,7 +417,7 @@ bool schedule_conv_winograd(Lower *l) {
   c.points = c.w[0].n * c.w[1].n;
   make_panels(&c);
   choose_blocks(&c);
-  const int64_t tiles_ = (c.block * c.columns) | 1, channels = larger(c.group[0].width, c.group[1].width);
+  const int64_t tiles_ = (c.block * c.columns) | 1, channels = larger(c.bundle[0].width, c.bundle[1].width);
   c.V = lower_scratch(l, "V", 4, (int64_t[]){c.slots, c.points, tiles_, padded(&c, c.k.l)});
   c.M = lower_scratch(l, "M", 4, (int64_t[]){c.slots, c.points, tiles_, padded(&c, channels)});
   block_functions(&c);

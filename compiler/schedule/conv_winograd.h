@@ -9,11 +9,11 @@
 enum { POOLED = 2 }; /* the windows of a pooling behind it, which never lie in two tiles */
 
 /* `count` panels, perhaps with the rest; multiply: for whole blocks, for the last one. */
-typedef struct Group {
+typedef struct Bundle {
   int64_t count, width, valid;
   bool rest;
   NestFn *multiply[2];
-} Group;
+} Bundle;
 
 typedef struct MultiplyTile {
   const Panels *panels;
@@ -44,10 +44,10 @@ typedef struct Conv {
   int64_t slots;               /* blocks that are at work at the same time */
   bool by_blocks, by_points;   /* what threads share; neither: one thread */
   Panels panels[2];            /* whole ones, the rest; w: [point][panel][channel][width] */
-  int64_t groups;
-  Group group[2]; /* so many of the first kind, one of the second where count or rest is set */
+  int64_t bundles;
+  Bundle bundle[2]; /* so many of the first kind, one of the second where count or rest is set */
   Buf *bias, *V, *M;
-  NestFn *split_row, *join_row[2]; /* join: by group */
+  NestFn *split_row, *join_row[2]; /* join: by bundle */
   MultiplyTile multiply[8];
   int nmultiply;
 } Conv;
@@ -55,5 +55,5 @@ typedef struct Conv {
 /* split_row(slot, ty, t0), join_row(slot, ty, t0, f0, phase along each axis): the tiles of row ty from the
  * input to V, and from M to the output. */
 NestFn *winograd_split_row(const Conv *);
-NestFn *winograd_join_row(const Conv *, const Group *);
+NestFn *winograd_join_row(const Conv *, const Bundle *);
 #endif

@@ -274,13 +274,13 @@ static void join_channels(Join *j) {
   }
 }
 
-static NestFn *join_tile(const Conv *c, const Group *group, bool edge) {
+static NestFn *join_tile(const Conv *c, const Bundle *bundle, bool edge) {
   Nest *b = c->l->b;
   NestFn *fn =
-      nest_fn(b, nest_text(b, "join%s%s", edge ? "_edge" : "", group == &c->group[1] ? "_rest" : ""), true);
+      nest_fn(b, nest_text(b, "join%s%s", edge ? "_edge" : "", bundle == &c->bundle[1] ? "_rest" : ""), true);
   const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t"),
            f0 = nest_arg(b, "f0"), py = nest_arg(b, "py"), px = nest_arg(b, "px");
-  const int64_t whole = group->valid / c->lanes, rest = group->valid % c->lanes;
+  const int64_t whole = bundle->valid / c->lanes, rest = bundle->valid % c->lanes;
   Join join = {
       .c = c, .edge = edge, .slot = slot, .ty = ty, .tx = tx, .t = t, .phase = {py, px}, .part = c->lanes};
   if (whole)
@@ -317,13 +317,13 @@ static void join_parts(const Conv *c, const Row *row, const Ix *n, NestFn *const
   if (fn[EDGE]) tiles(c, fn[EDGE], true, row, to, c->tiles[1]);
 }
 
-NestFn *winograd_join_row(const Conv *c, const Group *group) {
+NestFn *winograd_join_row(const Conv *c, const Bundle *bundle) {
   Nest *b = c->l->b;
   int64_t from, to;
   tiles_whole(c, &from, &to);
-  NestFn *whole = from < to ? join_tile(c, group, false) : NULL,
-         *edge = from > 0 || to < c->tiles[1] ? join_tile(c, group, true) : NULL;
-  NestFn *fn = nest_fn(b, nest_text(b, "join_row%s", group == &c->group[1] ? "_rest" : ""), false);
+  NestFn *whole = from < to ? join_tile(c, bundle, false) : NULL,
+         *edge = from > 0 || to < c->tiles[1] ? join_tile(c, bundle, true) : NULL;
+  NestFn *fn = nest_fn(b, nest_text(b, "join_row%s", bundle == &c->bundle[1] ? "_rest" : ""), false);
   const Row row = {.slot = nest_arg(b, "slot"),
                    .ty = nest_arg(b, "ty"),
                    .t0 = nest_arg(b, "t0"),
