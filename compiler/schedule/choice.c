@@ -88,7 +88,7 @@ static int64_t phases_growth(const Lower *l, const Correlation *phases, int m) {
   if (!correlation_spreads(l->node) || no_stride(&k)) return 0;
   for (int axis = 0; axis < 2; axis++)
     if (phases->kernel[axis] > 1) points *= m + phases->kernel[axis] - 1;
-  return 4 * phases->l * phases->s * points - 4 * k.l * k.s * k.kernel[0] * k.kernel[1];
+  return 4 * k.groups * (phases->l * phases->s * points - k.l * k.s * k.kernel[0] * k.kernel[1]);
 }
 
 static Cycles cycles_of(const Lower *l, const Target *target, const Correlation *k, Method method, int m) {
@@ -154,7 +154,7 @@ const char *winograd_refused_for(Arena *arena, const Target *layout, bool exact,
   if (!winograd_sizes(k, m)) return "neither a square of 2, 3 or 5 nor 2, 3, 5 or 7 in a row";
   if (k->stride[0] != 1 || k->stride[1] != 1) return "a stride";
   if (weights && (k->dilation[0] != 1 || k->dilation[1] != 1)) return "a dilation";
-  if (k->groups != 1) return "groups";
+  if (weights && k->groups != 1) return "groups";
   if (k->l < layout->blocking.winograd_channels)
     return arena_printf(arena, "fewer than %d input channels", (int)layout->blocking.winograd_channels);
   if (layout->lanes == 1) return "no vectors";
@@ -169,23 +169,25 @@ const char *winograd_refused(const Lower *l, const Correlation *k) {
   return winograd_refused_for(l->arena, l->layout, l->exact, l->node->op->family == FAMILY_CONV_WEIGHTS, k);
 }
 
-/* Panels of weights, and what is joined, belong to one phase. */
-static const char *winograd_phases_refused(const Lower *l) {
-  enum { MOST_TILE = 36 }; /* points of a tile of one phase */
-  const Correlation k = correlation_of(l->node);
-  if (!correlation_spreads(l->node) || no_stride(&k)) return NULL;
-  if (k.l % direct_unit(l, k.l)) return "filters that fill no vectors";
-  const int64_t points = bounded_product(k.stride[0] * k.stride[1], MOST_TILE);
-  return bounded_product(bounded_product(k.l, k.s), points) > INT32_MAX / 2 ? "too many weights" : NULL;
+/* Panels of weights, and what is joined, belong to one phase. correlation_near_limits knows of no phases, and
+ * counts no points of groups. */
+static const char *winograd_weights_refused(const Lower *l, const Correlation *k, int64_t points) {
+  enum { UNIT = 16 }; /* what filters of a group are padded to */
+  const Correlation own = correlation_of(l->node);
+  const bool phases = correlation_spreads(l->node) && !no_stride(&own);
+  if (phases && own.l % direct_unit(l, own.l)) return "filters that fill no vectors";
+  if (!phases && k->groups == 1) return NULL;
+  const int64_t each = bounded_product(k->l, k->s + UNIT), all = bounded_product(k->groups, each);
+  return bounded_product(all, points) > INT32_MAX / 2 ? "too many weights" : NULL;
 }
 
 static void offer_winograd(const Lower *l, Decision *d, const Correlation *k, int m) {
   Winograd w[2];
+  winograd_axes(k, m, w);
   const char *refused = winograd_refused(l, k);
   Candidate c = {.choice = {.method = METHOD_WINOGRAD, .m = m},
-                 .refused = refused ? refused : winograd_phases_refused(l),
+                 .refused = refused ? refused : winograd_weights_refused(l, k, w[0].n * w[1].n),
                  .name = winograd_name(l->arena, k, m)};
-  winograd_axes(k, m, w);
   c.cycles = cycles_of(l, l->target, k, METHOD_WINOGRAD, m);
   c.error = winograd_error(w, k->l);
   offer(l, d, c);

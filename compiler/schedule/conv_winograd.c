@@ -16,6 +16,9 @@
 // of its own. Those with few, or with many weights, share out rows of tiles, then points, then rows again,
 // and the threads wait in between. The sums are the same for any number of threads.
 //
+// With groups V holds the channels of all of them. Each has panels of its own, which are multiplied by its
+// channels of V alone, and bundles of them.
+//
 // A dilated convolution is one without a dilation for each phase of rows and columns. Their tiles are all in
 // one matrix V, so that the weights are read once for all of them; split and join alone know where they lie.
 //
@@ -72,14 +75,15 @@ static void choose_blocks(Conv *c) {
   const bool rest = c->panels[1].count > 0,
              threads = c->l->threads && schedule_outer(c->l, correlation_macs(&c->k)) == PARALLEL;
   const Blocking *most = &c->l->target->blocking;
-  const bool near = threads && 4 * c->points * c->k.l * c->k.s <= most->winograd_weights;
+  const bool near = threads && 4 * c->points * c->k.groups * c->k.l * c->k.s <= most->winograd_weights;
   const int64_t panels = c->panels[0].count;
   int64_t bundle = phases_of(c) > 1 ? panels_of_phase(c, most->winograd_products) : panels;
   c->block = c->rows;
   if (c->rows * c->columns > most->winograd_tiles || c->l->choice.tiles) {
     if (panels) bundle = smaller(bundle, ceil_divide(most->winograd_products, c->panels[0].width));
-    const int64_t bytes = 4 * c->points * c->columns *
-                          (padded(c, c->k.l) + padded(c, bundle * c->panels[0].width + c->panels[1].width));
+    const int64_t bytes =
+        4 * c->points * c->columns *
+        (padded(c, c->k.large.c) + padded(c, bundle * c->panels[0].width + c->panels[1].width));
     c->block = smaller(c->rows, larger(most->winograd_block / bytes, 1));
     /* Phases are many and small, and every block reads all weights. */
     if (c->dilated) c->block = smaller(c->rows, larger(c->block, most->winograd_tiles / c->columns));
@@ -99,20 +103,25 @@ static void choose_blocks(Conv *c) {
 }
 
 /* ---- packed weights ---- */
-/* phase: along each axis. */
-static void pack_element(const Conv *c, Pack *pack, const Ix *panel, const Ix *in, const Ix *f, const Ix *out,
-                         const Ix phase[2]) {
+/* Of a group all points lie together: its weights are one stream. */
+static Ix point_of(const Conv *c, const Ix *group, const Ix *xi) { return c->points * *group + *xi; }
+
+/* in, out: of the group; phase: along each axis. */
+static void pack_element(const Conv *c, Pack *pack, const Ix *group, const Ix *panel, const Ix *in,
+                         const Ix *f, const Ix *out, const Ix phase[2]) {
   Nest *b = pack->nest;
   const Winograd *wy = &c->w[0], *wx = &c->w[1];
+  const Ix from = *group * c->k.l + *in, to = *group * c->filters + *out;
   Val half[WINOGRAD_TILE][WINOGRAD_TILE], x[WINOGRAD_TILE], y[WINOGRAD_TILE];
   for (int j = 0; j < wx->r; j++) {
     for (int i = 0; i < wy->r; i++) {
       const Ix ky = phase[0] + (c->spread ? c->stride[0] * (wy->r - 1 - i) : i),
                kx = phase[1] + (c->spread ? c->stride[1] * (wx->r - 1 - j) : j);
       Ix index[4];
-      const int rank = correlation_weight_index(&c->own, index, c->spread ? in : out, c->spread ? out : in,
+      const int rank = correlation_weight_index(&c->own, index, c->spread ? &from : &to, c->spread ? out : in,
                                                 c->turned ? &kx : &ky, c->turned ? &ky : &kx);
-      x[i] = nest_let(b, nest_text(b, "w%d%d", i, j), lower_packed_weight(c->l, pack, rank, index, out, in));
+      x[i] =
+          nest_let(b, nest_text(b, "w%d%d", i, j), lower_packed_weight(c->l, pack, rank, index, &to, &from));
     }
     winograd_weight(b, wy, x, y);
     for (int i = 0; i < wy->n; i++) half[i][j] = nest_let(b, nest_text(b, "g%d%d", i, j), y[i]);
@@ -120,25 +129,28 @@ static void pack_element(const Conv *c, Pack *pack, const Ix *panel, const Ix *i
   for (int i = 0; i < wy->n; i++) {
     winograd_weight(b, wx, half[i], y);
     for (int j = 0; j < wx->n; j++)
-      nest_store(b, nest_at(b, pack->out, wx->n * i + j, *panel, *in, *f),
+      nest_store(b, nest_at(b, pack->out, c->points * *group + wx->n * i + j, *panel, *in, *f),
                  mul(num(b, wy->scale[i] * wx->scale[j]), y[j]));
   }
 }
 
 static void pack_panels(Conv *c, Panels *panels, const char *member) {
-  Pack *pack = lower_pack(c->l, member, 4, (int64_t[]){c->points, panels->count, c->k.l, panels->width});
+  const int64_t groups = c->k.groups, each = panels->count / phases_of(c);
+  Pack *pack =
+      lower_pack(c->l, member, 4, (int64_t[]){groups * c->points, panels->count, c->k.l, panels->width});
   Nest *b = pack->nest;
-  const int64_t each = panels->count / phases_of(c);
-  NEST_FOR(b, py, c->stride[0])
-    NEST_FOR(b, px, c->stride[1])
-      NEST_FOR(b, p, each)
-        NEST_FOR(b, in, c->k.l)
-          NEST_FOR(b, f, panels->valid) {
-            const Ix panel = each * (c->stride[1] * py + px) + p, out = panels->first + panels->width * p + f;
-            pack_element(c, pack, &panel, &in, &f, &out, (const Ix[]){py, px});
-          }
+  NEST_FOR(b, group, groups)
+    NEST_FOR(b, py, c->stride[0])
+      NEST_FOR(b, px, c->stride[1])
+        NEST_FOR(b, p, each)
+          NEST_FOR(b, in, c->k.l)
+            NEST_FOR(b, f, panels->valid) {
+              const Ix panel = each * (c->stride[1] * py + px) + p,
+                       out = panels->first + panels->width * p + f;
+              pack_element(c, pack, &group, &panel, &in, &f, &out, (const Ix[]){py, px});
+            }
   if (panels->valid < panels->width)
-    NEST_FOR(b, xi, c->points)
+    NEST_FOR(b, xi, groups * c->points)
       NEST_FOR(b, panel, panels->count)
         NEST_FOR(b, in, c->k.l)
           NEST_FROM(b, f, panels->valid, panels->width)
@@ -163,10 +175,16 @@ static void make_panels(Conv *c) {
         (Panels){.count = 1, .width = ceil_divide(rest, unit) * unit, .valid = rest, .first = whole * width};
   if (whole) pack_panels(c, &c->panels[0], "weight");
   if (rest) pack_panels(c, &c->panels[1], whole ? "weight_rest" : "weight");
-  c->bias = correlation_bias(c->l, &c->own, c->spread, c->filters + unit);
+  c->bias = correlation_bias(c->l, &c->own, c->spread, c->k.groups * c->filters + unit);
 }
 
 /* ---- multiply ---- */
+/* The last parameter, where there are groups. */
+static Ix group_arg(const Conv *c) {
+  Nest *b = c->l->b;
+  return c->k.groups > 1 ? nest_arg(b, "group") : NEST_Z;
+}
+
 /* `count` tiles times the vectors from place h of a panel's rows. `lines` of the weights that come later are
  * fetched with each row, one after the other from the element `ahead` on. */
 static NestFn *multiply_tile(Conv *c, const Panels *panels, int64_t count, int vectors, int64_t lines) {
@@ -179,7 +197,8 @@ static NestFn *multiply_tile(Conv *c, const Panels *panels, int64_t count, int v
       nest_fn(b, nest_text(b, "multiply_%dx%d%s", (int)count, vectors, panels->first ? "_rest" : ""), true);
   const Ix slot = nest_arg(b, "slot"), xi = nest_arg(b, "xi"), t = nest_arg(b, "t"),
            panel = nest_arg(b, "panel"), h = nest_arg(b, "h"), f = nest_arg(b, "f");
-  const Ix ahead = nest_arg(b, "ahead");
+  const Ix ahead = nest_arg(b, "ahead"), group = group_arg(c), point = point_of(c, &group, &xi),
+           c0 = c->k.l * group;
   Buf *a = NEST_REGISTERS(b, "a", L, count, vectors);
   NEST_UNROLL(b, p, count)
     for (int v = 0; v < vectors; v++) nest_store(b, nest_at(b, a, p, v), num(b, 0));
@@ -189,10 +208,11 @@ static NestFn *multiply_tile(Conv *c, const Panels *panels, int64_t count, int v
     Val w[4];
     for (int v = 0; v < vectors; v++)
       w[v] = nest_let(b, nest_text(b, "w%d", v),
-                      nest_load(b, nest_at(b, panels->w, xi, panel, i, h + L * v), L));
+                      nest_load(b, nest_at(b, panels->w, point, panel, i, h + L * v), L));
     NEST_UNROLL(b, p, count)
       for (int v = 0; v < vectors; v++)
-        nest_accumulate(b, nest_at(b, a, p, v), nest_load(b, nest_at(b, c->V, slot, xi, t + p, i), 1), w[v]);
+        nest_accumulate(b, nest_at(b, a, p, v), nest_load(b, nest_at(b, c->V, slot, xi, t + p, c0 + i), 1),
+                        w[v]);
   }
   NEST_UNROLL(b, p, count)
     for (int v = 0; v < vectors; v++)
@@ -223,16 +243,20 @@ static Product product_functions(Conv *c, const Panels *panels, int64_t tiles_) 
 
 /* next: the number of the panel that follows, counted through all points. */
 static void product(Nest *b, const Conv *c, const Panels *panels, const Product *p, const Ix *slot,
-                    const Ix *xi, const Ix *panel, const Ix *f, const Ix *next) {
+                    const Ix *xi, const Ix *group, const Ix *panel, const Ix *f, const Ix *next) {
   const int64_t step = p->vectors * c->lanes, share = line_of(c) * p->share;
+  const int n = c->k.groups > 1 ? 8 : 7;
   NEST_FOR(b, h, panels->width / step) {
     const Ix ahead = *next * (c->k.l * panels->width) + share * p->calls * h;
     NEST_FOR(b, i, p->row.count)
-      nest_call(b, p->whole, *slot, *xi, p->row.pixels * i, *panel, step * h, *f, ahead + share * i);
+      nest_call_list(
+          b, p->whole, n,
+          (const Ix[]){*slot, *xi, p->row.pixels * i, *panel, step * h, *f, ahead + share * i, *group});
     if (p->row.rests)
       NEST_FOR(b, i, p->row.rests)
-        nest_call(b, p->rest, *slot, *xi, p->row.pixels * p->row.count + p->row.rest * i, *panel, step * h,
-                  *f, ahead + share * (p->row.count + i));
+        nest_call_list(b, p->rest, n,
+                       (const Ix[]){*slot, *xi, p->row.pixels * p->row.count + p->row.rest * i, *panel,
+                                    step * h, *f, ahead + share * (p->row.count + i), *group});
   }
 }
 
@@ -248,17 +272,18 @@ static NestFn *multiply_point(Conv *c, const Bundle *bundle, int64_t rows) {
                        nest_text(b, "multiply_%s%s", rows == c->block ? "block" : "last",
                                  bundle == &c->bundle[1] ? "_rest" : ""),
                        false);
-  const Ix slot = nest_arg(b, "slot"), xi = nest_arg(b, "xi"), first = nest_arg(b, "first");
+  const Ix slot = nest_arg(b, "slot"), xi = nest_arg(b, "xi"), first = nest_arg(b, "first"),
+           group = group_arg(c), point = point_of(c, &group, &xi);
   const bool whole_points =
       bundle->count == panels[0].count; /* else the next panel that follows in the file is another bundle's */
-  const Ix here = panels[0].count * xi + first;
+  const Ix here = panels[0].count * point + first;
   if (bundle->count)
     NEST_FOR(b, i, bundle->count)
-      product(b, c, &panels[0], &whole, &slot, &xi, NEST_IX(first + i), NEST_IX(panels[0].width * i),
+      product(b, c, &panels[0], &whole, &slot, &xi, &group, NEST_IX(first + i), NEST_IX(panels[0].width * i),
               NEST_IX(here + i + (whole_points ? 1 : panels[0].count)));
   if (bundle->rest)
-    product(b, c, &panels[1], &rest, &slot, &xi, NEST_IX(0), NEST_IX(panels[0].width * bundle->count),
-            NEST_IX(xi + 1));
+    product(b, c, &panels[1], &rest, &slot, &xi, &group, NEST_IX(0), NEST_IX(panels[0].width * bundle->count),
+            NEST_IX(point + 1));
   return fn;
 }
 
@@ -287,14 +312,15 @@ typedef struct Block {
 
 static int64_t block_rows(const Conv *c, const Block *k) { return k->last ? c->last : c->block; }
 
-/* Bundle g of a phase. */
-static void bundle_of_block(Nest *b, const Conv *c, const Block *k, int kind, const Ix *g,
+/* Bundle g of a group and a phase. */
+static void bundle_of_block(Nest *b, const Conv *c, const Block *k, int kind, const Ix *g, const Ix *group,
                             const Ix phase[2]) {
   const Bundle *bundle = &c->bundle[kind];
-  const Ix first = *g * c->bundle[0].count, f0 = first * c->panels[0].width,
+  const Ix first = *g * c->bundle[0].count, f0 = *group * c->filters + first * c->panels[0].width,
            panel = first + c->panels[0].count / phases_of(c) * (c->stride[1] * phase[0] + phase[1]);
   NEST_LOOP(b, xi, k->kind, 1, NEST_IX(0), 1, NEST_IX(c->points))
-    nest_call(b, bundle->multiply[k->last], *k->slot, xi, panel);
+    nest_call_list(b, bundle->multiply[k->last], c->k.groups > 1 ? 4 : 3,
+                   (const Ix[]){*k->slot, xi, panel, *group});
   NEST_LOOP(b, r, k->kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, k)))
     nest_call(b, c->join_row[kind], *k->slot, *k->ty + r, c->columns * r, f0, phase[0], phase[1]);
 }
@@ -303,11 +329,14 @@ static void block(Nest *b, const Conv *c, bool last, LoopKind kind, const Ix *sl
   const Block k = {last, kind, slot, ty};
   NEST_LOOP(b, r, kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, &k)))
     nest_call(b, c->split_row, *slot, *ty + r, c->columns * r);
-  if (c->bundles)
+  NEST_FOR(b, group, c->k.groups)
     NEST_FOR(b, py, c->stride[0])
-      NEST_FOR(b, px, c->stride[1])
-        NEST_FOR(b, g, c->bundles / phases_of(c)) bundle_of_block(b, c, &k, 0, &g, (const Ix[]){py, px});
-  if (bundle_used(c, 1)) bundle_of_block(b, c, &k, 1, NEST_IX(c->bundles), (const Ix[]){{0}, {0}});
+      NEST_FOR(b, px, c->stride[1]) {
+        const Ix phase[] = {py, px};
+        if (c->bundles)
+          NEST_FOR(b, g, c->bundles / phases_of(c)) bundle_of_block(b, c, &k, 0, &g, &group, phase);
+        if (bundle_used(c, 1)) bundle_of_block(b, c, &k, 1, NEST_IX(c->bundles), &group, phase);
+      }
 }
 
 static void all_blocks(Nest *b, const Conv *c) {
@@ -398,7 +427,7 @@ static Conv conv_of(Lower *l) {
             .k = winograd_correlation(l->node),
             .spread = correlation_spreads(l->node)};
   const Extent out = shape_extent(l->node->shape);
-  c.filters = out.c;
+  c.filters = out.c / c.k.groups;
   for (int axis = 0; axis < 2; axis++) {
     c.stride[axis] = c.own.stride[axis];
     c.shift[axis] = c.stride[axis] > 1 ? c.own.before[axis] % c.stride[axis] : 0;
@@ -418,7 +447,7 @@ bool schedule_conv_winograd(Lower *l) {
   make_panels(&c);
   choose_blocks(&c);
   const int64_t tiles_ = (c.block * c.columns) | 1, channels = larger(c.bundle[0].width, c.bundle[1].width);
-  c.V = lower_scratch(l, "V", 4, (int64_t[]){c.slots, c.points, tiles_, padded(&c, c.k.l)});
+  c.V = lower_scratch(l, "V", 4, (int64_t[]){c.slots, c.points, tiles_, padded(&c, c.k.large.c)});
   c.M = lower_scratch(l, "M", 4, (int64_t[]){c.slots, c.points, tiles_, padded(&c, channels)});
   block_functions(&c);
   nest_fn(l->b, l->b->name, false);
@@ -431,6 +460,6 @@ bool schedule_conv_winograd(Lower *l) {
   else lower_about(l, "%s, blocks of %d tiles", name, (int)(c.block * c.columns));
   lower_detail(l, "blocks: %d of %d tiles; transformed inputs and products of a block take %d KB",
                (int)(c.blocks + (c.last > 0)), (int)(c.block * c.columns),
-               (int)(4 * c.points * tiles_ * (padded(&c, c.k.l) + padded(&c, channels)) >> 10));
+               (int)(4 * c.points * tiles_ * (padded(&c, c.k.large.c) + padded(&c, channels)) >> 10));
   return true;
 }

@@ -8,7 +8,7 @@
 
 enum { POOLED = 2 }; /* the windows of a pooling behind it, which never lie in two tiles */
 
-/* `count` panels, perhaps with the rest; multiply: for whole blocks, for the last one. */
+/* `count` panels, perhaps with the rest, of one group; multiply: for whole blocks, for the last one. */
 typedef struct Bundle {
   int64_t count, width, valid;
   bool rest;
@@ -29,7 +29,7 @@ typedef struct Conv {
   bool turned; /* k has its axes exchanged: a row of pixels is a column, whose blocks are parts of it */
   /* A transposed convolution has stride[0] * stride[1] phases, whose filters are the output channels of k,
    * phase after phase. Output q of phase r is the node's stride*q + r - shift, where that lies in it. Others
-   * have one phase. */
+   * have one phase. filters: of a group and one phase. */
   int64_t stride[2], shift[2], out[2], filters;
   /* Of a dilated convolution the outputs whose number leaves the same rest, divided by the dilation, are a
    * phase along the axis: a convolution without a dilation, of inputs that stand so far apart. phases: along
@@ -43,9 +43,10 @@ typedef struct Conv {
   int64_t block, blocks, last; /* rows of tiles in a block; whole blocks; rows of the last one, or 0 */
   int64_t slots;               /* blocks that are at work at the same time */
   bool by_blocks, by_points;   /* what threads share; neither: one thread */
-  Panels panels[2];            /* whole ones, the rest; w: [point][panel][channel][width] */
+  Panels panels[2]; /* of a group: whole ones, the rest; w: [group, point][panel][channel][width] */
   int64_t bundles;
-  Bundle bundle[2]; /* so many of the first kind, one of the second where count or rest is set */
+  Bundle bundle[2]; /* of each group: so many of the first kind, one of the second where count or
+                       rest is set */
   Buf *bias, *V, *M;
   NestFn *split_row, *join_row[2]; /* join: by bundle */
   MultiplyTile multiply[8];

@@ -71,15 +71,15 @@ static NestFn *split_tile(const Conv *c, Tests tests) {
                        true);
   const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t");
   const Ix y0 = first_output(c, 0, &ty) - c->k.before[0], x0 = first_output(c, 1, &tx) - c->k.before[1];
-  const int64_t whole = c->k.l / c->lanes;
+  const int64_t all = c->k.large.c, whole = all / c->lanes;
   const bool far = tests == TEST_NONE && !c->turned && !c->dilated &&
                    buf_elements(c->l->in[0]) * 4 > c->l->target->blocking.winograd_input;
   NEST_FOR(b, v, whole) {
     if (far) fetch_ahead(c, &y0, &x0, &v);
     split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->lanes * v), c->lanes);
   }
-  if (c->k.l % c->lanes)
-    split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->lanes * whole), (int)(c->k.l % c->lanes));
+  if (all % c->lanes)
+    split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->lanes * whole), (int)(all % c->lanes));
   return fn;
 }
 

@@ -25,8 +25,7 @@ static double one_by_one(
     return macs / (target->lanes * target->fmas * target->rates->interleaved); /* its vectors are filled */
   const Correlation k = correlation_of(node);
   const double direct = cost_direct(target, &k, weight_bytes).total;
-  const bool squares =
-      k.kernel[0] == 3 && k.kernel[1] == 3 && k.stride[0] == 1 && k.stride[1] == 1 && k.groups == 1;
+  const bool squares = k.kernel[0] == 3 && k.kernel[1] == 3 && k.stride[0] == 1 && k.stride[1] == 1;
   if (!squares || k.l < target->blocking.winograd_channels || k.s < target->blocking.winograd_channels)
     return direct;
   const double winograd = cost_winograd(target, &k, 4, 0, weight_bytes).total;

@@ -30,7 +30,7 @@
  *
  * winograd_block: what a block writes is read back once, from the second cache if it fits. winograd_tiles: a
  * picture of no more is one block, which reads all weights once. winograd_products: the products of a
- * group of channels are joined while they are near. winograd_input: a larger input has left the second cache,
+ * bundle of panels are joined while they are near. winograd_input: a larger input has left the second cache,
  * half of which is for what it becomes. winograd_weights: what arrives in 6,000 cycles, for a thread that
  * reads all weights saves three waits of half a microsecond.
  *
