@@ -1,6 +1,6 @@
 // conv_winograd.c: convolutions with stride 1 by squares of 2, 3 and 5 and by 2, 3, 5 and 7 in a row, the
-// phases of dilated and of transposed ones, and input gradients, by Winograd's algorithm: F(4x4,3x3),
-// F(2x2,5x5), F(1x4,1x7) and others.
+// phases of dilated and of transposed ones, and input gradients, of one group of channels or of several, by
+// Winograd's algorithm: F(4x4,3x3), F(2x2,5x5), F(1x4,1x7) and others.
 // SPDX-License-Identifier: Apache-2.0
 //
 // The output is cut into tiles. For a block of whole rows of tiles, where xi is one of a tile's points, t a
@@ -16,8 +16,8 @@
 // of its own. Those with few, or with many weights, share out rows of tiles, then points, then rows again,
 // and the threads wait in between. The sums are the same for any number of threads.
 //
-// With groups V holds the channels of all of them. Each has panels of its own, which are multiplied by its
-// channels of V alone, and bundles of them.
+// With groups V holds the channels of all of them. Each group has its panels of weights, in bundles, and its
+// products and outputs are made before those of the next.
 //
 // A dilated convolution is one without a dilation for each phase of rows and columns. Their tiles are all in
 // one matrix V, so that the weights are read once for all of them; split and join alone know where they lie.

@@ -139,7 +139,7 @@ static Tiles all_tiles(const Correlation *k, int m) {
 
 /* Measured, for a vector of sums of a group: with few channels more of the time goes into calls of register
  * tiles, and into the sums that each begins with and stores. */
-static const double GROUP_SUM = 6;
+static const double GROUP_SUM = 7;
 
 Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch, int64_t net_bytes) {
   const Tiles all = all_tiles(k, m);

@@ -63,8 +63,8 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
   correlation_backward(gradient, node, dy, &op_conv_input_gradient, &op_conv_weight_gradient);
 }
 
-/* Windows of 2x2 that share nothing, where a convolution adds up few terms or Winograd's algorithm may do it.
- */
+/* Windows of 2x2 that share nothing, where a convolution without groups adds up few terms or Winograd's
+ * algorithm may do it. */
 static bool takes_pool(const Node *node, const Node *pool) {
   const Correlation k = correlation_of(node);
   if (correlation_near_limits(&k) || node->shape.regions) return false;
