@@ -121,8 +121,11 @@ static int32_t bits_lost(int32_t count) {
   return lost;
 }
 
+int32_t addition_float_most(bool wide) { return wide ? 16 : 8; }
+int32_t addition_float_least(bool wide) { return wide ? -18 : -10; }
+
 static void floats_of(Addition *addition, Addend *addend, float out, bool wide) {
-  const int MOST = wide ? 16 : 8, LEAST = wide ? -18 : -10;
+  const int MOST = addition_float_most(wide), LEAST = addition_float_least(wide);
   float most = addend->scale / out, least = most;
   for (int32_t k = 1; k < addition->count; k++) {
     const float quotient = addend[k].scale / out;

@@ -75,7 +75,10 @@ Addition addition_of(Addend *, int32_t count, float out, bool wide);
 int64_t addition_part(Rounding, const Addition *, int32_t k,
                       int64_t x); /* what addend k, less its zero, adds */
 int64_t addition_rounded(Rounding, const Addition *, int64_t parts);
-int64_t addition_most(const Addition *, int64_t most);        /* of the parts of SINGLE and DOUBLE */
+int64_t addition_most(const Addition *, int64_t most); /* of the parts of SINGLE and DOUBLE */
+/* ROUNDING_FLOAT: the scale of an addend divided by that of the sum is 2^least or more, below 2^most. */
+int32_t addition_float_least(bool wide);
+int32_t addition_float_most(bool wide);
 bool addition_fits(Rounding, const Addition *, int64_t most); /* each is at most so much from its zero */
 
 /* sum / n, halves away from zero. */

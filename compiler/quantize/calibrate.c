@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/calibrate.h"
 #include <math.h>
+#include <string.h>
 #include "base/text.h"
 #include "ops/arithmetic/combine.h"
 #include "ops/int8/int8.h"
@@ -131,7 +132,8 @@ static const Node *ending(Calibrator *k, const Node *node, Norms *norms) {
   bool bounded = false;
   for (const Node *next; (next = k->reader[last->id]) != NULL; last = next) {
     const bool norm = norms && !bounded && next->op->fold == FOLD_SCALE && next->precision != PRECISION_F32 &&
-                      k->uses[last->id] == 1 && next->in[0] == last;
+                      k->uses[last->id] == 1 && next->in[0] == last &&
+                      !weights_are_shared(k->graph, k->uses, next);
     if (!norm && !takes(k, last, next, bounded)) break;
     if (norm) vec_push(k->arena, *norms, next);
     bounded |= next->op->int8 == INT8_RELU || next->op->int8 == INT8_RELU6;
@@ -310,28 +312,27 @@ static bool put_of_bytes(Calibrator *k, const Node *node) {
   return true;
 }
 
+static bool is_put(const Calibrator *k, const Weight *weight) {
+  for (int i = 0; i < k->made->arrays.list.n; i++)
+    if (strcmp(k->made->arrays.list.data[i].name, weight->name) == 0) return true;
+  return false;
+}
+
+/* Those that several nodes share once. */
 static void put_parameters(Calibrator *k, const Node *node) {
   for (int w = 0; w < node->nweights; w++) {
     const Weight *weight = node->weight[w];
-    if (weight && k->weights)
+    if (weight && k->weights && !is_put(k, weight))
       arrays_add(&k->made->arrays, weight->name, F32, weight->rank, weight->dim, k->weights + weight->offset);
   }
 }
 
 /* ---- what stays in floats ---- */
-static bool is_shared(const Calibrator *k, const Node *node) {
-  int n = 0;
-  for (int i = 0; i < k->graph->nodes.n; i++) {
-    const Node *other = k->graph->nodes.data[i];
-    n += k->uses[i] && other->nweights && other->weight[0] == node->weight[0];
-  }
-  return n > 1;
-}
-
 /* By its name, or because another layer has the same weights, in which the unit of the bias is another. */
 static bool is_kept(const Calibrator *k, const Node *node) {
   return node->op->int8 == INT8_PRODUCT &&
-         (node->precision == PRECISION_F32 || table_find(k->how->keep, node->name) || is_shared(k, node));
+         (node->precision == PRECISION_F32 || table_find(k->how->keep, node->name) ||
+          weights_are_shared(k->graph, k->uses, node));
 }
 
 /* Whether a layer of 8 bits reads the value, or what is the same. */

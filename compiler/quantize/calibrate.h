@@ -61,6 +61,9 @@ typedef struct Calibrated {
  * floats stays what it is. */
 int equalize(Arena *, const Graph *, float *weights);
 
+/* uses: graph_live. Whether another node that is computed has one of its parameters, too. */
+bool weights_are_shared(const Graph *, const int *uses, const Node *);
+
 /* Values for which 16 bits can be chosen: of layers, sums and products of two values, inputs of floats. */
 bool calibrate_can_widen(const Node *);
 

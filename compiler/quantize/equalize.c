@@ -3,6 +3,7 @@
  * number in the first and multiplied by it in the second. That number makes both as large: sqrt(r1*r2)/r2. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
+#include "base/number.h"
 #include "graph/op.h"
 #include "quantize/calibrate.h"
 
@@ -38,14 +39,20 @@ static const Node *before(const Graph *graph, const int *uses, const Node *secon
   }
 }
 
-/* Weights that several layers share stay as they are. */
-static bool shared(const Graph *graph, const int *uses, const Node *node) {
-  int n = 0;
+bool weights_are_shared(const Graph *graph, const int *uses, const Node *node) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *other = graph->nodes.data[i];
-    n += uses[i] && other->nweights && other->weight[0] && other->weight[0] == node->weight[0];
+    if (!uses[i] || other == node) continue;
+    for (int k = 0; k < smaller(node->nweights, other->nweights); k++)
+      if (node->weight[k] && other->weight[k] == node->weight[k]) return true;
   }
-  return n > 1;
+  return false;
+}
+
+/* What several layers share stays as it is. */
+static bool any_shared(const Graph *graph, const int *uses, const Pair *pair) {
+  return weights_are_shared(graph, uses, pair->first) || weights_are_shared(graph, uses, pair->second) ||
+         (pair->norm && weights_are_shared(graph, uses, pair->norm));
 }
 
 static double gain(const Pair *pair, const float *weights, int64_t c) {
@@ -122,8 +129,7 @@ int equalize(Arena *arena, const Graph *graph, float *weights) {
     Pair pair = {.second = graph->nodes.data[i]};
     if (!uses[i] || !convolves(pair.second)) continue;
     pair.first = before(graph, uses, pair.second, &pair.norm);
-    if (pair.first && !shared(graph, uses, pair.first) && !shared(graph, uses, pair.second))
-      vec_push(arena, pairs, pair);
+    if (pair.first && !any_shared(graph, uses, &pair)) vec_push(arena, pairs, pair);
   }
   double moved = pairs.n ? 1 : 0;
   for (int round = 0; round < ROUNDS && moved > ENOUGH; round++) {

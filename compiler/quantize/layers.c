@@ -19,6 +19,23 @@ static void refuse_factor(Quantizer *q, const Node *node, int32_t most, double i
             most > MULTIPLIER_MOST ? INT16_MAX : INT8_MAX, node->name);
 }
 
+/* Rounded as floats: its addends are far apart, or far from the sum. most: their largest scale. */
+static void refuse_addends(Quantizer *q, const Node *node, double most, float out) {
+  double least = most;
+  bool wide = node->elem == I16;
+  for (int k = 0; k < node->nin; k++) {
+    least = fmin(least, (double)node->in[k]->quant->scale);
+    wide |= node->in[k]->quant->wide;
+  }
+  Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
+                           "the scales of %s do not go together: they are too far apart", node->name);
+  diag_fact(diag, "those that are added go from %g to %g, that of the sum is %g", least, most, (double)out);
+  diag_fact(
+      diag,
+      "with rounding=float each of them, divided by that of the sum, must be at least 2^%d and below 2^%d",
+      addition_float_least(wide), addition_float_most(wide));
+}
+
 static bool factor_fits(Quantizer *q, const Node *node, Multiplier factor, int32_t most, double in,
                         float out) {
   if (factor.e <= most && isfinite(factor.real)) return true;
@@ -175,7 +192,8 @@ static bool combination_fits(Quantizer *q, const Node *made, Quant out) {
             report_large(q, made, "product", most, p->factor));
   }
   if (addition_fits(p->rounding, &p->addition, int8_most_read(made))) return true;
-  refuse_factor(q, made, MULTIPLIER_MOST, unit, out.scale);
+  if (p->rounding == ROUNDING_FLOAT) refuse_addends(q, made, unit, out.scale);
+  else refuse_factor(q, made, MULTIPLIER_MOST, unit, out.scale);
   return false;
 }
 

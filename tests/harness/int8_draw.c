@@ -8,6 +8,7 @@
 #include <string.h>
 #include "ops/arithmetic/combine.h"
 #include "ops/int8/int8.h"
+#include "quantize/calibrate.h"
 #include "sample.h"
 
 enum { HUGE_BIAS = (1 << 30) + 1000, WIDE_BITS = 8 };
@@ -20,7 +21,7 @@ typedef struct Drawing {
   bool *fused;   /* its value is its input's */
   int *uses;
   bool *wide; /* it has 16 bits */
-  bool some_wide;
+  bool some_wide, rounds_floats;
   Text header, data, notes;
 } Drawing;
 
@@ -86,7 +87,7 @@ static int any_zero(Drawing *d) {
 static bool is_first(const Drawing *d, const Weight *weight, const Node *node) {
   for (int i = 0; i < d->graph->nodes.n; i++) {
     const Node *one = d->graph->nodes.data[i];
-    for (int k = 0; d->uses[i] && k < one->nweights; k++)
+    for (int k = 0; d->uses[i] && !d->fused[i] && k < one->nweights; k++)
       if (one->weight[k] == weight) return one == node;
   }
   return false;
@@ -143,8 +144,11 @@ static void draw_weights(Drawing *d, const Node *node) {
   put_array(d, weight->name, "I8", weight->rank, weight->dim, w, (size_t)weight->size);
   put_array(d, arena_printf(d->arena, "%s.scale", weight->name), "F32", 1, all ? &one : &filters, scale,
             sizeof *scale * (size_t)(all ? 1 : filters));
-  put_array(d, arena_printf(d->arena, "%s.bias", weight->owner->name), wide ? "I64" : "I32", 1, &filters,
-            wide ? (const void *)wide_bias : bias, (size_t)(wide ? 8 : 4) * (size_t)filters);
+  const char *bias_name = node->nweights > 1 && node->weight[1]
+                              ? node->weight[1]->name
+                              : arena_printf(d->arena, "%s.bias", node->name);
+  put_array(d, bias_name, wide ? "I64" : "I32", 1, &filters, wide ? (const void *)wide_bias : bias,
+            (size_t)(wide ? 8 : 4) * (size_t)filters);
 }
 
 static void draw_floats(Drawing *d, const Weight *weight, const Node *node) {
@@ -219,7 +223,8 @@ static bool is_fused(const Drawing *d, const Node *node) {
   if (d->uses[before->id] != 1 || is_output(d, before) || is_kept(before) ||
       before->precision == PRECISION_F32)
     return false;
-  if (node->op->fold == FOLD_SCALE) return before->op->int8 == INT8_PRODUCT;
+  if (node->op->fold == FOLD_SCALE)
+    return before->op->int8 == INT8_PRODUCT && !weights_are_shared(d->graph, d->uses, node);
   if (node->op->int8 != INT8_RELU && node->op->int8 != INT8_RELU6) return false;
   return takes_bounds(before) || (d->fused[before->id] && before->op->fold == FOLD_SCALE);
 }
@@ -235,6 +240,14 @@ static double largest(const Drawing *d, const Node *node) { /* scale of what it 
   double most = 0;
   for (int k = 0; k < node->nin; k++) most = fmax(most, d->scale[node->in[k]->id]);
   return most;
+}
+
+/* Of a sum. Where it is rounded as floats, none of what is added may be 2^10 times smaller. */
+static double sum_scale(Drawing *d, const Node *node) {
+  const double scale = largest(d, node) * between(d, 0.9, 1.8);
+  double least = scale;
+  for (int k = 0; k < node->nin; k++) least = fmin(least, d->scale[node->in[k]->id]);
+  return d->rounds_floats ? fmin(scale, 1000 * least) : scale;
 }
 
 static bool repeats(const Node *node) {
@@ -262,7 +275,7 @@ static void draw_value(Drawing *d, const Node *node) {
   } else if (node->op->int8 == INT8_PRODUCT) draw_weights(d, node);
   else if (combine_has_int8(node) && node->op->int8 == INT8_MULTIPLY)
     put_scale(d, node, first * d->scale[node->in[1]->id] * between(d, 70, 140), any_zero(d));
-  else if (combine_has_int8(node)) put_scale(d, node, largest(d, node) * between(d, 0.9, 1.8), any_zero(d));
+  else if (combine_has_int8(node)) put_scale(d, node, sum_scale(d, node), any_zero(d));
   else if (is_fixed(node) && d->wide[node->id]) put_scale(d, node, 1 / 200.0, any_zero(d)); /* by floats */
   else if (is_fixed(node)) d->scale[node->id] = node->op->int8 == INT8_SIGNED ? 1 / 128.0 : 1 / 256.0;
   else if (node->op->int8 == INT8_MOVE && node->nin > 1)
@@ -301,6 +314,7 @@ bool int8_draw(Arena *arena, const Graph *graph, const char *path, const char *r
                .header = {.arena = arena},
                .data = {.arena = arena},
                .notes = {.arena = arena}};
+  d.rounds_floats = strcmp(rounding, "float") == 0;
   put_factors(&d);
   d.some_wide = some_wide && may_widen(graph, d.uses);
   for (int i = 0; i < graph->nodes.n; i++)

@@ -57,6 +57,8 @@ save("tiny.wide-scale.safetensors", {**narrow, **stored("maxpool1", 1e-9, 0)},
 save("tiny.wide-function.safetensors",
      {**narrow, **stored("sigmoid1", 0.004, -128), "dense1.bias": ("I32", [3], [0] * 3)}, note(**wide))
 save("tiny.add.safetensors", {**good, **stored("add1", 0.5, -128), **stored("multiply1", 90, -128)}, note())
+save("sum.far.safetensors", {**stored("x", 1.0, 0), **stored("y", 1e-4, 0), **stored("add1", 1.5, 0)},
+     note("float"))
 save("tiny.product.safetensors",
      {**narrow, **stored("multiply1", 3e-6, 0), "dense1.bias": ("I64", [3], [0] * 3)},
      note(multiply1={"precision": "i16"}, **wide))
