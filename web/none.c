@@ -6,6 +6,7 @@
 #include "passes/passes.h"
 #include "schedule/dsp.h"
 #include "schedule/schedule.h"
+#include "schedule/tuning.h"
 #include "tune.h"
 
 bool schedule_dsp(Lower *l) {
@@ -30,6 +31,26 @@ bool tune(const TuneJob *job, const char **why) {
   *why = "a page runs no programs";
   return false;
 }
+
+Tuned *tuning_find(const Tuning *tuning, const char *target, const char *key) {
+  (void)tuning, (void)target, (void)key;
+  return NULL;
+}
+
+const char *tuning_choice(Arena *arena, const Choice *choice) {
+  (void)arena, (void)choice;
+  return "";
+}
+
+void tuning_read(Tuning *tuning, Diags *diags, const Sources *sources, uint32_t file) {
+  (void)tuning, (void)diags, (void)sources, (void)file;
+}
+
+void tuning_put(Text *out, const Tuning *tuning, const char *program) {
+  (void)out, (void)tuning, (void)program;
+}
+
+void tuning_report(const Tuning *tuning, Diags *diags) { (void)tuning, (void)diags; }
 
 void pass_bands(PassState *state) { (void)state; }
 

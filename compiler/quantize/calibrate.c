@@ -4,6 +4,7 @@
 #include "quantize/calibrate.h"
 #include <math.h>
 #include <string.h>
+#include "base/number.h"
 #include "base/text.h"
 #include "ops/arithmetic/combine.h"
 #include "ops/int8/int8.h"
@@ -122,6 +123,16 @@ static bool takes(const Calibrator *k, const Node *of, const Node *node, bool bo
   if (reads != 1 || node->nin != 1 || node->in[0] != of || node->precision == PRECISION_F32) return false;
   if (node->op->identity && node->op->identity(node)) return true;
   return !bounded && (node->op->int8 == INT8_RELU || node->op->int8 == INT8_RELU6);
+}
+
+bool weights_are_shared(const Graph *graph, const int *uses, const Node *node) {
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *other = graph->nodes.data[i];
+    if (!uses[i] || other == node) continue;
+    for (int k = 0; k < smaller(node->nweights, other->nweights); k++)
+      if (node->weight[k] && other->weight[k] == node->weight[k]) return true;
+  }
+  return false;
 }
 
 typedef VEC(const Node *) Norms;

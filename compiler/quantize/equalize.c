@@ -3,7 +3,6 @@
  * number in the first and multiplied by it in the second. That number makes both as large: sqrt(r1*r2)/r2. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
-#include "base/number.h"
 #include "graph/op.h"
 #include "quantize/calibrate.h"
 
@@ -37,16 +36,6 @@ static const Node *before(const Graph *graph, const int *uses, const Node *secon
       *norm = node;
     else if (!same || (*norm && node->op->int8 == INT8_RELU)) return NULL;
   }
-}
-
-bool weights_are_shared(const Graph *graph, const int *uses, const Node *node) {
-  for (int i = 0; i < graph->nodes.n; i++) {
-    const Node *other = graph->nodes.data[i];
-    if (!uses[i] || other == node) continue;
-    for (int k = 0; k < smaller(node->nweights, other->nweights); k++)
-      if (node->weight[k] && other->weight[k] == node->weight[k]) return true;
-  }
-  return false;
 }
 
 /* What several layers share stays as it is. */
