@@ -321,11 +321,11 @@ static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, cons
                                  : panels->first ? "_rest"
                                                  : ""),
                        false);
-  TileArgs a = {.y = nest_arg(b, "y"),
-                .panel = nest_arg(b, "panel"),
-                .c0 = nest_arg(b, "c0"),
-                .f0 = nest_arg(b, "f0"),
-                .h = nest_arg(b, "h")};
+  TileArgs a = {.y = nest_arg(b, "y")};
+  a.panel = nest_arg(b, "panel");
+  a.c0 = nest_arg(b, "c0");
+  a.f0 = nest_arg(b, "f0");
+  a.h = nest_arg(b, "h");
   if (d->blocks > 1) {
     a.first = nest_flag(b, "first");
     a.last = nest_flag(b, "last");

@@ -7,14 +7,14 @@
 enum { FEW_CHANNELS = 4, MOST_POOLED = 4 };
 
 static TileArgs tile_params(Nest *b, const Tile *t) {
-  TileArgs a = {.y = nest_arg(b, "y"),
-                .x0 = nest_arg(b, "x0"),
-                .panel = nest_arg(b, "panel"),
-                .c0 = nest_arg(b, "c0"),
-                .f0 = nest_arg(b, "f0"),
-                .h = nest_arg(b, "h"),
-                .left = nest_flag(b, "left"),
-                .right = nest_flag(b, "right")};
+  TileArgs a = {.y = nest_arg(b, "y")};
+  a.x0 = nest_arg(b, "x0");
+  a.panel = nest_arg(b, "panel");
+  a.c0 = nest_arg(b, "c0");
+  a.f0 = nest_arg(b, "f0");
+  a.h = nest_arg(b, "h");
+  a.left = nest_flag(b, "left");
+  a.right = nest_flag(b, "right");
   a.first = a.last = NEST_Z + 1;
   if (t->d->blocks > 1) {
     a.first = nest_flag(b, "first");

@@ -91,6 +91,14 @@ typedef struct Row {
   Ix first;        /* with a dilation: the first column of the phase */
 } Row;
 
+/* What each function of a row begins with. */
+static Row row_args(Nest *b) {
+  Row row = {.slot = nest_arg(b, "slot")};
+  row.ty = nest_arg(b, "ty");
+  row.t0 = nest_arg(b, "t0");
+  return row;
+}
+
 static void tiles(const Conv *c, NestFn *fn, bool edge, const Row *r, int64_t from, int64_t to) {
   if (from >= to) return;
   Nest *b = c->l->b;
@@ -166,7 +174,7 @@ NestFn *winograd_split_row(const Conv *c) {
   NestFn *border = from < to && bottom - top < c->tiles[0] ? split_tile(c, TEST_ROWS) : NULL;
   NestFn *edge = to - from < c->tiles[1] ? split_tile(c, TEST_ALL) : NULL;
   NestFn *fn = nest_fn(b, "split_row", false);
-  const Row row = {.slot = nest_arg(b, "slot"), .ty = nest_arg(b, "ty"), .t0 = nest_arg(b, "t0")};
+  const Row row = row_args(b);
   row_parts(c, split_parts, &row, (NestFn *const[]){inside, border, edge});
   return fn;
 }
@@ -324,11 +332,10 @@ NestFn *winograd_join_row(const Conv *c, const Bundle *bundle) {
   NestFn *whole = from < to ? join_tile(c, bundle, false) : NULL,
          *edge = from > 0 || to < c->tiles[1] ? join_tile(c, bundle, true) : NULL;
   NestFn *fn = nest_fn(b, nest_text(b, "join_row%s", bundle == &c->bundle[1] ? "_rest" : ""), false);
-  const Row row = {.slot = nest_arg(b, "slot"),
-                   .ty = nest_arg(b, "ty"),
-                   .t0 = nest_arg(b, "t0"),
-                   .f0 = nest_arg(b, "f0"),
-                   .phase = {nest_arg(b, "py"), nest_arg(b, "px")}};
+  Row row = row_args(b);
+  row.f0 = nest_arg(b, "f0");
+  row.phase[0] = nest_arg(b, "py");
+  row.phase[1] = nest_arg(b, "px");
   row_parts(c, join_parts, &row, (NestFn *const[]){whole, NULL, edge});
   return fn;
 }

@@ -137,7 +137,9 @@ static NestFn *tile_function(const Tile *t, const char *phase) {
   const Depthwise *d = t->d;
   Nest *b = d->l->b;
   NestFn *fn = nest_fn(b, nest_text(b, "%stile_%d", phase, t->pixels), true);
-  const TileArgs a = {.y = nest_arg(b, "y"), .x0 = nest_arg(b, "x0"), .top = nest_flag(b, "top")};
+  TileArgs a = {.y = nest_arg(b, "y")};
+  a.x0 = nest_arg(b, "x0");
+  a.top = nest_flag(b, "top");
   const int64_t vectors = d->k.groups / d->lanes;
   if (vectors)
     NEST_FOR(b, v, vectors) tile_vector(b, t, &a, &(Channels){NEST_IX(v * d->lanes), d->lanes, d->lanes});

@@ -148,8 +148,10 @@ static NestFn *tile_of(const Product *d, const Tile *t) {
   NestFn *fn = nest_fn(
       b, nest_text(b, "tile_%dx%d%s%s", t->pixels, t->vectors, t->part < d->lanes ? "_part" : "", d->phase),
       true);
-  TileArgs a = {
-      .y = nest_arg(b, "y"), .x = nest_arg(b, "x0"), .vector = nest_arg(b, "f"), .out = nest_arg(b, "f0")};
+  TileArgs a = {.y = nest_arg(b, "y")};
+  a.x = nest_arg(b, "x0");
+  a.vector = nest_arg(b, "f");
+  a.out = nest_arg(b, "f0");
   if (d->halves) a.slot = nest_arg(b, "slot");
   if (k->groups > 1) a.word = nest_arg(b, "c0");
   Buf *sum = nest_buf(b, REGS, "a", (Type){I32, d->lanes}, 2, (int64_t[]){t->pixels, t->vectors});
