@@ -63,7 +63,7 @@ void put_number(Net *net, int64_t n) { /* an expression of that value */
   const long long v = n;
   if (form == 1) text_put(net->out, "%lld + %lld", v - 2, 2LL);
   else if (form == 2) text_put(net->out, "(%lld * 3) / 3", v);
-  else if (form == 3) text_put(net->out, "max(%lld, 1)", v);
+  else if (form == 3) text_put(net->out, "max(%lld, 0)", v);
   else if (form == 4) text_put(net->out, "%lld > 3 ? %lld : %lld", v, v, v);
   else if (form == 5) text_put(net->out, "floor(%lld.7)", v);
   else if (form == 6) text_put(net->out, "%lld.0", v);
