@@ -9,7 +9,7 @@
 #include "schedule/direct.h"
 #include "schedule/int8_words.h"
 
-enum { MOST_TAPS = 16 }; /* along a row */
+enum { MOST_TAPS = 16, MOST_UNROLLED = 256 }; /* along a row; of a window */
 
 typedef struct Depthwise {
   Lower *l;
@@ -193,7 +193,7 @@ bool schedule_int8_depthwise(Lower *l, const Correlation *geometry) {
   const Dot dot = l->target->dot; /* to push bytes into a word costs more than their products save */
   Depthwise d = {.l = l, .p = p, .k = *geometry, .height = dot == DOT_HALVES ? 2 : 4};
   Correlation *k = &d.k;
-  if (k->kernel[1] > MOST_TAPS) return false;
+  if (k->kernel[1] > MOST_TAPS || k->kernel[0] * k->kernel[1] > MOST_UNROLLED) return false;
   k->s = k->groups; /* one group, as far as channels are concerned */
   k->groups = 1;
   d.words = ceil_divide(k->kernel[0], d.height);
