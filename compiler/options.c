@@ -147,14 +147,15 @@ const OptionRow options_table[] = {
     {NULL, 'I', required_argument, "-I DIR",
      "where imports are looked for, after the importing file's directory", "@folder"},
     {NULL, 'O', required_argument, "-O0 -O1 -O2 -Os",
-     "-O2, the default: everything. -O1: quick to compile: no Winograd, no code of x86-64-v4 unless "
-     "--target names it, and -O1 of the C compiler. -O0: plain loops to be read, one function a layer. "
+     "-O2, the default: everything. -O1: quick to compile: no Winograd or Strassen, no code of x86-64-v4 "
+     "unless --target names it, and -O1 of the C compiler. -O0: plain loops to be read, one function a "
+     "layer. "
      "-Os: small code: plain loops of merged layers, several sums in a loop; inference takes the least "
      "memory. -O0 and -Os are made for generic unless --target says otherwise",
      "0 1 2 s"},
     {"exact", LONG_EXACT, no_argument, "--exact",
-     "no algorithm that rounds differently (Winograd); in nets of 8 bits, where it does not, none with "
-     "larger weights",
+     "no algorithm that rounds differently (Winograd, Strassen); in nets of 8 bits, where Winograd does "
+     "not, none with larger weights",
      NULL},
     {"no-fma", LONG_NO_FMA, no_argument, "--no-fma",
      "no fused multiply-adds: with --target=generic the C file gives the same bits on every CPU", NULL},

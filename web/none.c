@@ -1,9 +1,12 @@
 /* none.c: what the page does not have: schedules for nets of 8 bits, measured choices, layers in bands of
- * rows, and the command line's help. */
+ * rows, graphs, programs and nests as text, and the command line's help. */
 // SPDX-License-Identifier: Apache-2.0
 #include "compilation.h"
+#include "graph/dot.h"
+#include "graph/dump.h"
 #include "help.h"
 #include "passes/passes.h"
+#include "program/program.h"
 #include "schedule/dsp.h"
 #include "schedule/schedule.h"
 #include "schedule/tuning.h"
@@ -55,6 +58,16 @@ void tuning_report(const Tuning *tuning, Diags *diags) { (void)tuning, (void)dia
 void pass_bands(PassState *state) { (void)state; }
 
 void fit_ram(Compilation *c) { (void)c; }
+
+void graph_dot(Text *out, const Graph *graph) { (void)out, (void)graph; }
+
+void graph_dump(Text *out, const Graph *graph) { (void)out, (void)graph; }
+
+void plan_dump(Text *out, const Plan *plan) { (void)out, (void)plan; }
+
+void nest_dump(Text *out, const Nest *nest) { (void)out, (void)nest; }
+
+void program_dump(Text *out, const Program *program) { (void)out, (void)program; }
 
 void help_options(Text *out) { text_put(out, "A page has no help; cnnc --help has it.\n"); }
 

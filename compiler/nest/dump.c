@@ -1,7 +1,6 @@
-/* dump.c: nests as text for people (--emit=nests), and indices as every printer shows them. */
+/* dump.c: nests as text for people (--emit=nests). */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/nest.h"
-#include <stdlib.h>
 
 typedef struct Dump {
   Text *out;
@@ -12,41 +11,6 @@ typedef struct Dump {
 static const char *const place_name[] = {[INPUT] = "input",   [WEIGHTS] = "weights", [OUTPUT] = "output",
                                          [UPDATE] = "update", [OVER] = "over",       [WORK] = "work",
                                          [STACK] = "stack",   [REGS] = "regs",       [VIEW] = "view"};
-
-/* ---- indices ---- */
-bool index_constant(const Index *ix) {
-  for (int s = 1; s < SLOTS; s++)
-    if (ix->k[s]) return false;
-  return true;
-}
-
-int index_terms(const Index *ix) {
-  int n = ix->c != 0;
-  for (int s = 1; s < SLOTS; s++) n += ix->k[s] != 0;
-  return n;
-}
-
-void index_put(Text *out, const Index *index, const char *const name[SLOTS]) { /* positive terms first */
-  Index ix = *index;
-  bool any = false, lead = ix.c > 0; /* 57 - y rather than -y + 57 */
-  for (int s = 1; s < SLOTS; s++) lead = lead && ix.k[s] <= 0;
-  if (lead) {
-    text_put(out, "%lld", (long long)ix.c);
-    any = true;
-    ix.c = 0;
-  }
-  for (int sign = 1; sign >= -1; sign -= 2)
-    for (int s = 1; s < SLOTS; s++) {
-      int64_t k = ix.k[s] * sign;
-      if (k <= 0) continue;
-      text_put(out, "%s", sign > 0 ? (any ? " + " : "") : any ? " - " : "-");
-      if (k != 1) text_put(out, "%lld*", (long long)k);
-      text_put(out, "%s", name[s]);
-      any = true;
-    }
-  if (!any) text_put(out, "%lld", (long long)ix.c);
-  else if (ix.c) text_put(out, " %c %lld", ix.c < 0 ? '-' : '+', llabs(ix.c));
-}
 
 /* ---- references, conditions, values ---- */
 static void put_type(Dump *d, Type type) {
@@ -203,14 +167,6 @@ static void put_bounds(Dump *d, int n, const Index *bound, const char *of_two) {
     index_put(d->out, &bound[i], d->name);
   }
   if (n > 1) text_put(d->out, ")");
-}
-
-void buf_put_dims(Text *out, const Buf *buf) {
-  for (int i = 0; i < buf->rank; i++) {
-    text_put(out, "[%lld", (long long)buf->dim[i]);
-    if (buf->room[i] != buf->dim[i]) text_put(out, " of %lld", (long long)buf->room[i]);
-    text_put(out, "]");
-  }
 }
 
 static void put_loop(Dump *d, const NestStmt *stmt, int depth) {

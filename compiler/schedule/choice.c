@@ -10,6 +10,7 @@
 #include "graph/shape.h"
 #include "schedule/direct.h"
 #include "schedule/dsp.h"
+#include "schedule/strassen.h"
 
 static const double GAIN = 0.9;   /* of the direct convolution's time, from where on it is left alone */
 static const double HOPELESS = 3; /* times the least predicted time: not measured */
@@ -99,6 +100,7 @@ static Cycles cycles_of(const Lower *l, const Target *target, const Correlation 
                                        : cost_weights(target, k);
   if (method == METHOD_WINOGRAD)
     return cost_winograd(target, &phases, m, l->batch, l->weight_bytes + phases_growth(l, &phases, m));
+  if (method == METHOD_STRASSEN) return cost_strassen(target, k, m, l->batch, l->weight_bytes);
   if (method == METHOD_GROUPS) return cost_groups(target, k, l->weight_bytes);
   if (method == METHOD_JOINED) return cost_joined(target, k, l->weight_bytes);
   if (correlation_spreads(l->node) && !no_stride(k)) return cost_phases(target, k, l->weight_bytes);
@@ -199,6 +201,16 @@ static void offer_winograds(const Lower *l, Decision *d, const Correlation *k) {
   for (int i = 0; i < n; i++) offer_winograd(l, d, k, m[i]);
 }
 
+static void offer_strassen(const Lower *l, Decision *d, const Correlation *k) {
+  for (int parts = 2; parts <= 4 && strassen_takes(k); parts *= 2)
+    offer(l, d,
+          (Candidate){.choice = {.method = METHOD_STRASSEN, .m = parts},
+                      .name = strassen_name(parts),
+                      .refused = strassen_refused(l, k, parts),
+                      .cycles = cycles_of(l, l->target, k, METHOD_STRASSEN, parts),
+                      .error = strassen_error(parts / 2, k->l)});
+}
+
 static void offer_groups(const Lower *l, Decision *d, const Correlation *k) {
   const Correlation own = correlation_of(l->node);
   const bool weights = l->node->op->family == FAMILY_CONV_WEIGHTS;
@@ -232,6 +244,7 @@ static void offer_conv(const Lower *l, Decision *d, const Correlation *k) {
                       .cycles = cycles_of(l, l->target, k, METHOD_COLUMNS, 0)});
   offer_groups(l, d, k);
   offer_winograds(l, d, k);
+  offer_strassen(l, d, k);
 }
 
 /* Transposed, with a stride: phase after phase, or all of them at once. */
@@ -446,7 +459,7 @@ static void add_variants(const Lower *l, const Candidate *c, Choice *variant, in
   int pixels[MOST_TILES], most;
   Choice choice = c->choice;
   add_variant(variant, n, choice);
-  if (choice.method == METHOD_WINOGRAD)
+  if (choice.method == METHOD_WINOGRAD || choice.method == METHOD_STRASSEN)
     for (int tiles = 32; tiles <= 256; tiles *= 2) {
       choice.tiles = tiles;
       add_variant(variant, n, choice);

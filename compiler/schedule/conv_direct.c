@@ -71,16 +71,9 @@ static int tile_vectors(const Lower *l, int lanes, int64_t channels) { /* pooled
   return lanes == 1 ? 4 : l->kernel->pool && l->target->registers < 32 ? 1 : 2;
 }
 
-static bool pointwise(const Correlation *k) { /* output pixel i is made of input pixel i */
-  bool same = true;
-  for (int axis = 0; axis < 2; axis++)
-    same = same && k->kernel[axis] == 1 && k->stride[axis] == 1 && k->before[axis] == 0;
-  return same && k->large.h == k->small.h && k->large.w == k->small.w;
-}
-
 /* A row of fewer pixels than sums have to be under way makes narrow tiles. */
 static bool joins_rows(const Lower *l, const Correlation *k) {
-  return pointwise(k) && k->small.w <= l->target->chains && !l->kernel->pool;
+  return correlation_pointwise(k) && k->small.w <= l->target->chains && !l->kernel->pool;
 }
 
 /* A convolution's own tile first, then others that are worth a try. */

@@ -16,7 +16,7 @@ typedef enum Tests { TEST_NONE, TEST_ROWS, TEST_ALL } Tests; /* what of an input
 
 static Val input_at(const Conv *c, Tests tests, const Ix *y, const Ix *x, const Ix *channel, int part) {
   Nest *b = c->l->b;
-  const int L = c->lanes;
+  const int L = c->p.lanes;
   const Extent e = c->k.large;
   const Ref ref = nest_at(b, c->l->in[0], c->turned ? *x : *y, c->turned ? *y : *x, *channel);
   Val value = part < L ? nest_load_part(b, ref, part, L) : nest_load(b, ref, L),
@@ -32,7 +32,7 @@ static void split_channels(const Conv *c, Tests tests, const Ix *slot, const Ix 
                            const Ix *t, const Ix *channel, int part) {
   Nest *b = c->l->b;
   const int rows = c->w[0].n, columns = c->w[1].n;
-  Buf *d = NEST_REGISTERS(b, "d", c->lanes, rows, columns);
+  Buf *d = NEST_REGISTERS(b, "d", c->p.lanes, rows, columns);
   Val x[WINOGRAD_TILE], y[WINOGRAD_TILE];
   NEST_UNROLL(b, i, columns) {
     for (int k = 0; k < rows; k++)
@@ -46,7 +46,7 @@ static void split_channels(const Conv *c, Tests tests, const Ix *slot, const Ix 
     for (int k = 0; k < columns; k++) x[k] = nest_get(b, nest_at(b, d, i, k));
     winograd_input(b, &c->w[1], x, y);
     for (int k = 0; k < columns; k++)
-      nest_store(b, nest_at(b, c->V, *slot, columns * i + k, *t, *channel), y[k]);
+      nest_store(b, nest_at(b, c->p.V, *slot, columns * i + k, *t, *channel), y[k]);
   }
 }
 
@@ -56,7 +56,7 @@ static void fetch_ahead(const Conv *c, const Ix *y0, const Ix *x0, const Ix *v) 
   Nest *b = c->l->b;
   Buf *in = c->l->in[0];
   const int m = c->w[1].m, n = c->w[1].n;
-  const int64_t size = c->l->target->line / 4, lines = ceil_divide(m * c->lanes, size);
+  const int64_t size = c->l->target->line / 4, lines = ceil_divide(m * c->p.lanes, size);
   const Ix first = (*x0 + m + n) * in->room[2] + *v * (lines * size);
   NEST_FOR(b, y, c->w[0].n)
     NEST_FOR(b, line, lines) nest_prefetch(b, in, (*y0 + y) * buf_room(in, 1) + first + size * line);
@@ -71,15 +71,15 @@ static NestFn *split_tile(const Conv *c, Tests tests) {
                        true);
   const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t");
   const Ix y0 = first_output(c, 0, &ty) - c->k.before[0], x0 = first_output(c, 1, &tx) - c->k.before[1];
-  const int64_t all = c->k.large.c, whole = all / c->lanes;
+  const int64_t all = c->k.large.c, whole = all / c->p.lanes;
   const bool far = tests == TEST_NONE && !c->turned && !c->dilated &&
                    buf_elements(c->l->in[0]) * 4 > c->l->target->blocking.winograd_input;
   NEST_FOR(b, v, whole) {
     if (far) fetch_ahead(c, &y0, &x0, &v);
-    split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->lanes * v), c->lanes);
+    split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->p.lanes * v), c->p.lanes);
   }
-  if (all % c->lanes)
-    split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->lanes * whole), (int)(all % c->lanes));
+  if (all % c->p.lanes)
+    split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->p.lanes * whole), (int)(all % c->p.lanes));
   return fn;
 }
 
@@ -180,14 +180,13 @@ NestFn *winograd_split_row(const Conv *c) {
 }
 
 NestFn *winograd_split(Lower *l, const Correlation *k, const Winograd *w, int lanes, Buf *V) {
-  const Conv c = {.l = l,
+  const Conv c = {.p = {.lanes = lanes, .V = V},
+                  .l = l,
                   .k = *k,
                   .w = {w[0], w[1]},
-                  .lanes = lanes,
                   .dilation = {1, 1},
                   .phases = {1, 1},
-                  .tiles = {ceil_divide(k->small.h, w[0].m), ceil_divide(k->small.w, w[1].m)},
-                  .V = V};
+                  .tiles = {ceil_divide(k->small.h, w[0].m), ceil_divide(k->small.w, w[1].m)}};
   return winograd_split_row(&c);
 }
 
@@ -205,12 +204,12 @@ typedef struct Join {
 static Val finished(const Join *j, Val sum, const Ix *oy, const Ix *ox) {
   const bool turned = j->c->turned;
   return lower_finish(j->c->l, add(sum, j->bias), turned ? ox : oy, turned ? oy : ox, &j->channel, j->part,
-                      j->c->lanes);
+                      j->c->p.lanes);
 }
 
 static void put(const Join *j, Val x, const Ix *oy, const Ix *ox) {
   const bool turned = j->c->turned;
-  lower_put(j->c->l, x, turned ? ox : oy, turned ? oy : ox, &j->channel, j->part, j->c->lanes);
+  lower_put(j->c->l, x, turned ? ox : oy, turned ? oy : ox, &j->channel, j->part, j->c->p.lanes);
 }
 
 /* Where the tile's output k along the axis lies. */
@@ -255,13 +254,13 @@ static void join_channels(Join *j) {
   const Conv *c = j->c;
   Nest *b = c->l->b;
   const Node *pool = c->l->kernel->pool;
-  const int m = c->w[0].m, n = c->w[1].n, L = c->lanes, rows = pool ? POOLED : 1;
+  const int m = c->w[0].m, n = c->w[1].n, L = c->p.lanes, rows = pool ? POOLED : 1;
   Buf *d = NEST_REGISTERS(b, "d", L, m, n);
   Val x[WINOGRAD_TILE], y[POOLED][WINOGRAD_TILE];
   NEST_UNROLL(b, i, n) {
     for (int k = 0; k < c->w[0].n; k++)
       x[k] = nest_let(b, nest_text(b, "x%d", k),
-                      nest_load(b, nest_at(b, c->M, j->slot, n * k + i, j->t, j->f), L));
+                      nest_load(b, nest_at(b, c->p.M, j->slot, n * k + i, j->t, j->f), L));
     winograd_output(b, &c->w[0], x, y[0]);
     for (int k = 0; k < m; k++) nest_store(b, nest_at(b, d, k, i), y[0][k]);
   }
@@ -284,21 +283,21 @@ static void join_channels(Join *j) {
 
 static NestFn *join_tile(const Conv *c, const Bundle *bundle, bool edge) {
   Nest *b = c->l->b;
-  NestFn *fn =
-      nest_fn(b, nest_text(b, "join%s%s", edge ? "_edge" : "", bundle == &c->bundle[1] ? "_rest" : ""), true);
+  NestFn *fn = nest_fn(
+      b, nest_text(b, "join%s%s", edge ? "_edge" : "", bundle == &c->p.bundle[1] ? "_rest" : ""), true);
   const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t"),
            f0 = nest_arg(b, "f0"), py = nest_arg(b, "py"), px = nest_arg(b, "px");
-  const int64_t whole = bundle->valid / c->lanes, rest = bundle->valid % c->lanes;
+  const int64_t whole = bundle->valid / c->p.lanes, rest = bundle->valid % c->p.lanes;
   Join join = {
-      .c = c, .edge = edge, .slot = slot, .ty = ty, .tx = tx, .t = t, .phase = {py, px}, .part = c->lanes};
+      .c = c, .edge = edge, .slot = slot, .ty = ty, .tx = tx, .t = t, .phase = {py, px}, .part = c->p.lanes};
   if (whole)
     NEST_FOR(b, v, whole) {
-      join.f = c->lanes * v;
+      join.f = c->p.lanes * v;
       join.channel = f0 + join.f;
       join_channels(&join);
     }
   if (rest) {
-    join.f = NEST_Z + c->lanes * whole;
+    join.f = NEST_Z + c->p.lanes * whole;
     join.channel = f0 + join.f;
     join.part = (int)rest;
     join_channels(&join);
@@ -325,13 +324,14 @@ static void join_parts(const Conv *c, const Row *row, const Ix *n, NestFn *const
   if (fn[EDGE]) tiles(c, fn[EDGE], true, row, to, c->tiles[1]);
 }
 
-NestFn *winograd_join_row(const Conv *c, const Bundle *bundle) {
+NestFn *winograd_join_row(const Points *p, const Bundle *bundle) {
+  const Conv *c = (const Conv *)p;
   Nest *b = c->l->b;
   int64_t from, to;
   tiles_whole(c, &from, &to);
   NestFn *whole = from < to ? join_tile(c, bundle, false) : NULL,
          *edge = from > 0 || to < c->tiles[1] ? join_tile(c, bundle, true) : NULL;
-  NestFn *fn = nest_fn(b, nest_text(b, "join_row%s", bundle == &c->bundle[1] ? "_rest" : ""), false);
+  NestFn *fn = nest_fn(b, nest_text(b, "join_row%s", bundle == &c->p.bundle[1] ? "_rest" : ""), false);
   Row row = row_args(b);
   row.f0 = nest_arg(b, "f0");
   row.phase[0] = nest_arg(b, "py");

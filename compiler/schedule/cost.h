@@ -30,6 +30,8 @@ Cycles cost_winograd(const Target *, const Correlation *, int m, int64_t batch,
                      int64_t weight_bytes); /* tiles of m outputs on each axis on which the kernel is longer
                                                than 1; batch: images for which weights are packed once, 0:
                                                packed long ago */
+Cycles cost_strassen(const Target *, const Correlation *, int parts, int64_t batch,
+                     int64_t weight_bytes);                      /* likewise */
 Cycles cost_groups_weights(const Target *, const Correlation *); /* likewise of narrow groups, by diagonals */
 Cycles cost_weights(const Target *, const Correlation *);        /* a weight gradient, tap by tap */
 Cycles cost_winograd_weights(const Target *, const Correlation *, int m); /* likewise */

@@ -3,7 +3,8 @@
 libcnnc_a_SOURCES += \
   %D%/axis.c %D%/axis.h \
   %D%/conv_columns.c %D%/conv_direct.c %D%/conv_groups.c %D%/conv_groups_weights.c \
-  %D%/conv_joined.c %D%/conv_repeated.c %D%/conv_scatter.c \
+  %D%/conv_joined.c %D%/conv_points.c %D%/conv_points.h %D%/conv_repeated.c \
+  %D%/conv_scatter.c %D%/conv_strassen.c \
   %D%/conv_rows.c %D%/conv_rows_weights.c %D%/conv_tile.c \
   %D%/conv_tile.h %D%/conv_weights.c %D%/conv_winograd.c %D%/conv_winograd.h \
   %D%/conv_winograd_tile.c %D%/conv_winograd_weights.c \
@@ -21,5 +22,6 @@ libcnnc_a_SOURCES += \
   %D%/map.c \
   %D%/rows.c \
   %D%/schedule.c %D%/schedule.h \
+  %D%/strassen.c %D%/strassen.h \
   %D%/tuning.c %D%/tuning.h \
   %D%/winograd.c %D%/winograd.h

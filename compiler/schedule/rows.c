@@ -37,6 +37,11 @@ Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
     const Cycles cycles = by_winograd(c, node, &k, m[i], batch);
     if (cycles.total < best.total) best = cycles;
   }
+  for (int parts = 2; parts <= 4 && !weights && strassen_takes(&k); parts *= 2) {
+    if (strassen_refused_for(c->arena, c->target, c->exact, &k, parts)) continue;
+    const Cycles cycles = cost_strassen(c->target, &k, parts, c->training ? batch : 0, c->weight_bytes);
+    if (cycles.total < best.total) best = cycles;
+  }
   if (weights) best.total += cost_gradient_sums(c->target, &k, c->weight_bytes);
   return best;
 }

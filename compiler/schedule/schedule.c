@@ -50,13 +50,15 @@ static bool scheduled(Lower *l) {
   switch (l->node->op->family) {
   case FAMILY_MAP: return schedule_map(l);
   case FAMILY_CONV:
-    return l->choice.method == METHOD_WINOGRAD  ? schedule_conv_winograd(l)
-           : l->choice.method == METHOD_COLUMNS ? schedule_conv_columns(l)
-                                                : schedule_conv(l);
+    return l->choice.method == METHOD_WINOGRAD   ? schedule_conv_winograd(l)
+           : l->choice.method == METHOD_STRASSEN ? schedule_conv_strassen(l)
+           : l->choice.method == METHOD_COLUMNS  ? schedule_conv_columns(l)
+                                                 : schedule_conv(l);
   case FAMILY_CONV_SCATTER:
-    return l->choice.method == METHOD_WINOGRAD ? schedule_conv_winograd(l)
-           : l->choice.method == METHOD_JOINED ? schedule_conv_joined(l)
-                                               : schedule_conv_scatter(l);
+    return l->choice.method == METHOD_WINOGRAD   ? schedule_conv_winograd(l)
+           : l->choice.method == METHOD_STRASSEN ? schedule_conv_strassen(l)
+           : l->choice.method == METHOD_JOINED   ? schedule_conv_joined(l)
+                                                 : schedule_conv_scatter(l);
   case FAMILY_CONV_REPEATED: return schedule_conv_repeated(l);
   case FAMILY_CONV_WEIGHTS:
     return l->choice.method == METHOD_WINOGRAD ? schedule_conv_winograd_weights(l) : schedule_conv_weights(l);

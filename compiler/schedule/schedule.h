@@ -7,6 +7,7 @@
 
 bool schedule_conv_winograd(Lower *);         /* conv_winograd.c */
 bool schedule_conv_winograd_weights(Lower *); /* conv_winograd_weights.c */
+bool schedule_conv_strassen(Lower *);         /* conv_strassen.c */
 bool schedule_conv(Lower *);                  /* conv_direct.c */
 bool schedule_conv_columns(Lower *);          /* conv_columns.c */
 bool schedule_conv_groups(Lower *);           /* conv_groups.c */
@@ -61,6 +62,11 @@ typedef struct WinogradTiles {
 WinogradTiles winograd_tiles(const Correlation *, int axis, int64_t size, int m);
 void winograd_axes(const Correlation *, int m, struct Winograd *axis);
 const char *winograd_name(Arena *, const Correlation *, int m); /* "Winograd F(4x4,3x3)" */
+/* Strassen's algorithm with so many parts along each axis of a matrix: 2, or 4 where it is applied twice. */
+bool strassen_takes(const Correlation *); /* as a gathering: is it the product of two matrices? */
+const char *strassen_refused(const Lower *, const Correlation *, int parts);
+const char *strassen_refused_for(Arena *, const Target *layout, bool exact, const Correlation *, int parts);
+const char *strassen_name(int parts);
 const char *columns_refused(const Lower *, const Correlation *);
 const char *groups_refused(const Lower *, const Correlation *); /* of the node itself */
 const char *groups_weights_refused(const Lower *, const Correlation *);

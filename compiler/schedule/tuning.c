@@ -5,9 +5,10 @@
 
 static const char first_line[] = "# cnnc tuning 1"; /* another number where choices mean something else */
 
-static const char *const method_names[] = {[METHOD_OWN] = NULL,          [METHOD_DIRECT] = "direct",
-                                           [METHOD_COLUMNS] = "columns", [METHOD_GROUPS] = "groups",
-                                           [METHOD_JOINED] = "joined",   [METHOD_WINOGRAD] = "winograd"};
+static const char *const method_names[] = {[METHOD_OWN] = NULL,           [METHOD_DIRECT] = "direct",
+                                           [METHOD_COLUMNS] = "columns",  [METHOD_GROUPS] = "groups",
+                                           [METHOD_JOINED] = "joined",    [METHOD_WINOGRAD] = "winograd",
+                                           [METHOD_STRASSEN] = "strassen"};
 static const char *const order_names[] = {
     [ORDER_OWN] = NULL, [ORDER_ROWS] = "rows", [ORDER_PANELS] = "panels"};
 enum {

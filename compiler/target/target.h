@@ -32,13 +32,16 @@ typedef struct Blocking {
 
 /* What schedules reach and what transforms take, for the cost model. */
 typedef struct Rates {
-  double direct, winograd, plain, together, interleaved; /* of the multiply-adds that a core could start */
+  double direct, winograd, strassen, plain, together,
+      interleaved;                                /* of the multiply-adds that a core could start */
   double input_tile, far_input_tile, output_tile; /* cycles to transform a vector of channels of a 6x6 tile */
-  double packed_point;  /* cycles to transform the weights of two channels, for each point */
-  double lane_store;    /* cycles to store a lane of a vector alone */
-  double lane_add;      /* to add it to memory */
-  double row_sum;       /* to read a vector of sums and to write it again */
-  double row_run;       /* to begin a loop over a row of the images */
+  double strassen_left, strassen_result; /* for each product: cycles to make a vector of a factor; to begin
+                                            and to store a vector of sums, and to add it to the result */
+  double packed_point;                   /* cycles to transform the weights of two channels, for each point */
+  double lane_store;                     /* cycles to store a lane of a vector alone */
+  double lane_add;                       /* to add it to memory */
+  double row_sum;                        /* to read a vector of sums and to write it again */
+  double row_run;                        /* to begin a loop over a row of the images */
   double turned_weight; /* to bring a weight into the order of a kernel, or a gradient back from it */
   double joined_point;  /* to join a vector of weight gradients, for each point */
   double gradients; /* so much longer they take image by image: those of weights sum few channels at a time */

@@ -30,6 +30,13 @@ Correlation correlation_of(const Node *node) {
   return k;
 }
 
+bool correlation_pointwise(const Correlation *k) {
+  bool same = true;
+  for (int axis = 0; axis < 2; axis++)
+    same = same && k->kernel[axis] == 1 && k->stride[axis] == 1 && k->before[axis] == 0;
+  return same && k->large.h == k->small.h && k->large.w == k->small.w;
+}
+
 bool correlation_spreads(const Node *node) {
   return node->op->family == FAMILY_CONV_SCATTER || node->op->family == FAMILY_DEPTHWISE_SCATTER;
 }

@@ -28,7 +28,8 @@ typedef struct Correlation {
 Correlation correlation_of(
     const Node *); /* of conv, depthwise, conv_transpose, and the hidden operators of their backward pass */
 
-bool correlation_spreads(const Node *); /* it computes the large side from the small one */
+bool correlation_pointwise(const Correlation *); /* output pixel i is made of input pixel i */
+bool correlation_spreads(const Node *);          /* it computes the large side from the small one */
 /* As a gathering. What spreads with stride 1 gathers from the small side, padded by K - 1 - P, through the
  * weights flipped, with the channels exchanged. */
 Correlation correlation_gathering(const Node *);

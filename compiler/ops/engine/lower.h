@@ -80,13 +80,14 @@ typedef enum Method {
   METHOD_COLUMNS,
   METHOD_GROUPS,
   METHOD_JOINED,
-  METHOD_WINOGRAD
+  METHOD_WINOGRAD,
+  METHOD_STRASSEN
 } Method;                                                         /* OWN: the family has one schedule only */
 typedef enum Order { ORDER_OWN, ORDER_ROWS, ORDER_PANELS } Order; /* which loop is the outer one */
 typedef struct Choice {
   Method method;
-  int m;       /* WINOGRAD: m x m outputs of a tile */
-  int tiles;   /* WINOGRAD: about so many tiles in a block */
+  int m;       /* WINOGRAD: m x m outputs of a tile; STRASSEN: parts of an axis, 2 or 4 */
+  int tiles;   /* WINOGRAD, STRASSEN: about so many tiles in a block */
   int pixels;  /* DIRECT: outputs of a row in a register tile */
   Order order; /* DIRECT */
 } Choice;

@@ -1,0 +1,67 @@
+/* conv_points.h: convolutions by an algorithm that has fewer products than the sum says, Winograd's or
+ * Strassen's: inputs and weights are transformed to the points of tiles, multiplied point by point, and the
+ * products transformed back. conv_points.c cuts the tiles into blocks, packs the weights and multiplies;
+ * conv_winograd.c and conv_strassen.c know the tiles. Private to them. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_CONV_POINTS_H
+#define CNNC_CONV_POINTS_H
+#include "schedule/direct.h"
+
+/* `count` panels, perhaps with the rest, of one group; multiply: for whole blocks, for the last one. */
+typedef struct Bundle {
+  int64_t count, width, valid;
+  bool rest;
+  NestFn *multiply[2];
+} Bundle;
+
+typedef struct MultiplyTile {
+  const Panels *panels;
+  int64_t count, lines;
+  NestFn *fn;
+} MultiplyTile; /* so many tiles a call */
+
+typedef struct Points {
+  /* what the algorithm says */
+  Lower *l;
+  int64_t points;      /* of a tile */
+  int64_t groups, in;  /* input channels of a group at a point */
+  int64_t channels;    /* of all groups, as V has them */
+  int64_t phases[2];   /* along each axis: all of them read the same tiles, and have filters of their own */
+  int64_t filters;     /* output channels of a group and a phase at a point */
+  int64_t rows, width; /* of tiles: rows of them, tiles in a row */
+  bool many_small;     /* the picture is many small ones, of whose tiles a block has at least so many */
+  bool alone;          /* threads do not share out rows */
+  int64_t macs;        /* of the convolution as written */
+
+  /* what is chosen */
+  int lanes, vectors;
+  int64_t block, blocks, last; /* rows of tiles in a block; whole blocks; rows of the last one, or 0 */
+  int64_t slots;               /* blocks that are at work at the same time */
+  bool by_blocks, by_points;   /* what threads share; neither: one thread */
+  Panels panels[2]; /* of a group: whole ones, the rest; w: [group, point][panel][channel][width] */
+  int64_t bundles;
+  Bundle bundle[2]; /* of each group: so many of the first kind, one of the second where count or
+                       rest is set */
+  Buf *V, *M;       /* [slot][point][tile of the block][channel]: transformed inputs, products of a bundle */
+  NestFn *split_row, *join_row[2]; /* join: by bundle */
+  MultiplyTile multiply[8];
+  int nmultiply;
+} Points;
+
+/* A weight of a group, a panel of it, an input channel `in` and filter `out` of the group and the phase, f of
+ * the panel, is stored at all its points. */
+typedef struct PointWeight {
+  Ix group, panel, in, f, out, phase[2];
+} PointWeight;
+typedef void PackPoints(const Points *, Pack *, const PointWeight *);
+Ref points_packed(const Points *, Pack *, const PointWeight *, int64_t point); /* where */
+
+/* In this order. split_row(slot, ty, t0) and join_row(slot, ty, t0, f0[, phase along each axis]) transform
+ * the tiles of row ty, which lie from t0 on in the block: from the input to V, and from M to the filters f0
+ * and behind of the output. The two functions are made before points_loops fills the main one. */
+void points_begin(Points *, PackPoints *); /* panels, blocks, V and M */
+typedef NestFn *JoinRow(const Points *, const Bundle *);
+void points_functions(Points *, NestFn *split_row, JoinRow *);
+void points_loops(Nest *, const Points *);
+void points_about(const Points *, const char *name); /* for the comment, and --emit=schedule */
+#endif
