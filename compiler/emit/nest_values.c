@@ -365,7 +365,7 @@ void print_value(Printer *p, Val e, int precedence) {
                                      [LESS] = " < ", [LESS_EQ] = " <= ", [EQUAL] = " == "};
   static const PreludeFn fn[] = {
       [MIN] = FN_MIN, [MAX] = FN_MAX,   [MAX_NAN] = FN_MAX_NAN, [SELECT] = FN_SELECT,   [EXP] = FN_EXP,
-      [LOG] = FN_LOG, [SQRT] = FN_SQRT, [TANH] = FN_TANH,       [SIGMOID] = FN_SIGMOID, [ERF] = FN_ERF,
+      [LOG] = FN_LOG, [SQRT] = FN_SQRT, [TANH] = FN_TANH,       [SIGMOID] = FN_SIGMOID, [CDF] = FN_CDF,
       [ABS] = FN_ABS, [HSUM] = FN_SUM,  [HMAX] = FN_HIGHEST,    [RANDOM] = FN_RANDOM};
   int verdict = e->op == PICK ? known_pick(&p->known, e) : -1, lanes = e->type.lanes;
   if (verdict >= 0) {
@@ -402,7 +402,7 @@ void print_value(Printer *p, Val e, int precedence) {
   case SQRT:
   case TANH:
   case SIGMOID:
-  case ERF:
+  case CDF:
   case ABS:
   case RANDOM: print_arguments(p, printer_function(p, fn[e->op], e->type.elem, lanes), e); break;
   case PRIMITIVE: print_primitive(p, e); break;

@@ -148,32 +148,33 @@ static const Function function[FN_COUNT] = {
                  "  return 0x1p-32f / (p * float_of@n(bits@n(shifted) << 23) + 0x1p-32f);\n"
                  "}\n",
          .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
-    [FN_ERF] = {"erf",
-                .text = "// The error function, within 1.2 ulp: x + x*P(x*x) near zero, 1 - exp(-t - t*R(t)) "
-                        "with t = |x| elsewhere; exp as above, of numbers between -17 and 0.\n"
-                        "INLINE @a@F erf@n(@F x) {\n"
-                        "  const @F a = abs@n(x), z = x * x, t = select@n(a > @(4.f), @(4.f), a);\n"
-                        "  @F near = z * 7.99664995e-5f - 8.04976968e-4f;\n"
-                        "  near = near * z + 5.19240508e-3f;\n"
-                        "  near = near * z - 2.68557314e-2f;\n"
-                        "  near = near * z + 1.12836257e-1f;\n"
-                        "  near = near * z - 3.76126289e-1f;\n"
-                        "  near = near * z + 1.28379166e-1f;\n"
-                        "  @F c = t * 1.12296784e-5f - 3.22793203e-4f;\n"
-                        "  c = c * t + 3.64242913e-3f;\n"
-                        "  c = c * t - 2.37620194e-2f;\n"
-                        "  c = c * t + 1.06236845e-1f;\n"
-                        "  c = c * t + 6.35151327e-1f;\n"
-                        "  c = c * t + 1.28648490e-1f;\n"
-                        "  c = -(c * t + t);\n"
-                        "  const @F shifted = c * 1.44269504f + 12583039.f, n = shifted - 12583039.f;\n"
-                        "  const @F r = (c - n * 0.693359375f) + n * 2.12194440e-4f;\n" EXP_POLYNOMIAL
-                        "  p = p * (r * r) + r + 1.f;\n"
-                        "  p = 1.f - p * float_of@n(bits@n(shifted) << 23);\n"
-                        "  p = select@n(a < @(0.93f), near * a + a, p);\n"
-                        "  return float_of@n(bits@n(p) | (bits@n(x) & 0x80000000u));\n"
-                        "}\n",
-                .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS}, .nuses = 4},
+    [FN_CDF] =
+        {"normal_cdf",
+         .text = "// P(X <= x) for a standard normal X, within 1.9 * 2^-24; P(X <= -|x|) = 2^m / 2, m a "
+                 "polynomial in |x|.\n"
+                 "INLINE @a@F normal_cdf@n(@F x) {\n"
+                 "  const @F a = abs@n(x);\n"
+                 "  @F m = a * -1.59470358e-6f + 2.56106414e-5f;\n"
+                 "  m = m * a - 1.26852261e-4f;\n"
+                 "  m = m * a - 2.63807218e-4f;\n"
+                 "  m = m * a + 7.20594963e-3f;\n"
+                 "  m = m * a - 5.25778569e-2f;\n"
+                 "  m = m * a - 4.59187090e-1f;\n"
+                 "  m = m * a - 1.15110695f;\n"
+                 "  m = m * a;\n"
+                 "  m = select@n(m < @(-126.f), @(-126.f), m);\n"
+                 "  const @F shifted = m + 12583038.f, r = m - (shifted - 12583038.f); // 1.5 * 2^23 + 126: "
+                 "the sum's "
+                 "last bits are the exponent of 2^n / 2\n"
+                 "  @F p = r * 1.32695714e-3f + 9.67129413e-3f;\n"
+                 "  p = p * r + 5.55071086e-2f;\n"
+                 "  p = p * r + 2.40222469e-1f;\n"
+                 "  p = p * r + 6.93147004e-1f;\n"
+                 "  p = p * r + 1.f;\n"
+                 "  const @F q = p * float_of@n(bits@n(shifted) << 23);\n"
+                 "  return select@n(x > @(0.f), 1.f - q, q);\n"
+                 "}\n",
+         .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS}, .nuses = 4},
     [FN_SUM] = {.name = "sum"}, /* by emit_halves */
     [FN_HIGHEST] = {.name = "highest"},
     [FN_RANDOM] = {"random",

@@ -19,7 +19,7 @@ typedef enum PreludeFn { /* in the order in which they are printed: a function u
                          FN_SQRT,
                          FN_TANH,
                          FN_SIGMOID,
-                         FN_ERF,
+                         FN_CDF,
                          FN_SUM,
                          FN_HIGHEST,
                          FN_RANDOM,

@@ -103,7 +103,7 @@ static void put_value(Dump *d, Val e) {
   static const char *const name[] = {
       [MIN] = "min", [MAX] = "max", [MAX_NAN] = "max_nan", [SELECT] = "choose", [FMA] = "fma",
       [EXP] = "exp", [LOG] = "log", [SQRT] = "sqrt",       [TANH] = "tanh",     [SIGMOID] = "sigmoid",
-      [ERF] = "erf", [ABS] = "abs", [HSUM] = "sum",        [HMAX] = "max",      [RANDOM] = "random"};
+      [CDF] = "cdf", [ABS] = "abs", [HSUM] = "sum",        [HMAX] = "max",      [RANDOM] = "random"};
   switch (e->op) {
   case NUM: text_put(d->out, "%s", text_float(d->out->arena, e->num)); break;
   case LOAD:
@@ -127,7 +127,7 @@ static void put_value(Dump *d, Val e) {
   case SQRT:
   case TANH:
   case SIGMOID:
-  case ERF:
+  case CDF:
   case ABS:
   case HSUM:
   case HMAX:

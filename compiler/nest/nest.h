@@ -119,7 +119,7 @@ typedef enum ValOp {
   SQRT,
   TANH,
   SIGMOID,
-  ERF,
+  CDF,
   ABS, /* functions of the prelude: vector polynomials, no library */
   SHUFFLE,
   HSUM,

@@ -143,7 +143,7 @@ Val vlog(Val a) { return unary(LOG, a); }
 Val vsqrt(Val a) { return unary(SQRT, a); }
 Val vtanh(Val a) { return unary(TANH, a); }
 Val vsigmoid(Val a) { return unary(SIGMOID, a); }
-Val verf(Val a) { return unary(ERF, a); }
+Val vnormal_cdf(Val a) { return unary(CDF, a); }
 Val vabs(Val a) { return unary(ABS, a); }
 
 Val shuffle(Val a, Val b, int lanes, const int *lane) {
@@ -268,7 +268,7 @@ static bool calls(Val v, int mark) {
   ValNode *e = (ValNode *)(uintptr_t)v;
   if (e->mark == mark) return false;
   e->mark = mark;
-  bool found = e->op >= EXP && e->op <= ERF;
+  bool found = e->op >= EXP && e->op <= CDF;
   for (int i = 0; i < 3 && e->a[i] && !found; i++) found = calls(e->a[i], mark);
   return found;
 }

@@ -342,7 +342,7 @@ static void math_case(Cases *cases,
       Val x = sub(nest_load(b, nest_at(b, in, y, L * i), L), most), e = vexp(x);
       Val parts[] = {vtanh(x),
                      vsigmoid(x),
-                     verf(x),
+                     vnormal_cdf(x),
                      vsqrt(vabs(x)),
                      vlog(add(e, num(b, 1))),
                      div_(e, add(e, num(b, 2))),

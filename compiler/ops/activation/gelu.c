@@ -32,8 +32,7 @@ static Val tanh_value(Map *m) {
 }
 
 static Val below_x(Map *m) { /* P(X <= x) */
-  Val bend = by_tanh(m->node) ? tanh_value(m) : verf(mul(m->x[0], number(sqrt_half)));
-  return fma_(number(0.5), bend, number(0.5));
+  return by_tanh(m->node) ? fma_(number(0.5), tanh_value(m), number(0.5)) : vnormal_cdf(m->x[0]);
 }
 
 MAP_VALUE(value) { return mul(m->x[0], below_x(m)); }
