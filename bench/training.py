@@ -33,9 +33,9 @@ class Text:
         self.lines.append(f"    {name} = {x} -> {text}")
         return name
 
-    def conv(self, x, filters, kernel, stride=1, pad=0, bias=True):
+    def conv(self, x, filters, kernel, stride=1, pad=0, bias=True, groups=1):
         return self.put(x,
-                        f"conv({filters}, {kernel}x{kernel}, stride={stride}, pad={pad}, "
+                        f"conv({filters}, {kernel}x{kernel}, stride={stride}, pad={pad}, groups={groups}, "
                         f"bias={str(bias).lower()})")
 
     def depthwise(self, x, kernel, stride, pad):
@@ -46,6 +46,9 @@ class Text:
 
     def norm(self, x):
         return self.put(x, "batchnorm")
+
+    def lrn(self, x):
+        return self.put(x, "lrn(5)")
 
     def relu(self, x):
         return self.put(x, "relu")
@@ -190,10 +193,10 @@ class Torch:
         self.count += 1
         return f"v{self.count}"
 
-    def conv(self, x, filters, kernel, stride=1, pad=0, bias=True):
+    def conv(self, x, filters, kernel, stride=1, pad=0, bias=True, groups=1):
         name = self.take()
         return self.F.conv2d(x, self.weight[name + ".weight"], self.weight[name + ".bias"] if bias else None,
-                             stride, pad)
+                             stride, pad, 1, groups)
 
     def depthwise(self, x, kernel, stride, pad):
         return self.F.conv2d(x, self.weight[self.take() + ".weight"], None, stride, pad, 1, x.shape[1])
@@ -206,6 +209,10 @@ class Torch:
         name = self.take()
         w = [self.weight[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")]
         return self.F.batch_norm(x, *w, training=True, momentum=0.1, eps=1e-5)
+
+    def lrn(self, x):
+        self.take()
+        return self.F.local_response_norm(x, 5)
 
     def relu(self, x):
         self.take()
@@ -331,10 +338,10 @@ class TensorFlow:
     def padded(self, x, pad):
         return self.keras.layers.ZeroPadding2D(pad)(x) if pad else x
 
-    def conv(self, x, filters, kernel, stride=1, pad=0, bias=True):
+    def conv(self, x, filters, kernel, stride=1, pad=0, bias=True, groups=1):
         return self.keras.layers.Conv2D(filters, kernel, stride, use_bias=bias, name=self.take(),
-                                        padding=self.padding(kernel, stride, pad))(self.unpadded(x, kernel,
-            stride, pad))
+                                        groups=groups, padding=self.padding(kernel, stride, pad)
+                                        )(self.unpadded(x, kernel, stride, pad))
 
     @staticmethod
     def padding(kernel, stride, pad):  # "same" of stride 1 needs no layer for the zeros
@@ -353,6 +360,11 @@ class TensorFlow:
 
     def norm(self, x):
         return self.keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=self.take())(x)
+
+    def lrn(self, x):  # alpha is for each of the squares
+        normalised = functools.partial(self.tf.nn.local_response_normalization, depth_radius=2, bias=1.0,
+                                       alpha=1e-4 / 5, beta=0.75)
+        return self.keras.layers.Lambda(normalised, name=self.take())(x)
 
     def relu(self, x):
         return self.keras.layers.ReLU(name=self.take())(x)

@@ -33,7 +33,7 @@ def mobilenet(b, x):  # Howard et al. (2017), width 0.25
     return b.dense(b.mean(x), 10)
 
 
-def resnet18(b, x):  # He et al. (2016), for pictures of 64x64
+def resnet18(b, x):  # He et al. (2016)
     x = b.maxpool(b.relu(b.norm(b.conv(x, 64, 7, 2, 3, bias=False))))
     for filters in (64, 128, 256, 512):
         for unit in range(2):
@@ -90,6 +90,14 @@ def squeeze_excite(b, x):  # Hu et al. (2018): residual blocks with gates
     return b.dense(b.mean(x), 10)
 
 
+def alex_small(b, x):  # after Krizhevsky et al. (2012), for pictures of 64x64
+    x = b.maxpool(b.lrn(b.relu(b.conv(x, 48, 5, 2, 2))))
+    x = b.maxpool(b.lrn(b.relu(b.conv(x, 128, 5, pad=2, groups=2))))
+    x = b.relu(b.conv(b.relu(b.conv(x, 192, 3, pad=1)), 192, 3, pad=1, groups=2))
+    x = b.maxpool(b.relu(b.conv(x, 128, 3, pad=1, groups=2)))
+    return b.dense(b.relu(b.dense(b.relu(b.dense(b.flatten(x), 512)), 512)), 10)
+
+
 def three_dense(b, x):
     return b.dense(b.relu(b.dense(b.relu(b.dense(b.flatten(x), 1024)), 1024)), 10)
 
@@ -105,4 +113,7 @@ NETS = {  # net, input, batch
     "densenet_32": (densenet, (32, 32, 3), 64),
     "squeeze_excite_32": (squeeze_excite, (32, 32, 3), 64),
     "three_dense": (three_dense, (28, 28, 1), 128),
+    "alex_small": (alex_small, (64, 64, 3), 64),
+    "resnet18_224": (resnet18, (224, 224, 3), 16),
+    "mobilenet_v2_224": (mobilenet_v2, (224, 224, 3), 16),
 }
