@@ -210,8 +210,24 @@ static bool clip(const ProofEnv *env, WrittenBox *box, const Range *range) {
   return false;
 }
 
+/* Likewise after `if (e >= lo)`, where e is a sum of size parameters without the first index: the box ends
+ * there. Around a box that ends, the condition may say what each index of it says. */
+static bool clip_end(Prover *p, const ProofEnv *env, WrittenBox *box, const Range *range) {
+  if (range->lo == NO_LO || range->hi != NO_HI || !box->buf->rank) return false;
+  const Lin given = lin_of(env, &range->e), e = lin_plus(given, -range->lo); /* at least 0 */
+  if (box->ends) {
+    const Lin behind = lin_plus(lin_add(box->end, &box->lo[0], -1), -1); /* at least 0 for an index in it */
+    return prover_low_of_difference(p, &e, &behind) >= 0;
+  }
+  if (!lin_equal(&box->lo[0], &box->hi[0])) return false;
+  box->end = lin_plus(lin_add(e, &box->lo[0], 1), 1);
+  for (int v = p->nest->main->nparams; v < VARS; v++)
+    if (box->end.k[v]) return false;
+  return box->ends = true;
+}
+
 static bool same_box(const WrittenBox *a, const WrittenBox *b) {
-  if (a->buf != b->buf) return false;
+  if (a->buf != b->buf || a->ends != b->ends || (a->ends && !lin_equal(&a->end, &b->end))) return false;
   for (int d = 0; d < a->buf->rank; d++)
     if (!lin_equal(&a->lo[d], &b->lo[d]) || !lin_equal(&a->hi[d], &b->hi[d]) ||
         a->clip_lo[d] != b->clip_lo[d] || a->clip_hi[d] != b->clip_hi[d])
@@ -257,7 +273,8 @@ static void walk_if(Prover *p, const ProofEnv *env, NestStmt *stmt) {
       for (int j = 0; j < kept.n; j++) {
         bool fits = cond->n == 1;
         for (int k = 0; k < cond->any[0].n && fits; k++)
-          fits = clip(env, &kept.data[j], &cond->any[0].range[k]);
+          fits = clip(env, &kept.data[j], &cond->any[0].range[k]) ||
+                 clip_end(p, env, &kept.data[j], &cond->any[0].range[k]);
         if (fits) kept.data[n++] = kept.data[j];
       }
     } else /* written in both branches */

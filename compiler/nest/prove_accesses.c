@@ -9,6 +9,7 @@
 static bool merge(Prover *p, WrittenBox *into,
                   const WrittenBox *other) { /* equal but for one dimension, and they meet or overlap there */
   int differ = -1;
+  if (into->ends != other->ends || (into->ends && !lin_equal(&into->end, &other->end))) return false;
   for (int d = 0; d < into->buf->rank; d++) {
     if (other->clip_lo[d] != into->clip_lo[d] || other->clip_hi[d] != into->clip_hi[d]) return false;
     if (lin_equal(&into->lo[d], &other->lo[d]) && lin_equal(&into->hi[d], &other->hi[d])) continue;
@@ -60,7 +61,7 @@ bool prover_written(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi) {
   for (int i = p->boxes.n - 1; i >= 0; i--) {
     const WrittenBox *box = &p->boxes.data[i];
     if (box->buf != buf) continue;
-    bool inside = true;
+    bool inside = !box->ends || prover_low_of_difference(p, &box->end, &hi[0]) >= 1;
     for (int d = 0; d < buf->rank && inside; d++) {
       inside = prover_low_of_difference(p, &lo[d], &box->lo[d]) >= 0 &&
                prover_low_of_difference(p, &box->hi[d], &hi[d]) >= 0;

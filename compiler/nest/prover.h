@@ -23,8 +23,10 @@ typedef struct ProofEnv {
 typedef struct WrittenBox {
   const Buf *buf;
   int64_t clip_lo[DIMS], clip_hi[DIMS];
-  Lin lo[DIMS], hi[DIMS];
-} WrittenBox; /* written where also clip_lo <= i < clip_hi */
+  Lin lo[DIMS], hi[DIMS], end;
+  bool ends;
+} WrittenBox; /* written where also clip_lo <= i < clip_hi, and, if it ends, i < end along the first
+                 dimension; end depends on size parameters alone */
 typedef struct Access {
   const Buf *buf;
   bool write, aside;

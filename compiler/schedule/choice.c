@@ -298,7 +298,7 @@ static void offer_dense(const Lower *l, Decision *d) {
 
 /* A convolution or a gradient of one that the plan has chosen to compute for all images at once. */
 static void offer_rows(const Lower *l, Decision *d) {
-  const RowsCosts costs = {.target = l->target,
+  const RowsCosts costs = {.target = l->layout,
                            .weight_bytes = l->weight_bytes,
                            .training = !l->call,
                            .exact = l->exact,
@@ -310,7 +310,22 @@ static void offer_rows(const Lower *l, Decision *d) {
   offer(l, d,
         (Candidate){.choice = {.method = METHOD_OWN},
                     .name = "all images at once",
-                    .cycles = rows_together(&costs, l->node, l->batch)});
+                    .refused = rows_direct_refused(&costs, l->node),
+                    .cycles = rows_directly(&costs, l->node, l->batch)});
+  const char *refused = rows_winograd_refused(&costs, l->node);
+  const Correlation k = correlation_gathering(l->node);
+  int m[WINOGRAD_SIZES];
+  const int sizes = winograd_sizes(&k, m);
+  for (int i = 0; i < sizes; i++) {
+    Winograd w[2];
+    winograd_axes(&k, m[i], w);
+    offer(l, d,
+          (Candidate){.choice = {.method = METHOD_WINOGRAD, .m = m[i]},
+                      .name = arena_printf(l->arena, "all images by %s", winograd_name(l->arena, &k, m[i])),
+                      .refused = refused,
+                      .cycles = rows_by_winograd(&costs, l->node, m[i], l->batch),
+                      .error = winograd_error(w, k.l)});
+  }
 }
 
 static void offer_all(const Lower *l, Decision *d) {
@@ -368,6 +383,17 @@ static double cycles_for(const Lower *l, const Target *target, const Candidate *
   return cycles_of(l, target, &k, c->choice.method, c->choice.m).total;
 }
 
+/* The plan has said whether all images are computed at once. */
+static void pick_planned(const Lower *l, Decision *d) {
+  const bool whole = kernel_whole_batch(l->kernel);
+  if ((!whole && l->node->op->family != FAMILY_DENSE) || d->candidates.n < 2) return;
+  d->model = whole;
+  for (int i = 2; whole && i < d->candidates.n; i++) {
+    const Candidate *best = &d->candidates.data[d->model], *c = &d->candidates.data[i];
+    if (!c->refused && (best->refused || c->cycles.total < best->cycles.total)) d->model = i;
+  }
+}
+
 static void pick_by_model(const Lower *l, Decision *d) {
   double least = GAIN * cycles_for(l, l->layout, &d->candidates.data[0]);
   int possible = 1;
@@ -380,8 +406,7 @@ static void pick_by_model(const Lower *l, Decision *d) {
       least = cycles;
     }
   }
-  const bool planned = kernel_whole_batch(l->kernel) || l->node->op->family == FAMILY_DENSE;
-  if (planned && d->candidates.n > 1) d->model = kernel_whole_batch(l->kernel);
+  pick_planned(l, d);
   d->chosen = d->model;
   d->why = possible == 1 ? d->candidates.n > 1 ? "nothing else is possible" : ""
            : d->model    ? "the least cycles"

@@ -64,7 +64,7 @@ static int64_t panels_of_phase(const Points *c, int64_t products) {
 
 static void choose_blocks(Points *c) {
   const bool rest = c->panels[1].count > 0,
-             threads = c->l->threads && schedule_outer(c->l, c->macs) == PARALLEL;
+             threads = c->l->threads && (c->images || schedule_outer(c->l, c->macs) == PARALLEL);
   const Blocking *most = &c->l->target->blocking;
   const bool near = threads && 4 * c->points * c->groups * c->in * all_filters(c) <= most->winograd_weights;
   const int64_t panels = c->panels[0].count;
@@ -100,10 +100,39 @@ Ref points_packed(const Points *c, Pack *pack, const PointWeight *w, int64_t poi
   return nest_at(pack->nest, pack->out, c->points * w->group + point, w->panel, w->in, w->f);
 }
 
+/* For all images the weights are transformed once, in the kernel itself: all kernels share the scratch. */
+static bool packs_itself(const Points *c) { return c->images && !c->l->call; }
+
+static void pack_panel(Points *c, int kind, const int64_t dim[4], PackPoints *element) {
+  Lower *l = c->l;
+  Nest *b = l->b;
+  Panels *panels = &c->panels[kind];
+  Pack pack = {.nest = b, .out = lower_scratch(l, kind ? "weight_rest" : "weight", 4, dim)};
+  vec_push(l->arena, pack.source, l->node->weight[0]);
+  vec_push(l->arena, pack.source_buf, lower_weight(l, 0));
+  c->pack[kind] = nest_fn(b, kind ? "transform_rest" : "transform", false);
+  const Ix panel = nest_arg(b, "panel");
+  NEST_FOR(b, in, c->in) {
+    NEST_FOR(b, f, panels->valid)
+      element(
+          c, &pack,
+          &(PointWeight){.panel = panel, .in = in, .f = f, .out = panels->first + panels->width * panel + f});
+    if (panels->valid < panels->width)
+      NEST_FOR(b, xi, c->points)
+        NEST_FROM(b, f, panels->valid, panels->width)
+          nest_store(b, nest_at(b, pack.out, xi, panel, in, f), num(b, 0));
+  }
+  panels->w = pack.out;
+}
+
 static void pack_panels(Points *c, Panels *panels, const char *member, PackPoints *element) {
-  const int64_t each = panels->count / phases_of(c);
-  Pack *pack =
-      lower_pack(c->l, member, 4, (int64_t[]){c->groups * c->points, panels->count, c->in, panels->width});
+  const int64_t each = panels->count / phases_of(c),
+                dim[] = {c->groups * c->points, panels->count, c->in, panels->width};
+  if (packs_itself(c)) {
+    pack_panel(c, panels == &c->panels[1], dim, element);
+    return;
+  }
+  Pack *pack = lower_pack(c->l, member, 4, dim);
   Nest *b = pack->nest;
   NEST_FOR(b, group, c->groups)
     NEST_FOR(b, py, c->phases[0])
@@ -291,14 +320,25 @@ static void bundle_of_block(Nest *b, const Points *c, const Block *k, int kind, 
                    (const Ix[]){*k->slot, xi, panel, *group});
   const int n = c->join_row[kind]->nparams - (b->lead != 0); /* not all know of phases */
   NEST_LOOP(b, r, k->kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, k)))
-    nest_call_list(b, c->join_row[kind], n,
-                   (const Ix[]){*k->slot, *k->ty + r, c->width * r, f0, phase[0], phase[1]});
+    NEST_IF(b, c->images ? nest_at_least(b, c->count - *k->ty - r, 1) : nest_within(b, NEST_Z, 0, 1))
+      nest_call_list(b, c->join_row[kind], n,
+                     (const Ix[]){*k->slot, *k->ty + r, c->width * r, f0, phase[0], phase[1]});
+}
+
+/* The tiles of an image that is not there are those of the first one, and their products are not joined. */
+static void split_row(Nest *b, const Points *c, const Block *k, const Ix *r) {
+  const Ix ty = *k->ty + *r, t0 = c->width * *r;
+  if (!c->images) {
+    nest_call(b, c->split_row, *k->slot, ty, t0);
+    return;
+  }
+  NEST_IF(b, nest_at_least(b, c->count - ty, 1)) nest_call(b, c->split_row, *k->slot, ty, t0);
+  NEST_ELSE(b) nest_call(b, c->split_row, *k->slot, NEST_Z, t0);
 }
 
 static void block(Nest *b, const Points *c, bool last, LoopKind kind, const Ix *slot, const Ix *ty) {
   const Block k = {last, kind, slot, ty};
-  NEST_LOOP(b, r, kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, &k)))
-    nest_call(b, c->split_row, *slot, *ty + r, c->width * r);
+  NEST_LOOP(b, r, kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, &k))) split_row(b, c, &k, &r);
   NEST_FOR(b, group, c->groups)
     NEST_FOR(b, py, c->phases[0])
       NEST_FOR(b, px, c->phases[1]) {
@@ -309,7 +349,29 @@ static void block(Nest *b, const Points *c, bool last, LoopKind kind, const Ix *
       }
 }
 
-void points_loops(Nest *b, const Points *c) {
+/* All images: a block after the other, as far as there are any. */
+static void image_blocks(Nest *b, Points *c) {
+  const Ix none = {0};
+  const LoopKind kind = c->by_points ? PARALLEL : SERIAL;
+  c->count = lower_rows(c->l);
+  for (int i = 0; i < 2; i++)
+    if (c->pack[i])
+      NEST_LOOP(b, panel, c->panels[i].count > 1 ? kind : SERIAL, 1, NEST_IX(0), 1,
+                NEST_IX(c->panels[i].count))
+        nest_call(b, c->pack[i], panel);
+  NEST_FOR(b, k, c->blocks)
+    NEST_IF(b, nest_at_least(b, c->count - c->block * k, 1))
+      block(b, c, false, kind, &none, NEST_IX(c->block * k));
+  if (c->last)
+    NEST_IF(b, nest_at_least(b, c->count - c->block * c->blocks, 1))
+      block(b, c, true, kind, &none, NEST_IX(c->block * c->blocks));
+}
+
+void points_loops(Nest *b, Points *c) {
+  if (c->images) {
+    image_blocks(b, c);
+    return;
+  }
   const Ix none = {0};
   const int64_t each = c->blocks / c->slots, left = c->blocks % c->slots;
   const LoopKind kind =

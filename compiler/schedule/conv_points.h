@@ -30,7 +30,8 @@ typedef struct Points {
   int64_t filters;     /* output channels of a group and a phase at a point */
   int64_t rows, width; /* of tiles: rows of them, tiles in a row */
   bool many_small;     /* the picture is many small ones, of whose tiles a block has at least so many */
-  bool alone;          /* threads do not share out rows */
+  bool alone;          /* no thread has a block of its own */
+  bool images;         /* a row of tiles is all those of an image */
   int64_t macs;        /* of the convolution as written */
 
   /* what is chosen */
@@ -39,6 +40,8 @@ typedef struct Points {
   int64_t slots;               /* blocks that are at work at the same time */
   bool by_blocks, by_points;   /* what threads share; neither: one thread */
   Panels panels[2]; /* of a group: whole ones, the rest; w: [group, point][panel][channel][width] */
+  NestFn *pack[2];  /* training, for all images: makes a panel of w, which is scratch */
+  Ix count;         /* with images: of those that are there */
   int64_t bundles;
   Bundle bundle[2]; /* of each group: so many of the first kind, one of the second where count or
                        rest is set */
@@ -62,6 +65,6 @@ Ref points_packed(const Points *, Pack *, const PointWeight *, int64_t point); /
 void points_begin(Points *, PackPoints *); /* panels, blocks, V and M */
 typedef NestFn *JoinRow(const Points *, const Bundle *);
 void points_functions(Points *, NestFn *split_row, JoinRow *);
-void points_loops(Nest *, const Points *);
+void points_loops(Nest *, Points *);
 void points_about(const Points *, const char *name); /* for the comment, and --emit=schedule */
 #endif

@@ -111,16 +111,24 @@ static void cut_tiles(Conv *c) {
     c->dilated = c->dilated || tiles.step > 1;
   }
   c->by_phase = c->dilated && c->phases[0] > c->tiles[0];
+  const int64_t count = c->phases[0] * c->tiles[0] * c->phases[1] * c->tiles[1];
   c->p.rows = c->by_phase ? c->phases[0] : c->tiles[0];
-  c->p.width = c->phases[0] * c->tiles[0] / c->p.rows * c->phases[1] * c->tiles[1];
-  c->p.many_small = c->dilated;
-  c->p.alone = c->by_phase; /* blocks of whole phases have no rows of their own that the prover could see */
+  c->p.width = count / c->p.rows;
+  c->p.many_small = c->dilated || c->whole;
+  c->p.images = c->whole;
+  c->p.alone = c->by_phase || c->whole; /* blocks of whole phases have no rows of their own that the prover
+                                           could see; those of images read all weights */
+  if (c->whole) {
+    c->p.rows = c->l->rows;
+    c->p.width = count;
+  }
 }
 
 static Conv conv_of(Lower *l) {
   Conv c = {.own = correlation_of(l->node),
             .k = winograd_correlation(l->node),
             .spread = correlation_spreads(l->node),
+            .whole = l->rows > 0,
             .l = l};
   const Extent out = shape_extent(l->node->shape);
   for (int axis = 0; axis < 2; axis++) {
@@ -146,7 +154,9 @@ static Conv conv_of(Lower *l) {
 bool schedule_conv_winograd(Lower *l) {
   Conv c = conv_of(l);
   points_begin(&c.p, pack_element);
-  c.bias = correlation_bias(l, &c.own, c.spread, c.p.groups * c.p.filters + direct_unit(l, c.p.filters));
+  c.bias = c.whole && !l->call ? l->node->hidden ? NULL : lower_weight(l, 1)
+                               : correlation_bias(l, &c.own, c.spread,
+                                                  c.p.groups * c.p.filters + direct_unit(l, c.p.filters));
   points_functions(&c.p, winograd_split_row(&c), winograd_join_row);
   nest_fn(l->b, l->b->name, false);
   /* a dilated one is not transposed */
@@ -155,6 +165,7 @@ bool schedule_conv_winograd(Lower *l) {
   points_loops(l->b, &c.p);
   const Correlation k = winograd_correlation(l->node);
   const char *name = winograd_name(l->arena, &k, l->choice.m);
+  if (c.whole) name = arena_printf(l->arena, "all images at once by %s", name);
   points_about(&c.p, phases > 1 ? arena_printf(l->arena, "%d phases, each %s", phases, name) : name);
   return true;
 }

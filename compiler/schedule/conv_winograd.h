@@ -25,6 +25,7 @@ typedef struct Conv {
    * or, with by_phase, all those of a phase. */
   int64_t dilation[2], phases[2], tiles[2];
   bool dilated, by_phase;
+  bool whole; /* all images at once: functions of tiles begin with the number of an image */
   Buf *bias;
 } Conv;
 

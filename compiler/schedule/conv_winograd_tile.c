@@ -18,7 +18,7 @@ static Val input_at(const Conv *c, Tests tests, const Ix *y, const Ix *x, const 
   Nest *b = c->l->b;
   const int L = c->p.lanes;
   const Extent e = c->k.large;
-  const Ref ref = nest_at(b, c->l->in[0], c->turned ? *x : *y, c->turned ? *y : *x, *channel);
+  const Ref ref = lower_at(c->l, c->l->in[0], c->turned ? x : y, c->turned ? y : x, channel);
   Val value = part < L ? nest_load_part(b, ref, part, L) : nest_load(b, ref, L),
       zero = L > 1 ? splat(num(b, 0), L) : num(b, 0);
   if (tests == TEST_NONE) return value;
@@ -57,9 +57,11 @@ static void fetch_ahead(const Conv *c, const Ix *y0, const Ix *x0, const Ix *v) 
   Buf *in = c->l->in[0];
   const int m = c->w[1].m, n = c->w[1].n;
   const int64_t size = c->l->target->line / 4, lines = ceil_divide(m * c->p.lanes, size);
-  const Ix first = (*x0 + m + n) * in->room[2] + *v * (lines * size);
+  const int y_axis = in->rank - 3;
+  Ix first = (*x0 + m + n) * in->room[y_axis + 2] + *v * (lines * size);
+  if (c->whole) first = first + *c->l->row * buf_room(in, 1);
   NEST_FOR(b, y, c->w[0].n)
-    NEST_FOR(b, line, lines) nest_prefetch(b, in, (*y0 + y) * buf_room(in, 1) + first + size * line);
+    NEST_FOR(b, line, lines) nest_prefetch(b, in, (*y0 + y) * buf_room(in, y_axis + 1) + first + size * line);
 }
 
 static NestFn *split_tile(const Conv *c, Tests tests) {
@@ -69,7 +71,9 @@ static NestFn *split_tile(const Conv *c, Tests tests) {
                        : tests == TEST_ROWS ? "split_border"
                                             : "split_edge",
                        true);
+  const Ix image = c->whole ? nest_arg(b, "image") : NEST_Z;
   const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t");
+  c->l->row = &image;
   const Ix y0 = first_output(c, 0, &ty) - c->k.before[0], x0 = first_output(c, 1, &tx) - c->k.before[1];
   const int64_t all = c->k.large.c, whole = all / c->p.lanes;
   const bool far = tests == TEST_NONE && !c->turned && !c->dilated &&
@@ -86,6 +90,7 @@ static NestFn *split_tile(const Conv *c, Tests tests) {
 /* Tiles from..to-1 of the row ty; their places in the block start at t0. At an edge a call each, so that the
  * tests are settled. */
 typedef struct Row {
+  Ix image; /* of a whole batch */
   Ix slot, ty, t0;
   Ix f0, phase[2]; /* of the output */
   Ix first;        /* with a dilation: the first column of the phase */
@@ -99,20 +104,22 @@ static Row row_args(Nest *b) {
   return row;
 }
 
+static void call_tile(const Conv *c, NestFn *fn, const Row *r, const Ix *tx) {
+  Nest *b = c->l->b;
+  const int64_t step = c->dilated ? c->dilation[1] * c->w[1].m : 1;
+  const Ix arg[] = {r->image,    r->slot, r->ty,       r->first + step * *tx,
+                    r->t0 + *tx, r->f0,   r->phase[0], r->phase[1]};
+  const int n = fn->nparams - (b->lead != 0); /* split_tile takes fewer */
+  nest_call_list(b, fn, n, c->whole ? arg : arg + 1);
+}
+
 static void tiles(const Conv *c, NestFn *fn, bool edge, const Row *r, int64_t from, int64_t to) {
   if (from >= to) return;
   Nest *b = c->l->b;
-  const Ix *p = r->phase;
-  const int64_t step = c->dilated ? c->dilation[1] * c->w[1].m : 1;
-  const int n = fn->nparams - (b->lead != 0); /* split_tile takes the first four alone */
   if (!edge || to - from > WIDEST_EDGE)
-    NEST_FROM(b, tx, from, to)
-      nest_call_list(b, fn, n,
-                     (const Ix[]){r->slot, r->ty, r->first + step * tx, r->t0 + tx, r->f0, p[0], p[1]});
+    NEST_FROM(b, tx, from, to) call_tile(c, fn, r, &tx);
   else
-    for (int64_t tx = from; tx < to; tx++)
-      nest_call_list(b, fn, n,
-                     (const Ix[]){r->slot, r->ty, r->first + step * tx, r->t0 + tx, r->f0, p[0], p[1]});
+    for (int64_t tx = from; tx < to; tx++) call_tile(c, fn, r, NEST_IX(tx));
 }
 
 /* The parts of a row, each a run of tiles of a phase: with a dilation for each phase of the columns, and for
@@ -121,6 +128,16 @@ typedef void Parts(const Conv *, const Row *, const Ix *n, NestFn *const fn[3]);
 
 static void row_parts(const Conv *c, Parts *parts, const Row *row, NestFn *const fn[3]) {
   Nest *b = c->l->b;
+  if (c->whole) {
+    NEST_FOR(b, ty, c->tiles[0]) {
+      Row part = *row;
+      part.image = row->ty;
+      part.ty = ty;
+      part.t0 = row->t0 + c->tiles[1] * ty;
+      parts(c, &part, &ty, fn);
+    }
+    return;
+  }
   if (!c->dilated) {
     parts(c, row, &row->ty, fn);
     return;
@@ -182,6 +199,7 @@ NestFn *winograd_split_row(const Conv *c) {
 NestFn *winograd_split(Lower *l, const Correlation *k, const Winograd *w, int lanes, Buf *V) {
   const Conv c = {.p = {.lanes = lanes, .V = V},
                   .l = l,
+                  .whole = l->rows > 0,
                   .k = *k,
                   .w = {w[0], w[1]},
                   .dilation = {1, 1},
@@ -250,6 +268,14 @@ static void pool_rows(const Join *j, Val y[2][WINOGRAD_TILE], const Ix *oy) {
   }
 }
 
+/* What is packed has whole vectors. */
+static Val bias_at(const Join *j) {
+  const Conv *c = j->c;
+  const int L = c->p.lanes;
+  const Ref ref = nest_at(c->l->b, c->bias, j->channel);
+  return c->whole && j->part < L ? nest_load_part(c->l->b, ref, j->part, L) : nest_load(c->l->b, ref, L);
+}
+
 static void join_channels(Join *j) {
   const Conv *c = j->c;
   Nest *b = c->l->b;
@@ -264,7 +290,7 @@ static void join_channels(Join *j) {
     winograd_output(b, &c->w[0], x, y[0]);
     for (int k = 0; k < m; k++) nest_store(b, nest_at(b, d, k, i), y[0][k]);
   }
-  j->bias = c->bias ? nest_let(b, "b", nest_load(b, nest_at(b, c->bias, j->channel), L)) : num(b, 0);
+  j->bias = c->bias ? nest_let(b, "b", bias_at(j)) : num(b, 0);
   NEST_UNROLL(b, i, m / rows) {
     const Ix first = output_of(j, 0, NEST_IX(rows * i)), oy[POOLED + 1] = {first, first + 1, i};
     NEST_IF(b, pool ? nest_below(b, (m / POOLED) * j->ty + i, shape_extent(pool->shape).h)
@@ -285,8 +311,10 @@ static NestFn *join_tile(const Conv *c, const Bundle *bundle, bool edge) {
   Nest *b = c->l->b;
   NestFn *fn = nest_fn(
       b, nest_text(b, "join%s%s", edge ? "_edge" : "", bundle == &c->p.bundle[1] ? "_rest" : ""), true);
+  const Ix image = c->whole ? nest_arg(b, "image") : NEST_Z;
   const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t"),
            f0 = nest_arg(b, "f0"), py = nest_arg(b, "py"), px = nest_arg(b, "px");
+  c->l->row = &image;
   const int64_t whole = bundle->valid / c->p.lanes, rest = bundle->valid % c->p.lanes;
   Join join = {
       .c = c, .edge = edge, .slot = slot, .ty = ty, .tx = tx, .t = t, .phase = {py, px}, .part = c->p.lanes};

@@ -141,13 +141,14 @@ static Tiles all_tiles(const Correlation *k, int m) {
  * tiles, and into the sums that each begins with and stores. */
 static const double GROUP_SUM = 7;
 
-Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch, int64_t net_bytes) {
+/* Without the weights: of an image, where the tiles of so many are multiplied together. */
+static Cycles winograd_work(const Target *t, const Correlation *k, int m, int64_t images) {
   const Tiles all = all_tiles(k, m);
   const double points = all.points, tiles = all.count, groups = (double)k->groups,
-               in = vectors(k->groups * k->l, t->lanes), out = vectors(k->s, t->lanes),
-               elements = groups * (double)(k->l * k->s);
+               in = vectors(k->groups * k->l, t->lanes), out = vectors(k->s, t->lanes);
   const bool far = k->large.h * k->large.w * k->large.c * 4 > t->l2;
-  const double sums = tiles * (out < PANEL_VECTORS ? out : PANEL_VECTORS), waits = fmax(t->chains / sums, 1);
+  const double sums = (double)images * tiles * (out < PANEL_VECTORS ? out : PANEL_VECTORS),
+               waits = fmax(t->chains / sums, 1);
   Cycles c = {.transforms = tiles *
                             (in * (far ? t->rates->far_input_tile : t->rates->input_tile) +
                              groups * out * t->rates->output_tile) *
@@ -155,8 +156,18 @@ Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch
               .products =
                   points * tiles * groups * (double)k->l * out / t->fmas / t->rates->winograd * waits};
   if (k->groups > 1) c.transforms += GROUP_SUM * points * tiles * groups * out;
-  if (batch) c.transforms += t->rates->packed_point * points * elements / (double)batch;
-  set_memory(&c, t, 4 * points * elements, net_bytes);
+  return c;
+}
+
+static double winograd_weights_of(const Correlation *k, int m) { /* transformed ones */
+  return all_tiles(k, m).points * (double)(k->groups * k->l * k->s);
+}
+
+Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch, int64_t net_bytes) {
+  const double weights = winograd_weights_of(k, m);
+  Cycles c = winograd_work(t, k, m, 1);
+  if (batch) c.transforms += t->rates->packed_point * weights / (double)batch;
+  set_memory(&c, t, 4 * weights, net_bytes);
   return summed(c);
 }
 
@@ -194,16 +205,34 @@ Cycles cost_groups_weights(const Target *t, const Correlation *k) {
                .transforms = taps(k) / (double)k->kernel[1] * sums + t->rates->lane_add * elements});
 }
 
-Cycles cost_winograd_weights(const Target *t, const Correlation *k, int m) {
+/* Of the tiles of an image to bring them to their points, and to sum their products. */
+static Cycles winograd_sums(const Target *t, const Correlation *k, int m) {
   const Tiles all = all_tiles(k, m);
-  const double points = all.points, tiles = all.count;
-  const double large = vectors(k->l, t->lanes), small = vectors(k->s, t->lanes),
-               elements = (double)(k->l * k->s * k->kernel[0] * k->kernel[1]);
-  return summed((Cycles){
-      .products = points * tiles * (double)k->s * large / t->fmas / t->rates->winograd,
-      .transforms = tiles * (large * t->rates->input_tile + small * t->rates->output_tile) * all.transform *
-                        points / 36 +
-                    t->rates->joined_point * points * (double)k->s * large + t->rates->lane_add * elements});
+  const double large = vectors(k->l, t->lanes), small = vectors(k->s, t->lanes);
+  return (Cycles){.products = all.points * all.count * (double)k->s * large / t->fmas / t->rates->winograd,
+                  .transforms = all.count * (large * t->rates->input_tile + small * t->rates->output_tile) *
+                                all.transform * all.points / 36};
+}
+
+static double winograd_joined(const Target *t, const Correlation *k, int m) { /* sums to gradients */
+  const double elements = (double)(k->l * k->s * k->kernel[0] * k->kernel[1]);
+  return t->rates->joined_point * all_tiles(k, m).points * (double)k->s * vectors(k->l, t->lanes) +
+         t->rates->lane_add * elements;
+}
+
+int64_t cost_winograd_lines(const Target *t, const Correlation *k, int m) {
+  const int64_t rows = winograd_tiles(k, 0, k->small.h, m).each,
+                width = winograd_tiles(k, 1, k->small.w, m).each,
+                bytes = 4 * (int64_t)all_tiles(k, m).points * width * (k->l + k->s),
+                most = larger(t->blocking.winograd_block / bytes, 1);
+  return ceil_divide(rows, ceil_divide(rows, smaller(rows, most)));
+}
+
+Cycles cost_winograd_weights(const Target *t, const Correlation *k, int m) {
+  const int64_t rows = winograd_tiles(k, 0, k->small.h, m).each;
+  Cycles c = winograd_sums(t, k, m);
+  c.transforms += winograd_joined(t, k, m) * (double)ceil_divide(rows, cost_winograd_lines(t, k, m));
+  return summed(c);
 }
 
 double cost_passed(const Target *t, double bytes, int64_t batch) {
@@ -249,6 +278,35 @@ Cycles cost_rows_weights(const Target *t, const Correlation *k, int64_t batch, i
                   t->rates->row_sum * pixels * large +
                   (t->rates->turned_weight * elements * blocks + cost_gradient_sums(t, k, net_bytes)) /
                       (double)batch};
+  return summed(c);
+}
+
+/* Each block of images reads all weights. */
+Cycles cost_winograd_rows(const Target *t, const Correlation *k, int m, bool packs, int64_t batch,
+                          int64_t net_bytes) {
+  const double weights = winograd_weights_of(k, m), tiles = all_tiles(k, m).count,
+               blocks = ceil((double)batch / fmax(floor((double)t->blocking.winograd_tiles / tiles), 1));
+  Cycles c = winograd_work(t, k, m, batch);
+  c.transforms += values_passed(t, k, batch);
+  if (packs) c.transforms += t->rates->packed_point * weights / (double)batch;
+  set_memory(&c, t, 4 * weights, larger(net_bytes, 4 * (int64_t)weights));
+  c.memory *= blocks / (double)batch;
+  return summed(c);
+}
+
+int64_t cost_winograd_images(const Target *t, const Correlation *k, int m, int64_t batch) {
+  const Tiles all = all_tiles(k, m);
+  const double bytes = 4 * all.points * all.count * (double)(k->l + k->s), share = (double)t->l3 / 4;
+  const int64_t most = larger((int64_t)fmin(share / bytes, (double)batch), 1);
+  return ceil_divide(batch, ceil_divide(batch, most));
+}
+
+Cycles cost_winograd_rows_weights(const Target *t, const Correlation *k, int m, int64_t batch,
+                                  int64_t net_bytes) {
+  const double images = (double)cost_winograd_images(t, k, m, batch), blocks = ceil((double)batch / images);
+  Cycles c = winograd_sums(t, k, m);
+  c.transforms += values_passed(t, k, batch) +
+                  (winograd_joined(t, k, m) + cost_gradient_sums(t, k, net_bytes)) * blocks / (double)batch;
   return summed(c);
 }
 

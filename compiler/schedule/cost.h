@@ -45,6 +45,15 @@ Cycles cost_rows(const Target *, const Correlation *, bool spread, bool turned, 
                  int64_t weight_bytes);
 Cycles cost_rows_weights(const Target *, const Correlation *, int64_t batch,
                          int64_t weight_bytes); /* likewise of a weight gradient */
+/* Likewise by Winograd's algorithm; packs: the weights are transformed for each batch. */
+Cycles cost_winograd_rows(const Target *, const Correlation *, int m, bool packs, int64_t batch,
+                          int64_t weight_bytes);
+Cycles cost_winograd_rows_weights(const Target *, const Correlation *, int m, int64_t batch,
+                                  int64_t weight_bytes);
+/* Of a weight gradient: the rows of an image's tiles that the second cache takes transformed, and the images
+ * whose tiles share the last cache with other data. */
+int64_t cost_winograd_lines(const Target *, const Correlation *, int m);
+int64_t cost_winograd_images(const Target *, const Correlation *, int m, int64_t batch);
 double cost_gradient_sums(const Target *, const Correlation *,
                           int64_t weight_bytes); /* to read gradients of weights and to write them again */
 Cycles cost_stream(const Target *, int64_t macs, int64_t value_bytes, int64_t own_bytes,

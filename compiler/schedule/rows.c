@@ -1,6 +1,7 @@
 // rows.c: which layers are computed for all images of a batch at once: by what weights, their gradients and
 // values cost from where they lie.
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
 #include "base/number.h"
 #include "schedule/schedule.h"
 
@@ -46,26 +47,54 @@ Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
   return best;
 }
 
-Cycles rows_together(const RowsCosts *c, const Node *node, int64_t batch) {
+/* What a kernel keeps on the stack: the large side's panel of an image, a panel of weights or their gradients
+ * for a vector of input channels. */
+const char *rows_direct_refused(const RowsCosts *c, const Node *node) {
+  const Target *t = c->target;
+  const Correlation k = correlation_of(node);
+  const int64_t width = 8 * (int64_t)t->lanes, taps = k.kernel[0] * k.kernel[1];
+  const bool fits = bounded_product(width, k.large.h * k.large.w) <= t->blocking.rows_panel &&
+                    bounded_product(width * t->lanes, taps) <= 2 * t->blocking.rows_panel;
+  return fits ? NULL : "a panel that the second cache does not take";
+}
+
+Cycles rows_directly(const RowsCosts *c, const Node *node, int64_t batch) {
   const Correlation k = correlation_of(node);
   return node->op->family == FAMILY_CONV_WEIGHTS
              ? cost_rows_weights(c->target, &k, batch, c->weight_bytes)
              : cost_rows(c->target, &k, correlation_spreads(node), c->training, batch, c->weight_bytes);
 }
 
-/* What a kernel keeps on the stack: the large side's panel of an image, a panel of weights or their gradients
- * for a vector of input channels. */
-static bool fits_stack(const Target *t, const Correlation *k) {
-  const int64_t width = 8 * (int64_t)t->lanes, taps = k->kernel[0] * k->kernel[1];
-  return bounded_product(width, k->large.h * k->large.w) <= t->blocking.rows_panel &&
-         bounded_product(width * t->lanes, taps) <= 2 * t->blocking.rows_panel;
+const char *rows_winograd_refused(const RowsCosts *c, const Node *node) {
+  const bool weights = node->op->family == FAMILY_CONV_WEIGHTS;
+  const Correlation own = correlation_of(node), k = correlation_gathering(node);
+  if (!one_by_one(&own)) return "a stride";
+  if (k.dilation[0] != 1 || k.dilation[1] != 1) return "a dilation";
+  return winograd_refused_for(c->arena, c->target, c->exact, weights, &k);
+}
+
+Cycles rows_by_winograd(const RowsCosts *c, const Node *node, int m, int64_t batch) {
+  const Correlation k = correlation_gathering(node);
+  return node->op->family == FAMILY_CONV_WEIGHTS
+             ? cost_winograd_rows_weights(c->target, &k, m, batch, c->weight_bytes)
+             : cost_winograd_rows(c->target, &k, m, c->training, batch, c->weight_bytes);
+}
+
+static double least_together(const RowsCosts *c, const Node *node, int64_t batch) {
+  double least = rows_direct_refused(c, node) ? INFINITY : rows_directly(c, node, batch).total;
+  if (rows_winograd_refused(c, node)) return least;
+  const Correlation k = correlation_gathering(node);
+  int m[WINOGRAD_SIZES];
+  const int sizes = winograd_sizes(&k, m);
+  for (int i = 0; i < sizes; i++) least = fmin(least, rows_by_winograd(c, node, m[i], batch).total);
+  return least;
 }
 
 static bool conv_pays(const RowsCosts *c, const Node *node, int64_t batch, int64_t kept) {
   const Correlation k = correlation_of(node);
   const double worth = node->op->family == FAMILY_CONV_WEIGHTS ? WORTH_KEEPING : WORTH;
-  return batch > 1 && !correlation_near_limits(&k) && fits_stack(c->target, &k) &&
-         rows_together(c, node, batch).total + cost_passed(c->target, (double)kept, batch) <
+  return batch > 1 && !correlation_near_limits(&k) &&
+         least_together(c, node, batch) + cost_passed(c->target, (double)kept, batch) <
              worth * rows_alone(c, node, batch).total;
 }
 

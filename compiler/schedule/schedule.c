@@ -33,10 +33,12 @@ LoopKind schedule_outer(const Lower *l, int64_t macs) {
 
 /* All rows of the leading axis at once. */
 static bool schedule_rows(Lower *l) {
+  const bool winograd = l->choice.method == METHOD_WINOGRAD;
   switch (l->node->op->family) {
   case FAMILY_CONV:
-  case FAMILY_CONV_SCATTER: return schedule_conv_rows(l);
-  case FAMILY_CONV_WEIGHTS: return schedule_conv_rows_weights(l);
+  case FAMILY_CONV_SCATTER: return winograd ? schedule_conv_winograd(l) : schedule_conv_rows(l);
+  case FAMILY_CONV_WEIGHTS:
+    return winograd ? schedule_conv_winograd_weights(l) : schedule_conv_rows_weights(l);
   default: return schedule_dense_rows(l);
   }
 }

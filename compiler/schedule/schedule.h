@@ -33,8 +33,11 @@ typedef struct RowsCosts {
   bool training, exact;
   Arena *arena;
 } RowsCosts;
-Cycles rows_alone(const RowsCosts *, const Node *, int64_t batch); /* of a convolution, image by image */
-Cycles rows_together(const RowsCosts *, const Node *, int64_t batch);
+Cycles rows_alone(const RowsCosts *, const Node *, int64_t batch);    /* of a convolution, image by image */
+Cycles rows_directly(const RowsCosts *, const Node *, int64_t batch); /* all of them */
+Cycles rows_by_winograd(const RowsCosts *, const Node *, int m, int64_t batch);
+const char *rows_direct_refused(const RowsCosts *, const Node *); /* why not; NULL: it can be */
+const char *rows_winograd_refused(const RowsCosts *, const Node *);
 /* rows.c; a WholeBatchPays */
 bool rows_pay(const void *rows_costs, const Node *, int64_t batch, int64_t kept);
 bool dense_pays_together(const RowsCosts *, int64_t batch); /* inference: do dense layers that are large? */

@@ -491,8 +491,7 @@ Val map_constant(Map *map, const float *per_channel_value, int64_t n) {
                                 : nest_load(b, nest_at(b, buf, *map->c), map->lanes);
 }
 
-/* [h][w][c] of a value; of one that has rows in this nest, of l->row. */
-static Ref value_at(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
+Ref lower_at(const Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
   Nest *b = l->b;
   return buf->rank == 4 && !buf->leads ? nest_at(b, buf, *l->row, *y, *x, *c) : nest_at(b, buf, *y, *x, *c);
 }
@@ -502,8 +501,8 @@ static Val operand_at(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c,
   Nest *b = l->b;
   const int64_t *size = buf->dim + (buf->rank == 4); /* behind the leading axis */
   const Ix zero = {0}, row = size[0] == 1 ? zero : *y, column = size[1] == 1 ? zero : *x;
-  if (size[2] == 1) return nest_load(b, value_at(l, buf, &row, &column, &zero), 1);
-  const Ref ref = value_at(l, buf, &row, &column, c);
+  if (size[2] == 1) return nest_load(b, lower_at(l, buf, &row, &column, &zero), 1);
+  const Ref ref = lower_at(l, buf, &row, &column, c);
   return part < lanes ? nest_load_part(b, ref, part, lanes) : nest_load(b, ref, lanes);
 }
 
@@ -558,7 +557,7 @@ void lower_store_sums(Lower *l, Buf *sum, int64_t sums, const Ix *y, const Ix *x
 void lower_put(Lower *l, Val v, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
   if (lanes > 1) v = splat(v, lanes);
-  const Ref ref = value_at(l, l->out, y, x, c);
+  const Ref ref = lower_at(l, l->out, y, x, c);
   if (part < lanes) nest_store_part(b, ref, v, part);
   else nest_store(b, ref, v);
 }

@@ -177,6 +177,8 @@ void lower_whole_rows(Lower *); /* before nest_fn: the result is seen as [h][1][
 const Ix *lower_count(Lower *); /* nests for all images: the size parameter `count`, after nest_fn */
 Ix lower_rows(Lower *); /* nests that have the leading axis, after nest_fn: the rows that count, of l->rows */
 Ix lower_row(const Lower *); /* others: the row that is at work */
+Ref lower_at(const Lower *, Buf *value, const Ix *y, const Ix *x,
+             const Ix *c); /* of a value that has the leading axis in this nest: of l->row */
 
 /* A packed copy of weights. Between lower_pack and lower_pack_done the caller builds `pack->nest` (with Nest
  * *b = pack->nest) as loops that store to pack->out; lower_packed_weight and lower_packed_bias give natural
