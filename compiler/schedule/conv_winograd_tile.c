@@ -28,40 +28,74 @@ static Val input_at(const Conv *c, Tests tests, const Ix *y, const Ix *x, const 
               value, zero);
 }
 
-static void split_channels(const Conv *c, Tests tests, const Ix *slot, const Ix *y0, const Ix *x0,
-                           const Ix *t, const Ix *channel, int part) {
+void winograd_channels(Nest *b, int64_t channels, int64_t panel, int lanes, EachChannels *each,
+                       const void *data) {
+  const int64_t width = panel ? panel : lanes, whole = channels / width, rest = channels % width;
+  if (whole)
+    NEST_FOR(b, p, whole)
+      NEST_FOR(b, v, width / lanes) {
+        const Channels at = {width * p + lanes * v, p, lanes * v, lanes};
+        each(data, &at);
+      }
+  for (int64_t inner = 0; inner < rest; inner += lanes)
+    each(data, &(Channels){NEST_Z + whole * width + inner, NEST_Z + whole, NEST_Z + inner,
+                           (int)smaller(rest - inner, lanes)});
+}
+
+/* A tile: its first input, its place in the block. */
+typedef struct Split {
+  const Conv *c;
+  Tests tests;
+  bool far;
+  Ix slot, y0, x0, t;
+} Split;
+
+static Ref split_at(const Split *s, const Ix *point, const Channels *at) {
+  Nest *b = s->c->l->b;
+  Buf *V = s->c->p.V;
+  return s->c->panel ? nest_at(b, V, s->slot, *point, at->panel, s->t, at->inner)
+                     : nest_at(b, V, s->slot, *point, s->t, at->channel);
+}
+
+static void fetch_ahead(const Split *, const Channels *);
+
+static void split_channels(const void *split, const Channels *at) {
+  const Split *s = split;
+  const Conv *c = s->c;
   Nest *b = c->l->b;
+  if (s->far && at->part == c->p.lanes) fetch_ahead(s, at);
   const int rows = c->w[0].n, columns = c->w[1].n;
   Buf *d = NEST_REGISTERS(b, "d", c->p.lanes, rows, columns);
   Val x[WINOGRAD_TILE], y[WINOGRAD_TILE];
   NEST_UNROLL(b, i, columns) {
     for (int k = 0; k < rows; k++)
       x[k] = nest_let(b, nest_text(b, "x%d", k),
-                      input_at(c, tests, NEST_IX(*y0 + c->dilation[0] * k), NEST_IX(*x0 + c->dilation[1] * i),
-                               channel, part));
+                      input_at(c, s->tests, NEST_IX(s->y0 + c->dilation[0] * k),
+                               NEST_IX(s->x0 + c->dilation[1] * i), &at->channel, at->part));
     winograd_input(b, &c->w[0], x, y);
     for (int k = 0; k < rows; k++) nest_store(b, nest_at(b, d, k, i), y[k]);
   }
   NEST_UNROLL(b, i, rows) {
     for (int k = 0; k < columns; k++) x[k] = nest_get(b, nest_at(b, d, i, k));
     winograd_input(b, &c->w[1], x, y);
-    for (int k = 0; k < columns; k++)
-      nest_store(b, nest_at(b, c->p.V, *slot, columns * i + k, *t, *channel), y[k]);
+    for (int k = 0; k < columns; k++) nest_store(b, split_at(s, NEST_IX(columns * i + k), at), y[k]);
   }
 }
 
 /* The columns that the tile two further on will be the first to read: with each vector of channels a few
  * lines, so that loads do not queue behind them. */
-static void fetch_ahead(const Conv *c, const Ix *y0, const Ix *x0, const Ix *v) {
+static void fetch_ahead(const Split *s, const Channels *at) {
+  const Conv *c = s->c;
   Nest *b = c->l->b;
   Buf *in = c->l->in[0];
-  const int m = c->w[1].m, n = c->w[1].n;
+  const int m = c->w[1].m, n = c->w[1].n, y_axis = in->rank - 3;
   const int64_t size = c->l->target->line / 4, lines = ceil_divide(m * c->p.lanes, size);
-  const int y_axis = in->rank - 3;
-  Ix first = (*x0 + m + n) * in->room[y_axis + 2] + *v * (lines * size);
+  Ix first = (s->x0 + m + n) * in->room[y_axis + 2];
+  first = first + at->channel * (lines * size / c->p.lanes);
   if (c->whole) first = first + *c->l->row * buf_room(in, 1);
   NEST_FOR(b, y, c->w[0].n)
-    NEST_FOR(b, line, lines) nest_prefetch(b, in, (*y0 + y) * buf_room(in, y_axis + 1) + first + size * line);
+    NEST_FOR(b, line, lines)
+      nest_prefetch(b, in, (s->y0 + y) * buf_room(in, y_axis + 1) + first + size * line);
 }
 
 static NestFn *split_tile(const Conv *c, Tests tests) {
@@ -74,16 +108,15 @@ static NestFn *split_tile(const Conv *c, Tests tests) {
   const Ix image = c->whole ? nest_arg(b, "image") : NEST_Z;
   const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t");
   c->l->row = &image;
-  const Ix y0 = first_output(c, 0, &ty) - c->k.before[0], x0 = first_output(c, 1, &tx) - c->k.before[1];
-  const int64_t all = c->k.large.c, whole = all / c->p.lanes;
-  const bool far = tests == TEST_NONE && !c->turned && !c->dilated &&
-                   buf_elements(c->l->in[0]) * 4 > c->l->target->blocking.winograd_input;
-  NEST_FOR(b, v, whole) {
-    if (far) fetch_ahead(c, &y0, &x0, &v);
-    split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->p.lanes * v), c->p.lanes);
-  }
-  if (all % c->p.lanes)
-    split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->p.lanes * whole), (int)(all % c->p.lanes));
+  const Split split = {.c = c,
+                       .tests = tests,
+                       .far = tests == TEST_NONE && !c->turned && !c->dilated &&
+                              buf_elements(c->l->in[0]) * 4 > c->l->target->blocking.winograd_input,
+                       .slot = slot,
+                       .y0 = first_output(c, 0, &ty) - c->k.before[0],
+                       .x0 = first_output(c, 1, &tx) - c->k.before[1],
+                       .t = t};
+  winograd_channels(b, c->k.large.c, c->panel, c->p.lanes, split_channels, &split);
   return fn;
 }
 
@@ -198,6 +231,7 @@ NestFn *winograd_split_row(const Conv *c) {
 
 NestFn *winograd_split(Lower *l, const Correlation *k, const Winograd *w, int lanes, Buf *V) {
   const Conv c = {.p = {.lanes = lanes, .V = V},
+                  .panel = V->dim[V->rank - 1],
                   .l = l,
                   .whole = l->rows > 0,
                   .k = *k,

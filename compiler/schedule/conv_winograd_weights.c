@@ -10,13 +10,14 @@
 //     join      dw[s][l] += G^T S[..][s][l] G
 //
 // A few channels of the small side times vectors of the large side's stay in registers while all tiles of a
-// block pass by. Their S stays in the first cache until it is joined.
+// block pass by. V and Y lie in panels of two vectors of channels, [xi][panel][t][channel], so that what a
+// product reads is two streams, which stay in the first cache for all register tiles of a pair of panels.
+// Their S is joined when all points are done.
 //
 // For all images at once a block has the tiles of several images, as many as the last cache takes, so that
 // sums of few tiles an image are joined once for all of them.
 #include "base/number.h"
-#include "schedule/schedule.h"
-#include "schedule/winograd.h"
+#include "schedule/conv_winograd.h"
 
 enum { MOST_VECTORS = 2 };
 
@@ -29,15 +30,21 @@ typedef struct Weights {
   int64_t tiles[2];           /* of an image along each axis */
   bool whole;                 /* a row is all tiles of an image; else those along the second axis */
   int64_t rows, width, block; /* rows; tiles of a row; rows in a block */
-  Buf *V, *Y, *S;             /* S: of each panel its own where threads share them out */
+  int64_t large, small;       /* channels of a panel of either side */
+  Buf *V, *Y, *S;             /* S: of each panel of V its own where threads share them out */
   NestFn *split_large, *split_small, *clear;
 } Weights;
 
-static int64_t padded(const Weights *k, int64_t floats) { return target_odd_lines(k->l->target, floats); }
-
 /* ---- split of the small side ---- */
-static void split_channels(const Weights *k, bool edge, const Ix *y0, const Ix *x0, const Ix *t,
-                           const Ix *channel, int part) {
+typedef struct Split {
+  const Weights *k;
+  bool edge;
+  Ix y0, x0, t;
+} Split;
+
+static void split_channels(const void *split, const Channels *at) {
+  const Split *s = split;
+  const Weights *k = s->k;
   Nest *b = k->l->b;
   const int L = k->lanes, m[] = {k->w[0].m, k->w[1].m}, n[] = {k->w[0].n, k->w[1].n};
   const Extent e = k->k.small;
@@ -45,12 +52,13 @@ static void split_channels(const Weights *k, bool edge, const Ix *y0, const Ix *
   Val x[WINOGRAD_TILE], y[WINOGRAD_TILE], zero = L > 1 ? splat(num(b, 0), L) : num(b, 0);
   NEST_UNROLL(b, i, m[1]) {
     for (int j = 0; j < m[0]; j++) {
-      const Ref ref = lower_at(k->l, k->l->in[1], NEST_IX(*y0 + j), NEST_IX(*x0 + i), channel);
-      Val value = part < L ? nest_load_part(b, ref, part, L) : nest_load(b, ref, L);
+      const Ix row = s->y0 + j, column = s->x0 + i;
+      const Ref ref = lower_at(k->l, k->l->in[1], &row, &column, &at->channel);
+      Val value = at->part < L ? nest_load_part(b, ref, at->part, L) : nest_load(b, ref, L);
       x[j] = nest_let(
           b, nest_text(b, "x%d", j),
-          edge ? pick(b, cond_and(nest_below(b, *y0 + j, e.h), nest_below(b, *x0 + i, e.w)), value, zero)
-               : value);
+          s->edge ? pick(b, cond_and(nest_below(b, row, e.h), nest_below(b, column, e.w)), value, zero)
+                  : value);
     }
     winograd_output_gradient(b, &k->w[0], x, y);
     for (int j = 0; j < n[0]; j++) nest_store(b, nest_at(b, d, j, i), y[j]);
@@ -58,7 +66,8 @@ static void split_channels(const Weights *k, bool edge, const Ix *y0, const Ix *
   NEST_UNROLL(b, i, n[0]) {
     for (int j = 0; j < m[1]; j++) x[j] = nest_get(b, nest_at(b, d, i, j));
     winograd_output_gradient(b, &k->w[1], x, y);
-    for (int j = 0; j < n[1]; j++) nest_store(b, nest_at(b, k->Y, n[1] * i + j, *t, *channel), y[j]);
+    for (int j = 0; j < n[1]; j++)
+      nest_store(b, nest_at(b, k->Y, n[1] * i + j, at->panel, s->t, at->inner), y[j]);
   }
 }
 
@@ -67,12 +76,9 @@ static NestFn *split_tile(const Weights *k, bool edge) {
   NestFn *fn = nest_fn(b, edge ? "split_small_edge" : "split_small", true);
   const Ix image = k->whole ? nest_arg(b, "image") : NEST_Z;
   k->l->row = &image;
-  const Ix ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t"), y0 = k->w[0].m * ty,
-           x0 = k->w[1].m * tx;
-  const int64_t whole = k->k.s / k->lanes, rest = k->k.s % k->lanes;
-  if (whole)
-    NEST_FOR(b, v, whole) split_channels(k, edge, &y0, &x0, &t, NEST_IX(k->lanes * v), k->lanes);
-  if (rest) split_channels(k, edge, &y0, &x0, &t, NEST_IX(k->lanes * whole), (int)rest);
+  const Ix ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t");
+  const Split split = {k, edge, k->w[0].m * ty, k->w[1].m * tx, t};
+  winograd_channels(b, k->k.s, k->small, k->lanes, split_channels, &split);
   return fn;
 }
 
@@ -111,56 +117,64 @@ static NestFn *split_row(const Weights *k) {
 }
 
 /* The tiles of an image that is not there add nothing. */
-static void clear_points(const Weights *k, Buf *buf, const Ix *t0, int64_t channels) {
-  Nest *b = k->l->b;
-  const int rank = buf->rank;
-  NEST_FOR(b, xi, buf->dim[rank - 3])
-    NEST_FOR(b, t, k->width)
-      NEST_FOR(b, v, ceil_divide(channels, k->lanes)) {
-        const Ix at[] = {NEST_Z, xi, *t0 + t, k->lanes * v};
-        nest_store(b, nest_ref(b, buf, rank, at + 4 - rank), splat(num(b, 0), k->lanes));
-      }
+typedef struct Clear {
+  const Weights *k;
+  Buf *buf;
+  Ix t0;
+} Clear;
+
+static void clear_channels(const void *clear, const Channels *at) {
+  const Clear *c = clear;
+  Nest *b = c->k->l->b;
+  const int rank = c->buf->rank;
+  NEST_FOR(b, xi, c->buf->dim[rank - 4])
+    NEST_FOR(b, t, c->k->width) {
+      const Ix index[] = {NEST_Z, xi, at->panel, c->t0 + t, at->inner};
+      nest_store(b, nest_ref(b, c->buf, rank, index + 5 - rank), splat(num(b, 0), c->k->lanes));
+    }
 }
 
 static NestFn *clear_row(const Weights *k) {
-  NestFn *fn = nest_fn(k->l->b, "clear_row", false);
-  const Ix t0 = nest_arg(k->l->b, "t0");
-  clear_points(k, k->V, &t0, k->k.l);
-  clear_points(k, k->Y, &t0, k->k.s);
+  Nest *b = k->l->b;
+  NestFn *fn = nest_fn(b, "clear_row", false);
+  const Ix t0 = nest_arg(b, "t0");
+  winograd_channels(b, k->k.l, k->large, k->lanes, clear_channels, &(Clear){k, k->V, t0});
+  winograd_channels(b, k->k.s, k->small, k->lanes, clear_channels, &(Clear){k, k->Y, t0});
   return fn;
 }
 
 /* ---- multiply and join ---- */
+/* A panel of the large side; part: lanes of its last vector that are real. */
 typedef struct Piece {
-  int64_t broadcast;
   int vectors, part;
-  NestFn *multiply, *join;
-} Piece; /* part: lanes of the last vector that are real */
+  NestFn *multiply[2]; /* by as many channels of the small side as a register tile takes; by what is left */
+  NestFn *join[2];     /* with a whole panel of the small side; with the last one */
+} Piece;
 
-/* Whose sums: the first parameter, where threads share out panels. */
-static Ix panel_arg(const Weights *k) { return k->whole ? nest_arg(k->l->b, "panel") : NEST_Z; }
+static Ix sums_of(const Weights *k, const Ix *large) { return k->whole ? *large : NEST_Z; }
 
-static NestFn *multiply_tile(const Weights *k, const Piece *p) {
+/* Panels `large` and `small`, of this the channels from `inner` on. */
+static NestFn *multiply_tile(const Weights *k, const Piece *p, int64_t broadcast) {
   Nest *b = k->l->b;
   const int L = k->lanes;
-  NestFn *fn = nest_fn(b, nest_text(b, "multiply_%dx%d", (int)p->broadcast, p->vectors), false);
-  const Ix panel = panel_arg(k);
-  const Ix xi = nest_arg(b, "xi"), tiles = nest_arg(b, "tiles"), s0 = nest_arg(b, "s0"),
-           l0 = nest_arg(b, "l0");
-  Buf *a = NEST_REGISTERS(b, "a", L, p->broadcast, p->vectors);
-  NEST_UNROLL(b, i, p->broadcast)
+  NestFn *fn = nest_fn(b, nest_text(b, "multiply_%dx%d", (int)broadcast, p->vectors), false);
+  const Ix xi = nest_arg(b, "xi"), tiles = nest_arg(b, "tiles"), small = nest_arg(b, "small"),
+           inner = nest_arg(b, "inner"), large = nest_arg(b, "large"), sums = sums_of(k, &large);
+  Buf *a = NEST_REGISTERS(b, "a", L, broadcast, p->vectors);
+  NEST_UNROLL(b, i, broadcast)
     for (int v = 0; v < p->vectors; v++) nest_store(b, nest_at(b, a, i, v), num(b, 0));
   NEST_FOR(b, t, tiles) {
     Val x[MOST_VECTORS];
     for (int v = 0; v < p->vectors; v++)
-      x[v] = nest_let(b, nest_text(b, "v%d", v), nest_load(b, nest_at(b, k->V, 0, xi, t, l0 + L * v), L));
-    NEST_UNROLL(b, i, p->broadcast)
+      x[v] = nest_let(b, nest_text(b, "v%d", v), nest_load(b, nest_at(b, k->V, 0, xi, large, t, L * v), L));
+    NEST_UNROLL(b, i, broadcast)
       for (int v = 0; v < p->vectors; v++)
-        nest_accumulate(b, nest_at(b, a, i, v), nest_load(b, nest_at(b, k->Y, xi, t, s0 + i), 1), x[v]);
+        nest_accumulate(b, nest_at(b, a, i, v), nest_load(b, nest_at(b, k->Y, xi, small, t, inner + i), 1),
+                        x[v]);
   }
-  NEST_UNROLL(b, i, p->broadcast)
+  NEST_UNROLL(b, i, broadcast)
     for (int v = 0; v < p->vectors; v++)
-      nest_store(b, nest_at(b, k->S, panel, xi, i, L * v), nest_get(b, nest_at(b, a, i, v)));
+      nest_store(b, nest_at(b, k->S, sums, xi, inner + i, L * v), nest_get(b, nest_at(b, a, i, v)));
   return fn;
 }
 
@@ -175,7 +189,7 @@ static void add_taps(const Weights *k, Val sum, int ky_, int kx_, const Ix *s, c
   }
 }
 
-static void join_vector(const Weights *k, const Ix *panel, const Ix *i, const Ix *at_, const Ix *s,
+static void join_vector(const Weights *k, const Ix *sums, const Ix *i, const Ix *at_, const Ix *s,
                         const Ix *l0, int part) {
   Nest *b = k->l->b;
   const Winograd *wy = &k->w[0], *wx = &k->w[1];
@@ -183,7 +197,7 @@ static void join_vector(const Weights *k, const Ix *panel, const Ix *i, const Ix
   for (int column = 0; column < wx->n; column++) {
     for (int j = 0; j < wy->n; j++)
       x[j] = nest_let(b, nest_text(b, "x%d", j),
-                      mul(nest_load(b, nest_at(b, k->S, *panel, wx->n * j + column, *i, *at_), k->lanes),
+                      mul(nest_load(b, nest_at(b, k->S, *sums, wx->n * j + column, *i, *at_), k->lanes),
                           num(b, wy->scale[j] * wx->scale[column])));
     winograd_weight_gradient(b, wy, x, y);
     for (int j = 0; j < wy->r; j++) half[j][column] = nest_let(b, nest_text(b, "h%d%d", j, column), y[j]);
@@ -194,59 +208,52 @@ static void join_vector(const Weights *k, const Ix *panel, const Ix *i, const Ix
   }
 }
 
-static NestFn *join_tile(const Weights *k, const Piece *p) {
+static NestFn *join_panels(const Weights *k, const Piece *p, int64_t channels) {
   Nest *b = k->l->b;
   const int L = k->lanes, whole = p->part < L ? p->vectors - 1 : p->vectors;
-  NestFn *fn = nest_fn(b, nest_text(b, "join_%dx%d", (int)p->broadcast, p->vectors), false);
-  const Ix panel = panel_arg(k);
-  const Ix s0 = nest_arg(b, "s0"), l0 = nest_arg(b, "l0");
-  NEST_FOR(b, i, p->broadcast) {
+  NestFn *fn = nest_fn(b, nest_text(b, "join_%dx%d", (int)channels, p->vectors), false);
+  const Ix small = nest_arg(b, "small"), large = nest_arg(b, "large"), sums = sums_of(k, &large);
+  NEST_FOR(b, i, channels) {
+    const Ix s = k->small * small + i, l0 = k->large * large;
     if (whole)
-      NEST_FOR(b, v, whole)
-        join_vector(k, &panel, &i, NEST_IX(L * v), NEST_IX(s0 + i), NEST_IX(l0 + L * v), L);
+      NEST_FOR(b, v, whole) join_vector(k, &sums, &i, NEST_IX(L * v), &s, NEST_IX(l0 + L * v), L);
     if (whole < p->vectors)
-      join_vector(k, &panel, &i, NEST_IX(L * whole), NEST_IX(s0 + i), NEST_IX(l0 + L * whole), p->part);
+      join_vector(k, &sums, &i, NEST_IX(L * whole), &s, NEST_IX(l0 + L * whole), p->part);
   }
   return fn;
 }
 
 /* ---- blocks ---- */
-typedef struct Pieces {
-  Piece piece[2][2];
-  int64_t large[2], small[2];
-} Pieces; /* [large side: whole, rest][small side]; how many */
-
-static Pieces all_pieces(const Weights *k) {
-  const int64_t step = MOST_VECTORS * k->lanes, rest = k->k.l % step, few = k->k.s % k->broadcast;
-  Pieces all = {.large = {k->k.l / step, rest > 0}, .small = {k->k.s / k->broadcast, few > 0}};
-  for (int i = 0; i < 2; i++)
-    for (int j = 0; j < 2; j++) {
-      Piece *p = &all.piece[i][j];
-      if (!all.large[i] || !all.small[j]) continue;
-      p->broadcast = j ? few : k->broadcast;
-      p->vectors = i ? (int)ceil_divide(rest, k->lanes) : MOST_VECTORS;
-      p->part = i ? (int)(rest - (p->vectors - 1) * k->lanes) : k->lanes;
-      p->multiply = multiply_tile(k, p);
-      p->join = join_tile(k, p);
-    }
-  return all;
+static Piece make_piece(const Weights *k, int64_t channels) {
+  const int64_t left = k->k.s % k->small, few = left % k->broadcast;
+  Piece p = {.vectors = (int)ceil_divide(channels, k->lanes)};
+  p.part = (int)(channels - (p.vectors - 1) * k->lanes);
+  if (k->k.s >= k->broadcast) p.multiply[0] = multiply_tile(k, &p, k->broadcast);
+  if (few) p.multiply[1] = multiply_tile(k, &p, few);
+  if (k->k.s >= k->small) p.join[0] = join_panels(k, &p, k->small);
+  if (left) p.join[1] = join_panels(k, &p, left);
+  return p;
 }
 
-/* One register tile after the other of a panel of the large side: all points, then their join. */
-static void sums_of_panel(Nest *b, const Weights *k, const Pieces *all, int kind, const Ix *panel,
-                          int64_t tiles) {
-  const Ix none = {0};
-  const int skip = k->whole ? 0 : 1;
-  for (int j = 0; j < 2; j++) {
-    const Piece *p = &all->piece[kind][j];
-    if (!all->small[j]) continue;
-    NEST_FOR(b, group, all->small[j]) {
-      const Ix l0 = MOST_VECTORS * k->lanes * *panel, s0 = k->broadcast * (j ? none + all->small[0] : group);
-      NEST_FOR(b, xi, k->w[0].n * k->w[1].n)
-        nest_call_list(b, p->multiply, 5 - skip, (const Ix[]){*panel, xi, none + tiles, s0, l0} + skip);
-      nest_call_list(b, p->join, 3 - skip, (const Ix[]){*panel, s0, l0} + skip);
-    }
+/* A pair of panels, `channels` of the small one's: all points, then their join. */
+static void pair(Nest *b, const Weights *k, const Piece *p, const Ix *large, const Ix *small,
+                 int64_t channels, int64_t tiles) {
+  const int64_t whole = channels / k->broadcast;
+  NEST_FOR(b, xi, k->w[0].n * k->w[1].n) {
+    if (whole)
+      NEST_FOR(b, i, whole)
+        nest_call(b, p->multiply[0], xi, NEST_Z + tiles, *small, k->broadcast * i, *large);
+    if (channels % k->broadcast)
+      nest_call(b, p->multiply[1], xi, NEST_Z + tiles, *small, NEST_Z + k->broadcast * whole, *large);
   }
+  nest_call(b, p->join[channels < k->small], *small, *large);
+}
+
+static void pairs(Nest *b, const Weights *k, const Piece *p, const Ix *large, int64_t tiles) {
+  const int64_t whole = k->k.s / k->small, left = k->k.s % k->small;
+  if (whole)
+    NEST_FOR(b, small, whole) pair(b, k, p, large, &small, k->small, tiles);
+  if (left) pair(b, k, p, large, NEST_IX(whole), left, tiles);
 }
 
 static void split(Nest *b, const Weights *k, const Ix *row, const Ix *t0) {
@@ -254,9 +261,10 @@ static void split(Nest *b, const Weights *k, const Ix *row, const Ix *t0) {
   nest_call(b, k->split_small, *row, *t0);
 }
 
-static void block(Nest *b, const Weights *k, const Pieces *all, const Ix *row, int64_t rows,
+static void block(Nest *b, const Weights *k, const Piece piece[2], const Ix *row, int64_t rows,
                   const Ix *count) {
   const LoopKind loops = k->whole && k->l->threads ? PARALLEL : SERIAL;
+  const int64_t whole = k->k.l / k->large;
   NEST_LOOP(b, r, loops, 1, NEST_IX(0), 1, NEST_IX(rows)) {
     const Ix here = *row + r, t0 = k->width * r;
     if (k->whole) {
@@ -264,10 +272,10 @@ static void block(Nest *b, const Weights *k, const Pieces *all, const Ix *row, i
       NEST_ELSE(b) nest_call(b, k->clear, t0);
     } else split(b, k, &here, &t0);
   }
-  for (int i = 0; i < 2; i++)
-    if (all->large[i])
-      NEST_LOOP(b, n, all->large[i] > 1 ? loops : SERIAL, 1, NEST_IX(0), 1, NEST_IX(all->large[i]))
-        sums_of_panel(b, k, all, i, NEST_IX(n + (i ? all->large[0] : 0)), rows * k->width);
+  if (whole)
+    NEST_LOOP(b, large, whole > 1 ? loops : SERIAL, 1, NEST_IX(0), 1, NEST_IX(whole))
+      pairs(b, k, &piece[0], &large, rows * k->width);
+  if (k->k.l % k->large) pairs(b, k, &piece[1], NEST_IX(whole), rows * k->width);
 }
 
 static void cut_tiles(Weights *k) {
@@ -282,10 +290,10 @@ static void cut_tiles(Weights *k) {
 
 static void make_buffers(Weights *k) {
   const int64_t points = k->w[0].n * k->w[1].n, tiles = (k->block * k->width) | 1,
-                width = MOST_VECTORS * k->lanes, panels = k->whole ? ceil_divide(k->k.l, width) : 1;
-  k->V = lower_scratch(k->l, "V", 4, (int64_t[]){1, points, tiles, padded(k, k->k.l)});
-  k->Y = lower_scratch(k->l, "Y", 3, (int64_t[]){points, tiles, padded(k, k->k.s)});
-  k->S = lower_scratch(k->l, "S", 4, (int64_t[]){panels, points, k->broadcast, width});
+                large = ceil_divide(k->k.l, k->large), small = ceil_divide(k->k.s, k->small);
+  k->V = lower_scratch(k->l, "V", 5, (int64_t[]){1, points, large, tiles, k->large});
+  k->Y = lower_scratch(k->l, "Y", 4, (int64_t[]){points, small, tiles, k->small});
+  k->S = lower_scratch(k->l, "S", 4, (int64_t[]){k->whole ? large : 1, points, k->small, k->large});
 }
 
 bool schedule_conv_winograd_weights(Lower *l) {
@@ -293,19 +301,23 @@ bool schedule_conv_winograd_weights(Lower *l) {
   Weights k = {.l = l,
                .k = correlation_of(l->node),
                .lanes = l->target->lanes,
-               .broadcast = l->target->blocking.gradient_rows};
+               .broadcast = l->target->blocking.dense_rows};
+  k.large = MOST_VECTORS * k.lanes;
+  k.small = least_multiple(k.broadcast, k.lanes);
   winograd_axes(&k.k, l->choice.m, k.w);
   cut_tiles(&k);
   make_buffers(&k);
   k.split_large = winograd_split(l, &k.k, k.w, k.lanes, k.V);
   k.split_small = split_row(&k);
   if (k.whole) k.clear = clear_row(&k);
-  const Pieces all = all_pieces(&k);
+  Piece piece[2] = {{0}};
+  if (k.k.l >= k.large) piece[0] = make_piece(&k, k.large);
+  if (k.k.l % k.large) piece[1] = make_piece(&k, k.k.l % k.large);
   nest_fn(b, b->name, false);
   const Ix count = k.whole ? lower_rows(l) : NEST_Z;
   const int64_t blocks = k.rows / k.block, last = k.rows % k.block;
-  NEST_FOR(b, i, blocks) block(b, &k, &all, NEST_IX(k.block * i), k.block, &count);
-  if (last) block(b, &k, &all, NEST_IX(k.block * blocks), last, &count);
+  NEST_FOR(b, i, blocks) block(b, &k, piece, NEST_IX(k.block * i), k.block, &count);
+  if (last) block(b, &k, piece, NEST_IX(k.block * blocks), last, &count);
   lower_about(l, "%s%s, blocks of %d tiles", k.whole ? "all images at once by " : "",
               winograd_name(l->arena, &k.k, l->choice.m), (int)(k.block * k.width));
   return true;

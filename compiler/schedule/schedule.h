@@ -81,8 +81,8 @@ Correlation phases_correlation(const Correlation *);
 Correlation winograd_correlation(const Node *);      /* that one, or as a gathering */
 Correlation joined_correlation(const Correlation *); /* the gathering of stride 1 that computes all phases */
 
-/* split_row(0, ty, t0) of Winograd's algorithm: the tiles of row ty of in[0] transformed to V[0][xi][t0
- * ..][channel]. */
+/* split_row(0, ty, t0) of Winograd's algorithm: the tiles of row ty of in[0] transformed to V[0][xi][panel of
+ * channels][t0 ..][channel]. */
 NestFn *winograd_split(Lower *, const Correlation *, const struct Winograd *axis, int lanes, Buf *V);
 
 /* Threads, in inference; training runs its images in parallel instead. */
