@@ -22,6 +22,8 @@
 #include "schedule/conv_points.h"
 #include "schedule/strassen.h"
 
+enum { FEWEST_CHANNELS = 16 }; /* of a part */
+
 typedef struct Conv {
   Points p; /* the first member: what conv_points.c is given */
   Lower *l;
@@ -261,11 +263,10 @@ static int points_of(int parts) {
 
 const char *strassen_refused_for(Arena *arena, const Target *layout, bool exact, const Correlation *k,
                                  int parts) {
-  const int64_t fewest = layout->blocking.winograd_channels;
   if (layout->lanes == 1) return "no vectors";
   if (k->l % parts || k->s % parts) return arena_printf(arena, "channels that %d does not divide", parts);
-  if (k->l / parts < fewest)
-    return arena_printf(arena, "fewer than %d input channels in each part", (int)fewest);
+  if (k->l / parts < FEWEST_CHANNELS)
+    return arena_printf(arena, "fewer than %d input channels in each part", FEWEST_CHANNELS);
   const int64_t padded = k->s / parts + 2 * (int64_t)layout->lanes,
                 weights = bounded_product(bounded_product(k->l / parts, padded), points_of(parts));
   if (weights > INT32_MAX / 2) return "too many weights";
