@@ -5,7 +5,8 @@ WEB_C = compiler/main.c compiler/backend/none.c \
   compiler/quantize/aware.c compiler/quantize/calibrate.c compiler/quantize/range.c web/none.c $(filter-out \
   compiler/backend/% compiler/graph/eval.c compiler/lsp.c compiler/lsp/% compiler/new.c \
   compiler/help.c compiler/fmt.c compiler/tune.c compiler/schedule/tuning.c compiler/streaming.c \
-  compiler/passes/bands.c compiler/ops/shape/rows.c compiler/nest/dump.c compiler/program/dump.c \
+  compiler/passes/bands.c compiler/ops/shape/rows.c compiler/nest/dump.c compiler/nest/interp.c \
+  compiler/nest/fill.c compiler/program/dump.c \
   compiler/graph/dot.c compiler/graph/dump.c compiler/passes/dump.c \
   compiler/quantise%.c compiler/quantize/% compiler/library.c compiler/emit/library.c \
   compiler/ops/int8/% compiler/schedule/int8_% compiler/schedule/dsp% compiler/schedule/helium% \

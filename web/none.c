@@ -1,6 +1,7 @@
 /* none.c: what the page does not have: schedules for nets of 8 bits, measured choices, layers in bands of
- * rows, graphs, programs and nests as text, and the command line's help. */
+ * rows, graphs, programs and nests as text, weights that are compiled in, and the command line's help. */
 // SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
 #include "compilation.h"
 #include "graph/dot.h"
 #include "graph/dump.h"
@@ -66,6 +67,17 @@ void graph_dump(Text *out, const Graph *graph) { (void)out, (void)graph; }
 void plan_dump(Text *out, const Plan *plan) { (void)out, (void)plan; }
 
 void nest_dump(Text *out, const Nest *nest) { (void)out, (void)nest; }
+
+bool nest_run(const Nest *nest, Run *run) {
+  (void)nest;
+  snprintf(run->error, sizeof run->error, "a page reads no weights");
+  return false;
+}
+
+bool nest_fill(const Nest *nest, const float *const *from, float *to) {
+  (void)nest, (void)from, (void)to;
+  return false;
+}
 
 void program_dump(Text *out, const Program *program) { (void)out, (void)program; }
 
