@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "base/number.h"
 
-enum { SEARCH_WORK = 10 * 1000 * 1000 }; /* comparisons of blocks, from each order: about 20 milliseconds */
+enum { SEARCH_WORK = 10 * 1000 * 1000 }; /* comparisons of blocks, from each order: at most 20 milliseconds */
 
 static int64_t span(const Block *a) { return a->dies - a->born + 1; }
 
@@ -124,6 +124,7 @@ typedef struct Placed {
   Blocks *born;  /* by step */
   Overlaps *overlaps; /* by number of a block */
   Block **meeting;    /* room for all */
+  int64_t *before;    /* offsets, by number: room for all */
 } Placed;
 
 static Placed placed_new(Arena *arena, int n, int steps, const Overlap *overlap, int noverlaps) {
@@ -132,6 +133,7 @@ static Placed placed_new(Arena *arena, int n, int steps, const Overlap *overlap,
   placed.cover = NEW_ARRAY(arena, Blocks, 2 * placed.leaves);
   placed.born = NEW_ARRAY(arena, Blocks, steps + 1);
   placed.meeting = NEW_ARRAY(arena, Block *, n + 1);
+  placed.before = NEW_ARRAY(arena, int64_t, n + 1);
   placed.overlaps = NEW_ARRAY(arena, Overlaps, n + 1);
   for (int i = 0; i < noverlaps; i++) {
     vec_push(arena, placed.overlaps[overlap[i].operand->number], &overlap[i]);
@@ -145,12 +147,18 @@ static void placed_clear(Placed *placed) {
   for (int i = 0; i < placed->steps; i++) placed->born[i].n = 0;
 }
 
-static void placed_add(Placed *placed, Block *block) {
-  vec_push(placed->arena, placed->born[block->born], block);
+static void change_list(Arena *arena, Blocks *list, Block *block, bool add) {
+  if (add) vec_push(arena, *list, block);
+  else list->n--;
+}
+
+/* Puts a block behind the others in its lists, or takes it away: the one that was added last. */
+static void placed_change(Placed *placed, Block *block, bool add) {
   int from = block->born + placed->leaves, to = block->dies + placed->leaves + 1;
+  change_list(placed->arena, &placed->born[block->born], block, add);
   for (; from < to; from = (from + 1) / 2, to /= 2) {
-    if (from % 2) vec_push(placed->arena, placed->cover[from], block);
-    if (to % 2) vec_push(placed->arena, placed->cover[to - 1], block);
+    if (from % 2) change_list(placed->arena, &placed->cover[from], block, add);
+    if (to % 2) change_list(placed->arena, &placed->cover[to - 1], block, add);
   }
 }
 
@@ -163,17 +171,29 @@ static int placed_meeting(Placed *placed, const Block *block) { /* how many; the
   return n;
 }
 
-static int64_t place_in_order(Block *const *order, int n, Placed *placed) {
-  int64_t height = 0;
-  placed_clear(placed);
-  for (int i = 0; i < n; i++) {
+/* Places order[from ... n-1] beside those before them, until one lies higher than `most`: how many are placed
+ * then, of all. */
+static int place_from(Block *const *order, int from, int n, Placed *placed, int64_t most) {
+  for (int i = from; i < n; i++) {
     const int meeting = placed_meeting(placed, order[i]);
     qsort(placed->meeting, (size_t)meeting, sizeof *placed->meeting, by_offset);
     order[i]->offset = lowest_place(order[i], placed->meeting, meeting, &placed->overlaps[order[i]->number]);
-    if (order[i]->offset + order[i]->bytes > height) height = order[i]->offset + order[i]->bytes;
-    placed_add(placed, order[i]);
+    if (order[i]->offset + order[i]->bytes > most) return i;
+    placed_change(placed, order[i], true);
   }
+  return n;
+}
+
+static int64_t height_of(Block *const *order, int n) {
+  int64_t height = 0;
+  for (int i = 0; i < n; i++) height = larger(height, order[i]->offset + order[i]->bytes);
   return height;
+}
+
+static int64_t place_in_order(Block *const *order, int n, Placed *placed) {
+  placed_clear(placed);
+  place_from(order, 0, n, placed, INT64_MAX);
+  return height_of(order, n);
 }
 
 /* ---- search ---- */
@@ -202,20 +222,33 @@ static void move_back(Block **order, int from, int to) {
   order[to] = moved;
 }
 
-/* A block that lies too high moves to a place further ahead in the order; that is undone where the whole is
- * higher then. */
+/* A block moves to a place further ahead in the order, and all from there on are placed anew; that is undone
+ * where one lies higher than `height` then. */
+static void try_move(Block **order, int n, int from, int to, int64_t height, Placed *placed) {
+  int64_t *before = placed->before;
+  for (int i = n - 1; i >= to; i--) {
+    before[order[i]->number] = order[i]->offset;
+    placed_change(placed, order[i], false);
+  }
+  move_forward(order, from, to);
+  int done = place_from(order, to, n, placed, height);
+  if (done == n) return;
+  while (done > to) placed_change(placed, order[--done], false);
+  move_back(order, to, from);
+  for (int i = to; i < n; i++) {
+    order[i]->offset = before[order[i]->number];
+    placed_change(placed, order[i], true);
+  }
+}
+
+/* Moves a block that lies too high, again and again. */
 static int64_t improve(Block **order, int n, int64_t bound, Placed *placed) {
   uint64_t state = 1;
   int64_t height = place_in_order(order, n, placed);
   for (int64_t work = SEARCH_WORK; work > 0 && height > bound; work -= (int64_t)n * (n + 16)) {
     const int from = too_high(order, n, bound, &state), to = draw(&state, from + 1);
-    move_forward(order, from, to);
-    const int64_t now = place_in_order(order, n, placed);
-    if (now <= height) height = now;
-    else {
-      move_back(order, to, from);
-      place_in_order(order, n, placed);
-    }
+    try_move(order, n, from, to, height, placed);
+    height = height_of(order, n);
   }
   return height;
 }
