@@ -62,15 +62,29 @@
       .depthwise_pixels = (REGISTERS) / 4,                                                                   \
   }
 
-/* Measured on AVX-512 cores; what matters is that they rank schedules alike elsewhere. Strassen's additions read
- * and write whole vectors: the longer these are, the more they cost beside the multiply-adds that they save. */
-#define MEASURED(STRASSEN_LEFT, STRASSEN_RESULT)                                                             \
-  {                                                                                                          \
-    .direct = 0.95, .winograd = 0.92, .strassen = 0.97, .plain = 0.5, .together = 0.9, .interleaved = 0.9,   \
-    .input_tile = 120, .far_input_tile = 200, .output_tile = 80, .strassen_left = (STRASSEN_LEFT),           \
-    .strassen_result = (STRASSEN_RESULT), .packed_point = 3, .lane_store = 0.5, .lane_add = 1.3,             \
-    .row_sum = 2, .row_run = 12, .turned_weight = 0.7, .joined_point = 2.5, .gradients = 1.3                 \
-  }
+/* Measured on AVX-512 cores; what matters is that they rank schedules alike elsewhere. Strassen's additions
+ * read and write whole vectors: the longer these are, the more they cost beside the multiply-adds that they
+ * save. */
+#define MEASURED(LEFT, RESULT)                                                                               \
+  {.direct = 0.95,                                                                                           \
+   .winograd = 0.92,                                                                                         \
+   .strassen = 0.97,                                                                                         \
+   .plain = 0.5,                                                                                             \
+   .together = 0.9,                                                                                          \
+   .interleaved = 0.9,                                                                                       \
+   .input_tile = 120,                                                                                        \
+   .far_input_tile = 200,                                                                                    \
+   .output_tile = 80,                                                                                        \
+   .strassen_left = (LEFT),                                                                                  \
+   .strassen_result = (RESULT),                                                                              \
+   .packed_point = 3,                                                                                        \
+   .lane_store = 0.5,                                                                                        \
+   .lane_add = 1.3,                                                                                          \
+   .row_sum = 2,                                                                                             \
+   .row_run = 12,                                                                                            \
+   .turned_weight = 0.7,                                                                                     \
+   .joined_point = 2.5,                                                                                      \
+   .gradients = 1.3}
 static const Rates measured = MEASURED(2, 4.1), measured_512 = MEASURED(3.2, 6.6);
 
 /* What rows share. */
