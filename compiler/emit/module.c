@@ -343,7 +343,8 @@ static void section_begin(Net *net, Section *section, const Target *target, cons
   *section = (Section){.target = target, .suffix = suffix, .attribute = attribute};
   const Target *vectors = target && target->vectors ? target->vectors : target;
   section->print = (NestPrint){{arena_printf(net->arena, "%s_", net->name), suffix, attribute,
-                                .helium = vectors && vectors->dot == DOT_ACROSS},
+                                .helium = vectors && vectors->dot == DOT_ACROSS,
+                                .vnni = target && target->avx == AVX_VNNI},
                                !target || target->vectors ? LANES : target->lanes,
                                .apart = !target || target->dsp,
                                .load2 = target && target->dsp,

@@ -50,6 +50,7 @@ typedef struct PreludeNeeds {
 typedef struct PreludeNames {
   const char *prefix, *suffix, *attribute;
   bool helium; /* vectors of four are those of Arm's Helium, where the compiler has them */
+  bool vnni;   /* the functions have AVX-512 VNNI */
 } PreludeNames;
 
 void prelude_need(PreludeNeeds *, PreludeFn, Elem, int lanes);

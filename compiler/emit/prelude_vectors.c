@@ -154,6 +154,13 @@ static const VectorText *text_of(const Primitive *primitive) {
   return &texts[i];
 }
 
+/* AVX-512 VNNI adds both products of halves at once. */
+static const char *instruction_of(const VectorText *text, const PreludeNames *names) {
+  return names->vnni && text->of == &primitive_dot_halves
+             ? "  __asm__(\"vpdpwssd %2, %1, %0\" : \"+v\"(c) : \"v\"(x), \"v\"(w));\n  return c;\n"
+             : text->instruction;
+}
+
 bool prelude_vector_of_floats(const Primitive *primitive) { return strstr(text_of(primitive)->plain, "@F"); }
 
 void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, const PreludeNames *names) {
@@ -166,7 +173,7 @@ void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, 
   text_put(out, " {\n");
   if (instruction) {
     text_put(out, "#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)\n");
-    prelude_text(out, text->instruction, I32, lanes, names);
+    prelude_text(out, instruction_of(text, names), I32, lanes, names);
     text_put(out, "#else\n");
   }
   if (helium) {

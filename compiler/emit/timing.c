@@ -91,7 +91,7 @@ static const char program[] =
 void emit_timing(Text *out, const Target *target, int n, const Lower *const *lower, int64_t weight_bytes) {
   Timing t = {
       .arena = out->arena, .target = target, .functions.arena = out->arena, .calls.arena = out->arena};
-  t.print = (NestPrint){{"", "", target->attribute ? "ON_TARGET" : "", false},
+  t.print = (NestPrint){{"", "", target->attribute ? "ON_TARGET" : "", .vnni = target->avx == AVX_VNNI},
                         target->lanes,
                         .standard = !target->condition,
                         .needs = &t.needs};

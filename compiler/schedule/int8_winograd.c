@@ -12,6 +12,8 @@
 // filters. In the model it would be eight times as large, and to make it takes less than the products where
 // the picture has more than a few tiles. Two channels of four lie in the halves of a word: words of the even
 // ones come first, then those of the odd ones.
+//
+// With VNNI a product of two halves takes as long as one of four bytes, so half of the saving is left.
 #include <stdlib.h>
 #include "base/number.h"
 #include "schedule/direct.h"
@@ -58,7 +60,8 @@ static bool choose_parts(Winograd8 *d) {
 }
 
 static bool possible(const Lower *l, const Correlation *k) {
-  if (l->target->dot != DOT_HALVES || k->groups != 1) return false;
+  const Dot own = l->target->dot;
+  if ((own != DOT_HALVES && own != DOT_BYTES) || k->groups != 1) return false;
   for (int axis = 0; axis < 2; axis++)
     if (k->kernel[axis] != TAPS || k->stride[axis] != 1 || k->dilation[axis] != 1) return false;
   return true;
@@ -78,7 +81,8 @@ static bool pays(const Winograd8 *d) {
                products = tiles * (double)POINTS * words * blocks, split = tiles * words / d->channels * 450,
                joined = tiles * blocks * 400 * (double)d->parts,
                weights = (double)d->bands * words * blocks * 230;
-  const double rate = words_kind(d->l) == DOT_PAIRS ? 1.2 : 1; /* of direct products, by halves */
+  const Dot kind = words_kind(d->l);
+  const double rate = kind == DOT_BYTES ? 2 : kind == DOT_PAIRS ? 1.2 : 1; /* of direct products, by halves */
   return products / 2 + (split + joined + weights) / 4 < 0.8 * direct / 2 / rate;
 }
 
@@ -173,19 +177,21 @@ static Ix vector_of(const Winograd8 *d, const Ix *block, int v) {
 }
 static Ix lane_of(const Winograd8 *d, int v) { return NEST_Z + v * d->lanes % d->finish.unit; }
 
-static void split_word(const Winograd8 *d, Buf *row, const Ix *slot, const Ix *block, const Ix *part,
-                       const Ix *quad, int v) {
+/* One word of a vector of filters, which becomes two of each point. */
+static NestFn *word_function(const Winograd8 *d) {
   Nest *b = d->l->b;
-  const Ix vector = vector_of(d, block, v), lane = lane_of(d, v);
+  NestFn *fn = nest_fn(b, "split_word", true);
+  const Ix slot = nest_arg(b, "slot"), vector = nest_arg(b, "vector"), lane = nest_arg(b, "lane"),
+           at = nest_arg(b, "at"), quad = nest_arg(b, "quad"), part = part_arg(d);
+  Buf *row = NEST_BUF_OF(b, STACK, "row", I32, SIDE, TAPS, d->lanes);
   for (int odd = 0; odd < 2; odd++) {
     NEST_FOR(b, kx, TAPS) {
       Val g[TAPS], u[SIDE];
-      for (int ky = 0; ky < TAPS; ky++)
-        g[ky] = words_half(
-            b, nest_text(b, "g%d", ky), odd,
-            nest_load(b,
-                      nest_at(b, d->weight, vector, ky, kx * (d->words / 2) + *part * d->quads + *quad, lane),
-                      d->lanes));
+      for (int ky = 0; ky < TAPS; ky++) {
+        const Ref word =
+            nest_at(b, d->weight, vector, ky, kx * (d->words / 2) + part * d->quads + quad, lane);
+        g[ky] = words_half(b, nest_text(b, "g%d", ky), odd, nest_load(b, word, d->lanes));
+      }
       split_weights(b, u, g);
       for (int i = 0; i < SIDE; i++) nest_store(b, nest_at(b, row, i, kx, 0), u[i]);
     }
@@ -194,52 +200,110 @@ static void split_word(const Winograd8 *d, Buf *row, const Ix *slot, const Ix *b
       for (int kx = 0; kx < TAPS; kx++)
         g[kx] = nest_let(b, nest_text(b, "g%d", kx), nest_load(b, nest_at(b, row, i, kx, 0), d->lanes));
       split_weights(b, u, g);
-      for (int j = 0; j < SIDE; j++)
-        nest_store(b, nest_at(b, d->U, *slot, i * SIDE + j, odd, *quad, v * d->lanes), u[j]);
+      for (int j = 0; j < SIDE; j++) nest_store(b, nest_at(b, d->U, slot, i * SIDE + j, odd, quad, at), u[j]);
     }
+  }
+  return fn;
+}
+
+/* Weights come from memory, by a stream for each tap and vector: more than CPUs follow by themselves. */
+static void prefetch_weights(const Winograd8 *d, const Ix *block, const Ix *part, const Ix *quad) {
+  enum { AHEAD = 6 };
+  Nest *b = d->l->b;
+  const int64_t line = d->l->target->line / 4;
+  for (int64_t at = 0; at < d->width; at += larger(line, d->lanes)) {
+    const Ix vector = *block * (d->width / d->finish.unit) + at / d->finish.unit;
+    for (int64_t ky = 0; ky < TAPS; ky++)
+      for (int64_t kx = 0; kx < TAPS; kx++)
+        nest_prefetch(b, d->weight,
+                      vector * buf_room(d->weight, 1) + ky * buf_room(d->weight, 2) +
+                          (kx * (d->words / 2) + *part * d->quads + *quad + AHEAD) * d->finish.unit +
+                          at % d->finish.unit);
   }
 }
 
 static NestFn *weights_function(const Winograd8 *d) {
   Nest *b = d->l->b;
+  NestFn *word = word_function(d);
   NestFn *fn = nest_fn(b, "split_weights", true);
   const Ix slot = nest_arg(b, "slot"), block = nest_arg(b, "block"), part = part_arg(d);
-  NEST_FOR(b, quad, d->quads)
+  NEST_FOR(b, quad, d->quads) {
+    prefetch_weights(d, &block, &part, &quad);
     for (int v = 0; v < d->vectors; v++) {
-      Buf *row = NEST_BUF_OF(b, STACK, nest_text(b, "row%d", v), I32, SIDE, TAPS, d->lanes);
-      split_word(d, row, &slot, &block, &part, &quad, v);
+      const Ix args[6] = {slot, vector_of(d, &block, v), lane_of(d, v), NEST_Z + v * d->lanes, quad, part};
+      nest_call_list(b, word, d->parts > 1 ? 6 : 5, args);
     }
+  }
   return fn;
 }
 
 /* ---- products ---- */
+typedef struct ProductArgs {
+  Ix slot, point, tile, group, part; /* the first tile; its register tile of the band */
+} ProductArgs;
+
+static void add_quad(const Winograd8 *d, const ProductArgs *a, Buf *sum, const Ix *odd, const Ix *quad) {
+  Nest *b = d->l->b;
+  Val w[8];
+  for (int v = 0; v < d->vectors; v++)
+    w[v] = nest_let(b, nest_text(b, "w%d", v),
+                    nest_load(b, nest_at(b, d->U, a->slot, a->point, *odd, *quad, v * d->lanes), d->lanes));
+  NEST_UNROLL(b, t, sum->dim[0]) {
+    const Val x = nest_let(
+        b, "x",
+        splat(nest_load(b, nest_at(b, d->V, a->point, a->tile + t, *odd, a->part * d->quads + *quad), 1),
+              d->lanes));
+    for (int v = 0; v < d->vectors; v++) {
+      const Ref at = nest_at(b, sum, t, v);
+      nest_store(b, at, nest_primitive(b, &primitive_dot_halves, nest_get(b, at), x, w[v]));
+    }
+  }
+}
+
+/* While a line of each tile is multiplied, that of the next tiles is fetched, and of the next point's weights
+ * what falls to these tiles. */
+static void prefetch_ahead(const Winograd8 *d, const ProductArgs *a, int64_t tiles, const Ix *odd,
+                           const Ix *quad, int64_t line) {
+  Nest *b = d->l->b;
+  const int64_t row = buf_room(d->V, 2), groups = d->tiles.count + d->tiles.rests,
+                share = ceil_divide(line, groups);
+  NEST_UNROLL(b, t, tiles)
+    nest_prefetch(b, d->V,
+                  a->point * buf_room(d->V, 1) + (a->tile + tiles + t) * row + *odd * buf_room(d->V, 3) +
+                      a->part * d->quads + *quad);
+  for (int64_t i = 0; i < share; i++)
+    for (int64_t at = 0; at < d->width; at += line)
+      nest_prefetch(b, d->U,
+                    a->slot * buf_room(d->U, 1) + (a->point + 1) * buf_room(d->U, 2) +
+                        *odd * buf_room(d->U, 3) + (*quad + a->group * share + i) * d->width + at);
+}
+
 static NestFn *products_function(const Winograd8 *d, int64_t tiles) {
   Nest *b = d->l->b;
+  const int64_t line = d->l->target->line / 4;
   NestFn *fn = nest_fn(b, nest_text(b, "products_%d", (int)tiles), true);
-  const Ix slot = nest_arg(b, "slot"), point = nest_arg(b, "point"), tile = nest_arg(b, "tile"),
-           part = part_arg(d);
+  ProductArgs a = {.slot = nest_arg(b, "slot")};
+  a.point = nest_arg(b, "point");
+  a.tile = nest_arg(b, "tile");
+  a.group = nest_arg(b, "group");
+  a.part = part_arg(d);
   Buf *sum = nest_buf(b, REGS, "a", (Type){I32, d->lanes}, 2, (int64_t[]){tiles, d->vectors});
   NEST_UNROLL(b, t, tiles)
     for (int v = 0; v < d->vectors; v++) nest_store(b, nest_at(b, sum, t, v), splat(num_i32(b, 0), d->lanes));
-  NEST_FOR(b, odd, 2)
-    NEST_FOR(b, quad, d->quads) {
-      Val w[8];
-      for (int v = 0; v < d->vectors; v++)
-        w[v] = nest_let(b, nest_text(b, "w%d", v),
-                        nest_load(b, nest_at(b, d->U, slot, point, odd, quad, v * d->lanes), d->lanes));
-      NEST_UNROLL(b, t, tiles) {
-        const Val x = nest_let(
-            b, "x",
-            splat(nest_load(b, nest_at(b, d->V, point, tile + t, odd, part * d->quads + quad), 1), d->lanes));
-        for (int v = 0; v < d->vectors; v++) {
-          const Ref at = nest_at(b, sum, t, v);
-          nest_store(b, at, nest_primitive(b, &primitive_dot_halves, nest_get(b, at), x, w[v]));
-        }
+  NEST_FOR(b, odd, 2) {
+    if (d->quads % line) {
+      NEST_FOR(b, quad, d->quads) add_quad(d, &a, sum, &odd, &quad);
+    } else {
+      NEST_FOR(b, l, d->quads / line) {
+        const Ix first = l * line;
+        prefetch_ahead(d, &a, tiles, &odd, &first, line);
+        NEST_FOR(b, q, line) add_quad(d, &a, sum, &odd, NEST_IX(first + q));
       }
     }
+  }
   NEST_UNROLL(b, t, tiles)
     for (int v = 0; v < d->vectors; v++)
-      nest_store(b, nest_at(b, d->sums, slot, point, tile + t, v * d->lanes),
+      nest_store(b, nest_at(b, d->sums, a.slot, a.point, a.tile + t, v * d->lanes),
                  nest_get(b, nest_at(b, sum, t, v)));
   return fn;
 }
@@ -356,9 +420,10 @@ static NestFn *join_function(const Winograd8 *d) {
 /* Bands of rows whose inputs stay in the second cache, but not of few tiles, for each reads all weights. */
 static void choose_bands(Winograd8 *d) {
   const Blocking *most = &d->l->target->blocking;
-  const int64_t all = tiles_of(&d->k, 0), row = 4 * POINTS * d->words;
+  const int64_t all = tiles_of(&d->k, 0), line = d->l->target->line / 4,
+                row = 4 * POINTS * (d->words + d->width + line);
   d->columns = tiles_of(&d->k, 1);
-  const int64_t tiles = larger(most->winograd_tiles, most->winograd_block / row),
+  const int64_t tiles = larger(most->winograd_tiles, most->winograd_block / 4 * 3 / row),
                 rows = smaller(all, ceil_divide(tiles, d->columns));
   d->bands = ceil_divide(all, rows);
   d->rows = ceil_divide(all, d->bands);
@@ -397,8 +462,9 @@ static void call_products(const Winograd8 *d, NestFn *const fn[2], const Ix *slo
     for (int rest = 0; rest < 2; rest++)
       if (fn[rest])
         NEST_FOR(b, t, count[rest]) {
-          const Ix args[4] = {*slot, point, rest * count[0] * tiles[0] + t * tiles[rest], *part};
-          nest_call_list(b, fn[rest], d->parts > 1 ? 4 : 3, args);
+          const Ix args[5] = {*slot, point, rest * count[0] * tiles[0] + t * tiles[rest], rest * count[0] + t,
+                              *part};
+          nest_call_list(b, fn[rest], d->parts > 1 ? 5 : 4, args);
         }
 }
 
@@ -440,13 +506,16 @@ bool schedule_int8_winograd(Lower *l, const Correlation *k) {
   const int64_t blocks = k->s / d.width, tiles = d.rows * d.columns;
   const LoopKind outer = schedule_outer(l, correlation_macs(k));
   d.slots = 1;
-  while (outer == PARALLEL && d.slots < MOST_SLOTS && blocks % (2 * d.slots) == 0) d.slots *= 2;
+  while (l->threads && outer == PARALLEL && d.slots < MOST_SLOTS && blocks % (2 * d.slots) == 0) d.slots *= 2;
   d.tiles = tiling(&d);
   d.finish = finish_begin(l, DOT_HALVES, p, k, (int)direct_unit(l, k->s));
   d.weight = words_weights(l, p, k, &d.finish, "");
-  /* One more each, else points would be a power of 2 apart and share the same lines of the first cache. */
+  /* One more each, else points, or tiles of many channels, would be a power of 2 apart and share the same
+   * lines of the first cache. */
+  enum { FEW_QUADS = 64 };
   const int64_t quads = d.words / 2, line = l->target->line / 4;
-  d.V = lower_scratch_of(l, "V", I32, 4, (int64_t[]){POINTS, tiles, 2, quads + line});
+  d.V = lower_scratch_of(l, "V", I32, 4,
+                         (int64_t[]){POINTS, tiles + 1, 2, quads + (quads < FEW_QUADS ? 0 : line)});
   d.U = lower_scratch_of(l, "U", I32, 5, (int64_t[]){d.slots, POINTS, 2, d.quads + 1, d.width});
   d.sums = lower_scratch_of(l, "sums", I32, 4, (int64_t[]){d.slots, POINTS, tiles + 1, d.width});
   if (d.parts > 1)

@@ -45,7 +45,7 @@ static int next_width(int lanes) { return lanes == 1 ? 4 : 2 * lanes; }
 /* `void exp16(const float *in, float *out, int n)` for each function and width. */
 static const char *source(Arena *arena, const char *given, int widest) {
   const char *attribute = given ? given : "";
-  const PreludeNames names = {"", "_t", attribute, false};
+  const PreludeNames names = {"", "_t", attribute, false, false};
   Text body = {.arena = arena}, file = {.arena = arena};
   PreludeNeeds needs = {0};
   for (int f = 0; f < FUNCTIONS; f++)
@@ -310,7 +310,7 @@ static void test_foreign(void) {
 
 static void test_names(void) {
   Arena *arena = arena_new();
-  const PreludeNames names = {"net_", "_v4", "TARGET", false};
+  const PreludeNames names = {"net_", "_v4", "TARGET", false, false};
   CU_ASSERT_STRING_EQUAL(prelude_function(arena, &names, FN_MAX, I32, 16), "net_max_x16i_v4");
   CU_ASSERT_STRING_EQUAL(prelude_convert(arena, &names, F32, U8, 16), "net_f32_from_u8_x16_v4");
   CU_ASSERT_STRING_EQUAL(prelude_type(arena, &names, U8, 16), "net_v16b");
@@ -330,7 +330,7 @@ static void test_nothing_needed(void) { /* a file that needs nothing gets nothin
   Arena *arena = arena_new();
   Text out = {.arena = arena};
   PreludeNeeds none = {0};
-  emit_prelude(&out, &none, &(PreludeNames){"net_", "_v4", "TARGET", false});
+  emit_prelude(&out, &none, &(PreludeNames){"net_", "_v4", "TARGET", false, false});
   CU_ASSERT_EQUAL(out.n, 0);
   emit_prelude_file(&out, &none, "net_");
   CU_ASSERT_STRING_EQUAL(out.s, "\n");
