@@ -60,14 +60,22 @@ static Val sum_of_floats(Lower *l, const Int8Combine *p, const Place *at) {
                         num_i32(b, a->shift), NULL);
 }
 
-static Val sum_value(Lower *l, const Int8Combine *p, const Place *at) {
+/* What addend k adds. By a power of two, as the one of the largest scale, there is nothing to round. */
+static Val part_value(Lower *l, const Int8Combine *p, int k, const Place *at) {
   Nest *b = l->b;
+  const Multiplier factor = p->addition.addend[k].factor;
+  const int32_t bits = p->addition.bits, whole = bits + factor.e - 1;
+  const Val x = operand_value(l, k, at);
+  if (factor.m == INT32_C(1) << 30 && whole >= 0) return mul(num_i32(b, INT32_C(1) << whole), x);
+  return int8_rounded(l, p->rounding, mul(num_i32(b, INT32_C(1) << bits), x), factor);
+}
+
+static Val sum_value(Lower *l, const Int8Combine *p, const Place *at) {
   const Addition *a = &p->addition;
   if (p->rounding == ROUNDING_FLOAT) return sum_of_floats(l, p, at);
-  const Val one = num_i32(b, 1 << a->bits);
   Val sum = NULL;
   for (int k = 0; k < a->count; k++) {
-    const Val part = int8_rounded(l, p->rounding, mul(one, operand_value(l, k, at)), a->addend[k].factor);
+    const Val part = part_value(l, p, k, at);
     sum = !sum ? part : a->addend[k].minus ? sub(sum, part) : add(sum, part);
   }
   return int8_rounded(l, p->rounding, sum, a->out);
