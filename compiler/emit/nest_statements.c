@@ -144,6 +144,15 @@ static void print_chosen(Printer *p, const NestStmt *stmt, int depth) { /* const
   p->taken.n = taken;
 }
 
+static void print_store_words(Printer *p, const NestStmt *stmt) {
+  const Val val = stmt->u.store.val;
+  put("%s(&", printer_function(p, FN_STORE_WORDS, I32, val->type.lanes));
+  print_ref(p, &stmt->u.store.ref);
+  put(", ");
+  print_value(p, val, CHOICE);
+  put(");\n");
+}
+
 static void print_store(Printer *p, const NestStmt *stmt) {
   const Ref *ref = &stmt->u.store.ref;
   const Buf *buf = ref->buf;
@@ -325,7 +334,7 @@ static void print_stmt(Printer *p, const NestStmt *stmt, int depth) {
     } else print_loop(p, stmt, depth);
     break;
   case IF: print_if(p, stmt, depth); break;
-  case STORE: print_store(p, stmt); break;
+  case STORE: (store_is_words(stmt) ? print_store_words : print_store)(p, stmt); break;
   case DECLARE: print_declaration(p, stmt->u.declare.buf); break;
   case CALL: print_call(p, stmt); break;
   case ROUTINE: print_routine(p, stmt); break;

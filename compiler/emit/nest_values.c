@@ -207,6 +207,14 @@ static void print_arguments(Printer *p, const char *name, Val e) {
   put(")");
 }
 
+static void print_lookup(Printer *p, Val e) {
+  put("%s(&", printer_function(p, FN_LOOKUP, I32, e->type.lanes));
+  print_ref(p, e->ref);
+  put(", ");
+  print_value(p, e->a[0], CHOICE);
+  put(")");
+}
+
 static void print_load(Printer *p, Val e) {
   int lanes = e->type.lanes;
   if (val_is_words(e)) {
@@ -378,7 +386,7 @@ void print_value(Printer *p, Val e, int precedence) {
   if (paren) put("(");
   switch (e->op) {
   case NUM: print_number(p, e->type.elem, e->num); break;
-  case LOAD: print_load(p, e); break;
+  case LOAD: (val_is_lookup(e) ? print_lookup : print_load)(p, e); break;
   case ADD:
   case SUB:
   case MUL:

@@ -27,6 +27,8 @@ typedef enum PreludeFn { /* in the order in which they are printed: a function u
                          FN_LOAD_PART,
                          FN_STORE_PART,
                          FN_WORDS,
+                         FN_STORE_WORDS,
+                         FN_LOOKUP,
                          FN_LOAD_BYTES,
                          FN_STORE_BYTES,
                          FN_COUNT

@@ -343,6 +343,14 @@ void nest_prefetch_at(Nest *nest, Buf *buf, const Ix *flat) {
 
 void nest_comment(Nest *nest, const char *text) { statement(nest, COMMENT)->u.comment = text; }
 
+static void new_store(Nest *nest, Ref ref, Val val, int part) {
+  const Val settled = val_settle(nest, val);
+  NestStmt *stmt = statement(nest, STORE);
+  stmt->u.store.ref = ref;
+  stmt->u.store.val = settled;
+  stmt->u.store.part = part;
+}
+
 static void store_statement(Nest *nest, Ref ref, Val val, int part) {
   const Buf *buf = ref.buf;
   check_scope(nest, buf->scope, buf->name);
@@ -352,11 +360,18 @@ static void store_statement(Nest *nest, Ref ref, Val val, int part) {
     nest_misuse(nest, nest_text(nest, "%s has other lanes than the value", buf->name));
   if (part != val->type.lanes && (buf->place == REGS || part < 1 || part > val->type.lanes))
     nest_misuse(nest, nest_text(nest, "%s: a part of %d lanes", buf->name, part));
-  val = val_settle(nest, val);
-  NestStmt *stmt = statement(nest, STORE);
-  stmt->u.store.ref = ref;
-  stmt->u.store.val = val;
-  stmt->u.store.part = part;
+  new_store(nest, ref, val, part);
+}
+
+void nest_store_words(Nest *nest, Ref ref, Val val) {
+  check_scope(nest, ref.buf->scope, ref.buf->name);
+  if (ref.buf->type.elem != I8 || ref.buf->place == REGS || val->type.elem != I32 || val->type.lanes == 1)
+    nest_misuse(nest, "words into what is no array of bytes");
+  new_store(nest, ref, val, WORD_BYTES * val->type.lanes);
+}
+
+bool store_is_words(const NestStmt *stmt) {
+  return stmt->u.store.val->type.elem == I32 && stmt->u.store.ref.buf->type.elem == I8;
 }
 
 void nest_store(Nest *nest, Ref ref, Val val) { store_statement(nest, ref, val, val->type.lanes); }

@@ -56,10 +56,12 @@ Val pick(Nest *, Cond, Val yes, Val no);
 Val position(Nest *, const Ix *);             /* an index as an I32 value */
 Val uniform(Val key0, Val key1, Val counter); /* RANDOM: I32 scalars in, a float in [0, 1) out */
 Val nest_load(Nest *, Ref, int lanes);
-Val nest_load_words(Nest *, Ref, int lanes);          /* four bytes a lane, the lowest first: I32 */
+Val nest_load_words(Nest *, Ref, int lanes);   /* four bytes a lane, the lowest first: I32 */
+Val nest_lookup(Nest *, Ref table, Val words); /* each signed byte b of 16 words becomes table[b + 128] */
 Val nest_load_part(Nest *, Ref, int part, int lanes); /* `lanes` wide, `part` of them read, the others 0 */
 void nest_store(Nest *, Ref, Val);
 void nest_store_part(Nest *, Ref, Val, int part); /* the first `part` lanes of a vector */
+void nest_store_words(Nest *, Ref, Val);          /* I32 as four bytes a lane, the lowest first */
 void nest_accumulate(Nest *, Ref, Val x, Val y);  /* in memory as many elements as the product has lanes */
 Val nest_let(Nest *, const char *name, Val);
 Ref nest_ref(Nest *, Buf *, int rank, const Ix *);

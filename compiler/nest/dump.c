@@ -109,6 +109,10 @@ static void put_value(Dump *d, Val e) {
   case LOAD:
     put_ref(d, e->ref);
     put_width(d, e);
+    if (!e->a[0]) break;
+    text_put(d->out, "[");
+    put_value(d, e->a[0]);
+    text_put(d->out, "]");
     break;
   case ADD:
   case SUB:

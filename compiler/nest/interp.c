@@ -49,7 +49,7 @@ typedef struct Code { /* as small as can be: the nodes of large kernels do not f
 } Code;
 typedef struct Step {
   NestStmtKind kind;
-  int lanes; /* STORE: that are stored */
+  int lanes; /* STORE: that are stored; of words their bytes */
   const struct Step *next;
   const Code *val;  /* STORE, CHOSEN */
   const Spot *spot; /* STORE */
@@ -360,6 +360,22 @@ static double word_at(const double *byte) {
   return (int32_t)word;
 }
 
+static int byte_of(double word, int i) { return (int8_t)((uint32_t)(int32_t)word >> 8 * i & 255); }
+
+/* What the bytes of each lane choose. */
+static void eval_lookup(Interp *in, const int64_t *env, const Code *code, double *r) {
+  double words[LANES];
+  eval_operand(in, env, code->a[0], code->lanes, words);
+  const double *p = locate(in, env, code->u.spot, code->part, false);
+  for (int l = 0; l < code->lanes; l++) {
+    double byte[WORD_BYTES] = {0};
+    for (int i = 0; p && i < WORD_BYTES; i++) byte[i] = p[byte_of(words[l], i) - INT8_MIN];
+    for (int i = 0; i < WORD_BYTES; i++)
+      if (nest_unset(byte[i])) stop(in, "read before it is written", code->e->ref->buf);
+    r[l] = word_at(byte);
+  }
+}
+
 static void eval_load(Interp *in, const int64_t *env, const Code *code, double *r) {
   const double *p = locate(in, env, code->u.spot, code->part, false);
   if (code->elem == I32 && val_is_words(code->e)) {
@@ -420,7 +436,7 @@ static void eval(Interp *in, const int64_t *env, const Code *code, double *r) {
   in->run->steps++;
   switch (code->op) {
   case NUM: r[0] = rounded(in, code->elem, code->e->num); return;
-  case LOAD: eval_load(in, env, code, r); return;
+  case LOAD: (val_is_lookup(code->e) ? eval_lookup : eval_load)(in, env, code, r); return;
   case POSITION: r[0] = rounded(in, I32, (double)value_of(env, code->u.index)); return;
   case PICK: eval_operand(in, env, code->a[holds(env, code->u.cond) ? 0 : 1], code->lanes, r); return;
   case SPLAT: eval_operand(in, env, code->a[0], code->lanes, r); return;
@@ -479,6 +495,13 @@ static void exec_loop(Interp *in, int64_t *env, const Step *step) {
   if (parallel) in->now = 0;
 }
 
+static void exec_store_words(Interp *in, const int64_t *env, const Step *step) {
+  double v[LANES];
+  eval_operand(in, env, step->val, step->lanes / WORD_BYTES, v);
+  double *p = locate(in, env, step->spot, step->lanes, true);
+  for (int i = 0; p && i < step->lanes; i++) p[i] = byte_of(v[i / WORD_BYTES], i % WORD_BYTES);
+}
+
 static void exec_store(Interp *in, const int64_t *env, const Step *step) {
   const int lanes = step->lanes;
   double v[LANES];
@@ -522,7 +545,7 @@ static void exec(Interp *in, int64_t *env, const Step *step) {
     switch (step->kind) {
     case LOOP: (stmt->u.loop.kind == CHOSEN ? exec_chosen : exec_loop)(in, env, step); break;
     case IF: exec(in, env, holds(env, step->cond) ? step->body : step->otherwise); break;
-    case STORE: exec_store(in, env, step); break;
+    case STORE: (store_is_words(step->stmt) ? exec_store_words : exec_store)(in, env, step); break;
     case DECLARE:
       if (stmt->u.declare.buf->place != VIEW) fill(in, stmt->u.declare.buf);
       break;

@@ -137,7 +137,7 @@ typedef struct ValNode {
   ValOp op;
   Type type;
   int part; /* LOAD: so many elements are read, the other lanes are 0; equal to type.lanes when whole; of
-               words four a lane */
+               words four a lane, of a table all of it */
   Nest *nest;
   double num; /* NUM; a scalar meets a vector as a broadcast, as in C */
   const struct ValNode *a[3];
@@ -152,8 +152,9 @@ typedef struct ValNode {
   const struct ValNode *named;
 } ValNode;
 typedef const ValNode *Val;
-enum { WORD_BYTES = 4 };
-bool val_is_words(Val); /* a LOAD of I32 from bytes, four a lane, the lowest first */
+enum { WORD_BYTES = 4, TABLE_BYTES = 256 };
+bool val_is_words(Val);  /* a LOAD of I32 from bytes, four a lane, the lowest first */
+bool val_is_lookup(Val); /* a LOAD of 256 bytes: those that the bytes of a[0], words, choose */
 
 /* ---- statements ---- */
 typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, ROUTINE, PIN, PREFETCH, COMMENT } NestStmtKind;
@@ -203,7 +204,7 @@ typedef struct NestStmt {
       Val val;
       int part;
       bool declare;
-    } store; /* part: so many lanes are stored; declare: `v16 w0 = ...;` */
+    } store; /* part: so many lanes are stored, of words four a lane; declare: `v16 w0 = ...;` */
     struct {
       Buf *buf;
     } declare; /* stack, registers, view */
@@ -226,6 +227,7 @@ typedef struct NestStmt {
     const char *comment;
   } u;
 } NestStmt;
+bool store_is_words(const NestStmt *); /* a STORE of I32 as bytes, four a lane, the lowest first */
 
 /* ---- functions, nests ---- */
 typedef struct NestFn {

@@ -93,6 +93,7 @@ static void values_pick(Prover *p, const ProofEnv *env, Val e) {
 
 static void values(Prover *p, const ProofEnv *env, Val e) {
   if (e->op == LOAD) {
+    if (e->a[0]) values(p, env, e->a[0]);
     prover_check(p, env, e->ref, e->part, false);
     return;
   }

@@ -284,7 +284,24 @@ Val nest_load_words(Nest *nest, Ref ref, int lanes) {
   return e;
 }
 
-bool val_is_words(Val e) { return e->op == LOAD && e->type.elem == I32 && e->ref->buf->type.elem == I8; }
+Val nest_lookup(Nest *nest, Ref table, Val words) {
+  if (table.buf->type.elem != I8 || table.buf->place == REGS || words->type.elem != I32 ||
+      words->type.lanes != LANES)
+    nest_misuse(nest, "a table is of bytes, and 16 words look up in it");
+  const Val load = nest_load_part(nest, table, LANES, LANES);
+  ValNode *e = node(nest, LOAD, words->type, words, NULL, NULL);
+  e->ref = load->ref;
+  e->part = TABLE_BYTES;
+  if (load->scope > e->scope) e->scope = load->scope;
+  return e;
+}
+
+static bool is_of_bytes(Val e) {
+  return e->op == LOAD && e->type.elem == I32 && e->ref->buf->type.elem == I8;
+}
+
+bool val_is_words(Val e) { return is_of_bytes(e) && !e->a[0]; }
+bool val_is_lookup(Val e) { return is_of_bytes(e) && e->a[0]; }
 
 /* ---- naming what is used twice ---- */
 static void count(Val v,
@@ -320,6 +337,7 @@ static Val rebuild(Nest *nest, Val v) {
       ValNode *copy = node(nest, e->op, e->type, a[0], a[1], a[2]);
       copy->num = e->num;
       copy->part = e->part;
+      copy->ref = e->ref;
       copy->lane = e->lane;
       copy->primitive = e->primitive;
       copy->index = e->index;

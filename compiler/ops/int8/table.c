@@ -128,12 +128,43 @@ static bool lower_lines(Lower *l) {
   return true;
 }
 
+/* ---- other functions ---- */
+static Buf *values_of(Lower *l) {
+  const Int8Table *t = l->node->detail;
+  return lower_constants(l, "table", I8, 2, (int64_t[]){t->channels, TABLE_BYTES}, t->value);
+}
+
+/* Vectors of AVX-512 look up 64 bytes at a time; the last ones of a row are some of those before again. */
+static bool lower_lookups(Lower *l) {
+  enum { BLOCK = WORD_BYTES * LANES };
+  Nest *b = l->b;
+  const Int8Table *t = l->node->detail;
+  const Extent own = shape_extent(l->node->shape);
+  if (l->plain || l->target->avx < AVX_512 || t->channels > 1 || own.w * own.c < BLOCK) return false;
+  const Extent e = int8_joined(l);
+  if (e.c < BLOCK) return false; /* its rows have gaps */
+  Buf *table = values_of(l);
+  const Ix none = {0};
+  nest_fn(b, b->name, false);
+  NEST_LOOP(b, y, walk_rows(l, e.h * e.w * e.c / WORD_BYTES), 1, NEST_IX(0), 1, NEST_IX(e.h))
+    NEST_FOR(b, x, e.w)
+      for (int rest = 0; rest < 1 + (e.c % BLOCK > 0); rest++)
+        NEST_FOR(b, n, rest ? 1 : e.c / BLOCK) {
+          const Ix c = rest ? NEST_Z + (e.c - BLOCK) : n * BLOCK;
+          const Val q = nest_load_words(b, lower_at(l, l->in[0], &y, &x, &c), LANES);
+          nest_store_words(b, lower_at(l, l->out, &y, &x, &c),
+                           nest_lookup(b, nest_at(b, table, none, none), q));
+        }
+  lower_about(l, "a table, for 64 numbers at a time");
+  return true;
+}
+
 static void lower(Lower *l) {
   const Int8Table *t = l->node->detail;
-  if (lower_lines(l)) return;
+  if (lower_lines(l) || lower_lookups(l)) return;
   const Extent e = shape_extent(l->node->shape);
   Nest *b = l->b;
-  Buf *table = lower_constants(l, "table", I8, 2, (int64_t[]){t->channels, 256}, t->value);
+  Buf *table = values_of(l);
   nest_fn(b, b->name, false);
   NEST_FOR(b, y, e.h)
     NEST_FOR(b, x, e.w)
