@@ -104,14 +104,11 @@ static Val window_sum(Lower *l, Buf *row, const Ix *y, const Ix *c, int part, in
   return nest_get(b, nest_at(b, sum, 0));
 }
 
-/* d^-beta: roots where roots do. */
+/* d^-beta: by exp and log where there is nothing better. */
 static Val to_minus_beta(Nest *b, Val d, double beta) {
   if (beta == 1) return div_(num(b, 1), d);
   if (beta == 0.5) return div_(num(b, 1), vsqrt(d));
-  if (beta == 0.75) {
-    Val root = nest_let(b, "root", vsqrt(d));
-    return div_(num(b, 1), mul(root, vsqrt(root)));
-  }
+  if (beta == 0.75) return vpower_minus_three_quarters(d);
   return vexp(mul(num(b, -beta), vlog(d)));
 }
 
