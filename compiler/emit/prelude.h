@@ -20,6 +20,7 @@ typedef enum PreludeFn { /* in the order in which they are printed: a function u
                          FN_TANH,
                          FN_SIGMOID,
                          FN_CDF,
+                         FN_POWER,
                          FN_SUM,
                          FN_HIGHEST,
                          FN_RANDOM,

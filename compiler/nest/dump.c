@@ -97,13 +97,15 @@ static void put_width(Dump *d, Val load) {
   else if (load->part != load->type.lanes) text_put(d->out, "/%d", load->type.lanes);
 }
 
+static const char *const function_name[] = {
+    [MIN] = "min",   [MAX] = "max",         [MAX_NAN] = "max_nan", [SELECT] = "choose",
+    [FMA] = "fma",   [EXP] = "exp",         [LOG] = "log",         [SQRT] = "sqrt",
+    [TANH] = "tanh", [SIGMOID] = "sigmoid", [CDF] = "cdf",         [ABS] = "abs",
+    [HSUM] = "sum",  [HMAX] = "max",        [RANDOM] = "random",   [POWER] = "power"};
+
 static void put_value(Dump *d, Val e) {
   static const char *const sign[] = {[ADD] = "+",  [SUB] = "-",      [MUL] = "*",   [DIV] = "/",
                                      [LESS] = "<", [LESS_EQ] = "<=", [EQUAL] = "=="};
-  static const char *const name[] = {
-      [MIN] = "min", [MAX] = "max", [MAX_NAN] = "max_nan", [SELECT] = "choose", [FMA] = "fma",
-      [EXP] = "exp", [LOG] = "log", [SQRT] = "sqrt",       [TANH] = "tanh",     [SIGMOID] = "sigmoid",
-      [CDF] = "cdf", [ABS] = "abs", [HSUM] = "sum",        [HMAX] = "max",      [RANDOM] = "random"};
   switch (e->op) {
   case NUM: text_put(d->out, "%s", text_float(d->out->arena, e->num)); break;
   case LOAD:
@@ -132,12 +134,13 @@ static void put_value(Dump *d, Val e) {
   case TANH:
   case SIGMOID:
   case CDF:
+  case POWER:
   case ABS:
   case HSUM:
   case HMAX:
   case RANDOM:
   case PRIMITIVE:
-    put_arguments(d, e->op == PRIMITIVE ? e->primitive->name : name[e->op], e);
+    put_arguments(d, e->op == PRIMITIVE ? e->primitive->name : function_name[e->op], e);
     text_put(d->out, ")");
     break;
   case SHUFFLE:

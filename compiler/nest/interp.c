@@ -319,6 +319,7 @@ static void apply(Interp *in, const Code *code, double (*const a)[LANES], double
   case TANH: EACH(rounded(in, F32, tanh(X))); break;
   case SIGMOID: EACH(rounded(in, F32, sigmoid(X))); break;
   case CDF: EACH(rounded(in, F32, 0.5 * erfc(-X * 0.70710678118654752440))); break;
+  case POWER: EACH(rounded(in, F32, X < 0 ? NAN : pow(X, -0.75))); break;
   case ABS: EACH(fabs(X)); break;
   case CONVERT: EACH(rounded(in, elem, converted(in, X, elem))); break;
   case RANDOM: EACH(random_value(X, Y, Z)); break;

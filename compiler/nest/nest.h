@@ -120,7 +120,8 @@ typedef enum ValOp {
   TANH,
   SIGMOID,
   CDF,
-  ABS, /* functions of the prelude: vector polynomials, no library */
+  POWER, /* x^(-3/4) */
+  ABS,   /* functions of the prelude: vector polynomials, no library */
   SHUFFLE,
   HSUM,
   HMAX,

@@ -344,7 +344,7 @@ static void math_case(Cases *cases,
                      vsigmoid(x),
                      vnormal_cdf(x),
                      vsqrt(vabs(x)),
-                     vlog(add(e, num(b, 1))),
+                     vlog(vpower_minus_three_quarters(add(e, num(b, 1)))),
                      div_(e, add(e, num(b, 2))),
                      vmin(x, num(b, -.5))};
       Val sum = choose(less(x, num(b, -1)), e, num(b, .25));

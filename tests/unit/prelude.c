@@ -27,6 +27,8 @@ static double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (
 
 static double normal_cdf(double x) { return 0.5 * erfc(-x * 0.70710678118654752440); }
 
+static double power_minus_three_quarters(double x) { return x < 0 ? NAN : pow(x, -0.75); }
+
 static const Function function[] = {
     {FN_EXP, "exp", exp, 1.1, 0},
     {FN_LOG, "log", log, 1.2, 0},
@@ -34,6 +36,7 @@ static const Function function[] = {
     {FN_TANH, "tanh", tanh, 2.7, 0},
     {FN_SIGMOID, "sigmoid", sigmoid, 2.5, 0},
     {FN_CDF, "normal_cdf", normal_cdf, 1.9, 0.5},
+    {FN_POWER, "power_minus_three_quarters", power_minus_three_quarters, 1.9, 0},
     {FN_ABS, "abs", fabs, 0, 0},
 };
 enum { FUNCTIONS = sizeof function / sizeof *function };
@@ -98,8 +101,8 @@ static float float_of(uint32_t bits) {
 }
 
 /* ---- a sample of all floats ---- */
-/* The last ones: where log is worst, tanh (with and without a fused multiply-add), exp, sigmoid and
- * normal_cdf. */
+/* The last ones: where log is worst, tanh (with and without a fused multiply-add), exp, sigmoid, normal_cdf
+ * and the power (without and with a fused multiply-add). */
 static const float edge[] = {0.f,
                              -0.f,
                              INFINITY,
@@ -136,7 +139,9 @@ static const float edge[] = {0.f,
                              0x1.ff61aep-5f,
                              -0x1.df580ep+5f,
                              -0x1.0a2bd8p+4f,
-                             0x1.e72b2p-1f};
+                             0x1.e72b2p-1f,
+                             0x1.a82a84p-126f,
+                             0x1.189d26p-124f};
 
 /* The next n floats of the sample: the edges, then the patterns from *bits on; false after the last. */
 static bool next_floats(float *in, int n, uint64_t *bits, uint64_t step) {

@@ -17,6 +17,10 @@
 #include "ops/engine/walk.h"
 
 enum { UNROLL_MOST = 16 };
+enum {
+  BLOCK = 4
+}; /* pixels whose rows of scratch are written before the first is read: a window lies across two vectors, and
+      waits until both have left the CPU's queue of stores */
 
 static const Param params[] = {
     {"size", PARAM_INT, "5", "channels of the window", 1, 1e6, NULL},
@@ -79,19 +83,46 @@ static void gradient_run(const Eval *eval) { /* inputs dy, x; straight from the 
   }
 }
 
-/* ---- lower: a row of scratch with zeros on both sides, so that no window needs a test ---- */
+/* ---- lower: a row of scratch with zeros on both sides for each pixel of a block, so that no window needs a
+ * test ---- */
 typedef struct Rows {
-  Buf *squares, *terms, *scaled;
-  int64_t before, after;
+  Buf *squares, *terms, *scaled; /* [pixel][c]; where threads share the rows of the picture, [y][pixel][c] */
+  int64_t before, after, pixels;
+  Ix pixel; /* of the block */
 } Rows;
 
-static void zero_row(Lower *l, Buf *row, const Ix *y) {
-  Nest *b = l->b;
-  NEST_FOR(b, i, row->dim[row->rank - 1]) walk_put(l, row, num(b, 0), y, NULL, &i, 1, 1);
+static int64_t block_of(const Lower *l, Extent e) {
+  const bool stores_vectors = walk_lanes(l, e.c) > 1;
+  if (!stores_vectors || bounded_product(BLOCK, padded_of(l->node)) > SHAPE_MOST_ELEMENTS) return 1;
+  return e.w < BLOCK ? e.w : BLOCK;
 }
 
-/* The sum of size elements of a row from c on, where the row began with zeros. */
-static Val window_sum(Lower *l, Buf *row, const Ix *y, const Ix *c, int part, int lanes) {
+static Buf *block_scratch(Lower *l, const char *name, LoopKind kind, Extent e, int64_t channels) {
+  const int64_t dim[] = {e.h, block_of(l, e), channels};
+  return kind == PARALLEL ? lower_scratch(l, name, 3, dim) : lower_scratch(l, name, 2, dim + 1);
+}
+
+static Val get(Lower *l, const Rows *rows, Buf *row, const Ix *y, const Ix *c, int part, int lanes) {
+  const Ix *pixel = &rows->pixel;
+  return walk_load(l, row, row->rank == 2 ? pixel : y, pixel, c, part, lanes);
+}
+
+static void put(Lower *l, const Rows *rows, Buf *row, Val value, const Ix *y, const Ix *c, int part,
+                int lanes) {
+  const Ix *pixel = &rows->pixel;
+  walk_put(l, row, value, row->rank == 2 ? pixel : y, pixel, c, part, lanes);
+}
+
+static void zero_block(Lower *l, Rows *rows, Buf *row, const Ix *y) {
+  Nest *b = l->b;
+  NEST_FOR(b, p, rows->pixels) {
+    rows->pixel = p;
+    NEST_FOR(b, i, padded_of(l->node)) put(l, rows, row, num(b, 0), y, &i, 1, 1);
+  }
+}
+
+/* The sum of size elements of a pixel's row from c on, where the row began with zeros. */
+static Val window_sum(Lower *l, const Rows *rows, Buf *row, const Ix *y, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
   const int64_t size = size_of(l->node);
   Buf *sum = NEST_REGISTERS(b, "sum", lanes, 1);
@@ -99,19 +130,16 @@ static Val window_sum(Lower *l, Buf *row, const Ix *y, const Ix *c, int part, in
   NEST_LOOP(b, k, size <= UNROLL_MOST && !l->plain ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(size)) {
     const Ix from = *c + k;
     nest_store(b, nest_at(b, sum, 0),
-               add(nest_get(b, nest_at(b, sum, 0)), walk_load(l, row, y, NULL, &from, part, lanes)));
+               add(nest_get(b, nest_at(b, sum, 0)), get(l, rows, row, y, &from, part, lanes)));
   }
   return nest_get(b, nest_at(b, sum, 0));
 }
 
-/* d^-beta: roots where roots do. */
+/* d^-beta: by exp and log where there is nothing better. */
 static Val to_minus_beta(Nest *b, Val d, double beta) {
   if (beta == 1) return div_(num(b, 1), d);
   if (beta == 0.5) return div_(num(b, 1), vsqrt(d));
-  if (beta == 0.75) {
-    Val root = nest_let(b, "root", vsqrt(d));
-    return div_(num(b, 1), mul(root, vsqrt(root)));
-  }
+  if (beta == 0.75) return vpower_minus_three_quarters(d);
   return vexp(mul(num(b, -beta), vlog(d)));
 }
 
@@ -120,13 +148,13 @@ static void square_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
   const Rows *rows = context;
   const Ix to = *c + rows->before;
   Val value = walk_load(l, l->in[l->node->hidden ? 1 : 0], y, x, c, part, lanes);
-  walk_put(l, rows->squares, mul(value, value), y, x, &to, part, lanes);
+  put(l, rows, rows->squares, mul(value, value), y, &to, part, lanes);
 }
 
 static Val denominator_value(Lower *l, const Rows *rows, const Ix *y, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
   return nest_let(b, "d",
-                  fma_(window_sum(l, rows->squares, y, c, part, lanes), num(b, factor_of(l->node)),
+                  fma_(window_sum(l, rows, rows->squares, y, c, part, lanes), num(b, factor_of(l->node)),
                        num(b, arg_number(l->node, "bias"))));
 }
 
@@ -141,24 +169,45 @@ static void result_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
 
 static Rows make_rows(Lower *l, LoopKind kind, Extent e) {
   const int64_t size = size_of(l->node);
-  Rows rows = {.before = size / 2, .after = (size - 1) / 2};
-  rows.squares = walk_row_scratch(l, "squares", kind, e.h, padded_of(l->node));
+  Rows rows = {.before = size / 2, .after = (size - 1) / 2, .pixels = block_of(l, e)};
+  rows.squares = block_scratch(l, "squares", kind, e, padded_of(l->node));
   return rows;
+}
+
+/* The bodies, one after the other, at `pixels` of row y from `first` on. */
+static void walk_block(Lower *l, const Ix *y, const Ix *first, int64_t pixels, Rows *rows, int n,
+                       WalkBody *const *body) {
+  Nest *b = l->b;
+  for (int i = 0; i < n; i++)
+    NEST_FOR(b, p, pixels) {
+      const Ix x = *first + p;
+      rows->pixel = p;
+      walk_channels(l, shape_extent(l->node->shape).c, y, &x, body[i], rows);
+    }
+}
+
+static void walk_blocks(Lower *l, Extent e, const Ix *y, Rows *rows, int n, WalkBody *const *body) {
+  Nest *b = l->b;
+  const int64_t blocks = e.w / rows->pixels, rest = e.w % rows->pixels;
+  const Ix last = NEST_Z + blocks * rows->pixels;
+  NEST_FOR(b, block, blocks) {
+    const Ix first = block * rows->pixels;
+    walk_block(l, y, &first, rows->pixels, rows, n, body);
+  }
+  if (rest) walk_block(l, y, &last, rest, rows, n, body);
 }
 
 static void lower(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
-  const bool shares = l->threads && bounded_product(e.h, padded_of(l->node)) <= SHAPE_MOST_ELEMENTS;
+  const int64_t scratch = block_of(l, e) * padded_of(l->node);
+  const bool shares = l->threads && bounded_product(e.h, scratch) <= SHAPE_MOST_ELEMENTS;
   const LoopKind kind = shares ? walk_rows(l, e.h * e.w * e.c * size_of(l->node)) : SERIAL;
-  const Rows rows = make_rows(l, kind, e);
+  Rows rows = make_rows(l, kind, e);
   nest_fn(b, b->name, false);
   NEST_LOOP(b, y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h)) {
-    zero_row(l, rows.squares, &y);
-    NEST_FOR(b, x, e.w) {
-      walk_channels(l, e.c, &y, &x, square_body, &rows);
-      walk_channels(l, e.c, &y, &x, result_body, &rows);
-    }
+    zero_block(l, &rows, rows.squares, &y);
+    walk_blocks(l, e, &y, &rows, 2, (WalkBody *const[]){square_body, result_body});
   }
 }
 
@@ -171,9 +220,9 @@ static void terms_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part
   Val scaled = nest_let(
       b, "scaled",
       mul(walk_load(l, l->in[0], y, x, c, part, lanes), to_minus_beta(b, d, arg_number(l->node, "beta"))));
-  walk_put(l, rows->scaled, scaled, y, x, c, part, lanes);
-  walk_put(l, rows->terms, div_(mul(scaled, walk_load(l, l->in[1], y, x, c, part, lanes)), d), y, x, &to,
-           part, lanes);
+  put(l, rows, rows->scaled, scaled, y, c, part, lanes);
+  put(l, rows, rows->terms, div_(mul(scaled, walk_load(l, l->in[1], y, x, c, part, lanes)), d), y, &to, part,
+      lanes);
 }
 
 static void gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
@@ -183,27 +232,22 @@ static void gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int p
   Val spread = mul(walk_load(l, l->in[1], y, x, c, part, lanes),
                    num(b, -2 * factor_of(l->node) * arg_number(l->node, "beta")));
   lower_store(l,
-              fma_(spread, window_sum(l, rows->terms, y, c, part, lanes),
-                   walk_load(l, rows->scaled, y, x, c, part, lanes)),
+              fma_(spread, window_sum(l, rows, rows->terms, y, c, part, lanes),
+                   get(l, rows, rows->scaled, y, c, part, lanes)),
               y, x, c, part, lanes);
 }
 
 static void gradient_lower(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
-  const int64_t padded = padded_of(l->node);
   Rows rows = make_rows(l, SERIAL, e);
-  rows.terms = lower_scratch(l, "terms", 1, &padded);
-  rows.scaled = lower_scratch(l, "scaled", 1, &e.c);
+  rows.terms = block_scratch(l, "terms", SERIAL, e, padded_of(l->node));
+  rows.scaled = block_scratch(l, "scaled", SERIAL, e, e.c);
   nest_fn(b, b->name, false);
-  zero_row(l, rows.squares, NULL);
-  zero_row(l, rows.terms, NULL);
+  zero_block(l, &rows, rows.squares, NULL);
+  zero_block(l, &rows, rows.terms, NULL);
   NEST_FOR(b, y, e.h)
-    NEST_FOR(b, x, e.w) {
-      walk_channels(l, e.c, &y, &x, square_body, &rows);
-      walk_channels(l, e.c, &y, &x, terms_body, &rows);
-      walk_channels(l, e.c, &y, &x, gradient_body, &rows);
-    }
+    walk_blocks(l, e, &y, &rows, 3, (WalkBody *const[]){square_body, terms_body, gradient_body});
 }
 
 static const Op op_gradient = {.name = "lrn input gradient", .eval = gradient_run, .lower = gradient_lower};
