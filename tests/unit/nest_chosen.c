@@ -248,7 +248,7 @@ static void test_text(void) {
   CU_ASSERT_FATAL(cases_prove(b));
   nest_simplify(b);
   PreludeNeeds needs = {0};
-  NestPrint print = {.names = {"", "", "", false}, .lanes_max = 1, .needs = &needs};
+  NestPrint print = {.names = {"", "", "", false, false}, .lanes_max = 1, .needs = &needs};
   Text text = {.arena = arena}, dump = {.arena = arena};
   emit_nest(&text, b, &print);
   const char *body = strstr(text.s, ") {\n");
