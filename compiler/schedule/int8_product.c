@@ -77,10 +77,11 @@ static Val half_words(const Product *d, int plane, int v, Val bytes) {
 static void add_word(const Product *d, const Tile *t, Buf *sum, Buf *in, const Ix *plane, const Ix *word,
                      const Val *w) {
   Nest *b = d->l->b;
-  const int64_t step = d->k.stride[1] * d->words.pixel;
+  const int64_t step = d->k.stride[1] * d->words.step;
   NEST_UNROLL(b, p, t->pixels) {
-    const Val x =
-        nest_let(b, "x", splat(nest_load(b, nest_at(b, in, *plane, 0, p * step + *word), 1), d->lanes));
+    const Ref from = nest_at(b, in, *plane, 0, p * step + *word * d->words.unit);
+    const Val one = d->words.unit == 1 ? nest_load(b, from, 1) : nest_load_words(b, from, 1),
+              x = nest_let(b, "x", splat(one, d->lanes));
     for (int v = 0; v < t->vectors; v++) {
       const Ref at = nest_at(b, sum, p, v);
       nest_store(b, at, nest_primitive(b, words_dot(d->words.dot, d->lanes), nest_get(b, at), x, w[v]));
@@ -136,7 +137,7 @@ static void add_row(const Product *d, const Tile *t, const TileArgs *a, Buf *sum
   Nest *b = d->l->b;
   const Correlation *k = &d->k;
   Buf *in = NEST_VIEW(b, "i", d->words.buf, 0, a->y * k->stride[0] + *ky * k->dilation[0] + d->from[0],
-                      (a->x * k->stride[1] + *kx * k->dilation[1] + d->from[1]) * d->words.pixel + a->word);
+                      (a->x * k->stride[1] + *kx * k->dilation[1] + d->from[1]) * d->words.step + a->word);
   nest_pin(b, in);
   if (d->halves) add_halves(d, t, a, sum, in, ky, kx, words);
   else add_bytes(d, t, a, sum, in, ky, kx, words);

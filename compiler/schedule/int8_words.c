@@ -48,7 +48,8 @@ Words words_begin(Lower *l, const Correlation *k) {
              .before = {k->before[0], k->before[1]},
              .in = k->large,
              .channels = k->l};
-  w.pixel = w.group * k->groups;
+  w.pixel = w.step = w.group * k->groups;
+  w.unit = 1;
   join_pixels(l);
   w.buf = lower_scratch_of(l, "words", I32, 3, (int64_t[]){w.planes, w.rows, w.columns * w.pixel});
   return w;
@@ -69,12 +70,15 @@ static void windows_inside(const Words *w, int64_t *from, int64_t *to) {
 static Words windows_of(const Lower *l, const Correlation *k) {
   const int64_t bytes = k->kernel[1] * k->l, words = ceil_divide(bytes, WORD_BYTES);
   const Dot dot = words_kind(l);
+  const bool halves = dot == DOT_HALVES;
   return (Words){.dot = dot,
-                 .planes = dot == DOT_HALVES ? 2 : 1,
+                 .planes = halves ? 2 : 1,
                  .rows = reached(k, 0),
                  .columns = k->small.w,
                  .group = words,
                  .pixel = words,
+                 .step = halves ? words : k->stride[1] * k->l,
+                 .unit = halves ? 1 : WORD_BYTES,
                  .before = {k->before[0], k->before[1]},
                  .in = k->large,
                  .channels = k->l,
@@ -83,19 +87,26 @@ static Words windows_of(const Lower *l, const Correlation *k) {
 }
 
 bool words_see_windows(const Lower *l, const Correlation *k) {
-  enum { MOST_WORDS = 32 }; /* at the edges, each of them by itself */
+  enum { MOST_WORDS = 32, FEWEST_BYTES = 16 }; /* at the edges, each of them by itself; of a row */
   if (k->groups > 1 || k->dilation[1] > 1 || !joins_pixels(l->in[0])) return false;
   const Words w = windows_of(l, k);
   int64_t from, to;
-  if (w.pixel >= k->kernel[1] * ceil_divide(k->l, WORD_BYTES)) return false;
+  const int64_t words = k->kernel[1] * ceil_divide(k->l, WORD_BYTES); /* of pixels */
+  if (w.unit == WORD_BYTES)
+    return w.pixel <= words && k->l % WORD_BYTES && w.in.w * w.channels >= FEWEST_BYTES;
+  if (w.pixel >= words) return false;
   windows_inside(&w, &from, &to);
   return (w.columns - (to - from)) * w.pixel <= MOST_WORDS;
 }
 
 Words words_of_windows(Lower *l, const Correlation *k) {
   Words w = windows_of(l, k);
+  const int64_t all = (w.columns - 1) * w.step + w.pixel * w.unit; /* of a row */
   join_pixels(l);
-  w.buf = lower_scratch_of(l, "words", I32, 3, (int64_t[]){w.planes, w.rows, w.columns * w.pixel});
+  w.buf = w.unit == 1
+              ? lower_scratch_of(l, "words", I32, 3, (int64_t[]){w.planes, w.rows, all})
+              : lower_scratch_of(l, "rows", I8, 3,
+                                 (int64_t[]){1, w.rows, larger(all, (w.before[1] + w.in.w) * w.channels)});
   return w;
 }
 
@@ -228,13 +239,52 @@ static void copy_windows(Lower *l, const Words *w, const Ix *y) {
     }
 }
 
+/* ---- rows of bytes ---- */
+static void pad_bytes(Lower *l, const Words *w, const Ix *y, int64_t from, int64_t to) {
+  Nest *b = l->b;
+  const int32_t lift = words_lift(w->dot), zero = l->node->in[0]->quant->zero;
+  if (from < to)
+    NEST_FOR(b, i, to - from)
+      nest_store(b, nest_at(b, w->buf, 0, *y, from + i),
+                 convert(num_i32(b, lift ? zero - lift * (zero < 0 ? -1 : 1) : zero), I8));
+}
+
+/* In vectors; the last one is some of those before again. */
+static void copy_bytes(Lower *l, const Words *w, const Ix *y) {
+  Nest *b = l->b;
+  const int64_t bytes = w->in.w * w->channels, left = w->before[1] * w->channels;
+  int lanes = l->target->lanes;
+  while (lanes * WORD_BYTES > bytes) lanes /= 2;
+  const int64_t block = lanes * WORD_BYTES;
+  for (int rest = 0; rest < 1 + (bytes % block > 0); rest++)
+    NEST_FOR(b, n, rest ? 1 : bytes / block) {
+      const Ix at = rest ? NEST_Z + (bytes - block) : n * block;
+      const Val q = nest_load_words(b, nest_at(b, l->in[0], *y - w->before[0], 0, at), lanes);
+      nest_store_words(b, nest_at(b, w->buf, 0, *y, left + at),
+                       words_lift(w->dot) ? nest_primitive(b, &primitive_bytes_up, q, NULL, NULL) : q);
+    }
+}
+
+static void fill_bytes(Lower *l, const Words *w, const Ix *y) {
+  pad_bytes(l, w, y, 0, w->before[1] * w->channels);
+  copy_bytes(l, w, y);
+  pad_bytes(l, w, y, (w->before[1] + w->in.w) * w->channels, w->buf->dim[2]);
+}
+
+static void pad_row(Lower *l, const Words *w, const Ix *y) {
+  if (w->unit == 1) pad_columns(l, w, y, 0, w->columns);
+  else pad_bytes(l, w, y, 0, w->buf->dim[2]);
+}
+
 void words_fill(Lower *l, const Words *w, LoopKind outer) {
   Nest *b = l->b;
   const int64_t top = smaller(w->before[0], w->rows), bottom = smaller(w->rows, top + w->in.h),
                 left = smaller(w->before[1], w->columns), right = smaller(w->columns, left + w->in.w);
-  NEST_FOR(b, y, top) pad_columns(l, w, &y, 0, w->columns);
+  NEST_FOR(b, y, top) pad_row(l, w, &y);
   NEST_LOOP(b, y, bottom - top > 1 ? outer : SERIAL, 1, NEST_IX(top), 1, NEST_IX(bottom)) {
-    if (w->window) {
+    if (w->unit > 1) {
+      fill_bytes(l, w, &y);
+    } else if (w->window) {
       copy_windows(l, w, &y);
     } else {
       pad_columns(l, w, &y, 0, left);
@@ -242,5 +292,5 @@ void words_fill(Lower *l, const Words *w, LoopKind outer) {
       pad_columns(l, w, &y, right, w->columns);
     }
   }
-  NEST_FROM(b, y, bottom, w->rows) pad_columns(l, w, &y, 0, w->columns);
+  NEST_FROM(b, y, bottom, w->rows) pad_row(l, w, &y);
 }

@@ -12,13 +12,15 @@
 
 /* The input of a correlation: [planes][rows][columns * pixel]. Bytes have one plane; halves two, of the bytes
  * 0 and 2 of each four and of 1 and 3. Of few channels most of a pixel's words would be empty: there a column
- * is what a window sees of a row, byte after byte. */
+ * is what a window sees of a row, byte after byte; where a word has four bytes, it is read from the row where
+ * it lies, and the copy is of I8: [1][rows][bytes]. */
 typedef struct Words {
   Buf *buf;
   Dot dot;
   int planes;
   int64_t rows, columns;
   int64_t group, pixel; /* words of a group of channels, of all of them, in a plane */
+  int64_t step, unit;   /* elements of the copy from a column to the next one, and of a word: 1, or 4 bytes */
   int64_t before[2];
   Extent in;
   int64_t channels; /* of a group */
