@@ -244,35 +244,7 @@ static const Function function[FN_COUNT] = {
                         .text = "INLINE @avoid store_words@l(int8_t *p, @T v) {\n"
                                 "  typedef int32_t words __attribute__((@S, aligned(1), may_alias));\n"
                                 "  *(words *)p = (words)v;\n}\n"},
-    /* of 16 lanes, which CPUs with AVX-512 have: of 64 pairs of bytes each, then the byte of the pair */
-    [FN_LOOKUP] =
-        {"lookup",
-         .text =
-             "// table[b + 128] for each byte b.\n"
-             "INLINE @a@T lookup@l(const int8_t *table, @T x) {\n"
-             "#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)\n"
-             "  typedef uint16_t pairs __attribute__((@S));\n"
-             "  typedef uint16_t anywhere __attribute__((@S, aligned(1), may_alias));\n"
-             "  const anywhere *from = (const anywhere *)table;\n"
-             "  const pairs a = from[0], b = from[1], c = from[2], d = from[3], all = (pairs)x ^ 0x8080;\n"
-             "  pairs got[2];\n"
-             "  for (int odd = 0; odd < 2; odd++) {\n"
-             "    const pairs at = odd ? all >> 8 : all & 255, pair = at >> 1, high = (pairs)(pair > 63);\n"
-             "    pairs low = pair, upper = pair;\n"
-             "    __asm__(\"vpermi2w %2, %1, %0\" : \"+v\"(low) : \"v\"(a), \"v\"(b));\n"
-             "    __asm__(\"vpermi2w %2, %1, %0\" : \"+v\"(upper) : \"v\"(c), \"v\"(d));\n"
-             "    got[odd] = (((high & upper) | (~high & low)) >> (at % 2 * 8)) & 255;\n"
-             "  }\n"
-             "  return (@T)(got[0] | got[1] << 8);\n"
-             "#else\n"
-             "  for (int i = 0; i < (int)(sizeof x / sizeof x[0]); i++) {\n"
-             "    uint32_t word = 0;\n"
-             "    for (int j = 0; j < 32; j += 8)\n"
-             "      word |= (uint32_t)(uint8_t)table[(int8_t)((uint32_t)x[i] >> j & 255) + 128] << j;\n"
-             "    x[i] = (int32_t)word;\n"
-             "  }\n"
-             "  return x;\n"
-             "#endif\n}\n"},
+    [FN_LOOKUP] = {"lookup", .text = prelude_lookup},
     [FN_LOAD_BYTES] = {.name = "load_bytes"}, /* by prelude_helium */
     [FN_STORE_BYTES] = {.name = "store_bytes"},
 };

@@ -96,6 +96,7 @@ bool prelude_has_macro(const char *name);
 /* prelude_vectors.c: primitives of vectors. */
 void prelude_vector_primitive(Text *, const Primitive *, int lanes, const PreludeNames *);
 const char *prelude_helium(PreludeFn, Elem, int lanes); /* the text of a function there; NULL: as elsewhere */
+extern const char prelude_lookup[];                     /* the text of FN_LOOKUP */
 bool prelude_vector_of_floats(const Primitive *);       /* does its text have some? */
 void prelude_text(Text *, const char *text, Elem, int lanes,
                   const PreludeNames *); /* in the language of prelude.c */

@@ -13,6 +13,7 @@ typedef struct VectorText {
 
 #define OF_X_S "(@I x, @I s)"
 #define OF_X_M "(@I x, @I m)"
+#define OF_A_B "(@I a, @I b)"
 #define OF_C_X_W "(@I c, @I x, @I w)"
 #define LANES_OF(what)                                                                                       \
   "  @I r;\n  for (int i = 0; i < (int)(sizeof r / sizeof r[0]); i++) r[i] = " what ";\n  return r;\n"
@@ -84,6 +85,11 @@ static const VectorText texts[] = {
      "#endif\n"},
     {&primitive_even_bytes, "(@I w)", HALVES "  return (@I)(((halves)w << 8) >> 8);\n", NULL, NULL},
     {&primitive_odd_bytes, "(@I w)", HALVES "  return (@I)((halves)w >> 8);\n", NULL, NULL},
+    {&primitive_max_bytes, OF_A_B,
+     "  typedef int8_t bytes __attribute__((vector_size(sizeof(@I))));\n"
+     "  const bytes larger = (bytes)((bytes)a > (bytes)b);\n"
+     "  return (@I)((larger & (bytes)a) | (~larger & (bytes)b));\n",
+     NULL, NULL},
     {&primitive_bytes_up, "(@I w)", "  return w ^ (-0x7f7f7f7f - 1);\n", NULL, NULL},
     {&primitive_push_byte, "(@I w, @I q)", UNSIGNED "  return (@I)((words)w >> 8 | (words)q << 24);\n", NULL,
      NULL},
@@ -97,12 +103,11 @@ static const VectorText texts[] = {
     {&primitive_shift_halves_away, "(@I x, @I half, @I s)",
      "  return (x + half + ((x >> 31) & (half != 0))) >> s;\n", NULL, NULL},
     {&primitive_shift_right, OF_X_S, "  return x >> s;\n", NULL, NULL},
-    {&primitive_add_halves, "(@I a, @I b)", WRAPPING "  return (@I)((halves)a + (halves)b);\n", NULL, NULL},
-    {&primitive_sub_halves, "(@I a, @I b)", WRAPPING "  return (@I)((halves)a - (halves)b);\n", NULL, NULL},
+    {&primitive_add_halves, OF_A_B, WRAPPING "  return (@I)((halves)a + (halves)b);\n", NULL, NULL},
+    {&primitive_sub_halves, OF_A_B, WRAPPING "  return (@I)((halves)a - (halves)b);\n", NULL, NULL},
     {&primitive_wrap_sum, "(@I a, @I b, @I s)",
      UNSIGNED "  return (@I)((words)a + ((words)b << (words)s));\n", NULL, NULL},
-    {&primitive_wrap_difference, "(@I a, @I b)", UNSIGNED "  return (@I)((words)a - (words)b);\n", NULL,
-     NULL},
+    {&primitive_wrap_difference, OF_A_B, UNSIGNED "  return (@I)((words)a - (words)b);\n", NULL, NULL},
     {&primitive_part576, OF_X_S, UNSIGNED "  return (@I)((words)x * 0x38e38e39u) >> s;\n", NULL, NULL},
     {&primitive_shift_left, OF_X_S, UNSIGNED "  return (@I)((words)x << (words)s);\n", NULL, NULL},
     {&primitive_requantize_float, "(@I x, @F s)",
@@ -186,6 +191,35 @@ void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, 
   prelude_text(out, lanes == 4 && text->four ? text->four : text->plain, I32, lanes, names);
   text_put(out, instruction || helium ? "#endif\n}\n" : "}\n");
 }
+
+/* ---- tables ---- */
+/* Of 16 lanes, which CPUs with AVX-512 have: of 64 pairs of bytes at a time, then the byte of the pair. */
+const char prelude_lookup[] =
+    "// table[b + 128] for each byte b.\n"
+    "INLINE @a@T lookup@l(const int8_t *table, @T x) {\n"
+    "#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)\n"
+    "  typedef uint16_t pairs __attribute__((@S));\n"
+    "  typedef uint16_t anywhere __attribute__((@S, aligned(1), may_alias));\n"
+    "  const anywhere *from = (const anywhere *)table;\n"
+    "  const pairs a = from[0], b = from[1], c = from[2], d = from[3], all = (pairs)x ^ 0x8080;\n"
+    "  pairs got[2];\n"
+    "  for (int odd = 0; odd < 2; odd++) {\n"
+    "    const pairs at = odd ? all >> 8 : all & 255, pair = at >> 1, high = (pairs)(pair > 63);\n"
+    "    pairs low = pair, upper = pair;\n"
+    "    __asm__(\"vpermi2w %2, %1, %0\" : \"+v\"(low) : \"v\"(a), \"v\"(b));\n"
+    "    __asm__(\"vpermi2w %2, %1, %0\" : \"+v\"(upper) : \"v\"(c), \"v\"(d));\n"
+    "    got[odd] = (((high & upper) | (~high & low)) >> (at % 2 * 8)) & 255;\n"
+    "  }\n"
+    "  return (@T)(got[0] | got[1] << 8);\n"
+    "#else\n"
+    "  for (int i = 0; i < (int)(sizeof x / sizeof x[0]); i++) {\n"
+    "    uint32_t word = 0;\n"
+    "    for (int j = 0; j < 32; j += 8)\n"
+    "      word |= (uint32_t)(uint8_t)table[(int8_t)((uint32_t)x[i] >> j & 255) + 128] << j;\n"
+    "    x[i] = (int32_t)word;\n"
+    "  }\n"
+    "  return x;\n"
+    "#endif\n}\n";
 
 /* ---- functions of Helium's vectors ---- */
 #define MVE(there, elsewhere) "#if defined(__ARM_FEATURE_MVE)\n" there "#else\n" elsewhere "#endif\n}\n"

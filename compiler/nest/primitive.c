@@ -47,6 +47,7 @@ static int32_t run_dot_halves(const double *a) {
 }
 static int32_t run_even_bytes(const double *a) { return cnn_even_bytes(whole(a[0])); }
 static int32_t run_odd_bytes(const double *a) { return cnn_odd_bytes(whole(a[0])); }
+static int32_t run_max_bytes(const double *a) { return cnn_max_bytes(whole(a[0]), whole(a[1])); }
 static int32_t run_bytes_up(const double *a) { return cnn_bytes_up(whole(a[0])); }
 static int32_t run_push_byte(const double *a) { return cnn_push_byte(whole(a[0]), whole(a[1])); }
 static int32_t run_push_half(const double *a) { return cnn_push_half(whole(a[0]), whole(a[1])); }
@@ -84,6 +85,7 @@ const Primitive
     primitive_dot_halves = {"dot_halves", 3, {I32, I32, I32}, run_dot_halves, true},
     primitive_even_bytes = {"even_bytes", 1, {I32}, run_even_bytes, true},
     primitive_odd_bytes = {"odd_bytes", 1, {I32}, run_odd_bytes, true},
+    primitive_max_bytes = {"max_bytes", 2, {I32, I32}, run_max_bytes, true},
     primitive_bytes_up = {"bytes_up", 1, {I32}, run_bytes_up, true},
     primitive_push_byte = {"push_byte", 2, {I32, I32}, run_push_byte, true},
     primitive_push_half = {"push_half", 2, {I32, I32}, run_push_half, true},
@@ -111,6 +113,7 @@ const Primitive *const primitive_table[PRIMITIVES] = {&primitive_requantize_sing
                                                       &primitive_dot_halves,
                                                       &primitive_even_bytes,
                                                       &primitive_odd_bytes,
+                                                      &primitive_max_bytes,
                                                       &primitive_bytes_up,
                                                       &primitive_push_byte,
                                                       &primitive_push_half,

@@ -52,6 +52,16 @@ INLINE int32_t cnn_odd_bytes(int32_t w) {
   return (int32_t)(low | high << 16);
 }
 
+/* The larger one of each two signed bytes. */
+INLINE int32_t cnn_max_bytes(int32_t a, int32_t b) {
+  uint32_t most = 0;
+  for (int i = 0; i < 32; i += 8) {
+    const int8_t x = (int8_t)((uint32_t)a >> i & 255), y = (int8_t)((uint32_t)b >> i & 255);
+    most |= (uint32_t)(uint8_t)(x > y ? x : y) << i;
+  }
+  return (int32_t)most;
+}
+
 /* Each signed byte + 128. */
 INLINE int32_t cnn_bytes_up(int32_t w) { return (int32_t)((uint32_t)w ^ 0x80808080u); }
 

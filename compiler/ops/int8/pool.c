@@ -144,12 +144,48 @@ static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int 
              part, lanes);
 }
 
+/* The largest of bytes as they are, four a lane. */
+static bool lower_largest(Lower *l) {
+  enum { FEWEST_LANES = 4 };
+  Nest *b = l->b;
+  const Int8Pool *p = l->node->detail;
+  const Window *w = l->node->window;
+  const Extent e = shape_extent(l->node->shape), in = shape_extent(l->node->in[0]->shape);
+  int lanes = l->target->lanes;
+  while (lanes > FEWEST_LANES && e.c % (lanes * WORD_BYTES)) lanes /= 2;
+  if (p->mean || p->scaled || l->node->quant->wide || p->stored.lo > INT8_MIN || p->stored.hi < INT8_MAX ||
+      l->plain || lanes < FEWEST_LANES || e.c % (lanes * WORD_BYTES))
+    return false;
+  nest_fn(b, b->name, false);
+  NEST_LOOP(b, y, walk_rows(l, e.h * e.w * e.c * w->kernel[0] * w->kernel[1] / WORD_BYTES), 1, NEST_IX(0), 1,
+            NEST_IX(e.h))
+    NEST_FOR(b, x, e.w)
+      NEST_FOR(b, n, e.c / (lanes * WORD_BYTES)) {
+        const Ref most = nest_at(b, variable(l, "most", lanes), 0);
+        const Ix c = n * (lanes * WORD_BYTES);
+        nest_store(b, most, splat(num_i32(b, (int32_t)0x80808080u), lanes));
+        NEST_FOR(b, ky, w->kernel[0])
+          NEST_FOR(b, kx, w->kernel[1]) {
+            const Ix iy = y * w->stride[0] + ky * w->dilation[0] - w->before[0],
+                     ix = x * w->stride[1] + kx * w->dilation[1] - w->before[1];
+            NEST_IF(b, cond_and(nest_within(b, iy, 0, in.h), nest_within(b, ix, 0, in.w)))
+              nest_store(b, most,
+                         nest_primitive(b, &primitive_max_bytes, nest_get(b, most),
+                                        nest_load_words(b, lower_at(l, l->in[0], &iy, &ix, &c), lanes),
+                                        NULL));
+          }
+        nest_store_words(b, lower_at(l, l->out, &y, &x, &c), nest_get(b, most));
+      }
+  return true;
+}
+
 static void lower(Lower *l) {
   const int64_t most = l->node->quant->wide ? 1 << 7 : 1 << 15; /* of a mean, whose sums are floats exactly */
   Nest *b = l->b;
   const Int8Pool *p = l->node->detail;
   const int64_t *kernel = l->node->window->kernel;
   const Extent e = shape_extent(l->node->shape);
+  if (lower_largest(l)) return;
   nest_fn(b, b->name, false);
   const bool vectors = !p->scaled || int8_steps_fit(p->rounding, p->factor, UINT8_MAX * most);
   if (!p->mean || (kernel[0] * kernel[1] <= most && vectors)) {
