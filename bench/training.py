@@ -18,8 +18,9 @@ TURN = 0.4     # seconds of steps before another has its turn
 PAUSE = 0.25
 BATCHES = 4    # different ones
 RATE, MOMENTUM = 0.01, 0.9
-# how far losses may differ before the first update, and behind it. Nets with batchnorm on a few pixels magnify
-# rounding from update to update: behind the third one PyTorch in floats and in doubles differ by as much.
+# how far losses may differ before the first update, and behind it. Nets with batchnorm on a few pixels
+# magnify rounding from update to update: behind the third one PyTorch in floats and in doubles differ by as
+# much.
 FIRST, LATER = 1e-4, 5e-2
 
 

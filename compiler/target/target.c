@@ -62,9 +62,9 @@
       .depthwise_pixels = (REGISTERS) / 4,                                                                   \
   }
 
-/* Measured on AVX-512 cores; what matters is that they rank schedules alike elsewhere. Strassen's additions are
- * those of cores that have vectors of 64 bytes as a whole. Where a core takes up to 1.6 times as long for them,
- * what is chosen (GAIN) is no slower than a direct convolution. */
+/* Measured on AVX-512 cores; what matters is that they rank schedules alike elsewhere. Strassen's additions
+ * are those of cores that have vectors of 64 bytes as a whole. Where a core takes up to 1.6 times as long for
+ * them, what is chosen (GAIN) is no slower than a direct convolution. */
 static const Rates measured = {.direct = 0.95,
                                .winograd = 0.92,
                                .strassen = 0.97,

@@ -301,10 +301,44 @@ static void test_widen(void) { /* an index from weights is the same for all imag
   arena_free(arena);
 }
 
+/* 64 bytes, and what a table from element `from` on has for them. */
+static Nest *looked_up(Arena *arena, int from, int stored) {
+  Nest *b = nest_new(arena, "lookup", "");
+  Buf *in = nest_buf(b, INPUT, "in", (Type){I8, 1}, NEST_DIMS(64)),
+      *table = nest_buf(b, WEIGHTS, "table", (Type){I8, 1}, NEST_DIMS(TABLE_BYTES)),
+      *out = nest_buf(b, OUTPUT, "out", (Type){I8, 1}, NEST_DIMS(stored));
+  nest_fn(b, "lookup", false);
+  const Val words = nest_load_words(b, nest_at(b, in, 0), LANES);
+  nest_store_words(b, nest_at(b, out, 0), nest_lookup(b, nest_at(b, table, from), words));
+  return b;
+}
+
+static bool refused(Nest *b, const char *word) {
+  Proof proof;
+  return !nest_prove(b, &proof) && strstr(proof.error, word);
+}
+
+static void test_tables(void) {
+  Arena *arena = arena_new();
+  CU_ASSERT(refused(looked_up(arena, 1, 64), "load out of bounds"));
+  CU_ASSERT(refused(looked_up(arena, 0, 63), "store out of bounds"));
+  CU_ASSERT(refused(looked_up(arena, 0, 65), "not every element is written"));
+  Nest *b = looked_up(arena, 0, 64);
+  CU_ASSERT_FATAL(cases_prove(b));
+  double x[64], table[TABLE_BYTES], y[64];
+  for (int i = 0; i < 64; i++) x[i] = 4 * i - 128;
+  for (int i = 0; i < TABLE_BYTES; i++) table[i] = 127 - i;
+  Run run = {.mem = {x, table, y}};
+  CU_ASSERT_FATAL(nest_run(b, &run));
+  for (int i = 0; i < 64; i++) CU_ASSERT(y[i] == 127 - 4 * i);
+  arena_free(arena);
+}
+
 CU_TestInfo suite_nest_chosen[] = {{"reference, interpreter, compiled C", test_widest},
                                    {"on the baseline CPU", test_narrow},
                                    {"as scalar C for any compiler", test_scalar},
                                    {"text of C and dump", test_text},
                                    {"weights are filled by the interpreter", test_fill},
                                    {"images side by side share an index of weights", test_widen},
+                                   {"tables and words: bounds, values", test_tables},
                                    CU_TEST_INFO_NULL};

@@ -409,28 +409,6 @@ static void zero(Nest *b, Buf *buf, int n) {
   NEST_FOR(b, i, n) nest_store(b, nest_at(b, buf, i), num(b, 0));
 }
 
-/* 64 bytes, and what a table from element `from` on has for them. */
-static Nest *looked_up(Arena *arena, int from, int stored) {
-  Nest *b = nest_new(arena, "lookup", "");
-  Buf *in = nest_buf(b, INPUT, "in", (Type){I8, 1}, NEST_DIMS(64)),
-      *table = nest_buf(b, WEIGHTS, "table", (Type){I8, 1}, NEST_DIMS(TABLE_BYTES)),
-      *out = nest_buf(b, OUTPUT, "out", (Type){I8, 1}, NEST_DIMS(stored));
-  nest_fn(b, "lookup", false);
-  const Val words = nest_load_words(b, nest_at(b, in, 0), LANES);
-  nest_store_words(b, nest_at(b, out, 0), nest_lookup(b, nest_at(b, table, from), words));
-  return b;
-}
-
-static void test_lookups(void) {
-  Arena *arena = arena_new();
-  refuse(looked_up(arena, 1, 64), "load out of bounds");
-  refuse(looked_up(arena, 0, 63), "store out of bounds");
-  refuse(looked_up(arena, 0, 65), "not every element is written");
-  Proof proof;
-  CU_ASSERT(nest_prove(looked_up(arena, 0, 64), &proof));
-  arena_free(arena);
-}
-
 static void test_chosen_range_refused(void) {
   Arena *arena = arena_new();
   Choice c = choice(arena, "above");
@@ -610,7 +588,6 @@ CU_TestInfo suite_nest_refused[] = {
     {"refused: read of what is not written at times", test_unwritten_at_times_refused},
     {"refused: read of what may be written over", test_over_refused},
     {"refused: parts of what may be written over", test_over_parts_refused},
-    {"refused: tables and words over the end", test_lookups},
     {"refused: ranges of chosen indices", test_chosen_range_refused},
     {"refused: stores at chosen places", test_chosen_stores_refused},
     {"refused: chosen indices in parallel iterations", test_chosen_parallel_refused},

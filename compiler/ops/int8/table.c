@@ -61,23 +61,27 @@ static Val on_line(Lower *l, Val q, Val slope, Val start) {
   return convert(vmax(vmin(v, num_i32(b, INT8_MAX)), num_i32(b, INT8_MIN)), I8);
 }
 
+/* In pixels side by side vectors see the channels in turns, and the same ones again after some elements. */
+typedef struct Turns {
+  Buf *slope, *start;
+  int64_t length; /* 1: all channels have the same line */
+} Turns;
+
 static void line_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                       const void *context) {
   Nest *b = l->b;
-  const Line *line = context;
+  const Turns *line = context;
+  const Ix none = {0};
   const Val q = int8_load_part(l, l->in[0], y, x, c, part, lanes);
-  lower_store(l, on_line(l, q, num_i32(b, line->slope), num_i32(b, line->start)), y, x, c, part, lanes);
+  lower_store(l,
+              on_line(l, q, nest_load(b, nest_at(b, line->slope, none), 1),
+                      nest_load(b, nest_at(b, line->start, none), 1)),
+              y, x, c, part, lanes);
 }
-
-/* Pixels side by side: vectors see the channels in turns, and the same ones again after some. */
-typedef struct Turns {
-  Buf *slope, *start; /* of as many elements */
-  int64_t length;
-} Turns;
 
 static Turns turns_of(Lower *l, const Line *line, int64_t channels) {
   Turns turns = {.length = channels};
-  while (turns.length % l->target->lanes) turns.length += channels;
+  while (channels > 1 && turns.length % l->target->lanes) turns.length += channels;
   int32_t *slope = NEW_ARRAY(l->arena, int32_t, turns.length),
           *start = NEW_ARRAY(l->arena, int32_t, turns.length);
   for (int64_t i = 0; i < turns.length; i++) {
@@ -120,10 +124,10 @@ static bool lower_lines(Lower *l) {
   if (l->plain || l->target->lanes == 1 || !lines_of(t, line)) return false;
   const Extent e = int8_joined(l);
   if (t->channels > 1 && e.w > 1) return false;
-  const Turns turns = t->channels > 1 ? turns_of(l, line, t->channels) : (Turns){0};
+  const Turns turns = turns_of(l, line, t->channels);
   nest_fn(b, b->name, false);
   if (t->channels > 1) lower_turns(l, &turns, e);
-  else walk_pixels(l, e, line_body, line);
+  else walk_pixels(l, e, line_body, &turns);
   lower_about(l, "a straight line: (q * slope + start) / 2^%d, cut to 8 bits", LINE_BITS);
   return true;
 }
