@@ -9,6 +9,7 @@ counts.
 import argparse, ctypes, functools, json, multiprocessing, os, subprocess, tempfile, time
 import numpy as np
 from compiler import newest_clang
+from sides import march
 from timing import shortest
 from training_nets import NETS
 
@@ -156,7 +157,7 @@ class Ours:
                 f.write(GLUE.format(net=net, upper=net.upper()))
             flags = ["-O2", "-fno-math-errno", "-shared", "-fPIC", "-I", work, "-I",
                      os.path.join(runtime, "include")] + (["-fopenmp"] if openmp else [])
-            subprocess.run([options.cc, *flags, "-march=native", code, glue, *core, "-o", library],
+            subprocess.run([options.cc, *flags, *march("native"), code, glue, *core, "-o", library],
                            check=True)
             self.library = ctypes.CDLL(library)
         self.library.step.restype = ctypes.c_float
