@@ -242,11 +242,11 @@ static void copy_windows(Lower *l, const Words *w, const Ix *y) {
 /* ---- rows of bytes ---- */
 static void pad_bytes(Lower *l, const Words *w, const Ix *y, int64_t from, int64_t to) {
   Nest *b = l->b;
-  const int32_t lift = words_lift(w->dot), zero = l->node->in[0]->quant->zero;
+  const int32_t zero = l->node->in[0]->quant->zero;
+  const int32_t byte = words_lift(w->dot) ? zero ^ INT8_MIN : zero; /* as bytes_up has it */
   if (from < to)
     NEST_FOR(b, i, to - from)
-      nest_store(b, nest_at(b, w->buf, 0, *y, from + i),
-                 convert(num_i32(b, lift ? zero - lift * (zero < 0 ? -1 : 1) : zero), I8));
+      nest_store(b, nest_at(b, w->buf, 0, *y, from + i), convert(num_i32(b, byte), I8));
 }
 
 /* In vectors; the last one is some of those before again. */
