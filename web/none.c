@@ -1,8 +1,10 @@
-/* none.c: what the page does not have: schedules for nets of 8 bits, measured choices, layers in bands of
- * rows, graphs, programs and nests as text, weights that are compiled in, and the command line's help. */
+/* none.c: what the page does not have: schedules and instructions for nets of 8 bits, measured choices,
+ * budgets of flash and RAM, layers in bands of rows, graphs, programs, nests and schedules as text, weights
+ * that are compiled in, and the command line's help. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "compilation.h"
+#include "emit/prelude.h"
 #include "graph/dot.h"
 #include "graph/dump.h"
 #include "help.h"
@@ -28,6 +30,27 @@ void dsp_offer(const Lower *l, Decision *d) { (void)l, (void)d; }
 bool schedule_int8(Lower *l) {
   (void)l;
   return false;
+}
+
+const char *primitive_text(Arena *arena, const Primitive *primitive) {
+  (void)arena, (void)primitive;
+  return "";
+}
+
+const char prelude_lookup[] = "";
+
+void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, const PreludeNames *names) {
+  (void)out, (void)primitive, (void)lanes, (void)names;
+}
+
+bool prelude_vector_of_floats(const Primitive *primitive) {
+  (void)primitive;
+  return false;
+}
+
+const char *prelude_helium(PreludeFn fn, Elem elem, int lanes) {
+  (void)fn, (void)elem, (void)lanes;
+  return NULL;
 }
 
 bool tune(const TuneJob *job, const char **why) {
@@ -60,6 +83,16 @@ void pass_bands(PassState *state) { (void)state; }
 
 void fit_ram(Compilation *c) { (void)c; }
 
+const Small *budget_small(const Compilation *c, int64_t flash) {
+  (void)c, (void)flash;
+  return NULL;
+}
+
+bool budget_check(Compilation *c) {
+  (void)c;
+  return true;
+}
+
 void graph_dot(Text *out, const Graph *graph) { (void)out, (void)graph; }
 
 void graph_dump(Text *out, const Graph *graph) { (void)out, (void)graph; }
@@ -80,6 +113,11 @@ bool nest_fill(const Nest *nest, const float *const *from, float *to) {
 }
 
 void program_dump(Text *out, const Program *program) { (void)out, (void)program; }
+
+void program_schedules(Text *out, const Programs *programs, const ProgramOptions *options,
+                       const Sources *sources) {
+  (void)out, (void)programs, (void)options, (void)sources;
+}
 
 void help_options(Text *out) { text_put(out, "A page has no help; cnnc --help has it.\n"); }
 

@@ -1,7 +1,8 @@
 # compiler/nest: loop nests, the middle of the compiler
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += \
-  %D%/nest.h %D%/build.h %D%/primitive.h %D%/primitive.c %D%/integer_primitives.h \
+  %D%/nest.h %D%/build.h %D%/primitive.h %D%/primitive.c %D%/primitive_text.c \
+  %D%/integer_primitives.h \
   %D%/word_primitives.h %D%/primitive_dsp.c %D%/dsp_primitives.h \
   %D%/build.c %D%/val.c \
   %D%/prover.h %D%/prove.c %D%/prove_bounds.c %D%/prove_accesses.c %D%/prove_overlap.c \
@@ -18,4 +19,4 @@ $(PRIMITIVE_TEXTS):
 	  -e 's/^/"/' -e 's/$$/\\n"/' $< > $@.tmp && mv $@.tmp $@
 BUILT_SOURCES += $(PRIMITIVE_TEXTS)
 CLEANFILES += $(PRIMITIVE_TEXTS)
-%D%/libcnnc_a-primitive.$(OBJEXT): $(PRIMITIVE_TEXTS)
+%D%/libcnnc_a-primitive_text.$(OBJEXT): $(PRIMITIVE_TEXTS)

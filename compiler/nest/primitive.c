@@ -1,16 +1,10 @@
-// primitive.c: what nests compute by name: the table, and the text of each.
+// primitive.c: what nests compute by name: the table.
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/primitive.h"
 #include <string.h>
 #define INLINE static inline
 #include "nest/integer_primitives.h"
 #include "nest/word_primitives.h"
-
-static const char all_texts[] =
-#include "nest/integer_primitives_text.inc"
-#include "nest/word_primitives_text.inc"
-#include "nest/dsp_primitives_text.inc"
-    ;
 
 static int32_t whole(double x) { return (int32_t)x; }
 
@@ -146,13 +140,4 @@ const Primitive *primitive_find(const char *name) {
   for (int i = 0; i < PRIMITIVES; i++)
     if (strcmp(primitive_table[i]->name, name) == 0) return primitive_table[i];
   return NULL;
-}
-
-/* From its comment to the line that ends its function; each has a blank line before it. */
-const char *primitive_text(Arena *arena, const Primitive *primitive) {
-  const char *head = arena_printf(arena, "INLINE int32_t cnn_%s(", primitive->name),
-             *at = strstr(all_texts, head), *from = at, *end = strchr(at, '\n');
-  while (from > all_texts && strncmp(from - 1, "\n\n", 2) != 0) from--;
-  if (end[-1] != '}') end = strstr(at, "\n}\n") + 2;
-  return arena_printf(arena, "%.*s\n", (int)(end - from), from);
 }
