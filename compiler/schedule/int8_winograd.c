@@ -417,7 +417,8 @@ static NestFn *join_function(const Winograd8 *d) {
 }
 
 /* ---- the whole ---- */
-/* Bands of rows whose inputs stay in the second cache, but not of few tiles, for each reads all weights. */
+/* Bands of rows whose transformed inputs and sums take three quarters of the second cache, but not of few
+ * tiles, for each band transforms all weights. */
 static void choose_bands(Winograd8 *d) {
   const Blocking *most = &d->l->target->blocking;
   const int64_t all = tiles_of(&d->k, 0), line = d->l->target->line / 4,
