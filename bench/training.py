@@ -19,10 +19,10 @@ TURN = 0.4     # seconds of steps before another has its turn
 PAUSE = 0.25
 BATCHES = 4    # different ones
 RATE, MOMENTUM = 0.01, 0.9
-# how far losses may differ before the first update, and behind it. Nets with batchnorm on a few pixels
-# magnify rounding from update to update: behind the third one PyTorch in floats and in doubles differ by as
-# much.
-FIRST, LATER = 1e-4, 5e-2
+# how far losses may differ before the first update, behind it, and behind later ones. Nets with batchnorm on
+# a few pixels magnify rounding from update to update: of MobileNetV1 0.25 our C for AVX-512, for AVX2 and
+# without vectors has losses that differ by 1e-6 behind the first update, and by 7 % behind the third.
+BEFORE, FIRST, LATER = 1e-4, 2e-2, 1e-1
 
 
 # ---- as a program of the language ----
@@ -466,7 +466,7 @@ def compare(options, net):
     sides = [Side(kind, options, net, weights, rows, program, data) for kind in ["cnnc", *options.peers]]
     for side in sides[1:]:
         errors = [abs(a - b) / max(1, abs(a)) for a, b in zip(sides[0].losses, side.losses)]
-        if not (errors[0] <= FIRST and errors[1] <= LATER):
+        if not (errors[0] <= BEFORE and errors[1] <= FIRST and max(errors) <= LATER):
             raise SystemExit(
                              f"{net}: the losses of cnnc {sides[0].losses} and {side.name} {side.losses} "
                              "differ")
