@@ -466,13 +466,6 @@ void train_generic_init(train_generic_weights *weights, uint64_t seed) {
 #define INLINE static inline
 #define KERNEL static
 #endif
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#elif defined(__GNUC__)
-#define UNROLL _Pragma("GCC unroll 128")
-#else
-#define UNROLL
-#endif
 
 /* ---- weights ---- */
 
@@ -732,22 +725,22 @@ static void train_generic_loss_18_cross_entropy_scale(const int32_t (*restrict i
 //   in  [2][2][2]  input
 //   out [1][2][2]  output
 static void train_generic_batchnorm1_moments(const float (*restrict in)[2][2], float (*restrict out)[2][2]) {
-  for (int v = 0; v < 2; v++) {
-    float sum;
+  for (int g = 0; g < 2; g++) {
+    float mean;
     float squares;
-    sum = 0.f;
-    for (int y = 0; y < 2; y++)
+    mean = 0.f;
+    for (int row = 0; row < 2; row++)
       for (int x = 0; x < 2; x++)
-        sum = sum + in[y][x][v];
-    const float mean = sum * 0.25f;
+        mean = mean + in[row][x][g];
+    mean = mean * 0.25f;
     squares = 0.f;
-    for (int y = 0; y < 2; y++)
+    for (int row = 0; row < 2; row++)
       for (int x = 0; x < 2; x++) {
-        const float d = in[y][x][v] - mean;
+        const float d = in[row][x][g] - mean;
         squares += d * d;
       }
-    out[0][0][v] = mean;
-    out[0][1][v] = squares;
+    out[0][0][g] = mean;
+    out[0][1][g] = squares;
   }
 }
 
@@ -919,13 +912,12 @@ static void train_generic_dense1_weight_gradient(const float (*restrict in)[1][8
 //   in  [1][1][2]  input
 //   out [2]  updated
 static void train_generic_dense1_bias_gradient(const float (*restrict in)[1][2], float *restrict out) {
-  float sum[2];
-  UNROLL for (int v = 0; v < 2; v++)
-    sum[v] = 0.f;
-  UNROLL for (int v = 0; v < 2; v++)
-    sum[v] = in[0][0][v] + sum[v];
-  UNROLL for (int v = 0; v < 2; v++)
-    out[v] = out[v] + sum[v];
+  for (int g = 0; g < 2; g++) {
+    float sum;
+    sum = 0.f;
+    sum = in[0][0][g] + sum;
+    out[g] = out[g] + sum;
+  }
 }
 
 // map gradient of relu1, line 5: relu
@@ -948,20 +940,21 @@ static void train_generic_relu1_map_gradient_0(const float (*restrict in)[2][2],
 //   out [1][2][2]  output
 static void train_generic_batchnorm1_batchnorm_sums(const float (*restrict in)[2][2], const float (*restrict in1)[2][2], const float (*restrict in2)[3][2],
     float (*restrict out)[2][2]) {
-  for (int v = 0; v < 2; v++) {
+  for (int g = 0; g < 2; g++) {
+    float mean;
     float sum;
     float products;
+    mean = in2[0][0][g];
     sum = 0.f;
     products = 0.f;
-    const float mean = in2[0][0][v];
     for (int y = 0; y < 2; y++)
       for (int x = 0; x < 2; x++) {
-        const float dy = in[y][x][v];
+        const float dy = in[y][x][g];
         sum = sum + dy;
-        products += dy * (in1[y][x][v] - mean);
+        products += dy * (in1[y][x][g] - mean);
       }
-    out[0][0][v] = sum;
-    out[0][1][v] = products * in2[0][1][v];
+    out[0][0][g] = sum;
+    out[0][1][g] = products * in2[0][1][g];
   }
 }
 
@@ -1291,7 +1284,6 @@ const cnn_network train_generic_network = {
 
 #undef INLINE
 #undef KERNEL
-#undef UNROLL
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT DEFAULT
 #elif defined(__GNUC__)

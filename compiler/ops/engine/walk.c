@@ -62,50 +62,81 @@ void walk_pixels(Lower *l, Extent e, WalkBody body, const void *context) {
     NEST_FOR(b, x, e.w) walk_channels(l, e.c, &y, &x, body, context);
 }
 
-/* `count` vectors from channel c on, side by side; the only one may be a part. */
-static void sum_vectors(Lower *l, Extent e, const Ix *c, int count, int part, int lanes, WalkValue value,
-                        const void *context) {
+/* ---- columns ---- */
+Ix columns_register(const Columns *set, bool more, const Ix *u) {
+  const Ix zero = {0};
+  return more ? zero + set->full : *u;
+}
+
+Ix columns_channel(const Columns *set, bool more, const Ix *u) {
+  return more ? set->end : set->first + *u * set->lanes;
+}
+
+Val columns_load(const Columns *set, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
+  return walk_load(set->l, buf, y, x, c, set->part, set->lanes);
+}
+
+void walk_columns(Lower *l, int64_t channels, int most, bool overlap, ColumnsBody body, const void *context) {
+  Nest *b = l->b;
+  const int lanes = walk_lanes(l, channels), part = (int)(channels < lanes ? channels : lanes);
+  const int64_t full = channels / part, rest = channels % part;
+  if (l->plain) most = 1;
+  const int64_t groups = (full + most - 1) / most, count = (full + groups - 1) / groups;
+  const bool more = overlap && rest, alike = !more && full % groups == 0;
+  const int64_t loops = alike ? groups : groups - 1;
+  const Ix zero = {0};
+  Columns set = {.l = l, .full = (int)count, .part = part, .lanes = lanes};
+  if (loops)
+    NEST_FOR(b, g, loops) {
+      set.first = g * (count * lanes);
+      body(&set, context);
+    }
+  if (!alike) {
+    set.first = zero + loops * count * lanes;
+    set.end = zero + (channels - lanes);
+    set.full = (int)(full - loops * count);
+    set.more = more;
+    body(&set, context);
+  }
+  if (rest && !overlap)
+    body(
+        &(Columns){
+            .l = l, .first = zero + full * lanes, .full = 1, .part = (int)rest, .lanes = walk_lanes(l, rest)},
+        context);
+}
+
+/* ---- sums over the pixels ---- */
+typedef struct PixelSum {
+  Extent e;
+  WalkValue *value;
+  const void *context;
+} PixelSum;
+
+static void sum_columns(const Columns *set, const void *context) {
+  const PixelSum *of = context;
+  Lower *l = set->l;
   Nest *b = l->b;
   const Ix zero = {0};
-  Buf *sum = NEST_REGISTERS(b, "sum", lanes, count);
+  Buf *sum = COLUMNS_REGISTERS(b, "sum", set);
   Val nothing = num(b, 0);
-  NEST_UNROLL(b, v, count) nest_store(b, nest_at(b, sum, v), nothing);
-  NEST_FOR(b, y, e.h)
-    NEST_FOR(b, x, e.w)
-      NEST_UNROLL(b, v, count) {
-        const Ix cv = *c + v * lanes;
+  COLUMNS_EACH(b, set, v, c) nest_store(b, nest_at(b, sum, v), nothing);
+  NEST_FOR(b, y, of->e.h)
+    NEST_FOR(b, x, of->e.w)
+      COLUMNS_EACH(b, set, v, c)
         nest_store(b, nest_at(b, sum, v),
-                   add(value(l, &y, &x, &cv, part, lanes, context), nest_get(b, nest_at(b, sum, v))));
-      }
-  NEST_UNROLL(b, v, count) {
-    const Ix cv = *c + v * lanes;
+                   add(of->value(l, &y, &x, &c, set->part, set->lanes, of->context),
+                       nest_get(b, nest_at(b, sum, v))));
+  COLUMNS_EACH(b, set, v, c) {
     Val total = nest_get(b, nest_at(b, sum, v));
     if (l->node->result == RESULT_SUM)
-      walk_put(l, l->out, add(walk_load(l, l->out, &zero, &zero, &cv, part, lanes), total), &zero, &zero, &cv,
-               part, lanes);
-    else lower_store(l, total, &zero, &zero, &cv, part, lanes);
+      walk_put(l, l->out, add(columns_load(set, l->out, &zero, &zero, &c), total), &zero, &zero, &c,
+               set->part, set->lanes);
+    else lower_store(l, total, &zero, &zero, &c, set->part, set->lanes);
   }
 }
 
 void walk_sum_pixels(Lower *l, Extent e, WalkValue value, const void *context) {
-  Nest *b = l->b;
-  const int lanes = walk_lanes(l, e.c);
-  const int64_t vectors = e.c / lanes, groups = vectors / TOGETHER, singles = vectors % TOGETHER,
-                rest = e.c % lanes;
-  const Ix zero = {0};
-  if (groups)
-    NEST_FOR(b, g, groups) {
-      const Ix c = g * (TOGETHER * lanes);
-      sum_vectors(l, e, &c, TOGETHER, lanes, lanes, value, context);
-    }
-  if (singles) {
-    const Ix c = zero + groups * TOGETHER * lanes;
-    sum_vectors(l, e, &c, (int)singles, lanes, lanes, value, context);
-  }
-  if (rest) {
-    const Ix c = zero + vectors * lanes;
-    sum_vectors(l, e, &c, 1, (int)rest, walk_lanes(l, rest), value, context);
-  }
+  walk_columns(l, e.c, TOGETHER, false, sum_columns, &(PixelSum){e, value, context});
 }
 
 static void clear_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,

@@ -19,6 +19,30 @@ void walk_put(Lower *, Buf *, Val, const Ix *y, const Ix *x, const Ix *c, int pa
               int lanes); /* into a buffer that is not the result: no fused nodes */
 void walk_channels(Lower *, int64_t channels, const Ix *y, const Ix *x, WalkBody, const void *context);
 void walk_pixels(Lower *, Extent, WalkBody, const void *context);
+/* Vectors of channels that go through the pixels side by side, so that sums of each need not wait for one
+ * another and lines are read once: `full` ones from `first` on, and where `more` another that ends with the
+ * last channel and overlaps the one before it. A single one may be a part. */
+typedef struct Columns {
+  Lower *l;
+  Ix first, end; /* of `more`, where it begins */
+  int full, part, lanes;
+  bool more;
+} Columns;
+typedef void ColumnsBody(const Columns *, const void *context);
+/* At most so many side by side where there are vectors. What is stored twice where two overlap must not
+ * depend on what was there; without `overlap` the rest of the channels is a set of its own. */
+void walk_columns(Lower *, int64_t channels, int most, bool overlap, ColumnsBody, const void *context);
+Ix columns_register(const Columns *, bool more, const Ix *u);
+Ix columns_channel(const Columns *, bool more, const Ix *u);
+Val columns_load(const Columns *, Buf *, const Ix *y, const Ix *x, const Ix *c);
+/* Its body once for each: register v, from channel c on. */
+#define COLUMNS_EACH(b, set, v, c)                                                                           \
+  for (int more_ = 0; more_ <= (set)->more; more_++)                                                         \
+    NEST_UNROLL(b, u, more_ ? 1 : (set)->full)                                                               \
+      for (const Ix v = columns_register(set, more_, &u),                                                    \
+                    c __attribute__((unused)) = columns_channel(set, more_, &u), *once_ = &v;                \
+           once_; once_ = NULL)
+#define COLUMNS_REGISTERS(b, name, set) NEST_REGISTERS(b, name, (set)->lanes, (set)->full + (set)->more)
 /* Each channel's sum over the pixels: added to a gradient (RESULT_SUM), else stored as 1x1xC. */
 void walk_sum_pixels(Lower *, Extent, WalkValue, const void *context);
 /* A row of so many channels as one number. A row of scratch has rank 1; where rows of pixels are shared out,

@@ -22,6 +22,7 @@
 // which stay, and means gives 0.
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
+#include "base/number.h"
 #include "ops/engine/map.h"
 #include "ops/engine/walk.h"
 
@@ -119,34 +120,103 @@ static Val load_row(Lower *l, int in, int64_t row, const Ix *c, int part, int la
   return walk_load(l, l->in[in], &zero, &x, c, part, lanes);
 }
 
-static void moments_of_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes,
-                                const void *context) {
-  (void)y0;
-  (void)x0;
+static Val whole(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
+
+/* Of a block of rows, whose vectors stay in the first cache: the mean, and then the sum of squared deviations
+ * from it. all_*: of the blocks so far, merged as images are below. */
+typedef struct Moments {
+  const Columns *set;
+  Extent e;
+  int64_t rows; /* of a block */
+  Buf *mean, *squares, *all_means, *all_squares;
+} Moments;
+
+static int64_t rows_at_a_time(const Lower *l, Extent e, int64_t channels) {
+  int64_t rows = l->plain ? e.h : smaller(e.h, larger(l->target->l1 / 2 / (4 * e.w * channels), 1));
+  while (e.h % rows) rows--;
+  return rows;
+}
+
+static void clear_columns(const Columns *set, Buf *buf) {
+  Nest *b = set->l->b;
+  COLUMNS_EACH(b, set, v, c) nest_store(b, nest_at(b, buf, v), num(b, 0));
+}
+
+static void mean_of_block(const Moments *m, const Ix *block) {
+  Nest *b = m->set->l->b;
+  clear_columns(m->set, m->mean);
+  NEST_FOR(b, row, m->rows)
+    NEST_FOR(b, x, m->e.w)
+      COLUMNS_EACH(b, m->set, v, c) {
+        const Ix y = m->rows * *block + row;
+        nest_store(
+            b, nest_at(b, m->mean, v),
+            add(nest_get(b, nest_at(b, m->mean, v)), columns_load(m->set, m->set->l->in[0], &y, &x, &c)));
+      }
+  COLUMNS_EACH(b, m->set, v, c)
+    nest_store(b, nest_at(b, m->mean, v),
+               mul(nest_get(b, nest_at(b, m->mean, v)), num(b, 1 / (double)(m->rows * m->e.w))));
+}
+
+static void squares_of_block(const Moments *m, const Ix *block) {
+  Nest *b = m->set->l->b;
+  clear_columns(m->set, m->squares);
+  NEST_FOR(b, row, m->rows)
+    NEST_FOR(b, x, m->e.w)
+      COLUMNS_EACH(b, m->set, v, c) {
+        const Ix y = m->rows * *block + row;
+        Val d = nest_let(
+            b, "d",
+            sub(columns_load(m->set, m->set->l->in[0], &y, &x, &c), nest_get(b, nest_at(b, m->mean, v))));
+        nest_accumulate(b, nest_at(b, m->squares, v), d, d);
+      }
+}
+
+static void merge_block(const Moments *m, const Ix *block) {
+  Nest *b = m->set->l->b;
+  const Ix next = *block + 1;
+  Val share = nest_let(b, "share", div_(num(b, 1), whole(b, &next)));
+  Val between = nest_let(b, "between", mul(mul(whole(b, block), share), num(b, (double)(m->rows * m->e.w))));
+  COLUMNS_EACH(b, m->set, v, c) {
+    Val old = nest_get(b, nest_at(b, m->all_means, v));
+    Val delta = nest_let(b, "delta", sub(nest_get(b, nest_at(b, m->mean, v)), old));
+    nest_store(b, nest_at(b, m->all_means, v), fma_(delta, share, old));
+    nest_store(b, nest_at(b, m->all_squares, v),
+               add(nest_get(b, nest_at(b, m->all_squares, v)),
+                   fma_(mul(delta, delta), between, nest_get(b, nest_at(b, m->squares, v)))));
+  }
+}
+
+static void moments_of_columns(const Columns *set, const void *context) {
   (void)context;
+  Lower *l = set->l;
   Nest *b = l->b;
-  const Extent e = shape_joined(l->node->in[0]->shape);
-  Buf *sum = NEST_REGISTERS(b, "sum", lanes, 1), *squares = NEST_REGISTERS(b, "squares", lanes, 1);
-  nest_store(b, nest_at(b, sum, 0), num(b, 0));
-  NEST_FOR(b, y, e.h)
-    NEST_FOR(b, x, e.w)
-      nest_store(b, nest_at(b, sum, 0),
-                 add(nest_get(b, nest_at(b, sum, 0)), walk_load(l, l->in[0], &y, &x, c, part, lanes)));
-  Val mean = nest_let(b, "mean", mul(nest_get(b, nest_at(b, sum, 0)), num(b, 1.0 / (double)(e.h * e.w))));
-  nest_store(b, nest_at(b, squares, 0), num(b, 0));
-  NEST_FOR(b, y, e.h)
-    NEST_FOR(b, x, e.w) {
-      Val d = nest_let(b, "d", sub(walk_load(l, l->in[0], &y, &x, c, part, lanes), mean));
-      nest_accumulate(b, nest_at(b, squares, 0), d, d);
-    }
-  store_row(l, mean, 0, c, part, lanes);
-  store_row(l, nest_get(b, nest_at(b, squares, 0)), 1, c, part, lanes);
+  Moments m = {.set = set, .e = shape_joined(l->node->in[0]->shape)};
+  m.rows = rows_at_a_time(l, m.e, (set->full + set->more) * set->lanes);
+  const int64_t blocks = m.e.h / m.rows;
+  m.mean = COLUMNS_REGISTERS(b, "mean", set);
+  m.squares = COLUMNS_REGISTERS(b, "squares", set);
+  m.all_means = blocks > 1 ? COLUMNS_REGISTERS(b, "all_means", set) : m.mean;
+  m.all_squares = blocks > 1 ? COLUMNS_REGISTERS(b, "all_squares", set) : m.squares;
+  if (blocks > 1) {
+    clear_columns(set, m.all_means);
+    clear_columns(set, m.all_squares);
+  }
+  NEST_FOR(b, block, blocks) {
+    mean_of_block(&m, &block);
+    squares_of_block(&m, &block);
+    if (blocks > 1) merge_block(&m, &block);
+  }
+  COLUMNS_EACH(b, set, v, c) {
+    store_row(l, nest_get(b, nest_at(b, m.all_means, v)), 0, &c, set->part, set->lanes);
+    store_row(l, nest_get(b, nest_at(b, m.all_squares, v)), 1, &c, set->part, set->lanes);
+  }
 }
 
 static void moments_lower(Lower *l) {
-  const Ix zero = {0};
   nest_fn(l->b, l->b->name, false);
-  walk_channels(l, shape_extent(l->node->in[0]->shape).c, &zero, &zero, moments_of_channels, NULL);
+  walk_columns(l, shape_extent(l->node->in[0]->shape).c, l->target->registers / 2 - 2, true,
+               moments_of_columns, NULL);
 }
 
 static const Op op_moments = {.name = "batchnorm moments", .eval = moments_run, .lower = moments_lower};
@@ -193,8 +263,6 @@ static void merge_run(const Eval *eval) {
     eval->out[MERGED_VARIANCE * channels + c] = variance;
   }
 }
-
-static Val whole(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
 
 typedef struct BatchContext {
   const Ix *count;
@@ -331,33 +399,36 @@ static void sums_run(const Eval *eval) {
   }
 }
 
-static void sums_of_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes,
-                             const void *context) {
-  (void)y0;
-  (void)x0;
+static void sums_of_columns(const Columns *set, const void *context) {
   (void)context;
+  Lower *l = set->l;
   Nest *b = l->b;
   const Extent e = shape_joined(l->node->in[0]->shape);
-  Buf *sum = NEST_REGISTERS(b, "sum", lanes, 1), *products = NEST_REGISTERS(b, "products", lanes, 1);
-  nest_store(b, nest_at(b, sum, 0), num(b, 0));
-  nest_store(b, nest_at(b, products, 0), num(b, 0));
-  Val mean = nest_let(b, "mean", load_row(l, 2, MERGED_MEAN, c, part, lanes)),
-      factor = load_row(l, 2, MERGED_FACTOR, c, part, lanes);
+  Buf *mean = COLUMNS_REGISTERS(b, "mean", set), *sum = COLUMNS_REGISTERS(b, "sum", set),
+      *products = COLUMNS_REGISTERS(b, "products", set);
+  COLUMNS_EACH(b, set, v, c)
+    nest_store(b, nest_at(b, mean, v), load_row(l, 2, MERGED_MEAN, &c, set->part, set->lanes));
+  clear_columns(set, sum);
+  clear_columns(set, products);
   NEST_FOR(b, y, e.h)
-    NEST_FOR(b, x, e.w) {
-      Val dy = nest_let(b, "dy", walk_load(l, l->in[0], &y, &x, c, part, lanes));
-      nest_store(b, nest_at(b, sum, 0), add(nest_get(b, nest_at(b, sum, 0)), dy));
-      nest_accumulate(b, nest_at(b, products, 0), dy,
-                      sub(walk_load(l, l->in[1], &y, &x, c, part, lanes), mean));
-    }
-  store_row(l, nest_get(b, nest_at(b, sum, 0)), 0, c, part, lanes);
-  store_row(l, mul(nest_get(b, nest_at(b, products, 0)), factor), 1, c, part, lanes);
+    NEST_FOR(b, x, e.w)
+      COLUMNS_EACH(b, set, v, c) {
+        Val dy = nest_let(b, "dy", columns_load(set, l->in[0], &y, &x, &c));
+        nest_store(b, nest_at(b, sum, v), add(nest_get(b, nest_at(b, sum, v)), dy));
+        nest_accumulate(b, nest_at(b, products, v), dy,
+                        sub(columns_load(set, l->in[1], &y, &x, &c), nest_get(b, nest_at(b, mean, v))));
+      }
+  COLUMNS_EACH(b, set, v, c) {
+    Val factor = load_row(l, 2, MERGED_FACTOR, &c, set->part, set->lanes);
+    store_row(l, nest_get(b, nest_at(b, sum, v)), 0, &c, set->part, set->lanes);
+    store_row(l, mul(nest_get(b, nest_at(b, products, v)), factor), 1, &c, set->part, set->lanes);
+  }
 }
 
 static void sums_lower(Lower *l) {
-  const Ix zero = {0};
   nest_fn(l->b, l->b->name, false);
-  walk_channels(l, shape_extent(l->node->in[0]->shape).c, &zero, &zero, sums_of_channels, NULL);
+  walk_columns(l, shape_extent(l->node->in[0]->shape).c, l->target->registers / 3 - 1, true, sums_of_columns,
+               NULL);
 }
 
 static const Op op_sums = {.name = "batchnorm sums", .eval = sums_run, .lower = sums_lower};
