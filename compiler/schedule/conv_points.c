@@ -97,13 +97,77 @@ static void choose_blocks(Points *c) {
 static Ix point_of(const Points *c, const Ix *group, const Ix *xi) { return c->points * *group + *xi; }
 
 Ref points_packed(const Points *c, Pack *pack, const PointWeight *w, int64_t point) {
-  return nest_at(pack->nest, pack->out, c->points * w->group + point, w->panel, w->in, w->f);
+  Nest *b = pack->nest;
+  return w->points ? nest_at(b, w->points, point, w->row, w->f)
+                   : nest_at(b, pack->out, c->points * w->group + point, w->panel, w->in, w->f);
+}
+
+/* Windows of the natural layout lie one after the other, points in rows of filters. The taps of a panel's
+ * filters are brought into rows first, so that compilers transform them by vectors. */
+static void pack_filters(const Points *c, Pack *pack, PointWeight *at, const Panels *panels,
+                         const PointPack *how) {
+  Nest *b = pack->nest;
+  const Ix first = panels->first + panels->width * at->out;
+  Buf *taps = NEST_BUF(b, STACK, "taps", how->taps, panels->valid);
+  NEST_FOR(b, f, panels->valid) {
+    at->f = f;
+    at->out = first + f;
+    for (int k = 0; k < how->taps; k++) nest_store(b, nest_at(b, taps, k, f), how->read(c, pack, at, k));
+  }
+  NEST_FOR(b, f, panels->valid) {
+    Val *tap = NEW_ARRAY(c->l->arena, Val, how->taps);
+    at->f = f;
+    for (int k = 0; k < how->taps; k++)
+      tap[k] = nest_let(b, nest_text(b, "w%d", k), nest_load(b, nest_at(b, taps, k, f), 1));
+    how->store(c, pack, at, tap);
+  }
+}
+
+/* The rows of a channel at all points are a power of two apart as often as not, and caches keep few of them
+ * at a time: those of some channels are put together first, and go to a point as one piece. */
+static int64_t channels_at_a_time(const Points *c, const Panels *panels) {
+  enum { ENOUGH = 8 };
+  const Target *target = c->l->target;
+  int64_t rows = target->lanes > 1 ? ENOUGH : 1;
+  while (rows > 1 && (c->in % rows || c->points * rows * panels->valid * 4 > target->l1)) rows--;
+  return rows;
+}
+
+/* Panel `out` of the group and the phase, which is at->panel of the group. */
+static void pack_channels(const Points *c, Pack *pack, PointWeight at, const Panels *panels,
+                          const PointPack *how) {
+  Nest *b = pack->nest;
+  const int64_t rows = channels_at_a_time(c, panels);
+  const Ix out = at.out;
+  NEST_FOR(b, block, c->in / rows) {
+    at.points = rows > 1 ? NEST_BUF(b, STACK, "points", c->points, rows, panels->valid) : NULL;
+    NEST_FOR(b, row, rows) {
+      at.row = row;
+      at.in = rows * block + row;
+      at.out = out;
+      pack_filters(c, pack, &at, panels, how);
+    }
+    if (rows > 1)
+      NEST_FOR(b, xi, c->points)
+        NEST_FOR(b, row, rows)
+          NEST_FOR(b, f, panels->valid)
+            nest_store(b, nest_at(b, pack->out, c->points * at.group + xi, at.panel, rows * block + row, f),
+                       nest_load(b, nest_at(b, at.points, xi, row, f), 1));
+  }
+}
+
+/* Filters that fill up the last panel. */
+static void clear_rest(const Points *c, Pack *pack, const Ix *xi, const Ix *panel, const Panels *panels) {
+  Nest *b = pack->nest;
+  NEST_FOR(b, in, c->in)
+    NEST_FROM(b, f, panels->valid, panels->width)
+      nest_store(b, nest_at(b, pack->out, *xi, *panel, in, f), num(b, 0));
 }
 
 /* For all images the weights are transformed once, in the kernel itself: all kernels share the scratch. */
 static bool packs_itself(const Points *c) { return c->images && !c->l->call; }
 
-static void pack_panel(Points *c, int kind, const int64_t dim[4], PackPoints *element) {
+static void pack_panel(Points *c, int kind, const int64_t dim[4], const PointPack *how) {
   Lower *l = c->l;
   Nest *b = l->b;
   Panels *panels = &c->panels[kind];
@@ -112,24 +176,17 @@ static void pack_panel(Points *c, int kind, const int64_t dim[4], PackPoints *el
   vec_push(l->arena, pack.source_buf, lower_weight(l, 0));
   c->pack[kind] = nest_fn(b, kind ? "transform_rest" : "transform", false);
   const Ix panel = nest_arg(b, "panel");
-  NEST_FOR(b, in, c->in) {
-    NEST_FOR(b, f, panels->valid)
-      element(
-          c, &pack,
-          &(PointWeight){.panel = panel, .in = in, .f = f, .out = panels->first + panels->width * panel + f});
-    if (panels->valid < panels->width)
-      NEST_FOR(b, xi, c->points)
-        NEST_FROM(b, f, panels->valid, panels->width)
-          nest_store(b, nest_at(b, pack.out, xi, panel, in, f), num(b, 0));
-  }
+  pack_channels(c, &pack, (PointWeight){.panel = panel, .out = panel}, panels, how);
+  if (panels->valid < panels->width)
+    NEST_FOR(b, xi, c->points) clear_rest(c, &pack, &xi, &panel, panels);
   panels->w = pack.out;
 }
 
-static void pack_panels(Points *c, Panels *panels, const char *member, PackPoints *element) {
+static void pack_panels(Points *c, Panels *panels, const char *member, const PointPack *how) {
   const int64_t each = panels->count / phases_of(c),
                 dim[] = {c->groups * c->points, panels->count, c->in, panels->width};
   if (packs_itself(c)) {
-    pack_panel(c, panels == &c->panels[1], dim, element);
+    pack_panel(c, panels == &c->panels[1], dim, how);
     return;
   }
   Pack *pack = lower_pack(c->l, member, 4, dim);
@@ -138,21 +195,14 @@ static void pack_panels(Points *c, Panels *panels, const char *member, PackPoint
     NEST_FOR(b, py, c->phases[0])
       NEST_FOR(b, px, c->phases[1])
         NEST_FOR(b, p, each)
-          NEST_FOR(b, in, c->in)
-            NEST_FOR(b, f, panels->valid)
-              element(c, pack,
-                      &(PointWeight){.group = group,
-                                     .panel = each * (c->phases[1] * py + px) + p,
-                                     .in = in,
-                                     .f = f,
-                                     .out = panels->first + panels->width * p + f,
-                                     .phase = {py, px}});
+          pack_channels(
+              c, pack,
+              (PointWeight){
+                  .group = group, .panel = each * (c->phases[1] * py + px) + p, .out = p, .phase = {py, px}},
+              panels, how);
   if (panels->valid < panels->width)
     NEST_FOR(b, xi, c->groups * c->points)
-      NEST_FOR(b, panel, panels->count)
-        NEST_FOR(b, in, c->in)
-          NEST_FROM(b, f, panels->valid, panels->width)
-            nest_store(b, nest_at(b, pack->out, xi, panel, in, f), num(b, 0));
+      NEST_FOR(b, panel, panels->count) clear_rest(c, pack, &xi, &panel, panels);
   panels->w = lower_pack_done(c->l, pack);
 }
 
@@ -162,7 +212,7 @@ static int64_t panel_width(const Points *c, int64_t unit) {
   return two ? 2 * unit : unit;
 }
 
-static void make_panels(Points *c, PackPoints *element) {
+static void make_panels(Points *c, const PointPack *how) {
   const int64_t unit = direct_unit(c->l, c->filters), width = panel_width(c, unit),
                 whole = all_filters(c) / width, rest = all_filters(c) % width;
   c->lanes = (int)smaller(c->l->target->lanes, unit);
@@ -171,8 +221,8 @@ static void make_panels(Points *c, PackPoints *element) {
   if (rest)
     c->panels[1] =
         (Panels){.count = 1, .width = ceil_divide(rest, unit) * unit, .valid = rest, .first = whole * width};
-  if (whole) pack_panels(c, &c->panels[0], "weight", element);
-  if (rest) pack_panels(c, &c->panels[1], whole ? "weight_rest" : "weight", element);
+  if (whole) pack_panels(c, &c->panels[0], "weight", how);
+  if (rest) pack_panels(c, &c->panels[1], whole ? "weight_rest" : "weight", how);
 }
 
 /* ---- multiply ---- */
@@ -389,8 +439,8 @@ void points_loops(Nest *b, Points *c) {
 static int64_t block_tiles(const Points *c) { return c->block * c->width; }
 static int64_t widest_bundle(const Points *c) { return larger(c->bundle[0].width, c->bundle[1].width); }
 
-void points_begin(Points *c, PackPoints *element) {
-  make_panels(c, element);
+void points_begin(Points *c, const PointPack *how) {
+  make_panels(c, how);
   choose_blocks(c);
   const int64_t tiles_ = block_tiles(c) | 1;
   c->V = lower_scratch(c->l, "V", 4, (int64_t[]){c->slots, c->points, tiles_, padded(c, c->channels)});

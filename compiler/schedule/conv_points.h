@@ -51,18 +51,25 @@ typedef struct Points {
   int nmultiply;
 } Points;
 
-/* A weight of a group, a panel of it, an input channel `in` and filter `out` of the group and the phase, f of
- * the panel, is stored at all its points. */
+/* A window of a group: of an input channel `in` and filter `out` of the group and the phase, f of a panel. */
 typedef struct PointWeight {
   Ix group, panel, in, f, out, phase[2];
+  Buf *points; /* where its points are put first, in `row`; NULL: at once where they belong */
+  Ix row;
 } PointWeight;
-typedef void PackPoints(const Points *, Pack *, const PointWeight *);
+
+/* What is packed of a window: its `taps` are read, and stored at all points. */
+typedef struct PointPack {
+  int taps;
+  Val (*read)(const Points *, Pack *, const PointWeight *, int tap);
+  void (*store)(const Points *, Pack *, const PointWeight *, const Val *tap);
+} PointPack;
 Ref points_packed(const Points *, Pack *, const PointWeight *, int64_t point); /* where */
 
 /* In this order. split_row(slot, ty, t0) and join_row(slot, ty, t0, f0[, phase along each axis]) transform
  * the tiles of row ty, which lie from t0 on in the block: from the input to V, and from M to the filters f0
  * and behind of the output. The two functions are made before points_loops fills the main one. */
-void points_begin(Points *, PackPoints *); /* panels, blocks, V and M */
+void points_begin(Points *, const PointPack *); /* panels, blocks, V and M */
 typedef NestFn *JoinRow(const Points *, const Bundle *);
 void points_functions(Points *, NestFn *split_row, JoinRow *);
 void points_loops(Nest *, Points *);

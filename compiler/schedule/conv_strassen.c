@@ -47,24 +47,25 @@ static Ix part_of(const Conv *c, int first, const Ix *second) {
 }
 
 /* ---- packed weights ---- */
-static Val weight_at(const Conv *c, Pack *pack, const PointWeight *at, int first, int second) {
+/* Tap 4*j + i: block i of the first application, j of the second. */
+static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, int tap) {
+  const Conv *c = (const Conv *)p;
+  const int first = tap % STRASSEN_BLOCKS, second = tap / STRASSEN_BLOCKS;
   const Ix i = NEST_Z + row(second), j = NEST_Z + column(second),
            in = c->p.in * part_of(c, row(first), &i) + at->in,
            out = c->p.filters * part_of(c, column(first), &j) + at->out;
   Ix index[4];
   const int rank = correlation_weight_index(&c->own, index, c->spread ? &in : &out, c->spread ? &out : &in,
                                             &NEST_Z, &NEST_Z);
-  return nest_let(pack->nest, nest_text(pack->nest, "w%d%d", first, second),
-                  lower_packed_weight(c->l, pack, rank, index, &out, &in));
+  return lower_packed_weight(c->l, pack, rank, index, &out, &in);
 }
 
-static void pack_element(const Points *p, Pack *pack, const PointWeight *at) {
+static void store_points(const Points *p, Pack *pack, const PointWeight *at, const Val *tap) {
   const Conv *c = (const Conv *)p;
   Nest *b = pack->nest;
-  Val half[STRASSEN_PRODUCTS][STRASSEN_BLOCKS], x[STRASSEN_BLOCKS], y[STRASSEN_PRODUCTS];
+  Val half[STRASSEN_PRODUCTS][STRASSEN_BLOCKS], y[STRASSEN_PRODUCTS];
   for (int j = 0; j < second_blocks(c); j++) {
-    for (int i = 0; i < STRASSEN_BLOCKS; i++) x[i] = weight_at(c, pack, at, i, j);
-    strassen_right(b, x, y);
+    strassen_right(b, tap + STRASSEN_BLOCKS * j, y);
     for (int i = 0; i < STRASSEN_PRODUCTS; i++) half[i][j] = nest_let(b, nest_text(b, "g%d%d", i, j), y[i]);
   }
   for (int i = 0; i < STRASSEN_PRODUCTS; i++) {
@@ -301,7 +302,7 @@ bool schedule_conv_strassen(Lower *l) {
                  .width = width,
                  .macs = correlation_macs(&k)};
   lower_join_rows(l);
-  points_begin(&c.p, pack_element);
+  points_begin(&c.p, &(PointPack){STRASSEN_BLOCKS * second_blocks(&c), read_tap, store_points});
   c.bias = correlation_bias(l, &c.own, c.spread, k.s + direct_unit(l, c.p.filters));
   points_functions(&c.p, split_row(&c), join_row);
   nest_fn(l->b, l->b->name, false);

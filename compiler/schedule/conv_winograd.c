@@ -19,25 +19,29 @@
 #include "schedule/choice.h"
 #include "schedule/conv_winograd.h"
 
+/* Tap r*j + i: column j, row i of the window. */
+static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, int tap) {
+  const Conv *c = (const Conv *)p;
+  const Winograd *wy = &c->w[0], *wx = &c->w[1];
+  const int i = tap % wy->r, j = tap / wy->r;
+  const Ix from = at->group * c->k.l + at->in, to = at->group * p->filters + at->out,
+           ky = at->phase[0] + (c->spread ? c->stride[0] * (wy->r - 1 - i) : i),
+           kx = at->phase[1] + (c->spread ? c->stride[1] * (wx->r - 1 - j) : j);
+  Ix index[4];
+  const int rank =
+      correlation_weight_index(&c->own, index, c->spread ? &from : &to, c->spread ? &at->out : &at->in,
+                               c->turned ? &kx : &ky, c->turned ? &ky : &kx);
+  return lower_packed_weight(c->l, pack, rank, index, &to, &from);
+}
+
 /* G w G^T of one window. */
-static void pack_element(const Points *p, Pack *pack, const PointWeight *at) {
+static void store_points(const Points *p, Pack *pack, const PointWeight *at, const Val *tap) {
   const Conv *c = (const Conv *)p;
   Nest *b = pack->nest;
   const Winograd *wy = &c->w[0], *wx = &c->w[1];
-  const Ix from = at->group * c->k.l + at->in, to = at->group * p->filters + at->out;
-  Val half[WINOGRAD_TILE][WINOGRAD_TILE], x[WINOGRAD_TILE], y[WINOGRAD_TILE];
+  Val half[WINOGRAD_TILE][WINOGRAD_TILE], y[WINOGRAD_TILE];
   for (int j = 0; j < wx->r; j++) {
-    for (int i = 0; i < wy->r; i++) {
-      const Ix ky = at->phase[0] + (c->spread ? c->stride[0] * (wy->r - 1 - i) : i),
-               kx = at->phase[1] + (c->spread ? c->stride[1] * (wx->r - 1 - j) : j);
-      Ix index[4];
-      const int rank =
-          correlation_weight_index(&c->own, index, c->spread ? &from : &to, c->spread ? &at->out : &at->in,
-                                   c->turned ? &kx : &ky, c->turned ? &ky : &kx);
-      x[i] =
-          nest_let(b, nest_text(b, "w%d%d", i, j), lower_packed_weight(c->l, pack, rank, index, &to, &from));
-    }
-    winograd_weight(b, wy, x, y);
+    winograd_weight(b, wy, tap + wy->r * j, y);
     for (int i = 0; i < wy->n; i++) half[i][j] = nest_let(b, nest_text(b, "g%d%d", i, j), y[i]);
   }
   for (int i = 0; i < wy->n; i++) {
@@ -153,7 +157,7 @@ static Conv conv_of(Lower *l) {
 
 bool schedule_conv_winograd(Lower *l) {
   Conv c = conv_of(l);
-  points_begin(&c.p, pack_element);
+  points_begin(&c.p, &(PointPack){c.w[0].r * c.w[1].r, read_tap, store_points});
   c.bias = c.whole && !l->call ? l->node->hidden ? NULL : lower_weight(l, 1)
                                : correlation_bias(l, &c.own, c.spread,
                                                   c.p.groups * c.p.filters + direct_unit(l, c.p.filters));
