@@ -41,12 +41,14 @@ static bool unrolls(const Window *w) {
   return taps <= MOST_UNROLLED && phases <= MOST_UNROLLED && 8 * taps + 36 * phases <= MOST_UNROLLED;
 }
 
-/* One group, not too much to unroll, and positions in the values of all images that an int holds. */
+/* One group, or gradients of weights, which Winograd's algorithm makes of several; not too much to unroll,
+ * and positions in the values of all images that an int holds. */
 static bool conv_together(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, node)) return false;
   const Node *forward = node_forward(node);
   const Shape in = forward->in[0]->shape, out = forward->shape;
-  return !in.regions && forward->window->groups == 1 && unrolls(forward->window) &&
+  const bool groups = forward->window->groups > 1 && node->op->family != FAMILY_CONV_WEIGHTS;
+  return !in.regions && !groups && unrolls(forward->window) &&
          shape_row_elements(in) <= MOST_ELEMENTS / batch && shape_row_elements(out) <= MOST_ELEMENTS / batch;
 }
 

@@ -156,7 +156,6 @@ const char *winograd_refused_for(Arena *arena, const Target *layout, bool exact,
   if (!winograd_sizes(k, m)) return "neither a square of 2, 3 or 5 nor 2, 3, 5 or 7 in a row";
   if (k->stride[0] != 1 || k->stride[1] != 1) return "a stride";
   if (weights && (k->dilation[0] != 1 || k->dilation[1] != 1)) return "a dilation";
-  if (weights && k->groups != 1) return "groups";
   if (k->l < layout->blocking.winograd_channels)
     return arena_printf(arena, "fewer than %d input channels", (int)layout->blocking.winograd_channels);
   if (layout->lanes == 1) return "no vectors";

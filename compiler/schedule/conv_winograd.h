@@ -25,19 +25,22 @@ typedef struct Conv {
    * or, with by_phase, all those of a phase. */
   int64_t dilation[2], phases[2], tiles[2];
   bool dilated, by_phase;
-  bool whole;    /* all images at once: functions of tiles begin with the number of an image */
-  int64_t panel; /* V is [slot][point][panel][tile][channel of the panel], so many channels a panel; or 0 */
+  bool whole; /* all images at once: functions of tiles begin with the number of an image */
+  int64_t
+      panel; /* so many channels each: V is [slot][point][group][panel][tile][channel of the panel]; or 0 */
   Buf *bias;
 } Conv;
 
 /* A vector of channels, of which `part` are real, and where it lies among panels. */
 typedef struct Channels {
-  Ix channel, panel, inner;
+  Ix channel, group, panel, inner;
   int part;
 } Channels;
-/* For each vector of so many channels; panel: 0, there are none. */
+/* For each vector of so many channels, group after group; panel: 0, there are none. No panel and no vector
+ * has channels of two groups, where there are several. */
 typedef void EachChannels(const void *data, const Channels *);
-void winograd_channels(Nest *, int64_t channels, int64_t panel, int lanes, EachChannels *, const void *data);
+void winograd_channels(Nest *, int64_t groups, int64_t channels, int64_t panel, int lanes, EachChannels *,
+                       const void *data);
 
 /* The functions of rows of tiles that conv_points.h asks for. */
 NestFn *winograd_split_row(const Conv *);

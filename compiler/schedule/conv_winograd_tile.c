@@ -28,18 +28,20 @@ static Val input_at(const Conv *c, Tests tests, const Ix *y, const Ix *x, const 
               value, zero);
 }
 
-void winograd_channels(Nest *b, int64_t channels, int64_t panel, int lanes, EachChannels *each,
-                       const void *data) {
+void winograd_channels(Nest *b, int64_t groups, int64_t channels, int64_t panel, int lanes,
+                       EachChannels *each, const void *data) {
   const int64_t width = panel ? panel : lanes, whole = channels / width, rest = channels % width;
-  if (whole)
-    NEST_FOR(b, p, whole)
-      NEST_FOR(b, v, width / lanes) {
-        const Channels at = {width * p + lanes * v, p, lanes * v, lanes};
-        each(data, &at);
-      }
-  for (int64_t inner = 0; inner < rest; inner += lanes)
-    each(data, &(Channels){NEST_Z + whole * width + inner, NEST_Z + whole, NEST_Z + inner,
-                           (int)smaller(rest - inner, lanes)});
+  NEST_FOR(b, g, groups) {
+    if (whole)
+      NEST_FOR(b, p, whole)
+        NEST_FOR(b, v, width / lanes) {
+          const Channels at = {channels * g + width * p + lanes * v, g, p, lanes * v, lanes};
+          each(data, &at);
+        }
+    for (int64_t inner = 0; inner < rest; inner += lanes)
+      each(data, &(Channels){channels * g + (whole * width + inner), g, NEST_Z + whole, NEST_Z + inner,
+                             (int)smaller(rest - inner, lanes)});
+  }
 }
 
 /* A tile: its first input, its place in the block. */
@@ -53,7 +55,7 @@ typedef struct Split {
 static Ref split_at(const Split *s, const Ix *point, const Channels *at) {
   Nest *b = s->c->l->b;
   Buf *V = s->c->p.V;
-  return s->c->panel ? nest_at(b, V, s->slot, *point, at->panel, s->t, at->inner)
+  return s->c->panel ? nest_at(b, V, s->slot, *point, at->group, at->panel, s->t, at->inner)
                      : nest_at(b, V, s->slot, *point, s->t, at->channel);
 }
 
@@ -116,7 +118,8 @@ static NestFn *split_tile(const Conv *c, Tests tests) {
                        .y0 = first_output(c, 0, &ty) - c->k.before[0],
                        .x0 = first_output(c, 1, &tx) - c->k.before[1],
                        .t = t};
-  winograd_channels(b, c->k.large.c, c->panel, c->p.lanes, split_channels, &split);
+  winograd_channels(b, c->panel ? c->k.groups : 1, c->panel ? c->k.l : c->k.large.c, c->panel, c->p.lanes,
+                    split_channels, &split);
   return fn;
 }
 

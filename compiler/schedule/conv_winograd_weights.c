@@ -10,9 +10,10 @@
 //     join      dw[s][l] += G^T S[..][s][l] G
 //
 // A few channels of the small side times vectors of the large side's stay in registers while all tiles of a
-// block pass by. V and Y lie in panels of two vectors of channels, [xi][panel][t][channel], so that what a
-// product reads is two streams, which stay in the first cache for all register tiles of a pair of panels.
-// Their S is joined when all points are done.
+// block pass by. V and Y lie in panels of two vectors of channels, [xi][group][panel][t][channel], so that
+// what a product reads is two streams, which stay in the first cache for all register tiles of a pair of
+// panels. Their S is joined when all points are done. With groups each goes through its own panels of both
+// sides.
 //
 // For all images at once a block has the tiles of several images, as many as the last cache takes, so that
 // sums of few tiles an image are joined once for all of them.
@@ -30,7 +31,7 @@ typedef struct Weights {
   int64_t tiles[2];           /* of an image along each axis */
   bool whole;                 /* a row is all tiles of an image; else those along the second axis */
   int64_t rows, width, block; /* rows; tiles of a row; rows in a block */
-  int64_t large, small;       /* channels of a panel of either side */
+  int64_t large, small;       /* channels of a panel of either side; no panel has those of two groups */
   Buf *V, *Y, *S;             /* S: of each panel of V its own where threads share them out */
   NestFn *split_large, *split_small, *clear;
 } Weights;
@@ -67,7 +68,7 @@ static void split_channels(const void *split, const Channels *at) {
     for (int j = 0; j < m[1]; j++) x[j] = nest_get(b, nest_at(b, d, i, j));
     winograd_output_gradient(b, &k->w[1], x, y);
     for (int j = 0; j < n[1]; j++)
-      nest_store(b, nest_at(b, k->Y, n[1] * i + j, at->panel, s->t, at->inner), y[j]);
+      nest_store(b, nest_at(b, k->Y, n[1] * i + j, at->group, at->panel, s->t, at->inner), y[j]);
   }
 }
 
@@ -78,7 +79,7 @@ static NestFn *split_tile(const Weights *k, bool edge) {
   k->l->row = &image;
   const Ix ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t");
   const Split split = {k, edge, k->w[0].m * ty, k->w[1].m * tx, t};
-  winograd_channels(b, k->k.s, k->small, k->lanes, split_channels, &split);
+  winograd_channels(b, k->k.groups, k->k.s, k->small, k->lanes, split_channels, &split);
   return fn;
 }
 
@@ -127,10 +128,10 @@ static void clear_channels(const void *clear, const Channels *at) {
   const Clear *c = clear;
   Nest *b = c->k->l->b;
   const int rank = c->buf->rank;
-  NEST_FOR(b, xi, c->buf->dim[rank - 4])
+  NEST_FOR(b, xi, c->buf->dim[rank - 5])
     NEST_FOR(b, t, c->k->width) {
-      const Ix index[] = {NEST_Z, xi, at->panel, c->t0 + t, at->inner};
-      nest_store(b, nest_ref(b, c->buf, rank, index + 5 - rank), splat(num(b, 0), c->k->lanes));
+      const Ix index[] = {NEST_Z, xi, at->group, at->panel, c->t0 + t, at->inner};
+      nest_store(b, nest_ref(b, c->buf, rank, index + 6 - rank), splat(num(b, 0), c->k->lanes));
     }
 }
 
@@ -138,8 +139,8 @@ static NestFn *clear_row(const Weights *k) {
   Nest *b = k->l->b;
   NestFn *fn = nest_fn(b, "clear_row", false);
   const Ix t0 = nest_arg(b, "t0");
-  winograd_channels(b, k->k.l, k->large, k->lanes, clear_channels, &(Clear){k, k->V, t0});
-  winograd_channels(b, k->k.s, k->small, k->lanes, clear_channels, &(Clear){k, k->Y, t0});
+  winograd_channels(b, k->k.groups, k->k.l, k->large, k->lanes, clear_channels, &(Clear){k, k->V, t0});
+  winograd_channels(b, k->k.groups, k->k.s, k->small, k->lanes, clear_channels, &(Clear){k, k->Y, t0});
   return fn;
 }
 
@@ -151,6 +152,9 @@ typedef struct Piece {
   NestFn *join[2];     /* with a whole panel of the small side; with the last one */
 } Piece;
 
+/* The last parameter of both functions, where there are groups. */
+static Ix group_arg(const Weights *k) { return k->k.groups > 1 ? nest_arg(k->l->b, "group") : NEST_Z; }
+
 static Ix sums_of(const Weights *k, const Ix *large) { return k->whole ? *large : NEST_Z; }
 
 /* Panels `large` and `small`, of this the channels from `inner` on. */
@@ -159,18 +163,20 @@ static NestFn *multiply_tile(const Weights *k, const Piece *p, int64_t broadcast
   const int L = k->lanes;
   NestFn *fn = nest_fn(b, nest_text(b, "multiply_%dx%d", (int)broadcast, p->vectors), false);
   const Ix xi = nest_arg(b, "xi"), tiles = nest_arg(b, "tiles"), small = nest_arg(b, "small"),
-           inner = nest_arg(b, "inner"), large = nest_arg(b, "large"), sums = sums_of(k, &large);
+           inner = nest_arg(b, "inner"), large = nest_arg(b, "large"), sums = sums_of(k, &large),
+           group = group_arg(k);
   Buf *a = NEST_REGISTERS(b, "a", L, broadcast, p->vectors);
   NEST_UNROLL(b, i, broadcast)
     for (int v = 0; v < p->vectors; v++) nest_store(b, nest_at(b, a, i, v), num(b, 0));
   NEST_FOR(b, t, tiles) {
     Val x[MOST_VECTORS];
     for (int v = 0; v < p->vectors; v++)
-      x[v] = nest_let(b, nest_text(b, "v%d", v), nest_load(b, nest_at(b, k->V, 0, xi, large, t, L * v), L));
+      x[v] = nest_let(b, nest_text(b, "v%d", v),
+                      nest_load(b, nest_at(b, k->V, 0, xi, group, large, t, L * v), L));
     NEST_UNROLL(b, i, broadcast)
       for (int v = 0; v < p->vectors; v++)
-        nest_accumulate(b, nest_at(b, a, i, v), nest_load(b, nest_at(b, k->Y, xi, small, t, inner + i), 1),
-                        x[v]);
+        nest_accumulate(b, nest_at(b, a, i, v),
+                        nest_load(b, nest_at(b, k->Y, xi, group, small, t, inner + i), 1), x[v]);
   }
   NEST_UNROLL(b, i, broadcast)
     for (int v = 0; v < p->vectors; v++)
@@ -212,9 +218,10 @@ static NestFn *join_panels(const Weights *k, const Piece *p, int64_t channels) {
   Nest *b = k->l->b;
   const int L = k->lanes, whole = p->part < L ? p->vectors - 1 : p->vectors;
   NestFn *fn = nest_fn(b, nest_text(b, "join_%dx%d", (int)channels, p->vectors), false);
-  const Ix small = nest_arg(b, "small"), large = nest_arg(b, "large"), sums = sums_of(k, &large);
+  const Ix small = nest_arg(b, "small"), large = nest_arg(b, "large"), sums = sums_of(k, &large),
+           group = group_arg(k);
   NEST_FOR(b, i, channels) {
-    const Ix s = k->small * small + i, l0 = k->large * large;
+    const Ix s = k->k.s * group + k->small * small + i, l0 = k->large * large;
     if (whole)
       NEST_FOR(b, v, whole) join_vector(k, &sums, &i, NEST_IX(L * v), &s, NEST_IX(l0 + L * v), L);
     if (whole < p->vectors)
@@ -235,25 +242,32 @@ static Piece make_piece(const Weights *k, int64_t channels) {
   return p;
 }
 
+static void call_pair(const Weights *k, NestFn *fn, int n, Ix *args, const Ix *group) {
+  args[n] = *group;
+  nest_call_list(k->l->b, fn, k->k.groups > 1 ? n + 1 : n, args);
+}
+
 /* A pair of panels, `channels` of the small one's: all points, then their join. */
-static void pair(Nest *b, const Weights *k, const Piece *p, const Ix *large, const Ix *small,
+static void pair(Nest *b, const Weights *k, const Piece *p, const Ix *group, const Ix *large, const Ix *small,
                  int64_t channels, int64_t tiles) {
   const int64_t whole = channels / k->broadcast;
   NEST_FOR(b, xi, k->w[0].n * k->w[1].n) {
     if (whole)
       NEST_FOR(b, i, whole)
-        nest_call(b, p->multiply[0], xi, NEST_Z + tiles, *small, k->broadcast * i, *large);
+        call_pair(k, p->multiply[0], 5, (Ix[6]){xi, NEST_Z + tiles, *small, k->broadcast * i, *large}, group);
     if (channels % k->broadcast)
-      nest_call(b, p->multiply[1], xi, NEST_Z + tiles, *small, NEST_Z + k->broadcast * whole, *large);
+      call_pair(k, p->multiply[1], 5,
+                (Ix[6]){xi, NEST_Z + tiles, *small, NEST_Z + k->broadcast * whole, *large}, group);
   }
-  nest_call(b, p->join[channels < k->small], *small, *large);
+  call_pair(k, p->join[channels < k->small], 2, (Ix[3]){*small, *large}, group);
 }
 
-static void pairs(Nest *b, const Weights *k, const Piece *p, const Ix *large, int64_t tiles) {
+static void pairs(Nest *b, const Weights *k, const Piece *p, const Ix *group, const Ix *large,
+                  int64_t tiles) {
   const int64_t whole = k->k.s / k->small, left = k->k.s % k->small;
   if (whole)
-    NEST_FOR(b, small, whole) pair(b, k, p, large, &small, k->small, tiles);
-  if (left) pair(b, k, p, large, NEST_IX(whole), left, tiles);
+    NEST_FOR(b, small, whole) pair(b, k, p, group, large, &small, k->small, tiles);
+  if (left) pair(b, k, p, group, large, NEST_IX(whole), left, tiles);
 }
 
 static void split(Nest *b, const Weights *k, const Ix *row, const Ix *t0) {
@@ -272,10 +286,12 @@ static void block(Nest *b, const Weights *k, const Piece piece[2], const Ix *row
       NEST_ELSE(b) nest_call(b, k->clear, t0);
     } else split(b, k, &here, &t0);
   }
-  if (whole)
-    NEST_LOOP(b, large, whole > 1 ? loops : SERIAL, 1, NEST_IX(0), 1, NEST_IX(whole))
-      pairs(b, k, &piece[0], &large, rows * k->width);
-  if (k->k.l % k->large) pairs(b, k, &piece[1], NEST_IX(whole), rows * k->width);
+  NEST_FOR(b, group, k->k.groups) {
+    if (whole)
+      NEST_LOOP(b, large, whole > 1 ? loops : SERIAL, 1, NEST_IX(0), 1, NEST_IX(whole))
+        pairs(b, k, &piece[0], &group, &large, rows * k->width);
+    if (k->k.l % k->large) pairs(b, k, &piece[1], &group, NEST_IX(whole), rows * k->width);
+  }
 }
 
 static void cut_tiles(Weights *k) {
@@ -291,8 +307,8 @@ static void cut_tiles(Weights *k) {
 static void make_buffers(Weights *k) {
   const int64_t points = k->w[0].n * k->w[1].n, tiles = (k->block * k->width) | 1,
                 large = ceil_divide(k->k.l, k->large), small = ceil_divide(k->k.s, k->small);
-  k->V = lower_scratch(k->l, "V", 5, (int64_t[]){1, points, large, tiles, k->large});
-  k->Y = lower_scratch(k->l, "Y", 4, (int64_t[]){points, small, tiles, k->small});
+  k->V = lower_scratch(k->l, "V", 6, (int64_t[]){1, points, k->k.groups, large, tiles, k->large});
+  k->Y = lower_scratch(k->l, "Y", 5, (int64_t[]){points, k->k.groups, small, tiles, k->small});
   k->S = lower_scratch(k->l, "S", 4, (int64_t[]){k->whole ? large : 1, points, k->small, k->large});
 }
 

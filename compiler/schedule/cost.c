@@ -208,22 +208,24 @@ Cycles cost_groups_weights(const Target *t, const Correlation *k) {
 /* Of the tiles of an image to bring them to their points, and to sum their products. */
 static Cycles winograd_sums(const Target *t, const Correlation *k, int m) {
   const Tiles all = all_tiles(k, m);
-  const double large = vectors(k->l, t->lanes), small = vectors(k->s, t->lanes);
+  const double groups = (double)k->groups, large = groups * vectors(k->l, t->lanes),
+               small = groups * vectors(k->s, t->lanes);
   return (Cycles){.products = all.points * all.count * (double)k->s * large / t->fmas / t->rates->winograd,
                   .transforms = all.count * (large * t->rates->input_tile + small * t->rates->output_tile) *
                                 all.transform * all.points / 36};
 }
 
 static double winograd_joined(const Target *t, const Correlation *k, int m) { /* sums to gradients */
-  const double elements = (double)(k->l * k->s * k->kernel[0] * k->kernel[1]);
-  return t->rates->joined_point * all_tiles(k, m).points * (double)k->s * vectors(k->l, t->lanes) +
+  const double elements = (double)(k->groups * k->l * k->s * k->kernel[0] * k->kernel[1]);
+  return t->rates->joined_point * all_tiles(k, m).points * (double)(k->groups * k->s) *
+             vectors(k->l, t->lanes) +
          t->rates->lane_add * elements;
 }
 
 int64_t cost_winograd_lines(const Target *t, const Correlation *k, int m) {
   const int64_t rows = winograd_tiles(k, 0, k->small.h, m).each,
                 width = winograd_tiles(k, 1, k->small.w, m).each,
-                bytes = 4 * (int64_t)all_tiles(k, m).points * width * (k->l + k->s),
+                bytes = 4 * (int64_t)all_tiles(k, m).points * width * k->groups * (k->l + k->s),
                 most = larger(t->blocking.winograd_block / bytes, 1);
   return ceil_divide(rows, ceil_divide(rows, smaller(rows, most)));
 }
@@ -296,7 +298,8 @@ Cycles cost_winograd_rows(const Target *t, const Correlation *k, int m, bool pac
 
 int64_t cost_winograd_images(const Target *t, const Correlation *k, int m, int64_t batch) {
   const Tiles all = all_tiles(k, m);
-  const double bytes = 4 * all.points * all.count * (double)(k->l + k->s), share = (double)t->l3 / 4;
+  const double bytes = 4 * all.points * all.count * (double)(k->groups * (k->l + k->s)),
+               share = (double)t->l3 / 4;
   const int64_t most = larger((int64_t)fmin(share / bytes, (double)batch), 1);
   return ceil_divide(batch, ceil_divide(batch, most));
 }

@@ -53,6 +53,7 @@ const char *rows_direct_refused(const RowsCosts *c, const Node *node) {
   const Target *t = c->target;
   const Correlation k = correlation_of(node);
   const int64_t width = 8 * (int64_t)t->lanes, taps = k.kernel[0] * k.kernel[1];
+  if (k.groups > 1) return "groups";
   const bool fits = bounded_product(width, k.large.h * k.large.w) <= t->blocking.rows_panel &&
                     bounded_product(width * t->lanes, taps) <= 2 * t->blocking.rows_panel;
   return fits ? NULL : "a panel that the second cache does not take";
