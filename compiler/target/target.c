@@ -28,8 +28,8 @@
  * and 22 without (11x11 of 3 channels), 30 and 134 (5x5 of 4); an earlier clang lost half the speed on
  * AVX-512, at 726 multiply-adds for 32 registers.
  *
- * winograd_channels: with 16 registers 3x3 layers of 3 to 12 channels were 1.2 to 1.9 times as fast as direct
- * ones (AVX2, where the cost model takes them); with 32 fewer than 16 were not measured.
+ * winograd_channels: 3x3 layers of 3 to 12 channels were 1.2 to 1.9 times as fast as direct ones with AVX2,
+ * 1.1 to 2.3 times with AVX-512, where the cost model takes them.
  *
  * winograd_block: what a block writes is read back once, from the second cache if it fits. winograd_tiles: a
  * picture of no more is one block, which reads all weights once. winograd_products: the products of a
@@ -47,7 +47,7 @@
       .direct_sums = 20 * (REGISTERS),                                                                       \
       .unrolled_taps = 12,                                                                                   \
       .edge_tiles = 8,                                                                                       \
-      .winograd_channels = (REGISTERS) < 32 ? 3 : 16,                                                        \
+      .winograd_channels = 3,                                                                                \
       .winograd_block = (L2),                                                                                \
       .winograd_tiles = 64,                                                                                  \
       .winograd_products = 64,                                                                               \
