@@ -106,8 +106,11 @@ def draw_weights(rows):
 
 
 # ---- ours ----
+# The memory lies on huge pages, as in programs of cnnc (cnn_aligned of runtime/hosted).
 GLUE = """
+#define _DEFAULT_SOURCE
 #include <stdlib.h>
+#include <sys/mman.h>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -122,8 +125,10 @@ int start(const float *weights, int threads) {{
 #endif
   (void)threads;
   const cnn_network *network = &{net}_network;
-  void *memory = aligned_alloc(64, (cnn_trainer_bytes(network, network->recipe, false) + 63) / 64 * 64);
+  const size_t page = 2 << 20, bytes = (cnn_trainer_bytes(network, network->recipe, false) / page + 1) * page;
+  void *memory = aligned_alloc(page, bytes);
   if (!memory) return 0;
+  (void)madvise(memory, bytes, MADV_HUGEPAGE);
   cnn_trainer_place(&trainer, network, network->recipe, false, memory);
   for (int64_t i = 0; i < network->parameters; i++) trainer.weights[i] = weights[i];
   return 1;
