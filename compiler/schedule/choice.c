@@ -117,6 +117,11 @@ int winograd_sizes(const Correlation *k, int m[WINOGRAD_SIZES]) {
   const int64_t shorter = smaller(k->kernel[0], k->kernel[1]), longer = larger(k->kernel[0], k->kernel[1]);
   const bool square = shorter == longer;
   int n = 0;
+  if (k->stride[0] != 1 || k->stride[1] != 1) {
+    if (k->stride[0] != 2 || k->stride[1] != 2 || !square || longer != 3) return 0;
+    for (int size = 4; size >= 2; size--) m[n++] = size;
+    return n;
+  }
   if (longer != 2 && longer != 3 && longer != 5 && (longer != 7 || square)) return 0;
   if (!square && shorter != 1) return 0;
   if (longer == 2) {
@@ -136,12 +141,15 @@ int winograd_sizes(const Correlation *k, int m[WINOGRAD_SIZES]) {
 
 void winograd_axes(const Correlation *k, int m, Winograd *w) {
   for (int axis = 0; axis < 2; axis++)
-    w[axis] = k->kernel[axis] > 1 ? winograd_of(m, (int)k->kernel[axis]) : winograd_of(1, 1);
+    w[axis] = k->stride[axis] == 2  ? winograd_of_stride_two(m)
+              : k->kernel[axis] > 1 ? winograd_of(m, (int)k->kernel[axis])
+                                    : winograd_of(1, 1);
 }
 
 const char *winograd_name(Arena *arena, const Correlation *k, int m) {
   const int r[] = {(int)k->kernel[0], (int)k->kernel[1]};
-  return arena_printf(arena, "Winograd F(%dx%d,%dx%d)", r[0] > 1 ? m : 1, r[1] > 1 ? m : 1, r[0], r[1]);
+  return arena_printf(arena, "Winograd F(%dx%d,%dx%d)%s", r[0] > 1 ? m : 1, r[1] > 1 ? m : 1, r[0], r[1],
+                      k->stride[0] == 2 ? " with stride 2" : "");
 }
 
 WinogradTiles winograd_tiles(const Correlation *k, int axis, int64_t size, int m) {
@@ -153,8 +161,10 @@ WinogradTiles winograd_tiles(const Correlation *k, int axis, int64_t size, int m
 const char *winograd_refused_for(Arena *arena, const Target *layout, bool exact, bool weights,
                                  const Correlation *k) {
   int m[WINOGRAD_SIZES];
-  if (!winograd_sizes(k, m)) return "neither a square of 2, 3 or 5 nor 2, 3, 5 or 7 in a row";
-  if (k->stride[0] != 1 || k->stride[1] != 1) return "a stride";
+  const bool strides = k->stride[0] != 1 || k->stride[1] != 1;
+  if (!winograd_sizes(k, m))
+    return strides ? "a stride" : "neither a square of 2, 3 or 5 nor 2, 3, 5 or 7 in a row";
+  if (strides && (k->dilation[0] != 1 || k->dilation[1] != 1)) return "a stride and a dilation";
   if (weights && (k->dilation[0] != 1 || k->dilation[1] != 1)) return "a dilation";
   if (k->l < layout->blocking.winograd_channels)
     return arena_printf(arena, "fewer than %d input channels", (int)layout->blocking.winograd_channels);
@@ -167,17 +177,18 @@ const char *winograd_refused(const Lower *l, const Correlation *k) {
     return "a pooling behind it, whose windows would lie in two tiles";
   if (l->kernel->pool && (k->dilation[0] != 1 || k->dilation[1] != 1))
     return "a pooling behind it, whose windows would lie in several phases";
+  if (l->kernel->pool && !no_stride(k)) return "a pooling behind it, and a stride";
   return winograd_refused_for(l->arena, l->layout, l->exact, l->node->op->family == FAMILY_CONV_WEIGHTS, k);
 }
 
 /* Panels of weights, and what is joined, belong to one phase. correlation_near_limits knows of no phases, and
- * counts no points of groups. */
+ * counts no points of groups, and fewer than there are with a stride. */
 static const char *winograd_weights_refused(const Lower *l, const Correlation *k, int64_t points) {
   enum { UNIT = 16 }; /* what filters of a group are padded to */
   const Correlation own = correlation_of(l->node);
   const bool phases = correlation_spreads(l->node) && !no_stride(&own);
   if (phases && own.l % direct_unit(l, own.l)) return "filters that fill no vectors";
-  if (!phases && k->groups == 1) return NULL;
+  if (!phases && k->groups == 1 && no_stride(&own)) return NULL;
   const int64_t each = bounded_product(k->l, k->s + UNIT), all = bounded_product(k->groups, each);
   return bounded_product(all, points) > INT32_MAX / 2 ? "too many weights" : NULL;
 }

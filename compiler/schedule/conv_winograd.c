@@ -136,7 +136,7 @@ static Conv conv_of(Lower *l) {
             .l = l};
   const Extent out = shape_extent(l->node->shape);
   for (int axis = 0; axis < 2; axis++) {
-    c.stride[axis] = c.own.stride[axis];
+    c.stride[axis] = c.spread ? c.own.stride[axis] : 1;
     c.shift[axis] = c.stride[axis] > 1 ? c.own.before[axis] % c.stride[axis] : 0;
     c.out[axis] = extent_side(out, axis);
   }

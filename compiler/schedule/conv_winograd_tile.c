@@ -90,7 +90,7 @@ static void fetch_ahead(const Split *s, const Channels *at) {
   const Conv *c = s->c;
   Nest *b = c->l->b;
   Buf *in = c->l->in[0];
-  const int m = c->w[1].m, n = c->w[1].n, y_axis = in->rank - 3;
+  const int m = c->w[1].m * c->w[1].stride, n = c->w[1].n, y_axis = in->rank - 3;
   const int64_t size = c->l->target->line / 4, lines = ceil_divide(m * c->p.lanes, size);
   Ix first = (s->x0 + m + n) * in->room[y_axis + 2];
   first = first + at->channel * (lines * size / c->p.lanes);
@@ -115,8 +115,8 @@ static NestFn *split_tile(const Conv *c, Tests tests) {
                        .far = tests == TEST_NONE && !c->turned && !c->dilated &&
                               buf_elements(c->l->in[0]) * 4 > c->l->target->blocking.winograd_input,
                        .slot = slot,
-                       .y0 = first_output(c, 0, &ty) - c->k.before[0],
-                       .x0 = first_output(c, 1, &tx) - c->k.before[1],
+                       .y0 = c->w[0].stride * first_output(c, 0, &ty) - c->k.before[0],
+                       .x0 = c->w[1].stride * first_output(c, 1, &tx) - c->k.before[1],
                        .t = t};
   winograd_channels(b, c->panel ? c->k.groups : 1, c->panel ? c->k.l : c->k.large.c, c->panel, c->p.lanes,
                     split_channels, &split);
@@ -193,12 +193,13 @@ static void row_parts(const Conv *c, Parts *parts, const Row *row, NestFn *const
 static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
   const Correlation *k = &c->k;
   const Winograd *w = &c->w[axis];
-  const int64_t D = c->dilation[axis], last = c->phases[axis] - 1; /* of the phases: the first is another's */
+  const int64_t step = c->dilation[axis] * w->stride * w->m,
+                last = c->phases[axis] - 1; /* of the phases: the first is another's */
   *from = 0;
   *to = c->tiles[axis];
-  while (*from < *to && D * w->m * *from < k->before[axis]) (*from)++;
-  while (*to > *from &&
-         D * (w->m * (*to - 1) + w->n - 1) + last - k->before[axis] >= extent_side(k->large, axis))
+  while (*from < *to && step * *from < k->before[axis]) (*from)++;
+  while (*to > *from && step * (*to - 1) + c->dilation[axis] * (w->n - 1) + last - k->before[axis] >=
+                            extent_side(k->large, axis))
     (*to)--;
 }
 

@@ -129,7 +129,7 @@ static const double ROW_TRANSFORM =
 static Tiles all_tiles(const Correlation *k, int m) {
   Tiles tiles = {1, 1, k->kernel[0] > 1 && k->kernel[1] > 1 ? 1 : ROW_TRANSFORM};
   for (int axis = 0; axis < 2; axis++) {
-    const int64_t size = k->kernel[axis] > 1 ? m : 1;
+    const int64_t size = k->kernel[axis] > 1 ? (m - 1) * k->stride[axis] + 1 : 1;
     const WinogradTiles along = winograd_tiles(k, axis, extent_side(k->small, axis), m);
     tiles.points *= (double)(size + k->kernel[axis] - 1);
     tiles.count *= (double)(along.phases * along.each);
@@ -163,17 +163,18 @@ static double winograd_weights_of(const Correlation *k, int m) { /* transformed 
   return all_tiles(k, m).points * (double)(k->groups * k->l * k->s);
 }
 
+/* Where packed weights are many times as many, of the time that they take from a cache or from memory this
+ * share was seen even where there are more multiply-adds. */
+static const double WAITED_FOR = 0.25, WAITED_FOR_STRIDE = 0.5;
+
 Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch, int64_t net_bytes) {
   const double weights = winograd_weights_of(k, m);
   Cycles c = winograd_work(t, k, m, 1);
   if (batch) c.transforms += t->rates->packed_point * weights / (double)batch;
-  set_memory(&c, t, 4 * weights, net_bytes);
+  set_memory(&c, t, 4 * weights, larger(net_bytes, 4 * (int64_t)weights));
+  if (k->stride[0] > 1) c.transforms += WAITED_FOR_STRIDE * c.memory;
   return summed(c);
 }
-
-/* Packed weights are up to three times as many: of the time that they take from memory this share was seen
- * even where there are more multiply-adds. */
-static const double WAITED_FOR = 0.25;
 
 Cycles cost_strassen(const Target *t, const Correlation *k, int parts, int64_t batch, int64_t net_bytes) {
   const double points = parts == 2 ? 7 : 49, tiles = (double)ceil_divide(k->small.h * k->small.w, parts),

@@ -32,8 +32,9 @@ Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
   const bool weights = node->op->family == FAMILY_CONV_WEIGHTS;
   Cycles best = directly(c, node, &k, batch);
   int m[WINOGRAD_SIZES];
+  const bool phases = correlation_spreads(node) && !one_by_one(&own);
   const int sizes =
-      winograd_refused_for(c->arena, c->target, c->exact, weights, &k) ? 0 : winograd_sizes(&k, m);
+      phases || winograd_refused_for(c->arena, c->target, c->exact, weights, &k) ? 0 : winograd_sizes(&k, m);
   for (int i = 0; i < sizes; i++) {
     const Cycles cycles = by_winograd(c, node, &k, m[i], batch);
     if (cycles.total < best.total) best = cycles;
@@ -69,7 +70,7 @@ Cycles rows_directly(const RowsCosts *c, const Node *node, int64_t batch) {
 const char *rows_winograd_refused(const RowsCosts *c, const Node *node) {
   const bool weights = node->op->family == FAMILY_CONV_WEIGHTS;
   const Correlation own = correlation_of(node), k = correlation_gathering(node);
-  if (!one_by_one(&own)) return "a stride";
+  if (!one_by_one(&own) && correlation_spreads(node)) return "a stride";
   if (k.dilation[0] != 1 || k.dilation[1] != 1) return "a dilation";
   return winograd_refused_for(c->arena, c->target, c->exact, weights, &k);
 }

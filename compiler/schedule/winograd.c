@@ -30,7 +30,7 @@ static double value_at(const double coefficient[WINOGRAD_TILE], double x) {
 }
 
 Winograd winograd_of(int m, int r) {
-  Winograd w = {.m = m, .r = r, .n = m + r - 1};
+  Winograd w = {.m = m, .r = r, .n = m + r - 1, .stride = 1};
   const int finite = w.n - 1;
   for (int j = 0; j < finite; j++) {
     product_of(finite, j, w.input[j]);
@@ -43,6 +43,25 @@ Winograd winograd_of(int m, int r) {
   }
   product_of(finite, finite, w.input[finite]);
   w.weight[finite][r - 1] = w.output[m - 1][finite] = w.scale[finite] = 1;
+  return w;
+}
+
+/* The points of the even inputs, then the odd inputs. */
+static Winograd even_inputs(int m) { return winograd_of(m, 2); }
+
+Winograd winograd_of_stride_two(int m) {
+  const Winograd even = even_inputs(m);
+  Winograd w = {.m = m, .r = 3, .n = 2 * m + 1, .stride = 2};
+  for (int j = 0; j < even.n; j++) {
+    for (int i = 0; i < even.n; i++) w.input[j][2 * i] = even.input[j][i];
+    for (int k = 0; k < even.r; k++) w.weight[j][2 * k] = even.weight[j][k];
+    for (int k = 0; k < m; k++) w.output[k][j] = even.output[k][j];
+    w.scale[j] = even.scale[j];
+  }
+  for (int k = 0; k < m; k++) {
+    const int j = even.n + k;
+    w.input[j][2 * k + 1] = w.weight[j][1] = w.output[k][j] = w.scale[j] = 1;
+  }
   return w;
 }
 
@@ -131,10 +150,25 @@ static void by_rows(Nest *b, int n, int columns, const double matrix[][WINOGRAD_
 }
 
 void winograd_input(Nest *b, const Winograd *w, const Val *x, Val *y) {
-  by_rows(b, w->n, w->n, w->input, x, y);
+  if (w->stride == 1) {
+    by_rows(b, w->n, w->n, w->input, x, y);
+    return;
+  }
+  const Winograd even = even_inputs(w->m);
+  Val of_even[WINOGRAD_TILE];
+  for (int i = 0; i < even.n; i++) of_even[i] = x[2 * i];
+  winograd_input(b, &even, of_even, y);
+  for (int k = 0; k < w->m; k++) y[even.n + k] = x[2 * k + 1];
 }
+
 void winograd_weight(Nest *b, const Winograd *w, const Val *x, Val *y) {
-  by_rows(b, w->n, w->r, w->weight, x, y);
+  if (w->stride == 1) {
+    by_rows(b, w->n, w->r, w->weight, x, y);
+    return;
+  }
+  const Winograd even = even_inputs(w->m);
+  winograd_weight(b, &even, (const Val[]){x[0], x[2]}, y);
+  for (int k = 0; k < w->m; k++) y[even.n + k] = x[1];
 }
 
 /* Likewise with columns for pairs: even rows want the sum of a pair's, odd ones the difference. */
@@ -160,17 +194,39 @@ static void turn(const double matrix[][WINOGRAD_TILE], double turned[WINOGRAD_TI
 }
 
 void winograd_output(Nest *b, const Winograd *w, const Val *x, Val *y) {
-  by_columns(b, w->n, w->m, w->output, x, y);
+  if (w->stride == 1) {
+    by_columns(b, w->n, w->m, w->output, x, y);
+    return;
+  }
+  const Winograd even = even_inputs(w->m);
+  winograd_output(b, &even, x, y);
+  for (int k = 0; k < w->m; k++) y[k] = add(y[k], x[even.n + k]);
 }
 
 void winograd_output_gradient(Nest *b, const Winograd *w, const Val *x, Val *y) {
-  double turned[WINOGRAD_TILE][WINOGRAD_TILE];
-  turn(w->output, turned);
-  by_rows(b, w->n, w->m, turned, x, y);
+  if (w->stride == 1) {
+    double turned[WINOGRAD_TILE][WINOGRAD_TILE];
+    turn(w->output, turned);
+    by_rows(b, w->n, w->m, turned, x, y);
+    return;
+  }
+  const Winograd even = even_inputs(w->m);
+  winograd_output_gradient(b, &even, x, y);
+  for (int k = 0; k < w->m; k++) y[even.n + k] = x[k];
 }
 
 void winograd_weight_gradient(Nest *b, const Winograd *w, const Val *x, Val *y) {
-  double turned[WINOGRAD_TILE][WINOGRAD_TILE];
-  turn(w->weight, turned);
-  by_columns(b, w->n, w->r, turned, x, y);
+  if (w->stride == 1) {
+    double turned[WINOGRAD_TILE][WINOGRAD_TILE];
+    turn(w->weight, turned);
+    by_columns(b, w->n, w->r, turned, x, y);
+    return;
+  }
+  const Winograd even = even_inputs(w->m);
+  Val of_even[WINOGRAD_TILE], middle = x[even.n];
+  winograd_weight_gradient(b, &even, x, of_even);
+  for (int k = 1; k < w->m; k++) middle = add(middle, x[even.n + k]);
+  y[0] = of_even[0];
+  y[1] = middle;
+  y[2] = of_even[1];
 }

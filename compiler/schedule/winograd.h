@@ -3,6 +3,9 @@
  *
  *     output = A^T [ (G weight) * (B^T input) ]     with * element by element
  *
+ * With stride 2 a window of 3 sees two even inputs and an odd one between them. Of the even ones F(m,2) makes
+ * m sums by m + 1 products, m more are the odd ones by the middle weight: n = 2m + 1 instead of 3m.
+ *
  * A picture takes one along each of its two axes, F(m x m, r x r), of which one may be F(1,1), which changes
  * nothing. */
 // SPDX-License-Identifier: Apache-2.0
@@ -12,13 +15,14 @@
 
 enum { WINOGRAD_TILE = 10 };
 typedef struct Winograd {
-  int m, r, n;
+  int m, r, n, stride;                         /* n = (m - 1) * stride + r inputs, and as many products */
   double input[WINOGRAD_TILE][WINOGRAD_TILE];  /* B^T [n][n] */
   double weight[WINOGRAD_TILE][WINOGRAD_TILE]; /* G   [n][r]: each row to be multiplied by */
   double scale[WINOGRAD_TILE];                 /* [n] */
   double output[WINOGRAD_TILE][WINOGRAD_TILE]; /* A^T [m][n] */
 } Winograd;
-Winograd winograd_of(int m, int r); /* n is at most WINOGRAD_TILE; or m = r = 1 */
+Winograd winograd_of(int m, int r);     /* stride 1; n is at most WINOGRAD_TILE; or m = r = 1 */
+Winograd winograd_of_stride_two(int m); /* of windows of 3 */
 
 /* How far a sum over so many channels may be from the exact one, in floats. typical: what to expect of random
  * data, relative to the largest output; worst: proven, relative to (largest input) * (largest weight) *

@@ -12,19 +12,20 @@
 #include "sample.h"
 
 /* ---- the matrices ---- */
-/* The correlation of unit vectors: the sum over j of A^T[i][j] * G[j][k] * B^T[j][l] is 1 where l = i + k,
- * else 0. */
-static void check_matrices(int m, int r) {
-  const Winograd w = winograd_of(m, r);
-  CU_ASSERT_EQUAL(w.n, m + r - 1);
-  for (int i = 0; i < m; i++)
-    for (int k = 0; k < r; k++)
+/* The correlation of unit vectors: the sum over j of A^T[i][j] * G[j][k] * B^T[j][l] is 1 where
+ * l = stride * i + k, else 0. */
+static void check_correlation(Winograd w) {
+  CU_ASSERT_EQUAL(w.n, (w.m - 1) * w.stride + w.r);
+  for (int i = 0; i < w.m; i++)
+    for (int k = 0; k < w.r; k++)
       for (int l = 0; l < w.n; l++) {
         double sum = 0;
         for (int j = 0; j < w.n; j++) sum += w.output[i][j] * w.scale[j] * w.weight[j][k] * w.input[j][l];
-        CU_ASSERT_DOUBLE_EQUAL(sum, l == i + k, 1e-14);
+        CU_ASSERT_DOUBLE_EQUAL(sum, l == w.stride * i + k, 1e-14);
       }
 }
+
+static void check_matrices(int m, int r) { check_correlation(winograd_of(m, r)); }
 
 static void test_matrices(void) {
   check_matrices(4, 3);
@@ -37,6 +38,7 @@ static void test_matrices(void) {
   check_matrices(2, 7);
   check_matrices(4, 7);
   check_matrices(1, 1);
+  for (int m = 2; m <= 4; m++) check_correlation(winograd_of_stride_two(m));
   const Winograd w = winograd_of(4, 3);
   static const double first[6] = {4, 0, -5, 0, 1, 0}, second[6] = {0, -4, -4, 1, 1, 0};
   for (int k = 0; k < 6; k++) CU_ASSERT_TRUE(w.input[0][k] == first[k] && w.input[1][k] == second[k]);
@@ -90,7 +92,8 @@ static void add_channel(const Winograd w[2], uint64_t *state, float products[N][
   for (int i = 0; i < y->m; i++)
     for (int j = 0; j < x->m; j++)
       for (int ky = 0; ky < y->r; ky++)
-        for (int kx = 0; kx < x->r; kx++) exact[i][j] += (double)in[i + ky][j + kx] * (double)g[ky][kx];
+        for (int kx = 0; kx < x->r; kx++)
+          exact[i][j] += (double)in[y->stride * i + ky][x->stride * j + kx] * (double)g[ky][kx];
   transform(input_of(y), input_of(x), in, input);
   transform(weight_of(y), weight_of(x), g, weight);
   for (int i = 0; i < y->n; i++)
@@ -98,9 +101,7 @@ static void add_channel(const Winograd w[2], uint64_t *state, float products[N][
       products[i][j] = fmaf(input[i][j], (float)(y->scale[i] * x->scale[j]) * weight[i][j], products[i][j]);
 }
 
-/* row: along one axis, F(1,1) along the other one. */
-static void check_error(int m, int r, bool row, int channels) {
-  const Winograd w[2] = {row ? winograd_of(1, 1) : winograd_of(m, r), winograd_of(m, r)};
+static void check_error_of(const Winograd w[2], int channels) {
   const WinogradError stated = winograd_error(w, channels);
   uint64_t state = 7;
   double error = 0, largest = 0;
@@ -110,7 +111,7 @@ static void check_error(int m, int r, bool row, int channels) {
     for (int c = 0; c < channels; c++) add_channel(w, &state, products, exact);
     transform(output_of(&w[0]), output_of(&w[1]), products, got);
     for (int i = 0; i < w[0].m; i++)
-      for (int j = 0; j < m; j++) {
+      for (int j = 0; j < w[1].m; j++) {
         error = fmax(error, fabs((double)got[i][j] - exact[i][j]));
         largest = fmax(largest, fabs(exact[i][j]));
       }
@@ -118,9 +119,18 @@ static void check_error(int m, int r, bool row, int channels) {
   const bool good = error <= stated.typical * largest && error > stated.typical * largest / 8 &&
                     stated.typical < stated.worst;
   if (!good)
-    printf("    F(%dx%d,%dx%d), %d channels: %g, stated %g\n", w[0].m, m, w[0].r, r, channels,
-           error / largest, stated.typical);
+    printf("    F(%dx%d,%dx%d), stride %d, %d channels: %g, stated %g\n", w[0].m, w[1].m, w[0].r, w[1].r,
+           w[1].stride, channels, error / largest, stated.typical);
   CU_ASSERT_TRUE(good);
+}
+
+/* row: along one axis, F(1,1) along the other one. */
+static void check_error(int m, int r, bool row, int channels) {
+  check_error_of((Winograd[]){row ? winograd_of(1, 1) : winograd_of(m, r), winograd_of(m, r)}, channels);
+}
+
+static void check_error_of_stride(int m, int channels) {
+  check_error_of((Winograd[]){winograd_of_stride_two(m), winograd_of_stride_two(m)}, channels);
 }
 
 static void test_error(void) { /* neither too much nor too little is claimed */
@@ -136,6 +146,7 @@ static void test_error(void) { /* neither too much nor too little is claimed */
     check_error(4, 5, true, channels);
     check_error(2, 7, true, channels);
     check_error(4, 7, true, channels);
+    for (int m = 2; m <= 4; m++) check_error_of_stride(m, channels);
   }
 }
 
@@ -297,6 +308,15 @@ static void test_dilated(void) { /* few phases and many, of one tile and of seve
   remove_directory();
 }
 
+static void test_strides(void) { /* of 2 */
+  make_directory();
+  check("33x32x64: conv(96, 3x3, stride=2, pad=1) -> relu", "F(4x4,3x3) with stride 2", false);
+  check("40x39x20: conv(50, 3x3, stride=2, pad=[1, 0, 2, 1], bias=false) -> batchnorm", "with stride 2",
+        true);
+  check("44x44x96: conv(96, 3x3, stride=2, pad=1)", "F(2x2,3x3) with stride 2", true);
+  remove_directory();
+}
+
 static void test_fused(void) {
   make_directory();
   check("14x15x18: conv(18, 3x3, pad=same, bias=false) -> batchnorm -> add(in) -> relu", "F(4x4,3x3)", false);
@@ -316,8 +336,10 @@ test_blocks(void) { /* several blocks, with a last one that is smaller; of rows 
 
 static void test_direct(void) { /* what stays direct */
   make_directory();
-  check("14x14x8: conv(16, 3x3, pad=same)", NULL, true);
+  check("14x14x2: conv(16, 3x3, pad=same)", NULL, true);
   check("14x14x16: conv(16, 3x3, stride=2, pad=1)", NULL, true);
+  check("14x14x16: conv(16, 3x3, stride=3, pad=1)", NULL, true);
+  check("40x40x32: conv(32, 5x5, stride=2, pad=2)", NULL, true);
   check("14x14x16: conv(16, 3x3, dilation=9, pad=same)", NULL, true);
   check("14x14x32: conv(16, 3x3, dilation=2, pad=same) -> maxpool(2)", NULL, true);
   check("14x14x32: conv(32, 3x3, groups=2, pad=same)", NULL, true);
@@ -336,6 +358,7 @@ CU_TestInfo suite_winograd[] = {
     {"windows in a row", test_rows},
     {"phases", test_phases},
     {"dilation", test_dilated},
+    {"stride 2", test_strides},
     {"fused and folded", test_fused},
     {"blocks", test_blocks},
     {"what stays direct", test_direct},
