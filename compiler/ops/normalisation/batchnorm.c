@@ -153,9 +153,11 @@ static void mean_of_block(const Moments *m, const Ix *block) {
             b, nest_at(b, m->mean, v),
             add(nest_get(b, nest_at(b, m->mean, v)), columns_load(m->set, m->set->l->in[0], &y, &x, &c)));
       }
-  COLUMNS_EACH(b, m->set, v, c)
-    nest_store(b, nest_at(b, m->mean, v),
-               mul(nest_get(b, nest_at(b, m->mean, v)), num(b, 1 / (double)(m->rows * m->e.w))));
+  const int64_t pixels = m->rows * m->e.w;
+  if (pixels > 1)
+    COLUMNS_EACH(b, m->set, v, c)
+      nest_store(b, nest_at(b, m->mean, v),
+                 mul(nest_get(b, nest_at(b, m->mean, v)), num(b, 1 / (double)pixels)));
 }
 
 static void squares_of_block(const Moments *m, const Ix *block) {
