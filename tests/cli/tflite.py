@@ -101,7 +101,8 @@ def test_refused():
     refused("sizes beyond 31 bits", model(tensors={0: dict(shape=[1, 65536, 65536, 9])}),
             "a size that is none")
     refused("a batch of two", model(tensors={0: dict(shape=[2, 4])}), "an input is no picture")
-    refused("values of 16 bits", model(tensors={0: dict(kind=7)}), "an input is INT16")
+    refused("values of 16 bits into 8", model(tensors={0: dict(kind=7)}), "INT16, where the net computes in INT8",
+            "import-operator")
     refused("an input without a scale", model(tensors={0: dict(scale=[], zero=[])}), "not one scale")
     refused("bytes of another type", model(tensors={3: dict(kind=3)}), "is UINT8", "import-operator")
     refused("an activation", model(activation=4), "neither relu nor relu6", "import-operator")
