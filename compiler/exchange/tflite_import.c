@@ -158,8 +158,9 @@ static const char *put_activation(Making *k, const TflOperator *op, const char *
   const char *call = op->activation == TFL_ACTIVATION_RELU ? "relu" : between ? "clip" : "relu6";
   if (op->activation == TFL_NONE) return layer;
   text_put(&k->text, " -> ");
+  const char *own = tfl_layer(k, call); /* counted in any case, as layers without a name are */
   if (!between && (bytes || !k->bytes)) return text_put(&k->text, "%s", call), layer;
-  layer = tfl_layer(k, call);
+  layer = own;
   tfl_call(k, op, layer, between ? "%s(-1, 1" : "%s(", call);
   if (!bytes) return layer;
   const TflTensor *out = tfl_out(k, op);
@@ -225,7 +226,8 @@ bool tfl_convert(Making *k, const TflOperator *op) {
   if (!tfl_is_quantised(bytes) || !tfl_is_quantised(out))
     return tfl_no(k, op, "what it reads is also read as floats, before it is rounded");
   const Multiplier factor = multiplier_of((double)bytes->scale[0] / (double)out->scale[0]);
-  if (!tfl_below(factor)) return tfl_no(k, op, "its scales do not go together");
+  const bool wide = bytes->elem == I16 || out->elem == I16; /* from 8 bits it may be 2^8 and more */
+  if (!wide && !tfl_below(factor)) return tfl_no(k, op, "its scales do not go together");
   Shape shape;
   const char *layer = tfl_layer(k, "requantize");
   tfl_shape(out, &shape);
@@ -233,7 +235,7 @@ bool tfl_convert(Making *k, const TflOperator *op) {
   tfl_call(k, op, layer, "reshape(%s", shape_text(k->arena, shape));
   tfl_end(k, op, layer);
   tfl_scale(k, layer, out);
-  if (bytes->elem == I16 || out->elem == I16) return true; /* no table has it */
+  if (wide) return true; /* no table has it */
   int8_t (*table)[256] = (int8_t (*)[256])arena_alloc(k->arena, 256);
   table_requantize(*table, k->rounding, bytes->scale[0], (int32_t)bytes->zero, out->scale[0],
                    stored_of(out->scale[0], (int32_t)out->zero, false, BOUND_NONE));

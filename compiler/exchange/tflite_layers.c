@@ -224,6 +224,8 @@ bool tfl_softmax(Making *k, const TflOperator *op) {
     return tfl_no(k, op, "its value has not the scale 1/256 and the zero -128");
   if (out->elem == I16 && out->scale[0] != 1 / 32768.0f)
     return tfl_no(k, op, "its value has not the scale 1/32768");
+  if (out->elem == I16 && !softmax_wide_fits(tfl_in(k, op, 0)->scale[0]))
+    return tfl_no(k, op, "the scale of its input is too large");
   const char *layer = tfl_layer(k, "softmax");
   tfl_begin(k, op, op->in[0]);
   tfl_call(k, op, layer, "softmax(");
@@ -306,6 +308,8 @@ bool tfl_pair(Making *k, const TflOperator *op) {
                                : k->value[k->same[op->in[i]]];
     if (operand[i]->data && !name[i]) return false;
   }
+  if (tfl_is_wide(k, op) && op->code == TFL_DIV)
+    return tfl_no(k, op, "there is no form of it in 16 bits yet");
   if (tfl_is_wide(k, op) && shifts(k, op, operand))
     return tfl_no(k, op, "its scales are powers of two and pot_scale_int16 is set: a kernel of its own");
   const int first = tfl_first(k, op);

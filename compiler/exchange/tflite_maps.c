@@ -32,7 +32,9 @@ static bool check_wide(Making *k, const TflOperator *op) {
   case TFL_RELU6: return true;
   case TFL_LEAKY_RELU: return op->beta >= 0 || tfl_no(k, op, "its slope is below 0");
   case TFL_LOGISTIC:
-  case TFL_TANH: return out->scale[0] == 1 / 32768.0f || tfl_no(k, op, "its value has not the scale 1/32768");
+  case TFL_TANH:
+    if (out->scale[0] != 1 / 32768.0f) return tfl_no(k, op, "its value has not the scale 1/32768");
+    return curve_fits(tfl_in(k, op, 0)->scale[0]) || tfl_no(k, op, "the scale of its input is too large");
   default: return tfl_no(k, op, "there is no form of it in 16 bits yet");
   }
 }
