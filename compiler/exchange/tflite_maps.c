@@ -30,7 +30,7 @@ static bool check_wide(Making *k, const TflOperator *op) {
   switch (op->code) {
   case TFL_RELU:
   case TFL_RELU6: return true;
-  case TFL_LEAKY_RELU: return op->beta >= 0 || tfl_no(k, op, "its slope is below 0");
+  case TFL_LEAKY_RELU: return op->beta >= 0 || tfl_no(k, op, "its slope is below 0, of which there is no form");
   case TFL_LOGISTIC:
   case TFL_TANH:
     if (out->scale[0] != 1 / 32768.0f) return tfl_no(k, op, "its value has not the scale 1/32768");
@@ -40,10 +40,10 @@ static bool check_wide(Making *k, const TflOperator *op) {
 }
 
 static bool put_pieces(Making *k, const TflOperator *op, int8_t *table, float slope, Stored stored) {
+  if (slope < 0) return tfl_no(k, op, "its slope is below 0, which its reference does not take");
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
   const Multiplier above = ratio_of(in->scale[0], out->scale[0]),
                    below = ratio_of(in->scale[0] * slope, out->scale[0]);
-  if (slope < 0) return tfl_no(k, op, "its slope is below 0, which its reference does not take");
   if (!tfl_below(above) || !tfl_below(below)) return tfl_no(k, op, "its scales do not go together");
   table_pieces(table, k->rounding, (int32_t)in->zero, above, 1, below, stored);
   return true;

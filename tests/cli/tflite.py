@@ -262,6 +262,8 @@ def test_operators():
              "do not go together"),
             ("a relu by a tiny scale", one("RELU", ["x"], bytes8(same, 1e-9)), "do not go together"),
             ("a slope below 0", one("LEAKY_RELU", ["x"], bytes8(same), f0=("f", -1.0)), "below 0"),
+            ("a slope far below 0", one("LEAKY_RELU", ["x"], bytes8(same), x=bytes8(same, 1e10), f0=("f", -3e38)),
+             "below 0"),
             ("a slope of NaN", one("LEAKY_RELU", ["x"], bytes8(same), f0=("f", float("nan"))),
              "is no number"),
             ("slopes a pixel", one("PRELU", ["x", bytes8([4, 4, 1], data=[1] * 16)], bytes8(same)),
