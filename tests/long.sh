@@ -88,7 +88,9 @@ fuzz() {
     sh "$top/tests/fuzz/build.sh" "$clang" "$top" "$here" "$name" "$here/long-fuzz/$name" \
       >"$here/long-fuzz/$name.log" 2>&1 || status=$?
     mkdir -p "$here/long-fuzz/$name.corpus"
-    [ "$name" != tflite ] || python3 -B "$top/tests/cli/tflite_cases.py" "$here/long-fuzz/$name.corpus"
+    for cases in tflite_cases tflite_wide_cases; do
+      [ "$name" != tflite ] || python3 -B "$top/tests/cli/$cases.py" "$here/long-fuzz/$name.corpus"
+    done
     if [ "$status" = 0 ]; then
       dictionary=$top/tests/fuzz/$name.dict
       most=4096
@@ -287,7 +289,7 @@ imported_models() {
       >>"$here/long-models.log" 2>&1 || status=$?
   done
   grep -q '^not ok' "$here/long-models.log" && status=1
-  verdict "$status" "every layer of the nets of MLPerf Tiny against other kernels (long-models.log)"
+  verdict "$status" "every layer of the nets of tests/models against other kernels (long-models.log)"
 }
 
 special_values() {

@@ -89,6 +89,12 @@ int64_t multiplier_apply_wide(Rounding rounding, int64_t x, Multiplier factor) {
   return apply_float(x, factor.real);
 }
 
+int64_t multiply_exactly(int64_t x, double factor) {
+  static const double FAR = 1 << 30;
+  const double y = round((double)x * factor);
+  return (int64_t)(y < -FAR ? -FAR : y > FAR ? FAR : y);
+}
+
 bool sum_fits(int64_t most, int32_t e) {
   return most <= (INT64_C(1) << 40) && most * (INT64_C(1) << (e > 0 ? e : 0)) + 256 <= INT32_MAX;
 }

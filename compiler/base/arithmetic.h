@@ -35,7 +35,8 @@ int64_t multiplier_apply(Rounding, int64_t x, Multiplier);
  * by the upper 15 bits of m alone, as TFLite does. */
 enum { WIDE_SUM_BITS = 47, WIDE_MULTIPLIER_MOST = 7 };
 int64_t multiplier_apply_wide(Rounding, int64_t x, Multiplier);
-int32_t multiplier_reduced(Multiplier); /* those bits */
+int32_t multiplier_reduced(Multiplier);             /* those bits */
+int64_t multiply_exactly(int64_t x, double factor); /* to the nearest, halves away from zero, within 2^30 */
 
 /* What bounds the value: its zero is added, then it is cut. */
 typedef struct Stored {
@@ -111,4 +112,37 @@ void softmax_table(int32_t exponential[256], float in_scale); /* by largest - q,
 int32_t softmax_part(int32_t exponential);                    /* what it adds to the sum, Q12.19 */
 int32_t softmax_reciprocal(int32_t sum);                      /* 1 / the sum's leading part, Q0.31 */
 int32_t softmax_value(int32_t exponential, int32_t sum, int32_t reciprocal);
+
+/* ---- functions of values of 16 bits, as TensorFlow Lite's reference kernels compute them ---- */
+/* Is it nearly a power of two, as these kernels ask? Then by shifts alone. */
+bool scale_is_power(float scale, int *e);
+
+/* Sigmoid and tanh, which is 2 * sigmoid(2x) - 1, into the scale 2^-15, by points of the logistic function a
+ * 24th apart and straight lines between them. From the last point on they are flat. */
+enum { CURVE_STEPS = 255, CURVE_MIDDLE = 1 << 15 };
+typedef struct Curve {
+  int32_t factor, shift; /* (q * factor + half) / 2^shift, in steps of 2^-curve_bits */
+  bool tanh;
+} Curve;
+bool curve_fits(float in_scale); /* its products have 32 bits */
+Curve curve_of(float in_scale, bool tanh);
+int32_t curve_point(int32_t n);     /* near logistic(n / 24) * 2^16, n of 0 to 255 */
+int32_t curve_bits(const Curve *);  /* of a step */
+int32_t curve_end(const Curve *);   /* the flat part, in units of 2^-16-curve_bits */
+int32_t curve_start(const Curve *); /* what it is at 0, in these units */
+int32_t curve_shift(const Curve *); /* from these units to 16 bits */
+int64_t curve_value(const Curve *, int64_t q);
+
+/* A function by 513 points, 128 apart from -32768 on, and straight lines between them. */
+enum { LINES = 512, LINES_BITS = 7 };
+/* Softmax into the scale 2^-15: places of -32768 to 32767 are exponents of -10 to 0, and x of 0 to 1 in
+ * 1 / (1 + x). */
+enum { SOFTMAX_WIDE_CHANNELS = 65535 };
+void softmax_wide_tables(int16_t exponential[LINES + 1], int16_t reciprocal[LINES + 1]);
+Multiplier softmax_wide_factor(float in_scale);
+bool softmax_wide_fits(float in_scale);
+int32_t softmax_wide_exponential(const int16_t exponential[LINES + 1],
+                                 int64_t below); /* rounded, 0 or less */
+int32_t softmax_wide_reciprocal(const int16_t reciprocal[LINES + 1], int32_t sum);
+int32_t softmax_wide_value(int32_t exponential, int32_t sum, int32_t reciprocal);
 #endif

@@ -69,6 +69,7 @@ static void put_integers(Text *out, Elem elem, const void *values, int64_t n, co
   for (int64_t i = 0; i < n; i++) {
     const int64_t value = elem == I32   ? ((const int32_t *)values)[i]
                           : elem == I64 ? ((const int64_t *)values)[i]
+                          : elem == I16 ? ((const int16_t *)values)[i]
                           : elem == U8  ? ((const uint8_t *)values)[i]
                                         : ((const int8_t *)values)[i];
     if (i % a_line == 0) text_put(out, "%s%s", i ? "\n" : "", indent);

@@ -16,7 +16,7 @@ typedef struct TflTensor {
   const char *name;
   int rank;
   int64_t dim[TFLITE_RANK], size;
-  bool known; /* its elements are F32, I32, U8 or I8 */
+  bool known; /* its elements are F32, I32, I64, U8, I8 or I16 */
   Elem elem;
   int code;            /* of TensorType */
   const char *type;    /* "INT8" */
@@ -39,6 +39,8 @@ typedef struct TflOperator {
   int activation;
   float beta;                /* of softmax; the slope of leaky_relu */
   bool keeps, corners;       /* keep_dims; align_corners */
+  bool powers;               /* pot_scale_int16: scales that are powers of two are shifts */
+  int sums;                  /* of TensorType: quantized_bias_type, FLOAT32 if nothing is said */
   bool middle;               /* half_pixel_centers; of gelu: by a tanh */
   int64_t mask[SLICE_MASKS]; /* begin, end, ellipsis, new axis, shrink axis; a bit a dimension */
 } TflOperator;
@@ -60,7 +62,15 @@ enum {
 #include "exchange/tflite_ops.def"
 #undef OP
 };
-enum { TFL_FLOAT32 = 0, TFL_FLOAT16 = 1, TFL_INT32 = 2, TFL_UINT8 = 3, TFL_INT64 = 4, TFL_INT8 = 9 };
+enum {
+  TFL_FLOAT32 = 0,
+  TFL_FLOAT16 = 1,
+  TFL_INT32 = 2,
+  TFL_UINT8 = 3,
+  TFL_INT64 = 4,
+  TFL_INT16 = 7,
+  TFL_INT8 = 9
+};
 enum { TFL_NONE = 0, TFL_ACTIVATION_RELU = 1, TFL_ACTIVATION_RELU_N1_TO_1 = 2, TFL_ACTIVATION_RELU6 = 3 };
 
 /* ---- as a program ---- */

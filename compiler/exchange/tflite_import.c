@@ -23,7 +23,9 @@ const TflTensor *tfl_in(const Making *k, const TflOperator *op, int i) {
   return i < op->nin && op->in[i] >= 0 ? &k->m->tensor[op->in[i]] : NULL;
 }
 const TflTensor *tfl_out(const Making *k, const TflOperator *op) { return &k->m->tensor[op->out[0]]; }
-bool tfl_is_bytes(const Making *k, const TflOperator *op) { return tfl_out(k, op)->elem == I8; }
+bool tfl_is_quantised(const TflTensor *t) { return t->elem == I8 || t->elem == I16; }
+bool tfl_is_bytes(const Making *k, const TflOperator *op) { return tfl_is_quantised(tfl_out(k, op)); }
+bool tfl_is_wide(const Making *k, const TflOperator *op) { return tfl_out(k, op)->elem == I16; }
 
 bool tfl_shape(const TflTensor *t, Shape *shape) {
   if (t->rank < 2 || t->dim[0] != 1) return false;
@@ -33,15 +35,17 @@ bool tfl_shape(const TflTensor *t, Shape *shape) {
   return true;
 }
 
-/* A value of the net, of 8 bits or of floats. */
+/* A value of the net, of 8 or 16 bits or of floats. */
 static bool check_value(Making *k, const TflOperator *op, int tensor, Elem wanted) {
   Shape shape;
   const TflTensor *t = tensor < 0 ? NULL : &k->m->tensor[tensor];
   if (!t) return tfl_no(k, op, "a value is left out");
   if (!t->known || t->elem != wanted || (t->is_u8 && op->code != TFL_QUANTIZE))
     return tfl_no(k, op, "'%s' is %s, where the net computes in %s", t->name, t->type,
-                  wanted == I8 ? "INT8" : "FLOAT32");
-  if (wanted == I8 && t->scales != 1)
+                  wanted == I8    ? "INT8"
+                  : wanted == I16 ? "INT16"
+                                  : "FLOAT32");
+  if (wanted != F32 && t->scales != 1)
     return tfl_no(k, op, "'%s' has %d scales instead of one", t->name, t->scales);
   if (!tfl_shape(t, &shape))
     return tfl_no(k, op, "'%s' has a shape of more than one image, or of other axes", t->name);
@@ -54,7 +58,7 @@ bool tfl_value(Making *k, const TflOperator *op, int tensor) {
 }
 
 bool tfl_same_scale(Making *k, const TflOperator *op, const TflTensor *a, const TflTensor *b) {
-  if (a->elem != I8 || (a->scale[0] == b->scale[0] && a->zero == b->zero)) return true;
+  if (!tfl_is_quantised(a) || (a->scale[0] == b->scale[0] && a->zero == b->zero)) return true;
   return tfl_no(k, op, "it has other scales at its ends, which its reference ignores");
 }
 
@@ -68,12 +72,16 @@ void tfl_array(Making *k, const char *name, Elem elem, int rank, const int64_t *
 void tfl_element(const TflTensor *t, int64_t i, void *to) {
   const uint8_t *from = t->data + i * elem_bytes(t->elem);
   if (t->elem == I8) *(int8_t *)to = (int8_t)*from;
+  else if (t->elem == I16) *(int16_t *)to = (int16_t)(uint16_t)wire_little(from, 2);
+  else if (t->elem == I64) *(int64_t *)to = (int64_t)wire_little(from, 8);
   else if (t->elem == I32) *(int32_t *)to = (int32_t)(uint32_t)wire_little(from, 4);
   else *(float *)to = wire_float(from);
 }
 
 double tfl_number(const TflTensor *t, int64_t i) {
+  int16_t wide;
   if (t->elem == I8) return (double)((float)((int8_t)t->data[i] - t->zero) * t->scale[0]);
+  if (t->elem == I16) return tfl_element(t, i, &wide), (double)((float)wide * t->scale[0]);
   return (double)wire_float(t->data + 4 * i);
 }
 
@@ -91,7 +99,29 @@ int tfl_integers(const Making *k, const TflOperator *op, int input, int64_t *to)
 }
 
 void tfl_scale(Making *k, const char *value, const TflTensor *t) {
-  if (t->elem == I8) arrays_add_scale(&k->program->arrays, value, *t->scale, t->zero);
+  if (tfl_is_quantised(t)) arrays_add_scale(&k->program->arrays, value, *t->scale, t->zero);
+  if (t->elem == I16) tfl_say(k, value, "precision", "i16");
+}
+
+void tfl_say(Making *k, const char *layer, const char *key, const char *value) {
+  Text *said = table_find(&k->said, layer);
+  if (!said) {
+    said = NEW(k->arena, Text);
+    said->arena = k->arena;
+    table_set(k->arena, &k->said, layer, said);
+    vec_push(k->arena, k->layers, layer);
+  }
+  text_put(said, "%s\"%s\": \"%s\"", said->n ? ", " : "", key, value);
+}
+
+/* Of JSON's object. */
+static const char *layers_said(Making *k) {
+  Text text = {.arena = k->arena};
+  for (int i = 0; i < k->layers.n; i++) {
+    const Text *said = table_find(&k->said, k->layers.data[i]);
+    text_put(&text, "%s\"%s\": {%s}", i ? ", " : "", k->layers.data[i], said->s);
+  }
+  return text.s;
 }
 
 void tfl_table(Making *k, const char *layer, int64_t channels, const int8_t *table) {
@@ -128,8 +158,9 @@ static const char *put_activation(Making *k, const TflOperator *op, const char *
   const char *call = op->activation == TFL_ACTIVATION_RELU ? "relu" : between ? "clip" : "relu6";
   if (op->activation == TFL_NONE) return layer;
   text_put(&k->text, " -> ");
+  const char *own = tfl_layer(k, call); /* counted in any case, as layers without a name are */
   if (!between && (bytes || !k->bytes)) return text_put(&k->text, "%s", call), layer;
-  layer = tfl_layer(k, call);
+  layer = own;
   tfl_call(k, op, layer, between ? "%s(-1, 1" : "%s(", call);
   if (!bytes) return layer;
   const TflTensor *out = tfl_out(k, op);
@@ -172,11 +203,11 @@ static void find_same(Making *k) {
     if ((op->code != TFL_QUANTIZE && op->code != TFL_DEQUANTIZE) || !in || !out || in->data) continue;
     const int from = k->same[op->in[0]];
     const Elem elem = m->tensor[k->stored[from]].elem;
-    const bool alike = in->elem == I8 && in->elem == out->elem && in->scales == 1 && out->scales == 1 &&
+    const bool alike = tfl_is_quantised(in) && in->elem == out->elem && in->scales == 1 && out->scales == 1 &&
                        in->scale[0] == out->scale[0] && in->zero == out->zero && in->is_u8 == out->is_u8,
                callers = in->is_u8 != out->is_u8 && in->scales == 1 && out->scales == 1 &&
                          in->scale[0] == out->scale[0] && in->zero == out->zero;
-    const bool stored = elem == F32 && out->elem == I8 && k->reads[from] == 1;
+    const bool stored = elem == F32 && tfl_is_quantised(out) && k->reads[from] == 1;
     if (stored) k->stored[from] = op->out[0];
     if (out->elem == F32 || alike || callers || stored) k->same[op->out[0]] = from;
   }
@@ -192,13 +223,11 @@ bool tfl_convert(Making *k, const TflOperator *op) {
   }
   if (k->same[op->out[0]] == from) return k->there[op->out[0]] = true;
   const TflTensor *bytes = &k->m->tensor[k->stored[from]];
-  if (bytes->elem != I8 || out->elem != I8)
+  if (!tfl_is_quantised(bytes) || !tfl_is_quantised(out))
     return tfl_no(k, op, "what it reads is also read as floats, before it is rounded");
   const Multiplier factor = multiplier_of((double)bytes->scale[0] / (double)out->scale[0]);
-  if (!tfl_below(factor)) return tfl_no(k, op, "its scales do not go together");
-  int8_t (*table)[256] = (int8_t (*)[256])arena_alloc(k->arena, 256);
-  table_requantize(*table, k->rounding, bytes->scale[0], (int32_t)bytes->zero, out->scale[0],
-                   stored_of(out->scale[0], (int32_t)out->zero, false, BOUND_NONE));
+  const bool wide = bytes->elem == I16 || out->elem == I16; /* from 8 bits it may be 2^8 and more */
+  if (!wide && !tfl_below(factor)) return tfl_no(k, op, "its scales do not go together");
   Shape shape;
   const char *layer = tfl_layer(k, "requantize");
   tfl_shape(out, &shape);
@@ -206,6 +235,10 @@ bool tfl_convert(Making *k, const TflOperator *op) {
   tfl_call(k, op, layer, "reshape(%s", shape_text(k->arena, shape));
   tfl_end(k, op, layer);
   tfl_scale(k, layer, out);
+  if (wide) return true; /* no table has it */
+  int8_t (*table)[256] = (int8_t (*)[256])arena_alloc(k->arena, 256);
+  table_requantize(*table, k->rounding, bytes->scale[0], (int32_t)bytes->zero, out->scale[0],
+                   stored_of(out->scale[0], (int32_t)out->zero, false, BOUND_NONE));
   tfl_table(k, layer, 1, *table);
   return true;
 }
@@ -226,6 +259,9 @@ static TflMake *maker_of(int code) {
   return NULL;
 }
 
+/* The type that a value has in the program: others are refused. */
+static Elem computed(const TflTensor *t) { return t->elem == F32 || t->elem == I16 ? t->elem : I8; }
+
 static bool make(Making *k, const TflOperator *op) {
   TflMake *maker = maker_of(op->code);
   if (!maker) return tfl_no(k, op, "there is no form of it yet");
@@ -235,13 +271,15 @@ static bool make(Making *k, const TflOperator *op) {
   if (op->code == TFL_DEQUANTIZE && in->data && out->data) return true; /* floats by now */
   if (out->data || k->there[op->out[0]]) return tfl_no(k, op, "its result is a constant, or made before");
   const bool converts = op->code == TFL_QUANTIZE || op->code == TFL_DEQUANTIZE;
-  if (!check_value(k, op, op->out[0], out->elem == F32 ? F32 : I8)) return false;
+  if (!check_value(k, op, op->out[0], computed(out))) return false;
   if (converts) {
-    if (!check_value(k, op, op->in[0], in->elem == F32 ? F32 : I8)) return false;
+    if (!check_value(k, op, op->in[0], computed(in))) return false;
     if (!k->there[op->in[0]]) return tfl_no(k, op, "what it reads is a constant, or made behind it");
   }
   if (op->activation < TFL_NONE || op->activation > TFL_ACTIVATION_RELU6)
     return tfl_no(k, op, "it has an activation that is neither relu nor relu6");
+  if (op->activation == TFL_ACTIVATION_RELU_N1_TO_1 && out->elem == I16)
+    return tfl_no(k, op, "it ends at -1 and 1, of which there is no form in 16 bits");
   return maker(k, op);
 }
 
@@ -286,6 +324,7 @@ static void count_reads(Making *k) {
 }
 
 /* ---- inputs and outputs ---- */
+/* The caller has floats where values have 16 bits. */
 static const char *type_text(const TflTensor *t) {
   return t->elem != I8 ? "" : t->is_u8 ? " as u8" : " as i8";
 }
@@ -306,10 +345,11 @@ static const char *put_inputs(Making *k) {
     const TflTensor *t = &k->m->tensor[tensor];
     Shape shape;
     if (!tfl_shape(t, &shape)) return "an input is no picture, sequence or vector";
-    if (!t->known || (t->elem != I8 && t->elem != F32))
-      return arena_printf(k->arena, "an input is %s, where floats and quantised INT8 and UINT8 are read",
-                          t->type);
-    if (t->elem == I8 && t->scales != 1) return "an input of 8 bits has not one scale";
+    if (!t->known || (!tfl_is_quantised(t) && t->elem != F32))
+      return arena_printf(
+          k->arena, "an input is %s, where floats and quantised INT8, UINT8 and INT16 are read", t->type);
+    if (t->elem != F32 && t->scales != 1)
+      return arena_printf(k->arena, "an input of %s bits has not one scale", t->elem == I8 ? "8" : "16");
     text_put(&k->text, "input %s: %s%s\n", k->value[tensor], shape_text(k->arena, shape), type_text(t));
     tfl_scale(k, k->value[tensor], t);
     k->layer[tensor] = k->value[tensor];
@@ -371,8 +411,8 @@ static void take_unsigned(TflModel *m, int tensor) {
 static bool has_bytes(const TflModel *m) {
   for (int o = 0; o < m->noperators; o++)
     for (int i = 0; i < m->op[o].nout; i++)
-      if (m->op[o].out[i] >= 0 && m->tensor[m->op[o].out[i]].elem == I8) return true;
-  return m->tensor[m->input[0]].elem == I8;
+      if (m->op[o].out[i] >= 0 && tfl_is_quantised(&m->tensor[m->op[o].out[i]])) return true;
+  return tfl_is_quantised(&m->tensor[m->input[0]]);
 }
 
 static Making *making_new(Arena *arena, TflModel *m, const char *rounding) {
@@ -390,9 +430,8 @@ static Making *making_new(Arena *arena, TflModel *m, const char *rounding) {
                 .there = NEW_ARRAY(arena, bool, n),
                 .text = {.arena = arena},
                 .constants = {.arena = arena},
-                .layers = {.arena = arena},
                 .rounding = ROUNDING_DOUBLE,
-                .dense_once = strcmp(rounding, "litert") == 0};
+                .litert = strcmp(rounding, "litert") == 0};
   rounding_find(rounding, &k->rounding);
   k->program->arrays.arena = arena;
   count_reads(k);
@@ -426,6 +465,6 @@ TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path,
   if (!put_outputs(k)) return refuse_file(diags, at, path, "an output is made by no operator");
   k->program->text = arena_printf(arena, "# imported from TensorFlow Lite\nnet %s {\n%s%s%s", net,
                                   k->inputs.s, k->constants.s ? k->constants.s : "", k->text.s);
-  if (k->bytes) arrays_quantized(&k->program->arrays, rounding_name(k->rounding), k->layers.s);
+  if (k->bytes) arrays_quantized(&k->program->arrays, rounding_name(k->rounding), layers_said(k));
   return k->program;
 }

@@ -50,21 +50,27 @@ static bool check_weight(Making *k, const TflOperator *op, const TflTensor *w, i
   return true;
 }
 
+static Elem bias_type(const Making *k, const TflOperator *op) {
+  return tfl_is_wide(k, op) ? I64 : tfl_is_bytes(k, op) ? I32 : F32;
+}
+
 static bool check_bias(Making *k, const TflOperator *op, int64_t filters, const TflTensor *bias) {
-  if (!bias ||
-      (bias->data && bias->size == filters && bias->known && bias->elem == (tfl_is_bytes(k, op) ? I32 : F32)))
+  const bool wide = tfl_is_wide(k, op);
+  if (wide && (op->sums == TFL_INT32 || (bias && bias->elem == I32)))
+    return tfl_no(k, op, "it adds up values of 16 bits in 32 bits, where its bias and its sums need 64");
+  if (!bias || (bias->data && bias->size == filters && bias->known && bias->elem == bias_type(k, op)))
     return true;
-  return tfl_no(k, op, "its bias is not one number of 32 bits a filter");
+  return tfl_no(k, op, "its bias is not one number of %s bits a filter", wide ? "64" : "32");
 }
 
 static void put_layer(Making *k, const TflOperator *op, const char *layer, const TflTensor *w,
                       const TflTensor *bias) {
   const Layout lay = layout_of(w, op->code);
-  char *data = arena_alloc(k->arena, 4 * (size_t)lay.filters);
-  for (int64_t f = 0; bias && f < lay.filters; f++) tfl_element(bias, f, data + 4 * f);
+  const Elem type = bias_type(k, op);
+  char *data = arena_alloc(k->arena, (size_t)(elem_bytes(type) * lay.filters));
+  for (int64_t f = 0; bias && f < lay.filters; f++) tfl_element(bias, f, data + elem_bytes(type) * f);
   put_weight(k, layer, w, &lay);
-  tfl_array(k, arena_printf(k->arena, "%s.bias", layer), tfl_is_bytes(k, op) ? I32 : F32, 1, &lay.filters,
-            data);
+  tfl_array(k, arena_printf(k->arena, "%s.bias", layer), type, 1, &lay.filters, data);
   tfl_scale(k, layer, tfl_out(k, op));
 }
 
@@ -163,9 +169,8 @@ bool tfl_dense(Making *k, const TflOperator *op) {
   if (in->rank != 2) text_put(&k->text, "flatten -> ");
   tfl_call(k, op, layer, "dense(%" PRId64, w->dim[0]);
   put_layer(k, op, layer, w, bias);
-  if (k->dense_once && tfl_is_bytes(k, op))
-    text_put(&k->layers, "%s\"%s\": {\"rounding\": \"%s\"}", k->layers.n ? ", " : "", layer,
-             rounding_name(ROUNDING_SINGLE));
+  if (k->litert && tfl_out(k, op)->elem == I8) tfl_say(k, layer, "rounding", rounding_name(ROUNDING_SINGLE));
+  if (k->litert && tfl_is_wide(k, op)) tfl_say(k, layer, "factor", "double");
   tfl_end_as(k, op, layer, shape_vector(w->dim[0]));
   return true;
 }
@@ -207,8 +212,7 @@ bool tfl_mean(Making *k, const TflOperator *op) {
   else tfl_call(k, op, layer, "avgpool(%" PRId64 "x%" PRId64, h, w);
   tfl_end_as(k, op, layer, from);
   tfl_scale(k, layer, tfl_out(k, op));
-  if (tfl_is_bytes(k, op))
-    text_put(&k->layers, "%s\"%s\": {\"mean\": \"factor\"}", k->layers.n ? ", " : "", layer);
+  if (tfl_is_bytes(k, op)) tfl_say(k, layer, "mean", "factor");
   return true;
 }
 
@@ -216,11 +220,16 @@ bool tfl_softmax(Making *k, const TflOperator *op) {
   const TflTensor *out = tfl_out(k, op);
   if (!tfl_value(k, op, op->in[0])) return false;
   if (op->beta != 1) return tfl_no(k, op, "it has beta %g, where 1 is built", (double)op->beta);
-  if (tfl_is_bytes(k, op) && (out->scale[0] != 1 / 256.0f || out->zero != INT8_MIN))
+  if (out->elem == I8 && (out->scale[0] != 1 / 256.0f || out->zero != INT8_MIN))
     return tfl_no(k, op, "its value has not the scale 1/256 and the zero -128");
+  if (out->elem == I16 && out->scale[0] != 1 / 32768.0f)
+    return tfl_no(k, op, "its value has not the scale 1/32768");
+  if (out->elem == I16 && !softmax_wide_fits(tfl_in(k, op, 0)->scale[0]))
+    return tfl_no(k, op, "the scale of its input is too large");
   const char *layer = tfl_layer(k, "softmax");
   tfl_begin(k, op, op->in[0]);
   tfl_call(k, op, layer, "softmax(");
+  if (out->elem == I16) tfl_scale(k, layer, out);
   tfl_end(k, op, layer);
   return true;
 }
@@ -232,7 +241,7 @@ static const char *constant_beside(Making *k, const TflOperator *op, const TflTe
   const TflTensor *out = tfl_out(k, op);
   int64_t step[TFLITE_RANK] = {0}, size = 1, at = 1;
   Shape shape;
-  if (!t->known || t->elem != out->elem || (t->elem == I8 && t->scales != 1) || t->rank > out->rank)
+  if (!t->known || t->elem != out->elem || (t->elem != F32 && t->scales != 1) || t->rank > out->rank)
     return tfl_no(k, op, "its constant is of another type or shape"), NULL;
   bool vector = !first;
   for (int d = out->rank - 1; d >= 0; d--) {
@@ -263,6 +272,20 @@ static const char *constant_beside(Making *k, const TflOperator *op, const TflTe
   return name;
 }
 
+/* An older kernel shifts values of 16 bits where all scales are powers of two. By one scale it gives what the
+ * other one gives. */
+static bool shifts(const Making *k, const TflOperator *op, const TflTensor *const operand[2]) {
+  const float out = tfl_out(k, op)->scale[0];
+  const TflTensor *of[3] = {operand[0], operand[1], tfl_out(k, op)};
+  bool all = true, same = true;
+  for (int i = 0; i < 3; i++) {
+    int e;
+    all = all && of[i]->scales == 1 && scale_is_power(of[i]->scale[0], &e);
+    same = same && of[i]->scales == 1 && of[i]->scale[0] == out;
+  }
+  return op->powers && all && !same;
+}
+
 static const char *pair_word(int code) {
   switch (code) {
   case TFL_ADD: return "add";
@@ -285,6 +308,10 @@ bool tfl_pair(Making *k, const TflOperator *op) {
                                : k->value[k->same[op->in[i]]];
     if (operand[i]->data && !name[i]) return false;
   }
+  if (tfl_is_wide(k, op) && op->code == TFL_DIV)
+    return tfl_no(k, op, "there is no form of it in 16 bits yet");
+  if (tfl_is_wide(k, op) && shifts(k, op, operand))
+    return tfl_no(k, op, "its scales are powers of two and pot_scale_int16 is set: a kernel of its own");
   const int first = tfl_first(k, op);
   const char *layer = tfl_layer(k, word);
   if (operand[first]->data) {
@@ -293,6 +320,7 @@ bool tfl_pair(Making *k, const TflOperator *op) {
   } else tfl_begin(k, op, op->in[first]);
   tfl_call(k, op, layer, "%s(%s", word, name[1 - first]);
   tfl_scale(k, layer, tfl_out(k, op));
+  if (k->litert && op->code == TFL_MUL && tfl_is_bytes(k, op)) tfl_say(k, layer, "factor", "float");
   tfl_end(k, op, layer);
   return true;
 }

@@ -12,18 +12,20 @@ typedef struct Making {
   TflModel *m;
   TflProgram *program;
   Rounding rounding;
-  bool dense_once;    /* dense layers round as ROUNDING_SINGLE does, whatever the others do */
-  bool bytes;         /* some of it is of 8 bits */
-  int *same;          /* by tensor: the one whose value it has: itself, or what it is converted from */
-  int *stored;        /* by tensor that is its own: the one whose scale it has */
-  int *reads;         /* by tensor: how often it is read; an output is read */
-  const char **value; /* by tensor: its name in the program; NULL: it has none */
-  const char **layer; /* by tensor: under which its scale would stand; NULL: under none */
-  bool *there;        /* by tensor: an input, or a statement made it */
-  int current;        /* the tensor of the last statement; -1: none */
-  Table count;        /* of layers, by word: an int * */
+  bool litert; /* as LiteRT: dense layers of 8 bits round as ROUNDING_SINGLE does, those of 16 bits have
+                  factors of doubles, products of values those of floats */
+  bool bytes;  /* some of it is of 8 or 16 bits */
+  int *same;   /* by tensor: the one whose value it has: itself, or what it is converted from */
+  int *stored; /* by tensor that is its own: the one whose scale it has */
+  int *reads;  /* by tensor: how often it is read; an output is read */
+  const char **value;           /* by tensor: its name in the program; NULL: it has none */
+  const char **layer;           /* by tensor: under which its scale would stand; NULL: under none */
+  bool *there;                  /* by tensor: an input, or a statement made it */
+  int current;                  /* the tensor of the last statement; -1: none */
+  Table count;                  /* of layers, by word: an int * */
   Text inputs, constants, text; /* of the program, in that order */
-  Text layers;                  /* what the file says of layers */
+  Table said;                   /* what the file says of a layer or a value, by its name: a Text * */
+  VEC(const char *) layers;     /* of which it says something */
   VEC(const char *) problems;
 } Making;
 
@@ -42,7 +44,9 @@ const TflTensor *tfl_out(const Making *, const TflOperator *);
 bool tfl_value(Making *, const TflOperator *, int tensor);
 /* Whole numbers that are constants: all of an input's, at most TFLITE_RANK * 2. -1: they are none. */
 int tfl_integers(const Making *, const TflOperator *, int k, int64_t *to);
-bool tfl_is_bytes(const Making *, const TflOperator *); /* its result is of 8 bits */
+bool tfl_is_quantised(const TflTensor *);               /* of 8 or 16 bits */
+bool tfl_is_bytes(const Making *, const TflOperator *); /* its result is of 8 or 16 bits */
+bool tfl_is_wide(const Making *, const TflOperator *);  /* of 16 */
 bool tfl_shape(const TflTensor *, Shape *);             /* false: it is no shape of the language */
 bool tfl_same_scale(Making *, const TflOperator *, const TflTensor *, const TflTensor *);
 bool tfl_below(Multiplier); /* it can be multiplied by */
@@ -61,6 +65,7 @@ void tfl_array(Making *, const char *name, Elem, int rank, const int64_t *dim, c
 void tfl_element(const TflTensor *, int64_t i, void *to);       /* as bytes of this machine */
 double tfl_number(const TflTensor *, int64_t i);                /* the real number that it stands for */
 void tfl_scale(Making *, const char *value, const TflTensor *); /* nothing for floats */
+void tfl_say(Making *, const char *layer, const char *key, const char *value); /* in the file's metadata */
 /* The table of a function of one number, in 8 bits: [channels][256]. */
 void tfl_table(Making *, const char *layer, int64_t channels, const int8_t *table);
 #endif

@@ -24,11 +24,26 @@ static Stored bounded(const TflTensor *out, float low, float high) {
   return stored;
 }
 
+/* Functions with a form of 16 bits, which cnnc computes as TensorFlow Lite's reference kernels do. */
+static bool check_wide(Making *k, const TflOperator *op) {
+  const TflTensor *out = tfl_out(k, op);
+  switch (op->code) {
+  case TFL_RELU:
+  case TFL_RELU6: return true;
+  case TFL_LEAKY_RELU: return op->beta >= 0 || tfl_no(k, op, "its slope is below 0, of which there is no form");
+  case TFL_LOGISTIC:
+  case TFL_TANH:
+    if (out->scale[0] != 1 / 32768.0f) return tfl_no(k, op, "its value has not the scale 1/32768");
+    return curve_fits(tfl_in(k, op, 0)->scale[0]) || tfl_no(k, op, "the scale of its input is too large");
+  default: return tfl_no(k, op, "there is no form of it in 16 bits yet");
+  }
+}
+
 static bool put_pieces(Making *k, const TflOperator *op, int8_t *table, float slope, Stored stored) {
+  if (slope < 0) return tfl_no(k, op, "its slope is below 0, which its reference does not take");
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
   const Multiplier above = ratio_of(in->scale[0], out->scale[0]),
                    below = ratio_of(in->scale[0] * slope, out->scale[0]);
-  if (slope < 0) return tfl_no(k, op, "its slope is below 0, which its reference does not take");
   if (!tfl_below(above) || !tfl_below(below)) return tfl_no(k, op, "its scales do not go together");
   table_pieces(table, k->rounding, (int32_t)in->zero, above, 1, below, stored);
   return true;
@@ -102,13 +117,16 @@ bool tfl_map(Making *k, const TflOperator *op) {
   bool own = false;
   if (!tfl_value(k, op, op->in[0])) return false;
   if (!isfinite(op->beta)) return tfl_no(k, op, "its slope is no number");
-  if (tfl_is_bytes(k, op) && !make_table(k, op, table, &own)) return false;
+  if (tfl_is_wide(k, op) ? !check_wide(k, op) : tfl_is_bytes(k, op) && !make_table(k, op, table, &own))
+    return false;
   const char *layer = tfl_layer(k, word);
   tfl_begin(k, op, op->in[0]);
   tfl_call(k, op, layer, "%s(%s", word, arguments_of(k, op));
   tfl_end(k, op, layer);
   tfl_scale(k, layer, tfl_out(k, op));
   if (own) tfl_table(k, layer, 1, table);
+  const bool bent = op->code == TFL_RELU || op->code == TFL_RELU6 || op->code == TFL_LEAKY_RELU;
+  if (k->litert && bent && tfl_is_wide(k, op)) tfl_say(k, layer, "factor", "float");
   return true;
 }
 
@@ -130,9 +148,10 @@ static bool prelu_tables(Making *k, const TflOperator *op, const TflTensor *alph
 bool tfl_prelu(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *alpha = tfl_in(k, op, 1);
   if (!tfl_value(k, op, op->in[0])) return false;
+  if (tfl_is_wide(k, op)) return tfl_no(k, op, "there is no form of it in 16 bits yet");
   const int64_t channels = in->dim[in->rank - 1];
   if (!alpha || !alpha->data || !alpha->known || alpha->elem != in->elem ||
-      (alpha->elem == I8 && alpha->scales != 1))
+      (tfl_is_quantised(alpha) && alpha->scales != 1))
     return tfl_no(k, op, "its slopes are no constants of its type");
   if (alpha->size != 1 && (alpha->size != channels || alpha->dim[alpha->rank - 1] != channels))
     return tfl_no(k, op, "its slopes are not one a channel");

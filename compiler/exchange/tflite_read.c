@@ -35,8 +35,8 @@ static const struct {
   bool known;
   Elem elem;
 } types[] = {{"FLOAT32", 4, true, F32}, {"FLOAT16", 2, false, F32}, {"INT32", 4, true, I32},
-             {"UINT8", 1, true, U8},    {"INT64", 8, false, F32},   {"STRING", 0, false, F32},
-             {"BOOL", 1, false, F32},   {"INT16", 2, false, F32},   {"COMPLEX64", 0, false, F32},
+             {"UINT8", 1, true, U8},    {"INT64", 8, true, I64},    {"STRING", 0, false, F32},
+             {"BOOL", 1, false, F32},   {"INT16", 2, true, I16},    {"COMPLEX64", 0, false, F32},
              {"INT8", 1, true, I8},     {"FLOAT64", 0, false, F32}, {"COMPLEX128", 0, false, F32}};
 enum { TYPES = sizeof types / sizeof *types };
 
@@ -80,6 +80,8 @@ static bool read_quantization(Reader *r, FlatTable table, TflTensor *tensor) {
   }
   if (scale.n && (tensor->zero < INT8_MIN || tensor->zero > INT8_MAX) && tensor->elem == I8)
     return bad(r, "a zero point is not one of 8 bits");
+  if (scale.n && !tensor->zeros && tensor->elem == I16)
+    return bad(r, arena_printf(r->arena, "'%s' is INT16 with a zero point other than 0", tensor->name));
   if (scale.n > 1 && (tensor->rank < 1 || tensor->axis < 0 || tensor->axis >= tensor->rank ||
                       tensor->dim[tensor->axis] != (int64_t)scale.n))
     return bad(r, "a tensor has another number of scales than it has channels");
@@ -186,6 +188,8 @@ static void read_window(Reader *r, FlatTable options, TflOperator *op) {
   op->activation = (int)flat_int(flat, options, pool ? 5 : 3 + more, 1, 0);
   if (pool) read_pair(r, options, 3, 0, op->size);
   else if (op->code != TFL_TRANSPOSE_CONV) read_pair(r, options, 4 + more, 1, op->dilation);
+  if (op->code == TFL_CONV_2D) op->sums = (int)flat_int(flat, options, 6, 1, 0);
+  if (op->code == TFL_TRANSPOSE_CONV) op->sums = (int)flat_int(flat, options, 4, 1, 0);
 }
 
 static bool flag(Reader *r, FlatTable options, int field) {
@@ -203,10 +207,13 @@ static void read_options(Reader *r, FlatTable options, TflOperator *op) {
   case TFL_AVERAGE_POOL_2D:
   case TFL_MAX_POOL_2D: read_window(r, options, op); break;
   case TFL_ADD:
-  case TFL_SUB:
+  case TFL_SUB: op->powers = flat_int(flat, options, 1, 1, 1) != 0; /* fall through */
   case TFL_MUL:
-  case TFL_DIV:
-  case TFL_FULLY_CONNECTED: op->activation = (int)flat_int(flat, options, 0, 1, 0); break;
+  case TFL_DIV: op->activation = (int)flat_int(flat, options, 0, 1, 0); break;
+  case TFL_FULLY_CONNECTED:
+    op->activation = (int)flat_int(flat, options, 0, 1, 0);
+    op->sums = (int)flat_int(flat, options, 4, 1, 0);
+    break;
   case TFL_CONCATENATION:
     op->axis = flat_int(flat, options, 0, 4, 0);
     op->activation = (int)flat_int(flat, options, 1, 1, 0);

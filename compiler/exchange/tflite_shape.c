@@ -46,11 +46,15 @@ static bool pad_value(Making *k, const TflOperator *op, double *value) {
   *value = 0;
   if (op->code != TFL_PADV2 || !number) return true;
   if (!number->data || number->size != 1 || !number->known || number->elem != out->elem ||
-      (number->elem == I8 && number->scales > 1))
+      (number->elem != F32 && number->scales > 1))
     return tfl_no(k, op, "its border is of a number that is no constant of its type");
   if (number->elem == I8) /* in the scale of the result, whatever its own is */
     *value = (double)((float)((int8_t)number->data[0] - out->zero) * out->scale[0]);
-  else *value = tfl_number(number, 0);
+  else if (number->elem == I16) {
+    int16_t q;
+    tfl_element(number, 0, &q);
+    *value = (double)((float)q * out->scale[0]);
+  } else *value = tfl_number(number, 0);
   return isfinite(*value) || tfl_no(k, op, "its border is of a number that is not finite");
 }
 
@@ -129,6 +133,7 @@ static Shape put_part(Making *k, const TflOperator *op, const Part *part, Text *
     shape.dim[d - 1] = (p.high - p.low + p.step - 1) / p.step;
   }
   if (cuts) text_put(to, "crop([%s])", cut.s);
+  if (step[0] > 1 || step[1] > 1) tfl_layer(k, "maxpool"); /* counted, as layers without a name are */
   if (c == 3 && (step[0] > 1 || step[1] > 1))
     text_put(to, "%smaxpool(1x1, stride=%" PRId64 "x%" PRId64 ")", to->n ? " -> " : "", step[0], step[1]);
   if (c == 2 && step[0] > 1) text_put(to, "%smaxpool(1, stride=%" PRId64 ")", to->n ? " -> " : "", step[0]);

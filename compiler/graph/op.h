@@ -159,6 +159,7 @@ typedef enum Int8Form {
   INT8_MULTIPLY,
   INT8_RELU, /* a bound of what is before it */
   INT8_RELU6,
+  INT8_LEAKY,   /* a table; in 16 bits two factors */
   INT8_LARGEST, /* pools */
   INT8_MEAN,
   INT8_SOFTMAX,

@@ -44,6 +44,19 @@ INLINE int32_t cnn_requantize_reduced(int64_t x, int32_t m, int32_t e) {
   return (int32_t)(y < -(1 << 30) ? -(1 << 30) : y > 1 << 30 ? 1 << 30 : y);
 }
 
+/* x * mantissa * 2^e, the factor as a double, to the nearest, halves away from zero, cut to +-2^30. */
+INLINE int32_t cnn_requantize_exact(int64_t x, int64_t mantissa, int32_t e) {
+  double factor = (double)mantissa;
+  for (; e < -30; e += 30) factor /= 1073741824.0;
+  factor = e < 0 ? factor / (double)(1 << -e) : factor * (double)(1 << e);
+  const double y = (double)x * factor, cut = y < -1073741824.0  ? -1073741824.0
+                                             : y > 1073741824.0 ? 1073741824.0
+                                                                : y;
+  const int32_t whole = (int32_t)cut;
+  const double rest = cut - (double)whole;
+  return whole + (rest >= 0.5) - (rest <= -0.5);
+}
+
 /* x * s as requantize_float has it. */
 INLINE int32_t cnn_requantize_wide_float(int64_t x, float s) {
   const float y = (float)x * s, cut = y < -131072.0f ? -131072.0f : y > 131072.0f ? 131072.0f : y;
@@ -76,6 +89,22 @@ INLINE int32_t cnn_softmax_reciprocal(int32_t sum) {
   }
   x *= 2;
   return (int32_t)(x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : x);
+}
+
+/* Where a sum lies between a power of two and the next: -32768 to 32767. */
+INLINE int32_t cnn_softmax_place(int32_t sum) {
+  int32_t zeros = 0;
+  while (zeros < 31 && !((uint32_t)sum >> (31 - zeros))) zeros++;
+  const int64_t leading = ((((int64_t)sum << zeros) >> 1) + (1 << 13)) >> 14, place = leading - 98304;
+  return (int32_t)(place > 32767 ? 32767 : place < -32768 ? -32768 : place);
+}
+
+/* exponential / sum in 32768ths, by 1 / (1 + x) of the sum. */
+INLINE int32_t cnn_softmax_share_wide(int32_t exponential, int32_t sum, int32_t reciprocal) {
+  int32_t shift = 31;
+  for (uint32_t bits = (uint32_t)sum; bits < UINT32_C(0x80000000); bits <<= 1) shift--;
+  const int64_t share = ((int64_t)exponential * reciprocal + (INT64_C(1) << (shift - 1))) >> shift;
+  return (int32_t)(share > 32767 ? 32767 : share < 0 ? 0 : share);
 }
 
 /* exponential / sum in 256ths, less 128. */

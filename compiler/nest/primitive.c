@@ -20,12 +20,19 @@ static int32_t run_shift(const double *a) { return cnn_shift_right(whole(a[0]), 
 static int32_t run_average(const double *a) { return cnn_average(whole(a[0]), whole(a[1])); }
 static int32_t run_reciprocal(const double *a) { return cnn_softmax_reciprocal(whole(a[0])); }
 static int32_t run_share(const double *a) { return cnn_softmax_share(whole(a[0]), whole(a[1]), whole(a[2])); }
+static int32_t run_place(const double *a) { return cnn_softmax_place(whole(a[0])); }
+static int32_t run_share_wide(const double *a) {
+  return cnn_softmax_share_wide(whole(a[0]), whole(a[1]), whole(a[2]));
+}
 
 static int32_t run_wide(const double *a) {
   return cnn_requantize_wide((int64_t)a[0], whole(a[1]), whole(a[2]));
 }
 static int32_t run_reduced(const double *a) {
   return cnn_requantize_reduced((int64_t)a[0], whole(a[1]), whole(a[2]));
+}
+static int32_t run_exact(const double *a) {
+  return cnn_requantize_exact((int64_t)a[0], (int64_t)a[1], whole(a[2]));
 }
 static int32_t run_wide_float(const double *a) {
   return cnn_requantize_wide_float((int64_t)a[0], (float)a[1]);
@@ -54,22 +61,22 @@ static int32_t run_halves_away(const double *a) {
 }
 static int32_t run_shift_left(const double *a) { return cnn_shift_left(whole(a[0]), whole(a[1])); }
 
-const Primitive primitive_requantize_single = {"requantize_single", 3, {I32, I32, I32}, run_single, false},
-                primitive_requantize_double = {"requantize_double", 3, {I32, I32, I32}, run_double, false},
-                primitive_requantize_float = {"requantize_float", 2, {I32, F32}, run_float, true},
-                primitive_quantize_float = {"quantize_float", 2, {F32, F32}, run_quantize, true},
-                primitive_shift_right = {"shift_right", 2, {I32, I32}, run_shift, true},
-                primitive_average = {"average", 2, {I32, I32}, run_average, true},
-                primitive_softmax_reciprocal = {"softmax_reciprocal", 1, {I32}, run_reciprocal, false},
-                primitive_softmax_share = {"softmax_share", 3, {I32, I32, I32}, run_share, false},
-                primitive_requantize_wide = {"requantize_wide", 3, {I64, I32, I32}, run_wide, false},
-                primitive_requantize_reduced = {"requantize_reduced", 3, {I64, I32, I32}, run_reduced, false},
-                primitive_requantize_wide_float = {"requantize_wide_float",
-                                                   2,
-                                                   {I64, F32},
-                                                   run_wide_float,
-                                                   false},
-                primitive_shift_wide = {"shift_wide", 2, {I64, I32}, run_shift_wide, false};
+const Primitive
+    primitive_requantize_single = {"requantize_single", 3, {I32, I32, I32}, run_single, false},
+    primitive_requantize_double = {"requantize_double", 3, {I32, I32, I32}, run_double, false},
+    primitive_requantize_float = {"requantize_float", 2, {I32, F32}, run_float, true},
+    primitive_quantize_float = {"quantize_float", 2, {F32, F32}, run_quantize, true},
+    primitive_shift_right = {"shift_right", 2, {I32, I32}, run_shift, true},
+    primitive_average = {"average", 2, {I32, I32}, run_average, true},
+    primitive_softmax_reciprocal = {"softmax_reciprocal", 1, {I32}, run_reciprocal, false},
+    primitive_softmax_share = {"softmax_share", 3, {I32, I32, I32}, run_share, false},
+    primitive_softmax_place = {"softmax_place", 1, {I32}, run_place, false},
+    primitive_softmax_share_wide = {"softmax_share_wide", 3, {I32, I32, I32}, run_share_wide, false},
+    primitive_requantize_wide = {"requantize_wide", 3, {I64, I32, I32}, run_wide, false},
+    primitive_requantize_reduced = {"requantize_reduced", 3, {I64, I32, I32}, run_reduced, false},
+    primitive_requantize_wide_float = {"requantize_wide_float", 2, {I64, F32}, run_wide_float, false},
+    primitive_requantize_exact = {"requantize_exact", 3, {I64, I64, I32}, run_exact, false},
+    primitive_shift_wide = {"shift_wide", 2, {I64, I32}, run_shift_wide, false};
 
 const Primitive
     primitive_dot_bytes = {"dot_bytes", 3, {I32, I32, I32}, run_dot_bytes, true},
@@ -96,9 +103,12 @@ const Primitive *const primitive_table[PRIMITIVES] = {&primitive_requantize_sing
                                                       &primitive_average,
                                                       &primitive_softmax_reciprocal,
                                                       &primitive_softmax_share,
+                                                      &primitive_softmax_place,
+                                                      &primitive_softmax_share_wide,
                                                       &primitive_requantize_wide,
                                                       &primitive_requantize_reduced,
                                                       &primitive_requantize_wide_float,
+                                                      &primitive_requantize_exact,
                                                       &primitive_shift_wide,
                                                       &primitive_dot_bytes,
                                                       &primitive_dot_pairs,

@@ -37,7 +37,7 @@ libcnnc_a_SOURCES += %D%/engine/axes.c %D%/engine/axes.h %D%/engine/input.c %D%/
 libcnnc_a_SOURCES += %D%/rounding/filters.c %D%/rounding/rounding.c
 libcnnc_a_SOURCES += %D%/int8/int8.h %D%/int8/int8.c %D%/int8/border.c %D%/int8/edges.c \
   %D%/int8/combine.c %D%/int8/pool.c %D%/int8/repeat.c %D%/int8/rescale.c %D%/int8/product.c \
-  %D%/int8/softmax.c %D%/int8/table.c \
+  %D%/int8/curve.c %D%/int8/softmax.c %D%/int8/softmax_wide.c %D%/int8/table.c \
   %D%/int8/transposed.c
 libcnnc_a_SOURCES += %D%/loss/binary_cross_entropy.c %D%/loss/classes.c %D%/loss/cross_entropy.c \
   %D%/loss/detection.c %D%/loss/detection_routine.h %D%/loss/dice.c %D%/loss/focal.c %D%/loss/hinge.c \

@@ -28,6 +28,11 @@ bool quant_file_mean_factor(const QuantFile *file, const char *layer) {
   return own && own->mean_factor;
 }
 
+Factor quant_file_factor(const QuantFile *file, const char *layer) {
+  const QuantLayer *own = layer_asked(file, layer, SAID_FACTOR);
+  return own ? own->factor : FACTOR_FIXED;
+}
+
 bool quant_file_wide(const QuantFile *file, const char *value) {
   const QuantLayer *own = layer_asked(file, value, SAID_PRECISION);
   return own && own->wide;

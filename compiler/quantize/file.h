@@ -20,15 +20,24 @@ typedef struct QuantArray {
   bool used; /* somebody asked for it */
 } QuantArray;
 
+/* How scales become the factor of a sum or a product. */
+typedef enum Factor {
+  FACTOR_FIXED,
+  FACTOR_FLOAT, /* of a product of two values, relus: divided as floats, then fixed, as LiteRT has it */
+  FACTOR_DOUBLE /* of the sums of a layer of 16 bits: a double that they are multiplied by, as LiteRT's dense
+                   layers are */
+} Factor;
+
 typedef struct QuantLayer {
   const char *name;
   Rounding rounding;
   bool mean_factor; /* a mean over all positions is one factor of their sum, as TensorFlow Lite has it */
-  bool wide;        /* its value has 16 bits */
-  unsigned said;    /* which of these the file says something of, and which somebody asked for: SAID_... */
+  Factor factor;
+  bool wide;     /* its value has 16 bits */
+  unsigned said; /* which of these the file says something of, and which somebody asked for: SAID_... */
   unsigned asked;
 } QuantLayer;
-enum { SAID_ROUNDING = 1, SAID_MEAN = 2, SAID_PRECISION = 4 };
+enum { SAID_ROUNDING = 1, SAID_MEAN = 2, SAID_PRECISION = 4, SAID_FACTOR = 8 };
 
 typedef struct QuantFile {
   const char *path;
@@ -40,6 +49,7 @@ typedef struct QuantFile {
 
 QuantArray *quant_file_find(const QuantFile *, const char *name); /* or NULL; it is used now */
 bool quant_file_mean_factor(const QuantFile *, const char *layer);
+Factor quant_file_factor(const QuantFile *, const char *layer);
 Rounding quant_file_rounding(const QuantFile *, const char *layer);
 bool quant_file_wide(const QuantFile *, const char *value); /* it has 16 bits */
 #endif

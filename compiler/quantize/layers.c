@@ -150,6 +150,20 @@ static bool make_factors(Quantizer *q, const Node *node, const Weights *w, const
   return true;
 }
 
+/* Of layers of 16 bits whose file wants it. */
+static void make_doubles(Quantizer *q, const Node *node, const Weights *w, const Quant *in, Quant out,
+                         Int8Product *p) {
+  const Factor kind = quant_file_factor(q->file, node->name);
+  if (kind == FACTOR_FIXED) return;
+  if (kind == FACTOR_FLOAT || !w->wide)
+    quant_problem(q, "%s: has a factor in the metadata that is not for layers of %s bits", node->name,
+                  w->wide ? "16" : "8");
+  double *real = NEW_ARRAY(q->arena, double, w->filters);
+  for (int64_t f = 0; f < w->filters; f++)
+    real[f] = (double)in->scale * (double)w->scale[w->scales == 1 ? 0 : f] / (double)out.scale;
+  p->real = real;
+}
+
 /* Of a layer whose input could not be made, which was told. */
 static bool has_wide_bias(const Quantizer *q, const Node *node) {
   const Weight *bias = node->nweights > 1 ? node->weight[1] : NULL;
@@ -172,6 +186,7 @@ Node *quant_product(Quantizer *q, const Node *node) {
                      .wide_bias = w.wide_bias,
                      .dense = node->op->family == FAMILY_DENSE};
   if (!make_factors(q, node, &w, in->quant, end.quant, p)) return NULL;
+  make_doubles(q, node, &w, in->quant, end.quant, p);
   const Op *op = node->op->family == FAMILY_CONV_SCATTER ? &op_int8_transposed : &op_int8_product;
   Node *made = quant_node(q, op, node, 1, &in, quant_keep(q, end.quant));
   made->detail = p;
@@ -197,6 +212,18 @@ static bool combination_fits(Quantizer *q, const Node *made, Quant out) {
   return false;
 }
 
+static Multiplier product_factor(Quantizer *q, const Node *node, float a, float b, float out) {
+  Multiplier factor = multiplier_of_scales(a, b, out, false);
+  const Factor kind = quant_file_factor(q->file, node->name);
+  if (kind == FACTOR_DOUBLE)
+    quant_problem(q, "%s: is a product of values, whose factor is no double", node->name);
+  if (kind != FACTOR_FLOAT) return factor;
+  const float real = factor.real;
+  factor = multiplier_of((double)real);
+  factor.real = real;
+  return factor;
+}
+
 Node *quant_combine(Quantizer *q, const Node *node) {
   const Ending end = quant_ending(q, node, true);
   Node **in = NEW_ARRAY(q->arena, Node *, node->nin);
@@ -213,7 +240,7 @@ Node *quant_combine(Quantizer *q, const Node *node) {
                      .stored = stored_of(end.quant.scale, end.quant.zero, end.quant.wide, end.bound),
                      .wide = wide,
                      .product = node->op->int8 == INT8_MULTIPLY};
-  if (p->product) p->factor = multiplier_of_scales(addend[0].scale, addend[1].scale, end.quant.scale, false);
+  if (p->product) p->factor = product_factor(q, node, addend[0].scale, addend[1].scale, end.quant.scale);
   else p->addition = addition_of(addend, node->nin, end.quant.scale, wide);
   Node *made = quant_node(q, &op_int8_combine, node, node->nin, in, quant_keep(q, end.quant));
   made->detail = p;
@@ -246,8 +273,9 @@ static Node *scaled_mean(Quantizer *q, const Node *node, Node *in) {
   const int64_t n = node->window->kernel[0] * node->window->kernel[1];
   const Ending end = quant_ending(q, node, true);
   if (!end.found) return NULL;
-  if (in->quant->wide || end.quant.wide) {
-    quant_problem(q, "%s: a mean by a factor is of 8 bits, and what it reads or makes has 16", node->name);
+  if (in->quant->wide != end.quant.wide) {
+    quant_problem(q, "%s: a mean by a factor has %s bits, and what it reads %s", node->name,
+                  end.quant.wide ? "16" : "8", in->quant->wide ? "16" : "8");
     return NULL;
   }
   const Multiplier factor = mean_factor(in->quant, end.quant, n);
@@ -258,9 +286,9 @@ static Node *scaled_mean(Quantizer *q, const Node *node, Node *in) {
                   .scaled = true,
                   .rounding = quant_file_rounding(q->file, node->name),
                   .factor = factor,
-                  .stored = stored_of(end.quant.scale, end.quant.zero, false, end.bound)};
-  if (!sum_fits(n * UINT8_MAX, p->factor.e) && !report_large(q, node, "sum", n * UINT8_MAX, p->factor))
-    return NULL;
+                  .stored = stored_of(end.quant.scale, end.quant.zero, end.quant.wide, end.bound)};
+  const int64_t most = n * int8_most(in);
+  if (!sum_fits(most, p->factor.e) && !report_large(q, node, "sum", most, p->factor)) return NULL;
   Node *made = quant_node(q, &op_int8_pool, node, 1, &in, quant_keep(q, end.quant));
   made->detail = p;
   return made;

@@ -51,11 +51,13 @@ Node *quant_floats(Quantizer *, const Node *);
 /* ---- layers.c, tables.c: the node's value, or NULL after a problem ---- */
 Node *quant_product(Quantizer *, const Node *), *quant_combine(Quantizer *, const Node *),
     *quant_pool(Quantizer *, const Node *), *quant_softmax(Quantizer *, const Node *),
-    *quant_move(Quantizer *, const Node *), *quant_border(Quantizer *, const Node *),
+    *quant_softmax_wide(Quantizer *, const Node *), *quant_move(Quantizer *, const Node *),
+    *quant_border(Quantizer *, const Node *),
     *quant_repeat(Quantizer *, const Node *, const int64_t factor[2]),
     *quant_function(Quantizer *, const Node *), *quant_table(Quantizer *, const Node *);
 bool quant_has_table(const Quantizer *, const Node *); /* the file has its table, by the layer's name */
 bool quant_is_function(const Node *);                  /* of one number */
-bool quant_is_wide_function(const Node *);             /* that has a form of 16 bits */
+bool quant_is_wide_function(const Quantizer *, const Node *); /* that has a form of 16 bits */
+bool quant_is_wide_softmax(const Quantizer *, const Node *);
 Node *quant_requantized(Quantizer *, const Node *of, Node *, Quant to); /* the same value in another scale */
 #endif

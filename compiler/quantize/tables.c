@@ -27,16 +27,17 @@ static void refuse_rescaling(Quantizer *q, const Node *of, double factor) {
   diag_help(diag, "a move or a pooling has the scale of its input");
 }
 
-/* Where one of them has 16 bits. NULL: the scales do not go together. */
-static Node *rescaled(Quantizer *q, const Node *of, Node *in, Quant to, Bound bound) {
+static bool factor_fits(const Node *in, Multiplier factor) {
+  return factor.e <= MOST_RESCALED && sum_fits(int8_most(in), factor.e);
+}
+
+static Node *rescale_node(Quantizer *q, const Node *of, Node *in, Quant to, Int8Rescale rescale) {
   Int8Rescale *r = NEW(q->arena, Int8Rescale);
-  *r = (Int8Rescale){.rounding = quant_file_rounding(q->file, of->name),
-                     .stored = stored_of(to.scale, to.zero, to.wide, bound),
-                     .factor = multiplier_of((double)in->quant->scale / (double)to.scale)};
-  r->factor.real = in->quant->scale / to.scale;
-  if (r->factor.e > MOST_RESCALED || !sum_fits(int8_most(in), r->factor.e)) {
+  *r = rescale;
+  r->rounding = quant_file_rounding(q->file, of->name);
+  if (!factor_fits(in, r->factor) || !factor_fits(in, r->below)) {
     refuse_rescaling(q, of, (double)in->quant->scale / (double)to.scale);
-    r->factor = (Multiplier){0, 0, 0};
+    r->factor = r->below = (Multiplier){0, 0, 0};
   }
   Node *made = quant_node(q, &op_int8_rescale, of, 1, &in, quant_keep(q, to));
   made->shape = in->shape;
@@ -44,9 +45,40 @@ static Node *rescaled(Quantizer *q, const Node *of, Node *in, Quant to, Bound bo
   return made;
 }
 
+/* Where one of them has 16 bits. */
+static Node *rescaled(Quantizer *q, const Node *of, Node *in, Quant to) {
+  Multiplier factor = multiplier_of((double)in->quant->scale / (double)to.scale);
+  factor.real = in->quant->scale / to.scale;
+  return rescale_node(
+      q, of, in, to,
+      (Int8Rescale){.stored = stored_of(to.scale, to.zero, to.wide, BOUND_NONE), .factor = factor});
+}
+
+/* relu, relu6 and leaky_relu, whose scales LiteRT divides as floats. */
+static Node *bent(Quantizer *q, const Node *node, Node *in, const Ending *end) {
+  const Quant to = end->quant;
+  const bool leaks = node->op->int8 == INT8_LEAKY;
+  const Factor kind = quant_file_factor(q->file, node->name);
+  const Bound bound = node->op->int8 == INT8_RELU6 || end->bound == BOUND_RELU6 ? BOUND_RELU6
+                      : leaks                                                   ? end->bound
+                                                                                : BOUND_RELU;
+  const float slope = leaks ? (float)arg_number(node, "slope") : 1, above = in->quant->scale / to.scale,
+              below = in->quant->scale * slope / to.scale;
+  const double exact = (double)in->quant->scale / (double)to.scale;
+  Int8Rescale r = {.stored = stored_of(to.scale, to.zero, to.wide, bound),
+                   .factor = multiplier_of(kind == FACTOR_FLOAT ? (double)above : exact),
+                   .below = multiplier_of(kind == FACTOR_FLOAT ? (double)below : exact * (double)slope),
+                   .leaks = leaks};
+  r.factor.real = above;
+  r.below.real = below;
+  if (kind == FACTOR_DOUBLE)
+    quant_problem(q, "%s: has a factor in the metadata that is not for %s", node->name, node->op->name);
+  return rescale_node(q, node, in, to, r);
+}
+
 Node *quant_requantized(Quantizer *q, const Node *of, Node *in, Quant to) {
   if (in->quant->scale == to.scale && in->quant->zero == to.zero && in->quant->wide == to.wide) return in;
-  if (in->quant->wide || to.wide) return rescaled(q, of, in, to, BOUND_NONE);
+  if (in->quant->wide || to.wide) return rescaled(q, of, in, to);
   int8_t (*value)[256] = (int8_t (*)[256])arena_alloc(q->arena, 256);
   const double factor = (double)in->quant->scale / (double)to.scale;
   if (multiplier_of(factor).e > MULTIPLIER_MOST) /* all but a few of its values are cut off */
@@ -55,6 +87,14 @@ Node *quant_requantized(Quantizer *q, const Node *of, Node *in, Quant to) {
     table_requantize(*value, quant_file_rounding(q->file, of->name), in->quant->scale, in->quant->zero,
                      to.scale, stored_of(to.scale, to.zero, false, BOUND_NONE));
   return table_node(q, of, in, to, value, 1);
+}
+
+/* Of 16 bits. */
+static void refuse_argument(Quantizer *q, const Node *node, float scale) {
+  Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
+                           "%s is taken of numbers of 16 bits with the scale %g, which is too large",
+                           node->op->name, (double)scale);
+  diag_help(diag, "nearly all of its results are the same with that scale");
 }
 
 /* ---- functions ---- */
@@ -72,8 +112,21 @@ bool quant_is_function(const Node *node) {
          node->op->map_eval && (shape_extent(node->shape).c <= MOST_TABLES || !differs_by_channel(node));
 }
 
-bool quant_is_wide_function(const Node *node) {
-  return node->op->int8 == INT8_RELU || node->op->int8 == INT8_RELU6;
+/* Does it read and make values of 16 bits? */
+static bool all_wide(const Quantizer *q, const Node *node) {
+  const Node *in = q->map[node->in[0]->id];
+  return in && in->quant && in->quant->wide && quant_file_wide(q->file, node->name);
+}
+
+bool quant_is_wide_function(const Quantizer *q, const Node *node) {
+  switch (node->op->int8) {
+  case INT8_RELU:
+  case INT8_RELU6: return true;
+  case INT8_LEAKY: return arg_number(node, "slope") >= 0 && all_wide(q, node);
+  case INT8_UNIT:
+  case INT8_SIGNED: return all_wide(q, node);
+  default: return false;
+  }
 }
 
 typedef struct Function {
@@ -98,6 +151,25 @@ static bool find_parameters(Quantizer *q, const Node *node, const float *paramet
   return found;
 }
 
+/* sigmoid and tanh of 16 bits. NULL after a problem. */
+static Node *curve_node(Quantizer *q, const Node *node, Node *in, const Ending *end) {
+  if (end->quant.scale != 1 / 32768.0f) {
+    quant_problem(q, "%s.scale: is %g, should be 1/32768, as of every %s of 16 bits", node->name,
+                  (double)end->quant.scale, node->op->name);
+    return NULL;
+  }
+  if (!curve_fits(in->quant->scale)) {
+    refuse_argument(q, node, in->quant->scale);
+    return NULL;
+  }
+  Int8Curve *p = NEW(q->arena, Int8Curve);
+  *p = (Int8Curve){.curve = curve_of(in->quant->scale, node->op->int8 == INT8_SIGNED),
+                   .stored = stored_of(end->quant.scale, 0, true, end->bound)};
+  Node *made = quant_node(q, &op_int8_curve, node, 1, &in, quant_keep(q, end->quant));
+  made->detail = p;
+  return made;
+}
+
 static bool fixed_quant(const Node *node, Quant *quant) {
   if (node->op->int8 == INT8_UNIT) *quant = (Quant){.scale = 1 / 256.0f, .zero = -128};
   else if (node->op->int8 == INT8_SIGNED) *quant = (Quant){.scale = 1 / 128.0f};
@@ -113,13 +185,14 @@ Node *quant_function(Quantizer *q, const Node *node) {
   if (!end.found && !fixed_quant(node, &end.quant)) end = quant_ending(q, node, true);
   const bool found = find_parameters(q, node, parameter);
   if (!in || !found) return NULL;
-  if (end.quant.wide && !quant_is_wide_function(node)) {
+  if (end.quant.wide && !quant_is_wide_function(q, node)) {
     quant_problem(q, "%s: has no form of 16 bits; its scale must stand under its own name", node->name);
     return NULL;
   }
-  if (in->quant->wide || end.quant.wide)
-    return rescaled(q, node, in, end.quant,
-                    node->op->int8 == INT8_RELU6 || end.bound == BOUND_RELU6 ? BOUND_RELU6 : BOUND_RELU);
+  if (in->quant->wide || end.quant.wide) {
+    const bool curve = node->op->int8 == INT8_UNIT || node->op->int8 == INT8_SIGNED;
+    return curve ? curve_node(q, node, in, &end) : bent(q, node, in, &end);
+  }
   const Stored stored = stored_of(end.quant.scale, end.quant.zero, false, end.bound);
   int8_t (*value)[256] = (int8_t (*)[256])arena_alloc(q->arena, 256 * (size_t)tables);
   bool equal = true;
@@ -183,6 +256,31 @@ Node *quant_softmax(Quantizer *q, const Node *node) {
   softmax_table(s->exponential, in->quant->scale);
   for (int i = 0; i < 256; i++) s->part[i] = softmax_part(s->exponential[i]);
   Node *made = quant_node(q, &op_int8_softmax, node, 1, &in, quant_keep(q, own));
+  made->detail = s;
+  return made;
+}
+
+bool quant_is_wide_softmax(const Quantizer *q, const Node *node) {
+  return node->op->int8 == INT8_SOFTMAX && all_wide(q, node) &&
+         shape_extent(node->shape).c <= SOFTMAX_WIDE_CHANNELS;
+}
+
+Node *quant_softmax_wide(Quantizer *q, const Node *node) {
+  Quant given;
+  Node *in = quant_bytes(q, node->in[0]);
+  if (!in || !quant_given(q, node->name, &given)) return NULL;
+  if (given.scale != 1 / 32768.0f)
+    quant_problem(q, "%s.scale: is %g, should be 1/32768, as of every softmax of 16 bits", node->name,
+                  (double)given.scale);
+  if (!softmax_wide_fits(in->quant->scale)) {
+    refuse_argument(q, node, in->quant->scale);
+    return NULL;
+  }
+  Int8SoftmaxWide *s = NEW(q->arena, Int8SoftmaxWide);
+  s->rounding = quant_file_rounding(q->file, node->name);
+  s->factor = softmax_wide_factor(in->quant->scale);
+  softmax_wide_tables(s->exponential, s->reciprocal);
+  Node *made = quant_node(q, &op_int8_softmax_wide, node, 1, &in, quant_keep(q, given));
   made->detail = s;
   return made;
 }

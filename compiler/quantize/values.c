@@ -163,7 +163,8 @@ static bool has_wide(const Quantizer *q, const Node *node) {
 /* That it has no form of 8 or of 16 bits, unless it is one of floats because of what it reads. */
 static void note_floats(Quantizer *q, const Node *node) {
   const bool function = quant_is_function(node) || node->op->int8 == INT8_SOFTMAX,
-             wide = function && !quant_is_wide_function(node) && has_wide(q, node),
+             wide = function && !quant_is_wide_function(q, node) && !quant_is_wide_softmax(q, node) &&
+                    has_wide(q, node),
              several = is_combination(node) && !function && !combine_has_int8(node);
   if (!wide && !several && (node->op->int8 != INT8_NONE || function)) return;
   const char *of = !several                           ? ""
@@ -265,8 +266,9 @@ static Node *value_of(Quantizer *q, const Node *node) {
     if (reads_bytes(q, node)) return quant_pool(q, node);
     break;
   case INT8_SOFTMAX:
-    if (shape_extent(node->shape).c <= SOFTMAX_CHANNELS && reads_bytes(q, node) && !has_wide(q, node))
-      return quant_softmax(q, node);
+    if (!reads_bytes(q, node)) break;
+    if (quant_is_wide_softmax(q, node)) return quant_softmax_wide(q, node);
+    if (shape_extent(node->shape).c <= SOFTMAX_CHANNELS && !has_wide(q, node)) return quant_softmax(q, node);
     break;
   case INT8_MOVE:
     if (reads_bytes(q, node)) return quant_move(q, node);
@@ -274,7 +276,7 @@ static Node *value_of(Quantizer *q, const Node *node) {
   default: break;
   }
   const bool function = quant_is_function(node) && reads_bytes(q, node) && !for_floats(q, node) &&
-                        (quant_is_wide_function(node) || !has_wide(q, node));
+                        (quant_is_wide_function(q, node) || !has_wide(q, node));
   return function ? quant_function(q, node) : stored_floats(q, node);
 }
 
@@ -349,6 +351,8 @@ static void find_leftovers(Quantizer *q, bool sure) {
       quant_problem(q, "%s: has a rounding in the metadata, and no layer of that name rounds", layer->name);
     if (sure && left & SAID_MEAN)
       quant_problem(q, "%s: is a mean by its metadata, and none of the net", layer->name);
+    if (sure && left & SAID_FACTOR)
+      quant_problem(q, "%s: has a factor in the metadata, and no layer of that name takes one", layer->name);
   }
   for (int i = 0; i < q->file->arrays.n; i++)
     if (!q->file->arrays.data[i]->used)

@@ -7,7 +7,7 @@ import struct
 import subprocess
 
 from tap import check, finish, start
-from tflite_models import F32, I8, I32, SAME, U8, Builder, Net, Tensor, ints
+from tflite_models import F32, I8, I16, I32, I64, SAME, U8, Builder, Net, Tensor, ints
 
 CNNC = os.environ["CNNC"]
 
@@ -19,7 +19,8 @@ def tensor(b, shape, kind, buffer, scale=(0.5,), zero=(0,), axis=0, name=b"t"):
         4: lambda: b.table(quantization)})
 
 
-def model(code=9, version=3, opcode=0, inputs=(0, 1, 2), weight=b"\1" * 12, tensors=None, activation=0):
+def model(code=9, version=3, opcode=0, inputs=(0, 1, 2), weight=b"\1" * 12, tensors=None, activation=0,
+          bias=struct.pack("<3i", 1, 2, 3), sums=0):
     """A dense layer of 4 numbers to 3."""
     b = Builder()
     tensors = tensors or {}
@@ -27,7 +28,7 @@ def model(code=9, version=3, opcode=0, inputs=(0, 1, 2), weight=b"\1" * 12, tens
           dict(shape=[3], kind=2, buffer=2), dict(shape=[1, 3], kind=9, buffer=0)]
     for i, change in tensors.items():
         of[i].update(change)
-    buffers = [b"", weight, struct.pack("<3i", 1, 2, 3)]
+    buffers = [b"", weight, bias]
     root = b.table({
         0: ("I", version),
         1: lambda: b.tables([lambda: b.table({0: ("b", min(code, 127)), 3: ("i", code)})]),
@@ -36,7 +37,7 @@ def model(code=9, version=3, opcode=0, inputs=(0, 1, 2), weight=b"\1" * 12, tens
             1: lambda: b.vector("i", [0]), 2: lambda: b.vector("i", [3]),
             3: lambda: b.tables([lambda: b.table({
                 0: ("I", opcode), 1: lambda: b.vector("i", list(inputs)), 2: lambda: b.vector("i", [3]),
-                4: lambda: b.table({0: ("b", activation)})})])})]),
+                4: lambda: b.table({0: ("b", activation), 4: ("b", sums)})})])})]),
         4: lambda: b.tables([lambda d=d: b.table({0: lambda: b.vector("B", d)}) for d in buffers])})
     b.data[0:4] = struct.pack("<I", root)
     return bytes(b.data)
@@ -101,13 +102,108 @@ def test_refused():
     refused("sizes beyond 31 bits", model(tensors={0: dict(shape=[1, 65536, 65536, 9])}),
             "a size that is none")
     refused("a batch of two", model(tensors={0: dict(shape=[2, 4])}), "an input is no picture")
-    refused("values of 16 bits", model(tensors={0: dict(kind=7)}), "an input is INT16")
     refused("an input without a scale", model(tensors={0: dict(scale=[], zero=[])}), "not one scale")
     refused("bytes of another type", model(tensors={3: dict(kind=3)}), "is UINT8", "import-operator")
     refused("an activation", model(activation=4), "neither relu nor relu6", "import-operator")
     refused("weights that do not fit", model(tensors={0: dict(shape=[1, 5])}), "do not fit its input",
             "import-operator")
     refused("an output of another shape", model(tensors={3: dict(shape=[1, 2])}), "another shape than")
+
+
+def wide(tensors=None, bias=struct.pack("<3q", 1, -2, 2**40), **more):
+    """The same with values of 16 bits."""
+    of = {0: dict(kind=I16), 2: dict(kind=I64), 3: dict(kind=I16)}
+    for i, change in (tensors or {}).items():
+        of.setdefault(i, {}).update(change)
+    return model(tensors=of, bias=bias, **more)
+
+
+def test_wide():
+    """Models with values of 16 bits and weights of 8."""
+    check(imported(wide()).returncode == 0, "a dense layer of 16 bits is imported")
+    file = open("m.safetensors", "rb").read().replace(b"\\", b"")
+    check(b'"precision": "i16"' in file and b'"I64"' in file, "  which the file says, with a bias of 64 bits")
+    made = run("m.cnn", "--weights=m.safetensors", "--emit=c", "-o", "-")
+    check(made.returncode == 0 and "int16_t" in made.stdout, "  and compiles", made.stderr)
+    check("input x: 4\n" in open("m.cnn").read(), "  for the caller its input is floats")
+    check(imported(wide(inputs=(0, 1))).returncode == 0, "without a bias")
+    check(imported(wide(activation=3)).returncode == 0 and "-> relu6" in open("m.cnn").read(), "with relu6")
+    check(imported(wide(), "--rounding=litert").returncode == 0, "--rounding=litert")
+    file = open("m.safetensors", "rb").read().replace(b"\\", b"")
+    check(b'"factor": "double"' in file, "  has factors of doubles")
+
+
+def test_wide_refused():
+    for place, name in ((0, "an input"), (3, "a value")):
+        for scale, what in ((0.0, "0"), (-0.5, "-0.5"), (float("nan"), "NaN"), (float("inf"), "infinity")):
+            refused(f"{name} of 16 bits with the scale {what}", wide({place: dict(scale=[scale])}),
+                    "a scale is no number above 0")
+        refused(f"{name} of 16 bits with a zero point", wide({place: dict(zero=[1], name=b"v")}),
+                "'v' is INT16 with a zero point other than 0")
+    refused("an input of 16 bits without a scale", wide({0: dict(scale=[], zero=[])}), "not one scale")
+    refused("an input of 64 bits", wide({0: dict(kind=I64)}), "an input is INT64")
+    refused("a bias cut short", wide(bias=b"\0" * 23), "a buffer of another size")
+    rows, threes = "FULLY_CONNECTED 0: ", struct.pack("<3i", 1, 2, 3)
+    for what, data, words in (
+            ("a value without a scale", wide({3: dict(scale=[], zero=[])}), "0 scales instead of one"),
+            ("a bias of 32 bits", wide({2: dict(kind=I32)}, threes), rows + "it adds up values of 16"),
+            ("sums of 32 bits without a bias", wide(inputs=(0, 1), sums=I32), "16 bits in 32 bits"),
+            ("a bias of 16 bits", wide({2: dict(kind=I16)}, b"\0" * 6), "not one number of 64 bits"),
+            ("a bias of floats", wide({2: dict(kind=F32)}, b"\0" * 12), "not one number of 64 bits"),
+            ("a bias of 64 bits in a layer of 8", model(tensors={2: dict(kind=I64)}, bias=b"\0" * 24),
+             "not one number of 32 bits"),
+            ("values of 16 bits into 8", model(tensors={0: dict(kind=I16)}),
+             "INT16, where the net computes in INT8"),
+            ("values of 8 bits into 16", wide({0: dict(kind=I8)}), "INT8, where the net computes in INT16"),
+            ("floats into 16 bits", wide({0: dict(kind=F32)}), "FLOAT32, where the net computes in INT16"),
+            ("weights of 16 bits", wide({1: dict(kind=I16)}, weight=b"\1" * 24), "its weights are INT16"),
+            ("weights of 64 bits", wide({1: dict(kind=I64)}, weight=b"\1" * 96), "its weights are INT64"),
+            ("an end at -1 and 1", wide(activation=2), "there is no form in 16 bits")):
+        refused(what, data, words, "import-operator")
+    imported(wide(bias=struct.pack("<3q", 0, 0, 2**60)))
+    made = run("m.cnn", "--weights=m.safetensors", "--emit=c", "-o", "-")
+    good = made.returncode == 1 and "can exceed 48 bits" in made.stderr
+    check(good, "a bias of 2^60 overflows", made.stderr)
+
+
+def test_wide_operators():
+    same = [1, 4, 4, 8]
+
+    def value(scale=0.001, shape=tuple(same), **more):
+        return Tensor(shape, I16, scale, 0, **more)
+
+    def of(name, y, x=None, beside=(), **options):
+        return one(name, ["x", *beside], y, x=x or value(), **options)
+    unit, window = value(2.0**-15), {f"f{k}": ("i", 1) for k in range(1, 5)}
+    for what, data, words in (
+            ("a sigmoid of another scale", of("LOGISTIC", value()), "the scale 1/32768"),
+            ("a tanh of another scale", of("TANH", value(2.0**-14)), "the scale 1/32768"),
+            ("a softmax of another scale", of("SOFTMAX", value(), f0=("f", 1.0)), "the scale 1/32768"),
+            ("a softmax with beta", of("SOFTMAX", unit, f0=("f", 2.0)), "beta 2"),
+            ("a sigmoid by a huge scale", of("LOGISTIC", unit, value(6.0)), "too large"),
+            ("a tanh by a huge scale", of("TANH", unit, value(1e30)), "too large"),
+            ("a softmax by a huge scale", of("SOFTMAX", unit, value(6.0), f0=("f", 1.0)), "too large"),
+            ("a slope below 0", of("LEAKY_RELU", value(), f0=("f", -0.5)), "below 0"),
+            ("a slope of NaN", of("LEAKY_RELU", value(), f0=("f", float("nan"))), "is no number"),
+            ("relu from -1 to 1", of("RELU_N1_TO_1", value()), "RELU_N1_TO_1 0: there is no form of it"),
+            ("prelu", of("PRELU", value(), beside=[value(shape=[8], data=[1] * 8)]), "no form of it in 16"),
+            ("gelu", of("GELU", value(), f0=("B", 0)), "no form of it in 16 bits"),
+            ("a quotient", of("DIV", value(), beside=["x"], f0=("b", 0)), "no form of it in 16 bits"),
+            ("a constant of 8 bits", of("ADD", value(), beside=[Tensor([8], I8, 0.1, 0, data=[1] * 8)]),
+             "another type or shape"),
+            ("a sum by shifts", of("ADD", value(2.0**-10), value(2.0**-12), beside=["x"], f0=("b", 0)),
+             "a kernel of its own"),
+            ("a pool into another scale", of("MAX_POOL_2D", value(0.002), **window), "other scales at"),
+            ("joined values of other scales",
+             of("CONCATENATION", value(0.002, (1, 4, 4, 16)), beside=["x"], f0=("i", 3)), "other scales at"),
+            ("a sigmoid into 8 bits", of("LOGISTIC", Tensor(same, I8, 1 / 256, -128)), "computes in INT8")):
+        refused(f"{what}, of 16 bits,", data, words, "import-operator")
+    for what, data in (("a relu", of("RELU", value(1e-9), value(0.5))),
+                       ("a conversion", of("QUANTIZE", value(1e-9), value(0.5)))):
+        imported(data)
+        made = run("m.cnn", "--weights=m.safetensors", "--emit=c", "-o", "-")
+        good = made.returncode == 1 and "scale-mismatch" in made.stderr
+        check(good, f"{what} by 2^28 is refused", made.stderr)
 
 
 def one(name, inputs, out, shape=(1, 4, 4, 8), kind=I8, x=None, **options):
@@ -166,6 +262,8 @@ def test_operators():
              "do not go together"),
             ("a relu by a tiny scale", one("RELU", ["x"], bytes8(same, 1e-9)), "do not go together"),
             ("a slope below 0", one("LEAKY_RELU", ["x"], bytes8(same), f0=("f", -1.0)), "below 0"),
+            ("a slope far below 0", one("LEAKY_RELU", ["x"], bytes8(same), x=bytes8(same, 1e10), f0=("f", -3e38)),
+             "below 0"),
             ("a slope of NaN", one("LEAKY_RELU", ["x"], bytes8(same), f0=("f", float("nan"))),
              "is no number"),
             ("slopes a pixel", one("PRELU", ["x", bytes8([4, 4, 1], data=[1] * 16)], bytes8(same)),
@@ -202,8 +300,9 @@ def test_damage():
                      Tensor([1, 2, 4, 8], I8, 0.05, 3), **{f"f{k}": ("i", 0) for k in range(5)}))
     whole.append(one("PRELU", ["x", Tensor([8], I8, 0.1, 0, data=[1] * 8)],
                      Tensor([1, 4, 4, 8], I8, 0.05, 3)))
-    for k in range(400):
-        changed = bytearray(whole[k % 3])
+    whole.append(wide())
+    for k in range(500):
+        changed = bytearray(whole[k % len(whole)])
         for _ in range(rng.randrange(1, 4)):
             changed[rng.randrange(8, len(changed))] = rng.choice((0, 1, 127, 128, 255, rng.randrange(256)))
         cases.append(bytes(changed))
@@ -218,6 +317,9 @@ def main():
     start("tflite")
     test_good()
     test_refused()
+    test_wide()
+    test_wide_refused()
+    test_wide_operators()
     test_operators()
     test_damage()
     finish()

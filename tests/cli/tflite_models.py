@@ -5,8 +5,8 @@ import struct
 
 import itertools
 
-F32, F16, I32, U8, I64, I8 = 0, 1, 2, 3, 4, 9
-WIDTH = {F32: "f", F16: "e", I32: "i", U8: "B", I64: "q", I8: "b"}
+F32, F16, I32, U8, I64, I16, I8 = 0, 1, 2, 3, 4, 7, 9
+WIDTH = {F32: "f", F16: "e", I32: "i", U8: "B", I64: "q", I16: "h", I8: "b"}
 NONE, RELU, RELU_N1, RELU6 = 0, 1, 2, 3
 SAME, VALID = 0, 1
 # BuiltinOperator, the kind of its options, the version

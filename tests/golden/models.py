@@ -9,8 +9,14 @@ stores. A file for each net and each of
     single    no kernels: int8_layers.py, by formula, as cnnc's own nets are rounded
 
     python3 tests/golden/models.py --cnnc build/cnnc --cmsis DIR [--board] tests/models
+    python3 tests/golden/models.py --wide tests/models
 
-needs numpy and the packages ai-edge-litert and flatbuffers, a C compiler, and a checkout of CMSIS-NN, whose
+The second makes those of the models of 16 bits alone, of LiteRT and of
+
+    tflm      TensorFlow Lite for microcontrollers, reference kernels
+
+needs numpy and the packages ai-edge-litert, flatbuffers and, for models of 16 bits, tflite-micro; for the
+others a C compiler and a checkout of CMSIS-NN, whose
 sources are compiled in plain C for this machine; with --board also for a Cortex-M4 with its DSP instructions,
 run by qemu, which has to give the same. Says how many hashes differ from the formulas of int8_layers.py."""
 import argparse
@@ -32,6 +38,7 @@ sys.path[:0] = [HERE, os.path.join(TOP, "bench")]
 import cmsis  # noqa: E402
 import int8_layers  # noqa: E402
 
+WIDE_MODELS = ["residual_16x8", "separable_16x8", "autoencoder_16x8"]
 MODELS = ["pretrainedResnet_quant", "kws_ref_model", "vww_96_int8", "ad01_int8", "str_ww_ref_model"]
 EXTREMES, INPUTS = 2, 102
 # XNNPACK has none of 8 bits: behind it these are LiteRT's own. Its softmax computes in floats, by a table of
@@ -42,26 +49,27 @@ LEFT_OUT = {"RESHAPE": "RESHAPE keeps the bytes where they are",
 
 
 # ---- inputs.h ----
-def drawn(state):
+def drawn(state, bits):
     state[:] = state * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
-    return (state >> np.uint64(56)).astype(np.int64)
+    return (state >> np.uint64(64 - bits)).astype(np.int64)
 
 
-def inputs(n):
+def inputs(n, bits=8):
     """[INPUTS][n]"""
-    numbers = np.arange(INPUTS)
+    numbers, half = np.arange(INPUTS), 1 << bits - 1
     state = (numbers + 1).astype(np.uint64) * np.uint64(0x9e3779b97f4a7c15)
-    own, divisor = drawn(state) - 128, 1 << numbers % 4
-    least = np.where(divisor > 1, own, 0) - 128 // divisor
-    x = np.stack([np.clip(least + drawn(state) // divisor, -128, 127) for _ in range(n)], 1)
+    own, divisor = drawn(state, bits) - half, 1 << numbers % 4
+    least = np.where(divisor > 1, own, 0) - half // divisor
+    x = np.stack([np.clip(least + drawn(state, bits) // divisor, -half, half - 1) for _ in range(n)], 1)
     for extreme in range(EXTREMES):
-        x[extreme] = extreme * 255 - 128
+        x[extreme] = extreme * (2 * half - 1) - half
     return x
 
 
-def hashes(values):
-    """Of arrays, one for each input."""
-    rows = (np.stack([v.reshape(-1) for v in values]) & 255).astype(np.uint64)
+def hashes(values, bits=8):
+    """Of arrays, one for each input. Of numbers of 16 bits the lower byte is first."""
+    rows = np.stack([v.reshape(-1) for v in values])
+    rows = np.stack([rows >> s & 255 for s in range(0, bits, 8)], -1).reshape(len(rows), -1).astype(np.uint64)
     made = np.full(len(rows), 0xcbf29ce484222325, np.uint64)
     for column in rows.T:
         made = (made ^ column) * np.uint64(0x100000001b3)
@@ -72,6 +80,68 @@ def hashes(values):
 def formula(layers, source, xs, rounding):
     kept = [int8_layers.run(layers, source, x, rounding) for x in xs]
     return {layer.name: hashes([v[layer.out.index] for v in kept]) for layer in layers}
+
+
+WIDE_WORDS = {**int8_layers.WORDS, "MEAN": "mean", "MUL": "multiply", "SUB": "subtract", "RELU": "relu",
+              "LEAKY_RELU": "leaky_relu", "LOGISTIC": "sigmoid", "TANH": "tanh", "PAD": "pad",
+              "CONCATENATION": "concat", "MAX_POOL_2D": "maxpool", "TRANSPOSE_CONV": "conv_transpose"}
+
+
+class Layer:
+    def __init__(self, op, name, tensor):
+        self.op, self.name, self.tensor = op, name, tensor
+
+
+def wide_layers(it):
+    """Of a model of 16 bits: its layers, as cnnc names them. The first is the input, of which cnnc's net has
+    floats."""
+    layers, counts = [Layer("", "x_int16", it.get_input_details()[0]["index"])], {}
+
+    def add(op, word, tensor):
+        counts[word] = counts.get(word, 0) + 1
+        layers.append(Layer(op, f"{word}{counts[word]}", tensor))
+
+    for op in it._get_ops_details():
+        tensor = int(op["outputs"][0])
+        add(op["op_name"], WIDE_WORDS[op["op_name"]], tensor)
+        if op["op_name"] == "MEAN" and it.get_tensor(tensor).ndim == 2:
+            add("", "flatten", tensor)
+    return layers
+
+
+def micro(path, layers):
+    """An interpreter of TensorFlow Lite for microcontrollers that gives the values of all layers."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+    from tflite_micro.python.tflite_micro import runtime
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(open(path, "rb").read(), 0))
+    model.subgraphs[0].outputs = np.array(sorted({layer.tensor for layer in layers[1:]}), np.int32)
+    model.signatureDefs = None
+    builder = flatbuffers.Builder(1 << 16)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return runtime.Interpreter.from_bytes(bytes(builder.Output())), model.subgraphs[0].outputs.tolist()
+
+
+def wide_hashes(path):
+    """Of a model of 16 bits: its layers, and {kernels: {layer's name: hashes}}."""
+    it = Interpreter(path, num_threads=1, experimental_preserve_all_tensors=True,
+                     experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
+    it.allocate_tensors()
+    layers, source = wide_layers(it), it.get_input_details()[0]
+    small, given = micro(path, layers)
+    kept = {kernels: {layer.name: [] for layer in layers} for kernels in ("litert", "tflm")}
+    for row in inputs(math.prod(source["shape"]), 16):
+        x = row.astype(np.int16).reshape(source["shape"])
+        it.set_tensor(source["index"], x)
+        it.invoke()
+        small.set_input(x, 0)
+        small.invoke()
+        for layer in layers:
+            theirs = small.get_output(given.index(layer.tensor)) if layer.tensor in given else x
+            kept["litert"][layer.name].append(it.get_tensor(layer.tensor).astype(np.int64))
+            kept["tflm"][layer.name].append(theirs.astype(np.int64))
+    return layers, {kernels: {name: hashes(values, 16) for name, values in table.items()}
+                    for kernels, table in kept.items()}
 
 
 def litert(path, layers, source, xs, resolver):
@@ -179,10 +249,14 @@ def cmsis_nn(options, path, work, board):
 # ---- the files ----
 def versions(options):
     from importlib.metadata import version
+    litert_version = "ai-edge-litert " + version("ai-edge-litert")
+    told = {"litert": "LiteRT's reference kernels (BUILTIN_REF), " + litert_version,
+            "tflm": "TensorFlow Lite for microcontrollers, tflite-micro " + version("tflite-micro")}
+    if options.wide:
+        return told
     commit = subprocess.run(["git", "-C", options.cmsis, "rev-parse", "HEAD"], stdout=subprocess.PIPE,
                             text=True, check=True).stdout.strip()
-    litert_version = "ai-edge-litert " + version("ai-edge-litert")
-    return {"litert": "LiteRT's reference kernels (BUILTIN_REF), " + litert_version,
+    return {**told,
             "xnnpack": f"XNNPACK in {litert_version}; AVERAGE_POOL_2D is LiteRT's own",
             "cmsis-nn": "CMSIS-NN, commit " + commit,
             "single": "tests/golden/int8_layers.py, rounding single"}
@@ -209,12 +283,19 @@ def differences(what, layers, table, formulas):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--cnnc", required=True)
-    parser.add_argument("--cmsis", required=True)
+    parser.add_argument("--cnnc")
+    parser.add_argument("--cmsis")
     parser.add_argument("--board", action="store_true")
     parser.add_argument("folder")
+    parser.add_argument("--wide", action="store_true", help="the models of 16 bits alone")
     options = parser.parse_args()
     told = versions(options)
+    for model in WIDE_MODELS:
+        layers, found = wide_hashes(os.path.join(options.folder, model + ".tflite"))
+        for name, table in found.items():
+            write(options.folder, model, name, told[name], layers, table)
+    if options.wide:
+        return
     for model in MODELS:
         path = os.path.join(options.folder, model + ".tflite")
         layers, source = int8_layers.load(path)

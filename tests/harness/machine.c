@@ -105,6 +105,7 @@ static void copy_values(const Pack *pack, const Buf *buf, double *to) {
     to[i] = buf->type.elem == I8    ? ((const int8_t *)pack->values)[i]
             : buf->type.elem == I32 ? ((const int32_t *)pack->values)[i]
             : buf->type.elem == I64 ? (double)((const int64_t *)pack->values)[i]
+            : buf->type.elem == I16 ? ((const int16_t *)pack->values)[i]
                                     : (double)((const float *)pack->values)[i];
 }
 

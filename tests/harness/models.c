@@ -11,14 +11,43 @@
 #include "int8.h"
 #include "../models/inputs.h"
 #include "base/arithmetic.h"
+#include "ops/int8/int8.h"
 
 enum {
   SOME = 6, /* of the inputs, where not all are tried: both extremes and one of each contrast */
   SLOW = 1  /* for the interpreter */
 };
 
+/* That makes 16 bits of the caller's floats; NULL: the input is of bytes. */
+static const Node *wide_input(const Graph *graph) {
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (node->op == &op_int8_from_float && node->in[0]->op == &op_input && node->elem == I16) return node;
+  }
+  return NULL;
+}
+
+/* Floats that are numbers of 16 bits times their scale. */
+static void draw_wide_inputs(Sample *s, const Node *stored) {
+  const int64_t n = shape_elements(stored->shape);
+  int16_t *q = NEW_ARRAY(s->arena, int16_t, n);
+  for (int64_t i = 0; i < s->count; i++) {
+    float *to = (float *)s->input[0] + i * n;
+    model_input_wide((int)i, q, n);
+    for (int64_t k = 0; k < n; k++) {
+      to[k] = (float)q[k] * stored->quant->scale;
+      s->input_double[0][i * n + k] = (double)to[k];
+    }
+  }
+}
+
 static void draw_inputs(Sample *s) {
   const int64_t n = shape_elements(s->graph->inputs.data[0].node->shape);
+  const Node *wide = wide_input(s->graph);
+  if (wide) {
+    draw_wide_inputs(s, wide);
+    return;
+  }
   for (int64_t i = 0; i < s->count; i++) {
     int8_t *to = (int8_t *)s->input[0] + i * n;
     model_input((int)i, to, n);
@@ -55,9 +84,14 @@ static void take_names(const Check *check, Reference *reference, char **state) {
   }
 }
 
-static uint64_t hash_of(const double *value, int64_t n) {
+/* Of numbers of 16 bits the lower byte is first. */
+static uint64_t hash_of(const Node *node, const double *value, int64_t n) {
   uint64_t hash = MODEL_HASH_START;
-  for (int64_t i = 0; i < n; i++) hash = model_hash_byte(hash, (uint8_t)(int)value[i]);
+  for (int64_t i = 0; i < n; i++) {
+    const uint32_t q = (uint32_t)(int32_t)value[i];
+    hash = model_hash_byte(hash, (uint8_t)q);
+    if (node->elem == I16) hash = model_hash_byte(hash, (uint8_t)(q >> 8));
+  }
   return hash;
 }
 
@@ -69,7 +103,7 @@ static void take_input(const Check *check, Reference *reference, int64_t input, 
     else if (!strcmp(word, "-")) column->missing++;
     else {
       const int64_t n = shape_elements(column->node->shape);
-      const uint64_t hash = hash_of(check->forward.value[column->node->id] + input * n, n);
+      const uint64_t hash = hash_of(column->node, check->forward.value[column->node->id] + input * n, n);
       column->wrong += hash != (uint64_t)strtoull(word, NULL, 16);
     }
   }
@@ -95,7 +129,7 @@ static int values_left_out(const Graph *graph, const Reference *reference) {
   int n = 0;
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    bool there = node->op == &op_input || node->elem != I8;
+    bool there = node->op == &op_input || (node->elem != I8 && node->elem != I16);
     for (int c = 0; c < reference->columns; c++) there |= reference->column[c].node == node;
     if (!there) printf("# %s is not in the table\n", node->name);
     n += !there;
@@ -134,6 +168,7 @@ void check_model(Check *check, const char *weights, const char *rounding, const 
   draw_inputs(s);
   check->forward = sample_infer(s);
   compare_hashes(check, rounding, values);
-  /* a net of several roundings has no code that others have not */
-  if (rounding_find(rounding, &of_all) || try_all()) int8_compare(check, rounding, weights, SLOW);
+  /* a net of 8 bits with several roundings has no code that others have not */
+  if (rounding_find(rounding, &of_all) || wide_input(s->graph) || try_all())
+    int8_compare(check, rounding, weights, SLOW);
 }

@@ -26,6 +26,25 @@ static inline void model_input(int number, int8_t *to, int64_t n) {
   }
 }
 
+/* The same for values of 16 bits. */
+static inline int32_t model_input_word(uint64_t *state) { /* 0 to 65535 */
+  *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+  return (int32_t)(*state >> 48);
+}
+
+static inline void model_input_wide(int number, int16_t *to, int64_t n) {
+  uint64_t state = (uint64_t)(number + 1) * UINT64_C(0x9e3779b97f4a7c15);
+  const int32_t own = model_input_word(&state) - 32768, divisor = 1 << number % 4,
+                least = (divisor > 1 ? own : 0) - 32768 / divisor;
+  for (int64_t i = 0; i < n; i++) {
+    const int32_t x = least + model_input_word(&state) / divisor;
+    to[i] = (int16_t)(number < MODEL_EXTREMES ? number * 65535 - 32768
+                      : x < -32768            ? -32768
+                      : x > 32767             ? 32767
+                                              : x);
+  }
+}
+
 #define MODEL_HASH_START UINT64_C(0xcbf29ce484222325)
 static inline uint64_t model_hash_byte(uint64_t hash, uint8_t byte) { /* FNV-1a */
   return (hash ^ byte) * UINT64_C(0x100000001b3);

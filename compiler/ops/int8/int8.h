@@ -18,6 +18,7 @@ typedef struct Int8Product {
   const int32_t *bias;      /* by filter; NULL: there is wide_bias */
   const int64_t *wide_bias; /* where its input or its value has 16 bits: its sums have 64 */
   const Multiplier *factor; /* by filter */
+  const double *real;       /* NULL, or where sums have 64 bits: by filter, instead of `factor` */
   bool dense;
 } Int8Product;
 
@@ -40,11 +41,13 @@ typedef struct Int8Pool {
   Stored stored;
 } Int8Pool;
 
-/* The same value in another scale or type, where one of them has 16 bits; cut as by relu or relu6. */
+/* The same value in another scale or type, where one of them has 16 bits; cut as by relu or relu6. Of
+ * leaky_relu numbers below 0 have a factor of their own. */
 typedef struct Int8Rescale {
   Rounding rounding;
   Stored stored;
-  Multiplier factor;
+  Multiplier factor, below;
+  bool leaks;
 } Int8Rescale;
 
 /* Any function of one number of 8 bits. */
@@ -56,6 +59,19 @@ typedef struct Int8Table {
 typedef struct Int8Softmax {
   int32_t exponential[256], part[256]; /* by largest - q */
 } Int8Softmax;
+
+/* Of values of 16 bits. */
+typedef struct Int8SoftmaxWide {
+  Rounding rounding;
+  Multiplier factor; /* what is below the largest, as a place in a table */
+  int16_t exponential[LINES + 1], reciprocal[LINES + 1];
+} Int8SoftmaxWide;
+
+/* sigmoid and tanh of 16 bits. */
+typedef struct Int8Curve {
+  Curve curve;
+  Stored stored;
+} Int8Curve;
 
 /* Nearest upsampling: each element so many times. */
 typedef struct Int8Repeat {
@@ -69,7 +85,7 @@ typedef struct Int8Border {
 
 extern const Op op_int8_border, op_int8_repeat, op_int8_rescale;
 extern const Op op_int8_product, op_int8_transposed, op_int8_combine, op_int8_pool, op_int8_table,
-    op_int8_softmax;
+    op_int8_softmax, op_int8_softmax_wide, op_int8_curve;
 extern const Op op_int8_from_float,
     op_int8_to_float; /* at the edges, and around what has no form of 8 bits */
 extern const Op op_int8_from_bytes, op_int8_to_bytes; /* u8, which is q + 128 */

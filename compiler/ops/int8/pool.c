@@ -187,7 +187,8 @@ static void lower(Lower *l) {
   const Extent e = shape_extent(l->node->shape);
   if (lower_largest(l)) return;
   nest_fn(b, b->name, false);
-  const bool vectors = !p->scaled || int8_steps_fit(p->rounding, p->factor, UINT8_MAX * most);
+  const bool vectors =
+      !p->scaled || int8_steps_fit(p->rounding, p->factor, kernel[0] * kernel[1] * int8_most(l->node->in[0]));
   if (!p->mean || (kernel[0] * kernel[1] <= most && vectors)) {
     walk_pixels(l, e, body, p);
     return;

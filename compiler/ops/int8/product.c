@@ -6,6 +6,7 @@
 //
 // Padding adds nothing. The sums were shown to fit into 32 bits when the node was made (quantize/layers.c),
 // or with values of 16 bits into 47, so that their products with factors of 15 bits fit into 64.
+#include <math.h>
 #include "ops/int8/int8.h"
 
 Correlation int8_geometry(const Node *node) {
@@ -48,6 +49,7 @@ static int64_t sum_at(const Eval *eval, const Correlation *k, int64_t y, int64_t
 }
 
 int64_t int8_product_rounded(const Int8Product *p, int64_t sum, int64_t f) {
+  if (p->real) return multiply_exactly(sum, p->real[f]);
   return (p->wide_bias ? multiplier_apply_wide : multiplier_apply)(p->rounding, sum, p->factor[f]);
 }
 
@@ -79,6 +81,21 @@ Buf *int8_packed_weight(Lower *l, const Correlation *k, int64_t filters, int64_t
                          packed);
 }
 
+/* Doubles as whole numbers of 53 bits times a power of two. */
+static Int8Factors exact_factors(Lower *l, int64_t filters) {
+  enum { DOUBLE_BITS = 53 };
+  const Int8Product *p = l->node->detail;
+  int64_t *m = NEW_ARRAY(l->arena, int64_t, filters);
+  int32_t *e = NEW_ARRAY(l->arena, int32_t, filters);
+  for (int64_t f = 0; f < filters; f++) {
+    int exponent = 0;
+    m[f] = (int64_t)ldexp(frexp(p->real[f], &exponent), DOUBLE_BITS);
+    e[f] = exponent - DOUBLE_BITS;
+  }
+  return (Int8Factors){.factor = lower_constants(l, "factor", I64, 1, &filters, m),
+                       .exponent = lower_constants(l, "exponent", I32, 1, &filters, e)};
+}
+
 Int8Factors int8_factors(Lower *l, int64_t filters) {
   const Int8Product *p = l->node->detail;
   int32_t *m = NEW_ARRAY(l->arena, int32_t, filters), *e = NEW_ARRAY(l->arena, int32_t, filters);
@@ -88,6 +105,7 @@ Int8Factors int8_factors(Lower *l, int64_t filters) {
     e[f] = p->factor[f].e;
     real[f] = p->factor[f].real;
   }
+  if (p->real) return exact_factors(l, filters);
   const bool floats = p->rounding == ROUNDING_FLOAT;
   Int8Factors factors = {.factor = lower_constants(l, "factor", floats ? F32 : I32, 1, &filters,
                                                    floats ? (const void *)real : (const void *)m)};
@@ -102,6 +120,7 @@ static const Primitive *rounder(const Int8Product *p) {
   static const Primitive *const wide[ROUNDINGS] = {[ROUNDING_SINGLE] = &primitive_requantize_wide,
                                                    [ROUNDING_DOUBLE] = &primitive_requantize_reduced,
                                                    [ROUNDING_FLOAT] = &primitive_requantize_wide_float};
+  if (p->real) return &primitive_requantize_exact;
   return (p->wide_bias ? wide : narrow)[p->rounding];
 }
 

@@ -1,5 +1,6 @@
 // rescale.c: the same value in another scale or type, where one of them has 16 bits: the operand less its
-// zero times the quotient of the scales, rounded; relu and relu6 cut it.
+// zero times the quotient of the scales, rounded; relu and relu6 cut it, leaky_relu has another factor below
+// 0.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/engine/walk.h"
 #include "ops/int8/int8.h"
@@ -7,16 +8,24 @@
 static void eval(const Eval *eval) {
   const Int8Rescale *r = eval->node->detail;
   const int64_t n = shape_row_elements(eval->node->shape), zero = eval->node->in[0]->quant->zero;
-  for (int64_t i = 0; i < n; i++)
-    eval->out[i] =
-        stored_put(r->stored, multiplier_apply(r->rounding, (int64_t)eval->in[0][i] - zero, r->factor));
+  for (int64_t i = 0; i < n; i++) {
+    const int64_t x = (int64_t)eval->in[0][i] - zero;
+    const Multiplier factor = r->leaks && x < 0 ? r->below : r->factor;
+    eval->out[i] = stored_put(r->stored, multiplier_apply(r->rounding, x, factor));
+  }
 }
 
 static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
   const Int8Rescale *r = context;
   const Val q = int8_load_part(l, l->in[0], y, x, c, part, lanes),
             moved = sub(q, num_i32(l->b, l->node->in[0]->quant->zero));
-  int8_store(l, int8_rounded(l, r->rounding, moved, r->factor), r->stored, y, x, c, part, lanes);
+  Val rounded = int8_rounded(l, r->rounding, moved, r->factor);
+  if (r->leaks) {
+    const Val zero = num_i32(l->b, 0);
+    rounded = choose(less(moved, lanes > 1 ? splat(zero, lanes) : zero),
+                     int8_rounded(l, r->rounding, moved, r->below), rounded);
+  }
+  int8_store(l, rounded, r->stored, y, x, c, part, lanes);
 }
 
 static void lower(Lower *l) {
@@ -25,7 +34,9 @@ static void lower(Lower *l) {
   const Extent e = int8_joined(l);
   lower_about(l, "16 bits, rounding %s", rounding_name(r->rounding));
   nest_fn(b, b->name, false);
-  if (int8_steps_fit(r->rounding, r->factor, int8_most(l->node->in[0]))) {
+  const int64_t most = int8_most(l->node->in[0]);
+  if (int8_steps_fit(r->rounding, r->factor, most) &&
+      (!r->leaks || int8_steps_fit(r->rounding, r->below, most))) {
     walk_pixels(l, e, body, r);
     return;
   }
@@ -35,7 +46,8 @@ static void lower(Lower *l) {
 }
 
 const Op op_int8_rescale = {.name = "int8_rescale",
-                            .detail = "out = cut(round((in - zero of in) * factor) + zero of out)",
+                            .detail = "out = cut(round((in - zero of in) * factor) + zero of out); of "
+                                      "leaky_relu with another factor below 0",
                             .alone = true,
                             .in_bands = true,
                             .keeps_spatial = true,
