@@ -7,7 +7,8 @@ WEB_C = compiler/main.c compiler/backend/none.c \
   compiler/budget.c compiler/help.c compiler/fmt.c compiler/tune.c compiler/schedule/tuning.c \
   compiler/streaming.c compiler/passes/bands.c compiler/ops/shape/rows.c compiler/nest/dump.c \
   compiler/nest/interp.c compiler/nest/fill.c compiler/nest/primitive_text.c compiler/program/dump.c \
-  compiler/program/schedules.c compiler/emit/prelude_vectors.c \
+  compiler/program/schedules.c compiler/program/share.c compiler/emit/prelude_vectors.c \
+  compiler/syntax/ast_dump.c compiler/passes/within.c \
   compiler/graph/dot.c compiler/graph/dump.c compiler/passes/dump.c \
   compiler/quantise%.c compiler/quantize/% compiler/library.c compiler/emit/library.c \
   compiler/ops/int8/% compiler/schedule/int8_% compiler/schedule/dsp% compiler/schedule/helium% \
@@ -37,7 +38,7 @@ web/cnnc.wasm: $(WEB_OBJECTS)
 # The page of older versions had the file that is not packed.
 web/page/cnnc.wasm.lzma: web/cnnc.wasm
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && rm -f $(@D)/cnnc.wasm && \
-	  xz --format=lzma --lzma1=preset=9e,lc=4,pb=0,nice=128 --stdout $< >$@.new && mv $@.new $@
+	  xz --format=lzma --lzma1=preset=9e,lc=4,pb=0,nice=160,mf=bt3 --stdout $< >$@.new && mv $@.new $@
 -include $(WEB_OBJECTS:.o=.d)
 
 web/page/examples.json: $(top_srcdir)/web/examples.sh $(wildcard $(srcdir)/examples/*/*.cnn)

@@ -1,6 +1,6 @@
 /* none.c: what the page does not have: schedules and instructions for nets of 8 bits, measured choices,
- * budgets of flash and RAM, layers in bands of rows, graphs, programs, nests and schedules as text, weights
- * that are compiled in, and the command line's help. */
+ * budgets of flash and RAM, layers in bands of rows, trees, graphs, programs, nests and schedules as text,
+ * weights that are compiled in, exchanges of several processes, and the command line's help. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "compilation.h"
@@ -13,6 +13,7 @@
 #include "schedule/dsp.h"
 #include "schedule/schedule.h"
 #include "schedule/tuning.h"
+#include "syntax/ast.h"
 #include "tune.h"
 
 bool schedule_dsp(Lower *l) {
@@ -136,3 +137,14 @@ const char *const *help_names(Arena *arena) {
 void help_rows(Text *out, const OptionRow *rows) { (void)out, (void)rows; }
 
 void help_paragraph(Text *out, const char *text) { (void)out, (void)text; }
+
+void ast_dump(Text *out, const Ast *ast) { (void)out, (void)ast; }
+
+void program_share(Program *p, Arena *arena, const Graph *written) { (void)p, (void)arena, (void)written; }
+
+/* Nothing is computed again: what does not fit into --memory as it is is refused. */
+Plan *plan_training_within(Arena *arena, const Graph *graph, PlanOptions options, int64_t room,
+                           int64_t shards) {
+  (void)room, (void)shards;
+  return plan_new(arena, graph, PLAN_TRAINING, options);
+}

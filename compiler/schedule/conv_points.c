@@ -134,25 +134,25 @@ static int64_t channels_at_a_time(const Points *c, const Panels *panels) {
 }
 
 /* Panel `out` of the group and the phase, which is at->panel of the group. */
-static void pack_channels(const Points *c, Pack *pack, PointWeight at, const Panels *panels,
+static void pack_channels(const Points *c, Pack *pack, PointWeight *at, const Panels *panels,
                           const PointPack *how) {
   Nest *b = pack->nest;
   const int64_t rows = channels_at_a_time(c, panels);
-  const Ix out = at.out;
+  const Ix out = at->out;
   NEST_FOR(b, block, c->in / rows) {
-    at.points = rows > 1 ? NEST_BUF(b, STACK, "points", c->points, rows, panels->valid) : NULL;
+    at->points = rows > 1 ? NEST_BUF(b, STACK, "points", c->points, rows, panels->valid) : NULL;
     NEST_FOR(b, row, rows) {
-      at.row = row;
-      at.in = rows * block + row;
-      at.out = out;
-      pack_filters(c, pack, &at, panels, how);
+      at->row = row;
+      at->in = rows * block + row;
+      at->out = out;
+      pack_filters(c, pack, at, panels, how);
     }
     if (rows > 1)
       NEST_FOR(b, xi, c->points)
         NEST_FOR(b, row, rows)
           NEST_FOR(b, f, panels->valid)
-            nest_store(b, nest_at(b, pack->out, c->points * at.group + xi, at.panel, rows * block + row, f),
-                       nest_load(b, nest_at(b, at.points, xi, row, f), 1));
+            nest_store(b, nest_at(b, pack->out, c->points * at->group + xi, at->panel, rows * block + row, f),
+                       nest_load(b, nest_at(b, at->points, xi, row, f), 1));
   }
 }
 
@@ -176,7 +176,7 @@ static void pack_panel(Points *c, int kind, const int64_t dim[4], const PointPac
   vec_push(l->arena, pack.source_buf, lower_weight(l, 0));
   c->pack[kind] = nest_fn(b, kind ? "transform_rest" : "transform", false);
   const Ix panel = nest_arg(b, "panel");
-  pack_channels(c, &pack, (PointWeight){.panel = panel, .out = panel}, panels, how);
+  pack_channels(c, &pack, &(PointWeight){.panel = panel, .out = panel}, panels, how);
   if (panels->valid < panels->width)
     NEST_FOR(b, xi, c->points) clear_rest(c, &pack, &xi, &panel, panels);
   panels->w = pack.out;
@@ -197,7 +197,7 @@ static void pack_panels(Points *c, Panels *panels, const char *member, const Poi
         NEST_FOR(b, p, each)
           pack_channels(
               c, pack,
-              (PointWeight){
+              &(PointWeight){
                   .group = group, .panel = each * (c->phases[1] * py + px) + p, .out = p, .phase = {py, px}},
               panels, how);
   if (panels->valid < panels->width)

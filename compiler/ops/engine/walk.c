@@ -63,13 +63,12 @@ void walk_pixels(Lower *l, Extent e, WalkBody body, const void *context) {
 }
 
 /* ---- columns ---- */
-Ix columns_register(const Columns *set, bool more, const Ix *u) {
-  const Ix zero = {0};
-  return more ? zero + set->full : *u;
-}
-
-Ix columns_channel(const Columns *set, bool more, const Ix *u) {
-  return more ? set->end : set->first + *u * set->lanes;
+const Column *columns_enter(const Columns *set, bool more) {
+  Column *column = NEW(set->l->arena, Column);
+  const Ix u = *nest_loop(set->l->b, "u", UNROLLED, 1, NEST_IX(0), 1, NEST_IX(more ? 1 : set->full));
+  column->v = more ? NEST_Z + set->full : u;
+  column->c = more ? set->end : set->first + u * set->lanes;
+  return column;
 }
 
 Val columns_load(const Columns *set, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
@@ -119,19 +118,19 @@ static void sum_columns(const Columns *set, const void *context) {
   const Ix zero = {0};
   Buf *sum = COLUMNS_REGISTERS(b, "sum", set);
   Val nothing = num(b, 0);
-  COLUMNS_EACH(b, set, v, c) nest_store(b, nest_at(b, sum, v), nothing);
+  COLUMNS_EACH(b, set, v, c) nest_store(b, nest_at(b, sum, *v), nothing);
   NEST_FOR(b, y, of->e.h)
     NEST_FOR(b, x, of->e.w)
       COLUMNS_EACH(b, set, v, c)
-        nest_store(b, nest_at(b, sum, v),
-                   add(of->value(l, &y, &x, &c, set->part, set->lanes, of->context),
-                       nest_get(b, nest_at(b, sum, v))));
+        nest_store(b, nest_at(b, sum, *v),
+                   add(of->value(l, &y, &x, c, set->part, set->lanes, of->context),
+                       nest_get(b, nest_at(b, sum, *v))));
   COLUMNS_EACH(b, set, v, c) {
-    Val total = nest_get(b, nest_at(b, sum, v));
+    Val total = nest_get(b, nest_at(b, sum, *v));
     if (l->node->result == RESULT_SUM)
-      walk_put(l, l->out, add(columns_load(set, l->out, &zero, &zero, &c), total), &zero, &zero, &c,
-               set->part, set->lanes);
-    else lower_store(l, total, &zero, &zero, &c, set->part, set->lanes);
+      walk_put(l, l->out, add(columns_load(set, l->out, &zero, &zero, c), total), &zero, &zero, c, set->part,
+               set->lanes);
+    else lower_store(l, total, &zero, &zero, c, set->part, set->lanes);
   }
 }
 

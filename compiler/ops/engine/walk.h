@@ -32,16 +32,16 @@ typedef void ColumnsBody(const Columns *, const void *context);
 /* At most so many side by side where there are vectors. What is stored twice where two overlap must not
  * depend on what was there; without `overlap` the rest of the channels is a set of its own. */
 void walk_columns(Lower *, int64_t channels, int most, bool overlap, ColumnsBody, const void *context);
-Ix columns_register(const Columns *, bool more, const Ix *u);
-Ix columns_channel(const Columns *, bool more, const Ix *u);
 Val columns_load(const Columns *, Buf *, const Ix *y, const Ix *x, const Ix *c);
 /* Its body once for each: register v, from channel c on. */
-#define COLUMNS_EACH(b, set, v, c)                                                                           \
+typedef struct Column {
+  Ix v, c;
+} Column;
+const Column *columns_enter(const Columns *, bool more);
+#define COLUMNS_EACH(b, set, v_, c_)                                                                         \
   for (int more_ = 0; more_ <= (set)->more; more_++)                                                         \
-    NEST_UNROLL(b, u, more_ ? 1 : (set)->full)                                                               \
-      for (const Ix v = columns_register(set, more_, &u),                                                    \
-                    c __attribute__((unused)) = columns_channel(set, more_, &u), *once_ = &v;                \
-           once_; once_ = NULL)
+    for (const Column *column_ = columns_enter(set, more_); nest_enter(b);)                                  \
+      for (const Ix *v_ = &column_->v, *c_ __attribute__((unused)) = &column_->c; column_; column_ = NULL)
 #define COLUMNS_REGISTERS(b, name, set) NEST_REGISTERS(b, name, (set)->lanes, (set)->full + (set)->more)
 /* Each channel's sum over the pixels: added to a gradient (RESULT_SUM), else stored as 1x1xC. */
 void walk_sum_pixels(Lower *, Extent, WalkValue, const void *context);

@@ -139,7 +139,7 @@ static int64_t rows_at_a_time(const Lower *l, Extent e, int64_t channels) {
 
 static void clear_columns(const Columns *set, Buf *buf) {
   Nest *b = set->l->b;
-  COLUMNS_EACH(b, set, v, c) nest_store(b, nest_at(b, buf, v), num(b, 0));
+  COLUMNS_EACH(b, set, v, c) nest_store(b, nest_at(b, buf, *v), num(b, 0));
 }
 
 static void mean_of_block(const Moments *m, const Ix *block) {
@@ -150,14 +150,14 @@ static void mean_of_block(const Moments *m, const Ix *block) {
       COLUMNS_EACH(b, m->set, v, c) {
         const Ix y = m->rows * *block + row;
         nest_store(
-            b, nest_at(b, m->mean, v),
-            add(nest_get(b, nest_at(b, m->mean, v)), columns_load(m->set, m->set->l->in[0], &y, &x, &c)));
+            b, nest_at(b, m->mean, *v),
+            add(nest_get(b, nest_at(b, m->mean, *v)), columns_load(m->set, m->set->l->in[0], &y, &x, c)));
       }
   const int64_t pixels = m->rows * m->e.w;
   if (pixels > 1)
     COLUMNS_EACH(b, m->set, v, c)
-      nest_store(b, nest_at(b, m->mean, v),
-                 mul(nest_get(b, nest_at(b, m->mean, v)), num(b, 1 / (double)pixels)));
+      nest_store(b, nest_at(b, m->mean, *v),
+                 mul(nest_get(b, nest_at(b, m->mean, *v)), num(b, 1 / (double)pixels)));
 }
 
 static void squares_of_block(const Moments *m, const Ix *block) {
@@ -169,8 +169,8 @@ static void squares_of_block(const Moments *m, const Ix *block) {
         const Ix y = m->rows * *block + row;
         Val d = nest_let(
             b, "d",
-            sub(columns_load(m->set, m->set->l->in[0], &y, &x, &c), nest_get(b, nest_at(b, m->mean, v))));
-        nest_accumulate(b, nest_at(b, m->squares, v), d, d);
+            sub(columns_load(m->set, m->set->l->in[0], &y, &x, c), nest_get(b, nest_at(b, m->mean, *v))));
+        nest_accumulate(b, nest_at(b, m->squares, *v), d, d);
       }
 }
 
@@ -180,12 +180,12 @@ static void merge_block(const Moments *m, const Ix *block) {
   Val share = nest_let(b, "share", div_(num(b, 1), whole(b, &next)));
   Val between = nest_let(b, "between", mul(mul(whole(b, block), share), num(b, (double)(m->rows * m->e.w))));
   COLUMNS_EACH(b, m->set, v, c) {
-    Val old = nest_get(b, nest_at(b, m->all_means, v));
-    Val delta = nest_let(b, "delta", sub(nest_get(b, nest_at(b, m->mean, v)), old));
-    nest_store(b, nest_at(b, m->all_means, v), fma_(delta, share, old));
-    nest_store(b, nest_at(b, m->all_squares, v),
-               add(nest_get(b, nest_at(b, m->all_squares, v)),
-                   fma_(mul(delta, delta), between, nest_get(b, nest_at(b, m->squares, v)))));
+    Val old = nest_get(b, nest_at(b, m->all_means, *v));
+    Val delta = nest_let(b, "delta", sub(nest_get(b, nest_at(b, m->mean, *v)), old));
+    nest_store(b, nest_at(b, m->all_means, *v), fma_(delta, share, old));
+    nest_store(b, nest_at(b, m->all_squares, *v),
+               add(nest_get(b, nest_at(b, m->all_squares, *v)),
+                   fma_(mul(delta, delta), between, nest_get(b, nest_at(b, m->squares, *v)))));
   }
 }
 
@@ -210,8 +210,8 @@ static void moments_of_columns(const Columns *set, const void *context) {
     if (blocks > 1) merge_block(&m, &block);
   }
   COLUMNS_EACH(b, set, v, c) {
-    store_row(l, nest_get(b, nest_at(b, m.all_means, v)), 0, &c, set->part, set->lanes);
-    store_row(l, nest_get(b, nest_at(b, m.all_squares, v)), 1, &c, set->part, set->lanes);
+    store_row(l, nest_get(b, nest_at(b, m.all_means, *v)), 0, c, set->part, set->lanes);
+    store_row(l, nest_get(b, nest_at(b, m.all_squares, *v)), 1, c, set->part, set->lanes);
   }
 }
 
@@ -409,21 +409,21 @@ static void sums_of_columns(const Columns *set, const void *context) {
   Buf *mean = COLUMNS_REGISTERS(b, "mean", set), *sum = COLUMNS_REGISTERS(b, "sum", set),
       *products = COLUMNS_REGISTERS(b, "products", set);
   COLUMNS_EACH(b, set, v, c)
-    nest_store(b, nest_at(b, mean, v), load_row(l, 2, MERGED_MEAN, &c, set->part, set->lanes));
+    nest_store(b, nest_at(b, mean, *v), load_row(l, 2, MERGED_MEAN, c, set->part, set->lanes));
   clear_columns(set, sum);
   clear_columns(set, products);
   NEST_FOR(b, y, e.h)
     NEST_FOR(b, x, e.w)
       COLUMNS_EACH(b, set, v, c) {
-        Val dy = nest_let(b, "dy", columns_load(set, l->in[0], &y, &x, &c));
-        nest_store(b, nest_at(b, sum, v), add(nest_get(b, nest_at(b, sum, v)), dy));
-        nest_accumulate(b, nest_at(b, products, v), dy,
-                        sub(columns_load(set, l->in[1], &y, &x, &c), nest_get(b, nest_at(b, mean, v))));
+        Val dy = nest_let(b, "dy", columns_load(set, l->in[0], &y, &x, c));
+        nest_store(b, nest_at(b, sum, *v), add(nest_get(b, nest_at(b, sum, *v)), dy));
+        nest_accumulate(b, nest_at(b, products, *v), dy,
+                        sub(columns_load(set, l->in[1], &y, &x, c), nest_get(b, nest_at(b, mean, *v))));
       }
   COLUMNS_EACH(b, set, v, c) {
-    Val factor = load_row(l, 2, MERGED_FACTOR, &c, set->part, set->lanes);
-    store_row(l, nest_get(b, nest_at(b, sum, v)), 0, &c, set->part, set->lanes);
-    store_row(l, mul(nest_get(b, nest_at(b, products, v)), factor), 1, &c, set->part, set->lanes);
+    Val factor = load_row(l, 2, MERGED_FACTOR, c, set->part, set->lanes);
+    store_row(l, nest_get(b, nest_at(b, sum, *v)), 0, c, set->part, set->lanes);
+    store_row(l, mul(nest_get(b, nest_at(b, products, *v)), factor), 1, c, set->part, set->lanes);
   }
 }
 
