@@ -30,7 +30,8 @@ static bool check_wide(Making *k, const TflOperator *op) {
   switch (op->code) {
   case TFL_RELU:
   case TFL_RELU6: return true;
-  case TFL_LEAKY_RELU: return op->beta >= 0 || tfl_no(k, op, "its slope is below 0, of which there is no form");
+  case TFL_LEAKY_RELU:
+    return op->beta >= 0 || tfl_no(k, op, "its slope is below 0, of which there is no form");
   case TFL_LOGISTIC:
   case TFL_TANH:
     if (out->scale[0] != 1 / 32768.0f) return tfl_no(k, op, "its value has not the scale 1/32768");
