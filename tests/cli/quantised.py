@@ -173,7 +173,8 @@ def test_factors():
         save("factors.safetensors", {**stored("x", 0.0001, 0), **arrays}, metadata)
         return run("factors.cnn", "--weights=factors.safetensors", "--emit=c", "-o", "-")
     unit, near, huge = stored("f", 2.0**-15, 0), stored("f", 9e-5, 0), stored("x", 6, 0)
-    dense = {"f.weight": ("I8", [1, 4], [1] * 4), "f.weight.scale": ("F32", [1], [0.01]), **stored("f", 9e-6, 0)}
+    dense = {"f.weight": ("I8", [1, 4], [1] * 4), "f.weight.scale": ("F32", [1], [0.01]),
+             **stored("f", 9e-6, 0)}
     narrow, whole = {**dense, "f.bias": ("I32", [1], [7])}, {**dense, "f.bias": ("I64", [1], [7])}
     both, byfloat, bydouble = (note(x=wide, f={**wide, **more}) for more in (
         {}, {"factor": "float"}, {"factor": "double"}))
@@ -187,13 +188,13 @@ def test_factors():
             ("a relu by floats", relu, near, byfloat, None),
             ("a relu by doubles", relu, near, bydouble, "not for relu"),
             ("a product by floats", product, near, note(f={"factor": "float"}), None),
-            ("a product by doubles", product, near, note(f={"factor": "double"}), "whose factor is no double"),
-            ("a layer of 8 bits by doubles", layer, narrow, note(f={"factor": "double"}), "not for layers of 8"),
+            ("a product by doubles", product, near, note(f={"factor": "double"}), "factor is no double"),
+            ("a layer of 8 bits by doubles", layer, narrow, note(f={"factor": "double"}), "for layers of 8"),
             ("a layer of 16 bits by doubles", layer, whole, bydouble, None),
             ("a layer of 16 bits by floats", layer, whole, byfloat, "not for layers of 16 bits"),
             ("a factor of no layer", relu, near, note(x=wide, f=wide, g={"factor": "float"}),
              "no layer of that name takes one"),
-            ("a factor of halves", relu, near, note(f={"factor": "half"}), "layer 'f' is not float or double")):
+            ("a factor of halves", relu, near, note(f={"factor": "half"}), "'f' is not float or double")):
         done = made(layers, arrays, metadata)
         good = done.returncode == 0 and not done.stderr if words is None else words in done.stderr
         check(good, what + (" is taken" if words is None else f": {words}"), done.stderr)
