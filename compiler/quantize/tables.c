@@ -118,13 +118,22 @@ static bool all_wide(const Quantizer *q, const Node *node) {
   return in && in->quant && in->quant->wide && quant_file_wide(q->file, node->name);
 }
 
+/* Functions that go from 0 or -1 to 1 are of 16 bits in one scale alone, by others in floats. */
+static const float WIDE_UNIT = 1 / 32768.0f;
+
+static bool is_unit(const Quantizer *q, const Node *node) {
+  const QuantArray *scale = table_find(&q->file->by_name, arena_printf(q->arena, "%s.scale", node->name));
+  return scale && scale->known && scale->elem == F32 && scale->size == 1 &&
+         *(const float *)scale->data == WIDE_UNIT;
+}
+
 bool quant_is_wide_function(const Quantizer *q, const Node *node) {
   switch (node->op->int8) {
   case INT8_RELU:
   case INT8_RELU6: return true;
   case INT8_LEAKY: return arg_number(node, "slope") >= 0 && all_wide(q, node);
   case INT8_UNIT:
-  case INT8_SIGNED: return all_wide(q, node);
+  case INT8_SIGNED: return all_wide(q, node) && is_unit(q, node);
   default: return false;
   }
 }
@@ -151,13 +160,8 @@ static bool find_parameters(Quantizer *q, const Node *node, const float *paramet
   return found;
 }
 
-/* sigmoid and tanh of 16 bits. NULL after a problem. */
+/* sigmoid and tanh of 16 bits. NULL: the scales do not go together, which was told. */
 static Node *curve_node(Quantizer *q, const Node *node, Node *in, const Ending *end) {
-  if (end->quant.scale != 1 / 32768.0f) {
-    quant_problem(q, "%s.scale: is %g, should be 1/32768, as of every %s of 16 bits", node->name,
-                  (double)end->quant.scale, node->op->name);
-    return NULL;
-  }
   if (!curve_fits(in->quant->scale)) {
     refuse_argument(q, node, in->quant->scale);
     return NULL;
@@ -261,7 +265,7 @@ Node *quant_softmax(Quantizer *q, const Node *node) {
 }
 
 bool quant_is_wide_softmax(const Quantizer *q, const Node *node) {
-  return node->op->int8 == INT8_SOFTMAX && all_wide(q, node) &&
+  return node->op->int8 == INT8_SOFTMAX && all_wide(q, node) && is_unit(q, node) &&
          shape_extent(node->shape).c <= SOFTMAX_WIDE_CHANNELS;
 }
 
@@ -269,9 +273,6 @@ Node *quant_softmax_wide(Quantizer *q, const Node *node) {
   Quant given;
   Node *in = quant_bytes(q, node->in[0]);
   if (!in || !quant_given(q, node->name, &given)) return NULL;
-  if (given.scale != 1 / 32768.0f)
-    quant_problem(q, "%s.scale: is %g, should be 1/32768, as of every softmax of 16 bits", node->name,
-                  (double)given.scale);
   if (!softmax_wide_fits(in->quant->scale)) {
     refuse_argument(q, node, in->quant->scale);
     return NULL;

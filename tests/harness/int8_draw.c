@@ -51,22 +51,46 @@ static bool can_widen(const Node *node) {
   case INT8_RELU6:
   case INT8_LARGEST:
   case INT8_MEAN:
+  case INT8_LEAKY:
   case INT8_MOVE: return true;
   default: return node->op == &op_input && node->port->elem == F32;
   }
 }
 
+/* Means of this name are a factor of their sum. */
+static bool is_factor(const Node *node) { return strncmp(node->name, "factor", 6) == 0; }
+
+static bool is_wide(const Drawing *d, const Node *node) { return node->nin && d->wide[node->in[0]->id]; }
+
 static bool draw_wide(Drawing *d, const Node *node) {
   const bool drawn = d->some_wide && sample_number(&d->state) < 0.2;
+  if (is_factor(node)) return is_wide(d, node);
+  if (node->op->int8 == INT8_LEAKY && !is_wide(d, node)) return false;
   return can_widen(node) && (drawn || node->precision == PRECISION_I16);
+}
+
+/* What makes factors of scales, of layers of this name. NULL: nothing is said. */
+static const char *factor_of(const Drawing *d, const Node *node, bool wide) {
+  if (strncmp(node->name, "litert", 6) != 0) return NULL;
+  if (node->op->int8 != INT8_PRODUCT) return "float";
+  return wide || is_wide(d, node) ? "double" : NULL;
+}
+
+static void note(Drawing *d, const Node *node, bool wide) {
+  const char *factor = factor_of(d, node, wide), *said = "";
+  if (wide) said = "\\\"precision\\\":\\\"i16\\\"";
+  if (is_factor(node))
+    said = arena_printf(d->arena, "%s%s\\\"mean\\\":\\\"factor\\\"", said, *said ? "," : "");
+  if (factor) said = arena_printf(d->arena, "%s%s\\\"factor\\\":\\\"%s\\\"", said, *said ? "," : "", factor);
+  if (*said) text_put(&d->notes, "%s\\\"%s\\\":{%s}", d->notes.n ? "," : "", node->name, said);
 }
 
 /* Of 16 bits the scale is smaller, and the zero 0. */
 static void put_scale(Drawing *d, const Node *node, double scale, int zero) {
   const int64_t one = 1;
   const bool wide = d->wide[node->id] = draw_wide(d, node);
+  note(d, node, wide);
   if (wide) {
-    text_put(&d->notes, "%s\\\"%s\\\":{\\\"precision\\\":\\\"i16\\\"}", d->notes.n ? "," : "", node->name);
     scale /= 1 << WIDE_BITS;
     zero = 0;
   }
@@ -194,17 +218,6 @@ static void draw_table(Drawing *d, const Node *node) {
   put_scale(d, node, between(d, 0.005, 0.03), any_zero(d));
 }
 
-/* Means of this name are a factor of their sum. */
-static bool is_factor(const Node *node) { return strncmp(node->name, "factor", 6) == 0; }
-
-static void put_factors(Drawing *d) {
-  for (int i = 0; i < d->graph->nodes.n; i++) {
-    const Node *node = d->graph->nodes.data[i];
-    if (is_factor(node))
-      text_put(&d->notes, "%s\\\"%s\\\":{\\\"mean\\\":\\\"factor\\\"}", d->notes.n ? "," : "", node->name);
-  }
-}
-
 /* ---- which values have a scale ---- */
 static bool is_output(const Drawing *d, const Node *node) {
   for (int o = 0; o < d->graph->outputs.n; o++)
@@ -259,6 +272,18 @@ static bool is_fixed(const Node *node) { /* its scale */
   return node->op->int8 == INT8_SOFTMAX || node->op->int8 == INT8_UNIT || node->op->int8 == INT8_SIGNED;
 }
 
+/* sigmoid, tanh and softmax of 16 bits. */
+static void put_unit(Drawing *d, const Node *node) {
+  const int64_t one = 1;
+  const float real = 1 / 32768.0f;
+  const int8_t zero = 0;
+  d->wide[node->id] = true;
+  note(d, node, true);
+  put_array(d, arena_printf(d->arena, "%s.scale", node->name), "F32", 1, &one, &real, sizeof real);
+  put_array(d, arena_printf(d->arena, "%s.zero", node->name), "I8", 1, &one, &zero, 1);
+  d->scale[node->id] = (double)real * (1 << WIDE_BITS);
+}
+
 static void draw_value(Drawing *d, const Node *node) {
   const double first = node->nin ? d->scale[node->in[0]->id] : 0;
   d->fused[node->id] = is_fused(d, node);
@@ -276,7 +301,8 @@ static void draw_value(Drawing *d, const Node *node) {
   else if (combine_has_int8(node) && node->op->int8 == INT8_MULTIPLY)
     put_scale(d, node, first * d->scale[node->in[1]->id] * between(d, 70, 140), any_zero(d));
   else if (combine_has_int8(node)) put_scale(d, node, sum_scale(d, node), any_zero(d));
-  else if (is_fixed(node) && d->wide[node->id]) put_scale(d, node, 1 / 200.0, any_zero(d)); /* by floats */
+  else if (is_fixed(node) && is_wide(d, node) && node->precision == PRECISION_I16) put_unit(d, node);
+  else if (is_fixed(node) && is_wide(d, node)) put_scale(d, node, 1 / 200.0, any_zero(d)); /* by floats */
   else if (is_fixed(node)) d->scale[node->id] = node->op->int8 == INT8_SIGNED ? 1 / 128.0 : 1 / 256.0;
   else if (node->op->int8 == INT8_MOVE && node->nin > 1)
     put_scale(d, node, largest(d, node) * between(d, 0.7, 1.5), any_zero(d)); /* none is far above it */
@@ -315,7 +341,6 @@ bool int8_draw(Arena *arena, const Graph *graph, const char *path, const char *r
                .data = {.arena = arena},
                .notes = {.arena = arena}};
   d.rounds_floats = strcmp(rounding, "float") == 0;
-  put_factors(&d);
   d.some_wide = some_wide && may_widen(graph, d.uses);
   for (int i = 0; i < graph->nodes.n; i++)
     if (d.uses[i]) draw_value(&d, graph->nodes.data[i]);
