@@ -67,7 +67,7 @@ static double reciprocal_at(double x) { return 1 / (1 + x); }
 
 /* Points as those of curve_point, rounded step by step. */
 static void lines_of(int16_t to[LINES + 1], double low, double high, double (*function)(double)) {
-  const double step = (high - low) / LINES, unit = 0x1p15;
+  const double step = (high - low) / (double)LINES, unit = 0x1p15;
   for (int i = 0; i < LINES; i++) {
     const double here = round(function(low + i * step) * unit),
                  middle = round(function(low + i * step + step / 2) * unit),

@@ -163,6 +163,43 @@ def test_bounds():
     check(found == [0, -1] * 2050, "each of 4,100 channels has its own slope", found[:8])
 
 
+def test_factors():
+    """What LiteRT does in its own way, and functions of 16 bits."""
+    wide = {"precision": "i16"}
+
+    def made(layers, arrays, metadata):
+        with open("factors.cnn", "w") as file:
+            file.write(f"net factors {{\n  input x: 2x2x1\n  {layers}\n}}\n")
+        save("factors.safetensors", {**stored("x", 0.0001, 0), **arrays}, metadata)
+        return run("factors.cnn", "--weights=factors.safetensors", "--emit=c", "-o", "-")
+    unit, near, huge = stored("f", 2.0**-15, 0), stored("f", 9e-5, 0), stored("x", 6, 0)
+    dense = {"f.weight": ("I8", [1, 4], [1] * 4), "f.weight.scale": ("F32", [1], [0.01]),
+             **stored("f", 9e-6, 0)}
+    narrow, whole = {**dense, "f.bias": ("I32", [1], [7])}, {**dense, "f.bias": ("I64", [1], [7])}
+    both, byfloat, bydouble = (note(x=wide, f={**wide, **more}) for more in (
+        {}, {"factor": "float"}, {"factor": "double"}))
+    relu, product, layer = 'relu(name="f")', 'x -> multiply(x, name="f")', 'flatten -> dense(1, name="f")'
+    for what, layers, arrays, metadata, words in (
+            ("sigmoid of 16 bits", 'sigmoid(name="f")', unit, both, None),
+            ("softmax of 16 bits", 'softmax(name="f")', unit, both, None),
+            ("tanh of 16 bits in another scale", 'tanh(name="f")', near, both, "tanh has no form of 16 bits"),
+            ("sigmoid of a huge scale", 'sigmoid(name="f")', {**unit, **huge}, both, "which is too large"),
+            ("softmax of a huge scale", 'softmax(name="f")', {**unit, **huge}, both, "which is too large"),
+            ("a relu by floats", relu, near, byfloat, None),
+            ("a relu by doubles", relu, near, bydouble, "not for relu"),
+            ("a product by floats", product, near, note(f={"factor": "float"}), None),
+            ("a product by doubles", product, near, note(f={"factor": "double"}), "factor is no double"),
+            ("a layer of 8 bits by doubles", layer, narrow, note(f={"factor": "double"}), "for layers of 8"),
+            ("a layer of 16 bits by doubles", layer, whole, bydouble, None),
+            ("a layer of 16 bits by floats", layer, whole, byfloat, "not for layers of 16 bits"),
+            ("a factor of no layer", relu, near, note(x=wide, f=wide, g={"factor": "float"}),
+             "no layer of that name takes one"),
+            ("a factor of halves", relu, near, note(f={"factor": "half"}), "'f' is not float or double")):
+        done = made(layers, arrays, metadata)
+        good = done.returncode == 0 and not done.stderr if words is None else words in done.stderr
+        check(good, what + (" is taken" if words is None else f": {words}"), done.stderr)
+
+
 def test_many():
     """As many arrays as one likes are told at once, and not one by one beside all others."""
     extra = {f"extra{n}": ("I8", [0], []) for n in range(200000)}
@@ -183,5 +220,6 @@ test_views()
 test_damage()
 test_imported()
 test_bounds()
+test_factors()
 test_many()
 finish()
