@@ -205,8 +205,8 @@ static void find_same(Making *k) {
     const Elem elem = m->tensor[k->stored[from]].elem;
     const bool alike = tfl_is_quantised(in) && in->elem == out->elem && in->scales == 1 && out->scales == 1 &&
                        in->scale[0] == out->scale[0] && in->zero == out->zero && in->is_u8 == out->is_u8,
-               callers = in->is_u8 != out->is_u8 && in->scales == 1 && out->scales == 1 &&
-                         in->scale[0] == out->scale[0] && in->zero == out->zero;
+               callers = in->is_u8 != out->is_u8 && in->elem == out->elem && in->scales == 1 &&
+                         out->scales == 1 && in->scale[0] == out->scale[0] && in->zero == out->zero;
     const bool stored = elem == F32 && tfl_is_quantised(out) && k->reads[from] == 1;
     if (stored) k->stored[from] = op->out[0];
     if (out->elem == F32 || alike || callers || stored) k->same[op->out[0]] = from;

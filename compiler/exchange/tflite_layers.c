@@ -312,6 +312,8 @@ bool tfl_pair(Making *k, const TflOperator *op) {
     return tfl_no(k, op, "there is no form of it in 16 bits yet");
   if (tfl_is_wide(k, op) && shifts(k, op, operand))
     return tfl_no(k, op, "its scales are powers of two and pot_scale_int16 is set: a kernel of its own");
+  for (int i = 0; i < 2 && tfl_is_wide(k, op) && (op->code == TFL_MAXIMUM || op->code == TFL_MINIMUM); i++)
+    if (!tfl_same_scale(k, op, operand[i], tfl_out(k, op))) return false;
   const int first = tfl_first(k, op);
   const char *layer = tfl_layer(k, word);
   if (operand[first]->data) {

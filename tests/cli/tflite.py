@@ -194,6 +194,7 @@ def test_wide_operators():
             ("a sum by shifts", of("ADD", value(2.0**-10), value(2.0**-12), beside=["x"], f0=("b", 0)),
              "a kernel of its own"),
             ("a pool into another scale", of("MAX_POOL_2D", value(0.002), **window), "other scales at"),
+            ("the larger of two scales", of("MAXIMUM", value(0.002), beside=["x"]), "other scales at"),
             ("joined values of other scales",
              of("CONCATENATION", value(0.002, (1, 4, 4, 16)), beside=["x"], f0=("i", 3)), "other scales at"),
             ("a sigmoid into 8 bits", of("LOGISTIC", Tensor(same, I8, 1 / 256, -128)), "computes in INT8")):
