@@ -94,19 +94,20 @@ class Code:
 
 # ---- a side ----
 class Board:
-    def __init__(self, work, cpu, prefix):
+    def __init__(self, work, cpu, prefix, level="-O3"):
         options, self.machine = CPUS[cpu]
+        self.level = level
         self.options = ["-mthumb", "-mfloat-abi=hard", *options.split()]
         self.work, self.prefix = work, prefix
         self.plugin = os.path.join(work, "count.so")
         run("cc", "-O2", "-shared", "-fPIC", "-o", self.plugin, os.path.join(HERE, "board", "count.c"))
 
-    def compile(self, out, sources, includes, more=("-O3",)):
-        run(self.prefix + "gcc", *self.options, *more, "-std=c11", "-ffunction-sections", "-fdata-sections",
-            "-fno-lto", *["-I" + i for i in includes], "-I" + os.path.join(HERE, "board"), *sources,
-            os.path.join(HERE, "board", "start.c"), "-nostartfiles", "-Wl,--gc-sections",
-            "--specs=nano.specs", "-T", os.path.join(HERE, "board", "board.ld"), "-o", out,
-            stderr=subprocess.DEVNULL)
+    def compile(self, out, sources, includes, more=()):
+        board = os.path.join(HERE, "board")
+        run(self.prefix + "gcc", *self.options, self.level, *more, "-std=c11", "-ffunction-sections",
+            "-fdata-sections", "-fno-lto", *["-I" + i for i in includes], "-I" + board, *sources,
+            os.path.join(board, "start.c"), "-nostartfiles", "-Wl,--gc-sections", "--specs=nano.specs",
+            "-T", os.path.join(board, "board.ld"), "-o", out, stderr=subprocess.DEVNULL)
 
     def mark(self, elf, name):
         for line in run(self.prefix + "nm", elf).split("\n"):
@@ -207,8 +208,8 @@ def cmsis_library(options, board):
             if not re.search(r"(?<!f16)(?<!f32)\.c$", name):
                 continue
             out = os.path.join(build, name[:-2] + ".o")
-            run(board.prefix + "gcc", *board.options, "-O3", "-ffunction-sections", "-fdata-sections", "-w",
-                "-c", "-I" + os.path.join(source, "Include"), os.path.join(folder, name), "-o", out)
+            run(board.prefix + "gcc", *board.options, board.level, "-ffunction-sections", "-fdata-sections",
+                "-w", "-c", "-I" + os.path.join(source, "Include"), os.path.join(folder, name), "-o", out)
             objects.append(out)
     return objects
 
@@ -226,6 +227,7 @@ def main():
     parser.add_argument("--ours", action="store_true", help="ours alone")
     parser.add_argument("--layers", action="store_true", help="each function of ours, too")
     parser.add_argument("--rounding", default="double")
+    parser.add_argument("--level", default="-O3", help="of the C compiler, for both")
     parser.add_argument("--prefix", default="arm-none-eabi-")
     parser.add_argument("--cnnc-option", action="append", default=[])
     parser.add_argument("--keep", help="a folder for what is built")
@@ -234,7 +236,7 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         if options.keep:
             os.makedirs(options.keep, exist_ok=True)
-        board = Board(options.keep or temporary, options.cpu, options.prefix)
+        board = Board(options.keep or temporary, options.cpu, options.prefix, options.level)
         library = None if options.ours else cmsis_library(options, board)
         ratios = []
         print(f"{'net':18} {'instructions':>14} {'cycles':>12} {'flash':>9} {'flash read':>12} "

@@ -50,7 +50,8 @@ typedef struct DspFinish {
   Stored stored;
   bool doubled; /* sums come twice as large, which the upper half of the product wants: quick and double */
   bool quick;   /* in 32 bits: a product's upper half, a shift */
-  Buf *steps;   /* quick: [filters][3], or two filters side by side, [filters / 2][6] */
+  bool same;    /* quick: all filters have the same steps */
+  Buf *steps;   /* quick: [filters][3], or two filters side by side, [filters / 2][6]; [1][3] for the same */
   Buf *factor, *exponent; /* else, by filter; exponent: NULL where floats round */
 } DspFinish;
 /* Of a filter; plus holds the rounding and the zero. */

@@ -63,23 +63,35 @@ static int64_t step_place(bool pairs, int64_t filter, int step) {
   return pairs ? filter / 2 * PAIR + in_pair[filter % 2][step] : filter * STEPS + step;
 }
 
+/* Weights with one scale for all filters have one factor, too, which is in the model once. A constant filter
+ * would need steps of its own. */
+static bool one_factor(const Int8Product *p, int64_t filters, const DspFilter *filter) {
+  for (int64_t f = 0; f < filters; f++)
+    if (filter[f].constant || p->factor[f].m != p->factor[0].m || p->factor[f].e != p->factor[0].e)
+      return false;
+  return filters > 1;
+}
+
 static DspFinish quick_finish(Lower *l, const Int8Product *p, int64_t filters, const DspFilter *filter,
                               bool pairs) {
-  const bool single = p->rounding == ROUNDING_SINGLE;
-  const int64_t rows = pairs ? (filters + 1) / 2 : filters, columns = pairs ? PAIR : STEPS;
+  const bool single = p->rounding == ROUNDING_SINGLE, same = one_factor(p, filters, filter);
+  const bool paired = pairs && !same;
+  const int64_t count = same ? 1 : filters;
+  const int64_t rows = paired ? (count + 1) / 2 : count, columns = paired ? PAIR : STEPS;
   int32_t *steps = NEW_ARRAY(l->arena, int32_t, rows *columns);
-  for (int64_t f = 0; f < filters; f++) {
+  for (int64_t f = 0; f < count; f++) {
     const Multiplier factor = p->factor[f];
     const int32_t shift = filter[f].constant ? 1 : single ? -factor.e - 1 : -factor.e;
-    steps[step_place(pairs, f, FACTOR)] = filter[f].constant ? 0 : factor.m;
-    steps[step_place(pairs, f, PLUS)] =
+    steps[step_place(paired, f, FACTOR)] = filter[f].constant ? 0 : factor.m;
+    steps[step_place(paired, f, PLUS)] =
         filter[f].constant ? 2 * filter[f].value
                            : (INT32_C(1) << (shift - 1)) + p->stored.zero * (INT32_C(1) << shift);
-    steps[step_place(pairs, f, SHIFT)] = shift;
+    steps[step_place(paired, f, SHIFT)] = shift;
   }
   return (DspFinish){.rounding = p->rounding,
                      .stored = p->stored,
                      .quick = true,
+                     .same = same,
                      .steps = lower_constants(l, "steps", I32, 2, (int64_t[]){rows, columns}, steps)};
 }
 
@@ -91,18 +103,25 @@ DspFinish dsp_finish(Lower *l, int64_t filters, const DspFilter *filter, bool pa
       .rounding = p->rounding, .stored = p->stored, .factor = factors.factor, .exponent = factors.exponent};
 }
 
-static Val step(Lower *l, const DspFinish *finish, const char *name, const Ix *row, int64_t at) {
+static Val step_at(Lower *l, const DspFinish *finish, const Ix *row, int64_t column) {
   Nest *b = l->b;
-  return nest_let(b, name, nest_load(b, nest_at(b, finish->steps, *row, at), 1));
+  const Ix at = finish->same ? NEST_Z : *row;
+  return nest_load(b, nest_at(b, finish->steps, at, column), 1);
+}
+
+/* Of filter `which` of pair p. */
+static Val pair_step(Lower *l, const DspFinish *finish, const char *name, const Ix *p, int which, int step) {
+  return nest_let(l->b, name,
+                  step_at(l, finish, p, step_place(!finish->same, finish->same ? 0 : which, step)));
 }
 
 void dsp_pair_shifts(Lower *l, const DspFinish *finish, const Ix *p, int n, Val shift[2]) {
-  for (int i = 0; i < n; i++) shift[i] = step(l, finish, "s", p, step_place(true, i, SHIFT));
+  for (int i = 0; i < n; i++) shift[i] = pair_step(l, finish, "s", p, i, SHIFT);
 }
 
 DspSteps dsp_pair_steps(Lower *l, const DspFinish *finish, const Ix *p, int which, const Val shift[2]) {
-  return (DspSteps){.factor = step(l, finish, "m", p, step_place(true, which, FACTOR)),
-                    .plus = step(l, finish, "plus", p, step_place(true, which, PLUS)),
+  return (DspSteps){.factor = pair_step(l, finish, "m", p, which, FACTOR),
+                    .plus = pair_step(l, finish, "plus", p, which, PLUS),
                     .shift = shift[which]};
 }
 
@@ -138,8 +157,7 @@ Val dsp_finished(Lower *l, const DspFinish *finish, Val sum, const Ix *f) {
     const Val q = add(int8_factored(l, &factors, sum, f), num_i32(b, finish->stored.zero));
     return convert(dsp_cut(b, q, finish->stored), I8);
   }
-  const DspSteps steps = {nest_load(b, nest_at(b, finish->steps, *f, FACTOR), 1),
-                          nest_load(b, nest_at(b, finish->steps, *f, PLUS), 1),
-                          nest_load(b, nest_at(b, finish->steps, *f, SHIFT), 1)};
+  const DspSteps steps = {step_at(l, finish, f, FACTOR), step_at(l, finish, f, PLUS),
+                          step_at(l, finish, f, SHIFT)};
   return dsp_stepped(l, finish, &steps, sum);
 }
