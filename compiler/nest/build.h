@@ -103,6 +103,7 @@ Cond cond_and(Cond, Cond), cond_or(Cond, Cond), cond_not(Cond); /* not: of one r
 #define NEST_FOR(b, v, n) NEST_LOOP(b, v, SERIAL, 1, NEST_IX(0), 1, NEST_IX(n))
 #define NEST_FROM(b, v, lo, hi) NEST_LOOP(b, v, SERIAL, 1, NEST_IX(lo), 1, NEST_IX(hi))
 #define NEST_UNROLL(b, v, n) NEST_LOOP(b, v, UNROLLED, 1, NEST_IX(0), 1, NEST_IX(n))
+#define NEST_ROLLED(b, v, n) NEST_LOOP(b, v, ROLLED, 1, NEST_IX(0), 1, NEST_IX(n))
 #define NEST_PARALLEL(b, v, n) NEST_LOOP(b, v, PARALLEL, 1, NEST_IX(0), 1, NEST_IX(n))
 #define NEST_CLIP(b, v, lo, lo2, hi, hi2)                                                                    \
   NEST_LOOP(b, v, SERIAL, 2, NEST_IX(lo, lo2), 2, NEST_IX(hi, hi2)) /* max(lo,lo2) <= v < min(hi,hi2) */

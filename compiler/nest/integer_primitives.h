@@ -76,42 +76,45 @@ INLINE int32_t cnn_shift_right(int32_t x, int32_t s) { return x >> s; }
 /* sum / n, halves away from zero. */
 INLINE int32_t cnn_average(int32_t sum, int32_t n) { return sum > 0 ? (sum + n / 2) / n : (sum - n / 2) / n; }
 
-/* 1 / (1 + x), where the sum is 2^k * (1 + x): Q0.31, by three steps of Newton's, as gemmlowp has them. */
-INLINE int32_t cnn_softmax_reciprocal(int32_t sum) {
+/* Of the 32 bits of a number above 0. */
+INLINE int32_t cnn_leading_zeros(int32_t x) {
+#if defined(__GNUC__)
+  return __builtin_clz((uint32_t)x | 1);
+#else
   int32_t zeros = 0;
-  while (zeros < 31 && !((uint32_t)sum >> (31 - zeros))) zeros++;
-  const int64_t half = (((int64_t)sum << zeros) - (INT64_C(1) << 31) + INT64_C(0x80000000)) / 2;
-  int64_t x = 1515870810 + ((half * -1010580540 + (INT64_C(1) << 30)) >> 31);
+  while (zeros < 31 && !((uint32_t)x >> (31 - zeros))) zeros++;
+  return zeros;
+#endif
+}
+
+/* 1 / (1 + x), where the sum is 2^k * (1 + x) and has so many leading zeros: Q0.31, by three steps of
+ * Newton's, as gemmlowp has them. */
+INLINE int32_t cnn_softmax_reciprocal(int32_t sum, int32_t zeros) {
+  const int32_t half = (int32_t)(((uint32_t)sum << zeros) >> 1), one = 1 << 29;
+  int32_t x = 1515870810 + (int32_t)(((int64_t)half * -1010580540 + (1 << 30)) >> 31);
   for (int i = 0; i < 3; i++) {
-    const int64_t rest = (INT64_C(1) << 29) - ((half * x + (INT64_C(1) << 30)) >> 31),
-                  step = ((x * rest + (INT64_C(1) << 30)) >> 31) * 4;
-    x += step > INT32_MAX ? INT32_MAX : step < INT32_MIN ? INT32_MIN : step;
+    const int32_t rest = one - (int32_t)(((int64_t)half * x + (1 << 30)) >> 31);
+    x += (int32_t)(((int64_t)x * rest + (1 << 30)) >> 31) * 4;
   }
-  x *= 2;
-  return (int32_t)(x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : x);
+  return x >= 1 << 30 ? INT32_MAX : x * 2;
 }
 
 /* Where a sum lies between a power of two and the next: -32768 to 32767. */
-INLINE int32_t cnn_softmax_place(int32_t sum) {
-  int32_t zeros = 0;
-  while (zeros < 31 && !((uint32_t)sum >> (31 - zeros))) zeros++;
+INLINE int32_t cnn_softmax_place(int32_t sum, int32_t zeros) {
   const int64_t leading = ((((int64_t)sum << zeros) >> 1) + (1 << 13)) >> 14, place = leading - 98304;
   return (int32_t)(place > 32767 ? 32767 : place < -32768 ? -32768 : place);
 }
 
-/* exponential / sum in 32768ths, by 1 / (1 + x) of the sum. */
-INLINE int32_t cnn_softmax_share_wide(int32_t exponential, int32_t sum, int32_t reciprocal) {
-  int32_t shift = 31;
-  for (uint32_t bits = (uint32_t)sum; bits < UINT32_C(0x80000000); bits <<= 1) shift--;
+/* exponential / sum in 32768ths, by 1 / (1 + x) of the sum and its leading zeros. */
+INLINE int32_t cnn_softmax_share_wide(int32_t exponential, int32_t reciprocal, int32_t zeros) {
+  const int32_t shift = 31 - zeros;
   const int64_t share = ((int64_t)exponential * reciprocal + (INT64_C(1) << (shift - 1))) >> shift;
   return (int32_t)(share > 32767 ? 32767 : share < 0 ? 0 : share);
 }
 
-/* exponential / sum in 256ths, less 128. */
-INLINE int32_t cnn_softmax_share(int32_t exponential, int32_t sum, int32_t reciprocal) {
-  int32_t shift = 35;
-  for (uint32_t bits = (uint32_t)sum; bits < UINT32_C(0x80000000); bits <<= 1) shift--;
-  const int64_t p = ((int64_t)exponential * reciprocal + (INT64_C(1) << 30)) >> 31;
-  const int64_t share = ((p + (INT64_C(1) << (shift - 1)) - (p < 0)) >> shift) - 128;
-  return (int32_t)(share > 127 ? 127 : share < -128 ? -128 : share);
+/* The same in 256ths, less 128. */
+INLINE int32_t cnn_softmax_share(int32_t exponential, int32_t reciprocal, int32_t zeros) {
+  const int32_t p = (int32_t)(((int64_t)exponential * reciprocal + (1 << 30)) >> 31);
+  const int32_t shift = zeros > 3 ? 34 - zeros : 31, share = ((p >> shift) + 1) >> 1;
+  return share > 255 ? 127 : share - 128;
 }

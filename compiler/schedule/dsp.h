@@ -60,9 +60,9 @@ typedef struct DspSteps {
 } DspSteps;
 /* Makes its constants. */
 DspFinish dsp_finish(Lower *, int64_t filters, const DspFilter *, bool pairs);
-/* Of the filters 2p and 2p + 1, where `finish` is quick and has pairs: the shifts of both (n = 2) or of the
- * first, then, for one of them, what else it takes. Each loads two words that lie side by side. */
-void dsp_pair_shifts(Lower *, const DspFinish *, const Ix *p, int n, Val shift[2]);
+/* Of the filters 2p and 2p + 1, where `finish` is quick and has pairs: the shifts of both (from 0 to 2) or of
+ * one, then, for one of them, what else it takes. Each loads two words that lie side by side. */
+void dsp_pair_shifts(Lower *, const DspFinish *, const Ix *p, int from, int to, Val shift[2]);
 DspSteps dsp_pair_steps(Lower *, const DspFinish *, const Ix *p, int which, const Val shift[2]);
 Val dsp_cut(Nest *, Val q, Stored); /* to what can be stored */
 /* `double`: 2x * m / 2^(32 + shift), each time rounded to the nearest, halves away from zero the second time,

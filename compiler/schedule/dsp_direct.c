@@ -324,23 +324,43 @@ static Val finished(Lower *l, const Direct *d, const Sums *sums, const Ix *block
   return finish.quick ? dsp_stepped(l, &finish, steps, sum) : dsp_finished(l, &finish, sum, &f);
 }
 
-static void store_sums(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block,
-                       int filters) {
+static void store_filter(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block,
+                         int i, const Val shift[2]) {
+  const Ix pair = *block * (FILTERS / 2) + i / 2, f = *block * FILTERS + i;
+  DspSteps steps = {NULL, NULL, NULL};
+  if (d->finish.quick) steps = dsp_pair_steps(l, &d->finish, &pair, i % 2, shift);
+  for (int p = 0; p < tile->pixels; p++) {
+    const Ix x = *tile->x + p;
+    lower_store(l, finished(l, d, sums, block, i, p, &steps), tile->y, &x, &f, 1, 1);
+  }
+}
+
+/* Of the filters `from` to `to` of a block, which are of one pair. */
+static void load_shifts(Lower *l, const Direct *d, const Ix *block, int from, int to, Val shift[2]) {
+  const Ix pair = *block * (FILTERS / 2) + from / 2;
+  if (d->finish.quick) dsp_pair_shifts(l, &d->finish, &pair, from % 2, from % 2 + to - from, shift);
+}
+
+/* The last block may have fewer filters than the others, whose code serves it, too: it is long. */
+static void store_sums(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block) {
+  Nest *b = l->b;
+  const int64_t filters = d->k.small.c, rest = filters % FILTERS;
+  const int always = rest ? (int)rest : FILTERS, most = (int)smaller(filters, FILTERS);
   Val shift[2];
-  for (int i = 0; i < filters; i++) {
-    const Ix pair = *block * (FILTERS / 2) + i / 2;
-    DspSteps steps = {NULL, NULL, NULL};
-    if (d->finish.quick && i % 2 == 0) dsp_pair_shifts(l, &d->finish, &pair, i + 1 < filters ? 2 : 1, shift);
-    if (d->finish.quick) steps = dsp_pair_steps(l, &d->finish, &pair, i % 2, shift);
-    for (int p = 0; p < tile->pixels; p++) {
-      const Ix f = *block * FILTERS + i, x = *tile->x + p;
-      lower_store(l, finished(l, d, sums, block, i, p, &steps), tile->y, &x, &f, 1, 1);
+  for (int i = 0; i < always; i++) {
+    if (i % 2 == 0) load_shifts(l, d, block, i, i + 1 < always ? i + 2 : i + 1, shift);
+    store_filter(l, d, tile, sums, block, i, shift);
+  }
+  for (int i = always; i < most; i++) {
+    const Ix f = *block * FILTERS + i;
+    NEST_IF(b, nest_below(b, f, filters)) {
+      load_shifts(l, d, block, i, i + 1, shift);
+      store_filter(l, d, tile, sums, block, i, shift);
     }
   }
 }
 
-/* Filters of one block; `filters` of them are there. */
-static void block_nest(Lower *l, const Direct *d, const Tile *tile, const Ix *block, int filters) {
+static void block_nest(Lower *l, const Direct *d, const Tile *tile, const Ix *block) {
   Nest *b = l->b;
   const int64_t dims[2] = {tile->pixels, 2}, words = d->words % MANY_WORDS ? WORDS : MANY_WORDS,
                 rest = d->words % words, most = d->words - rest;
@@ -363,7 +383,7 @@ static void block_nest(Lower *l, const Direct *d, const Tile *tile, const Ix *bl
     const Ix none = {0}, word = none + most + u;
     add_word(l, d, tile, &sums, block, &word);
   }
-  store_sums(l, d, tile, &sums, block, filters);
+  store_sums(l, d, tile, &sums, block);
 }
 
 /* Tiles that lie side by side, from pixel x on. */
@@ -386,7 +406,7 @@ static Buf *copied_weights(Lower *l, const Direct *d, const Ix *block) {
   return copy;
 }
 
-static void block_of_group(Lower *l, const Direct *d, const Group *g, const Ix *block, int filters) {
+static void block_of_group(Lower *l, const Direct *d, const Group *g, const Ix *block) {
   Nest *b = l->b;
   Tile tile = {.pixels = g->pixels, .window = g->window, .y = g->y};
   if (g->tiles > 1) tile.weight = copied_weights(l, d, block);
@@ -394,22 +414,19 @@ static void block_of_group(Lower *l, const Direct *d, const Group *g, const Ix *
     const Ix x = *g->x + t * g->pixels;
     tile.at = &t;
     tile.x = &x;
-    block_nest(l, d, &tile, block, filters);
+    block_nest(l, d, &tile, block);
   }
 }
 
 static void group_nest(Lower *l, const Direct *d, Group *g) {
   Nest *b = l->b;
-  const int64_t rest = d->k.small.c % FILTERS;
   g->window = nest_buf(b, STACK, "window", (Type){I32, 1}, 3, (int64_t[]){g->tiles, d->words, g->pixels});
   NEST_FOR(b, t, g->tiles) {
     const Ix x = *g->x + t * g->pixels;
     const Tile tile = {.pixels = g->pixels, .window = g->window, .at = &t, .y = g->y, .x = &x};
     for (int p = 0; p < g->pixels; p++) (d->by_rows ? gather_rows : gather_taps)(l, d, &tile, p);
   }
-  NEST_FOR(b, block, d->blocks - (rest != 0)) block_of_group(l, d, g, &block, FILTERS);
-  const Ix none = {0}, last = none + d->blocks - 1;
-  if (rest) block_of_group(l, d, g, &last, (int)rest);
+  NEST_FOR(b, block, d->blocks) block_of_group(l, d, g, &block);
 }
 
 /* ---- the layer ---- */

@@ -115,8 +115,8 @@ static Val pair_step(Lower *l, const DspFinish *finish, const char *name, const 
                   step_at(l, finish, p, step_place(!finish->same, finish->same ? 0 : which, step)));
 }
 
-void dsp_pair_shifts(Lower *l, const DspFinish *finish, const Ix *p, int n, Val shift[2]) {
-  for (int i = 0; i < n; i++) shift[i] = pair_step(l, finish, "s", p, i, SHIFT);
+void dsp_pair_shifts(Lower *l, const DspFinish *finish, const Ix *p, int from, int to, Val shift[2]) {
+  for (int i = from; i < to; i++) shift[i] = pair_step(l, finish, "s", p, i, SHIFT);
 }
 
 DspSteps dsp_pair_steps(Lower *l, const DspFinish *finish, const Ix *p, int which, const Val shift[2]) {

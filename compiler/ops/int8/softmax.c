@@ -26,18 +26,22 @@ static Ref number(Nest *b, const char *name) {
 static void pixel(Lower *l, Buf *exponential, Buf *part, const Ix *y, const Ix *x) {
   Nest *b = l->b;
   const int64_t channels = shape_extent(l->node->shape).c;
-  const Ref most = number(b, "most"), sum = number(b, "sum"), inverse = number(b, "inverse");
+  const Ref most = number(b, "most"), sum = number(b, "sum");
   nest_store(b, most, num_i32(b, INT8_MIN));
-  NEST_FOR(b, c, channels) nest_store(b, most, vmax(nest_get(b, most), int8_load(l, l->in[0], y, x, &c)));
+  NEST_ROLLED(b, c, channels) nest_store(b, most, vmax(nest_get(b, most), int8_load(l, l->in[0], y, x, &c)));
   nest_store(b, sum, num_i32(b, 0));
-  NEST_FOR(b, c, channels) NEST_CHOSEN(b, d, sub(nest_get(b, most), int8_load(l, l->in[0], y, x, &c)), 0, 256)
+  NEST_ROLLED(b, c, channels)
+    NEST_CHOSEN(b, d, sub(nest_get(b, most), int8_load(l, l->in[0], y, x, &c)), 0, 256)
   nest_store(b, sum, add(nest_get(b, sum), nest_load(b, nest_at(b, part, d), 1)));
-  nest_store(b, inverse, nest_primitive(b, &primitive_softmax_reciprocal, nest_get(b, sum), NULL, NULL));
-  NEST_FOR(b, c, channels)
+  const Val zeros = nest_let(b, "zeros",
+                             nest_primitive(b, &primitive_leading_zeros, nest_get(b, sum), NULL, NULL)),
+            inverse =
+                nest_let(b, "inverse",
+                         nest_primitive(b, &primitive_softmax_reciprocal, nest_get(b, sum), zeros, NULL));
+  NEST_ROLLED(b, c, channels)
     NEST_CHOSEN(b, d, sub(nest_get(b, most), int8_load(l, l->in[0], y, x, &c)), 0, 256) {
-      const Val share =
-          nest_primitive(b, &primitive_softmax_share, nest_load(b, nest_at(b, exponential, d), 1),
-                         nest_get(b, sum), nest_get(b, inverse));
+      const Val share = nest_primitive(b, &primitive_softmax_share,
+                                       nest_load(b, nest_at(b, exponential, d), 1), inverse, zeros);
       lower_store(l, convert(share, I8), y, x, &c, 1, 1);
     }
 }

@@ -68,13 +68,15 @@ static void pixel(Lower *l, const Tables *tables, const Ix *y, const Ix *x) {
     exponential_nest(l, tables, most, own, y, x, &c);
     nest_store(b, sum, add(nest_get(b, sum), nest_get(b, own)));
   }
-  look_up(l, tables->reciprocal, nest_primitive(b, &primitive_softmax_place, nest_get(b, sum), NULL, NULL),
+  const Val zeros =
+      nest_let(b, "zeros", nest_primitive(b, &primitive_leading_zeros, nest_get(b, sum), NULL, NULL));
+  look_up(l, tables->reciprocal, nest_primitive(b, &primitive_softmax_place, nest_get(b, sum), zeros, NULL),
           inverse);
   NEST_FOR(b, c, channels) {
     exponential_nest(l, tables, most, own, y, x, &c);
     lower_store(l,
-                convert(nest_primitive(b, &primitive_softmax_share_wide, nest_get(b, own), nest_get(b, sum),
-                                       nest_get(b, inverse)),
+                convert(nest_primitive(b, &primitive_softmax_share_wide, nest_get(b, own),
+                                       nest_get(b, inverse), zeros),
                         I16),
                 y, x, &c, 1, 1);
   }
