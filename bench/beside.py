@@ -20,7 +20,7 @@ def by_hand(options, net):
     """The program of examples/ with the ends that the exported one has: floats in, scores out."""
     with open(find(net)) as file:
         text = file.read()
-    text = re.sub(r"^( *input \w+: \S+) as u8", r"\1", text, flags=re.M)
+    text = re.sub(r"^( *input \w+: .*) as u8", r"\1", text, flags=re.M)
     text = re.sub(r"^ *normalize\(.*\n", "", text, flags=re.M).replace(" -> softmax", "")
     path = os.path.join(options.kept, f"{net}-by-hand.cnn")
     with open(path, "w") as file:

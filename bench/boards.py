@@ -14,11 +14,13 @@ import sys
 import tempfile
 
 import cmsis
+import drawn
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODELS = os.path.join(HERE, "..", "tests", "models")
 NETS = {"ResNet-8": "pretrainedResnet_quant", "DS-CNN": "kws_ref_model", "MobileNetV1 0.25": "vww_96_int8",
-        "autoencoder": "ad01_int8"}
+        "autoencoder": "ad01_int8", "MobileNetV2 0.35": "mobilenet_v2", "U-Net": "unet"}
+FLASH = {"mps3-an547": 512 << 10}  # the other boards have more than any net here
 CPUS = {"cortex-m4": ("-mcpu=cortex-m4 -mfpu=fpv4-sp-d16", "mps2-an386"),
         "cortex-m7": ("-mcpu=cortex-m7 -mfpu=fpv5-d16", "mps2-an500"),
         "cortex-m55": ("-mcpu=cortex-m55", "mps3-an547")}
@@ -27,6 +29,10 @@ CMSIS = "https://github.com/ARM-software/CMSIS-NN"
 
 def run(*command, **options):
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **options).stdout
+
+
+def quietly(*command):
+    return run(*command, stderr=subprocess.DEVNULL)
 
 
 # ---- cycles ----
@@ -162,35 +168,66 @@ def our_program(net):
 
 
 class Net:
-    def __init__(self, options, work, title, rounding):
+    """A model of tests/models, or a net of examples/."""
+
+    def __init__(self, options, work, title):
         self.title, self.name = title, NETS[title]
         self.dir = os.path.join(work, self.name)
         os.mkdir(self.dir)
         self.program = os.path.join(self.dir, self.name + ".cnn")
         self.weights = os.path.join(self.dir, self.name + ".safetensors")
-        run(options.cnnc, "import", os.path.join(MODELS, self.name + ".tflite"), "--rounding=" + rounding,
-            "--name=" + self.name, "-o", os.path.join(self.dir, self.name), stderr=subprocess.DEVNULL)
-        self.floats = json.loads(run(options.cnnc, self.program, "--emit=json"))
-        self.quant = json.loads(run(options.cnnc, self.program, "--weights=" + self.weights, "--emit=json",
-                                    "-Wno-dead-filters"))
+        source = [self.program]
+        if self.name in drawn.PROGRAMS:
+            source += drawn.make(self.name, options.cnnc, quietly, *source, self.weights, options.rounding)
+        else:
+            quietly(options.cnnc, "import", os.path.join(MODELS, self.name + ".tflite"),
+                    "--rounding=" + options.rounding, "--name=" + self.name, "-o",
+                    os.path.join(self.dir, self.name))
+        self.floats = json.loads(run(options.cnnc, *source, "--emit=json"))
+        self.source = [*source, "--weights=" + self.weights, "-Wno-dead-filters"]
+        self.quant = json.loads(run(options.cnnc, *self.source, "--emit=json"))
         self.inputs = math.prod(self.floats["inputs"][0]["shape"])
         self.outputs = math.prod(self.floats["outputs"][0]["shape"])
 
-    def ours(self, options, board):
-        run(options.cnnc, self.program, "--weights=" + self.weights, "--cpu=" + options.cpu,
-            "-Wno-dead-filters", "-o", os.path.join(self.dir, "net.c"), *options.cnnc_option)
+    def build(self, options, board, more=()):
+        """Ours: the program, its bytes of flash, and those of them that are the model's."""
+        run(options.cnnc, *self.source, "--cpu=" + options.cpu, "-o", os.path.join(self.dir, "net.c"),
+            *options.cnnc_option, *more, **({"stderr": subprocess.DEVNULL} if more else {}))
         main, elf = os.path.join(self.dir, "main.c"), os.path.join(self.dir, "ours.elf")
         with open(main, "w") as file:
             file.write(our_program(self))
         board.compile(elf, [main, os.path.join(self.dir, "net.c")], [self.dir])
-        return board.count(elf) + (board.sizes(elf),)
+        with open(os.path.join(self.dir, "net.h")) as file:
+            model = int(re.search(r"_MODEL_BYTES (\d+)", file.read())[1])
+        return elf, board.sizes(elf), model
+
+    def fitted(self, options, board, most):
+        """The program, its flash and the largest --flash=BYTES by which that is at most so many bytes: the
+        option counts the model alone, and the code depends on what is chosen for it. The budget is 0 where
+        none is needed, None where the least there is does not fit."""
+        elf, flash, _ = self.build(options, board)
+        if flash <= most:
+            return elf, flash, 0
+        elf, flash, model = self.build(options, board, ["--exact"])
+        if flash > most:
+            return elf, flash, None
+        near = 256
+        fits, budget = model, model + most - flash  # more code than now leaves less for the model
+        beyond = budget + 1
+        while beyond - fits > near:
+            if self.build(options, board, [f"--flash={budget}"])[1] <= most:
+                fits = budget
+            else:
+                beyond = budget
+            budget = (fits + beyond) // 2
+        return (*self.build(options, board, [f"--flash={fits}"])[:2], fits)
 
     def theirs(self, library, board):
         main, elf = os.path.join(self.dir, "cmsis.c"), os.path.join(self.dir, "cmsis.elf")
         with open(main, "w") as file:
             file.write(cmsis.program(self, INPUT))
         board.compile(elf, [main, *library], [os.path.join(os.path.dirname(library[0]), "include")])
-        return board.count(elf) + (board.sizes(elf),)
+        return elf, board.sizes(elf)
 
 
 def cmsis_library(options, board):
@@ -219,12 +256,46 @@ def show_functions(code):
         print(f"    {name[:60]:60} {n:12,} {cycles:12,}")
 
 
+def totals(code):
+    return [sum(column) for column in zip(*code.functions().values())]
+
+
+def row(options, board, library, title):
+    """Prints it; their instructions over ours, if both are there."""
+    net = Net(options, board.work, title)
+    theirs = net.theirs(library, board) if library else None
+    elf, flash, budget = (net.fitted(options, board, theirs[1]) if options.fit else
+                          (*net.build(options, board)[:2], 0))
+    if max(flash, theirs[1] if theirs else 0) > FLASH.get(board.machine, math.inf):
+        print(f"{title:18} takes more flash than {board.machine} has", flush=True)
+        return []
+    said, code = board.count(elf)
+    mine = totals(code)
+    line = f"{title:18} {mine[0]:14,} {mine[1]:12,} {flash:9,} {code.read:12,}"
+    other, ratio = None, []
+    if theirs:
+        peer, other = board.count(theirs[0])
+        both = totals(other)
+        ratio = [both[0] / mine[0]]
+        notes = [f"  --flash={budget}" if budget else "", "  does not fit" if budget is None else "",
+                 "" if peer == said else "  the outputs differ!"]
+        line += (f" {both[0]:14,} {both[1]:12,} {theirs[1]:9,} {other.read:12,} {ratio[0]:6.2f}"
+                 f"{''.join(notes)}")
+    print(line, flush=True)
+    for each in (code, other) if options.layers else ():
+        if each:
+            show_functions(each)
+    return ratio
+
+
 def main():
     parser = argparse.ArgumentParser(prog="bench/boards")
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cpu", default="cortex-m4", choices=CPUS)
     parser.add_argument("--cmsis", help="a checkout of CMSIS-NN; else it is fetched")
     parser.add_argument("--ours", action="store_true", help="ours alone")
+    parser.add_argument("--fit", action="store_true",
+                        help="ours in no more flash than CMSIS-NN's program, by --flash=BYTES of cnnc")
     parser.add_argument("--layers", action="store_true", help="each function of ours, too")
     parser.add_argument("--rounding", default="double")
     parser.add_argument("--level", default="-O3", help="of the C compiler, for both")
@@ -233,31 +304,16 @@ def main():
     parser.add_argument("--keep", help="a folder for what is built")
     parser.add_argument("net", nargs="*", choices=[*NETS, []])
     options = parser.parse_args()
+    if options.fit and options.ours:
+        parser.error("--fit wants CMSIS-NN's program, which --ours leaves out")
     with tempfile.TemporaryDirectory() as temporary:
         if options.keep:
             os.makedirs(options.keep, exist_ok=True)
         board = Board(options.keep or temporary, options.cpu, options.prefix, options.level)
         library = None if options.ours else cmsis_library(options, board)
-        ratios = []
         print(f"{'net':18} {'instructions':>14} {'cycles':>12} {'flash':>9} {'flash read':>12} "
-              f"{'CMSIS-NN':>14} {'cycles':>12} {'flash':>9} {'flash read':>12} {'ratio':>6}")
-        for title in options.net or NETS:
-            net = Net(options, board.work, title, options.rounding)
-            said, code, flash = net.ours(options, board)
-            mine = [sum(column) for column in zip(*code.functions().values())]
-            line = f"{title:18} {mine[0]:14,} {mine[1]:12,} {flash:9,} {code.read:12,}"
-            if library:
-                peer, other, peer_flash = net.theirs(library, board)
-                both = [sum(column) for column in zip(*other.functions().values())]
-                ratios.append(both[0] / mine[0])
-                same = "" if peer == said else "  the outputs differ!"
-                line += (f" {both[0]:14,} {both[1]:12,} {peer_flash:9,} {other.read:12,} "
-                         f"{ratios[-1]:6.2f}{same}")
-            print(line, flush=True)
-            if options.layers:
-                show_functions(code)
-                if library:
-                    show_functions(other)
+              f"{'CMSIS-NN':>14} {'cycles':>12} {'flash':>9} {'flash read':>12} {'ratio':>6}", flush=True)
+        ratios = [ratio for title in options.net or NETS for ratio in row(options, board, library, title)]
         if ratios:
             print(f"geometric mean of the ratios {math.prod(ratios) ** (1 / len(ratios)):.2f}, "
                   f"the least {min(ratios):.2f}")

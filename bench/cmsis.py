@@ -5,6 +5,7 @@ file's."""
 import array
 import json
 import math
+import re
 import struct
 
 
@@ -35,9 +36,16 @@ class Writer:
         self.net, self.files = net, tensors(net.weights)
         self.layer = {layer["name"]: layer for layer in net.floats["layers"]}
         self.quant = {layer["name"]: layer for layer in net.quant["layers"]}
-        self.bound = {layer["inputs"][0]: layer["operator"] for layer in net.floats["layers"]
+        self.bound = {self.layer_before(layer): layer["operator"] for layer in net.floats["layers"]
                       if layer["operator"] in ("relu", "relu6")}
-        self.data, self.calls, self.before = [], [], []
+        self.data, self.calls, self.reversed, self.same = [], [], 0, {}
+
+    def layer_before(self, layer):
+        """Whose value it changes: batchnorm is folded into that."""
+        name = layer["inputs"][0]
+        while name in self.layer and self.layer[name]["operator"] == "batchnorm":
+            name = self.layer[name]["inputs"][0]
+        return name
 
     def scale(self, name):
         if name + ".scale" in self.files:
@@ -66,12 +74,15 @@ class Writer:
     def window(self, name, large, small):
         """Kernel, stride and padding before the first element."""
         arguments = self.layer[name]["arguments"]
-        kernel, stride = (list(arguments[k]) * (3 - len(arguments[k])) for k in ("kernel", "stride"))
-        stride = stride[:2]
-        pad = [0, 0]
+        if "kernel" not in arguments:  # the mean of the whole picture
+            return large[:2], [1, 1], [0, 0]
+        kernel, stride = ((list(arguments[k]) * 2)[:2] for k in ("kernel", "stride"))
+        pad = arguments["pad"] if isinstance(arguments["pad"], list) else [arguments["pad"]] * 2
         if arguments["pad"] == "same":
             pad = [max((small[i] - 1) * stride[i] + kernel[i] - large[i], 0) // 2 for i in range(2)]
-        return kernel[:2], stride, pad
+        elif arguments["pad"] == "valid":
+            pad = [0, 0]
+        return kernel, stride, pad[:2]
 
     def factors(self, name, source, dense):
         scales = self.files[name + ".weight.scale"][1]
@@ -82,30 +93,44 @@ class Writer:
         return [multiplier(s_in * scales[i if len(scales) > 1 else 0] / s_out) for i in range(filters)]
 
     def weights(self, name, order):
-        """The file has [filter][channel][row][column]; order: of the axes of CMSIS-NN."""
+        """The file has [filter][channel][row][column], of conv_transpose [channel][filter][row][column];
+        order: of CMSIS-NN's axes."""
         shape, values = self.files[name + ".weight"]
         shape = list(shape) + [1] * (4 - len(shape))
         f, c, h, w = (range(n) for n in shape)
         at = lambda i, j, y, x: values[((i * shape[1] + j) * shape[2] + y) * shape[3] + x]
+        if order == "transposed":
+            return [at(j, i, y, x) for i in c for y in h for x in w for j in f]
         if order == "FHWC":
             return [at(i, j, y, x) for i in f for y in h for x in w for j in c]
         return [at(i, 0, y, x) for y in h for x in w for i in f]
 
-    def convolution(self, name, source, depthwise):
-        large, small = self.shape(source), self.shape(name)
-        kernel, stride, pad = self.window(name, large, small)
-        ms = self.factors(name, source, False)
-        self.numbers("int8_t", "w_" + name, self.weights(name, "HWF" if depthwise else "FHWC"))
+    def constants(self, name, source, order):
+        """The layer's, under the names that its call has them by: weights, bias, factors, exponents."""
+        ms = self.factors(name, source, order == "dense")
+        self.numbers("int8_t", "w_" + name, self.weights(name, "FHWC" if order == "dense" else order))
         self.numbers("int32_t", "b_" + name, self.files[name + ".bias"][1])
         self.numbers("int32_t", "m_" + name, [m for m, e in ms])
         self.numbers("int32_t", "e_" + name, [e for m, e in ms])
-        kind = "dw_conv" if depthwise else "conv"
-        more = ".ch_mult = 1, " if depthwise else ""
+        return ms
+
+    def convolution(self, name, source, kind):
+        """kind: conv, depthwise or conv_transpose"""
+        large, small = self.shape(source), self.shape(name)
+        kernel, stride, pad = self.window(name, large, small)
+        depthwise, transposed = kind == "depthwise", kind == "conv_transpose"
+        self.constants(name, source, "HWF" if depthwise else "transposed" if transposed else "FHWC")
+        function, params = {"conv": ("convolve", "conv"), "depthwise": ("depthwise_conv", "dw_conv"),
+                            "conv_transpose": ("transpose_conv", "transpose_conv")}[kind]
+        more, reverse = ".ch_mult = 1, " if depthwise else "", ""
+        if transposed:
+            self.reversed = max(self.reversed, math.prod(self.files[name + ".weight"][0]))
+            reverse = "&reversed, "
         lo, hi = self.activation(name)
-        filters = self.dims(*([1] if depthwise else [small[2]]), *kernel, small[2] if depthwise else large[2])
+        filters = self.dims(1 if depthwise else small[2], *kernel, small[2] if depthwise else large[2])
         self.calls.append(
-            f"status |= arm_{'depthwise_conv' if depthwise else 'convolve'}_wrapper_s8(&context, "
-            f"&(cmsis_nn_{kind}_params){{.input_offset = {-self.scale(source)[1]}, .output_offset = "
+            f"status |= arm_{function}_wrapper_s8(&context, {reverse}"
+            f"&(cmsis_nn_{params}_params){{.input_offset = {-self.scale(source)[1]}, .output_offset = "
             f"{self.scale(name)[1]}, {more}.stride = {{{stride[1]}, {stride[0]}}}, .padding = {{{pad[1]}, "
             f"{pad[0]}}}, .dilation = {{1, 1}}, .activation = {{{lo}, {hi}}}}}, "
             f"&(cmsis_nn_per_channel_quant_params){{(int32_t *)m_{name}, (int32_t *)e_{name}}}, "
@@ -114,17 +139,20 @@ class Writer:
 
     def dense(self, name, source):
         inputs, units = self.shape(source)[2], self.shape(name)[2]
-        (m, e), zero = self.factors(name, source, True)[0], self.scale(source)[1]
-        self.numbers("int8_t", "w_" + name, self.weights(name, "FHWC"))
-        self.numbers("int32_t", "b_" + name, self.files[name + ".bias"][1])
+        ms, zero = self.constants(name, source, "dense"), self.scale(source)[1]
         lo, hi = self.activation(name)
         # With Helium it wants what arm_vector_sum_s8 makes of weights and bias, once.
-        rows = [self.weights(name, "FHWC")[u * inputs:(u + 1) * inputs] for u in range(units)]
+        weights = self.weights(name, "FHWC")
+        rows = [weights[u * inputs:(u + 1) * inputs] for u in range(units)]
         self.numbers("int32_t", "k_" + name,
                      [b - zero * sum(row) for b, row in zip(self.files[name + ".bias"][1], rows)])
+        function, factors = "", f"tensor_quant_params){{{ms[0][0]}, {ms[0][1]}}}"
+        if len(ms) > 1:
+            function = "per_channel_"
+            factors = f"channel_quant_params){{(int32_t *)m_{name}, (int32_t *)e_{name}}}"
         self.calls.append(
-            f"status |= arm_fully_connected_s8(&SUMS(k_{name}), &(cmsis_nn_fc_params){{{-zero}, 0, "
-            f"{self.scale(name)[1]}, {{{lo}, {hi}}}}}, &(cmsis_nn_per_tensor_quant_params){{{m}, {e}}}, "
+            f"status |= arm_fully_connected_{function}s8(&SUMS(k_{name}), &(cmsis_nn_fc_params){{{-zero}, 0, "
+            f"{self.scale(name)[1]}, {{{lo}, {hi}}}}}, &(cmsis_nn_per_{factors}, "
             f"{self.dims(1, 1, 1, inputs)}, {source}, {self.dims(inputs, 1, 1, units)}, w_{name}, "
             f"{self.dims(1, 1, 1, units)}, b_{name}, {self.dims(1, 1, 1, units)}, {name});")
 
@@ -138,54 +166,106 @@ class Writer:
             f"{factors[0][1]}, {-zb}, {factors[1][0]}, {factors[1][1]}, 20, {name}, {zero}, {factors[2][0]}, "
             f"{factors[2][1]}, {lo}, {hi}, {math.prod(self.shape(name))});")
 
-    def average(self, name, source):
+    def pool(self, name, source, kind):
+        """kind: avg or max. A mean of the whole picture is one, too; TensorFlow Lite for microcontrollers has
+        plain loops for that."""
         large, small = self.shape(source), self.shape(name)
         kernel, stride, pad = self.window(name, large, small)
         self.calls.append(
-            f"status |= arm_avgpool_s8(&context, &(cmsis_nn_pool_params){{{{{stride[1]}, {stride[0]}}}, "
-            f"{{{pad[1]}, {pad[0]}}}, {{-128, 127}}}}, {self.dims(1, *large)}, {source}, "
-            f"{self.dims(1, *kernel, 1)}, {self.dims(1, *small)}, {name});")
+            f"status |= arm_{kind}{'_' if kind == 'max' else ''}pool_s8(&context, &(cmsis_nn_pool_params){{"
+            f"{{{stride[1]}, {stride[0]}}}, {{{pad[1]}, {pad[0]}}}, {{-128, 127}}}}, {self.dims(1, *large)}, "
+            f"{source}, {self.dims(1, *kernel, 1)}, {self.dims(1, *small)}, {name});")
+
+    def concat(self, name, sources):
+        """Along the channels, of values that have one scale."""
+        if len({self.scale(source) for source in (*sources, name)}) > 1:
+            raise SystemExit(f"{name}: values of several scales")
+        height, width, channels = self.shape(name)
+        at = 0
+        for source in sources:
+            own = self.shape(source)[2]
+            self.calls.append(f"arm_concatenation_s8_x({source}, {own}, {width}, {height}, 1, {name}, "
+                              f"{channels}, {at});")
+            at += own
 
     def softmax(self, name, source):
         bits = 5
         m, e = multiplier(min(self.scale(source)[0] * (1 << (31 - bits)), (1 << 31) - 1))
         least = -math.floor(((1 << bits) - 1) * 2 ** (31 - bits) / 2 ** e)
-        self.calls.append(f"arm_softmax_s8({source}, 1, {self.shape(source)[2]}, {m}, {e}, {least}, {name});")
+        height, width, channels = self.shape(source)
+        self.calls.append(
+            f"arm_softmax_s8({source}, {height * width}, {channels}, {m}, {e}, {least}, {name});")
+
+    def place(self):
+        """Values share one array, each from before its layer to behind the last one that reads it, as the
+        memory planner of TensorFlow Lite for microcontrollers places them: the largest first."""
+        layers = self.net.quant["layers"]
+        size, alive = {}, {}
+        for i, layer in enumerate(layers):
+            if self.views(layer):
+                self.same[layer["name"]] = self.whole(layer["inputs"][0])
+            else:
+                size[layer["name"]], alive[layer["name"]] = math.prod(layer["shape"]), [i, i]
+            for name in map(self.whole, layer["inputs"]):
+                if name in alive:
+                    alive[name][1] = i
+        alive[self.whole(layers[-1]["name"])][1] = len(layers)
+        placed = {}
+        for name in sorted(size, key=lambda name: -size[name]):
+            at = 0
+            for other in sorted(placed, key=placed.get):
+                together = alive[other][0] <= alive[name][1] and alive[name][0] <= alive[other][1]
+                if together and placed[other] < at + size[name]:
+                    at = max(at, (placed[other] + size[other] + 15) // 16 * 16)
+            placed[name] = at
+            self.data.append(f"#define {name} (values + {at})")
+        self.data.append(f"static int8_t values[{max(placed[name] + size[name] for name in size)}] "
+                         "__attribute__((aligned(16)));")
+
+    def views(self, layer):
+        return self.layer[layer["name"]]["operator"] in ("flatten", "reshape")
+
+    def whole(self, name):
+        return self.same.get(name, name)
 
     def layers(self):
         for layer in self.net.quant["layers"]:
             name, sources = layer["name"], layer["inputs"]
             word = self.layer[name]["operator"]
-            if word in ("conv", "depthwise"):
-                self.convolution(name, sources[0], word == "depthwise")
+            if word in ("conv", "depthwise", "conv_transpose"):
+                self.convolution(name, sources[0], word)
             elif word == "dense":
                 self.dense(name, sources[0])
             elif word == "add":
                 self.add(name, sources)
-            elif word == "avgpool":
-                self.average(name, sources[0])
+            elif word in ("avgpool", "global_avgpool", "maxpool"):
+                self.pool(name, sources[0], "max" if word == "maxpool" else "avg")
+            elif word == "concat":
+                self.concat(name, sources)
             elif word == "softmax":
                 self.softmax(name, sources[0])
-            elif word in ("flatten", "reshape"):
+            elif self.views(layer):
                 self.data.append(f"#define {name} {sources[0]}")
-                continue
             else:
                 raise SystemExit(f"{name}: CMSIS-NN has no {word} here")
-            elements = math.prod(layer["shape"])
-            self.data.append(f"static int8_t {name}[{elements}] __attribute__((aligned(16)));")
 
 
 def program(net, helpers):
     writer = Writer(net)
     source, last = net.floats["inputs"][0]["name"], net.floats["outputs"][0]["layer"]
+    writer.place()
     writer.layers()
-    calls = "\n  ".join(writer.calls)
+    # Names of layers have points.
+    data, calls = (re.sub(r"(?<=\w)\.(?=\w)", "_", text)
+                   for text in ("\n".join(writer.data), "\n  ".join(writer.calls)))
     return ('#include "board.h"\n#include "arm_nnfunctions.h"\n' + helpers +
-            f"static int8_t {source}[{net.inputs}] __attribute__((aligned(16)));\n" + "\n".join(writer.data) +
-            "\n#ifdef __ARM_FEATURE_MVE\n"
+            f"static int8_t {source}[{net.inputs}] __attribute__((aligned(16)));\n{data}\n"
+            "#ifdef __ARM_FEATURE_MVE\n"
             "#define SUMS(of) (const cmsis_nn_context){(void *)of, sizeof of}\n"
             "#else\n#define SUMS(of) context\n#endif\n"
-            "static int32_t scratch[4096];\nint main(void) {\n  int status = 0;\n"
+            f"static int32_t scratch[4096], turned[{writer.reversed // 4 + 1}];\n"
+            "int main(void) {\n  int status = 0;\n"
             "  const cmsis_nn_context context = {scratch, sizeof scratch};\n"
+            "  const cmsis_nn_context reversed = {turned, sizeof turned};\n"
             f"  fill({source}, {net.inputs});\n  mark_start();\n  {calls}\n  mark_stop();\n"
             f"  show({last}, {net.outputs});\n  return status;\n}}\n")

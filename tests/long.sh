@@ -241,7 +241,7 @@ examples() {
   make -s netcheck >"$here/long-examples.log" 2>&1 || status=$?
   top_srcdir=$top top_builddir=$here CNNC=$here/cnnc CLANG=$clang TARGETS=x86-64-v4,x86-64-v3,generic \
     EXAMPLES="lenet5 lenet5_1998 lenet5_relu autoencoder speech ds_cnn resnet8 resnet20 filters:48 antialias \
-      alexnet:67 vgg16:32 resnet18:64 resnet50:64 mobilenet_v1:64 mobilenet_v2:64 mobilenet_v3_small:64 \
+      alexnet:67 vgg16:32 resnet18:64 resnet50:64 mobilenet_v1:64 mobilenet_v2,side=64 mobilenet_v3_small:64 \
       mobilenet_v3_large:64 squeezenet:64 googlenet:64 densenet121:64 efficientnet_b0:64 convnext_t:64 \
       unet,side=32 unet_2015:188,width=4 fcn8s,side=32 deeplab_v3,side=32 tiny_yolo:64 \
       tiny_yolov3,side=32 ssd,side=32 faster_rcnn mask_rcnn panoptic fast_rcnn rcnn \
