@@ -142,6 +142,16 @@ static double rated(const Training *training, const cnn_epoch *epoch, char measu
   return metric ? epoch->val.metric[0].value : validated ? epoch->val.loss : epoch->train.loss;
 }
 
+/* Behind a message of numbers that are not finite. Where values are rounded, batchnorms no longer make up for
+ * a large rate. */
+static const char *advice(const Training *training) {
+  const cnn_trainer *trainer = &training->run.trainer;
+  const bool rounds = trainer->recipe.quantize && trainer->weights[trainer->recipe.quantize_switch] > 0;
+  return rounds ? "Values are rounded to 8 bits by now, and batchnorms no longer change: a later start, at a "
+                  "smaller rate, may help"
+                : "A smaller rate, clip_norm or a warmup may help";
+}
+
 /* The weights as they are evaluated. Such as are not finite are no use to anybody and never written. */
 static cnn_status weights_check(const Training *training) {
   const cnn_network *network = training->network;
@@ -150,10 +160,9 @@ static cnn_status weights_check(const Training *training) {
     const cnn_weight *weight = &network->weight[w];
     for (int64_t i = weight->offset; i < weight->offset + weight->size; i++) {
       if (isfinite(value[i])) continue;
-      return cnn_failure(CNN_NOT_FINITE,
-                         "%s is not finite after %s %d; %s. A smaller rate, clip_norm or a warmup may help",
-                         weight->name, training->run.at > 0 ? "a step of epoch" : "epoch",
-                         (int)training->run.finished + 1, kept_so_far(training));
+      return cnn_failure(CNN_NOT_FINITE, "%s is not finite after %s %d; %s. %s", weight->name,
+                         training->run.at > 0 ? "a step of epoch" : "epoch", (int)training->run.finished + 1,
+                         kept_so_far(training), advice(training));
     }
   }
   return cnn_success();
@@ -307,12 +316,11 @@ static cnn_status not_finite(Training *training, const cnn_batch *batch, float l
                         port->size * (int64_t)cnn_type_bytes(port->type));
   }
   cnn_blame(&run->trainer, batch, where, sizeof where);
-  return cnn_failure(CNN_NOT_FINITE,
-                     "%s in epoch %d, step %" PRId64 "%s; %s. A smaller rate, clip_norm or a warmup may help",
+  return cnn_failure(CNN_NOT_FINITE, "%s in epoch %d, step %" PRId64 "%s; %s. %s",
                      isnan(loss)   ? "the loss is not a number"
                      : isinf(loss) ? "the loss is infinite"
                                    : "a gradient is not finite",
-                     (int)run->finished + 1, step, where, kept_so_far(training));
+                     (int)run->finished + 1, step, where, kept_so_far(training), advice(training));
 }
 
 /* A process that is alone with such a gradient has got other sums than the others. */
