@@ -14,6 +14,11 @@ CONVOLUTIONS = [  # family, input, filters, kernel, stride, pad
     ("1x1", "14x14x512", 512, 1, 1, 0), ("1x1", "7x7x1024", 1024, 1, 1, 0),
     ("depthwise", "112x112x32", 0, 3, 1, 1), ("depthwise", "112x112x64", 0, 3, 2, 1),
     ("depthwise", "56x56x128", 0, 3, 1, 1), ("depthwise", "14x14x512", 0, 3, 1, 1),
+    # pixels 2 and 4 KB apart, whose lines share one or two sets of the first cache, beside some that do not
+    ("depthwise", "14x14x528", 0, 3, 1, 1), ("depthwise", "14x14x512", 0, 3, 2, 1),
+    ("depthwise", "14x14x528", 0, 3, 2, 1), ("depthwise", "7x7x1024", 0, 3, 1, 1),
+    ("depthwise", "7x7x1040", 0, 3, 1, 1), ("depthwise", "14x14x480", 0, 5, 1, 2),
+    ("depthwise", "28x28x192", 0, 7, 1, 3),
     ("3x3", "224x224x64", 64, 3, 1, 1), ("3x3", "112x112x128", 128, 3, 1, 1),
     ("3x3", "56x56x64", 64, 3, 1, 1), ("3x3", "56x56x256", 256, 3, 1, 1),
     ("3x3", "28x28x128", 128, 3, 1, 1), ("3x3", "28x28x512", 512, 3, 1, 1),

@@ -61,6 +61,17 @@ def march(target):
     return ["-march=" + target, *sse4a]
 
 
+def aligned(array):
+    """The same numbers from the start of a line on, as callers and workspaces have them: numpy's arrays begin
+    16 bytes behind one, so that each vector of AVX-512 would lie in two."""
+    line = 64
+    room = np.empty(array.nbytes + line, np.uint8)
+    start = -room.ctypes.data % line
+    copy = room[start:start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
 class Case:
     """A net with its program (a file, and what cnnc is told besides), the same as ONNX, weights, a batch of
     inputs and what the program says about it."""
@@ -70,8 +81,8 @@ class Case:
         self.batch, self.facts, self.weights = batch, facts, weights
         random, shape = np.random.default_rng(2), [batch, *facts["inputs"][0]["shape"]]
         pixels = facts["inputs"][0]["type"] == "u8"
-        self.images = random.integers(0, 256, shape, dtype=np.uint8) if pixels else random.normal(0, 1,
-            shape).astype(np.float32)
+        self.images = aligned(random.integers(0, 256, shape, dtype=np.uint8) if pixels else
+                              random.normal(0, 1, shape).astype(np.float32))
         self.shapes = [[batch, *output["shape"]] for output in facts["outputs"]]
         self.model = None  # of ONNX, in place of what is built
 
@@ -107,7 +118,8 @@ class Ours:
         flat = np.concatenate([case.weights[row["name"]].ravel() for row in case.facts["weights"]])
         if not self.library.start(self.pointer(flat), threads):
             raise SystemExit(f"{net}: out of memory")
-        self.images, self.outputs = case.images, [np.zeros(shape, np.float32) for shape in case.shapes]
+        self.images = case.images
+        self.outputs = [aligned(np.zeros(shape, np.float32)) for shape in case.shapes]
         self.library.bind(self.pointer(self.images),
                           (ctypes.c_void_p * len(self.outputs))(*map(self.pointer, self.outputs)))
         self.call = self.library.call

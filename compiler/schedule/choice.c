@@ -6,6 +6,7 @@
 // goes before the model, as far as it is possible for the kernel.
 #include "schedule/choice.h"
 #include <inttypes.h>
+#include <math.h>
 #include "base/number.h"
 #include "graph/shape.h"
 #include "schedule/direct.h"
@@ -287,9 +288,20 @@ static Cycles stream_of(const Lower *l) {
 }
 
 static Cycles own_cycles(const Lower *l) {
-  if (l->node->op->family != FAMILY_CONV_REPEATED) return stream_of(l);
-  const Correlation k = correlation_of(l->node);
-  return cost_repeated(l->target, &k, l->node->detail, l->weight_bytes);
+  const Family family = l->node->op->family;
+  Cycles c = stream_of(l);
+  if (family == FAMILY_CONV_REPEATED) {
+    const Correlation k = correlation_of(l->node);
+    return cost_repeated(l->target, &k, l->node->detail, l->weight_bytes);
+  }
+  if (family == FAMILY_DEPTHWISE || family == FAMILY_DEPTHWISE_SCATTER) {
+    Correlation k = correlation_of(l->node); /* a vector of channels has the products of one input channel */
+    k.s = k.groups;
+    k.groups = k.l = 1;
+    c.products = cost_direct(l->target, &k, l->weight_bytes).products;
+    c.total = fmax(c.products, c.memory);
+  }
+  return c;
 }
 
 /* Inference of several images; the plan has chosen: what is computed for all images at once ends a phase. */

@@ -1,11 +1,11 @@
 // depthwise.c: depthwise convolution and its gradients: vectors run over the channels.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A tile of a few pixels of a row times one vector of channels stays in registers; the inputs that
-// neighbouring pixels share are loaded once, and all taps are unrolled. Rows at the top and bottom edge loop
-// over the rows of taps that are inside, and single pixels at the left and right one over the columns, too,
-// if there are more than three: that code is a fraction of what the tests of unrolled taps would be, and as
-// fast. With a multiplier above 1 the channels of a group are convolved directly (conv_direct.c).
+// A tile of a few pixels of two rows times one vector of channels stays in registers; an input that several
+// of its outputs see is loaded once. All tiles of a layer are the same code: rows and columns of inputs that
+// may lie outside are tested, and the second row of the last tile is not stored where there is none. A block
+// of channels goes through the whole picture before the next one, so that the rows that tiles share are in
+// the first cache. With a multiplier above 1 the channels of a group are convolved directly (conv_direct.c).
 #include "base/number.h"
 #include "ops/engine/walk.h"
 #include "schedule/direct.h"
@@ -44,87 +44,142 @@ static Depthwise begin(Lower *l, bool spread) {
   return d;
 }
 
-/* ---- a tile of pixels, all channels ---- */
+/* ---- a tile of pixels, the channels of a block ---- */
 typedef struct Tile {
   const Depthwise *d;
   const Axis *y, *x;
-  int pixels;
-  bool edge; /* a pixel with columns of taps outside */
+  int lines, pixels;    /* of outputs: rows, and columns of each */
+  int64_t vector, each; /* of channels: the first one of the first block, and how many a block has */
+  int64_t blocks;
+  bool part; /* with the channels that fill no vector; then there is one block */
 } Tile;
 typedef struct TileArgs {
-  Ix y, x0, top;
-} TileArgs; /* top: the row is at the top or bottom edge */
+  Ix y, x0, block;
+} TileArgs;
 typedef struct Channels {
   const Ix *c;
   int part, lanes;
 } Channels; /* of a vector: the first one, how many are real, of how many */
 
-static Val input_at(Nest *b, const Depthwise *d, const Ix *y, const Ix *x, const Channels *v) {
-  const Ref ref = nest_at(b, d->l->in[0], *y, *x, *v->c);
-  return v->part < v->lanes ? nest_load_part(b, ref, v->part, v->lanes) : nest_load(b, ref, v->lanes);
+/* n taps of a row from `first` on, with their weights for each row of outputs that sees row `r` of those
+ * inputs that the tile sees: row y of the picture. */
+typedef struct Taps {
+  Ix y, r, first;
+  int64_t n;
+  Buf *w;
+} Taps;
+
+/* Does row q of outputs see the row of inputs? */
+static Cond sees(Nest *b, const Tile *t, const Taps *taps, int q) {
+  return nest_within(b, taps->r - q * t->y->in_step, 0, t->y->taps);
 }
 
-static LoopKind taps_kind(const Axis *axis) { return axis->taps <= MOST_UNROLLED ? UNROLLED : SERIAL; }
-
-/* A tap of all pixels of the tile. */
-static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v, const Ix *iy,
-                const Ix *ky, const Ix *tx) {
-  const Depthwise *d = t->d;
-  const Axis *x = t->x;
-  const Ix kx = x->tap_first + *tx * x->tap_stride;
-  Val w = nest_let(b, "w", nest_load(b, nest_at(b, d->w, *ky, kx, *v->c), v->lanes));
-  NEST_UNROLL(b, p, t->pixels) {
-    const Ix ix = x->in_first + (a->x0 + p) * x->in_step + *tx * x->tap_step;
-    nest_accumulate(b, nest_at(b, acc, p), input_at(b, d, iy, &ix, v), w);
-  }
-}
-
-/* Of a row, at the left or right edge. Three are faster unrolled: the whole of MobileNetV2 by a twentieth. */
-static const Ix *edge_taps(Nest *b, const Axis *x, const Ix *x0) {
-  enum { FEW = 3 };
-  return x->taps > FEW ? axis_taps(b, "tx", x, x0)
-                       : nest_loop(b, "tx", UNROLLED, 1, NEST_IX(0), 1, NEST_IX(x->taps));
-}
-
-static void row_of_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v,
-                        const Ix *ty) {
+static void load_weights(Nest *b, const Tile *t, const Channels *v, const Taps *taps) {
   const Axis *y = t->y, *x = t->x;
-  const Ix iy = y->in_first + a->y * y->in_step + *ty * y->tap_step, ky = y->tap_first + *ty * y->tap_stride;
-  if (!t->edge) {
-    NEST_LOOP(b, tx, taps_kind(x), 1, NEST_IX(0), 1, NEST_IX(x->taps)) tap(b, t, a, acc, v, &iy, &ky, &tx);
-    return;
+  if (t->lines > 1)
+    NEST_UNROLL(b, q, t->lines)
+      NEST_UNROLL(b, tx, taps->n) nest_store(b, nest_at(b, taps->w, q, tx), num(b, 0));
+  for (int q = 0; q < t->lines; q++)
+    NEST_IF(b, sees(b, t, taps, q))
+      NEST_UNROLL(b, tx, taps->n) {
+        const Ix ky = y->tap_first + (taps->r - q * y->in_step) * y->tap_stride,
+                 kx = x->tap_first + (taps->first + tx) * x->tap_stride;
+        nest_store(b, nest_at(b, taps->w, q, tx), nest_load(b, nest_at(b, t->d->w, ky, kx, *v->c), v->lanes));
+      }
+}
+
+/* The products with an input that lies `offset` behind the first one of the tile: it is read once. */
+static void column(Nest *b, const Tile *t, Buf *acc, const Channels *v, const Taps *taps, const Ix *ix,
+                   int64_t offset) {
+  Lower *l = t->d->l;
+  Val in = nest_let(b, "x", walk_load(l, l->in[0], &taps->y, ix, v->c, v->part, v->lanes));
+  for (int q = 0; q < t->lines; q++)
+    NEST_IF(b, sees(b, t, taps, q))
+      for (int64_t p = 0; p < t->pixels; p++) {
+        const int64_t rest = offset - p * t->x->in_step, tx = rest / t->x->tap_step;
+        if (rest >= 0 && rest % t->x->tap_step == 0 && tx < taps->n)
+          nest_accumulate(b, nest_at(b, acc, q, p), in, nest_get(b, nest_at(b, taps->w, q, tx)));
+      }
+}
+
+/* The next one behind `offset` that a pixel of the tile sees. */
+static int64_t column_behind(const Tile *t, const Taps *taps, int64_t offset) {
+  int64_t next = INT64_MAX;
+  for (int64_t p = 0; p < t->pixels; p++)
+    for (int64_t tx = 0; tx < taps->n; tx++) {
+      const int64_t seen = p * t->x->in_step + tx * t->x->tap_step;
+      if (seen > offset) next = smaller(next, seen);
+    }
+  return next;
+}
+
+/* The test is printed only where a column lies outside for some tile. */
+static void columns(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v,
+                    const Taps *taps) {
+  const Axis *x = t->x;
+  load_weights(b, t, v, taps);
+  for (int64_t i = 0; i < INT64_MAX; i = column_behind(t, taps, i)) {
+    const Ix ix = x->in_first + a->x0 * x->in_step + taps->first * x->tap_step + i;
+    NEST_IF(b, nest_within(b, ix, 0, x->in_size)) column(b, t, acc, v, taps, &ix, i);
   }
-  for (const Ix tx = *edge_taps(b, x, &a->x0); nest_enter(b);)
-    NEST_IF(b, nest_within(b, x->in_first + a->x0 * x->in_step + tx * x->tap_step, 0, x->in_size))
-      tap(b, t, a, acc, v, &iy, &ky, &tx);
+}
+
+static void row_of_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v, Taps taps) {
+  const int64_t all = t->x->taps, most = ceil_divide(all, ceil_divide(all, MOST_UNROLLED)), rest = all % most;
+  taps.w = NEST_REGISTERS(b, "w", v->lanes, t->lines, most);
+  taps.n = most;
+  NEST_FOR(b, piece, all / most) {
+    taps.first = piece * most;
+    columns(b, t, a, acc, v, &taps);
+  }
+  taps.n = rest;
+  taps.first = NEST_Z + (all - rest);
+  if (rest) columns(b, t, a, acc, v, &taps);
+}
+
+static bool unrolled(const Tile *t) {
+  return t->lines * t->pixels * t->y->taps * t->x->taps <= t->d->l->target->blocking.depthwise_sums;
+}
+
+static void all_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v) {
+  const Axis *y = t->y;
+  const int64_t seen = (t->lines - 1) * y->in_step + y->taps;
+  for (const Ix r = *(unrolled(t) ? nest_loop(b, "r", UNROLLED, 1, NEST_IX(0), 1, NEST_IX(seen))
+                                  : axis_taps(b, "r", y, &a->y));
+       nest_enter(b);) {
+    const Ix iy = y->in_first + a->y * y->in_step + r * y->tap_step;
+    NEST_IF(b, nest_within(b, iy, 0, y->in_size)) row_of_taps(b, t, a, acc, v, (Taps){.y = iy, .r = r});
+  }
+}
+
+/* Where what follows takes tens of instructions it is a loop over the sums, which lie in memory then. */
+static void store_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v) {
+  Lower *l = t->d->l;
+  Buf *sum = acc;
+  const bool loop = t->lines * t->pixels > 1 && lower_costly(l, nest_get(b, nest_at(b, acc, 0, 0)));
+  if (loop) {
+    sum = NEST_REGISTERS(b, "sum", v->lanes, t->lines, t->pixels);
+    NEST_UNROLL(b, q, t->lines)
+      NEST_UNROLL(b, p, t->pixels) nest_store(b, nest_at(b, sum, q, p), nest_get(b, nest_at(b, acc, q, p)));
+  }
+  const LoopKind kind = loop ? SERIAL : UNROLLED;
+  NEST_LOOP(b, q, kind, 1, NEST_IX(0), 1, NEST_IX(t->lines))
+    NEST_IF(b, nest_below(b, a->y + q, t->y->count))
+      NEST_LOOP(b, p, kind, 1, NEST_IX(0), 1, NEST_IX(t->pixels)) {
+        const Ix oy = t->y->out_first + (a->y + q) * t->y->out_step,
+                 ox = t->x->out_first + (a->x0 + p) * t->x->out_step;
+        lower_store(l, nest_get(b, nest_at(b, sum, q, p)), &oy, &ox, v->c, v->part, v->lanes);
+      }
 }
 
 static void tile_vector(Nest *b, const Tile *t, const TileArgs *a, const Channels *v) {
   const Depthwise *d = t->d;
-  const Axis *y = t->y, *x = t->x;
-  Buf *acc = NEST_REGISTERS(b, "a", v->lanes, t->pixels);
+  Buf *acc = NEST_REGISTERS(b, "a", v->lanes, t->lines, t->pixels);
   Val start = d->bias ? nest_let(b, "bias", nest_load(b, nest_at(b, d->bias, *v->c), v->lanes)) : num(b, 0);
-  NEST_UNROLL(b, p, t->pixels) nest_store(b, nest_at(b, acc, p), start);
-  if (y->taps && x->taps) {
-    NEST_IF(b, nest_no(b, a->top))
-      NEST_LOOP(b, ty, taps_kind(y), 1, NEST_IX(0), 1, NEST_IX(y->taps)) row_of_taps(b, t, a, acc, v, &ty);
-    NEST_ELSE(b)
-      for (const Ix ty = *axis_taps(b, "ty", y, &a->y); nest_enter(b);)
-        NEST_IF(b, nest_within(b, y->in_first + a->y * y->in_step + ty * y->tap_step, 0, y->in_size))
-          row_of_taps(b, t, a, acc, v, &ty);
-  }
-  const Ix oy = y->out_first + a->y * y->out_step;
-  Buf *sum =
-      acc; /* the sums: where what follows takes tens of instructions, for a loop that is not unrolled */
-  const bool loop = t->pixels > 1 && lower_costly(d->l, nest_get(b, nest_at(b, acc, 0)));
-  if (loop) {
-    sum = NEST_REGISTERS(b, "sum", v->lanes, t->pixels);
-    NEST_UNROLL(b, p, t->pixels) nest_store(b, nest_at(b, sum, p), nest_get(b, nest_at(b, acc, p)));
-  }
-  NEST_LOOP(b, p, loop ? SERIAL : UNROLLED, 1, NEST_IX(0), 1, NEST_IX(t->pixels)) {
-    const Ix ox = x->out_first + (a->x0 + p) * x->out_step;
-    lower_store(d->l, nest_get(b, nest_at(b, sum, p)), &oy, &ox, v->c, v->part, v->lanes);
-  }
+  NEST_UNROLL(b, q, t->lines)
+    NEST_UNROLL(b, p, t->pixels) nest_store(b, nest_at(b, acc, q, p), start);
+  if (t->y->taps && t->x->taps) all_taps(b, t, a, acc, v);
+  store_tile(b, t, a, acc, v);
 }
 
 /* The rest of the channels goes by narrower vectors, of which only the last one may have lanes to spare. */
@@ -133,110 +188,139 @@ static int part_of(int64_t rest, int lanes) { /* of the lanes of the next vector
   return rest >= lanes || lanes <= 4 ? (int)smaller(rest, lanes) : 0;
 }
 
-static NestFn *tile_function(const Tile *t, const char *phase) {
+typedef void VectorBody(Nest *, const Tile *, const TileArgs *, const Channels *);
+static void block_vectors(Nest *b, const Tile *t, const TileArgs *a, VectorBody *body) {
   const Depthwise *d = t->d;
-  Nest *b = d->l->b;
-  NestFn *fn = nest_fn(b, nest_text(b, "%stile_%d", phase, t->pixels), true);
-  TileArgs a = {.y = nest_arg(b, "y")};
-  a.x0 = nest_arg(b, "x0");
-  a.top = nest_flag(b, "top");
-  const int64_t vectors = d->k.groups / d->lanes;
-  if (vectors)
-    NEST_FOR(b, v, vectors) tile_vector(b, t, &a, &(Channels){NEST_IX(v * d->lanes), d->lanes, d->lanes});
-  int64_t c = vectors * d->lanes;
+  if (t->each)
+    NEST_FOR(b, v, t->each) {
+      const Ix c = (t->vector + a->block * t->each + v) * d->lanes;
+      body(b, t, a, &(Channels){&c, d->lanes, d->lanes});
+    }
+  int64_t c = t->part ? d->k.groups / d->lanes * d->lanes : d->k.groups;
   for (int lanes = d->lanes; c < d->k.groups; lanes = narrower(lanes)) {
     const int part = part_of(d->k.groups - c, lanes);
-    if (part) tile_vector(b, t, &a, &(Channels){NEST_IX(c), part, lanes});
+    if (part) body(b, t, a, &(Channels){NEST_IX(c), part, lanes});
     c += part;
   }
+}
+
+static NestFn *tile_function(const Tile *t, const char *phase) {
+  Nest *b = t->d->l->b;
+  NestFn *fn = nest_fn(b, nest_text(b, "%stile_%dx%d", phase, t->lines, t->pixels), true);
+  TileArgs a = {.y = nest_arg(b, "y")};
+  a.x0 = nest_arg(b, "x0");
+  a.block = nest_arg(b, "block");
+  block_vectors(b, t, &a, tile_vector);
   return fn;
 }
 
 /* ---- rows ---- */
-/* The mean of a row that has just been stored, and is in the first caches: whoever makes the row, the sum is
+/* The means of rows that have just been stored, and are in the first caches: whoever makes a row, the sum is
  * in one order. Several sums, which need not wait for each other. */
-static void mean_of_row(Lower *l, const Ix *y, const Ix *zero, const Ix *c, int part, int lanes,
-                        const void *context) {
-  const int64_t width = *(const int64_t *)context, rounds = width / SUMS_APART;
-  Nest *b = l->b;
-  Buf *sum = NEST_REGISTERS(b, "sum", lanes, SUMS_APART);
-  NEST_UNROLL(b, i, SUMS_APART) nest_store(b, nest_at(b, sum, i), num(b, 0));
-  if (rounds)
-    NEST_FOR(b, x, rounds)
-      NEST_UNROLL(b, i, SUMS_APART) {
-        Val value = walk_load(l, l->out, y, NEST_IX(x * SUMS_APART + i), c, part, lanes);
-        nest_store(b, nest_at(b, sum, i), add(nest_get(b, nest_at(b, sum, i)), value));
+static void means_of_rows(Nest *b, const Tile *t, const TileArgs *a, const Channels *v) {
+  Lower *l = t->d->l;
+  const int64_t width = t->d->k.small.w;
+  NEST_FOR(b, q, t->lines)
+    NEST_IF(b, nest_below(b, a->y + q, t->y->count)) {
+      const Ix y = t->y->out_first + (a->y + q) * t->y->out_step;
+      Buf *sum = NEST_REGISTERS(b, "sum", v->lanes, SUMS_APART);
+      NEST_UNROLL(b, i, SUMS_APART) nest_store(b, nest_at(b, sum, i), num(b, 0));
+      for (int64_t x0 = 0, n = SUMS_APART; x0 < width; x0 += (width - x0) / n * n) {
+        n = smaller(n, width - x0);
+        NEST_FOR(b, x, (width - x0) / n)
+          NEST_UNROLL(b, i, n) {
+            Val value = walk_load(l, l->out, &y, NEST_IX(x0 + x * n + i), v->c, v->part, v->lanes);
+            nest_store(b, nest_at(b, sum, i), add(nest_get(b, nest_at(b, sum, i)), value));
+          }
       }
-  for (int64_t x = rounds * SUMS_APART; x < width; x++) {
-    Val value = walk_load(l, l->out, y, NEST_IX(x), c, part, lanes);
-    nest_store(b, nest_at(b, sum, x % SUMS_APART), add(nest_get(b, nest_at(b, sum, x % SUMS_APART)), value));
-  }
-  Val total = nest_get(b, nest_at(b, sum, 0));
-  for (int i = 1; i < SUMS_APART; i++) total = add(total, nest_get(b, nest_at(b, sum, i)));
-  walk_put(l, l->means, mul(total, num(b, 1.0 / (double)width)), y, zero, c, part, lanes);
+      Val total = nest_get(b, nest_at(b, sum, 0));
+      for (int i = 1; i < SUMS_APART; i++) total = add(total, nest_get(b, nest_at(b, sum, i)));
+      walk_put(l, l->means, mul(total, num(b, 1.0 / (double)width)), &y, NEST_IX(0), v->c, v->part, v->lanes);
+    }
 }
 
-static NestFn *row_function(const Depthwise *d, const Axis *y, const Axis *x, const char *phase) {
-  Nest *b = d->l->b;
-  Tile t = {.d = d, .y = y, .x = x};
-  int64_t from, to;
-  axis_inside(x, &from, &to);
-  const int64_t most = d->l->target->blocking.depthwise_pixels, inside = to - from,
-                tiles = (inside + most - 1) / most;
-  const int64_t pixels = tiles ? (inside + tiles - 1) / tiles : 1, whole = inside / pixels,
-                rest = inside % pixels;
-  NestFn *body = NULL, *last = NULL, *edge = NULL;
-  if (whole) {
-    t.pixels = (int)pixels;
-    body = tile_function(&t, phase);
-  }
+/* Vectors of a block: about `most`, and best so many that none are left over. */
+static int64_t block_of(int64_t vectors, int64_t most) {
+  if (vectors <= most) return vectors;
+  for (int64_t each = most; each > most / 2; each--)
+    if (vectors % each == 0) return each;
+  for (int64_t each = most + 1; each <= 2 * most; each++)
+    if (vectors % each == 0) return each;
+  return most;
+}
+
+/* A function for the blocks of a phase, and one for the channels that are left over. */
+typedef struct Rows {
+  Tile tile;
+  NestFn *fn;
+} Rows;
+typedef struct Plan {
+  Axis y, x;
+  int n;
+  Rows rows[2];
+} Plan;
+
+/* The rows of a tile, the channels of a block. */
+static NestFn *rows_function(const Tile *tile, const char *phase) {
+  Nest *b = tile->d->l->b;
+  Tile t = *tile;
+  const int64_t whole = t.x->count / t.pixels, rest = t.x->count % t.pixels;
+  NestFn *body = tile_function(&t, phase), *last = NULL;
   if (rest) {
     t.pixels = (int)rest;
     last = tile_function(&t, nest_text(b, "%slast_", phase));
   }
-  if (from > 0 || to < x->count) {
-    t.pixels = 1;
-    t.edge = true;
-    edge = tile_function(&t, nest_text(b, "%sedge_", phase));
-  }
-  NestFn *fn = nest_fn(b, nest_text(b, "%srow", phase), false);
-  const Ix y_ = nest_arg(b, "y"), top = nest_flag(b, "top");
-  if (from > 0)
-    NEST_FOR(b, i, from) nest_call(b, edge, y_, i, top);
-  if (whole == 1) nest_call(b, body, y_, from, top);
-  else if (whole)
-    NEST_FOR(b, i, whole) nest_call(b, body, y_, from + i * pixels, top);
-  if (rest) nest_call(b, last, y_, from + whole * pixels, top);
-  if (to < x->count)
-    NEST_FROM(b, i, to, x->count) nest_call(b, edge, y_, i, top);
-  if (d->l->means)
-    walk_channels(d->l, d->k.groups, NEST_IX(y->out_first + y_ * y->out_step), NEST_IX(0), mean_of_row,
-                  &d->k.small.w);
+  NestFn *fn = nest_fn(b, nest_text(b, "%srows", phase), false);
+  TileArgs a = {.y = nest_arg(b, "y")};
+  a.block = nest_arg(b, "block");
+  if (whole == 1) nest_call(b, body, a.y, 0, a.block);
+  else
+    NEST_FOR(b, i, whole) nest_call(b, body, a.y, i * tile->pixels, a.block);
+  if (rest) nest_call(b, last, a.y, whole * tile->pixels, a.block);
+  if (t.d->l->means) block_vectors(b, &t, &a, means_of_rows);
   return fn;
 }
 
-static void rows(const Depthwise *d, const Axis *y, NestFn *row) {
+static void plan_rows(const Depthwise *d, Plan *plan, const char *phase) {
+  enum { BLOCK_BYTES = 512 };
+  const Axis *y = &plan->y, *x = &plan->x;
+  const int64_t vectors = d->k.groups / d->lanes,
+                tiles = ceil_divide(x->count, d->l->target->blocking.depthwise_pixels);
+  Tile t = {.d = d, .y = y, .x = x, .lines = 2, .pixels = (int)ceil_divide(x->count, tiles)};
+  const bool shared = y->count > 1 && y->tap_step == 1 && y->taps > y->in_step; /* inputs of two rows */
+  if (!shared || !unrolled(&t)) t.lines = 1;
+  t.each = block_of(vectors, larger(BLOCK_BYTES / (4 * d->lanes), 1));
+  t.blocks = t.each ? vectors / t.each : 1;
+  const int64_t left = d->k.groups - t.blocks * t.each * d->lanes;
+  t.part = t.blocks == 1;
+  plan->rows[plan->n++] = (Rows){t, rows_function(&t, phase)};
+  if (t.part || !left) return;
+  t.vector = t.blocks * t.each;
+  t.each = vectors - t.vector;
+  t.blocks = 1;
+  t.part = true;
+  plan->rows[plan->n++] = (Rows){t, rows_function(&t, nest_text(d->l->b, "%srest_", phase))};
+}
+
+static void all_rows(const Depthwise *d, const Plan *plan) {
   Nest *b = d->l->b;
-  int64_t from, to;
-  axis_inside(y, &from, &to);
-  if (from > 0)
-    NEST_FOR(b, y_, from) nest_call(b, row, y_, 1);
-  if (to > from)
-    NEST_LOOP(b, y_, schedule_outer(d->l, correlation_macs(&d->k)), 1, NEST_IX(from), 1, NEST_IX(to))
-      nest_call(b, row, y_, 0);
-  if (to < y->count)
-    NEST_FROM(b, y_, to, y->count) nest_call(b, row, y_, 1);
+  for (const Rows *r = plan->rows; r < plan->rows + plan->n; r++)
+    NEST_FOR(b, block, r->tile.blocks)
+      NEST_LOOP(b, y, schedule_outer(d->l, correlation_macs(&d->k)), 1, NEST_IX(0), 1,
+                NEST_IX(ceil_divide(plan->y.count, r->tile.lines)))
+        nest_call(b, r->fn, y * r->tile.lines, block);
 }
 
 bool schedule_depthwise(Lower *l) {
   const Correlation k = correlation_of(l->node);
   if (!one_to_one(&k)) return schedule_conv(l);
   const Depthwise d = begin(l, false);
-  const Axis y = axis_gathered(&d.k, 0), x = axis_gathered(&d.k, 1);
-  NestFn *row = row_function(&d, &y, &x, "");
+  Plan plan = {.y = axis_gathered(&d.k, 0), .x = axis_gathered(&d.k, 1)};
+  plan_rows(&d, &plan, "");
   nest_fn(l->b, l->b->name, false);
-  rows(&d, &y, row);
-  lower_about(l, "tiles of pixels x a vector of %d channels", d.lanes);
+  all_rows(&d, &plan);
+  lower_about(l, "tiles of %dx%d pixels x a vector of %d channels", plan.rows->tile.lines,
+              plan.rows->tile.pixels, d.lanes);
   return true;
 }
 
@@ -247,18 +331,16 @@ bool schedule_depthwise_scatter(Lower *l) {
   if (sy * sx > MOST_PHASES) return false;
   const Depthwise d = begin(l, true);
   Nest *b = l->b;
-  Axis y[MOST_PHASES], x[MOST_PHASES];
-  NestFn *row[MOST_PHASES] = {NULL};
+  Plan plan[MOST_PHASES] = {0};
   for (int64_t r = 0; r < sy * sx; r++) {
-    y[r] = axis_phase(&k, 0, r / sx);
-    x[r] = axis_phase(&k, 1, r % sx);
-    if (y[r].count && x[r].count)
-      row[r] = row_function(&d, &y[r], &x[r], sy * sx > 1 ? nest_text(b, "phase%d_", (int)r) : "");
+    plan[r].y = axis_phase(&k, 0, r / sx);
+    plan[r].x = axis_phase(&k, 1, r % sx);
+    if (plan[r].y.count && plan[r].x.count)
+      plan_rows(&d, &plan[r], sy * sx > 1 ? nest_text(b, "phase%d_", (int)r) : "");
   }
   nest_fn(b, b->name, false);
   if (sy * sx > 1) direct_fill(l, NULL, d.lanes);
-  for (int64_t r = 0; r < sy * sx; r++)
-    if (row[r]) rows(&d, &y[r], row[r]);
+  for (int64_t r = 0; r < sy * sx; r++) all_rows(&d, &plan[r]);
   lower_about(l, "%d phases in tiles of pixels x a vector of %d channels", (int)(sy * sx), d.lanes);
   return true;
 }

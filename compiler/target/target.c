@@ -60,6 +60,7 @@
       .dense_rows = (REGISTERS) < 32 ? 6 : 8,                                                                \
       .gradient_rows = (REGISTERS) / 4,                                                                      \
       .depthwise_pixels = (REGISTERS) / 4,                                                                   \
+      .depthwise_sums = 25 * (REGISTERS),                                                                    \
   }
 
 /* Measured on AVX-512 cores; what matters is that they rank schedules alike elsewhere. Strassen's additions

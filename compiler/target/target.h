@@ -27,7 +27,8 @@ typedef struct Blocking {
   int64_t rows_panel;   /* weights of a convolution that all images of a batch read one after the other */
   int dense_rows;       /* of a register tile in training, by two vectors */
   int gradient_rows;    /* of a register tile of a weight gradient, by two vectors */
-  int depthwise_pixels; /* of a register tile of one vector */
+  int depthwise_pixels; /* columns of a register tile of one vector by two rows */
+  int depthwise_sums;   /* multiply-adds of a tile up to which the code of all its taps is unrolled */
 } Blocking;
 
 /* What schedules reach and what transforms take, for the cost model. */
