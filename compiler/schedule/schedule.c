@@ -39,7 +39,7 @@ static bool schedule_rows(Lower *l) {
   case FAMILY_CONV_SCATTER: return winograd ? schedule_conv_winograd(l) : schedule_conv_rows(l);
   case FAMILY_CONV_WEIGHTS:
     return winograd ? schedule_conv_winograd_weights(l) : schedule_conv_rows_weights(l);
-  default: return schedule_dense_rows(l);
+  default: return l->choice.method == METHOD_STRASSEN ? schedule_dense_strassen(l) : schedule_dense_rows(l);
   }
 }
 
