@@ -1,6 +1,7 @@
-/* none.c: what the page does not have: schedules and instructions for nets of 8 bits, measured choices,
- * budgets of flash and RAM, layers in bands of rows, trees, graphs, programs, nests and schedules as text,
- * weights that are compiled in, exchanges of several processes, and the command line's help. */
+/* none.c: what the page does not have: schedules and instructions for nets of 8 bits, those of large dense
+ * layers by Strassen's algorithm in training, measured choices, budgets of flash and RAM, layers in bands of
+ * rows, trees, graphs, programs, nests and schedules as text, weights that are compiled in, exchanges of
+ * several processes, and the command line's help. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "compilation.h"
@@ -27,6 +28,16 @@ bool dsp_takes(const Lower *l) {
 }
 
 void dsp_offer(const Lower *l, Decision *d) { (void)l, (void)d; }
+
+const char *dense_strassen_refused(const Lower *l) {
+  (void)l;
+  return "a page";
+}
+
+bool schedule_dense_strassen(Lower *l) {
+  (void)l;
+  return false;
+}
 
 bool schedule_int8(Lower *l) {
   (void)l;

@@ -353,6 +353,19 @@ static void put_clear(Text *out, Net *net) {
   if (p->sums.n > 1) text_put(out, "  }\n");
 }
 
+static void put_gradients_clear(Text *out, Net *net) {
+  const Program *p = net->train.program;
+  const int64_t bytes = graph_weight_bytes(net->graph);
+  if (!net->model) return;
+  if (p->cleared.n == 1 && p->cleared.data[0].from == 0 && p->cleared.data[0].to == bytes) {
+    text_put(out, "  memset(gradients, 0, sizeof *gradients);\n");
+    return;
+  }
+  for (int i = 0; i < p->cleared.n; i++)
+    text_put(out, "  memset((float *)(void *)gradients + %" PRId64 ", 0, %" PRId64 " * sizeof(float));\n",
+             floats_in(p->cleared.data[i].from), floats_in(p->cleared.data[i].to - p->cleared.data[i].from));
+}
+
 static void put_sum(Text *out, Net *net) {
   const Program *p = net->train.program;
   if (!net->model || p->shards < 2 || !p->sums.n) return;
@@ -464,7 +477,7 @@ void put_gradients_entry(Text *out, Net *net) {
   put_signature(out, arena_printf(net->arena, "%sfloat %s_gradients", net_linkage(net), net->name),
                 gradients_parameters(net), " {\n");
   put_batch_value(out, net);
-  if (net->model) text_put(out, "  memset(gradients, 0, sizeof *gradients);\n");
+  put_gradients_clear(out, net);
   put_statistics(out, net);
   put_clear(out, net);
   if (packing_shared(net))

@@ -254,6 +254,14 @@ static bool interleaved(Prover *p, const Access *a, const Access *b, int d, int 
   return false;
 }
 
+/* What all rounds of loop t touch of `a` lies in front of what any of them touches of `b`. */
+static bool in_front(Prover *p, const Access *a, const Access *b, int d, int t) {
+  Lin hi = a->hi[d], lo = b->lo[d];
+  widest(p, &hi, t, true);
+  widest(p, &lo, t, false);
+  return prover_low_of_difference(p, &lo, &hi) >= 1;
+}
+
 /* Rounds of loop t do not meet, in whatever order they run: if they are parallel, nowhere where one of them
  * writes; if they are not, where one reads what another one writes over. */
 void prover_check_rounds(Prover *p, int first, int t, bool parallel) {
@@ -267,7 +275,7 @@ void prover_check_rounds(Prover *p, int first, int t, bool parallel) {
       bool apart_ = false;
       for (int d = 0; d < a->buf->rank && !apart_; d++)
         apart_ = (prover_apart(p, &a->hi[d], &b->lo[d], t) && prover_apart(p, &b->hi[d], &a->lo[d], t)) ||
-                 interleaved(p, a, b, d, t);
+                 interleaved(p, a, b, d, t) || in_front(p, a, b, d, t) || in_front(p, b, a, d, t);
       p->proof->pairs++;
       if (!apart_)
         prover_fail(p,

@@ -87,6 +87,13 @@ static void put_phase(Text *out, const Program *p, const Phase *phase, int targe
   }
 }
 
+static void put_cleared(Text *out, const Program *p) {
+  for (int i = 0; i < p->cleared.n; i++)
+    text_put(out, "%s gradient %" PRId64 " .. %" PRId64, i ? "," : "cleared:", p->cleared.data[i].from,
+             p->cleared.data[i].to - 1);
+  if (p->cleared.n) text_put(out, "\n");
+}
+
 static void put_sums(Text *out, const Program *p) {
   if (p->shards < 2 || !p->sums.n) return;
   text_put(out, "sums of the shards, in pairs:");
@@ -118,6 +125,7 @@ void program_dump(Text *out, const Program *p) {
     text_put(out, "%d calls, %s image%s%s\n", p->calls.n, number(out, p->batching.images),
              p->batching.images == 1 ? "" : "s at most", p->team ? ", a team of threads" : "");
     put_spaces(out, p);
+    put_cleared(out, p);
     for (int i = 0; i < p->phases.n; i++) {
       put_exchange(out, p, i);
       put_phase(out, p, &p->phases.data[i], t);

@@ -108,19 +108,34 @@ static LowerOptions lower_options(const Lowering *l, const Kernel *kernel, bool 
                         .tuning = o->tuning};
 }
 
-/* A result that cannot be written over an operand on one target is not on any: all have one layout. */
-static void lower_versions(const Lowering *l, Kernel *kernel, KernelCall *call) {
+/* Does no other kernel add to the gradient that it makes for all images? */
+static bool sole_writer(const Lowering *l, const Kernel *kernel) {
+  const Node *root = kernel->root;
+  if (!kernel->batch || root->result != RESULT_SUM) return false;
+  for (int k = 0; k < l->plan->kernels.n; k++) {
+    const Kernel *other = l->plan->kernels.data[k];
+    if (other != kernel && other->root->target == root->target) return false;
+  }
+  return true;
+}
+
+/* A result that cannot be written over an operand on one target is not on any: all have one layout. Nor is a
+ * gradient stored that is added to on one: what is cleared is the same. */
+static void lower_versions(const Lowering *l, Kernel *kernel, KernelCall *call, bool sole) {
   LowerOptions options = lower_options(l, kernel, call->team);
-  bool over = true;
+  bool over = true, stored = true;
+  options.sole = sole;
   for (int t = 0; t < l->program->ntargets; t++) {
     options.images = program_lanes(l->program, t);
     Lower *lower = schedule_kernel(l->arena, kernel, l->program->target[t], &options);
     call->version[t].lower = lower;
     over = over && lower->out->place == OVER;
+    stored = stored && !lower_adds(lower);
   }
-  if (!kernel->over || over) return;
-  kernel->over = NULL;
-  lower_versions(l, kernel, call);
+  if (kernel->over && !over) {
+    kernel->over = NULL;
+    lower_versions(l, kernel, call, sole);
+  } else if (sole && !stored) lower_versions(l, kernel, call, false);
 }
 
 static int64_t aligned(int64_t bytes) {
@@ -150,7 +165,7 @@ static void lower_call(const Lowering *l, Kernel *kernel, bool team) {
                      .version = NEW_ARRAY(l->arena, Version, p->ntargets + 1)};
   if (p->kind == PROGRAM_INFERENCE) call.team = team && (kernel->batch || !whole);
   if (p->kind == PROGRAM_TRAINING) call.team = kernel->batch && l->options->openmp;
-  lower_versions(l, kernel, &call);
+  lower_versions(l, kernel, &call, sole_writer(l, kernel));
   for (int t = 0; t < p->ntargets; t++) {
     Version *version = &call.version[t];
     version->scratch = scratch_before(version->lower, version->lower->b->nbufs);
@@ -350,6 +365,28 @@ static void find_sums(const Lowering *l) {
   }
 }
 
+static bool is_stored(const Program *p, const Weight *weight) {
+  for (int c = 0; c < p->calls.n; c++) {
+    const KernelCall *call = &p->calls.data[c];
+    if (call->kernel->root->target == weight && p->ntargets && !lower_adds(call->version[0].lower))
+      return true;
+  }
+  return false;
+}
+
+static void find_cleared(const Lowering *l) {
+  Program *p = l->program;
+  const Graph *written = l->options->written;
+  for (int i = 0; i < written->weights.n; i++) {
+    const Weight *weight = written->weights.data[i];
+    Cleared *last = p->cleared.n ? &p->cleared.data[p->cleared.n - 1] : NULL;
+    const int64_t from = weight_from(weight), to = from + weight_bytes(weight);
+    if (is_stored(p, weight)) continue;
+    if (last && last->to == from) last->to = to;
+    else vec_push(l->arena, p->cleared, ((Cleared){from, to}));
+  }
+}
+
 Program *program_lower(Arena *arena, ProgramKind kind, Plan *plan, const ProgramOptions *options) {
   Program *p = NEW(arena, Program);
   const Lowering l = {arena, p, plan, options};
@@ -381,6 +418,7 @@ Program *program_lower(Arena *arena, ProgramKind kind, Plan *plan, const Program
   find_copies(&l);
   if (p->batching.how == INTERLEAVED) scatter_outputs(&l);
   p->shards = kind == PROGRAM_TRAINING ? shards_of(&l) : 1;
+  if (kind == PROGRAM_TRAINING) find_cleared(&l);
   if (kind == PROGRAM_TRAINING) find_sums(&l);
   p->processes = kind == PROGRAM_TRAINING && options->processes > 0;
   if (p->processes) program_share(p, arena, options->written);

@@ -107,6 +107,12 @@ typedef struct ShardSum {
   int64_t from, to;
 } ShardSum;
 
+/* Gradients that are zeros before the first call: what calls add to, and what none touches. Others are stored
+ * by the one call for all images that makes them. Bytes from .. to. */
+typedef struct Cleared {
+  int64_t from, to;
+} Cleared;
+
 /* ---- several processes ----
  * They share the shards of a batch; calls for all images are run by each of them. */
 
@@ -141,7 +147,8 @@ typedef struct Program {
   VEC(Phase) phases;
   int first_phase; /* the number of the first: -1 where a call before all images reads targets alone */
   VEC(Copy) copies;
-  VEC(ShardSum) sums;  /* training */
+  VEC(Cleared) cleared; /* training */
+  VEC(ShardSum) sums;
   bool processes;      /* training: several may share the shards */
   VEC(Gather) gathers; /* in the order of phases, as are the buckets */
   VEC(Bucket) buckets;

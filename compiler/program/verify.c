@@ -494,6 +494,50 @@ static bool check_team(Verifier *v) {
   return true;
 }
 
+/* ---- gradients ---- */
+static const Place *gradient_of(const Version *version, int buffer) { /* NULL: it is none */
+  const Operand *operand = &version->argument[buffer];
+  return operand->used && operand->place.space == SPACE_GRADIENT ? &operand->place : NULL;
+}
+
+/* What a call for all images stores, instead of adding to it, nobody else may touch. */
+static bool sole_writer(const Verifier *v, const KernelCall *call, const Place *stored) {
+  const Program *p = v->program;
+  int touched = 0;
+  for (int c = 0; c < p->calls.n; c++) {
+    const Version *other = &p->calls.data[c].version[v->target];
+    for (int i = 0; i < other->lower->b->nbufs; i++)
+      touched += gradient_of(other, i) && meet(gradient_of(other, i), stored);
+  }
+  return call->how == CALL_ONCE && touched == 1;
+}
+
+/* What is added to was cleared; there is nothing beside that and what is stored. */
+static bool check_gradients(Verifier *v) {
+  const Program *p = v->program;
+  VEC(Stretch) all = {0}, zeros = {0};
+  for (int i = 0; i < p->cleared.n; i++) {
+    vec_push(v->arena, all, ((Stretch){p->cleared.data[i].from, p->cleared.data[i].to}));
+    vec_push(v->arena, zeros, all.data[i]);
+  }
+  for (v->call = 0; v->call < p->calls.n; v->call++) {
+    const KernelCall *call = &p->calls.data[v->call];
+    const Version *version = &call->version[v->target];
+    for (int i = 0; i < version->lower->b->nbufs; i++) {
+      const Place *place = gradient_of(version, i);
+      const Buf *buf = version->lower->b->buf[i];
+      if (!place) continue;
+      if (buf->place == OUTPUT) {
+        if (!sole_writer(v, call, place)) return fail(v, "is a gradient that is not stored once", buf->name);
+        vec_push(v->arena, all, ((Stretch){place->offset, place->offset + place->bytes}));
+      } else if (!covered(zeros.data, zeros.n, place->offset, place->offset + place->bytes))
+        return fail(v, "is a gradient that is added to and not cleared", buf->name);
+    }
+  }
+  return covered(all.data, all.n, 0, p->space[SPACE_GRADIENT].bytes) ||
+         fail(v, "a gradient is neither cleared nor stored", "");
+}
+
 /* ---- sums ---- */
 static bool check_sums(Verifier *v) {
   const Program *p = v->program;
@@ -547,7 +591,7 @@ const char *program_verify(Arena *arena, const Program *p) {
     v.pieces.n = 0;
     if (!replay(&v) || !check_end(&v)) break;
     if (p->team && !check_team(&v)) break;
-    if (p->kind == PROGRAM_TRAINING && !check_sums(&v)) break;
+    if (p->kind == PROGRAM_TRAINING && (!check_gradients(&v) || !check_sums(&v))) break;
     if (p->processes && !check_buckets(&v)) break;
   }
   return v.error;

@@ -318,6 +318,27 @@ static void offer_dense(const Lower *l, Decision *d) {
                     .refused = small ? "so few weights stay in the first caches" : NULL});
 }
 
+/* In training: all images at once, as the plan has chosen. */
+static void offer_dense_training(const Lower *l, Decision *d) {
+  const Node *forward = node_forward(l->node);
+  const int64_t inputs = shape_row_elements(forward->in[0]->shape),
+                units = shape_row_elements(forward->shape), macs = inputs * units;
+  offer(l, d,
+        (Candidate){.choice = {.method = METHOD_OWN}, .name = "image by image", .cycles = stream_of(l)});
+  offer(l, d,
+        (Candidate){.choice = {.method = METHOD_OWN},
+                    .name = "all images at once",
+                    .cycles = cost_together(l->target, macs, 4 * macs, l->batch, l->weight_bytes)});
+  offer(l, d,
+        (Candidate){.choice = {.method = METHOD_STRASSEN, .m = 2},
+                    .name = "all images by Strassen",
+                    .refused = dense_strassen_refused(l),
+                    .cycles = cost_dense_strassen(l->target, l->node, l->batch, l->weight_bytes),
+                    .error = strassen_error(1, l->node->op->family == FAMILY_DENSE         ? inputs
+                                               : l->node->op->family == FAMILY_DENSE_INPUT ? units
+                                                                                           : l->batch)});
+}
+
 /* A convolution or a gradient of one that the plan has chosen to compute for all images at once. */
 static void offer_rows(const Lower *l, Decision *d) {
   const RowsCosts costs = {.target = l->layout,
@@ -377,8 +398,8 @@ static void offer_all(const Lower *l, Decision *d) {
     return;
   }
   const bool dense = family == FAMILY_DENSE || family == FAMILY_DENSE_INPUT || family == FAMILY_DENSE_WEIGHTS;
-  if (kernel_whole_batch(l->kernel) && !own && !dense) {
-    offer_rows(l, d);
+  if (kernel_whole_batch(l->kernel) && !own) {
+    (dense ? offer_dense_training : offer_rows)(l, d);
     return;
   }
   const bool gathers = family == FAMILY_CONV || family == FAMILY_DEPTHWISE;
@@ -400,7 +421,8 @@ static void offer_all(const Lower *l, Decision *d) {
 
 /* ---- picking ---- */
 static double cycles_for(const Lower *l, const Target *target, const Candidate *c) {
-  if (target == l->target || c->choice.method == METHOD_OWN || dsp_takes(l)) return c->cycles.total;
+  const bool own = kernel_whole_batch(l->kernel) || c->choice.method == METHOD_OWN || dsp_takes(l);
+  if (target == l->target || own) return c->cycles.total;
   const Correlation k = correlation_ranked(l);
   return cycles_of(l, target, &k, c->choice.method, c->choice.m).total;
 }

@@ -144,6 +144,11 @@ static void sum_tap(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, c
                  nest_get(b, nest_at(b, acc, r, v)));
 }
 
+/* What is stored at `ref`: the sum, or its sum with what is there. */
+static Val with_gradient(Nest *b, const Sums *s, Ref ref, Val sum, int part, int lanes) {
+  return lower_adds(s->l) ? add(load_some(b, ref, part, lanes), sum) : sum;
+}
+
 /* Taps first .. of channel `row` of the tile, which is `channel` of the small side: vectors of channels
  * become runs of taps. */
 static void add_taps(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, const Ix *row,
@@ -158,14 +163,14 @@ static void add_taps(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, 
     images_transpose(b, x, L);
     for (int lane = 0; lane < part; lane++) {
       const Ref ref = nest_at(b, s->l->out, *channel, panel->first + v * L + lane, first);
-      nest_store_part(b, ref, add(load_some(b, ref, taps, L), x[lane]), taps);
+      nest_store_part(b, ref, with_gradient(b, s, ref, x[lane], taps, L), taps);
     }
     return;
   }
   for (int t = 0; t < taps; t++)
     for (int lane = 0; lane < part; lane++) {
       const Ref ref = nest_at(b, s->l->out, *channel, panel->first + v * L + lane, first + t);
-      nest_store(b, ref, add(L > 1 ? lane_at(b, x[t], NEST_IX(lane)) : x[t], nest_load(b, ref, 1)));
+      nest_store(b, ref, with_gradient(b, s, ref, L > 1 ? lane_at(b, x[t], NEST_IX(lane)) : x[t], 1, 1));
     }
 }
 
@@ -178,9 +183,8 @@ static void add_tile(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, 
       const int part = part_of(s, panel, v);
       if (s->taps == 1) {
         const Ref ref = nest_at(b, s->l->out, channel, panel->first + v * L);
-        nest_store_part(b, ref,
-                        add(load_some(b, ref, part, L), nest_load(b, nest_at(b, gathered, 0, r, v * L), L)),
-                        part);
+        Val sum = nest_load(b, nest_at(b, gathered, 0, r, v * L), L);
+        nest_store_part(b, ref, with_gradient(b, s, ref, sum, part, L), part);
       } else
         for (int64_t t = 0; t < s->taps; t += L) add_taps(b, s, panel, gathered, &r, &channel, v, t);
     }
@@ -223,6 +227,7 @@ bool schedule_conv_rows_weights(Lower *l) {
   s.taps = k->kernel[0] * k->kernel[1];
   s.blocks = ceil_divide(l->rows, larger(l->target->l1 / image, 1));
   s.images = ceil_divide(l->rows, s.blocks);
+  if (s.blocks > 1) lower_must_add(l);
   s.small = lower_scratch(
       l, "small", 5,
       (int64_t[]){ceil_divide(k->s, s.tile), s.blocks, k->small.h, k->small.w * s.images, s.tile});

@@ -35,10 +35,6 @@ typedef struct Conv {
   Buf *bias;
 } Conv;
 
-/* Row and column of block k of a 2x2. */
-static int row(int k) { return k / 2; }
-static int column(int k) { return k % 2; }
-
 static int second_blocks(const Conv *c) { return c->levels > 1 ? STRASSEN_BLOCKS : 1; }
 
 /* A place along an axis of a matrix, from those of both applications. */
@@ -51,9 +47,9 @@ static Ix part_of(const Conv *c, int first, const Ix *second) {
 static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, int tap) {
   const Conv *c = (const Conv *)p;
   const int first = tap % STRASSEN_BLOCKS, second = tap / STRASSEN_BLOCKS;
-  const Ix i = NEST_Z + row(second), j = NEST_Z + column(second),
-           in = c->p.in * part_of(c, row(first), &i) + at->in,
-           out = c->p.filters * part_of(c, column(first), &j) + at->out;
+  const Ix i = NEST_Z + strassen_row(second), j = NEST_Z + strassen_column(second),
+           in = c->p.in * part_of(c, strassen_row(first), &i) + at->in,
+           out = c->p.filters * part_of(c, strassen_column(first), &j) + at->out;
   Ix index[4];
   const int rank = correlation_weight_index(&c->own, index, c->spread ? &in : &out, c->spread ? &out : &in,
                                             &NEST_Z, &NEST_Z);
@@ -91,8 +87,8 @@ static void load_blocks(const Conv *c, bool edge, const Ix *tile, const Ix *chan
                         const Ix *j, Val *x) {
   Nest *b = c->l->b;
   for (int k = 0; k < STRASSEN_BLOCKS; k++) {
-    const Ix pixel = c->parts * *tile + part_of(c, row(k), i),
-             from = c->p.in * part_of(c, column(k), j) + *channel;
+    const Ix pixel = c->parts * *tile + part_of(c, strassen_row(k), i),
+             from = c->p.in * part_of(c, strassen_column(k), j) + *channel;
     x[k] = nest_let(b, nest_text(b, "x%d", k), input_at(c, edge, &pixel, &from, part));
   }
 }
@@ -171,8 +167,8 @@ static void put_blocks(const Join *j, const Ix *pixel, const Ix *part, const Val
   Nest *b = c->l->b;
   const int L = c->p.lanes;
   for (int k = 0; k < STRASSEN_BLOCKS; k++) {
-    const Ix x = c->parts * j->tile + part_of(c, row(k), pixel),
-             channel = c->p.filters * part_of(c, column(k), part) + j->f0 + j->f;
+    const Ix x = c->parts * j->tile + part_of(c, strassen_row(k), pixel),
+             channel = c->p.filters * part_of(c, strassen_column(k), part) + j->f0 + j->f;
     NEST_IF(b, j->edge ? nest_below(b, x, c->pixels) : nest_within(b, NEST_Z, 0, 1)) {
       Val sum = c->bias ? add(y[k], nest_load(b, nest_at(b, c->bias, channel), L)) : y[k];
       lower_store(c->l, sum, &NEST_Z, &x, &channel, j->part, L);

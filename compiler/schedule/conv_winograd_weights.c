@@ -191,7 +191,8 @@ static void add_taps(const Weights *k, Val sum, int ky_, int kx_, const Ix *s, c
     const Ix l = *l0 + lane;
     Ix index[4];
     const Ref ref = nest_ref(b, k->l->out, correlation_weight_index(&k->k, index, s, &l, &ky, &kx), index);
-    nest_store(b, ref, add(k->lanes > 1 ? lane_at(b, sum, NEST_IX(lane)) : sum, nest_load(b, ref, 1)));
+    Val one = k->lanes > 1 ? lane_at(b, sum, NEST_IX(lane)) : sum;
+    nest_store(b, ref, lower_adds(k->l) ? add(one, nest_load(b, ref, 1)) : one);
   }
 }
 
@@ -322,6 +323,7 @@ bool schedule_conv_winograd_weights(Lower *l) {
   k.small = least_multiple(k.broadcast, k.lanes);
   winograd_axes(&k.k, l->choice.m, k.w);
   cut_tiles(&k);
+  if (!k.whole || k.rows > k.block) lower_must_add(l);
   make_buffers(&k);
   k.split_large = winograd_split(l, &k.k, k.w, k.lanes, k.V);
   k.split_small = split_row(&k);

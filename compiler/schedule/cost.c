@@ -8,6 +8,7 @@
 #include "base/number.h"
 #include "schedule/axis.h"
 #include "schedule/schedule.h"
+#include "schedule/strassen.h"
 
 static const double PANEL_VECTORS = 2; /* of a register tile */
 
@@ -324,6 +325,26 @@ Cycles cost_stream(const Target *t, int64_t macs, int64_t value_bytes, int64_t o
 Cycles cost_together(const Target *t, int64_t macs, int64_t own_bytes, int64_t batch, int64_t net_bytes) {
   Cycles c = {.products = (double)macs / t->lanes / t->fmas / t->rates->together};
   set_memory(&c, t, (double)own_bytes, net_bytes);
+  c.memory /= (double)batch;
+  return summed(c);
+}
+
+/* Of quarters of the weights sums are made once, of those of images for each of them; it is these that take
+ * long where the gradient of inputs is computed, for they leave the first cache. */
+Cycles cost_dense_strassen(const Target *t, const Node *node, int64_t batch, int64_t net_bytes) {
+  const Family family = node->op->family;
+  const Node *forward = node_forward(node);
+  const double inputs = (double)shape_row_elements(forward->in[0]->shape),
+               units = (double)shape_row_elements(forward->shape), macs = inputs * units,
+               each = family == FAMILY_DENSE_INPUT ? 2 : 0.5;
+  const int64_t unit = 2 * (family == FAMILY_DENSE         ? STRASSEN_VECTORS * (int64_t)t->lanes
+                            : family == FAMILY_DENSE_INPUT ? t->blocking.dense_rows
+                                                           : 1),
+                images = ceil_divide(batch, unit) * unit; /* with zeros that fill tiles */
+  Cycles c = {.products =
+                  7.0 / 8 * macs * (double)images / (double)batch / t->lanes / t->fmas / t->rates->together,
+              .transforms = each * macs / t->lanes / (double)batch + 8 * (inputs + units) / t->lanes};
+  set_memory(&c, t, 4 * macs, net_bytes);
   c.memory /= (double)batch;
   return summed(c);
 }

@@ -60,6 +60,8 @@ Cycles cost_stream(const Target *, int64_t macs, int64_t value_bytes, int64_t ow
                    int64_t weight_bytes); /* anything else: own_bytes of weights and these values pass by */
 Cycles cost_together(const Target *, int64_t macs, int64_t own_bytes, int64_t batch,
                      int64_t weight_bytes); /* an image of a dense layer for so many at once */
+Cycles cost_dense_strassen(const Target *, const Node *, int64_t batch,
+                           int64_t weight_bytes); /* likewise by Strassen's algorithm, in training */
 double
 cost_padding(const Correlation *); /* share of the taps that fall on padding, which schedules leave out */
 #endif

@@ -52,6 +52,7 @@ static Ref sum_at(Nest *b, const Product *p, const Panel *panel, const Ix *row, 
 }
 
 static Val load_sum(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v) {
+  if (!of_rows(p) && !lower_adds(p->l)) return splat(num(b, 0), p->lanes);
   const Ref ref = sum_at(b, p, panel, row, v);
   const int part = part_of(p, panel, v);
   return part < p->lanes ? nest_load_part(b, ref, part, p->lanes) : nest_load(b, ref, p->lanes);

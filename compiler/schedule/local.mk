@@ -10,7 +10,8 @@ libcnnc_a_SOURCES += \
   %D%/conv_winograd_tile.c %D%/conv_winograd_weights.c \
   %D%/choice.c %D%/choice.h \
   %D%/cost.c %D%/cost.h \
-  %D%/dense.c %D%/dense.h %D%/dense_rows.c \
+  %D%/dense.c %D%/dense.h %D%/dense_rows.c %D%/dense_strassen.c \
+  %D%/dense_strassen.h %D%/dense_strassen_forward.c \
   %D%/depthwise.c \
   %D%/direct.h \
   %D%/helium.c %D%/helium.h %D%/helium_depthwise.c \
@@ -22,6 +23,6 @@ libcnnc_a_SOURCES += \
   %D%/map.c \
   %D%/rows.c \
   %D%/schedule.c %D%/schedule.h \
-  %D%/strassen.c %D%/strassen.h \
+  %D%/strassen.c %D%/strassen.h %D%/strassen_tile.c \
   %D%/tuning.c %D%/tuning.h \
   %D%/winograd.c %D%/winograd.h

@@ -39,7 +39,7 @@ static bool schedule_rows(Lower *l) {
   case FAMILY_CONV_SCATTER: return winograd ? schedule_conv_winograd(l) : schedule_conv_rows(l);
   case FAMILY_CONV_WEIGHTS:
     return winograd ? schedule_conv_winograd_weights(l) : schedule_conv_rows_weights(l);
-  default: return schedule_dense_rows(l);
+  default: return l->choice.method == METHOD_STRASSEN ? schedule_dense_strassen(l) : schedule_dense_rows(l);
   }
 }
 
@@ -134,9 +134,23 @@ static Lower *lowered_over(Arena *arena, const Kernel *kernel, const Target *tar
   return lowered(arena, apart, target, options);
 }
 
+/* A gradient may be stored instead of added to if the proof shows that all of it is written, and nothing of
+ * it read before. It fails where images, or blocks of them, are added one after the other. */
+static Lower *lowered_sole(Arena *arena, const Kernel *kernel, const Target *target,
+                           const LowerOptions *options) {
+  Proof proof;
+  Lower *l = lowered(arena, kernel, target, options);
+  if (nest_prove(l->b, &proof)) return l;
+  LowerOptions added = *options;
+  added.sole = false;
+  return lowered(arena, kernel, target, &added);
+}
+
 Lower *schedule_kernel(Arena *arena, const Kernel *kernel, const Target *target,
                        const LowerOptions *options) {
-  Lower *l = (kernel->over ? lowered_over : lowered)(arena, kernel, target, options);
+  Lower *l = (kernel->over    ? lowered_over
+              : options->sole ? lowered_sole
+                              : lowered)(arena, kernel, target, options);
   check(l->b);
   for (int i = 0; i < l->packs.n; i++) check(l->packs.data[i]->nest);
   return l;

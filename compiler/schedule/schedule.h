@@ -25,7 +25,9 @@ bool schedule_depthwise_weights(Lower *);
 bool schedule_dense(Lower *); /* dense.c */
 bool schedule_dense_input(Lower *);
 bool schedule_dense_weights(Lower *);
-bool schedule_dense_rows(Lower *); /* dense_rows.c: all three, for all rows of the leading axis */
+bool schedule_dense_rows(Lower *);     /* dense_rows.c: all three, for all rows of the leading axis */
+bool schedule_dense_strassen(Lower *); /* dense_strassen.c: likewise, in training */
+const char *dense_strassen_refused(const Lower *); /* why not; NULL: it can be */
 /* What computing layers for all images at once depends on, besides the layer. */
 typedef struct RowsCosts {
   const Target *target; /* the widest */

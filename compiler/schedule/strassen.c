@@ -31,7 +31,7 @@ void strassen_right(Nest *b, const Val *x, Val *y) {
   y[0] = x[0];
   y[1] = x[2];
   y[2] = x[3];
-  y[3] = sub(t2, x[2]);
+  y[3] = sub(x[2], t2);
   y[4] = t1;
   y[5] = t2;
   y[6] = sub(x[3], x[1]);
@@ -41,6 +41,6 @@ void strassen_result(Nest *b, const Val *x, Val *y) {
   Val u2 = nest_let(b, "u", add(x[0], x[5])), u3 = nest_let(b, "u", add(u2, x[6]));
   y[0] = add(x[0], x[1]);
   y[1] = add(add(u2, x[4]), x[2]);
-  y[2] = sub(u3, x[3]);
+  y[2] = add(u3, x[3]);
   y[3] = add(u3, x[4]);
 }

@@ -18,4 +18,27 @@ WinogradError strassen_error(int levels, int64_t channels);
 void strassen_left(Nest *, const Val *x, Val *y);
 void strassen_right(Nest *, const Val *x, Val *y);
 void strassen_result(Nest *, const Val *x, Val *y);
+
+/* Row and column of block k. */
+static inline int strassen_row(int k) { return k / 2; }
+static inline int strassen_column(int k) { return k % 2; }
+
+/* Rows times vectors of columns of all four blocks of the result, from the factors of the seven products
+ * (strassen_tile.c). part: lanes of the last vector that the result has; adds: to what it holds. The factors
+ * are at left (a row), right and result (a vector each). */
+enum { STRASSEN_VECTORS = 2 /* of a tile, at most */ };
+typedef struct StrassenTile StrassenTile;
+struct StrassenTile {
+  int rows, vectors, lanes, part;
+  int64_t depth;
+  bool adds;
+  Ref (*left)(Nest *, const StrassenTile *, int product, const Ix *k, int r);
+  Ref (*right)(Nest *, const StrassenTile *, int product, const Ix *k, int v);
+  Ref (*result)(Nest *, const StrassenTile *, int block, const Ix *r, int v);
+  /* Called before the product of each step, from 0 on, for prefetches; NULL: there are none. Blocks of the
+   * result are stored from step 1 on. */
+  void (*fetch)(Nest *, const StrassenTile *, int step);
+  const void *at; /* where the tile is, for these */
+};
+void strassen_tile(Nest *, const StrassenTile *);
 #endif

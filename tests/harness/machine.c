@@ -289,6 +289,14 @@ static bool has_size(const Program *p, int size) { /* of an element */
   return false;
 }
 
+static void clear_gradients(Machine *m) { /* of the shards behind the first all of them */
+  const Program *p = m->program;
+  double *first = m->space[SPACE_GRADIENT];
+  for (int64_t i = 0; i < gradients_of(m); i++) first[i] = NAN;
+  for (int i = 0; i < p->cleared.n; i++)
+    for (int64_t k = p->cleared.data[i].from / 4; k < p->cleared.data[i].to / 4; k++) first[k] = 0;
+}
+
 static void prepare(Machine *m) {
   const Program *p = m->program;
   const Graph *graph = p->graph;
@@ -303,6 +311,7 @@ static void prepare(Machine *m) {
   }
   m->size[SPACE_GRADIENT] = p->space[SPACE_GRADIENT].bytes;
   m->space[SPACE_GRADIENT] = NEW_ARRAY(m->arena, double, p->shards *gradients_of(m) + 1);
+  clear_gradients(m);
   m->output = NEW_ARRAY(m->arena, double *, graph->outputs.n + 1);
   for (int o = 0; o < graph->outputs.n; o++)
     m->output[o] = numbers(m, larger(m->images, p->batching.images) * shape_elements(p->output[o]->shape));

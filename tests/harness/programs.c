@@ -33,6 +33,7 @@ static Program *program_copy(Arena *arena, const Program *p) {
   copy->phases.data = COPIED(arena, p->phases.data, p->phases.n);
   if (p->copies.n) copy->copies.data = COPIED(arena, p->copies.data, p->copies.n);
   if (p->sums.n) copy->sums.data = COPIED(arena, p->sums.data, p->sums.n);
+  if (p->cleared.n) copy->cleared.data = COPIED(arena, p->cleared.data, p->cleared.n);
   copy->value = COPIED(arena, p->value, 1);
   copy->value[0] = COPIED(arena, p->value[0], p->graph->nodes.n);
   for (int c = 0; c < p->calls.n; c++) {
@@ -180,14 +181,23 @@ static bool cut_sum(Draw *d, Program *p) {
   return sum->from < sum->to;
 }
 
+static bool cut_cleared(Draw *d, Program *p) {
+  if (!p->cleared.n) return false;
+  Cleared *cleared = &p->cleared.data[draw(d, p->cleared.n)];
+  if (draw(d, 2)) cleared->from += 4 * (1 + draw(d, 16));
+  else cleared->to -= 4 * (1 + draw(d, 16));
+  return cleared->from < cleared->to;
+}
+
 static bool (*const damages[])(Draw *, Program *) = {
-    move_place,     swap_place,   change_stride, change_space, drop_barrier,
-    exchange_calls, shorten_life, shorten_life,  shrink_space, move_phase,
-    merge_phases,   move_copy,    cut_sum,       drop_barrier, move_place};
+    move_place,   swap_place,   change_stride, change_space, drop_barrier, exchange_calls,
+    shorten_life, shorten_life, shrink_space,  move_phase,   merge_phases, move_copy,
+    cut_sum,      drop_barrier, move_place,    cut_cleared};
 static const char *const damage_names[] = {
-    "place moved",      "place of another", "stride changed", "space changed",   "barrier dropped",
-    "calls exchanged",  "lifetime cut",     "lifetime cut",   "space shrunk",    "phase moved",
-    "phases exchanged", "copy moved",       "sum cut",        "barrier dropped", "place moved"};
+    "place moved",     "place of another", "stride changed",   "space changed",
+    "barrier dropped", "calls exchanged",  "lifetime cut",     "lifetime cut",
+    "space shrunk",    "phase moved",      "phases exchanged", "copy moved",
+    "sum cut",         "barrier dropped",  "place moved",      "cleared less"};
 enum { DAMAGES = sizeof damages / sizeof *damages };
 
 /* ---- what a run gives ---- */

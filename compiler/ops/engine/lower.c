@@ -156,12 +156,17 @@ static void make_inputs(Lower *l) {
     l->in[k] = read_buffer(l, k ? nest_text(l->b, "in%d", k) : "in", root->in[k]);
 }
 
+bool lower_adds(const Lower *l) { return l->out->place == UPDATE; }
+
+void lower_must_add(Lower *l) { l->out->place = UPDATE; }
+
 static void make_output(Lower *l) {
   const Node *result = l->kernel->result;
   if (l->out) return;
   if (result->target) {
     const Weight *weight = result->target;
-    l->out = bind(l, nest_buf(l->b, UPDATE, "out", (Type){F32, 1}, weight->rank, weight->dim),
+    const BufPlace place = l->sole && result->result == RESULT_SUM ? OUTPUT : UPDATE;
+    l->out = bind(l, nest_buf(l->b, place, "out", (Type){F32, 1}, weight->rank, weight->dim),
                   (Binding){.kind = BIND_GRADIENT, .node = result, .weight = result->target});
     return;
   }
@@ -212,6 +217,7 @@ Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, con
   l->plain = o->plain;
   l->sums = o->sums;
   l->exact = o->exact;
+  l->sole = o->sole;
   l->small = o->small;
   l->cycles = o->cycles ? o->cycles : cpu_cycles(l->layout);
   l->threads = o->threads;

@@ -107,6 +107,7 @@ enum { SMALL_SUMS = 6 };
 typedef struct LowerOptions { /* as in Lower */
   int layout_lanes, sums;
   bool plain, exact, threads;
+  bool sole; /* nothing else adds to the gradient that a RESULT_SUM is added to: it may be stored instead */
   Small small;
   const CpuCycles *cycles; /* NULL: those of `layout` */
   int64_t batch, call;
@@ -132,6 +133,7 @@ typedef struct Lower {
   bool plain;                /* -O0, -Os */
   int sums;                  /* plain nests: a loop over inputs has at most so many sums; 0: one */
   bool exact;                /* no algorithm that rounds differently */
+  bool sole;                 /* as in LowerOptions */
   Small small;
   const CpuCycles *cycles; /* of a board's CPU, whose schedules of 8 bits are chosen by them; or NULL */
   bool threads;            /* PARALLEL loops are run by threads */
@@ -143,8 +145,8 @@ typedef struct Lower {
                    image; 0: it has none, or the builder goes through them (nest_lead) */
   Buf **in, *out; /* made by lower_begin: [h][w][c] of each root input and of the result ([rows][h][w][c] in a
                nest that has the leading axis; [batch][h][w][c] of inputs of a RESULT_BATCH node); RESULT_SUM:
-               out is the gradient buffer in the weight's dims, UPDATE; with kernel->over it is that value's
-               buffer, too, OVER */
+               out is the gradient buffer in the weight's dims, UPDATE, or OUTPUT where it is stored; with
+               kernel->over it is that value's buffer, too, OVER */
   Buf *means;     /* of kernel->means, an OUTPUT; or NULL */
   VEC(Binding) bindings; /* by buffer id, as far as they are bound: lower_binding */
   VEC(Pack *) packs;
@@ -155,6 +157,10 @@ typedef struct Lower {
   const Ix *row; /* nests that have the leading axis: the row that lower_finish and lower_store mean */
   VEC(const char *) details; /* what else the schedule says about itself */
 } Lower;
+
+/* Is a RESULT_SUM added to what the gradient holds, or is it the gradient? */
+bool lower_adds(const Lower *);
+void lower_must_add(Lower *); /* before anything is built: it is made in parts, one added to the other */
 
 /* Starts a nest with the buffers of inputs and result and the operands of the chain; other parameters are
  * made when they are asked for, which may be at any time. The main function is named l->b->name. */
