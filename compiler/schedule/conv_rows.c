@@ -146,12 +146,14 @@ static void prefetch_weights(Nest *b, const Rows *c, const Panel *panel, const P
                 length = (c->spread ? width : p->depth) * c->taps,
                 each = ceil_divide(rows, p->sites * tiles_of(c)), places = p->y->in_size * p->x->in_size,
                 some = smaller(ceil_divide(each, places), MOST_AHEAD);
+  const int64_t room = c->w->dim[1] * c->taps, most = p->sites * tiles_of(c) * each + places * some;
+  if ((most + c->in + c->block + c->out) * room > INT32_MAX / 2) return; /* positions are ints */
   const Ix next = p->first + c->block;
   for (int64_t k = 0; k < some; k++) {
     const Ix mine = each > 1 ? (*iy * p->x->in_size + *ix) * some + k : NEST_Z, row = *tile * each + mine,
              s = (c->spread ? next : panel->first) + row, l = c->spread ? panel->first : next;
     NEST_IF(b, cond_and(nest_within(b, row, 0, rows), nest_within(b, mine, 0, each)))
-      nest_prefetch(b, c->w, s * (c->w->dim[1] * c->taps) + l * c->taps + *i * ceil_divide(length, p->depth));
+      nest_prefetch(b, c->w, s * room + l * c->taps + *i * ceil_divide(length, p->depth));
   }
 }
 
