@@ -13,7 +13,7 @@
 #include "schedule/direct.h"
 #include "schedule/images.h"
 
-enum { VECTORS = 2, FEW_TAPS = 2 };
+enum { VECTORS = 2, FEW_TAPS = 2, MOST_AHEAD = 4 };
 
 typedef struct Rows {
   Lower *l;
@@ -122,11 +122,14 @@ static void fill_panel(Nest *b, const Rows *c, const Panel *panel, const Ix *fir
 }
 
 /* ---- tiles ---- */
-/* A place of the output, of images from `row` on; input channels first .. first+depth-1. */
+static int64_t tiles_of(const Rows *c) { return ceil_divide(c->l->rows, c->tile); } /* of images */
+
+/* A place of the output, of images from `row` on; input channels first .. first+depth-1. site: its number, of
+ * `sites` of all places. */
 typedef struct Place {
   const Axis *y, *x;
-  Ix oy, ox, first;
-  int64_t depth;
+  Ix oy, ox, first, site;
+  int64_t depth, sites;
 } Place;
 
 static Ref sum_at(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *row, int v) {
@@ -134,8 +137,28 @@ static Ref sum_at(Nest *b, const Rows *c, const Panel *panel, const Place *p, co
                  p->x->out_first + p->ox * p->x->out_step, panel->first + v * c->lanes);
 }
 
+/* Weights of the next block are prefetched meanwhile, else filling its panel would wait for memory: they are
+ * rows far apart. Each tile prefetches its share of these rows, `each`, at each place of the input some of
+ * them, a line or so for each input channel `i`. */
+static void prefetch_weights(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *tile,
+                             const Ix *iy, const Ix *ix, const Ix *i) {
+  const int64_t width = panel->vectors * c->lanes, rows = c->spread ? p->depth : width,
+                length = (c->spread ? width : p->depth) * c->taps,
+                each = ceil_divide(rows, p->sites * tiles_of(c)), places = p->y->in_size * p->x->in_size,
+                some = smaller(ceil_divide(each, places), MOST_AHEAD);
+  const int64_t room = c->w->dim[1] * c->taps, most = p->sites * tiles_of(c) * each + places * some;
+  if ((most + c->in + c->block + c->out) * room > INT32_MAX / 2) return; /* positions are ints */
+  const Ix next = p->first + c->block;
+  for (int64_t k = 0; k < some; k++) {
+    const Ix mine = each > 1 ? (*iy * p->x->in_size + *ix) * some + k : NEST_Z, row = *tile * each + mine,
+             s = (c->spread ? next : panel->first) + row, l = c->spread ? panel->first : next;
+    NEST_IF(b, cond_and(nest_within(b, row, 0, rows), nest_within(b, mine, 0, each)))
+      nest_prefetch(b, c->w, s * room + l * c->taps + *i * ceil_divide(length, p->depth));
+  }
+}
+
 static void tap(Nest *b, const Rows *c, const Panel *panel, const Place *p, Buf *acc, const Ix *row, int rows,
-                const Ix *ty, const Ix *tx) {
+                const Ix *ty, const Ix *tx, const Ix *fetch) {
   const int L = c->lanes;
   const Ix iy = p->y->in_first + p->oy * p->y->in_step + *ty * p->y->tap_step,
            ix = p->x->in_first + p->ox * p->x->in_step + *tx * p->x->tap_step,
@@ -150,6 +173,7 @@ static void tap(Nest *b, const Rows *c, const Panel *panel, const Place *p, Buf 
                                       ? nest_at(b, panel->w, panel->number, ky, kx, i, panel->from + v * L)
                                       : nest_at(b, panel->w, ky, kx, i, v * L),
                                   L));
+      if (fetch) prefetch_weights(b, c, panel, p, fetch, &iy, &ix, &i);
       for (int r = 0; r < rows; r++)
         for (int v = 0; v < panel->vectors; v++)
           nest_accumulate(b, nest_at(b, acc, r, v),
@@ -157,7 +181,9 @@ static void tap(Nest *b, const Rows *c, const Panel *panel, const Place *p, Buf 
     }
 }
 
-static void tile(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *row, int rows) {
+/* fetch: the number of the tile, if it prefetches weights. */
+static void tile(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *row, int rows,
+                 const Ix *fetch) {
   Buf *acc = NEST_REGISTERS(b, "a", c->lanes, rows, panel->vectors);
   NEST_UNROLL(b, r, rows)
     for (int v = 0; v < panel->vectors; v++)
@@ -165,7 +191,7 @@ static void tile(Nest *b, const Rows *c, const Panel *panel, const Place *p, con
                  load_some(b, sum_at(b, c, panel, p, NEST_IX(*row + r), v), part_of(c, panel, v), c->lanes));
   for (const Ix ty = *axis_taps(b, "ty", p->y, &p->oy); nest_enter(b);)
     for (const Ix tx = *axis_taps(b, "tx", p->x, &p->ox); nest_enter(b);)
-      tap(b, c, panel, p, acc, row, rows, &ty, &tx);
+      tap(b, c, panel, p, acc, row, rows, &ty, &tx, fetch);
   NEST_UNROLL(b, r, rows)
     for (int v = 0; v < panel->vectors; v++)
       nest_store_part(b, sum_at(b, c, panel, p, NEST_IX(*row + r), v), nest_get(b, nest_at(b, acc, r, v)),
@@ -176,15 +202,18 @@ static void tile(Nest *b, const Rows *c, const Panel *panel, const Place *p, con
 static void tiles(Nest *b, const Rows *c, const Panel *panel, const Place *p) {
   const int T = c->tile, half = T / 2;
   const Ix count = c->count;
-  NEST_FOR(b, m, ceil_divide(c->l->rows, T)) {
-    NEST_IF(b, nest_at_least(b, count - m * T, T)) tile(b, c, panel, p, NEST_IX(m * T), T);
+  const bool fetches = !panel->packed && c->taps > 1 && c->in > c->block;
+  NEST_FOR(b, m, tiles_of(c)) {
+    const Ix number = p->site * tiles_of(c) + m;
+    NEST_IF(b, nest_at_least(b, count - m * T, T))
+      tile(b, c, panel, p, NEST_IX(m * T), T, fetches ? &number : NULL);
     NEST_ELSE(b) {
       NEST_IF(b, nest_at_least(b, count - m * T, half)) {
-        tile(b, c, panel, p, NEST_IX(m * T), half);
-        NEST_FROM(b, n, m * T + half, count) tile(b, c, panel, p, &n, 1);
+        tile(b, c, panel, p, NEST_IX(m * T), half, NULL);
+        NEST_FROM(b, n, m * T + half, count) tile(b, c, panel, p, &n, 1, NULL);
       }
       NEST_ELSE(b)
-        NEST_FROM(b, n, m * T, count) tile(b, c, panel, p, &n, 1);
+        NEST_FROM(b, n, m * T, count) tile(b, c, panel, p, &n, 1, NULL);
     }
   }
 }
@@ -192,13 +221,17 @@ static void tiles(Nest *b, const Rows *c, const Panel *panel, const Place *p) {
 /* All places, phase by phase where the output is the large side of a stride. */
 static void places(Nest *b, const Rows *c, const Panel *panel, const Ix *first, int64_t depth) {
   const Correlation *k = &c->k;
+  const Extent e = shape_extent(c->l->node->shape);
+  int64_t before = 0;
   for (int64_t py = 0; py < (c->spread ? k->stride[0] : 1); py++)
     for (int64_t px = 0; px < (c->spread ? k->stride[1] : 1); px++) {
       const Axis y = c->spread ? axis_phase(k, 0, py) : axis_gathered(k, 0),
                  x = c->spread ? axis_phase(k, 1, px) : axis_gathered(k, 1);
       if (!y.count || !x.count || !y.taps || !x.taps) continue;
       NEST_FOR(b, oy, y.count)
-        NEST_FOR(b, ox, x.count) tiles(b, c, panel, &(Place){&y, &x, oy, ox, *first, depth});
+        NEST_FOR(b, ox, x.count)
+          tiles(b, c, panel, &(Place){&y, &x, oy, ox, *first, before + oy * x.count + ox, depth, e.h * e.w});
+      before += y.count * x.count;
     }
 }
 

@@ -13,7 +13,7 @@
 #include "schedule/images.h"
 #include "schedule/schedule.h"
 
-enum { VECTORS = 2, FEW_TAPS = 2 };
+enum { VECTORS = 2, FEW_TAPS = 2, MOST_FETCHED = 1 << 28 }; /* positions a little behind them are ints */
 
 typedef struct Sums {
   Lower *l;
@@ -126,11 +126,25 @@ static void add_row(Nest *b, const Sums *s, const Panel *panel, Buf *acc, const 
   }
 }
 
+/* Gradients are added to what is in memory, in runs that lie far apart: each tap prefetches a share of those
+ * of its tile. */
+static void prefetch_sums(Nest *b, const Sums *s, const Panel *panel, const Ix *tile, const Ix *tap) {
+  const int64_t line = s->l->target->line / 4, room = s->l->out->dim[1] * s->taps,
+                lines = ceil_divide(panel->vectors * s->lanes * s->taps, line),
+                share = ceil_divide(lines, s->taps);
+  NEST_FOR(b, r, s->tile)
+    for (int64_t i = 0; i < share; i++)
+      nest_prefetch(b, s->l->out,
+                    (*tile * s->tile + r) * room + panel->first * s->taps + (*tap * share + i) * line);
+}
+
 /* The sums of one tap over a block of images, to gathered[tap]. */
 static void sum_tap(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, const Ix *block,
                     const Ix *tile, const Ix *ky, const Ix *kx) {
   const Correlation *k = &s->k;
   const int L = s->lanes;
+  if (s->taps > FEW_TAPS && k->s * k->l * s->taps <= MOST_FETCHED)
+    prefetch_sums(b, s, panel, tile, NEST_IX(*ky * k->kernel[1] + *kx));
   Buf *acc = NEST_REGISTERS(b, "a", L, s->tile, panel->vectors);
   NEST_UNROLL(b, r, s->tile)
     for (int v = 0; v < panel->vectors; v++) nest_store(b, nest_at(b, acc, r, v), num(b, 0));

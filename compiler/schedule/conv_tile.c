@@ -4,7 +4,7 @@
 #include "base/number.h"
 #include "schedule/conv_tile.h"
 
-enum { FEW_CHANNELS = 4, MOST_POOLED = 4 };
+enum { FEW_CHANNELS = 4, MOST_POOLED = 4, FEW_TAPS = 3 };
 
 static TileArgs tile_params(Nest *b, const Tile *t) {
   TileArgs a = {.y = nest_arg(b, "y")};
@@ -255,11 +255,33 @@ static Val weights_of(Nest *b, const Tile *t, const TileArgs *a, const Ix *ky, c
                    t->d->lanes);
 }
 
+int64_t tile_edges(const Axis *x, int64_t pixels) {
+  int64_t n = 0;
+  for (int64_t from = 0; from < x->count; from += pixels)
+    n += axis_before(x, from) || axis_behind(x, smaller(from + pixels, x->count) - 1);
+  return n;
+}
+
+/* Taps are unrolled where tiles at an edge leave some out, and where the code stays small. */
+static LoopKind taps_kind(const Tile *t) {
+  const Axis *x = t->x;
+  const Blocking *most = &t->d->l->target->blocking;
+  const int64_t sums = x->taps * t->d->block * t->columns * t->terms;
+  const bool large = t->d->block <= FEW_CHANNELS && sums > most->direct_sums && t->d->l->images <= 1;
+  return x->taps > most->unrolled_taps || (large && tile_edges(x, t->pixels) == 0) ? SERIAL : UNROLLED;
+}
+
+/* Few channels are unrolled, unless many taps of a row are, too: of so long a block clang loads the inputs of
+ * several channels at once, and then has no registers for them. */
+static LoopKind channels_kind(const Tile *t) {
+  if (t->d->block > FEW_CHANNELS) return SERIAL;
+  return t->x->taps > FEW_TAPS && taps_kind(t) == UNROLLED ? ROLLED : UNROLLED;
+}
+
 /* The sums of one tap over a block of input channels. */
 static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *ty, const Ix *tx) {
   const Direct *d = t->d;
   const Axis *x = t->x;
-  const int few = d->block <= FEW_CHANNELS;
   const Ix iy = t->y->in_first + a->y * t->y->in_step + *ty * t->y->tap_step,
            ix = x->in_first + a->x0 * x->in_step + *tx * x->tap_step;
   const Ix ky = t->y->tap_first + *ty * t->y->tap_stride, kx = x->tap_first + *tx * x->tap_stride;
@@ -281,7 +303,7 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
             }
     return;
   }
-  NEST_LOOP(b, c, few ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(d->block / t->chains))
+  NEST_LOOP(b, c, channels_kind(t), 1, NEST_IX(0), 1, NEST_IX(d->block / t->chains))
     for (int u = 0; u < t->chains; u++) {
       const Ix channel = c * t->chains + u;
       if (each) nest_pin(b, in);
@@ -304,22 +326,6 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
                                   w[v]);
               }
     }
-}
-
-int64_t tile_edges(const Axis *x, int64_t pixels) {
-  int64_t n = 0;
-  for (int64_t from = 0; from < x->count; from += pixels)
-    n += axis_before(x, from) || axis_behind(x, smaller(from + pixels, x->count) - 1);
-  return n;
-}
-
-/* Taps are unrolled where tiles at an edge leave some out, and where the code stays small. */
-static LoopKind taps_kind(const Tile *t) {
-  const Axis *x = t->x;
-  const Blocking *most = &t->d->l->target->blocking;
-  const int64_t sums = x->taps * t->d->block * t->columns * t->terms;
-  const bool large = t->d->block <= FEW_CHANNELS && sums > most->direct_sums && t->d->l->images <= 1;
-  return x->taps > most->unrolled_taps || (large && tile_edges(x, t->pixels) == 0) ? SERIAL : UNROLLED;
 }
 
 static Buf *sum_taps(Nest *b, const Tile *t, const TileArgs *a) {
