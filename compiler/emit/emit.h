@@ -40,6 +40,13 @@ typedef struct NetSizes {
 } NetSizes; /* bound: the least possible for these kernels in this order */
 NetSizes emit_sizes(const Net *);
 void emit_c(Text *, Net *);
+/* A text of several that are linked. once: what is in it is called once, so it needs no speed. */
+typedef struct EmitUnit {
+  Text text;
+  bool once;
+} EmitUnit;
+EmitUnit *emit_units(Arena *, Net *, bool several,
+                     int *n); /* emit_c's text, or, where it is long, the same as several */
 void emit_header(Text *, Net *);
 const void *emit_weights(Net *, size_t *n); /* what is in embed_file; NULL if it is not needed */
 void emit_weights_object(Text *, Net *);
