@@ -40,10 +40,14 @@ typedef struct NetSizes {
 } NetSizes; /* bound: the least possible for these kernels in this order */
 NetSizes emit_sizes(const Net *);
 void emit_c(Text *, Net *);
-/* A text of several that are linked. once: what is in it is called once, so it needs no speed. */
-typedef struct EmitUnit {
+typedef enum EmitUse {              /* of the functions of a unit */
+                       USE_STEADY,  /* by inference and training */
+                       USE_PACKING, /* once a step: compilers take long to unroll copies, and gain nothing */
+                       USE_SELDOM,  /* by what looks inside */
+} EmitUse;
+typedef struct EmitUnit { /* a text of several that are linked */
   Text text;
-  bool once;
+  EmitUse use;
 } EmitUnit;
 EmitUnit *emit_units(Arena *, Net *, bool several,
                      int *n); /* emit_c's text, or, where it is long, the same as several */

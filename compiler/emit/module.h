@@ -17,6 +17,7 @@ typedef struct Function {
   const char *code; /* the text under a stand-in for the name */
   const NestKey *key;
   struct Function *next; /* whose key has the same hash */
+  bool steady;           /* inference or training calls it */
   VEC(const char *) also;
   Table told; /* the layers in its comment and in `also` */
 } Function;

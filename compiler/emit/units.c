@@ -10,7 +10,7 @@
 
 enum {
   FEW = 1 << 16,  /* bytes of functions that are compiled before a second compiler has begun */
-  UNIT = 1 << 17, /* and of a unit; what each of them begins with is about a tenth of it */
+  UNIT = 1 << 16, /* and of a unit; what each of them begins with is about a tenth of it */
   MOST = 64       /* units, each of which is an open file */
 };
 /* A function of a nest stands behind those that it alone calls, and begins with one of two words. */
@@ -78,9 +78,9 @@ static Text unit_begin(Net *net, const Section *section) {
 
 typedef VEC(EmitUnit) EmitUnits;
 
-static void unit_end(EmitUnits *units, Net *net, const Section *section, Text text, bool once) {
+static void unit_end(EmitUnits *units, Net *net, const Section *section, Text text, EmitUse use) {
   put_section_end(&text, net, section);
-  const EmitUnit unit = {text, once};
+  const EmitUnit unit = {text, use};
   vec_push(net->arena, *units, unit);
 }
 
@@ -90,18 +90,19 @@ static size_t bytes_of(const Section *section) {
   return bytes;
 }
 
-static void cut(EmitUnits *units, Net *net, const Section *section, size_t most, bool once) {
+static void cut(EmitUnits *units, Net *net, const Section *section, size_t most, EmitUse use) {
   Text text = {0};
   size_t bytes = 0;
   for (int i = 0; i < section->functions.n; i++) {
+    if ((use == USE_SELDOM) == section->functions.data[i]->steady && use != USE_PACKING) continue;
     if (!bytes) text = unit_begin(net, section);
     put_function(&text, section->functions.data[i]);
     bytes += strlen(section->functions.data[i]->text);
     if (bytes < most) continue;
-    unit_end(units, net, section, text, once);
+    unit_end(units, net, section, text, use);
     bytes = 0;
   }
-  if (bytes) unit_end(units, net, section, text, once);
+  if (bytes) unit_end(units, net, section, text, use);
 }
 
 EmitUnit *emit_units(Arena *arena, Net *net, bool several, int *n) {
@@ -114,9 +115,11 @@ EmitUnit *emit_units(Arena *arena, Net *net, bool several, int *n) {
   emit_c(&first.text, net);
   vec_push(arena, units, first);
   const size_t most = bytes / MOST > UNIT ? bytes / MOST : UNIT;
-  if (net->barrier) cut(&units, net, &net->pack, most, true);
-  for (int t = 0; net->barrier && t < net->options->ntargets; t++)
-    cut(&units, net, &net->section[t], most, false);
+  for (int t = 0; net->barrier && t < net->options->ntargets; t++) {
+    cut(&units, net, &net->section[t], most, USE_STEADY);
+    cut(&units, net, &net->section[t], most, USE_SELDOM);
+  }
+  if (net->barrier) cut(&units, net, &net->pack, most, USE_PACKING);
   *n = units.n;
   return units.data;
 }
