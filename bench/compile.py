@@ -88,7 +88,8 @@ def main():
           ["without training", "processes", "with training", "processes"], nets, measure_programs, options)
     if not options.programs:
         table(f"three targets in one file; {options.cc} -O2",
-              ["cnnc ms", "C compiler s", "with weights: cnnc ms", "C compiler s"], nets, measure_texts, options)
+              ["cnnc ms", "C compiler s", "with weights: cnnc ms", "C compiler s"], nets, measure_texts,
+              options)
 
 
 if __name__ == "__main__":
