@@ -1,7 +1,7 @@
-"""compile.py: how long cnnc takes for each example, and the C compiler for what it writes: without weights,
-and with (drawn) ones beside the C."""
+"""compile.py: how long one waits for the program of each example; and how long cnnc takes, and the C compiler
+for what it writes: without weights, and with (drawn) ones beside the C."""
 # SPDX-License-Identifier: Apache-2.0
-import argparse, glob, json, os, struct, subprocess, tempfile, time
+import argparse, glob, json, os, resource, struct, subprocess, tempfile, time
 import numpy as np
 from compiler import newest_clang
 from nets import draw_weights, find
@@ -30,7 +30,28 @@ def seconds(tries, *command):
     return least
 
 
-def measure(options, net):
+def program_seconds(options, work, *arguments):
+    """From .cnn to a program, as users wait, and what it takes of processors: least of three."""
+    wall = used = np.inf
+    for _ in range(3):
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        subprocess.run([options.cnnc, *arguments, "-Wno-unread-input", "-o", os.path.join(work, "net")],
+                       check=True, capture_output=True)
+        took, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+        wall = min(wall, took)
+        used = min(used, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return [f"{wall:.1f}", f"{used:.1f}"]
+
+
+def measure_programs(options, net):
+    source = find(net)
+    with tempfile.TemporaryDirectory() as work:
+        cells = program_seconds(options, work, source, "--no-train")
+        trains = "train {" in open(source).read()
+        return cells + (program_seconds(options, work, source) if trains else ["", ""])
+
+
+def measure_texts(options, net):
     source = find(net)
     facts = json.loads(subprocess.run([options.cnnc, source, "--emit=json", "-Wno-unread-input"], check=True,
                                       capture_output=True).stdout)
@@ -45,19 +66,30 @@ def measure(options, net):
         return cells + [f"{1e3 * seconds(1, *cnnc, '--weights=' + weights):.0f}", f"{seconds(1, *clang):.1f}"]
 
 
+def table(title, columns, nets, measure, options):
+    print(f"{title}\n\n| net | {' | '.join(columns)} |\n|---{'|---' * len(columns)}|")
+    for net in nets:
+        print("| " + " | ".join([net, *measure(options, net)]) + " |", flush=True)
+    print()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
+    parser.add_argument("--programs", action="store_true", help="the first table alone")
     parser.add_argument("nets", nargs="*", help="nets of examples/ (all)")
     options = parser.parse_args()
     known = sorted(os.path.basename(path)[:-len(".cnn")]
                    for path in glob.glob(os.path.join(ROOT, "examples", "*", "*.cnn"))
                    if "\nnet " in open(path).read())
-    print(f"three targets in one file; {options.cc} -O2\n\n| net | cnnc ms | C compiler s | with weights: "
-          "cnnc ms | C compiler s |\n|---|---|---|---|---|")
-    for net in options.nets or known:
-        print("| " + " | ".join([net, *measure(options, net)]) + " |", flush=True)
+    nets, processors = options.nets or known, len(os.sched_getaffinity(0))
+    table(f"from .cnn to a program, by {processors} processors: seconds, and those of all processes",
+          ["without training", "processes", "with training", "processes"], nets, measure_programs, options)
+    if not options.programs:
+        table(f"three targets in one file; {options.cc} -O2",
+              ["cnnc ms", "C compiler s", "with weights: cnnc ms", "C compiler s"], nets, measure_texts,
+              options)
 
 
 if __name__ == "__main__":

@@ -92,10 +92,16 @@ typedef struct Bytes {
   size_t n;
 } Bytes;
 
-static bool run_backend(Compilation *c, BackendKind kind, const Text *text, Bytes weights, const char *path) {
+static bool run_backend(Compilation *c, BackendKind kind, const EmitUnit *from, int n, Bytes weights,
+                        const char *path) {
   const Options *o = c->options;
   static const char *const optimise[] = {
       [LEVEL_FULL] = "-O3", [LEVEL_PLAIN] = "-O1", [LEVEL_QUICK] = "-O1", [LEVEL_SMALL] = "-Os"};
+  static const char *const less[] = {[USE_STEADY] = "-O3", [USE_PACKING] = "-O2", [USE_SELDOM] = "-O1"};
+  BackendUnit *unit = NEW_ARRAY(c->arena, BackendUnit, n);
+  for (int i = 0; i < n; i++)
+    unit[i] = (BackendUnit){from[i].text.s, from[i].text.n,
+                            o->level == LEVEL_FULL ? less[from[i].use] : optimise[o->level]};
   const Backend backend = {.arena = c->arena,
                            .kind = kind,
                            .cc = o->cc,
@@ -106,22 +112,21 @@ static bool run_backend(Compilation *c, BackendKind kind, const Text *text, Byte
                            .runtime = o->runtime,
                            .openmp = o->openmp,
                            .mpi = o->mpi,
-                           .optimise = optimise[o->level],
                            .verbose = o->verbose,
                            .data = weights.data,
                            .data_bytes = weights.n};
   const char *temporary = NULL, *why = NULL;
   if (!spares_inputs(c, path)) return false;
   if (!outputs_adopt(c->outputs, path, &temporary, &why)) return cannot_write(c, path, why);
-  const bool done = backend_compile(&backend, text->s, text->n, temporary, &why);
+  const bool done = backend_compile(&backend, unit, n, temporary, &why);
   stage_done(c, "C compiler");
   return done || backend_failed(c, &backend, why);
 }
 
 static bool write_weights_object(Compilation *c, Bytes weights) {
-  Text text = {.arena = c->arena};
-  emit_weights_object(&text, c->net);
-  return run_backend(c, BACKEND_OBJECT, &text, weights,
+  EmitUnit unit = {.text = {.arena = c->arena}};
+  emit_weights_object(&unit.text, c->net);
+  return run_backend(c, BACKEND_OBJECT, &unit, 1, weights,
                      with_suffix(c->arena, c->options->output, ".weights.o"));
 }
 
@@ -138,14 +143,16 @@ static bool write_text(Compilation *c) {
                                      [OUTPUT_SHARED] = BACKEND_SHARED,
                                      [OUTPUT_WASM] = BACKEND_WASM,
                                      [OUTPUT_PROGRAM] = BACKEND_PROGRAM};
-  Text text = {.arena = c->arena};
+  const bool backend = options_backend(o->kind);
+  const bool several = backend && backend_takes_units(c->arena, kind[o->kind], o->machine != NULL);
+  int n;
   Bytes weights;
-  emit_c(&text, c->net);
+  const EmitUnit *unit = emit_units(c->arena, c->net, several, &n);
   stage_done(c, "print");
   weights.data = emit_weights(c->net, &weights.n);
   if (weights.data) stage_done(c, "pack weights");
-  if (options_backend(o->kind)) return run_backend(c, kind[o->kind], &text, weights, o->output);
-  if (!add_output(c, o->output, &text) || !write_weights(c, weights)) return false;
+  if (backend) return run_backend(c, kind[o->kind], unit, n, weights, o->output);
+  if (!add_output(c, o->output, &unit->text) || !write_weights(c, weights)) return false;
   if (weights.data) stage_done(c, "write weights");
   return true;
 }

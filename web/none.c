@@ -1,10 +1,11 @@
 /* none.c: what the page does not have: schedules and instructions for nets of 8 bits, those of large dense
  * layers by Strassen's algorithm in training, measured choices, budgets of flash and RAM, layers in bands of
- * rows, trees, graphs, programs, nests and schedules as text, weights that are compiled in, exchanges of
- * several processes, and the command line's help. */
+ * rows, trees, graphs, programs, nests and schedules as text, weights that are compiled in, translation
+ * units, exchanges of several processes, and the command line's help. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "compilation.h"
+#include "emit/emit.h"
 #include "emit/prelude.h"
 #include "graph/dot.h"
 #include "graph/dump.h"
@@ -48,6 +49,20 @@ const char *primitive_text(Arena *arena, const Primitive *primitive) {
   (void)arena, (void)primitive;
   return "";
 }
+
+EmitUnit *emit_units(Arena *arena, Net *net, bool several, int *n) {
+  EmitUnit *unit = NEW(arena, EmitUnit);
+  (void)several;
+  unit->text.arena = arena;
+  emit_c(&unit->text, net);
+  return *n = 1, unit;
+}
+
+struct Function; /* of emit/module.h */
+void put_declared(Text *, const struct Function *);
+void put_declared(Text *out, const struct Function *function) { (void)out, (void)function; }
+void put_barrier(Text *, const Net *);
+void put_barrier(Text *out, const Net *net) { (void)out, (void)net; }
 
 const char prelude_lookup[] = "";
 

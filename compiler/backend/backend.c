@@ -1,5 +1,6 @@
-/* backend.c: finding the C compiler and the runtime, and running it. The text goes to the compiler's standard
- * input, so that no file name finds its way into what it writes. */
+/* backend.c: finding the C compiler and the runtime, and running it. Text goes to the compiler's standard
+ * input, * so that no file name finds its way into what it writes; several become objects at the same time,
+ * in files without names, which are linked. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -10,13 +11,11 @@
 #include "backend/backend.h"
 #include <errno.h>
 #include <limits.h>
-#include <spawn.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
+#include "backend/command.h"
 #include "base/file.h"
 #include "base/text.h"
 
@@ -32,25 +31,6 @@
 #endif
 
 enum { NEWEST_CLANG = 25, OLDEST_CLANG = 14 };
-enum { DATA_DESCRIPTOR = 3 }; /* of BACKEND_DATA */
-extern char **environ;
-
-typedef struct Command {
-  Arena *arena;
-  const char *what;
-  FILE *printed;
-  VEC(const char *) words;
-} Command; /* printed: what it prints; NULL: goes with its messages */
-
-static void command_add(Command *command, const char *word) {
-  vec_push(command->arena, command->words, word);
-}
-
-static void command_add_all(Command *command, const char *const *words) {
-  for (; *words; words++) command_add(command, *words);
-}
-#define WORDS(...)                                                                                           \
-  (const char *const[]) { __VA_ARGS__, NULL }
 
 /* ---- finding ---- */
 static bool on_path(Arena *arena, const char *program) {
@@ -72,6 +52,20 @@ static const char *find_compiler(Arena *arena, const char *cc) {
     if (on_path(arena, name)) return name;
   }
   return "clang";
+}
+
+/* What makes symbols of an object local. */
+static const char *find_objcopy(Arena *arena) {
+  static const char *const names[] = {"objcopy", "llvm-objcopy", NULL};
+  for (const char *const *name = names; *name; name++)
+    if (on_path(arena, *name)) return *name;
+  return NULL;
+}
+
+/* Code for another machine may want another linker, and another objcopy. */
+bool backend_takes_units(Arena *arena, BackendKind kind, bool cross) {
+  if (kind == BACKEND_OBJECT) return !cross && find_objcopy(arena);
+  return kind != BACKEND_WASM;
 }
 
 const char *backend_help(const Backend *backend) {
@@ -141,73 +135,6 @@ static const char *find_mpi_library(Arena *arena, const char *runtime, const cha
   return "libcnn-mpi.a";
 }
 
-/* ---- running ---- */
-static void show_command(const Command *command) {
-  for (int i = 0; i < command->words.n; i++) fprintf(stderr, "%s%s", i ? " " : "", command->words.data[i]);
-  fputc('\n', stderr);
-}
-
-/* A file without a name, at its beginning. */
-static FILE *temporary_file(Arena *arena, const void *bytes, size_t n, const char **why) {
-  FILE *file = tmpfile();
-  if (file && fwrite(bytes, 1, n, file) == n && fflush(file) == 0 && fseek(file, 0, SEEK_SET) == 0)
-    return file;
-  *why = arena_printf(arena, "no temporary file for what is compiled: %s", strerror(errno));
-  if (file) fclose(file);
-  return NULL;
-}
-
-static bool command_ended(const Command *command, pid_t pid, const char **why) {
-  const char *program = command->words.data[0];
-  int status;
-  while (waitpid(pid, &status, 0) < 0)
-    if (errno != EINTR)
-      return *why = arena_printf(command->arena, "%s '%s' was lost: %s", command->what, program,
-                                 strerror(errno)),
-             false;
-  if (WIFSIGNALED(status))
-    return *why = arena_printf(command->arena, "%s '%s' was ended by signal %d", command->what, program,
-                               WTERMSIG(status)),
-           false;
-  if (WEXITSTATUS(status))
-    return *why = arena_printf(command->arena, "%s '%s' failed with exit status %d", command->what, program,
-                               WEXITSTATUS(status)),
-           false;
-  return true;
-}
-
-/* Runs a command with one file, if any, as its standard input and another, if any, as descriptor 3. */
-static bool command_run(Command *command, FILE *input, FILE *data, const char **why) {
-  const char *program = command->words.data[0];
-  command_add(command, NULL);
-  posix_spawn_file_actions_t actions;
-  pid_t pid;
-  posix_spawn_file_actions_init(&actions);
-  if (input) posix_spawn_file_actions_adddup2(&actions, fileno(input), STDIN_FILENO);
-  if (data) posix_spawn_file_actions_adddup2(&actions, fileno(data), DATA_DESCRIPTOR);
-  posix_spawn_file_actions_adddup2(&actions, command->printed ? fileno(command->printed) : STDERR_FILENO,
-                                   STDOUT_FILENO);
-  const int error =
-      posix_spawnp(&pid, program, &actions, NULL, (char *const *)(uintptr_t)command->words.data, environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error)
-    return *why = arena_printf(command->arena, "%s '%s' cannot be started: %s", command->what, program,
-                               strerror(error)),
-           false;
-  return command_ended(command, pid, why);
-}
-
-static bool compile_text(const Backend *backend, Command *command, const char *text, size_t n,
-                         const char **why) {
-  FILE *input = temporary_file(backend->arena, text, n, why);
-  FILE *data =
-      input && backend->data ? temporary_file(backend->arena, backend->data, backend->data_bytes, why) : NULL;
-  const bool done = !*why && command_run(command, input, data, why);
-  if (input) fclose(input);
-  if (data) fclose(data);
-  return done;
-}
-
 /* ---- what is made ---- */
 /* Another compiler than clang is taken to be one for that machine. */
 static void add_cross(Command *command, const Backend *backend) {
@@ -249,23 +176,117 @@ static bool add_runtime(Command *command, const Backend *backend, const char **w
   return !*why;
 }
 
-bool backend_compile(const Backend *backend, const char *text, size_t n, const char *output,
-                     const char **why) {
+/* What each call of the compiler has. */
+static void add_flags(Command *command, const Backend *backend, const char *optimise, bool openmp) {
+  if (backend->cross) add_cross(command, backend);
+  else command_add(command, "-fPIC");
+  command_add_all(command, WORDS("-std=c11", "-fno-stack-protector", optimise));
+  if (openmp) command_add(command, "-fopenmp");
+}
+
+static bool compile_whole(const Backend *backend, const char *compiler, const BackendUnit *unit, FILE *data,
+                          const char *output, const char **why) {
+  Command command = {.arena = backend->arena,
+                     .what = "the C compiler",
+                     .input = unit->text,
+                     .input_bytes = unit->n,
+                     .data = data};
+  command_add(&command, compiler);
+  add_flags(&command, backend, unit->optimise, backend->openmp);
+  add_kind(&command, backend);
+  command_add_all(&command, WORDS("-o", output, "-x", "c", "-"));
+  if (backend->kind == BACKEND_PROGRAM && !add_runtime(&command, backend, why)) return false;
+  if (backend->verbose) command_show(&command);
+  return command_run(&command, why);
+}
+
+/* ---- of several units ---- */
+static const char *path_of(Arena *arena, FILE *file) {
+  return arena_printf(arena, "/dev/fd/%d", fileno(file));
+}
+
+/* data: what the first of them finds. */
+static bool compile_units(const Backend *backend, const char *compiler, const BackendUnit *unit, int n,
+                          FILE *data, FILE *const *object, const char **why) {
+  Command *list = NEW_ARRAY(backend->arena, Command, n);
+  for (int i = 0; i < n; i++) {
+    list[i] = (Command){.arena = backend->arena,
+                        .what = "the C compiler",
+                        .input = unit[i].text,
+                        .input_bytes = unit[i].n,
+                        .data = i == 0 ? data : NULL};
+    command_add(&list[i], compiler);
+    add_flags(&list[i], backend, unit[i].optimise, backend->openmp && i == 0);
+#ifdef SANITIZER_FLAGS
+    if (backend->kind == BACKEND_PROGRAM) command_add_all(&list[i], WORDS(SANITIZER_FLAGS));
+#endif
+    command_add_all(&list[i], WORDS("-c", "-o", path_of(backend->arena, object[i]), "-x", "c", "-"));
+    if (backend->verbose) command_show(&list[i]);
+  }
+  return commands_run(list, n, why);
+}
+
+static bool link_units(const Backend *backend, const char *compiler, FILE *const *object, int n,
+                       const char *output, const char **why) {
   Command command = {.arena = backend->arena, .what = "the C compiler"};
+  command_add(&command, compiler);
+  if (backend->kind == BACKEND_OBJECT) command_add_all(&command, WORDS("-r", "-nostdlib"));
+  else {
+    if (backend->cross) add_cross(&command, backend);
+    if (backend->openmp) command_add(&command, "-fopenmp");
+    add_kind(&command, backend);
+  }
+  command_add_all(&command, WORDS("-o", output));
+  for (int i = 0; i < n; i++) command_add(&command, path_of(backend->arena, object[i]));
+  if (backend->kind == BACKEND_PROGRAM && !add_runtime(&command, backend, why)) return false;
+  if (backend->verbose) command_show(&command);
+  return command_run(&command, why);
+}
+
+/* Of one object: what its units call of each other is for nobody else. */
+static bool join_units(const Backend *backend, const char *compiler, FILE *const *object, int n,
+                       const char *output, const char **why) {
+  FILE *joined = command_file(backend->arena, "", 0, why);
+  if (!joined) return false;
+  const char *path = path_of(backend->arena, joined);
+  Command command = {.arena = backend->arena, .what = "the tool"};
+  command_add_all(&command, WORDS(find_objcopy(backend->arena), "--localize-hidden", path, output));
+  bool done = link_units(backend, compiler, object, n, path, why);
+  if (done && backend->verbose) command_show(&command);
+  done = done && command_run(&command, why);
+  fclose(joined);
+  return done;
+}
+
+static bool compile_apart(const Backend *backend, const char *compiler, const BackendUnit *unit, int n,
+                          FILE *data, const char *output, const char **why) {
+  FILE **object = NEW_ARRAY(backend->arena, FILE *, n);
+  bool done = true;
+  int opened = 0;
+  for (; done && opened < n; opened += done) {
+    object[opened] = command_file(backend->arena, "", 0, why);
+    done = object[opened] != NULL;
+  }
+  done =
+      done && compile_units(backend, compiler, unit, n, data, object, why) &&
+      (backend->kind == BACKEND_OBJECT ? join_units : link_units)(backend, compiler, object, n, output, why);
+  for (int i = 0; i < opened; i++) fclose(object[i]);
+  return done;
+}
+
+bool backend_compile(const Backend *backend, const BackendUnit *unit, int n, const char *output,
+                     const char **why) {
   *why = NULL;
   const char *compiler = find_compiler(backend->arena, backend->cc);
   if (backend->mpi) compiler = find_mpi_compiler(backend->arena, compiler, why);
   if (*why) return false;
-  command_add(&command, compiler);
-  if (backend->cross) add_cross(&command, backend);
-  else command_add(&command, "-fPIC");
-  command_add_all(&command, WORDS("-std=c11", "-fno-stack-protector", backend->optimise));
-  if (backend->openmp) command_add(&command, "-fopenmp");
-  add_kind(&command, backend);
-  command_add_all(&command, WORDS("-o", output, "-x", "c", "-"));
-  if (backend->kind == BACKEND_PROGRAM && !add_runtime(&command, backend, why)) return false;
-  if (backend->verbose) show_command(&command);
-  return compile_text(backend, &command, text, n, why);
+  /* The first file that is opened: if its descriptor is free, this is the one that has to have it. */
+  FILE *data = backend->data ? command_file(backend->arena, backend->data, backend->data_bytes, why) : NULL;
+  if (*why) return false;
+  const bool done = n > 1 ? compile_apart(backend, compiler, unit, n, data, output, why)
+                          : compile_whole(backend, compiler, unit, data, output, why);
+  if (data) fclose(data);
+  return done;
 }
 
 /* ---- programs that are run at once ---- */
@@ -279,13 +300,13 @@ static const char *read_all(Arena *arena, FILE *file) {
 
 static bool compile_and_run(const Backend *backend, const char *text, size_t n, const char *path,
                             FILE *printed, const char **why) {
-  Command compiler = {.arena = backend->arena, .what = "the C compiler"},
+  Command compiler = {.arena = backend->arena, .what = "the C compiler", .input = text, .input_bytes = n},
           program = {.arena = backend->arena, .what = "the program", .printed = printed};
   command_add(&compiler, find_compiler(backend->arena, backend->cc));
   command_add_all(&compiler, WORDS("-std=c11", "-fno-stack-protector", "-O3", "-o", path, "-x", "c", "-"));
   command_add(&program, path);
-  if (backend->verbose) show_command(&compiler);
-  return compile_text(backend, &compiler, text, n, why) && command_run(&program, NULL, NULL, why);
+  if (backend->verbose) command_show(&compiler);
+  return command_run(&compiler, why) && command_run(&program, why);
 }
 
 bool backend_run(const Backend *backend, const char *text, size_t n, const char **printed, const char **why) {
@@ -321,8 +342,8 @@ bool backend_command(Arena *arena, const char *what, const char *const *words, b
   Command command = {.arena = arena, .what = what};
   *why = NULL;
   for (; *words; words++) command_add(&command, *words);
-  if (verbose) show_command(&command);
-  return command_run(&command, NULL, NULL, why);
+  if (verbose) command_show(&command);
+  return command_run(&command, why);
 }
 
 bool backend_output(Arena *arena, const char *what, const char *const *words, const char **printed,
@@ -331,7 +352,7 @@ bool backend_output(Arena *arena, const char *what, const char *const *words, co
   *why = NULL;
   if (!command.printed) return *why = strerror(errno), false;
   command_add_all(&command, words);
-  const bool done = command_run(&command, NULL, NULL, why);
+  const bool done = command_run(&command, why);
   *printed = done ? read_all(arena, command.printed) : "";
   fclose(command.printed);
   return done;

@@ -14,7 +14,6 @@ typedef struct Backend {
   const char *const *cross; /* clang's options for another machine; NULL: for this one */
   const char *soname;       /* BACKEND_SHARED: the name under which programs look for it; NULL: its path */
   const char *runtime;      /* where libcnn.a is, or NULL: found */
-  const char *optimise;     /* the C compiler's -O3, -O1 ... */
   bool openmp, verbose;
   bool mpi; /* BACKEND_PROGRAM: with libcnn-mpi, by the compiler of MPI, which calls `cc` */
   const void *data;
@@ -22,9 +21,18 @@ typedef struct Backend {
 } Backend;
 #define BACKEND_DATA "/dev/fd/3" /* has a name only while it is open */
 
-/* Compiles the C text, which includes nothing but the C standard's headers, to the file `output`. False, and
- * why, if that did not work; the compiler's own messages have gone to standard error by then. */
-bool backend_compile(const Backend *, const char *text, size_t n, const char *output, const char **why);
+typedef struct BackendUnit {
+  const char *text; /* C, which includes nothing but the C standard's headers */
+  size_t n;
+  const char *optimise; /* the C compiler's -O3, -O1 ... */
+} BackendUnit;
+
+/* Compiles n units, of which the first alone has OpenMP and data, to the file `output`; several at the same
+ * time. False, and why, if that did not work; the compiler's own messages have gone to standard error by
+ * then. */
+bool backend_compile(const Backend *, const BackendUnit *, int n, const char *output, const char **why);
+
+bool backend_takes_units(Arena *, BackendKind, bool cross); /* more than one? */
 
 /* What would help where there is no clang; NULL: there is, or --cc names another compiler. */
 const char *backend_help(const Backend *);

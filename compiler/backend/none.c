@@ -6,10 +6,15 @@
 #include "backend/weights.h"
 #include "quantize/quantize.h"
 
-bool backend_compile(const Backend *backend, const char *text, size_t n, const char *output,
+bool backend_compile(const Backend *backend, const BackendUnit *unit, int n, const char *output,
                      const char **why) {
-  (void)backend, (void)text, (void)n, (void)output;
+  (void)backend, (void)unit, (void)n, (void)output;
   return *why = "there is no C compiler in a page", false;
+}
+
+bool backend_takes_units(Arena *arena, BackendKind kind, bool cross) {
+  (void)arena, (void)kind, (void)cross;
+  return false;
 }
 
 bool backend_run(const Backend *backend, const char *text, size_t n, const char **printed, const char **why) {

@@ -40,6 +40,17 @@ typedef struct NetSizes {
 } NetSizes; /* bound: the least possible for these kernels in this order */
 NetSizes emit_sizes(const Net *);
 void emit_c(Text *, Net *);
+typedef enum EmitUse {              /* of the functions of a unit */
+                       USE_STEADY,  /* by inference and training */
+                       USE_PACKING, /* once a step: compilers take long to unroll copies, and gain nothing */
+                       USE_SELDOM,  /* by what looks inside */
+} EmitUse;
+typedef struct EmitUnit { /* a text of several that are linked */
+  Text text;
+  EmitUse use;
+} EmitUnit;
+EmitUnit *emit_units(Arena *, Net *, bool several,
+                     int *n); /* emit_c's text, or, where it is long, the same as several */
 void emit_header(Text *, Net *);
 const void *emit_weights(Net *, size_t *n); /* what is in embed_file; NULL if it is not needed */
 void emit_weights_object(Text *, Net *);

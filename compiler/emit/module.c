@@ -223,6 +223,7 @@ static void name_call(Net *net, Part *part, const KernelCall *call) {
     bind_members(net, part, &step, t);
     step.function[t] = section_function(net, &net->section[t], nest, call->team, step.name,
                                         kernel_comment(net, call->kernel, nest), call->kernel);
+    step.function[t]->steady |= part != &net->look;
   }
   vec_push(net->arena, part->steps, step);
   const char **value = &part->value[call->kernel->result->id];
@@ -258,6 +259,7 @@ static void name_outputs(Net *net, Part *part) {
     for (int t = 0; t < net->options->ntargets; t++) {
       Nest *nest = part->program->scatter[o][t];
       part->outputs[o][t] = section_function(net, &net->section[t], nest, false, name, nest->about, NULL);
+      part->outputs[o][t]->steady = true;
     }
   }
 }

@@ -17,6 +17,7 @@ typedef struct Function {
   const char *code; /* the text under a stand-in for the name */
   const NestKey *key;
   struct Function *next; /* whose key has the same hash */
+  bool steady;           /* inference or training calls it */
   VEC(const char *) also;
   Table told; /* the layers in its comment and in `also` */
 } Function;
@@ -88,6 +89,7 @@ struct Net {
   VEC(Member *) tables;   /* constant tables */
   Table table_of;         /* by key */
   Section pack, *section; /* section: by target */
+  const char *barrier;    /* the text is one unit of several: what the others call for BARRIER; else NULL */
 };
 
 /* ---- module.c ---- */
@@ -148,11 +150,17 @@ const char *infer_parameters(Net *, bool some); /* of NAME_infer, NAME_infer_som
 const char *gradients_parameters(Net *);
 
 /* ---- the parts of the file ---- */
-void put_banner(Text *, Net *, bool header); /* net.c: the comment at the top */
-void put_network_types(Text *, const Net *); /* header.c */
-void put_declarations(Text *, Net *);        /* header.c: what a header declares */
-void put_functions(Text *, const Section *); /* net.c: the functions of a section */
-void put_pack(Text *, Net *);                /* pack.c: tables, packing */
+void put_banner(Text *, Net *, bool header);              /* net.c: the comment at the top */
+void put_network_types(Text *, const Net *);              /* header.c */
+void put_declarations(Text *, Net *);                     /* header.c: what a header declares */
+void put_functions(Text *, const Net *, const Section *); /* net.c: the functions of a section */
+void put_includes(Text *); /* net.c: memcpy and memset, with a C library or not */
+void put_section_begin(Text *, const Net *, const Section *);
+void put_section_end(Text *, const Net *, const Section *);
+PreludeNeeds net_needs(const Net *);         /* net.c: of the whole file */
+void put_declared(Text *, const Function *); /* units.c: of a function in another unit */
+void put_barrier(Text *, const Net *);
+void put_pack(Text *, Net *); /* pack.c: tables, packing */
 void put_packing(Text *, Net *, const Part *, const char *to);
 bool packing_shared(const Net *); /* a team packs the weights of a training step */
 void put_shared_packing(Text *, Net *);

@@ -21,13 +21,17 @@ void put_banner(Text *out, Net *net, bool header) {
   text_put(out, " */\n// SPDX-License-Identifier: MIT-0\n");
 }
 
-static void put_includes(Text *out, Net *net) {
-  const bool single = !net->options->header;
-  if (single) text_put(out, "#include <stddef.h>\n#include <stdint.h>\n");
-  else text_put(out, "#include \"%s\"\n", net->options->header);
+void put_includes(Text *out) {
   text_put(out, "#if __STDC_HOSTED__ || !defined(__GNUC__)\n#include <string.h>\n"
                 "#else // without a C library; where these become calls, of functions of these "
                 "names\n#define memcpy __builtin_memcpy\n#define memset __builtin_memset\n#endif\n\n");
+}
+
+static void put_top(Text *out, Net *net) {
+  const bool single = !net->options->header;
+  if (single) text_put(out, "#include <stddef.h>\n#include <stdint.h>\n");
+  else text_put(out, "#include \"%s\"\n", net->options->header);
+  put_includes(out);
   if (!single) return;
   put_network_types(out, net);
   put_declarations(out, net);
@@ -113,10 +117,14 @@ static void put_codeless(Text *out, Net *net) {
 }
 
 /* ---- sections ---- */
-void put_functions(Text *out, const Section *section) {
-  emit_prelude(out, &section->needs, &section->print.names);
+void put_functions(Text *out, const Net *net, const Section *section) {
+  if (!net->barrier) emit_prelude(out, &section->needs, &section->print.names);
   for (int i = 0; i < section->functions.n; i++) {
     const Function *function = section->functions.data[i];
+    if (net->barrier) {
+      put_declared(out, function);
+      continue;
+    }
     emit_comment(out, 0, function->comment);
     for (int k = 0; k < function->also.n; k++)
       emit_comment(out, 0, arena_printf(out->arena, "also %s", function->also.data[k]));
@@ -133,17 +141,30 @@ static void put_attribute(Text *out, const Section *section, bool lowest) {
   text_put(out, "\n");
 }
 
-static void put_section(Text *out, Net *net, int target) {
-  const bool lowest = target == net->options->ntargets - 1;
-  const Section *section = &net->section[target];
-  text_put(out, "/* ---- %s ---- */\n\n", section->target->name);
+static bool is_lowest(const Net *net, const Section *section) {
+  return section == &net->section[net->options->ntargets - 1];
+}
+
+void put_section_begin(Text *out, const Net *net, const Section *section) {
+  const bool lowest = is_lowest(net, section);
+  if (!section->target) return;
   if (!lowest && section->target->condition) text_put(out, "#if %s\n", section->target->condition);
   put_attribute(out, section, lowest);
-  put_functions(out, section);
+}
+
+void put_section_end(Text *out, const Net *net, const Section *section) {
+  if (section->target && !is_lowest(net, section) && section->target->condition) text_put(out, "#endif\n\n");
+}
+
+static void put_section(Text *out, Net *net, int target) {
+  const Section *section = &net->section[target];
+  text_put(out, "/* ---- %s ---- */\n\n", section->target->name);
+  put_section_begin(out, net, section);
+  put_functions(out, net, section);
   put_infer(out, net, target);
   if (net->train.program) put_gradients(out, net, target);
   if (net->look.program) put_look(out, net, target);
-  if (!lowest && section->target->condition) text_put(out, "#endif\n\n");
+  put_section_end(out, net, section);
 }
 
 static void put_end(Text *out, const PreludeNeeds *needs) {
@@ -151,13 +172,18 @@ static void put_end(Text *out, const PreludeNeeds *needs) {
   text_put(out, "#if !__STDC_HOSTED__ && defined(__GNUC__)\n#undef memcpy\n#undef memset\n#endif\n");
 }
 
-void emit_c(Text *out, Net *net) {
+PreludeNeeds net_needs(const Net *net) {
   PreludeNeeds needs = net->pack.needs;
   for (int t = 0; t < net->options->ntargets; t++) prelude_merge(&needs, &net->section[t].needs);
   needs.kernel = needs.kernel || phases_apart(net);
   needs.team = needs.team || net->infer.program->team || packing_shared(net);
+  return needs;
+}
+
+void emit_c(Text *out, Net *net) {
+  const PreludeNeeds needs = net_needs(net);
   put_banner(out, net, false);
-  put_includes(out, net);
+  put_top(out, net);
   put_assertions(out, net);
   put_labels(out, net);
   emit_precise(out);
@@ -178,6 +204,7 @@ void emit_c(Text *out, Net *net) {
   if (net->look.program) put_look_entries(out, net);
   put_network(out, net);
   put_main(out, net);
+  if (net->barrier) put_barrier(out, net);
   put_end(out, &needs);
 }
 

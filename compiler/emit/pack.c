@@ -142,7 +142,7 @@ void put_pack(Text *out, Net *net) {
   if (net->pack.functions.n || net->tables.n || net->weights) text_put(out, "/* ---- weights ---- */\n\n");
   put_tables(out, net);
   if (!net->weights) return; /* what is packed was packed by the compiler */
-  put_functions(out, &net->pack);
+  put_functions(out, net, &net->pack);
   text_put(out, "%svoid %s_pack(%s_model *model, const %s_weights *weights) {\n", net_linkage(net), net->name,
            net->name, net->name);
   if (!net->infer.members.n) text_put(out, "  (void)weights;\n  memset(model, 0, sizeof *model);\n");

@@ -1,0 +1,91 @@
+/* jobs.c: how many compilers run at the same time: as many as this process has processors. Below a make with
+ * -j, that has a pipe or fifo with a byte for each job that may be started besides those that run; who takes
+ * one puts it back. Where make does not pass it on, it wants one job at a time. */
+// SPDX-License-Identifier: Apache-2.0
+#ifdef __linux__
+#define _GNU_SOURCE /* sched_getaffinity */
+#include <sched.h>
+#else
+#define _POSIX_C_SOURCE 200809L
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "backend/command.h"
+
+static int processors(void) {
+#ifdef __linux__
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+#ifdef _SC_NPROCESSORS_ONLN
+  const long online = sysconf(_SC_NPROCESSORS_ONLN);
+  if (online > 0) return online < 1024 ? (int)online : 1024;
+#endif
+  return 1;
+}
+
+/* Opened anew, the descriptor does not wait without those of others becoming so. */
+static int open_tokens(const char *path, int flags) {
+  struct stat status;
+  const int descriptor = open(path, flags | O_NONBLOCK | O_CLOEXEC);
+  if (descriptor < 0) return -1;
+  if (fstat(descriptor, &status) == 0 && S_ISFIFO(status.st_mode)) return descriptor;
+  close(descriptor);
+  return -1;
+}
+
+static int open_inherited(int descriptor, int flags) {
+  char path[64];
+  snprintf(path, sizeof path, "/dev/fd/%d", descriptor);
+  return descriptor < 0 ? -1 : open_tokens(path, flags);
+}
+
+/* "--jobserver-auth=fifo:PATH" or "--jobserver-auth=R,W" */
+static void open_make(Jobs *jobs, const char *auth) {
+  char path[1024] = "";
+  int from, to;
+  if (sscanf(auth, "fifo:%1023s", path) == 1) jobs->from = jobs->to = open_tokens(path, O_RDWR);
+  else if (sscanf(auth, "%d,%d", &from, &to) == 2) {
+    jobs->from = open_inherited(from, O_RDONLY);
+    jobs->to = open_inherited(to, O_WRONLY);
+  }
+  if (jobs->from < 0 || jobs->to < 0) jobs->most = 1;
+}
+
+void jobs_open(Jobs *jobs, int wanted) {
+  static const char option[] = "--jobserver-auth=";
+  const char *flags = getenv("MAKEFLAGS"), *auth = NULL;
+  *jobs = (Jobs){.most = processors(), .from = -1, .to = -1};
+  if (jobs->most > wanted) jobs->most = wanted;
+  for (; flags && (flags = strstr(flags, option)); flags = auth) auth = flags + strlen(option);
+  if (auth) open_make(jobs, auth);
+}
+
+bool jobs_take(Jobs *jobs) {
+  if (jobs->running >= jobs->most) return false;
+  if (jobs->from >= 0 && jobs->running) {
+    ssize_t n;
+    do n = read(jobs->from, &jobs->token[jobs->running], 1);
+    while (n < 0 && errno == EINTR);
+    if (n != 1) return false;
+  }
+  jobs->running++;
+  return true;
+}
+
+void jobs_give(Jobs *jobs) {
+  ssize_t n;
+  if (--jobs->running == 0 || jobs->to < 0) return;
+  do n = write(jobs->to, &jobs->token[jobs->running], 1);
+  while (n < 0 && errno == EINTR);
+}
+
+void jobs_close(Jobs *jobs) {
+  while (jobs->running) jobs_give(jobs);
+  if (jobs->from >= 0) close(jobs->from);
+  if (jobs->to >= 0 && jobs->to != jobs->from) close(jobs->to);
+}
