@@ -70,7 +70,7 @@ static const VectorText texts[] = {
     {&primitive_dot_halves, OF_C_X_W,
      "  return c + ((x << 16) >> 16) * ((w << 16) >> 16) + (x >> 16) * (w >> 16);\n",
      "  @I products;\n"
-     "  __asm__(\"vpmaddwd %3, %2, %1\\n\\tvpaddd %1, %0, %0\" : \"+v\"(c), \"=&v\"(products) : \"v\"(x), "
+     "  __asm__(\"vpmaddwd %3, %2, %1\\n\\tvpaddd %1, %0, %0\" : \"+v\"(c), \"=v\"(products) : \"v\"(x), "
      "\"v\"(w));\n"
      "  return c;\n",
      "#if defined(__wasm_simd128__)\n" HALVES

@@ -281,7 +281,7 @@ void schedule_helium_product(Lower *l) {
   const Int8Product *p = l->node->detail;
   if (d.flat) rows_of_elements(l->in[0], &d.k.large);
   if (small.h == 1 && l->out->dim[0] != 1) see_as_row(l->out, &small);
-  d.finish = finish_begin(l, DOT_ACROSS, p, &d.k, LANES_OF_SUMS);
+  d.finish = finish_begin(l, DOT_ACROSS, p, &d.k, LANES_OF_SUMS, false);
   d.weight = packed_weights(l, &d);
   lower_about(l, "8 bits, %d pixels by %d filters, sixteen products at once, rounding %s", d.pixels,
               d.filters, rounding_name(p->rounding));

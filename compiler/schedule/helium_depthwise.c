@@ -143,7 +143,7 @@ void schedule_helium_depthwise(Lower *l) {
   Correlation *k = &d.k;
   k->s = k->groups; /* one group, as far as channels are concerned */
   k->groups = 1;
-  d.finish = finish_begin(l, DOT_ACROSS, p, k, CHANNELS);
+  d.finish = finish_begin(l, DOT_ACROSS, p, k, CHANNELS, false);
   d.weight = packed_weights(l, &d);
   const int pixels = (int)smaller(PIXELS, k->small.w), rest = (int)(k->small.w % pixels);
   const int64_t steps = k->small.w / pixels;

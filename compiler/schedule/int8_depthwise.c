@@ -197,7 +197,7 @@ bool schedule_int8_depthwise(Lower *l, const Correlation *geometry) {
   k->s = k->groups; /* one group, as far as channels are concerned */
   k->groups = 1;
   d.words = ceil_divide(k->kernel[0], d.height);
-  d.finish = finish_begin(l, dot, p, k, (int)direct_unit(l, k->s));
+  d.finish = finish_begin(l, dot, p, k, (int)direct_unit(l, k->s), false);
   d.lanes = (int)smaller(l->target->lanes, d.finish.unit);
   d.weight = packed_weights(&d);
   const int64_t width = k->small.w, /* sums; the weights of a row of words, a word, products */

@@ -50,7 +50,11 @@ static Buf *by_filter(Lower *l, const Finish *finish, const Int8Product *p, cons
 static int32_t bias_value(const Lower *l, const Finish *finish, const Int8Product *p, const Correlation *k,
                           int64_t f) {
   const Total total = total_of(p, k, f);
-  return (int32_t)bias_of(l, finish->dot, p, &total, f);
+  const int64_t taps = k->kernel[0] * k->kernel[1];
+  uint32_t bias = (uint32_t)bias_of(l, finish->dot, p, &total, f);
+  for (int64_t tap = 0; tap < taps && finish->inner; tap++)
+    bias -= (uint32_t)inner_of_weights(&p->weight[f * k->l * taps + tap], k->l, taps);
+  return (int32_t)bias;
 }
 #define STEP(member)                                                                                         \
   static int32_t member##_value(const Lower *l, const Finish *finish, const Int8Product *p,                  \
@@ -72,12 +76,15 @@ static Buf *real_factors(Lower *l, const Finish *finish, const Correlation *k, c
 
 Buf *finish_bias(Lower *l, const Finish *finish, const Int8Product *p, const Correlation *k,
                  const char *suffix) {
-  const char *name = words_lift(finish->dot) ? "bias_of_bytes" : "bias_of_signed";
+  const char *name = words_lift(finish->dot) ? "bias_of_bytes"
+                     : finish->inner         ? "bias_of_inner"
+                                             : "bias_of_signed";
   return by_filter(l, finish, p, k, nest_text(l->b, "%s%s", name, suffix), bias_value);
 }
 
-Finish finish_begin(Lower *l, Dot dot, const Int8Product *p, const Correlation *k, int unit) {
+Finish finish_begin(Lower *l, Dot dot, const Int8Product *p, const Correlation *k, int unit, bool inner) {
   Finish f = {.dot = dot,
+              .inner = inner,
               .rounding = p->rounding,
               .stored = p->stored,
               .unit = unit,

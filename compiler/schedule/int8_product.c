@@ -22,6 +22,7 @@ typedef struct Product {
   Finish finish;
   Buf *weight;
   Buf *halves;        /* [slots][ky][words of kx and channels][even, odd][channels of a strip]; or NULL */
+  Buf *inner;         /* by Winograd's inner product: the products of each pixel's words; or NULL */
   int lanes, vectors; /* of a tile */
   Tiling row;
   int64_t slots, strips; /* strips whose halves are kept at the same time; whole ones of a group */
@@ -132,6 +133,34 @@ static void add_halves(const Product *d, const Tile *t, const TileArgs *a, Buf *
       }
 }
 
+/* Sums of halves crosswise, and one product of them (int8_inner.c). */
+static void add_inner(const Product *d, const Tile *t, const TileArgs *a, Buf *sum, Buf *in, const Ix *ky,
+                      const Ix *kx, int64_t words) {
+  Nest *b = d->l->b;
+  NEST_FOR(b, c, words) {
+    Val w[2][8], x[2];
+    for (int odd = 0; odd < 2; odd++)
+      for (int v = 0; v < t->vectors; v++)
+        w[odd][v] = nest_let(
+            b, nest_text(b, odd ? "odd%d" : "even%d", v),
+            nest_load(b, nest_at(b, d->halves, a->slot, *ky, *kx * d->words.group + c, odd, v * d->lanes),
+                      d->lanes));
+    NEST_UNROLL(b, p, t->pixels) {
+      for (int odd = 0; odd < 2; odd++) {
+        const Ref from = nest_at(b, in, odd, 0, p * (d->k.stride[1] * d->words.step) + c);
+        x[odd] = nest_let(b, odd ? "x_odd" : "x_even", splat(nest_load(b, from, 1), d->lanes));
+      }
+      for (int v = 0; v < t->vectors; v++) {
+        const Ref at = nest_at(b, sum, p, v);
+        nest_store(b, at,
+                   nest_primitive(b, &primitive_dot_halves, nest_get(b, at),
+                                  nest_primitive(b, &primitive_add_halves, x[0], w[1][v], NULL),
+                                  nest_primitive(b, &primitive_add_halves, x[1], w[0][v], NULL)));
+      }
+    }
+  }
+}
+
 static void add_row(const Product *d, const Tile *t, const TileArgs *a, Buf *sum, const Ix *ky, const Ix *kx,
                     int64_t words) {
   Nest *b = d->l->b;
@@ -139,8 +168,32 @@ static void add_row(const Product *d, const Tile *t, const TileArgs *a, Buf *sum
   Buf *in = NEST_VIEW(b, "i", d->words.buf, 0, a->y * k->stride[0] + *ky * k->dilation[0] + d->from[0],
                       (a->x * k->stride[1] + *kx * k->dilation[1] + d->from[1]) * d->words.step + a->word);
   nest_pin(b, in);
-  if (d->halves) add_halves(d, t, a, sum, in, ky, kx, words);
+  if (d->inner) add_inner(d, t, a, sum, in, ky, kx, words);
+  else if (d->halves) add_halves(d, t, a, sum, in, ky, kx, words);
   else add_bytes(d, t, a, sum, in, ky, kx, words);
+}
+
+/* What a pixel's sums begin with. */
+static void first_sums(const Product *d, const Tile *t, const TileArgs *a, Buf *sum) {
+  Nest *b = d->l->b;
+  const Correlation *k = &d->k;
+  NEST_UNROLL(b, p, t->pixels) {
+    Val own = num_i32(b, 0);
+    for (int64_t ky = 0; ky < k->kernel[0] && d->inner; ky++)
+      for (int64_t kx = 0; kx < k->kernel[1]; kx++)
+        own = nest_primitive(b, &primitive_wrap_sum, own,
+                             nest_load(b,
+                                       nest_at(b, d->inner, a->y * k->stride[0] + ky * k->dilation[0],
+                                               (a->x + p) * k->stride[1] + kx * k->dilation[1]),
+                                       1),
+                             num_i32(b, 0));
+    if (d->inner) own = nest_let(b, "own", splat(own, d->lanes));
+    for (int v = 0; v < t->vectors; v++) {
+      const Val bias = nest_load(b, nest_at(b, d->finish.bias, vector_of(d, a, v), lane_of(d, v)), d->lanes);
+      nest_store(b, nest_at(b, sum, p, v),
+                 d->inner ? nest_primitive(b, &primitive_wrap_difference, bias, own, NULL) : bias);
+    }
+  }
 }
 
 static NestFn *tile_of(const Product *d, const Tile *t) {
@@ -156,10 +209,7 @@ static NestFn *tile_of(const Product *d, const Tile *t) {
   if (d->halves) a.slot = nest_arg(b, "slot");
   if (k->groups > 1) a.word = nest_arg(b, "c0");
   Buf *sum = nest_buf(b, REGS, "a", (Type){I32, d->lanes}, 2, (int64_t[]){t->pixels, t->vectors});
-  NEST_UNROLL(b, p, t->pixels)
-    for (int v = 0; v < t->vectors; v++)
-      nest_store(b, nest_at(b, sum, p, v),
-                 nest_load(b, nest_at(b, d->finish.bias, vector_of(d, &a, v), lane_of(d, v)), d->lanes));
+  first_sums(d, t, &a, sum);
   const bool together = k->groups == 1 && k->dilation[1] == 1; /* the taps of a row lie side by side */
   NEST_FOR(b, ky, k->kernel[0])
     NEST_FOR(b, kx, together ? 1 : k->kernel[1])
@@ -275,8 +325,9 @@ static void choose_halves(Product *d) {
                                (int64_t[]){d->slots, d->k.kernel[0], row, d->words.planes, width});
 }
 
-/* Registers: sums, a vector of weights each, a word of the input; with halves that are made in the tile their
- * bytes, too, and products; with pairs products and ones. */
+/* Registers: sums, a vector of weights each, a word of the input, products; with halves that are made in the
+ * tile the bytes of the weights, too; with pairs ones; by the inner product the weights and words of both
+ * planes, and two sums of them. */
 static void choose_tile(Product *d) {
   const Target *t = d->l->target;
   const int64_t needed = ceil_divide(d->k.s, d->lanes), width = d->k.small.w, pixels = width * d->k.small.h;
@@ -287,8 +338,9 @@ static void choose_tile(Product *d) {
                 others = d->words.dot == DOT_PAIRS ? 2
                          : d->words.planes > 1     ? vectors + 1
                                                    : 0,
-                whole = (t->registers - vectors - 2) / vectors; /* with halves that have been made */
-  const bool split = d->words.planes > 1 && pixels >= 2 * whole;
+                whole = d->inner ? (t->registers - 2 * vectors - 4) / vectors
+                                 : (t->registers - vectors - 2) / vectors; /* with halves that are there */
+  const bool split = d->inner || (d->words.planes > 1 && pixels >= 2 * whole);
   const int64_t most = split ? whole : (t->registers - vectors - 1 - others) / vectors;
   d->row = tiling_of(width, ceil_divide(width, ceil_divide(width, smaller(most, 16))));
   d->strips = d->k.s / (d->vectors * d->lanes);
@@ -331,7 +383,8 @@ static void product_about(const Product *d, const char *phases) {
   lower_about(d->l, "8 bits, rounding %s, %stiles of %d pixels x %d vectors of %d channels, products of %s",
               rounding_name(d->p->rounding), phases, (int)d->row.pixels,
               (int)(d->strips ? d->vectors : ceil_divide(d->k.s, d->lanes)), d->lanes,
-              d->words.planes > 1         ? "halves"
+              d->inner                    ? "halves, half as many"
+              : d->words.planes > 1       ? "halves"
               : d->words.dot == DOT_PAIRS ? "bytes in pairs"
                                           : "bytes");
   lower_detail(d->l, "%s",
@@ -379,11 +432,14 @@ static bool schedule_product(Lower *l) {
     join_rows(&d);
     d.words = words_begin(l, k);
   }
-  d.finish = finish_begin(l, d.words.dot, d.p, k, (int)direct_unit(l, k->s));
+  if (inner_pays(l, &d.words, k)) d.inner = inner_begin(l, &d.words);
+  d.finish = finish_begin(l, d.words.dot, d.p, k, (int)direct_unit(l, k->s), d.inner);
   Strip strip[2];
   product_begin(&d, strip);
+  NestFn *inner = d.inner ? inner_function(l, &d.words, d.inner) : NULL;
   nest_fn(l->b, l->b->name, false);
   words_fill(l, &d.words, d.outer);
+  if (inner) inner_fill(l, &d.words, inner, d.outer);
   product_loops(&d, strip);
   product_about(&d, "");
   return true;
@@ -490,7 +546,7 @@ static bool schedule_transposed(Lower *l) {
   if (!t->n) return false;
   const Words words = words_of(t, l);
   const Finish finish =
-      finish_begin(l, words.dot, t->product[0].p, &t->product[0].k, (int)direct_unit(l, t->k.l));
+      finish_begin(l, words.dot, t->product[0].p, &t->product[0].k, (int)direct_unit(l, t->k.l), false);
   Strip strip[DIRECT_PHASES][2];
   for (int n = 0; n < t->n; n++) {
     Product *d = &t->product[n];

@@ -509,7 +509,7 @@ bool schedule_int8_winograd(Lower *l, const Correlation *k) {
   d.slots = 1;
   while (l->threads && outer == PARALLEL && d.slots < MOST_SLOTS && blocks % (2 * d.slots) == 0) d.slots *= 2;
   d.tiles = tiling(&d);
-  d.finish = finish_begin(l, DOT_HALVES, p, k, (int)direct_unit(l, k->s));
+  d.finish = finish_begin(l, DOT_HALVES, p, k, (int)direct_unit(l, k->s), false);
   d.weight = words_weights(l, p, k, &d.finish, "");
   /* One more each, else points, or tiles of many channels, would be a power of 2 apart and share the same
    * lines of the first cache. */

@@ -46,7 +46,8 @@ bool schedule_int8_winograd(Lower *, const Correlation *);  /* int8_winograd.c *
 /* Sums of vectors, by channel. Members of the model are padded to whole vectors of `unit`; channels of group
  * g begin at vector g * vectors. */
 typedef struct Finish {
-  Dot dot; /* of the words whose products are added up */
+  Dot dot;    /* of the words whose products are added up */
+  bool inner; /* the bias is without the products of the weights by themselves (int8_inner.c) */
   Rounding rounding;
   Stored stored;
   int unit;
@@ -56,10 +57,19 @@ typedef struct Finish {
 
 /* False: a sum might leave 32 bits on the way. */
 bool finish_fits(const Lower *, Dot, const Int8Product *, const Correlation *);
-Finish finish_begin(Lower *, Dot, const Int8Product *, const Correlation *, int unit);
+Finish finish_begin(Lower *, Dot, const Int8Product *, const Correlation *, int unit, bool inner);
 /* Members of the model whose names end in `suffix`. Weights as bytes: [vectors of channels][ky][words of kx
  * and channels][channel of the vector]. */
 Buf *finish_bias(Lower *, const Finish *, const Int8Product *, const Correlation *, const char *suffix);
 Buf *words_weights(Lower *, const Int8Product *, const Correlation *, const Finish *, const char *suffix);
 Val finish_vector(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *lane); /* I8 */
+
+/* Winograd's inner product: int8_inner.c. */
+bool inner_gains(const Lower *); /* does the target? */
+bool inner_pays(const Lower *, const Words *, const Correlation *);
+int32_t inner_of_weights(const int8_t *weight, int64_t n, int64_t stride); /* even ones by the odd ones */
+Val inner_total(Val);                                                      /* of all lanes, modulo 2^32 */
+Buf *inner_begin(Lower *, const Words *); /* for the products of each pixel's words: [rows][columns] */
+NestFn *inner_function(Lower *, const Words *, Buf *);
+void inner_fill(Lower *, const Words *, NestFn *, LoopKind outer);
 #endif
