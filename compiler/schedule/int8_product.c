@@ -424,7 +424,7 @@ static bool schedule_product(Lower *l) {
   Correlation *k = &d.k;
   if (!possible(l, k) || !finish_fits(l, words_kind(l), d.p, k)) return false;
   if (k->groups > 1 && k->l == 1 && k->s == 1) return schedule_int8_depthwise(l, k);
-  if (schedule_int8_winograd(l, k)) return true;
+  if (schedule_int8_winograd(l, k) || schedule_int8_strassen(l, k)) return true;
   if (words_see_windows(l, k)) {
     d.words = words_of_windows(l, k);
     see_windows(&d, &own);

@@ -19,7 +19,7 @@ libcnnc_a_SOURCES += \
   %D%/dsp.c %D%/dsp.h %D%/dsp_direct.c %D%/dsp_depthwise.c %D%/dsp_finish.c \
   %D%/dsp_sum.c %D%/dsp_winograd.c \
   %D%/int8_depthwise.c %D%/int8_finish.c %D%/int8_inner.c %D%/int8_product.c \
-  %D%/int8_winograd.c \
+  %D%/int8_strassen.c %D%/int8_winograd.c \
   %D%/int8_words.c %D%/int8_words.h \
   %D%/map.c \
   %D%/rows.c \
