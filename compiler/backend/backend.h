@@ -24,7 +24,7 @@ typedef struct Backend {
 typedef struct BackendUnit {
   const char *text; /* C, which includes nothing but the C standard's headers */
   size_t n;
-  const char *optimise; /* the C compiler's -O3, -O1 ... */
+  const char *optimise; /* the C compiler's -O3 (for clang -O2), -O1 ... */
 } BackendUnit;
 
 /* Compiles n units, of which the first alone has OpenMP and data, to the file `output`; several at the same
