@@ -59,7 +59,8 @@ def measure_texts(options, net):
         code, weights = os.path.join(work, "net.c"), os.path.join(work, "net.safetensors")
         cnnc = [options.cnnc, source, "--no-train", "-Wno-unread-input", "-o", code]
         clang = [options.cc, "-std=c11", "-O2", "-I", work, "-c", code, "-o", os.path.join(work, "net.o")]
-        cells = [f"{1e3 * seconds(3, *cnnc):.0f}", f"{seconds(1, *clang):.1f}"]
+        cells = [f"{1e3 * seconds(3, *cnnc):.0f}", f"{seconds(1, *clang):.1f}",
+                 f"{os.path.getsize(code):,}", f"{os.path.getsize(os.path.join(work, 'net.o')):,}"]
         if not facts["weights"]:
             return cells + ["", ""]
         write_safetensors(weights, draw_weights(net, facts["weights"]))
@@ -88,8 +89,8 @@ def main():
           ["without training", "processes", "with training", "processes"], nets, measure_programs, options)
     if not options.programs:
         table(f"three targets in one file; {options.cc} -O2",
-              ["cnnc ms", "C compiler s", "with weights: cnnc ms", "C compiler s"], nets, measure_texts,
-              options)
+              ["cnnc ms", "C compiler s", "bytes of C", "of the object", "with weights: cnnc ms",
+               "C compiler s"], nets, measure_texts, options)
 
 
 if __name__ == "__main__":
