@@ -49,6 +49,24 @@ static Buf *packed_weights(const Depthwise *d) {
 }
 
 /* ---- the input with its padding: bytes + 128, or as they are ---- */
+/* Bytes as they are, four a lane, of a pixel: how many of its channels there are so. */
+static int64_t store_words(const Depthwise *d, const Ix *y, const Ix *to, const Ix *x, bool pad) {
+  Nest *b = d->l->b;
+  Lower *l = d->l;
+  const int lanes = l->target->lanes;
+  const int64_t bytes = (int64_t)lanes * WORD_BYTES,
+                count = words_lift(d->finish.dot) ? 0 : d->k.large.c / bytes;
+  const uint32_t zero = (uint32_t)l->node->in[0]->quant->zero & 0xffu;
+  if (lanes < 4 || !count) return 0;
+  NEST_FOR(b, v, count) {
+    const Ix at = v * bytes;
+    nest_store_words(b, nest_at(b, d->rows, *y, *to, at),
+                     pad ? splat(num_i32(b, (int32_t)(zero * 0x01010101u)), lanes)
+                         : nest_load_words(b, nest_at(b, l->in[0], *y - d->k.before[0], *x, at), lanes));
+  }
+  return count * bytes;
+}
+
 static void store_row(const Depthwise *d, const Ix *y, const Ix *from, int64_t n, bool pad) {
   Nest *b = d->l->b;
   Lower *l = d->l;
@@ -56,7 +74,8 @@ static void store_row(const Depthwise *d, const Ix *y, const Ix *from, int64_t n
   const int32_t lift = words_lift(d->finish.dot), zero = l->node->in[0]->quant->zero;
   const Elem elem = d->rows->type.elem;
   NEST_FOR(b, x, n) {
-    int64_t done = 0;
+    const Ix to = *from + x;
+    int64_t done = store_words(d, y, &to, &x, pad);
     for (int lanes = l->target->lanes; lanes >= 1; lanes = lanes > 4 ? lanes / 2 : lanes - 3) {
       const int64_t count = (c - done) / lanes;
       if (count)
@@ -65,7 +84,7 @@ static void store_row(const Depthwise *d, const Ix *y, const Ix *from, int64_t n
           const Val q =
               pad ? lanes > 1 ? splat(num_i32(b, zero), lanes) : num_i32(b, zero)
                   : convert(nest_load(b, nest_at(b, l->in[0], *y - d->k.before[0], x, at), lanes), I32);
-          nest_store(b, nest_at(b, d->rows, *y, *from + x, at), convert(add(q, num_i32(b, lift)), elem));
+          nest_store(b, nest_at(b, d->rows, *y, to, at), convert(add(q, num_i32(b, lift)), elem));
         }
       done += count * lanes;
     }

@@ -63,8 +63,22 @@ static int32_t bias_value(const Lower *l, const Finish *finish, const Int8Produc
   }
 STEP(left)
 STEP(m)
-STEP(half)
 STEP(shift)
+
+/* Where each shift leaves room for it, half of 2^shift has the zero, too: one addition for both. */
+static bool holds_zero(const Int8Product *p, const Correlation *k) {
+  enum { MOST_SHIFT = 22 }; /* the upper half of a product is less than 2^30 */
+  for (int64_t f = 0; f < k->small.c; f++)
+    if (int8_steps(p->rounding, p->factor[f]).shift > MOST_SHIFT) return false;
+  return p->rounding == ROUNDING_SINGLE;
+}
+
+static int32_t half_value(const Lower *l, const Finish *finish, const Int8Product *p, const Correlation *k,
+                          int64_t f) {
+  const Steps s = int8_steps(p->rounding, p->factor[f]);
+  (void)l, (void)k;
+  return s.half + (p->stored.zero - finish->stored.zero) * (INT32_C(1) << s.shift);
+}
 
 static Buf *real_factors(Lower *l, const Finish *finish, const Correlation *k, const Int8Product *p) {
   const int64_t dim[2] = {k->groups * finish->vectors, finish->unit};
@@ -97,6 +111,7 @@ Finish finish_begin(Lower *l, Dot dot, const Int8Product *p, const Correlation *
     return f;
   }
   f.factor = by_filter(l, &f, p, k, "rounding_factor", m_value);
+  if (holds_zero(p, k)) f.stored.zero = 0;
   f.half = by_filter(l, &f, p, k, "rounding_half", half_value);
   f.shift = by_filter(l, &f, p, k, "rounding_shift", shift_value);
   if (shifted) f.left = by_filter(l, &f, p, k, "rounding_left", left_value);

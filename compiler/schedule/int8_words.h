@@ -50,7 +50,7 @@ typedef struct Finish {
   Dot dot;    /* of the words whose products are added up */
   bool inner; /* the bias is without the products of the weights by themselves (int8_inner.c) */
   Rounding rounding;
-  Stored stored;
+  Stored stored; /* its zero is what is added behind the rounding, whose half may have it */
   int unit;
   int64_t vectors;                          /* of a group */
   Buf *bias, *factor, *half, *shift, *left; /* NULL where the rounding has none */
