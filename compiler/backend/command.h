@@ -28,12 +28,11 @@ FILE *command_file(Arena *, const void *bytes, size_t n, const char **why); /* w
 
 /* False, and why, where it cannot be started or fails. */
 bool command_run(Command *, const char **why);
-/* So many at a time as there are processors. Messages of one stand together; at the first failure the others
+/* As many at a time as there are processors. Messages of one stand together; at the first failure the others
  * are stopped, and nothing of them is heard. */
 bool commands_run(Command *, int n, const char **why);
 
-/* jobs.c: how many may run at a time. Below a make that shares out jobs, each but the first wants its leave.
- */
+/* jobs.c: how many may run at a time. Below `make -j` each but the first takes one of make's jobs. */
 typedef struct Jobs {
   int most, running;
   int from, to;     /* descriptors of make's tokens; -1: there are none */
