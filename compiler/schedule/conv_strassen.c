@@ -61,11 +61,11 @@ static void store_points(const Points *p, Pack *pack, const PointWeight *at, con
   Nest *b = pack->nest;
   Val half[STRASSEN_PRODUCTS][STRASSEN_BLOCKS], y[STRASSEN_PRODUCTS];
   for (int j = 0; j < second_blocks(c); j++) {
-    strassen_right(b, tap + STRASSEN_BLOCKS * j, y);
+    strassen_right(b, &strassen_floats, tap + STRASSEN_BLOCKS * j, y);
     for (int i = 0; i < STRASSEN_PRODUCTS; i++) half[i][j] = nest_let(b, nest_text(b, "g%d%d", i, j), y[i]);
   }
   for (int i = 0; i < STRASSEN_PRODUCTS; i++) {
-    if (c->levels > 1) strassen_right(b, half[i], y);
+    if (c->levels > 1) strassen_right(b, &strassen_floats, half[i], y);
     for (int j = 0; j < (c->levels > 1 ? STRASSEN_PRODUCTS : 1); j++)
       nest_store(b, points_packed(p, pack, at, c->levels > 1 ? STRASSEN_PRODUCTS * i + j : i),
                  c->levels > 1 ? y[j] : half[i][0]);
@@ -99,7 +99,7 @@ static void split_channels(const Conv *c, bool edge, const Ix *slot, const Ix *t
   Val x[STRASSEN_BLOCKS], y[STRASSEN_PRODUCTS];
   if (c->levels == 1) {
     load_blocks(c, edge, tile, channel, part, &NEST_Z, &NEST_Z, x);
-    strassen_left(b, x, y);
+    strassen_left(b, &strassen_floats, x, y);
     for (int k = 0; k < STRASSEN_PRODUCTS; k++)
       nest_store(b, nest_at(b, c->p.V, *slot, k, *t, *channel), y[k]);
     return;
@@ -108,12 +108,12 @@ static void split_channels(const Conv *c, bool edge, const Ix *slot, const Ix *t
   NEST_UNROLL(b, i, 2)
     NEST_UNROLL(b, j, 2) {
       load_blocks(c, edge, tile, channel, part, &i, &j, x);
-      strassen_left(b, x, y);
+      strassen_left(b, &strassen_floats, x, y);
       for (int k = 0; k < STRASSEN_PRODUCTS; k++) nest_store(b, nest_at(b, d, k, 2 * i + j), y[k]);
     }
   NEST_UNROLL(b, i, STRASSEN_PRODUCTS) {
     for (int k = 0; k < STRASSEN_BLOCKS; k++) x[k] = nest_get(b, nest_at(b, d, i, k));
-    strassen_left(b, x, y);
+    strassen_left(b, &strassen_floats, x, y);
     for (int k = 0; k < STRASSEN_PRODUCTS; k++)
       nest_store(b, nest_at(b, c->p.V, *slot, STRASSEN_PRODUCTS * i + k, *t, *channel), y[k]);
   }
@@ -190,20 +190,20 @@ static void join_channels(const Join *join) {
   Val x[STRASSEN_PRODUCTS], y[STRASSEN_BLOCKS];
   if (c->levels == 1) {
     load_products(join, &NEST_Z, x);
-    strassen_result(b, x, y);
+    strassen_result(b, &strassen_floats, x, y);
     put_blocks(join, &NEST_Z, &NEST_Z, y);
     return;
   }
   Buf *d = NEST_REGISTERS(b, "d", c->p.lanes, STRASSEN_PRODUCTS, STRASSEN_BLOCKS);
   NEST_UNROLL(b, i, STRASSEN_PRODUCTS) {
     load_products(join, NEST_IX(STRASSEN_PRODUCTS * i), x);
-    strassen_result(b, x, y);
+    strassen_result(b, &strassen_floats, x, y);
     for (int k = 0; k < STRASSEN_BLOCKS; k++) nest_store(b, nest_at(b, d, i, k), y[k]);
   }
   NEST_UNROLL(b, i, 2)
     for (int j = 0; j < 2; j++) { /* no loop of the nest: channels of two parts are no box for the prover */
       for (int k = 0; k < STRASSEN_PRODUCTS; k++) x[k] = nest_get(b, nest_at(b, d, k, 2 * i + j));
-      strassen_result(b, x, y);
+      strassen_result(b, &strassen_floats, x, y);
       put_blocks(join, &i, NEST_IX(j), y);
     }
 }

@@ -87,7 +87,7 @@ void dense_image_factors(Nest *b, const ImageFactors *f, const Ix *m, const Ix *
       x[k] = nest_let(b, nest_text(b, "x%d", k),
                       dense_of_image(b, f->count, f->l->in[0], &n, &at, part, f->lanes));
     }
-    (f->right ? strassen_right : strassen_left)(b, x, y);
+    (f->right ? strassen_right : strassen_left)(b, &strassen_floats, x, y);
     for (int i = 0; i < STRASSEN_PRODUCTS; i++) nest_store(b, nest_at(b, turned, i, r, 0), y[i]);
   }
   NEST_FOR(b, i, STRASSEN_PRODUCTS) {
@@ -120,7 +120,7 @@ static void split_units(Nest *b, const Product *p, const Ix *n, const Ix *first,
     x[k] = nest_let(b, nest_text(b, "x%d", k),
                     dense_of_image(b, p->count, p->l->in[1], &image, &at, part, p->lanes));
   }
-  strassen_left(b, x, y);
+  strassen_left(b, &strassen_floats, x, y);
   for (int i = 0; i < STRASSEN_PRODUCTS; i++)
     store_part(b, p, nest_at(b, p->left, 0, i, *n, *first), y[i], part);
 }
@@ -139,7 +139,7 @@ static void split(Nest *b, const Product *p) {
 static void store_right(Nest *b, const Product *p, const Panel *panel, const Val *x, const Ix *k,
                         const Ix *v) {
   Val y[STRASSEN_PRODUCTS];
-  strassen_right(b, x, y);
+  strassen_right(b, &strassen_floats, x, y);
   for (int i = 0; i < STRASSEN_PRODUCTS; i++) nest_store(b, nest_at(b, panel->b, i, *k, p->lanes * *v), y[i]);
 }
 

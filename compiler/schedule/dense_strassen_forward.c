@@ -97,7 +97,7 @@ static void fill_left(Nest *b, const At *at, int rows, const Ix *from, int part)
     for (int k = 0; k < STRASSEN_BLOCKS; k++)
       x[k] = nest_let(b, nest_text(b, "x%d", k),
                       load_part(b, weight_at(b, at, k, &r, from), part, at->f->lanes));
-    strassen_left(b, x, y);
+    strassen_left(b, &strassen_floats, x, y);
     for (int i = 0; i < STRASSEN_PRODUCTS; i++)
       if (factor[i].sum >= 0) nest_store(b, nest_at(b, at->left, factor[i].sum, r, *from), y[i]);
   }

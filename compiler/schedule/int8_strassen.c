@@ -60,46 +60,18 @@ static Val wrap(Val a, Val b) {
 }
 static Val unwrap(Val a, Val b) { return nest_primitive(a->nest, &primitive_wrap_difference, a, b, NULL); }
 
-static void split_left(Nest *b, Val y[POINTS], const Val x[BLOCKS]) {
-  const Val s1 = nest_let(b, "s1", plus(x[2], x[3])), s2 = nest_let(b, "s2", minus(s1, x[0]));
-  y[0] = x[0];
-  y[1] = x[1];
-  y[2] = minus(x[1], s2);
-  y[3] = x[3];
-  y[4] = s1;
-  y[5] = s2;
-  y[6] = minus(x[0], x[2]);
-}
-
-static void split_right(Nest *b, Val y[POINTS], const Val x[BLOCKS]) {
-  const Val t1 = nest_let(b, "t1", minus(x[1], x[0])), t2 = nest_let(b, "t2", minus(x[3], t1));
-  y[0] = x[0];
-  y[1] = x[2];
-  y[2] = x[3];
-  y[3] = minus(t2, x[2]);
-  y[4] = t1;
-  y[5] = t2;
-  y[6] = minus(x[3], x[1]);
-}
-
-static void join(Nest *b, Val y[BLOCKS], const Val x[POINTS]) {
-  const Val u2 = nest_let(b, "u2", wrap(x[0], x[5])), u3 = nest_let(b, "u3", wrap(u2, x[6]));
-  y[0] = wrap(x[0], x[1]);
-  y[1] = wrap(wrap(u2, x[4]), x[2]);
-  y[2] = unwrap(u3, x[3]);
-  y[3] = wrap(u3, x[4]);
-}
+static const StrassenSums of_halves = {plus, minus}, of_words = {wrap, unwrap};
 
 /* ---- the input ---- */
 /* Even and odd bytes of four blocks of words. */
 static void split_blocks(const Strassen8 *d, Val y[2][POINTS], const Val bytes[BLOCKS],
-                         void (*split)(Nest *, Val[POINTS], const Val[BLOCKS])) {
+                         void (*split)(Nest *, const StrassenSums *, const Val *, Val *)) {
   Nest *b = d->l->b;
   for (int odd = 0; odd < 2; odd++) {
     Val x[BLOCKS];
     for (int i = 0; i < BLOCKS; i++)
       x[i] = words_half(b, nest_text(b, odd ? "odd%d" : "even%d", i), odd, bytes[i]);
-    split(b, y[odd], x);
+    split(b, &of_halves, x, y[odd]);
   }
 }
 
@@ -132,7 +104,7 @@ static NestFn *split_function(const Strassen8 *d) {
       bytes[i] = nest_let(b, nest_text(b, "bytes%d", i),
                           nest_load_words(b, nest_at(b, d->l->in[0], 0, x0 + i / PARTS, at), d->channels));
     }
-    split_blocks(d, y, bytes, split_left);
+    split_blocks(d, y, bytes, strassen_left);
     for (int odd = 0; odd < 2; odd++)
       for (int i = 0; i < POINTS; i++) nest_store(b, nest_at(b, d->V, i, tile, odd, quad), y[odd][i]);
   }
@@ -191,7 +163,7 @@ static NestFn *weights_function(const Strassen8 *d) {
                                       nest_at(b, d->weight, vector_of(d, &block, i % PARTS, v), 0,
                                               quad + i / PARTS * d->quads, lane_of(d, v)),
                                       d->lanes));
-      split_blocks(d, y, bytes, split_right);
+      split_blocks(d, y, bytes, strassen_right);
       for (int odd = 0; odd < 2; odd++)
         for (int i = 0; i < POINTS; i++)
           nest_store(b, nest_at(b, d->U, slot, i, odd, quad, v * d->lanes), y[odd][i]);
@@ -299,7 +271,7 @@ static NestFn *join_function(const Strassen8 *d) {
     for (int i = 0; i < POINTS; i++)
       m[i] = nest_let(b, nest_text(b, "m%d", i),
                       nest_load(b, nest_at(b, d->sums, slot, i, tile, v * d->lanes), d->lanes));
-    join(b, y, m);
+    strassen_result(b, &of_words, m, y);
     for (int i = 0; i < BLOCKS; i++) {
       const int half = i % PARTS;
       const Ix x = x0 + i / PARTS, vector = vector_of(d, &block, half, v), lane = lane_of(d, v),

@@ -15,32 +15,34 @@ WinogradError strassen_error(int levels, int64_t channels) {
                          .worst = unit * pow(9, levels) * steps};
 }
 
-void strassen_left(Nest *b, const Val *x, Val *y) {
-  Val s1 = nest_let(b, "s", add(x[2], x[3])), s2 = nest_let(b, "s", sub(s1, x[0]));
+const StrassenSums strassen_floats = {add, sub};
+
+void strassen_left(Nest *b, const StrassenSums *of, const Val *x, Val *y) {
+  Val s1 = nest_let(b, "s", of->add(x[2], x[3])), s2 = nest_let(b, "s", of->sub(s1, x[0]));
   y[0] = x[0];
   y[1] = x[1];
-  y[2] = sub(x[1], s2);
+  y[2] = of->sub(x[1], s2);
   y[3] = x[3];
   y[4] = s1;
   y[5] = s2;
-  y[6] = sub(x[0], x[2]);
+  y[6] = of->sub(x[0], x[2]);
 }
 
-void strassen_right(Nest *b, const Val *x, Val *y) {
-  Val t1 = nest_let(b, "t", sub(x[1], x[0])), t2 = nest_let(b, "t", sub(x[3], t1));
+void strassen_right(Nest *b, const StrassenSums *of, const Val *x, Val *y) {
+  Val t1 = nest_let(b, "t", of->sub(x[1], x[0])), t2 = nest_let(b, "t", of->sub(x[3], t1));
   y[0] = x[0];
   y[1] = x[2];
   y[2] = x[3];
-  y[3] = sub(x[2], t2);
+  y[3] = of->sub(x[2], t2);
   y[4] = t1;
   y[5] = t2;
-  y[6] = sub(x[3], x[1]);
+  y[6] = of->sub(x[3], x[1]);
 }
 
-void strassen_result(Nest *b, const Val *x, Val *y) {
-  Val u2 = nest_let(b, "u", add(x[0], x[5])), u3 = nest_let(b, "u", add(u2, x[6]));
-  y[0] = add(x[0], x[1]);
-  y[1] = add(add(u2, x[4]), x[2]);
-  y[2] = add(u3, x[3]);
-  y[3] = add(u3, x[4]);
+void strassen_result(Nest *b, const StrassenSums *of, const Val *x, Val *y) {
+  Val u2 = nest_let(b, "u", of->add(x[0], x[5])), u3 = nest_let(b, "u", of->add(u2, x[6]));
+  y[0] = of->add(x[0], x[1]);
+  y[1] = of->add(of->add(u2, x[4]), x[2]);
+  y[2] = of->add(u3, x[3]);
+  y[3] = of->add(u3, x[4]);
 }

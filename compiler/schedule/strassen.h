@@ -14,10 +14,15 @@ enum { STRASSEN_BLOCKS = 4, STRASSEN_PRODUCTS = 7, STRASSEN_LEVELS = 2 /* most *
 WinogradError strassen_error(int levels, int64_t channels);
 
 /* The additions as statements: four blocks of the left matrix, or of the right one, become the factors of the
- * seven products; seven products become the four blocks of the result. */
-void strassen_left(Nest *, const Val *x, Val *y);
-void strassen_right(Nest *, const Val *x, Val *y);
-void strassen_result(Nest *, const Val *x, Val *y);
+ * seven products; seven products become the four blocks of the result. What is added are floats, halves or
+ * words modulo 2^32: sums and differences are made by two functions. */
+typedef struct StrassenSums {
+  Val (*add)(Val, Val), (*sub)(Val, Val);
+} StrassenSums;
+extern const StrassenSums strassen_floats;
+void strassen_left(Nest *, const StrassenSums *, const Val *x, Val *y);
+void strassen_right(Nest *, const StrassenSums *, const Val *x, Val *y);
+void strassen_result(Nest *, const StrassenSums *, const Val *x, Val *y);
 
 /* Row and column of block k. */
 static inline int strassen_row(int k) { return k / 2; }
