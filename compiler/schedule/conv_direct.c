@@ -71,18 +71,29 @@ static int tile_vectors(const Lower *l, int lanes, int64_t channels) { /* pooled
   return lanes == 1 ? 4 : l->kernel->pool && l->target->registers < 32 ? 1 : 2;
 }
 
-/* A row of fewer pixels than sums have to be under way makes narrow tiles. */
-static bool joins_rows(const Lower *l, const Correlation *k) {
-  return correlation_pointwise(k) && k->small.w <= l->target->chains && !l->kernel->pool;
+/* So many rows are seen as one: all of them, where one has fewer pixels than sums have to be under way; else,
+ * where tiles of one row are not nine tenths full, the fewest rows that fill them. A single panel keeps its
+ * rows: threads share them. */
+static int64_t rows_joined(const Lower *l, const Correlation *k, int vectors) {
+  if (!correlation_pointwise(k) || l->kernel->pool) return 1;
+  const int64_t width = k->small.w, rows = k->small.h, most = most_pixels(l, vectors, 1);
+  if (width <= l->target->chains) return rows;
+  if (k->s <= 2 * direct_unit(l, k->s) || 10 * width >= 9 * most * ceil_divide(width, most)) return 1;
+  for (int64_t n = 2; n <= rows; n++)
+    if (rows % n == 0 && 100 * n * width >= 97 * most * ceil_divide(n * width, most)) return n;
+  return 1;
+}
+
+static int direct_vectors(const Lower *l, int lanes, int64_t channels) {
+  return (int)smaller(tile_vectors(l, lanes, channels), ceil_divide(channels, lanes));
 }
 
 /* A convolution's own tile first, then others that are worth a try. */
 int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
   const Correlation k = correlation_of(l->node);
   const Axis y = axis_pooled(&k, 0, l->kernel->pool), x = axis_pooled(&k, 1, l->kernel->pool);
-  const int lanes = tile_lanes(l, k.s),
-            vectors = (int)smaller(tile_vectors(l, lanes, k.s), (k.s + lanes - 1) / lanes);
-  const int64_t width = joins_rows(l, &k) ? x.count * y.count : x.count, parts = y.parts * x.parts;
+  const int vectors = direct_vectors(l, tile_lanes(l, k.s), k.s);
+  const int64_t width = x.count * rows_joined(l, &k, vectors), parts = y.parts * x.parts;
   int n = 0;
   pixels[n++] = tile_pixels(l, width, vectors, parts);
   *most = (int)smaller(width, most_pixels(l, vectors, parts));
@@ -473,19 +484,19 @@ bool schedule_conv(Lower *l) {
   if (k.groups > 1 && k.l == 1 && k.s == 1) return schedule_depthwise(l);
   Direct d = direct_begin(l, false);
   if (l->kernel->gate) gate_begin(&d);
-  if (joins_rows(l, &d.k)) {
-    lower_join_rows(l);
-    d.k.large.w = d.k.small.w *= d.k.small.h;
-    d.k.large.h = d.k.small.h = 1;
+  const int vectors = direct_vectors(l, d.lanes, d.out);
+  const int64_t joined = rows_joined(l, &d.k, vectors);
+  if (joined > 1) {
+    lower_join_rows(l, joined);
+    d.k.large.w = d.k.small.w *= joined;
+    d.k.large.h = d.k.small.h /= joined;
   }
   const Axis y = axis_pooled(&d.k, 0, l->kernel->pool), x = axis_pooled(&d.k, 1, l->kernel->pool);
   NestFn *row[2][2];
   direct_functions(&d, &y, &x, "", row);
   nest_fn(l->b, l->b->name, false);
   direct_loops(&d, &y, row, schedule_outer(l, correlation_macs(&d.k)));
-  const int vectors = (int)smaller(d.vectors, (d.out + d.lanes - 1) / d.lanes),
-            parts = (int)(y.parts * x.parts);
-  const int pixels = tile_pixels(l, x.count, vectors, parts);
+  const int parts = (int)(y.parts * x.parts), pixels = tile_pixels(l, x.count, vectors, parts);
   lower_about(l, "tiles of %d pixels x %d vectors of %d channels", pixels, vectors, d.lanes);
   lower_detail(l, "registers: %d of %d: %d sums, %d of weights, 1 of the input",
                (pixels * parts + 1) * vectors + 1, l->target->registers, pixels * parts * vectors, vectors);

@@ -297,7 +297,7 @@ bool schedule_conv_strassen(Lower *l) {
                  .rows = ceil_divide(tiles, width),
                  .width = width,
                  .macs = correlation_macs(&k)};
-  lower_join_rows(l);
+  lower_join_rows(l, k.small.h);
   points_begin(&c.p, &(PointPack){STRASSEN_BLOCKS * second_blocks(&c), read_tap, store_points});
   c.bias = correlation_bias(l, &c.own, c.spread, k.s + direct_unit(l, c.p.filters));
   points_functions(&c.p, split_row(&c), join_row);

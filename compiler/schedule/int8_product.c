@@ -357,7 +357,7 @@ static void join_rows(Product *d) {
     if (k->kernel[axis] != 1 || k->stride[axis] != 1 || k->before[axis] != 0) return;
   if (k->large.h != k->small.h || k->large.w != k->small.w || d->p->dense) return;
   if (k->small.w >= 4 * d->l->target->chains) return;
-  lower_join_rows(d->l);
+  lower_join_rows(d->l, k->small.h);
   k->large.w = k->small.w *= k->small.h;
   k->large.h = k->small.h = 1;
 }

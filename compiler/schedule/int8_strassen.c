@@ -378,7 +378,7 @@ bool schedule_int8_strassen(Lower *l, const Correlation *k) {
   const int64_t blocks = k->s / PARTS / d.width;
   d.slots = 1;
   while (l->threads && outer == PARALLEL && d.slots < MOST_SLOTS && blocks % (2 * d.slots) == 0) d.slots *= 2;
-  lower_join_rows(l);
+  lower_join_rows(l, k->small.h);
   d.k.large.w = d.k.small.w = d.pixels;
   d.k.large.h = d.k.small.h = 1;
   d.finish = finish_begin(l, DOT_HALVES, p, k, (int)direct_unit(l, k->s), false);

@@ -174,8 +174,9 @@ Buf *lower_scratch_of(Lower *, const char *name, Elem, int rank, const int64_t *
 Buf *lower_constants(Lower *, const char *member, Elem, int rank, const int64_t *dim, const void *values);
 Buf *lower_keys(Lower *);                                  /* I32 [2] */
 Buf *lower_table(Lower *, const float *values, int64_t n); /* constants [n]; equal ones once */
-void lower_join_rows(Lower *); /* before nest_fn: pictures of the result's size are seen as one row
-                                  [1][h*w][c], where the kernel treats pixels alike */
+void lower_join_rows(Lower *, int64_t rows); /* before nest_fn: so many rows of pictures of the result's size
+                                                are seen as one, [h/rows][rows*w][c], where the kernel treats
+                                                pixels alike */
 void lower_columns(Lower *); /* before nest_fn: an input of one channel is seen as [1][h][w], so that vectors
                                 run over columns */
 void lower_whole_rows(Lower *); /* before nest_fn: the result is seen as [h][1][w*c], so that vectors run over
