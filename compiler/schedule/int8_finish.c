@@ -77,7 +77,7 @@ static int32_t half_value(const Lower *l, const Finish *finish, const Int8Produc
                           int64_t f) {
   const Steps s = int8_steps(p->rounding, p->factor[f]);
   (void)l, (void)k;
-  return s.half + (p->stored.zero - finish->stored.zero) * (INT32_C(1) << s.shift);
+  return (int32_t)(s.half + (p->stored.zero - finish->stored.zero) * (INT64_C(1) << s.shift));
 }
 
 static Buf *real_factors(Lower *l, const Finish *finish, const Correlation *k, const Int8Product *p) {
