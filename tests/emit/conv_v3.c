@@ -304,7 +304,7 @@ static void conv_v3_run_v1(const conv_v3_model *model, const void *image, void *
   conv_v3_global_avgpool1_v1(conv1, output);
 }
 
-/* ---- x86-64-v3 ---- */
+/* ---- x86-64-v3: comments on functions say what is not as above ---- */
 
 #if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
 #define CONV_V3_V3 __attribute__((target("avx2,fma")))
@@ -313,17 +313,7 @@ INLINE CONV_V3_V3 v8 conv_v3_select_x8_v3(v8i mask, v8 a, v8 b) { return (v8)((m
 INLINE CONV_V3_V3 v8 conv_v3_max_x8_v3(v8 a, v8 b) { return conv_v3_select_x8_v3(a > b, a, b); }
 INLINE CONV_V3_V3 v8 conv_v3_max_nan_x8_v3(v8 a, v8 b) { return (v8)((v8i)conv_v3_max_x8_v3(a, b) | (a != a)); } // all bits set: NaN
 
-// conv1, line 4: conv(16, 3x3, pad=same)
-//     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
-// relu1, line 4: relu
-//     y = max(x, 0)
-// maxpool1, line 5: maxpool(2)
-//     y = max over the window of x; padding is minus infinity
 // conv + relu + maxpool: 12x12x3 -> 6x6x16; tiles of 3 pixels x 1 vectors of 8 channels
-//   in     [12][12][3]  input
-//   out    [6][6][16]  output
-//   weight [1][3][3][3][16]  weights
-//   bias   [24]  weights
 INLINE CONV_V3_V3 void conv_v3_conv1_tile_3x1_body_v3(const float *restrict in, float (*restrict out)[6][16],
     const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
     const int left, const int right, const int edge) {
@@ -413,11 +403,6 @@ static CONV_V3_V3 void conv_v3_conv1_v3(const float *restrict in, float (*restri
     conv_v3_conv1_row_1_edge_2_v3(in, out, weight, bias, 8*h, 8*h);
 }
 
-// global_avgpool1, line 6: global_avgpool
-//     y[c] = mean over all pixels of x[c]
-// global_avgpool: 6x6x16 -> 1x1x16
-//   in  [6][6][16]  input
-//   out [1][1][16]  output
 static CONV_V3_V3 void conv_v3_global_avgpool1_v3(const float (*restrict in)[6][16], float (*restrict out)[1][16]) {
   for (int v = 0; v < 2; v++) {
     v8 sum;

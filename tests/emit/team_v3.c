@@ -393,7 +393,6 @@ static TEAM_V3 void team_a(const float *restrict in, float (*restrict out)[28][1
 }
 
 // b, line 6: conv(24, 1x1)
-//     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
 // conv: 28x28x16 -> 28x28x24; tiles of 6 pixels x 2 vectors of 8 channels
 //   in          [28][28][16]  input
 //   out         [28][28][24]  output
@@ -485,7 +484,6 @@ static TEAM_V3 void team_b(const float *restrict in, float (*restrict out)[28][2
 }
 
 // c.conv1, line 7: conv(16, 3x3, pad=1)
-//     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
 // conv: 28x28x16 -> 28x28x16; tiles of 6 pixels x 2 vectors of 8 channels
 //   in     [28][28][16]  input
 //   out    [28][28][16]  output
