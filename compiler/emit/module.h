@@ -82,6 +82,7 @@ struct Net {
   bool model;                /* kernels read weights that are packed */
   bool weights;              /* the caller may pack them: there are parameters in floats */
   Names names;               /* of functions and tables, without the net's */
+  Table said;                /* lines of comments on functions */
   Names macros;              /* LENET5_BATCH, LENET5_IMAGE_SIZE */
   PortNames *input, *output; /* output: and behind them the values that losses read */
   const char *truth;         /* the argument of that name */
@@ -153,7 +154,7 @@ const char *gradients_parameters(Net *);
 void put_banner(Text *, Net *, bool header);              /* net.c: the comment at the top */
 void put_network_types(Text *, const Net *);              /* header.c */
 void put_declarations(Text *, Net *);                     /* header.c: what a header declares */
-void put_functions(Text *, const Net *, const Section *); /* net.c: the functions of a section */
+void put_functions(Text *, Net *, const Section *); /* net.c: the functions of a section */
 void put_includes(Text *); /* net.c: memcpy and memset, with a C library or not */
 void put_section_begin(Text *, const Net *, const Section *);
 void put_section_end(Text *, const Net *, const Section *);

@@ -17,8 +17,8 @@ bool emit_nest_flat(const Buf *buf) { return buf->rank <= 1 || buf->flat; }
 static const char *
 pointer_text(Arena *arena, const Buf *buf,
              const char *declared) { /* declared: "restrict in", or "" for the type alone */
-  const char *text = arena_printf(arena, "%s%s ", buf->place <= WEIGHTS ? "const " : "",
-                                  prelude_type(arena, NULL, buf->type.elem, 1));
+  const char *text =
+      arena_printf(arena, "%s%s ", buf->place <= WEIGHTS ? "const " : "", elem_c_type(buf->type.elem));
   if (emit_nest_flat(buf)) return arena_printf(arena, "%s*%s", text, declared);
   text = arena_printf(arena, "%s(*%s)", text, declared);
   for (int d = 1; d < buf->rank; d++) text = arena_printf(arena, "%s[%lld]", text, (long long)buf->room[d]);

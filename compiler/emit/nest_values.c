@@ -35,7 +35,7 @@ const char *printer_function(Printer *p, PreludeFn fn, Elem elem, int lanes) {
 const char *printer_type(Printer *p, Elem elem, int lanes) {
   if (lanes > p->print->lanes_max) nest_misuse(p->nest, "a vector is wider than the target's");
   prelude_need_type(p->print->needs, elem, lanes, false);
-  return prelude_type(p->arena, &p->print->names, elem, lanes);
+  return prelude_type(p->arena, elem, lanes);
 }
 
 const char *printer_memory_type(Printer *p, Elem elem, int lanes) {

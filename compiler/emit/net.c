@@ -117,19 +117,38 @@ static void put_codeless(Text *out, Net *net) {
 }
 
 /* ---- sections ---- */
-void put_functions(Text *out, const Net *net, const Section *section) {
-  if (!net->barrier) emit_prelude(out, &section->needs, &section->print.names);
-  for (int i = 0; i < section->functions.n; i++) {
-    const Function *function = section->functions.data[i];
-    if (net->barrier) {
-      put_declared(out, function);
-      continue;
-    }
-    emit_comment(out, 0, function->comment);
-    for (int k = 0; k < function->also.n; k++)
-      emit_comment(out, 0, arena_printf(out->arena, "also %s", function->also.data[k]));
-    text_put(out, "%s", function->text);
+/* The lines of comment that a function begins with. What its comment says for the first target in the file is
+ * not said again for the others, nor a formula, which is indented, of an operator above. */
+static const char *put_said_once(Text *out, Net *net, const char *of, const char *text) {
+  static const char formula[] = "//     ";
+  for (const char *end; strncmp(text, "//", 2) == 0; text = end) {
+    end = strchr(text, '\n') + 1;
+    const char *line = arena_copy(net->arena, text, (size_t)(end - text)),
+               *key = strncmp(line, formula, strlen(formula)) ? arena_printf(net->arena, "%s %s", of, line)
+                                                              : line;
+    if (table_find(&net->said, key)) continue;
+    table_set(net->arena, &net->said, key, net);
+    text_put(out, "%s", line);
   }
+  return text;
+}
+
+static void put_function(Text *out, Net *net, const Section *section, const Function *function) {
+  const size_t bare = strlen(function->name) - strlen(section->suffix);
+  const char *of = arena_copy(net->arena, function->name, bare);
+  Text comment = {.arena = net->arena};
+  emit_comment(&comment, 0, function->comment);
+  for (int k = 0; k < function->also.n; k++)
+    emit_comment(&comment, 0, arena_printf(net->arena, "also %s", function->also.data[k]));
+  text_put(&comment, "%s", function->text);
+  text_put(out, "%s", put_said_once(out, net, of, comment.s));
+}
+
+void put_functions(Text *out, Net *net, const Section *section) {
+  if (!net->barrier) emit_prelude(out, &section->needs, &section->print.names);
+  for (int i = 0; i < section->functions.n; i++)
+    if (net->barrier) put_declared(out, section->functions.data[i]);
+    else put_function(out, net, section, section->functions.data[i]);
 }
 
 /* The macro of the functions of a target. */
@@ -158,7 +177,8 @@ void put_section_end(Text *out, const Net *net, const Section *section) {
 
 static void put_section(Text *out, Net *net, int target) {
   const Section *section = &net->section[target];
-  text_put(out, "/* ---- %s ---- */\n\n", section->target->name);
+  text_put(out, "/* ---- %s%s ---- */\n\n", section->target->name,
+           is_lowest(net, section) ? "" : ": comments on functions say what is not as above");
   put_section_begin(out, net, section);
   put_functions(out, net, section);
   put_infer(out, net, target);

@@ -330,9 +330,8 @@ static const char *letter_of(Elem elem) {
   return letter[elem];
 }
 
-const char *prelude_type(Arena *arena, const PreludeNames *names, Elem elem, int lanes) {
-  if (lanes == 1) return elem_c_type(elem);
-  return arena_printf(arena, "%sv%d%s", names->prefix, lanes, letter_of(elem));
+const char *prelude_type(Arena *arena, Elem elem, int lanes) {
+  return lanes == 1 ? elem_c_type(elem) : arena_printf(arena, "v%d%s", lanes, letter_of(elem));
 }
 
 const char *prelude_function(Arena *arena, const PreludeNames *names, PreludeFn fn, Elem elem, int lanes) {
@@ -395,37 +394,46 @@ static bool any_convert(const PreludeNeeds *needs, int bit) { /* of bytes, which
   return bits & bit;
 }
 
-static void emit_types(Text *out, const PreludeNeeds *needs, const char *prefix) {
-  const PreludeNames names = {.prefix = prefix};
-  bool first = true, memory = false;
+/* A type and its short name, which is a macro; without a prefix the end of both. */
+static void emit_type(Text *out, const char *prefix, const char *name, const char *of, const char *how) {
+  if (!prefix) text_put(out, "#undef %s\n", name);
+  else text_put(out, "typedef %s %s%s __attribute__((%s));\n", of, prefix, name, how);
+  if (prefix && *prefix) text_put(out, "#define %s %s%s\n", name, prefix, name);
+}
+
+void prelude_types(Text *out, const PreludeNeeds *needs, const char *prefix) {
+  Arena *arena = out->arena;
   for (int lanes = 4; lanes <= 16; lanes *= 2) {
-    int bit = width_bit(lanes), bytes = 4 * lanes;
-    bool unsigned_needed = (needs->fn[FN_BITS][F32] | needs->fn[FN_FLOAT_OF][F32]) & bit;
+    const int bit = width_bit(lanes);
+    const char *short_vector = arena_printf(arena, "vector_size(%d)", 2 * lanes);
     for (int e = 0; e < ELEMS; e++) {
       if (!((needs->type[e] | needs->memory[e]) & bit)) continue;
-      if (first) {
-        text_put(out,
-                 "// Vectors; those with a u need not be aligned. Extensions of GCC and Clang.\n"
-                 "#if !defined(__GNUC__) || defined(__TINYC__)\n#error \"this compiler has no vectors: take "
-                 "the C that cnnc --target=generic writes\"\n#endif\n");
-        first = false;
-      }
-      const char *name = prelude_type(out->arena, &names, (Elem)e, lanes);
-      text_put(out, "typedef %s %s __attribute__((vector_size(%d)));\n", elem_c_type((Elem)e), name,
-               lanes * elem_bytes((Elem)e));
-      if (!(needs->memory[e] & bit)) continue;
-      memory = true;
-      text_put(out, "typedef %s %su __attribute__((vector_size(%d), aligned(%d), may_alias));\n",
-               elem_c_type((Elem)e), name, lanes * elem_bytes((Elem)e), elem_bytes((Elem)e));
+      const char *name = prelude_type(arena, (Elem)e, lanes), *of = elem_c_type((Elem)e),
+                 *size = arena_printf(arena, "vector_size(%d)", lanes * elem_bytes((Elem)e));
+      emit_type(out, prefix, name, of, size);
+      if (needs->memory[e] & bit)
+        emit_type(out, prefix, arena_printf(arena, "%su", name), of,
+                  arena_printf(arena, "%s, aligned(%d), may_alias", size, elem_bytes((Elem)e)));
     }
-    if (unsigned_needed)
-      text_put(out, "typedef uint32_t %sv%dn __attribute__((vector_size(%d)));\n", prefix, lanes, bytes);
+    if ((needs->fn[FN_BITS][F32] | needs->fn[FN_FLOAT_OF][F32]) & bit)
+      emit_type(out, prefix, arena_printf(arena, "v%dn", lanes), "uint32_t",
+                arena_printf(arena, "vector_size(%d)", 4 * lanes));
     if (!any_convert(needs, bit)) continue;
     if (!((needs->type[I16] | needs->memory[I16]) & bit))
-      text_put(out, "typedef int16_t %sv%ds __attribute__((vector_size(%d)));\n", prefix, lanes, 2 * lanes);
-    text_put(out, "typedef uint16_t %sv%dt __attribute__((vector_size(%d)));\n", prefix, lanes, 2 * lanes);
+      emit_type(out, prefix, arena_printf(arena, "v%ds", lanes), "int16_t", short_vector);
+    emit_type(out, prefix, arena_printf(arena, "v%dt", lanes), "uint16_t", short_vector);
   }
-  if (memory)
+}
+
+static void emit_types(Text *out, const PreludeNeeds *needs, const char *prefix) {
+  const size_t begin = out->n;
+  text_put(out, "// Vectors; those with a u need not be aligned. Extensions of GCC and Clang.\n"
+                "#if !defined(__GNUC__) || defined(__TINYC__)\n#error \"this compiler has no vectors: take "
+                "the C that cnnc --target=generic writes\"\n#endif\n");
+  const size_t types = out->n;
+  prelude_types(out, needs, prefix);
+  if (out->n == types) out->n = begin;
+  if (prelude_loads(needs))
     text_put(
         out,
         "#define LOAD(type, element) ((type)*(const type##u *)&(element)) // the vector that begins at an "
@@ -483,10 +491,10 @@ void prelude_text(Text *out, const char *text, Elem elem, int lanes, const Prelu
       continue;
     }
     switch (*++text) {
-    case 'F': text_put(out, "%s", prelude_type(out->arena, names, F32, lanes)); break;
-    case 'I': text_put(out, "%s", prelude_type(out->arena, names, I32, lanes)); break;
-    case 'U': lanes == 1 ? text_put(out, "uint32_t") : text_put(out, "%sv%dn", names->prefix, lanes); break;
-    case 'T': text_put(out, "%s", prelude_type(out->arena, names, elem, lanes)); break;
+    case 'F': text_put(out, "%s", prelude_type(out->arena, F32, lanes)); break;
+    case 'I': text_put(out, "%s", prelude_type(out->arena, I32, lanes)); break;
+    case 'U': lanes == 1 ? text_put(out, "uint32_t") : text_put(out, "v%dn", lanes); break;
+    case 'T': text_put(out, "%s", prelude_type(out->arena, elem, lanes)); break;
     case 'E': text_put(out, "%s", elem_c_type(elem)); break;
     case 'n': text_put(out, "_x%d%s", lanes, names->suffix); break;
     case 'l': text_put(out, "_x%d%s%s", lanes, letter_of(elem), names->suffix); break;
@@ -496,7 +504,7 @@ void prelude_text(Text *out, const char *text, Elem elem, int lanes, const Prelu
     case 'a': text_put(out, "%s%s", names->attribute, gap); break;
     case '(':
     case '[': /* a constant, everywhere in a vector */
-      if (lanes > 1) text_put(out, "((%sv%d%s){0} + ", names->prefix, lanes, *text == '(' ? "" : "n");
+      if (lanes > 1) text_put(out, "((v%d%s){0} + ", lanes, *text == '(' ? "" : "n");
       for (char end = *text == '(' ? ')' : ']'; *++text != end;) text_bytes(out, text, 1);
       if (lanes > 1) text_put(out, ")");
       break;
@@ -513,8 +521,8 @@ static void emit_half(Text *out, int half, int first) {
 
 static void emit_halves(Text *out, PreludeFn fn, int lanes,
                         const PreludeNames *names) { /* a vector becomes a number by halves */
-  const char *type = prelude_type(out->arena, names, F32, lanes),
-             *half_type = prelude_type(out->arena, names, F32, lanes / 2);
+  const char *type = prelude_type(out->arena, F32, lanes),
+             *half_type = prelude_type(out->arena, F32, lanes / 2);
   const char *name = prelude_function(out->arena, names, fn, F32, lanes),
              *half = prelude_function(out->arena, names, fn, F32, lanes / 2);
   const char *max = prelude_function(out->arena, names, FN_MAX, F32, lanes > 4 ? lanes / 2 : 1);
@@ -533,7 +541,7 @@ static void emit_halves(Text *out, PreludeFn fn, int lanes,
 
 /* Step by step: compilers know those instructions. */
 static void emit_convert(Text *out, Elem to, Elem from, int lanes, const PreludeNames *names) {
-  const char *value = "x", *vector = arena_printf(out->arena, "%sv%d", names->prefix, lanes);
+  const char *value = "x", *vector = arena_printf(out->arena, "v%d", lanes);
   Arena *arena = out->arena;
   bool narrow = elem_bytes(to)<elem_bytes(from), wide = elem_bytes(to)> elem_bytes(from);
   if (from == F32 && to != I32)
@@ -542,10 +550,10 @@ static void emit_convert(Text *out, Elem to, Elem from, int lanes, const Prelude
   if (wide)
     value = arena_printf(arena, "__builtin_convertvector(%s, %s%c)", value, vector, from == U8 ? 't' : 's');
   if (wide && to == F32) value = arena_printf(arena, "__builtin_convertvector(%s, %si)", value, vector);
-  const char *type = prelude_type(arena, names, to, lanes);
+  const char *type = prelude_type(arena, to, lanes);
   text_put(out, "INLINE %s%s%s %s(%s x) { return __builtin_convertvector(%s, %s); }\n", names->attribute,
            *names->attribute ? " " : "", type, prelude_convert(arena, names, to, from, lanes),
-           prelude_type(arena, names, from, lanes), value, type);
+           prelude_type(arena, from, lanes), value, type);
 }
 
 void emit_prelude(Text *out, const PreludeNeeds *needs, const PreludeNames *names) {

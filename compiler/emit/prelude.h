@@ -79,10 +79,11 @@ void emit_prelude(Text *, const PreludeNeeds *, const PreludeNames *);
 bool prelude_has_name(const char *); /* a macro; or, without prefix and suffix, a vector type or function;
                                         whether a file needs it or not: nothing else is called so */
 
-/* Names, here without a prefix: "v16", "v16i", "v16b", "v16c" (with a u behind: anywhere in memory); lanes 1:
- * "float", "int32_t", "uint8_t", "int8_t". */
-const char *prelude_type(Arena *, const PreludeNames *, Elem, int lanes);
-/* "exp_x16_v4", "max_x16i_v4", "select_x1"; the letter of the element type is left out for floats. */
+/* "v16", "v16i", "v16b", "v16c" (with a u behind: anywhere in memory), which are macros for names with the
+ * prefix; lanes 1: "float", "int32_t", "uint8_t", "int8_t". */
+const char *prelude_type(Arena *, Elem, int lanes);
+/* Without the prefix: "exp_x16_v4", "max_x16i_v4", "select_x1"; the letter of the element type is left out
+ * for floats. */
 const char *prelude_function(Arena *, const PreludeNames *, PreludeFn, Elem, int lanes);
 const char *prelude_convert(Arena *, const PreludeNames *, Elem to, Elem from,
                             int lanes); /* "f32_from_u8_x16_v4" */
@@ -92,6 +93,8 @@ const char *prelude_primitive(Arena *, const PreludeNames *, const Primitive *,
 /* prelude_macros.c, with emit_precise, emit_contraction, emit_attribute and emit_prelude_end */
 void prelude_macros(Text *, const PreludeNeeds *);
 bool prelude_has_macro(const char *name);
+bool prelude_loads(const PreludeNeeds *);                             /* vectors from memory? */
+void prelude_types(Text *, const PreludeNeeds *, const char *prefix); /* prefix NULL: undefines them */
 
 /* prelude_vectors.c: primitives of vectors. */
 void prelude_vector_primitive(Text *, const Primitive *, int lanes, const PreludeNames *);

@@ -120,11 +120,15 @@ bool prelude_has_macro(const char *name) {
   return false;
 }
 
-static bool needs_macro(const PreludeNeeds *needs, int i) {
-  if (macros[i].need != NEED_MEMORY) return *(const bool *)((const char *)needs + macros[i].need);
+bool prelude_loads(const PreludeNeeds *needs) {
   for (int e = 0; e < ELEMS; e++)
     if (needs->memory[e]) return true;
   return false;
+}
+
+static bool needs_macro(const PreludeNeeds *needs, int i) {
+  return macros[i].need == NEED_MEMORY ? prelude_loads(needs)
+                                       : *(const bool *)((const char *)needs + macros[i].need);
 }
 
 void emit_prelude_end(Text *out, const PreludeNeeds *needs) {
@@ -132,6 +136,7 @@ void emit_prelude_end(Text *out, const PreludeNeeds *needs) {
                 "not there ---- */\n\n");
   for (int i = 0; i < MACROS; i++)
     if (needs_macro(needs, i)) text_put(out, "#undef %s\n", macros[i].name);
+  prelude_types(out, needs, NULL);
   text_put(out, "#if defined(__clang__)\n#pragma STDC FP_CONTRACT DEFAULT\n#elif defined(__GNUC__)\n#pragma "
                 "GCC pop_options\n#endif\n"
                 "#if defined(__clang__) && defined(__FAST_MATH__)\n#pragma float_control(pop)\n#endif\n");

@@ -12,20 +12,14 @@ static Ix first_output(const Conv *c, int axis, const Ix *tile) {
 }
 
 /* ---- split ---- */
-typedef enum Tests { TEST_NONE, TEST_ROWS, TEST_ALL } Tests; /* what of an input tile may lie outside */
-
-static Val input_at(const Conv *c, Tests tests, const Ix *y, const Ix *x, const Ix *channel, int part) {
+/* border: rows of the tile may lie outside; its columns have been looked at. */
+static Val input_at(const Conv *c, bool border, const Ix *y, const Ix *x, const Ix *channel, int part) {
   Nest *b = c->l->b;
   const int L = c->p.lanes;
-  const Extent e = c->k.large;
   const Ref ref = lower_at(c->l, c->l->in[0], c->turned ? x : y, c->turned ? y : x, channel);
   Val value = part < L ? nest_load_part(b, ref, part, L) : nest_load(b, ref, L),
       zero = L > 1 ? splat(num(b, 0), L) : num(b, 0);
-  if (tests == TEST_NONE) return value;
-  return pick(b,
-              tests == TEST_ALL ? cond_and(nest_within(b, *y, 0, e.h), nest_within(b, *x, 0, e.w))
-                                : nest_within(b, *y, 0, e.h),
-              value, zero);
+  return border ? pick(b, nest_within(b, *y, 0, c->k.large.h), value, zero) : value;
 }
 
 void winograd_channels(Nest *b, int64_t groups, int64_t channels, int64_t panel, int lanes,
@@ -47,8 +41,7 @@ void winograd_channels(Nest *b, int64_t groups, int64_t channels, int64_t panel,
 /* A tile: its first input, its place in the block. */
 typedef struct Split {
   const Conv *c;
-  Tests tests;
-  bool far;
+  bool border, far;
   Ix slot, y0, x0, t;
 } Split;
 
@@ -61,23 +54,38 @@ static Ref split_at(const Split *s, const Ix *point, const Channels *at) {
 
 static void fetch_ahead(const Split *, const Channels *);
 
+/* Column i of a tile transformed along the first axis, or zeros. */
+static void split_column(const Split *s, const Channels *at, const Ix *i, Buf *d) {
+  const Conv *c = s->c;
+  Nest *b = c->l->b;
+  const int rows = c->w[0].n;
+  const Ix column = s->x0 + c->dilation[1] * *i;
+  Val x[WINOGRAD_TILE], y[WINOGRAD_TILE];
+  NEST_IF(b, s->border ? nest_within(b, column, 0, c->k.large.w) : nest_within(b, NEST_Z, 0, 1)) {
+    for (int k = 0; k < rows; k++)
+      x[k] = nest_let(
+          b, nest_text(b, "x%d", k),
+          input_at(c, s->border, NEST_IX(s->y0 + c->dilation[0] * k), &column, &at->channel, at->part));
+    winograd_input(b, &c->w[0], x, y);
+    for (int k = 0; k < rows; k++) nest_store(b, nest_at(b, d, k, *i), y[k]);
+  }
+  if (s->border)
+    NEST_ELSE(b)
+      NEST_ROLLED(b, k, rows) nest_store(b, nest_at(b, d, k, *i), num(b, 0));
+}
+
+/* Tiles at a border are few: their loops stay loops, and what lies outside is asked at run time. */
 static void split_channels(const void *split, const Channels *at) {
   const Split *s = split;
   const Conv *c = s->c;
   Nest *b = c->l->b;
   if (s->far && at->part == c->p.lanes) fetch_ahead(s, at);
   const int rows = c->w[0].n, columns = c->w[1].n;
+  const LoopKind loop = s->border ? ROLLED : UNROLLED;
   Buf *d = NEST_REGISTERS(b, "d", c->p.lanes, rows, columns);
   Val x[WINOGRAD_TILE], y[WINOGRAD_TILE];
-  NEST_UNROLL(b, i, columns) {
-    for (int k = 0; k < rows; k++)
-      x[k] = nest_let(b, nest_text(b, "x%d", k),
-                      input_at(c, s->tests, NEST_IX(s->y0 + c->dilation[0] * k),
-                               NEST_IX(s->x0 + c->dilation[1] * i), &at->channel, at->part));
-    winograd_input(b, &c->w[0], x, y);
-    for (int k = 0; k < rows; k++) nest_store(b, nest_at(b, d, k, i), y[k]);
-  }
-  NEST_UNROLL(b, i, rows) {
+  NEST_LOOP(b, i, loop, 1, NEST_IX(0), 1, NEST_IX(columns)) split_column(s, at, &i, d);
+  NEST_LOOP(b, i, loop, 1, NEST_IX(0), 1, NEST_IX(rows)) {
     for (int k = 0; k < columns; k++) x[k] = nest_get(b, nest_at(b, d, i, k));
     winograd_input(b, &c->w[1], x, y);
     for (int k = 0; k < columns; k++) nest_store(b, split_at(s, NEST_IX(columns * i + k), at), y[k]);
@@ -100,19 +108,15 @@ static void fetch_ahead(const Split *s, const Channels *at) {
       nest_prefetch(b, in, (s->y0 + y) * buf_room(in, y_axis + 1) + first + size * line);
 }
 
-static NestFn *split_tile(const Conv *c, Tests tests) {
+static NestFn *split_tile(const Conv *c, bool border) {
   Nest *b = c->l->b;
-  NestFn *fn = nest_fn(b,
-                       tests == TEST_NONE   ? "split"
-                       : tests == TEST_ROWS ? "split_border"
-                                            : "split_edge",
-                       true);
+  NestFn *fn = nest_fn(b, border ? "split_border" : "split", true);
   const Ix image = c->whole ? nest_arg(b, "image") : NEST_Z;
   const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t");
   c->l->row = &image;
   const Split split = {.c = c,
-                       .tests = tests,
-                       .far = tests == TEST_NONE && !c->turned && !c->dilated &&
+                       .border = border,
+                       .far = !border && !c->turned && !c->dilated &&
                               buf_elements(c->l->in[0]) * 4 > c->l->target->blocking.winograd_input,
                        .slot = slot,
                        .y0 = c->w[0].stride * first_output(c, 0, &ty) - c->k.before[0],
@@ -160,9 +164,9 @@ static void tiles(const Conv *c, NestFn *fn, bool edge, const Row *r, int64_t fr
 
 /* The parts of a row, each a run of tiles of a phase: with a dilation for each phase of the columns, and for
  * what the row has of the phases of the rows. n: the number of the tiles along the first axis. */
-typedef void Parts(const Conv *, const Row *, const Ix *n, NestFn *const fn[3]);
+typedef void Parts(const Conv *, const Row *, const Ix *n, NestFn *const fn[2]);
 
-static void row_parts(const Conv *c, Parts *parts, const Row *row, NestFn *const fn[3]) {
+static void row_parts(const Conv *c, Parts *parts, const Row *row, NestFn *const fn[2]) {
   Nest *b = c->l->b;
   if (c->whole) {
     NEST_FOR(b, ty, c->tiles[0]) {
@@ -203,33 +207,41 @@ static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
     (*to)--;
 }
 
-enum { INSIDE, BORDER, EDGE }; /* functions of a row's tiles */
+enum { INSIDE, BORDER }; /* functions of a row's tiles */
 
-static void split_parts(const Conv *c, const Row *row, const Ix *n, NestFn *const fn[3]) {
+/* Of the tiles, or with a dilation of those of a phase, from[axis] .. to[axis]-1 see nothing but inputs. */
+static void split_parts(const Conv *c, const Row *row, const Ix *n, NestFn *const fn[2]) {
   Nest *b = c->l->b;
-  int64_t from, to, top, bottom;
-  tiles_inside(c, 0, &top, &bottom);
-  tiles_inside(c, 1, &from, &to);
-  if (fn[EDGE]) tiles(c, fn[EDGE], true, row, 0, from);
-  if (fn[INSIDE])
-    NEST_IF(b, nest_within(b, *n, top, bottom)) tiles(c, fn[INSIDE], false, row, from, to);
-  if (fn[INSIDE] && fn[BORDER])
-    NEST_ELSE(b) tiles(c, fn[BORDER], false, row, from, to);
-  if (!fn[INSIDE] && fn[BORDER]) tiles(c, fn[BORDER], false, row, from, to);
-  if (fn[EDGE]) tiles(c, fn[EDGE], true, row, to, c->tiles[1]);
+  int64_t from[2], to[2];
+  for (int axis = 0; axis < 2; axis++) tiles_inside(c, axis, &from[axis], &to[axis]);
+  NEST_FOR(b, tx, c->tiles[1]) {
+    Cond inside = nest_within(b, NEST_Z, 0, fn[INSIDE] ? 1 : 0);
+    if (to[0] - from[0] < c->tiles[0]) inside = nest_within(b, *n, from[0], to[0]);
+    if (to[1] - from[1] < c->tiles[1]) {
+      const Cond columns = nest_within(b, tx, from[1], to[1]);
+      inside = to[0] - from[0] < c->tiles[0] ? cond_and(inside, columns) : columns;
+    }
+    if (fn[INSIDE])
+      NEST_IF(b, inside) call_tile(c, fn[INSIDE], row, &tx);
+    if (fn[INSIDE] && fn[BORDER])
+      NEST_ELSE(b) call_tile(c, fn[BORDER], row, &tx);
+    if (!fn[INSIDE]) call_tile(c, fn[BORDER], row, &tx);
+  }
 }
 
 NestFn *winograd_split_row(const Conv *c) {
   Nest *b = c->l->b;
-  int64_t from, to, top, bottom;
-  tiles_inside(c, 0, &top, &bottom);
-  tiles_inside(c, 1, &from, &to);
-  NestFn *inside = from < to && top < bottom ? split_tile(c, TEST_NONE) : NULL;
-  NestFn *border = from < to && bottom - top < c->tiles[0] ? split_tile(c, TEST_ROWS) : NULL;
-  NestFn *edge = to - from < c->tiles[1] ? split_tile(c, TEST_ALL) : NULL;
+  int64_t from[2], to[2];
+  bool any = true, all = true;
+  for (int axis = 0; axis < 2; axis++) {
+    tiles_inside(c, axis, &from[axis], &to[axis]);
+    any = any && from[axis] < to[axis];
+    all = all && to[axis] - from[axis] == c->tiles[axis];
+  }
+  NestFn *inside = any ? split_tile(c, false) : NULL, *border = all ? NULL : split_tile(c, true);
   NestFn *fn = nest_fn(b, "split_row", false);
   const Row row = row_args(b);
-  row_parts(c, split_parts, &row, (NestFn *const[]){inside, border, edge});
+  row_parts(c, split_parts, &row, (NestFn *const[]){inside, border});
   return fn;
 }
 
@@ -381,13 +393,13 @@ static void tiles_whole(const Conv *c, int64_t *from, int64_t *to) {
   *to = larger(*from, columns / c->w[1].m);
 }
 
-static void join_parts(const Conv *c, const Row *row, const Ix *n, NestFn *const fn[3]) {
+static void join_parts(const Conv *c, const Row *row, const Ix *n, NestFn *const fn[2]) {
   int64_t from, to;
   (void)n;
   tiles_whole(c, &from, &to);
-  if (from) tiles(c, fn[EDGE], true, row, 0, from);
+  if (from) tiles(c, fn[BORDER], true, row, 0, from);
   if (fn[INSIDE]) tiles(c, fn[INSIDE], false, row, from, to);
-  if (fn[EDGE]) tiles(c, fn[EDGE], true, row, to, c->tiles[1]);
+  if (fn[BORDER]) tiles(c, fn[BORDER], true, row, to, c->tiles[1]);
 }
 
 NestFn *winograd_join_row(const Points *p, const Bundle *bundle) {
@@ -402,6 +414,6 @@ NestFn *winograd_join_row(const Points *p, const Bundle *bundle) {
   row.f0 = nest_arg(b, "f0");
   row.phase[0] = nest_arg(b, "py");
   row.phase[1] = nest_arg(b, "px");
-  row_parts(c, join_parts, &row, (NestFn *const[]){whole, NULL, edge});
+  row_parts(c, join_parts, &row, (NestFn *const[]){whole, edge});
   return fn;
 }

@@ -116,11 +116,17 @@ _Static_assert(sizeof(conv_v3_workspace) == CONV_V3_WORKSPACE_BYTES, "workspace"
 #error "this compiler has no vectors: take the C that cnnc --target=generic writes"
 #endif
 typedef float conv_v3_v4 __attribute__((vector_size(16)));
+#define v4 conv_v3_v4
 typedef float conv_v3_v4u __attribute__((vector_size(16), aligned(4), may_alias));
+#define v4u conv_v3_v4u
 typedef int32_t conv_v3_v4i __attribute__((vector_size(16)));
+#define v4i conv_v3_v4i
 typedef float conv_v3_v8 __attribute__((vector_size(32)));
+#define v8 conv_v3_v8
 typedef float conv_v3_v8u __attribute__((vector_size(32), aligned(4), may_alias));
+#define v8u conv_v3_v8u
 typedef int32_t conv_v3_v8i __attribute__((vector_size(32)));
+#define v8i conv_v3_v8i
 #define LOAD(type, element) ((type)*(const type##u *)&(element)) // the vector that begins at an element
 #define AT(type, element) (*(type##u *)&(element))              // the same, to be stored to
 
@@ -170,9 +176,9 @@ const conv_v3_model *conv_v3_open(const void *bytes, size_t size) {
 
 /* ---- x86-64 ---- */
 
-INLINE conv_v3_v4 conv_v3_select_x4_v1(conv_v3_v4i mask, conv_v3_v4 a, conv_v3_v4 b) { return (conv_v3_v4)((mask & (conv_v3_v4i)a) | (~mask & (conv_v3_v4i)b)); }
-INLINE conv_v3_v4 conv_v3_max_x4_v1(conv_v3_v4 a, conv_v3_v4 b) { return conv_v3_select_x4_v1(a > b, a, b); }
-INLINE conv_v3_v4 conv_v3_max_nan_x4_v1(conv_v3_v4 a, conv_v3_v4 b) { return (conv_v3_v4)((conv_v3_v4i)conv_v3_max_x4_v1(a, b) | (a != a)); } // all bits set: NaN
+INLINE v4 conv_v3_select_x4_v1(v4i mask, v4 a, v4 b) { return (v4)((mask & (v4i)a) | (~mask & (v4i)b)); }
+INLINE v4 conv_v3_max_x4_v1(v4 a, v4 b) { return conv_v3_select_x4_v1(a > b, a, b); }
+INLINE v4 conv_v3_max_nan_x4_v1(v4 a, v4 b) { return (v4)((v4i)conv_v3_max_x4_v1(a, b) | (a != a)); } // all bits set: NaN
 
 // conv1, line 4: conv(16, 3x3, pad=same)
 //     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
@@ -188,17 +194,17 @@ INLINE conv_v3_v4 conv_v3_max_nan_x4_v1(conv_v3_v4 a, conv_v3_v4 b) { return (co
 INLINE void conv_v3_conv1_tile_3x1_body_v1(const float *restrict in, float (*restrict out)[6][16],
     const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
     const int left, const int right, const int edge) {
-  conv_v3_v4 a[1][12][1];
+  v4 a[1][12][1];
   UNROLL for (int q = 0; q < 6; q++)
-    a[0][q][0] = LOAD(conv_v3_v4, bias[f0]);
+    a[0][q][0] = LOAD(v4, bias[f0]);
   UNROLL for (int q = 0; q < 6; q++)
-    a[0][q + 6][0] = LOAD(conv_v3_v4, bias[f0]);
+    a[0][q + 6][0] = LOAD(v4, bias[f0]);
   for (int ty = 0; ty < 3; ty++)
     UNROLL for (int tx = 0; tx < 3; tx++) {
       ptrdiff_t i = (2*y + ty - 1)*36 + (2*x0 + tx - 1)*3 + c0;
       PIN(i);
       UNROLL for (int c = 0; c < 3; c++) {
-        const conv_v3_v4 w0 = LOAD(conv_v3_v4, weight[panel][ty][tx][c][h]);
+        const v4 w0 = LOAD(v4, weight[panel][ty][tx][c][h]);
         if (!edge || (0 <= 2*y + ty - 1 && 2*y + ty - 1 < 12))
           UNROLL for (int q = 0; q < 6; q++)
             if (!left || 2*x0 + tx + q - 1 >= 0)
@@ -212,7 +218,7 @@ INLINE void conv_v3_conv1_tile_3x1_body_v1(const float *restrict in, float (*res
       }
     }
   UNROLL for (int p = 0; p < 3; p++)
-    AT(conv_v3_v4, out[y][x0 + p][f0]) = conv_v3_max_nan_x4_v1(conv_v3_max_nan_x4_v1(conv_v3_max_nan_x4_v1(conv_v3_max_x4_v1((conv_v3_v4){0}, a[0][2*p][0]), conv_v3_max_x4_v1((conv_v3_v4){0}, a[0][2*p + 1][0])), conv_v3_max_x4_v1((conv_v3_v4){0}, a[0][2*p + 6][0])), conv_v3_max_x4_v1((conv_v3_v4){0}, a[0][2*p + 7][0]));
+    AT(v4, out[y][x0 + p][f0]) = conv_v3_max_nan_x4_v1(conv_v3_max_nan_x4_v1(conv_v3_max_nan_x4_v1(conv_v3_max_x4_v1((v4){0}, a[0][2*p][0]), conv_v3_max_x4_v1((v4){0}, a[0][2*p + 1][0])), conv_v3_max_x4_v1((v4){0}, a[0][2*p + 6][0])), conv_v3_max_x4_v1((v4){0}, a[0][2*p + 7][0]));
 }
 
 KERNEL void conv_v3_conv1_tile_3x1_left_edge_v1(const float *restrict in, float (*restrict out)[6][16],
@@ -281,12 +287,12 @@ static void conv_v3_conv1_v1(const float *restrict in, float (*restrict out)[6][
 //   out [1][1][16]  output
 static void conv_v3_global_avgpool1_v1(const float (*restrict in)[6][16], float (*restrict out)[1][16]) {
   for (int v = 0; v < 4; v++) {
-    conv_v3_v4 sum;
-    sum = (conv_v3_v4){0};
+    v4 sum;
+    sum = (v4){0};
     for (int ky = 0; ky < 6; ky++)
       for (int kx = 0; kx < 6; kx++)
-        sum = sum + LOAD(conv_v3_v4, in[ky][kx][4*v]);
-    AT(conv_v3_v4, out[0][0][4*v]) = sum * 0.027777778f;
+        sum = sum + LOAD(v4, in[ky][kx][4*v]);
+    AT(v4, out[0][0][4*v]) = sum * 0.027777778f;
   }
 }
 
@@ -298,40 +304,30 @@ static void conv_v3_run_v1(const conv_v3_model *model, const void *image, void *
   conv_v3_global_avgpool1_v1(conv1, output);
 }
 
-/* ---- x86-64-v3 ---- */
+/* ---- x86-64-v3: comments on functions say what is not as above ---- */
 
 #if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
 #define CONV_V3_V3 __attribute__((target("avx2,fma")))
 
-INLINE CONV_V3_V3 conv_v3_v8 conv_v3_select_x8_v3(conv_v3_v8i mask, conv_v3_v8 a, conv_v3_v8 b) { return (conv_v3_v8)((mask & (conv_v3_v8i)a) | (~mask & (conv_v3_v8i)b)); }
-INLINE CONV_V3_V3 conv_v3_v8 conv_v3_max_x8_v3(conv_v3_v8 a, conv_v3_v8 b) { return conv_v3_select_x8_v3(a > b, a, b); }
-INLINE CONV_V3_V3 conv_v3_v8 conv_v3_max_nan_x8_v3(conv_v3_v8 a, conv_v3_v8 b) { return (conv_v3_v8)((conv_v3_v8i)conv_v3_max_x8_v3(a, b) | (a != a)); } // all bits set: NaN
+INLINE CONV_V3_V3 v8 conv_v3_select_x8_v3(v8i mask, v8 a, v8 b) { return (v8)((mask & (v8i)a) | (~mask & (v8i)b)); }
+INLINE CONV_V3_V3 v8 conv_v3_max_x8_v3(v8 a, v8 b) { return conv_v3_select_x8_v3(a > b, a, b); }
+INLINE CONV_V3_V3 v8 conv_v3_max_nan_x8_v3(v8 a, v8 b) { return (v8)((v8i)conv_v3_max_x8_v3(a, b) | (a != a)); } // all bits set: NaN
 
-// conv1, line 4: conv(16, 3x3, pad=same)
-//     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
-// relu1, line 4: relu
-//     y = max(x, 0)
-// maxpool1, line 5: maxpool(2)
-//     y = max over the window of x; padding is minus infinity
 // conv + relu + maxpool: 12x12x3 -> 6x6x16; tiles of 3 pixels x 1 vectors of 8 channels
-//   in     [12][12][3]  input
-//   out    [6][6][16]  output
-//   weight [1][3][3][3][16]  weights
-//   bias   [24]  weights
 INLINE CONV_V3_V3 void conv_v3_conv1_tile_3x1_body_v3(const float *restrict in, float (*restrict out)[6][16],
     const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
     const int left, const int right, const int edge) {
-  conv_v3_v8 a[1][12][1];
+  v8 a[1][12][1];
   UNROLL for (int q = 0; q < 6; q++)
-    a[0][q][0] = LOAD(conv_v3_v8, bias[f0]);
+    a[0][q][0] = LOAD(v8, bias[f0]);
   UNROLL for (int q = 0; q < 6; q++)
-    a[0][q + 6][0] = LOAD(conv_v3_v8, bias[f0]);
+    a[0][q + 6][0] = LOAD(v8, bias[f0]);
   for (int ty = 0; ty < 3; ty++)
     UNROLL for (int tx = 0; tx < 3; tx++) {
       ptrdiff_t i = (2*y + ty - 1)*36 + (2*x0 + tx - 1)*3 + c0;
       PIN(i);
       UNROLL for (int c = 0; c < 3; c++) {
-        const conv_v3_v8 w0 = LOAD(conv_v3_v8, weight[panel][ty][tx][c][h]);
+        const v8 w0 = LOAD(v8, weight[panel][ty][tx][c][h]);
         if (!edge || (0 <= 2*y + ty - 1 && 2*y + ty - 1 < 12))
           UNROLL for (int q = 0; q < 6; q++)
             if (!left || 2*x0 + tx + q - 1 >= 0)
@@ -345,7 +341,7 @@ INLINE CONV_V3_V3 void conv_v3_conv1_tile_3x1_body_v3(const float *restrict in, 
       }
     }
   UNROLL for (int p = 0; p < 3; p++)
-    AT(conv_v3_v8, out[y][x0 + p][f0]) = conv_v3_max_nan_x8_v3(conv_v3_max_nan_x8_v3(conv_v3_max_nan_x8_v3(conv_v3_max_x8_v3((conv_v3_v8){0}, a[0][2*p][0]), conv_v3_max_x8_v3((conv_v3_v8){0}, a[0][2*p + 1][0])), conv_v3_max_x8_v3((conv_v3_v8){0}, a[0][2*p + 6][0])), conv_v3_max_x8_v3((conv_v3_v8){0}, a[0][2*p + 7][0]));
+    AT(v8, out[y][x0 + p][f0]) = conv_v3_max_nan_x8_v3(conv_v3_max_nan_x8_v3(conv_v3_max_nan_x8_v3(conv_v3_max_x8_v3((v8){0}, a[0][2*p][0]), conv_v3_max_x8_v3((v8){0}, a[0][2*p + 1][0])), conv_v3_max_x8_v3((v8){0}, a[0][2*p + 6][0])), conv_v3_max_x8_v3((v8){0}, a[0][2*p + 7][0]));
 }
 
 KERNEL CONV_V3_V3 void conv_v3_conv1_tile_3x1_left_edge_v3(const float *restrict in, float (*restrict out)[6][16],
@@ -407,19 +403,14 @@ static CONV_V3_V3 void conv_v3_conv1_v3(const float *restrict in, float (*restri
     conv_v3_conv1_row_1_edge_2_v3(in, out, weight, bias, 8*h, 8*h);
 }
 
-// global_avgpool1, line 6: global_avgpool
-//     y[c] = mean over all pixels of x[c]
-// global_avgpool: 6x6x16 -> 1x1x16
-//   in  [6][6][16]  input
-//   out [1][1][16]  output
 static CONV_V3_V3 void conv_v3_global_avgpool1_v3(const float (*restrict in)[6][16], float (*restrict out)[1][16]) {
   for (int v = 0; v < 2; v++) {
-    conv_v3_v8 sum;
-    sum = (conv_v3_v8){0};
+    v8 sum;
+    sum = (v8){0};
     for (int ky = 0; ky < 6; ky++)
       for (int kx = 0; kx < 6; kx++)
-        sum = sum + LOAD(conv_v3_v8, in[ky][kx][8*v]);
-    AT(conv_v3_v8, out[0][0][8*v]) = sum * 0.027777778f;
+        sum = sum + LOAD(v8, in[ky][kx][8*v]);
+    AT(v8, out[0][0][8*v]) = sum * 0.027777778f;
   }
 }
 
@@ -509,6 +500,12 @@ void conv_v3_infer(const conv_v3_model *model, const float image[CONV_V3_BATCH *
 #undef UNROLL
 #undef LOAD
 #undef AT
+#undef v4
+#undef v4u
+#undef v4i
+#undef v8
+#undef v8u
+#undef v8i
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT DEFAULT
 #elif defined(__GNUC__)

@@ -191,7 +191,6 @@ static void dense_O0_relu1(float (*restrict out)[1][3]) {
 }
 
 // dense2, line 6: dense(2)
-//     out[u] = bias[u] + sum over i of weight[u][i] * in[i]
 // dense: 3 -> 2
 //   in     [1][1][3]  input
 //   out    [1][1][2]  output

@@ -147,12 +147,19 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #error "this compiler has no vectors: take the C that cnnc --target=generic writes"
 #endif
 typedef float team_v4 __attribute__((vector_size(16)));
+#define v4 team_v4
 typedef float team_v4u __attribute__((vector_size(16), aligned(4), may_alias));
+#define v4u team_v4u
 typedef int32_t team_v4i __attribute__((vector_size(16)));
+#define v4i team_v4i
 typedef float team_v8 __attribute__((vector_size(32)));
+#define v8 team_v8
 typedef float team_v8u __attribute__((vector_size(32), aligned(4), may_alias));
+#define v8u team_v8u
 typedef int32_t team_v8i __attribute__((vector_size(32)));
+#define v8i team_v8i
 typedef uint32_t team_v8n __attribute__((vector_size(32)));
+#define v8n team_v8n
 #define LOAD(type, element) ((type)*(const type##u *)&(element)) // the vector that begins at an element
 #define AT(type, element) (*(type##u *)&(element))              // the same, to be stored to
 
@@ -274,44 +281,44 @@ const team_model *team_open(const void *bytes, size_t size) {
 #define TEAM_V3
 #endif
 
-INLINE TEAM_V3 team_v8n team_bits_x8(team_v8 x) { return (team_v8n)x; }
-INLINE TEAM_V3 team_v8 team_float_of_x8(team_v8n u) { return (team_v8)u; }
-INLINE TEAM_V3 team_v4 team_select_x4(team_v4i mask, team_v4 a, team_v4 b) { return (team_v4)((mask & (team_v4i)a) | (~mask & (team_v4i)b)); }
-INLINE TEAM_V3 team_v8 team_select_x8(team_v8i mask, team_v8 a, team_v8 b) { return (team_v8)((mask & (team_v8i)a) | (~mask & (team_v8i)b)); }
+INLINE TEAM_V3 v8n team_bits_x8(v8 x) { return (v8n)x; }
+INLINE TEAM_V3 v8 team_float_of_x8(v8n u) { return (v8)u; }
+INLINE TEAM_V3 v4 team_select_x4(v4i mask, v4 a, v4 b) { return (v4)((mask & (v4i)a) | (~mask & (v4i)b)); }
+INLINE TEAM_V3 v8 team_select_x8(v8i mask, v8 a, v8 b) { return (v8)((mask & (v8i)a) | (~mask & (v8i)b)); }
 INLINE TEAM_V3 float team_max_x1(float a, float b) { return a > b ? a : b; }
-INLINE TEAM_V3 team_v4 team_max_x4(team_v4 a, team_v4 b) { return team_select_x4(a > b, a, b); }
-INLINE TEAM_V3 team_v8 team_max_x8(team_v8 a, team_v8 b) { return team_select_x8(a > b, a, b); }
+INLINE TEAM_V3 v4 team_max_x4(v4 a, v4 b) { return team_select_x4(a > b, a, b); }
+INLINE TEAM_V3 v8 team_max_x8(v8 a, v8 b) { return team_select_x8(a > b, a, b); }
 // e to the power x, within 1.1 ulp: x = n*log(2) + r, a polynomial in r, the power of two in two steps for results at both ends of the range.
-INLINE TEAM_V3 team_v8 team_exp_x8(team_v8 x) {
-  const team_v8 top = team_select_x8(x > ((team_v8){0} + 89.f), ((team_v8){0} + 89.f), x), c = team_select_x8(top < ((team_v8){0} + -104.f), ((team_v8){0} + -104.f), top);
-  const team_v8 shifted = c * 1.44269504f + 12583166.f, n = shifted - 12583166.f; // 1.5 * 2^23 + 254: the sum's last bits are n + 254
-  const team_v8 r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
-  team_v8 p = r * 1.38438714e-3f + 8.36954918e-3f;
+INLINE TEAM_V3 v8 team_exp_x8(v8 x) {
+  const v8 top = team_select_x8(x > ((v8){0} + 89.f), ((v8){0} + 89.f), x), c = team_select_x8(top < ((v8){0} + -104.f), ((v8){0} + -104.f), top);
+  const v8 shifted = c * 1.44269504f + 12583166.f, n = shifted - 12583166.f; // 1.5 * 2^23 + 254: the sum's last bits are n + 254
+  const v8 r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
+  v8 p = r * 1.38438714e-3f + 8.36954918e-3f;
   p = p * r + 4.16680612e-2f;
   p = p * r + 1.66665137e-1f;
   p = p * r + 4.99999940e-1f;
   p = p * (r * r) + r + 1.f;
-  const team_v8n e = team_bits_x8(shifted), half = e >> 1;
+  const v8n e = team_bits_x8(shifted), half = e >> 1;
   return p * team_float_of_x8(half << 23) * team_float_of_x8((e - half) << 23);
 }
-INLINE TEAM_V3 float team_sum_x4(team_v4 a) {
+INLINE TEAM_V3 float team_sum_x4(v4 a) {
   return (a[0] + a[2]) + (a[1] + a[3]);
 }
-INLINE TEAM_V3 float team_sum_x8(team_v8 a) {
-  const team_v4 low = __builtin_shufflevector(a, a, 0, 1, 2, 3), high = __builtin_shufflevector(a, a, 4, 5, 6, 7);
+INLINE TEAM_V3 float team_sum_x8(v8 a) {
+  const v4 low = __builtin_shufflevector(a, a, 0, 1, 2, 3), high = __builtin_shufflevector(a, a, 4, 5, 6, 7);
   return team_sum_x4(low + high);
 }
-INLINE TEAM_V3 float team_highest_x4(team_v4 a) {
+INLINE TEAM_V3 float team_highest_x4(v4 a) {
   return team_max_x1(team_max_x1(a[0], a[2]), team_max_x1(a[1], a[3]));
 }
 // The first n elements at p, then zeros.
-INLINE TEAM_V3 team_v8 team_load_part_x8(const float *p, int n) {
-  team_v8 v = {0};
+INLINE TEAM_V3 v8 team_load_part_x8(const float *p, int n) {
+  v8 v = {0};
   UNROLL for (int i = 0; i < (int)(sizeof v / sizeof *p); i++)
     if (i < n) v[i] = p[i];
   return v;
 }
-INLINE TEAM_V3 void team_store_part_x8(float *p, team_v8 v, int n) {
+INLINE TEAM_V3 void team_store_part_x8(float *p, v8 v, int n) {
   UNROLL for (int i = 0; i < (int)(sizeof v / sizeof *p); i++)
     if (i < n) p[i] = v[i];
 }
@@ -327,47 +334,47 @@ INLINE TEAM_V3 void team_store_part_x8(float *p, team_v8 v, int n) {
 //   bias   [24]  weights
 KERNEL TEAM_V3 void team_a_tile_6x2(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
-  team_v8 a[1][6][2];
+  v8 a[1][6][2];
   UNROLL for (int q = 0; q < 6; q++) {
-    a[0][q][0] = LOAD(team_v8, bias[0]);
-    a[0][q][1] = LOAD(team_v8, bias[8]);
+    a[0][q][0] = LOAD(v8, bias[0]);
+    a[0][q][1] = LOAD(v8, bias[8]);
   }
   ptrdiff_t i = y*448 + x0*16;
   PIN(i);
   for (int c = 0; c < 16; c++) {
-    const team_v8 w0 = LOAD(team_v8, weight[0][0][0][c][0]);
-    const team_v8 w1 = LOAD(team_v8, weight[0][0][0][c][8]);
+    const v8 w0 = LOAD(v8, weight[0][0][0][c][0]);
+    const v8 w1 = LOAD(v8, weight[0][0][0][c][8]);
     UNROLL for (int q = 0; q < 6; q++) {
       a[0][q][0] += in[i + c + 16*q] * w0;
       a[0][q][1] += in[i + c + 16*q] * w1;
     }
   }
   UNROLL for (int p = 0; p < 6; p++) {
-    AT(team_v8, out[y][x0 + p][0]) = team_max_x8((team_v8){0}, a[0][p][0]);
-    AT(team_v8, out[y][x0 + p][8]) = team_max_x8((team_v8){0}, a[0][p][1]);
+    AT(v8, out[y][x0 + p][0]) = team_max_x8((v8){0}, a[0][p][0]);
+    AT(v8, out[y][x0 + p][8]) = team_max_x8((v8){0}, a[0][p][1]);
   }
 }
 
 KERNEL TEAM_V3 void team_a_tile_5x2(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
-  team_v8 a[1][5][2];
+  v8 a[1][5][2];
   UNROLL for (int q = 0; q < 5; q++) {
-    a[0][q][0] = LOAD(team_v8, bias[0]);
-    a[0][q][1] = LOAD(team_v8, bias[8]);
+    a[0][q][0] = LOAD(v8, bias[0]);
+    a[0][q][1] = LOAD(v8, bias[8]);
   }
   ptrdiff_t i = y*448 + x0*16;
   PIN(i);
   for (int c = 0; c < 16; c++) {
-    const team_v8 w0 = LOAD(team_v8, weight[0][0][0][c][0]);
-    const team_v8 w1 = LOAD(team_v8, weight[0][0][0][c][8]);
+    const v8 w0 = LOAD(v8, weight[0][0][0][c][0]);
+    const v8 w1 = LOAD(v8, weight[0][0][0][c][8]);
     UNROLL for (int q = 0; q < 5; q++) {
       a[0][q][0] += in[i + c + 16*q] * w0;
       a[0][q][1] += in[i + c + 16*q] * w1;
     }
   }
   UNROLL for (int p = 0; p < 5; p++) {
-    AT(team_v8, out[y][x0 + p][0]) = team_max_x8((team_v8){0}, a[0][p][0]);
-    AT(team_v8, out[y][x0 + p][8]) = team_max_x8((team_v8){0}, a[0][p][1]);
+    AT(v8, out[y][x0 + p][0]) = team_max_x8((v8){0}, a[0][p][0]);
+    AT(v8, out[y][x0 + p][8]) = team_max_x8((v8){0}, a[0][p][1]);
   }
 }
 
@@ -386,7 +393,6 @@ static TEAM_V3 void team_a(const float *restrict in, float (*restrict out)[28][1
 }
 
 // b, line 6: conv(24, 1x1)
-//     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
 // conv: 28x28x16 -> 28x28x24; tiles of 6 pixels x 2 vectors of 8 channels
 //   in          [28][28][16]  input
 //   out         [28][28][24]  output
@@ -395,47 +401,47 @@ static TEAM_V3 void team_a(const float *restrict in, float (*restrict out)[28][1
 //   bias        [32]  weights
 KERNEL TEAM_V3 void team_b_tile_6x2(const float *restrict in, float (*restrict out)[28][24],
     const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
-  team_v8 a[1][6][2];
+  v8 a[1][6][2];
   UNROLL for (int q = 0; q < 6; q++) {
-    a[0][q][0] = LOAD(team_v8, bias[0]);
-    a[0][q][1] = LOAD(team_v8, bias[8]);
+    a[0][q][0] = LOAD(v8, bias[0]);
+    a[0][q][1] = LOAD(v8, bias[8]);
   }
   ptrdiff_t i = y*448 + x0*16;
   PIN(i);
   for (int c = 0; c < 16; c++) {
-    const team_v8 w0 = LOAD(team_v8, weight[0][0][0][c][0]);
-    const team_v8 w1 = LOAD(team_v8, weight[0][0][0][c][8]);
+    const v8 w0 = LOAD(v8, weight[0][0][0][c][0]);
+    const v8 w1 = LOAD(v8, weight[0][0][0][c][8]);
     UNROLL for (int q = 0; q < 6; q++) {
       a[0][q][0] += in[i + c + 16*q] * w0;
       a[0][q][1] += in[i + c + 16*q] * w1;
     }
   }
   UNROLL for (int p = 0; p < 6; p++) {
-    AT(team_v8, out[y][x0 + p][0]) = a[0][p][0];
-    AT(team_v8, out[y][x0 + p][8]) = a[0][p][1];
+    AT(v8, out[y][x0 + p][0]) = a[0][p][0];
+    AT(v8, out[y][x0 + p][8]) = a[0][p][1];
   }
 }
 
 KERNEL TEAM_V3 void team_b_tile_5x2(const float *restrict in, float (*restrict out)[28][24],
     const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
-  team_v8 a[1][5][2];
+  v8 a[1][5][2];
   UNROLL for (int q = 0; q < 5; q++) {
-    a[0][q][0] = LOAD(team_v8, bias[0]);
-    a[0][q][1] = LOAD(team_v8, bias[8]);
+    a[0][q][0] = LOAD(v8, bias[0]);
+    a[0][q][1] = LOAD(v8, bias[8]);
   }
   ptrdiff_t i = y*448 + x0*16;
   PIN(i);
   for (int c = 0; c < 16; c++) {
-    const team_v8 w0 = LOAD(team_v8, weight[0][0][0][c][0]);
-    const team_v8 w1 = LOAD(team_v8, weight[0][0][0][c][8]);
+    const v8 w0 = LOAD(v8, weight[0][0][0][c][0]);
+    const v8 w1 = LOAD(v8, weight[0][0][0][c][8]);
     UNROLL for (int q = 0; q < 5; q++) {
       a[0][q][0] += in[i + c + 16*q] * w0;
       a[0][q][1] += in[i + c + 16*q] * w1;
     }
   }
   UNROLL for (int p = 0; p < 5; p++) {
-    AT(team_v8, out[y][x0 + p][0]) = a[0][p][0];
-    AT(team_v8, out[y][x0 + p][8]) = a[0][p][1];
+    AT(v8, out[y][x0 + p][0]) = a[0][p][0];
+    AT(v8, out[y][x0 + p][8]) = a[0][p][1];
   }
 }
 
@@ -449,18 +455,18 @@ INLINE TEAM_V3 void team_b_row_2(const float *restrict in, float (*restrict out)
 
 KERNEL TEAM_V3 void team_b_tile_14x1_rest(const float *restrict in, float (*restrict out)[28][24],
     const float (*restrict weight_rest)[1][1][16][8], const float *restrict bias, int y, int x0) {
-  team_v8 a[1][14][1];
+  v8 a[1][14][1];
   UNROLL for (int q = 0; q < 14; q++)
-    a[0][q][0] = LOAD(team_v8, bias[16]);
+    a[0][q][0] = LOAD(v8, bias[16]);
   ptrdiff_t i = y*448 + x0*16;
   PIN(i);
   for (int c = 0; c < 16; c++) {
-    const team_v8 w0 = LOAD(team_v8, weight_rest[0][0][0][c][0]);
+    const v8 w0 = LOAD(v8, weight_rest[0][0][0][c][0]);
     UNROLL for (int q = 0; q < 14; q++)
       a[0][q][0] += in[i + c + 16*q] * w0;
   }
   UNROLL for (int p = 0; p < 14; p++)
-    AT(team_v8, out[y][x0 + p][16]) = a[0][p][0];
+    AT(v8, out[y][x0 + p][16]) = a[0][p][0];
 }
 
 INLINE TEAM_V3 void team_b_row_1_rest(const float *restrict in, float (*restrict out)[28][24],
@@ -478,7 +484,6 @@ static TEAM_V3 void team_b(const float *restrict in, float (*restrict out)[28][2
 }
 
 // c.conv1, line 7: conv(16, 3x3, pad=1)
-//     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
 // conv: 28x28x16 -> 28x28x16; tiles of 6 pixels x 2 vectors of 8 channels
 //   in     [28][28][16]  input
 //   out    [28][28][16]  output
@@ -487,18 +492,18 @@ static TEAM_V3 void team_b(const float *restrict in, float (*restrict out)[28][2
 INLINE TEAM_V3 void team_c_conv1_tile_6x2_body(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
     const int left) {
-  team_v8 a[1][6][2];
+  v8 a[1][6][2];
   UNROLL for (int q = 0; q < 6; q++) {
-    a[0][q][0] = LOAD(team_v8, bias[f0]);
-    a[0][q][1] = LOAD(team_v8, bias[f0 + 8]);
+    a[0][q][0] = LOAD(v8, bias[f0]);
+    a[0][q][1] = LOAD(v8, bias[f0 + 8]);
   }
   for (int ty = (1 - y > 0 ? 1 - y : 0), ty_end = (29 - y < 3 ? 29 - y : 3); ty < ty_end; ty++)
     UNROLL for (int tx = 0; tx < 3; tx++) {
       ptrdiff_t i = (y + ty - 1)*448 + (x0 + tx - 1)*16 + c0;
       PIN(i);
       for (int c = 0; c < 16; c++) {
-        const team_v8 w0 = LOAD(team_v8, weight[panel][ty][tx][c][h]);
-        const team_v8 w1 = LOAD(team_v8, weight[panel][ty][tx][c][h + 8]);
+        const v8 w0 = LOAD(v8, weight[panel][ty][tx][c][h]);
+        const v8 w1 = LOAD(v8, weight[panel][ty][tx][c][h + 8]);
         UNROLL for (int q = 0; q < 6; q++)
           if (!left || x0 + tx + q - 1 >= 0) {
             a[0][q][0] += in[i + c + 16*q] * w0;
@@ -507,8 +512,8 @@ INLINE TEAM_V3 void team_c_conv1_tile_6x2_body(const float *restrict in, float (
       }
     }
   UNROLL for (int p = 0; p < 6; p++) {
-    AT(team_v8, out[y][x0 + p][f0]) = a[0][p][0];
-    AT(team_v8, out[y][x0 + p][f0 + 8]) = a[0][p][1];
+    AT(v8, out[y][x0 + p][f0]) = a[0][p][0];
+    AT(v8, out[y][x0 + p][f0 + 8]) = a[0][p][1];
   }
 }
 
@@ -525,18 +530,18 @@ KERNEL TEAM_V3 void team_c_conv1_tile_6x2(const float *restrict in, float (*rest
 INLINE TEAM_V3 void team_c_conv1_tile_5x2_body(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
     const int right) {
-  team_v8 a[1][5][2];
+  v8 a[1][5][2];
   UNROLL for (int q = 0; q < 5; q++) {
-    a[0][q][0] = LOAD(team_v8, bias[f0]);
-    a[0][q][1] = LOAD(team_v8, bias[f0 + 8]);
+    a[0][q][0] = LOAD(v8, bias[f0]);
+    a[0][q][1] = LOAD(v8, bias[f0 + 8]);
   }
   for (int ty = (1 - y > 0 ? 1 - y : 0), ty_end = (29 - y < 3 ? 29 - y : 3); ty < ty_end; ty++)
     UNROLL for (int tx = 0; tx < 3; tx++) {
       ptrdiff_t i = (y + ty - 1)*448 + (x0 + tx - 1)*16 + c0;
       PIN(i);
       for (int c = 0; c < 16; c++) {
-        const team_v8 w0 = LOAD(team_v8, weight[panel][ty][tx][c][h]);
-        const team_v8 w1 = LOAD(team_v8, weight[panel][ty][tx][c][h + 8]);
+        const v8 w0 = LOAD(v8, weight[panel][ty][tx][c][h]);
+        const v8 w1 = LOAD(v8, weight[panel][ty][tx][c][h + 8]);
         UNROLL for (int q = 0; q < 5; q++)
           if (!right || x0 + tx + q - 1 < 28) {
             a[0][q][0] += in[i + c + 16*q] * w0;
@@ -545,8 +550,8 @@ INLINE TEAM_V3 void team_c_conv1_tile_5x2_body(const float *restrict in, float (
       }
     }
   UNROLL for (int p = 0; p < 5; p++) {
-    AT(team_v8, out[y][x0 + p][f0]) = a[0][p][0];
-    AT(team_v8, out[y][x0 + p][f0 + 8]) = a[0][p][1];
+    AT(v8, out[y][x0 + p][f0]) = a[0][p][0];
+    AT(v8, out[y][x0 + p][f0 + 8]) = a[0][p][1];
   }
 }
 
@@ -582,12 +587,12 @@ static TEAM_V3 void team_c_conv1(const float *restrict in, float (*restrict out)
 //   out [1][1][16]  output
 static TEAM_V3 void team_c_global_avgpool1(const float (*restrict in)[28][16], float (*restrict out)[1][16]) {
   for (int v = 0; v < 2; v++) {
-    team_v8 sum;
-    sum = (team_v8){0};
+    v8 sum;
+    sum = (v8){0};
     for (int ky = 0; ky < 28; ky++)
       for (int kx = 0; kx < 28; kx++)
-        sum = sum + LOAD(team_v8, in[ky][kx][8*v]);
-    AT(team_v8, out[0][0][8*v]) = sum * 0.0012755102f;
+        sum = sum + LOAD(v8, in[ky][kx][8*v]);
+    AT(v8, out[0][0][8*v]) = sum * 0.0012755102f;
   }
 }
 
@@ -600,24 +605,24 @@ static TEAM_V3 void team_c_global_avgpool1(const float (*restrict in)[28][16], f
 //   bias   [8]  weights
 static TEAM_V3 void team_c_dense1(const float (*restrict in)[1][16], float (*restrict out)[1][5], const float (*restrict weight)[16][8],
     const float *restrict bias) {
-  team_v8 a[8][1];
-  a[0][0] = LOAD(team_v8, bias[0]);
-  a[1][0] = (team_v8){0};
-  a[2][0] = (team_v8){0};
-  a[3][0] = (team_v8){0};
-  a[4][0] = (team_v8){0};
-  a[5][0] = (team_v8){0};
-  a[6][0] = (team_v8){0};
-  a[7][0] = (team_v8){0};
+  v8 a[8][1];
+  a[0][0] = LOAD(v8, bias[0]);
+  a[1][0] = (v8){0};
+  a[2][0] = (v8){0};
+  a[3][0] = (v8){0};
+  a[4][0] = (v8){0};
+  a[5][0] = (v8){0};
+  a[6][0] = (v8){0};
+  a[7][0] = (v8){0};
   for (int n = 0; n < 2; n++) {
-    a[0][0] += in[0][0][8*n] * LOAD(team_v8, weight[0][8*n][0]);
-    a[1][0] += in[0][0][8*n + 1] * LOAD(team_v8, weight[0][8*n + 1][0]);
-    a[2][0] += in[0][0][8*n + 2] * LOAD(team_v8, weight[0][8*n + 2][0]);
-    a[3][0] += in[0][0][8*n + 3] * LOAD(team_v8, weight[0][8*n + 3][0]);
-    a[4][0] += in[0][0][8*n + 4] * LOAD(team_v8, weight[0][8*n + 4][0]);
-    a[5][0] += in[0][0][8*n + 5] * LOAD(team_v8, weight[0][8*n + 5][0]);
-    a[6][0] += in[0][0][8*n + 6] * LOAD(team_v8, weight[0][8*n + 6][0]);
-    a[7][0] += in[0][0][8*n + 7] * LOAD(team_v8, weight[0][8*n + 7][0]);
+    a[0][0] += in[0][0][8*n] * LOAD(v8, weight[0][8*n][0]);
+    a[1][0] += in[0][0][8*n + 1] * LOAD(v8, weight[0][8*n + 1][0]);
+    a[2][0] += in[0][0][8*n + 2] * LOAD(v8, weight[0][8*n + 2][0]);
+    a[3][0] += in[0][0][8*n + 3] * LOAD(v8, weight[0][8*n + 3][0]);
+    a[4][0] += in[0][0][8*n + 4] * LOAD(v8, weight[0][8*n + 4][0]);
+    a[5][0] += in[0][0][8*n + 5] * LOAD(v8, weight[0][8*n + 5][0]);
+    a[6][0] += in[0][0][8*n + 6] * LOAD(v8, weight[0][8*n + 6][0]);
+    a[7][0] += in[0][0][8*n + 7] * LOAD(v8, weight[0][8*n + 7][0]);
   }
   team_store_part_x8(&out[0][0][0], a[0][0] + a[1][0] + a[2][0] + a[3][0] + a[4][0] + a[5][0] + a[6][0] + a[7][0], 5);
 }
@@ -629,13 +634,13 @@ static TEAM_V3 void team_c_dense1(const float (*restrict in)[1][16], float (*res
 //   out [1][1][5]  output
 //   row [5]  scratch
 static TEAM_V3 void team_c_softmax1(const float (*restrict in)[1][5], float (*restrict out)[1][5], float *restrict row) {
-  team_v4 most;
-  most = LOAD(team_v4, in[0][0][0]);
-  most = team_max_x4(most, LOAD(team_v4, in[0][0][1]));
+  v4 most;
+  most = LOAD(v4, in[0][0][0]);
+  most = team_max_x4(most, LOAD(v4, in[0][0][1]));
   const float largest = team_highest_x4(most);
   team_store_part_x8(&row[0], team_exp_x8(team_load_part_x8(&in[0][0][0], 5) - largest), 5);
-  team_v8 sum;
-  sum = (team_v8){0};
+  v8 sum;
+  sum = (v8){0};
   sum = sum + team_load_part_x8(&row[0], 5);
   const float total = team_sum_x8(sum);
   const float factor = 1.f / total;
@@ -682,6 +687,13 @@ void team_infer(const team_model *model, const float x[TEAM_BATCH * TEAM_X_SIZE]
 #undef SHARE
 #undef LOAD
 #undef AT
+#undef v4
+#undef v4u
+#undef v4i
+#undef v8
+#undef v8u
+#undef v8i
+#undef v8n
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT DEFAULT
 #elif defined(__GNUC__)

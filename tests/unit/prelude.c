@@ -54,7 +54,7 @@ static const char *source(Arena *arena, const char *given, int widest) {
   for (int f = 0; f < FUNCTIONS; f++)
     for (int lanes = 1; lanes <= widest; lanes = next_width(lanes)) {
       const char *name = prelude_function(arena, &names, function[f].fn, F32, lanes),
-                 *type = prelude_type(arena, &names, F32, lanes);
+                 *type = prelude_type(arena, F32, lanes);
       prelude_need(&needs, function[f].fn, F32, lanes);
       prelude_need_type(&needs, F32, lanes, true);
       text_put(&body,
@@ -318,8 +318,8 @@ static void test_names(void) {
   const PreludeNames names = {"net_", "_v4", "TARGET", false, false};
   CU_ASSERT_STRING_EQUAL(prelude_function(arena, &names, FN_MAX, I32, 16), "net_max_x16i_v4");
   CU_ASSERT_STRING_EQUAL(prelude_convert(arena, &names, F32, U8, 16), "net_f32_from_u8_x16_v4");
-  CU_ASSERT_STRING_EQUAL(prelude_type(arena, &names, U8, 16), "net_v16b");
-  CU_ASSERT_STRING_EQUAL(prelude_type(arena, &names, F32, 1), "float");
+  CU_ASSERT_STRING_EQUAL(prelude_type(arena, U8, 16), "v16b");
+  CU_ASSERT_STRING_EQUAL(prelude_type(arena, F32, 1), "float");
   for (const char *const *s = (const char *const[]){"max_x16i", "load_part_x8b", "exp_x1", "v4", "v16iu",
                                                     "f32_from_u8_x16", "LOAD", NULL};
        *s; s++)

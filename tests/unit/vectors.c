@@ -93,7 +93,7 @@ static const char *source(Arena *arena, const Target *target) {
           p->name, lanes, target->attribute ? "TARGET" : "", p->name, lanes, N, lanes, lanes,
           prelude_primitive(arena, &names, p, lanes));
       for (int k = 0; k < p->arguments; k++) {
-        const char *type = prelude_type(arena, &names, p->takes[k], lanes);
+        const char *type = prelude_type(arena, p->takes[k], lanes);
         text_put(&body, "%s(%s)LOAD(v%di, a[%d][i])", k ? ", " : "", type, lanes, k);
       }
       text_put(&body, ");\n}\n");
