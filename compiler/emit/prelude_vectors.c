@@ -25,6 +25,7 @@ typedef struct VectorText {
   "  __asm__(\"vpmuldq %2, %1, %0\" : \"=v\"(even) : \"v\"(x), \"v\"(m));\n"                                 \
   "  __asm__(\"vpmuldq %2, %1, %0\" : \"=v\"(odd) : \"v\"((pairs)x >> 32), \"v\"((pairs)m >> 32));\n"
 #define UPPER "  return (@I)((even >> 32) | (odd & 0xffffffff00000000u));\n"
+#define HALF_ADDED "  even += 0x80000000u, odd += 0x80000000u;\n"
 
 #define BYTE_PRODUCTS                                                                                        \
   "  for (int i = 0; i < 4; i++)\n"                                                                          \
@@ -99,7 +100,7 @@ static const VectorText texts[] = {
      NULL},
     {&primitive_high_product_rounded, OF_X_M,
      LANES_OF("(int32_t)(((int64_t)x[i] * m[i] + INT64_C(0x80000000)) >> 32)"),
-     LONG PRODUCTS "  even += 0x80000000u, odd += 0x80000000u;\n" UPPER, NULL},
+     LONG PRODUCTS HALF_ADDED UPPER, NULL},
     {&primitive_shift_halves_away, "(@I x, @I half, @I s)",
      "  return (x + half + ((x >> 31) & (half != 0))) >> s;\n", NULL, NULL},
     {&primitive_shift_right, OF_X_S, "  return x >> s;\n", NULL, NULL},
@@ -159,8 +160,16 @@ static const VectorText *text_of(const Primitive *primitive) {
   return &texts[i];
 }
 
+/* By a mask, of 16 lanes: compilers take a permutation, with a vector that says which lanes. */
+#define UPPER_MASKED                                                                                         \
+  "  __asm__(\"vmovshdup %1, %0%{%2%}\" : \"+v\"(odd) : \"v\"(even), \"Yk\"((uint16_t)0x5555));\n"           \
+  "  return (@I)odd;\n"
+
 /* AVX-512 VNNI adds both products of halves at once. */
-static const char *instruction_of(const VectorText *text, const PreludeNames *names) {
+static const char *instruction_of(const VectorText *text, int lanes, const PreludeNames *names) {
+  if (lanes == 16 && text->of == &primitive_high_product) return LONG PRODUCTS UPPER_MASKED;
+  if (lanes == 16 && text->of == &primitive_high_product_rounded)
+    return LONG PRODUCTS HALF_ADDED UPPER_MASKED;
   return names->vnni && text->of == &primitive_dot_halves
              ? "  __asm__(\"vpdpwssd %2, %1, %0\" : \"+v\"(c) : \"v\"(x), \"v\"(w));\n  return c;\n"
              : text->instruction;
@@ -178,7 +187,7 @@ void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, 
   text_put(out, " {\n");
   if (instruction) {
     text_put(out, "#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)\n");
-    prelude_text(out, instruction_of(text, names), I32, lanes, names);
+    prelude_text(out, instruction_of(text, lanes, names), I32, lanes, names);
     text_put(out, "#else\n");
   }
   if (helium) {
