@@ -25,6 +25,22 @@ typedef struct VectorText {
   "  __asm__(\"vpmuldq %2, %1, %0\" : \"=v\"(even) : \"v\"(x), \"v\"(m));\n"                                 \
   "  __asm__(\"vpmuldq %2, %1, %0\" : \"=v\"(odd) : \"v\"((pairs)x >> 32), \"v\"((pairs)m >> 32));\n"
 #define UPPER "  return (@I)((even >> 32) | (odd & 0xffffffff00000000u));\n"
+#define HALF_ADDED "  even += 0x80000000u, odd += 0x80000000u;\n"
+
+/* Numbers beyond the largest one and the least one, which is -largest - 1. */
+#define CUT(type, largest)                                                                                   \
+  "  for (int i = 0; i < 2; i++) {\n"                                                                        \
+  "    const " type " above = v[i] > " largest ", below = v[i] < -" largest " - 1;\n"                        \
+  "    v[i] = (above & " largest ") | (below & (-" largest " - 1)) | (~(above | below) & v[i]);\n"           \
+  "  }\n"
+/* Numbers of each 16 bytes of a, then of b; then bytes of 16 by their order. */
+#define PACKED(instruction, order)                                                                           \
+  "  typedef int8_t bytes __attribute__((vector_size(sizeof(@I)), aligned(1)));\n"                           \
+  "  static const int8_t order[] = {" order ",\n    " order ",\n    " order ",\n    " order "};\n"           \
+  "  @I r;\n"                                                                                                \
+  "  __asm__(\"" instruction " %2, %1, %0\\n\\tvpshufb %3, %0, %0\"\n"                                       \
+  "          : \"=&v\"(r) : \"v\"(a), \"v\"(b), \"v\"(*(const bytes *)order));\n"                            \
+  "  return r;\n"
 
 #define BYTE_PRODUCTS                                                                                        \
   "  for (int i = 0; i < 4; i++)\n"                                                                          \
@@ -95,11 +111,27 @@ static const VectorText texts[] = {
      NULL},
     {&primitive_push_half, "(@I w, @I q)", UNSIGNED "  return (@I)((words)w >> 16 | (words)q << 16);\n", NULL,
      NULL},
+    {&primitive_low_halves, OF_A_B, UNSIGNED "  return (@I)(((words)a & 65535) | (words)b << 16);\n", NULL,
+     NULL},
+    {&primitive_high_halves, OF_A_B, UNSIGNED "  return (@I)((words)a >> 16 | ((words)b & 0xffff0000u));\n",
+     NULL, NULL},
+    {&primitive_even_of_two, OF_A_B,
+     UNSIGNED "  return (@I)(((words)a & 0x00ff00ffu) | ((words)b << 8 & 0xff00ff00u));\n", NULL, NULL},
+    {&primitive_odd_of_two, OF_A_B,
+     UNSIGNED "  return (@I)(((words)a >> 8 & 0x00ff00ffu) | ((words)b & 0xff00ff00u));\n", NULL, NULL},
+    {&primitive_cut_halves, OF_A_B,
+     UNSIGNED
+     "  @I v[2] = {a, b};\n" CUT("@I", "32767") "  return (@I)(((words)v[0] & 65535) | (words)v[1] << 16);\n",
+     PACKED("vpackssdw", "0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15"), NULL},
+    {&primitive_cut_bytes, OF_A_B,
+     HALVES "  halves v[2] = {(halves)a, (halves)b};\n" CUT(
+         "halves", "127") "  return (@I)((v[0] & 255) | v[1] << 8);\n",
+     PACKED("vpacksswb", "0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15"), NULL},
     {&primitive_high_product, OF_X_M, LANES_OF("(int32_t)((int64_t)x[i] * m[i] >> 32)"), LONG PRODUCTS UPPER,
      NULL},
     {&primitive_high_product_rounded, OF_X_M,
      LANES_OF("(int32_t)(((int64_t)x[i] * m[i] + INT64_C(0x80000000)) >> 32)"),
-     LONG PRODUCTS "  even += 0x80000000u, odd += 0x80000000u;\n" UPPER, NULL},
+     LONG PRODUCTS HALF_ADDED UPPER, NULL},
     {&primitive_shift_halves_away, "(@I x, @I half, @I s)",
      "  return (x + half + ((x >> 31) & (half != 0))) >> s;\n", NULL, NULL},
     {&primitive_shift_right, OF_X_S, "  return x >> s;\n", NULL, NULL},
@@ -159,8 +191,31 @@ static const VectorText *text_of(const Primitive *primitive) {
   return &texts[i];
 }
 
-/* AVX-512 VNNI adds both products of halves at once. */
-static const char *instruction_of(const VectorText *text, const PreludeNames *names) {
+/* By a mask, of 16 lanes: compilers take a permutation, with a vector that says which lanes. */
+#define UPPER_MASKED                                                                                         \
+  "  __asm__(\"vmovshdup %1, %0%{%2%}\" : \"+v\"(odd) : \"v\"(even), \"Yk\"((uint16_t)0x5555));\n"           \
+  "  return (@I)odd;\n"
+
+#define HALVES_MASKED(shifted, other, mask)                                                                  \
+  UNSIGNED "  words r = (words)" shifted ";\n"                                                               \
+           "  __asm__(\"vmovdqu16 %1, %0%{%2%}\" : \"+v\"(r) : \"v\"(" other "), \"Yk\"((uint32_t)" mask     \
+           "));\n"                                                                                           \
+           "  return (@I)r;\n"
+static const struct {
+  const Primitive *of;
+  const char *instruction;
+} masked_texts[] = {
+    {&primitive_high_product, LONG PRODUCTS UPPER_MASKED},
+    {&primitive_high_product_rounded, LONG PRODUCTS HALF_ADDED UPPER_MASKED},
+    {&primitive_low_halves, HALVES_MASKED("b << 16", "a", "0x55555555")},
+    {&primitive_high_halves, HALVES_MASKED("a >> 16", "b", "0xaaaaaaaa")},
+    {NULL, NULL},
+};
+
+/* Or NULL. AVX-512 VNNI adds both products of halves at once. */
+static const char *instruction_of(const VectorText *text, int lanes, const PreludeNames *names) {
+  for (int i = 0; lanes == 16 && masked_texts[i].of; i++)
+    if (masked_texts[i].of == text->of) return masked_texts[i].instruction;
   return names->vnni && text->of == &primitive_dot_halves
              ? "  __asm__(\"vpdpwssd %2, %1, %0\" : \"+v\"(c) : \"v\"(x), \"v\"(w));\n  return c;\n"
              : text->instruction;
@@ -170,15 +225,15 @@ bool prelude_vector_of_floats(const Primitive *primitive) { return strstr(text_o
 
 void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, const PreludeNames *names) {
   const VectorText *text = text_of(primitive);
-  const bool instruction = text->instruction && *names->attribute,
-             helium = names->helium && lanes == 4 && helium_text(primitive);
+  const char *instruction = *names->attribute ? instruction_of(text, lanes, names) : NULL;
+  const bool helium = names->helium && lanes == 4 && helium_text(primitive);
   prelude_text(out, primitive_across(primitive) ? "INLINE @aint32_t " : "INLINE @a@I ", I32, lanes, names);
   text_put(out, "%s", prelude_primitive(out->arena, names, primitive, lanes));
   prelude_text(out, text->arguments, I32, lanes, names);
   text_put(out, " {\n");
   if (instruction) {
     text_put(out, "#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)\n");
-    prelude_text(out, instruction_of(text, names), I32, lanes, names);
+    prelude_text(out, instruction, I32, lanes, names);
     text_put(out, "#else\n");
   }
   if (helium) {

@@ -53,6 +53,10 @@ static int32_t run_max_bytes(const double *a) { return cnn_max_bytes(whole(a[0])
 static int32_t run_bytes_up(const double *a) { return cnn_bytes_up(whole(a[0])); }
 static int32_t run_push_byte(const double *a) { return cnn_push_byte(whole(a[0]), whole(a[1])); }
 static int32_t run_push_half(const double *a) { return cnn_push_half(whole(a[0]), whole(a[1])); }
+static int32_t run_even_of_two(const double *a) { return cnn_even_of_two(whole(a[0]), whole(a[1])); }
+static int32_t run_odd_of_two(const double *a) { return cnn_odd_of_two(whole(a[0]), whole(a[1])); }
+static int32_t run_cut_halves(const double *a) { return cnn_cut_halves(whole(a[0]), whole(a[1])); }
+static int32_t run_cut_bytes(const double *a) { return cnn_cut_bytes(whole(a[0]), whole(a[1])); }
 static int32_t run_high(const double *a) { return cnn_high_product(whole(a[0]), whole(a[1])); }
 static int32_t run_high_rounded(const double *a) {
   return cnn_high_product_rounded(whole(a[0]), whole(a[1]));
@@ -92,6 +96,10 @@ const Primitive
     primitive_bytes_up = {"bytes_up", 1, {I32}, run_bytes_up, true},
     primitive_push_byte = {"push_byte", 2, {I32, I32}, run_push_byte, true},
     primitive_push_half = {"push_half", 2, {I32, I32}, run_push_half, true},
+    primitive_even_of_two = {"even_of_two", 2, {I32, I32}, run_even_of_two, true},
+    primitive_odd_of_two = {"odd_of_two", 2, {I32, I32}, run_odd_of_two, true},
+    primitive_cut_halves = {"cut_halves", 2, {I32, I32}, run_cut_halves, true},
+    primitive_cut_bytes = {"cut_bytes", 2, {I32, I32}, run_cut_bytes, true},
     primitive_high_product = {"high_product", 2, {I32, I32}, run_high, true},
     primitive_high_product_rounded = {"high_product_rounded", 2, {I32, I32}, run_high_rounded, true},
     primitive_shift_halves_away = {"shift_halves_away", 3, {I32, I32, I32}, run_halves_away, true},
@@ -124,6 +132,10 @@ const Primitive *const primitive_table[PRIMITIVES] = {&primitive_requantize_sing
                                                       &primitive_bytes_up,
                                                       &primitive_push_byte,
                                                       &primitive_push_half,
+                                                      &primitive_even_of_two,
+                                                      &primitive_odd_of_two,
+                                                      &primitive_cut_halves,
+                                                      &primitive_cut_bytes,
                                                       &primitive_high_product,
                                                       &primitive_high_product_rounded,
                                                       &primitive_shift_halves_away,

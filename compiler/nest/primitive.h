@@ -28,14 +28,15 @@ extern const Primitive primitive_requantize_wide, primitive_requantize_reduced,
 /* Of words: four bytes or two halves in 32 bits, the lowest first. */
 extern const Primitive primitive_dot_bytes, primitive_dot_pairs, primitive_dot_signed, primitive_dot_across,
     primitive_dot_halves, primitive_even_bytes, primitive_odd_bytes, primitive_max_bytes, primitive_bytes_up,
-    primitive_push_byte, primitive_push_half, primitive_high_product, primitive_high_product_rounded,
+    primitive_push_byte, primitive_push_half, primitive_even_of_two, primitive_odd_of_two,
+    primitive_cut_halves, primitive_cut_bytes, primitive_high_product, primitive_high_product_rounded,
     primitive_shift_halves_away, primitive_shift_left;
 /* primitive_dsp.c */
 extern const Primitive primitive_word, primitive_add_even8, primitive_add_odd8, primitive_low_halves,
     primitive_rest256, primitive_high_sum, primitive_high_sum_rounded, primitive_less_sign, primitive_clamp8,
     primitive_high_halves, primitive_low_high, primitive_high_low, primitive_dot2_here, primitive_add_halves,
     primitive_sub_halves, primitive_wrap_sum, primitive_wrap_difference, primitive_part576;
-enum { PRIMITIVES = 49 };
+enum { PRIMITIVES = 53 };
 extern const Primitive *const primitive_table[PRIMITIVES];
 /* Of vectors, too, but for the first argument: a number, which goes through all of their lanes. */
 bool primitive_across(const Primitive *);

@@ -73,6 +73,37 @@ INLINE int32_t cnn_push_half(int32_t w, int32_t q) {
   return (int32_t)((uint32_t)w >> 16 | (uint32_t)q << 16);
 }
 
+/* The bytes 0 and 2 of two words, those of the second one behind those of the first. */
+INLINE int32_t cnn_even_of_two(int32_t a, int32_t b) {
+  return (int32_t)(((uint32_t)a & 0x00ff00ffu) | ((uint32_t)b & 0x00ff00ffu) << 8);
+}
+
+/* The bytes 1 and 3. */
+INLINE int32_t cnn_odd_of_two(int32_t a, int32_t b) {
+  return (int32_t)(((uint32_t)a >> 8 & 0x00ff00ffu) | ((uint32_t)b & 0xff00ff00u));
+}
+
+/* Two numbers as halves, what is beyond their ends as these. */
+INLINE int32_t cnn_cut_halves(int32_t a, int32_t b) {
+  const int32_t low = a < INT16_MIN   ? INT16_MIN
+                      : a > INT16_MAX ? INT16_MAX
+                                      : a,
+                high = b < INT16_MIN   ? INT16_MIN
+                       : b > INT16_MAX ? INT16_MAX
+                                       : b;
+  return (int32_t)(((uint32_t)low & 65535) | (uint32_t)high << 16);
+}
+
+/* Halves as bytes, likewise: those of the second word behind those of the first. */
+INLINE int32_t cnn_cut_bytes(int32_t a, int32_t b) {
+  uint32_t bytes = 0;
+  for (int i = 0; i < 32; i += 8) {
+    const int16_t x = (int16_t)((uint32_t)(i & 8 ? b : a) >> (i & 16) & 65535);
+    bytes |= ((uint32_t)(x < INT8_MIN ? INT8_MIN : x > INT8_MAX ? INT8_MAX : x) & 255) << i;
+  }
+  return (int32_t)bytes;
+}
+
 /* x * m / 2^32, rounded down. */
 INLINE int32_t cnn_high_product(int32_t x, int32_t m) { return (int32_t)((int64_t)x * m >> 32); }
 

@@ -35,6 +35,13 @@ bool finish_fits(const Lower *l, Dot dot, const Int8Product *p, const Correlatio
   return true;
 }
 
+/* Where a filter's number lies. In quads each vector has every fourth of four vectors of channels. */
+static int64_t place_of(const Finish *finish, const Correlation *k, int64_t filter) {
+  const int64_t quad = WORD_BYTES * finish->unit, f = filter % k->s;
+  return filter / k->s * finish->vectors * finish->unit +
+         (finish->quads ? f / quad * quad + f % WORD_BYTES * finish->unit + f % quad / WORD_BYTES : f);
+}
+
 /* By channel, with zeros up to whole vectors. */
 typedef int32_t OfFilter(const Lower *, const Finish *, const Int8Product *, const Correlation *,
                          int64_t filter);
@@ -42,8 +49,7 @@ static Buf *by_filter(Lower *l, const Finish *finish, const Int8Product *p, cons
                       const char *name, OfFilter *of) {
   const int64_t dim[2] = {k->groups * finish->vectors, finish->unit};
   int32_t *values = NEW_ARRAY(l->arena, int32_t, dim[0] * dim[1]);
-  for (int64_t f = 0; f < k->small.c; f++)
-    values[f / k->s * finish->vectors * finish->unit + f % k->s] = of(l, finish, p, k, f);
+  for (int64_t f = 0; f < k->small.c; f++) values[place_of(finish, k, f)] = of(l, finish, p, k, f);
   return lower_constants(l, name, I32, 2, dim, values);
 }
 
@@ -83,8 +89,7 @@ static int32_t half_value(const Lower *l, const Finish *finish, const Int8Produc
 static Buf *real_factors(Lower *l, const Finish *finish, const Correlation *k, const Int8Product *p) {
   const int64_t dim[2] = {k->groups * finish->vectors, finish->unit};
   float *values = NEW_ARRAY(l->arena, float, dim[0] * dim[1]);
-  for (int64_t f = 0; f < k->small.c; f++)
-    values[f / k->s * finish->vectors * finish->unit + f % k->s] = p->factor[f].real;
+  for (int64_t f = 0; f < k->small.c; f++) values[place_of(finish, k, f)] = p->factor[f].real;
   return lower_constants(l, "rounding_factor", F32, 2, dim, values);
 }
 
@@ -96,9 +101,11 @@ Buf *finish_bias(Lower *l, const Finish *finish, const Int8Product *p, const Cor
   return by_filter(l, finish, p, k, nest_text(l->b, "%s%s", name, suffix), bias_value);
 }
 
-Finish finish_begin(Lower *l, Dot dot, const Int8Product *p, const Correlation *k, int unit, bool inner) {
+static Finish begin(Lower *l, Dot dot, const Int8Product *p, const Correlation *k, int unit, bool inner,
+                    bool quads) {
   Finish f = {.dot = dot,
               .inner = inner,
+              .quads = quads,
               .rounding = p->rounding,
               .stored = p->stored,
               .unit = unit,
@@ -118,15 +125,32 @@ Finish finish_begin(Lower *l, Dot dot, const Int8Product *p, const Correlation *
   return f;
 }
 
-Val finish_vector(Lower *l, const Finish *f, Val sum, const Ix *vector, const Ix *lane) {
+Finish finish_begin(Lower *l, Dot dot, const Int8Product *p, const Correlation *k, int unit, bool inner) {
+  return begin(l, dot, p, k, unit, inner, false);
+}
+Finish finish_quads(Lower *l, Dot dot, const Int8Product *p, const Correlation *k, int unit) {
+  return begin(l, dot, p, k, unit, false, true);
+}
+
+static Val rounded(Lower *l, const Finish *f, Val sum, const Ix *vector, const Ix *lane) {
   Nest *b = l->b;
   const int lanes = sum->type.lanes;
 #define OF(member) nest_load(b, nest_at(b, f->member, *vector, *lane), lanes)
   const Val factor = OF(factor);
-  const Val r =
-      f->rounding == ROUNDING_FLOAT
-          ? nest_primitive(b, &primitive_requantize_float, sum, factor, NULL)
-          : int8_stepped(l, f->rounding, sum, f->left ? OF(left) : NULL, factor, OF(half), OF(shift));
+  return f->rounding == ROUNDING_FLOAT
+             ? nest_primitive(b, &primitive_requantize_float, sum, factor, NULL)
+             : int8_stepped(l, f->rounding, sum, f->left ? OF(left) : NULL, factor, OF(half), OF(shift));
 #undef OF
-  return int8_stored(l, f->stored, r);
+}
+
+Val finish_vector(Lower *l, const Finish *f, Val sum, const Ix *vector, const Ix *lane) {
+  return int8_stored(l, f->stored, rounded(l, f, sum, vector, lane));
+}
+
+Val finish_words(Lower *l, const Finish *f, Val sum, const Ix *vector, const Ix *lane) {
+  Nest *b = l->b;
+  Val q = rounded(l, f, sum, vector, lane);
+  if (f->stored.zero) q = add(q, num_i32(b, f->stored.zero));
+  if (f->stored.hi < INT8_MAX) q = vmin(q, num_i32(b, f->stored.hi));
+  return f->stored.lo > INT8_MIN ? vmax(q, num_i32(b, f->stored.lo)) : q;
 }

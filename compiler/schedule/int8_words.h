@@ -49,6 +49,7 @@ bool schedule_int8_winograd(Lower *, const Correlation *);  /* int8_winograd.c *
 typedef struct Finish {
   Dot dot;    /* of the words whose products are added up */
   bool inner; /* the bias is without the products of the weights by themselves (int8_inner.c) */
+  bool quads; /* channels of four vectors in turns: lane i of vector v has channel 4i + v */
   Rounding rounding;
   Stored stored; /* its zero is what is added behind the rounding, whose half may have it */
   int unit;
@@ -59,11 +60,14 @@ typedef struct Finish {
 /* False: a sum might leave 32 bits on the way. */
 bool finish_fits(const Lower *, Dot, const Int8Product *, const Correlation *);
 Finish finish_begin(Lower *, Dot, const Int8Product *, const Correlation *, int unit, bool inner);
+Finish finish_quads(Lower *, Dot, const Int8Product *, const Correlation *, int unit);
 /* Members of the model whose names end in `suffix`. Weights as bytes: [vectors of channels][ky][words of kx
  * and channels][channel of the vector]. */
 Buf *finish_bias(Lower *, const Finish *, const Int8Product *, const Correlation *, const char *suffix);
 Buf *words_weights(Lower *, const Int8Product *, const Correlation *, const Finish *, const char *suffix);
 Val finish_vector(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *lane); /* I8 */
+/* I32, of which all that is beyond the ends of I8 is still to be cut. */
+Val finish_words(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *lane);
 
 /* Winograd's inner product: int8_inner.c. */
 bool inner_gains(const Lower *); /* does the target? */

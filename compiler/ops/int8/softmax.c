@@ -46,9 +46,38 @@ static void pixel(Lower *l, Buf *exponential, Buf *part, const Ix *y, const Ix *
     }
 }
 
+/* Of two channels the difference says all: a table of it. */
+static void lower_pairs(Lower *l) {
+  enum { MOST = UINT8_MAX };
+  const Int8Softmax *s = l->node->detail;
+  const Extent e = shape_extent(l->node->shape);
+  const int64_t n = 2 * MOST + 1;
+  Nest *b = l->b;
+  int8_t *values = NEW_ARRAY(l->arena, int8_t, n);
+  for (int more = -MOST; more <= MOST; more++) {
+    const int32_t own = s->exponential[more < 0 ? -more : 0], other = s->exponential[more > 0 ? more : 0],
+                  sum = softmax_part(own) + softmax_part(other);
+    values[more + MOST] = (int8_t)softmax_value(own, sum, softmax_reciprocal(sum));
+  }
+  Buf *table = lower_constants(l, "of_difference", I8, 1, &n, values);
+  nest_fn(b, b->name, false);
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w) {
+      Val q[2];
+      for (int c = 0; c < 2; c++)
+        q[c] = nest_let(b, c ? "second" : "first", int8_load(l, l->in[0], &y, &x, NEST_IX(c)));
+      for (int c = 0; c < 2; c++) NEST_CHOSEN(b, d, add(sub(q[c], q[1 - c]), num_i32(b, MOST)), 0, n)
+      lower_store(l, nest_load(b, nest_at(b, table, d), 1), &y, &x, NEST_IX(c), 1, 1);
+    }
+}
+
 static void lower(Lower *l) {
   const Int8Softmax *s = l->node->detail;
   const Extent e = shape_extent(l->node->shape);
+  if (e.c == 2) {
+    lower_pairs(l);
+    return;
+  }
   const int64_t n = 256;
   Nest *b = l->b;
   Buf *exponential = lower_constants(l, "exponential", I32, 1, &n, s->exponential),
