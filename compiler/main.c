@@ -5,6 +5,7 @@
 #endif
 #include <stdio.h>
 #include <string.h>
+#include "backend/backend.h"
 #include "command.h"
 #include "compile.h"
 #include "help.h"
@@ -53,6 +54,7 @@ int main(int argc, char **argv) {
   Arena *arena = arena_new();
   Options options;
   int status;
+  backend_begin();
   const Command *called = command(argc, argv);
   if (called) status = called->run(arena, argv[0], argc - 1, argv + 1);
   else status = options_parse(&options, arena, argc, argv) ? run(arena, &options) : 2;
@@ -61,5 +63,6 @@ int main(int argc, char **argv) {
     status = status ? status : 1;
   }
   arena_free(arena);
+  backend_end();
   return status;
 }

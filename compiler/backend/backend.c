@@ -143,7 +143,7 @@ static bool is_clang(const char *compiler) {
 
 /* Another compiler than clang is taken to be one for that machine. */
 static void add_cross(Command *command, const Backend *backend) {
-  const bool clang = is_clang(command->words.data[0]);
+  const bool clang = is_clang(backend->cc);
   for (const char *const *flag = backend->cross; *flag; flag++)
     if (clang || strncmp(*flag, "--target=", 9) != 0) command_add(command, *flag);
 }
@@ -190,11 +190,11 @@ static bool add_runtime(Command *command, const Backend *backend, const char **w
 static void add_flags(Command *command, const Backend *backend, const char *optimise, bool openmp) {
   if (backend->cross) add_cross(command, backend);
   else command_add(command, "-fPIC");
-  command_add_all(command,
-                  WORDS("-std=c11", "-fno-stack-protector", level_of(command->words.data[0], optimise)));
+  command_add_all(command, WORDS("-std=c11", "-fno-stack-protector", level_of(backend->cc, optimise)));
   if (openmp) command_add(command, "-fopenmp");
 }
 
+/* One unit, and at once what is wanted: an object, or code for WebAssembly. */
 static bool compile_whole(const Backend *backend, const char *compiler, const BackendUnit *unit, FILE *data,
                           const char *output, const char **why) {
   Command command = {.arena = backend->arena,
@@ -206,12 +206,11 @@ static bool compile_whole(const Backend *backend, const char *compiler, const Ba
   add_flags(&command, backend, unit->optimise, backend->openmp);
   add_kind(&command, backend);
   command_add_all(&command, WORDS("-o", output, "-x", "c", "-"));
-  if (backend->kind == BACKEND_PROGRAM && !add_runtime(&command, backend, why)) return false;
   if (backend->verbose) command_show(&command);
   return command_run(&command, why);
 }
 
-/* ---- of several units ---- */
+/* ---- of units that are linked ---- */
 static const char *path_of(Arena *arena, FILE *file) {
   return arena_printf(arena, "/dev/fd/%d", fileno(file));
 }
@@ -239,7 +238,7 @@ static bool compile_units(const Backend *backend, const char *compiler, const Ba
 
 static bool link_units(const Backend *backend, const char *compiler, FILE *const *object, int n,
                        const char *output, const char **why) {
-  Command command = {.arena = backend->arena, .what = "the C compiler"};
+  Command command = {.arena = backend->arena, .what = "the C compiler", .links = true};
   command_add(&command, compiler);
   if (backend->kind == BACKEND_OBJECT) command_add_all(&command, WORDS("-r", "-nostdlib"));
   else {
@@ -285,17 +284,21 @@ static bool compile_apart(const Backend *backend, const char *compiler, const Ba
   return done;
 }
 
-bool backend_compile(const Backend *backend, const BackendUnit *unit, int n, const char *output,
+bool backend_compile(const Backend *given, const BackendUnit *unit, int n, const char *output,
                      const char **why) {
+  Backend backend = *given;
   *why = NULL;
-  const char *compiler = find_compiler(backend->arena, backend->cc);
-  if (backend->mpi) compiler = find_mpi_compiler(backend->arena, compiler, why);
+  backend.cc = find_compiler(given->arena, given->cc);
+  const char *compiler = backend.mpi ? find_mpi_compiler(given->arena, backend.cc, why) : backend.cc;
   if (*why) return false;
   /* The first file that is opened: if its descriptor is free, this is the one that has to have it. */
-  FILE *data = backend->data ? command_file(backend->arena, backend->data, backend->data_bytes, why) : NULL;
+  FILE *data = given->data ? command_file(given->arena, given->data, given->data_bytes, why) : NULL;
   if (*why) return false;
-  const bool done = n > 1 ? compile_apart(backend, compiler, unit, n, data, output, why)
-                          : compile_whole(backend, compiler, unit, data, output, why);
+  /* What is linked goes through objects without names: a compiler that a signal ends leaves its own behind.
+   */
+  const bool linked = given->kind == BACKEND_PROGRAM || given->kind == BACKEND_SHARED;
+  const bool done = n > 1 || linked ? compile_apart(&backend, compiler, unit, n, data, output, why)
+                                    : compile_whole(&backend, compiler, unit, data, output, why);
   if (data) fclose(data);
   return done;
 }

@@ -48,4 +48,9 @@ const char *backend_self(Arena *); /* the path of cnnc; NULL: it is not known */
 /* Compiles the text of a program of its own, runs it and gives what it prints. Of `backend`, cc and verbose
  * count. */
 bool backend_run(const Backend *, const char *text, size_t n, const char **printed, const char **why);
+
+/* The first of all calls: standard input, output and error are there, if not for use. */
+void backend_begin(void);
+/* The last of all calls: if a signal stopped a command, cnnc ends by that signal, as who sent it expects. */
+void backend_end(void);
 #endif

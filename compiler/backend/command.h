@@ -16,6 +16,7 @@ typedef struct Command {
   FILE *data;    /* a file that it finds under descriptor 3, or NULL */
   FILE *printed; /* what it prints; NULL: goes with its messages */
   FILE *told;    /* its messages; NULL: standard error */
+  bool links;    /* it starts a linker, which would outlive it and go on writing: it is never stopped */
   pid_t pid;     /* while it runs, else 0 */
 } Command;
 

@@ -22,6 +22,9 @@ bool backend_run(const Backend *backend, const char *text, size_t n, const char 
   return *why = "there is no C compiler in a page", false;
 }
 
+void backend_begin(void) {}
+void backend_end(void) {}
+
 const char *backend_help(const Backend *backend) {
   (void)backend;
   return "write the C file, and compile it elsewhere";

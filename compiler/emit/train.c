@@ -328,13 +328,29 @@ static void put_tree(Text *out, int64_t from, int64_t to) {
   text_put(out, ")");
 }
 
-/* Do all shards add to all gradients? */
-static bool all_summed(const Net *net) {
-  const Program *p = net->train.program;
-  return p->sums.n == 1 && p->sums.data[0].from == 0 && p->sums.data[0].to == graph_weight_bytes(net->graph);
+static bool all_gradients(const Net *net, const Stretches *of) {
+  return of->n == 1 && of->data[0].from == 0 && of->data[0].to == graph_weight_bytes(net->graph);
+}
+
+/* Of the gradients at `pointer`, in an object of that name. */
+static void put_zeros(Text *out, const Net *net, const Stretches *of, const char *indent, const char *pointer,
+                      const char *object) {
+  if (all_gradients(net, of)) {
+    text_put(out, "%smemset(%s, 0, sizeof %s);\n", indent, pointer, object);
+    return;
+  }
+  for (int i = 0; i < of->n; i++)
+    text_put(out, "%smemset((float *)(void *)%s + %" PRId64 ", 0, %" PRId64 " * sizeof(float));\n", indent,
+             pointer, floats_in(of->data[i].from), floats_in(of->data[i].to - of->data[i].from));
 }
 
 static void put_clear(Text *out, Net *net) {
+  const Program *p = net->train.program;
+  if (!net->model) return;
+  put_zeros(out, net, &p->cleared, "  ", "gradients", "*gradients");
+}
+
+static void put_clear_shards(Text *out, Net *net) {
   const Program *p = net->train.program;
   if (!net->model || p->shards < 2 || !p->sums.n) return;
   if (net->options->openmp)
@@ -343,27 +359,8 @@ static void put_clear(Text *out, Net *net) {
            p->processes ? "exchange->first > 0 ? exchange->first - 1 : 0" : "0",
            p->processes ? "exchange->last - 1" : arena_printf(net->arena, "%" PRId64, p->shards - 1),
            p->sums.n > 1 ? " {" : "");
-  if (all_summed(net))
-    text_put(out, "    memset(&workspace->sum[shard], 0, sizeof workspace->sum[shard]);\n");
-  for (int i = 0; i < p->sums.n && !all_summed(net); i++)
-    text_put(out,
-             "    memset((float *)(void *)&workspace->sum[shard] + %" PRId64 ", 0, %" PRId64
-             " * sizeof(float));\n",
-             floats_in(p->sums.data[i].from), floats_in(p->sums.data[i].to - p->sums.data[i].from));
+  put_zeros(out, net, &p->sums, "    ", "&workspace->sum[shard]", "workspace->sum[shard]");
   if (p->sums.n > 1) text_put(out, "  }\n");
-}
-
-static void put_gradients_clear(Text *out, Net *net) {
-  const Program *p = net->train.program;
-  const int64_t bytes = graph_weight_bytes(net->graph);
-  if (!net->model) return;
-  if (p->cleared.n == 1 && p->cleared.data[0].from == 0 && p->cleared.data[0].to == bytes) {
-    text_put(out, "  memset(gradients, 0, sizeof *gradients);\n");
-    return;
-  }
-  for (int i = 0; i < p->cleared.n; i++)
-    text_put(out, "  memset((float *)(void *)gradients + %" PRId64 ", 0, %" PRId64 " * sizeof(float));\n",
-             floats_in(p->cleared.data[i].from), floats_in(p->cleared.data[i].to - p->cleared.data[i].from));
 }
 
 static void put_sum(Text *out, Net *net) {
@@ -382,7 +379,8 @@ static void put_sum(Text *out, Net *net) {
   for (int i = 0; i < p->sums.n; i++) {
     if (net->options->openmp)
       text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
-    if (all_summed(net)) text_put(out, "  for (int64_t i = 0; i < %s_PARAMETERS; i++) g[i] = ", net->upper);
+    if (all_gradients(net, &p->sums))
+      text_put(out, "  for (int64_t i = 0; i < %s_PARAMETERS; i++) g[i] = ", net->upper);
     else
       text_put(out, "  for (int64_t i = %" PRId64 "; i < %" PRId64 "; i++) g[i] = ",
                floats_in(p->sums.data[i].from), floats_in(p->sums.data[i].to));
@@ -477,9 +475,9 @@ void put_gradients_entry(Text *out, Net *net) {
   put_signature(out, arena_printf(net->arena, "%sfloat %s_gradients", net_linkage(net), net->name),
                 gradients_parameters(net), " {\n");
   put_batch_value(out, net);
-  put_gradients_clear(out, net);
-  put_statistics(out, net);
   put_clear(out, net);
+  put_statistics(out, net);
+  put_clear_shards(out, net);
   if (packing_shared(net))
     text_put(out, "  TEAM %s_pack_step(workspace, weights, THREAD, THREADS);\n", net->name);
   else put_packing(out, net, &net->train, "workspace->");

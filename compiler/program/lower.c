@@ -352,39 +352,29 @@ static bool shards_add_to(const Program *p, const Weight *weight) {
   return !together;
 }
 
-static void find_sums(const Lowering *l) {
-  Program *p = l->program;
-  const Graph *written = l->options->written;
-  for (int i = 0; i < written->weights.n; i++) {
-    const Weight *weight = written->weights.data[i];
-    ShardSum *last = p->sums.n ? &p->sums.data[p->sums.n - 1] : NULL;
-    const int64_t from = weight_from(weight), to = from + weight_bytes(weight);
-    if (!shards_add_to(p, weight)) continue;
-    if (last && last->to == from) last->to = to;
-    else vec_push(l->arena, p->sums, ((ShardSum){from, to}));
-  }
-}
-
-static bool is_stored(const Program *p, const Weight *weight) {
+/* Is it added to, or touched by nobody? */
+static bool starts_with_zeros(const Program *p, const Weight *weight) {
   for (int c = 0; c < p->calls.n; c++) {
     const KernelCall *call = &p->calls.data[c];
     if (call->kernel->root->target == weight && p->ntargets && !lower_adds(call->version[0].lower))
-      return true;
+      return false;
   }
-  return false;
+  return true;
 }
 
-static void find_cleared(const Lowering *l) {
-  Program *p = l->program;
+/* Of the weights of which that is so; those behind each other are one stretch. */
+static Stretches gradients_of(const Lowering *l, bool (*is)(const Program *, const Weight *)) {
   const Graph *written = l->options->written;
+  Stretches found = {0};
   for (int i = 0; i < written->weights.n; i++) {
     const Weight *weight = written->weights.data[i];
-    Cleared *last = p->cleared.n ? &p->cleared.data[p->cleared.n - 1] : NULL;
+    Stretch *last = found.n ? &found.data[found.n - 1] : NULL;
     const int64_t from = weight_from(weight), to = from + weight_bytes(weight);
-    if (is_stored(p, weight)) continue;
+    if (!is(l->program, weight)) continue;
     if (last && last->to == from) last->to = to;
-    else vec_push(l->arena, p->cleared, ((Cleared){from, to}));
+    else vec_push(l->arena, found, ((Stretch){from, to}));
   }
+  return found;
 }
 
 Program *program_lower(Arena *arena, ProgramKind kind, Plan *plan, const ProgramOptions *options) {
@@ -418,8 +408,8 @@ Program *program_lower(Arena *arena, ProgramKind kind, Plan *plan, const Program
   find_copies(&l);
   if (p->batching.how == INTERLEAVED) scatter_outputs(&l);
   p->shards = kind == PROGRAM_TRAINING ? shards_of(&l) : 1;
-  if (kind == PROGRAM_TRAINING) find_cleared(&l);
-  if (kind == PROGRAM_TRAINING) find_sums(&l);
+  if (kind == PROGRAM_TRAINING) p->cleared = gradients_of(&l, starts_with_zeros);
+  if (kind == PROGRAM_TRAINING) p->sums = gradients_of(&l, shards_add_to);
   p->processes = kind == PROGRAM_TRAINING && options->processes > 0;
   if (p->processes) program_share(p, arena, options->written);
   program_order(p, arena);

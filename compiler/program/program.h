@@ -102,16 +102,11 @@ typedef struct Batching {
   int64_t images;                                    /* of a call, at most */
 } Batching;
 
-/* Gradients that every shard has its own sum of: bytes from .. to of the gradients. */
-typedef struct ShardSum {
+/* Bytes from .. to. */
+typedef struct Stretch {
   int64_t from, to;
-} ShardSum;
-
-/* Gradients that are zeros before the first call: what calls add to, and what none touches. Others are stored
- * by the one call for all images that makes them. Bytes from .. to. */
-typedef struct Cleared {
-  int64_t from, to;
-} Cleared;
+} Stretch;
+typedef VEC(Stretch) Stretches;
 
 /* ---- several processes ----
  * They share the shards of a batch; calls for all images are run by each of them. */
@@ -147,8 +142,10 @@ typedef struct Program {
   VEC(Phase) phases;
   int first_phase; /* the number of the first: -1 where a call before all images reads targets alone */
   VEC(Copy) copies;
-  VEC(Cleared) cleared; /* training */
-  VEC(ShardSum) sums;
+  /* Training: gradients that are zeros before the first call, which are those that calls add to, and those
+   * that none touches; others are stored by the one call for all images that makes them. */
+  Stretches cleared;
+  Stretches sums;      /* gradients that every shard has its own sum of */
   bool processes;      /* training: several may share the shards */
   VEC(Gather) gathers; /* in the order of phases, as are the buckets */
   VEC(Bucket) buckets;

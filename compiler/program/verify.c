@@ -130,10 +130,6 @@ static void hold(Verifier *v, const Node *node, const Place *place, Reach reach)
   vec_push(v->arena, v->pieces, piece);
 }
 
-typedef struct Stretch {
-  int64_t from, to;
-} Stretch;
-
 static int by_start(const void *a, const void *b) {
   const Stretch *x = a, *y = b;
   return (x->from > y->from) - (x->from < y->from);
@@ -515,10 +511,10 @@ static bool sole_writer(const Verifier *v, const KernelCall *call, const Place *
 /* What is added to was cleared; there is nothing beside that and what is stored. */
 static bool check_gradients(Verifier *v) {
   const Program *p = v->program;
-  VEC(Stretch) all = {0}, zeros = {0};
+  Stretches all = {0}, zeros = {0};
   for (int i = 0; i < p->cleared.n; i++) {
-    vec_push(v->arena, all, ((Stretch){p->cleared.data[i].from, p->cleared.data[i].to}));
-    vec_push(v->arena, zeros, all.data[i]);
+    vec_push(v->arena, all, p->cleared.data[i]);
+    vec_push(v->arena, zeros, p->cleared.data[i]);
   }
   for (v->call = 0; v->call < p->calls.n; v->call++) {
     const KernelCall *call = &p->calls.data[v->call];

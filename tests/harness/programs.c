@@ -173,21 +173,16 @@ static bool move_copy(Draw *d, Program *p) {
   return true;
 }
 
-static bool cut_sum(Draw *d, Program *p) {
-  if (!p->sums.n || p->shards < 2) return false;
-  ShardSum *sum = &p->sums.data[draw(d, p->sums.n)];
-  if (draw(d, 2)) sum->from += 4 * (1 + draw(d, 16));
-  else sum->to -= 4 * (1 + draw(d, 16));
-  return sum->from < sum->to;
+static bool cut(Draw *d, Stretches *of) {
+  if (!of->n) return false;
+  Stretch *stretch = &of->data[draw(d, of->n)];
+  if (draw(d, 2)) stretch->from += 4 * (1 + draw(d, 16));
+  else stretch->to -= 4 * (1 + draw(d, 16));
+  return stretch->from < stretch->to;
 }
 
-static bool cut_cleared(Draw *d, Program *p) {
-  if (!p->cleared.n) return false;
-  Cleared *cleared = &p->cleared.data[draw(d, p->cleared.n)];
-  if (draw(d, 2)) cleared->from += 4 * (1 + draw(d, 16));
-  else cleared->to -= 4 * (1 + draw(d, 16));
-  return cleared->from < cleared->to;
-}
+static bool cut_sum(Draw *d, Program *p) { return p->shards > 1 && cut(d, &p->sums); }
+static bool cut_cleared(Draw *d, Program *p) { return cut(d, &p->cleared); }
 
 static bool (*const damages[])(Draw *, Program *) = {
     move_place,   swap_place,   change_stride, change_space, drop_barrier, exchange_calls,
