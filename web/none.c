@@ -123,8 +123,8 @@ void pass_bands(PassState *state) { (void)state; }
 
 void fit_ram(Compilation *c) { (void)c; }
 
-const Small *budget_small(const Compilation *c, int64_t flash) {
-  (void)c, (void)flash;
+const Small *budget_small(const Compilation *c, int64_t flash, bool *alike) {
+  (void)c, (void)flash, (void)alike;
   return NULL;
 }
 

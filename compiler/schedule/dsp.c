@@ -24,6 +24,8 @@ DspWork dsp_finish_work(const Lower *l, double outputs) {
   return (DspWork){.loads = 3 * outputs, .stores = outputs, .others = steps * outputs};
 }
 
+DspWork dsp_small_work(double filters) { return (DspWork){.loads = filters, .others = 3 * filters}; }
+
 int64_t dsp_bytes(int n, const int64_t *words) {
   enum { ALIGNED = 64 };
   int64_t bytes = 0;
@@ -69,6 +71,20 @@ static void offer(const Lower *l, Decision *d, const char *name, Choice choice, 
   vec_push(l->arena, d->candidates, c);
 }
 
+/* The form with small constants comes behind that with larger ones. */
+static void offer_direct(const Lower *l, Decision *d, const char *name, const char *limits,
+                         const char *(*refused)(const Lower *, bool), Cycles (*cycles)(const Lower *, bool)) {
+  for (int small = 0; small < 2; small++) {
+    Candidate c = {.choice = {.method = METHOD_DIRECT, .small = small},
+                   .name = small ? arena_printf(l->arena, "%s, small constants", name) : name,
+                   .refused = limits ? limits : refused(l, small)};
+    if (!c.refused && !small && l->small >= SMALL_MOST && !refused(l, true))
+      c.refused = "no flash is left for its constants";
+    if (!c.refused) c.cycles = cycles(l, small);
+    vec_push(l->arena, d->candidates, c);
+  }
+}
+
 static void offer_winograd(const Lower *l, Decision *d, int m, const char *limits) {
   Candidate c = {.choice = {.method = METHOD_WINOGRAD, .m = m},
                  .name = m == 4 ? "Winograd F(4x4,3x3)" : "Winograd F(2x2,3x3)",
@@ -91,10 +107,8 @@ void dsp_offer(const Lower *l, Decision *d) {
     offer(l, d, "vectors", direct, limits, k.groups > 1 ? helium_depthwise_cycles : helium_product_cycles);
     return;
   }
-  if (k.groups > 1)
-    offer(l, d, "four channels", direct, limits ? limits : dsp_depthwise_refused(l), dsp_depthwise_cycles);
-  else
-    offer(l, d, "two pixels, 4 filters", direct, limits ? limits : dsp_direct_refused(l), dsp_direct_cycles);
+  if (k.groups > 1) offer_direct(l, d, "four channels", limits, dsp_depthwise_refused, dsp_depthwise_cycles);
+  else offer_direct(l, d, "two pixels, 4 filters", limits, dsp_direct_refused, dsp_direct_cycles);
   for (int m = 4; k.groups == 1 && k.kernel[0] == 3 && k.kernel[1] == 3 && m >= 2; m -= 2)
     offer_winograd(l, d, m, limits);
 }

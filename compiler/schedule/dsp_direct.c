@@ -35,6 +35,7 @@ typedef struct Direct {
   int64_t words;     /* of a window */
   int64_t blocks;    /* of filters, the last one may have fewer */
   int64_t together;  /* pairs of pixels that share a copy of the weights; 1: there is none */
+  bool small;        /* its constants */
   const DspFilter *filter;
   Buf *weight, *start; /* [blocks][words][2]; [filters of all blocks] */
   DspFinish finish;
@@ -70,7 +71,7 @@ static bool whole(const Buf *buf) {
   return true;
 }
 
-const char *dsp_direct_refused(const Lower *l) {
+const char *dsp_direct_refused(const Lower *l, bool small) {
   const Direct d = direct_of(l->node);
   const Correlation *k = &d.k;
   if (k->groups != 1) return "groups of channels";
@@ -83,6 +84,7 @@ const char *dsp_direct_refused(const Lower *l) {
     if (f % 2 && (filter[f].lo < -MOST_REST || filter[f].hi > MOST_REST))
       return "a sum can exceed 2^23, and two filters do not fit into one sum";
   }
+  if (small && !dsp_finish_shrinks(l->node, k->small.c, filter)) return "they would take as many bytes";
   return NULL;
 }
 
@@ -95,14 +97,20 @@ static Cycles cycles_of(const Lower *l, const Direct *d) {
   rest.loads += pixels * words / 2 + copied;
   rest.stores += pixels * words + copied;
   rest.others += pixels * (2 * words + 8 * (double)d->runs) + copied / 4;
+  if (d->small) {
+    const DspWork more = dsp_small_work((pairs + singles) * (double)d->k.small.c);
+    rest.loads += more.loads;
+    rest.others += more.others;
+  }
   Cycles c = dsp_cycles(l,
                         (DspWork){.loads = 4 * rounds,
                                   .pairs = 8 * rounds,
                                   .others = 2.3 * rounds,
                                   .flash = 8 * (groups + singles) * block},
                         rest);
-  c.weight_bytes = dsp_bytes(5, (int64_t[]){d->blocks * d->words * 2, d->blocks * FILTERS, d->k.small.c,
-                                            d->k.small.c, d->k.small.c});
+  const int64_t filters = d->k.small.c, factors = d->small ? ceil_divide(filters, 4) : filters;
+  c.weight_bytes = dsp_bytes(4, (int64_t[]){d->blocks * d->words * 2, d->blocks * FILTERS, filters, factors});
+  if (!d->small) c.weight_bytes += dsp_bytes(1, &filters);
   return c;
 }
 
@@ -124,8 +132,9 @@ static void choose_together(const Lower *l, Direct *d) {
     }
 }
 
-Cycles dsp_direct_cycles(const Lower *l) {
+Cycles dsp_direct_cycles(const Lower *l, bool small) {
   Direct d = direct_of(l->node);
+  d.small = small;
   choose_together(l, &d);
   return cycles_of(l, &d);
 }
@@ -445,6 +454,7 @@ static void pixels_side_by_side(Buf *buf) {
 bool schedule_dsp_direct(Lower *l) {
   Direct d = direct_of(l->node);
   Nest *b = l->b;
+  d.small = l->choice.small;
   make_constants(l, &d);
   choose_together(l, &d);
   if (d.pointwise) {
