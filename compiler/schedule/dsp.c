@@ -42,25 +42,27 @@ static Cycles plain_cycles(const Lower *l) {
   if (l->node->op == &op_int8_combine)
     return dsp_cycles(l, (DspWork){.loads = 2 * outputs, .stores = outputs, .others = 60 * outputs},
                       (DspWork){0});
-  const Correlation k = int8_geometry(l->node);
+  const Correlation k =
+      l->node->op == &op_int8_transposed ? int8_transposed_geometry(l->node) : int8_geometry(l->node);
+  const int64_t filters = l->node->op == &op_int8_transposed ? k.large.c : k.small.c;
   const double macs = (double)correlation_macs(&k);
   DspWork finish = dsp_finish_work(l, outputs);
   finish.others += 20 * outputs;
   Cycles c = dsp_cycles(l, (DspWork){.loads = 2 * macs, .others = 7 * macs, .flash = macs}, finish);
-  c.weight_bytes = k.small.c * k.l * k.kernel[0] * k.kernel[1] +
-                   dsp_bytes(3, (int64_t[]){k.small.c, k.small.c, k.small.c});
+  c.weight_bytes =
+      k.groups * k.s * k.l * k.kernel[0] * k.kernel[1] + dsp_bytes(3, (int64_t[]){filters, filters, filters});
   return c;
 }
 
 /* ---- what there is ---- */
 bool dsp_takes(const Lower *l) {
   return l->node->op->family == FAMILY_INT8 && l->target->dsp && l->layout->dsp && !l->threads && !l->plain &&
-         !int8_is_wide(l->node) && l->node->op != &op_int8_transposed;
+         !int8_is_wide(l->node);
 }
 
 /* Vectors do all layers that they can do: no other schedule comes near. */
 static bool has_vectors(const Lower *l) {
-  if (l->target->dot != DOT_ACROSS) return false;
+  if (l->target->dot != DOT_ACROSS || l->node->op == &op_int8_transposed) return false;
   return !(int8_geometry(l->node).groups > 1 ? helium_depthwise_refused : helium_product_refused)(l);
 }
 
@@ -101,6 +103,13 @@ void dsp_offer(const Lower *l, Decision *d) {
           dsp_sum_cycles);
     return;
   }
+  if (l->node->op == &op_int8_transposed) {
+    const Correlation k = int8_transposed_geometry(l->node);
+    offer_direct(l, d, "two pixels, 4 filters",
+                 correlation_near_limits(&k) ? "sizes near the limits of an index" : NULL, dsp_direct_refused,
+                 dsp_direct_cycles);
+    return;
+  }
   const Correlation k = int8_geometry(l->node);
   const char *limits = correlation_near_limits(&k) ? "sizes near the limits of an index" : NULL;
   if (has_vectors(l)) {
@@ -121,5 +130,6 @@ bool schedule_dsp(Lower *l) {
     return true;
   }
   if (l->choice.method == METHOD_WINOGRAD) return schedule_dsp_winograd(l);
+  if (l->node->op == &op_int8_transposed) return schedule_dsp_direct(l);
   return int8_geometry(l->node).groups > 1 ? schedule_dsp_depthwise(l) : schedule_dsp_direct(l);
 }

@@ -46,7 +46,13 @@ static bool quick(const Int8Product *p, int64_t filters, const DspFilter *filter
 
 const DspFilter *dsp_filters(Arena *arena, const Node *product) {
   const Int8Product *p = product->detail;
-  const Correlation k = int8_geometry(product);
+  Correlation k = int8_geometry(product);
+  if (product->op == &op_int8_transposed) { /* an output sees some of its filter's weights */
+    k = int8_transposed_geometry(product);
+    const int64_t filters = k.l;
+    k.l = k.s;
+    k.s = filters;
+  }
   const int64_t zero = product->in[0]->quant->zero, filters = k.groups * k.s;
   DspFilter *filter = NEW_ARRAY(arena, DspFilter, filters);
   for (int64_t f = 0; f < filters; f++) filter[f] = if_constant(p, f, filter_of(p, &k, f, zero));
