@@ -201,6 +201,13 @@ class Net:
             model = int(re.search(r"_MODEL_BYTES (\d+)", file.read())[1])
         return elf, board.sizes(elf), model
 
+    def least(self, options):
+        """Bytes of the smallest model, which the compiler tells where that is too large."""
+        told = subprocess.run([options.cnnc, *self.source, "--cpu=" + options.cpu, "--flash=1", "-o",
+                               os.path.join(self.dir, "least.c"), *options.cnnc_option],
+                              stderr=subprocess.PIPE, text=True).stderr
+        return int(re.search(r"takes ([\d,]+) bytes of flash", told)[1].replace(",", ""))
+
     def fitted(self, options, board, most):
         """The program, its flash and the largest --flash=BYTES by which that is at most so many bytes: the
         option counts the model alone, and the code depends on what is chosen for it. The budget is 0 where
@@ -208,11 +215,12 @@ class Net:
         elf, flash, _ = self.build(options, board)
         if flash <= most:
             return elf, flash, 0
-        elf, flash, model = self.build(options, board, ["--exact"])
+        least = self.least(options)
+        elf, flash, _ = self.build(options, board, [f"--flash={least}"])
         if flash > most:
             return elf, flash, None
         near = 256
-        fits, budget = model, model + most - flash  # more code than now leaves less for the model
+        fits, budget = least, least + most - flash  # more code than now leaves less for the model
         beyond = budget + 1
         while beyond - fits > near:
             if self.build(options, board, [f"--flash={budget}"])[1] <= most:

@@ -3,11 +3,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include "compilation.h"
-#include "schedule/choice.h"
+#include "schedule/dsp.h"
 
 /* ---- what is taken ---- */
-/* A way to compute a layer by Winograd's algorithm, which is faster than the smallest way, and larger. Those
- * of a layer stand side by side. */
+/* A way to compute a layer that is faster than the smallest way, and larger: by Winograd's algorithm, or with
+ * larger constants. Those of a layer stand side by side. */
 typedef struct Gain {
   int root; /* the id of its node */
   Small small;
@@ -17,31 +17,36 @@ typedef struct Gain {
 } Gain;
 typedef VEC(Gain) Gains;
 
-static const Candidate *candidate(const Decision *d, Method method) {
-  for (int i = 0; i < d->candidates.n; i++)
-    if (d->candidates.data[i].choice.method == method && !d->candidates.data[i].refused)
-      return &d->candidates.data[i];
-  return NULL;
+/* Among those that the schedule may be, plain loops where there is nothing else. */
+static const Candidate *smallest(const Decision *d) {
+  const Candidate *least = NULL;
+  for (int i = 0; i < d->candidates.n; i++) {
+    const Candidate *way = &d->candidates.data[i];
+    if (way->refused || (way->choice.method == METHOD_OWN && d->chosen != i)) continue;
+    if (!least || way->cycles.weight_bytes < least->cycles.weight_bytes) least = way;
+  }
+  return least;
 }
 
-/* What takes its place where it is left out. */
-static const Candidate *instead_of_winograd(const Decision *d) {
-  const Candidate *direct = candidate(d, METHOD_DIRECT);
-  return direct ? direct : candidate(d, METHOD_OWN);
+static Small small_of(const Choice *choice) {
+  if (choice->method == METHOD_WINOGRAD) return choice->m > 2 ? SMALL_NOT : SMALL_TILES;
+  return choice->small ? SMALL_MOST : SMALL_BYTES;
 }
 
 static void add_gains(const Compilation *c, const Lower *l, Gains *gains) {
+  if (!dsp_takes(l)) return;
   const Decision *d = l->decision;
-  const Candidate *chosen = &d->candidates.data[d->chosen], *other = instead_of_winograd(d);
-  if (chosen->choice.method != METHOD_WINOGRAD || !other) return;
+  const Candidate *chosen = &d->candidates.data[d->chosen], *least = smallest(d);
   for (int i = 0; i < d->candidates.n; i++) {
     const Candidate *way = &d->candidates.data[i];
-    if (way->refused || way->choice.method != METHOD_WINOGRAD || way->choice.m > chosen->choice.m) continue;
+    if (way->refused || way->choice.method == METHOD_OWN ||
+        small_of(&way->choice) < small_of(&chosen->choice))
+      continue;
     const Gain gain = {.root = l->node->id,
-                       .small = way->choice.m > 2 ? SMALL_NOT : SMALL_TILES,
+                       .small = small_of(&way->choice),
                        .chosen = way == chosen,
-                       .bytes = way->cycles.weight_bytes - other->cycles.weight_bytes,
-                       .cycles = other->cycles.total - way->cycles.total};
+                       .bytes = way->cycles.weight_bytes - least->cycles.weight_bytes,
+                       .cycles = least->cycles.total - way->cycles.total};
     if (gain.bytes > 0 && (gain.chosen || gain.cycles > 0)) vec_push(c->arena, *gains, gain);
   }
 }
@@ -106,7 +111,21 @@ static const Taken *best_set(Arena *arena, const Gains *gains, int64_t bytes) {
   return sets.data[sets.n - 1];
 }
 
-const Small *budget_small(const Compilation *c, int64_t flash) {
+/* Have most layers that could be larger their smallest constants, and none weights of Winograd's algorithm?
+ * These take much more flash than the code of a layer, for as many cycles as are lost where it is shared. */
+static bool mostly_smallest(const Gains *gains, const Small *small) {
+  int layers = 0, smallest = 0;
+  for (int g = 0; g < gains->n; g++) {
+    const int root = gains->data[g].root;
+    if (g && root == gains->data[g - 1].root) continue;
+    if (small[root] < SMALL_BYTES) return false;
+    layers++;
+    smallest += small[root] == SMALL_MOST;
+  }
+  return 2 * smallest > layers;
+}
+
+const Small *budget_small(const Compilation *c, int64_t flash, bool *alike) {
   const Gains gains = gains_of(c);
   if (!gains.n || flash <= c->options->flash) return NULL;
   int64_t least = flash;
@@ -114,11 +133,11 @@ const Small *budget_small(const Compilation *c, int64_t flash) {
   const int nodes = c->programs.infer->graph->nodes.n;
   Small *small = NEW_ARRAY(c->arena, Small, nodes + 1);
   for (int i = 0; c->lowering.small && i < nodes; i++) small[i] = c->lowering.small[i];
-  for (int g = 0; g < gains.n; g++) small[gains.data[g].root] = SMALL_BYTES;
-  if (least > c->options->flash) return small; /* nothing fits: what would is told of the smallest */
-  for (const Taken *set = best_set(c->arena, &gains, c->options->flash - least); set && set->last;
-       set = set->before)
+  for (int g = 0; g < gains.n; g++) small[gains.data[g].root] = SMALL_MOST;
+  const Taken *set = least > c->options->flash ? NULL : best_set(c->arena, &gains, c->options->flash - least);
+  for (; set && set->last; set = set->before) /* none: what does not fit is told of the smallest */
     small[gains.data[set->last - 1].root] = gains.data[set->last - 1].small;
+  *alike |= mostly_smallest(&gains, small) && !c->programs.train && !c->programs.look;
   return small;
 }
 
@@ -158,8 +177,7 @@ static void tell_flash(Compilation *c, const Footprint *f) {
   if (!c->quantised)
     diag_help(diag, "as a net of 8 bits it takes about %s bytes: cnnc quantize", bytes_text(c, f->flash / 4));
   else if (c->lowering.small)
-    diag_help(diag,
-              "that is without Winograd's algorithm, whose weights are larger: fewer filters take less");
+    diag_help(diag, "that is with the smallest constants that there are: fewer filters take less");
   else diag_help(diag, "fewer filters take less");
 }
 

@@ -69,9 +69,10 @@ void lower_inference(Compilation *);        /* once more, by the options that st
 SummarySizes sizes_of(const Compilation *); /* behind lower() */
 
 /* ---- budget.c ---- */
-/* Of inference that takes so much flash, the kernels that have to do with weights of 8 bits, by the ids of
- * their roots, for the others to be as fast as --flash allows; NULL: it fits, or nothing is larger. */
-const Small *budget_small(const Compilation *, int64_t flash);
+/* Of inference that takes so much flash, how small the constants of each kernel have to be, by the ids of
+ * their roots, for the net to be as fast as --flash allows; NULL: it fits, or nothing is larger. alike: set
+ * where functions are to be few, too. */
+const Small *budget_small(const Compilation *, int64_t flash, bool *alike);
 bool budget_check(Compilation *); /* reports what is beyond --flash and --ram */
 
 /* ---- streaming.c ---- */

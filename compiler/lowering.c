@@ -189,7 +189,7 @@ static void fit_board(Compilation *c) {
   int64_t flash = emit_footprint(c->net).flash;
   const int64_t most = c->options->flash;
   for (int i = 0; most && flash > most && i < TRIES; i++) {
-    const Small *small = budget_small(c, flash);
+    const Small *small = budget_small(c, flash, &c->emit.alike);
     if (!small) break;
     c->lowering.small = small;
     lower_inference(c);

@@ -71,6 +71,12 @@ void put_declared(Text *out, const struct Function *function) { (void)out, (void
 void put_barrier(Text *, const Net *);
 void put_barrier(Text *out, const Net *net) { (void)out, (void)net; }
 
+void alike_prepare(Nest *);
+void alike_prepare(Nest *nest) { (void)nest; }
+struct Section;
+void alike_share(Net *, struct Section *);
+void alike_share(Net *net, struct Section *section) { (void)net, (void)section; }
+
 const char prelude_lookup[] = "";
 
 void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, const PreludeNames *names) {
@@ -117,8 +123,8 @@ void pass_bands(PassState *state) { (void)state; }
 
 void fit_ram(Compilation *c) { (void)c; }
 
-const Small *budget_small(const Compilation *c, int64_t flash) {
-  (void)c, (void)flash;
+const Small *budget_small(const Compilation *c, int64_t flash, bool *alike) {
+  (void)c, (void)flash, (void)alike;
   return NULL;
 }
 

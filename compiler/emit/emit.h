@@ -23,10 +23,11 @@ typedef struct EmitOptions {
   int ntargets;
   const Target *const *target; /* best first */
   bool openmp;
-  bool no_fma;          /* no fused multiply-adds */
-  bool network;         /* with NAME_network */
-  bool program;         /* a program: with a main function */
-  bool training;        /* with the training code */
+  bool no_fma;   /* no fused multiply-adds */
+  bool network;  /* with NAME_network */
+  bool program;  /* a program: with a main function */
+  bool training; /* with the training code */
+  bool alike;    /* little flash: layers that differ in numbers alone share a function; inference only */
   const float *weights; /* as the weights struct, or NULL */
   Embed embed;
   int64_t embed_text;

@@ -309,7 +309,7 @@ void frame_call(Frame *f, const Step *step, const char *indent) {
   const Version *version = &step->call->version[f->target];
   const Nest *nest = version->lower->b;
   const bool shared = version->shared, own = shared && f->kind == FRAME_BATCH; /* a team of its own */
-  text_put(&f->calls, "%s%s%s(", indent, own ? "TEAM " : "", step->function[f->target]->name);
+  text_put(&f->calls, "%s%s%s", indent, own ? "TEAM " : "", step->function[f->target]->call);
   int n = 0;
   for (int i = 0; i < nest->nbufs; i++)
     if (version->argument[i].used) text_put(&f->calls, "%s%s", n++ ? ", " : "", argument(f, step, i));

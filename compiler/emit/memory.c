@@ -76,7 +76,8 @@ static void add_layers(Net *net, Footprint *f, int target) {
     const Step *step = &net->infer.steps.data[s];
     LayerFootprint *layer = &f->layer[s];
     const int64_t flash = flash_of(net, step, target, &seen), ram = live[step->call - p->calls.data],
-                  stack = nest_stack(step->call->version[target].lower->b);
+                  stack = net->options->alike ? step->function[target]->stack
+                                              : nest_stack(step->call->version[target].lower->b);
     layer->name = step->name;
     if (flash > layer->flash) layer->flash = flash;
     if (ram > layer->ram) layer->ram = ram;

@@ -73,6 +73,7 @@ static Function *section_function(Net *net, Section *section, Nest *nest, bool t
   function->code = print_nest(net, section, nest, team);
   function->text = renamed(net->arena, function->code, arena_printf(net->arena, "%s_%s", net->name, name));
   function->name = arena_printf(net->arena, "%s_%s%s", net->name, name, section->suffix);
+  function->call = arena_printf(net->arena, "%s(", function->name);
   vec_push(net->arena, section->functions, function);
   table_set(net->arena, &section->by_hash, hash, function);
   return function;
@@ -219,11 +220,13 @@ static void name_call(Net *net, Part *part, const KernelCall *call) {
   step.member = NEW_ARRAY(net->arena, const Member **, n);
   for (int t = 0; t < n; t++) {
     Nest *nest = call->version[t].lower->b;
+    if (net->options->alike) alike_prepare(nest);
     if (t == 0) step.name = names_unique(&net->names, step_wanted_name(net, part, call->kernel, nest));
     bind_members(net, part, &step, t);
     step.function[t] = section_function(net, &net->section[t], nest, call->team, step.name,
                                         kernel_comment(net, call->kernel, nest), call->kernel);
     step.function[t]->steady |= part != &net->look;
+    if (net->options->alike) step.function[t]->stack = nest_stack(nest);
   }
   vec_push(net->arena, part->steps, step);
   const char **value = &part->value[call->kernel->result->id];
@@ -350,6 +353,7 @@ static void section_begin(Net *net, Section *section, const Target *target, cons
                                !target || target->vectors ? LANES : target->lanes,
                                .apart = !target || target->dsp,
                                .load2 = target && target->dsp,
+                               .alike = net->options->alike,
                                .standard = target && !target->condition,
                                .needs = &section->needs};
 }
@@ -472,6 +476,7 @@ Net *emit_begin(Arena *arena, const Graph *graph, const Programs *programs, cons
   name_sections(net);
   name_part(net, &net->infer, programs->infer);
   net->model |= net->infer.members.n > 0;
+  for (int t = 0; options->alike && t < options->ntargets; t++) alike_share(net, &net->section[t]);
   if (programs->train) name_part(net, &net->train, programs->train);
   if (programs->look) name_part(net, &net->look, programs->look);
   return net;

@@ -14,10 +14,12 @@ enum { ALIGNMENT = SPACE_ALIGNMENT, ALIGNED_FLOATS = ALIGNMENT / 4 };
 /* A C function made of a nest. Kernels that are the same code, layers of equal shape, share one. */
 typedef struct Function {
   const char *text, *name, *comment;
+  const char *call; /* what a call begins with: "lenet5_conv1(" */
   const char *code; /* the text under a stand-in for the name */
   const NestKey *key;
   struct Function *next; /* whose key has the same hash */
   bool steady;           /* inference or training calls it */
+  int64_t stack;         /* where layers may share it: of all of them, at the most; -1: not known */
   VEC(const char *) also;
   Table told; /* the layers in its comment and in `also` */
 } Function;
@@ -159,6 +161,8 @@ void put_includes(Text *); /* net.c: memcpy and memset, with a C library or not 
 void put_section_begin(Text *, const Net *, const Section *);
 void put_section_end(Text *, const Net *, const Section *);
 PreludeNeeds net_needs(const Net *);         /* net.c: of the whole file */
+void alike_prepare(Nest *);                  /* alike.c: before it is printed */
+void alike_share(Net *, Section *);          /* its functions that differ in numbers alone become one */
 void put_declared(Text *, const Function *); /* units.c: of a function in another unit */
 void put_barrier(Text *, const Net *);
 void put_pack(Text *, Net *); /* pack.c: tables, packing */

@@ -27,10 +27,12 @@ pointer_text(Arena *arena, const Buf *buf,
 
 static void name_parameter(Printer *p, const Buf *buf, Words *items) {
   p->buf_name[buf->id] = printer_name(p, buf->name);
-  vec_push(
-      p->arena, *items,
-      pointer_text(p->arena, buf,
-                   arena_printf(p->arena, "%s%s", buf->overlaps ? "" : "restrict ", p->buf_name[buf->id])));
+  vec_push(p->arena, *items,
+           pointer_text(
+               p->arena, buf,
+               arena_printf(p->arena, "%s%s",
+                            buf->overlaps || (p->print->alike && buf->place != WEIGHTS) ? "" : "restrict ",
+                            p->buf_name[buf->id])));
 }
 
 static void print_parameters(Printer *p, const Instance *instance, bool entry) {

@@ -14,6 +14,7 @@ typedef struct NestPrint {
   bool apart; /* main functions are never inlined: they are called once, and their callers many of them; where
                  registers are few, compilers make worse code of several in one function */
   bool load2; /* two words that lie side by side are loaded by one instruction */
+  bool alike; /* no promises (restrict) that other layers of the kind may not make */
   bool standard;       /* no assembly, nor anything else that a compiler may not have */
   PreludeNeeds *needs; /* what the printed text uses is added here */
 } NestPrint;

@@ -48,8 +48,14 @@ INLINE int32_t cnn_even_bytes(int32_t w) {
 
 /* The bytes 1 and 3. */
 INLINE int32_t cnn_odd_bytes(int32_t w) {
+#if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
+  int32_t r;
+  __asm__("sxtb16 %0, %1, ror #8" : "=r"(r) : "r"(w));
+  return r;
+#else
   const uint32_t low = (uint32_t)(int8_t)(w >> 8 & 255) & 65535, high = (uint32_t)(int8_t)(w >> 24 & 255);
   return (int32_t)(low | high << 16);
+#endif
 }
 
 /* The larger one of each two signed bytes. */

@@ -19,18 +19,20 @@ typedef struct DspWork {
 } DspWork;
 Cycles dsp_cycles(const Lower *, DspWork products, DspWork others);
 DspWork dsp_finish_work(const Lower *, double outputs); /* sums become 8 bits */
-int64_t dsp_bytes(int n, const int64_t *words);         /* of arrays of the model, of so many words each */
+DspWork dsp_small_work(double filters); /* what small constants take longer, read for so many filters */
+int64_t dsp_bytes(int n, const int64_t *words); /* of arrays of the model, of so many words each */
 
 /* ---- a file each ---- */
+/* Direct convolutions and depthwise ones have two forms, with larger and with small constants. */
 bool schedule_dsp_direct(Lower *);
-const char *dsp_direct_refused(const Lower *); /* why it cannot be done that way; NULL: it can */
-Cycles dsp_direct_cycles(const Lower *);
+const char *dsp_direct_refused(const Lower *, bool small); /* why it cannot be done that way; NULL: it can */
+Cycles dsp_direct_cycles(const Lower *, bool small);
 bool schedule_dsp_winograd(Lower *);
 Cycles dsp_winograd_cycles(const Lower *, int m); /* of tiles of m x m outputs: 2 or 4 */
 const char *dsp_winograd_refused(const Lower *, int m);
 bool schedule_dsp_depthwise(Lower *);
-Cycles dsp_depthwise_cycles(const Lower *);
-const char *dsp_depthwise_refused(const Lower *);
+Cycles dsp_depthwise_cycles(const Lower *, bool small);
+const char *dsp_depthwise_refused(const Lower *, bool small);
 bool schedule_dsp_sum(Lower *); /* of values */
 Cycles dsp_sum_cycles(const Lower *);
 const char *dsp_sum_refused(const Lower *);
@@ -52,13 +54,16 @@ typedef struct DspFinish {
   bool quick;   /* in 32 bits: a product's upper half, a shift */
   bool same;    /* quick: all filters have the same steps */
   Buf *steps;   /* quick: [filters][3], or two filters side by side, [filters / 2][6]; [1][3] for the same */
-  Buf *factor, *exponent; /* else, by filter; exponent: NULL where floats round */
+  bool small;   /* quick: words of factors and bytes of shifts, from which `plus` is made */
+  Buf *factor, *exponent; /* else, by filter; exponent: NULL where floats round. small: the shifts */
 } DspFinish;
 /* Of a filter; plus holds the rounding and the zero. */
 typedef struct DspSteps {
   Val factor, plus, shift;
 } DspSteps;
-/* Makes its constants. */
+/* Can its constants take 5 bytes a filter instead of 12? */
+bool dsp_finish_shrinks(const Node *product, int64_t filters, const DspFilter *);
+/* Makes its constants: small ones where the layer's choice is and that can be. */
 DspFinish dsp_finish(Lower *, int64_t filters, const DspFilter *, bool pairs);
 /* Of the filters 2p and 2p + 1, where `finish` is quick and has pairs: the shifts of both (from 0 to 2) or of
  * one, then, for one of them, what else it takes. Each loads two words that lie side by side. */
@@ -68,6 +73,8 @@ Val dsp_cut(Nest *, Val q, Stored); /* to what can be stored */
 /* `double`: 2x * m / 2^(32 + shift), each time rounded to the nearest, halves away from zero the second time,
  * where plus is half of 2^shift and what is added to the quotient. sign: a number with that of x. */
 Val dsp_shifted_away(Nest *, Val sign, Val twice, Val m, Val plus, Val shift);
+/* Of filter f, where there are no pairs; small ones under names. */
+DspSteps dsp_steps(Lower *, const DspFinish *, const Ix *f);
 Val dsp_stepped(Lower *, const DspFinish *, const DspSteps *, Val sum);
 /* What is stored for filter f, where there are no pairs. */
 Val dsp_finished(Lower *, const DspFinish *, Val sum, const Ix *f);

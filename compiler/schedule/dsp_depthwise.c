@@ -27,7 +27,9 @@ typedef struct Depthwise {
   int64_t stride, rows, plane_rows,
       pairs; /* rows: of the output at a time; pairs: words of a row of a plane */
   const DspFilter *filter;
-  Buf *weight, *start, *plane; /* [channels][6], [channels], [4][plane_rows][pairs] */
+  bool small; /* weights are bytes */
+  /* [channels][6], or small: [channels][3]; [channels]; [4][plane_rows][pairs] */
+  Buf *weight, *start, *plane;
   DspFinish finish;
 } Depthwise;
 
@@ -56,7 +58,9 @@ static Depthwise depthwise_of(const Node *node) {
   return d;
 }
 
-const char *dsp_depthwise_refused(const Lower *l) {
+/* Small constants are fewer bytes in any case. */
+const char *dsp_depthwise_refused(const Lower *l, bool small) {
+  (void)small;
   const Correlation k = int8_geometry(l->node);
   if (k.l != 1 || k.s != 1 || k.groups % CHANNELS) return "no depthwise convolution of 4, 8, ... channels";
   if (k.kernel[0] != TAPS || k.kernel[1] != TAPS) return "no kernel of 3x3";
@@ -67,7 +71,7 @@ const char *dsp_depthwise_refused(const Lower *l) {
   return NULL;
 }
 
-Cycles dsp_depthwise_cycles(const Lower *l) {
+Cycles dsp_depthwise_cycles(const Lower *l, bool small) {
   const Depthwise d = depthwise_of(l->node);
   const double channels = (double)d.k.groups, outputs = channels * (double)(d.k.small.h * d.k.small.w),
                words = channels * (double)(ceil_divide(d.k.small.h, d.rows) * d.plane_rows * d.pairs),
@@ -76,39 +80,55 @@ Cycles dsp_depthwise_cycles(const Lower *l) {
   rest.loads += words / 2;
   rest.stores += words;
   rest.others += 4 * words;
+  if (small) rest.others += (3 * 2 * TAPS + 4) * channels * (double)(d.k.small.h / d.rows);
   Cycles c = dsp_cycles(l,
                         (DspWork){.loads = 2 * TAPS * outputs / pixels,
                                   .pairs = 2 * TAPS * outputs,
                                   .others = 2 * outputs,
                                   .flash = 4 * 2 * TAPS * channels * (double)d.k.small.h},
                         rest);
-  c.weight_bytes =
-      dsp_bytes(5, (int64_t[]){d.k.groups * 2 * TAPS, d.k.groups, d.k.groups, d.k.groups, d.k.groups});
+  const int64_t n = d.k.groups;
+  const bool shrinks = small && dsp_finish_shrinks(l->node, n, dsp_filters(l->arena, l->node));
+  c.weight_bytes = dsp_bytes(4, (int64_t[]){small ? n * TAPS : n * 2 * TAPS, n, n, shrinks ? n / 4 : n});
+  if (!shrinks) c.weight_bytes += dsp_bytes(1, &n);
   return c;
 }
 
 /* ---- constants ---- */
+/* Two words of halves, (w0 w1) and (w1 w2), or a word whose bytes 0 and 2, and 1 and 3, are these. */
+static int32_t *put_row(int32_t *to, const int32_t w[TAPS], bool bytes) {
+  enum { BYTE = 256 };
+  const int32_t first = int8_halves(w[0], w[1]), second = int8_halves(w[1], w[2]);
+  if (!bytes) {
+    *to++ = first;
+    *to++ = second;
+    return to;
+  }
+  *to++ = int8_halves((w[0] & (BYTE - 1)) + BYTE * w[1], (w[1] & (BYTE - 1)) + BYTE * w[2]);
+  return to;
+}
+
 static void make_constants(Lower *l, Depthwise *d) {
   const Int8Product *p = l->node->detail;
   const int64_t channels = d->k.groups;
   d->filter = dsp_filters(l->arena, l->node);
   d->finish = dsp_finish(l, channels, d->filter, false);
+  d->small = l->choice.small;
   d->finish.doubled = d->finish.quick && p->rounding == ROUNDING_DOUBLE;
-  const int32_t unit = d->finish.doubled ? 2 : 1;
-  int32_t *weight = NEW_ARRAY(l->arena, int32_t, channels * 2 * TAPS), *to = weight,
+  const int32_t unit = d->finish.doubled ? 2 : 1, words = d->small ? TAPS : 2 * TAPS;
+  int32_t *weight = NEW_ARRAY(l->arena, int32_t, channels *words), *to = weight,
           *start = NEW_ARRAY(l->arena, int32_t, channels);
   for (int64_t c = 0; c < channels; c++) {
-    const int32_t scale = d->filter[c].constant ? 0 : unit;
+    const int32_t scale = d->filter[c].constant ? 0 : unit, factor = d->small && scale ? 1 : scale;
     start[c] = scale * p->bias[c];
     for (int y = 0; y < TAPS; y++) {
       int32_t w[TAPS];
       for (int x = 0; x < TAPS; x++)
-        w[x] = scale * p->weight[c * TAPS * TAPS + (d->exchanged ? x * TAPS + y : y * TAPS + x)];
-      *to++ = int8_halves(w[0], w[1]);
-      *to++ = int8_halves(w[1], w[2]);
+        w[x] = factor * p->weight[c * TAPS * TAPS + (d->exchanged ? x * TAPS + y : y * TAPS + x)];
+      to = put_row(to, w, d->small);
     }
   }
-  d->weight = lower_constants(l, "halves", I32, 2, (int64_t[]){channels, 2 * TAPS}, weight);
+  d->weight = lower_constants(l, d->small ? "bytes" : "halves", I32, 2, (int64_t[]){channels, words}, weight);
   d->start = lower_constants(l, "start", I32, 1, &channels, start);
 }
 
@@ -177,11 +197,13 @@ static void planes_nest(Lower *l, const Depthwise *d, const Ix *c, const Ix *blo
 typedef struct Row {
   const Ix *channel, *f, *y, *oy; /* f: of all channels; y: of the planes, oy: of the output */
   Val weight[2 * TAPS], start;
-  Buf *last; /* [TAPS]: the words (a0 a1) */
+  DspSteps steps; /* of small constants */
+  Buf *last;      /* [TAPS]: the words (a0 a1) */
 } Row;
 
 static void store_pixel(Lower *l, const Depthwise *d, const Row *row, Val sum, const Ix *x) {
-  const Val q = dsp_finished(l, &d->finish, sum, row->f);
+  const Val q = d->finish.small ? dsp_stepped(l, &d->finish, &row->steps, sum)
+                                : dsp_finished(l, &d->finish, sum, row->f);
   if (d->exchanged) lower_store(l, q, x, row->oy, row->f, 1, 1);
   else lower_store(l, q, row->oy, x, row->f, 1, 1);
 }
@@ -211,12 +233,25 @@ static void pixels_nest(Lower *l, const Depthwise *d, const Row *row, const Ix *
   }
 }
 
+/* Half-words i of a channel's bytes, twice as large where sums are. */
+static Val widened(Lower *l, const Depthwise *d, const Ix *f, int i) {
+  Nest *b = l->b;
+  const Val bytes = nest_load(b, nest_at(b, d->weight, *f, i / 2), 1),
+            halves = nest_let(
+                b, nest_text(b, "w%d", i),
+                nest_primitive(b, i % 2 ? &primitive_odd_bytes : &primitive_even_bytes, bytes, NULL, NULL));
+  if (!d->finish.doubled) return halves;
+  return nest_let(b, nest_text(b, "w%d", i), nest_primitive(b, &primitive_add_halves, halves, halves, NULL));
+}
+
 static void channel_nest(Lower *l, const Depthwise *d, const Ix *c, const Ix *channel, const Ix *block) {
   Nest *b = l->b;
   const Ix f = *c * CHANNELS + *channel, none = {0};
   const int64_t both = d->stride == 1 ? d->k.small.w / 2 : d->k.small.w, taps = TAPS;
   Row row = {.channel = channel, .f = &f};
-  for (int i = 0; i < 2 * TAPS; i++) row.weight[i] = nest_load(b, nest_at(b, d->weight, f, i), 1);
+  for (int i = 0; i < 2 * TAPS; i++)
+    row.weight[i] = d->small ? widened(l, d, &f, i) : nest_load(b, nest_at(b, d->weight, f, i), 1);
+  if (d->finish.small) row.steps = dsp_steps(l, &d->finish, &f);
   row.start = nest_let(b, "bias", nest_load(b, nest_at(b, d->start, f), 1));
   NEST_FOR(b, y, d->rows) {
     const Ix oy = *block * d->rows + y;

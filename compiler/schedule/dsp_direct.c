@@ -34,11 +34,41 @@ typedef struct Direct {
   int64_t runs, run; /* of a window: so many runs of elements that lie side by side, a multiple of 4 each */
   int64_t words;     /* of a window */
   int64_t blocks;    /* of filters, the last one may have fewer */
+  int64_t phases[2]; /* outputs along each axis that a pixel makes by weights of their own: 1, but where it is
+                        transposed */
   int64_t together;  /* pairs of pixels that share a copy of the weights; 1: there is none */
+  bool small;        /* its constants */
   const DspFilter *filter;
-  Buf *weight, *start; /* [blocks][words][2]; [filters of all blocks] */
+  Buf *weight, *start; /* [phases][blocks][words][2]; [filters of all blocks] */
   DspFinish finish;
 } Direct;
+
+/* Transposed, by a kernel as large as its stride, it has pixels that see one pixel of the input each: by a
+ * convolution of 1x1 for each element of the kernel. */
+static Correlation geometry_of(const Node *node, int64_t phases[2]) {
+  phases[0] = phases[1] = 1;
+  if (node->op != &op_int8_transposed) return int8_geometry(node);
+  const Correlation t = int8_transposed_geometry(node);
+  Correlation k = {.large = t.small, .small = t.small, .groups = t.groups, .l = t.s, .s = t.l};
+  k.small.c = t.large.c;
+  for (int axis = 0; axis < 2; axis++) {
+    k.kernel[axis] = k.stride[axis] = k.dilation[axis] = 1;
+    phases[axis] = t.stride[axis];
+  }
+  return k;
+}
+
+static const char *transposed_refused(const Node *node) {
+  const Correlation t = int8_transposed_geometry(node);
+  if (t.l % FILTERS) return "the filters are no multiple of 4";
+  for (int axis = 0; axis < 2; axis++) {
+    const int64_t S = t.stride[axis];
+    if (t.kernel[axis] != S || t.dilation[axis] != 1 || t.before[axis] != 0 ||
+        extent_side(t.large, axis) != S * extent_side(t.small, axis))
+      return "the kernel is not as large as its stride, without padding";
+  }
+  return NULL;
+}
 
 static bool is_pointwise(const Correlation *k) {
   return k->kernel[0] * k->kernel[1] == 1 && k->large.h == k->small.h && k->large.w == k->small.w;
@@ -50,8 +80,10 @@ static void join_rows(Extent *e) {
 }
 
 static Direct direct_of(const Node *node) {
-  const Correlation k = int8_geometry(node);
-  Direct d = {.k = k, .pointwise = is_pointwise(&k), .by_rows = k.l % 4 != 0, .together = 1};
+  int64_t phases[2];
+  const Correlation k = geometry_of(node, phases);
+  Direct d = {.k = k, .by_rows = k.l % 4 != 0, .phases = {phases[0], phases[1]}, .together = 1};
+  d.pointwise = is_pointwise(&k) && node->op != &op_int8_transposed;
   d.runs = d.by_rows ? k.kernel[0] : k.kernel[0] * k.kernel[1];
   d.run = ceil_divide(d.by_rows ? k.kernel[1] * k.l : k.l, 4) * 4;
   d.words = d.runs * d.run / 2;
@@ -70,10 +102,12 @@ static bool whole(const Buf *buf) {
   return true;
 }
 
-const char *dsp_direct_refused(const Lower *l) {
+const char *dsp_direct_refused(const Lower *l, bool small) {
   const Direct d = direct_of(l->node);
   const Correlation *k = &d.k;
   if (k->groups != 1) return "groups of channels";
+  const char *transposed = l->node->op == &op_int8_transposed ? transposed_refused(l->node) : NULL;
+  if (transposed) return transposed;
   if (d.words > MOST_WORDS) return "the window is too large";
   if (d.by_rows && (d.run > ODD_RUN || k->dilation[1] != 1 || d.run > k->large.w * k->l || !whole(l->in[0])))
     return "the channels are no multiple of 4, and rows of the window cannot be read as they lie";
@@ -83,33 +117,43 @@ const char *dsp_direct_refused(const Lower *l) {
     if (f % 2 && (filter[f].lo < -MOST_REST || filter[f].hi > MOST_REST))
       return "a sum can exceed 2^23, and two filters do not fit into one sum";
   }
+  if (small && !dsp_finish_shrinks(l->node, k->small.c, filter)) return "they would take as many bytes";
   return NULL;
 }
 
 static Cycles cycles_of(const Lower *l, const Direct *d) {
   const double height = (double)d->k.small.h, pairs = height * (double)(d->k.small.w / 2),
                singles = height * (double)(d->k.small.w % 2), pixels = 2 * pairs + singles,
-               words = (double)d->words, block = words * (double)d->blocks, rounds = pixels / 2 * block,
+               words = (double)d->words, phases = (double)(d->phases[0] * d->phases[1]),
+               block = words * (double)d->blocks * phases, rounds = pixels / 2 * block,
                groups = pairs / (double)d->together, copied = d->together > 1 ? groups * block * 2 : 0;
-  DspWork rest = dsp_finish_work(l, pixels * (double)d->k.small.c);
+  const double outputs = phases * (double)d->k.small.c;
+  DspWork rest = dsp_finish_work(l, pixels * outputs);
   rest.loads += pixels * words / 2 + copied;
   rest.stores += pixels * words + copied;
   rest.others += pixels * (2 * words + 8 * (double)d->runs) + copied / 4;
+  if (d->small) {
+    const DspWork more = dsp_small_work((pairs + singles) * outputs);
+    rest.loads += more.loads;
+    rest.others += more.others;
+  }
   Cycles c = dsp_cycles(l,
                         (DspWork){.loads = 4 * rounds,
                                   .pairs = 8 * rounds,
                                   .others = 2.3 * rounds,
                                   .flash = 8 * (groups + singles) * block},
                         rest);
-  c.weight_bytes = dsp_bytes(5, (int64_t[]){d->blocks * d->words * 2, d->blocks * FILTERS, d->k.small.c,
-                                            d->k.small.c, d->k.small.c});
+  const int64_t filters = d->k.small.c, factors = d->small ? ceil_divide(filters, 4) : filters;
+  c.weight_bytes = dsp_bytes(4, (int64_t[]){(int64_t)block * 2, d->blocks * FILTERS, filters, factors});
+  if (!d->small) c.weight_bytes += dsp_bytes(1, &filters);
   return c;
 }
 
-/* The least number of pairs that is about as fast as the fastest one; it divides those of a row. */
+/* The least number of pairs that is about as fast as the fastest one; it divides those of a row. A transposed
+ * layer has one: the proof does not see that pixels by pairs, groups and phases are all of them. */
 static void choose_together(const Lower *l, Direct *d) {
-  const int64_t pairs = d->k.small.w / 2, pair = 8 * d->words,
-                most = l->cycles->line > 0 ? MOST_COPIED / pair - 1 : 1;
+  const bool waits = l->cycles->line > 0 && l->node->op != &op_int8_transposed;
+  const int64_t pairs = d->k.small.w / 2, pair = 8 * d->words, most = waits ? MOST_COPIED / pair - 1 : 1;
   const double near = 1.02;
   double best = cycles_of(l, d).total;
   Direct tried = *d;
@@ -124,8 +168,9 @@ static void choose_together(const Lower *l, Direct *d) {
     }
 }
 
-Cycles dsp_direct_cycles(const Lower *l) {
+Cycles dsp_direct_cycles(const Lower *l, bool small) {
   Direct d = direct_of(l->node);
+  d.small = small;
   choose_together(l, &d);
   return cycles_of(l, &d);
 }
@@ -140,46 +185,69 @@ static int64_t place_of(const Direct *d, int64_t row, int64_t r) {
   return kx < k->kernel[1] ? c * taps + row * k->kernel[1] + kx : -1;
 }
 
-static int32_t weight_at(const Direct *d, const Int8Product *p, int64_t filter, int64_t row, int64_t r) {
-  const int64_t place = place_of(d, row, r), terms = d->k.l * d->k.kernel[0] * d->k.kernel[1];
+/* The weights of a phase, which lie between those of the others. */
+typedef struct PhaseWeights {
+  const Direct *d;
+  const Int8Product *p;
+  int64_t phase;
+} PhaseWeights;
+
+static int32_t weight_at(const PhaseWeights *of, int64_t filter, int64_t row, int64_t r) {
+  const Direct *d = of->d;
+  const int64_t place = place_of(d, row, r), phases = d->phases[0] * d->phases[1],
+                terms = d->k.l * d->k.kernel[0] * d->k.kernel[1];
   return filter < d->k.small.c && place >= 0 && !d->filter[filter].constant
-             ? p->weight[filter * terms + place]
+             ? of->p->weight[(filter * terms + place) * phases + of->phase]
              : 0;
 }
 
 /* Word `word` of filters f and f + 1. */
-static int32_t packed_word(const Direct *d, const Int8Product *p, int64_t f, int64_t word) {
-  const int64_t element = word * 2, row = element / d->run, r = element % d->run / 4 * 4 + word % 2;
-  const int32_t low = 256 * weight_at(d, p, f + 1, row, r) + weight_at(d, p, f, row, r),
-                high = 256 * weight_at(d, p, f + 1, row, r + 2) + weight_at(d, p, f, row, r + 2);
+static int32_t packed_word(const PhaseWeights *of, int64_t f, int64_t word) {
+  const int64_t run = of->d->run, element = word * 2, row = element / run,
+                r = element % run / 4 * 4 + word % 2;
+  const int32_t low = 256 * weight_at(of, f + 1, row, r) + weight_at(of, f, row, r),
+                high = 256 * weight_at(of, f + 1, row, r + 2) + weight_at(of, f, row, r + 2);
   return int8_halves(low, high);
+}
+
+static Buf *packed_weights(Lower *l, const Direct *d) {
+  const int64_t phases = d->phases[0] * d->phases[1];
+  int32_t *weight = NEW_ARRAY(l->arena, int32_t, phases * d->blocks * d->words * 2), *to = weight;
+  PhaseWeights of = {.d = d, .p = l->node->detail};
+  for (of.phase = 0; of.phase < phases; of.phase++)
+    for (int64_t block = 0; block < d->blocks; block++)
+      for (int64_t word = 0; word < d->words; word++)
+        for (int64_t pair = 0; pair < 2; pair++) *to++ = packed_word(&of, block * FILTERS + 2 * pair, word);
+  return lower_constants(l, "halves", I32, 3, (int64_t[]){phases * d->blocks, d->words, 2}, weight);
 }
 
 static void make_constants(Lower *l, Direct *d) {
   const Int8Product *p = l->node->detail;
   const int64_t padded = d->blocks * FILTERS, filters = d->k.small.c;
-  int32_t *weight = NEW_ARRAY(l->arena, int32_t, d->blocks * d->words * 2), *to = weight,
-          *start = NEW_ARRAY(l->arena, int32_t, padded);
+  int32_t *start = NEW_ARRAY(l->arena, int32_t, padded);
   d->filter = dsp_filters(l->arena, l->node);
-  for (int64_t block = 0; block < d->blocks; block++)
-    for (int64_t word = 0; word < d->words; word++)
-      for (int64_t pair = 0; pair < 2; pair++) *to++ = packed_word(d, p, block * FILTERS + 2 * pair, word);
   for (int64_t f = 0; f < filters; f++) {
     start[f] = d->filter[f].constant ? 0 : p->bias[f];
     if (f % 2) start[f] = (int32_t)(256 * (uint32_t)start[f] + (uint32_t)start[f - 1]);
   }
   if (filters % 2) start[filters] = start[filters - 1]; /* nobody's sum, mixed with that */
-  d->weight = lower_constants(l, "halves", I32, 3, (int64_t[]){d->blocks, d->words, 2}, weight);
+  d->weight = packed_weights(l, d);
   d->start = lower_constants(l, "start", I32, 1, &padded, start);
   d->finish = dsp_finish(l, filters, d->filter, true);
 }
 
 /* ---- the windows ---- */
+/* Four filters of a phase. */
+typedef struct Block {
+  Ix of_phase, of_all, phase[2];
+} Block;
+
 typedef struct Tile {
   int pixels;
   Buf *window; /* [tiles][words][pixels]: of those that share a copy of the weights */
   Buf *weight; /* [words][2]: the copy, of a block; NULL: there is none */
   const Ix *at, *y, *x;
+  const Block *block;
 } Tile;
 
 static void put_word(Lower *l, const Tile *tile, int p, const Ix *word, Val v) {
@@ -330,8 +398,9 @@ static void store_filter(Lower *l, const Direct *d, const Tile *tile, const Sums
   DspSteps steps = {NULL, NULL, NULL};
   if (d->finish.quick) steps = dsp_pair_steps(l, &d->finish, &pair, i % 2, shift);
   for (int p = 0; p < tile->pixels; p++) {
-    const Ix x = *tile->x + p;
-    lower_store(l, finished(l, d, sums, block, i, p, &steps), tile->y, &x, &f, 1, 1);
+    const Ix y = *tile->y * d->phases[0] + tile->block->phase[0],
+             x = (*tile->x + p) * d->phases[1] + tile->block->phase[1];
+    lower_store(l, finished(l, d, sums, block, i, p, &steps), &y, &x, &f, 1, 1);
   }
 }
 
@@ -360,8 +429,9 @@ static void store_sums(Lower *l, const Direct *d, const Tile *tile, const Sums *
   }
 }
 
-static void block_nest(Lower *l, const Direct *d, const Tile *tile, const Ix *block) {
+static void block_nest(Lower *l, const Direct *d, const Tile *tile) {
   Nest *b = l->b;
+  const Ix *block = &tile->block->of_phase, *weights = &tile->block->of_all;
   const int64_t dims[2] = {tile->pixels, 2}, words = d->words % MANY_WORDS ? WORDS : MANY_WORDS,
                 rest = d->words % words, most = d->words - rest;
   const Sums sums = {nest_buf(b, REGS, "own", (Type){I32, 1}, 2, dims),
@@ -377,11 +447,11 @@ static void block_nest(Lower *l, const Direct *d, const Tile *tile, const Ix *bl
   NEST_FOR(b, k, most / words)
     for (int u = 0; u < words; u += step) {
       const Ix word = k * words + u;
-      (step == 2 ? add_two_words : add_word)(l, d, tile, &sums, block, &word);
+      (step == 2 ? add_two_words : add_word)(l, d, tile, &sums, weights, &word);
     }
   for (int64_t u = 0; u < rest; u++) {
     const Ix none = {0}, word = none + most + u;
-    add_word(l, d, tile, &sums, block, &word);
+    add_word(l, d, tile, &sums, weights, &word);
   }
   store_sums(l, d, tile, &sums, block);
 }
@@ -406,15 +476,15 @@ static Buf *copied_weights(Lower *l, const Direct *d, const Ix *block) {
   return copy;
 }
 
-static void block_of_group(Lower *l, const Direct *d, const Group *g, const Ix *block) {
+static void block_of_group(Lower *l, const Direct *d, const Group *g, const Block *block) {
   Nest *b = l->b;
-  Tile tile = {.pixels = g->pixels, .window = g->window, .y = g->y};
-  if (g->tiles > 1) tile.weight = copied_weights(l, d, block);
+  Tile tile = {.pixels = g->pixels, .window = g->window, .y = g->y, .block = block};
+  if (g->tiles > 1) tile.weight = copied_weights(l, d, &block->of_all);
   NEST_FOR(b, t, g->tiles) {
     const Ix x = *g->x + t * g->pixels;
     tile.at = &t;
     tile.x = &x;
-    block_nest(l, d, &tile, block);
+    block_nest(l, d, &tile);
   }
 }
 
@@ -426,7 +496,12 @@ static void group_nest(Lower *l, const Direct *d, Group *g) {
     const Tile tile = {.pixels = g->pixels, .window = g->window, .at = &t, .y = g->y, .x = &x};
     for (int p = 0; p < g->pixels; p++) (d->by_rows ? gather_rows : gather_taps)(l, d, &tile, p);
   }
-  NEST_FOR(b, block, d->blocks) block_of_group(l, d, g, &block);
+  NEST_FOR(b, py, d->phases[0])
+    NEST_FOR(b, px, d->phases[1])
+      NEST_FOR(b, block, d->blocks) {
+        const Ix phase = py * d->phases[1] + px;
+        block_of_group(l, d, g, &(Block){block, phase * d->blocks + block, {py, px}});
+      }
 }
 
 /* ---- the layer ---- */
@@ -445,6 +520,7 @@ static void pixels_side_by_side(Buf *buf) {
 bool schedule_dsp_direct(Lower *l) {
   Direct d = direct_of(l->node);
   Nest *b = l->b;
+  d.small = l->choice.small;
   make_constants(l, &d);
   choose_together(l, &d);
   if (d.pointwise) {

@@ -46,7 +46,13 @@ static bool quick(const Int8Product *p, int64_t filters, const DspFilter *filter
 
 const DspFilter *dsp_filters(Arena *arena, const Node *product) {
   const Int8Product *p = product->detail;
-  const Correlation k = int8_geometry(product);
+  Correlation k = int8_geometry(product);
+  if (product->op == &op_int8_transposed) { /* an output sees some of its filter's weights */
+    k = int8_transposed_geometry(product);
+    const int64_t filters = k.l;
+    k.l = k.s;
+    k.s = filters;
+  }
   const int64_t zero = product->in[0]->quant->zero, filters = k.groups * k.s;
   DspFilter *filter = NEW_ARRAY(arena, DspFilter, filters);
   for (int64_t f = 0; f < filters; f++) filter[f] = if_constant(p, f, filter_of(p, &k, f, zero));
@@ -72,17 +78,43 @@ static bool one_factor(const Int8Product *p, int64_t filters, const DspFilter *f
   return filters > 1;
 }
 
+/* What is added follows from the shift, but where the filter is constant. */
+bool dsp_finish_shrinks(const Node *product, int64_t filters, const DspFilter *filter) {
+  const Int8Product *p = product->detail;
+  for (int64_t f = 0; f < filters; f++)
+    if (filter[f].constant) return false;
+  return quick(p, filters, filter) && !one_factor(p, filters, filter);
+}
+
+static int32_t shift_of(const Int8Product *p, int64_t filter) {
+  return p->rounding == ROUNDING_SINGLE ? -p->factor[filter].e - 1 : -p->factor[filter].e;
+}
+
+static DspFinish small_finish(Lower *l, const Int8Product *p, int64_t filters) {
+  int32_t *factor = NEW_ARRAY(l->arena, int32_t, filters);
+  int8_t *shift = NEW_ARRAY(l->arena, int8_t, filters);
+  for (int64_t f = 0; f < filters; f++) {
+    factor[f] = p->factor[f].m;
+    shift[f] = (int8_t)shift_of(p, f);
+  }
+  return (DspFinish){.rounding = p->rounding,
+                     .stored = p->stored,
+                     .quick = true,
+                     .small = true,
+                     .factor = lower_constants(l, "factor", I32, 1, &filters, factor),
+                     .exponent = lower_constants(l, "shift", I8, 1, &filters, shift)};
+}
+
 static DspFinish quick_finish(Lower *l, const Int8Product *p, int64_t filters, const DspFilter *filter,
                               bool pairs) {
-  const bool single = p->rounding == ROUNDING_SINGLE, same = one_factor(p, filters, filter);
+  const bool same = one_factor(p, filters, filter);
   const bool paired = pairs && !same;
   const int64_t count = same ? 1 : filters;
   const int64_t rows = paired ? (count + 1) / 2 : count, columns = paired ? PAIR : STEPS;
   int32_t *steps = NEW_ARRAY(l->arena, int32_t, rows *columns);
   for (int64_t f = 0; f < count; f++) {
-    const Multiplier factor = p->factor[f];
-    const int32_t shift = filter[f].constant ? 1 : single ? -factor.e - 1 : -factor.e;
-    steps[step_place(paired, f, FACTOR)] = filter[f].constant ? 0 : factor.m;
+    const int32_t shift = filter[f].constant ? 1 : shift_of(p, f);
+    steps[step_place(paired, f, FACTOR)] = filter[f].constant ? 0 : p->factor[f].m;
     steps[step_place(paired, f, PLUS)] =
         filter[f].constant ? 2 * filter[f].value
                            : (INT32_C(1) << (shift - 1)) + p->stored.zero * (INT32_C(1) << shift);
@@ -97,6 +129,7 @@ static DspFinish quick_finish(Lower *l, const Int8Product *p, int64_t filters, c
 
 DspFinish dsp_finish(Lower *l, int64_t filters, const DspFilter *filter, bool pairs) {
   const Int8Product *p = l->node->detail;
+  if (l->choice.small && dsp_finish_shrinks(l->node, filters, filter)) return small_finish(l, p, filters);
   if (quick(p, filters, filter)) return quick_finish(l, p, filters, filter, pairs);
   const Int8Factors factors = int8_factors(l, filters);
   return (DspFinish){
@@ -109,6 +142,24 @@ static Val step_at(Lower *l, const DspFinish *finish, const Ix *row, int64_t col
   return nest_load(b, nest_at(b, finish->steps, at, column), 1);
 }
 
+/* Of small constants. */
+static Val small_factor(Lower *l, const DspFinish *finish, const Ix *f) {
+  Nest *b = l->b;
+  return nest_let(b, "m", nest_load(b, nest_at(b, finish->factor, *f), 1));
+}
+
+static Val small_shift(Lower *l, const DspFinish *finish, const Ix *f) {
+  Nest *b = l->b;
+  return nest_let(b, "s", convert(nest_load(b, nest_at(b, finish->exponent, *f), 1), I32));
+}
+
+static Val small_plus(Lower *l, const DspFinish *finish, Val shift) {
+  Nest *b = l->b;
+  const Val twice =
+      nest_primitive(b, &primitive_shift_left, num_i32(b, 2 * finish->stored.zero + 1), shift, NULL);
+  return nest_let(b, "plus", nest_primitive(b, &primitive_shift_right, twice, num_i32(b, 1), NULL));
+}
+
 /* Of filter `which` of pair p. */
 static Val pair_step(Lower *l, const DspFinish *finish, const char *name, const Ix *p, int which, int step) {
   return nest_let(l->b, name,
@@ -116,10 +167,18 @@ static Val pair_step(Lower *l, const DspFinish *finish, const char *name, const 
 }
 
 void dsp_pair_shifts(Lower *l, const DspFinish *finish, const Ix *p, int from, int to, Val shift[2]) {
-  for (int i = from; i < to; i++) shift[i] = pair_step(l, finish, "s", p, i, SHIFT);
+  for (int i = from; i < to; i++) {
+    const Ix f = *p * 2 + i;
+    shift[i] = finish->small ? small_shift(l, finish, &f) : pair_step(l, finish, "s", p, i, SHIFT);
+  }
 }
 
 DspSteps dsp_pair_steps(Lower *l, const DspFinish *finish, const Ix *p, int which, const Val shift[2]) {
+  const Ix f = *p * 2 + which;
+  if (finish->small)
+    return (DspSteps){.factor = small_factor(l, finish, &f),
+                      .plus = small_plus(l, finish, shift[which]),
+                      .shift = shift[which]};
   return (DspSteps){.factor = pair_step(l, finish, "m", p, which, FACTOR),
                     .plus = pair_step(l, finish, "plus", p, which, PLUS),
                     .shift = shift[which]};
@@ -150,6 +209,14 @@ Val dsp_stepped(Lower *l, const DspFinish *finish, const DspSteps *steps, Val su
   return convert(dsp_cut(b, q, finish->stored), I8);
 }
 
+DspSteps dsp_steps(Lower *l, const DspFinish *finish, const Ix *f) {
+  if (finish->small) {
+    const Val shift = small_shift(l, finish, f);
+    return (DspSteps){small_factor(l, finish, f), small_plus(l, finish, shift), shift};
+  }
+  return (DspSteps){step_at(l, finish, f, FACTOR), step_at(l, finish, f, PLUS), step_at(l, finish, f, SHIFT)};
+}
+
 Val dsp_finished(Lower *l, const DspFinish *finish, Val sum, const Ix *f) {
   Nest *b = l->b;
   if (!finish->quick) {
@@ -157,7 +224,6 @@ Val dsp_finished(Lower *l, const DspFinish *finish, Val sum, const Ix *f) {
     const Val q = add(int8_factored(l, &factors, sum, f), num_i32(b, finish->stored.zero));
     return convert(dsp_cut(b, q, finish->stored), I8);
   }
-  const DspSteps steps = {step_at(l, finish, f, FACTOR), step_at(l, finish, f, PLUS),
-                          step_at(l, finish, f, SHIFT)};
+  const DspSteps steps = dsp_steps(l, finish, f);
   return dsp_stepped(l, finish, &steps, sum);
 }

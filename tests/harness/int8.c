@@ -135,7 +135,16 @@ static bool put_glue(const Check *check, const char *path) {
 }
 
 /* In place of a level. */
-static const char TEAM[] = "--threads=openmp", SLOW_FLASH[] = "--flash-wait=20";
+static const char TEAM[] = "--threads=openmp", SLOW_FLASH[] = "--flash-wait=20", LEAST[] = "the least flash";
+
+/* --flash=BYTES of the smallest model, which the compiler tells where there is less. */
+static const char *least_flash(Arena *arena, const char *command) {
+  return arena_printf(
+      arena,
+      "--flash=$(n=$(%s --flash=1 2>&1 | sed -n 's/.* takes \\([0-9,]*\\) bytes of flash.*/\\1/p' "
+      "| tr -d ,); echo ${n:-1})",
+      command);
+}
 
 static InferFunction *build(const Check *check, const char *weights, const char *target, const char *level) {
   static int variant;
@@ -144,10 +153,11 @@ static InferFunction *build(const Check *check, const char *weights, const char 
              *dir = arena_printf(s->arena, "%s/int8-%d", check->work, variant++);
   InferFunction *infer = NULL;
   const char *command = arena_printf(s->arena,
-                                     "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value -Wno-not-int8 "
-                                     "-Wno-dead-filters %s --weights=%s -o %s/net.c "
-                                     "--target=%s %s --prefix=%s",
-                                     dir, cnnc, s->path, weights, dir, target, level, s->cname);
+                                     "%s -Wno-unread-input -Wno-unused-value -Wno-not-int8 "
+                                     "-Wno-dead-filters %s --weights=%s -o %s/net.c --target=%s --prefix=%s",
+                                     cnnc, s->path, weights, dir, target, s->cname);
+  command = arena_printf(s->arena, "mkdir -p %s && %s %s", dir, command,
+                         strcmp(level, LEAST) ? level : least_flash(s->arena, command));
   if (system(command) != 0 || !put_glue(check, arena_printf(s->arena, "%s/glue.c", dir))) return NULL;
   const char *library = arena_printf(s->arena, "%s/net.so", dir);
   command =
@@ -271,6 +281,8 @@ void int8_compare(Check *check, const char *rounding, const char *weights, int64
     if (!other || check_has_turn(check, way, 2)) check_compiled_of(check, rounding, weights, target, "-O2");
     if (other && check_has_turn(check, way + 1, 2))
       check_compiled_of(check, rounding, weights, target, other);
+    if (target->dsp && check_has_turn(check, way + 2, 3))
+      check_compiled_of(check, rounding, weights, target, LEAST);
   }
   for (const Target *target = target_table; target->name; target++)
     if (target_is_foreign(target) &&

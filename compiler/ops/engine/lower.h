@@ -90,6 +90,7 @@ typedef struct Choice {
   int tiles;   /* WINOGRAD, STRASSEN: about so many tiles in a block */
   int pixels;  /* DIRECT: outputs of a row in a register tile */
   Order order; /* DIRECT */
+  bool small;  /* DIRECT, on boards: constants of fewer bytes, from which more is computed */
 } Choice;
 struct Decision; /* schedule/choice.h: how it was chosen */
 struct Tuning;   /* schedule/tuning.h: choices that were measured */
@@ -98,7 +99,8 @@ struct Tuning;   /* schedule/tuning.h: choices that were measured */
 typedef enum Small {
   SMALL_NOT,   /* as the fastest schedule has them */
   SMALL_TILES, /* no larger tiles of Winograd's algorithm than 2x2 */
-  SMALL_BYTES  /* bytes */
+  SMALL_BYTES, /* bytes */
+  SMALL_MOST   /* what is beside them has as few bytes as there can be, too */
 } Small;
 
 /* -Os: a product of one sum takes two loads, of six sums 1.2. More sums take more code and save little. */
