@@ -1,7 +1,8 @@
 /* none.c: what the page does not have: schedules and instructions for nets of 8 bits, those of large dense
- * layers by Strassen's algorithm and of weights of narrow groups in training, measured choices, budgets of
- * flash and RAM, layers in bands of rows, trees, graphs, programs, nests and schedules as text, weights that
- * are compiled in, translation units, exchanges of several processes, and the command line's help. */
+ * layers by Strassen's algorithm, of weights of narrow groups in training, and of transposed convolutions of
+ * few filters, measured choices, budgets of flash and RAM, layers in bands of rows, trees, graphs, programs,
+ * nests and schedules as text, weights that are compiled in, translation units, exchanges of several
+ * processes, and the command line's help. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "compilation.h"
@@ -46,6 +47,15 @@ const char *groups_weights_refused(const Lower *l, const Correlation *k) {
 }
 
 bool schedule_conv_groups_weights(Lower *l) { return schedule_conv_weights(l); }
+
+const char *joined_refused(const Lower *l, const Correlation *k) {
+  (void)l, (void)k;
+  return "a page";
+}
+
+Correlation joined_correlation(const Correlation *k) { return *k; }
+
+bool schedule_conv_joined(Lower *l) { return schedule_conv_scatter(l); }
 
 bool schedule_int8(Lower *l) {
   (void)l;
