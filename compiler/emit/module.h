@@ -151,11 +151,11 @@ const char *infer_parameters(Net *, bool some); /* of NAME_infer, NAME_infer_som
 const char *gradients_parameters(Net *);
 
 /* ---- the parts of the file ---- */
-void put_banner(Text *, Net *, bool header);              /* net.c: the comment at the top */
-void put_network_types(Text *, const Net *);              /* header.c */
-void put_declarations(Text *, Net *);                     /* header.c: what a header declares */
+void put_banner(Text *, Net *, bool header);        /* net.c: the comment at the top */
+void put_network_types(Text *, const Net *);        /* header.c */
+void put_declarations(Text *, Net *);               /* header.c: what a header declares */
 void put_functions(Text *, Net *, const Section *); /* net.c: the functions of a section */
-void put_includes(Text *); /* net.c: memcpy and memset, with a C library or not */
+void put_includes(Text *);                          /* net.c: memcpy and memset, with a C library or not */
 void put_section_begin(Text *, const Net *, const Section *);
 void put_section_end(Text *, const Net *, const Section *);
 PreludeNeeds net_needs(const Net *);         /* net.c: of the whole file */
