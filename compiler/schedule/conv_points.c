@@ -23,6 +23,7 @@
 enum {
   MOST_SLOTS = 8,
   FEW_BLOCKS = 4,
+  MOST_AXIS = 16, /* points along an axis */
 };
 
 static int64_t line_of(const Points *c) { return c->l->target->line / 4; } /* floats of a cache line */
@@ -96,31 +97,67 @@ static void choose_blocks(Points *c) {
 /* Of a group all points lie together: its weights are one stream. */
 static Ix point_of(const Points *c, const Ix *group, const Ix *xi) { return c->points * *group + *xi; }
 
-Ref points_packed(const Points *c, Pack *pack, const PointWeight *w, int64_t point) {
+static Ref packed_at(const Points *c, Pack *pack, const PointWeight *w, Ix point) {
   Nest *b = pack->nest;
   return w->points ? nest_at(b, w->points, point, w->row, w->f)
                    : nest_at(b, pack->out, c->points * w->group + point, w->panel, w->in, w->f);
 }
 
+static int taps_of(const PointPack *how, int axis) { return how->taps[axis][0] * how->taps[axis][1]; }
+
+/* The numbers of the filter f from the place `first` on, transformed. */
+static void transformed(const Points *c, Nest *b, const PointPack *how, int axis, Buf *from, const Ix *first,
+                        const Ix *f, Val *y) {
+  Val x[MOST_AXIS];
+  for (int k = 0; k < taps_of(how, axis); k++)
+    x[k] = nest_let(b, nest_text(b, "w%d", k), nest_load(b, nest_at(b, from, *first + k, *f), 1));
+  how->transform(c, b, axis, x, y);
+}
+
 /* Windows of the natural layout lie one after the other, points in rows of filters. The taps of a panel's
- * filters are brought into rows first, so that compilers transform them by vectors. */
+ * filters are brought into rows first, so that compilers transform them by vectors. This runs once, so there
+ * is as little of it as can be. */
 static void pack_filters(const Points *c, Pack *pack, PointWeight *at, const Panels *panels,
-                         const PointPack *how) {
+                         const PointPack *how, Buf *scale) {
   Nest *b = pack->nest;
   const Ix first = panels->first + panels->width * at->out;
-  Buf *taps = NEST_BUF(b, STACK, "taps", how->taps, panels->valid);
-  NEST_FOR(b, f, panels->valid) {
-    at->f = f;
-    at->out = first + f;
-    for (int k = 0; k < how->taps; k++) nest_store(b, nest_at(b, taps, k, f), how->read(c, pack, at, k));
-  }
-  NEST_FOR(b, f, panels->valid) {
-    Val *tap = NEW_ARRAY(c->l->arena, Val, how->taps);
-    at->f = f;
-    for (int k = 0; k < how->taps; k++)
-      tap[k] = nest_let(b, nest_text(b, "w%d", k), nest_load(b, nest_at(b, taps, k, f), 1));
-    how->store(c, pack, at, tap);
-  }
+  const int *points = how->points, rows = taps_of(how, 0), columns = taps_of(how, 1);
+  Val y[MOST_AXIS];
+  Buf *tap = NEST_BUF(b, STACK, "taps", rows * columns, panels->valid),
+      *half = NEST_BUF(b, STACK, "half", points[0] * columns, panels->valid);
+  NEST_FOR(b, f, panels->valid)
+    NEST_FOR(b, j, how->taps[1][0])
+      NEST_FOR(b, v, how->taps[1][1])
+        NEST_FOR(b, i, how->taps[0][0])
+          NEST_FOR(b, u, how->taps[0][1]) {
+            const Ix at_tap = rows * (how->taps[1][1] * j + v) + how->taps[0][1] * i + u;
+            at->out = first + f;
+            nest_store(b, nest_at(b, tap, at_tap, f), how->read(c, pack, at, (const Ix[]){i, u, j, v}));
+          }
+  NEST_FOR(b, j, columns)
+    NEST_FOR(b, f, panels->valid) {
+      transformed(c, b, how, 0, tap, NEST_IX(rows * j), &f, y);
+      for (int i = 0; i < points[0]; i++) nest_store(b, nest_at(b, half, columns * i + j, f), y[i]);
+    }
+  NEST_FOR(b, i, points[0])
+    NEST_FOR(b, f, panels->valid) {
+      at->f = f;
+      transformed(c, b, how, 1, half, NEST_IX(columns * i), &f, y);
+      for (int j = 0; j < points[1]; j++) {
+        const Ix point = points[1] * i + j;
+        nest_store(b, packed_at(c, pack, at, point),
+                   scale ? mul(nest_load(b, nest_at(b, scale, point), 1), y[j]) : y[j]);
+      }
+    }
+}
+
+static Buf *scale_of(const Points *c, Nest *b, const PointPack *how) {
+  if (!how->scale) return NULL;
+  Buf *scale = NEST_BUF(b, STACK, "scale", c->points);
+  for (int i = 0; i < how->points[0]; i++)
+    for (int j = 0; j < how->points[1]; j++)
+      nest_store(b, nest_at(b, scale, how->points[1] * i + j), num(b, how->scale(c, i, j)));
+  return scale;
 }
 
 /* The rows of a channel at all points are a power of two apart as often as not, and caches keep few of them
@@ -135,7 +172,7 @@ static int64_t channels_at_a_time(const Points *c, const Panels *panels) {
 
 /* Panel `out` of the group and the phase, which is at->panel of the group. */
 static void pack_channels(const Points *c, Pack *pack, PointWeight *at, const Panels *panels,
-                          const PointPack *how) {
+                          const PointPack *how, Buf *scale) {
   Nest *b = pack->nest;
   const int64_t rows = channels_at_a_time(c, panels);
   const Ix out = at->out;
@@ -145,7 +182,7 @@ static void pack_channels(const Points *c, Pack *pack, PointWeight *at, const Pa
       at->row = row;
       at->in = rows * block + row;
       at->out = out;
-      pack_filters(c, pack, at, panels, how);
+      pack_filters(c, pack, at, panels, how, scale);
     }
     if (rows > 1)
       NEST_FOR(b, xi, c->points)
@@ -176,7 +213,7 @@ static void pack_panel(Points *c, int kind, const int64_t dim[4], const PointPac
   vec_push(l->arena, pack.source_buf, lower_weight(l, 0));
   c->pack[kind] = nest_fn(b, kind ? "transform_rest" : "transform", false);
   const Ix panel = nest_arg(b, "panel");
-  pack_channels(c, &pack, &(PointWeight){.panel = panel, .out = panel}, panels, how);
+  pack_channels(c, &pack, &(PointWeight){.panel = panel, .out = panel}, panels, how, scale_of(c, b, how));
   if (panels->valid < panels->width)
     NEST_FOR(b, xi, c->points) clear_rest(c, &pack, &xi, &panel, panels);
   panels->w = pack.out;
@@ -191,6 +228,7 @@ static void pack_panels(Points *c, Panels *panels, const char *member, const Poi
   }
   Pack *pack = lower_pack(c->l, member, 4, dim);
   Nest *b = pack->nest;
+  Buf *scale = scale_of(c, b, how);
   NEST_FOR(b, group, c->groups)
     NEST_FOR(b, py, c->phases[0])
       NEST_FOR(b, px, c->phases[1])
@@ -199,7 +237,7 @@ static void pack_panels(Points *c, Panels *panels, const char *member, const Poi
               c, pack,
               &(PointWeight){
                   .group = group, .panel = each * (c->phases[1] * py + px) + p, .out = p, .phase = {py, px}},
-              panels, how);
+              panels, how, scale);
   if (panels->valid < panels->width)
     NEST_FOR(b, xi, c->groups * c->points)
       NEST_FOR(b, panel, panels->count) clear_rest(c, pack, &xi, &panel, panels);

@@ -58,13 +58,15 @@ typedef struct PointWeight {
   Ix row;
 } PointWeight;
 
-/* What is packed of a window: its `taps` are read, and stored at all points. */
+/* What is packed of a window: its taps become points[0] x points[1] numbers, along one axis after the other.
+ * Taps of an axis have two numbers, of which `read` gets those of the first axis first. scale: of a point, or
+ * NULL. */
 typedef struct PointPack {
-  int taps;
-  Val (*read)(const Points *, Pack *, const PointWeight *, int tap);
-  void (*store)(const Points *, Pack *, const PointWeight *, const Val *tap);
+  int taps[2][2], points[2];
+  Val (*read)(const Points *, Pack *, const PointWeight *, const Ix tap[4]);
+  void (*transform)(const Points *, Nest *, int axis, const Val *tap, Val *point);
+  double (*scale)(const Points *, int i, int j);
 } PointPack;
-Ref points_packed(const Points *, Pack *, const PointWeight *, int64_t point); /* where */
 
 /* In this order. split_row(slot, ty, t0) and join_row(slot, ty, t0, f0[, phase along each axis]) transform
  * the tiles of row ty, which lie from t0 on in the block: from the input to V, and from M to the filters f0

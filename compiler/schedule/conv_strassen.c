@@ -35,41 +35,28 @@ typedef struct Conv {
   Buf *bias;
 } Conv;
 
-static int second_blocks(const Conv *c) { return c->levels > 1 ? STRASSEN_BLOCKS : 1; }
-
 /* A place along an axis of a matrix, from those of both applications. */
 static Ix part_of(const Conv *c, int first, const Ix *second) {
   return c->levels > 1 ? 2 * first + *second : NEST_Z + first;
 }
 
 /* ---- packed weights ---- */
-/* Tap 4*j + i: block i of the first application, j of the second. */
-static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, int tap) {
+/* Row and column of a block of the first application, then of the second one in it. */
+static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, const Ix tap[4]) {
   const Conv *c = (const Conv *)p;
-  const int first = tap % STRASSEN_BLOCKS, second = tap / STRASSEN_BLOCKS;
-  const Ix i = NEST_Z + strassen_row(second), j = NEST_Z + strassen_column(second),
-           in = c->p.in * part_of(c, strassen_row(first), &i) + at->in,
-           out = c->p.filters * part_of(c, strassen_column(first), &j) + at->out;
+  const int64_t parts = c->levels > 1 ? 2 : 1;
+  const Ix in = c->p.in * (parts * tap[0] + tap[2]) + at->in,
+           out = c->p.filters * (parts * tap[1] + tap[3]) + at->out;
   Ix index[4];
   const int rank = correlation_weight_index(&c->own, index, c->spread ? &in : &out, c->spread ? &out : &in,
                                             &NEST_Z, &NEST_Z);
   return lower_packed_weight(c->l, pack, rank, index, &out, &in);
 }
 
-static void store_points(const Points *p, Pack *pack, const PointWeight *at, const Val *tap) {
-  const Conv *c = (const Conv *)p;
-  Nest *b = pack->nest;
-  Val half[STRASSEN_PRODUCTS][STRASSEN_BLOCKS], y[STRASSEN_PRODUCTS];
-  for (int j = 0; j < second_blocks(c); j++) {
-    strassen_right(b, &strassen_floats, tap + STRASSEN_BLOCKS * j, y);
-    for (int i = 0; i < STRASSEN_PRODUCTS; i++) half[i][j] = nest_let(b, nest_text(b, "g%d%d", i, j), y[i]);
-  }
-  for (int i = 0; i < STRASSEN_PRODUCTS; i++) {
-    if (c->levels > 1) strassen_right(b, &strassen_floats, half[i], y);
-    for (int j = 0; j < (c->levels > 1 ? STRASSEN_PRODUCTS : 1); j++)
-      nest_store(b, points_packed(p, pack, at, c->levels > 1 ? STRASSEN_PRODUCTS * i + j : i),
-                 c->levels > 1 ? y[j] : half[i][0]);
-  }
+/* Of one application the second axis has one number, which is its point. */
+static void transform_taps(const Points *p, Nest *b, int axis, const Val *tap, Val *point) {
+  if (axis == 0 || ((const Conv *)p)->levels > 1) strassen_right(b, &strassen_floats, tap, point);
+  else point[0] = tap[0];
 }
 
 /* ---- split ---- */
@@ -298,7 +285,12 @@ bool schedule_conv_strassen(Lower *l) {
                  .width = width,
                  .macs = correlation_macs(&k)};
   lower_join_rows(l, k.small.h);
-  points_begin(&c.p, &(PointPack){STRASSEN_BLOCKS * second_blocks(&c), read_tap, store_points});
+  const int more = c.levels > 1 ? 2 : 1;
+  points_begin(&c.p, &(PointPack){{{2, 2}, {more, more}},
+                                  {STRASSEN_PRODUCTS, c.levels > 1 ? STRASSEN_PRODUCTS : 1},
+                                  read_tap,
+                                  transform_taps,
+                                  NULL});
   c.bias = correlation_bias(l, &c.own, c.spread, k.s + direct_unit(l, c.p.filters));
   points_functions(&c.p, split_row(&c), join_row);
   nest_fn(l->b, l->b->name, false);

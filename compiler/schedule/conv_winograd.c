@@ -19,14 +19,13 @@
 #include "schedule/choice.h"
 #include "schedule/conv_winograd.h"
 
-/* Tap r*j + i: column j, row i of the window. */
-static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, int tap) {
+/* Row tap[0] and column tap[2] of the window. */
+static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, const Ix tap[4]) {
   const Conv *c = (const Conv *)p;
   const Winograd *wy = &c->w[0], *wx = &c->w[1];
-  const int i = tap % wy->r, j = tap / wy->r;
   const Ix from = at->group * c->k.l + at->in, to = at->group * p->filters + at->out,
-           ky = at->phase[0] + (c->spread ? c->stride[0] * (wy->r - 1 - i) : i),
-           kx = at->phase[1] + (c->spread ? c->stride[1] * (wx->r - 1 - j) : j);
+           ky = at->phase[0] + (c->spread ? c->stride[0] * (wy->r - 1 - tap[0]) : tap[0]),
+           kx = at->phase[1] + (c->spread ? c->stride[1] * (wx->r - 1 - tap[2]) : tap[2]);
   Ix index[4];
   const int rank =
       correlation_weight_index(&c->own, index, c->spread ? &from : &to, c->spread ? &at->out : &at->in,
@@ -34,22 +33,14 @@ static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, int tap)
   return lower_packed_weight(c->l, pack, rank, index, &to, &from);
 }
 
-/* G w G^T of one window. */
-static void store_points(const Points *p, Pack *pack, const PointWeight *at, const Val *tap) {
+/* G w G^T of one window, but for the factors of points. */
+static void transform_taps(const Points *p, Nest *b, int axis, const Val *tap, Val *point) {
+  winograd_weight(b, &((const Conv *)p)->w[axis], tap, point);
+}
+
+static double scale_of_point(const Points *p, int i, int j) {
   const Conv *c = (const Conv *)p;
-  Nest *b = pack->nest;
-  const Winograd *wy = &c->w[0], *wx = &c->w[1];
-  Val half[WINOGRAD_TILE][WINOGRAD_TILE], y[WINOGRAD_TILE];
-  for (int j = 0; j < wx->r; j++) {
-    winograd_weight(b, wy, tap + wy->r * j, y);
-    for (int i = 0; i < wy->n; i++) half[i][j] = nest_let(b, nest_text(b, "g%d%d", i, j), y[i]);
-  }
-  for (int i = 0; i < wy->n; i++) {
-    winograd_weight(b, wx, half[i], y);
-    for (int j = 0; j < wx->n; j++)
-      nest_store(b, points_packed(p, pack, at, wx->n * i + j),
-                 mul(num(b, wy->scale[i] * wx->scale[j]), y[j]));
-  }
+  return c->w[0].scale[i] * c->w[1].scale[j];
 }
 
 bool phases_alike(const Correlation *k) {
@@ -157,7 +148,10 @@ static Conv conv_of(Lower *l) {
 
 bool schedule_conv_winograd(Lower *l) {
   Conv c = conv_of(l);
-  points_begin(&c.p, &(PointPack){c.w[0].r * c.w[1].r, read_tap, store_points});
+  points_begin(
+      &c.p,
+      &(PointPack){
+          {{c.w[0].r, 1}, {c.w[1].r, 1}}, {c.w[0].n, c.w[1].n}, read_tap, transform_taps, scale_of_point});
   c.bias = c.whole && !l->call ? l->node->hidden ? NULL : lower_weight(l, 1)
                                : correlation_bias(l, &c.own, c.spread,
                                                   c.p.groups * c.p.filters + direct_unit(l, c.p.filters));

@@ -49,6 +49,7 @@ typedef struct Tile {
   const Depthwise *d;
   const Axis *y, *x;
   int lines, pixels;    /* of outputs: rows, and columns of each */
+  int64_t first, last;  /* where along a row the first and the last such tile begin */
   int64_t vector, each; /* of channels: the first one of the first block, and how many a block has */
   int64_t blocks;
   bool part; /* with the channels that fill no vector; then there is one block */
@@ -88,18 +89,52 @@ static void load_weights(Nest *b, const Tile *t, const Channels *v, const Taps *
       }
 }
 
+/* The first pixel from `p` on that sees the input, by which of the taps; t->pixels: none does. */
+static int64_t seeing(const Tile *t, const Taps *taps, int64_t offset, int64_t p, int64_t *tx) {
+  for (; p < t->pixels; p++) {
+    const int64_t rest = offset - p * t->x->in_step;
+    *tx = rest / t->x->tap_step;
+    if (rest >= 0 && rest % t->x->tap_step == 0 && *tx < taps->n) break;
+  }
+  return p;
+}
+
+/* Which pixels of a tile see an input, by which taps: both go on by equal steps. */
+typedef struct Seen {
+  int64_t pixel[2], tap[2], count;
+} Seen;
+
+static Seen seen_by(const Tile *t, const Taps *taps, int64_t offset) {
+  Seen seen = {0};
+  int64_t tap = 0;
+  for (int64_t p = 0; (p = seeing(t, taps, offset, p, &tap)) < t->pixels; p++, seen.count++)
+    if (seen.count < 2) {
+      seen.pixel[seen.count] = p;
+      seen.tap[seen.count] = tap;
+    }
+  return seen;
+}
+
+static void product(Nest *b, const Taps *taps, Buf *acc, Val in, int q, const Seen *s, const Ix *j) {
+  const Ix pixel = s->pixel[0] + (s->pixel[1] - s->pixel[0]) * *j,
+           tap = s->tap[0] + (s->tap[1] - s->tap[0]) * *j;
+  nest_accumulate(b, nest_at(b, acc, q, pixel), in, nest_get(b, nest_at(b, taps->w, q, tap)));
+}
+
 /* The products with an input that lies `offset` behind the first one of the tile: it is read once. */
 static void column(Nest *b, const Tile *t, Buf *acc, const Channels *v, const Taps *taps, const Ix *ix,
                    int64_t offset) {
+  enum { MANY = 3 };
   Lower *l = t->d->l;
   Val in = nest_let(b, "x", walk_load(l, l->in[0], &taps->y, ix, v->c, v->part, v->lanes));
+  const Seen seen = seen_by(t, taps, offset);
   for (int q = 0; q < t->lines; q++)
-    NEST_IF(b, sees(b, t, taps, q))
-      for (int64_t p = 0; p < t->pixels; p++) {
-        const int64_t rest = offset - p * t->x->in_step, tx = rest / t->x->tap_step;
-        if (rest >= 0 && rest % t->x->tap_step == 0 && tx < taps->n)
-          nest_accumulate(b, nest_at(b, acc, q, p), in, nest_get(b, nest_at(b, taps->w, q, tx)));
-      }
+    NEST_IF(b, sees(b, t, taps, q)) {
+      if (seen.count >= MANY)
+        NEST_UNROLL(b, p, seen.count) product(b, taps, acc, in, q, &seen, &p);
+      else
+        for (int64_t p = 0; p < seen.count; p++) product(b, taps, acc, in, q, &seen, NEST_IX(p));
+    }
 }
 
 /* The next one behind `offset` that a pixel of the tile sees. */
@@ -113,11 +148,49 @@ static int64_t column_behind(const Tile *t, const Taps *taps, int64_t offset) {
   return next;
 }
 
+/* The products of row q of outputs with input i of a row. */
+static void looped_products(Nest *b, const Tile *t, Buf *acc, const Taps *taps, Val in, int q, const Ix *i) {
+  const Axis *x = t->x;
+  const bool by_tap = x->tap_step > 1 || (x->in_step == 1 && taps->n < t->pixels);
+  NEST_LOOP(b, k, UNROLLED, 1, NEST_IX(0), 1, NEST_IX(by_tap ? taps->n : t->pixels)) {
+    const Ix pixel = by_tap ? *i - k * x->tap_step : k, tap = by_tap ? k : *i - k * x->in_step;
+    NEST_IF(b, by_tap ? nest_within(b, pixel, 0, t->pixels) : nest_within(b, tap, 0, taps->n))
+      nest_accumulate(b, nest_at(b, acc, q, pixel), in, nest_get(b, nest_at(b, taps->w, q, tap)));
+  }
+}
+
+/* The inputs from .. to-1 behind the first one of the tile, as loops that compilers write out. */
+static void looped_columns(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v,
+                           const Taps *taps, int64_t from, int64_t to) {
+  const Axis *x = t->x;
+  Lower *l = t->d->l;
+  if (from >= to) return;
+  NEST_LOOP(b, i, UNROLLED, 1, NEST_IX(from), 1, NEST_IX(to)) {
+    const Ix ix = x->in_first + a->x0 * x->in_step + i;
+    NEST_IF(b, nest_within(b, ix, 0, x->in_size)) {
+      Val in = nest_let(b, "x", walk_load(l, l->in[0], &taps->y, &ix, v->c, v->part, v->lanes));
+      for (int q = 0; q < t->lines; q++)
+        NEST_IF(b, sees(b, t, taps, q)) looped_products(b, t, acc, taps, in, q, &i);
+    }
+  }
+}
+
 /* The test is printed only where a column lies outside for some tile. */
 static void columns(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v,
                     const Taps *taps) {
+  enum { MOST_LOOPED = 256 }; /* more than that, compilers take too long for */
   const Axis *x = t->x;
+  const int64_t count = (t->pixels - 1) * x->in_step + (taps->n - 1) * x->tap_step + 1;
   load_weights(b, t, v, taps);
+  if (smaller(x->in_step, x->tap_step) == 1 && taps->n == x->taps &&
+      count * t->pixels * t->lines <= MOST_LOOPED) {
+    const int64_t inside = smaller(count, larger(0, -x->in_first - t->first * x->in_step)),
+                  outside = smaller(count, larger(inside, x->in_size - x->in_first - t->last * x->in_step));
+    looped_columns(b, t, a, acc, v, taps, 0, inside);
+    looped_columns(b, t, a, acc, v, taps, inside, outside);
+    looped_columns(b, t, a, acc, v, taps, outside, count);
+    return;
+  }
   for (int64_t i = 0; i < INT64_MAX; i = column_behind(t, taps, i)) {
     const Ix ix = x->in_first + a->x0 * x->in_step + taps->first * x->tap_step + i;
     NEST_IF(b, nest_within(b, ix, 0, x->in_size)) column(b, t, acc, v, taps, &ix, i);
@@ -265,8 +338,10 @@ static NestFn *rows_function(const Tile *tile, const char *phase) {
   Nest *b = tile->d->l->b;
   Tile t = *tile;
   const int64_t whole = t.x->count / t.pixels, rest = t.x->count % t.pixels;
+  t.last = (whole - 1) * t.pixels;
   NestFn *body = tile_function(&t, phase), *last = NULL;
   if (rest) {
+    t.first = t.last = whole * t.pixels;
     t.pixels = (int)rest;
     last = tile_function(&t, nest_text(b, "%slast_", phase));
   }
