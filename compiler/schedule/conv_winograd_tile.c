@@ -19,8 +19,7 @@ static Val input_at(const Conv *c, Tests tests, const Ix *y, const Ix *x, const 
   const int L = c->p.lanes;
   const Extent e = c->k.large;
   const Ref ref = lower_at(c->l, c->l->in[0], c->turned ? x : y, c->turned ? y : x, channel);
-  Val value = part < L ? nest_load_part(b, ref, part, L) : nest_load(b, ref, L),
-      zero = L > 1 ? splat(num(b, 0), L) : num(b, 0);
+  Val value = nest_load_part(b, ref, part, L), zero = L > 1 ? splat(num(b, 0), L) : num(b, 0);
   if (tests == TEST_NONE) return value;
   return pick(b,
               tests == TEST_ALL ? cond_and(nest_within(b, *y, 0, e.h), nest_within(b, *x, 0, e.w))
