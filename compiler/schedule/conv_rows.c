@@ -40,10 +40,6 @@ static int part_of(const Rows *c, const Panel *panel, int v) {
   return v == panel->vectors - 1 ? panel->part : c->lanes;
 }
 
-static Val load_some(Nest *b, Ref ref, int part, int lanes) {
-  return part < lanes ? nest_load_part(b, ref, part, lanes) : nest_load(b, ref, lanes);
-}
-
 /* ---- the weights of a panel's block ---- */
 /* Natural weight of output channel f and input channel i, from that tap on. */
 static Ref weight_at(Nest *b, const Rows *c, const Ix *f, const Ix *i, int64_t tap) {
@@ -65,9 +61,9 @@ static void turn_taps(Nest *b, const Rows *c, const Panel *panel, const Ix *firs
     Val x[LANES];
     for (int j = 0; j < L && taps > FEW_TAPS; j++) {
       const Ix f = panel->first + v * L + j;
-      x[j] = j < part
-                 ? nest_let(b, nest_text(b, "x%d", j), load_some(b, weight_at(b, c, &f, &from, t0), taps, L))
-                 : splat(num(b, 0), L);
+      x[j] = j < part ? nest_let(b, nest_text(b, "x%d", j),
+                                 nest_load_part(b, weight_at(b, c, &f, &from, t0), taps, L))
+                      : splat(num(b, 0), L);
     }
     if (taps > FEW_TAPS) images_transpose(b, x, L);
     for (int t = 0; t < taps; t++)
@@ -116,7 +112,7 @@ static void fill_panel(Nest *b, const Rows *c, const Panel *panel, const Ix *fir
         if (c->taps > 1) turn_taps(b, c, panel, first, &i, v);
         else
           store_weight(b, c, panel, 0, &i, NEST_Z + v * L,
-                       load_some(b, weight_at(b, c, &f, &from, 0), part_of(c, panel, v), L));
+                       nest_load_part(b, weight_at(b, c, &f, &from, 0), part_of(c, panel, v), L));
       }
   }
 }
@@ -187,8 +183,9 @@ static void tile(Nest *b, const Rows *c, const Panel *panel, const Place *p, con
   Buf *acc = NEST_REGISTERS(b, "a", c->lanes, rows, panel->vectors);
   NEST_UNROLL(b, r, rows)
     for (int v = 0; v < panel->vectors; v++)
-      nest_store(b, nest_at(b, acc, r, v),
-                 load_some(b, sum_at(b, c, panel, p, NEST_IX(*row + r), v), part_of(c, panel, v), c->lanes));
+      nest_store(
+          b, nest_at(b, acc, r, v),
+          nest_load_part(b, sum_at(b, c, panel, p, NEST_IX(*row + r), v), part_of(c, panel, v), c->lanes));
   for (const Ix ty = *axis_taps(b, "ty", p->y, &p->oy); nest_enter(b);)
     for (const Ix tx = *axis_taps(b, "tx", p->x, &p->ox); nest_enter(b);)
       tap(b, c, panel, p, acc, row, rows, &ty, &tx, fetch);
@@ -250,7 +247,7 @@ static void block(Nest *b, const Rows *c, const Panel *given, const Ix *number, 
 static Val begin_sum(Nest *b, const Rows *c, const Panel *panel, int v) {
   if (!c->bias) return splat(num(b, 0), c->lanes);
   const Ref ref = nest_at(b, c->bias, panel->first + v * c->lanes);
-  return load_some(b, ref, panel->packed ? c->lanes : part_of(c, panel, v), c->lanes);
+  return nest_load_part(b, ref, panel->packed ? c->lanes : part_of(c, panel, v), c->lanes);
 }
 
 static void panel(Nest *b, const Rows *c, const Panel *panel) {
@@ -273,8 +270,8 @@ static void panel(Nest *b, const Rows *c, const Panel *panel) {
           for (int v = 0; v < panel->vectors; v++) {
             const Ix f = panel->first + v * c->lanes;
             const int part = part_of(c, panel, v);
-            lower_store(c->l, load_some(b, nest_at(b, c->l->out, n, y, x, f), part, c->lanes), &y, &x, &f,
-                        part, c->lanes);
+            lower_store(c->l, nest_load_part(b, nest_at(b, c->l->out, n, y, x, f), part, c->lanes), &y, &x,
+                        &f, part, c->lanes);
           }
     }
 }

@@ -36,10 +36,6 @@ static int part_of(const Sums *s, const Panel *panel, int v) {
   return v == panel->vectors - 1 ? panel->part : s->lanes;
 }
 
-static Val load_some(Nest *b, Ref ref, int part, int lanes) {
-  return part < lanes ? nest_load_part(b, ref, part, lanes) : nest_load(b, ref, lanes);
-}
-
 /* ---- copies, with zeros for images that do not exist ---- */
 /* A tile's channels of one pixel of image n of a block; `valid` of them are real. */
 static void copy_tile(Nest *b, const Sums *s, const Ix *tile, const Ix *block, const Ix *y, const Ix *x,
@@ -56,7 +52,7 @@ static void copy_tile(Nest *b, const Sums *s, const Ix *tile, const Ix *block, c
     }
     NEST_IF(b, nest_at_least(b, *s->count - image, 1))
       nest_store(b, to,
-                 load_some(b, nest_at(b, s->l->in[1], image, *y, *x, *tile * s->tile + r), part, step));
+                 nest_load_part(b, nest_at(b, s->l->in[1], image, *y, *x, *tile * s->tile + r), part, step));
     NEST_ELSE(b) nest_store(b, to, zero);
   }
 }
@@ -84,8 +80,8 @@ static void copy_large(Nest *b, const Sums *s, const Panel *panel, const Ix *blo
         NEST_IF(b, nest_at_least(b, *s->count - image, 1))
           for (int v = 0; v < panel->vectors; v++)
             nest_store(b, nest_at(b, panel->large, y, x * s->images + n, v * L),
-                       load_some(b, nest_at(b, s->l->in[0], image, y, x, panel->first + v * L),
-                                 part_of(s, panel, v), L));
+                       nest_load_part(b, nest_at(b, s->l->in[0], image, y, x, panel->first + v * L),
+                                      part_of(s, panel, v), L));
         NEST_ELSE(b)
           for (int v = 0; v < panel->vectors; v++)
             nest_store(b, nest_at(b, panel->large, y, x * s->images + n, v * L), splat(num(b, 0), L));
@@ -160,7 +156,7 @@ static void sum_tap(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, c
 
 /* What is stored at `ref`: the sum, or its sum with what is there. */
 static Val with_gradient(Nest *b, const Sums *s, Ref ref, Val sum, int part, int lanes) {
-  return lower_adds(s->l) ? add(load_some(b, ref, part, lanes), sum) : sum;
+  return lower_adds(s->l) ? add(nest_load_part(b, ref, part, lanes), sum) : sum;
 }
 
 /* Taps first .. of channel `row` of the tile, which is `channel` of the small side: vectors of channels

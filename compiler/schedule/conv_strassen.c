@@ -64,7 +64,7 @@ static Val input_at(const Conv *c, bool edge, const Ix *pixel, const Ix *channel
   Nest *b = c->l->b;
   const int L = c->p.lanes;
   const Ref ref = nest_at(b, c->l->in[0], 0, *pixel, *channel);
-  Val value = part < L ? nest_load_part(b, ref, part, L) : nest_load(b, ref, L);
+  Val value = nest_load_part(b, ref, part, L);
   return edge ? pick(b, nest_below(b, *pixel, c->pixels), value, L > 1 ? splat(num(b, 0), L) : num(b, 0))
               : value;
 }

@@ -46,8 +46,7 @@ static Val start_value(Nest *b, const Tile *t, const TileArgs *a, const Ix *oy, 
   Val bias = tile_bias(b, t, a, v);
   if (d->blocks == 1) return bias;
   const Ref sum = nest_at(b, d->l->out, *oy, *ox, a->f0 + L * v);
-  return pick(b, nest_yes(b, a->first), bias,
-              lanes_stored(t, v) < L ? nest_load_part(b, sum, lanes_stored(t, v), L) : nest_load(b, sum, L));
+  return pick(b, nest_yes(b, a->first), bias, nest_load_part(b, sum, lanes_stored(t, v), L));
 }
 
 static void start_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
@@ -242,9 +241,7 @@ static void load_inputs(Nest *b, const Tile *t, Buf *in, const Ix *y, const Ix *
   for (int u = t->term[0].input; u <= t->term[t->terms - 1].input; u++) {
     const Ref ref = nest_at(b, in, *y, *x, d->lanes * u);
     const int part = diagonal_inputs(t, u);
-    input[u] =
-        nest_let(b, nest_text(b, "x%d", u),
-                 part < d->lanes ? nest_load_part(b, ref, part, d->lanes) : nest_load(b, ref, d->lanes));
+    input[u] = nest_let(b, nest_text(b, "x%d", u), nest_load_part(b, ref, part, d->lanes));
   }
 }
 

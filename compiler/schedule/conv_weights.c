@@ -86,8 +86,7 @@ static void add_to_gradient(Nest *b, const Weights *w, const Piece *piece, Buf *
         for (int u = 1; u < piece->unroll; u++) sum = add(sum, nest_get(b, nest_at(b, acc, u, t, p, i)));
         if (w->pointwise && w->over_large) {
           const Ref ref = nest_at(b, w->l->out, *s0 + p, *l0 + L * i);
-          nest_store_part(b, ref, add(part < L ? nest_load_part(b, ref, part, L) : nest_load(b, ref, L), sum),
-                          part);
+          nest_store_part(b, ref, add(nest_load_part(b, ref, part, L), sum), part);
           continue;
         }
         Val total = nest_let(b, "sum", sum);

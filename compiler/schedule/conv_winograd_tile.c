@@ -17,8 +17,7 @@ static Val input_at(const Conv *c, bool border, const Ix *y, const Ix *x, const 
   Nest *b = c->l->b;
   const int L = c->p.lanes;
   const Ref ref = lower_at(c->l, c->l->in[0], c->turned ? x : y, c->turned ? y : x, channel);
-  Val value = part < L ? nest_load_part(b, ref, part, L) : nest_load(b, ref, L),
-      zero = L > 1 ? splat(num(b, 0), L) : num(b, 0);
+  Val value = nest_load_part(b, ref, part, L), zero = L > 1 ? splat(num(b, 0), L) : num(b, 0);
   return border ? pick(b, nest_within(b, *y, 0, c->k.large.h), value, zero) : value;
 }
 

@@ -55,7 +55,7 @@ static void split_channels(const void *split, const Channels *at) {
     for (int j = 0; j < m[0]; j++) {
       const Ix row = s->y0 + j, column = s->x0 + i;
       const Ref ref = lower_at(k->l, k->l->in[1], &row, &column, &at->channel);
-      Val value = at->part < L ? nest_load_part(b, ref, at->part, L) : nest_load(b, ref, L);
+      Val value = nest_load_part(b, ref, at->part, L);
       x[j] = nest_let(
           b, nest_text(b, "x%d", j),
           s->edge ? pick(b, cond_and(nest_below(b, row, e.h), nest_below(b, column, e.w)), value, zero)

@@ -55,20 +55,19 @@ static Val load_sum(Nest *b, const Product *p, const Panel *panel, const Ix *row
   if (!of_rows(p) && !lower_adds(p->l)) return splat(num(b, 0), p->lanes);
   const Ref ref = sum_at(b, p, panel, row, v);
   const int part = part_of(p, panel, v);
-  return part < p->lanes ? nest_load_part(b, ref, part, p->lanes) : nest_load(b, ref, p->lanes);
+  return nest_load_part(b, ref, part, p->lanes);
 }
 
 static void store_sum(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v, Val sum) {
   const Ref ref = sum_at(b, p, panel, row, v);
   const int part = part_of(p, panel, v);
-  if (part < p->lanes) nest_store_part(b, ref, sum, part);
-  else nest_store(b, ref, sum);
+  nest_store_part(b, ref, sum, part);
 }
 
 /* ---- the part of b in a panel ---- */
 static Val load_columns(Nest *b, const Product *p, const Panel *panel, Ref ref, int v) {
   const int part = part_of(p, panel, v);
-  return part < p->lanes ? nest_load_part(b, ref, part, p->lanes) : nest_load(b, ref, p->lanes);
+  return nest_load_part(b, ref, part, p->lanes);
 }
 
 /* Weights [units][inputs] to [inputs][units], squares of vectors first. Units that do not exist are zeros. */

@@ -49,19 +49,9 @@ static int part_of(const Product *p, const Panel *panel, int v) {
   return v == panel->vectors - 1 ? panel->part : p->lanes;
 }
 
-static Val load_part(Nest *b, const Product *p, Ref ref, int part) {
-  return part < p->lanes ? nest_load_part(b, ref, part, p->lanes) : nest_load(b, ref, p->lanes);
-}
-
-static void store_part(Nest *b, const Product *p, Ref ref, Val value, int part) {
-  if (part < p->lanes) nest_store_part(b, ref, value, part);
-  else nest_store(b, ref, value);
-}
-
 Val dense_of_image(Nest *b, const Ix *count, Buf *values, const Ix *n, const Ix *at, int part, int lanes) {
   const Ref ref = nest_at(b, values, *n, 0, 0, *at);
-  return pick(b, nest_at_least(b, *count - *n, 1),
-              part < lanes ? nest_load_part(b, ref, part, lanes) : nest_load(b, ref, lanes),
+  return pick(b, nest_at_least(b, *count - *n, 1), nest_load_part(b, ref, part, lanes),
               splat(num(b, 0), lanes));
 }
 
@@ -122,7 +112,7 @@ static void split_units(Nest *b, const Product *p, const Ix *n, const Ix *first,
   }
   strassen_left(b, &strassen_floats, x, y);
   for (int i = 0; i < STRASSEN_PRODUCTS; i++)
-    store_part(b, p, nest_at(b, p->left, 0, i, *n, *first), y[i], part);
+    nest_store_part(b, nest_at(b, p->left, 0, i, *n, *first), y[i], part);
 }
 
 static void split(Nest *b, const Product *p) {
@@ -153,7 +143,7 @@ static void fill_panel(Nest *b, const Product *p, const Panel *panel, const Ix *
                  from = *first + k + strassen_row(i) * p->depth;
         const int part = part_of(p, panel, v);
         x[i] = nest_let(b, nest_text(b, "x%d", i),
-                        of_rows(p) ? load_part(b, p, nest_at(b, p->w, from, at), part)
+                        of_rows(p) ? nest_load_part(b, nest_at(b, p->w, from, at), part, p->lanes)
                                    : dense_of_image(b, p->count, p->l->in[0], &from, &at, part, p->lanes));
       }
       store_right(b, p, panel, x, &k, NEST_IX(v));

@@ -39,10 +39,6 @@ typedef struct At { /* of a tile: units from `unit` of the chunk on, panel of im
   Ix unit, panel, first;
 } At;
 
-static Val load_part(Nest *b, Ref ref, int part, int lanes) {
-  return part < lanes ? nest_load_part(b, ref, part, lanes) : nest_load(b, ref, lanes);
-}
-
 /* ---- tiles ---- */
 /* The factors that are blocks of the weights are read where these are; the others' places among the sums. */
 static const struct {
@@ -96,7 +92,7 @@ static void fill_left(Nest *b, const At *at, int rows, const Ix *from, int part)
     Val x[STRASSEN_BLOCKS], y[STRASSEN_PRODUCTS];
     for (int k = 0; k < STRASSEN_BLOCKS; k++)
       x[k] = nest_let(b, nest_text(b, "x%d", k),
-                      load_part(b, weight_at(b, at, k, &r, from), part, at->f->lanes));
+                      nest_load_part(b, weight_at(b, at, k, &r, from), part, at->f->lanes));
     strassen_left(b, &strassen_floats, x, y);
     for (int i = 0; i < STRASSEN_PRODUCTS; i++)
       if (factor[i].sum >= 0) nest_store(b, nest_at(b, at->left, factor[i].sum, r, *from), y[i]);
@@ -152,7 +148,7 @@ static void finish_square(Nest *b, const Forward *f, const Chunk *chunk, const I
     const Ix image = L * *n + t;
     NEST_IF(b, nest_at_least(b, *f->count - image, 1)) {
       Val sum = nest_load(b, nest_at(b, turned, t, 0), L);
-      if (f->bias) sum = add(sum, load_part(b, nest_at(b, f->bias, unit), part, L));
+      if (f->bias) sum = add(sum, nest_load_part(b, nest_at(b, f->bias, unit), part, L));
       f->l->row = &image;
       lower_store(f->l, sum, &NEST_Z, &NEST_Z, &unit, part, L);
     }

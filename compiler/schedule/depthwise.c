@@ -429,13 +429,11 @@ static void add_columns(Nest *b, const Lower *l, const Correlation *k, Buf *acc,
     NEST_FROM(b, x, run.from, run.to)
       for (int v = 0; v < vectors; v++) {
         const Ref dy = nest_at(b, l->in[1], *y, x, *c + v * lanes);
-        Val d = nest_let(b, nest_text(b, "d%d", v),
-                         part < lanes ? nest_load_part(b, dy, part, lanes) : nest_load(b, dy, lanes));
+        Val d = nest_let(b, nest_text(b, "d%d", v), nest_load_part(b, dy, part, lanes));
         for (int64_t kx = run.first; kx < run.first + run.count; kx++) {
           const Ref in =
               nest_at(b, l->in[0], iy, x * k->stride[1] + kx * k->dilation[1] - k->before[1], *c + v * lanes);
-          nest_accumulate(b, nest_at(b, acc, v, kx),
-                          part < lanes ? nest_load_part(b, in, part, lanes) : nest_load(b, in, lanes), d);
+          nest_accumulate(b, nest_at(b, acc, v, kx), nest_load_part(b, in, part, lanes), d);
         }
       }
 }

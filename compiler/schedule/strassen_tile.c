@@ -52,11 +52,8 @@ static void put(Nest *b, const StrassenTile *t, Buf *a, int block, Buf *sums) {
       const Ref ref = t->result(b, t, block, &r, v);
       Val sum = nest_get(b, nest_at(b, a, r, v));
       if (sums) sum = add(sum, load_sums(b, t, sums, &r, v));
-      if (t->adds)
-        sum =
-            add(part < t->lanes ? nest_load_part(b, ref, part, t->lanes) : nest_load(b, ref, t->lanes), sum);
-      if (part < t->lanes) nest_store_part(b, ref, sum, part);
-      else nest_store(b, ref, sum);
+      if (t->adds) sum = add(nest_load_part(b, ref, part, t->lanes), sum);
+      nest_store_part(b, ref, sum, part);
     }
 }
 

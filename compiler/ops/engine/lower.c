@@ -470,8 +470,7 @@ Val map_weight(Map *map, int k) {
   Buf *buf = weight_buffer(map->lower, weight);
   const Ix zero = {0};
   if (weight->size == 1) return nest_load(b, nest_at(b, buf, zero), 1);
-  return map->part < map->lanes ? nest_load_part(b, nest_at(b, buf, *map->c), map->part, map->lanes)
-                                : nest_load(b, nest_at(b, buf, *map->c), map->lanes);
+  return nest_load_part(b, nest_at(b, buf, *map->c), map->part, map->lanes);
 }
 
 Val map_weight_at(Map *map, int k, int64_t i) {
@@ -493,8 +492,7 @@ Val map_constant(Map *map, const float *per_channel_value, int64_t n) {
   Nest *b = map->b;
   if (n == 1) return num(b, per_channel_value[0]);
   Buf *buf = lower_table(map->lower, per_channel_value, n);
-  return map->part < map->lanes ? nest_load_part(b, nest_at(b, buf, *map->c), map->part, map->lanes)
-                                : nest_load(b, nest_at(b, buf, *map->c), map->lanes);
+  return nest_load_part(b, nest_at(b, buf, *map->c), map->part, map->lanes);
 }
 
 Ref lower_at(const Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
@@ -509,7 +507,7 @@ static Val operand_at(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c,
   const Ix zero = {0}, row = size[0] == 1 ? zero : *y, column = size[1] == 1 ? zero : *x;
   if (size[2] == 1) return nest_load(b, lower_at(l, buf, &row, &column, &zero), 1);
   const Ref ref = lower_at(l, buf, &row, &column, c);
-  return part < lanes ? nest_load_part(b, ref, part, lanes) : nest_load(b, ref, lanes);
+  return nest_load_part(b, ref, part, lanes);
 }
 
 Val lower_root_map(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
@@ -564,8 +562,7 @@ void lower_put(Lower *l, Val v, const Ix *y, const Ix *x, const Ix *c, int part,
   Nest *b = l->b;
   if (lanes > 1) v = splat(v, lanes);
   const Ref ref = lower_at(l, l->out, y, x, c);
-  if (part < lanes) nest_store_part(b, ref, v, part);
-  else nest_store(b, ref, v);
+  nest_store_part(b, ref, v, part);
 }
 
 void lower_plain_map(Lower *l) {
