@@ -13,6 +13,7 @@ WEB_C = compiler/main.c compiler/backend/none.c \
   compiler/quantise%.c compiler/quantize/% compiler/library.c compiler/emit/library.c \
   compiler/schedule/dense_strassen% compiler/schedule/strassen_tile.c \
   compiler/schedule/conv_groups_weights.c compiler/schedule/conv_joined.c \
+  compiler/schedule/conv_repeated.c \
   compiler/ops/int8/% compiler/schedule/int8_% compiler/schedule/dsp% compiler/schedule/helium% \
   compiler/exchange/flat.c compiler/exchange/tflite% \
   compiler/exchange/onnx_out% compiler/exchange/out_% compiler/exchange/wire_write.c runtime/%,$(filter \
@@ -40,7 +41,7 @@ web/cnnc.wasm: $(WEB_OBJECTS)
 # The page of older versions had the file that is not packed.
 web/page/cnnc.wasm.lzma: web/cnnc.wasm
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && rm -f $(@D)/cnnc.wasm && \
-	  xz --format=lzma --lzma1=preset=9e,lc=4,pb=0,nice=160,mf=bt3 --stdout $< >$@.new && mv $@.new $@
+	  xz --format=lzma --lzma1=preset=9e,lc=4,pb=0,nice=273,mf=bt4 --stdout $< >$@.new && mv $@.new $@
 -include $(WEB_OBJECTS:.o=.d)
 
 web/page/examples.json: $(top_srcdir)/web/examples.sh $(wildcard $(srcdir)/examples/*/*.cnn)

@@ -1,8 +1,8 @@
 /* none.c: what the page does not have: schedules and instructions for nets of 8 bits, those of large dense
- * layers by Strassen's algorithm, of weights of narrow groups in training, and of transposed convolutions of
- * few filters, measured choices, budgets of flash and RAM, layers in bands of rows, trees, graphs, programs,
- * nests and schedules as text, weights that are compiled in, translation units, exchanges of several
- * processes, and the command line's help. */
+ * layers by Strassen's algorithm, of weights of narrow groups in training, of transposed convolutions of few
+ * filters and of convolutions behind nearest upsampling, measured choices, budgets of flash and RAM, layers in
+ * bands of rows, trees, graphs, programs, nests and schedules as text, weights that are compiled in,
+ * translation units, exchanges of several processes, and the command line's help. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "compilation.h"
@@ -56,6 +56,16 @@ const char *joined_refused(const Lower *l, const Correlation *k) {
 Correlation joined_correlation(const Correlation *k) { return *k; }
 
 bool schedule_conv_joined(Lower *l) { return schedule_conv_scatter(l); }
+
+bool *conv_repeated_where(Arena *arena, const Graph *graph, const Target *target) {
+  (void)target;
+  return NEW_ARRAY(arena, bool, graph->nodes.n);
+}
+
+bool schedule_conv_repeated(Lower *l) {
+  (void)l;
+  return false;
+}
 
 bool schedule_int8(Lower *l) {
   (void)l;
