@@ -1,7 +1,7 @@
 /* none.c: what the page does not have: schedules and instructions for nets of 8 bits, those of large dense
  * layers by Strassen's algorithm, of weights of narrow groups in training, of transposed convolutions of few
- * filters and of convolutions behind nearest upsampling, measured choices, budgets of flash and RAM, layers in
- * bands of rows, trees, graphs, programs, nests and schedules as text, weights that are compiled in,
+ * filters and of convolutions behind nearest upsampling, measured choices, budgets of flash and RAM, layers
+ * in bands of rows, trees, graphs, programs, nests and schedules as text, weights that are compiled in,
  * translation units, exchanges of several processes, and the command line's help. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
