@@ -48,7 +48,7 @@ static bool can_widen(const Node *node) {
   case INT8_DIFFERENCE:
   case INT8_MULTIPLY: return combine_has_int8(node);
   case INT8_RELU:
-  case INT8_RELU6:
+  case INT8_RELU6: return can_widen(node->in[0]); /* it may be the end of a function that has no 16 bits */
   case INT8_LARGEST:
   case INT8_MEAN:
   case INT8_LEAKY:
