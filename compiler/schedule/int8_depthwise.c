@@ -187,9 +187,9 @@ static void add_word(const Depthwise *d, const Tile *t, Buf *sum, int64_t word) 
   }
 }
 
-static NestFn *tile_of(const Depthwise *d, int pixels, int part) {
+/* Of the function that is begun. */
+static Tile tile_args(const Depthwise *d, int pixels, int part) {
   Nest *b = d->l->b;
-  NestFn *fn = nest_fn(b, nest_text(b, "tile_%d%s", pixels, part < d->lanes ? "_part" : ""), true);
   Tile t = {.pixels = pixels, .part = part};
   t.y = nest_arg(b, "y");
   t.x = nest_arg(b, "x0");
@@ -198,6 +198,13 @@ static NestFn *tile_of(const Depthwise *d, int pixels, int part) {
   t.c = nest_arg(b, "c");
   t.in = NEST_VIEW(b, "i", d->rows, t.y * d->k.stride[0], t.x * d->k.stride[1], t.c);
   nest_pin(b, t.in);
+  return t;
+}
+
+static NestFn *tile_of(const Depthwise *d, int pixels, int part) {
+  Nest *b = d->l->b;
+  NestFn *fn = nest_fn(b, nest_text(b, "tile_%d%s", pixels, part < d->lanes ? "_part" : ""), true);
+  const Tile t = tile_args(d, pixels, part);
   Buf *sum = nest_buf(b, REGS, "a", (Type){I32, d->lanes}, 1, (int64_t[]){pixels});
   NEST_UNROLL(b, p, pixels)
     nest_store(b, nest_at(b, sum, p), nest_load(b, nest_at(b, d->finish.bias, t.vector, t.lane), d->lanes));
@@ -268,14 +275,7 @@ static void add_quad_word(const Depthwise *d, const Tile *t, Buf *sum, int64_t w
 static NestFn *quad_tile_of(const Depthwise *d, int pixels) {
   Nest *b = d->l->b;
   NestFn *fn = nest_fn(b, nest_text(b, "tile_%d", pixels), true);
-  Tile t = {.pixels = pixels, .part = d->lanes};
-  t.y = nest_arg(b, "y");
-  t.x = nest_arg(b, "x0");
-  t.vector = nest_arg(b, "f");
-  t.lane = nest_arg(b, "h");
-  t.c = nest_arg(b, "c");
-  t.in = NEST_VIEW(b, "i", d->rows, t.y * d->k.stride[0], t.x * d->k.stride[1], t.c);
-  nest_pin(b, t.in);
+  const Tile t = tile_args(d, pixels, d->lanes);
   Buf *joined[2];
   for (int odd = 0; odd < 2; odd++) {
     if (odd) nest_pin(b, t.in); /* else what was loaded is kept, in registers that are not there */
