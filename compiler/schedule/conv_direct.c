@@ -72,8 +72,8 @@ static int tile_vectors(const Lower *l, int lanes, int64_t channels) { /* pooled
 }
 
 /* So many rows are seen as one: all of them, where one has fewer pixels than sums have to be under way; else,
- * where tiles of one row are not nine tenths full, the fewest rows that fill them. A single panel keeps its
- * rows: threads share them. */
+ * where tiles of one row are not nine tenths full, the fewest rows that fill theirs to 97 %. A single panel
+ * keeps its rows: threads share them. */
 static int64_t rows_joined(const Lower *l, const Correlation *k, int vectors) {
   if (!correlation_pointwise(k) || l->kernel->pool) return 1;
   const int64_t width = k->small.w, rows = k->small.h, most = most_pixels(l, vectors, 1);
