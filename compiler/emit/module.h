@@ -160,9 +160,12 @@ void put_functions(Text *, Net *, const Section *); /* net.c: the functions of a
 void put_includes(Text *);                          /* net.c: memcpy and memset, with a C library or not */
 void put_section_begin(Text *, const Net *, const Section *);
 void put_section_end(Text *, const Net *, const Section *);
-PreludeNeeds net_needs(const Net *);         /* net.c: of the whole file */
-void alike_prepare(Nest *);                  /* alike.c: before it is printed */
-void alike_share(Net *, Section *);          /* its functions that differ in numbers alone become one */
+PreludeNeeds net_needs(const Net *); /* net.c: of the whole file */
+void alike_prepare(Nest *);          /* alike.c: before it is printed */
+void alike_share(Net *, Section *);  /* its functions that differ in numbers alone become one */
+/* same.c: the text of a function of a nest, without the functions in it that `parts` has by their texts:
+ * those are called instead. The others are added. */
+const char *same_share(Arena *, Table *parts, const char *function);
 void put_declared(Text *, const Function *); /* units.c: of a function in another unit */
 void put_barrier(Text *, const Net *);
 void put_pack(Text *, Net *); /* pack.c: tables, packing */

@@ -133,22 +133,24 @@ static const char *put_said_once(Text *out, Net *net, const char *of, const char
   return text;
 }
 
-static void put_function(Text *out, Net *net, const Section *section, const Function *function) {
+static void put_function(Text *out, Net *net, const Section *section, const Function *function,
+                         Table *parts) {
   const size_t bare = strlen(function->name) - strlen(section->suffix);
   const char *of = arena_copy(net->arena, function->name, bare);
   Text comment = {.arena = net->arena};
   emit_comment(&comment, 0, function->comment);
   for (int k = 0; k < function->also.n; k++)
     emit_comment(&comment, 0, arena_printf(net->arena, "also %s", function->also.data[k]));
-  text_put(&comment, "%s", function->text);
+  text_put(&comment, "%s", same_share(net->arena, parts, function->text));
   text_put(out, "%s", put_said_once(out, net, of, comment.s));
 }
 
 void put_functions(Text *out, Net *net, const Section *section) {
+  Table parts = {0};
   if (!net->barrier) emit_prelude(out, &section->needs, &section->print.names);
   for (int i = 0; i < section->functions.n; i++)
     if (net->barrier) put_declared(out, section->functions.data[i]);
-    else put_function(out, net, section, section->functions.data[i]);
+    else put_function(out, net, section, section->functions.data[i], &parts);
 }
 
 /* The macro of the functions of a target. */

@@ -15,8 +15,8 @@ enum {
 };
 /* A function of a nest stands behind those that it alone calls, and begins with one of two words. */
 enum { WORD = 7 };
-static const char *entry_of(const Function *function) {
-  const char *entry = function->text;
+static const char *entry_of(const char *function) {
+  const char *entry = function;
   for (const char *line = entry; line; line = strchr(line, '\n')) {
     line += *line == '\n';
     if (strncmp(line, "static ", WORD) == 0 || strncmp(line, "KERNEL ", WORD) == 0) entry = line;
@@ -31,14 +31,14 @@ static void put_hidden(Text *out, const char *head, size_t n, const char *name) 
 }
 
 void put_declared(Text *out, const Function *function) {
-  const char *head = entry_of(function) + WORD;
+  const char *head = entry_of(function->text) + WORD;
   put_hidden(out, head, (size_t)(strstr(head, " {\n") - head), function->name);
 }
 
-static void put_function(Text *out, const Function *function) {
-  const char *entry = entry_of(function);
+static void put_function(Text *out, const Function *function, Table *parts) {
+  const char *text = same_share(out->arena, parts, function->text), *entry = entry_of(text);
   put_declared(out, function);
-  text_bytes(out, function->text, (size_t)(entry - function->text));
+  text_bytes(out, text, (size_t)(entry - text));
   text_put(out, "%s", entry + WORD);
 }
 
@@ -92,11 +92,15 @@ static size_t bytes_of(const Section *section) {
 
 static void cut(EmitUnits *units, Net *net, const Section *section, size_t most, EmitUse use) {
   Text text = {0};
+  Table parts = {0};
   size_t bytes = 0;
   for (int i = 0; i < section->functions.n; i++) {
     if ((use == USE_SELDOM) == section->functions.data[i]->steady && use != USE_PACKING) continue;
-    if (!bytes) text = unit_begin(net, section);
-    put_function(&text, section->functions.data[i]);
+    if (!bytes) {
+      text = unit_begin(net, section);
+      parts = (Table){0};
+    }
+    put_function(&text, section->functions.data[i], &parts);
     bytes += strlen(section->functions.data[i]->text);
     if (bytes < most) continue;
     unit_end(units, net, section, text, use);

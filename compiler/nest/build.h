@@ -123,6 +123,7 @@ Cond cond_and(Cond, Cond), cond_or(Cond, Cond), cond_not(Cond); /* not: of one r
 #define nest_is(b, e, n) nest_within(b, e, n, (n) + 1)
 #define nest_yes(b, flag) nest_within(b, flag, 1, 2)
 #define nest_no(b, flag) nest_within(b, flag, 0, 1)
+#define nest_always(b) nest_is(b, NEST_Z, 0)
 /* Parameters stand in the order in which they are made, which C leaves open within one initializer. */
 #define nest_arg(b, name) (*nest_param(b, name, false))
 #define nest_flag(b, name) (*nest_param(b, name, true))

@@ -408,7 +408,7 @@ static void bundle_of_block(Nest *b, const Points *c, const Block *k, int kind, 
                    (const Ix[]){*k->slot, xi, panel, *group});
   const int n = c->join_row[kind]->nparams - (b->lead != 0); /* not all know of phases */
   NEST_LOOP(b, r, k->kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, k)))
-    NEST_IF(b, c->images ? nest_at_least(b, c->count - *k->ty - r, 1) : nest_within(b, NEST_Z, 0, 1))
+    NEST_IF(b, c->images ? nest_at_least(b, c->count - *k->ty - r, 1) : nest_always(b))
       nest_call_list(b, c->join_row[kind], n,
                      (const Ix[]){*k->slot, *k->ty + r, c->width * r, f0, phase[0], phase[1]});
 }

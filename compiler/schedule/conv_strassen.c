@@ -156,7 +156,7 @@ static void put_blocks(const Join *j, const Ix *pixel, const Ix *part, const Val
   for (int k = 0; k < STRASSEN_BLOCKS; k++) {
     const Ix x = c->parts * j->tile + part_of(c, strassen_row(k), pixel),
              channel = c->p.filters * part_of(c, strassen_column(k), part) + j->f0 + j->f;
-    NEST_IF(b, j->edge ? nest_below(b, x, c->pixels) : nest_within(b, NEST_Z, 0, 1)) {
+    NEST_IF(b, j->edge ? nest_below(b, x, c->pixels) : nest_always(b)) {
       Val sum = c->bias ? add(y[k], nest_load(b, nest_at(b, c->bias, channel), L)) : y[k];
       lower_store(c->l, sum, &NEST_Z, &x, &channel, j->part, L);
     }

@@ -227,7 +227,7 @@ static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, 
 static Cond row_inside(Nest *b, const Tile *t, const TileArgs *a, const Ix *iy, int r) {
   return t->rows > 1
              ? cond_or(nest_no(b, a->edge), nest_within(b, *iy + r * t->y->part_step, 0, t->y->in_size))
-             : nest_within(b, NEST_Z, 0, 1);
+             : nest_always(b);
 }
 
 /* What the terms of a pixel multiply: a number, or vectors where groups are narrow. */
@@ -305,8 +305,7 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
       const Ix channel = c * t->chains + u;
       if (each) nest_pin(b, in);
       if (t->runs)
-        NEST_IF(b, taps_apart(t) ? nest_within(b, NEST_Z, 0, 1) : nest_is(b, *tx, 0))
-          fetch_next(b, t, a, ty, tx, &c, u);
+        NEST_IF(b, taps_apart(t) ? nest_always(b) : nest_is(b, *tx, 0)) fetch_next(b, t, a, ty, tx, &c, u);
       Val w[MOST_VECTORS];
       for (int v = 0; v < t->terms; v++)
         w[v] = nest_let(b, nest_text(b, "w%d", v), weights_of(b, t, a, &ky, &kx, &channel, v));
@@ -335,7 +334,7 @@ static Buf *sum_taps(Nest *b, const Tile *t, const TileArgs *a) {
   }
   if (t->y->taps && t->x->taps)
     for (const Ix ty = *axis_taps(b, "ty", t->y, &a->y); nest_enter(b);)
-      NEST_IF(b, t->rows > 1 ? nest_within(b, NEST_Z, 0, 1)
+      NEST_IF(b, t->rows > 1 ? nest_always(b)
                              : nest_within(b, t->y->in_first + a->y * t->y->in_step + ty * t->y->tap_step, 0,
                                            t->y->in_size))
         NEST_LOOP(b, tx, taps_kind(t), 1, NEST_IX(0), 1, NEST_IX(t->x->taps)) tap(b, t, a, acc, &ty, &tx);

@@ -3,7 +3,10 @@
 #include "base/number.h"
 #include "schedule/conv_winograd.h"
 
-enum { WIDEST_EDGE = 2 };
+enum {
+  WIDEST_EDGE = 2,
+  FEW = 4 /* tiles of a row: one function for all, which asks of each column whether it is there */
+};
 
 /* A tile is called with its place along both axes: its number, or, with a dilation, that of its first output.
  */
@@ -60,7 +63,7 @@ static void split_column(const Split *s, const Channels *at, const Ix *i, Buf *d
   const int rows = c->w[0].n;
   const Ix column = s->x0 + c->dilation[1] * *i;
   Val x[WINOGRAD_TILE], y[WINOGRAD_TILE];
-  NEST_IF(b, s->border ? nest_within(b, column, 0, c->k.large.w) : nest_within(b, NEST_Z, 0, 1)) {
+  NEST_IF(b, s->border ? nest_within(b, column, 0, c->k.large.w) : nest_always(b)) {
     for (int k = 0; k < rows; k++)
       x[k] = nest_let(
           b, nest_text(b, "x%d", k),
@@ -107,9 +110,9 @@ static void fetch_ahead(const Split *s, const Channels *at) {
       nest_prefetch(b, in, (s->y0 + y) * buf_room(in, y_axis + 1) + first + size * line);
 }
 
-static NestFn *split_tile(const Conv *c, bool border) {
+static NestFn *split_tile(const Conv *c, const char *name, bool border) {
   Nest *b = c->l->b;
-  NestFn *fn = nest_fn(b, border ? "split_border" : "split", true);
+  NestFn *fn = nest_fn(b, name, true);
   const Ix image = c->whole ? nest_arg(b, "image") : NEST_Z;
   const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t");
   c->l->row = &image;
@@ -208,23 +211,25 @@ static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
 
 enum { INSIDE, BORDER }; /* functions of a row's tiles */
 
-/* Of the tiles, or with a dilation of those of a phase, from[axis] .. to[axis]-1 see nothing but inputs. */
+/* Does tile tx of the row see nothing but inputs? from .. to-1 along each axis do, with a dilation of those
+ * of a phase. */
+static Cond sees_inputs(const Conv *c, const Ix *n, const Ix *tx, const int64_t from[2],
+                        const int64_t to[2]) {
+  Nest *b = c->l->b;
+  const Cond rows = nest_within(b, *n, from[0], to[0]), columns = nest_within(b, *tx, from[1], to[1]);
+  if (to[0] - from[0] == c->tiles[0]) return columns;
+  return to[1] - from[1] == c->tiles[1] ? rows : cond_and(rows, columns);
+}
+
 static void split_parts(const Conv *c, const Row *row, const Ix *n, NestFn *const fn[2]) {
   Nest *b = c->l->b;
   int64_t from[2], to[2];
   for (int axis = 0; axis < 2; axis++) tiles_inside(c, axis, &from[axis], &to[axis]);
   NEST_FOR(b, tx, c->tiles[1]) {
-    Cond inside = nest_within(b, NEST_Z, 0, fn[INSIDE] ? 1 : 0);
-    if (to[0] - from[0] < c->tiles[0]) inside = nest_within(b, *n, from[0], to[0]);
-    if (to[1] - from[1] < c->tiles[1]) {
-      const Cond columns = nest_within(b, tx, from[1], to[1]);
-      inside = to[0] - from[0] < c->tiles[0] ? cond_and(inside, columns) : columns;
-    }
-    if (fn[INSIDE])
-      NEST_IF(b, inside) call_tile(c, fn[INSIDE], row, &tx);
-    if (fn[INSIDE] && fn[BORDER])
+    if (fn[INSIDE] && fn[BORDER]) {
+      NEST_IF(b, sees_inputs(c, n, &tx, from, to)) call_tile(c, fn[INSIDE], row, &tx);
       NEST_ELSE(b) call_tile(c, fn[BORDER], row, &tx);
-    if (!fn[INSIDE]) call_tile(c, fn[BORDER], row, &tx);
+    } else call_tile(c, fn[INSIDE] ? fn[INSIDE] : fn[BORDER], row, &tx);
   }
 }
 
@@ -237,7 +242,9 @@ NestFn *winograd_split_row(const Conv *c) {
     any = any && from[axis] < to[axis];
     all = all && to[axis] - from[axis] == c->tiles[axis];
   }
-  NestFn *inside = any ? split_tile(c, false) : NULL, *border = all ? NULL : split_tile(c, true);
+  if (!all && c->tiles[1] <= FEW) any = false;
+  NestFn *inside = any ? split_tile(c, "split", false) : NULL,
+         *border = all ? NULL : split_tile(c, any ? "split_border" : "split", true);
   NestFn *fn = nest_fn(b, "split_row", false);
   const Row row = row_args(b);
   row_parts(c, split_parts, &row, (NestFn *const[]){inside, border});
@@ -294,7 +301,7 @@ static void put_row(const Join *j, const Val *y, const Ix *oy) {
   Nest *b = j->c->l->b;
   for (int k = 0; k < j->c->w[1].m; k++) {
     const Ix ox = output_of(j, 1, NEST_IX(k));
-    NEST_IF(b, j->edge ? inside_output(j, 1, &ox) : nest_within(b, NEST_Z, 0, 1))
+    NEST_IF(b, j->edge ? inside_output(j, 1, &ox) : nest_always(b))
       put(j, finished(j, y[k], oy, &ox), oy, &ox);
   }
 }
@@ -308,7 +315,7 @@ static void pool_rows(const Join *j, Val y[2][WINOGRAD_TILE], const Ix *oy) {
   const Ix py = (c->w[0].m / POOLED) * j->ty + oy[POOLED];
   for (int k = 0; k < m; k += POOLED) {
     const Ix ox[POOLED] = {m * j->tx + k, m * j->tx + k + 1}, px = (m / POOLED) * j->tx + k / POOLED;
-    NEST_IF(b, j->edge ? nest_below(b, px, shape_extent(pool->shape).w) : nest_within(b, NEST_Z, 0, 1)) {
+    NEST_IF(b, j->edge ? nest_below(b, px, shape_extent(pool->shape).w) : nest_always(b)) {
       Val x[POOLED * POOLED];
       for (int i = 0; i < POOLED * POOLED; i++)
         x[i] = finished(j, y[i / POOLED][k + i % POOLED], &oy[i / POOLED], &ox[i % POOLED]);
@@ -356,10 +363,9 @@ static void join_channels(Join *j) {
   }
 }
 
-static NestFn *join_tile(const Conv *c, const Bundle *bundle, bool edge) {
+static NestFn *join_tile(const Conv *c, const Bundle *bundle, const char *name, bool edge) {
   Nest *b = c->l->b;
-  NestFn *fn = nest_fn(
-      b, nest_text(b, "join%s%s", edge ? "_edge" : "", bundle == &c->p.bundle[1] ? "_rest" : ""), true);
+  NestFn *fn = nest_fn(b, nest_text(b, "%s%s", name, bundle == &c->p.bundle[1] ? "_rest" : ""), true);
   const Ix image = c->whole ? nest_arg(b, "image") : NEST_Z;
   const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t"),
            f0 = nest_arg(b, "f0"), py = nest_arg(b, "py"), px = nest_arg(b, "px");
@@ -390,6 +396,7 @@ static void tiles_whole(const Conv *c, int64_t *from, int64_t *to) {
                                        : (c->out[1] + c->shift[1]) / c->stride[1];
   *from = c->shift[1] > 0; /* the first of some phase lies before the output */
   *to = larger(*from, columns / c->w[1].m);
+  if (*to - *from < c->tiles[1] && c->tiles[1] <= FEW) *to = *from;
 }
 
 static void join_parts(const Conv *c, const Row *row, const Ix *n, NestFn *const fn[2]) {
@@ -406,8 +413,8 @@ NestFn *winograd_join_row(const Points *p, const Bundle *bundle) {
   Nest *b = c->l->b;
   int64_t from, to;
   tiles_whole(c, &from, &to);
-  NestFn *whole = from < to ? join_tile(c, bundle, false) : NULL,
-         *edge = from > 0 || to < c->tiles[1] ? join_tile(c, bundle, true) : NULL;
+  NestFn *whole = from < to ? join_tile(c, bundle, "join", false) : NULL, *edge = NULL;
+  if (to - from < c->tiles[1]) edge = join_tile(c, bundle, whole ? "join_edge" : "join", true);
   NestFn *fn = nest_fn(b, nest_text(b, "join_row%s", bundle == &c->p.bundle[1] ? "_rest" : ""), false);
   Row row = row_args(b);
   row.f0 = nest_arg(b, "f0");
