@@ -96,7 +96,8 @@ void prelude_macros(Text *out, const PreludeNeeds *needs) {
                   "defined(__GNUC__)\n#define UNROLL _Pragma(\"GCC unroll 128\")\n"
                   "#else\n#define UNROLL\n#endif\n");
   if (needs->roll)
-    text_put(out, "#if defined(__clang__)\n#define ROLL _Pragma(\"clang loop unroll(disable)\")\n#elif "
+    text_put(out, "#if defined(__clang__)\n#define ROLL _Pragma(\"clang loop unroll(disable) "
+                  "vectorize(disable)\")\n#elif "
                   "defined(__GNUC__)\n#define ROLL _Pragma(\"GCC unroll 1\")\n"
                   "#else\n#define ROLL\n#endif\n");
   if (needs->team)

@@ -184,35 +184,45 @@ static NestFn *multiply_tile(const Weights *k, const Piece *p, int64_t broadcast
   return fn;
 }
 
-static void add_taps(const Weights *k, Val sum, int ky_, int kx_, const Ix *s, const Ix *l0, int part) {
+/* The weights of a filter and a channel lie side by side, so the sums of a vector of channels pass through
+ * the stack: from there each channel's are added. */
+static void add_taps(const Weights *k, Buf *taps, const Ix *s, const Ix *l0, int part) {
   Nest *b = k->l->b;
-  const Ix ky = NEST_Z + ky_, kx = NEST_Z + kx_;
-  for (int lane = 0; lane < part; lane++) {
-    const Ix l = *l0 + lane;
-    Ix index[4];
-    const Ref ref = nest_ref(b, k->l->out, correlation_weight_index(&k->k, index, s, &l, &ky, &kx), index);
-    Val one = k->lanes > 1 ? lane_at(b, sum, NEST_IX(lane)) : sum;
-    nest_store(b, ref, lower_adds(k->l) ? add(one, nest_load(b, ref, 1)) : one);
-  }
+  NEST_FOR(b, ky, k->w[0].r)
+    NEST_ROLLED(b, lane, part)
+      NEST_UNROLL(b, kx, k->w[1].r) {
+        const Ix l = *l0 + lane;
+        Ix index[4];
+        const Ref ref =
+            nest_ref(b, k->l->out, correlation_weight_index(&k->k, index, s, &l, &ky, &kx), index);
+        const Val sum = nest_load(b, nest_at(b, taps, ky, kx, lane), 1);
+        nest_store(b, ref, lower_adds(k->l) ? add(sum, nest_load(b, ref, 1)) : sum);
+      }
 }
 
 static void join_vector(const Weights *k, const Ix *sums, const Ix *i, const Ix *at_, const Ix *s,
                         const Ix *l0, int part) {
   Nest *b = k->l->b;
   const Winograd *wy = &k->w[0], *wx = &k->w[1];
-  Val x[WINOGRAD_TILE], y[WINOGRAD_TILE], half[WINOGRAD_TILE][WINOGRAD_TILE];
-  for (int column = 0; column < wx->n; column++) {
+  Buf *d = NEST_REGISTERS(b, "d", k->lanes, wy->r, wx->n),
+      *taps = NEST_BUF(b, STACK, "taps", wy->r, wx->r, k->lanes);
+  Val x[WINOGRAD_TILE], y[WINOGRAD_TILE];
+  NEST_UNROLL(b, column, wx->n) {
     for (int j = 0; j < wy->n; j++)
       x[j] = nest_let(b, nest_text(b, "x%d", j),
                       mul(nest_load(b, nest_at(b, k->S, *sums, wx->n * j + column, *i, *at_), k->lanes),
-                          num(b, wy->scale[j] * wx->scale[column])));
+                          num(b, wy->scale[j])));
     winograd_weight_gradient(b, wy, x, y);
-    for (int j = 0; j < wy->r; j++) half[j][column] = nest_let(b, nest_text(b, "h%d%d", j, column), y[j]);
+    for (int j = 0; j < wy->r; j++) nest_store(b, nest_at(b, d, j, column), y[j]);
   }
-  for (int ky = 0; ky < wy->r; ky++) {
-    winograd_weight_gradient(b, wx, half[ky], y);
-    for (int kx = 0; kx < wx->r; kx++) add_taps(k, nest_let(b, "sum", y[kx]), ky, kx, s, l0, part);
+  NEST_UNROLL(b, ky, wy->r) {
+    for (int j = 0; j < wx->n; j++)
+      x[j] =
+          nest_let(b, nest_text(b, "x%d", j), mul(nest_get(b, nest_at(b, d, ky, j)), num(b, wx->scale[j])));
+    winograd_weight_gradient(b, wx, x, y);
+    for (int kx = 0; kx < wx->r; kx++) nest_store(b, nest_at(b, taps, ky, kx, 0), y[kx]);
   }
+  add_taps(k, taps, s, l0, part);
 }
 
 static NestFn *join_panels(const Weights *k, const Piece *p, int64_t channels) {
