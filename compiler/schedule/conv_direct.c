@@ -36,15 +36,24 @@ static int most_pixels(const Lower *l, int vectors,
 
 /* A tile width that divides the row, if one is wide enough; else one that splits it evenly. parts: sums of a
  * pixel. As many sums as the multiply-adds under way would be enough if operands were always there: it takes
- * more not to wait for one that is late. */
-static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts) {
-  const int64_t most = most_pixels(l, vectors, parts);
+ * more not to wait for one that is late.
+ *
+ * What follows a tile of many sums waits until most of them are stored, which counts where a sum has few
+ * `products`. There the tile is a narrower one that divides the row, if that is wide enough and the weights,
+ * which are read more often, are in the first cache. products 0: such a one is not asked for. */
+static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts, int64_t products) {
+  const Target *t = l->target;
+  const int64_t most = most_pixels(l, vectors, parts), few = t->stores / vectors;
   if (l->choice.method == METHOD_DIRECT && l->choice.pixels)
     return (int)smaller(l->choice.pixels, smaller(width, most));
-  for (int64_t pixels = smaller(width, most);
-       pixels * 2 > most && pixels * vectors * parts > l->target->chains; pixels--)
-    if (width % pixels == 0) return (int)pixels;
-  return (int)ceil_divide(width, ceil_divide(width, most));
+  int64_t pixels = smaller(width, most);
+  while (width % pixels && pixels * 2 > most && pixels * vectors * parts > t->chains) pixels--;
+  if (pixels * 2 <= most || pixels * vectors * parts <= t->chains)
+    pixels = ceil_divide(width, ceil_divide(width, most));
+  if (products && 16 * products * vectors * t->lanes <= 3 * t->l1)
+    for (int64_t i = few; 4 * i > 3 * few && i < pixels; i--)
+      if (width % i == 0) return (int)i;
+  return (int)pixels;
 }
 
 /* Two widths that differ by one where that is possible, not a last tile that may be narrow. */
@@ -57,7 +66,15 @@ Tiling tiling_of(int64_t width, int64_t pixels) {
 }
 
 Tiling direct_tiling(const Lower *l, int64_t width, int vectors) {
-  return tiling_of(width, tile_pixels(l, width, vectors, 1));
+  return tiling_of(width, tile_pixels(l, width, vectors, 1, 0));
+}
+
+/* Where much is done with each sum, stores lie apart. */
+static int own_pixels(const Direct *d, const Axis *y, const Axis *x, int vectors) {
+  if (d->diagonals) return diagonal_pixels(d, x->count);
+  const bool few =
+      d->l->target->stores && d->l->images <= 1 && !lower_costly(d->l, splat(num(d->l->b, 0), d->lanes));
+  return tile_pixels(d->l, x->count, vectors, y->parts * x->parts, few ? d->in * y->taps * x->taps : 0);
 }
 
 static int tile_lanes(const Lower *l, int64_t channels) {
@@ -95,7 +112,7 @@ int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
   const int vectors = direct_vectors(l, tile_lanes(l, k.s), k.s);
   const int64_t width = x.count * rows_joined(l, &k, vectors), parts = y.parts * x.parts;
   int n = 0;
-  pixels[n++] = tile_pixels(l, width, vectors, parts);
+  pixels[n++] = tile_pixels(l, width, vectors, parts, k.l * k.kernel[0] * k.kernel[1]);
   *most = (int)smaller(width, most_pixels(l, vectors, parts));
   for (int64_t tiles = (width + *most - 1) / *most;
        n < MOST_TILES && tiles <= width && (width + tiles - 1) / tiles * 2 > *most; tiles++) {
@@ -286,8 +303,7 @@ static int runs_with_edges(Tile *t, NestFn *whole, int64_t pixels, const char *p
 static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, const Axis *x, int vectors,
                             int part, const char *phase) {
   Nest *b = d->l->b;
-  const int64_t pixels =
-      d->diagonals ? diagonal_pixels(d, x->count) : tile_pixels(d->l, x->count, vectors, y->parts * x->parts);
+  const int64_t pixels = own_pixels(d, y, x, vectors);
   const Tiling tiling = tiling_of(x->count, pixels);
   const Blocking *most = &d->l->target->blocking;
   const int64_t edges = tile_edges(x, pixels);
@@ -496,7 +512,7 @@ bool schedule_conv(Lower *l) {
   direct_functions(&d, &y, &x, "", row);
   nest_fn(l->b, l->b->name, false);
   direct_loops(&d, &y, row, schedule_outer(l, correlation_macs(&d.k)));
-  const int parts = (int)(y.parts * x.parts), pixels = tile_pixels(l, x.count, vectors, parts);
+  const int parts = (int)(y.parts * x.parts), pixels = own_pixels(&d, &y, &x, vectors);
   lower_about(l, "tiles of %d pixels x %d vectors of %d channels", pixels, vectors, d.lanes);
   lower_detail(l, "registers: %d of %d: %d sums, %d of weights, 1 of the input",
                (pixels * parts + 1) * vectors + 1, l->target->registers, pixels * parts * vectors, vectors);

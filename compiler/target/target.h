@@ -78,6 +78,7 @@ typedef struct Target {
   int64_t most_bytes;                   /* of an object, where addresses have 32 bits; 0: 64 bits, or any */
   int line;                             /* bytes of a cache line */
   int chains; /* sums apart that keep the multiply-adds busy: their latency * fmas */
+  int stores; /* that can wait for their values while what follows them goes on; 0: no limit is known */
   Blocking blocking;
   const Rates *rates;
   const char *condition; /* of #if, NULL: any CPU */
