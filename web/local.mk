@@ -12,7 +12,7 @@ WEB_C = compiler/main.c compiler/backend/none.c \
   compiler/emit/same.c \
   compiler/graph/dot.c compiler/graph/dump.c compiler/passes/dump.c \
   compiler/quantise%.c compiler/quantize/% compiler/library.c compiler/emit/library.c \
-  compiler/schedule/dense_strassen% compiler/schedule/strassen_tile.c \
+  compiler/schedule/dense_strassen% compiler/schedule/strassen%.c compiler/schedule/conv_strassen.c \
   compiler/schedule/conv_groups_weights.c compiler/schedule/conv_joined.c \
   compiler/schedule/conv_repeated.c \
   compiler/ops/int8/% compiler/schedule/int8_% compiler/schedule/dsp% compiler/schedule/helium% \

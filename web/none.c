@@ -1,5 +1,5 @@
-/* none.c: what the page does not have: schedules and instructions for nets of 8 bits, those of large dense
- * layers by Strassen's algorithm, of weights of narrow groups in training, of transposed convolutions of few
+/* none.c: what the page does not have: schedules and instructions for nets of 8 bits, those by
+ * Strassen's algorithm, of weights of narrow groups in training, of transposed convolutions of few
  * filters and of convolutions behind nearest upsampling, measured choices, budgets of flash and RAM, layers
  * in bands of rows, trees, graphs, programs, nests and schedules as text, weights that are compiled in,
  * translation units, exchanges of several processes, and the command line's help. */
@@ -15,6 +15,7 @@
 #include "program/program.h"
 #include "schedule/dsp.h"
 #include "schedule/schedule.h"
+#include "schedule/strassen.h"
 #include "schedule/tuning.h"
 #include "syntax/ast.h"
 #include "tune.h"
@@ -37,6 +38,37 @@ const char *dense_strassen_refused(const Lower *l) {
 }
 
 bool schedule_dense_strassen(Lower *l) {
+  (void)l;
+  return false;
+}
+
+bool strassen_takes(const Correlation *k) {
+  (void)k;
+  return false;
+}
+
+const char *strassen_refused(const Lower *l, const Correlation *k, int parts) {
+  (void)l, (void)k, (void)parts;
+  return "a page";
+}
+
+const char *strassen_refused_for(Arena *arena, const Target *layout, bool exact, const Correlation *k,
+                                 int parts) {
+  (void)arena, (void)layout, (void)exact, (void)k, (void)parts;
+  return "a page";
+}
+
+const char *strassen_name(int parts) {
+  (void)parts;
+  return "";
+}
+
+WinogradError strassen_error(int levels, int64_t channels) {
+  (void)levels, (void)channels;
+  return (WinogradError){0};
+}
+
+bool schedule_conv_strassen(Lower *l) {
   (void)l;
   return false;
 }
