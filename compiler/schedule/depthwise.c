@@ -71,130 +71,108 @@ typedef struct Taps {
 } Taps;
 
 /* Does row q of outputs see the row of inputs? */
-static Cond sees(Nest *b, const Tile *t, const Taps *taps, int q) {
-  return nest_within(b, taps->r - q * t->y->in_step, 0, t->y->taps);
+static Cond sees(Nest *b, const Tile *t, const Taps *taps, const Ix *q) {
+  return nest_within(b, taps->r - *q * t->y->in_step, 0, t->y->taps);
 }
 
+/* Of a row of outputs that does not see those inputs they are zeros. */
 static void load_weights(Nest *b, const Tile *t, const Channels *v, const Taps *taps) {
   const Axis *y = t->y, *x = t->x;
-  if (t->lines > 1)
-    NEST_UNROLL(b, q, t->lines)
+  NEST_UNROLL(b, q, t->lines) {
+    if (t->lines > 1)
       NEST_UNROLL(b, tx, taps->n) nest_store(b, nest_at(b, taps->w, q, tx), num(b, 0));
-  for (int q = 0; q < t->lines; q++)
-    NEST_IF(b, sees(b, t, taps, q))
+    NEST_IF(b, sees(b, t, taps, &q))
       NEST_UNROLL(b, tx, taps->n) {
         const Ix ky = y->tap_first + (taps->r - q * y->in_step) * y->tap_stride,
                  kx = x->tap_first + (taps->first + tx) * x->tap_stride;
         nest_store(b, nest_at(b, taps->w, q, tx), nest_load(b, nest_at(b, t->d->w, ky, kx, *v->c), v->lanes));
       }
-}
-
-/* The first pixel from `p` on that sees the input, by which of the taps; t->pixels: none does. */
-static int64_t seeing(const Tile *t, const Taps *taps, int64_t offset, int64_t p, int64_t *tx) {
-  for (; p < t->pixels; p++) {
-    const int64_t rest = offset - p * t->x->in_step;
-    *tx = rest / t->x->tap_step;
-    if (rest >= 0 && rest % t->x->tap_step == 0 && *tx < taps->n) break;
   }
-  return p;
 }
 
-/* Which pixels of a tile see an input, by which taps: both go on by equal steps. */
-typedef struct Seen {
-  int64_t pixel[2], tap[2], count;
-} Seen;
+/* Pixel p of a tile sees by tap k the input p * in_step + k * tap_step behind the first one. `many` of these
+ * two have the larger step, `few` the smaller one. Where several pixels see an input it is loaded once: the
+ * loop is over inputs, and that over the `many` finds out which they are. */
+typedef struct Inputs {
+  bool taps; /* are the `many` */
+  int64_t many, step, few, next, count;
+  bool shared;
+} Inputs;
 
-static Seen seen_by(const Tile *t, const Taps *taps, int64_t offset) {
-  Seen seen = {0};
-  int64_t tap = 0;
-  for (int64_t p = 0; (p = seeing(t, taps, offset, p, &tap)) < t->pixels; p++, seen.count++)
-    if (seen.count < 2) {
-      seen.pixel[seen.count] = p;
-      seen.tap[seen.count] = tap;
-    }
-  return seen;
+static Inputs inputs_of(const Tile *t, const Taps *taps) {
+  const Axis *x = t->x;
+  Inputs n = {.taps = x->tap_step > x->in_step || (x->tap_step == x->in_step && taps->n < t->pixels)};
+  n.many = n.taps ? taps->n : t->pixels;
+  n.few = n.taps ? t->pixels : taps->n;
+  n.step = larger(x->in_step, x->tap_step);
+  n.next = smaller(x->in_step, x->tap_step);
+  n.count = (n.many - 1) * n.step + (n.few - 1) * n.next + 1;
+  n.shared = n.next == 1 && n.step < n.few;
+  return n;
 }
 
-static void product(Nest *b, const Taps *taps, Buf *acc, Val in, int q, const Seen *s, const Ix *j) {
-  const Ix pixel = s->pixel[0] + (s->pixel[1] - s->pixel[0]) * *j,
-           tap = s->tap[0] + (s->tap[1] - s->tap[0]) * *j;
-  nest_accumulate(b, nest_at(b, acc, q, pixel), in, nest_get(b, nest_at(b, taps->w, q, tap)));
+static void product(Nest *b, const Taps *taps, Buf *acc, Val in, const Inputs *n, int q, const Ix *many,
+                    const Ix *few) {
+  const Ix *pixel = n->taps ? few : many, *tap = n->taps ? many : few;
+  nest_accumulate(b, nest_at(b, acc, q, *pixel), in, nest_get(b, nest_at(b, taps->w, q, *tap)));
 }
 
-/* The products with an input that lies `offset` behind the first one of the tile: it is read once. */
-static void column(Nest *b, const Tile *t, Buf *acc, const Channels *v, const Taps *taps, const Ix *ix,
-                   int64_t offset) {
-  enum { MANY = 3 };
-  Lower *l = t->d->l;
-  Val in = nest_let(b, "x", walk_load(l, l->in[0], &taps->y, ix, v->c, v->part, v->lanes));
-  const Seen seen = seen_by(t, taps, offset);
+/* The rows of outputs are no loop, for which compilers would take longer. */
+static void products(Nest *b, const Tile *t, Buf *acc, const Taps *taps, Val in, const Inputs *n, const Ix *i,
+                     const Ix *j) {
   for (int q = 0; q < t->lines; q++)
-    NEST_IF(b, sees(b, t, taps, q)) {
-      if (seen.count >= MANY)
-        NEST_UNROLL(b, p, seen.count) product(b, taps, acc, in, q, &seen, &p);
+    NEST_IF(b, sees(b, t, taps, NEST_IX(q))) {
+      if (!n->shared) product(b, taps, acc, in, n, q, i, j);
       else
-        for (int64_t p = 0; p < seen.count; p++) product(b, taps, acc, in, q, &seen, NEST_IX(p));
+        NEST_UNROLL(b, k, n->many) {
+          const Ix few = *i - k * n->step;
+          NEST_IF(b, nest_within(b, few, 0, n->few)) product(b, taps, acc, in, n, q, &k, &few);
+        }
     }
 }
 
-/* The next one behind `offset` that a pixel of the tile sees. */
-static int64_t column_behind(const Tile *t, const Taps *taps, int64_t offset) {
-  int64_t next = INT64_MAX;
-  for (int64_t p = 0; p < t->pixels; p++)
-    for (int64_t tx = 0; tx < taps->n; tx++) {
-      const int64_t seen = p * t->x->in_step + tx * t->x->tap_step;
-      if (seen > offset) next = smaller(next, seen);
-    }
-  return next;
-}
+/* Whether an input is in the picture, by its left and its right border. What every such tile sees of it is
+ * not asked for when it runs. */
+typedef struct Borders {
+  Cond left, right;
+} Borders;
 
-/* The products of row q of outputs with input i of a row. */
-static void looped_products(Nest *b, const Tile *t, Buf *acc, const Taps *taps, Val in, int q, const Ix *i) {
+static Borders borders(Nest *b, const Tile *t, const Taps *taps, int64_t count, const Ix *input,
+                       const Ix *ix) {
   const Axis *x = t->x;
-  const bool by_tap = x->tap_step > 1 || (x->in_step == 1 && taps->n < t->pixels);
-  NEST_LOOP(b, k, UNROLLED, 1, NEST_IX(0), 1, NEST_IX(by_tap ? taps->n : t->pixels)) {
-    const Ix pixel = by_tap ? *i - k * x->tap_step : k, tap = by_tap ? k : *i - k * x->in_step;
-    NEST_IF(b, by_tap ? nest_within(b, pixel, 0, t->pixels) : nest_within(b, tap, 0, taps->n))
-      nest_accumulate(b, nest_at(b, acc, q, pixel), in, nest_get(b, nest_at(b, taps->w, q, tap)));
-  }
+  const int64_t inside = -x->in_first - t->first * x->in_step,
+                outside = x->in_size - x->in_first - t->last * x->in_step;
+  Borders borders = {nest_within(b, *ix, 0, x->in_size), nest_below(b, *ix, x->in_size)};
+  if (taps->n < x->taps || t->first == t->last) return borders;
+  borders.left = nest_at_least(b, *ix, 0);
+  if (inside > 0) borders.left = cond_or(nest_at_least(b, *input, inside), borders.left);
+  if (outside < count) borders.right = cond_or(nest_below(b, *input, outside), borders.right);
+  return borders;
 }
 
-/* The inputs from .. to-1 behind the first one of the tile, as loops that compilers write out. */
-static void looped_columns(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v,
-                           const Taps *taps, int64_t from, int64_t to) {
-  const Axis *x = t->x;
-  Lower *l = t->d->l;
-  if (from >= to) return;
-  NEST_LOOP(b, i, UNROLLED, 1, NEST_IX(from), 1, NEST_IX(to)) {
-    const Ix ix = x->in_first + a->x0 * x->in_step + i;
-    NEST_IF(b, nest_within(b, ix, 0, x->in_size)) {
-      Val in = nest_let(b, "x", walk_load(l, l->in[0], &taps->y, &ix, v->c, v->part, v->lanes));
-      for (int q = 0; q < t->lines; q++)
-        NEST_IF(b, sees(b, t, taps, q)) looped_products(b, t, acc, taps, in, q, &i);
-    }
-  }
-}
-
-/* The test is printed only where a column lies outside for some tile. */
 static void columns(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v,
                     const Taps *taps) {
-  enum { MOST_LOOPED = 256 }; /* more than that, compilers take too long for */
   const Axis *x = t->x;
-  const int64_t count = (t->pixels - 1) * x->in_step + (taps->n - 1) * x->tap_step + 1;
+  const Inputs n = inputs_of(t, taps);
+  const int64_t start = x->in_first + t->first * x->in_step;
+  const bool one = taps->n == x->taps && t->first == t->last; /* tile: no round for padding */
+  int64_t from = 0, to = n.shared ? n.count : n.many;
+  if (n.shared && one) {
+    from = smaller(larger(0, -start), to);
+    to = larger(from, smaller(to, x->in_size - start));
+  }
   load_weights(b, t, v, taps);
-  if (smaller(x->in_step, x->tap_step) == 1 && taps->n == x->taps &&
-      count * t->pixels * t->lines <= MOST_LOOPED) {
-    const int64_t inside = smaller(count, larger(0, -x->in_first - t->first * x->in_step)),
-                  outside = smaller(count, larger(inside, x->in_size - x->in_first - t->last * x->in_step));
-    looped_columns(b, t, a, acc, v, taps, 0, inside);
-    looped_columns(b, t, a, acc, v, taps, inside, outside);
-    looped_columns(b, t, a, acc, v, taps, outside, count);
-    return;
-  }
-  for (int64_t i = 0; i < INT64_MAX; i = column_behind(t, taps, i)) {
-    const Ix ix = x->in_first + a->x0 * x->in_step + taps->first * x->tap_step + i;
-    NEST_IF(b, nest_within(b, ix, 0, x->in_size)) column(b, t, acc, v, taps, &ix, i);
-  }
+  NEST_LOOP(b, i, UNROLLED, 1, NEST_IX(from), 1, NEST_IX(to))
+    NEST_UNROLL(b, j, n.shared ? 1 : n.few) {
+      const Ix input = n.shared ? i : i * n.step + j * n.next,
+               ix = x->in_first + a->x0 * x->in_step + taps->first * x->tap_step + input;
+      const Borders in = borders(b, t, taps, n.count, &input, &ix);
+      NEST_IF(b, in.left)
+        NEST_IF(b, in.right) {
+          Val value = walk_load(t->d->l, t->d->l->in[0], &taps->y, &ix, v->c, v->part, v->lanes);
+          products(b, t, acc, taps, nest_let(b, "x", value), &n, &i, &j);
+        }
+    }
 }
 
 static void row_of_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v, Taps taps) {
