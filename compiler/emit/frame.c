@@ -261,6 +261,15 @@ static const char *const_argument(const Frame *f, const Nest *nest, int id, cons
                                        : arena_printf(f->net->arena, "(%s)(uintptr_t)%s", type, value);
 }
 
+/* Only the call knows it, so it has no name. */
+static const char *scratch_argument(Frame *f, const Buf *buf, int64_t bytes) {
+  const char *start = offset_text(f, frame_name(f, "arena"), bytes);
+  const bool floats = buf->type.elem == F32 && bytes % (int64_t)sizeof(float) == 0;
+  return floats && emit_nest_flat(buf)
+             ? start
+             : arena_printf(f->net->arena, bytes ? "(void *)(%s)" : "(void *)%s", start);
+}
+
 static const char *argument(Frame *f, const Step *step, int id) {
   Net *net = f->net;
   const Version *version = &step->call->version[f->target];
@@ -295,9 +304,7 @@ static const char *argument(Frame *f, const Step *step, int id) {
                           arena_printf(net->arena, "%s->%s", frame_name(f, "gradients"),
                                        name_identifier(net->arena, binding->weight->name)),
                           binding->weight->rank, binding->weight->dim);
-  case BIND_SCRATCH:
-    return local(f, "void *", arena_printf(net->arena, "%s_%s", step->name, nest->buf[id]->name),
-                 offset_text(f, frame_name(f, "arena"), argument->place.offset), "");
+  case BIND_SCRATCH: return scratch_argument(f, nest->buf[id], argument->place.offset);
   case BIND_KEYS: return const_argument(f, nest, id, keys_value(f, step, binding->node));
   case BIND_PACK:
   case BIND_TABLE: break; /* members */

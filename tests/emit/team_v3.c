@@ -653,7 +653,6 @@ static void team_run(const team_model *model, const void *x, void *b, void *c, f
   void *const c_conv1 = arena + 12544; /* 28x28x16 */
   void *const c_global_avgpool1 = arena; /* 1x1x16 */
   void *const c_dense1 = arena + 16; /* 5 */
-  void *const c_softmax1_row = arena;
 
   team_a(x, a, model->a_weight, model->a_bias, thread, threads);
   BARRIER();
@@ -663,7 +662,7 @@ static void team_run(const team_model *model, const void *x, void *b, void *c, f
   if (thread == 0) {
     team_c_global_avgpool1(c_conv1, c_global_avgpool1);
     team_c_dense1(c_global_avgpool1, c_dense1, model->c_dense1_weight, model->c_dense1_bias);
-    team_c_softmax1(c_dense1, c, c_softmax1_row);
+    team_c_softmax1(c_dense1, c, arena);
   }
 }
 

@@ -1038,14 +1038,13 @@ static void train_generic_run(const train_generic_model *model, const void *x, v
   void *const batchnorm1 = arena + 16; /* 2x2x2 */
   void *const relu1 = arena + 16; /* 2x2x2 */
   void *const dense1 = arena; /* 2 */
-  void *const softmax1_row = arena + 16;
 
   train_generic_normalize1((const uint8_t (*)[4][1])(uintptr_t)x, normalize1);
   train_generic_conv1(normalize1, conv1, model->conv1_weight);
   train_generic_batchnorm1(batchnorm1, model->batchnorm1_running_mean, model->batchnorm1_running_var, model->batchnorm1_weight, model->batchnorm1_bias);
   train_generic_relu1(relu1);
   train_generic_dense1(relu1, dense1, model->dense1_weight, model->dense1_bias);
-  train_generic_softmax1(dense1, output, softmax1_row);
+  train_generic_softmax1(dense1, output, arena + 16);
 }
 
 static void train_generic_phase0_batch(const train_generic_batch *batch, train_generic_weights *gradients) {
@@ -1088,13 +1087,10 @@ static void train_generic_phase2_image(const train_generic_batch *batch, int64_t
   const int32_t dropout1_mask_keys[2] = {keys[0], keys[1] ^ 6};
   void *const dense1_training = arena + 32; /* 2 */
   void *const softmax1_training = arena + 64; /* 2 */
-  void *const softmax1_training_row = arena + 48;
   const void *const output_target = batch->output_target + n * 1;
   void *const loss_18_cross_entropy_scale = batch->at->batch + 16; /* 1, one for all images */
   void *const loss_19_cross_entropy = batch->at->all + 64 + n * 1; /* 1, of all images */
-  void *const loss_19_cross_entropy_row = arena + 48;
   void *const loss_20_cross_entropy_gradient = arena + 64; /* 2 */
-  void *const loss_20_cross_entropy_gradient_row = arena + 48;
   void *const dense1_input_gradient = arena + 32; /* 8 */
   void *const dropout1_dropout_mask = arena + 16; /* 8 */
   const int32_t dropout1_dropout_mask_keys[2] = {keys[0], keys[1] ^ 6};
@@ -1105,10 +1101,10 @@ static void train_generic_phase2_image(const train_generic_batch *batch, int64_t
   train_generic_relu1(relu1_training);
   train_generic_dropout1_mask(relu1_training, dropout1_mask, dropout1_mask_keys);
   train_generic_dense1(dropout1_mask, dense1_training, batch->packed->dense1_weight, batch->packed->dense1_bias);
-  train_generic_softmax1(dense1_training, softmax1_training, softmax1_training_row);
+  train_generic_softmax1(dense1_training, softmax1_training, arena + 48);
   if (batch->output) memcpy(batch->output + n * TRAIN_GENERIC_OUTPUT_SIZE, softmax1_training, TRAIN_GENERIC_OUTPUT_SIZE * sizeof(float));
-  train_generic_loss_19_cross_entropy(dense1_training, (const int32_t (*)[1][1])(uintptr_t)output_target, loss_18_cross_entropy_scale, loss_19_cross_entropy, loss_19_cross_entropy_row);
-  train_generic_loss_20_cross_entropy_gradient(dense1_training, (const int32_t (*)[1][1])(uintptr_t)output_target, loss_18_cross_entropy_scale, loss_20_cross_entropy_gradient, loss_20_cross_entropy_gradient_row);
+  train_generic_loss_19_cross_entropy(dense1_training, (const int32_t (*)[1][1])(uintptr_t)output_target, loss_18_cross_entropy_scale, loss_19_cross_entropy, arena + 48);
+  train_generic_loss_20_cross_entropy_gradient(dense1_training, (const int32_t (*)[1][1])(uintptr_t)output_target, loss_18_cross_entropy_scale, loss_20_cross_entropy_gradient, arena + 48);
   train_generic_dense1_input_gradient(loss_20_cross_entropy_gradient, dense1_input_gradient, batch->weights->dense1_weight);
   train_generic_dense1_weight_gradient(dropout1_mask, loss_20_cross_entropy_gradient, gradients->dense1_weight);
   train_generic_dense1_bias_gradient(loss_20_cross_entropy_gradient, gradients->dense1_bias);
