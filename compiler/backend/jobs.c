@@ -44,24 +44,46 @@ static int open_inherited(int descriptor, int flags) {
   return descriptor < 0 ? -1 : open_tokens(path, flags);
 }
 
-/* "--jobserver-auth=fifo:PATH" or "--jobserver-auth=R,W" */
+/* The word of MAKEFLAGS that begins there: make puts a backslash in front of blanks and backslashes. False:
+ * it does not fit. */
+static bool unquoted(const char *flags, char *word, size_t room) {
+  size_t n = 0;
+  for (; *flags && *flags != ' ' && *flags != '\t' && n < room; n++) {
+    if (*flags == '\\' && flags[1]) flags++;
+    word[n] = *flags++;
+  }
+  if (n == room) return false;
+  word[n] = 0;
+  return true;
+}
+
+/* "fifo:PATH" or "R,W" */
 static void open_make(Jobs *jobs, const char *auth) {
-  char path[1024] = "";
+  static const char fifo[] = "fifo:";
+  char word[4096];
   int from, to;
-  if (sscanf(auth, "fifo:%1023s", path) == 1) jobs->from = jobs->to = open_tokens(path, O_RDWR);
-  else if (sscanf(auth, "%d,%d", &from, &to) == 2) {
+  if (!unquoted(auth, word, sizeof word)) word[0] = 0;
+  if (strncmp(word, fifo, strlen(fifo)) == 0)
+    jobs->from = jobs->to = open_tokens(word + strlen(fifo), O_RDWR);
+  else if (sscanf(word, "%d,%d", &from, &to) == 2) {
     jobs->from = open_inherited(from, O_RDONLY);
     jobs->to = open_inherited(to, O_WRONLY);
   }
   if (jobs->from < 0 || jobs->to < 0) jobs->most = 1;
 }
 
+/* The value of an option of make's: of several, the last. */
+static const char *make_option(const char *name) {
+  const char *flags = getenv("MAKEFLAGS"), *value = NULL;
+  for (; flags && (flags = strstr(flags, name)); flags = value) value = flags + strlen(name);
+  return value;
+}
+
 void jobs_open(Jobs *jobs, int wanted) {
-  static const char option[] = "--jobserver-auth=";
-  const char *flags = getenv("MAKEFLAGS"), *auth = NULL;
+  const char *auth = make_option("--jobserver-auth=");
+  if (!auth) auth = make_option("--jobserver-fds="); /* before make 4.2 */
   *jobs = (Jobs){.most = processors(), .from = -1, .to = -1};
   if (jobs->most > wanted) jobs->most = wanted;
-  for (; flags && (flags = strstr(flags, option)); flags = auth) auth = flags + strlen(option);
   if (auth) open_make(jobs, auth);
 }
 
