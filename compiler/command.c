@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "fmt.h"
 #include "help.h"
 #include "import.h"
@@ -26,6 +27,15 @@ const Command *const command_table[] = {
     NULL,
 };
 
+#ifndef __wasi__ /* a page calls them by the right name */
+const char *command_meant(Arena *arena, const char *word) {
+  VEC(const char *) names = {0};
+  for (const Command *const *c = command_table; *c; c++) vec_push(arena, names, (*c)->name);
+  vec_push(arena, names, NULL);
+  return access(word, F_OK) == 0 ? NULL : suggest(word, names.data);
+}
+#endif
+
 int command_option(Arena *arena, const Command *command, int argc, char **argv) {
   Text letters = {.arena = arena};
   VEC(struct option) table = {0};
@@ -40,12 +50,8 @@ int command_option(Arena *arena, const Command *command, int argc, char **argv) 
   opterr = 0;
   const int code = getopt_long(argc, argv, letters.s, table.data, &row);
   const char *word = argv[optind - 1 - (optarg && optarg == argv[optind - 1])];
-  if (code == '?' && optopt && optopt < 256 && !strchr(letters.s, optopt)) /* of letters behind one dash */
-    word = arena_printf(arena, "-%c", optopt);
-  if (code == ':') usage_error("option '%s' of cnnc %s needs a value", word, command->name);
-  else if (code == '?' || (row >= 0 && !in_full(word, table.data[row].name)))
-    usage_error("unknown option '%s' of cnnc %s; cnnc %s --help lists them", word, command->name,
-                command->name);
+  if (code == ':' || code == '?') wrong_option(arena, command->options, code, argv);
+  else if (row >= 0 && !in_full(word, table.data[row].name)) unknown_option(arena, command->options, word);
   else return code;
   return '?';
 }

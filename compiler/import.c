@@ -132,7 +132,7 @@ static bool read_options(Importing *m, int argc, char **argv) {
   for (int code; (code = command_option(m->arena, &import_command, argc, argv)) != -1;)
     if (!take_option(m, code)) return false;
   if (m->help) return true;
-  if (optind == argc) return usage_error("no model is given: cnnc import MODEL.onnx [-o NAME]");
+  if (optind == argc) return usage_error("no model is given: cnnc import MODEL [-o NAME]");
   if (argc - optind > 1) return usage_error("several models are given: one is imported at a time");
   m->model = argv[optind];
   m->options.chw = m->layout == 1;

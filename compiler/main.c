@@ -9,6 +9,7 @@
 #include "command.h"
 #include "compile.h"
 #include "help.h"
+#include "options_words.h"
 #include "sema/sema.h"
 
 #ifndef PACKAGE_VERSION
@@ -56,8 +57,10 @@ int main(int argc, char **argv) {
   int status;
   backend_begin();
   const Command *called = command(argc, argv);
-  if (called) status = called->run(arena, argv[0], argc - 1, argv + 1);
-  else status = options_parse(&options, arena, argc, argv) ? run(arena, &options) : 2;
+  if (called) {
+    usage_command = called->name;
+    status = called->run(arena, argv[0], argc - 1, argv + 1);
+  } else status = options_parse(&options, arena, argc, argv) ? run(arena, &options) : 2;
   if (fflush(stdout) != 0 || ferror(stdout)) {
     perror("cnnc: error: standard output");
     status = status ? status : 1;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/text.h"
+#include "command.h"
 #include "passes/plan.h"
 
 enum { /* long options without a letter of their own */
@@ -128,7 +129,8 @@ const OptionRow options_table[] = {
      "the stack. Where a net does not fit, its first layers are computed in bands of rows",
      NULL},
     {"flash-wait", LONG_FLASH_WAIT, required_argument, "--flash-wait=CYCLES",
-     "by so many cycles 16 bytes of flash take longer than 16 of RAM; for the choice of schedules on boards",
+     "how many cycles longer reading 16 bytes takes from flash than from RAM; for the choice of schedules on "
+     "boards",
      NULL},
     {"threads", LONG_THREADS, required_argument, "--threads=KIND",
      "openmp (the default for programs) or none", "openmp none"},
@@ -361,8 +363,15 @@ static bool is_program(const char *word) {
 }
 
 /* ---- the whole ---- */
-static bool check_input(Options *options, int n, char **words) {
+static bool check_input(Options *options, Arena *arena, int n, char **words) {
   if (n == 0) return usage_error("no program is given: cnnc [options] FILE.cnn [-o OUTPUT]");
+#ifndef __wasi__
+  const char *command = command_meant(arena, words[0]);
+  if (command)
+    return usage_error("'%s' is neither a program nor a command; did you mean '%s'?", words[0], command);
+#else
+  (void)arena;
+#endif
   if (n > 1)
     return usage_error("several programs are given, '%s' and '%s': one is compiled at a time", words[0],
                        words[1]);
@@ -495,11 +504,7 @@ static bool take_letter(Options *options, Arena *arena, int code, int argc, char
   case 'v': options->verbose = true; break;
   case 'V': options->action = ACTION_VERSION; break;
   case 'h': options->action = ACTION_HELP; break;
-  case ':': return usage_error("%s wants a value", argv[optind - 1]);
-  default:
-    return optopt >= 256                          ? usage_error("%s takes no value", argv[optind - 1])
-           : optopt && argv[optind - 1][1] != '-' ? usage_error("unknown option '-%c'", optopt)
-                                                  : unknown_option(arena, argv[optind - 1]);
+  default: return wrong_option(arena, options_table, code, argv);
   }
   return true;
 }
@@ -517,7 +522,8 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
   opterr = 0;
   for (int code; good && (code = getopt_long(argc, argv, ":o:D:I:O:W:M:vhV", table, &row)) != -1;) {
     const char *word = argv[optind - 1 - (optarg && optarg == argv[optind - 1])];
-    if (code >= LONG_EMIT && !in_full(word, table[row].name)) return unknown_option(arena, word);
+    if (code >= LONG_EMIT && !in_full(word, table[row].name))
+      return unknown_option(arena, options_table, word);
     good = code >= LONG_EMIT ? take_long(options, arena, &given, code)
                              : take_letter(options, arena, code, argc, argv);
   }
@@ -527,6 +533,6 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
   if (options->action == ACTION_HELP && !options->topic && optind < argc && !is_program(argv[optind]))
     options->topic = argv[optind];
   if (options->action != ACTION_COMPILE) return true;
-  return check_input(options, argc - optind, argv + optind) &&
+  return check_input(options, arena, argc - optind, argv + optind) &&
          check_together(options, arena, given.kind, given.threads);
 }

@@ -1,5 +1,6 @@
 /* options_words.c: words on the command line, and what is said about wrong ones. */
 // SPDX-License-Identifier: Apache-2.0
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,12 +8,14 @@
 #include "base/text.h"
 #include "options.h"
 
+const char *usage_command = "";
+
 bool usage_error(const char *format, ...) {
   va_list args;
   va_start(args, format);
   fputs("cnnc: error: ", stderr);
   vfprintf(stderr, format, args);
-  fputs("\ncnnc --help shows the options\n", stderr);
+  fprintf(stderr, "\ncnnc%s%s --help shows the options\n", *usage_command ? " " : "", usage_command);
   va_end(args);
   return false;
 }
@@ -40,21 +43,38 @@ bool unknown_word(const char *what, const char *word, const char *const *names) 
   return false;
 }
 
-bool unknown_option(Arena *arena, const char *option) {
+/* The name of the option that a word with any number of dashes most likely stands for, or NULL. */
+static const char *near_option(Arena *arena, const OptionRow *rows, const char *word) {
   VEC(const char *) names = {0};
-  for (const OptionRow *row = options_table; row->code; row++)
+  word += strspn(word, "-");
+  word = arena_copy(arena, word, strcspn(word, "="));
+  for (const OptionRow *row = rows; row->code; row++) {
+    if (row->name && strcmp(word, row->name) == 0) return row->name;
     if (row->name) vec_push(arena, names, row->name);
+  }
   vec_push(arena, names, NULL);
-  const char *dashes = option[0] == '-' && option[1] == '-' ? "--" : "-";
-  const char *name = option + strspn(option, "-");
-  char word[64];
-  const size_t length = strcspn(name, "=");
-  if (length == 0 || length >= sizeof word) return usage_error("unknown option '%s'", option);
-  memcpy(word, name, length);
-  word[length] = 0;
-  const char *near = suggest(word, names.data);
-  return near ? usage_error("unknown option '%s%s'; did you mean '--%s'?", dashes, word, near)
-              : usage_error("unknown option '%s%s'", dashes, word);
+  return suggest(word, names.data);
+}
+
+bool unknown_option(Arena *arena, const OptionRow *rows, const char *word) {
+  const char *near = near_option(arena, rows, word);
+  const int length = (int)strcspn(word, "=");
+  return near ? usage_error("unknown option '%.*s'; did you mean '--%s'?", length, word, near)
+              : usage_error("unknown option '%.*s'", length, word);
+}
+
+bool wrong_option(Arena *arena, const OptionRow *rows, int code, char **argv) {
+  const char *word = argv[optind - 1];
+  if (code == ':') return usage_error("%s wants a value", word);
+  if (optopt >= 256) return usage_error("%.*s takes no value", (int)strcspn(word, "="), word);
+  if (!optopt) return unknown_option(arena, rows, word);
+  /* Letters behind one dash may be meant as a long option. getopt_long is in that word, or behind it. */
+  for (int i = optind; i >= optind - 1; i--) {
+    word = argv[i];
+    if (word && word[0] == '-' && word[1] != '-' && strlen(word) > 2 && near_option(arena, rows, word))
+      return unknown_option(arena, rows, word);
+  }
+  return usage_error("unknown option '-%c'", optopt);
 }
 
 /* An option is written in full: what getopt_long takes for one by its first letters may be a mistake. */

@@ -4,11 +4,15 @@
 #define CNNC_OPTIONS_WORDS_H
 #include <stdbool.h>
 #include "base/arena.h"
+#include "options.h"
 #include "sema/sema.h"
 
 __attribute__((format(printf, 1, 2))) bool usage_error(const char *format, ...); /* always false */
-bool unknown_option(Arena *, const char *option);                                /* always false */
 bool unknown_word(const char *what, const char *word, const char *const *names); /* always false */
+bool unknown_option(Arena *, const OptionRow *, const char *word);               /* always false */
+/* Always false: what getopt_long found wrong, and said by ':' or '?'. */
+bool wrong_option(Arena *, const OptionRow *, int code, char **argv);
+extern const char *usage_command; /* whose --help a mistake points to: "" is cnnc's own */
 /* An option is written in full: what getopt_long takes for one by its first letters may be a mistake. */
 bool in_full(const char *word, const char *name);
 /* The index of an option's value among `names`, which NULL ends. */

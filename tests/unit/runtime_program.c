@@ -60,6 +60,9 @@ static void wrong_command_lines_exit_with_2(void) {
   }
   CU_ASSERT_EQUAL(wait_program(child), 2);
   CU_ASSERT_EQUAL(RUN(&network, "frobnicate"), 2);
+  SAYS("stderr", "unknown command 'frobnicate'\n");
+  CU_ASSERT_EQUAL(RUN(&network, "pedict", "x.png"), 2);
+  SAYS("stderr", "unknown command 'pedict'; did you mean 'predict'?\n");
   CU_ASSERT_EQUAL(RUN(&network, "train"), 2);
   SAYS("stderr", "it needs --data");
   CU_ASSERT_EQUAL(RUN(&network, "train", "--data", "synthetic", "--epochs=0"), 2);
@@ -70,7 +73,13 @@ static void wrong_command_lines_exit_with_2(void) {
   CU_ASSERT_EQUAL(RUN(&network, "train", "--data", "synthetic", "--shuffle=maybe"), 2);
   CU_ASSERT_EQUAL(RUN(&network, "train", "--data", "synthetic", "--progress=much"), 2);
   CU_ASSERT_EQUAL(RUN(&network, "train", "--data", "synthetic", "--what"), 2);
-  SAYS("stderr", "unknown option '--what'");
+  SAYS("stderr", "unknown option '--what'\n");
+  CU_ASSERT_EQUAL(RUN(&network, "train", "--data", "synthetic", "--epcohs=3"), 2);
+  SAYS("stderr", "unknown option '--epcohs'; did you mean '--epochs'?\n");
+  CU_ASSERT_EQUAL(RUN(&network, "train", "-data", "synthetic"), 2);
+  SAYS("stderr", "unknown option '-data'; did you mean '--data'?\n");
+  CU_ASSERT_EQUAL(RUN(&network, "train", "-xo", "w.npz"), 2);
+  SAYS("stderr", "unknown option '-x'\n");
   CU_ASSERT_EQUAL(RUN(&network, "train", "--data", "synthetic", "more"), 2);
   CU_ASSERT_EQUAL(RUN(&network, "train", "--resume=yes", "--data", "synthetic"), 2);
   CU_ASSERT_EQUAL(RUN(&network, "train", "--data"), 2);

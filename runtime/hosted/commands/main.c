@@ -15,6 +15,7 @@
 #include "hosted/weights/classes.h"
 #include "hosted/weights/origin.h"
 #include "hosted/commands/program.h"
+#include "hosted/base/similar.h"
 #include "hosted/base/threads.h"
 
 #ifndef PACKAGE_VERSION
@@ -175,6 +176,16 @@ static void look_around(cnn_program_state *state, const char *command) {
   if (state->beside) snprintf(state->beside, room, "%.*s%s.safetensors", (int)folder, command, net);
 }
 
+static int unknown_command(const cnn_program *program, const char *word) {
+  const char *names[COMMAND_COUNT];
+  for (int i = 0; i < COMMAND_COUNT; i++) names[i] = COMMANDS[i].name;
+  const char *near = cnn_similar(word, names, COMMAND_COUNT);
+  fprintf(stderr, "%s: unknown command '%s'", program->name, word);
+  if (near) fprintf(stderr, "; did you mean '%s'?", near);
+  fprintf(stderr, "\n'%s --help' lists the commands\n", program->name);
+  return CNN_EXIT_USAGE;
+}
+
 static int run_command(const cnn_program *program, int argc, char **argv) { /* argv[0]: the command */
   for (int i = 0; i < COMMAND_COUNT; i++) {
     if (strcmp(argv[0], COMMANDS[i].name) != 0) continue;
@@ -190,9 +201,7 @@ static int run_command(const cnn_program *program, int argc, char **argv) { /* a
         program->name, COMMANDS[i].name);
     return CNN_EXIT_FAILED;
   }
-  fprintf(stderr, "%s: unknown command '%s'\n", program->name, argv[0]);
-  print_help(stderr, program);
-  return CNN_EXIT_USAGE;
+  return unknown_command(program, argv[0]);
 }
 
 /* --help, --help COMMAND and --help=COMMAND: the command tells its options itself. */

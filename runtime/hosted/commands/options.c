@@ -3,6 +3,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* getopt_long */
 #endif
+#include "hosted/base/similar.h"
 #include "hosted/commands/options.h"
 
 #include <errno.h>
@@ -150,6 +151,19 @@ static int check_operands(const cnn_usage *usage, int n, char **operand) {
   return CNN_GO_ON;
 }
 
+/* `letter`: the one that is unknown, of a word with one dash, which may be meant as a long option; else 0. */
+static int unknown_option(const cnn_usage *usage, const char *word, int letter) {
+  const char *names[MOST_FLAGS], *dashless = word + strspn(word, "-"), *near = NULL;
+  const int length = (int)strcspn(word, "=");
+  char name[64];
+  for (int32_t i = 0; i < usage->flags; i++) names[i] = usage->flag[i].name;
+  snprintf(name, sizeof name, "%.*s", (int)strcspn(dashless, "="), dashless);
+  if (!letter || strlen(word) > 2) near = cnn_similar(name, names, usage->flags);
+  if (near) return cnn_usage_error(usage, "unknown option '%.*s'; did you mean '--%s'?", length, word, near);
+  if (letter) return cnn_usage_error(usage, "unknown option '-%c'", letter);
+  return cnn_usage_error(usage, "unknown option '%.*s'", length, word);
+}
+
 int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand) {
   struct option option[MOST_FLAGS + 2] = {{0}};
   char letters[2 * MOST_FLAGS + 3] = ":h"; /* a missing value is told apart from an unknown option */
@@ -184,9 +198,7 @@ int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand)
     if (got == '?') {
       if (optopt > HELP_VALUE)
         return cnn_usage_error(usage, "--%s takes no value", usage->flag[optopt - HELP_VALUE - 1].name);
-      const char *word = optind > at ? argv[optind - 1] : argv[at];
-      if (optopt > 0 && optopt < HELP_VALUE) return cnn_usage_error(usage, "unknown option '-%c'", optopt);
-      return cnn_usage_error(usage, "unknown option '%s'", word);
+      return unknown_option(usage, optind > at ? argv[optind - 1] : argv[at], optopt);
     }
     for (int32_t i = 0; i < usage->flags; i++) {
       const cnn_flag *flag = &usage->flag[i];
