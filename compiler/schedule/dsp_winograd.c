@@ -113,18 +113,15 @@ static void make_constants(Lower *l, Winograd8 *d) {
 }
 
 /* ---- the input ---- */
-static Val plus(Val a, Val b) { return nest_primitive(a->nest, &primitive_add_halves, a, b, NULL); }
-static Val minus(Val a, Val b) { return nest_primitive(a->nest, &primitive_sub_halves, a, b, NULL); }
-
 static void split(Nest *b, int m, Val v[], const Val d[]) {
   if (m == 4) {
     winograd_split_halves(b, v, d);
     return;
   }
-  v[0] = minus(d[0], d[2]);
-  v[1] = plus(d[1], d[2]);
-  v[2] = minus(d[2], d[1]);
-  v[3] = minus(d[1], d[3]);
+  v[0] = halves_minus(d[0], d[2]);
+  v[1] = halves_plus(d[1], d[2]);
+  v[2] = halves_minus(d[2], d[1]);
+  v[3] = halves_minus(d[1], d[3]);
 }
 
 /* Column x of four channels: the rows of a tile, two channels a word. */
@@ -226,29 +223,14 @@ static void point_nest(Lower *l, const Winograd8 *d, const Ix *block, const Ix *
 }
 
 /* ---- the output ---- */
-static Val wrap(Val a, Val b, int shift) {
-  return nest_primitive(a->nest, &primitive_wrap_sum, a, b, num_i32(a->nest, shift));
-}
-
-static Val unwrap(Val a, Val b) { return nest_primitive(a->nest, &primitive_wrap_difference, a, b, NULL); }
-
 /* y = A'm. */
-static void join_four(Nest *b, Val y[], const Val m[]) {
-  const Val a = nest_let(b, "a", wrap(m[1], m[2], 0)), s = nest_let(b, "s", unwrap(m[1], m[2])),
-            c = nest_let(b, "c", wrap(m[3], m[4], 0)), d = nest_let(b, "d", unwrap(m[3], m[4]));
-  y[0] = wrap(wrap(m[0], a, 0), c, 0);
-  y[1] = wrap(s, d, 1);
-  y[2] = wrap(a, c, 2);
-  y[3] = wrap(wrap(s, d, 3), m[5], 2);
-}
-
 static void join(Nest *b, int outputs, Val y[], const Val m[]) {
   if (outputs == 4) {
-    join_four(b, y, m);
+    winograd_join_words(b, y, m);
     return;
   }
-  y[0] = wrap(wrap(m[0], m[1], 0), m[2], 0);
-  y[1] = unwrap(unwrap(m[1], m[2]), m[3]);
+  y[0] = wrapped_plus(wrapped_plus(m[0], m[1]), m[2]);
+  y[1] = wrapped_minus(wrapped_minus(m[1], m[2]), m[3]);
 }
 
 /* What is a sum, or twice that, of what join gives. */

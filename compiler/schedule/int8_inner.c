@@ -34,14 +34,10 @@ Buf *inner_begin(Lower *l, const Words *w) {
   return lower_scratch_of(l, "even_by_odd", I32, 2, (int64_t[]){w->rows, w->columns});
 }
 
-static Val wrap(Val a, Val b) {
-  return nest_primitive(a->nest, &primitive_wrap_sum, a, b, num_i32(a->nest, 0));
-}
-
 Val inner_total(Val all) {
   Nest *b = all->nest;
   Val total = lane_at(b, all, NEST_IX(0));
-  for (int i = 1; i < all->type.lanes; i++) total = wrap(total, lane_at(b, all, NEST_IX(i)));
+  for (int i = 1; i < all->type.lanes; i++) total = wrapped_plus(total, lane_at(b, all, NEST_IX(i)));
   return total;
 }
 
@@ -71,7 +67,7 @@ NestFn *inner_function(Lower *l, const Words *w, Buf *inner) {
   for (int lanes = l->target->lanes; lanes >= 1; lanes = lanes > 4 ? lanes / 2 : lanes - 3) {
     const int64_t count = (w->pixel - done) / lanes;
     const Ix at = x * w->step + done;
-    if (count) total = wrap(total, products_of(l, w, &y, &at, lanes, count));
+    if (count) total = wrapped_plus(total, products_of(l, w, &y, &at, lanes, count));
     done += count * lanes;
   }
   nest_store(b, nest_at(b, inner, y, x), total);

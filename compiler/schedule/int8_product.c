@@ -181,17 +181,14 @@ static void first_sums(const Product *d, const Tile *t, const TileArgs *a, Buf *
     Val own = num_i32(b, 0);
     for (int64_t ky = 0; ky < k->kernel[0] && d->inner; ky++)
       for (int64_t kx = 0; kx < k->kernel[1]; kx++)
-        own = nest_primitive(b, &primitive_wrap_sum, own,
-                             nest_load(b,
-                                       nest_at(b, d->inner, a->y * k->stride[0] + ky * k->dilation[0],
-                                               (a->x + p) * k->stride[1] + kx * k->dilation[1]),
-                                       1),
-                             num_i32(b, 0));
+        own = wrapped_plus(own, nest_load(b,
+                                          nest_at(b, d->inner, a->y * k->stride[0] + ky * k->dilation[0],
+                                                  (a->x + p) * k->stride[1] + kx * k->dilation[1]),
+                                          1));
     if (d->inner) own = nest_let(b, "own", splat(own, d->lanes));
     for (int v = 0; v < t->vectors; v++) {
       const Val bias = nest_load(b, nest_at(b, d->finish.bias, vector_of(d, a, v), lane_of(d, v)), d->lanes);
-      nest_store(b, nest_at(b, sum, p, v),
-                 d->inner ? nest_primitive(b, &primitive_wrap_difference, bias, own, NULL) : bias);
+      nest_store(b, nest_at(b, sum, p, v), d->inner ? wrapped_minus(bias, own) : bias);
     }
   }
 }

@@ -53,14 +53,7 @@ static bool pays(const Strassen8 *d) {
 }
 
 /* ---- halves, and words modulo 2^32 ---- */
-static Val plus(Val a, Val b) { return nest_primitive(a->nest, &primitive_add_halves, a, b, NULL); }
-static Val minus(Val a, Val b) { return nest_primitive(a->nest, &primitive_sub_halves, a, b, NULL); }
-static Val wrap(Val a, Val b) {
-  return nest_primitive(a->nest, &primitive_wrap_sum, a, b, num_i32(a->nest, 0));
-}
-static Val unwrap(Val a, Val b) { return nest_primitive(a->nest, &primitive_wrap_difference, a, b, NULL); }
-
-static const StrassenSums of_halves = {plus, minus}, of_words = {wrap, unwrap};
+static const StrassenSums of_halves = {halves_plus, halves_minus}, of_words = {wrapped_plus, wrapped_minus};
 
 /* ---- the input ---- */
 /* Even and odd bytes of four blocks of words. */
@@ -219,9 +212,9 @@ static void add_inner_quad(const Strassen8 *d, const ProductArgs *a, Buf *sum, c
               y = load_word(d, a, &t, &second, quad, "x_odd");
     for (int v = 0; v < d->vectors; v++) {
       const Ref at = nest_at(b, sum, t, v);
-      nest_store(
-          b, at,
-          nest_primitive(b, &primitive_dot_halves, nest_get(b, at), plus(x, odd[v]), plus(y, even[v])));
+      nest_store(b, at,
+                 nest_primitive(b, &primitive_dot_halves, nest_get(b, at), halves_plus(x, odd[v]),
+                                halves_plus(y, even[v])));
     }
   }
 }
@@ -240,9 +233,9 @@ static NestFn *products_function(const Strassen8 *d, int64_t tiles) {
     for (int v = 0; v < d->vectors; v++) {
       Val begin = own;
       if (d->own_V)
-        begin =
-            unwrap(splat(num_i32(b, 0), d->lanes),
-                   wrap(own, nest_load(b, nest_at(b, d->own_U, a.slot, a.point, v * d->lanes), d->lanes)));
+        begin = wrapped_minus(
+            splat(num_i32(b, 0), d->lanes),
+            wrapped_plus(own, nest_load(b, nest_at(b, d->own_U, a.slot, a.point, v * d->lanes), d->lanes)));
       nest_store(b, nest_at(b, sum, t, v), begin);
     }
   }
@@ -277,8 +270,8 @@ static NestFn *join_function(const Strassen8 *d) {
       const Ix x = x0 + i / PARTS, vector = vector_of(d, &block, half, v), lane = lane_of(d, v),
                f = (block * PARTS + half) * d->width + v * d->lanes;
       const Val bias = nest_load(b, nest_at(b, d->finish.bias, vector, lane), d->lanes);
-      lower_store(l, finish_vector(l, &d->finish, wrap(y[i], bias), &vector, &lane), &row, &x, &f, d->lanes,
-                  d->lanes);
+      lower_store(l, finish_vector(l, &d->finish, wrapped_plus(y[i], bias), &vector, &lane), &row, &x, &f,
+                  d->lanes, d->lanes);
     }
   }
   return fn;

@@ -87,36 +87,21 @@ static bool pays(const Winograd8 *d) {
 }
 
 /* ---- halves ---- */
-static Val plus(Val a, Val b) { return nest_primitive(a->nest, &primitive_add_halves, a, b, NULL); }
-static Val minus(Val a, Val b) { return nest_primitive(a->nest, &primitive_sub_halves, a, b, NULL); }
-static Val twice(Nest *b, const char *name, Val a) { return nest_let(b, name, plus(a, a)); }
-
-void winograd_split_halves(Nest *b, Val v[6], const Val d[6]) {
-  const Val p = nest_let(b, "p", minus(d[4], d[2])), q = nest_let(b, "q", minus(d[3], d[1])),
-            q2 = nest_let(b, "q2", plus(q, q)), e = nest_let(b, "e", minus(d[0], d[2])),
-            s = nest_let(b, "s", plus(d[1], d[2])), t = nest_let(b, "t", minus(d[1], d[2])),
-            e2 = nest_let(b, "e2", plus(e, e)), s2 = nest_let(b, "s2", plus(s, s)),
-            t2 = nest_let(b, "t2", plus(t, t));
-  v[0] = plus(plus(e2, e2), p);
-  v[1] = minus(plus(d[3], d[4]), plus(s2, s2));
-  v[2] = plus(minus(d[4], d[3]), plus(t2, t2));
-  v[3] = plus(p, q2);
-  v[4] = minus(p, q2);
-  v[5] = minus(minus(d[5], d[3]), plus(q2, q2));
-}
+static Val twice(Nest *b, const char *name, Val a) { return nest_let(b, name, halves_plus(a, a)); }
 
 /* u = Gg: rows 6 0 0, -4 -4 -4, -4 4 -4, 1 2 4, 1 -2 4, 0 0 6. */
 static void split_weights(Nest *b, Val u[SIDE], const Val g[TAPS]) {
   const Val first2 = twice(b, "first2", g[0]), first4 = twice(b, "first4", first2),
             middle2 = twice(b, "middle2", g[1]), middle4 = twice(b, "middle4", middle2),
             last2 = twice(b, "last2", g[2]), last4 = twice(b, "last4", last2),
-            ends4 = nest_let(b, "ends4", plus(first4, last4)), near = nest_let(b, "near", plus(g[0], last4));
-  u[0] = plus(first4, first2);
-  u[1] = minus(minus(num_i32(b, 0), ends4), middle4);
-  u[2] = minus(middle4, ends4);
-  u[3] = plus(near, middle2);
-  u[4] = minus(near, middle2);
-  u[5] = plus(last4, last2);
+            ends4 = nest_let(b, "ends4", halves_plus(first4, last4)),
+            near = nest_let(b, "near", halves_plus(g[0], last4));
+  u[0] = halves_plus(first4, first2);
+  u[1] = halves_minus(halves_minus(num_i32(b, 0), ends4), middle4);
+  u[2] = halves_minus(middle4, ends4);
+  u[3] = halves_plus(near, middle2);
+  u[4] = halves_minus(near, middle2);
+  u[5] = halves_plus(last4, last2);
 }
 
 /* ---- the input ---- */
@@ -309,28 +294,13 @@ static NestFn *products_function(const Winograd8 *d, int64_t tiles) {
 }
 
 /* ---- the output ---- */
-static Val wrap(Val a, Val b, int shift) {
-  return nest_primitive(a->nest, &primitive_wrap_sum, a, b, num_i32(a->nest, shift));
-}
-static Val unwrap(Val a, Val b) { return nest_primitive(a->nest, &primitive_wrap_difference, a, b, NULL); }
-
-/* y = A'm. */
-static void join(Nest *b, Val y[M], const Val m[SIDE]) {
-  const Val a = nest_let(b, "a", wrap(m[1], m[2], 0)), s = nest_let(b, "s", unwrap(m[1], m[2])),
-            c = nest_let(b, "c", wrap(m[3], m[4], 0)), d = nest_let(b, "d", unwrap(m[3], m[4]));
-  y[0] = wrap(wrap(m[0], a, 0), c, 0);
-  y[1] = wrap(s, d, 1);
-  y[2] = wrap(a, c, 2);
-  y[3] = wrap(wrap(s, d, 3), m[5], 2);
-}
-
 /* An output of the tile: output channels from f on. */
 static void finish(const Winograd8 *d, Val sum, const Ix *y, const Ix *x, const Ix *block, int v) {
   Nest *b = d->l->b;
   const Ix f = *block * d->width + v * d->lanes, vector = vector_of(d, block, v), lane = lane_of(d, v);
   const Val bias = nest_load(b, nest_at(b, d->finish.bias, vector, lane), d->lanes);
-  lower_store(d->l, finish_vector(d->l, &d->finish, wrap(sum, bias, 0), &vector, &lane), y, x, &f, d->lanes,
-              d->lanes);
+  lower_store(d->l, finish_vector(d->l, &d->finish, wrapped_plus(sum, bias), &vector, &lane), y, x, &f,
+              d->lanes, d->lanes);
 }
 
 typedef struct JoinArgs {
@@ -354,14 +324,14 @@ static void join_rows(const Winograd8 *d, Buf *half, const JoinArgs *a, int v) {
       Val m[SIDE], y[M];
       for (int i = 0; i < SIDE; i++)
         m[i] = nest_let(b, nest_text(b, "m%d", i), nest_load(b, nest_at(b, half, i, j, 0), d->lanes));
-      join(b, y, m);
+      winograd_join_words(b, y, m);
       for (int i = 0; i < M; i++) {
         const Ix oy = a->y0 + i;
         NEST_IF(b, nest_below(b, oy, d->k.small.h)) {
           const Val sum = nest_primitive(b, &primitive_part576, y[i], num_i32(b, SHIFT), NULL);
           if (d->total) {
             const Ref at = nest_at(b, d->total, a->slot, a->tile, i * M + j, v * d->lanes);
-            nest_store(b, at, wrap(sum, nest_load(b, at, d->lanes), 0));
+            nest_store(b, at, wrapped_plus(sum, nest_load(b, at, d->lanes)));
           } else finish(d, sum, &oy, &ox, &a->block, v);
         }
       }
@@ -408,7 +378,7 @@ static NestFn *join_function(const Winograd8 *d) {
         m[j] =
             nest_let(b, nest_text(b, "m%d", j),
                      nest_load(b, nest_at(b, d->sums, a.slot, i * SIDE + j, a.tile, v * d->lanes), d->lanes));
-      join(b, y, m);
+      winograd_join_words(b, y, m);
       for (int j = 0; j < M; j++) nest_store(b, nest_at(b, half, i, j, 0), y[j]);
     }
     join_rows(d, half, &a, v);

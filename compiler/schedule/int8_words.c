@@ -294,3 +294,40 @@ void words_fill(Lower *l, const Words *w, LoopKind outer) {
   }
   NEST_FROM(b, y, bottom, w->rows) pad_row(l, w, &y);
 }
+
+/* ---- sums of words ---- */
+Val halves_plus(Val a, Val b) { return nest_primitive(a->nest, &primitive_add_halves, a, b, NULL); }
+
+Val halves_minus(Val a, Val b) { return nest_primitive(a->nest, &primitive_sub_halves, a, b, NULL); }
+
+/* a + (b << shift) */
+static Val wrapped_shifted(Val a, Val b, int shift) {
+  return nest_primitive(a->nest, &primitive_wrap_sum, a, b, num_i32(a->nest, shift));
+}
+
+Val wrapped_plus(Val a, Val b) { return wrapped_shifted(a, b, 0); }
+
+Val wrapped_minus(Val a, Val b) { return nest_primitive(a->nest, &primitive_wrap_difference, a, b, NULL); }
+
+void winograd_split_halves(Nest *b, Val v[6], const Val d[6]) {
+  const Val p = nest_let(b, "p", halves_minus(d[4], d[2])), q = nest_let(b, "q", halves_minus(d[3], d[1])),
+            q2 = nest_let(b, "q2", halves_plus(q, q)), e = nest_let(b, "e", halves_minus(d[0], d[2])),
+            s = nest_let(b, "s", halves_plus(d[1], d[2])), t = nest_let(b, "t", halves_minus(d[1], d[2])),
+            e2 = nest_let(b, "e2", halves_plus(e, e)), s2 = nest_let(b, "s2", halves_plus(s, s)),
+            t2 = nest_let(b, "t2", halves_plus(t, t));
+  v[0] = halves_plus(halves_plus(e2, e2), p);
+  v[1] = halves_minus(halves_plus(d[3], d[4]), halves_plus(s2, s2));
+  v[2] = halves_plus(halves_minus(d[4], d[3]), halves_plus(t2, t2));
+  v[3] = halves_plus(p, q2);
+  v[4] = halves_minus(p, q2);
+  v[5] = halves_minus(halves_minus(d[5], d[3]), halves_plus(q2, q2));
+}
+
+void winograd_join_words(Nest *b, Val y[4], const Val m[6]) {
+  const Val a = nest_let(b, "a", wrapped_plus(m[1], m[2])), s = nest_let(b, "s", wrapped_minus(m[1], m[2])),
+            c = nest_let(b, "c", wrapped_plus(m[3], m[4])), d = nest_let(b, "d", wrapped_minus(m[3], m[4]));
+  y[0] = wrapped_plus(wrapped_plus(m[0], a), c);
+  y[1] = wrapped_shifted(s, d, 1);
+  y[2] = wrapped_shifted(a, c, 2);
+  y[3] = wrapped_shifted(wrapped_shifted(s, d, 3), m[5], 2);
+}

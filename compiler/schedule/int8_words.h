@@ -37,8 +37,13 @@ int32_t words_lift(Dot);                    /* what is added to each q: 128 or 0
 const Primitive *words_dot(Dot, int lanes); /* a sum, a word of the input, one of weights */
 
 Val words_half(Nest *, const char *name, int odd, Val bytes); /* two of four bytes as halves */
-/* v = B'd of Winograd's F(4x4,3x3) on one axis, each half of a word by itself. */
+Val halves_plus(Val, Val);                                    /* each half of a word by itself */
+Val halves_minus(Val, Val);
+Val wrapped_plus(Val, Val); /* modulo 2^32 */
+Val wrapped_minus(Val, Val);
+/* Winograd's F(4x4,3x3) on one axis: v = B'd, each half of a word by itself; y = A'm, modulo 2^32. */
 void winograd_split_halves(Nest *, Val v[6], const Val d[6]);
+void winograd_join_words(Nest *, Val y[4], const Val m[6]);
 
 bool schedule_int8_depthwise(Lower *, const Correlation *); /* int8_depthwise.c */
 bool schedule_int8_strassen(Lower *, const Correlation *);  /* int8_strassen.c */
