@@ -32,7 +32,9 @@ const char *command_meant(Arena *arena, const char *word) {
   VEC(const char *) names = {0};
   for (const Command *const *c = command_table; *c; c++) vec_push(arena, names, (*c)->name);
   vec_push(arena, names, NULL);
-  return access(word, F_OK) == 0 ? NULL : suggest(word, names.data);
+  const bool file = strpbrk(word, "./") || access(word, F_OK) == 0 ||
+                    access(arena_printf(arena, "%s.cnn", word), F_OK) == 0;
+  return file ? NULL : suggest(word, names.data);
 }
 #endif
 

@@ -16,7 +16,7 @@ typedef struct Command {
   int (*run)(Arena *, const char *cnnc, int argc, char **argv);
 } Command;
 extern const Command *const command_table[]; /* ended by NULL */
-/* The command that a word stands for most likely which is none, and no file either; NULL: none of them. */
+/* The command that a word most likely stands for which is neither one nor a file; or NULL. */
 const char *command_meant(Arena *, const char *word);
 
 /* The next option by its code, and its value in optarg; -1: there are no more; '?': a mistake, which is
