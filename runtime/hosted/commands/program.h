@@ -82,4 +82,17 @@ int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program
 const char *cnn_program_label(const cnn_network *network, const cnn_data *data, int64_t c, char room[24]);
 
 extern const char *const cnn_fit_choices[], *const cnn_match_choices[];
+#define CNN_FLAG_FIT(to, given)                                                                              \
+  {"fit",                                                                                                    \
+   0,                                                                                                        \
+   CNN_VALUE_CHOICE,                                                                                         \
+   &(to),                                                                                                    \
+   "stretch|crop|letterbox",                                                                                 \
+   "how pictures of another size fit (stretch; boxes: letterbox)",                                           \
+   0,                                                                                                        \
+   0,                                                                                                        \
+   cnn_fit_choices,                                                                                          \
+   given}
+#define CNN_FLAG_INDEX(to)                                                                                   \
+  {"index", 0, CNN_VALUE_WHOLE, &(to), "N", "which sample of an array of several (0)", 0, 1e15, NULL, NULL}
 #endif

@@ -260,10 +260,8 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
       {"jitter", 0, CNN_VALUE_WHOLE, &a.jitter, "N",
        "each step sees it shifted by up to so many pixels (a fourteenth of the width)", 0, 1e6, NULL, NULL},
       {"seed", 0, CNN_VALUE_SEED, &a.seed, "S", "of noise and shifts (0)", 0, 0, NULL, NULL},
-      {"index", 0, CNN_VALUE_WHOLE, &a.index, "N", "which sample of an array of several (0)", 0, 1e15, NULL,
-       NULL},
-      {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
-       "how a picture of another size comes to fit", 0, 0, cnn_fit_choices, NULL},
+      CNN_FLAG_INDEX(a.index),
+      CNN_FLAG_FIT(a.fit, NULL),
   };
   cnn_usage usage = {program->name,
                      "dream",

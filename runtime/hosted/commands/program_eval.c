@@ -193,8 +193,7 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
        "precision over recall of each class, of boxes or masks", 0, 0, NULL, NULL},
       {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples", 1, 1e15, NULL, NULL},
       {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
-      {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
-       "how pictures of another size fit (stretch; boxes: letterbox)", 0, 0, cnn_fit_choices, NULL},
+      CNN_FLAG_FIT(a.fit, NULL),
       {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "",
        "leaves out masks, boxes and pictures with mistakes, and counts them", 0, 0, NULL, NULL},
   };

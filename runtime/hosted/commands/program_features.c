@@ -163,10 +163,8 @@ int cnn_program_features(const cnn_program *program, int argc, char **argv) {
        NULL},
       {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N", "pixels a side of each value (as fits the page)", 1, 64,
        NULL, NULL},
-      {"index", 0, CNN_VALUE_WHOLE, &a.index, "N", "which sample of an array of several (0)", 0, 1e15, NULL,
-       NULL},
-      {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
-       "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
+      CNN_FLAG_INDEX(a.index),
+      CNN_FLAG_FIT(a.fit, NULL),
   };
   cnn_usage usage = {program->name, "features",
                      "IMAGE",       "Draws what the layers make of an input (PNG, JPEG, WebP, .npy, .npz).",

@@ -261,10 +261,8 @@ int cnn_program_occlude(const cnn_program *program, int argc, char **argv) {
        "pixels from one position to the next (1; of large windows a quarter)", 1, 1e6, NULL, NULL},
       {"fill", 0, CNN_VALUE_NUMBER, &a.fill, "X",
        "what the window is filled with (the picture's mean colour)", -1e30, 1e30, NULL, &a.filled},
-      {"index", 0, CNN_VALUE_WHOLE, &a.index, "N", "which sample of an array of several (0)", 0, 1e15, NULL,
-       NULL},
-      {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
-       "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
+      CNN_FLAG_INDEX(a.index),
+      CNN_FLAG_FIT(a.fit, NULL),
   };
   cnn_usage usage = {program->name, "occlude",
                      "IMAGE",       "Draws what the prediction loses when parts of an input are covered.",

@@ -142,10 +142,8 @@ int cnn_program_saliency(const cnn_program *program, int argc, char **argv) {
       {"noise", 0, CNN_VALUE_NUMBER, &a.noise, "X",
        "their standard deviation, as a part of the input's range (0.15)", 0, 10, NULL, NULL},
       {"seed", 0, CNN_VALUE_SEED, &a.seed, "S", "of the noise (0)", 0, 0, NULL, NULL},
-      {"index", 0, CNN_VALUE_WHOLE, &a.index, "N", "which sample of an array of several (0)", 0, 1e15, NULL,
-       NULL},
-      {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
-       "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
+      CNN_FLAG_INDEX(a.index),
+      CNN_FLAG_FIT(a.fit, NULL),
   };
   cnn_usage usage = {program->name, "saliency",
                      "IMAGE",       "Draws which parts of an input the score of its class depends on.",
