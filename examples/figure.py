@@ -1,7 +1,17 @@
 """figure.py: what the scripts of these examples share: arrays of NumPy and PNG in plain Python, and a figure
 of pictures with captions as one SVG."""
 # SPDX-License-Identifier: MIT-0
-import ast, base64, io, struct, zipfile, zlib
+import ast, base64, io, os, shutil, struct, sys, zipfile, zlib
+
+
+def compiler():
+    """The cnnc that the command line names, by its path or as one that is on the PATH."""
+    script, *words = sys.argv
+    found = shutil.which(words[0]) if words else None
+    if not found:
+        sys.exit(f"{os.path.basename(script)}: " +
+                 (f"there is no program '{words[0]}'" if words else "it needs the path or name of cnnc"))
+    return os.path.abspath(found)
 
 
 def read_npy(data):

@@ -18,7 +18,7 @@ def rings(shift):
 
 
 def main():
-    cnnc = os.path.abspath(sys.argv[1])
+    cnnc = figure.compiler()
     inputs = [rings(shift) for shift in range(SHIFTS)]
     with tempfile.TemporaryDirectory() as work:
         program, batch, results = (os.path.join(work, name)

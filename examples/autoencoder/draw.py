@@ -10,7 +10,7 @@ SIDE, SHOWN = 28, 10
 
 
 def main():
-    cnnc = os.path.abspath(sys.argv[1])
+    cnnc = figure.compiler()
     data = sys.argv[2] if len(sys.argv) > 2 else "/usr/share/datasets/fashion-mnist"
     with gzip.open(os.path.join(data, "t10k-images-idx3-ubyte.gz")) as f:
         pictures = f.read(16 + SHOWN * SIDE * SIDE)[16:]

@@ -55,7 +55,7 @@ def landscape():
 
 
 def main():
-    cnnc = os.path.abspath(sys.argv[1])
+    cnnc = figure.compiler()
     source = figure.grey(landscape(), WIDTH)
     with open(os.path.join(here, "picture.png"), "wb") as f:
         f.write(figure.png(source))

@@ -20,7 +20,7 @@ BILINEAR = f"""net bilinear {{
 
 
 def main():
-    cnnc = os.path.abspath(sys.argv[1])
+    cnnc = figure.compiler()
     picture = os.path.join(here, "..", "filters", "picture.png")
     with tempfile.TemporaryDirectory() as work:
         source, result = os.path.join(work, "bilinear.cnn"), os.path.join(work, "result.npz")
