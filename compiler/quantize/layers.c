@@ -348,9 +348,11 @@ Node *quant_repeat(Quantizer *q, const Node *node, const int64_t factor[2]) {
 
 Node *quant_border(Quantizer *q, const Node *node) {
   int64_t after[2];
+  Quant quant;
   Int8Border *border = NEW(q->arena, Int8Border);
   Node *in = quant_bytes(q, node->in[0]);
   if (!in) return NULL;
+  if (quant_given(q, node->name, &quant)) in = quant_requantized(q, node, in, quant);
   node->op->border(node, border->before, after);
   Node *made = quant_node(q, &op_int8_border, node, 1, &in, in->quant);
   made->detail = border;

@@ -163,6 +163,16 @@ def test_bounds():
     check(found == [0, -1] * 2050, "each of 4,100 channels has its own slope", found[:8])
 
 
+def test_moves():
+    """A move may have a scale of its own: what it moves is brought to that first."""
+    for layer, wanted in (("zero_pad([1, 0])", [0, 0.2, 1, 0]), ("upsample([2, 1])", [0.2, 0.2, 1, 1]),
+                          ("crop([0, 0])", [0.2, 1])):
+        name = layer[:layer.index("(")]
+        found = computed("moved_" + name, layer, {**stored("x", 0.1, 0), **stored(f"{name}1", 0.2, 7)},
+                         note(), [0.2, 1, 0, 0], has_model=True, shape="2x1x1")
+        check(found[:len(wanted)] == wanted, f"{layer} into another scale", found)
+
+
 def test_factors():
     """What LiteRT does in its own way, and functions of 16 bits."""
     wide = {"precision": "i16"}
@@ -220,6 +230,7 @@ test_views()
 test_damage()
 test_imported()
 test_bounds()
+test_moves()
 test_factors()
 test_many()
 finish()

@@ -242,11 +242,10 @@ static bool is_fused(const Drawing *d, const Node *node) {
   return takes_bounds(before) || (d->fused[before->id] && before->op->fold == FOLD_SCALE);
 }
 
-static bool keeps_scale(const Node *node) { /* the identity, and zeros around */
+static bool is_border(const Node *node) { /* zeros around */
   int64_t before[2], after[2];
-  return (node->op->identity && node->op->identity(node)) ||
-         (node->op->border && node->op->border(node, before, after) && before[0] >= 0 && before[1] >= 0 &&
-          after[0] >= 0 && after[1] >= 0);
+  return node->op->border && node->op->border(node, before, after) && before[0] >= 0 && before[1] >= 0 &&
+         after[0] >= 0 && after[1] >= 0;
 }
 
 static double largest(const Drawing *d, const Node *node) { /* scale of what it reads */
@@ -289,7 +288,7 @@ static void draw_value(Drawing *d, const Node *node) {
   d->fused[node->id] = is_fused(d, node);
   d->scale[node->id] = first;
   d->wide[node->id] = node->nin && d->wide[node->in[0]->id];
-  if (d->fused[node->id] || keeps_scale(node)) return;
+  if (d->fused[node->id] || (node->op->identity && node->op->identity(node))) return;
   if (node->op == &op_input)
     put_scale(d, node, between(d, 0.005, 0.03), node->port->elem == U8 ? -128 : any_zero(d));
   else if (has_table(node)) draw_table(d, node);
@@ -307,7 +306,7 @@ static void draw_value(Drawing *d, const Node *node) {
   else if (node->op->int8 == INT8_MOVE && node->nin > 1)
     put_scale(d, node, largest(d, node) * between(d, 0.7, 1.5), any_zero(d)); /* none is far above it */
   else if (node->op->int8 == INT8_LARGEST || node->op->int8 == INT8_MEAN || node->op->int8 == INT8_MOVE ||
-           repeats(node)) {
+           repeats(node) || is_border(node)) {
     if (sample_number(&d->state) < 0.4) put_scale(d, node, first * between(d, 0.7, 1.5), any_zero(d));
   } else if (node->nin == 1 && node->op->family == FAMILY_MAP) draw_function(d, node);
   else { /* computed in floats */
