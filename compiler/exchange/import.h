@@ -147,6 +147,8 @@ bool read_once(const ModelImport *, int tensor, const Value *);
 const char *number_text(Arena *, double); /* as the program has it */
 
 /* ---- names.c ---- */
+/* Are --shape and --input about inputs of the model? Else that is told. */
+bool names_of_inputs_known(const ModelImport *);
 const char *layer_of(ModelImport *, const OnnxNode *, int input);          /* input: its weight, or -1 */
 const char *layer_of_constant(ModelImport *, const OnnxNode *, int input); /* by the constant's own name */
 const char *layer_called(ModelImport *, const char *name);                 /* or that with a number */

@@ -8,6 +8,29 @@
 
 enum { LONGEST = 4096 }; /* of metadata that name modules */
 
+/* ---- of inputs ---- */
+static bool is_input(const ModelImport *im, const char *name, const char *option) {
+  const Onnx *o = im->onnx;
+  Text names = {.arena = im->arena};
+  for (int i = 0; i < o->ninputs; i++) {
+    if (strcmp(o->input[i].name, name) == 0) return true;
+    text_put(&names, "%s%s", i ? ", " : "", o->input[i].name);
+  }
+  Diag *diag = diag_report(im->diags, DIAG_import_file, im->at, NULL, "no input is called '%s', as %s says",
+                           name, option);
+  if (names.n) diag_help(diag, "the inputs of the model: %s", names.s);
+  return false;
+}
+
+bool names_of_inputs_known(const ModelImport *im) {
+  const ImportOptions *asked = im->options;
+  bool known = true;
+  for (int i = 0; i < asked->shapes.n; i++) known &= is_input(im, asked->shapes.data[i].input, "--shape");
+  for (int i = 0; i < asked->bytes.n; i++) known &= is_input(im, asked->bytes.data[i], "--input");
+  return known;
+}
+
+/* ---- of layers and values ---- */
 static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
