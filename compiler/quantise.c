@@ -228,12 +228,12 @@ static bool keeps_layers(Quantising *q) {
     bool found = false;
     for (int i = 0; i < names.n - 1; i++) found |= strcmp(names.data[i], name) == 0;
     table_set(q->arena, &q->keep, name, q);
-    if (!found)
-      return near ? usage_error("--keep: the net has no layer '%s' with weights; did you mean '%s'?", name,
-                                near)
-                  : usage_error("--keep: the net has no layer '%s' with weights", name);
+    if (found) continue;
+    Diag *diag = diag_report(q->diags, DIAG_unknown_name, NO_SPAN, NULL,
+                             "--keep: the net has no layer '%s' with weights", name);
+    if (near) diag_help(diag, "did you mean '%s'?", near);
   }
-  return true;
+  return !diags_errors(q->diags);
 }
 
 /* Weights that are equalised are those of the same net: it is observed with them. */
@@ -367,10 +367,8 @@ static bool suits_training(const Quantising *q) {
 static void run(Quantising *q) {
   const char *program = arena_printf(q->arena, "%s/net", q->work), *weights;
   if (!read_net(q) || !finds_ranges(q)) return;
-  if (!suits_training(q) || !keeps_layers(q)) {
-    q->wrong = true;
-    return;
-  }
+  q->wrong = !suits_training(q);
+  if (q->wrong || !keeps_layers(q)) return;
   if (q->data && !quantise_build(q, NULL, program)) return;
   if (q->data) quantise_judge(q, program, q->weights, &q->before);
   if (q->most_lost >= 0 && !q->before.share) {
