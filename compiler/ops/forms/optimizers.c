@@ -16,8 +16,8 @@ static const Param sgd_params[] = {
     {0},
 };
 #define BETAS                                                                                                \
-  {"beta1", PARAM_NUMBER, "0.9", "of the mean of gradients", 0, 1, NULL}, {                                  \
-    "beta2", PARAM_NUMBER, "0.999", "of the mean of their squares", 0, 1, NULL                               \
+  {"beta1", PARAM_NUMBER, "0.9", "of the mean of gradients", 0, 0.999999, NULL}, {                           \
+    "beta2", PARAM_NUMBER, "0.999", "of the mean of their squares", 0, 0.999999, NULL                        \
   }
 static const Param adam_params[] = {RATE("0.001"), BETAS, EPSILON, DECAY("0", IN_GRADIENT), {0}};
 static const Param adamw_params[] = {
