@@ -380,7 +380,7 @@ static bool check_input(Options *options, Arena *arena, int n, char **words) {
   if (!*words[0]) return usage_error("the program's file name is empty");
   if (suffix && suffix != name && suffix[1] && strcmp(suffix, ".cnn") != 0)
     return usage_error("'%s' is not a .cnn file", words[0]);
-  options->input = words[0];
+  options->input = strcmp(words[0], "-") == 0 ? "/dev/stdin" : words[0];
   return true;
 }
 
