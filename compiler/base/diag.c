@@ -145,6 +145,11 @@ const char *diags_error(const Diags *diags, int i, Span *where) {
 }
 
 int diags_errors(const Diags *diags) { return diags->errors; }
+int diags_mistakes(const Diags *diags) {
+  int mistakes = 0;
+  for (int i = 0; i < diags->list.n; i++) mistakes += diag_info[diags->list.data[i]->id].level == DIAG_ERROR;
+  return mistakes;
+}
 int diags_warnings(const Diags *diags) { return diags->warnings; }
 
 /* ---- printing ---- */

@@ -149,7 +149,7 @@ static void outputs_finish(Sema *s, const NetDecl *net) {
     computes |= output->node->op != &op_input ||
                 strcmp(output->node->name, output->name) == 0; /* the name alone is a mistake: names_check */
   }
-  if (computes || diags_errors(s->diags)) return;
+  if (computes || diags_mistakes(s->diags)) return;
   Diag *diag = diag_report(s->diags, DIAG_empty_net, net->name.span, NULL,
                            "net %s computes nothing: its output is its input", net->name.s);
   diag_help(diag, "apply an operator, as in dense(10)");
@@ -158,7 +158,7 @@ static void outputs_finish(Sema *s, const NetDecl *net) {
 /* What stands for others in training may have another shape: those behind it have to take it. */
 static void training_check(Sema *s) {
   const Graph *graph = s->graph;
-  if (!graph->training || !graph->training->objects || diags_errors(s->diags)) return;
+  if (!graph->training || !graph->training->objects || diags_mistakes(s->diags)) return;
   graph_forward(s->arena, graph, NEW_ARRAY(s->arena, Node *, graph->nodes.n + 1), s->diags);
 }
 

@@ -533,7 +533,7 @@ void train_read(Sema *s, const Frame *frame, const Stmt *stmt) {
   Training *training = s->graph->training = NEW(s->arena, Training);
   *training = (Training){.span = stmt->span, .batch = 32, .epochs = 10, .seed = 1, .accumulate = 1};
   const Reading r = {s, frame, training};
-  const int errors = diags_errors(s->diags);
+  const int mistakes = diags_mistakes(s->diags);
   training->optimizer = default_form(&r, optimizer_table[0]);
   training->schedule = default_form(&r, schedule_table[0]);
   block_read(&r, stmt);
@@ -542,5 +542,5 @@ void train_read(Sema *s, const Frame *frame, const Stmt *stmt) {
   smoothing_check(&r);
   quantize_check(&r);
   metrics_finish(&r);
-  if (diags_errors(s->diags) == errors) doubt_training(s, training);
+  if (diags_mistakes(s->diags) == mistakes) doubt_training(s, training);
 }
