@@ -81,7 +81,7 @@ void nest_lead(Nest *nest, int64_t rows) {
 /* The main function goes through the rows; the others are told which one. */
 static void begin_row(Nest *nest) {
   if (strcmp(nest->fn->name, nest->name) != 0) {
-    nest->row = nest_param(nest, "n", false);
+    nest->row = nest_param(nest, "n", PLAIN);
     return;
   }
   const Ix none = {0}, rows = none + nest->lead;
@@ -105,12 +105,13 @@ NestFn *nest_fn(Nest *nest, const char *name, bool kernel) {
   return fn;
 }
 
-const Ix *nest_param(Nest *nest, const char *name, bool flag) {
+const Ix *nest_param(Nest *nest, const char *name, ParamKind kind) {
   NestFn *fn = nest->fn;
   if (!fn || fn->body || fn->nparams == PARAMS)
     nest_misuse(nest, "parameter outside a function, after a statement, or too many");
   fn->param[fn->nparams] = name;
-  fn->flag[fn->nparams++] = flag;
+  fn->varied[fn->nparams] = kind == VARIED;
+  fn->flag[fn->nparams++] = kind == FLAG;
   const Ix *ix = variable(nest);
   nest->slot_scope[nest->nslots] = nest->open[0].scope;
   return ix;
@@ -118,7 +119,7 @@ const Ix *nest_param(Nest *nest, const char *name, bool flag) {
 
 const Ix *nest_size(Nest *nest, const char *name, int64_t lo, int64_t hi) {
   if (lo < 0 || hi < lo || hi > INT32_MAX) nest_misuse(nest, "size parameter of an impossible range");
-  const Ix *ix = nest_param(nest, name, false);
+  const Ix *ix = nest_param(nest, name, PLAIN);
   int i = nest->fn->nparams - 1;
   nest->fn->size[i] = true;
   nest->fn->lo[i] = lo;

@@ -14,7 +14,7 @@ NestFn *nest_fn(Nest *, const char *name, bool kernel);
  * as their first dimension, and are used as if they had not. The main function is the one with the nest's
  * name. */
 void nest_lead(Nest *, int64_t rows);
-const Ix *nest_param(Nest *, const char *name, bool flag);
+const Ix *nest_param(Nest *, const char *name, ParamKind);
 const Ix *nest_size(Nest *, const char *name, int64_t lo,
                     int64_t hi); /* main function only: a number known when it runs, lo <= n <= hi */
 void nest_call_list(Nest *, NestFn *, int n, const Ix *args);
@@ -125,8 +125,10 @@ Cond cond_and(Cond, Cond), cond_or(Cond, Cond), cond_not(Cond); /* not: of one r
 #define nest_no(b, flag) nest_within(b, flag, 0, 1)
 #define nest_always(b) nest_is(b, NEST_Z, 0)
 /* Parameters stand in the order in which they are made, which C leaves open within one initializer. */
-#define nest_arg(b, name) (*nest_param(b, name, false))
-#define nest_flag(b, name) (*nest_param(b, name, true))
+#define nest_arg(b, name) (*nest_param(b, name, PLAIN))
+/* With `varied` one in each instance, even where calls have constants: they share a function then. */
+#define nest_varied(b, name, varied) (*nest_param(b, name, (varied) ? VARIED : PLAIN))
+#define nest_flag(b, name) (*nest_param(b, name, FLAG))
 #define nest_size_arg(b, name, lo, hi) (*nest_size(b, name, lo, hi))
 #define nest_call(b, fn, ...) nest_call_list(b, fn, NEST_LIST(__VA_ARGS__))
 #define nest_prefetch(b, buf, e) nest_prefetch_at(b, buf, NEST_IX(e))

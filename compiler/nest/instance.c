@@ -269,7 +269,7 @@ const Instance *instance_called(Instances *plan, const NestFn *fn, const Known *
   Known known = {0};
   for (int i = 0; i < fn->nparams; i++) {
     Index a = known_fold(caller, &args[i]);
-    known.fixed[i + 1] = index_constant(&a);
+    known.fixed[i + 1] = index_constant(&a) && !fn->varied[i];
     if (known.fixed[i + 1]) known.value[i + 1] = a.c;
   }
   bool shared = is_shared(plan, fn);

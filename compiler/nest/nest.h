@@ -231,12 +231,14 @@ typedef struct NestStmt {
 bool store_is_words(const NestStmt *); /* a STORE of I32 as bytes, four a lane, the lowest first */
 
 /* ---- functions, nests ---- */
+typedef enum ParamKind { PLAIN, FLAG, VARIED } ParamKind;
 typedef struct NestFn {
   const char *name;
   bool kernel; /* a function of its own for each set of constant arguments; else inlined at the call */
   int nparams;
   const char *param[PARAMS]; /* parameter i lives in slot i + 1 */
   bool flag[PARAMS];         /* 0 or 1, always constant; names the instances */
+  bool varied[PARAMS];       /* never a constant of an instance */
   bool size[PARAMS]; /* of the main function: known only when it runs, lo <= value <= hi (a batch's count) */
   int64_t lo[PARAMS], hi[PARAMS];
   NestStmt *body;

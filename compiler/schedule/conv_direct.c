@@ -36,19 +36,21 @@ static int most_pixels(const Lower *l, int vectors,
 
 /* A tile width that divides the row, if one is wide enough; else one that splits it evenly. parts: sums of a
  * pixel. As many sums as the multiply-adds under way would be enough if operands were always there: it takes
- * more not to wait for one that is late.
+ * more not to wait for one that is late. Where products are added by another instruction, sums wait for that
+ * alone, which takes half as long.
  *
  * What follows a tile of many sums waits until most of them are stored, which counts where a sum has few
  * `products`. There the tile is a narrower one that divides the row, if that is wide enough and the weights,
  * which are read more often, are in the first cache. products 0: such a one is not asked for. */
 static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts, int64_t products) {
   const Target *t = l->target;
-  const int64_t most = most_pixels(l, vectors, parts), few = t->stores / vectors;
+  const int64_t most = most_pixels(l, vectors, parts), few = t->stores / vectors,
+                waiting = t->chains - !t->fma;
   if (l->choice.method == METHOD_DIRECT && l->choice.pixels)
     return (int)smaller(l->choice.pixels, smaller(width, most));
   int64_t pixels = smaller(width, most);
-  while (width % pixels && pixels * 2 > most && pixels * vectors * parts > t->chains) pixels--;
-  if (pixels * 2 <= most || pixels * vectors * parts <= t->chains)
+  while (width % pixels && pixels * 2 > most && pixels * vectors * parts > waiting) pixels--;
+  if (pixels * 2 <= most || pixels * vectors * parts <= waiting)
     pixels = ceil_divide(width, ceil_divide(width, most));
   if (products && 16 * products * vectors * t->lanes <= 3 * t->l1)
     for (int64_t i = few; 4 * i > 3 * few && i < pixels; i--)
@@ -129,6 +131,10 @@ typedef struct Row { /* of a panel: output channels of one tap and input channel
   int64_t from[2], to[2]; /* the kernel's own elements that are summed in this tap */
 } Row;
 
+Ix panel_of(const Direct *d, const Panels *panels, const Ix *group, const Ix *number, const Ix *block) {
+  return (*group * panels->each + panels->before + *number) * d->blocks + *block;
+}
+
 static Val packed_element(const Direct *d, Pack *pack, const Ix *out, const Ix *in, const Ix *out_channel,
                           const Ix *in_channel, const Ix *ky, const Ix *kx) {
   Ix index[4];
@@ -149,11 +155,18 @@ static Val packed_sum(const Direct *d, Pack *pack, const Row *row, const Ix *out
   return sum;
 }
 
+/* Compilers unroll two loops of few rounds, which is much code for what runs once. */
+static LoopKind row_kind(const Direct *d, const Panels *panels) {
+  enum { FEW = 128, MANY = 512 };
+  const int64_t rounds = panels->valid * (d->block > 1 ? d->block : d->k.kernel[1]);
+  return rounds > FEW && rounds <= MANY ? ROLLED : SERIAL;
+}
+
 static void pack_row(const Direct *d, const Panels *panels, Pack *pack, const Row *row, const Ix *ky,
                      const Ix *kx) {
   Nest *b = pack->nest;
-  const Ix panel = (row->g * panels->count + row->fb) * d->blocks + row->ib, in = row->ib * d->block + row->c;
-  NEST_FOR(b, f, panels->valid) {
+  const Ix panel = panel_of(d, panels, &row->g, &row->fb, &row->ib), in = row->ib * d->block + row->c;
+  NEST_LOOP(b, f, row_kind(d, panels), 1, NEST_IX(0), 1, NEST_IX(panels->valid)) {
     const Ix out = panels->first + row->fb * panels->width + f, out_channel = row->g * d->out + out,
              in_channel = row->g * d->in + in;
     nest_store(b, nest_at(b, pack->out, panel, *ky, *kx, row->c, f),
@@ -180,27 +193,35 @@ static void pack_sums(const Direct *d, const Panels *panels, Pack *pack, Row *ro
     }
 }
 
-static void pack_panels(Direct *d, Panels *panels, const char *member) {
+static void pack_group(const Direct *d, const Panels *panels, Pack *pack, const Ix *g) {
+  const Correlation *k = &d->k;
+  Nest *b = pack->nest;
+  NEST_FOR(b, fb, panels->count)
+    NEST_FOR(b, ib, d->blocks) {
+      Row row = {.g = *g, .fb = fb, .ib = ib};
+      if (d->repeat[0]) pack_sums(d, panels, pack, &row);
+      else
+        NEST_FOR(b, ky, k->kernel[0])
+          NEST_FOR(b, kx, k->kernel[1])
+            NEST_FOR(b, c, d->block) {
+              row.c = c;
+              pack_row(d, panels, pack, &row, &ky, &kx);
+            }
+    }
+}
+
+/* The kinds of panels that lie in one buffer. */
+static void pack_panels(Direct *d, Panels *panels, int kinds, const char *member) {
   Lower *l = d->l;
   const Correlation *k = &d->k;
-  Pack *pack = lower_pack(l, member, 5,
-                          (int64_t[]){k->groups * panels->count * d->blocks, k->kernel[0], k->kernel[1],
-                                      d->block, panels->width});
+  Pack *pack = lower_pack(
+      l, member, 5,
+      (int64_t[]){k->groups * panels->each * d->blocks, k->kernel[0], k->kernel[1], d->block, panels->width});
   Nest *b = pack->nest;
   NEST_FOR(b, g, k->groups)
-    NEST_FOR(b, fb, panels->count)
-      NEST_FOR(b, ib, d->blocks) {
-        Row row = {.g = g, .fb = fb, .ib = ib};
-        if (d->repeat[0]) pack_sums(d, panels, pack, &row);
-        else
-          NEST_FOR(b, ky, k->kernel[0])
-            NEST_FOR(b, kx, k->kernel[1])
-              NEST_FOR(b, c, d->block) {
-                row.c = c;
-                pack_row(d, panels, pack, &row, &ky, &kx);
-              }
-      }
-  panels->w = lower_pack_done(l, pack);
+    for (int i = 0; i < kinds; i++) pack_group(d, &panels[i], pack, &g);
+  Buf *w = lower_pack_done(l, pack);
+  for (int i = 0; i < kinds; i++) panels[i].w = w;
 }
 
 Direct direct_begin(Lower *l, bool spread) {
@@ -222,12 +243,17 @@ Direct direct_begin(Lower *l, bool spread) {
   /* With windows, rows or gates a tile has no parameters left for blocks. */
   d.block = l->kernel->pool || l->kernel->gate || l->b->lead ? d.in : choose_block(l, d.in, width * taps);
   d.blocks = d.in / d.block;
-  const int64_t whole = d.out / width, rest = d.out % width;
-  d.panels[0] = (Panels){.count = whole, .width = width, .valid = width};
-  d.panels[1] = (Panels){
-      .count = rest > 0, .width = (rest + unit - 1) / unit * unit, .valid = rest, .first = whole * width};
-  if (whole) pack_panels(&d, &d.panels[0], "weight");
-  if (rest) pack_panels(&d, &d.panels[1], whole ? "weight_rest" : "weight");
+  const int64_t whole = d.out / width, rest = d.out % width, last = ceil_divide(rest, unit) * unit;
+  const bool one = whole && last == width; /* then the rest is a panel like the others */
+  d.panels[0] = (Panels){.count = whole, .width = width, .valid = width, .each = whole + one};
+  d.panels[1] = (Panels){.count = rest > 0,
+                         .width = last,
+                         .valid = rest,
+                         .first = whole * width,
+                         .each = one ? whole + 1 : 1,
+                         .before = one ? whole : 0};
+  if (whole) pack_panels(&d, &d.panels[0], one ? 2 : 1, "weight");
+  if (rest && !one) pack_panels(&d, &d.panels[1], 1, whole ? "weight_rest" : "weight");
   d.bias = correlation_bias(l, &d.k, spread, d.k.groups * d.out + unit);
   return d;
 }
@@ -237,11 +263,11 @@ typedef struct RowTiles {
   NestFn *fn;
   int64_t first, count;
   int pixels;
-  bool left, right;
+  bool left, right, narrow;
 } RowTiles; /* count tiles side by side */
 
 static void call_tile(Nest *b, const Direct *d, const RowTiles *run, const TileArgs *row, const Ix *x0) {
-  Ix args[11] = {
+  Ix args[12] = {
       row->y, *x0, row->panel, row->c0, row->f0, row->h, NEST_Z + (int)run->left, NEST_Z + (int)run->right};
   int n = 8;
   if (d->blocks > 1) {
@@ -249,7 +275,8 @@ static void call_tile(Nest *b, const Direct *d, const RowTiles *run, const TileA
     args[n++] = row->last;
   }
   if (d->l->kernel->pool) args[n++] = row->edge;
-  nest_call_list(b, run->fn, n, args);
+  args[n++] = NEST_Z + (int)run->narrow;
+  nest_call_list(b, run->fn, run->fn->nparams - (b->lead != 0), args);
 }
 
 /* The tiles from pixel `first` on: those at an edge apart, those between in one run. */
@@ -290,6 +317,7 @@ static int runs_with_edges(Tile *t, NestFn *whole, int64_t pixels, const char *p
   int64_t from, to;
   axis_inside(t->x, &from, &to);
   t->pixels = 1;
+  t->narrower = 0;
   t->guarded = true;
   t->chains = 1;
   NestFn *edge = tile_function(t, phase);
@@ -298,6 +326,11 @@ static int runs_with_edges(Tile *t, NestFn *whole, int64_t pixels, const char *p
   run[1] = (RowTiles){.fn = whole, .first = from, .count = middle, .pixels = (int)pixels};
   run[2] = (RowTiles){.fn = edge, .first = end, .count = t->x->count - end, .pixels = 1};
   return 3;
+}
+
+/* Do tiles have room for a parameter more? */
+static bool one_more(const Direct *d) {
+  return (d->blocks > 1) * 2 + (d->l->kernel->pool != NULL) + (d->l->b->lead != 0) < 2;
 }
 
 static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, const Axis *x, int vectors,
@@ -316,7 +349,8 @@ static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, cons
             .vectors = vectors,
             .part = part,
             .terms = vectors,
-            .chains = 1};
+            .chains = 1,
+            .narrower = tiling.rests && !wide && one_more(d) ? (int)(pixels - tiling.rest) : 0};
   for (int v = 0; v < vectors; v++) t.term[v] = (Term){.lane = v * d->lanes};
   if (!rows_first(d, y) && !wide && d->l->images <= 1) t.runs = y->count * (tiling.count + tiling.rests);
   const int chains = d->l->target->chains;
@@ -325,14 +359,15 @@ static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, cons
     t.chains *= 2;
   RowTiles run[64];
   int n = 0;
-  NestFn *whole = tile_function(&t, phase), *last = NULL;
-  if (tiling.rests) {
+  NestFn *whole = tile_function(&t, phase), *last = whole;
+  if (tiling.rests && !t.narrower) {
     t.pixels = (int)tiling.rest;
     last = tile_function(&t, phase);
   }
   if (!wide) {
     n = runs_of(x, &(RowTiles){.fn = whole, .pixels = (int)pixels}, tiling.count, run, n);
-    const RowTiles narrow = {.fn = last, .first = tiling.count * pixels, .pixels = (int)tiling.rest};
+    const RowTiles narrow = {
+        .fn = last, .first = tiling.count * pixels, .pixels = (int)tiling.rest, .narrow = t.narrower > 0};
     n = runs_of(x, &narrow, tiling.rests, run, n);
   } else n = runs_with_edges(&t, whole, pixels, phase, run);
   NestFn *fn = nest_fn(b,
@@ -342,10 +377,7 @@ static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, cons
                                                  : ""),
                        false);
   TileArgs a = {.y = nest_arg(b, "y")};
-  a.panel = nest_arg(b, "panel");
-  a.c0 = nest_arg(b, "c0");
-  a.f0 = nest_arg(b, "f0");
-  a.h = nest_arg(b, "h");
+  tile_channels(b, &t, &a);
   if (d->blocks > 1) {
     a.first = nest_flag(b, "first");
     a.last = nest_flag(b, "last");
@@ -368,7 +400,8 @@ void direct_functions(Direct *d, const Axis *y, const Axis *x, const char *phase
     row[i][0] = row[i][1] = NULL;
     if (!panels->count) continue;
     const int vectors = (int)((rest + d->lanes - 1) / d->lanes);
-    if (whole) row[i][0] = row_function(d, panels, y, x, d->vectors, d->lanes, phase);
+    if (i && whole && panels->w == d->panels[0].w) row[i][0] = row[0][0];
+    else if (whole) row[i][0] = row_function(d, panels, y, x, d->vectors, d->lanes, phase);
     if (rest) row[i][1] = row_function(d, panels, y, x, vectors, (int)rest - (vectors - 1) * d->lanes, phase);
   }
 }
@@ -379,17 +412,21 @@ static void gate_begin(Direct *d) {
   for (int i = 0; i < 2; i++)
     if (d->panels[i].count) {
       d->packed[i] = d->panels[i].w;
-      d->panels[i].w = lower_scratch(d->l, name[i], d->packed[i]->rank, d->packed[i]->dim);
+      d->panels[i].w = i && d->packed[1] == d->packed[0]
+                           ? d->panels[0].w
+                           : lower_scratch(d->l, name[i], d->packed[i]->rank, d->packed[i]->dim);
     }
 }
 
 /* Those of the channel in panel fb. */
 static void gate_channel(const Direct *d, int i, const Ix *fb, const Ix *c) {
   Nest *b = d->l->b;
+  const Panels *panels = &d->panels[i];
   Val gate = nest_let(b, "gate", nest_load(b, nest_at(b, d->l->in[1], 0, 0, *c), 1));
-  NEST_UNROLL(b, v, d->panels[i].width / d->lanes) {
-    Val w = nest_load(b, nest_at(b, d->packed[i], *fb, 0, 0, *c, d->lanes * v), d->lanes);
-    nest_store(b, nest_at(b, d->panels[i].w, *fb, 0, 0, *c, d->lanes * v), mul(w, gate));
+  const Ix panel = panels->before + *fb;
+  NEST_UNROLL(b, v, panels->width / d->lanes) {
+    Val w = nest_load(b, nest_at(b, d->packed[i], panel, 0, 0, *c, d->lanes * v), d->lanes);
+    nest_store(b, nest_at(b, panels->w, panel, 0, 0, *c, d->lanes * v), mul(w, gate));
   }
 }
 
@@ -418,7 +455,7 @@ typedef struct Flags {
 static void call_row(Nest *b, const Direct *d, NestFn *row, const Panels *panels, const Ix *y, const Ix *g,
                      const Ix *fb, const Ix *ib, const Ix *h, Flags flags) {
   const Ix f0 = *g * d->out + panels->first + *fb * panels->valid + *h;
-  Ix args[8] = {*y, (*g * panels->count + *fb) * d->blocks + *ib, *g * d->in + *ib * d->block, f0, *h};
+  Ix args[8] = {*y, panel_of(d, panels, g, fb, ib), *g * d->in + *ib * d->block, f0, *h};
   if (d->diagonals) { /* inputs as far along as the outputs; one of ins and outs is 1 */
     args[2] = f0 / d->diagonals->outs * d->diagonals->ins;
     args[4] = *h / d->diagonals->outs * d->diagonals->ins;

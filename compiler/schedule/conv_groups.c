@@ -198,7 +198,7 @@ static Val folded(Nest *b, const Direct *d, int64_t diagonals, Val x[MOST_VECTOR
 void diagonal_keep(Nest *b, const Tile *t, Buf *acc) {
   const Direct *d = t->d;
   const int64_t each = piece_of(d), many = d->diagonals->n / each, first = t->piece % many * each;
-  NEST_UNROLL(b, p, t->columns) {
+  NEST_UNROLL(b, p, t->real_columns) {
     Val x[MOST_VECTORS];
     for (int64_t r = 0; r < each; r++) x[r] = nest_get(b, nest_at(b, acc, 0, p, r));
     const Ref square = nest_at(b, t->squares, p, t->piece / many);
@@ -269,8 +269,9 @@ bool schedule_conv_groups(Lower *l) {
   d.vectors = (int)(larger(of.n, d.lanes) / d.lanes * of.outs);
   const int64_t outputs = of.outs * of.unit, whole = d.out / outputs, rest = d.out % outputs,
                 width = of.n * of.outs * of.ins * of.unit;
-  d.panels[0] = (Panels){.count = whole, .width = width, .valid = outputs};
-  d.panels[1] = (Panels){.count = rest > 0, .width = width, .valid = rest, .first = whole * outputs};
+  d.panels[0] = (Panels){.count = whole, .width = width, .valid = outputs, .each = whole};
+  d.panels[1] =
+      (Panels){.count = rest > 0, .width = width, .valid = rest, .first = whole * outputs, .each = 1};
   if (whole) pack_panels(&d, &d.panels[0], "weight");
   if (rest) pack_panels(&d, &d.panels[1], whole ? "weight_rest" : "weight");
   d.bias = correlation_bias(l, &k, d.spread, d.out + outputs);

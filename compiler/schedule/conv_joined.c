@@ -89,7 +89,8 @@ static void pack_phases(Direct *d, const Correlation *k, int64_t width) {
           }
         NEST_FROM(b, lane, d->out, width) nest_store(b, nest_at(b, pack->out, 0, ty, tx, c, lane), num(b, 0));
       }
-  d->panels[0] = (Panels){.w = lower_pack_done(l, pack), .count = 1, .width = width, .valid = d->out};
+  d->panels[0] =
+      (Panels){.w = lower_pack_done(l, pack), .count = 1, .width = width, .valid = d->out, .each = 1};
 }
 
 bool schedule_conv_joined(Lower *l) {

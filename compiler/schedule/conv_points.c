@@ -118,7 +118,7 @@ static void transformed(const Points *c, Nest *b, const PointPack *how, int axis
  * filters are brought into rows first, so that compilers transform them by vectors. This runs once, so there
  * is as little of it as can be. */
 static void pack_filters(const Points *c, Pack *pack, PointWeight *at, const Panels *panels,
-                         const PointPack *how, Buf *scale) {
+                         const PointPack *how) {
   Nest *b = pack->nest;
   const Ix first = panels->first + panels->width * at->out;
   const int *points = how->points, rows = taps_of(how, 0), columns = taps_of(how, 1);
@@ -128,7 +128,7 @@ static void pack_filters(const Points *c, Pack *pack, PointWeight *at, const Pan
   NEST_FOR(b, f, panels->valid)
     NEST_FOR(b, j, how->taps[1][0])
       NEST_FOR(b, v, how->taps[1][1])
-        NEST_FOR(b, i, how->taps[0][0])
+        NEST_ROLLED(b, i, how->taps[0][0])
           NEST_FOR(b, u, how->taps[0][1]) {
             const Ix at_tap = rows * (how->taps[1][1] * j + v) + how->taps[0][1] * i + u;
             at->out = first + f;
@@ -145,19 +145,9 @@ static void pack_filters(const Points *c, Pack *pack, PointWeight *at, const Pan
       transformed(c, b, how, 1, half, NEST_IX(columns * i), &f, y);
       for (int j = 0; j < points[1]; j++) {
         const Ix point = points[1] * i + j;
-        nest_store(b, packed_at(c, pack, at, point),
-                   scale ? mul(nest_load(b, nest_at(b, scale, point), 1), y[j]) : y[j]);
+        nest_store(b, packed_at(c, pack, at, point), y[j]);
       }
     }
-}
-
-static Buf *scale_of(const Points *c, Nest *b, const PointPack *how) {
-  if (!how->scale) return NULL;
-  Buf *scale = NEST_BUF(b, STACK, "scale", c->points);
-  for (int i = 0; i < how->points[0]; i++)
-    for (int j = 0; j < how->points[1]; j++)
-      nest_store(b, nest_at(b, scale, how->points[1] * i + j), num(b, how->scale(c, i, j)));
-  return scale;
 }
 
 /* The rows of a channel at all points are a power of two apart as often as not, and caches keep few of them
@@ -172,7 +162,7 @@ static int64_t channels_at_a_time(const Points *c, const Panels *panels) {
 
 /* Panel `out` of the group and the phase, which is at->panel of the group. */
 static void pack_channels(const Points *c, Pack *pack, PointWeight *at, const Panels *panels,
-                          const PointPack *how, Buf *scale) {
+                          const PointPack *how) {
   Nest *b = pack->nest;
   const int64_t rows = channels_at_a_time(c, panels);
   const Ix out = at->out;
@@ -182,12 +172,12 @@ static void pack_channels(const Points *c, Pack *pack, PointWeight *at, const Pa
       at->row = row;
       at->in = rows * block + row;
       at->out = out;
-      pack_filters(c, pack, at, panels, how, scale);
+      pack_filters(c, pack, at, panels, how);
     }
     if (rows > 1)
       NEST_FOR(b, xi, c->points)
         NEST_FOR(b, row, rows)
-          NEST_FOR(b, f, panels->valid)
+          NEST_ROLLED(b, f, panels->valid)
             nest_store(b, nest_at(b, pack->out, c->points * at->group + xi, at->panel, rows * block + row, f),
                        nest_load(b, nest_at(b, at->points, xi, row, f), 1));
   }
@@ -213,7 +203,7 @@ static void pack_panel(Points *c, int kind, const int64_t dim[4], const PointPac
   vec_push(l->arena, pack.source_buf, lower_weight(l, 0));
   c->pack[kind] = nest_fn(b, kind ? "transform_rest" : "transform", false);
   const Ix panel = nest_arg(b, "panel");
-  pack_channels(c, &pack, &(PointWeight){.panel = panel, .out = panel}, panels, how, scale_of(c, b, how));
+  pack_channels(c, &pack, &(PointWeight){.panel = panel, .out = panel}, panels, how);
   if (panels->valid < panels->width)
     NEST_FOR(b, xi, c->points) clear_rest(c, &pack, &xi, &panel, panels);
   panels->w = pack.out;
@@ -228,7 +218,6 @@ static void pack_panels(Points *c, Panels *panels, const char *member, const Poi
   }
   Pack *pack = lower_pack(c->l, member, 4, dim);
   Nest *b = pack->nest;
-  Buf *scale = scale_of(c, b, how);
   NEST_FOR(b, group, c->groups)
     NEST_FOR(b, py, c->phases[0])
       NEST_FOR(b, px, c->phases[1])
@@ -237,7 +226,7 @@ static void pack_panels(Points *c, Panels *panels, const char *member, const Poi
               c, pack,
               &(PointWeight){
                   .group = group, .panel = each * (c->phases[1] * py + px) + p, .out = p, .phase = {py, px}},
-              panels, how, scale);
+              panels, how);
   if (panels->valid < panels->width)
     NEST_FOR(b, xi, c->groups * c->points)
       NEST_FOR(b, panel, panels->count) clear_rest(c, pack, &xi, &panel, panels);

@@ -59,13 +59,11 @@ typedef struct PointWeight {
 } PointWeight;
 
 /* What is packed of a window: its taps become points[0] x points[1] numbers, along one axis after the other.
- * Taps of an axis have two numbers, of which `read` gets those of the first axis first. scale: of a point, or
- * NULL. */
+ * Taps of an axis have two numbers, of which `read` gets those of the first axis first. */
 typedef struct PointPack {
   int taps[2][2], points[2];
   Val (*read)(const Points *, Pack *, const PointWeight *, const Ix tap[4]);
   void (*transform)(const Points *, Nest *, int axis, const Val *tap, Val *point);
-  double (*scale)(const Points *, int i, int j);
 } PointPack;
 
 /* In this order. split_row(slot, ty, t0) and join_row(slot, ty, t0, f0[, phase along each axis]) transform

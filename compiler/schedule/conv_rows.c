@@ -329,7 +329,7 @@ static bool packed_rows(Lower *l, Rows *c) {
     const Panels *p = &d.panels[i];
     if (p->count)
       NEST_LOOP(b, m, p->count > 1 ? loops : SERIAL, 1, NEST_IX(0), 1, NEST_IX(p->count))
-        parts_of_panel(b, c, &(Panel){.w = p->w, .packed = true, .number = m * d.blocks},
+        parts_of_panel(b, c, &(Panel){.w = p->w, .packed = true, .number = (p->before + m) * d.blocks},
                        NEST_IX(p->first + m * p->width), p->valid);
   }
   return true;

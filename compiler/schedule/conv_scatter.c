@@ -99,7 +99,7 @@ static void by_pixels(Direct *d) {
           if (panels->count)
             NEST_FOR(b, fb, panels->count)
               NEST_FOR(b, ib, d->blocks) {
-                const Ix panel = (g * panels->count + fb) * d->blocks + ib, c0 = g * d->in + ib * d->block,
+                const Ix panel = panel_of(d, panels, &g, &fb, &ib), c0 = g * d->in + ib * d->block,
                          f0 = g * d->out + panels->first + fb * panels->width;
                 if (whole)
                   NEST_FOR(b, n, whole)

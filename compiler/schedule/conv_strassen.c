@@ -289,8 +289,7 @@ bool schedule_conv_strassen(Lower *l) {
   points_begin(&c.p, &(PointPack){{{2, 2}, {more, more}},
                                   {STRASSEN_PRODUCTS, c.levels > 1 ? STRASSEN_PRODUCTS : 1},
                                   read_tap,
-                                  transform_taps,
-                                  NULL});
+                                  transform_taps});
   c.bias = correlation_bias(l, &c.own, c.spread, k.s + direct_unit(l, c.p.filters));
   points_functions(&c.p, split_row(&c), join_row);
   nest_fn(l->b, l->b->name, false);

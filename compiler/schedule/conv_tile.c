@@ -6,13 +6,19 @@
 
 enum { FEW_CHANNELS = 4, MOST_POOLED = 4, FEW_TAPS = 3 };
 
-static TileArgs tile_params(Nest *b, const Tile *t) {
+void tile_channels(Nest *b, const Tile *t, TileArgs *a) {
+  const Direct *d = t->d;
+  const bool both = t->part == d->lanes && d->panels[1].before; /* also tiles of the last panel */
+  a->panel = nest_varied(b, "panel", both);
+  a->c0 = nest_arg(b, "c0");
+  a->f0 = nest_varied(b, "f0", both);
+  a->h = nest_varied(b, "h", both);
+}
+
+static TileArgs tile_params(Nest *b, Tile *t) {
   TileArgs a = {.y = nest_arg(b, "y")};
   a.x0 = nest_arg(b, "x0");
-  a.panel = nest_arg(b, "panel");
-  a.c0 = nest_arg(b, "c0");
-  a.f0 = nest_arg(b, "f0");
-  a.h = nest_arg(b, "h");
+  tile_channels(b, t, &a);
   a.left = nest_flag(b, "left");
   a.right = nest_flag(b, "right");
   a.first = a.last = NEST_Z + 1;
@@ -21,6 +27,9 @@ static TileArgs tile_params(Nest *b, const Tile *t) {
     a.last = nest_flag(b, "last");
   }
   if (t->rows > 1) a.edge = nest_flag(b, "edge");
+  if (t->narrower) a.narrow = nest_flag(b, "narrow");
+  t->real_pixels = t->pixels - t->narrower * a.narrow;
+  t->real_columns = t->x->parts * t->real_pixels;
   return a;
 }
 
@@ -51,7 +60,7 @@ static Val start_value(Nest *b, const Tile *t, const TileArgs *a, const Ix *oy, 
 
 static void start_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   for (int r = 0; r < t->rows; r++)
-    NEST_UNROLL(b, q, t->columns) {
+    NEST_UNROLL(b, q, t->real_columns) {
       const Ix oy = row_of(t, a, r), ox = column_of(t, a, &q), p = r * t->columns + q;
       for (int v = 0; v < t->terms; v++)
         nest_store(b, nest_at(b, acc, 0, p, v), start_value(b, t, a, &oy, &ox, v));
@@ -69,7 +78,7 @@ static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
       4 * buf_elements(out) <= d->l->target->l2)
     return;
   const int64_t line_floats = d->l->target->line / 4, lines = ceil_divide(t->vectors * d->lanes, line_floats);
-  NEST_FOR(b, p, t->pixels)
+  NEST_FOR(b, p, t->real_pixels)
     NEST_FOR(b, line, lines)
       nest_prefetch(b, out,
                     row_of(t, a, 0) * buf_room(out, 1) + column_of(t, a, &p) * out->room[2] + a->f0 +
@@ -86,7 +95,7 @@ static void fetch_input(Nest *b, const Tile *t, const TileArgs *a) {
   const Ix iy = t->y->in_first + (a->y + 1) * t->y->in_step + (t->y->taps - 1) * t->y->tap_step,
            ix = t->x->in_first + a->x0 * t->x->in_step + (t->x->taps - 1) * t->x->tap_step;
   NEST_FOR(b, r, t->y->in_step)
-    NEST_FOR(b, p, t->pixels * t->x->in_step)
+    NEST_FOR(b, p, t->real_pixels * t->x->in_step)
       nest_prefetch(b, in, (iy - r) * buf_room(in, 1) + (ix + p) * in->room[2] + a->c0);
 }
 
@@ -112,7 +121,7 @@ static void pixel_outputs(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, c
 /* Each output from its window of sums, with what is fused behind the convolution applied to these. */
 static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
-  NEST_UNROLL(b, p, t->pixels)
+  NEST_UNROLL(b, p, t->real_pixels)
     for (int v = 0; v < t->vectors; v++) {
       const Ix ox = a->x0 + p, f = a->f0 + d->lanes * v;
       Val x[MOST_POOLED];
@@ -142,7 +151,7 @@ static void finish_phases(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
   const Ix zero = {0};
   const int64_t rows = d->joined->stride[0], run = d->joined->stride[1] * d->joined->l;
-  NEST_UNROLL(b, p, t->pixels) {
+  NEST_UNROLL(b, p, t->real_pixels) {
     Val x[MOST_VECTORS];
     for (int v = 0; v < t->vectors; v++) {
       const Val sum =
@@ -164,12 +173,12 @@ static void finish_in_loop(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
   const Direct *d = t->d;
   const Ix oy = row_of(t, a, 0);
   Buf *sum = NEST_REGISTERS(b, "sum", d->lanes, t->pixels, t->vectors);
-  NEST_UNROLL(b, p, t->pixels) {
+  NEST_UNROLL(b, p, t->real_pixels) {
     Val out[MOST_VECTORS];
     pixel_outputs(b, t, a, acc, &p, out);
     for (int v = first_vector(t); v < end_vector(t); v++) nest_store(b, nest_at(b, sum, p, v), out[v]);
   }
-  NEST_FOR(b, p, t->pixels)
+  NEST_FOR(b, p, t->real_pixels)
     for (int v = first_vector(t); v < end_vector(t); v++) {
       const Ix ox = column_of(t, a, &p), f = a->f0 + d->lanes * v;
       lower_store(d->l, nest_get(b, nest_at(b, sum, p, v)), &oy, &ox, &f, lanes_stored(t, v), d->lanes);
@@ -180,7 +189,7 @@ static void finish_in_loop(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
 static void store_sums(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, bool finished) {
   const Direct *d = t->d;
   const Ix oy = row_of(t, a, 0);
-  NEST_UNROLL(b, p, t->pixels) {
+  NEST_UNROLL(b, p, t->real_pixels) {
     Val out[MOST_VECTORS];
     pixel_outputs(b, t, a, acc, &p, out);
     for (int v = first_vector(t); v < end_vector(t); v++) {
@@ -288,7 +297,7 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
   if (!each) nest_pin(b, in);
   if (t->guarded) {
     for (int r = 0; r < t->rows; r++)
-      NEST_UNROLL(b, q, t->columns)
+      NEST_UNROLL(b, q, t->real_columns)
         NEST_IF(b, row_inside(b, t, a, &iy, r))
           NEST_IF(b, nest_within(b, ix + q * x->part_step, 0, x->in_size))
             NEST_FOR(b, c, d->block) {
@@ -311,7 +320,7 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
         w[v] = nest_let(b, nest_text(b, "w%d", v), weights_of(b, t, a, &ky, &kx, &channel, v));
       for (int r = 0; r < t->rows; r++)
         NEST_IF(b, row_inside(b, t, a, &iy, r))
-          NEST_UNROLL(b, q, t->columns)
+          NEST_UNROLL(b, q, t->real_columns)
             NEST_IF(b, cond_or(nest_no(b, a->left), nest_at_least(b, ix + q * x->part_step, 0)))
               NEST_IF(b, cond_or(nest_no(b, a->right), nest_below(b, ix + q * x->part_step, x->in_size))) {
                 Val input[MOST_VECTORS];

@@ -24,9 +24,11 @@ typedef struct Tile {
   int cut; /* diagonals longer than a vector: the output vector that is at work; those of a tile follow each
               other */
   int rows, columns; /* of sums: more than one row and `pixels` columns where windows of them are pooled */
-  bool guarded;      /* columns are tested as it runs: for edges wider than a few tiles */
-  int64_t runs;      /* tiles that read a panel before the next one is read: all of a picture; 0: nothing is
-                        fetched ahead */
+  int narrower;      /* so many pixels fewer some tiles have */
+  Ix real_pixels, real_columns; /* of the tile at work */
+  bool guarded;                 /* columns are tested as it runs: for edges wider than a few tiles */
+  int64_t runs; /* tiles that read a panel before the next one is read: all of a picture; 0: nothing is
+                   fetched ahead */
   int chains; /* input channels that are summed apart, where pixels * vectors alone would wait for each other
                */
 } Tile;
@@ -34,9 +36,10 @@ typedef struct Tile {
 /* The arguments of a tile: which pixels, which panel, the first input and output channel, where in a row of
  * the panel; flags. */
 typedef struct TileArgs {
-  Ix y, x0, panel, c0, f0, h, left, right, first, last, edge;
+  Ix y, x0, panel, c0, f0, h, left, right, first, last, edge, narrow;
 } TileArgs; /* edge: rows may lie outside; only where several are pooled */
 
+void tile_channels(Nest *, const Tile *, TileArgs *);         /* its parameters from panel to h */
 NestFn *tile_function(Tile *, const char *phase);             /* computes a tile, as TileArgs says which */
 Val tile_bias(Nest *, const Tile *, const TileArgs *, int v); /* of an output vector */
 /* With diagonals: the terms of the output vector `cut`; how many cuts a tile has; the outputs of a pixel. */

@@ -33,14 +33,12 @@ static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, const Ix
   return lower_packed_weight(c->l, pack, rank, index, &to, &from);
 }
 
-/* G w G^T of one window, but for the factors of points. */
+/* G w G^T of one window. */
 static void transform_taps(const Points *p, Nest *b, int axis, const Val *tap, Val *point) {
-  winograd_weight(b, &((const Conv *)p)->w[axis], tap, point);
-}
-
-static double scale_of_point(const Points *p, int i, int j) {
-  const Conv *c = (const Conv *)p;
-  return c->w[0].scale[i] * c->w[1].scale[j];
+  const Winograd *w = &((const Conv *)p)->w[axis];
+  winograd_weight(b, w, tap, point);
+  for (int i = 0; i < w->n; i++)
+    if (w->scale[i] != 1) point[i] = mul(num(b, w->scale[i]), point[i]);
 }
 
 bool phases_alike(const Correlation *k) {
@@ -148,10 +146,8 @@ static Conv conv_of(Lower *l) {
 
 bool schedule_conv_winograd(Lower *l) {
   Conv c = conv_of(l);
-  points_begin(
-      &c.p,
-      &(PointPack){
-          {{c.w[0].r, 1}, {c.w[1].r, 1}}, {c.w[0].n, c.w[1].n}, read_tap, transform_taps, scale_of_point});
+  points_begin(&c.p,
+               &(PointPack){{{c.w[0].r, 1}, {c.w[1].r, 1}}, {c.w[0].n, c.w[1].n}, read_tap, transform_taps});
   c.bias = c.whole && !l->call ? l->node->hidden ? NULL : lower_weight(l, 1)
                                : correlation_bias(l, &c.own, c.spread,
                                                   c.p.groups * c.p.filters + direct_unit(l, c.p.filters));

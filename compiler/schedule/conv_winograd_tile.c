@@ -15,19 +15,34 @@ static Ix first_output(const Conv *c, int axis, const Ix *tile) {
 }
 
 /* ---- split ---- */
-/* border: rows of the tile may lie outside; its columns have been looked at. */
-static Val input_at(const Conv *c, bool border, const Ix *y, const Ix *x, const Ix *channel, int part) {
+static Cond at_border(Nest *b, const Ix *border, const Ix *place, int64_t size) {
+  return cond_or(nest_no(b, *border), nest_within(b, *place, 0, size));
+}
+
+/* border: rows of the tile may lie outside, or NULL; its columns have been looked at. */
+static Val input_at(const Conv *c, const Ix *border, const Ix *y, const Ix *x, const Ix *channel, int part) {
   Nest *b = c->l->b;
   const int L = c->p.lanes;
   const Ref ref = lower_at(c->l, c->l->in[0], c->turned ? x : y, c->turned ? y : x, channel);
   Val value = nest_load_part(b, ref, part, L), zero = L > 1 ? splat(num(b, 0), L) : num(b, 0);
-  return border ? pick(b, nest_within(b, *y, 0, c->k.large.h), value, zero) : value;
+  return border ? pick(b, at_border(b, border, y, c->k.large.h), value, zero) : value;
+}
+
+/* More channels than a vector has, and fewer than two: two whole vectors that overlap, the second one from
+ * here on, are half the code of a vector and a part of one. What both have is stored twice. */
+static int64_t overlapping(int64_t channels, int lanes) {
+  return channels > lanes && channels < 2 * lanes ? channels - lanes : 0;
 }
 
 void winograd_channels(Nest *b, int64_t groups, int64_t channels, int64_t panel, int lanes,
                        EachChannels *each, const void *data) {
-  const int64_t width = panel ? panel : lanes, whole = channels / width, rest = channels % width;
+  const int64_t width = panel ? panel : lanes, whole = channels / width, rest = channels % width,
+                step = panel ? 0 : overlapping(channels, lanes);
   NEST_FOR(b, g, groups) {
+    if (step) {
+      NEST_FOR(b, p, 2) each(data, &(Channels){channels * g + step * p, g, NEST_Z, NEST_Z, lanes});
+      continue;
+    }
     if (whole)
       NEST_FOR(b, p, whole)
         NEST_FOR(b, v, width / lanes) {
@@ -43,7 +58,8 @@ void winograd_channels(Nest *b, int64_t groups, int64_t channels, int64_t panel,
 /* A tile: its first input, its place in the block. */
 typedef struct Split {
   const Conv *c;
-  bool border, far;
+  const Ix *border; /* NULL: none of it lies outside */
+  bool far;
   Ix slot, y0, x0, t;
 } Split;
 
@@ -63,7 +79,7 @@ static void split_column(const Split *s, const Channels *at, const Ix *i, Buf *d
   const int rows = c->w[0].n;
   const Ix column = s->x0 + c->dilation[1] * *i;
   Val x[WINOGRAD_TILE], y[WINOGRAD_TILE];
-  NEST_IF(b, s->border ? nest_within(b, column, 0, c->k.large.w) : nest_always(b)) {
+  NEST_IF(b, s->border ? at_border(b, s->border, &column, c->k.large.w) : nest_always(b)) {
     for (int k = 0; k < rows; k++)
       x[k] = nest_let(
           b, nest_text(b, "x%d", k),
@@ -76,14 +92,18 @@ static void split_column(const Split *s, const Channels *at, const Ix *i, Buf *d
       NEST_ROLLED(b, k, rows) nest_store(b, nest_at(b, d, k, *i), num(b, 0));
 }
 
+/* Of a tile with more vectors than there are registers twice over most lie in memory anyway. */
+static bool in_memory(const Conv *c) { return c->w[0].n * c->w[1].n > 2 * c->l->target->registers; }
+
 /* Tiles at a border are few: their loops stay loops, and what lies outside is asked at run time. */
 static void split_channels(const void *split, const Channels *at) {
   const Split *s = split;
   const Conv *c = s->c;
   Nest *b = c->l->b;
-  if (s->far && at->part == c->p.lanes) fetch_ahead(s, at);
+  if (s->far && at->part == c->p.lanes)
+    NEST_IF(b, s->border ? nest_no(b, *s->border) : nest_always(b)) fetch_ahead(s, at);
   const int rows = c->w[0].n, columns = c->w[1].n;
-  const LoopKind loop = s->border ? ROLLED : UNROLLED;
+  const LoopKind loop = s->border || in_memory(c) ? ROLLED : UNROLLED;
   Buf *d = NEST_REGISTERS(b, "d", c->p.lanes, rows, columns);
   Val x[WINOGRAD_TILE], y[WINOGRAD_TILE];
   NEST_LOOP(b, i, loop, 1, NEST_IX(0), 1, NEST_IX(columns)) split_column(s, at, &i, d);
@@ -110,15 +130,18 @@ static void fetch_ahead(const Split *s, const Channels *at) {
       nest_prefetch(b, in, (s->y0 + y) * buf_room(in, y_axis + 1) + first + size * line);
 }
 
-static NestFn *split_tile(const Conv *c, const char *name, bool border) {
+enum { INSIDE, BORDER, EITHER }; /* functions of a row's tiles */
+
+static NestFn *split_tile(const Conv *c, const char *name, int kind) {
   Nest *b = c->l->b;
   NestFn *fn = nest_fn(b, name, true);
   const Ix image = c->whole ? nest_arg(b, "image") : NEST_Z;
-  const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t");
+  const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t"),
+           border = kind == EITHER ? nest_flag(b, "border") : NEST_Z + 1;
   c->l->row = &image;
   const Split split = {.c = c,
-                       .border = border,
-                       .far = !border && !c->turned && !c->dilated &&
+                       .border = kind == INSIDE ? NULL : &border,
+                       .far = kind != BORDER && !c->turned && !c->dilated &&
                               buf_elements(c->l->in[0]) * 4 > c->l->target->blocking.winograd_input,
                        .slot = slot,
                        .y0 = c->w[0].stride * first_output(c, 0, &ty) - c->k.before[0],
@@ -134,7 +157,7 @@ static NestFn *split_tile(const Conv *c, const char *name, bool border) {
 typedef struct Row {
   Ix image; /* of a whole batch */
   Ix slot, ty, t0;
-  Ix f0, phase[2]; /* of the output */
+  Ix f0, phase[2]; /* of the output; for split_tile f0 is the flag "border" */
   Ix first;        /* with a dilation: the first column of the phase */
 } Row;
 
@@ -209,8 +232,6 @@ static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
     (*to)--;
 }
 
-enum { INSIDE, BORDER }; /* functions of a row's tiles */
-
 /* Does tile tx of the row see nothing but inputs? from .. to-1 along each axis do, with a dilation of those
  * of a phase. */
 static Cond sees_inputs(const Conv *c, const Ix *n, const Ix *tx, const int64_t from[2],
@@ -224,12 +245,15 @@ static Cond sees_inputs(const Conv *c, const Ix *n, const Ix *tx, const int64_t 
 static void split_parts(const Conv *c, const Row *row, const Ix *n, NestFn *const fn[2]) {
   Nest *b = c->l->b;
   int64_t from[2], to[2];
+  Row outside = *row;
+  outside.f0 = NEST_Z + 1;
   for (int axis = 0; axis < 2; axis++) tiles_inside(c, axis, &from[axis], &to[axis]);
   NEST_FOR(b, tx, c->tiles[1]) {
     if (fn[INSIDE] && fn[BORDER]) {
       NEST_IF(b, sees_inputs(c, n, &tx, from, to)) call_tile(c, fn[INSIDE], row, &tx);
-      NEST_ELSE(b) call_tile(c, fn[BORDER], row, &tx);
-    } else call_tile(c, fn[INSIDE] ? fn[INSIDE] : fn[BORDER], row, &tx);
+      NEST_ELSE(b) call_tile(c, fn[BORDER], &outside, &tx);
+    } else if (fn[INSIDE]) call_tile(c, fn[INSIDE], row, &tx);
+    else call_tile(c, fn[BORDER], &outside, &tx);
   }
 }
 
@@ -243,8 +267,10 @@ NestFn *winograd_split_row(const Conv *c) {
     all = all && to[axis] - from[axis] == c->tiles[axis];
   }
   if (!all && c->tiles[1] <= FEW) any = false;
-  NestFn *inside = any ? split_tile(c, "split", false) : NULL,
-         *border = all ? NULL : split_tile(c, any ? "split_border" : "split", true);
+  const bool one = any && !all && in_memory(c);
+  NestFn *inside = any ? split_tile(c, "split", one ? EITHER : INSIDE) : NULL, *border = NULL;
+  if (one) border = inside;
+  else if (!all) border = split_tile(c, any ? "split_border" : "split", BORDER);
   NestFn *fn = nest_fn(b, "split_row", false);
   const Row row = row_args(b);
   row_parts(c, split_parts, &row, (NestFn *const[]){inside, border});
@@ -370,16 +396,17 @@ static NestFn *join_tile(const Conv *c, const Bundle *bundle, const char *name, 
   const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t"),
            f0 = nest_arg(b, "f0"), py = nest_arg(b, "py"), px = nest_arg(b, "px");
   c->l->row = &image;
-  const int64_t whole = bundle->valid / c->p.lanes, rest = bundle->valid % c->p.lanes;
+  const int64_t whole = bundle->valid / c->p.lanes, rest = bundle->valid % c->p.lanes,
+                step = c->l->out->place == OVER ? 0 : overlapping(bundle->valid, c->p.lanes);
   Join join = {
       .c = c, .edge = edge, .slot = slot, .ty = ty, .tx = tx, .t = t, .phase = {py, px}, .part = c->p.lanes};
   if (whole)
-    NEST_FOR(b, v, whole) {
-      join.f = c->p.lanes * v;
+    NEST_FOR(b, v, whole + (step > 0)) {
+      join.f = (step ? step : c->p.lanes) * v;
       join.channel = f0 + join.f;
       join_channels(&join);
     }
-  if (rest) {
+  if (rest && !step) {
     join.f = NEST_Z + c->p.lanes * whole;
     join.channel = f0 + join.f;
     join.part = (int)rest;

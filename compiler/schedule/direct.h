@@ -9,11 +9,12 @@
 #include "schedule/axis.h"
 #include "schedule/schedule.h"
 
-typedef struct Panels { /* packed weights [groups * count * blocks][ky][kx][block][width] */
+typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block][width] */
   Buf *w;
   int64_t count, width; /* panels of a group; floats of a row, a multiple of the layout's vectors */
   int64_t valid,
       first; /* so many channels of each are real; where in the group the first panel's channels begin */
+  int64_t each, before; /* panels of a group in w; those before the first of these, which are other Panels' */
 } Panels;
 
 /* A group's weights as squares of n x n channels, side by side where one side has more of them. */
@@ -41,6 +42,8 @@ typedef struct Direct {
 } Direct;
 
 Direct direct_begin(Lower *, bool spread); /* chooses the blocks and makes the packs */
+/* Where in the packed weights a panel of a group lies, with a block of the input channels. */
+Ix panel_of(const Direct *, const Panels *, const Ix *group, const Ix *number, const Ix *block);
 void direct_functions(
     Direct *, const Axis *y, const Axis *x, const char *phase,
     NestFn *row[2][2]); /* row[panel][whole or rest] of the tiles; before the main function */

@@ -128,6 +128,13 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #else
 #define UNROLL
 #endif
+#if defined(__clang__)
+#define ROLL _Pragma("clang loop unroll(disable) vectorize(disable)")
+#elif defined(__GNUC__)
+#define ROLL _Pragma("GCC unroll 1")
+#else
+#define ROLL
+#endif
 // A net is run by a team of threads. Each runs its share of the iterations from .. to-1 of a loop; where one needs what others compute, all wait for each other.
 #ifdef _OPENMP
 #include <omp.h>
@@ -170,7 +177,7 @@ typedef uint32_t team_v8n __attribute__((vector_size(32)));
 //   weight [16][16][1][1]  input
 KERNEL void team_a_weight_pack(float (*restrict out)[1][1][16][16], const float (*restrict weight)[16][1][1]) {
   for (int c = 0; c < 16; c++)
-    for (int f = 0; f < 16; f++)
+    ROLL for (int f = 0; f < 16; f++)
       out[0][0][0][c][f] = weight[f][c][0][0];
 }
 
@@ -189,7 +196,7 @@ KERNEL void team_a_bias_pack(float *restrict out, const float *restrict bias) {
 //   weight [24][16][1][1]  input
 KERNEL void team_b_weight_pack(float (*restrict out)[1][1][16][16], const float (*restrict weight)[16][1][1]) {
   for (int c = 0; c < 16; c++)
-    for (int f = 0; f < 16; f++)
+    ROLL for (int f = 0; f < 16; f++)
       out[0][0][0][c][f] = weight[f][c][0][0];
 }
 
@@ -219,7 +226,7 @@ KERNEL void team_c_conv1_weight_pack(float (*restrict out)[3][3][16][16], const 
   for (int ky = 0; ky < 3; ky++)
     for (int kx = 0; kx < 3; kx++)
       for (int c = 0; c < 16; c++)
-        for (int f = 0; f < 16; f++)
+        ROLL for (int f = 0; f < 16; f++)
           out[0][ky][kx][c][f] = weight[f][c][ky][kx];
 }
 
@@ -260,7 +267,7 @@ void team_pack(team_model *model, const team_weights *weights) {
 /* ---- a model in a file or in flash ---- */
 
 // What it begins with: "cnnmodel", the format's version, the bytes that follow, a fingerprint of their layout.
-static const uint64_t team_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TEAM_MODEL_BYTES, UINT64_C(0xa8421f2a4ef3927c)};
+static const uint64_t team_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TEAM_MODEL_BYTES, UINT64_C(0x8b822d478d598391)};
 
 const team_model *team_open(const void *bytes, size_t size) {
   const char *start = bytes;
@@ -332,50 +339,38 @@ INLINE TEAM_V3 void team_store_part_x8(float *p, v8 v, int n) {
 //   out    [28][28][16]  output
 //   weight [1][1][1][16][16]  weights
 //   bias   [24]  weights
-KERNEL TEAM_V3 void team_a_tile_6x2(const float *restrict in, float (*restrict out)[28][16],
-    const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
+INLINE TEAM_V3 void team_a_tile_6x2_body(const float *restrict in, float (*restrict out)[28][16],
+    const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
+    const int narrow) {
   v8 a[1][6][2];
-  UNROLL for (int q = 0; q < 6; q++) {
-    a[0][q][0] = LOAD(v8, bias[0]);
-    a[0][q][1] = LOAD(v8, bias[8]);
+  UNROLL for (int q = 0; q < 6 - narrow; q++) {
+    a[0][q][0] = LOAD(v8, bias[f0]);
+    a[0][q][1] = LOAD(v8, bias[f0 + 8]);
   }
-  ptrdiff_t i = y*448 + x0*16;
+  ptrdiff_t i = y*448 + x0*16 + c0;
   PIN(i);
   for (int c = 0; c < 16; c++) {
-    const v8 w0 = LOAD(v8, weight[0][0][0][c][0]);
-    const v8 w1 = LOAD(v8, weight[0][0][0][c][8]);
-    UNROLL for (int q = 0; q < 6; q++) {
+    const v8 w0 = LOAD(v8, weight[panel][0][0][c][h]);
+    const v8 w1 = LOAD(v8, weight[panel][0][0][c][h + 8]);
+    UNROLL for (int q = 0; q < 6 - narrow; q++) {
       a[0][q][0] += in[i + c + 16*q] * w0;
       a[0][q][1] += in[i + c + 16*q] * w1;
     }
   }
-  UNROLL for (int p = 0; p < 6; p++) {
-    AT(v8, out[y][x0 + p][0]) = team_max_x8((v8){0}, a[0][p][0]);
-    AT(v8, out[y][x0 + p][8]) = team_max_x8((v8){0}, a[0][p][1]);
+  UNROLL for (int p = 0; p < 6 - narrow; p++) {
+    AT(v8, out[y][x0 + p][f0]) = team_max_x8((v8){0}, a[0][p][0]);
+    AT(v8, out[y][x0 + p][f0 + 8]) = team_max_x8((v8){0}, a[0][p][1]);
   }
 }
 
-KERNEL TEAM_V3 void team_a_tile_5x2(const float *restrict in, float (*restrict out)[28][16],
+KERNEL TEAM_V3 void team_a_tile_6x2(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
-  v8 a[1][5][2];
-  UNROLL for (int q = 0; q < 5; q++) {
-    a[0][q][0] = LOAD(v8, bias[0]);
-    a[0][q][1] = LOAD(v8, bias[8]);
-  }
-  ptrdiff_t i = y*448 + x0*16;
-  PIN(i);
-  for (int c = 0; c < 16; c++) {
-    const v8 w0 = LOAD(v8, weight[0][0][0][c][0]);
-    const v8 w1 = LOAD(v8, weight[0][0][0][c][8]);
-    UNROLL for (int q = 0; q < 5; q++) {
-      a[0][q][0] += in[i + c + 16*q] * w0;
-      a[0][q][1] += in[i + c + 16*q] * w1;
-    }
-  }
-  UNROLL for (int p = 0; p < 5; p++) {
-    AT(v8, out[y][x0 + p][0]) = team_max_x8((v8){0}, a[0][p][0]);
-    AT(v8, out[y][x0 + p][8]) = team_max_x8((v8){0}, a[0][p][1]);
-  }
+  team_a_tile_6x2_body(in, out, weight, bias, y, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*narrow*/0);
+}
+
+KERNEL TEAM_V3 void team_a_tile_6x2_narrow(const float *restrict in, float (*restrict out)[28][16],
+    const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
+  team_a_tile_6x2_body(in, out, weight, bias, y, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*narrow*/1);
 }
 
 INLINE TEAM_V3 void team_a_row_2(const float *restrict in, float (*restrict out)[28][16],
@@ -383,7 +378,7 @@ INLINE TEAM_V3 void team_a_row_2(const float *restrict in, float (*restrict out)
   for (int i_ = 0; i_ < 3; i_++)
     team_a_tile_6x2(in, out, weight, bias, y, 6*i_);
   for (int i_ = 0; i_ < 2; i_++)
-    team_a_tile_5x2(in, out, weight, bias, y, 5*i_ + 18);
+    team_a_tile_6x2_narrow(in, out, weight, bias, y, 5*i_ + 18);
 }
 
 static TEAM_V3 void team_a(const float *restrict in, float (*restrict out)[28][16], const float (*restrict weight)[1][1][16][16],
@@ -399,50 +394,38 @@ static TEAM_V3 void team_a(const float *restrict in, float (*restrict out)[28][1
 //   weight      [1][1][1][16][16]  weights
 //   weight_rest [1][1][1][16][8]  weights
 //   bias        [32]  weights
-KERNEL TEAM_V3 void team_b_tile_6x2(const float *restrict in, float (*restrict out)[28][24],
-    const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
+INLINE TEAM_V3 void team_b_tile_6x2_body(const float *restrict in, float (*restrict out)[28][24],
+    const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
+    const int narrow) {
   v8 a[1][6][2];
-  UNROLL for (int q = 0; q < 6; q++) {
-    a[0][q][0] = LOAD(v8, bias[0]);
-    a[0][q][1] = LOAD(v8, bias[8]);
+  UNROLL for (int q = 0; q < 6 - narrow; q++) {
+    a[0][q][0] = LOAD(v8, bias[f0]);
+    a[0][q][1] = LOAD(v8, bias[f0 + 8]);
   }
-  ptrdiff_t i = y*448 + x0*16;
+  ptrdiff_t i = y*448 + x0*16 + c0;
   PIN(i);
   for (int c = 0; c < 16; c++) {
-    const v8 w0 = LOAD(v8, weight[0][0][0][c][0]);
-    const v8 w1 = LOAD(v8, weight[0][0][0][c][8]);
-    UNROLL for (int q = 0; q < 6; q++) {
+    const v8 w0 = LOAD(v8, weight[panel][0][0][c][h]);
+    const v8 w1 = LOAD(v8, weight[panel][0][0][c][h + 8]);
+    UNROLL for (int q = 0; q < 6 - narrow; q++) {
       a[0][q][0] += in[i + c + 16*q] * w0;
       a[0][q][1] += in[i + c + 16*q] * w1;
     }
   }
-  UNROLL for (int p = 0; p < 6; p++) {
-    AT(v8, out[y][x0 + p][0]) = a[0][p][0];
-    AT(v8, out[y][x0 + p][8]) = a[0][p][1];
+  UNROLL for (int p = 0; p < 6 - narrow; p++) {
+    AT(v8, out[y][x0 + p][f0]) = a[0][p][0];
+    AT(v8, out[y][x0 + p][f0 + 8]) = a[0][p][1];
   }
 }
 
-KERNEL TEAM_V3 void team_b_tile_5x2(const float *restrict in, float (*restrict out)[28][24],
+KERNEL TEAM_V3 void team_b_tile_6x2(const float *restrict in, float (*restrict out)[28][24],
     const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
-  v8 a[1][5][2];
-  UNROLL for (int q = 0; q < 5; q++) {
-    a[0][q][0] = LOAD(v8, bias[0]);
-    a[0][q][1] = LOAD(v8, bias[8]);
-  }
-  ptrdiff_t i = y*448 + x0*16;
-  PIN(i);
-  for (int c = 0; c < 16; c++) {
-    const v8 w0 = LOAD(v8, weight[0][0][0][c][0]);
-    const v8 w1 = LOAD(v8, weight[0][0][0][c][8]);
-    UNROLL for (int q = 0; q < 5; q++) {
-      a[0][q][0] += in[i + c + 16*q] * w0;
-      a[0][q][1] += in[i + c + 16*q] * w1;
-    }
-  }
-  UNROLL for (int p = 0; p < 5; p++) {
-    AT(v8, out[y][x0 + p][0]) = a[0][p][0];
-    AT(v8, out[y][x0 + p][8]) = a[0][p][1];
-  }
+  team_b_tile_6x2_body(in, out, weight, bias, y, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*narrow*/0);
+}
+
+KERNEL TEAM_V3 void team_b_tile_6x2_narrow(const float *restrict in, float (*restrict out)[28][24],
+    const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
+  team_b_tile_6x2_body(in, out, weight, bias, y, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*narrow*/1);
 }
 
 INLINE TEAM_V3 void team_b_row_2(const float *restrict in, float (*restrict out)[28][24],
@@ -450,7 +433,7 @@ INLINE TEAM_V3 void team_b_row_2(const float *restrict in, float (*restrict out)
   for (int i_ = 0; i_ < 3; i_++)
     team_b_tile_6x2(in, out, weight, bias, y, 6*i_);
   for (int i_ = 0; i_ < 2; i_++)
-    team_b_tile_5x2(in, out, weight, bias, y, 5*i_ + 18);
+    team_b_tile_6x2_narrow(in, out, weight, bias, y, 5*i_ + 18);
 }
 
 KERNEL TEAM_V3 void team_b_tile_14x1_rest(const float *restrict in, float (*restrict out)[28][24],
@@ -491,9 +474,9 @@ static TEAM_V3 void team_b(const float *restrict in, float (*restrict out)[28][2
 //   bias   [24]  weights
 INLINE TEAM_V3 void team_c_conv1_tile_6x2_body(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
-    const int left) {
+    const int left, const int right, const int narrow) {
   v8 a[1][6][2];
-  UNROLL for (int q = 0; q < 6; q++) {
+  UNROLL for (int q = 0; q < 6 - narrow; q++) {
     a[0][q][0] = LOAD(v8, bias[f0]);
     a[0][q][1] = LOAD(v8, bias[f0 + 8]);
   }
@@ -504,14 +487,15 @@ INLINE TEAM_V3 void team_c_conv1_tile_6x2_body(const float *restrict in, float (
       for (int c = 0; c < 16; c++) {
         const v8 w0 = LOAD(v8, weight[panel][ty][tx][c][h]);
         const v8 w1 = LOAD(v8, weight[panel][ty][tx][c][h + 8]);
-        UNROLL for (int q = 0; q < 6; q++)
-          if (!left || x0 + tx + q - 1 >= 0) {
-            a[0][q][0] += in[i + c + 16*q] * w0;
-            a[0][q][1] += in[i + c + 16*q] * w1;
-          }
+        UNROLL for (int q = 0; q < 6 - narrow; q++)
+          if (!left || x0 + tx + q - 1 >= 0)
+            if (!right || x0 + tx + q - 1 < 28) {
+              a[0][q][0] += in[i + c + 16*q] * w0;
+              a[0][q][1] += in[i + c + 16*q] * w1;
+            }
       }
     }
-  UNROLL for (int p = 0; p < 6; p++) {
+  UNROLL for (int p = 0; p < 6 - narrow; p++) {
     AT(v8, out[y][x0 + p][f0]) = a[0][p][0];
     AT(v8, out[y][x0 + p][f0 + 8]) = a[0][p][1];
   }
@@ -519,50 +503,22 @@ INLINE TEAM_V3 void team_c_conv1_tile_6x2_body(const float *restrict in, float (
 
 KERNEL TEAM_V3 void team_c_conv1_tile_6x2_left(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y) {
-  team_c_conv1_tile_6x2_body(in, out, weight, bias, y, /*x0*/0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/1);
+  team_c_conv1_tile_6x2_body(in, out, weight, bias, y, /*x0*/0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/1, /*right*/0, /*narrow*/0);
 }
 
 KERNEL TEAM_V3 void team_c_conv1_tile_6x2(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y, int x0) {
-  team_c_conv1_tile_6x2_body(in, out, weight, bias, y, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0);
+  team_c_conv1_tile_6x2_body(in, out, weight, bias, y, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/0, /*narrow*/0);
 }
 
-INLINE TEAM_V3 void team_c_conv1_tile_5x2_body(const float *restrict in, float (*restrict out)[28][16],
-    const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
-    const int right) {
-  v8 a[1][5][2];
-  UNROLL for (int q = 0; q < 5; q++) {
-    a[0][q][0] = LOAD(v8, bias[f0]);
-    a[0][q][1] = LOAD(v8, bias[f0 + 8]);
-  }
-  for (int ty = (1 - y > 0 ? 1 - y : 0), ty_end = (29 - y < 3 ? 29 - y : 3); ty < ty_end; ty++)
-    UNROLL for (int tx = 0; tx < 3; tx++) {
-      ptrdiff_t i = (y + ty - 1)*448 + (x0 + tx - 1)*16 + c0;
-      PIN(i);
-      for (int c = 0; c < 16; c++) {
-        const v8 w0 = LOAD(v8, weight[panel][ty][tx][c][h]);
-        const v8 w1 = LOAD(v8, weight[panel][ty][tx][c][h + 8]);
-        UNROLL for (int q = 0; q < 5; q++)
-          if (!right || x0 + tx + q - 1 < 28) {
-            a[0][q][0] += in[i + c + 16*q] * w0;
-            a[0][q][1] += in[i + c + 16*q] * w1;
-          }
-      }
-    }
-  UNROLL for (int p = 0; p < 5; p++) {
-    AT(v8, out[y][x0 + p][f0]) = a[0][p][0];
-    AT(v8, out[y][x0 + p][f0 + 8]) = a[0][p][1];
-  }
-}
-
-KERNEL TEAM_V3 void team_c_conv1_tile_5x2(const float *restrict in, float (*restrict out)[28][16],
+KERNEL TEAM_V3 void team_c_conv1_tile_6x2_narrow(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y) {
-  team_c_conv1_tile_5x2_body(in, out, weight, bias, y, /*x0*/18, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*right*/0);
+  team_c_conv1_tile_6x2_body(in, out, weight, bias, y, /*x0*/18, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/0, /*narrow*/1);
 }
 
-KERNEL TEAM_V3 void team_c_conv1_tile_5x2_right(const float *restrict in, float (*restrict out)[28][16],
+KERNEL TEAM_V3 void team_c_conv1_tile_6x2_right_narrow(const float *restrict in, float (*restrict out)[28][16],
     const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y) {
-  team_c_conv1_tile_5x2_body(in, out, weight, bias, y, /*x0*/23, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*right*/1);
+  team_c_conv1_tile_6x2_body(in, out, weight, bias, y, /*x0*/23, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/1, /*narrow*/1);
 }
 
 INLINE TEAM_V3 void team_c_conv1_row_2(const float *restrict in, float (*restrict out)[28][16],
@@ -570,8 +526,8 @@ INLINE TEAM_V3 void team_c_conv1_row_2(const float *restrict in, float (*restric
   team_c_conv1_tile_6x2_left(in, out, weight, bias, y);
   for (int i_ = 0; i_ < 2; i_++)
     team_c_conv1_tile_6x2(in, out, weight, bias, y, 6*i_ + 6);
-  team_c_conv1_tile_5x2(in, out, weight, bias, y);
-  team_c_conv1_tile_5x2_right(in, out, weight, bias, y);
+  team_c_conv1_tile_6x2_narrow(in, out, weight, bias, y);
+  team_c_conv1_tile_6x2_right_narrow(in, out, weight, bias, y);
 }
 
 static TEAM_V3 void team_c_conv1(const float *restrict in, float (*restrict out)[28][16], const float (*restrict weight)[3][3][16][16],
@@ -679,6 +635,7 @@ void team_infer(const team_model *model, const float x[TEAM_BATCH * TEAM_X_SIZE]
 #undef KERNEL
 #undef PIN
 #undef UNROLL
+#undef ROLL
 #undef TEAM
 #undef THREAD
 #undef THREADS
