@@ -136,7 +136,7 @@ static int by_start(const void *a, const void *b) {
 }
 
 static bool covered(Stretch *stretch, int n, int64_t from, int64_t to) {
-  qsort(stretch, (size_t)n, sizeof *stretch, by_start);
+  if (n) qsort(stretch, (size_t)n, sizeof *stretch, by_start); /* none: no array either */
   for (int i = 0; i < n && from < to; i++)
     if (stretch[i].from <= from && stretch[i].to > from) from = stretch[i].to;
   return from >= to;
