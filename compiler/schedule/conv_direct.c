@@ -71,11 +71,11 @@ Tiling direct_tiling(const Lower *l, int64_t width, int vectors) {
   return tiling_of(width, tile_pixels(l, width, vectors, 1, 0));
 }
 
-/* Where much is done with each sum, stores lie apart. */
+/* Where much is done with each sum, stores lie apart. With a leading axis this is known in its loop alone. */
 static int own_pixels(const Direct *d, const Axis *y, const Axis *x, int vectors) {
   if (d->diagonals) return diagonal_pixels(d, x->count);
-  const bool few =
-      d->l->target->stores && d->l->images <= 1 && !lower_costly(d->l, splat(num(d->l->b, 0), d->lanes));
+  const bool few = d->l->target->stores && d->l->images <= 1 && !d->l->b->lead &&
+                   !lower_costly(d->l, splat(num(d->l->b, 0), d->lanes));
   return tile_pixels(d->l, x->count, vectors, y->parts * x->parts, few ? d->in * y->taps * x->taps : 0);
 }
 
