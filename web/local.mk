@@ -9,7 +9,6 @@ WEB_C = compiler/main.c compiler/backend/none.c \
   compiler/nest/interp.c compiler/nest/fill.c compiler/nest/primitive_text.c compiler/program/dump.c \
   compiler/program/schedules.c compiler/program/share.c compiler/emit/prelude_vectors.c \
   compiler/syntax/ast_dump.c compiler/passes/within.c compiler/emit/units.c compiler/emit/alike.c \
-  compiler/emit/same.c \
   compiler/graph/dot.c compiler/graph/dump.c compiler/passes/dump.c \
   compiler/quantise%.c compiler/quantize/% compiler/library.c compiler/emit/library.c \
   compiler/schedule/dense_strassen% compiler/schedule/strassen%.c compiler/schedule/conv_strassen.c \

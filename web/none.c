@@ -129,12 +129,6 @@ struct Section;
 void alike_share(Net *, struct Section *);
 void alike_share(Net *net, struct Section *section) { (void)net, (void)section; }
 
-const char *same_share(Arena *, struct Table *parts, const char *function);
-const char *same_share(Arena *arena, struct Table *parts, const char *function) {
-  (void)arena, (void)parts;
-  return function;
-}
-
 const char prelude_lookup[] = "";
 
 void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, const PreludeNames *names) {
