@@ -90,30 +90,31 @@ static void load_weights(Nest *b, const Tile *t, const Channels *v, const Taps *
   }
 }
 
-/* Pixel p of a tile sees by tap k the input p * in_step + k * tap_step behind the first one. `many` of these
- * two have the larger step, `few` the smaller one. Where several pixels see an input it is loaded once: the
- * loop is over inputs, and that over the `many` finds out which they are. */
+/* Pixel p of a tile sees by tap k the input p * in_step + k * tap_step behind the first one. Of these two the
+ * outer one has the larger step, the inner one the smaller. Where several pixels see an input it is loaded
+ * once: the loop is over inputs, and a loop over the outer one finds those that see it. */
 typedef struct Inputs {
-  bool taps; /* are the `many` */
-  int64_t many, step, few, next, count;
-  bool shared;
+  bool taps_outer;
+  int64_t outer, outer_step, inner, inner_step; /* how many, and their steps */
+  int64_t count;                                /* from the first input to the last */
+  bool shared;                                  /* several pixels see an input */
 } Inputs;
 
 static Inputs inputs_of(const Tile *t, const Taps *taps) {
   const Axis *x = t->x;
-  Inputs n = {.taps = x->tap_step > x->in_step || (x->tap_step == x->in_step && taps->n < t->pixels)};
-  n.many = n.taps ? taps->n : t->pixels;
-  n.few = n.taps ? t->pixels : taps->n;
-  n.step = larger(x->in_step, x->tap_step);
-  n.next = smaller(x->in_step, x->tap_step);
-  n.count = (n.many - 1) * n.step + (n.few - 1) * n.next + 1;
-  n.shared = n.next == 1 && n.step < n.few;
+  Inputs n = {.taps_outer = x->tap_step > x->in_step || (x->tap_step == x->in_step && taps->n < t->pixels)};
+  n.outer = n.taps_outer ? taps->n : t->pixels;
+  n.inner = n.taps_outer ? t->pixels : taps->n;
+  n.outer_step = larger(x->in_step, x->tap_step);
+  n.inner_step = smaller(x->in_step, x->tap_step);
+  n.count = (n.outer - 1) * n.outer_step + (n.inner - 1) * n.inner_step + 1;
+  n.shared = n.inner_step == 1 && n.outer_step < n.inner;
   return n;
 }
 
-static void product(Nest *b, const Taps *taps, Buf *acc, Val in, const Inputs *n, int q, const Ix *many,
-                    const Ix *few) {
-  const Ix *pixel = n->taps ? few : many, *tap = n->taps ? many : few;
+static void product(Nest *b, const Taps *taps, Buf *acc, Val in, const Inputs *n, int q, const Ix *outer,
+                    const Ix *inner) {
+  const Ix *pixel = n->taps_outer ? inner : outer, *tap = n->taps_outer ? outer : inner;
   nest_accumulate(b, nest_at(b, acc, q, *pixel), in, nest_get(b, nest_at(b, taps->w, q, *tap)));
 }
 
@@ -124,9 +125,9 @@ static void products(Nest *b, const Tile *t, Buf *acc, const Taps *taps, Val in,
     NEST_IF(b, sees(b, t, taps, NEST_IX(q))) {
       if (!n->shared) product(b, taps, acc, in, n, q, i, j);
       else
-        NEST_UNROLL(b, k, n->many) {
-          const Ix few = *i - k * n->step;
-          NEST_IF(b, nest_within(b, few, 0, n->few)) product(b, taps, acc, in, n, q, &k, &few);
+        NEST_UNROLL(b, k, n->outer) {
+          const Ix inner = *i - k * n->outer_step;
+          NEST_IF(b, nest_within(b, inner, 0, n->inner)) product(b, taps, acc, in, n, q, &k, &inner);
         }
     }
 }
@@ -142,9 +143,9 @@ static Borders borders(Nest *b, const Tile *t, const Taps *taps, int64_t count, 
   const Axis *x = t->x;
   const int64_t inside = -x->in_first - t->first * x->in_step,
                 outside = x->in_size - x->in_first - t->last * x->in_step;
-  Borders borders = {nest_within(b, *ix, 0, x->in_size), nest_below(b, *ix, x->in_size)};
-  if (taps->n < x->taps || t->first == t->last) return borders;
-  borders.left = nest_at_least(b, *ix, 0);
+  if (taps->n < x->taps || t->first == t->last)
+    return (Borders){nest_within(b, *ix, 0, x->in_size), nest_always(b)};
+  Borders borders = {nest_at_least(b, *ix, 0), nest_below(b, *ix, x->in_size)};
   if (inside > 0) borders.left = cond_or(nest_at_least(b, *input, inside), borders.left);
   if (outside < count) borders.right = cond_or(nest_below(b, *input, outside), borders.right);
   return borders;
@@ -155,16 +156,16 @@ static void columns(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const C
   const Axis *x = t->x;
   const Inputs n = inputs_of(t, taps);
   const int64_t start = x->in_first + t->first * x->in_step;
-  const bool one = taps->n == x->taps && t->first == t->last; /* tile: no round for padding */
-  int64_t from = 0, to = n.shared ? n.count : n.many;
-  if (n.shared && one) {
+  const bool one_tile = taps->n == x->taps && t->first == t->last;
+  int64_t from = 0, to = n.shared ? n.count : n.outer;
+  if (n.shared && one_tile) { /* the loop leaves its padding out */
     from = smaller(larger(0, -start), to);
     to = larger(from, smaller(to, x->in_size - start));
   }
   load_weights(b, t, v, taps);
   NEST_LOOP(b, i, UNROLLED, 1, NEST_IX(from), 1, NEST_IX(to))
-    NEST_UNROLL(b, j, n.shared ? 1 : n.few) {
-      const Ix input = n.shared ? i : i * n.step + j * n.next,
+    NEST_UNROLL(b, j, n.shared ? 1 : n.inner) {
+      const Ix input = n.shared ? i : i * n.outer_step + j * n.inner_step,
                ix = x->in_first + a->x0 * x->in_step + taps->first * x->tap_step + input;
       const Borders in = borders(b, t, taps, n.count, &input, &ix);
       NEST_IF(b, in.left)
