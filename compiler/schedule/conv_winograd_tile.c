@@ -92,10 +92,11 @@ static void split_column(const Split *s, const Channels *at, const Ix *i, Buf *d
       NEST_ROLLED(b, k, rows) nest_store(b, nest_at(b, d, k, *i), num(b, 0));
 }
 
-/* Of a tile with more vectors than there are registers twice over most lie in memory anyway. */
+/* Most vectors of a tile that has more than twice as many as there are registers are in memory anyway. */
 static bool in_memory(const Conv *c) { return c->w[0].n * c->w[1].n > 2 * c->l->target->registers; }
 
-/* Tiles at a border are few: their loops stay loops, and what lies outside is asked at run time. */
+/* Tiles at a border are few, and loops over what is in memory cost nothing: both stay loops. What lies
+ * outside is asked at run time. */
 static void split_channels(const void *split, const Channels *at) {
   const Split *s = split;
   const Conv *c = s->c;
@@ -157,8 +158,8 @@ static NestFn *split_tile(const Conv *c, const char *name, int kind) {
 typedef struct Row {
   Ix image; /* of a whole batch */
   Ix slot, ty, t0;
-  Ix f0, phase[2]; /* of the output; for split_tile f0 is the flag "border" */
-  Ix first;        /* with a dilation: the first column of the phase */
+  Ix first;   /* with a dilation: the first column of the phase */
+  Ix more[3]; /* what its tiles take besides: `border`, or f0 and the phase of the output along each axis */
 } Row;
 
 /* What each function of a row begins with. */
@@ -172,8 +173,8 @@ static Row row_args(Nest *b) {
 static void call_tile(const Conv *c, NestFn *fn, const Row *r, const Ix *tx) {
   Nest *b = c->l->b;
   const int64_t step = c->dilated ? c->dilation[1] * c->w[1].m : 1;
-  const Ix arg[] = {r->image,    r->slot, r->ty,       r->first + step * *tx,
-                    r->t0 + *tx, r->f0,   r->phase[0], r->phase[1]};
+  const Ix arg[] = {r->image,    r->slot,    r->ty,      r->first + step * *tx,
+                    r->t0 + *tx, r->more[0], r->more[1], r->more[2]};
   const int n = fn->nparams - (b->lead != 0); /* split_tile takes fewer */
   nest_call_list(b, fn, n, c->whole ? arg : arg + 1);
 }
@@ -246,7 +247,7 @@ static void split_parts(const Conv *c, const Row *row, const Ix *n, NestFn *cons
   Nest *b = c->l->b;
   int64_t from[2], to[2];
   Row outside = *row;
-  outside.f0 = NEST_Z + 1;
+  outside.more[0] = NEST_Z + 1;
   for (int axis = 0; axis < 2; axis++) tiles_inside(c, axis, &from[axis], &to[axis]);
   NEST_FOR(b, tx, c->tiles[1]) {
     if (fn[INSIDE] && fn[BORDER]) {
@@ -444,9 +445,9 @@ NestFn *winograd_join_row(const Points *p, const Bundle *bundle) {
   if (to - from < c->tiles[1]) edge = join_tile(c, bundle, whole ? "join_edge" : "join", true);
   NestFn *fn = nest_fn(b, nest_text(b, "join_row%s", bundle == &c->p.bundle[1] ? "_rest" : ""), false);
   Row row = row_args(b);
-  row.f0 = nest_arg(b, "f0");
-  row.phase[0] = nest_arg(b, "py");
-  row.phase[1] = nest_arg(b, "px");
+  row.more[0] = nest_arg(b, "f0");
+  row.more[1] = nest_arg(b, "py");
+  row.more[2] = nest_arg(b, "px");
   row_parts(c, join_parts, &row, (NestFn *const[]){whole, edge});
   return fn;
 }
