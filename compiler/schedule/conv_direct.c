@@ -37,23 +37,26 @@ static int most_pixels(const Lower *l, int vectors,
 /* A tile width that divides the row, if one is wide enough; else one that splits it evenly. parts: sums of a
  * pixel. As many sums as the multiply-adds under way would be enough if operands were always there: it takes
  * more not to wait for one that is late. Where products are added by another instruction, sums wait for that
- * alone, which takes half as long.
- *
- * What follows a tile of many sums waits until most of them are stored, which counts where a sum has few
+ * alone, which takes half as long. */
+static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t parts, int64_t most) {
+  const int64_t under_way = t->chains - !t->fma;
+  for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * vectors * parts > under_way;
+       pixels--)
+    if (width % pixels == 0) return pixels;
+  return ceil_divide(width, ceil_divide(width, most));
+}
+
+/* What follows a tile of many sums waits until most of them are stored, which counts where a sum has few
  * `products`. There the tile is a narrower one that divides the row, if that is wide enough and the weights,
  * which are read more often, are in the first cache. products 0: such a one is not asked for. */
 static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts, int64_t products) {
   const Target *t = l->target;
-  const int64_t most = most_pixels(l, vectors, parts), few = t->stores / vectors,
-                waiting = t->chains - !t->fma;
+  const int64_t most = most_pixels(l, vectors, parts), few = t->stores / vectors;
   if (l->choice.method == METHOD_DIRECT && l->choice.pixels)
     return (int)smaller(l->choice.pixels, smaller(width, most));
-  int64_t pixels = smaller(width, most);
-  while (width % pixels && pixels * 2 > most && pixels * vectors * parts > waiting) pixels--;
-  if (pixels * 2 <= most || pixels * vectors * parts <= waiting)
-    pixels = ceil_divide(width, ceil_divide(width, most));
-  if (products && 16 * products * vectors * t->lanes <= 3 * t->l1)
-    for (int64_t i = few; 4 * i > 3 * few && i < pixels; i--)
+  const int64_t pixels = even_pixels(t, width, vectors, parts, most);
+  if (products && 4 * products * vectors * t->lanes <= t->l1 * 3 / 4)
+    for (int64_t i = few; i > few * 3 / 4 && i < pixels; i--)
       if (width % i == 0) return (int)i;
   return (int)pixels;
 }
@@ -107,7 +110,7 @@ static int direct_vectors(const Lower *l, int lanes, int64_t channels) {
   return (int)smaller(tile_vectors(l, lanes, channels), ceil_divide(channels, lanes));
 }
 
-/* A convolution's own tile first, then others that are worth a try. */
+/* First the tile of a convolution with little fused behind it, then others that are worth a try. */
 int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
   const Correlation k = correlation_of(l->node);
   const Axis y = axis_pooled(&k, 0, l->kernel->pool), x = axis_pooled(&k, 1, l->kernel->pool);
@@ -155,11 +158,12 @@ static Val packed_sum(const Direct *d, Pack *pack, const Row *row, const Ix *out
   return sum;
 }
 
-/* Compilers unroll two loops of few rounds, which is much code for what runs once. */
+/* Compilers write out two loops of up to `MOST` rounds in all, which from `LEAST` on is much code for what
+ * runs once. */
 static LoopKind row_kind(const Direct *d, const Panels *panels) {
-  enum { FEW = 128, MANY = 512 };
+  enum { LEAST = 129, MOST = 512 };
   const int64_t rounds = panels->valid * (d->block > 1 ? d->block : d->k.kernel[1]);
-  return rounds > FEW && rounds <= MANY ? ROLLED : SERIAL;
+  return rounds >= LEAST && rounds <= MOST ? ROLLED : SERIAL;
 }
 
 static void pack_row(const Direct *d, const Panels *panels, Pack *pack, const Row *row, const Ix *ky,

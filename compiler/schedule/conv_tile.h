@@ -24,7 +24,7 @@ typedef struct Tile {
   int cut; /* diagonals longer than a vector: the output vector that is at work; those of a tile follow each
               other */
   int rows, columns; /* of sums: more than one row and `pixels` columns where windows of them are pooled */
-  int narrower;      /* so many pixels fewer some tiles have */
+  int narrower;      /* so many pixels fewer has a narrow tile */
   Ix real_pixels, real_columns; /* of the tile at work */
   bool guarded;                 /* columns are tested as it runs: for edges wider than a few tiles */
   int64_t runs; /* tiles that read a panel before the next one is read: all of a picture; 0: nothing is

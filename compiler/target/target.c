@@ -88,8 +88,8 @@ static const Rates measured = {.direct = 0.95,
 
 /* What rows share.
  *
- * stores: at the end of a tile 28 of them hold up the next one for 42 cycles, or 57 with a relu6 before each;
- * 14 of them for 3 or 6. */
+ * stores (timed by hand on Zen 5): at the end of a tile 28 of them hold up the next one for 42 cycles, or 57
+ * with a relu6 before each; 14 of them for 3 or 6. */
 #define AVX_512_CORE                                                                                         \
   .lanes = 16, .registers = 32, .fma = true, .l1 = 32 * KB, .l2 = 1 * MB, .l3 = 32 * MB, .fmas = 2,          \
   .l2_rate = 62, .l3_rate = 27, .memory_rate = 9.3, .line = 64, .chains = 8, .stores = 14,                   \
