@@ -163,8 +163,8 @@ void put_section_end(Text *, const Net *, const Section *);
 PreludeNeeds net_needs(const Net *); /* net.c: of the whole file */
 void alike_prepare(Nest *);          /* alike.c: before it is printed */
 void alike_share(Net *, Section *);  /* its functions that differ in numbers alone become one */
-/* same.c: the text of a function of a nest, without the functions in it that `parts` has by their texts:
- * those are called instead. The others are added. */
+/* same.c: the text of a nest's function, in which functions that `parts` has (by text) are called and not
+ * printed again; the others are added to `parts`. */
 const char *same_share(Arena *, Table *parts, const char *function);
 void put_declared(Text *, const Function *); /* units.c: of a function in another unit */
 void put_barrier(Text *, const Net *);

@@ -1,9 +1,9 @@
-/* same.c: C functions inside functions of nests, tiles for the most part, that a text has once.
+/* same.c: one function for tiles, and other parts of nests, whose C is the same.
  *
  * Layers that are not the same code may have tiles that are: convolutions of equal shape, one with a residual
- * behind it. A nest is printed without looking at others, so it is the texts that are compared: equal but for
- * the function's own name, and calling the same, they do the same. Each nest is proved with its own numbers,
- * which stand in the text. */
+ * behind it. A nest is printed without looking at others, so the texts are compared: two functions that
+ * differ in their own names alone, and call the same functions, do the same. Each nest is proved with its own
+ * numbers, which stand in the text. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <string.h>
@@ -52,7 +52,7 @@ static char *name_of(Arena *arena, const char *text) {
   return arena_copy(arena, at, (size_t)(end - at));
 }
 
-/* The part, or "" where another is the same: its name takes this one's place in what follows. */
+/* The part; or "" if another is the same: then that one's name takes the place of this one's from here on. */
 static const char *shared(Arena *arena, Table *parts, const char *part, Renames *renames) {
   char *name = name_of(arena, part);
   Renames nameless = {0};
