@@ -34,8 +34,7 @@ void print_times(const Compilation *c) {
 bool good(const Compilation *c) { return diags_errors(c->diags) == 0; }
 
 bool cannot_write(Compilation *c, const char *path, const char *why) {
-  diag_report(c->diags, DIAG_cannot_write, NO_SPAN, NULL, "cannot write '%s': %s", path, why);
-  return false;
+  return diag_cannot_write(c->diags, path, why);
 }
 
 bool backend_failed(Compilation *c, const Backend *backend, const char *why) {

@@ -83,8 +83,7 @@ static void put_result(Fmting *f, const char *path, const Source *source, const 
     fprintf(stderr, "%s: its layout differs: cnnc fmt -w %s\n", path, path);
     f->differs = true;
   } else if (strcmp(path, "-") == 0) fwrite(text->s, 1, text->n, stdout);
-  else if (!outputs_add(f->outputs, path, text->s, text->n, &why))
-    diag_report(f->diags, DIAG_cannot_write, NO_SPAN, NULL, "cannot write '%s': %s", path, why);
+  else if (!outputs_add(f->outputs, path, text->s, text->n, &why)) diag_cannot_write(f->diags, path, why);
 }
 
 static void fmt_file(Fmting *f, const char *path) {

@@ -29,7 +29,7 @@ const FormKind *help_forms(Arena *arena) { /* tables of other files are no const
   return kinds;
 }
 
-/* ---- options ---- */
+/* ---- lines that fit ---- */
 static void put_wrapped(Text *out, const char *text, int indent, int width) {
   int column = indent;
   while (*text) {
@@ -53,6 +53,21 @@ enum { WIDTH = 100 };
 
 void help_paragraph(Text *out, const char *text) { put_wrapped(out, text, 0, WIDTH); }
 
+/* Lines that fit as they are, as formulas and tables are written; others wrapped. */
+static void put_lines(Text *out, const char *text) {
+  while (*text) {
+    const int length = (int)strcspn(text, "\n"), indent = (int)strspn(text, " ");
+    if (length <= WIDTH) {
+      text_put(out, "%.*s\n", length, text);
+    } else {
+      text_put(out, "%*s", indent, "");
+      put_wrapped(out, arena_printf(out->arena, "%.*s", length - indent, text + indent), indent, WIDTH);
+    }
+    text += length + (text[length] == '\n');
+  }
+}
+
+/* ---- options ---- */
 void help_rows(Text *out, const OptionRow *rows) {
   enum { INDENT = 24 };
   for (const OptionRow *row = rows; row->code; row++) {
@@ -78,13 +93,18 @@ void help_options(Text *out) {
   help_paragraph(out, what.s);
   text_put(out, "\n");
   help_rows(out, options_table);
-  text_put(out, "\nThe language: cnnc --help topics. All operators: cnnc --help operators. One of them: cnnc "
-                "--help conv.\n"
-                "Exit status: 0; 1 for anything wrong in what was read or cannot be written; 2 for a wrong "
-                "command line; 3 for a bug in cnnc.\n");
+  put_lines(out,
+            "\nThe language: cnnc --help topics. All operators: cnnc --help operators. One of them: cnnc "
+            "--help conv.\n"
+            "Exit status: 0; 1 for anything wrong in what was read or cannot be written; 2 for a wrong "
+            "command line; 3 for a bug in cnnc.\n");
 }
 
 /* ---- one thing ---- */
+static const char *required_help(Arena *arena, const Param *p) {
+  return arena_printf(arena, "%s%s", p->help ? p->help : "", p->value ? "" : " (required)");
+}
+
 static void put_params(Text *out, const Param *params) {
   int name_width = 0, type_width = 0;
   for (const Param *p = params; p && p->name; p++) {
@@ -96,8 +116,8 @@ static void put_params(Text *out, const Param *params) {
   for (const Param *p = params; p && p->name; p++) {
     const char *shown =
         p->value && p->value[0] ? arena_printf(out->arena, "%s=%s", p->name, p->value) : p->name;
-    text_put(out, "  %-*s  %-*s  %s%s\n", name_width, shown, type_width, param_type_text(p),
-             p->help ? p->help : "", p->value ? "" : " (required)");
+    text_put(out, "  %-*s  %-*s  ", name_width, shown, type_width, param_type_text(p));
+    put_wrapped(out, required_help(out->arena, p), 6 + name_width + type_width, WIDTH);
   }
 }
 
@@ -110,45 +130,53 @@ static void put_example(Text *out, const char *example) {
   }
 }
 
+static void put_title(Text *out, const char *name, const char *what, const char *summary) {
+  put_lines(out, arena_printf(out->arena, "%s (%s): %s", name, what, summary));
+}
+
 static void put_op(Text *out, const Op *op, const char *what) {
-  text_put(out, "%s (%s): %s\n", op->name, what, op->summary ? op->summary : "");
+  put_title(out, op->name, what, op->summary ? op->summary : "");
   if (op->params && op->params[0].name) {
     text_put(out, "\n");
     put_params(out, op->params);
   }
-  if (op->detail)
-    text_put(out, "\n%s%s", op->detail,
-             op->detail[0] && op->detail[strlen(op->detail) - 1] == '\n' ? "" : "\n");
+  if (op->detail) {
+    text_put(out, "\n");
+    put_lines(out, op->detail);
+  }
   if (op->example) put_example(out, op->example);
 }
 
 static void put_form(Text *out, const Form *form, const char *what) {
-  text_put(out, "%s (%s): %s\n", form->name, what, form->summary);
+  put_title(out, form->name, what, form->summary);
   if (form->params && form->params[0].name) text_put(out, "\n");
   put_params(out, form->params);
 }
 
 static void put_keys(Text *out) {
+  enum { INDENT = 30 };
   text_put(out, "\n");
   for (int i = 0; train_key(i); i++) {
     const Param *key = train_key(i);
-    text_put(out, "  %-28s%s%s\n",
-             key->value ? arena_printf(out->arena, "%s = %s", key->name, key->value) : key->name, key->help,
-             key->value ? "" : " (required)");
+    text_put(out, "  %-*s", INDENT - 2,
+             key->value ? arena_printf(out->arena, "%s = %s", key->name, key->value) : key->name);
+    put_wrapped(out, required_help(out->arena, key), INDENT, WIDTH);
   }
   text_put(out,
            "\ncnnc --help losses, optimizers, schedules, augmentations and metrics list what there is.\n");
 }
 
 static void put_topic(Text *out, const Topic *topic) {
-  text_put(out, "%s: %s\n\n%s\n", topic->name, topic->summary, topic->page);
+  put_lines(out, arena_printf(out->arena, "%s: %s\n\n%s", topic->name, topic->summary, topic->page));
   if (strcmp(topic->name, "train") == 0) put_keys(out);
   if (topic->example) put_example(out, topic->example);
 }
 
 /* ---- lists ---- */
 static void put_line(Text *out, const char *name, const char *summary) {
-  text_put(out, "  %-24s%s\n", name, summary ? summary : "");
+  enum { INDENT = 26 };
+  text_put(out, "  %-*s", INDENT - 2, name);
+  put_wrapped(out, summary ? summary : "", INDENT, WIDTH);
 }
 
 static bool first_of_group(const Op *const *op) {
@@ -192,9 +220,12 @@ static void list_forms(Text *out, const FormKind *kind) {
 
 static void list_messages(Text *out) {
   static const char *const level[] = {"note", "warning", "error"};
+  enum { INDENT = 37 };
   text_put(out, "messages, by the slug at their end\n\n");
-  for (int i = 0; i < DIAG_COUNT; i++)
-    text_put(out, "  %-26s%-9s%s\n", diag_info[i].slug, level[diag_info[i].level], diag_info[i].summary);
+  for (int i = 0; i < DIAG_COUNT; i++) {
+    text_put(out, "  %-26s%-9s", diag_info[i].slug, level[diag_info[i].level]);
+    put_wrapped(out, diag_info[i].summary, INDENT, WIDTH);
+  }
   text_put(out, "\ncnnc --explain=SLUG explains one, with an example.\n");
 }
 

@@ -249,19 +249,15 @@ ImportCheck import_check(const ModelImport *im, const char *path, Text *program,
   return *why ? IMPORT_WRONG : IMPORT_RIGHT;
 }
 
-static void cannot_write(Importing *m, const char *path, const char *why) {
-  diag_report(m->diags, DIAG_cannot_write, NO_SPAN, NULL, "cannot write '%s': %s", path, why);
-}
-
 static void write_files(Importing *m, const ModelImport *im, const char *base, const Text *program) {
   const char *path = strcmp(base, "-") == 0 ? "-" : arena_printf(m->arena, "%s.cnn", base), *why = NULL;
   const char *weights = arena_printf(m->arena, "%s.safetensors", base), *temporary = NULL;
-  if (!outputs_add(m->outputs, path, program->s, program->n, &why)) cannot_write(m, path, why);
+  if (!outputs_add(m->outputs, path, program->s, program->n, &why)) diag_cannot_write(m->diags, path, why);
   else if (strcmp(base, "-") == 0) weights = NULL;
-  else if (!outputs_adopt(m->outputs, weights, &temporary, &why)) cannot_write(m, weights, why);
-  else if (!import_save_weights(im, temporary)) cannot_write(m, weights, strerror(errno));
+  else if (!outputs_adopt(m->outputs, weights, &temporary, &why)) diag_cannot_write(m->diags, weights, why);
+  else if (!import_save_weights(im, temporary)) diag_cannot_write(m->diags, weights, strerror(errno));
   if (diags_errors(m->diags)) outputs_abandon(m->outputs);
-  else if (!outputs_commit(m->outputs, &why)) cannot_write(m, path, why);
+  else if (!outputs_commit(m->outputs, &why)) diag_cannot_write(m->diags, path, why);
 }
 
 static int write_program(Importing *m, const ModelImport *im) {
@@ -312,11 +308,13 @@ static void write_tflite(Importing *m, Span at, const TflProgram *made) {
     diag_report(m->diags, DIAG_import_file, at, NULL, "the model is not right: %s", wrong);
     return;
   }
-  if (!outputs_add(m->outputs, path, program.s, program.n, &why)) cannot_write(m, path, why);
-  else if (!printed && !outputs_adopt(m->outputs, weights, &temporary, &why)) cannot_write(m, weights, why);
-  else if (!printed && !arrays_save(&made->arrays, temporary)) cannot_write(m, weights, strerror(errno));
+  if (!outputs_add(m->outputs, path, program.s, program.n, &why)) diag_cannot_write(m->diags, path, why);
+  else if (!printed && !outputs_adopt(m->outputs, weights, &temporary, &why))
+    diag_cannot_write(m->diags, weights, why);
+  else if (!printed && !arrays_save(&made->arrays, temporary))
+    diag_cannot_write(m->diags, weights, strerror(errno));
   if (diags_errors(m->diags)) outputs_abandon(m->outputs);
-  else if (!outputs_commit(m->outputs, &why)) cannot_write(m, path, why);
+  else if (!outputs_commit(m->outputs, &why)) diag_cannot_write(m->diags, path, why);
 }
 
 /* Something was asked for that has a meaning for ONNX only. */

@@ -3,6 +3,7 @@
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "backend/backend.h"
@@ -62,7 +63,7 @@ int main(int argc, char **argv) {
     status = called->run(arena, argv[0], argc - 1, argv + 1);
   } else status = options_parse(&options, arena, argc, argv) ? run(arena, &options) : 2;
   if (fflush(stdout) != 0 || ferror(stdout)) {
-    perror("cnnc: error: standard output");
+    fprintf(stderr, "cnnc: error: cannot write standard output: %s\n", strerror(errno));
     status = status ? status : 1;
   }
   arena_free(arena);

@@ -35,6 +35,7 @@ typedef struct Beginning {
   const char *cnnc, *folder, *name, *model; /* model: NULL: a net of our own */
   bool help;
   Outputs *outputs;
+  Diags *diags;
 } Beginning;
 
 /* ---- the command line ---- */
@@ -76,19 +77,15 @@ static const char *command_of(Arena *arena, const char *cnnc) {
 }
 
 /* ---- the files ---- */
-static bool fails(const char *path, const char *why) {
-  fprintf(stderr, "cnnc: error: cannot write '%s': %s [cannot-write]\n", path, why);
-  return false;
-}
-
 static bool is_free(const Beginning *b) {
   DIR *directory = opendir(b->folder);
-  if (!directory) return !file_exists(b->folder) || fails(b->folder, "it is there, and no folder");
+  if (!directory)
+    return !file_exists(b->folder) || diag_cannot_write(b->diags, b->folder, "it is there, and no folder");
   bool empty = true;
   for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
     empty = empty && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0);
   closedir(directory);
-  return empty || fails(b->folder, "it is there, and not empty");
+  return empty || diag_cannot_write(b->diags, b->folder, "it is there, and not empty");
 }
 
 static const char *path_of(const Beginning *b, const char *file) {
@@ -106,7 +103,7 @@ static const char *filled(const Beginning *b, const char *name, const Blank *bla
 static bool add_file(const Beginning *b, const char *file, const char *text) {
   const char *path = path_of(b, file), *why = NULL;
   text = arena_printf(b->arena, "%s\n", text);
-  return outputs_add(b->outputs, path, text, strlen(text), &why) || fails(path, why);
+  return outputs_add(b->outputs, path, text, strlen(text), &why) || diag_cannot_write(b->diags, path, why);
 }
 
 static bool add_files(const Beginning *b) {
@@ -157,20 +154,23 @@ static int write_example(const Beginning *b) {
 static int make_all(const Beginning *b) {
   const char *why = NULL;
   if (!is_free(b)) return 1;
-  if (!outputs_folder(b->outputs, b->folder, &why)) return fails(b->folder, why), 1;
+  if (!outputs_folder(b->outputs, b->folder, &why)) return diag_cannot_write(b->diags, b->folder, why), 1;
   const int status = b->model ? import_into(b) : 0;
   if (status) return outputs_abandon(b->outputs), status;
   if (!add_files(b)) return outputs_abandon(b->outputs), 1;
-  if (!outputs_commit(b->outputs, &why)) return fails(b->folder, why), 1;
+  if (!outputs_commit(b->outputs, &why)) return diag_cannot_write(b->diags, b->folder, why), 1;
   return write_example(b);
 }
 
 static int new_project(Arena *arena, const char *cnnc, int argc, char **argv) {
-  Beginning b = {.arena = arena, .cnnc = cnnc, .outputs = outputs_new(arena)};
+  const Sources sources = {.arena = arena};
+  Beginning b = {
+      .arena = arena, .cnnc = cnnc, .outputs = outputs_new(arena), .diags = diags_new(arena, &sources)};
   if (!read_options(&b, argc, argv)) return 2;
   if (b.help) return command_help(arena, &new_command);
   b.name = name_of(arena, b.folder);
   const int status = make_all(&b);
+  diags_print(b.diags, stderr, DIAG_TEXT, options_colour(0));
   if (status == 0)
     printf("%s: a net, a program around it and a Makefile. Next: make -C %s run\n", b.folder, b.folder);
   return status;

@@ -185,6 +185,7 @@ static bool read_options(Quantising *q, int argc, char **argv) {
     return usage_error(
         "cnnc quantize needs --weights=FILE and -o FILE, and --data=PATH but for weights that were "
         "trained for 8 bits");
+  if (strcmp(q->output, "-") == 0) return usage_error("weights are not written to standard output: -o FILE");
   if (!q->data && (q->calibrates || q->most_lost >= 0))
     return usage_error("%s needs --data=PATH", q->calibrates ? "--calibrate" : "--max-loss");
   return true;
@@ -318,8 +319,7 @@ static bool written(Quantising *q) {
     why = strerror(errno);
   if (!why && outputs_commit(outputs, &why)) return true;
   outputs_abandon(outputs);
-  diag_report(q->diags, DIAG_cannot_write, NO_SPAN, NULL, "cannot write '%s': %s", q->output, why);
-  return false;
+  return diag_cannot_write(q->diags, q->output, why);
 }
 
 /* Quantises, with more values in 16 bits and more layers in floats until no more is lost than may be. */
@@ -400,8 +400,7 @@ static int quantise(Arena *arena, const char *cnnc, int argc, char **argv) {
   q.diags = diags_new(arena, &q.sources);
   q.how.keep = &q.keep;
   q.how.wide = &q.wide;
-  if (!mkdtemp(work))
-    diag_report(q.diags, DIAG_cannot_write, NO_SPAN, NULL, "cannot write '%s': %s", work, strerror(errno));
+  if (!mkdtemp(work)) diag_cannot_write(q.diags, work, strerror(errno));
   else {
     q.work = work;
     run(&q);

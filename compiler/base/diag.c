@@ -32,6 +32,12 @@ static int warning_find(const char *slug) {
   return id >= 0 && diag_info[id].level != DIAG_ERROR ? id : -1;
 }
 
+bool diag_cannot_write(Diags *diags, const char *path, const char *why) {
+  const char *what = strcmp(path, "-") == 0 ? "standard output" : arena_printf(diags->arena, "'%s'", path);
+  diag_report(diags, DIAG_cannot_write, NO_SPAN, NULL, "cannot write %s: %s", what, why);
+  return false;
+}
+
 bool diags_option(Diags *diags, const char *option) {
   const bool off = strncmp(option, "no-", 3) == 0;
   const char *what = option + (off ? 3 : 0);

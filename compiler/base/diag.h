@@ -83,6 +83,9 @@ void diag_fix(Diag *, Span, const char *format, ...) __attribute__((format(print
 /* "did you mean '...'?", with its fix where the source has the word there, bare or in quotes. */
 void diag_meant(Diag *, Span, const char *word, const char *meant);
 
+/* Of a file that cannot be written; "-": standard output. False. */
+bool diag_cannot_write(Diags *, const char *path, const char *why);
+
 bool diags_option(Diags *,
                   const char *option); /* "unread-input", "no-unread-input", "error", "error=unused-value",
                                           "no-error=..."; false: no such slug, or not a warning */

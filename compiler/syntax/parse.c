@@ -80,7 +80,7 @@ static bool text_check(Parser *p) {
     }
     if (code == 0) {
       Diag *diag =
-          diag_report(p->diags, DIAG_bad_character, span, NULL, "a NUL byte does not belong into a text");
+          diag_report(p->diags, DIAG_bad_character, span, NULL, "a NUL byte does not belong in a text");
       diag_help(diag, "a program is UTF-8 text; is this another kind of file?");
       return false;
     }

@@ -164,6 +164,11 @@ static int unknown_option(const cnn_usage *usage, const char *word, int letter) 
   return cnn_usage_error(usage, "unknown option '%.*s'", length, word);
 }
 
+/* An option is written in full: what getopt_long takes for one by its first letters may be a mistake. */
+static bool in_full(const char *word, const char *name) {
+  return strncmp(word, "--", 2) != 0 || strcspn(word + 2, "=") == strlen(name);
+}
+
 int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand) {
   struct option option[MOST_FLAGS + 2] = {{0}};
   char letters[2 * MOST_FLAGS + 3] = ":h"; /* a missing value is told apart from an unknown option */
@@ -184,8 +189,12 @@ int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand)
 #endif
   opterr = 0;
   for (;;) {
-    int at = optind ? optind : 1, got = getopt_long(argc, argv, letters, option, NULL), status = CNN_GO_ON;
+    int row = -1, at = optind ? optind : 1, got = getopt_long(argc, argv, letters, option, &row),
+        status = CNN_GO_ON;
     if (got == -1) break;
+    const char *word = argv[optind - 1 - (optarg && optarg == argv[optind - 1])];
+    if (got != ':' && got != '?' && row >= 0 && !in_full(word, option[row].name))
+      return unknown_option(usage, word, 0);
     if (got == HELP_VALUE || got == 'h') {
       print_help(usage);
       return 0;
