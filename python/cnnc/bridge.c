@@ -39,12 +39,15 @@ void bridge_start(float *weights) {
 
 void bridge_pack(void *model, const float *weights) { NETWORK.pack(model, weights); }
 
-/* What is wrong, all of it, to be given to bridge_free; NULL: nothing. */
-static char *words(cnn_status status, const char *more) {
+/* What is wrong, to be given to bridge_free; NULL: nothing. lines: all of those of which the message has only
+ * the first, or NULL. */
+static char *words(cnn_status status, const char *lines) {
   if (status.code == CNN_OK) return NULL;
-  const size_t room = sizeof status.message + (more ? strlen(more) : 0) + 2;
+  const bool all = lines && *lines;
+  const int length = (int)(all ? strcspn(status.message, "\n") : strlen(status.message));
+  const size_t room = sizeof status.message + (all ? strlen(lines) : 0) + 2;
   char *text = malloc(room);
-  if (text) snprintf(text, room, "%s%s%s", status.message, more && *more ? "\n" : "", more ? more : "");
+  if (text) snprintf(text, room, "%.*s%s%s", length, status.message, all ? "\n" : "", all ? lines : "");
   return text;
 }
 
