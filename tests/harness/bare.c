@@ -37,10 +37,13 @@ static int host(int number, const void *argument) {
 }
 
 /* Of numbers below 2^53, as sums of 64 bits are: doubles hold both steps. */
-__attribute__((pcs("aapcs"))) float __aeabi_l2f(long long x);
-float __aeabi_l2f(long long x) {
-  return (float)((double)(int)(x >> 32) * 0x1p32 + (double)(unsigned)(x & 0xffffffff));
+static double doubled(long long x) {
+  return (double)(int)(x >> 32) * 0x1p32 + (double)(unsigned)(x & 0xffffffff);
 }
+__attribute__((pcs("aapcs"))) double __aeabi_l2d(long long x);
+double __aeabi_l2d(long long x) { return doubled(x); }
+__attribute__((pcs("aapcs"))) float __aeabi_l2f(long long x);
+float __aeabi_l2f(long long x) { return (float)doubled(x); }
 
 static void leave(long status) {
   host(EXIT, (const void *)status);
