@@ -110,7 +110,7 @@ random_programs() {
   [ ! -x "$here/long-sanitizers/cnnc" ] || cnnc=$here/long-sanitizers/cnnc
   status=0
   make -s netcheck randomnet hugenet mutant >"$here/long-random.log" 2>&1 || status=$?
-  top_srcdir=$top top_builddir=$here CNNC=$cnnc FIRST=${RANDOM_FIRST:-100000} NESTS=${RANDOM_NESTS:-3000} \
+  top_srcdir=$top top_builddir=$here CNNC=$cnnc FIRST=${RANDOM_FIRST:-100000} NESTS=${RANDOM_NESTS:-1000} \
     CODE=${RANDOM_CODE:-100} MUTANTS=${RANDOM_MUTANTS:-5000} LIMITS=${RANDOM_LIMITS:-20000} \
     FAR=${RANDOM_FAR:-1000} INT8=${RANDOM_INT8:-3000} \
     sh "$top/tests/random.tap" >>"$here/long-random.log" 2>&1 || status=$?
