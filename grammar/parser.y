@@ -68,7 +68,7 @@
 %right POWER
 %precedence NEGATIVE
 
-%type <const Expr *> expr operand shape list path dotted
+%type <const Expr *> expr argued operand shape list path dotted
 %type <ExprList *> exprs
 %type <NameList *> names
 %type <Argument> argument setting
@@ -238,8 +238,11 @@ given : %empty                { $$ = (Arguments){.given = true}; }
 arguments : argument          { FIRST($$, ArgumentList, $1); }
           | arguments COMMA argument { NEXT($$, $1, $3); } ;
 
-argument : expr               { $$ = (Argument){{NULL, NO_SPAN}, $1, @$}; }
-         | argument_name ASSIGN expr { $$ = (Argument){$1, $3, @$}; } ;
+argument : argued             { $$ = (Argument){{NULL, NO_SPAN}, $1, @$}; }
+         | argument_name ASSIGN argued { $$ = (Argument){$1, $3, @$}; } ;
+
+argued : expr
+       | expr RANGE           { $$ = expr_range(p, @$, @2, $1, NULL); } ;
 
 argument_name : NAME | word | IN | AND | OR | NOT | TRUE | FALSE ;
 

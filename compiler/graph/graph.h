@@ -74,8 +74,8 @@ typedef struct Const {
   double f;      /* FLOAT; INT too */
   const char *s; /* STRING; WORD: a choice; CALL: the callee, as in init=normal(0.02) */
   int n;
-  const struct Const *items;   /* DIMS, LIST; RANGE: lo, hi; CALL: arguments, bound to the callee's parameters
-                                  where it has a table */
+  const struct Const *items;   /* DIMS, LIST; RANGE: lo, hi or infinity; CALL: arguments, bound to the
+                                  parameters where it has a table */
   Node *node;                  /* VALUE */
   const struct Origin *origin; /* VALUE: what its name stands for besides the value; of sema/ alone */
 } Const;

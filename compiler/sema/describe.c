@@ -1,5 +1,6 @@
 /* describe.c: constant values in words, for messages. */
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
 #include <string.h>
 #include "sema/context.h"
 
@@ -36,7 +37,11 @@ const char *const_text(Arena *arena, const Const *c) {
   case CONST_BOOL: text_put(&text, "%s", c->i ? "true" : "false"); break;
   case CONST_STRING: string_put(&text, c->s); break;
   case CONST_DIMS: items_put(arena, &text, c, "x"); break;
-  case CONST_RANGE: items_put(arena, &text, c, ".."); break;
+  case CONST_RANGE:
+    text_put(&text, "%s..", const_text(arena, &c->items[0]));
+    if (c->items[1].kind != CONST_FLOAT || isfinite(c->items[1].f))
+      text_put(&text, "%s", const_text(arena, &c->items[1]));
+    break;
   case CONST_LIST:
     text_put(&text, "[");
     items_put(arena, &text, c, ", ");

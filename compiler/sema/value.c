@@ -1,6 +1,7 @@
 /* value.c: constant expressions and the names in them. An expression with a mistake is poison, which
  * everything passes on in silence. */
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "sema/context.h"
@@ -176,7 +177,8 @@ static Const index_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
 static Const range_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
   Const *ends = NEW_ARRAY(s->arena, Const, 2);
   const Expr *const written[] = {e->a, e->b};
-  for (int i = 0; i < 2; i++) {
+  ends[1] = (Const){.kind = CONST_FLOAT, .span = e->span, .f = INFINITY}; /* of lo.. */
+  for (int i = 0; i < 1 + (e->b != NULL); i++) {
     ends[i] = evaluate(s, frame, written[i], NULL, depth);
     if (ends[i].kind == CONST_POISON) return const_poison(e->span);
     if (const_is_number(&ends[i])) continue;

@@ -27,7 +27,7 @@ typedef enum ExprKind {
   EXPR_INDEX,       /* list[i]: a, b */
   EXPR_UNARY,       /* - not: a */
   EXPR_BINARY,      /* a op b */
-  EXPR_RANGE,       /* lo..hi: a, b */
+  EXPR_RANGE,       /* lo..hi: a, b; lo..: b is NULL */
   EXPR_CONDITIONAL, /* a ? b : c */
   EXPR_POISON,      /* a syntax or lexical error was reported here */
 } ExprKind;

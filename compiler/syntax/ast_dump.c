@@ -81,7 +81,7 @@ static void put_expr(Text *text, const Expr *e) {
   case EXPR_RANGE:
     put_expr(text, e->a);
     text_put(text, "..");
-    put_expr(text, e->b);
+    if (e->b) put_expr(text, e->b);
     break;
   case EXPR_CONDITIONAL:
     text_put(text, "(");

@@ -107,7 +107,7 @@ const Expr *expr_range(Parser *p, Span span, Span op_span, const Expr *low, cons
   e->op_span = op_span;
   e->a = low;
   e->b = high;
-  return grown(p, e, deeper(low, high->depth));
+  return grown(p, e, deeper(low, high ? high->depth : 0));
 }
 
 const Expr *expr_conditional(Parser *p, Span span, const Expr *condition, const Expr *yes, const Expr *no) {

@@ -3,19 +3,23 @@
 #include <math.h>
 #include "ops/shape/box.h"
 
-static const Param params[] = {
-    {"channels", PARAM_RANGE, NULL, "from..to: channels from, from + 1, ..., to - 1", 0, 0, NULL}, {0}};
+static const Param params[] = {{"channels", PARAM_RANGE, NULL,
+                                "from..to: channels from, from + 1, ..., to - 1; from..: to the last one", 0,
+                                0, NULL},
+                               {0}};
 
-static int64_t end_of(const Node *node, int end) {
-  const Const *item = &arg_const(node, "channels")->items[end];
-  return item->kind == CONST_INT ? item->i : (int64_t)item->f;
+static int64_t whole(const Const *item) { return item->kind == CONST_INT ? item->i : (int64_t)item->f; }
+static bool is_open(const Const *end) { return end->kind == CONST_FLOAT && isinf(end->f) && end->f > 0; }
+
+static int64_t from_of(const Node *node) { return whole(&arg_const(node, "channels")->items[0]); }
+static int64_t to_of(const Node *node, int64_t channels) {
+  const Const *end = &arg_const(node, "channels")->items[1];
+  return is_open(end) ? channels : whole(end);
 }
-static int64_t from_of(const Node *node) { return end_of(node, 0); }
-static int64_t to_of(const Node *node) { return end_of(node, 1); }
 
 static bool whole_numbers(const Const *range) {
   for (int i = 0; i < 2; i++)
-    if (range->items[i].kind != CONST_INT &&
+    if (range->items[i].kind != CONST_INT && !(i == 1 && is_open(&range->items[i])) &&
         !(range->items[i].f == floor(range->items[i].f) && fabs(range->items[i].f) < 1e15))
       return false;
   return true;
@@ -30,7 +34,7 @@ static void shape(ShapeContext *context, Node *node) {
                 "slice takes whole numbers: from..to are channels");
     return;
   }
-  const int64_t from = from_of(node), to = to_of(node), channels = in.dim[in.rank - 1];
+  const int64_t channels = in.dim[in.rank - 1], from = from_of(node), to = to_of(node, channels);
   if (from >= 0 && from < to && to <= channels) {
     node->shape = in;
     node->shape.dim[in.rank - 1] = to - from;
