@@ -9,9 +9,12 @@ from nets import Builder
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 
+# Blocks of 4 MB and more lie on huge pages, as in programs of cnnc (cnn_aligned of runtime/hosted).
 GLUE = """
+#define _DEFAULT_SOURCE
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include "{net}.h"
 #ifdef _OPENMP
 #include <omp.h>
@@ -23,8 +26,13 @@ static const void *image;
 static float *outputs[{n}];
 
 static void *room(size_t bytes) {{
-  const size_t blocks = (bytes + {upper}_ALIGNMENT - 1) / {upper}_ALIGNMENT;
-  return aligned_alloc({upper}_ALIGNMENT, blocks * {upper}_ALIGNMENT);
+  const size_t huge = 2 << 20, unit = bytes < 2 * huge ? {upper}_ALIGNMENT : huge;
+  const size_t rounded = (bytes + unit - 1) / unit * unit;
+  void *block = aligned_alloc(unit, rounded);
+#ifdef MADV_HUGEPAGE
+  if (block && unit == huge) (void)madvise(block, rounded, MADV_HUGEPAGE);
+#endif
+  return block;
 }}
 
 int start(const float *weights, int threads) {{
