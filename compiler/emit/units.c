@@ -119,11 +119,11 @@ EmitUnit *emit_units(Arena *arena, Net *net, bool several, int *n) {
   emit_c(&first.text, net);
   vec_push(arena, units, first);
   const size_t most = bytes / MOST > UNIT ? bytes / MOST : UNIT;
+  if (net->barrier) cut(&units, net, &net->pack, most, USE_PACKING); /* takes long: not the last to begin */
   for (int t = 0; net->barrier && t < net->options->ntargets; t++) {
     cut(&units, net, &net->section[t], most, USE_STEADY);
     cut(&units, net, &net->section[t], most, USE_SELDOM);
   }
-  if (net->barrier) cut(&units, net, &net->pack, most, USE_PACKING);
   *n = units.n;
   return units.data;
 }

@@ -1,8 +1,8 @@
 /* place.c: a concat whose inputs are written where they belong in it needs no kernel; a slice that is read
- * where it lies needs none either. What lies in another value has its pixels as far apart as that one's. So
- * it cannot be what is read in another shape (flatten), nor an output, nor lie in two places. Rows of a
- * picture (bands.c) always lie in it, and what is made of rows around them: nothing else has a part in
- * either.
+ * where it lies needs none either, unless it is narrow and has several readers. What lies in another value
+ * has its pixels as far apart as that one's. So it cannot be what is read in another shape (flatten), nor an
+ * output, nor lie in two places. Rows of a picture (bands.c) always lie in it, and what is made of rows
+ * around them: nothing else has a part in either.
  *
  * Needs: a verified graph. Keeps: values and order; adds nodes that copy the inputs of concats which must lie
  * elsewhere, too. */
@@ -12,7 +12,7 @@
 #include "passes/fuse.h"
 #include "passes/tables.h"
 
-enum { NEAR = 2 };
+enum { NEAR = 2, WIDE = 3 };
 
 typedef struct Placer {
   Arena *arena;
@@ -143,10 +143,18 @@ static void place_join(Placer *p, Node *join, Nodes *to) {
 }
 
 /* ---- slice ---- */
+/* Gradients of a convolution read each pixel several times. A small part of a wide value, as one of many
+ * layers of a concat has, is better read once and copied: its pixels lie near each other then, and layers of
+ * equal size have the same functions whatever they are a part of. */
+static bool is_copied(const Placer *p, const Node *node) {
+  return p->training && p->uses[node->id] > 1 &&
+         WIDE * shape_extent(node->shape).c <= shape_extent(node->in[0]->shape).c;
+}
+
 static void place_part(const Placer *p, const Node *node) {
   const int64_t channel = node->op->part(node);
   if (channel < 0 || p->inside[node->id].within || p->output[node->id] || !plain_value(node) ||
-      !plain_value(node->in[0]) || !can_be_spread(p, node))
+      !plain_value(node->in[0]) || !can_be_spread(p, node) || is_copied(p, node))
     return;
   p->inside[node->id] = (Inside){node->in[0], channel, true};
 }

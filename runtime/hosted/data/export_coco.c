@@ -56,7 +56,7 @@ static cnn_status object_add(cnn_coco_writer *writer, int64_t index, const cnn_t
   const double whole = ((double)o->box[2] - (double)o->box[0]) * ((double)o->box[3] - (double)o->box[1]);
   json_t *object =
       json_pack("{s:I, s:I, s:i, s:o, s:f, s:i}", "id", (json_int_t)json_array_size(writer->objects) + 1,
-                "image_id", (json_int_t)index + 1, "category_id", writer->data->stuff + o->label + 1, "bbox",
+                "image_id", (json_int_t)index, "category_id", writer->data->stuff + o->label + 1, "bbox",
                 box_of(o->box), "area", runs ? (double)area : whole, "iscrowd", o->ignored ? 1 : 0);
   if (runs && json_object_set_new(object, "segmentation", runs) != 0) memory = false;
   if (!object || json_array_append_new(writer->objects, object) != 0) memory = false;
@@ -112,7 +112,7 @@ static cnn_status segments_add(cnn_coco_writer *writer, int64_t index, const cha
       memory = json_array_append_new(list, segment_of(writer->data, truth, id, &extent[id])) == 0;
   cnn_status status = memory ? cnn_image_write(path, &image) : no_memory(writer);
   if (status.code == CNN_OK &&
-      json_array_append_new(writer->segments, json_pack("{s:I, s:s, s:O}", "image_id", (json_int_t)index + 1,
+      json_array_append_new(writer->segments, json_pack("{s:I, s:s, s:O}", "image_id", (json_int_t)index,
                                                         "file_name", name, "segments_info", list)) != 0)
     status = no_memory(writer);
   json_decref(list);
@@ -125,7 +125,7 @@ static cnn_status segments_add(cnn_coco_writer *writer, int64_t index, const cha
 
 cnn_status cnn_coco_writer_add(cnn_coco_writer *writer, int64_t index, const char *name,
                                const cnn_truth *truth, const char *segments) {
-  json_t *image = json_pack("{s:I, s:s, s:i, s:i}", "id", (json_int_t)index + 1, "file_name", name, "height",
+  json_t *image = json_pack("{s:I, s:s, s:i, s:i}", "id", (json_int_t)index, "file_name", name, "height",
                             truth->height, "width", truth->width);
   if (!image || json_array_append_new(writer->images, image) != 0) return no_memory(writer);
   cnn_status status = cnn_success();
