@@ -10,6 +10,8 @@
 #include "hosted/commands/found.h"
 #include "hosted/data/dataset.h"
 #include "hosted/training/judge.h"
+#include "runtime_objects.h"
+#include "runtime_scratch.h"
 
 enum { SIDE = 32, ROWS = 2, MASK = 4, CLASSES = 3 };
 static const cnn_port input[] = {
@@ -218,6 +220,35 @@ static void findings_are_held_against_the_truth(void) {
   cnn_data_close(data);
 }
 
+/* Objects that lie over each other: as the set has them, not what of them is seen. */
+static void objects_are_judged_whole(void) {
+  static const char text[] = "{\"images\":[{\"id\":1,\"file_name\":\"a.png\",\"height\":20,\"width\":40}],\n"
+                             "\"categories\":[{\"id\":1,\"name\":\"dog\"}],\n\"annotations\":["
+                             "{\"id\":1,\"image_id\":1,\"category_id\":1,\"bbox\":[4,2,8,6],\"area\":30.5,"
+                             "\"segmentation\":[[4,2,12,2,12,8,4,8]]},"
+                             "{\"id\":2,\"image_id\":1,\"category_id\":1,\"bbox\":[0,0,40,20],\"iscrowd\":1,"
+                             "\"segmentation\":{\"size\":[20,40],\"counts\":[0,800]}},"
+                             "{\"id\":3,\"image_id\":1,\"category_id\":1,\"bbox\":[8,2,8,6],"
+                             "\"segmentation\":[[8,2,16,2,16,8,8,8]]},"
+                             "{\"id\":4,\"image_id\":1,\"category_id\":1,\"bbox\":[20,2,8,6]}]}\n";
+  static const double area[] = {30.5, 800, 48, 48}, pixels[] = {48, 800, 48, 0};
+  const cnn_data_options options = CNN_DATA_DEFAULTS;
+  cnn_data *data;
+  picture_make("judged/a.png");
+  scratch_text("judged/instances.json", text);
+  CU_ASSERT_EQUAL_FATAL(cnn_data_open(&data, scratch("judged"), &net, &options).code, CNN_OK);
+  set_outputs(8, 8, 24, 24);
+  cnn_judged_sample sample;
+  CU_ASSERT_EQUAL_FATAL(cnn_judge_sample(&sample, &net, values, 0, data, CNN_PART_TRAIN, 0).code, CNN_OK);
+  CU_ASSERT_EQUAL_FATAL(sample.soughts, 4);
+  for (int k = 0; k < 4; k++) {
+    CU_ASSERT_EQUAL(sample.sought[k].area, area[k]);
+    CU_ASSERT_EQUAL((double)cnn_runs_area(&sample.sought[k].mask), pixels[k]);
+  }
+  cnn_judge_free(&sample);
+  cnn_data_close(data);
+}
+
 CU_TestInfo suite_findings[] = {
     {"boxes and masks come in pixels of the picture", boxes_and_masks_come_in_pixels_of_the_picture},
     {"letterbox is undone", letterbox_is_undone},
@@ -226,4 +257,5 @@ CU_TestInfo suite_findings[] = {
     {"objects without an instance are no segments", objects_without_an_instance_are_no_segments},
     {"results are those of COCO", results_are_those_of_coco},
     {"findings are held against the truth", findings_are_held_against_the_truth},
+    {"objects are judged whole", objects_are_judged_whole},
     CU_TEST_INFO_NULL};

@@ -112,6 +112,7 @@ static cnn_status objects_take(const cnn_data *data, const cnn_scene *scene, cnn
   for (int32_t k = 0; k < scene->count; k++) {
     cnn_object *object = &truth->object[k];
     *object = scene->object[k].object;
+    object->outline = data->masks ? scene->object[k].outline : NULL;
     for (int side = 0; side < 4 && scene->height == 0; side++)
       object->box[side] *= (float)(side % 2 == 0 ? truth->width : truth->height);
   }

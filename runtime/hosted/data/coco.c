@@ -342,6 +342,14 @@ static cnn_status class_read(const File *file, const json_t *element, const char
   return cnn_success();
 }
 
+/* COCO judges by it whether an object is small. */
+static cnn_status area_read(const File *file, const json_t *annotation, size_t k, double *area) {
+  const json_t *number = json_object_get(annotation, "area");
+  *area = json_number_value(number);
+  if (!number || json_is_null(number) || (json_is_number(number) && *area >= 0)) return cnn_success();
+  return wrong(file, "annotations", k, "area", "must be a number, from 0 on");
+}
+
 static cnn_status object_read(const File *file, const json_t *list, size_t k, const Id *all, size_t alls,
                               const Id *own, size_t owns) {
   const json_t *annotation = json_array_get(list, k);
@@ -356,6 +364,7 @@ static cnn_status object_read(const File *file, const json_t *list, size_t k, co
   if (status.code != CNN_OK || !scene) return status;
   status = class_read(file, annotation, "annotations", k, &object);
   if (status.code == CNN_OK) status = box_read(file, annotation, k, scene, object.object.box);
+  if (status.code == CNN_OK) status = area_read(file, annotation, k, &object.object.area);
   if (status.code == CNN_OK) status = outline_read(file, annotation, k, scene, &object.outline);
   if (status.code != CNN_OK) return status;
   status = cnn_boxes_object(file->data, scene, &object);

@@ -10,10 +10,15 @@
 
 enum { CNN_INSTANCES_MOST = 255 }; /* objects of a picture that have a place in a map of instances */
 
+struct cnn_outline;
+
 typedef struct cnn_object {
   int32_t label; /* 0 .. classes - 1 */
   bool ignored;  /* a crowd, or difficult: neither truth nor mistake */
   float box[4];  /* x1 y1 x2 y2 in pixels of the picture */
+  /* In the picture as the set has it, before it is fitted: */
+  double area;                       /* as the set tells it; 0: it does not */
+  const struct cnn_outline *outline; /* all its pixels, also where others lie over it; the set's; or NULL */
 } cnn_object;
 
 /* Where a set has objects and classes of pixels, those of what is no object come first: an object's pixels

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "hosted/data/dataset.h"
+#include "hosted/data/outline.h"
 
 bool cnn_judge_can(const cnn_network *network, const cnn_data *data) {
   const bool finds = cnn_output_first(network, CNN_OUTPUT_DETECTIONS) >= 0 ||
@@ -17,16 +18,29 @@ bool cnn_judge_can(const cnn_network *network, const cnn_data *data) {
 
 /* ---- One sample */
 
-/* The object's pixels and their mask; where it has none, the area of its box. */
+/* Its pixels: of its outline, which other objects may lie over, or else of the map of instances. */
+static bool mask_read(cnn_runs *mask, const cnn_truth *truth, int32_t k) {
+  const cnn_outline *outline = truth->object[k].outline;
+  if (!outline) return cnn_runs_make(mask, truth->instance, (uint8_t)(k + 1), truth->height, truth->width);
+  uint8_t *alone = calloc((size_t)truth->height * (size_t)truth->width, 1);
+  const bool fine = alone && cnn_outline_paint(outline, truth->height, truth->width, 1, alone) &&
+                    cnn_runs_make(mask, alone, 1, truth->height, truth->width);
+  free(alone);
+  return fine;
+}
+
+/* Its area: what the set says, or the pixels of its mask, or the area of its box. */
 static bool object_read(cnn_sought *sought, const cnn_truth *truth, int32_t k, bool masks) {
-  const uint8_t number = (uint8_t)(k + 1);
-  for (int i = 0; i < 4; i++) sought->box[i] = (double)truth->object[k].box[i];
+  const cnn_object *object = &truth->object[k];
+  cnn_runs mask = {0};
+  for (int i = 0; i < 4; i++) sought->box[i] = (double)object->box[i];
   sought->area = (sought->box[2] - sought->box[0]) * (sought->box[3] - sought->box[1]);
-  if (!truth->instance) return true;
-  int64_t area = 0;
-  for (int64_t i = 0; i < (int64_t)truth->height * truth->width; i++) area += truth->instance[i] == number;
-  sought->area = (double)area;
-  return !masks || cnn_runs_make(&sought->mask, truth->instance, number, truth->height, truth->width);
+  if (truth->instance && !mask_read(&mask, truth, k)) return false;
+  const int64_t pixels = cnn_runs_area(&mask);
+  if (object->area > 0 || pixels > 0) sought->area = object->area > 0 ? object->area : (double)pixels;
+  if (masks) sought->mask = mask;
+  else cnn_runs_free(&mask);
+  return true;
 }
 
 static bool objects_read(cnn_judged_sample *sample, const cnn_truth *truth, int32_t image) {
