@@ -157,11 +157,11 @@ typedef struct At { /* of a tile: the inner axis is read from `first` on */
   Ix m, first;
 } At;
 
-static Ref left_at(Nest *b, const StrassenTile *t, int product, const Ix *k, int r) {
+static Ref left_at(Nest *b, const StrassenTile *t, int product, const Ix *k, const Ix *r) {
   const At *at = t->at;
   const Product *p = at->p;
-  return of_rows(p) ? nest_at(b, p->left, at->m, product, at->first + *k, r)
-                    : nest_at(b, p->left, 0, product, *k, p->tile * at->m + r);
+  return of_rows(p) ? nest_at(b, p->left, at->m, product, at->first + *k, *r)
+                    : nest_at(b, p->left, 0, product, *k, p->tile * at->m + *r);
 }
 
 static Ref right_at(Nest *b, const StrassenTile *t, int product, const Ix *k, int v) {

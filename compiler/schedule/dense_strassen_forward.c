@@ -52,10 +52,10 @@ static Ref weight_at(Nest *b, const At *at, int block, const Ix *r, const Ix *k)
                  at->first + *k + strassen_column(block) * f->inputs);
 }
 
-static Ref left_at(Nest *b, const StrassenTile *t, int product, const Ix *k, int r) {
+static Ref left_at(Nest *b, const StrassenTile *t, int product, const Ix *k, const Ix *r) {
   const At *at = t->at;
-  return factor[product].sum < 0 ? weight_at(b, at, factor[product].block, NEST_IX(r), k)
-                                 : nest_at(b, at->left, factor[product].sum, r, *k);
+  return factor[product].sum < 0 ? weight_at(b, at, factor[product].block, r, k)
+                                 : nest_at(b, at->left, factor[product].sum, *r, *k);
 }
 
 static Ref right_at(Nest *b, const StrassenTile *t, int product, const Ix *k, int v) {

@@ -37,7 +37,7 @@ struct StrassenTile {
   int rows, vectors, lanes, part;
   int64_t depth;
   bool adds;
-  Ref (*left)(Nest *, const StrassenTile *, int product, const Ix *k, int r);
+  Ref (*left)(Nest *, const StrassenTile *, int product, const Ix *k, const Ix *r);
   Ref (*right)(Nest *, const StrassenTile *, int product, const Ix *k, int v);
   Ref (*result)(Nest *, const StrassenTile *, int block, const Ix *r, int v);
   /* Called before the product of each step, from 0 on, for prefetches; NULL: there are none. Blocks of the

@@ -38,9 +38,9 @@ static void multiply(Nest *b, const StrassenTile *t, Buf *a, int step, int produ
     Val y[STRASSEN_VECTORS];
     for (int v = 0; v < t->vectors; v++)
       y[v] = nest_let(b, nest_text(b, "w%d", v), nest_load(b, t->right(b, t, product, &k, v), t->lanes));
-    for (int r = 0; r < t->rows; r++)
+    NEST_UNROLL(b, r, t->rows)
       for (int v = 0; v < t->vectors; v++)
-        nest_accumulate(b, nest_at(b, a, r, v), nest_load(b, t->left(b, t, product, &k, r), 1), y[v]);
+        nest_accumulate(b, nest_at(b, a, r, v), nest_load(b, t->left(b, t, product, &k, &r), 1), y[v]);
   }
 }
 
