@@ -141,6 +141,39 @@ static void metrics_count_what_they_say(void) {
   CU_ASSERT_DOUBLE_EQUAL(cnn_class_iou(&counts), 3.0 / 7, 1e-12);
 }
 
+/* Of what training shows the first metric alone, eval shows all three. */
+static void pixels_have_three_metrics(void) {
+  static const char *const name[] = {"iou", "accuracy", "dice"};
+  static const double value[] = {(1.0 / 2 + 0 + 1) / 3, 2.0 / 3, (2.0 / 3 + 0 + 1) / 3};
+  static const cnn_port port = {.name = "map",
+                                .rank = 3,
+                                .dim = {1, 4, 3},
+                                .size = 12,
+                                .target = CNN_TARGET_CLASS,
+                                .target_size = 4,
+                                .scores = CNN_SCORES_PROBABILITY};
+  static float map[] = {0.5f, 0.4f, 0.1f, 0.1f, 0.1f, 0.8f, 0.1f, 0.8f, 0.1f, 1, 0, 0};
+  static int32_t pixels[] = {0, 2, 0, -1};
+  const cnn_network network = {.outputs = 1, .output = &port};
+  float *const output[] = {map};
+  void *const target[] = {pixels};
+  cnn_tally tally;
+  cnn_sums sums;
+  cnn_measures measures;
+  CU_ASSERT_FATAL(cnn_tally_open(&tally, &network, false));
+  cnn_tally_sample(&tally, output, target, 0, &sums);
+  cnn_tally_measures(&tally, 1, &sums, &measures);
+  CU_ASSERT_EQUAL(measures.metrics, 1);
+  tally.all = true;
+  cnn_tally_measures(&tally, 1, &sums, &measures);
+  CU_ASSERT_EQUAL_FATAL(measures.metrics, 3);
+  for (int i = 0; i < 3; i++) {
+    CU_ASSERT_STRING_EQUAL(measures.metric[i].name, name[i]);
+    CU_ASSERT_DOUBLE_EQUAL(measures.metric[i].value, value[i], 1e-12);
+  }
+  cnn_tally_close(&tally);
+}
+
 enum { H = 4, W = 6, C = 3, SIZE = H * W * C, AT = 7 };
 
 /* A net of a picture, channels first, and what its second sample of a batch should be. */
@@ -298,6 +331,7 @@ CU_TestInfo suite_measure[] = {
     {"losses are those of PyTorch", losses_are_those_of_pytorch},
     {"dice is the overlap", dice_is_the_overlap},
     {"metrics count what they say", metrics_count_what_they_say},
+    {"pixels have three metrics", pixels_have_three_metrics},
     {"batches are augmented and arranged", batches_are_augmented_and_arranged},
     {"targets that are inputs are augmented", targets_that_are_inputs_are_augmented},
     {"samples are mixed with others", samples_are_mixed_with_others},

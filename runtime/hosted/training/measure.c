@@ -45,15 +45,25 @@ static bool kind_fits(Kind kind, const cnn_judged *judged) {
   return judged->classes > 0 && !(kind == KIND_TOP && judged->binary);
 }
 
-static int32_t metrics_of(const cnn_network *network, const cnn_judged *judged, Metric metric[CNN_METRICS]) {
-  const cnn_recipe *recipe = network->recipe;
+static int32_t metrics_add(Metric metric[CNN_METRICS], int32_t n, Kind kind) {
+  for (int32_t i = 0; i < n; i++)
+    if (metric[i].kind == kind) return n;
+  if (n < CNN_METRICS) metric[n++].kind = kind;
+  return n;
+}
+
+static int32_t metrics_of(const cnn_tally *tally, const cnn_judged *judged, Metric metric[CNN_METRICS]) {
+  const cnn_recipe *recipe = tally->network->recipe;
   int32_t n = 0;
   for (int32_t i = 0; recipe && i < recipe->metrics && n < CNN_METRICS; i++) {
     const Kind kind = kind_of(recipe->metric[i].name);
     if (kind_fits(kind, judged)) metric[n++] = (Metric){kind, recipe->metric[i].value[0]};
   }
+  const bool pixels = judged->has_target && judged->classes > 0 && judged->positions > 1;
   if (n == 0 && judged->has_target)
-    metric[n++].kind = judged->classes == 0 ? KIND_MAE : judged->positions > 1 ? KIND_IOU : KIND_ACCURACY;
+    metric[n++].kind = judged->classes == 0 ? KIND_MAE : pixels ? KIND_IOU : KIND_ACCURACY;
+  static const Kind of_pixels[] = {KIND_IOU, KIND_ACCURACY, KIND_DICE};
+  for (int32_t i = 0; tally->all && pixels && i < 3; i++) n = metrics_add(metric, n, of_pixels[i]);
   return n;
 }
 
@@ -187,7 +197,7 @@ void cnn_tally_sample(cnn_tally *tally, float *const output[], void *const targe
     sums[o] = (cnn_sums){0};
     if (target[o]) {
       Metric metric[CNN_METRICS];
-      int32_t metrics = metrics_of(network, &judged, metric);
+      int32_t metrics = metrics_of(tally, &judged, metric);
       const float *score = output[o] + slot * port->size;
       int64_t targets = judged.class_target ? judged.positions : port->size;
       const void *wanted = (const char *)target[o] + slot * targets * 4; /* int32_t or float */
@@ -258,7 +268,7 @@ void cnn_tally_measures(const cnn_tally *tally, int64_t samples, const cnn_sums 
           cnn_loss_known(port) ? cnn_loss_weight(port) * ratio(total[o].loss, total[o].loss_weight) : NAN;
     }
     Metric metric[CNN_METRICS];
-    int32_t metrics = metrics_of(network, &judged, metric);
+    int32_t metrics = metrics_of(tally, &judged, metric);
     for (int32_t m = 0, top = 0; m < metrics; m++) {
       double value = 0;
       switch (metric[m].kind) {
