@@ -55,7 +55,9 @@ bool good(const Compilation *);                   /* there are no errors so far 
 double now(void);                                 /* in seconds, from some point on */
 void stage_done(Compilation *, const char *name); /* for --time-report */
 void print_times(const Compilation *);
-bool cannot_write(Compilation *, const char *path, const char *why);    /* reports it; false */
+bool cannot_write(Compilation *, const char *path, const char *why); /* reports it; false */
+/* Where the C compiler's messages go: standard error has nothing else than ours where these are JSON. */
+FILE *messages_open(const Compilation *);                               /* NULL: to standard error */
 bool backend_failed(Compilation *, const Backend *, const char *why);   /* reports it; false */
 const char *with_suffix(Arena *, const char *path, const char *suffix); /* net.cnn, ".c": net.c */
 const char *base_name(const char *path);

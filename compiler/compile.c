@@ -202,17 +202,20 @@ static bool measure(Compilation *c) {
   PlanOptions options = plan_options(c, PLAN_INFERENCE);
   options.whole_batch = 0;
   const Plan *plan = plan_new(c->arena, c->graph, PLAN_INFERENCE, options);
-  const TuneJob job = {.arena = c->arena,
-                       .plan = plan,
-                       .ntargets = images > 1 ? 0 : o->targets.n,
-                       .target = o->targets.data,
-                       .exact = o->exact,
-                       .threads = (o->openmp || !o->output) && o->batch <= 1,
-                       .weight_bytes = graph_weight_bytes(c->graph),
-                       .backend = {.arena = c->arena, .cc = o->cc, .verbose = o->verbose},
-                       .progress = o->format == DIAG_TEXT,
-                       .tuning = &c->tuning};
-  if (!tune(&job, &why)) return backend_failed(c, &job.backend, why);
+  const TuneJob job = {
+      .arena = c->arena,
+      .plan = plan,
+      .ntargets = images > 1 ? 0 : o->targets.n,
+      .target = o->targets.data,
+      .exact = o->exact,
+      .threads = (o->openmp || !o->output) && o->batch <= 1,
+      .weight_bytes = graph_weight_bytes(c->graph),
+      .backend = {.arena = c->arena, .cc = o->cc, .verbose = o->verbose, .messages = messages_open(c)},
+      .progress = o->format == DIAG_TEXT,
+      .tuning = &c->tuning};
+  const bool tuned = tune(&job, &why) || backend_failed(c, &job.backend, why);
+  if (job.backend.messages) fclose(job.backend.messages);
+  if (!tuned) return false;
   stage_done(c, "tune");
   c->tuning_file = with_suffix(c->arena, o->input, ".tune");
   Text text = {.arena = c->arena};

@@ -102,25 +102,28 @@ static bool run_backend(Compilation *c, BackendKind kind, const EmitUnit *from, 
   for (int i = 0; i < n; i++)
     unit[i] = (BackendUnit){from[i].text.s, from[i].text.n,
                             o->level == LEVEL_FULL ? less[from[i].use] : optimise[o->level]};
-  const Backend backend = {.arena = c->arena,
-                           .kind = kind,
-                           .cc = o->cc,
-                           .cross = !o->machine ? NULL
-                                    : o->cpu    ? o->cpu->cross
-                                                : o->machine->cross,
-                           .soname = base_name(o->output),
-                           .runtime = o->runtime,
-                           .openmp = o->openmp,
-                           .mpi = o->mpi,
-                           .verbose = o->verbose,
-                           .data = weights.data,
-                           .data_bytes = weights.n};
+  Backend backend = {.arena = c->arena,
+                     .kind = kind,
+                     .cc = o->cc,
+                     .cross = !o->machine ? NULL
+                              : o->cpu    ? o->cpu->cross
+                                          : o->machine->cross,
+                     .soname = base_name(o->output),
+                     .runtime = o->runtime,
+                     .openmp = o->openmp,
+                     .mpi = o->mpi,
+                     .verbose = o->verbose,
+                     .data = weights.data,
+                     .data_bytes = weights.n};
   const char *temporary = NULL, *why = NULL;
   if (!spares_inputs(c, path)) return false;
   if (!outputs_adopt(c->outputs, path, &temporary, &why)) return cannot_write(c, path, why);
+  backend.messages = messages_open(c);
   const bool done = backend_compile(&backend, unit, n, temporary, &why);
   stage_done(c, "C compiler");
-  return done || backend_failed(c, &backend, why);
+  if (!done) backend_failed(c, &backend, why);
+  if (backend.messages) fclose(backend.messages);
+  return done;
 }
 
 static bool write_weights_object(Compilation *c, Bytes weights) {

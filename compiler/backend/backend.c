@@ -201,6 +201,7 @@ static bool compile_whole(const Backend *backend, const char *compiler, const Ba
                      .what = "the C compiler",
                      .input = unit->text,
                      .input_bytes = unit->n,
+                     .messages = backend->messages,
                      .data = data};
   command_add(&command, compiler);
   add_flags(&command, backend, unit->optimise, backend->openmp);
@@ -224,6 +225,7 @@ static bool compile_units(const Backend *backend, const char *compiler, const Ba
                         .what = "the C compiler",
                         .input = unit[i].text,
                         .input_bytes = unit[i].n,
+                        .messages = backend->messages,
                         .data = i == 0 ? data : NULL};
     command_add(&list[i], compiler);
     add_flags(&list[i], backend, unit[i].optimise, backend->openmp && i == 0);
@@ -238,7 +240,8 @@ static bool compile_units(const Backend *backend, const char *compiler, const Ba
 
 static bool link_units(const Backend *backend, const char *compiler, FILE *const *object, int n,
                        const char *output, const char **why) {
-  Command command = {.arena = backend->arena, .what = "the C compiler", .links = true};
+  Command command = {
+      .arena = backend->arena, .what = "the C compiler", .messages = backend->messages, .links = true};
   command_add(&command, compiler);
   if (backend->kind == BACKEND_OBJECT) command_add_all(&command, WORDS("-r", "-nostdlib"));
   else {
@@ -259,7 +262,7 @@ static bool join_units(const Backend *backend, const char *compiler, FILE *const
   FILE *joined = command_file(backend->arena, "", 0, why);
   if (!joined) return false;
   const char *path = path_of(backend->arena, joined);
-  Command command = {.arena = backend->arena, .what = "the tool"};
+  Command command = {.arena = backend->arena, .what = "the tool", .messages = backend->messages};
   command_add_all(&command, WORDS(find_objcopy(backend->arena), "--localize-hidden", path, output));
   bool done = link_units(backend, compiler, object, n, path, why);
   if (done && backend->verbose) command_show(&command);
@@ -312,10 +315,23 @@ static const char *read_all(Arena *arena, FILE *file) {
   return text.n ? text.s : "";
 }
 
+FILE *backend_kept(void) { return tmpfile(); }
+
+const char *backend_messages(const Backend *backend) {
+  return backend->messages ? read_all(backend->arena, backend->messages) : "";
+}
+
 static bool compile_and_run(const Backend *backend, const char *text, size_t n, const char *path,
                             FILE *printed, const char **why) {
-  Command compiler = {.arena = backend->arena, .what = "the C compiler", .input = text, .input_bytes = n},
-          program = {.arena = backend->arena, .what = "the program", .printed = printed};
+  Command compiler = {.arena = backend->arena,
+                      .what = "the C compiler",
+                      .input = text,
+                      .input_bytes = n,
+                      .messages = backend->messages},
+          program = {.arena = backend->arena,
+                     .what = "the program",
+                     .printed = printed,
+                     .messages = backend->messages};
   command_add(&compiler, find_compiler(backend->arena, backend->cc));
   command_add_all(&compiler, WORDS("-std=c11", "-fno-stack-protector", "-O3", "-o", path, "-x", "c", "-"));
   command_add(&program, path);

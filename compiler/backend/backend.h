@@ -4,6 +4,7 @@
 #ifndef CNNC_BACKEND_H
 #define CNNC_BACKEND_H
 #include <stdbool.h>
+#include <stdio.h>
 #include "base/arena.h"
 
 typedef enum BackendKind { BACKEND_OBJECT, BACKEND_SHARED, BACKEND_WASM, BACKEND_PROGRAM } BackendKind;
@@ -14,6 +15,7 @@ typedef struct Backend {
   const char *const *cross; /* clang's options for another machine; NULL: for this one */
   const char *soname;       /* BACKEND_SHARED: the name under which programs look for it; NULL: its path */
   const char *runtime;      /* where libcnn.a is, or NULL: found */
+  FILE *messages;           /* where those of the C compiler go; NULL: to standard error */
   bool openmp, verbose;
   bool mpi; /* BACKEND_PROGRAM: with libcnn-mpi, by the compiler of MPI, which calls `cc` */
   const void *data;
@@ -28,11 +30,13 @@ typedef struct BackendUnit {
 } BackendUnit;
 
 /* Compiles n units, of which the first alone has OpenMP and data, to the file `output`; several at the same
- * time. False, and why, if that did not work; the compiler's own messages have gone to standard error by
- * then. */
+ * time. False, and why, if that did not work; the compiler's own messages have gone where they go by then. */
 bool backend_compile(const Backend *, const BackendUnit *, int n, const char *output, const char **why);
 
 bool backend_takes_units(Arena *, BackendKind, bool cross); /* more than one? */
+
+FILE *backend_kept(void); /* a file without a name for `messages`, which the caller closes; NULL: none */
+const char *backend_messages(const Backend *); /* those so far; "" where they go to standard error */
 
 /* What would help where there is no clang; NULL: there is, or --cc names another compiler. */
 const char *backend_help(const Backend *);
@@ -45,8 +49,8 @@ bool backend_output(Arena *, const char *what, const char *const *words, const c
                     const char **why);
 const char *backend_self(Arena *); /* the path of cnnc; NULL: it is not known */
 
-/* Compiles the text of a program of its own, runs it and gives what it prints. Of `backend`, cc and verbose
- * count. */
+/* Compiles the text of a program of its own, runs it and gives what it prints. Of `backend`, cc, messages and
+ * verbose count. */
 bool backend_run(const Backend *, const char *text, size_t n, const char **printed, const char **why);
 
 /* The first of all calls: standard input, output and error are there, if not for use. */

@@ -114,10 +114,11 @@ static bool command_spawn(Command *command, FILE *input, const char **why) {
   command_add(command, NULL);
   posix_spawn_file_actions_init(&actions);
   if (input) posix_spawn_file_actions_adddup2(&actions, fileno(input), STDIN_FILENO);
-  if (command->data) posix_spawn_file_actions_adddup2(&actions, fileno(command->data), DATA_DESCRIPTOR);
-  if (command->told) posix_spawn_file_actions_adddup2(&actions, fileno(command->told), STDERR_FILENO);
+  FILE *messages = command->told ? command->told : command->messages;
+  if (messages) posix_spawn_file_actions_adddup2(&actions, fileno(messages), STDERR_FILENO);
   posix_spawn_file_actions_adddup2(&actions, command->printed ? fileno(command->printed) : STDERR_FILENO,
                                    STDOUT_FILENO);
+  if (command->data) posix_spawn_file_actions_adddup2(&actions, fileno(command->data), DATA_DESCRIPTOR);
   const int error = posix_spawnp(&command->pid, program, &actions, NULL,
                                  (char *const *)(uintptr_t)command->words.data, environ);
   posix_spawn_file_actions_destroy(&actions);
@@ -182,9 +183,10 @@ bool command_run(Command *command, const char **why) {
 /* ---- several ---- */
 static void tell(Command *command, bool heard) {
   char bytes[4096];
+  FILE *to = command->messages ? command->messages : stderr;
   if (heard) rewind(command->told);
-  for (size_t n; heard && (n = fread(bytes, 1, sizeof bytes, command->told)) > 0;)
-    fwrite(bytes, 1, n, stderr);
+  for (size_t n; heard && (n = fread(bytes, 1, sizeof bytes, command->told)) > 0;) fwrite(bytes, 1, n, to);
+  fflush(to);
   fclose(command->told);
   command->told = NULL;
 }

@@ -13,11 +13,12 @@ typedef struct Command {
   VEC(const char *) words;
   const char *input; /* what it reads from its standard input; NULL: that of cnnc */
   size_t input_bytes;
-  FILE *data;    /* a file that it finds under descriptor 3, or NULL */
-  FILE *printed; /* what it prints; NULL: goes with its messages */
-  FILE *told;    /* its messages; NULL: standard error */
-  bool links;    /* it starts a linker, which would outlive it and go on writing: it is never stopped */
-  pid_t pid;     /* while it runs, else 0 */
+  FILE *data;     /* a file that it finds under descriptor 3, or NULL */
+  FILE *printed;  /* what it prints; NULL: goes with its messages */
+  FILE *messages; /* where its messages go; NULL: to standard error */
+  FILE *told;     /* where they wait until it has ended, if others run at the same time */
+  bool links;     /* it starts a linker, which would outlive it and go on writing: it is never stopped */
+  pid_t pid;      /* while it runs, else 0 */
 } Command;
 
 #define WORDS(...)                                                                                           \

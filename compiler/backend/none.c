@@ -22,6 +22,13 @@ bool backend_run(const Backend *backend, const char *text, size_t n, const char 
   return *why = "there is no C compiler in a page", false;
 }
 
+FILE *backend_kept(void) { return NULL; }
+
+const char *backend_messages(const Backend *backend) {
+  (void)backend;
+  return "";
+}
+
 void backend_begin(void) {}
 void backend_end(void) {}
 
