@@ -149,6 +149,7 @@ for title, lines in [
     ("no end of line, and one of Windows", ["x=y\r", "features.*=features.*\r"]),
     ("later lines win", ["* = other.*", "features.* = features.*", "head.* = head.*"]),
     ("names stay where no line fits", ["feature.* = x.*", "*.weigh = x.*"]),
+    ("one name for any text", ["*.0.weight = features.0.weight", "h*d.b*s = head.bias"]),
 ]:
     done = rename(*lines)
     exits(0, f"--rename: {title}", done)

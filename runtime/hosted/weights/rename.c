@@ -1,5 +1,5 @@
 /* rename.c: the names of a file of weights, as another file says: lines "theirs = ours", with '*' for any
- * text. */
+ * text, which goes where ours has one. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <string.h>
@@ -43,7 +43,7 @@ static cnn_status rule_read(Rule *rule, const char *path, Part line) {
   if (rule->theirs.n > NAME_MOST || rule->ours.n > NAME_MOST || stars(rule->theirs) > STARS)
     return cnn_failure(CNN_BAD_FORMAT, "%s:%d: names have at most %d letters, and %d '*'", path,
                        (int)rule->line, NAME_MOST, STARS);
-  if (rule->ours.n > 0 && stars(rule->theirs) != stars(rule->ours))
+  if (stars(rule->ours) > 0 && stars(rule->theirs) != stars(rule->ours))
     return cnn_failure(CNN_BAD_FORMAT, "%s:%d: both names must have as many '*': here %d and %d", path,
                        (int)rule->line, (int)stars(rule->theirs), (int)stars(rule->ours));
   return cnn_success();
