@@ -175,6 +175,27 @@ exits(0, "  and a dependency", cnnc("net.cnn", "--weights=state.pt", "--rename=y
 with open("x.d") as file:
     check(file.read().split() == ["x.c:", "net.cnn", "state.pt", "y.c"], "    of what is built")
 
+# ---- One array without a name
+def array_write(path, *shape):
+    values, n = [0.5 * i for i in range(9)], str(shape)
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {n}, }}".ljust(117) + "\n"
+    with open(path, "wb") as out:
+        out.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode() +
+                  struct.pack("<9f", *values))
+
+
+array_write("kernel.npy", 1, 1, 3, 3)
+array_write("square.npy", 3, 3)
+for name, bias in ("filter", "bias=false"), ("biased", "bias=true"):
+    with open(name + ".cnn", "w") as file:
+        file.write(f"net {name} {{ input x: 8x8x1\n    conv(1, 3x3, {bias}) }}\n")
+exits(0, "an array alone is the only weight", cnnc("filter.cnn", "--weights=kernel.npy", "-o", "f.c"))
+exits(1, "  of its shape", cnnc("filter.cnn", "--weights=square.npy", "-o", "f.c"),
+      "another shape: conv1.weight, in its place arr_0, is [3, 3] in the file, [1, 1, 3, 3] in the net: it "
+      "differs by dimensions of 1")
+exits(1, "  where there are two", cnnc("biased.cnn", "--weights=kernel.npy", "-o", "f.c"),
+      "missing: conv1.weight [1, 1, 3, 3]; did you mean the file's arr_0", "missing: conv1.bias [1]")
+
 # ---- What is refused, with what helps
 with open("small.cnn", "w") as file:
     file.write('net small { input x: 6x6x2\n    conv(3, 3x3, name="features.0") }\n')

@@ -60,7 +60,7 @@ static cnn_status parse(cnn_archive *archive, const char *path, const char *key,
     archive->tensor = cnn_archive_alloc(archive, sizeof *archive->tensor);
     if (!archive->tensor) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
     archive->count = 1;
-    archive->tensor->name = "";
+    archive->tensor->name = CNN_NAMELESS;
     status = cnn_npy_parse(archive->tensor, path, bytes, n);
   } else {
     status = cnn_safetensors_parse(archive, path, bytes, n);

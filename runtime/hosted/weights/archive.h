@@ -33,6 +33,7 @@ typedef enum cnn_dtype { /* in the order in which safetensors ranks them; those 
                          CNN_DTYPE_OTHER /* .npy only: texts, objects, structures */
 } cnn_dtype;
 
+#define CNN_NAMELESS "arr_0" /* what NumPy calls an array without a name, as that of an .npy is */
 enum { CNN_TENSOR_RANK = 32 };
 typedef struct cnn_tensor {
   const char *name;

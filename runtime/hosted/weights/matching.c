@@ -258,6 +258,14 @@ static void take_by_name(Match *match) {
   }
 }
 
+/* An only array that has no name is the only weight. */
+static void take_nameless(Match *match) {
+  const cnn_archive *archive = match->archive;
+  if (match->count != 1 || archive->count != 1 || strcmp(archive->tensor->name, CNN_NAMELESS) != 0) return;
+  match->out->source[0] = archive->tensor;
+  match->used[0] = true;
+}
+
 static void tell_missing(Match *match, const cnn_wanted *wanted) {
   char found[200], expected[200];
   cnn_tensor own = shape_of(wanted);
@@ -358,6 +366,7 @@ bool cnn_match(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, co
   if (matching->prefix) match.prefix = matching->prefix;
   if (!prefix && all_begin_with(archive, match.prefix)) matching->prefix = NULL;
   take_by_name(&match);
+  take_nameless(&match);
   compare(&match);
   return !match.failed;
 }
