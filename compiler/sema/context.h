@@ -170,7 +170,7 @@ const char *const_describe(Arena *, const Const *); /* "the string \"four\"", "2
 const char *path_text(Arena *, const Expr *, int from, int to); /* "a.b" */
 const char *name_or_x(const Expr *);                            /* the expression, if it is a name */
 const char *words_join(Arena *, const char *words,
-                       const char *last); /* "a b c" -> "a, b or c" with last = "or" */
+                       const char *last); /* "a b c" -> "a, b or c" with last = "or"; with "": "a, b, c" */
 bool words_have(const char *words, const char *word);
 const char *const *words_split(Arena *, const char *words); /* NULL-terminated */
 

@@ -116,8 +116,8 @@ const char *words_join(Arena *arena, const char *words, const char *last) {
   Text text = {.arena = arena};
   text_put(&text, "%s", "");
   for (int i = 0; list[i]; i++) {
-    if (i && list[i + 1]) text_put(&text, ", ");
-    else if (i) text_put(&text, " %s ", last);
+    if (i && *last && !list[i + 1]) text_put(&text, " %s ", last);
+    else if (i) text_put(&text, ", ");
     text_put(&text, "%s", list[i]);
   }
   return text.s;

@@ -191,10 +191,11 @@ static bool is_value(const Frame *frame, const Call *call) {
   return !call->args.given && scope_find(frame->scope, call->name.s);
 }
 
-static Const value_wanted(Sema *s, const Frame *frame, Const value, const char *name) {
+/* written: as the program has it; name: what of it is defined somewhere. */
+static Const value_wanted(Sema *s, const Frame *frame, Const value, const char *written, const char *name) {
   if (value.kind == CONST_VALUE || value.kind == CONST_POISON) return value;
   Diag *diag = diag_report(s->diags, DIAG_wrong_type, value.span, frame->site,
-                           "a chain starts from a value of the net, but '%s' is %s", name,
+                           "a chain starts from a value of the net, but '%s' is %s", written,
                            const_describe(s->arena, &value));
   const Entry *entry = scope_find(frame->scope, name);
   if (entry) diag_note(diag, entry->span, "'%s' is defined here", name);
@@ -223,13 +224,14 @@ static Const chain_start(Sema *s, const Frame *frame, const Stmt *stmt, int *fir
   *first = 0;
   if (stmt->head && head_report(s, frame, stmt->head)) return const_poison(stmt->head->span);
   if (stmt->head)
-    return value_wanted(s, frame, path_eval(s, frame, stmt->head, false), stmt->head->part[0].s);
+    return value_wanted(s, frame, path_eval(s, frame, stmt->head, false),
+                        path_text(s->arena, stmt->head, 0, stmt->head->nparts), stmt->head->part[0].s);
   if (stmt->ncalls && is_value(frame, &stmt->call[0])) {
     const Call *call = &stmt->call[0];
     *first = 1;
     Const value = scope_find(frame->scope, call->name.s)->value;
     value.span = call->span;
-    return value_wanted(s, frame, value, call->name.s);
+    return value_wanted(s, frame, value, call->name.s, call->name.s);
   }
   if (s->current.kind != CONST_NONE) return s->current;
   if (!s->no_input_reported) {
