@@ -413,7 +413,7 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
   if (!options->train_given) options->train = options->kind == OUTPUT_PROGRAM;
   if (!options_choose_targets(options, arena)) return false;
   options->openmp = threads == 0 || (threads < 0 && options->kind == OUTPUT_PROGRAM);
-  if (!options_mpi(options)) return false;
+  if (!options_mpi(options) || !options_memory(options)) return false;
   return !(options_backend(options->kind) || options->embed == EMBED_AS_OBJECT) || options_machine(options);
 }
 

@@ -58,6 +58,16 @@ bool options_mpi(const Options *options) {
   return options->train || usage_error("--mpi is about training, which --no-train leaves out");
 }
 
+/* A view tells of training without --train, too. */
+bool options_memory(const Options *options) {
+  const bool code = options_backend(options->kind) || options->kind == OUTPUT_C ||
+                    options->kind == OUTPUT_HEADER || options->kind == OUTPUT_LIBRARY;
+  if (!options->memory || options->train || !code) return true;
+  if (options->kind == OUTPUT_PROGRAM)
+    return usage_error("--memory is about training, which --no-train leaves out");
+  return usage_error("--memory is about training: it wants --train");
+}
+
 /* What the backend makes is for one machine: this one, or another that can be had without its C library. */
 bool options_machine(Options *options) {
   const Target *one = options->kind == OUTPUT_WASM ? target_find("wasm32") : NULL;

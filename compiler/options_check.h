@@ -9,6 +9,7 @@ bool options_weights(const Options *); /* what is about the file of --weights */
 bool options_library(const Options *); /* --emit=library, and what is about it */
 bool options_machine(Options *);       /* sets the machine of what the backend makes */
 bool options_mpi(const Options *);     /* --mpi, of programs that are trained */
+bool options_memory(const Options *);  /* --memory, of code that trains */
 /* A whole number from 1 to 65536. */
 bool options_number(const char *option, const char *text, int64_t *number);
 bool options_onnx(const Options *); /* what a model of ONNX takes and what is about it alone */
