@@ -1,5 +1,5 @@
-"""compile.py: how long one waits for the program of each example; and how long cnnc takes, and the C compiler
-for what it writes: without weights, and with (drawn) ones beside the C."""
+"""compile.py: how long one waits for the program of each example, and how fast that of -O1 is; how long cnnc
+takes, and the C compiler for what it writes: without weights, and with (drawn) ones beside the C."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, glob, json, os, resource, struct, subprocess, tempfile, time
 import numpy as np
@@ -30,25 +30,39 @@ def seconds(tries, *command):
     return least
 
 
-def program_seconds(options, work, *arguments):
+def program_seconds(options, output, *arguments):
     """From .cnn to a program, as users wait, and what it takes of processors: least of three."""
     wall = used = np.inf
     for _ in range(3):
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run([options.cnnc, *arguments, "-Wno-unread-input", "-o", os.path.join(work, "net")],
-                       check=True, capture_output=True)
+        subprocess.run([options.cnnc, *arguments, "-Wno-unread-input", "-o", output], check=True,
+                       capture_output=True)
         took, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
         wall = min(wall, took)
         used = min(used, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     return [f"{wall:.1f}", f"{used:.1f}"]
 
 
+def call_ratio(program, other):
+    """How long a call of a program takes, by that of another: in turns, one thread, least of all."""
+    least = dict.fromkeys((program, other), np.inf)
+    for _ in range(3):
+        for each in least:
+            facts = subprocess.run([each, "bench", "--threads=1", "--seconds=1", "--json"], check=True,
+                                   capture_output=True).stdout
+            least[each] = min(least[each], json.loads(facts)["latency_ms"]["min"])
+    return f"{least[program] / least[other]:.2f}"
+
+
 def measure_programs(options, net):
     source = find(net)
     with tempfile.TemporaryDirectory() as work:
-        cells = program_seconds(options, work, source, "--no-train")
+        quick, full = os.path.join(work, "quick"), os.path.join(work, "full")
+        cells = program_seconds(options, quick, source, "--no-train", "-O1")
+        cells += program_seconds(options, full, source, "--no-train")
+        cells += [call_ratio(quick, full)]
         trains = "train {" in open(source).read()
-        return cells + (program_seconds(options, work, source) if trains else ["", ""])
+        return cells + (program_seconds(options, full, source) if trains else ["", ""])
 
 
 def measure_texts(options, net):
@@ -86,7 +100,8 @@ def main():
                    if "\nnet " in open(path).read())
     nets, processors = options.nets or known, len(os.sched_getaffinity(0))
     table(f"from .cnn to a program, by {processors} processors: seconds, and those of all processes",
-          ["without training", "processes", "with training", "processes"], nets, measure_programs, options)
+          ["-O1, no training", "processes", "-O2", "processes", "a call of -O1 by one of -O2",
+           "with training", "processes"], nets, measure_programs, options)
     if not options.programs:
         table(f"three targets in one file; {options.cc} -O2",
               ["cnnc ms", "C compiler s", "bytes of C", "of the object", "with weights: cnnc ms",

@@ -70,6 +70,15 @@ static ProgramOptions lowering_of_training(const Compilation *c) {
   return options;
 }
 
+/* Plain loops are half of the code and less, which is two fifths of what -O1 is waited for. */
+static ProgramOptions lowering_of_looking(const Compilation *c) {
+  ProgramOptions options = lowering_of_training(c);
+  if (c->options->level != LEVEL_QUICK) return options;
+  options.plain = true;
+  options.sums = SMALL_SUMS;
+  return options;
+}
+
 static NetSizes take_training(Compilation *c, Plan *train) {
   const ProgramOptions lowering = lowering_of_training(c);
   c->programs.train = program_lower(c->arena, PROGRAM_TRAINING, train, &lowering);
@@ -150,14 +159,14 @@ PlanOptions plan_options(const Compilation *c, PlanKind kind) {
   *costs = (RowsCosts){.target = target_widest(o->targets.n, o->targets.data),
                        .weight_bytes = 4 * c->graph->parameters,
                        .training = training,
-                       .exact = o->exact || o->level == LEVEL_QUICK,
+                       .exact = o->exact,
                        .arena = c->arena};
   if (kind == PLAN_INFERENCE) options.bands = c->bands;
   options.whole_batch = o->batch > 1 ? o->batch : 0;
   /* What is computed for all images at once, each of several processes computes for all images. */
   options.pays = training && o->mpi ? NULL : rows_pay;
   options.costs = costs;
-  if (!training && options.fusing == FUSE_ALL && !o->exact && o->level != LEVEL_QUICK)
+  if (!training && options.fusing == FUSE_ALL && !o->exact)
     options.repeated = conv_repeated_where(c->arena, c->graph, target_widest(o->targets.n, o->targets.data));
   return options;
 }
@@ -219,7 +228,7 @@ bool lower(Compilation *c) {
                                  .little_ram = o->ram > 0 || o->level == LEVEL_SMALL,
                                  .plain = options_plain(o),
                                  .sums = o->level == LEVEL_SMALL ? SMALL_SUMS : 0,
-                                 .exact = o->exact || o->level == LEVEL_QUICK,
+                                 .exact = o->exact,
                                  .batch = o->batch,
                                  .written = c->graph,
                                  .tuning = &c->tuning,
@@ -232,7 +241,10 @@ bool lower(Compilation *c) {
   const ProgramOptions training = lowering_of_training(c);
   c->programs.infer = program_lower(c->arena, PROGRAM_INFERENCE, infer, &c->lowering);
   if (train) c->programs.train = program_lower(c->arena, PROGRAM_TRAINING, train, &training);
-  if (look) c->programs.look = program_lower(c->arena, PROGRAM_LOOK, look, &training);
+  if (look) {
+    const ProgramOptions seldom = lowering_of_looking(c);
+    c->programs.look = program_lower(c->arena, PROGRAM_LOOK, look, &seldom);
+  }
   c->net = emit_begin(c->arena, c->graph, &c->programs, &c->sources, &c->emit);
   if (o->ram) fit_ram(c);
   if (o->flash) fit_board(c);

@@ -149,8 +149,9 @@ const OptionRow options_table[] = {
     {NULL, 'I', required_argument, "-I DIR",
      "where imports are looked for, after the importing file's directory", "@folder"},
     {NULL, 'O', required_argument, "-O0 -O1 -O2 -Os",
-     "-O2, the default: everything. -O1: quick to compile: no Winograd or Strassen, no code of x86-64-v4 "
-     "unless --target names it, and -O1 of the C compiler. -O0: plain loops to be read, one function a "
+     "-O2, the default: everything. -O1: quick to compile, and nearly as fast: -O1 of the C compiler, plain "
+     "loops for what looks inside, no code of x86-64-v4 unless --target names it. -O0: plain loops to be "
+     "read, one function a "
      "layer. "
      "-Os: small code: plain loops of merged layers, several sums in a loop; inference takes the least "
      "memory. -O0 and -Os are made for generic unless --target says otherwise",

@@ -36,7 +36,7 @@ typedef enum EmbedKind { EMBED_BY_SIZE, EMBED_AS_TEXT, EMBED_AS_FILE, EMBED_AS_O
 typedef enum Level {
   LEVEL_FULL,  /* -O2 */
   LEVEL_PLAIN, /* -O0: loops as one would write them */
-  LEVEL_QUICK, /* -O1: what takes the C compiler long is left out */
+  LEVEL_QUICK, /* -O1: little work for the C compiler */
   LEVEL_SMALL, /* -Os: plain loops of fused layers */
 } Level;
 

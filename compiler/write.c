@@ -101,7 +101,8 @@ static bool run_backend(Compilation *c, BackendKind kind, const EmitUnit *from, 
   BackendUnit *unit = NEW_ARRAY(c->arena, BackendUnit, n);
   for (int i = 0; i < n; i++)
     unit[i] = (BackendUnit){from[i].text.s, from[i].text.n,
-                            o->level == LEVEL_FULL ? less[from[i].use] : optimise[o->level]};
+                            o->level == LEVEL_FULL ? less[from[i].use] : optimise[o->level],
+                            .vectorise = o->level == LEVEL_QUICK};
   Backend backend = {.arena = c->arena,
                      .kind = kind,
                      .cc = o->cc,

@@ -187,10 +187,11 @@ static bool add_runtime(Command *command, const Backend *backend, const char **w
 }
 
 /* What each call of the compiler has. */
-static void add_flags(Command *command, const Backend *backend, const char *optimise, bool openmp) {
+static void add_flags(Command *command, const Backend *backend, const BackendUnit *unit, bool openmp) {
   if (backend->cross) add_cross(command, backend);
   else command_add(command, "-fPIC");
-  command_add_all(command, WORDS("-std=c11", "-fno-stack-protector", level_of(backend->cc, optimise)));
+  command_add_all(command, WORDS("-std=c11", "-fno-stack-protector", level_of(backend->cc, unit->optimise)));
+  if (unit->vectorise) command_add(command, is_clang(backend->cc) ? "-fvectorize" : "-ftree-vectorize");
   if (openmp) command_add(command, "-fopenmp");
 }
 
@@ -204,7 +205,7 @@ static bool compile_whole(const Backend *backend, const char *compiler, const Ba
                      .messages = backend->messages,
                      .data = data};
   command_add(&command, compiler);
-  add_flags(&command, backend, unit->optimise, backend->openmp);
+  add_flags(&command, backend, unit, backend->openmp);
   add_kind(&command, backend);
   command_add_all(&command, WORDS("-o", output, "-x", "c", "-"));
   if (backend->verbose) command_show(&command);
@@ -228,7 +229,7 @@ static bool compile_units(const Backend *backend, const char *compiler, const Ba
                         .messages = backend->messages,
                         .data = i == 0 ? data : NULL};
     command_add(&list[i], compiler);
-    add_flags(&list[i], backend, unit[i].optimise, backend->openmp && i == 0);
+    add_flags(&list[i], backend, &unit[i], backend->openmp && i == 0);
 #ifdef SANITIZER_FLAGS
     if (backend->kind == BACKEND_PROGRAM) command_add_all(&list[i], WORDS(SANITIZER_FLAGS));
 #endif

@@ -27,6 +27,7 @@ typedef struct BackendUnit {
   const char *text; /* C, which includes nothing but the C standard's headers */
   size_t n;
   const char *optimise; /* the C compiler's -O3 (for clang -O2), -O1 ... */
+  bool vectorise;       /* loops, where that leaves them as they are */
 } BackendUnit;
 
 /* Compiles n units, of which the first alone has OpenMP and data, to the file `output`; several at the same

@@ -134,6 +134,13 @@ largest = max(map(abs, differences))
 check(shape == (6, 5, 3) and max(abs(a - b) for a, b in zip(gradient, differences)) < 2e-3 * largest,
       "  it is that of differences", (gradient[:6], differences[:6]))
 
+exits(0, "a program of -O1", os.environ["CNNC"], "smooth.cnn", "-O1", "-o", "quick")
+exits(0, "  looks by plain loops", "./quick", "features", "x.npy", *W, "--layer", "tanh1", "-o", "q.npy")
+check(max(abs(a - b) for a, b in zip(read_npy("g.npy")[1], read_npy("q.npy")[1])) < 1e-5,
+      "    and sees the same features")
+exits(0, "  and gradients", "./quick", "saliency", "x.npy", *W, "--class", "1", "-o", "q.npy")
+check(max(abs(a - b) for a, b in zip(gradient, read_npy("q.npy")[1])) < 1e-5 * largest, "    are the same")
+
 exits(0, "a picture of it", "./smooth", "saliency", "x.npy", *W, "-o", "s.png")
 width, height, rows = read_png("s.png")
 check(width > 300 and height > 200 and YELLOW in colours(rows),
