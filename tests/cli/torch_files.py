@@ -156,7 +156,8 @@ for title, lines in [
 for title, says, *lines in [
     ("no sign", "names:2: has no '='", "a=b", "features.0"),
     ("no name", "names:1: there is no name before '='", " = b"),
-    ("another number of stars", "names:1: both names must have as many '*': here 1 and 2", "a* = *b*"),
+    ("another number of stars", "names:1: our name needs as many '*' as theirs, or none: here 1 and 2",
+     "a* = *b*"),
     ("a long name", "names:1: names have at most 500 letters", "a" * 501 + "=b"),
     ("many stars", "names:1: names have at most 500 letters, and 8 '*'", "*" * 9 + "=" + "*" * 9),
     ("two of one name", 'names: makes "same" of two names', "head.weight = same", "head.bias = same"),

@@ -36,6 +36,7 @@ bool cnn_match(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, co
 bool cnn_match_by_order(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
                         cnn_matching *matching);
 /* Gives the archive's tensors other names, as the lines of a file say: "theirs = ours". A '*' stands for any
- * text, the same in both; later lines win; "theirs =" leaves a tensor out; '#' begins a comment. */
+ * text, the same in both, if ours has any; later lines win; "theirs =" leaves a tensor out; '#' begins a
+ * comment. */
 cnn_status cnn_rename(cnn_archive *archive, const char *path);
 #endif

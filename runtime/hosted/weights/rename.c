@@ -44,8 +44,8 @@ static cnn_status rule_read(Rule *rule, const char *path, Part line) {
     return cnn_failure(CNN_BAD_FORMAT, "%s:%d: names have at most %d letters, and %d '*'", path,
                        (int)rule->line, NAME_MOST, STARS);
   if (stars(rule->ours) > 0 && stars(rule->theirs) != stars(rule->ours))
-    return cnn_failure(CNN_BAD_FORMAT, "%s:%d: both names must have as many '*': here %d and %d", path,
-                       (int)rule->line, (int)stars(rule->theirs), (int)stars(rule->ours));
+    return cnn_failure(CNN_BAD_FORMAT, "%s:%d: our name needs as many '*' as theirs, or none: here %d and %d",
+                       path, (int)rule->line, (int)stars(rule->theirs), (int)stars(rule->ours));
   return cnn_success();
 }
 
