@@ -326,7 +326,7 @@ cnn_status cnn_evaluate(const cnn_network *network, const float *weights, const 
   cnn_evaluator *evaluator;
   cnn_status status = cnn_evaluator_open(&evaluator, network, cnn_threads(threads), confusion);
   if (status.code != CNN_OK) return status;
-  evaluator->worker[0].tally.all = true; /* that of the others are added to its */
+  evaluator->worker[0].tally.all = true; /* those of the others are added to it */
   status = cnn_evaluator_run(evaluator, weights, data, part, -1, stop, &evaluation->measures);
   if (status.code == CNN_OK && !copy_counts(cnn_evaluator_tally(evaluator), evaluation)) {
     status = cnn_failure(CNN_NO_MEMORY, "no memory for the counts by class");
