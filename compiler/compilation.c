@@ -37,13 +37,16 @@ bool cannot_write(Compilation *c, const char *path, const char *why) {
   return diag_cannot_write(c->diags, path, why);
 }
 
-FILE *messages_open(const Compilation *c) { return c->options->format == DIAG_TEXT ? NULL : backend_kept(); }
+FILE *messages_open(const Compilation *c) {
+  return c->options->format == DIAG_TEXT ? NULL : backend_file(c->arena);
+}
 
 bool backend_failed(Compilation *c, const Backend *backend, const char *why) {
   Diag *diag = diag_report(c->diags, DIAG_backend_failed, NO_SPAN, NULL, "%s", why);
   const char *messages = backend_messages(backend);
-  const int length = (int)strlen(messages) - (*messages != 0); /* without the last newline */
-  if (length > 0) diag_note(diag, NO_SPAN, "%.*s", length, messages);
+  size_t length = strlen(messages);
+  while (length > 0 && messages[length - 1] == '\n') length--;
+  if (length > 0) diag_note(diag, NO_SPAN, "%.*s", (int)length, messages);
   const char *help = backend_help(backend);
   if (help) diag_help(diag, "%s", help);
   return false;

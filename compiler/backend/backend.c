@@ -316,7 +316,10 @@ static const char *read_all(Arena *arena, FILE *file) {
   return text.n ? text.s : "";
 }
 
-FILE *backend_kept(void) { return tmpfile(); }
+FILE *backend_file(Arena *arena) {
+  const char *why;
+  return command_file(arena, "", 0, &why);
+}
 
 const char *backend_messages(const Backend *backend) {
   return backend->messages ? read_all(backend->arena, backend->messages) : "";

@@ -15,7 +15,7 @@ typedef struct Backend {
   const char *const *cross; /* clang's options for another machine; NULL: for this one */
   const char *soname;       /* BACKEND_SHARED: the name under which programs look for it; NULL: its path */
   const char *runtime;      /* where libcnn.a is, or NULL: found */
-  FILE *messages;           /* where those of the C compiler go; NULL: to standard error */
+  FILE *messages;           /* where the C compiler's messages go; NULL: standard error */
   bool openmp, verbose;
   bool mpi; /* BACKEND_PROGRAM: with libcnn-mpi, by the compiler of MPI, which calls `cc` */
   const void *data;
@@ -31,12 +31,12 @@ typedef struct BackendUnit {
 } BackendUnit;
 
 /* Compiles n units, of which the first alone has OpenMP and data, to the file `output`; several at the same
- * time. False, and why, if that did not work; the compiler's own messages have gone where they go by then. */
+ * time. False, and why, if that did not work; the compiler's own messages are there by then. */
 bool backend_compile(const Backend *, const BackendUnit *, int n, const char *output, const char **why);
 
 bool backend_takes_units(Arena *, BackendKind, bool cross); /* more than one? */
 
-FILE *backend_kept(void); /* a file without a name for `messages`, which the caller closes; NULL: none */
+FILE *backend_file(Arena *); /* without a name, for `messages`; the caller closes it. NULL: there is none */
 const char *backend_messages(const Backend *); /* those so far; "" where they go to standard error */
 
 /* What would help where there is no clang; NULL: there is, or --cc names another compiler. */

@@ -22,7 +22,10 @@ bool backend_run(const Backend *backend, const char *text, size_t n, const char 
   return *why = "there is no C compiler in a page", false;
 }
 
-FILE *backend_kept(void) { return NULL; }
+FILE *backend_file(Arena *arena) {
+  (void)arena;
+  return NULL;
+}
 
 const char *backend_messages(const Backend *backend) {
   (void)backend;
