@@ -35,9 +35,11 @@ static bool object_read(cnn_sought *sought, const cnn_truth *truth, int32_t k, b
   cnn_runs mask = {0};
   for (int i = 0; i < 4; i++) sought->box[i] = (double)object->box[i];
   sought->area = (sought->box[2] - sought->box[0]) * (sought->box[3] - sought->box[1]);
-  if (truth->instance && !mask_read(&mask, truth, k)) return false;
+  const bool read = truth->instance && (masks || object->area <= 0);
+  if (read && !mask_read(&mask, truth, k)) return false;
   const int64_t pixels = cnn_runs_area(&mask);
-  if (object->area > 0 || pixels > 0) sought->area = object->area > 0 ? object->area : (double)pixels;
+  if (object->area > 0) sought->area = object->area;
+  else if (pixels > 0) sought->area = (double)pixels;
   if (masks) sought->mask = mask;
   else cnn_runs_free(&mask);
   return true;
