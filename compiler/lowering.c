@@ -70,7 +70,7 @@ static ProgramOptions lowering_of_training(const Compilation *c) {
   return options;
 }
 
-/* Plain loops are half of the code and less, which is two fifths of what -O1 is waited for. */
+/* What looks inside is seldom used, and the C compiler is quick with plain loops: -O1 takes these. */
 static ProgramOptions lowering_of_looking(const Compilation *c) {
   ProgramOptions options = lowering_of_training(c);
   if (c->options->level != LEVEL_QUICK) return options;
@@ -242,8 +242,8 @@ bool lower(Compilation *c) {
   c->programs.infer = program_lower(c->arena, PROGRAM_INFERENCE, infer, &c->lowering);
   if (train) c->programs.train = program_lower(c->arena, PROGRAM_TRAINING, train, &training);
   if (look) {
-    const ProgramOptions seldom = lowering_of_looking(c);
-    c->programs.look = program_lower(c->arena, PROGRAM_LOOK, look, &seldom);
+    const ProgramOptions looking = lowering_of_looking(c);
+    c->programs.look = program_lower(c->arena, PROGRAM_LOOK, look, &looking);
   }
   c->net = emit_begin(c->arena, c->graph, &c->programs, &c->sources, &c->emit);
   if (o->ram) fit_ram(c);

@@ -151,10 +151,8 @@ const OptionRow options_table[] = {
     {NULL, 'O', required_argument, "-O0 -O1 -O2 -Os",
      "-O2, the default: everything. -O1: quick to compile, and nearly as fast: -O1 of the C compiler, plain "
      "loops for what looks inside, no code of x86-64-v4 unless --target names it. -O0: plain loops to be "
-     "read, one function a "
-     "layer. "
-     "-Os: small code: plain loops of merged layers, several sums in a loop; inference takes the least "
-     "memory. -O0 and -Os are made for generic unless --target says otherwise",
+     "read, one function a layer. -Os: small code: plain loops of merged layers, several sums in a loop; "
+     "inference takes the least memory. -O0 and -Os are made for generic unless --target says otherwise",
      "0 1 2 s"},
     {"exact", LONG_EXACT, no_argument, "--exact",
      "no algorithm that rounds differently (Winograd, Strassen); in nets of 8 bits, where Winograd does "

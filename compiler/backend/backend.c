@@ -191,7 +191,9 @@ static void add_flags(Command *command, const Backend *backend, const BackendUni
   if (backend->cross) add_cross(command, backend);
   else command_add(command, "-fPIC");
   command_add_all(command, WORDS("-std=c11", "-fno-stack-protector", level_of(backend->cc, unit->optimise)));
-  if (unit->vectorise) command_add(command, is_clang(backend->cc) ? "-fvectorize" : "-ftree-vectorize");
+  if (unit->vectorise)
+    command_add_all(command, is_clang(backend->cc) ? WORDS("-fvectorize", "-fslp-vectorize")
+                                                   : WORDS("-ftree-vectorize"));
   if (openmp) command_add(command, "-fopenmp");
 }
 

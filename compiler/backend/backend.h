@@ -27,11 +27,11 @@ typedef struct BackendUnit {
   const char *text; /* C, which includes nothing but the C standard's headers */
   size_t n;
   const char *optimise; /* the C compiler's -O3 (for clang -O2), -O1 ... */
-  bool vectorise;       /* loops, where that leaves them as they are */
+  bool vectorise;       /* the C compiler's vectorisers run, also where its level leaves them out */
 } BackendUnit;
 
 /* Compiles n units, of which the first alone has OpenMP and data, to the file `output`; several at the same
- * time. False, and why, if that did not work; the compiler's own messages are there by then. */
+ * time. False, and why, if that did not work; `messages` has what the compiler said of it by then. */
 bool backend_compile(const Backend *, const BackendUnit *, int n, const char *output, const char **why);
 
 bool backend_takes_units(Arena *, BackendKind, bool cross); /* more than one? */
