@@ -1,14 +1,15 @@
 """imports.py --cnnc CNNC [--kept FOLDER] [--new] [--page] [NET|LIBRARY|EXPORTER...]: nets of others (zoo.py),
 written as models of ONNX by each exporter, through cnnc import: each is compiled and held against
 onnxruntime. One process a net, one after the other. Models and results stay in the folder: a second run takes
-the models as they are, with --new only those nets that were not right, and --page writes docs/nets.md of all
-results."""
+the models as they are, with --new only those nets that were not right, and --page writes the section on
+published nets of docs/nets.md from all results."""
 # SPDX-License-Identifier: Apache-2.0
-import argparse, json, os, re, subprocess, sys, textwrap
+import argparse, json, os, re, subprocess, sys
+from pathlib import Path
 top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.append(os.path.join(top, "tests"))
 sys.path.append(os.path.join(top, "bench"))
-import zoo
+import section, zoo
 
 MOST = 1e-4  # of the largest number of an output
 LIGHT = ("The models of ONNX's own tests have weights that are all equal; they are compared with the outputs "
@@ -217,25 +218,22 @@ def write_page(results):
     rows = list(results.values())
     right = {(row["library"], row["net"]) for row in rows if row["state"] == "right"}
     nets = {(row["library"], row["net"]) for row in rows}
-    fold = lambda text: textwrap.wrap(text, 110, break_long_words=False)
-    lines = ["<!-- Made by `bench/import BUILD_DIR --page`; do not edit. -->", "# Nets that are imported", ""]
-    lines += fold(f"{len(right)} of {len(nets)} nets of others are imported by `cnnc import`, compiled, and "
-                  "give what onnxruntime gives. Weights are random, the statistics of batch normalization "
-                  "are those of a pass over noise, and the picture is noise. The numbers are the largest "
-                  "difference of an output, as a part of its largest number; at most "
-                  f"{MOST:.0e} is right. `torch` is PyTorch's exporter by tracing (`dynamo=False`), `dynamo` "
-                  "the one by torch.export; an empty field was not tried. `lines` is the length of the "
-                  "program.")
+    text = (f"{len(right)} of {len(nets)} nets of model libraries are imported by `cnnc import`, compiled, "
+            "and give what onnxruntime gives. Weights are random, the statistics of batch normalization are "
+            "those of a pass over noise, and the image is noise. The numbers are the largest difference of "
+            f"an output, as a fraction of its largest number; at most {MOST:.0e} is right. `torch` is PyTorch's "
+            "exporter by tracing (`dynamo=False`), `dynamo` the one by torch.export; an empty field was not "
+            "tried. `lines` is the length of the program.")
+    lines = section.fold(text)
     for library in zoo.NETS:
         if any(row["library"] == library for row in rows):
-            note = fold(LIGHT) + [""] if library == "onnx" else []
-            lines += ["", f"## {library}", "", *note, *table(library, results)]
+            note = section.fold(LIGHT) + [""] if library == "onnx" else []
+            lines += ["", f"### {library}", "", *note, *table(library, results)]
     others = [row for row in rows if row["state"] != "right"]
     if others:
-        lines += ["", "## Those that are not", "", "| net | exporter | why |", "|---|---|---|"]
+        lines += ["", "### Those that are not", "", "| net | exporter | why |", "|---|---|---|"]
         lines += [f"| {row['net']} | {row['exporter']} | {reason(row)} |" for row in others]
-    with open(os.path.join(top, "docs", "nets.md"), "w") as file:
-        file.write("\n".join(lines) + "\n")
+    section.write(Path(top, "docs", "nets.md"), "published", lines)
 
 
 def main():
