@@ -221,8 +221,8 @@ def write_page(results):
     text = (f"{len(right)} of {len(nets)} nets of model libraries are imported by `cnnc import`, compiled, "
             "and give what onnxruntime gives. Weights are random, the statistics of batch normalization are "
             "those of a pass over noise, and the image is noise. The numbers are the largest difference of "
-            f"an output, as a fraction of its largest number; at most {MOST:.0e} is right. `torch` is PyTorch's "
-            "exporter by tracing (`dynamo=False`), `dynamo` the one by torch.export; an empty field was not "
+            f"an output, as a fraction of its largest number; at most {MOST:.0e} is right. `torch` is "
+            "PyTorch's exporter by tracing (`dynamo=False`), `dynamo` the one by torch.export; an empty field was not "
             "tried. `lines` is the length of the program.")
     lines = section.fold(text)
     for library in zoo.NETS:
