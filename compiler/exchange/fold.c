@@ -13,9 +13,12 @@
 #define MOST_COMPUTED ((size_t)1 << 30)
 #endif
 
+static size_t room_to_compute(const ModelImport *im) {
+  return 8 * im->onnx->bytes + MOST_COMPUTED - im->computed;
+}
+
 bool may_compute(ModelImport *im, size_t bytes) {
-  const size_t most = 8 * im->onnx->bytes + MOST_COMPUTED;
-  if (bytes > most - im->computed) return no(im, "constants that are too large"), false;
+  if (bytes > room_to_compute(im)) return no(im, "constants that are too large"), false;
   im->computed += bytes;
   return true;
 }
@@ -449,11 +452,25 @@ static const Tensor *fold_batchnorm(ModelImport *im, const OnnxNode *node) {
   return to;
 }
 
+static const Tensor *floats_constant(ModelImport *im, const WireBytes *floats) {
+  const int64_t n = (int64_t)(floats->n / sizeof(float));
+  Tensor *t = NEW(im->arena, Tensor);
+  *t = (Tensor){.type = TENSOR_FLOAT, .rank = 1, .dim = {n}, .n = n, .data = floats->at};
+  return n ? t : tensor_new(im->arena, TENSOR_FLOAT, 1, &n);
+}
+
 static const Tensor *fold_constant(ModelImport *im, const OnnxNode *node) {
   const AttributeProto *a = onnx_attribute(node, "value");
-  const char *why = "it has no value that is read";
-  Tensor *t = a && a->t ? onnx_constant(im->arena, a->t, im->onnx->path, &why) : NULL;
+  const char *why = "it has no value that is read", *path = im->onnx->path;
+  Tensor *t = a && a->t ? onnx_constant(im->arena, a->t, path, &why) : NULL;
   if (t) return t->name = NULL, t;
+  if ((a = onnx_attribute(node, "sparse_value")) && a->sparse_tensor) {
+    t = onnx_sparse(im->arena, a->sparse_tensor, path, room_to_compute(im), &why);
+    return !t ? no(im, "a sparse constant: %s", why) : may_compute(im, 8 * (size_t)t->n) ? t : NULL;
+  }
+  if (onnx_attribute(node, "value_string") || onnx_attribute(node, "value_strings"))
+    return no(im, "a constant of text");
+  if ((a = onnx_attribute(node, "value_floats"))) return floats_constant(im, &a->floats);
   if ((a = onnx_attribute(node, "value_float"))) return tensor_scalar(im->arena, TENSOR_FLOAT, (double)a->f);
   if ((a = onnx_attribute(node, "value_int"))) {
     Tensor *one = tensor_list(im->arena, 1, &a->i);

@@ -1,4 +1,4 @@
-/* onnx.h: a model as its file has it: nodes in order, constants where they lie in the file. */
+/* onnx.h: a model as its file has it: nodes in order of computation, constants where they lie in the file. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ONNX_H
 #define CNNC_ONNX_H
@@ -112,6 +112,8 @@ Onnx *onnx_read(Arena *, Diags *, const char *path, Span at, const uint8_t *byte
 int onnx_tensor(const Onnx *, const char *name); /* its number, or 0 */
 
 const char *onnx_name(const Onnx *, const OnnxNode *); /* its own, or that of its result */
+/* Brings nodes into the order in which they can be computed. NULL, or a node that needs its own result. */
+const OnnxNode *onnx_sort(Onnx *);
 
 const char *onnx_metadata(const OnnxNode *, const char *key); /* or "" */
 const AttributeProto *onnx_attribute(const OnnxNode *, const char *name);
@@ -129,4 +131,6 @@ void onnx_frames(Arena *, WireList *nodes);
 bool onnx_inline(Arena *, const ModelProto *, size_t file_bytes, WireList *nodes, const char **why);
 /* The constant that a TensorProto is; NULL and the reason if it is wrong. */
 Tensor *onnx_constant(Arena *, const TensorProto *, const char *path, const char **why);
+/* The same of a sparse one, as a dense constant of at most so many bytes. */
+Tensor *onnx_sparse(Arena *, const SparseTensorProto *, const char *path, size_t most, const char **why);
 #endif

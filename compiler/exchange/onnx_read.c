@@ -158,6 +158,38 @@ Tensor *onnx_constant(Arena *arena, const TensorProto *proto, const char *path, 
   return t->data = proto->raw_data.at, t;
 }
 
+/* Where a number of a sparse constant is in the dense one: its index is one number, or one a dimension. */
+static int64_t dense_place(const Tensor *t, const Tensor *index, int64_t i) {
+  if (index->rank < 2) return tensor_integer(index, i);
+  int64_t at = 0;
+  for (int d = 0; d < t->rank; d++) {
+    const int64_t own = tensor_integer(index, i * t->rank + d);
+    if (own < 0 || own >= t->dim[d]) return -1;
+    at = at * t->dim[d] + own;
+  }
+  return at;
+}
+
+Tensor *onnx_sparse(Arena *arena, const SparseTensorProto *proto, const char *path, size_t most,
+                    const char **why) {
+  const TensorProto shape = {.dims = proto->dims, .name = ""};
+  Tensor given = {0};
+  if (!proto->values || !proto->indices) return *why = "it has no values or no indices", NULL;
+  const Tensor *value = onnx_constant(arena, proto->values, path, why);
+  const Tensor *index = value ? onnx_constant(arena, proto->indices, path, why) : NULL;
+  if (!index || !shape_of(&given, &shape, why)) return NULL;
+  if ((size_t)given.n * (size_t)tensor_width(value->type) > most) return *why = "it is too large", NULL;
+  if (index->n != value->n * (index->rank < 2 ? 1 : given.rank)) return *why = "its indices do not fit", NULL;
+  Tensor *t = tensor_new(arena, value->type, given.rank, given.dim);
+  for (int64_t i = 0; i < t->n; i++) tensor_put(t, i, 0);
+  for (int64_t i = 0; i < value->n; i++) {
+    const int64_t at = dense_place(t, index, i);
+    if (at < 0 || at >= t->n) return *why = "its indices do not fit", NULL;
+    tensor_put(t, at, tensor_number(value, i));
+  }
+  return t;
+}
+
 /* ---- the graph ---- */
 typedef struct Reader {
   Onnx *onnx;
@@ -300,6 +332,10 @@ Onnx *onnx_read(Arena *arena, Diags *diags, const char *path, Span at, const uin
   o->ntensors = r.tensors.n;
   const char *twice = made_twice(o);
   if (twice) return bad_file(diags, at, arena_printf(arena, "'%s' is made twice", twice));
+  const OnnxNode *circular = onnx_sort(o);
+  if (circular)
+    return bad_file(
+        diags, at, arena_printf(arena, "%s '%s' needs its own result", circular->op, onnx_name(o, circular)));
   return o;
 }
 

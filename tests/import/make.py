@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """make.py [NAME...]: makes the models of this folder, and what onnxruntime computes with them: NAME.onnx,
-NAME.in0.npy ... and NAME.out0.npy ..., in the order in which the imported program has them in memory. Needs
-numpy, onnx and onnxruntime."""
+NAME.in0.npy ... and NAME.out0.npy ..., in the order in which the imported program has them in memory.
+further.py makes more of them. Needs numpy, onnx and onnxruntime."""
 # SPDX-License-Identifier: Apache-2.0
 import os, sys
 import numpy as np, onnx, onnxruntime
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper, version_converter
 
 here = os.path.dirname(os.path.abspath(__file__))
 cases = {}
@@ -43,7 +43,8 @@ def model(name):
         nodes, name, [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in inputs.items()],
         [helper.make_tensor_value_info(k, TensorProto.INT32 if k == "label" else TensorProto.FLOAT, None)
          for k in outputs], made)
-    sets = [helper.make_opsetid("", opset)] + [helper.make_opsetid("own", 1)] * (name == "functions")
+    domains = sorted({node.domain for node in nodes} - {""})
+    sets = [helper.make_opsetid("", opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
     return helper.make_model(graph, opset_imports=sets, ir_version=9 if name == "functions" else 8,
                              producer_name="make.py", functions=functions() if name == "functions" else [])
 
@@ -87,6 +88,8 @@ def make(name):
         feed[key] = random.standard_normal(sizes).astype(np.float32)
         if key == "boxes":
             feed[key] = np.sort(np.abs(6 * feed[key]).reshape(-1, 2, 2), axis=1).reshape(-1, 4)
+    if made.opset_import[0].version < 7:  # older than what onnxruntime knows
+        made = version_converter.convert_version(made, 7)
     session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
     for k, (key, array) in enumerate(feed.items()):
         np.save(f"{path}.in{k}.npy", in_memory(key, array, last))
@@ -514,6 +517,11 @@ def bad_files():
         bad(name, model(name))
 
 
-for wanted in sys.argv[1:] or cases:
-    make(wanted)
-bad_files()
+def main(refused):
+    for wanted in sys.argv[1:] or list(cases):
+        make(wanted)
+    refused()
+
+
+if __name__ == "__main__":
+    main(bad_files)
