@@ -249,6 +249,12 @@ ImportCheck import_check(const ModelImport *im, const char *path, Text *program,
   return *why ? IMPORT_WRONG : IMPORT_RIGHT;
 }
 
+static bool admits(const ModelImport *im) {
+  Text program = {.arena = im->arena};
+  const char *why;
+  return import_check(im, "part.cnn", &program, &why) == IMPORT_RIGHT;
+}
+
 static void write_files(Importing *m, const ModelImport *im, const char *base, const Text *program) {
   const char *path = strcmp(base, "-") == 0 ? "-" : arena_printf(m->arena, "%s.cnn", base), *why = NULL;
   const char *weights = arena_printf(m->arena, "%s.safetensors", base), *temporary = NULL;
@@ -355,6 +361,7 @@ static int write_model(Importing *m, Span at) {
     if (list) fputs(list, stdout);
     return 0;
   }
+  m->options.admits = admits;
   const ModelImport *im = import_model(m->arena, m->diags, m->model, at, &m->options);
   return im ? write_program(m, im) : 0;
 }

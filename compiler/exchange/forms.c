@@ -6,8 +6,12 @@
 
 const OnnxOperator onnx_operators[] = {
 #define OP(name, function, word) {#name, function, word},
+#define ML(name, function, word) {"ai.onnx.ml::" #name, function, word},
+#define MS(name, function, word) {"com.microsoft::" #name, function, word},
 #include "exchange/onnx_ops.def"
 #undef OP
+#undef ML
+#undef MS
     {NULL, NULL, NULL},
 };
 

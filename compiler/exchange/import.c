@@ -288,14 +288,28 @@ static void find_live(ModelImport *im) {
   for (int i = 0; i < o->noutputs; i++) im->readers[o->output[i].tensor]++;
 }
 
+/* Which tensors depend on the numbers of inputs, and not on sizes and constants alone. */
+static void find_varying(ModelImport *im) {
+  const Onnx *o = im->onnx;
+  for (int i = 0; i < im->ports.n; i++) im->varies[im->ports.data[i]->tensor] = true;
+  for (int i = 0; i < o->nnodes; i++) {
+    const OnnxNode *node = &o->node[i];
+    bool varies = false;
+    for (int k = 0; k < node->nin; k++) varies = varies || im->varies[node->in[k]];
+    varies = varies && strcmp(node->op, "Shape") != 0 && strcmp(node->op, "Size") != 0;
+    for (int k = 0; varies && k < node->nout; k++) im->varies[node->out[k]] = node->out[k] != 0;
+  }
+}
+
 /* ---- nodes ---- */
 static void problem(ModelImport *im, const OnnxNode *node) {
-  const Problem row = {node, onnx_name(im->onnx, node), im->why ? im->why : "there is no such operator"};
+  const char *why = im->why ? im->why : "there is no such operator";
+  const Problem row = {.node = node, .what = onnx_name(im->onnx, node), .why = why};
   vec_push(im->arena, im->problems, row);
   im->refused[node->index] = row.why;
 }
 
-/* How many inputs of a node follow from an earlier problem. */
+/* No input of a node follows from an earlier problem. */
 static bool inputs_known(const ModelImport *im, const OnnxNode *node) {
   for (int i = 0; i < node->nin; i++)
     if (node->in[i] && !im->item[node->in[i]].constant && !im->item[node->in[i]].view) return false;
@@ -319,7 +333,12 @@ static void import_node(ModelImport *im, const OnnxNode *node) {
   im->node = node;
   im->why = NULL;
   im->huge = false;
-  if (node->nout == 0 || is_known(im, node) || !inputs_known(im, node)) return;
+  if (node->nout == 0 || is_known(im, node)) return;
+  if (!inputs_known(im, node)) {
+    im->why = never_imported(im, node);
+    if (im->why) problem(im, node);
+    return;
+  }
   const int before = im->statements.n;
   if (fold(im, node)) {
     im->became[node->index] = "constant";
@@ -380,7 +399,7 @@ static void add_output(ModelImport *im, const OnnxPort *port) {
   if (!item->view && !item->constant) return; /* follows from an earlier problem */
   Value *value = item->view ? lay_output(im, item->view) : no(im, "an output that is constant");
   if (!value) {
-    const Problem row = {NULL, port->name, im->why};
+    const Problem row = {.tensor = port->tensor, .what = port->name, .why = im->why};
     vec_push(im->arena, im->problems, row);
     return;
   }
@@ -393,68 +412,6 @@ static void add_output(ModelImport *im, const OnnxPort *port) {
   vec_push(im->arena, im->outputs, output);
 }
 
-/* ---- problems ---- */
-enum { MOST_ASKED = 64, LONGEST_HELP = 4096 };
-
-/* What --outputs takes for a tensor: its node's name, if that is no tensor's. */
-static const char *output_name(const ModelImport *im, int tensor) {
-  const OnnxNode *node = im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;
-  const bool named = node && *node->name && node->out[0] == tensor && !strchr(node->name, ',');
-  int first = 0; /* of several nodes of a name --outputs means the first */
-  while (named && strcmp(im->onnx->node[first].name, node->name) != 0) first++;
-  const bool meant = named && first == node->index && !onnx_tensor(im->onnx, node->name);
-  return meant ? node->name : im->onnx->tensor[tensor];
-}
-
-/* The last tensors that could be imported: of what each node without a form reads, and outputs. */
-static const char *largest_part(const ModelImport *im, int *nodes) {
-  const Onnx *o = im->onnx;
-  bool *asked = NEW_ARRAY(im->arena, bool, o->ntensors), *needed = NEW_ARRAY(im->arena, bool, o->ntensors);
-  for (int i = 0; i < o->nnodes; i++) {
-    const OnnxNode *node = &o->node[i];
-    bool known = im->live[i] && node->nout > 0;
-    for (int k = 0; k < node->nout; k++)
-      known = known && (!node->out[k] || (!im->item[node->out[k]].view && !im->item[node->out[k]].constant));
-    for (int k = 0; known && k < node->nin; k++) {
-      const View *view = node->in[k] ? im->item[node->in[k]].view : NULL;
-      if (view && view->value->made) asked[node->in[k]] = true;
-    }
-  }
-  for (int i = 0; i < im->outputs.n; i++) asked[im->outputs.data[i].port->tensor] = true;
-  Text text = {.arena = im->arena};
-  *nodes = 0;
-  for (int t = 1, n = 0; t < o->ntensors; t++)
-    if (asked[t] && n++ == MOST_ASKED) return NULL; /* too many to be helpful */
-  for (int t = 1; t < o->ntensors; t++)
-    if (asked[t]) text_put(&text, "%s%s", text.n ? "," : "", output_name(im, t));
-  memcpy(needed, asked, sizeof *needed * (size_t)o->ntensors);
-  for (int i = o->nnodes - 1; i >= 0; i--) {
-    const OnnxNode *node = &o->node[i];
-    bool use = false;
-    for (int k = 0; k < node->nout; k++) use = use || (node->out[k] && needed[node->out[k]]);
-    for (int k = 0; use && k < node->nin; k++) needed[node->in[k]] = node->in[k] != 0;
-    *nodes += use;
-  }
-  return text.s;
-}
-
-static void report_problems(ModelImport *im) {
-  const int n = im->problems.n;
-  int live = 0, part = 0;
-  for (int i = 0; i < im->onnx->nnodes; i++) live += im->live[i];
-  Diag *diag = diag_report(im->diags, DIAG_import_operator, im->at, NULL,
-                           "%d of %d node%s ha%s no form in the language", n, live, live == 1 ? "" : "s",
-                           n == 1 ? "s" : "ve");
-  for (int i = 0; i < n; i++) {
-    const Problem *p = &im->problems.data[i];
-    diag_fact(diag, "%s '%s': %s", p->node ? p->node->op : "output", p->what, p->why);
-  }
-  const char *outputs = largest_part(im, &part);
-  if (outputs && strlen(outputs) < LONGEST_HELP)
-    diag_help(diag, "--outputs=%s is the largest part that can be imported (%d node%s)", outputs, part,
-              part == 1 ? "" : "s");
-}
-
 /* ---- the whole ---- */
 static ModelImport *begin(Arena *arena, Diags *diags, Span at, const ImportOptions *options, Onnx *onnx) {
   ModelImport *im = NEW(arena, ModelImport);
@@ -465,6 +422,7 @@ static ModelImport *begin(Arena *arena, Diags *diags, Span at, const ImportOptio
   im->readers = NEW_ARRAY(arena, int, onnx->ntensors);
   im->reader = NEW_ARRAY(arena, int, onnx->ntensors);
   im->wanted = NEW_ARRAY(arena, bool, onnx->ntensors);
+  im->varies = NEW_ARRAY(arena, bool, onnx->ntensors);
   im->live = NEW_ARRAY(arena, bool, onnx->nnodes + 1);
   im->became = NEW_ARRAY(arena, const char *, onnx->nnodes + 1);
   im->refused = NEW_ARRAY(arena, const char *, onnx->nnodes + 1);
@@ -523,24 +481,41 @@ static bool import_nodes(ModelImport *im) {
   if (!names_of_inputs_known(im)) return false;
 #endif
   if (!add_inputs(im)) return false;
+  find_varying(im);
   for (int i = 0; i < im->onnx->nnodes; i++)
     if (im->live[i]) import_node(im, &im->onnx->node[i]);
   for (int i = 0; i < im->onnx->noutputs; i++) add_output(im, &im->onnx->output[i]);
   return true;
 }
 
-static ModelImport *import_onnx(Arena *arena, Diags *diags, Span at, const ImportOptions *options,
-                                Onnx *onnx) {
+ModelImport *import_try(Arena *arena, Diags *diags, Span at, const ImportOptions *options, Onnx *onnx) {
   ModelImport *im = onnx ? begin(arena, diags, at, options, onnx) : NULL;
-  if (!im || !import_nodes(im)) return NULL;
-  if (im->problems.n) return report_problems(im), NULL;
+  return im && import_nodes(im) ? im : NULL;
+}
+
+ModelImport *import_again(const ModelImport *im, Diags *diags, const ImportOptions *options) {
+  const Onnx *o = im->onnx;
+  return import_try(im->arena, diags, im->at, options,
+                    onnx_read(im->arena, diags, o->path, im->at, o->file, o->bytes));
+}
+
+bool import_finish(ModelImport *im) {
   if (im->outputs.n == 0) {
-    diag_report(diags, DIAG_import_file, at, NULL, "the model has no outputs that depend on its inputs");
-    return NULL;
+    diag_report(im->diags, DIAG_import_file, im->at, NULL,
+                "the model has no outputs that depend on its inputs");
+    return false;
   }
   make_frames(im);
   im->text = program_text(im);
-  return im;
+  return true;
+}
+
+static ModelImport *import_onnx(Arena *arena, Diags *diags, Span at, const ImportOptions *options,
+                                Onnx *onnx) {
+  ModelImport *im = import_try(arena, diags, at, options, onnx);
+  if (!im) return NULL;
+  if (im->problems.n) return report_problems(im), NULL;
+  return import_finish(im) ? im : NULL;
 }
 
 ModelImport *import_model(Arena *arena, Diags *diags, const char *path, Span at,
@@ -551,41 +526,4 @@ ModelImport *import_model(Arena *arena, Diags *diags, const char *path, Span at,
 ModelImport *import_bytes(Arena *arena, Diags *diags, const char *path, Span at, const ImportOptions *options,
                           const uint8_t *bytes, size_t n) {
   return import_onnx(arena, diags, at, options, onnx_read(arena, diags, path, at, bytes, n));
-}
-
-static void put_shape(Text *out, const ModelImport *im, const OnnxNode *node) {
-  const Item *item = node->nout ? &im->item[node->out[0]] : NULL;
-  const int rank = !item ? 0 : item->view ? item->view->rank : item->constant ? item->constant->rank : 0;
-  const int64_t *size = item && item->view       ? item->view->size
-                        : item && item->constant ? item->constant->dim
-                                                 : NULL;
-  Text shape = {.arena = im->arena};
-  for (int d = 0; d < rank; d++) text_put(&shape, "%s%lld", d ? "x" : "", (long long)size[d]);
-  text_put(out, "%-16s", shape.s ? shape.s : size ? "1" : "?");
-}
-
-const char *import_list(Arena *arena, Diags *diags, const char *path, Span at, const ImportOptions *options) {
-  Onnx *onnx = onnx_open(arena, diags, path, at);
-  ModelImport *im = onnx ? begin(arena, diags, at, options, onnx) : NULL;
-  if (!im || !import_nodes(im)) return NULL;
-  make_frames(im);
-  Text text = {.arena = arena};
-  for (int i = 0; i < onnx->nnodes; i++) {
-    const OnnxNode *node = &onnx->node[i];
-    const char *why = im->refused[i];
-    text_put(&text, "%-20s ", node->op);
-    put_shape(&text, im, node);
-    if (why) text_put(&text, " no form: %s", why);
-    else
-      text_put(&text, " %s",
-               im->became[i] ? im->became[i]
-               : im->live[i] ? "behind a node without a form"
-                             : "not needed");
-    text_put(&text, "    # %s\n", onnx_name(im->onnx, node));
-  }
-  for (int p = 0; p < im->problems.n; p++)
-    if (!im->problems.data[p].node)
-      text_put(&text, "%-20s %-16s no form: %s    # %s\n", "output", "?", im->problems.data[p].why,
-               im->problems.data[p].what);
-  return text.n ? text.s : "";
 }

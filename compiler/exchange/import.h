@@ -67,12 +67,14 @@ typedef struct ImportShape {
   int rank;
   int64_t dim[MOST_DIMS];
 } ImportShape;
+typedef struct ModelImport ModelImport;
 typedef struct ImportOptions {
   const char *net, *rounding; /* rounding: of a quantised model; NULL: float */
   bool chw;                   /* the caller's buffers are laid out as ONNX has them */
   VEC(const char *) outputs, bytes;
   VEC(ImportShape) shapes;
-  VEC(const char *) theirs, ours; /* names of layers, from and to; one * may stand in each */
+  VEC(const char *) theirs, ours;      /* names of layers, from and to; one * may stand in each */
+  bool (*admits)(const ModelImport *); /* whether its program compiles; NULL: not tried */
 } ImportOptions;
 
 typedef struct ImportWeight {
@@ -85,6 +87,7 @@ typedef struct ImportWeight {
 } ImportWeight;
 typedef struct Problem {
   const OnnxNode *node; /* NULL: an output */
+  int tensor;           /* of the output */
   const char *what, *why;
 } Problem;
 typedef struct ImportOutput {
@@ -94,7 +97,7 @@ typedef struct ImportOutput {
   TensorType bytes; /* as the caller has it: TENSOR_UINT8, INT8; 0: floats */
 } ImportOutput;
 
-typedef struct ModelImport {
+struct ModelImport {
   Arena *arena;
   Diags *diags;
   Span at; /* the model's file */
@@ -104,6 +107,7 @@ typedef struct ModelImport {
   int *maker, *readers; /* by tensor: the node that makes it, or -1; how often it is read */
   int *reader;          /* by tensor: a node that reads it; the only one where it is read once */
   bool *wanted, *live;  /* by tensor: it is an output; by node: an output depends on it */
+  bool *varies;         /* by tensor: it depends on the numbers of inputs */
   const char **became;  /* by node: what stands for it, for --list */
   const char **refused; /* by node: why it has no form, or NULL */
   const OnnxNode *node; /* at hand */
@@ -121,7 +125,7 @@ typedef struct ModelImport {
   VEC(Problem) problems;
   Table layers, names;
   const char *text; /* the program */
-} ModelImport;
+};
 
 /* NULL after reports; else a program and its weights. */
 ModelImport *import_model(Arena *, Diags *, const char *path, Span at, const ImportOptions *);
@@ -145,6 +149,17 @@ View *map_view(ModelImport *, const View *, const char *call, ...) __attribute__
 /* Nothing but this node sees the value: each tensor on the way from where it was made is read once. */
 bool read_once(const ModelImport *, int tensor, const Value *);
 const char *number_text(Arena *, double); /* as the program has it */
+
+/* A model as far as it can be imported, with its problems; NULL after reports. The latter: once more, with
+ * other options. */
+ModelImport *import_try(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
+ModelImport *import_again(const ModelImport *, Diags *, const ImportOptions *);
+bool import_finish(ModelImport *); /* its program; false after a report */
+
+/* ---- refusals.c ---- */
+/* Why a node has no form, whatever becomes of the values before it; NULL: it may have one. */
+const char *never_imported(const ModelImport *, const OnnxNode *);
+void report_problems(ModelImport *);
 
 /* ---- names.c ---- */
 /* Are --shape and --input about inputs of the model? Else that is told. */
@@ -223,7 +238,12 @@ typedef struct OnnxOperator {
 } OnnxOperator;
 extern const OnnxOperator onnx_operators[]; /* onnx_ops.def; a row without a name ends it */
 const OnnxOperator *onnx_operator(const char *name);
+#define ATTENTION "a product of two values (attention)"
 #define OP(name, function, word) ImportOperator function;
+#define ML(name, function, word) ImportOperator function;
+#define MS(name, function, word) ImportOperator function;
 #include "exchange/onnx_ops.def"
 #undef OP
+#undef ML
+#undef MS
 #endif

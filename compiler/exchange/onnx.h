@@ -96,6 +96,7 @@ typedef struct OnnxPort {
 typedef struct Onnx {
   Arena *arena;
   const char *path, *producer, *version;
+  const uint8_t *file; /* its bytes */
   size_t bytes;
   int opset, nnodes, ntensors, ninputs, noutputs;
   OnnxNode *node;

@@ -316,7 +316,7 @@ Onnx *onnx_read(Arena *arena, Diags *diags, const char *path, Span at, const uin
   if (!onnx_inline(arena, model, n, &nodes, &why)) return bad_file(diags, at, why);
   onnx_frames(arena, &nodes);
   Onnx *o = NEW(arena, Onnx);
-  *o = (Onnx){.arena = arena, .path = path, .bytes = n, .opset = opset_of(model)};
+  *o = (Onnx){.arena = arena, .path = path, .file = bytes, .bytes = n, .opset = opset_of(model)};
   o->producer = model->producer_name;
   o->version = model->producer_version;
   Reader r = {.onnx = o};

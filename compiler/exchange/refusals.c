@@ -1,0 +1,191 @@
+/* refusals.c: reports of what cannot be imported: all nodes without a form, and the largest part that can be
+ * imported; import_list. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "exchange/import.h"
+
+enum { MOST_ASKED = 64, LONGEST_HELP = 4096, MOST_KINDS = 32, MOST_TRIALS = 16 };
+
+/* ---- nodes after a refused one ---- */
+static bool is_product(const OnnxNode *node) {
+  static const char *const products[] = {"MatMul", "Gemm", "Einsum", NULL};
+  int k = 0;
+  while (products[k] && strcmp(products[k], node->op) != 0) k++;
+  return products[k] != NULL;
+}
+
+const char *never_imported(const ModelImport *im, const OnnxNode *node) {
+  int values = 0;
+  for (int k = 0; k < node->nin; k++) values += im->varies[node->in[k]];
+  const OnnxOperator *row = onnx_operator(node->op);
+  if (!values) return NULL;
+  if (!row) return "there is no such operator";
+  if (row->import == import_none) return row->word;
+  return values > 1 && is_product(node) && im->varies[node->in[1]] ? ATTENTION : NULL;
+}
+
+/* ---- the largest part ---- */
+/* What --outputs takes for a tensor: its node's name, if that is no tensor's. */
+static const char *output_name(const ModelImport *im, int tensor) {
+  const OnnxNode *node = im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;
+  const bool named = node && *node->name && node->out[0] == tensor && !strchr(node->name, ',');
+  int first = 0; /* of several nodes of a name --outputs means the first */
+  while (named && strcmp(im->onnx->node[first].name, node->name) != 0) first++;
+  const bool meant = named && first == node->index && !onnx_tensor(im->onnx, node->name);
+  return meant ? node->name : im->onnx->tensor[tensor];
+}
+
+/* A computed value that may be an output. */
+static bool is_computed(const ModelImport *im, int tensor) {
+  const View *view = tensor ? im->item[tensor].view : NULL;
+  return view && view->value->made;
+}
+
+static void ask_for_inputs(const ModelImport *im, const OnnxNode *node, bool *asked) {
+  for (int k = 0; k < node->nin; k++)
+    if (is_computed(im, node->in[k])) asked[node->in[k]] = true;
+}
+
+/* An output that has no layout is replaced by what its node reads. */
+static void step_back(const ModelImport *im, const Problem *output, bool *asked) {
+  const int maker = im->maker[output->tensor];
+  asked[output->tensor] = false;
+  if (maker >= 0) ask_for_inputs(im, &im->onnx->node[maker], asked);
+}
+
+/* The last tensors that could be imported: of what each node without a form reads, and outputs. */
+static void last_values(const ModelImport *im, bool *asked) {
+  const Onnx *o = im->onnx;
+  for (int i = 0; i < o->nnodes; i++) {
+    const OnnxNode *node = &o->node[i];
+    bool unknown = im->live[i] && node->nout > 0;
+    for (int k = 0; k < node->nout; k++)
+      unknown =
+          unknown && (!node->out[k] || (!im->item[node->out[k]].view && !im->item[node->out[k]].constant));
+    if (unknown) ask_for_inputs(im, node, asked);
+  }
+  for (int i = 0; i < im->outputs.n; i++)
+    if (is_computed(im, im->outputs.data[i].port->tensor)) asked[im->outputs.data[i].port->tensor] = true;
+  for (int i = 0; i < im->problems.n; i++)
+    if (!im->problems.data[i].node) step_back(im, &im->problems.data[i], asked);
+}
+
+/* Imports with these outputs, silently. NULL: that fails; outputs without a layout are stepped back from. */
+static ModelImport *try_outputs(const ModelImport *im, bool *asked, bool *again) {
+  ImportOptions *options = NEW(im->arena, ImportOptions);
+  *options = *im->options;
+  options->outputs.data = NULL;
+  options->outputs.n = options->outputs.room = 0;
+  for (int t = 1; t < im->onnx->ntensors; t++)
+    if (asked[t]) vec_push(im->arena, options->outputs, output_name(im, t));
+  Sources *sources = NEW(im->arena, Sources);
+  sources->arena = im->arena;
+  Diags *silent = diags_new(im->arena, sources);
+  *again = false;
+  if (options->outputs.n == 0 || options->outputs.n > MOST_ASKED) return NULL;
+  ModelImport *part = import_again(im, silent, options);
+  if (!part) return NULL;
+  for (int i = 0; i < part->problems.n; i++) {
+    const Problem *p = &part->problems.data[i];
+    *again = !p->node;
+    if (p->node) return NULL;
+    step_back(im, p, asked);
+  }
+  if (part->problems.n || !import_finish(part)) return NULL;
+  return !options->admits || options->admits(part) ? part : NULL;
+}
+
+/* A word as a shell takes it. */
+static const char *quoted(Arena *arena, const char *text) {
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
+  const bool any = text[strspn(text, plain)] != 0;
+  return any && !strchr(text, '\'') ? arena_printf(arena, "'%s'", text) : text;
+}
+
+static void help_with_part(ModelImport *im, Diag *diag) {
+  bool *asked = NEW_ARRAY(im->arena, bool, im->onnx->ntensors), again = true;
+  const ModelImport *part = NULL;
+  int nodes = 0;
+  last_values(im, asked);
+  for (int trial = 0; trial < MOST_TRIALS && again && !part; trial++) part = try_outputs(im, asked, &again);
+  if (!part) return;
+  Text text = {.arena = im->arena};
+  const ImportOptions *options = part->options;
+  for (int i = 0; i < options->outputs.n; i++)
+    text_put(&text, "%s%s", i ? "," : "", options->outputs.data[i]);
+  for (int i = 0; i < part->onnx->nnodes; i++) nodes += part->live[i];
+  if (text.n < LONGEST_HELP)
+    diag_help(diag, "--outputs=%s is the largest part that can be imported (%d node%s)",
+              quoted(im->arena, text.s), nodes, nodes == 1 ? "" : "s");
+}
+
+/* ---- the report ---- */
+static bool same_kind(const Problem *a, const Problem *b) {
+  return a->node && b->node && strcmp(a->node->op, b->node->op) == 0 && strcmp(a->why, b->why) == 0;
+}
+
+/* Nodes of one operator and reason in one line; how many lines were left out. */
+static int tell_problems(const ModelImport *im, Diag *diag) {
+  int kinds = 0;
+  for (int i = 0; i < im->problems.n; i++) {
+    const Problem *p = &im->problems.data[i];
+    int before = 0, more = 0;
+    while (before < i && !same_kind(&im->problems.data[before], p)) before++;
+    if (before < i || ++kinds > MOST_KINDS) continue;
+    for (int k = i + 1; k < im->problems.n; k++) more += same_kind(&im->problems.data[k], p);
+    diag_fact(diag, "%s '%s'%s: %s", p->node ? p->node->op : "output", p->what,
+              more ? arena_printf(im->arena, " and %d more", more) : "", p->why);
+  }
+  return kinds > MOST_KINDS ? kinds - MOST_KINDS : 0;
+}
+
+void report_problems(ModelImport *im) {
+  int live = 0, nodes = 0;
+  for (int i = 0; i < im->onnx->nnodes; i++) live += im->live[i];
+  for (int i = 0; i < im->problems.n; i++) nodes += im->problems.data[i].node != NULL;
+  const int n = nodes ? nodes : im->problems.n, of = nodes ? live : im->onnx->noutputs;
+  Diag *diag =
+      diag_report(im->diags, DIAG_import_operator, im->at, NULL, "%d of %d %s%s ha%s no form in the language",
+                  n, of, nodes ? "node" : "output", of == 1 ? "" : "s", n == 1 ? "s" : "ve");
+  const int more = tell_problems(im, diag);
+  if (more) diag_fact(diag, "and %d more, which cnnc import --list shows", more);
+  help_with_part(im, diag);
+}
+
+/* ---- --list ---- */
+static void put_shape(Text *out, const ModelImport *im, const OnnxNode *node) {
+  const Item *item = node->nout ? &im->item[node->out[0]] : NULL;
+  const int rank = !item ? 0 : item->view ? item->view->rank : item->constant ? item->constant->rank : 0;
+  const int64_t *size = item && item->view       ? item->view->size
+                        : item && item->constant ? item->constant->dim
+                                                 : NULL;
+  Text shape = {.arena = im->arena};
+  for (int d = 0; d < rank; d++) text_put(&shape, "%s%lld", d ? "x" : "", (long long)size[d]);
+  text_put(out, "%-16s", shape.s ? shape.s : size ? "1" : "?");
+}
+
+const char *import_list(Arena *arena, Diags *diags, const char *path, Span at, const ImportOptions *options) {
+  Onnx *onnx = onnx_open(arena, diags, path, at);
+  ModelImport *im = import_try(arena, diags, at, options, onnx);
+  if (!im) return NULL;
+  make_frames(im);
+  Text text = {.arena = arena};
+  for (int i = 0; i < onnx->nnodes; i++) {
+    const OnnxNode *node = &onnx->node[i];
+    const char *why = im->refused[i];
+    text_put(&text, "%-20s ", node->op);
+    put_shape(&text, im, node);
+    if (why) text_put(&text, " no form: %s", why);
+    else
+      text_put(&text, " %s",
+               im->became[i] ? im->became[i]
+               : im->live[i] ? "behind a node without a form"
+                             : "not needed");
+    text_put(&text, "    # %s\n", onnx_name(im->onnx, node));
+  }
+  for (int p = 0; p < im->problems.n; p++)
+    if (!im->problems.data[p].node)
+      text_put(&text, "%-20s %-16s no form: %s    # %s\n", "output", "?", im->problems.data[p].why,
+               im->problems.data[p].what);
+  return text.n ? text.s : "";
+}
