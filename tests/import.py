@@ -116,6 +116,10 @@ def bad(name):
     check(made.returncode == 1 and made.stderr == open(golden).read(), f"bad/{name} is refused",
           f"status {made.returncode}\n{made.stderr}")
     check(not os.path.exists(name + ".cnn"), f"nothing is written for bad/{name}")
+    part = re.search(r"help: (--outputs=\S+) is the largest part", made.stderr)
+    if part:
+        made = command("import", name + ".onnx", "-o", "part", part[1])
+        check(made.returncode == 0, f"what is suggested for bad/{name} can be imported", made.stderr)
 
 
 def field(number, value, more=0):

@@ -165,7 +165,7 @@ def outcome(case):
         made = subprocess.run([cnnc, "import", with_constants(case), "-o", "net"], capture_output=True,
                               text=True, timeout=120)
     if made.returncode == 1:
-        reasons = re.findall(r"^ += .*?': (.*)$", made.stderr, re.M)
+        reasons = re.findall(r"^ += .*?'(?: and \d+ more)?: (.*)$", made.stderr, re.M)
         first = reasons[0] if reasons else made.stderr.split("error: ")[-1].split("\n")[0]
         return "refused", re.sub(r"\d+", "N", re.sub(r"'.*?'", "'...'", first))
     if made.returncode:

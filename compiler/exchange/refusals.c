@@ -18,7 +18,7 @@ const char *never_imported(const ModelImport *im, const OnnxNode *node) {
   int values = 0;
   for (int k = 0; k < node->nin; k++) values += im->varies[node->in[k]];
   const OnnxOperator *row = onnx_operator(node->op);
-  if (!values) return NULL;
+  if (!im->varies[node->out[0]]) return NULL; /* a constant */
   if (!row) return "there is no such operator";
   if (row->import == import_none) return row->word;
   return values > 1 && is_product(node) && im->varies[node->in[1]] ? ATTENTION : NULL;
