@@ -28,8 +28,8 @@ refused = {
     "blocked": ([
         node("Mystery", "x", "a"), node("Shape", "a", "s"), node("Tile", "half s", "t"),
         node("Mul", "a t", "b"), node("LSTM", "b W R", "h", "rnn", hidden_size=5),
-        node("MatMul", "b b", "c", "first"), node("MatMul", "c b", "d", "second"), node("MatMul", "x w", "e"), node("Add", "d e", "f"),
-        node("Relu", "e", "z")], {"x": [1, 4]}, "f h z",
+        node("MatMul", "b b", "c", "first"), node("MatMul", "c b", "d", "second"), node("MatMul", "x w", "e"),
+        node("Add", "d e", "f"), node("Relu", "e", "z")], {"x": [1, 4]}, "f h z",
         {"half": half, "W": (1, 20, 4), "R": (1, 20, 5), "w": (4, 4)}),
 }
 
