@@ -50,7 +50,7 @@ typedef struct cnn_data_options {
   int64_t keep; /* bytes of memory for pictures of folders that have been decoded, so that each is once; 0:
                    decode each time */
   const char *target; /* CSV: the column of the target, by its name or its number from 1; NULL: the last */
-  bool skip_bad;      /* pictures with masks or boxes: what cannot be read is counted and left out */
+  bool skip_bad;      /* images, masks and boxes that cannot be read are counted and left out */
   bool any_target; /* the set is looked at or written as files: it need not have what the net is compared with
                     */
 } cnn_data_options;

@@ -7,7 +7,8 @@ clang=$1 top=$2 build=$3 target=$4 output=$5
 readers="status file json archive safetensors npz zip pickle torch notes classes foreign"
 sets="listing target array data data_arrays data_cifar csv data_csv data_classes data_folders data_idx
   data_synthetic data_masks data_shapes pixels shapes pictures similar image image_png image_jpeg image_webp
-  image_exif feed inspect unicode memory boxes coco data_coco voc data_voc yolo data_yolo outline truth"
+  image_exif feed inspect threads unicode memory boxes coco data_coco voc data_voc yolo data_yolo outline
+  truth"
 core="random resample augment scalar"
 
 cores() { for name in $core; do printf '%s ' "$top/runtime/core/$name.c"; done; }
@@ -16,7 +17,7 @@ hosted() { for name in "$@"; do printf '%s ' "$top"/runtime/hosted/*/"$name.c"; 
 case $target in
   detection|masks|multibox|nms|panoptic|proposals|rpn|sample|yolo) sources= ;;
   safetensors|npy|torch) sources=$(hosted $readers) ;;
-  csv) sources=$(hosted status csv unicode) ;;
+  csv) sources=$(hosted status file csv unicode) ;;
   picture) sources="$(hosted status file image image_png image_jpeg image_webp image_exif \
     feed) $top/runtime/core/resample.c" ;;
   idx|coco|yolo_text|voc) sources="$(hosted $readers $sets) $(cores)" ;;

@@ -68,6 +68,16 @@ void cnn_file_close(cnn_file *file) {
   *file = (cnn_file){NULL, 0};
 }
 
+cnn_status cnn_text_of(const char *path, const unsigned char *bytes, size_t n, const char **text,
+                       size_t *length) {
+  const bool wide =
+      n >= 2 && ((bytes[0] == 0xFF && bytes[1] == 0xFE) || (bytes[0] == 0xFE && bytes[1] == 0xFF));
+  const size_t mark = n >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+  *text = n > 0 ? (const char *)bytes + mark : "";
+  *length = n - mark;
+  return wide ? cnn_failure(CNN_BAD_FORMAT, "%s: is UTF-16; save it as UTF-8", path) : cnn_success();
+}
+
 static bool grow(unsigned char **data, size_t *room, size_t most) {
   size_t next = *room > most / 2 ? most : *room * 2;
   unsigned char *moved = realloc(*data, next);

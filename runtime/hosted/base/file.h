@@ -17,6 +17,10 @@ typedef struct cnn_file {
 
 cnn_status cnn_file_open(cnn_file *file, const char *path);
 void cnn_file_close(cnn_file *file);
+/* The text in the bytes of a file, without the byte order mark that editors may write before it. UTF-16 is
+ * refused. The text is not copied, and may be empty. */
+cnn_status cnn_text_of(const char *path, const unsigned char *bytes, size_t n, const char **text,
+                       size_t *length);
 
 /* Inflates a gzip file of one member or several, but no more than `most` bytes: what is beyond is left alone.
  * The result is from malloc. */

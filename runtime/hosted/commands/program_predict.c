@@ -462,7 +462,7 @@ static cnn_status predict_file(Prediction *prediction, const char *path) {
 /* All pictures in a folder and in the folders in it. */
 static cnn_status predict_folder(Prediction *prediction, const char *path) {
   cnn_pictures pictures;
-  cnn_status status = cnn_pictures_collect(&pictures, path);
+  cnn_status status = cnn_pictures_collect(&pictures, path, false);
   if (status.code != CNN_OK) return status;
   const cnn_skipped *skipped = &pictures.skipped;
   if (skipped->count > 0) {
@@ -470,12 +470,15 @@ static cnn_status predict_folder(Prediction *prediction, const char *path) {
             (long long)skipped->count, skipped->count == 1 ? "" : "s", skipped->count == 1 ? "is" : "are",
             skipped->count == 1 ? "" : "s", skipped->first);
   }
+  if (pictures.again.count > 0)
+    fprintf(stderr, "%s: skipped %lld symbolic link%s to folders that are read already (first: %s)\n", path,
+            (long long)pictures.again.count, pictures.again.count == 1 ? "" : "s", pictures.again.first);
   prediction->batched = true;
   if (pictures.count == 0)
     status = cnn_failure(CNN_MISMATCH, "%s: there are no pictures in this folder", path);
   int64_t failed = 0;
   for (int64_t i = 0; status.code == CNN_OK && i < pictures.count; i++) {
-    status = predict_file(prediction, pictures.path[i]);
+    status = predict_file(prediction, pictures.picture[i].path);
     if (status.code != CNN_BAD_FORMAT || prediction->arguments->out)
       continue; /* rows of -o stand for all pictures */
     fprintf(stderr, "%s\n", status.message);
@@ -524,11 +527,11 @@ static int spares_input(const cnn_usage *usage, const cnn_written *written, cons
   static const char why[] = "it is an input";
   if (!written->path || !is_folder(path)) return cnn_written_spares(usage, written, path, why);
   cnn_pictures pictures;
-  const cnn_status status = cnn_pictures_collect(&pictures, path);
+  const cnn_status status = cnn_pictures_collect(&pictures, path, false);
   if (status.code != CNN_OK) return CNN_GO_ON; /* predict_folder will say it */
   int spared = CNN_GO_ON;
   for (int64_t i = 0; i < pictures.count && spared == CNN_GO_ON; i++)
-    spared = cnn_written_spares(usage, written, pictures.path[i], why);
+    spared = cnn_written_spares(usage, written, pictures.picture[i].path, why);
   cnn_pictures_free(&pictures);
   return spared;
 }

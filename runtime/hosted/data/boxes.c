@@ -8,6 +8,7 @@
 #include <string.h>
 #include "hosted/base/similar.h"
 #include "hosted/data/image.h"
+#include "hosted/data/pictures.h"
 #include "hosted/data/pixels.h"
 #include "hosted/weights/classes.h"
 
@@ -364,9 +365,7 @@ static void tell_skipped(cnn_data *data) {
   else if (set->bad_objects > 0)
     cnn_data_note(data, "skipped %lld object%s with %s (first: %s)", (long long)set->bad_objects, s[0],
                   mistake, set->first);
-  else if (set->bad_pictures > 0)
-    cnn_data_note(data, "skipped %lld picture%s with %s (first: %s)", (long long)set->bad_pictures, s[1],
-                  mistake, set->first);
+  else cnn_bad_note(data, set->bad_pictures, set->first);
 }
 
 /* In a set where others have some: a loss would learn that such an object has no pixels. */

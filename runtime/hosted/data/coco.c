@@ -26,6 +26,8 @@ typedef struct File {
   size_t images_known;
 } File;
 
+#define LEADS_OUT "'%.200s' leads out of the folder of the pictures"
+
 /* "path: images[3].width: ..." */
 __attribute__((format(printf, 5, 6))) static cnn_status wrong(const File *file, const char *list, size_t k,
                                                               const char *member, const char *format, ...) {
@@ -182,6 +184,7 @@ static cnn_status image_read(File *file, const json_t *list, size_t k, const Id 
   if (is_second(id, ids, number, k, &first))
     return wrong(file, "images", k, "id", "%lld is the id of images[%zu], too", (long long)number, first);
   if (!name || !*name) return wrong(file, "images", k, "file_name", "must be a text");
+  if (!cnn_path_stays(name)) return wrong(file, "images", k, "file_name", LEADS_OUT, name);
   if (!whole_number(element, "height", &height) || height < 1 || height > CNN_PIXELS_MOST)
     return wrong(file, "images", k, "height", "must be a whole number, from 1 on");
   if (!whole_number(element, "width", &width) || width < 1 || width > CNN_PIXELS_MOST / height)
@@ -399,6 +402,7 @@ static cnn_status segments_take(const File *file, const json_t *list, size_t k, 
   const char *name = json_string_value(json_object_get(annotation, "file_name"));
   size_t ids;
   if (!name || !*name) return wrong(file, "annotations", k, "file_name", "must be a text");
+  if (!cnn_path_stays(name)) return wrong(file, "annotations", k, "file_name", LEADS_OUT, name);
   if (!json_is_array(segments)) return wrong(file, "annotations", k, "segments_info", "must be a list");
   if (scene->segments)
     return wrong(file, "annotations", k, "image_id", "an annotation before it is for the same picture");

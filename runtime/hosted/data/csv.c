@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "hosted/base/file.h"
 #include "hosted/base/unicode.h"
 
 enum { CELLS_MOST = 1 << 20, CELL_MOST = 1 << 16 };
@@ -36,15 +37,16 @@ static cnn_status no_utf8(const char *path, const unsigned char *bytes, const un
 
 cnn_status cnn_csv_open(cnn_csv *csv, const char *path, const unsigned char *bytes, size_t n) {
   *csv = (cnn_csv){.path = path, .next_line = 1};
-  bool wide = n >= 2 && ((bytes[0] == 0xFF && bytes[1] == 0xFE) || (bytes[0] == 0xFE && bytes[1] == 0xFF));
-  if (wide) return cnn_failure(CNN_BAD_FORMAT, "%s: is UTF-16; save it as UTF-8", path);
+  const char *text;
+  size_t length;
+  const cnn_status status = cnn_text_of(path, bytes, n, &text, &length);
+  if (status.code != CNN_OK) return status;
   if (n && memchr(bytes, 0, n))
     return cnn_failure(CNN_BAD_FORMAT, "%s: is no text: it has zero bytes in it", path);
   const size_t sound = cnn_utf8_length(bytes, n);
   if (sound < n) return no_utf8(path, bytes, bytes + sound);
-  size_t mark = n >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-  csv->at = n ? bytes + mark : bytes;
-  csv->end = n ? bytes + n : bytes;
+  csv->at = (const unsigned char *)text;
+  csv->end = csv->at + length;
   csv->separator = separator_of(csv->at, csv->end);
   return cnn_success();
 }

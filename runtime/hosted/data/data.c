@@ -209,6 +209,7 @@ cnn_status cnn_data_open(cnn_data **opened, const char *path, const cnn_network 
   data->options = *options;
   data->path = cnn_path_join("", path);
   cnn_status status = data->path ? kind_open(data) : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  if (status.code == CNN_OK) status = cnn_labels_end(data);
   if (status.code == CNN_OK) status = targets_agree(data);
   if (status.code == CNN_OK && options->target && !cnn_data_is_csv(data))
     status =

@@ -100,7 +100,10 @@ static void names_read(cnn_data *data, CifarSet *set, const char *directory, con
   cnn_file file = {0};
   if (path && cnn_file_open(&file, path).code == CNN_OK)
     data->class_name = calloc((size_t)data->classes, sizeof *data->class_name);
-  const char *at = (const char *)file.data, *end = at + file.size;
+  const char *at = "";
+  size_t length = 0;
+  const bool wide = path && cnn_text_of(path, file.data, file.size, &at, &length).code != CNN_OK;
+  const char *const end = at + (wide ? 0 : length);
   for (int32_t c = 0; data->class_name && c < data->classes && at < end; c++) {
     const char *line = memchr(at, '\n', (size_t)(end - at)), *stop = line ? line : end;
     size_t n = (size_t)(stop - at);

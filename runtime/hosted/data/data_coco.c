@@ -58,9 +58,10 @@ static bool has_pictures(const json_t *root, const char *list, const char *folde
   bool there = false;
   for (size_t k = 0; k < LOOKED_AT && k < json_array_size(elements) && !there && *memory; k++) {
     const char *name = json_string_value(json_object_get(json_array_get(elements, k), "file_name"));
-    char *path = name ? cnn_path_join(folder, name) : NULL;
+    const bool stays = name && cnn_path_stays(name);
+    char *path = stays ? cnn_path_join(folder, name) : NULL;
     there = path && cnn_file_there(path);
-    *memory = path || !name;
+    *memory = path || !stays;
     free(path);
   }
   return there;
@@ -111,12 +112,15 @@ static cnn_status json_read(const char *path, json_t **root) {
   json_error_t error;
   cnn_status status = cnn_file_open(&file, path);
   *root = NULL;
+  const char *text;
+  size_t length;
   if (status.code == CNN_OK) status = json_fits(path, &file);
+  if (status.code == CNN_OK) status = cnn_text_of(path, file.data, file.size, &text, &length);
   if (status.code != CNN_OK) {
     cnn_file_close(&file);
     return status;
   }
-  *root = json_loadb((const char *)file.data, file.size, JSON_REJECT_DUPLICATES, &error);
+  *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
   if (!*root && !*error.text) status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   else if (!*root)
     status =

@@ -36,10 +36,11 @@ typedef struct Folders {
   char **name;       /* composed: see unicode.h */
   uint8_t *pools;    /* [folder] a bit a pool that has it */
   int32_t names;
-  bool parts;          /* the classes are in folders for the parts */
-  cnn_skipped skipped; /* files in folders of classes that are no pictures */
-  cnn_skipped loose;   /* pictures that lie in no such folder */
-  bool all_kept;       /* all pictures for training and validation have a place in memory */
+  bool parts;            /* the classes are in folders for the parts */
+  cnn_gathered gathered; /* while the set is opened */
+  cnn_skipped skipped;   /* files in folders of classes that are no pictures */
+  cnn_skipped loose;     /* pictures that lie in no such folder */
+  bool all_kept;         /* all pictures for training and validation have a place in memory */
 } Folders;
 
 static const char *const part_names[POOLS][8] = {
@@ -59,22 +60,28 @@ int cnn_data_part_of(const char *name) {
 
 /* ---- What is there */
 
-/* The pictures of a folder; their paths are the pool's from then on. */
+/* The pictures of a folder, each file once; their paths are the pool's from then on. */
 static bool pictures_take(Pool *pool, cnn_pictures *pictures, int32_t folder) {
   Picture *moved = realloc(pool->picture, sizeof *moved * (size_t)(pool->count + pictures->count + 1));
   if (!moved) return false;
   pool->picture = moved;
-  for (int64_t i = 0; i < pictures->count; i++)
-    moved[pool->count++] = (Picture){pictures->path[i], folder, (int32_t)i};
-  pictures->count = 0;
+  for (int64_t i = 0, turn = 0; i < pictures->count; i++) {
+    cnn_picture *picture = &pictures->picture[i];
+    if (picture->again) continue;
+    moved[pool->count++] = (Picture){picture->path, folder, (int32_t)turn++};
+    picture->path = NULL;
+  }
   return true;
 }
 
-static void skip(cnn_skipped *all, cnn_skipped *some) {
-  all->count += some->count;
-  if (all->first || some->count == 0) return;
-  all->first = some->first;
-  some->first = NULL;
+/* What was found in the folders becomes that of the pools, each file once. */
+static cnn_status found_take(cnn_data *data, Folders *set) {
+  cnn_gathered *all = &set->gathered;
+  cnn_status status = cnn_gathered_once(all);
+  for (int32_t k = 0; k < all->count && status.code == CNN_OK; k++)
+    if (!pictures_take(&set->pool[all->folder[k].pool], &all->pictures[k], all->folder[k].class))
+      status = cnn_data_no_memory(data);
+  return status;
 }
 
 /* Another name; the set owns it from then on. */
@@ -124,25 +131,27 @@ static cnn_status empty_folder(const char *path, const cnn_pictures *pictures) {
 
 /* A folder of a class. */
 static cnn_status folder_collect(cnn_data *data, Folders *set, int pool, const char *path, const char *name,
-                                 cnn_status *empty) {
+                                 bool linked, cnn_status *empty) {
   cnn_pictures pictures;
-  cnn_status status = cnn_pictures_collect(&pictures, path);
+  cnn_status status = cnn_pictures_collect(&pictures, path, linked);
   if (status.code != CNN_OK) return status;
   if (pictures.count == 0) {
-    if (empty->code == CNN_OK) *empty = empty_folder(path, &pictures);
+    if (empty->code == CNN_OK && pictures.again.count == 0) *empty = empty_folder(path, &pictures);
+    cnn_skipped_add(&set->gathered.again, &pictures.again);
   } else {
     int32_t folder = 0;
     status = folder_number(data, set, pool, path, name, &folder);
-    skip(&set->skipped, &pictures.skipped);
-    if (status.code == CNN_OK && !pictures_take(&set->pool[pool], &pictures, folder))
-      status = cnn_data_no_memory(data);
+    cnn_skipped_add(&set->skipped, &pictures.skipped);
+    if (status.code == CNN_OK)
+      status = cnn_gathered_add(&set->gathered, &pictures, (cnn_folder){.pool = pool, .class = folder});
   }
   cnn_pictures_free(&pictures);
   return status;
 }
 
-/* A directory of classes. `empty` is the complaint about the first one that has no picture. */
-static cnn_status pool_collect(cnn_data *data, Folders *set, int pool, const Listing *listing,
+/* A directory of classes; `linked`: a link leads to it. `empty` is the complaint about the first one that has
+ * no picture. */
+static cnn_status pool_collect(cnn_data *data, Folders *set, int pool, const Listing *listing, bool linked,
                                cnn_status *empty) {
   cnn_status status = cnn_success();
   for (int32_t i = 0; i < listing->count && status.code == CNN_OK; i++) {
@@ -150,8 +159,9 @@ static cnn_status pool_collect(cnn_data *data, Folders *set, int pool, const Lis
     if (!entry->directory && !cnn_image_named(entry->name)) continue;
     char *path = cnn_path_join(listing->path, entry->name);
     if (!path) return cnn_data_no_memory(data);
-    if (entry->directory) status = folder_collect(data, set, pool, path, entry->name, empty);
-    else skip(&set->loose, &(cnn_skipped){1, path});
+    if (entry->directory)
+      status = folder_collect(data, set, pool, path, entry->name, linked || entry->linked, empty);
+    else cnn_skipped_add(&set->loose, &(cnn_skipped){1, path});
     if (entry->directory || set->loose.first != path) free(path);
   }
   return status;
@@ -245,6 +255,7 @@ static void folder_close(cnn_data *data) {
   free(set->name);
   free(set->pools);
   free(set->class_of);
+  cnn_gathered_free(&set->gathered);
   free(set->skipped.first);
   free(set->loose.first);
   free(set);
@@ -280,7 +291,8 @@ static bool has_folders(const Listing *listing) {
 
 /* A folder that is named as a part is one if there are folders of classes in it; a folder of pictures alone
  * is a class of that name. */
-static cnn_status part_collect(cnn_data *data, Folders *set, int pool, const char *path, cnn_status *empty) {
+static cnn_status part_collect(cnn_data *data, Folders *set, int pool, const char *path, bool linked,
+                               cnn_status *empty) {
   Listing below;
   cnn_status status = cnn_listing_read(&below, path);
   if (status.code == CNN_OK && has_folders(&below)) {
@@ -289,7 +301,7 @@ static cnn_status part_collect(cnn_data *data, Folders *set, int pool, const cha
                            "%s: another folder beside it is the %s part, too; merge the two, or rename one",
                            path, part_titles[pool]);
     set->pool[pool].there = set->parts = true;
-    if (status.code == CNN_OK) status = pool_collect(data, set, pool, &below, empty);
+    if (status.code == CNN_OK) status = pool_collect(data, set, pool, &below, linked, empty);
   }
   cnn_listing_free(&below);
   return status;
@@ -316,11 +328,12 @@ static cnn_status parts_collect(cnn_data *data, Folders *set, const Listing *lis
     int pool = listing->entry[i].directory ? cnn_data_part_of(listing->entry[i].name) : POOLS;
     if (pool == POOLS) continue;
     char *path = cnn_path_join(listing->path, listing->entry[i].name);
-    status = path ? part_collect(data, set, pool, path, empty) : cnn_data_no_memory(data);
+    status = path ? part_collect(data, set, pool, path, listing->entry[i].linked, empty)
+                  : cnn_data_no_memory(data);
     free(path);
   }
   if (status.code != CNN_OK) return status;
-  if (!set->parts) return pool_collect(data, set, POOL_TRAIN, listing, empty);
+  if (!set->parts) return pool_collect(data, set, POOL_TRAIN, listing, false, empty);
   others_note(data, set, listing);
   return status;
 }
@@ -361,6 +374,7 @@ static void set_note(cnn_data *data, const Folders *set) {
   if (loose->count > 0)
     cnn_data_note(data, "skipped %lld picture%s outside of the folders of classes (first: %s)",
                   (long long)loose->count, loose->count == 1 ? "" : "s", loose->first);
+  cnn_again_note(data, &set->gathered.again);
 }
 
 /* ---- Opening */
@@ -383,6 +397,32 @@ static cnn_status classes_find(cnn_data *data, Folders *set) {
   return cnn_folders_name(data, set->name, set->names, set->class_of);
 }
 
+/* With --skip-bad: without the pictures that cannot be read. Classes that lose all of theirs stay classes. */
+static cnn_status bad_skip(cnn_data *data, Folders *set) {
+  int64_t pictures = 0, i = 0, left_out = 0;
+  char first[400] = "";
+  for (int p = 0; p < POOLS; p++) pictures += data->pool[p];
+  bool *bad = calloc((size_t)pictures + 1, sizeof *bad);
+  cnn_status status = bad ? cnn_pools_inspect(data, bad, first, sizeof first) : cnn_data_no_memory(data);
+  for (int p = 0; p < POOLS && status.code == CNN_OK; p++) {
+    Pool *pool = &set->pool[p];
+    int64_t kept = 0;
+    for (int64_t k = 0; k < pool->count; k++, i++) {
+      if (bad[i]) free(pool->picture[k].path);
+      else pool->picture[kept++] = pool->picture[k];
+    }
+    left_out += pool->count - kept;
+    data->pool[p] = pool->count = kept;
+  }
+  free(bad);
+  if (status.code == CNN_OK && left_out == pictures)
+    status =
+        cnn_failure(CNN_BAD_FORMAT, "%s: none of its pictures can be read; the first that was skipped: %s",
+                    data->path, first);
+  cnn_bad_note(data, left_out, first);
+  return status;
+}
+
 cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
   Folders *set = calloc(1, sizeof *set);
   if (!set) return cnn_data_no_memory(data);
@@ -390,6 +430,7 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
   data->set = set;
   data->title = "folders of pictures";
   cnn_status empty = cnn_success(), status = parts_collect(data, set, listing, &empty);
+  if (status.code == CNN_OK) status = found_take(data, set);
   if (status.code != CNN_OK) return status;
   int64_t pictures = 0;
   for (int p = 0; p < POOLS; p++) pictures += data->pool[p] = set->pool[p].count;
@@ -410,8 +451,10 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
   }
   status = classes_find(data, set);
   if (status.code == CNN_OK) status = cnn_image_fits(data->path, 0, 0, 3, &data->network->input[0]);
+  if (status.code == CNN_OK && data->options.skip_bad) status = bad_skip(data, set);
   if (status.code != CNN_OK) return status;
   set_note(data, set);
+  cnn_gathered_free(&set->gathered);
   kept_open(data, set);
   return status;
 }

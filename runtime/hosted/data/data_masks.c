@@ -21,7 +21,8 @@ typedef struct Pairs {
 } Pairs;
 typedef struct Masks {
   Pairs pool[POOLS];
-  int64_t left_out; /* pairs that --skip-bad left out, and the first message */
+  cnn_gathered gathered; /* while the set is opened */
+  int64_t left_out;      /* pairs that --skip-bad left out, and the first message */
   char first[300];
 } Masks;
 
@@ -115,6 +116,7 @@ static void masks_close(cnn_data *data) {
     for (int64_t i = 0; i < set->pool[p].count; i++) pair_free(&set->pool[p].pair[i]);
     free(set->pool[p].pair);
   }
+  cnn_gathered_free(&set->gathered);
   free(set);
 }
 
@@ -169,33 +171,39 @@ static cnn_status pair_take(cnn_data *data, Masks *set, int pool, Pair pair) {
   return cnn_success();
 }
 
-static cnn_status folders_pair(cnn_data *data, Masks *set, int pool, const char *image_directory,
-                               const char *mask_directory) {
-  cnn_pictures pictures;
-  if (!image_directory || !mask_directory) return cnn_data_no_memory(data);
-  cnn_status status = cnn_pictures_collect(&pictures, image_directory);
-  const size_t above = strlen(image_directory) + 1;
-  for (int64_t i = 0; i < pictures.count && status.code == CNN_OK; i++) {
-    const char *below = pictures.path[i] + above, *dot = strrchr(below, '.');
-    Pair pair = {cnn_path_join("", pictures.path[i]),
-                 mask_path(mask_directory, below, (size_t)(dot - below))};
-    status = pair_take(data, set, pool, pair);
+static cnn_status folder_pair(cnn_data *data, Masks *set, const cnn_pictures *pictures,
+                              const cnn_folder *folder) {
+  cnn_status status = cnn_success();
+  const size_t above = strlen(folder->images) + 1;
+  for (int64_t i = 0; i < pictures->count && status.code == CNN_OK; i++) {
+    if (pictures->picture[i].again) continue;
+    const char *path = pictures->picture[i].path, *below = path + above, *dot = strrchr(below, '.');
+    Pair pair = {cnn_path_join("", path), mask_path(folder->beside, below, (size_t)(dot - below))};
+    status = pair_take(data, set, folder->pool, pair);
   }
-  cnn_pictures_free(&pictures);
+  return status;
+}
+
+/* Of all folders, each picture once. */
+static cnn_status folders_pair(cnn_data *data, Masks *set) {
+  cnn_gathered *all = &set->gathered;
+  cnn_status status = cnn_gathered_once(all);
+  for (int32_t k = 0; k < all->count && status.code == CNN_OK; k++)
+    status = folder_pair(data, set, &all->pictures[k], &all->folder[k]);
+  cnn_again_note(data, &all->again);
+  cnn_gathered_free(all);
   return status;
 }
 
 /* images/ and masks/ of a directory; `there`: they are both. */
-static cnn_status directory_pair(cnn_data *data, Masks *set, int pool, const char *path, bool *there) {
+static cnn_status directory_gather(Masks *set, int pool, const char *path, bool linked, bool *there) {
   Listing listing;
   cnn_status status = cnn_listing_read(&listing, path);
   *there = status.code == CNN_OK && cnn_listing_folder(&listing, "images") &&
            cnn_listing_folder(&listing, "masks");
   if (*there) {
-    char *images = cnn_path_join(path, "images"), *beside = cnn_path_join(path, "masks");
-    status = folders_pair(data, set, pool, images, beside);
-    free(images);
-    free(beside);
+    status = cnn_folders_gather(&set->gathered, pool, cnn_path_join(path, "images"),
+                                cnn_path_join(path, "masks"), linked);
   }
   cnn_listing_free(&listing);
   return status;
@@ -211,7 +219,10 @@ static cnn_status voc_names_take(cnn_data *data, Masks *set, int pool, char *nam
     const size_t n = strcspn(name, "\r\n \t");
     const char end = name[n];
     name[n] = 0;
-    if (n > 0) {
+    if (!cnn_path_stays(name)) {
+      status = cnn_failure(CNN_MISMATCH, "%s: the name '%.200s' in ImageSets leads out of the set",
+                           data->path, name);
+    } else if (n > 0) {
       char file[256];
       snprintf(file, sizeof file, "%.200s.jpg", name);
       status = pair_take(data, set, pool, (Pair){cnn_path_join(images, file), mask_path(beside, name, n)});
@@ -231,12 +242,15 @@ static cnn_status voc_part(cnn_data *data, Masks *set, int pool, const char *par
   if (!path) return cnn_data_no_memory(data);
   cnn_file file = {0};
   cnn_status status = cnn_file_there(path) ? cnn_file_open(&file, path) : cnn_success();
+  const char *text = "";
+  size_t n = 0;
+  if (status.code == CNN_OK) status = cnn_text_of(path, file.data, file.size, &text, &n);
   free(path);
-  char *names = file.size > 0 ? malloc(file.size + 1) : NULL;
-  if (file.size > 0 && !names) status = cnn_data_no_memory(data);
+  char *names = status.code == CNN_OK ? malloc(n + 1) : NULL;
+  if (status.code == CNN_OK && !names) status = cnn_data_no_memory(data);
   if (names) {
-    memcpy(names, file.data, file.size);
-    names[file.size] = 0;
+    memcpy(names, text, n);
+    names[n] = 0;
     status = voc_names_take(data, set, pool, names);
   }
   free(names);
@@ -258,18 +272,19 @@ static cnn_status parts_take(cnn_data *data, Masks *set, const Listing *listing,
     *ours = true;
     return voc_take(data, set);
   }
-  cnn_status status = directory_pair(data, set, POOL_TRAIN, data->path, ours);
+  cnn_status status = directory_gather(set, POOL_TRAIN, data->path, false, ours);
   for (int32_t i = 0; i < listing->count && status.code == CNN_OK && !cnn_listing_folder(listing, "images");
        i++) {
     const int pool = listing->entry[i].directory ? cnn_data_part_of(listing->entry[i].name) : POOLS;
     if (pool == POOLS) continue;
     bool there = false;
     char *path = cnn_path_join(data->path, listing->entry[i].name);
-    status = path ? directory_pair(data, set, pool, path, &there) : cnn_data_no_memory(data);
+    status =
+        path ? directory_gather(set, pool, path, listing->entry[i].linked, &there) : cnn_data_no_memory(data);
     *ours = *ours || there;
     free(path);
   }
-  return status;
+  return status.code == CNN_OK ? folders_pair(data, set) : status;
 }
 
 cnn_status cnn_data_open_masks(cnn_data *data, const Listing *listing) {
@@ -297,8 +312,6 @@ cnn_status cnn_data_open_masks(cnn_data *data, const Listing *listing) {
                          (int)data->network->inputs);
   if (status.code == CNN_OK) status = cnn_image_fits(data->path, 0, 0, 3, &data->network->input[0]);
   if (status.code == CNN_OK) status = cnn_pixels_fit(data, data->path);
-  if (set->left_out > 0)
-    cnn_data_note(data, "skipped %lld picture%s with %s (first: %s)", (long long)set->left_out,
-                  set->left_out == 1 ? "" : "s", set->left_out == 1 ? "a mistake" : "mistakes", set->first);
+  cnn_bad_note(data, set->left_out, set->first);
   return status;
 }

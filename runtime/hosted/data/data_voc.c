@@ -145,7 +145,10 @@ static cnn_status list_take(cnn_data *data, Voc *voc, int pool, const char *part
     *there = true;
     status = cnn_file_open(&file, path);
   }
-  const char *at = (const char *)file.data, *const end = at ? at + file.size : NULL;
+  const char *at = NULL;
+  size_t length = 0;
+  if (status.code == CNN_OK) status = cnn_text_of(path, file.data, file.size, &at, &length);
+  const char *const end = at ? at + length : NULL;
   while (at < end && status.code == CNN_OK) {
     const char *stop = memchr(at, '\n', (size_t)(end - at));
     if (!stop) stop = end;
@@ -154,7 +157,9 @@ static cnn_status list_take(cnn_data *data, Voc *voc, int pool, const char *part
     if (n >= sizeof stem) n = sizeof stem - 1;
     memcpy(stem, at, n);
     stem[n] = 0;
-    if (n > 0) status = stem_take(data, voc, pool, images, annotations, stem);
+    if (!cnn_path_stays(stem))
+      status = cnn_failure(CNN_MISMATCH, "%s: '%s' leads out of the set", path, stem);
+    else if (n > 0) status = stem_take(data, voc, pool, images, annotations, stem);
     at = stop < end ? stop + 1 : end;
   }
   cnn_file_close(&file);

@@ -19,18 +19,21 @@ typedef struct Yolo {
   char *names_path;  /* NULL: the classes have no names */
   int32_t *class_of; /* [names] */
   int64_t empty;     /* pictures without a text */
+  cnn_gathered gathered;
 } Yolo;
 
-/* The bytes of a file with a zero behind them; from malloc. */
+/* The text of a file with a zero after it; from malloc. */
 static cnn_status text_read(const char *path, char **text, size_t *n) {
   cnn_file file;
+  const char *begin;
   cnn_status status = cnn_file_open(&file, path);
-  *text = status.code == CNN_OK ? malloc(file.size + 1) : NULL;
-  if (status.code != CNN_OK) return status;
+  *text = NULL;
+  if (status.code == CNN_OK) status = cnn_text_of(path, file.data, file.size, &begin, n);
+  if (status.code == CNN_OK) *text = malloc(*n + 1);
   if (*text) {
-    if (file.size > 0) memcpy(*text, file.data, file.size);
-    (*text)[ *n = file.size] = 0;
-  } else {
+    memcpy(*text, begin, *n);
+    (*text)[*n] = 0;
+  } else if (status.code == CNN_OK) {
     status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   }
   cnn_file_close(&file);
@@ -103,7 +106,7 @@ static cnn_status texts_check(cnn_data *data, const char *images, const char *la
     const Entry *entry = &listing.entry[i];
     char *path = cnn_path_join(below, entry->name), *dot = path ? strrchr(path, '.') : NULL;
     if (!path) status = cnn_data_no_memory(data);
-    else if (entry->directory && depth < PATH_PARTS)
+    else if (entry->directory && !entry->linked && depth < PATH_PARTS)
       status = texts_check(data, images, labels, path, stem, stems, depth + 1);
     else if (dot && strcmp(dot, ".txt") == 0 && strcmp(entry->name, "classes.txt") != 0) {
       *dot = 0;
@@ -126,46 +129,56 @@ static cnn_status texts_check(cnn_data *data, const char *images, const char *la
 static char **stems_of(const cnn_pictures *pictures, size_t above) {
   char **stem = malloc(((size_t)pictures->count + 1) * sizeof *stem);
   for (int64_t i = 0; stem && i < pictures->count; i++) {
-    stem[i] = pictures->path[i] + above;
+    stem[i] = pictures->picture[i].path + above;
     *strrchr(stem[i], '.') = 0;
   }
   if (stem) qsort(stem, (size_t)pictures->count, sizeof *stem, path_order);
   return stem;
 }
 
-static cnn_status folders_take(cnn_data *data, Yolo *yolo, int pool, char *images, char *labels) {
-  cnn_pictures pictures;
-  if (!images || !labels) return cnn_data_no_memory(data);
-  cnn_status status = cnn_pictures_collect(&pictures, images);
-  const size_t above = strlen(images) + 1;
-  for (int64_t i = 0; i < pictures.count && status.code == CNN_OK; i++)
-    status = picture_take(data, yolo, pool, pictures.path[i], labels, pictures.path[i] + above);
-  if (status.code == CNN_OK) {
-    char **stem = stems_of(&pictures, above);
-    status = stem ? texts_check(data, images, labels, "", stem, (size_t)pictures.count, 0)
-                  : cnn_data_no_memory(data);
-    free(stem);
+static cnn_status folder_take(cnn_data *data, Yolo *yolo, const cnn_pictures *pictures,
+                              const cnn_folder *folder) {
+  cnn_status status = cnn_success();
+  const size_t above = strlen(folder->images) + 1;
+  for (int64_t i = 0; i < pictures->count && status.code == CNN_OK; i++) {
+    const char *path = pictures->picture[i].path;
+    if (!pictures->picture[i].again)
+      status = picture_take(data, yolo, folder->pool, path, folder->beside, path + above);
   }
-  cnn_pictures_free(&pictures);
+  if (status.code != CNN_OK) return status;
+  char **stem = stems_of(pictures, above);
+  status = stem ? texts_check(data, folder->images, folder->beside, "", stem, (size_t)pictures->count, 0)
+                : cnn_data_no_memory(data);
+  free(stem);
   return status;
+}
+
+/* Of all folders, each picture once. */
+static cnn_status folders_take(cnn_data *data, Yolo *yolo) {
+  cnn_gathered *all = &yolo->gathered;
+  cnn_status status = cnn_gathered_once(all);
+  for (int32_t k = 0; k < all->count && status.code == CNN_OK; k++)
+    status = folder_take(data, yolo, &all->pictures[k], &all->folder[k]);
+  cnn_again_note(data, &all->again);
+  return status;
+}
+
+/* directory/name/BELOW, or directory/name; from malloc. */
+static char *folder_path(const char *directory, const char *name, const char *below) {
+  char *path = cnn_path_join(directory, name), *whole = path && *below ? cnn_path_join(path, below) : NULL;
+  if (!*below) return path;
+  free(path);
+  return whole;
 }
 
 /* The pictures of one part: directory/images/BELOW beside directory/labels/BELOW. */
-static cnn_status part_take(cnn_data *data, Yolo *yolo, int pool, const char *directory, const char *below) {
-  char *images = cnn_path_join(directory, "images"), *labels = cnn_path_join(directory, "labels");
-  char *image_part = images && *below ? cnn_path_join(images, below) : NULL,
-       *label_part = labels && *below ? cnn_path_join(labels, below) : NULL;
-  const cnn_status status =
-      folders_take(data, yolo, pool, *below ? image_part : images, *below ? label_part : labels);
-  free(images);
-  free(labels);
-  free(image_part);
-  free(label_part);
-  return status;
+static cnn_status part_gather(Yolo *yolo, int pool, const char *directory, const char *below, bool linked) {
+  return cnn_folders_gather(&yolo->gathered, pool, folder_path(directory, "images", below),
+                            folder_path(directory, "labels", below), linked);
 }
 
 /* images/train and labels/train, ...; or all of images/ for training. */
-static cnn_status inner_parts_take(cnn_data *data, Yolo *yolo) {
+static cnn_status inner_parts_gather(cnn_data *data, Yolo *yolo) {
   Listing listing;
   char *images = cnn_path_join(data->path, "images");
   cnn_status status = images ? cnn_listing_read(&listing, images) : cnn_data_no_memory(data);
@@ -174,20 +187,20 @@ static cnn_status inner_parts_take(cnn_data *data, Yolo *yolo) {
     const int pool = listing.entry[i].directory ? cnn_data_part_of(listing.entry[i].name) : POOLS;
     if (pool == POOLS) continue;
     parts = true;
-    status = part_take(data, yolo, pool, data->path, listing.entry[i].name);
+    status = part_gather(yolo, pool, data->path, listing.entry[i].name, listing.entry[i].linked);
   }
   if (images) cnn_listing_free(&listing);
   free(images);
-  return status.code == CNN_OK && !parts ? part_take(data, yolo, POOL_TRAIN, data->path, "") : status;
+  return status.code == CNN_OK && !parts ? part_gather(yolo, POOL_TRAIN, data->path, "", false) : status;
 }
 
-static cnn_status outer_parts_take(cnn_data *data, Yolo *yolo, const Listing *listing) {
+static cnn_status outer_parts_gather(cnn_data *data, Yolo *yolo, const Listing *listing) {
   cnn_status status = cnn_success();
   for (int32_t i = 0; i < listing->count && status.code == CNN_OK; i++) {
     const int pool = listing->entry[i].directory ? cnn_data_part_of(listing->entry[i].name) : POOLS;
     if (pool == POOLS) continue;
     char *path = cnn_path_join(data->path, listing->entry[i].name);
-    status = path ? part_take(data, yolo, pool, path, "") : cnn_data_no_memory(data);
+    status = path ? part_gather(yolo, pool, path, "", listing->entry[i].linked) : cnn_data_no_memory(data);
     free(path);
   }
   return status;
@@ -251,12 +264,14 @@ cnn_status cnn_data_open_yolo(cnn_data *data, const Listing *listing) {
   status = cnn_boxes_begin(data, "pictures with YOLO's boxes");
   if (status.code == CNN_OK) status = names_take(data, &yolo, listing);
   if (status.code == CNN_OK)
-    status = here ? inner_parts_take(data, &yolo) : outer_parts_take(data, &yolo, listing);
+    status = here ? inner_parts_gather(data, &yolo) : outer_parts_gather(data, &yolo, listing);
+  if (status.code == CNN_OK) status = folders_take(data, &yolo);
   if (status.code == CNN_OK) status = cnn_boxes_end(data);
   if (status.code == CNN_OK && yolo.empty > 0)
     cnn_data_note(data, "%lld picture%s no text in labels/: nothing is in %s", (long long)yolo.empty,
                   yolo.empty == 1 ? " has" : "s have", yolo.empty == 1 ? "it" : "them");
   cnn_names_free(&yolo.names);
+  cnn_gathered_free(&yolo.gathered);
   free(yolo.names_path);
   free(yolo.class_of);
   return status;

@@ -12,9 +12,15 @@ enum { POOL_TRAIN, POOL_VAL, POOL_TEST, POOLS };
 
 /* ---- A directory */
 
+/* What a path leads to, whatever links are on the way. */
+typedef struct cnn_identity {
+  uint64_t device, node;
+} cnn_identity;
+
 typedef struct Entry {
   char *name;
-  bool directory;
+  bool directory, linked; /* linked: a symbolic link; directory is about its target */
+  cnn_identity identity;
 } Entry;
 typedef struct Listing {
   const char *path;
@@ -27,6 +33,10 @@ void cnn_listing_free(Listing *listing);
 const Entry *cnn_listing_find(const Listing *listing, const char *name);
 bool cnn_listing_folder(const Listing *listing, const char *name); /* there is a folder of this name */
 bool cnn_file_there(const char *path);
+/* Whether a symbolic link leads to a folder that it is in itself. */
+bool cnn_leads_back(const char *link);
+/* Whether a relative path stays in the folder that it begins in, as names in the files of a set must. */
+bool cnn_path_stays(const char *path);
 char *cnn_path_join(const char *directory, const char *name); /* from malloc; NULL: no memory */
 
 /* ---- Sets */
@@ -34,6 +44,9 @@ char *cnn_path_join(const char *directory, const char *name); /* from malloc; NU
 typedef void cnn_each_file(void *context, const char *path);
 /* all that the set reads its samples from */
 void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context);
+/* Decodes all pictures of the pools, by all processors, before the set has parts. bad: [pictures] of one pool
+ * after the other, which of them cannot be read; `first` is what is wrong with the first of these. */
+cnn_status cnn_pools_inspect(const cnn_data *data, bool *bad, char *first, size_t room);
 /* Whether a file of this name would be read the next time, as it lies among the data. */
 bool cnn_data_takes(const cnn_data *data, const char *path);
 
@@ -71,6 +84,8 @@ struct cnn_data {
   int64_t pool[POOLS];         /* samples */
   int32_t classes;             /* 0: none */
   char **class_name;           /* NULL, or one a class, from malloc */
+  int64_t unlabelled;          /* of one class a sample: samples of class -1, which do not count */
+  bool has_zero;               /* and whether one is of class 0 */
   bool inputs_only;            /* rows to predict: a target may be there or not, and is not looked at */
   bool nameless;               /* they cannot be kept in files */
   bool objects, masks, pixels; /* its truths have objects, maps of their pixels, classes of pixels */
@@ -145,6 +160,8 @@ cnn_status cnn_labels_fit(const cnn_data *data, const char *what);
 /* Whether a label is one that the outputs know; if it is a class, data->classes counts it. `where`, i: the
  * file and the place in it. */
 cnn_status cnn_label_check(cnn_data *data, const char *where, int64_t i, double label);
+/* When all labels have been checked: whether -1 can mean that a sample has no class; if so, a line. */
+cnn_status cnn_labels_end(cnn_data *data);
 void cnn_label_store_one(const cnn_data *data, int32_t output, double label, void *target);
 void cnn_label_store(const cnn_data *data, int32_t label, void *const target[]);
 

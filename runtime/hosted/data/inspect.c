@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "cnn.h"
 #include "hosted/data/dataset.h"
 
 enum { SHOWN = 10, THREADS_MOST = 64, SECONDS = 1 };
@@ -23,6 +24,7 @@ typedef struct Bad {
 typedef struct Work {
   const cnn_data *data;
   const cnn_inspection *inspection;
+  bool *marks; /* [samples], or NULL: samples are those of the pools, and are decoded; bad ones are marked */
   int64_t samples;
   atomic_llong next;
   Bad bad[SHOWN + 1]; /* the first ones, in their order, and room for one to come */
@@ -35,6 +37,7 @@ typedef struct Work {
 
 /* Keeps the message if the sample is among the first that are bad. */
 static void bad_add(Work *work, int64_t at, const char *message) {
+  if (work->marks) work->marks[at] = true;
   const int32_t shown = work->bads < SHOWN ? (int32_t)work->bads : SHOWN;
   int32_t place = shown;
   while (place > 0 && work->bad[place - 1].at > at) place--;
@@ -50,8 +53,10 @@ static bool stopped(const Work *work) { return work->inspection->stop && *work->
 
 static cnn_status inspect_one(const Work *work, int64_t at, void *input) {
   const cnn_data *data = work->data;
-  int part = 0, pool;
+  int part = 0, pool = 0;
   int64_t index = at, place;
+  while (work->marks && index >= data->pool[pool]) index -= data->pool[pool++];
+  if (work->marks) return data->kind->read(data, pool, index, (void *[]){input}, NULL);
   while (index >= work->inspection->samples[part]) index -= work->inspection->samples[part++];
   if (!cnn_data_locate(data, (cnn_part)part, index, &pool, &place)) return cnn_success();
   return data->kind->inspect(data, pool, place, input);
@@ -127,16 +132,39 @@ static void run_threads(Work *work) {
 }
 
 static cnn_status result(const Work *work) {
+  static const char option[] = "--skip-bad leaves";
   if (work->fatal.code != CNN_OK || work->bads == 0) return work->fatal;
   const int32_t shown = work->bads < SHOWN ? (int32_t)work->bads : SHOWN;
   for (int32_t i = 0; i < shown; i++)
     if (!work->bad[i].message) return cnn_data_no_memory(work->data);
-  if (work->bads == 1) return cnn_failure(CNN_BAD_FORMAT, "%s", work->bad[0].message);
+  if (work->bads == 1) return cnn_failure(CNN_BAD_FORMAT, "%s; %s it out", work->bad[0].message, option);
   for (int32_t i = 0; i < shown; i++) tell(work, "%s", work->bad[i].message);
   char more[48] = "";
   if (work->bads > SHOWN) snprintf(more, sizeof more, "; the first %d are above", SHOWN);
-  return cnn_failure(CNN_BAD_FORMAT, "%s: %lld of %lld pictures cannot be read%s", work->data->path,
-                     (long long)work->bads, (long long)work->samples, more);
+  return cnn_failure(CNN_BAD_FORMAT, "%s: %lld of %lld pictures cannot be read%s; %s them out",
+                     work->data->path, (long long)work->bads, (long long)work->samples, more, option);
+}
+
+static void inspect_all(Work *work) {
+  pthread_mutex_init(&work->mutex, NULL);
+  pthread_cond_init(&work->done, NULL);
+  run_threads(work);
+  pthread_mutex_destroy(&work->mutex);
+  pthread_cond_destroy(&work->done);
+}
+
+static void bad_free(Work *work) {
+  for (int32_t i = 0; i < SHOWN; i++) free(work->bad[i].message);
+}
+
+cnn_status cnn_pools_inspect(const cnn_data *data, bool *bad, char *first, size_t room) {
+  const cnn_inspection inspection = {.threads = cnn_threads(0)};
+  Work work = {.data = data, .inspection = &inspection, .marks = bad, .fatal = cnn_success()};
+  for (int pool = 0; pool < POOLS; pool++) work.samples += data->pool[pool];
+  if (work.samples > 0) inspect_all(&work);
+  if (work.bad[0].message) snprintf(first, room, "%s", work.bad[0].message);
+  bad_free(&work);
+  return work.fatal;
 }
 
 cnn_status cnn_data_inspect(const cnn_data *data, const cnn_inspection *inspection) {
@@ -144,12 +172,8 @@ cnn_status cnn_data_inspect(const cnn_data *data, const cnn_inspection *inspecti
   if (!data->kind->inspect) return cnn_success();
   for (int part = 0; part < 3; part++) work.samples += inspection->samples[part];
   if (work.samples == 0) return cnn_success();
-  pthread_mutex_init(&work.mutex, NULL);
-  pthread_cond_init(&work.done, NULL);
-  run_threads(&work);
-  pthread_mutex_destroy(&work.mutex);
-  pthread_cond_destroy(&work.done);
+  inspect_all(&work);
   const cnn_status status = result(&work);
-  for (int32_t i = 0; i < SHOWN; i++) free(work.bad[i].message);
+  bad_free(&work);
   return status;
 }

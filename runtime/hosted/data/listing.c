@@ -1,7 +1,7 @@
 /* listing.c: what is in a directory, in an order that does not depend on the file system. */
 // SPDX-License-Identifier: MIT-0
-#ifndef _POSIX_C_SOURCE
-#define _POSIX_C_SOURCE 200809L
+#ifndef _XOPEN_SOURCE
+#define _XOPEN_SOURCE 700 /* realpath */
 #endif
 #include <dirent.h>
 #include <errno.h>
@@ -20,6 +20,19 @@ char *cnn_path_join(const char *directory, const char *name) {
   return path;
 }
 
+bool cnn_path_stays(const char *path) {
+  int64_t depth = 0;
+  if (*path == '/') return false;
+  while (*path && depth >= 0) {
+    const size_t n = strcspn(path, "/");
+    if (n == 2 && memcmp(path, "..", 2) == 0) depth--;
+    else if (n > 0 && !(n == 1 && *path == '.')) depth++;
+    path += n;
+    path += *path == '/';
+  }
+  return depth >= 0;
+}
+
 static int entry_order(const void *a, const void *b) {
   return strcmp(((const Entry *)a)->name, ((const Entry *)b)->name);
 }
@@ -30,11 +43,16 @@ static bool listing_add(Listing *listing, const char *name) {
     if (!moved) return false;
     listing->entry = moved;
   }
-  struct stat about;
+  struct stat about = {0}, target;
   char *path = cnn_path_join(listing->path, name), *copy = cnn_path_join("", name);
-  if (path && copy)
-    listing->entry[listing->count++] = (Entry){copy, stat(path, &about) == 0 && S_ISDIR(about.st_mode)};
-  else free(copy);
+  if (path && copy) {
+    const bool linked = lstat(path, &about) == 0 && S_ISLNK(about.st_mode);
+    if (linked && stat(path, &target) == 0) about = target;
+    listing->entry[listing->count++] =
+        (Entry){copy, S_ISDIR(about.st_mode), linked, {(uint64_t)about.st_dev, (uint64_t)about.st_ino}};
+  } else {
+    free(copy);
+  }
   free(path);
   return path && copy;
 }
@@ -76,4 +94,18 @@ bool cnn_listing_folder(const Listing *listing, const char *name) {
 bool cnn_file_there(const char *path) {
   struct stat about;
   return stat(path, &about) == 0 && S_ISREG(about.st_mode);
+}
+
+bool cnn_leads_back(const char *link) {
+  const char *slash = strrchr(link, '/');
+  char *parent = cnn_path_join("", slash ? link : ".");
+  if (parent && slash) parent[slash == link ? 1 : slash - link] = 0;
+  char *target = realpath(link, NULL), *folder = parent ? realpath(parent, NULL) : NULL;
+  const size_t n = target ? strlen(target) : 0;
+  const bool back = target && folder && strncmp(target, folder, n) == 0 &&
+                    (folder[n] == '/' || folder[n] == 0 || strcmp(target, "/") == 0);
+  free(parent);
+  free(target);
+  free(folder);
+  return back;
 }

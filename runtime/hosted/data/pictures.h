@@ -2,21 +2,57 @@
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PICTURES_H
 #define CNN_PICTURES_H
-#include <stdint.h>
-#include "cnn_status.h"
+#include "hosted/data/dataset.h"
 
-/* Files that are no pictures, and the path of the first. */
+/* Files that are left out, and the path of the first. */
 typedef struct cnn_skipped {
   int64_t count;
   char *first;
 } cnn_skipped;
+typedef struct cnn_picture {
+  char *path;
+  cnn_identity identity;
+  bool linked; /* a symbolic link is on the way to it */
+  bool again;  /* it is in the set by another path: see cnn_gathered_once */
+} cnn_picture;
 typedef struct cnn_pictures {
   int64_t count;
-  char **path;
-  cnn_skipped skipped;
+  cnn_picture *picture;
+  cnn_skipped skipped; /* no images */
+  cnn_skipped again;   /* links that lead back to a folder above them, or to a folder that was read */
 } cnn_pictures;
 
-/* All pictures in a folder and in the folders in it, sorted by name. After an error the list is empty. */
-cnn_status cnn_pictures_collect(cnn_pictures *pictures, const char *directory);
+/* All pictures in a folder and in the folders in it, sorted by name. `linked`: the folder itself was reached
+ * through a link of the set. After an error the list is empty. */
+cnn_status cnn_pictures_collect(cnn_pictures *pictures, const char *directory, bool linked);
+/* Adds some to all. */
+void cnn_skipped_add(cnn_skipped *all, cnn_skipped *some);
+
+/* The pictures of all folders of a set, while it is opened. */
+typedef struct cnn_folder {
+  int pool;
+  int32_t class;         /* the set's number for the folder; 0 where folders are no classes */
+  char *images, *beside; /* from malloc, or NULL: the folder, and that of its annotations */
+} cnn_folder;
+typedef struct cnn_gathered {
+  cnn_pictures *pictures; /* [count] by folder */
+  cnn_folder *folder;     /* [count] */
+  int32_t count;
+  cnn_skipped again;
+} cnn_gathered;
+
+/* Takes the pictures and the folder's paths over, whatever comes of it. */
+cnn_status cnn_gathered_add(cnn_gathered *gathered, cnn_pictures *pictures, cnn_folder folder);
+/* The pictures of a folder whose annotations are in another; the paths are from malloc, NULL where there was
+ * no memory, and taken over. */
+cnn_status cnn_folders_gather(cnn_gathered *gathered, int pool, char *images, char *beside, bool linked);
+/* Marks pictures that a link leads to, and that are there already: each file is read once, by its own path
+ * where there is one. Counts them, and what the lists have counted, in `again`. */
+cnn_status cnn_gathered_once(cnn_gathered *gathered);
+void cnn_gathered_free(cnn_gathered *gathered);
+
+/* Tells of pictures that are reached twice, and of pictures with mistakes that --skip-bad leaves out. */
+void cnn_again_note(cnn_data *data, const cnn_skipped *again);
+void cnn_bad_note(cnn_data *data, int64_t count, const char *first);
 void cnn_pictures_free(cnn_pictures *pictures);
 #endif

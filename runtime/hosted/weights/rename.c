@@ -52,14 +52,16 @@ static cnn_status rule_read(Rule *rule, const char *path, Part line) {
 /* All lines that are rules: in memory of the archive. */
 static cnn_status rules_read(cnn_archive *archive, const char *path, const cnn_file *file, Rule **rules,
                              size_t *count) {
-  const char *at = (const char *)file->data, *end = at + file->size;
-  size_t lines = 1;
+  const char *at;
+  size_t length, lines = 1;
+  cnn_status status = cnn_text_of(path, file->data, file->size, &at, &length);
+  if (status.code != CNN_OK) return status;
+  const char *const end = at + length;
   for (const char *c = at; c < end; c++) lines += *c == '\n';
   if (lines > INT32_MAX) return cnn_failure(CNN_BAD_FORMAT, "%s: more than 2147483647 lines", path);
   *count = 0;
   *rules = cnn_archive_alloc(archive, sizeof **rules * lines);
   if (!*rules) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
-  cnn_status status = cnn_success();
   for (int32_t line = 1; at < end && status.code == CNN_OK; line++) {
     const char *stop = memchr(at, '\n', (size_t)(end - at));
     const Part part = trimmed(at, (size_t)((stop ? stop : end) - at));
