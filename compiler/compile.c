@@ -239,7 +239,7 @@ static bool run(Compilation *c) {
   return write_all(c);
 }
 
-int compile(Arena *arena, const Options *options) {
+static int compile_to(Arena *arena, const Options *options, Programs *lowered) {
   Compilation c = {.arena = arena,
                    .options = options,
                    .sources = {.arena = arena},
@@ -249,9 +249,16 @@ int compile(Arena *arena, const Options *options) {
   for (int i = 0; i < options->warnings.n; i++) diags_option(c.diags, options->warnings.data[i]);
   const char *why = NULL, *path = NULL;
   if (options->fix && !fix_program(arena, options, &path, &why)) cannot_write(&c, path, why);
-  if (!run(&c) || !good(&c)) outputs_abandon(c.outputs);
+  if (!run(&c) || !good(&c) || lowered) outputs_abandon(c.outputs);
   else if (!outputs_commit(c.outputs, &why)) cannot_write(&c, options->output ? options->output : "-", why);
   if (options->time_report) print_times(&c);
   diags_print(c.diags, stderr, options->format, options->colour);
+  if (lowered) *lowered = c.programs;
   return diags_errors(c.diags) ? 1 : 0;
+}
+
+int compile(Arena *arena, const Options *options) { return compile_to(arena, options, NULL); }
+
+int compile_dry(Arena *arena, const Options *options, Programs *lowered) {
+  return compile_to(arena, options, lowered);
 }

@@ -2,7 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COMPILE_H
 #define CNNC_COMPILE_H
+#include "program/program.h"
 #include "options.h"
 
 int compile(Arena *, const Options *); /* the exit status */
+/* The same, but no file is written; lowered: the programs, each NULL where there is none. */
+int compile_dry(Arena *, const Options *, Programs *lowered);
 #endif

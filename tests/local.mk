@@ -49,14 +49,15 @@ golden_LDADD = libcnn.la -ldl -lm
 netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/check.h %D%/harness/compiled.c %D%/harness/nests.c \
   %D%/harness/aware.c %D%/harness/int8.c %D%/harness/int8.h %D%/harness/models.c \
   %D%/models/inputs.h %D%/harness/all.h %D%/harness/int8_draw.c %D%/harness/int8_draw.h \
-  %D%/harness/programs.c %D%/harness/exchanges.c %D%/harness/slopes.c %D%/harness/races.c \
-  %D%/harness/races.h \
+  %D%/harness/programs.c %D%/harness/commands.c %D%/harness/exchanges.c %D%/harness/slopes.c \
+  %D%/harness/races.c %D%/harness/races.h \
   %D%/harness/all.h %D%/harness/bytes.c %D%/harness/bytes.h %D%/harness/compare.c %D%/harness/compare.h \
   %D%/harness/foreign.c %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h \
   %D%/harness/machine.c %D%/harness/machine.h
 netcheck_LDADD = libcnnc.a $(CNNC_LIBS) -ldl -lm
 randomnet_SOURCES = %D%/harness/randomnet.c %D%/harness/random_draw.c %D%/harness/random_ops.c \
-  %D%/harness/random_shapes.c %D%/harness/random_objects.c %D%/harness/random.h
+  %D%/harness/random_shapes.c %D%/harness/random_objects.c %D%/harness/random_joined.c \
+  %D%/harness/random_towers.c %D%/harness/random_train.c %D%/harness/random.h
 randomnet_LDADD = libcnnc.a $(CNNC_LIBS) -lm
 hugenet_SOURCES = %D%/harness/hugenet.c %D%/harness/random_draw.c %D%/harness/random.h
 hugenet_LDADD = libcnnc.a $(CNNC_LIBS) -lm

@@ -3,6 +3,7 @@
 #ifndef TEST_CHECK_H
 #define TEST_CHECK_H
 #include "compare.h"
+#include "machine.h"
 #include "passes/plan.h"
 #include "sample.h"
 #include "target/target.h"
@@ -51,12 +52,20 @@ double gradient_floor(const Sample *, const GraphRun *, const Weight *, double p
 /* What rounding to floats may make of a gradient, by sample_round; NULL: nothing. */
 double gradient_rounding(const Weight *, const double *moved);
 
+/* ---- the interpreter ---- */
+#define NEST_ERROR 1e-6 /* constants of nests are floats, all else is double */
+/* The largest error of what a machine has computed: outputs, loss and gradients. */
+double machine_error(const Check *, const Machine *, bool training);
+/* Of the values of all layers and the gradients of the inputs: slopes.c. */
+double look_error(const Check *, const Program *);
+
 /* ---- the checks ---- */
 void check_compiled(Check *, const Target *, const char *level); /* compiled.c */
 void check_foreign(Check *, const Target *);                     /* compiled.c */
 void check_races(const Check *);                                 /* compiled.c */
 void check_nests(Check *);                                       /* nests.c */
 void check_choices(Check *);                                     /* nests.c */
+void check_commands(Check *);                                    /* commands.c */
 void check_programs(Check *);                                    /* programs.c */
 void check_exchanges(const Check *);                             /* exchanges.c */
 void check_elements(const Check *, const char *rounding);        /* exchanges.c */

@@ -10,8 +10,7 @@
 #include "schedule/choice.h"
 #include "schedule/schedule.h"
 
-static const double nest_error = 1e-6; /* constants of nests are floats, all else is double */
-static const int widest = 16;          /* lanes of the widest target */
+static const int widest = 16; /* lanes of the widest target */
 
 /* What a level makes of the plan, whether its loops are plain, how many sums they have, and whether results
  * lie over operands. */
@@ -48,7 +47,7 @@ static double gradients_error(const Check *check, const double *gradients, const
     const Weight *weight = graph->weights.data[w];
     /* what is smaller is rounding, as in the tail of gelu; a double has 29 places more than a float */
     const double terms = fmax(1e-9, gradient_floor(&check->sample, &check->training, weight, 1e-3)),
-                 least = fmax(terms, gradient_rounding(weight, moved) * 0x1p-29 / nest_error);
+                 least = fmax(terms, gradient_rounding(weight, moved) * 0x1p-29 / NEST_ERROR);
     const double e =
         numbers_error(gradients + weight->offset, check->gradients + weight->offset, weight->size, least);
     if (getenv("NETCHECK_VERBOSE")) fprintf(stderr, "%s: error %.3g\n", weight->name, e);
@@ -57,11 +56,27 @@ static double gradients_error(const Check *check, const double *gradients, const
   return error;
 }
 
-/* The largest error of outputs, loss and gradients. */
+double machine_error(const Check *check, const Machine *m, bool training) {
+  const Sample *s = &check->sample;
+  const Graph *graph = training ? s->training.graph : s->graph;
+  const GraphRun *run = training ? &check->training : &check->forward;
+  double error = 0, loss = 0;
+  for (int o = 0; o < graph->outputs.n; o++) {
+    const Node *node = graph->outputs.data[o].node;
+    error = worse(error, compared(check, m->output[o], run->value[node->id],
+                                  m->images * shape_elements(node->shape), 1e-3));
+  }
+  if (!training) return error;
+  for (int i = 0; i < graph->training->losses.n; i++)
+    for (int64_t n = 0; n < m->images; n++) loss += m->loss[i][n];
+  error = worse(error, number_error(loss, sample_loss(s, run)));
+  const double e = gradients_error(check, m->gradients, NULL);
+  if (e <= NEST_ERROR) return worse(error, e);
+  return worse(error, gradients_error(check, m->gradients, sample_round(s, check->gradients)));
+}
+
 static double plan_error(const Check *check, Plan *plan, const Way *way) {
   const Sample *s = &check->sample;
-  const Graph *graph = plan->training ? s->training.graph : s->graph;
-  const GraphRun *run = plan->training ? &check->training : &check->forward;
   Machine m = {.arena = s->arena,
                .plan = plan,
                .images = s->count,
@@ -76,25 +91,10 @@ static double plan_error(const Check *check, Plan *plan, const Way *way) {
                .target = s->target_double,
                .little_ram = way->little_ram,
                .sums = way->level->sums};
-  if (!machine_run(&m, way->target, way->level->plain)) {
-    printf("# %s\n", m.error);
-    return HUGE_VAL;
-  }
-  double error = 0, loss = 0;
-  for (int o = 0; o < graph->outputs.n; o++) {
-    const Node *node = graph->outputs.data[o].node;
-    error = worse(error, compared(check, m.output[o], run->value[node->id],
-                                  s->count * shape_elements(node->shape), 1e-3));
-  }
-  if (!plan->training) return error;
-  for (int i = 0; i < graph->training->losses.n; i++)
-    for (int64_t n = 0; n < s->count; n++) loss += m.loss[i][n];
-  error = worse(error, number_error(loss, sample_loss(s, run)));
-  const double e = gradients_error(check, m.gradients, NULL);
-  if (e <= nest_error) return worse(error, e);
-  return worse(error, gradients_error(check, m.gradients, sample_round(s, check->gradients)));
+  if (machine_run(&m, way->target, way->level->plain)) return machine_error(check, &m, plan->training);
+  printf("# %s\n", m.error);
+  return HUGE_VAL;
 }
-
 static void check_plan(const Check *check, Plan *plan, const Way *way) {
   const char *together = plan_any_together(plan) ? ", all images at once" : "";
   const char *how = plan->images > 1 ? ", images innermost" : together;
@@ -104,7 +104,7 @@ static void check_plan(const Check *check, Plan *plan, const Way *way) {
   const char *bands = plan->bands ? ", in bands" : "";
   const char *what =
       arena_printf(check->sample.arena, "%s %s %s%s%s%s%s", nests, target, level, how, packs, ram, bands);
-  report_error(check, what, plan_error(check, plan, way), nest_error);
+  report_error(check, what, plan_error(check, plan, way), NEST_ERROR);
 }
 
 /* With every convolution behind nearest upsampling that can be computed from the picture in front of it. */
@@ -204,7 +204,7 @@ static bool check_choice(const Check *check, Way way, int n, double *error) {
   if (!choices.lines.n) return false;
   way.choices = &choices;
   const double e = plan_error(check, plan, &way);
-  if (!(e <= nest_error)) printf("# error %.2g: %s\n", e, names.s);
+  if (!(e <= NEST_ERROR)) printf("# error %.2g: %s\n", e, names.s);
   *error = worse(*error, e);
   return true;
 }
@@ -217,7 +217,7 @@ static void check_target_choices(const Check *check, Way way) {
   const char *packs = way.layout != way.target->lanes ? ", wide packs" : "";
   const char *name = way.target->name;
   const char *what = arena_printf(check->sample.arena, "nests %s by each of %d choices%s", name, n, packs);
-  report_error(check, what, error, nest_error);
+  report_error(check, what, error, NEST_ERROR);
 }
 
 void check_choices(Check *check) {

@@ -1,7 +1,7 @@
 /* netcheck.c: what the compiler writes does what the program means.
  *
- *     netcheck [--infer] [--special] [--nests | --rows=N | --choices | --programs | --races | --on=TARGET]
- * FILE.cnn...
+ *     netcheck [--infer] [--special] [--nests | --rows=N | --choices | --programs | --commands | --races |
+ *              --on=TARGET] FILE.cnn...
  *     netcheck --int8 | --int8-nests | --aware FILE.cnn...
  *     netcheck --model FILE.cnn FILE.safetensors ROUNDING VALUES
  *
@@ -11,7 +11,8 @@
  * loop nests are run by the interpreter instead, which is fast and needs no C compiler; with --rows all
  * values have so many rows of a leading axis then; with --choices so are those of each schedule that could be
  * chosen; with --programs damaged lowered programs are run by it, of which those that misbehave must have
- * been refused ($MUTANTS of each); with --on=TARGET code for another CPU runs in an emulator, at -O2. With
+ * been refused ($MUTANTS of each); with --commands cnnc runs with many command lines, and what it lowers is
+ * compared with eval; with --on=TARGET code for another CPU runs in an emulator, at -O2. With
  * --races code runs with 2 and 4 threads under ThreadSanitizer, which has to report nothing, and to report a
  * barrier that is left out; a program whose code has no threads gets no line. What programs have for looking
  * inside, the values of all layers and the gradients with respect to the inputs, is always run by the
@@ -29,6 +30,7 @@
 #include <string.h>
 #include "all.h"
 #include "base/file.h"
+#include "base/number.h"
 #include "check.h"
 #include "foreign.h"
 #include "races.h"
@@ -189,7 +191,19 @@ double training_error(const Check *check, float loss, const float *gradients, fl
 }
 
 /* ---- a program ---- */
-typedef enum Mode { COMPILED, FOREIGN, NESTS, CHOICES, PROGRAMS, RACES, INT8, INT8_NESTS, AWARE, MODEL } Mode;
+typedef enum Mode {
+  COMPILED,
+  FOREIGN,
+  NESTS,
+  CHOICES,
+  PROGRAMS,
+  COMMANDS,
+  RACES,
+  INT8,
+  INT8_NESTS,
+  AWARE,
+  MODEL
+} Mode;
 
 /* Sums that floats may not hold are left out, and said to be. */
 static void find_far(Check *check) {
@@ -209,7 +223,10 @@ static void draw(Check *check, Mode mode) {
   Sample *s = &check->sample;
   if (check->special) limits->images = SPOILED;
   if (!limits->images) limits->images = limits->batch > 2 ? limits->batch : 2;
-  if ((mode == NESTS || mode == PROGRAMS) && limits->images < SEVERAL) limits->images = SEVERAL;
+  if ((mode == NESTS || mode == PROGRAMS || mode == COMMANDS) && limits->images < SEVERAL)
+    limits->images = SEVERAL;
+  if (mode == COMMANDS && s->training.graph)
+    limits->images = smaller(limits->images, s->graph->training->batch);
   sample_draw(s, limits->images, 1);
   if (check->special) sample_spoil(s, 1);
   const bool compares = mode != RACES; /* with eval */
@@ -309,6 +326,7 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
     check_exchanges(&check);
     break;
   case NESTS: check_nests(&check); break;
+  case COMMANDS: check_commands(&check); break;
   case FOREIGN: check_foreign(&check, foreign); break;
   case RACES: check_races(&check); break;
   case COMPILED: check_all_compiled(&check); break;
@@ -341,6 +359,7 @@ int main(int argc, char **argv) {
     if (!strcmp(option, "--nests")) mode = NESTS;
     else if (!strcmp(option, "--choices")) mode = CHOICES;
     else if (!strcmp(option, "--programs")) mode = PROGRAMS;
+    else if (!strcmp(option, "--commands")) mode = COMMANDS;
     else if (!strcmp(option, "--races")) mode = RACES;
     else if (!strcmp(option, "--int8")) mode = INT8;
     else if (!strcmp(option, "--int8-nests")) mode = INT8_NESTS;
@@ -363,7 +382,7 @@ int main(int argc, char **argv) {
                                         : NULL;
   if (missing) return printf("1..0 # SKIP %s wants %s\n", foreign ? foreign->name : "--races", missing), 0;
   arena_free(arena);
-  const bool compiles = mode != NESTS && mode != CHOICES && mode != PROGRAMS;
+  const bool compiles = mode != NESTS && mode != CHOICES && mode != PROGRAMS && mode != COMMANDS;
   if (compiles && !mkdtemp(work)) return perror(work), 99;
   if (mode == MODEL && argc - first == 4) check_imported(argv + first, work);
   for (int i = first; i < argc && mode != MODEL; i++)

@@ -6,22 +6,31 @@
 #include <string.h>
 #include "base/text.h"
 
-enum { MOST_MACS = 30000, MOST_ELEMENTS = 3000, MOST_VALUES = 40, MOST_PARTS = 12, MOST_REGIONS = 6 };
+enum {
+  MOST_MACS = 30000,
+  MOST_ELEMENTS = 3000,
+  MOST_VALUES = 40,
+  MOST_PARTS = 12,
+  MOST_REGIONS = 6,
+  MOST_OUTPUTS = 12
+};
 typedef struct Shape {
   int rank;
   int64_t h, w, c;
 } Shape; /* a sequence has h 1, a vector h and w 1 */
 typedef struct Value {
   char name[16];
+  int id;
   Shape shape;
   double size;
   bool apart, softmax, named, lost, cut, level;
   int reads, equal;
   int64_t regions;
 } Value;
-/* size: about how large its numbers are; apart: not near zero; equal: 1 if some elements are, 2 if but for
- * rounding; regions: which of them it has a shape for each of, 0: none; lost: a loss reads it; cut:
- * it comes from a value that no gradient passes; level: its mean is the same for every picture */
+/* id: of what computes it, whatever it is called; size: about how large its numbers are; apart: not near
+ * zero; equal: 1 if some elements are, 2 if but for rounding; regions: which of them it has a shape for each
+ * of, 0: none; lost: a loss reads it; cut: it comes from a value that no gradient passes; level: its mean is
+ * the same for every picture */
 typedef struct Part {
   char name[24];
   const char *op;
@@ -43,12 +52,13 @@ typedef struct Net {
   Value now, value[MOST_VALUES];
   Part part[MOST_PARTS];
   Block block[4];
-  int nvalues, nparts, nblocks, depth, names, layers;
-  int64_t constant[3]; /* of `const k0 = ...` */
-  double macs;
-  Text losses; /* of objects, one after the other, each behind a comma */
-  int heads;   /* of objects */
-  bool jumps;  /* some value is not continuous: no differences say what its slope is */
+  int nvalues, nparts, nblocks, depth, names, layers, ids;
+  int64_t constant[3];    /* of `const k0 = ...` */
+  double macs, most_macs; /* multiply-adds so far; of a layer, at most */
+  bool uneven;            /* primes and windows of odd sizes, rather */
+  Text losses;            /* of objects, one after the other, each behind a comma */
+  int heads;              /* of objects */
+  bool jumps;             /* some value is not continuous: no differences say what its slope is */
 } Net;
 
 /* ---- random_draw.c ---- */
@@ -89,9 +99,25 @@ void write_op(Net *);
 /* A value of those that fit the current one, or NULL. */
 Value *draw_value(Net *, bool (*fits)(Shape now, const Value *));
 
+OpWriter op_conv, op_depthwise, op_transpose, op_pool, op_other_pool, op_global, op_channels, op_dense,
+    op_activation, op_curve, op_norm, op_group_norm, op_combine, op_block;
+
 /* ---- random_shapes.c ---- */
 OpWriter op_flat, op_border, op_resize, op_blocks, op_crop_like, op_concat;
 
 /* ---- random_objects.c: nets that look for objects ---- */
 bool write_objects(Net *); /* a few statements, or false with nothing written */
+
+/* ---- random_joined.c: nets whose values are joined, cut and read again ---- */
+void write_joined(Net *);
+int joined_outputs(Net *, Value output[MOST_OUTPUTS]); /* how many */
+
+/* ---- random_towers.c: small nets as people train them ---- */
+void write_tower(Net *);
+
+/* ---- random_train.c: the train block ---- */
+void write_train(Net *, int noutputs, const Value *output);
+
+/* ---- randomnet.c ---- */
+void write_repeat(Net *); /* of the current value */
 #endif

@@ -16,6 +16,8 @@ bool chance(Net *net, int percent) { return below(net, 100) < percent; }
 int64_t channels(Net *net) {
   static const int64_t some[] = {1,  2,  3,  4,  4,  5,  6,  7,  8,  8,  9,  11, 12,
                                  13, 15, 16, 17, 19, 20, 23, 24, 29, 31, 32, 33, 37};
+  static const int64_t primes[] = {1, 2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 48};
+  if (net->uneven && chance(net, 80)) return primes[below(net, sizeof primes / sizeof *primes)];
   return some[below(net, sizeof some / sizeof *some)];
 }
 const char *activation(Net *net) {
@@ -46,8 +48,7 @@ const char *shape_words(Net *net, Shape s) {
   return arena_printf(net->arena, "%lld", (long long)s.c);
 }
 bool spend(Net *net, double macs) {
-  const double most = MOST_MACS;
-  if (macs > most || net->macs + macs > 3 * most) return false;
+  if (macs > net->most_macs || net->macs + macs > 3 * net->most_macs) return false;
   net->macs += macs;
   return true;
 }
@@ -170,9 +171,13 @@ bool draw_window(Net *net, bool pool, const int64_t *kernel, Window *w) {
   if (in.rank == 1) return false;
   for (int attempt = 0; attempt < 12; attempt++) {
     *w = (Window){.ceil = pool && chance(net, 25), .own_stride = !pool || chance(net, 70)};
-    static const int64_t uneven[][2] = {{1, 7}, {7, 1}, {1, 11}, {11, 3}, {3, 11}, {13, 1}, {1, 13}, {2, 9}};
-    const int64_t *given = kernel ? kernel : in.rank == 3 && chance(net, 12) ? uneven[below(net, 8)] : NULL;
-    const bool square = chance(net, 60), strided = chance(net, 35), dilated = chance(net, 15);
+    static const int64_t uneven[][2] = {{1, 7},  {7, 1},  {1, 11}, {11, 3}, {3, 11},
+                                        {13, 1}, {1, 13}, {2, 9},  {4, 1},  {8, 2}};
+    const int64_t *given = kernel                                               ? kernel
+                           : in.rank == 3 && chance(net, net->uneven ? 25 : 12) ? uneven[below(net, 10)]
+                                                                                : NULL;
+    const bool square = chance(net, net->uneven ? 35 : 60), strided = chance(net, net->uneven ? 50 : 35),
+               dilated = chance(net, net->uneven ? 25 : 15);
     for (int axis = 0; axis < 2; axis++) {
       const bool copy = axis && square, flat = in.rank == 2 && axis == 0;
       w->kernel[axis] = flat                   ? 1
@@ -182,7 +187,7 @@ bool draw_window(Net *net, bool pool, const int64_t *kernel, Window *w) {
       w->stride[axis] = flat                   ? 1
                         : !w->own_stride       ? w->kernel[axis]
                         : copy && in.rank == 3 ? w->stride[0]
-                        : strided              ? between(net, 1, 4)
+                        : strided              ? between(net, 1, net->uneven ? 5 : 4)
                                                : 1;
       w->dilation[axis] = flat ? 1 : copy && in.rank == 3 ? w->dilation[0] : dilated ? between(net, 1, 3) : 1;
     }

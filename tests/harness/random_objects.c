@@ -15,7 +15,12 @@ typedef struct Head {
 /* A value that later statements may read. Elements of boxes may be equal but for rounding. */
 static Value *keep(Net *net, char letter, int id, Shape shape, double size) {
   Value *v = &net->value[net->nvalues++];
-  *v = (Value){.shape = shape, .size = size, .equal = 2, .named = true, .cut = strchr("bnopqr", letter)};
+  *v = (Value){.id = ++net->ids,
+               .shape = shape,
+               .size = size,
+               .equal = 2,
+               .named = true,
+               .cut = strchr("bnopqr", letter)};
   snprintf(v->name, sizeof v->name, "%c%d", letter, id);
   net->now = *v;
   net->jumps = true;

@@ -4,7 +4,8 @@
 
 /* Operators keep the regions of the current value. */
 void becomes(Net *net, Shape shape, double size) {
-  net->now = (Value){.shape = shape,
+  net->now = (Value){.id = ++net->ids,
+                     .shape = shape,
                      .size = size,
                      .equal = net->now.equal,
                      .regions = net->now.regions,
@@ -13,7 +14,7 @@ void becomes(Net *net, Shape shape, double size) {
   net->layers++;
 }
 
-static bool op_conv(Net *net) {
+bool op_conv(Net *net) {
   const Shape in = net->now.shape;
   const Part *shared = find_part(net, "conv");
   Window w;
@@ -48,7 +49,7 @@ static bool op_conv(Net *net) {
   return true;
 }
 
-static bool op_depthwise(Net *net) {
+bool op_depthwise(Net *net) {
   const Shape in = net->now.shape;
   const Part *shared = find_part(net, "depthwise");
   Window w;
@@ -78,7 +79,7 @@ static bool op_depthwise(Net *net) {
   return true;
 }
 
-static bool op_transpose(Net *net) {
+bool op_transpose(Net *net) {
   const Shape in = net->now.shape;
   const Part *shared = find_part(net, "conv_transpose");
   Window w;
@@ -118,7 +119,7 @@ static bool op_transpose(Net *net) {
   return true;
 }
 
-static bool op_pool(Net *net) {
+bool op_pool(Net *net) {
   const Shape in = net->now.shape;
   const int equal = net->now.equal;
   const bool average =
@@ -138,7 +139,7 @@ static bool op_pool(Net *net) {
   return true;
 }
 
-static bool op_other_pool(Net *net) {
+bool op_other_pool(Net *net) {
   const Shape in = net->now.shape;
   const bool drawn = chance(net, 50);
   int64_t kernel[2] = {1, 1}, step[2] = {1, 1}, out[2] = {1, 1};
@@ -159,7 +160,7 @@ static bool op_other_pool(Net *net) {
   return true;
 }
 
-static bool op_global(Net *net) {
+bool op_global(Net *net) {
   const Shape in = net->now.shape;
   if (in.rank == 1 || (net->now.level && net->now.equal == 2)) return false;
   text_put(net->out,
@@ -168,7 +169,7 @@ static bool op_global(Net *net) {
   return true;
 }
 
-static bool op_channels(Net *net) {
+bool op_channels(Net *net) {
   const Shape in = net->now.shape;
   const bool most = net->now.equal != 2 && chance(net, 50);
   if (net->now.level) return false;
@@ -178,7 +179,7 @@ static bool op_channels(Net *net) {
   return true;
 }
 
-static bool op_dense(Net *net) {
+bool op_dense(Net *net) {
   const Shape in = net->now.shape;
   if (!one_pixel(in) || in.rank == 2) return false;
   const Part *shared = find_part(net, "dense");
@@ -203,7 +204,7 @@ static bool op_dense(Net *net) {
   return true;
 }
 
-static bool op_activation(Net *net) {
+bool op_activation(Net *net) {
   const char *name = activation(net);
   const bool wide = strchr("ralpgsh", name[0]) && strcmp(name, "relu6") && !strstr(name, "sigmoid") &&
                     !strstr(name, "softplus");
@@ -213,7 +214,7 @@ static bool op_activation(Net *net) {
   return true;
 }
 
-static bool op_curve(Net *net) { /* those that need their input in bounds */
+bool op_curve(Net *net) { /* those that need their input in bounds */
   const double size = net->now.size;
   switch (below(net, 10)) {
   case 6:
@@ -268,7 +269,7 @@ static bool op_curve(Net *net) { /* those that need their input in bounds */
   return true;
 }
 
-static bool op_norm(Net *net) {
+bool op_norm(Net *net) {
   const Shape in = net->now.shape;
   const double size = net->now.size;
   const Part p = {.op = "batchnorm", .channels = in.c, .rank = in.rank};
@@ -276,8 +277,8 @@ static bool op_norm(Net *net) {
   case 0:
   case 1: {
     const Part *shared = find_part(net, "batchnorm");
-    text_put(net->out, "batchnorm(epsilon=%s", chance(net, 50) ? "0.001" : "0.1");
-    if (chance(net, 30)) text_put(net->out, ", momentum=0.5");
+    text_put(net->out, "batchnorm(epsilon=%s", chance(net, 40) ? "0.001" : chance(net, 70) ? "0.1" : "0.5");
+    if (chance(net, 30)) text_put(net->out, ", momentum=%s", chance(net, 50) ? "0.5" : "0.99");
     const bool bare = !shared && chance(net, 30);
     if (bare) text_put(net->out, chance(net, 50) ? ", scale=false" : ", shift=false");
     if (bare && chance(net, 10)) text_put(net->out, ", frozen=true");
@@ -287,7 +288,8 @@ static bool op_norm(Net *net) {
     return true;
   }
   case 2:
-    text_put(net->out, "lrn(size=%lld", (long long)between(net, 1, 6));
+    text_put(net->out, "lrn(size=%lld", (long long)between(net, 1, 7));
+    if (chance(net, 30)) text_put(net->out, ", bias=2.0");
     text_put(net->out, ", alpha=%s", chance(net, 50) ? "0.0001" : "0.5");
     text_put(net->out, ", beta=%s)", chance(net, 50) ? "0.75" : "0.5");
     becomes(net, in, size);
@@ -300,7 +302,8 @@ static bool op_norm(Net *net) {
     return true;
   default:
     text_put(net->out, "normalize(");
-    if (chance(net, 50) || in.c > 6) text_put(net->out, "mean=%s, ", chance(net, 50) ? "0.25" : "-1");
+    if (chance(net, 25)) text_put(net->out, "mean=-0.299, std=1.122, ");
+    else if (chance(net, 50) || in.c > 6) text_put(net->out, "mean=%s, ", chance(net, 50) ? "0.25" : "-1");
     else {
       text_put(net->out, "std=[");
       for (int64_t c = 0; c < in.c; c++)
@@ -313,7 +316,7 @@ static bool op_norm(Net *net) {
   }
 }
 
-static bool op_group_norm(Net *net) {
+bool op_group_norm(Net *net) {
   static const char *const some[] = {"layernorm", "instancenorm", "groupnorm"};
   const Shape in = net->now.shape;
   const int kind = (int)below(net, 4);
@@ -358,7 +361,7 @@ static bool combines(Shape now, const Value *v) {
   return v->size < 40 && (covers(now, v->shape) || covers(v->shape, now));
 }
 static bool divides(Shape now, const Value *v) { return combines(now, v) && v->apart; }
-static bool op_combine(Net *net) {
+bool op_combine(Net *net) {
   static const char *const many[] = {"add", "multiply", "maximum", "minimum"}, *const one[] = {"subtract",
                                                                                                "divide"};
   const bool several = chance(net, 65);
@@ -426,7 +429,7 @@ static void make_block(Net *net) {
            norm);
 }
 
-static bool op_block(Net *net) {
+bool op_block(Net *net) {
   const Shape in = net->now.shape;
   if (net->nblocks < 3 && chance(net, 50)) make_block(net);
   if (!net->nblocks) return false;

@@ -1,18 +1,16 @@
-/* randomnet.c: prints a random program.  randomnet SEED
+/* randomnet.c: prints a random program.  randomnet [joined] SEED
  *
  * Every program is right by construction (as NNSmith's: Liu et al., 2023): the shape of each value is
  * followed here, by formulas of this file's own, and only what fits it is written. Graphs have branches,
  * blocks, rounds, shared and frozen parameters, several inputs and outputs; the train block has losses that
- * fit. One program in ten is a tower: a small net with batchnorm, as people train them. Values stay within
- * sizes where float and double agree; the first line holds the limits that netcheck takes. */
+ * fit. One program in ten is a tower: a small net with batchnorm, as people train them; with `joined` values
+ * of every rank come together and are read again (random_joined.c). Values stay within sizes where float and
+ * double agree; the first line holds the limits that netcheck takes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 #include <stdio.h>
 
-enum {
-  TOWERS = 10,
-  TOWER_MACS = 150000
-}; /* of so many programs one is a tower; its stem and first unit take about so many multiply-adds */
+enum { TOWERS = 10 }; /* of so many programs one is a tower */
 
 /* ---- statements ---- */
 static void indent(Net *net) { text_put(net->out, "%*s", 4 * net->depth, ""); }
@@ -53,7 +51,7 @@ static void write_statement(Net *net) {
   memcpy(value->name, name, sizeof name);
 }
 
-static void write_repeat(Net *net) { /* bodies that fit whatever a round starts from */
+void write_repeat(Net *net) { /* bodies that fit whatever a round starts from */
   const Shape in = net->now.shape;
   const int64_t rounds = chance(net, 8) ? 0 : between(net, 1, 3), step = between(net, 1, 8);
   const double pixels = (double)(in.h * in.w), grown = (double)(in.c + rounds * step);
@@ -108,6 +106,7 @@ static void write_repeat(Net *net) { /* bodies that fit whatever a round starts 
     net->now.size = net->now.size * (double)(1 << rounds) + 1;
   }
   net->now.apart = net->now.softmax = net->now.named = false;
+  if (rounds) net->now.id = ++net->ids;
 }
 
 static void write_if(Net *net) { /* the branch that is not taken is only parsed */
@@ -125,163 +124,6 @@ static void write_if(Net *net) { /* the branch that is not taken is only parsed 
   text_put(net->out, "}");
   if (first && chance(net, 60)) text_put(net->out, " else %s", other);
   text_put(net->out, "\n");
-}
-
-/* ---- towers ----
- * Nets as people train them, 16 to 32 channels wide: convolutions with batchnorm in residual blocks, or of
- * depthwise and 1x1 layers. */
-static const char *tower_norm(Net *net) {
-  static const char *const some[] = {"batchnorm", "batchnorm(epsilon=0.01)",
-                                     "batchnorm(momentum=0.8, epsilon=0.01)"};
-  return some[below(net, 3)];
-}
-
-static int64_t tower_channels(Net *net) {
-  static const int64_t some[] = {16, 16, 17, 20, 24, 24, 31, 32, 32};
-  return some[below(net, sizeof some / sizeof *some)];
-}
-
-/* taps: of the kernel. */
-static const char *tower_kernel(Net *net, int64_t *taps) {
-  static const struct {
-    const char *text;
-    int64_t taps;
-  } some[] = {{"3x3", 9}, {"3x3", 9}, {"3x3", 9}, {"5x5", 25}, {"1x3", 3}};
-  const int64_t i = below(net, sizeof some / sizeof *some);
-  *taps = some[i].taps;
-  return some[i].text;
-}
-
-/* Each writes `block unit(n, s=1)` and returns the multiply-adds of a pixel. */
-static int64_t make_residual(Net *net,
-                             int64_t c) { /* He et al., 2015; or with what is normalised first, 2016 */
-  int64_t taps;
-  const char *kernel = tower_kernel(net, &taps), *norm = tower_norm(net),
-             *bend = chance(net, 70) ? "relu" : activation(net),
-             *bias = chance(net, 70) ? ", bias=false" : "";
-  if (chance(net, 65))
-    text_put(&net->blocks,
-             "block unit(n, s=1) {\n    conv(n, %s, stride=s, pad=same%s) -> %s -> %s\n    m = conv(n, %s, "
-             "pad=same%s) -> %s\n",
-             kernel, bias, norm, bend, kernel, bias, norm);
-  else
-    text_put(&net->blocks,
-             "block unit(n, s=1) {\n    %s -> %s -> conv(n, %s, stride=s, pad=same%s)\n    m = %s -> %s -> "
-             "conv(n, %s, pad=same%s)\n",
-             norm, bend, kernel, bias, norm, bend, kernel, bias);
-  text_put(&net->blocks,
-           "    if s != 1 or in.channels != n { r = in -> conv(n, 1x1, stride=s%s) } else { r = in }\n",
-           bias);
-  if (chance(net, 80)) text_put(&net->blocks, "    m -> add(r) -> %s\n}\n", bend);
-  else text_put(&net->blocks, "    m -> add(r)\n}\n");
-  return 2 * taps * c * c;
-}
-
-static int64_t make_separable(Net *net,
-                              int64_t c) { /* MobileNet: Howard et al., 2017; Sandler et al., 2018 */
-  int64_t taps;
-  const char *kernel = tower_kernel(net, &taps), *norm = tower_norm(net),
-             *bend = chance(net, 50)   ? "relu6"
-                     : chance(net, 50) ? "relu"
-                                       : activation(net);
-  if (chance(net, 50)) {
-    text_put(&net->blocks,
-             "block unit(n, s=1) {\n    depthwise(%s, stride=s, pad=same, bias=false) -> %s -> %s\n    "
-             "conv(n, 1x1, bias=false) -> %s -> %s\n}\n",
-             kernel, norm, bend, norm, bend);
-    return c * (taps + c);
-  }
-  text_put(&net->blocks,
-           "block unit(n, s=1) {\n    conv(2 * in.channels, 1x1, bias=false) -> %s -> %s\n    depthwise(%s, "
-           "stride=s, pad=same, bias=false) -> %s -> %s\n",
-           norm, bend, kernel, norm, bend);
-  text_put(&net->blocks,
-           "    m = conv(n, 1x1, bias=false) -> %s\n    if s == 1 and in.channels == n { m -> add(in) } else "
-           "{ m }\n}\n",
-           norm);
-  return 2 * c * (taps + 2 * c);
-}
-
-static void write_tower(Net *net) {
-  const int64_t c = tower_channels(net), stem = chance(net, 70) ? 3 : c,
-                unit = (chance(net, 50) ? make_residual : make_separable)(net, c);
-  const int64_t pixels = TOWER_MACS / (unit + 9 * stem * c), h = between(net, 3, 8), fits = pixels / h,
-                w = fits < 3   ? 3
-                    : fits > 9 ? 9
-                               : fits;
-  Value *v = &net->value[net->nvalues++];
-  *v = (Value){.name = "x0", .shape = picture(h, w, stem), .size = 1};
-  text_put(net->out, "    input x0: %s\n    conv(%lld, 3x3, pad=same, bias=false) -> %s -> relu\n",
-           shape_words(net, v->shape), (long long)c, tower_norm(net));
-  text_put(net->out, chance(net, 70) ? "    unit(%lld)\n" : "    unit(%lld, s=2)\n", (long long)c);
-  if (chance(net, 50)) text_put(net->out, "    unit(%lld, s=2)\n", (long long)tower_channels(net));
-  text_put(net->out, "    %s\n", chance(net, 70) ? "global_avgpool" : "flatten -> dropout(0.25)");
-  becomes(net, vector(between(net, 2, 10)), 4);
-  net->now.softmax = chance(net, 50);
-  text_put(net->out, "    dense(%lld)%s\n", (long long)net->now.shape.c,
-           net->now.softmax ? " -> softmax" : "");
-}
-
-/* ---- the train block ---- */
-static const char *draw_loss(Net *net, const Value *v, bool *classes) {
-  const int64_t c = v->shape.c;
-  const bool pixels = v->shape.rank == 3 && v->shape.h * v->shape.w > 1;
-  int form = (int)below(net, c > 1 ? 11 : 4);
-  if (v->softmax && (form == 3 || form == 8)) form = 0; /* binary_cross_entropy and hinge take raw scores */
-  if (form == 10 && (v->softmax || !pixels)) form = 9;
-  *classes = form >= 4;
-  if (form < 4)
-    return ((const char *const[]){"mse", "mae", "huber(delta=0.5)", "binary_cross_entropy"})[form];
-  if (form >= 8) return ((const char *const[]){"hinge", "focal(gamma=2)", "dice"})[form - 8];
-  if (form == 4) return arena_printf(net->arena, "cross_entropy(ignore=%lld)", (long long)below(net, c));
-  if (form > 5 || c > 6) return "cross_entropy";
-  const char *weights = "1";
-  for (int64_t i = 1; i < c; i++)
-    weights = arena_printf(net->arena, "%s, %s", weights, chance(net, 50) ? "2" : "0.5");
-  return arena_printf(net->arena, "cross_entropy(weights=[%s])", weights);
-}
-
-static void write_train(Net *net, int noutputs, const Value *output) {
-  static const char *const some[] = {"optimizer = adam(rate=0.002)",
-                                     "optimizer = sgd(rate=0.1, momentum=0.5, nesterov=true)",
-                                     "schedule = cosine(warmup=1)",
-                                     "schedule = step(every=3)",
-                                     "epochs = 3",
-                                     "clip_norm = 1",
-                                     "accumulate = 2",
-                                     "decay = weights",
-                                     "seed = 7",
-                                     "early_stop = 4",
-                                     "average = 0.99"};
-  bool classes = false, any = false;
-  const bool list = noutputs > 1 || net->losses.n > 0;
-  if (!net->losses.n && output[0].cut) return; /* nothing would be trained */
-  Text *t = net->out;
-  text_put(t, "    train {\n        loss = %s", list ? "[" : "");
-  for (int o = 0; o < noutputs; o++) {
-    if (output[o].lost || output[o].cut || (o && (output[o].size > 30 || chance(net, 20))))
-      continue; /* one without a loss */
-    bool class_loss;
-    const char *loss = draw_loss(net, &output[o], &class_loss);
-    classes = classes || class_loss;
-    if (!list) text_put(t, "%s\n", loss);
-    else {
-      const char *arguments = strchr(loss, '(');
-      const int length = arguments ? (int)(arguments - loss) : (int)strlen(loss);
-      text_put(t, "%s%.*s(%s%s", any ? ", " : "", length, loss, output[o].name,
-               chance(net, 50) ? ", weight=0.5" : "");
-      if (arguments) text_put(t, ", %s", arguments + 1);
-      else text_put(t, ")");
-    }
-    any = true;
-  }
-  if (net->losses.n) text_put(t, "%s", net->losses.s + (any ? 0 : 2));
-  if (list) text_put(t, "]\n");
-  text_put(t, "        batch = %lld\n", (long long)between(net, 3, 8));
-  if (classes && chance(net, 30)) text_put(t, "        label_smoothing = 0.1\n");
-  const int first = (int)below(net, 11), count = (int)below(net, 3);
-  for (int i = 0; i < count; i++) text_put(t, "        %s\n", some[(first + 4 * i) % 11]);
-  text_put(t, "    }\n");
 }
 
 /* ---- the program ---- */
@@ -303,7 +145,8 @@ static void write_inputs(Net *net) {
   const int n = chance(net, 65) ? 1 : chance(net, 85) ? (int)between(net, 2, 3) : 9;
   for (int i = 0; i < n; i++) {
     Value *v = &net->value[net->nvalues++];
-    *v = (Value){.shape = i && chance(net, n > 3 ? 80 : 40) ? net->value[0].shape : draw_input(net),
+    *v = (Value){.id = ++net->ids,
+                 .shape = i && chance(net, n > 3 ? 80 : 40) ? net->value[0].shape : draw_input(net),
                  .size = 1};
     snprintf(v->name, sizeof v->name, "x%d", i);
     const int type = chance(net, 55) ? 0 : (int)between(net, 1, 2);
@@ -321,12 +164,13 @@ static void write_inputs(Net *net) {
 
 static void write_constant(Net *net) { /* a value of the net's own, and the input again */
   Value *v = &net->value[net->nvalues++];
-  *v = (Value){.shape = chance(net, 60) ? net->value[0].shape : draw_input(net), .size = 2, .name = "own"};
+  *v = (Value){.name = "own",
+               .id = ++net->ids,
+               .shape = chance(net, 60) ? net->value[0].shape : draw_input(net),
+               .size = 2};
   text_put(net->out, "    own = constant(%s, init=normal(0.5))\n    x0 -> multiply(1)\n",
            shape_words(net, v->shape));
 }
-
-enum { MOST_OUTPUTS = 12 };
 
 static int write_outputs(Net *net, Value output[MOST_OUTPUTS]) {
   const bool silent = chance(net, 35);
@@ -373,22 +217,25 @@ static void write_graph(Net *net) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 2) return fputs("usage: randomnet SEED\n", stderr), 2;
+  const bool joined_alone = argc == 3 && !strcmp(argv[1], "joined");
+  if (argc != 2 && !joined_alone) return fputs("usage: randomnet [joined] SEED\n", stderr), 2;
   Arena *arena = arena_new();
   Net *net = NEW(arena, Net);
   net->arena = net->body.arena = net->blocks.arena = net->losses.arena = arena;
-  const uint64_t seed = strtoull(argv[1], NULL, 10);
+  const uint64_t seed = strtoull(argv[argc - 1], NULL, 10);
   net->random = seed * UINT64_C(0xd1342543de82ef95);
   net->out = &net->body;
   net->depth = 1;
   text_put(&net->blocks, "%s", "");
   for (int k = 0; k < 3; k++) net->constant[k] = channels(net);
-  const bool tower = seed % TOWERS == TOWERS - 1;
-  if (tower) write_tower(net);
+  net->most_macs = MOST_MACS;
+  const bool joined = joined_alone, tower = !joined && seed % TOWERS == TOWERS - 1;
+  if (joined) write_joined(net);
+  else if (tower) write_tower(net);
   else write_graph(net);
   Value output[MOST_OUTPUTS];
-  const int noutputs = write_outputs(net, output);
-  if (chance(net, tower ? 95 : 70)) write_train(net, noutputs, output);
+  const int noutputs = (joined ? joined_outputs : write_outputs)(net, output);
+  if (chance(net, tower || joined ? 95 : 70)) write_train(net, noutputs, output);
   static const char *const targets[] = {"x86-64-v4", "x86-64-v3", "x86-64",
                                         "generic"}; /* one of them compiles C */
   static const int batches[] = {
@@ -396,7 +243,7 @@ int main(int argc, char **argv) {
   const int batch = batches[below(net, 6)];
   printf("# check: images=3 batch=%d tolerance=5e-5 gradient=1e-3 difference=%s targets=%s\n", batch,
          net->jumps ? "inf" : "1e-4", targets[below(net, 4)]);
-  printf("# Made by randomnet %s\n", argv[1]);
+  printf("# Made by randomnet %s%s\n", joined_alone ? "joined " : "", argv[argc - 1]);
   for (int k = 0; k < 3; k++) printf("const k%d = %lld\n", k, (long long)net->constant[k]);
   const bool blocks_first = chance(net, 50);
   printf("%snet n {\n%s}\n%s", blocks_first ? net->blocks.s : "", net->body.s,

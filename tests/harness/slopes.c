@@ -132,12 +132,10 @@ static void check_input_gradients(Check *check, const Plan *plan, const GraphRun
   report_slopes(check, "input gradients of eval against differences", &slopes);
 }
 
-void check_look(Check *check) {
+/* Numbers for the inputs and for the gradients of the scores. */
+static GraphRun look_run(const Check *check, double **caller) {
   const Sample *s = &check->sample;
-  Plan *plan = plan_look(s->arena, s->graph);
-  const Target *target = target_native();
   double **seed = NEW_ARRAY(s->arena, double *, s->graph->outputs.n + 1);
-  double **caller = NEW_ARRAY(s->arena, double *, s->graph->inputs.n + 1);
   uint64_t state = 55;
   /* the edges of clip and its like lie at whole numbers, where bytes would meet them */
   for (int i = 0; i < s->graph->inputs.n; i++) {
@@ -152,21 +150,43 @@ void check_look(Check *check) {
     seed[o] = NEW_ARRAY(s->arena, double, n);
     for (int64_t k = 0; k < n; k++) seed[o][k] = 2 * sample_number(&state) - 1;
   }
-  GraphRun run = {.count = s->count, .weights = s->weights_double};
-  run.input = (const double *const *)caller;
-  run.target = (const double *const *)seed;
+  return (GraphRun){.count = s->count,
+                    .weights = s->weights_double,
+                    .input = (const double *const *)caller,
+                    .target = (const double *const *)seed};
+}
+
+double look_error(const Check *check, const Program *p) {
+  const Sample *s = &check->sample;
+  double error = 0, **caller = NEW_ARRAY(s->arena, double *, s->graph->inputs.n + 1);
+  GraphRun run = look_run(check, caller);
+  graph_run(s->arena, p->graph, &run);
+  Machine m = {.arena = s->arena, .images = s->count, .weights = s->weights_double, .input = caller};
+  m.target = (double *const *)run.target;
+  if (!machine_execute(&m, p)) {
+    printf("# %s\n", m.error);
+    return HUGE_VAL;
+  }
+  for (int o = 0; o < p->graph->outputs.n; o++) {
+    const Node *node = p->output[o];
+    const int64_t n = s->count * shape_elements(node->shape);
+    error = worse(error, numbers_error(m.output[o], run.value[node->id], n, 1e-3));
+  }
+  return error;
+}
+
+void check_look(Check *check) {
+  const Sample *s = &check->sample;
+  Plan *plan = plan_look(s->arena, s->graph);
+  const Target *target = target_native();
+  double **caller = NEW_ARRAY(s->arena, double *, s->graph->inputs.n + 1);
+  GraphRun run = look_run(check, caller);
   graph_run(s->arena, plan->graph, &run);
   check_input_gradients(check, plan, &run, caller);
-  Machine m = {.arena = s->arena, .plan = plan, .images = s->count, .weights = s->weights_double};
-  m.input = caller;
-  m.target = seed;
-  double error = machine_run(&m, target, false) ? 0 : HUGE_VAL;
-  if (m.error) printf("# %s\n", m.error);
-  if (m.error) printf("# %s\n", m.error);
-  for (int o = 0; o < plan->graph->outputs.n && !m.error; o++) {
-    const Node *node = plan->output[o];
-    error = worse(
-        error, numbers_error(m.output[o], run.value[node->id], s->count * shape_elements(node->shape), 1e-3));
-  }
-  report_error(check, arena_printf(s->arena, "nests of looking inside %s", target->name), error, 1e-6);
+  const Machine m = {.arena = s->arena, .plan = plan};
+  const Program *p = machine_lower(&m, target, false);
+  const char *wrong = program_verify(s->arena, p);
+  if (wrong) printf("# %s\n", wrong);
+  report_error(check, arena_printf(s->arena, "nests of looking inside %s", target->name),
+               wrong ? HUGE_VAL : look_error(check, p), NEST_ERROR);
 }
