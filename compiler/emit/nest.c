@@ -92,6 +92,8 @@ static void print_function(Text *out, Instances *plan, const Instance *instance,
                  .instance = instance,
                  .known = instance->known,
                  .used = &instance->used,
+                 .buf_name = NEW_ARRAY(plan->arena, const char *, plan->nest->nbufs + 1),
+                 .mentioned = NEW_ARRAY(plan->arena, bool, plan->nest->nbufs + 1),
                  .team = entry && emit_nest_shares(plan->nest, print)};
   const bool kernel = entry ? print->apart : !instance->inlined;
   put("%s %s%svoid %s%s",

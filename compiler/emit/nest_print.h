@@ -17,10 +17,10 @@ typedef struct Printer {
   const Instance *instance;
   Known known;
   const Used *used;
-  const char *slot_name[SLOTS], *buf_name[BUFS];
-  bool mentioned[BUFS]; /* its name is in the text */
-  Words taken;          /* names of this C function that are visible here */
-  bool team;            /* the statements being printed are run by all threads of a team */
+  const char *slot_name[SLOTS], **buf_name; /* by slot, by buffer id */
+  bool *mentioned;                          /* by buffer id: its name is in the text */
+  Words taken;                              /* names of this C function that are visible here */
+  bool team; /* the statements being printed are run by all threads of a team */
 } Printer;
 
 #define put(...) text_put(p->out, __VA_ARGS__)

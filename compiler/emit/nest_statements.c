@@ -219,7 +219,7 @@ static bool neighbours(const Printer *p, const NestStmt *stmt, const NestStmt *n
     const Index *x = &a->at[d], *y = &b->at[d];
     for (int s = 1; s < SLOTS; s++)
       if (x->k[s] != y->k[s]) return false;
-    gap = gap * a->buf->room[d] + y->c - x->c;
+    gap += (y->c - x->c) * buf_room(a->buf, d + 1);
   }
   return gap == 1;
 }

@@ -83,8 +83,9 @@ void print_ref(Printer *p, const Ref *ref) {
     Index sum = {0};
     for (int d = 0; d < of->rank; d++) {
       Index ix = printer_fold(p, &ref->at[d]);
-      sum.c = sum.c * of->room[d] + ix.c;
-      for (int s = 1; s < SLOTS; s++) sum.k[s] = sum.k[s] * of->room[d] + ix.k[s];
+      const int64_t stride = buf_room(of, d + 1);
+      sum.c += ix.c * stride;
+      for (int s = 1; s < SLOTS; s++) sum.k[s] += ix.k[s] * stride;
     }
     if (sum.c && index_constant(&sum)) put(" %c %lld", sum.c < 0 ? '-' : '+', llabs(sum.c));
     else if (!index_constant(&sum)) {

@@ -9,17 +9,17 @@
 #include "nest/instance.h"
 
 /* ---- by the compiler ---- */
-static bool fill_pack(const Pack *pack, const float *weights, float *out) {
-  const float *from[BUFS] = {0};
+static bool fill_pack(Arena *arena, const Pack *pack, const float *weights, float *out) {
+  const float **from = NEW_ARRAY(arena, const float *, pack->nest->nbufs + 1);
   for (int i = 0; i < pack->source.n; i++)
     from[pack->source_buf.data[i]->id] = weights + pack->source.data[i]->offset;
   return nest_fill(pack->nest, from, out);
 }
 
 static void run_pack(Net *net, const Pack *pack, const float *weights, float *out) {
-  if (fill_pack(pack, weights, out)) return;
+  if (fill_pack(net->arena, pack, weights, out)) return;
   const int64_t n = buf_elements(pack->out);
-  Run run = {.single = true};
+  Run run = {.mem = NEW_ARRAY(net->arena, double *, pack->nest->nbufs + 1), .single = true};
   for (int i = 0; i < pack->source.n; i++) {
     const Weight *weight = pack->source.data[i];
     double *from = NEW_ARRAY(net->arena, double, weight->size);

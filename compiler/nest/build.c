@@ -177,11 +177,13 @@ int64_t buf_bytes(const Buf *buf) { return elem_bytes(buf->type.elem) * buf_elem
 
 void buf_append(Buf *buf, int64_t n) {
   buf->dim[buf->rank] = buf->room[buf->rank] = n;
+  buf->apart *= n;
   buf->rank++;
 }
 
 int64_t buf_room(const Buf *buf, int from) {
   int64_t n = 1;
+  if (buf->apart && from < 2) return buf->apart * (from ? 1 : buf->room[0]);
   for (int d = from; d < buf->rank; d++) n *= buf->room[d];
   return n;
 }
@@ -204,7 +206,6 @@ static void check_buffer(Nest *nest, const Buf *buf) {
 static Buf *new_buffer(Nest *nest, BufPlace place, const char *name, Type type, int rank,
                        const int64_t *dim) {
   if (rank < 0 || rank > DIMS) nest_misuse(nest, nest_text(nest, "%s has %d dimensions", name, rank));
-  if (nest->nbufs == BUFS) nest_misuse(nest, "too many buffers");
   if (place >= STACK && !nest->fn) nest_misuse(nest, nest_text(nest, "%s: a local outside a function", name));
   Buf *buf = NEW(nest->arena, Buf);
   *buf = (Buf){.name = name, .place = place, .type = type, .id = nest->nbufs, .rank = rank, .nest = nest};
@@ -236,6 +237,7 @@ Buf *nest_view(Nest *nest, const char *name, Buf *of, const Ix *base) {
   buf->of = of;
   buf->leads = of->leads;
   buf->as_floats = of->as_floats;
+  buf->apart = of->apart;
   of->flat = true;
   for (int d = 0; d < of->rank; d++) {
     buf->room[d] = of->room[d];

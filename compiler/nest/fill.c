@@ -14,7 +14,7 @@ typedef struct Fill {
   const Nest *nest;
   const float *const *from; /* by buffer id */
   float *to;
-  float *reg[BUFS];            /* [elements][MOST] */
+  float **reg;                 /* by buffer id: [elements][MOST] */
   VEC(const NestStmt *) laned; /* the loops that are run in lanes */
   int64_t env[SLOTS];
   int slot; /* of the loop that is run in lanes; 0: none is */
@@ -296,6 +296,7 @@ static void exec(Fill *f, const NestStmt *stmt, Lanes at) {
 
 bool nest_fill(const Nest *nest, const float *const *from, float *to) {
   Fill f = {.nest = nest, .from = from, .to = to};
+  f.reg = NEW_ARRAY(nest->arena, float *, nest->nbufs + 1);
   const Buf *out = NULL;
   for (int i = 0; i < nest->nbufs; i++) {
     const Buf *buf = nest->buf[i];

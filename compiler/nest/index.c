@@ -43,4 +43,5 @@ void buf_put_dims(Text *out, const Buf *buf) {
     if (buf->room[i] != buf->dim[i]) text_put(out, " of %lld", (long long)buf->room[i]);
     text_put(out, "]");
   }
+  if (buf->apart) text_put(out, " %lld apart", (long long)buf->apart);
 }

@@ -68,8 +68,9 @@ typedef struct Interp {
   Arena *arena;
   int64_t serial, first, now; /* iterations of outermost parallel loops: counter; first of this loop, the one
                                  that runs (0: none does) */
-  Touch *touch[BUFS];
-  bool *over[BUFS]; /* by element of a buffer that is written over: it is */
+  double **mem;               /* by buffer id, of locals, too */
+  Touch **touch;
+  bool **over;      /* by element of a buffer that is written over: it is */
   VEC(Body) bodies; /* of the functions that are called */
 } Interp;
 
@@ -132,9 +133,9 @@ static const Spot *spot_of(const Interp *in, const Ref *ref, int lanes) {
     const Sum at = spot->dim[d] = sum_of(in->arena, &ref->at[d], view ? &view->base[d] : NULL);
     const int64_t last = d == buf->rank - 1 && buf->place != REGS ? at.c + lanes - 1 : at.c;
     constant = constant && at.term == at.end && at.c >= 0 && last < buf->dim[d];
-    flat = constant ? flat * buf->room[d] + at.c : 0;
+    flat = constant ? flat + at.c * buf_room(buf, d + 1) : 0;
   }
-  if (constant) spot->at = in->run->mem[buf->id] + flat * (buf->place == REGS ? buf->type.lanes : 1);
+  if (constant) spot->at = in->mem[buf->id] + flat * (buf->place == REGS ? buf->type.lanes : 1);
   return spot;
 }
 
@@ -240,12 +241,12 @@ static double *locate(Interp *in, const int64_t *env, const Spot *spot, int lane
     if ((i < 0 || last >= buf->dim[d]) && !in->run->error[0])
       snprintf(in->run->error, sizeof in->run->error, "%s[%lld], dimension %d of %lld", buf->name,
                (long long)i, d, (long long)buf->dim[d]);
-    flat = flat * buf->room[d] + i;
+    flat += i * buf_room(buf, d + 1);
   }
   if (in->run->error[0]) return NULL;
   if (in->now && buf->place < STACK) touched(in, buf, flat, lanes, write);
   if (buf->place == OVER) written_over(in, buf, flat, lanes, write);
-  return in->run->mem[buf->id] + flat * (buf->place == REGS ? buf->type.lanes : 1);
+  return in->mem[buf->id] + flat * (buf->place == REGS ? buf->type.lanes : 1);
 }
 
 /* ---- values ---- */
@@ -519,7 +520,7 @@ static void fill_from(double *at, const Buf *buf,
     else at[i] = unset();
 }
 
-static void fill(Interp *in, const Buf *buf) { fill_from(in->run->mem[buf->id], buf, 0); }
+static void fill(Interp *in, const Buf *buf) { fill_from(in->mem[buf->id], buf, 0); }
 
 static void exec_routine(Interp *in, const NestStmt *stmt) {
   const Routine *routine = stmt->u.routine.of;
@@ -527,7 +528,7 @@ static void exec_routine(Interp *in, const NestStmt *stmt) {
   for (int i = 0; i < routine->nbufs && !in->run->error[0]; i++) {
     const Buf *buf = stmt->u.routine.buf[i];
     const int64_t n = buf_elements(buf);
-    memory[i] = in->run->mem[buf->id];
+    memory[i] = in->mem[buf->id];
     if (in->now && buf->place < STACK) touched(in, buf, 0, (int)n, routine->writes[i]);
     if (buf->place == OVER) written_over(in, buf, 0, (int)n, routine->writes[i]);
     for (int64_t e = 0; e < n && !routine->writes[i]; e++)
@@ -566,13 +567,18 @@ static void exec(Interp *in, int64_t *env, const Step *step) {
 
 bool nest_run(const Nest *nest, Run *run) {
   Arena *arena = arena_new();
-  Interp in = {.run = run, .arena = arena};
+  Interp in = {.run = run,
+               .arena = arena,
+               .mem = NEW_ARRAY(arena, double *, nest->nbufs + 1),
+               .touch = NEW_ARRAY(arena, Touch *, nest->nbufs + 1),
+               .over = NEW_ARRAY(arena, bool *, nest->nbufs + 1)};
   int64_t env[SLOTS] = {0};
   run->error[0] = 0;
   run->steps = 0;
   for (int i = 0; i < nest->nbufs; i++) {
     const Buf *buf = nest->buf[i];
-    if (buf->place == STACK || buf->place == REGS) run->mem[i] = NEW_ARRAY(arena, double, elements(buf));
+    if (buf->place < STACK) in.mem[i] = run->mem[i];
+    else if (buf->place != VIEW) in.mem[i] = NEW_ARRAY(arena, double, elements(buf));
     if (buf->place == OVER) in.over[i] = NEW_ARRAY(arena, bool, elements(buf) + 1);
     if (buf->place == VIEW || buf->place == INPUT || buf->place == WEIGHTS || buf->place == UPDATE ||
         buf->place == OVER || buf->overlaps)
@@ -588,8 +594,6 @@ bool nest_run(const Nest *nest, Run *run) {
   for (int i = 0; i < nest->nbufs; i++)
     for (int64_t e = 0; in.over[i] && !nest->main->nparams && e < elements(nest->buf[i]); e++)
       if (!in.over[i][e]) stop(&in, "not every element is written over", nest->buf[i]);
-  for (int i = 0; i < nest->nbufs; i++)
-    if (nest->buf[i]->place == STACK || nest->buf[i]->place == REGS) run->mem[i] = NULL;
   arena_free(arena);
   return !run->error[0];
 }

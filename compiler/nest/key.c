@@ -55,6 +55,7 @@ static void add_buf(Writer *w, const Buf *buf) {
     add(w, buf->dim[d]);
     add(w, buf->room[d]);
   }
+  add(w, buf->apart);
   add(w, buf->flat);
   add(w, buf->overlaps);
   if (!buf->of) return;

@@ -31,7 +31,7 @@
 #include "base/text.h"
 #include "nest/primitive.h"
 
-enum { SLOTS = 15, DIMS = 6, LANES = 16, PARAMS = 11, BUFS = 1024, BOUNDS = 2 };
+enum { SLOTS = 15, DIMS = 6, LANES = 16, PARAMS = 11, BOUNDS = 2 };
 enum { NEST_FAR = 1 << 28 }; /* elements of a buffer from which positions in it are computed in ptrdiff_t */
 typedef int64_t Ix __attribute__((vector_size(128), aligned(16))); /* as the arena aligns */
 
@@ -67,6 +67,8 @@ typedef struct Buf {
   int id, rank;
   int64_t dim[DIMS];
   int64_t room[DIMS]; /* of the array in memory: dim, or more where this is a part of it */
+  int64_t apart;      /* elements from one index of the first dimension to the next, where that is not what
+                         room says; else 0 */
   Nest *nest;
   struct Buf *of;   /* VIEW: the buffer */
   Index base[DIMS]; /* VIEW: where in it */
@@ -270,7 +272,8 @@ struct Nest {
 int64_t buf_elements(const Buf *);
 int64_t buf_bytes(const Buf *);          /* of so many elements side by side */
 void buf_append(Buf *, int64_t n);       /* a last dimension */
-int64_t buf_room(const Buf *, int from); /* the elements in memory of dimensions from, from + 1, ... */
+int64_t buf_room(const Buf *, int from); /* the elements in memory of dimensions from, from + 1, ...: how far
+                                            neighbors in the dimension before them are apart */
 
 /* Before the proof: every value of an image becomes a vector, an image a lane. images: by buffer id, the
  * parameters that hold values of images. */
@@ -292,13 +295,13 @@ void nest_simplify(
     Nest *); /* after the proof: folds one-round loops, drops dead branches and unused parameters */
 
 typedef struct Run {
-  double *mem[BUFS];
+  double **mem;
   int64_t size[PARAMS];
   bool single;
   int64_t steps;
   char error[256];
 } Run;
-/* mem: by buffer id, one double an element whatever its type, parameters set by the caller; size: of the main
+/* mem: by buffer id, one double an element whatever its type: of parameters, by the caller; size: of the main
  * function's parameters; single: rounds every result to float */
 bool nest_run(const Nest *, Run *);
 /* What the single OUTPUT of a proved nest without size parameters comes to in float, as nest_run with

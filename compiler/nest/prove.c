@@ -385,6 +385,8 @@ bool prover_walk(Nest *nest, Proof *proof, OverlapProof *overlap) {
   p->overlap = overlap;
   p->proof = proof;
   p->arena = arena;
+  p->home = NEW_ARRAY(arena, int, nest->nbufs + 1);
+  p->block = NEW_ARRAY(arena, int, nest->nbufs + 1);
   const NestFn *entry = nest->main;
   ProofEnv env = {0};
   if (!entry) prover_fail(p, "a nest without a function", NULL, -1, 0, 0);

@@ -20,7 +20,7 @@ static int64_t pixel_bytes(const Buf *buf) { return elem_size(buf) * buf->room[b
 
 /* Pixels of both have as many bytes, all of which are theirs. */
 static bool same_pixels(const Buf *a, const Buf *b) {
-  return a->rank > 1 && b->rank > 1 && pixel_bytes(a) == pixel_bytes(b) &&
+  return a->rank > 1 && b->rank > 1 && !a->apart && !b->apart && pixel_bytes(a) == pixel_bytes(b) &&
          a->dim[a->rank - 1] == a->room[a->rank - 1] && b->dim[b->rank - 1] == b->room[b->rank - 1] &&
          elem_size(a) == elem_size(b);
 }

@@ -51,11 +51,11 @@ typedef struct Prover {
   int nvars, nguards, fuel;
   int level; /* boxes from `level` on were written in the innermost open loop or branch: only they may merge
               */
-  int parallel;    /* how many parallel loops are open */
-  int chosen;      /* how many chosen indices are in scope */
-  int depth;       /* how many blocks are open */
-  int home[BUFS];  /* by buffer: how many parallel loops were open where it was declared */
-  int block[BUFS]; /* by buffer: how many blocks */
+  int parallel; /* how many parallel loops are open */
+  int chosen;   /* how many chosen indices are in scope */
+  int depth;    /* how many blocks are open */
+  int *home;    /* by buffer: how many parallel loops were open where it was declared */
+  int *block;   /* by buffer: how many blocks */
   Var var[VARS];
   Lin guard[GUARDS]; /* affine and >= 0 here */
   VEC(WrittenBox) boxes;

@@ -186,8 +186,8 @@ static void mark_own(const NestStmt *stmt,
 }
 
 /* Locals of the main function are each thread's own, so each thread has to write them. */
-static bool writes_locals(const Nest *nest, const NestStmt *stmt, const Touched *touched) {
-  bool own[BUFS] = {false}, locals = declared_by(stmt) != NULL, memory = false;
+static bool writes_locals(Arena *arena, const Nest *nest, const NestStmt *stmt, const Touched *touched) {
+  bool *own = NEW_ARRAY(arena, bool, nest->nbufs + 1), locals = declared_by(stmt) != NULL, memory = false;
   mark_own(stmt, own);
   for (int i = 0; i < nest->nbufs; i++)
     if (touched->written[i].any && !own[i]) *(nest->buf[i]->place >= STACK ? &locals : &memory) = true;
@@ -197,8 +197,8 @@ static bool writes_locals(const Nest *nest, const NestStmt *stmt, const Touched 
   return locals;
 }
 
-static PieceKind kind_of(const Nest *nest, const NestStmt *stmt, const Touched *touched) {
-  const bool each = writes_locals(nest, stmt, touched);
+static PieceKind kind_of(Arena *arena, const Nest *nest, const NestStmt *stmt, const Touched *touched) {
+  const bool each = writes_locals(arena, nest, stmt, touched);
   return is_parallel(stmt)      ? PIECE_SHARED
          : holds_parallel(stmt) ? PIECE_TOGETHER
          : each                 ? PIECE_EACH
@@ -221,13 +221,13 @@ static int unit_end(const NestStmt *const *list, int n, const Touched *touched, 
   return end;
 }
 
-static Unit next_unit(const Nest *nest, const NestStmt *const *list, int n, const Touched *touched,
-                      int first) {
+static Unit next_unit(Arena *arena, const Nest *nest, const NestStmt *const *list, int n,
+                      const Touched *touched, int first) {
   const int end = unit_end(list, n, touched, first);
   bool parallel = false;
   for (int i = first; i < end; i++) parallel = parallel || is_parallel(list[i]) || holds_parallel(list[i]);
   Unit unit = {first, 1, PIECE_ONE, touched[first]};
-  if (parallel || end == first + 1) unit.kind = kind_of(nest, list[first], &touched[first]);
+  if (parallel || end == first + 1) unit.kind = kind_of(arena, nest, list[first], &touched[first]);
   else
     for (unit.n = end - first; end > ++first;) touched_add(nest, &unit.touched, &touched[first]);
   return unit;
@@ -252,7 +252,7 @@ Pieces team_pieces(Arena *arena, const Nest *nest, const NestStmt *const *list, 
                                                  of one thread, and by that */
   bool open = false, last = false;
   for (int i = 0; i < n;) {
-    const Unit unit = next_unit(nest, list, n, touched, i);
+    const Unit unit = next_unit(arena, nest, list, n, touched, i);
     Piece *latest = pieces.n ? &pieces.data[pieces.n - 1] : NULL;
     const bool meets = touched_meet(nest, &others, &unit.touched);
     i += unit.n;

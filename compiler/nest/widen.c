@@ -14,8 +14,9 @@
 typedef struct Widener {
   Nest *nest;
   int lanes;
-  bool wide[BUFS], changed;
-} Widener; /* wide: by buffer id */
+  bool *wide; /* by buffer id */
+  bool changed;
+} Widener;
 
 static Buf *base_of(Buf *buf) { return buf->of ? buf->of : buf; }
 
@@ -127,7 +128,7 @@ static void widen_body(Widener *w, NestStmt *stmt) {
 }
 
 void nest_widen(Nest *nest, int lanes, const bool *images) {
-  Widener w = {.nest = nest, .lanes = lanes, .changed = true};
+  Widener w = {nest, lanes, NEW_ARRAY(nest->arena, bool, nest->nbufs + 1), true};
   for (int i = 0; i < nest->nbufs; i++) w.wide[i] = nest->buf[i]->place < STACK && images[i];
   while (w.changed) {
     w.changed = false;

@@ -96,8 +96,8 @@ static int by_code(const void *a, const void *b) {
 }
 
 /* Calls of the same code get the same marks: they go on to share their functions. */
-static void mark_equal(const Marked *call, int n) {
-  bool over[BUFS] = {false}; /* by buffer id, in one of them */
+static void mark_equal(Arena *arena, const Marked *call, int n) {
+  bool *over = NEW_ARRAY(arena, bool, call->version->lower->b->nbufs + 1); /* by buffer id, in one of them */
   for (int c = 0; c < n; c++)
     for (int i = 0; i < call[c].version->lower->b->nbufs; i++)
       over[i] = over[i] || writes_over(call[c].version, i);
@@ -117,7 +117,7 @@ static void mark_target(Arena *arena, Program *p, int t) {
   qsort(call, (size_t)p->calls.n, sizeof *call, by_code);
   for (int from = 0, to; from < p->calls.n; from = to) {
     for (to = from + 1; to < p->calls.n && nest_key_equal(call[from].key, call[to].key);) to++;
-    mark_equal(call + from, to - from);
+    mark_equal(arena, call + from, to - from);
   }
 }
 

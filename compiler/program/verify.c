@@ -6,9 +6,8 @@
  * hold and writes all of its OUTPUTs. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
-#include <stdlib.h>
 #include "base/number.h"
-#include "program/program.h"
+#include "program/places.h"
 
 /* Of which images bytes hold a value: of the image at work, of those that the process has, of all. */
 typedef enum Reach { REACH_IMAGE, REACH_PROCESS, REACH_ALL } Reach;
@@ -40,36 +39,6 @@ static bool fail(Verifier *v, const char *what, const char *buffer) {
 }
 
 /* ---- bytes ---- */
-/* Strided ranges share a byte where their columns do; ranges of other pitches are taken as whole ones. */
-static bool columns_meet(int64_t a, int64_t wide_a, int64_t b, int64_t wide_b, int64_t pitch) {
-  const int64_t between =
-      ((b - a) % pitch + pitch) % pitch; /* from the start of a to that of b, in a pixel */
-  return between < wide_a || pitch - between < wide_b;
-}
-
-static bool meet(const Place *a, const Place *b) {
-  const int64_t a_end = a->offset + a->bytes, b_end = b->offset + b->bytes;
-  if (a->space != b->space || a->index != b->index || a_end <= b->offset || b_end <= a->offset) return false;
-  if (a->pitch != b->pitch || a->pitch <= 0) return true;
-  return columns_meet(a->offset, a->width, b->offset, b->width, a->pitch);
-}
-
-/* One pixel, or pixels without a gap: all bytes from the first to the last. */
-static bool whole_rows(const Place *place) {
-  return place->width >= place->pitch || place->bytes <= place->width;
-}
-
-/* The same of all images: where a place is one stretch of bytes, the images' stretches are a stride apart. */
-static Place of_all(const Program *p, Place place) {
-  if (place.stride == 0 || place.space == SPACE_KEPT) return place;
-  const bool stretch = whole_rows(&place);
-  if (stretch) place.width = place.bytes;
-  if (stretch) place.pitch = place.stride;
-  place.bytes += place.stride * (p->batching.images - 1);
-  if (place.stride % larger(place.pitch, 1) != 0) place.pitch = place.width = place.bytes;
-  return place;
-}
-
 static int64_t room_of(const Program *p, const Place *place) {
   const int64_t images = p->batching.images;
   switch (place->space) {
@@ -89,11 +58,8 @@ static int64_t size_of(const Buf *buf) { /* of an element */
 
 /* The bytes from the first element of a buffer to its last. */
 static int64_t footprint(const Buf *buf) {
-  int64_t last = 0, step = 1;
-  for (int d = buf->rank - 1; d >= 0; d--) {
-    last += (buf->dim[d] - 1) * step;
-    step *= buf->room[d];
-  }
+  int64_t last = 0;
+  for (int d = 0; d < buf->rank; d++) last += (buf->dim[d] - 1) * buf_room(buf, d + 1);
   return (last + 1) * size_of(buf);
 }
 
@@ -102,12 +68,14 @@ static bool lasts(SpaceKind space) {
   return space == SPACE_KEPT || space == SPACE_ALL || space == SPACE_BATCH || space == SPACE_OUTPUT;
 }
 
-static void forget_meeting(Verifier *v, const Place *place) {
+static bool meet_in_any(const Verifier *v, const Place *a, const Place *b) { /* of any two images */
+  return places_meet_in_any(a, b, v->program->batching.images);
+}
+
+static void forget_meeting(Verifier *v, const Place *place) { /* of all images */
   int n = 0;
-  for (int i = 0; i < v->pieces.n; i++) {
-    const Place held = of_all(v->program, v->pieces.data[i].place);
-    if (!meet(&held, place)) v->pieces.data[n++] = v->pieces.data[i];
-  }
+  for (int i = 0; i < v->pieces.n; i++)
+    if (!meet_in_any(v, &v->pieces.data[i].place, place)) v->pieces.data[n++] = v->pieces.data[i];
   v->pieces.n = n;
 }
 
@@ -130,64 +98,20 @@ static void hold(Verifier *v, const Node *node, const Place *place, Reach reach)
   vec_push(v->arena, v->pieces, piece);
 }
 
-static int by_start(const void *a, const void *b) {
-  const Stretch *x = a, *y = b;
-  return (x->from > y->from) - (x->from < y->from);
-}
-
-static bool covered(Stretch *stretch, int n, int64_t from, int64_t to) {
-  if (n) qsort(stretch, (size_t)n, sizeof *stretch, by_start); /* none: no array either */
-  for (int i = 0; i < n && from < to; i++)
-    if (stretch[i].from <= from && stretch[i].to > from) from = stretch[i].to;
-  return from >= to;
-}
-
-/* Do pieces that lie as that one does hold all bytes of the place? Pieces of a joined value, each of some
- * columns, do so together. */
-static bool covers(const Place *place, const Stretch *rows, Stretch *column, int n,
-                   const Piece *const *piece) {
-  int64_t pitch = 0;
-  for (int i = 0; i < n; i++)
-    if (!whole_rows(&piece[i]->place)) pitch = piece[i]->place.pitch;
-  if (!pitch) {
-    for (int i = 0; i < n; i++) column[i] = rows[i];
-    return covered(column, n, place->offset, place->offset + place->bytes);
-  }
-  /* By columns: what is wanted of a pixel, and what each piece that reaches over all pixels has of it. */
-  const int64_t first = piece[0]->base, start = (place->offset - first) % pitch,
-                wanted = whole_rows(place) && start + place->bytes > pitch ? pitch : place->width,
-                last = place->offset + place->bytes - wanted; /* of the last pixel */
-  int count = 0;
-  if (place->pitch != pitch && !whole_rows(place)) return false;
-  if (wanted == pitch && (start != 0 || place->bytes % pitch != 0)) return false;
-  for (int i = 0; i < n; i++) {
-    const Place *of = &piece[i]->place;
-    const bool whole = whole_rows(of);
-    const int64_t column_start = whole ? 0 : (of->offset - first) % pitch, width = whole ? pitch : of->width;
-    const int64_t row = place->offset - start + column_start; /* of the first pixel */
-    if (of->offset > row || of->offset + of->bytes < last - start + column_start + width) continue;
-    column[count++] = (Stretch){column_start, column_start + width};
-  }
-  return covered(column, count, start, start + wanted);
-}
-
+/* Pieces that lie as that one does hold all of its bytes together, as those of a joined value do. */
 static bool held(Verifier *v, const Node *node, const Place *place, Reach reach) {
   const int home = v->program->home[node->id].node->id;
   const int64_t base = base_of(v, node, place);
-  const Piece **piece = NEW_ARRAY(v->arena, const Piece *, v->pieces.n + 1);
-  Stretch *rows = NEW_ARRAY(v->arena, Stretch, v->pieces.n + 1),
-          *column = NEW_ARRAY(v->arena, Stretch, v->pieces.n + 1);
+  const Place **by = NEW_ARRAY(v->arena, const Place *, v->pieces.n + 1);
   int n = 0;
   for (int i = 0; i < v->pieces.n; i++) {
     const Piece *one = &v->pieces.data[i];
-    if (one->home != home || one->base != base || one->place.space != place->space ||
-        one->place.index != place->index || (one->reach < reach && place->stride) ||
-        one->place.stride != place->stride)
-      continue;
-    rows[n] = (Stretch){one->place.offset, one->place.offset + one->place.bytes};
-    piece[n++] = one;
+    if (one->home == home && one->base == base && one->place.space == place->space &&
+        one->place.index == place->index && (one->reach >= reach || !place->stride) &&
+        one->place.stride == place->stride)
+      by[n++] = &one->place;
   }
-  return n > 0 && covers(place, rows, column, n, piece);
+  return places_cover(v->arena, place, by, n);
 }
 
 /* ---- a call ---- */
@@ -237,9 +161,8 @@ static bool check_apart(Verifier *v, const Version *version, bool once) {
     if (!version->argument[i].used || nest->buf[i]->place < OUTPUT) continue;
     for (int k = 0; k < nest->nbufs; k++) {
       if (k == i || !version->argument[k].used) continue;
-      Place a = version->argument[i].place, b = version->argument[k].place;
-      if (once) a = of_all(v->program, a), b = of_all(v->program, b);
-      if (a.space == SPACE_GRADIENT || !meet(&a, &b)) continue;
+      const Place *a = &version->argument[i].place, *b = &version->argument[k].place;
+      if (a->space == SPACE_GRADIENT || !(once ? meet_in_any(v, a, b) : places_meet(a, b))) continue;
       if (once || !may_overwrite(v, version, nest->buf[i], nest->buf[k]))
         return fail(v, "is written where the call has something else", nest->buf[i]->name);
     }
@@ -316,10 +239,9 @@ static bool check_writes(Verifier *v, const KernelCall *call, const Version *ver
     const Operand *operand = &version->argument[i];
     const Buf *buf = nest->buf[i];
     if (!operand->used || buf->place < OUTPUT || operand->place.space == SPACE_GRADIENT) continue;
-    const Place all = of_all(v->program, operand->place);
     if (once && operand->place.space == SPACE_KEPT)
       return fail(v, "writes an image's record for all images", buf->name);
-    forget_meeting(v, &all);
+    forget_meeting(v, &operand->place);
     if (operand->binding->kind == BIND_VALUE)
       hold(v, operand->binding->node, &operand->place, once ? REACH_ALL : REACH_IMAGE);
   }
@@ -345,15 +267,13 @@ static const char *written_in_turn(const Verifier *v, int call, const Node *node
   const Program *p = v->program;
   if (place->space != SPACE_ALL) return NULL;
   const Version *version = &p->calls.data[call].version[v->target];
-  const Place touched = of_all(p, *place);
   for (int i = 0; i < version->lower->b->nbufs; i++) {
     const Operand *operand = &version->argument[i];
     const Buf *buf = version->lower->b->buf[i];
     if (!operand->used || buf->place < OUTPUT || operand->place.space != SPACE_ALL) continue;
-    const Place written = of_all(p, operand->place);
     const bool same = node && operand->binding->node && operand->place.stride == place->stride &&
                       base_of(v, operand->binding->node, &operand->place) == base_of(v, node, place);
-    if (!same && meet(&written, &touched)) return buf->name;
+    if (!same && meet_in_any(v, &operand->place, place)) return buf->name;
   }
   return NULL;
 }
@@ -453,14 +373,13 @@ static bool contended(const Operand *operand) {
   return operand->used && !caller_owned(operand->place.space) && operand->binding->kind != BIND_PACK;
 }
 
-static const char *conflict(const Program *p, const Version *a, const Version *b, bool all) {
+static const char *conflict(const Verifier *v, const Version *a, const Version *b, bool all) {
   for (int i = 0; i < a->lower->b->nbufs; i++)
     for (int k = 0; contended(&a->argument[i]) && k < b->lower->b->nbufs; k++) {
       if (!contended(&b->argument[k])) continue;
       if (a->lower->b->buf[i]->place < OUTPUT && b->lower->b->buf[k]->place < OUTPUT) continue;
-      Place x = a->argument[i].place, y = b->argument[k].place;
-      if (all) x = of_all(p, x), y = of_all(p, y);
-      if (meet(&x, &y)) return b->lower->b->buf[k]->name;
+      const Place *x = &a->argument[i].place, *y = &b->argument[k].place;
+      if (all ? meet_in_any(v, x, y) : places_meet(x, y)) return b->lower->b->buf[k]->name;
     }
   return NULL;
 }
@@ -482,7 +401,7 @@ static bool check_team(Verifier *v) {
            b++) {
         const Version *before = &p->calls.data[b].version[v->target];
         const bool one = !whole && !version->shared && !before->shared;
-        const char *name = one ? NULL : conflict(p, before, version, whole);
+        const char *name = one ? NULL : conflict(v, before, version, whole);
         if (name) return fail(v, "touches what another thread may still be at", name);
       }
     }
@@ -503,7 +422,7 @@ static bool sole_writer(const Verifier *v, const KernelCall *call, const Place *
   for (int c = 0; c < p->calls.n; c++) {
     const Version *other = &p->calls.data[c].version[v->target];
     for (int i = 0; i < other->lower->b->nbufs; i++)
-      touched += gradient_of(other, i) && meet(gradient_of(other, i), stored);
+      touched += gradient_of(other, i) && places_meet(gradient_of(other, i), stored);
   }
   return call->how == CALL_ONCE && touched == 1;
 }
@@ -526,11 +445,11 @@ static bool check_gradients(Verifier *v) {
       if (buf->place == OUTPUT) {
         if (!sole_writer(v, call, place)) return fail(v, "is a gradient that is not stored once", buf->name);
         vec_push(v->arena, all, ((Stretch){place->offset, place->offset + place->bytes}));
-      } else if (!covered(zeros.data, zeros.n, place->offset, place->offset + place->bytes))
+      } else if (!stretches_cover(zeros.data, zeros.n, place->offset, place->offset + place->bytes))
         return fail(v, "is a gradient that is added to and not cleared", buf->name);
     }
   }
-  return covered(all.data, all.n, 0, p->space[SPACE_GRADIENT].bytes) ||
+  return stretches_cover(all.data, all.n, 0, p->space[SPACE_GRADIENT].bytes) ||
          fail(v, "a gradient is neither cleared nor stored", "");
 }
 

@@ -87,7 +87,7 @@ void images_values(Lower *l) {
 }
 
 void images_end(Lower *l) {
-  bool images[BUFS];
+  bool *images = NEW_ARRAY(l->arena, bool, l->b->nbufs + 1);
   for (int i = 0; i < l->b->nbufs; i++) images[i] = of_images(l, i);
   nest_widen(l->b, l->images, images);
   lower_about(l, "%d interleaved images", l->images);

@@ -63,6 +63,7 @@ static double *value_at(const Machine *m, const Node *node, int64_t image) {
 /* ---- what buffers are bound to ---- */
 static void run_pack(const Machine *m, const Pack *pack, double *out) {
   Run *run = NEW(m->arena, Run);
+  run->mem = NEW_ARRAY(m->arena, double *, pack->nest->nbufs + 1);
   for (int i = 0; i < pack->source.n; i++)
     run->mem[pack->source_buf.data[i]->id] =
         (double *)(uintptr_t)(m->weights + pack->source.data[i]->offset); /* only read */
@@ -124,12 +125,11 @@ static double *constant_of(const Machine *m, int call, const Binding *binding, c
 /* Elements from the first to the last; of a call for all images, what it reads of so many. The interpreter
  * clears the whole of what a nest writes. */
 static int64_t reach(const Buf *buf, int64_t images, bool once) {
-  int64_t last = 0, step = 1;
+  int64_t last = 0;
   for (int d = buf->rank - 1; d >= 0; d--) {
     const bool part = once && d == 0 && buf->place == INPUT && buf->rank == 4 && images < buf->dim[0];
     const int64_t n = part ? images : buf->dim[d];
-    last += (n - 1) * step;
-    step *= buf->room[d];
+    last += (n - 1) * buf_room(buf, d + 1);
   }
   return last + 1;
 }
@@ -168,6 +168,7 @@ static bool run_call(Machine *m, int c, int64_t image) {
   const Version *version = &call->version[0];
   const Nest *nest = version->lower->b;
   Run *run = NEW(m->arena, Run);
+  run->mem = NEW_ARRAY(m->arena, double *, nest->nbufs + 1);
   for (int i = 0; i < nest->nbufs; i++)
     if (nest->buf[i]->place < STACK && !bind(m, run, c, version, i, image)) return false;
   run->single = m->single;

@@ -168,8 +168,9 @@ static void eval_kernel(Net *net, const Kernel *kernel, Values *values, const do
 /* ---- the same by its nest ---- */
 /* The fast way to the same numbers, in float. */
 static void check_fill(const Net *net, const Pack *pack) {
-  Run run = {.single = true};
-  const float *from[BUFS] = {0};
+  const int nbufs = pack->nest->nbufs;
+  Run run = {.mem = NEW_ARRAY(net->arena, double *, nbufs), .single = true};
+  const float **from = NEW_ARRAY(net->arena, const float *, nbufs);
   const int64_t n = buf_elements(pack->out);
   for (int i = 0; i < pack->source.n; i++) {
     const Weight *weight = pack->source.data[i];
@@ -193,7 +194,7 @@ static void check_fill(const Net *net, const Pack *pack) {
 
 static bool run_pack(const Net *net, const Pack *pack, double *out) {
   check_fill(net, pack);
-  Run run = {0};
+  Run run = {.mem = NEW_ARRAY(net->arena, double *, pack->nest->nbufs)};
   for (int i = 0; i < pack->source.n; i++)
     run.mem[pack->source_buf.data[i]->id] = net->weights + pack->source.data[i]->offset;
   run.mem[pack->out->id] = out;
@@ -202,8 +203,7 @@ static bool run_pack(const Net *net, const Pack *pack, double *out) {
 }
 
 static bool run_kernel(const Net *net, const Lower *l, const Values *values, double *out) {
-  static Run run;
-  memset(&run, 0, sizeof run);
+  Run run = {.mem = NEW_ARRAY(net->arena, double *, l->b->nbufs)};
   bool good = true;
   for (int i = 0; i < l->b->nbufs; i++) {
     const Buf *buf = l->b->buf[i];

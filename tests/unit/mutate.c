@@ -84,7 +84,7 @@ static double filled(const Buf *buf, int fill, int64_t i) {
 
 static bool misbehaves(const Nest *nest, int64_t size, int fill) {
   Arena *arena = arena_new();
-  Run run = {.single = false, .size = {size}};
+  Run run = {.mem = NEW_ARRAY(arena, double *, nest->nbufs), .size = {size}};
   for (int i = 0; i < nest->nbufs; i++) {
     const Buf *buf = nest->buf[i];
     if (buf->place >= STACK) continue;

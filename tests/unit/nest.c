@@ -43,7 +43,7 @@ static void conv_case(Cases *cases, Conv c, bool plain) {
               pw[(((cb * (c.ci / c.cb) + ib) * c.k * c.k + k) * c.cb + i) * n + t] =
                   w[(k * c.ci + ib * c.cb + i) * c.co + cb * n + t];
   }
-  cases_check(cases, nest, (Run){.mem = {x, pw, bias}}, want,
+  cases_check(cases, nest, CASE_RUN(x, pw, bias), want,
               plain ? 2e-6 : 0); /* a compiler may give a scalar plain sum another order of fusing */
 }
 
@@ -124,8 +124,7 @@ static void winograd_case(Cases *cases, int H, int CI, int CO, int rows, int ncb
           for (int l = 0; l < 3; l++) s += G[xi / 6][k] * G[xi % 6][l] * w[((k * 3 + l) * CI + i) * CO + f];
         U[((f / 32 * 36 + xi) * CI + i) * 32 + f % 32] = s;
       }
-  cases_check(cases, conv_winograd(arena, "wino", H, CI, CO, rows, ncb), (Run){.mem = {x, U, bias}}, want,
-              2e-5);
+  cases_check(cases, conv_winograd(arena, "wino", H, CI, CO, rows, ncb), CASE_RUN(x, U, bias), want, 2e-5);
 }
 
 static void gradient_case(Cases *cases, int H, int CI, int CO, int K) {
@@ -142,7 +141,7 @@ static void gradient_case(Cases *cases, int H, int CI, int CO, int K) {
           want[i] += x[(iy * H + ix) * CI + c] * d[(y * H + xx) * CO + f];
       }
   }
-  cases_check(cases, conv_weight_gradient(arena, "wgrad", H, CI, CO, K), (Run){.mem = {x, d}}, want, 0);
+  cases_check(cases, conv_weight_gradient(arena, "wgrad", H, CI, CO, K), CASE_RUN(x, d), want, 0);
 }
 
 static void lenet_cases(Cases *cases) {
@@ -161,8 +160,8 @@ static void lenet_cases(Cases *cases) {
         want[j] = fmax(want[j], conv_at(c, x, w, bias, 2 * (j / c->co / oh) + k / 2,
                                         2 * (j / c->co % oh) + k % 2, j % c->co));
     }
-    cases_check(cases, i ? lenet_conv2(arena, "conv2") : lenet_conv1(arena, "conv1"),
-                (Run){.mem = {x, w, bias}}, want, 0);
+    cases_check(cases, i ? lenet_conv2(arena, "conv2") : lenet_conv1(arena, "conv1"), CASE_RUN(x, w, bias),
+                want, 0);
   }
   int I = 120, O = 96;
   double *x = cases_numbers(arena, I, 1), *w = cases_numbers(arena, I * O, 2),
@@ -172,7 +171,7 @@ static void lenet_cases(Cases *cases) {
     for (int i = 0; i < I; i++) want[f] += x[i] * w[i * O + f];
     want[f] = fmax(want[f], 0);
   }
-  cases_check(cases, dense(arena, "dense", I, O, 6, 2, true), (Run){.mem = {x, w, bias}}, want, 0);
+  cases_check(cases, dense(arena, "dense", I, O, 6, 2, true), CASE_RUN(x, w, bias), want, 0);
   x = cases_numbers(arena, 8 * 6 * 16, 1);
   want = cases_numbers(arena, 4 * 3 * 16, 2);
   for (int i = 0; i < 4 * 3 * 16; i++) {
@@ -180,7 +179,7 @@ static void lenet_cases(Cases *cases) {
     for (int k = 0; k < 4; k++)
       want[i] = fmax(want[i], x[((2 * (i / 48) + k / 2) * 6 + 2 * (i / 16 % 3) + k % 2) * 16 + i % 16]);
   }
-  cases_check(cases, max_pool2(arena, "pool", 8, 6, 16), (Run){.mem = {x}}, want, 0);
+  cases_check(cases, max_pool2(arena, "pool", 8, 6, 16), CASE_RUN(x), want, 0);
 }
 
 /* ---- what else nests can say ---- */
@@ -203,7 +202,8 @@ static void size_case(
   NEST_FROM(b, i, 0, n)
     NEST_FOR(b, k, N) nest_store(b, nest_at(b, out, i, k), nest_load(b, nest_at(b, tmp, i, k), 1));
   double *x = cases_numbers(cases->arena, BATCH * N, 5);
-  Run given = {.mem = {x}, .size = {count}};
+  Run given = CASE_RUN(x);
+  given.size[0] = count;
   cases_check(cases, b, given, NULL, 0);
   const Run *r = &cases->list.data[cases->list.n - 1].run;
   for (int i = 0; i < BATCH * N; i++)
@@ -243,7 +243,7 @@ static void byte_case(Cases *cases, Elem elem, int L) { /* bytes in, normalised;
                          : i * 255 / (N - 1) - 128;
     want[i] = trunc(x[i] * .5);
   }
-  cases_check(cases, b, (Run){.mem = {x}}, want, 0);
+  cases_check(cases, b, CASE_RUN(x), want, 0);
 }
 
 static void update_case(Cases *cases) { /* a gradient that is summed over samples: read, changed, written, in
@@ -255,7 +255,7 @@ static void update_case(Cases *cases) { /* a gradient that is summed over sample
     nest_accumulate(b, nest_at(b, out, 4 * i), nest_load(b, nest_at(b, in, 4 * i), 4), num(b, 3));
   double *x = cases_numbers(cases->arena, 24, 8), *want = NEW_ARRAY(cases->arena, double, 24);
   for (int i = 0; i < 24; i++) want[i] = i % 7 + 3 * x[i];
-  cases_check(cases, b, (Run){.mem = {x}}, want, 0);
+  cases_check(cases, b, CASE_RUN(x), want, 0);
 }
 
 static void over_case(Cases *cases) { /* what is read is written over: rows in parallel, a tail of lanes, two
@@ -279,7 +279,7 @@ static void over_case(Cases *cases) { /* what is read is written over: rows in p
   }
   double *x = cases_numbers(cases->arena, ROWS * N, 9), *want = NEW_ARRAY(cases->arena, double, ROWS *N);
   for (int i = 0; i < ROWS * N; i++) want[i] = x[i] * (i % 7) + i % 7;
-  cases_check(cases, b, (Run){.mem = {x}}, want, 1e-6);
+  cases_check(cases, b, CASE_RUN(x), want, 1e-6);
 }
 
 static void dropout_case(Cases *cases) { /* RANDOM and POSITION; keys from a buffer of integers */
@@ -297,7 +297,7 @@ static void dropout_case(Cases *cases) { /* RANDOM and POSITION; keys from a buf
   double *x = cases_numbers(cases->arena, N, 3), *keys = NEW_ARRAY(cases->arena, double, 2);
   keys[0] = -123456789;
   keys[1] = 987654321;
-  cases_check(cases, b, (Run){.mem = {x, keys}}, NULL, 0);
+  cases_check(cases, b, CASE_RUN(x, keys), NULL, 0);
 }
 
 static void
@@ -321,7 +321,7 @@ label_case(Cases *cases,
     }
   double *x = NEW_ARRAY(cases->arena, double, 1);
   x[0] = 10;
-  cases_check(cases, b, (Run){.mem = {x}}, NULL, 0);
+  cases_check(cases, b, CASE_RUN(x), NULL, 0);
 }
 
 static void math_case(Cases *cases,
@@ -352,7 +352,7 @@ static void math_case(Cases *cases,
       nest_store(b, nest_at(b, out, y, L * i), add(sum, hsum(e)));
     }
   }
-  cases_check(cases, b, (Run){.mem = {cases_numbers(cases->arena, ROWS * N, 4)}}, NULL, 2e-5);
+  cases_check(cases, b, CASE_RUN(cases_numbers(cases->arena, ROWS * N, 4)), NULL, 2e-5);
 }
 
 static void name_case(Cases *cases) { /* names that C or other names would not allow, unrolled loops, arrays
@@ -403,7 +403,7 @@ static void name_case(Cases *cases) { /* names that C or other names would not a
       want[y * 8 + i] = s[0] + s[1];
       want[y * 8 + 4 + i] = i == 1 || i == 2 ? s[0] : 7;
     }
-  Run given = {0};
+  Run given = CASE_RUN(NULL);
   given.mem[in->id] = x;
   cases_check(cases, b, given, want, 2e-6);
 }
@@ -423,7 +423,7 @@ static void shuffle_case(Cases *cases) { /* lanes by name, lanes reversed, narro
     want[4 + i] = x[i];
     want[11 - i] = x[4 + i] + x[i];
   }
-  cases_check(cases, b, (Run){.mem = {x}}, want, 0);
+  cases_check(cases, b, CASE_RUN(x), want, 0);
 }
 
 static void other_cases(Cases *cases, int lanes) { /* lanes 1: what the generic target can print */

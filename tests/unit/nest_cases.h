@@ -10,7 +10,12 @@ typedef struct Case {
   Nest *nest;
   Run run;
   double tolerance;
-} Case; /* tolerance 0: the same bits on a CPU with fused multiply-adds */
+} Case;                  /* tolerance 0: the same bits on a CPU with fused multiply-adds */
+enum { CASE_BUFS = 32 }; /* more than the parameters of a case */
+#define CASE_RUN(...)                                                                                        \
+  (Run) {                                                                                                    \
+    .mem = (double *[CASE_BUFS]) { __VA_ARGS__ }                                                             \
+  }
 typedef struct Cases {
   Arena *arena;
   VEC(Case) list;

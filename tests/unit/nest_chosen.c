@@ -169,8 +169,8 @@ static void rows_cases(Cases *cases, int lanes) {
     want[i] = table[row * C + i % C];
     sum[row * C + i % C] += d[i];
   }
-  cases_check(cases, chosen_rows(arena, N, ROWS, C, lanes), (Run){.mem = {id, table}}, want, 0);
-  cases_check(cases, chosen_rows_gradient(arena, N, ROWS, C, lanes), (Run){.mem = {id, d}}, sum, 0);
+  cases_check(cases, chosen_rows(arena, N, ROWS, C, lanes), CASE_RUN(id, table), want, 0);
+  cases_check(cases, chosen_rows_gradient(arena, N, ROWS, C, lanes), CASE_RUN(id, d), sum, 0);
 }
 
 static void sampling_cases(Cases *cases, int lanes) {
@@ -197,8 +197,8 @@ static void sampling_cases(Cases *cases, int lanes) {
       sum[pixel] += weight * d[i * C + c];
     }
   }
-  cases_check(cases, chosen_sampling(arena, N, H, W, C, lanes), (Run){.mem = {in, point}}, want, 2e-6);
-  cases_check(cases, chosen_sampling_gradient(arena, N, H, W, C, lanes), (Run){.mem = {point, d}}, sum, 2e-6);
+  cases_check(cases, chosen_sampling(arena, N, H, W, C, lanes), CASE_RUN(in, point), want, 2e-6);
+  cases_check(cases, chosen_sampling_gradient(arena, N, H, W, C, lanes), CASE_RUN(point, d), sum, 2e-6);
 }
 
 static void window_case(Cases *cases) {
@@ -213,7 +213,7 @@ static void window_case(Cases *cases) {
     want[3 * i + 1] = in[next + 2];
     want[3 * i + 2] = k < 2 ? 3 * in[i + k] : 5;
   }
-  cases_check(cases, chosen_window(arena, N), (Run){.mem = {at, in}}, want, 2e-6);
+  cases_check(cases, chosen_window(arena, N), CASE_RUN(at, in), want, 2e-6);
 }
 
 static void check_cases(int lanes, const char *attribute, int nflags) {
@@ -273,11 +273,9 @@ static void test_fill(void) { /* which runs loops in lanes, leaves them to the i
   Arena *arena = arena_new();
   Nest *b = chosen_window(arena, 4);
   CU_ASSERT_FATAL(cases_prove(b));
-  const float *from[BUFS] = {0};
-  float in[11] = {0}, at[8] = {0}, to[12];
-  from[0] = at;
-  from[1] = in;
-  CU_ASSERT(!nest_fill(b, from, to));
+  const float in[11] = {0}, at[8] = {0};
+  float to[12];
+  CU_ASSERT(!nest_fill(b, (const float *const[]){at, in}, to));
   arena_free(arena);
 }
 
@@ -290,11 +288,11 @@ static void test_widen(void) { /* an index from weights is the same for all imag
   nest_fn(b, "order", false);
   NEST_FOR(b, i, 3) NEST_CHOSEN(b, from, nest_load(b, nest_at(b, order, i), 1), 0, 3)
   nest_store(b, nest_at(b, out, i), nest_load(b, nest_at(b, in, from), 1));
-  nest_widen(b, LANES_, (const bool[BUFS]){[0] = true, [2] = true});
+  nest_widen(b, LANES_, (const bool[]){true, false, true});
   CU_ASSERT_FATAL(cases_prove(b));
   double x[3 * LANES_], places[3] = {2, NAN, 1}, y[3 * LANES_];
   for (int i = 0; i < 3 * LANES_; i++) x[i] = i;
-  Run run = {.mem = {x, places, y}};
+  Run run = {.mem = (double *[]){x, places, y}};
   CU_ASSERT_FATAL(nest_run(b, &run));
   for (int i = 0; i < LANES_; i++)
     CU_ASSERT(y[i] == 2 * LANES_ + i && y[LANES_ + i] == i && y[2 * LANES_ + i] == LANES_ + i);
@@ -328,7 +326,7 @@ static void test_tables(void) {
   double x[64], table[TABLE_BYTES], y[64];
   for (int i = 0; i < 64; i++) x[i] = 4 * i - 128;
   for (int i = 0; i < TABLE_BYTES; i++) table[i] = 127 - i;
-  Run run = {.mem = {x, table, y}};
+  Run run = {.mem = (double *[]){x, table, y}};
   CU_ASSERT_FATAL(nest_run(b, &run));
   for (int i = 0; i < 64; i++) CU_ASSERT(y[i] == 127 - 4 * i);
   arena_free(arena);

@@ -19,7 +19,7 @@ static Buf *buf_named(const Nest *nest, const char *name) {
 
 /* What the nest makes of numbers, its result so many elements behind its operand. */
 static double *run_at(Arena *arena, const Nest *nest, const Buf *in, const Buf *out, int64_t behind) {
-  Run run = {.single = false};
+  Run run = {.mem = NEW_ARRAY(arena, double *, nest->nbufs)};
   const int64_t before = larger(-behind, 0),
                 n = before + buf_elements(in) + larger(behind, 0) + buf_elements(out);
   double *memory = cases_numbers(arena, n, 7);

@@ -96,7 +96,7 @@ static void misuse_chosen_images(Nest *b) {
   Buf *in = NEST_BUF(b, INPUT, "in", 4), *out = NEST_BUF(b, OUTPUT, "out", 4);
   NEST_FOR(b, i, 4) NEST_CHOSEN(b, x, nest_load(b, nest_at(b, in, i), 1), 0, 4)
   nest_store(b, nest_at(b, out, i), nest_load(b, nest_at(b, in, x), 1));
-  nest_widen(b, 4, (const bool[BUFS]){true, true});
+  nest_widen(b, 4, (const bool[]){true, true});
 }
 
 static void test_misuse(void) {

@@ -65,7 +65,7 @@ static void test_run(void) {
   Cases *cases = cases_new();
   double *x = cases_numbers(cases->arena, N, 1), *want = NEW_ARRAY(cases->arena, double, N);
   for (int i = 0; i < N; i++) want[i] = 2 * (x[N - 1 - i] + 1);
-  cases_check(cases, between_loops(cases->arena), (Run){.mem = {x}}, want, 2e-6);
+  cases_check(cases, between_loops(cases->arena), CASE_RUN(x), want, 2e-6);
   cases_compile(cases, attribute, lanes, *attribute != 0, 3);
   const char *text = cases_print(cases, "", "", 1);
   CU_ASSERT_PTR_NOT_NULL(strstr(text, "  reverse_routine(first, second, 12, 2.f);\n"));
@@ -91,7 +91,7 @@ static void test_refused(void) {
   NEST_FOR(b, i, N - 1) nest_store(b, nest_at(b, work, i), num(b, 1)); /* the last one is missing */
   nest_routine(b, &reverse, (Buf *[]){work, out}, numbers);
   refuse(b, "may not be written");
-  Run run = {.mem = {NEW_ARRAY(arena, double, N), NEW_ARRAY(arena, double, N)}};
+  Run run = {.mem = (double *[]){NEW_ARRAY(arena, double, N), NEW_ARRAY(arena, double, N)}};
   CU_ASSERT(!nest_run(b, &run));
 
   b = nest_new(arena, "input", "");
@@ -106,7 +106,7 @@ static void test_refused(void) {
   nest_fn(b, "meet", false);
   NEST_PARALLEL(b, i, 2) nest_routine(b, &reverse, (Buf *[]){in, out}, numbers);
   refuse(b, "parallel iterations");
-  run = (Run){.mem = {NEW_ARRAY(arena, double, N), NEW_ARRAY(arena, double, N)}};
+  run = (Run){.mem = (double *[]){NEW_ARRAY(arena, double, N), NEW_ARRAY(arena, double, N)}};
   CU_ASSERT(!nest_run(b, &run));
 
   b = nest_new(arena, "over", "");
@@ -139,7 +139,7 @@ static void misuse_register(Nest *b) {
 static void misuse_images(Nest *b) {
   Buf *a = NEST_BUF(b, INPUT, "a", N), *c = NEST_BUF(b, OUTPUT, "c", N);
   nest_routine(b, &reverse, (Buf *[]){a, c}, numbers);
-  nest_widen(b, 4, (const bool[BUFS]){true, true});
+  nest_widen(b, 4, (const bool[]){true, true});
 }
 
 static int status_of(void (*misuse)(Nest *)) { /* of a process that builds a nest wrongly */

@@ -92,17 +92,16 @@ static Home home_in(const Kernel *kernel, const Node *value) {
   return kernel->home ? kernel->home[value->id] : home_own(value);
 }
 
-/* In another value pixels are further apart, and the values of images are as far apart as that one's. Seen as
- * an array, the last of them would reach beyond what there is: positions are computed. */
+/* In another value pixels are further apart, and the values of images, or rows, are as far apart as that
+ * one's. Seen as an array, the last of them would reach beyond what there is: positions are computed. */
 static void lie_within(const Kernel *kernel, Buf *buf, const Node *value) {
   const Home home = home_in(kernel, value);
-  const int64_t channels = buf->dim[buf->rank - 1],
-                pitch = buf->rank == 4 && buf_elements(buf) == buf->dim[0] * channels
-                            ? shape_row_elements(home.node->shape)
-                            : home.pitch;
-  if (pitch == channels || buf_elements(buf) == channels) return;
-  buf->room[buf->rank - 1] = pitch;
-  buf->flat = true;
+  const Extent e = shape_extent(value->shape);
+  const int64_t last = buf->rank - 1, channels = buf->dim[last],
+                apart = shape_elements(home.node->shape) / shape_rows(value->shape);
+  if (e.h * e.w > 1) buf->room[last] = home.pitch;
+  if (buf->rank == 4 && buf_room(buf, 1) != apart) buf->apart = apart;
+  buf->flat = buf->apart || buf->room[last] != channels;
 }
 
 /* A value as the nest sees it: with a leading axis where the nest or its builder goes through rows; of all
