@@ -40,7 +40,9 @@ static const OptionRow import_options[] = {
      "the sizes of an input that the model leaves open; an open first one is 1", NULL},
     {"input", LONG_INPUT, required_argument, "--input INPUT=u8", "the input takes raw bytes", NULL},
     {"layout", LONG_LAYOUT, required_argument, "--layout=ORDER",
-     "how the caller's buffers lie: hwc (channels last) or chw, as ONNX has them", "hwc chw"},
+     "how the caller's buffers lie: hwc (channels last) or chw, as ONNX has them. nchw or nhwc, also "
+     "INPUT=nhwc: where the model's inputs have their channels, which else its operators tell",
+     "hwc chw nchw nhwc"},
     {"name", LONG_NAME, required_argument, "--name=NET", "the name of the net", NULL},
     {"rename", LONG_RENAME, required_argument, "--rename=FILE",
      "names of layers: lines THEIRS = OURS; * stands for any letters; of several that fit the last counts",
@@ -61,7 +63,7 @@ typedef struct Importing {
   Arena *arena;
   ImportOptions options;
   const char *model, *output, *rename;
-  int layout, diagnostics, colour, rounding; /* rounding: -1: that of the model's kind */
+  int diagnostics, colour, rounding; /* rounding: -1: that of the model's kind */
   bool list, help;
   Sources sources;
   Diags *diags;
@@ -104,18 +106,31 @@ static bool read_outputs(Importing *m, const char *text) {
   return true;
 }
 
+/* chw and hwc: of the caller's buffers; nchw and nhwc: of the model. */
+static bool read_layout(Importing *m, const char *text) {
+  const char *equal = strrchr(text, '='), *order = equal ? equal + 1 : text;
+  const bool last = strcmp(order, "nhwc") == 0, chw = strcmp(text, "chw") == 0;
+  if ((last || strcmp(order, "nchw") == 0) && equal != text) {
+    const char *input = equal ? arena_copy(m->arena, text, (size_t)(equal - text)) : NULL;
+    vec_push(m->arena, m->options.layouts, ((ImportLayout){input, last}));
+    return true;
+  }
+  m->options.chw = chw;
+  return chw || strcmp(text, "hwc") == 0 ||
+         usage_error("--layout is hwc, chw, nchw, nhwc or INPUT=nhwc, not '%s'", text);
+}
+
 enum { LITERT = 1 };
 static const char *const roundings[] = {"double", [LITERT] = "litert", "single", "float", NULL};
 
 static bool take_option(Importing *m, int code) {
-  static const char *const layouts[] = {"hwc", "chw", NULL};
   switch (code) {
   case 'o': m->output = optarg; return true;
   case 'h': return m->help = true;
   case LONG_OUTPUTS: return read_outputs(m, optarg);
   case LONG_SHAPE: return read_shape(m, optarg);
   case LONG_INPUT: return read_input(m, optarg);
-  case LONG_LAYOUT: return read_word("--layout", optarg, layouts, &m->layout);
+  case LONG_LAYOUT: return read_layout(m, optarg);
   case LONG_NAME:
     m->options.net = optarg;
     return is_name(optarg, strlen(optarg)) || usage_error("'%s' is no name of a net", optarg);
@@ -135,7 +150,6 @@ static bool read_options(Importing *m, int argc, char **argv) {
   if (optind == argc) return usage_error("no model is given: cnnc import MODEL [-o NAME]");
   if (argc - optind > 1) return usage_error("several models are given: one is imported at a time");
   m->model = argv[optind];
-  m->options.chw = m->layout == 1;
   m->options.rounding = m->rounding < 0 ? NULL : roundings[m->rounding];
   return *m->model != 0 || usage_error("the model's file name is empty");
 }
@@ -326,7 +340,7 @@ static void write_tflite(Importing *m, Span at, const TflProgram *made) {
 /* Something was asked for that has a meaning for ONNX only. */
 static bool for_onnx_alone(const Importing *m) {
   const ImportOptions *o = &m->options;
-  return m->list || m->rename || m->layout || o->outputs.n || o->shapes.n || o->bytes.n;
+  return m->list || m->rename || o->chw || o->layouts.n || o->outputs.n || o->shapes.n || o->bytes.n;
 }
 
 /* True: it was such a model, whatever became of it. */

@@ -86,157 +86,6 @@ const char *number_text(Arena *arena, double value) {
   return text_float(arena, value);
 }
 
-/* ---- inputs ---- */
-static const ImportShape *shape_given(const ModelImport *im, const char *input) {
-  for (int i = 0; i < im->options->shapes.n; i++)
-    if (strcmp(im->options->shapes.data[i].input, input) == 0) return &im->options->shapes.data[i];
-  return NULL;
-}
-
-static bool bytes_wanted(const ModelImport *im, const OnnxPort *port) {
-  for (int i = 0; i < im->options->bytes.n; i++)
-    if (strcmp(im->options->bytes.data[i], port->name) == 0) return true;
-  return port->type == TENSOR_UINT8;
-}
-
-static bool sizes_of_input(ModelImport *im, OnnxPort *port) {
-  const ImportShape *shape = shape_given(im, port->name);
-  if (shape) {
-    bool fits = port->rank < 0 || port->rank == shape->rank;
-    for (int d = 0; fits && d < shape->rank; d++)
-      fits = port->rank < 0 || port->dim[d] == 0 || port->dim[d] == shape->dim[d];
-    if (!fits) {
-      diag_report(im->diags, DIAG_import_shape, im->at, NULL,
-                  "--shape gives input '%s' sizes that the model does not leave open", port->name);
-      return false;
-    }
-    port->rank = shape->rank;
-    memcpy(port->dim, shape->dim, sizeof port->dim);
-  }
-  if (port->rank > 1 && port->dim[0] == 0) port->dim[0] = 1;
-  if (port->rank == 0) {
-    diag_report(im->diags, DIAG_import_shape, im->at, NULL,
-                "input '%s' is a single number; a value of the language has at least one dimension",
-                port->name);
-    return false;
-  }
-  bool open = port->rank < 1;
-  for (int d = 0; d < port->rank; d++) open = open || port->dim[d] == 0;
-  if (!open) return true;
-  Diag *diag = diag_report(im->diags, DIAG_import_shape, im->at, NULL,
-                           "the size of input '%s' is open in the model", port->name);
-  Text example = {.arena = im->arena};
-  for (int d = 0; d < port->rank; d++)
-    text_put(&example, "%s%lld", d ? "x" : "", (long long)(port->dim[d] ? port->dim[d] : 224));
-  diag_help(diag, "say it: --shape %s=%s", port->name, example.s ? example.s : "1x3x224x224");
-  return false;
-}
-
-/* The dimension of a tensor that the first operator with channels behind it takes for them; -1: none does. */
-static int channels_by_use(const ModelImport *im, int tensor, const int *perm, int rank, int *steps) {
-  static const char *const spatial[] = {"Conv",
-                                        "MaxPool",
-                                        "AveragePool",
-                                        "BatchNormalization",
-                                        "ConvTranspose",
-                                        "GlobalAveragePool",
-                                        "Resize",
-                                        "Upsample",
-                                        "InstanceNormalization",
-                                        NULL};
-  for (int i = 0; *steps > 0 && i < im->onnx->nnodes; i++) {
-    const OnnxNode *node = &im->onnx->node[i];
-    int k = 0;
-    while (k < node->nin && node->in[k] != tensor) k++;
-    if (k == node->nin || !im->live[i] || node->nout == 0) continue;
-    for (int s = 0; k == 0 && spatial[s]; s++)
-      if (strcmp(node->op, spatial[s]) == 0) return perm[1];
-    if (k == 0 && (strcmp(node->op, "LayerNormalization") == 0 || strcmp(node->op, "MatMul") == 0))
-      return perm[rank - 1];
-    int to[MOST_DIMS] = {0};
-    --*steps;
-    const WireInts *order = strcmp(node->op, "Transpose") == 0 ? onnx_ints(node, "perm") : NULL;
-    static const char *const moves[] = {"Reshape", "Flatten", "Gemm", "MatMul", "Squeeze", "Unsqueeze", NULL};
-    bool follow = true;
-    for (int s = 0; moves[s]; s++) follow = follow && strcmp(node->op, moves[s]) != 0;
-    if (!follow) continue;
-    for (int d = 0; d < rank; d++) {
-      const int64_t from = order && order->n == rank ? order->data[d] : d;
-      to[d] = perm[from >= 0 && from < rank ? from : 0];
-    }
-    const int found = channels_by_use(im, node->out[0], to, rank, steps);
-    if (found >= 0) return found;
-  }
-  return -1;
-}
-
-static bool channels_last(const ModelImport *im, const OnnxPort *port) {
-  const int perm[MOST_DIMS] = {0, 1, 2, 3, 4, 5, 6, 7};
-  int steps = 100;
-  if (port->rank != 4 && port->rank != 3) return false;
-  const int channels = channels_by_use(im, port->tensor, perm, port->rank, &steps), last = port->rank - 1;
-  if (channels >= 1) return channels == last;
-  return port->rank == 4 && port->dim[3] <= 3 && port->dim[1] > 4;
-}
-
-/* A table of boxes, whose first dimension is no batch. */
-static bool is_boxes(const ModelImport *im, const OnnxPort *port) {
-  bool read = false;
-  for (int i = 0; i < im->onnx->nnodes && port->rank == 2; i++) {
-    const OnnxNode *node = &im->onnx->node[i];
-    read = read || (im->live[i] && strcmp(node->op, "RoiAlign") == 0 && given(node, 1) &&
-                    node->in[1] == port->tensor);
-  }
-  return read;
-}
-
-static bool add_input(ModelImport *im, OnnxPort *port) {
-  if (!sizes_of_input(im, port)) return false;
-  const bool boxes = is_boxes(im, port);
-  const int first = port->rank > 1 && !boxes ? 1 : 0, rest = port->rank - first;
-  if (rest > 3) {
-    diag_report(im->diags, DIAG_import_shape, im->at, NULL,
-                "input '%s' has %d dimensions; a value of the language has at most 3 besides the batch",
-                port->name, port->rank);
-    return false;
-  }
-  const bool last = port->channels_last = boxes || channels_last(im, port);
-  Value *value = NEW(im->arena, Value);
-  value->shape.rank = rest;
-  for (int axis = 0; axis < rest; axis++) {
-    const int d = last || rest == 1 ? axis : axis == rest - 1 ? 0 : axis + 1;
-    value->shape.dim[axis] = port->dim[first + d];
-  }
-  value->name = identifier(im, port->name);
-  View *view = view_new(im, value, port->rank);
-  if (first) {
-    view->size[0] = port->dim[0];
-    view->along[0] = factors_one(BATCH, 1, port->dim[0]);
-  }
-  for (int axis = 0; axis < rest; axis++) {
-    const int d = last || rest == 1 ? axis : axis == rest - 1 ? 0 : axis + 1;
-    view_set(view, first + d, axis);
-  }
-  if (bytes_wanted(im, port)) port->type = TENSOR_UINT8;
-  im->item[port->tensor].view = view;
-  im->item[port->tensor].bytes = port_bytes(im, port);
-  vec_push(im->arena, im->inputs, value);
-  vec_push(im->arena, im->ports, port);
-  return true;
-}
-
-static bool add_inputs(ModelImport *im) {
-  bool good = true;
-  for (int i = 0; i < im->onnx->ninputs; i++) {
-    OnnxPort *port = &im->onnx->input[i];
-    if (im->onnx->constant[port->tensor] || im->readers[port->tensor] == 0) continue;
-    good = add_input(im, port) && good;
-  }
-  if (good && im->inputs.n == 0)
-    diag_report(im->diags, DIAG_import_file, im->at, NULL, "the model has no input that its outputs need");
-  return good && im->inputs.n > 0;
-}
-
 /* ---- what is needed ---- */
 enum { MOST_PORTS = 1000 };
 
@@ -366,30 +215,40 @@ static void import_node(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- outputs ---- */
-static Value *lay_output(ModelImport *im, const View *view) {
-  int dims[MOST_DIMS], n = 0;
+/* The dimensions of an output that are more than its batch; -1 after no(). */
+static int dimensions_of(ModelImport *im, const View *view, int dims[MOST_DIMS]) {
+  int n = 0;
   for (int d = 0; d < view->rank; d++) {
     bool has = false, batch = false;
     for (int i = 0; i < view->along[d].n; i++) {
       has = has || view->along[d].f[i].axis != BATCH;
       batch = batch || view->along[d].f[i].axis == BATCH;
     }
-    if (view->size[d] != factors_size(&view->along[d])) return no(im, "a tensor that is repeated (tile)");
-    if (has && batch) return no(im, "the batch is mixed with other axes");
-    if (batch && d > 0) return no(im, "the batch is not the first dimension of an output");
+    if (view->size[d] != factors_size(&view->along[d])) return no(im, "a tensor that is repeated (tile)"), -1;
+    if (has && batch) return no(im, "the batch is mixed with other axes"), -1;
+    if (batch && d > 0) return no(im, "the batch is not the first dimension of an output"), -1;
     if (has) dims[n++] = d;
   }
-  for (int i = 1; i < n; i++) /* as in memory */
-    for (int k = i; k > 0; k--) {
-      const Factor a = view->along[dims[k - 1]].f[0], b = view->along[dims[k]].f[0];
-      if (a.axis < b.axis || (a.axis == b.axis && a.inner > b.inner)) break;
-      const int behind = dims[k];
-      dims[k] = dims[k - 1];
-      dims[k - 1] = behind;
-    }
-  if (in_memory_order(view, n, dims)) return view->value;
-  if (n == 0) return lay(im, view, 0, NULL, 0, NULL, false);
-  return lay(im, view, 1, &dims[n - 1], n - 1, dims, false);
+  return n;
+}
+
+/* Channels last, of four or more dimensions also with two for channels, or as ONNX has it: whichever moves
+ * least. Channels are the dimensions behind the batch, which may be of one element. */
+static Value *lay_output(ModelImport *im, const View *view, bool *as_onnx) {
+  int dims[MOST_DIMS], order[3][MOST_DIMS], best = 0, least = INT32_MAX;
+  const int n = dimensions_of(im, view, dims), before = im->statements.n;
+  int ways = 1; /* ONNX's order */
+  if (n < 0) return NULL;
+  while (ways < 3 && ways < n && dims[ways - 1] == ways && (ways < 2 || n > 3)) ways++;
+  for (int way = ways - 1; way >= 0; way--) {
+    for (int k = 0; k < n; k++) order[way][k] = dims[(k + way) % n];
+    const Value *value = lay_in_order(im, view, n, order[way]);
+    const int moves = value ? im->statements.n - before : INT32_MAX;
+    take_back(im, before);
+    if (moves < least) best = way, least = moves;
+  }
+  *as_onnx = best == 0 && ways > 1;
+  return lay_in_order(im, view, n, order[best]);
 }
 
 static void add_output(ModelImport *im, const OnnxPort *port) {
@@ -397,7 +256,8 @@ static void add_output(ModelImport *im, const OnnxPort *port) {
   im->node = NULL;
   im->why = NULL;
   if (!item->view && !item->constant) return; /* follows from an earlier problem */
-  Value *value = item->view ? lay_output(im, item->view) : no(im, "an output that is constant");
+  bool as_onnx = false;
+  Value *value = item->view ? lay_output(im, item->view, &as_onnx) : no(im, "an output that is constant");
   if (!value) {
     const Problem row = {.tensor = port->tensor, .what = port->name, .why = im->why};
     vec_push(im->arena, im->problems, row);
@@ -408,7 +268,7 @@ static void add_output(ModelImport *im, const OnnxPort *port) {
     other = other || (im->outputs.data[i].value == value && im->outputs.data[i].bytes != item->bytes);
   if (other) value = same_value(im, value);
   else if (!value->made) value = emit_one(im, value, value->shape, "add(0)"); /* an input as it is */
-  const ImportOutput output = {port, value, item->view, item->bytes};
+  const ImportOutput output = {port, value, item->view, item->bytes, as_onnx};
   vec_push(im->arena, im->outputs, output);
 }
 

@@ -68,11 +68,16 @@ typedef struct ImportShape {
   int64_t dim[MOST_DIMS];
 } ImportShape;
 typedef struct ModelImport ModelImport;
+typedef struct ImportLayout { /* where the model has the channels */
+  const char *input;          /* NULL: of all that have no other */
+  bool last;                  /* [N,H,W,C]; else [N,C,H,W] */
+} ImportLayout;
 typedef struct ImportOptions {
   const char *net, *rounding; /* rounding: of a quantised model; NULL: float */
   bool chw;                   /* the caller's buffers are laid out as ONNX has them */
   VEC(const char *) outputs, bytes;
   VEC(ImportShape) shapes;
+  VEC(ImportLayout) layouts;
   VEC(const char *) theirs, ours;      /* names of layers, from and to; one * may stand in each */
   bool (*admits)(const ModelImport *); /* whether its program compiles; NULL: not tried */
 } ImportOptions;
@@ -95,6 +100,7 @@ typedef struct ImportOutput {
   Value *value;
   const View *view;
   TensorType bytes; /* as the caller has it: TENSOR_UINT8, INT8; 0: floats */
+  bool as_onnx;     /* its dimensions are in ONNX's order, and the channels are not last */
 } ImportOutput;
 
 struct ModelImport {
@@ -161,6 +167,11 @@ bool import_finish(ModelImport *); /* its program; false after a report */
 const char *never_imported(const ModelImport *, const OnnxNode *);
 void report_problems(ModelImport *);
 
+/* ---- inputs.c, layout.c ---- */
+bool add_inputs(ModelImport *);                               /* false after reports */
+int channels_of_input(const ModelImport *, const OnnxPort *); /* the dimension, or NO_CHANNELS */
+bool input_has_planes(const OnnxPort *);                      /* its channels come first */
+
 /* ---- names.c ---- */
 /* Are --shape and --input about inputs of the model? Else that is told. */
 bool names_of_inputs_known(const ModelImport *);
@@ -195,8 +206,16 @@ Value *lay_channels(ModelImport *, const View *, int axis, int *npos, int pos[MO
 /* These dimensions, in this order, are all of the value as it lies in memory. */
 bool in_memory_order(const View *, int n, const int *dims);
 Value *lay_standard(ModelImport *, const View *);
+/* These dimensions, in this order, one behind the other in memory: as it lies, if it does so. */
+Value *lay_in_order(ModelImport *, const View *, int n, const int *dims);
+/* What was emitted since there were so many statements. */
+void take_back(ModelImport *, int statements);
 /* Behind an operator on a value that was laid out so. */
 View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, const int *pos);
+
+/* ---- permute.c ---- */
+/* A value of the same elements in this order. NULL: the factors are not each of them once. */
+Value *permuted(ModelImport *, Value *, const Factors *);
 
 /* ---- constant.c ---- */
 /* A constant as a value of its own, laid out as the other value: all of that one's shape, or HxWx1. NULL

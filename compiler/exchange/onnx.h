@@ -86,12 +86,13 @@ typedef struct OnnxNode {
   int *in, *out; /* tensors by number; 0: left out */
   WireList attribute, metadata;
 } OnnxNode;
+enum { NO_CHANNELS = -1 };
 typedef struct OnnxPort {
   const char *name;
   int tensor, rank; /* rank -1: not given */
   TensorType type;
   int64_t dim[MOST_DIMS]; /* 0: open */
-  bool channels_last;     /* found out by what reads it */
+  int channels; /* the dimension that counts them, or NO_CHANNELS: one channel without a dimension */
 } OnnxPort;
 typedef struct Onnx {
   Arena *arena;

@@ -188,8 +188,7 @@ static bool is_gate(const View *small, const View *big) {
   return channels == big->value->shape.dim[c];
 }
 
-/* What was emitted since there were so many statements. */
-static void take_back(ModelImport *im, int statements) {
+void take_back(ModelImport *im, int statements) {
   while (im->statements.n > statements) {
     const Statement *last = im->statements.data[--im->statements.n];
     for (int i = 0; i < last->nin; i++) last->in[i]->reads--;

@@ -24,7 +24,7 @@ static void put_inputs(ModelImport *im, Text *out) {
     const OnnxPort *port = im->ports.data[i];
     const Value *value = im->inputs.data[i];
     const char *elem = port->type == TENSOR_UINT8 ? " as u8" : port->type == TENSOR_INT8 ? " as i8" : "";
-    const bool chw = im->options->chw && value->shape.rank > 1 && !port->channels_last;
+    const bool chw = im->options->chw && input_has_planes(port);
     text_put(out, "input %s: %s%s%s # %s %s\n", value->name, shape_text(im->arena, value->shape), elem,
              chw ? " (layout=chw)" : "", comment(im, port->name), sizes(im, port->rank, port->dim));
   }
@@ -97,8 +97,8 @@ static void put_outputs(ModelImport *im, Text *out) {
   text_put(out, " #");
   for (int i = 0; i < im->outputs.n; i++) {
     const ImportOutput *o = &im->outputs.data[i];
-    text_put(out, "%s %s %s", i ? ";" : "", comment(im, o->port->name),
-             sizes(im, o->view->rank, o->view->size));
+    text_put(out, "%s %s %s%s", i ? ";" : "", comment(im, o->port->name),
+             sizes(im, o->view->rank, o->view->size), o->as_onnx ? ", in this order" : "");
   }
   text_put(out, "\n");
 }

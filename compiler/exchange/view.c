@@ -258,6 +258,16 @@ static Value *parts_in_turn(ModelImport *im, Value *v, const Factors *want) {
   return emit(im, (int)f.size, part, to, "concat(%%*, axis=%s)", last == 2 ? "height" : "length");
 }
 
+static Value *permuted_once(ModelImport *im, Value *v, const Factors *want) {
+  const int before = im->statements.n;
+  Value *made = permuted(im, v, want);
+  int moves = 0;
+  for (int i = before; i < im->statements.n; i++)
+    moves += strncmp(im->statements.data[i]->call, "reshape", 7) != 0;
+  if (moves > 1) take_back(im, before);
+  return moves > 1 ? NULL : made;
+}
+
 static Value *moved(ModelImport *im, Value *v, const Factors *pos, int npos, const Factors *c) {
   const int last = v->shape.rank - 1, first[] = {last, 0, 1};
   const Factors chw = whole_axes(v, last + 1, first);
@@ -269,7 +279,9 @@ static Value *moved(ModelImport *im, Value *v, const Factors *pos, int npos, con
   Value *made = shuffled(im, v, &want);
   if (!made) made = to_space(im, v, pos, npos, c);
   if (!made) made = to_depth(im, v, pos, npos, c);
+  if (!made) made = permuted_once(im, v, &want);
   if (!made) made = parts_in_turn(im, v, &want);
+  if (!made) made = permuted(im, v, &want);
   return made ? made : no(im, "needs a transpose of %s", shape_text(im->arena, v->shape));
 }
 
@@ -389,6 +401,14 @@ bool in_memory_order(const View *view, int n, const int *dims) {
     factors_append(&all, &view->along[dims[i]]);
   }
   return order_of_memory(&all, view->value->shape);
+}
+
+Value *lay_in_order(ModelImport *im, const View *view, int n, const int *dims) {
+  int pos[2] = {0};
+  const int npos = n < 1 ? 0 : n < 3 ? n - 1 : 2;
+  if (in_memory_order(view, n, dims)) return view->value;
+  for (int k = 0; k < npos; k++) pos[k] = dims[k];
+  return lay(im, view, n - npos, dims + npos, npos, pos, false);
 }
 
 Value *lay_standard(ModelImport *im, const View *view) {

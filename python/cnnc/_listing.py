@@ -42,6 +42,9 @@ def tensors(nodes: Iterable[Node], layers: Sequence[Layer]) -> dict[str, list[st
     for node in listed:
         at += len(node.operators)
         name = layers[at - 1].name if in_order and at else ""
+        if in_order and node.operator == "Split":  # a layer for each of its results
+            for part in layers[at - len(node.operators) : at - 1]:
+                found.setdefault(part.name, []).append(node.name)
         if not in_order and node.operators:
             named = _NAMED.findall(node.form.split(" -> ")[-1])
             norm = (

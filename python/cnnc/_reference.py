@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import re
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -35,18 +36,23 @@ def wanted(name: str, purpose: str) -> Any:
         raise ImportError(f"{purpose} needs the package {name}: pip install {name}") from None
 
 
-def orders(value: Array, shape: Shape) -> list[Array]:
-    """A sample's value as the net has it, channels last: all the ways in which it can be read so."""
-    found = [value] if value.shape == shape else []
-    if value.ndim == len(shape) and value.ndim > 1:
-        turned = np.moveaxis(value, 0, -1)
-        if turned.shape == shape:
-            found.insert(0, turned)
-    if not found and value.size == int(np.prod(shape)):
-        large = [n for n in value.shape if n > 1]
-        if large == [n for n in shape if n > 1] and len(large) < 2:
-            found.append(value.reshape(shape))
-    return found
+def orders(value: Array, shape: Shape, inner: bool = False) -> Iterator[Array]:
+    """A sample's value as the net has it: all the ways in which it can be read so. Outputs have their
+    channels last, or are as the model has them; a layer within has its dimensions in any order."""
+    if value.size != int(np.prod(shape)):
+        return
+    every = list(range(value.ndim))
+    ways = [every[1:] + every[:1], every]
+    if value.ndim > 3:
+        ways.append(every[2:] + every[:2])
+    if inner and value.ndim < 5:
+        ways += map(list, itertools.permutations(every))
+    seen = set()
+    for way in ways:
+        large = tuple(d for d in way if value.shape[d] > 1)
+        if large not in seen:
+            yield value.transpose(way).reshape(shape)
+        seen.add(large)
 
 
 def planes_first(sample: Array) -> Array:
@@ -95,16 +101,13 @@ class Onnx:
         self._outputs = self._outputs or [port.name for port in self._session.get_outputs()]
 
     def _show(self, onnx: Any, model: Any, tensors: Mapping[str, Sequence[str]]) -> None:
-        made = {
-            name: node.output[0]
-            for node in model.graph.node
-            if node.output
-            for name in (node.output[0], node.name)
-            if name
-        }
+        made: dict[str, list[str]] = {}  # which of its results a layer is that comes from a node is not known
+        for node in model.graph.node:
+            results = [name for name in node.output if name]
+            made.update({name: results for name in (*node.output[:1], node.name) if name and results})
         for layer, nodes in tensors.items():
-            self._tensors[layer] = [made[name] for name in nodes if name in made]
-        self._outputs = [made.get(name, name) for name in self._outputs]
+            self._tensors[layer] = [result for name in nodes for result in made.get(name, [])]
+        self._outputs = [made[name][0] if name in made else name for name in self._outputs]
         shown = {*self._outputs, *(name for names in self._tensors.values() for name in names)}
         for name in sorted(shown - {port.name for port in model.graph.output}):
             model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))

@@ -232,6 +232,9 @@ class Checks(Case):
             self.assertGreater(
                 sum(row.difference is not None for row in report.layers), len(report.layers) // 2
             )
+        for name in ("turned", "rearranged", "anchors"):  # values in other orders than ONNX has them
+            report = cnnc.from_onnx(MODELS / f"{name}.onnx").check(MODELS / f"{name}.onnx")
+            self.assertTrue(report, f"{name}\n{report}")
         net = cnnc.from_onnx(MODELS / "lenet.onnx")
         dense = next(layer for layer in net.layers if layer.operator == "dense")
         net.weights[f"{dense.name}.weight"][0] += 1

@@ -20,9 +20,9 @@ refused = {
     # An output that has no layout is not suggested: the convolution before it is.
     "steps": ([
         node("Conv", "x k", "c", pads=[1] * 4), node("Relu", "c", "r"),
-        node("Transpose", "r", "turn", perm=[3, 0, 1, 2]), node("Reshape", "turn shape", "steps"),
+        node("Transpose", "r", "turn", perm=[3, 0, 1, 2]), node("Expand", "turn shape", "steps"),
         node("LSTM", "steps W R", "y", hidden_size=5)], {"x": [1, 1, 3, 9]}, "y",
-        {"k": (4, 1, 3, 3), "shape": numbers(9, 1, 12), "W": (1, 20, 12), "R": (1, 20, 5)}),
+        {"k": (4, 1, 3, 3), "shape": numbers(9, 2, 4, 3), "W": (1, 20, 12), "R": (1, 20, 5)}),
     # Nodes after a refused one are reported where nothing before them could change that, one line a kind;
     # of constants that follow from unknown sizes nothing is said.
     "blocked": ([

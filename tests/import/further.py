@@ -26,6 +26,44 @@ case("written", [
     node("Gemm", "d m", "y", transB=1)], {"x": [1, 2, 3, 4]}, "y", {"w": (3, 2, 1, 1)})
 
 
+# ---- the order of outputs: channels last, or as ONNX has it
+case("turned", [
+    node("Conv", "x w", "c", pads=[1] * 4), node("Relu", "c", "d"),
+    node("Transpose", "d", "wide", perm=[0, 1, 3, 2]), node("Transpose", "d", "y", perm=[0, 2, 1, 3]),
+    node("Reshape", "c flat", "e"), node("Transpose", "e", "z", perm=[0, 2, 1]),
+    node("Slice", "x zero one one", "f"), node("Transpose", "f", "g", perm=[0, 1, 3, 2]),
+    node("Sigmoid", "g", "plane"), node("Split", "d", "p q", "halves", axis=1), node("Neg", "q", "u")],
+    {"x": [1, 2, 4, 6]}, "wide y z plane u",
+    {"w": (4, 2, 3, 3), "flat": numbers(1, 4, 24), "zero": numbers(0), "one": numbers(1)},
+    last=("wide", "y", "z", "plane"))
+case("rearranged", [
+    node("Reshape", "x parts", "a"), node("Transpose", "a", "b", perm=[0, 3, 1, 5, 2, 4]),
+    node("Reshape", "b whole", "c"), node("Conv", "c w", "d"),
+    node("Transpose", "d", "e", perm=[0, 3, 2, 1]), node("Conv", "e w2", "y")],
+    {"x": [1, 24, 5, 6]}, "y",
+    {"parts": numbers(1, 2, 3, 4, 5, 6), "whole": numbers(1, 8, 18, 5), "w": (3, 8, 2, 2),
+     "w2": (2, 4, 1, 3)})
+
+
+# ---- layouts: what reads an input tells where its channels are
+case("spectrogram", [
+    node("Mul", "x half", "a"), node("Unsqueeze", "a one", "b"),
+    node("Conv", "b w", "y", pads=[1] * 4)], {"x": [1, 8, 5]}, "y",
+    {"half": half, "one": numbers(1), "w": (3, 1, 3, 3)}, last=("x",))
+case("one_row", [
+    node("Squeeze", "x two", "a"), node("Conv", "a w", "b"), node("Reshape", "z shape", "c"),
+    node("Conv", "c w2", "d"), node("GlobalMaxPool", "b", "e"), node("GlobalMaxPool", "d", "f"),
+    node("Flatten", "e", "g"), node("Flatten", "f", "h"), node("Add", "g h", "y")],
+    {"x": [1, 4, 1, 9], "z": [1, 3, 7]}, "y",
+    {"two": numbers(2), "w": (2, 4, 3), "shape": numbers(0, 1, 3, -1), "w2": (2, 1, 2, 2)}, last=("z",))
+case("small_maps", [
+    node("LRN", "x", "a", size=3), node("Neg", "x2", "b"), node("DepthToSpace", "b", "c", blocksize=2),
+    node("PRelu", "x3 slopes", "d"), node("ReduceMean", "x4", "e", axes=[2, 3]), node("Add", "x5 row", "f"),
+    node("Softmax", "x6", "g", axis=1)],
+    {"x": [1, 8, 3, 3], **{f"x{i}": [1, 8, 3, 3] for i in range(2, 7)}}, "a c d e f g",
+    {"slopes": (8, 1, 1), "row": (3,)}, last=("x5", "f"))
+
+
 def bad_files():
     """What must be refused."""
     for name, (nodes, inputs, weights) in refused.items():
