@@ -128,8 +128,11 @@ static void find_live(ModelImport *im) {
     const OnnxNode *node = &o->node[i];
     im->live[i] = false;
     for (int k = 0; k < node->nout; k++) im->live[i] = im->live[i] || (node->out[k] && needed[node->out[k]]);
+    im->live[i] = im->live[i] && branch_of(im, node) != BRANCH_LEFT_OUT;
+    for (int k = 0, t; im->live[i] && (t = onnx_needs(o, node, k)) >= 0; k++)
+      needed[t] |= t != 0 && reads_input(im, node, k);
     for (int k = 0; im->live[i] && k < node->nin; k++) {
-      needed[node->in[k]] = node->in[k] != 0;
+      if (!reads_input(im, node, k)) continue;
       im->readers[node->in[k]]++;
       im->reader[node->in[k]] = i;
     }
@@ -144,7 +147,8 @@ static void find_varying(ModelImport *im) {
   for (int i = 0; i < o->nnodes; i++) {
     const OnnxNode *node = &o->node[i];
     bool varies = false;
-    for (int k = 0; k < node->nin; k++) varies = varies || im->varies[node->in[k]];
+    for (int k = 0; k < node->nin; k++)
+      varies = varies || (im->varies[node->in[k]] && reads_input(im, node, k));
     varies = varies && strcmp(node->op, "Shape") != 0 && strcmp(node->op, "Size") != 0;
     for (int k = 0; varies && k < node->nout; k++) im->varies[node->out[k]] = node->out[k] != 0;
   }
@@ -182,7 +186,13 @@ static void import_node(ModelImport *im, const OnnxNode *node) {
   im->node = node;
   im->why = NULL;
   im->huge = false;
-  if (node->nout == 0 || is_known(im, node)) return;
+  const BranchState branch = branch_of(im, node);
+  if (branch != BRANCH_TAKEN) im->live[node->index] = branch == BRANCH_UNKNOWN;
+  if (node->nout == 0 || is_known(im, node) || branch != BRANCH_TAKEN) return;
+  if (import_if(im, node)) {
+    if (im->why) problem(im, node);
+    return;
+  }
   if (!inputs_known(im, node)) {
     im->why = never_imported(im, node);
     if (im->why) problem(im, node);
@@ -329,8 +339,21 @@ static void leave_out_argmax(ModelImport *im) {
   o->noutputs = n;
 }
 
+/* Branches that are left out, as sizes say, may have read inputs alone. */
+static void drop_inputs(ModelImport *im) {
+  int n = 0;
+  find_live(im);
+  for (int i = 0; i < im->inputs.n; i++) {
+    if (im->readers[im->ports.data[i]->tensor] == 0 && im->inputs.data[i]->reads == 0) continue;
+    im->inputs.data[n] = im->inputs.data[i];
+    im->ports.data[n++] = im->ports.data[i];
+  }
+  im->inputs.n = im->ports.n = n;
+}
+
 static bool import_nodes(ModelImport *im) {
   if (!find_outputs(im)) return false;
+  fold_conditions(im);
   find_live(im);
   leave_out_argmax(im);
   memset(im->wanted, 0, sizeof *im->wanted * (size_t)im->onnx->ntensors);
@@ -345,6 +368,7 @@ static bool import_nodes(ModelImport *im) {
   for (int i = 0; i < im->onnx->nnodes; i++)
     if (im->live[i]) import_node(im, &im->onnx->node[i]);
   for (int i = 0; i < im->onnx->noutputs; i++) add_output(im, &im->onnx->output[i]);
+  if (im->onnx->nguards > 1) drop_inputs(im);
   return true;
 }
 

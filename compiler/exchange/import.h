@@ -162,6 +162,19 @@ ModelImport *import_try(Arena *, Diags *, Span at, const ImportOptions *, Onnx *
 ModelImport *import_again(const ModelImport *, Diags *, const ImportOptions *);
 bool import_finish(ModelImport *); /* its program; false after a report */
 
+/* ---- branches.c ---- */
+typedef enum BranchState {
+  BRANCH_TAKEN, /* or in no branch, or in one of an If that depends on values */
+  BRANCH_LEFT_OUT,
+  BRANCH_UNKNOWN /* the condition follows from an earlier problem */
+} BranchState;
+BranchState branch_of(const ModelImport *, const OnnxNode *);
+bool always_computed(const ModelImport *, int tensor); /* in no branch that depends on values */
+bool reads_input(const ModelImport *, const OnnxNode *, int input); /* not a result of a branch left out */
+/* Whether a node is an If: its results are those of the branch that is taken, or no() says why not. */
+bool import_if(ModelImport *, const OnnxNode *);
+void fold_conditions(ModelImport *); /* those of constants */
+
 /* ---- refusals.c ---- */
 /* Why a node has no form, whatever becomes of the values before it; NULL: it may have one. */
 const char *never_imported(const ModelImport *, const OnnxNode *);

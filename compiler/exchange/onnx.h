@@ -37,6 +37,7 @@
 #undef MESSAGES
 #undef END
 extern const WireMessage *const onnx_model_message; /* ModelProto, for wire_read and wire_write */
+extern const WireMessage *const onnx_graph_message;
 
 /* ---- constants ---- */
 enum { MOST_DIMS = 8 };
@@ -84,9 +85,18 @@ typedef struct OnnxNode {
   int index;
   int nin, nout;
   int *in, *out; /* tensors by number; 0: left out */
+  int guard;     /* the branch of an If that it is in; 0: none */
   WireList attribute, metadata;
 } OnnxNode;
 enum { NO_CHANNELS = -1 };
+/* A branch of an If. Its nodes are among the model's; the If has the condition, the results of the one branch
+ * and those of the other as inputs. */
+typedef struct OnnxGuard {
+  int outer; /* the branch that the If is in; 0: none */
+  const char *name;
+  int condition; /* a tensor */
+  bool value;    /* of the condition, for which it is taken */
+} OnnxGuard;
 typedef struct OnnxPort {
   const char *name;
   int tensor, rank; /* rank -1: not given */
@@ -99,11 +109,12 @@ typedef struct Onnx {
   const char *path, *producer, *version;
   const uint8_t *file; /* its bytes */
   size_t bytes;
-  int opset, nnodes, ntensors, ninputs, noutputs;
+  int opset, nnodes, ntensors, ninputs, noutputs, nguards;
   OnnxNode *node;
   const char **tensor; /* names; 0 is none */
   Tensor **constant;   /* by tensor: the initializer, or NULL */
   OnnxPort *input, *output;
+  OnnxGuard *guard; /* from 1 on, below nguards */
 } Onnx;
 
 /* NULL after a report: [import-file] or [import-weights]. Where external data lies is taken as seen from the
@@ -113,6 +124,9 @@ Onnx *onnx_open(Arena *, Diags *, const char *path, Span at);
 Onnx *onnx_read(Arena *, Diags *, const char *path, Span at, const uint8_t *bytes, size_t n);
 int onnx_tensor(const Onnx *, const char *name); /* its number, or 0 */
 
+/* The tensors that a node needs: its inputs and the conditions of the branches that it is in; 0: left out,
+ * -1: there are no more. */
+int onnx_needs(const Onnx *, const OnnxNode *, int k);
 const char *onnx_name(const Onnx *, const OnnxNode *); /* its own, or that of its result */
 /* Brings nodes into the order in which they can be computed. NULL, or a node that needs its own result. */
 const OnnxNode *onnx_sort(Onnx *);
@@ -128,9 +142,15 @@ void onnx_set_ints(Arena *, OnnxNode *, const char *name, int n, const int64_t *
 void onnx_set_float(Arena *, OnnxNode *, const char *name, double);
 /* Operators on quantised numbers become those on floats, between conversions. */
 void onnx_frames(Arena *, WireList *nodes);
-/* The nodes of a graph with those of the model's own functions in the place of their calls. False, and why,
- * if that is too much. */
-bool onnx_inline(Arena *, const ModelProto *, size_t file_bytes, WireList *nodes, const char **why);
+/* The nodes of a graph with those of the model's own functions in the place of their calls, and those of both
+ * branches before each If. */
+typedef struct OnnxFlat {
+  WireList nodes, constants; /* NodeProto, TensorProto */
+  WireTexts names;           /* of the constants */
+  VEC(OnnxGuard) guards;
+  const char *why; /* it is too much */
+} OnnxFlat;
+bool onnx_inline(Wire *, const ModelProto *, size_t file_bytes, OnnxFlat *);
 /* The constant that a TensorProto is; NULL and the reason if it is wrong. */
 Tensor *onnx_constant(Arena *, const TensorProto *, const char *path, const char **why);
 /* The same of a sparse one, as a dense constant of at most so many bytes. */

@@ -40,8 +40,10 @@ static const char *tensor_name(Framing *f) { return arena_printf(f->arena, "::%d
 
 static NodeProto *add_node(Framing *f, const char *op, const char *to) {
   NodeProto *node = NEW(f->arena, NodeProto);
-  *node =
-      (NodeProto){.name = *f->of->name ? f->of->name : f->of->output.data[0], .op_type = op, .domain = ""};
+  *node = (NodeProto){.name = *f->of->name ? f->of->name : f->of->output.data[0],
+                      .op_type = op,
+                      .domain = "",
+                      .guard = f->of->guard};
   vec_push(f->arena, node->output, to);
   vec_push(f->arena, *f->out, node);
   return node;

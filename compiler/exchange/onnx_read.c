@@ -33,6 +33,7 @@
 #include "exchange/onnx_schema.def"
 
 const WireMessage *const onnx_model_message = &ModelProto_wire;
+const WireMessage *const onnx_graph_message = &GraphProto_wire;
 
 /* ---- files ---- */
 /* Files stay mapped to the end of the process. */
@@ -229,6 +230,7 @@ static void read_nodes(Reader *r, const WireList *nodes) {
                             .nout = proto->output.n,
                             .in = numbers_of(r, &proto->input),
                             .out = numbers_of(r, &proto->output),
+                            .guard = (int)proto->guard,
                             .attribute = proto->attribute,
                             .metadata = proto->metadata_props};
   }
@@ -257,11 +259,12 @@ static OnnxPort *read_ports(Reader *r, const WireList *list, int *n) {
   return ports;
 }
 
-static bool read_constants(Reader *r, const GraphProto *graph, Diags *diags, Span at, int *number) {
+static bool read_constants(Reader *r, const OnnxFlat *flat, Diags *diags, Span at) {
   Onnx *o = r->onnx;
+  int *number = numbers_of(r, &flat->names);
   o->constant = NEW_ARRAY(o->arena, Tensor *, r->tensors.n + 1);
-  for (int i = 0; i < graph->initializer.n; i++) {
-    const TensorProto *proto = graph->initializer.data[i];
+  for (int i = 0; i < flat->constants.n; i++) {
+    const TensorProto *proto = flat->constants.data[i];
     const char *why = NULL;
     Tensor *t = onnx_constant(o->arena, proto, o->path, &why);
     if (t) t->name = proto->name;
@@ -273,6 +276,13 @@ static bool read_constants(Reader *r, const GraphProto *graph, Diags *diags, Spa
     o->constant[number[i]] = t;
   }
   return true;
+}
+
+static void read_guards(Reader *r, const OnnxFlat *flat) {
+  Onnx *o = r->onnx;
+  o->nguards = flat->guards.n;
+  o->guard = flat->guards.data;
+  for (int i = 1; i < o->nguards; i++) o->guard[i].condition = number_of(r, o->guard[i].name);
 }
 
 static int opset_of(const ModelProto *model) {
@@ -311,23 +321,20 @@ Onnx *onnx_read(Arena *arena, Diags *diags, const char *path, Span at, const uin
   if (!model) return bad_file(diags, at, wire.why);
   const GraphProto *graph = model->graph;
   if (!graph) return bad_file(diags, at, "it has no graph");
-  WireList nodes;
-  const char *why = NULL;
-  if (!onnx_inline(arena, model, n, &nodes, &why)) return bad_file(diags, at, why);
-  onnx_frames(arena, &nodes);
+  OnnxFlat flat;
+  if (!onnx_inline(&wire, model, n, &flat)) return bad_file(diags, at, flat.why);
+  onnx_frames(arena, &flat.nodes);
   Onnx *o = NEW(arena, Onnx);
   *o = (Onnx){.arena = arena, .path = path, .file = bytes, .bytes = n, .opset = opset_of(model)};
   o->producer = model->producer_name;
   o->version = model->producer_version;
   Reader r = {.onnx = o};
   vec_push(arena, r.tensors, "");
-  read_nodes(&r, &nodes);
+  read_nodes(&r, &flat.nodes);
+  read_guards(&r, &flat);
   o->input = read_ports(&r, &graph->input, &o->ninputs);
   o->output = read_ports(&r, &graph->output, &o->noutputs);
-  int *number = NEW_ARRAY(arena, int, graph->initializer.n + 1);
-  for (int i = 0; i < graph->initializer.n; i++)
-    number[i] = number_of(&r, ((const TensorProto *)graph->initializer.data[i])->name);
-  if (!read_constants(&r, graph, diags, at, number)) return NULL;
+  if (!read_constants(&r, &flat, diags, at)) return NULL;
   o->tensor = r.tensors.data;
   o->ntensors = r.tensors.n;
   const char *twice = made_twice(o);
@@ -352,6 +359,13 @@ int onnx_tensor(const Onnx *o, const char *name) {
   for (int i = 1; i < o->ntensors; i++)
     if (strcmp(o->tensor[i], name) == 0) return i;
   return 0;
+}
+
+int onnx_needs(const Onnx *o, const OnnxNode *node, int k) {
+  if (k < node->nin) return node->in[k];
+  int guard = node->guard;
+  for (k -= node->nin; k > 0 && guard; k--) guard = o->guard[guard].outer;
+  return guard ? o->guard[guard].condition : -1;
 }
 
 const char *onnx_name(const Onnx *o, const OnnxNode *node) {

@@ -27,13 +27,14 @@ static int place(Sorter *s, int first) {
   while (s->depth) {
     Visit *top = &s->stack[s->depth - 1];
     const OnnxNode *node = &s->onnx->node[top->node];
-    if (top->input == node->nin) {
+    const int tensor = onnx_needs(s->onnx, node, top->input++);
+    if (tensor < 0) {
       s->state[top->node] = PLACED_NODE;
       s->placed[s->nplaced++] = *node;
       s->depth--;
       continue;
     }
-    const int tensor = node->in[top->input++], maker = tensor ? s->maker[tensor] : -1;
+    const int maker = tensor ? s->maker[tensor] : -1;
     if (maker < 0 || s->state[maker] == PLACED_NODE) continue;
     if (s->state[maker] == OPEN_NODE) return maker;
     open_node(s, maker);

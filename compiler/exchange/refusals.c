@@ -38,7 +38,7 @@ static const char *output_name(const ModelImport *im, int tensor) {
 /* A computed value that may be an output. */
 static bool is_computed(const ModelImport *im, int tensor) {
   const View *view = tensor ? im->item[tensor].view : NULL;
-  return view && view->value->made;
+  return view && view->value->made && always_computed(im, tensor);
 }
 
 static void ask_for_inputs(const ModelImport *im, const OnnxNode *node, bool *asked) {

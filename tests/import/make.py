@@ -28,6 +28,9 @@ def case(name, nodes, inputs, outputs, weights=None, opset=17, last=(), scale=1.
     cases[name] = (nodes, inputs, outputs.split(), weights or {}, opset, last, scale)
 
 
+settings = {}  # of cases: inputs that are always the same: name -> number or array
+
+
 def model(name):
     nodes, inputs, outputs, weights, opset, _, scale = cases[name]
     random = np.random.default_rng(len(name))
@@ -40,7 +43,9 @@ def model(name):
                 array = np.abs(array) + np.float32(0.5)
         made.append(numpy_helper.from_array(np.asarray(array), key))
     graph = helper.make_graph(
-        nodes, name, [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in inputs.items()],
+        nodes, name, [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in inputs.items()] +
+        [helper.make_tensor_value_info(k, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
+         for k, v in settings.get(name, {}).items()],
         [helper.make_tensor_value_info(k, TensorProto.INT32 if k == "label" else TensorProto.FLOAT, None)
          for k in outputs], made)
     domains = sorted({node.domain for node in nodes} - {""})
@@ -50,15 +55,20 @@ def model(name):
 
 
 def functions():
-    """Block: a convolution, then the function Leaky, whose slope is 0.5 unless it is given."""
+    """Block: a convolution, then the function Leaky, whose slope is 0.5 unless it is given, in a branch."""
     sets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
     leaky = helper.make_node("LeakyRelu", ["a"], ["b"])
     leaky.attribute.append(onnx.AttributeProto(name="alpha", ref_attr_name="slope", type=1))
     inner = helper.make_node("Leaky", ["b"], ["c"], domain="own")
     inner.attribute.append(onnx.AttributeProto(name="slope", ref_attr_name="slope", type=1))
+    result = [helper.make_tensor_value_info("b", TensorProto.FLOAT, None)]
+    on = helper.make_node("Constant", [], ["on"], value=numpy_helper.from_array(np.array(True)))
+    plain = helper.make_node("Identity", ["a"], ["b"])
+    chosen = helper.make_node("If", ["on"], ["c"], then_branch=helper.make_graph([leaky], "yes", [], result),
+                              else_branch=helper.make_graph([plain], "no", [], result))
     conv = helper.make_node("Conv", ["a", "w"], ["b"], name="conv")
     slope = [helper.make_attribute("slope", 0.5)]
-    return [helper.make_function("own", "Leaky", ["a"], ["b"], [leaky], sets, attribute_protos=slope),
+    return [helper.make_function("own", "Leaky", ["a"], ["c"], [on, chosen], sets, attribute_protos=slope),
             helper.make_function("own", "Block", ["a", "w"], ["c"], [conv, inner], sets,
                                  attribute_protos=slope)]
 
@@ -94,7 +104,7 @@ def make(name):
     for k, (key, array) in enumerate(feed.items()):
         np.save(f"{path}.in{k}.npy", in_memory(key, array, last))
     outputs = [key for key in outputs if key != "label"]  # which is left out
-    for k, (key, array) in enumerate(zip(outputs, session.run(outputs, feed))):
+    for k, (key, array) in enumerate(zip(outputs, session.run(outputs, feed | settings.get(name, {})))):
         np.save(f"{path}.out{k}.npy", in_memory(key, array, last))
 
 
