@@ -169,7 +169,7 @@ typedef enum BranchState {
   BRANCH_UNKNOWN /* the condition follows from an earlier problem */
 } BranchState;
 BranchState branch_of(const ModelImport *, const OnnxNode *);
-bool always_computed(const ModelImport *, int tensor); /* in no branch that depends on values */
+bool always_computed(const ModelImport *, int tensor);              /* in no branch that depends on values */
 bool reads_input(const ModelImport *, const OnnxNode *, int input); /* not a result of a branch left out */
 /* Whether a node is an If: its results are those of the branch that is taken, or no() says why not. */
 bool import_if(ModelImport *, const OnnxNode *);

@@ -68,7 +68,8 @@ refused = {
         choice("ge", "y", branch("yes", [node("MatMul", "x w", "second")], "second"),
                branch("no", [node("Identity", "p", "first")], "first"), "if")], {"x": [1, 4]}, "y",
         {"w": (4, 1), "limit": half}),
-    "branchless": ([node("If", "flag", "b"), node("Add", "x b", "y")], {"x": [1, 4]}, "y", {"flag": np.array(True)}),
+    "branchless": ([node("If", "flag", "b"), node("Add", "x b", "y")], {"x": [1, 4]}, "y",
+                   {"flag": np.array(True)}),
     # An output that has no layout is not suggested: the convolution before it is.
     "steps": ([
         node("Conv", "x k", "c", pads=[1] * 4), node("Relu", "c", "r"),
