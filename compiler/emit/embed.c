@@ -286,12 +286,59 @@ const char *initial_weights(Net *net) {
 
 /* ---- models in files ---- */
 /* What such a file begins with, as little-endian numbers: "cnnmodel", the version of the format, the bytes
- * that follow, and a fingerprint of their layout. */
+ * that follow, and a fingerprint of their layout and of the code that reads them. */
 enum { MARK_WORDS = 8, MODEL_VERSION = 1 };
 
 static uint64_t hashed(uint64_t hash, const char *text) { /* FNV-1a, with the final zero */
   do hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
   while (*text++);
+  return hash;
+}
+
+static uint64_t hashed_number(uint64_t hash, uint64_t number) {
+  for (int i = 0; i < 64; i += 8) hash = (hash ^ (number >> i & UINT8_MAX)) * UINT64_C(0x100000001b3);
+  return hash;
+}
+
+static uint64_t hashed_nest(uint64_t hash, const Net *net, const Nest *nest) {
+  const NestKey *key = nest_key(net->arena, nest, false);
+  for (int i = 0; i < key->words.n; i++) hash = hashed_number(hash, (uint64_t)key->words.data[i]);
+  return hash;
+}
+
+/* A call of a kernel: all numbers in its code, and what its buffers are: which values, which members, which
+ * constants. */
+static uint64_t hashed_call(uint64_t hash, const Net *net, const Step *step, int target) {
+  const Version *version = &step->call->version[target];
+  const Nest *nest = version->lower->b;
+  hash = hashed_nest(hash, net, nest);
+  for (int i = 0; i < nest->nbufs; i++) {
+    const Member *member = step->member[target][i];
+    const Binding *binding = version->argument[i].binding;
+    if (!version->argument[i].used) continue;
+    hash = hashed_number(hash, (uint64_t)binding->kind);
+    if (binding->node) hash = hashed_number(hash, (uint64_t)binding->node->id);
+    if (!member) continue;
+    hash = hashed(hash, member->table ? member->key : member->name);
+    if (member->nest && !member->function) hash = hashed_nest(hash, net, member->pack->nest);
+  }
+  return hash;
+}
+
+/* The scale that the header states. */
+static uint64_t hashed_scale(uint64_t hash, const Node *port) {
+  uint32_t scale = 0;
+  if (port->quant) memcpy(&scale, &port->quant->scale, sizeof scale);
+  return hashed_number(hashed_number(hash, scale), port->quant ? (uint64_t)port->quant->zero : 0);
+}
+
+/* Of all that the code has in itself: a model that it does not fit is refused, whatever differs. */
+static uint64_t hashed_code(uint64_t hash, const Net *net) {
+  for (int s = 0; s < net->infer.steps.n; s++)
+    for (int t = 0; t < net->options->ntargets; t++)
+      hash = hashed_call(hash, net, &net->infer.steps.data[s], t);
+  for (int i = 0; i < net->graph->inputs.n; i++) hash = hashed_scale(hash, net->graph->inputs.data[i].node);
+  for (int o = 0; o < net->graph->outputs.n; o++) hash = hashed_scale(hash, net->graph->outputs.data[o].node);
   return hash;
 }
 
@@ -312,7 +359,7 @@ static uint64_t fingerprint(const Net *net) {
     for (int d = 0; d < member->rank; d++)
       hash = hashed(hash, arena_printf(net->arena, "%" PRId64, member->dim[d]));
   }
-  return hash;
+  return hashed_code(hash, net);
 }
 
 static void model_mark(const Net *net, uint64_t mark[MARK_WORDS]) {
@@ -341,7 +388,7 @@ void put_open(Text *out, Net *net) {
   uint64_t mark[MARK_WORDS];
   model_mark(net, mark);
   text_put(out, "/* ---- a model in a file or in flash ---- */\n\n// What it begins with: \"cnnmodel\", the "
-                "format's version, the bytes that follow, a fingerprint of their layout.\n");
+                "format's version, the bytes that follow, a fingerprint of their layout and of this code.\n");
   text_put(out,
            "static const uint64_t %s_mark[%d] = {UINT64_C(0x%" PRIx64 "), %" PRIu64
            ", %s_MODEL_BYTES, UINT64_C(0x%016" PRIx64 ")};\n\n",
