@@ -21,7 +21,8 @@ libcnn_la_SOURCES += %D%/data/array.c %D%/data/batch.c %D%/data/batch.h %D%/data
   %D%/data/data_folders.c %D%/data/data_idx.c %D%/data/data_synthetic.c \
   %D%/data/data_masks.c %D%/data/export.c %D%/data/export.h %D%/data/export_coco.c %D%/data/export_coco.h \
   %D%/data/data_shapes.c %D%/data/pixels.c %D%/data/pixels.h %D%/data/shapes.c \
-  %D%/data/shapes.h %D%/data/truth.c %D%/data/truth.h %D%/data/dataset.h %D%/data/feed.c \
+  %D%/data/shapes.h %D%/data/truth.c %D%/data/truth.h %D%/data/unscaled.c \
+  %D%/data/unscaled.h %D%/data/dataset.h %D%/data/feed.c \
   %D%/data/image.c %D%/data/image.h %D%/data/outputs.c %D%/data/outputs.h \
   %D%/data/image_exif.c %D%/data/image_jpeg.c %D%/data/image_png.c \
   %D%/data/image_webp.c %D%/data/inspect.c %D%/data/listing.c %D%/data/loader.c %D%/data/pictures.c \

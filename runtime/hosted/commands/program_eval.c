@@ -12,6 +12,7 @@
 #include "hosted/commands/program.h"
 #include "hosted/display/width.h"
 #include "hosted/commands/written.h"
+#include "hosted/data/unscaled.h"
 #include "hosted/training/findings.h"
 #include "hosted/training/measure.h"
 
@@ -159,6 +160,8 @@ static int evaluate(const cnn_program *program, const cnn_usage *usage, const cn
     print_samples(network, data, arguments);
     status = inspect(data, arguments);
   }
+  if (status.code == CNN_OK && !arguments->json)
+    status = cnn_data_hint_unscaled(data, network, CNN_PART_TEST);
   if (status.code == CNN_OK) {
     status = cnn_evaluate(network, weights, data, CNN_PART_TEST, (int32_t)arguments->threads,
                           arguments->confusion != NULL, NULL, &evaluation);

@@ -10,6 +10,7 @@
 #include "hosted/commands/program.h"
 #include "hosted/commands/viewer.h"
 #include "hosted/data/dataset.h"
+#include "hosted/data/unscaled.h"
 
 enum { BINS = 2048 };
 
@@ -181,6 +182,7 @@ static int observe(const cnn_program *program, const Arguments *a) {
     o.input = json_array();
     if (o.samples < 1) status = cnn_failure(CNN_BAD_ARGUMENT, "%s has no samples for training", a->data);
   }
+  if (status.code == CNN_OK) status = cnn_data_hint_unscaled(data, program->network, CNN_PART_TRAIN);
   if (status.code == CNN_OK) status = observer_open(&o);
   if (status.code == CNN_OK) status = walk(&o, see_range);
   if (status.code == CNN_OK) status = walk(&o, see_bins);

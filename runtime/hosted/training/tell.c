@@ -1,7 +1,6 @@
 /* tell.c: what a training run tells its caller: events, and notes on the data, the memory and the
  * processes before it begins. */
 // SPDX-License-Identifier: MIT-0
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include "hosted/base/number.h"
 #include "hosted/data/dataset.h"
+#include "hosted/data/unscaled.h"
 #include "hosted/training/training.h"
 
 void cnn_training_send(const Training *training, cnn_event event) {
@@ -85,60 +85,16 @@ void cnn_training_note_labels(const Training *training) {
   free(count);
 }
 
-/* Whether something in front of the first weights, or those themselves, brings values of any size to about 1.
- */
-static bool scales_itself(const cnn_network *network) {
-  static const char *const scaling[] = {"normalize", "multiply",  "divide",       "scale",  "batchnorm",
-                                        "layernorm", "groupnorm", "instancenorm", "l2norm", "lrn"};
-  for (int32_t i = 0; i < network->layers; i++) {
-    for (size_t s = 0; s < sizeof scaling / sizeof *scaling; s++)
-      if (strcmp(network->layer[i].op, scaling[s]) == 0) return true;
-    if (network->layer[i].parameters > 0) return false;
-  }
-  return true;
-}
-
-/* In a table only bytes are, and where there are enough of them for a picture. */
-static bool are_pixels(const Training *training, double low, double high) {
-  enum { FEW = 64 };
-  const cnn_port *port = &training->network->input[0];
-  if (!cnn_data_is_csv(training->data)) return true;
-  return cnn_data_scale(training->data, 0) >= 255 && low >= 0 && high <= 255 &&
-         (port->rank == 3 || port->size >= FEW);
-}
-
-/* Raw bytes that go into the first weights as they are: a beginner's net that learns badly, and nobody knows
- * why. */
 cnn_status cnn_training_note_scale(const Training *training) {
-  enum { SAMPLES = 16 };
-  const cnn_network *network = training->network;
-  const cnn_port *port = &network->input[0];
-  const bool raw = cnn_data_scale(training->data, 0) >= 255 || cnn_data_is_csv(training->data);
-  if (network->inputs != 1 || !raw || scales_itself(network)) return cnn_success();
-  void *input = malloc((size_t)port->size * cnn_type_bytes(port->type));
-  double low = 0, high = 0;
-  cnn_status status = input ? cnn_success() : cnn_failure(CNN_NO_MEMORY, "no memory for a sample");
-  for (int64_t i = 0; i < SAMPLES && i < training->run.samples && status.code == CNN_OK; i++) {
-    status = cnn_data_sample(training->data, CNN_PART_TRAIN, i, (void *[]){input}, NULL);
-    for (int64_t k = 0; k < port->size && status.code == CNN_OK; k++) {
-      double value = port->type == CNN_F32  ? (double)((float *)input)[k]
-                     : port->type == CNN_U8 ? ((uint8_t *)input)[k]
-                                            : ((int8_t *)input)[k];
-      low = value < low ? value : low;
-      high = value > high ? value : high;
-    }
-  }
-  free(input);
-  const bool pixels = are_pixels(training, low, high);
-  const double large = pixels ? 16 : 100;
-  char remedy[40] = "batchnorm, which scales each column";
-  if (pixels) snprintf(remedy, sizeof remedy, "normalize(scale=1/%d)", port->type == CNN_I8 ? 128 : 255);
-  if (status.code == CNN_OK && fmax(high, -low) > large)
+  cnn_unscaled found;
+  const cnn_status status =
+      cnn_data_unscaled(training->data, training->network, CNN_PART_TRAIN, training->run.samples, &found);
+  if (status.code == CNN_OK && found.there)
     cnn_training_note(
         training,
         "hint: the input \"%s\" has values from %g to %g, and nothing scales them: nets learn better behind "
         "%s",
-        port->name, low, high, remedy);
+        training->network->input[0].name, found.low, found.high, found.remedy);
   return status;
 }
 

@@ -1,0 +1,70 @@
+// unscaled.c: inputs of large numbers that nothing in the net scales.
+// SPDX-License-Identifier: MIT-0
+#include "hosted/data/unscaled.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hosted/data/dataset.h"
+
+/* Whether something in front of the first weights, or those themselves, brings values of any size to about 1.
+ */
+static bool scales_itself(const cnn_network *network) {
+  static const char *const scaling[] = {"normalize", "multiply",  "divide",       "scale",  "batchnorm",
+                                        "layernorm", "groupnorm", "instancenorm", "l2norm", "lrn"};
+  for (int32_t i = 0; i < network->layers; i++) {
+    for (size_t s = 0; s < sizeof scaling / sizeof *scaling; s++)
+      if (strcmp(network->layer[i].op, scaling[s]) == 0) return true;
+    if (network->layer[i].parameters > 0) return false;
+  }
+  return true;
+}
+
+/* In a table only bytes are, and where there are enough of them for an image. */
+static bool are_pixels(const cnn_data *data, const cnn_port *port, double low, double high) {
+  enum { FEW = 64 };
+  if (!cnn_data_is_csv(data)) return true;
+  return cnn_data_scale(data, 0) >= 255 && low >= 0 && high <= 255 && (port->rank == 3 || port->size >= FEW);
+}
+
+cnn_status cnn_data_unscaled(const cnn_data *data, const cnn_network *network, cnn_part part, int64_t samples,
+                             cnn_unscaled *found) {
+  enum { SAMPLES = 16 };
+  const cnn_port *port = &network->input[0];
+  const bool raw = cnn_data_scale(data, 0) >= 255 || cnn_data_is_csv(data);
+  *found = (cnn_unscaled){.remedy = "batchnorm, which scales each column"};
+  if (network->inputs != 1 || !raw || scales_itself(network)) return cnn_success();
+  void *input = malloc((size_t)port->size * cnn_type_bytes(port->type));
+  cnn_status status = input ? cnn_success() : cnn_failure(CNN_NO_MEMORY, "no memory for a sample");
+  for (int64_t i = 0; i < SAMPLES && i < samples && status.code == CNN_OK; i++) {
+    status = cnn_data_sample(data, part, i, (void *[]){input}, NULL);
+    for (int64_t k = 0; k < port->size && status.code == CNN_OK; k++) {
+      const double value = port->type == CNN_F32  ? (double)((float *)input)[k]
+                           : port->type == CNN_U8 ? ((uint8_t *)input)[k]
+                                                  : ((int8_t *)input)[k];
+      found->low = fmin(found->low, value);
+      found->high = fmax(found->high, value);
+    }
+  }
+  free(input);
+  const bool pixels = are_pixels(data, port, found->low, found->high);
+  const double large = pixels ? 16 : 100;
+  if (pixels)
+    snprintf(found->remedy, sizeof found->remedy, "normalize(scale=1/%d)", port->type == CNN_I8 ? 128 : 255);
+  found->there = status.code == CNN_OK && fmax(found->high, -found->low) > large;
+  return status;
+}
+
+cnn_status cnn_data_hint_unscaled(const cnn_data *data, const cnn_network *network, cnn_part part) {
+  cnn_unscaled found;
+  const cnn_status status = cnn_data_unscaled(data, network, part, cnn_data_count(data, part), &found);
+  if (status.code == CNN_OK && found.there)
+    fprintf(
+        stderr,
+        "hint: the input \"%s\" has values from %g to %g, and nothing in the program scales them; weights "
+        "that were trained on scaled inputs need the same here: normalize(mean=..., std=..., scale=...)\n",
+        network->input[0].name, found.low, found.high);
+  return status;
+}

@@ -1,0 +1,20 @@
+/* unscaled.h: inputs of large numbers that nothing in the net scales. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_UNSCALED_H
+#define CNN_UNSCALED_H
+#include "cnn_data.h"
+
+typedef struct cnn_unscaled {
+  bool there; /* false: the numbers are small, or the net scales them itself */
+  double low, high;
+  char remedy[40]; /* "normalize(scale=1/255)" */
+} cnn_unscaled;
+
+/* Looks at the first samples of a part, which has so many. */
+cnn_status cnn_data_unscaled(const cnn_data *data, const cnn_network *network, cnn_part part, int64_t samples,
+                             cnn_unscaled *found);
+
+/* A hint on standard error for weights that may come from elsewhere: there images are scaled outside the net
+ * as a rule. */
+cnn_status cnn_data_hint_unscaled(const cnn_data *data, const cnn_network *network, cnn_part part);
+#endif
