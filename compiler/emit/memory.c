@@ -183,15 +183,36 @@ static void put_table(Text *out, const TableRows *rows, int columns) {
   }
 }
 
+/* A layer that is computed band by band has many calls, and one row: the bytes of flash of all, the most of
+ * RAM and stack. */
+static LayerFootprint merged_calls(Net *net, const Footprint *f, int first, bool *done) {
+  LayerFootprint of = f->layer[first];
+  const char *layer = net->infer.steps.data[first].call->kernel->root->name;
+  int calls = 1;
+  for (int i = first + 1; i < f->n; i++) {
+    const LayerFootprint *other = &f->layer[i];
+    if (done[i] || strcmp(net->infer.steps.data[i].call->kernel->root->name, layer) != 0) continue;
+    done[i] = true;
+    calls++;
+    of.flash += other->flash;
+    of.ram = larger(of.ram, other->ram);
+    of.stack = of.stack < 0 || other->stack < 0 ? -1 : larger(of.stack, other->stack);
+  }
+  if (calls > 1) of.name = arena_printf(net->arena, "%s, %d calls", layer, calls);
+  return of;
+}
+
 static void put_layers(Text *out, Net *net) {
   const Footprint f = emit_footprint(net);
   TableRows rows = {0};
+  bool *done = NEW_ARRAY(net->arena, bool, f.n + 1);
   vec_push(net->arena, rows, ((TableRow){{"layer", "flash", "RAM", "stack"}}));
   for (int i = 0; i < f.n; i++) {
-    const LayerFootprint *layer = &f.layer[i];
+    if (done[i]) continue;
+    const LayerFootprint layer = merged_calls(net, &f, i, done);
     vec_push(net->arena, rows,
-             ((TableRow){{layer->name, bytes_text(net->arena, layer->flash),
-                          bytes_text(net->arena, layer->ram), bytes_text(net->arena, layer->stack)}}));
+             ((TableRow){{layer.name, bytes_text(net->arena, layer.flash), bytes_text(net->arena, layer.ram),
+                          bytes_text(net->arena, layer.stack)}}));
   }
   text_put(out, "\n");
   put_table(out, &rows, MOST_COLUMNS);

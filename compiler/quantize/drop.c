@@ -133,26 +133,57 @@ static int64_t bytes_of(int64_t filters, int64_t terms) {
   return filters * (terms + (int64_t)sizeof(int32_t));
 }
 
-static void note_layer(const Channels *c, Diags *diags, const Node *node) {
+/* The filters of a layer that do nothing, and what dropping them saves in it. */
+typedef struct Idle {
+  const Node *node;
+  int64_t idle, filters, left, saved;
+} Idle;
+
+static Idle idle_of(const Channels *c, const Node *node) {
   const Filters f = filters_of(node);
   const int64_t filters = f.groups * f.filters, left = channels_kept(c, node),
-                channels = f.groups > 1 ? f.channels : channels_kept(c, node->in[0]),
-                saved = bytes_of(filters, f.channels * f.taps) - bytes_of(left, channels * f.taps);
-  int64_t idle = 0;
-  for (int64_t i = 0; i < filters; i++) idle += channel_constant(c, node, i) || !channel_needed(c, node, i);
-  if (!idle) return;
+                channels = f.groups > 1 ? f.channels : channels_kept(c, node->in[0]);
+  Idle of = {.node = node, .filters = filters, .left = left};
+  of.saved = bytes_of(filters, f.channels * f.taps) - bytes_of(left, channels * f.taps);
+  for (int64_t i = 0; i < filters; i++)
+    of.idle += channel_constant(c, node, i) || !channel_needed(c, node, i);
+  return of;
+}
+
+static void note_layer(Arena *arena, Diags *diags, const Idle *of) {
   Diag *diag =
-      diag_report(diags, DIAG_dead_filters, node->span, node->site,
+      diag_report(diags, DIAG_dead_filters, of->node->span, of->node->site,
                   "%" PRId64 " of %" PRId64 " filters of %s do nothing: what they give is constant, or "
                   "nobody reads it",
-                  idle, filters, node->name);
-  if (saved)
-    diag_fact(diag, "%" PRId64 " filters are left, which saves %s bytes of weights here", left,
-              text_thousands(c->arena, saved));
+                  of->idle, of->filters, of->node->name);
+  if (of->saved)
+    diag_fact(diag, "%" PRId64 " filters are left, which saves %s bytes of weights here", of->left,
+              text_thousands(arena, of->saved));
+}
+
+/* Several layers in one line. */
+static void note_layers(Arena *arena, Diags *diags, const Graph *graph, int layers, const Idle *sum) {
+  diag_report(diags, DIAG_dead_filters, NO_SPAN, NULL,
+              "net %s: %s of %s filters in %d layers do nothing; dropping them saves %s bytes of weights "
+              "(--emit=graph --after=drop lists the rest)",
+              graph->name, text_thousands(arena, sum->idle), text_thousands(arena, sum->filters), layers,
+              text_thousands(arena, sum->saved));
 }
 
 void note_idle_filters(Arena *arena, Diags *diags, const Graph *graph) {
   const Channels channels = channels_of(arena, graph);
-  for (int i = 0; i < graph->nodes.n; i++)
-    if (is_product(graph->nodes.data[i])) note_layer(&channels, diags, graph->nodes.data[i]);
+  Idle sum = {0}, last = {0};
+  int layers = 0;
+  for (int i = 0; i < graph->nodes.n; i++) {
+    if (!is_product(graph->nodes.data[i])) continue;
+    const Idle of = idle_of(&channels, graph->nodes.data[i]);
+    if (!of.idle) continue;
+    layers++;
+    last = of;
+    sum.idle += of.idle;
+    sum.filters += of.filters;
+    sum.saved += of.saved;
+  }
+  if (layers == 1) note_layer(arena, diags, &last);
+  if (layers > 1) note_layers(arena, diags, graph, layers, &sum);
 }

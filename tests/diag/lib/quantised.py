@@ -34,6 +34,12 @@ idle = {**stored("image", 1.0, -128), **stored("conv1", 0.5, -128), **stored("de
         **layer("conv1", [8, 1, 3, 3], [1, 2, 3] * 9 + [0] * 45, [0.01], [5, -5, 9, 700, -700, 0, 90, 900]),
         **layer("dense1", [3, 72], [7, 5, 2] * 72, [0.01], [0] * 3)}
 save("wide.idle.safetensors", idle, note())
+several = {**stored("image", 1.0, -128), **stored("conv1", 0.5, -128), **stored("conv2", 0.5, -128),
+           **stored("dense1", 0.4, 0),
+           **layer("conv1", [8, 1, 3, 3], [1, 2, 3] * 9 + [0] * 45, [0.01], idle["conv1.bias"][2]),
+           **layer("conv2", [8, 8, 1, 1], [1, 2, 3, 4] * 8 + [0] * 32, [0.01], idle["conv1.bias"][2]),
+           **layer("dense1", [3, 72], [7, 5, 2] * 72, [0.01], [0] * 3)}
+save("several.idle.safetensors", several, note())
 save("tiny.rounding.safetensors", good, note("half"))
 save("tiny.version.safetensors", good, {"version": 2, "rounding": "single"})
 save("tiny.text.safetensors", good, "single")
