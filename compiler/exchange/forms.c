@@ -170,7 +170,7 @@ static OnnxNode *only_reader(ModelImport *im, int tensor, const char *op) {
   return is(node, op) ? node : NULL;
 }
 
-static int constant_beside(const ModelImport *im, const OnnxNode *node, int tensor) {
+static int constant_other(const ModelImport *im, const OnnxNode *node, int tensor) {
   if (!node || node->nin != 2) return 0;
   const int other = node->in[node->in[0] == tensor];
   return other && im->item[other].constant ? other : 0;
@@ -217,9 +217,9 @@ static void form_norm(ModelImport *im, OnnxNode *node) {
   if (!onnx_int(mean, "keepdims", 1) || !onnx_int(variance, "keepdims", 1)) return;
   const int x = difference->in[0];
   OnnxNode *scaled = only_reader(im, node->out[0], "Mul");
-  const int weight = constant_beside(im, scaled, node->out[0]);
+  const int weight = constant_other(im, scaled, node->out[0]);
   OnnxNode *shifted = weight ? only_reader(im, scaled->out[0], "Add") : NULL;
-  const int bias = shifted ? constant_beside(im, shifted, scaled->out[0]) : 0;
+  const int bias = shifted ? constant_other(im, shifted, scaled->out[0]) : 0;
   if (bias) become_norm(im, shifted, x, weight, bias, axis, epsilon);
   become_norm(im, node, x, 0, 0, axis, epsilon);
 }
@@ -313,6 +313,44 @@ static void form_moments(ModelImport *im, OnnxNode *node) {
   onnx_set_float(im->arena, node, "epsilon", epsilon);
 }
 
+/* ---- lrn, whose sums are a convolution with a band of equal weights ---- */
+/* How many channels before and after each one a band holds; false: it is none. */
+static bool is_band(const Tensor *w, int64_t *before, int64_t *after) {
+  const int64_t n = w->rank == 4 ? w->dim[0] : 0;
+  if (n < 1 || w->n != n * n || tensor_number(w, 0) == 0) return false;
+  *before = *after = 0;
+  while (*after + 1 < n && tensor_number(w, *after + 1) != 0) ++*after;
+  while (*before + 1 < n && tensor_number(w, (*before + 1) * n) != 0) ++*before;
+  for (int64_t c = 0; c < n; c++)
+    for (int64_t k = 0; k < n; k++) {
+      const bool within = k >= c - *before && k <= c + *after;
+      if (tensor_number(w, c * n + k) != (within ? tensor_number(w, 0) : 0)) return false;
+    }
+  return *before - *after <= 1 && *after - *before <= 1;
+}
+
+/* x / (convolution of x * x + bias)^beta, as lrn is exported whose window is even. */
+static void form_lrn(ModelImport *im, OnnxNode *node) {
+  if (!is(node, "Div") || node->nin != 2) return;
+  double bias = 0;
+  const OnnxNode *power = made_by(im, node->in[1], "Pow");
+  const double beta = power && power->nin == 2 ? number_at(im, power->in[1]) : (double)NAN;
+  const int sum = isnan(beta) ? 0 : with_number(im, made_by(im, power->in[0], "Add"), &bias);
+  const OnnxNode *conv = made_by(im, sum, "Conv");
+  const OnnxNode *square = conv && conv->nin == 2 ? made_by(im, conv->in[0], "Mul") : NULL;
+  const Tensor *w = square && conv->in[1] ? im->item[conv->in[1]].constant : NULL;
+  const int x = node->in[0];
+  int64_t before, after;
+  if (!w || square->nin != 2 || square->in[0] != x || square->in[1] != x || conv->attribute.n) return;
+  if (!is_band(w, &before, &after)) return;
+  become_one(im, node, "LRN", x);
+  onnx_set_int(im->arena, node, "size", before + after + 1);
+  onnx_set_int(im->arena, node, "cnnc_before", before > after);
+  onnx_set_float(im->arena, node, "alpha", tensor_number(w, 0) * (double)(before + after + 1));
+  onnx_set_float(im->arena, node, "beta", beta);
+  onnx_set_float(im->arena, node, "bias", bias);
+}
+
 /* ---- lengths ---- */
 /* x / max(|x|, epsilon), the length over one axis; PyTorch repeats it to the size of x in between. */
 static void form_length(ModelImport *im, OnnxNode *node) {
@@ -375,6 +413,7 @@ void canonical(ModelImport *im) {
     form_norm(im, node);
     form_moments(im, node);
     form_length(im, node);
+    form_lrn(im, node);
     form_maxpool(im, node);
     form_regions(im, node);
   }

@@ -182,6 +182,17 @@ static bool has_odd_number(const char *call) {
   return false;
 }
 
+static View *import_by_row(ModelImport *im, const OnnxNode *node) {
+  const OnnxOperator *row = onnx_operator(node->op);
+  const int before = im->statements.n;
+  View *view = row ? row->import(im, node) : no(im, "there is no such operator");
+  if (view && !keeps_bytes(im, node, before)) view = NULL;
+  if (view && im->huge) view = no(im, "a value of more than 2147483647 elements");
+  for (int i = before; view && i < im->statements.n; i++)
+    if (has_odd_number(im->statements.data[i]->call)) view = no(im, "a number that is not finite");
+  return view;
+}
+
 static void import_node(ModelImport *im, const OnnxNode *node) {
   im->node = node;
   im->why = NULL;
@@ -198,21 +209,15 @@ static void import_node(ModelImport *im, const OnnxNode *node) {
     if (im->why) problem(im, node);
     return;
   }
-  const int before = im->statements.n;
-  if (fold(im, node)) {
+  const int before = im->statements.n, second = given(node, 1) ? node->in[1] : 0;
+  const Item kept = im->item[second];
+  const bool placed = place_operand(im, node, &im->item[second]), constant = placed && fold(im, node);
+  View *view = placed && !constant && !im->why ? import_by_row(im, node) : NULL;
+  im->item[second] = kept;
+  if (constant) {
     im->became[node->index] = "constant";
     return;
   }
-  if (im->why) {
-    problem(im, node);
-    return;
-  }
-  const OnnxOperator *row = onnx_operator(node->op);
-  View *view = row ? row->import(im, node) : no(im, "there is no such operator");
-  if (view && !keeps_bytes(im, node, before)) view = NULL;
-  if (view && im->huge) view = no(im, "a value of more than 2147483647 elements");
-  for (int i = before; view && i < im->statements.n; i++)
-    if (has_odd_number(im->statements.data[i]->call)) view = no(im, "a number that is not finite");
   if (!view) {
     problem(im, node);
     return;

@@ -226,6 +226,13 @@ void take_back(ModelImport *, int statements);
 /* Behind an operator on a value that was laid out so. */
 View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, const int *pos);
 
+/* ---- broadcast.c ---- */
+/* The constant operand of a node, with as many dimensions as its place beside a value wants. NULL: there is
+ * none, or after no(). */
+const Tensor *constant_beside(ModelImport *, const OnnxNode *, int input, const View *);
+/* The same of any second operand, in its item. False after no(). */
+bool place_operand(ModelImport *, const OnnxNode *, Item *);
+
 /* ---- permute.c ---- */
 /* A value of the same elements in this order. NULL: the factors are not each of them once. */
 Value *permuted(ModelImport *, Value *, const Factors *);

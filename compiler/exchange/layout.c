@@ -58,19 +58,21 @@ static int told_by_operator(const OnnxNode *node, int input, const Trace *x) {
   return axis > 0 && axis < x->rank ? (int)axis : x->rank - 1;
 }
 
-/* A constant that varies along one dimension alone. */
+/* A constant that varies along one dimension alone, the first or the last one behind the batch. */
 static int told_by_constant(const ModelImport *im, const OnnxNode *node, int input, const Trace *x) {
   const Tensor *t = node->nin == 2 ? constant_of(im, node, !input) : NULL;
   const OnnxOperator *row = onnx_operator(node->op);
   int along = -1;
   if (!t || !row || t->rank > x->rank) return -1;
   if (row->import != import_combine && (row->import != import_prelu || input != 0)) return -1;
+  const bool placed = im->onnx->opset < 7 && onnx_int(node, "broadcast", 0) != 0;
+  const int64_t behind = x->rank - t->rank, first = placed ? onnx_int(node, "axis", behind) : behind;
   for (int d = 0; d < t->rank; d++) {
     if (t->dim[d] == 1) continue;
-    if (along >= 0) return -1;
-    along = d + x->rank - t->rank;
+    if (along >= 0 || first < -x->rank || first > behind) return -1;
+    along = (int)counted(first, x->rank) + d;
   }
-  return along;
+  return along == 1 || along == x->rank - 1 ? along : -1;
 }
 
 /* Reductions over all dimensions but the batch and one. */

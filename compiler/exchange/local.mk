@@ -4,7 +4,7 @@ libcnnc_a_SOURCES += %D%/wire.h %D%/wire.c %D%/onnx.h %D%/onnx_schema.def %D%/on
   %D%/onnx_inline.c %D%/onnx_sort.c %D%/tensor.c \
   %D%/import.h %D%/import.c %D%/refusals.c %D%/branches.c %D%/names.c %D%/view.c %D%/forms.c %D%/fold.c \
   %D%/program_text.c \
-  %D%/inputs.c %D%/layout.c %D%/permute.c \
+  %D%/inputs.c %D%/layout.c %D%/permute.c %D%/broadcast.c \
   %D%/onnx_ops.def %D%/ops_window.c %D%/ops_dense.c %D%/ops_map.c %D%/ops_combine.c %D%/ops_norm.c \
   %D%/ops_shape.c %D%/ops_size.c %D%/constant.c %D%/ops_reduce.c \
   %D%/onnx_frames.c %D%/qdq.c %D%/frames.c \

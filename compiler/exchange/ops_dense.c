@@ -30,12 +30,12 @@ static const Tensor *by_units(ModelImport *im, const Tensor *w, bool transposed,
 }
 
 /* An Add of a vector behind it, read nowhere else, is the bias. */
-static const Tensor *vector_behind(ModelImport *im, const OnnxNode *node, int64_t units) {
+static const Tensor *vector_behind(ModelImport *im, const OnnxNode *node, const View *x, int64_t units) {
   const int made = node->out[0];
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;
   OnnxNode *next = &im->onnx->node[im->reader[made]];
   if (next->nin != 2 || strcmp(next->op, "Add") != 0) return NULL;
-  const Tensor *t = im->item[next->in[next->in[0] == made]].constant;
+  const Tensor *t = constant_beside(im, next, next->in[0] == made, x);
   if (!t || t->n != units || units == 1 || t->rank < 1 || t->dim[t->rank - 1] != units) return NULL;
   next->op = "Identity";
   next->in[0] = made;
@@ -53,7 +53,7 @@ static View *product(ModelImport *im, const OnnxNode *node, const View *x, const
   Value *v = lay_channels(im, x, last, &npos, pos);
   if (!v) return NULL;
   const int64_t units = w->dim[0], dim[] = {units, w->dim[1], 1, 1};
-  if (!bias) bias = vector_behind(im, node, units);
+  if (!bias) bias = vector_behind(im, node, x, units);
   const char *layer = layer_of(im, node, 1);
   const char *end = arena_printf(im->arena, "%s, name=\"%s\")", bias ? "" : ", bias=false", layer);
   Shape to = v->shape;

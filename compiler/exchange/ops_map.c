@@ -107,7 +107,10 @@ View *import_pow(ModelImport *im, const OnnxNode *node) {
   if (power == 0.5) return map_view(im, x, "sqrt");
   const bool whole = power != 0 && fabs(power) <= 64 && power == floor(power);
   if (whole || power == -0.5) return map_view(im, x, "power(%s)", number_text(im->arena, power));
-  return no(im, "a power other than whole numbers to 64, 1/2 and -1/2");
+  if (!isfinite(power) || power == floor(power))
+    return no(im, "a power other than whole numbers to 64 and fractions");
+  x = map_view(im, map_view(im, x, "log"), "multiply(%s)", number_text(im->arena, power));
+  return map_view(im, x, "exp"); /* of what is negative NaN, as is such a power */
 }
 
 /* The dimension along which slopes vary: that of the channels where they say nothing else; -1 after no(). */

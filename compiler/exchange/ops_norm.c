@@ -173,11 +173,12 @@ View *import_layernorm(ModelImport *im, const OnnxNode *node) {
 
 View *import_lrn(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
+  const int64_t size = onnx_int(node, "size", 1), ours = onnx_int(node, "cnnc_before", 0);
   Value *v = x ? lay_standard(im, x) : NULL;
   if (!v) return NULL;
-  v = emit_one(im, v, v->shape, "lrn(size=%lld, alpha=%s, beta=%s, bias=%s)",
-               (long long)onnx_int(node, "size", 1), text_float(im->arena, onnx_float(node, "alpha", 1e-4)),
+  v = emit_one(im, v, v->shape, "lrn(size=%lld, alpha=%s, beta=%s, bias=%s%s)", (long long)size,
+               text_float(im->arena, onnx_float(node, "alpha", 1e-4)),
                text_float(im->arena, onnx_float(node, "beta", 0.75)),
-               text_float(im->arena, onnx_float(node, "bias", 1)));
+               text_float(im->arena, onnx_float(node, "bias", 1)), size % 2 || ours ? "" : ", even=after");
   return view_standard(im, v, x, x->rank);
 }

@@ -115,9 +115,9 @@ static const Tensor *bias_behind(ModelImport *im, const OnnxNode *node, int64_t 
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;
   OnnxNode *next = &im->onnx->node[im->reader[made]];
   if (next->nin != 2 || strcmp(next->op, "Add") != 0) return NULL;
-  const Tensor *t = im->item[next->in[next->in[0] == made]].constant;
   const View *view = im->item[node->in[0]].view;
-  if (!t || t->n != channels || channels == 1 || !view) return NULL;
+  const Tensor *t = view ? constant_beside(im, next, next->in[0] == made, view) : NULL;
+  if (!t || t->n != channels || channels == 1) return NULL;
   const int c = t->rank - (view->rank - 1); /* where the channels are, counted from behind */
   if (c < 0 || t->dim[c] != channels) return NULL;
   next->op = "Identity";

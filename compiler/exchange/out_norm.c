@@ -50,17 +50,17 @@ const char *export_instancenorm(OnnxOut *o, const Node *node) {
 }
 
 /* ---- lrn ---- */
-/* A window of an even number of channels begins elsewhere in ONNX, and onnxruntime has none: the sum of the
- * squares is a 1x1 convolution whose weights are 1 within the window. */
+/* A window of an even number of channels may begin elsewhere in ONNX, and onnxruntime has none: the sum of
+ * the squares is a 1x1 convolution whose weights are 1 within the window. */
 static const char *even_window(OnnxOut *o, const Node *node, const char *x) {
   const int64_t channels = out_extent(node).c, size = arg_int(node, "size");
   const int64_t dim[] = {channels, channels, 1, 1};
+  const int64_t before = arg_is(node, "even", "after") ? (size - 1) / 2 : size / 2, after = size - 1 - before;
   float *within = NEW_ARRAY(o->arena, float, channels *channels);
   for (int64_t c = 0; c < channels; c++)
     for (int64_t k = 0; k < channels; k++)
-      within[c * channels + k] = k >= c - size / 2 && k <= c + (size - 1) / 2
-                                     ? (float)(arg_number(node, "alpha") / (double)size)
-                                     : 0;
+      within[c * channels + k] =
+          k >= c - before && k <= c + after ? (float)(arg_number(node, "alpha") / (double)size) : 0;
   const char *sum = out_two(o, "Conv", out_two(o, "Mul", x, x), out_floats(o, "window", 4, dim, within));
   sum = out_two(o, "Add", sum, out_number(o, "constant", arg_number(node, "bias")));
   return out_two(o, "Div", x, out_two(o, "Pow", sum, out_number(o, "beta", arg_number(node, "beta"))));

@@ -64,14 +64,47 @@ case("small_maps", [
     {"slopes": (8, 1, 1), "row": (3,)}, last=("x5", "f"))
 
 
+# ---- local response normalization
+case("even_windows", [
+    node("LRN", "x", "a", size=2, alpha=0.5), node("LRN", "a", "b", size=4, alpha=1.0, beta=0.6, bias=2.0),
+    node("LRN", "b", "y", size=12, alpha=2.0)], {"x": [1, 5, 3, 2]}, "y")
+case("bands", [  # of windows that are even as PyTorch has them, odd, and even as ONNX has them
+    node("Mul", "x x", "a"), node("Conv", "a w1", "b"), node("Add", "b one", "c"), node("Pow", "c beta", "d"),
+    node("Div", "x d", "e"), node("Mul", "e e", "f"), node("Conv", "f w2", "g"), node("Add", "g one", "h"),
+    node("Pow", "h beta", "i"), node("Div", "e i", "j"), node("Mul", "j j", "k"), node("Conv", "k w3", "l"),
+    node("Add", "one l", "m"), node("Pow", "m beta", "n"), node("Div", "j n", "o"), node("Mul", "o o", "p"),
+    node("Conv", "p w4", "q"), node("Add", "q one", "r"), node("Pow", "r beta", "s"),
+    node("Div", "o s", "y")],
+    {"x": [1, 5, 3, 2]}, "y",
+    {"one": one, "beta": f32(0.75),
+     **{f"w{i + 1}": np.sum([np.eye(5, k=k) * 0.25 for k in range(low, high)], 0, f32).reshape(5, 5, 1, 1)
+        for i, (low, high) in enumerate([(-2, 2), (-1, 2), (-1, 3), (0, 4)])}})
+case("fraction", [
+    node("Pow", "x two", "a"), node("Pow", "a p", "b"), node("Sigmoid", "x", "c"), node("Pow", "c q", "d"),
+    node("Add", "b d", "y")], {"x": [1, 4, 3]}, "y", {"two": f32(2), "p": f32(0.3), "q": f32(-1.75)})
+
+
+# ---- broadcasting as opsets before 7 have it
+case("along_axis", [
+    node("Conv", "x w", "a"), node("Add", "a b", "c", broadcast=1, axis=1),
+    node("Mul", "c v", "d", broadcast=1, axis=2), node("Sub", "d b", "e", broadcast=1, axis=-3),
+    node("Div", "e u", "f", broadcast=1), node("GlobalMaxPool", "f", "g"),
+    node("Squeeze", "g", "h", axes=[0, 2, 3]), node("Add", "f h", "i", broadcast=1, axis=1),
+    node("Mul", "i third", "j", broadcast=1), node("Add", "j plane", "k", broadcast=1, axis=2),
+    node("PRelu", "k slopes", "y")], {"x": [1, 3, 4, 4]}, "y",
+    {"w": (4, 3, 1, 1), "b": (4,), "v": (4,), "u": np.array([1, 2, 3, 4], f32), "third": third,
+     "plane": (4, 4), "slopes": (4, 1, 1)}, opset=6)
+
+
 def bad_files():
     """What must be refused."""
     for name, (nodes, inputs, weights) in refused.items():
-        case(name, nodes, inputs, "y", weights)
+        case(name, nodes, inputs, "y", weights, opset=6 if name == "wrong_axis" else 17)
         bad(name, model(name))
 
 
 refused = {
+    "wrong_axis": ([node("Add", "x b", "y", broadcast=1, axis=2)], {"x": [1, 3, 4, 5]}, {"b": (3,)}),
     "circle": ([node("Add", "x b", "a"), node("Relu", "a", "b"), node("Neg", "b", "y")], {"x": [1, 3]}, {}),
     "words": ([node("Constant", "", "a", value_strings=["yes", "no"]), node("Add", "x a", "y")],
               {"x": [1, 2]}, {}),

@@ -152,6 +152,7 @@ static void test_normalisation(void) {
       "lrn size=2 alpha=1 beta=1 bias=2",
       "lrn size=3 alpha=0.3 beta=0.6 -> relu",
       "lrn size=7 alpha=2",
+      "lrn size=4 alpha=1 even=after",
       "lrn size=1",
       "normalize mean=0.5 std=0.25 scale=2",
       "normalize",

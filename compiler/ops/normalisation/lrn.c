@@ -1,14 +1,15 @@
 /* lrn.c: lrn, local response normalisation over neighbouring channels  (Krizhevsky, Sutskever and Hinton,
  * 2012):
  *
- *     y[c] = x[c] / d[c]^beta,     d[c] = bias + alpha/size * sum of x[k]^2 over k from c - size/2 to c +
- * (size - 1)/2
+ *     y[c] = x[c] / d[c]^beta,     d[c] = bias + alpha/size * sum of x[k]^2 over k from c - before to c +
+ * after
  *
- * (alpha divided by size, and an even window beginning at c - size/2, as PyTorch and ONNX.) Backward, with
- * t[c] = dy[c] * x[c] / d[c]^(beta + 1):
+ * (alpha divided by size, as PyTorch and ONNX.) before + after + 1 = size; where that is even, before is
+ * larger by one as in PyTorch, and with even=after after is, as in ONNX. Backward, with t[c] = dy[c] * x[c] /
+ * d[c]^(beta + 1):
  *
  *     dx[c] = dy[c] / d[c]^beta - 2*alpha*beta/size * x[c] * sum of t[k] over the k whose window holds c:
- * from c - (size - 1)/2 to c + size/2 */
+ * from c - after to c + before */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -27,10 +28,17 @@ static const Param params[] = {
     {"alpha", PARAM_NUMBER, "1e-4", "factor of the sum of squares, divided by size", 0, 0, NULL},
     {"beta", PARAM_NUMBER, "0.75", "exponent", 0, 0, NULL},
     {"bias", PARAM_NUMBER, "1", "added to the sum", 0, 0, NULL},
+    {"even", PARAM_CHOICE, "before",
+     "where a window of even size has one channel more: before, as in PyTorch, or after, as in ONNX", 0, 0,
+     "before after"},
     {0},
 };
 
 static int64_t size_of(const Node *node) { return arg_int(node, "size"); }
+static int64_t before_of(const Node *node) {
+  return arg_is(node, "even", "after") ? (size_of(node) - 1) / 2 : size_of(node) / 2;
+}
+static int64_t after_of(const Node *node) { return size_of(node) - 1 - before_of(node); }
 static double factor_of(const Node *node) { return arg_number(node, "alpha") / (double)size_of(node); }
 
 static int64_t padded_of(const Node *node) { return shape_extent(node->shape).c + size_of(node) - 1; }
@@ -48,9 +56,8 @@ static void shape(ShapeContext *context, Node *node) {
 
 /* ---- eval ---- */
 static double denominator(const Node *node, const double *x, int64_t channels, int64_t c) {
-  const int64_t size = size_of(node);
   double sum = 0;
-  for (int64_t k = c - size / 2; k <= c + (size - 1) / 2; k++)
+  for (int64_t k = c - before_of(node); k <= c + after_of(node); k++)
     if (k >= 0 && k < channels) sum += x[k] * x[k];
   return arg_number(node, "bias") + factor_of(node) * sum;
 }
@@ -68,7 +75,6 @@ static void run(const Eval *eval) {
 static void gradient_run(const Eval *eval) { /* inputs dy, x; straight from the derivative */
   const Node *node = eval->node;
   const Extent e = shape_extent(node->shape);
-  const int64_t size = size_of(node);
   const double beta = arg_number(node, "beta");
   for (int64_t p = 0; p < e.h * e.w; p++) {
     const double *dy = eval->in[0] + p * e.c, *x = eval->in[1] + p * e.c;
@@ -77,7 +83,7 @@ static void gradient_run(const Eval *eval) { /* inputs dy, x; straight from the 
     for (int64_t c = 0; c < e.c; c++) {
       const double d = denominator(node, x, e.c, c);
       dx[c] += dy[c] * pow(d, -beta);
-      for (int64_t k = c - size / 2; k <= c + (size - 1) / 2; k++)
+      for (int64_t k = c - before_of(node); k <= c + after_of(node); k++)
         if (k >= 0 && k < e.c) dx[k] -= dy[c] * x[c] * beta * pow(d, -beta - 1) * factor_of(node) * 2 * x[k];
     }
   }
@@ -168,8 +174,7 @@ static void result_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
 }
 
 static Rows make_rows(Lower *l, LoopKind kind, Extent e) {
-  const int64_t size = size_of(l->node);
-  Rows rows = {.before = size / 2, .after = (size - 1) / 2, .pixels = block_of(l, e)};
+  Rows rows = {.before = before_of(l->node), .after = after_of(l->node), .pixels = block_of(l, e)};
   rows.squares = block_scratch(l, "squares", kind, e, padded_of(l->node));
   return rows;
 }
@@ -260,7 +265,9 @@ const Op op_lrn = {
     .name = "lrn",
     .group = "normalisation",
     .summary = "local response normalisation over neighbouring channels",
-    .detail = "y[c] = x[c] / (bias + alpha/size * sum of x[k]^2)^beta, k from c - size/2 to c + (size - 1)/2",
+    .detail = "y[c] = x[c] / (bias + alpha/size * sum of x[k]^2)^beta, k from c - size/2 to c + (size - "
+              "1)/2, or with even=after "
+              "from c - (size - 1)/2 to c + size/2",
     .params = params,
     .example = "conv(96, 11x11, stride=4) -> relu -> lrn(5)",
     .keeps_spatial = true,
