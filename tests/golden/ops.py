@@ -146,6 +146,7 @@ def losses():
     case([5], "", lambda x: x, scores, target, F.l1_loss, ("mae", ""))
     case([5], "", lambda x: x, scores, target, lambda y, t: F.huber_loss(y, t, delta=1.5),
          ("huber", "delta=1.5"))
+    case([5], "", lambda x: x, scores, target, lambda y, t: (y * t).mean(), ("linear", ""))
     case([5], "sigmoid", torch.sigmoid, scores, (target > 0).double(), F.binary_cross_entropy,
          ("binary_cross_entropy", ""))
     case([5], "softmax", lambda x: F.softmax(x, 1), scores, labels, lambda y,

@@ -57,6 +57,9 @@ static void losses_are_those_of_pytorch(void) {
   CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, score, far).sum, 3, 1e-6);
   port.loss = "huber";
   CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, score, far).sum, 2.7 - 0.5 + 0.045, 1e-6);
+  port.loss = "linear";
+  CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, score, far).sum,
+                         (double)score[0] * (double)far[0] + (double)score[1] * (double)far[1], 1e-6);
   port.loss = "yolo";
   CU_ASSERT_FALSE(cnn_loss_known(&port));
 }

@@ -98,6 +98,12 @@ static double huber(const cnn_port *output, const cnn_loss *loss, double value, 
   return d < delta ? 0.5 * d * d : delta * (d - 0.5 * delta);
 }
 
+static double linear(const cnn_port *output, const cnn_loss *loss, double value, double target) {
+  (void)output;
+  (void)loss;
+  return value * target;
+}
+
 /* Of class `c` at a position; `all` is its normaliser. */
 static double probability(const cnn_port *output, const float *score, int64_t c, double all) {
   const double value = (double)score[c];
@@ -139,6 +145,7 @@ static const Loss LOSSES[] = {
     {"mse", 0, NULL, mse, false, NULL},
     {"mae", 0, NULL, mae, false, NULL},
     {"huber", 1, NULL, huber, false, NULL},
+    {"linear", 0, NULL, linear, false, NULL},
     {"dice", 0, NULL, NULL, false, dice},
 };
 
