@@ -222,8 +222,8 @@ def write_page(results):
             "and give what onnxruntime gives. Weights are random, the statistics of batch normalization are "
             "those of a pass over noise, and the image is noise. The numbers are the largest difference of "
             f"an output, as a fraction of its largest number; at most {MOST:.0e} is right. `torch` is "
-            "PyTorch's exporter by tracing (`dynamo=False`), `dynamo` the one by torch.export; an empty field was not "
-            "tried. `lines` is the length of the program.")
+            "PyTorch's exporter by tracing (`dynamo=False`), `dynamo` the one by torch.export; an empty "
+            "field was not tried. `lines` is the length of the program.")
     lines = section.fold(text)
     for library in zoo.NETS:
         if any(row["library"] == library for row in rows):

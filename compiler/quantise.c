@@ -370,12 +370,13 @@ static void run(Quantising *q) {
   q->wrong = !suits_training(q);
   if (q->wrong || !keeps_layers(q)) return;
   if (q->data && !quantise_build(q, NULL, program)) return;
-  if (q->data) quantise_judge(q, program, q->weights, &q->before);
+  if (!equalised(q, &weights) || (q->data && !quantise_observe(q, program, weights))) return;
+  if (q->data && q->seen.targets) quantise_judge(q, program, q->weights, &q->before);
   if (q->most_lost >= 0 && !q->before.share) {
     quantise_failed(q, "--max-loss is in points of a metric, and the data has no test that gives one");
     return;
   }
-  if (!equalised(q, &weights) || (q->data && !quantise_observe(q, program, weights)) || !quantised(q)) return;
+  if (!quantised(q)) return;
   quantise_warn(q);
   if (written(q) && quantise_report(q)) quantise_tell(q);
 }

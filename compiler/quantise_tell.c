@@ -51,7 +51,9 @@ static void tell_value(const Quantising *q, const Chosen *c) {
 static void tell_judgement(const Quantising *q) {
   const Judgement *a = &q->before, *b = &q->after;
   if (!q->data) return;
-  if (!a->metric) printf("the data has no test that tells what is lost\n");
+  if (!a->metric)
+    printf("the accuracy is not compared: %s\n",
+           q->seen.targets ? "the data has no samples to test on" : "the data has no targets");
   else if (a->share)
     printf("%s %.1f %% -> %.1f %% (%+.1f)\n", a->metric, 100 * a->value, 100 * b->value,
            -quantise_lost(q) + 0.0);

@@ -49,6 +49,7 @@ bool observed_read(Arena *arena, const char *path, const Graph *graph, Observati
   size_t i;
   bool good = json_is_array(values);
   json_array_foreach(values, i, value) good = good && take_value(arena, value, &seen->values);
+  seen->targets = json_is_true(json_object_get(root, "targets"));
   good = good && take_inputs(arena, json_object_get(root, "inputs"), graph, seen);
   json_decref(root);
   if (!good) *why = "what was observed cannot be read";

@@ -41,8 +41,8 @@ libcnnc_a_SOURCES += %D%/int8/int8.h %D%/int8/int8.c %D%/int8/border.c %D%/int8/
   %D%/int8/transposed.c
 libcnnc_a_SOURCES += %D%/loss/binary_cross_entropy.c %D%/loss/classes.c %D%/loss/cross_entropy.c \
   %D%/loss/detection.c %D%/loss/detection_routine.h %D%/loss/dice.c %D%/loss/focal.c %D%/loss/hinge.c \
-  %D%/loss/huber.c %D%/loss/linear.c %D%/loss/loss.c %D%/loss/loss.h %D%/loss/losses.def %D%/loss/mae.c %D%/loss/masks.c \
-  %D%/loss/masks_routine.h %D%/loss/mse.c %D%/loss/multibox.c %D%/loss/multibox_routine.h \
+  %D%/loss/huber.c %D%/loss/linear.c %D%/loss/loss.c %D%/loss/loss.h %D%/loss/losses.def %D%/loss/mae.c \
+  %D%/loss/masks.c %D%/loss/masks_routine.h %D%/loss/mse.c %D%/loss/multibox.c %D%/loss/multibox_routine.h \
   %D%/loss/objects.c %D%/loss/objects.h %D%/loss/rpn.c %D%/loss/rpn_routine.h %D%/loss/yolo.c \
   %D%/loss/yolo_routine.h
 libcnnc_a_SOURCES += %D%/normalisation/groupnorm.c %D%/normalisation/instancenorm.c \

@@ -11,6 +11,8 @@ from ._exchange import from_keras, from_onnx, from_torch
 from ._facts import Layer, Port
 from ._keras import convert
 from ._network import Net, compile, load
+from ._quantize import quantize
+from ._step import Gradients
 from ._tool import CompileError, CompileWarning, Diagnostic, ToolError
 from ._train import History
 
@@ -18,6 +20,7 @@ __all__ = [
     "CompileError",
     "CompileWarning",
     "Diagnostic",
+    "Gradients",
     "History",
     "Layer",
     "LayerCheck",
@@ -31,5 +34,6 @@ __all__ = [
     "from_onnx",
     "from_torch",
     "load",
+    "quantize",
 ]
 __version__ = "0.1.0"

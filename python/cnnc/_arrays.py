@@ -41,9 +41,21 @@ def _check_dtype(port: Port, array: Array) -> None:
     )
 
 
+def numbers(value: Any, what: str) -> Array:
+    """An array of numbers: of a list, an array, a tensor of torch."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"{what} must be an array of numbers; this is {type(value).__name__} of {array.dtype}"
+        )
+    return array
+
+
 def take(port: Port, value: Any, layout: str, planes: bool) -> tuple[Array, bool]:
     """A batch in the order of the net's buffer, and whether it was given as a batch."""
-    array = np.asarray(value)
+    array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
     _check_dtype(port, array)
     want = given_shape(port, layout)
     if array.shape != want and array.shape[1:] != want or array.ndim > len(want) + 1:

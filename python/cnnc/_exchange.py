@@ -162,6 +162,9 @@ def from_torch(
     them. The exporter folds batch normalization into the layer before it; keep_batchnorm leaves it as it is,
     for training further, and so that all names are those of the module's state dict."""
     arguments = tuple(example) if isinstance(example, (tuple, list)) else (example,)
+    halves = {str(p.dtype) for p in module.parameters()} & {"torch.float16", "torch.bfloat16"}
+    if halves:
+        _tool.warn(f"the module has weights of {' and '.join(sorted(halves))}: the net computes in float32")
     with tempfile.TemporaryDirectory(prefix="cnnc-") as folder:
         path = os.path.join(folder, "model.onnx")
         _export(module, arguments, path, keep_batchnorm)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import POINTER, byref, c_char_p, c_double, c_int32, c_int64, c_uint64, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_double, c_float, c_int32, c_int64, c_uint64, c_void_p
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Sequence
 
@@ -16,6 +17,7 @@ from ._tool import CompileError, ToolError, tools
 
 ALIGNMENT = 64
 Floats = NDArray[np.float32]
+Arrays = Sequence["NDArray[np.generic] | None"]
 
 
 class Facts(ctypes.Structure):
@@ -58,6 +60,27 @@ class Settings(ctypes.Structure):
     ]
 
 
+class _Target(ctypes.Structure):
+    _fields_ = [
+        ("name", c_char_p),
+        ("loss", c_char_p),
+        ("size", c_int64),
+        ("elements", c_int64),
+        ("classes", c_int32),
+    ]
+
+
+@dataclass(frozen=True)
+class Target:
+    """An output, or an inner value that only a loss reads: what its loss compares it with."""
+
+    name: str
+    loss: str | None  # None: it has no loss
+    size: int  # elements of the target of a sample
+    elements: int  # elements of the value of a sample
+    classes: bool  # the target is classes, int32; else floats
+
+
 # kind, note, numbers by name; false ends the training
 Report = Callable[[int, str, "dict[str, float]"], bool]
 _REPORT = ctypes.CFUNCTYPE(None, c_int32, c_char_p, c_int32, POINTER(c_char_p), POINTER(c_double))
@@ -78,6 +101,20 @@ _FUNCTIONS: dict[str, tuple[object, list[object]]] = {
     "look": (None, [c_void_p, c_void_p, c_void_p]),
     "place": (c_int64, [c_int64]),
     "train": (c_void_p, [POINTER(Settings), _REPORT]),
+    "init": (None, [c_void_p, c_uint64, c_int32]),
+    "objects": (c_int32, []),
+    "train_batch": (c_int32, []),
+    "epochs": (c_int32, []),
+    "targets": (c_int64, []),
+    "target_of": (None, [c_int64, POINTER(_Target)]),
+    "trainer": (c_void_p, [c_void_p, c_uint64, c_int32]),
+    "trainer_free": (None, [c_void_p]),
+    "gradients": (c_float, [c_void_p, c_void_p, c_void_p, c_int32, c_void_p, c_void_p, c_int32]),
+    "part": (c_float, [c_void_p, c_void_p, c_void_p, c_int32, c_void_p, c_int32, c_int32]),
+    "update": (c_double, [c_void_p, c_double, c_double, c_int32]),
+    "quantize": (None, [c_void_p, c_double]),
+    "epoch": (None, [c_void_p, c_double]),
+    "result": (None, [c_void_p, c_void_p]),
     "evaluate": (c_void_p, [POINTER(Settings), c_void_p, _REPORT]),
 }
 
@@ -93,8 +130,10 @@ def _address(array: NDArray[np.generic]) -> int:
     return int(array.ctypes.data)
 
 
-def pointers(arrays: Sequence[NDArray[np.generic]]) -> ctypes.Array[c_void_p]:
-    return (c_void_p * max(1, len(arrays)))(*map(_address, arrays))
+def pointers(arrays: Sequence[NDArray[np.generic] | None]) -> ctypes.Array[c_void_p]:
+    """NULL for what is None."""
+    addresses = (None if array is None else _address(array) for array in arrays)
+    return (c_void_p * max(1, len(arrays)))(*addresses)
 
 
 class Library:
@@ -210,3 +249,91 @@ class Library:
         if failures:
             raise failures[0]
         self._check(text, RuntimeError)
+
+    # ---- steps of training
+
+    def init(self, weights: Floats, seed: int | None) -> None:
+        self._handle.bridge_init(_address(weights), seed or 0, seed is not None)
+
+    def objects(self) -> bool:
+        """Whether a loss compares its output with annotated objects."""
+        return bool(self._handle.bridge_objects())
+
+    def train_batch(self) -> int:
+        return int(self._handle.bridge_train_batch())
+
+    def epochs(self) -> int:
+        """Of the train block."""
+        return int(self._handle.bridge_epochs())
+
+    def targets(self) -> list[Target]:
+        found = []
+        for i in range(self._handle.bridge_targets()):
+            t = _Target()
+            self._handle.bridge_target_of(i, byref(t))
+            loss = t.loss.decode() if t.loss is not None else None
+            found.append(Target(t.name.decode(), loss, t.size, t.elements, bool(t.classes)))
+        return found
+
+    def trainer(self, weights: Floats, seed: int | None) -> int:
+        trainer = self._handle.bridge_trainer(_address(weights), seed or 0, seed is not None)
+        if not trainer:
+            raise MemoryError("there is no memory for training")
+        return int(trainer)
+
+    def free_trainer(self, trainer: int) -> None:
+        self._handle.bridge_trainer_free(trainer)
+
+    def gradients(
+        self,
+        trainer: int,
+        inputs: Arrays,
+        targets: Arrays,
+        outputs: Sequence[Floats],
+        gradients: Floats,
+        threads: int,
+    ) -> float:
+        count = len(outputs[0])
+        return float(
+            self._handle.bridge_gradients(
+                trainer,
+                pointers(inputs),
+                pointers(targets),
+                count,
+                pointers(outputs),
+                _address(gradients),
+                threads,
+            )
+        )
+
+    def part(
+        self,
+        trainer: int,
+        inputs: Arrays,
+        targets: Arrays,
+        outputs: Sequence[Floats],
+        whole: bool,
+        threads: int,
+    ) -> float:
+        count = len(outputs[0])
+        return float(
+            self._handle.bridge_part(
+                trainer, pointers(inputs), pointers(targets), count, pointers(outputs), whole, threads
+            )
+        )
+
+    def update(self, trainer: int, rate: float, t: float, whole: bool) -> float:
+        """Returns the rate; -1 where a gradient is not finite."""
+        return float(self._handle.bridge_update(trainer, rate, t, whole))
+
+    def quantize(self, trainer: int, t: float) -> None:
+        self._handle.bridge_quantize(trainer, t)
+
+    def epoch(self, trainer: int, loss: float) -> None:
+        self._handle.bridge_epoch(trainer, loss)
+
+    def result(self, trainer: int) -> Floats:
+        """A copy of the weights to keep."""
+        weights = aligned(self.facts.parameters)
+        self._handle.bridge_result(trainer, _address(weights))
+        return weights

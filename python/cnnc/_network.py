@@ -22,6 +22,7 @@ from ._library import Floats, Library, aligned
 
 if TYPE_CHECKING:
     from ._check import Report
+    from ._step import Gradients, Stepper
     from ._train import History
 
 Weights = Union[str, "os.PathLike[str]", Mapping[str, Any]]
@@ -65,6 +66,8 @@ class Net:
         if batch < 1 or threads < 1:
             raise ValueError("batch and threads are numbers from 1")
         self._batch, self._threads, self._cc = batch, threads, cc
+        self._own, self._define = own, dict(define)
+        self.quantization: dict[str, Any] | None = None  # what cnnc.quantize measured
         self._defines = [word for name, value in define.items() for word in ("-D", f"{name}={_word(value)}")]
         self._nodes: dict[str, list[str]] = {}  # of an imported model: the nodes of ONNX by layer
         self._tensors: list[str] = []  # and the names of its outputs, where they were chosen
@@ -86,6 +89,7 @@ class Net:
         self._filled = not plain.facts.parameters
         self._shown = False  # views are out, so that weights may change without a word
         self._packed: tuple[int, Floats] | None = None
+        self._stepper: Stepper | None = None
         if plain.facts.starts:
             plain.start(self._weights)
             self._filled = True
@@ -204,6 +208,14 @@ class Net:
         if self._constants:
             raise ValueError(f"net {self.name} is one of 8 bits: {why}")
 
+    def _need_trainable(self) -> None:
+        self._need_floats("train the one of floats, and quantize that (net.quantize)")
+        if self._facts.totals.get("training_bytes") is None:
+            raise ValueError(
+                f"the program of net {self.name} has no train block, which says what is minimized and how: "
+                "train { loss = cross_entropy } is the least"
+            )
+
     def load_weights(self, weights: Weights, rename: Weights | None = None) -> None:
         """Takes weights from a file (.safetensors, .npz, PyTorch's; FILE:KEY) or from arrays by name. Every
         name and shape must be the net's. rename: a file of lines `theirs = ours`, or a dict of them. A file
@@ -237,7 +249,7 @@ class Net:
             elif rename is not None:
                 names = os.fspath(rename)
             warning = self._library("plain").load(path, names, self._weights)
-        self._filled, self._packed = True, None
+        self._filled, self._packed, self._stepper = True, None, None
         return warning
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -345,21 +357,66 @@ class Net:
         rate: float | None = None,
         seed: int | None = None,
         callback: Callable[[dict[str, float]], object] | None = None,
+        layout: str = "hwc",
     ) -> History:
         """Trains as the train block says, on from the weights that the net has, and takes the best weights.
 
-        x, y: arrays, dicts by name (inputs, and outputs for y), or x is the path of a data set. validation:
-        (x, y), or the part of the samples that is kept for it (a tenth; 0: none). callback is given each
-        epoch as a dict; False ends the training."""
+        x, y: arrays, dicts by name (inputs, and outputs for y); or x alone is the path of a data set, or an
+        iterable of batches (x, y), such as a DataLoader of torch. validation: (x, y), or the fraction of the
+        samples that is kept for it (a tenth; 0: none); for an iterable of batches, another one, or (x, y).
+        callback is given each epoch as a dict; False ends the training. layout="chw": images and maps have
+        their channels first."""
         from ._train import train
 
-        return train(self, x, y, validation, epochs, batch, rate, seed, callback)
+        return train(self, x, y, validation, epochs, batch, rate, seed, callback, layout)
 
-    def evaluate(self, x: Any, y: Any = None) -> dict[str, float]:
-        """Loss and metrics on samples, or on the test part of a data set."""
+    def evaluate(self, x: Any, y: Any = None, layout: str = "hwc") -> dict[str, float]:
+        """Loss and metrics on samples (arrays, or an iterable of batches), or on the test part of a data
+        set."""
         from ._train import evaluate
 
-        return evaluate(self, x, y)
+        return evaluate(self, x, y, layout)
+
+    def gradients(
+        self, x: Any, y: Any = None, dloss: Any = None, seed: int | None = None, layout: str = "hwc"
+    ) -> Gradients:
+        """The loss of a batch, its outputs in training mode, and the gradient of the loss for each weight.
+        No weight changes. y and dloss as for step; a batch has at most the samples of the train block's."""
+        return self._steps(seed).gradients(x, y, dloss, layout)
+
+    def step(
+        self,
+        x: Any,
+        y: Any = None,
+        dloss: Any = None,
+        rate: float | None = None,
+        epoch: float | None = None,
+        seed: int | None = None,
+        layout: str = "hwc",
+    ) -> float:
+        """One update of the weights by the train block's optimizer, on a batch; returns the loss before it.
+
+        y: the targets of the program's loss. dloss instead of y: a loss of your own, in a net with
+        `loss = linear`: the gradient of the loss of the batch with respect to the outputs, or a function
+        from the outputs, as training computes them, to (loss, gradient). Of an array the loss that is
+        returned is the mean of output times target. rate: the learning rate; without it, the program's, at
+        `epoch` epochs by its schedule. seed (of the first step): of new weights and dropout."""
+        return self._steps(seed).step(x, y, dloss, rate, epoch, layout)
+
+    def _steps(self, seed: int | None) -> Stepper:
+        from ._step import Stepper
+
+        if self._stepper is None or seed is not None:
+            self._stepper = Stepper(self, seed)
+        return self._stepper
+
+    def quantize(
+        self, x: Any = None, y: Any = None, path: str | os.PathLike[str] | None = None, **options: Any
+    ) -> Net:
+        """The net as an int8 model, calibrated on samples: cnnc.quantize(net, x, y, path, ...)."""
+        from ._quantize import quantize
+
+        return quantize(self, x, y, path, **options)
 
     # ---- writing
 
@@ -440,9 +497,7 @@ def load(
     """Compiles a program, FILE.cnn, for this machine. define: values for its consts; batch: how many samples
     are computed at once; threads: how many are used (the results do not depend on it); cc: the C
     compiler."""
-    return Net(
-        Path(path), define=define, batch=batch, threads=threads, cc=cc, weights=weights, rename=rename
-    )
+    return Net(Path(path), define=define, batch=batch, threads=threads, cc=cc, weights=weights, rename=rename)
 
 
 def compile(

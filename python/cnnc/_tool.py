@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,8 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Sequence
+
+log = logging.getLogger("cnnc")
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ def _diagnostic(row: dict[str, Any]) -> Diagnostic:
         row["column"],
         row["message"],
         tuple(map(_diagnostic, row["notes"])),
-        tuple(row["help"]),
+        tuple(map(_from_python, row["help"])),
         row["severity"],
     )
 
@@ -145,12 +149,47 @@ def _read(text: str) -> list[Diagnostic]:
     return [_diagnostic(row) for row in rows]
 
 
+# Options of the command line in the help of messages, and what they are from Python.
+_SAYS: tuple[tuple[str, str], ...] = (
+    (r"--shape[= ]([^\s=]+)=([^\s,;]+)", r'shapes={"\1": "\2"}'),
+    (r"--input[= ]([^\s=]+)=([^\s,;]+)", r'inputs={"\1": "\2"}'),
+    (r"--set[= ]([^\s=]+)=([^\s,;]+)", r'set={"\1": \2}'),
+    (r"-D ([^\s=]+)=([^\s,;]+)", r'define={"\1": \2}'),
+    (r"--(outputs)[= ]([^\s]+)", r'\1="\2".split(",")'),
+    (r"--(layout|rename|weights|name)[= ]([^\s,;]+)", r'\1="\2"'),
+)
+
+
+def _from_python(text: str) -> str:
+    """The same help with the arguments of this package's functions in place of options."""
+    for option, argument in _SAYS:
+        text = re.sub(option, argument, text)
+    return text
+
+
+def _help_from_python(text: str) -> str:
+    return re.sub(r"^.*= help: .*$", lambda line: _from_python(line[0]), text, flags=re.M)
+
+
 def warn(text: str) -> None:
     """A warning that names the caller's line: the first one outside of this package."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
         level, frame = level + 1, frame.f_back
     warnings.warn(text, CompileWarning, stacklevel=level)
+
+
+def quantize(arguments: Sequence[str | os.PathLike[str]], cwd: Path | None = None) -> None:
+    """Runs `cnnc quantize`, whose messages are text alone. What it says of the data set goes to the log."""
+    done = run(["quantize", *arguments], cwd)
+    text = _help_from_python(done.stderr.rstrip())
+    if done.returncode:
+        error = CompileError if done.returncode == 1 else ToolError
+        raise error(text or f"cnnc ended with status {done.returncode}")
+    for line in re.findall(r"^data: .*", text, re.M):
+        log.info("%s", line)
+    if rest := re.sub(r"^data: .*\n?", "", text, flags=re.M).strip():
+        warn(rest)
 
 
 def cnnc(arguments: Sequence[str | os.PathLike[str]], cwd: Path | None = None) -> str:
@@ -168,5 +207,5 @@ def cnnc(arguments: Sequence[str | os.PathLike[str]], cwd: Path | None = None) -
         return done.stdout
     if done.returncode == 1:
         text = run([*arguments, "--color=never"], cwd).stderr.rstrip()
-        raise CompileError(text, _read(done.stderr))
+        raise CompileError(_help_from_python(text), _read(done.stderr))
     raise ToolError(done.stderr.rstrip() or f"cnnc ended with status {done.returncode}")

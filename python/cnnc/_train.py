@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping
 
 import numpy as np
 
+from . import _arrays, _step
 from ._library import Settings
 
 if TYPE_CHECKING:
@@ -45,27 +47,44 @@ class History(Mapping[str, "list[float]"]):
         return f"<cnnc.History of {len(self.epochs)} epochs; the last: {last}>"
 
 
-def _put(arrays: dict[str, Any], net: Net, x: Any, y: Any, ending: str) -> None:
+def _put(arrays: dict[str, Any], net: Net, x: Any, y: Any, ending: str, layout: str) -> None:
+    def put(name: str, value: Any, what: str, is_image: bool) -> None:
+        array = _arrays.numbers(value, what)
+        planes = layout == "chw" and is_image and array.ndim == 4
+        arrays[name + ending] = np.moveaxis(array, 1, -1) if planes else array
+
+    ranks = {port.name: len(port.shape) for port in net.inputs}
     inputs = x if isinstance(x, Mapping) else {net.inputs[0].name if len(net.inputs) == 1 else "x": x}
     for name, value in inputs.items():
-        arrays[name + ending] = np.asarray(value)
+        what = f"x[{name!r}]" if isinstance(x, Mapping) else "x"
+        put(name, value, what, ranks.get(name, 0) == 3)
     if isinstance(y, Mapping):
         for name, value in y.items():
-            arrays[(name if name.endswith("_target") else name + "_target") + ending] = np.asarray(value)
+            put(name if name.endswith("_target") else name + "_target", value, f"y[{name!r}]", True)
     elif y is not None:
-        arrays["y" + ending] = np.asarray(y)
+        put("y", y, "y", True)
 
 
-def _data(folder: Path, net: Net, x: Any, y: Any, validation: Any = None) -> str:
+def is_loader(x: Any) -> bool:
+    """Whether x is an iterable of batches: neither arrays nor a path."""
+    if isinstance(x, (str, os.PathLike, Mapping, np.ndarray)) or hasattr(x, "__array__"):
+        return False
+    if isinstance(x, (list, tuple)):  # a list of numbers is an array, one of pairs is batches
+        return bool(x) and isinstance(x[0], (tuple, Mapping))
+    return hasattr(x, "__iter__")
+
+
+def _data(folder: Path, net: Net, x: Any, y: Any, validation: Any = None, layout: str = "hwc") -> str:
     """The path of a data set: the caller's, or a file of the arrays."""
+    _arrays.check_layout(layout)
     if isinstance(x, (str, os.PathLike)):
         if y is not None:
             raise ValueError("x is the path of a data set, which has its own targets: y is one too many")
         return os.fspath(x)
     arrays: dict[str, Any] = {}
-    _put(arrays, net, x, y, "")
+    _put(arrays, net, x, y, "", layout)
     if isinstance(validation, tuple):
-        _put(arrays, net, validation[0], validation[1], "_val")
+        _put(arrays, net, validation[0], validation[1], "_val", layout)
     path = folder / "data.npz"
     np.savez(path, **arrays)
     return str(path)
@@ -80,6 +99,16 @@ def _part(validation: Any) -> float:
     return part
 
 
+@contextlib.contextmanager
+def _named_as_arrays(folder: Path) -> Iterator[None]:
+    """Messages about the file of the caller's arrays name the arrays."""
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error).replace(f"{folder / 'data.npz'}: ", "the arrays: ")
+        raise RuntimeError(text) from None
+
+
 def train(
     net: Net,
     x: Any,
@@ -90,16 +119,19 @@ def train(
     rate: float | None,
     seed: int | None,
     callback: Callable[[dict[str, float]], object] | None,
+    layout: str,
 ) -> History:
-    net._need_floats("train the one of floats, and quantise that (cnnc quantize)")
-    if net._facts.totals.get("training_bytes") is None:
-        raise ValueError(
-            f"the program of net {net.name} has no train block, which says what is minimised and how: "
-            "train { loss = cross_entropy } is the least"
-        )
+    net._need_trainable()
     for name, value in (("epochs", epochs), ("batch", batch)):
         if value is not None and value < 1:
             raise ValueError(f"{name} is a number from 1")
+    if is_loader(x):
+        if y is not None or batch is not None:
+            raise ValueError(
+                "x is an iterable of batches, which have targets and a size: y and batch are not given"
+            )
+        epochs = epochs or net._library("train").epochs()
+        return History(_step.train_from(net, x, validation, epochs, rate, seed, callback, layout))
     history: list[dict[str, float]] = []
 
     def hear(kind: int, note: str, numbers: dict[str, float]) -> bool:
@@ -111,11 +143,11 @@ def train(
         history.append(numbers)
         return callback is None or callback(dict(numbers)) is not False
 
-    with tempfile.TemporaryDirectory(prefix="cnnc-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="cnnc-") as scratch, _named_as_arrays(Path(scratch)):
         folder = Path(scratch)
         out, first = folder / "best.safetensors", folder / "first.safetensors"
         settings = Settings(
-            data=os.fsencode(_data(folder, net, x, y, validation)),
+            data=os.fsencode(_data(folder, net, x, y, validation, layout)),
             out=os.fsencode(out),
             val=_part(validation),
             rate=math.nan if rate is None else rate,
@@ -136,8 +168,10 @@ def train(
     return History(history)
 
 
-def evaluate(net: Net, x: Any, y: Any) -> dict[str, float]:
+def evaluate(net: Net, x: Any, y: Any, layout: str) -> dict[str, float]:
     net._need_weights()
+    if y is None and is_loader(x):
+        x, y = _step.as_arrays(x)
     found: dict[str, float] = {}
 
     def hear(kind: int, note: str, numbers: dict[str, float]) -> bool:
@@ -145,9 +179,9 @@ def evaluate(net: Net, x: Any, y: Any) -> dict[str, float]:
         return True
 
     kind = "plain" if net._facts.totals.get("training_bytes") is None else "train"
-    with tempfile.TemporaryDirectory(prefix="cnnc-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="cnnc-") as scratch, _named_as_arrays(Path(scratch)):
         settings = Settings(
-            data=os.fsencode(_data(Path(scratch), net, x, y)),
+            data=os.fsencode(_data(Path(scratch), net, x, y, layout=layout)),
             val=math.nan,
             rate=math.nan,
             threads=net._threads,

@@ -190,3 +190,101 @@ char *bridge_evaluate(const bridge_settings *settings, const float *weights, bri
   cnn_data_close(data);
   return words(status, NULL);
 }
+
+/* ---- steps ---- */
+/* What the gradients are computed for: an output, or a value that only losses read. */
+typedef struct bridge_target {
+  const char *name, *loss; /* loss NULL: none, and so no target */
+  int64_t size;            /* elements of the target of one sample */
+  int64_t elements;        /* elements of the value of one sample */
+  int32_t classes;         /* int32_t classes, else floats */
+} bridge_target;
+
+int64_t bridge_targets(void) { return NETWORK.outputs + NETWORK.values; }
+
+void bridge_target_of(int64_t i, bridge_target *target) {
+  const cnn_port *port = &NETWORK.output[i];
+  *target = (bridge_target){.name = port->name,
+                            .loss = port->target == CNN_TARGET_NONE ? NULL : port->loss,
+                            .size = port->target_size,
+                            .elements = port->size,
+                            .classes = port->target == CNN_TARGET_CLASS};
+}
+
+/* Whether a loss compares its output with annotated objects, whose records no array has. */
+int32_t bridge_objects(void) { return NETWORK.truth_bytes != 0; }
+int32_t bridge_epochs(void) { return NETWORK.recipe->epochs; }
+int32_t bridge_train_batch(void) { return NETWORK.train_batch; }
+
+/* A trainer of these weights, with the train block's optimizer; NULL: out of memory. The weights are the
+ * caller's and outlive it. */
+cnn_trainer *bridge_trainer(float *weights, uint64_t seed, int32_t seeded) {
+  cnn_recipe recipe = *NETWORK.recipe;
+  if (seeded) recipe.seed = seed;
+  const size_t head = (sizeof(cnn_trainer) + 63) / 64 * 64,
+               bytes = cnn_trainer_bytes(&NETWORK, &recipe, true);
+  char *const memory = aligned_alloc(64, (head + bytes + 63) / 64 * 64);
+  if (!memory) return NULL;
+  cnn_trainer *const trainer = (cnn_trainer *)(void *)memory;
+  cnn_trainer_place(trainer, &NETWORK, &recipe, true, memory + head);
+  trainer->weights = weights;
+  return trainer;
+}
+
+void bridge_trainer_free(cnn_trainer *trainer) { free(trainer); }
+
+/* Weights as the program initialises them. */
+void bridge_init(float *weights, uint64_t seed, int32_t seeded) {
+  NETWORK.init(weights, seeded ? seed : NETWORK.recipe->seed);
+}
+
+/* Outputs as training computes them, and the gradients of the mean loss of count samples, at most
+ * train_batch; running statistics have their new values there. Nothing else changes. */
+float bridge_gradients(cnn_trainer *trainer, const void *const *input, const void *const *target,
+                       int32_t count, float *const *output, float *gradients, int32_t threads) {
+  use_threads(threads);
+  return NETWORK.gradients(trainer->weights, input, target, count, trainer->recipe.seed,
+                           (uint64_t)trainer->batches, gradients, output, trainer->training);
+}
+
+/* The gradients of a part of a step's samples, kept in the trainer. `whole`: the part is all of them. */
+float bridge_part(cnn_trainer *trainer, const void *const *input, const void *const *target, int32_t count,
+                  float *const *output, int32_t whole, int32_t threads) {
+  float *const sum = trainer->sum;
+  use_threads(threads);
+  if (whole) trainer->sum = NULL;
+  const float loss = cnn_trainer_batch(trainer, input, target, count, output);
+  trainer->sum = sum;
+  return loss;
+}
+
+/* Ends a step of one part, or of several. rate NaN: the train block's, at `t` epochs by its schedule; t NaN:
+ * without it. Gives the rate; -1: a gradient is not finite, no weight has changed. */
+double bridge_update(cnn_trainer *trainer, double rate, double t, int32_t whole) {
+  float *const sum = trainer->sum;
+  if (whole) trainer->sum = NULL;
+  if (isnan(rate)) {
+    rate = isnan(t) ? trainer->recipe.rate : cnn_schedule_rate(&trainer->schedule, &trainer->recipe, t);
+  }
+  const int32_t bad = cnn_trainer_overflow(trainer);
+  if (bad < 0) {
+    cnn_trainer_update(trainer, rate);
+  } else {
+    trainer->samples = 0;
+    if (trainer->sum) memset(trainer->sum, 0, (size_t)NETWORK.parameters * sizeof(float));
+  }
+  trainer->sum = sum;
+  return bad < 0 ? rate : -1;
+}
+
+void bridge_quantize(cnn_trainer *trainer, double t) { (void)cnn_trainer_quantize(trainer, t); }
+
+/* After an epoch of training from an iterator: `loss` moves a schedule that waits for it. */
+void bridge_epoch(cnn_trainer *trainer, double loss) {
+  cnn_schedule_epoch(&trainer->schedule, &trainer->recipe, loss);
+}
+
+/* The weights to keep: the average, where the train block has one. */
+void bridge_result(const cnn_trainer *trainer, float *weights) {
+  memcpy(weights, cnn_trainer_result(trainer), (size_t)NETWORK.parameters * sizeof *weights);
+}

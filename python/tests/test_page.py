@@ -20,11 +20,12 @@ class Checker(doctest.OutputChecker):
 
 
 class Page(Case):
-    def session(self, title: str) -> None:
-        text = PAGE.read_text(encoding="utf-8")
-        section = next(part for part in re.split(r"(?m)^## ", text) if part.startswith(title))
-        code = "\n".join(re.findall(r"(?s)```python\n(>>>.*?)```", section))
-        test = doctest.DocTestParser().get_doctest(code, {}, title, str(PAGE), 0)
+    def session(self, *titles: str) -> None:
+        """The sessions of these sections, one after the other."""
+        parts = re.split(r"(?m)^## ", PAGE.read_text(encoding="utf-8"))
+        sections = [next(part for part in parts if part.startswith(title)) for title in titles]
+        code = "\n".join(re.findall(r"(?s)```python\n(>>>.*?)```", "\n".join(sections)))
+        test = doctest.DocTestParser().get_doctest(code, {}, titles[0], str(PAGE), 0)
         told: list[str] = []
         before = os.getcwd()
         os.chdir(self.folder)
@@ -45,6 +46,11 @@ class Page(Case):
     def test_torch(self) -> None:
         """docs/python.md: so is that with torch"""
         self.session("Is it the same?")
+
+    @unittest.skipUnless(has("torch"), "no torch")
+    def test_steps(self) -> None:
+        """docs/python.md: a loss by torch's autograd, and an int8 model"""
+        self.session("Training", "int8")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy as np
 
 import cnnc
 from cnnc import _build, _tool
-from common import FLOATS, SMALL, Case, digits, random
+from common import FLOATS, SMALL, Case, digits, filled, has, random
 
 
 class Training(Case):
@@ -142,6 +142,144 @@ class Training(Case):
             cnnc.compile(SMALL).train(x, y, epochs=0)
         with self.assertRaisesRegex(ValueError, "has no weights yet"):
             cnnc.compile(SMALL).evaluate(x, y)
+
+
+LINEAR = SMALL.replace("cross_entropy", "linear")
+
+
+def softmax_loss(outputs: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+    """The cross entropy of raw scores and its gradient."""
+    p = np.exp(outputs - outputs.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    rows = np.arange(len(y))
+    d = p.copy()
+    d[rows, y] -= 1
+    return float(-np.log(p[rows, y]).mean()), d / len(y)
+
+
+class Steps(Case):
+    def test_gradients(self) -> None:
+        """gradients of a batch are those of differences, and change no weight"""
+        net, (x, y) = filled(SMALL), digits(12)
+        found = net.gradients(x, y)
+        before = net.weights["conv1.weight"].copy()
+        self.close(found.outputs, net(x))
+        for index in ((0, 0, 0, 0), (1, 0, 2, 1), (2, 0, 1, 1)):
+            losses = []
+            for change in (0.01, -0.01):
+                net.weights["conv1.weight"][index] = before[index] + change
+                losses.append(net.gradients(x, y).loss)
+            net.weights["conv1.weight"][index] = before[index]
+            slope = (losses[0] - losses[1]) / 0.02
+            self.assertAlmostEqual(slope, float(found.weights["conv1.weight"][index]), 3)
+        np.testing.assert_array_equal(net.weights["conv1.weight"], before)
+
+    def test_steps_learn(self) -> None:
+        """steps by hand learn; a large batch is one step of its mean gradient"""
+        net, (x, y) = cnnc.compile(SMALL), digits(64)
+        first = net.step(x[:16], y[:16], seed=4)
+        for i in range(0, 640, 16):
+            last = net.step(x[i % 64 :][:16], y[i % 64 :][:16])
+        self.assertLess(last, first / 2)
+        self.assertGreater(net.evaluate(x, y)["accuracy"], 0.9)
+        sgd = SMALL.replace("adam(rate=0.02)", "sgd(rate=0.5)")
+        one, two = cnnc.compile(sgd), cnnc.compile(sgd)
+        one.step(x, y, seed=1)  # four batches of the train block
+        parts = [two.gradients(x[i : i + 16], y[i : i + 16], seed=1).weights for i in range(0, 64, 16)]
+        for name, weight in two.weights.items():
+            mean = np.mean([part[name] for part in parts], axis=0)
+            np.testing.assert_allclose(one.weights[name], weight - 0.5 * mean, rtol=1e-4, atol=1e-6)
+
+    def test_own_loss(self) -> None:
+        """a loss of the caller's: as a function and as an array, the same step as the program's loss"""
+        x, y = digits(16)
+        nets = [cnnc.compile(text) for text in (SMALL, LINEAR, LINEAR)]
+        value = nets[0].step(x, y, seed=5)
+        self.assertAlmostEqual(nets[1].step(x, dloss=lambda o: softmax_loss(o, y), seed=5), value, 5)
+        outputs = nets[2].gradients(x, dloss=np.zeros((16, 4), np.float32), seed=5).outputs
+        nets[2].step(x, dloss=softmax_loss(outputs, y)[1])
+        for name, weight in nets[0].weights.items():
+            for other in nets[1:]:
+                np.testing.assert_allclose(other.weights[name], weight, rtol=1e-4, atol=1e-6)
+        with self.assertRaisesRegex(ValueError, "loss = linear in the train block; output has another one"):
+            nets[0].step(x, dloss=np.zeros((16, 4)))
+
+    def test_loader(self) -> None:
+        """training from an iterable of batches: every epoch reads it again"""
+        x, y = digits(80)
+        passes = []
+
+        class Loader:
+            def __iter__(self):
+                passes.append(1)
+                return ((x[i : i + 16], y[i : i + 16]) for i in range(0, 64, 16))
+
+        net = cnnc.compile(SMALL)
+        history = net.train(Loader(), epochs=8, seed=2, validation=(x[64:], y[64:]))
+        self.assertEqual((len(passes), history["epoch"]), (8, list(range(1, 9))))
+        self.assertLess(history["loss"][-1], history["loss"][0] / 2)
+        self.assertEqual(net.evaluate(x[64:], y[64:])["loss"], min(history["val_loss"]))
+        self.assertEqual(net.evaluate([(x[64:70], y[64:70]), (x[70:], y[70:])])["samples"], 16)
+        self.assertEqual(len(cnnc.compile(SMALL).train(list(Loader()), callback=lambda e: False)["loss"]), 1)
+
+    def test_step_mistakes(self) -> None:
+        """mistakes name the argument"""
+        net, (x, y) = cnnc.compile(SMALL), digits(16)
+        for error, text, call in (
+            (TypeError, "y, the targets .* or dloss", lambda: net.step(x)),
+            (ValueError, "1 elements per sample and the batch 16", lambda: net.step(x, y[:3])),
+            (TypeError, "classes, whole numbers; not float64", lambda: net.step(x, y * 1.0)),
+            (ValueError, r"x\[None\] makes one", lambda: net.step(x[0], y[:1])),
+            (TypeError, "can be read once", lambda: net.train(iter([(x, y)]), epochs=2)),
+            (TypeError, r"gives batches \(x, y\)", lambda: net.train([(x, y, y)], epochs=1)),
+            (TypeError, "x must be an array of numbers", lambda: net.train(np.array(["a"]), y)),
+            (RuntimeError, "^the arrays: ", lambda: net.train(x, y[:5])),
+            (ValueError, "no train block", lambda: cnnc.compile(FLOATS).step(x, y)),
+        ):
+            with self.assertRaisesRegex(error, text):
+                call()
+
+    @unittest.skipUnless(has("torch"), "torch is not here")
+    def test_with_torch(self) -> None:
+        """torch's DataLoader, and a loss by its autograd"""
+        import torch
+        from torch.utils.data import DataLoader, TensorDataset
+
+        x, y = digits(64)
+        planes = torch.from_numpy(x).movedim(-1, 1).contiguous()
+        loader = DataLoader(TensorDataset(planes, torch.from_numpy(y)), batch_size=16, shuffle=True)
+        history = cnnc.compile(SMALL).train(loader, epochs=6, validation=loader, layout="chw")
+        self.assertGreater(history["val_accuracy"][-1], 0.9)
+
+        def loss(outputs: np.ndarray) -> tuple[float, np.ndarray]:
+            scores = torch.tensor(outputs, requires_grad=True)
+            value = torch.nn.functional.cross_entropy(scores, torch.from_numpy(y[:16]))
+            value.backward()
+            return value.item(), scores.grad
+
+        one, two = cnnc.compile(SMALL), cnnc.compile(LINEAR)
+        self.assertAlmostEqual(one.step(x[:16], y[:16], seed=3), two.step(x[:16], dloss=loss, seed=3), 5)
+        for name, weight in one.weights.items():
+            np.testing.assert_allclose(two.weights[name], weight, rtol=1e-4, atol=1e-6)
+
+
+class Quantizing(Case):
+    def test_quantize(self) -> None:
+        """an int8 model from arrays: nearly the same outputs, its file, what was measured"""
+        net, (x, y) = cnnc.compile(SMALL), digits(120)
+        net.train(x, y, epochs=4, seed=1)
+        path = self.folder / "small.int8.safetensors"
+        small = cnnc.quantize(net, x, y, path, calibrate="minmax")
+        self.assertGreater(float((small(x).argmax(1) == net(x).argmax(1)).mean()), 0.95)
+        self.assertLess(small.quantization["lost"], 5)
+        np.testing.assert_array_equal(cnnc.compile(SMALL, path)(x), small(x))
+        kept = net.quantize(x[:50], keep=["dense1"])
+        f32 = [row["name"] for row in kept.quantization["layers"] if row["precision"] == "f32"]
+        self.assertEqual(f32, ["dense1"])
+        with self.assertRaisesRegex(cnnc.CompileError, "no layer"):
+            net.quantize(x, keep=["conv9"])
+        with self.assertRaisesRegex(ValueError, "cannot be quantized again"):
+            small.quantize(x)
 
 
 class Exports(Case):

@@ -148,8 +148,9 @@ static json_t *numbers(const double *x, int32_t n, double by) {
 }
 
 static cnn_status write_seen(const Observer *o, const char *path) {
-  json_t *values = json_array(), *root = json_pack("{s:I, s:O, s:o}", "samples", (json_int_t)o->samples,
-                                                   "inputs", o->input, "values", values);
+  json_t *values = json_array(),
+         *root = json_pack("{s:I, s:b, s:O, s:o}", "samples", (json_int_t)o->samples, "targets",
+                           !o->data->lacks_targets, "inputs", o->input, "values", values);
   bool complete = root != NULL;
   for (int32_t i = 0; complete && i < o->count; i++) {
     const Seen *seen = &o->seen[i];

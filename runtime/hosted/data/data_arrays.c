@@ -177,7 +177,10 @@ static cnn_status pool_open(cnn_data *data, ArraySet *set, int pool) {
     Column *column = &set->target[pool][o];
     bool useful = cnn_target_wanted(data, o) || cnn_target_optional(data, o);
     const cnn_tensor *tensor = column->tensor = useful ? find_target(data, &set->archive, o, pool) : NULL;
-    if (!tensor && cnn_target_wanted(data, o)) return target_missing(data, &set->archive, o, pool);
+    if (!tensor && cnn_target_wanted(data, o)) {
+      if (!data->options.any_target) return target_missing(data, &set->archive, o, pool);
+      data->lacks_targets = true;
+    }
     if (!tensor) continue;
     snprintf(what, sizeof what, "%.300s: \"%.200s\"", data->path, tensor->name);
     if (!cnn_tensor_numeric(tensor)) return no_numbers(data, tensor, o, what);
@@ -221,6 +224,9 @@ static cnn_status array_sample(const cnn_data *data, int pool, int64_t index, vo
   }
   for (int32_t o = 0; o < cnn_ports(data->network) && status.code == CNN_OK && target; o++) {
     const Column *column = &set->target[pool][o];
+    const cnn_port *port = &data->network->output[o];
+    if (target[o] && !column->tensor && cnn_target_wanted(data, o)) /* class -1, or zeros */
+      memset(target[o], has_class_target(port) ? 0xFF : 0, (size_t)cnn_port_targets(port) * sizeof(float));
     if (!target[o] || !column->tensor) continue;
     if (column->labels) {
       cnn_label_store_one(data, o, cnn_tensor_number(column->tensor, index), target[o]);

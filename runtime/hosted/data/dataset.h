@@ -87,6 +87,7 @@ struct cnn_data {
   int64_t unlabelled;          /* of one class a sample: samples of class -1, which do not count */
   bool has_zero;               /* and whether one is of class 0 */
   bool inputs_only;            /* rows to predict: a target may be there or not, and is not looked at */
+  bool lacks_targets;          /* with any_target: what the outputs are compared with is not there */
   bool nameless;               /* they cannot be kept in files */
   bool objects, masks, pixels; /* its truths have objects, maps of their pixels, classes of pixels */
   int32_t stuff;               /* of the classes, those of pixels of what is no object: they come first */
