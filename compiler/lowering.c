@@ -88,25 +88,27 @@ static NetSizes take_training(Compilation *c, Plan *train) {
 
 /* Weights as kernels read them and the gradients of shards take their part; how much scratch there is, one
  * knows when kernels are lowered. `train` is the plan that was lowered last. False: nothing was found that
- * fits; `least` is what takes the fewest bytes. */
+ * fits; `least` is what takes the fewest bytes. The last plan tried is the one for no room at all, so that
+ * what is reported as the least fits when it is asked for. */
 static bool fit_plan(Compilation *c, Plan *train, const PlanOptions *options, int64_t *least) {
   enum { TRIES = 8 };
   const int64_t most = c->options->memory;
   NetSizes sizes = emit_sizes(c->net);
   int64_t room = INT64_MAX;
+  bool stuck = false; /* there is no plan for that room */
   if (sizes.training_bytes < *least) *least = sizes.training_bytes;
   c->lowering.shards = sizes.shards;
   for (int i = 0; sizes.training_bytes > most; i++) {
     const int64_t others = sizes.training_bytes - plan_training_needs(train, sizes.shards, room).bytes,
                   left = most - others;
     if (i == TRIES || room <= 0) return false;
-    room = i == TRIES - 1 || left < 0 ? 0 : left < room ? left : room - room / 64 - 1;
+    room = i == TRIES - 1 || left < 0 || stuck ? 0 : left < room ? left : room - room / 64 - 1;
     train = plan_training_within(c->arena, c->graph, *options, room, sizes.shards);
     sizes = take_training(c, train);
     if (sizes.training_bytes < *least) *least = sizes.training_bytes;
     const int64_t all = macs_of(train->graph);
     c->again = all > train->again_macs ? (double)train->again_macs / (double)(all - train->again_macs) : 0;
-    if (sizes.training_bytes > most && plan_training_needs(train, sizes.shards, room).bytes > room) room = 0;
+    stuck = plan_training_needs(train, sizes.shards, room).bytes > room;
   }
   return true;
 }
