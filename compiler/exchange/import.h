@@ -255,8 +255,6 @@ Value *same_value(ModelImport *, Value *);  /* with a name of its own */
 TensorType port_bytes(const ModelImport *, const OnnxPort *); /* of an input that is dequantised; or 0 */
 /* Whole numbers stay what they are, and so do the node's results. false after no(). */
 bool keeps_bytes(ModelImport *, const OnnxNode *, int statements);
-const Tensor *fold_quantize(ModelImport *, const OnnxNode *),
-    *fold_dequantize(ModelImport *, const OnnxNode *);
 void quantize_once(ModelImport *); /* a tensor that is quantised twice alike */
 bool is_move(const Statement *);   /* its elements are some of its operands' */
 /* What is computed in 8 bits, and the arrays for it. */

@@ -3,6 +3,8 @@
 libcnnc_a_SOURCES += %D%/wire.h %D%/wire.c %D%/onnx.h %D%/onnx_schema.def %D%/onnx_read.c \
   %D%/onnx_inline.c %D%/onnx_sort.c %D%/tensor.c \
   %D%/import.h %D%/import.c %D%/refusals.c %D%/branches.c %D%/names.c %D%/view.c %D%/forms.c %D%/fold.c \
+  %D%/fold.h %D%/folds.def %D%/fold_elements.c %D%/fold_move.c %D%/fold_index.c %D%/fold_reduce.c \
+  %D%/fold_product.c \
   %D%/program_text.c \
   %D%/inputs.c %D%/layout.c %D%/permute.c %D%/broadcast.c \
   %D%/onnx_ops.def %D%/ops_window.c %D%/ops_dense.c %D%/ops_map.c %D%/ops_combine.c %D%/ops_norm.c \

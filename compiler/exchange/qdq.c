@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
-#include "exchange/import.h"
+#include "exchange/fold.h"
 #include "graph/op.h"
 
 /* ---- their parameters ---- */
