@@ -66,13 +66,15 @@ def computed(name, nodes, results, opset=17, **weights):
     nodes = nodes + [node("Concat", " ".join(parts), "all", axis=0), node("Reshape", "all front", "c")]
     case(name, nodes, {}, "c", weights, opset)
     run = onnxruntime.InferenceSession(model(name).SerializeToString(), providers=["CPUExecutionProvider"])
-    case(name, nodes + [node("Add", "x c", "y")], {"x": list(run.run(None, {})[0].shape)}, "y", weights, opset)
+    shape = run.run(None, {})[0].shape
+    case(name, nodes + [node("Add", "x c", "y")], {"x": list(shape)}, "y", weights, opset)
 
 
 grid = f32([[[0.5, -1.5, 2, 0], [3, 1, -0.25, 7]], [[-2, 0.75, 1, 4], [6, -3, 0, 0.125]]])
 whole = np.array([[7, -7, 3], [-3, 0, 2]], i64)
 computed("fold_elements", [
-    *(node(op, "a", op.lower()) for op in "Sign Tan Atan Sinh Cosh Relu Softplus Floor Ceil Round Erf Sin Cos "
+    *(node(op, "a", op.lower()) for op in
+      "Sign Tan Atan Sinh Cosh Relu Softplus Floor Ceil Round Erf Sin Cos "
       "IsNaN IsInf".split()), node("Asin", "unit", "asin"), node("Acos", "unit", "acos"),
     *(node(op, "whole two", op.lower()) for op in "LessOrEqual GreaterOrEqual Greater Less Equal Div Mod "
       "Pow".split()),
@@ -86,10 +88,13 @@ computed("fold_moves", [
     node("Trilu", "a below", "lower", upper=0), node("Split", "a", "left right", axis=2),
     node("Split", "a parts", "first second", axis=-1), node("Pad", "a pads value", "padded"),
     node("Pad", "a turned", "reflected", mode="reflect"), node("Pad", "a wide", "edges", mode="edge"),
-    node("Shape", "whole", "sizes"), node("ConstantOfShape", "sizes", "filled"), node("EyeLike", "whole", "eye", k=1),
-    node("Expand", "row sizes", "rows"), node("Range", "zero seven two", "range"), node("CastLike", "a whole", "cut"),
+    node("Shape", "whole", "sizes"), node("ConstantOfShape", "sizes", "filled"),
+    node("EyeLike", "whole", "eye", k=1),
+    node("Expand", "row sizes", "rows"), node("Range", "zero seven two", "range"),
+    node("CastLike", "a whole", "cut"),
     node("Dropout", "a", "kept mask")],
-    "tile upper above lower left right first second padded reflected edges filled eye rows range cut kept mask",
+    "tile upper above lower left right first second padded reflected edges filled eye rows range cut kept "
+    "mask",
     a=grid, times=numbers(1, 2, 3), one=i64(1), below=i64(-1), parts=numbers(1, 3),
     pads=numbers(0, 1, 2, 0, -1, 1), turned=numbers(1, 0, -1, 1, 0, 2),
     wide=numbers(1, 0, 3, 0, 2, 5), value=f32(9), whole=whole,
@@ -108,27 +113,36 @@ computed("fold_indices", [
     rows=f32([[1, 2, 3, 4], [5, 6, 7, 8]]), labels=numbers(2, 0, -1), depth=i64(4), values=f32([-1, 2]),
     keep=np.array([False, True]))
 computed("fold_reductions", [
-    *(node("Reduce" + op, "a", op.lower(), axes=[1]) for op in "Prod Max Min Mean SumSquare L1 L2 LogSumExp".split()),
-    node("ReduceLogSum", "positive", "logsum", axes=[0, 2], keepdims=0), node("ReduceSum", "a", "sum", keepdims=0),
+    *(node("Reduce" + op, "a", op.lower(), axes=[1]) for op in
+      "Prod Max Min Mean SumSquare L1 L2 LogSumExp".split()),
+    node("ReduceLogSum", "positive", "logsum", axes=[0, 2], keepdims=0),
+    node("ReduceSum", "a", "sum", keepdims=0),
     node("CumSum", "a axis", "run"), node("CumSum", "a axis", "back", exclusive=1, reverse=1),
     node("ArgMax", "whole", "argmax", axis=1), node("ArgMin", "whole", "argmin", axis=0, keepdims=0),
     node("ArgMax", "ties", "last", select_last_index=1), node("TopK", "a k", "top topi"),
     node("TopK", "a one", "low lowi", axis=1, largest=0), node("Softmax", "a", "soft"),
     node("LogSoftmax", "a", "logs", axis=0)],
-    "prod max min mean sumsquare l1 l2 logsumexp logsum sum run back argmax argmin last top topi low lowi soft logs",
+    "prod max min mean sumsquare l1 l2 logsumexp logsum sum run back argmax argmin last top topi low lowi "
+    "soft logs",
     a=grid, positive=np.abs(grid), whole=whole, ties=f32([[1], [3], [3]]), axis=i64(-1), k=numbers(2),
     one=numbers(1))
-computed("fold_softmax", [node("Softmax", "a", "soft", axis=1), node("Softmax", "a", "flat", axis=0)], "soft flat",
+computed("fold_softmax", [node("Softmax", "a", "soft", axis=1),
+    node("Softmax", "a", "flat", axis=0)], "soft flat",
          opset=11, a=grid)
 computed("fold_products", [
-    node("MatMul", "a square", "many"), node("MatMul", "a line", "lines"), node("MatMul", "line square", "one"),
+    node("MatMul", "a square", "many"), node("MatMul", "a line", "lines"),
+    node("MatMul", "line square", "one"),
     node("MatMul", "whole turned", "wholes"), node("MatMul", "line line", "dot"),
-    node("Gemm", "m square bias", "gemm", alpha=0.5, beta=2.0), node("Gemm", "square m", "turned2", transA=1, transB=1),
-    node("Einsum", "a square", "named", equation="bij,jk->bki"), node("Einsum", "a a", "trace", equation="bij,bij->b"),
-    node("Einsum", "a square", "dots", equation="...i,ij->...j"), node("Einsum", "square", "diagonal", equation="ii"),
-    node("Einsum", "line m", "implied", equation="b, ab")], "many lines one wholes dot gemm turned2 named trace dots "
-    "diagonal implied", a=grid, square=np.arange(16, dtype=f32).reshape(4, 4) / 4 - 2, line=f32([1, -2, 3, 0.5]),
-    whole=whole, turned=whole.T.copy(), m=grid[0], bias=f32([1, 2, 3, 4]))
+    node("Gemm", "m square bias", "gemm", alpha=0.5, beta=2.0),
+    node("Gemm", "square m", "turned2", transA=1, transB=1),
+    node("Einsum", "a square", "named", equation="bij,jk->bki"),
+    node("Einsum", "a a", "trace", equation="bij,bij->b"),
+    node("Einsum", "a square", "dots", equation="...i,ij->...j"),
+    node("Einsum", "square", "diagonal", equation="ii"),
+    node("Einsum", "line m", "implied", equation="b, ab")],
+    "many lines one wholes dot gemm turned2 named trace dots "
+    "diagonal implied", a=grid, square=np.arange(16, dtype=f32).reshape(4, 4) / 4 - 2,
+    line=f32([1, -2, 3, 0.5]), whole=whole, turned=whole.T.copy(), m=grid[0], bias=f32([1, 2, 3, 4]))
 
 
 def bad_files():
