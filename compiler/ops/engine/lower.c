@@ -92,26 +92,29 @@ static Home home_in(const Kernel *kernel, const Node *value) {
   return kernel->home ? kernel->home[value->id] : home_own(value);
 }
 
-/* In another value pixels are further apart, and the values of images, or rows, are as far apart as that
- * one's. Seen as an array, the last of them would reach beyond what there is: positions are computed. */
-static void lie_within(const Kernel *kernel, Buf *buf, const Node *value) {
-  const Home home = home_in(kernel, value);
-  const Extent e = shape_extent(value->shape);
-  const int64_t last = buf->rank - 1, channels = buf->dim[last],
-                apart = shape_elements(home.node->shape) / shape_rows(value->shape);
-  if (e.h * e.w > 1) buf->room[last] = home.pitch;
-  if (buf->rank == 4 && buf_room(buf, 1) != apart) buf->apart = apart;
-  buf->flat = buf->apart || buf->room[last] != channels;
+static bool of_all_images(const Lower *l, const Node *value) {
+  return l->kernel->batch && value->result != RESULT_BATCH;
 }
 
 /* A value as the nest sees it: with a leading axis where the nest or its builder goes through rows; of all
  * images where the kernel computes them at once. Where nobody goes through rows they are one picture. n 0: no
  * leading axis. */
 static Extent extent_of(const Lower *l, const Node *value) {
-  const bool all_images = l->kernel->batch && value->result != RESULT_BATCH;
   Extent e = l->rows || l->b->lead ? shape_extent(value->shape) : shape_joined(value->shape);
-  e.n = all_images ? l->batch * e.n : (l->rows || l->b->lead) && value->shape.regions ? e.n : 0;
+  e.n = of_all_images(l, value) ? l->batch * e.n : (l->rows || l->b->lead) && value->shape.regions ? e.n : 0;
   return e;
+}
+
+/* In another value pixels are further apart, and the values of images, or rows, are as far apart as that
+ * one's. Seen as an array, the last of them would reach beyond what there is: positions are computed. */
+static void lie_within(const Lower *l, Buf *buf, const Node *value) {
+  const Home home = home_in(l->kernel, value);
+  const Extent e = shape_extent(value->shape);
+  const int64_t last = buf->rank - 1, images = of_all_images(l, value) ? l->batch : 1,
+                apart = shape_elements(home.node->shape) * images / buf->dim[0];
+  if (e.h * e.w > 1) buf->room[last] = home.pitch;
+  if (buf->rank == 4 && buf_room(buf, 1) != apart) buf->apart = apart;
+  buf->flat = buf->apart || buf->room[last] != buf->dim[last];
 }
 
 static Buf *value_buffer(Lower *l, BufPlace place, const char *name, const Node *value) {
@@ -121,7 +124,7 @@ static Buf *value_buffer(Lower *l, BufPlace place, const char *name, const Node 
   Buf *buf = nest_buf(l->b, place, name, (Type){elem, 1}, e.n ? 4 : 3, e.n ? dim : dim + 1);
   buf->leads = e.n && l->b->lead;
   buf->as_floats = value->elem == F32 && (elem == U8 || elem == I8);
-  lie_within(l->kernel, buf, value);
+  lie_within(l, buf, value);
   return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
 }
 
