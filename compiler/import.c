@@ -4,6 +4,7 @@
 #include "import.h"
 #include <errno.h>
 #include <getopt.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ enum {
   LONG_OUTPUTS = 256,
   LONG_SHAPE,
   LONG_INPUT,
+  LONG_SET,
   LONG_LAYOUT,
   LONG_NAME,
   LONG_RENAME,
@@ -39,6 +41,10 @@ static const OptionRow import_options[] = {
     {"shape", LONG_SHAPE, required_argument, "--shape INPUT=1x3x320x320",
      "the sizes of an input that the model leaves open; an open first one is 1", NULL},
     {"input", LONG_INPUT, required_argument, "--input INPUT=u8", "the input takes raw bytes", NULL},
+    {"set", LONG_SET, required_argument, "--set INPUT=NUMBER",
+     "the input is always this number, or these, divided by commas: a constant, of which sizes and If are "
+     "computed",
+     NULL},
     {"layout", LONG_LAYOUT, required_argument, "--layout=ORDER",
      "how the caller's buffers lie: hwc (channels last) or chw, as ONNX has them. nchw or nhwc, also "
      "INPUT=nhwc: where the model's inputs have their channels, which else its operators tell",
@@ -96,6 +102,26 @@ static bool read_input(Importing *m, const char *text) {
   return true;
 }
 
+static bool read_setting(Importing *m, const char *text) {
+  const char *equal = strrchr(text, '='), *at = equal;
+  ImportSetting set = {0};
+  if (!equal || equal == text) return usage_error("--set is INPUT=NUMBER, not '%s'", text);
+  set.input = arena_copy(m->arena, text, (size_t)(equal - text));
+  while (at) {
+    const char *word = at + 1;
+    const size_t n = strcspn(word, ",");
+    const bool yes = n == 4 && strncmp(word, "true", 4) == 0, no = n == 5 && strncmp(word, "false", 5) == 0;
+    char *end = (char *)(uintptr_t)(word + n);
+    const double number = yes || no ? yes : strtod(word, &end);
+    if (n == 0 || end != word + n || !isfinite(number))
+      return usage_error("--set gives an input numbers, true or false, not '%s'", equal + 1);
+    vec_push(m->arena, set.value, number);
+    at = word[n] ? word + n : NULL;
+  }
+  vec_push(m->arena, m->options.settings, set);
+  return true;
+}
+
 static bool read_outputs(Importing *m, const char *text) {
   for (const char *word = text; word;) {
     const size_t n = strcspn(word, ",");
@@ -130,6 +156,7 @@ static bool take_option(Importing *m, int code) {
   case LONG_OUTPUTS: return read_outputs(m, optarg);
   case LONG_SHAPE: return read_shape(m, optarg);
   case LONG_INPUT: return read_input(m, optarg);
+  case LONG_SET: return read_setting(m, optarg);
   case LONG_LAYOUT: return read_layout(m, optarg);
   case LONG_NAME:
     m->options.net = optarg;
@@ -233,7 +260,7 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
 /* Numbers that ONNX allows and the language does not: its own messages are the reasons. A statement has a
  * line, behind a comment, the net and its inputs. */
 static void report_refused(const ModelImport *im, const Diags *diags, const Sources *sources) {
-  const int before = 3 + im->left_out.n + im->inputs.n, n = diags_errors(diags);
+  const int before = 3 + im->left_out.n + im->options->settings.n + im->inputs.n, n = diags_errors(diags);
   Span where;
   Diag *diag = diag_report(im->diags, DIAG_import_operator, im->at, NULL,
                            "%d of %d statement%s ha%s no form in the language", n, im->statements.n,
@@ -340,7 +367,8 @@ static void write_tflite(Importing *m, Span at, const TflProgram *made) {
 /* Something was asked for that has a meaning for ONNX only. */
 static bool for_onnx_alone(const Importing *m) {
   const ImportOptions *o = &m->options;
-  return m->list || m->rename || o->chw || o->layouts.n || o->outputs.n || o->shapes.n || o->bytes.n;
+  return m->list || m->rename || o->chw || o->layouts.n || o->outputs.n || o->shapes.n || o->bytes.n ||
+         o->settings.n;
 }
 
 /* True: it was such a model, whatever became of it. */

@@ -11,7 +11,8 @@ from tap import check, finish, start
 
 cnnc, models = sys.argv[1], os.path.join(here, "import")
 bless = os.environ.get("BLESS")
-OPTIONS = {"open": ["--shape", "x=1x1x6x7"]}
+OPTIONS = {"open": ["--shape", "x=1x1x6x7"],
+           "set_inputs": ["--set", "sr=8000", "--set", "loud=false", "--set", "sizes=1,28"]}
 
 
 TYPES = {"<f4": (ctypes.c_float, "f"), "|u1": (ctypes.c_uint8, "B"), "|i1": (ctypes.c_int8, "b")}

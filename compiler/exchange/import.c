@@ -141,9 +141,9 @@ static void find_live(ModelImport *im) {
 }
 
 /* Which tensors depend on the numbers of inputs, and not on sizes and constants alone. */
-static void find_varying(ModelImport *im) {
+void find_varying(ModelImport *im, const OnnxPort *const *port, int n) {
   const Onnx *o = im->onnx;
-  for (int i = 0; i < im->ports.n; i++) im->varies[im->ports.data[i]->tensor] = true;
+  for (int i = 0; i < n; i++) im->varies[port[i]->tensor] = true;
   for (int i = 0; i < o->nnodes; i++) {
     const OnnxNode *node = &o->node[i];
     bool varies = false;
@@ -155,7 +155,7 @@ static void find_varying(ModelImport *im) {
 }
 
 /* ---- nodes ---- */
-static void problem(ModelImport *im, const OnnxNode *node) {
+void add_problem(ModelImport *im, const OnnxNode *node) {
   const char *why = im->why ? im->why : "there is no such operator";
   const Problem row = {.node = node, .what = onnx_name(im->onnx, node), .why = why};
   vec_push(im->arena, im->problems, row);
@@ -201,12 +201,12 @@ static void import_node(ModelImport *im, const OnnxNode *node) {
   if (branch != BRANCH_TAKEN) im->live[node->index] = branch == BRANCH_UNKNOWN;
   if (node->nout == 0 || is_known(im, node) || branch != BRANCH_TAKEN) return;
   if (import_if(im, node)) {
-    if (im->why) problem(im, node);
+    if (im->why) add_problem(im, node);
     return;
   }
   if (!inputs_known(im, node)) {
     im->why = never_imported(im, node);
-    if (im->why) problem(im, node);
+    if (im->why) add_problem(im, node);
     return;
   }
   const int before = im->statements.n, second = given(node, 1) ? node->in[1] : 0;
@@ -219,7 +219,7 @@ static void import_node(ModelImport *im, const OnnxNode *node) {
     return;
   }
   if (!view) {
-    problem(im, node);
+    add_problem(im, node);
     return;
   }
   im->item[node->out[0]].view = view;
@@ -357,7 +357,10 @@ static void drop_inputs(ModelImport *im) {
 }
 
 static bool import_nodes(ModelImport *im) {
-  if (!find_outputs(im)) return false;
+#ifndef __wasi__ /* a page asks for nothing */
+  if (!names_of_inputs_known(im)) return false;
+#endif
+  if (!set_inputs(im) || !find_outputs(im)) return false;
   fold_conditions(im);
   find_live(im);
   leave_out_argmax(im);
@@ -365,11 +368,8 @@ static bool import_nodes(ModelImport *im) {
   find_live(im);
   canonical(im);
   find_live(im); /* what was put together reads less */
-#ifndef __wasi__ /* a page asks for nothing */
-  if (!names_of_inputs_known(im)) return false;
-#endif
   if (!add_inputs(im)) return false;
-  find_varying(im);
+  find_varying(im, im->ports.data, im->ports.n);
   for (int i = 0; i < im->onnx->nnodes; i++)
     if (im->live[i]) import_node(im, &im->onnx->node[i]);
   for (int i = 0; i < im->onnx->noutputs; i++) add_output(im, &im->onnx->output[i]);

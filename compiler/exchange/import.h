@@ -67,6 +67,10 @@ typedef struct ImportShape {
   int rank;
   int64_t dim[MOST_DIMS];
 } ImportShape;
+typedef struct ImportSetting { /* an input that is always the same */
+  const char *input;
+  VEC(double) value; /* one: of all its elements */
+} ImportSetting;
 typedef struct ModelImport ModelImport;
 typedef struct ImportLayout { /* where the model has the channels */
   const char *input;          /* NULL: of all that have no other */
@@ -77,6 +81,7 @@ typedef struct ImportOptions {
   bool chw;                   /* the caller's buffers are laid out as ONNX has them */
   VEC(const char *) outputs, bytes;
   VEC(ImportShape) shapes;
+  VEC(ImportSetting) settings;
   VEC(ImportLayout) layouts;
   VEC(const char *) theirs, ours;      /* names of layers, from and to; one * may stand in each */
   bool (*admits)(const ModelImport *); /* whether its program compiles; NULL: not tried */
@@ -179,9 +184,14 @@ void fold_conditions(ModelImport *); /* those of constants */
 /* Why a node has no form, whatever becomes of the values before it; NULL: it may have one. */
 const char *never_imported(const ModelImport *, const OnnxNode *);
 void report_problems(ModelImport *);
+/* Where an input cannot be imported: what else is in the way, whatever becomes of it. */
+void report_never_imported(ModelImport *);
+void add_problem(ModelImport *, const OnnxNode *);                /* for which no() gave the reason */
+void find_varying(ModelImport *, const OnnxPort *const *, int n); /* of these inputs */
 
 /* ---- inputs.c, layout.c ---- */
-bool add_inputs(ModelImport *);                               /* false after reports */
+bool set_inputs(ModelImport *); /* those of --set become constants; false after reports */
+bool add_inputs(ModelImport *); /* false after reports */
 int channels_of_input(const ModelImport *, const OnnxPort *); /* the dimension, or NO_CHANNELS */
 bool input_has_planes(const OnnxPort *);                      /* its channels come first */
 

@@ -111,6 +111,13 @@ const char *program_text(ModelImport *im) {
   for (int i = 0; i < im->left_out.n; i++)
     text_put(&text, "# left out, for who reads the scores takes the largest: ArgMax %s\n",
              comment(im, onnx_name(im->onnx, im->left_out.data[i])));
+  for (int i = 0; i < im->options->settings.n; i++) {
+    const ImportSetting *set = &im->options->settings.data[i];
+    text_put(&text, "# input %s is ", comment(im, set->input));
+    for (int k = 0; k < set->value.n; k++)
+      text_put(&text, "%s%s", k ? "," : "", number_text(im->arena, set->value.data[k]));
+    text_put(&text, "\n");
+  }
   text_put(&text, "net %s {\n", im->options->net);
   put_inputs(im, &text);
   const Value *current = im->inputs.data[0];

@@ -139,7 +139,7 @@ static int tell_problems(const ModelImport *im, Diag *diag) {
   return kinds > MOST_KINDS ? kinds - MOST_KINDS : 0;
 }
 
-void report_problems(ModelImport *im) {
+static Diag *report_kinds(ModelImport *im) {
   int live = 0, nodes = 0;
   for (int i = 0; i < im->onnx->nnodes; i++) live += im->live[i];
   for (int i = 0; i < im->problems.n; i++) nodes += im->problems.data[i].node != NULL;
@@ -149,7 +149,23 @@ void report_problems(ModelImport *im) {
                   n, of, nodes ? "node" : "output", of == 1 ? "" : "s", n == 1 ? "s" : "ve");
   const int more = tell_problems(im, diag);
   if (more) diag_fact(diag, "and %d more, which cnnc import --list shows", more);
-  help_with_part(im, diag);
+  return diag;
+}
+
+void report_problems(ModelImport *im) { help_with_part(im, report_kinds(im)); }
+
+void report_never_imported(ModelImport *im) {
+  const Onnx *o = im->onnx;
+  const OnnxPort **port = NEW_ARRAY(im->arena, const OnnxPort *, o->ninputs + 1);
+  int n = 0;
+  for (int i = 0; i < o->ninputs; i++) /* single numbers may become constants */
+    if (o->input[i].rank != 0 && !im->onnx->constant[o->input[i].tensor]) port[n++] = &o->input[i];
+  find_varying(im, port, n);
+  for (int i = 0; i < o->nnodes; i++) {
+    im->why = im->live[i] && o->node[i].nout ? never_imported(im, &o->node[i]) : NULL;
+    if (im->why) add_problem(im, &o->node[i]);
+  }
+  if (im->problems.n) report_kinds(im);
 }
 
 /* ---- --list ---- */

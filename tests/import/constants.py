@@ -144,6 +144,17 @@ computed("fold_products", [
     "diagonal implied", a=grid, square=np.arange(16, dtype=f32).reshape(4, 4) / 4 - 2,
     line=f32([1, -2, 3, 0.5]), whole=whole, turned=whole.T.copy(), m=grid[0], bias=f32([1, 2, 3, 4]))
 
+# Inputs that --set makes constants: a rate that a branch and a factor depend on, a list of sizes, a truth.
+case("set_inputs", [
+    node("Equal", "sr rate", "wide"), node("Not", "wide", "narrow"),
+    choice("wide", "a", branch("yes", [node("Conv", "x w16", "p")], "p"), branch("no", [choice(
+        "loud", "q", branch("louder", [node("Exp", "x", "r")], "r"),
+        branch("lower", [node("Conv", "x w8", "t")], "t"))], "q")),
+    node("Cast", "sr", "f", to=TensorProto.FLOAT), node("Div", "a f", "b"), node("Reshape", "b sizes", "c"),
+    node("MatMul", "c m", "y")], {"x": [1, 2, 9]}, "y",
+    {"rate": i64(16000), "w16": (3, 2, 4), "w8": (4, 2, 3), "m": (28, 5)})
+make.settings["set_inputs"] = {"sr": np.array(8000, i64), "loud": np.array(False), "sizes": numbers(1, 28)}
+
 
 def bad_files():
     """What must be refused."""
@@ -159,6 +170,11 @@ refused = {
         choice("ge", "y", branch("yes", [node("MatMul", "x w", "second")], "second"),
                branch("no", [node("Identity", "p", "first")], "first"), "if")], {"x": [1, 4]}, "y",
         {"w": (4, 1), "limit": half}),
+    # An input that cannot be imported hides nothing else that is in the way.
+    "scalar": ([
+        node("Cast", "sr", "f", to=TensorProto.FLOAT), node("Div", "x f", "d"),
+        node("LSTM", "d W R", "y", hidden_size=5)], {"x": [9, 1, 12], "sr": []}, "y",
+        {"W": (1, 20, 12), "R": (1, 20, 5)}),
     "branchless": ([node("If", "flag", "b"), node("Add", "x b", "y")], {"x": [1, 4]}, "y",
                    {"flag": np.array(True)}),
     # An output that has no layout is not suggested: the convolution before it is.
