@@ -2,12 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "hosted/base/file.h"
 #include "hosted/base/colour.h"
 #include "hosted/display/curves.h"
+#include "hosted/display/figure.h"
 #include "hosted/display/overlay.h"
 #include "runtime_scratch.h"
 
@@ -54,27 +56,78 @@ static void frames_are_cut_at_the_edges(void) {
   CU_ASSERT_EQUAL(count_all(), 0);
 }
 
+static void label_at(double left, double top, double right, double bottom, const uint8_t rgb[3],
+                     const char *text) {
+  cnn_label label = {{left, top, right, bottom}, {rgb[0], rgb[1], rgb[2]}, ""};
+  snprintf(label.text, sizeof label.text, "%s", text);
+  CU_ASSERT_TRUE(cnn_overlay_labels(&page, &label, 1));
+}
+
 static void labels_stand_above_boxes(void) {
   clear();
-  cnn_overlay_label(&page, (const double[]){20, 60, 90, 100}, RED, "disc 0.91");
+  label_at(20, 60, 90, 100, RED, "disc 0.91");
   CU_ASSERT_TRUE(is(59, 20, RED) && is_clear(60, 20) && is_clear(59, 19));
   const int all = count_all(), ground = count(0, 0, HEIGHT, WIDTH, RED);
   CU_ASSERT_TRUE(ground > all / 2 && all - ground > 60); /* the tab, and letters on it */
   const uint8_t *white = (const uint8_t[3]){255, 255, 255};
   CU_ASSERT_TRUE(count(0, 0, HEIGHT, WIDTH, white) > 20);
   clear();
-  cnn_overlay_label(&page, (const double[]){20, 60, 90, 100}, PALE, "disc 0.91");
+  label_at(20, 60, 90, 100, PALE, "disc 0.91");
   CU_ASSERT_TRUE(count(0, 0, HEIGHT, WIDTH, (const uint8_t[3]){0, 0, 0}) > 20);
 }
 
 static void labels_stay_on_the_picture(void) {
   clear();
-  cnn_overlay_label(&page, (const double[]){140, 3, 159, 100}, RED, "triangle 0.50");
+  label_at(140, 3, 159, 100, RED, "triangle 0.50");
   CU_ASSERT_TRUE(is(3, WIDTH - 1, RED) && is_clear(2, WIDTH - 1));
   clear();
-  cnn_overlay_label(&page, (const double[]){-20, 118, 10, 119}, RED,
-                    "a name that is far too long to stand on such a small picture as this one");
+  label_at(-20, 118, 10, 119, RED,
+           "a name that is far too long to stand on such a small picture as this one");
   CU_ASSERT_TRUE(is(117, 0, RED) && is(117, WIDTH - 1, RED));
+}
+
+/* Boxes that begin at one corner, as those of an object and of its part. */
+static void labels_do_not_hide_each_other(void) {
+  enum { LABELS = 6 };
+  cnn_label label[LABELS];
+  int alone = 0, together = 0;
+  for (int i = 0; i < LABELS; i++) {
+    const uint8_t rgb[3] = {(uint8_t)(200 + i), 10, 10};
+    label[i] = (cnn_label){{30, 40, 100 + i, 90 + i}, {rgb[0], rgb[1], rgb[2]}, "disc"};
+    clear();
+    CU_ASSERT_TRUE(cnn_overlay_labels(&page, &label[i], 1));
+    alone += count_all();
+  }
+  clear();
+  CU_ASSERT_TRUE(cnn_overlay_labels(&page, label, LABELS));
+  for (int i = 0; i < LABELS; i++) CU_ASSERT_TRUE(count(0, 0, HEIGHT, WIDTH, label[i].rgb) > 20);
+  together = count_all();
+  CU_ASSERT_EQUAL(together, alone);
+  clear(); /* no room for so many: the first one is whole */
+  cnn_label many[40];
+  for (int i = 0; i < 40; i++) {
+    many[i] = label[i % LABELS];
+    many[i].rgb[1] = (uint8_t)(60 + i);
+  }
+  CU_ASSERT_TRUE(cnn_overlay_labels(&page, many, 1));
+  const int whole = count(0, 0, HEIGHT, WIDTH, many[0].rgb);
+  CU_ASSERT_TRUE(cnn_overlay_labels(&page, many, 40));
+  CU_ASSERT_EQUAL(count(0, 0, HEIGHT, WIDTH, many[0].rgb), whole);
+}
+
+static void numbers_that_are_none_have_a_colour_of_their_own(void) {
+  const float some[] = {1, NAN, -3, INFINITY, -INFINITY}, none[] = {NAN, NAN}, magenta[] = {255, 0, 200};
+  const cnn_scale scale = cnn_scale_of(some, 5), empty = cnn_scale_of(none, 2);
+  CU_ASSERT_TRUE(scale.low == -3 && scale.high == 3 && scale.signs && scale.unsound == 3 &&
+                 scale.values == 5);
+  CU_ASSERT_TRUE(empty.low == 0 && empty.high == 1 && empty.unsound == 2);
+  for (int i = 0; i < 5; i++) {
+    uint8_t rgb[3];
+    cnn_scale_colour(&scale, (double)some[i], rgb);
+    const bool is_magenta =
+        (float)rgb[0] == magenta[0] && (float)rgb[1] == magenta[1] && (float)rgb[2] == magenta[2];
+    CU_ASSERT_EQUAL(is_magenta, !isfinite(some[i]));
+  }
 }
 
 static void masks_have_an_outline(void) {
@@ -180,15 +233,18 @@ static void curves_name_their_classes(void) {
   cnn_file_close(&file);
 }
 
-CU_TestInfo suite_display[] = {{"frames lie inside of boxes", frames_lie_inside_of_boxes},
-                               {"frames are cut at the edges", frames_are_cut_at_the_edges},
-                               {"labels stand above boxes", labels_stand_above_boxes},
-                               {"labels stay on the picture", labels_stay_on_the_picture},
-                               {"masks have an outline", masks_have_an_outline},
-                               {"classes colour their pixels", classes_colour_their_pixels},
-                               {"grey becomes colour", grey_becomes_colour},
-                               {"small pictures are enlarged", small_pictures_are_enlarged},
-                               {"a legend stands below", a_legend_stands_below},
-                               {"classes have colours of their own", classes_have_colours_of_their_own},
-                               {"curves name their classes", curves_name_their_classes},
-                               CU_TEST_INFO_NULL};
+CU_TestInfo suite_display[] = {
+    {"frames lie inside of boxes", frames_lie_inside_of_boxes},
+    {"frames are cut at the edges", frames_are_cut_at_the_edges},
+    {"labels stand above boxes", labels_stand_above_boxes},
+    {"labels stay on the picture", labels_stay_on_the_picture},
+    {"labels do not hide each other", labels_do_not_hide_each_other},
+    {"NaN has a colour of its own", numbers_that_are_none_have_a_colour_of_their_own},
+    {"masks have an outline", masks_have_an_outline},
+    {"classes colour their pixels", classes_colour_their_pixels},
+    {"grey becomes colour", grey_becomes_colour},
+    {"small pictures are enlarged", small_pictures_are_enlarged},
+    {"a legend stands below", a_legend_stands_below},
+    {"classes have colours of their own", classes_have_colours_of_their_own},
+    {"curves name their classes", curves_name_their_classes},
+    CU_TEST_INFO_NULL};

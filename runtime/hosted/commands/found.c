@@ -290,6 +290,23 @@ static void box_drawn(const cnn_found *found, int32_t factor, double box[4]) {
   for (int k = 0; k < 4; k++) box[k] = factor * found->box[k];
 }
 
+static bool draw_labels(const cnn_shown *shown, const cnn_findings *findings, int32_t n,
+                        const cnn_image *picture) {
+  const int32_t stuff = stuff_of(shown->network);
+  cnn_label *label = calloc((size_t)n + 1, sizeof *label);
+  for (int32_t i = 0; label && i < n; i++) {
+    const cnn_found *f = &findings->found[i];
+    char room[24];
+    cnn_class_colour(stuff + f->label, label[i].rgb);
+    snprintf(label[i].text, sizeof label->text, "%.60s %.40s",
+             name_of(shown->network, stuff + f->label, room), cnn_number_fixed(f->score, 2).text);
+    box_drawn(f, factor_of(shown, picture), label[i].box);
+  }
+  const bool drawn = label && cnn_overlay_labels(picture, label, n);
+  free(label);
+  return drawn;
+}
+
 /* What has the best score lies on top. */
 static bool draw_findings(const cnn_shown *shown, const cnn_findings *findings, const cnn_image *picture) {
   uint8_t rgb[3];
@@ -306,16 +323,7 @@ static bool draw_findings(const cnn_shown *shown, const cnn_findings *findings, 
     box_drawn(&findings->found[i], factor, box);
     cnn_overlay_box(picture, box, rgb);
   }
-  for (int32_t i = n; i-- > 0;) {
-    const cnn_found *f = &findings->found[i];
-    char room[24], text[120];
-    cnn_class_colour(stuff + f->label, rgb);
-    snprintf(text, sizeof text, "%.60s %.40s", name_of(shown->network, stuff + f->label, room),
-             cnn_number_fixed(f->score, 2).text);
-    box_drawn(f, factor, box);
-    cnn_overlay_label(picture, box, rgb, text);
-  }
-  return fine;
+  return draw_labels(shown, findings, n, picture) && fine;
 }
 
 static bool draw_segments(const cnn_shown *shown, const cnn_segments *segments, const cnn_image *picture) {

@@ -25,14 +25,17 @@ static const uint8_t DIVERGING[][3] = {
     {247, 205, 182}, {230, 139, 108}, {188, 61, 58},   {107, 10, 36},
 };
 
+static const uint8_t UNSOUND[3] = {255, 0, 200};
+
 cnn_scale cnn_scale_of(const float *value, int64_t n) {
-  cnn_scale scale = {INFINITY, -INFINITY, false};
+  cnn_scale scale = {.low = INFINITY, .high = -INFINITY, .values = n};
   for (int64_t i = 0; i < n; i++) {
+    scale.unsound += !isfinite(value[i]);
     if (!isfinite(value[i])) continue;
     scale.low = fmin(scale.low, (double)value[i]);
     scale.high = fmax(scale.high, (double)value[i]);
   }
-  if (scale.low > scale.high) return (cnn_scale){0, 1, false};
+  if (scale.low > scale.high) return (cnn_scale){0, 1, false, scale.unsound, n};
   scale.signs = scale.low < 0;
   if (scale.signs) {
     scale.high = fmax(scale.high, -scale.low);
@@ -46,8 +49,8 @@ void cnn_scale_colour(const cnn_scale *scale, double value, uint8_t rgb[3]) {
   const uint8_t (*table)[3] = scale->signs ? DIVERGING : SEQUENTIAL;
   const int steps = scale->signs ? (int)(sizeof DIVERGING / sizeof *DIVERGING) - 1
                                  : (int)(sizeof SEQUENTIAL / sizeof *SEQUENTIAL) - 1;
-  if (isnan(value)) {
-    memset(rgb, 160, 3);
+  if (!isfinite(value)) {
+    memcpy(rgb, UNSOUND, 3);
     return;
   }
   const double at = fmin(fmax((value - scale->low) / (scale->high - scale->low), 0), 1) * steps;
@@ -86,7 +89,7 @@ typedef struct Panel {
 } Panel;
 
 typedef struct Section {
-  char heading[200];
+  char heading[280];
   bool scaled;
   cnn_scale scale;
   int32_t columns, zoom, first, count, strip; /* strip: the width of every panel; 0: as their pixels are */
@@ -133,6 +136,11 @@ void cnn_figure_section(cnn_figure *figure, const char *heading, const cnn_scale
   *section = (Section){.scaled = scale != NULL, .columns = columns, .zoom = zoom, .first = figure->panels};
   if (scale) section->scale = *scale;
   snprintf(section->heading, sizeof section->heading, "%s", heading);
+  const size_t n = strlen(section->heading);
+  if (scale && scale->unsound > 0)
+    snprintf(section->heading + n, sizeof section->heading - n,
+             "%s%s of %s values are NaN or infinite (magenta)", n > 0 ? "; " : "",
+             cnn_number_grouped(scale->unsound).text, cnn_number_grouped(scale->values).text);
 }
 
 void cnn_figure_strips(cnn_figure *figure, int32_t width) {

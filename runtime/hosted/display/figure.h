@@ -7,16 +7,18 @@
 #include "cnn_image.h"
 
 /* ---- Colours of numbers ----
- * From dark to light, or, where numbers have signs, from blue over white at 0 to red. */
+ * From dark to light, or, where numbers have signs, from blue over white at 0 to red. NaN and infinity are
+ * magenta, which is on neither scale. */
 
 typedef struct cnn_scale {
   double low, high;
   bool signs;
+  int64_t unsound, values; /* how many are NaN or infinite, of how many */
 } cnn_scale;
 
 cnn_scale cnn_scale_of(const float *value,
                        int64_t n); /* of what is finite among them; signs: as far down as up */
-void cnn_scale_colour(const cnn_scale *scale, double value, uint8_t rgb[3]); /* grey: not a number */
+void cnn_scale_colour(const cnn_scale *scale, double value, uint8_t rgb[3]);
 
 /* ---- Pages. Memory that runs out is told by cnn_figure_write. */
 
@@ -26,8 +28,9 @@ cnn_figure *
 cnn_figure_new(const char *title,
                const char *subtitle); /* NULL: no memory; the functions below do nothing with it */
 void cnn_figure_free(cnn_figure *figure);
-/* Panels that follow belong to this section. `scale` (with what its numbers are) is drawn beside them; NULL:
- * none. `zoom`: pixels a side of one pixel, 0: as large as fits well; `columns` 0: as fits well. */
+/* Panels that follow belong to this section. `scale` (with what its numbers are) is drawn beside them, and
+ * the heading says how many of them are NaN or infinite; NULL: none. `zoom`: pixels a side of one pixel, 0:
+ * as large as fits well; `columns` 0: as fits well. */
 void cnn_figure_section(cnn_figure *figure, const char *heading, const cnn_scale *scale, int32_t columns,
                         int32_t zoom);
 /* Panels of the last section are drawn this many pixels wide, however many they have, so that strips of one

@@ -85,18 +85,54 @@ static double label_size(const cnn_image *image) {
   return fmin(2.5, fmax(short_side(image) < 200 ? 0.5 : 0.7, short_side(image) / 600.0));
 }
 
-void cnn_overlay_label(const cnn_image *image, const double box[4], const uint8_t colour[3],
-                       const char *text) {
+static int64_t common(Area a, Area b) { /* pixels of both */
+  const int64_t width = least(a.right, b.right) - most(a.left, b.left),
+                height = least(a.bottom, b.bottom) - most(a.top, b.top);
+  return width > 0 && height > 0 ? width * height : 0;
+}
+
+/* How much of a place is taken; one that is not all on the image is worse than any. */
+static int64_t taken(const cnn_image *image, Area place, const Area *placed, int32_t count) {
+  int64_t pixels = place.top < 0 || place.bottom > image->height ? INT64_MAX / 2 : 0;
+  for (int32_t i = 0; i < count; i++) pixels += common(place, placed[i]);
+  return pixels;
+}
+
+/* At an edge of the box, where it hides no other label: above it, inside at the top, below it, inside at the
+ * bottom; first where the box begins, then where it ends, then beside it. */
+static Area place_find(const cnn_image *image, Area box, int32_t width, int32_t height, const Area *placed,
+                       int32_t count) {
+  const int32_t top[] = {box.top - height, box.top, box.bottom, box.bottom - height};
+  const int32_t left[] = {box.left, box.right - width, box.right, box.left - width};
+  Area best = {0};
+  int64_t fewest = INT64_MAX;
+  for (int k = 0; k < 16; k++) {
+    const int32_t x = most(0, least(left[k / 8 * 2 + k % 2], image->width - width)), y = top[k % 8 / 2];
+    const Area place = {x, y, x + width, y + height};
+    const int64_t pixels = taken(image, place, placed, count);
+    if (pixels < fewest) best = place;
+    if (pixels < fewest) fewest = pixels;
+  }
+  return best;
+}
+
+bool cnn_overlay_labels(const cnn_image *image, const cnn_label *label, int32_t labels) {
   const double size = label_size(image);
-  const Area a = area_of(image, box);
-  const int32_t edge = (int32_t)(3 * size + 1.5), width = cnn_text_width(text, size) + 2 * edge;
-  const int32_t height = cnn_text_height(size) + edge;
-  const int32_t left = most(0, least(a.left, image->width - width));
-  const int32_t top = a.top >= height ? a.top - height : a.top;
-  uint8_t luma;
-  cnn_luma(colour, 1, &luma);
-  fill(image, (Area){left, top, left + width, top + height}, colour);
-  cnn_text_draw(image, left + edge, top + edge, size, luma > 140 ? BLACK : WHITE, text);
+  const int32_t edge = (int32_t)(3 * size + 1.5), height = cnn_text_height(size) + edge;
+  Area *placed = malloc(sizeof *placed * ((size_t)labels + 1));
+  if (!placed) return false;
+  for (int32_t i = 0; i < labels; i++)
+    placed[i] = place_find(image, area_of(image, label[i].box),
+                           cnn_text_width(label[i].text, size) + 2 * edge, height, placed, i);
+  for (int32_t i = labels; i-- > 0;) {
+    uint8_t luma;
+    cnn_luma(label[i].rgb, 1, &luma);
+    fill(image, placed[i], label[i].rgb);
+    cnn_text_draw(image, placed[i].left + edge, placed[i].top + edge, size, luma > 140 ? BLACK : WHITE,
+                  label[i].text);
+  }
+  free(placed);
+  return true;
 }
 
 /* ---- Legend */

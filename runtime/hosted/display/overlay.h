@@ -12,9 +12,14 @@ bool cnn_overlay_enlarge(cnn_image *image);
 /* A frame inside of a box x1 y1 x2 y2, two pixels thick or more on a large picture; what lies outside of the
  * picture is cut off. */
 void cnn_overlay_box(const cnn_image *image, const double box[4], const uint8_t colour[3]);
-/* A tab with a text on top of a box, or, where there is no room above it, at its upper left corner inside. */
-void cnn_overlay_label(const cnn_image *image, const double box[4], const uint8_t colour[3],
-                       const char *text);
+typedef struct cnn_label {
+  double box[4];
+  uint8_t rgb[3];
+  char text[120];
+} cnn_label;
+/* Tabs with texts at the edges of boxes, above them where there is room, so that they do not hide each other.
+ * The first ones choose first, and lie on top where there is no room for all. False: no memory. */
+bool cnn_overlay_labels(const cnn_image *image, const cnn_label *label, int32_t labels);
 /* Colours the pixels of a mask [height][width] that are not 0, and draws its outline. */
 void cnn_overlay_mask(const cnn_image *image, const uint8_t *mask, const uint8_t colour[3]);
 /* Colours each pixel by its class, class[height][width]; -1: as it was. Where segment[height][width] changes
