@@ -14,7 +14,8 @@ libcnn_la_SOURCES += %D%/commands/asked.c %D%/commands/asked.h %D%/commands/foun
   %D%/commands/program_eval.c %D%/commands/program_features.c %D%/commands/program_filters.c \
   %D%/commands/program_observe.c \
   %D%/commands/program_info.c %D%/commands/program_occlude.c %D%/commands/program_predict.c \
-  %D%/commands/program_saliency.c %D%/commands/program_train.c %D%/commands/viewer.c %D%/commands/viewer.h \
+  %D%/commands/program_saliency.c %D%/commands/program_train.c %D%/commands/scores.c \
+  %D%/commands/scores.h %D%/commands/viewer.c %D%/commands/viewer.h \
   %D%/commands/written.c %D%/commands/written.h
 libcnn_la_SOURCES += %D%/data/array.c %D%/data/batch.c %D%/data/batch.h %D%/data/csv.c %D%/data/csv.h \
   %D%/data/data.c %D%/data/data_arrays.c %D%/data/data_cifar.c %D%/data/data_classes.c %D%/data/data_csv.c \

@@ -254,6 +254,31 @@ for words in (["features", "e.npy"], ["filters"], ["saliency", "e.npy"], ["occlu
               ["dream", "--output", "0", "--steps", "5"]):
     exits(0, "constant weights: " + " ".join(words), "./edges", *words, "-o", "out.png")
 
+# ---- what a picture leaves out is said, and so are numbers that are none
+build("roots",
+      "net roots { input image: 8x8x1 as u8 \n x = image -> normalize(scale=1/16) -> add(-4) \n"
+      " root = x -> power(0.5) \n fine = image -> normalize(scale=1/255) \n output x, fine, root }\n")
+write_npy("ramp.npy", (8, 8, 1), [4 * i for i in range(64)], "B", "|u1")
+done = exits(0, "predict as a picture", "./roots", "predict", "ramp.npy", "-o", "x.png",
+             says='x.png: the values of "x", -4 to 11.75, are cut to 0..1\n')
+check('x.png: shows the output "x", the first of 3 that are images\n' in done.stderr
+      and "features draws all of them" in done.stderr, "  says which output", done.stderr)
+check("16 output values are NaN or infinite (first: ramp.npy, output \"root\")" in done.stderr,
+      "  and that some numbers are none", done.stderr)
+done = exits(0, "predict as lines", "./roots", "predict", "ramp.npy",
+             says="roots: warning: 16 output values are NaN or infinite")
+check("cut to" not in done.stderr, "  cuts nothing", done.stderr)
+exits(0, "features tells the first layer", "./roots", "features", "ramp.npy", "-o", "x.png",
+      says="roots: warning: 16 of 64 values of root (power, line 3) are NaN or infinite\n")
+MAGENTA = bytes((255, 0, 200))
+check(MAGENTA in colours(read_png("x.png")[2]), "  and draws them in a colour of their own")
+build("sound", "net sound { input image: 8x8x1 as u8 \n normalize(scale=1/255) }\n")
+done = exits(0, "values from 0 to 1 of one output", "./sound", "predict", "ramp.npy", "-o", "x.png")
+check(not done.stderr, "  need no line", done.stderr)
+exits(0, "  nor do features", "./sound", "features", "ramp.npy", "-o", "x.png")
+check(MAGENTA not in colours(read_png("x.png")[2]), "  have that colour")
+os.remove("x.png")
+
 # ---- command lines
 for command in "features", "filters", "dream", "occlude", "saliency":
     exits(0, f"{command} --help", "./bytes", command, "--help", says=f"usage: bytes {command}")

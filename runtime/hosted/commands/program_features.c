@@ -90,6 +90,26 @@ static bool is_new(const cnn_network *network, int32_t layer) {
   return network->look->layer[layer] >= 0;
 }
 
+/* Where numbers stop being finite: no figure has room to say it of all layers. */
+static void warn_unsound(const cnn_program *program, const cnn_viewer *viewer) {
+  const cnn_network *network = viewer->network;
+  int32_t layers = 0, first = -1;
+  for (int32_t i = 0; i < network->layers; i++) {
+    if (!is_new(network, i)) continue;
+    const cnn_scale scale = cnn_scale_of(cnn_viewer_layer(viewer, i), network->layer[i].bytes / 4);
+    if (scale.unsound > 0 && layers++ == 0) first = i;
+  }
+  if (first < 0) return;
+  const cnn_layer *layer = &network->layer[first];
+  const cnn_scale scale = cnn_scale_of(cnn_viewer_layer(viewer, first), layer->bytes / 4);
+  fprintf(stderr, "%s: warning: %s of %s values of %s (%s, line %d) are NaN or infinite", program->name,
+          cnn_number_grouped(scale.unsound).text, cnn_number_grouped(scale.values).text, layer->name,
+          layer->op, (int)layer->line);
+  if (layers > 1)
+    fprintf(stderr, "; so are some of %d layer%s after it", (int)layers - 1, layers > 2 ? "s" : "");
+  fprintf(stderr, "\n");
+}
+
 /* What the net says: of the class and the pixel that are asked about, or of what it is surest of. */
 static cnn_status ask(const cnn_viewer *viewer, const Arguments *a, const char *path, char says[300]) {
   const cnn_network *network = viewer->network;
@@ -138,6 +158,7 @@ static int features(const cnn_program *program, const Arguments *a, const char *
   if (status.code == CNN_OK) status = cnn_viewer_read(&viewer, path, a->index, (cnn_fit)a->fit);
   if (status.code == CNN_OK) {
     cnn_viewer_forward(&viewer);
+    warn_unsound(program, &viewer);
     status = ask(&viewer, a, path, says);
   }
   if (status.code == CNN_OK) {

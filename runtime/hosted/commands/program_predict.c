@@ -15,6 +15,7 @@
 #include "hosted/data/pictures.h"
 #include "hosted/commands/found.h"
 #include "hosted/commands/program.h"
+#include "hosted/commands/scores.h"
 #include "hosted/commands/viewer.h"
 #include "hosted/base/colour.h"
 #include "hosted/display/overlay.h"
@@ -48,67 +49,21 @@ typedef struct Prediction {
   cnn_shown shown;   /* the sample at work */
   json_t *json;
   bool incomplete;   /* there was no memory for all of it */
+  int64_t unsound;   /* values of outputs that are NaN or infinite */
+  int32_t strange;   /* the output that has the first of them, */
+  char where[300];   /* and what it was made of */
   cnn_status unread; /* CNN_OK, or that some pictures of a folder are damaged */
 } Prediction;
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
-
-/* ---- Scores */
-
-/* The scores of a position as probabilities, whatever the output has. */
-static void class_scores(const cnn_port *port, const cnn_judged *judged, const float *value, double *score) {
-  int64_t n = judged->channels;
-  if (judged->binary) {
-    for (int64_t c = 0; c < n; c++)
-      score[c] = port->scores == CNN_SCORES_BINARY ? (double)value[c] : 1 / (1 + exp(-(double)value[c]));
-    if (n == 1) {
-      score[1] = score[0];
-      score[0] = 1 - score[1];
-    }
-    return;
-  }
-  double top = -INFINITY, sum = 0;
-  for (int64_t c = 0; c < n; c++) top = fmax(top, (double)value[c]);
-  for (int64_t c = 0; c < n; c++) {
-    score[c] = port->scores == CNN_SCORES_PROBABILITY
-                   ? (double)value[c]
-                   : exp((double)value[c] - (port->scores == CNN_SCORES_LOGIT ? top : 0));
-    sum += score[c];
-  }
-  for (int64_t c = 0; port->scores == CNN_SCORES_LOGIT && c < n; c++) score[c] /= sum;
-}
-
-/* The best `wanted` classes first; the first of equals is the better one. */
-static void rank_classes(const double *score, int64_t classes, int64_t wanted, int64_t *rank) {
-  for (int64_t i = 0; i < classes; i++) rank[i] = i;
-  for (int64_t i = 0; i < wanted && i < classes; i++) {
-    int64_t best = i;
-    for (int64_t j = i + 1; j < classes; j++) {
-      if (score[rank[j]] > score[rank[best]] || (score[rank[j]] == score[rank[best]] && rank[j] < rank[best]))
-        best = j;
-    }
-    int64_t chosen = rank[best];
-    memmove(rank + i + 1, rank + i, (size_t)(best - i) * sizeof *rank);
-    rank[i] = chosen;
-  }
-}
-
-static int64_t class_at(const cnn_port *port, const cnn_judged *judged, const float *value, double *score) {
-  class_scores(port, judged, value, score);
-  int64_t best = 0;
-  for (int64_t c = 1; c < judged->classes; c++) {
-    if (score[c] > score[best]) best = c;
-  }
-  return best;
-}
 
 /* ---- One sample as text: "PATH: LABEL SCORE, ..."; of several outputs each with its name. */
 
 static void print_classes(Prediction *prediction, const cnn_port *port, const cnn_judged *judged,
                           const float *value) {
   char room[24];
-  class_scores(port, judged, value, prediction->score);
-  rank_classes(prediction->score, judged->classes, SHOWN_SCORES, prediction->rank);
+  cnn_class_scores(port, judged, value, prediction->score);
+  cnn_rank_classes(prediction->score, judged->classes, SHOWN_SCORES, prediction->rank);
   for (int64_t i = 0; i < SHOWN_SCORES && i < judged->classes; i++) {
     int64_t c = prediction->rank[i];
     printf("%s%s %s", i ? ", " : "", cnn_program_label(prediction->network, NULL, c, room),
@@ -126,10 +81,10 @@ static void print_shares(Prediction *prediction, const cnn_port *port, const cnn
     return;
   }
   for (int64_t i = 0; i < judged->positions; i++) {
-    share[class_at(port, judged, value + i * judged->channels, prediction->score)] +=
+    share[cnn_class_at(port, judged, value + i * judged->channels, prediction->score)] +=
         1 / (double)judged->positions;
   }
-  rank_classes(share, judged->classes, SHOWN_SCORES, prediction->rank);
+  cnn_rank_classes(share, judged->classes, SHOWN_SCORES, prediction->rank);
   for (int64_t i = 0; i < SHOWN_SCORES && i < judged->classes && share[prediction->rank[i]] > 0; i++) {
     int64_t c = prediction->rank[i];
     printf("%s%s %s", i ? ", " : "", cnn_program_label(prediction->network, NULL, c, room),
@@ -182,7 +137,7 @@ static void push(Prediction *prediction, json_t *array, json_t *value) {
 static void add_classes(Prediction *prediction, json_t *object, int32_t o, const float *value) {
   cnn_judged judged = cnn_judge(prediction->network, o);
   char room[24];
-  int64_t best = class_at(&prediction->network->output[o], &judged, value, prediction->score);
+  int64_t best = cnn_class_at(&prediction->network->output[o], &judged, value, prediction->score);
   /* none where it is no UTF-8 */
   json_t *label = json_string(cnn_program_label(prediction->network, NULL, best, room));
   put(prediction, object, "class", json_integer(best));
@@ -307,8 +262,8 @@ static bool draw_map(Prediction *prediction, int32_t o, const cnn_image *picture
     const int64_t at = cnn_view_place(&prediction->shown.view, (int32_t)(i / picture->width),
                                       (int32_t)(i % picture->width), port->dim[0], port->dim[1]);
     class[i] = at < 0 ? -1
-                      : (int32_t)class_at(port, &judged, prediction->kept[o] + at * judged.channels,
-                                          prediction->score);
+                      : (int32_t)cnn_class_at(port, &judged, prediction->kept[o] + at * judged.channels,
+                                              prediction->score);
   }
   if (class) cnn_overlay_classes(picture, class, NULL, cnn_mask_colour);
   free(class);
@@ -321,6 +276,28 @@ static cnn_status write_overlay(Prediction *prediction, const char *path, int32_
   const bool drawn = o < 0 ? cnn_found_draw(&prediction->shown, prediction->kept, picture)
                            : draw_map(prediction, o, picture);
   return drawn ? cnn_image_write(path, picture) : cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
+}
+
+/* A picture shows one output, and values from 0 to 1: what it leaves out is said. */
+static void tell_left_out(const Prediction *prediction, const char *path, int32_t o, bool map) {
+  const cnn_network *network = prediction->network;
+  const cnn_port *port = &network->output[o];
+  const cnn_scale range = cnn_scale_of(prediction->kept[o], port->size);
+  float low = INFINITY, high = -INFINITY;
+  int32_t drawable = 0;
+  for (int32_t i = 0; i < network->outputs; i++) drawable += is_map(network, i) || is_picture(network, i);
+  for (int64_t i = 0; i < port->size; i++) {
+    low = fminf(low, prediction->kept[o][i]);
+    high = fmaxf(high, prediction->kept[o][i]);
+  }
+  const bool cut = !map && (low < 0 || high > 1 || range.unsound > 0);
+  if (drawable > 1)
+    fprintf(stderr, "%s: shows the output \"%s\", the first of %d that are images\n", path, port->name,
+            (int)drawable);
+  if (cut)
+    fprintf(stderr, "%s: the values of \"%s\", %s to %s, are cut to 0..1\n", path, port->name,
+            cnn_number((double)low, 4).text, cnn_number((double)high, 4).text);
+  if (drawable > 1 || cut) fprintf(stderr, "the command features draws all of them, each on its own scale\n");
 }
 
 /* What is found; or the first output that can be shown: a map of classes in colours, over the picture if
@@ -338,6 +315,7 @@ static cnn_status write_picture(Prediction *prediction, const char *path) {
     return cnn_failure(CNN_BAD_ARGUMENT, "%s: a picture shows one sample, not %lld", path,
                        (long long)prediction->samples);
   }
+  if (!finds) tell_left_out(prediction, path, o, is_map(network, o));
   if (finds || (prediction->picture.pixel && is_map(network, o)))
     return write_overlay(prediction, path, finds ? -1 : o);
   const cnn_port *port = &network->output[o];
@@ -348,7 +326,7 @@ static cnn_status write_picture(Prediction *prediction, const char *path) {
   if (!image.pixel) return cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
   const float *value = prediction->kept[o];
   for (int64_t i = 0; map && i < judged.positions; i++) {
-    cnn_mask_colour(class_at(port, &judged, value + i * judged.channels, prediction->score),
+    cnn_mask_colour(cnn_class_at(port, &judged, value + i * judged.channels, prediction->score),
                     image.pixel + 3 * i);
   }
   for (int64_t i = 0; !map && i < port->size; i++) image.pixel[i] = byte_of(value[i]);
@@ -411,6 +389,32 @@ static cnn_status read_sample(Prediction *prediction, const cnn_inputs *inputs, 
   return status;
 }
 
+/* Values that are NaN or infinite are counted, for the first few that are printed may not show one. */
+static void count_unsound(Prediction *prediction, const char *path, int32_t samples) {
+  const cnn_network *network = prediction->network;
+  for (int32_t o = 0; o < network->outputs; o++) {
+    const cnn_port *port = &network->output[o];
+    int64_t unsound = 0;
+    for (int64_t i = 0; port->kind == CNN_OUTPUT_VALUES && i < samples * port->size; i++)
+      unsound += !isfinite(prediction->output[o][i]);
+    if (unsound > 0 && prediction->unsound == 0) {
+      prediction->strange = o;
+      snprintf(prediction->where, sizeof prediction->where, "%s", path);
+    }
+    prediction->unsound += unsound;
+  }
+}
+
+static void warn_unsound(const cnn_program *program, const Prediction *prediction) {
+  const char *s = prediction->unsound == 1 ? " is" : "s are";
+  if (prediction->unsound > 0)
+    fprintf(stderr,
+            "%s: warning: %s output value%s NaN or infinite (first: %s, output \"%s\"); features shows which "
+            "layer they begin in\n",
+            program->name, cnn_number_grouped(prediction->unsound).text, s, prediction->where,
+            program->network->output[prediction->strange].name);
+}
+
 /* Of sample `index`: the first one is kept where a picture is wanted. */
 static cnn_status see_sample(Prediction *prediction, const cnn_inputs *inputs, const char *path,
                              int64_t index) {
@@ -445,6 +449,7 @@ static cnn_status predict_file(Prediction *prediction, const char *path) {
     network->infer(prediction->model, (const void *const *)prediction->batch.input, prediction->output,
                    prediction->workspace);
     cnn_pace_end(&prediction->pace, begun);
+    count_unsound(prediction, path, now);
     for (int32_t i = 0; i < now; i++) {
       if (prediction->shown.index >= 0) prediction->shown.index = first + i;
       if (prediction->arguments->json) {
@@ -517,6 +522,7 @@ static int predict(const cnn_program *program, const Arguments *arguments, int f
                                      (const float *const *)prediction.kept);
   }
   if (status.code == CNN_OK) status = cnn_program_finish();
+  warn_unsound(program, &prediction);
   if (status.code == CNN_OK) status = prediction.unread;
   close_prediction(&prediction);
   return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);

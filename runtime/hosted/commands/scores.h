@@ -1,0 +1,14 @@
+/* scores.h: the scores of one position of an output, and the classes in their order. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_SCORES_H
+#define CNN_SCORES_H
+#include "cnn_network.h"
+#include "hosted/training/measure.h"
+
+/* As probabilities, whatever the output has. */
+void cnn_class_scores(const cnn_port *port, const cnn_judged *judged, const float *value, double *score);
+/* The best `wanted` classes first; the first of equals is the better one. */
+void cnn_rank_classes(const double *score, int64_t classes, int64_t wanted, int64_t *rank);
+/* The best class; `score` is room for all. */
+int64_t cnn_class_at(const cnn_port *port, const cnn_judged *judged, const float *value, double *score);
+#endif
