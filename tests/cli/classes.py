@@ -98,6 +98,14 @@ exits(
         "there is no folder for Red, green",
     ),
 )
+exits(0, "  weights tell the part for validation",
+      *train("named", "single", "--val", "0.5", "--epochs", "1", "--out", "half.npz"))
+for val, count in ("half.npz", 12), ("named.safetensors", 22):
+    exits(0, f"  {val}", *evaluate("named", "single", "--weights", val),
+          says=f"if the net was trained on this set, {count} of them were for training")
+exits(0, "  also where there was none",
+      *train("named", "single", "--val", "0", "--epochs", "1", "--out", "none.npz"))
+exits(0, "  of all", *evaluate("named", "single", "--weights", "none.npz"), says="24 of them were for training")
 shutil.copytree("right", "hollow")
 os.mkdir("hollow/zebra")
 exits(

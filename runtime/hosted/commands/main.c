@@ -79,6 +79,7 @@ cnn_status cnn_program_finish(void) {
 typedef struct cnn_program_state {
   cnn_network network;
   cnn_classes classes; /* the labels of network, if they are those of a file */
+  double val;          /* of a training set, what was for validation, as the weights say */
   char *beside, *here; /* where train may have left weights; "here" is the working directory */
 } cnn_program_state;
 
@@ -98,14 +99,23 @@ int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program
       program->network->name);
 }
 
-/* The names of classes that a file of weights has. Those that the program has must be the same, in the same
- * order. */
-static cnn_status take_classes(const cnn_program *program, const char *path) {
+double cnn_program_val(const cnn_program *program) { return program->state->val; }
+
+static double val_of(const cnn_archive *archive, double usual) {
+  const char *note = cnn_archive_note(archive, "val");
+  const double val = note ? strtod(note, NULL) : usual;
+  return val >= 0 && val < 1 ? val : usual;
+}
+
+/* What a file of weights says of itself: the names of classes, which must be those of the program in the same
+ * order, if it has some, and the part that was for validation. */
+static cnn_status take_notes(const cnn_program *program, const char *path) {
   cnn_program_state *state = program->state;
   cnn_network *network = &state->network;
   cnn_archive archive;
   char doubt[700] = "";
   cnn_status status = cnn_archive_open(&archive, path);
+  if (status.code == CNN_OK) state->val = val_of(&archive, state->val);
   if (status.code == CNN_OK) status = cnn_origin_check(&archive, path, network, doubt, sizeof doubt);
   if (status.code == CNN_OK && !network->label) status = cnn_classes_read(&state->classes, &archive, path);
   cnn_archive_close(&archive);
@@ -124,7 +134,7 @@ static cnn_status read_weights(const cnn_program *program, const char *path, con
   if (status.code == CNN_OK && *report.warning) fprintf(stderr, "%s: warning: %s\n", path, report.warning);
   if (status.code == CNN_OK && report.renames) fputs(report.renames, stderr);
   cnn_weights_report_free(&report);
-  return status.code == CNN_OK ? take_classes(program, path) : status;
+  return status.code == CNN_OK ? take_notes(program, path) : status;
 }
 
 cnn_status cnn_program_weights(const cnn_program *program, const char *path, const cnn_weights_names *names,
@@ -244,7 +254,8 @@ int cnn_main_launched(int argc, char **argv, const cnn_network *network, const c
   signal(SIGXFSZ, SIG_IGN); /* a file that grows beyond its limit is a failure to write with a message */
 #endif
   const char *command = argc > 0 ? argv[0] : NULL, *slash = command ? strrchr(command, '/') : NULL;
-  cnn_program_state state = {.network = *network};
+  const cnn_data_options usual = CNN_DATA_DEFAULTS;
+  cnn_program_state state = {.network = *network, .val = usual.val};
   cnn_program program = {slash     ? slash + 1
                          : command ? command
                                    : network->name,

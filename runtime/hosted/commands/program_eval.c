@@ -140,12 +140,13 @@ static int evaluate(const cnn_program *program, const cnn_usage *usage, const cn
   cnn_data *data = NULL;
   float *weights = NULL;
   cnn_evaluation evaluation = {0};
-  cnn_data_options options = CNN_DATA_DEFAULTS; /* split as train splits: see cnn_data_shared */
+  cnn_data_options options = CNN_DATA_DEFAULTS;
   options.limit = arguments->limit;
   options.target = arguments->target;
   options.fit = (cnn_fit)arguments->fit;
   options.skip_bad = arguments->skip_bad;
   cnn_status status = cnn_program_weights(program, arguments->weights, &arguments->names, &weights);
+  options.val = cnn_program_val(program); /* split as train has split: see cnn_data_shared */
   if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, network, &options);
   const int spared = status.code == CNN_OK ? cnn_written_spares_data(usage, written, data) : CNN_GO_ON;
   if (spared != CNN_GO_ON) {

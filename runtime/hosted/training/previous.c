@@ -21,14 +21,15 @@ typedef struct Listener {
 
 /* ---- What weights say of themselves */
 
-void cnn_about_weights(cnn_about *about, const char *data, const char *loss, int32_t epoch,
+void cnn_about_weights(cnn_about *about, const char *data, const char *loss, double val, int32_t epoch,
                        const char *measure, double value) {
+  snprintf(about->val, sizeof about->val, "%s", cnn_number(val, 9).text);
   snprintf(about->epoch, sizeof about->epoch, "%d", (int)epoch);
   snprintf(about->value, sizeof about->value, "%s", cnn_number(value, 9).text);
-  const char *const note[] = {"data",    data,    "loss",  loss,         "epoch", about->epoch,
-                              "measure", measure, "value", about->value, NULL};
+  const char *const note[] = {"data",       data,      "loss",  loss,    "val",        about->val, "epoch",
+                              about->epoch, "measure", measure, "value", about->value, NULL};
   memcpy(about->note, note, sizeof note);
-  if (!measure) about->note[4] = NULL;
+  if (!measure) about->note[6] = NULL;
 }
 
 enum { TEXT = 300 };

@@ -6,12 +6,13 @@
 
 /* What is said of weights in their file (cnn_weights_save's notes); the texts live as long as this. */
 typedef struct cnn_about {
-  char epoch[16], value[48];
-  const char *note[2 * 5 + 1];
+  char val[48], epoch[16], value[48];
+  const char *note[2 * 6 + 1];
 } cnn_about;
 
-/* `measure`: what `value` is, "val_loss"; NULL: the weights have not been rated. */
-void cnn_about_weights(cnn_about *about, const char *data, const char *loss, int32_t epoch,
+/* `val`: the part of the training samples that was for validation; `measure`: what `value` is, "val_loss";
+ * NULL: the weights have not been rated. */
+void cnn_about_weights(cnn_about *about, const char *data, const char *loss, double val, int32_t epoch,
                        const char *measure, double value);
 
 /* CNN_BAD_ARGUMENT: a file at `out`, or beside it where a run writes, is something else than weights of

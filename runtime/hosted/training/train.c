@@ -177,8 +177,8 @@ static cnn_status save(const Training *training, const char *path) {
   json_t *facts = cnn_facts(training->network, &run->trainer.recipe);
   if (!facts) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   const char *loss = json_string_value(json_object_get(facts, "loss"));
-  cnn_about_weights(&about, cnn_data_describe(training->data), loss, last ? last->epoch : 0,
-                    last ? measure : NULL, value);
+  cnn_about_weights(&about, cnn_data_describe(training->data), loss, training->options->val,
+                    last ? last->epoch : 0, last ? measure : NULL, value);
   cnn_status status =
       cnn_weights_save(training->network, path, cnn_trainer_result(&run->trainer), about.note);
   json_decref(facts);
