@@ -32,7 +32,7 @@ static void report_prefix(Diags *diags, const char *path, const Graph *graph, co
 }
 
 static void report_differences(Diags *diags, const char *path, const Graph *graph, const cnn_matching *m,
-                               const char *others) {
+                               const char *others, bool order) {
   Diag *diag = diag_report(diags, DIAG_weights_mismatch, graph->name_span, NULL,
                            "%s does not have the weights of %s: %d %s", path, graph->name, (int)m->lines,
                            m->lines == 1 ? "difference" : "differences");
@@ -44,13 +44,18 @@ static void report_differences(Diags *diags, const char *path, const Graph *grap
   if (renamed)
     diag_help(diag, "a layer is called as the file calls it with name=\"...\", or the file's arrays as the "
                     "net does with --rename=FILE");
+  if (order)
+    diag_help(diag,
+              "a net with a new head starts from the layers that agree: NET train --init %s "
+              "--match=order takes the longest run of them",
+              path);
   if (others) diag_help(diag, "the file also has %s: --weights=%s:KEY takes one of them", others, path);
 }
 
 static bool weights_match(Diags *diags, const char *path, const Graph *graph, const cnn_matching *m,
-                          const char *prefix, const char *others) {
+                          const char *prefix, const char *others, bool order) {
   if (m->prefix) return report_prefix(diags, path, graph, m, prefix), false;
-  if (m->lines) return report_differences(diags, path, graph, m, others), false;
+  if (m->lines) return report_differences(diags, path, graph, m, others, order), false;
   if (m->warning) {
     const Node *flatten = graph_flatten_before(graph->weights.data[m->unordered]);
     Diag *diag =
@@ -93,8 +98,9 @@ bool weights_read(Arena *arena, Diags *diags, const WeightsWay *way, const Graph
     diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
     return false;
   }
-  const bool fine = weights_match(diags, way->path, graph, &matching, way->prefix, archive.others) &&
-                    all_finite(diags, way->path, graph, &matching);
+  const bool fine =
+      weights_match(diags, way->path, graph, &matching, way->prefix, archive.others, way->order != NULL) &&
+      all_finite(diags, way->path, graph, &matching);
   if (fine && way->order) text_put(way->order, "# %s = net %s\n", way->path, graph->name);
   for (int w = 0; fine && w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];

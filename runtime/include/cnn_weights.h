@@ -13,6 +13,7 @@ typedef struct cnn_weights_report {
   int32_t matched, missing, extra,
       differing;     /* weights by name: found, not in the file, not in the net, of another shape */
   char *text;        /* a line for each of the last three, from malloc; NULL: none */
+  bool *taken;       /* [the net's weights] which are found, from malloc */
   char warning[400]; /* what shapes cannot tell, as the order of what a flatten makes; empty: nothing */
   char *renames;     /* by order: the lines of a file for cnn_weights_names.rename, from malloc; else NULL */
 } cnn_weights_report;
@@ -38,7 +39,8 @@ typedef struct cnn_weights_names {
   const char *rename; /* before: a file with lines "theirs = ours", where '*' stands for any text and later
                          lines win; or NULL */
   int32_t by_order;   /* not 0: whatever the names, the file's first array is the net's first weight; every
-                         shape must agree */
+                         shape must agree. Where some weights will do, the longest run of whole layers is taken
+                         whose shapes agree, so that a new head stays new */
 } cnn_weights_names;
 
 /* Both for a file with other names; `names` may be NULL. */

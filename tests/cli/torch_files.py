@@ -136,9 +136,13 @@ exits(1, "where shapes differ, all are told", cnnc("short.cnn", "--weights=state
       "file, [4, 3, 3, 3] in the net", "conv2.bias, in its place head.weight, is [5, 64]",
       "not in the net: head.bias [5]")
 exits(0, "  also by programs", cnnc("short.cnn", "-O1", "-o", "short"))
-exits(1, "    and --init", run("./short", "train", "--data", "synthetic", "--limit", "8", "--init",
-                               "state.pt", "--match=order", "--out", "short.safetensors"),
+exits(1, "    in all commands", run("./short", "predict", "x.npy", "--weights", "state.pt", "--match=order"),
       "these weights are not the net's", "another shape: conv2.weight, in its place features.3.weight")
+exits(0, "    but --init, which takes the layers that agree",
+      run("./short", "train", "--data", "synthetic", "--limit", "8", "--init", "state.pt", "--match=order",
+          "--out", "short.safetensors"),
+      "6 of 8 weights taken; 2 start anew", "\nmissing: conv2.weight [4, 3, 3, 3]\n",
+      "not in the net: features.3.weight [4, 3, 1, 1]\n", "\nfeatures.0.weight = conv1.weight\n")
 exits(2, "--match wants a file", cnnc("net.cnn", "--match=order"), "--weights, which is not given")
 exits(2, "  and standard output", cnnc("net.cnn", "--weights=state.pt", "--match=order", "-o", "-"))
 exits(2, "  and a known way", cnnc("net.cnn", "--weights=state.pt", "--match=size"), "order")

@@ -1,5 +1,7 @@
 /* first.c: the weights that a run begins with. */
 // SPDX-License-Identifier: MIT-0
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "hosted/training/training.h"
@@ -43,23 +45,109 @@ static cnn_status compare_classes(const Training *training) {
   return status;
 }
 
+/* ---- Frozen weights */
+
+/* Whether a weight begins with random numbers: with others for another seed. */
+static bool is_random(const cnn_weight *weight, const float *weights, const float *others) {
+  const size_t bytes = (size_t)weight->size * sizeof(float);
+  return memcmp(weights + weight->offset, others + weight->offset, bytes) != 0;
+}
+
+typedef struct Stranded { /* frozen weights that keep random numbers */
+  int32_t count, frozen;
+  const char *first;
+} Stranded;
+
+/* `taken`: by weight, what came from a file; NULL: nothing did. */
+static cnn_status find_stranded(const Training *training, const bool *taken, Stranded *stranded) {
+  const cnn_network *network = training->network;
+  int32_t left = 0;
+  *stranded = (Stranded){0};
+  for (int32_t w = 0; w < network->weights; w++) {
+    const bool frozen = network->weight[w].role == CNN_FROZEN;
+    stranded->frozen += frozen;
+    left += frozen && !(taken && taken[w]);
+  }
+  if (left == 0 || network->initial) return cnn_success();
+  float *other = malloc((size_t)network->parameters * sizeof *other);
+  if (!other) return cnn_failure(CNN_NO_MEMORY, "out of memory for the first weights");
+  network->init(other, training->run.trainer.recipe.seed + 1);
+  for (int32_t w = 0; w < network->weights; w++) {
+    const cnn_weight *weight = &network->weight[w];
+    if (weight->role != CNN_FROZEN || (taken && taken[w])) continue;
+    if (!is_random(weight, training->run.trainer.weights, other)) continue;
+    if (stranded->count++ == 0) stranded->first = weight->name;
+  }
+  free(other);
+  return cnn_success();
+}
+
+/* Frozen weights stay what they are: random ones would never become right. */
+static cnn_status refuse_stranded(const Training *training, const bool *taken) {
+  Stranded stranded;
+  const cnn_status status = find_stranded(training, taken, &stranded);
+  if (status.code != CNN_OK || stranded.count == 0) return status;
+  return cnn_failure(CNN_MISMATCH,
+                     "%s: has nothing for %d of the %d frozen weights (first: %s), which would keep random "
+                     "numbers; --rename or --match=order finds weights of other names, and without "
+                     "frozen=true they are trained",
+                     training->options->init, (int)stranded.count, (int)stranded.frozen, stranded.first);
+}
+
+/* ---- Weights of a file */
+
+/* As many whole lines as are read at a glance, and how many are left; from malloc. NULL: no memory. */
+static char *lines_first(const char *text) {
+  enum { SHOWN = 12, MORE = 40 };
+  const char *end = text;
+  int32_t lines = 0, left = 0;
+  for (; *end && lines < SHOWN; lines++) end += strcspn(end, "\n") + (strchr(end, '\n') ? 1 : 0);
+  for (const char *at = end; *at; left++) at += strcspn(at, "\n") + (strchr(at, '\n') ? 1 : 0);
+  const size_t n = (size_t)(end - text);
+  char *shown = malloc(n + MORE);
+  if (!shown) return NULL;
+  memcpy(shown, text, n);
+  shown[n] = 0;
+  if (left > 0) snprintf(shown + n, MORE, "... and %d more", (int)left);
+  return shown;
+}
+
+/* How many weights were taken, how many begin anew, and which lines tell of them. */
+static cnn_status tell_taken(Training *training, const cnn_weights_report *report) {
+  const char *const init = training->options->init;
+  const int32_t all = training->network->weights, fresh = report->missing + report->differing;
+  char anew[48] = "";
+  if (fresh > 0) snprintf(anew, sizeof anew, "; %d start%s anew", (int)fresh, fresh == 1 ? "s" : "");
+  cnn_training_note(training, "%s: %d of %d weights taken%s%s", init, (int)report->matched, (int)all, anew,
+                    report->text ? "; what differs:" : "");
+  char *lines = report->text ? lines_first(report->text) : NULL;
+  if (report->text && !lines) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", init);
+  if (lines) cnn_training_tell(training, lines);
+  free(lines);
+  if (*report->warning) cnn_training_note(training, "%s: warning: %s", init, report->warning);
+  if (report->renames) cnn_training_tell(training, report->renames);
+  return cnn_success();
+}
+
 static cnn_status take_init(Training *training) {
   const char *const init = training->options->init;
   cnn_weights_report report = {0};
   cnn_status status = cnn_weights_load_named(training->network, init, &training->options->init_names, true,
                                              training->run.trainer.weights, &report);
-  if (status.code == CNN_OK) {
-    cnn_training_note(training, "%s: %d of %d weights taken%s%s", init, (int)report.matched,
-                      (int)training->network->weights, report.text ? "; not:\n" : "",
-                      report.text ? report.text : "");
-    if (*report.warning) cnn_training_note(training, "%s: warning: %s", init, report.warning);
-    if (report.renames) cnn_training_tell(training, report.renames);
-  }
+  if (status.code == CNN_OK) status = tell_taken(training, &report);
+  if (status.code == CNN_OK) status = refuse_stranded(training, report.taken);
   cnn_weights_report_free(&report);
   return status.code == CNN_OK ? compare_classes(training) : status;
 }
 
 cnn_status cnn_training_first_weights(Training *training) {
   first_weights(training);
-  return training->options->init ? take_init(training) : cnn_success();
+  if (training->options->init) return take_init(training);
+  Stranded stranded;
+  const cnn_status status = find_stranded(training, NULL, &stranded);
+  if (status.code == CNN_OK && stranded.count > 0)
+    cnn_training_note(
+        training, "%d of %d frozen weights keep random numbers (first: %s); --init takes them from a file",
+        (int)stranded.count, (int)stranded.frozen, stranded.first);
+  return status;
 }

@@ -18,6 +18,7 @@ typedef struct Match {
   int32_t count;
   const char *prefix;
   bool *used; /* by tensor: it is a weight's, or named in a line */
+  bool blind; /* names do not count, and suggest nothing */
   cnn_matching *out;
   bool failed; /* no memory */
 } Match;
@@ -270,7 +271,7 @@ static void tell_missing(Match *match, const cnn_wanted *wanted) {
   char found[200], expected[200];
   cnn_tensor own = shape_of(wanted);
   cnn_tensor_shape(&own, expected, sizeof expected);
-  const cnn_tensor *other = likely(match, &own);
+  const cnn_tensor *other = match->blind ? NULL : likely(match, &own);
   match->out->missing++;
   if (!other) {
     line_add(match, text_of(match->archive, "missing: %.200s %s", wanted->name, expected));
@@ -382,6 +383,80 @@ bool cnn_match_by_order(cnn_archive *archive, const cnn_wanted *wanted, int32_t 
     if (!name_behind(&match, tensor) || cnn_tensor_is_counter(tensor)) continue;
     match.used[t] = true;
     matching->source[w++] = tensor;
+  }
+  compare(&match);
+  return !match.failed;
+}
+
+/* ---- The longest run of layers that agree */
+
+/* So many weights from `weight` on, and tensors of a list from `tensor` on. */
+typedef struct Run {
+  int32_t weight, tensor, length;
+} Run;
+
+/* Whether two names are those of one layer: all that is before the last '.' or '/'. */
+static bool same_layer(const char *a, const char *b) {
+  size_t n = strlen(a);
+  while (n > 0 && a[n - 1] != '.' && a[n - 1] != '/') n--;
+  return n > 0 && strncmp(a, b, n) == 0 && !strpbrk(b + n, "./");
+}
+
+/* Whether one layer lies on both sides of a border before the k-th of a run. */
+static bool splits_layer(const Match *match, const cnn_tensor *const *list, int32_t tensors, Run run,
+                         int32_t k) {
+  const int32_t w = run.weight + k, t = run.tensor + k;
+  const bool weights =
+      w > 0 && w < match->count && same_layer(match->wanted[w - 1].name, match->wanted[w].name);
+  return weights || (t > 0 && t < tensors && same_layer(list[t - 1]->name, list[t]->name));
+}
+
+/* Without the layers at both ends that the run has only a part of. */
+static Run whole_layers(const Match *match, const cnn_tensor *const *list, int32_t tensors, Run run) {
+  while (run.length > 0 && splits_layer(match, list, tensors, run, run.length)) run.length--;
+  int32_t first = 0;
+  while (first < run.length && splits_layer(match, list, tensors, run, first)) first++;
+  return (Run){run.weight + first, run.tensor + first, run.length - first};
+}
+
+/* row[t + 1]: how many weights up to the one at hand agree with as many tensors up to t. */
+static Run run_find(const Match *match, const cnn_tensor *const *list, int32_t tensors, int32_t *row) {
+  Run best = {0};
+  for (int32_t w = 0; w < match->count; w++) {
+    const cnn_tensor own = shape_of(&match->wanted[w]);
+    for (int32_t t = tensors; t-- > 0;) {
+      row[t + 1] = fits(&own, list[t]) && cnn_tensor_numeric(list[t]) ? row[t] + 1 : 0;
+      const int32_t n = row[t + 1];
+      if (n <= best.length) continue;
+      const Run run = whole_layers(match, list, tensors, (Run){w + 1 - n, t + 1 - n, n});
+      if (run.length > best.length) best = run;
+    }
+  }
+  return best;
+}
+
+bool cnn_match_run(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
+                   cnn_matching *matching) {
+  Match match = {.archive = archive,
+                 .wanted = wanted,
+                 .count = count,
+                 .prefix = prefix ? prefix : "",
+                 .out = matching,
+                 .blind = true};
+  if (!match_begin(&match)) return false;
+  const size_t room = (size_t)archive->count + 1;
+  const cnn_tensor **list = cnn_archive_alloc(archive, sizeof *list * room);
+  int32_t *row = cnn_archive_alloc(archive, sizeof *row * room), tensors = 0;
+  if (!list || !row) return false;
+  for (int32_t t = 0; t < archive->count; t++) {
+    const cnn_tensor *tensor = &archive->tensor[t];
+    if (name_behind(&match, tensor) && !cnn_tensor_is_counter(tensor)) list[tensors++] = tensor;
+  }
+  memset(row, 0, sizeof *row * room);
+  const Run run = run_find(&match, list, tensors, row);
+  for (int32_t k = 0; k < run.length; k++) {
+    matching->source[run.weight + k] = list[run.tensor + k];
+    match.used[list[run.tensor + k] - archive->tensor] = true;
   }
   compare(&match);
   return !match.failed;

@@ -35,6 +35,9 @@ bool cnn_match(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, co
 /* The same by order, whatever the names: the file's first array is the net's first weight. */
 bool cnn_match_by_order(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
                         cnn_matching *matching);
+/* The longest run of layers, in order, of which all shapes agree; nothing else is found. */
+bool cnn_match_run(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
+                   cnn_matching *matching);
 /* Gives the archive's tensors other names, as the lines of a file say: "theirs = ours". A '*' stands for any
  * text, the same in both, if ours has any; later lines win; "theirs =" leaves a tensor out; '#' begins a
  * comment. */

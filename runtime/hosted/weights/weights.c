@@ -87,15 +87,16 @@ static cnn_status refuse(const cnn_network *network, const char *path, const cnn
 
 /* The file with the names that are wanted, and what of it is whose. */
 static cnn_status find_all(const cnn_network *network, const char *path, const cnn_weights_names *names,
-                           cnn_archive *archive, cnn_matching *matching) {
+                           bool some, cnn_archive *archive, cnn_matching *matching) {
   cnn_status status = cnn_archive_open(archive, path);
   if (status.code == CNN_OK && names->rename) status = cnn_rename(archive, names->rename);
   if (status.code != CNN_OK) return status;
   cnn_wanted *wanted = wanted_of(network);
-  const bool done =
-      wanted &&
-      (names->by_order ? cnn_match_by_order(archive, wanted, network->weights, names->prefix, matching)
-                       : cnn_match(archive, wanted, network->weights, names->prefix, matching));
+  bool (*const match)(cnn_archive *, const cnn_wanted *, int32_t, const char *, cnn_matching *) =
+      !names->by_order ? cnn_match
+      : some           ? cnn_match_run
+                       : cnn_match_by_order;
+  const bool done = wanted && match(archive, wanted, network->weights, names->prefix, matching);
   free(wanted);
   return done ? status : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
 }
@@ -115,19 +116,26 @@ static char *renames_make(const cnn_network *network, const cnn_matching *matchi
 
 void cnn_weights_report_free(cnn_weights_report *report) {
   free(report->text);
+  free(report->taken);
   free(report->renames);
   *report = (cnn_weights_report){0};
 }
 
-static void report_fill(cnn_weights_report *report, const cnn_matching *matching) {
+/* False: no memory for what is taken. */
+static bool report_fill(cnn_weights_report *report, const cnn_network *network,
+                        const cnn_matching *matching) {
   *report = (cnn_weights_report){.matched = matching->matched,
                                  .missing = matching->missing,
                                  .extra = matching->extra,
                                  .differing = matching->differing,
-                                 .text = lines_join(matching)};
+                                 .text = lines_join(matching),
+                                 .taken = calloc((size_t)network->weights + 1, sizeof(bool))};
+  for (int32_t w = 0; report->taken && w < network->weights; w++)
+    report->taken[w] = matching->source[w] != NULL;
   if (matching->warning)
     snprintf(report->warning, sizeof report->warning, "%s; for weights from PyTorch write flatten(order=chw)",
              matching->warning);
+  return report->taken != NULL;
 }
 
 cnn_status cnn_weights_load_named(const cnn_network *network, const char *path,
@@ -138,20 +146,21 @@ cnn_status cnn_weights_load_named(const cnn_network *network, const char *path,
   cnn_matching matching;
   if (!names) names = &plain;
   if (report) *report = (cnn_weights_report){0};
-  cnn_status status = find_all(network, path, names, &archive, &matching);
+  cnn_status status = find_all(network, path, names, some, &archive, &matching);
   if (status.code != CNN_OK) {
     cnn_archive_close(&archive);
     return status;
   }
   const bool differs = matching.missing + matching.extra + matching.differing > 0,
              none = matching.matched == 0 && network->weights > 0;
-  if (matching.prefix || (some && !names->by_order ? none : differs))
+  if (matching.prefix || (some ? none : differs))
     status = refuse(network, path, &matching, names->prefix, some && none, archive.others);
   if (status.code == CNN_OK) status = all_finite(network, path, matching.source);
   for (int32_t w = 0; w < network->weights && status.code == CNN_OK; w++)
     if (matching.source[w])
       cnn_tensor_floats(matching.source[w], 0, network->weight[w].size, weights + network->weight[w].offset);
-  if (report) report_fill(report, &matching);
+  if (report && !report_fill(report, network, &matching) && status.code == CNN_OK)
+    status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   if (report && status.code == CNN_OK && names->by_order) {
     report->renames = renames_make(network, &matching);
     if (!report->renames) status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
