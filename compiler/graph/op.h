@@ -60,6 +60,7 @@ typedef struct ShapeContext {
   Graph *graph;
   Diags *diags;
   const Node *share; /* weights=NAME: the layer whose parameters are taken, or NULL */
+  bool doubted;      /* its numbers are hardly meant, and that was said: nothing that follows from them is */
 } ShapeContext;
 Diag *op_error(ShapeContext *, const Node *, DiagId, const char *format, ...)
     __attribute__((format(printf, 4, 5))); /* at the call, with its blocks */

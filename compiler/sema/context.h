@@ -267,6 +267,6 @@ void warn_softmax(Sema *, const Node *);
 
 /* ---- legal, and hardly meant (doubt.c) ---- */
 void doubt_input(Sema *, const Stmt *, Shape);
-void doubt_order(Sema *, const Node *, const Call *);
+bool doubt_order(Sema *, const Node *, const Call *); /* whether there is a doubt */
 void doubt_training(Sema *, const Training *);
 #endif

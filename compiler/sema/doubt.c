@@ -27,31 +27,60 @@ void doubt_input(Sema *s, const Stmt *stmt, Shape shape) {
   if (stmt->value->kind == EXPR_DIMS) diag_fix(diag, stmt->value->span, "%s", last);
 }
 
-/* conv(3, 16, 5): the incoming channels, the filters, the kernel. Hardly any kernel is even and large. */
-void doubt_order(Sema *s, const Node *node, const Call *call) {
+/* Three numbers without names, as PyTorch has them: the incoming channels, the filters, the kernel. */
+typedef struct Triple {
+  long long filters, size, step; /* what they are here */
+  bool window;                   /* the third is written as 5x5 */
+} Triple;
+
+static bool triple_of(const Node *node, const Arguments *args, Triple *triple) {
   const Param *p = node->op->params;
-  const Arguments *args = &call->args;
   const bool filters_and_windows = p && p[0].name && p[0].type == PARAM_INT && p[1].name &&
                                    p[1].type == PARAM_WINDOW && p[2].name && p[2].type == PARAM_WINDOW;
-  if (!filters_and_windows || args->n < 3 || node->nin == 0 || !node->in[0]->shape.rank) return;
-  for (int i = 0; i < 3; i++)
-    if (args->list[i].name.s || args->list[i].value->kind == EXPR_DIMS ||
-        args->list[i].value->kind == EXPR_LIST)
-      return;
+  if (!filters_and_windows || args->n < 3) return false;
+  for (int i = 0; i < 3; i++) {
+    const ExprKind kind = args->list[i].value->kind;
+    if (args->list[i].name.s || kind == EXPR_LIST || (kind == EXPR_DIMS && i < 2)) return false;
+  }
   const Const *kernel = &node->arg[1], *stride = &node->arg[2];
+  if (node->arg[0].kind != CONST_INT || kernel->kind != CONST_DIMS || stride->kind != CONST_DIMS)
+    return false;
+  *triple = (Triple){(long long)node->arg[0].i, (long long)kernel->items[0].i, (long long)stride->items[0].i,
+                     args->list[2].value->kind == EXPR_DIMS};
+  return true;
+}
+
+/* Whether such a kernel with such a stride is hardly meant. Of pictures, kernels are small or odd; where they
+ * are even and large, the stride divides them, as in nets that cut a picture into patches. A stride is hardly
+ * written as 5x5. Kernels over time may have any size. */
+static bool is_unlikely(const Triple *t, Shape in) {
+  const bool even = t->size >= 6 && t->size % 2 == 0, as_torch = t->filters == in.dim[in.rank - 1];
+  if (t->step > t->size || (as_torch && !even)) return false;
+  if (as_torch) return true;
+  if (t->step < 3 || t->step == t->size || !(even || t->size > 11)) return false;
+  const bool divides = t->size % t->step == 0;
+  if (in.rank < 3) return t->step % 2 && t->step < 12 && !divides;
+  return t->window || !divides || t->filters <= 3 || (t->size > 16 && t->size != 2 * t->step);
+}
+
+/* conv(3, 16, 5), conv(1, 6, 5x5) */
+bool doubt_order(Sema *s, const Node *node, const Call *call) {
+  Triple t;
+  if (node->nin == 0 || !node->in[0]->shape.rank || !triple_of(node, &call->args, &t)) return false;
   const Shape in = node->in[0]->shape;
-  if (node->arg[0].kind != CONST_INT || kernel->kind != CONST_DIMS || stride->kind != CONST_DIMS) return;
-  const long long filters = (long long)node->arg[0].i, size = (long long)kernel->items[0].i,
-                  step = (long long)stride->items[0].i;
-  if (filters != in.dim[in.rank - 1] || size < 6 || size % 2 || step > size) return;
-  const char *what =
-      in.rank == 3 ? arena_printf(s->arena, "%lldx%lld", size, size) : arena_printf(s->arena, "%lld", size);
+  if (!is_unlikely(&t, in)) return false;
+  const char *what = in.rank == 3 ? arena_printf(s->arena, "%lldx%lld", t.size, t.size)
+                                  : arena_printf(s->arena, "%lld", t.size);
   Diag *diag = doubt(s, call->span, node->site,
                      arena_printf(s->arena, "this %s has %lld filter%s of %s and a stride of %lld",
-                                  node->op->name, filters, filters == 1 ? "" : "s", what, step));
-  diag_help(diag, "the size of the input is known and not written: %s(%lld, %lld)", node->op->name, size,
-            step);
-  argument_drop(diag, args, 0);
+                                  node->op->name, t.filters, t.filters == 1 ? "" : "s", what, t.step));
+  diag_help(diag, "the size of the input is known and not written: %s(%lld, %s)", node->op->name, t.size,
+            t.window ? const_text(s->arena, &node->arg[2]) : arena_printf(s->arena, "%lld", t.step));
+  if (t.filters != in.dim[in.rank - 1])
+    diag_fact(diag, "%lld is not the number of channels that come in, which is %d", t.filters,
+              (int)in.dim[in.rank - 1]);
+  argument_drop(diag, &call->args, 0);
+  return true;
 }
 
 /* ---- the train block ---- */

@@ -162,7 +162,7 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
       s, frame->naming,
       (LayerName){name, node, NULL, call->span, frame->site}); /* after that: a layer cannot share its own */
   if (!bound.ok || !shares || any_poison(node)) return made;
-  doubt_order(s, node, call);
+  context.doubted = doubt_order(s, node, call);
   op->shape(&context, node);
   sizes_check(s, node);
   warn_softmax(s, node);

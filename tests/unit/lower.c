@@ -91,7 +91,7 @@ static Node *net_layer(Net *net, const Op *op, const char *text, Node *other) {
   Node *in[2] = {net->last, other}, *node = graph_node(net->graph, op, other ? 2 : 1, in);
   node->name = arena_printf(net->arena, "%s%d", op->name, node->id);
   node->arg = arguments(net, op, text);
-  ShapeContext context = {net->arena, net->graph, net->diags, NULL};
+  ShapeContext context = {.arena = net->arena, .graph = net->graph, .diags = net->diags};
   op->shape(&context, node);
   snprintf(net->what, sizeof net->what, "%s of %s, %s", op->name, shape_text(net->arena, net->last->shape),
            text);

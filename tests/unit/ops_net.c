@@ -93,7 +93,7 @@ Node *net_layer(Net *net, const char *op_name, const char *text) {
   node->name = arena_printf(net->arena, "%s%d", op_name, node->id);
   node->arg = args;
   node->frozen = strstr(text, "frozen") != NULL;
-  ShapeContext context = {net->arena, net->graph, net->diags, NULL};
+  ShapeContext context = {.arena = net->arena, .graph = net->graph, .diags = net->diags};
   op->shape(&context, node);
   if (!node->shape.rank) {
     printf("    %s: %s(%s) has no shape\n", net->what, op_name, text);

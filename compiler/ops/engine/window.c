@@ -214,7 +214,7 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
                                  w->dilation[axis], w->before[axis]);
     bad[axis] = unread[axis] > 0;
   }
-  if (!bad[0] && !bad[1]) return;
+  if (context->doubted || (!bad[0] && !bad[1])) return;
   Diag *diag =
       op_error(context, node, DIAG_unread_input, "%s never reads the last %s of its %s input", node->op->name,
                unread_text(context, node, unread), shape_text(context->arena, node->in[0]->shape));
