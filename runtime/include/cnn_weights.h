@@ -39,8 +39,8 @@ typedef struct cnn_weights_names {
   const char *rename; /* before: a file with lines "theirs = ours", where '*' stands for any text and later
                          lines win; or NULL */
   int32_t by_order;   /* not 0: whatever the names, the file's first array is the net's first weight; every
-                         shape must agree. Where some weights will do, the longest run of whole layers is taken
-                         whose shapes agree, so that a new head stays new */
+                         shape must agree. Where some weights will do, the longest run of whole layers whose
+                         shapes agree is taken, so that a new head stays new */
 } cnn_weights_names;
 
 /* Both for a file with other names; `names` may be NULL. */

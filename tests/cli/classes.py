@@ -105,7 +105,8 @@ for val, count in ("half.npz", 12), ("named.safetensors", 22):
           says=f"if the net was trained on this set, {count} of them were for training")
 exits(0, "  also where there was none",
       *train("named", "single", "--val", "0", "--epochs", "1", "--out", "none.npz"))
-exits(0, "  of all", *evaluate("named", "single", "--weights", "none.npz"), says="24 of them were for training")
+exits(0, "  of all", *evaluate("named", "single", "--weights", "none.npz"),
+      says="24 of them were for training")
 shutil.copytree("right", "hollow")
 os.mkdir("hollow/zebra")
 exits(
