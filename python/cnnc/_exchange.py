@@ -14,7 +14,7 @@ from typing import Any, Mapping, Sequence
 
 from . import _listing, _tool
 from ._facts import Layer
-from ._network import Net
+from ._network import Net, _word
 from ._reference import wanted
 
 OPSET = 17
@@ -39,12 +39,16 @@ def _options(
     shapes: Mapping[str, Sequence[int] | str] | None,
     inputs: Mapping[str, str] | None,
     layout: str | None,
+    set: Mapping[str, object] | None = None,
 ) -> list[str]:
     options = [f"--outputs={','.join(outputs)}"] if outputs else []
     for name, shape in (shapes or {}).items():
         options += ["--shape", f"{name}={_size(shape)}"]
     for name, kind in (inputs or {}).items():
         options += ["--input", f"{name}={kind}"]
+    for name, value in (set or {}).items():
+        numbers = value if isinstance(value, (list, tuple)) else [value]
+        options += ["--set", f"{name}={','.join(map(_word, numbers))}"]
     return [*options, *([f"--layout={layout}"] if layout else [])]
 
 
@@ -65,6 +69,7 @@ def from_onnx(
     shapes: Mapping[str, Sequence[int] | str] | None = None,
     *,
     inputs: Mapping[str, str] | None = None,
+    set: Mapping[str, object] | None = None,
     layout: str | None = None,
     name: str | None = None,
     rename: str | os.PathLike[str] | None = None,
@@ -77,11 +82,12 @@ def from_onnx(
     """Imports a model of ONNX, as `cnnc import` does.
 
     outputs: what to compute, by names of tensors or nodes; shapes: sizes that the model leaves open; inputs:
-    {"x": "u8"} takes bytes; layout="chw": the net's buffers have the channels first; rename: a file of names
+    {"x": "u8"} takes bytes; set: {"sr": 16000} makes an input a constant; layout="chw": the net's buffers
+    have the channels first, "nhwc" or "nchw": where the model's inputs have theirs; rename: a file of names
     for layers; train: the lines of a train block, for a net that is to be trained further. The program is
     net.source."""
     base = Path(tempfile.mkdtemp(prefix="cnnc-")) / "net"
-    options = _options(outputs, shapes, inputs, layout)
+    options = _options(outputs, shapes, inputs, layout, set)
     if rename is not None:
         options.append(f"--rename={os.fspath(rename)}")
     named = name or re.sub(r"\W", "_", Path(path).stem)

@@ -45,6 +45,14 @@ class Onnx(Case):
         self.close(turned(x), cnnc.from_onnx(MODELS / "lenet.onnx")(x))
         np.testing.assert_array_equal(turned(np.moveaxis(x, -1, 0), layout="chw"), turned(x))
 
+    def test_set(self) -> None:
+        """inputs that are constants: one number, or several"""
+        with self.assertRaisesRegex(cnnc.CompileError, r'set=\{"'):
+            cnnc.from_onnx(MODELS / "set_inputs.onnx")
+        x, y = (np.load(MODELS / f"set_inputs.{part}0.npy") for part in ("in", "out"))
+        net = cnnc.from_onnx(MODELS / "set_inputs.onnx", set={"sr": 8000, "loud": False, "sizes": [1, 28]})
+        self.close(np.reshape(net(x), y.shape), y)
+
     def test_trains(self) -> None:
         """an imported net is trained further"""
         net = cnnc.from_onnx(
