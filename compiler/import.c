@@ -270,7 +270,7 @@ static void report_refused(const ModelImport *im, const Diags *diags, const Sour
     const int line = sources_place(sources, where.file, where.start).line - before;
     const bool within = line >= 0 && line < im->statements.n;
     const OnnxNode *node = within ? im->statements.data[line]->origin : NULL;
-    if (node) diag_fact(diag, "%s '%s': %s", node->op, onnx_name(im->onnx, node), message);
+    if (node) diag_fact(diag, "%s: %s", onnx_title(im->onnx, node), message);
     else diag_fact(diag, "%s", message);
   }
 }
@@ -310,7 +310,12 @@ static void write_files(Importing *m, const ModelImport *im, const char *base, c
 static int write_program(Importing *m, const ModelImport *im) {
   Text program = {.arena = m->arena};
   const char *base = m->output ? m->output : last_of(m->model), *why;
-  base = without_suffix(m, without_suffix(m, base, m->output ? ".cnn" : ".onnx"), ".safetensors");
+  base = without_suffix(m,
+                        without_suffix(m, base,
+                                       m->output          ? ".cnn"
+                                       : im->onnx->tflite ? ".tflite"
+                                                          : ".onnx"),
+                        ".safetensors");
   const ImportCheck check = import_check(im, arena_printf(m->arena, "%s.cnn", base), &program, &why);
   if (check == IMPORT_RIGHT) write_files(m, im, base, &program);
   if (check != IMPORT_WRONG) return 0;
@@ -320,20 +325,20 @@ static int write_program(Importing *m, const ModelImport *im) {
 
 /* ---- models of TensorFlow Lite ---- */
 #ifdef __wasi__ /* the page takes those of ONNX alone */
-static bool import_tflite(Importing *m, Span at) {
-  (void)m, (void)at;
+static bool import_tflite(Importing *m, Span at, int *status) {
+  (void)m, (void)at, (void)status;
   return false;
 }
 #else
 /* What is not as in the model; NULL: nothing is. */
-static const char *tflite_check(Importing *m, const TflProgram *made, const char *path, Text *program) {
-  Sources sources = {.arena = m->arena};
-  Diags *diags = diags_new(m->arena, &sources);
+static const char *tflite_check(Arena *arena, const TflProgram *made, const char *path, Text *program) {
+  Sources sources = {.arena = arena};
+  Diags *diags = diags_new(arena, &sources);
   const uint32_t source = sources_add(&sources, path, made->text, strlen(made->text));
-  if (format_source(program, m->arena, diags, &sources, source) != FORMATTED) return "it has syntax errors";
+  if (format_source(program, arena, diags, &sources, source) != FORMATTED) return "it has syntax errors";
   const SemaOptions options = {0};
-  const Ast *ast = program_of(m->arena, diags, &sources, path, program->s, program->n, 0, NULL, NULL);
-  const Graph *graph = sema_build(m->arena, diags, &sources, ast, NULL, 0, &options);
+  const Ast *ast = program_of(arena, diags, &sources, path, program->s, program->n, 0, NULL, NULL);
+  const Graph *graph = sema_build(arena, diags, &sources, ast, NULL, 0, &options);
   Span where;
   if (diags_errors(diags)) return diags_error(diags, 0, &where);
   if (!graph || graph->outputs.n != made->noutputs) return "it has an output twice";
@@ -343,6 +348,11 @@ static const char *tflite_check(Importing *m, const TflProgram *made, const char
   return NULL;
 }
 
+static bool admits_tflite(Arena *arena, const TflProgram *made) {
+  Text program = {.arena = arena};
+  return !tflite_check(arena, made, "part.cnn", &program);
+}
+
 static void write_tflite(Importing *m, Span at, const TflProgram *made) {
   Text program = {.arena = m->arena};
   const char *base = m->output ? m->output : last_of(m->model), *temporary = NULL, *why = NULL;
@@ -350,7 +360,7 @@ static void write_tflite(Importing *m, Span at, const TflProgram *made) {
   const bool printed = strcmp(base, "-") == 0;
   const char *path = printed ? "-" : arena_printf(m->arena, "%s.cnn", base),
              *weights = arena_printf(m->arena, "%s.safetensors", base),
-             *wrong = tflite_check(m, made, path, &program);
+             *wrong = tflite_check(m->arena, made, path, &program);
   if (wrong) { /* what it says of its values is not what its operators make */
     diag_report(m->diags, DIAG_import_file, at, NULL, "the model is not right: %s", wrong);
     return;
@@ -364,35 +374,61 @@ static void write_tflite(Importing *m, Span at, const TflProgram *made) {
   else if (!outputs_commit(m->outputs, &why)) diag_cannot_write(m->diags, path, why);
 }
 
-/* Something was asked for that has a meaning for ONNX only. */
-static bool for_onnx_alone(const Importing *m) {
+/* Something was asked for that has no meaning for a model of its kind. */
+static const char *not_for_tflite(const Importing *m, bool quantized) {
   const ImportOptions *o = &m->options;
-  return m->list || m->rename || o->chw || o->layouts.n || o->outputs.n || o->shapes.n || o->bytes.n ||
-         o->settings.n;
+  if (o->chw || o->layouts.n)
+    return "--layout is for ONNX models: TensorFlow Lite has channels last, as the language";
+  if (!quantized) return NULL;
+  if (m->list) return "--list is for models of floats; this one is quantized";
+  if (m->rename) return "--rename is for models of floats; this one is quantized";
+  if (o->shapes.n) return "--shape is for models of floats; this one is quantized, with sizes that are fixed";
+  if (o->settings.n) return "--set is for models of floats; this one is quantized";
+  return o->bytes.n ? "--input is for models of floats; a quantized one says what its inputs are" : NULL;
+}
+
+static int import_floats(Importing *m, Span at, Onnx *graph) {
+  if (!graph || !read_renames(m)) return 0;
+  if (m->list) {
+    const char *list = import_list_graph(m->arena, m->diags, at, &m->options, graph);
+    if (list) fputs(list, stdout);
+    return 0;
+  }
+  const ModelImport *im = import_graph(m->arena, m->diags, at, &m->options, graph);
+  return im ? write_program(m, im) : 0;
 }
 
 /* True: it was such a model, whatever became of it. */
-static bool import_tflite(Importing *m, Span at) {
+static bool import_tflite(Importing *m, Span at, int *status) {
   size_t n;
   uint8_t begin[8];
   if (!tflite_is(begin, file_begin(m->model, begin, sizeof begin))) return false;
   const char *why = NULL, *bytes = file_read(m->arena, m->model, &n, &why);
   if (!bytes) return false;
-  if (for_onnx_alone(m)) {
-    diag_report(m->diags, DIAG_import_file, at, NULL,
-                "a model of TensorFlow Lite takes -o, --name and --rounding; the other options are for ONNX");
+  TflModel *model = tflite_open(m->arena, m->diags, at, m->model, &m->options, (const uint8_t *)bytes, n);
+  if (!model) return true;
+  const bool quantized = tflite_is_quantized(model);
+  if ((why = not_for_tflite(m, quantized))) {
+    diag_report(m->diags, DIAG_import_file, at, NULL, "%s", why);
     return true;
   }
+  if (!quantized) {
+    *status = import_floats(m, at,
+                            tflite_nodes(m->arena, m->diags, at, m->model, model, (const uint8_t *)bytes, n));
+    return true;
+  }
+  m->options.admits_tflite = admits_tflite;
   const TflProgram *made =
-      tflite_import(m->arena, m->diags, at, m->model, m->options.net,
-                    roundings[m->rounding < 0 ? 0 : m->rounding], (const uint8_t *)bytes, n);
+      tflite_import(m->arena, m->diags, at, m->model, &m->options, model, (const uint8_t *)bytes, n);
   if (made) write_tflite(m, at, made);
   return true;
 }
 #endif
 
 static int write_model(Importing *m, Span at) {
-  if (import_tflite(m, at) || !read_renames(m)) return 0;
+  int status = 0;
+  if (import_tflite(m, at, &status)) return status;
+  if (!read_renames(m)) return 0;
   if (m->rounding == LITERT) {
     diag_report(m->diags, DIAG_import_file, at, NULL,
                 "--rounding=litert is for models of TensorFlow Lite; this one is of ONNX");

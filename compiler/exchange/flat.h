@@ -32,4 +32,10 @@ FlatVector flat_vector(Flat *, FlatTable, int field, size_t element); /* of so m
 FlatTable flat_table_at(Flat *, FlatVector, uint32_t i);              /* of a vector of tables */
 int64_t flat_int_at(const Flat *, FlatVector, uint32_t i, int bytes);
 float flat_float_at(const Flat *, FlatVector, uint32_t i);
+
+/* ---- sparse.c ---- */
+/* The numbers of a sparse tensor of TensorFlow Lite, `width` bytes each, in their places in `to`, which is
+ * zeros. false: its indices do not fit. */
+bool flat_dense(Flat *, FlatTable sparsity, int rank, const int64_t *dim, FlatVector values, int width,
+                uint8_t *to);
 #endif

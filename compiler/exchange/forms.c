@@ -195,18 +195,42 @@ static bool is_square(const ModelImport *im, const OnnxNode *node, const OnnxNod
 
 static void become_norm(ModelImport *im, OnnxNode *node, int x, int w, int b, int64_t axis, double epsilon) {
   const int in[] = {x, w, b};
+  const char *number = node->title ? strrchr(node->title, ' ') : NULL; /* layers are called after operators */
+  if (number) node->name = arena_printf(im->arena, "/layernorm_%s/layernorm", number + 1);
   become(im, node, "LayerNormalization", 3, in);
   onnx_set_int(im->arena, node, "axis", axis);
   onnx_set_int(im->arena, node, "cnnc_single", 1);
   onnx_set_float(im->arena, node, "epsilon", epsilon);
 }
 
+/* What 1 / sqrt is computed of: a quotient of 1, or a power of -1/2. 0: it is no such value. */
+static int inverse_root(const ModelImport *im, int tensor) {
+  double power = 0;
+  const OnnxNode *inverse = made_by(im, tensor, "Reciprocal");
+  const OnnxNode *root = inverse ? made_by(im, inverse->in[0], "Sqrt") : NULL;
+  const int x = root ? 0 : with_number(im, made_by(im, tensor, "Pow"), &power);
+  return root ? root->in[0] : power == -0.5 ? x : 0;
+}
+
+/* x - mean, divided by a root or times its inverse; *sum: what the root is of. NULL: it is no such node. */
+static const OnnxNode *normalized(const ModelImport *im, const OnnxNode *node, int *sum) {
+  const OnnxNode *root = is(node, "Div") && node->nin == 2 ? made_by(im, node->in[1], "Sqrt") : NULL;
+  *sum = root ? root->in[0] : 0;
+  if (root) return made_by(im, node->in[0], "Sub");
+  for (int k = 0; k < 2 && is(node, "Mul") && node->nin == 2; k++) {
+    const OnnxNode *difference = made_by(im, node->in[k], "Sub");
+    *sum = difference ? inverse_root(im, node->in[!k]) : 0;
+    if (*sum) return difference;
+  }
+  return NULL;
+}
+
 /* (x - mean) / sqrt(mean((x - mean)^2) + epsilon), then * weight + bias */
 static void form_norm(ModelImport *im, OnnxNode *node) {
-  if (!is(node, "Div") || node->nin != 2) return;
   double epsilon = 0;
-  const OnnxNode *difference = made_by(im, node->in[0], "Sub"), *root = made_by(im, node->in[1], "Sqrt");
-  const int sum = root ? with_number(im, made_by(im, root->in[0], "Add"), &epsilon) : 0;
+  int of = 0;
+  const OnnxNode *difference = normalized(im, node, &of);
+  const int sum = of ? with_number(im, made_by(im, of, "Add"), &epsilon) : 0;
   const OnnxNode *variance = made_by(im, sum, "ReduceMean");
   const OnnxNode *mean =
       difference && difference->nin == 2 ? made_by(im, difference->in[1], "ReduceMean") : NULL;

@@ -1,6 +1,7 @@
 /* import.c: node by node from a model's graph to statements; nodes without a form are told all at once. */
 // SPDX-License-Identifier: Apache-2.0
 #include "exchange/import.h"
+#include "exchange/tflite.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -146,7 +147,7 @@ void find_varying(ModelImport *im, const OnnxPort *const *port, int n) {
   for (int i = 0; i < n; i++) im->varies[port[i]->tensor] = true;
   for (int i = 0; i < o->nnodes; i++) {
     const OnnxNode *node = &o->node[i];
-    bool varies = false;
+    bool varies = node->refused != NULL;
     for (int k = 0; k < node->nin; k++)
       varies = varies || (im->varies[node->in[k]] && reads_input(im, node, k));
     varies = varies && strcmp(node->op, "Shape") != 0 && strcmp(node->op, "Size") != 0;
@@ -157,6 +158,8 @@ void find_varying(ModelImport *im, const OnnxPort *const *port, int n) {
 /* ---- nodes ---- */
 void add_problem(ModelImport *im, const OnnxNode *node) {
   const char *why = im->why ? im->why : "there is no such operator";
+  for (int i = 0; node->title && i < im->problems.n; i++) /* one for each operator of TensorFlow Lite */
+    if (im->problems.data[i].node && im->problems.data[i].node->title == node->title) return;
   const Problem row = {.node = node, .what = onnx_name(im->onnx, node), .why = why};
   vec_push(im->arena, im->problems, row);
   im->refused[node->index] = row.why;
@@ -204,7 +207,7 @@ static void import_node(ModelImport *im, const OnnxNode *node) {
     if (im->why) add_problem(im, node);
     return;
   }
-  if (!inputs_known(im, node)) {
+  if (node->refused || !inputs_known(im, node)) {
     im->why = never_imported(im, node);
     if (im->why) add_problem(im, node);
     return;
@@ -252,9 +255,9 @@ static int dimensions_of(ModelImport *im, const View *view, int dims[MOST_DIMS])
 static Value *lay_output(ModelImport *im, const View *view, bool *as_onnx) {
   int dims[MOST_DIMS], order[3][MOST_DIMS], best = 0, least = INT32_MAX;
   const int n = dimensions_of(im, view, dims), before = im->statements.n;
-  int ways = 1; /* ONNX's order */
+  int ways = 1; /* the model's order, which is that of the language in TensorFlow Lite */
   if (n < 0) return NULL;
-  while (ways < 3 && ways < n && dims[ways - 1] == ways && (ways < 2 || n > 3)) ways++;
+  while (!im->onnx->tflite && ways < 3 && ways < n && dims[ways - 1] == ways && (ways < 2 || n > 3)) ways++;
   for (int way = ways - 1; way >= 0; way--) {
     for (int k = 0; k < n; k++) order[way][k] = dims[(k + way) % n];
     const Value *value = lay_in_order(im, view, n, order[way]);
@@ -384,8 +387,9 @@ ModelImport *import_try(Arena *arena, Diags *diags, Span at, const ImportOptions
 
 ModelImport *import_again(const ModelImport *im, Diags *diags, const ImportOptions *options) {
   const Onnx *o = im->onnx;
-  return import_try(im->arena, diags, im->at, options,
-                    onnx_read(im->arena, diags, o->path, im->at, o->file, o->bytes));
+  Onnx *again = o->tflite ? tflite_graph(im->arena, diags, im->at, o->path, options, o->file, o->bytes)
+                          : onnx_read(im->arena, diags, o->path, im->at, o->file, o->bytes);
+  return import_try(im->arena, diags, im->at, options, again);
 }
 
 bool import_finish(ModelImport *im) {
@@ -399,8 +403,7 @@ bool import_finish(ModelImport *im) {
   return true;
 }
 
-static ModelImport *import_onnx(Arena *arena, Diags *diags, Span at, const ImportOptions *options,
-                                Onnx *onnx) {
+ModelImport *import_graph(Arena *arena, Diags *diags, Span at, const ImportOptions *options, Onnx *onnx) {
   ModelImport *im = import_try(arena, diags, at, options, onnx);
   if (!im) return NULL;
   if (im->problems.n) return report_problems(im), NULL;
@@ -409,10 +412,10 @@ static ModelImport *import_onnx(Arena *arena, Diags *diags, Span at, const Impor
 
 ModelImport *import_model(Arena *arena, Diags *diags, const char *path, Span at,
                           const ImportOptions *options) {
-  return import_onnx(arena, diags, at, options, onnx_open(arena, diags, path, at));
+  return import_graph(arena, diags, at, options, onnx_open(arena, diags, path, at));
 }
 
 ModelImport *import_bytes(Arena *arena, Diags *diags, const char *path, Span at, const ImportOptions *options,
                           const uint8_t *bytes, size_t n) {
-  return import_onnx(arena, diags, at, options, onnx_read(arena, diags, path, at, bytes, n));
+  return import_graph(arena, diags, at, options, onnx_read(arena, diags, path, at, bytes, n));
 }

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "base/arrays.h"
 #include "exchange/onnx.h"
+#include "exchange/refusals.h"
 #include "graph/graph.h"
 
 /* ---- values and views ---- */
@@ -72,6 +73,7 @@ typedef struct ImportSetting { /* an input that is always the same */
   VEC(double) value; /* one: of all its elements */
 } ImportSetting;
 typedef struct ModelImport ModelImport;
+struct TflProgram;
 typedef struct ImportLayout { /* where the model has the channels */
   const char *input;          /* NULL: of all that have no other */
   bool last;                  /* [N,H,W,C]; else [N,C,H,W] */
@@ -84,7 +86,10 @@ typedef struct ImportOptions {
   VEC(ImportSetting) settings;
   VEC(ImportLayout) layouts;
   VEC(const char *) theirs, ours;      /* names of layers, from and to; one * may stand in each */
+  bool trial;                          /* nothing is suggested where that fails */
   bool (*admits)(const ModelImport *); /* whether its program compiles; NULL: not tried */
+  bool (*admits_tflite)(Arena *,
+                        const struct TflProgram *); /* the same of a quantized TensorFlow Lite model */
 } ImportOptions;
 
 typedef struct ImportWeight {
@@ -142,7 +147,10 @@ struct ModelImport {
 ModelImport *import_model(Arena *, Diags *, const char *path, Span at, const ImportOptions *);
 ModelImport *import_bytes(Arena *, Diags *, const char *path, Span at, const ImportOptions *, const uint8_t *,
                           size_t n);
+/* The same of a graph in memory; NULL: it was reported before. */
+ModelImport *import_graph(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
 /* A line a node: shape, and what it became or why not. NULL after a report. */
+const char *import_list_graph(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
 const char *import_list(Arena *, Diags *, const char *path, Span at, const ImportOptions *);
 bool import_save_weights(const ModelImport *, const char *path); /* .safetensors; false: errno says why */
 

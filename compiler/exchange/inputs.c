@@ -146,13 +146,16 @@ static bool add_input(ModelImport *im, OnnxPort *port) {
                 port->name, port->rank);
     return false;
   }
-  port->channels = boxes ? 1 : rest < 2 ? first : channels_of_input(im, port);
+  port->channels = boxes              ? 1
+                   : rest < 2         ? first
+                   : im->onnx->tflite ? port->rank - 1
+                                      : channels_of_input(im, port);
   axes_of(port, first, axis);
   Value *value = NEW(im->arena, Value);
   value->shape.rank = port->channels == NO_CHANNELS ? rest + 1 : rest;
   for (int a = 0; a < value->shape.rank; a++) value->shape.dim[a] = 1;
   for (int d = first; d < port->rank; d++) value->shape.dim[axis[d]] = port->dim[d];
-  value->name = identifier(im, port->name);
+  value->name = identifier(im, port->called ? port->called : port->name);
   View *view = view_new(im, value, port->rank);
   if (first) {
     view->size[0] = port->dim[0];

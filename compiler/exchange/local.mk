@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/wire.h %D%/wire.c %D%/onnx.h %D%/onnx_schema.def %D%/onnx_read.c \
   %D%/onnx_inline.c %D%/onnx_sort.c %D%/tensor.c \
-  %D%/import.h %D%/import.c %D%/refusals.c %D%/branches.c %D%/names.c %D%/view.c %D%/forms.c %D%/fold.c \
-  %D%/fold.h %D%/folds.def %D%/fold_elements.c %D%/fold_move.c %D%/fold_index.c %D%/fold_reduce.c \
+  %D%/import.h %D%/import.c %D%/refusals.h %D%/refusals.c %D%/branches.c %D%/names.c %D%/view.c %D%/forms.c \
+  %D%/fold.c %D%/fold.h %D%/folds.def %D%/fold_elements.c %D%/fold_move.c %D%/fold_index.c %D%/fold_reduce.c \
   %D%/fold_product.c \
   %D%/program_text.c \
   %D%/inputs.c %D%/layout.c %D%/permute.c %D%/broadcast.c \
@@ -15,4 +15,6 @@ libcnnc_a_SOURCES += %D%/wire.h %D%/wire.c %D%/onnx.h %D%/onnx_schema.def %D%/on
   %D%/out_size.c
 libcnnc_a_SOURCES += %D%/flat.h %D%/flat.c %D%/tflite.h %D%/tflite_read.c \
   %D%/tflite_make.h %D%/tflite_ops.def %D%/tflite_import.c \
-  %D%/tflite_layers.c %D%/tflite_maps.c %D%/tflite_shape.c
+  %D%/tflite_layers.c %D%/tflite_maps.c %D%/tflite_shape.c %D%/sparse.c %D%/tflite_prepare.c \
+  %D%/tflite_nodes.h %D%/tflite_nodes.c %D%/tflite_nodes_layers.c %D%/tflite_nodes_maps.c \
+  %D%/tflite_nodes_shape.c

@@ -82,6 +82,9 @@ Tensor *tensor_shaped(Arena *, const Tensor *, int rank, const int64_t *dim); /*
 /* ---- models ---- */
 typedef struct OnnxNode {
   const char *op, *name; /* of other domains: "domain::op" */
+  const char *kind;      /* of a TensorFlow Lite operator that it is a part of: "MEAN"; or NULL */
+  const char *title;     /* of the same: "MEAN 2" */
+  const char *refused;   /* why that has no form; or NULL */
   int index;
   int nin, nout;
   int *in, *out; /* tensors by number; 0: left out */
@@ -98,8 +101,8 @@ typedef struct OnnxGuard {
   bool value;    /* of the condition, for which it is taken */
 } OnnxGuard;
 typedef struct OnnxPort {
-  const char *name;
-  int tensor, rank; /* rank -1: not given */
+  const char *name, *called; /* called: in the program, if that is another name; or NULL */
+  int tensor, rank;          /* rank -1: not given */
   TensorType type;
   int64_t dim[MOST_DIMS]; /* 0: open */
   int channels; /* the dimension that counts them, or NO_CHANNELS: one channel without a dimension */
@@ -115,6 +118,8 @@ typedef struct Onnx {
   Tensor **constant;   /* by tensor: the initializer, or NULL */
   OnnxPort *input, *output;
   OnnxGuard *guard; /* from 1 on, below nguards */
+  bool tflite;      /* it was made of a TensorFlow Lite model: its nodes are parts of operators */
+  const int *shown; /* then, by tensor: the one of the model that it has the numbers of, or 0; else NULL */
 } Onnx;
 
 /* NULL after a report: [import-file] or [import-weights]. Where external data lies is taken as seen from the
@@ -130,6 +135,11 @@ int onnx_needs(const Onnx *, const OnnxNode *, int k);
 const char *onnx_name(const Onnx *, const OnnxNode *); /* its own, or that of its result */
 /* Brings nodes into the order in which they can be computed. NULL, or a node that needs its own result. */
 const OnnxNode *onnx_sort(Onnx *);
+const char *onnx_kind(const OnnxNode *);                   /* its operator, as the model's file calls it */
+const char *onnx_title(const Onnx *, const OnnxNode *);    /* with that: "Conv '/conv1'", "CONV_2D 3" */
+int onnx_count_operators(const Onnx *, const bool *among); /* of the file, that these nodes are parts of */
+/* A tensor that is made more than once, as input, constant or result; or NULL. */
+const char *onnx_made_twice(const Onnx *);
 
 const char *onnx_metadata(const OnnxNode *, const char *key); /* or "" */
 const AttributeProto *onnx_attribute(const OnnxNode *, const char *name);
@@ -140,6 +150,7 @@ const WireInts *onnx_ints(const OnnxNode *, const char *name); /* NULL: it has n
 void onnx_set_int(Arena *, OnnxNode *, const char *name, int64_t);
 void onnx_set_ints(Arena *, OnnxNode *, const char *name, int n, const int64_t *);
 void onnx_set_float(Arena *, OnnxNode *, const char *name, double);
+void onnx_set_text(Arena *, OnnxNode *, const char *name, const char *);
 /* Operators on quantised numbers become those on floats, between conversions. */
 void onnx_frames(Arena *, WireList *nodes);
 /* The nodes of a graph with those of the model's own functions in the place of their calls, and those of both

@@ -300,9 +300,9 @@ static Onnx *bad_file(Diags *diags, Span at, const char *why) {
   return NULL;
 }
 
-/* A tensor that is made more than once, as input, constant or result; or NULL. What follows a value back to
- * its origin relies on there being none: then no imported value depends on itself. */
-static const char *made_twice(const Onnx *o) {
+/* What follows a value back to its origin relies on there being none: then no imported value depends on
+ * itself. */
+const char *onnx_made_twice(const Onnx *o) {
   bool *made = NEW_ARRAY(o->arena, bool, o->ntensors);
   for (int t = 0; t < o->ntensors; t++) made[t] = o->constant[t] != NULL;
   for (int i = 0; i < o->ninputs; i++) made[o->input[i].tensor] = true;
@@ -337,7 +337,7 @@ Onnx *onnx_read(Arena *arena, Diags *diags, const char *path, Span at, const uin
   if (!read_constants(&r, &flat, diags, at)) return NULL;
   o->tensor = r.tensors.data;
   o->ntensors = r.tensors.n;
-  const char *twice = made_twice(o);
+  const char *twice = onnx_made_twice(o);
   if (twice) return bad_file(diags, at, arena_printf(arena, "'%s' is made twice", twice));
   const OnnxNode *circular = onnx_sort(o);
   if (circular)
@@ -371,6 +371,23 @@ int onnx_needs(const Onnx *o, const OnnxNode *node, int k) {
 const char *onnx_name(const Onnx *o, const OnnxNode *node) {
   if (*node->name) return node->name;
   return node->nout ? o->tensor[node->out[0]] : "";
+}
+
+const char *onnx_kind(const OnnxNode *node) { return node->kind ? node->kind : node->op; }
+
+int onnx_count_operators(const Onnx *o, const bool *among) {
+  const char *before = NULL; /* the nodes of one follow each other */
+  int n = 0;
+  for (int i = 0; i < o->nnodes; i++) {
+    if (!among[i]) continue;
+    n += !before || o->node[i].title != before;
+    before = o->node[i].title;
+  }
+  return n;
+}
+
+const char *onnx_title(const Onnx *o, const OnnxNode *node) {
+  return node->title ? node->title : arena_printf(o->arena, "%s '%s'", node->op, onnx_name(o, node));
 }
 
 const char *onnx_metadata(const OnnxNode *node, const char *key) {
@@ -432,4 +449,8 @@ void onnx_set_ints(Arena *arena, OnnxNode *node, const char *name, int n, const 
 
 void onnx_set_float(Arena *arena, OnnxNode *node, const char *name, double value) {
   set(arena, node, name)->f = (float)value;
+}
+
+void onnx_set_text(Arena *arena, OnnxNode *node, const char *name, const char *value) {
+  set(arena, node, name)->s = value;
 }

@@ -16,6 +16,18 @@ static int list_of(ModelImport *im, const OnnxNode *node, int input, const char 
   return (int)n;
 }
 
+/* The same where an axis is cut unevenly: elements that lie in the tensor's order are those of a vector,
+ * which can be cut anywhere. */
+static View *reshape_unevenly(ModelImport *im, const View *x, int n, const int64_t *size) {
+  int dims[MOST_DIMS];
+  for (int d = 0; d < x->rank; d++) dims[d] = d;
+  if (!in_memory_order(x, x->rank, dims)) return NULL;
+  const Shape all = shape_vector(shape_elements(x->value->shape));
+  View *flat = view_new(im, emit_one(im, x->value, all, "flatten"), 1);
+  view_set(flat, 0, 0);
+  return view_reshape(im, flat, n, size);
+}
+
 View *import_reshape(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   int64_t size[MOST_DIMS], all = 1, others = 1;
@@ -33,7 +45,8 @@ View *import_reshape(ModelImport *im, const OnnxNode *node) {
     else if ((others *= size[d]) > all) return no(im, "reshape to another number of elements");
   }
   if (open >= 0) size[open] = all / others;
-  return view_reshape(im, x, n, size);
+  View *y = view_reshape(im, x, n, size);
+  return y || all != others * (open >= 0 ? size[open] : 1) ? y : reshape_unevenly(im, x, n, size);
 }
 
 View *import_flatten(ModelImport *im, const OnnxNode *node) {

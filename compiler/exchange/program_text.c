@@ -52,7 +52,8 @@ static void name_value(ModelImport *im, Value *value) {
   if (value->name) return;
   for (int i = 0; i < im->outputs.n; i++)
     if (im->outputs.data[i].value == value) {
-      value->name = identifier(im, im->outputs.data[i].port->name);
+      const OnnxPort *port = im->outputs.data[i].port;
+      value->name = identifier(im, port->called ? port->called : port->name);
       return;
     }
   const OnnxNode *node = value->made->origin;
@@ -106,8 +107,10 @@ static void put_outputs(ModelImport *im, Text *out) {
 const char *program_text(ModelImport *im) {
   Text text = {.arena = im->arena};
   name_values(im);
-  text_put(&text, "# imported from ONNX: %s %s, opset %d\n", comment(im, im->onnx->producer),
-           comment(im, im->onnx->version), im->onnx->opset);
+  if (im->onnx->tflite) text_put(&text, "# imported from TensorFlow Lite\n");
+  else
+    text_put(&text, "# imported from ONNX: %s %s, opset %d\n", comment(im, im->onnx->producer),
+             comment(im, im->onnx->version), im->onnx->opset);
   for (int i = 0; i < im->left_out.n; i++)
     text_put(&text, "# left out, for who reads the scores takes the largest: ArgMax %s\n",
              comment(im, onnx_name(im->onnx, im->left_out.data[i])));

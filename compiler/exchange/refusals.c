@@ -16,6 +16,7 @@ static bool is_product(const OnnxNode *node) {
 
 const char *never_imported(const ModelImport *im, const OnnxNode *node) {
   int values = 0;
+  if (node->refused) return node->refused;
   for (int k = 0; k < node->nin; k++) values += im->varies[node->in[k]];
   const OnnxOperator *row = onnx_operator(node->op);
   if (!im->varies[node->out[0]]) return NULL; /* a constant */
@@ -27,6 +28,7 @@ const char *never_imported(const ModelImport *im, const OnnxNode *node) {
 /* ---- the largest part ---- */
 /* What --outputs takes for a tensor: its node's name, if that is no tensor's. */
 static const char *output_name(const ModelImport *im, int tensor) {
+  if (im->onnx->shown) return im->onnx->tensor[tensor];
   const OnnxNode *node = im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;
   const bool named = node && *node->name && node->out[0] == tensor && !strchr(node->name, ',');
   int first = 0; /* of several nodes of a name --outputs means the first */
@@ -41,9 +43,21 @@ static bool is_computed(const ModelImport *im, int tensor) {
   return view && view->value->made && always_computed(im, tensor);
 }
 
+/* Of what is no tensor of a TensorFlow Lite model those that it is computed of. */
+static void ask_for(const ModelImport *im, int tensor, bool *asked) {
+  const int *shown = im->onnx->shown;
+  if (!shown || shown[tensor]) {
+    asked[shown ? shown[tensor] : tensor] = true;
+    return;
+  }
+  const OnnxNode *maker = &im->onnx->node[im->maker[tensor]];
+  for (int k = 0; k < maker->nin; k++)
+    if (is_computed(im, maker->in[k])) ask_for(im, maker->in[k], asked);
+}
+
 static void ask_for_inputs(const ModelImport *im, const OnnxNode *node, bool *asked) {
   for (int k = 0; k < node->nin; k++)
-    if (is_computed(im, node->in[k])) asked[node->in[k]] = true;
+    if (is_computed(im, node->in[k])) ask_for(im, node->in[k], asked);
 }
 
 /* An output that has no layout is replaced by what its node reads. */
@@ -102,51 +116,65 @@ static const char *quoted(Arena *arena, const char *text) {
   return any && !strchr(text, '\'') ? arena_printf(arena, "'%s'", text) : text;
 }
 
+static const char *unit(const ModelImport *im) { return im->onnx->tflite ? "operator" : "node"; }
+
+void refusals_help(Arena *arena, Diag *diag, int n, const char *const *outputs, int operators,
+                   const char *unit) {
+  Text text = {.arena = arena};
+  for (int i = 0; i < n; i++) text_put(&text, "%s%s", i ? "," : "", outputs[i]);
+  if (text.n < LONGEST_HELP)
+    diag_help(diag, "--outputs=%s is the largest part that can be imported (%d %s%s)", quoted(arena, text.s),
+              operators, unit, operators == 1 ? "" : "s");
+}
+
 static void help_with_part(ModelImport *im, Diag *diag) {
   bool *asked = NEW_ARRAY(im->arena, bool, im->onnx->ntensors), again = true;
   const ModelImport *part = NULL;
-  int nodes = 0;
   last_values(im, asked);
   for (int trial = 0; trial < MOST_TRIALS && again && !part; trial++) part = try_outputs(im, asked, &again);
-  if (!part) return;
-  Text text = {.arena = im->arena};
-  const ImportOptions *options = part->options;
-  for (int i = 0; i < options->outputs.n; i++)
-    text_put(&text, "%s%s", i ? "," : "", options->outputs.data[i]);
-  for (int i = 0; i < part->onnx->nnodes; i++) nodes += part->live[i];
-  if (text.n < LONGEST_HELP)
-    diag_help(diag, "--outputs=%s is the largest part that can be imported (%d node%s)",
-              quoted(im->arena, text.s), nodes, nodes == 1 ? "" : "s");
+  if (part)
+    refusals_help(im->arena, diag, part->options->outputs.n, part->options->outputs.data,
+                  onnx_count_operators(part->onnx, part->live), unit(im));
 }
 
 /* ---- the report ---- */
-static bool same_kind(const Problem *a, const Problem *b) {
-  return a->node && b->node && strcmp(a->node->op, b->node->op) == 0 && strcmp(a->why, b->why) == 0;
+static bool same_kind(const Refusal *a, const Refusal *b) {
+  return a->kind && b->kind && strcmp(a->kind, b->kind) == 0 && strcmp(a->why, b->why) == 0;
 }
 
-/* Nodes of one operator and reason in one line; how many lines were left out. */
-static int tell_problems(const ModelImport *im, Diag *diag) {
+int refusals_tell(Arena *arena, Diag *diag, int n, const Refusal *list) {
   int kinds = 0;
-  for (int i = 0; i < im->problems.n; i++) {
-    const Problem *p = &im->problems.data[i];
+  for (int i = 0; i < n; i++) {
     int before = 0, more = 0;
-    while (before < i && !same_kind(&im->problems.data[before], p)) before++;
+    while (before < i && !same_kind(&list[before], &list[i])) before++;
     if (before < i || ++kinds > MOST_KINDS) continue;
-    for (int k = i + 1; k < im->problems.n; k++) more += same_kind(&im->problems.data[k], p);
-    diag_fact(diag, "%s '%s'%s: %s", p->node ? p->node->op : "output", p->what,
-              more ? arena_printf(im->arena, " and %d more", more) : "", p->why);
+    for (int k = i + 1; k < n; k++) more += same_kind(&list[k], &list[i]);
+    diag_fact(diag, "%s%s: %s", list[i].title, more ? arena_printf(arena, " and %d more", more) : "",
+              list[i].why);
   }
   return kinds > MOST_KINDS ? kinds - MOST_KINDS : 0;
 }
 
+static int tell_problems(const ModelImport *im, Diag *diag) {
+  Refusal *list = NEW_ARRAY(im->arena, Refusal, im->problems.n + 1);
+  for (int i = 0; i < im->problems.n; i++) {
+    const Problem *p = &im->problems.data[i];
+    list[i] = (Refusal){.kind = p->node ? onnx_kind(p->node) : NULL,
+                        .title = p->node ? onnx_title(im->onnx, p->node)
+                                         : arena_printf(im->arena, "output '%s'", p->what),
+                        .why = p->why};
+  }
+  return refusals_tell(im->arena, diag, im->problems.n, list);
+}
+
 static Diag *report_kinds(ModelImport *im) {
-  int live = 0, nodes = 0;
-  for (int i = 0; i < im->onnx->nnodes; i++) live += im->live[i];
+  const int live = onnx_count_operators(im->onnx, im->live);
+  int nodes = 0;
   for (int i = 0; i < im->problems.n; i++) nodes += im->problems.data[i].node != NULL;
   const int n = nodes ? nodes : im->problems.n, of = nodes ? live : im->onnx->noutputs;
   Diag *diag =
       diag_report(im->diags, DIAG_import_operator, im->at, NULL, "%d of %d %s%s ha%s no form in the language",
-                  n, of, nodes ? "node" : "output", of == 1 ? "" : "s", n == 1 ? "s" : "ve");
+                  n, of, nodes ? unit(im) : "output", of == 1 ? "" : "s", n == 1 ? "s" : "ve");
   const int more = tell_problems(im, diag);
   if (more) diag_fact(diag, "and %d more, which cnnc import --list shows", more);
   return diag;
@@ -181,7 +209,10 @@ static void put_shape(Text *out, const ModelImport *im, const OnnxNode *node) {
 }
 
 const char *import_list(Arena *arena, Diags *diags, const char *path, Span at, const ImportOptions *options) {
-  Onnx *onnx = onnx_open(arena, diags, path, at);
+  return import_list_graph(arena, diags, at, options, onnx_open(arena, diags, path, at));
+}
+
+const char *import_list_graph(Arena *arena, Diags *diags, Span at, const ImportOptions *options, Onnx *onnx) {
   ModelImport *im = import_try(arena, diags, at, options, onnx);
   if (!im) return NULL;
   make_frames(im);
@@ -197,7 +228,7 @@ const char *import_list(Arena *arena, Diags *diags, const char *path, Span at, c
                im->became[i] ? im->became[i]
                : im->live[i] ? "behind a node without a form"
                              : "not needed");
-    text_put(&text, "    # %s\n", onnx_name(im->onnx, node));
+    text_put(&text, "    # %s\n", node->title ? node->title : onnx_name(im->onnx, node));
   }
   for (int p = 0; p < im->problems.n; p++)
     if (!im->problems.data[p].node)

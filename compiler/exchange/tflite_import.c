@@ -5,15 +5,17 @@
 #include <stdarg.h>
 #include <string.h>
 #include "base/table.h"
+#include "exchange/import.h"
 #include "exchange/tflite_make.h"
 #include "exchange/wire.h"
 
 bool tfl_no(Making *k, const TflOperator *op, const char *format, ...) {
   va_list ap;
   va_start(ap, format);
-  vec_push(k->arena, k->problems,
-           arena_printf(k->arena, "%s %d: %s", op->name, (int)(op - k->m->op),
-                        arena_vprintf(k->arena, format, ap)));
+  const Refusal row = {.kind = op->name,
+                       .title = arena_printf(k->arena, "%s %d", op->name, op->index),
+                       .why = arena_vprintf(k->arena, format, ap)};
+  vec_push(k->arena, k->problems, row);
   va_end(ap);
   return false;
 }
@@ -28,7 +30,7 @@ bool tfl_is_bytes(const Making *k, const TflOperator *op) { return tfl_is_quanti
 bool tfl_is_wide(const Making *k, const TflOperator *op) { return tfl_out(k, op)->elem == I16; }
 
 bool tfl_shape(const TflTensor *t, Shape *shape) {
-  if (t->rank < 2 || t->dim[0] != 1) return false;
+  if (t->rank < 2 || t->rank > 4 || t->size < 1 || t->dim[0] != 1) return false;
   *shape = t->rank == 4   ? shape_picture(t->dim[1], t->dim[2], t->dim[3])
            : t->rank == 3 ? shape_sequence(t->dim[1], t->dim[2])
                           : shape_vector(t->dim[1]);
@@ -148,7 +150,7 @@ void tfl_call(Making *k, const TflOperator *op, const char *layer, const char *c
   const char *text = arena_vprintf(k->arena, call, ap);
   va_end(ap);
   text_put(&k->text, "%s%sname=\"%s\"%s)", text, text[strlen(text) - 1] == '(' ? "" : ", ", layer,
-           k->bytes && !tfl_is_bytes(k, op) ? ", precision=f32" : "");
+           tfl_is_bytes(k, op) ? "" : ", precision=f32");
 }
 
 /* A layer's rounding ends at a bound of 0 and 6; other bounds, and those of floats between bytes, are layers
@@ -159,7 +161,7 @@ static const char *put_activation(Making *k, const TflOperator *op, const char *
   if (op->activation == TFL_NONE) return layer;
   text_put(&k->text, " -> ");
   const char *own = tfl_layer(k, call); /* counted in any case, as layers without a name are */
-  if (!between && (bytes || !k->bytes)) return text_put(&k->text, "%s", call), layer;
+  if (!between && bytes) return text_put(&k->text, "%s", call), layer;
   layer = own;
   tfl_call(k, op, layer, between ? "%s(-1, 1" : "%s(", call);
   if (!bytes) return layer;
@@ -247,8 +249,9 @@ bool tfl_convert(Making *k, const TflOperator *op) {
 static const struct {
   int code;
   TflMake *make;
+  const char *nodes, *onnx; /* nodes: the function that makes nodes of it, by name */
 } makes[] = {
-#define OP(name, code, make) {code, make},
+#define OP(name, code, make, nodes, onnx) {code, make, #nodes, onnx},
 #include "exchange/tflite_ops.def"
 #undef OP
 };
@@ -259,12 +262,21 @@ static TflMake *maker_of(int code) {
   return NULL;
 }
 
+/* Where there is a form for floats, or none at all. */
+bool tfl_none(Making *k, const TflOperator *op) {
+  size_t i = 0;
+  while (makes[i].code != op->code) i++;
+  const bool floats = strcmp(makes[i].nodes, "nodes_none") != 0;
+  return tfl_no(k, op, "%s", floats ? "there is no form of it in 8 and 16 bits" : makes[i].onnx);
+}
+
 /* The type that a value has in the program: others are refused. */
 static Elem computed(const TflTensor *t) { return t->elem == F32 || t->elem == I16 ? t->elem : I8; }
 
 static bool make(Making *k, const TflOperator *op) {
   TflMake *maker = maker_of(op->code);
   if (!maker) return tfl_no(k, op, "there is no form of it yet");
+  if (maker == tfl_none) return tfl_none(k, op);
   if (op->nin < 1 || op->nout != 1) return tfl_no(k, op, "it has not one result");
   const TflTensor *in = tfl_in(k, op, 0), *out = op->out[0] < 0 ? NULL : tfl_out(k, op);
   if (!in || !out) return tfl_no(k, op, "a value is left out");
@@ -383,22 +395,6 @@ static TflProgram *refuse_file(Diags *diags, Span at, const char *path, const ch
   return NULL;
 }
 
-static TflProgram *refuse_operators(const Making *k, Diags *diags, Span at) {
-  Diag *diag = diag_report(diags, DIAG_import_operator, at, NULL,
-                           "%d operator%s of the model ha%s no form in the language", k->problems.n,
-                           k->problems.n == 1 ? "" : "s", k->problems.n == 1 ? "s" : "ve");
-  for (int i = 0; i < k->problems.n; i++) diag_fact(diag, "%s", k->problems.data[i]);
-  return NULL;
-}
-
-static bool ports_fit(const TflModel *m) {
-  for (int i = 0; i < m->ninputs; i++)
-    if (m->input[i] < 0 || m->tensor[m->input[i]].data) return false;
-  for (int i = 0; i < m->noutputs; i++)
-    if (m->output[i] < 0) return false;
-  return m->ninputs && m->noutputs;
-}
-
 /* The caller's bytes without signs are those of 8 bits with them, and 128. */
 static void take_unsigned(TflModel *m, int tensor) {
   TflTensor *t = &m->tensor[tensor];
@@ -408,26 +404,19 @@ static void take_unsigned(TflModel *m, int tensor) {
   t->is_u8 = true;
 }
 
-static bool has_bytes(const TflModel *m) {
-  for (int o = 0; o < m->noperators; o++)
-    for (int i = 0; i < m->op[o].nout; i++)
-      if (m->op[o].out[i] >= 0 && tfl_is_quantised(&m->tensor[m->op[o].out[i]])) return true;
-  return tfl_is_quantised(&m->tensor[m->input[0]]);
-}
-
 static Making *making_new(Arena *arena, TflModel *m, const char *rounding) {
   Making *k = NEW(arena, Making);
   const int n = m->ntensors + 1;
   *k = (Making){.arena = arena,
                 .m = m,
                 .program = NEW(arena, TflProgram),
-                .bytes = has_bytes(m),
                 .same = NEW_ARRAY(arena, int, n),
                 .stored = NEW_ARRAY(arena, int, n),
                 .reads = NEW_ARRAY(arena, int, n),
                 .value = NEW_ARRAY(arena, const char *, n),
                 .layer = NEW_ARRAY(arena, const char *, n),
                 .there = NEW_ARRAY(arena, bool, n),
+                .unknown = NEW_ARRAY(arena, bool, n),
                 .text = {.arena = arena},
                 .constants = {.arena = arena},
                 .rounding = ROUNDING_DOUBLE,
@@ -440,31 +429,90 @@ static Making *making_new(Arena *arena, TflModel *m, const char *rounding) {
   return k;
 }
 
-/* All that have no form are told. */
+/* All that have no form are reported. */
 static bool make_all(Making *k) {
   const TflModel *m = k->m;
+  const char *stateful = NULL;
   for (int o = 0; o < m->noperators; o++) {
-    if (make(k, &m->op[o])) continue;
-    for (int i = 0; i < m->op[o].nout; i++)
-      if (m->op[o].out[i] >= 0) k->there[k->current = m->op[o].out[i]] = true;
+    const TflOperator *op = &m->op[o];
+    const bool keeps = tflite_keeps_state(m, op);
+    bool unknown = keeps;
+    if (keeps && !stateful) {
+      stateful = tflite_state_operators(k->arena, m);
+      const Refusal row = {.title = stateful, .why = "the model keeps state between calls"};
+      vec_push(k->arena, k->problems, row);
+    }
+    const bool made = !keeps && make(k, op);
+    for (int i = 0; i < op->nin; i++) unknown = unknown || (op->in[i] >= 0 && k->unknown[op->in[i]]);
+    for (int i = 0; i < op->nout; i++) {
+      if (op->out[i] < 0) continue;
+      if (!made) k->there[k->current = op->out[i]] = true;
+      k->unknown[op->out[i]] = unknown || !made;
+    }
   }
   return !k->problems.n;
 }
 
-TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path, const char *net,
-                          const char *rounding, const uint8_t *bytes, size_t n) {
+/* ---- refusals ---- */
+/* What can be computed: the values that operators without a form read, or those after them, and outputs. */
+static void last_values(const Making *k, ImportOptions *options) {
+  const TflModel *m = k->m;
+  bool *asked = NEW_ARRAY(k->arena, bool, m->ntensors + 1),
+       *made = NEW_ARRAY(k->arena, bool, m->ntensors + 1);
+  for (int o = 0; o < m->noperators; o++) {
+    const TflOperator *op = &m->op[o];
+    bool known = true;
+    for (int i = 0; i < op->nout; i++) {
+      if (op->out[i] < 0) continue;
+      known = known && !k->unknown[op->out[i]];
+      made[op->out[i]] = !k->unknown[op->out[i]];
+    }
+    for (int i = 0; i < op->nin && !known; i++)
+      if (op->in[i] >= 0 && made[op->in[i]]) asked[op->in[i]] = true;
+  }
+  for (int i = 0; i < m->noutputs; i++) asked[m->output[i]] = asked[m->output[i]] || made[m->output[i]];
+  options->outputs.data = NULL;
+  options->outputs.n = options->outputs.room = 0;
+  for (int t = 0; t < m->ntensors; t++)
+    if (asked[t]) vec_push(k->arena, options->outputs, m->tensor[t].name);
+}
+
+static TflProgram *refuse_operators(const Making *k, Diags *diags, Span at, const char *path,
+                                    const ImportOptions *options, const uint8_t *bytes, size_t n) {
+  Diag *diag = diag_report(
+      diags, DIAG_import_operator, at, NULL, "%d of %d operator%s ha%s no form in the language",
+      k->problems.n, k->m->noperators, k->m->noperators == 1 ? "" : "s", k->problems.n == 1 ? "s" : "ve");
+  const int more = refusals_tell(k->arena, diag, k->problems.n, k->problems.data);
+  if (more) diag_fact(diag, "and %d more", more);
+  ImportOptions *part = NEW(k->arena, ImportOptions);
+  *part = *options;
+  part->trial = true;
+  last_values(k, part);
+  Sources *sources = NEW(k->arena, Sources);
+  sources->arena = k->arena;
+  Diags *silent = diags_new(k->arena, sources);
+  TflModel *m =
+      part->outputs.n && !options->trial ? tflite_open(k->arena, silent, at, path, part, bytes, n) : NULL;
+  if (!m || !tflite_is_quantized(m)) return NULL;
+  const int operators = m->noperators;
+  const TflProgram *made = tflite_import(k->arena, silent, at, path, part, m, bytes, n);
+  if (made && (!part->admits_tflite || part->admits_tflite(k->arena, made)))
+    refusals_help(k->arena, diag, part->outputs.n, part->outputs.data, operators, "operator");
+  return NULL;
+}
+
+/* ---- the whole ---- */
+TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path, const ImportOptions *options,
+                          TflModel *m, const uint8_t *bytes, size_t n) {
   const char *why = NULL;
-  TflModel *m = tflite_read(arena, bytes, n, &why);
-  if (!m) return refuse_file(diags, at, path, why);
-  if (!ports_fit(m)) return refuse_file(diags, at, path, "its graph has no inputs or outputs");
   for (int i = 0; i < m->ninputs; i++) take_unsigned(m, m->input[i]);
   for (int i = 0; i < m->noutputs; i++) take_unsigned(m, m->output[i]);
-  Making *k = making_new(arena, m, rounding);
+  Making *k = making_new(arena, m, options->rounding ? options->rounding : "double");
   if ((why = put_inputs(k))) return refuse_file(diags, at, path, why);
-  if (!make_all(k)) return refuse_operators(k, diags, at);
+  if (!make_all(k)) return refuse_operators(k, diags, at, path, options, bytes, n);
   if (!put_outputs(k)) return refuse_file(diags, at, path, "an output is made by no operator");
-  k->program->text = arena_printf(arena, "# imported from TensorFlow Lite\nnet %s {\n%s%s%s", net,
+  k->program->text = arena_printf(arena, "# imported from TensorFlow Lite\nnet %s {\n%s%s%s", options->net,
                                   k->inputs.s, k->constants.s ? k->constants.s : "", k->text.s);
-  if (k->bytes) arrays_quantized(&k->program->arrays, rounding_name(k->rounding), layers_said(k));
+  arrays_quantized(&k->program->arrays, rounding_name(k->rounding), layers_said(k));
   return k->program;
 }

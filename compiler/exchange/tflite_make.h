@@ -5,6 +5,7 @@
 #define CNNC_TFLITE_MAKE_H
 #include "base/table.h"
 #include "exchange/tflite.h"
+#include "exchange/refusals.h"
 #include "base/arithmetic.h"
 
 typedef struct Making {
@@ -14,7 +15,6 @@ typedef struct Making {
   Rounding rounding;
   bool litert; /* as LiteRT: dense layers of 8 bits round as ROUNDING_SINGLE does, those of 16 bits have
                   factors of doubles, products of values those of floats */
-  bool bytes;  /* some of it is of 8 or 16 bits */
   int *same;   /* by tensor: the one whose value it has: itself, or what it is converted from */
   int *stored; /* by tensor that is its own: the one whose scale it has */
   int *reads;  /* by tensor: how often it is read; an output is read */
@@ -26,12 +26,13 @@ typedef struct Making {
   Text inputs, constants, text; /* of the program, in that order */
   Table said;                   /* what the file says of a layer or a value, by its name: a Text * */
   VEC(const char *) layers;     /* of which it says something */
-  VEC(const char *) problems;
+  VEC(Refusal) problems;
+  bool *unknown; /* by tensor: it follows from an operator without a form */
 } Making;
 
 /* The statement of an operator; false after tfl_no(). Its first input is a value of the net. */
 typedef bool TflMake(Making *, const TflOperator *);
-#define OP(name, code, make) TflMake make;
+#define OP(name, code, make, nodes, onnx) TflMake make;
 #include "exchange/tflite_ops.def"
 #undef OP
 

@@ -3,23 +3,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
+#include "base/table.h"
 #include "exchange/flat.h"
 #include "exchange/tflite.h"
 
 enum { VERSION = 3, MOST = 1 << 20 };
 enum { MODEL_VERSION, MODEL_CODES, MODEL_SUBGRAPHS, MODEL_DESCRIPTION, MODEL_BUFFERS };
-enum { CODE_OLD = 0, CODE_BUILTIN = 3 };
+enum { CODE_OLD = 0, CODE_CUSTOM = 1, CODE_BUILTIN = 3 };
 enum { GRAPH_TENSORS, GRAPH_INPUTS, GRAPH_OUTPUTS, GRAPH_OPERATORS };
-enum { TENSOR_SHAPE, TENSOR_TYPE, TENSOR_BUFFER, TENSOR_NAME, TENSOR_QUANTIZATION };
+enum {
+  TENSOR_SHAPE,
+  TENSOR_TYPE,
+  TENSOR_BUFFER,
+  TENSOR_NAME,
+  TENSOR_QUANTIZATION,
+  TENSOR_VARIABLE,
+  TENSOR_SPARSITY,
+  TENSOR_SIGNATURE
+};
 enum { QUANT_SCALE = 2, QUANT_ZERO = 3, QUANT_AXIS = 6 };
 enum { BUFFER_DATA, BUFFER_OFFSET, BUFFER_SIZE };
-enum { OPERATOR_CODE, OPERATOR_INPUTS, OPERATOR_OUTPUTS, OPERATOR_OPTIONS = 4 };
+enum { OPERATOR_CODE, OPERATOR_INPUTS, OPERATOR_OUTPUTS, OPERATOR_OPTIONS = 4, OPERATOR_CUSTOM = 5 };
 
 typedef struct Reader {
   Arena *arena;
   Flat flat;
   TflModel *model;
   FlatVector codes, buffers;
+  Table names; /* of tensors */
+  size_t room; /* bytes that constants made dense may still have */
   const char *why;
 } Reader;
 
@@ -34,10 +46,13 @@ static const struct {
   int width; /* bytes of an element; 0: not read */
   bool known;
   Elem elem;
-} types[] = {{"FLOAT32", 4, true, F32}, {"FLOAT16", 2, false, F32}, {"INT32", 4, true, I32},
-             {"UINT8", 1, true, U8},    {"INT64", 8, true, I64},    {"STRING", 0, false, F32},
-             {"BOOL", 1, false, F32},   {"INT16", 2, true, I16},    {"COMPLEX64", 0, false, F32},
-             {"INT8", 1, true, I8},     {"FLOAT64", 0, false, F32}, {"COMPLEX128", 0, false, F32}};
+} types[] = {{"FLOAT32", 4, true, F32},  {"FLOAT16", 2, false, F32},  {"INT32", 4, true, I32},
+             {"UINT8", 1, true, U8},     {"INT64", 8, true, I64},     {"STRING", 0, false, F32},
+             {"BOOL", 1, false, F32},    {"INT16", 2, true, I16},     {"COMPLEX64", 0, false, F32},
+             {"INT8", 1, true, I8},      {"FLOAT64", 8, false, F32},  {"COMPLEX128", 0, false, F32},
+             {"UINT64", 8, false, F32},  {"RESOURCE", 0, false, F32}, {"VARIANT", 0, false, F32},
+             {"UINT32", 4, false, F32},  {"UINT16", 2, false, F32},   {"INT4", 0, false, F32},
+             {"BFLOAT16", 2, false, F32}};
 enum { TYPES = sizeof types / sizeof *types };
 
 static const char *text_of(Reader *r, FlatTable table, int field) {
@@ -49,16 +64,22 @@ static const char *text_of(Reader *r, FlatTable table, int field) {
 }
 
 static bool read_shape(Reader *r, FlatTable table, TflTensor *tensor) {
-  const FlatVector shape = flat_vector(&r->flat, table, TENSOR_SHAPE, 4);
+  const FlatVector shape = flat_vector(&r->flat, table, TENSOR_SHAPE, 4),
+                   signature = flat_vector(&r->flat, table, TENSOR_SIGNATURE, 4);
+  bool empty = false;
   tensor->size = 1;
   tensor->rank = (int)shape.n;
-  if (shape.n > TFLITE_RANK) return tensor->rank = -1, true; /* told where it is read */
+  if (shape.n > TFLITE_RANK) return tensor->rank = -1, true; /* reported where it is read */
   for (int d = 0; d < tensor->rank; d++) {
-    tensor->dim[d] = flat_int_at(&r->flat, shape, (uint32_t)d, 4);
-    if (tensor->dim[d] < 1 || tensor->size > INT32_MAX / tensor->dim[d])
-      return bad(r, "a tensor has a size that is none");
-    tensor->size *= tensor->dim[d];
+    const int64_t n = flat_int_at(&r->flat, shape, (uint32_t)d, 4);
+    if (n < -1 || (n > 0 && tensor->size > INT32_MAX / n)) return bad(r, "a tensor has an invalid size");
+    tensor->dim[d] = n < 0 ? 0 : n;
+    tensor->open[d] =
+        n < 1 || (signature.n == shape.n && flat_int_at(&r->flat, signature, (uint32_t)d, 4) < 0);
+    empty = empty || n < 1;
+    tensor->size *= n < 1 ? 1 : n;
   }
+  if (empty) tensor->size = -1;
   return true;
 }
 
@@ -88,6 +109,33 @@ static bool read_quantization(Reader *r, FlatTable table, TflTensor *tensor) {
   return true;
 }
 
+/* Two numbers a byte, the lower four bits first. */
+static bool read_nibbles(Reader *r, TflTensor *tensor, uint64_t at, uint64_t n) {
+  if (!n) return true;
+  if (at > r->flat.n || n > r->flat.n - at || tensor->size < 0 || n != (uint64_t)(tensor->size + 1) / 2)
+    return bad(r, "a tensor has a buffer of another size");
+  uint8_t *data = arena_alloc(r->arena, (size_t)tensor->size + 1);
+  for (int64_t i = 0; i < tensor->size; i++) {
+    const int number = r->flat.bytes[at + (uint64_t)i / 2] >> (i % 2 ? 4 : 0) & 15;
+    data[i] = (uint8_t)(number > 7 ? number - 16 : number);
+  }
+  tensor->data = data;
+  tensor->elem = I8;
+  tensor->code = TFL_INT8;
+  tensor->known = true;
+  return true;
+}
+
+static bool read_sparse(Reader *r, FlatTable sparsity, TflTensor *tensor, FlatVector values, int width) {
+  const size_t bytes = (size_t)(tensor->size > 0 ? tensor->size : 0) * (size_t)width;
+  if (tensor->size < 1 || bytes > r->room) return bad(r, "it has sparse weights of an invalid size");
+  r->room -= bytes;
+  uint8_t *data = arena_alloc(r->arena, bytes);
+  if (!flat_dense(&r->flat, sparsity, tensor->rank, tensor->dim, values, width, data))
+    return bad(r, "it has sparse weights whose indices do not fit their shape");
+  return tensor->data = data, true;
+}
+
 /* Bytes in the table, or at a place in the file. */
 static bool read_data(Reader *r, FlatTable table, TflTensor *tensor) {
   const uint64_t index = (uint64_t)flat_int(&r->flat, table, TENSOR_BUFFER, 4, 0);
@@ -101,11 +149,22 @@ static bool read_data(Reader *r, FlatTable table, TflTensor *tensor) {
     n = (uint64_t)flat_int(&r->flat, buffer, BUFFER_SIZE, 8, 0);
   }
   const int width = tensor->code >= 0 ? types[tensor->code].width : 0;
+  const FlatTable sparsity = flat_table(&r->flat, table, TENSOR_SPARSITY);
+  if (tensor->code == TFL_INT4) return read_nibbles(r, tensor, at, n);
   if (!n || !width || tensor->rank < 0) return true;
   if (at > r->flat.n || n > r->flat.n - at) return bad(r, "a buffer lies outside the file");
+  if (sparsity.at) return read_sparse(r, sparsity, tensor, (FlatVector){at, (uint32_t)n}, width);
   if (n != (uint64_t)(tensor->size * width)) return bad(r, "a tensor has a buffer of another size");
   tensor->data = r->flat.bytes + at;
   return true;
+}
+
+/* What --outputs and messages call it. */
+static const char *name_of(Reader *r, const char *name, int tensor) {
+  while (!*name || table_find(&r->names, name))
+    name = arena_printf(r->arena, "%s%st%d", name, *name ? "_" : "", tensor);
+  table_set(r->arena, &r->names, name, r->model);
+  return name;
 }
 
 static bool read_tensors(Reader *r, FlatTable graph) {
@@ -119,7 +178,8 @@ static bool read_tensors(Reader *r, FlatTable graph) {
     TflTensor *tensor = &m->tensor[i];
     const int64_t type = flat_int(&r->flat, table, TENSOR_TYPE, 1, 0);
     const bool listed = type >= 0 && type < TYPES;
-    tensor->name = text_of(r, table, TENSOR_NAME);
+    tensor->name = name_of(r, text_of(r, table, TENSOR_NAME), i);
+    tensor->is_variable = flat_int(&r->flat, table, TENSOR_VARIABLE, 1, 0) != 0;
     tensor->code = listed ? (int)type : -1;
     tensor->type = listed ? types[type].name : "a type that is not known";
     tensor->known = listed && types[type].known;
@@ -150,7 +210,9 @@ static const char names[] =
     "BATCH_MATMUL PLACEHOLDER_FOR_GREATER_OP_CODES CUMSUM CALL_ONCE BROADCAST_TO RFFT2D CONV_3D IMAG "
     "REAL COMPLEX_ABS HASHTABLE HASHTABLE_FIND HASHTABLE_IMPORT HASHTABLE_SIZE REDUCE_ALL "
     "CONV_3D_TRANSPOSE VAR_HANDLE READ_VARIABLE ASSIGN_VARIABLE BROADCAST_ARGS RANDOM_STANDARD_NORMAL "
-    "BUCKETIZE RANDOM_UNIFORM MULTINOMIAL GELU DYNAMIC_UPDATE_SLICE RELU_0_TO_1";
+    "BUCKETIZE RANDOM_UNIFORM MULTINOMIAL GELU DYNAMIC_UPDATE_SLICE RELU_0_TO_1 UNSORTED_SEGMENT_PROD "
+    "UNSORTED_SEGMENT_MAX UNSORTED_SEGMENT_SUM ATAN2 UNSORTED_SEGMENT_MIN SIGN BITCAST BITWISE_XOR "
+    "RIGHT_SHIFT";
 
 static const char *operator_name(Arena *arena, int code) {
   const char *word = names;
@@ -164,7 +226,7 @@ static const char *operator_name(Arena *arena, int code) {
 
 static bool read_indices(Reader *r, FlatVector from, int most, int n, int *to, int *count) {
   *count = (int)from.n;
-  if (from.n > (uint32_t)most) return bad(r, "an operator has more than 16 tensors");
+  if (from.n > (uint32_t)most) return bad(r, "it has more than 64 inputs or outputs");
   for (uint32_t i = 0; i < from.n; i++) {
     const int64_t tensor = flat_int_at(&r->flat, from, i, 4);
     if (tensor < -1 || tensor >= n) return bad(r, "an operator has a tensor that is not there");
@@ -196,10 +258,37 @@ static bool flag(Reader *r, FlatTable options, int field) {
   return flat_int(&r->flat, options, field, 1, 0) != 0;
 }
 
+static void read_list(Reader *r, FlatTable options, TflOperator *op) {
+  const FlatVector list = flat_vector(&r->flat, options, 0, 4);
+  if (list.at && list.n <= TFLITE_RANK) op->nlist = (int)list.n;
+  for (int i = 0; i < op->nlist; i++) op->list[i] = flat_int_at(&r->flat, list, (uint32_t)i, 4);
+}
+
+/* Of operators that layers of floats alone have. */
+static void read_more_options(Reader *r, FlatTable options, TflOperator *op) {
+  Flat *flat = &r->flat;
+  switch (op->code) {
+  case TFL_GATHER:
+    op->axis = flat_int(flat, options, 0, 4, 0);
+    op->groups = flat_int(flat, options, 1, 4, 0);
+    break;
+  case TFL_BATCH_MATMUL:
+    for (int i = 0; i < 2; i++) op->transposed[i] = flag(r, options, i);
+    break;
+  case TFL_LOCAL_RESPONSE_NORMALIZATION:
+    op->groups = flat_int(flat, options, 0, 4, 0);
+    op->bias = flat_float(flat, options, 1, 0);
+    op->alpha = flat_float(flat, options, 2, 0);
+    op->beta = flat_float(flat, options, 3, 0);
+    break;
+  case TFL_L2_NORMALIZATION: op->activation = (int)flat_int(flat, options, 0, 1, 0); break;
+  default: break;
+  }
+}
+
 static void read_options(Reader *r, FlatTable options, TflOperator *op) {
   Flat *flat = &r->flat;
   const int bilinear = op->code == TFL_RESIZE_BILINEAR ? 2 : 0;
-  for (int a = 0; a < 2; a++) op->stride[a] = op->dilation[a] = op->size[a] = 1;
   switch (op->code) {
   case TFL_CONV_2D:
   case TFL_DEPTHWISE_CONV_2D:
@@ -212,6 +301,7 @@ static void read_options(Reader *r, FlatTable options, TflOperator *op) {
   case TFL_DIV: op->activation = (int)flat_int(flat, options, 0, 1, 0); break;
   case TFL_FULLY_CONNECTED:
     op->activation = (int)flat_int(flat, options, 0, 1, 0);
+    op->keeps = flag(r, options, 2);
     op->sums = (int)flat_int(flat, options, 4, 1, 0);
     break;
   case TFL_CONCATENATION:
@@ -220,7 +310,16 @@ static void read_options(Reader *r, FlatTable options, TflOperator *op) {
     break;
   case TFL_SOFTMAX:
   case TFL_LEAKY_RELU: op->beta = flat_float(flat, options, 0, 0); break;
-  case TFL_MEAN: op->keeps = flag(r, options, 0); break;
+  case TFL_MEAN:
+  case TFL_SUM:
+  case TFL_REDUCE_PROD:
+  case TFL_REDUCE_MAX:
+  case TFL_REDUCE_MIN: op->keeps = flag(r, options, 0); break;
+  case TFL_PACK:
+  case TFL_UNPACK: op->axis = flat_int(flat, options, 1, 4, 0); break;
+  case TFL_RESHAPE:
+  case TFL_SQUEEZE: read_list(r, options, op); break;
+  case TFL_MIRROR_PAD: op->symmetric = flag(r, options, 0); break;
   case TFL_GELU: op->middle = flag(r, options, 0); break;
   case TFL_RESIZE_BILINEAR:
   case TFL_RESIZE_NEAREST_NEIGHBOR:
@@ -231,9 +330,30 @@ static void read_options(Reader *r, FlatTable options, TflOperator *op) {
   case TFL_SPACE_TO_DEPTH: op->size[0] = flat_int(flat, options, 0, 4, 0); break;
   case TFL_STRIDED_SLICE:
     for (int i = 0; i < SLICE_MASKS; i++) op->mask[i] = flat_int(flat, options, i, 4, 0);
+    op->relative = flag(r, options, SLICE_MASKS);
     break;
-  default: break;
+  default: read_more_options(r, options, op);
   }
+}
+
+/* An operator outside TensorFlow Lite, of which some are builtin ones by another name: the options of a
+ * transposed convolution are its padding, 1 for `same`, and its strides, width first. */
+static void read_custom(Reader *r, FlatTable code, FlatTable table, TflOperator *op) {
+  const char *name = text_of(r, code, CODE_CUSTOM);
+  const FlatVector options = flat_vector(&r->flat, table, OPERATOR_CUSTOM, 1);
+  op->name = arena_printf(r->arena, "%s %s", op->name, name);
+  if (strcmp(name, "Convolution2DTransposeBias") != 0 || options.n < 12 || op->nin != 3) return;
+  int *in = NEW_ARRAY(r->arena, int, 4);
+  in[0] = -1; /* the shape of its result: the tensor's */
+  in[1] = op->in[1];
+  in[2] = op->in[0];
+  in[3] = op->in[2];
+  op->code = TFL_TRANSPOSE_CONV;
+  op->in = in;
+  op->nin = 4;
+  op->same = flat_int_at(&r->flat, options, 0, 4) == 1;
+  op->stride[1] = flat_int_at(&r->flat, options, 1, 4);
+  op->stride[0] = flat_int_at(&r->flat, options, 2, 4);
 }
 
 static bool read_operator(Reader *r, FlatTable table, TflOperator *op) {
@@ -246,10 +366,15 @@ static bool read_operator(Reader *r, FlatTable table, TflOperator *op) {
   op->name = operator_name(r->arena, op->code);
   const FlatVector in = flat_vector(&r->flat, table, OPERATOR_INPUTS, 4),
                    out = flat_vector(&r->flat, table, OPERATOR_OUTPUTS, 4);
-  if (!read_indices(r, in, TFLITE_IO, r->model->ntensors, op->in, &op->nin) ||
-      !read_indices(r, out, TFLITE_IO, r->model->ntensors, op->out, &op->nout))
+  op->in = NEW_ARRAY(r->arena, int, in.n + 1);
+  op->out = NEW_ARRAY(r->arena, int, out.n + 1);
+  if (!read_indices(r, in, MOST, r->model->ntensors, op->in, &op->nin) ||
+      !read_indices(r, out, MOST, r->model->ntensors, op->out, &op->nout))
     return false;
+  op->nlist = -1;
+  for (int a = 0; a < 2; a++) op->stride[a] = op->dilation[a] = op->size[a] = 1;
   read_options(r, flat_table(&r->flat, table, OPERATOR_OPTIONS), op);
+  if (op->code == TFL_CUSTOM) read_custom(r, of, table, op);
   return true;
 }
 
@@ -259,67 +384,55 @@ static bool read_operators(Reader *r, FlatTable graph) {
   if (operators.n > MOST) return bad(r, "it has more than 2^20 operators");
   m->noperators = (int)operators.n;
   m->op = NEW_ARRAY(r->arena, TflOperator, operators.n + 1);
-  for (int i = 0; i < m->noperators; i++)
+  for (int i = 0; i < m->noperators; i++) {
+    m->op[i].index = i;
     if (!read_operator(r, flat_table_at(&r->flat, operators, (uint32_t)i), &m->op[i])) return false;
+  }
   return read_indices(r, flat_vector(&r->flat, graph, GRAPH_INPUTS, 4), TFLITE_IO, m->ntensors, m->input,
                       &m->ninputs) &&
          read_indices(r, flat_vector(&r->flat, graph, GRAPH_OUTPUTS, 4), TFLITE_IO, m->ntensors, m->output,
                       &m->noutputs);
 }
 
-/* ---- constants ---- */
-static double half_of(uint32_t bits) { /* of 16 bits */
-  const int e = (int)(bits >> 10 & 31);
-  const double part = bits & 1023, sign = bits >> 15 ? -1 : 1;
-  if (e == 31) return part > 0 ? (double)NAN : sign * (double)INFINITY;
-  return sign * (e ? ldexp(1024 + part, e - 25) : ldexp(part, -24));
-}
-
-static void put_float(uint8_t *to, float x) {
-  uint32_t bits;
-  memcpy(&bits, &x, sizeof bits);
-  for (int i = 0; i < 4; i++) to[i] = (uint8_t)(bits >> 8 * i);
-}
-
-/* Weights that are stored in 16 or 8 bits and made floats by an operator are floats here. */
-static void fold_constants(Reader *r) {
+/* Tensors without elements that no operator makes are constants. */
+static void find_empty(const Reader *r) {
   TflModel *m = r->model;
-  size_t room = r->flat.n; /* elements: a buffer may be that of many tensors, but hardly is */
-  for (int o = 0; o < m->noperators; o++) {
-    const TflOperator *op = &m->op[o];
-    if (op->code != TFL_DEQUANTIZE || op->nin != 1 || op->nout != 1 || op->in[0] < 0 || op->out[0] < 0)
-      continue;
-    const TflTensor *from = &m->tensor[op->in[0]];
-    TflTensor *to = &m->tensor[op->out[0]];
-    const bool half = from->code == TFL_FLOAT16, bytes = from->code == TFL_INT8 && from->scales == 1;
-    if (!from->data || to->data || to->code != TFL_FLOAT32 || to->size != from->size || !(half || bytes) ||
-        (size_t)to->size > room)
-      continue;
-    room -= (size_t)to->size;
-    uint8_t *data = arena_alloc(r->arena, 4 * (size_t)to->size);
-    for (int64_t i = 0; i < to->size; i++)
-      put_float(data + 4 * i, half
-                                  ? (float)half_of((uint32_t)(from->data[2 * i] | from->data[2 * i + 1] << 8))
-                                  : (float)((int8_t)from->data[i] - from->zero) * from->scale[0]);
-    to->data = data;
-  }
+  bool *made = NEW_ARRAY(r->arena, bool, m->ntensors + 1);
+  for (int i = 0; i < m->ninputs; i++)
+    if (m->input[i] >= 0) made[m->input[i]] = true;
+  for (int o = 0; o < m->noperators; o++)
+    for (int i = 0; i < m->op[o].nout; i++)
+      if (m->op[o].out[i] >= 0) made[m->op[o].out[i]] = true;
+  for (int t = 0; t < m->ntensors; t++)
+    if (!made[t] && m->tensor[t].size < 0 && m->tensor[t].code >= 0) m->tensor[t].data = r->flat.bytes;
+}
+
+/* Inputs and outputs are values. */
+static bool ports_fit(const TflModel *m) {
+  for (int i = 0; i < m->ninputs; i++)
+    if (m->input[i] < 0 || m->tensor[m->input[i]].data) return false;
+  for (int i = 0; i < m->noutputs; i++)
+    if (m->output[i] < 0) return false;
+  return m->ninputs && m->noutputs;
 }
 
 bool tflite_is(const uint8_t *bytes, size_t n) { return n >= 8 && memcmp(bytes + 4, "TFL3", 4) == 0; }
 
 TflModel *tflite_read(Arena *arena, const uint8_t *bytes, size_t n, const char **why) {
-  Reader r = {.arena = arena, .flat = {bytes, n, false}, .model = NEW(arena, TflModel)};
+  Reader r = {
+      .arena = arena, .flat = {bytes, n, false}, .model = NEW(arena, TflModel), .room = (1 << 20) + 32 * n};
   const FlatTable model = flat_root(&r.flat);
   const FlatVector graphs = flat_vector(&r.flat, model, MODEL_SUBGRAPHS, 4);
   r.codes = flat_vector(&r.flat, model, MODEL_CODES, 4);
   r.buffers = flat_vector(&r.flat, model, MODEL_BUFFERS, 4);
   if (!r.flat.broken && flat_int(&r.flat, model, MODEL_VERSION, 4, 0) != VERSION)
     bad(&r, "it is of another version of the format than 3");
-  else if (!r.flat.broken && graphs.n != 1) bad(&r, "it has not one graph, but several or none");
+  else if (!r.flat.broken && graphs.n == 0) bad(&r, "it has no graph");
   const FlatTable graph = flat_table_at(&r.flat, graphs, 0);
   const bool read = !r.why && read_tensors(&r, graph) && read_operators(&r, graph);
-  if (read) fold_constants(&r);
+  if (read) find_empty(&r);
+  if (read && !ports_fit(r.model)) bad(&r, "its graph has no inputs or outputs");
   if (r.flat.broken) r.why = "it is damaged: something in it points outside";
   *why = r.why;
-  return read && !r.flat.broken ? r.model : NULL;
+  return read && !r.why ? r.model : NULL;
 }

@@ -7,7 +7,7 @@ import struct
 import subprocess
 
 from tap import check, finish, start
-from tflite_models import F32, I8, I16, I32, I64, SAME, U8, Builder, Net, Tensor, ints
+from tflite_models import F32, I8, I16, I32, I64, RESOURCE, SAME, U8, Builder, Net, Tensor, ints
 
 CNNC = os.environ["CNNC"]
 
@@ -83,7 +83,7 @@ def test_good():
 
 def test_refused():
     refused("another version", model(version=4), "another version of the format")
-    refused("an unknown operator", model(code=126), "BATCH_MATMUL 0: there is no form of it yet",
+    refused("an unknown operator", model(code=126), "BATCH_MATMUL 0: there is no form of it in 8 and 16 bits",
             "import-operator")
     refused("an operator without a name", model(code=250), "builtin operator 250 0", "import-operator")
     refused("a code that is not there", model(opcode=7), "a code that is not there")
@@ -98,9 +98,9 @@ def test_refused():
     refused("two scales for three filters", model(tensors={1: dict(scale=[1.0, 1.0], zero=[0, 0])}),
             "another number of scales")
     refused("a buffer of another size", model(weight=b"\1" * 11), "a buffer of another size")
-    refused("a size of 0", model(tensors={0: dict(shape=[1, 0])}), "a size that is none")
+    refused("a size of 0", model(tensors={0: dict(shape=[1, 0])}), "an input is no picture")
     refused("sizes beyond 31 bits", model(tensors={0: dict(shape=[1, 65536, 65536, 9])}),
-            "a size that is none")
+            "an invalid size")
     refused("a batch of two", model(tensors={0: dict(shape=[2, 4])}), "an input is no picture")
     refused("an input without a scale", model(tensors={0: dict(scale=[], zero=[])}), "not one scale")
     refused("bytes of another type", model(tensors={3: dict(kind=3)}), "is UINT8", "import-operator")
@@ -288,10 +288,118 @@ def test_operators():
     net.add("QUANTIZE", [one_more], q)
     refused("floats that are also rounded", net.write(one_more, q), "also read as floats", "import-operator")
     net = Net(x)
-    net.add("MEAN", [x, ints([3])], bytes8([1, 4, 4]))
+    mean = net.add("MEAN", [x, ints([3])], bytes8([1, 4, 4]))
     net.add("LOGISTIC", [x], q)
-    told = imported(net.write(q)).stderr
-    check("MEAN 0" in told and "LOGISTIC 1" in told and "2 operators" in told, "all are told at once", told)
+    told = imported(net.write(mean, q)).stderr
+    check("MEAN 0" in told and "LOGISTIC 1" in told and "2 of 2 operators" in told,
+          "all are reported at once", told)
+
+
+def floats(shape, data=None, **more):
+    return Tensor(shape, F32, data=data, **more)
+
+
+def dense(net, x, to):
+    shape = [to.shape[1], x.shape[1]]
+    return net.add("FULLY_CONNECTED", [x, floats(shape, [0.5] * shape[0] * shape[1])], to, f0=("b", 0))
+
+
+def test_floats():
+    """What becomes of a model of floats: names, forms, options."""
+    x, gain = floats([1, 8], name="in"), floats([8], [2.0] * 8)
+    net, axis, one = Net(x), Tensor([], I32, data=[-1]), [1, 1]
+    mean = net.add("MEAN", [x, axis], floats(one), f0=("B", 1))
+    d = net.add("SUB", [x, mean], floats([1, 8]))
+    squares = net.add("MEAN", [net.add("MUL", [d, d], floats([1, 8])), axis], floats(one), f0=("B", 1))
+    root = net.add("RSQRT", [net.add("ADD", [squares, floats([], [1e-3])], floats(one))], floats(one))
+    scaled = net.add("MUL", [net.add("MUL", [d, root], floats([1, 8])), gain], floats([1, 8]))
+    y = net.add("ADD", [scaled, gain], floats([1, 8], name="scores"))
+    told = imported(net.write(y))
+    program = open("m.cnn").read()
+    check(told.returncode == 0 and "y = layernorm(epsilon=0.001" in program and "mean" not in program,
+          "a layer norm taken apart is one layer", told.stderr + program)
+    check("input x: 8  # in 1x8" in program and "# scores 1x8" in program, "comments name inputs and outputs",
+          program)
+    x, mid, y = floats([1, 4], name="in"), floats([1, 3], name="mid"), floats([1, 2], name="end")
+    net = Net(x)
+    dense(net, x, mid)
+    dense(net, mid, y)
+    data = net.write(y)
+    told = imported(data, "--outputs=mid")
+    check(told.returncode == 0 and "dense2" not in open("m.cnn").read(), "--outputs by the name of a tensor",
+          told.stderr)
+    told = imported(data, "--outputs=middle")
+    check(told.returncode == 1 and "no tensor is called 'middle'" in told.stderr, "  which must be one")
+    told = imported(data, "--list")
+    check(told.returncode == 0 and "# FULLY_CONNECTED 1" in told.stdout, "--list has all operators",
+          told.stdout)
+    check(imported(data, "--layout=chw").returncode == 1, "--layout is for ONNX alone")
+    net.ops.reverse()
+    told = imported(net.write(y))
+    check(told.returncode == 0 and "dense(3" in open("m.cnn").read(), "operators in another order",
+          told.stderr)
+
+
+def test_shapes():
+    x, y = floats([1, 1, 1, 2], name="in", signature=[1, -1, -1, 2]), floats([1, 1, 1, 2])
+    net = Net(x)
+    net.add("RELU", [x], y)
+    data = net.write(y)
+    check(imported(data).returncode == 0 and "x: 1x1x2" in open("m.cnn").read(), "open sizes have an example")
+    told = imported(data, "--shape", "in=1x5x7x2")
+    check(told.returncode == 0 and "x: 5x7x2" in open("m.cnn").read(), "--shape sets them", told.stderr)
+    told = imported(data, "--shape", "in=1x5x7x3")
+    check(told.returncode == 1 and "does not leave open" in told.stderr, "  and no others", told.stderr)
+
+
+def test_reasons():
+    """Refusals: every operator that blocks, by its name, and outputs that can be imported."""
+    x, mid, y = floats([1, 4], name="in"), floats([1, 3], name="mid"), floats([1, 3], name="end")
+    net = Net(x)
+    dense(net, x, mid)
+    net.add("CUSTOM Landmarks2TransformMatrix", [mid], y)
+    z = net.add("UNIDIRECTIONAL_SEQUENCE_LSTM", [y], floats([1, 3]))
+    told = imported(net.write(z)).stderr
+    check("2 of 3 operators have no form" in told, "counts operators", told)
+    check("CUSTOM Landmarks2TransformMatrix 1: an operator outside TensorFlow Lite" in told,
+          "a custom operator by its name", told)
+    check("UNIDIRECTIONAL_SEQUENCE_LSTM 2: a recurrent layer" in told, "  and what comes after it", told)
+    check("--outputs=mid is the largest part that can be imported (1 operator)" in told, "  and a way out",
+          told)
+    check(imported(net.write(z), "--outputs=mid").returncode == 0, "  which works")
+    for kind, what in ((F32, "floats"), (I8, "8 bits")):
+        def value(name="t"):
+            return Tensor([1, 4], kind, *((0.5, 0) if kind == I8 else ()), name=name)
+        x, old, y = value("in"), value(), value("end")
+        net, handle = Net(x), Tensor([], RESOURCE)
+        first = net.add("RELU", [x], value("first"))
+        net.add("VAR_HANDLE", [], handle)
+        net.add("READ_VARIABLE", [handle], old)
+        net.add("ADD", [first, old], y)
+        net.add("ASSIGN_VARIABLE", [handle, y], [])
+        told = imported(net.write(y)).stderr
+        words = "VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE: the model keeps state between calls"
+        check(words in told and "error: 1 of " in told, f"state between calls, {what}", told)
+        check("--outputs=first is the largest" in told, "  and the part without it", told)
+
+
+def test_sparse():
+    def write(segments, indices, b):
+        dense, sparse = {0: ("b", 0), 1: ("i", 2)}, {
+            0: ("b", 1), 2: ("b", 1), 3: lambda: b.table({0: lambda: b.vector("i", segments)}),
+            4: ("b", 1), 5: lambda: b.table({0: lambda: b.vector("i", indices)})}
+        return b.table({0: lambda: b.vector("i", [0, 1]),
+                        2: lambda: b.tables([lambda: b.table(dense), lambda: b.table(sparse)])})
+    for segments, indices, good in (([0, 1, 3], [3, 0, 2], True), ([0, 1, 3], [3, 0, 4], False),
+                                    ([0, 1, 4], [3, 0, 2], False), ([0, 2, 1], [3, 0, 2], False),
+                                    ([0, 1, 2], [3, 0, 2], False), ([0, 1], [3, 0, 2], False)):
+        x, y = floats([1, 4]), floats([1, 2])
+        w = floats([2, 4], [1.0, 2.0, 3.0], sparse=lambda b, s=segments, i=indices: write(s, i, b))
+        net = Net(x)
+        net.add("FULLY_CONNECTED", [x, w], y, f0=("b", 0))
+        told = imported(net.write(y))
+        check(told.returncode == 0 if good else "indices do not fit their shape" in told.stderr,
+              f"sparse weights of {segments} and {indices}", told.stderr)
 
 
 def test_damage():
@@ -303,6 +411,11 @@ def test_damage():
     whole.append(one("PRELU", ["x", Tensor([8], I8, 0.1, 0, data=[1] * 8)],
                      Tensor([1, 4, 4, 8], I8, 0.05, 3)))
     whole.append(wide())
+    x = Tensor([1, 4, 4, 8], F32)
+    wrong = Net(x)
+    part = wrong.add("STRIDED_SLICE", [x, ints([0] * 4), ints([1, 4, 4, 8]), ints([1, 2, 1, 1])],
+                     Tensor([1, 2, 4, 8], F32), **{f"f{k}": ("i", 0) for k in range(5)})
+    whole.append(wrong.write(wrong.add("MEAN", [part, ints([1, 2])], Tensor([1, 8], F32))))
     for k in range(500):
         changed = bytearray(whole[k % len(whole)])
         for _ in range(rng.randrange(1, 4)):
@@ -323,6 +436,10 @@ def main():
     test_wide_refused()
     test_wide_operators()
     test_operators()
+    test_floats()
+    test_shapes()
+    test_reasons()
+    test_sparse()
     test_damage()
     finish()
 

@@ -5,8 +5,8 @@ import struct
 
 import itertools
 
-F32, F16, I32, U8, I64, I16, I8 = 0, 1, 2, 3, 4, 7, 9
-WIDTH = {F32: "f", F16: "e", I32: "i", U8: "B", I64: "q", I16: "h", I8: "b"}
+F32, F16, I32, U8, I64, BOOL, I16, I8, RESOURCE = 0, 1, 2, 3, 4, 6, 7, 9, 13
+WIDTH = {F32: "f", F16: "e", I32: "i", U8: "B", I64: "q", BOOL: "B", I16: "h", I8: "b"}
 NONE, RELU, RELU_N1, RELU6 = 0, 1, 2, 3
 SAME, VALID = 0, 1
 # BuiltinOperator, the kind of its options, the version
@@ -23,7 +23,18 @@ OPERATORS = {
     "SQUARE": (92, 66, 1), "RESIZE_NEAREST_NEIGHBOR": (97, 74, 3), "LEAKY_RELU": (98, 75, 2),
     "ABS": (101, 78, 2),
     "ELU": (111, 0, 1), "QUANTIZE": (114, 89, 2), "HARD_SWISH": (117, 91, 1), "GELU": (150, 116, 2),
-    "RELU_0_TO_1": (152, 0, 1)}
+    "RELU_0_TO_1": (152, 0, 1), "FLOOR": (8, 0, 1), "L2_NORMALIZATION": (11, 12, 1), "SPLIT": (49, 35, 2),
+    "LOCAL_RESPONSE_NORMALIZATION": (13, 13, 1), "GATHER": (36, 23, 2), "BATCH_TO_SPACE_ND": (37, 24, 2),
+    "SPACE_TO_BATCH_ND": (38, 25, 2), "LOG_SOFTMAX": (50, 36, 1), "CAST": (53, 37, 1), "ARG_MAX": (56, 40, 2),
+    "LESS": (58, 44, 1), "NEG": (59, 42, 1), "SELECT": (64, 47, 1), "SIN": (66, 0, 1), "TILE": (69, 51, 1),
+    "SUM": (74, 27, 1), "RSQRT": (76, 0, 1), "SHAPE": (77, 55, 1), "POW": (78, 56, 1),
+    "REDUCE_PROD": (81, 27, 1), "REDUCE_MAX": (82, 27, 2), "PACK": (83, 59, 2), "UNPACK": (88, 64, 2),
+    "REDUCE_MIN": (89, 27, 2), "FLOOR_DIV": (90, 65, 1), "RANGE": (96, 73, 1),
+    "SQUARED_DIFFERENCE": (99, 76, 1), "MIRROR_PAD": (100, 77, 1), "SPLIT_V": (102, 79, 2),
+    "REVERSE_V2": (105, 81, 1), "COS": (108, 84, 1), "SELECT_V2": (123, 98, 1), "DENSIFY": (124, 99, 1),
+    "BATCH_MATMUL": (126, 101, 1), "CALL_ONCE": (129, 103, 1), "BROADCAST_TO": (130, 104, 2),
+    "VAR_HANDLE": (142, 111, 1), "READ_VARIABLE": (143, 112, 1), "ASSIGN_VARIABLE": (144, 113, 1),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (44, 71, 1)}
 
 
 class Builder:
@@ -71,9 +82,12 @@ class Builder:
 
 
 class Tensor:
-    """kind: of TensorType. scale, zero: one, or a list with the axis that they are of."""
+    """kind: of TensorType. scale, zero: one, or a list with the axis that they are of. sparse: what writes
+    the table that says where the numbers are. signature: the shape, with -1 for open sizes."""
 
-    def __init__(self, shape, kind=I8, scale=None, zero=0, axis=0, data=None, name="t"):
+    def __init__(self, shape, kind=I8, scale=None, zero=0, axis=0, data=None, name="t", sparse=None,
+                 signature=None):
+        self.sparse, self.signature = sparse, signature
         self.shape, self.kind, self.axis, self.name = list(shape), kind, axis, name
         scale = [] if scale is None else list(scale) if isinstance(scale, (list, tuple)) else [scale]
         self.scale = list(struct.unpack(f"<{len(scale)}f", struct.pack(f"<{len(scale)}f", *scale)))
@@ -86,6 +100,10 @@ class Tensor:
         if self.scale:
             fields[4] = lambda: b.table({2: lambda: b.vector("f", self.scale),
                                          3: lambda: b.vector("q", self.zero), 6: ("i", self.axis)})
+        if self.sparse:
+            fields[6] = lambda: self.sparse(b)
+        if self.signature:
+            fields[7] = lambda: b.vector("i", self.signature)
         return lambda: b.table(fields)
 
 
@@ -109,8 +127,11 @@ class Net:
         return next(i for i, known in enumerate(self.tensors) if known is t)
 
     def add(self, name, inputs, output, **options):
-        """options: f0=("b", 1): field 0 of its table."""
-        self.ops.append((name, [self.index(t) for t in inputs], self.index(output),
+        """options: f0=("b", 1): field 0 of its table. output: a tensor, or a list. CUSTOM NAME has bytes as
+        its options: custom=b"..."."""
+        outputs = output if isinstance(output, list) else [output]
+        custom = options.pop("custom", b"")
+        self.ops.append((name, [self.index(t) for t in inputs], [self.index(t) for t in outputs], custom,
                          {int(k[1:]): v for k, v in options.items()}))
         return output
 
@@ -120,15 +141,20 @@ class Net:
         codes = sorted({op[0] for op in self.ops})
         buffers = [b""] + [t.data or b"" for t in self.tensors]
 
-        def operator(name, inputs, output, options):
+        def operator(name, inputs, outputs, custom, options):
             fields = {0: ("I", codes.index(name)), 1: lambda: b.vector("i", inputs),
-                      2: lambda: b.vector("i", [output])}
-            if OPERATORS[name][1]:
+                      2: lambda: b.vector("i", outputs)}
+            if custom:
+                fields[5] = lambda: b.vector("B", custom)
+            if not name.startswith("CUSTOM ") and OPERATORS[name][1]:
                 fields[3] = ("B", OPERATORS[name][1])
                 fields[4] = lambda: b.table(options)
             return lambda: b.table(fields)
 
         def code(name):
+            if name.startswith("CUSTOM "):
+                return lambda: b.table({0: ("b", 32), 1: lambda: b.vector("B", name[7:].encode()),
+                                        2: ("i", 1), 3: ("i", 32)})
             number, _, version = OPERATORS[name]
             return lambda: b.table({0: ("b", min(number, 127)), 2: ("i", version), 3: ("i", number)})
 

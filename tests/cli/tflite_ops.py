@@ -3,6 +3,7 @@ rounding, and against what LiteRT's reference kernels gave (golden/tflite.txt). 
 # SPDX-License-Identifier: Apache-2.0
 import ctypes
 import hashlib
+import itertools
 import math
 import os
 import re
@@ -12,6 +13,7 @@ import sys
 import tap
 from tap import check, finish, start
 from tflite_cases import all_cases
+from tflite_float_cases import float_cases
 from tflite_models import F32, U8
 
 CNNC, CC = os.environ["CNNC"], os.environ.get("CC", "cc")
@@ -94,7 +96,7 @@ def digest(row):
 def main():
     start("tflite_ops")
     golden = read_golden()
-    for case in all_cases():
+    for case in itertools.chain(all_cases(), float_cases()):
         if len(sys.argv) < 2 or sys.argv[1] in case.name:
             for rounding in ("double", "single", "float") if case.rounds else ("double",):
                 test(case, rounding, golden)

@@ -2,6 +2,7 @@
  * or give a program, and nothing outside them is read. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
+#include "exchange/import.h"
 #include "exchange/tflite.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
@@ -13,7 +14,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   const Span at = {sources_add_binary(&sources, "model.tflite"), 0, 0};
   if (tflite_is(bytes, n)) {
     const char *rounding = n % 2 ? "litert" : "double";
-    const TflProgram *made = tflite_import(arena, diags, at, "model.tflite", "net", rounding, bytes, n);
+    const ImportOptions options = {.net = "net", .rounding = rounding};
+    TflModel *m = tflite_open(arena, diags, at, "model.tflite", &options, bytes, n);
+    const bool made = !m ? false
+                      : tflite_is_quantized(m)
+                          ? tflite_import(arena, diags, at, "model.tflite", &options, m, bytes, n) != NULL
+                          : import_graph(arena, diags, at, &options,
+                                         tflite_nodes(arena, diags, at, "model.tflite", m, bytes, n)) != NULL;
     if (!made != (diags_errors(diags) > 0)) abort();
   }
   arena_free(arena);

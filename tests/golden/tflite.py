@@ -8,6 +8,7 @@ hash of the bytes of each output of 8 bits.
 needs numpy and the package ai-edge-litert. On standard error it tells where tests/cli/tflite_reference.py
 differs from LiteRT, and what these kernels refuse."""
 import hashlib
+import itertools
 import os
 import sys
 
@@ -16,10 +17,11 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
 from tflite_cases import all_cases  # noqa: E402
+from tflite_float_cases import float_cases  # noqa: E402
 
 
 def main():
-    for case in all_cases():
+    for case in itertools.chain(all_cases(), float_cases()):
         if not case.golden:
             continue
         try:
