@@ -262,6 +262,10 @@ Value *constant_operand(ModelImport *, const OnnxNode *, int input, const Tensor
 /* To be joined to values: it may have another size along one dimension. */
 View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
 
+/* ---- ops_einsum.c ---- */
+/* MatMul of a constant, that input, that is first or has more than two dimensions. */
+View *import_matrices(ModelImport *, const OnnxNode *, int constant);
+
 /* ---- ops_reduce.c ---- */
 /* The dimensions that a reduction runs over: an input, an attribute, or all. false after no(). */
 bool reduced_axes(ModelImport *, const OnnxNode *, int input, int rank, bool *over);

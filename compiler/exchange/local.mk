@@ -7,7 +7,8 @@ libcnnc_a_SOURCES += %D%/wire.h %D%/wire.c %D%/onnx.h %D%/onnx_schema.def %D%/on
   %D%/fold_product.c \
   %D%/program_text.c \
   %D%/inputs.c %D%/layout.c %D%/permute.c %D%/broadcast.c \
-  %D%/onnx_ops.def %D%/ops_window.c %D%/ops_dense.c %D%/ops_map.c %D%/ops_combine.c %D%/ops_norm.c \
+  %D%/onnx_ops.def %D%/ops_window.c %D%/ops_dense.c %D%/ops_einsum.c %D%/ops_map.c \
+  %D%/ops_combine.c %D%/ops_norm.c \
   %D%/ops_shape.c %D%/ops_size.c %D%/constant.c %D%/ops_reduce.c \
   %D%/onnx_frames.c %D%/qdq.c %D%/frames.c \
   %D%/wire_write.c %D%/onnx_out.h %D%/onnx_out.def %D%/onnx_out.c %D%/onnx_out_parts.c %D%/out_map.c \

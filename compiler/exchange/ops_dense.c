@@ -67,10 +67,10 @@ static View *product(ModelImport *im, const OnnxNode *node, const View *x, const
 
 View *import_matmul(ModelImport *im, const OnnxNode *node) {
   const Tensor *w = constant_of(im, node, 1);
-  if (!w && constant_of(im, node, 0)) return no(im, "a constant times a value");
+  if (!w && constant_of(im, node, 0)) return import_matrices(im, node, 0);
   if (!w) return no(im, ATTENTION);
   const View *x = view_of(im, node, 0);
-  if (w->rank != 2 || w->n == 0) return no(im, "a product with several matrices");
+  if (w->rank != 2 || w->n == 0) return import_matrices(im, node, 1);
   return x ? product(im, node, x, by_units(im, w, false, 1), NULL) : NULL;
 }
 

@@ -155,6 +155,21 @@ case("set_inputs", [
     {"rate": i64(16000), "w16": (3, 2, 4), "w8": (4, 2, 3), "m": (28, 5)})
 make.settings["set_inputs"] = {"sr": np.array(8000, i64), "loud": np.array(False), "sizes": numbers(1, 28)}
 
+# Products of a value and a constant over other dimensions than the last: with groups, several that are
+# summed, the constant first, several matrices.
+case("contractions", [
+    node("Conv", "x k", "a"), node("Reshape", "a cut", "g"), node("Transpose", "g", "t", perm=[0, 3, 1, 2]),
+    node("Einsum", "t w1", "b", equation="btgi,gih->btgh"),
+    node("Einsum", "w2 b", "c", equation="ho,btgh->bgto"),
+    node("Einsum", "c w3", "d", equation="bgto,god->btd"), node("MatMul", "w4 d", "e"),
+    node("Reshape", "e four", "f"), node("MatMul", "f w5", "h"), node("MatMul", "h w6", "i"),
+    node("Einsum", "i w7", "y", equation="b c h w, c o -> b o h w"), node("Flatten", "x", "v"),
+    node("Reshape", "v rows", "r"), node("Einsum", "r w8", "z", equation="bgi,gio->bgo")],
+    {"x": [1, 3, 7]}, "y z",
+    {"k": (32, 3, 3), "cut": numbers(1, 8, 4, 5), "w1": (8, 4, 3), "w2": (3, 4), "w3": (8, 4, 6),
+     "w4": (7, 5), "four": numbers(1, 7, 2, 3), "w5": (7, 3, 4), "w6": (1, 4, 2), "w7": (7, 6),
+     "rows": numbers(1, 3, 7), "w8": (3, 7, 5)}, last=("z",))
+
 
 def bad_files():
     """What must be refused."""
@@ -175,6 +190,14 @@ refused = {
         node("Cast", "sr", "f", to=TensorProto.FLOAT), node("Div", "x f", "d"),
         node("LSTM", "d W R", "y", hidden_size=5)], {"x": [9, 1, 12], "sr": []}, "y",
         {"W": (1, 20, 12), "R": (1, 20, 5)}),
+    "equations": ([
+        node("Relu", "x", "r"), node("Einsum", "r r", "a", equation="bi,bj->bij"),
+        node("Einsum", "r w w", "b", equation="bi,ij,jk->bk"),
+        node("Einsum", "r w", "c", equation="bi,ij->b"),
+        node("Einsum", "r w", "d", equation="...i,ij->...j"),
+        node("Einsum", "r w", "e", equation="bi,jk->bj"),
+        node("Einsum", "r w", "f", equation="bij,ij->bj"), node("MatMul", "r three", "g")], {"x": [1, 4]},
+        "a b c d e f g", {"w": (4, 4), "three": (2, 4, 4)}),
     "branchless": ([node("If", "flag", "b"), node("Add", "x b", "y")], {"x": [1, 4]}, "y",
                    {"flag": np.array(True)}),
     # An output that has no layout is not suggested: the convolution before it is.
