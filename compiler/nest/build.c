@@ -268,7 +268,8 @@ void nest_routine(Nest *nest, const Routine *routine, Buf *const *bufs, const do
     if (buf->place > STACK || buf->type.elem != routine->elem[i] || buf_elements(buf) != buf_room(buf, 0))
       nest_misuse(nest, nest_text(nest, "%s is no array that a routine takes", buf->name));
     for (int k = 0; k < i; k++)
-      if (bufs[k] == buf) nest_misuse(nest, nest_text(nest, "%s is given to a routine twice", buf->name));
+      if (bufs[k] == buf && (routine->writes[i] || routine->writes[k]))
+        nest_misuse(nest, nest_text(nest, "%s is given twice to a routine that writes it", buf->name));
     buf->flat = true;
     stmt->u.routine.buf[i] = buf;
   }
