@@ -4,7 +4,7 @@ nobase_dist_doc_DATA += %D%/development.md %D%/language.md %D%/c-interface.md %D
   %D%/diagnostics.md %D%/schedules.md %D%/looking.md %D%/errors.md %D%/misra.md %D%/data.md \
   %D%/browser.md %D%/embedding.md %D%/import.md %D%/nets.md %D%/int8.md %D%/onnx-tests.md \
   %D%/mpi.md %D%/editors.md %D%/python.md \
-  %D%/from-pytorch.md %D%/from-keras.md \
+  %D%/from-pytorch.md %D%/from-keras.md %D%/transfer.md \
   %D%/looking/fashion-occlude.png %D%/looking/fashion-relu2.png %D%/looking/lenet5-dream-from.png \
   %D%/looking/lenet5-dream.png %D%/looking/lenet5-features.png \
   %D%/looking/lenet5-filters.png %D%/looking/lenet5-filters2.png %D%/looking/lenet5-occlude.png \

@@ -132,12 +132,12 @@ with open("short.cnn", "w") as file:
     file.write("net s { input x: 6x6x2\n    conv(3, 3x3) -> batchnorm -> relu\n    conv(4, 3x3)\n"
                "    flatten\n    train { loss = mse; epochs = 1; batch = 4 } }\n")
 exits(1, "where shapes differ, all are told", cnnc("short.cnn", "--weights=state.pt", "--match=order"),
-      "3 differences", "another shape: conv2.weight, in its place features.3.weight, is [4, 3, 1, 1] in the "
-      "file, [4, 3, 3, 3] in the net", "conv2.bias, in its place head.weight, is [5, 64]",
+      "3 differences", "another shape: conv2.weight (paired with features.3.weight) is [4, 3, 1, 1] in the "
+      "file, [4, 3, 3, 3] in the net", "conv2.bias (paired with head.weight) is [5, 64]",
       "not in the net: head.bias [5]")
 exits(0, "  also by programs", cnnc("short.cnn", "-O1", "-o", "short"))
 exits(1, "    in all commands", run("./short", "predict", "x.npy", "--weights", "state.pt", "--match=order"),
-      "these weights are not the net's", "another shape: conv2.weight, in its place features.3.weight")
+      "these weights are not the net's", "another shape: conv2.weight (paired with features.3.weight)")
 exits(0, "    but --init, which takes the layers that agree",
       run("./short", "train", "--data", "synthetic", "--limit", "8", "--init", "state.pt", "--match=order",
           "--out", "short.safetensors"),
@@ -196,7 +196,7 @@ for name, bias in ("filter", "bias=false"), ("biased", "bias=true"):
         file.write(f"net {name} {{ input x: 8x8x1\n    conv(1, 3x3, {bias}) }}\n")
 exits(0, "an array alone is the only weight", cnnc("filter.cnn", "--weights=kernel.npy", "-o", "f.c"))
 exits(1, "  of its shape", cnnc("filter.cnn", "--weights=square.npy", "-o", "f.c"),
-      "another shape: conv1.weight, in its place arr_0, is [3, 3] in the file, [1, 1, 3, 3] in the net: it "
+      "another shape: conv1.weight (paired with arr_0) is [3, 3] in the file, [1, 1, 3, 3] in the net: it "
       "differs by dimensions of 1")
 exits(1, "  where there are two", cnnc("biased.cnn", "--weights=kernel.npy", "-o", "f.c"),
       "missing: conv1.weight [1, 1, 3, 3]; did you mean the file's arr_0", "missing: conv1.bias [1]")

@@ -232,7 +232,7 @@ static void prefix_look(Match *match) {
 static const char *called(const Match *match, const cnn_wanted *wanted, const cnn_tensor *tensor,
                           char name[420]) {
   if (strcmp(tensor->name + strlen(match->prefix), wanted->name) == 0) return wanted->name;
-  snprintf(name, 420, "%.200s, in its place %.200s,", wanted->name, tensor->name);
+  snprintf(name, 420, "%.200s (paired with %.200s)", wanted->name, tensor->name);
   return name;
 }
 
