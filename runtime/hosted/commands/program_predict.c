@@ -548,8 +548,9 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT",
-       ".npy or .npz: raw outputs; .png: the image with boxes or classes drawn on it, or an output that is an image", 0,
-       0, NULL, NULL},
+       ".npy or .npz: raw outputs; .png: the image with boxes or classes drawn on it, or an output that is "
+       "an image",
+       0, 0, NULL, NULL},
       {"json", 0, CNN_VALUE_FLAG, &a.json, "", "an array of objects instead of lines", 0, 0, NULL, NULL},
       CNN_FLAG_FIT(a.fit, NULL),
       {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME",
