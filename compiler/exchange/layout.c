@@ -52,7 +52,7 @@ static int told_by_operator(const OnnxNode *node, int input, const Trace *x) {
                                        NULL};
   if (input != 0 || x->rank < 2) return -1;
   if (is_any(node->op, second)) return 1;
-  if (strcmp(node->op, "MatMul") == 0) return x->rank - 1;
+  if (strstr(node->op, "MatMul")) return x->rank - 1;
   if (strcmp(node->op, "LayerNormalization") != 0) return -1;
   const int64_t axis = counted(onnx_int(node, "axis", -1), x->rank);
   return axis > 0 && axis < x->rank ? (int)axis : x->rank - 1;
@@ -169,9 +169,13 @@ static bool reshaped(const ModelImport *im, const OnnxNode *node, const Trace *x
 
 /* False: its dimensions are lost. */
 static bool followed(const ModelImport *im, const OnnxNode *node, const Trace *x, Trace *y) {
-  static const char *const lost[] = {"Flatten", "Gemm",   "MatMul", "Shape", "Size",    "Gather",
-                                     "Einsum",  "ArgMax", "ArgMin", "TopK",  "NonZero", "LSTM",
-                                     "GRU",     "RNN",    "If",     "Loop",  "Scan",    NULL};
+  static const char *const lost[] = {"Flatten", "Gemm",   "com.microsoft::FusedMatMul",
+                                     "MatMul",  "Shape",  "Size",
+                                     "Gather",  "Einsum", "ArgMax",
+                                     "ArgMin",  "TopK",   "NonZero",
+                                     "LSTM",    "GRU",    "RNN",
+                                     "If",      "Loop",   "Scan",
+                                     NULL};
   const OnnxOperator *row = onnx_operator(node->op);
   ImportOperator *import = row ? row->import : NULL;
   y->rank = 0;

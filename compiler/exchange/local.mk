@@ -6,7 +6,7 @@ libcnnc_a_SOURCES += %D%/wire.h %D%/wire.c %D%/onnx.h %D%/onnx_schema.def %D%/on
   %D%/fold.c %D%/fold.h %D%/folds.def %D%/fold_elements.c %D%/fold_move.c %D%/fold_index.c %D%/fold_reduce.c \
   %D%/fold_product.c \
   %D%/program_text.c \
-  %D%/inputs.c %D%/layout.c %D%/permute.c %D%/broadcast.c \
+  %D%/inputs.c %D%/layout.c %D%/permute.c %D%/broadcast.c %D%/onnx_fused.c \
   %D%/onnx_ops.def %D%/ops_window.c %D%/ops_dense.c %D%/ops_einsum.c %D%/ops_map.c \
   %D%/ops_combine.c %D%/ops_norm.c \
   %D%/ops_shape.c %D%/ops_size.c %D%/constant.c %D%/ops_reduce.c \

@@ -176,7 +176,8 @@ const char *layer_called(ModelImport *im, const char *name) {
 
 const char *layer_of(ModelImport *im, const OnnxNode *node, int input) {
   const char *name = module_of(im, node, input < 0 ? NULL : constant_of(im, node, input));
-  if (!name) name = lower_case(im, node->op);
+  const char *domain = strstr(node->op, "::");
+  if (!name) name = lower_case(im, domain ? domain + 2 : node->op);
   return layer_called(im, name);
 }
 

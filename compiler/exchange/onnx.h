@@ -153,6 +153,8 @@ void onnx_set_float(Arena *, OnnxNode *, const char *name, double);
 void onnx_set_text(Arena *, OnnxNode *, const char *name, const char *);
 /* Operators on quantised numbers become those on floats, between conversions. */
 void onnx_frames(Arena *, WireList *nodes);
+/* Fused operators become those of the standard. */
+void onnx_fused(Arena *, WireList *nodes);
 /* The nodes of a graph with those of the model's own functions in the place of their calls, and those of both
  * branches before each If. */
 typedef struct OnnxFlat {

@@ -324,6 +324,7 @@ Onnx *onnx_read(Arena *arena, Diags *diags, const char *path, Span at, const uin
   OnnxFlat flat;
   if (!onnx_inline(&wire, model, n, &flat)) return bad_file(diags, at, flat.why);
   onnx_frames(arena, &flat.nodes);
+  onnx_fused(arena, &flat.nodes);
   Onnx *o = NEW(arena, Onnx);
   *o = (Onnx){.arena = arena, .path = path, .file = bytes, .bytes = n, .opset = opset_of(model)};
   o->producer = model->producer_name;

@@ -96,6 +96,30 @@ case("along_axis", [
      "plane": (4, 4), "slopes": (4, 1, 1)}, opset=6)
 
 
+# ---- what onnxruntime's optimizer writes, and scikit-learn's converter
+ms = {"domain": "com.microsoft"}
+case("fused", [
+    node("FusedConv", "x w1 b1", "a", activation="LeakyRelu", activation_params=[0.25], **ms),
+    node("FusedConv", "a w2 b2 a", "b", activation="Clip", activation_params=[-0.5, 2.0], **ms),
+    node("GlobalAveragePool", "b", "c"), node("Flatten", "c", "d"),
+    node("FusedGemm", "d w3 b3", "y", activation="HardSigmoid", activation_alpha=0.3, activation_beta=0.4,
+         transB=1, alpha=0.5, **ms), node("FusedGemm", "d w3", "z", activation="Relu", transB=1, **ms)],
+    {"x": [1, 2, 5, 4]}, "y z",
+    {"w1": (4, 2, 3, 3), "b1": (4,), "w2": (4, 4, 1, 1), "b2": (4,), "w3": (3, 4), "b3": (3,)})
+case("fused_sequence", [
+    node("FusedMatMul", "x w1", "a", transB=1, alpha=0.5, **ms), node("BiasGelu", "a b1", "b", **ms),
+    node("SkipLayerNormalization", "b a g b1 b2", "c - - s", epsilon=1e-5, **ms),
+    node("FastGelu", "c b2", "d", **ms), node("QuickGelu", "d", "e", alpha=1.5, **ms),
+    node("Gelu", "e", "f", **ms), node("SimplifiedLayerNormalization", "f g", "h", axis=-1, epsilon=1e-5),
+    node("SkipLayerNormalization", "h s g", "i", epsilon=1e-5, **ms),
+    node("FusedMatMul", "i w2", "j", transA=1, **ms), node("Transpose", "j", "k", perm=[0, 2, 1]),
+    node("FastGelu", "k", "y", **ms)], {"x": [1, 7, 4]}, "y",
+    {"w1": (6, 4), "b1": (6,), "b2": (6,), "g": (6,), "w2": (7, 5)}, last=("x",))
+case("scaled", [
+    node("Scaler", "x", "a", domain="ai.onnx.ml", offset=[1.0, -2.0, 0.5], scale=[0.5, 2.0, 3.0]),
+    node("Gemm", "a w", "y")], {"x": [1, 3]}, "y", {"w": (3, 4)})
+
+
 def bad_files():
     """What must be refused."""
     for name, (nodes, inputs, weights) in refused.items():

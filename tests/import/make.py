@@ -14,7 +14,7 @@ cases = {}
 
 
 def node(op, inputs, outputs, name="", **attributes):
-    results = outputs.split()
+    results = [result.strip("-") for result in outputs.split()]  # -: none
     return helper.make_node(op, inputs.split(" "), results, name=name or results[0], **attributes)
 
 
