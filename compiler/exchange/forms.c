@@ -163,6 +163,30 @@ static void form_gelu(ModelImport *im, OnnxNode *node) {
   }
 }
 
+/* ---- means of means ---- */
+/* The one axis of a ReduceMean; INT64_MIN: there are several. */
+static int64_t mean_axis(const ModelImport *im, const OnnxNode *mean) {
+  const WireInts *list = onnx_ints(mean, "axes");
+  const Tensor *t = mean->nin > 1 && mean->in[1] ? im->item[mean->in[1]].constant : NULL;
+  if (t) return t->n == 1 ? tensor_integer(t, 0) : INT64_MIN;
+  return list && list->n == 1 ? list->data[0] : INT64_MIN;
+}
+
+/* A mean over one axis of a mean over another: over both. Axes that are counted from the end are known where
+ * no dimension is dropped in between. */
+static void form_mean(ModelImport *im, OnnxNode *node) {
+  OnnxNode *inner = is(node, "ReduceMean") ? made_by(im, node->in[0], "ReduceMean") : NULL;
+  if (!inner || im->readers[node->in[0]] != 1 || im->wanted[node->in[0]]) return;
+  int64_t axes[] = {mean_axis(im, inner), mean_axis(im, node)};
+  const bool keeps = onnx_int(inner, "keepdims", 1), keep = onnx_int(node, "keepdims", 1);
+  if (axes[0] == INT64_MIN || axes[1] == INT64_MIN || keeps != keep) return;
+  if (keeps ? axes[0] == axes[1] || (axes[0] < 0) != (axes[1] < 0) : axes[0] < 0 || axes[1] < 0) return;
+  if (!keeps) axes[1] += axes[1] >= axes[0];
+  become_one(im, node, "ReduceMean", inner->in[0]);
+  onnx_set_ints(im->arena, node, "axes", 2, axes);
+  onnx_set_int(im->arena, node, "keepdims", keep);
+}
+
 /* ---- layer norm ---- */
 static OnnxNode *only_reader(ModelImport *im, int tensor, const char *op) {
   if (im->readers[tensor] != 1 || im->wanted[tensor]) return NULL;
@@ -176,17 +200,9 @@ static int constant_other(const ModelImport *im, const OnnxNode *node, int tenso
   return other && im->item[other].constant ? other : 0;
 }
 
-/* The one axis of a ReduceMean; INT64_MIN: there are several. */
-static int64_t mean_axis(const ModelImport *im, const OnnxNode *mean) {
-  const WireInts *list = onnx_ints(mean, "axes");
-  const Tensor *t = mean->nin > 1 && mean->in[1] ? im->item[mean->in[1]].constant : NULL;
-  if (t) return t->n == 1 ? tensor_integer(t, 0) : INT64_MIN;
-  return list && list->n == 1 ? list->data[0] : INT64_MIN;
-}
-
-static bool is_square(const ModelImport *im, const OnnxNode *node, const OnnxNode *of) {
+/* x * x, where x is the result of `of` or another difference of the same. */
+static bool is_square(const ModelImport *im, const OnnxNode *node, int x, const OnnxNode *of) {
   if (!node || node->nin != 2) return false;
-  const int x = of->out[0];
   const OnnxNode *again = made_by(im, node->in[0], "Sub");
   const bool twice = again && again->nin == 2 && again->in[0] == of->in[0] && again->in[1] == of->in[1];
   return (node->in[0] == x || twice) &&
@@ -212,34 +228,57 @@ static int inverse_root(const ModelImport *im, int tensor) {
   return root ? root->in[0] : power == -0.5 ? x : 0;
 }
 
-/* x - mean, divided by a root or times its inverse; *sum: what the root is of. NULL: it is no such node. */
-static const OnnxNode *normalized(const ModelImport *im, const OnnxNode *node, int *sum) {
+/* What is divided by a root or multiplied by its inverse; *sum: what the root is of. 0: it is no such node.
+ */
+static int normalized(const ModelImport *im, const OnnxNode *node, int *sum) {
   const OnnxNode *root = is(node, "Div") && node->nin == 2 ? made_by(im, node->in[1], "Sqrt") : NULL;
   *sum = root ? root->in[0] : 0;
-  if (root) return made_by(im, node->in[0], "Sub");
+  if (root) return node->in[0];
   for (int k = 0; k < 2 && is(node, "Mul") && node->nin == 2; k++) {
-    const OnnxNode *difference = made_by(im, node->in[k], "Sub");
-    *sum = difference ? inverse_root(im, node->in[!k]) : 0;
-    if (*sum) return difference;
+    *sum = inverse_root(im, node->in[!k]);
+    if (*sum) return node->in[k];
   }
-  return NULL;
+  return 0;
 }
 
-/* (x - mean) / sqrt(mean((x - mean)^2) + epsilon), then * weight + bias */
+/* How often a square reads what it is of. */
+static int reads_of(const ModelImport *im, int square) { return made_by(im, square, "Mul") ? 2 : 1; }
+
+/* The axis that a Transpose brings one of its input's to; INT64_MIN: it is not known. */
+static int64_t axis_behind(const OnnxNode *transpose, int64_t axis) {
+  const WireInts *perm = onnx_ints(transpose, "perm");
+  for (int d = 0; perm && d < perm->n; d++)
+    if (perm->data[d] == (axis < 0 ? axis + perm->n : axis)) return axis < 0 ? d - perm->n : d;
+  return INT64_MIN;
+}
+
+static bool same_axis(int64_t a, int64_t b, const OnnxNode *transpose) {
+  const WireInts *perm = transpose ? onnx_ints(transpose, "perm") : NULL;
+  return a == b || (perm && (a < 0 ? a + perm->n : a) == (b < 0 ? b + perm->n : b));
+}
+
+/* (x - mean) / sqrt(mean((x - mean)^2) + epsilon), then * weight + bias. Optimizers move a Transpose of x
+ * behind the difference, which is moved back. */
 static void form_norm(ModelImport *im, OnnxNode *node) {
   double epsilon = 0;
   int of = 0;
-  const OnnxNode *difference = normalized(im, node, &of);
-  const int sum = of ? with_number(im, made_by(im, of, "Add"), &epsilon) : 0;
+  const int numerator = normalized(im, node, &of);
+  OnnxNode *moved = made_by(im, numerator, "Transpose");
+  const OnnxNode *difference = made_by(im, moved ? moved->in[0] : numerator, "Sub");
+  const int sum = difference ? with_number(im, made_by(im, of, "Add"), &epsilon) : 0;
   const OnnxNode *variance = made_by(im, sum, "ReduceMean");
   const OnnxNode *mean =
       difference && difference->nin == 2 ? made_by(im, difference->in[1], "ReduceMean") : NULL;
   if (!variance || !mean || mean->in[0] != difference->in[0]) return;
-  if (!is_square(im, made_by_either(im, variance->in[0], "Pow", "Mul"), difference)) return;
-  const int64_t axis = mean_axis(im, mean);
-  if (axis == INT64_MIN || mean_axis(im, variance) != axis) return;
+  if (!is_square(im, made_by_either(im, variance->in[0], "Pow", "Mul"), numerator, difference)) return;
+  int64_t axis = mean_axis(im, mean);
+  if (axis != INT64_MIN && moved) axis = axis_behind(moved, axis);
+  if (axis == INT64_MIN || !same_axis(mean_axis(im, variance), axis, moved)) return;
   if (!onnx_int(mean, "keepdims", 1) || !onnx_int(variance, "keepdims", 1)) return;
-  const int x = difference->in[0];
+  if (moved && (im->readers[moved->out[0]] != 1 + reads_of(im, variance->in[0]) || im->wanted[moved->out[0]]))
+    return;
+  if (moved) moved->in[0] = difference->in[0];
+  const int x = moved ? moved->out[0] : difference->in[0];
   OnnxNode *scaled = only_reader(im, node->out[0], "Mul");
   const int weight = constant_other(im, scaled, node->out[0]);
   OnnxNode *shifted = weight ? only_reader(im, scaled->out[0], "Add") : NULL;
@@ -323,7 +362,7 @@ static void form_moments(ModelImport *im, OnnxNode *node) {
   const OnnxNode *square = made_by_either(im, variance->in[0], "Pow", "Mul");
   const OnnxNode *difference = square ? made_by(im, square->in[0], "Sub") : NULL;
   if (!difference || difference->nin != 2 || difference->in[0] != m.x || difference->in[1] != m.mean ||
-      !is_square(im, square, difference))
+      !is_square(im, square, difference->out[0], difference))
     return;
   const int64_t axis = mean_axis(im, mean);
   if (axis != INT64_MIN) {
@@ -434,6 +473,7 @@ void canonical(ModelImport *im) {
     form_sixth(im, node);
     form_gelu(im, node);
     form_prelu(im, node);
+    form_mean(im, node);
     form_norm(im, node);
     form_moments(im, node);
     form_length(im, node);

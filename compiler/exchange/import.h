@@ -239,6 +239,7 @@ bool in_memory_order(const View *, int n, const int *dims);
 Value *lay_standard(ModelImport *, const View *);
 /* These dimensions, in this order, one behind the other in memory: as it lies, if it does so. */
 Value *lay_in_order(ModelImport *, const View *, int n, const int *dims);
+Value *reshaped(ModelImport *, Value *, Shape); /* the same elements in the same order */
 /* What was emitted since there were so many statements. */
 void take_back(ModelImport *, int statements);
 /* Behind an operator on a value that was laid out so. */
@@ -265,6 +266,10 @@ View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, 
 /* ---- ops_einsum.c ---- */
 /* MatMul of a constant, that input, that is first or has more than two dimensions. */
 View *import_matrices(ModelImport *, const OnnxNode *, int constant);
+
+/* ---- ops_combine.c ---- */
+/* Two values by an operator of the language; `alone`: the first is read nowhere else. */
+View *two_values(ModelImport *, const View *x, bool alone, const View *y, const char *word);
 
 /* ---- ops_reduce.c ---- */
 /* The dimensions that a reduction runs over: an input, an attribute, or all. false after no(). */

@@ -142,7 +142,7 @@ static bool with_other_rank(const ModelImport *im, const OnnxNode *node, const T
 }
 
 /* To the same sizes, but for those of one element. */
-static bool reshaped(const ModelImport *im, const OnnxNode *node, const Trace *x, Trace *y) {
+static bool with_shape(const ModelImport *im, const OnnxNode *node, const Trace *x, Trace *y) {
   int64_t size[MOST_DIMS], all = 1, others = 1;
   const int n = numbers_of(im, node, 1, "shape", size);
   if (n < 1) return false;
@@ -180,7 +180,7 @@ static bool followed(const ModelImport *im, const OnnxNode *node, const Trace *x
   ImportOperator *import = row ? row->import : NULL;
   y->rank = 0;
   if (strcmp(node->op, "Transpose") == 0) return transposed(node, x, y);
-  if (strcmp(node->op, "Reshape") == 0) return reshaped(im, node, x, y);
+  if (strcmp(node->op, "Reshape") == 0) return with_shape(im, node, x, y);
   if (import == import_squeeze || import == import_unsqueeze ||
       (import == import_reduce && !onnx_int(node, "keepdims", 1)))
     return with_other_rank(im, node, x, y);

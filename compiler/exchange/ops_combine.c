@@ -245,10 +245,31 @@ static View *plane(ModelImport *im, const View *big, const View *small, const ch
   return view_copy(im, big, emit(im, 2, both, big->value->shape, "%s(%%*)", word));
 }
 
-/* One number for all channels of a pixel, or of a vector. */
+/* One number a position in another layout: brought into that of the big one. NULL: it is none. */
+static const View *as_plane(ModelImport *im, const View *small, const View *big) {
+  const int c = big->value->shape.rank - 1;
+  int pos[MOST_DIMS], n = 0;
+  Shape shape = big->value->shape;
+  shape.dim[c] = 1;
+  if (c < 1 || shape_elements(small->value->shape) != shape_elements(shape)) return NULL;
+  for (int axis = 0; axis < c; axis++) /* its dimensions, as they are in memory */
+    for (int d = 0, before = n; shape.dim[axis] > 1 && n == before; d++) {
+      if (d == big->rank) return NULL;
+      if (factors_whole(&big->along[d], big->value, axis)) pos[n++] = d;
+    }
+  for (int d = 0, k = 0; d < big->rank; d++) {
+    for (k = 0; k < n && pos[k] != d;) k++;
+    if (small->size[d] != (k < n ? big->size[d] : 1)) return NULL;
+  }
+  const int before = im->statements.n;
+  Value *v = lay(im, small, 0, NULL, n, pos, false);
+  if (!v) take_back(im, before);
+  return v ? view_copy(im, small, reshaped(im, v, shape)) : NULL;
+}
+
+/* One number for all elements. */
 static bool is_single(const View *small, const View *big) {
-  const Shape s = big->value->shape;
-  if (shape_elements(small->value->shape) != 1 || shape_elements(s) != s.dim[s.rank - 1]) return false;
+  if (shape_elements(small->value->shape) != 1) return false;
   for (int d = 0; d < small->rank; d++) {
     if (small->size[d] != 1 && small->size[d] != big->size[d]) return false;
     for (int i = 0; i < small->along[d].n; i++)
@@ -257,17 +278,12 @@ static bool is_single(const View *small, const View *big) {
   return true;
 }
 
+/* A number for each channel of one pixel is what the language has. */
 static View *with_single(ModelImport *im, const View *big, const View *small, const char *word) {
-  Value *both[] = {big->value, small->value};
   const Shape pixel = shape_picture(1, 1, shape_elements(big->value->shape)), one = shape_picture(1, 1, 1);
-  if (!shape_equal(both[0]->shape, pixel))
-    both[0] = emit_one(im, both[0], pixel, "reshape(1x1x%lld)", (long long)pixel.dim[2]);
-  if (!shape_equal(both[1]->shape, one)) both[1] = emit_one(im, both[1], one, "reshape(1x1x1)");
-  View *y = view_copy(im, big, emit(im, 2, both, pixel, "%s(%%*)", word));
-  for (int d = 0; d < y->rank; d++)
-    for (int i = 0; i < y->along[d].n; i++)
-      if (y->along[d].f[i].axis != BATCH) y->along[d].f[i].axis = 2;
-  return y;
+  Value *both[] = {reshaped(im, big->value, pixel), reshaped(im, small->value, one)};
+  Value *v = emit(im, 2, both, pixel, "%s(%%*)", word);
+  return view_copy(im, big, reshaped(im, v, big->value->shape));
 }
 
 static bool same_layout(const View *a, const View *b) {
@@ -295,7 +311,7 @@ static bool made_last(const ModelImport *im, const Value *value) {
 }
 
 /* `alone`: the first is read nowhere else. */
-static View *two_values(ModelImport *im, const View *x, bool alone, const View *y, const char *word) {
+View *two_values(ModelImport *im, const View *x, bool alone, const View *y, const char *word) {
   const int rank = x->rank > y->rank ? x->rank : y->rank;
   const View *a = align(im, x, rank), *b = align(im, y, rank);
   if (x->value->regions != y->value->regions)
@@ -317,6 +333,9 @@ static View *two_values(ModelImport *im, const View *x, bool alone, const View *
   const View *gate = as_gate(im, b, a), *other = gate || !commutes(word) ? NULL : as_gate(im, a, b);
   if (gate) return gated(im, a, gate, word);
   if (other) return gated(im, b, other, word);
+  const View *map = as_plane(im, b, a), *turned = map || !commutes(word) ? NULL : as_plane(im, a, b);
+  if (map) return plane(im, a, map, word);
+  if (turned) return plane(im, b, turned, word);
   return both_laid(im, a, b, word);
 }
 

@@ -74,14 +74,23 @@ View *import_hard_sigmoid(ModelImport *im, const OnnxNode *node) {
   return map_view(im, x, "clip(0, 1)");
 }
 
-/* A bound of Clip: an input, or before opset 11 an attribute. */
+/* A bound of Clip: an input, or before opset 11 an attribute; of one that is computed nothing is known. */
 static bool bound(ModelImport *im, const OnnxNode *node, int input, const char *name, double *value) {
   const Tensor *t = constant_of(im, node, input);
-  if (given(node, input) && !t) return no(im, "bounds that are computed"), false;
+  if (given(node, input) && !t) return true;
   if (t && t->n == 1) *value = tensor_number(t, 0);
   else if (t && t->n > 1) return no(im, "bounds that are no numbers"), false;
   else *value = onnx_float(node, name, *value);
   return true;
+}
+
+static View *clipped(ModelImport *im, const View *x, double low, double high) {
+  if (low < -3.4e38 && high > 3.4e38) return view_copy(im, x, x->value);
+  if (low == 0 && high == 6) return map_view(im, x, "relu6");
+  if (low == 0 && high > 3.4e38) return map_view(im, x, "relu");
+  if (high > 3.4e38) return map_view(im, x, "maximum(%s)", number_text(im->arena, low));
+  if (low < -3.4e38) low = -3.4028234e38;
+  return map_view(im, x, "clip(%s, %s)", number_text(im->arena, low), number_text(im->arena, high));
 }
 
 View *import_clip(ModelImport *im, const OnnxNode *node) {
@@ -89,12 +98,11 @@ View *import_clip(ModelImport *im, const OnnxNode *node) {
   double low = -INFINITY, high = INFINITY;
   if (!x || !bound(im, node, 1, "min", &low) || !bound(im, node, 2, "max", &high)) return NULL;
   if (!(low <= high)) return no(im, "bounds in the wrong order");
-  if (low < -3.4e38 && high > 3.4e38) return view_copy(im, x, x->value);
-  if (low == 0 && high == 6) return map_view(im, x, "relu6");
-  if (low == 0 && high > 3.4e38) return map_view(im, x, "relu");
-  if (high > 3.4e38) return map_view(im, x, "maximum(%s)", number_text(im->arena, low));
-  if (low < -3.4e38) low = -3.4028234e38;
-  return map_view(im, x, "clip(%s, %s)", number_text(im->arena, low), number_text(im->arena, high));
+  x = clipped(im, x, low, high);
+  for (int k = 1; k < 3 && x; k++)
+    if (given(node, k) && !constant_of(im, node, k))
+      x = two_values(im, x, false, view_of(im, node, k), k == 1 ? "maximum" : "minimum");
+  return x ? view_copy(im, x, x->value) : NULL;
 }
 
 View *import_pow(ModelImport *im, const OnnxNode *node) {

@@ -41,11 +41,12 @@ typedef struct Over {
   bool dim[MOST_DIMS];
   int channels; /* the dimension of the channels, if that is one of them; else -1 */
   int chan[MOST_DIMS], pos[MOST_DIMS], nchan, npos; /* those that stay; positions that are reduced */
+  int kept;                                         /* a position that stays beside one that is; -1: none */
 } Over;
 
 static bool look(ModelImport *im, const View *x, Over *over) {
   const int c = x->value->shape.rank - 1;
-  over->channels = -1;
+  over->channels = over->kept = -1;
   for (int d = 0; d < x->rank; d++) {
     const Factors *along = &x->along[d];
     bool channels = false, batch = false;
@@ -65,7 +66,9 @@ static bool look(ModelImport *im, const View *x, Over *over) {
     bool spatial = x->along[d].n > 0 && !over->dim[d];
     for (int i = 0; i < x->along[d].n; i++)
       spatial = spatial && x->along[d].f[i].axis != c && x->along[d].f[i].axis != BATCH;
-    if (spatial) return no(im, "a reduction over one of two spatial axes"), false;
+    if (spatial && (over->kept >= 0 || over->npos > 1))
+      return no(im, "a reduction over some of several spatial axes"), false;
+    if (spatial) over->kept = d;
   }
   return true;
 }
@@ -83,6 +86,28 @@ static View *over_positions(ModelImport *im, const View *x, Over *over, const ch
     for (int i = 0; i < y->along[d].n; i++)
       if (y->along[d].f[i].axis == c) y->along[d].f[i].axis = v->shape.rank - 1;
   for (int i = 0; i < over->npos; i++) y->size[over->pos[i]] = 1, y->along[over->pos[i]].n = 0;
+  return y;
+}
+
+/* One of the two axes of a picture: by a window that is as long. */
+static View *over_one_axis(ModelImport *im, const View *x, const Over *over, const char *word) {
+  int pos[2] = {over->kept, over->pos[0]}, chan = -1, nchan = 0;
+  for (int i = 0; i < over->nchan; i++)
+    if (over->chan[i] != over->kept) chan = over->chan[i], nchan++;
+  if (nchan > 1) return no(im, "a reduction over one of two spatial axes");
+  Value *v = lay(im, x, nchan, &chan, 2, pos, true);
+  if (!v) return NULL;
+  const int axis = pos[1] == over->kept ? 0 : 1;
+  Shape to = v->shape;
+  const long long n = (long long)to.dim[axis];
+  to.dim[axis] = 1;
+  word = strcmp(word, "global_avgpool") == 0 ? "avgpool" : "maxpool";
+  v = axis ? emit_one(im, v, to, "%s(1x%lld)", word, n) : emit_one(im, v, to, "%s(%lldx1)", word, n);
+  View *y = view_copy(im, x, v);
+  y->size[over->pos[0]] = 1;
+  y->along[over->pos[0]].n = 0;
+  view_set(y, over->kept, 1 - axis);
+  if (nchan) view_set(y, chan, 2);
   return y;
 }
 
@@ -135,7 +160,8 @@ View *import_reduce(ModelImport *im, const OnnxNode *node) {
   int64_t count = 1;
   for (int d = 0; d < x->rank; d++) count *= over.dim[d] ? x->size[d] : 1;
   View *y = row->before ? map_view(im, x, "%s", row->before) : view_copy(im, x, x->value);
-  if (over.npos) y = over_positions(im, y, &over, row->pixels);
+  if (over.kept >= 0) y = over_one_axis(im, y, &over, row->pixels);
+  else if (over.npos) y = over_positions(im, y, &over, row->pixels);
   if (y && over.channels >= 0) y = over_channels(im, y, over.channels, row->channels);
   if (y && row->sum && count > 1) y = map_view(im, y, "multiply(%lld)", (long long)count);
   if (y && row->after) y = map_view(im, y, "%s", row->after);

@@ -279,7 +279,21 @@ static bool constants_as_values(ModelImport *im, const OnnxNode *node) {
   return true;
 }
 
-View *import_concat(ModelImport *im, const OnnxNode *node) {
+/* The node without those of its inputs that are constants without elements. */
+static const OnnxNode *without_empty(ModelImport *im, const OnnxNode *node) {
+  OnnxNode *to = NEW(im->arena, OnnxNode);
+  *to = *node;
+  to->in = NEW_ARRAY(im->arena, int, node->nin + 1);
+  to->nin = 0;
+  for (int i = 0; i < node->nin; i++) {
+    const Tensor *t = constant_of(im, node, i);
+    if (!t || t->n) to->in[to->nin++] = node->in[i];
+  }
+  return to;
+}
+
+View *import_concat(ModelImport *im, const OnnxNode *whole) {
+  const OnnxNode *node = without_empty(im, whole);
   Value **in = NEW_ARRAY(im->arena, Value *, node->nin + 1);
   const View *first = NULL;
   if (!constants_as_values(im, node)) return NULL;

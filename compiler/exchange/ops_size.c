@@ -245,6 +245,22 @@ static Value *take_off(ModelImport *im, Value *v, const Border *b) {
   return part ? emit_one(im, v, shape, "slice(%lld..%lld)", (long long)from, (long long)to) : v;
 }
 
+/* Elements in front of and behind the channels, which for that are the columns of a picture. */
+static Value *pad_columns(ModelImport *im, Value *v, int64_t before, int64_t behind, const Pads *p) {
+  Shape to = v->shape;
+  const int c = to.rank - 1;
+  const int64_t columns = to.dim[c], rows = shape_elements(to) / columns;
+  const Shape narrow = shape_picture(rows, columns, 1),
+              wide = shape_picture(rows, columns + before + behind, 1);
+  Text call = {.arena = im->arena};
+  text_put(&call, "zero_pad([0, 0, %lld, %lld]", (long long)before, (long long)behind);
+  if (strcmp(p->mode, "zero") != 0) text_put(&call, ", mode=%s", p->mode);
+  if (p->value != 0) text_put(&call, ", value=%s", number_text(im->arena, p->value));
+  to.dim[c] = columns + before + behind;
+  v = emit_one(im, reshaped(im, v, narrow), wide, "%s)", call.s);
+  return reshaped(im, v, to);
+}
+
 static Value *put_on(ModelImport *im, Value *v, const Border *b, const Pads *p) {
   const int c = v->shape.rank - 1;
   const int64_t before = part_of(b->low[c], 1), behind = part_of(b->high[c], 1);
@@ -253,8 +269,14 @@ static Value *put_on(ModelImport *im, Value *v, const Border *b, const Pads *p) 
   const bool zero = strcmp(p->mode, "zero") == 0;
   shape.dim[c] += before + behind;
   if (!list && !before && !behind) return v;
-  if (!c) return no(im, "padding of a vector");
-  if (!zero && (before || behind)) return no(im, "padding of channels by mode %s", p->mode);
+  if (!c) return pad_columns(im, v, before, behind, p);
+  if (!zero && (before || behind)) {
+    if (list) {
+      shape.dim[c] -= before + behind;
+      v = emit_one(im, v, shape, "zero_pad(%s, mode=%s)", list, p->mode);
+    }
+    return pad_columns(im, v, before, behind, p);
+  }
   Text call = {.arena = im->arena};
   text_put(&call, "zero_pad(%s", list ? list : "0");
   if (!zero) text_put(&call, ", mode=%s", p->mode);

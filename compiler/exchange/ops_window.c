@@ -94,6 +94,19 @@ static const char *window_text(Arena *arena, const Window2 *w, bool pooling) {
 }
 
 /* ---- convolutions ---- */
+static bool fits_kernel(ModelImport *im, const OnnxNode *node, const Tensor *weight) {
+  const WireInts *shape = onnx_ints(node, "kernel_shape");
+  bool fits = !shape || shape->n == 0 || shape->n == weight->rank - 2;
+  Text asked = {.arena = im->arena}, own = {.arena = im->arena};
+  for (int k = 0; shape && k < shape->n; k++) {
+    fits = fits && shape->data[k] == weight->dim[k + 2];
+    text_put(&asked, "%s%lld", k ? "x" : "", (long long)shape->data[k]);
+  }
+  for (int k = 2; k < weight->rank; k++)
+    text_put(&own, "%s%lld", k > 2 ? "x" : "", (long long)weight->dim[k]);
+  return fits || (no(im, "kernel_shape=%s, but its weights are %s", asked.s, own.s), false);
+}
+
 static bool weights_of(ModelImport *im, const OnnxNode *node, const Tensor **weight, const Tensor **bias) {
   *weight = constant_of(im, node, 1);
   *bias = constant_of(im, node, 2);
@@ -102,7 +115,7 @@ static bool weights_of(ModelImport *im, const OnnxNode *node, const Tensor **wei
   if ((*weight)->rank > 4) return no(im, "more than two spatial dimensions"), false;
   if ((*weight)->n == 0) return no(im, "weights without numbers"), false;
   if ((*weight)->rank < 3) return no(im, "weights of %d dimensions", (*weight)->rank), false;
-  return true;
+  return fits_kernel(im, node, *weight);
 }
 
 static const char *end_text(ModelImport *im, const Tensor *bias, const char *layer) {

@@ -169,7 +169,7 @@ static bool order_of_memory(const Factors *want, Shape shape) {
   return at == 1;
 }
 
-static Value *reshaped(ModelImport *im, Value *value, Shape shape) {
+Value *reshaped(ModelImport *im, Value *value, Shape shape) {
   if (shape_equal(shape, value->shape)) return value;
   if (shape.rank == 1) return emit_one(im, value, shape, "flatten");
   if (shape.rank == 2)
@@ -389,8 +389,8 @@ Value *lay(ModelImport *im, const View *view, int nchan, const int *chan, int np
 
 Value *lay_channels(ModelImport *im, const View *x, int axis, int *npos, int pos[MOST_DIMS]) {
   *npos = 0;
-  for (int d = 1; d < x->rank; d++)
-    if (d != axis && x->along[d].n) pos[(*npos)++] = d;
+  for (int d = 0; d < x->rank; d++)
+    if (d != axis && x->along[d].n && !factors_batch(&x->along[d])) pos[(*npos)++] = d;
   return lay(im, x, 1, &axis, *npos, pos, true);
 }
 

@@ -120,6 +120,52 @@ case("scaled", [
     node("Gemm", "a w", "y")], {"x": [1, 3]}, "y", {"w": (3, 4)})
 
 
+# ---- operands of fewer elements
+case("weighted", [  # one number a position, as attentive pooling has it
+    node("Transpose", "x", "t", perm=[0, 2, 1]), node("MatMul", "t w", "s"), node("Softmax", "s", "a", axis=1),
+    node("Mul", "a t", "m"), node("ReduceSum", "m axis", "y", keepdims=0), node("Conv", "p k", "q"),
+    node("Reshape", "q flat", "r"), node("Softmax", "r", "u", axis=1), node("Reshape", "u map", "v"),
+    node("Sub", "p v", "z")], {"x": [1, 5, 7], "p": [1, 3, 4, 6]}, "y z",
+    {"w": (5, 1), "axis": numbers(1), "k": (1, 3, 1, 1), "flat": numbers(1, 24), "map": numbers(1, 1, 4, 6)})
+case("loudest", [
+    node("ReduceMax", "x", "top", keepdims=0), node("Sub", "top one", "low"), node("Clip", "x low", "a"),
+    node("Clip", "a  top", "b"), node("Min", "b low", "c"), node("Div", "c top", "d"), node("Add", "low d", "e"),
+    node("Clip", "e minus top", "y")], {"x": [1, 3, 4, 5]}, "y", {"one": one, "minus": f32(-1)})
+case("not_kept", [  # a mean whose dimension is dropped is repeated along another one
+    node("ReduceMean", "x", "a", axes=[2], keepdims=0), node("Sub", "x a", "b"), node("Mul", "b b", "c"),
+    node("ReduceMean", "c", "d", axes=[2], keepdims=0), node("Add", "d small", "e"),
+    node("Sqrt", "e", "f"), node("Div", "b f", "y")], {"x": [1, 6, 6]}, "y", {"small": f32(1e-3)})
+case("nothing_joined", [
+    node("Relu", "x", "a"), node("Concat", "none a", "b", axis=2), node("Concat", "a none", "c", axis=2),
+    node("Add", "b c", "y")], {"x": [1, 3, 5]}, "y", {"none": np.zeros((1, 3, 0), f32)})
+
+# ---- reductions over one axis of pictures, and over one after the other
+case("one_axis", [
+    node("ReduceMean", "x", "a", axes=[2]), node("ReduceMax", "x", "b", axes=[3], keepdims=0),
+    node("Relu", "x", "c"), node("ReduceSum", "c two", "d", keepdims=0), node("ReduceMin", "x", "e", axes=[-1]),
+    node("ReduceMean", "c", "f", axes=[3], keepdims=0), node("ReduceMean", "f", "g", axes=[2], keepdims=0),
+    node("ReduceMean", "x", "h", axes=[-2]), node("ReduceMean", "h", "i", axes=[-1])],
+    {"x": [1, 3, 4, 5]}, "a b d e g i", {"two": numbers(2)})
+case("norm_moved", [  # optimizers bring a Transpose behind the difference
+    node("Conv", "x k", "f"), node("Reshape", "f shape", "r"), node("ReduceMean", "r", "mean", axes=[1]),
+    node("Sub", "r mean", "s"), node("Transpose", "s", "t", perm=[0, 2, 1]), node("Pow", "t two", "q"),
+    node("ReduceMean", "q", "v", axes=[-1]), node("Add", "v small", "e"), node("Sqrt", "e", "d"),
+    node("Div", "t d", "n"), node("Mul", "n g", "m"), node("Add", "m b", "y")], {"x": [1, 3, 3, 7]}, "y",
+    {"k": (6, 3, 3, 1), "shape": numbers(1, 6, 7), "two": f32(2), "small": f32(1e-3), "g": (6,), "b": (6,)},
+    last=("y",))
+case("rows", [  # a product of the rows of a sequence, whose batch is left out
+    node("Transpose", "x", "t", perm=[0, 2, 1]), node("Reshape", "t flat", "r"), node("Gemm", "r w b", "g"),
+    node("Reshape", "g back", "h"), node("Softmax", "g", "s", axis=1), node("Reshape", "s back", "u"),
+    node("Add", "h u", "y")], {"x": [1, 4, 7]}, "y",
+    {"flat": numbers(7, 4), "w": (4, 3), "b": (3,), "back": numbers(1, 7, 3)}, last=("y",))
+case("mirrored", [
+    node("Pad", "x channels", "a", mode="reflect"), node("Pad", "x all", "b", mode="edge"),
+    node("GlobalAveragePool", "x", "c"), node("Flatten", "c", "d"), node("Pad", "d ends", "e", mode="reflect"),
+    node("Pad", "d ends half", "y")], {"x": [1, 4, 3, 5]}, "a b e y",
+    {"channels": numbers(0, 1, 0, 0, 0, 2, 0, 0), "all": numbers(0, 2, 1, 0, 0, 0, 0, 3),
+     "ends": numbers(0, 1, 0, 2), "half": half})
+
+
 def bad_files():
     """What must be refused."""
     for name, (nodes, inputs, weights) in refused.items():
@@ -128,6 +174,9 @@ def bad_files():
 
 
 refused = {
+    "contradicts": ([node("Conv", "x w", "a", kernel_shape=[5, 5]),
+                     node("ConvTranspose", "x v", "b", kernel_shape=[3]), node("Add", "a b", "y")],
+                    {"x": [1, 3, 6, 6]}, {"w": (4, 3, 3, 3), "v": (3, 4, 2, 2)}),
     "wrong_axis": ([node("Add", "x b", "y", broadcast=1, axis=2)], {"x": [1, 3, 4, 5]}, {"b": (3,)}),
     "circle": ([node("Add", "x b", "a"), node("Relu", "a", "b"), node("Neg", "b", "y")], {"x": [1, 3]}, {}),
     "words": ([node("Constant", "", "a", value_strings=["yes", "no"]), node("Add", "x a", "y")],

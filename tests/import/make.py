@@ -466,10 +466,6 @@ case("scopes", [
 no_forms = {
     "other_axis": (moments("x", [2], "gain", "shift", "y"), {"x": [1, 6, 6]},
                    {"small": f32(1e-3), "gain": (1, 6, 1), "shift": (1, 6, 1)}),
-    "not_kept": ([
-        node("ReduceMean", "x", "a", axes=[2], keepdims=0), node("Sub", "x a", "b"), node("Mul", "b b", "c"),
-        node("ReduceMean", "c", "d", axes=[2], keepdims=0), node("Add", "d small", "e"),
-        node("Sqrt", "e", "f"), node("Div", "b f", "y")], {"x": [1, 6, 6]}, {"small": f32(1e-3)}),
     "not_single": ([
         node("GlobalAveragePool", "x", "a"), node("Conv", "a w", "b"), node("Expand", "b three", "c"),
         node("Mul", "a c", "y")], {"x": [1, 4, 3, 3]},
