@@ -122,14 +122,16 @@ case("scaled", [
 
 # ---- operands of fewer elements
 case("weighted", [  # one number a position, as attentive pooling has it
-    node("Transpose", "x", "t", perm=[0, 2, 1]), node("MatMul", "t w", "s"), node("Softmax", "s", "a", axis=1),
+    node("Transpose", "x", "t", perm=[0, 2, 1]), node("MatMul", "t w", "s"),
+    node("Softmax", "s", "a", axis=1),
     node("Mul", "a t", "m"), node("ReduceSum", "m axis", "y", keepdims=0), node("Conv", "p k", "q"),
     node("Reshape", "q flat", "r"), node("Softmax", "r", "u", axis=1), node("Reshape", "u map", "v"),
     node("Sub", "p v", "z")], {"x": [1, 5, 7], "p": [1, 3, 4, 6]}, "y z",
     {"w": (5, 1), "axis": numbers(1), "k": (1, 3, 1, 1), "flat": numbers(1, 24), "map": numbers(1, 1, 4, 6)})
 case("loudest", [
     node("ReduceMax", "x", "top", keepdims=0), node("Sub", "top one", "low"), node("Clip", "x low", "a"),
-    node("Clip", "a  top", "b"), node("Min", "b low", "c"), node("Div", "c top", "d"), node("Add", "low d", "e"),
+    node("Clip", "a  top", "b"), node("Min", "b low", "c"), node("Div", "c top", "d"),
+    node("Add", "low d", "e"),
     node("Clip", "e minus top", "y")], {"x": [1, 3, 4, 5]}, "y", {"one": one, "minus": f32(-1)})
 case("not_kept", [  # a mean whose dimension is dropped is repeated along another one
     node("ReduceMean", "x", "a", axes=[2], keepdims=0), node("Sub", "x a", "b"), node("Mul", "b b", "c"),
@@ -142,7 +144,8 @@ case("nothing_joined", [
 # ---- reductions over one axis of pictures, and over one after the other
 case("one_axis", [
     node("ReduceMean", "x", "a", axes=[2]), node("ReduceMax", "x", "b", axes=[3], keepdims=0),
-    node("Relu", "x", "c"), node("ReduceSum", "c two", "d", keepdims=0), node("ReduceMin", "x", "e", axes=[-1]),
+    node("Relu", "x", "c"), node("ReduceSum", "c two", "d", keepdims=0),
+    node("ReduceMin", "x", "e", axes=[-1]),
     node("ReduceMean", "c", "f", axes=[3], keepdims=0), node("ReduceMean", "f", "g", axes=[2], keepdims=0),
     node("ReduceMean", "x", "h", axes=[-2]), node("ReduceMean", "h", "i", axes=[-1])],
     {"x": [1, 3, 4, 5]}, "a b d e g i", {"two": numbers(2)})
@@ -160,7 +163,8 @@ case("rows", [  # a product of the rows of a sequence, whose batch is left out
     {"flat": numbers(7, 4), "w": (4, 3), "b": (3,), "back": numbers(1, 7, 3)}, last=("y",))
 case("mirrored", [
     node("Pad", "x channels", "a", mode="reflect"), node("Pad", "x all", "b", mode="edge"),
-    node("GlobalAveragePool", "x", "c"), node("Flatten", "c", "d"), node("Pad", "d ends", "e", mode="reflect"),
+    node("GlobalAveragePool", "x", "c"), node("Flatten", "c", "d"),
+    node("Pad", "d ends", "e", mode="reflect"),
     node("Pad", "d ends half", "y")], {"x": [1, 4, 3, 5]}, "a b e y",
     {"channels": numbers(0, 1, 0, 0, 0, 2, 0, 0), "all": numbers(0, 2, 1, 0, 0, 0, 0, 3),
      "ends": numbers(0, 1, 0, 2), "half": half})
