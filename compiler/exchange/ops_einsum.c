@@ -204,7 +204,8 @@ View *import_matrices(ModelImport *im, const OnnxNode *node, int constant) {
   const View *x = view_of(im, node, !constant);
   Tensor *few = NEW(im->arena, Tensor);
   if (!x) return NULL;
-  if (x->rank < 2 || w->rank < 2 || w->rank > x->rank) return no(im, "a product with several matrices");
+  const int rank = x->rank > w->rank ? x->rank : w->rank;
+  if (x->rank < 2 || w->rank < 2) return no(im, "a product with several matrices");
   Contraction c = {.x = x, .w = few};
   matrix_letters(&c.in, x->rank, x->size, false, constant ? "rk" : "kn");
   matrix_letters(&c.weight, w->rank, w->dim, true, constant ? "kn" : "rk");
@@ -214,8 +215,8 @@ View *import_matrices(ModelImport *im, const OnnxNode *node, int constant) {
   for (int d = 0; d < w->rank; d++)
     if (c.weight.at[d]) few->dim[few->rank++] = w->dim[d], c.weight.at[n++] = c.weight.at[d];
   c.weight.n = n;
-  c.out = c.in;
-  c.out.at[x->rank - 2] = 'r';
-  c.out.at[x->rank - 1] = 'n';
+  matrix_letters(&c.out, rank, NULL, false, "rn");
+  for (int d = 0; d < rank - x->rank; d++)
+    if (place_of(&c.weight, c.out.at[d]) < 0) return no(im, "a product with several matrices");
   return contracted(im, node, constant, &c);
 }

@@ -170,6 +170,16 @@ case("contractions", [
      "w4": (7, 5), "four": numbers(1, 7, 2, 3), "w5": (7, 3, 4), "w6": (1, 4, 2), "w7": (7, 6),
      "rows": numbers(1, 3, 7), "w8": (3, 7, 5)}, last=("z",))
 
+# Borders of channels and of vectors.
+case("borders_of_channels", [
+    node("Pad", "x one", "a", mode="reflect"), node("Pad", "a both", "b", mode="edge"),
+    node("Conv", "b w", "c"), node("Pad", "c deep", "d", mode="reflect"),
+    node("GlobalAveragePool", "d", "e"), node("Flatten", "e", "f"),
+    node("Pad", "f ends", "g", mode="reflect"), node("Pad", "g ends number", "h"), node("Relu", "h", "y")],
+    {"x": [1, 3, 5, 4]}, "y",
+    {"one": numbers(0, 2, 0, 0, 0, 1, 0, 0), "both": numbers(0, 1, 2, 0, 0, 0, 1, 3), "w": (4, 7, 3, 3),
+     "deep": numbers(0, 3, 1, 1, 0, 0, 0, 2), "ends": numbers(0, 4, 0, 3), "number": half})
+
 
 def bad_files():
     """What must be refused."""
