@@ -1,8 +1,10 @@
 /* focal.c: focal, cross_entropy times (1 - p[t])^gamma: what is classified well counts less  (Lin et al.,
- * 2017, there for one class; here p = softmax(o)). With q = 1 - p[t], summed from the other classes so that
- * it keeps its precision near 0:
+ * 2017, there for one class; here p = softmax(o)). With q = 1 - p[t]:
  *
- *     L = -q^g * log p[t]          dL/do[c] = (q^g - g * q^(g-1) * p[t] * log p[t]) * (p[c] - [c = t]) */
+ *     L = -q^g * log p[t]          dL/do[c] = (q^g - g * q^(g-1) * p[t] * log p[t]) * (p[c] - [c = t])
+ *
+ * The smaller of p[t] and q is computed from exponentials, the larger one from it: 1 minus a rounded number
+ * near 1 has few correct digits. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/loss/loss.h"
@@ -58,33 +60,60 @@ static void gradient_run(const Eval *eval) {
 
 /* ---- nests ---- */
 typedef struct Focus {
-  Val label, counts, q, power, log_p, sum;
-} Focus; /* at a pixel; power: q^g; sum: of the exponentials in `row` */
+  Val label, counts, p, q, power, log_p, sum;
+} Focus; /* at a pixel; p: p[t]; power: q^g; sum: of the exponentials */
+
+static Val element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                   const void *context) {
+  Buf *const *row = context;
+  return walk_load(l, *row, y, x, c, part, lanes);
+}
+
+/* Sum of the exponentials of the other classes; that of the label becomes 0 in `row`. */
+static Val others_sum(Lower *l, Buf *row, Val label, int64_t classes, const Ix *y, const Ix *x) {
+  Nest *b = l->b;
+  NEST_FOR(b, c, classes)
+    nest_store(b, nest_at(b, row, c),
+               choose(loss_is_label(l, label, &c), num(b, 0), nest_load(b, nest_at(b, row, c), 1)));
+  return walk_row_sum(l, classes, y, x, element, &row);
+}
+
+/* log(1 - q) for 0 <= q <= 1/2, as precise as q: the rounding of 1 - q is divided out (Kahan). */
+static Val log_complement(Nest *b, Val q) {
+  const Val rest = nest_let(b, "rest", sub(num(b, 1), q)),
+            rounded = nest_let(b, "rounded", sub(num(b, 1), rest));
+  return choose(less(num(b, 0), rounded), mul(vlog(rest), div_(q, vmax(rounded, num(b, 0x1p-30)))),
+                mul(num(b, -1), q));
+}
+
+/* q^g: of g's whole part by squaring, as exp multiplies what rounding does to its operand. */
+static Val power_of(Nest *b, Val q, double gamma) {
+  Val power = num(b, 1), square = q;
+  for (int whole = (int)gamma; whole; whole /= 2) {
+    if (whole % 2) power = nest_let(b, "power", mul(power, square));
+    if (whole > 1) square = nest_let(b, "square", mul(square, square));
+  }
+  const double rest = gamma - floor(gamma);
+  return rest > 0 ? nest_let(b, "power", mul(power, vexp(mul(num(b, rest), vlog(q))))) : power;
+}
 
 static Focus focus_at(Lower *l, Buf *row, int64_t classes, const Ix *y, const Ix *x) {
   Nest *b = l->b;
   Focus f = {0};
-  Val largest, weight;
+  Val largest;
   f.sum = softmax_exponentials(l, l->in[0], row, classes, y, x, &largest);
-  f.label = nest_let(b, "label", nest_load(b, nest_at(b, l->in[1], *y, *x, 0), 1));
-  loss_label_weights(l, f.label, &f.counts, &weight);
-  Buf *others = NEST_REGISTERS(b, "others", 1, 1), *own = NEST_REGISTERS(b, "own", 1, 1);
-  nest_store(b, nest_at(b, others, 0), num(b, 0));
-  nest_store(b, nest_at(b, own, 0), num(b, 0));
-  NEST_FOR(b, c, classes) {
-    Val is_label = loss_is_label(l, f.label, &c), e = nest_load(b, nest_at(b, row, c), 1);
-    nest_store(b, nest_at(b, others, 0),
-               add(nest_get(b, nest_at(b, others, 0)), choose(is_label, num(b, 0), e)));
-    nest_store(b, nest_at(b, own, 0),
-               add(nest_get(b, nest_at(b, own, 0)),
-                   choose(is_label, nest_load(b, nest_at(b, l->in[0], *y, *x, c), 1), num(b, 0))));
-  }
-  f.q = nest_let(b, "q", vmax(div_(nest_get(b, nest_at(b, others, 0)), f.sum), num(b, 1e-30)));
-  f.power = nest_let(b, "power", vexp(mul(num(b, gamma_of(l->node)), vlog(f.q))));
-  Val series = mul(num(b, -1), mul(f.q, add(num(b, 1), mul(f.q, num(b, 0.5))))); /* log(1 - q) for small q */
-  f.log_p = nest_let(b, "log_p",
-                     choose(less(f.q, num(b, 1e-3)), series,
-                            sub(sub(nest_get(b, nest_at(b, own, 0)), largest), vlog(f.sum))));
+  const LabelValues label = loss_label(l, y, x);
+  f.label = label.label;
+  f.counts = label.counts;
+  const Val counted = less(num(b, 0), f.counts), /* a label that does not count has no score */
+      score = nest_let(b, "score", choose(counted, sub(label.score, largest), num(b, 0))),
+            own = nest_let(b, "own", div_(vexp(score), f.sum)),
+            others = nest_let(b, "others", div_(others_sum(l, row, f.label, classes, y, x), f.sum)),
+            likely = nest_let(b, "likely", less(others, own));
+  f.p = nest_let(b, "p", choose(likely, sub(num(b, 1), others), own));
+  f.q = nest_let(b, "q", vmax(choose(likely, others, sub(num(b, 1), own)), num(b, 1e-30)));
+  f.power = power_of(b, f.q, gamma_of(l->node));
+  f.log_p = nest_let(b, "log_p", choose(likely, log_complement(b, f.q), sub(score, vlog(f.sum))));
   return f;
 }
 
@@ -104,7 +133,7 @@ static void gradient_lower(Lower *l) {
   NEST_FOR(b, y, e.h)
     NEST_FOR(b, x, e.w) {
       const Focus f = focus_at(l, row, e.c, &y, &x);
-      Val slope = div_(mul(mul(sub(num(b, 1), f.q), f.log_p), num(b, gamma_of(l->node))), f.q);
+      Val slope = div_(mul(mul(f.p, f.log_p), num(b, gamma_of(l->node))), f.q);
       Val factor = nest_let(b, "factor", mul(mul(scale, f.counts), mul(f.power, sub(num(b, 1), slope)))),
           part = nest_let(b, "part", div_(factor, f.sum));
       Val own = nest_let(b, "minus", mul(num(b, -1), mul(factor, f.q)));
