@@ -1,7 +1,7 @@
 """onnx_bytes.py CNNC SOURCE_DIR: nets of 8 bits as models of ONNX: they come back as the same program with
 the same bytes, whatever they round by, and onnxruntime, where it is there, computes the same up to a step."""
 # SPDX-License-Identifier: Apache-2.0
-import math, os, random, sys
+import fractions, math, os, random, sys
 top = os.path.abspath(sys.argv[2])
 sys.path += [os.path.join(top, "tests"), os.path.join(top, "tests", "cli")]
 import compiled, quantized
@@ -98,6 +98,59 @@ def round_trip(rounding):
     check(worst <= 1, "onnxruntime computes the same up to a step", f"{worst} steps")
 
 
+MEANS = """net means {
+    input x: 4x4x6 as i8
+    inside = x -> avgpool(2, name="inside")
+    edges = x -> avgpool(3, stride=2, pad=same, name="edges")
+    padded = x -> avgpool(3, stride=2, pad=same, count_pad=true, name="padded")
+    whole = x -> global_avgpool(name="whole")
+    y = whole -> dense(1, name="y")
+    output inside, edges, padded, whole, y
+}
+"""
+
+
+def window_mean(x, zero, rows, columns, c, mean, padding):
+    """Of a 4x4x6 picture; padding: the number outside, or None where it does not count."""
+    numbers = [x[(h * 4 + w) * 6 + c] if h < 4 and w < 4 else padding for h in rows for w in columns]
+    numbers = [q for q in numbers if q is not None]
+    return mean(sum(numbers), len(numbers), zero)
+
+
+def even_mean(total, n, zero):
+    return zero + round(fractions.Fraction(total - n * zero, n))  # halves to even
+
+
+def away_mean(total, n, zero):
+    return (total + n // 2) // n if total > 0 else -((n // 2 - total) // n)
+
+
+def means():
+    """Halves, of which means of bytes have many: as onnxruntime has them, or LiteRT."""
+    with open("means.cnn", "w") as file:
+        file.write(MEANS)
+    layer = quantized.layer("y", [1, 6], [1] * 6, [0.01], [0])
+    numbers = random.Random(4)
+    for rounding, mean in (("float", even_mean), ("single", away_mean), ("double", away_mean)):
+        for zero in (0, 3, -128, 127):
+            name = f"means_{rounding}_{zero + 128}"
+            quantized.save(name + ".safetensors",
+                           {**layer, **quantized.stored("x", 0.5, zero), **quantized.stored("y", 0.5, 0)},
+                           quantized.note(rounding))
+            x = [numbers.choice((-128, -3, -2, -1, 0, 1, 2, 3, 4, 127)) for _ in range(96)]
+            places = [(h, w, c) for h in range(2) for w in range(2) for c in range(6)]
+            two, three = (lambda i: range(2 * i, 2 * i + 2)), (lambda i: range(2 * i, 2 * i + 3))
+            expected = [[window_mean(x, zero, two(h), two(w), c, mean, None) for h, w, c in places],
+                        [window_mean(x, zero, three(h), three(w), c, mean, None) for h, w, c in places],
+                        [window_mean(x, zero, three(h), three(w), c, mean, zero) for h, w, c in places],
+                        [window_mean(x, zero, range(4), range(4), c, mean, None) for c in range(6)]]
+            for level in ("-O0", "-O2"):
+                net = compiled.Net(cnnc, "means.cnn", name + ".safetensors", name + level, (level,))
+                found = [[q / 0.5 + zero for q in y] for y in net([x])[:-1]]
+                check(found == expected, f"means that round as {rounding}, of the zero {zero}, {level}",
+                      f"{found}\n{expected}")
+
+
 OTHER = """net other {
     input x: 2x3x2 as i8
     y = x -> flatten
@@ -146,4 +199,5 @@ with open("net.cnn", "w") as file:
 for word in ("float", "single", "double"):
     round_trip(word)
 others()
+means()
 finish()

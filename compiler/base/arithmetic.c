@@ -190,6 +190,11 @@ bool product_fits(Multiplier factor, int64_t most) {
 
 int64_t average_of(int64_t sum, int64_t n) { return sum > 0 ? (sum + n / 2) / n : (sum - n / 2) / n; }
 
+int64_t average_even(int64_t sum, int64_t n) {
+  const int64_t below = sum >= 0 ? sum / n : -((n - 1 - sum) / n), twice = 2 * (sum - below * n);
+  return below + (twice > n || (twice == n && below % 2 != 0));
+}
+
 /* ---- tables ---- */
 void table_of(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, Stored out,
               RealFunction *function, const void *context) {

@@ -84,6 +84,7 @@ bool addition_fits(Rounding, const Addition *, int64_t most); /* each is at most
 
 /* sum / n, halves away from zero. */
 int64_t average_of(int64_t sum, int64_t n);
+int64_t average_even(int64_t sum, int64_t n); /* halves to even */
 
 /* What a function makes of each of the 256 values, the lowest first. A function whose parameters differ by
  * channel has a table for each, of so many channels at most. */

@@ -153,12 +153,19 @@ static const VectorText texts[] = {
      "@F);\n"
      "  return __builtin_convertvector(y, @I);\n",
      NULL, NULL},
+    {&primitive_average_even, "(@I sum, @I n)", /* of such sums no quotient is rounded to a half */
+     "  const @F nearest = __builtin_convertvector(sum, @F) / __builtin_convertvector(n, @F) + 12582912.f;\n"
+     "  return __builtin_convertvector(nearest - 12582912.f, @I);\n",
+     NULL, NULL},
 };
 
 /* What they give by vectors of Helium: Arm's intrinsics, which all compilers call alike. */
 #define NUMBERS(x) "(int32x4_t)(" #x ")"
 #define BYTES_OF(x) "(int8x16_t)(" #x ")"
 #define MEAN(i) "(sum[" #i "] > 0 ? sum[" #i "] + n[" #i "] / 2 : sum[" #i "] - n[" #i "] / 2) / n[" #i "]"
+#define EVEN_MEAN(i)                                                                                         \
+  "sum[" #i "] / n[" #i "] + (2 * (sum[" #i "] % n[" #i "]) + (sum[" #i "] / n[" #i "] & 1) > n[" #i "])"    \
+  " - (-2 * (sum[" #i "] % n[" #i "]) + (sum[" #i "] / n[" #i "] & 1) > n[" #i "])"
 static const struct {
   const Primitive *of;
   const char *gives;
@@ -173,6 +180,7 @@ static const struct {
     {&primitive_requantize_float,
      "(@I)__arm_vmaxq_s32(__arm_vdupq_n_s32(-131072), __arm_vminq_s32(__arm_vdupq_n_s32(131072),\n"
      "    __arm_vcvtnq_s32_f32(__arm_vmulq_f32(__arm_vcvtq_f32_s32(" NUMBERS(x) "), (float32x4_t)s))))"},
+    {&primitive_average_even, "(@I){" EVEN_MEAN(0) ", " EVEN_MEAN(1) ", " EVEN_MEAN(2) ", " EVEN_MEAN(3) "}"},
     {&primitive_average, "(@I){" MEAN(0) ", " MEAN(1) ", " MEAN(2) ", " MEAN(3) "}"}, /* no vectors divide */
     {NULL, NULL},
 };

@@ -186,6 +186,9 @@ bool tfl_pool(Making *k, const TflOperator *op) {
   tfl_call(k, op, layer, "%s(%" PRId64 "x%" PRId64 ", stride=%" PRId64 "x%" PRId64 "%s", word, op->size[0],
            op->size[1], op->stride[0], op->stride[1], op->same ? ", pad=same" : "");
   tfl_end(k, op, layer);
+  /* XNNPACK leaves quantized means to kernels that round halves away from zero */
+  if (op->code == TFL_AVERAGE_POOL_2D && k->rounding == ROUNDING_FLOAT && tfl_is_bytes(k, op))
+    tfl_say(k, layer, "rounding", rounding_name(ROUNDING_SINGLE));
   return true;
 }
 

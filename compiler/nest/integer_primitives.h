@@ -76,6 +76,12 @@ INLINE int32_t cnn_shift_right(int32_t x, int32_t s) { return x >> s; }
 /* sum / n, halves away from zero. */
 INLINE int32_t cnn_average(int32_t sum, int32_t n) { return sum > 0 ? (sum + n / 2) / n : (sum - n / 2) / n; }
 
+/* sum / n, halves to even. */
+INLINE int32_t cnn_average_even(int32_t sum, int32_t n) {
+  const int32_t q = sum / n, rest = sum % n, away = 2 * (rest < 0 ? -rest : rest) + (q & 1) > n;
+  return sum < 0 ? q - away : q + away;
+}
+
 /* Of the 32 bits of a number above 0. */
 INLINE int32_t cnn_leading_zeros(int32_t x) {
 #if defined(__GNUC__)

@@ -18,6 +18,7 @@ static int32_t run_float(const double *a) { return cnn_requantize_float(whole(a[
 static int32_t run_quantize(const double *a) { return cnn_quantize_float((float)a[0], (float)a[1]); }
 static int32_t run_shift(const double *a) { return cnn_shift_right(whole(a[0]), whole(a[1])); }
 static int32_t run_average(const double *a) { return cnn_average(whole(a[0]), whole(a[1])); }
+static int32_t run_average_even(const double *a) { return cnn_average_even(whole(a[0]), whole(a[1])); }
 static int32_t run_zeros(const double *a) { return cnn_leading_zeros(whole(a[0])); }
 static int32_t run_reciprocal(const double *a) { return cnn_softmax_reciprocal(whole(a[0]), whole(a[1])); }
 static int32_t run_share(const double *a) { return cnn_softmax_share(whole(a[0]), whole(a[1]), whole(a[2])); }
@@ -73,6 +74,7 @@ const Primitive
     primitive_quantize_float = {"quantize_float", 2, {F32, F32}, run_quantize, true},
     primitive_shift_right = {"shift_right", 2, {I32, I32}, run_shift, true},
     primitive_average = {"average", 2, {I32, I32}, run_average, true},
+    primitive_average_even = {"average_even", 2, {I32, I32}, run_average_even, true},
     primitive_leading_zeros = {"leading_zeros", 1, {I32}, run_zeros, false},
     primitive_softmax_reciprocal = {"softmax_reciprocal", 2, {I32, I32}, run_reciprocal, false},
     primitive_softmax_share = {"softmax_share", 3, {I32, I32, I32}, run_share, false},
@@ -111,6 +113,7 @@ const Primitive *const primitive_table[PRIMITIVES] = {&primitive_requantize_sing
                                                       &primitive_quantize_float,
                                                       &primitive_shift_right,
                                                       &primitive_average,
+                                                      &primitive_average_even,
                                                       &primitive_leading_zeros,
                                                       &primitive_softmax_reciprocal,
                                                       &primitive_softmax_share,

@@ -19,8 +19,8 @@ typedef struct Primitive {
 } Primitive;
 
 extern const Primitive primitive_requantize_single, primitive_requantize_double, primitive_requantize_float,
-    primitive_quantize_float, primitive_shift_right, primitive_average, primitive_leading_zeros,
-    primitive_softmax_reciprocal, primitive_softmax_share, primitive_softmax_place,
+    primitive_quantize_float, primitive_shift_right, primitive_average, primitive_average_even,
+    primitive_leading_zeros, primitive_softmax_reciprocal, primitive_softmax_share, primitive_softmax_place,
     primitive_softmax_share_wide;
 /* Of sums of 64 bits. */
 extern const Primitive primitive_requantize_wide, primitive_requantize_reduced,
@@ -36,7 +36,7 @@ extern const Primitive primitive_word, primitive_add_even8, primitive_add_odd8, 
     primitive_rest256, primitive_high_sum, primitive_high_sum_rounded, primitive_less_sign, primitive_clamp8,
     primitive_high_halves, primitive_low_high, primitive_high_low, primitive_dot2_here, primitive_add_halves,
     primitive_sub_halves, primitive_wrap_sum, primitive_wrap_difference, primitive_part576;
-enum { PRIMITIVES = 53 };
+enum { PRIMITIVES = 54 };
 extern const Primitive *const primitive_table[PRIMITIVES];
 /* Of vectors, too, but for the first argument: a number, which goes through all of their lanes. */
 bool primitive_across(const Primitive *);

@@ -315,10 +315,11 @@ Node *quant_pool(Quantizer *q, const Node *node) {
   const Quant quant = node->op->int8 == INT8_MEAN && end.bound != BOUND_NONE ? *in->quant : wanted;
   in = quant_requantized(q, node, in, quant);
   Int8Pool *p = NEW(q->arena, Int8Pool);
-  *p =
-      (Int8Pool){.mean = node->op->int8 == INT8_MEAN,
-                 .count_pad = arg_const(node, "count_pad")->kind == CONST_BOOL && arg_bool(node, "count_pad"),
-                 .stored = stored_of(quant.scale, quant.zero, quant.wide, end.bound)};
+  *p = (Int8Pool){
+      .mean = node->op->int8 == INT8_MEAN,
+      .even = node->op->int8 == INT8_MEAN && quant_file_rounding(q->file, node->name) == ROUNDING_FLOAT,
+      .count_pad = arg_const(node, "count_pad")->kind == CONST_BOOL && arg_bool(node, "count_pad"),
+      .stored = stored_of(quant.scale, quant.zero, quant.wide, end.bound)};
   Node *made = quant_node(q, &op_int8_pool, node, 1, &in, in->quant);
   made->detail = p;
   return quant_requantized(q, node, made, wanted);

@@ -206,6 +206,9 @@ static void test_averages(void) {
   CU_ASSERT_EQUAL(average_of(-5, 3), -2);
   CU_ASSERT_EQUAL(average_of(0, 9), 0);
   CU_ASSERT_EQUAL(average_of(-128 * 49, 49), -128);
+  for (int64_t n = 1; n <= 12; n++)
+    for (int64_t sum = -40; sum <= 40; sum++)
+      CU_ASSERT_EQUAL(average_even(sum, n), (int64_t)nearbyint((double)sum / (double)n));
 }
 
 static double doubled(const void *context, double x) {

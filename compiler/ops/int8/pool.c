@@ -1,6 +1,7 @@
 // pool.c: largest values and means over windows, in 8 or 16 bits: scale and zero stay what they are. A mean
-// is sum / n, halves away from zero, where n counts the elements inside; with count_pad those of the padding
-// too, which stand for 0. Means of imported nets may be one factor of the sum instead, into another scale.
+// is sum / n of what is stored, halves away from zero, or, where the net rounds as `float`, of the numbers
+// less the zero, halves to even; n counts the elements inside; with count_pad those of the padding too, which
+// stand for 0. Means of imported nets may be one factor of the sum instead, into another scale.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/engine/walk.h"
 #include "ops/int8/int8.h"
@@ -40,6 +41,7 @@ static double window_value(const Eval *eval, int64_t y, int64_t x, int64_t c) {
     }
   Stored stored = p->stored;
   if (p->scaled) return stored_put(stored, multiplier_apply(p->rounding, sum - n * zero, p->factor));
+  if (p->even) return stored_put(stored, average_even(sum - n * zero, n));
   stored.zero = 0;
   return stored_put(stored, p->mean ? average_of(sum, n) : most);
 }
@@ -119,13 +121,22 @@ static Buf *variable(Lower *l, const char *name, int lanes) {
   return nest_buf(l->b, REGS, name, (Type){I32, lanes}, 1, &one);
 }
 
+/* The mean of `sum`, from which the zero of each of the `count` numbers is subtracted where they have one. */
+static Val mean_value(Lower *l, const Sums *sums, Val sum, Val count) {
+  const Int8Pool *p = l->node->detail;
+  if (!p->even) return nest_primitive(l->b, &primitive_average, sum, count, NULL);
+  const Val zeros = mul(count, num_i32(l->b, l->node->in[0]->quant->zero));
+  return nest_primitive(l->b, &primitive_average_even,
+                        sub(sum, sums->lanes > 1 ? splat(zeros, sums->lanes) : zeros), count, NULL);
+}
+
 static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
   Nest *b = l->b;
   const Int8Pool *p = context;
   const int64_t *kernel = l->node->window->kernel, n = kernel[0] * kernel[1];
   Sums sums = {nest_at(b, variable(l, p->mean ? "sum" : "most", lanes), 0), {0}, y, x, c, part, lanes};
   Stored stored = p->stored;
-  if (!p->scaled) stored.zero = 0;
+  if (!p->scaled && !p->even) stored.zero = 0;
   nest_store(b, sums.value, number(l, &sums, p->mean ? 0 : l->node->quant->wide ? INT16_MIN : INT8_MIN));
   if (p->mean && !all_inside(l->node, !p->count_pad)) {
     sums.count = nest_at(b, variable(l, "n", 1), 0);
@@ -140,8 +151,7 @@ static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int 
   }
   const Val value = nest_get(b, sums.value),
             count = sums.count.buf ? nest_get(b, sums.count) : num_i32(b, (int32_t)n);
-  int8_store(l, p->mean ? nest_primitive(b, &primitive_average, value, count, NULL) : value, stored, y, x, c,
-             part, lanes);
+  int8_store(l, p->mean ? mean_value(l, &sums, value, count) : value, stored, y, x, c, part, lanes);
 }
 
 /* The largest of bytes as they are, four a lane. */
@@ -198,9 +208,10 @@ static void lower(Lower *l) {
       NEST_FOR(b, c, e.c) body(l, &y, &x, &c, 1, 1, p);
 }
 
-const Op op_int8_pool = {.name = "int8_pool",
-                         .detail = "a mean is sum / n, halves away from zero",
-                         .alone = true,
-                         .in_bands = true,
-                         .eval = eval,
-                         .lower = lower};
+const Op op_int8_pool = {
+    .name = "int8_pool",
+    .detail = "a mean is sum / n, halves away from zero; of nets that round as `float` to even",
+    .alone = true,
+    .in_bands = true,
+    .eval = eval,
+    .lower = lower};
