@@ -2,6 +2,7 @@
  * batchnorm is folded. What quantize/values.c reads again. */
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/calibrate.h"
+#include <float.h>
 #include <math.h>
 #include <string.h>
 #include "base/number.h"
@@ -182,6 +183,7 @@ static double gain_of(const Calibrator *k, const Node *norm, int64_t f) {
 typedef struct Layer {
   int64_t filters, terms, inputs; /* inputs: channels that a filter sees */
   double *weight, *bias;
+  bool *nothing; /* by filter: its weights become zeros */
 } Layer;
 
 static Layer folded(Calibrator *k, const Node *node, int nnorms, const Node *const *norm) {
@@ -192,6 +194,7 @@ static Layer folded(Calibrator *k, const Node *node, int nnorms, const Node *con
   if (spreads) l.inputs = weight->dim[0] / node->window->groups;
   l.weight = NEW_ARRAY(k->arena, double, weight->size);
   l.bias = NEW_ARRAY(k->arena, double, l.filters);
+  l.nothing = NEW_ARRAY(k->arena, bool, l.filters);
   for (int64_t f = 0; f < l.filters; f++) {
     double gain = 1, bias = parameter(k, node, 1, f, 0);
     for (int i = 0; i < nnorms; i++) {
@@ -213,6 +216,10 @@ static double weight_most(const Calibrator *k) { return k->how->reduced ? 64 : I
 
 static double stored_weight(const Calibrator *k, double w, double scale) {
   return fmax(-weight_most(k), fmin(weight_most(k), round(w / scale)));
+}
+
+static double weight_at(const Calibrator *k, const Layer *l, int64_t f, int64_t i, double scale) {
+  return l->nothing[f] ? 0 : stored_weight(k, l->weight[f * l->terms + i], scale);
 }
 
 static double rounding_error(const Calibrator *k, const double *w, int64_t n, double scale) {
@@ -237,32 +244,9 @@ static double filter_scale(const Calibrator *k, const double *w, int64_t n, doub
   return best;
 }
 
-static void put_weights(Calibrator *k, const Node *node, const Layer *l, float *scale) {
-  const Weight *weight = node->weight[0];
-  int8_t *q = NEW_ARRAY(k->arena, int8_t, weight->size);
-  static const double NO_WEIGHTS = 0x1p-16; /* a bias alone, which has room in its 32 bits */
-  double most = 0;
-  for (int64_t i = 0; i < weight->size; i++) most = fmax(most, fabs(l->weight[i]));
-  for (int64_t f = 0; f < l->filters; f++) {
-    double own = 0;
-    for (int64_t i = 0; i < l->terms; i++) own = fmax(own, fabs(l->weight[f * l->terms + i]));
-    const bool none = own <= NOTHING * most;
-    scale[f] = (float)(none || k->how->per_tensor ? (most > 0 ? most / weight_most(k) : NO_WEIGHTS)
-                                                  : filter_scale(k, l->weight + f * l->terms, l->terms, own));
-    for (int64_t i = 0; i < l->terms && !none; i++)
-      q[int8_weight_index(node, f, i)] =
-          (int8_t)stored_weight(k, l->weight[f * l->terms + i], (double)scale[f]);
-  }
-  const int64_t one = 1;
-  arrays_add(&k->made->arrays, weight->name, I8, weight->rank, weight->dim, q);
-  arrays_add(&k->made->arrays, arena_printf(k->arena, "%s.scale", weight->name), F32, 1,
-             k->how->per_tensor ? &one : &l->filters, scale);
-}
-
-/* By how much rounding the weights moves the sum of a filter, on average: what its inputs are on average,
- * times what rounding does to the weights. */
-static double moved(const Calibrator *k, const Node *node, const Layer *l, const int8_t *q, float scale,
-                    int64_t f) {
+/* How much rounding the weights moves the sum of a filter, on average: the mean of its inputs times the
+ * rounding errors of the weights. */
+static double moved(const Calibrator *k, const Node *node, const Layer *l, double scale, int64_t f) {
   const Observed *seen = table_find(k->observed, node->in[0]->name);
   const int64_t group = node->window ? f / (l->filters / node->window->groups) : 0,
                 taps = l->terms / l->inputs;
@@ -270,10 +254,71 @@ static double moved(const Calibrator *k, const Node *node, const Layer *l, const
   if (!seen || k->how->no_correction) return 0;
   for (int64_t i = 0; i < l->terms; i++) {
     const int64_t channel = (group * l->inputs + i / taps) % seen->channels;
-    sum += seen->mean[channel] *
-           ((double)q[int8_weight_index(node, f, i)] * (double)scale - l->weight[f * l->terms + i]);
+    sum += seen->mean[channel] * (weight_at(k, l, f, i, scale) * scale - l->weight[f * l->terms + i]);
   }
   return sum;
+}
+
+static double bias_at(const Calibrator *k, const Node *node, const Layer *l, double scale, int64_t f) {
+  const double unit = (double)k->quant[node->in[0]->id].scale * scale;
+  return round((l->bias[f] - moved(k, node, l, scale, f)) / unit);
+}
+
+static double products_most(const Calibrator *k, const Node *node, const Layer *l, double scale, int64_t f) {
+  const Quant in = k->quant[node->in[0]->id];
+  const double reach = in.wide ? -INT16_MIN : fmax(in.zero - INT8_MIN, INT8_MAX - in.zero);
+  double sum = 0;
+  for (int64_t i = 0; i < l->terms; i++) sum += fabs(weight_at(k, l, f, i, scale));
+  return reach * sum;
+}
+
+static const double FAR = 0x1p46; /* sums of values of 16 bits have 47 bits and a sign */
+
+/* `scale`, or where the filter's bias and products would exceed the bits of its sum a larger one, under which
+ * they take half of them at most. */
+static float scale_with_room(const Calibrator *k, const Node *node, const Layer *l, bool wide, float scale,
+                             int64_t f) {
+  static const double GROWTH = 1.25;
+  const double limit = wide ? FAR : INT32_MAX;
+  double bias = fabs(bias_at(k, node, l, (double)scale, f));
+  if (bias + products_most(k, node, l, (double)scale, f) <= limit) return scale;
+  scale *= (float)fmax(1, 2 * bias / limit);
+  while (isfinite(scale)) {
+    bias = fabs(bias_at(k, node, l, (double)scale, f));
+    if (bias + products_most(k, node, l, (double)scale, f) <= limit / 2) break;
+    scale *= (float)GROWTH;
+  }
+  return scale;
+}
+
+static void choose_scales(const Calibrator *k, const Node *node, const Layer *l, bool wide, float *scale) {
+  static const double NO_WEIGHTS = 0x1p-16; /* a bias alone */
+  double most = 0;
+  float largest = 0;
+  for (int64_t i = 0; i < l->filters * l->terms; i++) most = fmax(most, fabs(l->weight[i]));
+  for (int64_t f = 0; f < l->filters; f++) {
+    double own = 0;
+    for (int64_t i = 0; i < l->terms; i++) own = fmax(own, fabs(l->weight[f * l->terms + i]));
+    l->nothing[f] = own <= NOTHING * most;
+    const double tight = l->nothing[f] || k->how->per_tensor
+                             ? (most > 0 ? most / weight_most(k) : NO_WEIGHTS)
+                             : filter_scale(k, l->weight + f * l->terms, l->terms, own);
+    scale[f] = scale_with_room(k, node, l, wide, (float)fmax(tight, (double)FLT_MIN), f);
+    largest = fmaxf(largest, scale[f]);
+  }
+  for (int64_t f = 0; f < l->filters && k->how->per_tensor; f++) scale[f] = largest;
+}
+
+static void put_weights(Calibrator *k, const Node *node, const Layer *l, const float *scale) {
+  const Weight *weight = node->weight[0];
+  int8_t *q = NEW_ARRAY(k->arena, int8_t, weight->size);
+  for (int64_t f = 0; f < l->filters; f++)
+    for (int64_t i = 0; i < l->terms; i++)
+      q[int8_weight_index(node, f, i)] = (int8_t)weight_at(k, l, f, i, (double)scale[f]);
+  const int64_t one = 1;
+  arrays_add(&k->made->arrays, weight->name, I8, weight->rank, weight->dim, q);
+  arrays_add(&k->made->arrays, arena_printf(k->arena, "%s.scale", weight->name), F32, 1,
+             k->how->per_tensor ? &one : &l->filters, scale);
 }
 
 static void calibrate_layer(Calibrator *k, const Node *node) {
@@ -285,17 +330,14 @@ static void calibrate_layer(Calibrator *k, const Node *node) {
     return;
   }
   const Layer l = folded(k, node, norms.n, norms.data);
-  static const double FAR = 0x1p46; /* sums have 47 bits and a sign */
   float *scale = NEW_ARRAY(k->arena, float, l.filters);
   const bool wide = wants_wide(k, node) || k->quant[node->in[0]->id].wide;
   int32_t *bias = NEW_ARRAY(k->arena, int32_t, l.filters);
   int64_t *wide_bias = NEW_ARRAY(k->arena, int64_t, l.filters);
-  const int place = k->made->arrays.list.n;
+  choose_scales(k, node, &l, wide, scale);
   put_weights(k, node, &l, scale);
-  const int8_t *q = k->made->arrays.list.data[place].data;
   for (int64_t f = 0; f < l.filters; f++) {
-    const double unit = (double)k->quant[node->in[0]->id].scale * (double)scale[f],
-                 b = round((l.bias[f] - moved(k, node, &l, q, scale[f], f)) / unit);
+    const double b = bias_at(k, node, &l, (double)scale[f], f);
     bias[f] = (int32_t)fmax(-INT32_MAX, fmin(INT32_MAX, b));
     wide_bias[f] = (int64_t)fmax(-FAR, fmin(FAR, b));
   }

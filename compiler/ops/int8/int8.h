@@ -36,8 +36,7 @@ typedef struct Int8Pool {
   bool mean; /* else the largest */
   bool count_pad;
   bool scaled; /* a mean that is (sum - n*zero) * factor, rounded; no window reaches over the edge */
-  bool even;   /* a mean whose halves go to even, as numbers less the zero; else those of what is stored go away
-                  from zero */
+  bool even;   /* a mean of q - zero, halves to even; else of q, halves away from zero */
   Rounding rounding;
   Multiplier factor;
   Stored stored;
