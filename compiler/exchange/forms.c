@@ -414,6 +414,16 @@ static void form_lrn(ModelImport *im, OnnxNode *node) {
   onnx_set_float(im->arena, node, "bias", bias);
 }
 
+/* ---- quotients that are 0 where the divisor is, as TensorFlow has them ---- */
+static void form_quotient(ModelImport *im, OnnxNode *node) {
+  if (!is(node, "Where") || node->nin != 3 || number_at(im, node->in[1]) != 0) return;
+  const OnnxNode *equal = made_by(im, node->in[0], "Equal"), *quotient = made_by(im, node->in[2], "Div");
+  if (!equal || !quotient || equal->nin != 2 || quotient->nin != 2) return;
+  const int y = quotient->in[1], k = equal->in[0] == y;
+  if (equal->in[!k] != y || number_at(im, equal->in[k]) != 0) return;
+  become(im, node, "DivideNoNan", 2, quotient->in);
+}
+
 /* ---- lengths ---- */
 /* x / max(|x|, epsilon), the length over one axis; PyTorch repeats it to the size of x in between. */
 static void form_length(ModelImport *im, OnnxNode *node) {
@@ -477,6 +487,7 @@ void canonical(ModelImport *im) {
     form_norm(im, node);
     form_moments(im, node);
     form_length(im, node);
+    form_quotient(im, node);
     form_lrn(im, node);
     form_maxpool(im, node);
     form_regions(im, node);

@@ -381,3 +381,15 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
     if (i != first && given(node, i)) y = combine_two(im, node, y, first, i, word);
   return y;
 }
+
+/* x / y, and 0 where y is 0: x * n / (y + 1 - n), where n is 1 unless y is 0. Rounded once, as the quotient.
+ */
+View *import_divide_no_nan(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0), *y = x ? view_of(im, node, 1) : NULL;
+  if (!y) return NULL;
+  View *nonzero = map_view(im, map_view(im, map_view(im, y, "abs"), "multiply(1e38)"), "minimum(1)");
+  View *divisor =
+      two_values(im, map_view(im, map_view(im, nonzero, "multiply(-1)"), "add(1)"), true, y, "add");
+  View *kept = divisor ? two_values(im, x, false, nonzero, "multiply") : NULL;
+  return kept ? two_values(im, kept, true, divisor, "divide") : NULL;
+}

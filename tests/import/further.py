@@ -169,6 +169,12 @@ case("mirrored", [
     {"channels": numbers(0, 1, 0, 0, 0, 2, 0, 0), "all": numbers(0, 2, 1, 0, 0, 0, 0, 3),
      "ends": numbers(0, 1, 0, 2), "half": half})
 
+case("no_nan", [  # 0 where the divisor is 0, as TensorFlow divides
+    node("Relu", "x", "a"), node("Equal", "a zero", "b"), node("Div", "x a", "c"),
+    node("Where", "b zero c", "d"),
+    node("ReduceMin", "a", "e"), node("Div", "x e", "f"), node("Equal", "zero e", "g"),
+    node("Where", "g zero f", "h"), node("Add", "d h", "y")], {"x": [1, 3, 4, 5]}, "y", {"zero": f32(0)})
+
 
 def bad_files():
     """What must be refused."""
