@@ -231,10 +231,15 @@ starts("frozen weights that the file has", "cold", "all.npz", "6 of 8 weights ta
 os.remove("out.npz")
 starts("frozen weights that it has not", "cold", "grey.npz",
        "cold: error: grey.npz: has nothing for 1 of the 2 frozen weights (first: conv1.weight), which would "
-       "keep random numbers", status=1)
+       "stay as they begin", status=1)
 check(not os.path.exists("out.npz"), "  nothing is trained")
 exits(0, "without a file, a line says so", "./cold", "train", "--data", "synthetic", "--limit", "8", "--out",
       "out.npz", says="1 of 2 frozen weights keep random numbers (first: conv1.weight); --init takes them")
+net("normed", "conv(4, 3x3, frozen=true) -> batchnorm(frozen=true) -> relu", "conv(4, 3x3) -> relu")
+layers("bare.npz", ("conv1.weight", (4, 3, 3, 3)), ("conv1.bias", (4,)), ("batchnorm1.weight", (4,)),
+       ("batchnorm1.bias", (4,)))
+starts("frozen statistics that it has not", "normed", "bare.npz",
+       "has nothing for 2 of the 6 frozen weights (first: batchnorm1.running_mean)", status=1, options=[])
 net("given", "conv(1, 3x3, frozen=true, bias=false, init=[[1, 0, -1], [2, 0, -2], [1, 0, -1]])",
     "conv(4, 3x3) -> relu")
 layers("rest.npz", ("conv2.weight", (4, 1, 3, 3)), ("conv2.bias", (4,)))

@@ -53,7 +53,17 @@ static bool is_random(const cnn_weight *weight, const float *weights, const floa
   return memcmp(weights + weight->offset, others + weight->offset, bytes) != 0;
 }
 
-typedef struct Stranded { /* frozen weights that keep random numbers */
+/* Frozen, or a statistic of a frozen batchnorm: weights of a layer follow each other. */
+static bool is_fixed(const cnn_network *network, int32_t w) {
+  const char *name = network->weight[w].name, *dot = strrchr(name, '.');
+  const size_t n = dot ? (size_t)(dot - name) + 1 : 0;
+  while (network->weight[w].role == CNN_STATISTIC && w > 0 && n > 0 &&
+         strncmp(network->weight[w - 1].name, name, n) == 0)
+    w--;
+  return network->weight[w].role == CNN_FROZEN;
+}
+
+typedef struct Stranded { /* frozen weights that keep what they begin with, though it is random or nothing */
   int32_t count, frozen;
   const char *first;
 } Stranded;
@@ -64,7 +74,7 @@ static cnn_status find_stranded(const Training *training, const bool *taken, Str
   int32_t left = 0;
   *stranded = (Stranded){0};
   for (int32_t w = 0; w < network->weights; w++) {
-    const bool frozen = network->weight[w].role == CNN_FROZEN;
+    const bool frozen = is_fixed(network, w);
     stranded->frozen += frozen;
     left += frozen && !(taken && taken[w]);
   }
@@ -74,22 +84,23 @@ static cnn_status find_stranded(const Training *training, const bool *taken, Str
   network->init(other, training->run.trainer.recipe.seed + 1);
   for (int32_t w = 0; w < network->weights; w++) {
     const cnn_weight *weight = &network->weight[w];
-    if (weight->role != CNN_FROZEN || (taken && taken[w])) continue;
-    if (!is_random(weight, training->run.trainer.weights, other)) continue;
+    if (!is_fixed(network, w) || (taken && taken[w])) continue;
+    const bool unmeasured = taken && weight->role == CNN_STATISTIC;
+    if (!unmeasured && !is_random(weight, training->run.trainer.weights, other)) continue;
     if (stranded->count++ == 0) stranded->first = weight->name;
   }
   free(other);
   return cnn_success();
 }
 
-/* Frozen weights stay what they are: random ones would never become right. */
+/* Frozen weights stay what they are: random ones, and means of nothing, would never become right. */
 static cnn_status refuse_stranded(const Training *training, const bool *taken) {
   Stranded stranded;
   const cnn_status status = find_stranded(training, taken, &stranded);
   if (status.code != CNN_OK || stranded.count == 0) return status;
   return cnn_failure(CNN_MISMATCH,
-                     "%s: has nothing for %d of the %d frozen weights (first: %s), which would keep random "
-                     "numbers; --rename or --match=order finds weights of other names, and without "
+                     "%s: has nothing for %d of the %d frozen weights (first: %s), which would stay as "
+                     "they begin; --rename or --match=order finds weights of other names, and without "
                      "frozen=true they are trained",
                      training->options->init, (int)stranded.count, (int)stranded.frozen, stranded.first);
 }
