@@ -87,7 +87,10 @@ static const char *window_text(Making *k, const TflOperator *op) {
   text_put(&text, "%s", "");
   if (op->stride[0] != 1 || op->stride[1] != 1)
     text_put(&text, ", stride=%" PRId64 "x%" PRId64, op->stride[0], op->stride[1]);
+  const int64_t *b = op->border; /* where a dilated convolution was put together */
   if (op->same) text_put(&text, ", pad=same");
+  else if (b[0] || b[1] || b[2] || b[3])
+    text_put(&text, ", pad=[%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 "]", b[0], b[1], b[2], b[3]);
   if (op->dilation[0] != 1 || op->dilation[1] != 1)
     text_put(&text, ", dilation=%" PRId64 "x%" PRId64, op->dilation[0], op->dilation[1]);
   return text.s;

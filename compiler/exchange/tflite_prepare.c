@@ -4,6 +4,7 @@
 #include <string.h>
 #include "exchange/import.h"
 #include "exchange/tflite.h"
+#include "exchange/tflite_parts.h"
 
 /* ---- weights as floats ---- */
 enum { HALF = TFL_FLOAT16 };
@@ -350,6 +351,7 @@ static void prepare(Arena *arena, TflModel *m, size_t bytes) {
   sort_operators(arena, m);
   fold_hybrids(arena, m, &room);
   join_blocks(arena, m);
+  if (tflite_is_quantized(m)) tflite_part(arena, m);
 }
 
 /* ---- what is asked for ---- */

@@ -39,6 +39,53 @@ bool tfl_blocks(Making *k, const TflOperator *op) {
   return true;
 }
 
+/* Any order of height, width and channels: matrices are transposed by flatten, and in each of their rows by
+ * channel_shuffle. */
+static const char *order_text(Making *k, const TflTensor *in, const int64_t *perm) {
+  const int64_t h = in->rank == 4 ? in->dim[1] : 1, w = in->dim[in->rank - 2], c = in->dim[in->rank - 1];
+  const int base = in->rank == 4 ? 0 : 1;
+  const int order = (int)((perm[in->rank - 3 + base] + base) * 100 + (perm[in->rank - 2] + base) * 10 +
+                          perm[in->rank - 1] + base);
+  const char *pattern = "reshape([%" PRId64 ", %" PRId64 "]) -> flatten(order=chw)";
+  switch (in->rank == 4 ? order : order % 100 == 32 ? 132 : 0) {
+  case 132:
+    return arena_printf(k->arena, "reshape([%" PRId64 ", %" PRId64 "]) -> channel_shuffle(%" PRId64 ")", h,
+                        w * c, w);
+  case 312: return arena_printf(k->arena, pattern, h * w, c);
+  case 231: return arena_printf(k->arena, pattern, h, w * c);
+  case 321:
+    return arena_printf(k->arena,
+                        "reshape([%" PRId64 ", %" PRId64 "]) -> flatten(order=chw) -> reshape([%" PRId64
+                        ", %" PRId64 "]) -> channel_shuffle(%" PRId64 ")",
+                        h * w, c, c, h * w, h);
+  case 213:
+    return arena_printf(k->arena,
+                        "reshape([%" PRId64 ", %" PRId64 "]) -> flatten(order=chw) -> reshape([%" PRId64
+                        ", %" PRId64 "]) -> channel_shuffle(%" PRId64 ") -> flatten(order=chw)",
+                        h * w, c, c, h * w, h);
+  default: return NULL;
+  }
+}
+
+bool tfl_transpose(Making *k, const TflOperator *op) {
+  const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
+  int64_t perm[2 * TFLITE_RANK];
+  int used = 0;
+  if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out)) return false;
+  if (tfl_integers(k, op, 1, perm) != in->rank) return tfl_no(k, op, "its order is not a constant");
+  for (int d = 0; d < in->rank; d++) used |= perm[d] >= 0 && perm[d] < in->rank ? 1 << perm[d] : 0;
+  if (used != (1 << in->rank) - 1 || perm[0] != 0) return tfl_no(k, op, "its order has no form");
+  for (int d = 0; d < in->rank; d++)
+    if (out->rank != in->rank || out->dim[d] != in->dim[perm[d]])
+      return tfl_no(k, op, "its result has another shape than its order gives");
+  const char *call = in->rank > 2 ? order_text(k, in, perm) : NULL;
+  tfl_begin(k, op, op->in[0]);
+  text_put(&k->text, "%s%s", call ? call : "", call ? " -> " : "");
+  text_put(&k->text, "%s", reshape_text(k, out));
+  tfl_end(k, op, moved_layer(k, op));
+  return true;
+}
+
 /* ---- borders ---- */
 /* By 0 in 8 bits the border is of zero points; another number is put around in floats. */
 static bool pad_value(Making *k, const TflOperator *op, double *value) {
@@ -66,6 +113,11 @@ bool tfl_pad(Making *k, const TflOperator *op) {
     return false;
   if (in->rank < 3 || tfl_integers(k, op, 1, side) != 2 * in->rank)
     return tfl_no(k, op, "its padding is no constant, or of a vector");
+  for (int i = 0; i < 2 * in->rank && op->code == TFL_MIRROR_PAD; i++) {
+    if (i >= 2 * in->rank - 2 && side[i]) return tfl_no(k, op, "it mirrors channels");
+    if (op->symmetric && side[i] > 1)
+      return tfl_no(k, op, "it mirrors the outermost elements, too (SYMMETRIC), by more than one");
+  }
   for (int i = 0; i < 2 * in->rank; i++)
     if (side[i] < 0 || (i < 2 && side[i])) return tfl_no(k, op, "it pads images, or by less than nothing");
   const int64_t *c = &side[2 * in->rank - 2];
@@ -74,13 +126,14 @@ bool tfl_pad(Making *k, const TflOperator *op) {
     text_put(&call, "zero_pad([%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 "]", side[2], side[3],
              side[4], side[5]);
   else text_put(&call, "zero_pad([%" PRId64 ", %" PRId64 "]", side[2], side[3]);
+  if (op->code == TFL_MIRROR_PAD) text_put(&call, ", mode=%s", op->symmetric ? "edge" : "reflect");
   if (value != 0) text_put(&call, ", value=%s", text_float(k->arena, value));
   if (c[0] || c[1]) text_put(&call, ", channels=[%" PRId64 ", %" PRId64 "]", c[0], c[1]);
   const char *layer = tfl_layer(k, "pad");
   tfl_begin(k, op, op->in[0]);
   tfl_call(k, op, layer, "%s", call.s);
   tfl_end(k, op, layer);
-  if (value != 0 || c[0] || c[1]) tfl_scale(k, layer, out);
+  if (value != 0 || c[0] || c[1] || op->code == TFL_MIRROR_PAD) tfl_scale(k, layer, out);
   return true;
 }
 

@@ -439,7 +439,8 @@ def all_cases():
 
 
 def main(folder):
-    for number, case in enumerate(all_cases()):
+    from tflite_float_cases import float_cases  # which uses this file
+    for number, case in enumerate([*all_cases(), *float_cases()]):
         with open(os.path.join(folder, f"operators-{number}.tflite"), "wb") as file:
             file.write(case.data())
 

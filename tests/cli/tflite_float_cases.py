@@ -5,7 +5,7 @@ import math
 import random
 
 import tflite_reference as ref
-from tflite_cases import Case, inside
+from tflite_cases import Case, inside, tensor
 from tflite_models import BOOL, F16, F32, I8, I32, NONE, RELU, SAME, VALID, Tensor, conv, ints
 
 NEAR = 3e-5
@@ -25,8 +25,13 @@ def drawn(shape, seed=1, low=-1.0, high=1.0):
     return [ref.f32(rng.uniform(low, high)) for _ in range(math.prod(shape))]
 
 
-def case_of(name, shape=IMAGE, **more):
-    return Case(name, [floats(shape)], near=NEAR, rounds=False, **more)
+def value(kind, shape):
+    return tensor(kind, shape)  # in 8 bits of one scale
+
+
+def case_of(name, shape=IMAGE, kind=F32, **more):
+    near = 0 if kind == I8 else NEAR
+    return Case(f"{name}, {kind}" if kind != F32 else name, [value(kind, shape)], near, rounds=False, **more)
 
 
 def flat_index(shape, index):
@@ -35,61 +40,62 @@ def flat_index(shape, index):
 
 def move(case, op, others, shape, source, border=0, first=False, **options):
     """A move of the case's input; first: it comes behind the other inputs."""
-    x, y = case.inputs[0], floats(shape)
+    x = case.inputs[0]
+    y = value(x.kind, shape)
     case.net.add(op, [*others, x] if first else [x, *others], y, **options)
     case.output(y, lambda v, r: ref.moved(v[0], x.shape, shape, source, border))
 
 
 # ---- moves ----
-def transpose_cases():
-    case = case_of("transposes")
+def transpose_cases(kind):
+    case = case_of("transposes", kind=kind)
     for perm in ([0, 2, 1, 3], [0, 3, 1, 2], [0, 1, 3, 2], [0, 3, 2, 1]):
         to = [IMAGE[p] for p in perm]
         move(case, "TRANSPOSE", [ints(perm)], to,
              lambda at, perm=perm: tuple(at[perm.index(d)] for d in range(4)))
     yield case
-    case = case_of("a transpose of a sequence", SEQUENCE)
+    case = case_of("a transpose of a sequence", SEQUENCE, kind)
     move(case, "TRANSPOSE", [ints([0, 2, 1])], [1, 6, 10], lambda at: (0, at[2], at[1]))
     yield case
 
 
-def part_cases():
-    case = case_of("SPLIT and SPLIT_V")
-    x, parts = case.inputs[0], [floats([1, 4, 6, 4]) for _ in range(2)]
+def part_cases(kind):
+    case = case_of("SPLIT and SPLIT_V", kind=kind)
+    x, parts = case.inputs[0], [value(kind, [1, 4, 6, 4]) for _ in range(2)]
     case.net.add("SPLIT", [Tensor([], I32, data=[-1]), x], parts, f0=("i", 2))
     for k, y in enumerate(parts):
         case.output(y, lambda v, r, k=k: ref.moved(v[0], IMAGE, [1, 4, 6, 4],
                                                    lambda at: (*at[:3], at[3] + 4 * k)))
-    rows = [floats([1, n, 6, 8]) for n in (1, 3)]
+    rows = [value(kind, [1, n, 6, 8]) for n in (1, 3)]
     case.net.add("SPLIT_V", [x, ints([1, -1]), Tensor([], I32, data=[1])], rows, f0=("i", 2))
     for low, y in zip((0, 1), rows):
         case.output(y, lambda v, r, low=low, y=y: ref.moved(v[0], IMAGE, y.shape,
                                                             lambda at: (0, at[1] + low, *at[2:])))
     yield case
-    case = case_of("UNPACK and PACK", SEQUENCE)
-    x, steps = case.inputs[0], [floats([1, 6]) for _ in range(10)]
+    case = case_of("UNPACK and PACK", SEQUENCE, kind)
+    x, steps = case.inputs[0], [value(kind, [1, 6]) for _ in range(10)]
     case.net.add("UNPACK", [x], steps, f0=("i", 10), f1=("i", 1))
-    y = case.net.add("PACK", [steps[3], steps[0], steps[9]], floats([1, 3, 6]), f0=("i", 3), f1=("i", 1))
+    y = case.net.add("PACK", [steps[3], steps[0], steps[9]], value(kind, [1, 3, 6]), f0=("i", 3), f1=("i", 1))
     case.output(steps[4], lambda v, r: v[0][24:30])
     case.output(y, lambda v, r: [v[0][t * 6 + c] for t in (3, 0, 9) for c in range(6)])
     yield case
-    case = case_of("slices with new axes and an ellipsis")
+    case = case_of("slices with new axes and an ellipsis", kind=kind)
     masks = {f"f{k}": ("i", 0) for k in range(5)}
     x = case.inputs[0]
-    y = case.net.add("STRIDED_SLICE", [x, ints([0, 2]), ints([0, 6]), ints([1, 1])], floats([1, 4, 6, 4]),
-                     **{**masks, "f2": ("i", 1)})
+    y = case.net.add("STRIDED_SLICE", [x, ints([0, 2]), ints([0, 6]), ints([1, 1])],
+                     value(kind, [1, 4, 6, 4]), **{**masks, "f2": ("i", 1)})
     case.output(y, lambda v, r: ref.moved(v[0], IMAGE, [1, 4, 6, 4], lambda at: (*at[:3], at[3] + 2)))
     y = case.net.add("STRIDED_SLICE", [x, ints([0, 0, -1]), ints([0, 1, 0]), ints([1, 1, 1])],
-                     floats([1, 1, 6, 8]), **{**masks, "f0": ("i", 1), "f1": ("i", 1), "f3": ("i", 2),
+                     value(kind, [1, 1, 6, 8]), **{**masks, "f0": ("i", 1), "f1": ("i", 1), "f3": ("i", 2),
                                               "f4": ("i", 4)})
     case.output(y, lambda v, r: ref.moved(v[0], IMAGE, [1, 1, 6, 8], lambda at: (0, 3, *at[2:])))
-    y = case.net.add("GATHER", [x, ints([2, 3, 4])], floats([1, 4, 3, 8]), f0=("i", 2))
+    y = case.net.add("GATHER", [x, ints([2, 3, 4])], value(kind, [1, 4, 3, 8]), f0=("i", 2))
     case.output(y, lambda v, r: ref.moved(v[0], IMAGE, [1, 4, 3, 8], lambda at: (0, at[1], at[2] + 2, at[3])))
     yield case
 
 
-def border_cases():
-    case = case_of("mirrored borders")
+def border_cases(kind):
+    case = case_of("mirrored borders", kind=kind)
 
     def pads(*sides):
         return Tensor([len(sides) // 2, 2], I32, data=list(sides))
@@ -278,6 +284,30 @@ def dilated_cases():
                           for iy, ix in [(oy + 2 * ky - 2, ox + 3 * kx - 3)] if inside([5, 6], (iy, ix))), 0)
         for oy, ox, c in ref.indices([5, 6, 2])])
     yield case
+    weight, sums = [q % 255 - 127 for q in range(0, 18 * 37, 37)], [300, -200]
+    x, y = Tensor([1, 5, 6, 2], I8, 0.05, 3), Tensor([1, 5, 6, 2], I8, 0.2, -11)
+    case, scale = Case("a dilated depthwise convolution in 8 bits", [x]), ref.f32(0.01)
+    w = Tensor([1, 3, 3, 2], I8, [0.01, 0.02], 0, 3, data=weight)
+    bias = Tensor([2], I32, [0.05 * scale] * 2, 0, data=sums)
+    apart = case.net.add("SPACE_TO_BATCH_ND", [x, ints([2, 3]), pad], Tensor([6, 5, 4, 2], I8, 0.05, 3))
+    made = case.net.add("DEPTHWISE_CONV_2D", [apart, w, bias], Tensor([6, 3, 2, 2], I8, 0.2, -11),
+                        f0=("b", VALID), f1=("i", 1), f2=("i", 1), f3=("i", 1), f4=("b", NONE), f5=("i", 1),
+                        f6=("i", 1))
+    case.net.add("BATCH_TO_SPACE_ND", [made, ints([2, 3]), cut], y)
+
+    def dilated(v, rounding):
+        result = []
+        for oy, ox, c in ref.indices([5, 6, 2]):
+            total = sums[c]
+            for ky, kx in ref.indices([3, 3]):
+                iy, ix = oy + 2 * ky - 2, ox + 3 * kx - 3
+                if inside([5, 6], (iy, ix)):
+                    total += (v[0][(iy * 6 + ix) * 2 + c] - 3) * weight[(ky * 3 + kx) * 2 + c]
+            factor, real = ref.conv_scales(x, w, y, c)
+            result.append(ref.clamp(ref.scaled(total, factor, rounding, real) - 11))
+        return result
+    case.output(y, dilated)
+    yield case
     weight = drawn([4, 1, 3, 6], 8)
     case = case_of("a causal dilated convolution of a sequence", SEQUENCE)
     net, x = case.net, case.inputs[0]
@@ -366,6 +396,9 @@ def map_cases():
 
 
 def float_cases():
-    for family in (transpose_cases, part_cases, border_cases, reduce_cases, norm_cases, weight_cases,
+    for kind in (F32, I8):
+        for family in (transpose_cases, part_cases, border_cases):
+            yield from family(kind)
+    for family in (reduce_cases, norm_cases, weight_cases,
                    sparse_cases, dilated_cases, layer_cases, constant_cases, map_cases):
         yield from family()
