@@ -112,3 +112,66 @@ View *import_gemm(ModelImport *im, const OnnxNode *node) {
   }
   return product(im, node, x, w, b);
 }
+
+/* ---- one-hot ---- */
+/* Whether a tensor is an input of whole numbers, moved at most. */
+static bool is_whole(const ModelImport *im, int tensor) {
+  static const char *const moves[] = {"Reshape",   "Expand",  "Unsqueeze", "Squeeze",
+                                      "Transpose", "Flatten", "Identity",  NULL};
+  while (im->maker[tensor] >= 0) {
+    const OnnxNode *node = &im->onnx->node[im->maker[tensor]];
+    int k = 0;
+    while (moves[k] && strcmp(moves[k], node->op) != 0) k++;
+    if (!moves[k]) return false;
+    tensor = node->in[0];
+  }
+  for (int i = 0; i < im->ports.n; i++)
+    if (im->ports.data[i]->tensor == tensor)
+      return im->ports.data[i]->type && tensor_whole(im->ports.data[i]->type);
+  return false;
+}
+
+/* The dimension along which a value is repeated and a constant varies, and neither does elsewhere; -1. */
+static int compared_dimension(const View *x, const Tensor *t) {
+  int along = -1;
+  for (int d = 0; d < x->rank; d++) {
+    const int own = d - (x->rank - t->rank);
+    const bool varies = own >= 0 && t->dim[own] > 1;
+    if (varies && (along >= 0 || x->along[d].n || (x->size[d] != 1 && x->size[d] != t->dim[own]))) return -1;
+    if (varies) along = d;
+    else if (x->size[d] != factors_size(&x->along[d])) return -1;
+  }
+  return t->rank <= x->rank && along >= 1 ? along : -1;
+}
+
+/* Whole numbers compared with several: 1 - |x - k|, and 0 where that is below. */
+View *import_equal(ModelImport *im, const OnnxNode *node) {
+  const int constant = constant_of(im, node, 0) ? 0 : 1;
+  const Tensor *t = constant_of(im, node, constant);
+  const View *x = t ? view_of(im, node, !constant) : NULL;
+  const int along = x && is_whole(im, node->in[!constant]) ? compared_dimension(x, t) : -1;
+  int pos[MOST_DIMS], npos;
+  if (along < 0) return no(im, TRUTH);
+  View *one = view_copy(im, x, x->value);
+  one->size[along] = 1;
+  Value *v = lay_channels(im, one, along, &npos, pos);
+  if (!v) return NULL;
+  const int64_t dim[] = {t->n, 1, 1, 1};
+  Tensor *ones = tensor_new(im->arena, TENSOR_FLOAT, 2, dim),
+         *numbers = tensor_new(im->arena, TENSOR_FLOAT, 1, dim);
+  for (int64_t i = 0; i < t->n; i++) {
+    tensor_put(ones, i, 1);
+    tensor_put(numbers, i, -tensor_number(t, i));
+  }
+  const char *layer = layer_of(im, node, -1);
+  Shape to = v->shape;
+  to.dim[npos] = t->n;
+  const char *kernel = npos == 0 ? "" : npos == 1 ? ", 1" : ", 1x1";
+  v = emit_one(im, v, to, "%s(%lld%s, frozen=true, name=\"%s\")", npos ? "conv" : "dense", (long long)t->n,
+               kernel, layer);
+  put_weight(im, layer, "weight", ones, npos ? 2 + npos : 2, dim);
+  put_vector(im, layer, "bias", numbers);
+  static const char *const steps[] = {"abs", "multiply(-1)", "add(1)", "relu"};
+  for (int i = 0; i < 4; i++) v = emit_one(im, v, to, "%s", steps[i]);
+  return view_laid(im, x, v, along, npos, pos);
+}

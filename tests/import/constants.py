@@ -180,6 +180,17 @@ case("borders_of_channels", [
     {"one": numbers(0, 2, 0, 0, 0, 1, 0, 0), "both": numbers(0, 1, 2, 0, 0, 0, 1, 3), "w": (4, 7, 3, 3),
      "deep": numbers(0, 3, 1, 1, 0, 0, 0, 2), "ends": numbers(0, 4, 0, 3), "number": half})
 
+# One-hot, as it is written of a comparison with all whole numbers.
+case("compared", [
+    node("Reshape", "n column", "c"), node("Expand", "c wide", "e"), node("Equal", "e range", "same"),
+    node("Cast", "same", "f", to=TensorProto.FLOAT), node("MatMul", "f w", "a"),
+    node("Reshape", "n whole", "v"),
+    node("Equal", "range4 v", "t"), node("Cast", "t", "g", to=TensorProto.FLOAT), node("Add", "a g", "y")],
+    {"n": [1, 6]}, "y", {"column": numbers(1, 6, 1), "wide": numbers(1, 6, 9),
+                         "range": np.arange(9)[None, None],
+                         "w": (9, 4), "whole": numbers(1, 6, 1), "range4": numbers(3, 1, 4, 2)}, last=("y",))
+make.integers.add("n")
+
 
 def bad_files():
     """What must be refused."""

@@ -30,6 +30,7 @@ def case(name, nodes, inputs, outputs, weights=None, opset=17, last=(), scale=1.
     cases[name] = (nodes, inputs, outputs.split(), weights or {}, opset, last, scale)
 
 
+integers = set()  # inputs of small whole numbers
 settings = {}  # of cases: inputs that are always the same: name -> number or array
 
 
@@ -44,8 +45,9 @@ def model(name):
             if key.endswith("var"):
                 array = np.abs(array) + np.float32(0.5)
         made.append(numpy_helper.from_array(np.asarray(array), key))
+    types = {k: TensorProto.INT64 if k in integers else TensorProto.FLOAT for k in inputs}
     graph = helper.make_graph(
-        nodes, name, [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in inputs.items()] +
+        nodes, name, [helper.make_tensor_value_info(k, types[k], v) for k, v in inputs.items()] +
         [helper.make_tensor_value_info(k, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
          for k, v in settings.get(name, {}).items()],
         [helper.make_tensor_value_info(k, TensorProto.INT32 if k == "label" else TensorProto.FLOAT, None)
@@ -129,6 +131,8 @@ def make(name):
     for key, shape in inputs.items():
         sizes = [n or (1 if d == 0 else d + 4) for d, n in enumerate(shape)]
         feed[key] = random.standard_normal(sizes).astype(np.float32)
+        if key in integers:
+            feed[key] = np.int64(np.abs(2 * feed[key]))
         if key == "boxes":
             feed[key] = np.sort(np.abs(6 * feed[key]).reshape(-1, 2, 2), axis=1).reshape(-1, 4)
     if made.opset_import[0].version < 7:  # older than what onnxruntime knows
@@ -138,6 +142,7 @@ def make(name):
     else:
         session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
     for k, (key, array) in enumerate(feed.items()):
+        array = array.astype(np.float32) if key in integers else array
         np.save(f"{path}.in{k}.npy", in_memory(key, array, last))
     outputs = [key for key in outputs if key != "label"]  # which is left out
     for k, (key, array) in enumerate(zip(outputs, session.run(outputs, feed | settings.get(name, {})))):
