@@ -137,13 +137,15 @@ static GraphRun look_run(const Check *check, double **caller) {
   const Sample *s = &check->sample;
   double **seed = NEW_ARRAY(s->arena, double *, s->graph->outputs.n + 1);
   uint64_t state = 55;
-  /* the edges of clip and its like lie at whole numbers, where bytes would meet them */
+  /* The edges of clip and its like lie at whole numbers, where bytes would meet them; and of whole numbers
+   * one may be their mean, so that rounding decides which is the maximum. */
   for (int i = 0; i < s->graph->inputs.n; i++) {
     const Node *input = s->graph->inputs.data[i].node;
     const int64_t n = s->count * shape_elements(input->shape);
     caller[i] = NEW_ARRAY(s->arena, double, n);
-    const double shift = input->port->elem == F32 ? 0 : 0.375;
-    for (int64_t k = 0; k < n; k++) caller[i][k] = s->input_double[i][k] + shift;
+    const bool whole = input->port->elem != F32;
+    for (int64_t k = 0; k < n; k++)
+      caller[i][k] = s->input_double[i][k] + (whole ? 0.25 + sample_number(&state) / 4 : 0);
   }
   for (int o = 0; o < s->graph->outputs.n; o++) {
     const int64_t n = s->count * shape_elements(s->graph->outputs.data[o].node->shape);
