@@ -33,7 +33,7 @@ FlatTable flat_table_at(Flat *, FlatVector, uint32_t i);              /* of a ve
 int64_t flat_int_at(const Flat *, FlatVector, uint32_t i, int bytes);
 float flat_float_at(const Flat *, FlatVector, uint32_t i);
 
-/* ---- sparse.c ---- */
+/* ---- tflite_sparse.c ---- */
 /* The numbers of a sparse tensor of TensorFlow Lite, `width` bytes each, in their places in `to`, which is
  * zeros. false: its indices do not fit. */
 bool flat_dense(Flat *, FlatTable sparsity, int rank, const int64_t *dim, FlatVector values, int width,

@@ -387,8 +387,12 @@ ModelImport *import_try(Arena *arena, Diags *diags, Span at, const ImportOptions
 
 ModelImport *import_again(const ModelImport *im, Diags *diags, const ImportOptions *options) {
   const Onnx *o = im->onnx;
+#ifdef __wasi__ /* the page takes models of ONNX alone */
+  Onnx *again = onnx_read(im->arena, diags, o->path, im->at, o->file, o->bytes);
+#else
   Onnx *again = o->tflite ? tflite_graph(im->arena, diags, im->at, o->path, options, o->file, o->bytes)
                           : onnx_read(im->arena, diags, o->path, im->at, o->file, o->bytes);
+#endif
   return import_try(im->arena, diags, im->at, options, again);
 }
 

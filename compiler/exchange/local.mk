@@ -16,7 +16,7 @@ libcnnc_a_SOURCES += %D%/wire.h %D%/wire.c %D%/onnx.h %D%/onnx_schema.def %D%/on
   %D%/out_size.c
 libcnnc_a_SOURCES += %D%/flat.h %D%/flat.c %D%/tflite.h %D%/tflite_read.c \
   %D%/tflite_make.h %D%/tflite_ops.def %D%/tflite_import.c \
-  %D%/tflite_layers.c %D%/tflite_maps.c %D%/tflite_shape.c %D%/sparse.c %D%/tflite_prepare.c \
+  %D%/tflite_layers.c %D%/tflite_maps.c %D%/tflite_shape.c %D%/tflite_sparse.c %D%/tflite_prepare.c \
   %D%/tflite_parts.h %D%/tflite_parts.c \
   %D%/tflite_nodes.h %D%/tflite_nodes.c %D%/tflite_nodes_layers.c %D%/tflite_nodes_maps.c \
   %D%/tflite_nodes_shape.c

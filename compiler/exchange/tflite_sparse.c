@@ -1,5 +1,6 @@
-/* sparse.c: sparse tensors of TensorFlow Lite made dense. Its levels are dimensions in traversal order, then
- * those within a block; each is dense, or has a list of indices for each index of the level before. */
+/* tflite_sparse.c: sparse tensors of TensorFlow Lite made dense. Its levels are dimensions in traversal
+ * order, then those within a block; each is dense, or has a list of indices for each index of the level
+ * before. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "exchange/flat.h"
