@@ -65,6 +65,8 @@ void check_foreign(Check *, const Target *);                     /* compiled.c *
 void check_races(const Check *);                                 /* compiled.c */
 void check_nests(Check *);                                       /* nests.c */
 void check_choices(Check *);                                     /* nests.c */
+void check_accuracy(Check *);                                    /* accuracy.c */
+void accuracy_table(void);                                       /* accuracy.c: of all programs */
 void check_commands(Check *);                                    /* commands.c */
 void check_programs(Check *);                                    /* programs.c */
 void check_exchanges(const Check *);                             /* exchanges.c */

@@ -2,7 +2,7 @@
  *
  *     netcheck [--infer] [--special] [--nests | --rows=N | --choices | --programs | --commands | --races |
  *              --on=TARGET] FILE.cnn...
- *     netcheck --int8 | --int8-nests | --aware FILE.cnn...
+ *     netcheck --int8 | --int8-nests | --aware | --accuracy FILE.cnn...
  *     netcheck --model FILE.cnn FILE.safetensors ROUNDING VALUES
  *
  * For each program: eval in double is compared with the compiled C, for every target that this CPU runs, at
@@ -18,8 +18,9 @@
  * inside, the values of all layers and the gradients with respect to the inputs, is always run by the
  * interpreter. With --special inputs hold NaN, infinities, zeros of both signs and denormal numbers, and
  * inference alone is compared, without methods that round differently: what is no finite number must be none
- * in eval either. With --infer inference alone is compared, for large nets. A line a comparison, in TAP. The
- * first lines of a program may say
+ * in eval either. With --infer inference alone is compared, for large nets. With --accuracy the interpreter
+ * rounds every result to a float: each kernel of training, with each schedule, is compared with the same in
+ * double, and a table follows. A line a comparison, in TAP. The first lines of a program may say
  *
  *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 targets=generic cut=boxes */
 // SPDX-License-Identifier: Apache-2.0
@@ -202,7 +203,8 @@ typedef enum Mode {
   INT8,
   INT8_NESTS,
   AWARE,
-  MODEL
+  MODEL,
+  ACCURACY
 } Mode;
 
 /* Sums that floats may not hold are left out, and said to be. */
@@ -321,6 +323,7 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
   if (here && !check.infer) check_look(&check);
   switch (mode) {
   case CHOICES: check_choices(&check); break;
+  case ACCURACY: check_accuracy(&check); break;
   case PROGRAMS:
     check_programs(&check);
     check_exchanges(&check);
@@ -358,6 +361,7 @@ int main(int argc, char **argv) {
     const char *option = argv[first];
     if (!strcmp(option, "--nests")) mode = NESTS;
     else if (!strcmp(option, "--choices")) mode = CHOICES;
+    else if (!strcmp(option, "--accuracy")) mode = ACCURACY;
     else if (!strcmp(option, "--programs")) mode = PROGRAMS;
     else if (!strcmp(option, "--commands")) mode = COMMANDS;
     else if (!strcmp(option, "--races")) mode = RACES;
@@ -382,11 +386,13 @@ int main(int argc, char **argv) {
                                         : NULL;
   if (missing) return printf("1..0 # SKIP %s wants %s\n", foreign ? foreign->name : "--races", missing), 0;
   arena_free(arena);
-  const bool compiles = mode != NESTS && mode != CHOICES && mode != PROGRAMS && mode != COMMANDS;
+  const bool compiles =
+      mode != NESTS && mode != CHOICES && mode != PROGRAMS && mode != COMMANDS && mode != ACCURACY;
   if (compiles && !mkdtemp(work)) return perror(work), 99;
   if (mode == MODEL && argc - first == 4) check_imported(argv + first, work);
   for (int i = first; i < argc && mode != MODEL; i++)
     check_file(argv[i], mode, special, infer, rows, compiles ? work : NULL, foreign);
+  accuracy_table();
   printf("1..%d\n", cases);
   if (!compiles) return 0;
   snprintf(command, sizeof command, "rm -rf %s", work);
