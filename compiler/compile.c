@@ -152,7 +152,8 @@ static bool read_quantised(Compilation *c, const WeightsWay *way) {
   if (!origin_read(c->arena, c->diags, way->path, c->graph)) return false;
   c->file = file;
   c->made = NEW_ARRAY(c->arena, Node *, c->graph->nodes.n + 1);
-  const QuantizeOptions options = {.floats = o->network || o->kind == OUTPUT_PROGRAM, .made = c->made};
+  const QuantizeOptions options = {
+      .floats = o->network || o->kind == OUTPUT_PROGRAM, .updatable = o->updatable, .made = c->made};
   c->graph = quantize_graph(c->arena, c->diags, c->graph, file, &options);
   if (c->graph) c->weights = constant_weights(c->arena, c->graph);
   c->options = targets_for_bytes(c->options, c->arena);

@@ -209,6 +209,22 @@ static void fit_board(Compilation *c) {
   stage_done(c, "fit weights into flash");
 }
 
+/* What the schedules of an updatable net assume of all weights, and does not hold for these. */
+static void check_assumptions(const Compilation *c) {
+  const Program *p = c->programs.infer;
+  for (int i = 0; i < p->calls.n; i++)
+    for (int t = 0; t < p->ntargets; t++) {
+      const Lower *l = p->calls.data[i].version[t].lower;
+      if (!l->broken.n) continue;
+      Diag *diag = diag_report(c->diags, DIAG_not_updatable, l->node->span, l->node->site,
+                               "the weights of %s do not fit code that is --updatable", l->node->name);
+      for (int k = 0; k < l->broken.n; k++) diag_fact(diag, "it needs %s", l->broken.data[k]);
+      diag_help(diag,
+                "-Os, whose loops take all weights; both the code and its models are made with it then");
+      break;
+    }
+}
+
 bool lower(Compilation *c) {
   const Options *o = c->options;
   if (!capacity_of_calls(c->arena, c->diags, c->graph, o->batch)) return false;
@@ -251,6 +267,7 @@ bool lower(Compilation *c) {
   if (o->ram) fit_ram(c);
   if (o->flash) fit_board(c);
   if (train && o->memory && !fit_training(c, train)) return false;
+  check_assumptions(c);
   const NetSizes sizes = emit_sizes(c->net);
   if (!capacity_check(c->arena, c->diags, c->graph, &c->emit, &sizes) || !budget_check(c)) return false;
   c->summary = c->emit.summary = with_memory(c);

@@ -42,6 +42,7 @@ enum { /* long options without a letter of their own */
        LONG_AUTHOR,
        LONG_URL,
        LONG_EXACT,
+       LONG_UPDATABLE,
        LONG_NO_FMA,
        LONG_TUNE,
        LONG_DIAGNOSTICS,
@@ -157,6 +158,10 @@ const OptionRow options_table[] = {
     {"exact", LONG_EXACT, no_argument, "--exact",
      "no algorithm that rounds differently (Winograd, Strassen); in nets of 8 bits, where Winograd does "
      "not, none with larger weights",
+     NULL},
+    {"updatable", LONG_UPDATABLE, no_argument, "--updatable",
+     "int8 models: code that depends on the program and the options, not on the weights, so that NAME_open "
+     "takes a model file of later training (float models are so in any case)",
      NULL},
     {"no-fma", LONG_NO_FMA, no_argument, "--no-fma",
      "no fused multiply-adds: with --target=generic the C file gives the same bits on every CPU", NULL},
@@ -468,6 +473,7 @@ static bool take_long(Options *options, Arena *arena, Given *given, int code) {
   case LONG_AUTHOR: options->author = optarg; break;
   case LONG_URL: options->url = optarg; break;
   case LONG_EXACT: options->exact = true; break;
+  case LONG_UPDATABLE: options->updatable = true; break;
   case LONG_NO_FMA: options->no_fma = true; break;
   case LONG_TUNE: options->tune = true; break;
   case LONG_AFTER: return read_after(options, arena, optarg);

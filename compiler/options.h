@@ -95,6 +95,7 @@ typedef struct Options {
   VEC(const char *) directories, warnings;
   Level level;
   bool exact, tune; /* no algorithm that rounds differently; schedules are measured */
+  bool updatable;   /* int8 models: code and layout depend on no number of the weights file */
   bool no_fma;      /* generated C rounds each product before it is added to something */
   bool single_file, summary, time_report, verbose;
   bool dependencies;

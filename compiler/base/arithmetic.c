@@ -101,7 +101,7 @@ bool sum_fits(int64_t most, int32_t e) {
 
 /* ---- values ---- */
 Stored stored_of(float scale, int32_t zero, bool wide, Bound bound) {
-  Stored stored = {zero, wide ? INT16_MIN : INT8_MIN, wide ? INT16_MAX : INT8_MAX};
+  Stored stored = {zero, wide ? INT16_MIN : INT8_MIN, wide ? INT16_MAX : INT8_MAX, bound, false};
   if (bound != BOUND_NONE && zero > stored.lo) stored.lo = zero;
   if (bound != BOUND_RELU6) return stored;
   const double six = floor((double)(6 / scale) + 0.5) + zero;

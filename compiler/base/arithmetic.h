@@ -39,10 +39,12 @@ int32_t multiplier_reduced(Multiplier);             /* those bits */
 int64_t multiply_exactly(int64_t x, double factor); /* to the nearest, halves away from zero, within 2^30 */
 
 /* What bounds the value: its zero is added, then it is cut. */
+typedef enum Bound { BOUND_NONE, BOUND_RELU, BOUND_RELU6 } Bound;
 typedef struct Stored {
   int32_t zero, lo, hi;
+  Bound bound;  /* which of lo and hi follow from scales */
+  bool settled; /* the zero is part of what is rounded: nothing is added */
 } Stored;
-typedef enum Bound { BOUND_NONE, BOUND_RELU, BOUND_RELU6 } Bound;
 Stored stored_of(float scale, int32_t zero, bool wide, Bound); /* wide: 16 bits, else 8 */
 int32_t stored_put(Stored, int64_t rounded);
 

@@ -337,6 +337,7 @@ static uint64_t hashed_code(uint64_t hash, const Net *net) {
   for (int s = 0; s < net->infer.steps.n; s++)
     for (int t = 0; t < net->options->ntargets; t++)
       hash = hashed_call(hash, net, &net->infer.steps.data[s], t);
+  if (net->graph->updatable) return hash; /* the model has the scales */
   for (int i = 0; i < net->graph->inputs.n; i++) hash = hashed_scale(hash, net->graph->inputs.data[i].node);
   for (int o = 0; o < net->graph->outputs.n; o++) hash = hashed_scale(hash, net->graph->outputs.data[o].node);
   return hash;

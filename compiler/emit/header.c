@@ -25,10 +25,18 @@ static void put_port(Text *out, Net *net, const char *upper, Shape shape, const 
     put_define(out, net, arena_printf(net->arena, "%s_%s", upper, axes[shape.rank - 1][i]), shape.dim[i], "");
 }
 
-/* The scale and zero of a port in bytes, or of the value that it is made of. */
-static void put_quant(Text *out, Net *net, const char *upper, const Node *node) {
-  const Quant *quant = node->quant || !node->nin ? node->quant : node->in[0]->quant;
+/* In an updatable net the model says so. */
+static void put_quant(Text *out, Net *net, const PortNames *names, const Node *node) {
+  const Quant *quant = port_quant(node);
+  const char *upper = names->upper;
   if (!quant) return;
+  if (names->scale) {
+    const char *of = arena_printf(net->arena, "#define %s_%s_SCALE(model) ((model)->%s[0])", net->upper,
+                                  upper, names->scale);
+    text_put(out, "%-*s /* (q - zero) * scale */\n", COMMENTS, of);
+    text_put(out, "#define %s_%s_ZERO(model) ((model)->%s[0])\n", net->upper, upper, names->zero);
+    return;
+  }
   Text scale = {.arena = net->arena};
   put_hex_float(&scale, quant->scale);
   const char *text = arena_printf(net->arena, "#define %s_%s_SCALE %s", net->upper, upper, scale.s);
@@ -52,14 +60,14 @@ static void put_numbers(Text *out, Net *net) {
     put_port(out, net, net->input[i].upper, port->node->shape,
              arena_printf(net->arena, "elements of one `%s`: %s%s", port->name,
                           shape_text(net->arena, port->node->shape), order));
-    put_quant(out, net, net->input[i].upper, port->node);
+    put_quant(out, net, &net->input[i], port->node);
   }
   for (int i = 0; i < graph->outputs.n; i++) {
     const Port *port = &graph->outputs.data[i];
     put_port(out, net, net->output[i].upper, port->node->shape,
              arena_printf(net->arena, "elements of one `%s`: %s", port->name,
                           shape_text(net->arena, port->node->shape)));
-    put_quant(out, net, net->output[i].upper, port->node);
+    put_quant(out, net, &net->output[i], port->node);
   }
   if (net->model && !net->weights) text_put(out, "#define %s_PRECISION \"i8\"\n", net->upper);
   if (net->weights || !net->model || net->options->network)

@@ -122,14 +122,17 @@ static const char *pack_function_name(Net *net, const Pack *pack) { /* the secti
 }
 
 /* What is the same is there once, as the weights of a layer that is computed band by band; but for constants
- * that one call reads, which have different names: to C they are apart (restrict). */
+ * that one call reads, which have different names: to C they are apart (restrict). In an updatable net they
+ * are made of the same layer, too: others are equal by chance. */
 static const Member *constants_member(Net *net, Part *part, const Pack *pack, const Buf *shape) {
   const int64_t bytes = elem_bytes(shape->type.elem) * buf_elements(shape);
   Text key = {.arena = net->arena};
   text_put(&key, "constants %s of type %d", shape->name, (int)shape->type.elem);
   for (int i = 0; i < shape->rank; i++) text_put(&key, " %" PRId64, shape->dim[i]);
   Member *first = table_find(&part->member_of, key.s), *member = first;
-  while (member && memcmp(member->pack->values, pack->values, (size_t)bytes) != 0) member = member->next;
+  while (member && (member->pack->origin != pack->origin ||
+                    memcmp(member->pack->values, pack->values, (size_t)bytes) != 0))
+    member = member->next;
   if (member) return member;
   member = new_member(net, part, key.s, pack->name, shape);
   member->pack = pack;
@@ -267,12 +270,44 @@ static void name_outputs(Net *net, Part *part) {
   }
 }
 
+/* The scale and zero of a port in bytes, or of the value that it is made of: members, where they may change.
+ */
+const Quant *port_quant(const Node *node) {
+  return node->quant || !node->nin ? node->quant : node->in[0]->quant;
+}
+
+static const char *add_constant(Net *net, const char *name, Elem elem, const void *value) {
+  static const int64_t one = 1;
+  Pack *pack = NEW(net->arena, Pack);
+  Buf *shape = NEW(net->arena, Buf);
+  pack->name = name;
+  pack->values = value;
+  shape->name = name;
+  shape->type = (Type){elem, 1};
+  shape->rank = 1;
+  shape->dim[0] = shape->room[0] = one;
+  Member *member = new_member(net, &net->infer, name, name, shape);
+  member->pack = pack;
+  return member->name;
+}
+
+static void name_scales(Net *net, PortNames *names, const Node *node) {
+  const Quant *quant = port_quant(node);
+  if (!quant || !net->graph->updatable) return;
+  names->scale = add_constant(net, arena_printf(net->arena, "%s_scale", names->name), F32, &quant->scale);
+  names->zero = add_constant(net, arena_printf(net->arena, "%s_zero", names->name), I32, &quant->zero);
+}
+
 static void name_part(Net *net, Part *part, const Program *program) {
   part->program = program;
   part->names.arena = net->arena;
   part->value = NEW_ARRAY(net->arena, const char *, program->graph->nodes.n + 1);
   for (int c = 0; c < program->calls.n; c++) name_call(net, part, &program->calls.data[c]);
   if (program->scatter) name_outputs(net, part);
+  for (int i = 0; part == &net->infer && i < net->graph->inputs.n; i++)
+    name_scales(net, &net->input[i], net->graph->inputs.data[i].node);
+  for (int o = 0; part == &net->infer && o < net->graph->outputs.n; o++)
+    name_scales(net, &net->output[o], net->graph->outputs.data[o].node);
   order_members(net, part);
 }
 

@@ -73,7 +73,8 @@ typedef struct Part {     /* inference, training, or looking inside */
 
 typedef struct PortNames {
   const char *name, *upper, *target;
-} PortNames; /* image, IMAGE; output_target */
+  const char *scale, *zero; /* members of an updatable net's model; else NULL */
+} PortNames;                /* image, IMAGE; output_target */
 
 struct Net {
   Arena *arena;
@@ -97,7 +98,8 @@ struct Net {
 
 /* ---- module.c ---- */
 int64_t aligned(int64_t floats), floats_in(int64_t bytes);
-int64_t members_bytes(const Part *); /* of a struct of them */
+const Quant *port_quant(const Node *); /* of a port in bytes, or of the value that it is made of; or NULL */
+int64_t members_bytes(const Part *);   /* of a struct of them */
 int64_t net_model_bytes(const Net *), net_workspace_floats(const Net *);
 const char *net_input_type(const Net *, int), *net_output_type(const Net *, int); /* of C: "uint8_t" */
 int64_t net_all_floats(const Net *); /* of the workspace: what is read for all images together */

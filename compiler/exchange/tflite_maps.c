@@ -15,7 +15,7 @@ static Multiplier ratio_of(float in, float out) {
 
 static Stored bounded(const TflTensor *out, float low, float high) {
   static const float FAR = 1 << 20;
-  Stored stored = {(int32_t)out->zero, INT8_MIN, INT8_MAX};
+  Stored stored = {.zero = (int32_t)out->zero, .lo = INT8_MIN, .hi = INT8_MAX};
   const float lo = roundf(low / out->scale[0]), hi = roundf(high / out->scale[0]);
   if (lo > -FAR && (int32_t)lo + stored.zero > stored.lo) stored.lo = (int32_t)fminf(lo, FAR) + stored.zero;
   if (hi < FAR && (int32_t)hi + stored.zero < stored.hi) stored.hi = (int32_t)hi + stored.zero;

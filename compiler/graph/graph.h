@@ -247,7 +247,8 @@ struct Graph {
   const char *const *label;
   Training *training;         /* NULL without a train block */
   const struct Graph *floats; /* of a net of 8 bits: what it was made of; else NULL */
-  Node *truth[TRUTH_PARTS];   /* training graphs: NULL, or the op_target; graph_truth makes it */
+  bool updatable; /* int8 model: code, layout and schedules depend on no number of the weights file */
+  Node *truth[TRUTH_PARTS]; /* training graphs: NULL, or the op_target; graph_truth makes it */
 };
 
 Graph *graph_new(Arena *, const char *name);

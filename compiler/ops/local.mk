@@ -32,7 +32,7 @@ libcnnc_a_SOURCES += %D%/dropout/drop_path.c %D%/dropout/dropout.c %D%/dropout/m
 libcnnc_a_SOURCES += %D%/engine/axes.c %D%/engine/axes.h %D%/engine/input.c %D%/engine/lower.c \
   %D%/engine/lower.h %D%/engine/map.c %D%/engine/map.h %D%/engine/channels.c \
   %D%/engine/channels.h %D%/engine/routine.c \
-  %D%/engine/rounded.c %D%/engine/routine.h %D%/engine/walk.c \
+  %D%/engine/numbers.c %D%/engine/rounded.c %D%/engine/routine.h %D%/engine/walk.c \
   %D%/engine/walk.h %D%/engine/window.c %D%/engine/window.h
 libcnnc_a_SOURCES += %D%/rounding/filters.c %D%/rounding/rounding.c
 libcnnc_a_SOURCES += %D%/int8/int8.h %D%/int8/int8.c %D%/int8/border.c %D%/int8/edges.c \

@@ -99,6 +99,7 @@ static LowerOptions lower_options(const Lowering *l, const Kernel *kernel, bool 
                         .plain = o->plain,
                         .sums = o->sums,
                         .exact = o->exact,
+                        .updatable = o->written->updatable,
                         .small = infer && o->small ? o->small[kernel->root->id] : SMALL_NOT,
                         .cycles = o->cycles,
                         .threads = team,

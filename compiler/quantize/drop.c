@@ -117,7 +117,7 @@ static bool anything_goes(const Channels *c) {
 }
 
 Graph *drop_idle_channels(Arena *arena, Graph *graph) {
-  if (!graph->floats) return graph;
+  if (!graph->floats || graph->updatable) return graph;
   const Channels channels = channels_of(arena, graph);
   if (!anything_goes(&channels)) return graph;
   Graph *to = graph_copy_head(arena, graph);

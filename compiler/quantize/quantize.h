@@ -15,8 +15,9 @@
  * floats.
  */
 typedef struct QuantizeOptions {
-  bool floats; /* outputs are floats, whatever the program says: what the runtime takes */
-  Node **made; /* NULL, or set: by node id of the net of floats, what has its value */
+  bool floats;    /* outputs are floats, whatever the program says: what the runtime takes */
+  bool updatable; /* graph->updatable */
+  Node **made;    /* NULL, or set: by node id of the net of floats, what has its value */
 } QuantizeOptions;
 Graph *quantize_graph(Arena *, Diags *, const Graph *, QuantFile *, const QuantizeOptions *);
 

@@ -9,7 +9,7 @@ enum { MOST_RESCALED = 14 }; /* of a factor's e: from 8 bits to 16 */
 /* Its bytes stay where they are, under another scale, if the table changes none of them. */
 static Node *table_node(Quantizer *q, const Node *of, Node *in, Quant quant, int8_t (*value)[256],
                         int64_t channels) {
-  bool same = channels == 1;
+  bool same = channels == 1 && !q->to->updatable;
   for (int i = 0; i < 256 && same; i++) same = value[0][i] == i + INT8_MIN;
   Node *made = quant_node(q, same ? &op_int8_same : &op_int8_table, of, 1, &in, quant_keep(q, quant));
   made->shape = in->shape;
@@ -199,7 +199,7 @@ Node *quant_function(Quantizer *q, const Node *node) {
   }
   const Stored stored = stored_of(end.quant.scale, end.quant.zero, false, end.bound);
   int8_t (*value)[256] = (int8_t (*)[256])arena_alloc(q->arena, 256 * (size_t)tables);
-  bool equal = true;
+  bool equal = !q->to->updatable || tables == 1;
   for (int64_t c = 0; c < tables; c++) {
     Function function = {.node = node, .channel = c};
     for (int k = 0; k < node->nweights; k++)
@@ -236,7 +236,7 @@ Node *quant_table(Quantizer *q, const Node *node) {
   int8_t (*value)[256] = (int8_t (*)[256])arena_alloc(q->arena, 256 * (size_t)channels);
   const Stored stored = stored_of(end.quant.scale, end.quant.zero, false, end.bound);
   for (int64_t i = 0; i < 256 * channels; i++)
-    value[i / 256][i % 256] = (int8_t)stored_put((Stored){0, stored.lo, stored.hi}, array[i]);
+    value[i / 256][i % 256] = (int8_t)stored_put((Stored){.lo = stored.lo, .hi = stored.hi}, array[i]);
   return table_node(q, node, in, end.quant, value, channels);
 }
 

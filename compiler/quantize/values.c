@@ -377,6 +377,17 @@ static void find_readers(Quantizer *q) {
   }
 }
 
+/* Values of 16 bits have their numbers in the code. */
+static void refuse_wide(const Quantizer *q) {
+  for (int i = 0; i < q->to->nodes.n && q->to->updatable; i++) {
+    const Node *node = q->to->nodes.data[i];
+    if (node->elem != I16) continue;
+    diag_report(q->diags, DIAG_not_updatable, node->span, node->site,
+                "%s has 16 bits: --updatable is for values of 8", node->name);
+    return;
+  }
+}
+
 Graph *quantize_graph(Arena *arena, Diags *diags, const Graph *from, QuantFile *file,
                       const QuantizeOptions *options) {
   const int n = from->nodes.n + 1;
@@ -397,16 +408,18 @@ Graph *quantize_graph(Arena *arena, Diags *diags, const Graph *from, QuantFile *
   q.to->parameters = 0;
   q.to->training = NULL;
   q.to->floats = from;
+  q.to->updatable = options->updatable;
   q.asked = options;
   find_readers(&q);
   walk(&q);
   add_ports(&q);
   find_leftovers(&q, !q.problems.n && diags_errors(diags) == errors);
   report_problems(&q);
+  refuse_wide(&q);
   if (diags_errors(diags) > errors) return NULL;
   graph_layout_weights(q.to);
   for (int i = 0; i < from->nodes.n && options->made; i++) options->made[i] = q.map[i];
   graph_verify(q.to);
-  note_idle_filters(arena, diags, q.to);
+  if (!options->updatable) note_idle_filters(arena, diags, q.to);
   return q.to;
 }

@@ -44,7 +44,7 @@ typedef struct DspFilter {
   bool constant;  /* what it stores is always `value`, by a quick finish; its weights do not matter */
   int32_t value;
 } DspFilter;
-const DspFilter *dsp_filters(Arena *, const Node *product);
+const DspFilter *dsp_filters(const Lower *);
 
 /* How the sums of a layer become 8 bits. */
 typedef struct DspFinish {
@@ -62,14 +62,14 @@ typedef struct DspSteps {
   Val factor, plus, shift;
 } DspSteps;
 /* Can its constants take 5 bytes a filter instead of 12? */
-bool dsp_finish_shrinks(const Node *product, int64_t filters, const DspFilter *);
+bool dsp_finish_shrinks(const Lower *, int64_t filters, const DspFilter *);
 /* Makes its constants: small ones where the layer's choice is and that can be. */
 DspFinish dsp_finish(Lower *, int64_t filters, const DspFilter *, bool pairs);
 /* Of the filters 2p and 2p + 1, where `finish` is quick and has pairs: the shifts of both (from 0 to 2) or of
  * one, then, for one of them, what else it takes. Each loads two words that lie side by side. */
 void dsp_pair_shifts(Lower *, const DspFinish *, const Ix *p, int from, int to, Val shift[2]);
 DspSteps dsp_pair_steps(Lower *, const DspFinish *, const Ix *p, int which, const Val shift[2]);
-Val dsp_cut(Nest *, Val q, Stored); /* to what can be stored */
+Val dsp_cut(Lower *, Val q, Stored); /* to what can be stored */
 /* `double`: 2x * m / 2^(32 + shift), each time rounded to the nearest, halves away from zero the second time,
  * where plus is half of 2^shift and what is added to the quotient. sign: a number with that of x. */
 Val dsp_shifted_away(Nest *, Val sign, Val twice, Val m, Val plus, Val shift);

@@ -88,7 +88,7 @@ Cycles dsp_depthwise_cycles(const Lower *l, bool small) {
                                   .flash = 4 * 2 * TAPS * channels * (double)d.k.small.h},
                         rest);
   const int64_t n = d.k.groups;
-  const bool shrinks = small && dsp_finish_shrinks(l->node, n, dsp_filters(l->arena, l->node));
+  const bool shrinks = small && dsp_finish_shrinks(l, n, dsp_filters(l));
   c.weight_bytes = dsp_bytes(4, (int64_t[]){small ? n * TAPS : n * 2 * TAPS, n, n, shrinks ? n / 4 : n});
   if (!shrinks) c.weight_bytes += dsp_bytes(1, &n);
   return c;
@@ -111,7 +111,7 @@ static int32_t *put_row(int32_t *to, const int32_t w[TAPS], bool bytes) {
 static void make_constants(Lower *l, Depthwise *d) {
   const Int8Product *p = l->node->detail;
   const int64_t channels = d->k.groups;
-  d->filter = dsp_filters(l->arena, l->node);
+  d->filter = dsp_filters(l);
   d->finish = dsp_finish(l, channels, d->filter, false);
   d->small = l->choice.small;
   d->finish.doubled = d->finish.quick && p->rounding == ROUNDING_DOUBLE;
@@ -138,7 +138,7 @@ static void transpose_pair(Lower *l, const Depthwise *d, const Ix *c, const Ix *
                            const bool inside[2]) {
   Nest *b = l->b;
   const int32_t zero = -l->node->in[0]->quant->zero;
-  const Val none = num_i32(b, 0), less_zero = num_i32(b, int8_halves(zero, zero));
+  const Val none = num_i32(b, 0), less_zero = lower_number(l, "less_zero", int8_halves(zero, zero));
   Val even[2] = {none, none}, odd[2] = {none, none};
   for (int p = 0; p < 2; p++) {
     const Ix ix = *j * 2 + p - d->k.before[1], channel = *c * CHANNELS;

@@ -102,6 +102,12 @@ static bool whole(const Buf *buf) {
   return true;
 }
 
+static bool pairs_fit(const DspFilter *filter, int64_t filters) {
+  for (int64_t f = 1; f < filters; f += 2)
+    if (filter[f].lo < -MOST_REST || filter[f].hi > MOST_REST) return false;
+  return true;
+}
+
 const char *dsp_direct_refused(const Lower *l, bool small) {
   const Direct d = direct_of(l->node);
   const Correlation *k = &d.k;
@@ -112,12 +118,10 @@ const char *dsp_direct_refused(const Lower *l, bool small) {
   if (d.by_rows && (d.run > ODD_RUN || k->dilation[1] != 1 || d.run > k->large.w * k->l || !whole(l->in[0])))
     return "the channels are no multiple of 4, and rows of the window cannot be read as they lie";
   if (d.pointwise && !(whole(l->in[0]) && whole(l->out))) return "pixels do not lie side by side";
-  const DspFilter *filter = dsp_filters(l->arena, l->node);
-  for (int64_t f = 0; f < k->small.c; f++) {
-    if (f % 2 && (filter[f].lo < -MOST_REST || filter[f].hi > MOST_REST))
-      return "a sum can exceed 2^23, and two filters do not fit into one sum";
-  }
-  if (small && !dsp_finish_shrinks(l->node, k->small.c, filter)) return "they would take as many bytes";
+  const DspFilter *filter = dsp_filters(l);
+  if (!lower_assumes(l, pairs_fit(filter, k->small.c)))
+    return "a sum can exceed 2^23, and two filters do not fit into one sum";
+  if (small && !dsp_finish_shrinks(l, k->small.c, filter)) return "they would take as many bytes";
   return NULL;
 }
 
@@ -225,7 +229,8 @@ static void make_constants(Lower *l, Direct *d) {
   const Int8Product *p = l->node->detail;
   const int64_t padded = d->blocks * FILTERS, filters = d->k.small.c;
   int32_t *start = NEW_ARRAY(l->arena, int32_t, padded);
-  d->filter = dsp_filters(l->arena, l->node);
+  d->filter = dsp_filters(l);
+  lower_needs(l, pairs_fit(d->filter, filters), "sums of every second filter below 2^23");
   for (int64_t f = 0; f < filters; f++) {
     start[f] = d->filter[f].constant ? 0 : p->bias[f];
     if (f % 2) start[f] = (int32_t)(256 * (uint32_t)start[f] + (uint32_t)start[f - 1]);
@@ -259,7 +264,7 @@ static void widen_word(Lower *l, const Tile *tile, int p, const Ix *word, Ref fr
   Nest *b = l->b;
   const int32_t zero = -l->node->in[0]->quant->zero;
   const Val bytes = nest_let(b, "bytes", nest_load_words(b, from, 1)),
-            none = num_i32(b, int8_halves(zero, zero));
+            none = lower_number(l, "less_zero", int8_halves(zero, zero));
   const Ix second = *word + 1;
   put_word(l, tile, p, word, nest_primitive(b, &primitive_add_even8, none, bytes, NULL));
   put_word(l, tile, p, &second, nest_primitive(b, &primitive_add_odd8, none, bytes, NULL));
@@ -295,8 +300,7 @@ static Val row_element(Lower *l, const Direct *d, const Ix *iy, const Ix *left, 
   const int64_t width = d->k.large.w * d->k.l;
   if (r >= d->k.kernel[1] * d->k.l) return num_i32(b, 0);
   const Ix at = *left + r;
-  const Val q = sub(convert(nest_load(b, nest_at(b, l->in[0], *iy, 0, at), 1), I32),
-                    num_i32(b, l->node->in[0]->quant->zero));
+  const Val q = sub(convert(nest_load(b, nest_at(b, l->in[0], *iy, 0, at), 1), I32), int8_zero(l, 0));
   return pick(b, cond_and(inside, nest_within(b, at, 0, width)), q, num_i32(b, 0));
 }
 

@@ -8,6 +8,7 @@
 // `single`, for what is added to it is a whole number of upper halves. `double` rounds halves away from zero,
 // by the sign of the rounded product; that is x's, but where x < 0 gives 0, and then c - 1 and c have the
 // same quotient, for s is 1 at least.
+#include "base/number.h"
 #include "schedule/dsp.h"
 
 enum { LEAST_SINGLE = 2, LEAST_DOUBLE = 1, MOST_SHIFT = 22 };
@@ -44,7 +45,13 @@ static bool quick(const Int8Product *p, int64_t filters, const DspFilter *filter
   return true;
 }
 
-const DspFilter *dsp_filters(Arena *arena, const Node *product) {
+static bool may_be_quick(const Lower *l, int64_t filters, const DspFilter *filter) {
+  const Int8Product *p = l->node->detail;
+  return p->rounding != ROUNDING_FLOAT && lower_assumes(l, quick(p, filters, filter));
+}
+
+const DspFilter *dsp_filters(const Lower *l) {
+  const Node *product = l->node;
   const Int8Product *p = product->detail;
   Correlation k = int8_geometry(product);
   if (product->op == &op_int8_transposed) { /* an output sees some of its filter's weights */
@@ -54,9 +61,10 @@ const DspFilter *dsp_filters(Arena *arena, const Node *product) {
     k.s = filters;
   }
   const int64_t zero = product->in[0]->quant->zero, filters = k.groups * k.s;
-  DspFilter *filter = NEW_ARRAY(arena, DspFilter, filters);
+  DspFilter *filter = NEW_ARRAY(l->arena, DspFilter, filters);
   for (int64_t f = 0; f < filters; f++) filter[f] = if_constant(p, f, filter_of(p, &k, f, zero));
-  for (int64_t f = 0; f < filters && !quick(p, filters, filter); f++) filter[f] = filter_of(p, &k, f, zero);
+  for (int64_t f = 0; f < filters && !may_be_quick(l, filters, filter); f++)
+    filter[f] = filter_of(p, &k, f, zero);
   return filter;
 }
 
@@ -71,7 +79,9 @@ static int64_t step_place(bool pairs, int64_t filter, int step) {
 
 /* Weights with one scale for all filters have one factor, too, which is in the model once. A constant filter
  * would need steps of its own. */
-static bool one_factor(const Int8Product *p, int64_t filters, const DspFilter *filter) {
+static bool one_factor(const Lower *l, int64_t filters, const DspFilter *filter) {
+  const Int8Product *p = l->node->detail;
+  if (l->updatable) return false;
   for (int64_t f = 0; f < filters; f++)
     if (filter[f].constant || p->factor[f].m != p->factor[0].m || p->factor[f].e != p->factor[0].e)
       return false;
@@ -79,11 +89,11 @@ static bool one_factor(const Int8Product *p, int64_t filters, const DspFilter *f
 }
 
 /* What is added follows from the shift, but where the filter is constant. */
-bool dsp_finish_shrinks(const Node *product, int64_t filters, const DspFilter *filter) {
-  const Int8Product *p = product->detail;
+bool dsp_finish_shrinks(const Lower *l, int64_t filters, const DspFilter *filter) {
+  if (l->updatable) return false; /* one of its filters may be constant with other weights */
   for (int64_t f = 0; f < filters; f++)
     if (filter[f].constant) return false;
-  return quick(p, filters, filter) && !one_factor(p, filters, filter);
+  return may_be_quick(l, filters, filter) && !one_factor(l, filters, filter);
 }
 
 static int32_t shift_of(const Int8Product *p, int64_t filter) {
@@ -107,13 +117,13 @@ static DspFinish small_finish(Lower *l, const Int8Product *p, int64_t filters) {
 
 static DspFinish quick_finish(Lower *l, const Int8Product *p, int64_t filters, const DspFilter *filter,
                               bool pairs) {
-  const bool same = one_factor(p, filters, filter);
+  const bool same = one_factor(l, filters, filter);
   const bool paired = pairs && !same;
   const int64_t count = same ? 1 : filters;
   const int64_t rows = paired ? (count + 1) / 2 : count, columns = paired ? PAIR : STEPS;
   int32_t *steps = NEW_ARRAY(l->arena, int32_t, rows *columns);
   for (int64_t f = 0; f < count; f++) {
-    const int32_t shift = filter[f].constant ? 1 : shift_of(p, f);
+    const int32_t shift = filter[f].constant ? 1 : (int32_t)smaller(larger(shift_of(p, f), 1), MOST_SHIFT);
     steps[step_place(paired, f, FACTOR)] = filter[f].constant ? 0 : p->factor[f].m;
     steps[step_place(paired, f, PLUS)] =
         filter[f].constant ? 2 * filter[f].value
@@ -129,8 +139,10 @@ static DspFinish quick_finish(Lower *l, const Int8Product *p, int64_t filters, c
 
 DspFinish dsp_finish(Lower *l, int64_t filters, const DspFilter *filter, bool pairs) {
   const Int8Product *p = l->node->detail;
-  if (l->choice.small && dsp_finish_shrinks(l->node, filters, filter)) return small_finish(l, p, filters);
-  if (quick(p, filters, filter)) return quick_finish(l, p, filters, filter, pairs);
+  const bool fast = may_be_quick(l, filters, filter);
+  if (fast) lower_needs(l, quick(p, filters, filter), "factors from 2^-22 to 2^-2 of sums below 2^30");
+  if (l->choice.small && dsp_finish_shrinks(l, filters, filter)) return small_finish(l, p, filters);
+  if (fast) return quick_finish(l, p, filters, filter, pairs);
   const Int8Factors factors = int8_factors(l, filters);
   return (DspFinish){
       .rounding = p->rounding, .stored = p->stored, .factor = factors.factor, .exponent = factors.exponent};
@@ -155,8 +167,8 @@ static Val small_shift(Lower *l, const DspFinish *finish, const Ix *f) {
 
 static Val small_plus(Lower *l, const DspFinish *finish, Val shift) {
   Nest *b = l->b;
-  const Val twice =
-      nest_primitive(b, &primitive_shift_left, num_i32(b, 2 * finish->stored.zero + 1), shift, NULL);
+  const Val twice = nest_primitive(b, &primitive_shift_left,
+                                   lower_number(l, "twice_zero", 2 * finish->stored.zero + 1), shift, NULL);
   return nest_let(b, "plus", nest_primitive(b, &primitive_shift_right, twice, num_i32(b, 1), NULL));
 }
 
@@ -184,10 +196,10 @@ DspSteps dsp_pair_steps(Lower *l, const DspFinish *finish, const Ix *p, int whic
                     .shift = shift[which]};
 }
 
-Val dsp_cut(Nest *b, Val q, Stored stored) {
-  if (stored.lo == INT8_MIN && stored.hi == INT8_MAX)
-    return nest_primitive(b, &primitive_clamp8, q, NULL, NULL);
-  return vmax(vmin(q, num_i32(b, stored.hi)), num_i32(b, stored.lo));
+Val dsp_cut(Lower *l, Val q, Stored stored) {
+  if (!int8_cuts_below(l, stored) && !int8_cuts_above(l, stored))
+    return nest_primitive(l->b, &primitive_clamp8, q, NULL, NULL);
+  return vmax(vmin(q, int8_highest(l, stored)), int8_lowest(l, stored));
 }
 
 Val dsp_shifted_away(Nest *b, Val sign, Val twice, Val m, Val plus, Val shift) {
@@ -206,7 +218,7 @@ Val dsp_stepped(Lower *l, const DspFinish *finish, const DspSteps *steps, Val su
   else
     q = dsp_shifted_away(b, sum, finish->doubled ? sum : add(sum, sum), steps->factor, steps->plus,
                          steps->shift);
-  return convert(dsp_cut(b, q, finish->stored), I8);
+  return convert(dsp_cut(l, q, finish->stored), I8);
 }
 
 DspSteps dsp_steps(Lower *l, const DspFinish *finish, const Ix *f) {
@@ -218,11 +230,10 @@ DspSteps dsp_steps(Lower *l, const DspFinish *finish, const Ix *f) {
 }
 
 Val dsp_finished(Lower *l, const DspFinish *finish, Val sum, const Ix *f) {
-  Nest *b = l->b;
   if (!finish->quick) {
     const Int8Factors factors = {finish->factor, finish->exponent};
-    const Val q = add(int8_factored(l, &factors, sum, f), num_i32(b, finish->stored.zero));
-    return convert(dsp_cut(b, q, finish->stored), I8);
+    const Val q = add(int8_factored(l, &factors, sum, f), int8_stored_zero(l, finish->stored));
+    return convert(dsp_cut(l, q, finish->stored), I8);
   }
   const DspSteps steps = dsp_steps(l, finish, f);
   return dsp_stepped(l, finish, &steps, sum);

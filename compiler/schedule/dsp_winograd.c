@@ -35,8 +35,14 @@ static Winograd8 winograd_of_layer(const Node *node, int m) {
   return d;
 }
 
-const char *dsp_winograd_refused(const Lower *l, int m) {
+static bool sums_fit(const DspFilter *filter, int64_t filters, int m) {
   const int64_t most = (INT64_C(1) << (m == 4 ? 25 : 29)) - 1;
+  for (int64_t f = 0; f < filters; f++)
+    if (filter[f].lo < -most || filter[f].hi > most) return false;
+  return true;
+}
+
+const char *dsp_winograd_refused(const Lower *l, int m) {
   const Winograd8 d = winograd_of_layer(l->node, m);
   const Correlation *k = &d.k;
   if (l->exact) return "--exact";
@@ -47,11 +53,9 @@ const char *dsp_winograd_refused(const Lower *l, int m) {
   if (k->groups != 1 || k->l % (2 * WORDS) || k->s % d.filters) return "channels are no multiple of 8";
   if (k->large.h != k->small.h || k->large.w != k->small.w || k->large.h % m || k->large.w % (m * d.tiles))
     return "the map is not made of whole tiles";
-  const DspFilter *filter = dsp_filters(l->arena, l->node);
-  for (int64_t f = 0; f < k->s; f++)
-    if (filter[f].lo < -most || filter[f].hi > most)
-      return m == 4 ? "a sum can exceed 2^25" : "a sum can exceed 2^29";
-  return NULL;
+  const DspFilter *filter = dsp_filters(l);
+  if (lower_assumes(l, sums_fit(filter, k->s, m))) return NULL;
+  return m == 4 ? "a sum can exceed 2^25" : "a sum can exceed 2^29";
 }
 
 /* A word of an input is split in each row of a tile and, of tiles side by side, in m columns and what two
@@ -95,7 +99,8 @@ static void make_constants(Lower *l, Winograd8 *d) {
   const int64_t filters = d->k.s, blocks = filters / d->filters;
   int32_t *weight = NEW_ARRAY(l->arena, int32_t, filters * d->points * d->words), *to = weight,
           *start = NEW_ARRAY(l->arena, int32_t, filters);
-  d->filter = dsp_filters(l->arena, l->node);
+  d->filter = dsp_filters(l);
+  lower_needs(l, sums_fit(d->filter, filters, d->m), d->m == 4 ? "sums below 2^25" : "sums below 2^29");
   d->finish = dsp_finish(l, filters, d->filter, false);
   d->finish.doubled = d->finish.quick && p->rounding == ROUNDING_DOUBLE;
   for (int64_t block = 0; block < blocks; block++)
@@ -128,8 +133,8 @@ static void split(Nest *b, int m, Val v[], const Val d[]) {
 static void split_column(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *ix, const Ix *c, const Ix *x) {
   Nest *b = l->b;
   const int32_t zero = l->node->in[0]->quant->zero;
-  const Val less_zero = num_i32(b, int8_halves(-zero, -zero)),
-            none = num_i32(b, (int32_t)(((uint32_t)zero & 0xffu) * 0x01010101u));
+  const Val less_zero = lower_number(l, "less_zero", int8_halves(-zero, -zero)),
+            none = lower_number(l, "padding", (int32_t)(((uint32_t)zero & 0xffu) * 0x01010101u));
   Val bytes[MOST_SIDE];
   for (int i = 0; i < d->side; i++) {
     const Ix iy = *ty * d->m + i - 1;

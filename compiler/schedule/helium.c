@@ -64,7 +64,7 @@ const char *helium_product_refused(const Lower *l) {
   const Int8Product *p = l->node->detail;
   if (k.groups != 1) return "groups of channels";
   if (l->in[0]->rank != 3 || l->out->rank != 3) return "rows of a leading axis";
-  if (!finish_fits(l, DOT_ACROSS, p, &k)) return "a sum might leave 32 bits on the way";
+  if (!finish_may(l, DOT_ACROSS, p, &k)) return "a sum might leave 32 bits on the way";
   const Across d = across_of(l);
   if (!d.in_place && d.pixels * d.depth > MOST_STACK) return "the window is too large";
   return NULL;
@@ -133,7 +133,7 @@ static Ref window_at(Lower *l, const Across *d, Buf *window, int p, const Ix *at
 /* What stands for 0, so many times. */
 static void put_zeros(Lower *l, const Ref *first, int n) {
   Nest *b = l->b;
-  const Val zero = num_i32(b, l->node->in[0]->quant->zero);
+  const Val zero = int8_zero(l, 0);
   const int lanes = (int)smaller(n, LANES_OF_SUMS);
   for (int i = 0; i < n; i += lanes) {
     Ref at = *first;

@@ -21,7 +21,7 @@ const char *helium_depthwise_refused(const Lower *l) {
   if (k.l != 1 || k.s != 1) return "groups of channels";
   if (l->in[0]->rank != 3 || l->out->rank != 3) return "rows of a leading axis";
   if (k.kernel[1] > MOST_TAPS) return "a row of more than 16 taps";
-  return finish_fits(l, DOT_ACROSS, l->node->detail, &k) ? NULL : "a sum might leave 32 bits on the way";
+  return finish_may(l, DOT_ACROSS, l->node->detail, &k) ? NULL : "a sum might leave 32 bits on the way";
 }
 
 Cycles helium_depthwise_cycles(const Lower *l) {
@@ -64,7 +64,7 @@ static Val element(Lower *l, const Depthwise *d, const Tile *t, const Ix *ky, in
   const Ix y = t->y * k->stride[0] + *ky * k->dilation[0] - k->before[0],
            x = t->x * k->stride[1] + column - k->before[1];
   const Val there = int8_load_part(l, l->in[0], &y, &x, c, part, CHANNELS),
-            zero = splat(num_i32(b, l->node->in[0]->quant->zero), CHANNELS);
+            zero = splat(int8_zero(l, 0), CHANNELS);
   if (!t->edge) return there;
   return pick(b, cond_and(nest_within(b, y, 0, k->large.h), nest_within(b, x, 0, k->large.w)), there, zero);
 }

@@ -87,7 +87,7 @@ static int64_t store_words(const Depthwise *d, const Ix *y, const Ix *to, const 
     if (count)
       NEST_FOR(b, v, count) {
         const Ix at = done + v * (lanes * WORD_BYTES);
-        Val q = splat(num_i32(b, (int32_t)(zero * 0x01010101u)), lanes);
+        Val q = splat(lower_number(l, "padding", (int32_t)(zero * 0x01010101u)), lanes);
         if (!pad) q = nest_load_words(b, nest_at(b, l->in[0], *y - d->k.before[0], *x, at), lanes);
         if (!pad && lifts) q = nest_primitive(b, &primitive_bytes_up, q, NULL, NULL);
         nest_store_words(b, nest_at(b, d->rows, *y, *to, at), q);
@@ -102,14 +102,14 @@ static void store_numbers(const Depthwise *d, const Ix *y, const Ix *to, const I
   Nest *b = d->l->b;
   Lower *l = d->l;
   const int64_t c = d->k.large.c;
-  const int32_t lift = words_lift(d->finish.dot), zero = l->node->in[0]->quant->zero;
+  const int32_t lift = words_lift(d->finish.dot);
   for (int lanes = l->target->lanes; lanes >= 1; lanes = lanes > 4 ? lanes / 2 : lanes - 3) {
     const int64_t count = (c - done) / lanes;
     if (count)
       NEST_FOR(b, v, count) {
         const Ix at = done + v * lanes;
         const Val q =
-            pad ? lanes > 1 ? splat(num_i32(b, zero), lanes) : num_i32(b, zero)
+            pad ? lanes > 1 ? splat(int8_zero(l, 0), lanes) : int8_zero(l, 0)
                 : convert(nest_load(b, nest_at(b, l->in[0], *y - d->k.before[0], *x, at), lanes), I32);
         nest_store(b, nest_at(b, d->rows, *y, *to, at),
                    convert(add(q, num_i32(b, lift)), d->rows->type.elem));

@@ -35,6 +35,10 @@ bool finish_fits(const Lower *l, Dot dot, const Int8Product *p, const Correlatio
   return true;
 }
 
+bool finish_may(const Lower *l, Dot dot, const Int8Product *p, const Correlation *k) {
+  return lower_assumes(l, finish_fits(l, dot, p, k));
+}
+
 /* Where a filter's number lies. In quads each vector has every fourth of four vectors of channels. */
 static int64_t place_of(const Finish *finish, const Correlation *k, int64_t filter) {
   const int64_t quad = WORD_BYTES * finish->unit, f = filter % k->s;
@@ -72,11 +76,11 @@ STEP(m)
 STEP(shift)
 
 /* Where each shift leaves room for it, half of 2^shift has the zero, too: one addition for both. */
-static bool holds_zero(const Int8Product *p, const Correlation *k) {
+static bool holds_zero(const Lower *l, const Int8Product *p, const Correlation *k) {
   enum { MOST_SHIFT = 22 }; /* the upper half of a product is less than 2^30 */
   for (int64_t f = 0; f < k->small.c; f++)
     if (int8_steps(p->rounding, p->factor[f]).shift > MOST_SHIFT) return false;
-  return p->rounding == ROUNDING_SINGLE;
+  return p->rounding == ROUNDING_SINGLE && !l->updatable;
 }
 
 static int32_t half_value(const Lower *l, const Finish *finish, const Int8Product *p, const Correlation *k,
@@ -110,7 +114,8 @@ static Finish begin(Lower *l, Dot dot, const Int8Product *p, const Correlation *
               .stored = p->stored,
               .unit = unit,
               .vectors = ceil_divide(k->s, unit)};
-  bool shifted = false;
+  bool shifted = l->updatable;
+  lower_needs(l, finish_fits(l, dot, p, k), "sums that 32 bits hold, less the zero of the input");
   for (int64_t i = 0; i < k->small.c; i++) shifted |= int8_steps(p->rounding, p->factor[i]).left > 0;
   f.bias = finish_bias(l, &f, p, k, "");
   if (p->rounding == ROUNDING_FLOAT) {
@@ -118,7 +123,7 @@ static Finish begin(Lower *l, Dot dot, const Int8Product *p, const Correlation *
     return f;
   }
   f.factor = by_filter(l, &f, p, k, "rounding_factor", m_value);
-  if (holds_zero(p, k)) f.stored.zero = 0;
+  if (holds_zero(l, p, k)) f.stored.zero = 0;
   f.half = by_filter(l, &f, p, k, "rounding_half", half_value);
   f.shift = by_filter(l, &f, p, k, "rounding_shift", shift_value);
   if (shifted) f.left = by_filter(l, &f, p, k, "rounding_left", left_value);
@@ -148,9 +153,8 @@ Val finish_vector(Lower *l, const Finish *f, Val sum, const Ix *vector, const Ix
 }
 
 Val finish_words(Lower *l, const Finish *f, Val sum, const Ix *vector, const Ix *lane) {
-  Nest *b = l->b;
   Val q = rounded(l, f, sum, vector, lane);
-  if (f->stored.zero) q = add(q, num_i32(b, f->stored.zero));
-  if (f->stored.hi < INT8_MAX) q = vmin(q, num_i32(b, f->stored.hi));
-  return f->stored.lo > INT8_MIN ? vmax(q, num_i32(b, f->stored.lo)) : q;
+  if (int8_adds_zero(l, f->stored)) q = add(q, int8_stored_zero(l, f->stored));
+  if (int8_cuts_above(l, f->stored)) q = vmin(q, int8_highest(l, f->stored));
+  return int8_cuts_below(l, f->stored) ? vmax(q, int8_lowest(l, f->stored)) : q;
 }

@@ -419,7 +419,7 @@ static bool schedule_product(Lower *l) {
   Int8Product own;
   Product d = {.l = l, .p = l->node->detail, .k = int8_geometry(l->node), .phase = "", .step = {1, 1}};
   Correlation *k = &d.k;
-  if (!possible(l, k) || !finish_fits(l, words_kind(l), d.p, k)) return false;
+  if (!possible(l, k) || !finish_may(l, words_kind(l), d.p, k)) return false;
   if (k->groups > 1 && k->l == 1 && k->s == 1) return schedule_int8_depthwise(l, k);
   if (schedule_int8_winograd(l, k) || schedule_int8_strassen(l, k)) return true;
   if (words_see_windows(l, k)) {
@@ -493,7 +493,7 @@ static bool add_phase(Phases *t, Lower *l, int64_t ry, int64_t rx) {
     d->k.before[i] = -axis[i].in_first;
   }
   t->n++;
-  return finish_fits(l, words_kind(l), d->p, &d->k);
+  return finish_may(l, words_kind(l), d->p, &d->k);
 }
 
 /* What all phases read of the input, with their padding, and where in it each begins. */

@@ -39,11 +39,12 @@ typedef struct Winograd8 {
 } Winograd8;
 
 /* ---- may it, and does it pay? ---- */
-static bool sums_fit(const Int8Product *p, const Correlation *k, int64_t parts) {
+static bool sums_fit(const Lower *l, const Correlation *k, int64_t parts) {
+  const Int8Product *p = l->node->detail;
   const int64_t terms = k->l / parts * TAPS * TAPS;
   for (int64_t part = 0; part < k->s * parts; part++) {
     int64_t sizes = 0;
-    for (int64_t i = 0; i < terms; i++) sizes += abs(p->weight[part * terms + i]);
+    for (int64_t i = 0; i < terms; i++) sizes += l->updatable ? INT8_MAX : abs(p->weight[part * terms + i]);
     if (-INT8_MIN * sizes >= INT64_C(1) << 25) return false;
   }
   return true;
@@ -54,7 +55,7 @@ static bool choose_parts(Winograd8 *d) {
   enum { MOST_PARTS = 4 };
   for (d->parts = 1; d->parts <= MOST_PARTS; d->parts++) {
     d->quads = d->words / 2 / d->parts;
-    if (d->quads * d->parts * 2 == d->words && sums_fit(d->l->node->detail, &d->k, d->parts)) return true;
+    if (d->quads * d->parts * 2 == d->words && sums_fit(d->l, &d->k, d->parts)) return true;
   }
   return false;
 }
@@ -119,7 +120,7 @@ static void split_columns(const Winograd8 *d, Buf *column, const Ix *y0, const I
           nest_let(b, nest_text(b, "bytes%d", i),
                    pick(b, cond_and(nest_within(b, iy, 0, d->k.large.h), nest_within(b, ix, 0, d->k.large.w)),
                         nest_load_words(b, nest_at(b, l->in[0], iy, ix, *quad * WORD_BYTES), d->channels),
-                        splat(num_i32(b, (int32_t)(zero * 0x01010101u)), d->channels)));
+                        splat(lower_number(l, "padding", (int32_t)(zero * 0x01010101u)), d->channels)));
     }
     for (int odd = 0; odd < 2; odd++) {
       Val in[SIDE], v[SIDE];

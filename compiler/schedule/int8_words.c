@@ -9,7 +9,9 @@ Dot words_kind(const Lower *l) {
   enum { NARROW = 64 };
   const Int8Product *p = l->node->detail;
   const Dot own = l->target->dot;
-  return own == DOT_HALVES && l->target->avx != AVX_NONE && p->weight_most <= NARROW ? DOT_PAIRS : own;
+  return own == DOT_HALVES && l->target->avx != AVX_NONE && !l->updatable && p->weight_most <= NARROW
+             ? DOT_PAIRS
+             : own;
 }
 
 int32_t words_lift(Dot dot) { return dot == DOT_BYTES || dot == DOT_PAIRS ? -INT8_MIN : 0; }
@@ -150,7 +152,8 @@ static void pad_step(Lower *l, const Words *w, const Ix *y, const Ix *at, int la
   const int32_t value = (int32_t)(w->planes == 1 ? (zero & 255) * 0x01010101u : (zero & 65535) | zero << 16);
   for (int plane = 0; plane < w->planes; plane++)
     nest_store(b, nest_at(b, w->buf, plane, *y, *at + *(const int64_t *)context),
-               lanes > 1 ? splat(num_i32(b, value), lanes) : num_i32(b, value));
+               lanes > 1 ? splat(lower_number(l, "padding", value), lanes)
+                         : lower_number(l, "padding", value));
 }
 
 /* Elements that stand for 0 in columns from .. to-1 of a row. */
@@ -214,7 +217,7 @@ static Val edge_word(Lower *l, const Words *w, const Ix *y, int64_t begin) {
   for (int64_t at = begin; at < begin + WORD_BYTES; at++) {
     const Val q = at >= 0 && at < w->in.w * w->channels
                       ? convert(nest_load(b, nest_at(b, l->in[0], *y - w->before[0], 0, NEST_Z + at), 1), I32)
-                      : num_i32(b, l->node->in[0]->quant->zero);
+                      : int8_zero(l, 0);
     word = nest_primitive(b, &primitive_push_byte, word, q, NULL);
   }
   return word;
@@ -246,7 +249,7 @@ static void pad_bytes(Lower *l, const Words *w, const Ix *y, int64_t from, int64
   const int32_t byte = words_lift(w->dot) ? zero ^ INT8_MIN : zero; /* as bytes_up has it */
   if (from < to)
     NEST_FOR(b, i, to - from)
-      nest_store(b, nest_at(b, w->buf, 0, *y, from + i), convert(num_i32(b, byte), I8));
+      nest_store(b, nest_at(b, w->buf, 0, *y, from + i), convert(lower_number(l, "padding_byte", byte), I8));
 }
 
 /* In vectors; the last one is some of those before again. */

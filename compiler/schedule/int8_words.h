@@ -64,6 +64,7 @@ typedef struct Finish {
 
 /* False: a sum might leave 32 bits on the way. */
 bool finish_fits(const Lower *, Dot, const Int8Product *, const Correlation *);
+bool finish_may(const Lower *, Dot, const Int8Product *, const Correlation *); /* or is it assumed? */
 Finish finish_begin(Lower *, Dot, const Int8Product *, const Correlation *, int unit, bool inner);
 Finish finish_quads(Lower *, Dot, const Int8Product *, const Correlation *, int unit);
 /* Members of the model whose names end in `suffix`. Weights as bytes: [vectors of channels][ky][words of kx

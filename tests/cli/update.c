@@ -23,8 +23,8 @@ int main(int argc, char **argv) {
   }
   if (!model) return 3;
 #ifdef SCALES
-  printf("%a %d %a %d\n", (double)UPDATE_X_SCALE, UPDATE_X_ZERO, (double)UPDATE_SCORES_SCALE,
-         UPDATE_SCORES_ZERO);
+  printf("%a %d ", (double)UPDATE_X_SCALE(model), (int)UPDATE_X_ZERO(model));
+  printf("%a %d\n", (double)UPDATE_SCORES_SCALE(model), (int)UPDATE_SCORES_ZERO(model));
 #endif
   for (int n = 0; n < 100; n++) {
     for (int i = 0; i < UPDATE_X_SIZE; i++) {

@@ -128,24 +128,6 @@ static Buf *value_buffer(Lower *l, BufPlace place, const char *name, const Node 
   return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
 }
 
-/* The buffer that an operand has already by another name, as two flattens of one value: by C two `restrict`
- * pointers are promised to differ. */
-static Buf *find_alias(const Lower *l, const Node *value) {
-  const Home home = home_in(l->kernel, value);
-  for (int i = 0; i < l->b->nbufs; i++) {
-    const Binding *binding = lower_binding(l, i);
-    if (l->b->buf[i]->place != INPUT || binding->kind != BIND_VALUE) continue;
-    const Node *known = binding->node;
-    const Home other = home_in(l->kernel, known);
-    const Extent a = extent_of(l, known), b = extent_of(l, value);
-    if (home.node == other.node && home.offset == other.offset && home.pitch == other.pitch &&
-        known->elem == value->elem && known->result == value->result && a.n == b.n && a.h == b.h &&
-        a.w == b.w && a.c == b.c)
-      return l->b->buf[i];
-  }
-  return NULL;
-}
-
 static void make_output(Lower *);
 
 static Buf *read_buffer(Lower *l, const char *name, const Node *value) {
@@ -153,9 +135,10 @@ static Buf *read_buffer(Lower *l, const char *name, const Node *value) {
     make_output(l);
     return l->out;
   }
+  /* An operand by two names is one buffer: two `restrict` pointers to it would be promised to differ. */
   while (value->op->family == FAMILY_ALIAS && value->nin && shape_equal(value->shape, value->in[0]->shape))
     value = value->in[0];
-  Buf *known = find_alias(l, value);
+  Buf *known = find_bound(l, BIND_VALUE, value, NULL);
   return known ? known : value_buffer(l, INPUT, name, value);
 }
 
@@ -236,6 +219,7 @@ Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, con
   l->plain = o->plain;
   l->sums = o->sums;
   l->exact = o->exact;
+  l->updatable = o->updatable;
   l->sole = o->sole;
   l->small = o->small;
   l->cycles = o->cycles ? o->cycles : cpu_cycles(l->layout);
@@ -368,6 +352,7 @@ Buf *lower_constants(Lower *l, const char *member, Elem elem, int rank, const in
   Pack *pack = NEW(l->arena, Pack);
   pack->name = arena_printf(l->arena, "%s_%s", l->b->name, member);
   pack->values = values;
+  pack->origin = l->updatable ? l->node->detail ? l->node->detail : l->node : NULL;
   return bind(l, nest_buf(l->b, WEIGHTS, nest_text(l->b, "%s", member), (Type){elem, 1}, rank, dim),
               (Binding){.kind = BIND_PACK, .pack = pack});
 }

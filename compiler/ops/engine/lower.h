@@ -59,6 +59,7 @@ typedef struct Pack { /* weights in the order a kernel reads them: a nest from n
   VEC(Weight *) source;
   VEC(Buf *) source_buf; /* what it reads; no sources: constants only */
   const void *values;    /* constants that are there as they are, and no nest; NULL: there is one */
+  const void *origin;    /* of an updatable net: what they were made of; only then are equal ones the same */
   Buf *factor, *shift;   /* in pack->nest: the constants of a folded normalize by channel, or NULL */
   Buf *scale;            /* in pack->nest, training for 8 bits: what weights are rounded to multiples of, by
                             filter; else NULL */
@@ -106,9 +107,13 @@ typedef enum Small {
 /* -Os: a product of one sum takes two loads, of six sums 1.2. More sums take more code and save little. */
 enum { SMALL_SUMS = 6 };
 
+struct Numbers;
+typedef struct Numbers Numbers;
+
 typedef struct LowerOptions { /* as in Lower */
   int layout_lanes, sums;
   bool plain, exact, threads;
+  bool updatable; /* graph->updatable */
   bool sole; /* nothing else adds to the gradient that a RESULT_SUM is added to: it may be stored instead */
   Small small;
   const CpuCycles *cycles; /* NULL: those of `layout` */
@@ -135,6 +140,9 @@ typedef struct Lower {
   bool plain;                /* -O0, -Os */
   int sums;                  /* plain nests: a loop over inputs has at most so many sums; 0: one */
   bool exact;                /* no algorithm that rounds differently */
+  bool updatable;            /* graph->updatable: numbers of the weights file are in the model alone */
+  Numbers *numbers[2];       /* such numbers, whole ones and floats; NULL: none yet */
+  VEC(const char *) broken;  /* what the schedule needs of the weights, and does not hold for these */
   bool sole;                 /* as in LowerOptions */
   Small small;
   const CpuCycles *cycles; /* of a board's CPU, whose schedules of 8 bits are chosen by them; or NULL */
@@ -174,6 +182,14 @@ Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* 
 Buf *lower_scratch_of(Lower *, const char *name, Elem, int rank, const int64_t *dim);
 /* Constants in the model, as kernels of 8 bits read them. */
 Buf *lower_constants(Lower *, const char *member, Elem, int rank, const int64_t *dim, const void *values);
+/* numbers.c: a number that follows from scales or weights, by a name of its own in the kernel: a constant, or
+ * of an updatable net a number in the model. */
+Val lower_number(Lower *, const char *name, int32_t);
+Val lower_real(Lower *, const char *name, float);
+/* What a schedule needs to know of the numbers of the weights file. Where the net is updatable a schedule is
+ * chosen as if it held for all weights; lower_needs, of the one that was chosen, notes where it does not. */
+bool lower_assumes(const Lower *, bool holds);
+void lower_needs(Lower *, bool holds, const char *what);
 Buf *lower_keys(Lower *);                                  /* I32 [2] */
 Buf *lower_table(Lower *, const float *values, int64_t n); /* constants [n]; equal ones once */
 void lower_join_rows(Lower *, int64_t rows); /* before nest_fn: so many rows of pictures of the result's size

@@ -27,7 +27,8 @@ static void lower(Lower *l) {
         NEST_IF(b, cond_and(nest_within(b, iy, 0, in.h), nest_within(b, ix, 0, in.w)))
           lower_store(l, nest_load(b, nest_at(b, l->in[0], iy, ix, c), 1), &y, &x, &c, 1, 1);
         NEST_ELSE(b)
-          lower_store(l, convert(num_i32(b, l->node->quant->zero), l->node->elem), &y, &x, &c, 1, 1);
+          lower_store(l, convert(lower_number(l, "zero", l->node->quant->zero), l->node->elem), &y, &x, &c, 1,
+                      1);
       }
 }
 

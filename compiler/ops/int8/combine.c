@@ -37,27 +37,27 @@ typedef struct Place {
 
 /* A side of 1 is repeated. */
 static Val operand_value(Lower *l, int k, const Place *at) {
-  Nest *b = l->b;
   const int64_t *dim = l->in[k]->dim;
   const Ix none = {0};
   const bool one = dim[2] == 1;
   const Val q = int8_load_part(l, l->in[k], dim[0] == 1 ? &none : at->y, dim[1] == 1 ? &none : at->x,
                                one ? &none : at->c, one ? 1 : at->part, one ? 1 : at->lanes);
-  return sub(q, num_i32(b, l->node->in[k]->quant->zero));
+  return sub(q, int8_zero(l, k));
 }
 
 static Val sum_of_floats(Lower *l, const Int8Combine *p, const Place *at) {
   Nest *b = l->b;
   const Addition *a = &p->addition;
-  Val sum = p->wide ? NULL : num_i32(b, INT32_C(1) << (a->shift - 1));
+  Val sum = p->wide ? NULL : lower_number(l, "half", INT32_C(1) << (a->shift - 1));
   for (int k = 0; k < a->count; k++) {
-    const Val x = operand_value(l, k, at), part = p->wide
-                                                      ? mul(num_i64(b, a->addend[k].whole), convert(x, I64))
-                                                      : mul(num_i32(b, (int32_t)a->addend[k].whole), x);
+    const Val x = operand_value(l, k, at),
+              part = p->wide
+                         ? mul(num_i64(b, a->addend[k].whole), convert(x, I64))
+                         : mul(lower_number(l, nest_text(b, "whole_%d", k), (int32_t)a->addend[k].whole), x);
     sum = sum ? add(sum, part) : part;
   }
   return nest_primitive(b, p->wide ? &primitive_shift_wide : &primitive_shift_right, sum,
-                        num_i32(b, a->shift), NULL);
+                        p->wide ? num_i32(b, a->shift) : lower_number(l, "shift", a->shift), NULL);
 }
 
 /* What addend k adds. By a power of two, as the one of the largest scale, there is nothing to round. */
@@ -66,8 +66,10 @@ static Val part_value(Lower *l, const Int8Combine *p, int k, const Place *at) {
   const Multiplier factor = p->addition.addend[k].factor;
   const int32_t bits = p->addition.bits, whole = bits + factor.e - 1;
   const Val x = operand_value(l, k, at);
-  if (factor.m == INT32_C(1) << 30 && whole >= 0) return mul(num_i32(b, INT32_C(1) << whole), x);
-  return int8_rounded(l, p->rounding, mul(num_i32(b, INT32_C(1) << bits), x), factor);
+  if (factor.m == INT32_C(1) << 30 && whole >= 0 && !l->updatable)
+    return mul(num_i32(b, INT32_C(1) << whole), x);
+  return int8_rounded(l, p->rounding, mul(num_i32(b, INT32_C(1) << bits), x), factor,
+                      nest_text(b, "part_%d", k));
 }
 
 static Val sum_value(Lower *l, const Int8Combine *p, const Place *at) {
@@ -78,16 +80,16 @@ static Val sum_value(Lower *l, const Int8Combine *p, const Place *at) {
     const Val part = part_value(l, p, k, at);
     sum = !sum ? part : a->addend[k].minus ? sub(sum, part) : add(sum, part);
   }
-  return int8_rounded(l, p->rounding, sum, a->out);
+  return int8_rounded(l, p->rounding, sum, a->out, "sum");
 }
 
 static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
   const Int8Combine *p = context;
   const Place at = {y, x, c, part, lanes};
-  const Val made =
-      p->product
-          ? int8_rounded(l, p->rounding, mul(operand_value(l, 0, &at), operand_value(l, 1, &at)), p->factor)
-          : sum_value(l, p, &at);
+  const Val made = p->product
+                       ? int8_rounded(l, p->rounding, mul(operand_value(l, 0, &at), operand_value(l, 1, &at)),
+                                      p->factor, "product")
+                       : sum_value(l, p, &at);
   int8_store(l, made, p->stored, y, x, c, part, lanes);
 }
 
@@ -110,7 +112,9 @@ static void lower(Lower *l) {
   const Extent e = int8_joined(l);
   lower_about(l, "%s bits, rounding %s", p->wide ? "16" : "8", rounding_name(p->rounding));
   nest_fn(b, b->name, false);
-  if (steps_fit(l->node)) {
+  const bool vectors = !l->plain && l->target->lanes > 1, fit = steps_fit(l->node);
+  if (vectors) lower_needs(l, fit, "scales that are near each other");
+  if (lower_assumes(l, fit)) {
     walk_pixels(l, e, body, p);
     return;
   }

@@ -38,8 +38,9 @@ static void eval_from_float(const Eval *eval) { each(eval, from_float); }
 static Val from_float_value(Lower *l, Val x) {
   Nest *b = l->b;
   const Quant *quant = l->node->quant;
-  return int8_stored(l, stored_of(quant->scale, quant->zero, quant->wide, BOUND_NONE),
-                     nest_primitive(b, &primitive_quantize_float, x, num(b, (double)quant->scale), NULL));
+  return int8_stored(
+      l, stored_of(quant->scale, quant->zero, quant->wide, BOUND_NONE),
+      nest_primitive(b, &primitive_quantize_float, x, lower_real(l, "scale", quant->scale), NULL));
 }
 static void lower_from_float(Lower *l) { lower_each(l, from_float_value); }
 
@@ -49,9 +50,8 @@ static double to_float(const Node *node, double x) {
 }
 static void eval_to_float(const Eval *eval) { each(eval, to_float); }
 static Val to_float_value(Lower *l, Val x) {
-  Nest *b = l->b;
   const Quant *quant = l->node->in[0]->quant;
-  return mul(convert(sub(convert(x, I32), num_i32(b, quant->zero)), F32), num(b, (double)quant->scale));
+  return mul(convert(sub(convert(x, I32), int8_zero(l, 0)), F32), lower_real(l, "scale", quant->scale));
 }
 static void lower_to_float(Lower *l) { lower_each(l, to_float_value); }
 

@@ -57,25 +57,53 @@ Val int8_stepped(Lower *l, Rounding rounding, Val x, Val left, Val m, Val half, 
   return nest_primitive(b, &primitive_shift_right, add(product, half), shift, NULL);
 }
 
-Val int8_rounded(Lower *l, Rounding rounding, Val sum, Multiplier factor) {
+static Val named(Lower *l, const char *name, const char *step, int32_t value) {
+  return lower_number(l, nest_text(l->b, "%s_%s", name, step), value);
+}
+
+Val int8_rounded(Lower *l, Rounding rounding, Val sum, Multiplier factor, const char *name) {
   Nest *b = l->b;
   if (rounding == ROUNDING_FLOAT)
-    return nest_primitive(b, &primitive_requantize_float, sum, num(b, (double)factor.real), NULL);
+    return nest_primitive(b, &primitive_requantize_float, sum, lower_real(l, name, factor.real), NULL);
   if (sum->type.lanes > 1) {
     const Steps s = int8_steps(rounding, factor);
-    return int8_stepped(l, rounding, sum, s.left ? num_i32(b, s.left) : NULL, num_i32(b, s.m),
-                        num_i32(b, s.half), num_i32(b, s.shift));
+    return int8_stepped(l, rounding, sum, s.left || l->updatable ? named(l, name, "left", s.left) : NULL,
+                        named(l, name, "factor", s.m), named(l, name, "half", s.half),
+                        named(l, name, "shift", s.shift));
   }
   return nest_primitive(
       b, rounding == ROUNDING_SINGLE ? &primitive_requantize_single : &primitive_requantize_double, sum,
-      num_i32(b, factor.m), num_i32(b, factor.e));
+      named(l, name, "m", factor.m), named(l, name, "e", factor.e));
 }
 
 /* ---- stores ---- */
+Val int8_zero(Lower *l, int operand) {
+  return lower_number(l, nest_text(l->b, "zero_%d", operand), l->node->in[operand]->quant->zero);
+}
+
+Val int8_stored_zero(Lower *l, Stored stored) {
+  return stored.settled ? num_i32(l->b, 0) : lower_number(l, "zero", stored.zero);
+}
+Val int8_lowest(Lower *l, Stored stored) {
+  return stored.bound == BOUND_NONE ? num_i32(l->b, stored.lo) : lower_number(l, "lowest", stored.lo);
+}
+Val int8_highest(Lower *l, Stored stored) {
+  return stored.bound == BOUND_RELU6 ? lower_number(l, "highest", stored.hi) : num_i32(l->b, stored.hi);
+}
+
+bool int8_adds_zero(const Lower *l, Stored stored) {
+  return l->updatable ? !stored.settled : stored.zero != 0;
+}
+bool int8_cuts_below(const Lower *l, Stored stored) {
+  return l->updatable ? stored.bound != BOUND_NONE : stored.lo > INT8_MIN;
+}
+bool int8_cuts_above(const Lower *l, Stored stored) {
+  return l->updatable ? stored.bound == BOUND_RELU6 : stored.hi < INT8_MAX;
+}
+
 Val int8_stored(Lower *l, Stored stored, Val rounded) {
-  Nest *b = l->b;
-  const Val q = add(rounded, num_i32(b, stored.zero));
-  return convert(vmax(vmin(q, num_i32(b, stored.hi)), num_i32(b, stored.lo)), l->node->elem);
+  const Val q = add(rounded, int8_stored_zero(l, stored));
+  return convert(vmax(vmin(q, int8_highest(l, stored)), int8_lowest(l, stored)), l->node->elem);
 }
 
 void int8_store(Lower *l, Val rounded, Stored stored, const Ix *y, const Ix *x, const Ix *c, int part,

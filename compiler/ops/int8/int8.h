@@ -137,6 +137,13 @@ Extent int8_joined(Lower *);
 Val int8_load_part(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes); /* as I32 */
 Val int8_stored(Lower *, Stored, Val rounded);                        /* of the type of the node's value */
 Val int8_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c); /* as I32 */
-Val int8_rounded(Lower *, Rounding, Val sum, Multiplier);
+/* name: of the factor's numbers in the kernel. */
+Val int8_rounded(Lower *, Rounding, Val sum, Multiplier, const char *name);
+/* The zero of an operand, and what is added and cut: as numbers of the kernel. */
+Val int8_zero(Lower *, int operand);
+Val int8_stored_zero(Lower *, Stored), int8_lowest(Lower *, Stored), int8_highest(Lower *, Stored);
+/* Is anything cut, or added, by such a number? */
+bool int8_cuts_below(const Lower *, Stored), int8_cuts_above(const Lower *, Stored);
+bool int8_adds_zero(const Lower *, Stored);
 void int8_store(Lower *, Val rounded, Stored, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
 #endif

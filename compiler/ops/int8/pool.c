@@ -84,10 +84,8 @@ static void count(Lower *l, const Sums *sums) {
   if (sums->count.buf) nest_store(l->b, sums->count, add(nest_get(l->b, sums->count), num_i32(l->b, 1)));
 }
 
-static Val number(Lower *l, const Sums *sums, int32_t value) {
-  const Val one = num_i32(l->b, value);
-  return sums->lanes > 1 ? splat(one, sums->lanes) : one;
-}
+static Val repeated(const Sums *sums, Val one) { return sums->lanes > 1 ? splat(one, sums->lanes) : one; }
+static Val number(Lower *l, const Sums *sums, int32_t value) { return repeated(sums, num_i32(l->b, value)); }
 
 static void window_nest(Lower *l, const Sums *sums) {
   Nest *b = l->b;
@@ -96,7 +94,8 @@ static void window_nest(Lower *l, const Sums *sums) {
   const Window *w = node->window;
   const Extent in = shape_extent(node->in[0]->shape);
   const Span1 rows = counted(node, 0), columns = counted(node, 1);
-  const int32_t padding = p->mean && p->count_pad ? node->quant->zero : 0;
+  const int32_t zero = node->quant->zero;
+  const bool padding = p->mean && p->count_pad && (zero || l->updatable);
   const bool pads = padding || (p->count_pad && sums->count.buf);
   NEST_FOR(b, ky, w->kernel[0])
     NEST_FOR(b, kx, w->kernel[1]) {
@@ -110,7 +109,7 @@ static void window_nest(Lower *l, const Sums *sums) {
         NEST_ELSE(b)
           NEST_IF(
               b, cond_and(nest_within(b, iy, rows.lo, rows.hi), nest_within(b, ix, columns.lo, columns.hi))) {
-            if (padding) take(l, sums, number(l, sums, padding));
+            if (padding) take(l, sums, repeated(sums, lower_number(l, "padding", zero)));
             count(l, sums);
           }
     }
@@ -125,7 +124,7 @@ static Buf *variable(Lower *l, const char *name, int lanes) {
 static Val mean_value(Lower *l, const Sums *sums, Val sum, Val count) {
   const Int8Pool *p = l->node->detail;
   if (!p->even) return nest_primitive(l->b, &primitive_average, sum, count, NULL);
-  const Val zeros = mul(count, num_i32(l->b, l->node->in[0]->quant->zero));
+  const Val zeros = mul(count, int8_zero(l, 0));
   return nest_primitive(l->b, &primitive_average_even,
                         sub(sum, sums->lanes > 1 ? splat(zeros, sums->lanes) : zeros), count, NULL);
 }
@@ -136,7 +135,7 @@ static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int 
   const int64_t *kernel = l->node->window->kernel, n = kernel[0] * kernel[1];
   Sums sums = {nest_at(b, variable(l, p->mean ? "sum" : "most", lanes), 0), {0}, y, x, c, part, lanes};
   Stored stored = p->stored;
-  if (!p->scaled && !p->even) stored.zero = 0;
+  if (!p->scaled && !p->even) stored = (Stored){0, stored.lo, stored.hi, stored.bound, true};
   nest_store(b, sums.value, number(l, &sums, p->mean ? 0 : l->node->quant->wide ? INT16_MIN : INT8_MIN));
   if (p->mean && !all_inside(l->node, !p->count_pad)) {
     sums.count = nest_at(b, variable(l, "n", 1), 0);
@@ -145,8 +144,9 @@ static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int 
   window_nest(l, &sums);
   if (p->scaled) {
     const Val moved =
-        sub(nest_get(b, sums.value), number(l, &sums, (int32_t)n * l->node->in[0]->quant->zero));
-    int8_store(l, int8_rounded(l, p->rounding, moved, p->factor), stored, y, x, c, part, lanes);
+        sub(nest_get(b, sums.value),
+            repeated(&sums, lower_number(l, "zeros", (int32_t)n * l->node->in[0]->quant->zero)));
+    int8_store(l, int8_rounded(l, p->rounding, moved, p->factor, "mean"), stored, y, x, c, part, lanes);
     return;
   }
   const Val value = nest_get(b, sums.value),
@@ -163,8 +163,8 @@ static bool lower_largest(Lower *l) {
   const Extent e = shape_extent(l->node->shape), in = shape_extent(l->node->in[0]->shape);
   int lanes = l->target->lanes;
   while (lanes > FEWEST_LANES && e.c % (lanes * WORD_BYTES)) lanes /= 2;
-  if (p->mean || p->scaled || l->node->quant->wide || p->stored.lo > INT8_MIN || p->stored.hi < INT8_MAX ||
-      l->plain || lanes < FEWEST_LANES || e.c % (lanes * WORD_BYTES))
+  if (p->mean || p->scaled || l->node->quant->wide || int8_cuts_below(l, p->stored) ||
+      int8_cuts_above(l, p->stored) || l->plain || lanes < FEWEST_LANES || e.c % (lanes * WORD_BYTES))
     return false;
   nest_fn(b, b->name, false);
   NEST_LOOP(b, y, walk_rows(l, e.h * e.w * e.c * w->kernel[0] * w->kernel[1] / WORD_BYTES), 1, NEST_IX(0), 1,
@@ -197,9 +197,10 @@ static void lower(Lower *l) {
   const Extent e = shape_extent(l->node->shape);
   if (lower_largest(l)) return;
   nest_fn(b, b->name, false);
-  const bool vectors =
+  const bool fit =
       !p->scaled || int8_steps_fit(p->rounding, p->factor, kernel[0] * kernel[1] * int8_most(l->node->in[0]));
-  if (!p->mean || (kernel[0] * kernel[1] <= most && vectors)) {
+  if (!l->plain && l->target->lanes > 1) lower_needs(l, fit, "a mean with a scale near that of its input");
+  if (!p->mean || (kernel[0] * kernel[1] <= most && lower_assumes(l, fit))) {
     walk_pixels(l, e, body, p);
     return;
   }

@@ -162,7 +162,7 @@ static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis,
 static void lower_sum(Lower *l, const Correlation *k, const Constants *constants, const Ref *sum, const Ix *y,
                       const Ix *x, const Ix *g, const Ix *f) {
   Nest *b = l->b;
-  const Val zero = num_i32(b, l->node->in[0]->quant->zero);
+  const Val zero = int8_zero(l, 0);
   nest_store(b, *sum, nest_load(b, nest_at(b, constants->bias, *f), 1));
   TAPS(b, ky, 0, y)
     TAPS(b, kx, 1, x) {

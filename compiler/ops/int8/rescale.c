@@ -17,13 +17,12 @@ static void eval(const Eval *eval) {
 
 static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
   const Int8Rescale *r = context;
-  const Val q = int8_load_part(l, l->in[0], y, x, c, part, lanes),
-            moved = sub(q, num_i32(l->b, l->node->in[0]->quant->zero));
-  Val rounded = int8_rounded(l, r->rounding, moved, r->factor);
+  const Val q = int8_load_part(l, l->in[0], y, x, c, part, lanes), moved = sub(q, int8_zero(l, 0));
+  Val rounded = int8_rounded(l, r->rounding, moved, r->factor, "factor");
   if (r->leaks) {
     const Val zero = num_i32(l->b, 0);
     rounded = choose(less(moved, lanes > 1 ? splat(zero, lanes) : zero),
-                     int8_rounded(l, r->rounding, moved, r->below), rounded);
+                     int8_rounded(l, r->rounding, moved, r->below, "below"), rounded);
   }
   int8_store(l, rounded, r->stored, y, x, c, part, lanes);
 }

@@ -52,7 +52,7 @@ static void exponential_nest(Lower *l, const Tables *tables, Ref most, Ref to, c
   Nest *b = l->b;
   const Int8SoftmaxWide *s = l->node->detail;
   const Val below = sub(int8_load(l, l->in[0], y, x, c), nest_get(b, most)),
-            place = add(int8_rounded(l, s->rounding, below, s->factor), num_i32(b, INT16_MAX));
+            place = add(int8_rounded(l, s->rounding, below, s->factor, "factor"), num_i32(b, INT16_MAX));
   look_up(l, tables->exponential, vmax(vmin(place, num_i32(b, INT16_MAX)), num_i32(b, INT16_MIN)), to);
 }
 

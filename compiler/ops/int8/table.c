@@ -121,7 +121,7 @@ static bool lower_lines(Lower *l) {
   Nest *b = l->b;
   const Int8Table *t = l->node->detail;
   Line line[MOST_LINES];
-  if (l->plain || l->target->lanes == 1 || !lines_of(t, line)) return false;
+  if (l->plain || l->updatable || l->target->lanes == 1 || !lines_of(t, line)) return false;
   const Extent e = int8_joined(l);
   if (t->channels > 1 && e.w > 1) return false;
   const Turns turns = turns_of(l, line, t->channels);

@@ -75,7 +75,7 @@ typedef struct Place {
 static void lower_sum(Lower *l, const Correlation *k, const Constants *constants, const Ref *sum,
                       const Place *y, const Place *x, const Ix *g, const Ix *f) {
   Nest *b = l->b;
-  const Val zero = num_i32(b, l->node->in[0]->quant->zero);
+  const Val zero = int8_zero(l, 0);
   const int64_t tries[2] = {k->dilation[0] == 1 ? 1 : k->kernel[0], k->dilation[1] == 1 ? 1 : k->kernel[1]};
   NEST_FROM(b, dy, first_row(k, 0), behind_last_row(k, 0))
     NEST_FROM(b, dx, first_row(k, 1), behind_last_row(k, 1))
