@@ -63,7 +63,7 @@ same_bytes() {
   done
   make -s randomnet hugenet
   for seed in $(seq 1 300); do # the numbers of random programs mean the same program everywhere
-    for generator in randomnet hugenet 'hugenet far'; do
+    for generator in randomnet 'randomnet joined' hugenet 'hugenet far'; do
       "$here"/$generator "$seed" >"$here/long-one.c"
       "$here"/long-sanitizers/$generator "$seed" | cmp -s - "$here/long-one.c" ||
         { status=1; echo "# $generator $seed"; }
@@ -112,7 +112,7 @@ random_programs() {
   make -s netcheck randomnet hugenet mutant >"$here/long-random.log" 2>&1 || status=$?
   top_srcdir=$top top_builddir=$here CNNC=$cnnc FIRST=${RANDOM_FIRST:-100000} NESTS=${RANDOM_NESTS:-1000} \
     CODE=${RANDOM_CODE:-100} MUTANTS=${RANDOM_MUTANTS:-5000} LIMITS=${RANDOM_LIMITS:-20000} \
-    FAR=${RANDOM_FAR:-1000} INT8=${RANDOM_INT8:-3000} \
+    FAR=${RANDOM_FAR:-1000} INT8=${RANDOM_INT8:-3000} COMMANDS=${RANDOM_COMMANDS:-5000} \
     sh "$top/tests/random.tap" >>"$here/long-random.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-random.log" && status=1
   verdict "$status" "random programs and mutants (long-random.log)"

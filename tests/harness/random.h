@@ -23,7 +23,7 @@ typedef struct Value {
   int id;
   Shape shape;
   double size;
-  bool apart, softmax, named, lost, cut, level;
+  bool apart, softmax, named, lost, cut, level, joined;
   int reads, equal;
   int64_t regions;
 } Value;
@@ -100,7 +100,7 @@ void write_op(Net *);
 Value *draw_value(Net *, bool (*fits)(Shape now, const Value *));
 
 OpWriter op_conv, op_depthwise, op_transpose, op_pool, op_other_pool, op_global, op_channels, op_dense,
-    op_activation, op_curve, op_norm, op_group_norm, op_combine, op_block;
+    op_activation, op_curve, op_norm, op_group_norm, op_dropout, op_combine, op_block;
 
 /* ---- random_shapes.c ---- */
 OpWriter op_flat, op_border, op_resize, op_blocks, op_crop_like, op_concat;

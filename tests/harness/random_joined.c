@@ -22,6 +22,9 @@ static void name_value(Net *net) {
 /* Mostly one of the latest, so that nets are deep, too. */
 static Value *any_value(Net *net) {
   const int64_t latest = net->nvalues < 5 ? net->nvalues : 5;
+  if (chance(net, 25)) /* rather one that was joined */
+    for (int i = net->nvalues - 1; i >= 0; i--)
+      if (net->value[i].joined && chance(net, 60)) return &net->value[i];
   return &net->value[chance(net, 55) ? net->nvalues - 1 - below(net, latest) : below(net, net->nvalues)];
 }
 
@@ -33,11 +36,14 @@ static void start_from(Net *net, Value *from) {
 
 static bool has_room(const Net *net) { return net->nvalues + 4 < MOST_VALUES; }
 
-/* One operator of a value; nothing is written where none of those that were tried fits. */
-static void write_one(Net *net, OpWriter *const *ops, int64_t n) {
+/* One operator of a value, in `pixels` of 100 cases of one that has some, if there is any; nothing is written
+ * where none of those that were tried fits. */
+static void write_one(Net *net, OpWriter *const *ops, int64_t n, int pixels) {
   const size_t before = net->out->n;
   const Value kept = net->now;
   Value *from = any_value(net);
+  const bool wide = chance(net, pixels);
+  for (int tries = 0; tries < 6 && wide && from->shape.rank == 1; tries++) from = any_value(net);
   begin(net);
   start_from(net, from);
   bool written = net->now.size > 50;
@@ -53,22 +59,22 @@ static void write_one(Net *net, OpWriter *const *ops, int64_t n) {
 }
 
 static void write_layer(Net *net) {
-  static OpWriter *const ops[] = {op_conv,       op_conv, op_conv,       op_depthwise,  op_depthwise,
-                                  op_transpose,  op_pool, op_other_pool, op_dense,      op_dense,
-                                  op_norm,       op_norm, op_activation, op_activation, op_curve,
-                                  op_group_norm, op_block};
-  write_one(net, ops, sizeof ops / sizeof *ops);
+  static OpWriter *const ops[] = {op_conv,       op_conv,      op_conv,       op_transpose, op_dropout,
+                                  op_depthwise,  op_depthwise, op_transpose,  op_pool,      op_other_pool,
+                                  op_dense,      op_dense,     op_norm,       op_norm,      op_activation,
+                                  op_activation, op_curve,     op_group_norm, op_block};
+  write_one(net, ops, sizeof ops / sizeof *ops, 85);
 }
 
 static void write_movement(Net *net) {
   static OpWriter *const ops[] = {op_flat,   op_flat,   op_flat,      op_border, op_border,
                                   op_resize, op_blocks, op_crop_like, op_global, op_channels};
-  write_one(net, ops, sizeof ops / sizeof *ops);
+  write_one(net, ops, sizeof ops / sizeof *ops, 60);
 }
 
 static void write_sum(Net *net) {
   static OpWriter *const ops[] = {op_combine, op_combine, op_concat, op_concat};
-  write_one(net, ops, sizeof ops / sizeof *ops);
+  write_one(net, ops, sizeof ops / sizeof *ops, 50);
 }
 
 /* ---- joined ---- */
@@ -105,6 +111,7 @@ static void write_concat(Net *net, Value *const *part, int n) {
   }
   text_put(net->out, ")");
   becomes(net, shape, size);
+  net->now.joined = true;
   name_value(net);
 }
 
@@ -156,9 +163,66 @@ static void write_fork(Net *net) {
   write_concat(net, part, 2);
 }
 
+/* ---- cut ---- */
+static Value *channels_of(Net *net, Value *from, int64_t first, int64_t end) {
+  const Shape in = from->shape;
+  begin(net);
+  start_from(net, from);
+  text_put(net->out, "slice(%lld..%lld)", (long long)first, (long long)end);
+  becomes(net, (Shape){in.rank, in.h, in.w, end - first}, from->size);
+  name_value(net);
+  return &net->value[net->nvalues - 1];
+}
+
+/* Channels of a value in two parts, of which one may be joined to the other again, or overlap it. */
+static void write_slices(Net *net) {
+  Value *from = any_value(net), *part[2];
+  for (int tries = 0; tries < 4 && !from->joined; tries++) from = any_value(net);
+  const int64_t c = from->shape.c;
+  if (c < 2) return;
+  const int64_t middle = between(net, 1, c - 1), overlap = chance(net, 30) ? below(net, middle) : middle;
+  part[0] = channels_of(net, from, overlap, c);
+  part[1] = channels_of(net, from, 0, middle);
+  if (chance(net, 60) && 2 * elements(from->shape) <= MOST_JOINED_ELEMENTS) write_concat(net, part, 2);
+}
+
+/* ---- rounds ---- */
+/* The end of a body that is applied to `in`, of which `a` and `b` are two layers of n channels: joined, with
+ * as many channels as it began with. */
+static void join_round(Net *net, int id, const char *flat) {
+  static const char *const forms[] = {"a%d -> concat(b%d) -> %s(in.channels%s)",
+                                      "a%d -> concat(b%d, in) -> %s(in.channels%s)",
+                                      "b%d -> concat(in, a%d) -> %s(in.channels%s)"};
+  text_put(net->out, forms[below(net, 3)], id, id, flat[0] ? "conv" : "dense", flat);
+  if (chance(net, 40)) text_put(net->out, " -> add(in)");
+  if (chance(net, 50)) text_put(net->out, " -> relu");
+  text_put(net->out, "\n");
+}
+
+/* Some rounds, each of which joins two layers of what it starts from. */
+static bool write_joined_rounds(Net *net) {
+  const Shape in = net->now.shape;
+  const int64_t rounds = between(net, 1, 4), n = channels(net) % 11 + 1;
+  const int id = net->names++;
+  if (!spend(net, (double)rounds * (double)elements(in) * (double)(5 * n + in.c)) || net->now.size > 20)
+    return false;
+  text_put(net->out, "    repeat %lld%s {\n", (long long)rounds, chance(net, 50) ? " as i" : "");
+  if (in.rank == 1)
+    text_put(net->out, "        a%d = dense(%lld) -> %s\n", id, (long long)n, activation(net));
+  else
+    text_put(net->out, "        a%d = conv(%lld, %s, pad=same) -> %s\n", id, (long long)n,
+             in.rank == 3 ? "1x3" : "3", activation(net));
+  text_put(net->out, "        b%d = in -> %s\n        ", id, activation(net));
+  join_round(net, id, in.rank == 1 ? "" : ", 1");
+  text_put(net->out, "    }\n");
+  becomes(net, in, 4 * (double)(1 << rounds) * (net->now.size + 1));
+  net->now.level = false;
+  return true;
+}
+
 /* A repeat of the current value, whose result gets a name. */
 static void write_rounds(Net *net) {
-  write_repeat(net);
+  if (!chance(net, 60) || !write_joined_rounds(net)) write_repeat(net);
   begin(net);
   op_activation(net);
   name_value(net);
@@ -176,6 +240,7 @@ static Shape joined_shape(Net *net) {
   }
 }
 
+/* The current value is the first of them, or else the net's own. */
 static void joined_inputs(Net *net) {
   const int n = chance(net, 35) ? 1 : (int)between(net, 2, 4);
   for (int i = 0; i < n; i++) {
@@ -190,6 +255,12 @@ static void joined_inputs(Net *net) {
              v->shape.rank > 1 && chance(net, 15) ? " (layout=chw)" : "");
   }
   net->now = net->value[0];
+  if (chance(net, 20)) { /* a value of the net's own beside them */
+    Value *v = &net->value[net->nvalues++];
+    *v = (Value){.name = "own", .id = ++net->ids, .shape = joined_shape(net), .size = 2};
+    text_put(net->out, "    own = constant(%s, init=normal(0.5))\n", shape_words(net, v->shape));
+    net->now = *v;
+  }
 }
 
 int joined_outputs(Net *net, Value output[MOST_OUTPUTS]) {
@@ -216,15 +287,16 @@ void write_joined(Net *net) {
   net->uneven = true;
   net->most_macs = (chance(net, 12) ? 25 : 2) * MOST_MACS; /* what pays for large layers alone */
   joined_inputs(net);
-  const int n = (int)between(net, 4, 20);
+  const int n = (int)between(net, 5, 22);
   for (int i = 0; i < n && has_room(net); i++) {
     const int64_t what = below(net, 100);
-    if (what < 30) write_layer(net);
-    else if (what < 45) write_movement(net);
-    else if (what < 55) write_sum(net);
-    else if (what < 75) write_vectors(net);
-    else if (what < 84) write_twice(net);
-    else if (what < 94) write_fork(net);
+    if (what < 36) write_layer(net);
+    else if (what < 49) write_movement(net);
+    else if (what < 57) write_sum(net);
+    else if (what < 73) write_vectors(net);
+    else if (what < 81) write_twice(net);
+    else if (what < 91) write_fork(net);
+    else if (what < 95) write_slices(net);
     else write_rounds(net);
   }
   if (!net->layers) write_rounds(net);

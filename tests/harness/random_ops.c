@@ -14,6 +14,12 @@ void becomes(Net *net, Shape shape, double size) {
   net->layers++;
 }
 
+/* So many that they are groups, too, now and then, though channels are a prime. */
+static int64_t filters(Net *net) {
+  const int64_t c = net->now.shape.c;
+  return net->uneven && c < 50 && chance(net, 20) ? c * between(net, 1, 2) : channels(net);
+}
+
 bool op_conv(Net *net) {
   const Shape in = net->now.shape;
   const Part *shared = find_part(net, "conv");
@@ -21,10 +27,10 @@ bool op_conv(Net *net) {
   if (!draw_window(net, false, shared ? shared->kernel : NULL, &w)) return false;
   Part p = {.op = "conv",
             .channels = in.c,
-            .out = shared ? shared->out : channels(net),
+            .out = shared ? shared->out : filters(net),
             .kernel = {w.kernel[0], w.kernel[1]},
             .rank = in.rank};
-  p.groups = shared ? shared->groups : chance(net, 20) ? divisor(net, in.c, p.out) : 1;
+  p.groups = shared ? shared->groups : chance(net, net->uneven ? 40 : 20) ? divisor(net, in.c, p.out) : 1;
   p.bias = shared ? shared->bias : chance(net, 80);
   const Shape out = {in.rank, w.out[0], w.out[1], p.out};
   if (elements(out) > MOST_ELEMENTS ||
@@ -84,13 +90,13 @@ bool op_transpose(Net *net) {
   const Part *shared = find_part(net, "conv_transpose");
   Window w;
   if (!draw_window(net, false, shared ? shared->kernel : NULL, &w) || !strcmp(w.pad, "causal")) return false;
-  const int64_t extra = chance(net, 20) ? between(net, 1, 2) : 0, size[2] = {in.h, in.w};
+  const int64_t extra = chance(net, net->uneven ? 40 : 20) ? between(net, 1, 2) : 0, size[2] = {in.h, in.w};
   Part p = {.op = "conv_transpose",
             .channels = in.c,
-            .out = shared ? shared->out : channels(net),
+            .out = shared ? shared->out : filters(net),
             .kernel = {w.kernel[0], w.kernel[1]},
             .rank = in.rank};
-  p.groups = shared ? shared->groups : chance(net, 20) ? divisor(net, in.c, p.out) : 1;
+  p.groups = shared ? shared->groups : chance(net, net->uneven ? 40 : 20) ? divisor(net, in.c, p.out) : 1;
   p.bias = shared ? shared->bias : chance(net, 80);
   const bool same_pad = !strcmp(w.pad, "same");
   for (int axis = in.rank == 2; axis < 2; axis++) {
@@ -208,8 +214,10 @@ bool op_activation(Net *net) {
   const char *name = activation(net);
   const bool wide = strchr("ralpgsh", name[0]) && strcmp(name, "relu6") && !strstr(name, "sigmoid") &&
                     !strstr(name, "softplus");
+  const bool softmax = net->now.softmax; /* a loss may see through the activation */
   text_put(net->out, "%s", name);
   becomes(net, net->now.shape, wide || net->now.size < 6 ? net->now.size : 6);
+  net->now.softmax = softmax;
   net->now.level = false;
   return true;
 }
@@ -338,7 +346,7 @@ bool op_group_norm(Net *net) {
   return true;
 }
 
-static bool op_dropout(Net *net) {
+bool op_dropout(Net *net) {
   if (chance(net, 50)) text_put(net->out, "dropout");
   else text_put(net->out, "dropout(%s)", chance(net, 20) ? "0" : "0.25");
   becomes(net, net->now.shape, 2 * net->now.size);

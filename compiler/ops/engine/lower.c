@@ -128,6 +128,24 @@ static Buf *value_buffer(Lower *l, BufPlace place, const char *name, const Node 
   return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
 }
 
+/* The buffer that an operand has already by another name, as two flattens of one value: by C two `restrict`
+ * pointers are promised to differ. */
+static Buf *find_alias(const Lower *l, const Node *value) {
+  const Home home = home_in(l->kernel, value);
+  for (int i = 0; i < l->b->nbufs; i++) {
+    const Binding *binding = lower_binding(l, i);
+    if (l->b->buf[i]->place != INPUT || binding->kind != BIND_VALUE) continue;
+    const Node *known = binding->node;
+    const Home other = home_in(l->kernel, known);
+    const Extent a = extent_of(l, known), b = extent_of(l, value);
+    if (home.node == other.node && home.offset == other.offset && home.pitch == other.pitch &&
+        known->elem == value->elem && known->result == value->result && a.n == b.n && a.h == b.h &&
+        a.w == b.w && a.c == b.c)
+      return l->b->buf[i];
+  }
+  return NULL;
+}
+
 static void make_output(Lower *);
 
 static Buf *read_buffer(Lower *l, const char *name, const Node *value) {
@@ -135,10 +153,9 @@ static Buf *read_buffer(Lower *l, const char *name, const Node *value) {
     make_output(l);
     return l->out;
   }
-  /* An operand by two names is one buffer: two `restrict` pointers to it would be promised to differ. */
   while (value->op->family == FAMILY_ALIAS && value->nin && shape_equal(value->shape, value->in[0]->shape))
     value = value->in[0];
-  Buf *known = find_bound(l, BIND_VALUE, value, NULL);
+  Buf *known = find_alias(l, value);
   return known ? known : value_buffer(l, INPUT, name, value);
 }
 
