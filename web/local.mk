@@ -2,7 +2,8 @@
 # (libclang-rt-N-dev-wasm32) and xz, and makes all of the page in web/page. Servers need not pack it.
 # SPDX-License-Identifier: Apache-2.0
 WEB_C = compiler/main.c compiler/backend/none.c \
-  compiler/quantize/aware.c compiler/quantize/calibrate.c compiler/quantize/range.c web/none.c $(filter-out \
+  compiler/quantize/aware.c compiler/quantize/calibrate.c compiler/quantize/range.c web/none.c \
+  web/none_import.c $(filter-out \
   compiler/backend/% compiler/graph/eval.c compiler/lsp.c compiler/lsp/% compiler/new.c \
   compiler/budget.c compiler/help.c compiler/fmt.c compiler/tune.c compiler/schedule/tuning.c \
   compiler/streaming.c compiler/passes/bands.c compiler/ops/shape/rows.c compiler/nest/dump.c \
@@ -15,7 +16,8 @@ WEB_C = compiler/main.c compiler/backend/none.c \
   compiler/schedule/conv_groups_weights.c compiler/schedule/conv_joined.c \
   compiler/schedule/conv_repeated.c \
   compiler/ops/int8/% compiler/schedule/int8_% compiler/schedule/dsp% compiler/schedule/helium% \
-  compiler/exchange/flat.c compiler/exchange/tflite% \
+  compiler/exchange/flat.c compiler/exchange/tflite% compiler/exchange/qdq.c compiler/exchange/frames.c \
+  compiler/exchange/onnx_frames.c compiler/exchange/onnx_fused.c compiler/exchange/fold_product.c \
   compiler/exchange/onnx_out% compiler/exchange/out_% compiler/exchange/wire_write.c runtime/%,$(filter \
   %.c,$(patsubst %.l,%.c,$(patsubst %.y,%.c,$(libcnnc_a_SOURCES)))))
 WEB_OBJECTS = $(WEB_C:%.c=web/objects/%.o)
@@ -35,9 +37,14 @@ $(WEB_OBJECTS): web/objects/%.o: %.c | $(BUILT_SOURCES) web/objects/target
 	  -I$(top_builddir)/compiler $(AM_CFLAGS) -Wno-pointer-bool-conversion -Wno-unused-function \
 	  -fno-sanitize=all -MMD -MP -c $< -o $@
 
+# wasm-opt of binaryen takes a tenth off; a page without it works, but is larger than 500 KiB.
+WASM_OPT = wasm-opt -Oz --converge --one-caller-inline-max-function-size=0 --enable-simd \
+  --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals
 web/cnnc.wasm: $(WEB_OBJECTS)
 	$(AM_V_CCLD)$(CLANG) $(WEB_FLAGS) $(WEB_OBJECTS) -lwasi-emulated-getpid -lwasi-emulated-mman -lm \
-	  -Wl,-z,stack-size=1048576 -Wl,--stack-first -Wl,--strip-all -o $@
+	  -Wl,-z,stack-size=1048576 -Wl,--stack-first -Wl,--strip-all -o $@.linked && \
+	  if command -v wasm-opt >/dev/null; then $(WASM_OPT) $@.linked -o $@; else cp $@.linked $@; fi && \
+	  rm -f $@.linked
 # The page of older versions had the file that is not packed.
 web/page/cnnc.wasm.lzma: web/cnnc.wasm
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && rm -f $(@D)/cnnc.wasm && \
@@ -52,7 +59,7 @@ web/page/colours.json: $(top_srcdir)/editors/vscode/syntaxes/cnn.tmLanguage.json
 WEB_PAGE = index.html page.css page.js worker.js wasi.js lzma.js
 $(WEB_PAGE:%=web/page/%): web/page/%: web/%
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && cp $< $@
-EXTRA_DIST += $(WEB_PAGE:%=web/%) web/examples.sh web/none.c compiler/backend/none.c
+EXTRA_DIST += $(WEB_PAGE:%=web/%) web/examples.sh web/none.c web/none_import.c compiler/backend/none.c
 
 .PHONY: web
 web: web/page/cnnc.wasm.lzma web/page/examples.json web/page/colours.json $(WEB_PAGE:%=web/page/%)

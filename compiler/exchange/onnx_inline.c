@@ -153,7 +153,7 @@ static bool expand_branch(Inliner *in, NodeProto *node, const AttributeProto *a,
       .outer = (int)node->guard, .name = node->input.n ? node->input.data[0] : "", .value = value};
   vec_push(in->arena, in->flat->guards, guard);
   if (depth == DEEPEST) return refuse(in, "its branches are nested too deeply");
-  const GraphProto *graph = wire_read(in->wire, onnx_graph_message, a->graph.at, a->graph.n);
+  const GraphProto *graph = wire_read(in->wire, onnx_graph_message, a->g.at, a->g.n);
   if (!graph) return refuse(in, in->wire->why);
   add_constants(in, &branch, graph);
   for (int i = 0; i < graph->node.n; i++) {
