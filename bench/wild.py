@@ -1,8 +1,8 @@
-"""wild.py --cnnc CNNC [--cache FOLDER] [--seconds S] [--no-time] [--new] [--page] [WORD...]: models that
-packages of PyPI and npm ship (wild.tsv), imported, compiled, compared with the runtime that each is shipped
-for on the same inputs, and timed beside it on one thread. A WORD selects rows that contain it. Results are
-kept in the cache; --new runs only those that were not right, and --page writes the section on shipped models
-of docs/nets.md from all results."""
+"""wild.py --cnnc CNNC [--cache FOLDER] [--seconds S] [--no-time] [--new] [--page [--cpu NAME]] [WORD...]:
+models that packages of PyPI and npm ship (wild.tsv), imported, compiled, compared with the runtime that each
+is shipped for on the same inputs, and timed beside it on one thread. A WORD selects rows that contain it.
+Results are kept in the cache; --new runs only those that were not right, and --page writes the section on
+shipped models of docs/nets.md from all results."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, math, os, re, subprocess, sys, tempfile
 from pathlib import Path
@@ -196,13 +196,13 @@ def summary(rows):
     return text
 
 
-def page(rows):
+def page(rows, cpu):
     """The section of docs/nets.md."""
     text = "Models that packages of PyPI and npm ship, imported, compiled, and compared with the runtime " \
         "that they are shipped for (onnxruntime or LiteRT) on the same inputs. The error is the largest " \
         "difference of an output, as a fraction of its largest number; at most " \
         f"{FLOAT_LIMIT:.0e} is right ({INT8_LIMIT} for int8 models). The speed-up is over the runtime, " \
-        "on one thread."
+        f"on one thread{f' of {cpu}' if cpu else ''}."
     lines = section.fold(f"{summary(rows)}.") + [""] + section.fold(text)
     lines += ["", "| package | file | error | speed-up |", "|---|---|---|---|"]
     for row in (row for row in rows if row["state"] != "refused"):
@@ -224,6 +224,7 @@ def main():
     parser.add_argument("--no-time", action="store_true")
     parser.add_argument("--new", action="store_true")
     parser.add_argument("--page", action="store_true")
+    parser.add_argument("--cpu", default="", help="named in the page")
     parser.add_argument("words", nargs="*")
     options = parser.parse_args()
     options.cnnc, options.cache = os.path.abspath(options.cnnc), options.cache.resolve()
@@ -244,7 +245,7 @@ def main():
     listed = [results[key(row)] for row in rows_of(TOP / "bench" / "wild.tsv", []) if key(row) in results]
     print(summary(listed))
     if options.page:
-        page(listed)
+        page(listed, options.cpu)
     sys.exit(any(row["state"] == "wrong" for row in listed))
 
 
