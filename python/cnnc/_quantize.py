@@ -72,7 +72,10 @@ def quantize(
             folder / "report.json",
         )
         net.save(weights)
-        data = [] if x is None else [f"--data={_data(folder, net, x, y, layout=layout)}"]
+        data = []
+        if x is not None:
+            given = _data(folder, net, x, y, layout=layout)  # cnnc runs in the program's folder
+            data = [f"--data={os.path.abspath(given) if os.path.exists(given) else given}"]
         program = (net._cwd / net._path).absolute()
         command: list[str | os.PathLike[str]] = [
             program,

@@ -276,6 +276,13 @@ class Quantizing(Case):
         kept = net.quantize(x[:50], keep=["dense1"])
         f32 = [row["name"] for row in kept.quantization["layers"] if row["precision"] == "f32"]
         self.assertEqual(f32, ["dense1"])
+        np.savez(self.folder / "samples.npz", x=x[:40])
+        before = os.getcwd()
+        os.chdir(self.folder)
+        try:
+            self.assertEqual(net.quantize("samples.npz").outputs, net.outputs)
+        finally:
+            os.chdir(before)
         with self.assertRaisesRegex(cnnc.CompileError, "no layer"):
             net.quantize(x, keep=["conv9"])
         with self.assertRaisesRegex(ValueError, "cannot be quantized again"):
