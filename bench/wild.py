@@ -34,7 +34,7 @@ def shapes_of(text):
     return {name: [int(n) for n in size.split("x") if n] for name, _, size in pairs}
 
 
-# ---- a net of cnnc beside the model
+# ---- the net and the model on the same inputs
 def ports(program):
     """Inputs and outputs of an imported program: name, shape (of inputs), the model's name, the rest of the
     line. The importer writes the model's names as comments."""
@@ -110,7 +110,7 @@ def cnnc(options, *words):
 
 
 def reasons(text):
-    """What a refusal says: its errors and the nodes below them."""
+    """The errors of a refusal, and the nodes below them."""
     lines = [line.strip() for line in text.splitlines() if "warning:" not in line]
     kept = [re.sub(r"^\S*: (error: )?", "", line) if " error: " in line else line for line in lines
             if " error: " in line or re.match(r"= (?!help)", line)]

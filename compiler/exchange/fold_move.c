@@ -39,8 +39,8 @@ const Tensor *fold_transpose(ModelImport *im, const OnnxNode *node) {
   for (int d = 0; d < x->rank; d++) {
     const int64_t at = perm ? perm->data[d] : x->rank - 1 - d;
     for (int before = 0; before < d && perm; before++)
-      if (perm->data[before] == at) return no(im, "an order that is none");
-    if (at < 0 || at >= x->rank) return no(im, "an order that is none");
+      if (perm->data[before] == at) return no(im, "an invalid permutation");
+    if (at < 0 || at >= x->rank) return no(im, "an invalid permutation");
     dim[d] = x->dim[at];
     by[d] = stride[at];
   }

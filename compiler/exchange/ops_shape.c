@@ -68,7 +68,7 @@ View *import_transpose(ModelImport *im, const OnnxNode *node) {
   if (perm && perm->n != x->rank) return no(im, "an order of %d dimensions", perm->n);
   for (int d = 0; d < x->rank; d++) {
     const int64_t at = perm ? perm->data[d] : x->rank - 1 - d;
-    if (at < 0 || at >= x->rank || used[at]) return no(im, "an order that is none");
+    if (at < 0 || at >= x->rank || used[at]) return no(im, "an invalid permutation");
     used[from[d] = (int)at] = true;
   }
   return view_permute(im, x, from, x->rank);
