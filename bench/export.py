@@ -60,7 +60,7 @@ def difference(cnnc, program, name, layout):
 
 
 def ways_out():
-    with open(top + "/compiler/exchange/onnx_out.def") as file:
+    with open(top + "/compiler/export/onnx_out.def") as file:
         return set(re.findall(r"^OUT\((\w+)", file.read(), re.M))
 
 

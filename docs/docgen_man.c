@@ -4,11 +4,11 @@
 #include "config.h"
 #include <stdio.h>
 #include <string.h>
-#include "command.h"
+#include "driver/command.h"
 #include "docgen.h"
-#include "help.h"
+#include "driver/help.h"
 #include "graph/op.h"
-#include "options.h"
+#include "driver/options.h"
 #include "sema/sema.h"
 
 /* ---- roff ---- */

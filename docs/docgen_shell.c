@@ -3,10 +3,10 @@
 #include "config.h"
 #include <stdio.h>
 #include <string.h>
-#include "command.h"
+#include "driver/command.h"
 #include "docgen.h"
-#include "help.h"
-#include "options.h"
+#include "driver/help.h"
+#include "driver/options.h"
 #include "passes/plan.h"
 
 static const char *joined(Arena *arena, const char *const *words) {

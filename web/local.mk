@@ -1,24 +1,26 @@
 # web: the compiler in a page, docs/browser.md. `make web` wants wasi-libc and clang's runtime for wasm32
 # (libclang-rt-N-dev-wasm32) and xz, and makes all of the page in web/page. Servers need not pack it.
 # SPDX-License-Identifier: Apache-2.0
-WEB_C = compiler/main.c compiler/backend/none.c \
+WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/quantize/aware.c compiler/quantize/calibrate.c compiler/quantize/range.c web/none.c \
   web/none_import.c $(filter-out \
-  compiler/backend/% compiler/graph/eval.c compiler/lsp.c compiler/lsp/% compiler/new.c \
-  compiler/budget.c compiler/help.c compiler/fmt.c compiler/tune.c compiler/schedule/tuning.c \
-  compiler/streaming.c compiler/passes/bands.c compiler/ops/shape/rows.c compiler/nest/dump.c \
-  compiler/nest/interp.c compiler/nest/fill.c compiler/nest/primitive_text.c compiler/program/dump.c \
-  compiler/program/schedules.c compiler/program/share.c compiler/emit/prelude_vectors.c \
+  compiler/backend/% compiler/reference/eval.c compiler/driver/lsp.c compiler/lsp/% compiler/driver/new.c \
+  compiler/driver/budget.c compiler/driver/help.c compiler/driver/fmt.c compiler/driver/tune.c \
+  compiler/schedule/tuning.c \
+  compiler/driver/streaming.c compiler/passes/bands.c compiler/ops/shape/rows.c compiler/nest/dump.c \
+  compiler/nest/interp.c compiler/nest/fill.c compiler/nest/primitive_text.c compiler/report/lir_dump.c \
+  compiler/report/schedules.c compiler/lir/share.c compiler/emit/prelude_vectors.c \
   compiler/syntax/ast_dump.c compiler/passes/within.c compiler/emit/units.c compiler/emit/alike.c \
-  compiler/graph/dot.c compiler/graph/dump.c compiler/passes/dump.c \
-  compiler/quantise%.c compiler/quantize/% compiler/library.c compiler/emit/library.c \
-  compiler/schedule/dense_strassen% compiler/schedule/strassen%.c compiler/schedule/conv_strassen.c \
-  compiler/schedule/conv_groups_weights.c compiler/schedule/conv_joined.c \
-  compiler/schedule/conv_repeated.c \
-  compiler/ops/int8/% compiler/schedule/int8_% compiler/schedule/dsp% compiler/schedule/helium% \
-  compiler/exchange/flat.c compiler/exchange/tflite% compiler/exchange/qdq.c compiler/exchange/frames.c \
-  compiler/exchange/onnx_frames.c compiler/exchange/onnx_fused.c compiler/exchange/fold_product.c \
-  compiler/exchange/onnx_out% compiler/exchange/out_% compiler/exchange/wire_write.c runtime/%,$(filter \
+  compiler/report/dot.c compiler/report/graph_dump.c compiler/report/plan_dump.c \
+  compiler/driver/quantize%.c compiler/quantize/% compiler/driver/library.c compiler/emit/library.c \
+  compiler/schedule/float/dense_strassen% compiler/schedule/float/strassen%.c \
+  compiler/schedule/float/conv_strassen.c \
+  compiler/schedule/float/conv_groups_weights.c compiler/schedule/float/conv_joined.c \
+  compiler/schedule/float/conv_repeated.c \
+  compiler/ops/int8/% compiler/schedule/int8/% compiler/schedule/mcu/% \
+  compiler/import/tflite/% compiler/import/onnx/qdq.c compiler/import/onnx/frames.c \
+  compiler/import/onnx/onnx_frames.c compiler/import/onnx/onnx_fused.c compiler/import/onnx/fold_product.c \
+  compiler/export/% runtime/%,$(filter \
   %.c,$(patsubst %.l,%.c,$(patsubst %.y,%.c,$(libcnnc_a_SOURCES)))))
 WEB_OBJECTS = $(WEB_C:%.c=web/objects/%.o)
 WEB_FLAGS = --target=`cat web/objects/target` -Wno-deprecated -Oz -msimd128 -D_WASI_EMULATED_GETPID \

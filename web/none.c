@@ -5,20 +5,20 @@
  * translation units, exchanges of several processes, and the command line's help. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
-#include "compilation.h"
+#include "driver/compilation.h"
 #include "emit/emit.h"
 #include "emit/prelude.h"
-#include "graph/dot.h"
-#include "graph/dump.h"
-#include "help.h"
+#include "report/dot.h"
+#include "report/graph_dump.h"
+#include "driver/help.h"
 #include "passes/passes.h"
-#include "program/program.h"
-#include "schedule/dsp.h"
+#include "lir/lir.h"
+#include "schedule/mcu/dsp.h"
 #include "schedule/schedule.h"
-#include "schedule/strassen.h"
+#include "schedule/float/strassen.h"
 #include "schedule/tuning.h"
 #include "syntax/ast.h"
-#include "tune.h"
+#include "driver/tune.h"
 
 bool schedule_dsp(Lower *l) {
   (void)l;

@@ -1,6 +1,6 @@
 /* none_import.c: what the importer of the page does not have: int8 models, onnxruntime's fused operators. */
 // SPDX-License-Identifier: Apache-2.0
-#include "exchange/import.h"
+#include "import/import.h"
 
 void onnx_frames(Arena *arena, WireList *nodes) { (void)arena, (void)nodes; }
 

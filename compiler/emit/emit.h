@@ -5,7 +5,7 @@
 #include "base/diag.h"
 #include "base/text.h"
 #include "graph/graph.h"
-#include "program/program.h"
+#include "lir/lir.h"
 
 typedef enum Embed {                /* how weights of more than embed_text bytes are compiled in */
                      EMBED_TEXT,    /* as text */

@@ -7,7 +7,7 @@
 #include "emit/names.h"
 #include "emit/nest.h"
 #include "graph/layer.h"
-#include "program/program.h"
+#include "lir/lir.h"
 
 enum { ALIGNMENT = SPACE_ALIGNMENT, ALIGNED_FLOATS = ALIGNMENT / 4 };
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "emit/emit.h"
 #include "emit/nest.h"
-#include "ops/engine/lower.h"
+#include "kernel/lower.h"
 
 enum { LINE = 64 };
 

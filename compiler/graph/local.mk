@@ -1,3 +1,4 @@
-libcnnc_a_SOURCES += %D%/graph.h %D%/shape.h %D%/shape.c %D%/graph.c %D%/clone.c %D%/eval.h %D%/eval.c \
-  %D%/verify.c %D%/dump.h %D%/dump.c %D%/dot.h %D%/dot.c %D%/summary.h %D%/summary.c %D%/normalize.h \
-  %D%/normalize.c %D%/op.c %D%/op.h %D%/forward.c %D%/forward.h %D%/layer.c %D%/layer.h
+# compiler/graph: the graph IR: nodes, shapes, the interface of operators
+# SPDX-License-Identifier: Apache-2.0
+libcnnc_a_SOURCES += %D%/clone.c %D%/graph.c %D%/graph.h %D%/layer.c %D%/layer.h %D%/normalize.c \
+  %D%/normalize.h %D%/op.c %D%/op.h %D%/shape.c %D%/shape.h %D%/verify.c

@@ -45,7 +45,7 @@ const char *param_type_text(const Param *); /* what the argument may be, in word
 typedef struct Form {
   const char *name, *summary;
   const Param *params;
-  int code; /* of ops/forms/forms.h: what the compiler has to know about it; else 0 */
+  int code; /* of ops/settings/forms.h: what the compiler has to know about it; else 0 */
 } Form;
 
 const Const *arg_const(const Node *, const char *name); /* never NULL; kind CONST_NONE if absent */

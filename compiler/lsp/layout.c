@@ -1,7 +1,7 @@
 /* layout.c: formatting, as `cnnc fmt` does it; what stays is not sent. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
-#include "format/format.h"
+#include "syntax/format.h"
 #include "lsp/lsp.h"
 
 static bool continues(char c) { return ((unsigned char)c & 0xc0) == 0x80; }

@@ -4,7 +4,7 @@
 #define CNNC_LSP_H
 #include <jansson.h>
 #include <stdio.h>
-#include "graph/summary.h"
+#include "report/summary.h"
 #include "lsp/names.h"
 #include "lsp/server.h"
 #include "graph/op.h"

@@ -8,7 +8,7 @@
 //
 // An operator that works element by element, y = f(x), is shorter: see relu.c, which gives f and its
 // derivative and takes the rest from map.h.
-#include "ops/engine/lower.h"
+#include "kernel/lower.h"
 
 /* What it takes, in the order in which arguments without a name are given. This table checks them, prints
  * `--help mirror` and makes docs/operators.md. */

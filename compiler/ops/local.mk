@@ -1,4 +1,4 @@
-# compiler/ops: one file an operator; lower.c is what they share on the way to nests.
+# compiler/ops: one file an operator.
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/op_table.c %D%/ops.def
 libcnnc_a_SOURCES += %D%/activation/clip.c %D%/activation/elu.c %D%/activation/gelu.c \
@@ -29,11 +29,6 @@ libcnnc_a_SOURCES += %D%/detection/best_routine.h %D%/detection/box.c %D%/detect
   %D%/detection/yolo.c %D%/detection/yolo.h
 libcnnc_a_SOURCES += %D%/dropout/drop_path.c %D%/dropout/dropout.c %D%/dropout/mask.c \
   %D%/dropout/mask.h
-libcnnc_a_SOURCES += %D%/engine/axes.c %D%/engine/axes.h %D%/engine/input.c %D%/engine/lower.c \
-  %D%/engine/lower.h %D%/engine/map.c %D%/engine/map.h %D%/engine/channels.c \
-  %D%/engine/channels.h %D%/engine/routine.c \
-  %D%/engine/numbers.c %D%/engine/rounded.c %D%/engine/routine.h %D%/engine/walk.c \
-  %D%/engine/walk.h %D%/engine/window.c %D%/engine/window.h
 libcnnc_a_SOURCES += %D%/rounding/filters.c %D%/rounding/rounding.c
 libcnnc_a_SOURCES += %D%/int8/int8.h %D%/int8/int8.c %D%/int8/border.c %D%/int8/edges.c \
   %D%/int8/combine.c %D%/int8/pool.c %D%/int8/repeat.c %D%/int8/rescale.c %D%/int8/product.c \
@@ -45,11 +40,11 @@ libcnnc_a_SOURCES += %D%/loss/binary_cross_entropy.c %D%/loss/classes.c %D%/loss
   %D%/loss/masks.c %D%/loss/masks_routine.h %D%/loss/mse.c %D%/loss/multibox.c %D%/loss/multibox_routine.h \
   %D%/loss/objects.c %D%/loss/objects.h %D%/loss/rpn.c %D%/loss/rpn_routine.h %D%/loss/yolo.c \
   %D%/loss/yolo_routine.h
-libcnnc_a_SOURCES += %D%/normalisation/groupnorm.c %D%/normalisation/instancenorm.c \
-  %D%/normalisation/l2norm.c %D%/normalisation/layernorm.c %D%/normalisation/standardize.c \
-  %D%/normalisation/standardize.h
-libcnnc_a_SOURCES += %D%/normalisation/batchnorm.c %D%/normalisation/lrn.c \
-  %D%/normalisation/normalize.c
+libcnnc_a_SOURCES += %D%/normalization/groupnorm.c %D%/normalization/instancenorm.c \
+  %D%/normalization/l2norm.c %D%/normalization/layernorm.c %D%/normalization/standardize.c \
+  %D%/normalization/standardize.h
+libcnnc_a_SOURCES += %D%/normalization/batchnorm.c %D%/normalization/lrn.c \
+  %D%/normalization/normalize.c
 libcnnc_a_SOURCES += %D%/pooling/avgpool.c %D%/pooling/blurpool.c %D%/pooling/global_avgpool.c \
   %D%/pooling/global_maxpool.c %D%/pooling/maxpool.c %D%/pooling/pool.c %D%/pooling/pool.h \
   %D%/pooling/stochastic_pool.c
@@ -76,8 +71,6 @@ CLEANFILES += $(ROUTINE_TEXTS)
 %D%/detection/libcnnc_a-panoptic.$(OBJEXT): %D%/detection/panoptic_text.inc
 %D%/detection/libcnnc_a-proposals.$(OBJEXT): %D%/detection/proposals_text.inc
 %D%/detection/libcnnc_a-proposals_sample.$(OBJEXT): %D%/detection/sample_text.inc
-%D%/engine/libcnnc_a-routine.$(OBJEXT): %D%/detection/best_text.inc %D%/detection/box_text.inc \
-  %D%/detection/delta_text.inc %D%/detection/match_text.inc %D%/detection/suppress_text.inc
 %D%/loss/libcnnc_a-detection.$(OBJEXT): %D%/loss/detection_text.inc
 %D%/loss/libcnnc_a-masks.$(OBJEXT): %D%/loss/masks_text.inc
 %D%/loss/libcnnc_a-multibox.$(OBJEXT): %D%/loss/multibox_text.inc

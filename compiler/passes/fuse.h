@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_FUSE_H
 #define CNNC_FUSE_H
-#include "ops/engine/lower.h"
+#include "kernel/lower.h"
 #include "passes/plan.h"
 
 /* Fills plan->kernels from plan->graph, in the order in which they run: each live node is the root of one, or

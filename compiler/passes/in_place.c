@@ -4,7 +4,7 @@
  * Needs: lives and storage. Keeps: all but kernel->over, which it sets: a proposal that the proof of the nest
  * confirms or refuses. What results may lie over otherwise follows from the nests: program/overlap.c. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/lower.h"
+#include "kernel/lower.h"
 #include "passes/life.h"
 #include "passes/passes.h"
 

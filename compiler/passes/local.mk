@@ -1,4 +1,6 @@
-libcnnc_a_SOURCES += %D%/passes.h %D%/passes.c %D%/inference.c %D%/bands.c %D%/differentiate.c \
-  %D%/whole_batch.c %D%/given.c %D%/recompute.h %D%/recompute.c %D%/place.h %D%/place.c %D%/fuse.h \
-  %D%/fuse.c %D%/life.h %D%/store.c %D%/in_place.c %D%/layout.h %D%/layout.c %D%/memory.c \
-  %D%/plan.h %D%/dump.c %D%/tables.h %D%/tables.c %D%/verify.c %D%/within.c
+# compiler/passes: from a graph to a plan
+# SPDX-License-Identifier: Apache-2.0
+libcnnc_a_SOURCES += %D%/bands.c %D%/fuse.c %D%/fuse.h %D%/given.c %D%/in_place.c %D%/inference.c \
+  %D%/layout.c %D%/layout.h %D%/life.h %D%/memory.c %D%/passes.c %D%/passes.h %D%/place.c %D%/place.h \
+  %D%/plan.h %D%/recompute.c %D%/recompute.h %D%/store.c %D%/tables.c %D%/tables.h %D%/verify.c \
+  %D%/whole_batch.c %D%/within.c

@@ -5,7 +5,7 @@
  * and sizes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
-#include "ops/engine/lower.h"
+#include "kernel/lower.h"
 #include "passes/life.h"
 #include "passes/passes.h"
 

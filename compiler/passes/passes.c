@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/passes.h"
 #include <string.h>
-#include "ops/engine/lower.h"
+#include "kernel/lower.h"
 #include "passes/fuse.h"
 #include "passes/place.h"
 #include "quantize/quantize.h"

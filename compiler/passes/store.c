@@ -2,7 +2,7 @@
  *
  * Needs: the kernels in order. Keeps: them; sets life, storage and outputs. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/lower.h"
+#include "kernel/lower.h"
 #include "passes/life.h"
 #include "passes/passes.h"
 #include "passes/tables.h"

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <stdlib.h>
-#include "ops/engine/lower.h"
+#include "kernel/lower.h"
 #include "passes/fuse.h"
 #include "passes/life.h"
 #include "passes/passes.h"

@@ -6,7 +6,7 @@
  * Needs: a graph. Keeps: it; marks nodes, sets plan->together or plan->images. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
-#include "ops/engine/lower.h"
+#include "kernel/lower.h"
 #include "passes/passes.h"
 
 enum { FEWEST_IMAGES = 8, MOST_IMAGES = 1024, MOST_ELEMENTS = 1 << 29, MOST_UNROLLED = 700 };

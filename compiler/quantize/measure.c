@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/measure.h"
 #include <math.h>
-#include "graph/eval.h"
+#include "reference/eval.h"
 #include "graph/op.h"
 #include "base/arithmetic.h"
 

@@ -9,9 +9,9 @@
 #include <math.h>
 #include "base/number.h"
 #include "graph/shape.h"
-#include "schedule/direct.h"
-#include "schedule/dsp.h"
-#include "schedule/strassen.h"
+#include "schedule/float/direct.h"
+#include "schedule/mcu/dsp.h"
+#include "schedule/float/strassen.h"
 
 static const double GAIN = 0.9;   /* of the direct convolution's time, from where on it is left alone */
 static const double HOPELESS = 3; /* times the least predicted time: not measured */

@@ -5,7 +5,7 @@
 #define CNNC_CHOICE_H
 #include "schedule/cost.h"
 #include "schedule/tuning.h"
-#include "schedule/winograd.h"
+#include "schedule/float/winograd.h"
 
 typedef struct Candidate {
   Choice choice;       /* the method; how it is tiled is left to the schedule */

@@ -6,9 +6,9 @@
 #include "schedule/cost.h"
 #include <math.h>
 #include "base/number.h"
-#include "schedule/axis.h"
+#include "schedule/float/axis.h"
 #include "schedule/schedule.h"
-#include "schedule/strassen.h"
+#include "schedule/float/strassen.h"
 
 static const double PANEL_VECTORS = 2; /* of a register tile */
 

@@ -1,29 +1,20 @@
-# compiler/schedule: how each family of kernels is tiled for them.
+# compiler/schedule: loop nests of kernels, and the choice between them
 # SPDX-License-Identifier: Apache-2.0
-libcnnc_a_SOURCES += \
-  %D%/axis.c %D%/axis.h \
-  %D%/conv_columns.c %D%/conv_direct.c %D%/conv_groups.c %D%/conv_groups_weights.c \
-  %D%/conv_joined.c %D%/conv_points.c %D%/conv_points.h %D%/conv_repeated.c \
-  %D%/conv_scatter.c %D%/conv_strassen.c \
-  %D%/conv_rows.c %D%/conv_rows_weights.c %D%/conv_tile.c \
-  %D%/conv_tile.h %D%/conv_weights.c %D%/conv_winograd.c %D%/conv_winograd.h \
-  %D%/conv_winograd_tile.c %D%/conv_winograd_weights.c \
-  %D%/choice.c %D%/choice.h \
-  %D%/cost.c %D%/cost.h \
-  %D%/dense.c %D%/dense.h %D%/dense_rows.c %D%/dense_strassen.c \
-  %D%/dense_strassen.h %D%/dense_strassen_forward.c \
-  %D%/depthwise.c \
-  %D%/direct.h \
-  %D%/helium.c %D%/helium.h %D%/helium_depthwise.c \
-  %D%/images.c %D%/images.h \
-  %D%/dsp.c %D%/dsp.h %D%/dsp_direct.c %D%/dsp_depthwise.c %D%/dsp_finish.c \
-  %D%/dsp_sum.c %D%/dsp_winograd.c \
-  %D%/int8_depthwise.c %D%/int8_finish.c %D%/int8_inner.c %D%/int8_product.c \
-  %D%/int8_strassen.c %D%/int8_winograd.c \
-  %D%/int8_words.c %D%/int8_words.h \
-  %D%/map.c \
-  %D%/rows.c \
-  %D%/schedule.c %D%/schedule.h \
-  %D%/strassen.c %D%/strassen.h %D%/strassen_tile.c \
-  %D%/tuning.c %D%/tuning.h \
-  %D%/winograd.c %D%/winograd.h
+libcnnc_a_SOURCES += %D%/choice.c %D%/choice.h %D%/cost.c %D%/cost.h %D%/schedule.c %D%/schedule.h \
+  %D%/tuning.c %D%/tuning.h
+libcnnc_a_SOURCES += %D%/float/axis.c %D%/float/axis.h %D%/float/conv_columns.c %D%/float/conv_direct.c \
+  %D%/float/conv_groups.c %D%/float/conv_groups_weights.c %D%/float/conv_joined.c \
+  %D%/float/conv_points.c %D%/float/conv_points.h %D%/float/conv_repeated.c %D%/float/conv_rows.c \
+  %D%/float/conv_rows_weights.c %D%/float/conv_scatter.c %D%/float/conv_strassen.c %D%/float/conv_tile.c \
+  %D%/float/conv_tile.h %D%/float/conv_weights.c %D%/float/conv_winograd.c %D%/float/conv_winograd.h \
+  %D%/float/conv_winograd_tile.c %D%/float/conv_winograd_weights.c %D%/float/dense.c %D%/float/dense.h \
+  %D%/float/dense_rows.c %D%/float/dense_strassen.c %D%/float/dense_strassen.h \
+  %D%/float/dense_strassen_forward.c %D%/float/depthwise.c %D%/float/direct.h %D%/float/images.c \
+  %D%/float/images.h %D%/float/map.c %D%/float/rows.c %D%/float/strassen.c %D%/float/strassen.h \
+  %D%/float/strassen_tile.c %D%/float/winograd.c %D%/float/winograd.h
+libcnnc_a_SOURCES += %D%/int8/int8_depthwise.c %D%/int8/int8_finish.c %D%/int8/int8_inner.c \
+  %D%/int8/int8_product.c %D%/int8/int8_strassen.c %D%/int8/int8_winograd.c %D%/int8/int8_words.c \
+  %D%/int8/int8_words.h
+libcnnc_a_SOURCES += %D%/mcu/dsp.c %D%/mcu/dsp.h %D%/mcu/dsp_depthwise.c %D%/mcu/dsp_direct.c \
+  %D%/mcu/dsp_finish.c %D%/mcu/dsp_sum.c %D%/mcu/dsp_winograd.c %D%/mcu/helium.c %D%/mcu/helium.h \
+  %D%/mcu/helium_depthwise.c

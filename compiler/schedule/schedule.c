@@ -6,8 +6,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "schedule/images.h"
-#include "schedule/dsp.h"
+#include "schedule/float/images.h"
+#include "schedule/mcu/dsp.h"
 
 /* Measured with LLVM's OpenMP and threads that are awake: to make a team takes 1 microsecond, to wait for
  * each other half of one. */
@@ -73,7 +73,7 @@ static bool scheduled(Lower *l) {
   case FAMILY_INT8: return l->target->dsp ? schedule_dsp(l) : schedule_int8(l);
   case FAMILY_NONE:
   case FAMILY_POOL:
-  case FAMILY_ALIAS: return false; /* nests of their own follow the target: ops/engine/walk.h */
+  case FAMILY_ALIAS: return false; /* nests of their own follow the target: kernel/walk.h */
   }
   return false;
 }

@@ -2,7 +2,7 @@
  * never come, moves out of the picture. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
-#include "ops/forms/forms.h"
+#include "ops/settings/forms.h"
 #include "sema/context.h"
 
 static Diag *doubt(Sema *s, Span span, const Site *site, const char *text) {

@@ -1,7 +1,7 @@
 /* net.c: the net itself: inputs, outputs, and what is checked when all of it is known. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
-#include "graph/forward.h"
+#include "autodiff/forward.h"
 #include "graph/shape.h"
 #include "quantize/calibrate.h"
 #include "sema/context.h"

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
-#include "ops/forms/forms.h"
+#include "ops/settings/forms.h"
 #include "sema/context.h"
 
 typedef struct Reading {

@@ -21,12 +21,13 @@ case $target in
   picture) sources="$(hosted status file image image_png image_jpeg image_webp image_exif \
     feed) $top/runtime/core/resample.c" ;;
   idx|coco|yolo_text|voc) sources="$(hosted $readers $sets) $(cores)" ;;
-  onnx|tflite) sources="$(ls "$top"/compiler/exchange/*.c "$top"/compiler/base/*.c |
-    tr '\n' ' ') $build/libcnnc.a" ;;
+  onnx|tflite) sources="$(ls "$top"/compiler/import/*.c "$top"/compiler/import/*/*.c \
+    "$top"/compiler/base/*.c | tr '\n' ' ') $build/libcnnc.a" ;;
   lsp) sources="$(ls "$top"/compiler/lsp/*.c "$top"/compiler/sema/*.c "$top"/compiler/syntax/*.c \
-    "$top"/compiler/format/*.c "$top"/compiler/base/*.c | tr '\n' ' ') $build/libcnnc.a" ;;
+    "$top"/compiler/base/*.c | tr '\n' ' ') $build/libcnnc.a" ;;
   quantised) sources="$(ls "$top"/compiler/quantize/*.c "$top"/compiler/ops/int8/*.c \
-    "$top"/compiler/schedule/*.c "$top"/compiler/program/*.c "$top"/compiler/exchange/*.c \
+    "$top"/compiler/schedule/*.c "$top"/compiler/schedule/*/*.c "$top"/compiler/lir/*.c \
+    "$top"/compiler/import/*.c "$top"/compiler/import/*/*.c \
     "$top"/compiler/base/*.c | tr '\n' ' ') \
     $top/compiler/backend/quantized.c $(hosted $readers) \
     $top/tests/harness/int8_draw.c $top/tests/harness/sample.c $build/libcnnc.a" ;;

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "import.h"
+#include "driver/import.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   Arena *arena = arena_new();

@@ -12,10 +12,10 @@
 #include <unistd.h>
 #include "backend/quantized.h"
 #include "emit/emit.h"
-#include "exchange/onnx_out.h"
+#include "export/onnx_out.h"
 #include "hosted/weights/archive.h"
 #include "passes/plan.h"
-#include "program/program.h"
+#include "lir/lir.h"
 #include "quantize/quantize.h"
 #include "target/cpu.h"
 #include "schedule/tuning.h"

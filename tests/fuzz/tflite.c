@@ -2,8 +2,8 @@
  * or give a program, and nothing outside them is read. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
-#include "exchange/import.h"
-#include "exchange/tflite.h"
+#include "import/import.h"
+#include "import/tflite/tflite.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 

@@ -9,7 +9,7 @@
 #include "base/random.h"
 #include "check.h"
 #include "machine.h"
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 #include "schedule/choice.h"
 #include "schedule/schedule.h"
 

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "compile.h"
+#include "driver/compile.h"
 #include "check.h"
 #include "machine.h"
 

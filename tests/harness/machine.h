@@ -4,7 +4,7 @@
 #ifndef TEST_MACHINE_H
 #define TEST_MACHINE_H
 #include "passes/plan.h"
-#include "program/program.h"
+#include "lir/lir.h"
 
 typedef struct Machine {
   Arena *arena;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_SAMPLE_H
 #define TEST_SAMPLE_H
-#include "graph/eval.h"
+#include "reference/eval.h"
 #include "graph/graph.h"
 #include "passes/passes.h"
 

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <string.h>
-#include "graph/eval.h"
+#include "reference/eval.h"
 #include "ops_net.h"
 #include "sema/sema.h"
 #include "syntax/ast.h"

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "all.h"
 #include "machine.h"
-#include "ops/engine/lower.h"
+#include "kernel/lower.h"
 #include <CUnit/CUnit.h>
 #include <math.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "exchange/onnx_out.h"
+#include "export/onnx_out.h"
 #include "ops_net.h"
 
 enum { LEAST = 64 };

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef OPS_NET_H
 #define OPS_NET_H
-#include "graph/eval.h"
+#include "reference/eval.h"
 #include "passes/passes.h"
 
 enum { IMAGES = 3 };

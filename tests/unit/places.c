@@ -1,6 +1,6 @@
 // places.c: sets of bytes against a byte at a time.
 // SPDX-License-Identifier: Apache-2.0
-#include "program/places.h"
+#include "lir/places.h"
 #include <CUnit/CUnit.h>
 #include <string.h>
 #include "base/arena.h"

@@ -8,8 +8,8 @@
 #include <string.h>
 #include "base/diag_record.h"
 #include "base/text.h"
-#include "graph/dot.h"
-#include "graph/summary.h"
+#include "report/dot.h"
+#include "report/summary.h"
 #include "graph/op.h"
 #include "sema/sema.h"
 

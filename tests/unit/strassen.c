@@ -1,6 +1,6 @@
 // strassen.c: Strassen's algorithm: what is said of its rounding.
 // SPDX-License-Identifier: Apache-2.0
-#include "schedule/strassen.h"
+#include "schedule/float/strassen.h"
 #include <CUnit/CUnit.h>
 #include <math.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 // interpreter against eval.
 // SPDX-License-Identifier: Apache-2.0
 #include "all.h"
-#include "schedule/winograd.h"
+#include "schedule/float/winograd.h"
 #include <CUnit/CUnit.h>
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* clip.c: clip, y = min(max(x, lo), hi). The derivative is 1 at the limits themselves, as torch.clamp has it
  * in 2.3 (2.15: 0). */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 
 static const Param params[] = {
     {"min", PARAM_NUMBER, NULL, "the least value", 0, 0, NULL},

@@ -1,6 +1,6 @@
 /* elu.c: elu, y = x for x > 0, alpha*(exp(x) - 1) else  (Clevert, Unterthiner and Hochreiter, 2015). */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 #include <math.h>
 
 static const Param params[] = {

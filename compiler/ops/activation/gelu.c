@@ -2,7 +2,7 @@
  * (Hendrycks and Gimpel, 2016), or with a tanh close to it: x/2 * (1 + tanh(u)), where u = sqrt(2/pi) * (x +
  * 0.044715 * x^3). */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 #include <math.h>
 
 static const double sqrt_half = 0.70710678118654752440,

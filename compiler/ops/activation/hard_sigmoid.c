@@ -1,6 +1,6 @@
 /* hard_sigmoid.c: hard_sigmoid, y = relu6(x + 3) / 6  (Howard et al., 2019). */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 
 static const Param params[] = {{0}};
 

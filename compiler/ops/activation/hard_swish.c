@@ -1,6 +1,6 @@
 /* hard_swish.c: hard_swish, y = x * relu6(x + 3) / 6  (Howard et al., 2019). */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 #include <math.h>
 
 static const Param params[] = {{0}};

@@ -1,7 +1,7 @@
 /* leaky_relu.c: leaky_relu, y = x for x > 0, slope*x else  (Maas, Hannun and Ng, 2013). The derivative at 0
  * is `slope`. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 
 static const Param params[] = {{"slope", PARAM_NUMBER, "0.01", "the factor of negative values", 0, 0, NULL},
                                {0}};

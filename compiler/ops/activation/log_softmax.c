@@ -2,7 +2,7 @@
  * probabilities to 0. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 #include "ops/activation/softmax.h"
 
 static const Param params[] = {{0}};

@@ -1,6 +1,6 @@
 /* prelu.c: prelu, y = x for x > 0, w[c]*x else, with a trained slope for each channel  (He et al., 2015). */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 
 static const Param params[] = {{"init", PARAM_INIT, "0.25", "the slopes at the start", 0, 0, NULL}, {0}};
 

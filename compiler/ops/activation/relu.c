@@ -1,6 +1,6 @@
 /* relu.c: relu, y = max(x, 0)  (Nair and Hinton, 2010). The derivative at 0 is 0, at NaN 1, as in PyTorch. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 
 static const Param params[] = {{0}};
 

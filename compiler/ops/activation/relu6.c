@@ -1,7 +1,7 @@
 /* relu6.c: relu6, y = min(max(x, 0), 6)  (Krizhevsky, 2010; MobileNet). The derivative is 0 at both corners,
  * 1 at NaN. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 
 static const Param params[] = {{0}};
 

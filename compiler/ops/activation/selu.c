@@ -1,7 +1,7 @@
 /* selu.c: selu, the elu whose two constants keep mean 0 and variance 1 from layer to layer  (Klambauer et
  * al., 2017). */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 #include <math.h>
 
 static const double alpha = 1.6732632423543772848170429916717, lambda = 1.0507009873554804934193349852946;

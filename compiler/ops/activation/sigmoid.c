@@ -1,6 +1,6 @@
 /* sigmoid.c: sigmoid, y = 1 / (1 + exp(-x)). */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 #include <math.h>
 
 static const Param params[] = {{0}};

@@ -1,6 +1,6 @@
 /* silu.c: silu (swish), y = x * sigmoid(x)  (Elfwing, Uchibe and Doya, 2017). */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 #include <math.h>
 
 static const Param params[] = {{0}};

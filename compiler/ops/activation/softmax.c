@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/activation/softmax.h"
 #include <math.h>
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 
 static const Param params[] = {{0}};
 

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SOFTMAX_H
 #define CNNC_SOFTMAX_H
-#include "ops/engine/walk.h"
+#include "kernel/walk.h"
 
 /* eval: the largest element of a row, and log(sum of exp(x - largest)). */
 double softmax_log_sum(const double *x, int64_t channels, double *largest);

@@ -1,6 +1,6 @@
 /* softplus.c: softplus, y = log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)), which does not overflow. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 #include <math.h>
 
 static const Param params[] = {{0}};

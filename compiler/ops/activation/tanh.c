@@ -1,6 +1,6 @@
 /* tanh.c: tanh, the hyperbolic tangent. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 #include <math.h>
 
 static const Param params[] = {{0}};

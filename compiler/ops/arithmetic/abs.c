@@ -1,6 +1,6 @@
 /* abs.c: abs, y = |x|. The derivative at 0 is 0. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 #include <math.h>
 
 static const Param params[] = {{0}};

@@ -1,7 +1,7 @@
 /* bias.c: bias, y = x + b[c]: one trained number a channel; the companion of scale. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/convolution/correlation.h"
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 
 static const Param params[] = {{"init", PARAM_INIT, "0", "the numbers at the start", 0, 0, NULL}, {0}};
 

@@ -2,7 +2,7 @@
  * largest. Channels that are equally large share the gradient evenly, as torch.amax has it. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
-#include "ops/engine/channels.h"
+#include "kernel/channels.h"
 
 static const Param params[] = {{0}};
 

@@ -1,7 +1,7 @@
 /* channel_mean.c: channel_mean, the mean of the channels of each pixel, as attention over positions begins
  * with (Woo et al., 2018, CBAM). */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/channels.h"
+#include "kernel/channels.h"
 
 static const Param params[] = {{0}};
 

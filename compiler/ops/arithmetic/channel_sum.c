@@ -2,7 +2,7 @@
 // depthwise, conv_transpose and dense make it.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/convolution/correlation.h"
-#include "ops/engine/walk.h"
+#include "kernel/walk.h"
 
 static void eval(const Eval *eval) {
   const Extent e = shape_extent(eval->node->in[0]->shape);

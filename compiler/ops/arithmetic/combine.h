@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COMBINE_H
 #define CNNC_COMBINE_H
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 
 void combine_shape(ShapeContext *, Node *);
 int combine_count(const Node *);                  /* operands, the current value included */

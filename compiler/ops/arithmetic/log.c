@@ -1,6 +1,6 @@
 /* log.c: log, the natural logarithm: minus infinity of 0, NaN of negative numbers. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 #include <math.h>
 
 static const Param params[] = {{0}};

@@ -1,7 +1,7 @@
 /* power.c: power, y = x^n, of whole n and of 1/2 and -1/2: power(-1) is the reciprocal, power(-1/2) one
  * divided by the square root. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 #include <math.h>
 
 static const double largest = 64;

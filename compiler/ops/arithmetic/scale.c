@@ -1,6 +1,6 @@
 /* scale.c: scale, y = w[c] * x: one trained factor a channel. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 
 static const Param params[] = {{"init", PARAM_INIT, "1", "the factors at the start", 0, 0, NULL}, {0}};
 

@@ -1,6 +1,6 @@
 /* sqrt.c: sqrt, the square root. Its derivative at 0 is infinite, as PyTorch's. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 #include <math.h>
 
 static const Param params[] = {{0}};

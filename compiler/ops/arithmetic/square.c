@@ -1,6 +1,6 @@
 /* square.c: square, y = x*x. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 
 static const Param params[] = {{0}};
 

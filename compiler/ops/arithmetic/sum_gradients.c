@@ -1,7 +1,7 @@
 /* sum_gradients.c: where a value is used more than once, its gradients add up. Hidden; made by
  * differentiation only. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 
 static double sum_eval(const Node *node, const double *x, const double *weight, int64_t c) {
   (void)weight;

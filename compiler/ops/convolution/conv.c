@@ -8,7 +8,7 @@
 // With G groups the channels and the filters are cut into G parts, and each part of the filters sees only its
 // part of the channels (Krizhevsky et al., 2012).
 #include "ops/convolution/correlation.h"
-#include "ops/engine/window.h"
+#include "kernel/window.h"
 
 /* The most terms that a direct convolution adds up for a value and still pools on the way. That saves a walk
  * over the result: of the time 4 to 43 % for up to 64 terms, 0 to 4 % from 256 to 512, more with 5x5 at

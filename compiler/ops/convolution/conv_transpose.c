@@ -8,7 +8,7 @@
 // D*(K - 1) + 1 + output_pad elements on each axis less the padding, and I*S with pad=same.
 #include "graph/shape.h"
 #include "ops/convolution/correlation.h"
-#include "ops/engine/window.h"
+#include "kernel/window.h"
 
 static const Param params[] = {
     {"filters", PARAM_INT, NULL, "output channels", 0, 0, NULL},

@@ -16,7 +16,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CORRELATION_H
 #define CNNC_CORRELATION_H
-#include "ops/engine/lower.h"
+#include "kernel/lower.h"
 
 typedef struct Correlation {
   Extent large, small;

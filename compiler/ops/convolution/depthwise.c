@@ -8,7 +8,7 @@
 // with M the multiplier: a convolution with as many groups as there are channels.
 #include "graph/shape.h"
 #include "ops/convolution/correlation.h"
-#include "ops/engine/window.h"
+#include "kernel/window.h"
 
 static const Param params[] = {
     {"kernel", PARAM_WINDOW, NULL, "size of the window: N, HxW or [h, w]; one number on a sequence", 0, 0,

@@ -4,7 +4,7 @@
 #ifndef CNNC_DETECTION_CELLS_H
 #define CNNC_DETECTION_CELLS_H
 #include "ops/detection/box.h"
-#include "ops/engine/walk.h"
+#include "kernel/walk.h"
 
 void cells_strides(const Node *, double to[2]); /* the argument `stride`: of rows, of columns */
 /* The box of anchor i, by cell, then by the list `anchors` of the node; cells.c: how many there are. */

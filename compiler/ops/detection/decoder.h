@@ -3,7 +3,7 @@
 #ifndef CNNC_DETECTION_DECODER_H
 #define CNNC_DETECTION_DECODER_H
 #include "ops/detection/box.h"
-#include "ops/engine/walk.h"
+#include "kernel/walk.h"
 
 /* How deltas are read, and to which picture boxes are cut. */
 typedef struct Decoder {

@@ -8,7 +8,7 @@
 #include <math.h>
 #include "ops/detection/cells.h"
 #include "ops/detection/lists.h"
-#include "ops/engine/window.h"
+#include "kernel/window.h"
 
 static const Param params[] = {
     {"sizes", PARAM_LIST, NULL, "the sides of square boxes, in pixels of the picture", 0, 0, NULL},

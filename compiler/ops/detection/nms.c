@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "ops/detection/yolo.h"
-#include "ops/engine/routine.h"
+#include "kernel/routine.h"
 
 static const char text[] =
 #include "ops/detection/nms_text.inc"

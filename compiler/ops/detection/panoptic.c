@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include "ops/detection/box.h"
-#include "ops/engine/routine.h"
+#include "kernel/routine.h"
 
 static const char text[] =
 #include "ops/detection/panoptic_text.inc"

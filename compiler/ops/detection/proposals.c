@@ -8,8 +8,8 @@
 #include "ops/detection/decoder.h"
 #include "ops/detection/lists.h"
 #include "ops/detection/proposals_sample.h"
-#include "ops/engine/routine.h"
-#include "ops/engine/window.h"
+#include "kernel/routine.h"
+#include "kernel/window.h"
 
 static const char text[] =
 #include "ops/detection/proposals_text.inc"

@@ -4,7 +4,7 @@
 #include "ops/detection/proposals_sample.h"
 #include "base/random.h"
 #include "ops/detection/box.h"
-#include "ops/engine/routine.h"
+#include "kernel/routine.h"
 
 static const char text[] =
 #include "ops/detection/sample_text.inc"

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/roi.h"
 #include "base/number.h"
-#include "ops/engine/window.h"
+#include "kernel/window.h"
 
 enum {
   BOX = 4,

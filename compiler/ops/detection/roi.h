@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ROI_H
 #define CNNC_ROI_H
-#include "ops/engine/walk.h"
+#include "kernel/walk.h"
 
 enum { ROI_FAR = 1 << 22 }; /* features from the origin: so far, a float has quarters */
 typedef struct Roi {

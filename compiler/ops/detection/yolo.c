@@ -9,8 +9,8 @@
 #include <math.h>
 #include "ops/detection/box.h"
 #include "base/number.h"
-#include "ops/engine/map.h"
-#include "ops/engine/walk.h"
+#include "kernel/map.h"
+#include "kernel/walk.h"
 
 enum { MOST_CLASSES = 1000000 };
 

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/dropout/mask.h"
 #include "base/random.h"
-#include "ops/engine/lower.h"
+#include "kernel/lower.h"
 
 static double rate_of(const Node *node) { return arg_number(node, "rate"); }
 static bool by_sample(const Node *node) { return node->op == &op_drop_path_mask; }

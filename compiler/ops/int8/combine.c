@@ -1,6 +1,6 @@
 // combine.c: sums of values of 8 or 16 bits, differences and products of two, each with a scale of its own.
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/walk.h"
+#include "kernel/walk.h"
 #include "ops/int8/int8.h"
 
 /* ---- eval ---- */

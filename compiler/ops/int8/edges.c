@@ -2,7 +2,7 @@
 // largest.
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
-#include "ops/engine/walk.h"
+#include "kernel/walk.h"
 #include "ops/int8/int8.h"
 
 typedef double Each(const Node *, double x);

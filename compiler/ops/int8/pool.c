@@ -3,7 +3,7 @@
 // less the zero, halves to even; n counts the elements inside; with count_pad those of the padding too, which
 // stand for 0. Means of imported nets may be one factor of the sum instead, into another scale.
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/walk.h"
+#include "kernel/walk.h"
 #include "ops/int8/int8.h"
 
 typedef struct Span1 {

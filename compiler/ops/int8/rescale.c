@@ -2,7 +2,7 @@
 // zero times the quotient of the scales, rounded; relu and relu6 cut it, leaky_relu has another factor below
 // 0.
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/walk.h"
+#include "kernel/walk.h"
 #include "ops/int8/int8.h"
 
 static void eval(const Eval *eval) {

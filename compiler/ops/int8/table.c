@@ -1,7 +1,7 @@
 // table.c: any function of one number as a table of its 256 values.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
-#include "ops/engine/walk.h"
+#include "kernel/walk.h"
 #include "ops/int8/int8.h"
 
 static void eval(const Eval *eval) {

@@ -2,7 +2,7 @@
  * how its box is to be moved. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
-#include "ops/engine/routine.h"
+#include "kernel/routine.h"
 #include "ops/loss/objects.h"
 
 static const char text[] =

@@ -3,8 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LOSS_H
 #define CNNC_LOSS_H
-#include "ops/engine/map.h"
-#include "ops/engine/walk.h"
+#include "kernel/map.h"
+#include "kernel/walk.h"
 
 double loss_weight(const Node *);    /* weight= of the loss: the scale multiplies it */
 double loss_smoothing(const Node *); /* label_smoothing */

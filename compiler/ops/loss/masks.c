@@ -1,7 +1,7 @@
 /* masks.c: the loss of Mask R-CNN's head (He et al., 2017): which pixels of a region belong to its object. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
-#include "ops/engine/routine.h"
+#include "kernel/routine.h"
 #include "ops/loss/objects.h"
 
 static const char text[] =

@@ -1,7 +1,7 @@
 /* multibox.c: the loss of a detector that corrects default boxes (Liu et al., 2016, SSD): which class the
  * object of a box has, and how the box is to be moved. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/routine.h"
+#include "kernel/routine.h"
 #include "ops/loss/objects.h"
 
 static const char text[] =

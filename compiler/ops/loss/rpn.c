@@ -5,7 +5,7 @@
 #include "base/random.h"
 #include "ops/detection/box.h"
 #include "ops/detection/cells.h"
-#include "ops/engine/routine.h"
+#include "kernel/routine.h"
 #include "ops/loss/objects.h"
 
 static const char text[] =

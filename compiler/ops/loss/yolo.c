@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/detection/yolo.h"
-#include "ops/engine/routine.h"
+#include "kernel/routine.h"
 #include "ops/loss/objects.h"
 
 static const char text[] =

@@ -8,8 +8,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
-#include "ops/engine/axes.h"
-#include "ops/engine/window.h"
+#include "kernel/axes.h"
+#include "kernel/window.h"
 
 static const Param params[] = {
     {"kernel", PARAM_WINDOW, "3", "size of the filter: 2 is a mean, 3 is [1 2 1]/4, 5 is [1 4 6 4 1]/16", 0,

@@ -3,7 +3,7 @@
 #include "ops/pooling/pool.h"
 #include "base/number.h"
 #include "graph/shape.h"
-#include "ops/engine/window.h"
+#include "kernel/window.h"
 
 enum { UNROLL_MOST = 16 }; /* taps of a window that are written out */
 

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_POOL_H
 #define CNNC_POOL_H
-#include "ops/engine/walk.h"
+#include "kernel/walk.h"
 
 void pool_shape(
     ShapeContext *,

@@ -13,8 +13,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
-#include "ops/engine/map.h"
-#include "ops/engine/walk.h"
+#include "kernel/map.h"
+#include "kernel/walk.h"
 #include "ops/int8/int8.h"
 
 enum { RANGE, ON }; /* node->weight of fake quantize */

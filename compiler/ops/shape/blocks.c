@@ -3,8 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/shape/blocks.h"
 #include "base/number.h"
-#include "ops/engine/walk.h"
-#include "ops/engine/window.h"
+#include "kernel/walk.h"
+#include "kernel/window.h"
 #include "ops/shape/weave.h"
 
 typedef struct Blocks {

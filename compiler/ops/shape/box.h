@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_BOX_H
 #define CNNC_BOX_H
-#include "ops/engine/walk.h"
+#include "kernel/walk.h"
 
 typedef struct Box {
   int64_t y, x, c;

@@ -2,7 +2,7 @@
  *
  *     y[k*groups + g] = x[g*(C/groups) + k] */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/walk.h"
+#include "kernel/walk.h"
 #include "ops/shape/weave.h"
 
 static const Param params[] = {

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "ops/shape/box.h"
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 
 static const Param params[] = {
     {"x", PARAM_VALUES, NULL, "values whose shapes differ along the axis alone", 0, 0, NULL},

@@ -1,7 +1,7 @@
 /* constant.c: constant, a value of the net's own: trained numbers that no input has a part in, as the
  * embeddings of positions. It takes no value; each image has the same. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/walk.h"
+#include "kernel/walk.h"
 #include "ops/shape/reshape.h"
 
 static const Param params[] = {

@@ -1,7 +1,7 @@
 /* crop.c: crop, the input without a border. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/shape/box.h"
-#include "ops/engine/window.h"
+#include "kernel/window.h"
 
 static const Param params[] = {{"n", PARAM_BORDER, NULL,
                                 "what is taken off each side: N, [height, width], [top, bottom, left, "

@@ -1,7 +1,7 @@
 /* crop_like.c: crop_like, the middle of the input, as high and wide as another value: a crop whose sizes come
  * from there. What is one too many is taken off the end. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/window.h"
+#include "kernel/window.h"
 #include "ops/shape/box.h"
 
 static const Param params[] = {{"x", PARAM_VALUE, NULL,

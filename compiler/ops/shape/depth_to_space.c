@@ -2,7 +2,7 @@
  * convolution). */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/shape.h"
-#include "ops/engine/window.h"
+#include "kernel/window.h"
 #include "ops/shape/blocks.h"
 
 static const Param params[] = {BLOCKS_PARAMS};

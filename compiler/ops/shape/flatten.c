@@ -2,7 +2,7 @@
  * channels: nothing is moved), or, with order=chw, channel by channel, the order of weights from PyTorch or
  * ONNX. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/engine/walk.h"
+#include "kernel/walk.h"
 
 static const Param params[] = {{"order", PARAM_CHOICE, "hwc",
                                 "chw: channel by channel, for weights that come from PyTorch or ONNX", 0, 0,

@@ -2,7 +2,7 @@
  * shape. Nothing is moved. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/shape.h"
-#include "ops/engine/lower.h"
+#include "kernel/lower.h"
 #include "ops/shape/reshape.h"
 
 static const Param params[] = {

@@ -13,8 +13,8 @@
 #include <math.h>
 #include "base/number.h"
 #include "graph/shape.h"
-#include "ops/engine/axes.h"
-#include "ops/engine/window.h"
+#include "kernel/axes.h"
+#include "kernel/window.h"
 
 static const Param params[] = {
     {"size", PARAM_WINDOW, NULL, "height and width of the output; on a sequence the length", 0, 0, NULL},

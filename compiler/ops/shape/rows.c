@@ -1,7 +1,7 @@
 // rows.c: some rows of a picture, and pictures one below the other.
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
-#include "ops/engine/map.h"
+#include "kernel/map.h"
 #include "ops/shape/box.h"
 
 typedef struct FirstRow {

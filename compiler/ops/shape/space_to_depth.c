@@ -1,7 +1,7 @@
 /* space_to_depth.c: space_to_depth, blocks of pixels become channels: the other way of depth_to_space. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/shape.h"
-#include "ops/engine/window.h"
+#include "kernel/window.h"
 #include "ops/shape/blocks.h"
 
 static const Param params[] = {BLOCKS_PARAMS};

@@ -1,7 +1,7 @@
 /* upsample.c: upsample, a picture or a sequence `factor` times as large: resize to that size. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/shape.h"
-#include "ops/engine/window.h"
+#include "kernel/window.h"
 #include "ops/shape/resize.h"
 
 static const Param params[] = {

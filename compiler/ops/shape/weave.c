@@ -1,7 +1,7 @@
 /* weave.c: channels in another order. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/shape/weave.h"
-#include "ops/engine/walk.h"
+#include "kernel/walk.h"
 
 enum { MOST_WAYS = 8 }; /* with more, elements one by one are as fast as vectors that are put together */
 

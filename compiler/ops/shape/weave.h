@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WEAVE_H
 #define CNNC_WEAVE_H
-#include "ops/engine/lower.h"
+#include "kernel/lower.h"
 
 typedef struct Spot {
   Ix y, x, c;

@@ -5,8 +5,8 @@
 #include <math.h>
 #include "base/number.h"
 #include "graph/shape.h"
-#include "ops/engine/axes.h"
-#include "ops/engine/window.h"
+#include "kernel/axes.h"
+#include "kernel/window.h"
 #include "ops/shape/box.h"
 
 static const Param params[] = {

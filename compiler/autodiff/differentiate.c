@@ -1,0 +1,250 @@
+/* differentiate.c: graphs with a backward pass. For training, the forward graph is copied in training mode
+ * (batchnorm becomes its parts, dropout its mask) and each loss is appended; for looking inside it is copied
+ * as inference runs it, with the caller's weights of the scores in the place of losses. Then the nodes are
+ * visited from the last to the first and each operator appends its own backward pass: towards what is
+ * trained, or towards the inputs.
+ *
+ * Needs: a graph whose training block was checked. Keeps: parameters and their offsets; nodes stay in
+ * topological order. */
+// SPDX-License-Identifier: Apache-2.0
+#include "autodiff/forward.h"
+#include "passes/passes.h"
+
+typedef VEC(Node *) Contributions;
+
+struct Gradient {
+  Graph *graph;
+  bool training;       /* parameters get gradients; else the inputs do */
+  bool *wanted;        /* by node id: something trained, or an input, lies before it */
+  Contributions *part; /* by node id: what was added to its gradient */
+  int forward;         /* nodes before this id are the forward pass */
+};
+
+static bool trained(const Weight *weight) { return weight && !weight->statistic && !weight->frozen; }
+
+Graph *gradient_graph(Gradient *gradient) { return gradient->graph; }
+bool gradient_wanted(const Gradient *gradient, const Node *input) {
+  return input->id < gradient->forward && gradient->wanted[input->id];
+}
+bool gradient_trained(const Gradient *gradient, const Node *node, int weight) {
+  return gradient->training && weight < node->nweights && !node->frozen && trained(node->weight[weight]);
+}
+
+void gradient_add(Gradient *gradient, Node *input, Node *contribution) {
+  if (gradient_wanted(gradient, input))
+    vec_push(gradient->graph->arena, gradient->part[input->id], contribution);
+}
+
+void gradient_input(Gradient *gradient, const Op *op, Node *node, int nin, Node *const *in) {
+  Node *input = node->in[0];
+  if (gradient_wanted(gradient, input))
+    gradient_add(gradient, input,
+                 graph_hidden(gradient->graph, op, node, input->shape, RESULT_SAMPLE, nin, in));
+}
+
+Node *gradient_sum(Gradient *gradient, const Op *op, Node *of, int weight, int nin, Node *const *in) {
+  Node *node =
+      graph_hidden(gradient->graph, op, of, shape_vector(of->weight[weight]->size), RESULT_SUM, nin, in);
+  node->target = of->weight[weight];
+  node->hidden->wrt = weight;
+  return node;
+}
+
+/* ---- losses ---- */
+static Shape target_shape(const Op *loss, Shape output) {
+  if (!loss->class_target) return output;
+  Extent e = shape_extent(output);
+  Shape shape = output.rank == 3 && e.h * e.w > 1 ? shape_picture(e.h, e.w, 1)
+                : output.rank == 2                ? shape_sequence(e.w, 1)
+                                                  : shape_vector(1);
+  shape.regions = output.regions;
+  return shape;
+}
+
+static const LossDetail *detail_of(const Graph *graph, const LossUse *use, const Node *made,
+                                   const Node *output) {
+  LossDetail *detail = NEW(graph->arena, LossDetail);
+  detail->training = graph->training;
+  detail->weight = use->weight;
+  detail->classes = shape_extent(output->shape).c;
+  detail->scores = output == made ? SCORES_NONE : made->op->scores;
+  detail->made = made;
+  detail->graph = graph;
+  return detail;
+}
+
+static Node *target_of(Graph *graph, const LossUse *use, const Node *output) {
+  const PortInfo info = {use->port, use->op->class_target ? I32 : F32, false};
+  Node *target = graph_outside(graph, &op_target, info);
+  target->shape = target_shape(use->op, output->shape);
+  target->name = graph_port(graph, use->port)->name;
+  return target;
+}
+
+static Node *loss_node(Graph *graph, const Op *op, const LossUse *use, const LossDetail *detail, Shape shape,
+                       Result result, int nin, Node *const *in) {
+  Node *node = graph_hidden(graph, op, NULL, shape, result, nin, in);
+  node->arg = use->arg;
+  node->detail = detail;
+  node->name = "loss";
+  node->span = use->span;
+  return node;
+}
+
+static Node *object_part(Graph *graph, const LossUse *use, const LossDetail *of, int64_t at, Shape shape,
+                         Node *const from[2]) {
+  LossDetail *detail = NEW(graph->arena, LossDetail);
+  *detail = *of;
+  detail->at = at;
+  return loss_node(graph, &op_object_part, use, detail, shape, RESULT_SAMPLE, 2, from);
+}
+
+/* A loss of objects is one node, which makes its share and all of its gradients, one behind the other. */
+static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Loss *loss) {
+  Graph *graph = gradient->graph;
+  Node *in[MOST_INPUTS], *own = graph_port(graph, use->port)->node;
+  int64_t size = 1;
+  if (loss->inside && own->op != loss->inside) own = own->hidden->of; /* what stands for it in training */
+  int n = loss_operands(loss, own, in);
+  for (int i = 0; i < use->nmore; i++) in[n++] = graph_port(graph, use->more[i])->node;
+  for (int i = 0; i < TRUTH_PARTS; i++)
+    if (i != TRUTH_INSTANCE || loss->instances) in[n++] = graph_truth(graph, (TruthPart)i);
+  for (int i = 0; i < loss->trained; i++) size += shape_elements(in[i]->shape);
+  const LossDetail *detail = detail_of(graph, use, graph_port(graph, use->port)->node, in[0]);
+  Node *made = loss_node(graph, loss->op, use, detail, shape_vector(size), RESULT_SAMPLE, n, in),
+       *scale = loss_node(graph, &op_object_scale, use, detail, shape_vector(1), RESULT_BATCH, 0, NULL),
+       *from[2] = {made, scale};
+  made->salt = made->id;
+  if (loss->inside) made->hidden = hidden_of(graph->arena, own);
+  for (int64_t i = 0, at = 1; i < loss->trained; at += shape_elements(in[i++]->shape)) {
+    if (!gradient_wanted(gradient, in[i])) continue;
+    gradient_add(gradient, in[i], object_part(graph, use, detail, at, in[i]->shape, from));
+  }
+  return object_part(graph, use, detail, 0, shape_vector(1), from);
+}
+
+static void append_loss(Gradient *gradient, const LossUse *use, TrainingGraph *result, int index) {
+  Graph *graph = gradient->graph;
+  const Loss *loss = loss_parts(use->op);
+  if (use->op->object_target) {
+    result->loss[index] = append_object_loss(gradient, use, loss);
+    return;
+  }
+  Node *made = graph_port(graph, use->port)->node, *output;
+  loss_operands(loss, made, &output);
+  const LossDetail *detail = detail_of(graph, use, made, output);
+  if (!result->target[use->port]) result->target[use->port] = target_of(graph, use, output);
+  Node *target = result->target[use->port];
+  Node *scale = loss_node(graph, loss->scale, use, detail, shape_vector(1), RESULT_BATCH, 1, &target);
+  Node *in[3] = {output, target, scale};
+  result->loss[index] = loss_node(graph, loss->op, use, detail, shape_vector(1), RESULT_SAMPLE, 3, in);
+  if (!gradient_wanted(gradient, output)) return;
+  if (loss->slopes)
+    in[2] = loss_node(graph, loss->slopes, use, detail, shape_sequence(2, shape_extent(output->shape).c),
+                      RESULT_SAMPLE, 3, in);
+  gradient_add(gradient, output,
+               loss_node(graph, loss->gradient, use, detail, output->shape, RESULT_SAMPLE, 3, in));
+}
+
+/* What was added to the gradient of a value, in one: sums of at most MOST_INPUTS, the last of which take the
+ * one before. */
+static Node *sum_of_parts(Graph *graph, Node *of, const Contributions *part) {
+  Node *in[MOST_INPUTS], *sum = NULL;
+  for (int next = 0; next < part->n;) {
+    int n = 0;
+    if (sum) in[n++] = sum;
+    while (n < MOST_INPUTS && next < part->n) in[n++] = part->data[next++];
+    sum = graph_hidden(graph, &op_sum_gradients, of, of->shape, RESULT_SAMPLE, n, in);
+  }
+  return sum;
+}
+
+static void backward(Gradient *gradient) {
+  Graph *graph = gradient->graph;
+  for (int i = gradient->forward - 1; i >= 0; i--) {
+    Node *node = graph->nodes.data[i];
+    Contributions *part = &gradient->part[i];
+    if (!part->n || !node->op->gradient) continue;
+    Node *dy = part->n == 1 ? part->data[0] : sum_of_parts(graph, node, part);
+    node->op->gradient(gradient, node, dy);
+  }
+}
+
+/* The nodes from here on are the backward pass. */
+static Gradient gradient_begin(Graph *graph, bool training) {
+  Gradient gradient = {.graph = graph, .training = training, .forward = graph->nodes.n};
+  gradient.wanted = NEW_ARRAY(graph->arena, bool, graph->nodes.n + 1);
+  gradient.part = NEW_ARRAY(graph->arena, Contributions, graph->nodes.n + 1);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    gradient.wanted[i] = !training && node->op == &op_input;
+    for (int k = 0; training && k < node->nweights; k++)
+      gradient.wanted[i] = gradient.wanted[i] || (!node->frozen && trained(node->weight[k]));
+    for (int k = 0; k < node->nin; k++)
+      gradient.wanted[i] = gradient.wanted[i] || gradient.wanted[node->in[k]->id];
+  }
+  return gradient;
+}
+
+TrainingGraph pass_differentiate(Arena *arena, const Graph *from) {
+  Node **map = NEW_ARRAY(arena, Node *, from->nodes.n);
+  Graph *graph = graph_forward(arena, from, map, NULL);
+  TrainingGraph result = {graph, NEW_ARRAY(arena, Node *, graph->training->losses.n + 1),
+                          NEW_ARRAY(arena, Node *, graph_ports(graph) + TRUTH_PARTS)};
+  Gradient gradient = gradient_begin(graph, true);
+  for (int i = 0; i < graph->training->losses.n; i++)
+    append_loss(&gradient, &graph->training->losses.data[i], &result, i);
+  for (int i = 0; i < TRUTH_PARTS; i++) result.target[graph_ports(graph) + i] = graph->truth[i];
+  backward(&gradient);
+  for (int i = gradient.forward; i < graph->nodes.n; i++) graph->nodes.data[i]->backward = true;
+  return result;
+}
+
+/* ---- looking inside ---- */
+static Graph *copy_inference(Arena *arena, const Graph *graph, Node **map) {
+  Graph *copy = graph_copy_head(arena, graph);
+  copy->training = NULL;
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (node->op->identity && node->nin && node->op->identity(node)) {
+      map[i] = map[node->in[0]->id];
+      continue;
+    }
+    map[i] = graph_copy_node(arena, node, map);
+    graph_append(copy, map[i]);
+  }
+  return copy;
+}
+
+static int show(Graph *graph, const char *name, Node *value) {
+  const Port port = {.name = name, .node = value};
+  vec_push(graph->arena, graph->outputs, port);
+  return graph->outputs.n - 1;
+}
+
+/* Softmax and sigmoid flatten out where the net is sure: what counts there is the value before them. */
+static Node *score_of(Node *output) { return output->op->scores != SCORES_NONE ? output->in[0] : output; }
+
+LookGraph pass_look(Arena *arena, const Graph *from) {
+  Node **map = NEW_ARRAY(arena, Node *, from->nodes.n + 1);
+  Graph *graph = copy_inference(arena, from, map);
+  LookGraph look = {graph, NEW_ARRAY(arena, int, from->nodes.n + 1),
+                    NEW_ARRAY(arena, int, from->outputs.n + 1), NEW_ARRAY(arena, int, from->inputs.n + 1)};
+  Gradient gradient = gradient_begin(graph, false);
+  for (int i = 0; i < from->nodes.n; i++) look.layer[i] = show(graph, from->nodes.data[i]->name, map[i]);
+  for (int o = 0; o < from->outputs.n; o++) {
+    Node *score = score_of(map[from->outputs.data[o].node->id]),
+         *seed = graph_outside(graph, &op_target, (PortInfo){o, F32, false});
+    seed->shape = score->shape;
+    seed->name = from->outputs.data[o].name;
+    look.score[o] = show(graph, from->outputs.data[o].name, score);
+    gradient_add(&gradient, score, seed);
+  }
+  backward(&gradient);
+  for (int i = 0; i < from->inputs.n; i++) {
+    Node *input = map[from->inputs.data[i].node->id];
+    const Contributions *part = &gradient.part[input->id];
+    look.gradient[i] = part->n ? show(graph, input->name, sum_of_parts(graph, input, part)) : -1;
+  }
+  return look;
+}

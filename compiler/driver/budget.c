@@ -1,0 +1,217 @@
+// budget.c: --flash and --ram. Of what a layer of 8 bits can be computed by, the fastest is taken that fits.
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <stdlib.h>
+#include "compilation.h"
+#include "schedule/mcu/dsp.h"
+
+/* ---- what is taken ---- */
+/* A way to compute a layer that is faster than the smallest way, and larger: by Winograd's algorithm, or with
+ * larger constants. Those of a layer stand side by side. */
+typedef struct Gain {
+  int root; /* the id of its node */
+  Small small;
+  bool chosen; /* it is the way that is taken now */
+  int64_t bytes;
+  double cycles;
+} Gain;
+typedef VEC(Gain) Gains;
+
+/* Among those that the schedule may be, plain loops where there is nothing else. */
+static const Candidate *smallest(const Decision *d) {
+  const Candidate *least = NULL;
+  for (int i = 0; i < d->candidates.n; i++) {
+    const Candidate *way = &d->candidates.data[i];
+    if (way->refused || (way->choice.method == METHOD_OWN && d->chosen != i)) continue;
+    if (!least || way->cycles.weight_bytes < least->cycles.weight_bytes) least = way;
+  }
+  return least;
+}
+
+static Small small_of(const Choice *choice) {
+  if (choice->method == METHOD_WINOGRAD) return choice->m > 2 ? SMALL_NOT : SMALL_TILES;
+  return choice->small ? SMALL_MOST : SMALL_BYTES;
+}
+
+static void add_gains(const Compilation *c, const Lower *l, Gains *gains) {
+  if (!dsp_takes(l)) return;
+  const Decision *d = l->decision;
+  const Candidate *chosen = &d->candidates.data[d->chosen], *least = smallest(d);
+  for (int i = 0; i < d->candidates.n; i++) {
+    const Candidate *way = &d->candidates.data[i];
+    if (way->refused || way->choice.method == METHOD_OWN ||
+        small_of(&way->choice) < small_of(&chosen->choice))
+      continue;
+    const Gain gain = {.root = l->node->id,
+                       .small = small_of(&way->choice),
+                       .chosen = way == chosen,
+                       .bytes = way->cycles.weight_bytes - least->cycles.weight_bytes,
+                       .cycles = least->cycles.total - way->cycles.total};
+    if (gain.bytes > 0 && (gain.chosen || gain.cycles > 0)) vec_push(c->arena, *gains, gain);
+  }
+}
+
+static Gains gains_of(const Compilation *c) {
+  const Program *p = c->programs.infer;
+  Gains gains = {0};
+  for (int i = 0; c->quantised && i < p->calls.n; i++)
+    add_gains(c, p->calls.data[i].version[0].lower, &gains);
+  return gains;
+}
+
+/* A set of gains: the last one, and those before it. */
+typedef struct Taken {
+  int64_t bytes;
+  double cycles;
+  int last;
+  const struct Taken *before;
+} Taken;
+typedef VEC(const Taken *) Sets;
+
+static int by_bytes(const void *a, const void *b) {
+  const Taken *x = *(const Taken *const *)a, *y = *(const Taken *const *)b;
+  if (x->bytes != y->bytes) return x->bytes < y->bytes ? -1 : 1;
+  return x->cycles > y->cycles ? -1 : x->cycles < y->cycles;
+}
+
+/* Those that no other set of as few bytes beats; where they are very many, of neighbours the smaller. */
+static Sets best_sets(Arena *arena, Sets all) {
+  enum { MOST = 4096 };
+  Sets kept = {0};
+  double best = -1;
+  qsort(all.data, (size_t)all.n, sizeof *all.data, by_bytes);
+  for (int i = 0; i < all.n; i++) {
+    if (all.data[i]->cycles <= best) continue;
+    best = all.data[i]->cycles;
+    vec_push(arena, kept, all.data[i]);
+  }
+  for (; kept.n > MOST; kept.n /= 2)
+    for (int i = 0; i < kept.n / 2; i++) kept.data[i] = kept.data[2 * i];
+  return kept;
+}
+
+/* The set of most cycles gained in so many bytes, with one way a layer at the most: a knapsack. */
+static const Taken *best_set(Arena *arena, const Gains *gains, int64_t bytes) {
+  Sets sets = {0};
+  vec_push(arena, sets, NEW(arena, Taken));
+  for (int g = 0, next; g < gains->n; g = next) {
+    const int n = sets.n;
+    for (next = g; next < gains->n && gains->data[next].root == gains->data[g].root; next++) {
+      const Gain *gain = &gains->data[next];
+      for (int i = 0; i < n; i++) {
+        const Taken *before = sets.data[i];
+        if (before->bytes + gain->bytes > bytes) continue;
+        Taken *taken = NEW(arena, Taken);
+        *taken = (Taken){before->bytes + gain->bytes, before->cycles + gain->cycles, next + 1, before};
+        vec_push(arena, sets, taken);
+      }
+    }
+    sets = best_sets(arena, sets);
+  }
+  return sets.data[sets.n - 1];
+}
+
+/* Have most layers that could be larger their smallest constants, and none weights of Winograd's algorithm?
+ * These take much more flash than the code of a layer, for as many cycles as are lost where it is shared. */
+static bool mostly_smallest(const Gains *gains, const Small *small) {
+  int layers = 0, smallest = 0;
+  for (int g = 0; g < gains->n; g++) {
+    const int root = gains->data[g].root;
+    if (g && root == gains->data[g - 1].root) continue;
+    if (small[root] < SMALL_BYTES) return false;
+    layers++;
+    smallest += small[root] == SMALL_MOST;
+  }
+  return 2 * smallest > layers;
+}
+
+const Small *budget_small(const Compilation *c, int64_t flash, bool *alike) {
+  const Gains gains = gains_of(c);
+  if (!gains.n || flash <= c->options->flash) return NULL;
+  int64_t least = flash;
+  for (int g = 0; g < gains.n; g++) least -= gains.data[g].chosen ? gains.data[g].bytes : 0;
+  const int nodes = c->programs.infer->graph->nodes.n;
+  Small *small = NEW_ARRAY(c->arena, Small, nodes + 1);
+  for (int i = 0; c->lowering.small && i < nodes; i++) small[i] = c->lowering.small[i];
+  for (int g = 0; g < gains.n; g++) small[gains.data[g].root] = SMALL_MOST;
+  const Taken *set = least > c->options->flash ? NULL : best_set(c->arena, &gains, c->options->flash - least);
+  for (; set && set->last; set = set->before) /* none: what does not fit is told of the smallest */
+    small[gains.data[set->last - 1].root] = gains.data[set->last - 1].small;
+  *alike |= mostly_smallest(&gains, small) && !c->programs.train && !c->programs.look;
+  return small;
+}
+
+/* ---- what does not fit ---- */
+static const char *bytes_text(const Compilation *c, int64_t bytes) { return text_thousands(c->arena, bytes); }
+
+/* The largest three layers. */
+static void tell_layers(const Compilation *c, Diag *diag, const Footprint *f, bool ram) {
+  enum { TOLD = 3 };
+  bool *told = NEW_ARRAY(c->arena, bool, f->n + 1);
+  for (int i = 0; i < TOLD; i++) {
+    int largest = -1;
+    for (int l = 0; l < f->n; l++) {
+      const int64_t bytes = ram ? f->layer[l].ram : f->layer[l].flash;
+      if (!told[l] && bytes > 0 &&
+          (largest < 0 || bytes > (ram ? f->layer[largest].ram : f->layer[largest].flash)))
+        largest = l;
+    }
+    if (largest < 0) return;
+    told[largest] = true;
+    diag_fact(diag, "%s: %s bytes", f->layer[largest].name,
+              bytes_text(c, ram ? f->layer[largest].ram : f->layer[largest].flash));
+  }
+}
+
+static void tell_machine(const Compilation *c, Diag *diag, const Footprint *f) {
+  if (f->stack < 0)
+    diag_help(diag, "that is of %s: --cpu=NAME counts for a board", c->options->targets.data[0]->name);
+}
+
+static void tell_flash(Compilation *c, const Footprint *f) {
+  Diag *diag = diag_report(c->diags, DIAG_too_little_flash, c->graph->name_span, NULL,
+                           "net %s takes %s bytes of flash, code not counted, of at most %s", c->graph->name,
+                           bytes_text(c, f->flash), bytes_text(c, c->options->flash));
+  tell_layers(c, diag, f, false);
+  tell_machine(c, diag, f);
+  if (!c->quantised)
+    diag_help(diag, "as a net of 8 bits it takes about %s bytes: cnnc quantize", bytes_text(c, f->flash / 4));
+  else if (c->lowering.small)
+    diag_help(diag, "that is with the smallest constants that there are: fewer filters take less");
+  else diag_help(diag, "fewer filters take less");
+}
+
+static void tell_elsewhere(Compilation *c, const Footprint *f) {
+  Diag *diag = diag_report(c->diags, DIAG_weights_in_ram, c->graph->name_span, NULL,
+                           "--flash bounds no weights: these are the caller's, %s bytes of RAM",
+                           bytes_text(c, f->model));
+  diag_help(diag, "--weights=FILE puts the weights into flash");
+}
+
+static void tell_ram(Compilation *c, const Footprint *f) {
+  const int64_t stack = f->stack > 0 ? f->stack : 0;
+  Diag *diag = diag_report(c->diags, DIAG_too_little_ram, c->graph->name_span, NULL,
+                           "net %s takes %s bytes of RAM, of at most %s", c->graph->name,
+                           bytes_text(c, f->model + f->workspace + stack), bytes_text(c, c->options->ram));
+  diag_fact(diag, "%s bytes of workspace", bytes_text(c, f->workspace));
+  if (c->bands.n)
+    diag_fact(diag, "that is with the layers up to %s in bands of rows; without, it takes %s bytes",
+              c->bands_to, bytes_text(c, c->ram_whole));
+  if (stack) diag_fact(diag, "%s bytes of stack, at the most", bytes_text(c, stack));
+  if (f->model) diag_fact(diag, "%s bytes of weights, which are not compiled in", bytes_text(c, f->model));
+  tell_layers(c, diag, f, true);
+  tell_machine(c, diag, f);
+  if (f->model) diag_help(diag, "--weights=FILE puts the weights into flash");
+  else if (!c->quantised)
+    diag_help(diag, "as a net of 8 bits its values take a fourth of the workspace: cnnc quantize");
+  else diag_help(diag, "a smaller picture, or fewer channels where it is large, takes less");
+}
+
+bool budget_check(Compilation *c) {
+  const Footprint f = emit_footprint(c->net);
+  const int64_t ram = f.model + f.workspace + (f.stack > 0 ? f.stack : 0);
+  if (c->options->flash && f.flash > c->options->flash) tell_flash(c, &f);
+  if (c->options->flash && f.model) tell_elsewhere(c, &f);
+  if (c->options->ram && ram > c->options->ram) tell_ram(c, &f);
+  return good(c);
+}

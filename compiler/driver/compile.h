@@ -1,0 +1,11 @@
+/* compile.h: the way of a program, from the file to what is written. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_COMPILE_H
+#define CNNC_COMPILE_H
+#include "lir/lir.h"
+#include "options.h"
+
+int compile(Arena *, const Options *); /* the exit status */
+/* The same, but no file is written; lowered: the programs, each NULL where there is none. */
+int compile_dry(Arena *, const Options *, Programs *lowered);
+#endif

@@ -1,0 +1,132 @@
+/* fmt.c: `cnnc fmt`: programs in the layout of format/, on standard output or in their files. */
+// SPDX-License-Identifier: Apache-2.0
+#define _POSIX_C_SOURCE 200809L
+#include "fmt.h"
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "base/file.h"
+#include "syntax/format.h"
+#include "options.h"
+#include "options_words.h"
+
+enum { LONG_CHECK = 256, LONG_DIAGNOSTICS, LONG_COLOR };
+
+static const OptionRow fmt_options[] = {
+    {"write", 'w', no_argument, "-w, --write", "writes the files that change, instead of printing all", NULL},
+    {"check", LONG_CHECK, no_argument, "--check",
+     "changes nothing and names the files that would change: status 1 if there are any", NULL},
+    ROW_DIAGNOSTICS(LONG_DIAGNOSTICS),
+    ROW_COLOR(LONG_COLOR),
+    {"help", 'h', no_argument, "-h, --help", "this page", NULL},
+    {NULL, 0, 0, NULL, NULL, NULL},
+};
+
+typedef enum Fmt { FMT_PRINT, FMT_WRITE, FMT_CHECK, FMT_HELP, FMT_WRONG } Fmt;
+
+typedef struct Fmting {
+  Arena *arena;
+  Fmt what;
+  Sources sources;
+  Diags *diags;
+  Outputs *outputs;
+  bool differs, broken; /* a file has another layout; a layout was wrong */
+} Fmting;
+
+static Fmt take_option(int code, DiagFormat *format, int *colour) {
+  int index = 0;
+  switch (code) {
+  case 'w': return FMT_WRITE;
+  case 'h': return FMT_HELP;
+  case LONG_CHECK: return FMT_CHECK;
+  case LONG_DIAGNOSTICS:
+    if (!read_diagnostics(optarg, &index)) return FMT_WRONG;
+    *format = (DiagFormat)index;
+    return FMT_PRINT;
+  case LONG_COLOR: return read_color(optarg, colour) ? FMT_PRINT : FMT_WRONG;
+  default: return FMT_WRONG;
+  }
+}
+
+static Fmt read_options(Arena *arena, int argc, char **argv, DiagFormat *format, int *colour) {
+  Fmt what = FMT_PRINT;
+  for (int code; (code = command_option(arena, &fmt_command, argc, argv)) != -1;) {
+    const Fmt asked = take_option(code, format, colour);
+    if (asked == FMT_WRONG || asked == FMT_HELP) return asked;
+    if (asked == FMT_PRINT) continue;
+    if (what != FMT_PRINT && what != asked)
+      return usage_error("-w writes files and --check does not: one of them") ? asked : FMT_WRONG;
+    what = asked;
+  }
+  return what;
+}
+
+/* A source, or 0 after a report. */
+static uint32_t read_source(Fmting *f, const char *path) {
+  const bool input = strcmp(path, "-") == 0;
+  size_t n = 0;
+  const char *why = NULL, *text = file_read(f->arena, input ? "/dev/stdin" : path, &n, &why);
+  if (!text) {
+    diag_report(f->diags, DIAG_file_unreadable, NO_SPAN, NULL, "cannot read '%s': %s", path, why);
+    return 0;
+  }
+  return sources_add(&f->sources, input ? "standard input" : path, text, n);
+}
+
+static void put_result(Fmting *f, const char *path, const Source *source, const Text *text) {
+  const char *why = NULL;
+  const bool differs = source->mark || text->n != source->n || memcmp(text->s, source->text, text->n) != 0;
+  if (f->what == FMT_PRINT) fwrite(text->s, 1, text->n, stdout);
+  else if (!differs) return;
+  else if (f->what == FMT_CHECK) {
+    fprintf(stderr, "%s: its layout differs: cnnc fmt -w %s\n", path, path);
+    f->differs = true;
+  } else if (strcmp(path, "-") == 0) fwrite(text->s, 1, text->n, stdout);
+  else if (!outputs_add(f->outputs, path, text->s, text->n, &why)) diag_cannot_write(f->diags, path, why);
+}
+
+static void fmt_file(Fmting *f, const char *path) {
+  const uint32_t source = read_source(f, path);
+  if (source == 0) return;
+  Text text = {.arena = f->arena};
+  switch (format_source(&text, f->arena, f->diags, &f->sources, source)) {
+  case FORMATTED: put_result(f, path, sources_get(&f->sources, source), &text); break;
+  case FORMAT_MISTAKES: break;
+  case FORMAT_CHANGED:
+    fprintf(stderr, "cnnc: internal error: the layout of %s would change what it means\n", path);
+    f->broken = true;
+    break;
+  }
+}
+
+static int fmt(Arena *arena, const char *cnnc, int argc, char **argv) {
+  (void)cnnc;
+  DiagFormat format = DIAG_TEXT;
+  int colour = 0;
+  Fmting f = {.arena = arena, .sources = {.arena = arena}, .outputs = outputs_new(arena)};
+  f.what = read_options(arena, argc, argv, &format, &colour);
+  if (f.what == FMT_HELP) return command_help(arena, &fmt_command);
+  if (f.what == FMT_WRONG) return 2;
+  if (optind == argc) return usage_error("no program is given: cnnc fmt [-w | --check] FILE.cnn..."), 2;
+  f.diags = diags_new(arena, &f.sources);
+  for (int i = optind; i < argc; i++) fmt_file(&f, argv[i]);
+  const char *why = NULL;
+  if (!outputs_commit(f.outputs, &why))
+    diag_report(f.diags, DIAG_cannot_write, NO_SPAN, NULL, "cannot write the files: %s", why);
+  diags_print(f.diags, stderr, format, options_colour(colour));
+  return f.broken ? 3 : f.differs || diags_errors(f.diags) ? 1 : 0;
+}
+
+const Command fmt_command = {
+    "fmt",
+    "[-w | --check] FILE.cnn...",
+    "lays out programs",
+    "Prints programs in the usual layout: 4 blanks for each open brace or bracket, one blank around ->, = "
+    "and "
+    "binary operators, none around = in arguments. Lines stay broken where they are, comments are kept.",
+    "-: standard input. A file with syntax errors is left as it is: their messages, and status 1.",
+    fmt_options,
+    ".cnn",
+    fmt,
+};

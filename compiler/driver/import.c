@@ -1,0 +1,473 @@
+/* import.c: `cnnc import`: a model of ONNX as a program and its weights. The program is compiled at once by
+ * the ordinary front end, and the shape of each statement compared with what the model has there. */
+// SPDX-License-Identifier: Apache-2.0
+#include "import.h"
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/file.h"
+#include "import/import.h"
+#include "import/tflite/tflite.h"
+#include "syntax/format.h"
+#include "graph/graph.h"
+#include "options.h"
+#include "options_words.h"
+#include "sema/sema.h"
+
+enum {
+  LONG_OUTPUTS = 256,
+  LONG_SHAPE,
+  LONG_INPUT,
+  LONG_SET,
+  LONG_LAYOUT,
+  LONG_NAME,
+  LONG_RENAME,
+  LONG_ROUNDING,
+  LONG_LIST,
+  LONG_DIAGNOSTICS,
+  LONG_COLOR
+};
+
+static const OptionRow import_options[] = {
+    {NULL, 'o', required_argument, "-o NAME",
+     "writes NAME.cnn and NAME.safetensors; without it the names are the model's, here; -: the program "
+     "alone, on standard output",
+     "@file"},
+    {"outputs", LONG_OUTPUTS, required_argument, "--outputs=A[,B...]",
+     "what to compute, by the names of tensors or nodes; what lies behind is left out", NULL},
+    {"shape", LONG_SHAPE, required_argument, "--shape INPUT=1x3x320x320",
+     "the sizes of an input that the model leaves open; an open first one is 1", NULL},
+    {"input", LONG_INPUT, required_argument, "--input INPUT=u8", "the input takes raw bytes", NULL},
+    {"set", LONG_SET, required_argument, "--set INPUT=NUMBER",
+     "the input is always this number, or these, divided by commas: a constant, of which sizes and If are "
+     "computed",
+     NULL},
+    {"layout", LONG_LAYOUT, required_argument, "--layout=ORDER",
+     "how the caller's buffers lie: hwc (channels last) or chw, as ONNX has them. nchw or nhwc, also "
+     "INPUT=nhwc: where the model's inputs have their channels, which else its operators tell",
+     "hwc chw nchw nhwc"},
+    {"name", LONG_NAME, required_argument, "--name=NET", "the name of the net", NULL},
+    {"rename", LONG_RENAME, required_argument, "--rename=FILE",
+     "names of layers: lines THEIRS = OURS; * stands for any letters; of several that fit the last counts",
+     "@file"},
+    {"rounding", LONG_ROUNDING, required_argument, "--rounding=KIND",
+     "of a quantised model: double, as TFLM and CMSIS-NN (of TensorFlow Lite, unless it is said); litert, as "
+     "LiteRT's reference kernels (of TensorFlow Lite alone); single, as ruy; float, as XNNPACK and "
+     "onnxruntime (of ONNX, unless it is said)",
+     "double litert single float"},
+    {"list", LONG_LIST, no_argument, "--list", "prints what becomes of each node, and writes nothing", NULL},
+    ROW_DIAGNOSTICS(LONG_DIAGNOSTICS),
+    ROW_COLOR(LONG_COLOR),
+    {"help", 'h', no_argument, "-h, --help", "this page", NULL},
+    {NULL, 0, 0, NULL, NULL, NULL},
+};
+
+typedef struct Importing {
+  Arena *arena;
+  ImportOptions options;
+  const char *model, *output, *rename;
+  int diagnostics, colour, rounding; /* rounding: -1: that of the model's kind */
+  bool list, help;
+  Sources sources;
+  Diags *diags;
+  Outputs *outputs;
+} Importing;
+
+/* ---- the command line ---- */
+static bool read_shape(Importing *m, const char *text) {
+  const char *equal = strrchr(text, '='), *at = equal;
+  ImportShape shape = {0};
+  if (!equal || equal == text) return usage_error("--shape is INPUT=1x3x320x320, not '%s'", text);
+  shape.input = arena_copy(m->arena, text, (size_t)(equal - text));
+  while (at) {
+    char *end;
+    const long size = strtol(at + 1, &end, 10);
+    if (end == at + 1 || size < 1 || size > INT32_MAX || shape.rank == MOST_DIMS || (*end && *end != 'x'))
+      return usage_error("--shape has sizes as 1x3x320x320, not '%s'", equal + 1);
+    shape.dim[shape.rank++] = size;
+    at = *end ? end : NULL;
+  }
+  vec_push(m->arena, m->options.shapes, shape);
+  return true;
+}
+
+static bool read_input(Importing *m, const char *text) {
+  const char *equal = strrchr(text, '=');
+  if (!equal || equal == text || strcmp(equal, "=u8") != 0)
+    return usage_error("--input is INPUT=u8, not '%s'", text);
+  vec_push(m->arena, m->options.bytes, arena_copy(m->arena, text, (size_t)(equal - text)));
+  return true;
+}
+
+static bool read_setting(Importing *m, const char *text) {
+  const char *equal = strrchr(text, '='), *at = equal;
+  ImportSetting set = {0};
+  if (!equal || equal == text) return usage_error("--set is INPUT=NUMBER, not '%s'", text);
+  set.input = arena_copy(m->arena, text, (size_t)(equal - text));
+  while (at) {
+    const char *word = at + 1;
+    const size_t n = strcspn(word, ",");
+    const bool yes = n == 4 && strncmp(word, "true", 4) == 0, no = n == 5 && strncmp(word, "false", 5) == 0;
+    char *end = (char *)(uintptr_t)(word + n);
+    const double number = yes || no ? yes : strtod(word, &end);
+    if (n == 0 || end != word + n || !isfinite(number))
+      return usage_error("--set gives an input numbers, true or false, not '%s'", equal + 1);
+    vec_push(m->arena, set.value, number);
+    at = word[n] ? word + n : NULL;
+  }
+  vec_push(m->arena, m->options.settings, set);
+  return true;
+}
+
+static bool read_outputs(Importing *m, const char *text) {
+  for (const char *word = text; word;) {
+    const size_t n = strcspn(word, ",");
+    if (n == 0) return usage_error("--outputs is a list of names, not '%s'", text);
+    vec_push(m->arena, m->options.outputs, arena_copy(m->arena, word, n));
+    word = word[n] ? word + n + 1 : NULL;
+  }
+  return true;
+}
+
+/* chw and hwc: of the caller's buffers; nchw and nhwc: of the model. */
+static bool read_layout(Importing *m, const char *text) {
+  const char *equal = strrchr(text, '='), *order = equal ? equal + 1 : text;
+  const bool last = strcmp(order, "nhwc") == 0, chw = strcmp(text, "chw") == 0;
+  if ((last || strcmp(order, "nchw") == 0) && equal != text) {
+    const char *input = equal ? arena_copy(m->arena, text, (size_t)(equal - text)) : NULL;
+    vec_push(m->arena, m->options.layouts, ((ImportLayout){input, last}));
+    return true;
+  }
+  m->options.chw = chw;
+  return chw || strcmp(text, "hwc") == 0 ||
+         usage_error("--layout is hwc, chw, nchw, nhwc or INPUT=nhwc, not '%s'", text);
+}
+
+enum { LITERT = 1 };
+static const char *const roundings[] = {"double", [LITERT] = "litert", "single", "float", NULL};
+
+static bool take_option(Importing *m, int code) {
+  switch (code) {
+  case 'o': m->output = optarg; return true;
+  case 'h': return m->help = true;
+  case LONG_OUTPUTS: return read_outputs(m, optarg);
+  case LONG_SHAPE: return read_shape(m, optarg);
+  case LONG_INPUT: return read_input(m, optarg);
+  case LONG_SET: return read_setting(m, optarg);
+  case LONG_LAYOUT: return read_layout(m, optarg);
+  case LONG_NAME:
+    m->options.net = optarg;
+    return is_name(optarg, strlen(optarg)) || usage_error("'%s' is no name of a net", optarg);
+  case LONG_RENAME: m->rename = optarg; return true;
+  case LONG_ROUNDING: return read_word("--rounding", optarg, roundings, &m->rounding);
+  case LONG_LIST: return m->list = true;
+  case LONG_DIAGNOSTICS: return read_diagnostics(optarg, &m->diagnostics);
+  case LONG_COLOR: return read_color(optarg, &m->colour);
+  default: return false;
+  }
+}
+
+static bool read_options(Importing *m, int argc, char **argv) {
+  for (int code; (code = command_option(m->arena, &import_command, argc, argv)) != -1;)
+    if (!take_option(m, code)) return false;
+  if (m->help) return true;
+  if (optind == argc) return usage_error("no model is given: cnnc import MODEL [-o NAME]");
+  if (argc - optind > 1) return usage_error("several models are given: one is imported at a time");
+  m->model = argv[optind];
+  m->options.rounding = m->rounding < 0 ? NULL : roundings[m->rounding];
+  return *m->model != 0 || usage_error("the model's file name is empty");
+}
+
+/* ---- names ---- */
+static const char *without_suffix(Importing *m, const char *path, const char *suffix) {
+  const size_t n = strlen(path), s = strlen(suffix);
+  const bool has = n > s && path[n - s - 1] != '/' && strcmp(path + n - s, suffix) == 0;
+  return arena_copy(m->arena, path, has ? n - s : n);
+}
+
+static const char *last_of(const char *path) { return strrchr(path, '/') ? strrchr(path, '/') + 1 : path; }
+
+/* The file's name as letters, digits and _. */
+const char *import_net_name(Arena *arena, const char *path) {
+  const char *base = last_of(path);
+  char *name = arena_printf(arena, "%s%s", *base >= '0' && *base <= '9' ? "net_" : "", base);
+  for (char *c = name; *c; c++)
+    if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9'))) *c = '_';
+  static const char *const words[] = {
+#define KEYWORD(word, token) #word,
+#include "keywords.def"
+#undef KEYWORD
+      NULL};
+  for (int i = 0; words[i]; i++)
+    if (strcmp(words[i], name) == 0) return arena_printf(arena, "net_%s", name);
+  return *name ? name : "net_";
+}
+
+static bool read_renames(Importing *m) {
+  size_t n;
+  const char *why = NULL, *text = m->rename ? file_read(m->arena, m->rename, &n, &why) : "";
+  if (!text) {
+    diag_report(m->diags, DIAG_file_unreadable, NO_SPAN, NULL, "cannot read '%s': %s", m->rename, why);
+    return false;
+  }
+  for (int line = 1; *text; line++) {
+    const size_t length = strcspn(text, "\n");
+    char theirs[256], ours[256];
+    const char *copy = arena_copy(m->arena, text, length);
+    const int words = sscanf(copy, " %255[^= \t\r] = %255[^ \t\r]", theirs, ours);
+    text += length + (text[length] == '\n');
+    if (words < 1 || theirs[0] == '#') continue;
+    if (words != 2) {
+      diag_report(m->diags, DIAG_import_file, NO_SPAN, NULL, "%s: line %d is not THEIRS = OURS", m->rename,
+                  line);
+      return false;
+    }
+    vec_push(m->arena, m->options.theirs, arena_copy(m->arena, theirs, strlen(theirs)));
+    vec_push(m->arena, m->options.ours, arena_copy(m->arena, ours, strlen(ours)));
+  }
+  return true;
+}
+
+/* ---- the program ---- */
+/* What is not as in the model; NULL: nothing is. */
+static const char *difference(Arena *arena, const ModelImport *im, const Graph *graph) {
+  const int inputs = graph->inputs.n;
+  if (graph->nodes.n - inputs != im->statements.n) return "it has another number of statements";
+  for (int i = 0; i < im->statements.n; i++) {
+    const Node *node = graph->nodes.data[inputs + i];
+    const Statement *s = im->statements.data[i];
+    Shape wanted = s->out->shape;
+    wanted.regions = s->out->regions;
+    if (!shape_equal(node->shape, wanted))
+      return arena_printf(arena, "%s gives %s, and the model has %s there", s->call,
+                          shape_text(arena, node->shape), shape_text(arena, wanted));
+  }
+  for (int w = 0; w < graph->weights.n; w++) {
+    const Weight *weight = graph->weights.data[w];
+    bool found = false;
+    for (int k = 0; k < im->weights.n && !found; k++) { /* most likely in the same order */
+      const ImportWeight *ours = &im->weights.data[(w + k) % im->weights.n];
+      found = strcmp(ours->name, weight->name) == 0 && ours->tensor->n == weight->size;
+    }
+    if (!found) return arena_printf(arena, "it lacks the weight %s", weight->name);
+  }
+  return graph->weights.n == im->weights.n ? NULL : "it has other weights";
+}
+
+/* Numbers that ONNX allows and the language does not: its own messages are the reasons. A statement has a
+ * line, behind a comment, the net and its inputs. */
+static void report_refused(const ModelImport *im, const Diags *diags, const Sources *sources) {
+  const int before = 3 + im->left_out.n + im->options->settings.n + im->inputs.n, n = diags_errors(diags);
+  Span where;
+  Diag *diag = diag_report(im->diags, DIAG_import_operator, im->at, NULL,
+                           "%d of %d statement%s ha%s no form in the language", n, im->statements.n,
+                           im->statements.n == 1 ? "" : "s", n == 1 ? "s" : "ve");
+  const char *message;
+  for (int i = 0; (message = diags_error(diags, i, &where)) != NULL; i++) {
+    const int line = sources_place(sources, where.file, where.start).line - before;
+    const bool within = line >= 0 && line < im->statements.n;
+    const OnnxNode *node = within ? im->statements.data[line]->origin : NULL;
+    if (node) diag_fact(diag, "%s: %s", onnx_title(im->onnx, node), message);
+    else diag_fact(diag, "%s", message);
+  }
+}
+
+ImportCheck import_check(const ModelImport *im, const char *path, Text *program, const char **why) {
+  Sources sources = {.arena = im->arena};
+  Diags *diags = diags_new(im->arena, &sources);
+  const uint32_t source = sources_add(&sources, path, im->text, strlen(im->text));
+  *why = "it has syntax errors";
+  if (format_source(program, im->arena, diags, &sources, source) != FORMATTED) return IMPORT_WRONG;
+  const SemaOptions options = {0};
+  const Ast *ast = program_of(im->arena, diags, &sources, path, program->s, program->n, 0, NULL, NULL);
+  const Graph *graph = sema_build(im->arena, diags, &sources, ast, NULL, 0, &options);
+  *why = NULL;
+  if (diags_errors(diags)) return report_refused(im, diags, &sources), IMPORT_REFUSED;
+  *why = graph ? difference(im->arena, im, graph) : "it has no net";
+  return *why ? IMPORT_WRONG : IMPORT_RIGHT;
+}
+
+static bool admits(const ModelImport *im) {
+  Text program = {.arena = im->arena};
+  const char *why;
+  return import_check(im, "part.cnn", &program, &why) == IMPORT_RIGHT;
+}
+
+static void write_files(Importing *m, const ModelImport *im, const char *base, const Text *program) {
+  const char *path = strcmp(base, "-") == 0 ? "-" : arena_printf(m->arena, "%s.cnn", base), *why = NULL;
+  const char *weights = arena_printf(m->arena, "%s.safetensors", base), *temporary = NULL;
+  if (!outputs_add(m->outputs, path, program->s, program->n, &why)) diag_cannot_write(m->diags, path, why);
+  else if (strcmp(base, "-") == 0) weights = NULL;
+  else if (!outputs_adopt(m->outputs, weights, &temporary, &why)) diag_cannot_write(m->diags, weights, why);
+  else if (!import_save_weights(im, temporary)) diag_cannot_write(m->diags, weights, strerror(errno));
+  if (diags_errors(m->diags)) outputs_abandon(m->outputs);
+  else if (!outputs_commit(m->outputs, &why)) diag_cannot_write(m->diags, path, why);
+}
+
+static int write_program(Importing *m, const ModelImport *im) {
+  Text program = {.arena = m->arena};
+  const char *base = m->output ? m->output : last_of(m->model), *why;
+  base = without_suffix(m,
+                        without_suffix(m, base,
+                                       m->output          ? ".cnn"
+                                       : im->onnx->tflite ? ".tflite"
+                                                          : ".onnx"),
+                        ".safetensors");
+  const ImportCheck check = import_check(im, arena_printf(m->arena, "%s.cnn", base), &program, &why);
+  if (check == IMPORT_RIGHT) write_files(m, im, base, &program);
+  if (check != IMPORT_WRONG) return 0;
+  fprintf(stderr, "cnnc: internal error: the imported program is not right: %s\n", why);
+  return 3;
+}
+
+/* ---- models of TensorFlow Lite ---- */
+#ifdef __wasi__ /* the page takes those of ONNX alone */
+static bool import_tflite(Importing *m, Span at, int *status) {
+  (void)m, (void)at, (void)status;
+  return false;
+}
+#else
+/* What is not as in the model; NULL: nothing is. */
+static const char *tflite_check(Arena *arena, const TflProgram *made, const char *path, Text *program) {
+  Sources sources = {.arena = arena};
+  Diags *diags = diags_new(arena, &sources);
+  const uint32_t source = sources_add(&sources, path, made->text, strlen(made->text));
+  if (format_source(program, arena, diags, &sources, source) != FORMATTED) return "it has syntax errors";
+  const SemaOptions options = {0};
+  const Ast *ast = program_of(arena, diags, &sources, path, program->s, program->n, 0, NULL, NULL);
+  const Graph *graph = sema_build(arena, diags, &sources, ast, NULL, 0, &options);
+  Span where;
+  if (diags_errors(diags)) return diags_error(diags, 0, &where);
+  if (!graph || graph->outputs.n != made->noutputs) return "it has an output twice";
+  for (int o = 0; o < made->noutputs; o++)
+    if (!shape_equal(graph->outputs.data[o].node->shape, made->output[o]))
+      return "an output has another shape than its operators give";
+  return NULL;
+}
+
+static bool admits_tflite(Arena *arena, const TflProgram *made) {
+  Text program = {.arena = arena};
+  return !tflite_check(arena, made, "part.cnn", &program);
+}
+
+static void write_tflite(Importing *m, Span at, const TflProgram *made) {
+  Text program = {.arena = m->arena};
+  const char *base = m->output ? m->output : last_of(m->model), *temporary = NULL, *why = NULL;
+  base = without_suffix(m, without_suffix(m, base, m->output ? ".cnn" : ".tflite"), ".safetensors");
+  const bool printed = strcmp(base, "-") == 0;
+  const char *path = printed ? "-" : arena_printf(m->arena, "%s.cnn", base),
+             *weights = arena_printf(m->arena, "%s.safetensors", base),
+             *wrong = tflite_check(m->arena, made, path, &program);
+  if (wrong) { /* what it says of its values is not what its operators make */
+    diag_report(m->diags, DIAG_import_file, at, NULL, "the model is not right: %s", wrong);
+    return;
+  }
+  if (!outputs_add(m->outputs, path, program.s, program.n, &why)) diag_cannot_write(m->diags, path, why);
+  else if (!printed && !outputs_adopt(m->outputs, weights, &temporary, &why))
+    diag_cannot_write(m->diags, weights, why);
+  else if (!printed && !arrays_save(&made->arrays, temporary))
+    diag_cannot_write(m->diags, weights, strerror(errno));
+  if (diags_errors(m->diags)) outputs_abandon(m->outputs);
+  else if (!outputs_commit(m->outputs, &why)) diag_cannot_write(m->diags, path, why);
+}
+
+/* Something was asked for that has no meaning for a model of its kind. */
+static const char *not_for_tflite(const Importing *m, bool quantized) {
+  const ImportOptions *o = &m->options;
+  if (o->chw || o->layouts.n)
+    return "--layout is for ONNX models: TensorFlow Lite has channels last, as the language";
+  if (!quantized) return NULL;
+  if (m->list) return "--list is for models of floats; this one is quantized";
+  if (m->rename) return "--rename is for models of floats; this one is quantized";
+  if (o->shapes.n) return "--shape is for models of floats; this one is quantized, with sizes that are fixed";
+  if (o->settings.n) return "--set is for models of floats; this one is quantized";
+  return o->bytes.n ? "--input is for models of floats; a quantized one says what its inputs are" : NULL;
+}
+
+static int import_floats(Importing *m, Span at, Onnx *graph) {
+  if (!graph || !read_renames(m)) return 0;
+  if (m->list) {
+    const char *list = import_list_graph(m->arena, m->diags, at, &m->options, graph);
+    if (list) fputs(list, stdout);
+    return 0;
+  }
+  const ModelImport *im = import_graph(m->arena, m->diags, at, &m->options, graph);
+  return im ? write_program(m, im) : 0;
+}
+
+/* True: it was such a model, whatever became of it. */
+static bool import_tflite(Importing *m, Span at, int *status) {
+  size_t n;
+  uint8_t begin[8];
+  if (!tflite_is(begin, file_begin(m->model, begin, sizeof begin))) return false;
+  const char *why = NULL, *bytes = file_read(m->arena, m->model, &n, &why);
+  if (!bytes) return false;
+  TflModel *model = tflite_open(m->arena, m->diags, at, m->model, &m->options, (const uint8_t *)bytes, n);
+  if (!model) return true;
+  const bool quantized = tflite_is_quantized(model);
+  if ((why = not_for_tflite(m, quantized))) {
+    diag_report(m->diags, DIAG_import_file, at, NULL, "%s", why);
+    return true;
+  }
+  if (!quantized) {
+    *status = import_floats(m, at,
+                            tflite_nodes(m->arena, m->diags, at, m->model, model, (const uint8_t *)bytes, n));
+    return true;
+  }
+  m->options.admits_tflite = admits_tflite;
+  const TflProgram *made =
+      tflite_import(m->arena, m->diags, at, m->model, &m->options, model, (const uint8_t *)bytes, n);
+  if (made) write_tflite(m, at, made);
+  return true;
+}
+#endif
+
+static int write_model(Importing *m, Span at) {
+  int status = 0;
+  if (import_tflite(m, at, &status)) return status;
+  if (!read_renames(m)) return 0;
+  if (m->rounding == LITERT) {
+    diag_report(m->diags, DIAG_import_file, at, NULL,
+                "--rounding=litert is for models of TensorFlow Lite; this one is of ONNX");
+    return 0;
+  }
+  if (m->list) {
+    const char *list = import_list(m->arena, m->diags, m->model, at, &m->options);
+    if (list) fputs(list, stdout);
+    return 0;
+  }
+  m->options.admits = admits;
+  const ModelImport *im = import_model(m->arena, m->diags, m->model, at, &m->options);
+  return im ? write_program(m, im) : 0;
+}
+
+static int import(Arena *arena, const char *cnnc, int argc, char **argv) {
+  (void)cnnc;
+  Importing m = {.arena = arena, .rounding = -1, .sources = {.arena = arena}, .outputs = outputs_new(arena)};
+  if (!read_options(&m, argc, argv)) return 2;
+  if (m.help) return command_help(arena, &import_command);
+  m.diags = diags_new(arena, &m.sources);
+  const Span at = {sources_add_binary(&m.sources, m.model), 0, 0};
+  const char *named = m.output && strcmp(m.output, "-") != 0 ? without_suffix(&m, m.output, ".cnn") : m.model;
+  if (!m.options.net)
+    m.options.net = import_net_name(arena, without_suffix(&m, without_suffix(&m, named, ".onnx"), ".tflite"));
+  const int status = write_model(&m, at);
+  diags_print(m.diags, stderr, (DiagFormat)m.diagnostics, options_colour(m.colour));
+  return status ? status : diags_errors(m.diags) ? 1 : 0;
+}
+
+const Command import_command = {
+    "import",
+    "MODEL [-o NAME]",
+    "makes them of models in ONNX and TensorFlow Lite",
+    "Writes a model of ONNX or TensorFlow Lite (.tflite) as a program, NAME.cnn, and its weights, "
+    "NAME.safetensors. A quantised model stays one of 8 bits.",
+    "Exit status: 0; 1 when a node has no form in the language or a file is bad: nothing is written then; 2 "
+    "for a wrong command line; 3 for a bug in cnnc.",
+    import_options,
+    ".onnx .tflite",
+    import,
+};

@@ -1,0 +1,17 @@
+/* import.h: the command `cnnc import`. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_IMPORT_COMMAND_H
+#define CNNC_IMPORT_COMMAND_H
+#include "command.h"
+#include "import/import.h"
+
+extern const Command import_command;
+/* The program of a model, laid out, and compiled again: whether it is what the model is. */
+typedef enum ImportCheck {
+  IMPORT_RIGHT,
+  IMPORT_REFUSED, /* the language allows less than ONNX there: a node has no form, which is recorded */
+  IMPORT_WRONG,   /* `why` says what is */
+} ImportCheck;
+ImportCheck import_check(const ModelImport *, const char *path, Text *program, const char **why);
+const char *import_net_name(Arena *, const char *path); /* of a net, after a file or folder */
+#endif

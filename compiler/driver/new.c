@@ -1,0 +1,190 @@
+/* new.c: `cnnc new`: a folder with a net, a program around it and a Makefile, to begin from. The texts are
+ * templates in new/. */
+// SPDX-License-Identifier: Apache-2.0
+#define _POSIX_C_SOURCE 200809L
+#include "new.h"
+#include <dirent.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/template.h"
+#include "emit/emit.h"
+#include "compile.h"
+#include "import.h"
+#include "options_words.h"
+
+static const struct {
+  const char *name, *text;
+} template_table[] = {
+#include "driver/new_texts.inc"
+    {NULL, NULL},
+};
+
+enum { LONG_FROM = 256 };
+
+static const OptionRow new_options[] = {
+    {"from", LONG_FROM, required_argument, "--from=MODEL.onnx",
+     "the net is imported from that model, with its weights, as cnnc import does it", "@file"},
+    {"help", 'h', no_argument, "-h, --help", "this page", NULL},
+    {NULL, 0, 0, NULL, NULL, NULL},
+};
+
+typedef struct Beginning {
+  Arena *arena;
+  const char *cnnc, *folder, *name, *model; /* model: NULL: a net of our own */
+  bool help;
+  Outputs *outputs;
+  Diags *diags;
+} Beginning;
+
+/* ---- the command line ---- */
+static bool read_options(Beginning *b, int argc, char **argv) {
+  for (int code; (code = command_option(b->arena, &new_command, argc, argv)) != -1;) switch (code) {
+    case LONG_FROM: b->model = optarg; break;
+    case 'h': b->help = true; break;
+    default: return false;
+    }
+  if (b->help) return true;
+  if (optind == argc) return usage_error("no name is given: cnnc new NAME [--from=MODEL.onnx]");
+  if (argc - optind > 1) return usage_error("several names are given: one folder is made at a time");
+  if (b->model && !*b->model) return usage_error("--from wants a model of ONNX");
+  const size_t n = strlen(argv[optind]);
+  b->folder = arena_copy(b->arena, argv[optind], n);
+  for (size_t i = n; i > 1 && b->folder[i - 1] == '/'; i--)
+    b->folder = arena_copy(b->arena, b->folder, i - 1);
+  const char *slash = strrchr(b->folder, '/'), *last = slash ? slash + 1 : b->folder;
+  if (!*last || strcmp(last, ".") == 0 || strcmp(last, "..") == 0)
+    return usage_error("'%s' is no name of a new folder", argv[optind]);
+  return true;
+}
+
+/* The net's name: the folder's, unless a file of it would hide another or be a target of the Makefile. */
+static const char *name_of(Arena *arena, const char *folder) {
+  static const char *const targets[] = {"embed", "run", "clean", "Makefile", NULL};
+  const char *name = import_net_name(arena, folder);
+  bool taken = library_name_taken(name);
+  for (int i = 0; targets[i]; i++) taken = taken || strcmp(name, targets[i]) == 0;
+  return taken ? arena_printf(arena, "net_%s", name) : name;
+}
+
+/* How the Makefile calls cnnc: as it was called here, so that it is the same one. */
+static const char *command_of(Arena *arena, const char *cnnc) {
+  const char *path = strchr(cnnc, '/') ? file_identity(arena, cnnc) : "cnnc";
+  const bool plain =
+      !path[strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-")];
+  return plain ? path : "cnnc";
+}
+
+/* ---- the files ---- */
+static bool is_free(const Beginning *b) {
+  DIR *directory = opendir(b->folder);
+  if (!directory)
+    return !file_exists(b->folder) || diag_cannot_write(b->diags, b->folder, "it is there, and no folder");
+  bool empty = true;
+  for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
+    empty = empty && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0);
+  closedir(directory);
+  return empty || diag_cannot_write(b->diags, b->folder, "it is there, and not empty");
+}
+
+static const char *path_of(const Beginning *b, const char *file) {
+  return arena_printf(b->arena, "%s/%s", b->folder, file);
+}
+
+static const char *filled(const Beginning *b, const char *name, const Blank *blanks) {
+  Text out = {.arena = b->arena};
+  int i = 0;
+  while (strcmp(template_table[i].name, name) != 0) i++;
+  template_put(&out, template_table[i].text, blanks);
+  return arena_copy(b->arena, out.s, out.n - 1); /* without the end of the last line */
+}
+
+static bool add_file(const Beginning *b, const char *file, const char *text) {
+  const char *path = path_of(b, file), *why = NULL;
+  text = arena_printf(b->arena, "%s\n", text);
+  return outputs_add(b->outputs, path, text, strlen(text), &why) || diag_cannot_write(b->diags, path, why);
+}
+
+static bool add_files(const Beginning *b) {
+  const char *name = b->name, *model = b->model;
+  const char *base = model && strrchr(model, '/') ? strrchr(model, '/') + 1 : model ? model : "";
+  const Blank names[] = {
+      {"NAME", name}, {"MODEL", base}, {"CNNC", command_of(b->arena, b->cnnc)}, {NULL, NULL}};
+  const char *row = arena_printf(b->arena, "| `%s.safetensors` | its weights |", name),
+             *made = arena_printf(b->arena, " %s", name);
+  const Blank blanks[] = {
+      names[0],
+      names[2],
+      {"TRAINING", model ? "" : arena_printf(b->arena, "%s\n", filled(b, "training.mk.in", names))},
+      {"MADE", model ? "" : made},
+      {"WEIGHTS_ROW", model ? row : ""},
+      {"STEPS", model ? "writes the net as C, and builds the program embed with it"
+                      : "trains the net, writes it as C, and builds the program embed with it"},
+      {"MORE", filled(b, model ? "model.md.in" : "own.md.in", names)},
+      {NULL, NULL}};
+  if (!model && !add_file(b, arena_printf(b->arena, "%s.cnn", name), filled(b, "net.cnn.in", names)))
+    return false;
+  return add_file(b, "Makefile", filled(b, "makefile.in", blanks)) &&
+         add_file(b, "README.md", filled(b, "readme.md.in", blanks));
+}
+
+static int import_into(const Beginning *b) {
+  char *words[] = {arena_printf(b->arena, "import"),
+                   arena_printf(b->arena, "--name=%s", b->name),
+                   arena_printf(b->arena, "-o"),
+                   arena_printf(b->arena, "%s/%s", b->folder, b->name),
+                   arena_printf(b->arena, "--"),
+                   arena_printf(b->arena, "%s", b->model),
+                   NULL};
+  optind = 0; /* options are read a second time */
+  return import_command.run(b->arena, b->cnnc, sizeof words / sizeof *words - 1, words);
+}
+
+/* The program around the net is made of its graph. */
+static int write_example(const Beginning *b) {
+  Options options = {.batch = 1, .kind = OUTPUT_EXAMPLE, .level = LEVEL_PLAIN};
+  options.input = path_of(b, arena_printf(b->arena, "%s.cnn", b->name));
+  options.output = path_of(b, "embed.c");
+  vec_push(b->arena, options.targets, target_find("generic"));
+  vec_push(b->arena, options.warnings, "no-unread-input"); /* it is told when the net is compiled */
+  return compile(b->arena, &options);
+}
+
+static int make_all(const Beginning *b) {
+  const char *why = NULL;
+  if (!is_free(b)) return 1;
+  if (!outputs_folder(b->outputs, b->folder, &why)) return diag_cannot_write(b->diags, b->folder, why), 1;
+  const int status = b->model ? import_into(b) : 0;
+  if (status) return outputs_abandon(b->outputs), status;
+  if (!add_files(b)) return outputs_abandon(b->outputs), 1;
+  if (!outputs_commit(b->outputs, &why)) return diag_cannot_write(b->diags, b->folder, why), 1;
+  return write_example(b);
+}
+
+static int new_project(Arena *arena, const char *cnnc, int argc, char **argv) {
+  const Sources sources = {.arena = arena};
+  Beginning b = {
+      .arena = arena, .cnnc = cnnc, .outputs = outputs_new(arena), .diags = diags_new(arena, &sources)};
+  if (!read_options(&b, argc, argv)) return 2;
+  if (b.help) return command_help(arena, &new_command);
+  b.name = name_of(arena, b.folder);
+  const int status = make_all(&b);
+  diags_print(b.diags, stderr, DIAG_TEXT, options_colour(0));
+  if (status == 0)
+    printf("%s: a net, a program around it and a Makefile. Next: make -C %s run\n", b.folder, b.folder);
+  return status;
+}
+
+const Command new_command = {
+    "new",
+    "NAME [--from=MODEL.onnx]",
+    "makes a folder to begin from",
+    "Makes the folder NAME with a net, a program around it, a Makefile and a README. `make run` there trains "
+    "the net on made-up pictures, builds the program with it and runs that.",
+    "Exit status: 0; 1 where something is there already or a model cannot be imported: nothing is written "
+    "then; 2 for a wrong command line; 3 for a bug in cnnc.",
+    new_options,
+    NULL,
+    new_project,
+};

@@ -1,0 +1,8 @@
+/* quantize.h: `cnnc quantize`. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_QUANTISE_H
+#define CNNC_QUANTISE_H
+#include "command.h"
+
+extern const Command quantize_command;
+#endif

@@ -1,0 +1,110 @@
+/* quantize_tell.c: what `cnnc quantize` says of what it made: a line a value, warnings, --report. */
+// SPDX-License-Identifier: Apache-2.0
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include "base/text.h"
+#include "quantizing.h"
+
+/* ---- warnings ---- */
+void quantise_warn(Quantising *q) {
+  static const double MUCH = 0.01;
+  for (int i = 0; i < q->made->chosen.n; i++) {
+    const Chosen *c = &q->made->chosen.data[i];
+    if (c->kept || !(c->cut > MUCH)) continue;
+    Diag *diag =
+        diag_report(q->diags, DIAG_saturating_layer, c->node->span, c->node->site,
+                    "%.1f %% of what %s takes on the data lies outside its scale", 100 * c->cut, c->name);
+    diag_help(diag, "--calibrate=minmax has all of it inside, with larger steps");
+  }
+}
+
+static const char *precision_of(const Chosen *c) { return c->kept ? "f32" : c->wide ? "i16" : "i8"; }
+
+/* ---- lines ---- */
+static const char *decibels(Arena *arena, double signal, double noise) {
+  const double db = measured_decibels(signal, noise);
+  return isfinite(db) ? arena_printf(arena, "%.1f", db) : "exact";
+}
+
+static void put_measured(Text *line, const Measured *m) {
+  if (!m->there) return;
+  const double db = measured_decibels(m->signal, m->noise);
+  text_put(line, isfinite(db) ? "  SQNR %s dB" : "  SQNR %s", decibels(line->arena, m->signal, m->noise));
+  text_put(line, "  (alone %s)", decibels(line->arena, m->signal, m->alone));
+}
+
+static void tell_value(const Quantising *q, const Chosen *c) {
+  Text line = {.arena = q->arena};
+  if (c->kept) text_put(&line, "%-20s f32", c->name);
+  else {
+    text_put(&line, "%-20s %-3s scale %-10.4g zero %4d  clamped %.2f %%", c->name, precision_of(c),
+             (double)c->scale, c->zero, 100 * c->cut);
+    put_measured(&line, &q->measured[c->last->id]);
+  }
+  if (c->bytes)
+    text_put(&line, "  %s -> %s B", text_thousands(q->arena, c->bytes_before),
+             text_thousands(q->arena, c->bytes));
+  printf("%s\n", line.s);
+}
+
+static void tell_judgement(const Quantising *q) {
+  const Judgement *a = &q->before, *b = &q->after;
+  if (!q->data) return;
+  if (!a->metric)
+    printf("the accuracy is not compared: %s\n",
+           q->seen.targets ? "the data has no samples to test on" : "the data has no targets");
+  else if (a->share)
+    printf("%s %.1f %% -> %.1f %% (%+.1f)\n", a->metric, 100 * a->value, 100 * b->value,
+           -quantise_lost(q) + 0.0);
+  else printf("%s %.4g -> %.4g (%+.2g)\n", a->metric, a->value, b->value, b->value - a->value);
+}
+
+void quantise_tell(const Quantising *q) {
+  if (q->ranges) printf("ranges as training has left them\n");
+  if (q->equalised)
+    printf("equalised between %d pair%s of layers\n", q->equalised, q->equalised == 1 ? "" : "s");
+  for (int i = 0; i < q->made->chosen.n; i++) tell_value(q, &q->made->chosen.data[i]);
+  tell_judgement(q);
+}
+
+/* ---- JSON ---- */
+static json_t *real(double x) { return isfinite(x) ? json_real(x) : json_null(); }
+
+static json_t *value_json(const Quantising *q, const Chosen *c) {
+  const Measured *m = &q->measured[c->last->id];
+  json_t *value = json_pack("{s:s, s:s}", "name", c->name, "precision", precision_of(c));
+  if (!c->kept) {
+    json_object_set_new(value, "scale", json_real((double)c->scale));
+    json_object_set_new(value, "zero", json_integer(c->zero));
+    json_object_set_new(value, "clamped", json_real(c->cut));
+  }
+  if (!c->kept && m->there) {
+    json_object_set_new(value, "sqnr", real(measured_decibels(m->signal, m->noise)));
+    json_object_set_new(value, "alone", real(measured_decibels(m->signal, m->alone)));
+  }
+  if (c->bytes) {
+    json_object_set_new(value, "bytes_before", json_integer((json_int_t)c->bytes_before));
+    json_object_set_new(value, "bytes", json_integer((json_int_t)c->bytes));
+  }
+  return value;
+}
+
+bool quantise_report(Quantising *q) {
+  json_t *layers = json_array();
+  if (!q->report) return json_decref(layers), true;
+  for (int i = 0; i < q->made->chosen.n; i++)
+    json_array_append_new(layers, value_json(q, &q->made->chosen.data[i]));
+  json_t *root = json_pack("{s:s, s:s, s:i, s:o}", "net", q->graph->name, "rounding", q->how.rounding,
+                           "equalised", q->equalised, "layers", layers);
+  if (q->before.metric) {
+    json_object_set_new(root, "metric", json_string(q->before.metric));
+    json_object_set_new(root, "before", json_real(q->before.value));
+    json_object_set_new(root, "after", json_real(q->after.value));
+    json_object_set_new(root, "lost", json_real(quantise_lost(q)));
+  }
+  const bool written = root && json_dump_file(root, q->report, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0;
+  json_decref(root);
+  if (!written) diag_report(q->diags, DIAG_cannot_write, NO_SPAN, NULL, "cannot write '%s'", q->report);
+  return written;
+}

@@ -1,0 +1,54 @@
+/* quantizing.h: `cnnc quantize` on its way. Private to quantize.c, quantize_run.c and quantize_tell.c. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_QUANTISING_H
+#define CNNC_QUANTISING_H
+#include "backend/observed.h"
+#include "base/diag.h"
+#include "quantize/calibrate.h"
+#include "quantize/measure.h"
+#include "sema/sema.h"
+
+/* What the test of the data says of a program. */
+typedef struct Judgement {
+  const char *metric; /* NULL: nothing */
+  double value;
+  bool share; /* of 1: told in per cent */
+} Judgement;
+
+typedef struct Quantising {
+  Arena *arena;
+  Sources sources;
+  Diags *diags;
+  const char *program, *weights, *data, *output, *samples, *cc, *runtime, *work, *report, *threads;
+  Calibration how;
+  Table keep, wide;
+  VEC(const char *) keeps, directories;
+  Defines defines;
+  bool help, no_equalize, wrong; /* wrong: what the command line asks for */
+  bool calibrates;               /* --calibrate: ranges are chosen from data in any case */
+  double most_lost;              /* points; below 0: any */
+
+  const Graph *graph;
+  float *values;       /* the weights, equalised */
+  int equalised;       /* between how many pairs of layers */
+  const Table *ranges; /* as training for 8 bits left them; NULL: they are chosen from data */
+  Observations seen;
+  const Calibrated *made;
+  const Measured *measured; /* by node id; of the last `made` */
+  Judgement before, after;
+} Quantising;
+
+bool quantise_failed(Quantising *, const char *why); /* reports it; false */
+
+/* ---- quantise_run.c: programs that cnnc builds ---- */
+bool quantise_build(Quantising *, const char *weights, const char *program); /* weights: of 8 bits, or NULL */
+bool quantise_observe(Quantising *, const char *program, const char *weights);
+/* False where the data has no test for the net. */
+bool quantise_judge(Quantising *, const char *program, const char *weights, Judgement *);
+double quantise_lost(const Quantising *); /* in points, or what a metric that is no share has moved by */
+
+/* ---- quantise_tell.c ---- */
+void quantise_warn(Quantising *); /* [saturating-layer] */
+void quantise_tell(const Quantising *);
+bool quantise_report(Quantising *); /* --report */
+#endif

@@ -1,0 +1,252 @@
+/* onnx_out.c: a net as a model of ONNX: inputs, a few nodes for each of the net's, outputs; files. */
+// SPDX-License-Identifier: Apache-2.0
+#include "export/onnx_out.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "0.1.0"
+#endif
+enum { OPSET = 17, IR_VERSION = 8, PAGE_BYTES = 4096 };
+
+static const OnnxWay ways[] = {
+#define OUT(name, function, word) {#name, function, word},
+#define NONE(name, why) {#name, NULL, why},
+#include "export/onnx_out.def"
+#undef OUT
+#undef NONE
+    {NULL, NULL, NULL}};
+
+const OnnxWay *onnx_way(const Op *op) {
+  const OnnxWay *way = ways;
+  while (way->op && strcmp(way->op, op->name) != 0) way++;
+  return way->op ? way : NULL;
+}
+
+/* ---- what has no form ---- */
+static bool is_port(const Node *node) { return node->op == &op_input; }
+
+static const char *refusal(const Node *node) {
+  if (node->shape.regions) return "regions, which lie on an axis of their own";
+  if (node->quant && node->quant->wide) return "values of 16 bits, which come with opset 21";
+  const OnnxWay *way = is_port(node) ? NULL : onnx_way(node->op);
+  return way && !way->function ? way->word : NULL;
+}
+
+/* All of them in one message: the first at its place, the others as notes. */
+static bool all_have_forms(Diags *diags, const Graph *graph, const int *reads) {
+  int n = 0;
+  Diag *diag = NULL;
+  for (int i = 0; i < graph->nodes.n; i++)
+    n += (reads[i] || is_port(graph->nodes.data[i])) && refusal(graph->nodes.data[i]);
+  for (int i = 0; i < graph->nodes.n && n; i++) {
+    const Node *node = graph->nodes.data[i];
+    const char *why = reads[i] || is_port(node) ? refusal(node) : NULL,
+               *op = is_port(node) ? "input" : node->op->name;
+    if (!why) continue;
+    if (diag) diag_note(diag, node->span, "nor has %s '%s': %s", op, node->name, why);
+    else
+      diag = diag_report(diags, DIAG_onnx_operator, node->span, node->site, "%s '%s' has no form in ONNX: %s",
+                         op, node->name, why);
+  }
+  if (diag) diag_help(diag, "a net whose outputs lie before %s can be written", n == 1 ? "it" : "them");
+  return !n;
+}
+
+/* ---- ports ---- */
+static ValueInfoProto *port(OnnxOut *o, const char *name, TensorType type, int rank, const int64_t *dim) {
+  ValueInfoProto *info = NEW(o->arena, ValueInfoProto);
+  info->name = name;
+  info->type = NEW(o->arena, TypeProto);
+  TypeProtoTensor *tensor = info->type->tensor_type = NEW(o->arena, TypeProtoTensor);
+  tensor->elem_type = type;
+  tensor->shape = NEW(o->arena, TensorShapeProto);
+  for (int d = 0; d < rank; d++) {
+    TensorShapeProtoDimension *size = NEW(o->arena, TensorShapeProtoDimension);
+    if (d == 0) size->dim_param = "N";
+    else size->dim_value = dim[d];
+    vec_push(o->arena, tensor->shape->dim, size);
+  }
+  return info;
+}
+
+static TensorType type_of(Elem elem) {
+  return elem == U8 ? TENSOR_UINT8 : elem == I8 ? TENSOR_INT8 : elem == I32 ? TENSOR_INT32 : TENSOR_FLOAT;
+}
+
+static void make_input(OnnxOut *o, const Port *input, bool channels_last) {
+  const Node *node = o->node = input->node;
+  const TensorType type = type_of(node->port->elem);
+  const Shape s = node->shape;
+  int64_t dim[4];
+  const int rank = out_dims(s, 0, dim);
+  const bool moved = channels_last && rank > 2;
+  for (int d = 1; moved && d < rank; d++) dim[d] = s.dim[d - 1];
+  ValueInfoProto *info = port(o, input->name, type, rank, dim);
+  vec_push(o->arena, o->model->input, info);
+  const char *x = input->name;
+  if (node->quant) x = out_raw(o, node, x, type);
+  else if (type != TENSOR_FLOAT) {
+    x = out_one(o, "Cast", x);
+    out_int(o, "to", TENSOR_FLOAT);
+  }
+  const int64_t first[] = {0, rank - 1, 1, 2};
+  o->value[node->id] = moved ? out_permute(o, x, rank, first) : x;
+}
+
+/* Of a net of 8 bits what the program says; the largest of scores is left to who reads them. */
+static TensorType output_type(const Port *output) {
+  if (!output->node->quant) return TENSOR_FLOAT;
+  return output->as == AS_I8 ? TENSOR_INT8 : output->as == AS_U8 ? TENSOR_UINT8 : TENSOR_FLOAT;
+}
+
+static void make_output(OnnxOut *o, const Port *output) {
+  const Node *node = o->node = output->node;
+  int64_t dim[4];
+  const int rank = out_dims(node->shape, 0, dim);
+  const TensorType type = output_type(output);
+  const char *stored = o->stored[node->id];
+  const bool whole = type == TENSOR_INT8 && stored;
+  const char *value = whole ? stored : o->value[node->id];
+  if (type != TENSOR_FLOAT && !whole) {
+    out_quantized(o, node, value, type);
+    o->last->output.data[0] = output->name;
+  } else if (strcmp(value, output->name) != 0) {
+    out_one(o, "Identity", value);
+    o->last->output.data[0] = o->last->name = output->name;
+  }
+  ValueInfoProto *info = port(o, output->name, type, rank, dim);
+  vec_push(o->arena, o->model->output, info);
+}
+
+/* ---- nodes ---- */
+static const char *output_name(const OnnxOut *o, const Node *node, TensorType type) {
+  for (int i = 0; i < o->graph->outputs.n; i++) {
+    const Port *output = &o->graph->outputs.data[i];
+    if (output->node == node && output_type(output) == type) return output->name;
+  }
+  return NULL;
+}
+
+/* What was made last is the node's value: it gets the node's name, and its tensor that of an output. */
+static void name_last(OnnxOut *o, const Node *node) {
+  const char *value = node->quant ? NULL : output_name(o, node, TENSOR_FLOAT);
+  o->last->name = node->name;
+  if (!value) {
+    if (table_find(&o->names, node->name)) return;
+    value = node->name;
+    table_set(o->arena, &o->names, value, o);
+  }
+  o->last->output.data[0] = o->value[node->id] = value;
+}
+
+/* A vector's order stays as it was where each number is computed from one, by the same function. */
+bool out_keeps_order(const Node *node) {
+  return node->shape.rank == 1 && node->nin == 1 && !node->nweights && node->in[0]->shape.rank == 1 &&
+         (node->op->family == FAMILY_MAP || node->op->family == FAMILY_ALIAS) && node->op->fold == FOLD_NONE;
+}
+
+static void make_node(OnnxOut *o, const Node *node) {
+  o->node = node;
+  o->last = NULL;
+  if (out_keeps_order(node)) o->flattened[node->id] = o->flattened[node->in[0]->id];
+  const OnnxWay *way = onnx_way(node->op); /* NULL: the operand in another scale */
+  const char *value = way ? way->function(o, node) : out_input(o, 0);
+  o->value[node->id] = value;
+  if (o->last && strcmp(o->last->output.data[0], value) == 0) name_last(o, node);
+  if (!node->quant) return;
+  const char *whole = output_name(o, node, TENSOR_INT8), *real = output_name(o, node, TENSOR_FLOAT);
+  o->stored[node->id] = out_quantized(o, node, o->value[node->id], TENSOR_INT8);
+  if (whole) o->stored[node->id] = o->last->output.data[0] = whole;
+  o->value[node->id] = out_raw(o, node, o->stored[node->id], TENSOR_INT8);
+  if (real) o->value[node->id] = o->last->output.data[0] = real;
+}
+
+/* Names that others want stay theirs. */
+static void keep_names(OnnxOut *o) {
+  const Graph *g = o->graph;
+  for (int i = 0; i < g->inputs.n; i++) table_set(o->arena, &o->names, g->inputs.data[i].name, o);
+  for (int i = 0; i < g->outputs.n; i++) table_set(o->arena, &o->names, g->outputs.data[i].name, o);
+}
+
+static ModelProto *model_of(Arena *arena, GraphProto *graph) {
+  ModelProto *model = NEW(arena, ModelProto);
+  OperatorSetIdProto *opset = NEW(arena, OperatorSetIdProto);
+  opset->version = OPSET;
+  model->ir_version = IR_VERSION;
+  model->producer_name = "cnnc";
+  model->producer_version = PACKAGE_VERSION;
+  model->graph = graph;
+  vec_push(arena, model->opset_import, opset);
+  return model;
+}
+
+ModelProto *onnx_out(Arena *arena, Diags *diags, const Graph *graph, const OnnxNumbers *numbers,
+                     bool channels_last) {
+  OnnxOut o = {.arena = arena, .graph = graph, .numbers = numbers, .model = NEW(arena, GraphProto)};
+  o.reads = graph_live(arena, graph, 0, NULL);
+  if (!all_have_forms(diags, graph, o.reads)) return NULL;
+  o.value = NEW_ARRAY(arena, const char *, graph->nodes.n + 1);
+  o.stored = NEW_ARRAY(arena, const char *, graph->nodes.n + 1);
+  o.flattened = NEW_ARRAY(arena, const Node *, graph->nodes.n + 1);
+  o.model->name = graph->name;
+  keep_names(&o);
+  for (int i = 0; i < graph->inputs.n; i++) make_input(&o, &graph->inputs.data[i], channels_last);
+  for (int i = 0; i < graph->nodes.n; i++)
+    if (o.reads[i] && !is_port(graph->nodes.data[i])) make_node(&o, graph->nodes.data[i]);
+  for (int i = 0; i < graph->outputs.n; i++) make_output(&o, &graph->outputs.data[i]);
+  return model_of(arena, o.model);
+}
+
+/* ---- files ---- */
+size_t onnx_bytes(const ModelProto *model) { return wire_size(onnx_model_message, model); }
+
+static void entry(Arena *arena, TensorProto *tensor, const char *key, const char *value) {
+  StringStringEntryProto *e = NEW(arena, StringStringEntryProto);
+  *e = (StringStringEntryProto){key, value};
+  vec_push(arena, tensor->external_data, e);
+}
+
+WireList onnx_detach(Arena *arena, ModelProto *model, const char *location, size_t least) {
+  WireList all = {0};
+  size_t at = 0;
+  for (int i = 0; i < model->graph->initializer.n; i++) {
+    TensorProto *tensor = model->graph->initializer.data[i];
+    if (tensor->raw_data.n < least) continue;
+    WireBytes *bytes = NEW(arena, WireBytes);
+    *bytes = tensor->raw_data;
+    vec_push(arena, all, bytes);
+    tensor->raw_data = (WireBytes){0};
+    tensor->data_location = 1;
+    entry(arena, tensor, "location", location);
+    entry(arena, tensor, "offset", arena_printf(arena, "%zu", at));
+    entry(arena, tensor, "length", arena_printf(arena, "%zu", bytes->n));
+    at = (at + bytes->n + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+  }
+  return all;
+}
+
+static bool closed(FILE *file, bool good) {
+  const int error = errno;
+  const bool done = fclose(file) == 0;
+  if (!good) errno = error;
+  return good && done;
+}
+
+bool onnx_save(const ModelProto *model, const char *path) {
+  FILE *file = fopen(path, "wb");
+  return file && closed(file, wire_write(file, onnx_model_message, model));
+}
+
+bool onnx_save_detached(const WireList *all, const char *path) {
+  static const uint8_t zeros[PAGE_BYTES];
+  FILE *file = fopen(path, "wb");
+  bool good = file != NULL;
+  for (int i = 0; good && i < all->n; i++) {
+    const WireBytes *bytes = all->data[i];
+    const size_t gap = i + 1 < all->n ? (PAGE_BYTES - bytes->n % PAGE_BYTES) % PAGE_BYTES : 0;
+    good = fwrite(bytes->at, 1, bytes->n, file) == bytes->n && fwrite(zeros, 1, gap, file) == gap;
+  }
+  return file && closed(file, good);
+}

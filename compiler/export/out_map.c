@@ -1,0 +1,131 @@
+/* out_map.c: operators that work element by element, out to ONNX. What opset 17 lacks is put together. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include "export/onnx_out.h"
+#include "ops/arithmetic/combine.h"
+
+static const char *word(const Node *node) { return onnx_way(node->op)->word; }
+
+const char *export_same(OnnxOut *o, const Node *node) {
+  (void)node;
+  return out_input(o, 0);
+}
+
+const char *export_map(OnnxOut *o, const Node *node) { return out_one(o, word(node), out_input(o, 0)); }
+
+/* ---- activations ---- */
+static const char *clipped(OnnxOut *o, const char *x, double least, double most) {
+  const char *const in[] = {x, out_number(o, "min", least), out_number(o, "max", most)};
+  return out_node(o, "Clip", 3, in);
+}
+
+const char *export_relu6(OnnxOut *o, const Node *node) {
+  (void)node;
+  return clipped(o, out_input(o, 0), 0, 6);
+}
+
+const char *export_clip(OnnxOut *o, const Node *node) {
+  return clipped(o, out_input(o, 0), arg_number(node, "min"), arg_number(node, "max"));
+}
+
+const char *export_leaky_relu(OnnxOut *o, const Node *node) {
+  const char *y = out_one(o, "LeakyRelu", out_input(o, 0));
+  out_float(o, "alpha", arg_number(node, "slope"));
+  return y;
+}
+
+const char *export_prelu(OnnxOut *o, const Node *node) {
+  (void)node;
+  return out_two(o, "PRelu", out_input(o, 0), out_channels(o, 0));
+}
+
+const char *export_elu(OnnxOut *o, const Node *node) {
+  const char *y = out_one(o, "Elu", out_input(o, 0));
+  out_float(o, "alpha", arg_number(node, "alpha"));
+  return y;
+}
+
+const char *export_hard_sigmoid(OnnxOut *o, const Node *node) {
+  (void)node;
+  const char *y = out_one(o, "HardSigmoid", out_input(o, 0));
+  out_float(o, "alpha", 1.0 / 6);
+  out_float(o, "beta", 0.5);
+  return y;
+}
+
+const char *export_silu(OnnxOut *o, const Node *node) {
+  (void)node;
+  return out_two(o, "Mul", out_input(o, 0), out_one(o, "Sigmoid", out_input(o, 0)));
+}
+
+/* x/2 * (1 + erf(x / sqrt(2))), in the order in which PyTorch writes it; or with sqrt(2/pi) * (x +
+ * 0.044715*x^3) and a tanh. */
+const char *export_gelu(OnnxOut *o, const Node *node) {
+  const char *x = out_input(o, 0), *inner;
+  if (arg_is(node, "approximate", "tanh")) {
+    const char *cube = out_two(o, "Mul", out_two(o, "Mul", x, x), x);
+    inner = out_two(o, "Add", x, out_two(o, "Mul", cube, out_number(o, "cubic", 0.044715)));
+    inner = out_one(o, "Tanh", out_two(o, "Mul", inner, out_number(o, "inner", sqrt(2 / acos(-1)))));
+  } else inner = out_one(o, "Erf", out_two(o, "Div", x, out_number(o, "root", sqrt(2))));
+  const char *both = out_two(o, "Mul", x, out_two(o, "Add", inner, out_number(o, "one", 1)));
+  return out_two(o, "Mul", both, out_number(o, "half", 0.5));
+}
+
+const char *export_softmax(OnnxOut *o, const Node *node) {
+  const char *y = out_one(o, word(node), out_input(o, 0));
+  out_int(o, "axis", 1);
+  return y;
+}
+
+const char *export_square(OnnxOut *o, const Node *node) {
+  (void)node;
+  return out_two(o, "Mul", out_input(o, 0), out_input(o, 0));
+}
+
+const char *export_power(OnnxOut *o, const Node *node) {
+  const double n = arg_number(node, "n");
+  const char *x = out_input(o, 0);
+  if (fabs(n) == 0.5) x = out_one(o, "Sqrt", x);
+  if (n == 0.5) return x;
+  if (n == -0.5 || n == -1) return out_one(o, "Reciprocal", x);
+  return out_two(o, "Pow", x, out_number(o, "exponent", n));
+}
+
+/* ---- operands ---- */
+/* Operand k under as many dimensions as the value has, so that ONNX repeats what the language does. */
+static const char *operand(OnnxOut *o, const Node *node, int k) {
+  const int in = combine_input(node, k);
+  if (in < 0) return out_number(o, "number", combine_number(node, k));
+  const Shape whole = node->shape, part = node->in[in]->shape;
+  if (part.rank == whole.rank) return out_input(o, in);
+  const Extent e = shape_extent(part);
+  return out_shaped(o, out_input(o, in),
+                    whole.rank == 3   ? shape_picture(e.h, e.w, e.c)
+                    : whole.rank == 2 ? shape_sequence(e.w, e.c)
+                                      : shape_vector(e.c));
+}
+
+/* Several values: one sum, as one that is rounded once. */
+static const char *sum(OnnxOut *o, const Node *node) {
+  const char *in[MOST_INPUTS];
+  for (int k = 0; k < node->nin; k++) in[k] = operand(o, node, k);
+  return out_node(o, "Sum", node->nin, in);
+}
+
+const char *export_combine(OnnxOut *o, const Node *node) {
+  if (node->op->int8 == INT8_SUM && node->nin > 2 && combine_count(node) == node->nin) return sum(o, node);
+  const char *y = operand(o, node, 0);
+  for (int k = 1; k < combine_count(node); k++) y = out_two(o, word(node), y, operand(o, node, k));
+  return y;
+}
+
+const char *export_over_channels(OnnxOut *o, const Node *node) {
+  const char *y = out_one(o, word(node), out_input(o, 0));
+  out_ints(o, "axes", 1, (const int64_t[]){1});
+  out_int(o, "keepdims", 1);
+  return y;
+}
+
+const char *export_affine(OnnxOut *o, const Node *node) {
+  return out_two(o, word(node), out_input(o, 0), out_channels(o, 0));
+}

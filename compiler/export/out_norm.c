@@ -1,0 +1,125 @@
+/* out_norm.c: normalisations, out to ONNX. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include "export/onnx_out.h"
+
+const char *export_batchnorm(OnnxOut *o, const Node *node) {
+  static const char *const member[] = {"weight", "bias"};
+  const int64_t channels = out_extent(node).c;
+  const char *in[5] = {out_input(o, 0)};
+  for (int k = 0; k < 4; k++)
+    in[k + 1] = node->weight[k] ? out_weight(o, k, 1, &channels) : out_filled(o, member[k], channels, k == 0);
+  const char *y = out_node(o, "BatchNormalization", 5, in);
+  out_float(o, "epsilon", arg_number(node, "epsilon"));
+  return y;
+}
+
+/* LayerNormalization is over the last axis. */
+const char *export_layernorm(OnnxOut *o, const Node *node) {
+  const int64_t channels = out_extent(node).c;
+  const char *const in[] = {out_channels_last(o, out_input(o, 0), node->shape),
+                            out_weight(o, 0, 1, &channels), out_weight(o, 1, 1, &channels)};
+  const char *y = out_node(o, "LayerNormalization", 3, in);
+  out_int(o, "axis", -1);
+  out_float(o, "epsilon", arg_number(node, "epsilon"));
+  return out_channels_first(o, y, node->shape);
+}
+
+static const char *standardized(OnnxOut *o, const Node *node, const char *x, const char *weight,
+                                const char *bias) {
+  const char *const in[] = {x, weight, bias};
+  const char *y = out_node(o, "InstanceNormalization", 3, in);
+  out_float(o, "epsilon", arg_number(node, "epsilon"));
+  return y;
+}
+
+const char *export_groupnorm(OnnxOut *o, const Node *node) {
+  const int64_t groups = arg_int(node, "groups"), dim[] = {0, groups, -1};
+  const char *x = out_reshape(o, out_input(o, 0), 3, dim);
+  x = standardized(o, node, x, out_filled(o, "ones", groups, 1), out_filled(o, "zeros", groups, 0));
+  x = out_two(o, "Mul", out_shaped(o, x, node->shape), out_channels(o, 0));
+  return out_two(o, "Add", x, out_channels(o, 1));
+}
+
+const char *export_instancenorm(OnnxOut *o, const Node *node) {
+  const int64_t channels = out_extent(node).c, dim[] = {0, channels, 1};
+  const bool vector = node->shape.rank == 1;
+  const char *x = vector ? out_reshape(o, out_input(o, 0), 3, dim) : out_input(o, 0);
+  const char *y = standardized(o, node, x, out_weight(o, 0, 1, &channels), out_weight(o, 1, 1, &channels));
+  return vector ? out_shaped(o, y, node->shape) : y;
+}
+
+/* ---- lrn ---- */
+/* A window of an even number of channels may begin elsewhere in ONNX, and onnxruntime has none: the sum of
+ * the squares is a 1x1 convolution whose weights are 1 within the window. */
+static const char *even_window(OnnxOut *o, const Node *node, const char *x) {
+  const int64_t channels = out_extent(node).c, size = arg_int(node, "size");
+  const int64_t dim[] = {channels, channels, 1, 1};
+  const int64_t before = arg_is(node, "even", "after") ? (size - 1) / 2 : size / 2, after = size - 1 - before;
+  float *within = NEW_ARRAY(o->arena, float, channels *channels);
+  for (int64_t c = 0; c < channels; c++)
+    for (int64_t k = 0; k < channels; k++)
+      within[c * channels + k] =
+          k >= c - before && k <= c + after ? (float)(arg_number(node, "alpha") / (double)size) : 0;
+  const char *sum = out_two(o, "Conv", out_two(o, "Mul", x, x), out_floats(o, "window", 4, dim, within));
+  sum = out_two(o, "Add", sum, out_number(o, "constant", arg_number(node, "bias")));
+  return out_two(o, "Div", x, out_two(o, "Pow", sum, out_number(o, "beta", arg_number(node, "beta"))));
+}
+
+static const char *odd_window(OnnxOut *o, const Node *node, const char *x) {
+  const char *y = out_one(o, "LRN", x);
+  out_int(o, "size", arg_int(node, "size"));
+  out_float(o, "alpha", arg_number(node, "alpha"));
+  out_float(o, "beta", arg_number(node, "beta"));
+  out_float(o, "bias", arg_number(node, "bias"));
+  return y;
+}
+
+const char *export_lrn(OnnxOut *o, const Node *node) {
+  const Extent e = out_extent(node);
+  const char *x = out_input(o, 0);
+  const bool picture = node->shape.rank == 3;
+  if (!picture) x = out_shaped(o, x, shape_picture(e.h, e.w, e.c));
+  x = (arg_int(node, "size") % 2 ? odd_window : even_window)(o, node, x);
+  return picture ? x : out_shaped(o, x, node->shape);
+}
+
+/* ---- constants of the data ---- */
+static double of_channel(const Node *node, const char *name, int64_t c) {
+  const Const *value = arg_const(node, name);
+  if (value->kind == CONST_LIST) value = &value->items[value->n > 1 ? c : 0];
+  return value->kind == CONST_INT ? (double)value->i : value->f;
+}
+
+static bool all_are(const float *value, int64_t n, float what) {
+  int64_t i = 0;
+  while (i < n && value[i] == what) i++;
+  return i == n;
+}
+
+static const char *numbers(OnnxOut *o, const Node *node, const char *what, int64_t n, const float *value) {
+  const int64_t dim[] = {n, 1, 1};
+  return all_are(value, n, value[0]) ? out_number(o, what, (double)value[0])
+                                     : out_floats(o, what, node->shape.rank, dim, value);
+}
+
+/* x*(scale/std) - mean/std */
+const char *export_normalize(OnnxOut *o, const Node *node) {
+  const int64_t n = out_extent(node).c;
+  float *gain = NEW_ARRAY(o->arena, float, n), *mean = NEW_ARRAY(o->arena, float, n);
+  for (int64_t c = 0; c < n; c++) {
+    const double std = of_channel(node, "std", c);
+    gain[c] = (float)(of_channel(node, "scale", c) / std);
+    mean[c] = (float)(of_channel(node, "mean", c) / std);
+  }
+  const char *x = out_input(o, 0);
+  if (!all_are(gain, n, 1)) x = out_two(o, "Mul", x, numbers(o, node, "factor", n, gain));
+  return all_are(mean, n, 0) ? x : out_two(o, "Sub", x, numbers(o, node, "mean", n, mean));
+}
+
+const char *export_l2norm(OnnxOut *o, const Node *node) {
+  const char *x = out_input(o, 0), *norm = out_one(o, "ReduceL2", x);
+  out_ints(o, "axes", 1, (const int64_t[]){1});
+  out_int(o, "keepdims", 1);
+  return out_two(o, "Div", x, out_two(o, "Max", norm, out_number(o, "epsilon", arg_number(node, "epsilon"))));
+}

@@ -1,0 +1,121 @@
+/* out_shape.c: operators that move numbers, out to ONNX. Where a picture has channels and pixels, ONNX has
+ * them in another order, so what keeps the net's order moves them first. */
+// SPDX-License-Identifier: Apache-2.0
+#include "export/onnx_out.h"
+#include "ops/detection/box.h"
+
+const char *export_reshape(OnnxOut *o, const Node *node) {
+  const Shape from = node->in[0]->shape, to = node->shape;
+  if (shape_equal(from, to)) return out_input(o, 0);
+  const Extent a = shape_extent(from), b = shape_extent(to);
+  const char *x = out_input(o, 0);
+  if (a.h * a.w > 1 && a.c > 1) x = out_channels_last(o, x, from);
+  if (b.h * b.w == 1 || b.c == 1) return out_shaped(o, x, to);
+  const int64_t dim[] = {0, to.dim[0], to.dim[1], to.dim[2]};
+  return out_channels_first(o, out_reshape(o, x, to.rank + 1, dim), to);
+}
+
+const char *export_concat(OnnxOut *o, const Node *node) {
+  const int64_t axis = arg_is(node, "axis", "channels") ? 1
+                       : arg_is(node, "axis", "width")  ? 3
+                                                        : 2; /* the length of a sequence, too */
+  const char **in = NEW_ARRAY(o->arena, const char *, node->nin);
+  for (int k = 0; k < node->nin; k++) in[k] = out_input(o, k);
+  const char *y = out_node(o, "Concat", node->nin, in);
+  out_int(o, "axis", axis);
+  return y;
+}
+
+/* ---- constants ---- */
+static bool is_constant(const Node *node) { return node->op->source || node->op == &op_default_boxes; }
+
+/* ONNX repeats them for all images where they are combined element by element; elsewhere they are made as
+ * many as there are images of the first input. */
+static bool is_repeated(const OnnxOut *o, const Node *constant) {
+  bool all = !out_is_output(o, constant);
+  for (int i = constant->id + 1; i < o->graph->nodes.n; i++) {
+    const Node *node = o->graph->nodes.data[i];
+    bool others = false, reads = false;
+    for (int k = 0; k < node->nin; k++) {
+      reads = reads || node->in[k] == constant;
+      others = others || !is_constant(node->in[k]);
+    }
+    const bool combines = node->op->family == FAMILY_MAP || node->op == &op_decode;
+    if (reads && o->reads[i]) all = all && combines && others;
+  }
+  return all;
+}
+
+const char *out_for_images(OnnxOut *o, const Node *node, const char *x) {
+  if (is_repeated(o, node)) return x;
+  const int64_t more[] = {1, 1, 1};
+  const char *images = out_one(o, "Shape", o->graph->inputs.data[0].name);
+  out_int(o, "start", 0);
+  out_int(o, "end", 1);
+  const char *sizes = out_two(o, "Concat", images, out_list(o, "ones", node->shape.rank, more));
+  out_int(o, "axis", 0);
+  return out_two(o, "Expand", x, sizes);
+}
+
+const char *export_constant(OnnxOut *o, const Node *node) {
+  const Extent e = out_extent(node);
+  const Weight *weight = node->weight[0];
+  int64_t dim[4];
+  const int rank = out_dims(node->shape, 1, dim);
+  const float *from = o->numbers->weights + weight->offset;
+  float *to = NEW_ARRAY(o->arena, float, weight->size);
+  for (int64_t i = 0; i < weight->size; i++) to[i % e.c * e.h * e.w + i / e.c] = from[i];
+  return out_for_images(o, node, out_named(o, weight->name, rank, dim, to));
+}
+
+/* ---- channels and blocks ---- */
+const char *export_channel_shuffle(OnnxOut *o, const Node *node) {
+  const int64_t groups = arg_int(node, "groups"), channels = out_extent(node).c;
+  const int64_t dim[] = {0, groups, channels / groups, -1}, from[] = {0, 2, 1, 3};
+  const char *x = out_reshape(o, out_input(o, 0), 4, dim);
+  return out_shaped(o, out_permute(o, x, 4, from), node->shape);
+}
+
+typedef struct Blocks { /* of fy x fx pixels; flat: where these lie side by side, deep: where they are
+                           channels */
+  Extent flat, deep;
+  int64_t fy, fx;
+  bool dcr, square;
+} Blocks;
+
+static Blocks blocks_of(const Node *node, bool to_deep) {
+  const Extent in = out_extent(node->in[0]), out = out_extent(node);
+  Blocks b = {.flat = to_deep ? in : out, .deep = to_deep ? out : in, .dcr = arg_is(node, "order", "dcr")};
+  b.fy = b.flat.h / b.deep.h;
+  b.fx = b.flat.w / b.deep.w;
+  b.square = node->shape.rank == 3 && b.fy == b.fx;
+  return b;
+}
+
+const char *export_space_to_depth(OnnxOut *o, const Node *node) {
+  const Blocks b = blocks_of(node, true);
+  if (b.square && b.dcr) {
+    const char *y = out_one(o, "SpaceToDepth", out_input(o, 0));
+    out_int(o, "blocksize", b.fy);
+    return y;
+  }
+  const int64_t dim[] = {0, b.flat.c, b.deep.h, b.fy, b.deep.w, b.fx};
+  static const int64_t crd[] = {0, 1, 3, 5, 2, 4}, dcr[] = {0, 3, 5, 1, 2, 4};
+  const char *x = out_reshape(o, out_input(o, 0), 6, dim);
+  return out_shaped(o, out_permute(o, x, 6, b.dcr ? dcr : crd), node->shape);
+}
+
+const char *export_depth_to_space(OnnxOut *o, const Node *node) {
+  const Blocks b = blocks_of(node, false);
+  if (b.square) {
+    const char *y = out_one(o, "DepthToSpace", out_input(o, 0));
+    out_int(o, "blocksize", b.fy);
+    out_text(o, "mode", b.dcr ? "DCR" : "CRD");
+    return y;
+  }
+  const int64_t crd_dim[] = {0, b.flat.c, b.fy, b.fx, b.deep.h, b.deep.w},
+                dcr_dim[] = {0, b.fy, b.fx, b.flat.c, b.deep.h, b.deep.w};
+  static const int64_t crd[] = {0, 1, 4, 2, 5, 3}, dcr[] = {0, 3, 4, 1, 5, 2};
+  const char *x = out_reshape(o, out_input(o, 0), 6, b.dcr ? dcr_dim : crd_dim);
+  return out_shaped(o, out_permute(o, x, 6, b.dcr ? dcr : crd), node->shape);
+}

@@ -1,0 +1,138 @@
+/* program_text.c: statements as a program: chained where a value is read next, named where it is read
+ * elsewhere. */
+// SPDX-License-Identifier: Apache-2.0
+#include <ctype.h>
+#include <string.h>
+#include "import/import.h"
+
+/* What can stand in a comment. */
+static const char *comment(ModelImport *im, const char *text) {
+  char *copy = arena_copy(im->arena, text, strlen(text));
+  for (char *c = copy; *c; c++)
+    if (*c < ' ' || *c > '~') *c = '?';
+  return copy;
+}
+
+static const char *sizes(ModelImport *im, int rank, const int64_t *size) {
+  Text text = {.arena = im->arena};
+  for (int d = 0; d < rank; d++) text_put(&text, "%s%lld", d ? "x" : "", (long long)size[d]);
+  return text.s ? text.s : "1";
+}
+
+static void put_inputs(ModelImport *im, Text *out) {
+  for (int i = 0; i < im->inputs.n; i++) {
+    const OnnxPort *port = im->ports.data[i];
+    const Value *value = im->inputs.data[i];
+    const char *elem = port->type == TENSOR_UINT8 ? " as u8" : port->type == TENSOR_INT8 ? " as i8" : "";
+    const bool chw = im->options->chw && input_has_planes(port);
+    text_put(out, "input %s: %s%s%s # %s %s\n", value->name, shape_text(im->arena, value->shape), elem,
+             chw ? " (layout=chw)" : "", comment(im, port->name), sizes(im, port->rank, port->dim));
+  }
+}
+
+/* Do letters begin like these, whether large or small? */
+static bool begins_like(const char *word, const char *with) {
+  while (*with && tolower((unsigned char)*word) == tolower((unsigned char)*with)) word++, with++;
+  return !*with;
+}
+
+/* Of /layer1/layer1.0/Add layer1.0/Add; of /maxpool/MaxPool maxpool, which says it already. */
+static const char *short_name(ModelImport *im, const char *name, const char *op) {
+  const char *last = strrchr(name, '/'), *module = last;
+  if (!last || last == name) return name;
+  while (module > name && module[-1] != '/') module--;
+  const char *own = last;
+  while (own > module && own[-1] != '.') own--;
+  const bool says = *op && begins_like(own, op) && begins_like(last + 1, op);
+  return says ? arena_copy(im->arena, module, (size_t)(last - module)) : module;
+}
+
+/* A name for a value: its output's, else its node's. */
+static void name_value(ModelImport *im, Value *value) {
+  if (value->name) return;
+  for (int i = 0; i < im->outputs.n; i++)
+    if (im->outputs.data[i].value == value) {
+      const OnnxPort *port = im->outputs.data[i].port;
+      value->name = identifier(im, port->called ? port->called : port->name);
+      return;
+    }
+  const OnnxNode *node = value->made->origin;
+  const char *name = node && *node->name  ? node->name
+                     : node && node->nout ? im->onnx->tensor[node->out[0]]
+                                          : "t";
+  value->name = identifier(im, short_name(im, name, node ? node->op : ""));
+}
+
+static void name_values(ModelImport *im) {
+  const Value *current = im->inputs.data[0];
+  for (int i = 0; i < im->statements.n; i++) {
+    const Statement *s = im->statements.data[i];
+    if (s->nin == 0) name_value(im, s->out);
+    else if (s->in[0] != current) name_value(im, s->in[0]);
+    for (int k = 1; k < s->nin; k++) name_value(im, s->in[k]);
+    current = s->out;
+  }
+  for (int i = 0; i < im->outputs.n; i++) name_value(im, im->outputs.data[i].value);
+}
+
+static void put_call(Text *out, const Statement *s) {
+  for (const char *c = s->call; *c; c++)
+    if (*c == '%' && c[1] == '*') { /* all of them */
+      for (int k = 1; k < s->nin; k++) text_put(out, "%s%s", k > 1 ? ", " : "", s->in[k]->name);
+      c++;
+    } else text_bytes(out, c, 1);
+}
+
+static void put_outputs(ModelImport *im, Text *out) {
+  text_put(out, "output ");
+  for (int i = 0; i < im->outputs.n; i++) {
+    bool before = false;
+    for (int k = 0; k < i; k++) before = before || im->outputs.data[k].value == im->outputs.data[i].value;
+    const TensorType bytes = im->outputs.data[i].bytes;
+    if (!before)
+      text_put(out, "%s%s%s", i ? ", " : "", im->outputs.data[i].value->name,
+               bytes == TENSOR_UINT8  ? " as u8"
+               : bytes == TENSOR_INT8 ? " as i8"
+                                      : "");
+  }
+  text_put(out, " #");
+  for (int i = 0; i < im->outputs.n; i++) {
+    const ImportOutput *o = &im->outputs.data[i];
+    text_put(out, "%s %s %s%s", i ? ";" : "", comment(im, o->port->name),
+             sizes(im, o->view->rank, o->view->size), o->as_onnx ? ", in this order" : "");
+  }
+  text_put(out, "\n");
+}
+
+const char *program_text(ModelImport *im) {
+  Text text = {.arena = im->arena};
+  name_values(im);
+  if (im->onnx->tflite) text_put(&text, "# imported from TensorFlow Lite\n");
+  else
+    text_put(&text, "# imported from ONNX: %s %s, opset %d\n", comment(im, im->onnx->producer),
+             comment(im, im->onnx->version), im->onnx->opset);
+  for (int i = 0; i < im->left_out.n; i++)
+    text_put(&text, "# left out, for who reads the scores takes the largest: ArgMax %s\n",
+             comment(im, onnx_name(im->onnx, im->left_out.data[i])));
+  for (int i = 0; i < im->options->settings.n; i++) {
+    const ImportSetting *set = &im->options->settings.data[i];
+    text_put(&text, "# input %s is ", comment(im, set->input));
+    for (int k = 0; k < set->value.n; k++)
+      text_put(&text, "%s%s", k ? "," : "", number_text(im->arena, set->value.data[k]));
+    text_put(&text, "\n");
+  }
+  text_put(&text, "net %s {\n", im->options->net);
+  put_inputs(im, &text);
+  const Value *current = im->inputs.data[0];
+  for (int i = 0; i < im->statements.n; i++) {
+    const Statement *s = im->statements.data[i];
+    if (s->out->name) text_put(&text, "%s = ", s->out->name);
+    if (s->nin && s->in[0] != current) text_put(&text, "%s -> ", s->in[0]->name);
+    put_call(&text, s);
+    text_put(&text, "\n");
+    current = s->out;
+  }
+  put_outputs(im, &text);
+  text_put(&text, "}\n");
+  return text.s;
+}

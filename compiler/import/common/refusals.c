@@ -1,0 +1,238 @@
+/* refusals.c: reports of what cannot be imported: all nodes without a form, and the largest part that can be
+ * imported; import_list. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "import/import.h"
+
+enum { MOST_ASKED = 64, LONGEST_HELP = 4096, MOST_KINDS = 32, MOST_TRIALS = 16 };
+
+/* ---- nodes after a refused one ---- */
+static bool is_product(const OnnxNode *node) {
+  static const char *const products[] = {"MatMul", "Gemm", "Einsum", NULL};
+  int k = 0;
+  while (products[k] && strcmp(products[k], node->op) != 0) k++;
+  return products[k] != NULL;
+}
+
+const char *never_imported(const ModelImport *im, const OnnxNode *node) {
+  int values = 0;
+  if (node->refused) return node->refused;
+  for (int k = 0; k < node->nin; k++) values += im->varies[node->in[k]];
+  const OnnxOperator *row = onnx_operator(node->op);
+  if (!im->varies[node->out[0]]) return NULL; /* a constant */
+  if (!row) return "there is no such operator";
+  if (row->import == import_none) return row->word;
+  return values > 1 && is_product(node) && im->varies[node->in[1]] ? ATTENTION : NULL;
+}
+
+/* ---- the largest part ---- */
+/* What --outputs takes for a tensor: its node's name, if that is no tensor's. */
+static const char *output_name(const ModelImport *im, int tensor) {
+  if (im->onnx->shown) return im->onnx->tensor[tensor];
+  const OnnxNode *node = im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;
+  const bool named = node && *node->name && node->out[0] == tensor && !strchr(node->name, ',');
+  int first = 0; /* of several nodes of a name --outputs means the first */
+  while (named && strcmp(im->onnx->node[first].name, node->name) != 0) first++;
+  const bool meant = named && first == node->index && !onnx_tensor(im->onnx, node->name);
+  return meant ? node->name : im->onnx->tensor[tensor];
+}
+
+/* A computed value that may be an output. */
+static bool is_computed(const ModelImport *im, int tensor) {
+  const View *view = tensor ? im->item[tensor].view : NULL;
+  return view && view->value->made && always_computed(im, tensor);
+}
+
+/* Of what is no tensor of a TensorFlow Lite model those that it is computed of. */
+static void ask_for(const ModelImport *im, int tensor, bool *asked) {
+  const int *shown = im->onnx->shown;
+  if (!shown || shown[tensor]) {
+    asked[shown ? shown[tensor] : tensor] = true;
+    return;
+  }
+  const OnnxNode *maker = &im->onnx->node[im->maker[tensor]];
+  for (int k = 0; k < maker->nin; k++)
+    if (is_computed(im, maker->in[k])) ask_for(im, maker->in[k], asked);
+}
+
+static void ask_for_inputs(const ModelImport *im, const OnnxNode *node, bool *asked) {
+  for (int k = 0; k < node->nin; k++)
+    if (is_computed(im, node->in[k])) ask_for(im, node->in[k], asked);
+}
+
+/* An output that has no layout is replaced by what its node reads. */
+static void step_back(const ModelImport *im, const Problem *output, bool *asked) {
+  const int maker = im->maker[output->tensor];
+  asked[output->tensor] = false;
+  if (maker >= 0) ask_for_inputs(im, &im->onnx->node[maker], asked);
+}
+
+/* The last tensors that could be imported: of what each node without a form reads, and outputs. */
+static void last_values(const ModelImport *im, bool *asked) {
+  const Onnx *o = im->onnx;
+  for (int i = 0; i < o->nnodes; i++) {
+    const OnnxNode *node = &o->node[i];
+    bool unknown = im->live[i] && node->nout > 0;
+    for (int k = 0; k < node->nout; k++)
+      unknown =
+          unknown && (!node->out[k] || (!im->item[node->out[k]].view && !im->item[node->out[k]].constant));
+    if (unknown) ask_for_inputs(im, node, asked);
+  }
+  for (int i = 0; i < im->outputs.n; i++)
+    if (is_computed(im, im->outputs.data[i].port->tensor)) asked[im->outputs.data[i].port->tensor] = true;
+  for (int i = 0; i < im->problems.n; i++)
+    if (!im->problems.data[i].node) step_back(im, &im->problems.data[i], asked);
+}
+
+/* Imports with these outputs, silently. NULL: that fails; outputs without a layout are stepped back from. */
+static ModelImport *try_outputs(const ModelImport *im, bool *asked, bool *again) {
+  ImportOptions *options = NEW(im->arena, ImportOptions);
+  *options = *im->options;
+  options->outputs.data = NULL;
+  options->outputs.n = options->outputs.room = 0;
+  for (int t = 1; t < im->onnx->ntensors; t++)
+    if (asked[t]) vec_push(im->arena, options->outputs, output_name(im, t));
+  Sources *sources = NEW(im->arena, Sources);
+  sources->arena = im->arena;
+  Diags *silent = diags_new(im->arena, sources);
+  *again = false;
+  if (options->outputs.n == 0 || options->outputs.n > MOST_ASKED) return NULL;
+  ModelImport *part = import_again(im, silent, options);
+  if (!part) return NULL;
+  for (int i = 0; i < part->problems.n; i++) {
+    const Problem *p = &part->problems.data[i];
+    *again = !p->node;
+    if (p->node) return NULL;
+    step_back(im, p, asked);
+  }
+  if (part->problems.n || !import_finish(part)) return NULL;
+  return !options->admits || options->admits(part) ? part : NULL;
+}
+
+/* A word as a shell takes it. */
+static const char *quoted(Arena *arena, const char *text) {
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
+  const bool any = text[strspn(text, plain)] != 0;
+  return any && !strchr(text, '\'') ? arena_printf(arena, "'%s'", text) : text;
+}
+
+static const char *unit(const ModelImport *im) { return im->onnx->tflite ? "operator" : "node"; }
+
+void refusals_help(Arena *arena, Diag *diag, int n, const char *const *outputs, int operators,
+                   const char *unit) {
+  Text text = {.arena = arena};
+  for (int i = 0; i < n; i++) text_put(&text, "%s%s", i ? "," : "", outputs[i]);
+  if (text.n < LONGEST_HELP)
+    diag_help(diag, "--outputs=%s is the largest part that can be imported (%d %s%s)", quoted(arena, text.s),
+              operators, unit, operators == 1 ? "" : "s");
+}
+
+static void help_with_part(ModelImport *im, Diag *diag) {
+  bool *asked = NEW_ARRAY(im->arena, bool, im->onnx->ntensors), again = true;
+  const ModelImport *part = NULL;
+  last_values(im, asked);
+  for (int trial = 0; trial < MOST_TRIALS && again && !part; trial++) part = try_outputs(im, asked, &again);
+  if (part)
+    refusals_help(im->arena, diag, part->options->outputs.n, part->options->outputs.data,
+                  onnx_count_operators(part->onnx, part->live), unit(im));
+}
+
+/* ---- the report ---- */
+static bool same_kind(const Refusal *a, const Refusal *b) {
+  return a->kind && b->kind && strcmp(a->kind, b->kind) == 0 && strcmp(a->why, b->why) == 0;
+}
+
+int refusals_tell(Arena *arena, Diag *diag, int n, const Refusal *list) {
+  int kinds = 0;
+  for (int i = 0; i < n; i++) {
+    int before = 0, more = 0;
+    while (before < i && !same_kind(&list[before], &list[i])) before++;
+    if (before < i || ++kinds > MOST_KINDS) continue;
+    for (int k = i + 1; k < n; k++) more += same_kind(&list[k], &list[i]);
+    diag_fact(diag, "%s%s: %s", list[i].title, more ? arena_printf(arena, " and %d more", more) : "",
+              list[i].why);
+  }
+  return kinds > MOST_KINDS ? kinds - MOST_KINDS : 0;
+}
+
+static int tell_problems(const ModelImport *im, Diag *diag) {
+  Refusal *list = NEW_ARRAY(im->arena, Refusal, im->problems.n + 1);
+  for (int i = 0; i < im->problems.n; i++) {
+    const Problem *p = &im->problems.data[i];
+    list[i] = (Refusal){.kind = p->node ? onnx_kind(p->node) : NULL,
+                        .title = p->node ? onnx_title(im->onnx, p->node)
+                                         : arena_printf(im->arena, "output '%s'", p->what),
+                        .why = p->why};
+  }
+  return refusals_tell(im->arena, diag, im->problems.n, list);
+}
+
+static Diag *report_kinds(ModelImport *im) {
+  const int live = onnx_count_operators(im->onnx, im->live);
+  int nodes = 0;
+  for (int i = 0; i < im->problems.n; i++) nodes += im->problems.data[i].node != NULL;
+  const int n = nodes ? nodes : im->problems.n, of = nodes ? live : im->onnx->noutputs;
+  Diag *diag =
+      diag_report(im->diags, DIAG_import_operator, im->at, NULL, "%d of %d %s%s ha%s no form in the language",
+                  n, of, nodes ? unit(im) : "output", of == 1 ? "" : "s", n == 1 ? "s" : "ve");
+  const int more = tell_problems(im, diag);
+  if (more) diag_fact(diag, "and %d more, which cnnc import --list shows", more);
+  return diag;
+}
+
+void report_problems(ModelImport *im) { help_with_part(im, report_kinds(im)); }
+
+void report_never_imported(ModelImport *im) {
+  const Onnx *o = im->onnx;
+  const OnnxPort **port = NEW_ARRAY(im->arena, const OnnxPort *, o->ninputs + 1);
+  int n = 0;
+  for (int i = 0; i < o->ninputs; i++) /* single numbers may become constants */
+    if (o->input[i].rank != 0 && !im->onnx->constant[o->input[i].tensor]) port[n++] = &o->input[i];
+  find_varying(im, port, n);
+  for (int i = 0; i < o->nnodes; i++) {
+    im->why = im->live[i] && o->node[i].nout ? never_imported(im, &o->node[i]) : NULL;
+    if (im->why) add_problem(im, &o->node[i]);
+  }
+  if (im->problems.n) report_kinds(im);
+}
+
+/* ---- --list ---- */
+static void put_shape(Text *out, const ModelImport *im, const OnnxNode *node) {
+  const Item *item = node->nout ? &im->item[node->out[0]] : NULL;
+  const int rank = !item ? 0 : item->view ? item->view->rank : item->constant ? item->constant->rank : 0;
+  const int64_t *size = item && item->view       ? item->view->size
+                        : item && item->constant ? item->constant->dim
+                                                 : NULL;
+  Text shape = {.arena = im->arena};
+  for (int d = 0; d < rank; d++) text_put(&shape, "%s%lld", d ? "x" : "", (long long)size[d]);
+  text_put(out, "%-16s", shape.s ? shape.s : size ? "1" : "?");
+}
+
+const char *import_list(Arena *arena, Diags *diags, const char *path, Span at, const ImportOptions *options) {
+  return import_list_graph(arena, diags, at, options, onnx_open(arena, diags, path, at));
+}
+
+const char *import_list_graph(Arena *arena, Diags *diags, Span at, const ImportOptions *options, Onnx *onnx) {
+  ModelImport *im = import_try(arena, diags, at, options, onnx);
+  if (!im) return NULL;
+  make_frames(im);
+  Text text = {.arena = arena};
+  for (int i = 0; i < onnx->nnodes; i++) {
+    const OnnxNode *node = &onnx->node[i];
+    const char *why = im->refused[i];
+    text_put(&text, "%-20s ", node->op);
+    put_shape(&text, im, node);
+    if (why) text_put(&text, " no form: %s", why);
+    else
+      text_put(&text, " %s",
+               im->became[i] ? im->became[i]
+               : im->live[i] ? "behind a node without a form"
+                             : "not needed");
+    text_put(&text, "    # %s\n", node->title ? node->title : onnx_name(im->onnx, node));
+  }
+  for (int p = 0; p < im->problems.n; p++)
+    if (!im->problems.data[p].node)
+      text_put(&text, "%-20s %-16s no form: %s    # %s\n", "output", "?", im->problems.data[p].why,
+               im->problems.data[p].what);
+  return text.n ? text.s : "";
+}

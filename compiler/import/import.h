@@ -1,0 +1,314 @@
+/* import.h: a model of ONNX as a program of the language. What the files of this folder share; outside it
+ * import_model and import_list are called. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_IMPORT_H
+#define CNNC_IMPORT_H
+#include "base/table.h"
+#include "base/text.h"
+#include "base/arrays.h"
+#include "import/onnx/onnx.h"
+#include "import/common/refusals.h"
+#include "graph/graph.h"
+
+/* ---- values and views ---- */
+enum { MOST_FACTORS = 8, BATCH = -1 };
+/* The part of a value's axis whose index is index / inner % size. */
+typedef struct Factor {
+  int axis;
+  int64_t inner, size;
+} Factor;
+typedef struct Factors {
+  int n;
+  Factor f[MOST_FACTORS];
+} Factors; /* outermost first; none of size 1 */
+
+typedef struct Statement Statement;
+enum { MOST_PREPARED = 4 };
+typedef struct Prepared { /* numbers of an input, as normalize has them: gain*x + shift, by channel */
+  int64_t n;              /* 1: the same for all channels */
+  double gain[MOST_PREPARED], shift[MOST_PREPARED];
+} Prepared;
+typedef struct Value { /* what a statement makes, or an input */
+  Shape shape;
+  Statement *made; /* NULL: an input */
+  const char *name;
+  const char *affine; /* the layer whose weight and bias still take in factors and constants a channel */
+  Prepared *prepared; /* what still does, right behind an input */
+  const Quant *quant; /* in which it is stored in 8 bits, or NULL */
+  const Quant *kept;  /* the same of what it was moved from */
+  Statement *reader;  /* known when all are: the last one that reads it */
+  int reads;
+  int64_t regions; /* 0, or so many of that shape, which are ONNX's batch */
+} Value;
+struct Statement {
+  const char *call; /* %1, %2, ...: the values behind the current one */
+  int nin;
+  Value **in, *out;
+  const OnnxNode *origin; /* NULL: what lays out an output */
+};
+
+/* A tensor of the graph: the factors of a value that run along each of its dimensions. A dimension of more
+ * than one element without factors repeats what is there. */
+typedef struct View {
+  Value *value;
+  int rank;
+  int64_t size[MOST_DIMS];
+  Factors along[MOST_DIMS];
+} View;
+
+typedef struct Item { /* what a tensor is known as: one of them, or nothing */
+  const Tensor *constant;
+  View *view;
+  TensorType bytes; /* the model has it as whole numbers, between conversions: TENSOR_UINT8, INT8; or 0 */
+} Item;
+
+/* ---- options and results ---- */
+typedef struct ImportShape {
+  const char *input;
+  int rank;
+  int64_t dim[MOST_DIMS];
+} ImportShape;
+typedef struct ImportSetting { /* an input that is always the same */
+  const char *input;
+  VEC(double) value; /* one: of all its elements */
+} ImportSetting;
+typedef struct ModelImport ModelImport;
+struct TflProgram;
+typedef struct ImportLayout { /* where the model has the channels */
+  const char *input;          /* NULL: of all that have no other */
+  bool last;                  /* [N,H,W,C]; else [N,C,H,W] */
+} ImportLayout;
+typedef struct ImportOptions {
+  const char *net, *rounding; /* rounding: of a quantised model; NULL: float */
+  bool chw;                   /* the caller's buffers are laid out as ONNX has them */
+  VEC(const char *) outputs, bytes;
+  VEC(ImportShape) shapes;
+  VEC(ImportSetting) settings;
+  VEC(ImportLayout) layouts;
+  VEC(const char *) theirs, ours;      /* names of layers, from and to; one * may stand in each */
+  bool trial;                          /* nothing is suggested where that fails */
+  bool (*admits)(const ModelImport *); /* whether its program compiles; NULL: not tried */
+  bool (*admits_tflite)(Arena *,
+                        const struct TflProgram *); /* the same of a quantized TensorFlow Lite model */
+} ImportOptions;
+
+typedef struct ImportWeight {
+  const char *name;
+  const Tensor *tensor;
+  int rank;
+  int64_t dim[4];
+  const int8_t *bytes;  /* of a layer of 8 bits, or NULL */
+  const int32_t *words; /* its bias */
+} ImportWeight;
+typedef struct Problem {
+  const OnnxNode *node; /* NULL: an output */
+  int tensor;           /* of the output */
+  const char *what, *why;
+} Problem;
+typedef struct ImportOutput {
+  const OnnxPort *port;
+  Value *value;
+  const View *view;
+  TensorType bytes; /* as the caller has it: TENSOR_UINT8, INT8; 0: floats */
+  bool as_onnx;     /* its dimensions are in ONNX's order, and the channels are not last */
+} ImportOutput;
+
+struct ModelImport {
+  Arena *arena;
+  Diags *diags;
+  Span at; /* the model's file */
+  const ImportOptions *options;
+  Onnx *onnx;
+  Item *item;           /* by tensor */
+  int *maker, *readers; /* by tensor: the node that makes it, or -1; how often it is read */
+  int *reader;          /* by tensor: a node that reads it; the only one where it is read once */
+  bool *wanted, *live;  /* by tensor: it is an output; by node: an output depends on it */
+  bool *varies;         /* by tensor: it depends on the numbers of inputs */
+  const char **became;  /* by node: what stands for it, for --list */
+  const char **refused; /* by node: why it has no form, or NULL */
+  const OnnxNode *node; /* at hand */
+  const char *why;      /* it has no form */
+  size_t computed;      /* bytes that may_compute has granted */
+  bool huge;            /* the node at hand makes more elements than a value may have */
+  int64_t batch;
+  VEC(Statement *) statements;
+  VEC(Value *) inputs;
+  VEC(const OnnxPort *) ports; /* of the inputs */
+  VEC(ImportOutput) outputs;
+  VEC(const OnnxNode *) left_out; /* behind the scores */
+  VEC(ImportWeight) weights;
+  Arrays scales; /* of a model of 8 bits */
+  VEC(Problem) problems;
+  Table layers, names;
+  const char *text; /* the program */
+};
+
+/* NULL after reports; else a program and its weights. */
+ModelImport *import_model(Arena *, Diags *, const char *path, Span at, const ImportOptions *);
+ModelImport *import_bytes(Arena *, Diags *, const char *path, Span at, const ImportOptions *, const uint8_t *,
+                          size_t n);
+/* The same of a graph in memory; NULL: it was reported before. */
+ModelImport *import_graph(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
+/* A line a node: shape, and what it became or why not. NULL after a report. */
+const char *import_list_graph(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
+const char *import_list(Arena *, Diags *, const char *path, Span at, const ImportOptions *);
+bool import_save_weights(const ModelImport *, const char *path); /* .safetensors; false: errno says why */
+
+/* ---- import.c ---- */
+void *no(ModelImport *, const char *why, ...)
+    __attribute__((format(printf, 2, 3)));                                   /* NULL, with the reason */
+const Tensor *constant_of(const ModelImport *, const OnnxNode *, int input); /* or NULL */
+View *view_of(ModelImport *, const OnnxNode *, int input);                   /* NULL after no() */
+bool given(const OnnxNode *, int input);                                     /* it is not left out */
+Value *emit(ModelImport *, int nin, Value *const *in, Shape, const char *call, ...)
+    __attribute__((format(printf, 5, 6)));
+Value *emit_one(ModelImport *, Value *, Shape, const char *call, ...) __attribute__((format(printf, 4, 5)));
+void value_of_regions(ModelImport *, Value *, int64_t regions); /* so many of its shape */
+View *map_view(ModelImport *, const View *, const char *call, ...) __attribute__((format(printf, 3, 4)));
+/* Nothing but this node sees the value: each tensor on the way from where it was made is read once. */
+bool read_once(const ModelImport *, int tensor, const Value *);
+const char *number_text(Arena *, double); /* as the program has it */
+
+/* A model as far as it can be imported, with its problems; NULL after reports. The latter: once more, with
+ * other options. */
+ModelImport *import_try(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
+ModelImport *import_again(const ModelImport *, Diags *, const ImportOptions *);
+bool import_finish(ModelImport *); /* its program; false after a report */
+
+/* ---- branches.c ---- */
+typedef enum BranchState {
+  BRANCH_TAKEN, /* or in no branch, or in one of an If that depends on values */
+  BRANCH_LEFT_OUT,
+  BRANCH_UNKNOWN /* the condition follows from an earlier problem */
+} BranchState;
+BranchState branch_of(const ModelImport *, const OnnxNode *);
+bool always_computed(const ModelImport *, int tensor);              /* in no branch that depends on values */
+bool reads_input(const ModelImport *, const OnnxNode *, int input); /* not a result of a branch left out */
+/* Whether a node is an If: its results are those of the branch that is taken, or no() says why not. */
+bool import_if(ModelImport *, const OnnxNode *);
+void fold_conditions(ModelImport *); /* those of constants */
+
+/* ---- refusals.c ---- */
+/* Why a node has no form, whatever becomes of the values before it; NULL: it may have one. */
+const char *never_imported(const ModelImport *, const OnnxNode *);
+void report_problems(ModelImport *);
+/* Where an input cannot be imported: what else is in the way, whatever becomes of it. */
+void report_never_imported(ModelImport *);
+void add_problem(ModelImport *, const OnnxNode *);                /* for which no() gave the reason */
+void find_varying(ModelImport *, const OnnxPort *const *, int n); /* of these inputs */
+
+/* ---- inputs.c, layout.c ---- */
+bool set_inputs(ModelImport *); /* those of --set become constants; false after reports */
+bool add_inputs(ModelImport *); /* false after reports */
+int channels_of_input(const ModelImport *, const OnnxPort *); /* the dimension, or NO_CHANNELS */
+bool input_has_planes(const OnnxPort *);                      /* its channels come first */
+
+/* ---- names.c ---- */
+/* Are --shape and --input about inputs of the model? Else that is told. */
+bool names_of_inputs_known(const ModelImport *);
+const char *layer_of(ModelImport *, const OnnxNode *, int input);          /* input: its weight, or -1 */
+const char *layer_of_constant(ModelImport *, const OnnxNode *, int input); /* by the constant's own name */
+const char *layer_called(ModelImport *, const char *name);                 /* or that with a number */
+const char *identifier(ModelImport *, const char *);
+void put_weight(ModelImport *, const char *layer, const char *member, const Tensor *, int rank,
+                const int64_t *dim);
+void put_vector(ModelImport *, const char *layer, const char *member, const Tensor *); /* as many as it has */
+ImportWeight *weight_named(ModelImport *, const char *layer, const char *member);
+
+/* ---- view.c ---- */
+void factors_push(Factors *, Factor);
+Factors factors_one(int axis, int64_t inner, int64_t size);
+int64_t factors_size(const Factors *);
+bool factors_equal(const Factors *, const Factors *);
+bool factors_whole(const Factors *, const Value *, int axis); /* this axis, all of it */
+View *view_new(ModelImport *, Value *, int rank);             /* of dimensions of size 1 */
+View *view_copy(ModelImport *, const View *, Value *);
+View *view_standard(ModelImport *, Value *, const View *like, int rank); /* n, c, positions; n as of `like` */
+void view_set(View *, int d, int axis);                                  /* dimension d is that axis */
+View *view_reshape(ModelImport *, const View *, int rank, const int64_t *size);
+View *view_permute(ModelImport *, const View *, const int *from, int rank);
+View *view_without(ModelImport *, const View *, const bool *drop);
+View *view_split_channels(ModelImport *, const View *, int64_t n); /* NULL: a dimension has both parts */
+/* A value whose positions are some dimensions of a view, in the order of `pos`, and whose channels are
+ * others; with any_order the positions may be brought into another order first. */
+Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);
+/* With one dimension as channels; the positions, in any order, are set: all others that vary. */
+Value *lay_channels(ModelImport *, const View *, int axis, int *npos, int pos[MOST_DIMS]);
+/* These dimensions, in this order, are all of the value as it lies in memory. */
+bool in_memory_order(const View *, int n, const int *dims);
+Value *lay_standard(ModelImport *, const View *);
+/* These dimensions, in this order, one behind the other in memory: as it lies, if it does so. */
+Value *lay_in_order(ModelImport *, const View *, int n, const int *dims);
+Value *reshaped(ModelImport *, Value *, Shape); /* the same elements in the same order */
+/* What was emitted since there were so many statements. */
+void take_back(ModelImport *, int statements);
+/* Behind an operator on a value that was laid out so. */
+View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, const int *pos);
+
+/* ---- broadcast.c ---- */
+/* The constant operand of a node, with as many dimensions as its place beside a value wants. NULL: there is
+ * none, or after no(). */
+const Tensor *constant_beside(ModelImport *, const OnnxNode *, int input, const View *);
+/* The same of any second operand, in its item. False after no(). */
+bool place_operand(ModelImport *, const OnnxNode *, Item *);
+
+/* ---- permute.c ---- */
+/* A value of the same elements in this order. NULL: the factors are not each of them once. */
+Value *permuted(ModelImport *, Value *, const Factors *);
+
+/* ---- constant.c ---- */
+/* A constant as a value of its own, laid out as the other value: all of that one's shape, or HxWx1. NULL
+ * after no(). */
+Value *constant_operand(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *beside);
+/* To be joined to values: it may have another size along one dimension. */
+View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
+
+/* ---- ops_einsum.c ---- */
+/* MatMul of a constant, that input, that is first or has more than two dimensions. */
+View *import_matrices(ModelImport *, const OnnxNode *, int constant);
+
+/* ---- ops_combine.c ---- */
+/* Two values by an operator of the language; `alone`: the first is read nowhere else. */
+View *two_values(ModelImport *, const View *x, bool alone, const View *y, const char *word);
+
+/* ---- ops_reduce.c ---- */
+/* The dimensions that a reduction runs over: an input, an attribute, or all. false after no(). */
+bool reduced_axes(ModelImport *, const OnnxNode *, int input, int rank, bool *over);
+
+/* ---- qdq.c, frames.c: models of 8 bits ---- */
+const Quant *quant_of(const Value *);       /* in which it is stored, or NULL */
+const Quant *quant_kept(const Statement *); /* what it makes has that of what it moves; or NULL */
+Value *same_value(ModelImport *, Value *);  /* with a name of its own */
+TensorType port_bytes(const ModelImport *, const OnnxPort *); /* of an input that is dequantised; or 0 */
+/* Whole numbers stay what they are, and so do the node's results. false after no(). */
+bool keeps_bytes(ModelImport *, const OnnxNode *, int statements);
+void quantize_once(ModelImport *); /* a tensor that is quantised twice alike */
+bool is_move(const Statement *);   /* its elements are some of its operands' */
+/* What is computed in 8 bits, and the arrays for it. */
+void make_frames(ModelImport *);
+
+/* ---- fold.c, forms.c, program_text.c ---- */
+bool fold(ModelImport *, const OnnxNode *); /* its results are constants and known now */
+/* So many bytes more may be made or read to compute constants. false after no(). */
+bool may_compute(ModelImport *, size_t bytes);
+void canonical(ModelImport *); /* old forms brought to those of today; forms put together */
+const char *program_text(ModelImport *);
+
+typedef View *ImportOperator(ModelImport *, const OnnxNode *);
+typedef struct OnnxOperator {
+  const char *name;
+  ImportOperator *import;
+  const char *word;
+} OnnxOperator;
+extern const OnnxOperator onnx_operators[]; /* onnx_ops.def; a row without a name ends it */
+const OnnxOperator *onnx_operator(const char *name);
+#define TRUTH "a truth that depends on values"
+#define ATTENTION "a product of two values (attention)"
+#define OP(name, function, word) ImportOperator function;
+#define ML(name, function, word) ImportOperator function;
+#define MS(name, function, word) ImportOperator function;
+#include "import/onnx/onnx_ops.def"
+#undef OP
+#undef ML
+#undef MS
+#endif

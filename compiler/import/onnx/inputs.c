@@ -1,0 +1,184 @@
+/* inputs.c: inputs of a model as inputs of the program. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "import/import.h"
+
+/* ---- sizes ---- */
+static const ImportShape *shape_given(const ModelImport *im, const char *input) {
+  for (int i = 0; i < im->options->shapes.n; i++)
+    if (strcmp(im->options->shapes.data[i].input, input) == 0) return &im->options->shapes.data[i];
+  return NULL;
+}
+
+static bool bytes_wanted(const ModelImport *im, const OnnxPort *port) {
+  for (int i = 0; i < im->options->bytes.n; i++)
+    if (strcmp(im->options->bytes.data[i], port->name) == 0) return true;
+  return port->type == TENSOR_UINT8;
+}
+
+static bool sizes_of_input(ModelImport *im, OnnxPort *port) {
+  const ImportShape *shape = shape_given(im, port->name);
+  if (shape) {
+    bool fits = port->rank < 0 || port->rank == shape->rank;
+    for (int d = 0; fits && d < shape->rank; d++)
+      fits = port->rank < 0 || port->dim[d] == 0 || port->dim[d] == shape->dim[d];
+    if (!fits) {
+      diag_report(im->diags, DIAG_import_shape, im->at, NULL,
+                  "--shape gives input '%s' sizes that the model does not leave open", port->name);
+      return false;
+    }
+    port->rank = shape->rank;
+    memcpy(port->dim, shape->dim, sizeof port->dim);
+  }
+  if (port->rank > 1 && port->dim[0] == 0) port->dim[0] = 1;
+  if (port->rank == 0) {
+    Diag *diag = diag_report(
+        im->diags, DIAG_import_shape, im->at, NULL,
+        "input '%s' is a single number; a value of the language has at least one dimension", port->name);
+    diag_help(diag, "--set %s=NUMBER makes it a constant of the program", port->name);
+    return false;
+  }
+  bool open = port->rank < 1;
+  for (int d = 0; d < port->rank; d++) open = open || port->dim[d] == 0;
+  if (!open) return true;
+  Diag *diag = diag_report(im->diags, DIAG_import_shape, im->at, NULL,
+                           "the size of input '%s' is open in the model", port->name);
+  Text example = {.arena = im->arena};
+  for (int d = 0; d < port->rank; d++)
+    text_put(&example, "%s%lld", d ? "x" : "", (long long)(port->dim[d] ? port->dim[d] : 224));
+  diag_help(diag, "say it: --shape %s=%s", port->name, example.s ? example.s : "1x3x224x224");
+  return false;
+}
+
+/* ---- inputs that are always the same ---- */
+static bool refuse_setting(const ModelImport *im, const char *input, const char *why) {
+  diag_report(im->diags, DIAG_import_shape, im->at, NULL, "--set gives input '%s' %s", input, why);
+  return false;
+}
+
+/* The sizes of an input that is set: open ones are 1, or that of a list as long as its values. */
+static bool sizes_of_setting(const ModelImport *im, OnnxPort *port, const ImportSetting *set, int64_t *n) {
+  const ImportShape *shape = shape_given(im, port->name);
+  if (port->rank < 0) port->rank = shape ? shape->rank : set->value.n > 1;
+  *n = 1;
+  for (int d = 0; d < port->rank; d++) {
+    const bool shaped = shape && shape->rank == port->rank;
+    if (port->dim[d] == 0) port->dim[d] = shaped ? shape->dim[d] : port->rank == 1 ? set->value.n : 1;
+    *n *= port->dim[d];
+    if (*n > INT32_MAX) return refuse_setting(im, port->name, "a number; it has more than 2^31");
+  }
+  if (set->value.n == 1 || set->value.n == *n) return true;
+  const char *why = arena_printf(im->arena, "%d numbers; it has %lld", set->value.n, (long long)*n);
+  return refuse_setting(im, port->name, why);
+}
+
+static bool set_input(ModelImport *im, OnnxPort *port, const ImportSetting *set) {
+  const TensorType type = port->type ? port->type : TENSOR_FLOAT;
+  int64_t n;
+  if (tensor_width(type) == 0) return refuse_setting(im, port->name, "a number; it is of another type");
+  if (!sizes_of_setting(im, port, set, &n)) return false;
+  if (!may_compute(im, 8 * (size_t)n)) return refuse_setting(im, port->name, "too many numbers");
+  Tensor *t = tensor_new(im->arena, type, port->rank, port->dim);
+  for (int64_t i = 0; i < n; i++) {
+    const double number = set->value.data[set->value.n == 1 ? 0 : i];
+    tensor_put(t, i, number);
+    if (tensor_whole(type) && tensor_number(t, i) != number)
+      return refuse_setting(im, port->name,
+                            arena_printf(im->arena, "%g, which its type cannot hold", number));
+  }
+  im->onnx->constant[port->tensor] = t;
+  im->item[port->tensor].constant = t;
+  return true;
+}
+
+bool set_inputs(ModelImport *im) {
+  bool good = true;
+  for (int i = 0; i < im->options->settings.n; i++)
+    for (int k = 0; k < im->onnx->ninputs; k++)
+      if (strcmp(im->onnx->input[k].name, im->options->settings.data[i].input) == 0)
+        good = set_input(im, &im->onnx->input[k], &im->options->settings.data[i]) && good;
+  return good;
+}
+
+/* ---- values ---- */
+/* The language has numbers alone. */
+static bool refuse_text(ModelImport *im, const OnnxPort *port) {
+  Diag *diag = diag_report(im->diags, DIAG_import_shape, im->at, NULL,
+                           "input '%s' is of strings, which the language does not have", port->name);
+  for (int i = 0; i < im->onnx->nnodes; i++) {
+    const OnnxNode *node = &im->onnx->node[i];
+    if (!im->live[i] || !given(node, 0) || node->in[0] != port->tensor || node->nout == 0) continue;
+    const char *result = im->onnx->tensor[node->out[0]];
+    diag_help(diag, "cut the model after %s '%s', as by onnx.utils.extract_model, so that '%s' is its input",
+              node->op, onnx_name(im->onnx, node), result);
+    break;
+  }
+  return false;
+}
+
+/* A table of boxes, whose first dimension is no batch. */
+static bool is_boxes(const ModelImport *im, const OnnxPort *port) {
+  bool read = false;
+  for (int i = 0; i < im->onnx->nnodes && port->rank == 2; i++) {
+    const OnnxNode *node = &im->onnx->node[i];
+    read = read || (im->live[i] && strcmp(node->op, "RoiAlign") == 0 && given(node, 1) &&
+                    node->in[1] == port->tensor);
+  }
+  return read;
+}
+
+/* The axis of the value that runs along each dimension of an input, positions first; -1: none. */
+static void axes_of(const OnnxPort *port, int first, int axis[MOST_DIMS]) {
+  int next = 0;
+  for (int d = 0; d < port->rank; d++) axis[d] = d < first || d == port->channels ? -1 : next++;
+  if (port->channels >= first) axis[port->channels] = next;
+}
+
+static bool add_input(ModelImport *im, OnnxPort *port) {
+  if (port->type == TENSOR_STRING) return refuse_text(im, port);
+  if (!sizes_of_input(im, port)) return false;
+  const bool boxes = is_boxes(im, port);
+  const int first = port->rank > 1 && !boxes ? 1 : 0, rest = port->rank - first;
+  int axis[MOST_DIMS];
+  if (rest > 3) {
+    diag_report(im->diags, DIAG_import_shape, im->at, NULL,
+                "input '%s' has %d dimensions; a value of the language has at most 3 besides the batch",
+                port->name, port->rank);
+    return false;
+  }
+  port->channels = boxes              ? 1
+                   : rest < 2         ? first
+                   : im->onnx->tflite ? port->rank - 1
+                                      : channels_of_input(im, port);
+  axes_of(port, first, axis);
+  Value *value = NEW(im->arena, Value);
+  value->shape.rank = port->channels == NO_CHANNELS ? rest + 1 : rest;
+  for (int a = 0; a < value->shape.rank; a++) value->shape.dim[a] = 1;
+  for (int d = first; d < port->rank; d++) value->shape.dim[axis[d]] = port->dim[d];
+  value->name = identifier(im, port->called ? port->called : port->name);
+  View *view = view_new(im, value, port->rank);
+  if (first) {
+    view->size[0] = port->dim[0];
+    view->along[0] = factors_one(BATCH, 1, port->dim[0]);
+  }
+  for (int d = first; d < port->rank; d++) view_set(view, d, axis[d]);
+  if (bytes_wanted(im, port)) port->type = TENSOR_UINT8;
+  im->item[port->tensor].view = view;
+  im->item[port->tensor].bytes = port_bytes(im, port);
+  vec_push(im->arena, im->inputs, value);
+  vec_push(im->arena, im->ports, port);
+  return true;
+}
+
+bool add_inputs(ModelImport *im) {
+  bool good = true;
+  for (int i = 0; i < im->onnx->ninputs; i++) {
+    OnnxPort *port = &im->onnx->input[i];
+    if (im->onnx->constant[port->tensor] || im->readers[port->tensor] == 0) continue;
+    good = add_input(im, port) && good;
+  }
+  if (!good) report_never_imported(im);
+  if (good && im->inputs.n == 0)
+    diag_report(im->diags, DIAG_import_file, im->at, NULL, "the model has no input that its outputs need");
+  return good && im->inputs.n > 0;
+}

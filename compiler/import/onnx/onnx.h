@@ -1,0 +1,171 @@
+/* onnx.h: a model as its file has it: nodes in order of computation, constants where they lie in the file. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_ONNX_H
+#define CNNC_ONNX_H
+#include <stdbool.h>
+#include "import/common/wire.h"
+#include "base/diag.h"
+
+/* ---- the messages ---- */
+#define BEGIN(message)                                                                                       \
+  typedef struct message message;                                                                            \
+  struct message {
+#define INT(message, field, number) int64_t field;
+#define FLOAT(message, field, number) float field;
+#define TEXT(message, field, number) const char *field;
+#define BYTES(message, field, number) WireBytes field;
+#define FIXED4(message, field, number) WireBytes field;
+#define FIXED8(message, field, number) WireBytes field;
+#define INTS(message, field, number) WireInts field;
+#define TEXTS(message, field, number) WireTexts field;
+#define MESSAGE(message, field, number, what) what *field;
+#define MESSAGES(message, field, number, what) WireList field;
+#define END(message)                                                                                         \
+  }                                                                                                          \
+  ;
+#include "import/onnx/onnx_schema.def"
+#undef BEGIN
+#undef INT
+#undef FLOAT
+#undef TEXT
+#undef BYTES
+#undef FIXED4
+#undef FIXED8
+#undef INTS
+#undef TEXTS
+#undef MESSAGE
+#undef MESSAGES
+#undef END
+extern const WireMessage *const onnx_model_message; /* ModelProto, for wire_read and wire_write */
+extern const WireMessage *const onnx_graph_message;
+
+/* ---- constants ---- */
+enum { MOST_DIMS = 8 };
+typedef enum TensorType {
+  TENSOR_FLOAT = 1,
+  TENSOR_UINT8,
+  TENSOR_INT8,
+  TENSOR_UINT16,
+  TENSOR_INT16,
+  TENSOR_INT32,
+  TENSOR_INT64,
+  TENSOR_STRING,
+  TENSOR_BOOL,
+  TENSOR_FLOAT16,
+  TENSOR_DOUBLE,
+  TENSOR_UINT32,
+  TENSOR_UINT64,
+  TENSOR_BFLOAT16 = 16
+} TensorType;
+typedef struct Tensor Tensor;
+struct Tensor {
+  TensorType type;
+  int rank;
+  int64_t dim[MOST_DIMS], n;
+  const uint8_t *data; /* n numbers as ONNX's raw_data has them, aligned to nothing */
+  const char *name;    /* of the initializer that it is, or was made of by moving numbers alone; or NULL */
+  const Tensor *whole, *scale; /* or NULL: those that it was dequantised of, in the same order */
+  int64_t zero;                /* of all of them */
+  int axis;                    /* along which the scales run, if there are several */
+};
+int tensor_width(TensorType); /* bytes of a number; 0: none is read */
+bool tensor_whole(TensorType);
+double tensor_number(const Tensor *, int64_t i);
+int64_t tensor_integer(const Tensor *, int64_t i);
+/* A constant to be filled in by tensor_put. */
+Tensor *tensor_new(Arena *, TensorType, int rank, const int64_t *dim);
+void tensor_put(Tensor *, int64_t i, double);
+Tensor *tensor_scalar(Arena *, TensorType, double);
+Tensor *tensor_list(Arena *, int n, const int64_t *);                         /* of INT64 */
+Tensor *tensor_shaped(Arena *, const Tensor *, int rank, const int64_t *dim); /* the same numbers */
+
+/* ---- models ---- */
+typedef struct OnnxNode {
+  const char *op, *name; /* of other domains: "domain::op" */
+  const char *kind;      /* of a TensorFlow Lite operator that it is a part of: "MEAN"; or NULL */
+  const char *title;     /* of the same: "MEAN 2" */
+  const char *refused;   /* why that has no form; or NULL */
+  int index;
+  int nin, nout;
+  int *in, *out; /* tensors by number; 0: left out */
+  int guard;     /* the branch of an If that it is in; 0: none */
+  WireList attribute, metadata;
+} OnnxNode;
+enum { NO_CHANNELS = -1 };
+/* A branch of an If. Its nodes are among the model's; the If has the condition, the results of the one branch
+ * and those of the other as inputs. */
+typedef struct OnnxGuard {
+  int outer; /* the branch that the If is in; 0: none */
+  const char *name;
+  int condition; /* a tensor */
+  bool value;    /* of the condition, for which it is taken */
+} OnnxGuard;
+typedef struct OnnxPort {
+  const char *name, *called; /* called: in the program, if that is another name; or NULL */
+  int tensor, rank;          /* rank -1: not given */
+  TensorType type;
+  int64_t dim[MOST_DIMS]; /* 0: open */
+  int channels; /* the dimension that counts them, or NO_CHANNELS: one channel without a dimension */
+} OnnxPort;
+typedef struct Onnx {
+  Arena *arena;
+  const char *path, *producer, *version;
+  const uint8_t *file; /* its bytes */
+  size_t bytes;
+  int opset, nnodes, ntensors, ninputs, noutputs, nguards;
+  OnnxNode *node;
+  const char **tensor; /* names; 0 is none */
+  Tensor **constant;   /* by tensor: the initializer, or NULL */
+  OnnxPort *input, *output;
+  OnnxGuard *guard; /* from 1 on, below nguards */
+  bool tflite;      /* it was made of a TensorFlow Lite model: its nodes are parts of operators */
+  const int *shown; /* then, by tensor: the one of the model that it has the numbers of, or 0; else NULL */
+} Onnx;
+
+/* NULL after a report: [import-file] or [import-weights]. Where external data lies is taken as seen from the
+ * model's own directory, which it never leaves. */
+Onnx *onnx_open(Arena *, Diags *, const char *path, Span at);
+/* The same of bytes that stay where they are. */
+Onnx *onnx_read(Arena *, Diags *, const char *path, Span at, const uint8_t *bytes, size_t n);
+int onnx_tensor(const Onnx *, const char *name); /* its number, or 0 */
+
+/* The tensors that a node needs: its inputs and the conditions of the branches that it is in; 0: left out,
+ * -1: there are no more. */
+int onnx_needs(const Onnx *, const OnnxNode *, int k);
+const char *onnx_name(const Onnx *, const OnnxNode *); /* its own, or that of its result */
+/* Brings nodes into the order in which they can be computed. NULL, or a node that needs its own result. */
+const OnnxNode *onnx_sort(Onnx *);
+const char *onnx_kind(const OnnxNode *);                   /* its operator, as the model's file calls it */
+const char *onnx_title(const Onnx *, const OnnxNode *);    /* with that: "Conv '/conv1'", "CONV_2D 3" */
+int onnx_count_operators(const Onnx *, const bool *among); /* of the file, that these nodes are parts of */
+/* A tensor that is made more than once, as input, constant or result; or NULL. */
+const char *onnx_made_twice(const Onnx *);
+
+const char *onnx_metadata(const OnnxNode *, const char *key); /* or "" */
+const AttributeProto *onnx_attribute(const OnnxNode *, const char *name);
+int64_t onnx_int(const OnnxNode *, const char *name, int64_t otherwise);
+double onnx_float(const OnnxNode *, const char *name, double otherwise);
+const char *onnx_text(const OnnxNode *, const char *name, const char *otherwise);
+const WireInts *onnx_ints(const OnnxNode *, const char *name); /* NULL: it has none */
+void onnx_set_int(Arena *, OnnxNode *, const char *name, int64_t);
+void onnx_set_ints(Arena *, OnnxNode *, const char *name, int n, const int64_t *);
+void onnx_set_float(Arena *, OnnxNode *, const char *name, double);
+void onnx_set_text(Arena *, OnnxNode *, const char *name, const char *);
+/* Operators on quantised numbers become those on floats, between conversions. */
+void onnx_frames(Arena *, WireList *nodes);
+/* Fused operators become those of the standard. */
+void onnx_fused(Arena *, WireList *nodes);
+/* The nodes of a graph with those of the model's own functions in the place of their calls, and those of both
+ * branches before each If. */
+typedef struct OnnxFlat {
+  WireList nodes, constants; /* NodeProto, TensorProto */
+  WireTexts names;           /* of the constants */
+  VEC(OnnxGuard) guards;
+  const char *why; /* it is too much */
+} OnnxFlat;
+bool onnx_inline(Wire *, const ModelProto *, size_t file_bytes, OnnxFlat *);
+/* The constant that a TensorProto is; NULL and the reason if it is wrong. */
+Tensor *onnx_constant(Arena *, const TensorProto *, const char *path, const char **why);
+/* The same of a sparse one, as a dense constant of at most so many bytes. */
+Tensor *onnx_sparse(Arena *, const SparseTensorProto *, const char *path, size_t most, const char **why);
+#endif

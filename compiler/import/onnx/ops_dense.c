@@ -1,0 +1,177 @@
+/* ops_dense.c: products with matrices of weights. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "import/import.h"
+
+/* What is transposed was dequantised of what is. */
+static void keep_bytes(ModelImport *im, Tensor *t, const Tensor *from) {
+  const int64_t out = t->dim[0], in = t->dim[1];
+  if (from->whole->rank != 2 || from->whole->dim[0] != in || from->whole->dim[1] != out) return;
+  Tensor *whole = tensor_new(im->arena, from->whole->type, 2, t->dim);
+  for (int64_t o = 0; o < out; o++)
+    for (int64_t i = 0; i < in; i++) tensor_put(whole, o * in + i, tensor_number(from->whole, i * out + o));
+  t->whole = whole;
+  t->scale = from->scale;
+  t->zero = from->zero;
+  t->axis = 1 - from->axis;
+}
+
+/* The matrix as [out][in], times a factor. */
+static const Tensor *by_units(ModelImport *im, const Tensor *w, bool transposed, double factor) {
+  if (transposed && factor == 1) return w;
+  const int64_t in = w->dim[transposed], out = w->dim[!transposed], dim[] = {out, in};
+  Tensor *t = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
+  for (int64_t o = 0; o < out; o++)
+    for (int64_t i = 0; i < in; i++)
+      tensor_put(t, o * in + i, factor * tensor_number(w, transposed ? o * in + i : i * out + o));
+  t->name = w->name;
+  if (factor == 1 && w->whole) keep_bytes(im, t, w);
+  return t;
+}
+
+/* An Add of a vector behind it, read nowhere else, is the bias. */
+static const Tensor *vector_behind(ModelImport *im, const OnnxNode *node, const View *x, int64_t units) {
+  const int made = node->out[0];
+  if (im->readers[made] != 1 || im->wanted[made]) return NULL;
+  OnnxNode *next = &im->onnx->node[im->reader[made]];
+  if (next->nin != 2 || strcmp(next->op, "Add") != 0) return NULL;
+  const Tensor *t = constant_beside(im, next, next->in[0] == made, x);
+  if (!t || t->n != units || units == 1 || t->rank < 1 || t->dim[t->rank - 1] != units) return NULL;
+  next->op = "Identity";
+  next->in[0] = made;
+  next->nin = 1;
+  return t;
+}
+
+/* x times the matrix, along the last dimension of the view: a dense layer, or a 1x1 convolution. */
+static View *product(ModelImport *im, const OnnxNode *node, const View *x, const Tensor *w,
+                     const Tensor *bias) {
+  const int last = x->rank - 1;
+  int pos[MOST_DIMS], npos;
+  if (last < 1) return no(im, "a tensor of %d dimensions", x->rank);
+  if (w->dim[1] != x->size[last]) return no(im, "a matrix that does not fit");
+  Value *v = lay_channels(im, x, last, &npos, pos);
+  if (!v) return NULL;
+  const int64_t units = w->dim[0], dim[] = {units, w->dim[1], 1, 1};
+  if (!bias) bias = vector_behind(im, node, x, units);
+  const char *layer = layer_of(im, node, 1);
+  const char *end = arena_printf(im->arena, "%s, name=\"%s\")", bias ? "" : ", bias=false", layer);
+  Shape to = v->shape;
+  to.dim[npos] = units;
+  if (npos == 0) v = emit_one(im, v, to, "dense(%lld%s", (long long)units, end);
+  else v = emit_one(im, v, to, "conv(%lld, %s%s", (long long)units, npos == 2 ? "1x1" : "1", end);
+  put_weight(im, layer, "weight", w, npos ? 2 + npos : 2, dim);
+  put_vector(im, layer, "bias", bias);
+  return view_laid(im, x, v, last, npos, pos);
+}
+
+View *import_matmul(ModelImport *im, const OnnxNode *node) {
+  const Tensor *w = constant_of(im, node, 1);
+  if (!w && constant_of(im, node, 0)) return import_matrices(im, node, 0);
+  if (!w) return no(im, ATTENTION);
+  const View *x = view_of(im, node, 0);
+  if (w->rank != 2 || w->n == 0) return import_matrices(im, node, 1);
+  return x ? product(im, node, x, by_units(im, w, false, 1), NULL) : NULL;
+}
+
+/* Of onnxruntime: both matrices may be transposed, and there is a factor. */
+View *import_fused_matmul(ModelImport *im, const OnnxNode *node) {
+  const Tensor *w = constant_of(im, node, 1);
+  if (!w && constant_of(im, node, 0)) return no(im, "a constant times a value");
+  if (!w) return no(im, ATTENTION);
+  const View *x = view_of(im, node, 0);
+  if (w->rank != 2 || w->n == 0 || onnx_int(node, "transBatchA", 0) || onnx_int(node, "transBatchB", 0))
+    return no(im, "a product with several matrices");
+  if (x && onnx_int(node, "transA", 0)) {
+    int from[MOST_DIMS];
+    if (x->rank < 2) return no(im, "a tensor of %d dimensions", x->rank);
+    for (int d = 0; d < x->rank; d++) from[d] = d < x->rank - 2 ? d : 2 * x->rank - 3 - d;
+    x = view_permute(im, x, from, x->rank);
+  }
+  const bool transposed = onnx_int(node, "transB", 0) != 0;
+  return x ? product(im, node, x, by_units(im, w, transposed, onnx_float(node, "alpha", 1)), NULL) : NULL;
+}
+
+View *import_gemm(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);
+  if (!x) return NULL;
+  if (onnx_int(node, "transA", 0)) return no(im, "a value that is transposed");
+  if (!w) return no(im, ATTENTION);
+  if (given(node, 2) && !b) return no(im, "a bias that is computed");
+  if (w->rank != 2 || w->n == 0 || x->rank != 2) return no(im, "a product of other than matrices");
+  w = by_units(im, w, onnx_int(node, "transB", 0) != 0, onnx_float(node, "alpha", 1));
+  if (!b) return product(im, node, x, w, NULL);
+  const int64_t units = w->dim[0];
+  const double beta = onnx_float(node, "beta", 1);
+  if (b->n != units && b->n != 1) return no(im, "a bias for each element of the batch");
+  if (b->n != units || beta != 1) {
+    Tensor *whole = tensor_new(im->arena, TENSOR_FLOAT, 1, &units);
+    for (int64_t i = 0; i < units; i++) tensor_put(whole, i, beta * tensor_number(b, b->n == 1 ? 0 : i));
+    b = whole;
+  }
+  return product(im, node, x, w, b);
+}
+
+/* ---- one-hot ---- */
+/* Whether a tensor is an input of whole numbers, moved at most. */
+static bool is_whole(const ModelImport *im, int tensor) {
+  static const char *const moves[] = {"Reshape",   "Expand",  "Unsqueeze", "Squeeze",
+                                      "Transpose", "Flatten", "Identity",  NULL};
+  while (im->maker[tensor] >= 0) {
+    const OnnxNode *node = &im->onnx->node[im->maker[tensor]];
+    int k = 0;
+    while (moves[k] && strcmp(moves[k], node->op) != 0) k++;
+    if (!moves[k]) return false;
+    tensor = node->in[0];
+  }
+  for (int i = 0; i < im->ports.n; i++)
+    if (im->ports.data[i]->tensor == tensor)
+      return im->ports.data[i]->type && tensor_whole(im->ports.data[i]->type);
+  return false;
+}
+
+/* The dimension along which a value is repeated and a constant varies, and neither does elsewhere; -1. */
+static int compared_dimension(const View *x, const Tensor *t) {
+  int along = -1;
+  for (int d = 0; d < x->rank; d++) {
+    const int own = d - (x->rank - t->rank);
+    const bool varies = own >= 0 && t->dim[own] > 1;
+    if (varies && (along >= 0 || x->along[d].n || (x->size[d] != 1 && x->size[d] != t->dim[own]))) return -1;
+    if (varies) along = d;
+    else if (x->size[d] != factors_size(&x->along[d])) return -1;
+  }
+  return t->rank <= x->rank && along >= 1 ? along : -1;
+}
+
+/* Whole numbers compared with several: 1 - |x - k|, and 0 where that is below. */
+View *import_equal(ModelImport *im, const OnnxNode *node) {
+  const int constant = constant_of(im, node, 0) ? 0 : 1;
+  const Tensor *t = constant_of(im, node, constant);
+  const View *x = t ? view_of(im, node, !constant) : NULL;
+  const int along = x && is_whole(im, node->in[!constant]) ? compared_dimension(x, t) : -1;
+  int pos[MOST_DIMS], npos;
+  if (along < 0) return no(im, TRUTH);
+  View *one = view_copy(im, x, x->value);
+  one->size[along] = 1;
+  Value *v = lay_channels(im, one, along, &npos, pos);
+  if (!v) return NULL;
+  const int64_t dim[] = {t->n, 1, 1, 1};
+  Tensor *ones = tensor_new(im->arena, TENSOR_FLOAT, 2, dim),
+         *numbers = tensor_new(im->arena, TENSOR_FLOAT, 1, dim);
+  for (int64_t i = 0; i < t->n; i++) {
+    tensor_put(ones, i, 1);
+    tensor_put(numbers, i, -tensor_number(t, i));
+  }
+  const char *layer = layer_of(im, node, -1);
+  Shape to = v->shape;
+  to.dim[npos] = t->n;
+  const char *kernel = npos == 0 ? "" : npos == 1 ? ", 1" : ", 1x1";
+  v = emit_one(im, v, to, "%s(%lld%s, frozen=true, name=\"%s\")", npos ? "conv" : "dense", (long long)t->n,
+               kernel, layer);
+  put_weight(im, layer, "weight", ones, npos ? 2 + npos : 2, dim);
+  put_vector(im, layer, "bias", numbers);
+  static const char *const steps[] = {"abs", "multiply(-1)", "add(1)", "relu"};
+  for (int i = 0; i < 4; i++) v = emit_one(im, v, to, "%s", steps[i]);
+  return view_laid(im, x, v, along, npos, pos);
+}

@@ -1,0 +1,222 @@
+/* ops_einsum.c: products of a value and a constant over any dimensions: Einsum, and MatMul with several
+ * matrices or with the constant first. A 1x1 convolution, whose groups are the dimensions that both have and
+ * the result keeps. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "import/import.h"
+
+/* Which letter each dimension has. */
+typedef struct Letters {
+  int n;
+  char at[MOST_DIMS];
+} Letters;
+typedef enum Role { ROLE_NONE, ROLE_GROUP, ROLE_SUM, ROLE_NEW, ROLE_PLACE } Role;
+
+static int place_of(const Letters *in, char letter) {
+  for (int d = 0; d < in->n; d++)
+    if (in->at[d] == letter) return d;
+  return -1;
+}
+
+static Role role_of(const Letters *x, const Letters *w, const Letters *out, char letter) {
+  const bool in_x = place_of(x, letter) >= 0, in_w = place_of(w, letter) >= 0,
+             kept = place_of(out, letter) >= 0;
+  if (in_x && in_w) return kept ? ROLE_GROUP : ROLE_SUM;
+  if (!kept) return ROLE_NONE;
+  return in_x ? ROLE_PLACE : in_w ? ROLE_NEW : ROLE_NONE;
+}
+
+/* Letters of one role, in the order of a list, and the product of their sizes. */
+typedef struct Part {
+  Letters letters;
+  int64_t size[MOST_DIMS], all;
+} Part;
+
+static void add_letter(Part *part, char letter, int64_t size) {
+  part->size[part->letters.n] = size;
+  part->letters.at[part->letters.n++] = letter;
+  part->all *= size;
+}
+
+typedef struct Contraction {
+  const View *x;
+  const Tensor *w;
+  Letters in, weight, out;
+  Part group, sum, made; /* made: those of the constant alone */
+} Contraction;
+
+static bool read_roles(ModelImport *im, Contraction *c) {
+  c->group.all = c->sum.all = c->made.all = 1;
+  for (int d = 0; d < c->in.n; d++) {
+    const char letter = c->in.at[d];
+    const int of = place_of(&c->weight, letter);
+    const Role role = role_of(&c->in, &c->weight, &c->out, letter);
+    if (of >= 0 && c->w->dim[of] != c->x->size[d])
+      return no(im, "a constant whose shape does not fit"), false;
+    if (role == ROLE_NONE || place_of(&c->in, letter) != d)
+      return no(im, "an equation with a sum over a dimension of the value alone"), false;
+    if (role == ROLE_SUM) add_letter(&c->sum, letter, c->x->size[d]);
+  }
+  for (int d = 0; d < c->weight.n; d++)
+    if (place_of(&c->weight, c->weight.at[d]) != d ||
+        role_of(&c->in, &c->weight, &c->out, c->weight.at[d]) == ROLE_NONE)
+      return no(im, "an equation with a sum over a dimension of the constant alone"), false;
+  for (int d = 0; d < c->out.n; d++) {
+    const char letter = c->out.at[d];
+    const Role role = role_of(&c->in, &c->weight, &c->out, letter);
+    if (role == ROLE_NONE || place_of(&c->out, letter) != d)
+      return no(im, "an equation that is not read"), false;
+    if (role == ROLE_GROUP) add_letter(&c->group, letter, c->w->dim[place_of(&c->weight, letter)]);
+    if (role == ROLE_NEW) add_letter(&c->made, letter, c->w->dim[place_of(&c->weight, letter)]);
+  }
+  return true;
+}
+
+/* What the i-th combination of letters adds to the place in the constant. */
+static int64_t offset_of(const Contraction *c, const Part *part, int64_t i) {
+  int64_t at = 0;
+  for (int k = part->letters.n - 1; k >= 0; k--) {
+    int64_t stride = 1;
+    for (int d = place_of(&c->weight, part->letters.at[k]) + 1; d < c->w->rank; d++) stride *= c->w->dim[d];
+    at += i % part->size[k] * stride;
+    i /= part->size[k];
+  }
+  return at;
+}
+
+/* The constant as [groups * made][sum]. */
+static const Tensor *by_filters(ModelImport *im, const Contraction *c) {
+  const int64_t filters = c->group.all * c->made.all, dim[] = {filters, c->sum.all};
+  if (!may_compute(im, sizeof(float) * (size_t)c->w->n)) return NULL;
+  Tensor *t = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
+  for (int64_t f = 0; f < filters; f++) {
+    const int64_t from = offset_of(c, &c->group, f / c->made.all) + offset_of(c, &c->made, f % c->made.all);
+    for (int64_t i = 0; i < c->sum.all; i++)
+      tensor_put(t, f * c->sum.all + i, tensor_number(c->w, from + offset_of(c, &c->sum, i)));
+  }
+  t->name = c->w->name;
+  return t;
+}
+
+/* The dimension of the result as a part of its channels. */
+static void set_channels(const Contraction *c, View *y, int d, int axis) {
+  const bool group = place_of(&c->group.letters, c->out.at[d]) >= 0;
+  const Part *part = group ? &c->group : &c->made;
+  const int k = place_of(&part->letters, c->out.at[d]);
+  int64_t inner = group ? c->made.all : 1;
+  for (int more = k + 1; more < part->letters.n; more++) inner *= part->size[more];
+  y->size[d] = part->size[k];
+  y->along[d] = factors_one(axis, inner, part->size[k]);
+}
+
+static View *view_of_result(ModelImport *im, const Contraction *c, Value *v, int npos, const int *pos) {
+  View *y = view_new(im, v, c->out.n);
+  for (int d = 0; d < c->out.n; d++) {
+    const int from = place_of(&c->in, c->out.at[d]);
+    if (from < 0 || place_of(&c->weight, c->out.at[d]) >= 0) {
+      set_channels(c, y, d, v->shape.rank - 1);
+      continue;
+    }
+    y->size[d] = c->x->size[from];
+    y->along[d] = c->x->along[from]; /* of the batch */
+    for (int k = 0; k < npos; k++)
+      if (pos[k] == from) view_set(y, d, k);
+  }
+  return y;
+}
+
+static View *contracted(ModelImport *im, const OnnxNode *node, int constant, Contraction *c) {
+  int chan[2 * MOST_DIMS], nchan = 0, pos[MOST_DIMS], npos = 0;
+  if (c->w->n == 0 || !read_roles(im, c)) return c->w->n ? NULL : no(im, "a constant without elements");
+  for (int k = 0; k < c->group.letters.n; k++) chan[nchan++] = place_of(&c->in, c->group.letters.at[k]);
+  for (int k = 0; k < c->sum.letters.n; k++) chan[nchan++] = place_of(&c->in, c->sum.letters.at[k]);
+  for (int d = 0; d < c->in.n; d++) {
+    const Factors *along = &c->x->along[d];
+    const bool place = place_of(&c->weight, c->in.at[d]) < 0;
+    if (place && along->n && along->f[0].axis != BATCH) pos[npos++] = d;
+  }
+  Value *v = lay(im, c->x, nchan, chan, npos, pos, true);
+  const Tensor *w = v ? by_filters(im, c) : NULL;
+  if (!w) return NULL;
+  const long long groups = c->group.all, filters = w->dim[0];
+  const int64_t dim[] = {w->dim[0], w->dim[1], 1, 1};
+  const char *layer = layer_of(im, node, constant);
+  const char *end = arena_printf(im->arena, "bias=false, name=\"%s\")", layer);
+  if (groups > 1) end = arena_printf(im->arena, "groups=%lld, %s", groups, end);
+  if (npos == 0 && groups > 1)
+    v = emit_one(im, v, shape_picture(1, 1, w->dim[1] * groups), "reshape(1x1x%lld)",
+                 (long long)w->dim[1] * groups);
+  Shape to = v->shape;
+  to.dim[to.rank - 1] = w->dim[0];
+  const int axes = to.rank - 1;
+  if (axes == 0) v = emit_one(im, v, to, "dense(%lld, %s", filters, end);
+  else v = emit_one(im, v, to, "conv(%lld, %s, %s", filters, axes == 2 ? "1x1" : "1", end);
+  put_weight(im, layer, "weight", w, 2 + axes, dim);
+  return view_of_result(im, c, v, npos, pos);
+}
+
+/* ---- Einsum ---- */
+/* Letters up to one of these ends; NULL: others are among them. */
+static const char *read_letters(const char *at, const char *ends, Letters *to) {
+  for (to->n = 0; *at && !strchr(ends, *at); at++) {
+    if (*at == ' ') continue;
+    const bool letter = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z');
+    if (!letter || to->n == MOST_DIMS) return NULL;
+    to->at[to->n++] = *at;
+  }
+  return at;
+}
+
+View *import_einsum(ModelImport *im, const OnnxNode *node) {
+  const char *at = onnx_text(node, "equation", "");
+  Letters in[2];
+  if (node->nin != 2) return no(im, "a product of %d operands", node->nin);
+  const int constant = constant_of(im, node, 0) ? 0 : 1;
+  Contraction c = {.w = constant_of(im, node, constant)};
+  if (!c.w) return no(im, ATTENTION);
+  c.x = view_of(im, node, !constant);
+  if (!c.x) return NULL;
+  at = read_letters(at, ",", &in[0]);
+  at = at && *at ? read_letters(at + 1, "-", &in[1]) : NULL;
+  at = at && at[0] == '-' && at[1] == '>' ? read_letters(at + 2, "", &c.out) : NULL;
+  if (!at) return no(im, "the equation %s", onnx_text(node, "equation", ""));
+  c.in = in[!constant];
+  c.weight = in[constant];
+  if (c.in.n != c.x->rank || c.weight.n != c.w->rank) return no(im, "an equation that does not fit");
+  return contracted(im, node, constant, &c);
+}
+
+/* ---- MatMul ---- */
+static const char columns[] = "abcdef"; /* of dimensions before the last two, from behind */
+
+/* The letters of an operand: those of several matrices, then two, or of a vector the summed one. */
+static void matrix_letters(Letters *to, int rank, const int64_t *size, bool constant, const char *last) {
+  to->n = rank;
+  for (int d = 0; d < rank; d++) {
+    const int from_end = rank - 1 - d;
+    to->at[d] = from_end < 2 ? last[1 - from_end] : columns[from_end - 2];
+    if (constant && from_end >= 2 && size[d] == 1) to->at[d] = 0; /* the same for all */
+  }
+}
+
+View *import_matrices(ModelImport *im, const OnnxNode *node, int constant) {
+  const Tensor *w = constant_of(im, node, constant);
+  const View *x = view_of(im, node, !constant);
+  Tensor *few = NEW(im->arena, Tensor);
+  if (!x) return NULL;
+  const int rank = x->rank > w->rank ? x->rank : w->rank;
+  if (x->rank < 2 || w->rank < 2) return no(im, "a product with several matrices");
+  Contraction c = {.x = x, .w = few};
+  matrix_letters(&c.in, x->rank, x->size, false, constant ? "rk" : "kn");
+  matrix_letters(&c.weight, w->rank, w->dim, true, constant ? "kn" : "rk");
+  *few = *w;
+  few->rank = 0;
+  int n = 0;
+  for (int d = 0; d < w->rank; d++)
+    if (c.weight.at[d]) few->dim[few->rank++] = w->dim[d], c.weight.at[n++] = c.weight.at[d];
+  c.weight.n = n;
+  matrix_letters(&c.out, rank, NULL, false, "rn");
+  for (int d = 0; d < rank - x->rank; d++)
+    if (place_of(&c.weight, c.out.at[d]) < 0) return no(im, "a product with several matrices");
+  return contracted(im, node, constant, &c);
+}

@@ -1,0 +1,178 @@
+/* ops_map.c: what is computed element by element from one value; softmax. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <string.h>
+#include "import/import.h"
+
+View *import_map(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  return x ? map_view(im, x, "%s", onnx_operator(node->op)->word) : NULL;
+}
+
+View *import_none(ModelImport *im, const OnnxNode *node) {
+  return no(im, "%s", onnx_operator(node->op)->word);
+}
+
+View *import_same(ModelImport *im, const OnnxNode *node) { return view_of(im, node, 0); }
+
+View *import_dropout(ModelImport *im, const OnnxNode *node) {
+  const Tensor *training = constant_of(im, node, 2);
+  if (node->nout > 1 && node->out[1] && (im->readers[node->out[1]] || im->wanted[node->out[1]]))
+    return no(im, "the mask of a dropout");
+  if (given(node, 2) && (!training || training->n != 1 || tensor_number(training, 0) != 0))
+    return no(im, "a dropout in training mode");
+  return view_of(im, node, 0);
+}
+
+View *import_cast(ModelImport *im, const OnnxNode *node) {
+  const int64_t to = onnx_int(node, "to", 0);
+  const bool is_float = to == TENSOR_FLOAT || to == TENSOR_FLOAT16 || to == TENSOR_DOUBLE;
+  return is_float ? view_of(im, node, 0) : no(im, "a cast to whole numbers");
+}
+
+View *import_leaky_relu(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const double slope = onnx_float(node, "alpha", 0.01);
+  return x ? map_view(im, x, "leaky_relu(slope=%s)", number_text(im->arena, slope)) : NULL;
+}
+
+View *import_elu(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const double alpha = onnx_float(node, "alpha", 1);
+  if (!x) return NULL;
+  return alpha == 1 ? map_view(im, x, "elu")
+                    : map_view(im, x, "elu(alpha=%s)", number_text(im->arena, alpha));
+}
+
+View *import_selu(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const double a = onnx_float(node, "alpha", 1.67326), g = onnx_float(node, "gamma", 1.0507);
+  if (fabs(a - 1.67326) > 1e-3 || fabs(g - 1.0507) > 1e-3) return no(im, "selu with other constants");
+  return x ? map_view(im, x, "selu") : NULL;
+}
+
+View *import_gelu(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const bool by_tanh = strcmp(onnx_text(node, "approximate", "none"), "tanh") == 0;
+  return x ? map_view(im, x, by_tanh ? "gelu(approximate=tanh)" : "gelu") : NULL;
+}
+
+View *import_mish(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  if (!x) return NULL;
+  Value *gate = map_view(im, map_view(im, x, "softplus"), "tanh")->value, *both[] = {gate, x->value};
+  return view_copy(im, x, emit(im, 2, both, gate->shape, "multiply(%%*)"));
+}
+
+View *import_hard_sigmoid(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const double alpha = onnx_float(node, "alpha", 0.2), beta = onnx_float(node, "beta", 0.5);
+  if (!x) return NULL;
+  if (fabs(alpha - 1.0 / 6) < 1e-4 && beta == 0.5) return map_view(im, x, "hard_sigmoid");
+  x = map_view(im, x, "multiply(%s)", number_text(im->arena, alpha));
+  x = map_view(im, x, "add(%s)", number_text(im->arena, beta));
+  return map_view(im, x, "clip(0, 1)");
+}
+
+/* A bound of Clip: an input, or before opset 11 an attribute; of one that is computed nothing is known. */
+static bool bound(ModelImport *im, const OnnxNode *node, int input, const char *name, double *value) {
+  const Tensor *t = constant_of(im, node, input);
+  if (given(node, input) && !t) return true;
+  if (t && t->n == 1) *value = tensor_number(t, 0);
+  else if (t && t->n > 1) return no(im, "bounds that are no numbers"), false;
+  else *value = onnx_float(node, name, *value);
+  return true;
+}
+
+static View *clipped(ModelImport *im, const View *x, double low, double high) {
+  if (low < -3.4e38 && high > 3.4e38) return view_copy(im, x, x->value);
+  if (low == 0 && high == 6) return map_view(im, x, "relu6");
+  if (low == 0 && high > 3.4e38) return map_view(im, x, "relu");
+  if (high > 3.4e38) return map_view(im, x, "maximum(%s)", number_text(im->arena, low));
+  if (low < -3.4e38) low = -3.4028234e38;
+  return map_view(im, x, "clip(%s, %s)", number_text(im->arena, low), number_text(im->arena, high));
+}
+
+View *import_clip(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  double low = -INFINITY, high = INFINITY;
+  if (!x || !bound(im, node, 1, "min", &low) || !bound(im, node, 2, "max", &high)) return NULL;
+  if (!(low <= high)) return no(im, "bounds in the wrong order");
+  x = clipped(im, x, low, high);
+  for (int k = 1; k < 3 && x; k++)
+    if (given(node, k) && !constant_of(im, node, k))
+      x = two_values(im, x, false, view_of(im, node, k), k == 1 ? "maximum" : "minimum");
+  return x ? view_copy(im, x, x->value) : NULL;
+}
+
+View *import_pow(ModelImport *im, const OnnxNode *node) {
+  const Tensor *t = constant_of(im, node, 1);
+  const View *x = view_of(im, node, 0);
+  const double power = t && t->n == 1 ? tensor_number(t, 0) : NAN;
+  if (!x) return NULL;
+  if (power == 1) return view_copy(im, x, x->value);
+  if (power == 2) return map_view(im, x, "square");
+  if (power == 0.5) return map_view(im, x, "sqrt");
+  const bool whole = power != 0 && fabs(power) <= 64 && power == floor(power);
+  if (whole || power == -0.5) return map_view(im, x, "power(%s)", number_text(im->arena, power));
+  if (!isfinite(power) || power == floor(power))
+    return no(im, "a power other than whole numbers to 64 and fractions");
+  x = map_view(im, map_view(im, x, "log"), "multiply(%s)", number_text(im->arena, power));
+  return map_view(im, x, "exp"); /* of what is negative NaN, as is such a power */
+}
+
+/* The dimension along which slopes vary: that of the channels where they say nothing else; -1 after no(). */
+static int slopes_along(ModelImport *im, const View *x, const Tensor *slope) {
+  int along = 1, vary = 0;
+  if (slope->rank > x->rank) return no(im, "slopes of more dimensions than the value"), -1;
+  for (int d = 0; d < slope->rank; d++) {
+    if (slope->dim[d] == 1) continue;
+    vary++;
+    along = d + x->rank - slope->rank;
+  }
+  if (vary == 1 && slope->rank == 1 && x->rank > 2 && x->size[along] != slope->n) along = 1;
+  if (vary == 1 && x->size[along] == slope->n) return along;
+  return no(im, "a slope that is not one a channel"), -1;
+}
+
+View *import_prelu(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Tensor *slope = constant_of(im, node, 1);
+  if (!x) return NULL;
+  if (!slope || slope->n == 0 || x->rank < 2) return no(im, "a slope that is computed");
+  const int along = slope->n == 1 ? 1 : slopes_along(im, x, slope);
+  const double sign = onnx_int(node, "cnnc_negative", 0) ? -1 : 1;
+  int pos[MOST_DIMS], npos = 0;
+  if (along < 0) return NULL;
+  Value *v = slope->n == 1 ? x->value
+             : along == 1  ? lay_standard(im, x)
+                           : lay_channels(im, x, along, &npos, pos);
+  if (!v) return NULL;
+  const int64_t channels = v->shape.dim[v->shape.rank - 1];
+  const char *layer = layer_of(im, node, 1);
+  Tensor *each = tensor_new(im->arena, TENSOR_FLOAT, 1, &channels);
+  for (int64_t i = 0; i < channels; i++)
+    tensor_put(each, i, sign * tensor_number(slope, slope->n == 1 ? 0 : i));
+  put_vector(im, layer, "weight", each);
+  Value *y = emit_one(im, v, v->shape, "prelu(name=\"%s\")", layer);
+  return slope->n == 1 ? view_copy(im, x, y)
+         : along == 1  ? view_standard(im, y, x, x->rank)
+                       : view_laid(im, x, y, along, npos, pos);
+}
+
+View *import_softmax(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const bool flat = im->onnx->opset < 13;
+  if (!x) return NULL;
+  int64_t axis = onnx_int(node, "axis", flat ? 1 : -1);
+  if (axis < 0) axis += x->rank;
+  if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");
+  for (int64_t d = axis + 1; flat && d < x->rank; d++)
+    if (x->size[d] > 1) return no(im, "a softmax over several axes (opset below 13)");
+  if (axis == 0 && x->size[0] > 1) return no(im, "a softmax over the batch");
+  int pos[MOST_DIMS], npos;
+  Value *v = lay_channels(im, x, (int)axis, &npos, pos);
+  if (!v) return NULL;
+  return view_laid(im, x, emit_one(im, v, v->shape, "%s", onnx_operator(node->op)->word), (int)axis, npos,
+                   pos);
+}

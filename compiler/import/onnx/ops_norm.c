@@ -1,0 +1,184 @@
+/* ops_norm.c: normalisation. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "import/import.h"
+
+static const char *epsilon_of(ModelImport *im, const OnnxNode *node) {
+  return text_float(im->arena, onnx_float(node, "epsilon", 1e-5));
+}
+
+View *import_batchnorm(ModelImport *im, const OnnxNode *node) {
+  static const char *const member[] = {"weight", "bias", "running_mean", "running_var"};
+  const View *x = view_of(im, node, 0);
+  if (!x) return NULL;
+  if (onnx_int(node, "training_mode", 0)) return no(im, "batch normalization in training mode");
+  Value *v = x->rank > 1 ? lay_standard(im, x) : no(im, "a tensor of one dimension");
+  if (!v) return NULL;
+  const Tensor *t[4];
+  for (int k = 0; k < 4; k++) {
+    t[k] = constant_of(im, node, k + 1);
+    if (!t[k]) return no(im, "statistics that are computed");
+    if (t[k]->n != v->shape.dim[v->shape.rank - 1]) return no(im, "statistics that do not fit");
+  }
+  const char *layer = layer_of(im, node, 1);
+  for (int k = 0; k < 4; k++) put_vector(im, layer, member[k], t[k]);
+  v = emit_one(im, v, v->shape, "batchnorm(epsilon=%s, name=\"%s\")", epsilon_of(im, node), layer);
+  return view_standard(im, v, x, x->rank);
+}
+
+/* One number a channel of one a group or channel; where there is none, ones or zeros. */
+static const Tensor *each_channel(ModelImport *im, const Tensor *t, int64_t channels, double otherwise) {
+  Tensor *to = tensor_new(im->arena, TENSOR_FLOAT, 1, &channels);
+  if (t && (t->n == 0 || channels % t->n)) return no(im, "parameters that do not fit");
+  for (int64_t i = 0; i < channels; i++)
+    tensor_put(to, i, t ? tensor_number(t, i / (channels / t->n)) : otherwise);
+  return to;
+}
+
+/* A layer with a weight and a bias a channel. */
+static Value *affine(ModelImport *im, const OnnxNode *node, Value *v, const Tensor *w, const Tensor *b,
+                     const char *call) {
+  const int64_t channels = v->shape.dim[v->shape.rank - 1];
+  w = each_channel(im, w, channels, 1);
+  b = each_channel(im, b, channels, 0);
+  if (!w || !b) return NULL;
+  const char *layer = layer_of(im, node, 1);
+  v = emit_one(im, v, v->shape, "%sepsilon=%s, name=\"%s\")", call, epsilon_of(im, node), layer);
+  put_vector(im, layer, "weight", w);
+  put_vector(im, layer, "bias", b);
+  v->affine = layer;
+  return v;
+}
+
+/* A view [n, groups, rest] of a picture: the groups of its channels, or 0. */
+static int64_t groups_of(const View *x) {
+  const Value *v = x->value;
+  if (x->rank != 3 || v->shape.rank != 3 || shape_elements(v->shape) % x->size[1]) return 0;
+  const int64_t c = v->shape.dim[2], g = x->size[1];
+  if (c % g || c == g) return 0;
+  Factors group = factors_one(2, c / g, g), rest = factors_one(2, 1, c / g);
+  factors_push(&rest, (Factor){0, 1, v->shape.dim[0]});
+  factors_push(&rest, (Factor){1, 1, v->shape.dim[1]});
+  return factors_equal(&group, &x->along[1]) && factors_equal(&rest, &x->along[2]) ? g : 0;
+}
+
+View *import_instancenorm(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);
+  if (!x) return NULL;
+  if (!w || !b) return no(im, "parameters that are computed");
+  if (x->rank < 3 || w->n != x->size[1] || b->n != x->size[1]) return no(im, "parameters that do not fit");
+  const int64_t groups = groups_of(x);
+  if (groups) {
+    Value *v =
+        affine(im, node, x->value, w, b, arena_printf(im->arena, "groupnorm(%lld, ", (long long)groups));
+    return v ? view_copy(im, x, v) : NULL;
+  }
+  Value *v = lay_standard(im, x);
+  v = v ? affine(im, node, v, w, b, "instancenorm(") : NULL;
+  return v ? view_standard(im, v, x, x->rank) : NULL;
+}
+
+View *import_groupnorm(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);
+  const int64_t groups = onnx_int(node, "num_groups", 1);
+  if (!x) return NULL;
+  if (!w || !b) return no(im, "parameters that are computed");
+  Value *v = lay_standard(im, x);
+  if (!v) return NULL;
+  if (groups < 1 || v->shape.dim[v->shape.rank - 1] % groups) return no(im, "groups that do not fit");
+  v = affine(im, node, v, w, b, arena_printf(im->arena, "groupnorm(%lld, ", (long long)groups));
+  return v ? view_standard(im, v, x, x->rank) : NULL;
+}
+
+/* The groups of the channels that a norm over these dimensions tells apart; 0 and the reason: it is no such
+ * norm. */
+static int64_t groups_beside(ModelImport *im, const View *x, const bool *over) {
+  const Shape s = x->value->shape;
+  const int c = s.rank - 1;
+  int64_t groups = 1, count = 1;
+  for (int d = 0; d < x->rank; d++) {
+    count *= over[d] ? x->size[d] : 1;
+    for (int i = 0; i < x->along[d].n; i++) {
+      const Factor f = x->along[d].f[i];
+      const bool group = f.axis == c && f.inner * f.size == s.dim[c] && x->along[d].n == 1;
+      if (over[d] ? f.axis != BATCH : f.axis == BATCH) continue;
+      if (over[d] || !group || groups > 1) return no(im, "a norm over these dimensions"), 0;
+      groups = f.size;
+    }
+  }
+  if (c < 1 || count * groups != shape_elements(s)) return no(im, "a norm over these dimensions"), 0;
+  return groups;
+}
+
+/* A constant with a number a channel, in their order. */
+static bool is_by_channel(const View *x, const Tensor *t) {
+  Factors all = {0};
+  const int c = x->value->shape.rank - 1;
+  for (int d = 0; d < t->rank; d++) {
+    const int of = x->rank - t->rank + d;
+    if (t->dim[d] == 1) continue;
+    if (of < 0 || t->dim[d] != x->size[of]) return false;
+    for (int i = 0; i < x->along[of].n; i++) factors_push(&all, x->along[of].f[i]);
+  }
+  return t->n == x->value->shape.dim[c] && factors_whole(&all, x->value, c);
+}
+
+/* (x - mean) / sqrt(variance + epsilon) over several dimensions, as forms.c puts it together. */
+View *import_moments(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);
+  bool over[MOST_DIMS] = {false};
+  if (!x || !reduced_axes(im, node, 3, x->rank, over)) return NULL;
+  const int64_t groups = groups_beside(im, x, over);
+  if (!groups) return NULL;
+  if ((w && !is_by_channel(x, w)) || (b && !is_by_channel(x, b))) return no(im, "parameters that do not fit");
+  const bool each = groups == x->value->shape.dim[x->value->shape.rank - 1];
+  const char *call = each ? "instancenorm(" : arena_printf(im->arena, "groupnorm(%lld, ", (long long)groups);
+  Value *v = affine(im, node, x->value, w, b, call);
+  return v ? view_copy(im, x, v) : NULL;
+}
+
+/* A constant that varies along this dimension alone. */
+static bool is_along(const View *x, const Tensor *t, int64_t axis) {
+  for (int d = 0; d < t->rank; d++)
+    if (t->dim[d] != 1 && x->rank - t->rank + d != axis) return false;
+  return true;
+}
+
+View *import_layernorm(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);
+  if (!x) return NULL;
+  if ((given(node, 1) && !w) || (given(node, 2) && !b)) return no(im, "parameters that are computed");
+  for (int k = 1; k < node->nout; k++)
+    if (node->out[k]) return no(im, "mean and deviation as outputs");
+  int64_t axis = onnx_int(node, "axis", -1);
+  if (axis < 0) axis += x->rank;
+  if (axis < 1 || axis >= x->rank) return no(im, "a norm over the batch");
+  const bool single = onnx_int(node, "cnnc_single", 0) != 0; /* over this axis, not from it on */
+  for (int64_t d = axis + 1; d < x->rank && !single; d++)
+    if (x->size[d] > 1) return no(im, "a layer norm over several axes");
+  if (single && ((w && !is_along(x, w, axis)) || (b && !is_along(x, b, axis))))
+    return no(im, "parameters that do not fit");
+  int pos[MOST_DIMS], npos;
+  Value *v = lay_channels(im, x, (int)axis, &npos, pos);
+  if (!v) return NULL;
+  const int64_t channels = v->shape.dim[v->shape.rank - 1];
+  if ((w && w->n != channels) || (b && b->n != channels)) return no(im, "parameters that do not fit");
+  v = affine(im, node, v, w, b, "layernorm(");
+  return v ? view_laid(im, x, v, (int)axis, npos, pos) : NULL;
+}
+
+View *import_lrn(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const int64_t size = onnx_int(node, "size", 1), ours = onnx_int(node, "cnnc_before", 0);
+  Value *v = x ? lay_standard(im, x) : NULL;
+  if (!v) return NULL;
+  v = emit_one(im, v, v->shape, "lrn(size=%lld, alpha=%s, beta=%s, bias=%s%s)", (long long)size,
+               text_float(im->arena, onnx_float(node, "alpha", 1e-4)),
+               text_float(im->arena, onnx_float(node, "beta", 0.75)),
+               text_float(im->arena, onnx_float(node, "bias", 1)), size % 2 || ours ? "" : ", even=after");
+  return view_standard(im, v, x, x->rank);
+}

@@ -1,0 +1,515 @@
+/* ops_size.c: parts of values, padding, other sizes. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <string.h>
+#include "import/import.h"
+
+/* ---- parts ---- */
+static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, int64_t high, int64_t step) {
+  Factor f = x->along[d].f[0];
+  const int64_t channels = x->value->shape.dim[x->value->shape.rank - 1];
+  if (f.axis == x->value->shape.rank - 1 && f.size < channels && f.inner == 1) {
+    x = view_split_channels(im, x, f.size);
+    if (!x) return no(im, "a slice of the inner part of the channels");
+    f = x->along[d].f[0];
+  }
+  Value *v = x->value;
+  const int c = v->shape.rank - 1;
+  Shape to = v->shape;
+  View *view = view_copy(im, x, v);
+  if (f.axis == BATCH) return no(im, "a slice of the batch");
+  if (f.axis == c) {
+    if (step != 1) return no(im, "a slice of channels with a step");
+    if (f.size * f.inner != v->shape.dim[c]) return no(im, "a slice of the inner part of the channels");
+    to.dim[c] = (high - low) * f.inner;
+    view->value =
+        emit_one(im, v, to, "slice(%lld..%lld)", (long long)(low * f.inner), (long long)(high * f.inner));
+    view->size[d] = high - low;
+    view->along[d] = factors_one(c, f.inner, high - low);
+    return view;
+  }
+  if (f.inner != 1 || f.size != v->shape.dim[f.axis]) return no(im, "a slice of a part of an axis");
+  if (low != 0 || high != f.size) {
+    Text cut = {.arena = im->arena};
+    for (int a = 0; a < c; a++)
+      text_put(&cut, "%s%lld, %lld", a ? ", " : "", (long long)(a == f.axis ? low : 0),
+               (long long)(a == f.axis ? f.size - high : 0));
+    to.dim[f.axis] = high - low;
+    view->value = emit_one(im, v, to, "crop([%s])", cut.s);
+  }
+  if (step > 1) {
+    to.dim[f.axis] = (high - low + step - 1) / step;
+    const long long s = step;
+    if (c == 1) view->value = emit_one(im, view->value, to, "maxpool(1, stride=%lld)", s);
+    else
+      view->value = emit_one(im, view->value, to, "maxpool(1x1, stride=%lldx%lld)", f.axis == 0 ? s : 1LL,
+                             f.axis == 1 ? s : 1LL);
+  }
+  view_set(view, d, f.axis);
+  return view;
+}
+
+static View *cut(ModelImport *im, const View *x, int d, int64_t low, int64_t high, int64_t step) {
+  const int64_t n = x->size[d];
+  if (low == 0 && high >= n && step == 1) return view_copy(im, x, x->value);
+  if (high > n) high = n;
+  if (low >= high) return no(im, "a slice without elements");
+  if (step < 1) return no(im, "a slice backwards");
+  if (step > n) step = n; /* the first one alone */
+  const bool whole = x->along[d].n == 1 && x->along[d].f[0].size == n;
+  if (!whole && x->along[d].n > 0 && x->rank >= 3 && x->rank <= 4) { /* a shuffle comes first */
+    Value *v = lay_standard(im, x);
+    if (!v) return NULL;
+    x = view_standard(im, v, x, x->rank);
+  }
+  if (x->along[d].n != 1 || x->along[d].f[0].size != n) return no(im, "a slice of mixed axes");
+  return part_of_axis(im, x, d, low, high, step);
+}
+
+typedef struct Bounds {
+  int n;
+  int64_t start[MOST_DIMS], end[MOST_DIMS], axis[MOST_DIMS], step[MOST_DIMS];
+} Bounds;
+
+static bool bounds_list(ModelImport *im, const OnnxNode *node, int input, const char *name, int *n,
+                        int64_t *to) {
+  const Tensor *t = constant_of(im, node, input);
+  const WireInts *list = onnx_ints(node, name);
+  if (given(node, input) && !t) return no(im, "bounds that are computed"), false;
+  if (!t && !list) return true;
+  const int64_t many = t ? t->n : list->n;
+  if (many > MOST_DIMS || (*n >= 0 && many != *n)) return no(im, "bounds that do not fit"), false;
+  *n = (int)many;
+  for (int i = 0; i < *n; i++) to[i] = t ? tensor_integer(t, i) : list->data[i];
+  return true;
+}
+
+View *import_slice(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  Bounds b = {.n = -1};
+  for (int i = 0; i < MOST_DIMS; i++) b.axis[i] = i, b.step[i] = 1;
+  if (!x || !bounds_list(im, node, 1, "starts", &b.n, b.start) ||
+      !bounds_list(im, node, 2, "ends", &b.n, b.end) || !bounds_list(im, node, 3, "axes", &b.n, b.axis) ||
+      !bounds_list(im, node, 4, "steps", &b.n, b.step))
+    return NULL;
+  View *y = view_copy(im, x, x->value);
+  for (int i = 0; i < b.n && y; i++) {
+    const int64_t d = b.axis[i] < 0 ? b.axis[i] + x->rank : b.axis[i];
+    if (d < 0 || d >= x->rank) return no(im, "an axis that there is not");
+    if (b.step[i] < 1) return no(im, "a slice backwards");
+    const int64_t size = y->size[d];
+    int64_t low = b.start[i] < 0 ? b.start[i] + size : b.start[i],
+            high = b.end[i] < 0 ? b.end[i] + size : b.end[i];
+    low = low < 0 ? 0 : low > size ? size : low;
+    high = high < 0 ? 0 : high > size ? size : high;
+    y = cut(im, y, (int)d, low, high, b.step[i]);
+  }
+  return y;
+}
+
+/* One slice for each part that is used. The first result is given back; the others are put in their places.
+ */
+View *import_split(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Tensor *t = constant_of(im, node, 1);
+  const WireInts *list = onnx_ints(node, "split");
+  if (!x) return NULL;
+  int64_t axis = onnx_int(node, "axis", 0), at = 0;
+  if (axis < 0) axis += x->rank;
+  if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");
+  if (given(node, 1) && !t) return no(im, "parts that are computed");
+  const int64_t n = x->size[axis], parts = node->nout, each = (n + parts - 1) / parts;
+  if ((t && t->n != parts) || (!t && list && list->n != parts)) return no(im, "parts that do not fit");
+  View *first = NULL;
+  for (int i = 0; i < node->nout; i++) {
+    int64_t size = t ? tensor_integer(t, i) : list ? list->data[i] : each;
+    if (size > n - at && !t && !list) size = n - at;
+    if (size < 1 || size > n - at) return no(im, "parts that do not fit");
+    const bool used = node->out[i] && (im->readers[node->out[i]] || im->wanted[node->out[i]]);
+    View *part = used ? cut(im, x, (int)axis, at, at + size, 1) : NULL;
+    if (used && !part) return NULL;
+    if (i == 0) first = used ? part : view_copy(im, x, x->value);
+    else if (used) im->item[node->out[i]].view = part;
+    at += size;
+  }
+  return first;
+}
+
+View *import_gather(ModelImport *im, const OnnxNode *node) {
+  const Tensor *index = constant_of(im, node, 1);
+  if (constant_of(im, node, 0)) return no(im, "a table that values choose from");
+  const View *x = view_of(im, node, 0);
+  if (!x) return NULL;
+  if (!index || index->n == 0) return no(im, "an index that is computed");
+  int64_t axis = onnx_int(node, "axis", 0);
+  if (axis < 0) axis += x->rank;
+  if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");
+  const int64_t n = x->size[axis];
+  int64_t first = 0;
+  for (int64_t i = 0; i < index->n; i++) {
+    int64_t at = tensor_integer(index, i);
+    if (at < 0) at += n;
+    if (i == 0) first = at;
+    if (at < 0 || at >= n || at != first + i) return no(im, "a gather of scattered indices");
+  }
+  View *y = cut(im, x, (int)axis, first, first + index->n, 1);
+  if (!y || index->rank == 1) return y;
+  bool drop[MOST_DIMS] = {false};
+  drop[axis] = index->rank == 0;
+  if (index->rank == 0) return view_without(im, y, drop);
+  int64_t size[MOST_DIMS];
+  int rank = 0;
+  if (x->rank + index->rank - 1 > MOST_DIMS) return no(im, "more than 8 dimensions");
+  for (int d = 0; d < axis; d++) size[rank++] = y->size[d];
+  for (int d = 0; d < index->rank; d++) size[rank++] = index->dim[d];
+  for (int64_t d = axis + 1; d < y->rank; d++) size[rank++] = y->size[d];
+  return view_reshape(im, y, rank, size);
+}
+
+/* ---- padding ---- */
+typedef struct Pads { /* by dimension of the tensor */
+  int64_t low[MOST_DIMS], high[MOST_DIMS];
+  const char *mode; /* of the language */
+  double value;
+} Pads;
+
+static bool pad_mode(ModelImport *im, const OnnxNode *node, Pads *p) {
+  const Tensor *value = constant_of(im, node, 2);
+  const char *mode = onnx_text(node, "mode", "constant");
+  const bool constant = strcmp(mode, "constant") == 0;
+  p->mode = constant ? "zero" : mode;
+  if (!constant && strcmp(mode, "reflect") != 0 && strcmp(mode, "edge") != 0)
+    return no(im, "padding by mode %s", mode), false;
+  if (given(node, 2) && !value) return no(im, "padding with a number that is computed"), false;
+  if (constant) p->value = value && value->n ? tensor_number(value, 0) : onnx_float(node, "value", 0);
+  return isfinite(p->value) || (no(im, "padding with a number that is not finite"), false);
+}
+
+static bool read_pads(ModelImport *im, const OnnxNode *node, const View *x, Pads *p) {
+  int64_t pads[2 * MOST_DIMS];
+  const Tensor *t = constant_of(im, node, 1), *axes = constant_of(im, node, 3);
+  const WireInts *list = onnx_ints(node, "pads") ? onnx_ints(node, "pads") : onnx_ints(node, "paddings");
+  if (given(node, 1) && !t) return no(im, "padding that is computed"), false;
+  if (!t && !list) return no(im, "padding that is missing"), false;
+  const int64_t n = (t ? t->n : list->n) / 2;
+  if (n > x->rank || (axes && axes->n != n) || (!axes && n != x->rank))
+    return no(im, "padding that does not fit"), false;
+  for (int i = 0; i < 2 * n; i++) {
+    pads[i] = t ? tensor_integer(t, i) : list->data[i];
+    if (pads[i] < -INT32_MAX || pads[i] > INT32_MAX) return no(im, "padding that cannot be"), false;
+  }
+  for (int i = 0; i < n; i++) {
+    int64_t d = axes ? tensor_integer(axes, i) : i;
+    if (d < 0) d += x->rank;
+    if (d < 0 || d >= x->rank) return no(im, "an axis that there is not"), false;
+    p->low[d] = pads[i];
+    p->high[d] = pads[i + n];
+  }
+  return pad_mode(im, node, p);
+}
+
+/* What is taken off or put on each axis of a value, channels last. */
+typedef struct Border {
+  int64_t low[3], high[3];
+} Border;
+
+static int64_t part_of(int64_t size, int sign) { return sign * size > 0 ? sign * size : 0; }
+
+/* The positions' sides as an argument; NULL: there is nothing to do. */
+static const char *sides(ModelImport *im, const Border *b, int n, int sign, Shape *to) {
+  bool any = false, equal = true;
+  Text list = {.arena = im->arena};
+  for (int a = 0; a < n; a++) {
+    const int64_t l = part_of(b->low[a], sign), h = part_of(b->high[a], sign);
+    to->dim[a] += sign * (l + h);
+    any = any || l || h;
+    equal = equal && l == h && l == part_of(b->low[0], sign);
+    text_put(&list, "%s%lld, %lld", a ? ", " : "", (long long)l, (long long)h);
+  }
+  if (!any) return NULL;
+  return equal ? arena_printf(im->arena, "%lld", (long long)part_of(b->low[0], sign))
+               : arena_printf(im->arena, "[%s]", list.s);
+}
+
+static Value *take_off(ModelImport *im, Value *v, const Border *b) {
+  const int c = v->shape.rank - 1;
+  const int64_t from = part_of(b->low[c], -1), to = v->shape.dim[c] - part_of(b->high[c], -1);
+  Shape shape = v->shape;
+  const char *list = sides(im, b, c, -1, &shape);
+  for (int a = 0; a < c; a++)
+    if (shape.dim[a] < 1) return no(im, "padding that leaves nothing");
+  if (from >= to) return no(im, "padding that leaves nothing");
+  if (list) v = emit_one(im, v, shape, "crop(%s)", list);
+  shape.dim[c] = to - from;
+  const bool part = shape.dim[c] != v->shape.dim[c];
+  return part ? emit_one(im, v, shape, "slice(%lld..%lld)", (long long)from, (long long)to) : v;
+}
+
+/* Elements in front of and behind the channels, which for that are the columns of a picture. */
+static Value *pad_columns(ModelImport *im, Value *v, int64_t before, int64_t behind, const Pads *p) {
+  Shape to = v->shape;
+  const int c = to.rank - 1;
+  const int64_t columns = to.dim[c], rows = shape_elements(to) / columns;
+  const Shape narrow = shape_picture(rows, columns, 1),
+              wide = shape_picture(rows, columns + before + behind, 1);
+  Text call = {.arena = im->arena};
+  text_put(&call, "zero_pad([0, 0, %lld, %lld]", (long long)before, (long long)behind);
+  if (strcmp(p->mode, "zero") != 0) text_put(&call, ", mode=%s", p->mode);
+  if (p->value != 0) text_put(&call, ", value=%s", number_text(im->arena, p->value));
+  to.dim[c] = columns + before + behind;
+  v = emit_one(im, reshaped(im, v, narrow), wide, "%s)", call.s);
+  return reshaped(im, v, to);
+}
+
+static Value *put_on(ModelImport *im, Value *v, const Border *b, const Pads *p) {
+  const int c = v->shape.rank - 1;
+  const int64_t before = part_of(b->low[c], 1), behind = part_of(b->high[c], 1);
+  Shape shape = v->shape;
+  const char *list = c ? sides(im, b, c, 1, &shape) : NULL;
+  const bool zero = strcmp(p->mode, "zero") == 0;
+  shape.dim[c] += before + behind;
+  if (!list && !before && !behind) return v;
+  if (!c) return pad_columns(im, v, before, behind, p);
+  if (!zero && (before || behind)) {
+    if (list) {
+      shape.dim[c] -= before + behind;
+      v = emit_one(im, v, shape, "zero_pad(%s, mode=%s)", list, p->mode);
+    }
+    return pad_columns(im, v, before, behind, p);
+  }
+  Text call = {.arena = im->arena};
+  text_put(&call, "zero_pad(%s", list ? list : "0");
+  if (!zero) text_put(&call, ", mode=%s", p->mode);
+  if (p->value != 0) text_put(&call, ", value=%s", number_text(im->arena, p->value));
+  if (before || behind) text_put(&call, ", channels=[%lld, %lld]", (long long)before, (long long)behind);
+  return emit_one(im, v, shape, "%s)", call.s);
+}
+
+/* Of whole numbers: what the number that it pads with stands for. */
+static bool real_padding(ModelImport *im, const OnnxNode *node, const View *x, Pads *p) {
+  const TensorType type = im->item[node->in[0]].bytes;
+  const Quant *quant = quant_of(x->value);
+  if (!type) return true;
+  if (!quant) return no(im, "numbers of 8 bits whose scale is not known"), false;
+  p->value =
+      (p->value - (double)(quant->zero - (type == TENSOR_UINT8 ? INT8_MIN : 0))) * (double)quant->scale;
+  return true;
+}
+
+View *import_pad(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  Pads p = {0};
+  if (!x || !read_pads(im, node, x, &p) || !real_padding(im, node, x, &p)) return NULL;
+  bool any = false, direct = true;
+  for (int d = 0; d < x->rank; d++) {
+    if (!p.low[d] && !p.high[d]) continue;
+    any = true;
+    direct = direct && x->along[d].n == 1 && x->along[d].f[0].axis >= 0 &&
+             factors_whole(&x->along[d], x->value, x->along[d].f[0].axis);
+  }
+  if (!any) return view_copy(im, x, x->value);
+  if (p.low[0] || p.high[0]) return no(im, "padding of the batch");
+  if (!direct) {
+    Value *v = lay_standard(im, x);
+    if (!v) return NULL;
+    x = view_standard(im, v, x, x->rank);
+  }
+  Border b = {{0}, {0}};
+  int at[3] = {-1, -1, -1};
+  const int c = x->value->shape.rank - 1;
+  for (int d = 1; d < x->rank; d++) {
+    if (!p.low[d] && !p.high[d]) continue;
+    const int axis = x->along[d].n ? x->along[d].f[0].axis : d == 1 ? c : d - 2;
+    at[axis] = d;
+    b.low[axis] = p.low[d];
+    b.high[axis] = p.high[d];
+  }
+  Value *v = take_off(im, x->value, &b);
+  if (v) v = put_on(im, v, &b, &p);
+  if (!v) return NULL;
+  View *to = view_copy(im, x, v);
+  for (int axis = 0; axis <= c; axis++)
+    if (at[axis] >= 0) view_set(to, at[axis], axis);
+  return to;
+}
+
+/* ---- other sizes ---- */
+typedef struct Sizes {
+  int n; /* of positions */
+  int64_t in[2], out[2];
+  bool exact; /* the factor gives the size */
+} Sizes;
+
+static bool read_sizes(ModelImport *im, const OnnxNode *node, const View *x, Sizes *s) {
+  const bool early = strcmp(node->op, "Upsample") == 0 || node->nin == 2;
+  const Tensor *scales = constant_of(im, node, early ? 1 : 2),
+               *sizes = early ? NULL : constant_of(im, node, 3);
+  const AttributeProto *attribute = onnx_attribute(node, "scales");
+  const WireInts *axes = onnx_ints(node, "axes");
+  if ((given(node, 3) && !sizes) || (given(node, early ? 1 : 2) && !scales))
+    return no(im, "a size that is computed"), false;
+  const bool by_size = sizes && sizes->n;
+  const int64_t n = by_size     ? sizes->n
+                    : scales    ? scales->n
+                    : attribute ? (int64_t)(attribute->floats.n / 4)
+                                : 0;
+  if (n != (axes ? axes->n : x->rank)) return no(im, "a size that is missing"), false;
+  s->exact = true;
+  for (int d = 0; d < x->rank; d++) {
+    int64_t at = axes ? -1 : d, out = x->size[d];
+    for (int i = 0; axes && i < axes->n; i++)
+      if (axes->data[i] == d || axes->data[i] == d - x->rank) at = i;
+    const double factor = by_size || at < 0 ? 1
+                          : scales          ? tensor_number(scales, at)
+                                            : (double)wire_float(attribute->floats.at + 4 * at);
+    if (by_size && at >= 0) out = tensor_integer(sizes, at);
+    else if (!(factor > 0 && factor < 1e6)) return no(im, "a factor that cannot be"), false;
+    else out = (int64_t)floor((double)x->size[d] * factor + 1e-6);
+    if (out < 1 || out > INT32_MAX) return no(im, "a size that cannot be"), false;
+    if (!by_size) s->exact = s->exact && fabs((double)x->size[d] * factor - (double)out) < 1e-4;
+    if (d < 2 && out != x->size[d]) return no(im, "another number of channels"), false;
+    if (d >= 2) s->out[d - 2] = out;
+  }
+  return true;
+}
+
+/* Where element `at` of the result is taken from, as ONNX has it; -1: it is not known. */
+static int64_t nearest_source(int64_t in, int64_t out, int64_t at, const char *how, const char *rounding) {
+  const double factor = (double)out / (double)in, i = (double)at;
+  double place;
+  if (strcmp(how, "asymmetric") == 0) place = i / factor;
+  else if (strcmp(how, "half_pixel") == 0) place = (i + 0.5) / factor - 0.5;
+  else if (strcmp(how, "pytorch_half_pixel") == 0) place = out > 1 ? (i + 0.5) / factor - 0.5 : 0;
+  else if (strcmp(how, "align_corners") == 0) place = out > 1 ? i * (double)(in - 1) / (double)(out - 1) : 0;
+  else return -1;
+  if (fabs(place - rint(place)) < 1e-6) place = rint(place);
+  const double from = strcmp(rounding, "floor") == 0               ? floor(place)
+                      : strcmp(rounding, "ceil") == 0              ? ceil(place)
+                      : strcmp(rounding, "round_prefer_ceil") == 0 ? floor(place + 0.5)
+                                                                   : ceil(place - 0.5);
+  return from < 0 ? 0 : from < (double)in ? (int64_t)from : in - 1;
+}
+
+enum { MOST_PLACES = 1 << 20 };
+
+/* After so many elements what they are taken from repeats itself. */
+static int64_t period_of(int64_t in, int64_t out, const char *how) {
+  if (strcmp(how, "align_corners") == 0) return out;
+  int64_t a = in, b = out;
+  while (b) {
+    const int64_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return out / a;
+}
+
+/* Are the elements those of resize, by the element below or by the one whose middle is nearest? The first and
+ * the last period are looked at. */
+static bool nearest_fits(const Sizes *s, bool exact, const char *how, const char *rounding) {
+  for (int a = 0; a < s->n; a++) {
+    const int64_t in = s->in[a], out = s->out[a], period = period_of(in, out, how);
+    if (period > MOST_PLACES) return false;
+    for (int64_t i = 0; i < 2 * period; i++) {
+      const int64_t at = i < period ? i : out - 1 - (i - period);
+      const int64_t ours = exact ? (2 * at + 1) * in / (2 * out) : at * in / out;
+      if (nearest_source(in, out, at, how, rounding) != ours) return false;
+    }
+  }
+  return true;
+}
+
+static const char *size_text(ModelImport *im, const Sizes *s) {
+  return s->n == 2 ? arena_printf(im->arena, "%lldx%lld", (long long)s->out[0], (long long)s->out[1])
+                   : arena_printf(im->arena, "%lld", (long long)s->out[0]);
+}
+
+static const char *nearest(ModelImport *im, const Sizes *s, const char *how, const char *rounding) {
+  bool whole = true;
+  for (int a = 0; a < s->n; a++) whole = whole && s->out[a] % s->in[a] == 0;
+  const bool below = nearest_fits(s, false, how, rounding);
+  if (!s->exact || (!below && !nearest_fits(s, true, how, rounding)))
+    return no(im, "a nearest resize by %s and %s", how, rounding);
+  const long long h = s->out[0] / s->in[0], w = s->n == 2 ? s->out[1] / s->in[1] : h;
+  if (whole && below) return arena_printf(im->arena, h == w ? "upsample(%lld)" : "upsample(%lldx%lld)", h, w);
+  return arena_printf(im->arena, "resize(%s, mode=%s)", size_text(im, s),
+                      below ? "nearest" : "nearest_exact");
+}
+
+/* A mean of two on each axis, or a sum of four. */
+static const char *between(ModelImport *im, const OnnxNode *node, const Sizes *s, const char *how,
+                           bool cubic) {
+  bool large = true;
+  for (int a = 0; a < s->n; a++) large = large && s->out[a] > 1;
+  const char *mode = cubic ? "cubic" : "linear";
+  const bool corners = strcmp(how, "align_corners") == 0;
+  const bool half = strcmp(how, "half_pixel") == 0 || (strcmp(how, "pytorch_half_pixel") == 0 && large);
+  if (!corners && !half) return no(im, "a %s resize by %s", mode, how);
+  if (cubic && fabs(onnx_float(node, "cubic_coeff_a", -0.75) + 0.75) > 1e-6)
+    return no(im, "a cubic resize by another kernel than that of -3/4");
+  if (onnx_int(node, "exclude_outside", 0)) return no(im, "a resize that leaves out what is outside");
+  if (!s->exact) return no(im, "a resize by a factor that does not give the size");
+  return arena_printf(im->arena, "resize(%s%s%s)", size_text(im, s), cubic ? ", mode=cubic" : "",
+                      corners ? ", corners=true" : "");
+}
+
+View *import_resize(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const bool early = strcmp(node->op, "Upsample") == 0 || node->nin == 2;
+  const char *mode = onnx_text(node, "mode", "nearest");
+  const char *how = onnx_text(node, "coordinate_transformation_mode", early ? "asymmetric" : "half_pixel");
+  const char *rounding = onnx_text(node, "nearest_mode", early ? "floor" : "round_prefer_floor");
+  Sizes s = {0};
+  if (!x) return NULL;
+  if (x->rank != 3 && x->rank != 4) return no(im, "a resize of %d dimensions", x->rank);
+  if (onnx_int(node, "antialias", 0)) return no(im, "a resize with antialias");
+  if (strcmp(onnx_text(node, "keep_aspect_ratio_policy", "stretch"), "stretch") != 0)
+    return no(im, "a resize that keeps the shape of pictures");
+  if (!read_sizes(im, node, x, &s)) return NULL;
+  Value *v = lay_standard(im, x);
+  if (!v) return NULL;
+  s.n = v->shape.rank - 1;
+  Shape to = v->shape;
+  for (int a = 0; a < s.n; a++) {
+    s.in[a] = v->shape.dim[a];
+    to.dim[a] = s.out[a];
+  }
+  const char *call = strcmp(mode, "nearest") == 0 ? nearest(im, &s, how, rounding)
+                     : strcmp(mode, "linear") == 0 || strcmp(mode, "bilinear") == 0
+                         ? between(im, node, &s, how, false)
+                     : strcmp(mode, "cubic") == 0 ? between(im, node, &s, how, true)
+                                                  : no(im, "a %s resize", mode);
+  return call ? view_standard(im, emit_one(im, v, to, "%s", call), x, x->rank) : NULL;
+}
+
+/* The picture whose blocks of k x k are moved; NULL after no(). */
+static Value *blocks(ModelImport *im, const OnnxNode *node, int64_t *k) {
+  const View *x = view_of(im, node, 0);
+  *k = onnx_int(node, "blocksize", 0);
+  if (!x) return NULL;
+  if (x->rank != 4) return no(im, "blocks of other than pictures");
+  return *k < 1 || *k > 1024 ? no(im, "blocks that do not fit") : lay_standard(im, x);
+}
+
+View *import_depth_to_space(ModelImport *im, const OnnxNode *node) {
+  int64_t k;
+  Value *v = blocks(im, node, &k);
+  if (!v) return NULL;
+  const View *x = view_of(im, node, 0);
+  const Shape s = v->shape;
+  if (s.dim[2] % (k * k)) return no(im, "blocks that do not fit");
+  const char *order = strcmp(onnx_text(node, "mode", "DCR"), "CRD") == 0 ? "crd" : "dcr";
+  const Shape to = shape_picture(s.dim[0] * k, s.dim[1] * k, s.dim[2] / (k * k));
+  return view_standard(im, emit_one(im, v, to, "depth_to_space(%lld, order=%s)", (long long)k, order), x, 4);
+}
+
+View *import_space_to_depth(ModelImport *im, const OnnxNode *node) {
+  int64_t k;
+  Value *v = blocks(im, node, &k);
+  if (!v) return NULL;
+  const View *x = view_of(im, node, 0);
+  const Shape s = v->shape;
+  if (s.dim[0] % k || s.dim[1] % k) return no(im, "blocks that do not fit");
+  const Shape to = shape_picture(s.dim[0] / k, s.dim[1] / k, s.dim[2] * k * k);
+  return view_standard(im, emit_one(im, v, to, "space_to_depth(%lld, order=dcr)", (long long)k), x, 4);
+}

@@ -1,0 +1,307 @@
+/* ops_window.c: convolutions and pooling. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "import/import.h"
+
+typedef struct Window2 { /* of one or two axes */
+  int n;
+  int64_t kernel[2], stride[2], dilation[2], before[2], after[2], in[2], out[2];
+  bool same;
+} Window2;
+
+static bool ints_of(ModelImport *im, const OnnxNode *node, const char *name, int n, int64_t *to) {
+  const WireInts *list = onnx_ints(node, name);
+  if (!list || list->n == 0) return true;
+  if (list->n != n) return no(im, "%s of %d numbers", name, list->n), false;
+  for (int i = 0; i < n; i++) {
+    to[i] = list->data[i];
+    if (to[i] < -INT32_MAX || to[i] > INT32_MAX) return no(im, "%s are out of range", name), false;
+  }
+  return true;
+}
+
+static bool read_window(ModelImport *im, const OnnxNode *node, Window2 *w, Shape in) {
+  int64_t pads[4] = {0};
+  const char *automatic = onnx_text(node, "auto_pad", "NOTSET");
+  for (int k = 0; k < w->n; k++) {
+    w->stride[k] = w->dilation[k] = 1;
+    w->in[k] = in.dim[k];
+  }
+  if (!ints_of(im, node, "strides", w->n, w->stride) || !ints_of(im, node, "dilations", w->n, w->dilation) ||
+      !ints_of(im, node, "pads", 2 * w->n, pads))
+    return false;
+  w->same = strncmp(automatic, "SAME", 4) == 0;
+  for (int k = 0; k < w->n; k++) {
+    if (w->kernel[k] < 1 || w->stride[k] < 1 || w->dilation[k] < 1)
+      return no(im, "a window with a size below 1"), false;
+    w->before[k] = strcmp(automatic, "VALID") == 0 ? 0 : pads[k];
+    w->after[k] = strcmp(automatic, "VALID") == 0 ? 0 : pads[k + w->n];
+    if (w->before[k] < 0 || w->after[k] < 0) return no(im, "negative padding"), false;
+  }
+  return true;
+}
+
+static void pad_same(Window2 *w, bool upper) {
+  for (int k = 0; k < w->n; k++) {
+    const int64_t out = (w->in[k] + w->stride[k] - 1) / w->stride[k];
+    int64_t pad = (out - 1) * w->stride[k] + w->dilation[k] * (w->kernel[k] - 1) + 1 - w->in[k];
+    if (pad < 0) pad = 0;
+    w->before[k] = upper ? pad / 2 : pad - pad / 2;
+    w->after[k] = pad - w->before[k];
+  }
+}
+
+static bool count_out(ModelImport *im, Window2 *w, bool ceil) {
+  for (int k = 0; k < w->n; k++) {
+    const int64_t room = w->in[k] + w->before[k] + w->after[k] - w->dilation[k] * (w->kernel[k] - 1) - 1;
+    if (room < 0) return no(im, "a window that is larger than its input"), false;
+    w->out[k] = room / w->stride[k] + 1;
+    if (ceil && room % w->stride[k]) w->out[k]++;
+    if (ceil && (w->out[k] - 1) * w->stride[k] >= w->in[k] + w->before[k]) w->out[k]--;
+  }
+  return true;
+}
+
+static Shape shape_out(const Window2 *w, int64_t channels) {
+  return w->n == 2 ? shape_picture(w->out[0], w->out[1], channels) : shape_sequence(w->out[0], channels);
+}
+
+static const char *pair_text(Arena *arena, int n, const int64_t *v) {
+  if (n == 1 || v[0] == v[1]) return arena_printf(arena, "%lld", (long long)v[0]);
+  return arena_printf(arena, "%lldx%lld", (long long)v[0], (long long)v[1]);
+}
+
+static void put_pad(Text *out, const Window2 *w) {
+  const long long t = w->before[0], b = w->after[0], l = w->before[1], r = w->after[1];
+  if (w->n == 1 && (t || b)) text_put(out, t == b ? ", pad=%lld" : ", pad=[%lld, %lld]", t, b);
+  if (w->n == 1 || (!t && !b && !l && !r)) return;
+  if (t == b && l == r && t == l) text_put(out, ", pad=%lld", t);
+  else if (t == b && l == r) text_put(out, ", pad=[%lld, %lld]", t, l);
+  else text_put(out, ", pad=[%lld, %lld, %lld, %lld]", t, b, l, r);
+}
+
+static const char *window_text(Arena *arena, const Window2 *w, bool pooling) {
+  Text text = {.arena = arena};
+  const long long h = w->kernel[0], x = w->kernel[1];
+  if (w->n == 2) text_put(&text, "%lldx%lld", h, x);
+  else text_put(&text, "%lld", h);
+  const bool step = w->stride[0] != 1 || (w->n == 2 && w->stride[1] != 1);
+  if (step || pooling) text_put(&text, ", stride=%s", pair_text(arena, w->n, w->stride));
+  put_pad(&text, w);
+  if (w->dilation[0] != 1 || (w->n == 2 && w->dilation[1] != 1))
+    text_put(&text, ", dilation=%s", pair_text(arena, w->n, w->dilation));
+  return text.s;
+}
+
+/* ---- convolutions ---- */
+static bool fits_kernel(ModelImport *im, const OnnxNode *node, const Tensor *weight) {
+  const WireInts *shape = onnx_ints(node, "kernel_shape");
+  bool fits = !shape || shape->n == 0 || shape->n == weight->rank - 2;
+  Text asked = {.arena = im->arena}, own = {.arena = im->arena};
+  for (int k = 0; shape && k < shape->n; k++) {
+    fits = fits && shape->data[k] == weight->dim[k + 2];
+    text_put(&asked, "%s%lld", k ? "x" : "", (long long)shape->data[k]);
+  }
+  for (int k = 2; k < weight->rank; k++)
+    text_put(&own, "%s%lld", k > 2 ? "x" : "", (long long)weight->dim[k]);
+  return fits || (no(im, "kernel_shape=%s, but its weights are %s", asked.s, own.s), false);
+}
+
+static bool weights_of(ModelImport *im, const OnnxNode *node, const Tensor **weight, const Tensor **bias) {
+  *weight = constant_of(im, node, 1);
+  *bias = constant_of(im, node, 2);
+  if (!*weight) return no(im, "weights that are computed"), false;
+  if (given(node, 2) && !*bias) return no(im, "a bias that is computed"), false;
+  if ((*weight)->rank > 4) return no(im, "more than two spatial dimensions"), false;
+  if ((*weight)->n == 0) return no(im, "weights without numbers"), false;
+  if ((*weight)->rank < 3) return no(im, "weights of %d dimensions", (*weight)->rank), false;
+  return fits_kernel(im, node, *weight);
+}
+
+static const char *end_text(ModelImport *im, const Tensor *bias, const char *layer) {
+  return arena_printf(im->arena, "%s, name=\"%s\")", bias ? "" : ", bias=false", layer);
+}
+
+/* An Add of a constant a channel behind a convolution without a bias, read nowhere else, is its bias. */
+static const Tensor *bias_behind(ModelImport *im, const OnnxNode *node, int64_t channels) {
+  const int made = node->out[0];
+  if (im->readers[made] != 1 || im->wanted[made]) return NULL;
+  OnnxNode *next = &im->onnx->node[im->reader[made]];
+  if (next->nin != 2 || strcmp(next->op, "Add") != 0) return NULL;
+  const View *view = im->item[node->in[0]].view;
+  const Tensor *t = view ? constant_beside(im, next, next->in[0] == made, view) : NULL;
+  if (!t || t->n != channels || channels == 1) return NULL;
+  const int c = t->rank - (view->rank - 1); /* where the channels are, counted from behind */
+  if (c < 0 || t->dim[c] != channels) return NULL;
+  next->op = "Identity";
+  next->in[0] = made;
+  next->nin = 1;
+  return t;
+}
+
+View *import_conv(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Tensor *weight, *bias;
+  if (!x || !weights_of(im, node, &weight, &bias)) return NULL;
+  Window2 w = {.n = weight->rank - 2, .kernel = {weight->dim[2], weight->rank == 4 ? weight->dim[3] : 1}};
+  if (x->rank != weight->rank) return no(im, "weights of %d dimensions", weight->rank);
+  if (!read_window(im, node, &w, (Shape){0})) return NULL;
+  bool one = !w.same;
+  for (int k = 0; k < w.n; k++)
+    one = one && w.kernel[k] == 1 && w.stride[k] == 1 && w.before[k] + w.after[k] == 0;
+  const int chan[] = {1};
+  int pos[2] = {2, 3};
+  Value *v = lay(im, x, 1, chan, w.n, pos, one);
+  if (!v || !read_window(im, node, &w, v->shape)) return NULL;
+  if (w.same) pad_same(&w, strcmp(onnx_text(node, "auto_pad", ""), "SAME_UPPER") == 0);
+  if (!count_out(im, &w, false)) return NULL;
+  const int64_t groups = onnx_int(node, "group", 1), filters = weight->dim[0], channels = v->shape.dim[w.n];
+  if (groups < 1 || channels % groups || weight->dim[1] != channels / groups || filters % groups)
+    return no(im, "weights that do not fit %lld channels", (long long)channels);
+  if (!bias) bias = bias_behind(im, node, filters);
+  if (bias && bias->n != filters) return no(im, "a bias that does not fit");
+  Text call = {.arena = im->arena};
+  const char *window = window_text(im->arena, &w, false), *layer = layer_of(im, node, 1);
+  if (groups > 1 && groups == channels) {
+    text_put(&call, "depthwise(%s", window);
+    if (filters != groups) text_put(&call, ", multiplier=%lld", (long long)(filters / groups));
+  } else {
+    text_put(&call, "conv(%lld, %s", (long long)filters, window);
+    if (groups > 1) text_put(&call, ", groups=%lld", (long long)groups);
+  }
+  v = emit_one(im, v, shape_out(&w, filters), "%s%s", call.s, end_text(im, bias, layer));
+  put_weight(im, layer, "weight", weight, weight->rank, weight->dim);
+  put_vector(im, layer, "bias", bias);
+  return view_laid(im, x, v, 1, w.n, pos);
+}
+
+/* What is cut off, so that the output has the size that is asked for or stride times the input's. */
+static bool transposed_size(ModelImport *im, const OnnxNode *node, Window2 *w, int64_t *more) {
+  int64_t size[2];
+  for (int k = 0; k < w->n; k++) size[k] = w->in[k] * w->stride[k];
+  const bool asked = onnx_ints(node, "output_shape") && onnx_ints(node, "output_shape")->n;
+  if (asked && !ints_of(im, node, "output_shape", w->n, size)) return false;
+  const bool upper = strcmp(onnx_text(node, "auto_pad", ""), "SAME_UPPER") == 0;
+  for (int k = 0; k < w->n; k++) {
+    const int64_t full = (w->in[k] - 1) * w->stride[k] + w->dilation[k] * (w->kernel[k] - 1) + 1;
+    if (asked || w->same) {
+      int64_t cut = full + more[k] - size[k];
+      if (cut < 0) more[k] -= cut, cut = 0;
+      w->before[k] = upper ? cut / 2 : cut - cut / 2;
+      w->after[k] = cut - w->before[k];
+    }
+    w->out[k] = full + more[k] - w->before[k] - w->after[k];
+    if (w->out[k] < 1 || more[k] < 0) return no(im, "an output without elements"), false;
+  }
+  return true;
+}
+
+View *import_conv_transpose(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Tensor *weight, *bias;
+  if (!x || !weights_of(im, node, &weight, &bias)) return NULL;
+  Window2 w = {.n = weight->rank - 2, .kernel = {weight->dim[2], weight->rank == 4 ? weight->dim[3] : 1}};
+  int64_t more[2] = {0, 0};
+  Value *v = x->rank == weight->rank ? lay_standard(im, x) : no(im, "weights of %d dimensions", weight->rank);
+  if (!v || !read_window(im, node, &w, v->shape) || !ints_of(im, node, "output_padding", w.n, more) ||
+      !transposed_size(im, node, &w, more))
+    return NULL;
+  const int64_t groups = onnx_int(node, "group", 1), filters = weight->dim[1] * groups;
+  if (groups < 1 || weight->dim[0] != v->shape.dim[w.n]) return no(im, "weights that do not fit");
+  if (w.n == 2 && more[0] != more[1]) return no(im, "an output padding that differs by axis");
+  if (bias && bias->n != filters) return no(im, "a bias that does not fit");
+  const char *layer = layer_of(im, node, 1);
+  Text call = {.arena = im->arena};
+  text_put(&call, "conv_transpose(%lld, %s", (long long)filters, window_text(im->arena, &w, false));
+  if (more[0]) text_put(&call, ", output_pad=%lld", (long long)more[0]);
+  if (groups > 1) text_put(&call, ", groups=%lld", (long long)groups);
+  v = emit_one(im, v, shape_out(&w, filters), "%s%s", call.s, end_text(im, bias, layer));
+  put_weight(im, layer, "weight", weight, weight->rank, weight->dim);
+  put_vector(im, layer, "bias", bias);
+  return view_standard(im, v, x, x->rank);
+}
+
+/* ---- pooling ---- */
+static View *global(ModelImport *im, const View *x, Value *v, const char *word) {
+  const int64_t c = v->shape.dim[v->shape.rank - 1];
+  const Shape to = v->shape.rank == 3 ? shape_picture(1, 1, c) : shape_vector(c);
+  v = emit_one(im, v, to, "%s", word);
+  View *view = view_new(im, v, x->rank);
+  view->size[0] = x->size[0];
+  view->along[0] = x->along[0];
+  view_set(view, 1, v->shape.rank - 1);
+  return view;
+}
+
+View *import_pool(ModelImport *im, const OnnxNode *node) {
+  const bool mean = strcmp(node->op, "AveragePool") == 0;
+  const View *x = view_of(im, node, 0);
+  const WireInts *kernel = onnx_ints(node, "kernel_shape");
+  if (!x) return NULL;
+  if (node->nout > 1 && node->out[1]) return no(im, "the places of the maxima as an output");
+  if (!kernel || kernel->n < 1 || kernel->n > 2) return no(im, "more than two spatial dimensions");
+  Window2 w = {.n = kernel->n, .kernel = {kernel->data[0], kernel->n == 2 ? kernel->data[1] : 1}};
+  Value *v = x->rank == w.n + 2 ? lay_standard(im, x) : no(im, "a window of %d dimensions", w.n);
+  if (!v || !read_window(im, node, &w, v->shape)) return NULL;
+  if (w.same) pad_same(&w, strcmp(onnx_text(node, "auto_pad", ""), "SAME_UPPER") == 0);
+  const bool ceil = onnx_int(node, "ceil_mode", 0) != 0;
+  if (!count_out(im, &w, ceil)) return NULL;
+  bool padded = false, all = mean;
+  for (int k = 0; k < w.n; k++) {
+    padded = padded || w.before[k] || w.after[k];
+    all = all && w.kernel[k] == w.in[k] && w.out[k] == 1;
+  }
+  if (all && !padded) return global(im, x, v, "global_avgpool");
+  const bool count = mean && padded && onnx_int(node, "count_include_pad", 0);
+  v = emit_one(im, v, shape_out(&w, v->shape.dim[w.n]), "%s(%s%s%s)", mean ? "avgpool" : "maxpool",
+               window_text(im->arena, &w, true), ceil ? ", ceil=true" : "", count ? ", count_pad=true" : "");
+  return view_standard(im, v, x, x->rank);
+}
+
+View *import_global(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  Value *v = x ? lay_standard(im, x) : NULL;
+  return v ? global(im, x, v, onnx_operator(node->op)->word) : NULL;
+}
+
+/* ---- regions ---- */
+/* What is under each box, an image of its own from here on. */
+View *import_roi_align(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0), *boxes = view_of(im, node, 1);
+  const Tensor *image = constant_of(im, node, 2);
+  const int dims[] = {0, 1};
+  const int64_t samples = onnx_int(node, "sampling_ratio", 0), h = onnx_int(node, "output_height", 1),
+                w = onnx_int(node, "output_width", 1);
+  if (!x || !boxes) return NULL;
+  if (x->rank != 4 || x->size[0] != 1 || x->value->regions) return no(im, "regions of several pictures");
+  for (int64_t i = 0; image && i < image->n; i++)
+    if (tensor_integer(image, i) != 0) return no(im, "regions of several pictures");
+  if (boxes->rank != 2 || boxes->size[1] != 4 || !in_memory_order(boxes, 2, dims))
+    return no(im, "boxes that are no table of four numbers each");
+  if (strcmp(onnx_text(node, "mode", "avg"), "avg") != 0)
+    return no(im, "mode=%s", onnx_text(node, "mode", "avg"));
+  if (samples < 1)
+    return no(im, "sampling_ratio=%lld; a fixed number of samples is needed", (long long)samples);
+  const char *at = onnx_text(node, "coordinate_transformation_mode",
+                             im->onnx->opset < 16 ? "output_half_pixel" : "half_pixel");
+  const bool aligned = strcmp(at, "half_pixel") == 0;
+  if (!aligned && strcmp(at, "output_half_pixel") != 0)
+    return no(im, "coordinate_transformation_mode=%s", at);
+  Value *both[] = {boxes->value, lay_standard(im, x)};
+  if (!both[1]) return NULL;
+  if (h < 1 || w < 1 || h > INT32_MAX || w > INT32_MAX) return no(im, "regions of no size");
+  const Shape to = shape_picture(h, w, both[1]->shape.dim[2]), table = shape_sequence(boxes->size[0], 4);
+  if (!shape_equal(both[0]->shape, table))
+    both[0] = emit_one(im, both[0], table, "reshape([%lld, 4])", (long long)table.dim[0]);
+  Value *v = emit(im, 2, both, to, "roi_align(%%*, %lldx%lld, scale=%s, samples=%lld%s)", (long long)h,
+                  (long long)w, number_text(im->arena, onnx_float(node, "spatial_scale", 1)),
+                  (long long)samples, aligned ? "" : ", aligned=false");
+  value_of_regions(im, v, boxes->size[0]);
+  View *view = view_new(im, v, 4);
+  view->size[0] = v->regions;
+  view->along[0] = factors_one(BATCH, 1, v->regions);
+  view_set(view, 1, 2);
+  view_set(view, 2, 0);
+  view_set(view, 3, 1);
+  return view;
+}

@@ -1,0 +1,100 @@
+/* permute.c: any order of a value's elements, by exchanging neighbouring blocks of them. */
+// SPDX-License-Identifier: Apache-2.0
+#include "import/import.h"
+
+enum { MOST_BLOCKS = 3 * MOST_FACTORS };
+/* Memory as blocks, the outermost first: their sizes, and which place each is wanted at. */
+typedef struct Blocks {
+  int n, wanted[MOST_BLOCKS];
+  int64_t size[MOST_BLOCKS];
+} Blocks;
+
+/* How far apart neighbouring elements of a factor are; 0: it is not one of the value. */
+static int64_t stride_of(Factor f, Shape shape) {
+  int64_t stride = f.axis == BATCH ? 0 : f.inner;
+  for (int axis = shape.rank - 1; axis > f.axis && f.axis != BATCH; axis--) stride *= shape.dim[axis];
+  return stride;
+}
+
+/* False: the factors are not each element of the value once. */
+static bool blocks_of(const Factors *want, Shape shape, Blocks *b) {
+  int64_t stride[MOST_BLOCKS], below = shape_elements(shape);
+  b->n = 0;
+  for (int i = 0; i < want->n && i < MOST_BLOCKS; i++) {
+    const int64_t own = stride_of(want->f[i], shape);
+    int at = b->n++;
+    for (; at > 0 && stride[at - 1] < own; at--) {
+      stride[at] = stride[at - 1];
+      b->size[at] = b->size[at - 1];
+      b->wanted[at] = b->wanted[at - 1];
+    }
+    stride[at] = own;
+    b->size[at] = want->f[i].size;
+    b->wanted[at] = i;
+  }
+  for (int i = 0; i < b->n; below = stride[i++])
+    if (stride[i] * b->size[i] != below) return false;
+  return want->n == b->n && below == 1;
+}
+
+static int64_t size_between(const Blocks *b, int from, int to) {
+  int64_t size = 1;
+  for (int i = from; i < to; i++) size *= b->size[i];
+  return size;
+}
+
+static Value *as_matrix(ModelImport *im, Value *v, int64_t rows, int64_t columns) {
+  return shape_equal(v->shape, shape_sequence(rows, columns))
+             ? v
+             : emit_one(im, v, shape_sequence(rows, columns), "reshape([%lld, %lld])", (long long)rows,
+                        (long long)columns);
+}
+
+/* The columns of each of the rows, as a matrix of `first` rows, turned over. */
+static Value *turned(ModelImport *im, Value *v, int64_t rows, int64_t first, int64_t second) {
+  v = as_matrix(im, v, rows, first * second);
+  return emit_one(im, v, v->shape, "channel_shuffle(%lld)", (long long)first);
+}
+
+/* The last columns in front of all others. */
+static Value *last_first(ModelImport *im, Value *v, int64_t columns) {
+  const int64_t all = shape_elements(v->shape);
+  return columns == 1 || columns == all ? v
+                                        : emit_one(im, as_matrix(im, v, all / columns, columns),
+                                                   shape_vector(all), "flatten(order=chw)");
+}
+
+/* [before][first][second][after] with `first` and `second` exchanged. */
+static Value *exchanged(ModelImport *im, Value *v, int64_t before, int64_t first, int64_t second,
+                        int64_t after) {
+  if (before == 1 && after == 1) return last_first(im, v, second);
+  v = turned(im, last_first(im, v, after), after * before, first, second);
+  return last_first(im, v, before * second * first);
+}
+
+static void move_blocks(Blocks *b, int from, int n, int to) {
+  for (; n > 0; n--, to++, from++)
+    for (int i = from; i > to; i--) {
+      const int wanted = b->wanted[i];
+      const int64_t size = b->size[i];
+      b->wanted[i] = b->wanted[i - 1];
+      b->size[i] = b->size[i - 1];
+      b->wanted[i - 1] = wanted;
+      b->size[i - 1] = size;
+    }
+}
+
+Value *permuted(ModelImport *im, Value *v, const Factors *want) {
+  Blocks b;
+  if (!blocks_of(want, v->shape, &b)) return NULL;
+  for (int at = 0; at < b.n; at++) {
+    int from = at, n = 1;
+    while (b.wanted[from] != at) from++;
+    if (from == at) continue;
+    while (from + n < b.n && b.wanted[from + n] == at + n) n++;
+    v = exchanged(im, v, size_between(&b, 0, at), size_between(&b, at, from),
+                  size_between(&b, from, from + n), size_between(&b, from + n, b.n));
+    move_blocks(&b, from, n, at);
+  }
+  return v;
+}

@@ -1,0 +1,300 @@
+/* qdq.c: QuantizeLinear and DequantizeLinear. Between them a tensor has whole numbers of 8 bits; on both
+ * sides it is the same value of the program, which is stored in 8 bits. Of constants they are computed. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <string.h>
+#include "import/onnx/fold.h"
+#include "graph/op.h"
+
+/* ---- their parameters ---- */
+typedef struct Parameters {
+  const Tensor *scale, *zero; /* zero: NULL where it is left out */
+  int axis;                   /* -1: one scale for all */
+} Parameters;
+
+static bool is_bytes(TensorType type) { return type == TENSOR_UINT8 || type == TENSOR_INT8; }
+
+static bool read_scales(ModelImport *im, const Tensor *scale) {
+  if (scale->n < 1 || scale->rank > 1 || tensor_whole(scale->type))
+    return no(im, "scales that are no list of floats"), false;
+  for (int64_t i = 0; i < scale->n; i++) {
+    const float s = (float)tensor_number(scale, i);
+    if (!(s > 0) || !isfinite(s))
+      return no(im, "the scale %g, where one above 0 is needed", (double)s), false;
+  }
+  return true;
+}
+
+static bool read_parameters(ModelImport *im, const OnnxNode *node, int rank, const int64_t *size,
+                            Parameters *p) {
+  *p = (Parameters){constant_of(im, node, 1), constant_of(im, node, 2), -1};
+  if (!given(node, 1)) return no(im, "a scale that is missing"), false;
+  if (!p->scale || (given(node, 2) && !p->zero))
+    return no(im, "a scale or a zero point that is computed"), false;
+  if (!read_scales(im, p->scale)) return false;
+  if (onnx_int(node, "block_size", 0)) return no(im, "scales by blocks"), false;
+  if (p->zero && (p->zero->n != p->scale->n || p->zero->rank > 1))
+    return no(im, "%lld zero points beside %lld scales", (long long)p->zero->n, (long long)p->scale->n),
+           false;
+  if (p->scale->n == 1) return true;
+  int64_t axis = onnx_int(node, "axis", 1);
+  if (axis < 0) axis += rank;
+  if (axis < 0 || axis >= rank) return no(im, "scales along an axis that there is not"), false;
+  if (size[axis] != p->scale->n)
+    return no(im, "%lld scales for %lld channels", (long long)p->scale->n, (long long)size[axis]), false;
+  p->axis = (int)axis;
+  return true;
+}
+
+/* The type that numbers are quantised to. 0 after no(). */
+static TensorType type_of(ModelImport *im, const OnnxNode *node, const Parameters *p) {
+  const int64_t asked = onnx_int(node, "output_dtype", 0);
+  const TensorType type = p->zero ? p->zero->type : asked == 0 ? TENSOR_UINT8 : (TensorType)asked;
+  if (is_bytes(type) && (asked == 0 || asked == (int64_t)type)) return type;
+  return no(im, "numbers of other than 8 bits"), (TensorType)0;
+}
+
+static int64_t zero_of(const Parameters *p, int64_t i) { return p->zero ? tensor_integer(p->zero, i) : 0; }
+
+/* As the program has it: of i8. */
+static Quant quant_from(const Parameters *p, TensorType type) {
+  const int64_t zero = zero_of(p, 0) + (type == TENSOR_UINT8 ? INT8_MIN : 0);
+  return (Quant){.scale = (float)tensor_number(p->scale, 0), .zero = (int32_t)zero};
+}
+
+static bool same_quant(const Quant *a, const Quant *b) { return a->scale == b->scale && a->zero == b->zero; }
+
+static const Quant *keep(ModelImport *im, Quant quant) {
+  Quant *kept = NEW(im->arena, Quant);
+  *kept = quant;
+  return kept;
+}
+
+/* ---- constants ---- */
+static int64_t scale_at(const Parameters *p, const Tensor *t, int64_t i) {
+  if (p->axis < 0) return 0;
+  int64_t inner = 1;
+  for (int d = p->axis + 1; d < t->rank; d++) inner *= t->dim[d];
+  return i / inner % t->dim[p->axis];
+}
+
+const Tensor *fold_quantize(ModelImport *im, const OnnxNode *node) {
+  const Tensor *x = constant_of(im, node, 0);
+  Parameters p;
+  if (tensor_whole(x->type)) return no(im, "whole numbers where floats are expected");
+  if (!read_parameters(im, node, x->rank, x->dim, &p)) return NULL;
+  const TensorType type = type_of(im, node, &p);
+  if (!type || !may_compute(im, (size_t)x->n)) return NULL;
+  Tensor *to = tensor_new(im->arena, type, x->rank, x->dim);
+  const double low = type == TENSOR_INT8 ? INT8_MIN : 0, high = low + UINT8_MAX;
+  for (int64_t i = 0; i < x->n; i++) {
+    const int64_t s = scale_at(&p, x, i);
+    const float q = nearbyintf((float)tensor_number(x, i) / (float)tensor_number(p.scale, s));
+    const double moved = (double)q + (double)zero_of(&p, s);
+    tensor_put(to, i, moved > low ? moved < high ? moved : high : low);
+  }
+  to->name = x->name;
+  return to;
+}
+
+/* Of conv1.weight_quantized conv1.weight. */
+static const char *plain_name(ModelImport *im, const char *name) {
+  static const char behind[] = "_quantized";
+  const size_t n = name ? strlen(name) : 0, more = sizeof behind - 1;
+  if (n <= more || strcmp(name + n - more, behind) != 0) return name;
+  return arena_copy(im->arena, name, n - more);
+}
+
+const Tensor *fold_dequantize(ModelImport *im, const OnnxNode *node) {
+  const Tensor *x = constant_of(im, node, 0);
+  Parameters p;
+  if (!is_bytes(x->type) && x->type != TENSOR_INT32) return no(im, "numbers of other than 8 or 32 bits");
+  if (!read_parameters(im, node, x->rank, x->dim, &p) || !may_compute(im, 4 * (size_t)x->n)) return NULL;
+  if (p.zero && p.zero->type != x->type) return no(im, "zero points of another type than the numbers");
+  Tensor *to = tensor_new(im->arena, TENSOR_FLOAT, x->rank, x->dim);
+  bool one_zero = true;
+  for (int64_t i = 1; i < p.scale->n; i++) one_zero = one_zero && zero_of(&p, i) == zero_of(&p, 0);
+  for (int64_t i = 0; i < x->n; i++) {
+    const int64_t s = scale_at(&p, x, i);
+    const double q = (double)(tensor_integer(x, i) - zero_of(&p, s));
+    tensor_put(to, i, q * (double)(float)tensor_number(p.scale, s));
+  }
+  to->name = plain_name(im, x->name);
+  if (!one_zero) return to;
+  to->whole = x;
+  to->scale = p.scale;
+  to->zero = zero_of(&p, 0);
+  to->axis = p.axis;
+  return to;
+}
+
+/* ---- values ---- */
+bool is_move(const Statement *s) {
+  const size_t n = strcspn(s->call, "(");
+  char word[32];
+  if (s->nin == 0 || n >= sizeof word) return false;
+  memcpy(word, s->call, n);
+  word[n] = 0;
+  const Op *op = op_find(word);
+  if (op && op->border) /* of zeros, not of other numbers */
+    return !strstr(s->call, "mode=") && !strstr(s->call, "value=") && !strstr(s->call, "channels=");
+  return op && (op->int8 == INT8_MOVE || op->int8 == INT8_LARGEST);
+}
+
+const Quant *quant_of(const Value *value) { return value->quant ? value->quant : value->kept; }
+
+const Quant *quant_kept(const Statement *s) {
+  for (int i = 0; i < s->nin; i++)
+    if (!quant_of(s->in[i]) || s->in[i]->regions) return NULL;
+  return s->nin && is_move(s) ? quant_of(s->in[0]) : NULL;
+}
+
+Value *same_value(ModelImport *im, Value *value) {
+  const Shape s = value->shape;
+  if (s.rank == 1) return emit_one(im, value, s, "flatten");
+  if (s.rank == 2)
+    return emit_one(im, value, s, "reshape([%lld, %lld])", (long long)s.dim[0], (long long)s.dim[1]);
+  return emit_one(im, value, s, "reshape(%lldx%lldx%lld)", (long long)s.dim[0], (long long)s.dim[1],
+                  (long long)s.dim[2]);
+}
+
+/* The parts of a concat of many. */
+static void quantize_parts(const Value *value) {
+  for (Statement *s = value->made; s && s->nin > 1 && strncmp(s->call, "concat(", 7) == 0;) {
+    Value *first = s->in[0];
+    const bool part = first->made && first->made->origin == s->origin && first->reads == 1 && !first->quant;
+    if (!part) return;
+    first->quant = value->quant;
+    s = first->made;
+  }
+}
+
+/* The value itself may be stored so: nobody wants it in floats, and its statement takes another scale. */
+static bool may_store(const ModelImport *im, const OnnxNode *node, const Value *value) {
+  if (value->quant || !read_once(im, node->in[0], value)) return false;
+  const Statement *made = value->made;
+  if (!made || !is_move(made) || strncmp(made->call, "maxpool(", 8) == 0) return true;
+  const bool nothing = made->nin == 1 && shape_equal(made->in[0]->shape, value->shape);
+  return !nothing && strncmp(made->call, "zero_pad(", 9) != 0; /* these have no scale of their own */
+}
+
+static bool takes_raw_bytes(const ModelImport *im, const Value *value) {
+  for (int i = 0; i < im->inputs.n; i++)
+    if (im->inputs.data[i] == value) return im->ports.data[i]->type == TENSOR_UINT8;
+  return false;
+}
+
+View *import_quantize(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  Parameters p;
+  if (!x || !read_parameters(im, node, x->rank, x->size, &p)) return NULL;
+  if (im->item[node->in[0]].bytes) return no(im, "whole numbers where floats are expected");
+  if (p.axis >= 0) return no(im, "a scale for each channel of a value");
+  const TensorType type = type_of(im, node, &p);
+  if (!type) return NULL;
+  const Quant wanted = quant_from(&p, type);
+  Value *value = x->value;
+  im->item[node->out[0]].bytes = type;
+  if (!value->quant && takes_raw_bytes(im, value))
+    value->quant = keep(im, (Quant){.scale = 1, .zero = INT8_MIN});
+  if (quant_of(value) && same_quant(quant_of(value), &wanted)) return view_copy(im, x, value);
+  if (!may_store(im, node, value)) value = same_value(im, value);
+  value->quant = keep(im, wanted);
+  value->affine = NULL; /* constants behind it stay there */
+  value->prepared = NULL;
+  quantize_parts(value);
+  return view_copy(im, x, value);
+}
+
+/* An input of whole numbers has the scale that it is dequantised by. */
+static void scale_input(ModelImport *im, Value *value, Quant quant) {
+  VEC(Value *) moved = {0};
+  for (; value->made && is_move(value->made); value = value->made->in[0]) vec_push(im->arena, moved, value);
+  if (value->made || value->quant) return;
+  value->quant = keep(im, quant);
+  for (int i = moved.n - 1; i >= 0; i--) moved.data[i]->kept = quant_kept(moved.data[i]->made);
+}
+
+View *import_dequantize(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  Parameters p;
+  if (!x || !read_parameters(im, node, x->rank, x->size, &p)) return NULL;
+  const TensorType type = im->item[node->in[0]].bytes;
+  if (!type) return no(im, "numbers of other than 8 bits");
+  if (p.zero && p.zero->type != type) return no(im, "a zero point of another type than the numbers");
+  if (p.axis >= 0) return no(im, "a scale for each channel of a value");
+  const Quant wanted = quant_from(&p, type);
+  if (!quant_of(x->value)) scale_input(im, x->value, wanted);
+  const Quant *has = quant_of(x->value);
+  if (!has) return no(im, "numbers of 8 bits whose scale is not known");
+  if (same_quant(has, &wanted)) return view_copy(im, x, x->value);
+  const double shift = (double)(has->zero - wanted.zero) * (double)wanted.scale;
+  View *to = view_copy(im, x, x->value); /* the same bytes in other units */
+  if (has->scale != wanted.scale)
+    to = map_view(im, to, "multiply(%s)", number_text(im->arena, (double)wanted.scale / (double)has->scale));
+  return shift == 0 ? to : map_view(im, to, "add(%s)", number_text(im->arena, shift));
+}
+
+/* ---- between them ---- */
+static bool is(const OnnxNode *node, const char *op) { return strcmp(node->op, op) == 0; }
+
+TensorType port_bytes(const ModelImport *im, const OnnxPort *port) {
+  static const char *const moves[] = {"Transpose", "Reshape", "Flatten",  "Squeeze",
+                                      "Unsqueeze", "MaxPool", "Identity", NULL};
+  int tensor = port->tensor;
+  if (!is_bytes(port->type)) return (TensorType)0;
+  for (int steps = 0; steps < 8 && im->readers[tensor]; steps++) {
+    const OnnxNode *node = &im->onnx->node[im->reader[tensor]];
+    if (is(node, "DequantizeLinear")) return port->type;
+    int k = 0;
+    while (moves[k] && !is(node, moves[k])) k++;
+    if (!moves[k] || node->nout == 0) break;
+    tensor = node->out[0];
+  }
+  return (TensorType)0;
+}
+
+bool keeps_bytes(ModelImport *im, const OnnxNode *node, int statements) {
+  TensorType type = (TensorType)0;
+  const Quant *quant = NULL;
+  bool alike = true;
+  for (int i = 0; i < node->nin; i++) {
+    const Item *item = given(node, i) ? &im->item[node->in[i]] : NULL;
+    if (!item || !item->view) continue;
+    const Quant *own = quant_of(item->view->value);
+    if (i > 0) alike = alike && item->bytes == type && own && quant && same_quant(own, quant);
+    if (i == 0) quant = own;
+    if (item->bytes) type = item->bytes;
+  }
+  if (!type || is(node, "DequantizeLinear")) return true;
+  bool moves = alike && !is(node, "Cast");
+  for (int i = statements; i < im->statements.n; i++) moves = moves && is_move(im->statements.data[i]);
+  if (!moves) return no(im, "whole numbers where floats are expected"), false;
+  for (int k = 0; k < node->nout; k++) im->item[node->out[k]].bytes = type;
+  return true;
+}
+
+static bool equal_constants(const ModelImport *im, const OnnxNode *a, const OnnxNode *b, int input) {
+  const Tensor *t = constant_of(im, a, input), *u = constant_of(im, b, input);
+  if (given(a, input) != given(b, input)) return false;
+  if (t == u || !t || !u) return t == u && (t || !given(a, input));
+  return t->n == 1 && u->n == 1 && t->type == u->type && tensor_number(t, 0) == tensor_number(u, 0);
+}
+
+void quantize_once(ModelImport *im) {
+  int *first = NEW_ARRAY(im->arena, int, im->onnx->ntensors); /* by tensor: 1 + the node */
+  for (int i = 0; i < im->onnx->nnodes; i++) {
+    OnnxNode *node = &im->onnx->node[i];
+    if (!im->live[i] || !is(node, "QuantizeLinear") || !given(node, 0) || node->nout == 0) continue;
+    const OnnxNode *before = first[node->in[0]] ? &im->onnx->node[first[node->in[0]] - 1] : NULL;
+    const bool alike = before && equal_constants(im, before, node, 1) &&
+                       equal_constants(im, before, node, 2) &&
+                       onnx_int(before, "output_dtype", 0) == onnx_int(node, "output_dtype", 0);
+    if (!before) first[node->in[0]] = i + 1;
+    if (!alike) continue;
+    node->op = "Identity";
+    node->nin = 1;
+    node->in = NEW_ARRAY(im->arena, int, 1);
+    node->in[0] = before->out[0];
+  }
+}

@@ -1,0 +1,119 @@
+/* tflite.h: TensorFlow Lite models: tflite_read.c reads them, tflite_prepare.c brings them into one form;
+ * tflite_import.c makes programs of quantized ones, by tflite_make.h, tflite_nodes.c ONNX graphs of others.
+ */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_TFLITE_H
+#define CNNC_TFLITE_H
+#include "base/arena.h"
+#include "base/diag.h"
+#include "base/elem.h"
+#include "base/text.h"
+#include "base/arrays.h"
+#include "import/onnx/onnx.h"
+#include "graph/graph.h"
+
+/* ---- a model as it is in its file ---- */
+enum { TFLITE_RANK = MOST_DIMS, TFLITE_IO = 64, SLICE_MASKS = 5 };
+typedef struct TflTensor {
+  const char *name;
+  int rank;
+  int64_t dim[TFLITE_RANK], size; /* size: -1 where a dimension is open or empty */
+  bool open[TFLITE_RANK];         /* the caller may choose the dimension */
+  bool known;                     /* its elements are F32, I32, I64, U8, I8 or I16 */
+  Elem elem;
+  int code;            /* of TensorType */
+  const char *type;    /* "INT8" */
+  const uint8_t *data; /* little-endian; NULL: it is computed */
+  int scales, axis;    /* axis: of its dimensions, of which each index has a scale of its own */
+  const float *scale;
+  int64_t zero;     /* of the first; those of weights must all be 0 */
+  bool zeros;       /* all are 0 */
+  bool is_u8;       /* the caller's: q + 128 of what is said here */
+  bool is_variable; /* what the last call left in it is read by the next */
+} TflTensor;
+
+typedef struct TflOperator {
+  int code, index;  /* of BuiltinOperator; its place in the file */
+  const char *name; /* "CONV_2D", "CUSTOM MaxUnpooling2D" */
+  int nin, nout;
+  int *in, *out; /* tensors; -1: left out */
+  /* options, as far as it has them */
+  bool same;                                     /* padding */
+  int64_t stride[2], dilation[2], size[2], axis; /* height, width */
+  int activation;
+  float beta;          /* of softmax; the slope of leaky_relu */
+  bool keeps, corners; /* keep_dims; align_corners */
+  bool powers;         /* pot_scale_int16: scales that are powers of two are shifts */
+  int sums;            /* of TensorType: quantized_bias_type, FLOAT32 if nothing is said */
+  bool middle;         /* half_pixel_centers; of gelu: by a tanh */
+  bool transposed[2];  /* of BATCH_MATMUL's operands */
+  bool symmetric;      /* of MIRROR_PAD: the outermost elements are repeated */
+  bool relative;       /* the ends of STRIDED_SLICE are counted from where it begins */
+  int64_t border[4];   /* of convolutions: top, bottom, left, right, besides `same` */
+  int64_t groups;      /* batch_dims of GATHER; radius of LOCAL_RESPONSE_NORMALIZATION */
+  float alpha, bias;   /* of LOCAL_RESPONSE_NORMALIZATION */
+  int nlist;           /* numbers of new_shape or squeeze_dims; -1: there are none */
+  int64_t list[TFLITE_RANK];
+  int64_t mask[SLICE_MASKS]; /* begin, end, ellipsis, new axis, shrink axis; a bit a dimension */
+} TflOperator;
+
+typedef struct TflModel {
+  int ntensors, noperators, ninputs, noutputs;
+  TflTensor *tensor;
+  TflOperator *op;
+  int input[TFLITE_IO], output[TFLITE_IO];
+} TflModel;
+
+/* NULL: *why says what is wrong with it. Names of tensors are unique. */
+TflModel *tflite_read(Arena *, const uint8_t *bytes, size_t n, const char **why);
+/* A model with the outputs and open sizes that are asked for. Weights that are stored otherwise are floats,
+ * or dense; convolutions between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND are dilated; operators are sorted,
+ * and only those that an output needs. NULL after [import-file]. */
+struct ImportOptions;
+TflModel *tflite_open(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,
+                      const uint8_t *bytes, size_t n);
+bool tflite_is_quantized(const TflModel *); /* some of it is computed in 8 or 16 bits */
+bool tflite_keeps_state(const TflModel *, const TflOperator *);
+const char *tflite_state_operators(Arena *, const TflModel *); /* their names */
+bool tflite_is(const uint8_t *bytes, size_t n);                /* such a file, by its mark */
+
+/* BuiltinOperator: those that are read. */
+enum {
+#define OP(name, number, make, nodes, onnx) TFL_##name = number,
+#include "import/tflite/tflite_ops.def"
+#undef OP
+};
+enum {
+  TFL_FLOAT32 = 0,
+  TFL_FLOAT16 = 1,
+  TFL_INT32 = 2,
+  TFL_UINT8 = 3,
+  TFL_INT64 = 4,
+  TFL_BOOL = 6,
+  TFL_INT16 = 7,
+  TFL_INT8 = 9,
+  TFL_INT4 = 17
+};
+enum { TFL_NONE = 0, TFL_ACTIVATION_RELU = 1, TFL_ACTIVATION_RELU_N1_TO_1 = 2, TFL_ACTIVATION_RELU6 = 3 };
+
+/* ---- as a program ---- */
+typedef struct TflProgram {
+  const char *text;
+  Arrays arrays;
+  Shape *output; /* by output: what the model has there */
+  int noutputs;
+} TflProgram;
+
+/* Of a quantized model and the bytes of its file. NULL after [import-file] or [import-operator]. The rounding
+ * is "double", or "litert": that of LiteRT's reference kernels, double but for dense layers, which are
+ * single. */
+TflProgram *tflite_import(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,
+                          TflModel *, const uint8_t *bytes, size_t n);
+
+/* ---- as an ONNX graph ---- */
+/* Of a model without quantized values; the bytes of the file stay where they are. NULL after a report. */
+Onnx *tflite_nodes(Arena *, Diags *, Span at, const char *path, const TflModel *, const uint8_t *bytes,
+                   size_t);
+Onnx *tflite_graph(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,
+                   const uint8_t *bytes, size_t); /* of its bytes */
+#endif

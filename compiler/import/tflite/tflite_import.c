@@ -1,0 +1,518 @@
+/* tflite_import.c: a model of TensorFlow Lite as a program, its weights in our order, and the scales and
+ * zeros of its values. A layer is called after its operator: conv1, conv2, ... */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+#include "base/table.h"
+#include "import/import.h"
+#include "import/tflite/tflite_make.h"
+#include "import/common/wire.h"
+
+bool tfl_no(Making *k, const TflOperator *op, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  const Refusal row = {.kind = op->name,
+                       .title = arena_printf(k->arena, "%s %d", op->name, op->index),
+                       .why = arena_vprintf(k->arena, format, ap)};
+  vec_push(k->arena, k->problems, row);
+  va_end(ap);
+  return false;
+}
+
+/* ---- tensors ---- */
+const TflTensor *tfl_in(const Making *k, const TflOperator *op, int i) {
+  return i < op->nin && op->in[i] >= 0 ? &k->m->tensor[op->in[i]] : NULL;
+}
+const TflTensor *tfl_out(const Making *k, const TflOperator *op) { return &k->m->tensor[op->out[0]]; }
+bool tfl_is_quantised(const TflTensor *t) { return t->elem == I8 || t->elem == I16; }
+bool tfl_is_bytes(const Making *k, const TflOperator *op) { return tfl_is_quantised(tfl_out(k, op)); }
+bool tfl_is_wide(const Making *k, const TflOperator *op) { return tfl_out(k, op)->elem == I16; }
+
+bool tfl_shape(const TflTensor *t, Shape *shape) {
+  if (t->rank < 2 || t->rank > 4 || t->size < 1 || t->dim[0] != 1) return false;
+  *shape = t->rank == 4   ? shape_picture(t->dim[1], t->dim[2], t->dim[3])
+           : t->rank == 3 ? shape_sequence(t->dim[1], t->dim[2])
+                          : shape_vector(t->dim[1]);
+  return true;
+}
+
+/* A value of the net, of 8 or 16 bits or of floats. */
+static bool check_value(Making *k, const TflOperator *op, int tensor, Elem wanted) {
+  Shape shape;
+  const TflTensor *t = tensor < 0 ? NULL : &k->m->tensor[tensor];
+  if (!t) return tfl_no(k, op, "a value is left out");
+  if (!t->known || t->elem != wanted || (t->is_u8 && op->code != TFL_QUANTIZE))
+    return tfl_no(k, op, "'%s' is %s, where the net computes in %s", t->name, t->type,
+                  wanted == I8    ? "INT8"
+                  : wanted == I16 ? "INT16"
+                                  : "FLOAT32");
+  if (wanted != F32 && t->scales != 1)
+    return tfl_no(k, op, "'%s' has %d scales instead of one", t->name, t->scales);
+  if (!tfl_shape(t, &shape))
+    return tfl_no(k, op, "'%s' has a shape of more than one image, or of other axes", t->name);
+  return true;
+}
+
+bool tfl_value(Making *k, const TflOperator *op, int tensor) {
+  if (!check_value(k, op, tensor, tfl_out(k, op)->elem)) return false;
+  return k->there[tensor] || tfl_no(k, op, "what it reads is a constant, or made behind it");
+}
+
+bool tfl_same_scale(Making *k, const TflOperator *op, const TflTensor *a, const TflTensor *b) {
+  if (!tfl_is_quantised(a) || (a->scale[0] == b->scale[0] && a->zero == b->zero)) return true;
+  return tfl_no(k, op, "it has other scales at its ends, which its reference ignores");
+}
+
+bool tfl_below(Multiplier factor) { return factor.e <= 8; }
+
+/* ---- arrays ---- */
+void tfl_array(Making *k, const char *name, Elem elem, int rank, const int64_t *dim, const void *data) {
+  arrays_add(&k->program->arrays, name, elem, rank, dim, data);
+}
+
+void tfl_element(const TflTensor *t, int64_t i, void *to) {
+  const uint8_t *from = t->data + i * elem_bytes(t->elem);
+  if (t->elem == I8) *(int8_t *)to = (int8_t)*from;
+  else if (t->elem == I16) *(int16_t *)to = (int16_t)(uint16_t)wire_little(from, 2);
+  else if (t->elem == I64) *(int64_t *)to = (int64_t)wire_little(from, 8);
+  else if (t->elem == I32) *(int32_t *)to = (int32_t)(uint32_t)wire_little(from, 4);
+  else *(float *)to = wire_float(from);
+}
+
+double tfl_number(const TflTensor *t, int64_t i) {
+  int16_t wide;
+  if (t->elem == I8) return (double)((float)((int8_t)t->data[i] - t->zero) * t->scale[0]);
+  if (t->elem == I16) return tfl_element(t, i, &wide), (double)((float)wide * t->scale[0]);
+  return (double)wire_float(t->data + 4 * i);
+}
+
+int tfl_integers(const Making *k, const TflOperator *op, int input, int64_t *to) {
+  const TflTensor *t = tfl_in(k, op, input);
+  const int width = t && t->code == TFL_INT64 ? 8 : 4;
+  if (!t || !t->data || t->size > 2 * TFLITE_RANK || (t->code != TFL_INT32 && t->code != TFL_INT64))
+    return -1;
+  for (int i = 0; i < (int)t->size; i++) {
+    const uint64_t bits = wire_little(t->data + width * i, width);
+    to[i] = width == 8 ? (int64_t)bits : (int32_t)(uint32_t)bits;
+    if (to[i] > INT32_MAX || to[i] < -INT32_MAX) return -1; /* no size, index or border is as large */
+  }
+  return (int)t->size;
+}
+
+void tfl_scale(Making *k, const char *value, const TflTensor *t) {
+  if (tfl_is_quantised(t)) arrays_add_scale(&k->program->arrays, value, *t->scale, t->zero);
+  if (t->elem == I16) tfl_say(k, value, "precision", "i16");
+}
+
+void tfl_say(Making *k, const char *layer, const char *key, const char *value) {
+  Text *said = table_find(&k->said, layer);
+  if (!said) {
+    said = NEW(k->arena, Text);
+    said->arena = k->arena;
+    table_set(k->arena, &k->said, layer, said);
+    vec_push(k->arena, k->layers, layer);
+  }
+  text_put(said, "%s\"%s\": \"%s\"", said->n ? ", " : "", key, value);
+}
+
+/* Of JSON's object. */
+static const char *layers_said(Making *k) {
+  Text text = {.arena = k->arena};
+  for (int i = 0; i < k->layers.n; i++) {
+    const Text *said = table_find(&k->said, k->layers.data[i]);
+    text_put(&text, "%s\"%s\": {%s}", i ? ", " : "", k->layers.data[i], said->s);
+  }
+  return text.s;
+}
+
+void tfl_table(Making *k, const char *layer, int64_t channels, const int8_t *table) {
+  const int64_t dim[2] = {channels, 256};
+  tfl_array(k, arena_printf(k->arena, "%s.table", layer), I8, 2, dim, table);
+}
+
+/* ---- statements ---- */
+const char *tfl_layer(Making *k, const char *word) {
+  int *count = table_find(&k->count, word);
+  if (!count) table_set(k->arena, &k->count, word, count = NEW(k->arena, int));
+  return arena_printf(k->arena, "%s%d", word, ++*count);
+}
+
+void tfl_begin(Making *k, const TflOperator *op, int from) {
+  const int in = k->same[from], out = op->out[0];
+  if (k->value[out]) text_put(&k->text, "%s = ", k->value[out]);
+  if (in != k->current) text_put(&k->text, "%s -> ", k->value[in]);
+}
+
+void tfl_call(Making *k, const TflOperator *op, const char *layer, const char *call, ...) {
+  va_list ap;
+  va_start(ap, call);
+  const char *text = arena_vprintf(k->arena, call, ap);
+  va_end(ap);
+  text_put(&k->text, "%s%sname=\"%s\"%s)", text, text[strlen(text) - 1] == '(' ? "" : ", ", layer,
+           tfl_is_bytes(k, op) ? "" : ", precision=f32");
+}
+
+/* A layer's rounding ends at a bound of 0 and 6; other bounds, and those of floats between bytes, are layers
+ * of their own. */
+static const char *put_activation(Making *k, const TflOperator *op, const char *layer) {
+  const bool between = op->activation == TFL_ACTIVATION_RELU_N1_TO_1, bytes = tfl_is_bytes(k, op);
+  const char *call = op->activation == TFL_ACTIVATION_RELU ? "relu" : between ? "clip" : "relu6";
+  if (op->activation == TFL_NONE) return layer;
+  text_put(&k->text, " -> ");
+  const char *own = tfl_layer(k, call); /* counted in any case, as layers without a name are */
+  if (!between && bytes) return text_put(&k->text, "%s", call), layer;
+  layer = own;
+  tfl_call(k, op, layer, between ? "%s(-1, 1" : "%s(", call);
+  if (!bytes) return layer;
+  const TflTensor *out = tfl_out(k, op);
+  const double one = floor((double)(1 / out->scale[0]) + 0.5);
+  int8_t *table = (int8_t *)arena_alloc(k->arena, 256);
+  for (int q = INT8_MIN; q <= INT8_MAX; q++)
+    table[q - INT8_MIN] = (int8_t)fmax(fmax(INT8_MIN, (double)out->zero - one),
+                                       fmin(fmin(INT8_MAX, (double)out->zero + one), q));
+  tfl_scale(k, layer, out);
+  tfl_table(k, layer, 1, table);
+  return layer;
+}
+
+void tfl_end_as(Making *k, const TflOperator *op, const char *layer, Shape from) {
+  Shape to;
+  k->layer[op->out[0]] = put_activation(k, op, layer);
+  tfl_shape(tfl_out(k, op), &to);
+  if (!shape_equal(from, to) && to.rank == 1) text_put(&k->text, " -> flatten");
+  else if (!shape_equal(from, to)) text_put(&k->text, " -> reshape(%s)", shape_text(k->arena, to));
+  text_put(&k->text, "\n");
+  k->current = op->out[0];
+  k->there[op->out[0]] = true;
+}
+
+void tfl_end(Making *k, const TflOperator *op, const char *layer) {
+  Shape shape;
+  tfl_shape(tfl_out(k, op), &shape);
+  tfl_end_as(k, op, layer, shape);
+}
+
+/* ---- conversions ---- */
+/* What bytes and floats stand for is the same value; where bytes are read that have no scale of their own
+ * yet, it is the scale of what made them. */
+static void find_same(Making *k) {
+  const TflModel *m = k->m;
+  for (int t = 0; t < m->ntensors; t++) k->same[t] = k->stored[t] = t;
+  for (int o = 0; o < m->noperators; o++) {
+    const TflOperator *op = &m->op[o];
+    const TflTensor *in = tfl_in(k, op, 0), *out = op->nout == 1 && op->out[0] >= 0 ? tfl_out(k, op) : NULL;
+    if ((op->code != TFL_QUANTIZE && op->code != TFL_DEQUANTIZE) || !in || !out || in->data) continue;
+    const int from = k->same[op->in[0]];
+    const Elem elem = m->tensor[k->stored[from]].elem;
+    const bool alike = tfl_is_quantised(in) && in->elem == out->elem && in->scales == 1 && out->scales == 1 &&
+                       in->scale[0] == out->scale[0] && in->zero == out->zero && in->is_u8 == out->is_u8,
+               callers = in->is_u8 != out->is_u8 && in->elem == out->elem && in->scales == 1 &&
+                         out->scales == 1 && in->scale[0] == out->scale[0] && in->zero == out->zero;
+    const bool stored = elem == F32 && tfl_is_quantised(out) && k->reads[from] == 1;
+    if (stored) k->stored[from] = op->out[0];
+    if (out->elem == F32 || alike || callers || stored) k->same[op->out[0]] = from;
+  }
+}
+
+bool tfl_convert(Making *k, const TflOperator *op) {
+  const TflTensor *out = tfl_out(k, op);
+  const int from = k->same[op->in[0]];
+  if (k->stored[from] == op->out[0]) {
+    if (!k->layer[from]) return tfl_no(k, op, "what it reads has no name for a scale");
+    tfl_scale(k, k->layer[from], out);
+    return k->there[op->out[0]] = true;
+  }
+  if (k->same[op->out[0]] == from) return k->there[op->out[0]] = true;
+  const TflTensor *bytes = &k->m->tensor[k->stored[from]];
+  if (!tfl_is_quantised(bytes) || !tfl_is_quantised(out))
+    return tfl_no(k, op, "what it reads is also read as floats, before it is rounded");
+  const Multiplier factor = multiplier_of((double)bytes->scale[0] / (double)out->scale[0]);
+  const bool wide = bytes->elem == I16 || out->elem == I16; /* from 8 bits it may be 2^8 and more */
+  if (!wide && !tfl_below(factor)) return tfl_no(k, op, "its scales do not go together");
+  Shape shape;
+  const char *layer = tfl_layer(k, "requantize");
+  tfl_shape(out, &shape);
+  tfl_begin(k, op, from);
+  tfl_call(k, op, layer, "reshape(%s", shape_text(k->arena, shape));
+  tfl_end(k, op, layer);
+  tfl_scale(k, layer, out);
+  if (wide) return true; /* no table has it */
+  int8_t (*table)[256] = (int8_t (*)[256])arena_alloc(k->arena, 256);
+  table_requantize(*table, k->rounding, bytes->scale[0], (int32_t)bytes->zero, out->scale[0],
+                   stored_of(out->scale[0], (int32_t)out->zero, false, BOUND_NONE));
+  tfl_table(k, layer, 1, *table);
+  return true;
+}
+
+/* ---- operators ---- */
+static const struct {
+  int code;
+  TflMake *make;
+  const char *nodes, *onnx; /* nodes: the function that makes nodes of it, by name */
+} makes[] = {
+#define OP(name, code, make, nodes, onnx) {code, make, #nodes, onnx},
+#include "import/tflite/tflite_ops.def"
+#undef OP
+};
+
+static TflMake *maker_of(int code) {
+  for (size_t i = 0; i < sizeof makes / sizeof *makes; i++)
+    if (makes[i].code == code) return makes[i].make;
+  return NULL;
+}
+
+/* Where there is a form for floats, or none at all. */
+bool tfl_none(Making *k, const TflOperator *op) {
+  size_t i = 0;
+  while (makes[i].code != op->code) i++;
+  const bool floats = strcmp(makes[i].nodes, "nodes_none") != 0;
+  return tfl_no(k, op, "%s", floats ? "there is no form of it in 8 and 16 bits" : makes[i].onnx);
+}
+
+/* The type that a value has in the program: others are refused. */
+static Elem computed(const TflTensor *t) { return t->elem == F32 || t->elem == I16 ? t->elem : I8; }
+
+static bool make(Making *k, const TflOperator *op) {
+  TflMake *maker = maker_of(op->code);
+  if (!maker) return tfl_no(k, op, "there is no form of it yet");
+  if (maker == tfl_none) return tfl_none(k, op);
+  if (op->nin < 1 || op->nout != 1) return tfl_no(k, op, "it has not one result");
+  const TflTensor *in = tfl_in(k, op, 0), *out = op->out[0] < 0 ? NULL : tfl_out(k, op);
+  if (!in || !out) return tfl_no(k, op, "a value is left out");
+  if (op->code == TFL_DEQUANTIZE && in->data && out->data) return true; /* floats by now */
+  if (out->data || k->there[op->out[0]]) return tfl_no(k, op, "its result is a constant, or made before");
+  const bool converts = op->code == TFL_QUANTIZE || op->code == TFL_DEQUANTIZE;
+  if (!check_value(k, op, op->out[0], computed(out))) return false;
+  if (converts) {
+    if (!check_value(k, op, op->in[0], computed(in))) return false;
+    if (!k->there[op->in[0]]) return tfl_no(k, op, "what it reads is a constant, or made behind it");
+  }
+  if (op->activation < TFL_NONE || op->activation > TFL_ACTIVATION_RELU6)
+    return tfl_no(k, op, "it has an activation that is neither relu nor relu6");
+  if (op->activation == TFL_ACTIVATION_RELU_N1_TO_1 && out->elem == I16)
+    return tfl_no(k, op, "it ends at -1 and 1, of which there is no form in 16 bits");
+  return maker(k, op);
+}
+
+/* ---- names of values ---- */
+int tfl_first(const Making *k, const TflOperator *op) {
+  const TflTensor *a = tfl_in(k, op, 0), *b = tfl_in(k, op, 1);
+  if (op->code == TFL_TRANSPOSE_CONV) return 2;
+  const bool turns =
+      op->code == TFL_ADD || op->code == TFL_MUL || op->code == TFL_MAXIMUM || op->code == TFL_MINIMUM;
+  return turns && a && b && !b->data && (a->data || a->size < b->size) ? 1 : 0;
+}
+
+/* Of what is read elsewhere than in the next statement, and of outputs. */
+static void name_values(Making *k) {
+  const TflModel *m = k->m;
+  for (int i = 0; i < m->ninputs; i++)
+    k->value[m->input[i]] = m->ninputs > 1 ? arena_printf(k->arena, "x%d", i + 1) : "x";
+  for (int i = 0; i < m->noutputs; i++) {
+    const int tensor = k->same[m->output[i]];
+    if (!k->value[tensor]) k->value[tensor] = m->noutputs > 1 ? arena_printf(k->arena, "y%d", i + 1) : "y";
+  }
+  int current = m->input[0];
+  for (int o = 0; o < m->noperators; o++) {
+    const TflOperator *op = &m->op[o];
+    const bool made =
+        op->nout && op->out[0] >= 0 && k->same[op->out[0]] == op->out[0] && !m->tensor[op->out[0]].data;
+    for (int i = 0; i < op->nin && made; i++) {
+      const int tensor = op->in[i] < 0 ? -1 : k->same[op->in[i]];
+      if (tensor < 0 || k->value[tensor] || m->tensor[tensor].data) continue;
+      if (i == tfl_first(k, op) && tensor == current) continue;
+      k->value[tensor] = arena_printf(k->arena, "v%d", tensor);
+    }
+    if (made) current = op->out[0];
+  }
+}
+
+static void count_reads(Making *k) {
+  for (int o = 0; o < k->m->noperators; o++)
+    for (int i = 0; i < k->m->op[o].nin; i++)
+      if (k->m->op[o].in[i] >= 0) k->reads[k->m->op[o].in[i]]++;
+  for (int i = 0; i < k->m->noutputs; i++) k->reads[k->m->output[i]]++;
+}
+
+/* ---- inputs and outputs ---- */
+/* The caller has floats where values have 16 bits. */
+static const char *type_text(const TflTensor *t) {
+  return t->elem != I8 ? "" : t->is_u8 ? " as u8" : " as i8";
+}
+
+static bool computes_with_constants(const Making *k) {
+  for (int o = 0; o < k->m->noperators; o++) {
+    const TflOperator *op = &k->m->op[o];
+    for (int i = 0; i < 2 && maker_of(op->code) == tfl_pair; i++)
+      if (tfl_in(k, op, i) && tfl_in(k, op, i)->data) return true;
+  }
+  return false;
+}
+
+/* What is wrong, or NULL. */
+static const char *put_inputs(Making *k) {
+  for (int i = 0; i < k->m->ninputs; i++) {
+    const int tensor = k->m->input[i];
+    const TflTensor *t = &k->m->tensor[tensor];
+    Shape shape;
+    if (!tfl_shape(t, &shape)) return "an input is no picture, sequence or vector";
+    if (!t->known || (!tfl_is_quantised(t) && t->elem != F32))
+      return arena_printf(
+          k->arena, "an input is %s, where floats and quantised INT8, UINT8 and INT16 are read", t->type);
+    if (t->elem != F32 && t->scales != 1)
+      return arena_printf(k->arena, "an input of %s bits has not one scale", t->elem == I8 ? "8" : "16");
+    text_put(&k->text, "input %s: %s%s\n", k->value[tensor], shape_text(k->arena, shape), type_text(t));
+    tfl_scale(k, k->value[tensor], t);
+    k->layer[tensor] = k->value[tensor];
+    k->there[tensor] = true;
+  }
+  /* behind constants no value is the current one */
+  k->current = computes_with_constants(k) ? -1 : k->m->input[0];
+  k->inputs = k->text;
+  k->text = (Text){.arena = k->arena};
+  return NULL;
+}
+
+static bool put_outputs(Making *k) {
+  const TflModel *m = k->m;
+  k->program->output = NEW_ARRAY(k->arena, Shape, m->noutputs + 1);
+  k->program->noutputs = m->noutputs;
+  text_put(&k->text, "output ");
+  for (int i = 0; i < m->noutputs; i++) {
+    const int tensor = m->output[i];
+    if (!k->there[tensor]) return false;
+    tfl_shape(&m->tensor[tensor], &k->program->output[i]);
+    text_put(&k->text, "%s%s%s", i ? ", " : "", k->value[k->same[tensor]], type_text(&m->tensor[tensor]));
+  }
+  text_put(&k->text, "\n}\n");
+  return true;
+}
+
+/* ---- the whole ---- */
+static TflProgram *refuse_file(Diags *diags, Span at, const char *path, const char *why) {
+  diag_report(diags, DIAG_import_file, at, NULL, "cannot read '%s': %s", path, why);
+  return NULL;
+}
+
+/* The caller's bytes without signs are those of 8 bits with them, and 128. */
+static void take_unsigned(TflModel *m, int tensor) {
+  TflTensor *t = &m->tensor[tensor];
+  if (t->elem != U8 || t->scales != 1 || t->zero < 0 || t->zero > UINT8_MAX || t->data) return;
+  t->elem = I8;
+  t->zero += INT8_MIN;
+  t->is_u8 = true;
+}
+
+static Making *making_new(Arena *arena, TflModel *m, const char *rounding) {
+  Making *k = NEW(arena, Making);
+  const int n = m->ntensors + 1;
+  *k = (Making){.arena = arena,
+                .m = m,
+                .program = NEW(arena, TflProgram),
+                .same = NEW_ARRAY(arena, int, n),
+                .stored = NEW_ARRAY(arena, int, n),
+                .reads = NEW_ARRAY(arena, int, n),
+                .value = NEW_ARRAY(arena, const char *, n),
+                .layer = NEW_ARRAY(arena, const char *, n),
+                .there = NEW_ARRAY(arena, bool, n),
+                .unknown = NEW_ARRAY(arena, bool, n),
+                .text = {.arena = arena},
+                .constants = {.arena = arena},
+                .rounding = ROUNDING_DOUBLE,
+                .litert = strcmp(rounding, "litert") == 0};
+  rounding_find(rounding, &k->rounding);
+  k->program->arrays.arena = arena;
+  count_reads(k);
+  find_same(k);
+  name_values(k);
+  return k;
+}
+
+/* All that have no form are reported. */
+static bool make_all(Making *k) {
+  const TflModel *m = k->m;
+  const char *stateful = NULL;
+  for (int o = 0; o < m->noperators; o++) {
+    const TflOperator *op = &m->op[o];
+    const bool keeps = tflite_keeps_state(m, op);
+    bool unknown = keeps;
+    if (keeps && !stateful) {
+      stateful = tflite_state_operators(k->arena, m);
+      const Refusal row = {.title = stateful, .why = "the model keeps state between calls"};
+      vec_push(k->arena, k->problems, row);
+    }
+    const bool made = !keeps && make(k, op);
+    for (int i = 0; i < op->nin; i++) unknown = unknown || (op->in[i] >= 0 && k->unknown[op->in[i]]);
+    for (int i = 0; i < op->nout; i++) {
+      if (op->out[i] < 0) continue;
+      if (!made) k->there[k->current = op->out[i]] = true;
+      k->unknown[op->out[i]] = unknown || !made;
+    }
+  }
+  return !k->problems.n;
+}
+
+/* ---- refusals ---- */
+/* What can be computed: the values that operators without a form read, or those after them, and outputs. */
+static void last_values(const Making *k, ImportOptions *options) {
+  const TflModel *m = k->m;
+  bool *asked = NEW_ARRAY(k->arena, bool, m->ntensors + 1),
+       *made = NEW_ARRAY(k->arena, bool, m->ntensors + 1);
+  for (int o = 0; o < m->noperators; o++) {
+    const TflOperator *op = &m->op[o];
+    bool known = true;
+    for (int i = 0; i < op->nout; i++) {
+      if (op->out[i] < 0) continue;
+      known = known && !k->unknown[op->out[i]];
+      made[op->out[i]] = !k->unknown[op->out[i]];
+    }
+    for (int i = 0; i < op->nin && !known; i++)
+      if (op->in[i] >= 0 && made[op->in[i]]) asked[op->in[i]] = true;
+  }
+  for (int i = 0; i < m->noutputs; i++) asked[m->output[i]] = asked[m->output[i]] || made[m->output[i]];
+  options->outputs.data = NULL;
+  options->outputs.n = options->outputs.room = 0;
+  for (int t = 0; t < m->ntensors; t++)
+    if (asked[t]) vec_push(k->arena, options->outputs, m->tensor[t].name);
+}
+
+static TflProgram *refuse_operators(const Making *k, Diags *diags, Span at, const char *path,
+                                    const ImportOptions *options, const uint8_t *bytes, size_t n) {
+  Diag *diag = diag_report(
+      diags, DIAG_import_operator, at, NULL, "%d of %d operator%s ha%s no form in the language",
+      k->problems.n, k->m->noperators, k->m->noperators == 1 ? "" : "s", k->problems.n == 1 ? "s" : "ve");
+  const int more = refusals_tell(k->arena, diag, k->problems.n, k->problems.data);
+  if (more) diag_fact(diag, "and %d more", more);
+  ImportOptions *part = NEW(k->arena, ImportOptions);
+  *part = *options;
+  part->trial = true;
+  last_values(k, part);
+  Sources *sources = NEW(k->arena, Sources);
+  sources->arena = k->arena;
+  Diags *silent = diags_new(k->arena, sources);
+  TflModel *m =
+      part->outputs.n && !options->trial ? tflite_open(k->arena, silent, at, path, part, bytes, n) : NULL;
+  if (!m || !tflite_is_quantized(m)) return NULL;
+  const int operators = m->noperators;
+  const TflProgram *made = tflite_import(k->arena, silent, at, path, part, m, bytes, n);
+  if (made && (!part->admits_tflite || part->admits_tflite(k->arena, made)))
+    refusals_help(k->arena, diag, part->outputs.n, part->outputs.data, operators, "operator");
+  return NULL;
+}
+
+/* ---- the whole ---- */
+TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path, const ImportOptions *options,
+                          TflModel *m, const uint8_t *bytes, size_t n) {
+  const char *why = NULL;
+  for (int i = 0; i < m->ninputs; i++) take_unsigned(m, m->input[i]);
+  for (int i = 0; i < m->noutputs; i++) take_unsigned(m, m->output[i]);
+  Making *k = making_new(arena, m, options->rounding ? options->rounding : "double");
+  if ((why = put_inputs(k))) return refuse_file(diags, at, path, why);
+  if (!make_all(k)) return refuse_operators(k, diags, at, path, options, bytes, n);
+  if (!put_outputs(k)) return refuse_file(diags, at, path, "an output is made by no operator");
+  k->program->text = arena_printf(arena, "# imported from TensorFlow Lite\nnet %s {\n%s%s%s", options->net,
+                                  k->inputs.s, k->constants.s ? k->constants.s : "", k->text.s);
+  arrays_quantized(&k->program->arrays, rounding_name(k->rounding), layers_said(k));
+  return k->program;
+}

@@ -1,0 +1,72 @@
+/* tflite_make.h: a model of TensorFlow Lite on its way to a program: what tflite_import.c and the families of
+ * operators, tflite_layers.c, tflite_maps.c and tflite_shape.c, share. Private to these. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_TFLITE_MAKE_H
+#define CNNC_TFLITE_MAKE_H
+#include "base/table.h"
+#include "import/tflite/tflite.h"
+#include "import/common/refusals.h"
+#include "base/arithmetic.h"
+
+typedef struct Making {
+  Arena *arena;
+  TflModel *m;
+  TflProgram *program;
+  Rounding rounding;
+  bool litert; /* as LiteRT: dense layers of 8 bits round as ROUNDING_SINGLE does, those of 16 bits have
+                  factors of doubles, products of values those of floats */
+  int *same;   /* by tensor: the one whose value it has: itself, or what it is converted from */
+  int *stored; /* by tensor that is its own: the one whose scale it has */
+  int *reads;  /* by tensor: how often it is read; an output is read */
+  const char **value;           /* by tensor: its name in the program; NULL: it has none */
+  const char **layer;           /* by tensor: under which its scale would stand; NULL: under none */
+  bool *there;                  /* by tensor: an input, or a statement made it */
+  int current;                  /* the tensor of the last statement; -1: none */
+  Table count;                  /* of layers, by word: an int * */
+  Text inputs, constants, text; /* of the program, in that order */
+  Table said;                   /* what the file says of a layer or a value, by its name: a Text * */
+  VEC(const char *) layers;     /* of which it says something */
+  VEC(Refusal) problems;
+  bool *unknown; /* by tensor: it follows from an operator without a form */
+} Making;
+
+/* The statement of an operator; false after tfl_no(). Its first input is a value of the net. */
+typedef bool TflMake(Making *, const TflOperator *);
+#define OP(name, code, make, nodes, onnx) TflMake make;
+#include "import/tflite/tflite_ops.def"
+#undef OP
+
+/* ---- tflite_import.c ---- */
+bool tfl_no(Making *, const TflOperator *, const char *format, ...) __attribute__((format(printf, 3, 4)));
+const TflTensor *tfl_in(const Making *, const TflOperator *, int k); /* NULL: it is left out */
+int tfl_first(const Making *, const TflOperator *); /* the input that stands before the call */
+const TflTensor *tfl_out(const Making *, const TflOperator *);
+/* An input that is a value of the net, of the type of the result, made before. false after tfl_no(). */
+bool tfl_value(Making *, const TflOperator *, int tensor);
+/* Whole numbers that are constants: all of an input's, at most TFLITE_RANK * 2. -1: they are none. */
+int tfl_integers(const Making *, const TflOperator *, int k, int64_t *to);
+bool tfl_is_quantised(const TflTensor *);               /* of 8 or 16 bits */
+bool tfl_is_bytes(const Making *, const TflOperator *); /* its result is of 8 or 16 bits */
+bool tfl_is_wide(const Making *, const TflOperator *);  /* of 16 */
+bool tfl_shape(const TflTensor *, Shape *);             /* false: it is no shape of the language */
+bool tfl_same_scale(Making *, const TflOperator *, const TflTensor *, const TflTensor *);
+bool tfl_below(Multiplier); /* it can be multiplied by */
+
+const char *tfl_layer(Making *, const char *word); /* "conv1" */
+/* A statement: the beginning; calls, each with the name of its layer and its precision, or without a name;
+ * the end with the activation, where the value is `layer`'s from there on. */
+void tfl_begin(Making *, const TflOperator *, int from);
+void tfl_call(Making *, const TflOperator *, const char *layer, const char *call, ...)
+    __attribute__((format(printf, 4, 5)));
+void tfl_end(Making *, const TflOperator *, const char *layer);
+/* The same, where the call makes that shape and the result has another. */
+void tfl_end_as(Making *, const TflOperator *, const char *layer, Shape);
+
+void tfl_array(Making *, const char *name, Elem, int rank, const int64_t *dim, const void *data);
+void tfl_element(const TflTensor *, int64_t i, void *to);       /* as bytes of this machine */
+double tfl_number(const TflTensor *, int64_t i);                /* the real number that it stands for */
+void tfl_scale(Making *, const char *value, const TflTensor *); /* nothing for floats */
+void tfl_say(Making *, const char *layer, const char *key, const char *value); /* in the file's metadata */
+/* The table of a function of one number, in 8 bits: [channels][256]. */
+void tfl_table(Making *, const char *layer, int64_t channels, const int8_t *table);
+#endif

@@ -1,0 +1,293 @@
+/* tflite_shape.c: other shapes and sizes, borders, parts, values joined. */
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <math.h>
+#include "import/tflite/tflite_make.h"
+
+/* ---- the same elements ---- */
+static const char *reshape_text(Making *k, const TflTensor *out) {
+  Shape shape;
+  tfl_shape(out, &shape);
+  return shape.rank == 1 ? "flatten" : arena_printf(k->arena, "reshape(%s)", shape_text(k->arena, shape));
+}
+
+/* Under which the scale of what is moved would stand, if nobody else reads it. */
+static const char *moved_layer(const Making *k, const TflOperator *op) {
+  const int from = k->same[op->in[0]];
+  return k->reads[from] == 1 ? k->layer[from] : NULL;
+}
+
+bool tfl_reshape(Making *k, const TflOperator *op) {
+  const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
+  if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out)) return false;
+  if (in->size != out->size) return tfl_no(k, op, "its result has another number of elements");
+  tfl_begin(k, op, op->in[0]);
+  text_put(&k->text, "%s", reshape_text(k, out));
+  tfl_end(k, op, moved_layer(k, op));
+  return true;
+}
+
+bool tfl_blocks(Making *k, const TflOperator *op) {
+  const char *word = op->code == TFL_DEPTH_TO_SPACE ? "depth_to_space" : "space_to_depth";
+  if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, tfl_in(k, op, 0), tfl_out(k, op))) return false;
+  if (tfl_in(k, op, 0)->rank != 4 || op->size[0] < 1 || op->size[0] > 1024)
+    return tfl_no(k, op, "it has blocks that do not fit");
+  const char *layer = tfl_layer(k, word);
+  tfl_begin(k, op, op->in[0]);
+  tfl_call(k, op, layer, "%s(%" PRId64 ", order=dcr", word, op->size[0]);
+  tfl_end(k, op, layer);
+  return true;
+}
+
+/* Any order of height, width and channels: matrices are transposed by flatten, and in each of their rows by
+ * channel_shuffle. */
+static const char *order_text(Making *k, const TflTensor *in, const int64_t *perm) {
+  const int64_t h = in->rank == 4 ? in->dim[1] : 1, w = in->dim[in->rank - 2], c = in->dim[in->rank - 1];
+  const int base = in->rank == 4 ? 0 : 1;
+  const int order = (int)((perm[in->rank - 3 + base] + base) * 100 + (perm[in->rank - 2] + base) * 10 +
+                          perm[in->rank - 1] + base);
+  const char *pattern = "reshape([%" PRId64 ", %" PRId64 "]) -> flatten(order=chw)";
+  switch (in->rank == 4 ? order : order % 100 == 32 ? 132 : 0) {
+  case 132:
+    return arena_printf(k->arena, "reshape([%" PRId64 ", %" PRId64 "]) -> channel_shuffle(%" PRId64 ")", h,
+                        w * c, w);
+  case 312: return arena_printf(k->arena, pattern, h * w, c);
+  case 231: return arena_printf(k->arena, pattern, h, w * c);
+  case 321:
+    return arena_printf(k->arena,
+                        "reshape([%" PRId64 ", %" PRId64 "]) -> flatten(order=chw) -> reshape([%" PRId64
+                        ", %" PRId64 "]) -> channel_shuffle(%" PRId64 ")",
+                        h * w, c, c, h * w, h);
+  case 213:
+    return arena_printf(k->arena,
+                        "reshape([%" PRId64 ", %" PRId64 "]) -> flatten(order=chw) -> reshape([%" PRId64
+                        ", %" PRId64 "]) -> channel_shuffle(%" PRId64 ") -> flatten(order=chw)",
+                        h * w, c, c, h * w, h);
+  default: return NULL;
+  }
+}
+
+bool tfl_transpose(Making *k, const TflOperator *op) {
+  const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
+  int64_t perm[2 * TFLITE_RANK];
+  int used = 0;
+  if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out)) return false;
+  if (tfl_integers(k, op, 1, perm) != in->rank) return tfl_no(k, op, "its order is not a constant");
+  for (int d = 0; d < in->rank; d++) used |= perm[d] >= 0 && perm[d] < in->rank ? 1 << perm[d] : 0;
+  if (used != (1 << in->rank) - 1 || perm[0] != 0) return tfl_no(k, op, "its order has no form");
+  for (int d = 0; d < in->rank; d++)
+    if (out->rank != in->rank || out->dim[d] != in->dim[perm[d]])
+      return tfl_no(k, op, "its result has another shape than its order gives");
+  const char *call = in->rank > 2 ? order_text(k, in, perm) : NULL;
+  tfl_begin(k, op, op->in[0]);
+  text_put(&k->text, "%s%s", call ? call : "", call ? " -> " : "");
+  text_put(&k->text, "%s", reshape_text(k, out));
+  tfl_end(k, op, moved_layer(k, op));
+  return true;
+}
+
+/* ---- borders ---- */
+/* By 0 in 8 bits the border is of zero points; another number is put around in floats. */
+static bool pad_value(Making *k, const TflOperator *op, double *value) {
+  const TflTensor *number = tfl_in(k, op, 2), *out = tfl_out(k, op);
+  *value = 0;
+  if (op->code != TFL_PADV2 || !number) return true;
+  if (!number->data || number->size != 1 || !number->known || number->elem != out->elem ||
+      (number->elem != F32 && number->scales > 1))
+    return tfl_no(k, op, "its border is of a number that is no constant of its type");
+  if (number->elem == I8) /* in the scale of the result, whatever its own is */
+    *value = (double)((float)((int8_t)number->data[0] - out->zero) * out->scale[0]);
+  else if (number->elem == I16) {
+    int16_t q;
+    tfl_element(number, 0, &q);
+    *value = (double)((float)q * out->scale[0]);
+  } else *value = tfl_number(number, 0);
+  return isfinite(*value) || tfl_no(k, op, "its border is of a number that is not finite");
+}
+
+bool tfl_pad(Making *k, const TflOperator *op) {
+  const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
+  int64_t side[2 * TFLITE_RANK];
+  double value;
+  if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out) || !pad_value(k, op, &value))
+    return false;
+  if (in->rank < 3 || tfl_integers(k, op, 1, side) != 2 * in->rank)
+    return tfl_no(k, op, "its padding is no constant, or of a vector");
+  for (int i = 0; i < 2 * in->rank && op->code == TFL_MIRROR_PAD; i++) {
+    if (i >= 2 * in->rank - 2 && side[i]) return tfl_no(k, op, "it mirrors channels");
+    if (op->symmetric && side[i] > 1)
+      return tfl_no(k, op, "it mirrors the outermost elements, too (SYMMETRIC), by more than one");
+  }
+  for (int i = 0; i < 2 * in->rank; i++)
+    if (side[i] < 0 || (i < 2 && side[i])) return tfl_no(k, op, "it pads images, or by less than nothing");
+  const int64_t *c = &side[2 * in->rank - 2];
+  Text call = {.arena = k->arena};
+  if (in->rank == 4)
+    text_put(&call, "zero_pad([%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 "]", side[2], side[3],
+             side[4], side[5]);
+  else text_put(&call, "zero_pad([%" PRId64 ", %" PRId64 "]", side[2], side[3]);
+  if (op->code == TFL_MIRROR_PAD) text_put(&call, ", mode=%s", op->symmetric ? "edge" : "reflect");
+  if (value != 0) text_put(&call, ", value=%s", text_float(k->arena, value));
+  if (c[0] || c[1]) text_put(&call, ", channels=[%" PRId64 ", %" PRId64 "]", c[0], c[1]);
+  const char *layer = tfl_layer(k, "pad");
+  tfl_begin(k, op, op->in[0]);
+  tfl_call(k, op, layer, "%s", call.s);
+  tfl_end(k, op, layer);
+  if (value != 0 || c[0] || c[1] || op->code == TFL_MIRROR_PAD) tfl_scale(k, layer, out);
+  return true;
+}
+
+/* ---- parts ---- */
+typedef struct Part {
+  int64_t low, high, step;
+} Part;
+
+static bool read_part(Making *k, const TflOperator *op, Part part[TFLITE_RANK]) {
+  const TflTensor *in = tfl_in(k, op, 0);
+  int64_t list[3][2 * TFLITE_RANK];
+  const bool strided = op->code == TFL_STRIDED_SLICE;
+  for (int i = 0; i < 2 + strided; i++)
+    if (tfl_integers(k, op, 1 + i, list[i]) != in->rank) return tfl_no(k, op, "its bounds are no constants");
+  if (op->mask[2] || op->mask[3]) return tfl_no(k, op, "it has an ellipsis or a new axis");
+  for (int d = 0; d < in->rank; d++) {
+    const int64_t n = in->dim[d], begin = list[0][d], end = list[1][d], bit = INT64_C(1) << d;
+    const bool one = strided && (op->mask[4] & bit) != 0;
+    Part p = {begin, strided ? end : end < 0 ? n : begin + end, strided ? list[2][d] : 1};
+    if (strided && p.low < 0) p.low += n;
+    if (strided && p.high < 0) p.high += n;
+    if (strided && (op->mask[0] & bit)) p.low = 0;
+    if (one) p.high = p.low + 1, p.step = 1;
+    else if (strided && (op->mask[1] & bit)) p.high = n;
+    if (p.low < 0) p.low = 0;
+    if (p.high > n) p.high = n;
+    if (p.step < 1) return tfl_no(k, op, "it goes backwards");
+    if (p.low >= p.high) return tfl_no(k, op, "it leaves nothing");
+    if (d == in->rank - 1 && p.step > 1 && p.high - p.low > 1)
+      return tfl_no(k, op, "it takes channels with a step");
+    part[d] = p;
+  }
+  return true;
+}
+
+/* Calls that take the parts of positions, then of channels; the shape that they give. */
+static Shape put_part(Making *k, const TflOperator *op, const Part *part, Text *to) {
+  const TflTensor *in = tfl_in(k, op, 0);
+  const int c = in->rank - 1;
+  Shape shape;
+  Text cut = {.arena = k->arena};
+  int64_t step[2] = {1, 1};
+  bool cuts = false;
+  tfl_shape(in, &shape);
+  for (int d = 1; d < c; d++) {
+    const Part p = part[d];
+    cuts = cuts || p.low || p.high < in->dim[d];
+    text_put(&cut, "%s%" PRId64 ", %" PRId64, d > 1 ? ", " : "", p.low, in->dim[d] - p.high);
+    step[d - 1] = p.step;
+    shape.dim[d - 1] = (p.high - p.low + p.step - 1) / p.step;
+  }
+  if (cuts) text_put(to, "crop([%s])", cut.s);
+  if (step[0] > 1 || step[1] > 1) tfl_layer(k, "maxpool"); /* counted, as layers without a name are */
+  if (c == 3 && (step[0] > 1 || step[1] > 1))
+    text_put(to, "%smaxpool(1x1, stride=%" PRId64 "x%" PRId64 ")", to->n ? " -> " : "", step[0], step[1]);
+  if (c == 2 && step[0] > 1) text_put(to, "%smaxpool(1, stride=%" PRId64 ")", to->n ? " -> " : "", step[0]);
+  shape.dim[c - 1] = part[c].high - part[c].low;
+  if (shape.dim[c - 1] != in->dim[c])
+    text_put(to, "%sslice(%" PRId64 "..%" PRId64 ")", to->n ? " -> " : "", part[c].low, part[c].high);
+  return shape;
+}
+
+bool tfl_slice(Making *k, const TflOperator *op) {
+  const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
+  Part part[TFLITE_RANK];
+  Text call = {.arena = k->arena};
+  if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out) || !read_part(k, op, part))
+    return false;
+  Shape from = put_part(k, op, part, &call);
+  if (shape_elements(from) != out->size) return tfl_no(k, op, "its result has another shape than its bounds");
+  tfl_begin(k, op, op->in[0]);
+  if (call.n) text_put(&k->text, "%s", call.s);
+  else {
+    text_put(&k->text, "%s", reshape_text(k, out));
+    tfl_shape(out, &from);
+  }
+  tfl_end_as(k, op, moved_layer(k, op), from);
+  return true;
+}
+
+/* ---- joined ---- */
+bool tfl_concat(Making *k, const TflOperator *op) {
+  const TflTensor *out = tfl_out(k, op);
+  const int64_t axis = op->axis < 0 ? op->axis + out->rank : op->axis;
+  const char *along = axis == out->rank - 1         ? ""
+                      : axis == 1 && out->rank == 3 ? ", axis=length"
+                      : axis == 1                   ? ", axis=height"
+                                                    : ", axis=width";
+  if (axis < 1 || axis >= out->rank) return tfl_no(k, op, "it joins images");
+  Text call = {.arena = k->arena};
+  for (int i = 0; i < op->nin; i++) {
+    if (op->in[i] < 0 || !tfl_value(k, op, op->in[i]))
+      return op->in[i] < 0 ? tfl_no(k, op, "an operand is left out") : false;
+    if (!tfl_same_scale(k, op, tfl_in(k, op, i), out)) return false;
+    if (i) text_put(&call, "%s%s", i > 1 ? ", " : "", k->value[k->same[op->in[i]]]);
+  }
+  if (op->nin < 2) return tfl_no(k, op, "it joins one value");
+  const char *layer = tfl_layer(k, "concat");
+  tfl_begin(k, op, op->in[0]);
+  tfl_call(k, op, layer, "concat(%s%s", call.s, along);
+  tfl_end(k, op, layer);
+  return true;
+}
+
+/* ---- other sizes ---- */
+/* Which element the reference takes, in its floats. */
+static int64_t nearest_source(const TflOperator *op, int64_t in, int64_t out, int64_t at) {
+  const bool corners = op->corners && out > 1;
+  const float scale = corners ? (float)(in - 1) / (float)(out - 1) : (float)in / (float)out,
+              place = ((float)at + (op->middle ? 0.5f : 0.0f)) * scale;
+  const float from = corners || op->corners ? roundf(place) : floorf(place);
+  return from < (float)(in - 1) ? (int64_t)from : in - 1;
+}
+
+/* Are the elements those of resize, by the element below or by the one whose middle is nearest? */
+static bool nearest_fits(const TflOperator *op, const TflTensor *in, const TflTensor *out, bool exact) {
+  enum { MOST = 1 << 16 };
+  for (int d = 1; d < 3; d++) {
+    const int64_t from = in->dim[d], to = out->dim[d];
+    if (to > MOST || from > MOST) return false;
+    for (int64_t i = 0; i < to; i++)
+      if (nearest_source(op, from, to, i) != (exact ? (2 * i + 1) * from / (2 * to) : i * from / to))
+        return false;
+  }
+  return true;
+}
+
+static const char *resize_call(Making *k, const TflOperator *op) {
+  const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
+  const int64_t h = out->dim[1], w = out->dim[2], up = h / in->dim[1], across = w / in->dim[2];
+  if (op->code == TFL_RESIZE_BILINEAR) {
+    if (op->corners == op->middle) return NULL;
+    return arena_printf(k->arena, "resize(%" PRId64 "x%" PRId64 "%s", h, w,
+                        op->corners ? ", corners=true" : "");
+  }
+  const bool below = nearest_fits(op, in, out, false);
+  if (!below && !nearest_fits(op, in, out, true)) return NULL;
+  if (below && h % in->dim[1] == 0 && w % in->dim[2] == 0)
+    return arena_printf(k->arena, "upsample(%" PRId64 "x%" PRId64, up, across);
+  return arena_printf(k->arena, "resize(%" PRId64 "x%" PRId64 ", mode=%s", h, w,
+                      below ? "nearest" : "nearest_exact");
+}
+
+bool tfl_resize(Making *k, const TflOperator *op) {
+  const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
+  if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out)) return false;
+  if (in->rank != 4 || out->rank != 4 || in->dim[3] != out->dim[3])
+    return tfl_no(k, op, "it is not of pictures");
+  const char *call = resize_call(k, op);
+  if (!call) return tfl_no(k, op, "it places elements in another way than from middle to middle or corners");
+  const char *layer = tfl_layer(k, "resize");
+  tfl_begin(k, op, op->in[0]);
+  tfl_call(k, op, layer, "%s", call);
+  tfl_end(k, op, layer);
+  tfl_scale(k, layer, out);
+  return true;
+}

@@ -1,0 +1,113 @@
+/* tflite_sparse.c: sparse tensors of TensorFlow Lite made dense. Its levels are dimensions in traversal
+ * order, then those within a block; each is dense, or has a list of indices for each index of the level
+ * before. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "import/tflite/flat.h"
+
+enum { ORDER, BLOCKS, LEVELS };                                              /* SparsityParameters */
+enum { FORMAT, DENSE_SIZE, SEGMENTS_TYPE, SEGMENTS, INDICES_TYPE, INDICES }; /* DimensionMetadata */
+enum { MOST_LEVELS = 16 };
+
+typedef struct List { /* whole numbers of 32 bits, or of 16 or 8 without a sign */
+  FlatVector at;
+  int width;
+} List;
+
+typedef struct Level {
+  bool dense;
+  int64_t size;         /* of a dense one */
+  List segment, index;  /* of others */
+  int dimension, block; /* block: the size of blocks along it, where the level is one of their dimensions */
+} Level;
+
+typedef struct Sparse {
+  const Flat *flat;
+  int rank, levels;
+  Level level[MOST_LEVELS];
+  const int64_t *dim;
+  FlatVector values;
+  int width;
+  uint8_t *to;
+  uint64_t used, steps, most; /* values; indices that were visited, and may be */
+  int64_t at[MOST_LEVELS];
+} Sparse;
+
+static List read_list(Flat *flat, FlatTable table, int type, int field) {
+  static const int widths[] = {0, 4, 2, 1};
+  const int64_t kind = flat_int(flat, table, type, 1, 0);
+  List list = {.width = kind > 0 && kind < 4 ? widths[kind] : 0};
+  if (list.width) list.at = flat_vector(flat, flat_table(flat, table, field), 0, (size_t)list.width);
+  return list;
+}
+
+static int64_t list_number(const Sparse *s, List list, uint64_t i) {
+  if (i >= list.at.n) return -1;
+  const int64_t number = flat_int_at(s->flat, list.at, (uint32_t)i, list.width);
+  return list.width == 4 ? number : number & ((1 << 8 * list.width) - 1);
+}
+
+static bool read_levels(Sparse *s, Flat *flat, FlatTable sparsity) {
+  const FlatVector order = flat_vector(flat, sparsity, ORDER, 4),
+                   blocks = flat_vector(flat, sparsity, BLOCKS, 4),
+                   levels = flat_vector(flat, sparsity, LEVELS, 4);
+  if (levels.n > MOST_LEVELS || order.n != levels.n || levels.n != (uint64_t)s->rank + blocks.n) return false;
+  s->levels = (int)levels.n;
+  for (int i = 0; i < s->levels; i++) {
+    const FlatTable table = flat_table_at(flat, levels, (uint32_t)i);
+    const int64_t of = flat_int_at(flat, order, (uint32_t)i, 4);
+    const int64_t dimension = of < s->rank ? of : flat_int_at(flat, blocks, (uint32_t)(of - s->rank), 4);
+    Level *level = &s->level[i];
+    level->dense = flat_int(flat, table, FORMAT, 1, 0) == 0;
+    level->size = flat_int(flat, table, DENSE_SIZE, 4, 0);
+    level->segment = read_list(flat, table, SEGMENTS_TYPE, SEGMENTS);
+    level->index = read_list(flat, table, INDICES_TYPE, INDICES);
+    if (of < 0 || of >= s->levels || dimension < 0 || dimension >= s->rank) return false;
+    if ((of >= s->rank) != (i >= s->rank)) return false; /* blocks are innermost */
+    level->dimension = (int)dimension;
+    level->block = i < s->rank ? 0 : (int)level->size;
+    if (i >= s->rank && (!level->dense || level->size < 1 || level->size > s->dim[dimension])) return false;
+  }
+  return true;
+}
+
+static bool put_value(Sparse *s) {
+  int64_t index[MOST_LEVELS] = {0}, place = 0;
+  for (int i = 0; i < s->levels; i++) {
+    int64_t *at = &index[s->level[i].dimension];
+    *at = s->level[i].block ? *at * s->level[i].block + s->at[i] : s->at[i];
+  }
+  for (int d = 0; d < s->rank; d++) {
+    if (index[d] < 0 || index[d] >= s->dim[d]) return false;
+    place = place * s->dim[d] + index[d];
+  }
+  const size_t w = (size_t)s->width;
+  if ((s->used + 1) * w > s->values.n) return false;
+  memcpy(s->to + (size_t)place * w, s->flat->bytes + s->values.at + s->used++ * w, w);
+  return true;
+}
+
+/* `before`: which of the indices of the level before it is. */
+static bool put_level(Sparse *s, int at, uint64_t before) {
+  if (at == s->levels) return put_value(s);
+  const Level *level = &s->level[at];
+  const int64_t low = level->dense ? 0 : list_number(s, level->segment, before),
+                high = level->dense ? level->size : list_number(s, level->segment, before + 1);
+  if (low < 0 || high < low) return false;
+  for (int64_t i = low; i < high; i++) {
+    if (s->steps++ > s->most) return false;
+    s->at[at] = level->dense ? i : list_number(s, level->index, (uint64_t)i);
+    const uint64_t next = level->dense ? before * (uint64_t)level->size + (uint64_t)i : (uint64_t)i;
+    if (s->at[at] < 0 || !put_level(s, at + 1, next)) return false;
+  }
+  return true;
+}
+
+bool flat_dense(Flat *flat, FlatTable sparsity, int rank, const int64_t *dim, FlatVector values, int width,
+                uint8_t *to) {
+  Sparse s = {.flat = flat, .rank = rank, .dim = dim, .values = values, .width = width, .to = to, .most = 64};
+  uint64_t size = 1;
+  for (int d = 0; d < rank; d++) size *= (uint64_t)dim[d];
+  s.most += 4 * size;
+  return read_levels(&s, flat, sparsity) && put_level(&s, 0, 0) && s.used * (uint64_t)width == values.n;
+}

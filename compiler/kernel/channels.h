@@ -1,0 +1,14 @@
+/* channels.h: one number of all channels of a pixel: what channel_mean, channel_max and the gradient of an
+ * operand that is repeated over the channels share. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_CHANNELS_H
+#define CNNC_CHANNELS_H
+#include "kernel/walk.h"
+
+typedef Val ChannelsValue(Lower *, const Ix *y, const Ix *x, int64_t channels); /* at a pixel of in[0] */
+
+void channels_shape(ShapeContext *, Node *); /* HxWx1, Lx1, or a vector of 1 */
+void channels_lower(Lower *, ChannelsValue);
+
+extern const Op op_sum_channels; /* HxWx1: the gradient of an operand that was repeated over the channels */
+#endif

@@ -1,0 +1,596 @@
+// lower.c: the buffers of a kernel's nest and what they are bound to; packed weights with what is folded into
+// them; the fused chain behind the root.
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/lower.h"
+#include <ctype.h>
+#include <stdarg.h>
+#include <string.h>
+#include "base/number.h"
+
+/* ---- names ---- */
+static const char *c_name(Arena *arena, const char *name) {
+  char *copy = arena_copy(arena, name, strlen(name));
+  for (char *s = copy; *s; s++)
+    if (!isalnum((unsigned char)*s)) *s = '_';
+  return copy;
+}
+
+/* The forward layer's name; hidden operators add what they are: conv1_input_gradient. */
+static const char *kernel_name(Arena *arena, const Node *node) {
+  const bool forward = node->op->family == FAMILY_CONV_REPEATED,
+             hidden = (strchr(node->op->name, ' ') && !forward) ||
+                      (node->op->group && !strcmp(node->op->group, "loss"));
+  if (!hidden) return c_name(arena, *node->name ? node->name : node->op->name);
+  const char *what = node->op->name;
+  if (!node->hidden)
+    return c_name(arena, arena_printf(arena, "%s_%d_%s", node->name, node->id, what)); /* losses */
+  const size_t n = strlen(node->hidden->of->op->name);
+  if (!strncmp(what, node->hidden->of->op->name, n) && what[n] == ' ') what += n + 1;
+  const bool several = !strncmp(what, "map ", 4); /* one for each operand or parameter */
+  return c_name(arena, several ? arena_printf(arena, "%s_%s_%d", node->name, what, node->hidden->wrt)
+                               : arena_printf(arena, "%s_%s", node->name, what));
+}
+
+static const char *about_kernel(Arena *arena, const Kernel *kernel) {
+  const Node *root = kernel->root;
+  const char *text = root->op->name;
+  for (int i = 0; i < kernel->nscales; i++)
+    text = arena_printf(arena, "%s + %s", text, kernel->scale[i]->op->name);
+  for (int i = 0; i < kernel->nchain; i++)
+    text = arena_printf(arena, "%s + %s", text, kernel->chain[i]->op->name);
+  if (kernel->pool) text = arena_printf(arena, "%s + %s", text, kernel->pool->op->name);
+  if (kernel->means) text = arena_printf(arena, "%s + %s", text, kernel->means->op->name);
+  if (kernel->normalize) text = arena_printf(arena, "%s + %s", kernel->normalize->op->name, text);
+  if (kernel->gate) text = arena_printf(arena, "%s + %s", kernel->gate->op->name, text);
+  if (root->nin) text = arena_printf(arena, "%s: %s", text, shape_text(arena, root->in[0]->shape));
+  return root->target ? text
+                      : arena_printf(arena, "%s%s%s", text, root->nin ? " -> " : ": ",
+                                     shape_text(arena, kernel->result->shape));
+}
+
+void lower_about(Lower *l, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  l->b->about = arena_printf(l->arena, "%s; %s", l->b->about, arena_vprintf(l->arena, format, ap));
+  va_end(ap);
+}
+
+void lower_detail(Lower *l, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  vec_push(l->arena, l->details, arena_vprintf(l->arena, format, ap));
+  va_end(ap);
+}
+
+bool kernel_whole_batch(const Kernel *kernel) {
+  return kernel->batch && kernel->root->result != RESULT_BATCH;
+}
+
+/* ---- buffers ---- */
+static Buf *bind(Lower *l, Buf *buf, Binding binding) {
+  while (l->bindings.n <= buf->id) vec_push(l->arena, l->bindings, (Binding){0});
+  l->bindings.data[buf->id] = binding;
+  return buf;
+}
+
+const Binding *lower_binding(const Lower *l, int buffer) {
+  static const Binding none = {0};
+  return buffer < l->bindings.n ? &l->bindings.data[buffer] : &none;
+}
+
+static Buf *find_bound(const Lower *l, BindKind kind, const Node *node, const Weight *weight) {
+  for (int i = 0; i < l->b->nbufs; i++) {
+    const Binding *binding = lower_binding(l, i);
+    if (l->b->buf[i]->place < STACK && binding->kind == kind && binding->node == node &&
+        binding->weight == weight)
+      return l->b->buf[i];
+  }
+  return NULL;
+}
+
+static Home home_in(const Kernel *kernel, const Node *value) {
+  return kernel->home ? kernel->home[value->id] : home_own(value);
+}
+
+static bool of_all_images(const Lower *l, const Node *value) {
+  return l->kernel->batch && value->result != RESULT_BATCH;
+}
+
+/* A value as the nest sees it: with a leading axis where the nest or its builder goes through rows; of all
+ * images where the kernel computes them at once. Where nobody goes through rows they are one picture. n 0: no
+ * leading axis. */
+static Extent extent_of(const Lower *l, const Node *value) {
+  Extent e = l->rows || l->b->lead ? shape_extent(value->shape) : shape_joined(value->shape);
+  e.n = of_all_images(l, value) ? l->batch * e.n : (l->rows || l->b->lead) && value->shape.regions ? e.n : 0;
+  return e;
+}
+
+/* In another value pixels are further apart, and the values of images, or rows, are as far apart as that
+ * one's. Seen as an array, the last of them would reach beyond what there is: positions are computed. */
+static void lie_within(const Lower *l, Buf *buf, const Node *value) {
+  const Home home = home_in(l->kernel, value);
+  const Extent e = shape_extent(value->shape);
+  const int64_t last = buf->rank - 1, images = of_all_images(l, value) ? l->batch : 1,
+                apart = shape_elements(home.node->shape) * images / buf->dim[0];
+  if (e.h * e.w > 1) buf->room[last] = home.pitch;
+  if (buf->rank == 4 && buf_room(buf, 1) != apart) buf->apart = apart;
+  buf->flat = buf->apart || buf->room[last] != buf->dim[last];
+}
+
+static Buf *value_buffer(Lower *l, BufPlace place, const char *name, const Node *value) {
+  const Extent e = extent_of(l, value);
+  const int64_t dim[4] = {e.n, e.h, e.w, e.c};
+  const Elem elem = home_in(l->kernel, value).elem;
+  Buf *buf = nest_buf(l->b, place, name, (Type){elem, 1}, e.n ? 4 : 3, e.n ? dim : dim + 1);
+  buf->leads = e.n && l->b->lead;
+  buf->as_floats = value->elem == F32 && (elem == U8 || elem == I8);
+  lie_within(l, buf, value);
+  return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
+}
+
+/* The buffer that an operand has already by another name, as two flattens of one value: by C two `restrict`
+ * pointers are promised to differ. */
+static Buf *find_alias(const Lower *l, const Node *value) {
+  const Home home = home_in(l->kernel, value);
+  for (int i = 0; i < l->b->nbufs; i++) {
+    const Binding *binding = lower_binding(l, i);
+    if (l->b->buf[i]->place != INPUT || binding->kind != BIND_VALUE) continue;
+    const Node *known = binding->node;
+    const Home other = home_in(l->kernel, known);
+    const Extent a = extent_of(l, known), b = extent_of(l, value);
+    if (home.node == other.node && home.offset == other.offset && home.pitch == other.pitch &&
+        known->elem == value->elem && known->result == value->result && a.n == b.n && a.h == b.h &&
+        a.w == b.w && a.c == b.c)
+      return l->b->buf[i];
+  }
+  return NULL;
+}
+
+static void make_output(Lower *);
+
+static Buf *read_buffer(Lower *l, const char *name, const Node *value) {
+  if (value == l->kernel->over) {
+    make_output(l);
+    return l->out;
+  }
+  while (value->op->family == FAMILY_ALIAS && value->nin && shape_equal(value->shape, value->in[0]->shape))
+    value = value->in[0];
+  Buf *known = find_alias(l, value);
+  return known ? known : value_buffer(l, INPUT, name, value);
+}
+
+static void make_inputs(Lower *l) {
+  const Node *root = l->node;
+  l->in = NEW_ARRAY(l->arena, Buf *, larger(root->nin, 1));
+  if (root->op == &op_input || root->op == &op_target) { /* the caller's buffer, as the caller has it */
+    const Extent e = shape_extent(root->shape);
+    const int64_t hwc[4] = {e.n, e.h, e.w, e.c}, chw[4] = {e.n, e.c, e.h, e.w},
+                  *dim = root->port->chw ? chw : hwc;
+    const bool leads = l->b->lead;
+    Buf *in = nest_buf(l->b, INPUT, "in", (Type){root->port->elem, 1}, 3 + leads, leads ? dim : dim + 1);
+    in->leads = leads;
+    l->in[0] = bind(l, in, (Binding){.kind = BIND_INPUT, .node = root});
+  }
+  for (int k = 0; k < root->nin; k++)
+    l->in[k] = read_buffer(l, k ? nest_text(l->b, "in%d", k) : "in", root->in[k]);
+}
+
+bool lower_adds(const Lower *l) { return l->out->place == UPDATE; }
+
+void lower_must_add(Lower *l) { l->out->place = UPDATE; }
+
+static void make_output(Lower *l) {
+  const Node *result = l->kernel->result;
+  if (l->out) return;
+  if (result->target) {
+    const Weight *weight = result->target;
+    const BufPlace place = l->sole && result->result == RESULT_SUM ? OUTPUT : UPDATE;
+    l->out = bind(l, nest_buf(l->b, place, "out", (Type){F32, 1}, weight->rank, weight->dim),
+                  (Binding){.kind = BIND_GRADIENT, .node = result, .weight = result->target});
+    return;
+  }
+  l->out = value_buffer(l, l->kernel->over ? OVER : OUTPUT, "out", result);
+}
+
+static void make_operands(Lower *l) {
+  for (int i = 0; i < l->kernel->nchain; i++)
+    for (int k = 1; k < l->kernel->chain[i]->nin; k++) {
+      l->other[l->nothers] = read_buffer(l, l->nothers ? nest_text(l->b, "other%d", l->nothers) : "other",
+                                         l->kernel->chain[i]->in[k]);
+      l->nothers++;
+    }
+}
+
+static bool is_dense(const Node *root) {
+  enum { MOST_WEIGHTS_PACKED = 1 << 30 };
+  const Family family = root->op->family;
+  if (family != FAMILY_DENSE && family != FAMILY_DENSE_INPUT && family != FAMILY_DENSE_WEIGHTS) return false;
+  return (root->target ? root->target : root->weight[0])->size < MOST_WEIGHTS_PACKED;
+}
+
+/* Dense layers compute all rows at once, and some operators go through them by themselves; for other kernels
+ * the builder does. What makes a value without rows of one that has them sees all of them: a loss,
+ * statistics. */
+static void begin_rows(Lower *l) {
+  const Node *root = l->node;
+  int64_t rows = root->shape.regions;
+  for (int k = 0; root->result == RESULT_SUM && k < root->nin; k++)
+    rows = larger(rows, root->in[k]->shape.regions);
+  if (kernel_whole_batch(l->kernel)) l->rows = l->batch * larger(rows, 1);
+  else if (rows && (root->op->own_rows || (is_dense(root) && !l->plain && l->images <= 1))) l->rows = rows;
+  else if (rows) nest_lead(l->b, rows);
+}
+
+Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *o) {
+  Lower *l = NEW(arena, Lower);
+  l->arena = arena;
+  l->kernel = kernel;
+  l->node = kernel->root;
+  l->target = target;
+  l->layout_lanes = o->layout_lanes;
+  l->layout = o->layout                          ? o->layout
+              : target->lanes == o->layout_lanes ? target
+                                                 : target_of_lanes(o->layout_lanes);
+  l->weight_bytes = o->weight_bytes;
+  l->tuning = o->tuning;
+  l->plain = o->plain;
+  l->sums = o->sums;
+  l->exact = o->exact;
+  l->updatable = o->updatable;
+  l->sole = o->sole;
+  l->small = o->small;
+  l->cycles = o->cycles ? o->cycles : cpu_cycles(l->layout);
+  l->threads = o->threads;
+  l->batch = o->batch;
+  l->call = o->call;
+  l->images = o->images;
+  l->b = nest_new(arena, kernel_name(arena, kernel->root), about_kernel(arena, kernel));
+  begin_rows(l);
+  make_inputs(l);
+  make_output(l);
+  if (kernel->means) l->means = value_buffer(l, OUTPUT, "means", kernel->means);
+  make_operands(l);
+  return l;
+}
+
+static Buf *weight_buffer(Lower *l, Weight *weight) {
+  Buf *known = find_bound(l, BIND_WEIGHT, NULL, weight);
+  return known ? known
+               : bind(l,
+                      nest_buf(l->b, INPUT, c_name(l->arena, weight->member), (Type){F32, 1}, weight->rank,
+                               weight->dim),
+                      (Binding){.kind = BIND_WEIGHT, .weight = weight});
+}
+
+Buf *lower_weight(Lower *l, int k) {
+  if (k >= l->node->nweights || !l->node->weight[k]) return NULL;
+  return k == 0 && lower_rounds(l) ? lower_rounded_weight(l) : weight_buffer(l, l->node->weight[k]);
+}
+
+Buf *lower_scratch_of(Lower *l, const char *name, Elem elem, int rank, const int64_t *dim) {
+  Buf *buf = nest_buf(l->b, WORK, name, (Type){elem, 1}, rank, dim);
+  return bind(l, buf, (Binding){.kind = BIND_SCRATCH});
+}
+
+Buf *lower_scratch(Lower *l, const char *name, int rank, const int64_t *dim) {
+  return lower_scratch_of(l, name, F32, rank, dim);
+}
+
+Buf *lower_keys(Lower *l) {
+  Buf *known = find_bound(l, BIND_KEYS, l->node, NULL);
+  return known ? known
+               : bind(l, nest_buf(l->b, INPUT, "keys", (Type){I32, 1}, 1, (int64_t[]){2}),
+                      (Binding){.kind = BIND_KEYS, .node = l->node});
+}
+
+static void join_rows(Buf *buf, Extent e, int64_t rows) {
+  int64_t *dim = buf->dim + buf->leads, *room = buf->room + buf->leads;
+  if (buf->rank == 3 + buf->leads && dim[0] == e.h && dim[1] == e.w) {
+    dim[1] *= rows;
+    dim[0] /= rows;
+  }
+  room[0] = dim[0];
+  room[1] = dim[1];
+}
+
+void lower_join_rows(Lower *l, int64_t rows) {
+  const Extent e = shape_extent(l->node->shape);
+  for (int k = 0; k < l->node->nin; k++) join_rows(l->in[k], e, rows);
+  for (int i = 0; i < l->nothers; i++) join_rows(l->other[i], e, rows);
+  join_rows(l->out, e, rows);
+}
+
+void lower_columns(Lower *l) {
+  Buf *in = l->in[0];
+  int64_t *dim = in->dim + in->leads;
+  dim[2] = dim[1];
+  dim[1] = dim[0];
+  dim[0] = 1;
+  for (int d = 0; d < 3; d++) in->room[d + in->leads] = dim[d];
+}
+
+void lower_whole_rows(Lower *l) {
+  int64_t *dim = l->out->dim + l->out->leads, *room = l->out->room + l->out->leads;
+  dim[2] *= dim[1];
+  dim[1] = 1;
+  for (int d = 1; d < 3; d++) room[d] = dim[d];
+}
+
+const Ix *lower_count(Lower *l) { return nest_size(l->b, "count", 1, l->batch); }
+
+Ix lower_rows(Lower *l) {
+  const Ix none = {0};
+  return kernel_whole_batch(l->kernel) ? *lower_count(l) : none + l->rows;
+}
+
+Ix lower_row(const Lower *l) {
+  const Ix none = {0};
+  return l->b->lead ? *l->b->row : none;
+}
+
+/* ---- packed weights ---- */
+Buf *lower_pack_source(Lower *l, Pack *pack, Weight *weight, const char *prefix) {
+  for (int i = 0; i < pack->source.n; i++)
+    if (pack->source.data[i] == weight) return pack->source_buf.data[i];
+  Buf *buf = nest_buf(pack->nest, INPUT, arena_printf(l->arena, "%s%s", prefix, weight->member),
+                      (Type){F32, 1}, weight->rank, weight->dim);
+  vec_push(l->arena, pack->source, weight);
+  vec_push(l->arena, pack->source_buf, buf);
+  return buf;
+}
+
+static double constant_at(const Const *value, int64_t c) {
+  const Const *item = value->kind == CONST_LIST ? &value->items[value->n == 1 ? 0 : c] : value;
+  return item->kind == CONST_INT ? (double)item->i : item->f;
+}
+
+static bool per_channel(const Node *normalize) {
+  return arg_const(normalize, "mean")->kind == CONST_LIST ||
+         arg_const(normalize, "std")->kind == CONST_LIST || arg_const(normalize, "scale")->kind == CONST_LIST;
+}
+
+/* (x*scale - mean)/std is x*factor - shift. */
+static double normalize_factor(const Node *n, int64_t c) {
+  return constant_at(arg_const(n, "scale"), c) / constant_at(arg_const(n, "std"), c);
+}
+static double normalize_shift(const Node *n, int64_t c) {
+  return constant_at(arg_const(n, "mean"), c) / constant_at(arg_const(n, "std"), c);
+}
+
+static Buf *constants(Nest *b, const char *name, const Node *normalize, int64_t channels,
+                      double (*of)(const Node *, int64_t)) {
+  Buf *table = NEST_BUF(b, STACK, name, channels);
+  for (int64_t c = 0; c < channels; c++) nest_store(b, nest_at(b, table, c), num(b, (float)of(normalize, c)));
+  return table;
+}
+
+Buf *lower_constants(Lower *l, const char *member, Elem elem, int rank, const int64_t *dim,
+                     const void *values) {
+  Pack *pack = NEW(l->arena, Pack);
+  pack->name = arena_printf(l->arena, "%s_%s", l->b->name, member);
+  pack->values = values;
+  pack->origin = l->updatable ? l->node->detail ? l->node->detail : l->node : NULL;
+  return bind(l, nest_buf(l->b, WEIGHTS, nest_text(l->b, "%s", member), (Type){elem, 1}, rank, dim),
+              (Binding){.kind = BIND_PACK, .pack = pack});
+}
+
+/* "weight of conv1, with normalize1 (scale/std, mean/std) and batchnorm1 in it, in the order ...": what
+ * constants are made of. */
+static const char *about_pack(const Lower *l, const char *member) {
+  Text out = {.arena = l->arena};
+  const Kernel *kernel = l->kernel;
+  text_put(&out, "%s of %s", member, l->node->name);
+  if (kernel->normalize)
+    text_put(&out, ", with %s (scale/std%s)", kernel->normalize->name,
+             kernel->normalize_shift ? ", mean/std" : "");
+  for (int i = 0; i < kernel->nscales; i++)
+    text_put(&out, "%s %s", i || kernel->normalize ? " and" : ", with", kernel->scale[i]->name);
+  text_put(&out, "%s in the order in which its kernel reads it",
+           kernel->normalize || kernel->nscales ? " in it," : "");
+  return out.s;
+}
+
+Pack *lower_pack(Lower *l, const char *member, int rank, const int64_t *dim) {
+  Pack *pack = NEW(l->arena, Pack);
+  pack->name = arena_printf(l->arena, "%s_%s", l->b->name, member);
+  Nest *b = pack->nest =
+      nest_new(l->arena, arena_printf(l->arena, "pack_%s", pack->name), about_pack(l, member));
+  pack->out = nest_buf(b, OUTPUT, "out", (Type){F32, 1}, rank, dim);
+  nest_fn(b, b->name, false);
+  const Node *normalize = l->kernel->normalize;
+  if (normalize && per_channel(normalize)) {
+    const int64_t channels = shape_extent(normalize->shape).c;
+    pack->factor = constants(b, "factor", normalize, channels, normalize_factor);
+    if (l->kernel->normalize_shift) pack->shift = constants(b, "shift", normalize, channels, normalize_shift);
+  }
+  if (lower_rounds(l) && strcmp(member, "bias") != 0) lower_scales(l, pack);
+  return pack;
+}
+
+enum { BN_WEIGHT, BN_BIAS, BN_MEAN, BN_VARIANCE };
+
+static Val scale_part(Lower *l, Pack *pack, int i, int k, const Ix *channel, double otherwise) {
+  const Node *scale = l->kernel->scale[i];
+  Nest *b = pack->nest;
+  if (!scale->weight[k]) return num(b, otherwise);
+  return nest_load(b,
+                   nest_at(b,
+                           lower_pack_source(l, pack, scale->weight[k], nest_text(b, "%s_", scale->op->name)),
+                           *channel),
+                   1);
+}
+
+static Val scale_gain(Lower *l, Pack *pack, int i, const Ix *channel) {
+  Nest *b = pack->nest;
+  Val variance = add(scale_part(l, pack, i, BN_VARIANCE, channel, 1),
+                     num(b, arg_number(l->kernel->scale[i], "epsilon")));
+  return div_(scale_part(l, pack, i, BN_WEIGHT, channel, 1), vsqrt(variance));
+}
+
+Val lower_packed_weight(Lower *l, Pack *pack, int rank, const Ix *index, const Ix *out_channel,
+                        const Ix *in_channel) {
+  Nest *b = pack->nest;
+  const Node *normalize = l->kernel->normalize;
+  Val w = nest_load(b, nest_ref(b, lower_pack_source(l, pack, l->node->weight[0], ""), rank, index), 1);
+  if (pack->scale) w = lower_rounded(l, pack, w, index, l->node->hidden ? in_channel : out_channel);
+  if (pack->factor) w = mul(w, nest_load(b, nest_at(b, pack->factor, *in_channel), 1));
+  else if (normalize) w = mul(w, num(b, normalize_factor(normalize, 0)));
+  for (int i = 0; i < l->kernel->nscales; i++) w = mul(w, scale_gain(l, pack, i, out_channel));
+  return w;
+}
+
+/* What a folded normalize takes from the bias: the sum of shift*weight over all that the output reads. */
+static Val shifted(Lower *l, Pack *pack, const Ix *out_channel, const Ix *group_channel) {
+  Nest *b = pack->nest;
+  const Weight *weight = l->node->weight[0];
+  Buf *source = lower_pack_source(l, pack, l->node->weight[0], ""), *sum = NEST_REGISTERS(b, "sum", 1, 1);
+  const int64_t n[3] = {weight->dim[1], weight->rank > 2 ? weight->dim[2] : 1,
+                        weight->rank > 3 ? weight->dim[3] : 1};
+  nest_store(b, nest_at(b, sum, 0), num(b, 0));
+  NEST_FOR(b, c, n[0])
+    NEST_FOR(b, i, n[1])
+      NEST_FOR(b, j, n[2]) {
+        const Ix index[4] = {*out_channel, c, i, j}, channel = *group_channel + c;
+        Val shift = pack->shift ? nest_load(b, nest_at(b, pack->shift, channel), 1)
+                                : num(b, normalize_shift(l->kernel->normalize, 0));
+        nest_accumulate(b, nest_at(b, sum, 0), nest_load(b, nest_ref(b, source, weight->rank, index), 1),
+                        shift);
+      }
+  return nest_get(b, nest_at(b, sum, 0));
+}
+
+Val lower_packed_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *group_channel) {
+  Nest *b = pack->nest;
+  const bool has_bias = !l->node->hidden && l->node->nweights > 1 && l->node->weight[1];
+  Val bias =
+      has_bias ? nest_load(b, nest_at(b, lower_pack_source(l, pack, l->node->weight[1], ""), *out_channel), 1)
+               : num(b, 0);
+  if (l->kernel->normalize && l->kernel->normalize_shift)
+    bias = sub(bias, shifted(l, pack, out_channel, group_channel));
+  for (int i = 0; i < l->kernel->nscales;
+       i++) { /* one after the other: the sources are listed in the order in which they are met */
+    Val centred = sub(bias, scale_part(l, pack, i, BN_MEAN, out_channel, 0));
+    Val scaled = mul(centred, scale_gain(l, pack, i, out_channel));
+    bias = add(scaled, scale_part(l, pack, i, BN_BIAS, out_channel, 0));
+  }
+  return bias;
+}
+
+Buf *lower_pack_done(Lower *l, Pack *pack) {
+  vec_push(l->arena, l->packs, pack);
+  const char *member = pack->name + strlen(l->b->name) + 1;
+  return bind(l, nest_buf(l->b, WEIGHTS, member, (Type){F32, 1}, pack->out->rank, pack->out->dim),
+              (Binding){.kind = BIND_PACK, .pack = pack});
+}
+
+/* ---- element-wise nodes ---- */
+Val map_weight(Map *map, int k) {
+  Nest *b = map->b;
+  Weight *weight = k < map->node->nweights ? map->node->weight[k] : NULL;
+  if (!weight) nest_misuse(b, "a parameter that the operator does not have");
+  Buf *buf = weight_buffer(map->lower, weight);
+  const Ix zero = {0};
+  if (weight->size == 1) return nest_load(b, nest_at(b, buf, zero), 1);
+  return nest_load_part(b, nest_at(b, buf, *map->c), map->part, map->lanes);
+}
+
+Val map_weight_at(Map *map, int k, int64_t i) {
+  const Ix zero = {0};
+  return nest_load(map->b, nest_at(map->b, weight_buffer(map->lower, map->node->weight[k]), zero + i), 1);
+}
+
+Buf *lower_table(Lower *l, const float *values, int64_t n) {
+  for (int i = 0; i < l->b->nbufs; i++)
+    if (l->b->buf[i]->place < STACK && lower_binding(l, i)->kind == BIND_TABLE &&
+        lower_binding(l, i)->elements == n &&
+        !memcmp(lower_binding(l, i)->table, values, (size_t)n * sizeof *values))
+      return l->b->buf[i];
+  return bind(l, nest_buf(l->b, INPUT, "table", (Type){F32, 1}, 1, &n),
+              (Binding){.kind = BIND_TABLE, .elements = n, .table = values});
+}
+
+Val map_constant(Map *map, const float *per_channel_value, int64_t n) {
+  Nest *b = map->b;
+  if (n == 1) return num(b, per_channel_value[0]);
+  Buf *buf = lower_table(map->lower, per_channel_value, n);
+  return nest_load_part(b, nest_at(b, buf, *map->c), map->part, map->lanes);
+}
+
+Ref lower_at(const Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
+  Nest *b = l->b;
+  return buf->rank == 4 && !buf->leads ? nest_at(b, buf, *l->row, *y, *x, *c) : nest_at(b, buf, *y, *x, *c);
+}
+
+/* An operand at the element; the only pixel or channel of one that is repeated. */
+static Val operand_at(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
+  Nest *b = l->b;
+  const int64_t *size = buf->dim + (buf->rank == 4); /* behind the leading axis */
+  const Ix zero = {0}, row = size[0] == 1 ? zero : *y, column = size[1] == 1 ? zero : *x;
+  if (size[2] == 1) return nest_load(b, lower_at(l, buf, &row, &column, &zero), 1);
+  const Ref ref = lower_at(l, buf, &row, &column, c);
+  return nest_load_part(b, ref, part, lanes);
+}
+
+Val lower_root_map(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
+  Map map = {.b = l->b, .node = l->node, .lower = l, .c = c, .part = part, .lanes = lanes};
+  for (int k = 0; k < l->node->nin; k++) map.x[k] = operand_at(l, l->in[k], y, x, c, part, lanes);
+  return l->node->op->map(&map);
+}
+
+Val lower_finish(Lower *l, Val value, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
+  int other = 0;
+  for (int i = 0; i < l->kernel->nchain; i++) {
+    const Node *node = l->kernel->chain[i];
+    Map map = {.b = l->b, .node = node, .lower = l, .c = c, .part = part, .lanes = lanes};
+    map.x[0] = value;
+    for (int k = 1; k < node->nin; k++) map.x[k] = operand_at(l, l->other[other++], y, x, c, part, lanes);
+    value = node->op->map(&map);
+  }
+  return value;
+}
+
+bool lower_costly(Lower *l, Val sum) {
+  const Ix zero = {0};
+  const int lanes = sum->type.lanes;
+  return l->kernel->nchain && val_calls(lower_finish(l, sum, &zero, &zero, &zero, lanes, lanes));
+}
+
+void lower_store(Lower *l, Val value, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
+  lower_put(l, lower_finish(l, value, y, x, c, part, lanes), y, x, c, part, lanes);
+}
+
+int64_t lower_sums(const Lower *l, int64_t channels) {
+  int64_t sums = larger(1, l->sums);
+  while (channels % sums) sums--;
+  return sums;
+}
+
+void lower_store_sums(Lower *l, Buf *sum, int64_t sums, const Ix *y, const Ix *x, const Ix *block) {
+  Nest *b = l->b;
+  if (sums == 1) {
+    lower_store(l, nest_get(b, nest_at(b, sum, 0)), y, x, block, 1, 1);
+    return;
+  }
+  Buf *done = NEST_REGISTERS(b, "done", 1, sums); /* those that a loop names are in memory */
+  for (int u = 0; u < sums; u++) nest_store(b, nest_at(b, done, u), nest_get(b, nest_at(b, sum, u)));
+  NEST_FOR(b, u, sums) {
+    const Ix channel = *block * sums + u;
+    lower_store(l, nest_get(b, nest_at(b, done, u)), y, x, &channel, 1, 1);
+  }
+}
+
+void lower_put(Lower *l, Val v, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
+  Nest *b = l->b;
+  if (lanes > 1) v = splat(v, lanes);
+  const Ref ref = lower_at(l, l->out, y, x, c);
+  nest_store_part(b, ref, v, part);
+}
+
+void lower_plain_map(Lower *l) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->shape);
+  nest_fn(b, b->name, false);
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w)
+      NEST_FOR(b, c, e.c) lower_store(l, lower_root_map(l, &y, &x, &c, 1, 1), &y, &x, &c, 1, 1);
+}

@@ -1,0 +1,45 @@
+/* map.h: operators that work element by element, y = f(x0, x1, ...). Such an operator gives f and its
+ * derivatives, once as numbers (eval) and once as values of a nest; map.c makes of them the shape rule, eval,
+ * the backward pass and, through hidden operators, its nests. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_MAP_H
+#define CNNC_MAP_H
+#include "kernel/lower.h"
+
+void map_shape(ShapeContext *, Node *);          /* one operand: its shape */
+void map_shape_weighted(ShapeContext *, Node *); /* the same, and one weight a channel, from `init` */
+void map_shape_weight(ShapeContext *, Node *, const char *member, bool decay); /* the same by another name */
+void map_shape_operands(ShapeContext *,
+                        Node *); /* several: equal, or 1x1xC (also a vector of C) that is repeated at every
+                                    pixel, or HxWx1 over the channels, either way */
+void map_run(const Eval *);      /* op->eval */
+void map_backward(Gradient *, Node *, Node *dy); /* op->gradient */
+void map_backward_operand(Gradient *, Node *, Node *dy, int k, bool derivative_is_one);
+uint32_t map_needs_x(const Node *, int wrt); /* op->map_needs of functions of one operand */
+uint32_t map_needs_y(const Node *, int wrt);
+bool map_repeats(Shape whole, Shape part); /* is `part` one pixel that is used at every pixel of `whole`, or
+                                              one channel that is used in every one? */
+Val map_operand(Lower *, int k, const Ix *y, const Ix *x, const Ix *c, int part,
+                int lanes); /* l->in[k] at a pixel; its only pixel or channel, where it is repeated */
+
+extern const Op op_map_gradient; /* (dy, what the derivative needs): dy times dy/dx[wrt]; element-wise itself,
+                                    so that it fuses */
+extern const Op op_map_weight_gradient; /* the same with respect to a parameter, summed over the pixels */
+extern const Op op_sum_pixels;          /* 1x1xC: the gradient of an operand that was repeated */
+
+#define MAP_OPERATOR                                                                                         \
+  .family = FAMILY_MAP, .keeps_spatial = true, .eval = map_run, .gradient = map_backward,                    \
+  .lower = lower_plain_map
+
+/* The functions of an operator; each reads its arguments by these names. */
+#define UNUSED __attribute__((unused))
+#define MAP_EVAL(name)                                                                                       \
+  static double name(UNUSED const Node *node, UNUSED const double *x, UNUSED const double *weight,           \
+                     UNUSED int64_t c)
+#define MAP_SLOPE(name)                                                                                      \
+  static double name(UNUSED const Node *node, UNUSED const double *x, UNUSED double y,                       \
+                     UNUSED const double *weight, UNUSED int64_t c, UNUSED int wrt)
+#define MAP_VALUE(name) static Val name(Map *m)
+#define MAP_GRADIENT(name) static Val name(UNUSED Map *m, UNUSED Val dy, UNUSED int wrt)
+#define number(value) num(m->b, value)
+#endif

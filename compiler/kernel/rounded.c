@@ -1,0 +1,87 @@
+/* rounded.c: weights that training rounds to 8 bits, as kernels read them: packs that round. A filter's
+ * weights become multiples of its largest one / 127. In inference nothing of this is there. */
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/lower.h"
+
+bool lower_rounds(const Lower *l) {
+  return node_forward(l->node)->op->int8 == INT8_PRODUCT && rounding_switch(l->node) >= 0;
+}
+
+/* A weight [filters][...]; of conv_transpose [channels][filters of a group][...]. */
+typedef struct Filters {
+  Weight *weight;
+  bool spread;
+  int64_t groups, filters, terms; /* filters, terms: of a group; terms beside those of the kernel */
+  int64_t kernel[2];
+} Filters;
+
+static Filters filters_of(const Lower *l) {
+  Weight *weight = l->node->weight[0];
+  const bool spread = node_forward(l->node)->op->family == FAMILY_CONV_SCATTER;
+  const int64_t groups = spread ? l->node->window->groups : 1;
+  return (Filters){.weight = weight,
+                   .spread = spread,
+                   .groups = groups,
+                   .filters = weight->dim[spread],
+                   .terms = weight->dim[!spread] / groups,
+                   .kernel = {weight->rank > 2 ? weight->dim[2] : 1, weight->rank > 3 ? weight->dim[3] : 1}};
+}
+
+static Ref weight_at(Nest *b, const Filters *f, Buf *buf, const Ix *g, const Ix *filter, const Ix *t,
+                     const Ix *i, const Ix *j) {
+  const Ix term = *g * f->terms + *t;
+  const Ix index[4] = {f->spread ? term : *filter, f->spread ? *filter : *t, *i, *j};
+  return nest_ref(b, buf, f->weight->rank, index);
+}
+
+void lower_scales(Lower *l, Pack *pack) {
+  const Filters f = filters_of(l);
+  Nest *b = pack->nest;
+  Buf *source = lower_pack_source(l, pack, f.weight, ""), *most = NEST_REGISTERS(b, "most", 1, 1);
+  pack->scale = NEST_BUF(b, STACK, "scale", f.groups * f.filters);
+  NEST_FOR(b, g, f.groups)
+    NEST_FOR(b, filter, f.filters) {
+      nest_store(b, nest_at(b, most, 0), num(b, 0));
+      NEST_FOR(b, t, f.terms)
+        NEST_FOR(b, i, f.kernel[0])
+          NEST_FOR(b, j, f.kernel[1]) {
+            Val size = vabs(nest_load(b, weight_at(b, &f, source, &g, &filter, &t, &i, &j), 1));
+            nest_store(b, nest_at(b, most, 0), vmax(size, nest_get(b, nest_at(b, most, 0))));
+          }
+      Val scale = nest_let(b, "step", div_(nest_get(b, nest_at(b, most, 0)), num(b, INT8_MAX)));
+      nest_store(b, nest_at(b, pack->scale, g * f.filters + filter),
+                 choose(less(num(b, 0), scale), scale, num(b, 1)));
+    }
+}
+
+static Val rounded(Lower *l, Pack *pack, Val w, const Ix *filter) {
+  Nest *b = pack->nest;
+  Weight *on = l->node->weight[rounding_switch(l->node)];
+  Val scale = nest_load(b, nest_at(b, pack->scale, *filter), 1),
+      steps = convert(nest_primitive(b, &primitive_quantize_float, w, scale, NULL), F32);
+  Val rounds = less(num(b, 0), nest_load(b, nest_at(b, lower_pack_source(l, pack, on, ""), 0), 1));
+  return choose(rounds, mul(steps, scale), w);
+}
+
+Val lower_rounded(Lower *l, Pack *pack, Val w, const Ix *index, const Ix *channel) {
+  const Filters f = filters_of(l);
+  return rounded(l, pack, w, !f.spread ? index : f.groups == 1 ? index + 1 : channel);
+}
+
+Buf *lower_rounded_weight(Lower *l) {
+  if (l->rounded) return l->rounded;
+  const Filters f = filters_of(l);
+  Pack *pack = lower_pack(l, "weight", f.weight->rank, f.weight->dim);
+  Nest *b = pack->nest;
+  Buf *source = lower_pack_source(l, pack, f.weight, "");
+  NEST_FOR(b, g, f.groups)
+    NEST_FOR(b, filter, f.filters)
+      NEST_FOR(b, t, f.terms)
+        NEST_FOR(b, i, f.kernel[0])
+          NEST_FOR(b, j, f.kernel[1]) {
+            const Ix own = g * f.filters + filter;
+            Val w = nest_load(b, weight_at(b, &f, source, &g, &filter, &t, &i, &j), 1);
+            nest_store(b, weight_at(b, &f, pack->out, &g, &filter, &t, &i, &j), rounded(l, pack, w, &own));
+          }
+  return l->rounded = lower_pack_done(l, pack);
+}

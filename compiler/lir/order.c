@@ -1,0 +1,107 @@
+/* order.c: where the threads of a team wait for each other.
+ *
+ * All threads walk through the calls. A call that is not shared is run by the first of them. They wait before
+ * a call that touches what another thread may still be at. */
+// SPDX-License-Identifier: Apache-2.0
+#include "lir/lir.h"
+
+/* Parts of one joined value are interleaved by pixel: two of them share bytes only where their channels do.
+ */
+bool program_meet(const Place *a, const Place *b) {
+  if (a->space != b->space || a->index != b->index) return false;
+  if (a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset) return false;
+  if (!a->pitch || a->pitch != b->pitch) return true;
+  const Place *first = a->offset < b->offset ? a : b, *second = first == a ? b : a;
+  const int64_t gap = (second->offset - first->offset) % a->pitch;
+  return gap < first->width || gap + second->width > a->pitch;
+}
+
+typedef struct Open { /* touched since the threads last waited */
+  Place place;
+  bool written, one; /* one: by the first thread alone */
+} Open;
+typedef VEC(Open) Opens;
+
+/* What several calls touch: values, and scratch. */
+static bool contended(const Operand *argument) {
+  const SpaceKind space = argument->place.space;
+  return argument->used && (space == SPACE_ARENA || space == SPACE_OUTPUT || space == SPACE_ALL);
+}
+
+/* Where calls are for all images, or threads are at different images: from the first one's bytes to the
+ * last's. */
+static Place touched(const Program *p, const Operand *argument) {
+  Place place = argument->place;
+  if (p->batching.how != WHOLE_BATCH || !place.stride) return place;
+  place.bytes += place.stride * (p->batching.images - 1);
+  place.pitch = 0;
+  return place;
+}
+
+static bool touches_open(const Program *p, const Version *version, bool one, const Opens *opens) {
+  const Nest *nest = version->lower->b;
+  for (int i = 0; i < nest->nbufs; i++) {
+    if (!contended(&version->argument[i])) continue;
+    const bool written = nest->buf[i]->place >= OUTPUT;
+    const Place place = touched(p, &version->argument[i]);
+    for (int k = 0; k < opens->n; k++) {
+      const Open *open = &opens->data[k];
+      if (one && open->one) continue;
+      if ((open->written || written) && program_meet(&open->place, &place)) return true;
+    }
+  }
+  return false;
+}
+
+static void open_touched(const Program *p, Arena *arena, const Version *version, bool one, Opens *opens) {
+  const Nest *nest = version->lower->b;
+  for (int i = 0; i < nest->nbufs; i++)
+    if (contended(&version->argument[i]))
+      vec_push(arena, *opens,
+               ((Open){touched(p, &version->argument[i]), nest->buf[i]->place >= OUTPUT, one}));
+}
+
+static void order_calls(Program *p, Arena *arena, int target) {
+  Opens opens = {0};
+  for (int c = 0; c < p->calls.n; c++) {
+    Version *version = &p->calls.data[c].version[target];
+    const bool one = !version->shared;
+    version->barrier = touches_open(p, version, one, &opens);
+    if (version->barrier) opens.n = 0;
+    open_touched(p, arena, version, one, &opens);
+  }
+}
+
+/* With kernels for the whole batch: the images of a phase are shared out, and each thread runs all calls of
+ * its images, so the threads wait before the phase or not in it; a phase of calls that run once is a row of
+ * calls, of which this is the first. */
+static bool phase_waits(const Program *p, const Phase *phase, const Opens *opens) {
+  for (int t = 0; t < p->ntargets; t++)
+    for (int c = phase->first; c < phase->first + (phase->once ? 1 : phase->n); c++)
+      if (touches_open(p, &p->calls.data[c].version[t], false, &opens[t])) return true;
+  return false;
+}
+
+static void order_phases(Program *p, Arena *arena) {
+  Opens *opens = NEW_ARRAY(arena, Opens, p->ntargets);
+  for (int i = 0; i < p->phases.n; i++) {
+    Phase *phase = &p->phases.data[i];
+    phase->barrier = phase_waits(p, phase, opens);
+    for (int t = 0; t < p->ntargets; t++) {
+      if (phase->barrier) opens[t].n = 0;
+      for (int c = phase->first; c < phase->first + phase->n; c++) {
+        Version *version = &p->calls.data[c].version[t];
+        version->barrier = phase->once && c > phase->first && touches_open(p, version, false, &opens[t]);
+        if (version->barrier) opens[t].n = 0;
+        open_touched(p, arena, version, false, &opens[t]);
+      }
+    }
+  }
+}
+
+void program_order(Program *p, Arena *arena) {
+  if (!p->team) return;
+  if (p->batching.how == WHOLE_BATCH) order_phases(p, arena);
+  else
+    for (int t = 0; t < p->ntargets; t++) order_calls(p, arena, t);
+}

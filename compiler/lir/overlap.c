@@ -1,0 +1,129 @@
+/* overlap.c: which results may lie over an operand of their call that nobody reads afterwards, and how far.
+ * Where each kernel goes through its input from the front to the back, as convolutions do row by row, a net
+ * then needs the memory of its largest value, and of a row or two, instead of two values.
+ *
+ * The C of such a call promises nothing about its pointers (restrict), and its loops cannot be shared by
+ * threads. So it is done where memory is short: on boards, with --ram and with -Os.
+ *
+ * Needs: the nests of all calls. Keeps: them; sets plan->overlaps, and marks buffers when they have places.
+ */
+// SPDX-License-Identifier: Apache-2.0
+#include <stdlib.h>
+#include "base/number.h"
+#include "nest/instance.h"
+#include "passes/plan.h"
+#include "lir/lir.h"
+
+static bool boards_alone(const Program *p) {
+  for (int t = 0; t < p->ntargets; t++)
+    if (!p->target[t]->dsp) return false;
+  return true;
+}
+
+static bool wanted(const Program *p, const ProgramOptions *options) {
+  return p->kind == PROGRAM_INFERENCE && p->batching.how == ONE_BY_ONE && !p->threads &&
+         (options->little_ram || boards_alone(p));
+}
+
+/* The buffer that a node's value is read from; NULL: none, or several look at that value. */
+static const Buf *only_reader(const Plan *plan, const Lower *lower, const Node *node) {
+  const Buf *found = NULL;
+  const int home = plan->home[node->id].node->id;
+  for (int i = 0; i < lower->b->nbufs; i++) {
+    const Buf *buf = lower->b->buf[i];
+    if (buf->place >= STACK || !nest_uses(lower->b, i)) continue;
+    const Binding *binding = lower_binding(lower, i);
+    if (binding->kind != BIND_VALUE || plan->home[binding->node->id].node->id != home) continue;
+    if (found || buf->place != INPUT) return NULL;
+    found = buf;
+  }
+  return found;
+}
+
+/* For all targets. */
+static bool allowed(const Program *p, const Plan *plan, const KernelCall *call, ValueOverlap *overlap) {
+  overlap->most = INT64_MAX;
+  overlap->step = 1;
+  for (int t = 0; t < p->ntargets; t++) {
+    const Lower *lower = call->version[t].lower;
+    const Buf *operand = only_reader(plan, lower, overlap->operand);
+    int64_t most, step;
+    if (!operand || lower->out->place != OUTPUT || operand->type.elem != lower->out->type.elem ||
+        !nest_overlap(lower->b, operand, lower->out, &most, &step))
+      return false;
+    overlap->most = smaller(overlap->most, most);
+    overlap->step = least_multiple(overlap->step, step);
+  }
+  return true;
+}
+
+void program_overlaps(Arena *arena, const Program *p, Plan *plan, const ProgramOptions *options) {
+  if (!wanted(p, options)) return;
+  for (int c = 0; c < p->calls.n; c++) {
+    const KernelCall *call = &p->calls.data[c];
+    const Lower *lower = call->version[0].lower;
+    for (int i = 0; i < lower->b->nbufs; i++) {
+      if (lower->b->buf[i]->place != INPUT || !nest_uses(lower->b, i)) continue;
+      const Binding *binding = lower_binding(lower, i);
+      ValueOverlap overlap = {.kernel = c, .operand = binding->node};
+      if (binding->kind == BIND_VALUE && plan_may_overlap(plan, c, binding->node) &&
+          allowed(p, plan, call, &overlap))
+        vec_push(arena, plan->overlaps, overlap);
+    }
+  }
+}
+
+/* ---- marks ---- */
+/* Does the call write where that buffer lies, which it reads? */
+static bool writes_over(const Version *version, int in) {
+  const Lower *lower = version->lower;
+  const Buf *out = lower->out;
+  return out->place == OUTPUT && lower->b->buf[in]->place == INPUT && version->argument[in].used &&
+         version->argument[in].place.space == SPACE_ARENA && version->argument[out->id].used &&
+         program_meet(&version->argument[in].place, &version->argument[out->id].place);
+}
+
+typedef struct Marked { /* a call, to be sorted by its code */
+  const NestKey *key;
+  const Version *version;
+  int call;
+} Marked;
+
+static int by_code(const void *a, const void *b) {
+  const Marked *x = a, *y = b;
+  if (x->key->hash != y->key->hash) return x->key->hash < y->key->hash ? -1 : 1;
+  return x->call - y->call;
+}
+
+/* Calls of the same code get the same marks: they go on to share their functions. */
+static void mark_equal(Arena *arena, const Marked *call, int n) {
+  bool *over = NEW_ARRAY(arena, bool, call->version->lower->b->nbufs + 1); /* by buffer id, in one of them */
+  for (int c = 0; c < n; c++)
+    for (int i = 0; i < call[c].version->lower->b->nbufs; i++)
+      over[i] = over[i] || writes_over(call[c].version, i);
+  for (int c = 0; c < n; c++) {
+    const Lower *lower = call[c].version->lower;
+    for (int i = 0; i < lower->b->nbufs; i++)
+      if (over[i]) lower->out->overlaps = lower->b->buf[i]->overlaps = true;
+  }
+}
+
+static void mark_target(Arena *arena, Program *p, int t) {
+  Marked *call = NEW_ARRAY(arena, Marked, p->calls.n + 1);
+  for (int c = 0; c < p->calls.n; c++) {
+    const Version *version = &p->calls.data[c].version[t];
+    call[c] = (Marked){nest_key(arena, version->lower->b, false), version, c};
+  }
+  qsort(call, (size_t)p->calls.n, sizeof *call, by_code);
+  for (int from = 0, to; from < p->calls.n; from = to) {
+    for (to = from + 1; to < p->calls.n && nest_key_equal(call[from].key, call[to].key);) to++;
+    mark_equal(arena, call + from, to - from);
+  }
+}
+
+void program_mark_overlaps(Program *p, const Plan *plan) {
+  if (!plan->overlaps.n) return;
+  Arena *arena = arena_new();
+  for (int t = 0; t < p->ntargets; t++) mark_target(arena, p, t);
+  arena_free(arena);
+}

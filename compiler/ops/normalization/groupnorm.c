@@ -1,0 +1,39 @@
+/* groupnorm.c: groupnorm, mean and variance of the pixels of some channels (Wu and He, 2018). */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/normalization/standardize.h"
+
+static const Param params[] = {
+    {"groups", PARAM_INT, NULL, "parts of the channels that are normalised together", 0, 0, NULL},
+    STANDARDIZE_PARAMS};
+
+static const Op op_back = {.name = "groupnorm input gradient", STANDARDIZE_BACK};
+static const Op op_standardized = {.name = "groupnorm standardized", STANDARDIZE_TRAINED};
+
+static void shape(ShapeContext *context, Node *node) {
+  const int64_t channels = shape_extent(node->in[0]->shape).c, parts = arg_int(node, "groups");
+  if (!node->in[0]->shape.rank) return;
+  if (channels % parts == 0) {
+    standardize_shape(context, node, (Standardize){false, channels / parts, &op_standardized, &op_back});
+    return;
+  }
+  Diag *diag = op_error_at(context, node, "groups", DIAG_groups_mismatch,
+                           "groups=%lld does not divide the %lld channels of groupnorm's input",
+                           (long long)parts, (long long)channels);
+  int64_t near = parts < channels ? parts : channels;
+  while (channels % near) near--;
+  op_note_origin(context, diag, node->in[0]);
+  diag_help(diag, "%lld divides them", (long long)near);
+}
+
+const Op op_groupnorm = {
+    .name = "groupnorm",
+    .group = "normalisation",
+    .summary = "normalisation over the pixels of groups of channels",
+    .detail = "y = (x - mean) / sqrt(variance + epsilon) * weight[c] + bias[c]; mean and variance of "
+              "C/groups channels of one image",
+    .params = params,
+    .example = "conv(32, 3x3, pad=same) -> groupnorm(8) -> relu",
+
+    .shape = shape,
+    STANDARDIZE_OPERATOR,
+};

@@ -1,0 +1,98 @@
+/* l2norm.c: l2norm, y = x / max(|x|, epsilon), where |x| is the root of the sum of squares over the channels
+ * of a pixel, as PyTorch's normalize. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include "kernel/map.h"
+#include "kernel/walk.h"
+
+static const Param params[] = {
+    {"epsilon", PARAM_NUMBER, "1e-12", "what is divided by at least", 1e-30, 1e6, NULL}, {0}};
+
+static double epsilon_of(const Node *node) { return arg_number(node, "epsilon"); }
+
+/* ---- the oracle ---- */
+static double norm_of(const double *x, int64_t channels) {
+  double sum = 0;
+  for (int64_t c = 0; c < channels; c++) sum += x[c] * x[c];
+  return sqrt(sum);
+}
+
+static void run(const Eval *eval) {
+  const Extent e = shape_extent(eval->node->shape);
+  for (int64_t p = 0; p < e.h * e.w; p++) {
+    const double *x = eval->in[0] + p * e.c, norm = norm_of(x, e.c), least = epsilon_of(eval->node);
+    for (int64_t c = 0; c < e.c; c++) eval->out[p * e.c + c] = x[c] / (norm < least ? least : norm);
+  }
+}
+
+/* inputs dy, x: dx = (dy - y * sum of dy*y) / |x|, and dy / epsilon where |x| is below it */
+static void back_run(const Eval *eval) {
+  const Extent e = shape_extent(eval->node->shape);
+  for (int64_t p = 0; p < e.h * e.w; p++) {
+    const double *dy = eval->in[0] + p * e.c, *x = eval->in[1] + p * e.c, norm = norm_of(x, e.c),
+                 least = epsilon_of(eval->node);
+    double dot = 0;
+    for (int64_t c = 0; c < e.c; c++) dot += dy[c] * x[c] / norm;
+    for (int64_t c = 0; c < e.c; c++)
+      eval->out[p * e.c + c] = norm > least ? (dy[c] - x[c] / norm * dot) / norm : dy[c] / least;
+  }
+}
+
+/* ---- the nest: inputs x, or dy and x ---- */
+static Val product(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                   const void *context) {
+  Buf *const *of = context;
+  return mul(walk_load(l, of[0], y, x, c, part, lanes), walk_load(l, of[1], y, x, c, part, lanes));
+}
+
+typedef struct Row {
+  Val factor, along; /* along: of what is to be taken from dy, in the direction of x; NULL: forward */
+} Row;
+
+static void element_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                         const void *context) {
+  const Row *row = context;
+  Val value = walk_load(l, l->in[0], y, x, c, part, lanes);
+  if (row->along) value = sub(value, mul(walk_load(l, l->in[1], y, x, c, part, lanes), row->along));
+  lower_store(l, mul(value, row->factor), y, x, c, part, lanes);
+}
+
+static void lower(Lower *l) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->shape);
+  const bool back = l->node->nin == 2;
+  const LoopKind kind = l->threads ? walk_rows(l, 2 * e.h * e.w * e.c) : SERIAL;
+  Buf *squares[2] = {l->in[back], l->in[back]};
+  Val least = num(b, epsilon_of(l->node));
+  nest_fn(b, b->name, false);
+  NEST_LOOP(b, y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h))
+    NEST_FOR(b, x, e.w) {
+      Val norm = nest_let(b, "norm", vsqrt(walk_row_sum(l, e.c, &y, &x, product, squares)));
+      Row row = {nest_let(b, "factor", div_(num(b, 1), vmax(least, norm))), NULL};
+      if (back) {
+        Val dot = mul(walk_row_sum(l, e.c, &y, &x, product, l->in), mul(row.factor, row.factor));
+        row.along = nest_let(b, "along", choose(less_eq(norm, least), num(b, 0), dot));
+      }
+      walk_channels(l, e.c, &y, &x, element_body, &row);
+    }
+}
+
+static const Op op_back = {.name = "l2norm input gradient", .eval = back_run, .lower = lower};
+
+static void backward(Gradient *gradient, Node *node, Node *dy) {
+  gradient_input(gradient, &op_back, node, 2, (Node *[]){dy, node->in[0]});
+}
+
+const Op op_l2norm = {
+    .name = "l2norm",
+    .group = "normalisation",
+    .summary = "channels of each pixel divided by their length",
+    .detail = "y[c] = x[c] / max(sqrt(sum over k of x[k]^2), epsilon)",
+    .params = params,
+    .example = "conv(64, 1x1) -> l2norm -> scale(20)",
+    .keeps_spatial = true,
+    .shape = map_shape,
+    .eval = run,
+    .gradient = backward,
+    .lower = lower,
+};

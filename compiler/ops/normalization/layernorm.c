@@ -1,0 +1,27 @@
+/* layernorm.c: layernorm, mean and variance of the channels of each pixel (Ba, Kiros and Hinton, 2016). */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/normalization/standardize.h"
+
+static const Param params[] = {STANDARDIZE_PARAMS};
+
+static const Op op_back = {.name = "layernorm input gradient", STANDARDIZE_BACK};
+static const Op op_standardized = {
+    .name = "layernorm standardized", .keeps_spatial = true, STANDARDIZE_TRAINED};
+
+static void shape(ShapeContext *context, Node *node) {
+  standardize_shape(context, node,
+                    (Standardize){true, shape_extent(node->in[0]->shape).c, &op_standardized, &op_back});
+}
+
+const Op op_layernorm = {
+    .name = "layernorm",
+    .group = "normalisation",
+    .summary = "normalisation over the channels of each pixel",
+    .detail = "y = (x - mean) / sqrt(variance + epsilon) * weight[c] + bias[c]; mean and variance of the "
+              "channels of a pixel",
+    .params = params,
+    .example = "depthwise(7, pad=same) -> layernorm -> conv(384, 1x1)",
+    .keeps_spatial = true,
+    .shape = shape,
+    STANDARDIZE_OPERATOR,
+};

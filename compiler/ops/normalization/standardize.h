@@ -1,0 +1,36 @@
+/* standardize.h: what layernorm, groupnorm and instancenorm share: h = (x - mean) / sqrt(variance + epsilon),
+ * with mean and biased variance of a group of elements of one value, then h * weight + bias by channel. In
+ * training the two are nodes of their own, so that element-wise gradients serve for weight and bias. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_STANDARDIZE_H
+#define CNNC_STANDARDIZE_H
+#include "kernel/lower.h"
+
+typedef struct Standardize {     /* the detail of a node, and of the hidden nodes of it */
+  bool by_pixel;                 /* a group is the channels of a pixel; else all pixels of some channels */
+  int64_t channels;              /* of a group */
+  const Op *standardized, *back; /* h, in training; the gradient with respect to x */
+} Standardize;
+
+#define STANDARDIZE_PARAMS                                                                                   \
+  {"epsilon", PARAM_NUMBER, "1e-5", "added to the variance", 0, 1e6, NULL},                                  \
+      {"init", PARAM_INIT, "ones", "the factors at the start", 0, 0, NULL},                                  \
+      {"bias_init", PARAM_INIT, "zeros", "the constants at the start", 0, 0, NULL}, {0}
+
+/* A weight and a bias a channel; the input's shape. */
+void standardize_shape(ShapeContext *, Node *, Standardize);
+void standardize_run(const Eval *);      /* input x; with weight and bias where the op has params */
+void standardize_back_run(const Eval *); /* inputs dy, x */
+void standardize_lower(Lower *);         /* either */
+void standardize_gradient(Gradient *, Node *, Node *dy); /* of h */
+void standardize_affine_gradient(Gradient *, Node *, Node *dy);
+Node *standardize_train(Graph *, Node *);
+
+/* The functions of the operator; of h; of the gradient. */
+#define STANDARDIZE_OPERATOR                                                                                 \
+  .eval = standardize_run, .gradient = standardize_affine_gradient, .train = standardize_train,              \
+  .lower = standardize_lower
+#define STANDARDIZE_TRAINED                                                                                  \
+  .eval = standardize_run, .gradient = standardize_gradient, .lower = standardize_lower
+#define STANDARDIZE_BACK .eval = standardize_back_run, .lower = standardize_lower
+#endif

@@ -1,0 +1,37 @@
+/* schedules.c: the arguments of learning-rate schedules; units are epochs. The arithmetic is the runtime's.
+ */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/settings/forms.h"
+#include "graph/op.h"
+
+#define WARMUP {"warmup", PARAM_NUMBER, "0", "epochs of a linear rise from 0", 0, 1e9, NULL}, {0}
+#define FACTOR(value, when)                                                                                  \
+  {"factor", PARAM_NUMBER, value, "the rate is multiplied by it " when, 0, 1e6, NULL}
+
+static const Param constant_params[] = {WARMUP};
+static const Param step_params[] = {
+    {"every", PARAM_NUMBER, "", "epochs between two steps; or `at`", 1e-9, 1e9, NULL},
+    FACTOR("0.1", "at each step"),
+    {"at", PARAM_LIST, "", "the epochs of the steps, as in [30, 60]; or `every`", 0, 0, NULL},
+    WARMUP,
+};
+static const Param exponential_params[] = {FACTOR(NULL, "each epoch"), WARMUP};
+static const Param poly_params[] = {
+    {"power", PARAM_NUMBER, "0.9", "rate * (1 - t/epochs)**power", 0, 1e6, NULL}, WARMUP};
+static const Param cosine_params[] = {{"floor", PARAM_NUMBER, "0", "the rate at the end", 0, 1e6, NULL},
+                                      WARMUP};
+static const Param plateau_params[] = {
+    {"patience", PARAM_INT, "3", "epochs without progress of the validation loss", 1, 1e9, NULL},
+    FACTOR("0.1", "then"),
+    WARMUP};
+
+static const Form constant = {"constant", "the rate stays", constant_params, SCHEDULE_PLAIN};
+static const Form step = {"step", "the rate falls in steps", step_params, SCHEDULE_STEP};
+static const Form exponential = {"exponential", "the rate falls by a factor an epoch", exponential_params,
+                                 SCHEDULE_PLAIN};
+static const Form poly = {"poly", "the rate falls to 0 by a power", poly_params, SCHEDULE_PLAIN};
+static const Form cosine = {"cosine", "the rate falls along half a cosine", cosine_params, SCHEDULE_PLAIN};
+static const Form plateau = {"plateau", "the rate falls when the validation loss does not", plateau_params,
+                             SCHEDULE_PLAIN};
+
+const Form *const schedule_table[] = {&constant, &step, &exponential, &poly, &cosine, &plateau, NULL};

@@ -1,0 +1,85 @@
+/* eval.c: runs a graph in double, node by node, image by image. Plain on purpose: it is what compiled code is
+ * compared with. */
+// SPDX-License-Identifier: Apache-2.0
+#include "reference/eval.h"
+#include <string.h>
+#include "base/number.h"
+#include "graph/op.h"
+
+static void read_input(const Node *node, const double *from, int64_t count,
+                       double *to) { /* the caller's order to [h][w][c] */
+  const Extent e = shape_extent(node->shape);
+  const int64_t size = e.h * e.w * e.c;
+  count *= e.n;
+  if (!node->port->chw) {
+    memcpy(to, from, (size_t)(count * size) * sizeof *to);
+    return;
+  }
+  for (int64_t n = 0; n < count; n++)
+    for (int64_t c = 0; c < e.c; c++)
+      for (int64_t p = 0; p < e.h * e.w; p++) to[n * size + p * e.c + c] = from[n * size + c * e.h * e.w + p];
+}
+
+/* Times that an operator is asked for an image: for each row of its value; for a sum, of what it is taken
+ * over. What makes a value without rows of one that has them sees all of them. */
+static int64_t rows_of(const Node *node) {
+  int64_t rows = shape_rows(node->shape);
+  for (int k = 0; node->result == RESULT_SUM && k < node->nin; k++)
+    rows = larger(rows, shape_rows(node->in[k]->shape));
+  return node->result == RESULT_BATCH ? 1 : rows;
+}
+
+static void run_node(Arena *arena, GraphRun *run, const Node *node) {
+  Eval eval = {.node = node,
+               .in = NEW_ARRAY(arena, const double *, node->nin + 1),
+               .training = run->training,
+               .count = run->count,
+               .seed = run->seed,
+               .step = run->step};
+  for (int k = 0; k < node->nweights; k++)
+    if (node->weight[k]) eval.weight[k] = run->weights + node->weight[k]->offset;
+  if (rounding_switch(node) >= 0) eval.weight[0] = rounding_weights(arena, node, eval.weight);
+  const bool sums = node->target != NULL;
+  const int64_t size = shape_elements(node->shape), rounds = node->result == RESULT_BATCH ? 1 : run->count,
+                rows = rows_of(node);
+  for (int64_t n = 0; n < rounds; n++)
+    for (int64_t row = 0; row < rows; row++) {
+      eval.sample = n;
+      eval.row = row;
+      for (int k = 0; k < node->nin; k++) {
+        const Node *in = node->in[k];
+        const int64_t step =
+            in->result == RESULT_BATCH || node->result == RESULT_BATCH ? 0 : shape_elements(in->shape);
+        eval.in[k] = run->value[in->id] + n * step;
+        if (rows > 1 && in->shape.regions) eval.in[k] += row * shape_row_elements(in->shape);
+      }
+      eval.out = sums ? run->gradients + node->target->offset
+                      : run->value[node->id] + n * size + row * shape_row_elements(node->shape);
+      node->op->eval(&eval);
+    }
+}
+
+void graph_run(Arena *arena, const Graph *graph, GraphRun *run) {
+  graph_verify(graph); /* so that weights of a node fit into Eval */
+  run->value = NEW_ARRAY(arena, double *, graph->nodes.n);
+  if (run->gradients) {
+    memset(run->gradients, 0, (size_t)graph->parameters * sizeof *run->gradients);
+    for (int i = 0; i < graph->weights.n; i++) {
+      const Weight *weight = graph->weights.data[i];
+      if (weight->statistic)
+        memcpy(run->gradients + weight->offset, run->weights + weight->offset,
+               (size_t)weight->size * sizeof *run->gradients);
+    }
+  }
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    const int64_t n = shape_elements(node->shape) * (node->result == RESULT_BATCH ? 1 : run->count);
+    if (!node->target) run->value[i] = NEW_ARRAY(arena, double, n);
+    if (node->op == &op_input) read_input(node, run->input[node->port->index], run->count, run->value[i]);
+    else if (node->op == &op_target)
+      memcpy(run->value[i], run->target[node->port->index],
+             (size_t)(run->count * shape_elements(node->shape)) * sizeof(double));
+    else run_node(arena, run, node);
+    if (run->made && !node->target) run->made(run->context, node, run->value[i], n);
+  }
+}

@@ -1,0 +1,432 @@
+/* summary.c: the table of layers, and the same facts as JSON. A row for every operator as written, before
+ * anything is fused. */
+// SPDX-License-Identifier: Apache-2.0
+#include "report/summary.h"
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include "graph/op.h"
+
+/* ---- receptive fields ---- */
+#define FIELD_MOST (INT64_C(1) << 62)
+
+/* What one element of a value sees of the input, and how far the element beside it lies away there. */
+typedef struct Field {
+  bool all;
+  int64_t size[2];
+  double jump[2];
+  int64_t input[2];
+} Field;
+
+static Field field_input(const Node *node) {
+  const Extent e = shape_extent(node->shape);
+  return (Field){.size = {1, 1}, .jump = {1, 1}, .input = {e.h, e.w}};
+}
+
+/* A window sees K elements D apart; a transposed one, on each axis, the inputs whose windows meet in an
+ * element. */
+static void field_window(Field *field, const Node *node) {
+  const Window *w = node->window;
+  for (int axis = 0; axis < 2; axis++) {
+    const int64_t reach = w->dilation[axis] * (w->kernel[axis] - 1);
+    const bool scatters = node->op->family == FAMILY_CONV_SCATTER;
+    const double more = ceil((double)(scatters ? reach / w->stride[axis] : reach) * field->jump[axis]);
+    const bool fits = (double)field->size[axis] + more < (double)FIELD_MOST;
+    field->size[axis] = fits ? field->size[axis] + (int64_t)more : FIELD_MOST;
+    if (scatters) field->jump[axis] /= (double)w->stride[axis];
+    else field->jump[axis] *= (double)w->stride[axis];
+  }
+}
+
+static void field_scaled(Field *field, const Node *node) {
+  for (int axis = 0; axis < 2; axis++) {
+    int64_t sees = 1;
+    double jump = 1;
+    node->op->field(node, axis, &sees, &jump);
+    const double size = (double)field->size[axis] + ceil((double)(sees - 1) * field->jump[axis]);
+    field->size[axis] = size < (double)FIELD_MOST ? (int64_t)size : FIELD_MOST;
+    field->jump[axis] *= jump;
+  }
+}
+
+static Field field_of(const Node *node, const Field *fields) {
+  if (node->op == &op_input) return field_input(node);
+  if (node->op->source) return (Field){.jump = {1, 1}, .input = {FIELD_MOST, FIELD_MOST}};
+  if (node->nin == 0) return (Field){.all = true};
+  int first = 0; /* of those that see something of the input */
+  while (first + 1 < node->nin && node->in[first]->op->source) first++;
+  Field field = fields[node->in[first]->id];
+  for (int k = 0; k < node->nin; k++) {
+    const Field *other = &fields[node->in[k]->id];
+    field.all |= other->all;
+    for (int axis = 0; axis < 2; axis++)
+      if (other->size[axis] > field.size[axis]) field.size[axis] = other->size[axis];
+  }
+  if (node->window) field_window(&field, node);
+  else if (node->op->field) field_scaled(&field, node);
+  else if (!node->op->keeps_spatial && node->op->family != FAMILY_ALIAS) field.all = true;
+  field.all |= field.size[0] >= field.input[0] && field.size[1] >= field.input[1];
+  return field;
+}
+
+static const Field *fields_find(const Graph *graph) {
+  Field *fields = NEW_ARRAY(graph->arena, Field, graph->nodes.n + 1);
+  for (int i = 0; i < graph->nodes.n; i++) fields[i] = field_of(graph->nodes.data[i], fields);
+  return fields;
+}
+
+/* ---- facts ---- */
+
+typedef struct Totals {
+  int64_t parameters, parameter_bytes, trainable, frozen, statistics, macs, bytes;
+} Totals;
+
+static int64_t node_parameters(const Node *node) { /* shared ones belong to the layer that has them first */
+  int64_t n = node->op->cost ? node->op->cost(node).parameters : 0;
+  for (int k = 0; k < node->nweights; k++)
+    if (node->weight[k] && node->weight[k]->owner == node) n += node->weight[k]->size;
+  return n;
+}
+
+static int64_t node_bytes(const Node *node) { return elem_bytes(node->elem) * shape_elements(node->shape); }
+static bool is_layer(const Node *node) { return node->op != &op_input; }
+
+static Totals totals_of(const Graph *graph) {
+  Totals t = {0};
+  for (int i = 0; i < graph->weights.n; i++) {
+    const Weight *weight = graph->weights.data[i];
+    t.parameters += weight->size;
+    t.parameter_bytes += weight_bytes(weight);
+    *(weight->statistic ? &t.statistics : weight->frozen ? &t.frozen : &t.trainable) += weight->size;
+  }
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (!is_layer(node)) continue;
+    const Cost cost = node->op->cost ? node->op->cost(node) : (Cost){0};
+    t.parameters += cost.parameters;
+    t.parameter_bytes += cost.bytes;
+    t.trainable += cost.parameters; /* before they were of 8 bits */
+    t.macs += node_macs(node);
+    t.bytes += node_bytes(node);
+  }
+  return t;
+}
+
+/* ---- the table ---- */
+
+enum { LAYER, OPERATOR, SHAPE, PARAMETERS, MACS, FIELD, BYTES, COLUMNS };
+static const char *const heading[COLUMNS] = {"layer",           "operator",      "output shape",
+                                             "parameters",      "multiply-adds", "receptive field",
+                                             "activation bytes"};
+static const bool to_the_right[COLUMNS] = {
+    [PARAMETERS] = true, [MACS] = true, [FIELD] = true, [BYTES] = true};
+
+typedef struct Row {
+  const char *cell[COLUMNS];
+} Row;
+
+static const char *field_text(Arena *arena, const Field *field, const Node *node) {
+  if (field->all) return "all";
+  if (!field->size[1]) return "none";
+  if (node->shape.rank == 2) return arena_printf(arena, "%" PRId64, field->size[1]);
+  return arena_printf(arena, "%" PRId64 "x%" PRId64, field->size[0], field->size[1]);
+}
+
+static Row row_of(Arena *arena, const Node *node, const Field *field) {
+  return (Row){{node->name, node->op->name, shape_text(arena, node->shape),
+                text_thousands(arena, node_parameters(node)), text_thousands(arena, node_macs(node)),
+                field_text(arena, field, node), text_thousands(arena, node_bytes(node))}};
+}
+
+LayerFacts *graph_facts(Arena *arena, const Graph *graph) {
+  const Field *fields = fields_find(graph);
+  LayerFacts *facts = NEW_ARRAY(arena, LayerFacts, graph->nodes.n + 1);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (!is_layer(node)) continue;
+    facts[i] = (LayerFacts){node_parameters(node), node_macs(node), node_bytes(node),
+                            field_text(arena, &fields[i], node)};
+  }
+  return facts;
+}
+
+static void row_put(Text *out, const Row *row, const int *width) {
+  Text line = {.arena = out->arena};
+  for (int c = 0; c < COLUMNS; c++)
+    text_put(&line, to_the_right[c] ? "%s%*s" : "%s%-*s", c ? "  " : "", width[c], row->cell[c]);
+  while (line.n && line.s[line.n - 1] == ' ') line.n--;
+  text_bytes(out, line.s, line.n);
+  text_bytes(out, "\n", 1);
+}
+
+static void rule_put(Text *out, const int *width) {
+  int n = 2 * (COLUMNS - 1);
+  for (int c = 0; c < COLUMNS; c++) n += width[c];
+  for (int i = 0; i < n; i++) text_bytes(out, "-", 1);
+  text_bytes(out, "\n", 1);
+}
+
+static void ports_put(Text *out, const Graph *graph) {
+  text_put(out, "net %s:", graph->name);
+  for (int i = 0; i < graph->inputs.n; i++) {
+    const Port *port = &graph->inputs.data[i];
+    text_put(out, "%s %s %s %s", i ? "," : "", port->name, shape_text(graph->arena, port->node->shape),
+             elem_name(port->node->port->elem));
+  }
+  text_put(out, " ->");
+  for (int i = 0; i < graph->outputs.n; i++) {
+    const Port *port = &graph->outputs.data[i];
+    const Elem elem = port->node->elem;
+    text_put(out, "%s %s %s", i ? "," : "", port->name, shape_text(graph->arena, port->node->shape));
+    if (elem != F32) text_put(out, " %s", elem_name(elem));
+  }
+  text_put(out, "\n");
+}
+
+static void totals_put(Text *out, const Graph *graph) {
+  Arena *arena = graph->arena;
+  const Totals t = totals_of(graph);
+  text_put(out, "parameters     %s (%s bytes)", text_thousands(arena, t.parameters),
+           text_thousands(arena, t.parameter_bytes));
+  if (t.trainable != t.parameters)
+    text_put(out, ": %s trainable, %s frozen, %s statistics", text_thousands(arena, t.trainable),
+             text_thousands(arena, t.frozen), text_thousands(arena, t.statistics));
+  text_put(out, "\nmultiply-adds  %s\nactivations    %s bytes\n", text_thousands(arena, t.macs),
+           text_thousands(arena, t.bytes));
+}
+
+void graph_summary(Text *out, const Graph *graph) {
+  const Field *fields = fields_find(graph);
+  VEC(Row) rows = {0};
+  Row head;
+  memcpy(head.cell, heading, sizeof heading);
+  vec_push(graph->arena, rows, head);
+  for (int i = 0; i < graph->nodes.n; i++)
+    if (is_layer(graph->nodes.data[i]))
+      vec_push(graph->arena, rows, row_of(graph->arena, graph->nodes.data[i], &fields[i]));
+  int width[COLUMNS] = {0};
+  for (int r = 0; r < rows.n; r++)
+    for (int c = 0; c < COLUMNS; c++)
+      if ((int)strlen(rows.data[r].cell[c]) > width[c]) width[c] = (int)strlen(rows.data[r].cell[c]);
+  ports_put(out, graph);
+  rule_put(out, width);
+  for (int r = 0; r < rows.n; r++) {
+    row_put(out, &rows.data[r], width);
+    if (r == 0) rule_put(out, width);
+  }
+  rule_put(out, width);
+  totals_put(out, graph);
+}
+
+/* What all values and all scratch need that are alive at the same time is the least possible for these
+ * kernels in this order. */
+static void memory_put(Text *out, const char *what, int64_t bytes, int64_t bound, const char *of) {
+  const double above = 100. * (double)(bytes - bound) / (double)bound, remarkable = 2;
+  text_put(out, "%-15s%s bytes, ", what, text_thousands(out->arena, bytes));
+  if (bytes == bound) text_put(out, "the least possible%s\n", of);
+  else
+    text_put(out, "%.2f %% above the least possible%s (%s)%s\n", above, of, text_thousands(out->arena, bound),
+             above > remarkable ? ": no search found a layout without gaps" : "");
+}
+
+void graph_memory(Text *out, const SummarySizes *sizes) {
+  memory_put(out, "workspace", sizes->workspace_bytes, sizes->workspace_bound, "");
+  if (sizes->bands_to)
+    text_put(out, "%-15swith the layers up to %s in bands of rows, for --ram\n", "", sizes->bands_to);
+  const char *of = sizes->training_most ? " for the values that are kept" : ""; /* others may take less */
+  if (sizes->training_bytes >= 0)
+    memory_put(out, "training", sizes->training_bytes, sizes->training_bound, of);
+  if (sizes->training_most)
+    text_put(out, "%-15sof at most %s bytes: %.1f %% more multiply-adds, for values that are not kept\n", "",
+             text_thousands(out->arena, sizes->training_most), 100 * sizes->again);
+}
+
+/* ---- JSON ---- */
+
+static void json_name(Text *out, const char *key, const char *value) {
+  text_put(out, "\"%s\": ", key);
+  text_json(out, value);
+}
+
+static void json_sizes(Text *out, int n, const int64_t *size) {
+  text_put(out, "[");
+  for (int i = 0; i < n; i++) text_put(out, "%s%" PRId64, i ? ", " : "", size[i]);
+  text_put(out, "]");
+}
+
+static void json_shape(Text *out, Shape shape) {
+  int64_t size[4];
+  int n = 0;
+  if (shape.regions) size[n++] = shape.regions;
+  for (int d = 0; d < shape.rank; d++) size[n++] = shape.dim[d];
+  text_put(out, "\"shape\": ");
+  json_sizes(out, n, size);
+}
+
+static void json_field(Text *out, const Field *field) {
+  if (field->all) {
+    text_put(out, "\"receptive_field\": null, \"jump\": null");
+    return;
+  }
+  text_put(out, "\"receptive_field\": ");
+  json_sizes(out, 2, field->size);
+  text_put(out, ", \"jump\": [%s, %s]", text_double(out->arena, field->jump[0]),
+           text_double(out->arena, field->jump[1]));
+}
+
+static void json_ports(Text *out, const char *key, int n, const Port *ports, bool inputs) {
+  text_put(out, "  \"%s\": [", key);
+  for (int i = 0; i < n; i++) {
+    text_put(out, "%s\n    {", i ? "," : "");
+    json_name(out, "name", ports[i].name);
+    text_put(out, ", ");
+    json_shape(out, ports[i].node->shape);
+    text_put(out, ", ");
+    if (inputs) json_name(out, "type", elem_name(ports[i].node->port->elem));
+    else json_name(out, "layer", ports[i].node->name);
+    text_put(out, "}");
+  }
+  text_put(out, "%s],\n", n ? "\n  " : "");
+}
+
+/* ---- arguments, as they are bound: defaults too ---- */
+static void json_value(Text *out, const Const *value);
+
+static void json_items(Text *out, const Const *value) {
+  text_put(out, "[");
+  for (int i = 0; i < value->n; i++) {
+    if (i) text_put(out, ", ");
+    json_value(out, &value->items[i]);
+  }
+  text_put(out, "]");
+}
+
+static void json_value(Text *out, const Const *value) {
+  switch (value->kind) {
+  case CONST_INT: text_put(out, "%" PRId64, value->i); break;
+  case CONST_FLOAT:
+    text_put(out, "%s", isfinite(value->f) ? text_double(out->arena, value->f) : "null");
+    break;
+  case CONST_BOOL: text_put(out, value->i ? "true" : "false"); break;
+  case CONST_STRING:
+  case CONST_WORD: text_json(out, value->s); break;
+  case CONST_DIMS:
+  case CONST_LIST:
+  case CONST_RANGE: json_items(out, value); break;
+  case CONST_VALUE: text_json(out, value->node->name); break;
+  case CONST_CALL:
+    text_put(out, "{");
+    json_name(out, "name", value->s);
+    text_put(out, ", \"arguments\": ");
+    json_items(out, value);
+    text_put(out, "}");
+    break;
+  case CONST_NONE:
+  case CONST_POISON: text_put(out, "null"); break;
+  }
+}
+
+static void json_arguments(Text *out, const Node *node) {
+  text_put(out, "\"arguments\": {");
+  for (int i = 0; node->arg && node->op->params && node->op->params[i].name; i++) {
+    text_put(out, i ? ", " : "");
+    text_json(out, node->op->params[i].name);
+    text_put(out, ": ");
+    json_value(out, &node->arg[i]);
+  }
+  text_put(out, "}");
+}
+
+static void json_inputs(Text *out, const Node *node) {
+  text_put(out, "\"inputs\": [");
+  for (int k = 0; k < node->nin; k++) {
+    text_put(out, k ? ", " : "");
+    text_json(out, node->in[k]->name);
+  }
+  text_put(out, "], ");
+}
+
+/* Where the layer is written; the file, too, if it is imported. */
+static void json_place(Text *out, SourcePlace place, bool imported) {
+  text_put(out, ", ");
+  if (imported) {
+    json_name(out, "file", place.path);
+    text_put(out, ", ");
+  }
+  text_put(out, "\"line\": %d, ", place.line);
+}
+
+/* Of a net of 8 bits. */
+static void json_quant(Text *out, const Node *node) {
+  if (node->elem == F32) return;
+  json_name(out, "type", elem_name(node->elem));
+  text_put(out, ", ");
+  if (node->quant)
+    text_put(out, "\"scale\": %s, \"zero\": %d, ", text_double(out->arena, (double)node->quant->scale),
+             node->quant->zero);
+}
+
+static void json_layers(Text *out, const Sources *sources, const Graph *graph) {
+  const Field *fields = fields_find(graph);
+  const char *between = "";
+  text_put(out, "  \"layers\": [");
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (!is_layer(node)) continue;
+    text_put(out, "%s\n    {", between);
+    json_name(out, "name", node->name);
+    text_put(out, ", ");
+    json_name(out, "operator", node->op->name);
+    json_place(out, sources_place(sources, node->span.file, node->span.start), node->span.file != 1);
+    json_shape(out, node->shape);
+    text_put(out, ", \"parameters\": %" PRId64 ", \"macs\": %" PRId64 ", ", node_parameters(node),
+             node_macs(node));
+    json_field(out, &fields[i]);
+    text_put(out, ", \"bytes\": %" PRId64 ", ", node_bytes(node));
+    json_quant(out, node);
+    json_inputs(out, node);
+    json_arguments(out, node);
+    text_put(out, "}");
+    between = ",";
+  }
+  text_put(out, "%s],\n", *between ? "\n  " : "");
+}
+
+static void json_weights(Text *out, const Graph *graph) {
+  text_put(out, "  \"weights\": [");
+  for (int i = 0; i < graph->weights.n; i++) {
+    const Weight *weight = graph->weights.data[i];
+    text_put(out, "%s\n    {", i ? "," : "");
+    json_name(out, "name", weight->name);
+    text_put(out, ", \"shape\": ");
+    json_sizes(out, weight->rank, weight->dim);
+    text_put(out, ", ");
+    json_name(out, "layer", weight->owner->name);
+    text_put(out, "}");
+  }
+  text_put(out, "%s],\n", graph->weights.n ? "\n  " : "");
+}
+
+void graph_json(Text *out, const Sources *sources, const Graph *graph, const SummarySizes *sizes,
+                const char *more) {
+  const Totals t = totals_of(graph);
+  text_put(out, "{\n  ");
+  json_name(out, "net", graph->name);
+  text_put(out, ",\n");
+  json_ports(out, "inputs", graph->inputs.n, graph->inputs.data, true);
+  json_ports(out, "outputs", graph->outputs.n, graph->outputs.data, false);
+  json_layers(out, sources, graph);
+  json_weights(out, graph);
+  text_put(out,
+           "  \"totals\": {\"parameters\": %" PRId64 ", \"trainable\": %" PRId64 ", \"statistics\": %" PRId64
+           ", \"macs\": %" PRId64,
+           t.parameters, t.trainable, t.statistics, t.macs);
+  text_put(out,
+           ", \"weights_bytes\": %" PRId64 ", \"workspace_bytes\": %" PRId64
+           ", \"workspace_bound\": %" PRId64,
+           t.parameter_bytes, sizes->workspace_bytes, sizes->workspace_bound);
+  text_put(out,
+           sizes->training_bytes < 0 ? ", \"training_bytes\": null}" : ", \"training_bytes\": %" PRId64 "}",
+           sizes->training_bytes);
+  text_put(out, *more ? ",\n  %s\n}\n" : "%s\n}\n", more);
+}

@@ -1,0 +1,233 @@
+// conv_columns.c: convolution of a single channel by few filters: vectors run over output columns, weights
+// are broadcast.
+// SPDX-License-Identifier: Apache-2.0
+//
+// The input is copied into scratch with a border of zeros, as wide as whole vectors need, so that no tap is
+// tested. A tile is a group of filters x the rows of a pooling window (or one) x two vectors of columns.
+// Results leave lane by lane, for the filters of a pixel lie side by side in memory.
+#include "schedule/float/direct.h"
+
+enum { MOST_FILTERS = 6, MOST_VECTORS = 2, MOST_POOLED = 4 };
+
+typedef struct Columns {
+  Lower *l;
+  Correlation k;
+  Axis y, x;
+  int lanes, vectors;     /* of a tile's row of columns */
+  int64_t filters;        /* of a tile */
+  int64_t tiles;          /* of a row */
+  Buf *w, *bias, *padded; /* [ky][kx][filter], [filter], [row][column] */
+} Columns;
+
+/* ---- choices: by the file's vectors and the shape alone, for they decide how the weights lie ---- */
+const char *columns_refused(const Lower *l, const Correlation *k) {
+  if (l->node->hidden) return "a gradient";
+  if (l->layout_lanes == 1) return "no vectors";
+  if (k->groups != 1 || k->l != 1) return "more than one input channel";
+  if (k->stride[1] != 1) return "a stride";
+  for (int i = 0; i < l->kernel->nchain; i++)
+    if (l->kernel->chain[i]->nin > 1) return "operands, which have their filters side by side";
+  return NULL;
+}
+
+static Columns begin(Lower *l, const Correlation *k) {
+  Columns c = {.l = l,
+               .k = *k,
+               .y = axis_pooled(k, 0, l->kernel->pool),
+               .x = axis_pooled(k, 1, l->kernel->pool),
+               .lanes = l->target->lanes};
+  const int64_t columns = c.x.count * c.x.parts;
+  while (c.lanes > 4 && c.lanes / 2 >= columns) c.lanes /= 2;
+  c.vectors = columns > c.lanes || c.lanes == 1 ? MOST_VECTORS : 1;
+  c.tiles = (columns + c.lanes * c.vectors - 1) / (c.lanes * c.vectors);
+  const int64_t room =
+      (l->target->registers - c.vectors * c.y.parts - 1 - !l->target->fma) / (c.vectors * c.y.parts);
+  const int64_t most = room < 1              ? 1
+                       : room > MOST_FILTERS ? MOST_FILTERS
+                                             : room,
+                groups = (k->s + most - 1) / most;
+  c.filters = (k->s + groups - 1) / groups;
+  return c;
+}
+
+static Val wide(Val v, const Columns *c) { return c->lanes > 1 ? splat(v, c->lanes) : v; }
+static Val nothing(Nest *b, const Columns *c) { return wide(num(b, 0), c); }
+
+/* ---- weights and input ---- */
+static void pack_weights(Columns *c) {
+  Lower *l = c->l;
+  const Correlation *k = &c->k;
+  Pack *pack = lower_pack(l, "weight", 3, (int64_t[]){k->kernel[0], k->kernel[1], k->s});
+  Nest *b = pack->nest;
+  NEST_FOR(b, ky, k->kernel[0])
+    NEST_FOR(b, kx, k->kernel[1])
+      NEST_FOR(b, f, k->s) {
+        Ix index[4];
+        const Ix channel = {0};
+        const int rank = correlation_weight_index(k, index, &f, &channel, &ky, &kx);
+        nest_store(b, nest_at(b, pack->out, ky, kx, f),
+                   lower_packed_weight(l, pack, rank, index, &f, &channel));
+      }
+  c->w = lower_pack_done(l, pack);
+  c->bias = correlation_bias(l, k, false, 0);
+}
+
+static int64_t rows_read(const Columns *c) {
+  return (c->y.count - 1) * c->y.in_step + (c->y.parts - 1) * c->y.part_step +
+         (c->y.taps - 1) * c->y.tap_step + 1;
+}
+static int64_t columns_read(const Columns *c) {
+  return c->tiles * c->vectors * c->lanes + (c->x.taps - 1) * c->x.tap_step;
+}
+
+/* One row of the input from column `from` on, as far as it is read; `part` handles what is no whole vector.
+ */
+static void copy_row(Nest *b, const Columns *c, const Ix *row, int64_t shift, int64_t count) {
+  const int L = c->lanes;
+  const int64_t from = shift < 0 ? -shift : 0, to = shift < 0 ? 0 : shift, whole = count / L,
+                rest = count % L;
+  const Ix iy = *row + c->y.in_first;
+  if (whole)
+    NEST_FOR(b, v, whole)
+      nest_store(b, nest_at(b, c->padded, *row, to + v * L),
+                 nest_load(b, nest_at(b, c->l->in[0], 0, iy, from + v * L), L));
+  if (rest)
+    nest_store_part(b, nest_at(b, c->padded, *row, to + whole * L),
+                    nest_load_part(b, nest_at(b, c->l->in[0], 0, iy, from + whole * L), (int)rest, L),
+                    (int)rest);
+}
+
+static void clear(Nest *b, const Columns *c, LoopKind kind, int64_t from, int64_t to) {
+  if (from < to)
+    NEST_LOOP(b, r, kind, 1, NEST_IX(from), 1, NEST_IX(to))
+      NEST_FOR(b, v, c->padded->dim[1] / c->lanes)
+        nest_store(b, nest_at(b, c->padded, r, v * c->lanes), nothing(b, c));
+}
+
+static void copy_input(Nest *b, const Columns *c, LoopKind kind) {
+  const int64_t rows = c->padded->dim[0], before = -c->y.in_first, shift = -c->x.in_first,
+                width = c->x.in_size, all = c->padded->dim[1];
+  const int64_t from = before < 0      ? 0
+                       : before < rows ? before
+                                       : rows,
+                last = before + c->y.in_size,
+                to = last < from   ? from
+                     : last < rows ? last
+                                   : rows;
+  const int64_t left = shift < 0 ? -shift : 0, right = shift + width > all ? shift + width - all : 0,
+                count = width - left - right;
+  clear(b, c, kind, 0, from);
+  if (from < to)
+    NEST_LOOP(b, r, kind, 1, NEST_IX(from), 1, NEST_IX(to)) {
+      NEST_FOR(b, v, all / c->lanes) nest_store(b, nest_at(b, c->padded, r, v * c->lanes), nothing(b, c));
+      if (count > 0) copy_row(b, c, &r, shift, count);
+    }
+  clear(b, c, kind, to, rows);
+}
+
+/* ---- a tile ---- */
+static Val plain_sum(Nest *b, const Columns *c, Buf *acc, const Ix *f, int r, int v, const Ix *y,
+                     const Ix *filter) {
+  const Ix zero = {0};
+  return lower_finish(c->l, nest_get(b, nest_at(b, acc, *f, r, v)), y, &zero, filter, 1, 1);
+}
+
+/* Every second lane of two vectors side by side, or of one. */
+static Val alternate(Nest *b, const Columns *c, const Val x[MOST_VECTORS], int first) {
+  int *lane = NEW_ARRAY(b->arena, int, c->lanes);
+  for (int i = 0; i < c->lanes; i++) lane[i] = 2 * i + first < c->lanes * c->vectors ? 2 * i + first : 0;
+  return shuffle(x[0], x[c->vectors - 1], c->lanes, lane);
+}
+
+/* The windows of two rows of columns. */
+static Val pooled(Nest *b, const Columns *c, Buf *acc, const Ix *f, const Ix *y, const Ix *filter) {
+  Val x[MOST_POOLED];
+  int n = 0;
+  for (int r = 0; r < c->y.parts; r++) {
+    Val row[MOST_VECTORS];
+    for (int v = 0; v < c->vectors; v++)
+      row[v] = nest_let(b, nest_text(b, "r%d", v), wide(plain_sum(b, c, acc, f, r, v, y, filter), c));
+    for (int i = 0; i < c->x.parts; i++) x[n++] = c->lanes == 1 ? row[i] : alternate(b, c, row, i);
+  }
+  return c->l->kernel->pool->op->pool(x, n);
+}
+
+static void store_lanes(Nest *b, const Columns *c, Val v, const Ix *y, const Ix *x, const Ix *filter,
+                        int64_t count) {
+  if (c->lanes == 1) {
+    lower_put(c->l, v, y, x, filter, 1, 1);
+    return;
+  }
+  Val all = nest_let(b, "all", wide(v, c));
+  NEST_UNROLL(b, i, count) lower_put(c->l, lane_at(b, all, &i), y, NEST_IX(*x + i), filter, 1, 1);
+}
+
+/* `count` outputs of row y from output column `first` on, of `filters` filters from *f0 on. */
+static void tile(Nest *b, const Columns *c, const Ix *y, const Ix *first, const Ix *f0, int64_t filters,
+                 int64_t count) {
+  const int rows = (int)c->y.parts;
+  Buf *acc = NEST_REGISTERS(b, "a", c->lanes, filters, rows, c->vectors);
+  NEST_UNROLL(b, f, filters)
+    for (int r = 0; r < rows; r++)
+      for (int v = 0; v < c->vectors; v++)
+        nest_store(b, nest_at(b, acc, f, r, v),
+                   c->bias ? nest_load(b, nest_at(b, c->bias, *f0 + f), 1) : num(b, 0));
+  NEST_FOR(b, ky, c->y.taps)
+    NEST_LOOP(b, kx, c->x.taps <= c->l->target->blocking.unrolled_taps ? UNROLLED : SERIAL, 1, NEST_IX(0), 1,
+              NEST_IX(c->x.taps)) {
+      Val in[MOST_POOLED];
+      for (int r = 0; r < rows; r++)
+        for (int v = 0; v < c->vectors; v++)
+          in[r * c->vectors + v] = nest_let(
+              b, nest_text(b, "in%d_%d", r, v),
+              nest_load(b,
+                        nest_at(b, c->padded, *y * c->y.in_step + r * c->y.part_step + ky * c->y.tap_step,
+                                *first * c->x.parts + c->lanes * v + kx * c->x.tap_step),
+                        c->lanes));
+      NEST_UNROLL(b, f, filters)
+        for (int r = 0; r < rows; r++)
+          for (int v = 0; v < c->vectors; v++)
+            nest_accumulate(b, nest_at(b, acc, f, r, v), in[r * c->vectors + v],
+                            nest_load(b, nest_at(b, c->w, ky, kx, *f0 + f), 1));
+    }
+  NEST_UNROLL(b, f, filters) {
+    const Ix filter = *f0 + f;
+    const int64_t a_vector = c->lanes;
+    if (c->l->kernel->pool) store_lanes(b, c, pooled(b, c, acc, &f, y, &filter), y, first, &filter, count);
+    else
+      for (int v = 0; v < c->vectors; v++) {
+        const int64_t left = count - v * a_vector;
+        if (left > 0)
+          store_lanes(b, c, plain_sum(b, c, acc, &f, 0, v, y, &filter), y, NEST_IX(*first + v * a_vector),
+                      &filter, left < a_vector ? left : a_vector);
+      }
+  }
+}
+
+static void filters_of_tile(Nest *b, const Columns *c, const Ix *y, const Ix *first, int64_t count) {
+  const int64_t whole = c->k.s / c->filters, rest = c->k.s % c->filters;
+  NEST_FOR(b, g, whole) tile(b, c, y, first, NEST_IX(g * c->filters), c->filters, count);
+  if (rest) tile(b, c, y, first, NEST_IX(whole * c->filters), rest, count);
+}
+
+bool schedule_conv_columns(Lower *l) {
+  const Correlation k = correlation_of(l->node);
+  Columns c = begin(l, &k);
+  pack_weights(&c);
+  const int64_t width = (columns_read(&c) + c.lanes - 1) / c.lanes * c.lanes,
+                outputs = c.lanes * c.vectors / c.x.parts;
+  c.padded = lower_scratch(l, "padded", 2, (int64_t[]){rows_read(&c), width});
+  Nest *b = l->b;
+  lower_columns(l);
+  nest_fn(b, b->name, false);
+  const LoopKind kind = schedule_outer(l, correlation_macs(&k));
+  copy_input(b, &c, kind);
+  NEST_LOOP(b, y, kind, 1, NEST_IX(0), 1, NEST_IX(c.y.count)) {
+    const int64_t last = c.x.count - (c.tiles - 1) * outputs;
+    if (c.tiles > 1)
+      NEST_FOR(b, t, c.tiles - 1) filters_of_tile(b, &c, &y, NEST_IX(t * outputs), outputs);
+    filters_of_tile(b, &c, &y, NEST_IX((c.tiles - 1) * outputs), last);
+  }
+  lower_about(l, "%d filters x %d vectors of %d columns", (int)c.filters, c.vectors, c.lanes);
+  return true;
+}

@@ -1,0 +1,568 @@
+// conv_direct.c: direct convolution without a halo.
+// SPDX-License-Identifier: Apache-2.0
+//
+// A tile of PX pixels of a row times NV vectors of output channels stays in registers while all taps and
+// input channels pass by. Rows outside the input are cut from the range of ty; columns outside, which only
+// tiles at the left and right edge have, are conditions on unrolled constants. Weights are packed so that a
+// tile reads them in order: panels of two vectors of the widest target, channels of the group that fill no
+// panel in one of their own, padded with zeros.
+#include "base/number.h"
+#include "kernel/walk.h"
+#include "schedule/float/conv_tile.h"
+
+/* ---- choices ---- */
+int64_t direct_unit(const Lower *l, int64_t channels) {
+  if (l->layout_lanes == 1) return 4;
+  int64_t unit = 4;
+  while (unit < l->layout_lanes && unit < channels) unit *= 2;
+  return unit;
+}
+
+/* The largest divisor that keeps a panel small. */
+static int64_t choose_block(const Lower *l, int64_t channels, int64_t floats_a_channel) {
+  const int64_t most = l->layout->blocking.direct_panel / 4 / floats_a_channel;
+  if (channels <= most || most < 16) return channels;
+  for (int64_t block = most; block >= 16; block--)
+    if (channels % block == 0) return block;
+  return channels;
+}
+
+static int most_pixels(const Lower *l, int vectors,
+                       int64_t parts) { /* accumulators, weights and one broadcast fit the registers */
+  const Target *t = l->target;
+  const int64_t pixels = (t->registers - vectors - 1 - !t->fma) / (vectors * parts);
+  return pixels > 16 ? 16 : pixels < 1 ? 1 : (int)pixels;
+}
+
+/* A tile width that divides the row, if one is wide enough; else one that splits it evenly. parts: sums of a
+ * pixel. As many sums as the multiply-adds under way would be enough if operands were always there: it takes
+ * more not to wait for one that is late. Where products are added by another instruction, sums wait for that
+ * alone, which takes half as long. */
+static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t parts, int64_t most) {
+  const int64_t under_way = t->chains - !t->fma;
+  for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * vectors * parts > under_way;
+       pixels--)
+    if (width % pixels == 0) return pixels;
+  return ceil_divide(width, ceil_divide(width, most));
+}
+
+/* What follows a tile of many sums waits until most of them are stored, which counts where a sum has few
+ * `products`. There the tile is a narrower one that divides the row, if that is wide enough and the weights,
+ * which are read more often, are in the first cache. products 0: such a one is not asked for. */
+static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts, int64_t products) {
+  const Target *t = l->target;
+  const int64_t most = most_pixels(l, vectors, parts), few = t->stores / vectors;
+  if (l->choice.method == METHOD_DIRECT && l->choice.pixels)
+    return (int)smaller(l->choice.pixels, smaller(width, most));
+  const int64_t pixels = even_pixels(t, width, vectors, parts, most);
+  if (products && 4 * products * vectors * t->lanes <= t->l1 * 3 / 4)
+    for (int64_t i = few; i > few * 3 / 4 && i < pixels; i--)
+      if (width % i == 0) return (int)i;
+  return (int)pixels;
+}
+
+/* Two widths that differ by one where that is possible, not a last tile that may be narrow. */
+Tiling tiling_of(int64_t width, int64_t pixels) {
+  const int64_t tiles = ceil_divide(width, pixels), narrow = tiles * pixels - width;
+  if (narrow == 0) return (Tiling){.pixels = pixels, .count = tiles};
+  if (pixels > 1 && narrow < tiles)
+    return (Tiling){.pixels = pixels, .count = tiles - narrow, .rest = pixels - 1, .rests = narrow};
+  return (Tiling){.pixels = pixels, .count = width / pixels, .rest = width % pixels, .rests = 1};
+}
+
+Tiling direct_tiling(const Lower *l, int64_t width, int vectors) {
+  return tiling_of(width, tile_pixels(l, width, vectors, 1, 0));
+}
+
+/* Where much is done with each sum, stores lie apart. With a leading axis this is known in its loop alone. */
+static int own_pixels(const Direct *d, const Axis *y, const Axis *x, int vectors) {
+  if (d->diagonals) return diagonal_pixels(d, x->count);
+  const bool few = d->l->target->stores && d->l->images <= 1 && !d->l->b->lead &&
+                   !lower_costly(d->l, splat(num(d->l->b, 0), d->lanes));
+  return tile_pixels(d->l, x->count, vectors, y->parts * x->parts, few ? d->in * y->taps * x->taps : 0);
+}
+
+static int tile_lanes(const Lower *l, int64_t channels) {
+  return (int)smaller(l->target->lanes, direct_unit(l, channels));
+}
+
+static int tile_vectors(const Lower *l, int lanes, int64_t channels) { /* pooled: four sums a pixel */
+  const int64_t most = l->kernel->pool && l->target->registers < 32 ? 2 : 4,
+                tiles = (channels + most - 1) / most;
+  if (l->images > 1) return (int)((channels + tiles - 1) / tiles);
+  return lanes == 1 ? 4 : l->kernel->pool && l->target->registers < 32 ? 1 : 2;
+}
+
+/* So many rows are seen as one: all of them, where one has fewer pixels than sums have to be under way; else,
+ * where tiles of one row are not nine tenths full, the fewest rows that fill theirs to 97 %. A single panel
+ * keeps its rows: threads share them. */
+static int64_t rows_joined(const Lower *l, const Correlation *k, int vectors) {
+  if (!correlation_pointwise(k) || l->kernel->pool) return 1;
+  const int64_t width = k->small.w, rows = k->small.h, most = most_pixels(l, vectors, 1);
+  if (width <= l->target->chains) return rows;
+  if (k->s <= 2 * direct_unit(l, k->s) || 10 * width >= 9 * most * ceil_divide(width, most)) return 1;
+  for (int64_t n = 2; n <= rows; n++)
+    if (rows % n == 0 && 100 * n * width >= 97 * most * ceil_divide(n * width, most)) return n;
+  return 1;
+}
+
+static int direct_vectors(const Lower *l, int lanes, int64_t channels) {
+  return (int)smaller(tile_vectors(l, lanes, channels), ceil_divide(channels, lanes));
+}
+
+/* First the tile of a convolution with little fused behind it, then others that are worth a try. */
+int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
+  const Correlation k = correlation_of(l->node);
+  const Axis y = axis_pooled(&k, 0, l->kernel->pool), x = axis_pooled(&k, 1, l->kernel->pool);
+  const int vectors = direct_vectors(l, tile_lanes(l, k.s), k.s);
+  const int64_t width = x.count * rows_joined(l, &k, vectors), parts = y.parts * x.parts;
+  int n = 0;
+  pixels[n++] = tile_pixels(l, width, vectors, parts, k.l * k.kernel[0] * k.kernel[1]);
+  *most = (int)smaller(width, most_pixels(l, vectors, parts));
+  for (int64_t tiles = (width + *most - 1) / *most;
+       n < MOST_TILES && tiles <= width && (width + tiles - 1) / tiles * 2 > *most; tiles++) {
+    const int each = (int)((width + tiles - 1) / tiles);
+    if (each != pixels[n - 1] && each != pixels[0]) pixels[n++] = each;
+  }
+  if (n < MOST_TILES && *most != pixels[0] && *most != pixels[1 % n]) pixels[n++] = *most;
+  return n;
+}
+
+/* ---- packed weights ---- */
+typedef struct Row { /* of a panel: output channels of one tap and input channel */
+  Ix g, fb, ib, c;
+  int64_t from[2], to[2]; /* the kernel's own elements that are summed in this tap */
+} Row;
+
+Ix panel_of(const Direct *d, const Panels *panels, const Ix *group, const Ix *number, const Ix *block) {
+  return (*group * panels->each + panels->before + *number) * d->blocks + *block;
+}
+
+static Val packed_element(const Direct *d, Pack *pack, const Ix *out, const Ix *in, const Ix *out_channel,
+                          const Ix *in_channel, const Ix *ky, const Ix *kx) {
+  Ix index[4];
+  const int rank = correlation_weight_index(&d->k, index, d->spread ? in_channel : out_channel,
+                                            d->spread ? out : in, ky, kx);
+  return lower_packed_weight(d->l, pack, rank, index, out_channel, in_channel);
+}
+
+static Val packed_sum(const Direct *d, Pack *pack, const Row *row, const Ix *out, const Ix *in,
+                      const Ix *out_channel, const Ix *in_channel) {
+  Val sum = NULL;
+  for (int64_t i = row->from[0]; i < row->to[0]; i++)
+    for (int64_t j = row->from[1]; j < row->to[1]; j++) {
+      const Ix ky = NEST_Z + i, kx = NEST_Z + j;
+      Val w = packed_element(d, pack, out, in, out_channel, in_channel, &ky, &kx);
+      sum = sum ? add(sum, w) : w;
+    }
+  return sum;
+}
+
+/* Compilers write out two loops of up to `MOST` rounds in all, which from `LEAST` on is much code for what
+ * runs once. */
+static LoopKind row_kind(const Direct *d, const Panels *panels) {
+  enum { LEAST = 129, MOST = 512 };
+  const int64_t rounds = panels->valid * (d->block > 1 ? d->block : d->k.kernel[1]);
+  return rounds >= LEAST && rounds <= MOST ? ROLLED : SERIAL;
+}
+
+static void pack_row(const Direct *d, const Panels *panels, Pack *pack, const Row *row, const Ix *ky,
+                     const Ix *kx) {
+  Nest *b = pack->nest;
+  const Ix panel = panel_of(d, panels, &row->g, &row->fb, &row->ib), in = row->ib * d->block + row->c;
+  NEST_LOOP(b, f, row_kind(d, panels), 1, NEST_IX(0), 1, NEST_IX(panels->valid)) {
+    const Ix out = panels->first + row->fb * panels->width + f, out_channel = row->g * d->out + out,
+             in_channel = row->g * d->in + in;
+    nest_store(b, nest_at(b, pack->out, panel, *ky, *kx, row->c, f),
+               d->repeat[0] ? packed_sum(d, pack, row, &out, &in, &out_channel, &in_channel)
+                            : packed_element(d, pack, &out, &in, &out_channel, &in_channel, ky, kx));
+  }
+  if (panels->valid < panels->width)
+    NEST_FROM(b, f, panels->valid, panels->width)
+      nest_store(b, nest_at(b, pack->out, panel, *ky, *kx, row->c, f), num(b, 0));
+}
+
+/* Tap by tap: each is another sum. */
+static void pack_sums(const Direct *d, const Panels *panels, Pack *pack, Row *row) {
+  Nest *b = pack->nest;
+  for (int64_t ty = 0; ty < d->k.kernel[0]; ty++)
+    for (int64_t tx = 0; tx < d->k.kernel[1]; tx++) {
+      const Ix ky = NEST_Z + ty, kx = NEST_Z + tx;
+      axis_repeated_sum(&d->own, 0, d->repeat[0], ty, &row->from[0], &row->to[0]);
+      axis_repeated_sum(&d->own, 1, d->repeat[1], tx, &row->from[1], &row->to[1]);
+      NEST_FOR(b, c, d->block) {
+        row->c = c;
+        pack_row(d, panels, pack, row, &ky, &kx);
+      }
+    }
+}
+
+static void pack_group(const Direct *d, const Panels *panels, Pack *pack, const Ix *g) {
+  const Correlation *k = &d->k;
+  Nest *b = pack->nest;
+  NEST_FOR(b, fb, panels->count)
+    NEST_FOR(b, ib, d->blocks) {
+      Row row = {.g = *g, .fb = fb, .ib = ib};
+      if (d->repeat[0]) pack_sums(d, panels, pack, &row);
+      else
+        NEST_FOR(b, ky, k->kernel[0])
+          NEST_FOR(b, kx, k->kernel[1])
+            NEST_FOR(b, c, d->block) {
+              row.c = c;
+              pack_row(d, panels, pack, &row, &ky, &kx);
+            }
+    }
+}
+
+/* The kinds of panels that lie in one buffer. */
+static void pack_panels(Direct *d, Panels *panels, int kinds, const char *member) {
+  Lower *l = d->l;
+  const Correlation *k = &d->k;
+  Pack *pack = lower_pack(
+      l, member, 5,
+      (int64_t[]){k->groups * panels->each * d->blocks, k->kernel[0], k->kernel[1], d->block, panels->width});
+  Nest *b = pack->nest;
+  NEST_FOR(b, g, k->groups)
+    for (int i = 0; i < kinds; i++) pack_group(d, &panels[i], pack, &g);
+  Buf *w = lower_pack_done(l, pack);
+  for (int i = 0; i < kinds; i++) panels[i].w = w;
+}
+
+Direct direct_begin(Lower *l, bool spread) {
+  Direct d = {.l = l, .k = correlation_of(l->node), .spread = spread};
+  d.own = d.k;
+  for (int axis = 0; axis < 2 && l->node->op->family == FAMILY_CONV_REPEATED; axis++) {
+    d.repeat[axis] = ((const int64_t *)l->node->detail)[axis];
+    d.k.kernel[axis] = axis_repeated_taps(&d.own, axis, d.repeat[axis]);
+  }
+  d.in = spread ? d.k.s : d.k.l;
+  d.out = spread ? d.k.l : d.k.s;
+  d.lanes = tile_lanes(l, d.out);
+  d.vectors = tile_vectors(l, d.lanes, d.out);
+  const int64_t unit = direct_unit(l, d.out),
+                width = l->images > 1  ? d.vectors
+                        : d.out > unit ? 2 * unit
+                                       : unit,
+                taps = d.k.kernel[0] * d.k.kernel[1];
+  /* With windows, rows or gates a tile has no parameters left for blocks. */
+  d.block = l->kernel->pool || l->kernel->gate || l->b->lead ? d.in : choose_block(l, d.in, width * taps);
+  d.blocks = d.in / d.block;
+  const int64_t whole = d.out / width, rest = d.out % width, last = ceil_divide(rest, unit) * unit;
+  const bool one = whole && last == width; /* then the rest is a panel like the others */
+  d.panels[0] = (Panels){.count = whole, .width = width, .valid = width, .each = whole + one};
+  d.panels[1] = (Panels){.count = rest > 0,
+                         .width = last,
+                         .valid = rest,
+                         .first = whole * width,
+                         .each = one ? whole + 1 : 1,
+                         .before = one ? whole : 0};
+  if (whole) pack_panels(&d, &d.panels[0], one ? 2 : 1, "weight");
+  if (rest && !one) pack_panels(&d, &d.panels[1], 1, whole ? "weight_rest" : "weight");
+  d.bias = correlation_bias(l, &d.k, spread, d.k.groups * d.out + unit);
+  return d;
+}
+
+/* ---- a row of tiles ---- */
+typedef struct RowTiles {
+  NestFn *fn;
+  int64_t first, count;
+  int pixels;
+  bool left, right, narrow;
+} RowTiles; /* count tiles side by side */
+
+static void call_tile(Nest *b, const Direct *d, const RowTiles *run, const TileArgs *row, const Ix *x0) {
+  Ix args[12] = {
+      row->y, *x0, row->panel, row->c0, row->f0, row->h, NEST_Z + (int)run->left, NEST_Z + (int)run->right};
+  int n = 8;
+  if (d->blocks > 1) {
+    args[n++] = row->first;
+    args[n++] = row->last;
+  }
+  if (d->l->kernel->pool) args[n++] = row->edge;
+  args[n++] = NEST_Z + (int)run->narrow;
+  nest_call_list(b, run->fn, run->fn->nparams - (b->lead != 0), args);
+}
+
+/* The tiles from pixel `first` on: those at an edge apart, those between in one run. */
+static int runs_of(const Axis *x, const RowTiles *kind, int64_t tiles, RowTiles *run, int n) {
+  for (int64_t t = 0, length; t < tiles; t += length) {
+    const int64_t from = kind->first + t * kind->pixels;
+    RowTiles r = *kind;
+    r.first = from;
+    r.left = axis_before(x, from);
+    r.right = axis_behind(x, from + kind->pixels - 1);
+    length = 1;
+    while (!r.left && !r.right && t + length < tiles &&
+           !axis_behind(x, from + (length + 1) * kind->pixels - 1))
+      length++;
+    r.count = length;
+    run[n++] = r;
+  }
+  return n;
+}
+
+static int64_t all_weights(const Direct *d) { /* bytes */
+  const int64_t taps = d->k.kernel[0] * d->k.kernel[1];
+  if (d->diagonals) return 4 * taps * d->out * d->diagonals->n * d->diagonals->ins;
+  return 4 * d->k.groups * d->in * d->out * taps;
+}
+
+/* Rows outside, panels inside: where all weights stay near. Else a panel is used for all rows before the next
+ * one; with images side by side, where values are larger than weights, the few rows that a panel sees stay in
+ * the first cache. */
+static bool rows_first(const Direct *d, const Axis *y) {
+  const Order order = d->l->choice.order;
+  const bool own = d->l->images <= 1 && all_weights(d) <= d->l->target->blocking.direct_weights;
+  return d->l->kernel->pool || (y->count > 1 && (order == ORDER_OWN ? own : order == ORDER_ROWS));
+}
+
+/* Left edge, middle, right edge: the edges by guarded tiles of single pixels. */
+static int runs_with_edges(Tile *t, NestFn *whole, int64_t pixels, const char *phase, RowTiles *run) {
+  int64_t from, to;
+  axis_inside(t->x, &from, &to);
+  t->pixels = 1;
+  t->narrower = 0;
+  t->guarded = true;
+  t->chains = 1;
+  NestFn *edge = tile_function(t, phase);
+  const int64_t middle = (to - from) / pixels, end = from + middle * pixels;
+  run[0] = (RowTiles){.fn = edge, .first = 0, .count = from, .pixels = 1};
+  run[1] = (RowTiles){.fn = whole, .first = from, .count = middle, .pixels = (int)pixels};
+  run[2] = (RowTiles){.fn = edge, .first = end, .count = t->x->count - end, .pixels = 1};
+  return 3;
+}
+
+/* Do tiles have room for a parameter more? */
+static bool one_more(const Direct *d) {
+  return (d->blocks > 1) * 2 + (d->l->kernel->pool != NULL) + (d->l->b->lead != 0) < 2;
+}
+
+static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, const Axis *x, int vectors,
+                            int part, const char *phase) {
+  Nest *b = d->l->b;
+  const int64_t pixels = own_pixels(d, y, x, vectors);
+  const Tiling tiling = tiling_of(x->count, pixels);
+  const Blocking *most = &d->l->target->blocking;
+  const int64_t edges = tile_edges(x, pixels);
+  const bool wide = edges > most->edge_tiles || (edges && x->taps > most->unrolled_taps);
+  Tile t = {.d = d,
+            .panels = panels,
+            .y = y,
+            .x = x,
+            .pixels = (int)pixels,
+            .vectors = vectors,
+            .part = part,
+            .terms = vectors,
+            .chains = 1,
+            .narrower = tiling.rests && !wide && one_more(d) ? (int)(pixels - tiling.rest) : 0};
+  for (int v = 0; v < vectors; v++) t.term[v] = (Term){.lane = v * d->lanes};
+  if (!rows_first(d, y) && !wide && d->l->images <= 1) t.runs = y->count * (tiling.count + tiling.rests);
+  const int chains = d->l->target->chains;
+  while (t.chains < chains && pixels * y->parts * x->parts * vectors * t.chains < chains &&
+         d->block % (2 * t.chains) == 0)
+    t.chains *= 2;
+  RowTiles run[64];
+  int n = 0;
+  NestFn *whole = tile_function(&t, phase), *last = whole;
+  if (tiling.rests && !t.narrower) {
+    t.pixels = (int)tiling.rest;
+    last = tile_function(&t, phase);
+  }
+  if (!wide) {
+    n = runs_of(x, &(RowTiles){.fn = whole, .pixels = (int)pixels}, tiling.count, run, n);
+    const RowTiles narrow = {
+        .fn = last, .first = tiling.count * pixels, .pixels = (int)tiling.rest, .narrow = t.narrower > 0};
+    n = runs_of(x, &narrow, tiling.rests, run, n);
+  } else n = runs_with_edges(&t, whole, pixels, phase, run);
+  NestFn *fn = nest_fn(b,
+                       nest_text(b, "%srow_%d%s", phase, vectors,
+                                 part < d->lanes ? "_part"
+                                 : panels->first ? "_rest"
+                                                 : ""),
+                       false);
+  TileArgs a = {.y = nest_arg(b, "y")};
+  tile_channels(b, &t, &a);
+  if (d->blocks > 1) {
+    a.first = nest_flag(b, "first");
+    a.last = nest_flag(b, "last");
+  }
+  if (y->parts > 1) a.edge = nest_flag(b, "edge");
+  for (int i = 0; i < n; i++) {
+    if (run[i].count == 0) continue;
+    if (run[i].count == 1) call_tile(b, d, &run[i], &a, NEST_IX(run[i].first));
+    else
+      NEST_FOR(b, i_, run[i].count) call_tile(b, d, &run[i], &a, NEST_IX(run[i].first + run[i].pixels * i_));
+  }
+  return fn;
+}
+
+void direct_functions(Direct *d, const Axis *y, const Axis *x, const char *phase, NestFn *row[2][2]) {
+  for (int i = 0; i < 2; i++) {
+    const Panels *panels = &d->panels[i];
+    const int64_t whole = panels->valid / (d->vectors * d->lanes),
+                  rest = panels->valid % (d->vectors * d->lanes);
+    row[i][0] = row[i][1] = NULL;
+    if (!panels->count) continue;
+    const int vectors = (int)((rest + d->lanes - 1) / d->lanes);
+    if (i && whole && panels->w == d->panels[0].w) row[i][0] = row[0][0];
+    else if (whole) row[i][0] = row_function(d, panels, y, x, d->vectors, d->lanes, phase);
+    if (rest) row[i][1] = row_function(d, panels, y, x, vectors, (int)rest - (vectors - 1) * d->lanes, phase);
+  }
+}
+
+/* ---- a gate: the weights are scaled, for each image anew ---- */
+static void gate_begin(Direct *d) {
+  static const char *const name[] = {"gated", "gated_rest"};
+  for (int i = 0; i < 2; i++)
+    if (d->panels[i].count) {
+      d->packed[i] = d->panels[i].w;
+      d->panels[i].w = i && d->packed[1] == d->packed[0]
+                           ? d->panels[0].w
+                           : lower_scratch(d->l, name[i], d->packed[i]->rank, d->packed[i]->dim);
+    }
+}
+
+/* Those of the channel in panel fb. */
+static void gate_channel(const Direct *d, int i, const Ix *fb, const Ix *c) {
+  Nest *b = d->l->b;
+  const Panels *panels = &d->panels[i];
+  Val gate = nest_let(b, "gate", nest_load(b, nest_at(b, d->l->in[1], 0, 0, *c), 1));
+  const Ix panel = panels->before + *fb;
+  NEST_UNROLL(b, v, panels->width / d->lanes) {
+    Val w = nest_load(b, nest_at(b, d->packed[i], panel, 0, 0, *c, d->lanes * v), d->lanes);
+    nest_store(b, nest_at(b, panels->w, panel, 0, 0, *c, d->lanes * v), mul(w, gate));
+  }
+}
+
+/* A panel right before it is read for the whole picture. */
+static void gate_panel(const Direct *d, int i, const Ix *fb) {
+  Nest *b = d->l->b;
+  if (d->l->kernel->gate)
+    NEST_FOR(b, c, d->in) gate_channel(d, i, fb, &c);
+}
+
+/* All panels, where each row reads all of them. */
+static void gate_panels(const Direct *d) {
+  Nest *b = d->l->b;
+  if (d->l->kernel->gate)
+    NEST_LOOP(b, c, walk_rows(d->l, d->in * d->out), 1, NEST_IX(0), 1, NEST_IX(d->in))
+      for (int i = 0; i < 2; i++)
+        if (d->panels[i].count)
+          NEST_FOR(b, fb, d->panels[i].count) gate_channel(d, i, &fb, &c);
+}
+
+/* ---- all rows, panels, blocks ---- */
+typedef struct Flags {
+  bool first, last, edge;
+} Flags; /* block of input channels; row */
+
+static void call_row(Nest *b, const Direct *d, NestFn *row, const Panels *panels, const Ix *y, const Ix *g,
+                     const Ix *fb, const Ix *ib, const Ix *h, Flags flags) {
+  const Ix f0 = *g * d->out + panels->first + *fb * panels->valid + *h;
+  Ix args[8] = {*y, panel_of(d, panels, g, fb, ib), *g * d->in + *ib * d->block, f0, *h};
+  if (d->diagonals) { /* inputs as far along as the outputs; one of ins and outs is 1 */
+    args[2] = f0 / d->diagonals->outs * d->diagonals->ins;
+    args[4] = *h / d->diagonals->outs * d->diagonals->ins;
+  }
+  int n = 5;
+  if (d->blocks > 1) {
+    args[n++] = NEST_Z + (int)flags.first;
+    args[n++] = NEST_Z + (int)flags.last;
+  }
+  if (d->l->kernel->pool) args[n++] = NEST_Z + (int)flags.edge;
+  nest_call_list(b, row, n, args);
+}
+
+/* All of one panel's channels in row y, from one block of the input channels. */
+static void panel_row(Nest *b, const Direct *d, NestFn *const row[2], const Panels *panels, const Ix *y,
+                      const Ix *g, const Ix *fb, const Ix *ib, Flags flags) {
+  const int64_t step = d->vectors * d->lanes, whole = panels->valid / step;
+  if (row[0])
+    NEST_FOR(b, h, whole) call_row(b, d, row[0], panels, y, g, fb, ib, NEST_IX(step * h), flags);
+  if (row[1]) call_row(b, d, row[1], panels, y, g, fb, ib, NEST_IX(step * whole), flags);
+}
+
+static void each_block(Nest *b, const Direct *d, NestFn *const row[2], const Panels *panels, const Axis *rows,
+                       const Ix *y, const Ix *g, const Ix *fb, bool edge) {
+  for (int part = 0; part < 3; part++) { /* the first block, those between, the last */
+    const int64_t from = part == 0   ? 0
+                         : part == 1 ? 1
+                                     : d->blocks - 1,
+                  to = part == 0   ? 1
+                       : part == 1 ? d->blocks - 1
+                                   : d->blocks;
+    if (from >= to || (part == 2 && d->blocks == 1)) continue;
+    const Flags flags = {part == 0, to == d->blocks, edge};
+    NEST_FROM(b, ib, from, to) {
+      if (y) panel_row(b, d, row, panels, y, g, fb, &ib, flags);
+      else
+        NEST_FOR(b, y_, rows->count) panel_row(b, d, row, panels, &y_, g, fb, &ib, flags);
+    }
+  }
+}
+
+static void each_row(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind kind, int64_t from,
+                     int64_t to, bool edge) {
+  Nest *b = d->l->b;
+  if (from < to)
+    NEST_LOOP(b, y_, kind, 1, NEST_IX(from), 1, NEST_IX(to))
+      NEST_FOR(b, g, d->k.groups)
+        for (int i = 0; i < 2; i++)
+          if (d->panels[i].count)
+            NEST_FOR(b, fb, d->panels[i].count)
+              each_block(b, d, row[i], &d->panels[i], y, &y_, &g, &fb, edge);
+}
+
+void direct_loops(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind outer) {
+  Nest *b = d->l->b;
+  if (rows_first(d, y)) {
+    int64_t from = 0, to = y->count;
+    if (y->parts > 1) axis_inside(y, &from, &to);
+    gate_panels(d);
+    each_row(d, y, row, SERIAL, 0, from, true);
+    each_row(d, y, row, outer, from, to, false);
+    each_row(d, y, row, SERIAL, to, y->count, true);
+    return;
+  }
+  const bool by_group = d->k.groups > 1;
+  NEST_LOOP(b, g, by_group ? outer : SERIAL, 1, NEST_IX(0), 1, NEST_IX(d->k.groups))
+    for (int i = 0; i < 2; i++)
+      if (d->panels[i].count) {
+        const LoopKind kind = by_group || d->panels[i].count == 1 ? SERIAL : outer;
+        NEST_LOOP(b, fb, kind, 1, NEST_IX(0), 1, NEST_IX(d->panels[i].count)) {
+          gate_panel(d, i, &fb);
+          each_block(b, d, row[i], &d->panels[i], y, NULL, &g, &fb, false);
+        }
+      }
+}
+
+bool schedule_conv(Lower *l) {
+  const Correlation k = correlation_of(l->node);
+  if (k.groups > 1 && k.l == 1 && k.s == 1) return schedule_depthwise(l);
+  Direct d = direct_begin(l, false);
+  if (l->kernel->gate) gate_begin(&d);
+  const int vectors = direct_vectors(l, d.lanes, d.out);
+  const int64_t joined = rows_joined(l, &d.k, vectors);
+  if (joined > 1) {
+    lower_join_rows(l, joined);
+    d.k.large.w = d.k.small.w *= joined;
+    d.k.large.h = d.k.small.h /= joined;
+  }
+  const Axis y = axis_pooled(&d.k, 0, l->kernel->pool), x = axis_pooled(&d.k, 1, l->kernel->pool);
+  NestFn *row[2][2];
+  direct_functions(&d, &y, &x, "", row);
+  nest_fn(l->b, l->b->name, false);
+  direct_loops(&d, &y, row, schedule_outer(l, correlation_macs(&d.k)));
+  const int parts = (int)(y.parts * x.parts), pixels = own_pixels(&d, &y, &x, vectors);
+  lower_about(l, "tiles of %d pixels x %d vectors of %d channels", pixels, vectors, d.lanes);
+  lower_detail(l, "registers: %d of %d: %d sums, %d of weights, 1 of the input",
+               (pixels * parts + 1) * vectors + 1, l->target->registers, pixels * parts * vectors, vectors);
+  lower_detail(l, "%s",
+               rows_first(&d, &y) ? "order: row after row, each through all panels of weights"
+                                  : "order: panel after panel of weights, each over the whole picture");
+  if (l->kernel->gate) lower_detail(l, "gate: the weights are scaled for each image, not the input");
+  if (d.blocks > 1)
+    lower_detail(l, "input channels: %d blocks of %d, so that a panel of weights stays in the second cache",
+                 (int)d.blocks, (int)d.block);
+  return true;
+}

@@ -1,0 +1,290 @@
+// conv_groups.c: convolutions whose groups are narrower than a vector: its lanes belong to several groups.
+// SPDX-License-Identifier: Apache-2.0
+//
+// The weights that tie n inputs of a group to n outputs at one tap are a square of n diagonals: diagonal r
+// ties input j to output j ^ r (exclusive or). A vector of inputs as it lies in memory, times the weights of
+// a diagonal, is added to a register of that diagonal; the lane of input j there is a part of output j ^ r.
+// Only when all taps have been added are lanes exchanged, n - 1 times for a vector of outputs. So the taps
+// take one load of each vector of inputs and of weights, a multiply-add for each pair of the two, and no
+// shuffle.
+//
+// Where a group has more channels on one side than on the other it is several squares. Where all diagonals
+// are more sums than the registers hold for a few pixels they are added in pieces, of which each reads the
+// inputs. All of this is the direct convolution (conv_direct.c, conv_tile.c) with other terms of a pixel:
+// vectors of inputs in place of one input, diagonals in place of vectors of outputs. Vectors shorter than n,
+// as another target of the file may have them, see blocks of a square; an exclusive or of the block numbers
+// says which diagonals lie there.
+#include "base/number.h"
+#include "schedule/float/conv_tile.h"
+
+static bool power_of_two(int64_t n) { return (n & (n - 1)) == 0; }
+
+static Diagonals diagonals_of(const Lower *l, const Correlation *k) {
+  const bool spread = correlation_spreads(l->node);
+  const int64_t n = smaller(k->l, k->s), in = spread ? k->s : k->l, out = spread ? k->l : k->s;
+  return (Diagonals){
+      .n = n, .ins = in / n, .outs = out / n, .unit = direct_unit(l, bounded_product(k->groups, n))};
+}
+
+const char *groups_refused(const Lower *l, const Correlation *k) {
+  const int64_t n = smaller(k->l, k->s), wide = larger(k->l, k->s) / n;
+  if (l->layout_lanes == 1) return "no vectors";
+  if (l->images > 1) return "images lie side by side";
+  if (k->groups == 1) return "no groups";
+  if (!power_of_two(n)) return "groups of channels that are no power of two";
+  if (larger(k->l, k->s) % n) return "groups of which one side has no multiple of the other's channels";
+  if (n >= l->layout_lanes) return "groups as wide as a vector";
+  if (n * wide > MOST_VECTORS) return "more than 16 products of each input";
+  if (correlation_spreads(l->node) && k->stride[0] * k->stride[1] > DIRECT_PHASES) return "too many phases";
+  return NULL;
+}
+
+/* ---- packed weights: [panel][ky][kx][diagonal and square of the outputs][input] ---- */
+typedef struct Square {
+  const Direct *d;
+  Pack *pack;
+  Ix panel, ky, kx, group, first, q, h; /* first: of the group in its panel; q, h: squares */
+} Square;
+
+/* Diagonal r; input j is the sum of the bits that loops run over, the lowest innermost; output j ^ r is as
+ * affine in them. */
+static void pack_diagonal(const Square *s, int64_t r, int64_t bit, const Ix *in, const Ix *out) {
+  const Direct *d = s->d;
+  const Diagonals *of = d->diagonals;
+  Nest *b = s->pack->nest;
+  if (bit) {
+    NEST_FOR(b, one, 2)
+      pack_diagonal(s, r, bit / 2, NEST_IX(*in + one * bit),
+                    r & bit ? NEST_IX(*out + bit - one * bit) : NEST_IX(*out + one * bit));
+    return;
+  }
+  const Ix i = s->q * of->n + *in, o = s->h * of->n + *out;
+  const Ix in_channel = s->group * (of->n * of->ins) + i, out_channel = s->group * (of->n * of->outs) + o;
+  Ix index[4];
+  const int rank = correlation_weight_index(&d->k, index, d->spread ? &in_channel : &out_channel,
+                                            d->spread ? &o : &i, &s->ky, &s->kx);
+  nest_store(
+      b,
+      nest_at(b, s->pack->out, s->panel, s->ky, s->kx, r * of->outs + s->h, s->first * (of->n * of->ins) + i),
+      lower_packed_weight(d->l, s->pack, rank, index, &out_channel, &in_channel));
+}
+
+static void pack_groups(Square *s, int64_t before, int64_t groups) {
+  Nest *b = s->pack->nest;
+  const Diagonals *of = s->d->diagonals;
+  const Ix none = {0};
+  NEST_FOR(b, g, groups)
+    NEST_FOR(b, q, of->ins)
+      NEST_FOR(b, h, of->outs) {
+        s->first = g;
+        s->group = before + s->panel * groups + g;
+        s->q = q;
+        s->h = h;
+        for (int64_t r = 0; r < of->n; r++) pack_diagonal(s, r, of->n / 2, &none, &none);
+      }
+}
+
+static void pack_panels(Direct *d, Panels *panels, const char *member) {
+  const Diagonals *of = d->diagonals;
+  const int64_t width = of->ins * of->unit, rows = of->n * of->outs, each = of->n * of->outs,
+                groups = panels->valid / each, real = groups * of->n * of->ins;
+  Pack *pack =
+      lower_pack(d->l, member, 5, (int64_t[]){panels->count, d->k.kernel[0], d->k.kernel[1], rows, width});
+  Nest *b = pack->nest;
+  NEST_FOR(b, panel, panels->count)
+    NEST_FOR(b, ky, d->k.kernel[0])
+      NEST_FOR(b, kx, d->k.kernel[1]) {
+        Square s = {.d = d, .pack = pack, .panel = panel, .ky = ky, .kx = kx};
+        pack_groups(&s, panels->first / each, groups);
+        if (real < width)
+          NEST_FOR(b, row, rows)
+            NEST_FROM(b, lane, real, width)
+              nest_store(b, nest_at(b, pack->out, panel, ky, kx, row, lane), num(b, 0));
+      }
+  panels->w = lower_pack_done(d->l, pack);
+}
+
+/* ---- a tile ---- */
+/* Diagonals that a vector sees apart: all, or those of a block of the square. */
+static int64_t block_of(const Direct *d) { return smaller(d->diagonals->n, d->lanes); }
+
+int diagonal_cuts(const Direct *d) {
+  const Diagonals *of = d->diagonals;
+  return of->n > d->lanes ? (int)(of->n / d->lanes * of->outs) : 1;
+}
+
+static int64_t terms_of(const Direct *d) {
+  return d->diagonals->n * larger(d->diagonals->ins, d->diagonals->outs);
+}
+
+/* More sums than that would leave a tile of less than three pixels. */
+static int64_t most_terms(const Direct *d) {
+  int64_t most = 2;
+  while (2 * most * 3 + 4 <= d->l->target->registers) most *= 2;
+  return most;
+}
+
+int diagonal_squares(const Direct *d) { return (int)(d->diagonals->ins * d->diagonals->outs); }
+
+static int64_t piece_of(const Direct *d) { return smaller(d->diagonals->n, most_terms(d)); } /* diagonals */
+
+int diagonal_pieces(const Direct *d) {
+  if (diagonal_cuts(d) > 1 || terms_of(d) <= most_terms(d)) return 1;
+  return (int)(diagonal_squares(d) * (d->diagonals->n / piece_of(d)));
+}
+
+int diagonal_pixels(const Direct *d, int64_t width) {
+  const Target *t = d->l->target;
+  const int64_t terms = diagonal_cuts(d) > 1     ? d->diagonals->n * d->diagonals->ins
+                        : diagonal_pieces(d) > 1 ? piece_of(d)
+                                                 : terms_of(d);
+  int64_t most = 1;
+  while (most < 16 && (most + 1) * terms + smaller(most + 1, terms) + 1 + !t->fma <= t->registers) most++;
+  return (int)ceil_divide(width, ceil_divide(width, most));
+}
+
+/* Of a tile at the end of a panel that is not full the last vectors have few lanes, or none. */
+int diagonal_inputs(const Tile *t, int input) {
+  const Direct *d = t->d;
+  const int64_t outputs = (t->vectors - 1) * d->lanes + t->part,
+                inputs = outputs / d->diagonals->outs * d->diagonals->ins;
+  return (int)smaller(larger(inputs - input * d->lanes, 0), d->lanes);
+}
+
+void diagonal_terms(Tile *t, int cut) {
+  const Direct *d = t->d;
+  const Diagonals *of = d->diagonals;
+  const int64_t L = d->lanes, block = block_of(d), cuts = diagonal_cuts(d);
+  const int64_t inputs = cuts > 1 ? of->n / L * of->ins : of->ins, outs = cuts > 1 ? 1 : of->outs;
+  t->cut = cut;
+  t->terms = 0;
+  if (diagonal_pieces(d) > 1) {
+    const int64_t many = of->n / piece_of(d), square = t->piece / many, u = square / outs;
+    for (int64_t r = 0; r < piece_of(d) && diagonal_inputs(t, (int)u); r++)
+      t->term[t->terms++] = (Term){(int)u, (t->piece % many * piece_of(d) + r) * outs + square % outs, u * L};
+    return;
+  }
+  for (int u = 0; u < inputs; u++)
+    for (int64_t r = 0; r < block && diagonal_inputs(t, u); r++)
+      for (int64_t h = 0; h < outs; h++) {
+        const int64_t from = cuts > 1 ? (u * L % of->n) ^ (cut * L % of->n) : 0,
+                      square = cuts > 1 ? cut * L / of->n : h;
+        t->term[t->terms++] = (Term){u, (from + r) * of->outs + square, u * L};
+      }
+}
+
+/* The first diagonal's lanes are those of the outputs already. */
+static bool starts_with_bias(const Direct *d) {
+  return diagonal_cuts(d) > 1 || (diagonal_squares(d) == 1 && diagonal_pieces(d) == 1);
+}
+
+Val diagonal_start(Nest *b, const Tile *t, const TileArgs *a, int term) {
+  return term == 0 && starts_with_bias(t->d) ? tile_bias(b, t, a, t->cut) : num(b, 0);
+}
+
+static Val exchanged(Nest *b, Val x, int lanes, int64_t r) {
+  int *lane = NEW_ARRAY(b->arena, int, lanes);
+  for (int i = 0; i < lanes; i++) lane[i] = i ^ (int)r;
+  return shuffle(x, x, lanes, lane);
+}
+
+/* The sums of a square's diagonals become its outputs, in the lanes of its inputs. */
+static Val folded(Nest *b, const Direct *d, int64_t diagonals, Val x[MOST_VECTORS]) {
+  for (int64_t half = diagonals / 2; half; half /= 2)
+    for (int64_t r = 0; r < half; r++) x[r] = add(x[r], exchanged(b, x[r + half], d->lanes, half));
+  return x[0];
+}
+
+void diagonal_keep(Nest *b, const Tile *t, Buf *acc) {
+  const Direct *d = t->d;
+  const int64_t each = piece_of(d), many = d->diagonals->n / each, first = t->piece % many * each;
+  NEST_UNROLL(b, p, t->real_columns) {
+    Val x[MOST_VECTORS];
+    for (int64_t r = 0; r < each; r++) x[r] = nest_get(b, nest_at(b, acc, 0, p, r));
+    const Ref square = nest_at(b, t->squares, p, t->piece / many);
+    Val sum = folded(b, d, each, x);
+    nest_store(b, square, first ? add(nest_get(b, square), exchanged(b, sum, d->lanes, first)) : sum);
+  }
+}
+
+/* Output vector v from the sums of the squares with number q along the inputs: each lane from its own. */
+static Val collected(Nest *b, const Tile *t, Val sum[MOST_VECTORS], int v, int64_t q) {
+  const Diagonals *of = t->d->diagonals;
+  const int64_t L = t->d->lanes;
+  const int sources = (int)(of->ins * of->outs);
+  Val all = sum[0];
+  for (int from = 1; from < sources; from++) {
+    int *lane = NEW_ARRAY(b->arena, int, L);
+    for (int64_t i = 0; i < L; i++) {
+      const int64_t out = v * L + i, group = out / (of->n * of->outs), within = out % (of->n * of->outs),
+                    in = (group * of->ins + q) * of->n + within % of->n;
+      const int64_t source = in / L * of->outs + within / of->n;
+      lane[i] = (int)(source == from ? L + in % L : from == 1 ? in % L : i);
+      if (L == 1 && source == from) all = sum[from];
+    }
+    if (L > 1) all = shuffle(all, sum[from] ? sum[from] : sum[0], (int)L, lane);
+  }
+  return all;
+}
+
+void diagonal_outputs(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *pixel,
+                      Val out[MOST_VECTORS]) {
+  const Direct *d = t->d;
+  const Diagonals *of = d->diagonals;
+  const int block = (int)block_of(d), cuts = diagonal_cuts(d);
+  const int outs = cuts > 1 ? 1 : (int)of->outs;
+  int inputs = 0;
+  while (inputs < (cuts > 1 ? of->n / d->lanes * of->ins : of->ins) && diagonal_inputs(t, inputs)) inputs++;
+  Val x[MOST_VECTORS], sum[MOST_VECTORS] = {NULL};
+  for (int u = 0; u < inputs; u++)
+    for (int h = 0; h < outs; h++) {
+      for (int r = 0; r < block && !t->squares; r++) {
+        Val term = nest_get(b, nest_at(b, acc, 0, *pixel, (u * block + r) * outs + h));
+        x[r] = cuts > 1 && u ? add(x[r], term) : term;
+      }
+      const int square = u * outs + h;
+      if (t->squares) sum[square] = nest_get(b, nest_at(b, t->squares, *pixel, square));
+      else if (cuts == 1) sum[square] = nest_let(b, nest_text(b, "s%d", square), folded(b, d, block, x));
+    }
+  if (cuts > 1) {
+    out[t->cut] = folded(b, d, block, x);
+    return;
+  }
+  for (int v = 0; v < t->vectors; v++) {
+    out[v] = collected(b, t, sum, v, 0);
+    for (int64_t q = 1; q < of->ins; q++) out[v] = add(collected(b, t, sum, v, q), out[v]);
+    if (d->bias && !starts_with_bias(d)) out[v] = add(out[v], tile_bias(b, t, a, v));
+  }
+}
+
+/* ---- the layer ---- */
+bool schedule_conv_groups(Lower *l) {
+  const Correlation k = correlation_of(l->node);
+  const Diagonals of = diagonals_of(l, &k);
+  Direct d = {.l = l, .k = k, .own = k, .spread = correlation_spreads(l->node), .block = 1, .blocks = 1};
+  d.diagonals = &of;
+  d.in = k.groups * of.n * of.ins; /* one group of all channels, in panels */
+  d.out = k.groups * of.n * of.outs;
+  d.lanes = (int)smaller(l->target->lanes, of.unit);
+  d.vectors = (int)(larger(of.n, d.lanes) / d.lanes * of.outs);
+  const int64_t outputs = of.outs * of.unit, whole = d.out / outputs, rest = d.out % outputs,
+                width = of.n * of.outs * of.ins * of.unit;
+  d.panels[0] = (Panels){.count = whole, .width = width, .valid = outputs, .each = whole};
+  d.panels[1] =
+      (Panels){.count = rest > 0, .width = width, .valid = rest, .first = whole * outputs, .each = 1};
+  if (whole) pack_panels(&d, &d.panels[0], "weight");
+  if (rest) pack_panels(&d, &d.panels[1], whole ? "weight_rest" : "weight");
+  d.bias = correlation_bias(l, &k, d.spread, d.out + outputs);
+  d.k.groups = 1;
+  if (d.spread) direct_by_phases(&d);
+  else {
+    const Axis y = axis_gathered(&d.k, 0), x = axis_gathered(&d.k, 1);
+    NestFn *row[2][2];
+    direct_functions(&d, &y, &x, "", row);
+    nest_fn(l->b, l->b->name, false);
+    direct_loops(&d, &y, row, schedule_outer(l, correlation_macs(&k)));
+  }
+  lower_about(l, "%d groups side by side in vectors of %d channels, a sum for each of %d diagonals",
+              (int)smaller(k.groups, larger(d.lanes / of.n, 1)), d.lanes, (int)of.n);
+  return true;
+}

@@ -1,0 +1,197 @@
+// conv_groups_weights.c: the weight gradient of convolutions whose groups are narrower than a vector.
+// SPDX-License-Identifier: Apache-2.0
+//
+//     dw[s][l][ky][kx] += sum over y, x of small[y][x][s] * large[y*S + ky*D - P][x*S + kx*D - P][l]
+//
+// By the diagonals of conv_groups.c: for diagonal r the lanes of a vector of the small side are exchanged,
+// once for all taps of a row of the kernel, so that channel j ^ r meets channel j of the large side. The sums
+// of all pixels are the gradient, a diagonal a vector; they reach it one by one.
+#include "base/number.h"
+#include "schedule/float/axis.h"
+#include "schedule/schedule.h"
+
+enum { MOST_TERMS = 16 };
+
+typedef struct Sums {
+  const Lower *l;
+  Correlation k;
+  int64_t n, larges, smalls; /* diagonals of a square; vectors of each side that meet, one of them 1 */
+  int lanes, taps;           /* of a row that are summed at a time */
+  TapRun column[MOST_TAP_RUNS];
+  int ncolumns;
+} Sums;
+
+typedef struct Block { /* the groups that share vectors, and taps first .. first+count-1 of row ky */
+  Ix group, ky;
+  int64_t groups, first, count;
+} Block;
+
+static int64_t terms_of(const Sums *s) { return s->n * s->larges * s->smalls; }
+
+static Val vector_at(Nest *b, const Sums *s, Buf *buf, const Ix *y, const Ix *x, const Block *block,
+                     int64_t channels, int64_t vector) {
+  const int64_t first = vector * s->lanes, real = smaller(block->groups * channels - first, s->lanes);
+  const Ref ref = nest_at(b, buf, *y, *x, block->group * channels + first);
+  return real < s->lanes ? nest_load_part(b, ref, (int)real, s->lanes) : nest_load(b, ref, s->lanes);
+}
+
+static int64_t real_vectors(const Sums *s, const Block *block, int64_t channels) {
+  return ceil_divide(block->groups * channels, s->lanes);
+}
+
+/* For each diagonal the small side's channels in the lanes of the large side's vector u. */
+static void exchange(Nest *b, const Sums *s, const Val small[2], int64_t u, Val term[MOST_TERMS]) {
+  const Correlation *k = &s->k;
+  for (int64_t h = 0; h < s->smalls; h++)
+    for (int64_t r = 0; r < s->n; r++) {
+      const int64_t fewer = s->larges * s->smalls == 1 ? r & (r - 1) : 0; /* one bit less: done already */
+      const Val from = fewer ? term[fewer] : small[0];
+      int *lane = NEW_ARRAY(b->arena, int, s->lanes);
+      for (int64_t i = 0; i < s->lanes; i++) {
+        const int64_t at = u * s->lanes + i, group = at / k->l,
+                      other = group * k->s + h * s->n + (at % s->n ^ (r ^ fewer));
+        lane[i] = (int)other;
+      }
+      const bool same = s->larges * s->smalls == 1 && r == 0;
+      term[h * s->n + r] = same ? from
+                                : nest_let(b, nest_text(b, "d%d_%d_%d", (int)u, (int)h, (int)r),
+                                           shuffle(from, s->smalls > 1 ? small[1] : from, s->lanes, lane));
+    }
+}
+
+static void add_columns(Nest *b, const Sums *s, const Block *block, Buf *acc, const Ix *y, TapRun run) {
+  const Correlation *k = &s->k;
+  const Ix ly = *y * k->stride[0] + block->ky * k->dilation[0] - k->before[0];
+  const int64_t first = larger(run.first, block->first),
+                end = smaller(run.first + run.count, block->first + block->count);
+  if (run.from >= run.to || first >= end) return;
+  NEST_FROM(b, x, run.from, run.to) {
+    Val small[2], term[MOST_TERMS];
+    for (int64_t v = 0; v < s->smalls; v++)
+      small[v] =
+          v < real_vectors(s, block, k->s)
+              ? nest_let(b, nest_text(b, "s%d", (int)v), vector_at(b, s, s->l->in[1], y, &x, block, k->s, v))
+              : small[0];
+    for (int64_t u = 0; u < real_vectors(s, block, k->l); u++) {
+      exchange(b, s, small, u, term);
+      for (int64_t kx = first; kx < end; kx++) {
+        const Ix lx = x * k->stride[1] + kx * k->dilation[1] - k->before[1];
+        Val large = nest_let(b, nest_text(b, "l%d_%d", (int)u, (int)kx),
+                             vector_at(b, s, s->l->in[0], &ly, &lx, block, k->l, u));
+        for (int64_t t = 0; t < s->n * s->smalls; t++)
+          nest_accumulate(b, nest_at(b, acc, kx - block->first, u * s->n * s->smalls + t), large, term[t]);
+      }
+    }
+  }
+}
+
+/* Channel j of the large side is the sum of the bits that loops run over, j ^ r of the small side as well. */
+static void add_diagonal(Nest *b, const Sums *s, const Block *block, const Buf *sums, const Ix *place,
+                         int64_t r, int64_t bit, const Ix *large, const Ix *small) {
+  if (bit) {
+    NEST_FOR(b, one, 2)
+      add_diagonal(b, s, block, sums, place, r, bit / 2, NEST_IX(*large + one * bit),
+                   r & bit ? NEST_IX(*small + bit - one * bit) : NEST_IX(*small + one * bit));
+    return;
+  }
+  const Correlation *k = &s->k;
+  const Ix kx = block->first + place[0], l = place[2] * s->n + *large,
+           c = (block->group + place[1]) * k->s + place[3] * s->n + *small;
+  Ix index[4];
+  const Ref ref = nest_ref(b, s->l->out, correlation_weight_index(k, index, &c, &l, &block->ky, &kx), index);
+  const Ref sum = nest_at(b, (Buf *)sums, place[0], place[3] * s->n + r, place[1] * k->l + l);
+  nest_store(b, ref, add(nest_load(b, sum, 1), nest_load(b, ref, 1)));
+}
+
+static void add_to_gradient(Nest *b, const Sums *s, const Block *block, Buf *acc) {
+  const int64_t vectors = real_vectors(s, block, s->k.l), each = s->n * s->smalls;
+  const Ix none = {0};
+  Buf *sums = NEST_BUF(b, STACK, "sums", block->count, each, vectors * s->lanes);
+  for (int64_t kx = 0; kx < block->count; kx++)
+    for (int64_t u = 0; u < vectors; u++)
+      for (int64_t t = 0; t < each; t++)
+        nest_store(b, nest_at(b, sums, kx, t, u * s->lanes), nest_get(b, nest_at(b, acc, kx, u * each + t)));
+  NEST_FOR(b, kx, block->count)
+    NEST_FOR(b, g, block->groups)
+      NEST_FOR(b, q, s->larges)
+        NEST_FOR(b, h, s->smalls) {
+          const Ix place[] = {kx, g, q, h};
+          for (int64_t r = 0; r < s->n; r++)
+            add_diagonal(b, s, block, sums, place, r, s->n / 2, &none, &none);
+        }
+}
+
+/* The columns where all taps of the row are inside: those go together, others by what they see beyond. */
+static TapRun common_columns(const Sums *s) {
+  TapRun all = {0, 0, 0, s->k.small.w};
+  for (int i = 0; i < s->ncolumns; i++) {
+    all.count += s->column[i].count;
+    all.from = larger(all.from, s->column[i].from);
+    all.to = smaller(all.to, s->column[i].to);
+  }
+  if (all.count < s->k.kernel[1] || all.from >= all.to) all.from = all.to = s->k.small.w;
+  return all;
+}
+
+static void add_block(Nest *b, const Sums *s, const Block *block) {
+  const Correlation *k = &s->k;
+  const TapRun all = common_columns(s);
+  Buf *acc = NEST_REGISTERS(b, "a", s->lanes, block->count, terms_of(s));
+  NEST_UNROLL(b, kx, block->count)
+    NEST_UNROLL(b, t, terms_of(s)) nest_store(b, nest_at(b, acc, kx, t), num(b, 0));
+  NEST_FOR(b, y, k->small.h)
+    NEST_IF(b, nest_within(b, y * k->stride[0] + block->ky * k->dilation[0] - k->before[0], 0, k->large.h)) {
+      add_columns(b, s, block, acc, &y, all);
+      for (int i = 0; i < s->ncolumns; i++) {
+        TapRun before = s->column[i], behind = s->column[i];
+        before.to = smaller(before.to, all.from);
+        behind.from = larger(behind.from, all.to);
+        add_columns(b, s, block, acc, &y, before);
+        add_columns(b, s, block, acc, &y, behind);
+      }
+    }
+  add_to_gradient(b, s, block, acc);
+}
+
+static void add_groups(Nest *b, const Sums *s, const Ix *group, int64_t groups) {
+  NEST_FOR(b, ky, s->k.kernel[0])
+    for (int64_t first = 0; first < s->k.kernel[1]; first += s->taps)
+      add_block(b, s,
+                &(Block){.group = *group,
+                         .ky = ky,
+                         .groups = groups,
+                         .first = first,
+                         .count = smaller(s->taps, s->k.kernel[1] - first)});
+}
+
+const char *groups_weights_refused(const Lower *l, const Correlation *k) {
+  const int64_t n = smaller(k->l, k->s), wide = larger(k->l, k->s);
+  if (l->layout_lanes == 1) return "no vectors";
+  if (l->images > 1) return "images lie side by side";
+  if (k->groups == 1) return "no groups";
+  if ((n & (n - 1)) || (wide != n && wide != 2 * n)) return "groups that are no squares of a power of two";
+  if (n >= l->layout_lanes) return "groups as wide as a vector";
+  return wide > MOST_TERMS ? "more than 16 products of each input" : NULL;
+}
+
+bool schedule_conv_groups_weights(Lower *l) {
+  Sums s = {.l = l, .k = correlation_of(l->node)};
+  const Correlation *k = &s.k;
+  s.n = smaller(k->l, k->s);
+  s.larges = k->l / s.n;
+  s.smalls = k->s / s.n;
+  s.lanes = l->target->lanes;
+  while (s.lanes > 4 && s.lanes / 2 >= k->groups * s.n) s.lanes /= 2;
+  s.ncolumns = axis_runs(k, 1, s.column);
+  if (s.lanes < s.n || s.lanes == 1 || s.ncolumns < 0) return schedule_conv_weights(l);
+  s.taps = (int)larger(1, smaller(k->kernel[1], l->target->registers / terms_of(&s) - 1));
+  Nest *b = l->b;
+  nest_fn(b, b->name, false);
+  const int64_t side = s.lanes / s.n, blocks = k->groups / side, rest = k->groups % side;
+  if (blocks)
+    NEST_FOR(b, block, blocks) add_groups(b, &s, NEST_IX(block * side), side);
+  if (rest) add_groups(b, &s, NEST_IX(blocks * side), rest);
+  lower_about(l, "%d taps of a row at a time, %d groups side by side in vectors of %d channels, by diagonals",
+              s.taps, (int)smaller(side, k->groups), s.lanes);
+  return true;
+}

@@ -1,0 +1,483 @@
+// conv_points.c: tiles in blocks, packed weights and products of convolutions whose products are made point
+// by point.
+// SPDX-License-Identifier: Apache-2.0
+//
+// The output is cut into tiles, which have some points xi each. For a block of whole rows of tiles, where t
+// is a tile of the block, and the weights of a point are computed when they are packed:
+//
+//     split     V[xi][t][c] = the input of tile t, channel c, transformed
+//     multiply  M[xi][t][f] = sum over c of V[xi][t][c] * weight[xi][c][f]
+//     join      output tile t, channel f = finish(M[..][t][f] transformed back + bias[f])
+//
+// multiply is the register tile of the direct convolution: tiles times two vectors of output channels stay in
+// registers while all input channels pass by, and each call fetches its share of the weights that come next.
+// Blocks are so small that V and M stay in the second cache. Layers with many blocks give each thread blocks
+// of its own. Those with few, or with many weights, share out rows of tiles, then points, then rows again,
+// and the threads wait in between. The sums are the same for any number of threads.
+//
+// With groups V holds the channels of all of them. Each group has its panels of weights, in bundles, and its
+// products and outputs are made before those of the next.
+#include "schedule/float/conv_points.h"
+#include "base/number.h"
+
+enum {
+  MOST_SLOTS = 8,
+  FEW_BLOCKS = 4,
+  MOST_AXIS = 16, /* points along an axis */
+};
+
+static int64_t line_of(const Points *c) { return c->l->target->line / 4; } /* floats of a cache line */
+static int64_t padded(const Points *c, int64_t floats) { return target_odd_lines(c->l->target, floats); }
+static int64_t phases_of(const Points *c) { return c->phases[0] * c->phases[1]; }
+static int64_t all_filters(const Points *c) { return phases_of(c) * c->filters; } /* of a group */
+
+/* ---- choices ---- */
+/* The number of slots at which two, four and eight threads wait for each other least. */
+static int64_t choose_slots(int64_t blocks) {
+  int64_t best = 1, least = INT64_MAX;
+  for (int64_t slots = 2; slots <= MOST_SLOTS; slots++) {
+    int64_t time = 0;
+    for (int64_t threads = 2; threads <= 8; threads *= 2)
+      time +=
+          (ceil_divide(slots, threads) * (blocks / slots) + ceil_divide(blocks % slots, threads)) * threads;
+    if (time < least) {
+      best = slots;
+      least = time;
+    }
+  }
+  return best;
+}
+
+static Bundle bundle_of(const Points *c, int64_t panels, bool rest) {
+  const int64_t channels = panels * c->panels[0].width;
+  const Panels none = {0}, *last = rest ? &c->panels[1] : &none;
+  return (Bundle){
+      .count = panels, .width = channels + last->width, .valid = channels + last->valid, .rest = rest};
+}
+
+/* As many panels of a phase as make about so many products; a divisor of them all. */
+static int64_t panels_of_phase(const Points *c, int64_t products) {
+  const int64_t panels = c->panels[0].count / phases_of(c);
+  int64_t bundle = smaller(panels, larger(products / c->panels[0].width, 1));
+  while (panels % bundle) bundle--;
+  return bundle;
+}
+
+static void choose_blocks(Points *c) {
+  const bool rest = c->panels[1].count > 0,
+             threads = c->l->threads && (c->images || schedule_outer(c->l, c->macs) == PARALLEL);
+  const Blocking *most = &c->l->target->blocking;
+  const bool near = threads && 4 * c->points * c->groups * c->in * all_filters(c) <= most->winograd_weights;
+  const int64_t panels = c->panels[0].count;
+  int64_t bundle = phases_of(c) > 1 ? panels_of_phase(c, most->winograd_products) : panels;
+  c->block = c->rows;
+  if (c->rows * c->width > most->winograd_tiles || c->l->choice.tiles) {
+    if (panels) bundle = smaller(bundle, ceil_divide(most->winograd_products, c->panels[0].width));
+    const int64_t bytes =
+        4 * c->points * c->width *
+        (padded(c, c->channels) + padded(c, bundle * c->panels[0].width + c->panels[1].width));
+    c->block = smaller(c->rows, larger(most->winograd_block / bytes, 1));
+    /* Phases are many and small, and every block reads all weights. */
+    if (c->many_small) c->block = smaller(c->rows, larger(c->block, most->winograd_tiles / c->width));
+    if (c->l->choice.tiles) c->block = smaller(c->rows, larger(c->l->choice.tiles / c->width, 1));
+    c->block = ceil_divide(c->rows, ceil_divide(c->rows, c->block));
+  }
+  if (near && c->rows > 1) c->block = smaller(c->block, larger(1, c->rows / FEW_BLOCKS));
+  c->blocks = c->rows / c->block;
+  c->last = c->rows % c->block;
+  c->by_blocks = threads && !c->alone && (c->blocks >= FEW_BLOCKS || (near && c->blocks > 1));
+  c->by_points = threads && !c->by_blocks;
+  c->bundles = bundle ? panels / bundle : 0;
+  c->slots = c->by_blocks ? choose_slots(c->blocks) : 1;
+  c->bundle[0] = bundle_of(c, bundle, false);
+  c->bundle[1] = bundle_of(c, bundle ? panels % bundle : 0, rest);
+}
+
+/* ---- packed weights ---- */
+/* Of a group all points lie together: its weights are one stream. */
+static Ix point_of(const Points *c, const Ix *group, const Ix *xi) { return c->points * *group + *xi; }
+
+static Ref packed_at(const Points *c, Pack *pack, const PointWeight *w, Ix point) {
+  Nest *b = pack->nest;
+  return w->points ? nest_at(b, w->points, point, w->row, w->f)
+                   : nest_at(b, pack->out, c->points * w->group + point, w->panel, w->in, w->f);
+}
+
+static int taps_of(const PointPack *how, int axis) { return how->taps[axis][0] * how->taps[axis][1]; }
+
+/* The numbers of the filter f from the place `first` on, transformed. */
+static void transformed(const Points *c, Nest *b, const PointPack *how, int axis, Buf *from, const Ix *first,
+                        const Ix *f, Val *y) {
+  Val x[MOST_AXIS];
+  for (int k = 0; k < taps_of(how, axis); k++)
+    x[k] = nest_let(b, nest_text(b, "w%d", k), nest_load(b, nest_at(b, from, *first + k, *f), 1));
+  how->transform(c, b, axis, x, y);
+}
+
+/* Windows of the natural layout lie one after the other, points in rows of filters. The taps of a panel's
+ * filters are brought into rows first, so that compilers transform them by vectors. This runs once, so there
+ * is as little of it as can be. */
+static void pack_filters(const Points *c, Pack *pack, PointWeight *at, const Panels *panels,
+                         const PointPack *how) {
+  Nest *b = pack->nest;
+  const Ix first = panels->first + panels->width * at->out;
+  const int *points = how->points, rows = taps_of(how, 0), columns = taps_of(how, 1);
+  Val y[MOST_AXIS];
+  Buf *tap = NEST_BUF(b, STACK, "taps", rows * columns, panels->valid),
+      *half = NEST_BUF(b, STACK, "half", points[0] * columns, panels->valid);
+  NEST_FOR(b, f, panels->valid)
+    NEST_FOR(b, j, how->taps[1][0])
+      NEST_FOR(b, v, how->taps[1][1])
+        NEST_ROLLED(b, i, how->taps[0][0])
+          NEST_FOR(b, u, how->taps[0][1]) {
+            const Ix at_tap = rows * (how->taps[1][1] * j + v) + how->taps[0][1] * i + u;
+            at->out = first + f;
+            nest_store(b, nest_at(b, tap, at_tap, f), how->read(c, pack, at, (const Ix[]){i, u, j, v}));
+          }
+  NEST_FOR(b, j, columns)
+    NEST_FOR(b, f, panels->valid) {
+      transformed(c, b, how, 0, tap, NEST_IX(rows * j), &f, y);
+      for (int i = 0; i < points[0]; i++) nest_store(b, nest_at(b, half, columns * i + j, f), y[i]);
+    }
+  NEST_FOR(b, i, points[0])
+    NEST_FOR(b, f, panels->valid) {
+      at->f = f;
+      transformed(c, b, how, 1, half, NEST_IX(columns * i), &f, y);
+      for (int j = 0; j < points[1]; j++) {
+        const Ix point = points[1] * i + j;
+        nest_store(b, packed_at(c, pack, at, point), y[j]);
+      }
+    }
+}
+
+/* The rows of a channel at all points are a power of two apart as often as not, and caches keep few of them
+ * at a time: those of some channels are put together first, and go to a point as one piece. */
+static int64_t channels_at_a_time(const Points *c, const Panels *panels) {
+  enum { ENOUGH = 8 };
+  const Target *target = c->l->target;
+  int64_t rows = target->lanes > 1 ? ENOUGH : 1;
+  while (rows > 1 && (c->in % rows || c->points * rows * panels->valid * 4 > target->l1)) rows--;
+  return rows;
+}
+
+/* Panel `out` of the group and the phase, which is at->panel of the group. */
+static void pack_channels(const Points *c, Pack *pack, PointWeight *at, const Panels *panels,
+                          const PointPack *how) {
+  Nest *b = pack->nest;
+  const int64_t rows = channels_at_a_time(c, panels);
+  const Ix out = at->out;
+  NEST_FOR(b, block, c->in / rows) {
+    at->points = rows > 1 ? NEST_BUF(b, STACK, "points", c->points, rows, panels->valid) : NULL;
+    NEST_FOR(b, row, rows) {
+      at->row = row;
+      at->in = rows * block + row;
+      at->out = out;
+      pack_filters(c, pack, at, panels, how);
+    }
+    if (rows > 1)
+      NEST_FOR(b, xi, c->points)
+        NEST_FOR(b, row, rows)
+          NEST_ROLLED(b, f, panels->valid)
+            nest_store(b, nest_at(b, pack->out, c->points * at->group + xi, at->panel, rows * block + row, f),
+                       nest_load(b, nest_at(b, at->points, xi, row, f), 1));
+  }
+}
+
+/* Filters that fill up the last panel. */
+static void clear_rest(const Points *c, Pack *pack, const Ix *xi, const Ix *panel, const Panels *panels) {
+  Nest *b = pack->nest;
+  NEST_FOR(b, in, c->in)
+    NEST_FROM(b, f, panels->valid, panels->width)
+      nest_store(b, nest_at(b, pack->out, *xi, *panel, in, f), num(b, 0));
+}
+
+/* For all images the weights are transformed once, in the kernel itself: all kernels share the scratch. */
+static bool packs_itself(const Points *c) { return c->images && !c->l->call; }
+
+static void pack_panel(Points *c, int kind, const int64_t dim[4], const PointPack *how) {
+  Lower *l = c->l;
+  Nest *b = l->b;
+  Panels *panels = &c->panels[kind];
+  Pack pack = {.nest = b, .out = lower_scratch(l, kind ? "weight_rest" : "weight", 4, dim)};
+  vec_push(l->arena, pack.source, l->node->weight[0]);
+  vec_push(l->arena, pack.source_buf, lower_weight(l, 0));
+  c->pack[kind] = nest_fn(b, kind ? "transform_rest" : "transform", false);
+  const Ix panel = nest_arg(b, "panel");
+  pack_channels(c, &pack, &(PointWeight){.panel = panel, .out = panel}, panels, how);
+  if (panels->valid < panels->width)
+    NEST_FOR(b, xi, c->points) clear_rest(c, &pack, &xi, &panel, panels);
+  panels->w = pack.out;
+}
+
+static void pack_panels(Points *c, Panels *panels, const char *member, const PointPack *how) {
+  const int64_t each = panels->count / phases_of(c),
+                dim[] = {c->groups * c->points, panels->count, c->in, panels->width};
+  if (packs_itself(c)) {
+    pack_panel(c, panels == &c->panels[1], dim, how);
+    return;
+  }
+  Pack *pack = lower_pack(c->l, member, 4, dim);
+  Nest *b = pack->nest;
+  NEST_FOR(b, group, c->groups)
+    NEST_FOR(b, py, c->phases[0])
+      NEST_FOR(b, px, c->phases[1])
+        NEST_FOR(b, p, each)
+          pack_channels(
+              c, pack,
+              &(PointWeight){
+                  .group = group, .panel = each * (c->phases[1] * py + px) + p, .out = p, .phase = {py, px}},
+              panels, how);
+  if (panels->valid < panels->width)
+    NEST_FOR(b, xi, c->groups * c->points)
+      NEST_FOR(b, panel, panels->count) clear_rest(c, pack, &xi, &panel, panels);
+  panels->w = lower_pack_done(c->l, pack);
+}
+
+/* Of phases each has panels of its own. */
+static int64_t panel_width(const Points *c, int64_t unit) {
+  const bool two = phases_of(c) > 1 ? c->filters % (2 * unit) == 0 : c->filters > unit;
+  return two ? 2 * unit : unit;
+}
+
+static void make_panels(Points *c, const PointPack *how) {
+  const int64_t unit = direct_unit(c->l, c->filters), width = panel_width(c, unit),
+                whole = all_filters(c) / width, rest = all_filters(c) % width;
+  c->lanes = (int)smaller(c->l->target->lanes, unit);
+  c->vectors = c->lanes == 1 ? 4 : 2;
+  if (whole) c->panels[0] = (Panels){.count = whole, .width = width, .valid = width};
+  if (rest)
+    c->panels[1] =
+        (Panels){.count = 1, .width = ceil_divide(rest, unit) * unit, .valid = rest, .first = whole * width};
+  if (whole) pack_panels(c, &c->panels[0], "weight", how);
+  if (rest) pack_panels(c, &c->panels[1], whole ? "weight_rest" : "weight", how);
+}
+
+/* ---- multiply ---- */
+/* The last parameter, where there are groups. */
+static Ix group_arg(const Points *c) {
+  Nest *b = c->l->b;
+  return c->groups > 1 ? nest_arg(b, "group") : NEST_Z;
+}
+
+/* `count` tiles times the vectors from place h of a panel's rows. `lines` of the weights that come later are
+ * fetched with each row, one after the other from the element `ahead` on. */
+static NestFn *multiply_tile(Points *c, const Panels *panels, int64_t count, int vectors, int64_t lines) {
+  Nest *b = c->l->b;
+  const int L = c->lanes;
+  for (int i = 0; i < c->nmultiply; i++)
+    if (c->multiply[i].panels == panels && c->multiply[i].count == count && c->multiply[i].lines == lines)
+      return c->multiply[i].fn;
+  NestFn *fn =
+      nest_fn(b, nest_text(b, "multiply_%dx%d%s", (int)count, vectors, panels->first ? "_rest" : ""), true);
+  const Ix slot = nest_arg(b, "slot"), xi = nest_arg(b, "xi"), t = nest_arg(b, "t"),
+           panel = nest_arg(b, "panel"), h = nest_arg(b, "h"), f = nest_arg(b, "f");
+  const Ix ahead = nest_arg(b, "ahead"), group = group_arg(c), point = point_of(c, &group, &xi),
+           c0 = c->in * group;
+  Buf *a = NEST_REGISTERS(b, "a", L, count, vectors);
+  NEST_UNROLL(b, p, count)
+    for (int v = 0; v < vectors; v++) nest_store(b, nest_at(b, a, p, v), num(b, 0));
+  NEST_FOR(b, i, c->in) {
+    for (int64_t k = 0; k < lines; k++)
+      nest_prefetch(b, panels->w, ahead + line_of(c) * lines * i + line_of(c) * k);
+    Val w[4];
+    for (int v = 0; v < vectors; v++)
+      w[v] = nest_let(b, nest_text(b, "w%d", v),
+                      nest_load(b, nest_at(b, panels->w, point, panel, i, h + L * v), L));
+    NEST_UNROLL(b, p, count)
+      for (int v = 0; v < vectors; v++)
+        nest_accumulate(b, nest_at(b, a, p, v), nest_load(b, nest_at(b, c->V, slot, xi, t + p, c0 + i), 1),
+                        w[v]);
+  }
+  NEST_UNROLL(b, p, count)
+    for (int v = 0; v < vectors; v++)
+      nest_store(b, nest_at(b, c->M, slot, xi, t + p, f + h + L * v), nest_get(b, nest_at(b, a, p, v)));
+  c->multiply[c->nmultiply++] = (MultiplyTile){panels, count, lines, fn};
+  return fn;
+}
+
+/* A block times a panel, tile after tile. Each call fetches `share` of the panel that comes next. */
+typedef struct Product {
+  NestFn *whole, *rest;
+  Tiling row;
+  int64_t calls, share;
+  int vectors;
+} Product;
+
+static Product product_functions(Points *c, const Panels *panels, int64_t tiles_) {
+  Product p = {.vectors = (int)smaller(c->vectors, panels->width / c->lanes)};
+  p.row = direct_tiling(c->l, tiles_, p.vectors);
+  p.calls = p.row.count + p.row.rests;
+  p.share = ceil_divide(ceil_divide(c->in * panels->width, line_of(c)),
+                        p.calls * (panels->width / (p.vectors * c->lanes)));
+  const int64_t lines = ceil_divide(p.share, c->in);
+  p.whole = multiply_tile(c, panels, p.row.pixels, p.vectors, lines);
+  if (p.row.rests) p.rest = multiply_tile(c, panels, p.row.rest, p.vectors, lines);
+  return p;
+}
+
+/* next: the number of the panel that follows, counted through all points. */
+static void product(Nest *b, const Points *c, const Panels *panels, const Product *p, const Ix *slot,
+                    const Ix *xi, const Ix *group, const Ix *panel, const Ix *f, const Ix *next) {
+  const int64_t step = p->vectors * c->lanes, share = line_of(c) * p->share;
+  const int n = c->groups > 1 ? 8 : 7;
+  NEST_FOR(b, h, panels->width / step) {
+    const Ix ahead = *next * (c->in * panels->width) + share * p->calls * h;
+    NEST_FOR(b, i, p->row.count)
+      nest_call_list(
+          b, p->whole, n,
+          (const Ix[]){*slot, *xi, p->row.pixels * i, *panel, step * h, *f, ahead + share * i, *group});
+    if (p->row.rests)
+      NEST_FOR(b, i, p->row.rests)
+        nest_call_list(b, p->rest, n,
+                       (const Ix[]){*slot, *xi, p->row.pixels * p->row.count + p->row.rest * i, *panel,
+                                    step * h, *f, ahead + share * (p->row.count + i), *group});
+  }
+}
+
+/* One point, all of the bundle's panels. A point after the other, V and M of a point stay near, and the
+ * weights of whole blocks are one stream. */
+static NestFn *multiply_point(Points *c, const Bundle *bundle, int64_t rows) {
+  Nest *b = c->l->b;
+  const Panels *panels = c->panels;
+  Product whole = {0}, rest = {0};
+  if (bundle->count) whole = product_functions(c, &panels[0], rows * c->width);
+  if (bundle->rest) rest = product_functions(c, &panels[1], rows * c->width);
+  NestFn *fn = nest_fn(b,
+                       nest_text(b, "multiply_%s%s", rows == c->block ? "block" : "last",
+                                 bundle == &c->bundle[1] ? "_rest" : ""),
+                       false);
+  const Ix slot = nest_arg(b, "slot"), xi = nest_arg(b, "xi"), first = nest_arg(b, "first"),
+           group = group_arg(c), point = point_of(c, &group, &xi);
+  const bool whole_points =
+      bundle->count == panels[0].count; /* else the next panel that follows in the file is another bundle's */
+  const Ix here = panels[0].count * point + first;
+  if (bundle->count)
+    NEST_FOR(b, i, bundle->count)
+      product(b, c, &panels[0], &whole, &slot, &xi, &group, NEST_IX(first + i), NEST_IX(panels[0].width * i),
+              NEST_IX(here + i + (whole_points ? 1 : panels[0].count)));
+  if (bundle->rest)
+    product(b, c, &panels[1], &rest, &slot, &xi, &group, NEST_IX(0), NEST_IX(panels[0].width * bundle->count),
+            NEST_IX(point + 1));
+  return fn;
+}
+
+/* ---- blocks ---- */
+static bool bundle_used(const Points *c, int kind) {
+  return kind == 0 ? c->bundles > 0 : c->bundle[1].count || c->bundle[1].rest;
+}
+
+void points_functions(Points *c, NestFn *split_row, JoinRow *join_row) {
+  c->split_row = split_row;
+  for (int kind = 0; kind < 2; kind++) {
+    if (!bundle_used(c, kind)) continue;
+    Bundle *bundle = &c->bundle[kind];
+    c->join_row[kind] = join_row(c, bundle);
+    bundle->multiply[0] = multiply_point(c, bundle, c->block);
+    if (c->last) bundle->multiply[1] = multiply_point(c, bundle, c->last);
+  }
+}
+
+/* The block whose rows of tiles start at ty. kind: of the loops over rows and points. */
+typedef struct Block {
+  bool last;
+  LoopKind kind;
+  const Ix *slot, *ty;
+} Block;
+
+static int64_t block_rows(const Points *c, const Block *k) { return k->last ? c->last : c->block; }
+
+/* Bundle g of a group and a phase. */
+static void bundle_of_block(Nest *b, const Points *c, const Block *k, int kind, const Ix *g, const Ix *group,
+                            const Ix phase[2]) {
+  const Bundle *bundle = &c->bundle[kind];
+  const Ix first = *g * c->bundle[0].count, f0 = *group * c->filters + first * c->panels[0].width,
+           panel = first + c->panels[0].count / phases_of(c) * (c->phases[1] * phase[0] + phase[1]);
+  NEST_LOOP(b, xi, k->kind, 1, NEST_IX(0), 1, NEST_IX(c->points))
+    nest_call_list(b, bundle->multiply[k->last], c->groups > 1 ? 4 : 3,
+                   (const Ix[]){*k->slot, xi, panel, *group});
+  const int n = c->join_row[kind]->nparams - (b->lead != 0); /* not all know of phases */
+  NEST_LOOP(b, r, k->kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, k)))
+    NEST_IF(b, c->images ? nest_at_least(b, c->count - *k->ty - r, 1) : nest_always(b))
+      nest_call_list(b, c->join_row[kind], n,
+                     (const Ix[]){*k->slot, *k->ty + r, c->width * r, f0, phase[0], phase[1]});
+}
+
+/* The tiles of an image that is not there are those of the first one, and their products are not joined. */
+static void split_row(Nest *b, const Points *c, const Block *k, const Ix *r) {
+  const Ix ty = *k->ty + *r, t0 = c->width * *r;
+  if (!c->images) {
+    nest_call(b, c->split_row, *k->slot, ty, t0);
+    return;
+  }
+  NEST_IF(b, nest_at_least(b, c->count - ty, 1)) nest_call(b, c->split_row, *k->slot, ty, t0);
+  NEST_ELSE(b) nest_call(b, c->split_row, *k->slot, NEST_Z, t0);
+}
+
+static void block(Nest *b, const Points *c, bool last, LoopKind kind, const Ix *slot, const Ix *ty) {
+  const Block k = {last, kind, slot, ty};
+  NEST_LOOP(b, r, kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, &k))) split_row(b, c, &k, &r);
+  NEST_FOR(b, group, c->groups)
+    NEST_FOR(b, py, c->phases[0])
+      NEST_FOR(b, px, c->phases[1]) {
+        const Ix phase[] = {py, px};
+        if (c->bundles)
+          NEST_FOR(b, g, c->bundles / phases_of(c)) bundle_of_block(b, c, &k, 0, &g, &group, phase);
+        if (bundle_used(c, 1)) bundle_of_block(b, c, &k, 1, NEST_IX(c->bundles), &group, phase);
+      }
+}
+
+/* All images: a block after the other, as far as there are any. */
+static void image_blocks(Nest *b, Points *c) {
+  const Ix none = {0};
+  const LoopKind kind = c->by_points ? PARALLEL : SERIAL;
+  c->count = lower_rows(c->l);
+  for (int i = 0; i < 2; i++)
+    if (c->pack[i])
+      NEST_LOOP(b, panel, c->panels[i].count > 1 ? kind : SERIAL, 1, NEST_IX(0), 1,
+                NEST_IX(c->panels[i].count))
+        nest_call(b, c->pack[i], panel);
+  NEST_FOR(b, k, c->blocks)
+    NEST_IF(b, nest_at_least(b, c->count - c->block * k, 1))
+      block(b, c, false, kind, &none, NEST_IX(c->block * k));
+  if (c->last)
+    NEST_IF(b, nest_at_least(b, c->count - c->block * c->blocks, 1))
+      block(b, c, true, kind, &none, NEST_IX(c->block * c->blocks));
+}
+
+void points_loops(Nest *b, Points *c) {
+  if (c->images) {
+    image_blocks(b, c);
+    return;
+  }
+  const Ix none = {0};
+  const int64_t each = c->blocks / c->slots, left = c->blocks % c->slots;
+  const LoopKind kind =
+      c->by_blocks || c->by_points ? PARALLEL : SERIAL; /* of what threads do together on one block */
+  if (c->by_blocks)
+    NEST_PARALLEL(b, s, c->slots)
+      NEST_FOR(b, k, each) block(b, c, false, SERIAL, &s, NEST_IX(c->block * (each * s + k)));
+  if (c->by_blocks && left)
+    NEST_PARALLEL(b, s, left) block(b, c, false, SERIAL, &s, NEST_IX(c->block * (each * c->slots + s)));
+  if (!c->by_blocks)
+    NEST_FOR(b, k, c->blocks) block(b, c, false, kind, &none, NEST_IX(c->block * k));
+  if (c->last) block(b, c, true, kind, &none, NEST_IX(c->block * c->blocks));
+}
+
+static int64_t block_tiles(const Points *c) { return c->block * c->width; }
+static int64_t widest_bundle(const Points *c) { return larger(c->bundle[0].width, c->bundle[1].width); }
+
+void points_begin(Points *c, const PointPack *how) {
+  make_panels(c, how);
+  choose_blocks(c);
+  const int64_t tiles_ = block_tiles(c) | 1;
+  c->V = lower_scratch(c->l, "V", 4, (int64_t[]){c->slots, c->points, tiles_, padded(c, c->channels)});
+  c->M = lower_scratch(c->l, "M", 4, (int64_t[]){c->slots, c->points, tiles_, padded(c, widest_bundle(c))});
+}
+
+void points_about(const Points *c, const char *name) {
+  const int64_t floats =
+      c->points * (block_tiles(c) | 1) * (padded(c, c->channels) + padded(c, widest_bundle(c)));
+  lower_about(c->l, "%s, blocks of %d tiles", name, (int)block_tiles(c));
+  lower_detail(c->l, "blocks: %d of %d tiles; transformed inputs and products of a block take %d KB",
+               (int)(c->blocks + (c->last > 0)), (int)block_tiles(c), (int)(4 * floats >> 10));
+}

@@ -1,0 +1,77 @@
+/* conv_points.h: convolutions by an algorithm that has fewer products than the sum says, Winograd's or
+ * Strassen's: inputs and weights are transformed to the points of tiles, multiplied point by point, and the
+ * products transformed back. conv_points.c cuts the tiles into blocks, packs the weights and multiplies;
+ * conv_winograd.c and conv_strassen.c know the tiles. Private to them. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_CONV_POINTS_H
+#define CNNC_CONV_POINTS_H
+#include "schedule/float/direct.h"
+
+/* `count` panels, perhaps with the rest, of one group; multiply: for whole blocks, for the last one. */
+typedef struct Bundle {
+  int64_t count, width, valid;
+  bool rest;
+  NestFn *multiply[2];
+} Bundle;
+
+typedef struct MultiplyTile {
+  const Panels *panels;
+  int64_t count, lines;
+  NestFn *fn;
+} MultiplyTile; /* so many tiles a call */
+
+typedef struct Points {
+  /* what the algorithm says */
+  Lower *l;
+  int64_t points;      /* of a tile */
+  int64_t groups, in;  /* input channels of a group at a point */
+  int64_t channels;    /* of all groups, as V has them */
+  int64_t phases[2];   /* along each axis: all of them read the same tiles, and have filters of their own */
+  int64_t filters;     /* output channels of a group and a phase at a point */
+  int64_t rows, width; /* of tiles: rows of them, tiles in a row */
+  bool many_small;     /* the picture is many small ones, of whose tiles a block has at least so many */
+  bool alone;          /* no thread has a block of its own */
+  bool images;         /* a row of tiles is all those of an image */
+  int64_t macs;        /* of the convolution as written */
+
+  /* what is chosen */
+  int lanes, vectors;
+  int64_t block, blocks, last; /* rows of tiles in a block; whole blocks; rows of the last one, or 0 */
+  int64_t slots;               /* blocks that are at work at the same time */
+  bool by_blocks, by_points;   /* what threads share; neither: one thread */
+  Panels panels[2]; /* of a group: whole ones, the rest; w: [group, point][panel][channel][width] */
+  NestFn *pack[2];  /* training, for all images: makes a panel of w, which is scratch */
+  Ix count;         /* with images: of those that are there */
+  int64_t bundles;
+  Bundle bundle[2]; /* of each group: so many of the first kind, one of the second where count or
+                       rest is set */
+  Buf *V, *M;       /* [slot][point][tile of the block][channel]: transformed inputs, products of a bundle */
+  NestFn *split_row, *join_row[2]; /* join: by bundle */
+  MultiplyTile multiply[8];
+  int nmultiply;
+} Points;
+
+/* A window of a group: of an input channel `in` and filter `out` of the group and the phase, f of a panel. */
+typedef struct PointWeight {
+  Ix group, panel, in, f, out, phase[2];
+  Buf *points; /* where its points are put first, in `row`; NULL: at once where they belong */
+  Ix row;
+} PointWeight;
+
+/* What is packed of a window: its taps become points[0] x points[1] numbers, along one axis after the other.
+ * Taps of an axis have two numbers, of which `read` gets those of the first axis first. */
+typedef struct PointPack {
+  int taps[2][2], points[2];
+  Val (*read)(const Points *, Pack *, const PointWeight *, const Ix tap[4]);
+  void (*transform)(const Points *, Nest *, int axis, const Val *tap, Val *point);
+} PointPack;
+
+/* In this order. split_row(slot, ty, t0) and join_row(slot, ty, t0, f0[, phase along each axis]) transform
+ * the tiles of row ty, which lie from t0 on in the block: from the input to V, and from M to the filters f0
+ * and behind of the output. The two functions are made before points_loops fills the main one. */
+void points_begin(Points *, const PointPack *); /* panels, blocks, V and M */
+typedef NestFn *JoinRow(const Points *, const Bundle *);
+void points_functions(Points *, NestFn *split_row, JoinRow *);
+void points_loops(Nest *, Points *);
+void points_about(const Points *, const char *name); /* for the comment, and --emit=schedule */
+#endif

@@ -1,0 +1,55 @@
+// conv_repeated.c: convolutions behind nearest upsampling, computed from the picture in front of it.
+// SPDX-License-Identifier: Apache-2.0
+//
+// Outputs whose windows lie alike over the repeated elements are a phase, as in conv_scatter.c: a direct
+// convolution of the small picture, with the taps summed that meet the same element of it. 3x3 behind
+// upsample(2) makes four convolutions of 2x2: 16 products for nine times four, and the large picture is never
+// in memory. Winograd's algorithm multiplies less, but has to transform what it reads and writes: which of
+// both is faster depends on the channels.
+#include <math.h>
+#include "schedule/choice.h"
+#include "schedule/float/direct.h"
+
+enum { MOST_SUMMED = 7 }; /* taps of a kernel along an axis */
+
+bool schedule_conv_repeated(Lower *l) {
+  Direct d = direct_begin(l, false);
+  direct_by_phases(&d);
+  return true;
+}
+
+static bool possible(const Correlation *k, const int64_t factor[2]) {
+  if (correlation_near_limits(k) || factor[0] * factor[1] > DIRECT_PHASES) return false;
+  if (k->groups > 1 && k->l == 1 && k->s == 1) return false;
+  for (int axis = 0; axis < 2; axis++)
+    if (k->stride[axis] != 1 || k->dilation[axis] != 1 || k->kernel[axis] > MOST_SUMMED) return false;
+  return factor[0] * factor[1] > 1 && k->kernel[0] * k->kernel[1] > 1;
+}
+
+/* With the upsampling, which makes the large picture. */
+static double as_written(Arena *arena, const Target *t, const Correlation *k, int64_t net_bytes) {
+  double least = cost_direct(t, k, net_bytes).total;
+  int m[WINOGRAD_SIZES];
+  const int sizes = winograd_refused_for(arena, t, false, false, k) ? 0 : winograd_sizes(k, m);
+  for (int i = 0; i < sizes; i++) least = fmin(least, cost_winograd(t, k, m[i], 0, net_bytes).total);
+  const int64_t values = k->large.h * k->large.w * k->large.c;
+  return least + cost_stream(t, values, 4 * values, 0, net_bytes).total;
+}
+
+static bool pays(Arena *arena, const Node *node, const Target *target, int64_t net_bytes) {
+  int64_t factor[2];
+  const Op *op = node->op;
+  if (!op->behind_repeats || !node->in[0]->op->repeats || !node->in[0]->op->repeats(node->in[0], factor))
+    return false;
+  const Correlation k = correlation_of(node);
+  if (!possible(&k, factor)) return false;
+  return !target ||
+         cost_repeated(target, &k, factor, net_bytes).total < as_written(arena, target, &k, net_bytes);
+}
+
+bool *conv_repeated_where(Arena *arena, const Graph *graph, const Target *target) {
+  bool *where = NEW_ARRAY(arena, bool, graph->nodes.n + 1);
+  for (int i = 0; i < graph->nodes.n; i++)
+    where[i] = graph->nodes.data[i]->nin && pays(arena, graph->nodes.data[i], target, 4 * graph->parameters);
+  return where;
+}

@@ -1,0 +1,367 @@
+// conv_rows.c: convolutions, transposed ones and their input gradients for all images of a batch at once.
+// SPDX-License-Identifier: Apache-2.0
+//
+//     out[n][oy][ox][f] = finish(bias[f] + sum over ty, tx, c of in[n][iy][ix][c] * w[ky][kx][c][f])
+//     with o, i and k on each axis as an Axis says
+//
+// A register tile is one place of some images times vectors of output channels: at an edge the same taps are
+// outside for all of them. The output channels are cut into panels, the input channels into blocks, so that
+// the weights of a panel's block stay near while all places of all images pass by: each weight is read once.
+// In training that part of the weights is first brought into the order in which tiles read it; in inference
+// it lies so already.
+#include "base/number.h"
+#include "schedule/float/direct.h"
+#include "schedule/float/images.h"
+
+enum { VECTORS = 2, FEW_TAPS = 2, MOST_AHEAD = 4 };
+
+typedef struct Rows {
+  Lower *l;
+  Correlation k;
+  bool spread;         /* the output is the large side */
+  int64_t in, out;     /* channels */
+  int64_t taps, block; /* of the whole kernel; input channels of a block */
+  int lanes, vectors, tile;
+  Buf *w, *bias; /* training: as they are; inference: w NULL, bias padded */
+  Ix count;
+} Rows;
+
+/* Output channels from `first` on; part: lanes of the last vector. The weights are w[ky][kx][c][channel], in
+ * inference w[number][ky][kx][c][from ..]. */
+typedef struct Panel {
+  Ix first;
+  int vectors, part;
+  Buf *w;
+  bool packed;
+  Ix number, from;
+} Panel;
+
+static int part_of(const Rows *c, const Panel *panel, int v) {
+  return v == panel->vectors - 1 ? panel->part : c->lanes;
+}
+
+/* ---- the weights of a panel's block ---- */
+/* Natural weight of output channel f and input channel i, from that tap on. */
+static Ref weight_at(Nest *b, const Rows *c, const Ix *f, const Ix *i, int64_t tap) {
+  const Ix s = c->spread ? *i : *f, l = c->spread ? *f : *i;
+  return c->taps > 1 ? nest_at(b, c->w, s, l, tap) : nest_at(b, c->w, s, l);
+}
+
+static void store_weight(Nest *b, const Rows *c, const Panel *panel, int64_t tap, const Ix *i, Ix f, Val w) {
+  const int64_t width = c->k.kernel[1];
+  nest_store(b, nest_at(b, panel->w, tap / width, tap % width, *i, f), w);
+}
+
+/* The taps of a vector of output channels: those of a channel lie beside each other. */
+static void turn_taps(Nest *b, const Rows *c, const Panel *panel, const Ix *first, const Ix *i, int v) {
+  const int L = c->lanes, part = part_of(c, panel, v);
+  const Ix from = *first + *i;
+  for (int64_t t0 = 0; t0 < c->taps; t0 += L) {
+    const int taps = (int)smaller(c->taps - t0, L);
+    Val x[LANES];
+    for (int j = 0; j < L && taps > FEW_TAPS; j++) {
+      const Ix f = panel->first + v * L + j;
+      x[j] = j < part ? nest_let(b, nest_text(b, "x%d", j),
+                                 nest_load_part(b, weight_at(b, c, &f, &from, t0), taps, L))
+                      : splat(num(b, 0), L);
+    }
+    if (taps > FEW_TAPS) images_transpose(b, x, L);
+    for (int t = 0; t < taps; t++)
+      if (taps > FEW_TAPS) store_weight(b, c, panel, t0 + t, i, NEST_Z + v * L, x[t]);
+      else
+        for (int j = 0; j < L; j++) {
+          const Ix f = panel->first + v * L + j;
+          store_weight(b, c, panel, t0 + t, i, NEST_Z + v * L + j,
+                       j < part ? nest_load(b, weight_at(b, c, &f, &from, t0 + t), 1) : num(b, 0));
+        }
+  }
+}
+
+/* One tap, weights [f][i]: squares of vectors first. */
+static void turn_squares(Nest *b, const Rows *c, const Panel *panel, const Ix *first, int64_t depth, int v) {
+  const int64_t L = c->lanes, squares = depth / L;
+  const int part = part_of(c, panel, v);
+  if (squares)
+    NEST_FOR(b, q, squares) {
+      Val x[LANES];
+      for (int j = 0; j < L; j++) {
+        const Ix f = panel->first + v * L + j;
+        x[j] = j < part ? nest_let(b, nest_text(b, "x%d", j),
+                                   nest_load(b, weight_at(b, c, &f, NEST_IX(*first + q * L), 0), (int)L))
+                        : splat(num(b, 0), (int)L);
+      }
+      images_transpose(b, x, (int)L);
+      for (int j = 0; j < L; j++) store_weight(b, c, panel, 0, NEST_IX(q * L + j), NEST_Z + v * L, x[j]);
+    }
+  if (depth % L)
+    NEST_FROM(b, i, squares * L, depth)
+      for (int j = 0; j < L; j++) {
+        const Ix f = panel->first + v * L + j;
+        store_weight(b, c, panel, 0, &i, NEST_Z + v * L + j,
+                     j < part ? nest_load(b, weight_at(b, c, &f, NEST_IX(*first + i), 0), 1) : num(b, 0));
+      }
+}
+
+static void fill_panel(Nest *b, const Rows *c, const Panel *panel, const Ix *first, int64_t depth) {
+  const int L = c->lanes;
+  for (int v = 0; v < panel->vectors; v++) {
+    if (c->taps == 1 && !c->spread) turn_squares(b, c, panel, first, depth, v);
+    else
+      NEST_FOR(b, i, depth) {
+        const Ix f = panel->first + v * L, from = *first + i;
+        if (c->taps > 1) turn_taps(b, c, panel, first, &i, v);
+        else
+          store_weight(b, c, panel, 0, &i, NEST_Z + v * L,
+                       nest_load_part(b, weight_at(b, c, &f, &from, 0), part_of(c, panel, v), L));
+      }
+  }
+}
+
+/* ---- tiles ---- */
+static int64_t tiles_of(const Rows *c) { return ceil_divide(c->l->rows, c->tile); } /* of images */
+
+/* A place of the output, of images from `row` on; input channels first .. first+depth-1. site: its number, of
+ * `sites` of all places. */
+typedef struct Place {
+  const Axis *y, *x;
+  Ix oy, ox, first, site;
+  int64_t depth, sites;
+} Place;
+
+static Ref sum_at(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *row, int v) {
+  return nest_at(b, c->l->out, *row, p->y->out_first + p->oy * p->y->out_step,
+                 p->x->out_first + p->ox * p->x->out_step, panel->first + v * c->lanes);
+}
+
+/* Weights of the next block are prefetched meanwhile, else filling its panel would wait for memory: they are
+ * rows far apart. Each tile prefetches its share of these rows, `each`, at each place of the input some of
+ * them, a line or so for each input channel `i`. */
+static void prefetch_weights(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *tile,
+                             const Ix *iy, const Ix *ix, const Ix *i) {
+  const int64_t width = panel->vectors * c->lanes, rows = c->spread ? p->depth : width,
+                length = (c->spread ? width : p->depth) * c->taps,
+                each = ceil_divide(rows, p->sites * tiles_of(c)), places = p->y->in_size * p->x->in_size,
+                some = smaller(ceil_divide(each, places), MOST_AHEAD);
+  const int64_t room = c->w->dim[1] * c->taps, most = p->sites * tiles_of(c) * each + places * some;
+  if ((most + c->in + c->block + c->out) * room > INT32_MAX / 2) return; /* positions are ints */
+  const Ix next = p->first + c->block;
+  for (int64_t k = 0; k < some; k++) {
+    const Ix mine = each > 1 ? (*iy * p->x->in_size + *ix) * some + k : NEST_Z, row = *tile * each + mine,
+             s = (c->spread ? next : panel->first) + row, l = c->spread ? panel->first : next;
+    NEST_IF(b, cond_and(nest_within(b, row, 0, rows), nest_within(b, mine, 0, each)))
+      nest_prefetch(b, c->w, s * room + l * c->taps + *i * ceil_divide(length, p->depth));
+  }
+}
+
+static void tap(Nest *b, const Rows *c, const Panel *panel, const Place *p, Buf *acc, const Ix *row, int rows,
+                const Ix *ty, const Ix *tx, const Ix *fetch) {
+  const int L = c->lanes;
+  const Ix iy = p->y->in_first + p->oy * p->y->in_step + *ty * p->y->tap_step,
+           ix = p->x->in_first + p->ox * p->x->in_step + *tx * p->x->tap_step,
+           ky = p->y->tap_first + *ty * p->y->tap_stride, kx = p->x->tap_first + *tx * p->x->tap_stride;
+  NEST_IF(b, cond_and(nest_within(b, iy, 0, p->y->in_size), nest_within(b, ix, 0, p->x->in_size)))
+    NEST_FOR(b, i, p->depth) {
+      Val w[VECTORS];
+      for (int v = 0; v < panel->vectors; v++)
+        w[v] = nest_let(b, nest_text(b, "w%d", v),
+                        nest_load(b,
+                                  panel->packed
+                                      ? nest_at(b, panel->w, panel->number, ky, kx, i, panel->from + v * L)
+                                      : nest_at(b, panel->w, ky, kx, i, v * L),
+                                  L));
+      if (fetch) prefetch_weights(b, c, panel, p, fetch, &iy, &ix, &i);
+      for (int r = 0; r < rows; r++)
+        for (int v = 0; v < panel->vectors; v++)
+          nest_accumulate(b, nest_at(b, acc, r, v),
+                          nest_load(b, nest_at(b, c->l->in[0], *row + r, iy, ix, p->first + i), 1), w[v]);
+    }
+}
+
+/* fetch: the number of the tile, if it prefetches weights. */
+static void tile(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *row, int rows,
+                 const Ix *fetch) {
+  Buf *acc = NEST_REGISTERS(b, "a", c->lanes, rows, panel->vectors);
+  NEST_UNROLL(b, r, rows)
+    for (int v = 0; v < panel->vectors; v++)
+      nest_store(
+          b, nest_at(b, acc, r, v),
+          nest_load_part(b, sum_at(b, c, panel, p, NEST_IX(*row + r), v), part_of(c, panel, v), c->lanes));
+  for (const Ix ty = *axis_taps(b, "ty", p->y, &p->oy); nest_enter(b);)
+    for (const Ix tx = *axis_taps(b, "tx", p->x, &p->ox); nest_enter(b);)
+      tap(b, c, panel, p, acc, row, rows, &ty, &tx, fetch);
+  NEST_UNROLL(b, r, rows)
+    for (int v = 0; v < panel->vectors; v++)
+      nest_store_part(b, sum_at(b, c, panel, p, NEST_IX(*row + r), v), nest_get(b, nest_at(b, acc, r, v)),
+                      part_of(c, panel, v));
+}
+
+/* Whole tiles; of the images that are left, half a tile and single ones. */
+static void tiles(Nest *b, const Rows *c, const Panel *panel, const Place *p) {
+  const int T = c->tile, half = T / 2;
+  const Ix count = c->count;
+  const bool fetches = !panel->packed && c->taps > 1 && c->in > c->block;
+  NEST_FOR(b, m, tiles_of(c)) {
+    const Ix number = p->site * tiles_of(c) + m;
+    NEST_IF(b, nest_at_least(b, count - m * T, T))
+      tile(b, c, panel, p, NEST_IX(m * T), T, fetches ? &number : NULL);
+    NEST_ELSE(b) {
+      NEST_IF(b, nest_at_least(b, count - m * T, half)) {
+        tile(b, c, panel, p, NEST_IX(m * T), half, NULL);
+        NEST_FROM(b, n, m * T + half, count) tile(b, c, panel, p, &n, 1, NULL);
+      }
+      NEST_ELSE(b)
+        NEST_FROM(b, n, m * T, count) tile(b, c, panel, p, &n, 1, NULL);
+    }
+  }
+}
+
+/* All places, phase by phase where the output is the large side of a stride. */
+static void places(Nest *b, const Rows *c, const Panel *panel, const Ix *first, int64_t depth) {
+  const Correlation *k = &c->k;
+  const Extent e = shape_extent(c->l->node->shape);
+  int64_t before = 0;
+  for (int64_t py = 0; py < (c->spread ? k->stride[0] : 1); py++)
+    for (int64_t px = 0; px < (c->spread ? k->stride[1] : 1); px++) {
+      const Axis y = c->spread ? axis_phase(k, 0, py) : axis_gathered(k, 0),
+                 x = c->spread ? axis_phase(k, 1, px) : axis_gathered(k, 1);
+      if (!y.count || !x.count || !y.taps || !x.taps) continue;
+      NEST_FOR(b, oy, y.count)
+        NEST_FOR(b, ox, x.count)
+          tiles(b, c, panel, &(Place){&y, &x, oy, ox, *first, before + oy * x.count + ox, depth, e.h * e.w});
+      before += y.count * x.count;
+    }
+}
+
+/* ---- panels ---- */
+static void block(Nest *b, const Rows *c, const Panel *given, const Ix *number, int64_t depth) {
+  Panel panel = *given;
+  const Ix first = *number * c->block;
+  if (panel.packed) panel.number = panel.number + *number;
+  else {
+    panel.w = NEST_BUF(b, STACK, "w", c->k.kernel[0], c->k.kernel[1], depth, panel.vectors * c->lanes);
+    fill_panel(b, c, &panel, &first, depth);
+  }
+  places(b, c, &panel, &first, depth);
+}
+
+static Val begin_sum(Nest *b, const Rows *c, const Panel *panel, int v) {
+  if (!c->bias) return splat(num(b, 0), c->lanes);
+  const Ref ref = nest_at(b, c->bias, panel->first + v * c->lanes);
+  return nest_load_part(b, ref, panel->packed ? c->lanes : part_of(c, panel, v), c->lanes);
+}
+
+static void panel(Nest *b, const Rows *c, const Panel *panel) {
+  const Extent e = shape_extent(c->l->node->shape);
+  const int64_t whole = c->in / c->block, rest = c->in % c->block;
+  NEST_FROM(b, n, 0, c->count)
+    NEST_FOR(b, y, e.h)
+      NEST_FOR(b, x, e.w)
+        for (int v = 0; v < panel->vectors; v++)
+          nest_store_part(b, nest_at(b, c->l->out, n, y, x, panel->first + v * c->lanes),
+                          begin_sum(b, c, panel, v), part_of(c, panel, v));
+  if (whole)
+    NEST_FOR(b, q, whole) block(b, c, panel, &q, c->block);
+  if (rest) block(b, c, panel, NEST_IX(whole), rest);
+  if (c->l->kernel->nchain)
+    NEST_FROM(b, n, 0, c->count) {
+      c->l->row = &n;
+      NEST_FOR(b, y, e.h)
+        NEST_FOR(b, x, e.w)
+          for (int v = 0; v < panel->vectors; v++) {
+            const Ix f = panel->first + v * c->lanes;
+            const int part = part_of(c, panel, v);
+            lower_store(c->l, nest_load_part(b, nest_at(b, c->l->out, n, y, x, f), part, c->lanes), &y, &x,
+                        &f, part, c->lanes);
+          }
+    }
+}
+
+/* `valid` channels of a panel, from `first` on, a register tile's width at a time. */
+static void parts_of_panel(Nest *b, const Rows *c, const Panel *given, const Ix *first, int64_t valid) {
+  const int64_t step = c->vectors * c->lanes, whole = valid / step, rest = valid % step,
+                vectors = ceil_divide(rest, c->lanes);
+  Panel own = *given;
+  own.vectors = c->vectors;
+  own.part = c->lanes;
+  if (whole)
+    NEST_FOR(b, m, whole) {
+      own.first = *first + m * step;
+      own.from = m * step;
+      panel(b, c, &own);
+    }
+  if (!rest) return;
+  own.first = *first + whole * step;
+  own.from = NEST_Z + whole * step;
+  own.vectors = (int)vectors;
+  own.part = (int)(rest - (vectors - 1) * c->lanes);
+  panel(b, c, &own);
+}
+
+/* Images of a tile: as many as the registers take, fewer where all tiles are then of one size. */
+static int tile_of(const Rows *c) {
+  const Target *t = c->l->target;
+  const int most = (t->registers - c->vectors - 1) / c->vectors;
+  for (int rows = most; rows * c->vectors >= t->chains; rows--)
+    if (c->l->rows % rows == 0) return rows;
+  return (int)ceil_divide(c->l->rows, ceil_divide(c->l->rows, most));
+}
+
+static void begin(Rows *c) {
+  Nest *b = c->l->b;
+  c->tile = tile_of(c);
+  nest_fn(b, b->name, false);
+  c->count = lower_rows(c->l);
+  lower_about(c->l, "all images at once: tiles of %d images x %d vectors of %d channels", c->tile, c->vectors,
+              c->lanes);
+}
+
+/* ---- inference ---- */
+static bool packed_rows(Lower *l, Rows *c) {
+  Nest *b = l->b;
+  const Direct d = direct_begin(l, c->spread);
+  const LoopKind loops = l->threads ? PARALLEL : SERIAL;
+  c->block = d.block;
+  c->lanes = d.lanes;
+  c->vectors = (int)smaller(VECTORS, ceil_divide(c->out, d.lanes));
+  c->bias = d.bias;
+  begin(c);
+  for (int i = 0; i < 2; i++) {
+    const Panels *p = &d.panels[i];
+    if (p->count)
+      NEST_LOOP(b, m, p->count > 1 ? loops : SERIAL, 1, NEST_IX(0), 1, NEST_IX(p->count))
+        parts_of_panel(b, c, &(Panel){.w = p->w, .packed = true, .number = (p->before + m) * d.blocks},
+                       NEST_IX(p->first + m * p->width), p->valid);
+  }
+  return true;
+}
+
+/* ---- training ---- */
+static void choose_block(Rows *c) {
+  const int64_t floats = c->taps * c->vectors * c->lanes,
+                most = larger(c->l->target->blocking.rows_panel / 4 / floats, c->lanes),
+                each = ceil_divide(c->in, ceil_divide(c->in, most));
+  c->block = ceil_divide(each, c->lanes) * c->lanes;
+}
+
+bool schedule_conv_rows(Lower *l) {
+  Rows c = {.l = l, .k = correlation_of(l->node), .spread = correlation_spreads(l->node)};
+  c.in = c.spread ? c.k.s : c.k.l;
+  c.out = c.spread ? c.k.l : c.k.s;
+  c.taps = c.k.kernel[0] * c.k.kernel[1];
+  if (l->call || !l->batch) return packed_rows(l, &c);
+  Nest *b = l->b;
+  c.lanes = l->target->lanes;
+  c.vectors = (int)smaller(VECTORS, ceil_divide(c.out, c.lanes));
+  c.w = lower_weight(l, 0);
+  if (!l->node->hidden) c.bias = lower_weight(l, 1);
+  c.w->rank = c.taps > 1 ? 3 : 2; /* [s][l][ky][kx] is [s][l][tap], or [s][l] */
+  c.w->dim[2] = c.w->room[2] = c.taps;
+  choose_block(&c);
+  begin(&c);
+  const int64_t width = c.vectors * c.lanes, whole = c.out / width, rest = c.out % width;
+  if (whole)
+    NEST_LOOP(b, m, whole > 1 && l->threads ? PARALLEL : SERIAL, 1, NEST_IX(0), 1, NEST_IX(whole))
+      parts_of_panel(b, &c, &(Panel){0}, NEST_IX(m * width), width);
+  if (rest) parts_of_panel(b, &c, &(Panel){0}, NEST_IX(whole * width), rest);
+  return true;
+}

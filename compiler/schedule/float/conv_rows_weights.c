@@ -1,0 +1,261 @@
+// conv_rows_weights.c: the weight gradient of a convolution, or of a transposed one, for all images at once.
+// SPDX-License-Identifier: Apache-2.0
+//
+//     dw[s][l][ky][kx] += sum over n, y, x of small[n][y][x][s] * large[n][y*S + ky*D - P][x*S + kx*D - P][l]
+//
+// For each tap a tile of some channels of the small side times vectors of channels of the large side stays in
+// registers while the pixels of all images pass by: those of one place lie side by side, image after image,
+// in copies of both sides, so that those of a row are one loop; places that a tap sees outside are left out.
+// The gradients of all taps are collected and turned into the order of the weights, so that each is written
+// once, in vectors. Where the copy of a panel of the large side would leave the caches, some of the images
+// are done at a time.
+#include "base/number.h"
+#include "schedule/float/images.h"
+#include "schedule/schedule.h"
+
+enum { VECTORS = 2, FEW_TAPS = 2, MOST_FETCHED = 1 << 28 }; /* positions a little behind them are ints */
+
+typedef struct Sums {
+  Lower *l;
+  Correlation k;
+  int lanes, tile;        /* channels of the small side in a tile */
+  int64_t taps;           /* of the whole kernel */
+  int64_t images, blocks; /* of a block of images; how many there are */
+  Buf *small;             /* [tile][block][y][x and image][channel] */
+  const Ix *count;
+} Sums;
+
+/* Channels of the large side from `first` on; part: lanes of the last vector. */
+typedef struct Panel {
+  Ix first;
+  int vectors, part;
+  Buf *large; /* [y][x and image][channel] of a block of images */
+} Panel;
+
+static int part_of(const Sums *s, const Panel *panel, int v) {
+  return v == panel->vectors - 1 ? panel->part : s->lanes;
+}
+
+/* ---- copies, with zeros for images that do not exist ---- */
+/* A tile's channels of one pixel of image n of a block; `valid` of them are real. */
+static void copy_tile(Nest *b, const Sums *s, const Ix *tile, const Ix *block, const Ix *y, const Ix *x,
+                      const Ix *n, int64_t valid) {
+  const int step = (int)smaller(s->tile, s->l->target->lanes);
+  const Ix image = *block * s->images + *n;
+  for (int r = 0; r < s->tile; r += step) {
+    const Ref to = nest_at(b, s->small, *tile, *block, *y, *x * s->images + *n, r);
+    const int part = (int)smaller(valid - r, step);
+    Val zero = step > 1 ? splat(num(b, 0), step) : num(b, 0);
+    if (part <= 0) {
+      nest_store(b, to, zero);
+      continue;
+    }
+    NEST_IF(b, nest_at_least(b, *s->count - image, 1))
+      nest_store(b, to,
+                 nest_load_part(b, nest_at(b, s->l->in[1], image, *y, *x, *tile * s->tile + r), part, step));
+    NEST_ELSE(b) nest_store(b, to, zero);
+  }
+}
+
+static void copy_tiles(Nest *b, const Sums *s, const Ix *tile, int64_t valid) {
+  NEST_FOR(b, q, s->blocks)
+    NEST_FOR(b, y, s->k.small.h)
+      NEST_FOR(b, x, s->k.small.w)
+        NEST_FOR(b, n, s->images) copy_tile(b, s, tile, &q, &y, &x, &n, valid);
+}
+
+static void copy_small(Nest *b, const Sums *s, LoopKind loops) {
+  const int64_t whole = s->k.s / s->tile, rest = s->k.s % s->tile;
+  if (whole)
+    NEST_LOOP(b, m, loops, 1, NEST_IX(0), 1, NEST_IX(whole)) copy_tiles(b, s, &m, s->tile);
+  if (rest) copy_tiles(b, s, NEST_IX(whole), rest);
+}
+
+static void copy_large(Nest *b, const Sums *s, const Panel *panel, const Ix *block) {
+  const int L = s->lanes;
+  NEST_FOR(b, y, s->k.large.h)
+    NEST_FOR(b, x, s->k.large.w)
+      NEST_FOR(b, n, s->images) {
+        const Ix image = *block * s->images + n;
+        NEST_IF(b, nest_at_least(b, *s->count - image, 1))
+          for (int v = 0; v < panel->vectors; v++)
+            nest_store(b, nest_at(b, panel->large, y, x * s->images + n, v * L),
+                       nest_load_part(b, nest_at(b, s->l->in[0], image, y, x, panel->first + v * L),
+                                      part_of(s, panel, v), L));
+        NEST_ELSE(b)
+          for (int v = 0; v < panel->vectors; v++)
+            nest_store(b, nest_at(b, panel->large, y, x * s->images + n, v * L), splat(num(b, 0), L));
+      }
+}
+
+/* ---- a tile ---- */
+/* The products of a tile's channels at places `small` of its row y with those at `large` of row ly. */
+static void add_products(Nest *b, const Sums *s, const Panel *panel, Buf *acc, const Ix *tile,
+                         const Ix *block, const Ix *y, const Ix *small, const Ix *ly, const Ix *large) {
+  Val w[VECTORS];
+  for (int v = 0; v < panel->vectors; v++)
+    w[v] = nest_let(b, nest_text(b, "v%d", v),
+                    nest_load(b, nest_at(b, panel->large, *ly, *large, v * s->lanes), s->lanes));
+  NEST_UNROLL(b, r, s->tile)
+    for (int v = 0; v < panel->vectors; v++)
+      nest_accumulate(b, nest_at(b, acc, r, v),
+                      nest_load(b, nest_at(b, s->small, *tile, *block, *y, *small, r), 1), w[v]);
+}
+
+/* A row of the small side, through one tap. Without a stride the places of both sides that meet are one run,
+ * of all its images. */
+static void add_row(Nest *b, const Sums *s, const Panel *panel, Buf *acc, const Ix *tile, const Ix *block,
+                    const Ix *y, const Ix *ly, const Ix *kx) {
+  const Correlation *k = &s->k;
+  const Ix shift = *kx * k->dilation[1] - k->before[1];
+  if (k->stride[1] == 1) {
+    NEST_CLIP(b, j, 0, shift * -s->images, k->small.w * s->images, (NEST_Z + k->large.w - shift) * s->images)
+      add_products(b, s, panel, acc, tile, block, y, &j, ly, NEST_IX(j + shift * s->images));
+    return;
+  }
+  NEST_FOR(b, x, k->small.w) {
+    const Ix lx = x * k->stride[1] + shift;
+    NEST_IF(b, nest_within(b, lx, 0, k->large.w))
+      NEST_FOR(b, n, s->images)
+        add_products(b, s, panel, acc, tile, block, y, NEST_IX(x * s->images + n), ly,
+                     NEST_IX(lx * s->images + n));
+  }
+}
+
+/* Gradients are added to what is in memory, in runs that lie far apart: each tap prefetches a share of those
+ * of its tile. */
+static void prefetch_sums(Nest *b, const Sums *s, const Panel *panel, const Ix *tile, const Ix *tap) {
+  const int64_t line = s->l->target->line / 4, room = s->l->out->dim[1] * s->taps,
+                lines = ceil_divide(panel->vectors * s->lanes * s->taps, line),
+                share = ceil_divide(lines, s->taps);
+  NEST_FOR(b, r, s->tile)
+    for (int64_t i = 0; i < share; i++)
+      nest_prefetch(b, s->l->out,
+                    (*tile * s->tile + r) * room + panel->first * s->taps + (*tap * share + i) * line);
+}
+
+/* The sums of one tap over a block of images, to gathered[tap]. */
+static void sum_tap(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, const Ix *block,
+                    const Ix *tile, const Ix *ky, const Ix *kx) {
+  const Correlation *k = &s->k;
+  const int L = s->lanes;
+  if (s->taps > FEW_TAPS && k->s * k->l * s->taps <= MOST_FETCHED)
+    prefetch_sums(b, s, panel, tile, NEST_IX(*ky * k->kernel[1] + *kx));
+  Buf *acc = NEST_REGISTERS(b, "a", L, s->tile, panel->vectors);
+  NEST_UNROLL(b, r, s->tile)
+    for (int v = 0; v < panel->vectors; v++) nest_store(b, nest_at(b, acc, r, v), num(b, 0));
+  NEST_FOR(b, y, k->small.h) {
+    const Ix ly = y * k->stride[0] + *ky * k->dilation[0] - k->before[0];
+    NEST_IF(b, nest_within(b, ly, 0, k->large.h)) add_row(b, s, panel, acc, tile, block, &y, &ly, kx);
+  }
+  NEST_UNROLL(b, r, s->tile)
+    for (int v = 0; v < panel->vectors; v++)
+      nest_store(b, nest_at(b, gathered, *ky * k->kernel[1] + *kx, r, v * L),
+                 nest_get(b, nest_at(b, acc, r, v)));
+}
+
+/* What is stored at `ref`: the sum, or its sum with what is there. */
+static Val with_gradient(Nest *b, const Sums *s, Ref ref, Val sum, int part, int lanes) {
+  return lower_adds(s->l) ? add(nest_load_part(b, ref, part, lanes), sum) : sum;
+}
+
+/* Taps first .. of channel `row` of the tile, which is `channel` of the small side: vectors of channels
+ * become runs of taps. */
+static void add_taps(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, const Ix *row,
+                     const Ix *channel, int v, int64_t first) {
+  const int L = s->lanes, taps = (int)smaller(s->taps - first, L), part = part_of(s, panel, v);
+  Val x[LANES];
+  for (int t = 0; t < L; t++)
+    x[t] = t < taps ? nest_let(b, nest_text(b, "x%d", t),
+                               nest_load(b, nest_at(b, gathered, first + t, *row, v * L), L))
+                    : splat(num(b, 0), L);
+  if (L > 1 && taps > FEW_TAPS) {
+    images_transpose(b, x, L);
+    for (int lane = 0; lane < part; lane++) {
+      const Ref ref = nest_at(b, s->l->out, *channel, panel->first + v * L + lane, first);
+      nest_store_part(b, ref, with_gradient(b, s, ref, x[lane], taps, L), taps);
+    }
+    return;
+  }
+  for (int t = 0; t < taps; t++)
+    for (int lane = 0; lane < part; lane++) {
+      const Ref ref = nest_at(b, s->l->out, *channel, panel->first + v * L + lane, first + t);
+      nest_store(b, ref, with_gradient(b, s, ref, L > 1 ? lane_at(b, x[t], NEST_IX(lane)) : x[t], 1, 1));
+    }
+}
+
+static void add_tile(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, const Ix *tile,
+                     int64_t valid) {
+  const int L = s->lanes;
+  NEST_FOR(b, r, valid) {
+    const Ix channel = *tile * s->tile + r;
+    for (int v = 0; v < panel->vectors; v++) {
+      const int part = part_of(s, panel, v);
+      if (s->taps == 1) {
+        const Ref ref = nest_at(b, s->l->out, channel, panel->first + v * L);
+        Val sum = nest_load(b, nest_at(b, gathered, 0, r, v * L), L);
+        nest_store_part(b, ref, with_gradient(b, s, ref, sum, part, L), part);
+      } else
+        for (int64_t t = 0; t < s->taps; t += L) add_taps(b, s, panel, gathered, &r, &channel, v, t);
+    }
+  }
+}
+
+static void tile(Nest *b, const Sums *s, const Panel *panel, const Ix *block, const Ix *number,
+                 int64_t valid) {
+  Buf *gathered = NEST_BUF(b, STACK, "sums", s->taps, s->tile, panel->vectors * s->lanes);
+  NEST_FOR(b, ky, s->k.kernel[0])
+    NEST_FOR(b, kx, s->k.kernel[1]) sum_tap(b, s, panel, gathered, block, number, &ky, &kx);
+  add_tile(b, s, panel, gathered, number, valid);
+}
+
+/* ---- panels ---- */
+static void panel(Nest *b, const Sums *s, const Panel *given) {
+  const int64_t whole = s->k.s / s->tile, rest = s->k.s % s->tile;
+  NEST_FOR(b, q, s->blocks) {
+    Panel own = *given;
+    own.large = NEST_BUF(b, STACK, "large", s->k.large.h, s->k.large.w * s->images, own.vectors * s->lanes);
+    copy_large(b, s, &own, &q);
+    if (whole)
+      NEST_FOR(b, m, whole) tile(b, s, &own, &q, &m, s->tile);
+    if (rest) tile(b, s, &own, &q, NEST_IX(whole), rest);
+  }
+}
+
+static void seen_by_taps(Buf *out, int64_t taps) { /* [s][l][ky][kx] is [s][l][tap], or [s][l] */
+  out->rank = taps > 1 ? 3 : 2;
+  out->dim[2] = out->room[2] = taps;
+}
+
+bool schedule_conv_rows_weights(Lower *l) {
+  Sums s = {.l = l, .k = correlation_of(l->node), .lanes = l->target->lanes};
+  const Correlation *k = &s.k;
+  const int64_t width = VECTORS * s.lanes, whole = k->l / width, rest = k->l % width,
+                vectors = (rest + s.lanes - 1) / s.lanes, image = 4 * width * k->large.h * k->large.w;
+  const LoopKind loops = l->threads ? PARALLEL : SERIAL;
+  s.tile = l->target->blocking.gradient_rows;
+  s.taps = k->kernel[0] * k->kernel[1];
+  s.blocks = ceil_divide(l->rows, larger(l->target->l1 / image, 1));
+  s.images = ceil_divide(l->rows, s.blocks);
+  if (s.blocks > 1) lower_must_add(l);
+  s.small = lower_scratch(
+      l, "small", 5,
+      (int64_t[]){ceil_divide(k->s, s.tile), s.blocks, k->small.h, k->small.w * s.images, s.tile});
+  seen_by_taps(l->out, s.taps);
+  Nest *b = l->b;
+  nest_fn(b, b->name, false);
+  const Ix count = lower_rows(l);
+  s.count = &count;
+  copy_small(b, &s, loops);
+  if (whole)
+    NEST_LOOP(b, m, loops, 1, NEST_IX(0), 1, NEST_IX(whole))
+      panel(b, &s, &(Panel){.first = m * width, .vectors = VECTORS, .part = s.lanes});
+  if (rest)
+    panel(b, &s,
+          &(Panel){.first = NEST_Z + whole * width,
+                   .vectors = (int)vectors,
+                   .part = (int)(rest - (vectors - 1) * s.lanes)});
+  lower_about(l, "all images at once: tiles of %d channels x %d vectors of %d for each tap", s.tile, VECTORS,
+              s.lanes);
+  return true;
+}

@@ -1,0 +1,135 @@
+// conv_scatter.c: transposed convolutions and input gradients: each input pixel is spread over the output.
+// SPDX-License-Identifier: Apache-2.0
+//
+// Seen from the output it is a gathering again: with stride S the outputs fall into S phases on each axis,
+// and each pair of phases is a direct convolution of stride 1 with part of the taps (axis.c). So every output
+// is summed in registers and stored once. Strides of many phases spread pixel by pixel instead.
+#include "schedule/float/direct.h"
+
+/* The output as a whole, before phases or pixels write parts of it. */
+void direct_fill(Lower *l, Buf *bias, int lanes) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->shape);
+  const int64_t vectors = e.c / lanes, rest = e.c % lanes;
+  Val zero = lanes > 1 ? splat(num(b, 0), lanes) : num(b, 0);
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w) {
+      if (vectors)
+        NEST_FOR(b, v, vectors)
+          nest_store(b, nest_at(b, l->out, y, x, lanes * v),
+                     bias ? nest_load(b, nest_at(b, bias, lanes * v), lanes) : zero);
+      if (rest)
+        nest_store_part(b, nest_at(b, l->out, y, x, lanes * vectors),
+                        bias ? nest_load(b, nest_at(b, bias, lanes * vectors), lanes) : zero, (int)rest);
+    }
+}
+
+static int64_t phases_of(const Direct *d, int axis) {
+  return d->repeat[axis] ? d->repeat[axis] : d->k.stride[axis];
+}
+
+static Axis phase_of(const Direct *d, int axis, int64_t r) {
+  return d->repeat[axis] ? axis_repeated(&d->own, axis, d->repeat[axis], r) : axis_phase(&d->k, axis, r);
+}
+
+void direct_by_phases(Direct *d) {
+  Lower *l = d->l;
+  Nest *b = l->b;
+  const int64_t sy = phases_of(d, 0), sx = phases_of(d, 1);
+  Axis y[DIRECT_PHASES], x[DIRECT_PHASES];
+  NestFn *row[DIRECT_PHASES][2][2];
+  for (int64_t r = 0; r < sy * sx; r++) {
+    y[r] = phase_of(d, 0, r / sx);
+    x[r] = phase_of(d, 1, r % sx);
+    if (y[r].count && x[r].count)
+      direct_functions(d, &y[r], &x[r], sy * sx > 1 ? nest_text(b, "phase%d_", (int)r) : "", row[r]);
+  }
+  nest_fn(b, b->name, false);
+  if (sy * sx > 1) direct_fill(l, NULL, d->lanes);
+  for (int64_t r = 0; r < sy * sx; r++)
+    if (y[r].count && x[r].count)
+      direct_loops(d, &y[r], row[r], schedule_outer(l, correlation_macs(&d->own)));
+  lower_about(l, "%d phases, each a direct convolution in tiles of pixels x %d vectors of %d channels",
+              (int)(sy * sx), d->vectors, d->lanes);
+}
+
+/* ---- pixel by pixel ---- */
+static void spread_vectors(Nest *b, const Direct *d, const Panels *panels, const Ix *panel, const Ix *c0,
+                           const Ix *f0, const Ix *h, int vectors, int part, const Ix *y, const Ix *x) {
+  const Correlation *k = &d->k;
+  const int L = d->lanes;
+  NEST_FOR(b, ky, k->kernel[0])
+    NEST_FOR(b, kx, k->kernel[1]) {
+      const Ix oy = *y * k->stride[0] + ky * k->dilation[0] - k->before[0],
+               ox = *x * k->stride[1] + kx * k->dilation[1] - k->before[1];
+      NEST_IF(b, cond_and(nest_within(b, oy, 0, k->large.h), nest_within(b, ox, 0, k->large.w))) {
+        Buf *acc = NEST_REGISTERS(b, "a", L, vectors);
+        for (int v = 0; v < vectors; v++) {
+          const Ref sum = nest_at(b, d->l->out, oy, ox, *f0 + L * v);
+          nest_store(b, nest_at(b, acc, v),
+                     v == vectors - 1 && part < L ? nest_load_part(b, sum, part, L) : nest_load(b, sum, L));
+        }
+        NEST_FOR(b, c, d->block)
+          for (int v = 0; v < vectors; v++) {
+            Val w = nest_load(b, nest_at(b, panels->w, *panel, ky, kx, c, *h + L * v), L);
+            nest_accumulate(b, nest_at(b, acc, v), nest_load(b, nest_at(b, d->l->in[0], *y, *x, *c0 + c), 1),
+                            w);
+          }
+        for (int v = 0; v < vectors; v++)
+          nest_store_part(b, nest_at(b, d->l->out, oy, ox, *f0 + L * v), nest_get(b, nest_at(b, acc, v)),
+                          v == vectors - 1 ? part : L);
+      }
+    }
+}
+
+static void by_pixels(Direct *d) {
+  Lower *l = d->l;
+  Nest *b = l->b;
+  const Extent large = d->k.large;
+  const int64_t step = d->vectors * d->lanes;
+  nest_fn(b, b->name, false);
+  direct_fill(l, d->bias, d->lanes);
+  NEST_FOR(b, y, d->k.small.h)
+    NEST_FOR(b, x, d->k.small.w)
+      NEST_FOR(b, g, d->k.groups)
+        for (int i = 0; i < 2; i++) {
+          const Panels *panels = &d->panels[i];
+          const int64_t whole = panels->valid / step, rest = panels->valid % step;
+          const int vectors = (int)((rest + d->lanes - 1) / d->lanes);
+          if (panels->count)
+            NEST_FOR(b, fb, panels->count)
+              NEST_FOR(b, ib, d->blocks) {
+                const Ix panel = panel_of(d, panels, &g, &fb, &ib), c0 = g * d->in + ib * d->block,
+                         f0 = g * d->out + panels->first + fb * panels->width;
+                if (whole)
+                  NEST_FOR(b, n, whole)
+                    spread_vectors(b, d, panels, &panel, &c0, NEST_IX(f0 + step * n), NEST_IX(step * n),
+                                   d->vectors, d->lanes, &y, &x);
+                if (rest)
+                  spread_vectors(b, d, panels, &panel, &c0, NEST_IX(f0 + step * whole), NEST_IX(step * whole),
+                                 vectors, (int)rest - (vectors - 1) * d->lanes, &y, &x);
+              }
+        }
+  const int64_t whole = large.c / d->lanes, rest = large.c % d->lanes;
+  if (l->kernel->nchain)
+    NEST_FOR(b, y, large.h)
+      NEST_FOR(b, x, large.w) {
+        if (whole)
+          NEST_FOR(b, v, whole)
+            lower_store(l, nest_load(b, nest_at(b, l->out, y, x, d->lanes * v), d->lanes), &y, &x,
+                        NEST_IX(d->lanes * v), d->lanes, d->lanes);
+        if (rest)
+          lower_store(l, nest_load_part(b, nest_at(b, l->out, y, x, d->lanes * whole), (int)rest, d->lanes),
+                      &y, &x, NEST_IX(d->lanes * whole), (int)rest, d->lanes);
+      }
+  lower_about(l, "each pixel spread by vectors of %d channels", d->lanes);
+}
+
+bool schedule_conv_scatter(Lower *l) {
+  const Correlation k = correlation_of(l->node);
+  if (k.groups > 1 && k.l == 1 && k.s == 1) return schedule_depthwise_scatter(l);
+  Direct d = direct_begin(l, true);
+  if (d.k.stride[0] * d.k.stride[1] <= DIRECT_PHASES) direct_by_phases(&d);
+  else by_pixels(&d);
+  return true;
+}

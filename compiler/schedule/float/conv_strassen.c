@@ -1,0 +1,299 @@
+// conv_strassen.c: convolutions by windows of 1x1 with stride 1, and their input gradients, by Strassen's
+// algorithm, applied once or twice.
+// SPDX-License-Identifier: Apache-2.0
+//
+// Such a convolution is the product of two matrices, [pixels][input channels] and [input channels][output
+// channels]. All three are cut in halves along both of their axes (or in quarters), and the blocks of the
+// product are sums of 7 (49) products of sums of blocks, where there were 8 (64). A tile is as many pixels as
+// a matrix has blocks along the pixels: the k-th of them belongs to the k-th block. So a tile has pixels that
+// lie side by side, and blocks of tiles are as small as the caches want (conv_points.c):
+//
+//     split     V[xi][t][c] = factor xi of tile t, from channels c of each part of the input channels
+//     weights   the other factor, when they are packed
+//     join      channels f of each part of the output channels = finish(sums of M[..][t][f] + bias)
+//
+// Of the second application the indices are those of the first within a block: pixel 2*first + second of the
+// tile, part 2*first + second of the channels, product 7*first + second.
+//
+// Rounding: strassen_error says how much: 1e-6 of the largest output for one application to 256 channels on
+// random data, 2e-6 for two. --exact keeps to the direct convolution.
+#include "base/number.h"
+#include "schedule/choice.h"
+#include "schedule/float/conv_points.h"
+#include "schedule/float/strassen.h"
+
+enum { FEWEST_CHANNELS = 16 }; /* of a part */
+
+typedef struct Conv {
+  Points p; /* the first member: what conv_points.c is given */
+  Lower *l;
+  Correlation own;
+  bool spread;    /* an input gradient */
+  int levels;     /* applications */
+  int64_t parts;  /* of each axis of a matrix, and pixels of a tile */
+  int64_t pixels; /* of the picture */
+  Buf *bias;
+} Conv;
+
+/* A place along an axis of a matrix, from those of both applications. */
+static Ix part_of(const Conv *c, int first, const Ix *second) {
+  return c->levels > 1 ? 2 * first + *second : NEST_Z + first;
+}
+
+/* ---- packed weights ---- */
+/* Row and column of a block of the first application, then of the second one in it. */
+static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, const Ix tap[4]) {
+  const Conv *c = (const Conv *)p;
+  const int64_t parts = c->levels > 1 ? 2 : 1;
+  const Ix in = c->p.in * (parts * tap[0] + tap[2]) + at->in,
+           out = c->p.filters * (parts * tap[1] + tap[3]) + at->out;
+  Ix index[4];
+  const int rank = correlation_weight_index(&c->own, index, c->spread ? &in : &out, c->spread ? &out : &in,
+                                            &NEST_Z, &NEST_Z);
+  return lower_packed_weight(c->l, pack, rank, index, &out, &in);
+}
+
+/* Of one application the second axis has one number, which is its point. */
+static void transform_taps(const Points *p, Nest *b, int axis, const Val *tap, Val *point) {
+  if (axis == 0 || ((const Conv *)p)->levels > 1) strassen_right(b, &strassen_floats, tap, point);
+  else point[0] = tap[0];
+}
+
+/* ---- split ---- */
+static Val input_at(const Conv *c, bool edge, const Ix *pixel, const Ix *channel, int part) {
+  Nest *b = c->l->b;
+  const int L = c->p.lanes;
+  const Ref ref = nest_at(b, c->l->in[0], 0, *pixel, *channel);
+  Val value = nest_load_part(b, ref, part, L);
+  return edge ? pick(b, nest_below(b, *pixel, c->pixels), value, L > 1 ? splat(num(b, 0), L) : num(b, 0))
+              : value;
+}
+
+/* The four blocks of the first application, at one place of the second. */
+static void load_blocks(const Conv *c, bool edge, const Ix *tile, const Ix *channel, int part, const Ix *i,
+                        const Ix *j, Val *x) {
+  Nest *b = c->l->b;
+  for (int k = 0; k < STRASSEN_BLOCKS; k++) {
+    const Ix pixel = c->parts * *tile + part_of(c, strassen_row(k), i),
+             from = c->p.in * part_of(c, strassen_column(k), j) + *channel;
+    x[k] = nest_let(b, nest_text(b, "x%d", k), input_at(c, edge, &pixel, &from, part));
+  }
+}
+
+static void split_channels(const Conv *c, bool edge, const Ix *slot, const Ix *tile, const Ix *t,
+                           const Ix *channel, int part) {
+  Nest *b = c->l->b;
+  Val x[STRASSEN_BLOCKS], y[STRASSEN_PRODUCTS];
+  if (c->levels == 1) {
+    load_blocks(c, edge, tile, channel, part, &NEST_Z, &NEST_Z, x);
+    strassen_left(b, &strassen_floats, x, y);
+    for (int k = 0; k < STRASSEN_PRODUCTS; k++)
+      nest_store(b, nest_at(b, c->p.V, *slot, k, *t, *channel), y[k]);
+    return;
+  }
+  Buf *d = NEST_REGISTERS(b, "d", c->p.lanes, STRASSEN_PRODUCTS, STRASSEN_BLOCKS);
+  NEST_UNROLL(b, i, 2)
+    NEST_UNROLL(b, j, 2) {
+      load_blocks(c, edge, tile, channel, part, &i, &j, x);
+      strassen_left(b, &strassen_floats, x, y);
+      for (int k = 0; k < STRASSEN_PRODUCTS; k++) nest_store(b, nest_at(b, d, k, 2 * i + j), y[k]);
+    }
+  NEST_UNROLL(b, i, STRASSEN_PRODUCTS) {
+    for (int k = 0; k < STRASSEN_BLOCKS; k++) x[k] = nest_get(b, nest_at(b, d, i, k));
+    strassen_left(b, &strassen_floats, x, y);
+    for (int k = 0; k < STRASSEN_PRODUCTS; k++)
+      nest_store(b, nest_at(b, c->p.V, *slot, STRASSEN_PRODUCTS * i + k, *t, *channel), y[k]);
+  }
+}
+
+static NestFn *split_tile(const Conv *c, bool edge) {
+  Nest *b = c->l->b;
+  NestFn *fn = nest_fn(b, edge ? "split_edge" : "split", true);
+  const Ix slot = nest_arg(b, "slot"), tile = nest_arg(b, "tile"), t = nest_arg(b, "t");
+  const int64_t whole = c->p.in / c->p.lanes, rest = c->p.in % c->p.lanes;
+  NEST_FOR(b, v, whole) split_channels(c, edge, &slot, &tile, &t, NEST_IX(c->p.lanes * v), c->p.lanes);
+  if (rest) split_channels(c, edge, &slot, &tile, &t, NEST_IX(c->p.lanes * whole), (int)rest);
+  return fn;
+}
+
+/* Rows of tiles in which no pixel is missing. */
+static int64_t whole_rows(const Conv *c) { return c->pixels / (c->parts * c->p.width); }
+
+/* The tiles of row ty, by that function; f0 of join alone. */
+static void row_tiles(const Conv *c, NestFn *fn, const Ix *slot, const Ix *ty, const Ix *t0, const Ix *f0) {
+  Nest *b = c->l->b;
+  if (fn)
+    NEST_FOR(b, tx, c->p.width)
+      nest_call_list(b, fn, f0 ? 4 : 3,
+                     (const Ix[]){*slot, c->p.width * *ty + tx, *t0 + tx, f0 ? *f0 : NEST_Z});
+}
+
+static NestFn *split_row(const Conv *c) {
+  Nest *b = c->l->b;
+  const int64_t inside = whole_rows(c);
+  NestFn *whole = inside ? split_tile(c, false) : NULL,
+         *edge = inside < c->p.rows ? split_tile(c, true) : NULL;
+  NestFn *fn = nest_fn(b, "split_row", false);
+  const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), t0 = nest_arg(b, "t0");
+  NEST_IF(b, nest_below(b, ty, inside)) row_tiles(c, whole, &slot, &ty, &t0, NULL);
+  NEST_ELSE(b) row_tiles(c, edge, &slot, &ty, &t0, NULL);
+  return fn;
+}
+
+/* ---- join ---- */
+typedef struct Join {
+  const Conv *c;
+  bool edge;
+  Ix slot, tile, t, f0, f; /* channels from f0 + f on of each part, of which `part` are real */
+  int part;
+} Join;
+
+/* The four blocks of the first application, at one place of the second. */
+static void put_blocks(const Join *j, const Ix *pixel, const Ix *part, const Val *y) {
+  const Conv *c = j->c;
+  Nest *b = c->l->b;
+  const int L = c->p.lanes;
+  for (int k = 0; k < STRASSEN_BLOCKS; k++) {
+    const Ix x = c->parts * j->tile + part_of(c, strassen_row(k), pixel),
+             channel = c->p.filters * part_of(c, strassen_column(k), part) + j->f0 + j->f;
+    NEST_IF(b, j->edge ? nest_below(b, x, c->pixels) : nest_always(b)) {
+      Val sum = c->bias ? add(y[k], nest_load(b, nest_at(b, c->bias, channel), L)) : y[k];
+      lower_store(c->l, sum, &NEST_Z, &x, &channel, j->part, L);
+    }
+  }
+}
+
+static void load_products(const Join *j, const Ix *first, Val *x) {
+  const Conv *c = j->c;
+  Nest *b = c->l->b;
+  for (int k = 0; k < STRASSEN_PRODUCTS; k++)
+    x[k] = nest_let(b, nest_text(b, "x%d", k),
+                    nest_load(b, nest_at(b, c->p.M, j->slot, *first + k, j->t, j->f), c->p.lanes));
+}
+
+static void join_channels(const Join *join) {
+  const Conv *c = join->c;
+  Nest *b = c->l->b;
+  Val x[STRASSEN_PRODUCTS], y[STRASSEN_BLOCKS];
+  if (c->levels == 1) {
+    load_products(join, &NEST_Z, x);
+    strassen_result(b, &strassen_floats, x, y);
+    put_blocks(join, &NEST_Z, &NEST_Z, y);
+    return;
+  }
+  Buf *d = NEST_REGISTERS(b, "d", c->p.lanes, STRASSEN_PRODUCTS, STRASSEN_BLOCKS);
+  NEST_UNROLL(b, i, STRASSEN_PRODUCTS) {
+    load_products(join, NEST_IX(STRASSEN_PRODUCTS * i), x);
+    strassen_result(b, &strassen_floats, x, y);
+    for (int k = 0; k < STRASSEN_BLOCKS; k++) nest_store(b, nest_at(b, d, i, k), y[k]);
+  }
+  NEST_UNROLL(b, i, 2)
+    for (int j = 0; j < 2; j++) { /* no loop of the nest: channels of two parts are no box for the prover */
+      for (int k = 0; k < STRASSEN_PRODUCTS; k++) x[k] = nest_get(b, nest_at(b, d, k, 2 * i + j));
+      strassen_result(b, &strassen_floats, x, y);
+      put_blocks(join, &i, NEST_IX(j), y);
+    }
+}
+
+static NestFn *join_tile(const Conv *c, const Bundle *bundle, bool edge) {
+  Nest *b = c->l->b;
+  NestFn *fn = nest_fn(
+      b, nest_text(b, "join%s%s", edge ? "_edge" : "", bundle == &c->p.bundle[1] ? "_rest" : ""), true);
+  const Ix slot = nest_arg(b, "slot"), tile = nest_arg(b, "tile"), t = nest_arg(b, "t"),
+           f0 = nest_arg(b, "f0");
+  const int64_t whole = bundle->valid / c->p.lanes, rest = bundle->valid % c->p.lanes;
+  Join join = {.c = c, .edge = edge, .slot = slot, .tile = tile, .t = t, .f0 = f0, .part = c->p.lanes};
+  NEST_FOR(b, v, whole) {
+    join.f = c->p.lanes * v;
+    join_channels(&join);
+  }
+  if (rest) {
+    join.f = NEST_Z + c->p.lanes * whole;
+    join.part = (int)rest;
+    join_channels(&join);
+  }
+  return fn;
+}
+
+static NestFn *join_row(const Points *p, const Bundle *bundle) {
+  const Conv *c = (const Conv *)p;
+  Nest *b = c->l->b;
+  const int64_t inside = whole_rows(c);
+  NestFn *whole = inside ? join_tile(c, bundle, false) : NULL,
+         *edge = inside < c->p.rows ? join_tile(c, bundle, true) : NULL;
+  NestFn *fn = nest_fn(b, nest_text(b, "join_row%s", bundle == &p->bundle[1] ? "_rest" : ""), false);
+  const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), t0 = nest_arg(b, "t0"), f0 = nest_arg(b, "f0");
+  NEST_IF(b, nest_below(b, ty, inside)) row_tiles(c, whole, &slot, &ty, &t0, &f0);
+  NEST_ELSE(b) row_tiles(c, edge, &slot, &ty, &t0, &f0);
+  return fn;
+}
+
+/* ---- the whole ---- */
+/* Rows are what blocks are made of: of about so many tiles that the row divides the picture's best. */
+static int64_t row_width(int64_t tiles) {
+  enum { NARROWEST = 6, WIDEST = 16 };
+  int64_t best = tiles;
+  if (tiles > WIDEST) best = WIDEST;
+  for (int64_t width = smaller(tiles, WIDEST); width >= NARROWEST; width--)
+    if (ceil_divide(tiles, width) * width < ceil_divide(tiles, best) * best) best = width;
+  return best;
+}
+
+bool strassen_takes(const Correlation *k) { return k->groups == 1 && correlation_pointwise(k); }
+
+static int points_of(int parts) {
+  return parts == 2 ? STRASSEN_PRODUCTS : STRASSEN_PRODUCTS * STRASSEN_PRODUCTS;
+}
+
+const char *strassen_refused_for(Arena *arena, const Target *layout, bool exact, const Correlation *k,
+                                 int parts) {
+  if (layout->lanes == 1) return "no vectors";
+  if (k->l % parts || k->s % parts) return arena_printf(arena, "channels that %d does not divide", parts);
+  if (k->l / parts < FEWEST_CHANNELS)
+    return arena_printf(arena, "fewer than %d input channels in each part", FEWEST_CHANNELS);
+  const int64_t padded = k->s / parts + 2 * (int64_t)layout->lanes,
+                weights = bounded_product(bounded_product(k->l / parts, padded), points_of(parts));
+  if (weights > INT32_MAX / 2) return "too many weights";
+  return exact ? "--exact" : NULL;
+}
+
+const char *strassen_refused(const Lower *l, const Correlation *k, int parts) {
+  if (l->kernel->gate) return "a gate, which scales the weights for each image";
+  if (l->kernel->pool) return "a pooling behind it";
+  return strassen_refused_for(l->arena, l->layout, l->exact, k, parts);
+}
+
+const char *strassen_name(int parts) { return parts == 2 ? "Strassen" : "Strassen twice"; }
+
+bool schedule_conv_strassen(Lower *l) {
+  const Correlation k = correlation_gathering(l->node);
+  Conv c = {.l = l,
+            .own = correlation_of(l->node),
+            .spread = correlation_spreads(l->node),
+            .parts = l->choice.m,
+            .levels = l->choice.m == 2 ? 1 : 2,
+            .pixels = k.small.h * k.small.w};
+  const int64_t tiles = ceil_divide(c.pixels, c.parts), width = row_width(tiles);
+  c.p = (Points){.l = l,
+                 .points = points_of(l->choice.m),
+                 .groups = 1,
+                 .in = k.l / c.parts,
+                 .channels = k.l / c.parts,
+                 .phases = {1, 1},
+                 .filters = k.s / c.parts,
+                 .rows = ceil_divide(tiles, width),
+                 .width = width,
+                 .macs = correlation_macs(&k)};
+  lower_join_rows(l, k.small.h);
+  const int more = c.levels > 1 ? 2 : 1;
+  points_begin(&c.p, &(PointPack){{{2, 2}, {more, more}},
+                                  {STRASSEN_PRODUCTS, c.levels > 1 ? STRASSEN_PRODUCTS : 1},
+                                  read_tap,
+                                  transform_taps});
+  c.bias = correlation_bias(l, &c.own, c.spread, k.s + direct_unit(l, c.p.filters));
+  points_functions(&c.p, split_row(&c), join_row);
+  nest_fn(l->b, l->b->name, false);
+  points_loops(l->b, &c.p);
+  points_about(&c.p, strassen_name((int)c.parts));
+  return true;
+}

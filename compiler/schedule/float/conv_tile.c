@@ -1,0 +1,386 @@
+/* conv_tile.c: the innermost function of the direct convolution: the sums of one tile over all taps and the
+ * input channels of a block, from their start to what is stored. */
+// SPDX-License-Identifier: Apache-2.0
+#include "base/number.h"
+#include "schedule/float/conv_tile.h"
+
+enum { FEW_CHANNELS = 4, MOST_POOLED = 4, FEW_TAPS = 3 };
+
+void tile_channels(Nest *b, const Tile *t, TileArgs *a) {
+  const Direct *d = t->d;
+  const bool both = t->part == d->lanes && d->panels[1].before; /* also tiles of the last panel */
+  a->panel = nest_varied(b, "panel", both);
+  a->c0 = nest_arg(b, "c0");
+  a->f0 = nest_varied(b, "f0", both);
+  a->h = nest_varied(b, "h", both);
+}
+
+static TileArgs tile_params(Nest *b, Tile *t) {
+  TileArgs a = {.y = nest_arg(b, "y")};
+  a.x0 = nest_arg(b, "x0");
+  tile_channels(b, t, &a);
+  a.left = nest_flag(b, "left");
+  a.right = nest_flag(b, "right");
+  a.first = a.last = NEST_Z + 1;
+  if (t->d->blocks > 1) {
+    a.first = nest_flag(b, "first");
+    a.last = nest_flag(b, "last");
+  }
+  if (t->rows > 1) a.edge = nest_flag(b, "edge");
+  if (t->narrower) a.narrow = nest_flag(b, "narrow");
+  t->real_pixels = t->pixels - t->narrower * a.narrow;
+  t->real_columns = t->x->parts * t->real_pixels;
+  return a;
+}
+
+/* Where in the convolution's own result a tile's sum lies. */
+static Ix row_of(const Tile *t, const TileArgs *a, int r) {
+  return t->y->out_first + (a->y * t->y->parts + r) * t->y->out_step;
+}
+static Ix column_of(const Tile *t, const TileArgs *a, const Ix *q) {
+  return t->x->out_first + (a->x0 * t->x->parts + *q) * t->x->out_step;
+}
+
+static int lanes_stored(const Tile *t, int v) { return v == t->vectors - 1 ? t->part : t->d->lanes; }
+
+Val tile_bias(Nest *b, const Tile *t, const TileArgs *a, int v) {
+  const Direct *d = t->d;
+  return d->bias ? nest_load(b, nest_at(b, d->bias, a->f0 + d->lanes * v), d->lanes) : num(b, 0);
+}
+
+static Val start_value(Nest *b, const Tile *t, const TileArgs *a, const Ix *oy, const Ix *ox, int v) {
+  const Direct *d = t->d;
+  const int L = d->lanes;
+  if (d->diagonals) return diagonal_start(b, t, a, v);
+  Val bias = tile_bias(b, t, a, v);
+  if (d->blocks == 1) return bias;
+  const Ref sum = nest_at(b, d->l->out, *oy, *ox, a->f0 + L * v);
+  return pick(b, nest_yes(b, a->first), bias, nest_load_part(b, sum, lanes_stored(t, v), L));
+}
+
+static void start_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
+  for (int r = 0; r < t->rows; r++)
+    NEST_UNROLL(b, q, t->real_columns) {
+      const Ix oy = row_of(t, a, r), ox = column_of(t, a, &q), p = r * t->columns + q;
+      for (int v = 0; v < t->terms; v++)
+        nest_store(b, nest_at(b, acc, 0, p, v), start_value(b, t, a, &oy, &ox, v));
+      for (int u = 1; u < t->chains; u++)
+        for (int v = 0; v < t->terms; v++) nest_store(b, nest_at(b, acc, u, p, v), num(b, 0));
+    }
+}
+
+/* A result larger than the second cache has left it since the place was last used: its lines come while the
+ * sums are made, so that stores do not wait. */
+static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
+  const Direct *d = t->d;
+  Buf *out = d->l->out;
+  if (d->blocks > 1 || t->rows > 1 || d->l->images > 1 || d->lanes == 1 || d->joined ||
+      4 * buf_elements(out) <= d->l->target->l2)
+    return;
+  const int64_t line_floats = d->l->target->line / 4, lines = ceil_divide(t->vectors * d->lanes, line_floats);
+  NEST_FOR(b, p, t->real_pixels)
+    NEST_FOR(b, line, lines)
+      nest_prefetch(b, out,
+                    row_of(t, a, 0) * buf_room(out, 1) + column_of(t, a, &p) * out->room[2] + a->f0 +
+                        line_floats * line);
+}
+
+/* Where groups are narrow a tile takes a line of each pixel, which the processor does not foresee: where
+ * values are more than the second cache holds, those that the next row of tiles is the first to read are
+ * fetched. */
+static void fetch_input(Nest *b, const Tile *t, const TileArgs *a) {
+  const Direct *d = t->d;
+  Buf *in = d->l->in[0], *out = d->l->out;
+  if (!d->diagonals || t->cut || 4 * (buf_elements(in) + buf_elements(out)) <= d->l->target->l2) return;
+  const Ix iy = t->y->in_first + (a->y + 1) * t->y->in_step + (t->y->taps - 1) * t->y->tap_step,
+           ix = t->x->in_first + a->x0 * t->x->in_step + (t->x->taps - 1) * t->x->tap_step;
+  NEST_FOR(b, r, t->y->in_step)
+    NEST_FOR(b, p, t->real_pixels * t->x->in_step)
+      nest_prefetch(b, in, (iy - r) * buf_room(in, 1) + (ix + p) * in->room[2] + a->c0);
+}
+
+static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
+  Val sum = nest_get(b, nest_at(b, acc, 0, *p, v));
+  for (int u = 1; u < t->chains; u++) sum = add(sum, nest_get(b, nest_at(b, acc, u, *p, v)));
+  return sum;
+}
+
+/* Output vectors of a tile that are finished together: all, or the cut that is at work. */
+static int first_vector(const Tile *t) { return t->cut; }
+static int end_vector(const Tile *t) {
+  return t->d->diagonals && diagonal_cuts(t->d) > 1 ? t->cut + 1 : t->vectors;
+}
+
+static void pixel_outputs(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *p,
+                          Val out[MOST_VECTORS]) {
+  if (t->d->diagonals) diagonal_outputs(b, t, a, acc, p, out);
+  else
+    for (int v = 0; v < t->vectors; v++) out[v] = whole_sum(b, t, acc, p, v);
+}
+
+/* Each output from its window of sums, with what is fused behind the convolution applied to these. */
+static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
+  const Direct *d = t->d;
+  NEST_UNROLL(b, p, t->real_pixels)
+    for (int v = 0; v < t->vectors; v++) {
+      const Ix ox = a->x0 + p, f = a->f0 + d->lanes * v;
+      Val x[MOST_POOLED];
+      int n = 0;
+      for (int r = 0; r < t->rows; r++)
+        for (int i = 0; i < t->x->parts; i++) {
+          const Ix q = p * t->x->parts + i, place = q + r * t->columns, y = row_of(t, a, r),
+                   x_ = column_of(t, a, &q);
+          x[n++] =
+              lower_finish(d->l, whole_sum(b, t, acc, &place, v), &y, &x_, &f, lanes_stored(t, v), d->lanes);
+        }
+      lower_put(d->l, d->l->kernel->pool->op->pool(x, n), &a->y, &ox, &f, lanes_stored(t, v), d->lanes);
+    }
+}
+
+/* Lanes from .. from+part-1 of the vectors behind one another. */
+static Val lanes_from(Nest *b, const Direct *d, const Val *x, int64_t from, int64_t part) {
+  const int64_t L = d->lanes, v = from / L;
+  if (from % L == 0) return x[v];
+  int *lane = NEW_ARRAY(b->arena, int, L);
+  for (int64_t i = 0; i < L; i++) lane[i] = i < part ? (int)(from % L + i) : 0;
+  return shuffle(x[v], x[v + 1 < d->vectors ? v + 1 : v], (int)L, lane);
+}
+
+/* All phases of a pixel: those of each row of the output lie there as they lie in the vectors. */
+static void finish_phases(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
+  const Direct *d = t->d;
+  const Ix zero = {0};
+  const int64_t rows = d->joined->stride[0], run = d->joined->stride[1] * d->joined->l;
+  NEST_UNROLL(b, p, t->real_pixels) {
+    Val x[MOST_VECTORS];
+    for (int v = 0; v < t->vectors; v++) {
+      const Val sum =
+          lower_finish(d->l, whole_sum(b, t, acc, &p, v), &zero, &zero, &zero, d->lanes, d->lanes);
+      x[v] = nest_let(b, nest_text(b, "s%d", v), d->lanes > 1 ? splat(sum, d->lanes) : sum);
+    }
+    for (int64_t r = 0; r < rows; r++)
+      for (int64_t i = 0; i < run; i += d->lanes) {
+        const int64_t part = smaller(run - i, d->lanes);
+        lower_put(d->l, lanes_from(b, d, x, r * run + i, part), NEST_IX(a->y * rows + r), &zero,
+                  NEST_IX((a->x0 + p) * run + i), (int)part, d->lanes);
+      }
+  }
+}
+
+/* Where what is fused takes tens of instructions: by a loop that is not unrolled, over a copy of the sums,
+ * which lies in memory. It is little code, and its constants stay in registers. */
+static void finish_in_loop(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
+  const Direct *d = t->d;
+  const Ix oy = row_of(t, a, 0);
+  Buf *sum = NEST_REGISTERS(b, "sum", d->lanes, t->pixels, t->vectors);
+  NEST_UNROLL(b, p, t->real_pixels) {
+    Val out[MOST_VECTORS];
+    pixel_outputs(b, t, a, acc, &p, out);
+    for (int v = first_vector(t); v < end_vector(t); v++) nest_store(b, nest_at(b, sum, p, v), out[v]);
+  }
+  NEST_FOR(b, p, t->real_pixels)
+    for (int v = first_vector(t); v < end_vector(t); v++) {
+      const Ix ox = column_of(t, a, &p), f = a->f0 + d->lanes * v;
+      lower_store(d->l, nest_get(b, nest_at(b, sum, p, v)), &oy, &ox, &f, lanes_stored(t, v), d->lanes);
+    }
+}
+
+/* Where they are not `finished`, other input channels follow: the sums alone. */
+static void store_sums(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, bool finished) {
+  const Direct *d = t->d;
+  const Ix oy = row_of(t, a, 0);
+  NEST_UNROLL(b, p, t->real_pixels) {
+    Val out[MOST_VECTORS];
+    pixel_outputs(b, t, a, acc, &p, out);
+    for (int v = first_vector(t); v < end_vector(t); v++) {
+      const Ix ox = column_of(t, a, &p), f = a->f0 + d->lanes * v;
+      if (finished) lower_store(d->l, out[v], &oy, &ox, &f, lanes_stored(t, v), d->lanes);
+      else nest_store_part(b, nest_at(b, d->l->out, oy, ox, f), out[v], lanes_stored(t, v));
+    }
+  }
+}
+
+static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
+  const Direct *d = t->d;
+  const Ix first = {0};
+  const bool loop = t->pixels > 1 && lower_costly(d->l, whole_sum(b, t, acc, &first, 0));
+  NEST_IF(b, nest_yes(b, a->last)) (loop ? finish_in_loop(b, t, a, acc) : store_sums(b, t, a, acc, true));
+  if (d->blocks > 1)
+    NEST_ELSE(b) store_sums(b, t, a, acc, false);
+}
+
+/* A phase of a transposed convolution takes some taps of a panel, which lie apart. */
+static bool taps_apart(const Tile *t) { return t->x->taps < t->d->k.kernel[1] && t->x->tap_stride != 1; }
+
+/* While a tile reads its panel, it prefetches a slice of the next one, chosen by its place in the row, its
+ * row, and its channel at the first column of taps; with taps apart a slice of each tap as it comes to it.
+ * Slices of neighbouring tiles may overlap. */
+static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, const Ix *tx, const Ix *c,
+                       int u) {
+  const Direct *d = t->d;
+  const bool apart = taps_apart(t);
+  const int64_t tap = d->block * t->panels->width, panel = d->k.kernel[0] * d->k.kernel[1] * tap,
+                line = d->l->target->line / 4,
+                share = ceil_divide((apart ? tap : panel) / t->runs, line) * line;
+  const int64_t sites = apart ? d->block : t->y->taps * d->block, lines = (share / line + sites - 1) / sites,
+                tiles = (t->x->count + t->pixels - 1) / t->pixels;
+  const Ix ky = t->y->tap_first + *ty * t->y->tap_stride, kx = t->x->tap_first + *tx * t->x->tap_stride,
+           first = apart ? (ky * d->k.kernel[1] + kx) * tap : NEST_Z,
+           tile = a->y * (tiles * share) + a->x0 * (share / t->pixels),
+           site = (apart ? NEST_Z : *ty * d->block) + *c * t->chains + u;
+  for (int64_t i = 0; i < lines; i++)
+    nest_prefetch(b, t->panels->w, (a->panel + 1) * panel + first + tile + (site * lines + i) * line);
+}
+
+/* Several rows: each is tested where the tile lies at an edge. One: the range of ty has been cut already. */
+static Cond row_inside(Nest *b, const Tile *t, const TileArgs *a, const Ix *iy, int r) {
+  return t->rows > 1
+             ? cond_or(nest_no(b, a->edge), nest_within(b, *iy + r * t->y->part_step, 0, t->y->in_size))
+             : nest_always(b);
+}
+
+/* What the terms of a pixel multiply: a number, or vectors where groups are narrow. */
+static void load_inputs(Nest *b, const Tile *t, Buf *in, const Ix *y, const Ix *x, const Ix *channel,
+                        Val input[MOST_VECTORS]) {
+  const Direct *d = t->d;
+  if (!d->diagonals) {
+    input[0] = nest_load(b, nest_at(b, in, *y, *x, *channel), 1);
+    return;
+  }
+  for (int u = t->term[0].input; u <= t->term[t->terms - 1].input; u++) {
+    const Ref ref = nest_at(b, in, *y, *x, d->lanes * u);
+    const int part = diagonal_inputs(t, u);
+    input[u] = nest_let(b, nest_text(b, "x%d", u), nest_load_part(b, ref, part, d->lanes));
+  }
+}
+
+static Val weights_of(Nest *b, const Tile *t, const TileArgs *a, const Ix *ky, const Ix *kx, const Ix *c,
+                      int v) {
+  const Term *term = &t->term[v];
+  return nest_load(b, nest_at(b, t->panels->w, a->panel, *ky, *kx, *c + term->row, a->h + term->lane),
+                   t->d->lanes);
+}
+
+int64_t tile_edges(const Axis *x, int64_t pixels) {
+  int64_t n = 0;
+  for (int64_t from = 0; from < x->count; from += pixels)
+    n += axis_before(x, from) || axis_behind(x, smaller(from + pixels, x->count) - 1);
+  return n;
+}
+
+/* Taps are unrolled where tiles at an edge leave some out, and where the code stays small. */
+static LoopKind taps_kind(const Tile *t) {
+  const Axis *x = t->x;
+  const Blocking *most = &t->d->l->target->blocking;
+  const int64_t sums = x->taps * t->d->block * t->columns * t->terms;
+  const bool large = t->d->block <= FEW_CHANNELS && sums > most->direct_sums && t->d->l->images <= 1;
+  return x->taps > most->unrolled_taps || (large && tile_edges(x, t->pixels) == 0) ? SERIAL : UNROLLED;
+}
+
+/* Few channels are unrolled, unless many taps of a row are, too: of so long a block clang loads the inputs of
+ * several channels at once, and then has no registers for them. */
+static LoopKind channels_kind(const Tile *t) {
+  if (t->d->block > FEW_CHANNELS) return SERIAL;
+  return t->x->taps > FEW_TAPS && taps_kind(t) == UNROLLED ? ROLLED : UNROLLED;
+}
+
+/* The sums of one tap over a block of input channels. */
+static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *ty, const Ix *tx) {
+  const Direct *d = t->d;
+  const Axis *x = t->x;
+  const Ix iy = t->y->in_first + a->y * t->y->in_step + *ty * t->y->tap_step,
+           ix = x->in_first + a->x0 * x->in_step + *tx * x->tap_step;
+  const Ix ky = t->y->tap_first + *ty * t->y->tap_stride, kx = x->tap_first + *tx * x->tap_stride;
+  Buf *in = NEST_VIEW(b, "i", d->l->in[0], iy, ix, a->c0);
+  const bool each = d->l->images > 1 && !t->guarded; /* vectors of images would be loaded for several channels
+                                                        at once, and then have no registers */
+  if (!each) nest_pin(b, in);
+  if (t->guarded) {
+    for (int r = 0; r < t->rows; r++)
+      NEST_UNROLL(b, q, t->real_columns)
+        NEST_IF(b, row_inside(b, t, a, &iy, r))
+          NEST_IF(b, nest_within(b, ix + q * x->part_step, 0, x->in_size))
+            NEST_FOR(b, c, d->block) {
+              Val input[MOST_VECTORS];
+              load_inputs(b, t, in, NEST_IX(r * t->y->part_step), NEST_IX(q * x->part_step), &c, input);
+              for (int v = 0; v < t->terms; v++)
+                nest_accumulate(b, nest_at(b, acc, 0, r * t->columns + q, v), input[t->term[v].input],
+                                weights_of(b, t, a, &ky, &kx, &c, v));
+            }
+    return;
+  }
+  NEST_LOOP(b, c, channels_kind(t), 1, NEST_IX(0), 1, NEST_IX(d->block / t->chains))
+    for (int u = 0; u < t->chains; u++) {
+      const Ix channel = c * t->chains + u;
+      if (each) nest_pin(b, in);
+      if (t->runs)
+        NEST_IF(b, taps_apart(t) ? nest_always(b) : nest_is(b, *tx, 0)) fetch_next(b, t, a, ty, tx, &c, u);
+      Val w[MOST_VECTORS];
+      for (int v = 0; v < t->terms; v++)
+        w[v] = nest_let(b, nest_text(b, "w%d", v), weights_of(b, t, a, &ky, &kx, &channel, v));
+      for (int r = 0; r < t->rows; r++)
+        NEST_IF(b, row_inside(b, t, a, &iy, r))
+          NEST_UNROLL(b, q, t->real_columns)
+            NEST_IF(b, cond_or(nest_no(b, a->left), nest_at_least(b, ix + q * x->part_step, 0)))
+              NEST_IF(b, cond_or(nest_no(b, a->right), nest_below(b, ix + q * x->part_step, x->in_size))) {
+                Val input[MOST_VECTORS];
+                load_inputs(b, t, in, NEST_IX(r * t->y->part_step), NEST_IX(q * x->part_step), &channel,
+                            input);
+                for (int v = 0; v < t->terms; v++)
+                  nest_accumulate(b, nest_at(b, acc, u, r * t->columns + q, v), input[t->term[v].input],
+                                  w[v]);
+              }
+    }
+}
+
+static Buf *sum_taps(Nest *b, const Tile *t, const TileArgs *a) {
+  const Direct *d = t->d;
+  Buf *acc = NEST_REGISTERS(b, "a", d->lanes, t->chains, t->rows * t->columns, t->terms);
+  start_tile(b, t, a, acc);
+  if (!t->piece) {
+    fetch_output(b, t, a);
+    fetch_input(b, t, a);
+  }
+  if (t->y->taps && t->x->taps)
+    for (const Ix ty = *axis_taps(b, "ty", t->y, &a->y); nest_enter(b);)
+      NEST_IF(b, t->rows > 1 ? nest_always(b)
+                             : nest_within(b, t->y->in_first + a->y * t->y->in_step + ty * t->y->tap_step, 0,
+                                           t->y->in_size))
+        NEST_LOOP(b, tx, taps_kind(t), 1, NEST_IX(0), 1, NEST_IX(t->x->taps)) tap(b, t, a, acc, &ty, &tx);
+  return acc;
+}
+
+/* All sums of a tile, or of a cut of it, from their start to what is stored. */
+static void sum_tile(Nest *b, Tile *t, const TileArgs *a, int cut) {
+  const Direct *d = t->d;
+  const int pieces = d->diagonals ? diagonal_pieces(d) : 1;
+  Buf *acc = NULL;
+  t->squares =
+      pieces > 1 ? NEST_REGISTERS(b, "y", d->lanes, t->rows * t->columns, diagonal_squares(d)) : NULL;
+  for (t->piece = 0; t->piece < pieces; t->piece++) {
+    if (d->diagonals) diagonal_terms(t, cut);
+    if (!t->terms) continue;
+    acc = sum_taps(b, t, a);
+    if (pieces > 1) diagonal_keep(b, t, acc);
+  }
+  t->piece = 0;
+  if (d->l->kernel->pool) finish_windows(b, t, a, acc);
+  else if (d->joined) finish_phases(b, t, a, acc);
+  else finish_tile(b, t, a, acc);
+}
+
+NestFn *tile_function(Tile *t, const char *phase) {
+  Direct *d = t->d;
+  t->rows = (int)t->y->parts;
+  t->columns = t->pixels * (int)t->x->parts;
+  Nest *b = d->l->b;
+  const char *kind = t->part < d->lanes ? "_part"
+                     : t->panels->first ? "_rest"
+                                        : "",
+             *edge = t->guarded ? "_edge" : "";
+  NestFn *fn = nest_fn(b, nest_text(b, "%stile_%dx%d%s%s", phase, t->pixels, t->vectors, kind, edge), true);
+  const TileArgs a = tile_params(b, t);
+  for (int cut = 0; cut < (d->diagonals ? diagonal_cuts(d) : 1); cut++) sum_tile(b, t, &a, cut);
+  t->cut = 0;
+  return fn;
+}

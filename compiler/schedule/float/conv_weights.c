@@ -1,0 +1,325 @@
+// conv_weights.c: the weight gradient of convolutions and of transposed ones.
+// SPDX-License-Identifier: Apache-2.0
+//
+//     dw[s][l][ky][kx] += sum over y, x of small[y][x][s] * large[y*S + ky*D - P][x*S + kx*D - P][l]
+//
+// For each tap a tile of a few channels of one side times vectors of channels of the other stays in registers
+// while all pixels pass by. The places where a tap stays inside the large side are known numbers, so there is
+// no test; taps with the same places share a loop.
+#include "schedule/float/axis.h"
+#include "schedule/schedule.h"
+
+enum { FEW = 4, MOST_VECTORS = 4, WORTH_A_COPY = 4 };
+
+typedef struct Side {
+  Buf *buf;
+  int64_t channels;
+} Side; /* of one group */
+
+typedef struct Weights {
+  Lower *l;
+  Correlation k;
+  bool over_large; /* the vectors run over the large side's channels */
+  int lanes, vectors;
+  int64_t broadcast; /* channels of the other side in a tile */
+  int64_t vector_channels, broadcast_channels;
+  bool whole_rows; /* few channels: all taps of a row of the kernel at once */
+  Buf *tile; /* images side by side: the vectors of a tile's channels, copied so that they lie together; else
+                NULL */
+  bool pointwise; /* one tap: the gradient is [s][l], and vectors over l are stored whole */
+} Weights;
+
+/* ---- one tap of one tile, or all taps of a row of the kernel ---- */
+typedef struct Piece {
+  int64_t broadcast;
+  int vectors, part, taps, unroll;
+} Piece; /* taps side by side; unroll: pixels summed apart */
+typedef struct Taps {
+  TapRun rows[MOST_TAP_RUNS], columns[MOST_TAP_RUNS];
+  int nrows, ncolumns;
+} Taps;
+
+static Val vector_at(Nest *b, const Weights *w, const Piece *piece, const Ix *sy, const Ix *sx, const Ix *ly,
+                     const Ix *lx, const Ix *channel, int v) {
+  if (w->tile) return nest_load(b, nest_at(b, w->tile, *sy, *sx, v), 1);
+  const Ix c = *channel + w->lanes * v;
+  const Ref ref = w->over_large ? nest_at(b, w->l->in[0], *ly, *lx, c) : nest_at(b, w->l->in[1], *sy, *sx, c);
+  return v == piece->vectors - 1 && piece->part < w->lanes ? nest_load_part(b, ref, piece->part, w->lanes)
+                                                           : nest_load(b, ref, w->lanes);
+}
+
+typedef struct Channels {
+  Ix vector, broadcast;
+} Channels;
+
+/* The products of the small side's pixel (y, x) for the taps kx .. kx+count-1, into the sums from `slot` on.
+ */
+static void add_pixel(Nest *b, const Weights *w, const Piece *piece, Buf *acc, int u, const Ix *y,
+                      const Ix *x, const Ix *ky, const Ix *kx, int64_t count, int64_t slot,
+                      const Channels *c) {
+  const Correlation *k = &w->k;
+  const Ix ly = *y * k->stride[0] + *ky * k->dilation[0] - k->before[0],
+           lx = *x * k->stride[1] + *kx * k->dilation[1] - k->before[1];
+  Val v[MOST_VECTORS];
+  for (int i = 0; i < piece->vectors; i++)
+    v[i] = nest_let(b, nest_text(b, "v%d", i), vector_at(b, w, piece, y, x, &ly, &lx, &c->vector, i));
+  for (int64_t t = 0; t < count; t++)
+    NEST_UNROLL(b, p, piece->broadcast) {
+      Val other =
+          nest_load(b,
+                    w->over_large ? nest_at(b, w->l->in[1], *y, *x, c->broadcast + p)
+                                  : nest_at(b, w->l->in[0], ly, lx + t * k->dilation[1], c->broadcast + p),
+                    1);
+      for (int i = 0; i < piece->vectors; i++)
+        nest_accumulate(b, nest_at(b, acc, u, slot + t, p, i), other, v[i]);
+    }
+}
+
+static void add_to_gradient(Nest *b, const Weights *w, const Piece *piece, Buf *acc, const Ix *ky,
+                            const Ix *kx, const Ix *s0, const Ix *l0) {
+  const int L = w->lanes;
+  for (int64_t t = 0; t < piece->taps; t++)
+    NEST_UNROLL(b, p, piece->broadcast)
+      for (int i = 0; i < piece->vectors; i++) {
+        const int part = i == piece->vectors - 1 ? piece->part : L;
+        Val sum = nest_get(b, nest_at(b, acc, 0, t, p, i));
+        for (int u = 1; u < piece->unroll; u++) sum = add(sum, nest_get(b, nest_at(b, acc, u, t, p, i)));
+        if (w->pointwise && w->over_large) {
+          const Ref ref = nest_at(b, w->l->out, *s0 + p, *l0 + L * i);
+          nest_store_part(b, ref, add(nest_load_part(b, ref, part, L), sum), part);
+          continue;
+        }
+        Val total = nest_let(b, "sum", sum);
+        for (int lane = 0; lane < part; lane++) {
+          const Ix s = w->over_large ? *s0 + p : *s0 + L * i + lane,
+                   l = w->over_large ? *l0 + L * i + lane : *l0 + p, tap = *kx + t;
+          Ix index[4];
+          const Ref ref =
+              w->pointwise
+                  ? nest_at(b, w->l->out, s, l)
+                  : nest_ref(b, w->l->out, correlation_weight_index(&w->k, index, &s, &l, ky, &tap), index);
+          nest_store(b, ref, add(L > 1 ? lane_at(b, total, NEST_IX(lane)) : total, nest_load(b, ref, 1)));
+        }
+      }
+}
+
+static Buf *sums(Nest *b, const Weights *w, const Piece *piece) {
+  Buf *acc = NEST_REGISTERS(b, "a", w->lanes, piece->unroll, piece->taps, piece->broadcast, piece->vectors);
+  for (int u = 0; u < piece->unroll; u++)
+    for (int64_t t = 0; t < piece->taps; t++)
+      NEST_UNROLL(b, p, piece->broadcast)
+        for (int i = 0; i < piece->vectors; i++) nest_store(b, nest_at(b, acc, u, t, p, i), num(b, 0));
+  return acc;
+}
+
+/* tap(ky, kx, y0, yn, x0, xn, xr, s0, l0, g0): pixels y0 .. y0+yn-1 by x0 .. x0 + unroll*xn + xr - 1;
+ * channels from s0, l0 of the weight; the large side's group from g0 */
+static NestFn *tap_function(const Weights *w, const Piece *piece) {
+  Nest *b = w->l->b;
+  NestFn *fn = nest_fn(b,
+                       nest_text(b, "tap_%dx%d%s", (int)piece->broadcast, piece->vectors,
+                                 piece->part < w->lanes ? "_part" : ""),
+                       false);
+  const Ix ky = nest_arg(b, "ky"), kx = nest_arg(b, "kx"), y0 = nest_arg(b, "y0"), yn = nest_arg(b, "yn"),
+           x0 = nest_arg(b, "x0"), xn = nest_arg(b, "xn"), xr = nest_arg(b, "xr"), s0 = nest_arg(b, "s0"),
+           l0 = nest_arg(b, "l0"), g0 = nest_arg(b, "g0");
+  const Channels c = w->over_large ? (Channels){g0 + l0, s0} : (Channels){s0, g0 + l0};
+  Buf *acc = sums(b, w, piece);
+  NEST_FOR(b, n, yn) {
+    const Ix y = y0 + n;
+    NEST_FOR(b, m, xn)
+      for (int u = 0; u < piece->unroll; u++)
+        add_pixel(b, w, piece, acc, u, &y, NEST_IX(x0 + m * piece->unroll + u), &ky, &kx, 1, 0, &c);
+    if (piece->unroll > 1)
+      NEST_FOR(b, m, xr)
+        add_pixel(b, w, piece, acc, 0, &y, NEST_IX(x0 + xn * piece->unroll + m), &ky, &kx, 1, 0, &c);
+  }
+  add_to_gradient(b, w, piece, acc, &ky, &kx, &s0, &l0);
+  return fn;
+}
+
+/* The columns where all taps of a row are inside. */
+static TapRun common_columns(const Weights *w, const Taps *taps) {
+  TapRun all = {0, 0, 0, w->k.small.w};
+  for (int i = 0; i < taps->ncolumns; i++) {
+    const TapRun *run = &taps->columns[i];
+    all.count += run->count;
+    all.from = run->from > all.from ? run->from : all.from;
+    all.to = run->to < all.to ? run->to : all.to;
+  }
+  return all;
+}
+
+/* taps(ky, y0, yn, s0, l0, g0): a whole row of the kernel, for few channels: each pixel of the small side is
+ * loaded once for all of them. */
+static NestFn *row_function(const Weights *w, const Taps *taps, const Piece *piece) {
+  Nest *b = w->l->b;
+  NestFn *fn = nest_fn(b,
+                       nest_text(b, "taps_%dx%d%s", (int)piece->broadcast, piece->vectors,
+                                 piece->part < w->lanes ? "_part" : ""),
+                       false);
+  const Ix ky = nest_arg(b, "ky"), y0 = nest_arg(b, "y0"), yn = nest_arg(b, "yn"), s0 = nest_arg(b, "s0"),
+           l0 = nest_arg(b, "l0"), g0 = nest_arg(b, "g0"), none = {0};
+  const Channels c = {s0, g0 + l0};
+  const TapRun all = common_columns(w, taps);
+  const int64_t rounds = (all.to - all.from) / piece->unroll;
+  Buf *acc = sums(b, w, piece);
+  NEST_FOR(b, n, yn) {
+    const Ix y = y0 + n;
+    NEST_FOR(b, m, rounds)
+      for (int u = 0; u < piece->unroll; u++)
+        add_pixel(b, w, piece, acc, u, &y, NEST_IX(all.from + m * piece->unroll + u), &ky, &none, piece->taps,
+                  0, &c);
+    for (int64_t x = all.from + rounds * piece->unroll; x < all.to; x++)
+      add_pixel(b, w, piece, acc, (int)(x - all.from - rounds * piece->unroll), &y, NEST_IX(x), &ky, &none,
+                piece->taps, 0, &c);
+    for (int i = 0; i < taps->ncolumns; i++) { /* what some taps see before and behind that */
+      const TapRun *run = &taps->columns[i];
+      if (run->from < all.from)
+        NEST_FROM(b, x, run->from, all.from)
+          add_pixel(b, w, piece, acc, 0, &y, &x, &ky, NEST_IX(run->first), run->count, run->first, &c);
+      if (run->to > all.to)
+        NEST_FROM(b, x, all.to, run->to)
+          add_pixel(b, w, piece, acc, 0, &y, &x, &ky, NEST_IX(run->first), run->count, run->first, &c);
+    }
+  }
+  add_to_gradient(b, w, piece, acc, &ky, &none, &s0, &l0);
+  return fn;
+}
+
+/* ---- all taps of all tiles ---- */
+static void call_taps(Nest *b, const Weights *w, const Taps *taps, const Piece *piece, NestFn *fn,
+                      const Ix *g, const Ix *vector, const Ix *broadcast) {
+  const Ix s0 = *g * w->k.s + (w->over_large ? *broadcast : *vector),
+           l0 = w->over_large ? *vector : *broadcast, g0 = *g * w->k.l;
+  for (const TapRun *r = taps->rows; r < taps->rows + taps->nrows; r++)
+    NEST_FROM(b, ky, r->first, r->first + r->count) {
+      if (w->whole_rows) nest_call(b, fn, ky, r->from, r->to - r->from, s0, l0, g0);
+      else
+        for (const TapRun *c = taps->columns; c < taps->columns + taps->ncolumns; c++) {
+          const int64_t width = c->to - c->from;
+          NEST_FROM(b, kx, c->first, c->first + c->count)
+            nest_call_list(b, fn, 10,
+                           (const Ix[]){ky, kx, NEST_Z + r->from, NEST_Z + (r->to - r->from),
+                                        NEST_Z + c->from, NEST_Z + width / piece->unroll,
+                                        NEST_Z + width % piece->unroll, s0, l0, g0});
+        }
+    }
+}
+
+static Piece piece_of(const Weights *w, int64_t broadcast,
+                      int64_t vector_channels) { /* up to a whole tile of the channels that are given */
+  const int64_t vectors = (vector_channels + w->lanes - 1) / w->lanes;
+  Piece piece = {.broadcast = broadcast,
+                 .vectors = (int)vectors,
+                 .part = (int)(vector_channels - (vectors - 1) * w->lanes),
+                 .taps = w->whole_rows ? (int)w->k.kernel[1] : 1,
+                 .unroll = 1};
+  const int chains = w->l->target->chains;
+  while (piece.unroll < chains && piece.taps * piece.broadcast * piece.vectors * piece.unroll < chains)
+    piece.unroll *= 2;
+  return piece;
+}
+
+/* The channels of a pixel lie far apart for a tile that takes a few of many: as pixels often do by a power of
+ * two, which a cache holds few of. */
+static void copy_tile(Nest *b, const Weights *w, const Ix *channel, int vectors) {
+  NEST_FOR(b, y, w->k.small.h)
+    NEST_FOR(b, x, w->k.small.w)
+      NEST_UNROLL(b, v, vectors)
+        nest_store(b, nest_at(b, w->tile, y, x, v),
+                   nest_load(b, nest_at(b, w->l->in[1], y, x, *channel + v), 1));
+}
+
+static void all_tiles(const Weights *w, const Taps *taps) {
+  Nest *b = w->l->b;
+  const int64_t step = w->vectors * w->lanes,
+                size[2] = {w->vector_channels / step, w->broadcast_channels / w->broadcast};
+  const int64_t rest[2] = {w->vector_channels % step, w->broadcast_channels % w->broadcast};
+  Piece piece[2][2];
+  NestFn *fn[2][2] = {{NULL, NULL}, {NULL, NULL}};
+  for (int v = 0; v < 2; v++)
+    for (int c = 0; c < 2; c++) { /* whole tiles, or the rest, on each side */
+      if (!(v ? rest[0] : size[0]) || !(c ? rest[1] : size[1])) continue;
+      piece[v][c] = piece_of(w, c ? rest[1] : w->broadcast, v ? rest[0] : step);
+      fn[v][c] = w->whole_rows ? row_function(w, taps, &piece[v][c]) : tap_function(w, &piece[v][c]);
+    }
+  nest_fn(b, b->name, false);
+  NEST_FOR(b, g, w->k.groups)
+    for (int v = 0; v < 2; v++)
+      for (int c = 0; c < 2; c++)
+        if (fn[v][c])
+          NEST_FOR(b, m, v ? 1 : size[0]) {
+            const Ix vector = v ? NEST_Z + size[0] * step : m * step;
+            if (w->tile) copy_tile(b, w, NEST_IX(g * w->k.s + vector), piece[v][c].vectors);
+            NEST_FOR(b, n, c ? 1 : size[1]) {
+              const Ix broadcast = c ? NEST_Z + size[1] * w->broadcast : n * w->broadcast;
+              call_taps(b, w, taps, &piece[v][c], fn[v][c], &g, &vector, &broadcast);
+            }
+          }
+}
+
+/* ---- choices ---- */
+static int64_t lanes_for(const Lower *l, int64_t channels) {
+  int64_t lanes = l->target->lanes;
+  while (lanes > 4 && lanes / 2 >= channels) lanes /= 2;
+  return lanes;
+}
+
+/* Products and stores of a tap when vectors run over one side: the larger width wins where it is filled. */
+static int64_t cost_over(int64_t lanes, int64_t vector, int64_t broadcast, int64_t pixels,
+                         bool whole_stores) {
+  const int64_t vectors = (vector + lanes - 1) / lanes * broadcast;
+  return vectors * pixels / 2 + (whole_stores ? vectors : 2 * vector * broadcast);
+}
+
+/* Images are the vectors: a vector is a channel of the small side, which is loaded once for all taps of a
+ * row; the large side's is one that the tap before has loaded already. */
+static void take_rows(Weights *w, int64_t most) {
+  if (w->k.kernel[1] == 1 || w->k.kernel[1] > most) return;
+  w->over_large = false;
+  w->vector_channels = w->k.s;
+  w->broadcast_channels = w->k.l;
+  const int64_t vectors = most / w->k.kernel[1];
+  w->vectors = (int)(vectors < w->k.s ? vectors : w->k.s);
+  if (w->vectors > MOST_VECTORS) w->vectors = MOST_VECTORS;
+  w->broadcast = most / (w->k.kernel[1] * w->vectors);
+  const int64_t reads = w->k.kernel[0] * ((w->k.l + w->broadcast - 1) / w->broadcast),
+                bytes = 4 * w->k.small.h * w->k.small.w * w->vectors * w->l->images;
+  if (w->vectors < w->k.s && reads >= WORTH_A_COPY && bytes <= w->l->target->l1)
+    w->tile = lower_scratch(w->l, "tile", 3, (int64_t[]){w->k.small.h, w->k.small.w, w->vectors});
+}
+
+bool schedule_conv_weights(Lower *l) {
+  Weights w = {.l = l, .k = correlation_of(l->node)};
+  const Correlation *k = &w.k;
+  if (k->groups > 1 && k->l == 1 && k->s == 1) return schedule_depthwise_weights(l);
+  Taps taps;
+  taps.nrows = axis_runs(k, 0, taps.rows);
+  taps.ncolumns = axis_runs(k, 1, taps.columns);
+  if (taps.nrows < 0 || taps.ncolumns < 0) return false;
+  w.pointwise = k->kernel[0] * k->kernel[1] == 1;
+  const int64_t pixels = k->small.h * k->small.w, over_large = lanes_for(l, k->l),
+                over_small = lanes_for(l, k->s);
+  w.over_large = cost_over(over_large, k->l, k->s, pixels, w.pointwise) <=
+                 cost_over(over_small, k->s, k->l, pixels, false);
+  w.lanes = (int)(w.over_large ? over_large : over_small);
+  w.vector_channels = w.over_large ? k->l : k->s;
+  w.broadcast_channels = w.over_large ? k->s : k->l;
+  w.vectors = w.vector_channels > w.lanes ? 2 : 1;
+  w.broadcast = l->target->blocking.gradient_rows;
+  const TapRun all = common_columns(&w, &taps);
+  const int64_t most = l->target->registers * 3 / 4;
+  if (l->images > 1) take_rows(&w, most);
+  const int64_t sums_of_row =
+      k->kernel[1] * (w.broadcast_channels < w.broadcast ? w.broadcast_channels : w.broadcast);
+  w.whole_rows = !w.over_large && k->kernel[1] > 1 && (w.broadcast_channels <= FEW || l->images > 1) &&
+                 all.count == k->kernel[1] && all.to - all.from >= (l->images > 1 ? 1 : l->target->chains) &&
+                 sums_of_row <= most;
+  if (w.whole_rows && sums_of_row * w.vectors > most) w.vectors = 1;
+  if (w.pointwise) l->out->rank = 2; /* [s][l][1][1] is [s][l] */
+  all_tiles(&w, &taps);
+  lower_about(l, "tiles of %d channels x %d vectors of %d for each %s", (int)w.broadcast, w.vectors, w.lanes,
+              w.whole_rows ? "row of taps" : "tap");
+  return true;
+}

@@ -1,0 +1,165 @@
+// conv_winograd.c: convolutions with stride 1 by squares of 2, 3 and 5 and by 2, 3, 5 and 7 in a row, the
+// phases of dilated and of transposed ones, and input gradients, of one group of channels or of several, by
+// Winograd's algorithm: F(4x4,3x3), F(2x2,5x5), F(1x4,1x7) and others.
+// SPDX-License-Identifier: Apache-2.0
+//
+// conv_points.c multiplies, point by point. Here is which tiles there are:
+//
+//     split     V[xi][t][c] = B^T (input tile t, channel c) B
+//     weights   G w G^T, when they are packed
+//     join      output tile t, channel f = finish(A^T M[..][t][f] A + bias[f])
+//
+// A dilated convolution is one without a dilation for each phase of rows and columns. Their tiles are all in
+// one matrix V, so that the weights are read once for all of them; split and join alone know where they lie.
+//
+// Rounding: winograd_error says how much, by the number of channels; up to 512 it is less than 3e-5 of the
+// largest output on random data, 5e-5 with F(6x6,3x3) (tests/run/winograd.cnn holds it to that). --exact
+// keeps to the direct convolution.
+#include "base/number.h"
+#include "schedule/choice.h"
+#include "schedule/float/conv_winograd.h"
+
+/* Row tap[0] and column tap[2] of the window. */
+static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, const Ix tap[4]) {
+  const Conv *c = (const Conv *)p;
+  const Winograd *wy = &c->w[0], *wx = &c->w[1];
+  const Ix from = at->group * c->k.l + at->in, to = at->group * p->filters + at->out,
+           ky = at->phase[0] + (c->spread ? c->stride[0] * (wy->r - 1 - tap[0]) : tap[0]),
+           kx = at->phase[1] + (c->spread ? c->stride[1] * (wx->r - 1 - tap[2]) : tap[2]);
+  Ix index[4];
+  const int rank =
+      correlation_weight_index(&c->own, index, c->spread ? &from : &to, c->spread ? &at->out : &at->in,
+                               c->turned ? &kx : &ky, c->turned ? &ky : &kx);
+  return lower_packed_weight(c->l, pack, rank, index, &to, &from);
+}
+
+/* G w G^T of one window. */
+static void transform_taps(const Points *p, Nest *b, int axis, const Val *tap, Val *point) {
+  const Winograd *w = &((const Conv *)p)->w[axis];
+  winograd_weight(b, w, tap, point);
+  for (int i = 0; i < w->n; i++)
+    if (w->scale[i] != 1) point[i] = mul(num(b, w->scale[i]), point[i]);
+}
+
+bool phases_alike(const Correlation *k) {
+  bool alike = k->dilation[0] == 1 && k->dilation[1] == 1;
+  for (int axis = 0; axis < 2; axis++) alike = alike && k->kernel[axis] % k->stride[axis] == 0;
+  return alike;
+}
+
+/* Output o of an axis is stride*y + tap - before: with o + before = stride*q + r, r < stride, it is of phase
+ * r and sees through the tap r + stride*t the input q - t. The first q is before / stride. */
+Correlation phases_correlation(const Correlation *k) {
+  Correlation phases = *k;
+  int64_t count[2];
+  for (int axis = 0; axis < 2; axis++) {
+    const int64_t S = k->stride[axis], P = k->before[axis];
+    phases.kernel[axis] = k->kernel[axis] / S;
+    phases.before[axis] = phases.kernel[axis] - 1 - P / S;
+    phases.stride[axis] = 1;
+    count[axis] = (extent_side(k->large, axis) - 1 + P) / S - P / S + 1;
+  }
+  phases.l = k->s;
+  phases.s = k->stride[0] * k->stride[1] * k->l;
+  phases.large = k->small;
+  phases.small = (Extent){k->small.n, count[0], count[1], phases.s * k->groups};
+  return phases;
+}
+
+Correlation winograd_correlation(const Node *node) {
+  const Correlation k = correlation_of(node);
+  const bool strides = k.stride[0] > 1 || k.stride[1] > 1;
+  return strides && correlation_spreads(node) && phases_alike(&k) ? phases_correlation(&k)
+                                                                  : correlation_gathering(node);
+}
+
+static void exchange(int64_t *a, int64_t *b) {
+  const int64_t was = *a;
+  *a = *b;
+  *b = was;
+}
+
+static void turn(Conv *c) {
+  exchange(&c->k.large.h, &c->k.large.w);
+  exchange(&c->k.small.h, &c->k.small.w);
+  exchange(&c->k.kernel[0], &c->k.kernel[1]);
+  exchange(&c->k.before[0], &c->k.before[1]);
+  exchange(&c->k.dilation[0], &c->k.dilation[1]);
+  exchange(&c->stride[0], &c->stride[1]);
+  exchange(&c->shift[0], &c->shift[1]);
+  exchange(&c->out[0], &c->out[1]);
+}
+
+/* Rows of tiles: blocks are as many of them as fit the cache, so the smaller ones. */
+static void cut_tiles(Conv *c) {
+  const Node *pool = c->l->kernel->pool;
+  const Extent used =
+      pool ? shape_extent(pool->shape) : c->k.small; /* windows may leave a row or a column over */
+  for (int axis = 0; axis < 2; axis++) {
+    const WinogradTiles tiles =
+        winograd_tiles(&c->k, axis, (pool ? POOLED : 1) * extent_side(used, axis), c->w[axis].m);
+    c->dilation[axis] = tiles.step;
+    c->phases[axis] = tiles.phases;
+    c->tiles[axis] = tiles.each;
+    c->dilated = c->dilated || tiles.step > 1;
+  }
+  c->by_phase = c->dilated && c->phases[0] > c->tiles[0];
+  const int64_t count = c->phases[0] * c->tiles[0] * c->phases[1] * c->tiles[1];
+  c->p.rows = c->by_phase ? c->phases[0] : c->tiles[0];
+  c->p.width = count / c->p.rows;
+  c->p.many_small = c->dilated || c->whole;
+  c->p.images = c->whole;
+  c->p.alone = c->by_phase || c->whole; /* blocks of whole phases have no rows of their own that the prover
+                                           could see; those of images read all weights */
+  if (c->whole) {
+    c->p.rows = c->l->rows;
+    c->p.width = count;
+  }
+}
+
+static Conv conv_of(Lower *l) {
+  Conv c = {.own = correlation_of(l->node),
+            .k = winograd_correlation(l->node),
+            .spread = correlation_spreads(l->node),
+            .whole = l->rows > 0,
+            .l = l};
+  const Extent out = shape_extent(l->node->shape);
+  for (int axis = 0; axis < 2; axis++) {
+    c.stride[axis] = c.spread ? c.own.stride[axis] : 1;
+    c.shift[axis] = c.stride[axis] > 1 ? c.own.before[axis] % c.stride[axis] : 0;
+    c.out[axis] = extent_side(out, axis);
+  }
+  c.turned = c.k.large.h == 1 && c.k.small.h == 1 && c.out[0] == 1;
+  if (c.turned) turn(&c);
+  winograd_axes(&c.k, l->choice.m, c.w);
+  c.p = (Points){.l = l,
+                 .points = c.w[0].n * c.w[1].n,
+                 .groups = c.k.groups,
+                 .in = c.k.l,
+                 .channels = c.k.large.c,
+                 .phases = {c.stride[0], c.stride[1]},
+                 .filters = out.c / c.k.groups,
+                 .macs = correlation_macs(&c.k)};
+  cut_tiles(&c);
+  return c;
+}
+
+bool schedule_conv_winograd(Lower *l) {
+  Conv c = conv_of(l);
+  points_begin(&c.p,
+               &(PointPack){{{c.w[0].r, 1}, {c.w[1].r, 1}}, {c.w[0].n, c.w[1].n}, read_tap, transform_taps});
+  c.bias = c.whole && !l->call ? l->node->hidden ? NULL : lower_weight(l, 1)
+                               : correlation_bias(l, &c.own, c.spread,
+                                                  c.p.groups * c.p.filters + direct_unit(l, c.p.filters));
+  points_functions(&c.p, winograd_split_row(&c), winograd_join_row);
+  nest_fn(l->b, l->b->name, false);
+  /* a dilated one is not transposed */
+  const int phases = (int)(c.stride[0] * c.stride[1] * c.phases[0] * c.phases[1]);
+  if (phases > 1) direct_fill(l, NULL, c.p.lanes);
+  points_loops(l->b, &c.p);
+  const Correlation k = winograd_correlation(l->node);
+  const char *name = winograd_name(l->arena, &k, l->choice.m);
+  if (c.whole) name = arena_printf(l->arena, "all images at once by %s", name);
+  points_about(&c.p, phases > 1 ? arena_printf(l->arena, "%d phases, each %s", phases, name) : name);
+  return true;
+}

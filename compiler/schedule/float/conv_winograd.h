@@ -1,0 +1,48 @@
+/* conv_winograd.h: a convolution by Winograd's algorithm: what conv_winograd.c, which cuts it into tiles, and
+ * conv_winograd_tile.c, which transforms them, know of it. Private to them. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_CONV_WINOGRAD_H
+#define CNNC_CONV_WINOGRAD_H
+#include "schedule/float/conv_points.h"
+#include "schedule/float/winograd.h"
+
+enum { POOLED = 2 }; /* the windows of a pooling behind it, which never lie in two tiles */
+
+typedef struct Conv {
+  Points p; /* the first member: what conv_points.c is given */
+  Lower *l;
+  Correlation own, k; /* the node's; as a gathering: from the large side to the small one */
+  bool spread;        /* the node spreads: an input gradient, or a transposed convolution */
+  Winograd w[2];      /* along each axis */
+  bool turned; /* k has its axes exchanged: a row of pixels is a column, whose blocks are parts of it */
+  /* A transposed convolution has stride[0] * stride[1] phases, whose filters are the output channels of k,
+   * phase after phase. Output q of phase r is the node's stride*q + r - shift, where that lies in it. Others
+   * have one phase. */
+  int64_t stride[2], shift[2], out[2];
+  /* Of a dilated convolution the outputs whose number leaves the same rest, divided by the dilation, are a
+   * phase along the axis: a convolution without a dilation, of inputs that stand so far apart. phases: along
+   * each axis; tiles: of each of them along the axis. A row of tiles then is the n-th one of every phase,
+   * or, with by_phase, all those of a phase. */
+  int64_t dilation[2], phases[2], tiles[2];
+  bool dilated, by_phase;
+  bool whole; /* all images at once: functions of tiles begin with the number of an image */
+  int64_t
+      panel; /* so many channels each: V is [slot][point][group][panel][tile][channel of the panel]; or 0 */
+  Buf *bias;
+} Conv;
+
+/* A vector of channels, of which `part` are real, and where it lies among panels. */
+typedef struct Channels {
+  Ix channel, group, panel, inner;
+  int part;
+} Channels;
+/* For each vector of so many channels, group after group; panel: 0, there are none. No panel and no vector
+ * has channels of two groups, where there are several. */
+typedef void EachChannels(const void *data, const Channels *);
+void winograd_channels(Nest *, int64_t groups, int64_t channels, int64_t panel, int lanes, EachChannels *,
+                       const void *data);
+
+/* The functions of rows of tiles that conv_points.h asks for. */
+NestFn *winograd_split_row(const Conv *);
+NestFn *winograd_join_row(const Points *, const Bundle *);
+#endif

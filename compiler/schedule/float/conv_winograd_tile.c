@@ -1,0 +1,453 @@
+// conv_winograd_tile.c: convolutions by Winograd's algorithm: input tiles transformed, and output tiles back.
+// SPDX-License-Identifier: Apache-2.0
+#include "base/number.h"
+#include "schedule/float/conv_winograd.h"
+
+enum {
+  WIDEST_EDGE = 2,
+  FEW = 4 /* tiles of a row: one function for all, which asks of each column whether it is there */
+};
+
+/* A tile is called with its place along both axes: its number, or, with a dilation, that of its first output.
+ */
+static Ix first_output(const Conv *c, int axis, const Ix *tile) {
+  return c->dilated ? *tile : c->w[axis].m * *tile;
+}
+
+/* ---- split ---- */
+static Cond at_border(Nest *b, const Ix *border, const Ix *place, int64_t size) {
+  return cond_or(nest_no(b, *border), nest_within(b, *place, 0, size));
+}
+
+/* border: rows of the tile may lie outside, or NULL; its columns have been looked at. */
+static Val input_at(const Conv *c, const Ix *border, const Ix *y, const Ix *x, const Ix *channel, int part) {
+  Nest *b = c->l->b;
+  const int L = c->p.lanes;
+  const Ref ref = lower_at(c->l, c->l->in[0], c->turned ? x : y, c->turned ? y : x, channel);
+  Val value = nest_load_part(b, ref, part, L), zero = L > 1 ? splat(num(b, 0), L) : num(b, 0);
+  return border ? pick(b, at_border(b, border, y, c->k.large.h), value, zero) : value;
+}
+
+/* More channels than a vector has, and fewer than two: two whole vectors that overlap, the second one from
+ * here on, are half the code of a vector and a part of one. What both have is stored twice. */
+static int64_t overlapping(int64_t channels, int lanes) {
+  return channels > lanes && channels < 2 * lanes ? channels - lanes : 0;
+}
+
+void winograd_channels(Nest *b, int64_t groups, int64_t channels, int64_t panel, int lanes,
+                       EachChannels *each, const void *data) {
+  const int64_t width = panel ? panel : lanes, whole = channels / width, rest = channels % width,
+                step = panel ? 0 : overlapping(channels, lanes);
+  NEST_FOR(b, g, groups) {
+    if (step) {
+      NEST_FOR(b, p, 2) each(data, &(Channels){channels * g + step * p, g, NEST_Z, NEST_Z, lanes});
+      continue;
+    }
+    if (whole)
+      NEST_FOR(b, p, whole)
+        NEST_FOR(b, v, width / lanes) {
+          const Channels at = {channels * g + width * p + lanes * v, g, p, lanes * v, lanes};
+          each(data, &at);
+        }
+    for (int64_t inner = 0; inner < rest; inner += lanes)
+      each(data, &(Channels){channels * g + (whole * width + inner), g, NEST_Z + whole, NEST_Z + inner,
+                             (int)smaller(rest - inner, lanes)});
+  }
+}
+
+/* A tile: its first input, its place in the block. */
+typedef struct Split {
+  const Conv *c;
+  const Ix *border; /* NULL: none of it lies outside */
+  bool far;
+  Ix slot, y0, x0, t;
+} Split;
+
+static Ref split_at(const Split *s, const Ix *point, const Channels *at) {
+  Nest *b = s->c->l->b;
+  Buf *V = s->c->p.V;
+  return s->c->panel ? nest_at(b, V, s->slot, *point, at->group, at->panel, s->t, at->inner)
+                     : nest_at(b, V, s->slot, *point, s->t, at->channel);
+}
+
+static void fetch_ahead(const Split *, const Channels *);
+
+/* Column i of a tile transformed along the first axis, or zeros. */
+static void split_column(const Split *s, const Channels *at, const Ix *i, Buf *d) {
+  const Conv *c = s->c;
+  Nest *b = c->l->b;
+  const int rows = c->w[0].n;
+  const Ix column = s->x0 + c->dilation[1] * *i;
+  Val x[WINOGRAD_TILE], y[WINOGRAD_TILE];
+  NEST_IF(b, s->border ? at_border(b, s->border, &column, c->k.large.w) : nest_always(b)) {
+    for (int k = 0; k < rows; k++)
+      x[k] = nest_let(
+          b, nest_text(b, "x%d", k),
+          input_at(c, s->border, NEST_IX(s->y0 + c->dilation[0] * k), &column, &at->channel, at->part));
+    winograd_input(b, &c->w[0], x, y);
+    for (int k = 0; k < rows; k++) nest_store(b, nest_at(b, d, k, *i), y[k]);
+  }
+  if (s->border)
+    NEST_ELSE(b)
+      NEST_ROLLED(b, k, rows) nest_store(b, nest_at(b, d, k, *i), num(b, 0));
+}
+
+/* Most vectors of a tile that has more than twice as many as there are registers are in memory anyway. */
+static bool in_memory(const Conv *c) { return c->w[0].n * c->w[1].n > 2 * c->l->target->registers; }
+
+/* Tiles at a border are few, and loops over what is in memory cost nothing: both stay loops. What lies
+ * outside is asked at run time. */
+static void split_channels(const void *split, const Channels *at) {
+  const Split *s = split;
+  const Conv *c = s->c;
+  Nest *b = c->l->b;
+  if (s->far && at->part == c->p.lanes)
+    NEST_IF(b, s->border ? nest_no(b, *s->border) : nest_always(b)) fetch_ahead(s, at);
+  const int rows = c->w[0].n, columns = c->w[1].n;
+  const LoopKind loop = s->border || in_memory(c) ? ROLLED : UNROLLED;
+  Buf *d = NEST_REGISTERS(b, "d", c->p.lanes, rows, columns);
+  Val x[WINOGRAD_TILE], y[WINOGRAD_TILE];
+  NEST_LOOP(b, i, loop, 1, NEST_IX(0), 1, NEST_IX(columns)) split_column(s, at, &i, d);
+  NEST_LOOP(b, i, loop, 1, NEST_IX(0), 1, NEST_IX(rows)) {
+    for (int k = 0; k < columns; k++) x[k] = nest_get(b, nest_at(b, d, i, k));
+    winograd_input(b, &c->w[1], x, y);
+    for (int k = 0; k < columns; k++) nest_store(b, split_at(s, NEST_IX(columns * i + k), at), y[k]);
+  }
+}
+
+/* The columns that the tile two further on will be the first to read: with each vector of channels a few
+ * lines, so that loads do not queue behind them. */
+static void fetch_ahead(const Split *s, const Channels *at) {
+  const Conv *c = s->c;
+  Nest *b = c->l->b;
+  Buf *in = c->l->in[0];
+  const int m = c->w[1].m * c->w[1].stride, n = c->w[1].n, y_axis = in->rank - 3;
+  const int64_t size = c->l->target->line / 4, lines = ceil_divide(m * c->p.lanes, size);
+  Ix first = (s->x0 + m + n) * in->room[y_axis + 2];
+  first = first + at->channel * (lines * size / c->p.lanes);
+  if (c->whole) first = first + *c->l->row * buf_room(in, 1);
+  NEST_FOR(b, y, c->w[0].n)
+    NEST_FOR(b, line, lines)
+      nest_prefetch(b, in, (s->y0 + y) * buf_room(in, y_axis + 1) + first + size * line);
+}
+
+enum { INSIDE, BORDER, EITHER }; /* functions of a row's tiles */
+
+static NestFn *split_tile(const Conv *c, const char *name, int kind) {
+  Nest *b = c->l->b;
+  NestFn *fn = nest_fn(b, name, true);
+  const Ix image = c->whole ? nest_arg(b, "image") : NEST_Z;
+  const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t"),
+           border = kind == EITHER ? nest_flag(b, "border") : NEST_Z + 1;
+  c->l->row = &image;
+  const Split split = {.c = c,
+                       .border = kind == INSIDE ? NULL : &border,
+                       .far = kind != BORDER && !c->turned && !c->dilated &&
+                              buf_elements(c->l->in[0]) * 4 > c->l->target->blocking.winograd_input,
+                       .slot = slot,
+                       .y0 = c->w[0].stride * first_output(c, 0, &ty) - c->k.before[0],
+                       .x0 = c->w[1].stride * first_output(c, 1, &tx) - c->k.before[1],
+                       .t = t};
+  winograd_channels(b, c->panel ? c->k.groups : 1, c->panel ? c->k.l : c->k.large.c, c->panel, c->p.lanes,
+                    split_channels, &split);
+  return fn;
+}
+
+/* Tiles from..to-1 of the row ty; their places in the block start at t0. At an edge a call each, so that the
+ * tests are settled. */
+typedef struct Row {
+  Ix image; /* of a whole batch */
+  Ix slot, ty, t0;
+  Ix first;   /* with a dilation: the first column of the phase */
+  Ix more[3]; /* what its tiles take besides: `border`, or f0 and the phase of the output along each axis */
+} Row;
+
+/* What each function of a row begins with. */
+static Row row_args(Nest *b) {
+  Row row = {.slot = nest_arg(b, "slot")};
+  row.ty = nest_arg(b, "ty");
+  row.t0 = nest_arg(b, "t0");
+  return row;
+}
+
+static void call_tile(const Conv *c, NestFn *fn, const Row *r, const Ix *tx) {
+  Nest *b = c->l->b;
+  const int64_t step = c->dilated ? c->dilation[1] * c->w[1].m : 1;
+  const Ix arg[] = {r->image,    r->slot,    r->ty,      r->first + step * *tx,
+                    r->t0 + *tx, r->more[0], r->more[1], r->more[2]};
+  const int n = fn->nparams - (b->lead != 0); /* split_tile takes fewer */
+  nest_call_list(b, fn, n, c->whole ? arg : arg + 1);
+}
+
+static void tiles(const Conv *c, NestFn *fn, bool edge, const Row *r, int64_t from, int64_t to) {
+  if (from >= to) return;
+  Nest *b = c->l->b;
+  if (!edge || to - from > WIDEST_EDGE)
+    NEST_FROM(b, tx, from, to) call_tile(c, fn, r, &tx);
+  else
+    for (int64_t tx = from; tx < to; tx++) call_tile(c, fn, r, NEST_IX(tx));
+}
+
+/* The parts of a row, each a run of tiles of a phase: with a dilation for each phase of the columns, and for
+ * what the row has of the phases of the rows. n: the number of the tiles along the first axis. */
+typedef void Parts(const Conv *, const Row *, const Ix *n, NestFn *const fn[2]);
+
+static void row_parts(const Conv *c, Parts *parts, const Row *row, NestFn *const fn[2]) {
+  Nest *b = c->l->b;
+  if (c->whole) {
+    NEST_FOR(b, ty, c->tiles[0]) {
+      Row part = *row;
+      part.image = row->ty;
+      part.ty = ty;
+      part.t0 = row->t0 + c->tiles[1] * ty;
+      parts(c, &part, &ty, fn);
+    }
+    return;
+  }
+  if (!c->dilated) {
+    parts(c, row, &row->ty, fn);
+    return;
+  }
+  NEST_FOR(b, i, c->by_phase ? c->tiles[0] : c->phases[0])
+    NEST_FOR(b, j, c->phases[1]) {
+      const Ix n = c->by_phase ? i : row->ty, phase = c->by_phase ? row->ty : i;
+      Row part = *row;
+      part.ty = phase + c->dilation[0] * c->w[0].m * n;
+      part.first = j;
+      part.t0 = row->t0 + c->tiles[1] * (c->phases[1] * i + j);
+      parts(c, &part, &n, fn);
+    }
+}
+
+/* The tiles from .. to-1 along an axis whose inputs are all there. */
+static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
+  const Correlation *k = &c->k;
+  const Winograd *w = &c->w[axis];
+  const int64_t step = c->dilation[axis] * w->stride * w->m,
+                last = c->phases[axis] - 1; /* of the phases: the first is another's */
+  *from = 0;
+  *to = c->tiles[axis];
+  while (*from < *to && step * *from < k->before[axis]) (*from)++;
+  while (*to > *from && step * (*to - 1) + c->dilation[axis] * (w->n - 1) + last - k->before[axis] >=
+                            extent_side(k->large, axis))
+    (*to)--;
+}
+
+/* Does tile tx of the row see nothing but inputs? from .. to-1 along each axis do, with a dilation of those
+ * of a phase. */
+static Cond sees_inputs(const Conv *c, const Ix *n, const Ix *tx, const int64_t from[2],
+                        const int64_t to[2]) {
+  Nest *b = c->l->b;
+  const Cond rows = nest_within(b, *n, from[0], to[0]), columns = nest_within(b, *tx, from[1], to[1]);
+  if (to[0] - from[0] == c->tiles[0]) return columns;
+  return to[1] - from[1] == c->tiles[1] ? rows : cond_and(rows, columns);
+}
+
+static void split_parts(const Conv *c, const Row *row, const Ix *n, NestFn *const fn[2]) {
+  Nest *b = c->l->b;
+  int64_t from[2], to[2];
+  Row outside = *row;
+  outside.more[0] = NEST_Z + 1;
+  for (int axis = 0; axis < 2; axis++) tiles_inside(c, axis, &from[axis], &to[axis]);
+  NEST_FOR(b, tx, c->tiles[1]) {
+    if (fn[INSIDE] && fn[BORDER]) {
+      NEST_IF(b, sees_inputs(c, n, &tx, from, to)) call_tile(c, fn[INSIDE], row, &tx);
+      NEST_ELSE(b) call_tile(c, fn[BORDER], &outside, &tx);
+    } else if (fn[INSIDE]) call_tile(c, fn[INSIDE], row, &tx);
+    else call_tile(c, fn[BORDER], &outside, &tx);
+  }
+}
+
+NestFn *winograd_split_row(const Conv *c) {
+  Nest *b = c->l->b;
+  int64_t from[2], to[2];
+  bool any = true, all = true;
+  for (int axis = 0; axis < 2; axis++) {
+    tiles_inside(c, axis, &from[axis], &to[axis]);
+    any = any && from[axis] < to[axis];
+    all = all && to[axis] - from[axis] == c->tiles[axis];
+  }
+  if (!all && c->tiles[1] <= FEW) any = false;
+  const bool one = any && !all && in_memory(c);
+  NestFn *inside = any ? split_tile(c, "split", one ? EITHER : INSIDE) : NULL, *border = NULL;
+  if (one) border = inside;
+  else if (!all) border = split_tile(c, any ? "split_border" : "split", BORDER);
+  NestFn *fn = nest_fn(b, "split_row", false);
+  const Row row = row_args(b);
+  row_parts(c, split_parts, &row, (NestFn *const[]){inside, border});
+  return fn;
+}
+
+NestFn *winograd_split(Lower *l, const Correlation *k, const Winograd *w, int lanes, Buf *V) {
+  const Conv c = {.p = {.lanes = lanes, .V = V},
+                  .panel = V->dim[V->rank - 1],
+                  .l = l,
+                  .whole = l->rows > 0,
+                  .k = *k,
+                  .w = {w[0], w[1]},
+                  .dilation = {1, 1},
+                  .phases = {1, 1},
+                  .tiles = {ceil_divide(k->small.h, w[0].m), ceil_divide(k->small.w, w[1].m)}};
+  return winograd_split_row(&c);
+}
+
+/* ---- join ---- */
+/* A tile of the product: place t of the block, channels from f0 + f on, of which `part` are real; at an edge
+ * some columns are outside. */
+typedef struct Join {
+  const Conv *c;
+  bool edge;
+  Ix slot, ty, tx, t, channel, f, phase[2];
+  int part;
+  Val bias;
+} Join;
+
+static Val finished(const Join *j, Val sum, const Ix *oy, const Ix *ox) {
+  const bool turned = j->c->turned;
+  return lower_finish(j->c->l, add(sum, j->bias), turned ? ox : oy, turned ? oy : ox, &j->channel, j->part,
+                      j->c->p.lanes);
+}
+
+static void put(const Join *j, Val x, const Ix *oy, const Ix *ox) {
+  const bool turned = j->c->turned;
+  lower_put(j->c->l, x, turned ? ox : oy, turned ? oy : ox, &j->channel, j->part, j->c->p.lanes);
+}
+
+/* Where the tile's output k along the axis lies. */
+static Ix output_of(const Join *j, int axis, const Ix *k) {
+  const Conv *c = j->c;
+  const Ix q = first_output(c, axis, axis ? &j->tx : &j->ty) + c->dilation[axis] * *k;
+  return c->stride[axis] * q + j->phase[axis] - c->shift[axis];
+}
+
+static Cond inside_output(const Join *j, int axis, const Ix *o) {
+  return nest_within(j->c->l->b, *o, j->c->stride[axis] > 1 ? 0 : NO_LO, j->c->out[axis]);
+}
+
+static void put_row(const Join *j, const Val *y, const Ix *oy) {
+  Nest *b = j->c->l->b;
+  for (int k = 0; k < j->c->w[1].m; k++) {
+    const Ix ox = output_of(j, 1, NEST_IX(k));
+    NEST_IF(b, j->edge ? inside_output(j, 1, &ox) : nest_always(b))
+      put(j, finished(j, y[k], oy, &ox), oy, &ox);
+  }
+}
+
+/* Two rows of a tile become one of the pooling: windows of 2x2 never lie in two tiles. */
+static void pool_rows(const Join *j, Val y[2][WINOGRAD_TILE], const Ix *oy) {
+  const Conv *c = j->c;
+  Nest *b = c->l->b;
+  const Node *pool = c->l->kernel->pool;
+  const int m = c->w[1].m;
+  const Ix py = (c->w[0].m / POOLED) * j->ty + oy[POOLED];
+  for (int k = 0; k < m; k += POOLED) {
+    const Ix ox[POOLED] = {m * j->tx + k, m * j->tx + k + 1}, px = (m / POOLED) * j->tx + k / POOLED;
+    NEST_IF(b, j->edge ? nest_below(b, px, shape_extent(pool->shape).w) : nest_always(b)) {
+      Val x[POOLED * POOLED];
+      for (int i = 0; i < POOLED * POOLED; i++)
+        x[i] = finished(j, y[i / POOLED][k + i % POOLED], &oy[i / POOLED], &ox[i % POOLED]);
+      put(j, pool->op->pool(x, POOLED * POOLED), &py, &px);
+    }
+  }
+}
+
+/* What is packed has whole vectors. */
+static Val bias_at(const Join *j) {
+  const Conv *c = j->c;
+  const int L = c->p.lanes;
+  const Ref ref = nest_at(c->l->b, c->bias, j->channel);
+  return c->whole && j->part < L ? nest_load_part(c->l->b, ref, j->part, L) : nest_load(c->l->b, ref, L);
+}
+
+static void join_channels(Join *j) {
+  const Conv *c = j->c;
+  Nest *b = c->l->b;
+  const Node *pool = c->l->kernel->pool;
+  const int m = c->w[0].m, n = c->w[1].n, L = c->p.lanes, rows = pool ? POOLED : 1;
+  Buf *d = NEST_REGISTERS(b, "d", L, m, n);
+  Val x[WINOGRAD_TILE], y[POOLED][WINOGRAD_TILE];
+  NEST_UNROLL(b, i, n) {
+    for (int k = 0; k < c->w[0].n; k++)
+      x[k] = nest_let(b, nest_text(b, "x%d", k),
+                      nest_load(b, nest_at(b, c->p.M, j->slot, n * k + i, j->t, j->f), L));
+    winograd_output(b, &c->w[0], x, y[0]);
+    for (int k = 0; k < m; k++) nest_store(b, nest_at(b, d, k, i), y[0][k]);
+  }
+  j->bias = c->bias ? nest_let(b, "b", bias_at(j)) : num(b, 0);
+  NEST_UNROLL(b, i, m / rows) {
+    const Ix first = output_of(j, 0, NEST_IX(rows * i)), oy[POOLED + 1] = {first, first + 1, i};
+    NEST_IF(b, pool ? nest_below(b, (m / POOLED) * j->ty + i, shape_extent(pool->shape).h)
+                    : inside_output(j, 0, &first)) {
+      for (int r = 0; r < rows; r++) {
+        for (int k = 0; k < n; k++) x[k] = nest_get(b, nest_at(b, d, rows * i + r, k));
+        winograd_output(b, &c->w[1], x, y[r]);
+        for (int k = 0; pool && k < c->w[1].m; k++)
+          y[r][k] = nest_let(b, nest_text(b, "y%d%d", r, k), y[r][k]);
+      }
+      if (pool) pool_rows(j, y, oy);
+      else put_row(j, y[0], oy);
+    }
+  }
+}
+
+static NestFn *join_tile(const Conv *c, const Bundle *bundle, const char *name, bool edge) {
+  Nest *b = c->l->b;
+  NestFn *fn = nest_fn(b, nest_text(b, "%s%s", name, bundle == &c->p.bundle[1] ? "_rest" : ""), true);
+  const Ix image = c->whole ? nest_arg(b, "image") : NEST_Z;
+  const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t"),
+           f0 = nest_arg(b, "f0"), py = nest_arg(b, "py"), px = nest_arg(b, "px");
+  c->l->row = &image;
+  const int64_t whole = bundle->valid / c->p.lanes, rest = bundle->valid % c->p.lanes,
+                step = c->l->out->place == OVER ? 0 : overlapping(bundle->valid, c->p.lanes);
+  Join join = {
+      .c = c, .edge = edge, .slot = slot, .ty = ty, .tx = tx, .t = t, .phase = {py, px}, .part = c->p.lanes};
+  if (whole)
+    NEST_FOR(b, v, whole + (step > 0)) {
+      join.f = (step ? step : c->p.lanes) * v;
+      join.channel = f0 + join.f;
+      join_channels(&join);
+    }
+  if (rest && !step) {
+    join.f = NEST_Z + c->p.lanes * whole;
+    join.channel = f0 + join.f;
+    join.part = (int)rest;
+    join_channels(&join);
+  }
+  return fn;
+}
+
+/* The tiles from .. to-1 of a row whose columns lie in the output. */
+static void tiles_whole(const Conv *c, int64_t *from, int64_t *to) {
+  const Node *pool = c->l->kernel->pool;
+  const int64_t columns = pool         ? shape_extent(pool->shape).w * POOLED
+                          : c->dilated ? (c->out[1] - c->phases[1]) / c->dilation[1] + 1
+                                       : (c->out[1] + c->shift[1]) / c->stride[1];
+  *from = c->shift[1] > 0; /* the first of some phase lies before the output */
+  *to = larger(*from, columns / c->w[1].m);
+  if (*to - *from < c->tiles[1] && c->tiles[1] <= FEW) *to = *from;
+}
+
+static void join_parts(const Conv *c, const Row *row, const Ix *n, NestFn *const fn[2]) {
+  int64_t from, to;
+  (void)n;
+  tiles_whole(c, &from, &to);
+  if (from) tiles(c, fn[BORDER], true, row, 0, from);
+  if (fn[INSIDE]) tiles(c, fn[INSIDE], false, row, from, to);
+  if (fn[BORDER]) tiles(c, fn[BORDER], true, row, to, c->tiles[1]);
+}
+
+NestFn *winograd_join_row(const Points *p, const Bundle *bundle) {
+  const Conv *c = (const Conv *)p;
+  Nest *b = c->l->b;
+  int64_t from, to;
+  tiles_whole(c, &from, &to);
+  NestFn *whole = from < to ? join_tile(c, bundle, "join", false) : NULL, *edge = NULL;
+  if (to - from < c->tiles[1]) edge = join_tile(c, bundle, whole ? "join_edge" : "join", true);
+  NestFn *fn = nest_fn(b, nest_text(b, "join_row%s", bundle == &c->p.bundle[1] ? "_rest" : ""), false);
+  Row row = row_args(b);
+  row.more[0] = nest_arg(b, "f0");
+  row.more[1] = nest_arg(b, "py");
+  row.more[2] = nest_arg(b, "px");
+  row_parts(c, join_parts, &row, (NestFn *const[]){whole, edge});
+  return fn;
+}

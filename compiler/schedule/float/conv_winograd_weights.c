@@ -1,0 +1,352 @@
+// conv_winograd_weights.c: weight gradients of the convolutions that Winograd's algorithm computes.
+// SPDX-License-Identifier: Apache-2.0
+//
+// The convolution is A^T [(G w G^T) * (B^T x B)] A for each tile, which is linear in w; so the gradient takes
+// the same matrices backwards:
+//
+//     split     V[xi][t][l] = B^T (tile t of the large side, channel l) B
+//               Y[xi][t][s] = A (m x m pixels of the small side, channel s) A^T
+//     multiply  S[xi][s][l] = sum over t of Y[xi][t][s] * V[xi][t][l]
+//     join      dw[s][l] += G^T S[..][s][l] G
+//
+// A few channels of the small side times vectors of the large side's stay in registers while all tiles of a
+// block pass by. V and Y lie in panels of two vectors of channels, [xi][group][panel][t][channel], so that
+// what a product reads is two streams, which stay in the first cache for all register tiles of a pair of
+// panels. Their S is joined when all points are done. With groups each goes through its own panels of both
+// sides.
+//
+// For all images at once a block has the tiles of several images, as many as the last cache takes, so that
+// sums of few tiles an image are joined once for all of them.
+#include "base/number.h"
+#include "schedule/float/conv_winograd.h"
+
+enum { MOST_VECTORS = 2 };
+
+typedef struct Weights {
+  Lower *l;
+  Correlation k;
+  Winograd w[2];
+  int lanes;
+  int64_t broadcast;          /* channels of the small side in a register tile */
+  int64_t tiles[2];           /* of an image along each axis */
+  bool whole;                 /* a row is all tiles of an image; else those along the second axis */
+  int64_t rows, width, block; /* rows; tiles of a row; rows in a block */
+  int64_t large, small;       /* channels of a panel of either side; no panel has those of two groups */
+  Buf *V, *Y, *S;             /* S: of each panel of V its own where threads share them out */
+  NestFn *split_large, *split_small, *clear;
+} Weights;
+
+/* ---- split of the small side ---- */
+typedef struct Split {
+  const Weights *k;
+  bool edge;
+  Ix y0, x0, t;
+} Split;
+
+static void split_channels(const void *split, const Channels *at) {
+  const Split *s = split;
+  const Weights *k = s->k;
+  Nest *b = k->l->b;
+  const int L = k->lanes, m[] = {k->w[0].m, k->w[1].m}, n[] = {k->w[0].n, k->w[1].n};
+  const Extent e = k->k.small;
+  Buf *d = NEST_REGISTERS(b, "d", L, n[0], m[1]);
+  Val x[WINOGRAD_TILE], y[WINOGRAD_TILE], zero = L > 1 ? splat(num(b, 0), L) : num(b, 0);
+  NEST_UNROLL(b, i, m[1]) {
+    for (int j = 0; j < m[0]; j++) {
+      const Ix row = s->y0 + j, column = s->x0 + i;
+      const Ref ref = lower_at(k->l, k->l->in[1], &row, &column, &at->channel);
+      Val value = nest_load_part(b, ref, at->part, L);
+      x[j] = nest_let(
+          b, nest_text(b, "x%d", j),
+          s->edge ? pick(b, cond_and(nest_below(b, row, e.h), nest_below(b, column, e.w)), value, zero)
+                  : value);
+    }
+    winograd_output_gradient(b, &k->w[0], x, y);
+    for (int j = 0; j < n[0]; j++) nest_store(b, nest_at(b, d, j, i), y[j]);
+  }
+  NEST_UNROLL(b, i, n[0]) {
+    for (int j = 0; j < m[1]; j++) x[j] = nest_get(b, nest_at(b, d, i, j));
+    winograd_output_gradient(b, &k->w[1], x, y);
+    for (int j = 0; j < n[1]; j++)
+      nest_store(b, nest_at(b, k->Y, n[1] * i + j, at->group, at->panel, s->t, at->inner), y[j]);
+  }
+}
+
+static NestFn *split_tile(const Weights *k, bool edge) {
+  Nest *b = k->l->b;
+  NestFn *fn = nest_fn(b, edge ? "split_small_edge" : "split_small", true);
+  const Ix image = k->whole ? nest_arg(b, "image") : NEST_Z;
+  k->l->row = &image;
+  const Ix ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t");
+  const Split split = {k, edge, k->w[0].m * ty, k->w[1].m * tx, t};
+  winograd_channels(b, k->k.groups, k->k.s, k->small, k->lanes, split_channels, &split);
+  return fn;
+}
+
+static void split_tiles(const Weights *k, NestFn *fn, const Ix at[3], int64_t from, int64_t to) {
+  Nest *b = k->l->b;
+  const int n = k->whole ? 4 : 3;
+  NEST_FROM(b, tx, from, to) {
+    const Ix arg[] = {at[0], at[1], tx, at[2] + tx};
+    nest_call_list(b, fn, n, arg + 4 - n);
+  }
+}
+
+/* The tiles of row ty of an image, from t0 on; at: the image, ty, t0. */
+static void split_along(const Weights *k, NestFn *inside, NestFn *edge, const Ix at[3]) {
+  Nest *b = k->l->b;
+  const int64_t rows = k->k.small.h / k->w[0].m, columns = k->k.small.w / k->w[1].m; /* whole tiles */
+  if (inside && rows < k->tiles[0]) {
+    NEST_IF(b, nest_below(b, at[1], rows)) split_tiles(k, inside, at, 0, columns);
+    NEST_ELSE(b) split_tiles(k, edge, at, 0, columns);
+  } else if (columns) split_tiles(k, inside ? inside : edge, at, 0, columns);
+  if (columns < k->tiles[1]) split_tiles(k, edge, at, columns, k->tiles[1]);
+}
+
+static NestFn *split_row(const Weights *k) {
+  Nest *b = k->l->b;
+  const int64_t rows = k->k.small.h / k->w[0].m, columns = k->k.small.w / k->w[1].m;
+  NestFn *inside = rows && columns ? split_tile(k, false) : NULL;
+  NestFn *edge = rows < k->tiles[0] || columns < k->tiles[1] ? split_tile(k, true) : NULL;
+  NestFn *fn = nest_fn(b, "split_small_row", false);
+  const Ix ty = nest_arg(b, "ty"), t0 = nest_arg(b, "t0");
+  if (k->whole)
+    NEST_FOR(b, along, k->tiles[0])
+      split_along(k, inside, edge, (const Ix[]){ty, along, t0 + k->tiles[1] * along});
+  else split_along(k, inside, edge, (const Ix[]){ty, ty, t0});
+  return fn;
+}
+
+/* The tiles of an image that is not there add nothing. */
+typedef struct Clear {
+  const Weights *k;
+  Buf *buf;
+  Ix t0;
+} Clear;
+
+static void clear_channels(const void *clear, const Channels *at) {
+  const Clear *c = clear;
+  Nest *b = c->k->l->b;
+  const int rank = c->buf->rank;
+  NEST_FOR(b, xi, c->buf->dim[rank - 5])
+    NEST_FOR(b, t, c->k->width) {
+      const Ix index[] = {NEST_Z, xi, at->group, at->panel, c->t0 + t, at->inner};
+      nest_store(b, nest_ref(b, c->buf, rank, index + 6 - rank), splat(num(b, 0), c->k->lanes));
+    }
+}
+
+static NestFn *clear_row(const Weights *k) {
+  Nest *b = k->l->b;
+  NestFn *fn = nest_fn(b, "clear_row", false);
+  const Ix t0 = nest_arg(b, "t0");
+  winograd_channels(b, k->k.groups, k->k.l, k->large, k->lanes, clear_channels, &(Clear){k, k->V, t0});
+  winograd_channels(b, k->k.groups, k->k.s, k->small, k->lanes, clear_channels, &(Clear){k, k->Y, t0});
+  return fn;
+}
+
+/* ---- multiply and join ---- */
+/* A panel of the large side; part: lanes of its last vector that are real. */
+typedef struct Piece {
+  int vectors, part;
+  NestFn *multiply[2]; /* by as many channels of the small side as a register tile takes; by what is left */
+  NestFn *join[2];     /* with a whole panel of the small side; with the last one */
+} Piece;
+
+/* The last parameter of both functions, where there are groups. */
+static Ix group_arg(const Weights *k) { return k->k.groups > 1 ? nest_arg(k->l->b, "group") : NEST_Z; }
+
+static Ix sums_of(const Weights *k, const Ix *large) { return k->whole ? *large : NEST_Z; }
+
+/* Panels `large` and `small`, of this the channels from `inner` on. */
+static NestFn *multiply_tile(const Weights *k, const Piece *p, int64_t broadcast) {
+  Nest *b = k->l->b;
+  const int L = k->lanes;
+  NestFn *fn = nest_fn(b, nest_text(b, "multiply_%dx%d", (int)broadcast, p->vectors), false);
+  const Ix xi = nest_arg(b, "xi"), tiles = nest_arg(b, "tiles"), small = nest_arg(b, "small"),
+           inner = nest_arg(b, "inner"), large = nest_arg(b, "large"), sums = sums_of(k, &large),
+           group = group_arg(k);
+  Buf *a = NEST_REGISTERS(b, "a", L, broadcast, p->vectors);
+  NEST_UNROLL(b, i, broadcast)
+    for (int v = 0; v < p->vectors; v++) nest_store(b, nest_at(b, a, i, v), num(b, 0));
+  NEST_FOR(b, t, tiles) {
+    Val x[MOST_VECTORS];
+    for (int v = 0; v < p->vectors; v++)
+      x[v] = nest_let(b, nest_text(b, "v%d", v),
+                      nest_load(b, nest_at(b, k->V, 0, xi, group, large, t, L * v), L));
+    NEST_UNROLL(b, i, broadcast)
+      for (int v = 0; v < p->vectors; v++)
+        nest_accumulate(b, nest_at(b, a, i, v),
+                        nest_load(b, nest_at(b, k->Y, xi, group, small, t, inner + i), 1), x[v]);
+  }
+  NEST_UNROLL(b, i, broadcast)
+    for (int v = 0; v < p->vectors; v++)
+      nest_store(b, nest_at(b, k->S, sums, xi, inner + i, L * v), nest_get(b, nest_at(b, a, i, v)));
+  return fn;
+}
+
+/* The weights of a filter and a channel lie side by side, so the sums of a vector of channels pass through
+ * the stack: from there each channel's are added. */
+static void add_taps(const Weights *k, Buf *taps, const Ix *s, const Ix *l0, int part) {
+  Nest *b = k->l->b;
+  NEST_FOR(b, ky, k->w[0].r)
+    NEST_ROLLED(b, lane, part)
+      NEST_UNROLL(b, kx, k->w[1].r) {
+        const Ix l = *l0 + lane;
+        Ix index[4];
+        const Ref ref =
+            nest_ref(b, k->l->out, correlation_weight_index(&k->k, index, s, &l, &ky, &kx), index);
+        const Val sum = nest_load(b, nest_at(b, taps, ky, kx, lane), 1);
+        nest_store(b, ref, lower_adds(k->l) ? add(sum, nest_load(b, ref, 1)) : sum);
+      }
+}
+
+static void join_vector(const Weights *k, const Ix *sums, const Ix *i, const Ix *at_, const Ix *s,
+                        const Ix *l0, int part) {
+  Nest *b = k->l->b;
+  const Winograd *wy = &k->w[0], *wx = &k->w[1];
+  Buf *d = NEST_REGISTERS(b, "d", k->lanes, wy->r, wx->n),
+      *taps = NEST_BUF(b, STACK, "taps", wy->r, wx->r, k->lanes);
+  Val x[WINOGRAD_TILE], y[WINOGRAD_TILE];
+  NEST_UNROLL(b, column, wx->n) {
+    for (int j = 0; j < wy->n; j++)
+      x[j] = nest_let(b, nest_text(b, "x%d", j),
+                      mul(nest_load(b, nest_at(b, k->S, *sums, wx->n * j + column, *i, *at_), k->lanes),
+                          num(b, wy->scale[j])));
+    winograd_weight_gradient(b, wy, x, y);
+    for (int j = 0; j < wy->r; j++) nest_store(b, nest_at(b, d, j, column), y[j]);
+  }
+  NEST_UNROLL(b, ky, wy->r) {
+    for (int j = 0; j < wx->n; j++)
+      x[j] =
+          nest_let(b, nest_text(b, "x%d", j), mul(nest_get(b, nest_at(b, d, ky, j)), num(b, wx->scale[j])));
+    winograd_weight_gradient(b, wx, x, y);
+    for (int kx = 0; kx < wx->r; kx++) nest_store(b, nest_at(b, taps, ky, kx, 0), y[kx]);
+  }
+  add_taps(k, taps, s, l0, part);
+}
+
+static NestFn *join_panels(const Weights *k, const Piece *p, int64_t channels) {
+  Nest *b = k->l->b;
+  const int L = k->lanes, whole = p->part < L ? p->vectors - 1 : p->vectors;
+  NestFn *fn = nest_fn(b, nest_text(b, "join_%dx%d", (int)channels, p->vectors), false);
+  const Ix small = nest_arg(b, "small"), large = nest_arg(b, "large"), sums = sums_of(k, &large),
+           group = group_arg(k);
+  NEST_FOR(b, i, channels) {
+    const Ix s = k->k.s * group + k->small * small + i, l0 = k->large * large;
+    if (whole)
+      NEST_FOR(b, v, whole) join_vector(k, &sums, &i, NEST_IX(L * v), &s, NEST_IX(l0 + L * v), L);
+    if (whole < p->vectors)
+      join_vector(k, &sums, &i, NEST_IX(L * whole), &s, NEST_IX(l0 + L * whole), p->part);
+  }
+  return fn;
+}
+
+/* ---- blocks ---- */
+static Piece make_piece(const Weights *k, int64_t channels) {
+  const int64_t left = k->k.s % k->small, few = left % k->broadcast;
+  Piece p = {.vectors = (int)ceil_divide(channels, k->lanes)};
+  p.part = (int)(channels - (p.vectors - 1) * k->lanes);
+  if (k->k.s >= k->broadcast) p.multiply[0] = multiply_tile(k, &p, k->broadcast);
+  if (few) p.multiply[1] = multiply_tile(k, &p, few);
+  if (k->k.s >= k->small) p.join[0] = join_panels(k, &p, k->small);
+  if (left) p.join[1] = join_panels(k, &p, left);
+  return p;
+}
+
+static void call_pair(const Weights *k, NestFn *fn, int n, Ix *args, const Ix *group) {
+  args[n] = *group;
+  nest_call_list(k->l->b, fn, k->k.groups > 1 ? n + 1 : n, args);
+}
+
+/* A pair of panels, `channels` of the small one's: all points, then their join. */
+static void pair(Nest *b, const Weights *k, const Piece *p, const Ix *group, const Ix *large, const Ix *small,
+                 int64_t channels, int64_t tiles) {
+  const int64_t whole = channels / k->broadcast;
+  NEST_FOR(b, xi, k->w[0].n * k->w[1].n) {
+    if (whole)
+      NEST_FOR(b, i, whole)
+        call_pair(k, p->multiply[0], 5, (Ix[6]){xi, NEST_Z + tiles, *small, k->broadcast * i, *large}, group);
+    if (channels % k->broadcast)
+      call_pair(k, p->multiply[1], 5,
+                (Ix[6]){xi, NEST_Z + tiles, *small, NEST_Z + k->broadcast * whole, *large}, group);
+  }
+  call_pair(k, p->join[channels < k->small], 2, (Ix[3]){*small, *large}, group);
+}
+
+static void pairs(Nest *b, const Weights *k, const Piece *p, const Ix *group, const Ix *large,
+                  int64_t tiles) {
+  const int64_t whole = k->k.s / k->small, left = k->k.s % k->small;
+  if (whole)
+    NEST_FOR(b, small, whole) pair(b, k, p, group, large, &small, k->small, tiles);
+  if (left) pair(b, k, p, group, large, NEST_IX(whole), left, tiles);
+}
+
+static void split(Nest *b, const Weights *k, const Ix *row, const Ix *t0) {
+  nest_call(b, k->split_large, NEST_Z, *row, *t0);
+  nest_call(b, k->split_small, *row, *t0);
+}
+
+static void block(Nest *b, const Weights *k, const Piece piece[2], const Ix *row, int64_t rows,
+                  const Ix *count) {
+  const LoopKind loops = k->whole && k->l->threads ? PARALLEL : SERIAL;
+  const int64_t whole = k->k.l / k->large;
+  NEST_LOOP(b, r, loops, 1, NEST_IX(0), 1, NEST_IX(rows)) {
+    const Ix here = *row + r, t0 = k->width * r;
+    if (k->whole) {
+      NEST_IF(b, nest_at_least(b, *count - here, 1)) split(b, k, &here, &t0);
+      NEST_ELSE(b) nest_call(b, k->clear, t0);
+    } else split(b, k, &here, &t0);
+  }
+  NEST_FOR(b, group, k->k.groups) {
+    if (whole)
+      NEST_LOOP(b, large, whole > 1 ? loops : SERIAL, 1, NEST_IX(0), 1, NEST_IX(whole))
+        pairs(b, k, &piece[0], &group, &large, rows * k->width);
+    if (k->k.l % k->large) pairs(b, k, &piece[1], &group, NEST_IX(whole), rows * k->width);
+  }
+}
+
+static void cut_tiles(Weights *k) {
+  for (int axis = 0; axis < 2; axis++)
+    k->tiles[axis] = ceil_divide(extent_side(k->k.small, axis), k->w[axis].m);
+  k->whole = k->l->rows > 0;
+  k->rows = k->whole ? k->l->rows : k->tiles[0];
+  k->width = k->whole ? k->tiles[0] * k->tiles[1] : k->tiles[1];
+  k->block = k->whole ? cost_winograd_images(k->l->target, &k->k, k->l->choice.m, k->rows)
+                      : cost_winograd_lines(k->l->target, &k->k, k->l->choice.m);
+}
+
+static void make_buffers(Weights *k) {
+  const int64_t points = k->w[0].n * k->w[1].n, tiles = (k->block * k->width) | 1,
+                large = ceil_divide(k->k.l, k->large), small = ceil_divide(k->k.s, k->small);
+  k->V = lower_scratch(k->l, "V", 6, (int64_t[]){1, points, k->k.groups, large, tiles, k->large});
+  k->Y = lower_scratch(k->l, "Y", 5, (int64_t[]){points, k->k.groups, small, tiles, k->small});
+  k->S = lower_scratch(k->l, "S", 4, (int64_t[]){k->whole ? large : 1, points, k->small, k->large});
+}
+
+bool schedule_conv_winograd_weights(Lower *l) {
+  Nest *b = l->b;
+  Weights k = {.l = l,
+               .k = correlation_of(l->node),
+               .lanes = l->target->lanes,
+               .broadcast = l->target->blocking.dense_rows};
+  k.large = MOST_VECTORS * k.lanes;
+  k.small = least_multiple(k.broadcast, k.lanes);
+  winograd_axes(&k.k, l->choice.m, k.w);
+  cut_tiles(&k);
+  if (!k.whole || k.rows > k.block) lower_must_add(l);
+  make_buffers(&k);
+  k.split_large = winograd_split(l, &k.k, k.w, k.lanes, k.V);
+  k.split_small = split_row(&k);
+  if (k.whole) k.clear = clear_row(&k);
+  Piece piece[2] = {{0}};
+  if (k.k.l >= k.large) piece[0] = make_piece(&k, k.large);
+  if (k.k.l % k.large) piece[1] = make_piece(&k, k.k.l % k.large);
+  nest_fn(b, b->name, false);
+  const Ix count = k.whole ? lower_rows(l) : NEST_Z;
+  const int64_t blocks = k.rows / k.block, last = k.rows % k.block;
+  NEST_FOR(b, i, blocks) block(b, &k, piece, NEST_IX(k.block * i), k.block, &count);
+  if (last) block(b, &k, piece, NEST_IX(k.block * blocks), last, &count);
+  lower_about(l, "%s%s, blocks of %d tiles", k.whole ? "all images at once by " : "",
+              winograd_name(l->arena, &k.k, l->choice.m), (int)(k.block * k.width));
+  return true;
+}

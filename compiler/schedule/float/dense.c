@@ -1,0 +1,338 @@
+// dense.c: dense layers of one image and their gradients: each weight is used once, so the order in which
+// they stream from memory is everything.
+// SPDX-License-Identifier: Apache-2.0
+//
+// Forward: panels [units/64][inputs][64] are read once from start to end, with at least eight independent
+// sums. Backward: rows of the natural weights [units][inputs] lie in the order that both gradients want.
+#include "schedule/float/dense.h"
+#include "base/number.h"
+#include "schedule/float/direct.h"
+#include "schedule/float/images.h"
+
+enum { PANEL_VECTORS = 4, ROWS = 4 };
+
+/* ---- packed weights ---- */
+static Buf *pack_panels(Lower *l, const DensePacks *d, const char *member, int64_t first, int64_t count,
+                        int64_t width, int64_t valid) {
+  Pack *pack = lower_pack(l, member, 3, (int64_t[]){count, d->inputs, width});
+  Nest *b = pack->nest;
+  NEST_FOR(b, p, count)
+    NEST_FOR(b, i, d->inputs) {
+      NEST_FOR(b, n, valid) {
+        const Ix unit = first + p * width + n;
+        nest_store(b, nest_at(b, pack->out, p, i, n),
+                   lower_packed_weight(l, pack, 2, NEST_IX(unit, i), &unit, &i));
+      }
+      if (valid < width)
+        NEST_FROM(b, n, valid, width) nest_store(b, nest_at(b, pack->out, p, i, n), num(b, 0));
+    }
+  return lower_pack_done(l, pack);
+}
+
+static Buf *pack_bias(Lower *l, const DensePacks *d, int64_t padded) {
+  Pack *pack = lower_pack(l, "bias", 1, &padded);
+  Nest *b = pack->nest;
+  const Ix none = {0};
+  NEST_FOR(b, u, d->units) nest_store(b, nest_at(b, pack->out, u), lower_packed_bias(l, pack, &u, &none));
+  if (padded > d->units)
+    NEST_FROM(b, u, d->units, padded) nest_store(b, nest_at(b, pack->out, u), num(b, 0));
+  return lower_pack_done(l, pack);
+}
+
+DensePacks dense_packs(Lower *l) {
+  DensePacks d = {.inputs = shape_row_elements(l->node->in[0]->shape),
+                  .units = shape_row_elements(l->node->shape)};
+  const int64_t unit = direct_unit(l, d.units);
+  d.lanes = l->target->lanes < unit ? l->target->lanes : (int)unit;
+  d.width = PANEL_VECTORS * unit;
+  d.panels = d.units / d.width;
+  d.rest = d.units % d.width;
+  const int64_t rest_width = (d.rest + unit - 1) / unit * unit;
+  if (d.panels) d.w[0] = pack_panels(l, &d, "weight", 0, d.panels, d.width, d.width);
+  if (d.rest)
+    d.w[1] =
+        pack_panels(l, &d, d.panels ? "weight_rest" : "weight", d.panels * d.width, 1, rest_width, d.rest);
+  d.bias = pack_bias(l, &d, d.panels * d.width + rest_width);
+  return d;
+}
+
+/* ---- forward ---- */
+typedef struct Dense {
+  Lower *l;
+  int64_t inputs, units;
+  int lanes, vectors; /* of a tile: a panel, or the part of it that fits the registers */
+  Buf *bias;
+  Buf *natural; /* images side by side: weights [units][inputs] as they are; else NULL */
+} Dense;
+
+static Ref weight_at(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *input, const Ix *first,
+                     const Ix *h, int v) {
+  return d->natural ? nest_at(b, d->natural, *first + v, *input)
+                    : nest_at(b, w, *panel, *input, *h + d->lanes * v);
+}
+
+/* `vectors` of units from place h of a panel's rows; the last has `part` real lanes. */
+static void units(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *first, const Ix *h, int vectors,
+                  int part) {
+  const Ix none = {0};
+  const int L = d->lanes;
+  int together = 1;
+  const int chains = d->l->target->chains;
+  while (together < chains && together * vectors < chains && together * 2 <= d->inputs) together *= 2;
+  Buf *acc = NEST_REGISTERS(b, "a", L, together, vectors);
+  for (int u = 0; u < together; u++)
+    for (int v = 0; v < vectors; v++)
+      nest_store(b, nest_at(b, acc, u, v),
+                 u || !d->bias ? num(b, 0) : nest_load(b, nest_at(b, d->bias, *first + L * v), L));
+  const int64_t rounds = d->inputs / together;
+  NEST_FOR(b, n, rounds)
+    for (int u = 0; u < together; u++)
+      for (int v = 0; v < vectors; v++)
+        nest_accumulate(b, nest_at(b, acc, u, v),
+                        nest_load(b, nest_at(b, d->l->in[0], 0, 0, n * together + u), 1),
+                        nest_load(b, weight_at(b, d, w, panel, NEST_IX(n * together + u), first, h, v), L));
+  for (int64_t i = rounds * together; i < d->inputs; i++)
+    for (int v = 0; v < vectors; v++)
+      nest_accumulate(b, nest_at(b, acc, i - rounds * together, v),
+                      nest_load(b, nest_at(b, d->l->in[0], 0, 0, i), 1),
+                      nest_load(b, weight_at(b, d, w, panel, NEST_IX(i), first, h, v), L));
+  for (int v = 0; v < vectors; v++) {
+    Val sum = nest_get(b, nest_at(b, acc, 0, v));
+    for (int u = 1; u < together; u++) sum = add(sum, nest_get(b, nest_at(b, acc, u, v)));
+    const Ix unit = *first + L * v;
+    lower_store(d->l, sum, &none, &none, &unit, v == vectors - 1 ? part : L, L);
+  }
+}
+
+static void panels(Nest *b, const Dense *d, Buf *w, int64_t first, int64_t count, int64_t width,
+                   int64_t valid, LoopKind kind) {
+  const int64_t step = d->vectors * d->lanes, whole = valid / step, rest = valid % step;
+  const int vectors = (int)((rest + d->lanes - 1) / d->lanes);
+  NEST_LOOP(b, p, kind, 1, NEST_IX(0), 1, NEST_IX(count)) {
+    if (whole)
+      NEST_FOR(b, n, whole)
+        units(b, d, w, &p, NEST_IX(first + p * width + n * step), NEST_IX(n * step), d->vectors, d->lanes);
+    if (rest)
+      units(b, d, w, &p, NEST_IX(first + p * width + whole * step), NEST_IX(whole * step), vectors,
+            (int)rest - (vectors - 1) * d->lanes);
+  }
+}
+
+static int natural_units(const Lower *l) { return l->target->registers * 5 / 8; } /* at a time */
+
+/* Can the first cache hold a line of each of so many rows, in half of its ways? Lines that are a multiple of
+ * a page apart share the ways of one place: a way is as large as a page, in all first caches of this table.
+ */
+static bool rows_fit_ways(const Target *target, int64_t rows, int64_t floats) {
+  enum { PAGE = 4096 };
+  const int64_t ways = target->l1 / PAGE;
+  const int64_t bytes = 4 * floats, step = bytes & -bytes; /* the largest power of two that divides it */
+  const int64_t places = PAGE / larger(smaller(step, PAGE), target->line);
+  return ceil_divide(rows, places) <= ways / 2;
+}
+
+/* Images side by side: each weight is broadcast, so it need not lie beside those of other units. */
+static bool reads_natural(const Lower *l, int64_t inputs) {
+  return l->images > 1 && l->batch && !l->kernel->normalize && !l->kernel->nscales &&
+         rows_fit_ways(l->target, natural_units(l), inputs);
+}
+
+static void natural_rows(Dense *d) {
+  Lower *l = d->l;
+  Nest *b = l->b;
+  const Ix none = {0};
+  d->natural = lower_weight(l, 0);
+  d->bias = lower_weight(l, 1);
+  d->lanes = 1;
+  d->vectors = natural_units(l);
+  const int64_t whole = d->units / d->vectors, rest = d->units % d->vectors;
+  nest_fn(b, b->name, false);
+  if (whole)
+    NEST_FOR(b, n, whole) units(b, d, NULL, &none, NEST_IX(n * d->vectors), &none, d->vectors, 1);
+  if (rest) units(b, d, NULL, &none, NEST_IX(whole * d->vectors), &none, (int)rest, 1);
+  lower_about(l, "%d units at a time", d->vectors);
+}
+
+bool schedule_dense(Lower *l) {
+  Dense d = {.l = l,
+             .inputs = shape_row_elements(l->node->in[0]->shape),
+             .units = shape_row_elements(l->node->shape)};
+  if (reads_natural(l, d.inputs)) {
+    natural_rows(&d);
+    return true;
+  }
+  const DensePacks packs = dense_packs(l);
+  const int64_t width = packs.width, whole = packs.panels, rest = packs.rest;
+  d.lanes = packs.lanes;
+  d.bias = packs.bias;
+  d.vectors = (int)(width / d.lanes < l->target->registers / 2 ? width / d.lanes : l->target->registers / 2);
+  Nest *b = l->b;
+  nest_fn(b, b->name, false);
+  if (whole)
+    panels(b, &d, packs.w[0], 0, whole, width, width,
+           whole > 1 ? schedule_outer(l, d.inputs * d.units) : SERIAL);
+  if (rest) panels(b, &d, packs.w[1], whole * width, 1, packs.w[1]->dim[2], rest, SERIAL);
+  lower_about(l, "%d vectors of %d units at a time", d.vectors, d.lanes);
+  return true;
+}
+
+/* ---- dx[i] = sum over u of dy[u] * weight[u][i] ---- */
+static void input_vectors(Nest *b, Lower *l, Buf *w, int64_t units_, const Ix *first, int lanes, int vectors,
+                          int part) {
+  const Ix none = {0};
+  Buf *acc = NEST_REGISTERS(b, "a", lanes, vectors);
+  for (int v = 0; v < vectors; v++) nest_store(b, nest_at(b, acc, v), num(b, 0));
+  NEST_FOR(b, u, units_)
+    for (int v = 0; v < vectors; v++) {
+      const Ref row = nest_at(b, w, u, *first + lanes * v);
+      nest_accumulate(b, nest_at(b, acc, v), nest_load(b, nest_at(b, l->in[0], 0, 0, u), 1),
+                      v == vectors - 1 && part < lanes ? nest_load_part(b, row, part, lanes)
+                                                       : nest_load(b, row, lanes));
+    }
+  for (int v = 0; v < vectors; v++) {
+    const Ix i = *first + lanes * v;
+    lower_store(l, nest_get(b, nest_at(b, acc, v)), &none, &none, &i, v == vectors - 1 ? part : lanes, lanes);
+  }
+}
+
+static int lanes_for(const Lower *l, int64_t n) {
+  int lanes = l->target->lanes;
+  while (lanes > 4 && lanes / 2 >= n) lanes /= 2;
+  return lanes;
+}
+
+bool schedule_dense_input(Lower *l) {
+  const int64_t inputs = shape_row_elements(l->node->shape),
+                units_ = shape_row_elements(l->node->in[0]->shape);
+  const int lanes = lanes_for(l, inputs),
+            most = l->images > 1 ? l->target->registers * 5 / 8
+                                 : l->target->chains; /* images: each weight is loaded for one vector */
+  const int64_t step = most * lanes, whole = inputs / step, rest = inputs % step;
+  const int vectors = (int)((rest + lanes - 1) / lanes);
+  Nest *b = l->b;
+  Buf *w = lower_weight(l, 0);
+  nest_fn(b, b->name, false);
+  if (whole)
+    NEST_FOR(b, n, whole) input_vectors(b, l, w, units_, NEST_IX(n * step), lanes, most, lanes);
+  if (rest)
+    input_vectors(b, l, w, units_, NEST_IX(whole * step), lanes, vectors, (int)rest - (vectors - 1) * lanes);
+  lower_about(l, "%d vectors of %d inputs at a time", most, lanes);
+  return true;
+}
+
+/* ---- dweight[u][i] += dy[u] * in[i] ---- */
+static void weight_rows(Nest *b, Lower *l, const Ix *first, int rows, int64_t inputs, int lanes) {
+  const int64_t vectors = inputs / lanes, rest = inputs % lanes;
+  Val dy[ROWS];
+  for (int r = 0; r < rows; r++)
+    dy[r] = nest_let(b, nest_text(b, "d%d", r), nest_load(b, nest_at(b, l->in[1], 0, 0, *first + r), 1));
+  if (vectors)
+    NEST_FOR(b, v, vectors) {
+      Val x = nest_let(b, "x", nest_load(b, nest_at(b, l->in[0], 0, 0, lanes * v), lanes));
+      for (int r = 0; r < rows; r++)
+        nest_store(b, nest_at(b, l->out, *first + r, lanes * v),
+                   fma_(dy[r], x, nest_load(b, nest_at(b, l->out, *first + r, lanes * v), lanes)));
+    }
+  if (rest) {
+    const Ix i = NEST_Z + vectors * lanes;
+    Val x = nest_let(b, "x", nest_load_part(b, nest_at(b, l->in[0], 0, 0, i), (int)rest, lanes));
+    for (int r = 0; r < rows; r++)
+      nest_store_part(b, nest_at(b, l->out, *first + r, i),
+                      fma_(dy[r], x, nest_load_part(b, nest_at(b, l->out, *first + r, i), (int)rest, lanes)),
+                      (int)rest);
+  }
+}
+
+bool schedule_dense_weights(Lower *l) {
+  const int64_t inputs = shape_row_elements(l->node->in[0]->shape),
+                units_ = shape_row_elements(l->node->in[1]->shape);
+  const int lanes = lanes_for(l, inputs);
+  Nest *b = l->b;
+  nest_fn(b, b->name, false);
+  if (units_ >= ROWS)
+    NEST_FOR(b, u, units_ / ROWS) weight_rows(b, l, NEST_IX(u * ROWS), ROWS, inputs, lanes);
+  if (units_ % ROWS) weight_rows(b, l, NEST_IX(units_ / ROWS * ROWS), (int)(units_ % ROWS), inputs, lanes);
+  lower_about(l, "%d rows by vectors of %d inputs", ROWS, lanes);
+  return true;
+}
+
+/* ---- the same for images side by side ----
+ * Products of matrices [units][images] and [images][inputs], with vectors over the inputs. */
+typedef struct Outer {
+  Lower *l;
+  Buf *x;
+  int rows, vectors, part;
+  Ix first;
+} Outer; /* x: inputs first .. of each image, [images][inputs]; part: lanes of the last vector */
+
+static Val sums_at(Nest *b, const Outer *o, const Ix *unit, int v) {
+  const Ref ref = nest_at(b, o->l->out, *unit, o->first + v * o->l->images);
+  return v == o->vectors - 1 ? nest_load_part(b, ref, o->part, o->l->images)
+                             : nest_load(b, ref, o->l->images);
+}
+
+static void outer_rows(Nest *b, const Outer *o, const Ix *unit, int64_t rows) {
+  const int lanes = o->l->images;
+  Buf *acc = NEST_REGISTERS(b, "a", lanes, rows, o->vectors);
+  NEST_UNROLL(b, r, rows)
+    for (int v = 0; v < o->vectors; v++)
+      nest_store(b, nest_at(b, acc, r, v), sums_at(b, o, NEST_IX(*unit + r), v));
+  NEST_FOR(b, n, lanes) {
+    Val x[2];
+    for (int v = 0; v < o->vectors; v++)
+      x[v] = nest_let(b, nest_text(b, "x%d", v), nest_load(b, nest_at(b, o->x, n, v * lanes), lanes));
+    NEST_UNROLL(b, r, rows)
+      for (int v = 0; v < o->vectors; v++)
+        nest_accumulate(b, nest_at(b, acc, r, v),
+                        nest_load(b, nest_at(b, o->l->in[1], 0, 0, *unit + r, n), 1), x[v]);
+  }
+  NEST_UNROLL(b, r, rows)
+    for (int v = 0; v < o->vectors; v++)
+      nest_store_part(b, nest_at(b, o->l->out, *unit + r, o->first + v * lanes),
+                      nest_get(b, nest_at(b, acc, r, v)), v == o->vectors - 1 ? o->part : lanes);
+}
+
+/* All units for a few vectors of inputs, which are first turned from [inputs][images]. */
+static void outer_columns(Nest *b, const Outer *o, int64_t units_) {
+  const int lanes = o->l->images;
+  Outer own = *o;
+  own.x = NEST_BUF(b, STACK, "x", lanes, o->vectors * lanes);
+  for (int v = 0; v < o->vectors; v++) {
+    Val x[LANES];
+    for (int k = 0; k < lanes; k++) {
+      const bool real = v < o->vectors - 1 || k < o->part;
+      x[k] = real ? nest_let(b, nest_text(b, "x%d", k),
+                             nest_load(b, nest_at(b, o->l->in[0], 0, 0, o->first + v * lanes + k, 0), lanes))
+                  : splat(num(b, 0), lanes);
+    }
+    images_transpose(b, x, lanes);
+    for (int n = 0; n < lanes; n++) nest_store(b, nest_at(b, own.x, n, v * lanes), x[n]);
+  }
+  if (units_ >= o->rows)
+    NEST_FOR(b, u, units_ / o->rows) outer_rows(b, &own, NEST_IX(u * o->rows), o->rows);
+  if (units_ % o->rows) outer_rows(b, &own, NEST_IX(units_ / o->rows * o->rows), units_ % o->rows);
+}
+
+bool schedule_dense_weights_images(Lower *l) {
+  const int64_t inputs = shape_row_elements(l->node->in[0]->shape),
+                units_ = shape_row_elements(l->node->in[1]->shape);
+  const int64_t step = 2 * l->images, whole = inputs / step, rest = inputs % step,
+                vectors = (rest + l->images - 1) / l->images;
+  Outer o = {.l = l, .rows = l->target->blocking.gradient_rows, .vectors = 2, .part = l->images};
+  Nest *b = l->b;
+  images_values(l);
+  nest_fn(b, b->name, false);
+  if (whole)
+    NEST_FOR(b, m, whole) {
+      o.first = m * step;
+      outer_columns(b, &o, units_);
+    }
+  if (rest) {
+    o.first = NEST_Z + whole * step;
+    o.vectors = (int)vectors;
+    o.part = (int)(rest - (vectors - 1) * l->images);
+    outer_columns(b, &o, units_);
+  }
+  lower_about(l, "%d rows by 2 vectors of %d inputs; %d interleaved images", o.rows, l->images, l->images);
+  return true;
+}

@@ -1,0 +1,17 @@
+/* dense.h: the weights of a dense layer in the order in which inference reads them, image by image or all
+ * images at once. Private to schedule/. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_DENSE_H
+#define CNNC_DENSE_H
+#include "kernel/lower.h"
+
+typedef struct DensePacks {
+  int64_t inputs, units;
+  int64_t panels, width; /* whole panels [panels][inputs][width] */
+  int64_t rest;          /* units of one more, of whole vectors; 0: none */
+  int lanes;             /* of the target's vectors in a panel */
+  Buf *w[2], *bias;      /* w: whole panels, the rest; NULL where there are none. bias: padded as they are */
+} DensePacks;
+
+DensePacks dense_packs(Lower *);
+#endif

@@ -1,0 +1,372 @@
+// dense_rows.c: dense layers and their gradients for all rows of the leading axis at once, the images of a
+// batch or the regions of an image: products of matrices that read each weight once.
+// SPDX-License-Identifier: Apache-2.0
+//
+//     forward          out[n][u] = finish(bias[u] + sum over i of x[n][i] * w[u][i])
+//     input gradient   dx[n][i]  = finish(sum over u of dy[n][u] * w[u][i])
+//     weight gradient  dw[u][i] += sum over n of dy[n][u] * x[n][i]
+//
+// Each is sums[row][column] += sum over k of a[row][k] * b[k][column]. The columns are cut into panels of a
+// few vectors, of whose part of b at most dense_depth rows are read at a time; register tiles of some rows go
+// through it. In training that part is first brought together, so that any number of columns does; in
+// inference it lies together already, as weights are packed, and while a tile goes through it, it brings its
+// share of the next part nearer.
+#include "schedule/cost.h"
+#include "schedule/float/dense.h"
+#include "schedule/float/images.h"
+#include "schedule/schedule.h"
+
+enum { VECTORS = 2, MOST_VECTORS = 4, TOGETHER = 4 };
+static const double WORTH =
+    0.9; /* of the time image by image: phases of images end before and begin after it */
+
+typedef struct Product {
+  Lower *l;
+  Family family;
+  int64_t inputs, units;
+  int64_t rows, columns, depth; /* of the leading axis the most there may be; likewise depth */
+  int lanes, vectors, tile;     /* vectors of a panel, rows of a tile */
+  Buf *w, *bias, *dy;           /* dy: of the weight gradient, [units/tile][rows][tile] */
+  const Ix *count;
+  LoopKind loops; /* over panels: threads share them */
+} Product;
+
+/* Its columns; part: lanes of the last vector. In inference b is the packed weights [number][k][from ..]. */
+typedef struct Panel {
+  Ix first;
+  int vectors, part;
+  Buf *b;
+  bool packed;
+  Ix number, from;
+} Panel;
+
+static bool of_rows(const Product *p) { return p->family != FAMILY_DENSE_WEIGHTS; } /* else of units */
+
+static int part_of(const Product *p, const Panel *panel, int v) {
+  return v == panel->vectors - 1 ? panel->part : p->lanes;
+}
+
+static Ref sum_at(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v) {
+  const Ix column = panel->first + v * p->lanes;
+  return of_rows(p) ? nest_at(b, p->l->out, *row, 0, 0, column) : nest_at(b, p->l->out, *row, column);
+}
+
+static Val load_sum(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v) {
+  if (!of_rows(p) && !lower_adds(p->l)) return splat(num(b, 0), p->lanes);
+  const Ref ref = sum_at(b, p, panel, row, v);
+  const int part = part_of(p, panel, v);
+  return nest_load_part(b, ref, part, p->lanes);
+}
+
+static void store_sum(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v, Val sum) {
+  const Ref ref = sum_at(b, p, panel, row, v);
+  const int part = part_of(p, panel, v);
+  nest_store_part(b, ref, sum, part);
+}
+
+/* ---- the part of b in a panel ---- */
+static Val load_columns(Nest *b, const Product *p, const Panel *panel, Ref ref, int v) {
+  const int part = part_of(p, panel, v);
+  return nest_load_part(b, ref, part, p->lanes);
+}
+
+/* Weights [units][inputs] to [inputs][units], squares of vectors first. Units that do not exist are zeros. */
+static void turn_weights(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
+  const int64_t L = p->lanes, squares = depth / L;
+  for (int v = 0; v < panel->vectors; v++) {
+    const int part = part_of(p, panel, v);
+    if (squares)
+      NEST_FOR(b, q, squares) {
+        Val x[LANES];
+        for (int t = 0; t < L; t++)
+          x[t] =
+              t < part
+                  ? nest_let(b, nest_text(b, "x%d", t),
+                             nest_load(b, nest_at(b, p->w, panel->first + v * L + t, *first + q * L), (int)L))
+                  : splat(num(b, 0), (int)L);
+        images_transpose(b, x, (int)L);
+        for (int t = 0; t < L; t++) nest_store(b, nest_at(b, panel->b, q * L + t, v * L), x[t]);
+      }
+    if (depth % L)
+      NEST_FROM(b, k, squares * L, depth)
+        for (int t = 0; t < L; t++)
+          nest_store(b, nest_at(b, panel->b, k, v * L + t),
+                     t < part ? nest_load(b, nest_at(b, p->w, panel->first + v * L + t, *first + k), 1)
+                              : num(b, 0));
+  }
+}
+
+static void fill_panel(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
+  const int L = p->lanes;
+  switch (p->family) {
+  case FAMILY_DENSE: turn_weights(b, p, panel, first, depth); break;
+  case FAMILY_DENSE_INPUT:
+    NEST_FOR(b, k, depth)
+      for (int v = 0; v < panel->vectors; v++)
+        nest_store(b, nest_at(b, panel->b, k, v * L),
+                   load_columns(b, p, panel, nest_at(b, p->w, *first + k, panel->first + v * L), v));
+    break;
+  default:
+    NEST_FROM(b, n, 0, *p->count)
+      for (int v = 0; v < panel->vectors; v++)
+        nest_store(b, nest_at(b, panel->b, n, v * L),
+                   load_columns(b, p, panel, nest_at(b, p->l->in[0], n, 0, 0, panel->first + v * L), v));
+  }
+}
+
+/* ---- tiles ---- */
+static Val part_of_b(Nest *b, const Product *p, const Panel *panel, const Ix *first, const Ix *k, int v) {
+  return nest_load(b,
+                   panel->packed
+                       ? nest_at(b, panel->b, panel->number, *first + *k, panel->from + v * p->lanes)
+                       : nest_at(b, panel->b, *k, v * p->lanes),
+                   p->lanes);
+}
+
+/* Prefetches the weights that are used one panel later: a cache line for each tile, or more where there are
+ * few tiles. The last tiles have nothing left to prefetch. */
+static void fetch_next(Nest *b, const Product *p, const Panel *panel, const Ix *number, const Ix *first,
+                       const Ix *k, int64_t depth) {
+  const int64_t width = panel->b->dim[2], line = p->l->target->line / 4, lines = width / line,
+                tiles = (p->rows + p->tile - 1) / p->tile, each = (lines + tiles - 1) / tiles;
+  if (panel->vectors * p->lanes < width) return;
+  for (int64_t i = 0; i < each; i++)
+    nest_prefetch(b, panel->b,
+                  panel->number * (p->depth * width) + (*first + *k + depth) * width +
+                      (*number * each + i) * line);
+}
+
+static Ref a_at(Nest *b, const Product *p, const Ix *row, const Ix *block, int r, const Ix *k) {
+  return of_rows(p) ? nest_at(b, p->l->in[0], *row + r, 0, 0, *k) : nest_at(b, p->dy, *block, *k, r);
+}
+
+/* One row of b at `k` of the panel's rows, which are those from `first`. */
+static void accumulate_row(Nest *b, const Product *p, const Panel *panel, const Ix *row, const Ix *block,
+                           Buf *acc, const Ix *first, int64_t depth, const Ix *k) {
+  const int rows = (int)acc->dim[0];
+  Val w[MOST_VECTORS];
+  if (panel->packed && rows == p->tile) fetch_next(b, p, panel, block, first, k, depth);
+  for (int v = 0; v < panel->vectors; v++)
+    w[v] = nest_let(b, nest_text(b, "w%d", v), part_of_b(b, p, panel, first, k, v));
+  for (int r = 0; r < rows; r++)
+    for (int v = 0; v < panel->vectors; v++)
+      nest_accumulate(b, nest_at(b, acc, r, v),
+                      nest_load(b, a_at(b, p, row, block, r, NEST_IX(*first + *k)), 1), w[v]);
+}
+
+/* `rows` of them from `row`, which is the first of tile `block`; the panel's rows are those from `first` of
+ * b. Where the sums are just as many as keep the multiply-adds busy, what is lost by a wait is never made up
+ * for. There the code of several rows is unrolled: 8 images by 1024 x 1024 weights take 0.19 ms instead of
+ * 0.22 on Zen 3. */
+static void tile(Nest *b, const Product *p, const Panel *panel, const Ix *row, const Ix *block, int rows,
+                 const Ix *first, int64_t depth) {
+  const int L = p->lanes;
+  const bool few = rows == p->tile && rows * panel->vectors <= p->l->target->chains && of_rows(p);
+  const int64_t step = few && depth % TOGETHER == 0 ? TOGETHER : 1;
+  const Ix begin = {0}, end = of_rows(p) ? NEST_Z + depth : *p->count;
+  Buf *acc = NEST_REGISTERS(b, "a", L, rows, panel->vectors);
+  NEST_UNROLL(b, r, rows)
+    for (int v = 0; v < panel->vectors; v++)
+      nest_store(b, nest_at(b, acc, r, v), load_sum(b, p, panel, NEST_IX(*row + r), v));
+  if (step > 1)
+    NEST_FOR(b, k, depth / step)
+      NEST_UNROLL(b, i, step)
+        accumulate_row(b, p, panel, row, block, acc, first, depth, NEST_IX(k * step + i));
+  else
+    NEST_FROM(b, k, begin, end) accumulate_row(b, p, panel, row, block, acc, first, depth, &k);
+  NEST_UNROLL(b, r, rows)
+    for (int v = 0; v < panel->vectors; v++)
+      store_sum(b, p, panel, NEST_IX(*row + r), v, nest_get(b, nest_at(b, acc, r, v)));
+}
+
+/* Whole tiles; of the rows that are left, half a tile and single ones. */
+static void tiles_of_rows(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
+  const int T = p->tile, half = T / 2;
+  const Ix count = *p->count, none = {0};
+  NEST_FOR(b, m, (p->rows + T - 1) / T) {
+    NEST_IF(b, nest_at_least(b, count - m * T, T)) tile(b, p, panel, NEST_IX(m * T), &m, T, first, depth);
+    NEST_ELSE(b) {
+      NEST_IF(b, nest_at_least(b, count - m * T, half)) {
+        tile(b, p, panel, NEST_IX(m * T), &none, half, first, depth);
+        NEST_FROM(b, n, m * T + half, count) tile(b, p, panel, &n, &none, 1, first, depth);
+      }
+      NEST_ELSE(b)
+        NEST_FROM(b, n, m * T, count) tile(b, p, panel, &n, &none, 1, first, depth);
+    }
+  }
+}
+
+static void tiles_of_units(Nest *b, const Product *p, const Panel *panel) {
+  const int64_t whole = p->rows / p->tile, rest = p->rows % p->tile;
+  const Ix none = {0};
+  if (whole)
+    NEST_FOR(b, m, whole) tile(b, p, panel, NEST_IX(m * p->tile), &m, p->tile, &none, 0);
+  if (rest) tile(b, p, panel, NEST_IX(whole * p->tile), NEST_IX(whole), (int)rest, &none, 0);
+}
+
+/* ---- panels ---- */
+static void block(Nest *b, const Product *p, const Panel *given, const Ix *first,
+                  int64_t depth) { /* `depth` rows of b */
+  Panel panel = *given;
+  if (!panel.packed) {
+    panel.b = NEST_BUF(b, STACK, "b", depth, panel.vectors * p->lanes);
+    fill_panel(b, p, &panel, first, depth);
+  }
+  if (of_rows(p)) tiles_of_rows(b, p, &panel, first, depth);
+  else tiles_of_units(b, p, &panel);
+}
+
+static Val begin_sum(Nest *b, const Product *p, const Panel *panel, int v) {
+  if (panel->packed) return nest_load(b, nest_at(b, p->bias, panel->first + v * p->lanes), p->lanes);
+  return p->bias ? load_columns(b, p, panel, nest_at(b, p->bias, panel->first + v * p->lanes), v)
+                 : splat(num(b, 0), p->lanes);
+}
+
+static void panel_of_rows(Nest *b, const Product *p, const Panel *panel) {
+  const Blocking *blocking = &p->l->target->blocking;
+  const int64_t most = panel->packed ? blocking->dense_packed : blocking->dense_depth,
+                blocks = (p->depth + most - 1) / most, each = (p->depth + blocks - 1) / blocks,
+                size = (each + p->lanes - 1) / p->lanes * p->lanes;
+  const int64_t whole = p->depth / size, rest = p->depth % size;
+  const Ix none = {0};
+  NEST_FROM(b, n, 0, *p->count)
+    for (int v = 0; v < panel->vectors; v++) store_sum(b, p, panel, &n, v, begin_sum(b, p, panel, v));
+  if (whole)
+    NEST_FOR(b, q, whole) block(b, p, panel, NEST_IX(q * size), size);
+  if (rest) block(b, p, panel, NEST_IX(whole * size), rest);
+  if (p->l->kernel->nchain)
+    NEST_FROM(b, n, 0, *p->count) {
+      p->l->row = &n;
+      for (int v = 0; v < panel->vectors; v++)
+        lower_store(p->l, load_sum(b, p, panel, &n, v), &none, &none, NEST_IX(panel->first + v * p->lanes),
+                    part_of(p, panel, v), p->lanes);
+    }
+}
+
+static void panel(Nest *b, const Product *p, const Panel *panel) {
+  const Ix none = {0};
+  if (of_rows(p)) panel_of_rows(b, p, panel);
+  else block(b, p, panel, &none, p->depth);
+}
+
+/* The gradients of a tile's units lie beside each other, image after image. */
+static void gather_units(Nest *b, const Product *p) {
+  const int64_t whole = p->units / p->tile, rest = p->units % p->tile;
+  NEST_LOOP(b, n, p->loops, 1, NEST_IX(0), 1, NEST_IX(*p->count)) {
+    if (whole)
+      NEST_FOR(b, m, whole)
+        NEST_UNROLL(b, r, p->tile)
+          nest_store(b, nest_at(b, p->dy, m, n, r),
+                     nest_load(b, nest_at(b, p->l->in[1], n, 0, 0, m * p->tile + r), 1));
+    if (rest)
+      NEST_UNROLL(b, r, rest)
+        nest_store(b, nest_at(b, p->dy, whole, n, r),
+                   nest_load(b, nest_at(b, p->l->in[1], n, 0, 0, whole * p->tile + r), 1));
+  }
+}
+
+static const char *all_rows(const Lower *l) {
+  return kernel_whole_batch(l->kernel) ? "all images" : "all regions";
+}
+
+/* ---- inference ---- */
+static void packed_panel(Nest *b, const Product *p, Buf *w, const Ix *number, const Ix *first,
+                         int64_t units) {
+  const int64_t step = p->vectors * p->lanes, whole = units / step, rest = units % step,
+                vectors = (rest + p->lanes - 1) / p->lanes;
+  Panel panel = {.vectors = p->vectors, .part = p->lanes, .b = w, .packed = true, .number = *number};
+  if (whole)
+    NEST_FOR(b, m, whole) {
+      panel.first = *first + m * step;
+      panel.from = m * step;
+      panel_of_rows(b, p, &panel);
+    }
+  if (!rest) return;
+  panel.first = *first + whole * step;
+  panel.from = NEST_Z + whole * step;
+  panel.vectors = (int)vectors;
+  panel.part = (int)(rest - (vectors - 1) * p->lanes);
+  panel_of_rows(b, p, &panel);
+}
+
+/* Rows of a tile: as many as the registers take, fewer where all tiles are then of one size. */
+static int tile_of(const Product *p) {
+  const int most = 6;
+  for (int rows = most; rows >= 4; rows--)
+    if (p->rows % rows == 0) return rows;
+  return most;
+}
+
+static bool packed_product(Lower *l) {
+  const DensePacks packs = dense_packs(l);
+  Product p = {.l = l,
+               .family = FAMILY_DENSE,
+               .inputs = packs.inputs,
+               .units = packs.units,
+               .rows = l->rows,
+               .columns = packs.units,
+               .depth = packs.inputs,
+               .lanes = packs.lanes,
+               .bias = packs.bias,
+               .loops = l->threads ? PARALLEL : SERIAL};
+  const int most = l->target->blocking.dense_vectors;
+  const Ix none = {0};
+  p.vectors = packs.width / p.lanes < most ? (int)(packs.width / p.lanes) : most;
+  p.tile = tile_of(&p);
+  Nest *b = l->b;
+  nest_fn(b, b->name, false);
+  const Ix count = lower_rows(l);
+  p.count = &count;
+  if (packs.panels)
+    NEST_LOOP(b, m, p.loops, 1, NEST_IX(0), 1, NEST_IX(packs.panels))
+      packed_panel(b, &p, packs.w[0], &m, NEST_IX(m * packs.width), packs.width);
+  if (packs.rest) packed_panel(b, &p, packs.w[1], &none, NEST_IX(packs.panels * packs.width), packs.rest);
+  lower_about(l, "%s at once: %d rows by %d vectors of %d columns", all_rows(l), p.tile, p.vectors, p.lanes);
+  return true;
+}
+
+bool dense_pays_together(const RowsCosts *costs, int64_t batch) {
+  enum { MACS = 1 << 20 }; /* any number: both ways take as much longer */
+  const Target *target = costs->target;
+  return batch > 1 && cost_together(target, MACS, 4 * MACS, batch, costs->weight_bytes).total <
+                          WORTH * cost_stream(target, MACS, 0, 4 * MACS, costs->weight_bytes).total;
+}
+
+/* ---- training ---- */
+bool schedule_dense_rows(Lower *l) {
+  if (l->call || !l->batch) return packed_product(l);
+  const Node *forward = node_forward(l->node);
+  Product p = {.l = l,
+               .family = l->node->op->family,
+               .inputs = shape_row_elements(forward->in[0]->shape),
+               .units = shape_row_elements(forward->shape)};
+  const bool weights = p.family == FAMILY_DENSE_WEIGHTS, out = p.family == FAMILY_DENSE;
+  p.rows = weights ? p.units : l->rows;
+  p.columns = out ? p.units : p.inputs;
+  p.depth = weights ? l->rows : out ? p.inputs : p.units;
+  p.loops = l->threads ? PARALLEL : SERIAL;
+  p.lanes = l->target->lanes;
+  p.vectors = VECTORS;
+  p.tile = l->target->blocking.dense_rows;
+  if (!weights) p.w = lower_weight(l, 0);
+  if (out) p.bias = lower_weight(l, 1);
+  if (weights)
+    p.dy = lower_scratch(l, "dy", 3, (int64_t[]){(p.units + p.tile - 1) / p.tile, l->rows, p.tile});
+  const int64_t width = VECTORS * p.lanes, whole = p.columns / width, rest = p.columns % width,
+                vectors = (rest + p.lanes - 1) / p.lanes;
+  Nest *b = l->b;
+  nest_fn(b, b->name, false);
+  const Ix count = lower_rows(l);
+  p.count = &count;
+  if (weights) gather_units(b, &p);
+  if (whole)
+    NEST_LOOP(b, m, p.loops, 1, NEST_IX(0), 1, NEST_IX(whole))
+      panel(b, &p, &(Panel){.first = m * width, .vectors = VECTORS, .part = p.lanes});
+  if (rest)
+    panel(b, &p,
+          &(Panel){.first = NEST_Z + whole * width,
+                   .vectors = (int)vectors,
+                   .part = (int)(rest - (vectors - 1) * p.lanes)});
+  lower_about(l, "%s at once: %d rows by %d vectors of %d columns", all_rows(l), p.tile, VECTORS, p.lanes);
+  return true;
+}

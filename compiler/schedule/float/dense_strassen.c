@@ -1,0 +1,308 @@
+// dense_strassen.c: the gradients of dense layers in training by Strassen's algorithm, for all images of a
+// batch at once: those of inputs, [images][units] x [units][inputs], and of weights, [units][images] x
+// [images][inputs].
+// SPDX-License-Identifier: Apache-2.0
+//
+// All three matrices are cut in halves along both of their axes; images that are missing are zeros. A tile is
+// rows times vectors of columns of all four blocks of the result (strassen_tile.c), made of:
+//
+//     left   [i] = factor i of the rows, for all columns, once
+//     right  b[i] = factor i of a panel of columns, as it is brought together, a part of the inner axis at a
+//                   time
+//
+// The gradients of a panel of inputs lie on the stack until all of the inner axis has been added.
+#include "base/number.h"
+#include "schedule/choice.h"
+#include "schedule/float/dense_strassen.h"
+#include "schedule/float/images.h"
+#include "schedule/schedule.h"
+#include "schedule/float/strassen.h"
+
+enum {
+  ODD = 1,             /* rows of a block that are not used: equal rows of all blocks lie in other sets of a
+                          cache */
+  MOST_STACK = 1 << 18 /* bytes of a panel, and of its sums */
+};
+
+/* rows, columns, depth: of a block. */
+typedef struct Product {
+  Lower *l;
+  Family family;
+  int64_t rows, columns, depth;
+  int lanes, tile; /* tile: rows */
+  Buf *w, *left;
+  const Ix *count;
+  LoopKind loops;
+} Product;
+
+/* Columns from `first` on, of each half; part: lanes of the last vector. b: its factors; sums: of the rows of
+ * images, [half of the columns][row][column]. */
+typedef struct Panel {
+  Ix first;
+  int vectors, part;
+  Buf *b, *sums;
+} Panel;
+
+static bool of_rows(const Product *p) { return p->family != FAMILY_DENSE_WEIGHTS; } /* else of units */
+
+static int part_of(const Product *p, const Panel *panel, int v) {
+  return v == panel->vectors - 1 ? panel->part : p->lanes;
+}
+
+Val dense_of_image(Nest *b, const Ix *count, Buf *values, const Ix *n, const Ix *at, int part, int lanes) {
+  const Ref ref = nest_at(b, values, *n, 0, 0, *at);
+  return pick(b, nest_at_least(b, *count - *n, 1), nest_load_part(b, ref, part, lanes),
+              splat(num(b, 0), lanes));
+}
+
+/* ---- the left factors ---- */
+static void turn_square(Nest *b, const ImageFactors *f, Buf *turned, const Ix *m, const Ix *i,
+                        const Ix *first, const Ix *image, int part) {
+  Val x[LANES];
+  for (int t = 0; t < f->lanes; t++)
+    x[t] = nest_let(b, nest_text(b, "x%d", t), nest_load(b, nest_at(b, turned, *i, *image + t, 0), f->lanes));
+  images_transpose(b, x, f->lanes);
+  for (int t = 0; t < part; t++) nest_store(b, nest_at(b, f->to, *m, *i, *first + t, *image), x[t]);
+}
+
+/* [image][number] becomes [number][image]. */
+void dense_image_factors(Nest *b, const ImageFactors *f, const Ix *m, const Ix *first, int part) {
+  Buf *turned = NEST_BUF(b, STACK, "t", STRASSEN_PRODUCTS, f->tile, f->lanes);
+  Val x[STRASSEN_BLOCKS], y[STRASSEN_PRODUCTS];
+  NEST_FOR(b, r, f->tile) {
+    for (int k = 0; k < STRASSEN_BLOCKS; k++) {
+      const int row = strassen_row(k), column = strassen_column(k);
+      const Ix n = f->tile * *m + r + (f->right ? column : row) * f->images,
+               at = *first + (f->right ? row : column) * f->depth;
+      x[k] = nest_let(b, nest_text(b, "x%d", k),
+                      dense_of_image(b, f->count, f->l->in[0], &n, &at, part, f->lanes));
+    }
+    (f->right ? strassen_right : strassen_left)(b, &strassen_floats, x, y);
+    for (int i = 0; i < STRASSEN_PRODUCTS; i++) nest_store(b, nest_at(b, turned, i, r, 0), y[i]);
+  }
+  NEST_FOR(b, i, STRASSEN_PRODUCTS) {
+    if (f->tile % f->lanes == 0)
+      NEST_FOR(b, v, f->tile / f->lanes) turn_square(b, f, turned, m, &i, first, NEST_IX(f->lanes * v), part);
+    else
+      NEST_FOR(b, k, part)
+        NEST_UNROLL(b, r, f->tile)
+          nest_store(b, nest_at(b, f->to, *m, i, *first + k, r),
+                     nest_load(b, nest_at(b, turned, i, r, k), 1));
+  }
+}
+
+static void split_images(Nest *b, const Product *p, const Ix *m, const Ix *first, int part) {
+  dense_image_factors(b,
+                      &(ImageFactors){.l = p->l,
+                                      .count = p->count,
+                                      .images = p->rows,
+                                      .depth = p->depth,
+                                      .lanes = p->lanes,
+                                      .tile = p->tile,
+                                      .to = p->left},
+                      m, first, part);
+}
+
+static void split_units(Nest *b, const Product *p, const Ix *n, const Ix *first, int part) {
+  Val x[STRASSEN_BLOCKS], y[STRASSEN_PRODUCTS];
+  for (int k = 0; k < STRASSEN_BLOCKS; k++) {
+    const Ix image = *n + strassen_column(k) * p->depth, at = *first + strassen_row(k) * p->rows;
+    x[k] = nest_let(b, nest_text(b, "x%d", k),
+                    dense_of_image(b, p->count, p->l->in[1], &image, &at, part, p->lanes));
+  }
+  strassen_left(b, &strassen_floats, x, y);
+  for (int i = 0; i < STRASSEN_PRODUCTS; i++)
+    nest_store_part(b, nest_at(b, p->left, 0, i, *n, *first), y[i], part);
+}
+
+static void split(Nest *b, const Product *p) {
+  const bool rows = of_rows(p);
+  const int64_t length = rows ? p->depth : p->rows, whole = length / p->lanes, rest = length % p->lanes;
+  NEST_LOOP(b, m, p->loops, 1, NEST_IX(0), 1, NEST_IX(rows ? p->rows / p->tile : p->depth)) {
+    if (whole)
+      NEST_FOR(b, q, whole) (rows ? split_images : split_units)(b, p, &m, NEST_IX(q * p->lanes), p->lanes);
+    if (rest) (rows ? split_images : split_units)(b, p, &m, NEST_IX(whole * p->lanes), (int)rest);
+  }
+}
+
+/* ---- the right ones ---- */
+static void store_right(Nest *b, const Product *p, const Panel *panel, const Val *x, const Ix *k,
+                        const Ix *v) {
+  Val y[STRASSEN_PRODUCTS];
+  strassen_right(b, &strassen_floats, x, y);
+  for (int i = 0; i < STRASSEN_PRODUCTS; i++) nest_store(b, nest_at(b, panel->b, i, *k, p->lanes * *v), y[i]);
+}
+
+/* Rows of weights, or of images. */
+static void fill_panel(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
+  NEST_FOR(b, k, depth)
+    for (int v = 0; v < panel->vectors; v++) {
+      Val x[STRASSEN_BLOCKS];
+      for (int i = 0; i < STRASSEN_BLOCKS; i++) {
+        const Ix at = panel->first + strassen_column(i) * p->columns + v * p->lanes,
+                 from = *first + k + strassen_row(i) * p->depth;
+        const int part = part_of(p, panel, v);
+        x[i] = nest_let(b, nest_text(b, "x%d", i),
+                        of_rows(p) ? nest_load_part(b, nest_at(b, p->w, from, at), part, p->lanes)
+                                   : dense_of_image(b, p->count, p->l->in[0], &from, &at, part, p->lanes));
+      }
+      store_right(b, p, panel, x, &k, NEST_IX(v));
+    }
+}
+
+/* ---- tiles ---- */
+typedef struct At { /* of a tile: the inner axis is read from `first` on */
+  const Product *p;
+  const Panel *panel;
+  Ix m, first;
+} At;
+
+static Ref left_at(Nest *b, const StrassenTile *t, int product, const Ix *k, const Ix *r) {
+  const At *at = t->at;
+  const Product *p = at->p;
+  return of_rows(p) ? nest_at(b, p->left, at->m, product, at->first + *k, *r)
+                    : nest_at(b, p->left, 0, product, *k, p->tile * at->m + *r);
+}
+
+static Ref right_at(Nest *b, const StrassenTile *t, int product, const Ix *k, int v) {
+  const At *at = t->at;
+  return nest_at(b, at->panel->b, product, *k, v * t->lanes);
+}
+
+static Ref result_at(Nest *b, const StrassenTile *t, int block, const Ix *r, int v) {
+  const At *at = t->at;
+  const Product *p = at->p;
+  const Ix row = p->tile * at->m + *r + strassen_row(block) * p->rows;
+  return of_rows(p) ? nest_at(b, at->panel->sums, strassen_column(block), row, v * p->lanes)
+                    : nest_at(b, p->l->out, row,
+                              at->panel->first + strassen_column(block) * p->columns + v * p->lanes);
+}
+
+/* The gradients of a tile are far away: they are on their way while its products are made. */
+static void fetch_gradients(Nest *b, const StrassenTile *t, int step) {
+  static const int stored[STRASSEN_BLOCKS] = {0, 2, 3, 1}; /* in that order */
+  const At *at = t->at;
+  const Product *p = at->p;
+  if (step >= STRASSEN_BLOCKS) return;
+  const int row = strassen_row(stored[step]), column = strassen_column(stored[step]);
+  NEST_UNROLL(b, r, t->rows)
+    for (int v = 0; v < t->vectors; v++)
+      nest_prefetch(b, p->l->out,
+                    2 * p->columns * (p->tile * at->m + r + row * p->rows) + at->panel->first +
+                        column * p->columns + v * p->lanes);
+}
+
+static void tile(Nest *b, const Product *p, const Panel *panel, const Ix *m, int rows, const Ix *first,
+                 int64_t depth) {
+  const At at = {.p = p, .panel = panel, .m = *m, .first = *first};
+  strassen_tile(b, &(StrassenTile){.rows = rows,
+                                   .vectors = panel->vectors,
+                                   .lanes = p->lanes,
+                                   .part = of_rows(p) ? p->lanes : panel->part,
+                                   .depth = depth,
+                                   .adds = of_rows(p) || lower_adds(p->l),
+                                   .left = left_at,
+                                   .right = right_at,
+                                   .result = result_at,
+                                   .fetch = of_rows(p) ? NULL : fetch_gradients,
+                                   .at = &at});
+}
+
+/* ---- panels ---- */
+static void block(Nest *b, const Product *p, const Panel *given, const Ix *first, int64_t depth) {
+  const int64_t whole = p->rows / p->tile, rest = p->rows % p->tile;
+  Panel panel = *given;
+  panel.b = NEST_BUF(b, STACK, "b", STRASSEN_PRODUCTS, depth + ODD, panel.vectors * p->lanes);
+  fill_panel(b, p, &panel, first, depth);
+  if (whole)
+    NEST_FOR(b, m, whole) tile(b, p, &panel, &m, p->tile, first, depth);
+  if (rest) tile(b, p, &panel, NEST_IX(whole), (int)rest, first, depth);
+}
+
+static void panel_of_rows(Nest *b, const Product *p, const Panel *given) {
+  const int64_t blocks = ceil_divide(p->depth, STRASSEN_DEPTH),
+                size = ceil_divide(ceil_divide(p->depth, blocks), p->lanes) * p->lanes,
+                whole = p->depth / size, rest = p->depth % size;
+  Panel panel = *given;
+  panel.sums = NEST_BUF(b, STACK, "sums", 2, 2 * p->rows, panel.vectors * p->lanes);
+  NEST_FOR(b, n, 2 * p->rows)
+    for (int i = 0; i < 2 * panel.vectors; i++)
+      nest_store(b, nest_at(b, panel.sums, i / panel.vectors, n, i % panel.vectors * p->lanes),
+                 splat(num(b, 0), p->lanes));
+  if (whole)
+    NEST_FOR(b, q, whole) block(b, p, &panel, NEST_IX(q * size), size);
+  if (rest) block(b, p, &panel, NEST_IX(whole * size), rest);
+  NEST_FROM(b, n, 0, *p->count) {
+    p->l->row = &n;
+    for (int i = 0; i < 2 * panel.vectors; i++) {
+      const int half = i / panel.vectors, v = i % panel.vectors;
+      lower_store(p->l, nest_load(b, nest_at(b, panel.sums, half, n, v * p->lanes), p->lanes), &NEST_Z,
+                  &NEST_Z, NEST_IX(panel.first + half * p->columns + v * p->lanes), part_of(p, &panel, v),
+                  p->lanes);
+    }
+  }
+}
+
+static void panel(Nest *b, const Product *p, const Panel *panel) {
+  if (of_rows(p)) panel_of_rows(b, p, panel);
+  else block(b, p, panel, &NEST_Z, p->depth);
+}
+
+static void panels(Nest *b, const Product *p) {
+  const int64_t width = STRASSEN_VECTORS * p->lanes, whole = p->columns / width, rest = p->columns % width,
+                vectors = ceil_divide(rest, p->lanes);
+  if (whole)
+    NEST_LOOP(b, m, p->loops, 1, NEST_IX(0), 1, NEST_IX(whole))
+      panel(b, p, &(Panel){.first = m * width, .vectors = STRASSEN_VECTORS, .part = p->lanes});
+  if (rest)
+    panel(b, p,
+          &(Panel){.first = NEST_Z + whole * width,
+                   .vectors = (int)vectors,
+                   .part = (int)(rest - (vectors - 1) * p->lanes)});
+}
+
+/* ---- the whole ---- */
+static Product product_of(const Lower *l) {
+  const Node *forward = node_forward(l->node);
+  const int64_t inputs = shape_row_elements(forward->in[0]->shape),
+                units = shape_row_elements(forward->shape), images = ceil_divide(l->rows, 2);
+  Product p = {.family = l->node->op->family,
+               .columns = inputs / 2,
+               .lanes = l->target->lanes,
+               .tile = l->target->blocking.dense_rows,
+               .loops = l->threads ? PARALLEL : SERIAL};
+  p.rows = of_rows(&p) ? ceil_divide(images, p.tile) * p.tile : units / 2;
+  p.depth = of_rows(&p) ? units / 2 : images;
+  return p;
+}
+
+const char *dense_strassen_refused(const Lower *l) {
+  const Node *forward = node_forward(l->node);
+  const int64_t width = 4 * STRASSEN_VECTORS * l->target->lanes, images = ceil_divide(l->rows, 2);
+  if (l->target->lanes == 1) return "no vectors";
+  if (shape_row_elements(forward->in[0]->shape) % 2 || shape_row_elements(forward->shape) % 2)
+    return "inputs or units that 2 does not divide";
+  if (STRASSEN_PRODUCTS * width * larger(images, STRASSEN_DEPTH) > MOST_STACK) return "too many images";
+  return l->exact ? "--exact" : NULL;
+}
+
+bool schedule_dense_strassen(Lower *l) {
+  if (l->node->op->family == FAMILY_DENSE) return schedule_dense_strassen_forward(l);
+  Product p = product_of(l);
+  p.l = l;
+  Nest *b = l->b;
+  if (of_rows(&p)) p.w = lower_weight(l, 0);
+  p.left =
+      of_rows(&p)
+          ? lower_scratch(l, "left", 4, (int64_t[]){p.rows / p.tile, STRASSEN_PRODUCTS, p.depth, p.tile})
+          : lower_scratch(l, "left", 4,
+                          (int64_t[]){1, STRASSEN_PRODUCTS, p.depth, target_odd_lines(l->target, p.rows)});
+  nest_fn(b, b->name, false);
+  const Ix count = lower_rows(l);
+  p.count = &count;
+  split(b, &p);
+  panels(b, &p);
+  lower_about(l, "all images at once by %s: %d rows by %d vectors of %d columns", strassen_name(2), p.tile,
+              STRASSEN_VECTORS, p.lanes);
+  return true;
+}

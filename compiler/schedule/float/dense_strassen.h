@@ -1,0 +1,27 @@
+/* dense_strassen.h: what dense layers and their gradients share by Strassen's algorithm. Private to
+ * schedule/. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_DENSE_STRASSEN_H
+#define CNNC_DENSE_STRASSEN_H
+#include "kernel/lower.h"
+
+enum { STRASSEN_DEPTH = 128 /* of each half of the inner axis, at a time */ };
+
+/* The factors of the seven products of the side that has the images: of an image in each half of them, from
+ * `depth` numbers in each half of what it has. */
+typedef struct ImageFactors {
+  Lower *l;
+  const Ix *count; /* of images: others are zeros */
+  int64_t images, depth;
+  int lanes, tile; /* images that lie side by side */
+  bool right;      /* as the right side; else as the left */
+  Buf *to;         /* [tile][product][number][image] */
+} ImageFactors;
+
+/* Of the images of tile m, `part` numbers from `first` on. */
+void dense_image_factors(Nest *, const ImageFactors *, const Ix *m, const Ix *first, int part);
+/* `part` numbers of image n from `at` on; zeros where there is no such image. */
+Val dense_of_image(Nest *, const Ix *count, Buf *values, const Ix *n, const Ix *at, int part, int lanes);
+
+bool schedule_dense_strassen_forward(Lower *); /* dense_strassen_forward.c */
+#endif

@@ -1,0 +1,480 @@
+// depthwise.c: depthwise convolution and its gradients: vectors run over the channels.
+// SPDX-License-Identifier: Apache-2.0
+//
+// A tile of a few pixels of two rows times one vector of channels stays in registers; an input that several
+// of its outputs see is loaded once. All tiles of a layer are the same code: rows and columns of inputs that
+// may lie outside are tested, and the second row of the last tile is not stored where there is none. A block
+// of channels goes through the whole picture before the next one, so that the rows that tiles share are in
+// the first cache. With a multiplier above 1 the channels of a group are convolved directly (conv_direct.c).
+#include "base/number.h"
+#include "kernel/walk.h"
+#include "schedule/float/direct.h"
+
+enum { MOST_PHASES = 9, MOST_UNROLLED = 9, SUMS_APART = 4 };
+
+typedef struct Depthwise {
+  Lower *l;
+  Correlation k;
+  int lanes;
+  Buf *w, *bias; /* [ky][kx][channel], [channel], padded to whole vectors */
+} Depthwise;
+
+static bool one_to_one(const Correlation *k) { return k->l == 1 && k->s == 1; }
+
+static Depthwise begin(Lower *l, bool spread) {
+  Depthwise d = {.l = l, .k = correlation_of(l->node)};
+  const Correlation *k = &d.k;
+  const int64_t unit = direct_unit(l, k->groups), padded = (k->groups + unit - 1) / unit * unit;
+  d.lanes = l->target->lanes < unit ? l->target->lanes : (int)unit;
+  Pack *pack = lower_pack(l, "weight", 3, (int64_t[]){k->kernel[0], k->kernel[1], padded});
+  Nest *b = pack->nest;
+  NEST_FOR(b, ky, k->kernel[0])
+    NEST_FOR(b, kx, k->kernel[1]) {
+      NEST_FOR(b, c, k->groups) {
+        Ix index[4];
+        const Ix none = {0};
+        const int rank = correlation_weight_index(k, index, &c, &none, &ky, &kx);
+        nest_store(b, nest_at(b, pack->out, ky, kx, c), lower_packed_weight(l, pack, rank, index, &c, &c));
+      }
+      if (padded > k->groups)
+        NEST_FROM(b, c, k->groups, padded) nest_store(b, nest_at(b, pack->out, ky, kx, c), num(b, 0));
+    }
+  d.w = lower_pack_done(l, pack);
+  d.bias = correlation_bias(l, k, spread, padded);
+  return d;
+}
+
+/* ---- a tile of pixels, the channels of a block ---- */
+typedef struct Tile {
+  const Depthwise *d;
+  const Axis *y, *x;
+  int lines, pixels;    /* of outputs: rows, and columns of each */
+  int64_t first, last;  /* where along a row the first and the last such tile begin */
+  int64_t vector, each; /* of channels: the first one of the first block, and how many a block has */
+  int64_t blocks;
+  bool part; /* with the channels that fill no vector; then there is one block */
+} Tile;
+typedef struct TileArgs {
+  Ix y, x0, block;
+} TileArgs;
+typedef struct Channels {
+  const Ix *c;
+  int part, lanes;
+} Channels; /* of a vector: the first one, how many are real, of how many */
+
+/* n taps of a row from `first` on, with their weights for each row of outputs that sees row `r` of those
+ * inputs that the tile sees: row y of the picture. */
+typedef struct Taps {
+  Ix y, r, first;
+  int64_t n;
+  Buf *w;
+} Taps;
+
+/* Does row q of outputs see the row of inputs? */
+static Cond sees(Nest *b, const Tile *t, const Taps *taps, const Ix *q) {
+  return nest_within(b, taps->r - *q * t->y->in_step, 0, t->y->taps);
+}
+
+/* Of a row of outputs that does not see those inputs they are zeros. */
+static void load_weights(Nest *b, const Tile *t, const Channels *v, const Taps *taps) {
+  const Axis *y = t->y, *x = t->x;
+  NEST_UNROLL(b, q, t->lines) {
+    if (t->lines > 1)
+      NEST_UNROLL(b, tx, taps->n) nest_store(b, nest_at(b, taps->w, q, tx), num(b, 0));
+    NEST_IF(b, sees(b, t, taps, &q))
+      NEST_UNROLL(b, tx, taps->n) {
+        const Ix ky = y->tap_first + (taps->r - q * y->in_step) * y->tap_stride,
+                 kx = x->tap_first + (taps->first + tx) * x->tap_stride;
+        nest_store(b, nest_at(b, taps->w, q, tx), nest_load(b, nest_at(b, t->d->w, ky, kx, *v->c), v->lanes));
+      }
+  }
+}
+
+/* Pixel p of a tile sees by tap k the input p * in_step + k * tap_step behind the first one. Of these two the
+ * outer one has the larger step, the inner one the smaller. Where several pixels see an input it is loaded
+ * once: the loop is over inputs, and a loop over the outer one finds those that see it. */
+typedef struct Inputs {
+  bool taps_outer;
+  int64_t outer, outer_step, inner, inner_step; /* how many, and their steps */
+  int64_t count;                                /* from the first input to the last */
+  bool shared;                                  /* several pixels see an input */
+} Inputs;
+
+static Inputs inputs_of(const Tile *t, const Taps *taps) {
+  const Axis *x = t->x;
+  Inputs n = {.taps_outer = x->tap_step > x->in_step || (x->tap_step == x->in_step && taps->n < t->pixels)};
+  n.outer = n.taps_outer ? taps->n : t->pixels;
+  n.inner = n.taps_outer ? t->pixels : taps->n;
+  n.outer_step = larger(x->in_step, x->tap_step);
+  n.inner_step = smaller(x->in_step, x->tap_step);
+  n.count = (n.outer - 1) * n.outer_step + (n.inner - 1) * n.inner_step + 1;
+  n.shared = n.inner_step == 1 && n.outer_step < n.inner;
+  return n;
+}
+
+static void product(Nest *b, const Taps *taps, Buf *acc, Val in, const Inputs *n, int q, const Ix *outer,
+                    const Ix *inner) {
+  const Ix *pixel = n->taps_outer ? inner : outer, *tap = n->taps_outer ? outer : inner;
+  nest_accumulate(b, nest_at(b, acc, q, *pixel), in, nest_get(b, nest_at(b, taps->w, q, *tap)));
+}
+
+/* The rows of outputs are no loop, for which compilers would take longer. */
+static void products(Nest *b, const Tile *t, Buf *acc, const Taps *taps, Val in, const Inputs *n, const Ix *i,
+                     const Ix *j) {
+  for (int q = 0; q < t->lines; q++)
+    NEST_IF(b, sees(b, t, taps, NEST_IX(q))) {
+      if (!n->shared) product(b, taps, acc, in, n, q, i, j);
+      else
+        NEST_UNROLL(b, k, n->outer) {
+          const Ix inner = *i - k * n->outer_step;
+          NEST_IF(b, nest_within(b, inner, 0, n->inner)) product(b, taps, acc, in, n, q, &k, &inner);
+        }
+    }
+}
+
+/* Whether an input is in the picture, by its left and its right border. What every such tile sees of it is
+ * not asked for when it runs. */
+typedef struct Borders {
+  Cond left, right;
+} Borders;
+
+static Borders borders(Nest *b, const Tile *t, const Taps *taps, int64_t count, const Ix *input,
+                       const Ix *ix) {
+  const Axis *x = t->x;
+  const int64_t inside = -x->in_first - t->first * x->in_step,
+                outside = x->in_size - x->in_first - t->last * x->in_step;
+  if (taps->n < x->taps || t->first == t->last)
+    return (Borders){nest_within(b, *ix, 0, x->in_size), nest_always(b)};
+  Borders borders = {nest_at_least(b, *ix, 0), nest_below(b, *ix, x->in_size)};
+  if (inside > 0) borders.left = cond_or(nest_at_least(b, *input, inside), borders.left);
+  if (outside < count) borders.right = cond_or(nest_below(b, *input, outside), borders.right);
+  return borders;
+}
+
+static void columns(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v,
+                    const Taps *taps) {
+  const Axis *x = t->x;
+  const Inputs n = inputs_of(t, taps);
+  const int64_t start = x->in_first + t->first * x->in_step;
+  const bool one_tile = taps->n == x->taps && t->first == t->last;
+  int64_t from = 0, to = n.shared ? n.count : n.outer;
+  if (n.shared && one_tile) { /* the loop leaves its padding out */
+    from = smaller(larger(0, -start), to);
+    to = larger(from, smaller(to, x->in_size - start));
+  }
+  load_weights(b, t, v, taps);
+  NEST_LOOP(b, i, UNROLLED, 1, NEST_IX(from), 1, NEST_IX(to))
+    NEST_UNROLL(b, j, n.shared ? 1 : n.inner) {
+      const Ix input = n.shared ? i : i * n.outer_step + j * n.inner_step,
+               ix = x->in_first + a->x0 * x->in_step + taps->first * x->tap_step + input;
+      const Borders in = borders(b, t, taps, n.count, &input, &ix);
+      NEST_IF(b, in.left)
+        NEST_IF(b, in.right) {
+          Val value = walk_load(t->d->l, t->d->l->in[0], &taps->y, &ix, v->c, v->part, v->lanes);
+          products(b, t, acc, taps, nest_let(b, "x", value), &n, &i, &j);
+        }
+    }
+}
+
+static void row_of_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v, Taps taps) {
+  const int64_t all = t->x->taps, most = ceil_divide(all, ceil_divide(all, MOST_UNROLLED)), rest = all % most;
+  taps.w = NEST_REGISTERS(b, "w", v->lanes, t->lines, most);
+  taps.n = most;
+  NEST_FOR(b, piece, all / most) {
+    taps.first = piece * most;
+    columns(b, t, a, acc, v, &taps);
+  }
+  taps.n = rest;
+  taps.first = NEST_Z + (all - rest);
+  if (rest) columns(b, t, a, acc, v, &taps);
+}
+
+static bool unrolled(const Tile *t) {
+  return t->lines * t->pixels * t->y->taps * t->x->taps <= t->d->l->target->blocking.depthwise_sums;
+}
+
+static void all_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v) {
+  const Axis *y = t->y;
+  const int64_t seen = (t->lines - 1) * y->in_step + y->taps;
+  for (const Ix r = *(unrolled(t) ? nest_loop(b, "r", UNROLLED, 1, NEST_IX(0), 1, NEST_IX(seen))
+                                  : axis_taps(b, "r", y, &a->y));
+       nest_enter(b);) {
+    const Ix iy = y->in_first + a->y * y->in_step + r * y->tap_step;
+    NEST_IF(b, nest_within(b, iy, 0, y->in_size)) row_of_taps(b, t, a, acc, v, (Taps){.y = iy, .r = r});
+  }
+}
+
+/* Where what follows takes tens of instructions it is a loop over the sums, which lie in memory then. */
+static void store_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v) {
+  Lower *l = t->d->l;
+  Buf *sum = acc;
+  const bool loop = t->lines * t->pixels > 1 && lower_costly(l, nest_get(b, nest_at(b, acc, 0, 0)));
+  if (loop) {
+    sum = NEST_REGISTERS(b, "sum", v->lanes, t->lines, t->pixels);
+    NEST_UNROLL(b, q, t->lines)
+      NEST_UNROLL(b, p, t->pixels) nest_store(b, nest_at(b, sum, q, p), nest_get(b, nest_at(b, acc, q, p)));
+  }
+  const LoopKind kind = loop ? SERIAL : UNROLLED;
+  NEST_LOOP(b, q, kind, 1, NEST_IX(0), 1, NEST_IX(t->lines))
+    NEST_IF(b, nest_below(b, a->y + q, t->y->count))
+      NEST_LOOP(b, p, kind, 1, NEST_IX(0), 1, NEST_IX(t->pixels)) {
+        const Ix oy = t->y->out_first + (a->y + q) * t->y->out_step,
+                 ox = t->x->out_first + (a->x0 + p) * t->x->out_step;
+        lower_store(l, nest_get(b, nest_at(b, sum, q, p)), &oy, &ox, v->c, v->part, v->lanes);
+      }
+}
+
+static void tile_vector(Nest *b, const Tile *t, const TileArgs *a, const Channels *v) {
+  const Depthwise *d = t->d;
+  Buf *acc = NEST_REGISTERS(b, "a", v->lanes, t->lines, t->pixels);
+  Val start = d->bias ? nest_let(b, "bias", nest_load(b, nest_at(b, d->bias, *v->c), v->lanes)) : num(b, 0);
+  NEST_UNROLL(b, q, t->lines)
+    NEST_UNROLL(b, p, t->pixels) nest_store(b, nest_at(b, acc, q, p), start);
+  if (t->y->taps && t->x->taps) all_taps(b, t, a, acc, v);
+  store_tile(b, t, a, acc, v);
+}
+
+/* The rest of the channels goes by narrower vectors, of which only the last one may have lanes to spare. */
+static int narrower(int lanes) { return lanes > 4 ? lanes / 2 : lanes; }
+static int part_of(int64_t rest, int lanes) { /* of the lanes of the next vector; 0: narrower ones do it */
+  return rest >= lanes || lanes <= 4 ? (int)smaller(rest, lanes) : 0;
+}
+
+typedef void VectorBody(Nest *, const Tile *, const TileArgs *, const Channels *);
+static void block_vectors(Nest *b, const Tile *t, const TileArgs *a, VectorBody *body) {
+  const Depthwise *d = t->d;
+  if (t->each)
+    NEST_FOR(b, v, t->each) {
+      const Ix c = (t->vector + a->block * t->each + v) * d->lanes;
+      body(b, t, a, &(Channels){&c, d->lanes, d->lanes});
+    }
+  int64_t c = t->part ? d->k.groups / d->lanes * d->lanes : d->k.groups;
+  for (int lanes = d->lanes; c < d->k.groups; lanes = narrower(lanes)) {
+    const int part = part_of(d->k.groups - c, lanes);
+    if (part) body(b, t, a, &(Channels){NEST_IX(c), part, lanes});
+    c += part;
+  }
+}
+
+static NestFn *tile_function(const Tile *t, const char *phase) {
+  Nest *b = t->d->l->b;
+  NestFn *fn = nest_fn(b, nest_text(b, "%stile_%dx%d", phase, t->lines, t->pixels), true);
+  TileArgs a = {.y = nest_arg(b, "y")};
+  a.x0 = nest_arg(b, "x0");
+  a.block = nest_arg(b, "block");
+  block_vectors(b, t, &a, tile_vector);
+  return fn;
+}
+
+/* ---- rows ---- */
+/* The means of rows that have just been stored, and are in the first caches: whoever makes a row, the sum is
+ * in one order. Several sums, which need not wait for each other. */
+static void means_of_rows(Nest *b, const Tile *t, const TileArgs *a, const Channels *v) {
+  Lower *l = t->d->l;
+  const int64_t width = t->d->k.small.w;
+  NEST_FOR(b, q, t->lines)
+    NEST_IF(b, nest_below(b, a->y + q, t->y->count)) {
+      const Ix y = t->y->out_first + (a->y + q) * t->y->out_step;
+      Buf *sum = NEST_REGISTERS(b, "sum", v->lanes, SUMS_APART);
+      NEST_UNROLL(b, i, SUMS_APART) nest_store(b, nest_at(b, sum, i), num(b, 0));
+      for (int64_t x0 = 0, n = SUMS_APART; x0 < width; x0 += (width - x0) / n * n) {
+        n = smaller(n, width - x0);
+        NEST_FOR(b, x, (width - x0) / n)
+          NEST_UNROLL(b, i, n) {
+            Val value = walk_load(l, l->out, &y, NEST_IX(x0 + x * n + i), v->c, v->part, v->lanes);
+            nest_store(b, nest_at(b, sum, i), add(nest_get(b, nest_at(b, sum, i)), value));
+          }
+      }
+      Val total = nest_get(b, nest_at(b, sum, 0));
+      for (int i = 1; i < SUMS_APART; i++) total = add(total, nest_get(b, nest_at(b, sum, i)));
+      walk_put(l, l->means, mul(total, num(b, 1.0 / (double)width)), &y, NEST_IX(0), v->c, v->part, v->lanes);
+    }
+}
+
+/* Vectors of a block: about `most`, and best so many that none are left over. */
+static int64_t block_of(int64_t vectors, int64_t most) {
+  if (vectors <= most) return vectors;
+  for (int64_t each = most; each > most / 2; each--)
+    if (vectors % each == 0) return each;
+  for (int64_t each = most + 1; each <= 2 * most; each++)
+    if (vectors % each == 0) return each;
+  return most;
+}
+
+/* A function for the blocks of a phase, and one for the channels that are left over. */
+typedef struct Rows {
+  Tile tile;
+  NestFn *fn;
+} Rows;
+typedef struct Plan {
+  Axis y, x;
+  int n;
+  Rows rows[2];
+} Plan;
+
+/* The rows of a tile, the channels of a block. */
+static NestFn *rows_function(const Tile *tile, const char *phase) {
+  Nest *b = tile->d->l->b;
+  Tile t = *tile;
+  const int64_t whole = t.x->count / t.pixels, rest = t.x->count % t.pixels;
+  t.last = (whole - 1) * t.pixels;
+  NestFn *body = tile_function(&t, phase), *last = NULL;
+  if (rest) {
+    t.first = t.last = whole * t.pixels;
+    t.pixels = (int)rest;
+    last = tile_function(&t, nest_text(b, "%slast_", phase));
+  }
+  NestFn *fn = nest_fn(b, nest_text(b, "%srows", phase), false);
+  TileArgs a = {.y = nest_arg(b, "y")};
+  a.block = nest_arg(b, "block");
+  if (whole == 1) nest_call(b, body, a.y, 0, a.block);
+  else
+    NEST_FOR(b, i, whole) nest_call(b, body, a.y, i * tile->pixels, a.block);
+  if (rest) nest_call(b, last, a.y, whole * tile->pixels, a.block);
+  if (t.d->l->means) block_vectors(b, &t, &a, means_of_rows);
+  return fn;
+}
+
+static void plan_rows(const Depthwise *d, Plan *plan, const char *phase) {
+  enum { BLOCK_BYTES = 512 };
+  const Axis *y = &plan->y, *x = &plan->x;
+  const int64_t vectors = d->k.groups / d->lanes,
+                tiles = ceil_divide(x->count, d->l->target->blocking.depthwise_pixels);
+  Tile t = {.d = d, .y = y, .x = x, .lines = 2, .pixels = (int)ceil_divide(x->count, tiles)};
+  const bool shared = y->count > 1 && y->tap_step == 1 && y->taps > y->in_step; /* inputs of two rows */
+  if (!shared || !unrolled(&t)) t.lines = 1;
+  t.each = block_of(vectors, larger(BLOCK_BYTES / (4 * d->lanes), 1));
+  t.blocks = t.each ? vectors / t.each : 1;
+  const int64_t left = d->k.groups - t.blocks * t.each * d->lanes;
+  t.part = t.blocks == 1;
+  plan->rows[plan->n++] = (Rows){t, rows_function(&t, phase)};
+  if (t.part || !left) return;
+  t.vector = t.blocks * t.each;
+  t.each = vectors - t.vector;
+  t.blocks = 1;
+  t.part = true;
+  plan->rows[plan->n++] = (Rows){t, rows_function(&t, nest_text(d->l->b, "%srest_", phase))};
+}
+
+static void all_rows(const Depthwise *d, const Plan *plan) {
+  Nest *b = d->l->b;
+  for (const Rows *r = plan->rows; r < plan->rows + plan->n; r++)
+    NEST_FOR(b, block, r->tile.blocks)
+      NEST_LOOP(b, y, schedule_outer(d->l, correlation_macs(&d->k)), 1, NEST_IX(0), 1,
+                NEST_IX(ceil_divide(plan->y.count, r->tile.lines)))
+        nest_call(b, r->fn, y * r->tile.lines, block);
+}
+
+bool schedule_depthwise(Lower *l) {
+  const Correlation k = correlation_of(l->node);
+  if (!one_to_one(&k)) return schedule_conv(l);
+  const Depthwise d = begin(l, false);
+  Plan plan = {.y = axis_gathered(&d.k, 0), .x = axis_gathered(&d.k, 1)};
+  plan_rows(&d, &plan, "");
+  nest_fn(l->b, l->b->name, false);
+  all_rows(&d, &plan);
+  lower_about(l, "tiles of %dx%d pixels x a vector of %d channels", plan.rows->tile.lines,
+              plan.rows->tile.pixels, d.lanes);
+  return true;
+}
+
+bool schedule_depthwise_scatter(Lower *l) {
+  const Correlation k = correlation_of(l->node);
+  const int64_t sy = k.stride[0], sx = k.stride[1];
+  if (!one_to_one(&k)) return schedule_conv_scatter(l);
+  if (sy * sx > MOST_PHASES) return false;
+  const Depthwise d = begin(l, true);
+  Nest *b = l->b;
+  Plan plan[MOST_PHASES] = {0};
+  for (int64_t r = 0; r < sy * sx; r++) {
+    plan[r].y = axis_phase(&k, 0, r / sx);
+    plan[r].x = axis_phase(&k, 1, r % sx);
+    if (plan[r].y.count && plan[r].x.count)
+      plan_rows(&d, &plan[r], sy * sx > 1 ? nest_text(b, "phase%d_", (int)r) : "");
+  }
+  nest_fn(b, b->name, false);
+  if (sy * sx > 1) direct_fill(l, NULL, d.lanes);
+  for (int64_t r = 0; r < sy * sx; r++) all_rows(&d, &plan[r]);
+  lower_about(l, "%d phases in tiles of pixels x a vector of %d channels", (int)(sy * sx), d.lanes);
+  return true;
+}
+
+/* ---- dw[c][0][ky][kx] += sum over y, x of dy[y][x][c] * in[y*S + ky*D - P][x*S + kx*D - P][c] ---- */
+/* Columns from .. to-1 of row y: vectors of channels by the taps first .. first+count-1 of row ky. */
+static void add_columns(Nest *b, const Lower *l, const Correlation *k, Buf *acc, int lanes, int part,
+                        int vectors, const Ix *y, const Ix *ky, const Ix *c, TapRun run) {
+  const Ix iy = *y * k->stride[0] + *ky * k->dilation[0] - k->before[0];
+  if (run.from < run.to)
+    NEST_FROM(b, x, run.from, run.to)
+      for (int v = 0; v < vectors; v++) {
+        const Ref dy = nest_at(b, l->in[1], *y, x, *c + v * lanes);
+        Val d = nest_let(b, nest_text(b, "d%d", v), nest_load_part(b, dy, part, lanes));
+        for (int64_t kx = run.first; kx < run.first + run.count; kx++) {
+          const Ref in =
+              nest_at(b, l->in[0], iy, x * k->stride[1] + kx * k->dilation[1] - k->before[1], *c + v * lanes);
+          nest_accumulate(b, nest_at(b, acc, v, kx), nest_load_part(b, in, part, lanes), d);
+        }
+      }
+}
+
+static void add_channels(Nest *b, const Lower *l, const Correlation *k, const TapRun *column, int ncolumns,
+                         const Ix *c, int lanes, int part, int vectors) {
+  TapRun common = {0, k->kernel[1], 0, k->small.w}; /* where all taps of a row are inside */
+  int64_t inside = 0;
+  for (int i = 0; i < ncolumns; i++) {
+    common.from = column[i].from > common.from ? column[i].from : common.from;
+    common.to = column[i].to < common.to ? column[i].to : common.to;
+    inside += column[i].count;
+  }
+  if (inside < k->kernel[1] || common.from >= common.to) common.from = common.to = k->small.w;
+  NEST_FOR(b, ky, k->kernel[0]) {
+    Buf *acc = NEST_REGISTERS(b, "a", lanes, vectors, k->kernel[1]);
+    for (int v = 0; v < vectors; v++)
+      NEST_UNROLL(b, kx, k->kernel[1]) nest_store(b, nest_at(b, acc, v, kx), num(b, 0));
+    NEST_FOR(b, y, k->small.h)
+      NEST_IF(b, nest_within(b, y * k->stride[0] + ky * k->dilation[0] - k->before[0], 0, k->large.h)) {
+        add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, common);
+        for (int i = 0; i < ncolumns; i++) { /* what single taps see beyond that */
+          TapRun before = column[i], behind = column[i];
+          before.to = before.to < common.from ? before.to : common.from;
+          behind.from = behind.from > common.to ? behind.from : common.to;
+          add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, before);
+          add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, behind);
+        }
+      }
+    for (int v = 0; v < vectors; v++)
+      NEST_UNROLL(b, kx, k->kernel[1]) {
+        Val sum = nest_let(b, "sum", nest_get(b, nest_at(b, acc, v, kx)));
+        for (int lane = 0; lane < part; lane++) {
+          Ix index[4];
+          const Ix none = {0}, channel = *c + v * lanes + lane;
+          const Ref ref =
+              nest_ref(b, l->out, correlation_weight_index(k, index, &channel, &none, &ky, &kx), index);
+          nest_store(b, ref, add(lanes > 1 ? lane_at(b, sum, NEST_IX(lane)) : sum, nest_load(b, ref, 1)));
+        }
+      }
+  }
+}
+
+bool schedule_depthwise_weights(Lower *l) {
+  const Correlation k = correlation_of(l->node);
+  if (!one_to_one(&k)) return schedule_conv_weights(l);
+  TapRun column[MOST_TAP_RUNS];
+  const int ncolumns = axis_runs(&k, 1, column);
+  if (ncolumns < 0 || k.kernel[1] > MOST_UNROLLED) return false;
+  Nest *b = l->b;
+  int lanes = l->target->lanes;
+  while (lanes > 4 && lanes / 2 >= k.groups) lanes /= 2;
+  const int64_t pairs = k.groups / (2 * lanes);
+  nest_fn(b, b->name, false);
+  if (pairs)
+    NEST_FOR(b, c, pairs) add_channels(b, l, &k, column, ncolumns, NEST_IX(c * 2 * lanes), lanes, lanes, 2);
+  int64_t c = pairs * 2 * lanes;
+  for (int narrow = lanes; c < k.groups; narrow = narrower(narrow)) {
+    const int part = part_of(k.groups - c, narrow);
+    if (part) add_channels(b, l, &k, column, ncolumns, NEST_IX(c), narrow, part, 1);
+    c += part;
+  }
+  lower_about(l, "the taps of a row x vectors of %d channels", lanes);
+  return true;
+}

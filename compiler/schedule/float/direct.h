@@ -1,0 +1,67 @@
+/* direct.h: the direct convolution kernel, whatever asks for it: a convolution, or one phase of a transposed
+ * one.
+ *
+ *     out[oy][ox][f] = finish(bias[f] + sum over ty, tx, c of in[iy][ix][c] * w[ky][kx][c][f])
+ *     with o, i and k on each axis as an Axis says */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_DIRECT_H
+#define CNNC_DIRECT_H
+#include "schedule/float/axis.h"
+#include "schedule/schedule.h"
+
+typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block][width] */
+  Buf *w;
+  int64_t count, width; /* panels of a group; floats of a row, a multiple of the layout's vectors */
+  int64_t valid,
+      first; /* so many channels of each are real; where in the group the first panel's channels begin */
+  int64_t each, before; /* panels of a group in w; those before the first of these, which are other Panels' */
+} Panels;
+
+/* A group's weights as squares of n x n channels, side by side where one side has more of them. */
+typedef struct Diagonals {
+  int64_t n, ins, outs; /* squares along the inputs and along the outputs; one of the two is 1 */
+  int64_t unit;         /* n or more: a panel has ins * unit inputs and outs * unit outputs */
+} Diagonals;
+
+typedef struct Direct {
+  Lower *l;
+  Correlation k;
+  int64_t repeat[2]; /* behind a repetition: how often each element of the input stands along each axis; then
+                        the kernel of k is that of packed sums, `own` the node's. Else 0 */
+  Correlation own;
+  bool spread;     /* the output is the large side */
+  int64_t in, out; /* channels of a group */
+  int64_t block,
+      blocks; /* input channels are cut into so many blocks of `block`: panels stay in the second cache */
+  int lanes, vectors;        /* of a tile */
+  Panels panels[2];          /* whole ones; the rest */
+  Buf *packed[2];            /* with a gate: their weights as they are in the model; panels has scaled ones */
+  Buf *bias;                 /* padded to whole vectors, or NULL */
+  const Correlation *joined; /* the channels are all phases of this one's outputs (conv_joined.c), or NULL */
+  const Diagonals *diagonals; /* of groups narrower than a vector (conv_groups.c), or NULL */
+} Direct;
+
+Direct direct_begin(Lower *, bool spread); /* chooses the blocks and makes the packs */
+/* Where in the packed weights a panel of a group lies, with a block of the input channels. */
+Ix panel_of(const Direct *, const Panels *, const Ix *group, const Ix *number, const Ix *block);
+void direct_functions(
+    Direct *, const Axis *y, const Axis *x, const char *phase,
+    NestFn *row[2][2]); /* row[panel][whole or rest] of the tiles; before the main function */
+typedef struct Tiling {
+  int64_t pixels, count, rest, rests; /* of a row: `count` tiles of `pixels`, then `rests` tiles of `rest` */
+} Tiling;
+Tiling tiling_of(int64_t width, int64_t pixels);                 /* of tiles of so many, or of one less */
+Tiling direct_tiling(const Lower *, int64_t width, int vectors); /* for so many vectors of channels */
+enum { MOST_TILES = 5 };
+int direct_tiles(const Lower *, int pixels[MOST_TILES],
+                 int *most); /* tiles for a convolution, its own first; the widest that fits the registers */
+int64_t direct_unit(const Lower *, int64_t channels); /* floats of the vectors that packs are padded to:
+                                                         depends on the file and the shape alone */
+void direct_fill(Lower *, Buf *bias,
+                 int lanes); /* the whole output with the bias or zeros, before parts of it are written */
+enum { DIRECT_PHASES = 9 };  /* most */
+/* Outputs of each phase apart, those of a transposed convolution or behind a repetition. */
+void direct_by_phases(Direct *);
+int diagonal_pixels(const Direct *, int64_t width); /* how wide a tile of a row is, with diagonals */
+void direct_loops(Direct *, const Axis *y, NestFn *const row[2][2], LoopKind);
+#endif

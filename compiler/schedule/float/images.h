@@ -1,0 +1,27 @@
+/* images.h: batches with the images innermost: a value is [h][w][c][images], an image a lane of a vector.
+ * Kernels are scheduled as for a CPU without vectors and widened (nest/widen.c), so that few channels fill
+ * vectors as well as many. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_IMAGES_H
+#define CNNC_IMAGES_H
+#include "kernel/lower.h"
+
+/* How many images of a batch are to lie side by side in a plan for these targets: the lanes of the widest
+ * one, or 1: one image after the other. */
+int images_side_by_side(const Graph *, int ntargets, const Target *const *target, int64_t batch,
+                        bool training);
+
+Lower *
+images_begin(Arena *, const Kernel *, const Target *,
+             const LowerOptions *); /* as lower_begin, for a nest of scalars with the target's registers */
+void images_end(Lower *);           /* widens the nest that was built */
+bool images_gather(Lower *); /* the nest of an input or a target, from the caller's order; false: the kernel
+                                is no such thing */
+/* For a nest that is built of vectors, before nest_fn: values get their last dimension; it is not widened. */
+void images_values(Lower *);
+void images_transpose(Nest *, Val x[LANES],
+                      int lanes); /* a square: element n of x[k] becomes element k of x[n] */
+Nest *
+images_scatter(Arena *, const Node *value,
+               int images); /* a value to the caller's order: parameters in, out, and how many images count */
+#endif

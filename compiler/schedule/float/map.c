@@ -1,0 +1,48 @@
+// map.c: element-wise kernels in vectors of channels.
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/walk.h"
+#include "schedule/schedule.h"
+
+static void element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                    const void *context) {
+  (void)context;
+  lower_store(l, lower_root_map(l, y, x, c, part, lanes), y, x, c, part, lanes);
+}
+
+/* A row of pixels for one vector of channels: what depends on the channel alone (the root and the quotient of
+ * a batchnorm) is computed once a row. */
+static void row(Lower *l, const Ix *y, const Ix *first, const Ix *c, int part, int lanes,
+                const void *context) {
+  Nest *b = l->b;
+  (void)first;
+  NEST_FOR(b, x, shape_extent(l->node->shape).w) element(l, y, &x, c, part, lanes, context);
+}
+
+static bool costly_channels(const Kernel *kernel) {
+  bool costly = kernel->root->op->fold == FOLD_SCALE;
+  for (int i = 0; i < kernel->nchain; i++) costly = costly || kernel->chain[i]->op->fold == FOLD_SCALE;
+  return costly;
+}
+
+/* Bytes of fewer channels than a vector has lanes: compilers make vectors of a whole row. */
+static bool few_bytes(const Lower *l) {
+  return l->in[0]->as_floats && shape_extent(l->node->shape).c < l->target->lanes;
+}
+
+bool schedule_map(Lower *l) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->shape);
+  const Ix zero = {0};
+  if (few_bytes(l)) {
+    lower_plain_map(l);
+    return true;
+  }
+  nest_fn(b, b->name, false);
+  if (!costly_channels(l->kernel)) {
+    walk_pixels(l, e, element, NULL);
+    return true;
+  }
+  NEST_LOOP(b, y, walk_rows(l, e.h * e.w * e.c), 1, NEST_IX(0), 1, NEST_IX(e.h))
+    walk_channels(l, e.c, &y, &zero, row, NULL);
+  return true;
+}

@@ -1,0 +1,48 @@
+// strassen.c: the additions of Strassen's algorithm as code, and what they round.
+// SPDX-License-Identifier: Apache-2.0
+//
+// There are no multiplications in it, so a C compiler has no choice what to fuse.
+#include "schedule/float/strassen.h"
+#include <math.h>
+
+/* Each application multiplies the bound by 18, for half as many channels (Higham, Accuracy and Stability of
+ * Numerical Algorithms, 2002, section 23.2.2): the worst block of the result is a sum of four products, whose
+ * factors are sums of 1, 3, 2 and 2 blocks. With random blocks their deviations, 1, 3, 2 and 2, make three of
+ * the result's. */
+WinogradError strassen_error(int levels, int64_t channels) {
+  const double unit = 0x1p-24, steps = (double)channels / (double)(1 << levels) + 6;
+  return (WinogradError){.typical = 1.5 * unit * pow(3, levels) * sqrt(steps / 6),
+                         .worst = unit * pow(9, levels) * steps};
+}
+
+const StrassenSums strassen_floats = {add, sub};
+
+void strassen_left(Nest *b, const StrassenSums *of, const Val *x, Val *y) {
+  Val s1 = nest_let(b, "s", of->add(x[2], x[3])), s2 = nest_let(b, "s", of->sub(s1, x[0]));
+  y[0] = x[0];
+  y[1] = x[1];
+  y[2] = of->sub(x[1], s2);
+  y[3] = x[3];
+  y[4] = s1;
+  y[5] = s2;
+  y[6] = of->sub(x[0], x[2]);
+}
+
+void strassen_right(Nest *b, const StrassenSums *of, const Val *x, Val *y) {
+  Val t1 = nest_let(b, "t", of->sub(x[1], x[0])), t2 = nest_let(b, "t", of->sub(x[3], t1));
+  y[0] = x[0];
+  y[1] = x[2];
+  y[2] = x[3];
+  y[3] = of->sub(x[2], t2);
+  y[4] = t1;
+  y[5] = t2;
+  y[6] = of->sub(x[3], x[1]);
+}
+
+void strassen_result(Nest *b, const StrassenSums *of, const Val *x, Val *y) {
+  Val u2 = nest_let(b, "u", of->add(x[0], x[5])), u3 = nest_let(b, "u", of->add(u2, x[6]));
+  y[0] = of->add(x[0], x[1]);
+  y[1] = of->add(of->add(u2, x[4]), x[2]);
+  y[2] = of->add(u3, x[3]);
+  y[3] = of->add(u3, x[4]);
+}

@@ -1,0 +1,49 @@
+/* strassen.h: the product of two matrices of 2x2 blocks by seven products of blocks instead of eight:
+ * Strassen's algorithm (1969) in Winograd's form, which takes fifteen additions. The blocks are in the order
+ * 11, 12, 21, 22. Applied to the products again it takes 49 instead of 64. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_STRASSEN_H
+#define CNNC_STRASSEN_H
+#include "schedule/float/winograd.h"
+
+enum { STRASSEN_BLOCKS = 4, STRASSEN_PRODUCTS = 7, STRASSEN_LEVELS = 2 /* most */ };
+
+/* How far a sum over so many channels may be from the exact one, in floats. typical: what to expect of random
+ * data, relative to the largest output; worst: proven, relative to (largest input) * (largest weight) *
+ * channels. */
+WinogradError strassen_error(int levels, int64_t channels);
+
+/* The additions as statements: four blocks of the left matrix, or of the right one, become the factors of the
+ * seven products; seven products become the four blocks of the result. What is added are floats, halves or
+ * words modulo 2^32: sums and differences are made by two functions. */
+typedef struct StrassenSums {
+  Val (*add)(Val, Val), (*sub)(Val, Val);
+} StrassenSums;
+extern const StrassenSums strassen_floats;
+void strassen_left(Nest *, const StrassenSums *, const Val *x, Val *y);
+void strassen_right(Nest *, const StrassenSums *, const Val *x, Val *y);
+void strassen_result(Nest *, const StrassenSums *, const Val *x, Val *y);
+
+/* Row and column of block k. */
+static inline int strassen_row(int k) { return k / 2; }
+static inline int strassen_column(int k) { return k % 2; }
+
+/* Rows times vectors of columns of all four blocks of the result, from the factors of the seven products
+ * (strassen_tile.c). part: lanes of the last vector that the result has; adds: to what it holds. The factors
+ * are at left (a row), right and result (a vector each). */
+enum { STRASSEN_VECTORS = 2 /* of a tile, at most */ };
+typedef struct StrassenTile StrassenTile;
+struct StrassenTile {
+  int rows, vectors, lanes, part;
+  int64_t depth;
+  bool adds;
+  Ref (*left)(Nest *, const StrassenTile *, int product, const Ix *k, const Ix *r);
+  Ref (*right)(Nest *, const StrassenTile *, int product, const Ix *k, int v);
+  Ref (*result)(Nest *, const StrassenTile *, int block, const Ix *r, int v);
+  /* Called before the product of each step, from 0 on, for prefetches; NULL: there are none. Blocks of the
+   * result are stored from step 1 on. */
+  void (*fetch)(Nest *, const StrassenTile *, int step);
+  const void *at; /* where the tile is, for these */
+};
+void strassen_tile(Nest *, const StrassenTile *);
+#endif

@@ -1,0 +1,232 @@
+// winograd.c: the matrices of Winograd convolutions, from the points at which polynomials are multiplied, and
+// the transforms as code.
+// SPDX-License-Identifier: Apache-2.0
+//
+// A convolution is a product of polynomials, taken at n points: 0, 1, -1, 2, -2 and so on and infinity, the
+// leading coefficient (Toom and Cook). All matrices follow from the points. Those of a pair p, -p differ in
+// the signs of odd powers only, so both come from one sum of the even and one of the odd ones. Coefficients
+// are exact in floats. Each sum begins with a value whose coefficient is 1, so that no two products meet in
+// an addition and a C compiler has no choice which of them it fuses.
+#include "schedule/float/winograd.h"
+#include <math.h>
+
+/* ---- the matrices ---- */
+static const double points[WINOGRAD_TILE - 1] = {0, 1, -1, 2, -2, 0.5, -0.5, 0.75, -0.75};
+
+/* The coefficients of the product of (x - point[l]) over the `count` points, but for `except`. */
+static void product_of(int count, int except, double coefficient[WINOGRAD_TILE]) {
+  for (int k = 0; k < WINOGRAD_TILE; k++) coefficient[k] = k == 0;
+  for (int l = 0; l < count; l++) {
+    if (l == except) continue;
+    for (int k = WINOGRAD_TILE - 1; k >= 0; k--)
+      coefficient[k] = (k ? coefficient[k - 1] : 0) - points[l] * coefficient[k];
+  }
+}
+
+static double value_at(const double coefficient[WINOGRAD_TILE], double x) {
+  double sum = 0;
+  for (int k = WINOGRAD_TILE - 1; k >= 0; k--) sum = sum * x + coefficient[k];
+  return sum;
+}
+
+Winograd winograd_of(int m, int r) {
+  Winograd w = {.m = m, .r = r, .n = m + r - 1, .stride = 1};
+  const int finite = w.n - 1;
+  for (int j = 0; j < finite; j++) {
+    product_of(finite, j, w.input[j]);
+    double power = 1;
+    for (int k = 0; k < w.n; k++, power *= points[j]) {
+      if (k < m) w.output[k][j] = power;
+      if (k < r) w.weight[j][k] = power;
+    }
+    w.scale[j] = 1 / value_at(w.input[j], points[j]);
+  }
+  product_of(finite, finite, w.input[finite]);
+  w.weight[finite][r - 1] = w.output[m - 1][finite] = w.scale[finite] = 1;
+  return w;
+}
+
+/* The points of the even inputs, then the odd inputs. */
+static Winograd even_inputs(int m) { return winograd_of(m, 2); }
+
+Winograd winograd_of_stride_two(int m) {
+  const Winograd even = even_inputs(m);
+  Winograd w = {.m = m, .r = 3, .n = 2 * m + 1, .stride = 2};
+  for (int j = 0; j < even.n; j++) {
+    for (int i = 0; i < even.n; i++) w.input[j][2 * i] = even.input[j][i];
+    for (int k = 0; k < even.r; k++) w.weight[j][2 * k] = even.weight[j][k];
+    for (int k = 0; k < m; k++) w.output[k][j] = even.output[k][j];
+    w.scale[j] = even.scale[j];
+  }
+  for (int k = 0; k < m; k++) {
+    const int j = even.n + k;
+    w.input[j][2 * k + 1] = w.weight[j][1] = w.output[k][j] = w.scale[j] = 1;
+  }
+  return w;
+}
+
+/* ---- rounding ---- */
+static double size_of(double x) { return x < 0 ? -x : x; }
+
+/* Of the outputs of an axis the worst one. variance: of the sum of its products' variances, for data of
+ * variance 1; absolute: the sum of absolute coefficients. */
+typedef struct Spread {
+  double variance, absolute;
+} Spread;
+
+static Spread spread_of(const Winograd *w) {
+  Spread worst = {0};
+  for (int k = 0; k < w->m; k++) {
+    Spread sum = {0};
+    for (int i = 0; i < w->n; i++) {
+      double input = 0, weight = 0, input_sum = 0, weight_sum = 0;
+      for (int j = 0; j < w->n; j++) {
+        input += w->input[i][j] * w->input[i][j];
+        input_sum += size_of(w->input[i][j]);
+      }
+      for (int j = 0; j < w->r; j++) {
+        weight += w->weight[i][j] * w->weight[i][j];
+        weight_sum += size_of(w->weight[i][j]);
+      }
+      sum.variance += w->output[k][i] * w->output[k][i] * input * weight * w->scale[i] * w->scale[i];
+      sum.absolute += size_of(w->output[k][i] * w->scale[i]) * input_sum * weight_sum;
+    }
+    worst.variance = fmax(worst.variance, sum.variance);
+    worst.absolute = fmax(worst.absolute, sum.absolute);
+  }
+  return worst;
+}
+
+/* An output is the sum over i of output[k][i] * M[i], and M[i] a sum over the channels of (row i of B^T x) *
+ * (row i of G w). Data of variance 1 give M[i] the variance V[i] = |B^T row|^2 |G row|^2 for each channel.
+ * Each of the `channels` steps of the sum rounds what has been summed so far, on the average half of it, by
+ * at most u: with the standard deviation u/sqrt(3); the transforms add a few roundings of the whole. The
+ * exact output has the variance r for each channel. Both dimensions do this, and the largest errors stand to
+ * the largest outputs as the deviations do. The worst case takes absolute values everywhere: u times
+ * (channels + the roundings of the transforms) times the sums of absolute coefficients. */
+WinogradError winograd_error(const Winograd axis[2], int64_t channels) {
+  const double unit = 0x1p-24, transform_steps = 32;
+  const double margin = axis[0].n > 1 && axis[1].n > 1 ? 1.5 : 2; /* of one axis fewer products average out */
+  const Spread y = spread_of(&axis[0]), x = spread_of(&axis[1]);
+  const double steps = (double)channels / 2 + transform_steps, taps = (double)(axis[0].r * axis[1].r);
+  return (WinogradError){margin * unit * sqrt(steps / 3 * y.variance * x.variance / taps),
+                         unit * ((double)channels + transform_steps) * y.absolute * x.absolute / taps};
+}
+
+/* ---- as code ---- */
+static Val add_scaled(Nest *b, Val sum, double factor, Val x) {
+  return factor == 1 ? add(sum, x) : factor == -1 ? sub(sum, x) : add(sum, mul(num(b, factor), x));
+}
+
+/* The sum of k[i]*x[i] by `factor`, i = first, first + step ... One of the coefficients is the factor, so the
+ * sum begins with an x[i] as it is. */
+static Val sum_of(Nest *b, int n, const double *k, double factor, const Val *x, int first, int step) {
+  int start = first;
+  while (start < n && k[start] != factor) start += step;
+  if (start >= n) nest_misuse(b, "a transform without a coefficient to begin with");
+  Val sum = x[start];
+  for (int i = first; i < n; i += step)
+    if (k[i] != 0 && i != start) sum = add_scaled(b, sum, k[i] / factor, x[i]);
+  return sum;
+}
+
+static Val named(Nest *b, const char *name, Val x) { return x->op == LOAD ? x : nest_let(b, name, x); }
+
+/* y = matrix * x; rows 1 and 2, 3 and 4, ... are those of pairs of points. Where n is odd the last finite
+ * point has none, and the polynomials of the input, which are products over all points, are no pairs. */
+static void by_rows(Nest *b, int n, int columns, const double matrix[][WINOGRAD_TILE], const Val *x, Val *y) {
+  const bool pairs = n % 2 == 0 || columns < n;
+  for (int j = 0; j < n; j++) {
+    if (!pairs || j == 0 || j >= n - 1 - n % 2) {
+      y[j] = sum_of(b, columns, matrix[j], 1, x, 0, 1);
+      continue;
+    }
+    Val p = named(b, "p", sum_of(b, columns, matrix[j], 1, x, 0, 2)),
+        q = named(b, "q", sum_of(b, columns, matrix[j], points[j], x, 1, 2));
+    y[j] = add_scaled(b, p, points[j], q);
+    y[j + 1] = add_scaled(b, p, -points[j], q);
+    j++;
+  }
+}
+
+void winograd_input(Nest *b, const Winograd *w, const Val *x, Val *y) {
+  if (w->stride == 1) {
+    by_rows(b, w->n, w->n, w->input, x, y);
+    return;
+  }
+  const Winograd even = even_inputs(w->m);
+  Val of_even[WINOGRAD_TILE];
+  for (int i = 0; i < even.n; i++) of_even[i] = x[2 * i];
+  winograd_input(b, &even, of_even, y);
+  for (int k = 0; k < w->m; k++) y[even.n + k] = x[2 * k + 1];
+}
+
+void winograd_weight(Nest *b, const Winograd *w, const Val *x, Val *y) {
+  if (w->stride == 1) {
+    by_rows(b, w->n, w->r, w->weight, x, y);
+    return;
+  }
+  const Winograd even = even_inputs(w->m);
+  winograd_weight(b, &even, (const Val[]){x[0], x[2]}, y);
+  for (int k = 0; k < w->m; k++) y[even.n + k] = x[1];
+}
+
+/* Likewise with columns for pairs: even rows want the sum of a pair's, odd ones the difference. */
+static void by_columns(Nest *b, int n, int rows, const double matrix[][WINOGRAD_TILE], const Val *x, Val *y) {
+  Val even[WINOGRAD_TILE], odd[WINOGRAD_TILE];
+  even[0] = odd[0] = x[0];
+  even[n - 1] = odd[n - 1] = x[n - 1];
+  if (n > 2) even[n - 2] = odd[n - 2] = x[n - 2];
+  for (int j = 1; j + 2 < n; j += 2) {
+    even[j] = nest_let(b, "s", add(x[j], x[j + 1]));
+    odd[j] = nest_let(b, "d", sub(x[j], x[j + 1]));
+  }
+  for (int i = 0; i < rows; i++) {
+    double k[WINOGRAD_TILE];
+    for (int j = 0; j < n; j++) k[j] = j > 0 && j < n - 1 && j % 2 == 0 ? 0 : matrix[i][j];
+    y[i] = sum_of(b, n, k, 1, i % 2 ? odd : even, 0, 1);
+  }
+}
+
+static void turn(const double matrix[][WINOGRAD_TILE], double turned[WINOGRAD_TILE][WINOGRAD_TILE]) {
+  for (int i = 0; i < WINOGRAD_TILE; i++)
+    for (int j = 0; j < WINOGRAD_TILE; j++) turned[j][i] = matrix[i][j];
+}
+
+void winograd_output(Nest *b, const Winograd *w, const Val *x, Val *y) {
+  if (w->stride == 1) {
+    by_columns(b, w->n, w->m, w->output, x, y);
+    return;
+  }
+  const Winograd even = even_inputs(w->m);
+  winograd_output(b, &even, x, y);
+  for (int k = 0; k < w->m; k++) y[k] = add(y[k], x[even.n + k]);
+}
+
+void winograd_output_gradient(Nest *b, const Winograd *w, const Val *x, Val *y) {
+  if (w->stride == 1) {
+    double turned[WINOGRAD_TILE][WINOGRAD_TILE];
+    turn(w->output, turned);
+    by_rows(b, w->n, w->m, turned, x, y);
+    return;
+  }
+  const Winograd even = even_inputs(w->m);
+  winograd_output_gradient(b, &even, x, y);
+  for (int k = 0; k < w->m; k++) y[even.n + k] = x[k];
+}
+
+void winograd_weight_gradient(Nest *b, const Winograd *w, const Val *x, Val *y) {
+  if (w->stride == 1) {
+    double turned[WINOGRAD_TILE][WINOGRAD_TILE];
+    turn(w->weight, turned);
+    by_columns(b, w->n, w->r, turned, x, y);
+    return;
+  }
+  const Winograd even = even_inputs(w->m);
+  Val of_even[WINOGRAD_TILE], middle = x[even.n];
+  winograd_weight_gradient(b, &even, x, of_even);
+  for (int k = 1; k < w->m; k++) middle = add(middle, x[even.n + k]);
+  y[0] = of_even[0];
+  y[1] = middle;
+  y[2] = of_even[1];
+}

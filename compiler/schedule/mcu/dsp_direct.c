@@ -1,0 +1,548 @@
+// dsp_direct.c: convolutions and dense layers of 8 bits on CPUs that multiply two pairs of 16 bits at once.
+// SPDX-License-Identifier: Apache-2.0
+//
+// The windows of two pixels are gathered as 16 bits, without their zero: padding is 0, and there is nothing
+// to correct. A half of a word of the weights holds 256*wB + wA of two filters. Products with it add up
+// 256*SB + SA, products with its low byte SA; SB = (mix - SA) / 256 is exact modulo 2^32 if |SB| < 2^23,
+// which follows from the weights. So weights stay bytes in flash, and a word of them is widened once for four
+// products. A tile is two pixels by four filters.
+//
+// Bytes become halves in the order 0 2 1 3, in which weights are packed. A window is gathered tap by tap
+// where the channels are a multiple of four; else row by row, with weights of 0 for what is read too much.
+//
+// Every tile reads the weights of all filters. Where flash is slow (--flash-wait), the windows of several
+// pairs of pixels are gathered first; then the weights of four filters are copied to the stack, and serve all
+// of these pairs.
+#include <math.h>
+#include "base/number.h"
+#include "schedule/mcu/dsp.h"
+
+enum {
+  FILTERS = 4,    /* of a tile */
+  WORDS = 4,      /* of each pixel in a round of the inner loop, or */
+  MANY_WORDS = 8, /* where they go into it */
+  ODD_RUN = 64,   /* elements of a row of a window whose channels are no multiple of 4: it is written out */
+  MOST_WORDS = 1 << 11, /* of a window, of which two lie on the stack: 16 KB */
+  MOST_COPIED = 8 << 10 /* bytes of windows and weights, where weights are copied */
+};
+static const int64_t MOST_REST = (INT64_C(1) << 23) - 1;
+
+typedef struct Direct {
+  Correlation k;
+  bool pointwise;    /* k's pixels lie in one row */
+  bool by_rows;      /* the window is gathered row by row */
+  int64_t runs, run; /* of a window: so many runs of elements that lie side by side, a multiple of 4 each */
+  int64_t words;     /* of a window */
+  int64_t blocks;    /* of filters, the last one may have fewer */
+  int64_t phases[2]; /* outputs along each axis that a pixel makes by weights of their own: 1, but where it is
+                        transposed */
+  int64_t together;  /* pairs of pixels that share a copy of the weights; 1: there is none */
+  bool small;        /* its constants */
+  const DspFilter *filter;
+  Buf *weight, *start; /* [phases][blocks][words][2]; [filters of all blocks] */
+  DspFinish finish;
+} Direct;
+
+/* Transposed, by a kernel as large as its stride, it has pixels that see one pixel of the input each: by a
+ * convolution of 1x1 for each element of the kernel. */
+static Correlation geometry_of(const Node *node, int64_t phases[2]) {
+  phases[0] = phases[1] = 1;
+  if (node->op != &op_int8_transposed) return int8_geometry(node);
+  const Correlation t = int8_transposed_geometry(node);
+  Correlation k = {.large = t.small, .small = t.small, .groups = t.groups, .l = t.s, .s = t.l};
+  k.small.c = t.large.c;
+  for (int axis = 0; axis < 2; axis++) {
+    k.kernel[axis] = k.stride[axis] = k.dilation[axis] = 1;
+    phases[axis] = t.stride[axis];
+  }
+  return k;
+}
+
+static const char *transposed_refused(const Node *node) {
+  const Correlation t = int8_transposed_geometry(node);
+  if (t.l % FILTERS) return "the filters are no multiple of 4";
+  for (int axis = 0; axis < 2; axis++) {
+    const int64_t S = t.stride[axis];
+    if (t.kernel[axis] != S || t.dilation[axis] != 1 || t.before[axis] != 0 ||
+        extent_side(t.large, axis) != S * extent_side(t.small, axis))
+      return "the kernel is not as large as its stride, without padding";
+  }
+  return NULL;
+}
+
+static bool is_pointwise(const Correlation *k) {
+  return k->kernel[0] * k->kernel[1] == 1 && k->large.h == k->small.h && k->large.w == k->small.w;
+}
+
+static void join_rows(Extent *e) {
+  e->w *= e->h;
+  e->h = 1;
+}
+
+static Direct direct_of(const Node *node) {
+  int64_t phases[2];
+  const Correlation k = geometry_of(node, phases);
+  Direct d = {.k = k, .by_rows = k.l % 4 != 0, .phases = {phases[0], phases[1]}, .together = 1};
+  d.pointwise = is_pointwise(&k) && node->op != &op_int8_transposed;
+  d.runs = d.by_rows ? k.kernel[0] : k.kernel[0] * k.kernel[1];
+  d.run = ceil_divide(d.by_rows ? k.kernel[1] * k.l : k.l, 4) * 4;
+  d.words = d.runs * d.run / 2;
+  d.blocks = ceil_divide(k.small.c, FILTERS);
+  if (d.pointwise) {
+    join_rows(&d.k.large);
+    join_rows(&d.k.small);
+  }
+  return d;
+}
+
+/* The array has no gaps. */
+static bool whole(const Buf *buf) {
+  for (int i = buf->leads; i < buf->rank; i++)
+    if (buf->room[i] != buf->dim[i]) return false;
+  return true;
+}
+
+static bool pairs_fit(const DspFilter *filter, int64_t filters) {
+  for (int64_t f = 1; f < filters; f += 2)
+    if (filter[f].lo < -MOST_REST || filter[f].hi > MOST_REST) return false;
+  return true;
+}
+
+const char *dsp_direct_refused(const Lower *l, bool small) {
+  const Direct d = direct_of(l->node);
+  const Correlation *k = &d.k;
+  if (k->groups != 1) return "groups of channels";
+  const char *transposed = l->node->op == &op_int8_transposed ? transposed_refused(l->node) : NULL;
+  if (transposed) return transposed;
+  if (d.words > MOST_WORDS) return "the window is too large";
+  if (d.by_rows && (d.run > ODD_RUN || k->dilation[1] != 1 || d.run > k->large.w * k->l || !whole(l->in[0])))
+    return "the channels are no multiple of 4, and rows of the window cannot be read as they lie";
+  if (d.pointwise && !(whole(l->in[0]) && whole(l->out))) return "pixels do not lie side by side";
+  const DspFilter *filter = dsp_filters(l);
+  if (!lower_assumes(l, pairs_fit(filter, k->small.c)))
+    return "a sum can exceed 2^23, and two filters do not fit into one sum";
+  if (small && !dsp_finish_shrinks(l, k->small.c, filter)) return "they would take as many bytes";
+  return NULL;
+}
+
+static Cycles cycles_of(const Lower *l, const Direct *d) {
+  const double height = (double)d->k.small.h, pairs = height * (double)(d->k.small.w / 2),
+               singles = height * (double)(d->k.small.w % 2), pixels = 2 * pairs + singles,
+               words = (double)d->words, phases = (double)(d->phases[0] * d->phases[1]),
+               block = words * (double)d->blocks * phases, rounds = pixels / 2 * block,
+               groups = pairs / (double)d->together, copied = d->together > 1 ? groups * block * 2 : 0;
+  const double outputs = phases * (double)d->k.small.c;
+  DspWork rest = dsp_finish_work(l, pixels * outputs);
+  rest.loads += pixels * words / 2 + copied;
+  rest.stores += pixels * words + copied;
+  rest.others += pixels * (2 * words + 8 * (double)d->runs) + copied / 4;
+  if (d->small) {
+    const DspWork more = dsp_small_work((pairs + singles) * outputs);
+    rest.loads += more.loads;
+    rest.others += more.others;
+  }
+  Cycles c = dsp_cycles(l,
+                        (DspWork){.loads = 4 * rounds,
+                                  .pairs = 8 * rounds,
+                                  .others = 2.3 * rounds,
+                                  .flash = 8 * (groups + singles) * block},
+                        rest);
+  const int64_t filters = d->k.small.c, factors = d->small ? ceil_divide(filters, 4) : filters;
+  c.weight_bytes = dsp_bytes(4, (int64_t[]){(int64_t)block * 2, d->blocks * FILTERS, filters, factors});
+  if (!d->small) c.weight_bytes += dsp_bytes(1, &filters);
+  return c;
+}
+
+/* The least number of pairs that is about as fast as the fastest one; it divides those of a row. A transposed
+ * layer has one: the proof does not see that pixels by pairs, groups and phases are all of them. */
+static void choose_together(const Lower *l, Direct *d) {
+  const bool waits = l->cycles->line > 0 && l->node->op != &op_int8_transposed;
+  const int64_t pairs = d->k.small.w / 2, pair = 8 * d->words, most = waits ? MOST_COPIED / pair - 1 : 1;
+  const double near = 1.02;
+  double best = cycles_of(l, d).total;
+  Direct tried = *d;
+  for (int pass = 0; pass < 2; pass++)
+    for (int64_t n = 1; n <= pairs && n <= most; n++) {
+      tried.together = n;
+      const double cycles = pairs % n ? INFINITY : cycles_of(l, &tried).total;
+      if (pass == 0 && cycles < best) best = cycles;
+      if (pass == 0 || cycles > near * best) continue;
+      d->together = n;
+      return;
+    }
+}
+
+Cycles dsp_direct_cycles(const Lower *l, bool small) {
+  Direct d = direct_of(l->node);
+  d.small = small;
+  choose_together(l, &d);
+  return cycles_of(l, &d);
+}
+
+/* ---- constants ---- */
+/* Of run `row` element r: its place in a filter's weights, [c][ky][kx]; -1: behind the row. */
+static int64_t place_of(const Direct *d, int64_t row, int64_t r) {
+  const Correlation *k = &d->k;
+  const int64_t taps = k->kernel[0] * k->kernel[1];
+  if (!d->by_rows) return r < k->l ? r * taps + row : -1;
+  const int64_t kx = r / k->l, c = r % k->l;
+  return kx < k->kernel[1] ? c * taps + row * k->kernel[1] + kx : -1;
+}
+
+/* The weights of a phase, which lie between those of the others. */
+typedef struct PhaseWeights {
+  const Direct *d;
+  const Int8Product *p;
+  int64_t phase;
+} PhaseWeights;
+
+static int32_t weight_at(const PhaseWeights *of, int64_t filter, int64_t row, int64_t r) {
+  const Direct *d = of->d;
+  const int64_t place = place_of(d, row, r), phases = d->phases[0] * d->phases[1],
+                terms = d->k.l * d->k.kernel[0] * d->k.kernel[1];
+  return filter < d->k.small.c && place >= 0 && !d->filter[filter].constant
+             ? of->p->weight[(filter * terms + place) * phases + of->phase]
+             : 0;
+}
+
+/* Word `word` of filters f and f + 1. */
+static int32_t packed_word(const PhaseWeights *of, int64_t f, int64_t word) {
+  const int64_t run = of->d->run, element = word * 2, row = element / run,
+                r = element % run / 4 * 4 + word % 2;
+  const int32_t low = 256 * weight_at(of, f + 1, row, r) + weight_at(of, f, row, r),
+                high = 256 * weight_at(of, f + 1, row, r + 2) + weight_at(of, f, row, r + 2);
+  return int8_halves(low, high);
+}
+
+static Buf *packed_weights(Lower *l, const Direct *d) {
+  const int64_t phases = d->phases[0] * d->phases[1];
+  int32_t *weight = NEW_ARRAY(l->arena, int32_t, phases * d->blocks * d->words * 2), *to = weight;
+  PhaseWeights of = {.d = d, .p = l->node->detail};
+  for (of.phase = 0; of.phase < phases; of.phase++)
+    for (int64_t block = 0; block < d->blocks; block++)
+      for (int64_t word = 0; word < d->words; word++)
+        for (int64_t pair = 0; pair < 2; pair++) *to++ = packed_word(&of, block * FILTERS + 2 * pair, word);
+  return lower_constants(l, "halves", I32, 3, (int64_t[]){phases * d->blocks, d->words, 2}, weight);
+}
+
+static void make_constants(Lower *l, Direct *d) {
+  const Int8Product *p = l->node->detail;
+  const int64_t padded = d->blocks * FILTERS, filters = d->k.small.c;
+  int32_t *start = NEW_ARRAY(l->arena, int32_t, padded);
+  d->filter = dsp_filters(l);
+  lower_needs(l, pairs_fit(d->filter, filters), "sums of every second filter below 2^23");
+  for (int64_t f = 0; f < filters; f++) {
+    start[f] = d->filter[f].constant ? 0 : p->bias[f];
+    if (f % 2) start[f] = (int32_t)(256 * (uint32_t)start[f] + (uint32_t)start[f - 1]);
+  }
+  if (filters % 2) start[filters] = start[filters - 1]; /* nobody's sum, mixed with that */
+  d->weight = packed_weights(l, d);
+  d->start = lower_constants(l, "start", I32, 1, &padded, start);
+  d->finish = dsp_finish(l, filters, d->filter, true);
+}
+
+/* ---- the windows ---- */
+/* Four filters of a phase. */
+typedef struct Block {
+  Ix of_phase, of_all, phase[2];
+} Block;
+
+typedef struct Tile {
+  int pixels;
+  Buf *window; /* [tiles][words][pixels]: of those that share a copy of the weights */
+  Buf *weight; /* [words][2]: the copy, of a block; NULL: there is none */
+  const Ix *at, *y, *x;
+  const Block *block;
+} Tile;
+
+static void put_word(Lower *l, const Tile *tile, int p, const Ix *word, Val v) {
+  nest_store(l->b, nest_at(l->b, tile->window, *tile->at, *word, p), v);
+}
+
+/* Four bytes become two words. */
+static void widen_word(Lower *l, const Tile *tile, int p, const Ix *word, Ref from) {
+  Nest *b = l->b;
+  const int32_t zero = -l->node->in[0]->quant->zero;
+  const Val bytes = nest_let(b, "bytes", nest_load_words(b, from, 1)),
+            none = lower_number(l, "less_zero", int8_halves(zero, zero));
+  const Ix second = *word + 1;
+  put_word(l, tile, p, word, nest_primitive(b, &primitive_add_even8, none, bytes, NULL));
+  put_word(l, tile, p, &second, nest_primitive(b, &primitive_add_odd8, none, bytes, NULL));
+}
+
+static Ix along(const Correlation *k, int axis, const Ix *at, const Ix *tap) {
+  return *at * k->stride[axis] + *tap * k->dilation[axis] - k->before[axis];
+}
+
+static void gather_taps(Lower *l, const Direct *d, const Tile *tile, int p) {
+  Nest *b = l->b;
+  const Correlation *k = &d->k;
+  const Ix x = *tile->x + p;
+  NEST_FOR(b, ky, k->kernel[0])
+    NEST_FOR(b, kx, k->kernel[1]) {
+      const Ix iy = along(k, 0, tile->y, &ky), ix = along(k, 1, &x, &kx);
+      NEST_IF(b, cond_and(nest_within(b, iy, 0, k->large.h), nest_within(b, ix, 0, k->large.w)))
+        NEST_FOR(b, c, k->l / 4) {
+          const Ix word = (ky * k->kernel[1] + kx) * (k->l / 2) + c * 2;
+          widen_word(l, tile, p, &word, nest_at(b, l->in[0], iy, ix, c * 4));
+        }
+      NEST_ELSE(b)
+        NEST_FOR(b, c, k->l / 2) {
+          const Ix word = (ky * k->kernel[1] + kx) * (k->l / 2) + c;
+          put_word(l, tile, p, &word, num_i32(b, 0));
+        }
+    }
+}
+
+/* Element r of a row of the window, which begins at `left` of the input's row; 0 where it lies outside. */
+static Val row_element(Lower *l, const Direct *d, const Ix *iy, const Ix *left, int64_t r, Cond inside) {
+  Nest *b = l->b;
+  const int64_t width = d->k.large.w * d->k.l;
+  if (r >= d->k.kernel[1] * d->k.l) return num_i32(b, 0);
+  const Ix at = *left + r;
+  const Val q = sub(convert(nest_load(b, nest_at(b, l->in[0], *iy, 0, at), 1), I32), int8_zero(l, 0));
+  return pick(b, cond_and(inside, nest_within(b, at, 0, width)), q, num_i32(b, 0));
+}
+
+/* The input is seen as rows of so many elements. */
+static void gather_rows(Lower *l, const Direct *d, const Tile *tile, int p) {
+  Nest *b = l->b;
+  const Correlation *k = &d->k;
+  const int64_t width = k->large.w * k->l;
+  NEST_FOR(b, ky, k->kernel[0]) {
+    const Ix iy = along(k, 0, tile->y, &ky), left = ((*tile->x + p) * k->stride[1] - k->before[1]) * k->l;
+    const Cond inside = nest_within(b, iy, 0, k->large.h);
+    NEST_IF(b, cond_and(inside, nest_within(b, left, 0, width - d->run + 1)))
+      for (int64_t r = 0; r < d->run; r += 4) {
+        const Ix word = ky * (d->run / 2) + r / 2;
+        widen_word(l, tile, p, &word, nest_at(b, l->in[0], iy, 0, left + r));
+      }
+    NEST_ELSE(b)
+      for (int64_t r = 0; r < d->run; r += 4)
+        for (int odd = 0; odd < 2; odd++) {
+          const Ix word = ky * (d->run / 2) + r / 2 + odd;
+          put_word(l, tile, p, &word,
+                   nest_primitive(b, &primitive_low_halves, row_element(l, d, &iy, &left, r + odd, inside),
+                                  row_element(l, d, &iy, &left, r + odd + 2, inside), NULL));
+        }
+  }
+}
+
+/* ---- the products ---- */
+typedef struct Sums {
+  Buf *own, *mix; /* [pixels][2] */
+} Sums;
+
+static Val weight_word(Lower *l, const Direct *d, const Tile *tile, const Ix *block, const Ix *word, int i) {
+  Nest *b = l->b;
+  return nest_let(
+      b, nest_text(b, "w%d", i),
+      nest_load(
+          b, tile->weight ? nest_at(b, tile->weight, *word, i) : nest_at(b, d->weight, *block, *word, i), 1));
+}
+
+static Val window_word(Lower *l, const Tile *tile, const Ix *word, int p, int name) {
+  Nest *b = l->b;
+  return nest_let(b, nest_text(b, "x%d", name),
+                  nest_load(b, nest_at(b, tile->window, *tile->at, *word, p), 1));
+}
+
+/* With a word of two filters, then with its low byte. */
+static void multiply(Lower *l, const Tile *tile, const Sums *sums, int i, Val w, const Val *x) {
+  Nest *b = l->b;
+  for (int own = 0; own < 2; own++) {
+    if (own) w = nest_let(b, nest_text(b, "v%d", i), nest_primitive(b, &primitive_even_bytes, w, NULL, NULL));
+    for (int p = 0; p < tile->pixels; p++) {
+      const Ref sum = nest_at(b, own ? sums->own : sums->mix, p, i);
+      nest_store(b, sum, nest_primitive(b, &primitive_dot2_here, nest_get(b, sum), x[p], w));
+    }
+  }
+}
+
+/* A word of one pixel or of two. */
+static void add_word(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block,
+                     const Ix *word) {
+  Val x[2], w[2];
+  for (int p = 0; p < tile->pixels; p++) x[p] = window_word(l, tile, word, p, p);
+  for (int i = 0; i < 2; i++) w[i] = weight_word(l, d, tile, block, word, i);
+  for (int i = 0; i < 2; i++) multiply(l, tile, sums, i, w[i], x);
+}
+
+/* Two words of one pixel. */
+static void add_two_words(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block,
+                          const Ix *word) {
+  const Ix at[2] = {*word + 0, *word + 1};
+  Val x[2], w[2];
+  for (int u = 0; u < 2; u++) x[u] = window_word(l, tile, &at[u], 0, u);
+  for (int u = 0; u < 2; u++) {
+    for (int i = 0; i < 2; i++) w[i] = weight_word(l, d, tile, block, &at[u], i);
+    for (int i = 0; i < 2; i++) multiply(l, tile, sums, i, w[i], &x[u]);
+  }
+}
+
+/* What is stored for pixel p and filter i of the block. */
+static Val finished(Lower *l, const Direct *d, const Sums *sums, const Ix *block, int i, int p,
+                    const DspSteps *steps) {
+  enum { WHOLE = 8 };
+  Nest *b = l->b;
+  const Ix f = *block * FILTERS + i;
+  const Val own = nest_get(b, nest_at(b, sums->own, p, i / 2)),
+            mix = nest_get(b, nest_at(b, sums->mix, p, i / 2));
+  DspFinish finish = d->finish;
+  finish.doubled = i % 2 && finish.quick && finish.rounding == ROUNDING_DOUBLE;
+  const Val sum =
+      i % 2 ? nest_primitive(b, &primitive_rest256, mix, own, num_i32(b, finish.doubled ? WHOLE - 1 : WHOLE))
+            : own;
+  return finish.quick ? dsp_stepped(l, &finish, steps, sum) : dsp_finished(l, &finish, sum, &f);
+}
+
+static void store_filter(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block,
+                         int i, const Val shift[2]) {
+  const Ix pair = *block * (FILTERS / 2) + i / 2, f = *block * FILTERS + i;
+  DspSteps steps = {NULL, NULL, NULL};
+  if (d->finish.quick) steps = dsp_pair_steps(l, &d->finish, &pair, i % 2, shift);
+  for (int p = 0; p < tile->pixels; p++) {
+    const Ix y = *tile->y * d->phases[0] + tile->block->phase[0],
+             x = (*tile->x + p) * d->phases[1] + tile->block->phase[1];
+    lower_store(l, finished(l, d, sums, block, i, p, &steps), &y, &x, &f, 1, 1);
+  }
+}
+
+/* Of the filters `from` to `to` of a block, which are of one pair. */
+static void load_shifts(Lower *l, const Direct *d, const Ix *block, int from, int to, Val shift[2]) {
+  const Ix pair = *block * (FILTERS / 2) + from / 2;
+  if (d->finish.quick) dsp_pair_shifts(l, &d->finish, &pair, from % 2, from % 2 + to - from, shift);
+}
+
+/* The last block may have fewer filters than the others, whose code serves it, too: it is long. */
+static void store_sums(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block) {
+  Nest *b = l->b;
+  const int64_t filters = d->k.small.c, rest = filters % FILTERS;
+  const int always = rest ? (int)rest : FILTERS, most = (int)smaller(filters, FILTERS);
+  Val shift[2];
+  for (int i = 0; i < always; i++) {
+    if (i % 2 == 0) load_shifts(l, d, block, i, i + 1 < always ? i + 2 : i + 1, shift);
+    store_filter(l, d, tile, sums, block, i, shift);
+  }
+  for (int i = always; i < most; i++) {
+    const Ix f = *block * FILTERS + i;
+    NEST_IF(b, nest_below(b, f, filters)) {
+      load_shifts(l, d, block, i, i + 1, shift);
+      store_filter(l, d, tile, sums, block, i, shift);
+    }
+  }
+}
+
+static void block_nest(Lower *l, const Direct *d, const Tile *tile) {
+  Nest *b = l->b;
+  const Ix *block = &tile->block->of_phase, *weights = &tile->block->of_all;
+  const int64_t dims[2] = {tile->pixels, 2}, words = d->words % MANY_WORDS ? WORDS : MANY_WORDS,
+                rest = d->words % words, most = d->words - rest;
+  const Sums sums = {nest_buf(b, REGS, "own", (Type){I32, 1}, 2, dims),
+                     nest_buf(b, REGS, "mix", (Type){I32, 1}, 2, dims)};
+  for (int p = 0; p < tile->pixels; p++)
+    for (int i = 0; i < 2; i++) {
+      nest_store(b, nest_at(b, sums.own, p, i),
+                 nest_load(b, nest_at(b, d->start, *block * FILTERS + 2 * i), 1));
+      nest_store(b, nest_at(b, sums.mix, p, i),
+                 nest_load(b, nest_at(b, d->start, *block * FILTERS + 2 * i + 1), 1));
+    }
+  const int step = tile->pixels == 1 ? 2 : 1; /* words that are loaded side by side */
+  NEST_FOR(b, k, most / words)
+    for (int u = 0; u < words; u += step) {
+      const Ix word = k * words + u;
+      (step == 2 ? add_two_words : add_word)(l, d, tile, &sums, weights, &word);
+    }
+  for (int64_t u = 0; u < rest; u++) {
+    const Ix none = {0}, word = none + most + u;
+    add_word(l, d, tile, &sums, weights, &word);
+  }
+  store_sums(l, d, tile, &sums, block);
+}
+
+/* Tiles that lie side by side, from pixel x on. */
+typedef struct Group {
+  int64_t tiles;
+  int pixels; /* of a tile */
+  Buf *window;
+  const Ix *y, *x;
+} Group;
+
+static Buf *copied_weights(Lower *l, const Direct *d, const Ix *block) {
+  Nest *b = l->b;
+  Buf *copy = nest_buf(b, STACK, "copy", (Type){I32, 1}, 2, (int64_t[]){d->words, 2});
+  NEST_FOR(b, k, d->words / 2)
+    for (int u = 0; u < 4; u++) {
+      const Ix word = k * 2 + u / 2;
+      nest_store(b, nest_at(b, copy, word, u % 2),
+                 nest_load(b, nest_at(b, d->weight, *block, word, u % 2), 1));
+    }
+  return copy;
+}
+
+static void block_of_group(Lower *l, const Direct *d, const Group *g, const Block *block) {
+  Nest *b = l->b;
+  Tile tile = {.pixels = g->pixels, .window = g->window, .y = g->y, .block = block};
+  if (g->tiles > 1) tile.weight = copied_weights(l, d, &block->of_all);
+  NEST_FOR(b, t, g->tiles) {
+    const Ix x = *g->x + t * g->pixels;
+    tile.at = &t;
+    tile.x = &x;
+    block_nest(l, d, &tile);
+  }
+}
+
+static void group_nest(Lower *l, const Direct *d, Group *g) {
+  Nest *b = l->b;
+  g->window = nest_buf(b, STACK, "window", (Type){I32, 1}, 3, (int64_t[]){g->tiles, d->words, g->pixels});
+  NEST_FOR(b, t, g->tiles) {
+    const Ix x = *g->x + t * g->pixels;
+    const Tile tile = {.pixels = g->pixels, .window = g->window, .at = &t, .y = g->y, .x = &x};
+    for (int p = 0; p < g->pixels; p++) (d->by_rows ? gather_rows : gather_taps)(l, d, &tile, p);
+  }
+  NEST_FOR(b, py, d->phases[0])
+    NEST_FOR(b, px, d->phases[1])
+      NEST_FOR(b, block, d->blocks) {
+        const Ix phase = py * d->phases[1] + px;
+        block_of_group(l, d, g, &(Block){block, phase * d->blocks + block, {py, px}});
+      }
+}
+
+/* ---- the layer ---- */
+static void rows_of_elements(Buf *buf) {
+  int64_t *dim = buf->dim + buf->leads, *room = buf->room + buf->leads;
+  room[2] = dim[2] *= dim[1];
+  room[1] = dim[1] = 1;
+}
+
+static void pixels_side_by_side(Buf *buf) {
+  int64_t *dim = buf->dim + buf->leads, *room = buf->room + buf->leads;
+  room[1] = dim[1] *= dim[0];
+  room[0] = dim[0] = 1;
+}
+
+bool schedule_dsp_direct(Lower *l) {
+  Direct d = direct_of(l->node);
+  Nest *b = l->b;
+  d.small = l->choice.small;
+  make_constants(l, &d);
+  choose_together(l, &d);
+  if (d.pointwise) {
+    pixels_side_by_side(l->in[0]);
+    pixels_side_by_side(l->out);
+  }
+  if (d.by_rows) rows_of_elements(l->in[0]);
+  lower_about(l, "8 bits, two pixels by four filters, rounding %s%s", rounding_name(d.finish.rounding),
+              d.finish.quick || d.finish.rounding == ROUNDING_FLOAT ? "" : " in 64 bits");
+  if (d.together > 1) lower_about(l, "weights are copied to the stack for %d pixels", (int)(2 * d.together));
+  nest_fn(b, b->name, false);
+  NEST_FOR(b, y, d.k.small.h) {
+    NEST_FOR(b, group, d.k.small.w / 2 / d.together) {
+      const Ix x = group * (2 * d.together);
+      group_nest(l, &d, &(Group){.tiles = d.together, .pixels = 2, .y = &y, .x = &x});
+    }
+    const Ix none = {0}, x = none + d.k.small.w - 1;
+    if (d.k.small.w % 2) group_nest(l, &d, &(Group){.tiles = 1, .pixels = 1, .y = &y, .x = &x});
+  }
+  return true;
+}

@@ -1,0 +1,110 @@
+// dsp_sum.c: sums of values of 8 bits of one shape, and differences of two, in 32 bits:
+// SPDX-License-Identifier: Apache-2.0
+//
+//     each operand   (q - zero) * 2^bits, times its factor, at most 1/2, rounded
+//     their sum      times the factor of the result, rounded
+//
+// Roundings are those of dsp_finish.c. An operand is shifted by two more bits for `single`, so that what is
+// cut off by the upper half of a product has none that count.
+#include "base/number.h"
+#include "schedule/mcu/dsp.h"
+
+enum { ROOM = 2, LEAST_SHIFT = 2, MOST_SHIFT = 22, STEP = 4 };
+
+static bool same_shape(const Shape *a, const Shape *b) {
+  const Extent x = shape_extent(*a), y = shape_extent(*b);
+  return x.h == y.h && x.w == y.w && x.c == y.c;
+}
+
+static bool operands_fit(const Addition *a) {
+  for (int k = 0; k < a->count; k++)
+    if (a->addend[k].factor.e > 0 || a->addend[k].factor.e < -MOST_SHIFT) return false;
+  return true;
+}
+
+static bool result_fits(const Addition *a) { return -a->out.e >= LEAST_SHIFT && -a->out.e <= MOST_SHIFT; }
+
+const char *dsp_sum_refused(const Lower *l) {
+  const Node *node = l->node;
+  const Int8Combine *p = node->detail;
+  const Addition *a = &p->addition;
+  if (p->product) return "a product";
+  if (l->updatable && p->rounding != ROUNDING_SINGLE) return "rounding double, and shifts that are not known";
+  if (p->rounding == ROUNDING_FLOAT) return "rounding float";
+  for (int k = 0; k < node->nin; k++) {
+    if (!same_shape(&node->in[k]->shape, &node->shape)) return "an operand is repeated";
+  }
+  if (!lower_assumes(l, operands_fit(a))) return "a scale that is far from the others";
+  return lower_assumes(l, result_fits(a)) ? NULL : "a result of another size than its operands";
+}
+
+Cycles dsp_sum_cycles(const Lower *l) {
+  const double outputs = (double)shape_row_elements(l->node->shape);
+  const int n = l->node->nin;
+  return dsp_cycles(l, (DspWork){.loads = n * outputs, .stores = outputs, .others = (8 + 4 * n) * outputs},
+                    (DspWork){0});
+}
+
+static Val i32(Nest *b, int64_t value) { return num_i32(b, (int32_t)value); }
+
+/* x * 2^bits, operand k less its zero, times its factor m / 2^(31+s). */
+static Val scaled(Lower *l, Rounding rounding, Val x, int bits, Multiplier factor, int k) {
+  Nest *b = l->b;
+  const int s = (int)smaller(larger(-factor.e, 0), MOST_SHIFT);
+  if (rounding == ROUNDING_SINGLE) {
+    const Val wide = mul(i32(b, INT64_C(1) << (bits + ROOM)), x);
+    return nest_primitive(b, &primitive_shift_right,
+                          nest_primitive(b, &primitive_high_sum,
+                                         lower_number(l, nest_text(b, "half_%d", k), INT32_C(1) << s), wide,
+                                         lower_number(l, nest_text(b, "factor_%d", k), factor.m)),
+                          lower_number(l, nest_text(b, "shift_%d", k), s + 1), NULL);
+  }
+  const Val wide = mul(i32(b, INT64_C(1) << (bits + 1)), x), m = i32(b, factor.m);
+  return s ? dsp_shifted_away(b, wide, wide, m, i32(b, INT64_C(1) << (s - 1)), i32(b, s))
+           : nest_primitive(b, &primitive_high_product_rounded, wide, m, NULL);
+}
+
+static Val finished(Lower *l, const Int8Combine *p, Val sum) {
+  Nest *b = l->b;
+  const Multiplier factor = p->addition.out;
+  const bool single = p->rounding == ROUNDING_SINGLE;
+  const int most = (int)smaller(larger(-factor.e, LEAST_SHIFT), MOST_SHIFT), shift = single ? most - 1 : most;
+  const int64_t half = (INT64_C(1) << (shift - 1)) + (int64_t)p->stored.zero * (INT64_C(1) << shift);
+  const Val plus = lower_number(l, "plus", (int32_t)half), m = lower_number(l, "factor", factor.m),
+            by = lower_number(l, "shift", shift);
+  if (single)
+    return nest_primitive(b, &primitive_shift_right, nest_primitive(b, &primitive_high_sum, plus, sum, m), by,
+                          NULL);
+  return dsp_shifted_away(b, sum, add(sum, sum), m, plus, by);
+}
+
+static void element(Lower *l, const Ix *y, const Ix *x, const Ix *c) {
+  const Int8Combine *p = l->node->detail;
+  const Addition *a = &p->addition;
+  Val sum = NULL;
+  for (int k = 0; k < a->count; k++) {
+    const Val q = sub(int8_load(l, l->in[k], y, x, c), int8_zero(l, k)),
+              part = scaled(l, p->rounding, q, a->bits, a->addend[k].factor, k);
+    sum = !sum ? part : a->addend[k].minus ? sub(sum, part) : add(sum, part);
+  }
+  lower_store(l, convert(dsp_cut(l, finished(l, p, sum), p->stored), I8), y, x, c, 1, 1);
+}
+
+bool schedule_dsp_sum(Lower *l) {
+  Nest *b = l->b;
+  const Int8Combine *p = l->node->detail;
+  const Extent e = shape_extent(l->node->shape);
+  const int64_t step = e.c % STEP == 0 ? STEP : 1;
+  lower_needs(l, operands_fit(&p->addition) && result_fits(&p->addition), "scales that are near each other");
+  lower_about(l, "8 bits, in 32 bits, rounding %s",
+              rounding_name(((const Int8Combine *)l->node->detail)->rounding));
+  nest_fn(b, b->name, false);
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w)
+      NEST_FOR(b, group, e.c / step)
+        for (int64_t i = 0; i < step; i++) {
+          const Ix c = group * step + i;
+          element(l, &y, &x, &c);
+        }
+  return true;
+}

@@ -1,0 +1,299 @@
+// dsp_winograd.c: Winograd's F(4x4,3x3) and F(2x2,3x3) in whole numbers, exact: 3x3 convolutions of stride 1
+// in 8 bits.
+// SPDX-License-Identifier: Apache-2.0
+//
+// F(4x4): a tile of 6x6 inputs d, less their zero, becomes V = B'dB: at most 68 * 255 = 17,340, which fits
+// into 16 bits. Weights are U = GgG', with G times 24 (its last row times 6): at most 144 * 127 = 18,288.
+// Sums of products are modulo 2^32, and A'(U.V)A is 576 times the outputs modulo 2^32. Times 1 / 9, that is
+// 64 times the outputs: they are exact if they lie below 2^25, which follows from the weights. F(2x2): tiles
+// of 4x4 inputs, |V| <= 4 * 255; with G times 2 |U| <= 9 * 127. The result is 4 times the outputs, exact if
+// they lie below 2^29.
+//
+// The sum at point (1,1) enters every output once: it begins at 576 or 4 times the bias. Four times fewer
+// products, or 2.25 times, in weights of 16 bits that are 8 or 3.6 times as large.
+#include "schedule/mcu/dsp.h"
+#include "schedule/int8/int8_words.h"
+
+enum { MOST_M = 4, MOST_SIDE = MOST_M + 2, SUMS = 8, WORDS = 4, WIDE = 16 };
+
+typedef struct Winograd8 {
+  Correlation k;
+  int m, side, points; /* a tile has m x m outputs, side x side inputs and so many sums of products */
+  int tiles, filters;  /* at once: 4 and 2, or 2 and 4 on narrow maps */
+  int64_t words;       /* of the channels of a point */
+  const DspFilter *filter;
+  Buf *weight, *start;       /* [blocks][points][words][filters], [all filters] */
+  Buf *column, *input, *sum; /* [2][side][m*tiles + 2], [points][words][tiles], [points][8] */
+  DspFinish finish;
+} Winograd8;
+
+static Winograd8 winograd_of_layer(const Node *node, int m) {
+  Winograd8 d = {.k = int8_geometry(node), .m = m, .side = m + 2, .points = (m + 2) * (m + 2)};
+  d.tiles = d.k.large.w >= WIDE && d.k.large.w % (m * 4) == 0 ? 4 : 2;
+  d.filters = SUMS / d.tiles;
+  d.words = d.k.l / 2;
+  return d;
+}
+
+static bool sums_fit(const DspFilter *filter, int64_t filters, int m) {
+  const int64_t most = (INT64_C(1) << (m == 4 ? 25 : 29)) - 1;
+  for (int64_t f = 0; f < filters; f++)
+    if (filter[f].lo < -most || filter[f].hi > most) return false;
+  return true;
+}
+
+const char *dsp_winograd_refused(const Lower *l, int m) {
+  const Winograd8 d = winograd_of_layer(l->node, m);
+  const Correlation *k = &d.k;
+  if (l->exact) return "--exact";
+  if (l->small >= (m == 4 ? SMALL_TILES : SMALL_BYTES)) return "no flash is left for its weights";
+  for (int axis = 0; axis < 2; axis++)
+    if (k->kernel[axis] != 3 || k->stride[axis] != 1 || k->dilation[axis] != 1 || k->before[axis] != 1)
+      return "no kernel of 3x3 with stride 1 and a border of 1";
+  if (k->groups != 1 || k->l % (2 * WORDS) || k->s % d.filters) return "channels are no multiple of 8";
+  if (k->large.h != k->small.h || k->large.w != k->small.w || k->large.h % m || k->large.w % (m * d.tiles))
+    return "the map is not made of whole tiles";
+  const DspFilter *filter = dsp_filters(l);
+  if (lower_assumes(l, sums_fit(filter, k->s, m))) return NULL;
+  return m == 4 ? "a sum can exceed 2^25" : "a sum can exceed 2^29";
+}
+
+/* A word of an input is split in each row of a tile and, of tiles side by side, in m columns and what two
+ * tiles share; an output is joined in each row and in m columns. Loops and what compilers spill add a
+ * fifth. Each point begins and ends a loop over the channels. */
+Cycles dsp_winograd_cycles(const Lower *l, int m) {
+  const Winograd8 d = winograd_of_layer(l->node, m);
+  const double tiles = (double)(d.k.large.h / m * (d.k.large.w / m)), filters = (double)d.k.s,
+               words = (double)d.words, products = tiles * (double)d.points * words * filters,
+               splits = tiles * words * (d.side + m + 2.0 / d.tiles), joins = tiles * filters * (d.side + m),
+               extra = 1.2, around = 40, moved = (splits + joins * extra) * (double)d.side;
+  DspWork rest = dsp_finish_work(l, tiles * filters * (double)(m * m));
+  rest.loads += moved;
+  rest.stores += moved;
+  rest.others += (splits * (m == 4 ? 18 : 4) + joins * (m == 4 ? 13 : 4)) * extra +
+                 around * tiles * filters * d.points / (double)SUMS;
+  Cycles c = dsp_cycles(l,
+                        (DspWork){.loads = 0.75 * products,
+                                  .pairs = products,
+                                  .others = 0.1 * products,
+                                  .flash = 4 * products / d.tiles},
+                        rest);
+  c.weight_bytes = dsp_bytes(5, (int64_t[]){d.k.s * d.points * d.words, d.k.s, d.k.s, d.k.s, d.k.s});
+  return c;
+}
+
+/* ---- constants ---- */
+static int32_t point_weight(const Winograd8 *d, const Int8Product *p, int64_t f, int64_t c, int point) {
+  static const int32_t four[][3] = {{6, 0, 0}, {-4, -4, -4}, {-4, 4, -4}, {1, 2, 4}, {1, -2, 4}, {0, 0, 6}},
+                       two[][3] = {{2, 0, 0}, {1, 1, 1}, {1, -1, 1}, {0, 0, 2}};
+  const int32_t (*const G)[3] = d->m == 4 ? four : two;
+  const int8_t *g = p->weight + (f * d->k.l + c) * 9;
+  int32_t sum = 0;
+  for (int y = 0; y < 3; y++)
+    for (int x = 0; x < 3; x++) sum += G[point / d->side][y] * g[3 * y + x] * G[point % d->side][x];
+  return d->filter[f].constant ? 0 : sum;
+}
+
+static void make_constants(Lower *l, Winograd8 *d) {
+  const Int8Product *p = l->node->detail;
+  const int64_t filters = d->k.s, blocks = filters / d->filters;
+  int32_t *weight = NEW_ARRAY(l->arena, int32_t, filters * d->points * d->words), *to = weight,
+          *start = NEW_ARRAY(l->arena, int32_t, filters);
+  d->filter = dsp_filters(l);
+  lower_needs(l, sums_fit(d->filter, filters, d->m), d->m == 4 ? "sums below 2^25" : "sums below 2^29");
+  d->finish = dsp_finish(l, filters, d->filter, false);
+  d->finish.doubled = d->finish.quick && p->rounding == ROUNDING_DOUBLE;
+  for (int64_t block = 0; block < blocks; block++)
+    for (int point = 0; point < d->points; point++)
+      for (int64_t word = 0; word < d->words; word++)
+        for (int i = 0; i < d->filters; i++) {
+          const int64_t f = block * d->filters + i, c = word / 2 * 4 + word % 2;
+          *to++ = int8_halves(point_weight(d, p, f, c, point), point_weight(d, p, f, c + 2, point));
+        }
+  for (int64_t f = 0; f < filters; f++)
+    start[f] = d->filter[f].constant ? 0 : (int32_t)((d->m == 4 ? 576 : 4) * (uint32_t)p->bias[f]);
+  d->weight =
+      lower_constants(l, "points", I32, 4, (int64_t[]){blocks, d->points, d->words, d->filters}, weight);
+  d->start = lower_constants(l, "start", I32, 1, &filters, start);
+}
+
+/* ---- the input ---- */
+static void split(Nest *b, int m, Val v[], const Val d[]) {
+  if (m == 4) {
+    winograd_split_halves(b, v, d);
+    return;
+  }
+  v[0] = halves_minus(d[0], d[2]);
+  v[1] = halves_plus(d[1], d[2]);
+  v[2] = halves_minus(d[2], d[1]);
+  v[3] = halves_minus(d[1], d[3]);
+}
+
+/* Column x of four channels: the rows of a tile, two channels a word. */
+static void split_column(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *ix, const Ix *c, const Ix *x) {
+  Nest *b = l->b;
+  const int32_t zero = l->node->in[0]->quant->zero;
+  const Val less_zero = lower_number(l, "less_zero", int8_halves(-zero, -zero)),
+            none = lower_number(l, "padding", (int32_t)(((uint32_t)zero & 0xffu) * 0x01010101u));
+  Val bytes[MOST_SIDE];
+  for (int i = 0; i < d->side; i++) {
+    const Ix iy = *ty * d->m + i - 1;
+    bytes[i] = nest_let(b, nest_text(b, "bytes%d", i),
+                        pick(b, nest_within(b, iy, 0, d->k.large.h),
+                             nest_load_words(b, nest_at(b, l->in[0], iy, *ix, *c * 4), 1), none));
+  }
+  for (int odd = 0; odd < 2; odd++) {
+    Val in[MOST_SIDE], v[MOST_SIDE];
+    for (int i = 0; i < d->side; i++)
+      in[i] = nest_let(
+          b, nest_text(b, "d%d", i),
+          nest_primitive(b, odd ? &primitive_add_odd8 : &primitive_add_even8, less_zero, bytes[i], NULL));
+    split(b, d->m, v, in);
+    for (int i = 0; i < d->side; i++) nest_store(b, nest_at(b, d->column, odd, i, *x), v[i]);
+  }
+}
+
+static void input_nest(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *tx) {
+  Nest *b = l->b;
+  NEST_FOR(b, c, d->k.l / 4) {
+    NEST_FOR(b, x, d->m * d->tiles + 2) {
+      const Ix ix = *tx * (d->m * d->tiles) + x - 1;
+      NEST_IF(b, nest_within(b, ix, 0, d->k.large.w)) split_column(l, d, ty, &ix, &c, &x);
+      NEST_ELSE(b)
+        for (int odd = 0; odd < 2; odd++)
+          for (int i = 0; i < d->side; i++) nest_store(b, nest_at(b, d->column, odd, i, x), num_i32(b, 0));
+    }
+    NEST_FOR(b, odd, 2)
+      NEST_FOR(b, i, d->side)
+        NEST_FOR(b, t, d->tiles) {
+          Val in[MOST_SIDE], v[MOST_SIDE];
+          for (int j = 0; j < d->side; j++)
+            in[j] = nest_let(b, nest_text(b, "d%d", j),
+                             nest_load(b, nest_at(b, d->column, odd, i, t * d->m + j), 1));
+          split(b, d->m, v, in);
+          for (int j = 0; j < d->side; j++)
+            nest_store(b, nest_at(b, d->input, i * d->side + j, c * 2 + odd, t), v[j]);
+        }
+  }
+}
+
+/* ---- products ---- */
+static Val named(Lower *l, Buf *of, const char *name, const Ix *at, int n) {
+  Nest *b = l->b;
+  return nest_let(b, nest_text(b, "%s%d", name, n), nest_load(b, nest_ref(b, of, of->rank, at), 1));
+}
+
+/* Two numbers of one side by four of the other: the filters are two, or the tiles. */
+static void multiply(Lower *l, const Winograd8 *d, Buf *sums, const Ix *block, const Ix *point,
+                     const Ix *word) {
+  Nest *b = l->b;
+  const bool few_filters = d->filters == 2;
+  Val two[2], four[2];
+  for (int i = 0; i < 2; i++) {
+    const Ix none = {0}, w[4] = {*block, *point, *word, none + i}, v[3] = {*point, *word, none + i};
+    two[i] = few_filters ? named(l, d->weight, "w", w, i) : named(l, d->input, "v", v, i);
+  }
+  for (int half = 0; half < 2; half++) {
+    for (int i = 0; i < 2; i++) {
+      const Ix none = {0}, w[4] = {*block, *point, *word, none + 2 * half + i},
+               v[3] = {*point, *word, none + 2 * half + i};
+      four[i] =
+          few_filters ? named(l, d->input, "v", v, 2 * half + i) : named(l, d->weight, "w", w, 2 * half + i);
+    }
+    for (int i = 0; i < 2; i++)
+      for (int j = 0; j < 2; j++) {
+        const int t = few_filters ? 2 * half + i : j, f = few_filters ? j : 2 * half + i;
+        const Ref sum = nest_at(b, sums, f, t);
+        nest_store(b, sum, nest_primitive(b, &primitive_dot2_here, nest_get(b, sum), four[i], two[j]));
+      }
+  }
+}
+
+static void point_nest(Lower *l, const Winograd8 *d, const Ix *block, const Ix *point) {
+  Nest *b = l->b;
+  Buf *sums = nest_buf(b, REGS, "sum", (Type){I32, 1}, 2, (int64_t[]){d->filters, d->tiles});
+  for (int f = 0; f < d->filters; f++)
+    for (int t = 0; t < d->tiles; t++)
+      nest_store(b, nest_at(b, sums, f, t),
+                 pick(b, nest_is(b, *point, d->side + 1),
+                      nest_load(b, nest_at(b, d->start, *block * d->filters + f), 1), num_i32(b, 0)));
+  NEST_FOR(b, k, d->words / WORDS)
+    for (int u = 0; u < WORDS; u++) {
+      const Ix word = k * WORDS + u;
+      multiply(l, d, sums, block, point, &word);
+    }
+  for (int f = 0; f < d->filters; f++)
+    for (int t = 0; t < d->tiles; t++)
+      nest_store(b, nest_at(b, d->sum, *point, f * d->tiles + t), nest_get(b, nest_at(b, sums, f, t)));
+}
+
+/* ---- the output ---- */
+/* y = A'm. */
+static void join(Nest *b, int outputs, Val y[], const Val m[]) {
+  if (outputs == 4) {
+    winograd_join_words(b, y, m);
+    return;
+  }
+  y[0] = wrapped_plus(wrapped_plus(m[0], m[1]), m[2]);
+  y[1] = wrapped_minus(wrapped_minus(m[1], m[2]), m[3]);
+}
+
+/* What is a sum, or twice that, of what join gives. */
+static Val sum_of(Lower *l, const Winograd8 *d, Val y) {
+  const int most = d->m == 4 ? 6 : 2;
+  return nest_primitive(l->b, d->m == 4 ? &primitive_part576 : &primitive_shift_right, y,
+                        num_i32(l->b, d->finish.doubled ? most - 1 : most), NULL);
+}
+
+static void output_nest(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *tx, const Ix *f, const Ix *t,
+                        const Ix *e) {
+  Nest *b = l->b;
+  Buf *half = nest_buf(b, REGS, "half", (Type){I32, 1}, 2, (int64_t[]){d->side, d->m});
+  for (int i = 0; i < d->side; i++) {
+    Val m[MOST_SIDE], y[MOST_M];
+    for (int j = 0; j < d->side; j++)
+      m[j] = nest_let(b, nest_text(b, "m%d", j), nest_load(b, nest_at(b, d->sum, d->side * i + j, *e), 1));
+    join(b, d->m, y, m);
+    for (int j = 0; j < d->m; j++) nest_store(b, nest_at(b, half, i, j), y[j]);
+  }
+  for (int j = 0; j < d->m; j++) {
+    Val m[MOST_SIDE], y[MOST_M];
+    for (int i = 0; i < d->side; i++) m[i] = nest_get(b, nest_at(b, half, i, j));
+    join(b, d->m, y, m);
+    for (int i = 0; i < d->m; i++) {
+      const Ix oy = *ty * d->m + i, ox = *tx * (d->m * d->tiles) + *t * d->m + j;
+      lower_store(l, dsp_finished(l, &d->finish, sum_of(l, d, y[i]), f), &oy, &ox, f, 1, 1);
+    }
+  }
+}
+
+static void tiles_nest(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *tx) {
+  Nest *b = l->b;
+  input_nest(l, d, ty, tx);
+  NEST_FOR(b, block, d->k.s / d->filters) {
+    NEST_FOR(b, point, d->points) point_nest(l, d, &block, &point);
+    NEST_FOR(b, i, d->filters)
+      NEST_FOR(b, t, d->tiles) {
+        const Ix f = block * d->filters + i, e = i * d->tiles + t;
+        output_nest(l, d, ty, tx, &f, &t, &e);
+      }
+  }
+}
+
+bool schedule_dsp_winograd(Lower *l) {
+  Winograd8 d = winograd_of_layer(l->node, l->choice.m);
+  Nest *b = l->b;
+  make_constants(l, &d);
+  d.input = lower_scratch_of(l, "split", I32, 3, (int64_t[]){d.points, d.words, d.tiles});
+  lower_about(l, "8 bits, Winograd F(%dx%d,3x3) in whole numbers, rounding %s%s", d.m, d.m,
+              rounding_name(d.finish.rounding),
+              d.finish.quick || d.finish.rounding == ROUNDING_FLOAT ? "" : " in 64 bits");
+  nest_fn(b, b->name, false);
+  NEST_FOR(b, ty, d.k.large.h / d.m)
+    NEST_FOR(b, tx, d.k.large.w / (d.m * d.tiles)) {
+      d.column = nest_buf(b, STACK, "column", (Type){I32, 1}, 3, (int64_t[]){2, d.side, d.m * d.tiles + 2});
+      d.sum = nest_buf(b, STACK, "sums", (Type){I32, 1}, 2, (int64_t[]){d.points, SUMS});
+      tiles_nest(l, &d, &ty, &tx);
+    }
+  return true;
+}

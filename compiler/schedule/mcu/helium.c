@@ -1,0 +1,298 @@
+// helium.c: convolutions and dense layers of 8 bits with vectors of Arm's Helium: sixteen products in a sum.
+// SPDX-License-Identifier: Apache-2.0
+//
+// An instruction multiplies sixteen signed bytes by sixteen others and adds all products to a register of 32
+// bits. So the window of a pixel is gathered as it lies, bytes side by side, with the zero of the input as
+// padding; that zero is taken from the bias (int8_finish.c). Weights lie in the same order, with zeros behind
+// the window up to whole vectors, whatever was gathered there. Where a window is one pixel, and its channels
+// are whole vectors, it is read from the input. A tile is three pixels by two filters: six sums, which
+// need every other register of the CPU, and two pointers to what is loaded. A single pixel takes four
+// filters. Sums of four filters become bytes as a vector.
+#include "base/number.h"
+#include "schedule/mcu/helium.h"
+
+enum {
+  BYTES = 16, /* of a vector */
+  LANES_OF_SUMS = 4,
+  PIXELS = 3,
+  SHORT = 4, /* vectors of a window that compilers write out: to begin a loop takes six instructions */
+  MOST_STACK = 12 << 10 /* bytes of windows */
+};
+
+typedef struct Across {
+  Correlation k;
+  bool flat;     /* the input is seen as rows of elements */
+  bool apart;    /* vectors of the windows of a tile take turns in memory */
+  bool in_place; /* windows are read where they lie */
+  int64_t run;   /* elements of a row of a window */
+  int64_t depth; /* of a window, up to whole vectors */
+  int pixels;    /* of a tile */
+  int filters;   /* of a tile: 2 or 4 */
+  Finish finish;
+  Buf *weight; /* [units * 4 / filters][depth / 16][filters * 16] */
+} Across;
+
+static bool side_by_side(const Buf *buf) {
+  const int64_t *dim = buf->dim + buf->leads, *room = buf->room + buf->leads;
+  return dim[1] == room[1] && dim[2] == room[2];
+}
+
+static bool is_pixel(const Correlation *k) {
+  for (int axis = 0; axis < 2; axis++)
+    if (k->kernel[axis] != 1 || k->stride[axis] != 1 || k->before[axis] != 0) return false;
+  return k->large.h == k->small.h && k->large.w == k->small.w;
+}
+
+static Across across_of(const Lower *l) {
+  const Correlation k = int8_geometry(l->node);
+  Across d = {.k = k, .flat = side_by_side(l->in[0]), .apart = k.l % BYTES == 0, .run = k.kernel[1] * k.l};
+  d.depth = ceil_divide(k.kernel[0] * d.run, BYTES) * BYTES;
+  if (is_pixel(&k) && d.flat && side_by_side(l->out) && l->in[0]->dim[0] == l->in[0]->room[0] &&
+      l->out->dim[0] == l->out->room[0]) {
+    d.in_place = k.l % BYTES == 0;
+    d.k.large.w *= k.large.h;
+    d.k.small.w *= k.small.h;
+    d.k.large.h = d.k.small.h = 1;
+  }
+  d.pixels = (int)smaller(PIXELS, d.k.small.w);
+  d.filters = d.pixels == 1 ? 4 : 2;
+  return d;
+}
+
+const char *helium_product_refused(const Lower *l) {
+  const Correlation k = int8_geometry(l->node);
+  const Int8Product *p = l->node->detail;
+  if (k.groups != 1) return "groups of channels";
+  if (l->in[0]->rank != 3 || l->out->rank != 3) return "rows of a leading axis";
+  if (!finish_may(l, DOT_ACROSS, p, &k)) return "a sum might leave 32 bits on the way";
+  const Across d = across_of(l);
+  if (!d.in_place && d.pixels * d.depth > MOST_STACK) return "the window is too large";
+  return NULL;
+}
+
+DspWork helium_finish_work(const Lower *l, double vectors) {
+  const Int8Product *p = l->node->detail;
+  const double steps = p->rounding == ROUNDING_FLOAT ? 8 : p->rounding == ROUNDING_SINGLE ? 11 : 13;
+  return (DspWork){.vectors = steps * vectors};
+}
+
+/* Instructions of vectors, and of numbers beside them. */
+Cycles helium_product_cycles(const Lower *l) {
+  const Across d = across_of(l);
+  const double pixels = (double)(d.k.small.h * d.k.small.w), vectors = (double)(d.depth / BYTES),
+               tiles = (double)(d.k.small.h * ceil_divide(d.k.small.w, d.pixels)),
+               units = (double)ceil_divide(d.k.small.c, LANES_OF_SUMS),
+               blocks = units * (double)LANES_OF_SUMS / d.filters, steps = tiles * blocks * vectors;
+  DspWork rest = helium_finish_work(l, pixels * units);
+  rest.stores += pixels * units * (double)LANES_OF_SUMS;
+  rest.others += tiles * blocks * 6;
+  if (!d.in_place) rest.vectors += 2 * pixels * vectors;
+  if (!d.in_place) rest.others += pixels * (double)(d.k.kernel[0] * d.k.kernel[1]) * 8;
+  Cycles c = dsp_cycles(l,
+                        (DspWork){.vectors = steps * (d.pixels * d.filters + d.pixels + d.filters),
+                                  .others = steps,
+                                  .flash = steps * d.filters * (double)BYTES},
+                        rest);
+  c.weight_bytes =
+      (int64_t)(blocks * vectors) * d.filters * BYTES + 5 * dsp_bytes(1, (int64_t[]){d.k.small.c});
+  return c;
+}
+
+/* ---- weights ---- */
+static Buf *packed_weights(Lower *l, const Across *d) {
+  const Int8Product *p = l->node->detail;
+  const Correlation *k = &d->k;
+  const int64_t taps = k->kernel[0] * k->kernel[1], blocks = d->finish.vectors * LANES_OF_SUMS / d->filters,
+                dim[3] = {blocks, d->depth / BYTES, d->filters * BYTES};
+  int8_t *values = NEW_ARRAY(l->arena, int8_t, dim[0] * dim[1] * dim[2]);
+  for (int64_t f = 0; f < k->small.c; f++)
+    for (int64_t e = 0; e < taps * k->l; e++)
+      values[((f / d->filters * dim[1] + e / BYTES) * d->filters + f % d->filters) * BYTES + e % BYTES] =
+          p->weight[(f * k->l + e % k->l) * taps + e / k->l];
+  return lower_constants(l, "weight_bytes", I8, 3, dim, values);
+}
+
+/* ---- windows ---- */
+typedef struct Tile {
+  int pixels;
+  Buf *window; /* [1][pixels][depth], or [depth / 16][pixels][16]; NULL: read in place */
+  const Ix *y, *x;
+} Tile;
+
+/* Where elements come from: element c of pixel x of row y; of a flat input x is 0. NULL: what stands for 0.
+ */
+typedef struct From {
+  Ix y, x, c;
+} From;
+
+/* Element `at` of the window of pixel p; where vectors are apart, the first one of a vector. */
+static Ref window_at(Lower *l, const Across *d, Buf *window, int p, const Ix *at) {
+  return d->apart ? nest_at(l->b, window, *at / BYTES, p, 0) : nest_at(l->b, window, 0, p, *at);
+}
+
+/* What stands for 0, so many times. */
+static void put_zeros(Lower *l, const Ref *first, int n) {
+  Nest *b = l->b;
+  const Val zero = int8_zero(l, 0);
+  const int lanes = (int)smaller(n, LANES_OF_SUMS);
+  for (int i = 0; i < n; i += lanes) {
+    Ref at = *first;
+    at.at[at.buf->rank - 1].c += i;
+    nest_store(b, at, convert(lanes > 1 ? splat(zero, lanes) : zero, I8));
+  }
+}
+
+/* n elements, as wide as they go. */
+static void fill(Lower *l, const Across *d, Buf *to, int p, const Ix *at, int64_t n, const From *from) {
+  Nest *b = l->b;
+  int64_t done = 0;
+  for (int lanes = from || d->apart ? BYTES : LANES_OF_SUMS; lanes >= 1; lanes = lanes > 4 ? 4 : lanes - 3) {
+    const int64_t count = (n - done) / lanes;
+    if (count)
+      NEST_FOR(b, i, count) {
+        const Ix step = done + lanes * i;
+        const Ix place = *at + step;
+        const Ref stored = window_at(l, d, to, p, &place);
+        if (from)
+          nest_store(b, stored, nest_load(b, nest_at(b, l->in[0], from->y, from->x, from->c + step), lanes));
+        else put_zeros(l, &stored, lanes);
+      }
+    done += count * lanes;
+  }
+}
+
+static Ix along(const Correlation *k, int axis, const Ix *at, const Ix *tap) {
+  return *at * k->stride[axis] + *tap * k->dilation[axis] - k->before[axis];
+}
+
+/* A row of a window, tap by tap. */
+static void gather_taps(Lower *l, const Across *d, const Tile *t, int p, const Ix *ky, const Ix *y) {
+  Nest *b = l->b;
+  const Correlation *k = &d->k;
+  const Ix x = *t->x + p;
+  NEST_FOR(b, kx, k->kernel[1]) {
+    const Ix ix = along(k, 1, &x, &kx), to = *ky * d->run + kx * k->l, element = ix * k->l;
+    const Cond in_row =
+        d->flat ? nest_within(b, element, 0, (k->large.w - 1) * k->l + 1) : nest_within(b, ix, 0, k->large.w);
+    NEST_IF(b, cond_and(nest_within(b, *y, 0, k->large.h), in_row))
+      fill(l, d, t->window, p, &to, k->l, d->flat ? &(From){*y, {0}, element} : &(From){*y, ix, {0}});
+    NEST_ELSE(b) fill(l, d, t->window, p, &to, k->l, NULL);
+  }
+}
+
+static void gather(Lower *l, const Across *d, const Tile *t, int p) {
+  Nest *b = l->b;
+  const Correlation *k = &d->k;
+  const int64_t all = k->kernel[0] * d->run, width = k->large.w * k->l;
+  NEST_FOR(b, ky, k->kernel[0]) {
+    const Ix y = along(k, 0, t->y, &ky), to = ky * d->run,
+             left = ((*t->x + p) * k->stride[1] - k->before[1]) * k->l;
+    if (!d->flat || k->dilation[1] != 1 || d->run > width || k->kernel[1] == 1) {
+      gather_taps(l, d, t, p, &ky, &y);
+      continue;
+    }
+    NEST_IF(b, cond_and(nest_within(b, y, 0, k->large.h), nest_within(b, left, 0, width - d->run + 1)))
+      fill(l, d, t->window, p, &to, d->run, &(From){y, {0}, left});
+    NEST_ELSE(b) gather_taps(l, d, t, p, &ky, &y);
+  }
+  fill(l, d, t->window, p, NEST_IX(all), d->depth - all, NULL);
+}
+
+/* ---- products ---- */
+static Val window_vector(Lower *l, const Across *d, const Tile *t, int p, const Ix *step) {
+  Nest *b = l->b;
+  const Ix at = *step * BYTES;
+  const Ref from =
+      t->window ? window_at(l, d, t->window, p, &at) : nest_at(b, l->in[0], 0, 0, (*t->x + p) * d->k.l + at);
+  return nest_let(b, nest_text(b, "x%d", p), nest_load_words(b, from, LANES_OF_SUMS));
+}
+
+/* The sums of some filters, from `first` of the unit on. */
+static void block_nest(Lower *l, const Across *d, const Tile *t, Buf *sums, const Ix *unit, int first) {
+  Nest *b = l->b;
+  const Ix block = *unit * (LANES_OF_SUMS / d->filters) + first / d->filters;
+  Buf *a = nest_buf(b, REGS, "a", (Type){I32, 1}, 2, (int64_t[]){t->pixels, d->filters});
+  for (int p = 0; p < t->pixels; p++)
+    for (int i = 0; i < d->filters; i++)
+      nest_store(b, nest_at(b, a, p, i), nest_load(b, nest_at(b, d->finish.bias, *unit, first + i), 1));
+  NEST_LOOP(b, step, d->depth / BYTES > SHORT ? ROLLED : SERIAL, 1, NEST_IX(0), 1,
+            NEST_IX(d->depth / BYTES)) {
+    Val w[4];
+    for (int i = 0; i < d->filters; i++)
+      w[i] = nest_let(b, nest_text(b, "w%d", i),
+                      nest_load_words(b, nest_at(b, d->weight, block, step, i * BYTES), LANES_OF_SUMS));
+    for (int p = 0; p < t->pixels; p++) {
+      const Val x = window_vector(l, d, t, p, &step);
+      for (int i = 0; i < d->filters; i++) {
+        const Ref at = nest_at(b, a, p, i);
+        nest_store(b, at, nest_primitive(b, &primitive_dot_across, nest_get(b, at), x, w[i]));
+      }
+    }
+  }
+  for (int p = 0; p < t->pixels; p++)
+    for (int i = 0; i < d->filters; i++)
+      nest_store(b, nest_at(b, sums, p, first + i), nest_get(b, nest_at(b, a, p, i)));
+}
+
+/* Four filters, of which `part` are there. */
+static void unit_nest(Lower *l, const Across *d, const Tile *t, const Ix *unit, int part) {
+  Nest *b = l->b;
+  const Ix none = {0}, f = *unit * LANES_OF_SUMS;
+  Buf *sums = nest_buf(b, STACK, "sums", (Type){I32, 1}, 2, (int64_t[]){t->pixels, LANES_OF_SUMS});
+  for (int first = 0; first < LANES_OF_SUMS; first += d->filters) block_nest(l, d, t, sums, unit, first);
+  for (int p = 0; p < t->pixels; p++) {
+    const Ix x = *t->x + p;
+    const Val sum = nest_let(b, "sum", nest_load(b, nest_at(b, sums, p, 0), LANES_OF_SUMS));
+    lower_store(l, finish_vector(l, &d->finish, sum, unit, &none), t->y, &x, &f, part, LANES_OF_SUMS);
+  }
+}
+
+static void tile_nest(Lower *l, const Across *d, Tile *t) {
+  Nest *b = l->b;
+  const int64_t rest = d->k.small.c % LANES_OF_SUMS;
+  if (!d->in_place)
+    t->window = nest_buf(b, STACK, "window", (Type){I8, 1}, 3,
+                         d->apart ? (int64_t[]){d->depth / BYTES, t->pixels, BYTES}
+                                  : (int64_t[]){1, t->pixels, d->depth});
+  for (int p = 0; p < t->pixels && t->window; p++) gather(l, d, t, p);
+  NEST_FOR(b, unit, d->k.small.c / LANES_OF_SUMS) unit_nest(l, d, t, &unit, LANES_OF_SUMS);
+  const Ix none = {0}, last = none + d->k.small.c / LANES_OF_SUMS;
+  if (rest) unit_nest(l, d, t, &last, (int)rest);
+}
+
+/* ---- the layer ---- */
+static void rows_of_elements(Buf *buf, const Extent *seen) {
+  const int64_t dim[3] = {seen->h, 1, seen->w * seen->c};
+  for (int i = 0; i < 3; i++) {
+    if (i || seen->h == 1) buf->room[buf->leads + i] = dim[i];
+    buf->dim[buf->leads + i] = dim[i];
+  }
+}
+
+static void see_as_row(Buf *out, const Extent *seen) {
+  const int64_t dim[3] = {1, seen->w, seen->c};
+  for (int i = 0; i < 3; i++) out->room[i] = out->dim[i] = dim[i];
+}
+
+void schedule_helium_product(Lower *l) {
+  Nest *b = l->b;
+  Across d = across_of(l);
+  const Extent small = d.k.small;
+  const Int8Product *p = l->node->detail;
+  if (d.flat) rows_of_elements(l->in[0], &d.k.large);
+  if (small.h == 1 && l->out->dim[0] != 1) see_as_row(l->out, &small);
+  d.finish = finish_begin(l, DOT_ACROSS, p, &d.k, LANES_OF_SUMS, false);
+  d.weight = packed_weights(l, &d);
+  lower_about(l, "8 bits, %d pixels by %d filters, sixteen products at once, rounding %s", d.pixels,
+              d.filters, rounding_name(p->rounding));
+  nest_fn(b, b->name, false);
+  NEST_FOR(b, y, small.h) {
+    NEST_FOR(b, tile, small.w / d.pixels) {
+      const Ix x = tile * d.pixels;
+      tile_nest(l, &d, &(Tile){.pixels = d.pixels, .y = &y, .x = &x});
+    }
+    const int64_t rest = small.w % d.pixels;
+    const Ix none = {0}, x = none + small.w - rest;
+    if (rest) tile_nest(l, &d, &(Tile){.pixels = (int)rest, .y = &y, .x = &x});
+  }
+}
