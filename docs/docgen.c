@@ -3,6 +3,7 @@
  * operators|diagnostics|cnnc.1|cnn.5|cnnc-program.1|cnnc.bash|_cnnc|cnnc.fish */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
+#include "ops/registry.h"
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>

@@ -2,6 +2,7 @@
  * pages on the language. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
+#include "ops/registry.h"
 #include <stdio.h>
 #include <string.h>
 #include "driver/command.h"

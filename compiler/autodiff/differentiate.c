@@ -8,47 +8,9 @@
  * topological order. */
 // SPDX-License-Identifier: Apache-2.0
 #include "autodiff/forward.h"
+#include "graph/gradient.h"
 #include "passes/passes.h"
-
-typedef VEC(Node *) Contributions;
-
-struct Gradient {
-  Graph *graph;
-  bool training;       /* parameters get gradients; else the inputs do */
-  bool *wanted;        /* by node id: something trained, or an input, lies before it */
-  Contributions *part; /* by node id: what was added to its gradient */
-  int forward;         /* nodes before this id are the forward pass */
-};
-
-static bool trained(const Weight *weight) { return weight && !weight->statistic && !weight->frozen; }
-
-Graph *gradient_graph(Gradient *gradient) { return gradient->graph; }
-bool gradient_wanted(const Gradient *gradient, const Node *input) {
-  return input->id < gradient->forward && gradient->wanted[input->id];
-}
-bool gradient_trained(const Gradient *gradient, const Node *node, int weight) {
-  return gradient->training && weight < node->nweights && !node->frozen && trained(node->weight[weight]);
-}
-
-void gradient_add(Gradient *gradient, Node *input, Node *contribution) {
-  if (gradient_wanted(gradient, input))
-    vec_push(gradient->graph->arena, gradient->part[input->id], contribution);
-}
-
-void gradient_input(Gradient *gradient, const Op *op, Node *node, int nin, Node *const *in) {
-  Node *input = node->in[0];
-  if (gradient_wanted(gradient, input))
-    gradient_add(gradient, input,
-                 graph_hidden(gradient->graph, op, node, input->shape, RESULT_SAMPLE, nin, in));
-}
-
-Node *gradient_sum(Gradient *gradient, const Op *op, Node *of, int weight, int nin, Node *const *in) {
-  Node *node =
-      graph_hidden(gradient->graph, op, of, shape_vector(of->weight[weight]->size), RESULT_SUM, nin, in);
-  node->target = of->weight[weight];
-  node->hidden->wrt = weight;
-  return node;
-}
+#include "ops/registry.h"
 
 /* ---- losses ---- */
 static Shape target_shape(const Op *loss, Shape output) {
@@ -177,9 +139,9 @@ static Gradient gradient_begin(Graph *graph, bool training) {
   gradient.part = NEW_ARRAY(graph->arena, Contributions, graph->nodes.n + 1);
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    gradient.wanted[i] = !training && node->op == &op_input;
+    gradient.wanted[i] = !training && node_is_input(node);
     for (int k = 0; training && k < node->nweights; k++)
-      gradient.wanted[i] = gradient.wanted[i] || (!node->frozen && trained(node->weight[k]));
+      gradient.wanted[i] = gradient.wanted[i] || (!node->frozen && gradient_trainable(node->weight[k]));
     for (int k = 0; k < node->nin; k++)
       gradient.wanted[i] = gradient.wanted[i] || gradient.wanted[node->in[k]->id];
   }

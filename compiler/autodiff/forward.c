@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "autodiff/forward.h"
 #include "graph/op.h"
+#include "ops/registry.h"
 
 typedef struct Forward {
   Arena *arena;
@@ -85,7 +86,7 @@ Graph *graph_forward(Arena *arena, const Graph *graph, Node **map, Diags *diags)
   Node **before = NEW_ARRAY(arena, Node *, graph->nodes.n + 1); /* it is rounded */
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    if (!live[i] && node->op != &op_input) continue;
+    if (!live[i] && !node_is_input(node)) continue;
     map[i] = graph_copy_node(arena, node, map);
     graph_append(f.copy, map[i]);
     map[i]->salt = i;

@@ -1,6 +1,7 @@
 /* help.c: what --help prints. The same tables check arguments and options. */
 // SPDX-License-Identifier: Apache-2.0
 #include "help.h"
+#include "ops/registry.h"
 #include <string.h>
 #include "command.h"
 #include "graph/op.h"

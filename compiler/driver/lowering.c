@@ -8,6 +8,7 @@
 #include "schedule/float/images.h"
 #include "schedule/schedule.h"
 #include "capacity.h"
+#include "ops/registry.h"
 
 enum { LARGEST_TEXT = 1 << 20 }; /* bytes of weights that are text unless one asks for something else */
 

@@ -5,6 +5,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "quantize.h"
+#include "ops/registry.h"
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>

@@ -7,6 +7,7 @@
 #include "backend/backend.h"
 #include "graph/op.h"
 #include "quantizing.h"
+#include "ops/registry.h"
 
 bool quantise_build(Quantising *q, const char *weights, const char *program) {
   const char *why = NULL, *self = backend_self(q->arena);

@@ -289,8 +289,8 @@ static const char *argument(Frame *f, const Step *step, int id) {
   }
   case BIND_INPUT:
     return const_argument(f, nest, id,
-                          binding->node->op == &op_target ? target_value(f, binding->node->port->index)
-                                                          : input_value(f, binding->node->port->index));
+                          node_is_target(binding->node) ? target_value(f, binding->node->port->index)
+                                                        : input_value(f, binding->node->port->index));
   case BIND_WEIGHT:
     return array_argument(net->arena, nest, id,
                           arena_printf(net->arena, "%s->%s",

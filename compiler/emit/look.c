@@ -117,7 +117,7 @@ void put_look_tables(Text *out, Net *net) {
   const Program *look = net->look.program;
   text_put(out, "static const int64_t %s_look_layers[] = {", net->name);
   for (int i = 0, n = 0; i < graph->nodes.n; i++)
-    if (graph->nodes.data[i]->op != &op_input)
+    if (!node_is_input(graph->nodes.data[i]))
       text_put(out, "%s%" PRId64, n++ ? ", " : "", place_of(&net->look, look->layer[i]));
   text_put(out, "%s};\nstatic const int64_t %s_look_scores[] = {",
            graph->nodes.n == graph->inputs.n ? "0" : "", net->name);

@@ -211,7 +211,7 @@ int64_t floats_in(int64_t bytes) { return bytes / (int64_t)sizeof(float); }
 
 static const char *step_wanted_name(Net *net, const Part *part, const Kernel *kernel, const Nest *nest) {
   const char *name = prelude_has_name(nest->name) ? arena_printf(net->arena, "%s_", nest->name) : nest->name;
-  if (kernel->root->op == &op_input) return arena_printf(net->arena, "%s_floats", nest->name);
+  if (node_is_input(kernel->root)) return arena_printf(net->arena, "%s_floats", nest->name);
   if (part == &net->infer || !names_taken(&net->names, name)) return name;
   return arena_printf(net->arena, "%s_%s", name, part == &net->train ? "training" : "look");
 }

@@ -106,7 +106,7 @@ static void put_codeless(Text *out, Net *net) {
   const Table told = told_by_kernels(net);
   for (int i = 0; i < net->graph->nodes.n; i++) {
     const Node *node = net->graph->nodes.data[i];
-    if (node->op == &op_input || !*node->name || table_find(&told, node->name)) continue;
+    if (node_is_input(node) || !*node->name || table_find(&told, node->name)) continue;
     if (!any) text_put(out, "// Layers without code of their own:\n");
     any = true;
     emit_comment(out, 0,

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "emit/module.h"
 #include "graph/normalize.h"
+#include "ops/registry.h"
 
 /* ---- arguments of losses, optimizers, ... by name ---- */
 static const Const *setting(const Param *params, const Const *arg, const char *name) {
@@ -219,7 +220,7 @@ static int put_layers(Text *out, Net *net) {
   text_put(out, "static const cnn_layer %s_network_layers[] = {\n", net->name);
   for (int i = 0; i < written(net)->nodes.n; i++) {
     const Node *node = written(net)->nodes.data[i];
-    if (node->op == &op_input) continue;
+    if (node_is_input(node)) continue;
     const int line = sources_get(net->sources, node->span.file)
                          ? sources_place(net->sources, node->span.file, node->span.start).line
                          : 0;

@@ -25,7 +25,7 @@ const OnnxWay *onnx_way(const Op *op) {
 }
 
 /* ---- what has no form ---- */
-static bool is_port(const Node *node) { return node->op == &op_input; }
+static bool is_port(const Node *node) { return node_is_input(node); }
 
 static const char *refusal(const Node *node) {
   if (node->shape.regions) return "regions, which lie on an axis of their own";

@@ -66,7 +66,7 @@ const Node *node_forward(const Node *node) { return node->hidden ? node->hidden-
 
 /* Kernels make what the node says: floats, but in nets of 8 bits; also of inputs, where they convert them. */
 Home home_own(const Node *node) {
-  return (Home){node, 0, shape_extent(node->shape).c, node->op == &op_target ? node->port->elem : node->elem};
+  return (Home){node, 0, shape_extent(node->shape).c, node_is_target(node) ? node->port->elem : node->elem};
 }
 
 int64_t home_bytes(const Home *home, int64_t elements) { return elem_bytes(home->elem) * elements; }
@@ -91,29 +91,6 @@ int graph_ports(const Graph *graph) { return graph->outputs.n + graph->values.n;
 const Port *graph_port(const Graph *graph, int index) {
   return index < graph->outputs.n ? &graph->outputs.data[index]
                                   : &graph->values.data[index - graph->outputs.n];
-}
-
-/* The first picture that comes in: what boxes and instances are counted in. */
-static Extent picture_extent(const Graph *graph) {
-  for (int i = 0; i < graph->inputs.n; i++)
-    if (graph->inputs.data[i].node->shape.rank == 3) return shape_extent(graph->inputs.data[i].node->shape);
-  return (Extent){1, 1, 1, 1};
-}
-
-Node *graph_truth(Graph *graph, TruthPart part) {
-  static const char *const names[] = {"count", "class", "box", "instance"};
-  static const Elem types[] = {I32, I32, F32, U8};
-  if (graph->truth[part]) return graph->truth[part];
-  const Extent picture = picture_extent(graph);
-  const int64_t objects = graph->training->objects;
-  Node *node = graph->truth[part] =
-      graph_outside(graph, &op_target, (PortInfo){graph_ports(graph) + (int)part, types[part], false});
-  node->shape = part == TRUTH_COUNT   ? shape_vector(1)
-                : part == TRUTH_CLASS ? shape_vector(objects)
-                : part == TRUTH_BOX   ? shape_sequence(objects, 4)
-                                      : shape_picture(picture.h, picture.w, 1);
-  node->name = names[part];
-  return node;
 }
 
 void graph_layout_weights(Graph *graph) {

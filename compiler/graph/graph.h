@@ -123,7 +123,7 @@ typedef struct Hidden {
   Node *of; /* of the forward graph: what it stands for, or whose gradient it makes */
   int wrt;  /* with respect to which input or weight; which statistic it updates */
 } Hidden;
-typedef struct PortInfo { /* of an op_input or op_target */
+typedef struct PortInfo { /* of an input or target */
   int index;              /* among the inputs, or of graph_port */
   Elem elem;              /* what the caller's buffer holds; I32: classes */
   bool chw;               /* channels first */
@@ -172,7 +172,7 @@ struct Node {
   Result result;
   bool backward;        /* in a training graph: of a loss, or of the backward pass */
   Hidden *hidden;       /* NULL in the program as written, and where a pass's node is of none */
-  PortInfo *port;       /* NULL but for op_input and op_target */
+  PortInfo *port;       /* NULL but for inputs and targets */
   Weight *target;       /* RESULT_SUM, RESULT_BATCH */
   int64_t salt;         /* numbers the consumers of random numbers */
   const Rounds *rounds; /* of a node as written, where training is for 8 bits; else NULL */
@@ -196,7 +196,7 @@ typedef struct Port {
   Node *node;
   Span span;
   PortAs as; /* outputs */
-} Port;      /* an input (node->op is op_input) or output */
+} Port;      /* an input (its role is ROLE_INPUT) or output */
 
 typedef struct Setting {
   const struct Form *form;
@@ -248,7 +248,7 @@ struct Graph {
   Training *training;         /* NULL without a train block */
   const struct Graph *floats; /* of a net of 8 bits: what it was made of; else NULL */
   bool updatable; /* int8 model: code, layout and schedules depend on no number of the weights file */
-  Node *truth[TRUTH_PARTS]; /* training graphs: NULL, or the op_target; graph_truth makes it */
+  Node *truth[TRUTH_PARTS]; /* training graphs: NULL, or the target; graph_truth makes it */
 };
 
 Graph *graph_new(Arena *, const char *name);
@@ -256,7 +256,7 @@ Node *graph_node(Graph *, const struct Op *, int nin, Node *const *in); /* appen
 Node *graph_hidden(
     Graph *, const struct Op *, Node *of, Shape, Result, int nin,
     Node *const *in); /* a node made by a pass: name, span, window, arguments and weights from `of` */
-Node *graph_outside(Graph *, const struct Op *, PortInfo); /* an op_input or op_target */
+Node *graph_outside(Graph *, const struct Op *, PortInfo); /* an input or target */
 Hidden *hidden_of(Arena *, Node *of);
 const Node *node_forward(const Node *); /* what a hidden node is of; any other node itself */
 void graph_layout_weights(Graph *);     /* ids and offsets */
@@ -264,7 +264,6 @@ void graph_layout_weights(Graph *);     /* ids and offsets */
  * truth. */
 int graph_ports(const Graph *);
 const Port *graph_port(const Graph *, int index);
-Node *graph_truth(Graph *, TruthPart);
 /* In bytes: of the struct of weights, of a weight, from the start of the struct to it. */
 int64_t graph_weight_bytes(const Graph *);
 int64_t weight_bytes(const Weight *), weight_from(const Weight *);

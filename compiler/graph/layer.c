@@ -36,7 +36,7 @@ static const char *layer_place(Arena *arena, const Sources *sources, const Node 
 
 /* "conv1, line 14: conv(6, 5x5)"; of a node of the backward pass also what it is of that layer. */
 const char *layer_text(Arena *arena, const Sources *sources, const Node *node) {
-  const char *place = node->op == &op_input || !*node->name ? "" : layer_place(arena, sources, node);
+  const char *place = node_is_input(node) || !*node->name ? "" : layer_place(arena, sources, node);
   const char *text = arena_printf(arena, "%s%s%s", node->name, *place ? ", " : "", place);
   return node->hidden ? arena_printf(arena, "%s of %s", node->op->name, text) : text;
 }

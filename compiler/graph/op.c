@@ -56,7 +56,7 @@ Diag *op_error_at(ShapeContext *context, const Node *node, const char *param, Di
 void op_note_origin(ShapeContext *context, Diag *diag, const Node *value) {
   if (!value->shape.rank || !value->span.file) return;
   const char *shape = shape_text(context->arena, value->shape);
-  if (value->op == &op_input) diag_note(diag, value->span, "%s is the input %s here", shape, value->name);
+  if (node_is_input(value)) diag_note(diag, value->span, "%s is the input %s here", shape, value->name);
   else diag_note(diag, value->span, "%s is the output of %s here", shape, value->op->name);
 }
 
@@ -144,7 +144,7 @@ static bool literal_levels(const Node *node, const Weight *weight, int rank, con
   if (fits) return true;
   if (!node->window || weight->rank < 3 || rank != weight->rank - 1)
     return false; /* a list of kernels, one a filter */
-  const bool transposed = node->op == &op_conv_transpose;
+  const bool transposed = node->op->transposed;
   const int64_t groups = node->window ? node->window->groups : 1,
                 filters = transposed ? weight->dim[1] * groups : weight->dim[0];
   if (dim[0] != filters) return false;
@@ -208,7 +208,7 @@ static bool resolve_init(ShapeContext *context, const Node *node, const char *pa
   else if (value->kind == CONST_CALL && called_init(value, init)) return true;
   else if ((value->kind == CONST_WORD || value->kind == CONST_STRING) &&
            named_init(value->s, fan_in, fan_out, init)) {
-    if (init->kind == INIT_BILINEAR && (node->op != &op_conv_transpose || weight->rank < 3)) {
+    if (init->kind == INIT_BILINEAR && (!node->op->transposed || weight->rank < 3)) {
       Diag *diag = op_error_at(
           context, node, param, DIAG_bad_value,
           "bilinear is for the kernel of conv_transpose, which it makes an upsampling, not for the %s of %s",

@@ -174,6 +174,7 @@ struct Map;
 struct ValNode;
 
 #define MAP_NEEDS_Y (UINT32_C(1) << 31)
+typedef enum Role { ROLE_NONE, ROLE_INPUT, ROLE_TARGET } Role; /* of a node: an input; the target of a loss */
 struct Op {
   const char *name;  /* NULL-free; hidden operators have names with a space, which no program can write: "conv
                         input gradient" */
@@ -183,9 +184,11 @@ struct Op {
   const Param *params;
   const char *example; /* a line of the language */
   Family family;
-  bool softmax;                     /* output is probabilities over the channels */
-  Scores scores;                    /* what an output of this operator says about classes */
-  Finds finds;                      /* what it is to those who look at it as an output; then */
+  Role role;
+  bool transposed; /* its weights have the inputs first, then the filters, and init=bilinear is for them */
+  bool softmax;    /* output is probabilities over the channels */
+  Scores scores;   /* what an output of this operator says about classes */
+  Finds finds;     /* what it is to those who look at it as an output; then */
   int64_t (*classes)(const Node *); /* how many classes it tells apart; NULL: its channels */
   int64_t (*things)(const Node *);  /* FINDS_SEGMENTS: how many of them are of objects: the last ones */
   bool elementwise; /* each element of the value depends on that one of in[0] alone, and is cheap: FAMILY_MAP
@@ -262,6 +265,9 @@ struct Op {
   bool object_target; /* the objects of an image: graph_truth */
 };
 
+static inline bool node_is_input(const Node *node) { return node->op->role == ROLE_INPUT; }
+static inline bool node_is_target(const Node *node) { return node->op->role == ROLE_TARGET; }
+
 /* The parts of a loss. All see what lies before the activation that belongs to the loss (`absorbs`: softmax
  * before cross_entropy). op: SAMPLE, inputs (output, target, scale) -> this image's share of the mean; scale:
  * BATCH, inputs (target) -> vector(1), 1 / normaliser; gradient: SAMPLE, inputs (output, target, scale). */
@@ -278,12 +284,6 @@ typedef struct Loss {
   const Op *inside; /* NULL, or rpn: the loss is of a value of this operator, and works on what that reads;
                        then `of` of its node is that node */
 } Loss;
-extern const Op op_object_scale, op_object_part; /* weight / images; a part of such a vector times that */
-extern const Loss losses[];                      /* ends with op NULL */
-const Loss *loss_parts(const Op *);
-/* What a loss of a value works on: what lies before the activation that belongs to it, or what the operator
- * reads that it is inside of. How many nodes; loss may be NULL. */
-int loss_operands(const Loss *, Node *value, Node **in);
 typedef struct LossDetail {
   const Training *training;
   double weight;
@@ -294,36 +294,9 @@ typedef struct LossDetail {
   const Graph *graph; /* of which it is, with those of the other losses; NULL while the program is read */
 } LossDetail; /* node->detail of all three: label smoothing, the loss's weight (scale multiplies it), channels
                  of the output, and the kind of activation that was absorbed (SCORES_NONE: there was none) */
-extern const Op op_sum_gradients; /* hidden, FAMILY_MAP: adds its inputs, all of one shape */
 
-/* ---- training for 8 bits (ops/rounding) ---- */
+/* ---- training for 8 bits (graph/rounding.c; ops/rounding has the operators) ---- */
 /* The copy of a node in the training graph: its operator has the switch among its weights. */
 void rounding_add_switch(Arena *, Node *, const Aware *);
 int rounding_switch(const Node *); /* where it has it; -1: it rounds nothing */
-/* What stands for the value behind it: rounded to 8 bits, as soon as the switch says so. */
-Node *rounding_value(Graph *, Node *value, const Rounds *);
-/* Moves the range that so many values have in common. */
-void rounding_observe(Graph *, int n, Node *const *value, const Rounds *);
-/* For eval: node->weight[0] as the layer computes with it. */
-const double *rounding_weights(Arena *, const Node *, const double *const *weight);
-
-/* ---- rows of pictures, for layers that are computed in bands (ops/shape/rows.c) ----
- * All are appended to the graph. Rows first .. first+n-1 of a picture; a copy of a picture; pictures of one
- * width and as many channels, one below the other. Of what is all of a picture, or one of them: it itself. */
-Node *rows_cut(Graph *, Node *picture, int64_t first, int64_t n);
-Node *rows_kept(Graph *, Node *picture);
-Node *rows_stacked(Graph *, int n, Node *const *picture);
-
-extern const Op *const
-    op_table[]; /* the operators of the language, in the order of ops.def; ends with NULL */
-extern const Op *const loss_table[]; /* same for losses */
-extern const Form *const optimizer_table[],
-    *const schedule_table[], *const augment_table[], *const metric_table[], *const init_table[],
-                                                                                *const quantize_table[];
-int64_t node_macs(const Node *);     /* multiply-adds; 0 where an operator has no cost */
-const Op *op_find(const char *name); /* of op_table, or NULL */
-extern const Op op_conv_transpose;   /* its weights have the inputs first, then the filters */
-extern const Op op_copy;             /* hidden, FAMILY_MAP: what lies elsewhere, as a part of a concat */
-extern const Op op_row_mean;         /* hidden: the mean of each channel over each row of a picture */
-extern const Op op_input, op_target; /* hidden: a network input; the target of a loss */
 #endif

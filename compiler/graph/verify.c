@@ -24,7 +24,7 @@ void graph_verify(const Graph *graph) {
                                                 node->quant->zero > least + UINT8_MAX))
       broken(graph, node, "its zero is none of its type");
     if (node->quant && !(node->quant->scale > 0)) broken(graph, node, "its scale is not above 0");
-    if ((node->elem == I8 || node->elem == I16) && !node->quant && node->op != &op_input)
+    if ((node->elem == I8 || node->elem == I16) && !node->quant && !node_is_input(node))
       broken(graph, node, "its value has 8 or 16 bits and no scale");
     if (node->nweights > MOST_WEIGHTS) broken(graph, node, "it has more than MOST_WEIGHTS parameters");
     if (node->shape.rank < 1 || node->shape.rank > 3 || shape_elements(node->shape) < 1)

@@ -162,7 +162,7 @@ static Buf *read_buffer(Lower *l, const char *name, const Node *value) {
 static void make_inputs(Lower *l) {
   const Node *root = l->node;
   l->in = NEW_ARRAY(l->arena, Buf *, larger(root->nin, 1));
-  if (root->op == &op_input || root->op == &op_target) { /* the caller's buffer, as the caller has it */
+  if (node_is_input(root) || node_is_target(root)) { /* the caller's buffer, as the caller has it */
     const Extent e = shape_extent(root->shape);
     const int64_t hwc[4] = {e.n, e.h, e.w, e.c}, chw[4] = {e.n, e.c, e.h, e.w},
                   *dim = root->port->chw ? chw : hwc;

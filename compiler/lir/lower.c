@@ -10,6 +10,7 @@
 #include "passes/plan.h"
 #include "lir/lir.h"
 #include "schedule/schedule.h"
+#include "ops/registry.h"
 
 enum { MOST_SHARDS = 8 };
 
@@ -216,7 +217,7 @@ static Place contiguous(SpaceKind space, int index, int64_t offset, int64_t stri
 /* The caller's array of an input or target as the caller has it. */
 static Place port_place(const Node *node) {
   const int64_t image = elem_bytes(node->port->elem) * shape_elements(node->shape);
-  return contiguous(node->op == &op_target ? SPACE_TARGET : SPACE_INPUT, node->port->index, 0, image, image);
+  return contiguous(node_is_target(node) ? SPACE_TARGET : SPACE_INPUT, node->port->index, 0, image, image);
 }
 
 /* Where the value of a node lies. */
@@ -262,7 +263,7 @@ static Place place_of(const Lowering *l, const KernelCall *call, int target, int
   case BIND_VALUE:
     /* The targets of interleaved images are gathered for kernels of an image; one for all of them reads them
      * where the caller has them. */
-    if (p->batching.how == INTERLEAVED && call->how == CALL_ONCE && binding->node->op == &op_target)
+    if (p->batching.how == INTERLEAVED && call->how == CALL_ONCE && node_is_target(binding->node))
       return port_place(binding->node);
     return p->value[target][binding->node->id];
   case BIND_INPUT: return port_place(binding->node);

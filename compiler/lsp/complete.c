@@ -6,6 +6,7 @@
 #include <strings.h>
 #include "base/file.h"
 #include "lsp/context.h"
+#include "ops/registry.h"
 
 /* Kinds of items, as the protocol numbers them. */
 enum {

@@ -26,7 +26,7 @@ static LayerFacts facts_of(Analysis *a, const SemaCall *call) {
   LayerFacts sum = {0};
   for (int i = 0; facts && call->name && i < a->graph->nodes.n; i++) {
     const Node *node = a->graph->nodes.data[i];
-    if (node->op == &op_input || !within(node->name, call->name)) continue;
+    if (node_is_input(node) || !within(node->name, call->name)) continue;
     sum.parameters += facts[i].parameters;
     sum.macs += facts[i].macs;
   }

@@ -5,6 +5,7 @@
 #include "base/diag_record.h"
 #include "graph/shape.h"
 #include "lsp/lsp.h"
+#include "ops/registry.h"
 
 enum { MOST_TOLD = 8 };
 

@@ -2,6 +2,7 @@
  * meaning, so the innermost scope that has it decides; branches of an if are of the scope around them. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lsp/names.h"
+#include "ops/registry.h"
 #include <string.h>
 #include "lsp/lsp.h"
 

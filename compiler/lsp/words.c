@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "lsp/lsp.h"
+#include "ops/registry.h"
 
 static const Form *form_in(const Form *const *table, const char *name) {
   for (; *table; table++)

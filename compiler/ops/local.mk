@@ -1,6 +1,6 @@
 # compiler/ops: one file an operator.
 # SPDX-License-Identifier: Apache-2.0
-libcnnc_a_SOURCES += %D%/op_table.c %D%/ops.def
+libcnnc_a_SOURCES += %D%/op_table.c %D%/ops.def %D%/registry.h %D%/input.c
 libcnnc_a_SOURCES += %D%/activation/clip.c %D%/activation/elu.c %D%/activation/gelu.c \
   %D%/activation/hard_sigmoid.c %D%/activation/hard_swish.c %D%/activation/leaky_relu.c \
   %D%/activation/log_softmax.c %D%/activation/prelu.c %D%/activation/relu.c %D%/activation/relu6.c \

@@ -1,7 +1,7 @@
 /* op_table.c: the operators and losses by name: ops.def and losses.def as tables. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
-#include "graph/op.h"
+#include "ops/registry.h"
 
 #define OP(name) extern const Op op_##name;
 #include "ops/ops.def"

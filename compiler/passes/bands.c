@@ -12,6 +12,7 @@
 #include "base/number.h"
 #include "graph/shape.h"
 #include "passes/passes.h"
+#include "ops/registry.h"
 
 /* ---- which layers ---- */
 /* Does each of its windows? */
@@ -41,7 +42,7 @@ static bool *before(Arena *arena, const Graph *graph, int end) {
   of[end] = true;
   for (int i = end; i >= 0; i--) {
     const Node *node = graph->nodes.data[i];
-    if (node->op == &op_input) of[i] = false;
+    if (node_is_input(node)) of[i] = false;
     for (int k = 0; of[i] && k < node->nin; k++) of[node->in[k]->id] = true;
   }
   return of;
@@ -62,7 +63,7 @@ static bool can_end_at(const Graph *graph, const bool *of, int end) {
 
 bool bands_can_end_at(Arena *arena, const Graph *graph, int end) {
   const Node *node = graph->nodes.data[end];
-  return node->op != &op_input && node->shape.rank == 3 && node->shape.dim[0] > 1 &&
+  return !node_is_input(node) && node->shape.rank == 3 && node->shape.dim[0] > 1 &&
          node->shape.dim[0] <= MOST_JOINED && can_end_at(graph, before(arena, graph, end), end);
 }
 

@@ -8,6 +8,7 @@
  * is there. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/fuse.h"
+#include "ops/registry.h"
 #include <stdlib.h>
 #include "passes/tables.h"
 
@@ -53,7 +54,7 @@ static int ready_for(const Phases *p, const Node *node,
 }
 
 static void set_phase(const Phases *p, const Node *node) {
-  const bool given = node->op == &op_input || node->op == &op_target,
+  const bool given = node_is_input(node) || node_is_target(node),
              alias = node->op->family == FAMILY_ALIAS && node->nin;
   const int first = node->result == RESULT_BATCH || given ? -1 : plan_not_before(p->plan, node);
   const bool late =
@@ -96,7 +97,7 @@ static bool extendable(const Fuser *f, const Node *node, const Kernel *kernel) {
   if (!kernel || f->options->fusing == FUSE_NOTHING || node->op->family != FAMILY_MAP ||
       node->result != RESULT_SAMPLE || kernel->root->result != RESULT_SAMPLE)
     return false;
-  if (f->plan->images > 1 && kernel->root->op == &op_input)
+  if (f->plan->images > 1 && node_is_input(kernel->root))
     return false; /* it only brings images side by side */
   if (!sole_reader(f, node->in[0], node) || !shape_equal(node->shape, node->in[0]->shape)) return false;
   if (kernel->nchain == MOST_FUSED || kernel->pool || node->nin > MOST_OPERANDS) return false;

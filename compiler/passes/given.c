@@ -51,8 +51,8 @@ static bool read_once(const Graph *graph, const Node *value, int aliases) {
 
 static bool is_given(const Plan *plan, const Node *node) {
   if (plan->images > 1) return false;
-  if (node->op == &op_target) return true;
-  if (node->op != &op_input || node->port->chw) return false;
+  if (node_is_target(node)) return true;
+  if (!node_is_input(node) || node->port->chw) return false;
   return node->port->elem == node->elem || read_once(plan->graph, node, 0);
 }
 

@@ -28,7 +28,7 @@ fills_place(const Plan *plan,
   const Home home = plan->home[value->id];
   const StoreKind kind = plan->storage[value->id].kind;
   return (kind == STORE_ARENA || kind == STORE_KEPT) &&
-         shape_elements(home.node->shape) == shape_elements(value->shape) && value->op != &op_target &&
+         shape_elements(home.node->shape) == shape_elements(value->shape) && !node_is_target(value) &&
          home.node->result == RESULT_SAMPLE && plan->output_of[value->id] < 0;
 }
 

@@ -91,7 +91,7 @@ static void split_mean(Copy *copy, Node *pool) {
 static void turn_sum(Copy *copy, Node *node, const Node *from) {
   if (!copy->readers || !node->op->turns || !node->op->turns(node)) return;
   const Node *first = from->in[0], *second = from->in[1];
-  const bool given = second->op->source || second->op == &op_input || second->op->family == FAMILY_ALIAS;
+  const bool given = second->op->source || node_is_input(second) || second->op->family == FAMILY_ALIAS;
   if (copy->readers[first->id] < 2 || copy->readers[second->id] > 1 || second->id < first->id || given)
     return;
   Node *shortcut = node->in[0];
@@ -118,7 +118,7 @@ static Graph *copy_live(Arena *arena, const Graph *from, const PlanOptions *o, b
                .by_rows = last && o->fusing == FUSE_ALL && o->images <= 1,
                .readers = last && o->fusing != FUSE_NOTHING ? live : NULL};
   for (int i = 0; i < from->nodes.n; i++)
-    if (live[i] || from->nodes.data[i]->op == &op_input) copy.map[i] = copy_node(&copy, from->nodes.data[i]);
+    if (live[i] || node_is_input(from->nodes.data[i])) copy.map[i] = copy_node(&copy, from->nodes.data[i]);
   graph_copy_ports(copy.to, from, copy.map);
   return copy.to;
 }

@@ -11,6 +11,7 @@
 #include "graph/op.h"
 #include "passes/fuse.h"
 #include "passes/tables.h"
+#include "ops/registry.h"
 
 enum { NEAR = 2, WIDE = 3 };
 
@@ -70,7 +71,7 @@ static Node *producer(Node *node) {
 }
 
 static bool can_lie_in(const Placer *p, const Node *node, const Node *join) {
-  if (p->inside[node->id].within || p->output[node->id] || node->op == &op_input || !plain_value(node))
+  if (p->inside[node->id].within || p->output[node->id] || node_is_input(node) || !plain_value(node))
     return false;
   return same_pixels(node, join) ? can_be_spread(p, node) : one_pixel(join);
 }

@@ -7,6 +7,7 @@
  * stay in topological order; a copy stands right before the first node that reads it. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/recompute.h"
+#include "ops/registry.h"
 #include <stdlib.h>
 #include "graph/op.h"
 #include "passes/fuse.h"
@@ -43,10 +44,10 @@ typedef struct Recompute {
 } Recompute;
 
 static bool is_alias(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }
-static bool is_caller(const Node *node) { return node->op == &op_input || node->op == &op_target; }
+static bool is_caller(const Node *node) { return node_is_input(node) || node_is_target(node); }
 static bool is_there(const Recompute *r, const Node *node) { /* all the time */
   const bool floats = is_caller(node) && node->port->elem == F32 && !node->port->chw;
-  return node->result == RESULT_BATCH || floats || (node->op == &op_input && plan_given(r->plan, node));
+  return node->result == RESULT_BATCH || floats || (node_is_input(node) && plan_given(r->plan, node));
 }
 static bool is_cheap(const Node *node) {
   return node->op->family == FAMILY_MAP || node->op->elementwise || is_alias(node);

@@ -96,7 +96,7 @@ static void set_storage(Plan *plan) {
     Storage *storage = &plan->storage[i];
     *storage = (Storage){STORE_NONE, 0, 0};
     if (plan_given(plan, node))
-      *storage = (Storage){node->op == &op_target ? STORE_TARGET : STORE_INPUT, node->port->index, 0};
+      *storage = (Storage){node_is_target(node) ? STORE_TARGET : STORE_INPUT, node->port->index, 0};
     if (!life->node) continue;
     storage->kind = kind_of(plan, life, &storage->index);
     if (storage->kind == STORE_BATCH) {

@@ -16,7 +16,7 @@ static bool looks_at_all_images(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++)
     for (int k = 0; graph->nodes.data[i]->result == RESULT_BATCH && k < graph->nodes.data[i]->nin; k++) {
       const Node *in = graph->nodes.data[i]->in[k];
-      if (in->result == RESULT_SAMPLE && in->op != &op_target && in->op != &op_input) return true;
+      if (in->result == RESULT_SAMPLE && !node_is_target(in) && !node_is_input(in)) return true;
     }
   return false;
 }

@@ -81,13 +81,13 @@ bool calibrate_can_widen(const Node *node) {
   case INT8_SUM:
   case INT8_DIFFERENCE:
   case INT8_MULTIPLY: return true;
-  default: return node->op == &op_input && node->port->elem == F32;
+  default: return node_is_input(node) && node->port->elem == F32;
   }
 }
 
 /* By what the program says, or else by what is asked for; a concat also if what it joins has 16 bits. */
 static bool wants_wide(const Calibrator *k, const Node *node) {
-  if (node->op == &op_input && node->port->elem != F32) return false;
+  if (node_is_input(node) && node->port->elem != F32) return false;
   if (node->precision != PRECISION_GIVEN) return node->precision == PRECISION_I16;
   bool joined = false;
   for (int i = 0; i < node->nin; i++) joined |= node->op->int8 == INT8_MOVE && k->quant[node->in[i]->id].wide;
@@ -96,7 +96,7 @@ static bool wants_wide(const Calibrator *k, const Node *node) {
 
 static bool is_of_bytes(const Node *node) { /* scaled */
   const Node *in = node->nin ? node->in[0] : NULL;
-  return node->op->fold == FOLD_NORMALIZE && in->op == &op_input && in->port->elem == U8;
+  return node->op->fold == FOLD_NORMALIZE && node_is_input(in) && in->port->elem == U8;
 }
 
 /* Functions are tables of 256 numbers. Bytes that are scaled lose nothing in 8 bits. */
@@ -442,7 +442,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   if (node->nin) k->real[node->id] = k->real[node->in[0]->id];
   if (k->fused[node->id] || (node->op->identity && node->op->identity(node))) return;
   const bool alone = feeds_floats(k, node) && node->op->int8 != INT8_PRODUCT &&
-                     (node->op == &op_input ? node->port->elem == F32 : node->op->family == FAMILY_MAP);
+                     (node_is_input(node) ? node->port->elem == F32 : node->op->family == FAMILY_MAP);
   if (is_kept(k, node) || reads_floats(k, node) || alone || node->precision == PRECISION_F32 ||
       too_wide(k, node)) {
     calibrate_floats(k, node);
@@ -460,7 +460,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
     return;
   default: break;
   }
-  if (node->op == &op_input && node->port->elem != F32)
+  if (node_is_input(node) && node->port->elem != F32)
     put_quant(k, node, node, (Quant){.scale = 1, .zero = node->port->elem == U8 ? INT8_MIN : 0}, 0);
   else if (node->op->border || (node->op->repeats && node->op->repeats(node, factor)) ||
            put_of_bytes(k, node))
@@ -506,7 +506,7 @@ Calibrated *calibrate(Arena *arena, const Graph *graph, const float *weights, co
     }
   }
   for (int i = 0; i < graph->nodes.n; i++)
-    if (k.uses[i] || graph->nodes.data[i]->op == &op_input) calibrate_value(&k, graph->nodes.data[i]);
+    if (k.uses[i] || node_is_input(graph->nodes.data[i])) calibrate_value(&k, graph->nodes.data[i]);
   arrays_quantized(&k.made->arrays, how->rounding, wide_layers(&k));
   return k.made;
 }

@@ -238,7 +238,7 @@ static bool is_border(const Node *node) { /* of zeros, and no less than its inpu
 
 static Node *value_of(Quantizer *q, const Node *node) {
   int64_t factor[2];
-  if (node->op == &op_input) return input_node(q, node);
+  if (node_is_input(node)) return input_node(q, node);
   if (node->op->identity && node->op->identity(node)) return q->map[node->in[0]->id];
   if (node->shape.regions) return stored_floats(q, node);
   const bool table = quant_has_table(q, node);
@@ -283,7 +283,7 @@ static Node *value_of(Quantizer *q, const Node *node) {
 static void walk(Quantizer *q) {
   for (int i = 0; i < q->from->nodes.n; i++) {
     const Node *node = q->from->nodes.data[i];
-    if (!q->uses[i] && node->op != &op_input) continue;
+    if (!q->uses[i] && !node_is_input(node)) continue;
     bool lost = false; /* what it reads could not be made: that was told */
     for (int k = 0; k < node->nin; k++) lost |= !q->map[node->in[k]->id];
     if (lost && node->op->int8 != INT8_PRODUCT) continue;

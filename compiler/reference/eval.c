@@ -2,6 +2,7 @@
  * compared with. */
 // SPDX-License-Identifier: Apache-2.0
 #include "reference/eval.h"
+#include "ops/registry.h"
 #include <string.h>
 #include "base/number.h"
 #include "graph/op.h"
@@ -75,8 +76,8 @@ void graph_run(Arena *arena, const Graph *graph, GraphRun *run) {
     const Node *node = graph->nodes.data[i];
     const int64_t n = shape_elements(node->shape) * (node->result == RESULT_BATCH ? 1 : run->count);
     if (!node->target) run->value[i] = NEW_ARRAY(arena, double, n);
-    if (node->op == &op_input) read_input(node, run->input[node->port->index], run->count, run->value[i]);
-    else if (node->op == &op_target)
+    if (node_is_input(node)) read_input(node, run->input[node->port->index], run->count, run->value[i]);
+    else if (node_is_target(node))
       memcpy(run->value[i], run->target[node->port->index],
              (size_t)(run->count * shape_elements(node->shape)) * sizeof(double));
     else run_node(arena, run, node);

@@ -4,7 +4,7 @@
 #include "graph/op.h"
 
 static const char *node_label(Arena *arena, const Node *node) {
-  if (node->op == &op_input) return arena_printf(arena, "%s\ninput", node->name);
+  if (node_is_input(node)) return arena_printf(arena, "%s\ninput", node->name);
   const char *weights = "";
   for (int k = 0; k < node->nweights; k++) {
     const Weight *weight = node->weight[k];
@@ -23,7 +23,7 @@ void graph_dot(Text *out, const Graph *graph) {
     const Node *node = graph->nodes.data[i];
     text_put(out, "  n%d [label=", node->id);
     text_json(out, node_label(graph->arena, node));
-    text_put(out, "%s];\n", node->op == &op_input ? ", shape=ellipse" : "");
+    text_put(out, "%s];\n", node_is_input(node) ? ", shape=ellipse" : "");
     for (int k = 0; k < node->nin; k++)
       text_put(out, "  n%d -> n%d [label=\" %s\"];\n", node->in[k]->id, node->id,
                shape_text(graph->arena, node->in[k]->shape));

@@ -2,6 +2,7 @@
  * anything is fused. */
 // SPDX-License-Identifier: Apache-2.0
 #include "report/summary.h"
+#include "ops/registry.h"
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -50,7 +51,7 @@ static void field_scaled(Field *field, const Node *node) {
 }
 
 static Field field_of(const Node *node, const Field *fields) {
-  if (node->op == &op_input) return field_input(node);
+  if (node_is_input(node)) return field_input(node);
   if (node->op->source) return (Field){.jump = {1, 1}, .input = {FIELD_MOST, FIELD_MOST}};
   if (node->nin == 0) return (Field){.all = true};
   int first = 0; /* of those that see something of the input */
@@ -89,7 +90,7 @@ static int64_t node_parameters(const Node *node) { /* shared ones belong to the 
 }
 
 static int64_t node_bytes(const Node *node) { return elem_bytes(node->elem) * shape_elements(node->shape); }
-static bool is_layer(const Node *node) { return node->op != &op_input; }
+static bool is_layer(const Node *node) { return !node_is_input(node); }
 
 static Totals totals_of(const Graph *graph) {
   Totals t = {0};

@@ -5,6 +5,7 @@
 // widest target of the file alone, for all targets of a file share one layout. A choice that was measured
 // goes before the model, as far as it is possible for the kernel.
 #include "schedule/choice.h"
+#include "ops/registry.h"
 #include <inttypes.h>
 #include <math.h>
 #include "base/number.h"

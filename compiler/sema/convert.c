@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "sema/context.h"
+#include "ops/registry.h"
 
 #define LARGEST_SIZE 2147483647
 

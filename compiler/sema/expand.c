@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
+#include "ops/registry.h"
 
 enum { DEEPEST_BODIES = 1000, MOST_ROUNDS = 100000, LONGEST_SHOWN = 40 };
 

@@ -1,6 +1,7 @@
 /* layer.c: one application of an operator: its arguments, name, shared parameters and shape become a node. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/shape.h"
+#include "ops/registry.h"
 #include <string.h>
 #include "sema/context.h"
 

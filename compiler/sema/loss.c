@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/number.h"
 #include "sema/context.h"
+#include "ops/registry.h"
 
 typedef struct LossReading {
   Sema *s;

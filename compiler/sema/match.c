@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
+#include "ops/registry.h"
 
 static int name_index(int n, const char *const *names, const char *name) {
   for (int i = 0; i < n; i++)

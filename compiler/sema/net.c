@@ -5,6 +5,7 @@
 #include "graph/shape.h"
 #include "quantize/calibrate.h"
 #include "sema/context.h"
+#include "ops/registry.h"
 
 /* ---- inputs ---- */
 
@@ -125,7 +126,7 @@ static void inputs_first(Graph *graph, Arena *arena) {
   int n = 0;
   for (int pass = 0; pass < 2; pass++)
     for (int i = 0; i < graph->nodes.n; i++)
-      if ((graph->nodes.data[i]->op == &op_input) == (pass == 0)) order[n++] = graph->nodes.data[i];
+      if (node_is_input(graph->nodes.data[i]) == (pass == 0)) order[n++] = graph->nodes.data[i];
   for (int i = 0; i < n; i++) {
     graph->nodes.data[i] = order[i];
     order[i]->id = i;
@@ -146,7 +147,7 @@ static void outputs_finish(Sema *s, const NetDecl *net) {
   bool computes = false;
   for (int i = 0; i < graph->outputs.n; i++) {
     const Port *output = &graph->outputs.data[i];
-    computes |= output->node->op != &op_input ||
+    computes |= !node_is_input(output->node) ||
                 strcmp(output->node->name, output->name) == 0; /* the name alone is a mistake: names_check */
   }
   if (computes || diags_mistakes(s->diags)) return;

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <string.h>
 #include "sema/context.h"
+#include "ops/registry.h"
 
 Scope *scope_new(Sema *s, const Scope *outer, const Body *body) {
   Scope *scope = NEW(s->arena, Scope);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "ops/settings/forms.h"
 #include "sema/context.h"
+#include "ops/registry.h"
 
 typedef struct Reading {
   Sema *s;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "sema/context.h"
+#include "ops/registry.h"
 
 enum { DEEPEST_EXPRESSION = 2000, MOST_ITEMS = 1 << 24 };
 
@@ -50,7 +51,7 @@ static void attribute_report(Sema *s, const Frame *frame, const Expr *e, const C
                   path_text(s->arena, e, 0, at), shape_text(s->arena, shape), part.s);
   const Entry *entry = scope_find(frame->scope, e->part[0].s);
   if (entry) diag_note(diag, entry->span, "'%s' is defined here", e->part[0].s);
-  else if (value->node->op != &op_input)
+  else if (!node_is_input(value->node))
     diag_note(diag, value->node->span, "'in' is the output of %s here", value->node->op->name);
   else diag_note(diag, value->node->span, "'in' is the input here");
   if (meant) diag_meant(diag, part.span, part.s, meant);

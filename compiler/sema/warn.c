@@ -14,7 +14,7 @@ static const Ending **endings_find(const Sema *s) {
 }
 
 static void unused_report(Sema *s, const Node *node, const Ending *ending) {
-  if (node->op == &op_input) {
+  if (node_is_input(node)) {
     diag_report(s->diags, DIAG_unused_value, node->span, NULL, "the input '%s' has no effect on any output",
                 node->name);
   } else if (ending && ending->name.s) {

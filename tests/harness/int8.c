@@ -262,7 +262,7 @@ bool int8_quantise(Check *check, const char *weights) {
 static bool whole_numbers(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    if (node->elem == F32 && node->op != &op_input && strncmp(node->op->name, "int8_", 5) != 0) return false;
+    if (node->elem == F32 && !node_is_input(node) && strncmp(node->op->name, "int8_", 5) != 0) return false;
   }
   return true;
 }

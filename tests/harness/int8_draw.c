@@ -53,7 +53,7 @@ static bool can_widen(const Node *node) {
   case INT8_MEAN:
   case INT8_LEAKY:
   case INT8_MOVE: return true;
-  default: return node->op == &op_input && node->port->elem == F32;
+  default: return node_is_input(node) && node->port->elem == F32;
   }
 }
 
@@ -289,7 +289,7 @@ static void draw_value(Drawing *d, const Node *node) {
   d->scale[node->id] = first;
   d->wide[node->id] = node->nin && d->wide[node->in[0]->id];
   if (d->fused[node->id] || (node->op->identity && node->op->identity(node))) return;
-  if (node->op == &op_input)
+  if (node_is_input(node))
     put_scale(d, node, between(d, 0.005, 0.03), node->port->elem == U8 ? -128 : any_zero(d));
   else if (has_table(node)) draw_table(d, node);
   else if (is_factor(node)) put_scale(d, node, first * between(d, 0.1, 3), any_zero(d));

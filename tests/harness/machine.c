@@ -85,7 +85,7 @@ static double *repeated(const Machine *m, const Place *place, int64_t image) {
 }
 
 static double *input_at(const Machine *m, const Node *node, int64_t image) {
-  return (node->op == &op_target ? m->target : m->input)[node->port->index] +
+  return (node_is_target(node) ? m->target : m->input)[node->port->index] +
          image * shape_elements(node->shape);
 }
 

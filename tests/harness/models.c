@@ -22,7 +22,7 @@ enum {
 static const Node *wide_input(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    if (node->op == &op_int8_from_float && node->in[0]->op == &op_input && node->elem == I16) return node;
+    if (node->op == &op_int8_from_float && node_is_input(node->in[0]) && node->elem == I16) return node;
   }
   return NULL;
 }
@@ -129,7 +129,7 @@ static int values_left_out(const Graph *graph, const Reference *reference) {
   int n = 0;
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    bool there = node->op == &op_input || (node->elem != I8 && node->elem != I16);
+    bool there = node_is_input(node) || (node->elem != I8 && node->elem != I16);
     for (int c = 0; c < reference->columns; c++) there |= reference->column[c].node == node;
     if (!there) printf("# %s is not in the table\n", node->name);
     n += !there;

@@ -343,7 +343,7 @@ GraphRun sample_train(const Sample *sample, const double *weights, double *gradi
 /* Each element of a value changes by a unit in the last place of a float at most. Values of whole numbers
  * alone, as indices and classes, are floats as they are. */
 static void round_value(void *context, const Node *node, double *value, int64_t n) {
-  bool whole = node->op == &op_input || node->op == &op_target;
+  bool whole = node_is_input(node) || node_is_target(node);
   for (int64_t i = 0; i < n && !whole; i++) {
     if (value[i] != floor(value[i])) break;
     whole = i + 1 == n;

@@ -4,6 +4,7 @@
 #include "all.h"
 #include "machine.h"
 #include "kernel/lower.h"
+#include "ops/registry.h"
 #include <CUnit/CUnit.h>
 #include <math.h>
 #include <stdlib.h>

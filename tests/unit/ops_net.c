@@ -1,6 +1,7 @@
 // ops_net.c: small nets of the operators, built from words, and numbers to run them on.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops_net.h"
+#include "ops/registry.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -21,6 +21,7 @@
 #include "graph/op.h"
 #include "ops_net.h"
 #include "printed.h"
+#include "ops/registry.h"
 
 /* ---- nests ---- */
 enum { N = 12 };

@@ -79,7 +79,7 @@ static void named_after(const char *before, const char *body, const char *wanted
   if (clean(text, &b)) {
     Text names = {.arena = b.arena};
     for (int i = 0; i < b.graph->nodes.n; i++)
-      if (b.graph->nodes.data[i]->op != &op_input)
+      if (!node_is_input(b.graph->nodes.data[i]))
         text_put(&names, "%s%s", names.n ? " " : "", b.graph->nodes.data[i]->name);
     CU_ASSERT_STRING_EQUAL(names.s, wanted);
     if (strcmp(names.s, wanted) != 0) printf("# %s\n#   names %s\n", body, names.s);

@@ -9,6 +9,7 @@
 #include "ops/detection/yolo.h"
 #include "graph/op.h"
 #include "ops_net.h"
+#include "ops/registry.h"
 
 /* The net depends on a picture of that size, from which its numbers do not come. */
 static Net net_on_picture(int64_t picture_h, int64_t picture_w, Shape numbers) {

@@ -7,6 +7,7 @@
 #include "import/import.h"
 #include "graph/op.h"
 #include "base/arithmetic.h"
+#include "ops/registry.h"
 
 typedef struct Framing {
   ModelImport *im;

@@ -5,6 +5,7 @@
 #include "base/arrays.h"
 #include "import/import.h"
 #include "graph/op.h"
+#include "ops/registry.h"
 
 enum { LONGEST = 4096 }; /* of metadata that name modules */
 

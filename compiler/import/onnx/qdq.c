@@ -5,6 +5,7 @@
 #include <string.h>
 #include "import/onnx/fold.h"
 #include "graph/op.h"
+#include "ops/registry.h"
 
 /* ---- their parameters ---- */
 typedef struct Parameters {

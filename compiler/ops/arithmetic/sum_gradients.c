@@ -2,6 +2,7 @@
  * differentiation only. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
+#include "ops/registry.h"
 
 static double sum_eval(const Node *node, const double *x, const double *weight, int64_t c) {
   (void)weight;

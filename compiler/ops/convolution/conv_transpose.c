@@ -9,6 +9,7 @@
 #include "graph/shape.h"
 #include "ops/convolution/correlation.h"
 #include "kernel/window.h"
+#include "ops/registry.h"
 
 static const Param params[] = {
     {"filters", PARAM_INT, NULL, "output channels", 0, 0, NULL},
@@ -92,6 +93,7 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 }
 
 const Op op_conv_transpose = {
+    .transposed = true,
     .name = "conv_transpose",
     .group = "convolution",
     .summary = "transposed convolution: enlarges a picture or a sequence",

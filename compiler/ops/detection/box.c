@@ -12,7 +12,7 @@ const Node *picture_of(const Node *node) {
   vec_push(arena, next, node);
   while (next.n) {
     const Node *at = next.data[--next.n];
-    if (at->op == &op_input && at->shape.rank == 3 && (!picture || at->id < picture->id)) picture = at;
+    if (node_is_input(at) && at->shape.rank == 3 && (!picture || at->id < picture->id)) picture = at;
     for (int k = 0; k < at->nin; k++) {
       const Node *in = at->in[k];
       if (seen[in->id]) continue;

@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "ops/detection/box.h"
 #include "kernel/routine.h"
+#include "ops/registry.h"
 
 static const char text[] =
 #include "ops/detection/sample_text.inc"

@@ -7,6 +7,7 @@
 // Each place of the output gathers what meets there: y = S*i + r is gone through by i and r, and the input's
 // rows near i are tried.
 #include "ops/int8/int8.h"
+#include "ops/registry.h"
 
 Correlation int8_transposed_geometry(const Node *node) {
   Node like = *node;

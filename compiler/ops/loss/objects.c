@@ -2,6 +2,7 @@
  * the vector that such a loss makes, weighed and divided by the images. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/loss/objects.h"
+#include "ops/registry.h"
 #include <math.h>
 #include "ops/activation/softmax.h"
 

@@ -6,6 +6,7 @@
 #include "ops/detection/yolo.h"
 #include "kernel/routine.h"
 #include "ops/loss/objects.h"
+#include "ops/registry.h"
 
 static const char text[] =
 #include "ops/loss/yolo_text.inc"

@@ -2,6 +2,7 @@
  * window over everything. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/pooling/pool.h"
+#include "ops/registry.h"
 
 static const Param params[] = {{0}};
 

@@ -9,42 +9,20 @@
 //
 // A step rounds by the range as the steps before have left it, so that no image waits for the others. As long
 // as the switch is 0, and where nothing was seen yet, y = x. Scale and zero are those that cnnc quantize
-// makes of the range (quantize/calibrate.c). Weights are rounded where they are packed (engine/rounded.c).
+// makes of the range (quantize/calibrate.c). Weights are rounded where they are packed (kernel/rounded.c).
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
 #include "kernel/map.h"
 #include "kernel/walk.h"
 #include "ops/int8/int8.h"
+#include "ops/registry.h"
 
 enum { RANGE, ON }; /* node->weight of fake quantize */
 enum { LO, HI };    /* of a range */
 enum { STEPS = 255, BINS = 2048 };
 
 static const Rounds *rounds_of(const Node *node) { return node->detail; }
-
-/* ---- the switch ---- */
-/* Behind weight and bias of a layer; behind the statistics of a batchnorm. */
-static int switch_index(const Node *node) {
-  const Node *of = node;
-  while (of->hidden) of = of->hidden->of; /* the backward pass of batchnorm is of a part of it */
-  return of->op->int8 == INT8_PRODUCT ? 2 : of->op->fold == FOLD_SCALE ? 4 : -1;
-}
-
-int rounding_switch(const Node *node) {
-  const int index = switch_index(node);
-  return index >= 0 && node->nweights > index ? index : -1;
-}
-
-void rounding_add_switch(Arena *arena, Node *node, const Aware *aware) {
-  const int index = switch_index(node);
-  if (index < 0) return;
-  Weight **weight = NEW_ARRAY(arena, Weight *, index + 1);
-  for (int k = 0; k < node->nweights; k++) weight[k] = node->weight[k];
-  weight[index] = aware->on;
-  node->weight = weight;
-  node->nweights = index + 1;
-}
 
 /* ---- weights, for eval ---- */
 const double *rounding_weights(Arena *arena, const Node *node, const double *const *weight) {

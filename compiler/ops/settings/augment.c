@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/settings/forms.h"
 #include "graph/op.h"
+#include "ops/registry.h"
 
 static const Param none[] = {{0}};
 static const Param shift_params[] = {

@@ -2,6 +2,7 @@
  */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
+#include "ops/registry.h"
 
 static const Param none[] = {{0}};
 static const Param normal_params[] = {{"std", PARAM_NUMBER, NULL, "standard deviation", 0, 1e6, NULL},

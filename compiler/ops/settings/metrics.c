@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/settings/forms.h"
 #include "graph/op.h"
+#include "ops/registry.h"
 
 static const Param none[] = {{0}};
 static const Param top_params[] = {{"k", PARAM_INT, "5", "how many of the best classes count", 0, 0, NULL},

@@ -1,6 +1,7 @@
 /* optimizers.c: the arguments of optimizers; their arithmetic is the runtime's (core/optimizers). */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
+#include "ops/registry.h"
 
 #define RATE(value) {"rate", PARAM_NUMBER, value, "the learning rate, before the schedule", 0, 1e6, NULL}
 #define MOMENTUM {"momentum", PARAM_NUMBER, "0", "what remains of the last step", 0, 1, NULL}

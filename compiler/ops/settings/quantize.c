@@ -1,6 +1,7 @@
 /* quantize.c: the arguments of training for 8 bits. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
+#include "ops/registry.h"
 
 static const Param int8_params[] = {
     {"start", PARAM_INT, "5", "epochs before values and weights are rounded", 0, 1e6, NULL},

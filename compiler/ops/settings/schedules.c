@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/settings/forms.h"
 #include "graph/op.h"
+#include "ops/registry.h"
 
 #define WARMUP {"warmup", PARAM_NUMBER, "0", "epochs of a linear rise from 0", 0, 1e9, NULL}, {0}
 #define FACTOR(value, when)                                                                                  \

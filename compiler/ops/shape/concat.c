@@ -4,6 +4,7 @@
 #include <string.h>
 #include "ops/shape/box.h"
 #include "kernel/map.h"
+#include "ops/registry.h"
 
 static const Param params[] = {
     {"x", PARAM_VALUES, NULL, "values whose shapes differ along the axis alone", 0, 0, NULL},

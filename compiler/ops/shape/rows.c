@@ -3,6 +3,7 @@
 #include <string.h>
 #include "kernel/map.h"
 #include "ops/shape/box.h"
+#include "ops/registry.h"
 
 typedef struct FirstRow {
   int64_t row;

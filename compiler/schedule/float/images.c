@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/float/images.h"
 #include "schedule/cost.h"
+#include "ops/registry.h"
 
 /* ---- when: by what a batch costs either way ---- */
 static const double WORTH =
@@ -138,7 +139,7 @@ static void gather_square(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *f
 
 bool images_gather(Lower *l) {
   Nest *b = l->b;
-  if (l->node->op != &op_input && l->node->op != &op_target) return false;
+  if (!node_is_input(l->node) && !node_is_target(l->node)) return false;
   const Extent e = shape_extent(l->node->shape);
   const int64_t rows = l->node->port->chw ? e.c : 1, length = e.h * e.w * e.c / rows, lanes = l->images,
                 whole = length / lanes;

@@ -1,0 +1,35 @@
+/* gradient.c: builder of backward passes: what operators append for the gradients of their inputs and
+ * weights. */
+// SPDX-License-Identifier: Apache-2.0
+#include "graph/gradient.h"
+
+bool gradient_trainable(const Weight *weight) { return weight && !weight->statistic && !weight->frozen; }
+
+Graph *gradient_graph(Gradient *gradient) { return gradient->graph; }
+bool gradient_wanted(const Gradient *gradient, const Node *input) {
+  return input->id < gradient->forward && gradient->wanted[input->id];
+}
+bool gradient_trained(const Gradient *gradient, const Node *node, int weight) {
+  return gradient->training && weight < node->nweights && !node->frozen &&
+         gradient_trainable(node->weight[weight]);
+}
+
+void gradient_add(Gradient *gradient, Node *input, Node *contribution) {
+  if (gradient_wanted(gradient, input))
+    vec_push(gradient->graph->arena, gradient->part[input->id], contribution);
+}
+
+void gradient_input(Gradient *gradient, const Op *op, Node *node, int nin, Node *const *in) {
+  Node *input = node->in[0];
+  if (gradient_wanted(gradient, input))
+    gradient_add(gradient, input,
+                 graph_hidden(gradient->graph, op, node, input->shape, RESULT_SAMPLE, nin, in));
+}
+
+Node *gradient_sum(Gradient *gradient, const Op *op, Node *of, int weight, int nin, Node *const *in) {
+  Node *node =
+      graph_hidden(gradient->graph, op, of, shape_vector(of->weight[weight]->size), RESULT_SUM, nin, in);
+  node->target = of->weight[weight];
+  node->hidden->wrt = weight;
+  return node;
+}

@@ -1,0 +1,48 @@
+/* registry.h: what ops/ has for others: the tables of the language, and the operators and functions that
+ * passes use. Defined in ops/, by the name of each: the tables in op_table.c, losses in loss/loss.c. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_REGISTRY_H
+#define CNNC_REGISTRY_H
+#include "graph/op.h"
+
+/* ---- losses ---- */
+extern const Op op_object_scale, op_object_part; /* weight / images; a part of such a vector times that */
+extern const Loss losses[];                      /* ends with op NULL */
+const Loss *loss_parts(const Op *);
+/* What a loss of a value works on: what lies before the activation that belongs to it, or what the operator
+ * reads that it is inside of. How many nodes; loss may be NULL. */
+int loss_operands(const Loss *, Node *value, Node **in);
+extern const Op op_sum_gradients; /* hidden, FAMILY_MAP: adds its inputs, all of one shape */
+
+/* ---- inputs and targets (ops/input.c) ---- */
+/* The node of a part of the truth of an image, made where the graph has none yet. */
+Node *graph_truth(Graph *, TruthPart);
+
+/* ---- training for 8 bits (ops/rounding) ---- */
+/* What stands for the value behind it: rounded to 8 bits, as soon as the switch says so. */
+Node *rounding_value(Graph *, Node *value, const Rounds *);
+/* Moves the range that so many values have in common. */
+void rounding_observe(Graph *, int n, Node *const *value, const Rounds *);
+/* For eval: node->weight[0] as the layer computes with it. */
+const double *rounding_weights(Arena *, const Node *, const double *const *weight);
+
+/* ---- rows of pictures, for layers that are computed in bands (ops/shape/rows.c) ----
+ * All are appended to the graph. Rows first .. first+n-1 of a picture; a copy of a picture; pictures of one
+ * width and as many channels, one below the other. Of what is all of a picture, or one of them: it itself. */
+Node *rows_cut(Graph *, Node *picture, int64_t first, int64_t n);
+Node *rows_kept(Graph *, Node *picture);
+Node *rows_stacked(Graph *, int n, Node *const *picture);
+
+extern const Op *const
+    op_table[]; /* the operators of the language, in the order of ops.def; ends with NULL */
+extern const Op *const loss_table[]; /* same for losses */
+extern const Form *const optimizer_table[],
+    *const schedule_table[], *const augment_table[], *const metric_table[], *const init_table[],
+                                                                                *const quantize_table[];
+int64_t node_macs(const Node *);     /* multiply-adds; 0 where an operator has no cost */
+const Op *op_find(const char *name); /* of op_table, or NULL */
+extern const Op op_conv_transpose;
+extern const Op op_copy;             /* hidden, FAMILY_MAP: what lies elsewhere, as a part of a concat */
+extern const Op op_row_mean;         /* hidden: the mean of each channel over each row of a picture */
+extern const Op op_input, op_target; /* hidden: a network input; the target of a loss */
+#endif
