@@ -5,7 +5,7 @@ programs all of tests/run, which must have every operator with a way out; those 
 import argparse, glob, os, re, sys, tempfile
 import numpy as np, onnx, onnxruntime
 top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.append(os.path.join(top, "tests"))  # behind onnx: one of the tests has its name
+sys.path.append(os.path.join(top, "tests", "harness"))  # behind onnx: one of the tests has its name
 import compiled
 
 ELEMENT = {"f32": np.float32, "u8": np.uint8, "i8": np.int8}

@@ -7,7 +7,7 @@ published nets of docs/nets.md from all results."""
 import argparse, json, os, re, subprocess, sys
 from pathlib import Path
 top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.append(os.path.join(top, "tests"))
+sys.path.append(os.path.join(top, "tests", "harness"))
 sys.path.append(os.path.join(top, "bench"))
 import section, zoo
 

@@ -5,7 +5,7 @@ one."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, os, subprocess, sys, warnings
 top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path += [os.path.join(top, "tests"), os.path.join(top, "bench")]
+sys.path += [os.path.join(top, "tests", "harness"), os.path.join(top, "bench")]
 import compiled, zoo
 from compile import write_safetensors
 

@@ -1,4 +1,4 @@
-# docs: operators.md and diagnostics.md are made from the compiler's tables (`make docs`); tests/docs.tap
+# docs: operators.md and diagnostics.md are made from the compiler's tables (`make docs`); tests/docs/docs.tap
 # checks that they are current. The manual and what shells complete are made of them whenever cnnc is built.
 nobase_dist_doc_DATA += %D%/development.md %D%/language.md %D%/c-interface.md %D%/operators.md \
   %D%/diagnostics.md %D%/schedules.md %D%/looking.md %D%/errors.md %D%/misra.md %D%/data.md \

@@ -26,18 +26,20 @@ endif
 
 # Those that take longest begin first, so that no processor waits for the last one. unit is run by a script
 # because make would put off what depends on a program until all other tests have begun.
-LONG_CASES = tests/unit.tap tests/int8.tap tests/choices.tap tests/cli/generated.tap tests/boards.tap \
-  tests/cli/quantize.tap tests/cli/traced.tap tests/cli/embedded.tap tests/models.tap tests/cli/unity.tap \
-  tests/budget.tap tests/export.tap tests/examples.tap tests/programs.tap
+LONG_CASES = tests/unit/unit.tap tests/int8/int8.tap tests/nets/choices.tap tests/embed/generated_c.tap \
+  tests/models/boards.tap tests/int8/quantize.tap tests/embed/layer_names.tap tests/embed/embedded.tap \
+  tests/models/models.tap tests/embed/several_nets.tap tests/int8/budget.tap tests/export/export.tap \
+  tests/nets/examples.tap tests/nets/programs.tap
 # Adding a file adds a case: configure substitutes lists that make evaluates, which automake itself would not
 # have in TESTS.
 TESTS += $(LONG_CASES) @NET_CASES@ @SCRIPT_CASES@
-EXTRA_DIST += $(LONG_CASES) @SCRIPT_CASES@ %D%/messages.py %D%/long.sh %D%/identical.sh %D%/harness/bare.c \
-  %D%/harness/bare.mjs %D%/harness/editor.cjs %D%/harness/racer.c %D%/harness/grammar.c \
-  %D%/run %D%/grad %D%/nests %D%/special %D%/diag \
-  %D%/broken %D%/emit %D%/import %D%/import.py %D%/aware %D%/int8 %D%/models %D%/onnx.py %D%/onnx.txt \
-  %D%/models.sh %D%/export.py %D%/compiled.py %D%/quantized.py %D%/onnx_bytes.py \
-  %D%/cli %D%/fuzz %D%/golden %D%/walks %D%/weights %D%/web
+EXTRA_DIST += %D%/README.md %D%/long.sh %D%/identical.sh %D%/debian.tap %D%/editors.tap %D%/python.tap \
+  %D%/tree.tap %D%/warnings.tap %D%/harness/bare.c %D%/harness/bare.mjs %D%/harness/cli.sh \
+  %D%/harness/compiled.py %D%/harness/editor.cjs %D%/harness/folders.py %D%/harness/grammar.c \
+  %D%/harness/helium.ld %D%/harness/quantized.py %D%/harness/racer.c %D%/harness/samples.py \
+  %D%/harness/tap.py %D%/unit/unit.tap %D%/aware %D%/broken %D%/cli %D%/diag %D%/docs %D%/embed %D%/emit \
+  %D%/export %D%/fixtures %D%/fuzz %D%/golden %D%/grad %D%/import %D%/int8 %D%/lsp %D%/models \
+  %D%/nests %D%/nets %D%/run %D%/runtime %D%/special %D%/targets %D%/walks %D%/web %D%/weights
 
 # Where a folder of cases is also in the build directory, make dist copies that too: results are no sources.
 dist-hook:

@@ -45,8 +45,8 @@ targets() {
   status=0
   programs=$(cd "$top" && ls tests/run/*.cnn tests/grad/*.cnn)
   # shellcheck disable=SC2086
-  make -j2 -s check TESTS="$(echo $programs) tests/aarch64.tap tests/armv7m.tap tests/riscv64.tap \
-    tests/wasm32.tap tests/int8.tap tests/unit.tap" >"$here/long-targets.log" 2>&1 || status=$?
+  make -j2 -s check TESTS="$(echo $programs) $(cd "$top" && echo tests/targets/*[0-9m].tap) \
+    tests/int8/int8.tap tests/unit/unit.tap" >"$here/long-targets.log" 2>&1 || status=$?
   verdict "$status" "every program on every target (long-targets.log)"
 }
 
@@ -89,7 +89,7 @@ fuzz() {
       >"$here/long-fuzz/$name.log" 2>&1 || status=$?
     mkdir -p "$here/long-fuzz/$name.corpus"
     for cases in tflite_cases tflite_wide_cases; do
-      [ "$name" != tflite ] || python3 -B "$top/tests/cli/$cases.py" "$here/long-fuzz/$name.corpus"
+      [ "$name" != tflite ] || python3 -B "$top/tests/import/$cases.py" "$here/long-fuzz/$name.corpus"
     done
     if [ "$status" = 0 ]; then
       dictionary=$top/tests/fuzz/$name.dict
@@ -113,7 +113,7 @@ random_programs() {
   top_srcdir=$top top_builddir=$here CNNC=$cnnc FIRST=${RANDOM_FIRST:-100000} NESTS=${RANDOM_NESTS:-1000} \
     CODE=${RANDOM_CODE:-100} MUTANTS=${RANDOM_MUTANTS:-5000} LIMITS=${RANDOM_LIMITS:-20000} \
     FAR=${RANDOM_FAR:-1000} INT8=${RANDOM_INT8:-3000} COMMANDS=${RANDOM_COMMANDS:-5000} \
-    sh "$top/tests/random.tap" >>"$here/long-random.log" 2>&1 || status=$?
+    sh "$top/tests/nets/random.tap" >>"$here/long-random.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-random.log" && status=1
   verdict "$status" "random programs and mutants (long-random.log)"
 }
@@ -133,7 +133,7 @@ lowered_programs() {
 schedule_choices() {
   status=0
   make -s netcheck >"$here/long-choices.log" 2>&1 || status=$?
-  top_builddir=$here SHAPES='12x12x35 13x15x1 7x7x3' sh "$top/tests/choices.tap" "$top"/tests/run/*.cnn \
+  top_builddir=$here SHAPES='12x12x35 13x15x1 7x7x3' sh "$top/tests/nets/choices.tap" "$top"/tests/run/*.cnn \
     >>"$here/long-choices.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-choices.log" && status=1
   verdict "$status" "each schedule that could be chosen (long-choices.log)"
@@ -147,7 +147,7 @@ all_rows() {
   names=$(cd "$top/tests" && ls run/*.cnn grad/*.cnn | sed 's/\.cnn$//' |
     grep -v -e _far -e _large -e detection -e nms -e rcnn -e rpn -e multibox -e yolo -e region \
         -e mask_head -e panoptic)
-  top_builddir=$here top_srcdir=$top ROWS_OF=$names sh "$top/tests/rows.tap" \
+  top_builddir=$here top_srcdir=$top ROWS_OF=$names sh "$top/tests/nets/rows.tap" \
     >>"$here/long-rows.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-rows.log" && status=1
   verdict "$status" "values with a leading axis (long-rows.log)"
@@ -166,8 +166,8 @@ functions() {
 # Training that is killed and resumed far more often than in make check, at other moments.
 kills() {
   status=0
-  CNNC=$here/cnnc KILLS=${KILLS:-300} KILL_SEED=${KILL_SEED:-2} sh "$top/tests/cli/steadfast.tap" \
-    >"$here/long-kills.log" 2>&1 || status=$?
+  CNNC=$here/cnnc KILLS=${KILLS:-300} KILL_SEED=${KILL_SEED:-2} \
+    sh "$top/tests/runtime/reproducible_training.tap" >"$here/long-kills.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-kills.log" && status=1
   verdict "$status" "the same bits from a training run that is killed and resumed (long-kills.log)"
 }
@@ -175,7 +175,7 @@ kills() {
 # The same bits by any number of processes, under each MPI that is there.
 processes() {
   status=0
-  CNNC=$here/cnnc MPI_ALL=1 sh "$top/tests/cli/mpi.tap" >"$here/long-mpi.log" 2>&1 || status=$?
+  CNNC=$here/cnnc MPI_ALL=1 sh "$top/tests/runtime/mpi.tap" >"$here/long-mpi.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-mpi.log" && status=1
   verdict "$status" "the same bits by any number of processes (long-mpi.log)"
 }
@@ -183,7 +183,8 @@ processes() {
 # Every allocation of a command fails once.
 memory() {
   status=0
-  CNNC=$here/cnnc ALLOCATIONS=0 sh "$top/tests/cli/nomemory.tap" >"$here/long-memory.log" 2>&1 || status=$?
+  CNNC=$here/cnnc ALLOCATIONS=0 sh "$top/tests/cli/out_of_memory.tap" \
+    >"$here/long-memory.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-memory.log" && status=1
   verdict "$status" "a message and whole files, whichever allocation fails (long-memory.log)"
 }
@@ -246,7 +247,7 @@ examples() {
       unet,side=32 unet_2015:188,width=4 fcn8s,side=32 deeplab_v3,side=32 tiny_yolo:64 \
       tiny_yolov3,side=32 ssd,side=32 faster_rcnn mask_rcnn panoptic fast_rcnn rcnn \
       fsrcnn espcn dcgan" \
-    sh "$top/tests/examples.tap" >>"$here/long-examples.log" 2>&1 || status=$?
+    sh "$top/tests/nets/examples.tap" >>"$here/long-examples.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-examples.log" && status=1
   verdict "$status" "examples against eval (long-examples.log)"
 }
@@ -264,17 +265,17 @@ outputs() {
 export_models() {
   status=0
   sh "$top/bench/run" export "$here" >"$here/long-export.log" 2>&1 || status=$?
-  CNNC=$here/cnnc top_srcdir=$top COMPUTED=all sh "$top/tests/export.tap" >>"$here/long-export.log" 2>&1 ||
-    status=$?
+  CNNC=$here/cnnc top_srcdir=$top COMPUTED=all sh "$top/tests/export/export.tap" \
+    >>"$here/long-export.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-export.log" && status=1
   verdict "$status" "models of ONNX against onnxruntime, and back (long-export.log)"
 }
 
-# tests/steps.tap with the kernels that are chosen for this CPU.
+# tests/golden/steps.tap with the kernels that are chosen for this CPU.
 first_steps() {
   status=0
   make -s golden >"$here/long-steps.log" 2>&1 || status=$?
-  top_srcdir=$top top_builddir=$here CNNC=$here/cnnc LEVEL=-O2 sh "$top/tests/steps.tap" \
+  top_srcdir=$top top_builddir=$here CNNC=$here/cnnc LEVEL=-O2 sh "$top/tests/golden/steps.tap" \
     >>"$here/long-steps.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-steps.log" && status=1
   verdict "$status" "the first step of nets that find objects against PyTorch (long-steps.log)"
@@ -285,7 +286,7 @@ imported_models() {
   status=0
   make -s netcheck >"$here/long-models.log" 2>&1 || status=$?
   for test in models boards dotprod; do
-    CNNC=$here/cnnc CLANG=$clang top_srcdir=$top top_builddir=$here sh "$top/tests/$test.tap" \
+    CNNC=$here/cnnc CLANG=$clang top_srcdir=$top top_builddir=$here sh "$top/tests/models/$test.tap" \
       >>"$here/long-models.log" 2>&1 || status=$?
   done
   grep -q '^not ok' "$here/long-models.log" && status=1

@@ -410,9 +410,9 @@ static void name_sections(Net *net) {
 /* Names of the file that are its interface, or that its fixed text has: NAME_infer, NAME_pack. Layers, whose
  * functions are called NAME_LAYER, take others. The list must be here: layers get their names, and their
  * kernels are printed with them, before any of that text is, and a name that was registered when the text
- * comes to it would be too late. tests/cli/reserved.tap finds what is missing: it calls layers by every word
- * that any of the generated files has. The last two are the ends of types of C and of the shared header:
- * uint8_t, cnn_optimizer_kind. */
+ * comes to it would be too late. tests/embed/reserved_names.tap finds what is missing: it calls layers by
+ * every word that any of the generated files has. The last two are the ends of types of C and of the shared
+ * header: uint8_t, cnn_optimizer_kind. */
 static const char *const fixed_names[] = {"infer",
                                           "infer_some",
                                           "pack",

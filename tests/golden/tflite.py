@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What LiteRT's reference kernels give for the models of tests/cli/tflite_cases.py: a line a sample, with a
+"""What LiteRT's reference kernels give for the models of tests/import/tflite_cases.py: one line per sample, a
 hash of the bytes of each output of 8 bits.
 
     python3 tests/golden/tflite.py >tests/golden/tflite.txt
 
-needs numpy and the package ai-edge-litert. On standard error it tells where tests/cli/tflite_reference.py
+needs numpy and the package ai-edge-litert. On standard error it tells where tests/import/tflite_reference.py
 differs from LiteRT, and what these kernels refuse."""
 import hashlib
 import itertools
@@ -15,7 +15,7 @@ import sys
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "import"))
 from tflite_cases import all_cases  # noqa: E402
 from tflite_float_cases import float_cases  # noqa: E402
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What reference kernels give for the models of tests/cli/tflite_wide_cases.py: a line a sample and kernels
-(litert: LiteRT's, tflm: those of TensorFlow Lite for microcontrollers), with a hash of the bytes of each
-output.
+"""Results of reference kernels for the models of tests/import/tflite_wide_cases.py: one line per sample and
+kernels (litert: LiteRT's, tflm: those of TensorFlow Lite for microcontrollers), with a hash of the bytes of
+each output.
 
     python3 tests/golden/tflite16.py >tests/golden/tflite16.txt
 
@@ -15,7 +15,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tflite_micro.python.tflite_micro import runtime
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "import"))
 from tflite_models import F32, I8  # noqa: E402
 from tflite_wide import digest  # noqa: E402
 from tflite_wide_cases import all_cases  # noqa: E402

@@ -132,7 +132,7 @@ for (const [slug, kind] of [
       both([name, `--diagnostics=${kind}`], folder(`tests/diag/${slug}`));
   });
 await test("what there is not in a page is said", () => {
-  const files = program("tests/cli/small.cnn");
+  const files = program("tests/fixtures/small.cnn");
   const object = run(compiler, ["small.cnn", "-o", "small.o"], files);
   wants(object.err, object.code === 1 && /there is no C compiler in a page/.test(object.err));
   const weights = run(compiler, ["small.cnn", "--weights=a.npz", "-o", "small.c"], files);

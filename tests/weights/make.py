@@ -1,5 +1,5 @@
-# make.py: the files of PyTorch that tests/cli/torch.tap reads, as .npz what must be read from them, and their
-# pickles, with which tests/fuzz/torch.c begins. Needs torch and numpy: python3 tests/weights/make.py
+# make.py: the files of PyTorch that tests/weights/torch.tap reads, as .npz what must be read from them, and
+# their pickles, with which tests/fuzz/torch.c begins. Needs torch and numpy: python3 tests/weights/make.py
 # SPDX-License-Identifier: Apache-2.0
 import os, sys, zipfile
 import numpy, torch

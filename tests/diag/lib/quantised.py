@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import sys
 
-sys.path.insert(0, "../..")
+sys.path.insert(0, "../../harness")
 from quantized import layer, note, save, stored  # noqa: E402
 
 good = {**stored("image", 1.0, -128), **layer("conv1", [2, 1, 3, 3], [1, 2, 3] * 6, [0.01, 0.02], [5, -5]),

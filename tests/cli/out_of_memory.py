@@ -1,0 +1,199 @@
+# out_of_memory.py: the cases of out_of_memory.tap, with a library that makes calls fail
+# (allocation_faults.c). ALLOCATIONS is how many allocations of a command are made to fail, evenly spread; 0:
+# each of them.
+# SPDX-License-Identifier: Apache-2.0
+import json, os, shutil, signal, struct, subprocess, sys, zlib
+from tap import check, finish, start
+
+here = os.path.dirname(os.path.abspath(__file__))
+most = int(os.environ.get("ALLOCATIONS", "60"))
+work = start("nomemory")
+cnnc, cc = os.environ["CNNC"], os.environ.get("CC", "cc").split()
+made = subprocess.run([*cc, "-shared", "-fPIC", "-O1", "-o", f"{work}/faults.so",
+                       f"{here}/allocation_faults.c", "-ldl"],
+                      capture_output=True, text=True)
+if made.returncode:  # another C library
+    print("1..0 # SKIP", made.stderr.splitlines()[0] if made.stderr else "no shared library")
+    sys.exit(0)
+
+NET = """net t {
+    input image: 6x6x1 as u8
+    normalize(scale=1/255)
+    conv(2, 3x3) -> batchnorm -> relu
+    flatten
+    dense(3) -> softmax
+    train {
+        loss = cross_entropy
+        optimizer = adam(rate=0.01)
+        augment = [hflip]
+        epochs = 1
+        batch = 10
+    }
+}
+"""
+os.mkdir("fresh")  # what each command finds
+os.chdir("fresh")
+with open("t.cnn", "w") as file:
+    file.write(NET)
+for name in "epoch3.ckpt", "net.cnn":
+    shutil.copy(os.path.join(here, "..", "weights", name), name)
+with open("names", "w") as file:
+    file.write("# theirs = ours\nhead.* = head.*\n")
+with open("wrong.cnn", "w") as file:
+    file.write(NET.replace("3x3", "9x9").replace("adam", "adan"))
+TRAIN = "./t", "train", "--data", "synthetic", "--limit", "40", "--threads", "1", "--progress", "none"
+
+
+def run(words, directory, **faults):
+    env = {**os.environ, "LD_PRELOAD": f"{work}/faults.so", "FAULT_COUNT": f"{work}/count",
+           "OMP_NUM_THREADS": "1",
+           **{f"FAULT_{key.upper()}": str(value) for key, value in faults.items()}}
+    try:
+        return subprocess.run(words, cwd=directory, env=env, capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(words, 99, "", "does not end")
+
+
+def files(directory):
+    found = {}
+    for name in os.listdir(directory):
+        with open(f"{directory}/{name}", "rb") as file:
+            found[name] = file.read()
+    return found
+
+
+def steady(found):
+    """Without what depends on the time: logs, plots and checkpoints."""
+    return {name: data for name, data in found.items() if not name.endswith((".jsonl", ".csv", ".svg",
+        ".checkpoint.safetensors")) and "tfevents" not in name}
+
+
+for words in ([cnnc, "t.cnn", "-o", "t"], [*TRAIN, "-o", "w.safetensors"],
+              [*TRAIN, "-o", "old.safetensors", "--rate=0.1"]):
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    check(done.returncode == 0, " ".join(words[:2]) + ": made ready", done.stderr)
+with open("p.png", "wb") as file:
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">2I5B", 8, 8, 8, 0, 0, 0, 0)))
+    file.write(chunk(b"IDAT", zlib.compress(bytes(8 * 9))) + chunk(b"IEND", b""))
+os.chdir(work)
+before = files("fresh")
+
+
+def complete(data):
+    """A checkpoint has times in it, so it differs from run to run; its header says how long it is."""
+    length = 8 + struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:length])
+    return "cnn_training" in header["__metadata__"] and len(data) - length == max(
+        entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__")
+
+
+def arrays(data):
+    """The arrays of a file of weights, without what its header says of the run."""
+    return data[8 + struct.unpack("<Q", data[:8])[0]:] if data else None
+
+
+def unfinished(name, data, whole, done):
+    """An epoch that could not be judged is kept: its weights, with another header than at its end."""
+    return (name.endswith(".last.safetensors") and "is saved as far as it went" in done.stderr
+            and arrays(data) in (arrays(whole.get(name)), arrays(before.get(name))))
+
+
+def sound(name, data, whole, done):
+    """An output is as it was, or as it is when all goes well; logs may lack their last rows."""
+    if name not in whole:
+        return False
+    if unfinished(name, data, whole, done):
+        return True
+    if name.endswith(".checkpoint.safetensors"):
+        return complete(data)
+    return data == before.get(name) or data == whole[name] or name.endswith((".jsonl", ".csv", ".svg"))
+
+
+def misread(done):
+    """Jansson's reader of strings does not look whether there was memory for a character. Where one is
+    missing it stops the program or finds the text damaged; nobody but its authors can mend that."""
+    stopped = done.returncode == -signal.SIGABRT and "lex_scan_string: Assertion" in done.stderr
+    return stopped or done.returncode == 1 and '" is damaged: ' in done.stderr
+
+
+def suffers(title, *words, limit=None, status=0):
+    shutil.copytree("fresh", "once")
+    done = run(words, "once")
+    whole, normal = files("once"), done
+    shutil.rmtree("once")
+    count = int(open("count").read().split()[0])
+    check(done.returncode == status, f"{title}: {count} allocations", done.stderr)
+    tries = limit or most
+    numbers = range(1,
+                    count + 1) if tries == 0 or tries >= count else sorted(
+        {1 + i * count // tries for i in range(tries)})
+    wrong, refused = [], 0
+    for n in numbers:
+        shutil.copytree("fresh", "try")
+        done = run(words, "try", memory=n)
+        found = files("try")
+        shutil.rmtree("try")
+        refused += done.returncode == 1
+        why = None
+        if done.returncode not in (status, 1) and not misread(done):
+            why = f"status {done.returncode}"
+        elif done.returncode == 1 and status == 0 and "memory" not in done.stderr and not misread(done):
+            why = "no message of memory"
+        elif done.returncode == 0 and (steady(found) != steady(whole) or set(found) != set(whole)
+                                       or done.stdout != normal.stdout):
+            why = "success, and another result"
+        elif any(found.get(name) != before[name] and not unfinished(name, found.get(name), whole, done)
+                 for name in before if name not in whole or whole[name] == before[name]):
+            why = "an input is touched"
+        elif not all(sound(name, data, whole, done) for name, data in found.items()):
+            why = f"left: {[name for name, data in found.items() if not sound(name, data, whole, done)]}"
+        if why:
+            wrong.append(f"{n}: {why}: {done.stderr.strip()[-300:]}")
+    check(not wrong, f"  each of {len(list(numbers))} that fails: a message, and nothing half written",
+          "\n".join(wrong))
+    check(status or refused > len(list(numbers)) // 2, "  most are told", refused)
+
+
+def goes_on(title, *words):
+    """Interrupted calls are made again: the same result."""
+    shutil.copytree("fresh", "once")
+    normal, whole = run(words, "once"), files("once")
+    shutil.rmtree("once")
+    wrong = []
+    for every in 2, 3, 5, 7:
+        shutil.copytree("fresh", "try")
+        done = run(words, "try", interrupt=every)
+        found = files("try")
+        shutil.rmtree("try")
+        calls = int(open("count").read().split()[1])
+        if done.returncode or done.stdout != normal.stdout or steady(found) != steady(whole) or set(
+                found) != set(whole) or calls < 2:
+            wrong.append(f"every {every}. of {calls}: {done.returncode} {done.stderr}")
+    check(normal.returncode == 0 and not wrong, f"{title}, with interrupted calls", "\n".join(wrong))
+
+
+goes_on("checking a program", cnnc, "t.cnn")
+goes_on("C", cnnc, "t.cnn", "--train", "--weights=w.safetensors", "-o", "n.c", "-MD")
+goes_on("C to standard output", cnnc, "t.cnn", "-o", "-")
+goes_on("training", *TRAIN, "-o", "w.safetensors", "--log=l.csv", "--plot=l.svg", "--tensorboard=.")
+goes_on("going on", *TRAIN, "-o", "old.safetensors", "--resume", "--epochs=2", "--log=l.jsonl")
+goes_on("evaluating", "./t", "eval", "--data=synthetic", "--limit=40", "--weights=w.safetensors",
+        "--confusion=c.svg")
+goes_on("predicting", "./t", "predict", "p.png", "--weights=w.safetensors", "-o", "o.npy")
+
+suffers("checking a program", cnnc, "t.cnn")
+suffers("a wrong program", cnnc, "wrong.cnn", status=1)
+suffers("C", cnnc, "t.cnn", "-o", "n.c")
+suffers("C with training code and weights", cnnc, "t.cnn", "--train", "--weights=w.safetensors", "-o", "n.c")
+suffers("C with weights of PyTorch", cnnc, "net.cnn", "--weights=epoch3.ckpt:ema", "--rename=names", "-o",
+        "n.c")
+suffers("a program", cnnc, "t.cnn", "-o", "n", limit=8)
+suffers("training", *TRAIN, "-o", "w.safetensors", "--log=l.csv", "--plot=l.svg")
+suffers("going on", *TRAIN, "-o", "old.safetensors", "--resume", "--epochs=2", "--log=l.jsonl")
+suffers("evaluating", "./t", "eval", "--data=synthetic", "--limit=40", "--weights=w.safetensors",
+        "--threads=1", "--confusion=c.svg")
+suffers("predicting", "./t", "predict", "p.png", "--weights=w.safetensors", "--threads=1", "-o", "o.npy")
+suffers("looking", "./t", "features", "p.png", "--weights=w.safetensors", "-o", "f.png")
+finish()

@@ -1,0 +1,173 @@
+"""export.py CNNC SOURCE_DIR NAME[:SIDE][,CONST=VALUE]...: nets of examples/ as models of ONNX and back:
+what `cnnc import` makes of the model is the same program up to names. Those in $COMPUTED (or all) are
+compiled, too, and compute the same. Only the standard library is needed."""
+# SPDX-License-Identifier: Apache-2.0
+import glob, os, re, shutil, subprocess, sys
+top = os.path.abspath(sys.argv[2])
+sys.path.append(os.path.join(top, "tests", "harness"))
+import compiled
+from tap import check, finish, start
+
+COMPUTED = os.environ.get("COMPUTED", "").split()
+cnnc = os.path.abspath(sys.argv[1])
+# Left out in ONNX, or free to be written in another way: the numbers are what counts.
+NOTHING = ("dropout", "drop_path")
+FREE = ("init", "bias_init", "pad", "order", "momentum", "mean", "std", "scale", "ceil", "count_pad", "x")
+
+
+def reduced(word):
+    """The program of an example with a smaller picture and other constants."""
+    name, *constants = word.split(",")
+    name, _, side = name.partition(":")
+    text = open(glob.glob(f"{top}/examples/*/{name}.cnn")[0]).read()
+    if side:
+        text = re.sub(r"^( *input \w*: )\d+x\d+x", rf"\g<1>{side}x{side}x", text, flags=re.M)
+    for constant in constants:
+        key, value = constant.split("=")
+        text = re.sub(rf"^const {key} = \S+", f"const {key} = {value}", text, flags=re.M)
+    return name, text
+
+
+def both(value, shape):
+    """One size of a picture is that of both axes."""
+    return value * 2 if isinstance(value, list) and len(value) == 1 and len(shape) == 3 else value
+
+
+def pixel(shape):
+    """A picture of one pixel is as good as a vector."""
+    return shape[-1:] if shape[:-1] in ([1, 1], [1]) else shape
+
+
+def layers(facts):
+    """Of each layer what does not depend on names: operator, shape, arguments, where inputs come from."""
+    number = {port["name"]: f"input {n}" for n, port in enumerate(facts["inputs"])}
+    rows = []
+    for layer in facts["layers"]:
+        inputs = [number[name] for name in layer["inputs"]]
+        if layer["operator"] in NOTHING:
+            number[layer["name"]] = inputs[0]
+            continue
+        shape = pixel(layer["shape"])
+        if layer["operator"] == "flatten" and rows and rows[inputs[0]][1] == shape:  # of one pixel
+            number[layer["name"]] = inputs[0]
+            continue
+        number[layer["name"]] = len(rows)
+        if layer["operator"] in ("add", "multiply"):  # the importer may exchange their operands
+            inputs.sort()
+        arguments = {k: both(v, layer["shape"]) for k, v in layer["arguments"].items() if k not in FREE}
+        rows.append((layer["operator"], shape, layer["parameters"], inputs, arguments))
+    outputs = [pixel(port["shape"]) for port in facts["outputs"]]
+    return rows, outputs
+
+
+def same(ours, theirs):
+    """Why the two programs differ; empty: they do not."""
+    (a, outs), (b, others) = layers(ours), layers(theirs)
+    for n, (row, other) in enumerate(zip(a, b)):
+        if row != other:
+            return f"layer {n} is {row}\nand comes back as {other}"
+    if len(a) != len(b):
+        return f"{len(a)} layers come back as {len(b)}: {[r[0] for r in a]} {[r[0] for r in b]}"
+    return "" if outs == others else f"outputs {outs} come back as {others}"
+
+
+def computed(name, weights, back):
+    """The largest difference between the net and what came back; of the second, bytes are floats."""
+    first = compiled.Net(cnnc, name + ".cnn", weights, name)
+    second = compiled.Net(cnnc, back + ".cnn", back + ".safetensors", back)
+    inputs = compiled.draw_inputs(first.facts)
+    return max(compiled.difference(y, x) for x, y in zip(first(inputs), second(inputs)))
+
+
+def there_and_back(word, name, text):
+    """Facts of the program and of NAME_back.cnn, what became of it; None: it was refused."""
+    with open(name + ".cnn", "w") as file:
+        file.write(text)
+    facts = compiled.facts_of(cnnc, name + ".cnn")
+    compiled.write_weights(facts, name + ".safetensors")
+    words = ["--weights=" + name + ".safetensors"] if facts["weights"] else []
+    made = compiled.command(cnnc, name + ".cnn", *words, "-o", name + ".onnx")
+    check(made.returncode == 0, f"{word} is written as ONNX", made.stderr)
+    if made.returncode:
+        return None
+    made = compiled.command(cnnc, "import", name + ".onnx", "-o", name + "_back")
+    check(made.returncode == 0, f"{word} comes back", made.stderr)
+    return None if made.returncode else (facts, compiled.facts_of(cnnc, name + "_back.cnn"))
+
+
+def compute_both(word, name):
+    worst = computed(name, name + ".safetensors", name + "_back")
+    check(worst < 2e-5, f"{word} computes the same", f"differs by {worst} of the largest")
+
+
+def round_trip(word):
+    name, text = reduced(word)
+    both_facts = there_and_back(word, name, text)
+    if not both_facts:
+        return
+    why = same(*both_facts)
+    check(why == "", f"{word} comes back as the same program", why)
+    if name in COMPUTED or "all" in COMPUTED:
+        compute_both(word, name)
+    for path in glob.glob(name + ".*") + glob.glob(name + "_back.*"):
+        os.remove(path)
+
+
+def boxes(word):
+    """A detector without nms comes back as what its boxes are computed by."""
+    name, text = reduced(word)
+    text = re.sub(r" -> nms\(.*\)|^ *labels .*|", "", text, flags=re.M)
+    if there_and_back(word + " without nms", name, text):
+        compute_both(word + " without nms", name)
+
+
+def detections(program):
+    """A model whose outputs are boxes that were found. It does not come back: how many there are is data."""
+    name = os.path.basename(program)[:-4]
+    facts = compiled.facts_of(cnnc, program)
+    compiled.write_weights(facts, name + ".safetensors")
+    words = ["--weights=" + name + ".safetensors"] if facts["weights"] else []
+    made = compiled.command(cnnc, program, *words, "-o", name + ".onnx")
+    check(made.returncode == 0, f"{name} is written with its nms", made.stderr)
+    made = compiled.command(cnnc, "import", name + ".onnx", "-o", name + "_back")
+    refused = made.returncode == 1 and "NonMaxSuppression" in made.stderr
+    check(refused, "  which does not come back", made.stderr)
+
+
+def all_detections():
+    programs = [f"{top}/tests/run/{name}.cnn" for name in ("boxes", "detection", "yolo_nms")]
+    for word in ("ssd,side=32", "tiny_yolov3,side=64"):
+        name, text = reduced(word)
+        programs.append(os.path.abspath(name + ".cnn"))
+        with open(programs[-1], "w") as file:
+            file.write(text)
+    for program in programs[1:]:
+        detections(program)
+    words = [sys.executable, "-B", f"{top}/bench/export.py", "--cnnc", cnnc, *programs]
+    made = subprocess.run(words, capture_output=True, text=True)
+    if "ModuleNotFoundError" in made.stderr:
+        print("# onnxruntime is not there, and has computed none of these")
+    else:
+        same = made.stdout.count("\nok - ")
+        check(made.returncode == 0 and same == len(programs), "onnxruntime finds the same boxes",
+              made.stdout + made.stderr)
+
+
+def table():
+    """Each operator of the language has a row in the table of ways out."""
+    rows = lambda path, form: re.findall(form, open(os.path.join(top, "compiler", path)).read(), re.M)
+    ops = rows("ops/ops.def", r"^OP\((\w+)\)")
+    check(ops == rows("exchange/onnx_out.def", r"^(?:OUT|NONE)\((\w+),"), "every operator is in onnx_out.def")
+
+
+start("export")
+for path in glob.glob(f"{top}/examples/*/*.cnn"):  # what examples import stands beside them
+    if not re.search(r"^net ", open(path).read(), re.M):
+        shutil.copy(path, ".")
+table()
+boxes("tiny_yolov3,side=64")
+boxes("ssd,side=32")
+all_detections()
+for word in sys.argv[3:]:
+    round_trip(word)
+finish()

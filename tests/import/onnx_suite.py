@@ -1,0 +1,244 @@
+"""onnx_suite.py CNNC FOLDER: ONNX's official tests through cnnc import: each supported model is compiled for
+generic and its outputs compared. Those of onnx_suite.txt must be right. BLESS=1 writes that list, and what is
+refused and why as docs/onnx-tests.md."""
+# SPDX-License-Identifier: Apache-2.0
+import collections, ctypes, glob, itertools, math, os, re, struct, subprocess, sys, textwrap
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
+from tap import check, finish, start
+
+cnnc, folder = sys.argv[1], os.path.abspath(sys.argv[2])
+
+
+def fields(data):
+    """(number, value) of a message of protocol buffers; values are numbers or bytes."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = data[at]
+            at += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    while at < len(data):
+        key = varint()
+        if key & 7 == 0:
+            yield key >> 3, varint()
+        elif key & 7 == 2:
+            size = varint()
+            yield key >> 3, data[at:at + size]
+            at += size
+        else:
+            size = 8 if key & 7 == 1 else 4
+            yield key >> 3, data[at:at + size]
+            at += size
+
+
+KINDS = {1: "f", 2: "B", 3: "b", 6: "i"}  # types of ONNX as struct has them
+TYPES = {"as u8": ctypes.c_uint8, "as i8": ctypes.c_int8}
+
+
+def tensor(path):
+    """(name, shape, numbers) of a TensorProto of floats or of whole numbers of 8 or 32 bits; None: it is
+    another."""
+    name, shape, kind, numbers = "", [], 0, []
+    with open(path, "rb") as file:
+        for number, value in fields(file.read()):
+            if number == 1 and isinstance(value, int):
+                shape.append(value)
+            elif number == 1:
+                packed = list(value)
+                shape += packed if all(n < 128 for n in packed) else []
+            elif number == 2:
+                kind = value
+            elif number == 8:
+                name = value.decode()
+            elif number == 4 or (number == 9 and kind in KINDS):
+                form = KINDS.get(kind, "f")
+                numbers += struct.unpack(f"<{len(value) // struct.calcsize(form)}{form}", value)
+    whole = kind in KINDS and len(numbers) == math.prod(shape)
+    return (name, shape, numbers, kind) if whole else None
+
+
+def moved(shape, numbers, back):
+    """The numbers with the first axis last (or, back, as they are)."""
+    if back or len(shape) < 2:
+        return numbers
+    inner = len(numbers) // shape[0]
+    return [numbers[c * inner + i] for i in range(inner) for c in range(shape[0])]
+
+
+def aligned(count):
+    space = ctypes.create_string_buffer(count + 64)
+    return space, ctypes.c_void_p(ctypes.addressof(space) + -ctypes.addressof(space) % 64)
+
+
+def close(got, wanted):
+    return all(a == b or abs(a - b) <= 1e-5 + 1e-3 * abs(b) for a, b in zip(got, wanted))
+
+
+def prepared(case, text):
+    """Inputs and outputs of a test in the order of the program, and the number of images."""
+    names = [m[1] for m in re.finditer(r"^ *input .*# (\S*) [0-9x]+$", text, re.M)]
+    outs = [part.split(" ")[0] for part in re.search(r"^ *output .*?# (.*)$", text, re.M)[1].split("; ")]
+    data = os.path.join(case, "test_data_set_0")
+    read = [[tensor(path) for path in sorted(glob.glob(f"{data}/{kind}_*.pb"),
+                                             key=lambda p: int(re.search(r"_(\d+)\.pb", p)[1]))]
+            for kind in ("input", "output")]
+    given = {t[0]: t for t in read[0] if t and t[3] != 6}
+    if any(name not in given for name in names) or len(outs) > len(read[1]):
+        return None
+    made = {t[0]: t for t in read[1] if t}
+    if any(name not in made for name in outs):
+        return None
+    lines = re.findall(r"^ *input (.*?) *#", text, re.M)
+    ports = re.search(r"^ *output (.*?) *#", text, re.M)[1].split(", ")
+    types = [[TYPES.get(port[-5:], ctypes.c_float) for port in kind] for kind in (lines, ports)]
+    if len(ports) != len(outs):
+        types[1] = [ctypes.c_float] * len(outs)
+    if any(made[name][3] in (2, 3) and kind == ctypes.c_float for name, kind in zip(outs, types[1])):
+        return None
+    return [given[name] for name in names], [made[name] for name in outs], *types
+
+
+def run(library, net, inputs, outputs, taken, given, trained, size):
+    images = inputs[0][1][0] if len(inputs[0][1]) > 1 else 1
+
+    def of_image(t, n):
+        several = len(t[1]) > (images == 1) and t[1][0] == images
+        each = len(t[2]) // (t[1][0] if several else 1)
+        return (t[1][1:], t[2][n * each:(n + 1) * each]) if several else (t[1], t[2])
+
+    if images > 1 and any(len(t[1]) > 1 and t[1][0] != images for t in inputs + outputs):
+        return False
+    for orders in itertools.product((False, True), repeat=len(inputs)):
+        fine = True
+        for n in range(images):
+            ins = [moved(*of_image(t, n), back) for t, back in zip(inputs, orders)]
+            outs = [of_image(t, n) for t in outputs]
+            buffers = [(kind * len(x))(*x) for kind, x in zip(taken, ins)]
+            results = [(kind * max(1, len(y[1])))() for kind, y in zip(given, outs)]
+            kept, workspace = aligned(size)
+            getattr(library, net + "_infer")(*trained, *buffers, *results, workspace)
+            fine = fine and all(any(close(list(got), moved(*y, back)) for back in (False, True))
+                                for got, y in zip(results, outs))
+        if fine:
+            return True
+    return False
+
+
+def packed(number, data):
+    """A field of bytes of a message."""
+    size, length = b"", len(data)
+    while length > 127:
+        size, length = size + bytes([length & 127 | 128]), length >> 7
+    return bytes([number << 3 | 2]) + size + bytes([length]) + data
+
+
+def with_constants(case):
+    """The model with all inputs but the first as constants, as weights are in models that people have."""
+    more = b""
+    for path in glob.glob(f"{case}/test_data_set_0/input_*.pb"):
+        if not path.endswith("input_0.pb"):
+            with open(path, "rb") as file:
+                more += packed(5, file.read())
+    with open(os.path.join(case, "model.onnx"), "rb") as file:
+        model = list(fields(file.read()))
+    with open("constants.onnx", "wb") as file:
+        for number, value in model:
+            if number == 7:
+                file.write(packed(7, value + more))
+            elif number == 8:
+                file.write(packed(8, value))
+    return "constants.onnx"
+
+
+def outcome(case):
+    """(kind, reason)"""
+    made = subprocess.run([cnnc, "import", os.path.join(case, "model.onnx"), "-o", "net"],
+                          capture_output=True, text=True, timeout=120)
+    if made.returncode == 1:
+        made = subprocess.run([cnnc, "import", with_constants(case), "-o", "net"], capture_output=True,
+                              text=True, timeout=120)
+    if made.returncode == 1:
+        reasons = re.findall(r"^ += .*?'(?: and \d+ more)?: (.*)$", made.stderr, re.M)
+        first = reasons[0] if reasons else made.stderr.split("error: ")[-1].split("\n")[0]
+        return "refused", re.sub(r"\d+", "N", re.sub(r"'.*?'", "'...'", first))
+    if made.returncode:
+        return "wrong", made.stderr
+    text = open("net.cnn").read()
+    both = prepared(case, text)
+    if not both:
+        return "refused", "numbers that are no floats, nor of 8 bits"
+    net = re.search(r"^net (\w+)", text, re.M)[1]
+    weights = ["--weights=net.safetensors"] if os.path.getsize("net.safetensors") > 16 else []
+    name = os.path.basename(case)
+    for words in (["--emit=header", "-o", "net.h"], ["-o", name + ".so"]):
+        built = subprocess.run([cnnc, "net.cnn", *weights, "--target=generic", "-O1", *words],
+                               capture_output=True, text=True, timeout=300)
+        if built.returncode:
+            return "wrong", built.stderr
+    header = open("net.h").read()
+    size = int(re.search(r"_WORKSPACE_BYTES (\d+)", header)[1])
+    library = ctypes.CDLL(os.path.abspath(name + ".so"))
+    trained = net + "_trained"
+    trained = [ctypes.byref(ctypes.c_char.in_dll(library, trained))] if trained in header else []
+    return ("right", "") if run(library, net, *both, trained, size) else ("wrong", "outputs differ\n" + text)
+
+
+here = os.path.dirname(os.path.abspath(__file__))
+listed = os.path.join(here, "onnx_suite.txt")
+page = os.path.join(here, "..", "..", "docs", "onnx-tests.md")
+
+
+def write_page(right, reasons):
+    """What is right and what is refused, by reason."""
+    count, refused = len(right), sum(map(len, reasons.values()))
+    fold = lambda text: textwrap.wrap(text, 110, break_long_words=False)
+    lines = ["<!-- Made by `BLESS=1 make check TESTS=tests/import/onnx_suite.tap`; do not edit. -->",
+             "# ONNX's official tests", ""]
+    lines += fold(f"The {count + refused} models of libonnx-testdata of Debian 12 (onnx 1.12) through `cnnc "
+                  f"import`: {count} are imported, compiled, and give the numbers that the tests expect; "
+                  f"none gives others; {refused} are refused. Most of these are about what nets are not made "
+                  "of, such as whole numbers, texts and sequences. The reasons are those that cnnc gives, "
+                  "with N for any number.")
+    for why, names in sorted(reasons.items(), key=lambda row: (-len(row[1]), row[0])):
+        lines += ["", f"## {why} ({len(names)})", ""] + fold(", ".join(sorted(names)))
+    lines += ["", f"## Right ({count})", ""] + fold(", ".join(right))
+    with open(page, "w") as file:
+        file.write("\n".join(lines) + "\n")
+
+
+def short(name):
+    return os.path.basename(name).removeprefix("test_")
+
+
+start("onnx")
+wanted = set(open(listed).read().split()) if os.path.exists(listed) else set()
+right, wrong, reasons, there = [], 0, collections.defaultdict(list), set()
+for path in sorted(glob.glob(folder + "/**/model.onnx", recursive=True)):
+    name = os.path.relpath(os.path.dirname(path), folder)
+    kind, why = outcome(os.path.dirname(path))
+    there.add(name)
+    if kind == "right":
+        right.append(name)
+    elif kind == "refused":
+        reasons[why].append(short(name))
+    wrong += kind == "wrong"
+    if kind != "refused" or name in wanted:
+        check(kind == "right", name, why)
+print(f"# {len(right)} right, {wrong} wrong, {sum(map(len, reasons.values()))} refused:")
+for why, names in sorted(reasons.items(), key=lambda row: -len(row[1])):
+    print(f"# {len(names):5} {why}")
+print(f"# {len(set(right) - wanted)} are right and not in onnx_suite.txt, "
+      f"{len(wanted - there)} of it are not here")
+check(len(set(right) & wanted) > 0 or os.environ.get("BLESS"), "some of the list are right")
+if os.environ.get("BLESS"):
+    with open(listed, "w") as file:
+        file.write("\n".join(right) + "\n")
+    write_page([short(name) for name in right], reasons)
+finish()
