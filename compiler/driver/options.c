@@ -67,7 +67,7 @@ const OptionRow options_table[] = {
     {"emit", LONG_EMIT, required_argument, "--emit=KIND",
      "c header obj shared exe wasm model onnx; library: a folder for Arduino, PlatformIO, ESP-IDF, Zephyr "
      "and "
-     "CMake; or a view of the program: summary json dot ast graph nests program schedule",
+     "CMake; or a view of the program: summary json dot ast graph nests lir schedule",
      "@kinds"},
     {"after", LONG_AFTER, required_argument, "--after=PASS",
      "with --emit=graph: the graph behind that pass of the compiler, for inference; with --train the "
@@ -217,7 +217,7 @@ static const Kind kinds[] = {
     {"ast", OUTPUT_AST, NULL},
     {"graph", OUTPUT_GRAPH, NULL},
     {"nests", OUTPUT_NESTS, NULL},
-    {"program", OUTPUT_LOWERED, NULL},
+    {"lir", OUTPUT_LOWERED, NULL},
     {"schedule", OUTPUT_SCHEDULE, NULL},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
@@ -252,6 +252,7 @@ const char *const *options_slugs(Arena *arena, bool warnings) {
 /* ---- single options ---- */
 static bool read_kind(Options *options, Arena *arena, const char *value, bool *given) {
   int index;
+  if (strcmp(value, "program") == 0) value = "lir"; /* the former name, accepted until 0.2 */
   if (!read_word("--emit", value, options_kinds(arena), &index)) return false;
   options->kind = kinds[index].kind;
   return *given = true;

@@ -37,7 +37,7 @@ static const Command commands[] = {{"--emit=json", ANY, 0},
                                    {"--emit=c -Os --target=armv7e-m --ram=64M", ANY, 4},
                                    {"--emit=c --target=aarch64,wasm32 --threads=openmp --batch=2", ANY, 4},
                                    {"--emit=c --train", LEAST, 4},
-                                   {"--emit=program", ANY, 0},
+                                   {"--emit=lir", ANY, 0},
                                    {"--emit=schedule", ANY, 0}};
 
 typedef struct Outcome { /* of a command line, in memory that its process shares */
