@@ -379,7 +379,9 @@ bool backend_command(Arena *arena, const char *what, const char *const *words, b
   *why = NULL;
   for (; *words; words++) command_add(&command, *words);
   if (verbose) command_show(&command);
-  return command_run(&command, why);
+  const bool done = command_run(&command, why);
+  if (command.refused) *why = NULL;
+  return done;
 }
 
 bool backend_output(Arena *arena, const char *what, const char *const *words, const char **printed,

@@ -42,8 +42,8 @@ const char *backend_messages(const Backend *); /* those so far; "" where they go
 /* What would help where there is no clang; NULL: there is, or --cc names another compiler. */
 const char *backend_help(const Backend *);
 
-/* Runs a command, whose words end with NULL; its standard output is on standard error. what: it is, in
- * messages. */
+/* Runs cnnc or a program that it built, whose words end with NULL; its standard output is on standard error.
+ * what: it is, in messages. False with `why` NULL: it has printed the reason itself. */
 bool backend_command(Arena *, const char *what, const char *const *words, bool verbose, const char **why);
 /* The same; *printed is its standard output. */
 bool backend_output(Arena *, const char *what, const char *const *words, const char **printed,

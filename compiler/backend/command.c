@@ -139,13 +139,14 @@ static bool command_start(Command *command, const char **why) {
   return started;
 }
 
-static bool command_done(const Command *command, int status, const char **why) {
+static bool command_done(Command *command, int status, const char **why) {
   const char *program = command->words.data[0];
   if (WIFSIGNALED(status))
     return *why = arena_printf(command->arena, "%s '%s' was ended by signal %d", command->what, program,
                                WTERMSIG(status)),
            false;
-  if (WEXITSTATUS(status))
+  command->refused = WEXITSTATUS(status) != 0;
+  if (command->refused)
     return *why = arena_printf(command->arena, "%s '%s' failed with exit status %d", command->what, program,
                                WEXITSTATUS(status)),
            false;

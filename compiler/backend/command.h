@@ -18,6 +18,7 @@ typedef struct Command {
   FILE *messages; /* where its messages go; NULL: to standard error */
   FILE *told;     /* where they wait until it has ended, if others run at the same time */
   bool links;     /* it starts a linker, which would outlive it and go on writing: it is never stopped */
+  bool refused;   /* it ended with an exit status other than 0 */
   pid_t pid;      /* while it runs, else 0 */
 } Command;
 

@@ -194,7 +194,8 @@ static bool read_options(Quantising *q, int argc, char **argv) {
 
 /* ---- the file ---- */
 bool quantise_failed(Quantising *q, const char *why) {
-  diag_report(q->diags, DIAG_backend_failed, NO_SPAN, NULL, "%s", why);
+  if (why) diag_report(q->diags, DIAG_backend_failed, NO_SPAN, NULL, "%s", why);
+  q->failed = true;
   return false;
 }
 
@@ -370,6 +371,8 @@ static void run(Quantising *q) {
   if (!read_net(q) || !finds_ranges(q)) return;
   q->wrong = !suits_training(q);
   if (q->wrong || !keeps_layers(q)) return;
+  diags_print(q->diags, stderr, DIAG_TEXT, options_colour(0)); /* of the source: each trial has its own */
+  q->diags = diags_new(q->arena, &q->sources);
   if (q->data && !quantise_build(q, NULL, program)) return;
   if (!equalised(q, &weights) || (q->data && !quantise_observe(q, program, weights))) return;
   if (q->data && q->seen.targets) quantise_judge(q, program, q->weights, &q->before);
@@ -409,7 +412,7 @@ static int quantise(Arena *arena, const char *cnnc, int argc, char **argv) {
     remove_work(&q);
   }
   diags_print(q.diags, stderr, DIAG_TEXT, options_colour(0));
-  return q.wrong ? 2 : diags_errors(q.diags) ? 1 : 0;
+  return q.wrong ? 2 : q.failed || diags_errors(q.diags) ? 1 : 0;
 }
 
 const Command quantize_command = {

@@ -9,10 +9,18 @@
 #include "quantizing.h"
 #include "ops/registry.h"
 
+/* The warnings of a build are those of this command, which prints them itself. */
+static int add_silence(Arena *arena, const char **words) {
+  int n = 0;
+  for (int i = 0; i < DIAG_COUNT; i++)
+    if (diag_info[i].level != DIAG_ERROR) words[n++] = arena_printf(arena, "-Wno-%s", diag_info[i].slug);
+  return n;
+}
+
 bool quantise_build(Quantising *q, const char *weights, const char *program) {
   const char *why = NULL, *self = backend_self(q->arena);
   if (!self) return quantise_failed(q, "cnnc does not find itself");
-  enum { OTHERS = 10 };
+  enum { OTHERS = 8 + DIAG_COUNT };
   const char **words = NEW_ARRAY(q->arena, const char *, OTHERS + q->defines.n + q->directories.n);
   int n = 0;
   words[n++] = self;
@@ -24,8 +32,7 @@ bool quantise_build(Quantising *q, const char *weights, const char *program) {
   for (int i = 0; i < q->directories.n; i++)
     words[n++] = arena_printf(q->arena, "-I%s", q->directories.data[i]);
   if (weights) words[n++] = arena_printf(q->arena, "--weights=%s", weights);
-  if (weights) words[n++] = "-Wno-not-int8"; /* the same is told of the file that is written */
-  if (weights) words[n++] = "-Wno-dead-filters";
+  n += add_silence(q->arena, words + n);
   if (q->cc) words[n++] = arena_printf(q->arena, "--cc=%s", q->cc);
   if (q->runtime) words[n++] = arena_printf(q->arena, "--runtime-dir=%s", q->runtime);
   return backend_command(q->arena, "the program's build", words, false, &why) || quantise_failed(q, why);

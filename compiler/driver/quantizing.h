@@ -25,6 +25,7 @@ typedef struct Quantising {
   VEC(const char *) keeps, directories;
   Defines defines;
   bool help, no_equalize, wrong; /* wrong: what the command line asks for */
+  bool failed;                   /* a program that was run, which has printed why */
   bool calibrates;               /* --calibrate: ranges are chosen from data in any case */
   double most_lost;              /* points; below 0: any */
 
@@ -38,7 +39,7 @@ typedef struct Quantising {
   Judgement before, after;
 } Quantising;
 
-bool quantise_failed(Quantising *, const char *why); /* reports it; false */
+bool quantise_failed(Quantising *, const char *why); /* reports it, where it is not NULL; false */
 
 /* ---- quantise_run.c: programs that cnnc builds ---- */
 bool quantise_build(Quantising *, const char *weights, const char *program); /* weights: of 8 bits, or NULL */

@@ -177,8 +177,8 @@ static int picture_order(const void *a, const void *b) {
 
 static bool folder_label(const cnn_data *data, int pool, int64_t index, int32_t *label) {
   const Folders *set = data->set;
-  *label = set->class_of[set->pool[pool].picture[index].folder];
-  return true;
+  *label = set->names > 0 ? set->class_of[set->pool[pool].picture[index].folder] : -1;
+  return set->names > 0;
 }
 
 static size_t input_bytes(const cnn_data *data) {
@@ -338,6 +338,34 @@ static cnn_status parts_collect(cnn_data *data, Folders *set, const Listing *lis
   return status;
 }
 
+/* Images in the directory itself, for which no class is wanted. */
+static cnn_status loose_collect(cnn_data *data, Folders *set) {
+  cnn_pictures pictures;
+  free(set->loose.first);
+  set->loose = (cnn_skipped){0};
+  cnn_status status = cnn_pictures_collect(&pictures, data->path, false);
+  if (status.code != CNN_OK) return status;
+  cnn_skipped_add(&set->skipped, &pictures.skipped);
+  status = cnn_gathered_add(&set->gathered, &pictures, (cnn_folder){.pool = POOL_TRAIN});
+  cnn_pictures_free(&pictures);
+  data->title = "a folder of images";
+  return status.code == CNN_OK ? found_take(data, set) : status;
+}
+
+/* Classes are folders; images that are in none will do where nothing is compared with a class. */
+static cnn_status classless(cnn_data *data, Folders *set) {
+  bool wanted = false;
+  for (int32_t o = 0; o < cnn_ports(data->network); o++) wanted = wanted || cnn_target_wanted(data, o);
+  if (wanted && !data->options.any_target)
+    return cnn_failure(
+        CNN_MISMATCH,
+        "%s: %lld image%s, but no folders of classes, CLASS/*.png (first: %s); without "
+        "classes a set calibrates (cnnc quantize), and trains nets whose target is their input",
+        data->path, (long long)set->loose.count, set->loose.count == 1 ? "" : "s", set->loose.first);
+  data->lacks_targets = wanted;
+  return loose_collect(data, set);
+}
+
 /* ---- What is worth a line */
 
 static bool has_class(const Pool *pool, const int32_t *class_of, int32_t c) {
@@ -392,6 +420,7 @@ static cnn_status folders_join(cnn_data *data, Folders *set) {
 }
 
 static cnn_status classes_find(cnn_data *data, Folders *set) {
+  if (set->names == 0) return cnn_success();
   set->class_of = calloc((size_t)set->names + 1, sizeof *set->class_of);
   if (!set->class_of) return cnn_data_no_memory(data);
   return cnn_folders_name(data, set->name, set->names, set->class_of);
@@ -431,6 +460,7 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
   data->title = "folders of pictures";
   cnn_status empty = cnn_success(), status = parts_collect(data, set, listing, &empty);
   if (status.code == CNN_OK) status = found_take(data, set);
+  if (status.code == CNN_OK && set->names == 0 && set->loose.count > 0) status = classless(data, set);
   if (status.code != CNN_OK) return status;
   int64_t pictures = 0;
   for (int p = 0; p < POOLS; p++) pictures += data->pool[p] = set->pool[p].count;
@@ -439,7 +469,7 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
     data->kind = NULL;
     return status;
   }
-  if (empty.code != CNN_OK) return empty;
+  if (empty.code != CNN_OK && set->names > 0) return empty;
   if (data->network->inputs != 1)
     return cnn_failure(CNN_MISMATCH, "%s: a picture is one input, the net has %d", data->path,
                        data->network->inputs);
