@@ -64,9 +64,25 @@ static void lines_add(cnn_status *status, const cnn_matching *matching) {
   }
 }
 
+/* How many weights --match=order would find; 0 where it would be refused. */
+static int32_t found_by_order(const cnn_network *network, cnn_archive *archive, const char *prefix,
+                              bool some) {
+  cnn_matching matching = {0};
+  cnn_wanted *wanted = wanted_of(network);
+  bool (*const match)(cnn_archive *, const cnn_wanted *, int32_t, const char *, cnn_matching *) =
+      some ? cnn_match_run : cnn_match_by_order;
+  const bool done = wanted && match(archive, wanted, network->weights, prefix, &matching);
+  free(wanted);
+  return done && (some || matching.missing + matching.extra + matching.differing == 0) ? matching.matched : 0;
+}
+
 static cnn_status refuse(const cnn_network *network, const char *path, const cnn_matching *matching,
-                         const char *given, bool some, const char *others) {
+                         const char *given, bool some, const char *others, int32_t by_order) {
   cnn_status status;
+  char order[100] = "";
+  if (by_order > 0)
+    snprintf(order, sizeof order, " by name; --match=order finds %d of %d", (int)by_order,
+             (int)network->weights);
   if (matching->prefix)
     status = cnn_failure(CNN_MISMATCH,
                          "%.400s: has %d of the net's %d weights, with '%.200s' before their names; "
@@ -75,9 +91,9 @@ static cnn_status refuse(const cnn_network *network, const char *path, const cnn
                          given ? "did you mean '" : "", matching->prefix, given ? "'?" : " leaves that out",
                          matching->lines ? given ? " What differs besides:" : ". What differs besides:" : "");
   else
-    status = cnn_failure(CNN_MISMATCH, "%.400s: %s%s%.400s%s:", path,
+    status = cnn_failure(CNN_MISMATCH, "%.400s: %s%s%s%.400s%s:", path,
                          some ? "nothing matches the net's weights" : "these weights are not the net's",
-                         others ? " (the file also has " : "", others ? others : "",
+                         order, others ? " (the file also has " : "", others ? others : "",
                          others ? "; ':' and the name of one behind the file's takes it)" : "");
   if (!matching->prefix && matching->lines == 0)
     return cnn_failure(CNN_MISMATCH, "%.400s: holds no weights", path);
@@ -153,8 +169,11 @@ cnn_status cnn_weights_load_named(const cnn_network *network, const char *path,
   }
   const bool differs = matching.missing + matching.extra + matching.differing > 0,
              none = matching.matched == 0 && network->weights > 0;
-  if (matching.prefix || (some ? none : differs))
-    status = refuse(network, path, &matching, names->prefix, some && none, archive.others);
+  if (matching.prefix || (some ? none : differs)) {
+    const bool try_order = none && !names->by_order && !matching.prefix;
+    status = refuse(network, path, &matching, names->prefix, some && none, archive.others,
+                    try_order ? found_by_order(network, &archive, names->prefix, some) : 0);
+  }
   if (status.code == CNN_OK) status = all_finite(network, path, matching.source);
   for (int32_t w = 0; w < network->weights && status.code == CNN_OK; w++)
     if (matching.source[w])
