@@ -86,14 +86,14 @@ with open(path) as file:
     line = len(file.readlines())
 counted("a class that is too large", "boxes", f"{path}:{line}: the class is 7, but there are 5 classes",
         status=1)
-counted("  --skip-bad leaves it out", "boxes", "skipped 1 object with a mistake (first: boxes/train/labels",
+counted("  --skip-bad leaves it out", "boxes", "skipped 1 unusable object (first: boxes/train/labels",
         "18 training", options=["--skip-bad"])
 os.remove("boxes/train/images/000005.png")
 counted("a missing picture", "boxes", "the class is 7", status=1)
-counted("  --skip-bad counts it", "boxes", "skipped 1 object and 1 picture with mistakes", "17 training",
+counted("  --skip-bad counts it", "boxes", "skipped 1 unusable object and 1 unusable image", "17 training",
         options=["--skip-bad"])
 write("boxes/train/images/000006.png", "no picture")
-counted("  and one that is none", "boxes", "skipped 1 object and 2 pictures with mistakes", "16 training",
+counted("  and one that is none", "boxes", "skipped 1 unusable object and 2 unusable images", "16 training",
         options=["--skip-bad"])
 exits(1, "a part that is broken is not written", "./net", "data", "--data", "boxes", "-o", "boxes3",
       says="the class is 7")

@@ -96,6 +96,21 @@ exits(1, "too many columns", *BEANS, "more.csv",
       says='has 5 columns, but the input "sizes" has 3 values; --target=NAME leaves a column out')
 exits(1, "a cell that is no number", *BEANS, "beans.csv",
       says="beans.csv:2: column 3 (kind): 'large' is no number")
+build("four", "net four { input image: 4x4x1 \n conv(1, 3x3, init=ones, bias=false, frozen=true) }\n")
+build("steps", "net steps { input x: 4x2 \n conv(1, 3, init=ones, bias=false, frozen=true) }\n")
+write("rows.csv", "".join(f"{i},{i + 1},{i + 2},{i + 3}\n" for i in range(7, 23, 4)))
+for program, values, kind in ("four", 16, "image"), ("steps", 8, "sequence"):
+    exits(1, f"a line for each row of one {kind}", f"./{program}", "predict", "rows.csv",
+          says=f"has {values} values; a line is one sample, with all {values} values of its {kind}")
+for first in 0, 1, 7:  # 0 and 1: as pandas numbers columns
+    write("line.csv", ",".join(str(first + i) for i in range(16)) + "\n")
+    corner = 9 * (first + 5)
+    exits(0, f"a line alone from {first} is a sample", "./four", "predict", "line.csv",
+          says=f"line.csv[0]: {corner} {corner + 9} {corner + 36} {corner + 45}\n")
+write("lines.csv", "\n".join(",".join(str(i) for i in range(16)) for _ in range(2)))
+done = exits(0, "  before others it numbers the columns", "./four", "predict", "lines.csv",
+             says="lines.csv[0]: ")
+check("lines.csv[1]" not in done.stdout, "    and is none", done.stdout)
 write("a.png", b"no picture")
 exits(1, "--target of a file that is no table", *BEANS, "beans.safetensors", "--target", "kind",
       says="nor a table (.csv)")

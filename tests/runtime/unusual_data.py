@@ -257,7 +257,7 @@ for path, change in (("train/red/03", b""), ("val/green/01", b"<html>"), ("test/
         file.write(whole[:50] + b"\0\0" + whole[52:] if change is None else change)
 exits(1, "damaged images end the run", *train("three", "bad", "--out", "bad.npz"),
       says=("bad/train/red/03.png: is empty", "pictures cannot be read; --skip-bad leaves them out"))
-told = "skipped 4 pictures with mistakes (first: bad/train/red/03.png: is empty"
+told = "skipped 4 unusable images (first: bad/train/red/03.png: is empty"
 exits(0, "  --skip-bad leaves them out of training and validation",
       *train("three", "bad", "--out", "bad.npz", "--epochs", "2", "--skip-bad"),
       says=("22 training, 11 validation and 11 test samples, 3 classes", told))

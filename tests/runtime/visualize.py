@@ -254,6 +254,14 @@ for words in (["features", "e.npy"], ["filters"], ["saliency", "e.npy"], ["occlu
               ["dream", "--output", "0", "--steps", "5"]):
     exits(0, "constant weights: " + " ".join(words), "./edges", *words, "-o", "out.png")
 
+# ---- weights that init= gives without frozen=true are not in the program
+FROZEN = "weights that init= gives are compiled in where the layer has frozen=true"
+for name, init, hinted in ("given", "[[1, 0, -1], [2, 0, -2], [1, 0, -1]]", True), ("drawn", "he", False):
+    build(name, f"net {name} {{ input image: 6x6x1 as u8 \n conv(1, 3x3, bias=false, init={init}) }}\n")
+    done = exits(2, f"init={init[:6]} without weights", f"./{name}", "predict", "e.npy",
+                 says="it needs --weights")
+    check((FROZEN in done.stderr) == hinted, "  names frozen=true" if hinted else "  needs them", done.stderr)
+
 # ---- what a picture leaves out is said, and so are numbers that are none
 build("roots",
       "net roots { input image: 8x8x1 as u8 \n x = image -> normalize(scale=1/16) -> add(-4) \n"
@@ -262,7 +270,7 @@ write_npy("ramp.npy", (8, 8, 1), [4 * i for i in range(64)], "B", "|u1")
 done = exits(0, "predict as a picture", "./roots", "predict", "ramp.npy", "-o", "x.png",
              says='x.png: the values of "x", -4 to 11.75, are cut to 0..1\n')
 check('x.png: shows the output "x", the first of 3 that are images\n' in done.stderr
-      and "features draws all of them" in done.stderr, "  says which output", done.stderr)
+      and "features draws each of them on its own scale" in done.stderr, "  says which output", done.stderr)
 check("16 output values are NaN or infinite (first: ramp.npy, output \"root\")" in done.stderr,
       "  and that some numbers are none", done.stderr)
 done = exits(0, "predict as lines", "./roots", "predict", "ramp.npy",
@@ -272,6 +280,9 @@ exits(0, "features tells the first layer", "./roots", "features", "ramp.npy", "-
       says="roots: warning: 16 of 64 values of root (power, line 3) are NaN or infinite\n")
 MAGENTA = bytes((255, 0, 200))
 check(MAGENTA in colours(read_png("x.png")[2]), "  and draws them in a colour of their own")
+build("wide", "net wide { input image: 8x8x1 as u8 \n normalize(scale=1/16) }\n")
+exits(0, "predict as a picture of the only output", "./wide", "predict", "ramp.npy", "-o", "x.png",
+      says="cut to 0..1\nthe command features draws it on its own scale\n")
 build("sound", "net sound { input image: 8x8x1 as u8 \n normalize(scale=1/255) }\n")
 done = exits(0, "values from 0 to 1 of one output", "./sound", "predict", "ramp.npy", "-o", "x.png")
 check(not done.stderr, "  need no line", done.stderr)

@@ -139,7 +139,7 @@ static void broken_rows_are_named_and_skipped(void) {
   scratch_text("rows/images/b.png", "no picture");
   scratch_text("rows/labels/b.txt", "1 0.5 0.5 0.5 0.5 0.5");
   data = set_skipped(&net, scratch("rows"), "b.txt:1: has 6 numbers",
-                     "skipped 1 object and 1 picture with mistakes");
+                     "skipped 1 unusable object and 1 unusable image");
   CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TRAIN), 1);
   cnn_data_close(data);
 }

@@ -248,7 +248,7 @@ static void masks_of_a_picture_are_limited(void) {
              categories, text);
   free(text);
   cnn_data *data = set_skipped(&net, scratch("limit"), "annotations[255]: has a mask, but its picture",
-                               "skipped 45 objects with mistakes");
+                               "skipped 45 unusable objects");
   cnn_data_close(data);
 }
 

@@ -92,11 +92,26 @@ static const char *weights_at_hand(const cnn_program *program) {
 
 static bool has_weights(const cnn_network *network) { return network->initial || network->parameters == 0; }
 
+/* Whether init= gives all weights in numbers: they are the same from every seed. */
+static bool init_is_constant(const cnn_network *network) {
+  const size_t bytes = (size_t)network->parameters * sizeof(float);
+  float *one = calloc(bytes, 2), *other = one ? one + network->parameters : NULL;
+  if (!one) return false;
+  network->init(one, 1);
+  network->init(other, 2);
+  const bool equal = memcmp(one, other, bytes) == 0;
+  free(one);
+  return equal;
+}
+
 int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path) {
   if (path || has_weights(program->network) || weights_at_hand(program)) return CNN_GO_ON;
   return cnn_usage_error(
-      usage, "it needs --weights: there is no %s.safetensors beside the program or in this directory",
-      program->network->name);
+      usage, "it needs --weights: there is no %s.safetensors beside the program or in this directory%s",
+      program->network->name,
+      init_is_constant(program->network)
+          ? "; weights that init= gives are compiled in where the layer has frozen=true"
+          : "");
 }
 
 double cnn_program_val(const cnn_program *program) { return program->state->val; }

@@ -114,7 +114,7 @@ int cnn_program_data(const cnn_program *program, int argc, char **argv) {
       {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples of each part", 1, 1e15, NULL,
        NULL},
       {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "",
-       "leaves out images, masks and boxes with mistakes, and counts them", 0, 0, NULL, NULL},
+       "leaves out unusable images, masks and boxes, and counts them", 0, 0, NULL, NULL},
   };
   const cnn_usage usage = {
       program->name,

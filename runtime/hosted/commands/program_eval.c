@@ -199,7 +199,7 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
       {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
       CNN_FLAG_FIT(a.fit, NULL),
       {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "",
-       "leaves out images, masks and boxes with mistakes, and counts them", 0, 0, NULL, NULL},
+       "leaves out unusable images, masks and boxes, and counts them", 0, 0, NULL, NULL},
   };
   cnn_usage usage = {program->name,
                      "eval",

@@ -297,7 +297,8 @@ static void tell_left_out(const Prediction *prediction, const char *path, int32_
   if (cut)
     fprintf(stderr, "%s: the values of \"%s\", %s to %s, are cut to 0..1\n", path, port->name,
             cnn_number((double)low, 4).text, cnn_number((double)high, 4).text);
-  if (drawable > 1 || cut) fprintf(stderr, "the command features draws all of them, each on its own scale\n");
+  if (drawable > 1 || cut)
+    fprintf(stderr, "the command features draws %s on its own scale\n", drawable > 1 ? "each of them" : "it");
 }
 
 /* What is found; or the first output that can be shown: a map of classes in colours, over the picture if

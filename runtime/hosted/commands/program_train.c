@@ -281,7 +281,7 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
        &a.val_given},
       CNN_FLAG_FIT(a.fit, &a.fit_given),
       {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "",
-       "leaves out images, masks and boxes with mistakes, and counts them", 0, 0, NULL, NULL},
+       "leaves out unusable images, masks and boxes, and counts them", 0, 0, NULL, NULL},
       {"log", 0, CNN_VALUE_TEXT, &a.log, "FILE", ".jsonl or .csv: a row an epoch", 0, 0, NULL, NULL},
       {"plot", 0, CNN_VALUE_TEXT, &a.plot, "FILE.svg", "curves of loss, metrics and rate", 0, 0, NULL, NULL},
       {"tensorboard", 0, CNN_VALUE_TEXT, &a.tensorboard, "DIR",

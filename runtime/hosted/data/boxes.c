@@ -357,14 +357,13 @@ static cnn_status scenes_try(cnn_data *data, int pool) {
 
 static void tell_skipped(cnn_data *data) {
   const BoxesSet *set = data->set;
-  const char *const mistake = set->bad_objects + set->bad_pictures == 1 ? "a mistake" : "mistakes";
   const char *const s[2] = {set->bad_objects == 1 ? "" : "s", set->bad_pictures == 1 ? "" : "s"};
   if (set->bad_objects > 0 && set->bad_pictures > 0)
-    cnn_data_note(data, "skipped %lld object%s and %lld picture%s with %s (first: %s)",
-                  (long long)set->bad_objects, s[0], (long long)set->bad_pictures, s[1], mistake, set->first);
+    cnn_data_note(data, "skipped %lld unusable object%s and %lld unusable image%s (first: %s)",
+                  (long long)set->bad_objects, s[0], (long long)set->bad_pictures, s[1], set->first);
   else if (set->bad_objects > 0)
-    cnn_data_note(data, "skipped %lld object%s with %s (first: %s)", (long long)set->bad_objects, s[0],
-                  mistake, set->first);
+    cnn_data_note(data, "skipped %lld unusable object%s (first: %s)", (long long)set->bad_objects, s[0],
+                  set->first);
   else cnn_bad_note(data, set->bad_pictures, set->first);
 }
 

@@ -164,11 +164,15 @@ static void blank_lines_pass(cnn_csv *csv) {
   }
 }
 
+bool cnn_csv_has_more(cnn_csv *csv) {
+  blank_lines_pass(csv);
+  return csv->at < csv->end;
+}
+
 cnn_status cnn_csv_row(cnn_csv *csv, bool *more) {
   csv->cells = 0;
   csv->text_bytes = 0;
-  blank_lines_pass(csv);
-  *more = csv->at < csv->end;
+  *more = cnn_csv_has_more(csv);
   csv->line = csv->next_line;
   if (!*more) return cnn_success();
   for (;;) {

@@ -25,7 +25,8 @@ typedef struct cnn_csv {
 /* The bytes must stay. UTF-8, which is checked, with or without a byte order mark; lines end in LF, CRLF or
  * CR. */
 cnn_status cnn_csv_open(cnn_csv *csv, const char *path, const unsigned char *bytes, size_t n);
-/* Empty lines are passed over. `more` is false behind the last row. */
+/* Empty lines are skipped. `more` is false after the last row. */
 cnn_status cnn_csv_row(cnn_csv *csv, bool *more);
-void cnn_csv_close(cnn_csv *csv); /* also after an open that failed */
+bool cnn_csv_has_more(cnn_csv *csv); /* another row follows */
+void cnn_csv_close(cnn_csv *csv);    /* also after an open that failed */
 #endif

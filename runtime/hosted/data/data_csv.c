@@ -109,14 +109,15 @@ static bool counts_up(const cnn_csv *csv) {
   return !whole(csv->cell[last]) || (number(csv->cell[last], &value) && value == first + last);
 }
 
-static bool has_header(const cnn_csv *csv) {
+/* A line alone that counts up is a sample. */
+static bool has_header(cnn_csv *csv) {
   double value;
   int32_t numbers = 0;
   for (int32_t c = 0; c < csv->cells; c++) numbers += number(csv->cell[c], &value);
-  return numbers == 0 || counts_up(csv);
+  return numbers == 0 || (counts_up(csv) && cnn_csv_has_more(csv));
 }
 
-static cnn_status names_keep(const cnn_data *data, Tables *set, const cnn_csv *csv) {
+static cnn_status names_keep(const cnn_data *data, Tables *set, cnn_csv *csv) {
   set->columns = csv->cells;
   set->header = has_header(csv);
   if (!set->header) return cnn_success();
@@ -180,16 +181,22 @@ static const char *index_help(const Tables *set) {
                  : "";
 }
 
-static const char *columns_help(const cnn_data *data, const Tables *set, int64_t inputs) {
-  const char *help = index_help(set);
-  const bool more = data->inputs_only && !data->options.target && inputs > data->network->input[0].size;
-  return !*help && more ? "; --target=NAME leaves a column out" : help;
+/* Too few columns for an image are often the numbers of one of its rows. */
+static void columns_help(const cnn_data *data, const Tables *set, int64_t inputs, char *help, size_t room) {
+  const cnn_port *input = &data->network->input[0];
+  const char *known = index_help(set);
+  if (!*known && data->inputs_only && !data->options.target && inputs > input->size)
+    known = "; --target=NAME leaves a column out";
+  if (!*known && inputs < input->size && input->rank > 1)
+    snprintf(help, room, "; a line is one sample, with all %lld values of its %s", (long long)input->size,
+             input->rank == 3 ? "image" : "sequence");
+  else snprintf(help, room, "%s", known);
 }
 
 static cnn_status columns_check(const cnn_data *data, Tables *set) {
   const cnn_port *input = &data->network->input[0];
   int64_t inputs = set->columns - set->targets;
-  char of_target[200] = "";
+  char of_target[200] = "", help[200];
   if (set->first < 0 || set->first + set->targets > set->columns)
     return cnn_failure(CNN_MISMATCH, "%s: the target has %d columns, but the file only %d from the target on",
                        data->path, set->targets, set->columns - (set->first < 0 ? 0 : set->first));
@@ -198,9 +205,9 @@ static cnn_status columns_check(const cnn_data *data, Tables *set) {
     snprintf(of_target, sizeof of_target, " without the target (column %d%s%.80s)", set->first + 1,
              set->header ? ", " : "", set->header ? set->name[set->first] : "");
   else if (set->targets > 1) snprintf(of_target, sizeof of_target, " without the target's %d", set->targets);
+  columns_help(data, set, inputs, help, sizeof help);
   return cnn_failure(CNN_MISMATCH, "%s: has %lld columns%s, but the input \"%s\" has %lld values%s",
-                     data->path, (long long)inputs, of_target, input->name, (long long)input->size,
-                     columns_help(data, set, inputs));
+                     data->path, (long long)inputs, of_target, input->name, (long long)input->size, help);
 }
 
 static int32_t target_columns(const cnn_data *data, const Tables *set, const cnn_port *port) {
