@@ -23,8 +23,8 @@ static Shape target_shape(const Op *loss, Shape output) {
   return shape;
 }
 
-static const LossDetail *detail_of(const Graph *graph, const LossUse *use, const Node *made,
-                                   const Node *output) {
+static const LossDetail *loss_detail_of(const Graph *graph, const LossUse *use, const Node *made,
+                                        const Node *output) {
   LossDetail *detail = NEW(graph->arena, LossDetail);
   detail->training = graph->training;
   detail->weight = use->weight;
@@ -35,7 +35,7 @@ static const LossDetail *detail_of(const Graph *graph, const LossUse *use, const
   return detail;
 }
 
-static Node *target_of(Graph *graph, const LossUse *use, const Node *output) {
+static Node *find_target(Graph *graph, const LossUse *use, const Node *output) {
   const PortInfo info = {use->port, use->op->class_target ? I32 : F32, false};
   Node *target = graph_outside(graph, &op_target, info);
   target->shape = target_shape(use->op, output->shape);
@@ -72,7 +72,7 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
   for (int i = 0; i < TRUTH_PARTS; i++)
     if (i != TRUTH_INSTANCE || loss->instances) in[n++] = graph_truth(graph, (TruthPart)i);
   for (int i = 0; i < loss->trained; i++) size += shape_elements(in[i]->shape);
-  const LossDetail *detail = detail_of(graph, use, graph_port(graph, use->port)->node, in[0]);
+  const LossDetail *detail = loss_detail_of(graph, use, graph_port(graph, use->port)->node, in[0]);
   Node *made = loss_node(graph, loss->op, use, detail, shape_vector(size), RESULT_SAMPLE, n, in),
        *scale = loss_node(graph, &op_object_scale, use, detail, shape_vector(1), RESULT_BATCH, 0, NULL),
        *from[2] = {made, scale};
@@ -94,8 +94,8 @@ static void append_loss(Gradient *gradient, const LossUse *use, TrainingGraph *r
   }
   Node *made = graph_port(graph, use->port)->node, *output;
   loss_operands(loss, made, &output);
-  const LossDetail *detail = detail_of(graph, use, made, output);
-  if (!result->target[use->port]) result->target[use->port] = target_of(graph, use, output);
+  const LossDetail *detail = loss_detail_of(graph, use, made, output);
+  if (!result->target[use->port]) result->target[use->port] = find_target(graph, use, output);
   Node *target = result->target[use->port];
   Node *scale = loss_node(graph, loss->scale, use, detail, shape_vector(1), RESULT_BATCH, 1, &target);
   Node *in[3] = {output, target, scale};
@@ -121,7 +121,7 @@ static Node *sum_of_parts(Graph *graph, Node *of, const Contributions *part) {
   return sum;
 }
 
-static void backward(Gradient *gradient) {
+static void differentiate_backward(Gradient *gradient) {
   Graph *graph = gradient->graph;
   for (int i = gradient->forward - 1; i >= 0; i--) {
     Node *node = graph->nodes.data[i];
@@ -157,7 +157,7 @@ TrainingGraph pass_differentiate(Arena *arena, const Graph *from) {
   for (int i = 0; i < graph->training->losses.n; i++)
     append_loss(&gradient, &graph->training->losses.data[i], &result, i);
   for (int i = 0; i < TRUTH_PARTS; i++) result.target[graph_ports(graph) + i] = graph->truth[i];
-  backward(&gradient);
+  differentiate_backward(&gradient);
   for (int i = gradient.forward; i < graph->nodes.n; i++) graph->nodes.data[i]->backward = true;
   return result;
 }
@@ -178,7 +178,7 @@ static Graph *copy_inference(Arena *arena, const Graph *graph, Node **map) {
   return copy;
 }
 
-static int show(Graph *graph, const char *name, Node *value) {
+static int add_loss_output(Graph *graph, const char *name, Node *value) {
   const Port port = {.name = name, .node = value};
   vec_push(graph->arena, graph->outputs, port);
   return graph->outputs.n - 1;
@@ -193,20 +193,21 @@ LookGraph pass_look(Arena *arena, const Graph *from) {
   LookGraph look = {graph, NEW_ARRAY(arena, int, from->nodes.n + 1),
                     NEW_ARRAY(arena, int, from->outputs.n + 1), NEW_ARRAY(arena, int, from->inputs.n + 1)};
   Gradient gradient = gradient_begin(graph, false);
-  for (int i = 0; i < from->nodes.n; i++) look.layer[i] = show(graph, from->nodes.data[i]->name, map[i]);
+  for (int i = 0; i < from->nodes.n; i++)
+    look.layer[i] = add_loss_output(graph, from->nodes.data[i]->name, map[i]);
   for (int o = 0; o < from->outputs.n; o++) {
     Node *score = score_of(map[from->outputs.data[o].node->id]),
          *seed = graph_outside(graph, &op_target, (PortInfo){o, F32, false});
     seed->shape = score->shape;
     seed->name = from->outputs.data[o].name;
-    look.score[o] = show(graph, from->outputs.data[o].name, score);
+    look.score[o] = add_loss_output(graph, from->outputs.data[o].name, score);
     gradient_add(&gradient, score, seed);
   }
-  backward(&gradient);
+  differentiate_backward(&gradient);
   for (int i = 0; i < from->inputs.n; i++) {
     Node *input = map[from->inputs.data[i].node->id];
     const Contributions *part = &gradient.part[input->id];
-    look.gradient[i] = part->n ? show(graph, input->name, sum_of_parts(graph, input, part)) : -1;
+    look.gradient[i] = part->n ? add_loss_output(graph, input->name, sum_of_parts(graph, input, part)) : -1;
   }
   return look;
 }

@@ -182,7 +182,7 @@ bool command_run(Command *command, const char **why) {
 }
 
 /* ---- several ---- */
-static void tell(Command *command, bool heard) {
+static void report_command(Command *command, bool heard) {
   char bytes[4096];
   FILE *to = command->messages ? command->messages : stderr;
   if (heard) rewind(command->told);
@@ -195,7 +195,7 @@ static void tell(Command *command, bool heard) {
 static bool start_apart(Command *command, const char **why) {
   if (!(command->told = command_file(command->arena, "", 0, why))) return false;
   if (command_start(command, why)) return true;
-  tell(command, false);
+  report_command(command, false);
   return false;
 }
 
@@ -206,7 +206,7 @@ static bool end_one(Command *list, int n, const char **why) {
   for (; i < n && (list[i].pid == 0 || (pid > 0 && list[i].pid != pid)); i++) {}
   if (i == n) return true; /* no child of ours */
   list[i].pid = 0;
-  tell(&list[i], true);
+  report_command(&list[i], true);
   return pid > 0 ? command_done(&list[i], status, why) : command_lost(&list[i], why);
 }
 
@@ -223,7 +223,7 @@ static void end_all(Command *list, int n) {
     if (!list[i].pid) continue;
     wait_again(list[i].pid, &status);
     list[i].pid = 0;
-    tell(&list[i], false);
+    report_command(&list[i], false);
   }
 }
 

@@ -61,7 +61,7 @@ static int64_t labels_wanted(const Graph *graph, int64_t names) {
 }
 
 /* Classes without a name, those that the data set did not have, are called by their numbers. */
-static void take(Arena *arena, Graph *graph, const char *const *name, int32_t names) {
+static void take_names(Arena *arena, Graph *graph, const char *const *name, int32_t names) {
   const int wanted = (int)labels_wanted(graph, names);
   const char **label = NEW_ARRAY(arena, const char *, wanted + 1);
   for (int c = 0; c < wanted; c++)
@@ -78,7 +78,7 @@ static bool read_classes(Arena *arena, Diags *diags, const char *path, Graph *gr
   if (!fine) diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
   const char *const *name = (const char *const *)classes.name;
   if (classes.count > 0 && graph->nlabels > 0) fine = compare(diags, path, graph, name, classes.count);
-  else if (classes.count > 0) take(arena, graph, name, classes.count);
+  else if (classes.count > 0) take_names(arena, graph, name, classes.count);
   cnn_classes_free(&classes);
   return fine;
 }

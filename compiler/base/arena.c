@@ -54,11 +54,11 @@ static Chunk *chunk_add(Arena *arena, size_t bytes) {
   return arena->chunk = chunk;
 }
 
-static size_t rounded(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
+static size_t rounded_up(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
 void *arena_alloc(Arena *arena, size_t bytes) {
   if (bytes > PTRDIFF_MAX - sizeof(Chunk) - ALIGNMENT) out_of_memory(arena);
-  const size_t need = rounded(bytes ? bytes : 1);
+  const size_t need = rounded_up(bytes ? bytes : 1);
   Chunk *chunk = arena->chunk;
   if (!chunk || chunk->room - chunk->used < need) chunk = chunk_add(arena, need);
   void *at = (char *)chunk->bytes + chunk->used;
@@ -68,8 +68,8 @@ void *arena_alloc(Arena *arena, size_t bytes) {
 
 void *arena_grow(Arena *arena, void *old, size_t old_bytes, size_t new_bytes) {
   Chunk *chunk = arena->chunk;
-  const size_t had = rounded(old_bytes ? old_bytes : 1);
-  const size_t need = rounded(new_bytes ? new_bytes : 1);
+  const size_t had = rounded_up(old_bytes ? old_bytes : 1);
+  const size_t need = rounded_up(new_bytes ? new_bytes : 1);
   const bool last = old && chunk && (char *)old + had == (char *)chunk->bytes + chunk->used;
   if (last && need >= had && chunk->room - chunk->used >= need - had) {
     chunk->used += need - had;

@@ -72,7 +72,7 @@ int32_t multiplier_reduced(Multiplier factor) {
 }
 
 /* RSH(x * m + 2^(s-1), s), where the product may have 78 bits: in two halves of 32 bits. */
-static int64_t scaled(int64_t x, int32_t m, int32_t s) {
+static int64_t scaled_by(int64_t x, int32_t m, int32_t s) {
   const int64_t low = (int64_t)((uint64_t)x & UINT32_MAX), high = (x - low) / (INT64_C(1) << 32);
   const uint64_t below = (uint64_t)low * (uint64_t)m + (UINT64_C(1) << (s - 1));
   const int64_t above = high * m + (int64_t)(below >> 32), rest = (int64_t)(below & UINT32_MAX);
@@ -83,7 +83,7 @@ int64_t multiplier_apply_wide(Rounding rounding, int64_t x, Multiplier factor) {
   const int32_t shift = 15 - factor.e;
   switch (rounding) {
   case ROUNDING_DOUBLE: return shifted(x * multiplier_reduced(factor) + (INT64_C(1) << (shift - 1)), shift);
-  case ROUNDING_SINGLE: return scaled(x, factor.m, 31 - factor.e);
+  case ROUNDING_SINGLE: return scaled_by(x, factor.m, 31 - factor.e);
   case ROUNDING_FLOAT: break;
   }
   return apply_float(x, factor.real);
@@ -130,7 +130,7 @@ static int32_t bits_lost(int32_t count) {
 int32_t addition_float_most(bool wide) { return wide ? 16 : 8; }
 int32_t addition_float_least(bool wide) { return wide ? -18 : -10; }
 
-static void floats_of(Addition *addition, Addend *addend, float out, bool wide) {
+static void addition_in_floats(Addition *addition, Addend *addend, float out, bool wide) {
   const int MOST = addition_float_most(wide), LEAST = addition_float_least(wide);
   float most = addend->scale / out, least = most;
   for (int32_t k = 1; k < addition->count; k++) {
@@ -158,7 +158,7 @@ Addition addition_of(Addend *addend, int32_t count, float out, bool wide) {
                        .count = count,
                        .bits = bits,
                        .out = multiplier_of(twice / ((double)(1 << bits) * (double)out))};
-  floats_of(&addition, addend, out, wide);
+  addition_in_floats(&addition, addend, out, wide);
   return addition;
 }
 
@@ -212,7 +212,7 @@ void table_requantize(int8_t to[256], Rounding rounding, float in_scale, int32_t
 }
 
 /* ---- softmax: gemmlowp's fixed point ---- */
-static int64_t product(int64_t a, int64_t b) { return shifted(a * b + (INT64_C(1) << 30), 31); }
+static int64_t product_saturated(int64_t a, int64_t b) { return shifted(a * b + (INT64_C(1) << 30), 31); }
 static int64_t halved(int64_t x, int32_t e) { /* x / 2^e, halves away from zero */
   const int64_t rest = x & ((INT64_C(1) << e) - 1), half = (INT64_C(1) << e) / 2 - 1 + (x < 0);
   return shifted(x, e) + (e && rest > half);
@@ -224,12 +224,12 @@ static int64_t exponential_of(int64_t a, int whole) {
   static const int64_t factor[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
   const int fraction = 31 - whole;
   const int64_t quarter = INT64_C(1) << (fraction - 2), low = (a & (quarter - 1)) - quarter,
-                x = low * (INT64_C(1) << whole) + (INT64_C(1) << 28), x2 = product(x, x), x3 = product(x2, x),
-                x4 = product(x2, x2);
-  const int64_t tail = halved(product(halved(x4, 2) + x3, 715827883) + x2, 1);
-  int64_t result = 1895147668 + product(1895147668, x + tail);
+                x = low * (INT64_C(1) << whole) + (INT64_C(1) << 28), x2 = product_saturated(x, x),
+                x3 = product_saturated(x2, x), x4 = product_saturated(x2, x2);
+  const int64_t tail = halved(product_saturated(halved(x4, 2) + x3, 715827883) + x2, 1);
+  int64_t result = 1895147668 + product_saturated(1895147668, x + tail);
   for (int i = 0; i < whole + 2; i++)
-    if ((low - a) >> (fraction - 2 + i) & 1) result = product(result, factor[i]);
+    if ((low - a) >> (fraction - 2 + i) & 1) result = product_saturated(result, factor[i]);
   return a == 0 ? INT32_MAX : result;
 }
 
@@ -245,7 +245,8 @@ void softmax_table(int32_t exponential[256], float in_scale) {
   const double least = floor(31.0 * (1 << 26) / ldexp(1, factor.e));
   for (int d = 0; d < 256; d++)
     exponential[d] =
-        d > least ? 0 : (int32_t)exponential_of(product(-d * (INT64_C(1) << factor.e), factor.m), 5);
+        d > least ? 0
+                  : (int32_t)exponential_of(product_saturated(-d * (INT64_C(1) << factor.e), factor.m), 5);
 }
 
 int32_t softmax_part(int32_t exponential) { return (int32_t)halved(exponential, 12); }
@@ -261,8 +262,9 @@ static int64_t saturated(int64_t x) { return x > INT32_MAX ? INT32_MAX : x < INT
 /* 1 / ((1 + x) / 2) as Q2.29, x of 0 to 1 in Q0.31: three steps of Newton's. */
 static int64_t reciprocal_of(int64_t part) {
   const int64_t half = (part + INT64_C(0x7fffffff) + 1) / 2;
-  int64_t x = 1515870810 + product(half, -1010580540);
-  for (int i = 0; i < 3; i++) x += saturated(product(x, (INT64_C(1) << 29) - product(half, x)) * 4);
+  int64_t x = 1515870810 + product_saturated(half, -1010580540);
+  for (int i = 0; i < 3; i++)
+    x += saturated(product_saturated(x, (INT64_C(1) << 29) - product_saturated(half, x)) * 4);
   return x;
 }
 
@@ -272,7 +274,8 @@ int32_t softmax_reciprocal(int32_t sum) {
 }
 
 int32_t softmax_value(int32_t exponential, int32_t sum, int32_t reciprocal) {
-  const int64_t q = halved(product(reciprocal, exponential), 12 - leading_zeros(sum) + 31 - 8) - 128;
+  const int64_t q =
+      halved(product_saturated(reciprocal, exponential), 12 - leading_zeros(sum) + 31 - 8) - 128;
   return q < INT8_MIN ? INT8_MIN : q > INT8_MAX ? INT8_MAX : (int32_t)q;
 }
 

@@ -66,7 +66,7 @@ static double exponential_at(double x) { return exp(x); }
 static double reciprocal_at(double x) { return 1 / (1 + x); }
 
 /* Points as those of curve_point, rounded step by step. */
-static void lines_of(int16_t to[LINES + 1], double low, double high, double (*function)(double)) {
+static void fill_lines(int16_t to[LINES + 1], double low, double high, double (*function)(double)) {
   const double step = (high - low) / (double)LINES, unit = 0x1p15;
   for (int i = 0; i < LINES; i++) {
     const double here = round(function(low + i * step) * unit),
@@ -78,8 +78,8 @@ static void lines_of(int16_t to[LINES + 1], double low, double high, double (*fu
 }
 
 void softmax_wide_tables(int16_t exponential[LINES + 1], int16_t reciprocal[LINES + 1]) {
-  lines_of(exponential, -10, 0, exponential_at);
-  lines_of(reciprocal, 0, 1, reciprocal_at);
+  fill_lines(exponential, -10, 0, exponential_at);
+  fill_lines(reciprocal, 0, 1, reciprocal_at);
 }
 
 Multiplier softmax_wide_factor(float in_scale) {

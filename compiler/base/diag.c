@@ -51,7 +51,7 @@ bool diags_option(Diags *diags, const char *option) {
   return true;
 }
 
-static DiagLevel level_of(const Diags *diags, DiagId id) {
+static DiagLevel effective_level(const Diags *diags, DiagId id) {
   const DiagLevel level = diag_info[id].level;
   const bool all = diags->all_errors && level == DIAG_WARNING,
              error = diags->is_error[id] == SETTING_DEFAULT ? all : diags->is_error[id] == SETTING_ON;
@@ -77,7 +77,7 @@ Diag *diag_report(Diags *diags, DiagId id, Span span, const Site *site, const ch
   const char *message = arena_vprintf(diags->arena, format, args);
   va_end(args);
   if (reported_already(diags, id, span, message)) return &diags->muted;
-  const DiagLevel level = level_of(diags, id);
+  const DiagLevel level = effective_level(diags, id);
   int *count = level == DIAG_ERROR     ? &diags->errors
                : level == DIAG_WARNING ? &diags->warnings
                                        : &diags->notes;

@@ -5,7 +5,7 @@
 
 static const char *const level_name[] = {"note", "warning", "error"};
 
-static void put_field(Text *text, const char *key, const char *value) {
+static void put_json_field(Text *text, const char *key, const char *value) {
   text_put(text, "\"%s\": ", key);
   if (value) text_json(text, value);
   else text_put(text, "null");
@@ -22,16 +22,16 @@ static void put_place(const Diags *diags, Text *text, Span span) {
   const SourcePlace start = sources_place(diags->sources, span.file, span.start);
   const SourcePlace end =
       sources_place(diags->sources, span.file, span.end > span.start ? span.end : span.start);
-  put_field(text, "file", start.path);
+  put_json_field(text, "file", start.path);
   text_put(text, "\"line\": %d, \"column\": %d, \"end_line\": %d, \"end_column\": %d, ", start.line,
            start.column, end.line, end.column);
 }
 
 static void put_note(const Diags *diags, Text *text, const char *separator, Span span, const char *message) {
   text_put(text, "%s\n    {", separator);
-  put_field(text, "severity", "note");
-  put_field(text, "slug", NULL);
-  put_field(text, "message", message);
+  put_json_field(text, "severity", "note");
+  put_json_field(text, "slug", NULL);
+  put_json_field(text, "message", message);
   put_place(diags, text, span);
   text_put(text, "\"notes\": [], \"help\": [], \"fixes\": []}");
 }
@@ -48,7 +48,7 @@ static void put_fix(const Diags *diags, Text *text, const Diag *diag, const Diag
   static const char *const key[] = {"line", "column", "end_line", "end_column"};
   text_put(text, "{");
   if (fix->span.file != diag->span.file)
-    put_field(text, "file", sources_get(diags->sources, fix->span.file)->path);
+    put_json_field(text, "file", sources_get(diags->sources, fix->span.file)->path);
   put_lines(diags, text, fix->span, key);
   text_put(text, ", \"text\": ");
   text_json(text, fix->text);
@@ -58,9 +58,9 @@ static void put_fix(const Diags *diags, Text *text, const Diag *diag, const Diag
 /* Facts are notes at the place of their message. */
 static void put_message(const Diags *diags, Text *text, const Diag *diag) {
   text_put(text, "{");
-  put_field(text, "severity", level_name[diag->level]);
-  put_field(text, "slug", diag_info[diag->id].slug);
-  put_field(text, "message", diag->message);
+  put_json_field(text, "severity", level_name[diag->level]);
+  put_json_field(text, "slug", diag_info[diag->id].slug);
+  put_json_field(text, "message", diag->message);
   put_place(diags, text, diag->span);
   text_put(text, "\"notes\": [");
   const DiagNote *notes;

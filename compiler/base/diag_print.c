@@ -102,7 +102,7 @@ static int cells_make(Arena *arena, const Source *source, uint32_t begin, uint32
   return list.n - 1;
 }
 
-static int column_of(const Cell *cells, int n, uint32_t offset) {
+static int cell_column(const Cell *cells, int n, uint32_t offset) {
   int i = 0;
   while (i < n && cells[i + 1].offset <= offset) i++;
   return cells[i].column;
@@ -124,8 +124,8 @@ static void put_source(const Diags *diags, Text *text, const Palette *colour, Sp
   const int n = cells_make(scratch, source, begin, end, &cells);
   const uint32_t start = span.start < end ? span.start : end;
   const uint32_t stop = span.end < end ? span.end : end;
-  const int caret = column_of(cells, n, start);
-  int underlined = (stop > start ? column_of(cells, n, stop) : caret) - caret;
+  const int caret = cell_column(cells, n, start);
+  int underlined = (stop > start ? cell_column(cells, n, stop) : caret) - caret;
   if (underlined < 1) underlined = 1;
 
   /* The window of columns that is shown. */
@@ -153,8 +153,8 @@ static void put_source(const Diags *diags, Text *text, const Palette *colour, Sp
 /* ---- messages ---- */
 
 /* The slug is behind the first line: what follows may be code that a reader copies. */
-static void put_message(const Diags *diags, Text *text, const Palette *colour, DiagLevel level, Span span,
-                        const char *message, const char *slug) {
+static void put_text_message(const Diags *diags, Text *text, const Palette *colour, DiagLevel level,
+                             Span span, const char *message, const char *slug) {
   static const char *const word[] = {"note", "warning", "error"};
   const char *const paint[] = {colour->note, colour->warning, colour->error};
   text_put(text, "%s", colour->bold);
@@ -195,7 +195,7 @@ static void put_fact(Text *text, const Palette *colour, const char *label, const
   }
 }
 
-static void put_count(Text *text, int n, const char *what) {
+static void put_diag_count(Text *text, int n, const char *what) {
   text_put(text, "%d %s%s", n, what, n == 1 ? "" : "s");
 }
 
@@ -203,17 +203,17 @@ void diags_put_text(const Diags *diags, Text *text, bool colour) {
   const Palette *palette = colour ? &coloured : &plain;
   for (int i = 0; i < diags->list.n; i++) {
     const Diag *diag = diags->list.data[i];
-    put_message(diags, text, palette, diag->level, diag->span, diag->message, diag_info[diag->id].slug);
+    put_text_message(diags, text, palette, diag->level, diag->span, diag->message, diag_info[diag->id].slug);
     for (int j = 0; j < diag->facts.n; j++) put_fact(text, palette, "", diag->facts.data[j]);
     const DiagNote *notes;
     const int n = diag_all_notes(diag, diags->arena, &notes);
     for (int j = 0; j < n; j++)
-      put_message(diags, text, palette, DIAG_NOTE, notes[j].span, notes[j].message, NULL);
+      put_text_message(diags, text, palette, DIAG_NOTE, notes[j].span, notes[j].message, NULL);
     for (int j = 0; j < diag->helps.n; j++) put_fact(text, palette, "help: ", diag->helps.data[j]);
   }
-  if (diags->errors) put_count(text, diags->errors, "error");
+  if (diags->errors) put_diag_count(text, diags->errors, "error");
   if (diags->errors && diags->warnings) text_put(text, ", ");
-  if (diags->warnings) put_count(text, diags->warnings, "warning");
+  if (diags->warnings) put_diag_count(text, diags->warnings, "warning");
   if (diags->cut) text_put(text, ", and more that are not shown");
   if (diags->errors || diags->warnings) text_put(text, "\n");
 }

@@ -157,7 +157,7 @@ bool outputs_folder(Outputs *outputs, const char *path, const char **why) {
   return S_ISDIR(status.st_mode) || (*why = "it is no folder", false);
 }
 
-static bool write_all(int descriptor, const char *bytes, size_t n) {
+static bool write_bytes(int descriptor, const char *bytes, size_t n) {
   while (n > 0) {
     const ssize_t written = write(descriptor, bytes, n);
     if (written < 0 && errno == EINTR) continue;
@@ -170,7 +170,7 @@ static bool write_all(int descriptor, const char *bytes, size_t n) {
 
 /* Writes and closes, also when the first of them failed. */
 static bool write_and_close(int descriptor, const char *bytes, size_t n, const char **why) {
-  const bool written = write_all(descriptor, bytes, n);
+  const bool written = write_bytes(descriptor, bytes, n);
   const int error = errno;
   const bool closed = close(descriptor) == 0 || errno == EINTR; /* interrupted, it is closed all the same */
   if (!written || !closed) *why = strerror(written ? errno : error);
@@ -216,7 +216,7 @@ bool outputs_adopt(Outputs *outputs, const char *path, const char **temporary, c
 
 static bool output_write(const Output *output, const char **why) {
   if (output->kind == OUTPUT_STDOUT) {
-    const bool written = fflush(stdout) == 0 && write_all(STDOUT_FILENO, output->bytes, output->n);
+    const bool written = fflush(stdout) == 0 && write_bytes(STDOUT_FILENO, output->bytes, output->n);
     if (!written) *why = strerror(errno);
     return written;
   }

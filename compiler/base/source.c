@@ -34,7 +34,7 @@ const Source *sources_get(const Sources *sources, uint32_t file) {
 }
 
 /* Index of the last line that starts at or before the offset. */
-static int line_at(const Source *source, uint32_t offset) {
+static int source_line_at(const Source *source, uint32_t offset) {
   int low = 0, high = source->lines - 1;
   while (low < high) {
     const int middle = low + (high - low + 1) / 2;
@@ -48,7 +48,7 @@ SourcePlace sources_place(const Sources *sources, uint32_t file, uint32_t offset
   const Source *source = sources_get(sources, file);
   if (!source) return (SourcePlace){NULL, 0, 0};
   if (offset > source->n) offset = (uint32_t)source->n;
-  const int line = line_at(source, offset);
+  const int line = source_line_at(source, offset);
   int column = 1;
   for (uint32_t at = source->line[line]; at < offset; column++) {
     uint32_t code;

@@ -4,12 +4,12 @@
 #include "base/text.h"
 #include "graph/op.h"
 
-static const char *value_text(Arena *arena, const Const *value) {
+static const char *normalize_value_text(Arena *arena, const Const *value) {
   if (value->kind == CONST_INT) return arena_printf(arena, "%lld", (long long)value->i);
   if (value->kind != CONST_LIST) return text_float(arena, value->f);
   const char *text = "";
   for (int i = 0; i < value->n; i++)
-    text = arena_printf(arena, "%s%s%s", text, i ? ", " : "", value_text(arena, &value->items[i]));
+    text = arena_printf(arena, "%s%s%s", text, i ? ", " : "", normalize_value_text(arena, &value->items[i]));
   return arena_printf(arena, "[%s]", text);
 }
 
@@ -24,7 +24,7 @@ const char *graph_normalize(Arena *arena, const Graph *graph, const Node *input)
   for (const Param *param = node->op->params; param->name; param++) {
     const char *separator = param == node->op->params ? "" : ", ";
     text = arena_printf(arena, "%s%s%s=%s", text, separator, param->name,
-                        value_text(arena, arg_const(node, param->name)));
+                        normalize_value_text(arena, arg_const(node, param->name)));
   }
   return arena_printf(arena, "%s(%s)", node->op->name, text);
 }

@@ -83,8 +83,12 @@ bool op_same_regions(ShapeContext *context, const Node *node, const Node *a, con
 }
 
 /* ---- initial values ---- */
-static double number_of(const Const *value) { return value->kind == CONST_INT ? (double)value->i : value->f; }
-static bool is_number(const Const *value) { return value->kind == CONST_INT || value->kind == CONST_FLOAT; }
+static double const_number(const Const *value) {
+  return value->kind == CONST_INT ? (double)value->i : value->f;
+}
+static bool is_numeric_const(const Const *value) {
+  return value->kind == CONST_INT || value->kind == CONST_FLOAT;
+}
 
 static bool named_init(const char *name, double fan_in, double fan_out, Init *init) {
   if (!strcmp(name, "he")) *init = (Init){INIT_NORMAL, 0, sqrt(2 / fan_in), NULL};
@@ -101,10 +105,10 @@ static bool named_init(const char *name, double fan_in, double fan_out, Init *in
 
 static bool called_init(const Const *value, Init *init) { /* normal(std, mean=0), uniform(limit) */
   if (!strcmp(value->s, "normal") && value->n >= 1)
-    *init = (Init){INIT_NORMAL, value->n > 1 ? number_of(&value->items[1]) : 0, number_of(&value->items[0]),
-                   NULL};
+    *init = (Init){INIT_NORMAL, value->n > 1 ? const_number(&value->items[1]) : 0,
+                   const_number(&value->items[0]), NULL};
   else if (!strcmp(value->s, "uniform") && value->n >= 1)
-    *init = (Init){INIT_UNIFORM, number_of(&value->items[0]), 0, NULL};
+    *init = (Init){INIT_UNIFORM, const_number(&value->items[0]), 0, NULL};
   else return false;
   return true;
 }
@@ -112,7 +116,7 @@ static bool called_init(const Const *value, Init *init) { /* normal(std, mean=0)
 /* A literal: nested lists of numbers. Its own sizes, outermost first; false if it is ragged or holds
  * something else. */
 static bool literal_sizes(const Const *value, int depth, int *rank, int64_t dim[5]) {
-  if (is_number(value)) {
+  if (is_numeric_const(value)) {
     if (*rank < 0) *rank = depth;
     return *rank == depth;
   }
@@ -194,7 +198,7 @@ static bool literal_init(ShapeContext *context, const Node *node, const char *pa
     }
     for (int d = 0; d < rank; d++)
       pick[d] = level[d] >= 0 ? at[level[d]] : at[0] / (weight->dim[0] / groups) * weight->dim[1] + at[1];
-    values[i] = (float)number_of(literal_item(value, rank, pick));
+    values[i] = (float)const_number(literal_item(value, rank, pick));
   }
   *init = (Init){INIT_LITERAL, 0, 0, values};
   return true;
@@ -203,7 +207,7 @@ static bool literal_init(ShapeContext *context, const Node *node, const char *pa
 static bool resolve_init(ShapeContext *context, const Node *node, const char *param, const Weight *weight,
                          double fan_in, double fan_out, Init *init) {
   const Const *value = arg_const(node, param);
-  if (is_number(value)) *init = (Init){INIT_CONSTANT, number_of(value), 0, NULL};
+  if (is_numeric_const(value)) *init = (Init){INIT_CONSTANT, const_number(value), 0, NULL};
   else if (value->kind == CONST_LIST) return literal_init(context, node, param, value, weight, init);
   else if (value->kind == CONST_CALL && called_init(value, init)) return true;
   else if ((value->kind == CONST_WORD || value->kind == CONST_STRING) &&

@@ -7,8 +7,8 @@
 #include "base/number.h"
 #include "graph/op.h"
 
-static void read_input(const Node *node, const double *from, int64_t count,
-                       double *to) { /* the caller's order to [h][w][c] */
+static void read_feed(const Node *node, const double *from, int64_t count,
+                      double *to) { /* the caller's order to [h][w][c] */
   const Extent e = shape_extent(node->shape);
   const int64_t size = e.h * e.w * e.c;
   count *= e.n;
@@ -23,7 +23,7 @@ static void read_input(const Node *node, const double *from, int64_t count,
 
 /* Times that an operator is asked for an image: for each row of its value; for a sum, of what it is taken
  * over. What makes a value without rows of one that has them sees all of them. */
-static int64_t rows_of(const Node *node) {
+static int64_t value_rows(const Node *node) {
   int64_t rows = shape_rows(node->shape);
   for (int k = 0; node->result == RESULT_SUM && k < node->nin; k++)
     rows = larger(rows, shape_rows(node->in[k]->shape));
@@ -42,7 +42,7 @@ static void run_node(Arena *arena, GraphRun *run, const Node *node) {
   if (rounding_switch(node) >= 0) eval.weight[0] = rounding_weights(arena, node, eval.weight);
   const bool sums = node->target != NULL;
   const int64_t size = shape_elements(node->shape), rounds = node->result == RESULT_BATCH ? 1 : run->count,
-                rows = rows_of(node);
+                rows = value_rows(node);
   for (int64_t n = 0; n < rounds; n++)
     for (int64_t row = 0; row < rows; row++) {
       eval.sample = n;
@@ -76,7 +76,7 @@ void graph_run(Arena *arena, const Graph *graph, GraphRun *run) {
     const Node *node = graph->nodes.data[i];
     const int64_t n = shape_elements(node->shape) * (node->result == RESULT_BATCH ? 1 : run->count);
     if (!node->target) run->value[i] = NEW_ARRAY(arena, double, n);
-    if (node_is_input(node)) read_input(node, run->input[node->port->index], run->count, run->value[i]);
+    if (node_is_input(node)) read_feed(node, run->input[node->port->index], run->count, run->value[i]);
     else if (node_is_target(node))
       memcpy(run->value[i], run->target[node->port->index],
              (size_t)(run->count * shape_elements(node->shape)) * sizeof(double));
