@@ -26,7 +26,7 @@ const char *nest_text(Nest *nest, const char *format, ...) {
 }
 
 /* ---- statements and blocks ---- */
-static NestStmt *statement(Nest *nest, NestStmtKind kind) {
+static NestStmt *new_statement(Nest *nest, NestStmtKind kind) {
   if (!nest->fn) nest_misuse(nest, "statement outside a function");
   NestStmt *stmt = NEW(nest->arena, NestStmt);
   stmt->kind = kind;
@@ -52,7 +52,7 @@ static void check_scope(Nest *nest, int scope, const char *name) {
   nest_misuse(nest, nest_text(nest, "%s is used outside its block", name));
 }
 
-static Ix *variable(Nest *nest) {
+static Ix *new_variable(Nest *nest) {
   int slot = ++nest->nslots;
   if (slot >= SLOTS) nest_misuse(nest, "more variables in scope than slots");
   nest->key[slot] = 1000003 + (++nest->serial * INT64_C(0x9E3779B1)) % INT64_C(0x3fffffdd);
@@ -112,7 +112,7 @@ const Ix *nest_param(Nest *nest, const char *name, ParamKind kind) {
   fn->param[fn->nparams] = name;
   fn->varied[fn->nparams] = kind == VARIED;
   fn->flag[fn->nparams++] = kind == FLAG;
-  const Ix *ix = variable(nest);
+  const Ix *ix = new_variable(nest);
   nest->slot_scope[nest->nslots] = nest->open[0].scope;
   return ix;
 }
@@ -155,7 +155,7 @@ void nest_call_list(Nest *nest, NestFn *fn, int n, const Ix *args) {
   const int row = nest->lead != 0; /* the first argument, which callers leave out */
   if (fn == nest->fn) nest_misuse(nest, "a function calls itself");
   if (n + row != fn->nparams) nest_misuse(nest, "call with the wrong number of arguments");
-  NestStmt *stmt = statement(nest, CALL);
+  NestStmt *stmt = new_statement(nest, CALL);
   stmt->u.call.fn = fn;
   stmt->u.call.arg = NEW_ARRAY(nest->arena, Index, fn->nparams);
   for (int i = 0; i < fn->nparams; i++) {
@@ -225,7 +225,7 @@ static Buf *new_buffer(Nest *nest, BufPlace place, const char *name, Type type, 
 Buf *nest_buf(Nest *nest, BufPlace place, const char *name, Type type, int rank, const int64_t *dim) {
   if (place == VIEW) nest_misuse(nest, "a view is made by VIEW_OF");
   Buf *buf = new_buffer(nest, place, name, type, rank, dim);
-  if (place >= STACK) statement(nest, DECLARE)->u.declare.buf = buf;
+  if (place >= STACK) new_statement(nest, DECLARE)->u.declare.buf = buf;
   return buf;
 }
 
@@ -243,7 +243,7 @@ Buf *nest_view(Nest *nest, const char *name, Buf *of, const Ix *base) {
     buf->room[d] = of->room[d];
     buf->base[d] = nest_index(nest, d < of->leads ? nest->row : &base[d - of->leads]);
   }
-  statement(nest, DECLARE)->u.declare.buf = buf;
+  new_statement(nest, DECLARE)->u.declare.buf = buf;
   return buf;
 }
 
@@ -260,7 +260,7 @@ Ref nest_ref(Nest *nest, Buf *buf, int rank, const Ix *ix) {
 }
 
 void nest_routine(Nest *nest, const Routine *routine, Buf *const *bufs, const double *numbers) {
-  NestStmt *stmt = statement(nest, ROUTINE);
+  NestStmt *stmt = new_statement(nest, ROUTINE);
   stmt->u.routine.of = routine;
   for (int i = 0; i < routine->nbufs; i++) {
     Buf *buf = bufs[i];
@@ -283,14 +283,14 @@ const Ix *nest_loop(Nest *nest, const char *name, LoopKind kind, int nlo, const 
     nest_misuse(nest, "loop with no bounds or too many");
   if (kind == PARALLEL && (nlo > 1 || nhi > 1))
     nest_misuse(nest, "a parallel loop has one bound on each side");
-  NestStmt *stmt = statement(nest, LOOP);
+  NestStmt *stmt = new_statement(nest, LOOP);
   stmt->u.loop.name = name;
   stmt->u.loop.kind = kind;
   stmt->u.loop.nlo = nlo;
   stmt->u.loop.nhi = nhi;
   for (int i = 0; i < nlo; i++) stmt->u.loop.lo[i] = nest_index(nest, &lo[i]);
   for (int i = 0; i < nhi; i++) stmt->u.loop.hi[i] = nest_index(nest, &hi[i]);
-  const Ix *ix = variable(nest);
+  const Ix *ix = new_variable(nest);
   stmt->u.loop.slot = nest->nslots;
   open_block(nest, nest->depth + 1, stmt, &stmt->body);
   nest->slot_scope[nest->nslots] = nest->open[nest->depth].scope;
@@ -307,7 +307,7 @@ const Ix *nest_chosen(Nest *nest, const char *name, Val value, const Ix *lo, con
 }
 
 int nest_if(Nest *nest, Cond cond) {
-  NestStmt *stmt = statement(nest, IF);
+  NestStmt *stmt = new_statement(nest, IF);
   stmt->u.branch.cond = cond;
   open_block(nest, nest->depth + 1, stmt, &stmt->body);
   return 1;
@@ -334,22 +334,22 @@ bool nest_enter(Nest *nest) {
 void nest_pin(Nest *nest, Buf *view) {
   if (view->place != VIEW) nest_misuse(nest, "only a view can be pinned");
   check_scope(nest, view->scope, view->name);
-  statement(nest, PIN)->u.pin.view = view;
+  new_statement(nest, PIN)->u.pin.view = view;
 }
 
 void nest_prefetch_at(Nest *nest, Buf *buf, const Ix *flat) {
   Index index = nest_index(nest, flat);
   if (buf->place >= STACK) nest_misuse(nest, "prefetch of a local");
-  NestStmt *stmt = statement(nest, PREFETCH);
+  NestStmt *stmt = new_statement(nest, PREFETCH);
   stmt->u.prefetch.buf = buf;
   stmt->u.prefetch.flat = index;
 }
 
-void nest_comment(Nest *nest, const char *text) { statement(nest, COMMENT)->u.comment = text; }
+void nest_comment(Nest *nest, const char *text) { new_statement(nest, COMMENT)->u.comment = text; }
 
 static void new_store(Nest *nest, Ref ref, Val val, int part) {
   const Val settled = val_settle(nest, val);
-  NestStmt *stmt = statement(nest, STORE);
+  NestStmt *stmt = new_statement(nest, STORE);
   stmt->u.store.ref = ref;
   stmt->u.store.val = settled;
   stmt->u.store.part = part;
@@ -388,7 +388,7 @@ void nest_accumulate(Nest *nest, Ref ref, Val x, Val y) {
 
 Val nest_name(Nest *nest, const char *name, Val val) {
   Buf *buf = new_buffer(nest, REGS, name, val->type, 0, NULL);
-  NestStmt *stmt = statement(nest, STORE);
+  NestStmt *stmt = new_statement(nest, STORE);
   stmt->u.store.ref.buf = buf;
   stmt->u.store.val = val;
   stmt->u.store.part = val->type.lanes;

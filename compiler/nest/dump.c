@@ -46,21 +46,21 @@ static void put_cond(Dump *d, const Cond *cond) {
     }
 }
 
-static void put_value(Dump *, Val);
+static void put_expression(Dump *, Val);
 
 static void put_arguments(Dump *d, const char *name, Val e) {
   text_put(d->out, "%s(", name);
   for (int i = 0; i < 3 && e->a[i]; i++) {
     text_put(d->out, "%s", i ? ", " : "");
-    put_value(d, e->a[i]);
+    put_expression(d, e->a[i]);
   }
 }
 
 static void put_binary(Dump *d, Val e, const char *sign) {
   text_put(d->out, "(");
-  put_value(d, e->a[0]);
+  put_expression(d, e->a[0]);
   text_put(d->out, " %s ", sign);
-  put_value(d, e->a[1]);
+  put_expression(d, e->a[1]);
   text_put(d->out, ")");
 }
 
@@ -103,7 +103,7 @@ static const char *const function_name[] = {
     [TANH] = "tanh", [SIGMOID] = "sigmoid", [CDF] = "cdf",         [ABS] = "abs",
     [HSUM] = "sum",  [HMAX] = "max",        [RANDOM] = "random",   [POWER] = "power"};
 
-static void put_value(Dump *d, Val e) {
+static void put_expression(Dump *d, Val e) {
   static const char *const sign[] = {[ADD] = "+",  [SUB] = "-",      [MUL] = "*",   [DIV] = "/",
                                      [LESS] = "<", [LESS_EQ] = "<=", [EQUAL] = "=="};
   switch (e->op) {
@@ -113,7 +113,7 @@ static void put_value(Dump *d, Val e) {
     put_width(d, e);
     if (!e->a[0]) break;
     text_put(d->out, "[");
-    put_value(d, e->a[0]);
+    put_expression(d, e->a[0]);
     text_put(d->out, "]");
     break;
   case ADD:
@@ -156,9 +156,9 @@ static void put_value(Dump *d, Val e) {
     text_put(d->out, "(if ");
     put_cond(d, e->cond);
     text_put(d->out, " then ");
-    put_value(d, e->a[0]);
+    put_expression(d, e->a[0]);
     text_put(d->out, " else ");
-    put_value(d, e->a[1]);
+    put_expression(d, e->a[1]);
     text_put(d->out, ")");
     break;
   }
@@ -185,7 +185,7 @@ static void put_loop(Dump *d, const NestStmt *stmt, int depth) {
   text_put(d->out, "%s %s ", kind[stmt->u.loop.kind], stmt->u.loop.name);
   if (stmt->u.loop.chosen) {
     text_put(d->out, "= ");
-    put_value(d, stmt->u.loop.chosen);
+    put_expression(d, stmt->u.loop.chosen);
     text_put(d->out, " ");
   }
   text_put(d->out, "in ");
@@ -197,7 +197,7 @@ static void put_loop(Dump *d, const NestStmt *stmt, int depth) {
   put_body(d, stmt->body, depth + 1);
 }
 
-static void put_declaration(Dump *d, const Buf *buf) {
+static void put_buffer(Dump *d, const Buf *buf) {
   text_put(d->out, "%s %s", place_name[buf->place], buf->name);
   if (buf->place == VIEW) {
     text_put(d->out, " of %s", buf->of->name);
@@ -221,11 +221,11 @@ static void put_store(Dump *d, const NestStmt *stmt) {
   if (stmt->u.store.ref.buf->place != REGS && val->type.lanes > 1)
     text_put(d->out, ":%d", stmt->u.store.part);
   text_put(d->out, " = ");
-  put_value(d, val);
+  put_expression(d, val);
   text_put(d->out, "\n");
 }
 
-static void put_call(Dump *d, const NestStmt *stmt) {
+static void put_nest_call(Dump *d, const NestStmt *stmt) {
   const NestFn *fn = stmt->u.call.fn;
   text_put(d->out, "call %s(", fn->name);
   for (int i = 0; i < fn->nparams; i++) {
@@ -261,8 +261,8 @@ static void put_body(Dump *d, const NestStmt *stmt, int depth) {
       }
       break;
     case STORE: put_store(d, stmt); break;
-    case DECLARE: put_declaration(d, stmt->u.declare.buf); break;
-    case CALL: put_call(d, stmt); break;
+    case DECLARE: put_buffer(d, stmt->u.declare.buf); break;
+    case CALL: put_nest_call(d, stmt); break;
     case ROUTINE: put_routine(d, stmt); break;
     case PIN: text_put(d->out, "pin %s\n", stmt->u.pin.view->name); break;
     case PREFETCH:
@@ -281,7 +281,7 @@ void nest_dump(Text *out, const Nest *nest) {
   for (int i = 0; i < nest->nbufs; i++)
     if (nest->buf[i]->place < STACK) {
       text_put(out, "  ");
-      put_declaration(&d, nest->buf[i]);
+      put_buffer(&d, nest->buf[i]);
     }
   for (const NestFn *fn = nest->fns; fn; fn = fn->next) {
     text_put(out, "  %s %s(", fn == nest->main ? "main" : fn->kernel ? "kernel" : "inline", fn->name);

@@ -49,13 +49,13 @@ static bool value_fits(Val e) {
   return true;
 }
 
-static bool fits(const NestStmt *stmt) {
+static bool fits_lanes(const NestStmt *stmt) {
   for (; stmt; stmt = stmt->next) switch (stmt->kind) {
     case LOOP:
-      if (stmt->u.loop.kind == CHOSEN || !fits(stmt->body)) return false;
+      if (stmt->u.loop.kind == CHOSEN || !fits_lanes(stmt->body)) return false;
       break;
     case IF:
-      if (!fits(stmt->body) || !fits(stmt->otherwise)) return false;
+      if (!fits_lanes(stmt->body) || !fits_lanes(stmt->otherwise)) return false;
       break;
     case STORE: {
       const Buf *buf = stmt->u.store.ref.buf;
@@ -74,12 +74,12 @@ static bool fits(const NestStmt *stmt) {
 }
 
 /* ---- which loops are run in lanes ---- */
-static bool declares(const NestStmt *stmt, const Buf *buf) {
+static bool declares_buffer(const NestStmt *stmt, const Buf *buf) {
   for (; stmt; stmt = stmt->next) {
     if (stmt->kind == DECLARE && stmt->u.declare.buf == buf) return true;
     if (stmt->kind == STORE && stmt->u.store.declare && stmt->u.store.ref.buf == buf) return true;
     if ((stmt->kind == LOOP || stmt->kind == IF) &&
-        (declares(stmt->body, buf) || declares(stmt->otherwise, buf)))
+        (declares_buffer(stmt->body, buf) || declares_buffer(stmt->otherwise, buf)))
       return true;
   }
   return false;
@@ -90,7 +90,7 @@ static bool register_fits(const NestStmt *loop, const Ref *ref) {
   if (!is_register(ref->buf)) return true;
   for (int d = 0; d < ref->buf->rank; d++)
     if (ref->at[d].k[loop->u.loop.slot]) return false;
-  return declares(loop->body, ref->buf);
+  return declares_buffer(loop->body, ref->buf);
 }
 
 static bool registers_fit(const NestStmt *loop, Val e) {
@@ -134,18 +134,18 @@ static bool choose_lanes(Fill *f, const NestStmt *stmt) { /* true if a loop in h
 }
 
 /* ---- running ---- */
-static int64_t value_of(const Fill *f, const Index *ix) {
+static int64_t index_value(const Fill *f, const Index *ix) {
   int64_t r = ix->c;
   for (int s = 1; s < SLOTS; s++) r += ix->k[s] * f->env[s];
   return r;
 }
 
-static bool holds(const Fill *f, const Cond *cond, int lane) {
+static bool lane_holds(const Fill *f, const Cond *cond, int lane) {
   for (int i = 0; i < cond->n; i++) {
     bool all = true;
     for (int j = 0; j < cond->any[i].n && all; j++) {
       const Range *range = &cond->any[i].range[j];
-      const int64_t v = value_of(f, &range->e) + range->e.k[f->slot] * lane;
+      const int64_t v = index_value(f, &range->e) + range->e.k[f->slot] * lane;
       all = v >= range->lo && v < range->hi;
     }
     if (all) return true;
@@ -154,19 +154,19 @@ static bool holds(const Fill *f, const Cond *cond, int lane) {
 }
 
 /* The lanes from `at` on for which the condition is the same, and what it is. */
-static Lanes same(const Fill *f, const Cond *cond, Lanes all, int at, bool *is) {
+static Lanes same_lanes(const Fill *f, const Cond *cond, Lanes all, int at, bool *is) {
   Lanes run = {at, at + 1};
-  *is = holds(f, cond, at);
-  while (run.b < all.b && holds(f, cond, run.b) == *is) run.b++;
+  *is = lane_holds(f, cond, at);
+  while (run.b < all.b && lane_holds(f, cond, run.b) == *is) run.b++;
   return run;
 }
 
-static int64_t place_of(const Fill *f, const Ref *ref,
-                        int64_t *step) { /* of lane 0; the next lanes are `step` apart */
+static int64_t lane_place(const Fill *f, const Ref *ref,
+                          int64_t *step) { /* of lane 0; the next lanes are `step` apart */
   int64_t flat = 0;
   *step = 0;
   for (int d = 0; d < ref->buf->rank; d++) {
-    flat = flat * ref->buf->dim[d] + value_of(f, &ref->at[d]);
+    flat = flat * ref->buf->dim[d] + index_value(f, &ref->at[d]);
     *step = *step * ref->buf->dim[d] + ref->at[d].k[f->slot];
   }
   return flat;
@@ -176,7 +176,7 @@ static void eval(const Fill *, Val, Lanes, float *);
 
 static void eval_load(const Fill *f, const Ref *ref, Lanes at, float *r) {
   int64_t step;
-  const int64_t flat = place_of(f, ref, &step);
+  const int64_t flat = lane_place(f, ref, &step);
   const bool own = is_register(ref->buf);
   const float *from = own ? f->reg[ref->buf->id] + flat * MOST : f->from[ref->buf->id] + flat;
   if (own) step = 1;
@@ -186,7 +186,7 @@ static void eval_load(const Fill *f, const Ref *ref, Lanes at, float *r) {
 static void eval_pick(const Fill *f, Val e, Lanes at, float *r) {
   for (int l = at.a; l < at.b;) {
     bool is;
-    const Lanes run = same(f, e->cond, at, l, &is);
+    const Lanes run = same_lanes(f, e->cond, at, l, &is);
     eval(f, e->a[is ? 0 : 1], run, r);
     l = run.b;
   }
@@ -241,7 +241,7 @@ static void exec_store(Fill *f, const NestStmt *stmt, Lanes at) {
   float v[MOST];
   eval(f, stmt->u.store.val, at, v);
   int64_t step;
-  const int64_t flat = place_of(f, ref, &step);
+  const int64_t flat = lane_place(f, ref, &step);
   const bool own = is_register(ref->buf);
   float *to = own ? f->reg[ref->buf->id] + flat * MOST : f->to + flat;
   if (own) step = 1;
@@ -252,7 +252,7 @@ static void exec_store(Fill *f, const NestStmt *stmt, Lanes at) {
 static void exec_if(Fill *f, const NestStmt *stmt, Lanes at) {
   for (int l = at.a; l < at.b;) {
     bool is;
-    const Lanes run = same(f, &stmt->u.branch.cond, at, l, &is);
+    const Lanes run = same_lanes(f, &stmt->u.branch.cond, at, l, &is);
     exec(f, is ? stmt->body : stmt->otherwise, run);
     l = run.b;
   }
@@ -267,11 +267,11 @@ static bool in_lanes(const Fill *f, const NestStmt *loop) {
 static void exec_loop(Fill *f, const NestStmt *stmt, Lanes at) {
   int64_t lo = INT64_MIN, hi = INT64_MAX;
   for (int i = 0; i < stmt->u.loop.nlo; i++) {
-    const int64_t v = value_of(f, &stmt->u.loop.lo[i]);
+    const int64_t v = index_value(f, &stmt->u.loop.lo[i]);
     lo = v > lo ? v : lo;
   }
   for (int i = 0; i < stmt->u.loop.nhi; i++) {
-    const int64_t v = value_of(f, &stmt->u.loop.hi[i]);
+    const int64_t v = index_value(f, &stmt->u.loop.hi[i]);
     hi = v < hi ? v : hi;
   }
   const bool lanes = in_lanes(f, stmt);
@@ -304,7 +304,7 @@ bool nest_fill(const Nest *nest, const float *const *from, float *to) {
     if (buf->place == OUTPUT) out = buf;
     if (is_register(buf)) f.reg[i] = NEW_ARRAY(nest->arena, float, buf_elements(buf) * MOST);
   }
-  if (!out || nest->main->nparams || !fits(nest->main->body)) return false;
+  if (!out || nest->main->nparams || !fits_lanes(nest->main->body)) return false;
   choose_lanes(&f, nest->main->body);
   exec(&f, nest->main->body, (Lanes){0, 1});
   return f.stored == buf_elements(out);

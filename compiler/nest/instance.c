@@ -227,8 +227,8 @@ static const char *unique_name(const Instances *plan, const char *name) {
   return name;
 }
 
-static const char *name_of(Instances *plan, const NestFn *fn,
-                           const Known *known) { /* conv_tile8_left_first */
+static const char *instance_name(Instances *plan, const NestFn *fn,
+                                 const Known *known) { /* conv_tile8_left_first */
   const char *name = arena_printf(plan->arena, "%s_%s", plan->nest->name, fn->name);
   for (int i = 0; i < fn->nparams; i++)
     if (fn->flag[i] && known->fixed[i + 1] && known->value[i + 1])
@@ -242,7 +242,7 @@ static Instance *add_instance(Instances *plan, const NestFn *fn, const Known *kn
   *instance = (Instance){.fn = fn, .known = *known, .body = body, .inlined = !fn->kernel};
   instance->used = body ? body->used : used_new(plan);
   if (!body) used_by(plan, fn->body, known, &instance->used); /* adds its callees first */
-  instance->name = name ? name : name_of(plan, fn, known);
+  instance->name = name ? name : instance_name(plan, fn, known);
   vec_push(plan->arena, plan->instances, instance);
   return instance;
 }

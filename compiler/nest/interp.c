@@ -74,7 +74,7 @@ typedef struct Interp {
   VEC(Body) bodies; /* of the functions that are called */
 } Interp;
 
-static void exec(Interp *, int64_t *, const Step *);
+static void interp_exec(Interp *, int64_t *, const Step *);
 
 static double unset(void) { /* a NaN that no arithmetic makes */
   const uint64_t bits = UINT64_C(0x7ff80000dead0001);
@@ -88,12 +88,12 @@ bool nest_unset(double value) {
   return !memcmp(&mark, &value, sizeof value);
 }
 
-static void stop(Interp *in, const char *what, const Buf *buf) {
+static void report_fault(Interp *in, const char *what, const Buf *buf) {
   if (!in->run->error[0])
     snprintf(in->run->error, sizeof in->run->error, "%s%s%s", what, buf ? ": " : "", buf ? buf->name : "");
 }
 
-static int64_t value_of(const int64_t *env, const Sum *sum) {
+static int64_t interp_index(const int64_t *env, const Sum *sum) {
   int64_t r = sum->c;
   for (const Term *term = sum->term; term < sum->end; term++) r += term->k * env[term->slot];
   return r;
@@ -104,7 +104,7 @@ static int64_t elements(const Buf *buf) {
 }
 
 /* ---- a nest made ready to run ---- */
-static Sum sum_of(Arena *arena, const Index *a, const Index *b) { /* b: NULL, or added */
+static Sum index_sum(Arena *arena, const Index *a, const Index *b) { /* b: NULL, or added */
   int64_t k[SLOTS];
   int n = 0;
   for (int s = 1; s < SLOTS; s++) {
@@ -117,9 +117,9 @@ static Sum sum_of(Arena *arena, const Index *a, const Index *b) { /* b: NULL, or
   return (Sum){a->c + (b ? b->c : 0), term, end};
 }
 
-static const Sum *sums_of(Arena *arena, const Index *ix, int n) {
+static const Sum *index_sums(Arena *arena, const Index *ix, int n) {
   Sum *sum = NEW_ARRAY(arena, Sum, n + 1);
-  for (int i = 0; i < n; i++) sum[i] = sum_of(arena, &ix[i], NULL);
+  for (int i = 0; i < n; i++) sum[i] = index_sum(arena, &ix[i], NULL);
   return sum;
 }
 
@@ -130,7 +130,7 @@ static const Spot *spot_of(const Interp *in, const Ref *ref, int lanes) {
   bool constant = buf->place == REGS || buf->place == STACK;
   int64_t flat = 0;
   for (int d = 0; d < buf->rank; d++) {
-    const Sum at = spot->dim[d] = sum_of(in->arena, &ref->at[d], view ? &view->base[d] : NULL);
+    const Sum at = spot->dim[d] = index_sum(in->arena, &ref->at[d], view ? &view->base[d] : NULL);
     const int64_t last = d == buf->rank - 1 && buf->place != REGS ? at.c + lanes - 1 : at.c;
     constant = constant && at.term == at.end && at.c >= 0 && last < buf->dim[d];
     flat = constant ? flat + at.c * buf_room(buf, d + 1) : 0;
@@ -147,7 +147,7 @@ static const Test *tests_of(Arena *arena, const Cond *cond) {
     if (!cond->any[i].n) *at++ = (Test){.lo = 0, .hi = 1}; /* without a range it holds */
     for (int j = 0; j < cond->any[i].n; j++) {
       const Range *range = &cond->any[i].range[j];
-      *at++ = (Test){.e = sum_of(arena, &range->e, NULL), .lo = range->lo, .hi = range->hi};
+      *at++ = (Test){.e = index_sum(arena, &range->e, NULL), .lo = range->lo, .hi = range->hi};
     }
     at[-1].ends = true;
   }
@@ -161,13 +161,13 @@ static const Code *code_of(const Interp *in, Val e) {
   for (int i = 0; i < 3 && e->a[i]; i++) code->a[i] = code_of(in, e->a[i]);
   if (e->op == LOAD) code->u.spot = spot_of(in, e->ref, e->part);
   if (e->op == PICK) code->u.cond = tests_of(in->arena, e->cond);
-  if (e->op == LANE || e->op == POSITION) code->u.index = sums_of(in->arena, &e->index, 1);
+  if (e->op == LANE || e->op == POSITION) code->u.index = index_sums(in->arena, &e->index, 1);
   return code;
 }
 
 static const Step *body_of(Interp *, const NestFn *);
 
-static const Step *steps_of(Interp *in, const NestStmt *stmt) {
+static const Step *compile_steps(Interp *in, const NestStmt *stmt) {
   const Step *first = NULL, **link = &first;
   for (; stmt; stmt = stmt->next) {
     Step *step = NEW(in->arena, Step);
@@ -177,15 +177,15 @@ static const Step *steps_of(Interp *in, const NestStmt *stmt) {
     link = &step->next;
     switch (stmt->kind) {
     case LOOP:
-      step->lo = sums_of(in->arena, stmt->u.loop.lo, stmt->u.loop.nlo);
-      step->hi = sums_of(in->arena, stmt->u.loop.hi, stmt->u.loop.nhi);
+      step->lo = index_sums(in->arena, stmt->u.loop.lo, stmt->u.loop.nlo);
+      step->hi = index_sums(in->arena, stmt->u.loop.hi, stmt->u.loop.nhi);
       if (stmt->u.loop.kind == CHOSEN) step->val = code_of(in, stmt->u.loop.chosen);
-      step->body = steps_of(in, stmt->body);
+      step->body = compile_steps(in, stmt->body);
       break;
     case IF:
       step->cond = tests_of(in->arena, &stmt->u.branch.cond);
-      step->body = steps_of(in, stmt->body);
-      step->otherwise = steps_of(in, stmt->otherwise);
+      step->body = compile_steps(in, stmt->body);
+      step->otherwise = compile_steps(in, stmt->otherwise);
       break;
     case STORE:
       step->lanes =
@@ -194,7 +194,7 @@ static const Step *steps_of(Interp *in, const NestStmt *stmt) {
       step->spot = spot_of(in, &stmt->u.store.ref, step->lanes);
       break;
     case CALL:
-      step->arg = sums_of(in->arena, stmt->u.call.arg, stmt->u.call.fn->nparams);
+      step->arg = index_sums(in->arena, stmt->u.call.arg, stmt->u.call.fn->nparams);
       step->body = body_of(in, stmt->u.call.fn);
       break;
     default: break;
@@ -206,20 +206,20 @@ static const Step *steps_of(Interp *in, const NestStmt *stmt) {
 static const Step *body_of(Interp *in, const NestFn *fn) {
   for (int i = 0; i < in->bodies.n; i++)
     if (in->bodies.data[i].fn == fn) return in->bodies.data[i].first;
-  const Body body = {fn, steps_of(in, fn->body)};
+  const Body body = {fn, compile_steps(in, fn->body)};
   vec_push(in->arena, in->bodies, body);
   return body.first;
 }
 
 /* ---- memory ---- */
-static void touched(Interp *in, const Buf *buf, int64_t first, int n, bool write) {
+static void record_access(Interp *in, const Buf *buf, int64_t first, int n, bool write) {
   if (!in->touch[buf->id]) in->touch[buf->id] = NEW_ARRAY(in->arena, Touch, elements(buf));
   for (int i = 0; i < n; i++) {
     Touch *touch = &in->touch[buf->id][first + i];
     bool other_wrote = touch->writer >= in->first && touch->writer != in->now;
     bool other_read =
         touch->reader == SEVERAL - in->first || (touch->reader >= in->first && touch->reader != in->now);
-    if (other_wrote || (write && other_read)) stop(in, "parallel iterations meet", buf);
+    if (other_wrote || (write && other_read)) report_fault(in, "parallel iterations meet", buf);
     if (write) touch->writer = in->now;
     else touch->reader = other_read ? SEVERAL - in->first : in->now;
   }
@@ -228,7 +228,7 @@ static void touched(Interp *in, const Buf *buf, int64_t first, int n, bool write
 static void written_over(Interp *in, const Buf *buf, int64_t first, int n, bool write) {
   for (int i = 0; i < n; i++)
     if (write) in->over[buf->id][first + i] = true;
-    else if (in->over[buf->id][first + i]) stop(in, "read after it is written over", buf);
+    else if (in->over[buf->id][first + i]) report_fault(in, "read after it is written over", buf);
 }
 
 static double *locate(Interp *in, const int64_t *env, const Spot *spot, int lanes, bool write) {
@@ -236,7 +236,7 @@ static double *locate(Interp *in, const int64_t *env, const Spot *spot, int lane
   const Buf *buf = spot->buf;
   int64_t flat = 0;
   for (int d = 0; d < buf->rank; d++) {
-    const int64_t i = value_of(env, &spot->dim[d]);
+    const int64_t i = interp_index(env, &spot->dim[d]);
     const int64_t last = d == buf->rank - 1 && buf->place != REGS ? i + lanes - 1 : i;
     if ((i < 0 || last >= buf->dim[d]) && !in->run->error[0])
       snprintf(in->run->error, sizeof in->run->error, "%s[%lld], dimension %d of %lld", buf->name,
@@ -244,15 +244,15 @@ static double *locate(Interp *in, const int64_t *env, const Spot *spot, int lane
     flat += i * buf_room(buf, d + 1);
   }
   if (in->run->error[0]) return NULL;
-  if (in->now && buf->place < STACK) touched(in, buf, flat, lanes, write);
+  if (in->now && buf->place < STACK) record_access(in, buf, flat, lanes, write);
   if (buf->place == OVER) written_over(in, buf, flat, lanes, write);
   return in->mem[buf->id] + flat * (buf->place == REGS ? buf->type.lanes : 1);
 }
 
 /* ---- values ---- */
-static bool holds(const int64_t *env, const Test *test) {
+static bool test_holds(const int64_t *env, const Test *test) {
   while (!test->none) {
-    const int64_t v = value_of(env, &test->e);
+    const int64_t v = interp_index(env, &test->e);
     const bool holds = v >= test->lo && v < test->hi;
     if (holds && test->ends) return true;
     if (!holds)
@@ -274,16 +274,17 @@ static double converted(Interp *in, double x, Elem elem) {
       hi[] = {[I32] = INT32_MAX, [U8] = UINT8_MAX, [I8] = INT8_MAX, [I16] = INT16_MAX, [I64] = EXACT};
   if (elem == F32) return x;
   double v = trunc(x);
-  if (!(v >= lo[elem] && v <= hi[elem])) stop(in, "a number does not fit the type it is converted to", NULL);
+  if (!(v >= lo[elem] && v <= hi[elem]))
+    report_fault(in, "a number does not fit the type it is converted to", NULL);
   return v;
 }
 
 static double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
 
-static double rounded(Interp *in, Elem elem, double v) {
+static double rounded_to(Interp *in, Elem elem, double v) {
   if (elem == F32) return in->run->single ? (double)(float)v : v;
-  if (elem == I32 && !(v >= INT32_MIN && v <= INT32_MAX)) stop(in, "integer overflow", NULL);
-  if (elem == I64 && !(v >= -EXACT && v <= EXACT)) stop(in, "integer overflow", NULL);
+  if (elem == I32 && !(v >= INT32_MIN && v <= INT32_MAX)) report_fault(in, "integer overflow", NULL);
+  if (elem == I64 && !(v >= -EXACT && v <= EXACT)) report_fault(in, "integer overflow", NULL);
   return v;
 }
 
@@ -302,10 +303,10 @@ static void apply(Interp *in, const Code *code, double (*const a)[LANES], double
 #define Y a[1][l]
 #define Z a[2][l]
   switch (code->op) {
-  case ADD: EACH(rounded(in, elem, X + Y)); break;
-  case SUB: EACH(rounded(in, elem, X - Y)); break;
-  case MUL: EACH(rounded(in, elem, X * Y)); break;
-  case DIV: EACH(rounded(in, elem, X / Y)); break;
+  case ADD: EACH(rounded_to(in, elem, X + Y)); break;
+  case SUB: EACH(rounded_to(in, elem, X - Y)); break;
+  case MUL: EACH(rounded_to(in, elem, X * Y)); break;
+  case DIV: EACH(rounded_to(in, elem, X / Y)); break;
   case MIN: EACH(X < Y ? X : Y); break;
   case MAX: EACH(X > Y ? X : Y); break;
   case MAX_NAN: EACH(X > Y || isnan(X) ? X : Y); break;
@@ -313,16 +314,16 @@ static void apply(Interp *in, const Code *code, double (*const a)[LANES], double
   case LESS_EQ: EACH(X <= Y ? yes : 0); break;
   case EQUAL: EACH(X == Y ? yes : 0); break;
   case SELECT: EACH(X != 0 ? Y : Z); break;
-  case FMA: EACH(elem == F32 ? fused(in, X, Y, Z) : rounded(in, elem, X * Y + Z)); break;
-  case EXP: EACH(rounded(in, F32, exp(X))); break;
-  case LOG: EACH(rounded(in, F32, log(X))); break;
-  case SQRT: EACH(rounded(in, F32, sqrt(X))); break;
-  case TANH: EACH(rounded(in, F32, tanh(X))); break;
-  case SIGMOID: EACH(rounded(in, F32, sigmoid(X))); break;
-  case CDF: EACH(rounded(in, F32, 0.5 * erfc(-X * 0.70710678118654752440))); break;
-  case POWER: EACH(rounded(in, F32, X < 0 ? NAN : pow(X, -0.75))); break;
+  case FMA: EACH(elem == F32 ? fused(in, X, Y, Z) : rounded_to(in, elem, X * Y + Z)); break;
+  case EXP: EACH(rounded_to(in, F32, exp(X))); break;
+  case LOG: EACH(rounded_to(in, F32, log(X))); break;
+  case SQRT: EACH(rounded_to(in, F32, sqrt(X))); break;
+  case TANH: EACH(rounded_to(in, F32, tanh(X))); break;
+  case SIGMOID: EACH(rounded_to(in, F32, sigmoid(X))); break;
+  case CDF: EACH(rounded_to(in, F32, 0.5 * erfc(-X * 0.70710678118654752440))); break;
+  case POWER: EACH(rounded_to(in, F32, X < 0 ? NAN : pow(X, -0.75))); break;
   case ABS: EACH(fabs(X)); break;
-  case CONVERT: EACH(rounded(in, elem, converted(in, X, elem))); break;
+  case CONVERT: EACH(rounded_to(in, elem, converted(in, X, elem))); break;
   case RANDOM: EACH(random_value(X, Y, Z)); break;
   case PRIMITIVE: EACH(code->e->primitive->run((const double[]){X, Y, Z})); break;
   case NUM:
@@ -345,14 +346,14 @@ static void fold_halves(Interp *in, const Code *code,
                         double *a) { /* the order of the prelude's horizontal sums */
   for (int n = code->a[0]->lanes / 2; n >= 1; n /= 2)
     for (int l = 0; l < n; l++)
-      a[l] = code->op == HSUM ? rounded(in, F32, a[l] + a[l + n]) : a[l] > a[l + n] ? a[l] : a[l + n];
+      a[l] = code->op == HSUM ? rounded_to(in, F32, a[l] + a[l + n]) : a[l] > a[l + n] ? a[l] : a[l + n];
 }
 
-static void eval(Interp *, const int64_t *, const Code *, double *);
+static void interp_eval(Interp *, const int64_t *, const Code *, double *);
 
 static void eval_operand(Interp *in, const int64_t *env, const Code *code, int lanes,
                          double *r) { /* broadcast where it is a scalar */
-  eval(in, env, code, r);
+  interp_eval(in, env, code, r);
   for (int l = code->lanes; l < lanes; l++) r[l] = r[0];
 }
 
@@ -373,27 +374,27 @@ static void eval_lookup(Interp *in, const int64_t *env, const Code *code, double
     double byte[WORD_BYTES] = {0};
     for (int i = 0; p && i < WORD_BYTES; i++) byte[i] = p[byte_of(words[l], i) - INT8_MIN];
     for (int i = 0; i < WORD_BYTES; i++)
-      if (nest_unset(byte[i])) stop(in, "read before it is written", code->e->ref->buf);
+      if (nest_unset(byte[i])) report_fault(in, "read before it is written", code->e->ref->buf);
     r[l] = word_at(byte);
   }
 }
 
-static void eval_load(Interp *in, const int64_t *env, const Code *code, double *r) {
+static void interp_eval_load(Interp *in, const int64_t *env, const Code *code, double *r) {
   const double *p = locate(in, env, code->u.spot, code->part, false);
   if (code->elem == I32 && val_is_words(code->e)) {
     for (int i = 0; p && i < code->part; i++)
-      if (nest_unset(p[i])) stop(in, "read before it is written", code->e->ref->buf);
+      if (nest_unset(p[i])) report_fault(in, "read before it is written", code->e->ref->buf);
     for (int l = 0; l < code->lanes; l++) r[l] = p ? word_at(p + WORD_BYTES * l) : 0;
     return;
   }
   for (int l = 0; l < code->lanes; l++) {
     r[l] = p && l < code->part ? p[l] : 0;
-    if (nest_unset(r[l])) stop(in, "read before it is written", code->e->ref->buf);
+    if (nest_unset(r[l])) report_fault(in, "read before it is written", code->e->ref->buf);
   }
 }
 
-static bool eval_difference(Interp *in, const int64_t *env, const Code *code,
-                            double *r) { /* x*y - z and z - x*y are fused by compilers that contract */
+static bool interp_eval_difference(Interp *in, const int64_t *env, const Code *code,
+                                   double *r) { /* x*y - z and z - x*y are fused by compilers that contract */
   const bool left = code->a[0]->op == MUL;
   if (code->elem != F32 || left == (code->a[1]->op == MUL)) return false;
   const Code *product = code->a[left ? 0 : 1];
@@ -408,17 +409,17 @@ static bool eval_difference(Interp *in, const int64_t *env, const Code *code,
 
 static void eval_lane(Interp *in, const int64_t *env, const Code *code, double *r) {
   double a[LANES];
-  const int64_t lane = value_of(env, code->u.index);
-  eval(in, env, code->a[0], a);
+  const int64_t lane = interp_index(env, code->u.index);
+  interp_eval(in, env, code->a[0], a);
   const bool inside = lane >= 0 && lane < code->a[0]->lanes;
-  if (!inside) stop(in, "lane out of a vector", NULL);
+  if (!inside) report_fault(in, "lane out of a vector", NULL);
   r[0] = a[inside ? lane : 0];
 }
 
 static void eval_shuffle(Interp *in, const int64_t *env, const Code *code, double *r) {
   double a[2][LANES];
   const int from = code->a[0]->lanes;
-  for (int i = 0; i < 2; i++) eval(in, env, code->a[i], a[i]);
+  for (int i = 0; i < 2; i++) interp_eval(in, env, code->a[i], a[i]);
   for (int l = 0; l < code->lanes; l++) {
     const int lane = code->e->lane[l];
     r[l] = lane < from ? a[0][lane] : a[1][lane - from];
@@ -427,24 +428,24 @@ static void eval_shuffle(Interp *in, const int64_t *env, const Code *code, doubl
 
 static void eval_across(Interp *in, const int64_t *env, const Code *code, double *r) {
   double a[3][LANES];
-  for (int i = 0; i < 3; i++) eval(in, env, code->a[i], a[i]);
+  for (int i = 0; i < 3; i++) interp_eval(in, env, code->a[i], a[i]);
   r[0] = a[0][0];
   for (int l = 0; l < code->a[1]->lanes; l++)
     r[0] = code->e->primitive->run((const double[]){r[0], a[1][l], a[2][l]});
 }
 
-static void eval(Interp *in, const int64_t *env, const Code *code, double *r) {
+static void interp_eval(Interp *in, const int64_t *env, const Code *code, double *r) {
   double a[3][LANES];
   in->run->steps++;
   switch (code->op) {
-  case NUM: r[0] = rounded(in, code->elem, code->e->num); return;
-  case LOAD: (val_is_lookup(code->e) ? eval_lookup : eval_load)(in, env, code, r); return;
-  case POSITION: r[0] = rounded(in, I32, (double)value_of(env, code->u.index)); return;
-  case PICK: eval_operand(in, env, code->a[holds(env, code->u.cond) ? 0 : 1], code->lanes, r); return;
+  case NUM: r[0] = rounded_to(in, code->elem, code->e->num); return;
+  case LOAD: (val_is_lookup(code->e) ? eval_lookup : interp_eval_load)(in, env, code, r); return;
+  case POSITION: r[0] = rounded_to(in, I32, (double)interp_index(env, code->u.index)); return;
+  case PICK: eval_operand(in, env, code->a[test_holds(env, code->u.cond) ? 0 : 1], code->lanes, r); return;
   case SPLAT: eval_operand(in, env, code->a[0], code->lanes, r); return;
   case HSUM:
   case HMAX:
-    eval(in, env, code->a[0], a[0]);
+    interp_eval(in, env, code->a[0], a[0]);
     fold_halves(in, code, a[0]);
     r[0] = a[0][0];
     return;
@@ -455,7 +456,7 @@ static void eval(Interp *in, const int64_t *env, const Code *code, double *r) {
     eval_across(in, env, code, r);
     return;
   case SUB:
-    if (eval_difference(in, env, code, r)) return;
+    if (interp_eval_difference(in, env, code, r)) return;
     break;
   default: break;
   }
@@ -467,24 +468,24 @@ static void eval(Interp *in, const int64_t *env, const Code *code, double *r) {
 
 /* ---- statements ---- */
 static void exec_chosen(Interp *in, int64_t *env, const Step *step) {
-  const int64_t lo = value_of(env, &step->lo[0]), last = value_of(env, &step->hi[0]) - 1;
+  const int64_t lo = interp_index(env, &step->lo[0]), last = interp_index(env, &step->hi[0]) - 1;
   double x[LANES];
-  eval(in, env, step->val, x);
-  if (last < lo) stop(in, "a chosen index of an empty range", NULL);
+  interp_eval(in, env, step->val, x);
+  if (last < lo) report_fault(in, "a chosen index of an empty range", NULL);
   if (in->run->error[0]) return;
   env[step->stmt->u.loop.slot] = x[0] > (double)lo ? x[0] < (double)last ? (int64_t)x[0] : last : lo;
-  exec(in, env, step->body);
+  interp_exec(in, env, step->body);
 }
 
-static void exec_loop(Interp *in, int64_t *env, const Step *step) {
+static void interp_exec_loop(Interp *in, int64_t *env, const Step *step) {
   const NestStmt *stmt = step->stmt;
   int64_t lo = INT64_MIN, hi = INT64_MAX;
   for (int i = 0; i < stmt->u.loop.nlo; i++) {
-    int64_t v = value_of(env, &step->lo[i]);
+    int64_t v = interp_index(env, &step->lo[i]);
     lo = v > lo ? v : lo;
   }
   for (int i = 0; i < stmt->u.loop.nhi; i++) {
-    int64_t v = value_of(env, &step->hi[i]);
+    int64_t v = interp_index(env, &step->hi[i]);
     hi = v < hi ? v : hi;
   }
   bool parallel = stmt->u.loop.kind == PARALLEL && !in->now;
@@ -492,7 +493,7 @@ static void exec_loop(Interp *in, int64_t *env, const Step *step) {
   for (int64_t v = lo; v < hi && !in->run->error[0]; v++) {
     if (parallel) in->now = ++in->serial;
     env[stmt->u.loop.slot] = v;
-    exec(in, env, step->body);
+    interp_exec(in, env, step->body);
   }
   if (parallel) in->now = 0;
 }
@@ -504,7 +505,7 @@ static void exec_store_words(Interp *in, const int64_t *env, const Step *step) {
   for (int i = 0; p && i < step->lanes; i++) p[i] = byte_of(v[i / WORD_BYTES], i % WORD_BYTES);
 }
 
-static void exec_store(Interp *in, const int64_t *env, const Step *step) {
+static void interp_exec_store(Interp *in, const int64_t *env, const Step *step) {
   const int lanes = step->lanes;
   double v[LANES];
   eval_operand(in, env, step->val, lanes, v);
@@ -520,7 +521,7 @@ static void fill_from(double *at, const Buf *buf,
     else at[i] = unset();
 }
 
-static void fill(Interp *in, const Buf *buf) { fill_from(in->mem[buf->id], buf, 0); }
+static void fill_uninitialized(Interp *in, const Buf *buf) { fill_from(in->mem[buf->id], buf, 0); }
 
 static void exec_routine(Interp *in, const NestStmt *stmt) {
   const Routine *routine = stmt->u.routine.of;
@@ -529,32 +530,32 @@ static void exec_routine(Interp *in, const NestStmt *stmt) {
     const Buf *buf = stmt->u.routine.buf[i];
     const int64_t n = buf_elements(buf);
     memory[i] = in->mem[buf->id];
-    if (in->now && buf->place < STACK) touched(in, buf, 0, (int)n, routine->writes[i]);
+    if (in->now && buf->place < STACK) record_access(in, buf, 0, (int)n, routine->writes[i]);
     if (buf->place == OVER) written_over(in, buf, 0, (int)n, routine->writes[i]);
     for (int64_t e = 0; e < n && !routine->writes[i]; e++)
-      if (nest_unset(memory[i][e])) stop(in, "read before it is written", buf);
+      if (nest_unset(memory[i][e])) report_fault(in, "read before it is written", buf);
   }
   if (in->run->error[0]) return;
   routine->run(memory, stmt->u.routine.number);
   for (int i = 0; i < routine->nbufs; i++)
     for (int64_t e = 0; e < buf_elements(stmt->u.routine.buf[i]) && routine->writes[i]; e++)
-      memory[i][e] = rounded(in, routine->elem[i], memory[i][e]);
+      memory[i][e] = rounded_to(in, routine->elem[i], memory[i][e]);
 }
 
-static void exec(Interp *in, int64_t *env, const Step *step) {
+static void interp_exec(Interp *in, int64_t *env, const Step *step) {
   for (; step && !in->run->error[0]; step = step->next) {
     const NestStmt *stmt = step->stmt;
     switch (step->kind) {
-    case LOOP: (stmt->u.loop.kind == CHOSEN ? exec_chosen : exec_loop)(in, env, step); break;
-    case IF: exec(in, env, holds(env, step->cond) ? step->body : step->otherwise); break;
-    case STORE: (store_is_words(step->stmt) ? exec_store_words : exec_store)(in, env, step); break;
+    case LOOP: (stmt->u.loop.kind == CHOSEN ? exec_chosen : interp_exec_loop)(in, env, step); break;
+    case IF: interp_exec(in, env, test_holds(env, step->cond) ? step->body : step->otherwise); break;
+    case STORE: (store_is_words(step->stmt) ? exec_store_words : interp_exec_store)(in, env, step); break;
     case DECLARE:
-      if (stmt->u.declare.buf->place != VIEW) fill(in, stmt->u.declare.buf);
+      if (stmt->u.declare.buf->place != VIEW) fill_uninitialized(in, stmt->u.declare.buf);
       break;
     case CALL: {
       int64_t callee[SLOTS] = {0};
-      for (int i = 0; i < stmt->u.call.fn->nparams; i++) callee[i + 1] = value_of(env, &step->arg[i]);
-      exec(in, callee, step->body);
+      for (int i = 0; i < stmt->u.call.fn->nparams; i++) callee[i + 1] = interp_index(env, &step->arg[i]);
+      interp_exec(in, callee, step->body);
       break;
     }
     case ROUTINE: exec_routine(in, stmt); break;
@@ -583,17 +584,17 @@ bool nest_run(const Nest *nest, Run *run) {
     if (buf->place == VIEW || buf->place == INPUT || buf->place == WEIGHTS || buf->place == UPDATE ||
         buf->place == OVER || buf->overlaps)
       continue;
-    fill(&in, buf);
+    fill_uninitialized(&in, buf);
   }
   for (int i = 0; i < nest->main->nparams; i++) {
     env[i + 1] = run->size[i];
     if (run->size[i] < nest->main->lo[i] || run->size[i] > nest->main->hi[i])
-      stop(&in, "a size parameter is out of its range", NULL);
+      report_fault(&in, "a size parameter is out of its range", NULL);
   }
-  exec(&in, env, body_of(&in, nest->main));
+  interp_exec(&in, env, body_of(&in, nest->main));
   for (int i = 0; i < nest->nbufs; i++)
     for (int64_t e = 0; in.over[i] && !nest->main->nparams && e < elements(nest->buf[i]); e++)
-      if (!in.over[i][e]) stop(&in, "not every element is written over", nest->buf[i]);
+      if (!in.over[i][e]) report_fault(&in, "not every element is written over", nest->buf[i]);
   arena_free(arena);
   return !run->error[0];
 }

@@ -16,48 +16,48 @@ typedef struct Writer {
   VEC(const NestFn *) fns; /* in the order in which they are met */
 } Writer;
 
-static void add(Writer *w, int64_t number) { vec_push(w->arena, w->key->words, number); }
+static void key_number(Writer *w, int64_t number) { vec_push(w->arena, w->key->words, number); }
 
 static void add_text(Writer *w, const char *s) {
   const size_t n = strlen(s);
-  add(w, (int64_t)n);
-  for (size_t i = 0; i < n; i++) add(w, s[i]);
+  key_number(w, (int64_t)n);
+  for (size_t i = 0; i < n; i++) key_number(w, s[i]);
 }
 
 static void add_double(Writer *w, double number) { /* by its bits: -0 is not 0 */
   int64_t bits;
   memcpy(&bits, &number, sizeof bits);
-  add(w, bits);
+  key_number(w, bits);
 }
 
 /* ---- buffers, indices, conditions ---- */
 static void add_index(Writer *w, const Index *index) {
-  add(w, index->c);
+  key_number(w, index->c);
   for (int s = 1; s < SLOTS; s++)
     if (index->k[s]) {
-      add(w, s);
-      add(w, index->k[s]);
+      key_number(w, s);
+      key_number(w, index->k[s]);
     }
-  add(w, 0);
+  key_number(w, 0);
 }
 
 static void add_buf(Writer *w, const Buf *buf) {
   const bool first = !w->met[buf->id];
   if (first) w->met[buf->id] = ++w->n;
-  add(w, w->met[buf->id]);
+  key_number(w, w->met[buf->id]);
   if (!first) return;
   add_text(w, buf->name);
-  add(w, buf->place);
-  add(w, buf->type.elem);
-  add(w, buf->type.lanes);
-  add(w, buf->rank);
+  key_number(w, buf->place);
+  key_number(w, buf->type.elem);
+  key_number(w, buf->type.lanes);
+  key_number(w, buf->rank);
   for (int d = 0; d < buf->rank; d++) {
-    add(w, buf->dim[d]);
-    add(w, buf->room[d]);
+    key_number(w, buf->dim[d]);
+    key_number(w, buf->room[d]);
   }
-  add(w, buf->apart);
-  add(w, buf->flat);
-  add(w, buf->overlaps);
+  key_number(w, buf->apart);
+  key_number(w, buf->flat);
+  key_number(w, buf->overlaps);
   if (!buf->of) return;
   add_buf(w, buf->of);
   for (int d = 0; d < buf->of->rank; d++) add_index(w, &buf->base[d]);
@@ -70,52 +70,52 @@ static void add_ref(Writer *w, const Ref *ref) {
 }
 
 static void add_cond(Writer *w, const Cond *cond) {
-  add(w, cond->n);
+  key_number(w, cond->n);
   for (int i = 0; i < cond->n; i++) {
     const All *all = &cond->any[i];
-    add(w, all->n);
+    key_number(w, all->n);
     for (int j = 0; j < all->n; j++) {
       add_index(w, &all->range[j].e);
-      add(w, all->range[j].lo);
-      add(w, all->range[j].hi);
+      key_number(w, all->range[j].lo);
+      key_number(w, all->range[j].hi);
     }
   }
 }
 
 /* ---- values, statements ---- */
-static void add_value(Writer *w, Val e) {
-  add(w, e->op);
-  add(w, e->type.elem);
-  add(w, e->type.lanes);
-  add(w, e->part);
+static void key_value(Writer *w, Val e) {
+  key_number(w, e->op);
+  key_number(w, e->type.elem);
+  key_number(w, e->type.lanes);
+  key_number(w, e->part);
   if (e->op == NUM) add_double(w, e->num);
   if (e->op == PRIMITIVE) add_text(w, e->primitive->name);
   if (e->op == LOAD) add_ref(w, e->ref);
-  for (int i = 0; e->op == SHUFFLE && i < e->type.lanes; i++) add(w, e->lane[i]);
+  for (int i = 0; e->op == SHUFFLE && i < e->type.lanes; i++) key_number(w, e->lane[i]);
   if (e->op == LANE || e->op == POSITION) add_index(w, &e->index);
   if (e->op == PICK) {
     add_cond(w, e->cond);
-    add(w, e->seen);
+    key_number(w, e->seen);
   }
-  for (int i = 0; i < 3 && e->a[i]; i++) add_value(w, e->a[i]);
+  for (int i = 0; i < 3 && e->a[i]; i++) key_value(w, e->a[i]);
 }
 
 static void add_loop(Writer *w, const NestStmt *stmt) {
   add_text(w, stmt->u.loop.name);
-  add(w, stmt->u.loop.kind == PARALLEL && !w->team ? SERIAL : stmt->u.loop.kind);
-  add(w, stmt->u.loop.slot);
-  add(w, stmt->u.loop.nlo);
+  key_number(w, stmt->u.loop.kind == PARALLEL && !w->team ? SERIAL : stmt->u.loop.kind);
+  key_number(w, stmt->u.loop.slot);
+  key_number(w, stmt->u.loop.nlo);
   for (int i = 0; i < stmt->u.loop.nlo; i++) add_index(w, &stmt->u.loop.lo[i]);
-  add(w, stmt->u.loop.nhi);
+  key_number(w, stmt->u.loop.nhi);
   for (int i = 0; i < stmt->u.loop.nhi; i++) add_index(w, &stmt->u.loop.hi[i]);
-  if (stmt->u.loop.kind == CHOSEN) add_value(w, stmt->u.loop.chosen);
+  if (stmt->u.loop.kind == CHOSEN) key_value(w, stmt->u.loop.chosen);
 }
 
 static void add_call(Writer *w, const NestStmt *stmt) {
   const NestFn *fn = stmt->u.call.fn;
   int at = 0;
   while (at < w->fns.n && w->fns.data[at] != fn) at++;
-  add(w, at);
+  key_number(w, at);
   if (at == w->fns.n) vec_push(w->arena, w->fns, fn);
   for (int i = 0; i < fn->nparams; i++) add_index(w, &stmt->u.call.arg[i]);
 }
@@ -130,18 +130,18 @@ static void add_routine(Writer *w, const NestStmt *stmt) {
 static void add_body(Writer *w, const NestStmt *stmt);
 
 static void add_statement(Writer *w, const NestStmt *stmt) {
-  add(w, stmt->kind);
+  key_number(w, stmt->kind);
   switch (stmt->kind) {
   case LOOP: add_loop(w, stmt); break;
   case IF:
     add_cond(w, &stmt->u.branch.cond);
-    add(w, stmt->u.branch.seen);
+    key_number(w, stmt->u.branch.seen);
     break;
   case STORE:
     add_ref(w, &stmt->u.store.ref);
-    add_value(w, stmt->u.store.val);
-    add(w, stmt->u.store.part);
-    add(w, stmt->u.store.declare);
+    key_value(w, stmt->u.store.val);
+    key_number(w, stmt->u.store.part);
+    key_number(w, stmt->u.store.declare);
     break;
   case DECLARE: add_buf(w, stmt->u.declare.buf); break;
   case CALL: add_call(w, stmt); break;
@@ -160,17 +160,17 @@ static void add_statement(Writer *w, const NestStmt *stmt) {
 
 static void add_body(Writer *w, const NestStmt *stmt) {
   for (; stmt; stmt = stmt->next) add_statement(w, stmt);
-  add(w, -1);
+  key_number(w, -1);
 }
 
 static void add_function(Writer *w, const NestFn *fn) {
   if (fn != w->nest->main) add_text(w, fn->name);
-  add(w, fn->kernel);
-  add(w, fn->nparams);
+  key_number(w, fn->kernel);
+  key_number(w, fn->nparams);
   for (int i = 0; i < fn->nparams; i++) {
     add_text(w, fn->param[i]);
-    add(w, fn->flag[i]);
-    add(w, fn->size[i]);
+    key_number(w, fn->flag[i]);
+    key_number(w, fn->size[i]);
   }
   add_body(w, fn->body);
 }
@@ -183,7 +183,7 @@ const NestKey *nest_key(Arena *arena, const Nest *nest, bool team) {
   w->nest = nest;
   w->met = NEW_ARRAY(arena, int, nest->nbufs + 1);
   w->team = team && team_shares(nest->main->body);
-  add(w, w->team);
+  key_number(w, w->team);
   for (int i = 0; i < nest->nbufs; i++)
     if (nest->buf[i]->place < STACK && nest_uses(nest, i)) add_buf(w, nest->buf[i]);
   vec_push(arena, w->fns, nest->main);

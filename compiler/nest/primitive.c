@@ -6,66 +6,92 @@
 #include "nest/integer_primitives.h"
 #include "nest/word_primitives.h"
 
-static int32_t whole(double x) { return (int32_t)x; }
+static int32_t whole_number(double x) { return (int32_t)x; }
 
 static int32_t run_single(const double *a) {
-  return cnn_requantize_single(whole(a[0]), whole(a[1]), whole(a[2]));
+  return cnn_requantize_single(whole_number(a[0]), whole_number(a[1]), whole_number(a[2]));
 }
 static int32_t run_double(const double *a) {
-  return cnn_requantize_double(whole(a[0]), whole(a[1]), whole(a[2]));
+  return cnn_requantize_double(whole_number(a[0]), whole_number(a[1]), whole_number(a[2]));
 }
-static int32_t run_float(const double *a) { return cnn_requantize_float(whole(a[0]), (float)a[1]); }
+static int32_t run_float(const double *a) { return cnn_requantize_float(whole_number(a[0]), (float)a[1]); }
 static int32_t run_quantize(const double *a) { return cnn_quantize_float((float)a[0], (float)a[1]); }
-static int32_t run_shift(const double *a) { return cnn_shift_right(whole(a[0]), whole(a[1])); }
-static int32_t run_average(const double *a) { return cnn_average(whole(a[0]), whole(a[1])); }
-static int32_t run_average_even(const double *a) { return cnn_average_even(whole(a[0]), whole(a[1])); }
-static int32_t run_zeros(const double *a) { return cnn_leading_zeros(whole(a[0])); }
-static int32_t run_reciprocal(const double *a) { return cnn_softmax_reciprocal(whole(a[0]), whole(a[1])); }
-static int32_t run_share(const double *a) { return cnn_softmax_share(whole(a[0]), whole(a[1]), whole(a[2])); }
-static int32_t run_place(const double *a) { return cnn_softmax_place(whole(a[0]), whole(a[1])); }
+static int32_t run_shift(const double *a) { return cnn_shift_right(whole_number(a[0]), whole_number(a[1])); }
+static int32_t run_average(const double *a) { return cnn_average(whole_number(a[0]), whole_number(a[1])); }
+static int32_t run_average_even(const double *a) {
+  return cnn_average_even(whole_number(a[0]), whole_number(a[1]));
+}
+static int32_t run_zeros(const double *a) { return cnn_leading_zeros(whole_number(a[0])); }
+static int32_t run_reciprocal(const double *a) {
+  return cnn_softmax_reciprocal(whole_number(a[0]), whole_number(a[1]));
+}
+static int32_t run_share(const double *a) {
+  return cnn_softmax_share(whole_number(a[0]), whole_number(a[1]), whole_number(a[2]));
+}
+static int32_t run_place(const double *a) {
+  return cnn_softmax_place(whole_number(a[0]), whole_number(a[1]));
+}
 static int32_t run_share_wide(const double *a) {
-  return cnn_softmax_share_wide(whole(a[0]), whole(a[1]), whole(a[2]));
+  return cnn_softmax_share_wide(whole_number(a[0]), whole_number(a[1]), whole_number(a[2]));
 }
 
 static int32_t run_wide(const double *a) {
-  return cnn_requantize_wide((int64_t)a[0], whole(a[1]), whole(a[2]));
+  return cnn_requantize_wide((int64_t)a[0], whole_number(a[1]), whole_number(a[2]));
 }
 static int32_t run_reduced(const double *a) {
-  return cnn_requantize_reduced((int64_t)a[0], whole(a[1]), whole(a[2]));
+  return cnn_requantize_reduced((int64_t)a[0], whole_number(a[1]), whole_number(a[2]));
 }
 static int32_t run_exact(const double *a) {
-  return cnn_requantize_exact((int64_t)a[0], (int64_t)a[1], whole(a[2]));
+  return cnn_requantize_exact((int64_t)a[0], (int64_t)a[1], whole_number(a[2]));
 }
 static int32_t run_wide_float(const double *a) {
   return cnn_requantize_wide_float((int64_t)a[0], (float)a[1]);
 }
-static int32_t run_shift_wide(const double *a) { return cnn_shift_wide((int64_t)a[0], whole(a[1])); }
+static int32_t run_shift_wide(const double *a) { return cnn_shift_wide((int64_t)a[0], whole_number(a[1])); }
 
-static int32_t run_dot_bytes(const double *a) { return cnn_dot_bytes(whole(a[0]), whole(a[1]), whole(a[2])); }
+static int32_t run_dot_bytes(const double *a) {
+  return cnn_dot_bytes(whole_number(a[0]), whole_number(a[1]), whole_number(a[2]));
+}
 static int32_t run_dot_signed(const double *a) {
-  return cnn_dot_signed(whole(a[0]), whole(a[1]), whole(a[2]));
+  return cnn_dot_signed(whole_number(a[0]), whole_number(a[1]), whole_number(a[2]));
 }
 static int32_t run_dot_halves(const double *a) {
-  return cnn_dot_halves(whole(a[0]), whole(a[1]), whole(a[2]));
+  return cnn_dot_halves(whole_number(a[0]), whole_number(a[1]), whole_number(a[2]));
 }
-static int32_t run_even_bytes(const double *a) { return cnn_even_bytes(whole(a[0])); }
-static int32_t run_odd_bytes(const double *a) { return cnn_odd_bytes(whole(a[0])); }
-static int32_t run_max_bytes(const double *a) { return cnn_max_bytes(whole(a[0]), whole(a[1])); }
-static int32_t run_bytes_up(const double *a) { return cnn_bytes_up(whole(a[0])); }
-static int32_t run_push_byte(const double *a) { return cnn_push_byte(whole(a[0]), whole(a[1])); }
-static int32_t run_push_half(const double *a) { return cnn_push_half(whole(a[0]), whole(a[1])); }
-static int32_t run_even_of_two(const double *a) { return cnn_even_of_two(whole(a[0]), whole(a[1])); }
-static int32_t run_odd_of_two(const double *a) { return cnn_odd_of_two(whole(a[0]), whole(a[1])); }
-static int32_t run_cut_halves(const double *a) { return cnn_cut_halves(whole(a[0]), whole(a[1])); }
-static int32_t run_cut_bytes(const double *a) { return cnn_cut_bytes(whole(a[0]), whole(a[1])); }
-static int32_t run_high(const double *a) { return cnn_high_product(whole(a[0]), whole(a[1])); }
+static int32_t run_even_bytes(const double *a) { return cnn_even_bytes(whole_number(a[0])); }
+static int32_t run_odd_bytes(const double *a) { return cnn_odd_bytes(whole_number(a[0])); }
+static int32_t run_max_bytes(const double *a) {
+  return cnn_max_bytes(whole_number(a[0]), whole_number(a[1]));
+}
+static int32_t run_bytes_up(const double *a) { return cnn_bytes_up(whole_number(a[0])); }
+static int32_t run_push_byte(const double *a) {
+  return cnn_push_byte(whole_number(a[0]), whole_number(a[1]));
+}
+static int32_t run_push_half(const double *a) {
+  return cnn_push_half(whole_number(a[0]), whole_number(a[1]));
+}
+static int32_t run_even_of_two(const double *a) {
+  return cnn_even_of_two(whole_number(a[0]), whole_number(a[1]));
+}
+static int32_t run_odd_of_two(const double *a) {
+  return cnn_odd_of_two(whole_number(a[0]), whole_number(a[1]));
+}
+static int32_t run_cut_halves(const double *a) {
+  return cnn_cut_halves(whole_number(a[0]), whole_number(a[1]));
+}
+static int32_t run_cut_bytes(const double *a) {
+  return cnn_cut_bytes(whole_number(a[0]), whole_number(a[1]));
+}
+static int32_t run_high(const double *a) { return cnn_high_product(whole_number(a[0]), whole_number(a[1])); }
 static int32_t run_high_rounded(const double *a) {
-  return cnn_high_product_rounded(whole(a[0]), whole(a[1]));
+  return cnn_high_product_rounded(whole_number(a[0]), whole_number(a[1]));
 }
 static int32_t run_halves_away(const double *a) {
-  return cnn_shift_halves_away(whole(a[0]), whole(a[1]), whole(a[2]));
+  return cnn_shift_halves_away(whole_number(a[0]), whole_number(a[1]), whole_number(a[2]));
 }
-static int32_t run_shift_left(const double *a) { return cnn_shift_left(whole(a[0]), whole(a[1])); }
+static int32_t run_shift_left(const double *a) {
+  return cnn_shift_left(whole_number(a[0]), whole_number(a[1]));
+}
 
 const Primitive
     primitive_requantize_single = {"requantize_single", 3, {I32, I32, I32}, run_single, false},

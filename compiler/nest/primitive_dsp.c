@@ -4,27 +4,43 @@
 #define INLINE static inline
 #include "nest/dsp_primitives.h"
 
-static int32_t whole(double x) { return (int32_t)x; }
+static int32_t whole_word(double x) { return (int32_t)x; }
 
-static int32_t run_dot2_here(const double *a) { return cnn_dot2_here(whole(a[0]), whole(a[1]), whole(a[2])); }
-static int32_t run_add_even8(const double *a) { return cnn_add_even8(whole(a[0]), whole(a[1])); }
-static int32_t run_add_odd8(const double *a) { return cnn_add_odd8(whole(a[0]), whole(a[1])); }
-static int32_t run_low_halves(const double *a) { return cnn_low_halves(whole(a[0]), whole(a[1])); }
-static int32_t run_high_halves(const double *a) { return cnn_high_halves(whole(a[0]), whole(a[1])); }
-static int32_t run_low_high(const double *a) { return cnn_low_high(whole(a[0]), whole(a[1]), whole(a[2])); }
-static int32_t run_high_low(const double *a) { return cnn_high_low(whole(a[0]), whole(a[1]), whole(a[2])); }
-static int32_t run_add_halves(const double *a) { return cnn_add_halves(whole(a[0]), whole(a[1])); }
-static int32_t run_sub_halves(const double *a) { return cnn_sub_halves(whole(a[0]), whole(a[1])); }
-static int32_t run_wrap_sum(const double *a) { return cnn_wrap_sum(whole(a[0]), whole(a[1]), whole(a[2])); }
-static int32_t run_wrap_difference(const double *a) { return cnn_wrap_difference(whole(a[0]), whole(a[1])); }
-static int32_t run_part576(const double *a) { return cnn_part576(whole(a[0]), whole(a[1])); }
-static int32_t run_rest256(const double *a) { return cnn_rest256(whole(a[0]), whole(a[1]), whole(a[2])); }
-static int32_t run_high_sum(const double *a) { return cnn_high_sum(whole(a[0]), whole(a[1]), whole(a[2])); }
-static int32_t run_high_sum_rounded(const double *a) {
-  return cnn_high_sum_rounded(whole(a[0]), whole(a[1]), whole(a[2]));
+static int32_t run_dot2_here(const double *a) {
+  return cnn_dot2_here(whole_word(a[0]), whole_word(a[1]), whole_word(a[2]));
 }
-static int32_t run_less_sign(const double *a) { return cnn_less_sign(whole(a[0]), whole(a[1])); }
-static int32_t run_clamp8(const double *a) { return cnn_clamp8(whole(a[0])); }
+static int32_t run_add_even8(const double *a) { return cnn_add_even8(whole_word(a[0]), whole_word(a[1])); }
+static int32_t run_add_odd8(const double *a) { return cnn_add_odd8(whole_word(a[0]), whole_word(a[1])); }
+static int32_t run_low_halves(const double *a) { return cnn_low_halves(whole_word(a[0]), whole_word(a[1])); }
+static int32_t run_high_halves(const double *a) {
+  return cnn_high_halves(whole_word(a[0]), whole_word(a[1]));
+}
+static int32_t run_low_high(const double *a) {
+  return cnn_low_high(whole_word(a[0]), whole_word(a[1]), whole_word(a[2]));
+}
+static int32_t run_high_low(const double *a) {
+  return cnn_high_low(whole_word(a[0]), whole_word(a[1]), whole_word(a[2]));
+}
+static int32_t run_add_halves(const double *a) { return cnn_add_halves(whole_word(a[0]), whole_word(a[1])); }
+static int32_t run_sub_halves(const double *a) { return cnn_sub_halves(whole_word(a[0]), whole_word(a[1])); }
+static int32_t run_wrap_sum(const double *a) {
+  return cnn_wrap_sum(whole_word(a[0]), whole_word(a[1]), whole_word(a[2]));
+}
+static int32_t run_wrap_difference(const double *a) {
+  return cnn_wrap_difference(whole_word(a[0]), whole_word(a[1]));
+}
+static int32_t run_part576(const double *a) { return cnn_part576(whole_word(a[0]), whole_word(a[1])); }
+static int32_t run_rest256(const double *a) {
+  return cnn_rest256(whole_word(a[0]), whole_word(a[1]), whole_word(a[2]));
+}
+static int32_t run_high_sum(const double *a) {
+  return cnn_high_sum(whole_word(a[0]), whole_word(a[1]), whole_word(a[2]));
+}
+static int32_t run_high_sum_rounded(const double *a) {
+  return cnn_high_sum_rounded(whole_word(a[0]), whole_word(a[1]), whole_word(a[2]));
+}
+static int32_t run_less_sign(const double *a) { return cnn_less_sign(whole_word(a[0]), whole_word(a[1])); }
+static int32_t run_clamp8(const double *a) { return cnn_clamp8(whole_word(a[0])); }
 
 const Primitive primitive_dot2_here = {"dot2_here", 3, {I32, I32, I32}, run_dot2_here, false},
                 primitive_add_even8 = {"add_even8", 2, {I32, I32}, run_add_even8, false},

@@ -363,8 +363,8 @@ static void clear_seen(NestStmt *stmt) {
   }
 }
 
-static bool whole(Prover *p, const NestFn *main,
-                  const Buf *buf) { /* or, with a size parameter, the part that belongs to it */
+static bool is_whole_buffer(Prover *p, const NestFn *main,
+                            const Buf *buf) { /* or, with a size parameter, the part that belongs to it */
   Lin lo[DIMS] = {{0}}, hi[DIMS] = {{0}};
   for (int d = 0; d < buf->rank; d++) hi[d].c = buf->dim[d] - 1;
   if (prover_written(p, buf, lo, hi)) return true;
@@ -402,7 +402,8 @@ bool prover_walk(Nest *nest, Proof *proof, OverlapProof *overlap) {
   }
   if (entry) walk(p, &env, entry->body);
   for (int i = 0; entry && i < nest->nbufs && !proof->error[0]; i++)
-    if ((nest->buf[i]->place == OUTPUT || nest->buf[i]->place == OVER) && !whole(p, entry, nest->buf[i]))
+    if ((nest->buf[i]->place == OUTPUT || nest->buf[i]->place == OVER) &&
+        !is_whole_buffer(p, entry, nest->buf[i]))
       prover_fail(p, "not every element is written", nest->buf[i], -1, 0, 0);
   arena_free(arena);
   return !proof->error[0];

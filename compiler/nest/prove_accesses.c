@@ -240,7 +240,7 @@ bool prover_apart(Prover *p, const Lin *hi, const Lin *lo, int t) {
 
 /* Two accesses that touch parts of every so many elements: rounds t and t' > t, and t' < t, touch others of
  * them, since what lies between is less than a step, and more than the parts are wide. */
-static bool interleaved(Prover *p, const Access *a, const Access *b, int d, int t) {
+static bool are_interleaved(Prover *p, const Access *a, const Access *b, int d, int t) {
   const int64_t step = common_divisor(a->step[d], b->step[d]);
   const Lin gap = lin_add(b->lo[d], &a->lo[d], -1), rounds = lin_add(p->var[t].hi[0], &p->var[t].lo[0], -1);
   if (!step || !a->width[d] || !b->width[d] || !lin_constant(&gap)) return false;
@@ -275,7 +275,7 @@ void prover_check_rounds(Prover *p, int first, int t, bool parallel) {
       bool apart_ = false;
       for (int d = 0; d < a->buf->rank && !apart_; d++)
         apart_ = (prover_apart(p, &a->hi[d], &b->lo[d], t) && prover_apart(p, &b->hi[d], &a->lo[d], t)) ||
-                 interleaved(p, a, b, d, t) || in_front(p, a, b, d, t) || in_front(p, b, a, d, t);
+                 are_interleaved(p, a, b, d, t) || in_front(p, a, b, d, t) || in_front(p, b, a, d, t);
       p->proof->pairs++;
       if (!apart_)
         prover_fail(p,

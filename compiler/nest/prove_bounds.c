@@ -48,7 +48,7 @@ static int innermost(const Lin *e, int nvars) {
 bool lin_constant(const Lin *e) { return !e->bad && innermost(e, VARS) < 0; }
 
 /* ---- bounds ---- */
-static int64_t lower(Prover *p, const Lin *e) {
+static int64_t lower_bound(Prover *p, const Lin *e) {
   if (e->bad || p->fuel-- <= 0) return UNKNOWN;
   int v = innermost(e, p->nvars);
   if (v < 0) return e->c;
@@ -58,7 +58,7 @@ static int64_t lower(Prover *p, const Lin *e) {
   rest.k[v] = 0;
   for (int i = 0; i < (k > 0 ? var->nlo : var->nhi); i++) {
     Lin replaced = lin_add(rest, k > 0 ? &var->lo[i] : &var->hi[i], k);
-    int64_t bound = lower(p, &replaced);
+    int64_t bound = lower_bound(p, &replaced);
     if (bound > best) best = bound;
   }
   for (int g = 0; g < p->nguards; g++) { /* guard: a*v + r >= 0, so v >= -r/a or v <= r/-a */
@@ -69,7 +69,7 @@ static int64_t lower(Prover *p, const Lin *e) {
     r.k[v] = 0;
     Lin scaled = lin_add(lin_times(&rest, size), &r,
                          k > 0 ? -k : k); /* |a|*e = |a|*rest + |a|*k*v >= |a|*rest - |k|*r */
-    int64_t bound = lower(p, &scaled);
+    int64_t bound = lower_bound(p, &scaled);
     if (bound <= UNKNOWN) continue;
     bound = -floor_divide(-bound, size);
     if (bound > best) best = bound;
@@ -79,7 +79,7 @@ static int64_t lower(Prover *p, const Lin *e) {
 
 int64_t prover_low(Prover *p, const Lin *e) {
   p->fuel = FUEL;
-  return lower(p, e);
+  return lower_bound(p, e);
 }
 
 int64_t prover_high(Prover *p, const Lin *e) {

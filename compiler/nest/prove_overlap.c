@@ -26,7 +26,7 @@ static bool same_pixels(const Buf *a, const Buf *b) {
 }
 
 /* Where an access begins, in bytes or in pixels. */
-static Lin position(const Prover *p, const Buf *buf, const Lin *at) {
+static Lin linear_position(const Prover *p, const Buf *buf, const Lin *at) {
   Lin sum = {0};
   const int dims = p->overlap->by_pixel ? buf->rank - 1 : buf->rank;
   for (int d = 0; d < dims; d++) {
@@ -39,7 +39,8 @@ static Lin position(const Prover *p, const Buf *buf, const Lin *at) {
 
 /* From the end of a store to the start of a load. */
 static Lin distance(const Prover *p, const Access *store, const Lin *load) {
-  const Lin end = position(p, store->buf, store->hi), start = position(p, p->overlap->operand, load);
+  const Lin end = linear_position(p, store->buf, store->hi),
+            start = linear_position(p, p->overlap->operand, load);
   return lin_plus(lin_add(start, &end, -1), p->overlap->by_pixel ? -1 : -elem_size(store->buf));
 }
 

@@ -91,7 +91,7 @@ static Val simple_value(Nest *nest, Val v) { /* a choice that is always the same
 /* ---- statements ---- */
 static NestStmt *simple_body(Nest *, NestStmt *);
 
-static NestStmt **end_of(NestStmt **list) {
+static NestStmt **list_end(NestStmt **list) {
   while (*list) list = &(*list)->next;
   return list;
 }
@@ -138,7 +138,7 @@ static NestStmt *simple_body(Nest *nest, NestStmt *stmt) {
     next = stmt->next;
     stmt->next = NULL;
     *tail = simple_statement(nest, stmt);
-    tail = end_of(tail);
+    tail = list_end(tail);
   }
   return first;
 }

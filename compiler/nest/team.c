@@ -211,7 +211,7 @@ typedef struct Unit {
   Touched touched;
 } Unit; /* statements that one thread runs because what one declares another one uses; else a single one */
 
-static int unit_end(const NestStmt *const *list, int n, const Touched *touched, int first) {
+static int team_unit_end(const NestStmt *const *list, int n, const Touched *touched, int first) {
   int end = first + 1;
   for (int i = first; i < end; i++) {
     const Buf *local = declared_by(list[i]);
@@ -223,7 +223,7 @@ static int unit_end(const NestStmt *const *list, int n, const Touched *touched, 
 
 static Unit next_unit(Arena *arena, const Nest *nest, const NestStmt *const *list, int n,
                       const Touched *touched, int first) {
-  const int end = unit_end(list, n, touched, first);
+  const int end = team_unit_end(list, n, touched, first);
   bool parallel = false;
   for (int i = first; i < end; i++) parallel = parallel || is_parallel(list[i]) || holds_parallel(list[i]);
   Unit unit = {first, 1, PIECE_ONE, touched[first]};

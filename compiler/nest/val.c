@@ -38,7 +38,7 @@ static Val binary(ValOp op, Val a, Val b) {
   return node(a->nest, op, (Type){a->type.elem, lanes_of(a, b)}, a, b, NULL);
 }
 
-static Val number(Nest *nest, Elem elem, double value) {
+static Val make_number(Nest *nest, Elem elem, double value) {
   ValNode *e = node(nest, NUM, (Type){elem, 1}, NULL, NULL, NULL);
   e->num = value;
   return e;
@@ -46,43 +46,44 @@ static Val number(Nest *nest, Elem elem, double value) {
 
 Val num(Nest *nest, double value) {
   if (isnan(value)) nest_misuse(nest, "a constant that is no number");
-  return number(nest, F32, value);
+  return make_number(nest, F32, value);
 }
-Val num_i32(Nest *nest, int32_t value) { return number(nest, I32, value); }
-Val num_i64(Nest *nest, int64_t value) { return number(nest, I64, (double)value); }
+Val num_i32(Nest *nest, int32_t value) { return make_number(nest, I32, value); }
+Val num_i64(Nest *nest, int64_t value) { return make_number(nest, I64, (double)value); }
 
 static bool is_num(Val e, double value) { return e->op == NUM && e->num == value; }
 static bool both_num(Val a, Val b) { return a->op == NUM && b->op == NUM && a->type.elem == b->type.elem; }
-static bool product(Val e) { return e->op == MUL && e->type.elem == F32; }
+static bool is_product_value(Val e) { return e->op == MUL && e->type.elem == F32; }
 
-static Val folded(Val a, double value) { /* NULL if it is not to be folded */
+static Val folded_constant(Val a, double value) { /* NULL if it is not to be folded */
   if (!isfinite(value) || a->type.elem == I64 ||
       (a->type.elem == I32 && (value < INT32_MIN || value > INT32_MAX)))
     return NULL;
-  return number(a->nest, a->type.elem, value);
+  return make_number(a->nest, a->type.elem, value);
 }
 
 Val add(Val a, Val b) {
-  Val r = both_num(a, b) ? folded(a, a->num + b->num) : NULL;
+  Val r = both_num(a, b) ? folded_constant(a, a->num + b->num) : NULL;
   if (r) return r;
   if (is_num(b, 0)) return a;
   if (is_num(a, 0)) return b;
-  if (product(a)) return fma_(a->a[0], a->a[1], b);
-  if (product(b)) return fma_(b->a[0], b->a[1], a);
+  if (is_product_value(a)) return fma_(a->a[0], a->a[1], b);
+  if (is_product_value(b)) return fma_(b->a[0], b->a[1], a);
   return binary(ADD, a, b);
 }
 
 Val sub(Val a, Val b) {
-  Val r = both_num(a, b) ? folded(a, a->num - b->num) : NULL;
+  Val r = both_num(a, b) ? folded_constant(a, a->num - b->num) : NULL;
   if (r) return r;
   if (is_num(b, 0)) return a;
-  if (product(b) && b->a[0]->op == NUM) return fma_(num(a->nest, -b->a[0]->num), b->a[1], a); /* a - 4*x */
-  if (product(b) && b->a[1]->op == NUM) return fma_(b->a[0], num(a->nest, -b->a[1]->num), a);
+  if (is_product_value(b) && b->a[0]->op == NUM)
+    return fma_(num(a->nest, -b->a[0]->num), b->a[1], a); /* a - 4*x */
+  if (is_product_value(b) && b->a[1]->op == NUM) return fma_(b->a[0], num(a->nest, -b->a[1]->num), a);
   return binary(SUB, a, b);
 }
 
 Val mul(Val a, Val b) {
-  Val r = both_num(a, b) ? folded(a, a->num * b->num) : NULL;
+  Val r = both_num(a, b) ? folded_constant(a, a->num * b->num) : NULL;
   if (r) return r;
   if (is_num(b, 1)) return a;
   if (is_num(a, 1)) return b;
@@ -91,7 +92,7 @@ Val mul(Val a, Val b) {
 
 Val div_(Val a, Val b) {
   if (a->type.elem != F32) nest_misuse(a->nest, "division of integers");
-  Val r = both_num(a, b) && b->num != 0 ? folded(a, a->num / b->num) : NULL;
+  Val r = both_num(a, b) && b->num != 0 ? folded_constant(a, a->num / b->num) : NULL;
   return r ? r : is_num(b, 1) ? a : binary(DIV, a, b);
 }
 
@@ -99,14 +100,14 @@ Val vmin(Val a, Val b) { return both_num(a, b) ? (a->num < b->num ? a : b) : bin
 Val vmax(Val a, Val b) { return both_num(a, b) ? (a->num > b->num ? a : b) : binary(MAX, a, b); }
 Val vmax_nan(Val a, Val b) { return both_num(a, b) ? vmax(a, b) : binary(MAX_NAN, a, b); }
 
-static Val compare(ValOp op, Val a, Val b) { /* a mask: I32, not zero where it holds */
+static Val make_comparison(ValOp op, Val a, Val b) { /* a mask: I32, not zero where it holds */
   ValNode *e = (ValNode *)(uintptr_t)binary(op, a, b);
   e->type.elem = I32;
   return e;
 }
-Val less(Val a, Val b) { return compare(LESS, a, b); }
-Val less_eq(Val a, Val b) { return compare(LESS_EQ, a, b); }
-Val equal(Val a, Val b) { return compare(EQUAL, a, b); }
+Val less(Val a, Val b) { return make_comparison(LESS, a, b); }
+Val less_eq(Val a, Val b) { return make_comparison(LESS_EQ, a, b); }
+Val equal(Val a, Val b) { return make_comparison(EQUAL, a, b); }
 
 Val fma_(Val x, Val y, Val plus) {
   if (is_num(x, 1)) return add(y, plus);
@@ -305,8 +306,8 @@ bool val_is_words(Val e) { return is_of_bytes(e) && !e->a[0]; }
 bool val_is_lookup(Val e) { return is_of_bytes(e) && e->a[0]; }
 
 /* ---- naming what is used twice ---- */
-static void count(Val v,
-                  int mark) { /* the branches of a PICK stay where they are: only one of them is evaluated */
+static void
+count_uses(Val v, int mark) { /* the branches of a PICK stay where they are: only one of them is evaluated */
   ValNode *e = (ValNode *)(uintptr_t)v;
   if (e->mark == mark) {
     e->uses++;
@@ -315,7 +316,7 @@ static void count(Val v,
   e->mark = mark;
   e->uses = 1;
   e->named = NULL;
-  for (int i = 0; i < 3 && e->a[i] && e->op != PICK; i++) count(e->a[i], mark);
+  for (int i = 0; i < 3 && e->a[i] && e->op != PICK; i++) count_uses(e->a[i], mark);
 }
 
 static bool worth_a_name(Val e) {
@@ -354,7 +355,7 @@ static Val rebuild(Nest *nest, Val v) {
 Val val_settle(Nest *nest, Val val) {
   if (val->nest != nest) nest_misuse(nest, "a value of another nest");
   nest_check_scope(nest, val->scope);
-  count(val, ++nest->marks);
+  count_uses(val, ++nest->marks);
   val = rebuild(nest, val);
   if (val->size > TREE) nest_misuse(nest, "a value of thousands of nodes: name parts of it with `let`");
   return val;

@@ -18,11 +18,11 @@ typedef struct Widener {
   bool changed;
 } Widener;
 
-static Buf *base_of(Buf *buf) { return buf->of ? buf->of : buf; }
+static Buf *base_buffer(Buf *buf) { return buf->of ? buf->of : buf; }
 
 /* ---- which buffers hold images ---- */
 static bool is_wide(const Widener *w, Val v) {
-  if (v->op == LOAD) return w->wide[base_of(v->ref->buf)->id];
+  if (v->op == LOAD) return w->wide[base_buffer(v->ref->buf)->id];
   for (int i = 0; i < 3 && v->a[i]; i++)
     if (is_wide(w, v->a[i])) return true;
   return false;
@@ -31,7 +31,7 @@ static bool is_wide(const Widener *w, Val v) {
 static void spread(Widener *w, const NestStmt *stmt) {
   for (; stmt; stmt = stmt->next) {
     if (stmt->kind == STORE) {
-      const Buf *to = base_of(stmt->u.store.ref.buf);
+      const Buf *to = base_buffer(stmt->u.store.ref.buf);
       const bool local = to->place == WORK || to->place == STACK || to->place == REGS;
       if (local && !w->wide[to->id] && is_wide(w, stmt->u.store.val)) w->wide[to->id] = w->changed = true;
     }
@@ -41,7 +41,7 @@ static void spread(Widener *w, const NestStmt *stmt) {
 }
 
 static void widen_buffer(Widener *w, Buf *buf) {
-  if (!w->wide[base_of(buf)->id]) return;
+  if (!w->wide[base_buffer(buf)->id]) return;
   if (buf->type.lanes != 1) nest_misuse(w->nest, "a vector in a nest that is to be widened");
   if (buf->place == REGS) {
     buf->type.lanes = w->lanes;
@@ -59,11 +59,11 @@ static ValNode *copy_of(Widener *w, Val v) {
   return copy;
 }
 
-static Val widened(Widener *w, Val v) {
+static Val widened_value(Widener *w, Val v) {
   if (v->type.lanes != 1) nest_misuse(w->nest, "a vector in a nest that is to be widened");
   if (!is_wide(w, v)) return v;
   ValNode *copy = copy_of(w, v);
-  for (int i = 0; i < 3 && v->a[i]; i++) copy->a[i] = widened(w, v->a[i]);
+  for (int i = 0; i < 3 && v->a[i]; i++) copy->a[i] = widened_value(w, v->a[i]);
   copy->type.lanes = w->lanes;
   if (v->op == LOAD) copy->part = w->lanes;
   if (v->op == FMA && copy->a[0]->type.lanes == 1 && copy->a[1]->type.lanes == 1)
@@ -89,7 +89,7 @@ static Val shares(Widener *w, Val v, Val *before) {
   return v;
 }
 
-static Val summed(Widener *w, Val v) {
+static Val lane_sum(Widener *w, Val v) {
   Val before = NULL, own = shares(w, v, &before);
   if (!before || !own) nest_misuse(w->nest, "a store to a sum over images that does not add to it");
   return add(before, hsum(own));
@@ -97,9 +97,9 @@ static Val summed(Widener *w, Val v) {
 
 /* ---- statements ---- */
 static void widen_store(Widener *w, NestStmt *stmt) {
-  const Buf *to = base_of(stmt->u.store.ref.buf);
-  Val v = widened(w, stmt->u.store.val);
-  if (to->place == UPDATE && v->type.lanes > 1) v = summed(w, v);
+  const Buf *to = base_buffer(stmt->u.store.ref.buf);
+  Val v = widened_value(w, stmt->u.store.val);
+  if (to->place == UPDATE && v->type.lanes > 1) v = lane_sum(w, v);
   else if (w->wide[to->id]) v = to->place == REGS ? v : splat(v, w->lanes);
   else if (v->type.lanes > 1)
     nest_misuse(w->nest, nest_text(w->nest, "%s has room for one image only", to->name));
@@ -109,7 +109,7 @@ static void widen_store(Widener *w, NestStmt *stmt) {
 
 static void widen_prefetch(Widener *w, NestStmt *stmt) {
   Index *flat = &stmt->u.prefetch.flat;
-  if (!w->wide[base_of(stmt->u.prefetch.buf)->id]) return;
+  if (!w->wide[base_buffer(stmt->u.prefetch.buf)->id]) return;
   flat->c *= w->lanes;
   for (int s = 1; s < SLOTS; s++) flat->k[s] *= w->lanes;
 }
