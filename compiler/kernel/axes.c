@@ -17,7 +17,7 @@ enum {
 
 /* An element that comes more than once, as beyond a border, has the sum of its weights: an infinite one then
  * stays infinite where some of them are negative. */
-static int taps_of(const Node *forward, AxisRule rule, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
+static int axis_taps_at(const Node *forward, AxisRule rule, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
   const int all = rule(forward, axis, to, tap);
   int n = 0;
   for (int i = 0; i < all; i++) {
@@ -29,13 +29,13 @@ static int taps_of(const Node *forward, AxisRule rule, int axis, int64_t to, Axi
   return n;
 }
 
-static void run(const Node *forward, AxisRule rule, const double *from, double *to, bool back) {
+static void axes_run_rule(const Node *forward, AxisRule rule, const double *from, double *to, bool back) {
   const Extent in = shape_extent(forward->in[0]->shape), out = shape_extent(forward->shape);
   AxisTap rows[AXIS_TAPS], columns[AXIS_TAPS];
   for (int64_t y = 0; y < out.h; y++) {
-    const int nrows = taps_of(forward, rule, 0, y, rows);
+    const int nrows = axis_taps_at(forward, rule, 0, y, rows);
     for (int64_t x = 0; x < out.w; x++) {
-      const int ncolumns = taps_of(forward, rule, 1, x, columns);
+      const int ncolumns = axis_taps_at(forward, rule, 1, x, columns);
       for (int k = 0; k < nrows * ncolumns; k++) {
         const AxisTap row = rows[k / ncolumns], column = columns[k % ncolumns];
         const double weight = row.weight * column.weight;
@@ -52,7 +52,7 @@ static void run(const Node *forward, AxisRule rule, const double *from, double *
 static void run_from_zero(const Eval *eval, AxisRule rule, bool back) {
   const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = 0;
-  run(node_forward(eval->node), rule, eval->in[0], eval->out, back);
+  axes_run_rule(node_forward(eval->node), rule, eval->in[0], eval->out, back);
 }
 
 void axes_run(const Eval *eval, AxisRule rule) { run_from_zero(eval, rule, false); }
@@ -180,7 +180,7 @@ static bool is_identity(const AxisMap *map) {
          map->line[0].tap[0].from == 0 && map->line[0].tap[0].count == 1 && map->line[0].tap[0].weight == 1;
 }
 
-static int64_t products_of(const AxisMap *map) { /* in the code */
+static int64_t axis_products(const AxisMap *map) { /* in the code */
   int64_t n = 0;
   for (int64_t i = 0; i < map->lines; i++)
     if (!i || !line_follows(&map->line[i - 1], &map->line[i], 0)) n += larger(1, map->line[i].n);
@@ -240,7 +240,7 @@ static Val expression(const Spot *spot, const Ix *c, int part, int lanes) {
   return sum ? sum : num(spot->pass->l->b, 0);
 }
 
-static Val summed(const Spot *spot, const Ix *c, int part, int lanes) {
+static Val axis_taps_sum(const Spot *spot, const Ix *c, int part, int lanes) {
   const Line *rows = spot->line[0], *columns = spot->line[1];
   Nest *b = spot->pass->l->b;
   Buf *sum = NEST_REGISTERS(b, "sum", lanes, 1);
@@ -265,7 +265,7 @@ static void spot_body(Lower *l, const Ix *unused_y, const Ix *unused_x, const Ix
   (void)unused_y;
   (void)unused_x;
   const bool many = elements_of(spot->line[0]) * elements_of(spot->line[1]) > IN_LINE;
-  Val value = nest_let(b, "v", many ? summed(spot, c, part, lanes) : expression(spot, c, part, lanes));
+  Val value = nest_let(b, "v", many ? axis_taps_sum(spot, c, part, lanes) : expression(spot, c, part, lanes));
   const LoopKind kind[2] = {spot->times[0] > FEW ? SERIAL : UNROLLED,
                             spot->times[1] > FEW ? SERIAL : UNROLLED};
   NEST_LOOP(b, ty, kind[0], 1, NEST_IX(0), 1, NEST_IX(spot->times[0]))
@@ -319,7 +319,7 @@ static void pass_put(Lower *l, Buf *from, Buf *to, const AxisMap *rows, const Ax
 
 static void lower_maps(Lower *l, const AxisMap map[2]) {
   const Extent in = shape_extent(l->node->in[0]->shape), out = shape_extent(l->node->shape);
-  const int64_t products = bounded_product(products_of(&map[0]), products_of(&map[1]));
+  const int64_t products = bounded_product(axis_products(&map[0]), axis_products(&map[1]));
   if (products <= AT_ONCE || is_identity(&map[0]) || is_identity(&map[1])) {
     nest_fn(l->b, l->b->name, false);
     pass_put(l, l->in[0], NULL, &map[0], &map[1]);
@@ -335,7 +335,7 @@ static void lower_maps(Lower *l, const AxisMap map[2]) {
   pass_put(l, between, NULL, columns_first ? &map[0] : &all_rows, columns_first ? &all_columns : &map[1]);
 }
 
-static void lower(Lower *l, AxisRule rule, AxisPeriodOf period, bool back) {
+static void axes_lower_kernel(Lower *l, AxisRule rule, AxisPeriodOf period, bool back) {
   const Node *forward = node_forward(l->node);
   AxisMap map[2];
   for (int axis = 0; axis < 2; axis++)
@@ -343,5 +343,7 @@ static void lower(Lower *l, AxisRule rule, AxisPeriodOf period, bool back) {
   lower_maps(l, map);
 }
 
-void axes_lower(Lower *l, AxisRule rule, AxisPeriodOf period) { lower(l, rule, period, false); }
-void axes_lower_back(Lower *l, AxisRule rule, AxisPeriodOf period) { lower(l, rule, period, true); }
+void axes_lower(Lower *l, AxisRule rule, AxisPeriodOf period) { axes_lower_kernel(l, rule, period, false); }
+void axes_lower_back(Lower *l, AxisRule rule, AxisPeriodOf period) {
+  axes_lower_kernel(l, rule, period, true);
+}

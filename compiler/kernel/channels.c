@@ -17,7 +17,7 @@ void channels_lower(Lower *l, ChannelsValue value) {
     NEST_FOR(b, x, e.w) lower_store(l, value(l, &y, &x, e.c), &y, &x, &zero, 1, 1);
 }
 
-static void run(const Eval *eval) {
+static void channels_run(const Eval *eval) {
   const Extent e = shape_extent(eval->node->in[0]->shape);
   for (int64_t p = 0; p < e.h * e.w; p++) {
     eval->out[p] = 0;
@@ -25,16 +25,16 @@ static void run(const Eval *eval) {
   }
 }
 
-static Val element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
-                   const void *context) {
+static Val channel_value(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                         const void *context) {
   (void)context;
   return walk_load(l, l->in[0], y, x, c, part, lanes);
 }
 
-static Val sum(Lower *l, const Ix *y, const Ix *x, int64_t channels) {
-  return walk_row_sum(l, channels, y, x, element, NULL);
+static Val sum_channels(Lower *l, const Ix *y, const Ix *x, int64_t channels) {
+  return walk_row_sum(l, channels, y, x, channel_value, NULL);
 }
 
-static void lower(Lower *l) { channels_lower(l, sum); }
+static void channels_lower_sum(Lower *l) { channels_lower(l, sum_channels); }
 
-const Op op_sum_channels = {.name = "sum over channels", .eval = run, .lower = lower};
+const Op op_sum_channels = {.name = "sum over channels", .eval = channels_run, .lower = channels_lower_sum};

@@ -8,7 +8,7 @@
 #include "base/number.h"
 
 /* ---- names ---- */
-static const char *c_name(Arena *arena, const char *name) {
+static const char *to_c_name(Arena *arena, const char *name) {
   char *copy = arena_copy(arena, name, strlen(name));
   for (char *s = copy; *s; s++)
     if (!isalnum((unsigned char)*s)) *s = '_';
@@ -20,15 +20,15 @@ static const char *kernel_name(Arena *arena, const Node *node) {
   const bool forward = node->op->family == FAMILY_CONV_REPEATED,
              hidden = (strchr(node->op->name, ' ') && !forward) ||
                       (node->op->group && !strcmp(node->op->group, "loss"));
-  if (!hidden) return c_name(arena, *node->name ? node->name : node->op->name);
+  if (!hidden) return to_c_name(arena, *node->name ? node->name : node->op->name);
   const char *what = node->op->name;
   if (!node->hidden)
-    return c_name(arena, arena_printf(arena, "%s_%d_%s", node->name, node->id, what)); /* losses */
+    return to_c_name(arena, arena_printf(arena, "%s_%d_%s", node->name, node->id, what)); /* losses */
   const size_t n = strlen(node->hidden->of->op->name);
   if (!strncmp(what, node->hidden->of->op->name, n) && what[n] == ' ') what += n + 1;
   const bool several = !strncmp(what, "map ", 4); /* one for each operand or parameter */
-  return c_name(arena, several ? arena_printf(arena, "%s_%s_%d", node->name, what, node->hidden->wrt)
-                               : arena_printf(arena, "%s_%s", node->name, what));
+  return to_c_name(arena, several ? arena_printf(arena, "%s_%s_%d", node->name, what, node->hidden->wrt)
+                                  : arena_printf(arena, "%s_%s", node->name, what));
 }
 
 static const char *about_kernel(Arena *arena, const Kernel *kernel) {
@@ -92,7 +92,7 @@ static Home home_in(const Kernel *kernel, const Node *value) {
   return kernel->home ? kernel->home[value->id] : home_own(value);
 }
 
-static bool of_all_images(const Lower *l, const Node *value) {
+static bool is_stored_for_all(const Lower *l, const Node *value) {
   return l->kernel->batch && value->result != RESULT_BATCH;
 }
 
@@ -101,7 +101,9 @@ static bool of_all_images(const Lower *l, const Node *value) {
  * leading axis. */
 static Extent extent_of(const Lower *l, const Node *value) {
   Extent e = l->rows || l->b->lead ? shape_extent(value->shape) : shape_joined(value->shape);
-  e.n = of_all_images(l, value) ? l->batch * e.n : (l->rows || l->b->lead) && value->shape.regions ? e.n : 0;
+  e.n = is_stored_for_all(l, value)                       ? l->batch * e.n
+        : (l->rows || l->b->lead) && value->shape.regions ? e.n
+                                                          : 0;
   return e;
 }
 
@@ -110,7 +112,7 @@ static Extent extent_of(const Lower *l, const Node *value) {
 static void lie_within(const Lower *l, Buf *buf, const Node *value) {
   const Home home = home_in(l->kernel, value);
   const Extent e = shape_extent(value->shape);
-  const int64_t last = buf->rank - 1, images = of_all_images(l, value) ? l->batch : 1,
+  const int64_t last = buf->rank - 1, images = is_stored_for_all(l, value) ? l->batch : 1,
                 apart = shape_elements(home.node->shape) * images / buf->dim[0];
   if (e.h * e.w > 1) buf->room[last] = home.pitch;
   if (buf->rank == 4 && buf_room(buf, 1) != apart) buf->apart = apart;
@@ -146,11 +148,11 @@ static Buf *find_alias(const Lower *l, const Node *value) {
   return NULL;
 }
 
-static void make_output(Lower *);
+static void create_output(Lower *);
 
 static Buf *read_buffer(Lower *l, const char *name, const Node *value) {
   if (value == l->kernel->over) {
-    make_output(l);
+    create_output(l);
     return l->out;
   }
   while (value->op->family == FAMILY_ALIAS && value->nin && shape_equal(value->shape, value->in[0]->shape))
@@ -179,7 +181,7 @@ bool lower_adds(const Lower *l) { return l->out->place == UPDATE; }
 
 void lower_must_add(Lower *l) { l->out->place = UPDATE; }
 
-static void make_output(Lower *l) {
+static void create_output(Lower *l) {
   const Node *result = l->kernel->result;
   if (l->out) return;
   if (result->target) {
@@ -247,7 +249,7 @@ Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, con
   l->b = nest_new(arena, kernel_name(arena, kernel->root), about_kernel(arena, kernel));
   begin_rows(l);
   make_inputs(l);
-  make_output(l);
+  create_output(l);
   if (kernel->means) l->means = value_buffer(l, OUTPUT, "means", kernel->means);
   make_operands(l);
   return l;
@@ -257,7 +259,7 @@ static Buf *weight_buffer(Lower *l, Weight *weight) {
   Buf *known = find_bound(l, BIND_WEIGHT, NULL, weight);
   return known ? known
                : bind(l,
-                      nest_buf(l->b, INPUT, c_name(l->arena, weight->member), (Type){F32, 1}, weight->rank,
+                      nest_buf(l->b, INPUT, to_c_name(l->arena, weight->member), (Type){F32, 1}, weight->rank,
                                weight->dim),
                       (Binding){.kind = BIND_WEIGHT, .weight = weight});
 }
@@ -283,7 +285,7 @@ Buf *lower_keys(Lower *l) {
                       (Binding){.kind = BIND_KEYS, .node = l->node});
 }
 
-static void join_rows(Buf *buf, Extent e, int64_t rows) {
+static void join_buffer_rows(Buf *buf, Extent e, int64_t rows) {
   int64_t *dim = buf->dim + buf->leads, *room = buf->room + buf->leads;
   if (buf->rank == 3 + buf->leads && dim[0] == e.h && dim[1] == e.w) {
     dim[1] *= rows;
@@ -295,9 +297,9 @@ static void join_rows(Buf *buf, Extent e, int64_t rows) {
 
 void lower_join_rows(Lower *l, int64_t rows) {
   const Extent e = shape_extent(l->node->shape);
-  for (int k = 0; k < l->node->nin; k++) join_rows(l->in[k], e, rows);
-  for (int i = 0; i < l->nothers; i++) join_rows(l->other[i], e, rows);
-  join_rows(l->out, e, rows);
+  for (int k = 0; k < l->node->nin; k++) join_buffer_rows(l->in[k], e, rows);
+  for (int i = 0; i < l->nothers; i++) join_buffer_rows(l->other[i], e, rows);
+  join_buffer_rows(l->out, e, rows);
 }
 
 void lower_columns(Lower *l) {
@@ -357,8 +359,8 @@ static double normalize_shift(const Node *n, int64_t c) {
   return constant_at(arg_const(n, "mean"), c) / constant_at(arg_const(n, "std"), c);
 }
 
-static Buf *constants(Nest *b, const char *name, const Node *normalize, int64_t channels,
-                      double (*of)(const Node *, int64_t)) {
+static Buf *channel_constants(Nest *b, const char *name, const Node *normalize, int64_t channels,
+                              double (*of)(const Node *, int64_t)) {
   Buf *table = NEST_BUF(b, STACK, name, channels);
   for (int64_t c = 0; c < channels; c++) nest_store(b, nest_at(b, table, c), num(b, (float)of(normalize, c)));
   return table;
@@ -400,8 +402,9 @@ Pack *lower_pack(Lower *l, const char *member, int rank, const int64_t *dim) {
   const Node *normalize = l->kernel->normalize;
   if (normalize && per_channel(normalize)) {
     const int64_t channels = shape_extent(normalize->shape).c;
-    pack->factor = constants(b, "factor", normalize, channels, normalize_factor);
-    if (l->kernel->normalize_shift) pack->shift = constants(b, "shift", normalize, channels, normalize_shift);
+    pack->factor = channel_constants(b, "factor", normalize, channels, normalize_factor);
+    if (l->kernel->normalize_shift)
+      pack->shift = channel_constants(b, "shift", normalize, channels, normalize_shift);
   }
   if (lower_rounds(l) && strcmp(member, "bias") != 0) lower_scales(l, pack);
   return pack;
@@ -440,7 +443,7 @@ Val lower_packed_weight(Lower *l, Pack *pack, int rank, const Ix *index, const I
 }
 
 /* What a folded normalize takes from the bias: the sum of shift*weight over all that the output reads. */
-static Val shifted(Lower *l, Pack *pack, const Ix *out_channel, const Ix *group_channel) {
+static Val shifted_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *group_channel) {
   Nest *b = pack->nest;
   const Weight *weight = l->node->weight[0];
   Buf *source = lower_pack_source(l, pack, l->node->weight[0], ""), *sum = NEST_REGISTERS(b, "sum", 1, 1);
@@ -466,7 +469,7 @@ Val lower_packed_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *gro
       has_bias ? nest_load(b, nest_at(b, lower_pack_source(l, pack, l->node->weight[1], ""), *out_channel), 1)
                : num(b, 0);
   if (l->kernel->normalize && l->kernel->normalize_shift)
-    bias = sub(bias, shifted(l, pack, out_channel, group_channel));
+    bias = sub(bias, shifted_bias(l, pack, out_channel, group_channel));
   for (int i = 0; i < l->kernel->nscales;
        i++) { /* one after the other: the sources are listed in the order in which they are met */
     Val centred = sub(bias, scale_part(l, pack, i, BN_MEAN, out_channel, 0));

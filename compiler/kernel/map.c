@@ -45,7 +45,7 @@ static int64_t operand_element(Shape operand, int64_t pixel, int64_t c) {
 }
 
 /* The operand that the others are repeated to; of several as large the one with most dimensions. */
-static Node *largest(const Node *node) {
+static Node *largest_operand(const Node *node) {
   Node *best = node->in[0];
   for (int i = 1; i < node->nin; i++) {
     const Shape a = best->shape, b = node->in[i]->shape;
@@ -64,7 +64,7 @@ void map_shape_operands(ShapeContext *context, Node *node) {
   }
   for (int i = 1; i < node->nin; i++)
     if (!op_same_regions(context, node, node->in[0], node->in[i])) return;
-  Node *whole = largest(node);
+  Node *whole = largest_operand(node);
   for (int i = 0; i < node->nin; i++) {
     Node *in = node->in[i];
     if (same_extent(in->shape, whole->shape) || map_repeats(whole->shape, in->shape)) continue;

@@ -16,7 +16,7 @@ struct Numbers {
   } value;
 };
 
-static Numbers *numbers_of(Lower *l, bool real) {
+static Numbers *lowered_numbers(Lower *l, bool real) {
   const int64_t none = 1;
   Numbers **of = &l->numbers[real];
   if (*of) return *of;
@@ -26,7 +26,7 @@ static Numbers *numbers_of(Lower *l, bool real) {
 }
 
 /* Where it is, or what its place is from now on. By its name: a value of its own may equal another's. */
-static int place_of(Lower *l, Numbers *of, const char *name) {
+static int number_index(Lower *l, Numbers *of, const char *name) {
   for (int i = 0; i < of->n; i++)
     if (strcmp(of->name[i], name) == 0) return i;
   if (of->n == MOST_NUMBERS) nest_misuse(l->b, "too many numbers");
@@ -37,16 +37,16 @@ static int place_of(Lower *l, Numbers *of, const char *name) {
 
 Val lower_number(Lower *l, const char *name, int32_t value) {
   if (!l->updatable) return num_i32(l->b, value);
-  Numbers *of = numbers_of(l, false);
-  const int at = place_of(l, of, name);
+  Numbers *of = lowered_numbers(l, false);
+  const int at = number_index(l, of, name);
   of->value.whole[at] = value;
   return nest_load(l->b, nest_at(l->b, of->buf, NEST_Z + at), 1);
 }
 
 Val lower_real(Lower *l, const char *name, float value) {
   if (!l->updatable) return num(l->b, (double)value);
-  Numbers *of = numbers_of(l, true);
-  const int at = place_of(l, of, name);
+  Numbers *of = lowered_numbers(l, true);
+  const int at = number_index(l, of, name);
   of->value.real[at] = value;
   return nest_load(l->b, nest_at(l->b, of->buf, NEST_Z + at), 1);
 }

@@ -15,7 +15,7 @@ typedef struct Filters {
   int64_t kernel[2];
 } Filters;
 
-static Filters filters_of(const Lower *l) {
+static Filters rounded_filters(const Lower *l) {
   Weight *weight = l->node->weight[0];
   const bool spread = node_forward(l->node)->op->family == FAMILY_CONV_SCATTER;
   const int64_t groups = spread ? l->node->window->groups : 1;
@@ -27,15 +27,15 @@ static Filters filters_of(const Lower *l) {
                    .kernel = {weight->rank > 2 ? weight->dim[2] : 1, weight->rank > 3 ? weight->dim[3] : 1}};
 }
 
-static Ref weight_at(Nest *b, const Filters *f, Buf *buf, const Ix *g, const Ix *filter, const Ix *t,
-                     const Ix *i, const Ix *j) {
+static Ref rounded_weight_at(Nest *b, const Filters *f, Buf *buf, const Ix *g, const Ix *filter, const Ix *t,
+                             const Ix *i, const Ix *j) {
   const Ix term = *g * f->terms + *t;
   const Ix index[4] = {f->spread ? term : *filter, f->spread ? *filter : *t, *i, *j};
   return nest_ref(b, buf, f->weight->rank, index);
 }
 
 void lower_scales(Lower *l, Pack *pack) {
-  const Filters f = filters_of(l);
+  const Filters f = rounded_filters(l);
   Nest *b = pack->nest;
   Buf *source = lower_pack_source(l, pack, f.weight, ""), *most = NEST_REGISTERS(b, "most", 1, 1);
   pack->scale = NEST_BUF(b, STACK, "scale", f.groups * f.filters);
@@ -45,7 +45,7 @@ void lower_scales(Lower *l, Pack *pack) {
       NEST_FOR(b, t, f.terms)
         NEST_FOR(b, i, f.kernel[0])
           NEST_FOR(b, j, f.kernel[1]) {
-            Val size = vabs(nest_load(b, weight_at(b, &f, source, &g, &filter, &t, &i, &j), 1));
+            Val size = vabs(nest_load(b, rounded_weight_at(b, &f, source, &g, &filter, &t, &i, &j), 1));
             nest_store(b, nest_at(b, most, 0), vmax(size, nest_get(b, nest_at(b, most, 0))));
           }
       Val scale = nest_let(b, "step", div_(nest_get(b, nest_at(b, most, 0)), num(b, INT8_MAX)));
@@ -54,7 +54,7 @@ void lower_scales(Lower *l, Pack *pack) {
     }
 }
 
-static Val rounded(Lower *l, Pack *pack, Val w, const Ix *filter) {
+static Val rounded_weight(Lower *l, Pack *pack, Val w, const Ix *filter) {
   Nest *b = pack->nest;
   Weight *on = l->node->weight[rounding_switch(l->node)];
   Val scale = nest_load(b, nest_at(b, pack->scale, *filter), 1),
@@ -64,13 +64,13 @@ static Val rounded(Lower *l, Pack *pack, Val w, const Ix *filter) {
 }
 
 Val lower_rounded(Lower *l, Pack *pack, Val w, const Ix *index, const Ix *channel) {
-  const Filters f = filters_of(l);
-  return rounded(l, pack, w, !f.spread ? index : f.groups == 1 ? index + 1 : channel);
+  const Filters f = rounded_filters(l);
+  return rounded_weight(l, pack, w, !f.spread ? index : f.groups == 1 ? index + 1 : channel);
 }
 
 Buf *lower_rounded_weight(Lower *l) {
   if (l->rounded) return l->rounded;
-  const Filters f = filters_of(l);
+  const Filters f = rounded_filters(l);
   Pack *pack = lower_pack(l, "weight", f.weight->rank, f.weight->dim);
   Nest *b = pack->nest;
   Buf *source = lower_pack_source(l, pack, f.weight, "");
@@ -80,8 +80,9 @@ Buf *lower_rounded_weight(Lower *l) {
         NEST_FOR(b, i, f.kernel[0])
           NEST_FOR(b, j, f.kernel[1]) {
             const Ix own = g * f.filters + filter;
-            Val w = nest_load(b, weight_at(b, &f, source, &g, &filter, &t, &i, &j), 1);
-            nest_store(b, weight_at(b, &f, pack->out, &g, &filter, &t, &i, &j), rounded(l, pack, w, &own));
+            Val w = nest_load(b, rounded_weight_at(b, &f, source, &g, &filter, &t, &i, &j), 1);
+            nest_store(b, rounded_weight_at(b, &f, pack->out, &g, &filter, &t, &i, &j),
+                       rounded_weight(l, pack, w, &own));
           }
   return l->rounded = lower_pack_done(l, pack);
 }

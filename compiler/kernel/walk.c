@@ -25,7 +25,7 @@ Buf *walk_row_scratch(Lower *l, const char *name, LoopKind kind, int64_t rows, i
   return kind == PARALLEL ? lower_scratch(l, name, 2, dim) : lower_scratch(l, name, 1, dim + 1);
 }
 
-static Ref place(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
+static Ref walk_place(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
   Nest *b = l->b;
   return buf->rank == 1   ? nest_at(b, buf, *c)
          : buf->rank == 2 ? nest_at(b, buf, *y, *c)
@@ -33,12 +33,12 @@ static Ref place(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
 }
 
 Val walk_load(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
-  return nest_load_part(l->b, place(l, buf, y, x, c), part, lanes);
+  return nest_load_part(l->b, walk_place(l, buf, y, x, c), part, lanes);
 }
 
 void walk_put(Lower *l, Buf *buf, Val val, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   if (lanes > 1 && val->type.lanes == 1) val = splat(val, lanes);
-  nest_store_part(l->b, place(l, buf, y, x, c), val, part);
+  nest_store_part(l->b, walk_place(l, buf, y, x, c), val, part);
 }
 
 void walk_channels(Lower *l, int64_t channels, const Ix *y, const Ix *x, WalkBody body, const void *context) {

@@ -101,7 +101,7 @@ static bool explicit_padding(ShapeContext *context, const Node *node, const Cons
   return true;
 }
 
-static bool read_padding(ShapeContext *context, const Node *node, Window *window, PadRule *rule) {
+static bool window_padding(ShapeContext *context, const Node *node, Window *window, PadRule *rule) {
   const Const *pad = arg_const(node, "pad");
   if (pad->kind == CONST_POISON) return false;
   *rule = PAD_VALID;
@@ -135,7 +135,7 @@ bool window_arguments(ShapeContext *context, const Node *node, Window *window, P
   return window_pair(context, node, "kernel", window->kernel) &&
          window_pair(context, node, "stride", window->stride) &&
          window_pair(context, node, "dilation", window->dilation) &&
-         read_padding(context, node, window, rule);
+         window_padding(context, node, window, rule);
 }
 
 /* ---- what is wrong with a size ---- */
@@ -164,8 +164,8 @@ static int64_t most_dilation(const Window *w, const int64_t input[2]) {
   return most;
 }
 
-static void too_small(ShapeContext *context, const Node *node, const Window *w, const int64_t input[2],
-                      const bool bad[2]) {
+static void report_too_small(ShapeContext *context, const Node *node, const Window *w, const int64_t input[2],
+                             const bool bad[2]) {
   Arena *arena = context->arena;
   const bool dilated = w->dilation[0] > 1 || w->dilation[1] > 1;
   const char *dilation = w->dilation[0] == w->dilation[1]
@@ -278,7 +278,7 @@ bool op_window(ShapeContext *context, Node *node, Extent *out) {
     bad[axis] = output[axis] < 1;
   }
   if (bad[0] || bad[1]) {
-    too_small(context, node, w, input, bad);
+    report_too_small(context, node, w, input, bad);
     return false;
   }
   if (!window_addressable(context, node, w, input, output)) return false;
