@@ -54,7 +54,7 @@ static void round_value(Graph *graph, const Calibrated *made, const Chosen *c, W
 }
 
 /* Pictures of bytes are what they are; what a loss looks at is not rounded behind the last layer. */
-static bool is_exact(const Graph *graph, const Chosen *c) {
+static bool is_exact_rescale(const Graph *graph, const Chosen *c) {
   bool scores = false;
   for (int i = 0; i < graph_ports(graph); i++) scores |= graph_port(graph, i)->node == c->last;
   return node_is_input(c->node) ? c->node->port->elem != F32 : scores && !c->seen;
@@ -91,7 +91,7 @@ void aware_prepare(Graph *graph) {
   aware->on = add_statistic(graph, "quantize.on", "on", 1, graph->nodes.data[0]);
   for (int i = 0; i < made->chosen.n; i++) {
     const Chosen *c = &made->chosen.data[i];
-    if (c->kept || is_exact(graph, c)) continue;
+    if (c->kept || is_exact_rescale(graph, c)) continue;
     if (c->node->op->int8 == INT8_PRODUCT) rounds_at(graph, c->node)->weights = true;
     round_value(graph, made, c, known);
   }

@@ -28,7 +28,7 @@ typedef struct Calibrator {
 
 /* ---- values ---- */
 /* Training leaves no range of what is as its input, or of functions whose values are known. */
-static const Observed *seen_before(const Calibrator *k, const Node *node) {
+static const Observed *observed_input(const Calibrator *k, const Node *node) {
   static const Observed unit = {.hi = 1}, both = {.lo = -1, .hi = 1};
   const Observed *seen = NULL;
   while (!seen && node->nin == 1) {
@@ -48,12 +48,12 @@ static const Observed *seen_of(Calibrator *k, const Node *node) {
   static const Observed anything = {.hi = 1};
   if (!k->observed) return &anything;
   const Observed *seen = table_find(k->observed, node->name);
-  if (!seen) seen = seen_before(k, node);
+  if (!seen) seen = observed_input(k, node);
   if (!seen && !k->made->missing) k->made->missing = node->name;
   return seen;
 }
 
-static Chosen *put_quant(Calibrator *k, const Node *node, const Node *last, Quant quant, double cut) {
+static Chosen *choose_quant(Calibrator *k, const Node *node, const Node *last, Quant quant, double cut) {
   arrays_add_scale(&k->made->arrays, node->name, quant.scale, quant.zero);
   k->quant[node->id] = quant;
   vec_push(k->arena, k->made->chosen,
@@ -161,7 +161,7 @@ static Chosen *put_seen(Calibrator *k, const Node *node, const Node *last) {
   if (!seen) return NULL;
   const bool wide = wants_wide(k, node);
   const SeenRange range = range_of(k->how, seen, wide);
-  Chosen *chosen = put_quant(k, node, last, quant_between(range.lo, range.hi, wide), range.cut);
+  Chosen *chosen = choose_quant(k, node, last, quant_between(range.lo, range.hi, wide), range.cut);
   chosen->seen = range_of_all;
   return chosen;
 }
@@ -175,7 +175,7 @@ static double parameter(const Calibrator *k, const Node *node, int w, int64_t i,
 }
 
 /* w' = w * gain, b' = (b - mean) * gain + shift */
-static double gain_of(const Calibrator *k, const Node *norm, int64_t f) {
+static double norm_gain(const Calibrator *k, const Node *norm, int64_t f) {
   return parameter(k, norm, NORM_WEIGHT, f, 1) /
          sqrt(parameter(k, norm, NORM_VARIANCE, f, 1) + arg_number(norm, "epsilon"));
 }
@@ -186,7 +186,7 @@ typedef struct Layer {
   bool *nothing; /* by filter: its weights become zeros */
 } Layer;
 
-static Layer folded(Calibrator *k, const Node *node, int nnorms, const Node *const *norm) {
+static Layer folded_layer(Calibrator *k, const Node *node, int nnorms, const Node *const *norm) {
   const Weight *weight = node->weight[0];
   const bool spreads = node->op->family == FAMILY_CONV_SCATTER;
   Layer l = {.filters = int8_filters(node), .inputs = weight->dim[1]};
@@ -198,7 +198,7 @@ static Layer folded(Calibrator *k, const Node *node, int nnorms, const Node *con
   for (int64_t f = 0; f < l.filters; f++) {
     double gain = 1, bias = parameter(k, node, 1, f, 0);
     for (int i = 0; i < nnorms; i++) {
-      const double own = gain_of(k, norm[i], f);
+      const double own = norm_gain(k, norm[i], f);
       gain *= own;
       bias = (bias - parameter(k, norm[i], NORM_MEAN, f, 0)) * own + parameter(k, norm[i], NORM_BIAS, f, 0);
     }
@@ -218,7 +218,7 @@ static double stored_weight(const Calibrator *k, double w, double scale) {
   return fmax(-weight_most(k), fmin(weight_most(k), round(w / scale)));
 }
 
-static double weight_at(const Calibrator *k, const Layer *l, int64_t f, int64_t i, double scale) {
+static double folded_weight(const Calibrator *k, const Layer *l, int64_t f, int64_t i, double scale) {
   return l->nothing[f] ? 0 : stored_weight(k, l->weight[f * l->terms + i], scale);
 }
 
@@ -246,7 +246,7 @@ static double filter_scale(const Calibrator *k, const double *w, int64_t n, doub
 
 /* How much rounding the weights moves the sum of a filter, on average: the mean of its inputs times the
  * rounding errors of the weights. */
-static double moved(const Calibrator *k, const Node *node, const Layer *l, double scale, int64_t f) {
+static double mean_shift(const Calibrator *k, const Node *node, const Layer *l, double scale, int64_t f) {
   const Observed *seen = table_find(k->observed, node->in[0]->name);
   const int64_t group = node->window ? f / (l->filters / node->window->groups) : 0,
                 taps = l->terms / l->inputs;
@@ -254,21 +254,21 @@ static double moved(const Calibrator *k, const Node *node, const Layer *l, doubl
   if (!seen || k->how->no_correction) return 0;
   for (int64_t i = 0; i < l->terms; i++) {
     const int64_t channel = (group * l->inputs + i / taps) % seen->channels;
-    sum += seen->mean[channel] * (weight_at(k, l, f, i, scale) * scale - l->weight[f * l->terms + i]);
+    sum += seen->mean[channel] * (folded_weight(k, l, f, i, scale) * scale - l->weight[f * l->terms + i]);
   }
   return sum;
 }
 
-static double bias_at(const Calibrator *k, const Node *node, const Layer *l, double scale, int64_t f) {
+static double corrected_bias(const Calibrator *k, const Node *node, const Layer *l, double scale, int64_t f) {
   const double unit = (double)k->quant[node->in[0]->id].scale * scale;
-  return round((l->bias[f] - moved(k, node, l, scale, f)) / unit);
+  return round((l->bias[f] - mean_shift(k, node, l, scale, f)) / unit);
 }
 
 static double products_most(const Calibrator *k, const Node *node, const Layer *l, double scale, int64_t f) {
   const Quant in = k->quant[node->in[0]->id];
   const double reach = in.wide ? -INT16_MIN : fmax(in.zero - INT8_MIN, INT8_MAX - in.zero);
   double sum = 0;
-  for (int64_t i = 0; i < l->terms; i++) sum += fabs(weight_at(k, l, f, i, scale));
+  for (int64_t i = 0; i < l->terms; i++) sum += fabs(folded_weight(k, l, f, i, scale));
   return reach * sum;
 }
 
@@ -280,11 +280,11 @@ static float scale_with_room(const Calibrator *k, const Node *node, const Layer 
                              int64_t f) {
   static const double GROWTH = 1.25;
   const double limit = wide ? FAR : INT32_MAX;
-  double bias = fabs(bias_at(k, node, l, (double)scale, f));
+  double bias = fabs(corrected_bias(k, node, l, (double)scale, f));
   if (bias + products_most(k, node, l, (double)scale, f) <= limit) return scale;
   scale *= (float)fmax(1, 2 * bias / limit);
   while (isfinite(scale)) {
-    bias = fabs(bias_at(k, node, l, (double)scale, f));
+    bias = fabs(corrected_bias(k, node, l, (double)scale, f));
     if (bias + products_most(k, node, l, (double)scale, f) <= limit / 2) break;
     scale *= (float)GROWTH;
   }
@@ -309,12 +309,12 @@ static void choose_scales(const Calibrator *k, const Node *node, const Layer *l,
   for (int64_t f = 0; f < l->filters && k->how->per_tensor; f++) scale[f] = largest;
 }
 
-static void put_weights(Calibrator *k, const Node *node, const Layer *l, const float *scale) {
+static void store_weights(Calibrator *k, const Node *node, const Layer *l, const float *scale) {
   const Weight *weight = node->weight[0];
   int8_t *q = NEW_ARRAY(k->arena, int8_t, weight->size);
   for (int64_t f = 0; f < l->filters; f++)
     for (int64_t i = 0; i < l->terms; i++)
-      q[int8_weight_index(node, f, i)] = (int8_t)weight_at(k, l, f, i, (double)scale[f]);
+      q[int8_weight_index(node, f, i)] = (int8_t)folded_weight(k, l, f, i, (double)scale[f]);
   const int64_t one = 1;
   arrays_add(&k->made->arrays, weight->name, I8, weight->rank, weight->dim, q);
   arrays_add(&k->made->arrays, arena_printf(k->arena, "%s.scale", weight->name), F32, 1,
@@ -329,15 +329,15 @@ static void calibrate_layer(Calibrator *k, const Node *node) {
     put_seen(k, node, last);
     return;
   }
-  const Layer l = folded(k, node, norms.n, norms.data);
+  const Layer l = folded_layer(k, node, norms.n, norms.data);
   float *scale = NEW_ARRAY(k->arena, float, l.filters);
   const bool wide = wants_wide(k, node) || k->quant[node->in[0]->id].wide;
   int32_t *bias = NEW_ARRAY(k->arena, int32_t, l.filters);
   int64_t *wide_bias = NEW_ARRAY(k->arena, int64_t, l.filters);
   choose_scales(k, node, &l, wide, scale);
-  put_weights(k, node, &l, scale);
+  store_weights(k, node, &l, scale);
   for (int64_t f = 0; f < l.filters; f++) {
-    const double b = bias_at(k, node, &l, (double)scale[f], f);
+    const double b = corrected_bias(k, node, &l, (double)scale[f], f);
     bias[f] = (int32_t)fmax(-INT32_MAX, fmin(INT32_MAX, b));
     wide_bias[f] = (int64_t)fmax(-FAR, fmin(FAR, b));
   }
@@ -361,7 +361,7 @@ static bool put_of_bytes(Calibrator *k, const Node *node) {
       lo = fmin(lo, y);
       hi = fmax(hi, y);
     }
-  put_quant(k, node, node, quant_between(lo, hi, false), 0);
+  choose_quant(k, node, node, quant_between(lo, hi, false), 0);
   return true;
 }
 
@@ -461,7 +461,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   default: break;
   }
   if (node_is_input(node) && node->port->elem != F32)
-    put_quant(k, node, node, (Quant){.scale = 1, .zero = node->port->elem == U8 ? INT8_MIN : 0}, 0);
+    choose_quant(k, node, node, (Quant){.scale = 1, .zero = node->port->elem == U8 ? INT8_MIN : 0}, 0);
   else if (node->op->border || (node->op->repeats && node->op->repeats(node, factor)) ||
            put_of_bytes(k, node))
     return;

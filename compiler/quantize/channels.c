@@ -13,13 +13,13 @@ enum { UNIT = 4, WINOGRAD_UNIT = 8 }; /* counts of channels are multiples of the
 
 int64_t channel_count(const Node *node) { return shape_extent(node->shape).c; }
 
-static int64_t root_of(const Channels *c, int64_t at) {
+static int64_t channel_root(const Channels *c, int64_t at) {
   while (c->root[at] != at) at = c->root[at] = c->root[c->root[at]];
   return at;
 }
 
 static int64_t root_at(const Channels *c, const Node *node, int64_t channel) {
-  return root_of(c, c->first[node->id] + channel);
+  return channel_root(c, c->first[node->id] + channel);
 }
 
 bool channel_constant(const Channels *c, const Node *node, int64_t channel) {
@@ -42,7 +42,7 @@ int64_t channels_kept(const Channels *c, const Node *node) {
 }
 
 /* ---- what stays or goes together ---- */
-static void together(Channels *c, const Node *a, int64_t i, const Node *b, int64_t j) {
+static void tie(Channels *c, const Node *a, int64_t i, const Node *b, int64_t j) {
   const int64_t x = root_at(c, a, i), y = root_at(c, b, j);
   c->root[x > y ? x : y] = x > y ? y : x;
 }
@@ -52,7 +52,7 @@ static void need_all(Channels *c, const Node *node) {
   for (int64_t i = 0; i < channel_count(node); i++) c->needed[root_at(c, node, i)] = true;
 }
 
-static bool one_by_one(const Node *node) {
+static bool is_channelwise(const Node *node) {
   return node->op == &op_int8_pool || node->op == &op_int8_table || node->op == &op_int8_border ||
          node->op == &op_int8_repeat;
 }
@@ -62,8 +62,8 @@ static void join_groups(Channels *c, const Node *node) {
   const Filters f = filters_of(node);
   for (int64_t g = 0; g < f.groups && f.groups > 1; g++) {
     for (int64_t i = 0; i < f.channels; i++)
-      together(c, node->in[0], g * f.channels, node->in[0], g * f.channels + i);
-    for (int64_t i = 0; i < f.filters; i++) together(c, node->in[0], g * f.channels, node, g * f.filters + i);
+      tie(c, node->in[0], g * f.channels, node->in[0], g * f.channels + i);
+    for (int64_t i = 0; i < f.filters; i++) tie(c, node->in[0], g * f.channels, node, g * f.filters + i);
   }
 }
 
@@ -71,12 +71,12 @@ static void join_operand(Channels *c, const Node *node, int k) {
   const Node *in = node->in[k];
   const int64_t n = channel_count(in), all = channel_count(node),
                 at = node->op->join ? node->op->join(node, k) : -1;
-  for (int64_t i = 0; i < n && at >= 0; i++) together(c, in, i, node, at + i);
-  for (int64_t i = 0; i < all && at < 0; i++) together(c, in, i % n, node, i);
+  for (int64_t i = 0; i < n && at >= 0; i++) tie(c, in, i, node, at + i);
+  for (int64_t i = 0; i < all && at < 0; i++) tie(c, in, i % n, node, i);
 }
 
 /* False: nothing is known of the operator. */
-static bool join_channels(Channels *c, const Node *node) {
+static bool tie_channels(Channels *c, const Node *node) {
   bool known = node->elem == I8 && node->nin > 0;
   for (int k = 0; k < node->nin; k++) known = known && node->in[k]->elem == I8;
   if (!known) return false;
@@ -87,7 +87,7 @@ static bool join_channels(Channels *c, const Node *node) {
   if (node->op->family == FAMILY_ALIAS) known = channel_count(node) % channel_count(node->in[0]) == 0;
   else if (node->op == &op_int8_combine)
     for (int k = 0; k < node->nin; k++) known = known && channel_count(node->in[k]) == channel_count(node);
-  else known = node->op->join || one_by_one(node);
+  else known = node->op->join || is_channelwise(node);
   for (int k = 0; k < node->nin && known; k++) join_operand(c, node, k);
   return known;
 }
@@ -95,7 +95,7 @@ static bool join_channels(Channels *c, const Node *node) {
 static void join_all(Channels *c) {
   const Graph *graph = c->graph;
   bool *known = NEW_ARRAY(c->arena, bool, graph->nodes.n + 1);
-  for (int i = 0; i < graph->nodes.n; i++) known[i] = join_channels(c, graph->nodes.data[i]);
+  for (int i = 0; i < graph->nodes.n; i++) known[i] = tie_channels(c, graph->nodes.data[i]);
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     if (known[i]) continue;
@@ -121,7 +121,7 @@ static bool reads(const Node *node, const Filters *f, int64_t filter, int64_t i)
 }
 
 /* What the layer's filters read; true: more than was known. */
-static bool need_inputs(Channels *c, const Node *node) {
+static bool mark_needed_inputs(Channels *c, const Node *node) {
   const Filters f = filters_of(node);
   bool more = false;
   for (int64_t filter = 0; filter < f.groups * f.filters; filter++) {
@@ -139,7 +139,7 @@ static void find_needed(Channels *c) {
   for (bool more = true; more;) {
     more = false;
     for (int i = c->graph->nodes.n - 1; i >= 0; i--)
-      if (is_product(c->graph->nodes.data[i])) more |= need_inputs(c, c->graph->nodes.data[i]);
+      if (is_product(c->graph->nodes.data[i])) more |= mark_needed_inputs(c, c->graph->nodes.data[i]);
   }
 }
 

@@ -30,7 +30,8 @@ static int64_t share_of_constants(const Drop *d, const Node *node, const Filters
 
 /* Weights of a filter for the channels that stay; those of filters that are constant, or nobody needs, are 0,
  * as are those for channels that nobody needs. Returns behind the last one. */
-static int8_t *put_weights(const Drop *d, const Node *node, const Filters *f, int64_t filter, int8_t *to) {
+static int8_t *put_kept_weights(const Drop *d, const Node *node, const Filters *f, int64_t filter,
+                                int8_t *to) {
   const Int8Product *p = node->detail;
   const Node *in = node->in[0];
   const bool zeros =
@@ -45,7 +46,7 @@ static int8_t *put_weights(const Drop *d, const Node *node, const Filters *f, in
   return to;
 }
 
-static int32_t bias_of(const Drop *d, const Node *node, const Filters *f, int64_t filter) {
+static int32_t dropped_bias(const Drop *d, const Node *node, const Filters *f, int64_t filter) {
   const Int8Product *p = node->detail;
   if (!channel_needed(d->channels, node, filter)) return 0;
   if (channel_constant(d->channels, node, filter))
@@ -64,8 +65,8 @@ static const Int8Product *smaller_product(const Drop *d, const Node *node) {
   int64_t n = 0;
   for (int64_t i = 0; i < f.groups * f.filters; i++) {
     if (!channel_kept(d->channels, node, i)) continue;
-    to = put_weights(d, node, &f, i, to);
-    bias[n] = bias_of(d, node, &f, i);
+    to = put_kept_weights(d, node, &f, i, to);
+    bias[n] = dropped_bias(d, node, &f, i);
     factor[n++] = p->factor[i];
   }
   *made = *p;
@@ -129,7 +130,7 @@ Graph *drop_idle_channels(Arena *arena, Graph *graph) {
 }
 
 /* ---- telling it ---- */
-static int64_t bytes_of(int64_t filters, int64_t terms) {
+static int64_t packed_bytes(int64_t filters, int64_t terms) {
   return filters * (terms + (int64_t)sizeof(int32_t));
 }
 
@@ -144,7 +145,7 @@ static Idle idle_of(const Channels *c, const Node *node) {
   const int64_t filters = f.groups * f.filters, left = channels_kept(c, node),
                 channels = f.groups > 1 ? f.channels : channels_kept(c, node->in[0]);
   Idle of = {.node = node, .filters = filters, .left = left};
-  of.saved = bytes_of(filters, f.channels * f.taps) - bytes_of(left, channels * f.taps);
+  of.saved = packed_bytes(filters, f.channels * f.taps) - packed_bytes(left, channels * f.taps);
   for (int64_t i = 0; i < filters; i++)
     of.idle += channel_constant(c, node, i) || !channel_needed(c, node, i);
   return of;

@@ -18,18 +18,18 @@ static bool convolves(const Node *node) {
          node->op->family != FAMILY_CONV_SCATTER && node->weight[0]->owner == node;
 }
 
-static bool is_output(const Graph *graph, const Node *node) {
+static bool is_net_output(const Graph *graph, const Node *node) {
   for (int o = 0; o < graph->outputs.n; o++)
     if (graph->outputs.data[o].node == node) return true;
   return false;
 }
 
 /* The layer whose channels `second` reads, or NULL. */
-static const Node *before(const Graph *graph, const int *uses, const Node *second, const Node **norm) {
+static const Node *layer_before(const Graph *graph, const int *uses, const Node *second, const Node **norm) {
   *norm = NULL;
   for (const Node *node = second->in[0];; node = node->in[0]) {
     const bool same = node->op->int8 == INT8_RELU || (node->op->identity && node->op->identity(node));
-    if (uses[node->id] != 1 || is_output(graph, node)) return NULL;
+    if (uses[node->id] != 1 || is_net_output(graph, node)) return NULL;
     if (convolves(node)) return node;
     if (node->op->fold == FOLD_SCALE && !*norm && node->weight[NORM_WEIGHT] && node->weight[NORM_BIAS] &&
         node->weight[NORM_WEIGHT]->owner == node)
@@ -39,12 +39,12 @@ static const Node *before(const Graph *graph, const int *uses, const Node *secon
 }
 
 /* What several layers share stays as it is. */
-static bool any_shared(const Graph *graph, const int *uses, const Pair *pair) {
+static bool shares_weights(const Graph *graph, const int *uses, const Pair *pair) {
   return weights_are_shared(graph, uses, pair->first) || weights_are_shared(graph, uses, pair->second) ||
          (pair->norm && weights_are_shared(graph, uses, pair->norm));
 }
 
-static double gain(const Pair *pair, const float *weights, int64_t c) {
+static double equalizing_gain(const Pair *pair, const float *weights, int64_t c) {
   const Node *norm = pair->norm;
   if (!norm) return 1;
   const Weight *variance = norm->weight[NORM_VARIANCE];
@@ -57,7 +57,7 @@ static double row_most(const Pair *pair, const float *weights, int64_t c) {
   const int64_t terms = w->size / w->dim[0];
   double most = 0;
   for (int64_t i = 0; i < terms; i++) most = fmax(most, fabs((double)weights[w->offset + c * terms + i]));
-  return most * fabs(gain(pair, weights, c));
+  return most * fabs(equalizing_gain(pair, weights, c));
 }
 
 /* The weights of the second layer that channel c is multiplied by: `visit` has them one by one. */
@@ -117,8 +117,8 @@ int equalize(Arena *arena, const Graph *graph, float *weights) {
   for (int i = 0; i < graph->nodes.n; i++) {
     Pair pair = {.second = graph->nodes.data[i]};
     if (!uses[i] || !convolves(pair.second)) continue;
-    pair.first = before(graph, uses, pair.second, &pair.norm);
-    if (pair.first && !any_shared(graph, uses, &pair)) vec_push(arena, pairs, pair);
+    pair.first = layer_before(graph, uses, pair.second, &pair.norm);
+    if (pair.first && !shares_weights(graph, uses, &pair)) vec_push(arena, pairs, pair);
   }
   double moved = pairs.n ? 1 : 0;
   for (int round = 0; round < ROUNDS && moved > ENOUGH; round++) {

@@ -8,8 +8,8 @@ static const Interval EVERYTHING = {INT8_MIN, INT8_MAX};
 
 static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t greater(int64_t a, int64_t b) { return a > b ? a : b; }
-static Interval around(Interval a, Interval b) { return (Interval){lesser(a.lo, b.lo), greater(a.hi, b.hi)}; }
-static Interval with(Interval a, int64_t x) { return around(a, (Interval){x, x}); }
+static Interval hull(Interval a, Interval b) { return (Interval){lesser(a.lo, b.lo), greater(a.hi, b.hi)}; }
+static Interval with(Interval a, int64_t x) { return hull(a, (Interval){x, x}); }
 
 /* ---- products ---- */
 /* Of those that read or make 16 bits nothing is known here. */
@@ -140,7 +140,7 @@ static void join_intervals(const Node *node, Interval *const *interval, Interval
     const Interval *in = interval[node->in[k]->id];
     for (int64_t c = 0; c < shape_extent(node->in[k]->shape).c; c++)
       if (at >= 0) out[at + c] = in[c];
-      else out[c] = k ? around(out[c], in[c]) : in[c];
+      else out[c] = k ? hull(out[c], in[c]) : in[c];
   }
 }
 
@@ -155,7 +155,7 @@ static Interval channel_interval(const Node *node, Interval *const *interval, in
   if (node->op->family != FAMILY_ALIAS) return EVERYTHING;
   Interval any = in[c % channels];
   if (shape_extent(node->shape).c % channels) /* its pixels are put together in another way */
-    for (int64_t i = 0; i < channels; i++) any = around(any, in[i]);
+    for (int64_t i = 0; i < channels; i++) any = hull(any, in[i]);
   return any;
 }
 

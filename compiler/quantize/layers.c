@@ -123,7 +123,7 @@ static bool find_weights(Quantizer *q, const Node *node, Weights *w) {
 }
 
 /* The most that a sum can come to on its way, in whatever order its terms are added. */
-static double largest_sum(const Weights *w, int64_t filter, const Quant *in) {
+static double largest_filter_sum(const Weights *w, int64_t filter, const Quant *in) {
   double most = fabs(w->wide ? (double)w->wide_bias[filter] : (double)w->bias[filter]);
   const double low = in->zero - (in->wide ? INT16_MIN : INT8_MIN),
                high = (in->wide ? INT16_MAX : INT8_MAX) - in->zero;
@@ -141,7 +141,7 @@ static bool make_factors(Quantizer *q, const Node *node, const Weights *w, const
     if (!factor_fits(q, node, factor[f], w->wide ? WIDE_MULTIPLIER_MOST : MULTIPLIER_MOST,
                      (double)in->scale * (double)scale, out.scale))
       return false;
-    const double most = largest_sum(w, f, in);
+    const double most = largest_filter_sum(w, f, in);
     if (w->wide ? most >= (double)(INT64_C(1) << WIDE_SUM_BITS)
                 : most > INT32_MAX || !sum_fits((int64_t)most, factor[f].e))
       return report_overflow(q, node, f, w->terms, most, w->wide ? WIDE_SUM_BITS + 1 : 32);
@@ -195,7 +195,7 @@ Node *quant_product(Quantizer *q, const Node *node) {
 
 /* ---- sums and products of values ---- */
 /* False: they do not go together, which was told. `made` has its operands. */
-static bool combination_fits(Quantizer *q, const Node *made, Quant out) {
+static bool check_combination(Quantizer *q, const Node *made, Quant out) {
   const Int8Combine *p = made->detail;
   double unit = 0;
   for (int k = 0; k < made->nin; k++) unit = fmax(unit, (double)made->in[k]->quant->scale);
@@ -244,7 +244,7 @@ Node *quant_combine(Quantizer *q, const Node *node) {
   else p->addition = addition_of(addend, node->nin, end.quant.scale, wide);
   Node *made = quant_node(q, &op_int8_combine, node, node->nin, in, quant_keep(q, end.quant));
   made->detail = p;
-  return combination_fits(q, made, end.quant) ? made : NULL;
+  return check_combination(q, made, end.quant) ? made : NULL;
 }
 
 /* ---- what keeps the scale ---- */
@@ -294,7 +294,7 @@ static Node *scaled_mean(Quantizer *q, const Node *node, Node *in) {
   return made;
 }
 
-static bool within(const Node *node) { /* all windows lie in the input */
+static bool is_within_layer(const Node *node) { /* all windows lie in the input */
   const Extent in = shape_extent(node->in[0]->shape), out = shape_extent(node->shape);
   const Window *w = node->window;
   for (int a = 0; a < 2; a++)
@@ -308,7 +308,7 @@ Node *quant_pool(Quantizer *q, const Node *node) {
   Ending end;
   Node *in = quant_bytes(q, node->in[0]);
   if (!in) return NULL;
-  if (node->op->int8 == INT8_MEAN && quant_file_mean_factor(q->file, node->name) && within(node))
+  if (node->op->int8 == INT8_MEAN && quant_file_mean_factor(q->file, node->name) && is_within_layer(node))
     return scaled_mean(q, node, in);
   const Quant wanted = kept_quant(q, node, in, &end);
   /* a relu behind a mean cuts the mean, not what it is of */

@@ -64,7 +64,7 @@ const Quant *quant_keep(Quantizer *q, Quant quant) {
 }
 
 /* ---- what is done where a layer's sums are rounded ---- */
-static const Node *sole_reader(const Quantizer *q, const Node *node) {
+static const Node *sole_int8_reader(const Quantizer *q, const Node *node) {
   for (int o = 0; o < q->from->outputs.n; o++)
     if (q->from->outputs.data[o].node == node) return NULL;
   return q->uses[node->id] == 1 ? q->reader[node->id] : NULL;
@@ -77,7 +77,7 @@ static bool folded_away(const Quantizer *q, const Node *node) {
   return true;
 }
 
-static bool takes(const Quantizer *q, const Node *of, const Node *node, Bound bound) {
+static bool takes_activation(const Quantizer *q, const Node *of, const Node *node, Bound bound) {
   if (node->nin != 1 || node->precision == PRECISION_F32) return false;
   if (node->op->identity && node->op->identity(node)) return true;
   if (node->op->int8 == INT8_RELU || node->op->int8 == INT8_RELU6) return bound == BOUND_NONE;
@@ -88,9 +88,9 @@ Ending quant_ending(Quantizer *q, const Node *node, bool wanted) {
   Ending ending = {.last = node};
   const int problems = q->problems.n;
   ending.found = quant_given(q, node->name, &ending.quant);
-  for (const Node *next; (next = sole_reader(q, ending.last)) != NULL; ending.last = next) {
+  for (const Node *next; (next = sole_int8_reader(q, ending.last)) != NULL; ending.last = next) {
     Quant own;
-    if (!takes(q, node, next, ending.bound)) break;
+    if (!takes_activation(q, node, next, ending.bound)) break;
     const bool has_own = quant_given(q, next->name, &own);
     if (has_own && ending.found) break;
     if (has_own) ending.quant = own;

@@ -27,7 +27,7 @@ static void refuse_rescaling(Quantizer *q, const Node *of, double factor) {
   diag_help(diag, "a move or a pooling has the scale of its input");
 }
 
-static bool factor_fits(const Node *in, Multiplier factor) {
+static bool check_factor(const Node *in, Multiplier factor) {
   return factor.e <= MOST_RESCALED && sum_fits(int8_most(in), factor.e);
 }
 
@@ -35,7 +35,7 @@ static Node *rescale_node(Quantizer *q, const Node *of, Node *in, Quant to, Int8
   Int8Rescale *r = NEW(q->arena, Int8Rescale);
   *r = rescale;
   r->rounding = quant_file_rounding(q->file, of->name);
-  if (!factor_fits(in, r->factor) || !factor_fits(in, r->below)) {
+  if (!check_factor(in, r->factor) || !check_factor(in, r->below)) {
     refuse_rescaling(q, of, (double)in->quant->scale / (double)to.scale);
     r->factor = r->below = (Multiplier){0, 0, 0};
   }
@@ -55,7 +55,7 @@ static Node *rescaled(Quantizer *q, const Node *of, Node *in, Quant to) {
 }
 
 /* relu, relu6 and leaky_relu, whose scales LiteRT divides as floats. */
-static Node *bent(Quantizer *q, const Node *node, Node *in, const Ending *end) {
+static Node *piecewise_linear(Quantizer *q, const Node *node, Node *in, const Ending *end) {
   const Quant to = end->quant;
   const bool leaks = node->op->int8 == INT8_LEAKY;
   const Factor kind = quant_file_factor(q->file, node->name);
@@ -195,7 +195,7 @@ Node *quant_function(Quantizer *q, const Node *node) {
   }
   if (in->quant->wide || end.quant.wide) {
     const bool curve = node->op->int8 == INT8_UNIT || node->op->int8 == INT8_SIGNED;
-    return curve ? curve_node(q, node, in, &end) : bent(q, node, in, &end);
+    return curve ? curve_node(q, node, in, &end) : piecewise_linear(q, node, in, &end);
   }
   const Stored stored = stored_of(end.quant.scale, end.quant.zero, false, end.bound);
   int8_t (*value)[256] = (int8_t (*)[256])arena_alloc(q->arena, 256 * (size_t)tables);

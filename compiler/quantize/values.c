@@ -101,7 +101,7 @@ static Weight *float_weight(Quantizer *q, const Weight *weight, Node *owner) {
 }
 
 /* Of a layer that the program wants in floats, and the file has in 8 bits: what they stand for. */
-static void put_floats(Quantizer *q, const Node *node) {
+static void quantize_constant(Quantizer *q, const Node *node) {
   QuantFile *file = q->file;
   const Weight *weight = node->weight[0], *bias = node->nweights > 1 ? node->weight[1] : NULL;
   QuantArray *w = table_find(&file->by_name, weight->name),
@@ -140,7 +140,7 @@ static void put_floats(Quantizer *q, const Node *node) {
 static bool take_weights(Quantizer *q, const Node *node, Node *copy) {
   bool found = true;
   copy->weight = NEW_ARRAY(q->arena, Weight *, node->nweights + 1);
-  if (node->op->int8 == INT8_PRODUCT) put_floats(q, node);
+  if (node->op->int8 == INT8_PRODUCT) quantize_constant(q, node);
   for (int k = 0; k < node->nweights; k++)
     if (node->weight[k]) found &= (copy->weight[k] = float_weight(q, node->weight[k], copy)) != NULL;
   return found;
@@ -197,7 +197,7 @@ static bool reads_bytes(const Quantizer *q, const Node *node) {
 }
 
 /* Its weights are floats in the file: it is one of floats. */
-static bool is_kept(const Quantizer *q, const Node *node) {
+static bool stays_float(const Quantizer *q, const Node *node) {
   if (node->precision != PRECISION_GIVEN) return node->precision == PRECISION_F32;
   const QuantArray *weight = node->op->int8 == INT8_PRODUCT && node->weight[0]
                                  ? table_find(&q->file->by_name, node->weight[0]->name)
@@ -213,7 +213,7 @@ static bool for_floats(Quantizer *q, const Node *node) {
     const Node *reader = q->from->nodes.data[i];
     for (int k = 0; k < reader->nin && q->uses[i]; k++) {
       if (reader->in[k] != node) continue;
-      if (!is_kept(q, reader)) return false;
+      if (!stays_float(q, reader)) return false;
       readers++;
     }
   }
@@ -236,7 +236,7 @@ static bool is_border(const Node *node) { /* of zeros, and no less than its inpu
          after[0] >= 0 && after[1] >= 0;
 }
 
-static Node *value_of(Quantizer *q, const Node *node) {
+static Node *int8_value(Quantizer *q, const Node *node) {
   int64_t factor[2];
   if (node_is_input(node)) return input_node(q, node);
   if (node->op->identity && node->op->identity(node)) return q->map[node->in[0]->id];
@@ -249,7 +249,7 @@ static Node *value_of(Quantizer *q, const Node *node) {
   if (is_border(node) && reads_bytes(q, node)) return quant_border(q, node);
   switch (node->op->int8) {
   case INT8_PRODUCT:
-    if (is_kept(q, node)) break;
+    if (stays_float(q, node)) break;
     return quant_product(q, node);
   case INT8_SUM:
   case INT8_DIFFERENCE:
@@ -280,14 +280,14 @@ static Node *value_of(Quantizer *q, const Node *node) {
   return function ? quant_function(q, node) : stored_floats(q, node);
 }
 
-static void walk(Quantizer *q) {
+static void quantize_nodes(Quantizer *q) {
   for (int i = 0; i < q->from->nodes.n; i++) {
     const Node *node = q->from->nodes.data[i];
     if (!q->uses[i] && !node_is_input(node)) continue;
     bool lost = false; /* what it reads could not be made: that was told */
     for (int k = 0; k < node->nin; k++) lost |= !q->map[node->in[k]->id];
     if (lost && node->op->int8 != INT8_PRODUCT) continue;
-    q->map[i] = q->fused[i] ? q->map[node->in[0]->id] : value_of(q, node);
+    q->map[i] = q->fused[i] ? q->map[node->in[0]->id] : int8_value(q, node);
   }
 }
 
@@ -359,7 +359,7 @@ static void find_leftovers(Quantizer *q, bool sure) {
       quant_problem(q, "%s: no layer of the net has it", q->file->arrays.data[i]->name);
 }
 
-static void report_problems(const Quantizer *q) {
+static void report_int8_problems(const Quantizer *q) {
   enum { SHOWN = 20 };
   const int n = q->problems.n;
   if (!n) return;
@@ -411,10 +411,10 @@ Graph *quantize_graph(Arena *arena, Diags *diags, const Graph *from, QuantFile *
   q.to->updatable = options->updatable;
   q.asked = options;
   find_readers(&q);
-  walk(&q);
+  quantize_nodes(&q);
   add_ports(&q);
   find_leftovers(&q, !q.problems.n && diags_errors(diags) == errors);
-  report_problems(&q);
+  report_int8_problems(&q);
   refuse_wide(&q);
   if (diags_errors(diags) > errors) return NULL;
   graph_layout_weights(q.to);

@@ -57,7 +57,7 @@ static Weight *take_weight(Writing *w, const Node *node, int k, Node *owner) {
 }
 
 /* ---- nodes ---- */
-static Node *copied(Writing *w, const Node *like, int nin, Node *const *in) {
+static Node *copied_as_written(Writing *w, const Node *like, int nin, Node *const *in) {
   Node *node = graph_copy_node(w->arena, like, NULL);
   node->in = NEW_ARRAY(w->arena, Node *, nin + 1);
   node->nin = nin;
@@ -81,13 +81,14 @@ static const Node *bound_behind(const Writing *w, const Node *node) {
 
 static Node *with_bounds(Writing *w, const Node *like, Node *value, const Quant *quant) {
   for (const Node *next = like; (next = bound_behind(w, next)) != NULL;)
-    if (next->op->int8 == INT8_RELU || next->op->int8 == INT8_RELU6) value = copied(w, next, 1, &value);
+    if (next->op->int8 == INT8_RELU || next->op->int8 == INT8_RELU6)
+      value = copied_as_written(w, next, 1, &value);
   value->quant = quant;
   return value;
 }
 
 /* A value in another scale: an operator without a name. */
-static Node *rescaled(Writing *w, const Node *node, Node *value) {
+static Node *rescaled_as_written(Writing *w, const Node *node, Node *value) {
   Node *own = graph_node(w->to, &op_int8_from_float, 1, &value);
   own->name = node->name;
   own->shape = node->shape;
@@ -121,19 +122,20 @@ static bool has_bytes_alone(const Op *op) { /* an operator of the program, by an
          op == &op_int8_curve || op == &op_int8_repeat || op == &op_int8_border;
 }
 
-static Node *written(Writing *w, const Node *node) {
+static Node *written_node(Writing *w, const Node *node) {
   Node **in = NEW_ARRAY(w->arena, Node *, node->nin + 1);
   for (int k = 0; k < node->nin; k++) in[k] = w->map[node->in[k]->id];
   const Op *op = node->op;
   const Node *like = table_find(&w->by_name, node->name), *source = w->source[node->id];
   if (op == &op_int8_to_float || op == &op_int8_from_bytes || op == &op_int8_to_bytes || op == &op_int8_class)
     return in[0];
-  if (op == &op_int8_from_float) return rescaled(w, node, in[0]);
+  if (op == &op_int8_from_float) return rescaled_as_written(w, node, in[0]);
   if (op == &op_int8_table || op == &op_int8_same || op == &op_int8_rescale) {
-    if (!is_function(source)) return rescaled(w, node, in[0]);
-    return with_bounds(w, source, copied(w, source, 1, in), node->quant);
+    if (!is_function(source)) return rescaled_as_written(w, node, in[0]);
+    return with_bounds(w, source, copied_as_written(w, source, 1, in), node->quant);
   }
-  if (has_bytes_alone(op)) return with_bounds(w, like, copied(w, like, node->nin, in), node->quant);
+  if (has_bytes_alone(op))
+    return with_bounds(w, like, copied_as_written(w, like, node->nin, in), node->quant);
   return kept(w, node);
 }
 
@@ -156,7 +158,7 @@ Graph *quantize_written(Arena *arena, const Graph *from, Node *const *made, cons
     table_set(arena, &w.by_name, node->name, floats->nodes.data[i]);
     if (made[i] && !w.source[made[i]->id]) w.source[made[i]->id] = node;
   }
-  for (int i = 0; i < from->nodes.n; i++) w.map[i] = written(&w, from->nodes.data[i]);
+  for (int i = 0; i < from->nodes.n; i++) w.map[i] = written_node(&w, from->nodes.data[i]);
   graph_copy_ports(w.to, from, w.map);
   graph_layout_weights(w.to);
   arrays->arena = arena;
