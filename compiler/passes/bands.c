@@ -23,7 +23,7 @@ static bool sees_the_picture(const Node *node) {
 }
 
 /* Is each row of its value made of rows of what it reads, that its window says, or of the same ones? */
-static bool by_rows(const Node *node) {
+static bool is_row_local(const Node *node) {
   if (!(node->op->in_bands || node->op->family == FAMILY_MAP) || node->result != RESULT_SAMPLE || !node->nin)
     return false;
   const Extent out = shape_extent(node->shape);
@@ -52,7 +52,7 @@ static bool *before(Arena *arena, const Graph *graph, int end) {
 static bool can_end_at(const Graph *graph, const bool *of, int end) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    if (of[i] && !by_rows(node)) return false;
+    if (of[i] && !is_row_local(node)) return false;
     for (int k = 0; !of[i] && k < node->nin; k++)
       if (of[node->in[k]->id] && node->in[k]->id != end) return false;
   }
@@ -94,14 +94,14 @@ static int64_t reads_to(const Node *node, const Node *in, int64_t hi) {
   return node->window ? smaller(window_end(node->window, 0, hi - 1), in->shape.dim[0]) : hi;
 }
 
-static Node *operand(const Banding *b, const Node *in, int64_t lo, int64_t hi) {
+static Node *band_operand(const Banding *b, const Node *in, int64_t lo, int64_t hi) {
   if (!b->of[in->id]) return rows_cut(b->to, b->map[in->id], lo, hi - lo);
   const Rows *rows = &b->rows[in->id];
   return rows_cut(b->to, rows->node, lo - rows->first, hi - lo);
 }
 
 /* The window of rows [lo, hi) alone: padding is what lies outside of the whole picture. */
-static const Window *window_of(const Banding *b, const Node *node, int64_t lo, int64_t hi) {
+static const Window *band_window(const Banding *b, const Node *node, int64_t lo, int64_t hi) {
   if (!node->window) return NULL;
   Window *window = NEW(b->to->arena, Window);
   *window = *node->window;
@@ -110,14 +110,14 @@ static const Window *window_of(const Banding *b, const Node *node, int64_t lo, i
   return window;
 }
 
-static Node *make(const Banding *b, const Node *node, int64_t lo, int64_t hi) {
+static Node *make_band(const Banding *b, const Node *node, int64_t lo, int64_t hi) {
   Node *made = graph_copy_node(b->to->arena, node, NULL);
   for (int k = 0; k < node->nin; k++) {
     const Node *in = node->in[k];
-    made->in[k] = operand(b, in, reads_from(node, in, lo), reads_to(node, in, hi));
+    made->in[k] = band_operand(b, in, reads_from(node, in, lo), reads_to(node, in, hi));
   }
   made->shape.dim[0] = hi - lo;
-  made->window = window_of(b, node, lo, hi);
+  made->window = band_window(b, node, lo, hi);
   graph_append(b->to, made);
   return made;
 }
@@ -140,7 +140,7 @@ static void add_rows(Banding *b, int i, int64_t hi) {
   int n = 0;
   if (first < rows->made)
     part[n++] = rows_kept(b->to, rows_cut(b->to, rows->node, first - rows->first, rows->made - first));
-  part[n++] = make(b, b->from->nodes.data[i], rows->made, hi);
+  part[n++] = make_band(b, b->from->nodes.data[i], rows->made, hi);
   rows->node = rows_stacked(b->to, n, part);
   rows->first = first;
   rows->made = hi;
@@ -161,7 +161,7 @@ static void make_up_to(Banding *b, int i, int64_t hi) {
       add_rows(b, i, to);
       continue;
     }
-    b->part[b->parts++] = make(b, node, rows->made, to);
+    b->part[b->parts++] = make_band(b, node, rows->made, to);
     rows->made = to;
   }
 }

@@ -10,7 +10,7 @@
 
 enum { MOST_ALIASES = 8, WRITTEN_OUT = 16 }; /* of an input, one of the other; taps of a window */
 
-static bool is_output(const Graph *graph, const Node *node) {
+static bool is_graph_output(const Graph *graph, const Node *node) {
   for (int o = 0; o < graph->outputs.n; o++)
     if (graph->outputs.data[o].node == node) return true;
   return false;
@@ -35,8 +35,8 @@ static bool reads_once(const Node *node, const Node *value) {
 }
 
 /* A slice may be made by a kernel, or lie in its input as an alias does. */
-static bool read_once(const Graph *graph, const Node *value, int aliases) {
-  if (is_output(graph, value) || aliases > MOST_ALIASES) return false;
+static bool is_read_once(const Graph *graph, const Node *value, int aliases) {
+  if (is_graph_output(graph, value) || aliases > MOST_ALIASES) return false;
   for (int i = value->id + 1; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     bool reads = false;
@@ -44,20 +44,21 @@ static bool read_once(const Graph *graph, const Node *value, int aliases) {
     if (!reads) continue;
     const bool alias = node->op->family == FAMILY_ALIAS;
     if (!alias && !reads_once(node, value)) return false;
-    if ((alias || node->op->part) && !read_once(graph, node, aliases + 1)) return false;
+    if ((alias || node->op->part) && !is_read_once(graph, node, aliases + 1)) return false;
   }
   return true;
 }
 
-static bool is_given(const Plan *plan, const Node *node) {
+static bool is_caller_owned(const Plan *plan, const Node *node) {
   if (plan->images > 1) return false;
   if (node_is_target(node)) return true;
   if (!node_is_input(node) || node->port->chw) return false;
-  return node->port->elem == node->elem || read_once(plan->graph, node, 0);
+  return node->port->elem == node->elem || is_read_once(plan->graph, node, 0);
 }
 
 void pass_given(PassState *state) {
   Plan *plan = state->plan;
   plan->given = NEW_ARRAY(state->arena, bool, plan->graph->nodes.n + 1);
-  for (int i = 0; i < plan->graph->nodes.n; i++) plan->given[i] = is_given(plan, plan->graph->nodes.data[i]);
+  for (int i = 0; i < plan->graph->nodes.n; i++)
+    plan->given[i] = is_caller_owned(plan, plan->graph->nodes.data[i]);
 }

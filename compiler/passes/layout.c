@@ -197,7 +197,7 @@ static int64_t place_in_order(Block *const *order, int n, Placed *placed) {
 }
 
 /* ---- search ---- */
-static int draw(uint64_t *state, int n) {
+static int random_below(uint64_t *state, int n) {
   *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
   return (int)((*state >> 33) % (uint64_t)n);
 }
@@ -206,7 +206,7 @@ static int too_high(Block *const *order, int n, int64_t bound,
                     uint64_t *state) { /* one of those above the bound */
   int chosen = 0, count = 0;
   for (int i = 0; i < n; i++)
-    if (order[i]->offset + order[i]->bytes > bound && draw(state, ++count) == 0) chosen = i;
+    if (order[i]->offset + order[i]->bytes > bound && random_below(state, ++count) == 0) chosen = i;
   return chosen;
 }
 
@@ -246,7 +246,7 @@ static int64_t improve(Block **order, int n, int64_t bound, Placed *placed) {
   uint64_t state = 1;
   int64_t height = place_in_order(order, n, placed);
   for (int64_t work = SEARCH_WORK; work > 0 && height > bound; work -= (int64_t)n * (n + 16)) {
-    const int from = too_high(order, n, bound, &state), to = draw(&state, from + 1);
+    const int from = too_high(order, n, bound, &state), to = random_below(&state, from + 1);
     try_move(order, n, from, to, height, placed);
     height = height_of(order, n);
   }

@@ -12,7 +12,7 @@ static void simplify(PassState *state) {
   state->plan->graph = pass_inference(state->arena, state->written, &state->options);
 }
 
-static void drop(PassState *state) {
+static void do_drop(PassState *state) {
   state->plan->graph = drop_idle_channels(state->arena, state->plan->graph);
 }
 
@@ -23,7 +23,7 @@ static void differentiate(PassState *state) {
   state->plan->target = training.target;
 }
 
-static void look(PassState *state) {
+static void do_look(PassState *state) {
   const LookGraph look = pass_look(state->arena, state->written);
   state->plan->graph = look.graph;
   state->plan->layer = look.layer;
@@ -38,7 +38,7 @@ static void recompute(PassState *state) {
   state->plan->again_macs = done.macs;
 }
 
-static void place(PassState *state) { place_values(state->arena, state->plan); }
+static void do_place(PassState *state) { place_values(state->arena, state->plan); }
 static void fuse(PassState *state) { fuse_kernels(state->arena, state->plan, &state->options); }
 
 enum {
@@ -52,13 +52,13 @@ const Pass pass_table[PASSES] = {
     [PASS_SIMPLIFY] = {"simplify", INFERENCE, "the checked graph",
                        "values of outputs; parameters; the order of nodes", simplify, NULL},
     [PASS_DROP] = {"drop", INFERENCE, "a graph to be run, without dead values",
-                   "values of outputs; drops channels of 8 bits that do nothing", drop, NULL},
+                   "values of outputs; drops channels of 8 bits that do nothing", do_drop, NULL},
     [PASS_BANDS] = {"bands", INFERENCE, "a graph to be run",
                     "values, to the bit; computes layers band by band", pass_bands, NULL},
     [PASS_DIFFERENTIATE] = {"differentiate", TRAINING, "the checked graph and its train block",
                             "values of the forward pass; parameters; topological order", differentiate, NULL},
     [PASS_LOOK] = {"look", LOOK, "the checked graph", "values of all layers; parameters; topological order",
-                   look, NULL},
+                   do_look, NULL},
     [PASS_WHOLE_BATCH] = {"whole-batch", INFERENCE | TRAINING, "a graph to be run",
                           "the graph; marks the layers that are computed for all images at once",
                           pass_whole_batch, NULL},
@@ -67,7 +67,7 @@ const Pass pass_table[PASSES] = {
     [PASS_RECOMPUTE] = {"recompute", TRAINING, "the training graph; which layers see all images",
                         "values, to the bit; adds copies of nodes, so that less is kept", recompute, NULL},
     [PASS_PLACE] = {"place", ALL, "a graph to be run",
-                    "values; adds copies of inputs of concats; says which values lie in others", place,
+                    "values; adds copies of inputs of concats; says which values lie in others", do_place,
                     verify_places},
     [PASS_FUSE] = {"fuse", ALL, "which values lie in others", "the graph; groups its nodes into kernels",
                    fuse, verify_kernels},
@@ -86,7 +86,7 @@ PassState passes_begin(Arena *arena, const Graph *graph, PlanKind kind, PlanOpti
   return state;
 }
 
-static Node **mapped(Arena *arena, Node *const *node, int n, Node *const *map) {
+static Node **mapped_nodes(Arena *arena, Node *const *node, int n, Node *const *map) {
   Node **to = NEW_ARRAY(arena, Node *, n + 1);
   for (int i = 0; i < n; i++) to[i] = node[i] ? map[node[i]->id] : NULL;
   return to;
@@ -100,8 +100,8 @@ PassState passes_fork(Arena *arena, const PassState *from) {
   state.plan = NEW(arena, Plan);
   *state.plan = *from->plan;
   state.plan->graph = graph_clone(arena, graph, map);
-  state.plan->loss = mapped(arena, from->plan->loss, graph->training->losses.n, map);
-  state.plan->target = mapped(arena, from->plan->target, graph_ports(graph) + TRUTH_PARTS, map);
+  state.plan->loss = mapped_nodes(arena, from->plan->loss, graph->training->losses.n, map);
+  state.plan->target = mapped_nodes(arena, from->plan->target, graph_ports(graph) + TRUTH_PARTS, map);
   return state;
 }
 

@@ -28,12 +28,12 @@ typedef struct Placer {
 
 static bool is_alias(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }
 
-static bool same_pixels(const Node *a, const Node *b) {
+static bool have_same_pixels(const Node *a, const Node *b) {
   const Extent x = shape_extent(a->shape), y = shape_extent(b->shape);
   return x.h == y.h && x.w == y.w;
 }
 
-static bool one_pixel(const Node *node) {
+static bool is_one_pixel(const Node *node) {
   const Extent e = shape_extent(node->shape);
   return e.h == 1 && e.w == 1;
 }
@@ -50,7 +50,7 @@ static void look_around(Placer *p) {
     if (!is_alias(node)) continue;
     const int of = node->in[0]->id;
     p->output[of] = p->output[of] || p->output[i];
-    p->whole[of] = p->whole[of] || p->whole[i] || !same_pixels(node, node->in[0]);
+    p->whole[of] = p->whole[of] || p->whole[i] || !have_same_pixels(node, node->in[0]);
   }
 }
 
@@ -61,7 +61,7 @@ static bool plain_value(const Node *node) {
 /* May its pixels be further apart than its channels need? One channel is dense everywhere: kernels read
  * columns of it as vectors. */
 static bool can_be_spread(const Placer *p, const Node *node) {
-  return one_pixel(node) || (!p->whole[node->id] && shape_extent(node->shape).c > 1);
+  return is_one_pixel(node) || (!p->whole[node->id] && shape_extent(node->shape).c > 1);
 }
 
 /* ---- concat ---- */
@@ -73,13 +73,13 @@ static Node *producer(Node *node) {
 static bool can_lie_in(const Placer *p, const Node *node, const Node *join) {
   if (p->inside[node->id].within || p->output[node->id] || node_is_input(node) || !plain_value(node))
     return false;
-  return same_pixels(node, join) ? can_be_spread(p, node) : one_pixel(join);
+  return have_same_pixels(node, join) ? can_be_spread(p, node) : is_one_pixel(join);
 }
 
 /* Writing an input straight into the concat makes the whole concat live from then on, and its pixels far
  * apart, which wastes the caches. If much work lies between, a late copy is cheaper. In training both are
  * kept for the backward pass. */
-static bool is_near(const Placer *p, const Node *node, const Node *join) {
+static bool is_near_join(const Placer *p, const Node *node, const Node *join) {
   int64_t between = 0;
   for (int i = node->id + 1; i < join->id; i++) {
     const Node *other = p->graph->nodes.data[i];
@@ -89,12 +89,12 @@ static bool is_near(const Placer *p, const Node *node, const Node *join) {
   return p->training || between <= NEAR * shape_elements(join->shape);
 }
 
-static void place_in(Placer *p, const Node *node, const Node *join, int k) {
+static void place_in_join(Placer *p, const Node *node, const Node *join, int k) {
   p->inside[node->id].within = join;
   p->inside[node->id].from = join->op->join(join, k);
 }
 
-static Node *copy_of(Placer *p, Node *join, int k) {
+static Node *copy_into_join(Placer *p, Node *join, int k) {
   Node *copy = NEW(p->arena, Node);
   *copy = (Node){.op = &op_copy,
                  .id = p->ids++,
@@ -123,8 +123,8 @@ static void place_join(Placer *p, Node *join, Nodes *to) {
   int n = 0;
   for (int k = 0; k < join->nin; k++) {
     Node *node = producer(join->in[k]);
-    if (!can_lie_in(p, node, join) || !is_near(p, node, join)) continue;
-    place_in(p, node, join, k);
+    if (!can_lie_in(p, node, join) || !is_near_join(p, node, join)) continue;
+    place_in_join(p, node, join, k);
     n++;
   }
   const bool done = p->inside[join->id].done = n > 0 && (n == join->nin || !is_fused(p, join));
@@ -137,8 +137,8 @@ static void place_join(Placer *p, Node *join, Nodes *to) {
       inside->from = 0;
     }
     if (!done || here) continue;
-    Node *copy = join->in[k] = copy_of(p, join, k);
-    place_in(p, copy, join, k);
+    Node *copy = join->in[k] = copy_into_join(p, join, k);
+    place_in_join(p, copy, join, k);
     vec_push(p->arena, *to, copy);
   }
 }

@@ -43,14 +43,14 @@ typedef struct Recompute {
   Recomputed done;
 } Recompute;
 
-static bool is_alias(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }
+static bool is_alias_of_kept(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }
 static bool is_caller(const Node *node) { return node_is_input(node) || node_is_target(node); }
 static bool is_there(const Recompute *r, const Node *node) { /* all the time */
   const bool floats = is_caller(node) && node->port->elem == F32 && !node->port->chw;
   return node->result == RESULT_BATCH || floats || (node_is_input(node) && plan_given(r->plan, node));
 }
 static bool is_cheap(const Node *node) {
-  return node->op->family == FAMILY_MAP || node->op->elementwise || is_alias(node);
+  return node->op->family == FAMILY_MAP || node->op->elementwise || is_alias_of_kept(node);
 }
 
 static bool can_copy(const Recompute *r, const Node *node) {
@@ -59,7 +59,7 @@ static bool can_copy(const Recompute *r, const Node *node) {
 }
 
 /* ---- when nodes run, and until when they are read ---- */
-static int sooner(const void *a, const void *b) {
+static int compare_uses(const void *a, const void *b) {
   const Reader *x = a, *y = b;
   if (x->time.phase != y->time.phase) return x->time.phase - y->time.phase;
   return x->time.rank != y->time.rank ? x->time.rank - y->time.rank : x->node->id - y->node->id;
@@ -70,7 +70,7 @@ static void set_times(Recompute *r) {
   const int *phase = fuse_phases(r->arena, r->plan);
   Reader *order = NEW_ARRAY(r->arena, Reader, n + 1);
   for (int i = 0; i < n; i++) order[i] = (Reader){r->graph->nodes.data[i], {phase[i], 0, i}, false};
-  qsort(order, (size_t)n, sizeof *order, sooner);
+  qsort(order, (size_t)n, sizeof *order, compare_uses);
   for (int i = 0; i < n; i++) {
     order[i].time.rank = i;
     r->time[order[i].node->id] = order[i].time;
@@ -78,12 +78,12 @@ static void set_times(Recompute *r) {
   for (int i = n - 1; i >= 0; i--) {
     const Node *node = r->graph->nodes.data[i];
     if (r->last[i] < phase[i]) r->last[i] = phase[i];
-    const int read = is_alias(node) ? r->last[i] : phase[i];
+    const int read = is_alias_of_kept(node) ? r->last[i] : phase[i];
     for (int k = 0; k < node->nin; k++) {
       const int in = node->in[k]->id;
       if (r->last[in] < read) r->last[in] = read;
       r->all[in] = r->all[in] || node->result == RESULT_BATCH || plan_whole_batch(r->plan, node) ||
-                   (is_alias(node) && r->all[i]);
+                   (is_alias_of_kept(node) && r->all[i]);
     }
   }
 }
@@ -108,7 +108,7 @@ static void find_cheap(Recompute *r) {
     until[i] = is_there(r, node) ? INT32_MAX : r->last[i];
     if (r->again[i] || !can_copy(r, node) || !is_cheap(node)) continue;
     int inputs = INT32_MAX;
-    int64_t sum = is_alias(node) ? 0 : most_elements(node);
+    int64_t sum = is_alias_of_kept(node) ? 0 : most_elements(node);
     for (int k = 0; k < node->nin; k++) {
       if (until[node->in[k]->id] < inputs) inputs = until[node->in[k]->id];
       sum += work[node->in[k]->id];
@@ -122,7 +122,7 @@ static void find_cheap(Recompute *r) {
 
 /* ---- copies ---- */
 int64_t recompute_work(const Node *node) {
-  return is_alias(node) ? 0 : most_elements(node) + node_macs(node);
+  return is_alias_of_kept(node) ? 0 : most_elements(node) + node_macs(node);
 }
 
 /* Is it, as things are, in memory when a node of that rank runs? */
@@ -191,11 +191,11 @@ static void split_at_longest_waits(Recompute *r, Node *node, const Readers *read
   }
 }
 
-static void split(Recompute *r, Node *node) {
+static void split_phases(Recompute *r, Node *node) {
   Readers *readers = &r->readers[node->id];
   if (!readers->n) return;
-  qsort(readers->data, (size_t)readers->n, sizeof *readers->data, sooner);
-  if (is_alias(node)) split_alias(r, node, readers);
+  qsort(readers->data, (size_t)readers->n, sizeof *readers->data, compare_uses);
+  if (is_alias_of_kept(node)) split_alias(r, node, readers);
   else if (!r->told[node->id]) split_by_phases(r, node, readers);
   else split_at_longest_waits(r, node, readers, r->told[node->id]);
 }
@@ -246,7 +246,7 @@ const bool *recompute_late(Arena *arena, Plan *plan) {
     note_reads(&r, node, r.time[i], false);
     Readers *readers = &r.readers[i];
     if (r.again[i] || r.all[i] || !can_copy(&r, node)) continue;
-    if (readers->n) qsort(readers->data, (size_t)readers->n, sizeof *readers->data, sooner);
+    if (readers->n) qsort(readers->data, (size_t)readers->n, sizeof *readers->data, compare_uses);
     for (int k = 0, before = r.time[i].rank; k < readers->n; before = readers->data[k++].time.rank)
       late[i] = late[i] || readers->data[k].time.rank - before > LATE;
   }
@@ -264,7 +264,7 @@ Recomputed pass_recompute(Plan *plan, const unsigned char *again) {
   for (int i = graph->nodes.n - 1; i >= 0;
        i--) { /* what reads a node, and what copies read it, comes behind it */
     Node *node = graph->nodes.data[i];
-    if (r.again[i]) split(&r, node);
+    if (r.again[i]) split_phases(&r, node);
     note_reads(&r, node, r.time[i], false);
   }
   put_copies_in(&r);

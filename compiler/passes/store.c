@@ -32,7 +32,7 @@ static void live_for_phases(const Plan *plan, Life *life) {
     life->block.dies++;
 }
 
-static void make(Plan *plan, const Node *node, int k) { /* by kernel k */
+static void make_stored(Plan *plan, const Node *node, int k) { /* by kernel k */
   const int phase = plan->kernels.data[k]->phase;
   const Node *home = plan->graph->nodes.data[home_of(plan, node)->id];
   const int64_t images = home->result == RESULT_BATCH ? 1 : plan->images;
@@ -51,8 +51,8 @@ static void make(Plan *plan, const Node *node, int k) { /* by kernel k */
 static void set_lives(Plan *plan) {
   for (int k = 0; k < plan->kernels.n; k++) {
     const Kernel *kernel = plan->kernels.data[k];
-    make(plan, kernel->result, k);
-    if (kernel->means) make(plan, kernel->means, k);
+    make_stored(plan, kernel->result, k);
+    if (kernel->means) make_stored(plan, kernel->means, k);
     for (int i = 0; i < kernel->root->nin; i++) use(plan, kernel->root->in[i], k);
     for (int c = 0; c < kernel->nchain; c++)
       for (int i = 1; i < kernel->chain[c]->nin; i++) use(plan, kernel->chain[c]->in[i], k);
@@ -70,14 +70,14 @@ static void set_lives(Plan *plan) {
   }
 }
 
-static void find_outputs(Arena *arena, Plan *plan) {
+static void mark_outputs(Arena *arena, Plan *plan) {
   plan->output_of = NEW_ARRAY(arena, int, plan->graph->nodes.n + 1);
   for (int i = 0; i < plan->graph->nodes.n; i++) plan->output_of[i] = -1;
   for (int o = plan->graph->outputs.n - 1; o >= 0; o--)
     plan->output_of[home_of(plan, plan->graph->outputs.data[o].node)->id] = o;
 }
 
-static StoreKind kind_of(const Plan *plan, const Life *life, int *index) {
+static StoreKind store_kind(const Plan *plan, const Life *life, int *index) {
   const Node *node = life->node;
   if (node->target) return STORE_GRADIENT;
   if (node->result == RESULT_BATCH) return STORE_BATCH;
@@ -98,7 +98,7 @@ static void set_storage(Plan *plan) {
     if (plan_given(plan, node))
       *storage = (Storage){node_is_target(node) ? STORE_TARGET : STORE_INPUT, node->port->index, 0};
     if (!life->node) continue;
-    storage->kind = kind_of(plan, life, &storage->index);
+    storage->kind = store_kind(plan, life, &storage->index);
     if (storage->kind == STORE_BATCH) {
       storage->offset = plan->batch_bytes;
       plan->batch_bytes += life->block.bytes;
@@ -126,7 +126,7 @@ void pass_store(PassState *state) {
   plan->life = NEW_ARRAY(state->arena, Life, n);
   plan->last_writer = NEW_ARRAY(state->arena, int, n);
   set_lives(plan);
-  find_outputs(state->arena, plan);
+  mark_outputs(state->arena, plan);
   set_storage(plan);
   set_outputs(state->arena, plan);
 }

@@ -9,7 +9,7 @@
 #include "passes/passes.h"
 #include "passes/tables.h"
 
-static _Noreturn void broken(const Plan *plan, const Node *node, const char *what) {
+static _Noreturn void broken_plan(const Plan *plan, const Node *node, const char *what) {
   fprintf(stderr, "cnnc: internal error: plan of %s, node %d (%s %s): %s\n", plan->graph->name, node->id,
           node->op->name, node->name, what);
   exit(3);
@@ -23,9 +23,9 @@ void verify_places(const Plan *plan) {
     if (!around) continue;
     const Extent own = shape_extent(node->shape), outer = shape_extent(around->shape);
     if (from < 0 || from + shape_elements(node->shape) > shape_elements(around->shape))
-      broken(plan, node, "it lies outside the value that it is part of");
+      broken_plan(plan, node, "it lies outside the value that it is part of");
     if (own.h == outer.h && own.w == outer.w && from + own.c > outer.c)
-      broken(plan, node, "it has channels beyond those of the value that it is part of");
+      broken_plan(plan, node, "it has channels beyond those of the value that it is part of");
   }
 }
 
@@ -36,20 +36,20 @@ void verify_kernels(const Plan *plan) {
   bool *made = NEW_ARRAY(arena, bool, plan->graph->nodes.n + 1);
   for (int k = 0; k < plan->kernels.n; k++) {
     const Kernel *kernel = plan->kernels.data[k], *before = k ? plan->kernels.data[k - 1] : NULL;
-    if (made[kernel->result->id]) broken(plan, kernel->result, "two kernels make it");
+    if (made[kernel->result->id]) broken_plan(plan, kernel->result, "two kernels make it");
     made[kernel->result->id] = true;
     if (kernel->means) made[kernel->means->id] = true;
     if (kernel->phase < plan->first_phase || kernel->phase >= plan->phases)
-      broken(plan, kernel->result, "its kernel runs in no phase");
+      broken_plan(plan, kernel->result, "its kernel runs in no phase");
     if (before &&
         (before->phase > kernel->phase || (before->phase == kernel->phase && before->batch > kernel->batch)))
-      broken(plan, kernel->result, "its kernel runs in an earlier phase than the one before");
+      broken_plan(plan, kernel->result, "its kernel runs in an earlier phase than the one before");
   }
   for (int o = 0; o < plan->graph->outputs.n; o++) {
     const Node *node = plan->graph->outputs.data[o].node;
     while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
     if (live[node->id] && !made[node->id] && !plan->inside[node->id].done && !plan_given(plan, node))
-      broken(plan, node, "it is an output, and no kernel makes it");
+      broken_plan(plan, node, "it is an output, and no kernel makes it");
   }
   arena_free(arena);
 }
@@ -57,11 +57,12 @@ void verify_kernels(const Plan *plan) {
 void verify_storage(const Plan *plan) {
   for (int k = 0; k < plan->kernels.n; k++) {
     const Node *result = plan->kernels.data[k]->result;
-    if (plan->storage[result->id].kind == STORE_NONE) broken(plan, result, "it is stored nowhere");
+    if (plan->storage[result->id].kind == STORE_NONE) broken_plan(plan, result, "it is stored nowhere");
     if (plan->life[home_of(plan, result)->id].block.dies < k)
-      broken(plan, result, "it dies before it is made");
+      broken_plan(plan, result, "it dies before it is made");
     const Node *means = plan->kernels.data[k]->means;
-    if (means && plan->storage[means->id].kind == STORE_NONE) broken(plan, means, "it is stored nowhere");
+    if (means && plan->storage[means->id].kind == STORE_NONE)
+      broken_plan(plan, means, "it is stored nowhere");
   }
 }
 
@@ -70,8 +71,8 @@ void verify_in_place(const Plan *plan) {
   for (int k = 0; k < plan->kernels.n; k++) {
     const Kernel *kernel = plan->kernels.data[k];
     if (kernel->over && plan->life[home_of(plan, kernel->over)->id].block.dies != k)
-      broken(plan, kernel->result, "it is written over a value that is needed later");
+      broken_plan(plan, kernel->result, "it is written over a value that is needed later");
     if (kernel->over && plan->storage[kernel->over->id].kind != plan->storage[kernel->result->id].kind)
-      broken(plan, kernel->result, "it is written over a value of another memory");
+      broken_plan(plan, kernel->result, "it is written over a value of another memory");
   }
 }

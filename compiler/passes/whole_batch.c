@@ -61,7 +61,7 @@ bool plan_conv_together(const Plan *plan) {
 }
 
 /* Training: from the first loss on. */
-static bool backward(const Plan *plan, const Node *node) {
+static bool is_backward(const Plan *plan, const Node *node) {
   for (int i = 0; plan->training && i < plan->graph->training->losses.n; i++)
     if (node->id >= plan->loss[i]->id) return true;
   return false;
@@ -73,7 +73,7 @@ static int *last_readers(Arena *arena, const Plan *plan) {
   for (int i = 0; i < plan->graph->nodes.n; i++) {
     const Node *reader = plan->graph->nodes.data[i];
     for (int k = 0; k < reader->nin; k++)
-      if (backward(plan, reader->in[k]) == backward(plan, reader)) last[reader->in[k]->id] = i;
+      if (is_backward(plan, reader->in[k]) == is_backward(plan, reader)) last[reader->in[k]->id] = i;
   }
   return last;
 }
@@ -89,7 +89,8 @@ static int64_t kept_meanwhile(const Plan *plan, const int *last, int at) {
     bool own = false;
     if (last[i] <= at || value->result != RESULT_SAMPLE || !value->nin) continue;
     for (int k = 0; k < node->nin; k++) own = own || node->in[k] == value;
-    if (!own && backward(plan, value) == backward(plan, node)) bytes += 4 * shape_elements(value->shape);
+    if (!own && is_backward(plan, value) == is_backward(plan, node))
+      bytes += 4 * shape_elements(value->shape);
   }
   return bytes;
 }

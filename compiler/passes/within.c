@@ -96,7 +96,7 @@ static void sort_values(Search *s) {
 }
 
 /* The n-th of LEVELS limits to what a byte may cost. */
-static double limit_of(const Search *s, int n) {
+static double trial_limit(const Search *s, int n) {
   const int at = (int)((int64_t)(n + 1) * s->n / LEVELS) - 1;
   return price(&s->by_price[at < 0 ? 0 : at]);
 }
@@ -126,7 +126,7 @@ static Trial best_of_runs(Search *s, const Trial *none) {
   Trial best = *none;
   for (int level = 0; level < LEVELS && s->n; level++)
     for (int run = 0; run < RUNS; run++) {
-      const Trial trial = in_runs(s, limit_of(s, level), all / parts[run]);
+      const Trial trial = in_runs(s, trial_limit(s, level), all / parts[run]);
       if (better(&trial, &best)) best = trial;
     }
   return best;
@@ -142,13 +142,13 @@ static Trial changed(Search *s, const Trial *from, int id, int by) {
 }
 
 /* What a change takes off, for its work. */
-static double gain(const Trial *from, const Trial *to) {
+static double trial_gain(const Trial *from, const Trial *to) {
   const double off = (double)(from->over - to->over), work = (double)(to->work - from->work);
   return off <= 0 ? 0 : work <= 1 ? off : off / work;
 }
 
 /* The change of one value that gains most; false: none gains anything. */
-static bool improve(Search *s, Trial *best) {
+static bool improve_trial(Search *s, Trial *best) {
   int chosen = -1, by = 0;
   Trial to = *best;
   for (int i = 0; i < s->n; i++)
@@ -156,7 +156,7 @@ static bool improve(Search *s, Trial *best) {
       const int id = s->value[i].id, times = best->again[id] + step;
       if (times < 0 || times > MOST_AGAIN || s->trials <= 0) continue;
       const Trial trial = changed(s, best, id, step);
-      if (gain(best, &trial) > (chosen < 0 ? 0 : gain(best, &to))) {
+      if (trial_gain(best, &trial) > (chosen < 0 ? 0 : trial_gain(best, &to))) {
         to = trial;
         chosen = id;
         by = step;
@@ -181,7 +181,7 @@ static void keep_what_fits(Search *s, Trial *best) {
     }
 }
 
-static Trial copy_of(const Search *s, const Trial *trial) {
+static Trial copy_trial(const Search *s, const Trial *trial) {
   Trial copy = *trial;
   copy.again = NEW_ARRAY(s->arena, unsigned char, s->nodes + 1);
   for (int i = 0; i < s->nodes; i++) copy.again[i] = trial->again[i];
@@ -194,10 +194,10 @@ static Trial search(Search *s, const Trial *from) {
   const int64_t room = s->room;
   Trial best = *from;
   for (int aim = 0; aim < (room > 0 ? AIMS : 1); aim++) {
-    Trial trial = copy_of(s, from);
+    Trial trial = copy_trial(s, from);
     s->room = room - aim * (room / CLOSER);
     try_it(s, &trial);
-    while (trial.over && s->trials > 0 && improve(s, &trial));
+    while (trial.over && s->trials > 0 && improve_trial(s, &trial));
     s->room = room;
     try_it(s, &trial);
     keep_what_fits(s, &trial);
@@ -207,13 +207,13 @@ static Trial search(Search *s, const Trial *from) {
 }
 
 /* Where what is asked for cannot be had: a little less room each time, as long as it goes. */
-static Trial least(Search *s, const Trial *from) {
-  Trial best = copy_of(s, from);
+static Trial least_trial(Search *s, const Trial *from) {
+  Trial best = copy_trial(s, from);
   for (Trial next = best; !next.over && s->trials > 0;) {
-    best = copy_of(s, &next);
+    best = copy_trial(s, &next);
     s->room = best.bytes - best.bytes / STEP - 1;
     try_it(s, &next);
-    while (next.over && s->trials > 0 && improve(s, &next));
+    while (next.over && s->trials > 0 && improve_trial(s, &next));
   }
   return best;
 }
@@ -232,7 +232,7 @@ Plan *plan_training_within(Arena *arena, const Graph *graph, PlanOptions options
   if (best.over) {
     s.room = best.bytes;
     best.over = 0;
-    best = least(&s, &best);
+    best = least_trial(&s, &best);
   }
   return plan_again(arena, &s.base, best.again);
 }
