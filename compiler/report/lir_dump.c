@@ -3,15 +3,15 @@
 #include <inttypes.h>
 #include "lir/lir.h"
 
-static const char *number(Text *out, int64_t n) { return text_thousands(out->arena, n); }
+static const char *lir_number(Text *out, int64_t n) { return text_thousands(out->arena, n); }
 
 /* ---- spaces ---- */
 static void put_space(Text *out, const Program *p, SpaceKind kind, int64_t times, const char *each) {
   const Space *space = &p->space[kind];
   if (!space->bytes) return;
-  text_put(out, "  %-9s %13s bytes%s", space_name(kind), number(out, space->bytes), each);
-  if (times > 1) text_put(out, ", %s", number(out, times));
-  if (space->bound < space->bytes) text_put(out, "; the least possible is %s", number(out, space->bound));
+  text_put(out, "  %-9s %13s bytes%s", space_name(kind), lir_number(out, space->bytes), each);
+  if (times > 1) text_put(out, ", %s", lir_number(out, times));
+  if (space->bound < space->bytes) text_put(out, "; the least possible is %s", lir_number(out, space->bound));
   text_put(out, "\n");
 }
 
@@ -42,7 +42,7 @@ static const char *what(Text *out, const Binding *binding) {
   return "";
 }
 
-static void put_place(Text *out, const Place *place) {
+static void put_lir_place(Text *out, const Place *place) {
   text_put(out, "%s", space_name(place->space));
   if (place->space == SPACE_INPUT || place->space == SPACE_OUTPUT || place->space == SPACE_TARGET)
     text_put(out, " %d", place->index);
@@ -57,11 +57,11 @@ static void put_operand(Text *out, const Buf *buf, const Operand *operand) {
   static const char *const roles[] = {[INPUT] = "reads",    [WEIGHTS] = "reads", [OUTPUT] = "writes",
                                       [UPDATE] = "adds to", [OVER] = "in place", [WORK] = "scratch"};
   text_put(out, "       %-8s %-10s ", roles[buf->place], buf->name);
-  put_place(out, &operand->place);
+  put_lir_place(out, &operand->place);
   text_put(out, operand->binding->kind == BIND_SCRATCH ? "\n" : "  (%s)\n", what(out, operand->binding));
 }
 
-static void put_call(Text *out, const Program *p, int c, int target) {
+static void put_lir_call(Text *out, const Program *p, int c, int target) {
   const Version *version = &p->calls.data[c].version[target];
   const Nest *nest = version->lower->b;
   if (version->barrier) text_put(out, "  -- barrier --\n");
@@ -73,7 +73,7 @@ static void put_call(Text *out, const Program *p, int c, int target) {
     if (version->argument[i].used) put_operand(out, nest->buf[i], &version->argument[i]);
 }
 
-static void put_phase(Text *out, const Program *p, const Phase *phase, int target) {
+static void put_lir_phase(Text *out, const Program *p, const Phase *phase, int target) {
   if (phase->barrier) text_put(out, "  -- barrier --\n");
   text_put(out, "phase %d, ", phase->number);
   if (phase->once) text_put(out, "once for all images\n");
@@ -81,7 +81,7 @@ static void put_phase(Text *out, const Program *p, const Phase *phase, int targe
     text_put(out, "for each group of %d interleaved images\n", program_lanes(p, target));
   else text_put(out, "for each image\n");
   for (int c = phase->first; c < phase->first + phase->n; c++) {
-    put_call(out, p, c, target);
+    put_lir_call(out, p, c, target);
     for (int i = 0; i < p->copies.n; i++)
       if (p->copies.data[i].after == c) text_put(out, "       copies output %d\n", p->copies.data[i].output);
   }
@@ -122,13 +122,13 @@ void program_dump(Text *out, const Program *p) {
   static const char *const kinds[] = {"inference", "training", "looking inside"};
   for (int t = 0; t < p->ntargets; t++) {
     text_put(out, "%s of %s for %s: ", kinds[p->kind], p->graph->name, p->target[t]->name);
-    text_put(out, "%d calls, %s image%s%s\n", p->calls.n, number(out, p->batching.images),
+    text_put(out, "%d calls, %s image%s%s\n", p->calls.n, lir_number(out, p->batching.images),
              p->batching.images == 1 ? "" : "s at most", p->team ? ", a team of threads" : "");
     put_spaces(out, p);
     put_cleared(out, p);
     for (int i = 0; i < p->phases.n; i++) {
       put_exchange(out, p, i);
-      put_phase(out, p, &p->phases.data[i], t);
+      put_lir_phase(out, p, &p->phases.data[i], t);
     }
     put_exchange(out, p, p->phases.n);
     put_sums(out, p);

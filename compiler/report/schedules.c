@@ -10,7 +10,7 @@
 
 static const char *thousands(Arena *arena, double n) { return text_thousands(arena, (int64_t)llround(n)); }
 
-static const char *bytes_text(Arena *arena, int64_t bytes) {
+static const char *rounded_bytes(Arena *arena, int64_t bytes) {
   if (bytes < 10000) return arena_printf(arena, "%" PRId64 " bytes", bytes);
   return bytes < 1000000 ? arena_printf(arena, "%.1f KB", (double)bytes / 1024)
                          : arena_printf(arena, "%.1f MB", (double)bytes / 1048576);
@@ -49,18 +49,18 @@ static void put_threads(Text *out, const Lower *l) {
 }
 
 /* ---- one kernel ---- */
-static void put_layer(Text *out, const Sources *sources, const Node *node) {
+static void put_scheduled_layer(Text *out, const Sources *sources, const Node *node) {
   if (node) text_put(out, "      %s\n", layer_text(out->arena, sources, node));
 }
 
-static void put_layers(Text *out, const Sources *sources, const Kernel *k) {
-  put_layer(out, sources, k->root);
-  put_layer(out, sources, k->normalize);
-  put_layer(out, sources, k->gate);
-  for (int i = 0; i < k->nscales; i++) put_layer(out, sources, k->scale[i]);
-  for (int i = 0; i < k->nchain; i++) put_layer(out, sources, k->chain[i]);
-  put_layer(out, sources, k->pool);
-  put_layer(out, sources, k->means);
+static void put_scheduled_layers(Text *out, const Sources *sources, const Kernel *k) {
+  put_scheduled_layer(out, sources, k->root);
+  put_scheduled_layer(out, sources, k->normalize);
+  put_scheduled_layer(out, sources, k->gate);
+  for (int i = 0; i < k->nscales; i++) put_scheduled_layer(out, sources, k->scale[i]);
+  for (int i = 0; i < k->nchain; i++) put_scheduled_layer(out, sources, k->chain[i]);
+  put_scheduled_layer(out, sources, k->pool);
+  put_scheduled_layer(out, sources, k->means);
 }
 
 static void put_cycles(Text *out, const Cycles *c, Method method) {
@@ -74,7 +74,7 @@ static void put_cycles(Text *out, const Cycles *c, Method method) {
                                        : "transforms",
              thousands(out->arena, c->transforms));
   if (c->weight_bytes)
-    text_put(out, ", %s of weights from %s %s", bytes_text(out->arena, c->weight_bytes), c->from,
+    text_put(out, ", %s of weights from %s %s", rounded_bytes(out->arena, c->weight_bytes), c->from,
              thousands(out->arena, c->memory));
   else text_put(out, ", values %s", thousands(out->arena, c->memory));
 }
@@ -87,10 +87,10 @@ static void put_candidate(Text *out, const Lower *l, int i) {
   text_put(out, "\n");
 }
 
-static void put_weights(Text *out, const Lower *l) {
+static void put_packed_weights(Text *out, const Lower *l) {
   int64_t floats = 0;
   for (int i = 0; i < l->packs.n; i++) floats += buf_elements(l->packs.data[i]->out);
-  if (floats) text_put(out, "      packed: %s\n", bytes_text(out->arena, 4 * floats));
+  if (floats) text_put(out, "      packed: %s\n", rounded_bytes(out->arena, 4 * floats));
 }
 
 static void put_decision(Text *out, const Lower *l) {
@@ -119,20 +119,20 @@ static void put_padding(Text *out, const Lower *l) {
     text_put(out, "      padding: %.1f %% of the taps would fall on it and are left out\n", 100 * share);
 }
 
-static double cycles_of(const Lower *l) {
+static double schedule_cycles(const Lower *l) {
   return l->decision->candidates.data[l->decision->chosen].cycles.total;
 }
 
-static void put_call(Text *out, const Sources *sources, const KernelCall *call, int target, int number,
-                     double all) {
+static void put_scheduled_call(Text *out, const Sources *sources, const KernelCall *call, int target,
+                               int number, double all) {
   const Lower *l = call->version[target].lower;
-  text_put(out, "%3d %s: %.1f %%\n", number, l->b->name, all > 0 ? 100 * cycles_of(l) / all : 0);
-  put_layers(out, sources, call->kernel);
+  text_put(out, "%3d %s: %.1f %%\n", number, l->b->name, all > 0 ? 100 * schedule_cycles(l) / all : 0);
+  put_scheduled_layers(out, sources, call->kernel);
   text_put(out, "      %s\n", l->b->about);
   put_decision(out, l);
   for (int i = 0; i < l->details.n; i++) text_put(out, "      %s\n", l->details.data[i]);
   put_padding(out, l);
-  put_weights(out, l);
+  put_packed_weights(out, l);
   put_threads(out, l);
   text_put(out, "\n");
 }
@@ -148,7 +148,7 @@ static void put_board(Text *out, const Graph *graph, const Target *t, const CpuC
   text_put(out, "\nCycles are predicted. * is what is done; shares are those of the net.\n\n");
 }
 
-static void put_head(Text *out, const ProgramOptions *options, const Target *t) {
+static void put_schedule_head(Text *out, const ProgramOptions *options, const Target *t) {
   const Graph *graph = options->written;
   const int64_t weights = 4 * graph->parameters;
   if (t->dsp && options->cycles && graph->floats) {
@@ -158,10 +158,10 @@ static void put_head(Text *out, const ProgramOptions *options, const Target *t) 
   text_put(out, "%s for %s: %d lanes, %d registers, %g multiply-adds of vectors a cycle\n", graph->name,
            t->name, t->lanes, t->registers, t->fmas);
   text_put(out, "second cache %s, %g bytes a cycle; last cache %s, %g; memory %g\n",
-           bytes_text(out->arena, t->l2), t->l2_rate, bytes_text(out->arena, t->l3), t->l3_rate,
+           rounded_bytes(out->arena, t->l2), t->l2_rate, rounded_bytes(out->arena, t->l3), t->l3_rate,
            t->memory_rate);
   if (weights)
-    text_put(out, "weights of the net: %s, %s\n", bytes_text(out->arena, weights),
+    text_put(out, "weights of the net: %s, %s\n", rounded_bytes(out->arena, weights),
              weights > t->l3 / 2   ? "more than half the last cache: they come from memory in each call"
              : weights > t->l2 / 2 ? "more than half the second cache: they come from the last one"
                                    : "which stay in the second cache");
@@ -189,8 +189,9 @@ static void put_program(Text *out, const Sources *sources, const Program *p, int
   if (p->batching.how == INTERLEAVED)
     text_put(out, "%d images are interleaved in the lanes of vectors: cycles are for all of them.\n\n",
              program_lanes(p, target));
-  for (int i = 0; i < p->calls.n; i++) all += cycles_of(p->calls.data[i].version[target].lower);
-  for (int i = 0; i < p->calls.n; i++) put_call(out, sources, &p->calls.data[i], target, i + 1, all);
+  for (int i = 0; i < p->calls.n; i++) all += schedule_cycles(p->calls.data[i].version[target].lower);
+  for (int i = 0; i < p->calls.n; i++)
+    put_scheduled_call(out, sources, &p->calls.data[i], target, i + 1, all);
   put_total(out, p, target);
 }
 
@@ -198,7 +199,7 @@ void program_schedules(Text *out, const Programs *programs, const ProgramOptions
                        const Sources *sources) {
   for (int t = 0; t < options->ntargets; t++) {
     if (t) text_put(out, "\n");
-    put_head(out, options, options->target[t]);
+    put_schedule_head(out, options, options->target[t]);
     put_program(out, sources, programs->infer, t);
     if (programs->train) {
       text_put(out, "\ntraining, an image:\n\n");

@@ -133,7 +133,7 @@ static const char *field_text(Arena *arena, const Field *field, const Node *node
   return arena_printf(arena, "%" PRId64 "x%" PRId64, field->size[0], field->size[1]);
 }
 
-static Row row_of(Arena *arena, const Node *node, const Field *field) {
+static Row summary_row(Arena *arena, const Node *node, const Field *field) {
   return (Row){{node->name, node->op->name, shape_text(arena, node->shape),
                 text_thousands(arena, node_parameters(node)), text_thousands(arena, node_macs(node)),
                 field_text(arena, field, node), text_thousands(arena, node_bytes(node))}};
@@ -204,7 +204,7 @@ void graph_summary(Text *out, const Graph *graph) {
   vec_push(graph->arena, rows, head);
   for (int i = 0; i < graph->nodes.n; i++)
     if (is_layer(graph->nodes.data[i]))
-      vec_push(graph->arena, rows, row_of(graph->arena, graph->nodes.data[i], &fields[i]));
+      vec_push(graph->arena, rows, summary_row(graph->arena, graph->nodes.data[i], &fields[i]));
   int width[COLUMNS] = {0};
   for (int r = 0; r < rows.n; r++)
     for (int c = 0; c < COLUMNS; c++)
