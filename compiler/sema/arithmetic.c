@@ -26,14 +26,14 @@ bool const_as_int(const Const *c, int64_t *i) {
 
 /* ---- results ---- */
 
-static Const overflow(Sema *s, const Frame *frame, const Expr *e) {
+static Const report_constant_overflow(Sema *s, const Frame *frame, const Expr *e) {
   Diag *diag = diag_report(s->diags, DIAG_overflow, e->span, frame->site, "the result is too large");
   diag_help(diag, "integers have 64 bits, up to 9223372036854775807; floats end near 1.8e308");
   return const_poison(e->span);
 }
 
 static Const float_result(Sema *s, const Frame *frame, const Expr *e, double f) {
-  if (isinf(f)) return overflow(s, frame, e);
+  if (isinf(f)) return report_constant_overflow(s, frame, e);
   if (!isnan(f)) return const_float(e->span, f);
   diag_report(s->diags, DIAG_bad_value, e->span, frame->site, "this has no result among the real numbers");
   return const_poison(e->span);
@@ -84,7 +84,7 @@ static Const integers(Sema *s, const Frame *frame, const Expr *e, int64_t a, int
     fits = power_int(a, b, &r);
     break;
   }
-  return fits ? const_int(e->span, r) : overflow(s, frame, e);
+  return fits ? const_int(e->span, r) : report_constant_overflow(s, frame, e);
 }
 
 /* ---- floats ---- */
@@ -107,7 +107,7 @@ static Const floats(Sema *s, const Frame *frame, const Expr *e, double a, double
 
 /* ---- comparisons ---- */
 
-static int compare(const Const *a, const Const *b) {
+static int compare_consts(const Const *a, const Const *b) {
   if (a->kind == CONST_INT && b->kind == CONST_INT) return a->i < b->i ? -1 : a->i > b->i;
   return a->f < b->f ? -1 : a->f > b->f;
 }
@@ -120,14 +120,14 @@ static bool comparable(const Const *a, const Const *b) {
   return a->kind == b->kind && (a->kind == CONST_STRING || a->kind == CONST_BOOL || a->kind == CONST_RANGE);
 }
 
-static bool equal(const Const *a, const Const *b) {
+static bool equal_consts(const Const *a, const Const *b) {
   if (!comparable(a, b)) return false;
-  if (const_is_number(a)) return compare(a, b) == 0;
+  if (const_is_number(a)) return compare_consts(a, b) == 0;
   if (a->kind == CONST_STRING) return strcmp(a->s, b->s) == 0;
   if (a->kind == CONST_BOOL) return a->i == b->i;
   if (a->n != b->n) return false;
   for (int i = 0; i < a->n; i++)
-    if (!equal(&a->items[i], &b->items[i])) return false;
+    if (!equal_consts(&a->items[i], &b->items[i])) return false;
   return true;
 }
 
@@ -140,7 +140,8 @@ static const char *const symbol[] = {
     [OP_DIVIDE] = "/", [OP_MODULO] = "%", [OP_POWER] = "**", [OP_NEGATE] = "-",
 };
 
-static Const not_a_number(Sema *s, const Frame *frame, const Expr *e, const Expr *operand, const Const *c) {
+static Const report_not_a_number(Sema *s, const Frame *frame, const Expr *e, const Expr *operand,
+                                 const Const *c) {
   Diag *diag = diag_report(s->diags, DIAG_wrong_type, operand->span, frame->site,
                            "'%s' takes numbers, but this is %s", symbol[e->op], const_describe(s->arena, c));
   if (c->kind == CONST_VALUE)
@@ -158,25 +159,25 @@ Const arithmetic_unary(Sema *s, const Frame *frame, const Expr *e, Const a) {
     return const_poison(e->span);
   }
   if (a.kind == CONST_FLOAT) return const_float(e->span, -a.f);
-  if (a.kind != CONST_INT) return not_a_number(s, frame, e, e->a, &a);
-  return a.i == INT64_MIN ? overflow(s, frame, e) : const_int(e->span, -a.i);
+  if (a.kind != CONST_INT) return report_not_a_number(s, frame, e, e->a, &a);
+  return a.i == INT64_MIN ? report_constant_overflow(s, frame, e) : const_int(e->span, -a.i);
 }
 
 Const arithmetic_binary(Sema *s, const Frame *frame, const Expr *e, Const a, Const b) {
   if (a.kind == CONST_POISON || b.kind == CONST_POISON) return const_poison(e->span);
   if (e->op == OP_EQ || e->op == OP_NE) {
-    if (comparable(&a, &b)) return const_bool(e->span, equal(&a, &b) == (e->op == OP_EQ));
+    if (comparable(&a, &b)) return const_bool(e->span, equal_consts(&a, &b) == (e->op == OP_EQ));
     diag_report(s->diags, DIAG_wrong_type, e->span, frame->site, "%s and %s cannot be compared",
                 const_describe(s->arena, &a), const_describe(s->arena, &b));
     return const_poison(e->span);
   }
-  if (!const_is_number(&a)) return not_a_number(s, frame, e, e->a, &a);
-  if (!const_is_number(&b)) return not_a_number(s, frame, e, e->b, &b);
+  if (!const_is_number(&a)) return report_not_a_number(s, frame, e, e->a, &a);
+  if (!const_is_number(&b)) return report_not_a_number(s, frame, e, e->b, &b);
   switch (e->op) {
-  case OP_LT: return const_bool(e->span, compare(&a, &b) < 0);
-  case OP_LE: return const_bool(e->span, compare(&a, &b) <= 0);
-  case OP_GT: return const_bool(e->span, compare(&a, &b) > 0);
-  case OP_GE: return const_bool(e->span, compare(&a, &b) >= 0);
+  case OP_LT: return const_bool(e->span, compare_consts(&a, &b) < 0);
+  case OP_LE: return const_bool(e->span, compare_consts(&a, &b) <= 0);
+  case OP_GT: return const_bool(e->span, compare_consts(&a, &b) > 0);
+  case OP_GE: return const_bool(e->span, compare_consts(&a, &b) >= 0);
   default: break;
   }
   return a.kind == CONST_INT && b.kind == CONST_INT ? integers(s, frame, e, a.i, b.i)
@@ -187,13 +188,14 @@ Const arithmetic_binary(Sema *s, const Frame *frame, const Expr *e, Const a, Con
 
 bool arithmetic_knows(const char *function) { return words_have("min max floor ceil round", function); }
 
-static Const rounded(Sema *s, const Frame *frame, const Expr *e, const Const *c) {
+static Const rounded_const(Sema *s, const Frame *frame, const Expr *e, const Const *c) {
   if (c->kind == CONST_INT) return const_int(e->span, c->i);
   const char kind = e->callee.s[0];
   const double r = kind == 'f'   ? floor(c->f)
                    : kind == 'c' ? ceil(c->f)
                                  : nearbyint(c->f); /* halves to even, as Python's */
-  return fabs(r) < 9223372036854775808.0 ? const_int(e->span, (int64_t)r) : overflow(s, frame, e);
+  return fabs(r) < 9223372036854775808.0 ? const_int(e->span, (int64_t)r)
+                                         : report_constant_overflow(s, frame, e);
 }
 
 Const arithmetic_call(Sema *s, const Frame *frame, const Expr *e, int n, const Const *args) {
@@ -217,11 +219,11 @@ Const arithmetic_call(Sema *s, const Frame *frame, const Expr *e, int n, const C
                 e->callee.s);
     return const_poison(e->span);
   }
-  if (one) return rounded(s, frame, e, args);
+  if (one) return rounded_const(s, frame, e, args);
   const int sign = e->callee.s[1] == 'i' ? -1 : 1;
   int best = 0;
   for (int i = 1; i < n; i++)
-    if (sign * compare(&args[i], &args[best]) > 0) best = i;
+    if (sign * compare_consts(&args[i], &args[best]) > 0) best = i;
   Const result = args[best];
   result.span = e->span;
   return result;

@@ -84,7 +84,7 @@ static void values_collect(Sema *s, Bound *bound, const Const *c) {
 }
 
 /* The order of the values is the order of the parameters, not of the arguments. */
-static void values_of(Sema *s, Bound *bound, const Param *params, int n) {
+static void bind_values(Sema *s, Bound *bound, const Param *params, int n) {
   for (int i = 0; i < n; i++)
     if (params[i].type == PARAM_VALUE || params[i].type == PARAM_OPERAND || takes_many(params[i].type))
       values_collect(s, bound, &bound->arg[i]);
@@ -133,7 +133,7 @@ Bound params_bind(Sema *s, const Frame *frame, const char *what, const char *kin
       bound.arg[i] = param_default(s, what, &params[i], params, bound.arg);
   for (int i = 0; i < n; i++) bound.ok &= bound.arg[i].kind != CONST_POISON;
   bound.ok &= !missing;
-  if (bound.ok) values_of(s, &bound, params, n);
+  if (bound.ok) bind_values(s, &bound, params, n);
   return bound;
 }
 

@@ -98,7 +98,7 @@ typedef struct Application {
 } Application;
 
 /* A block's own parameters, then those of name, precision, weights and frozen that it has not itself. */
-static Application arguments_of(Sema *s, const Frame *frame, const Block *block, const Arguments *args) {
+static Application block_arguments(Sema *s, const Frame *frame, const Block *block, const Arguments *args) {
   const char **names = NEW_ARRAY(s->arena, const char *, block->nparams + EXTRAS);
   int n = 0, at[EXTRAS];
   for (; n < block->nparams; n++) names[n] = block->param[n].name.s;
@@ -179,7 +179,7 @@ static Made block_unknown(Sema *s, Span span) { return (Made){.value = value_poi
 Made block_apply(Sema *s, const Frame *frame, BlockDef *def, const Call *call, const Const *value,
                  CallName call_name) {
   const Block *block = def->block;
-  const Application a = arguments_of(s, frame, block, &call->args);
+  const Application a = block_arguments(s, frame, block, &call->args);
   const char *counterpart,
       *name = naming_name(s, frame, call_name, block->name.s, def, a.extras.name, &counterpart);
   const bool complete = !a.matched.ok || required_given(s, frame, block, &a, call->span);

@@ -27,7 +27,7 @@ static const char *range_text(Arena *arena, const Param *p) {
   return arena_printf(arena, "%s from %s to %s", kind, text_double(arena, p->lo), text_double(arena, p->hi));
 }
 
-static const char *wanted(Arena *arena, const Param *p) {
+static const char *wanted_text(Arena *arena, const Param *p) {
   switch (p->type) {
   case PARAM_INT:
   case PARAM_NUMBER: return range_text(arena, p);
@@ -64,8 +64,8 @@ static void start_help(const Want *w, Diag *diag, const Const *c) {
 static Const wrong_type(const Want *w, const Const *c) {
   Arena *arena = w->s->arena;
   Diag *diag = diag_report(w->s->diags, DIAG_wrong_type, c->span, w->frame->site,
-                           "'%s' of %s takes %s, but this is %s", w->p->name, w->what, wanted(arena, w->p),
-                           const_describe(arena, c));
+                           "'%s' of %s takes %s, but this is %s", w->p->name, w->what,
+                           wanted_text(arena, w->p), const_describe(arena, c));
   start_help(w, diag, c);
   if (c->kind == CONST_STRING && w->p->type == PARAM_INIT)
     diag_help(diag, "--help %s lists the choices", w->what);
@@ -97,7 +97,7 @@ static void channels_help(const Want *w, Diag *diag, const Const *c) {
   }
 }
 
-static Const bad(const Want *w, DiagId id, const Const *c, const char *must) {
+static Const report_bad_value(const Want *w, DiagId id, const Const *c, const char *must) {
   Diag *diag = diag_report(w->s->diags, id, c->span, w->frame->site, "'%s' of %s is %s, but it has to be %s",
                            w->p->name, w->what, const_text(w->s->arena, c), must);
   channels_help(w, diag, c);
@@ -116,13 +116,13 @@ static Const too_large(const Want *w, const Const *c) {
 static Const int_convert(const Want *w, const Const *c) {
   int64_t i;
   if (!const_is_number(c)) return wrong_type(w, c);
-  if (!const_as_int(c, &i)) return bad(w, DIAG_wrong_type, c, "an integer");
+  if (!const_as_int(c, &i)) return report_bad_value(w, DIAG_wrong_type, c, "an integer");
   const double lo = w->p->lo, hi = w->p->hi;
-  if (lo >= hi && i < 1) return bad(w, DIAG_bad_size, c, "at least 1");
+  if (lo >= hi && i < 1) return report_bad_value(w, DIAG_bad_size, c, "at least 1");
   if (lo >= hi && i > LARGEST_SIZE) return too_large(w, c);
   const bool size = i <= 0 && lo > 0;
   if (lo < hi && ((double)i < lo || (double)i > hi))
-    return bad(w, size ? DIAG_bad_size : DIAG_bad_value, c, range_text(w->s->arena, w->p));
+    return report_bad_value(w, size ? DIAG_bad_size : DIAG_bad_value, c, range_text(w->s->arena, w->p));
   return const_int(c->span, i);
 }
 
@@ -143,7 +143,7 @@ static bool floats_only(const Want *w, const Const *c) {
 static Const number_convert(const Want *w, const Const *c) {
   if (!const_is_number(c)) return wrong_type(w, c);
   if (w->p->lo < w->p->hi && (c->f < w->p->lo || c->f > w->p->hi))
-    return bad(w, DIAG_bad_value, c, range_text(w->s->arena, w->p));
+    return report_bad_value(w, DIAG_bad_value, c, range_text(w->s->arena, w->p));
   return *c;
 }
 
@@ -160,9 +160,11 @@ static bool sizes_convert(const Want *w, const Const *c, int64_t least, int most
     int64_t i;
     if (!const_is_number(&from[k])) return wrong_type(w, list ? c : &from[k]), false;
     if (!const_as_int(&from[k], &i))
-      return bad(w, DIAG_wrong_type, &from[k], list ? "made of integers" : "an integer"), false;
+      return report_bad_value(w, DIAG_wrong_type, &from[k], list ? "made of integers" : "an integer"), false;
     if (i < least)
-      return bad(w, DIAG_bad_size, c, least ? "at least 1 on each axis" : "at least 0 on each side"), false;
+      return report_bad_value(w, DIAG_bad_size, c,
+                              least ? "at least 1 on each axis" : "at least 0 on each side"),
+             false;
     if (i > LARGEST_SIZE) return too_large(w, c), false;
     items[k] = const_int(from[k].span, i);
   }
@@ -208,12 +210,14 @@ static Const channels_convert(const Want *w, const Const *c) {
 
 static Const range_convert(const Want *w, const Const *c) {
   if (c->kind != CONST_RANGE) return wrong_type(w, c);
-  if (c->items[0].f > c->items[1].f) return bad(w, DIAG_bad_value, c, "from the smaller to the larger");
+  if (c->items[0].f > c->items[1].f)
+    return report_bad_value(w, DIAG_bad_value, c, "from the smaller to the larger");
   const double lo = w->p->lo, hi = w->p->hi;
   if (lo >= hi || (c->items[0].f >= lo && c->items[1].f <= hi)) return *c;
   Arena *arena = w->s->arena;
-  return bad(w, DIAG_bad_value, c,
-             arena_printf(arena, "within %s..%s", text_double(arena, lo), text_double(arena, hi)));
+  return report_bad_value(
+      w, DIAG_bad_value, c,
+      arena_printf(arena, "within %s..%s", text_double(arena, lo), text_double(arena, hi)));
 }
 
 static bool numbers_only(const Const *c) {

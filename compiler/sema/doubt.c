@@ -92,7 +92,7 @@ static const Const *argument_of(const Setting *setting, const char *name) {
   return NULL;
 }
 
-static const char *text_of(Sema *s, const Const *c) { return const_text(s->arena, c); }
+static const char *const_as_text(Sema *s, const Const *c) { return const_text(s->arena, c); }
 
 static void doubt_optimizer(Sema *s, const Setting *optimizer) {
   const Const *rate = argument_of(optimizer, "rate"), *second = argument_of(optimizer, "beta1"),
@@ -102,10 +102,10 @@ static void doubt_optimizer(Sema *s, const Setting *optimizer) {
   Diag *diag =
       doubt(s, rate->span, NULL,
             arena_printf(s->arena, "with a rate of %s, %s moves each weight by about that much at every step",
-                         text_of(s, rate), optimizer->form->name));
+                         const_as_text(s, rate), optimizer->form->name));
   if (second && second->f < 0.5)
     diag_help(diag, "the rate is the first argument, then come beta1 and beta2: %s(rate=%s)",
-              optimizer->form->name, text_of(s, second));
+              optimizer->form->name, const_as_text(s, second));
   else diag_help(diag, "0.001 is the usual rate");
 }
 
@@ -113,7 +113,7 @@ static void doubt_time(Sema *s, const Const *time, const char *what, double epoc
   if (!time || !time->span.file || time->f < epochs) return;
   const char *of = text_double(s->arena, epochs);
   Diag *diag = doubt(s, time->span, NULL,
-                     arena_printf(s->arena, "%s=%s with %s epoch%s: %s", what, text_of(s, time), of,
+                     arena_printf(s->arena, "%s=%s with %s epoch%s: %s", what, const_as_text(s, time), of,
                                   epochs > 1 ? "s" : "", happens));
   diag_help(diag, "its unit is an epoch");
 }
@@ -133,12 +133,12 @@ static void doubt_schedule(Sema *s, const Training *t) {
   }
   if (factor && factor->span.file && factor->f > 1)
     diag_help(doubt(s, factor->span, NULL,
-                    arena_printf(s->arena, "factor=%s makes the rate rise", text_of(s, factor))),
+                    arena_printf(s->arena, "factor=%s makes the rate rise", const_as_text(s, factor))),
               "the rate is multiplied by it: 0.1 makes it a tenth");
   if (floor && rate && floor->span.file && floor->f > rate->f)
     diag_help(doubt(s, floor->span, NULL,
                     arena_printf(s->arena, "floor=%s is above the rate, %s, which then rises",
-                                 text_of(s, floor), text_of(s, rate))),
+                                 const_as_text(s, floor), const_as_text(s, rate))),
               "floor is the rate at the end, not a part of it");
 }
 

@@ -129,7 +129,7 @@ void labels_read(Sema *s, const Frame *frame, const Stmt *stmt) {
 
 /* ---- a label for each class of an output; one unit tells two apart ---- */
 
-static int64_t classes_of(const Node *node) {
+static int64_t label_classes(const Node *node) {
   return node->op->classes ? node->op->classes(node) : node->shape.dim[node->shape.rank - 1];
 }
 
@@ -139,11 +139,11 @@ void labels_check(Sema *s) {
   for (int i = 0; i < graph->outputs.n; i++) {
     const Node *node = graph->outputs.data[i].node;
     if (!node->shape.rank) return;
-    const int64_t channels = classes_of(node);
+    const int64_t channels = label_classes(node);
     if (channels == graph->nlabels || (channels == 1 && graph->nlabels == 2 && !node->op->classes)) return;
   }
   const Port *output = &graph->outputs.data[0];
-  const long long channels = (long long)classes_of(output->node);
+  const long long channels = (long long)label_classes(output->node);
   Diag *diag = diag_report(s->diags, DIAG_labels_count, s->labels->value->span, NULL,
                            "%d label%s for an output of %lld class%s", graph->nlabels,
                            graph->nlabels == 1 ? "" : "s", channels, channels == 1 ? "" : "es");

@@ -13,14 +13,14 @@ typedef struct LossReading {
   Training *training;
 } LossReading;
 
-static const Op *loss_find(const char *name) {
+static const Op *find_loss(const char *name) {
   for (int i = 0; loss_table[i]; i++)
     if (strcmp(loss_table[i]->name, name) == 0) return loss_table[i];
   return NULL;
 }
 
 static const Op *loss_named(const LossReading *r, const char *name, Span span) {
-  const Op *op = loss_find(name);
+  const Op *op = find_loss(name);
   if (op) return op;
   VEC(const char *) names = {0};
   Text all = {.arena = r->s->arena};
@@ -205,7 +205,7 @@ static Arguments own_arguments(const LossReading *r, const Arguments *args, bool
   return rest;
 }
 
-static double weight_of(const LossReading *r, const Op *op, const Argument *given) {
+static double weight_of_loss(const LossReading *r, const Op *op, const Argument *given) {
   static const Param param = {.name = "weight", .type = PARAM_NUMBER, .lo = 0, .hi = 1e9};
   if (!given) return 1;
   const Const value = expr_eval(r->s, r->frame, given->value, NULL),
@@ -241,7 +241,7 @@ static void loss_add(const LossReading *r, const Op *op, const Arguments *args, 
   LossUse use = {.op = op,
                  .arg = bound.arg,
                  .port = port_of_loss(r, op, args, named, span),
-                 .weight = weight_of(r, op, weight),
+                 .weight = weight_of_loss(r, op, weight),
                  .span = span};
   if (use.port < 0 || !bound.ok) return;
   more_ports(r, &use, &bound);
@@ -267,7 +267,7 @@ static void loss_read(const LossReading *r, const Expr *e) {
     return;
   }
   if (e->kind == EXPR_PATH && e->nparts == 1 &&
-      (loss_find(e->part[0].s) || !scope_find(r->frame->scope, e->part[0].s))) {
+      (find_loss(e->part[0].s) || !scope_find(r->frame->scope, e->part[0].s))) {
     if ((op = loss_named(r, e->part[0].s, e->span)) != NULL) loss_add(r, op, &none, e->span);
     return;
   }

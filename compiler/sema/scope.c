@@ -132,14 +132,14 @@ static bool is_damaged(const Scope *scope) {
 
 /* sidexsidex1: the list of the sizes that it is made of, each of digits or a visible name; NULL if it is no
  * such thing. */
-static const char *dimensions_of(Sema *s, const Scope *scope, const char *word, int sizes) {
+static const char *reported_dimensions(Sema *s, const Scope *scope, const char *word, int sizes) {
   const size_t digits = strspn(word, "0123456789");
   for (size_t n = 1; word[n - 1]; n++) {
     if (word[n] != 0 && word[n] != 'x' && word[n] != 'X') continue;
     const char *piece = arena_copy(s->arena, word, n);
     if (digits != n && !scope_find(scope, piece)) continue;
     if (!word[n]) return sizes ? piece : NULL;
-    const char *rest = word[n + 1] ? dimensions_of(s, scope, word + n + 1, sizes + 1) : NULL;
+    const char *rest = word[n + 1] ? reported_dimensions(s, scope, word + n + 1, sizes + 1) : NULL;
     if (rest) return arena_printf(s->arena, "%s, %s", piece, rest);
   }
   return NULL;
@@ -181,7 +181,7 @@ void name_report(Sema *s, const Frame *frame, Ident name) {
   Diag *diag =
       diag_report(s->diags, DIAG_unknown_name, name.span, frame->site, "'%s' is not defined", name.s);
   const char *meant = suggest(name.s, names_visible(s, frame->scope)),
-             *dims = dimensions_of(s, frame->scope, name.s, 0);
+             *dims = reported_dimensions(s, frame->scope, name.s, 0);
   if (constant_of_python(diag, name)) return;
   if (dims) {
     diag_help(diag, "dimensions are digits only; with names write [%s]", dims);

@@ -23,7 +23,7 @@ static const char *layer_of_name(Sema *s, const Frame *frame, const char *name) 
   return name;
 }
 
-static const char *name_of(Sema *s, const Frame *frame, const Expr *e) {
+static const char *shared_name(Sema *s, const Frame *frame, const Expr *e) {
   if (e->kind == EXPR_PATH) {
     const char *layer = layer_of_path(s, frame, e);
     return layer ? layer : layer_of_name(s, frame, path_text(s->arena, e, 0, e->nparts));
@@ -49,7 +49,8 @@ static const char *closest(Sema *s, const char *name) {
   return suggest(name, names.data);
 }
 
-static void unknown_report(Sema *s, const Frame *frame, const char *what, const Expr *e, const char *name) {
+static void report_unknown_shared(Sema *s, const Frame *frame, const char *what, const Expr *e,
+                                  const char *name) {
   const Entry *entry = e->kind == EXPR_PATH ? scope_find(frame->scope, e->part[0].s) : NULL;
   Diag *diag;
   if (table_find(&s->prefixes, name)) {
@@ -77,10 +78,10 @@ const LayerName *share_find(Sema *s, const Frame *frame, const char *what, const
                             bool block) {
   const Expr *e = weights->value;
   if (s->abstract || e->kind == EXPR_POISON) return NULL;
-  const char *name = name_of(s, frame, e);
+  const char *name = shared_name(s, frame, e);
   if (!name) return NULL;
   const LayerName *found = naming_find(s, name);
-  if (!found) return unknown_report(s, frame, what, e, name), NULL;
+  if (!found) return report_unknown_shared(s, frame, what, e, name), NULL;
   if (block == (found->block != NULL)) return found;
   Diag *diag = block ? diag_report(s->diags, DIAG_bad_weights_sharing, e->span, frame->site,
                                    "'%s' is a layer, but block %s shares the layers of a block", name, what)

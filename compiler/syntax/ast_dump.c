@@ -6,7 +6,7 @@
 
 static void put_expr(Text *text, const Expr *e);
 
-static void put_arguments(Text *text, const Arguments *args, const char *open, const char *close) {
+static void put_ast_arguments(Text *text, const Arguments *args, const char *open, const char *close) {
   text_put(text, "%s", open);
   for (int i = 0; i < args->n; i++) {
     if (i) text_put(text, ", ");
@@ -31,7 +31,7 @@ static const char *const operator_text[] = {
 };
 
 /* Enough digits to read the same double back. */
-static void put_double(Text *text, double value) {
+static void put_ast_double(Text *text, double value) {
   double back = 0;
   for (int digits = 1; digits <= 17; digits++) {
     const char *shortest = arena_printf(text->arena, "%.*g", digits, value);
@@ -44,7 +44,7 @@ static void put_double(Text *text, double value) {
 static void put_expr(Text *text, const Expr *e) {
   switch (e->kind) {
   case EXPR_INT: text_put(text, "%" PRId64, e->i); break;
-  case EXPR_FLOAT: put_double(text, e->f); break;
+  case EXPR_FLOAT: put_ast_double(text, e->f); break;
   case EXPR_STRING: text_json(text, e->s); break;
   case EXPR_BOOL: text_put(text, e->i ? "true" : "false"); break;
   case EXPR_DIMS: put_items(text, e, "x"); break;
@@ -58,7 +58,7 @@ static void put_expr(Text *text, const Expr *e) {
     break;
   case EXPR_CALL:
     text_put(text, "%s", e->callee.s);
-    put_arguments(text, &e->args, "(", ")");
+    put_ast_arguments(text, &e->args, "(", ")");
     break;
   case EXPR_INDEX:
     put_expr(text, e->a);
@@ -102,23 +102,23 @@ static void put_chain(Text *text, const Stmt *s) {
   for (int i = 0; i < s->ncalls; i++) {
     if (i || s->head) text_put(text, " -> ");
     text_put(text, "%s", s->call[i].name.s);
-    if (s->call[i].args.given) put_arguments(text, &s->call[i].args, "(", ")");
+    if (s->call[i].args.given) put_ast_arguments(text, &s->call[i].args, "(", ")");
   }
 }
 
-static void put_body(Text *text, const Body *body, int depth);
+static void put_ast_body(Text *text, const Body *body, int depth);
 
 static void put_if(Text *text, const Stmt *s, int depth) {
   text_put(text, "if ");
   put_expr(text, s->value);
-  put_body(text, s->body, depth);
+  put_ast_body(text, s->body, depth);
   if (!s->otherwise) return;
   text_put(text, " else");
   if (s->otherwise->n == 1 && s->otherwise->stmt[0]->kind == STMT_IF) {
     text_put(text, " ");
     put_if(text, s->otherwise->stmt[0], depth);
   } else {
-    put_body(text, s->otherwise, depth);
+    put_ast_body(text, s->otherwise, depth);
   }
 }
 
@@ -134,14 +134,14 @@ static void put_stmt(Text *text, const Stmt *s, int depth) {
     text_put(text, "repeat ");
     put_expr(text, s->value);
     if (s->name.s) text_put(text, " as %s", s->name.s);
-    put_body(text, s->body, depth);
+    put_ast_body(text, s->body, depth);
     break;
   case STMT_IF: put_if(text, s, depth); break;
   case STMT_INPUT:
     text_put(text, "input %s: ", s->name.s);
     put_expr(text, s->value);
     if (s->type.s) text_put(text, " as %s", s->type.s);
-    if (s->args.given) put_arguments(text, &s->args, " (", ")");
+    if (s->args.given) put_ast_arguments(text, &s->args, " (", ")");
     break;
   case STMT_OUTPUT:
     text_put(text, "output ");
@@ -169,7 +169,7 @@ static void put_stmt(Text *text, const Stmt *s, int depth) {
   if (depth > 0) text_put(text, "\n");
 }
 
-static void put_body(Text *text, const Body *body, int depth) {
+static void put_ast_body(Text *text, const Body *body, int depth) {
   text_put(text, " {\n");
   for (int i = 0; i < body->n; i++) put_stmt(text, body->stmt[i], depth + 1);
   text_put(text, "%*s}", 2 * depth, "");
@@ -191,12 +191,12 @@ static void put_decl(Text *text, const Decl *decl) {
       put_expr(text, decl->block->param[i].value);
     }
     text_put(text, ")");
-    put_body(text, decl->block->body, 0);
+    put_ast_body(text, decl->block->body, 0);
     break;
   case DECL_NET:
     text_put(text, "net %s", decl->net->name.s);
-    if (decl->net->args.given) put_arguments(text, &decl->net->args, "(", ")");
-    put_body(text, decl->net->body, 0);
+    if (decl->net->args.given) put_ast_arguments(text, &decl->net->args, "(", ")");
+    put_ast_body(text, decl->net->body, 0);
     break;
   }
   text_put(text, "\n");

@@ -32,7 +32,7 @@ typedef struct Layout {
 } Layout;
 
 /* ---- words ---- */
-static int columns(const char *s, size_t n) {
+static int display_columns(const char *s, size_t n) {
   int count = 0;
   for (size_t at = 0; at < n; count++) {
     uint32_t code;
@@ -72,7 +72,7 @@ static bool blank_before_bracket(const Layout *l, int before, int kind) {
 }
 
 /* Whether the sign before `here` is one of a number, rather than of a subtraction. */
-static bool is_sign(const Layout *l, int here) {
+static bool is_unary_sign(const Layout *l, int here) {
   return l->tokens.data[here].kind == TOK_MINUS &&
          (here == 0 || !ends_operand(l->tokens.data[here - 1].kind));
 }
@@ -81,7 +81,7 @@ static bool blank_before(const Layout *l, int here) {
   const int before = l->tokens.data[here - 1].kind, kind = l->tokens.data[here].kind;
   if (before == TOK_LPAREN || before == TOK_LBRACK || before == TOK_DOT || before == TOK_RANGE) return false;
   if (before == TOK_LBRACE && kind == TOK_RBRACE) return false;
-  if (is_sign(l, here - 1)) return false;
+  if (is_unary_sign(l, here - 1)) return false;
   switch (kind) {
   case TOK_RPAREN:
   case TOK_RBRACK:
@@ -99,7 +99,7 @@ static bool blank_before(const Layout *l, int here) {
 }
 
 /* ---- lines ---- */
-static void line_end(Layout *l) {
+static void end_line(Layout *l) {
   if (!l->begun) return;
   vec_push(l->arena, l->lines, l->line);
   l->begun = false;
@@ -111,11 +111,11 @@ static void line_begin(Layout *l, int indent) {
 }
 
 static void blank_line(Layout *l) {
-  line_end(l);
+  end_line(l);
   const int n = l->lines.n;
   if (n == 0 || (!l->lines.data[n - 1].code.n && !l->lines.data[n - 1].comment)) return;
   line_begin(l, 0);
-  line_end(l);
+  end_line(l);
 }
 
 /* In front of a line whose first token is this one, or a comment (0). */
@@ -126,10 +126,10 @@ static int indentation(const Layout *l, int kind) {
 }
 
 /* ---- what stands between two tokens ---- */
-static int column_of(const Layout *l, uint32_t at) {
+static int source_column(const Layout *l, uint32_t at) {
   uint32_t begin = at;
   while (begin > 0 && l->source->text[begin - 1] != '\n') begin--;
-  return columns(l->source->text + begin, at - begin);
+  return display_columns(l->source->text + begin, at - begin);
 }
 
 typedef struct Gap {
@@ -144,12 +144,12 @@ static void take_comment(Layout *l, Gap *gap, int next_kind) {
   while (end < gap->end && text[end] != '\n') end++;
   uint32_t last = end;
   while (last > gap->at && strchr(" \t\r", text[last - 1])) last--;
-  const int column = column_of(l, gap->at);
+  const int column = source_column(l, gap->at);
   if (gap->ends == 0 && l->begun) gap->comment_column = column;
   else {
     if (gap->ends > 1) blank_line(l);
     const bool below = gap->ends == 1 && gap->comment_column == column;
-    line_end(l);
+    end_line(l);
     const bool goes_on = !l->starts && next_kind != TOK_RBRACE;
     line_begin(l, indentation(l, goes_on ? 0 : TOK_NAME));
     l->line.below = below;
@@ -192,19 +192,19 @@ static void put_token(Layout *l, int here, bool first) {
   const Token *token = &l->tokens.data[here];
   const int kind = token->kind;
   if (first || !l->begun) {
-    line_end(l);
+    end_line(l);
     line_begin(l, indentation(l, kind));
   } else if (blank_before(l, here)) text_put(&l->line.code, " ");
   if (is_closing(kind)) l->depth--;
   if (l->starts && kind != TOK_RBRACE) statement_begins(l, kind);
   text_bytes(&l->line.code, l->source->text + token->span.start, token->span.end - token->span.start);
   if (kind == TOK_ASSIGN && !l->chain && !within_brackets(l))
-    l->chain = l->line.indent + columns(l->line.code.s, l->line.code.n) + 1;
+    l->chain = l->line.indent + display_columns(l->line.code.s, l->line.code.n) + 1;
   if (is_opening(kind)) l->open[l->depth++] = kind == TOK_LBRACE ? '{' : '(';
   if (kind == TOK_LBRACE || kind == TOK_RBRACE) l->starts = true;
 }
 
-static void lay_out(Layout *l) {
+static void lay_out_lines(Layout *l) {
   uint32_t at = 0;
   l->starts = true;
   for (int i = 0; i < l->tokens.n; i++) {
@@ -219,12 +219,12 @@ static void lay_out(Layout *l) {
     at = token->span.end;
   }
   take_gap(l, at, (uint32_t)l->source->n, TOK_END);
-  line_end(l);
+  end_line(l);
 }
 
 /* ---- comments ---- */
 static int code_end(const Line *line) {
-  return line->code.n ? line->indent + columns(line->code.s, line->code.n) : 0;
+  return line->code.n ? line->indent + display_columns(line->code.s, line->code.n) : 0;
 }
 
 /* The column of the comments behind the lines from `first` on that have one, and the end of those lines. */
@@ -239,7 +239,7 @@ static int comment_column(const Layout *l, int first, int *end) {
   return column + BEFORE_COMMENT;
 }
 
-static void put_line(Text *out, const Line *line, int column) {
+static void put_formatted_line(Text *out, const Line *line, int column) {
   if (line->code.n) text_put(out, "%*s%s", line->indent, "", line->code.s);
   if (line->comment) {
     const int at = line->code.n || line->below ? column : line->indent;
@@ -248,13 +248,13 @@ static void put_line(Text *out, const Line *line, int column) {
   text_put(out, "\n");
 }
 
-static void put_lines(Text *out, const Layout *l) {
+static void put_formatted_lines(Text *out, const Layout *l) {
   text_put(out, "%s", "");
   int last = l->lines.n;
   while (last > 0 && !l->lines.data[last - 1].code.n && !l->lines.data[last - 1].comment) last--;
   for (int i = 0, end = 0, column = 0; i < last; i++) {
     if (i >= end) column = comment_column(l, i, &end);
-    put_line(out, &l->lines.data[i], column);
+    put_formatted_line(out, &l->lines.data[i], column);
     if (end <= i) end = i + 1;
   }
 }
@@ -301,7 +301,7 @@ Formatted format_source(Text *out, Arena *arena, Diags *diags, Sources *sources,
   if (diags_errors(diags) > before) return FORMAT_MISTAKES;
   Text meaning = {.arena = arena};
   put_meaning(&meaning, file, layout.source, &layout.tokens);
-  lay_out(&layout);
-  put_lines(out, &layout);
+  lay_out_lines(&layout);
+  put_formatted_lines(out, &layout);
   return means_the_same(arena, &meaning, layout.source->path, out) ? FORMATTED : FORMAT_CHANGED;
 }

@@ -39,7 +39,7 @@ static const char *open_text(Importer *r, const char *path, size_t *n) {
   return r->open ? r->open->find(r->open->context, file_identity(r->arena, path), n) : NULL;
 }
 
-static bool is_there(Importer *r, const char *path) {
+static bool is_imported(Importer *r, const char *path) {
   size_t n;
   return file_exists(path) || open_text(r, path, &n);
 }
@@ -48,10 +48,10 @@ static bool is_there(Importer *r, const char *path) {
 static const char *import_find(Importer *r, const File *from, const Import *import, bool *by_option) {
   const char *beside = file_beside(r->arena, from->path, import->path);
   *by_option = from->found_by_option;
-  if (*import->path && is_there(r, beside)) return beside;
+  if (*import->path && is_imported(r, beside)) return beside;
   for (int i = 0; *import->path && import->path[0] != '/' && i < r->ndirs; i++) {
     const char *path = arena_printf(r->arena, "%s/%s", r->dirs[i], import->path);
-    if (is_there(r, path)) return *by_option = true, path;
+    if (is_imported(r, path)) return *by_option = true, path;
   }
   Diag *diag =
       diag_report(r->diags, DIAG_import_not_found, import->span, NULL, "cannot find '%s'", import->path);
@@ -64,7 +64,7 @@ static const char *import_find(Importer *r, const File *from, const Import *impo
   return NULL;
 }
 
-static void cycle_report(Importer *r, const Import *import, const ReadFile *start) {
+static void report_import_cycle(Importer *r, const Import *import, const ReadFile *start) {
   Diag *diag = diag_report(r->diags, DIAG_import_cycle, import->span, NULL, "with this, '%s' imports itself",
                            start->file->path);
   bool within = false; /* files are known in the order in which they were begun, so those of the cycle follow
@@ -92,7 +92,7 @@ static void import_follow(Importer *r, ReadFile *from, Import *import) {
   from->through = import;
   ReadFile *reading = known_find(r, file_identity(r->arena, path));
   if (reading && reading->state == FILE_BEING_READ) {
-    cycle_report(r, import, reading);
+    report_import_cycle(r, import, reading);
     return;
   }
   if (!reading) {

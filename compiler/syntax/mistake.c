@@ -7,13 +7,13 @@
 
 enum { MOST_EXPECTED = 5, LONGEST_SHOWN = 40 };
 
-static bool is_among(const char *word, int n, const char *const *list) {
+static bool is_in_list(const char *word, int n, const char *const *list) {
   for (int i = 0; i < n; i++)
     if (strcmp(list[i], word) == 0) return true;
   return false;
 }
 
-bool expects(const Expected *e, const char *token) { return is_among(token, e->n, e->name); }
+bool expects(const Expected *e, const char *token) { return is_in_list(token, e->n, e->name); }
 
 static Expected expected_from(int n, const char *const *name) {
   Expected e = {.n = n, .name = name};
@@ -26,7 +26,7 @@ static Expected expected_from(int n, const char *const *name) {
   return e;
 }
 
-#define IN(word, list) is_among(word, (int)(sizeof(list) / sizeof *(list)), list)
+#define IN(word, list) is_in_list(word, (int)(sizeof(list) / sizeof *(list)), list)
 
 static const char *const words[] = {
 #define KEYWORD(word, token) "'" #word "'",

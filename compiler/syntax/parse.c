@@ -39,7 +39,7 @@ bool bracket_open(Parser *p, Span span, char kind) {
   return true;
 }
 
-static int indentation(const Parser *p, uint32_t offset, bool *is_first) {
+static int indentation_at(const Parser *p, uint32_t offset, bool *is_first) {
   const char *text = p->text->text;
   uint32_t begin = offset;
   while (begin > 0 && text[begin - 1] != '\n') begin--;
@@ -58,8 +58,8 @@ void bracket_close(Parser *p, Span span, char kind) {
   if (p->depth == 0) return;
   const Opening opening = p->open[--p->depth];
   bool opens_line, closes_line;
-  const int opened = indentation(p, opening.span.start, &opens_line),
-            closed = indentation(p, span.start, &closes_line);
+  const int opened = indentation_at(p, opening.span.start, &opens_line),
+            closed = indentation_at(p, span.start, &closes_line);
   if (closes_line && opened != closed && !p->suspect.kind) p->suspect = opening;
 }
 
