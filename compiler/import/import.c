@@ -269,7 +269,7 @@ static Value *lay_output(ModelImport *im, const View *view, bool *as_onnx) {
   return lay_in_order(im, view, n, order[best]);
 }
 
-static void add_output(ModelImport *im, const OnnxPort *port) {
+static void add_model_output(ModelImport *im, const OnnxPort *port) {
   const Item *item = &im->item[port->tensor];
   im->node = NULL;
   im->why = NULL;
@@ -291,7 +291,8 @@ static void add_output(ModelImport *im, const OnnxPort *port) {
 }
 
 /* ---- the whole ---- */
-static ModelImport *begin(Arena *arena, Diags *diags, Span at, const ImportOptions *options, Onnx *onnx) {
+static ModelImport *import_begin(Arena *arena, Diags *diags, Span at, const ImportOptions *options,
+                                 Onnx *onnx) {
   ModelImport *im = NEW(arena, ModelImport);
   *im = (ModelImport){.arena = arena, .diags = diags, .at = at, .options = options, .onnx = onnx};
   im->scales.arena = arena;
@@ -312,7 +313,7 @@ static ModelImport *begin(Arena *arena, Diags *diags, Span at, const ImportOptio
 }
 
 /* An output that says which channel is largest: who reads the scores finds that out; NULL: it does not. */
-static const OnnxNode *largest_of(const ModelImport *im, int tensor) {
+static const OnnxNode *argmax_reader(const ModelImport *im, int tensor) {
   static const char *const passed[] = {"Cast",    "Squeeze",  "Unsqueeze", "Reshape",
                                        "Flatten", "Identity", NULL};
   for (int steps = 0; steps < 8 && im->maker[tensor] >= 0; steps++) {
@@ -333,7 +334,7 @@ static void leave_out_argmax(ModelImport *im) {
   int n = 0;
   for (int i = 0; i < o->noutputs; i++) {
     OnnxPort port = o->output[i];
-    const OnnxNode *node = largest_of(im, port.tensor);
+    const OnnxNode *node = argmax_reader(im, port.tensor);
     if (node) {
       port = (OnnxPort){.name = o->tensor[node->in[0]], .tensor = node->in[0], .rank = -1};
       im->became[node->index] = "left out: who reads the scores takes the largest";
@@ -375,13 +376,13 @@ static bool import_nodes(ModelImport *im) {
   find_varying(im, im->ports.data, im->ports.n);
   for (int i = 0; i < im->onnx->nnodes; i++)
     if (im->live[i]) import_node(im, &im->onnx->node[i]);
-  for (int i = 0; i < im->onnx->noutputs; i++) add_output(im, &im->onnx->output[i]);
+  for (int i = 0; i < im->onnx->noutputs; i++) add_model_output(im, &im->onnx->output[i]);
   if (im->onnx->nguards > 1) drop_inputs(im);
   return true;
 }
 
 ModelImport *import_try(Arena *arena, Diags *diags, Span at, const ImportOptions *options, Onnx *onnx) {
-  ModelImport *im = onnx ? begin(arena, diags, at, options, onnx) : NULL;
+  ModelImport *im = onnx ? import_begin(arena, diags, at, options, onnx) : NULL;
   return im && import_nodes(im) ? im : NULL;
 }
 

@@ -19,7 +19,7 @@ static const char *sizes(ModelImport *im, int rank, const int64_t *size) {
   return text.s ? text.s : "1";
 }
 
-static void put_inputs(ModelImport *im, Text *out) {
+static void put_program_inputs(ModelImport *im, Text *out) {
   for (int i = 0; i < im->inputs.n; i++) {
     const OnnxPort *port = im->ports.data[i];
     const Value *value = im->inputs.data[i];
@@ -75,7 +75,7 @@ static void name_values(ModelImport *im) {
   for (int i = 0; i < im->outputs.n; i++) name_value(im, im->outputs.data[i].value);
 }
 
-static void put_call(Text *out, const Statement *s) {
+static void put_statement_call(Text *out, const Statement *s) {
   for (const char *c = s->call; *c; c++)
     if (*c == '%' && c[1] == '*') { /* all of them */
       for (int k = 1; k < s->nin; k++) text_put(out, "%s%s", k > 1 ? ", " : "", s->in[k]->name);
@@ -83,7 +83,7 @@ static void put_call(Text *out, const Statement *s) {
     } else text_bytes(out, c, 1);
 }
 
-static void put_outputs(ModelImport *im, Text *out) {
+static void put_program_outputs(ModelImport *im, Text *out) {
   text_put(out, "output ");
   for (int i = 0; i < im->outputs.n; i++) {
     bool before = false;
@@ -122,17 +122,17 @@ const char *program_text(ModelImport *im) {
     text_put(&text, "\n");
   }
   text_put(&text, "net %s {\n", im->options->net);
-  put_inputs(im, &text);
+  put_program_inputs(im, &text);
   const Value *current = im->inputs.data[0];
   for (int i = 0; i < im->statements.n; i++) {
     const Statement *s = im->statements.data[i];
     if (s->out->name) text_put(&text, "%s = ", s->out->name);
     if (s->nin && s->in[0] != current) text_put(&text, "%s -> ", s->in[0]->name);
-    put_call(&text, s);
+    put_statement_call(&text, s);
     text_put(&text, "\n");
     current = s->out;
   }
-  put_outputs(im, &text);
+  put_program_outputs(im, &text);
   text_put(&text, "}\n");
   return text.s;
 }

@@ -7,7 +7,7 @@
 enum { MOST_ASKED = 64, LONGEST_HELP = 4096, MOST_KINDS = 32, MOST_TRIALS = 16 };
 
 /* ---- nodes after a refused one ---- */
-static bool is_product(const OnnxNode *node) {
+static bool is_onnx_product(const OnnxNode *node) {
   static const char *const products[] = {"MatMul", "Gemm", "Einsum", NULL};
   int k = 0;
   while (products[k] && strcmp(products[k], node->op) != 0) k++;
@@ -22,12 +22,12 @@ const char *never_imported(const ModelImport *im, const OnnxNode *node) {
   if (!im->varies[node->out[0]]) return NULL; /* a constant */
   if (!row) return "there is no such operator";
   if (row->import == import_none) return row->word;
-  return values > 1 && is_product(node) && im->varies[node->in[1]] ? ATTENTION : NULL;
+  return values > 1 && is_onnx_product(node) && im->varies[node->in[1]] ? ATTENTION : NULL;
 }
 
 /* ---- the largest part ---- */
 /* What --outputs takes for a tensor: its node's name, if that is no tensor's. */
-static const char *output_name(const ModelImport *im, int tensor) {
+static const char *refused_output_name(const ModelImport *im, int tensor) {
   if (im->onnx->shown) return im->onnx->tensor[tensor];
   const OnnxNode *node = im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;
   const bool named = node && *node->name && node->out[0] == tensor && !strchr(node->name, ',');
@@ -91,7 +91,7 @@ static ModelImport *try_outputs(const ModelImport *im, bool *asked, bool *again)
   options->outputs.data = NULL;
   options->outputs.n = options->outputs.room = 0;
   for (int t = 1; t < im->onnx->ntensors; t++)
-    if (asked[t]) vec_push(im->arena, options->outputs, output_name(im, t));
+    if (asked[t]) vec_push(im->arena, options->outputs, refused_output_name(im, t));
   Sources *sources = NEW(im->arena, Sources);
   sources->arena = im->arena;
   Diags *silent = diags_new(im->arena, sources);
@@ -110,7 +110,7 @@ static ModelImport *try_outputs(const ModelImport *im, bool *asked, bool *again)
 }
 
 /* A word as a shell takes it. */
-static const char *quoted(Arena *arena, const char *text) {
+static const char *quoted_name(Arena *arena, const char *text) {
   static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
   const bool any = text[strspn(text, plain)] != 0;
   return any && !strchr(text, '\'') ? arena_printf(arena, "'%s'", text) : text;
@@ -123,8 +123,8 @@ void refusals_help(Arena *arena, Diag *diag, int n, const char *const *outputs, 
   Text text = {.arena = arena};
   for (int i = 0; i < n; i++) text_put(&text, "%s%s", i ? "," : "", outputs[i]);
   if (text.n < LONGEST_HELP)
-    diag_help(diag, "--outputs=%s is the largest part that can be imported (%d %s%s)", quoted(arena, text.s),
-              operators, unit, operators == 1 ? "" : "s");
+    diag_help(diag, "--outputs=%s is the largest part that can be imported (%d %s%s)",
+              quoted_name(arena, text.s), operators, unit, operators == 1 ? "" : "s");
 }
 
 static void help_with_part(ModelImport *im, Diag *diag) {
@@ -138,7 +138,7 @@ static void help_with_part(ModelImport *im, Diag *diag) {
 }
 
 /* ---- the report ---- */
-static bool same_kind(const Refusal *a, const Refusal *b) {
+static bool same_refusal(const Refusal *a, const Refusal *b) {
   return a->kind && b->kind && strcmp(a->kind, b->kind) == 0 && strcmp(a->why, b->why) == 0;
 }
 
@@ -146,9 +146,9 @@ int refusals_tell(Arena *arena, Diag *diag, int n, const Refusal *list) {
   int kinds = 0;
   for (int i = 0; i < n; i++) {
     int before = 0, more = 0;
-    while (before < i && !same_kind(&list[before], &list[i])) before++;
+    while (before < i && !same_refusal(&list[before], &list[i])) before++;
     if (before < i || ++kinds > MOST_KINDS) continue;
-    for (int k = i + 1; k < n; k++) more += same_kind(&list[k], &list[i]);
+    for (int k = i + 1; k < n; k++) more += same_refusal(&list[k], &list[i]);
     diag_fact(diag, "%s%s: %s", list[i].title, more ? arena_printf(arena, " and %d more", more) : "",
               list[i].why);
   }
@@ -197,7 +197,7 @@ void report_never_imported(ModelImport *im) {
 }
 
 /* ---- --list ---- */
-static void put_shape(Text *out, const ModelImport *im, const OnnxNode *node) {
+static void put_onnx_shape(Text *out, const ModelImport *im, const OnnxNode *node) {
   const Item *item = node->nout ? &im->item[node->out[0]] : NULL;
   const int rank = !item ? 0 : item->view ? item->view->rank : item->constant ? item->constant->rank : 0;
   const int64_t *size = item && item->view       ? item->view->size
@@ -221,7 +221,7 @@ const char *import_list_graph(Arena *arena, Diags *diags, Span at, const ImportO
     const OnnxNode *node = &onnx->node[i];
     const char *why = im->refused[i];
     text_put(&text, "%-20s ", node->op);
-    put_shape(&text, im, node);
+    put_onnx_shape(&text, im, node);
     if (why) text_put(&text, " no form: %s", why);
     else
       text_put(&text, " %s",

@@ -68,7 +68,7 @@ double tensor_number(const Tensor *t, int64_t i) {
   }
 }
 
-static int64_t saturated(double value) {
+static int64_t saturated_integer(double value) {
   if (!(value > -9.2e18)) return value < 0 ? INT64_MIN : 0;
   return value < 9.2e18 ? (int64_t)value : INT64_MAX;
 }
@@ -83,7 +83,7 @@ void tensor_put(Tensor *t, int64_t i, double value) {
     memcpy(&word, &number, sizeof word);
     bits = word;
   } else if (t->type == TENSOR_DOUBLE) memcpy(&bits, &value, sizeof bits);
-  else bits = (uint64_t)saturated(value);
+  else bits = (uint64_t)saturated_integer(value);
   for (int b = 0; b < width; b++) at[b] = (uint8_t)(bits >> (8 * b));
 }
 

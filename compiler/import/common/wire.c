@@ -62,7 +62,7 @@ static bool take_content(Wire *wire, WireBytes *in, Content *content) {
   return true;
 }
 
-static bool put_ints(Wire *wire, WireInts *ints, Content *content) {
+static bool read_wire_ints(Wire *wire, WireInts *ints, Content *content) {
   if (content->type == TYPE_VARINT) vec_push(wire->arena, *ints, (int64_t)content->number);
   else if (content->type != TYPE_BYTES) return wrong(wire, "a field has another type than its number says");
   while (content->type == TYPE_BYTES && content->bytes.n > 0) {
@@ -90,11 +90,11 @@ static void put_bytes(Wire *wire, WireBytes *all, const WireBytes *more) {
   all->n += more->n;
 }
 
-static const char *text_of(Wire *wire, const WireBytes *bytes) {
+static const char *wire_text(Wire *wire, const WireBytes *bytes) {
   return arena_copy(wire->arena, (const char *)bytes->at, bytes->n);
 }
 
-static bool put_message(Wire *wire, const WireField *field, uint8_t *place, const WireBytes *bytes) {
+static bool read_wire_message(Wire *wire, const WireField *field, uint8_t *place, const WireBytes *bytes) {
   if (wire->messages == MOST_MESSAGES) return wrong(wire, "it has more than two million parts");
   void *message = wire_read(wire, field->of, bytes->at, bytes->n);
   if (!message) return false;
@@ -118,25 +118,25 @@ static bool type_fits(WireKind kind, WireType type) {
   }
 }
 
-static bool put_field(Wire *wire, const WireField *field, void *message, Content *content) {
+static bool read_wire_field(Wire *wire, const WireField *field, void *message, Content *content) {
   uint8_t *place = (uint8_t *)message + field->offset;
   if (!type_fits(field->kind, content->type))
     return wrong(wire, "a field has another type than its number says");
   switch (field->kind) {
   case WIRE_INT: *(int64_t *)(void *)place = (int64_t)content->number; return true;
   case WIRE_FLOAT: *(float *)(void *)place = wire_float(content->bytes.at); return true;
-  case WIRE_TEXT: *(const char **)(void *)place = text_of(wire, &content->bytes); return true;
+  case WIRE_TEXT: *(const char **)(void *)place = wire_text(wire, &content->bytes); return true;
   case WIRE_TEXTS: {
     WireTexts *texts = (WireTexts *)(void *)place;
     if (wire->messages++ == MOST_MESSAGES) return wrong(wire, "it has more than two million parts");
-    vec_push(wire->arena, *texts, text_of(wire, &content->bytes));
+    vec_push(wire->arena, *texts, wire_text(wire, &content->bytes));
     return true;
   }
-  case WIRE_INTS: return put_ints(wire, (WireInts *)(void *)place, content);
+  case WIRE_INTS: return read_wire_ints(wire, (WireInts *)(void *)place, content);
   case WIRE_BYTES: *(WireBytes *)(void *)place = content->bytes; return true;
   case WIRE_FIXED4:
   case WIRE_FIXED8: put_bytes(wire, (WireBytes *)(void *)place, &content->bytes); return true;
-  default: return put_message(wire, field, place, &content->bytes);
+  default: return read_wire_message(wire, field, place, &content->bytes);
   }
 }
 
@@ -155,7 +155,7 @@ void *wire_read(Wire *wire, const WireMessage *of, const uint8_t *bytes, size_t 
     if (!take_content(wire, &in, &content)) return NULL;
     const WireField *field = of->field;
     while (field->kind != WIRE_END && field->number != key >> 3) field++;
-    if (field->kind != WIRE_END && !put_field(wire, field, message, &content)) return NULL;
+    if (field->kind != WIRE_END && !read_wire_field(wire, field, message, &content)) return NULL;
   }
   return message;
 }

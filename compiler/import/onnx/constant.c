@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 
-static Tensor *numbers(ModelImport *im, Shape shape) {
+static Tensor *constant_numbers(ModelImport *im, Shape shape) {
   const int64_t n = shape_elements(shape);
   if (!may_compute(im, sizeof(float) * (size_t)n)) return NULL;
   return tensor_new(im->arena, TENSOR_FLOAT, 1, &n);
@@ -53,7 +53,7 @@ Value *constant_operand(ModelImport *im, const OnnxNode *node, int input, const 
     }
   }
   if (!channels) shape.dim[c] = 1;
-  Tensor *all = numbers(im, shape);
+  Tensor *all = constant_numbers(im, shape);
   for (int64_t i = 0; all && i < all->n; i++)
     tensor_put(all, i, tensor_number(t, element_of(t, beside, shape, i)));
   return all ? statement(im, node, input, shape, all) : NULL;
@@ -75,7 +75,7 @@ View *constant_view(ModelImport *im, const OnnxNode *node, int input, const Tens
     if (of[a] < 0 && shape.dim[a] != 1) return no(im, "a constant joined to a value in another layout");
     shape.dim[a] = of[a] < 0 ? 1 : t->dim[of[a]];
   }
-  Tensor *all = numbers(im, shape);
+  Tensor *all = constant_numbers(im, shape);
   if (!all) return NULL;
   View *view = view_new(im, NULL, like->rank);
   view->value = NEW(im->arena, Value);

@@ -66,7 +66,7 @@ const Tensor *fold_gather_elements(ModelImport *im, const OnnxNode *node) {
 }
 
 /* A copy to be changed. */
-static Tensor *copied(ModelImport *im, const Tensor *x) {
+static Tensor *tensor_copied(ModelImport *im, const Tensor *x) {
   Tensor *to = fold_new(im, x->type, x->rank, x->dim);
   for (int64_t i = 0; to && i < to->n; i++) tensor_put(to, i, tensor_number(x, i));
   return to;
@@ -87,7 +87,7 @@ const Tensor *fold_scatter_elements(ModelImport *im, const OnnxNode *node) {
   const int axis = fold_axis(im, x, onnx_int(node, "axis", 0));
   if (axis < 0 || !indices_fit(im, x, index, axis)) return NULL;
   if (!from || from->n != index->n) return no(im, "indices that do not fit");
-  Tensor *to = copied(im, x);
+  Tensor *to = tensor_copied(im, x);
   for (int64_t i = 0; to && i < index->n; i++) {
     const int64_t at = element_at(im, x, index, axis, i);
     if (at < 0) return NULL;
@@ -98,7 +98,7 @@ const Tensor *fold_scatter_elements(ModelImport *im, const OnnxNode *node) {
 
 /* ---- parts by several indices ---- */
 /* Where the part begins that the i-th row of indices points to. */
-static int64_t part_at(ModelImport *im, const Tensor *x, const Tensor *index, int64_t i) {
+static int64_t index_at(ModelImport *im, const Tensor *x, const Tensor *index, int64_t i) {
   const int64_t depth = index->dim[index->rank - 1];
   int64_t at = 0, stride[MOST_DIMS];
   strides_of(x, stride);
@@ -121,7 +121,7 @@ const Tensor *fold_gather_nd(ModelImport *im, const OnnxNode *node) {
   for (int64_t d = depth; d < x->rank; d++) part *= dim[rank++] = x->dim[d];
   Tensor *to = fold_new(im, x->type, rank, dim);
   for (int64_t i = 0; to && i < to->n; i++) {
-    const int64_t at = part_at(im, x, index, i / part);
+    const int64_t at = index_at(im, x, index, i / part);
     if (at < 0) return NULL;
     tensor_put(to, i, tensor_number(x, at + i % part));
   }
@@ -138,9 +138,9 @@ const Tensor *fold_scatter_nd(ModelImport *im, const OnnxNode *node) {
   for (int64_t d = depth; d < x->rank; d++) part *= x->dim[d];
   for (int d = 0; d + 1 < index->rank; d++) rows *= index->dim[d];
   if (part == 0 || from->n != rows * part) return no(im, "indices that do not fit");
-  Tensor *to = copied(im, x);
+  Tensor *to = tensor_copied(im, x);
   for (int64_t i = 0; to && i < from->n; i++) {
-    const int64_t at = part_at(im, x, index, i / part);
+    const int64_t at = index_at(im, x, index, i / part);
     if (at < 0) return NULL;
     put_reduced(to, at + i % part, tensor_number(from, i), onnx_text(node, "reduction", "none"));
   }

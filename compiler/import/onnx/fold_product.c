@@ -53,7 +53,7 @@ static int all_labels(const Product *p, int *label) {
   return n;
 }
 
-static const Tensor *product_of(ModelImport *im, Product *p) {
+static const Tensor *fold_contracted(ModelImport *im, Product *p) {
   int label[LABELS];
   int64_t dim[2 * MOST_DIMS], by[MOST_OPERANDS][LABELS], index[LABELS] = {0}, terms = 1, work = 1;
   double *number[MOST_OPERANDS];
@@ -92,17 +92,17 @@ static const Tensor *product_of(ModelImport *im, Product *p) {
 }
 
 /* ---- equations ---- */
-static int label_of(char c) {
+static int einsum_label(char c) {
   return c >= 'a' && c <= 'z' ? c - 'a' : c >= 'A' && c <= 'Z' ? c - 'A' + 26 : -1;
 }
 
 /* Labels up to a comma, an arrow or the end; `more` of them for an ellipsis. NULL: they are none. */
 static const char *read_labels(const char *at, int rank, Labels *to) {
   int letters = 0;
-  for (const char *c = at; *c && *c != ',' && *c != '-'; c++) letters += label_of(*c) >= 0;
+  for (const char *c = at; *c && *c != ',' && *c != '-'; c++) letters += einsum_label(*c) >= 0;
   to->n = 0;
   for (; *at && *at != ',' && *at != '-'; at++) {
-    const int label = label_of(*at), more = rank - letters;
+    const int label = einsum_label(*at), more = rank - letters;
     if (*at == ' ') continue;
     if (strncmp(at, "...", 3) == 0 && more >= 0 && more <= MOST_DIMS) {
       for (int i = 0; i < more; i++) to->label[to->n++] = ELLIPSIS_LABELS + MOST_DIMS - more + i;
@@ -140,14 +140,14 @@ const Tensor *fold_einsum(ModelImport *im, const OnnxNode *node) {
     if (at && k + 1 < node->nin) at = *at == ',' ? at + 1 : NULL;
   }
   int letters = 0;
-  for (const char *c = at; c && *c; c++) letters += label_of(*c) >= 0;
+  for (const char *c = at; c && *c; c++) letters += einsum_label(*c) >= 0;
   if (at && strncmp(at, "->", 2) == 0) at = read_labels(at + 2, letters + ellipsis, &p.out);
   else if (at && !*at) implied_labels(&p, ellipsis);
   else at = NULL;
   for (int i = 0; i < p.out.n; i++)
     for (int k = 0; k < i; k++)
       if (p.out.label[i] == p.out.label[k]) at = NULL;
-  return at && !*at ? product_of(im, &p) : no(im, "an equation that is not read");
+  return at && !*at ? fold_contracted(im, &p) : no(im, "an equation that is not read");
 }
 
 /* ---- matrices ---- */
@@ -172,7 +172,7 @@ static const Tensor *times(ModelImport *im, const Tensor *x, bool x_turned, cons
   if (y->rank > 1) p.out.label[p.out.n++] = COLUMN;
   const int64_t inner = x->dim[x->rank - 1 - (x->rank > 1 && x_turned)],
                 other = y->dim[y->rank > 1 ? y->rank - 2 + y_turned : 0];
-  return inner == other ? product_of(im, &p) : no(im, "constants whose shapes do not fit");
+  return inner == other ? fold_contracted(im, &p) : no(im, "constants whose shapes do not fit");
 }
 
 const Tensor *fold_matmul(ModelImport *im, const OnnxNode *node) {

@@ -19,8 +19,8 @@ static int64_t place_in(const Tensor *x, const bool *over, int64_t i) {
   return at;
 }
 
-static double sum_of(double a, double b) { return a + b; }
-static double product_of(double a, double b) { return a * b; }
+static double fold_plus(double a, double b) { return a + b; }
+static double fold_times(double a, double b) { return a * b; }
 static double squared(double x) { return x * x; }
 
 static const struct {
@@ -28,16 +28,16 @@ static const struct {
   double (*before)(double), (*join)(double, double), (*after)(double); /* NULL: as it is */
   bool mean;
   double nothing; /* of no elements */
-} rows[] = {{"ReduceProd", NULL, product_of, NULL, false, 1},
+} rows[] = {{"ReduceProd", NULL, fold_times, NULL, false, 1},
             {"ReduceMax", NULL, fmax, NULL, false, -(double)INFINITY},
             {"ReduceMin", NULL, fmin, NULL, false, (double)INFINITY},
-            {"ReduceSum", NULL, sum_of, NULL, false, 0},
-            {"ReduceMean", NULL, sum_of, NULL, true, 0},
-            {"ReduceSumSquare", squared, sum_of, NULL, false, 0},
-            {"ReduceL1", fabs, sum_of, NULL, false, 0},
-            {"ReduceL2", squared, sum_of, sqrt, false, 0},
-            {"ReduceLogSum", NULL, sum_of, log, false, 0},
-            {"ReduceLogSumExp", exp, sum_of, log, false, 0}};
+            {"ReduceSum", NULL, fold_plus, NULL, false, 0},
+            {"ReduceMean", NULL, fold_plus, NULL, true, 0},
+            {"ReduceSumSquare", squared, fold_plus, NULL, false, 0},
+            {"ReduceL1", fabs, fold_plus, NULL, false, 0},
+            {"ReduceL2", squared, fold_plus, sqrt, false, 0},
+            {"ReduceLogSum", NULL, fold_plus, log, false, 0},
+            {"ReduceLogSumExp", exp, fold_plus, log, false, 0}};
 
 const Tensor *fold_reduced(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
@@ -121,7 +121,7 @@ typedef struct Rows {
   int64_t outer, n, inner;
 } Rows;
 
-static Rows rows_of(const Tensor *x, int axis) {
+static Rows reduced_rows(const Tensor *x, int axis) {
   Rows r = {1, x->dim[axis], 1};
   for (int d = 0; d < axis; d++) r.outer *= x->dim[d];
   for (int d = axis + 1; d < x->rank; d++) r.inner *= x->dim[d];
@@ -138,7 +138,7 @@ const Tensor *fold_cumsum(ModelImport *im, const OnnxNode *node) {
   if (!along || along->n != 1) return no(im, "an axis that is missing");
   const int axis = fold_axis(im, x, tensor_integer(along, 0));
   if (axis < 0) return NULL;
-  const Rows r = rows_of(x, axis);
+  const Rows r = reduced_rows(x, axis);
   Tensor *to = fold_new(im, x->type, x->rank, x->dim);
   for (int64_t row = 0; to && row < r.outer * r.inner; row++) {
     double sum = 0;
@@ -157,7 +157,7 @@ const Tensor *fold_softmax(ModelImport *im, const OnnxNode *node) {
   const bool flat = im->onnx->opset < 13, logs = strcmp(node->op, "LogSoftmax") == 0;
   const int axis = fold_axis(im, x, onnx_int(node, "axis", flat ? 1 : -1));
   if (axis < 0) return NULL;
-  Rows r = rows_of(x, axis);
+  Rows r = reduced_rows(x, axis);
   if (flat) r.n *= r.inner, r.inner = 1;
   Tensor *to = fold_new(im, x->type, x->rank, x->dim);
   for (int64_t row = 0; to && r.n && row < r.outer * r.inner; row++) {
@@ -211,7 +211,7 @@ const Tensor *fold_sorted(ModelImport *im, const OnnxNode *node) {
   if (!read_order(im, node, x, &o)) return NULL;
   for (int d = 0; d < x->rank; d++)
     if (d != o.axis || o.keep) dim[rank++] = d == o.axis ? o.k : x->dim[d];
-  const Rows r = rows_of(x, o.axis);
+  const Rows r = reduced_rows(x, o.axis);
   Tensor *numbers = fold_new(im, x->type, rank, dim), *index = fold_new(im, TENSOR_INT64, rank, dim);
   if (!numbers || !index || !may_compute(im, sizeof(Ranked) * (size_t)(r.n + x->n))) return NULL;
   Ranked *row = NEW_ARRAY(im->arena, Ranked, r.n);

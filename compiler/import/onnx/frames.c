@@ -28,7 +28,7 @@ static void add_argument(ModelImport *im, Statement *s, const char *argument) {
 }
 
 /* The name that the program gives its layer; NULL: none. */
-static const char *name_of(ModelImport *im, const Statement *s) {
+static const char *statement_name(ModelImport *im, const Statement *s) {
   static const char given[] = "name=\"";
   const char *at = strstr(s->call, given);
   return at ? arena_copy(im->arena, at + sizeof given - 1, strcspn(at + sizeof given - 1, "\"")) : NULL;
@@ -43,7 +43,7 @@ static void remark(ModelImport *im, const Statement *s, const char *what) {
 }
 
 static void put_scale(ModelImport *im, Statement *s, const Quant *quant) {
-  const char *name = name_of(im, s);
+  const char *name = statement_name(im, s);
   if (!name) {
     const bool conversion = strcmp(s->origin->op, "QuantizeLinear") == 0;
     name = conversion ? layer_called(im, "quantize") : layer_of(im, s->origin, -1);
@@ -58,7 +58,7 @@ static void in_floats(ModelImport *im, Statement *s) {
 }
 
 /* ---- where a layer's sums are rounded ---- */
-static bool is_output(const ModelImport *im, const Value *value) {
+static bool is_model_output(const ModelImport *im, const Value *value) {
   for (int i = 0; i < im->outputs.n; i++)
     if (im->outputs.data[i].value == value) return true;
   return false;
@@ -69,14 +69,14 @@ static bool is_output(const ModelImport *im, const Value *value) {
 static const Quant *result_of(const ModelImport *im, const Value *value) {
   static const char *const bounds[] = {"relu", "relu6", "clip(", "maximum(", "minimum(", NULL};
   const Statement *next = value->reader;
-  if (value->quant || value->reads != 1 || is_output(im, value) || next->nin != 1) return value->quant;
+  if (value->quant || value->reads != 1 || is_model_output(im, value) || next->nin != 1) return value->quant;
   for (int k = 0; bounds[k]; k++)
     if (k < 2 ? strcmp(next->call, bounds[k]) == 0 : strncmp(next->call, bounds[k], strlen(bounds[k])) == 0)
       return next->out->quant;
   return NULL;
 }
 
-static void put_result(Framing *f, Statement *s, const Quant *quant) {
+static void put_int8_result(Framing *f, Statement *s, const Quant *quant) {
   Value *value = s->out, *next = value->quant ? NULL : value->reader->out;
   value->quant = quant;
   if (next && strncmp(value->reader->call, "relu", 4) == 0) { /* it goes into the layer */
@@ -97,11 +97,11 @@ typedef struct Layer {
   int32_t *words;
 } Layer;
 
-static int64_t filter_of(const Layer *l, int64_t i) { return i / l->inner % l->filters; }
-static float scale_of(const Layer *l, int64_t filter) { return l->scale[l->scales == 1 ? 0 : filter]; }
+static int64_t filter_at(const Layer *l, int64_t i) { return i / l->inner % l->filters; }
+static float layer_scale(const Layer *l, int64_t filter) { return l->scale[l->scales == 1 ? 0 : filter]; }
 
 /* Each of these says why a layer is none of 8 bits, or NULL. */
-static const char *read_weights(ModelImport *im, Layer *l) {
+static const char *read_layer_weights(ModelImport *im, Layer *l) {
   const Tensor *t = l->weight->tensor, *whole = t->whole;
   if (!whole || whole->type == TENSOR_INT32) return "its weights are floats";
   bool fits = whole->rank == t->rank && t->n < INT32_MAX;
@@ -132,7 +132,7 @@ static const char *read_bias(ModelImport *im, Layer *l, const Quant *in) {
   l->words = NEW_ARRAY(im->arena, int32_t, l->filters);
   if (t && t->n != l->filters) return "its bias is not one number a filter";
   for (int64_t f = 0; t && f < l->filters; f++) {
-    const double unit = (double)in->scale * (double)scale_of(l, f);
+    const double unit = (double)in->scale * (double)layer_scale(l, f);
     double q = nearbyint(tensor_number(t, f) / unit);
     if (whole) {
       const double own = tensor_number(t->scale, t->scale->n == 1 ? 0 : f),
@@ -146,15 +146,15 @@ static const char *read_bias(ModelImport *im, Layer *l, const Quant *in) {
 }
 
 /* No sum may leave 32 bits, and no factor be larger than is built. */
-static const char *check_sums(ModelImport *im, const Layer *l, const Quant *in, const Quant *out) {
+static const char *check_layer_sums(ModelImport *im, const Layer *l, const Quant *in, const Quant *out) {
   const double low = in->zero - INT8_MIN, high = INT8_MAX - in->zero;
   double *most = NEW_ARRAY(im->arena, double, l->filters);
   for (int64_t f = 0; f < l->filters; f++) most[f] = fabs((double)l->words[f]);
   for (int64_t i = 0; i < l->weight->tensor->n; i++)
-    most[filter_of(l, i)] += fabs((double)l->bytes[i]) * (low > high ? low : high);
+    most[filter_at(l, i)] += fabs((double)l->bytes[i]) * (low > high ? low : high);
   for (int64_t f = 0; f < l->filters; f++) {
     const Multiplier factor =
-        multiplier_of_scales(in->scale, scale_of(l, f), out->scale, l->dense && l->scales == 1);
+        multiplier_of_scales(in->scale, layer_scale(l, f), out->scale, l->dense && l->scales == 1);
     if (factor.e > MULTIPLIER_MOST) return "its scales do not go together";
     if (most[f] > INT32_MAX || !sum_fits((int64_t)most[f], factor.e)) return "its sums can exceed 32 bits";
   }
@@ -163,16 +163,16 @@ static const char *check_sums(ModelImport *im, const Layer *l, const Quant *in, 
 
 static const char *layer_in_bytes(ModelImport *im, Layer *l, const Quant *out) {
   const Quant *in = quant_of(l->statement->in[0]);
-  const char *why = l->statement->out->regions ? "it is computed for each region" : read_weights(im, l);
+  const char *why = l->statement->out->regions ? "it is computed for each region" : read_layer_weights(im, l);
   if (!why && !in) why = "its input is floats";
   if (!why && !out) why = "its value is floats";
   if (!why) why = read_bias(im, l, in);
-  return why ? why : check_sums(im, l, in, out);
+  return why ? why : check_layer_sums(im, l, in, out);
 }
 
 static void frame_layer(Framing *f, Statement *s, const Op *op) {
   ModelImport *im = f->im;
-  const char *name = name_of(im, s);
+  const char *name = statement_name(im, s);
   const Quant *out = result_of(im, s->out);
   Layer l = {.statement = s,
              .transposed = op->family == FAMILY_CONV_SCATTER,
@@ -188,7 +188,7 @@ static void frame_layer(Framing *f, Statement *s, const Op *op) {
     remark(im, s, arena_printf(im->arena, "in floats: %s", why));
     return;
   }
-  put_result(f, s, out);
+  put_int8_result(f, s, out);
   l.weight->bytes = l.bytes;
   if (l.bias) l.bias->words = l.words;
   arrays_add(&im->scales, arena_printf(im->arena, "%s.weight.scale", name), F32, 1, &l.scales, l.scale);
@@ -212,7 +212,7 @@ static bool combination_fits(const Framing *f, Int8Form form, const Statement *s
 
 static void frame_combination(Framing *f, Statement *s, Int8Form form) {
   const Quant *out = result_of(f->im, s->out);
-  if (out && combination_fits(f, form, s, out)) put_result(f, s, out);
+  if (out && combination_fits(f, form, s, out)) put_int8_result(f, s, out);
   else in_floats(f->im, s);
 }
 
@@ -244,7 +244,7 @@ static bool function_fits(const Statement *s) {
 }
 
 /* Of bytes: without a word the compiler would compute it in 8 bits. */
-static bool fits(const Statement *s, const Op *op, bool *known) {
+static bool fits_int8(const Statement *s, const Op *op, bool *known) {
   *known = true;
   if (is_move(s)) return move_fits(s);
   if (op->int8 == INT8_MEAN) return mean_fits(s);
@@ -264,7 +264,7 @@ static void frame(Framing *f, Statement *s) {
   }
   if (op->int8 == INT8_PRODUCT) frame_layer(f, s, op);
   else if (bytes && combines(s, op->int8)) frame_combination(f, s, op->int8);
-  else if (bytes && !fits(s, op, &known)) in_floats(f->im, s);
+  else if (bytes && !fits_int8(s, op, &known)) in_floats(f->im, s);
   else if (bytes && known) remark(f->im, s, "in 8 bits");
   if (s->out->quant) put_scale(f->im, s, s->out->quant);
 }

@@ -128,7 +128,7 @@ static bool is_boxes(const ModelImport *im, const OnnxPort *port) {
 }
 
 /* The axis of the value that runs along each dimension of an input, positions first; -1: none. */
-static void axes_of(const OnnxPort *port, int first, int axis[MOST_DIMS]) {
+static void input_axes(const OnnxPort *port, int first, int axis[MOST_DIMS]) {
   int next = 0;
   for (int d = 0; d < port->rank; d++) axis[d] = d < first || d == port->channels ? -1 : next++;
   if (port->channels >= first) axis[port->channels] = next;
@@ -150,7 +150,7 @@ static bool add_input(ModelImport *im, OnnxPort *port) {
                    : rest < 2         ? first
                    : im->onnx->tflite ? port->rank - 1
                                       : channels_of_input(im, port);
-  axes_of(port, first, axis);
+  input_axes(port, first, axis);
   Value *value = NEW(im->arena, Value);
   value->shape.rank = port->channels == NO_CHANNELS ? rest + 1 : rest;
   for (int a = 0; a < value->shape.rank; a++) value->shape.dim[a] = 1;

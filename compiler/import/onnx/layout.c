@@ -16,10 +16,11 @@ static bool is_any(const char *op, const char *const *list) {
   return *list != NULL;
 }
 
-static int64_t counted(int64_t axis, int rank) { return axis < 0 ? axis + rank : axis; }
+static int64_t axis_from_start(int64_t axis, int rank) { return axis < 0 ? axis + rank : axis; }
 
 /* The numbers of an input, or of an attribute in earlier opsets; -1: they are not known yet. */
-static int numbers_of(const ModelImport *im, const OnnxNode *node, int input, const char *name, int64_t *to) {
+static int axes_or_sizes(const ModelImport *im, const OnnxNode *node, int input, const char *name,
+                         int64_t *to) {
   const Tensor *t = constant_of(im, node, input);
   const WireInts *list = onnx_ints(node, name);
   const int64_t n = t ? t->n : list ? list->n : -1;
@@ -54,7 +55,7 @@ static int told_by_operator(const OnnxNode *node, int input, const Trace *x) {
   if (is_any(node->op, second)) return 1;
   if (strstr(node->op, "MatMul")) return x->rank - 1;
   if (strcmp(node->op, "LayerNormalization") != 0) return -1;
-  const int64_t axis = counted(onnx_int(node, "axis", -1), x->rank);
+  const int64_t axis = axis_from_start(onnx_int(node, "axis", -1), x->rank);
   return axis > 0 && axis < x->rank ? (int)axis : x->rank - 1;
 }
 
@@ -70,7 +71,7 @@ static int told_by_constant(const ModelImport *im, const OnnxNode *node, int inp
   for (int d = 0; d < t->rank; d++) {
     if (t->dim[d] == 1) continue;
     if (along >= 0 || first < -x->rank || first > behind) return -1;
-    along = (int)counted(first, x->rank) + d;
+    along = (int)axis_from_start(first, x->rank) + d;
   }
   return along == 1 || along == x->rank - 1 ? along : -1;
 }
@@ -81,9 +82,9 @@ static int told_by_reduction(const ModelImport *im, const OnnxNode *node, const 
   bool over[MOST_DIMS] = {true};
   int rest = -1;
   const OnnxOperator *row = onnx_operator(node->op);
-  const int n = row && row->import == import_reduce ? numbers_of(im, node, 1, "axes", axes) : -1;
+  const int n = row && row->import == import_reduce ? axes_or_sizes(im, node, 1, "axes", axes) : -1;
   for (int i = 0; i < n; i++) {
-    const int64_t axis = counted(axes[i], x->rank);
+    const int64_t axis = axis_from_start(axes[i], x->rank);
     if (axis > 0 && axis < x->rank) over[axis] = true;
   }
   for (int d = 1; d < x->rank && n > 0; d++)
@@ -94,7 +95,7 @@ static int told_by_reduction(const ModelImport *im, const OnnxNode *node, const 
 static int told_by_axis(const OnnxNode *node, const Trace *x) {
   static const char *const along[] = {"Softmax", "LogSoftmax", "LpNormalization", NULL};
   const AttributeProto *axis = is_any(node->op, along) ? onnx_attribute(node, "axis") : NULL;
-  const int64_t d = axis ? counted(axis->i, x->rank) : -1;
+  const int64_t d = axis ? axis_from_start(axis->i, x->rank) : -1;
   return d > 0 && d < x->rank ? (int)d : -1;
 }
 
@@ -106,7 +107,7 @@ static int told(const ModelImport *im, const OnnxNode *node, int input, const Tr
 }
 
 /* ---- the way of dimensions through nodes ---- */
-static void keep(const Trace *x, int d, Trace *y) {
+static void keep_axis(const Trace *x, int d, Trace *y) {
   y->from[y->rank] = x->from[d];
   y->size[y->rank++] = x->size[d];
 }
@@ -116,7 +117,7 @@ static bool transposed(const OnnxNode *node, const Trace *x, Trace *y) {
   for (int d = 0; d < x->rank; d++) {
     const int64_t from = perm && perm->n == x->rank ? perm->data[d] : x->rank - 1 - d;
     if (from < 0 || from >= x->rank) return false;
-    keep(x, (int)from, y);
+    keep_axis(x, (int)from, y);
   }
   return true;
 }
@@ -126,17 +127,17 @@ static bool with_other_rank(const ModelImport *im, const OnnxNode *node, const T
   int64_t axes[MOST_DIMS];
   bool at[MOST_DIMS] = {false};
   const bool more = strcmp(node->op, "Unsqueeze") == 0;
-  const int n = numbers_of(im, node, 1, "axes", axes), rank = more ? x->rank + n : x->rank;
+  const int n = axes_or_sizes(im, node, 1, "axes", axes), rank = more ? x->rank + n : x->rank;
   if (n < 1 || rank > MOST_DIMS) return false;
   for (int i = 0; i < n; i++) {
-    const int64_t axis = counted(axes[i], rank);
+    const int64_t axis = axis_from_start(axes[i], rank);
     if (axis < 0 || axis >= rank) return false;
     at[axis] = true;
   }
   for (int d = 0, own = 0; d < rank; d++) {
     if (more && at[d]) y->from[y->rank] = -1, y->size[y->rank++] = 1;
-    else if (more && own < x->rank) keep(x, own++, y);
-    else if (!more && !at[d]) keep(x, d, y);
+    else if (more && own < x->rank) keep_axis(x, own++, y);
+    else if (!more && !at[d]) keep_axis(x, d, y);
   }
   return true;
 }
@@ -144,7 +145,7 @@ static bool with_other_rank(const ModelImport *im, const OnnxNode *node, const T
 /* To the same sizes, but for those of one element. */
 static bool with_shape(const ModelImport *im, const OnnxNode *node, const Trace *x, Trace *y) {
   int64_t size[MOST_DIMS], all = 1, others = 1;
-  const int n = numbers_of(im, node, 1, "shape", size);
+  const int n = axes_or_sizes(im, node, 1, "shape", size);
   if (n < 1) return false;
   for (int d = 0; d < x->rank; d++) {
     if (x->size[d] < 1 || __builtin_mul_overflow(all, x->size[d], &all)) return false;
@@ -156,11 +157,11 @@ static bool with_shape(const ModelImport *im, const OnnxNode *node, const Trace 
   int own = 0;
   for (int d = 0; d < n; d++) {
     if (size[d] < 0) size[d] = all / others;
-    if (d == 0 && x->size[0] == size[0]) own = 1, keep(x, 0, y);
+    if (d == 0 && x->size[0] == size[0]) own = 1, keep_axis(x, 0, y);
     else {
       while (size[d] != 1 && own < x->rank && x->size[own] == 1) own++;
       if (size[d] == 1) y->from[y->rank] = -1, y->size[y->rank++] = 1;
-      else if (own < x->rank && x->size[own] == size[d]) keep(x, own++, y);
+      else if (own < x->rank && x->size[own] == size[d]) keep_axis(x, own++, y);
       else return false;
     }
   }
@@ -189,7 +190,7 @@ static bool followed(const ModelImport *im, const OnnxNode *node, const Trace *x
                     import == import_cast || import == import_clip || import == import_pow ||
                     import == import_dropout || import == import_quantize || import == import_dequantize;
   for (int d = 0; d < x->rank; d++) {
-    keep(x, d, y);
+    keep_axis(x, d, y);
     if (!same) y->size[d] = 0;
   }
   return true;

@@ -37,8 +37,8 @@ bool names_of_inputs_known(const ModelImport *im) {
 }
 
 /* ---- of layers and values ---- */
-static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_name_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+static bool is_name_digit(char c) { return c >= '0' && c <= '9'; }
 
 /* The module's path in the name of a node: /features/features.1/conv/conv.0/Conv is features.1.conv.0, for
  * a component that begins with the one before it replaces it. */
@@ -110,7 +110,7 @@ static bool has_folded_norm(ModelImport *im, const OnnxNode *node) {
 }
 
 /* layer1.0 and layer1.0.conv1; the whole model and everything. */
-static bool is_part(const char *part, const char *of) {
+static bool is_path_part(const char *part, const char *of) {
   const size_t n = strlen(of);
   return n == 0 || (strncmp(part, of, n) == 0 && (part[n] == '.' || part[n] == 0));
 }
@@ -122,22 +122,22 @@ static const char *module_of(ModelImport *im, const OnnxNode *node, const Tensor
   const char *path = scope ? NULL : module_path(im, node->name);
   if (path || !scope) return path ? path : parameter;
   if (!parameter) return *scope ? scope : NULL;
-  if (is_part(parameter, scope) || is_part(scope, parameter)) return parameter;
+  if (is_path_part(parameter, scope) || is_path_part(scope, parameter)) return parameter;
   return has_folded_norm(im, node) ? parameter : scope;
 }
 
 static const char *clean(ModelImport *im, const char *name) {
   Text text = {.arena = im->arena};
   for (; *name; name++) {
-    const bool good =
-        is_letter(*name) || is_digit(*name) || (*name == '.' && text.n && name[1] && name[1] != '.');
+    const bool good = is_name_letter(*name) || is_name_digit(*name) ||
+                      (*name == '.' && text.n && name[1] && name[1] != '.');
     text_bytes(&text, good ? name : "_", 1);
   }
   return text.n ? text.s : "layer";
 }
 
 /* Of --rename's lines the last that fits; one * stands for any letters on both sides. */
-static const char *renamed(ModelImport *im, const char *name) {
+static const char *renamed_layer(ModelImport *im, const char *name) {
   for (int i = im->options->theirs.n - 1; i >= 0; i--) {
     const char *theirs = im->options->theirs.data[i], *ours = im->options->ours.data[i];
     const char *star = strchr(theirs, '*'), *place = strchr(ours, '*');
@@ -161,7 +161,7 @@ static const char *lower_case(ModelImport *im, const char *word) {
 }
 
 /* A name, numbered if it is used already: the table has the last number of each. */
-static const char *unused(ModelImport *im, Table *table, const char *name) {
+static const char *unused_name(ModelImport *im, Table *table, const char *name) {
   const char *numbered = name;
   int *last = table_find(table, name);
   while (last && table_find(table, numbered)) numbered = arena_printf(im->arena, "%s_%d", name, ++*last);
@@ -172,7 +172,7 @@ static const char *unused(ModelImport *im, Table *table, const char *name) {
 }
 
 const char *layer_called(ModelImport *im, const char *name) {
-  return unused(im, &im->layers, clean(im, renamed(im, name)));
+  return unused_name(im, &im->layers, clean(im, renamed_layer(im, name)));
 }
 
 const char *layer_of(ModelImport *im, const OnnxNode *node, int input) {
@@ -185,7 +185,7 @@ const char *layer_of(ModelImport *im, const OnnxNode *node, int input) {
 const char *layer_of_constant(ModelImport *im, const OnnxNode *node, int input) {
   const Tensor *t = constant_of(im, node, input);
   const char *name = t && t->name ? t->name : "", *within = strstr(name, "::"), *end = strrchr(name, '.');
-  if (!is_letter(name[0]) || within) return layer_of(im, node, input);
+  if (!is_name_letter(name[0]) || within) return layer_of(im, node, input);
   if (end && strcmp(end, ".weight") == 0) name = arena_copy(im->arena, name, (size_t)(end - name));
   return layer_called(im, name);
 }
@@ -193,7 +193,7 @@ const char *layer_of_constant(ModelImport *im, const OnnxNode *node, int input) 
 /* As the language calls a layer that has no name: conv1. */
 static bool is_ordinal(ModelImport *im, const char *word) {
   size_t n = strlen(word);
-  while (n && is_digit(word[n - 1])) n--;
+  while (n && is_name_digit(word[n - 1])) n--;
   return word[n] && op_find(arena_copy(im->arena, word, n));
 }
 
@@ -211,16 +211,16 @@ static bool is_reserved(const char *word) {
 const char *identifier(ModelImport *im, const char *name) {
   Text text = {.arena = im->arena};
   for (; *name; name++) {
-    const bool good = is_letter(*name) || is_digit(*name);
+    const bool good = is_name_letter(*name) || is_name_digit(*name);
     if (good && *name != '_') text_bytes(&text, name, 1);
     else if (text.n && text.s[text.n - 1] != '_') text_bytes(&text, "_", 1);
   }
   while (text.n && text.s[text.n - 1] == '_') text.s[--text.n] = 0;
   const char *word = text.n ? text.s : "x";
-  if (is_digit(word[0])) word = arena_printf(im->arena, "t%s", word);
+  if (is_name_digit(word[0])) word = arena_printf(im->arena, "t%s", word);
   if (is_reserved(word) || is_ordinal(im, word)) word = arena_printf(im->arena, "%s_", word);
   while (table_find(&im->layers, word)) word = arena_printf(im->arena, "%s_", word);
-  return unused(im, &im->names, word);
+  return unused_name(im, &im->names, word);
 }
 
 /* ---- weights ---- */
@@ -245,7 +245,7 @@ ImportWeight *weight_named(ModelImport *im, const char *layer, const char *membe
 }
 
 /* As floats of this machine; those of the model where they are. */
-static const void *floats_of(const ModelImport *im, const Tensor *t) {
+static const void *tensor_floats(const ModelImport *im, const Tensor *t) {
   if (t->type == TENSOR_FLOAT && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) return t->data;
   float *number = NEW_ARRAY(im->arena, float, t->n);
   for (int64_t i = 0; i < t->n; i++) number[i] = (float)tensor_number(t, i);
@@ -258,7 +258,7 @@ bool import_save_weights(const ModelImport *im, const char *path) {
     const ImportWeight *w = &im->weights.data[i];
     if (w->bytes) arrays_add(&arrays, w->name, I8, w->rank, w->dim, w->bytes);
     else if (w->words) arrays_add(&arrays, w->name, I32, w->rank, w->dim, w->words);
-    else arrays_add(&arrays, w->name, F32, w->rank, w->dim, floats_of(im, w->tensor));
+    else arrays_add(&arrays, w->name, F32, w->rank, w->dim, tensor_floats(im, w->tensor));
   }
   for (int i = 0; i < im->scales.list.n; i++) {
     const NamedArray *a = &im->scales.list.data[i];

@@ -75,7 +75,7 @@ static int64_t int_of(const NodeProto *node, const char *name) {
 }
 
 /* Along which its weights have scales: that of the filters or units. */
-static int64_t axis_of(const Framing *f, const Frame *frame, int value) {
+static int64_t scale_axis(const Framing *f, const Frame *frame, int value) {
   if (value == 0 || strcmp(frame->becomes, "Conv") == 0) return 0;
   return strcmp(frame->becomes, "Gemm") == 0 && int_of(f->of, "transB") ? 0 : -1;
 }
@@ -95,7 +95,7 @@ static void put_frame(Framing *f, const Frame *frame) {
       vec_push(f->arena, in, dequantized(f, i, input(f, i + 1), input(f, i + 2), 0));
   for (int k = 0; frame->value[k] != NONE; k++) {
     const int i = frame->value[k];
-    vec_push(f->arena, in, dequantized(f, i, input(f, i + 1), input(f, i + 2), axis_of(f, frame, i)));
+    vec_push(f->arena, in, dequantized(f, i, input(f, i + 1), input(f, i + 2), scale_axis(f, frame, i)));
   }
   if (frame->bias != NONE && *input(f, frame->bias)) vec_push(f->arena, in, bias(f, frame));
   const bool quantised = *input(f, frame->result) != 0;
@@ -142,7 +142,7 @@ static const Frame *frame_of(const NodeProto *node) {
 }
 
 /* onnxruntime's conversions under its own name. */
-static NodeProto *plain(Arena *arena, NodeProto *node) {
+static NodeProto *plain_node(Arena *arena, NodeProto *node) {
   if (strcmp(node->domain, "com.microsoft") != 0 ||
       (strcmp(node->op_type, "QuantizeLinear") != 0 && strcmp(node->op_type, "DequantizeLinear") != 0))
     return node;
@@ -165,7 +165,7 @@ void onnx_frames(Arena *arena, WireList *nodes) {
     else if (frame) put_frame(&f, frame);
     else if (own && strcmp(node->op_type, "ConvInteger") == 0) put_integer(&f, "Conv");
     else if (own && strcmp(node->op_type, "MatMulInteger") == 0) put_integer(&f, "MatMul");
-    else vec_push(arena, out, plain(arena, node));
+    else vec_push(arena, out, plain_node(arena, node));
   }
   *nodes = out;
 }

@@ -37,7 +37,7 @@ static const FunctionProto *function_of(const Inliner *in, const NodeProto *node
   return NULL;
 }
 
-static bool refuse(Inliner *in, const char *why) {
+static bool refuse_inline(Inliner *in, const char *why) {
   in->flat->why = why;
   return false;
 }
@@ -45,13 +45,14 @@ static bool refuse(Inliner *in, const char *why) {
 /* ---- names ---- */
 static const char *joined(Inliner *in, const char *path, const char *name) {
   const size_t n = strlen(path) + strlen(name) + 2;
-  if (n > in->room) return refuse(in, "its functions are too large"), "";
+  if (n > in->room) return refuse_inline(in, "its functions are too large"), "";
   in->room -= n;
   return arena_printf(in->arena, "%s/%s", path, name);
 }
 
 /* Of a call or a branch; nodes may have the same name. */
-static const char *path_of(Inliner *in, const NodeProto *node, const char *otherwise, const char *branch) {
+static const char *inlined_path(Inliner *in, const NodeProto *node, const char *otherwise,
+                                const char *branch) {
   const char *name = *node->name ? node->name : node->output.n ? node->output.data[0] : otherwise;
   if (*branch) name = joined(in, name, branch);
   int *used = table_find(&in->paths, name);
@@ -105,7 +106,7 @@ static WireList attributes_of(Inliner *in, const Scope *scope, const NodeProto *
   return all;
 }
 
-static NodeProto *copied(Inliner *in, Scope *scope, const NodeProto *node) {
+static NodeProto *copied_node(Inliner *in, Scope *scope, const NodeProto *node) {
   NodeProto *copy = NEW(in->arena, NodeProto);
   *copy = *node;
   copy->name = scope && scope->function ? joined(in, scope->path, node->name) : node->name;
@@ -124,8 +125,8 @@ static bool expand(Inliner *in, const WireList *nodes, Scope *scope, int depth);
 
 static bool expand_call(Inliner *in, const NodeProto *node, const FunctionProto *function, int depth) {
   Scope call = {.node = node, .function = function, .guard = (int)node->guard};
-  call.path = path_of(in, node, function->name, "");
-  if (depth == DEEPEST) return refuse(in, "its functions call each other too deeply");
+  call.path = inlined_path(in, node, function->name, "");
+  if (depth == DEEPEST) return refuse_inline(in, "its functions call each other too deeply");
   for (int i = 0; i < function->input.n; i++)
     table_set(in->arena, &call.names, function->input.data[i],
               (void *)(uintptr_t)(i < node->input.n ? node->input.data[i] : ""));
@@ -148,13 +149,13 @@ static void add_constants(Inliner *in, Scope *scope, const GraphProto *graph) {
 static bool expand_branch(Inliner *in, NodeProto *node, const AttributeProto *a, bool value, Scope *outer,
                           int depth) {
   Scope branch = {.outer = outer, .node = node, .guard = in->flat->guards.n};
-  branch.path = path_of(in, node, "if", value ? "then" : "else");
+  branch.path = inlined_path(in, node, "if", value ? "then" : "else");
   const OnnxGuard guard = {
       .outer = (int)node->guard, .name = node->input.n ? node->input.data[0] : "", .value = value};
   vec_push(in->arena, in->flat->guards, guard);
-  if (depth == DEEPEST) return refuse(in, "its branches are nested too deeply");
+  if (depth == DEEPEST) return refuse_inline(in, "its branches are nested too deeply");
   const GraphProto *graph = wire_read(in->wire, onnx_graph_message, a->g.at, a->g.n);
-  if (!graph) return refuse(in, in->wire->why);
+  if (!graph) return refuse_inline(in, in->wire->why);
   add_constants(in, &branch, graph);
   for (int i = 0; i < graph->node.n; i++) {
     const NodeProto *inner = graph->node.data[i];
@@ -185,8 +186,9 @@ static bool expand(Inliner *in, const WireList *nodes, Scope *scope, int depth) 
     const NodeProto *node = nodes->data[i];
     const FunctionProto *function = function_of(in, node);
     const bool branches = !function && !*domain_of(node->domain) && strcmp(node->op_type, "If") == 0;
-    if (++in->nodes > MOST_NODES) return refuse(in, "it has more than 2^20 nodes");
-    NodeProto *copy = scope || function || branches ? copied(in, scope, node) : (NodeProto *)(uintptr_t)node;
+    if (++in->nodes > MOST_NODES) return refuse_inline(in, "it has more than 2^20 nodes");
+    NodeProto *copy =
+        scope || function || branches ? copied_node(in, scope, node) : (NodeProto *)(uintptr_t)node;
     if (function && !expand_call(in, copy, function, depth)) return false;
     if (branches && !expand_if(in, copy, scope, depth)) return false;
     if (!function && !branches) vec_push(in->arena, in->flat->nodes, copy);

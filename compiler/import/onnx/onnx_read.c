@@ -198,7 +198,7 @@ typedef struct Reader {
   VEC(const char *) tensors;
 } Reader;
 
-static int number_of(Reader *r, const char *name) {
+static int value_number(Reader *r, const char *name) {
   if (!*name) return 0;
   int *known = table_find(&r->names, name);
   if (known) return *known;
@@ -209,9 +209,9 @@ static int number_of(Reader *r, const char *name) {
   return *known;
 }
 
-static int *numbers_of(Reader *r, const WireTexts *names) {
+static int *value_numbers(Reader *r, const WireTexts *names) {
   int *list = NEW_ARRAY(r->onnx->arena, int, names->n + 1);
-  for (int i = 0; i < names->n; i++) list[i] = number_of(r, names->data[i]);
+  for (int i = 0; i < names->n; i++) list[i] = value_number(r, names->data[i]);
   return list;
 }
 
@@ -228,8 +228,8 @@ static void read_nodes(Reader *r, const WireList *nodes) {
                             .index = i,
                             .nin = proto->input.n,
                             .nout = proto->output.n,
-                            .in = numbers_of(r, &proto->input),
-                            .out = numbers_of(r, &proto->output),
+                            .in = value_numbers(r, &proto->input),
+                            .out = value_numbers(r, &proto->output),
                             .guard = (int)proto->guard,
                             .attribute = proto->attribute,
                             .metadata = proto->metadata_props};
@@ -243,7 +243,7 @@ static OnnxPort *read_ports(Reader *r, const WireList *list, int *n) {
   for (int i = 0; i < list->n; i++) {
     const ValueInfoProto *value = list->data[i];
     OnnxPort *port = &ports[*n];
-    *port = (OnnxPort){.name = value->name, .tensor = number_of(r, value->name), .rank = -1};
+    *port = (OnnxPort){.name = value->name, .tensor = value_number(r, value->name), .rank = -1};
     if (port->tensor == 0) continue;
     const TypeProtoTensor *type = value->type ? value->type->tensor_type : NULL;
     if (type && type->elem_type > 0 && type->elem_type <= 16) port->type = (TensorType)type->elem_type;
@@ -261,7 +261,7 @@ static OnnxPort *read_ports(Reader *r, const WireList *list, int *n) {
 
 static bool read_constants(Reader *r, const OnnxFlat *flat, Diags *diags, Span at) {
   Onnx *o = r->onnx;
-  int *number = numbers_of(r, &flat->names);
+  int *number = value_numbers(r, &flat->names);
   o->constant = NEW_ARRAY(o->arena, Tensor *, r->tensors.n + 1);
   for (int i = 0; i < flat->constants.n; i++) {
     const TensorProto *proto = flat->constants.data[i];
@@ -282,7 +282,7 @@ static void read_guards(Reader *r, const OnnxFlat *flat) {
   Onnx *o = r->onnx;
   o->nguards = flat->guards.n;
   o->guard = flat->guards.data;
-  for (int i = 1; i < o->nguards; i++) o->guard[i].condition = number_of(r, o->guard[i].name);
+  for (int i = 1; i < o->nguards; i++) o->guard[i].condition = value_number(r, o->guard[i].name);
 }
 
 static int opset_of(const ModelProto *model) {

@@ -22,7 +22,7 @@ static void open_node(Sorter *s, int node) {
 }
 
 /* Places a node after all that it needs. -1, or a node that needs its own result. */
-static int place(Sorter *s, int first) {
+static int place_node(Sorter *s, int first) {
   open_node(s, first);
   while (s->depth) {
     Visit *top = &s->stack[s->depth - 1];
@@ -53,7 +53,7 @@ const OnnxNode *onnx_sort(Onnx *o) {
   for (int i = 0; i < o->nnodes; i++)
     for (int k = 0; k < o->node[i].nout; k++) s.maker[o->node[i].out[k]] = i;
   for (int i = 0; i < o->nnodes; i++) {
-    const int circular = s.state[i] == NEW_NODE ? place(&s, i) : -1;
+    const int circular = s.state[i] == NEW_NODE ? place_node(&s, i) : -1;
     if (circular >= 0) return &o->node[circular];
   }
   o->node = s.placed;

@@ -44,8 +44,8 @@ static const Tensor *vector_behind(ModelImport *im, const OnnxNode *node, const 
 }
 
 /* x times the matrix, along the last dimension of the view: a dense layer, or a 1x1 convolution. */
-static View *product(ModelImport *im, const OnnxNode *node, const View *x, const Tensor *w,
-                     const Tensor *bias) {
+static View *dense_product(ModelImport *im, const OnnxNode *node, const View *x, const Tensor *w,
+                           const Tensor *bias) {
   const int last = x->rank - 1;
   int pos[MOST_DIMS], npos;
   if (last < 1) return no(im, "a tensor of %d dimensions", x->rank);
@@ -71,7 +71,7 @@ View *import_matmul(ModelImport *im, const OnnxNode *node) {
   if (!w) return no(im, ATTENTION);
   const View *x = view_of(im, node, 0);
   if (w->rank != 2 || w->n == 0) return import_matrices(im, node, 1);
-  return x ? product(im, node, x, by_units(im, w, false, 1), NULL) : NULL;
+  return x ? dense_product(im, node, x, by_units(im, w, false, 1), NULL) : NULL;
 }
 
 /* Of onnxruntime: both matrices may be transposed, and there is a factor. */
@@ -89,7 +89,8 @@ View *import_fused_matmul(ModelImport *im, const OnnxNode *node) {
     x = view_permute(im, x, from, x->rank);
   }
   const bool transposed = onnx_int(node, "transB", 0) != 0;
-  return x ? product(im, node, x, by_units(im, w, transposed, onnx_float(node, "alpha", 1)), NULL) : NULL;
+  return x ? dense_product(im, node, x, by_units(im, w, transposed, onnx_float(node, "alpha", 1)), NULL)
+           : NULL;
 }
 
 View *import_gemm(ModelImport *im, const OnnxNode *node) {
@@ -101,7 +102,7 @@ View *import_gemm(ModelImport *im, const OnnxNode *node) {
   if (given(node, 2) && !b) return no(im, "a bias that is computed");
   if (w->rank != 2 || w->n == 0 || x->rank != 2) return no(im, "a product of other than matrices");
   w = by_units(im, w, onnx_int(node, "transB", 0) != 0, onnx_float(node, "alpha", 1));
-  if (!b) return product(im, node, x, w, NULL);
+  if (!b) return dense_product(im, node, x, w, NULL);
   const int64_t units = w->dim[0];
   const double beta = onnx_float(node, "beta", 1);
   if (b->n != units && b->n != 1) return no(im, "a bias for each element of the batch");
@@ -110,7 +111,7 @@ View *import_gemm(ModelImport *im, const OnnxNode *node) {
     for (int64_t i = 0; i < units; i++) tensor_put(whole, i, beta * tensor_number(b, b->n == 1 ? 0 : i));
     b = whole;
   }
-  return product(im, node, x, w, b);
+  return dense_product(im, node, x, w, b);
 }
 
 /* ---- one-hot ---- */

@@ -12,15 +12,15 @@ typedef struct Letters {
 } Letters;
 typedef enum Role { ROLE_NONE, ROLE_GROUP, ROLE_SUM, ROLE_NEW, ROLE_PLACE } Role;
 
-static int place_of(const Letters *in, char letter) {
+static int letter_place(const Letters *in, char letter) {
   for (int d = 0; d < in->n; d++)
     if (in->at[d] == letter) return d;
   return -1;
 }
 
 static Role role_of(const Letters *x, const Letters *w, const Letters *out, char letter) {
-  const bool in_x = place_of(x, letter) >= 0, in_w = place_of(w, letter) >= 0,
-             kept = place_of(out, letter) >= 0;
+  const bool in_x = letter_place(x, letter) >= 0, in_w = letter_place(w, letter) >= 0,
+             kept = letter_place(out, letter) >= 0;
   if (in_x && in_w) return kept ? ROLE_GROUP : ROLE_SUM;
   if (!kept) return ROLE_NONE;
   return in_x ? ROLE_PLACE : in_w ? ROLE_NEW : ROLE_NONE;
@@ -49,25 +49,25 @@ static bool read_roles(ModelImport *im, Contraction *c) {
   c->group.all = c->sum.all = c->made.all = 1;
   for (int d = 0; d < c->in.n; d++) {
     const char letter = c->in.at[d];
-    const int of = place_of(&c->weight, letter);
+    const int of = letter_place(&c->weight, letter);
     const Role role = role_of(&c->in, &c->weight, &c->out, letter);
     if (of >= 0 && c->w->dim[of] != c->x->size[d])
       return no(im, "a constant whose shape does not fit"), false;
-    if (role == ROLE_NONE || place_of(&c->in, letter) != d)
+    if (role == ROLE_NONE || letter_place(&c->in, letter) != d)
       return no(im, "an equation with a sum over a dimension of the value alone"), false;
     if (role == ROLE_SUM) add_letter(&c->sum, letter, c->x->size[d]);
   }
   for (int d = 0; d < c->weight.n; d++)
-    if (place_of(&c->weight, c->weight.at[d]) != d ||
+    if (letter_place(&c->weight, c->weight.at[d]) != d ||
         role_of(&c->in, &c->weight, &c->out, c->weight.at[d]) == ROLE_NONE)
       return no(im, "an equation with a sum over a dimension of the constant alone"), false;
   for (int d = 0; d < c->out.n; d++) {
     const char letter = c->out.at[d];
     const Role role = role_of(&c->in, &c->weight, &c->out, letter);
-    if (role == ROLE_NONE || place_of(&c->out, letter) != d)
+    if (role == ROLE_NONE || letter_place(&c->out, letter) != d)
       return no(im, "an equation that is not read"), false;
-    if (role == ROLE_GROUP) add_letter(&c->group, letter, c->w->dim[place_of(&c->weight, letter)]);
-    if (role == ROLE_NEW) add_letter(&c->made, letter, c->w->dim[place_of(&c->weight, letter)]);
+    if (role == ROLE_GROUP) add_letter(&c->group, letter, c->w->dim[letter_place(&c->weight, letter)]);
+    if (role == ROLE_NEW) add_letter(&c->made, letter, c->w->dim[letter_place(&c->weight, letter)]);
   }
   return true;
 }
@@ -77,7 +77,8 @@ static int64_t offset_of(const Contraction *c, const Part *part, int64_t i) {
   int64_t at = 0;
   for (int k = part->letters.n - 1; k >= 0; k--) {
     int64_t stride = 1;
-    for (int d = place_of(&c->weight, part->letters.at[k]) + 1; d < c->w->rank; d++) stride *= c->w->dim[d];
+    for (int d = letter_place(&c->weight, part->letters.at[k]) + 1; d < c->w->rank; d++)
+      stride *= c->w->dim[d];
     at += i % part->size[k] * stride;
     i /= part->size[k];
   }
@@ -100,9 +101,9 @@ static const Tensor *by_filters(ModelImport *im, const Contraction *c) {
 
 /* The dimension of the result as a part of its channels. */
 static void set_channels(const Contraction *c, View *y, int d, int axis) {
-  const bool group = place_of(&c->group.letters, c->out.at[d]) >= 0;
+  const bool group = letter_place(&c->group.letters, c->out.at[d]) >= 0;
   const Part *part = group ? &c->group : &c->made;
-  const int k = place_of(&part->letters, c->out.at[d]);
+  const int k = letter_place(&part->letters, c->out.at[d]);
   int64_t inner = group ? c->made.all : 1;
   for (int more = k + 1; more < part->letters.n; more++) inner *= part->size[more];
   y->size[d] = part->size[k];
@@ -112,8 +113,8 @@ static void set_channels(const Contraction *c, View *y, int d, int axis) {
 static View *view_of_result(ModelImport *im, const Contraction *c, Value *v, int npos, const int *pos) {
   View *y = view_new(im, v, c->out.n);
   for (int d = 0; d < c->out.n; d++) {
-    const int from = place_of(&c->in, c->out.at[d]);
-    if (from < 0 || place_of(&c->weight, c->out.at[d]) >= 0) {
+    const int from = letter_place(&c->in, c->out.at[d]);
+    if (from < 0 || letter_place(&c->weight, c->out.at[d]) >= 0) {
       set_channels(c, y, d, v->shape.rank - 1);
       continue;
     }
@@ -128,11 +129,11 @@ static View *view_of_result(ModelImport *im, const Contraction *c, Value *v, int
 static View *contracted(ModelImport *im, const OnnxNode *node, int constant, Contraction *c) {
   int chan[2 * MOST_DIMS], nchan = 0, pos[MOST_DIMS], npos = 0;
   if (c->w->n == 0 || !read_roles(im, c)) return c->w->n ? NULL : no(im, "a constant without elements");
-  for (int k = 0; k < c->group.letters.n; k++) chan[nchan++] = place_of(&c->in, c->group.letters.at[k]);
-  for (int k = 0; k < c->sum.letters.n; k++) chan[nchan++] = place_of(&c->in, c->sum.letters.at[k]);
+  for (int k = 0; k < c->group.letters.n; k++) chan[nchan++] = letter_place(&c->in, c->group.letters.at[k]);
+  for (int k = 0; k < c->sum.letters.n; k++) chan[nchan++] = letter_place(&c->in, c->sum.letters.at[k]);
   for (int d = 0; d < c->in.n; d++) {
     const Factors *along = &c->x->along[d];
-    const bool place = place_of(&c->weight, c->in.at[d]) < 0;
+    const bool place = letter_place(&c->weight, c->in.at[d]) < 0;
     if (place && along->n && along->f[0].axis != BATCH) pos[npos++] = d;
   }
   Value *v = lay(im, c->x, nchan, chan, npos, pos, true);
@@ -217,6 +218,6 @@ View *import_matrices(ModelImport *im, const OnnxNode *node, int constant) {
   c.weight.n = n;
   matrix_letters(&c.out, rank, NULL, false, "rn");
   for (int d = 0; d < rank - x->rank; d++)
-    if (place_of(&c.weight, c.out.at[d]) < 0) return no(im, "a product with several matrices");
+    if (letter_place(&c.weight, c.out.at[d]) < 0) return no(im, "a product with several matrices");
   return contracted(im, node, constant, &c);
 }

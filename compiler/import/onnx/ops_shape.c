@@ -4,8 +4,8 @@
 #include "import/import.h"
 
 /* The numbers of an input, or before it was one of an attribute; -1 and the reason if they are computed. */
-static int list_of(ModelImport *im, const OnnxNode *node, int input, const char *name, int64_t *to,
-                   bool *there) {
+static int read_integers(ModelImport *im, const OnnxNode *node, int input, const char *name, int64_t *to,
+                         bool *there) {
   const Tensor *t = constant_of(im, node, input);
   const WireInts *list = onnx_ints(node, name);
   *there = t || list;
@@ -33,7 +33,7 @@ View *import_reshape(ModelImport *im, const OnnxNode *node) {
   int64_t size[MOST_DIMS], all = 1, others = 1;
   bool there;
   if (!x) return NULL;
-  const int n = list_of(im, node, 1, "shape", size, &there);
+  const int n = read_integers(im, node, 1, "shape", size, &there);
   if (n < 0) return NULL;
   if (!there) return no(im, "a shape that is missing");
   for (int d = 0; d < x->rank; d++) all *= x->size[d];
@@ -79,7 +79,7 @@ View *import_squeeze(ModelImport *im, const OnnxNode *node) {
   int64_t axes[MOST_DIMS];
   bool there, drop[MOST_DIMS] = {false};
   if (!x) return NULL;
-  const int n = list_of(im, node, 1, "axes", axes, &there);
+  const int n = read_integers(im, node, 1, "axes", axes, &there);
   if (n < 0) return NULL;
   for (int d = 0; d < x->rank && !there; d++) drop[d] = x->size[d] == 1;
   for (int i = 0; i < n; i++) {
@@ -95,7 +95,7 @@ View *import_unsqueeze(ModelImport *im, const OnnxNode *node) {
   int64_t axes[MOST_DIMS];
   bool there, added[MOST_DIMS] = {false};
   if (!x) return NULL;
-  const int n = list_of(im, node, 1, "axes", axes, &there), rank = x->rank + n;
+  const int n = read_integers(im, node, 1, "axes", axes, &there), rank = x->rank + n;
   if (n < 0) return NULL;
   if (rank > MOST_DIMS) return no(im, "more than 8 dimensions");
   for (int i = 0; i < n; i++) {
@@ -117,7 +117,7 @@ View *import_expand(ModelImport *im, const OnnxNode *node) {
   int64_t size[MOST_DIMS];
   bool there;
   if (!x) return NULL;
-  const int n = list_of(im, node, 1, "shape", size, &there), rank = n > x->rank ? n : x->rank;
+  const int n = read_integers(im, node, 1, "shape", size, &there), rank = n > x->rank ? n : x->rank;
   if (n < 0) return NULL;
   View *to = view_new(im, x->value, rank);
   for (int d = 0; d < rank; d++) {
@@ -148,7 +148,7 @@ static bool joins_channels(const ModelImport *im, const OnnxNode *node, int axis
 }
 
 /* Values joined along an axis; at most MOST_JOINED by a statement. */
-static Value *join(ModelImport *im, int n, Value **in, int axis) {
+static Value *join_values(ModelImport *im, int n, Value **in, int axis) {
   static const char *const words[2][2] = {{"length", ""}, {"height", "width"}};
   Shape shape = in[0]->shape;
   const char *word = axis == shape.rank - 1 ? NULL : words[shape.rank - 2][axis];
@@ -176,7 +176,7 @@ static View *join_stacked(ModelImport *im, const OnnxNode *node, int axis, Value
     for (int d = 0; d < x->rank; d++)
       if (x->size[d] != first->size[d] || !factors_equal(&x->along[d], &first->along[d])) return NULL;
   }
-  View *to = view_copy(im, first, join(im, node->nin, in, c));
+  View *to = view_copy(im, first, join_values(im, node->nin, in, c));
   to->size[axis] = node->nin;
   to->along[axis] = factors_one(c, first->value->shape.dim[c], node->nin);
   return to;
@@ -241,7 +241,7 @@ static View *join_laid(ModelImport *im, const OnnxNode *node, int axis, Value **
       if (a != along && in[i]->shape.dim[a] != in[0]->shape.dim[a])
         return no(im, "a concat of different sizes");
   }
-  Value *v = join(im, node->nin, in, along);
+  Value *v = join_values(im, node->nin, in, along);
   return view_laid(im, first, v, join_as.chan, join_as.npos, join_as.pos);
 }
 
@@ -316,7 +316,7 @@ View *import_concat(ModelImport *im, const OnnxNode *whole) {
     View *stacked = join_stacked(im, node, (int)axis, in);
     return stacked ? stacked : join_laid(im, node, (int)axis, in);
   }
-  View *to = view_copy(im, first, join(im, node->nin, in, a));
+  View *to = view_copy(im, first, join_values(im, node->nin, in, a));
   view_set(to, (int)axis, a);
   return to;
 }

@@ -49,7 +49,7 @@ static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, in
   return view;
 }
 
-static View *cut(ModelImport *im, const View *x, int d, int64_t low, int64_t high, int64_t step) {
+static View *cut_axis(ModelImport *im, const View *x, int d, int64_t low, int64_t high, int64_t step) {
   const int64_t n = x->size[d];
   if (low == 0 && high >= n && step == 1) return view_copy(im, x, x->value);
   if (high > n) high = n;
@@ -102,7 +102,7 @@ View *import_slice(ModelImport *im, const OnnxNode *node) {
             high = b.end[i] < 0 ? b.end[i] + size : b.end[i];
     low = low < 0 ? 0 : low > size ? size : low;
     high = high < 0 ? 0 : high > size ? size : high;
-    y = cut(im, y, (int)d, low, high, b.step[i]);
+    y = cut_axis(im, y, (int)d, low, high, b.step[i]);
   }
   return y;
 }
@@ -126,7 +126,7 @@ View *import_split(ModelImport *im, const OnnxNode *node) {
     if (size > n - at && !t && !list) size = n - at;
     if (size < 1 || size > n - at) return no(im, "parts that do not fit");
     const bool used = node->out[i] && (im->readers[node->out[i]] || im->wanted[node->out[i]]);
-    View *part = used ? cut(im, x, (int)axis, at, at + size, 1) : NULL;
+    View *part = used ? cut_axis(im, x, (int)axis, at, at + size, 1) : NULL;
     if (used && !part) return NULL;
     if (i == 0) first = used ? part : view_copy(im, x, x->value);
     else if (used) im->item[node->out[i]].view = part;
@@ -152,7 +152,7 @@ View *import_gather(ModelImport *im, const OnnxNode *node) {
     if (i == 0) first = at;
     if (at < 0 || at >= n || at != first + i) return no(im, "a gather of scattered indices");
   }
-  View *y = cut(im, x, (int)axis, first, first + index->n, 1);
+  View *y = cut_axis(im, x, (int)axis, first, first + index->n, 1);
   if (!y || index->rank == 1) return y;
   bool drop[MOST_DIMS] = {false};
   drop[axis] = index->rank == 0;
@@ -213,29 +213,29 @@ typedef struct Border {
   int64_t low[3], high[3];
 } Border;
 
-static int64_t part_of(int64_t size, int sign) { return sign * size > 0 ? sign * size : 0; }
+static int64_t resized_part(int64_t size, int sign) { return sign * size > 0 ? sign * size : 0; }
 
 /* The positions' sides as an argument; NULL: there is nothing to do. */
-static const char *sides(ModelImport *im, const Border *b, int n, int sign, Shape *to) {
+static const char *border_sides(ModelImport *im, const Border *b, int n, int sign, Shape *to) {
   bool any = false, equal = true;
   Text list = {.arena = im->arena};
   for (int a = 0; a < n; a++) {
-    const int64_t l = part_of(b->low[a], sign), h = part_of(b->high[a], sign);
+    const int64_t l = resized_part(b->low[a], sign), h = resized_part(b->high[a], sign);
     to->dim[a] += sign * (l + h);
     any = any || l || h;
-    equal = equal && l == h && l == part_of(b->low[0], sign);
+    equal = equal && l == h && l == resized_part(b->low[0], sign);
     text_put(&list, "%s%lld, %lld", a ? ", " : "", (long long)l, (long long)h);
   }
   if (!any) return NULL;
-  return equal ? arena_printf(im->arena, "%lld", (long long)part_of(b->low[0], sign))
+  return equal ? arena_printf(im->arena, "%lld", (long long)resized_part(b->low[0], sign))
                : arena_printf(im->arena, "[%s]", list.s);
 }
 
 static Value *take_off(ModelImport *im, Value *v, const Border *b) {
   const int c = v->shape.rank - 1;
-  const int64_t from = part_of(b->low[c], -1), to = v->shape.dim[c] - part_of(b->high[c], -1);
+  const int64_t from = resized_part(b->low[c], -1), to = v->shape.dim[c] - resized_part(b->high[c], -1);
   Shape shape = v->shape;
-  const char *list = sides(im, b, c, -1, &shape);
+  const char *list = border_sides(im, b, c, -1, &shape);
   for (int a = 0; a < c; a++)
     if (shape.dim[a] < 1) return no(im, "padding that leaves nothing");
   if (from >= to) return no(im, "padding that leaves nothing");
@@ -246,7 +246,7 @@ static Value *take_off(ModelImport *im, Value *v, const Border *b) {
 }
 
 /* Elements in front of and behind the channels, which for that are the columns of a picture. */
-static Value *pad_columns(ModelImport *im, Value *v, int64_t before, int64_t behind, const Pads *p) {
+static Value *pad_value_columns(ModelImport *im, Value *v, int64_t before, int64_t behind, const Pads *p) {
   Shape to = v->shape;
   const int c = to.rank - 1;
   const int64_t columns = to.dim[c], rows = shape_elements(to) / columns;
@@ -263,19 +263,19 @@ static Value *pad_columns(ModelImport *im, Value *v, int64_t before, int64_t beh
 
 static Value *put_on(ModelImport *im, Value *v, const Border *b, const Pads *p) {
   const int c = v->shape.rank - 1;
-  const int64_t before = part_of(b->low[c], 1), behind = part_of(b->high[c], 1);
+  const int64_t before = resized_part(b->low[c], 1), behind = resized_part(b->high[c], 1);
   Shape shape = v->shape;
-  const char *list = c ? sides(im, b, c, 1, &shape) : NULL;
+  const char *list = c ? border_sides(im, b, c, 1, &shape) : NULL;
   const bool zero = strcmp(p->mode, "zero") == 0;
   shape.dim[c] += before + behind;
   if (!list && !before && !behind) return v;
-  if (!c) return pad_columns(im, v, before, behind, p);
+  if (!c) return pad_value_columns(im, v, before, behind, p);
   if (!zero && (before || behind)) {
     if (list) {
       shape.dim[c] -= before + behind;
       v = emit_one(im, v, shape, "zero_pad(%s, mode=%s)", list, p->mode);
     }
-    return pad_columns(im, v, before, behind, p);
+    return pad_value_columns(im, v, before, behind, p);
   }
   Text call = {.arena = im->arena};
   text_put(&call, "zero_pad(%s", list ? list : "0");
@@ -393,7 +393,7 @@ static int64_t nearest_source(int64_t in, int64_t out, int64_t at, const char *h
 enum { MOST_PLACES = 1 << 20 };
 
 /* After so many elements what they are taken from repeats itself. */
-static int64_t period_of(int64_t in, int64_t out, const char *how) {
+static int64_t resize_period(int64_t in, int64_t out, const char *how) {
   if (strcmp(how, "align_corners") == 0) return out;
   int64_t a = in, b = out;
   while (b) {
@@ -408,7 +408,7 @@ static int64_t period_of(int64_t in, int64_t out, const char *how) {
  * the last period are looked at. */
 static bool nearest_fits(const Sizes *s, bool exact, const char *how, const char *rounding) {
   for (int a = 0; a < s->n; a++) {
-    const int64_t in = s->in[a], out = s->out[a], period = period_of(in, out, how);
+    const int64_t in = s->in[a], out = s->out[a], period = resize_period(in, out, how);
     if (period > MOST_PLACES) return false;
     for (int64_t i = 0; i < 2 * period; i++) {
       const int64_t at = i < period ? i : out - 1 - (i - period);
@@ -424,7 +424,7 @@ static const char *size_text(ModelImport *im, const Sizes *s) {
                    : arena_printf(im->arena, "%lld", (long long)s->out[0]);
 }
 
-static const char *nearest(ModelImport *im, const Sizes *s, const char *how, const char *rounding) {
+static const char *resized_nearest(ModelImport *im, const Sizes *s, const char *how, const char *rounding) {
   bool whole = true;
   for (int a = 0; a < s->n; a++) whole = whole && s->out[a] % s->in[a] == 0;
   const bool below = nearest_fits(s, false, how, rounding);
@@ -437,8 +437,8 @@ static const char *nearest(ModelImport *im, const Sizes *s, const char *how, con
 }
 
 /* A mean of two on each axis, or a sum of four. */
-static const char *between(ModelImport *im, const OnnxNode *node, const Sizes *s, const char *how,
-                           bool cubic) {
+static const char *resized_between(ModelImport *im, const OnnxNode *node, const Sizes *s, const char *how,
+                                   bool cubic) {
   bool large = true;
   for (int a = 0; a < s->n; a++) large = large && s->out[a] > 1;
   const char *mode = cubic ? "cubic" : "linear";
@@ -474,10 +474,10 @@ View *import_resize(ModelImport *im, const OnnxNode *node) {
     s.in[a] = v->shape.dim[a];
     to.dim[a] = s.out[a];
   }
-  const char *call = strcmp(mode, "nearest") == 0 ? nearest(im, &s, how, rounding)
+  const char *call = strcmp(mode, "nearest") == 0 ? resized_nearest(im, &s, how, rounding)
                      : strcmp(mode, "linear") == 0 || strcmp(mode, "bilinear") == 0
-                         ? between(im, node, &s, how, false)
-                     : strcmp(mode, "cubic") == 0 ? between(im, node, &s, how, true)
+                         ? resized_between(im, node, &s, how, false)
+                     : strcmp(mode, "cubic") == 0 ? resized_between(im, node, &s, how, true)
                                                   : no(im, "a %s resize", mode);
   return call ? view_standard(im, emit_one(im, v, to, "%s", call), x, x->rank) : NULL;
 }

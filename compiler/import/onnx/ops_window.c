@@ -107,7 +107,8 @@ static bool fits_kernel(ModelImport *im, const OnnxNode *node, const Tensor *wei
   return fits || (no(im, "kernel_shape=%s, but its weights are %s", asked.s, own.s), false);
 }
 
-static bool weights_of(ModelImport *im, const OnnxNode *node, const Tensor **weight, const Tensor **bias) {
+static bool window_weights(ModelImport *im, const OnnxNode *node, const Tensor **weight,
+                           const Tensor **bias) {
   *weight = constant_of(im, node, 1);
   *bias = constant_of(im, node, 2);
   if (!*weight) return no(im, "weights that are computed"), false;
@@ -142,7 +143,7 @@ static const Tensor *bias_behind(ModelImport *im, const OnnxNode *node, int64_t 
 View *import_conv(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *weight, *bias;
-  if (!x || !weights_of(im, node, &weight, &bias)) return NULL;
+  if (!x || !window_weights(im, node, &weight, &bias)) return NULL;
   Window2 w = {.n = weight->rank - 2, .kernel = {weight->dim[2], weight->rank == 4 ? weight->dim[3] : 1}};
   if (x->rank != weight->rank) return no(im, "weights of %d dimensions", weight->rank);
   if (!read_window(im, node, &w, (Shape){0})) return NULL;
@@ -199,7 +200,7 @@ static bool transposed_size(ModelImport *im, const OnnxNode *node, Window2 *w, i
 View *import_conv_transpose(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *weight, *bias;
-  if (!x || !weights_of(im, node, &weight, &bias)) return NULL;
+  if (!x || !window_weights(im, node, &weight, &bias)) return NULL;
   Window2 w = {.n = weight->rank - 2, .kernel = {weight->dim[2], weight->rank == 4 ? weight->dim[3] : 1}};
   int64_t more[2] = {0, 0};
   Value *v = x->rank == weight->rank ? lay_standard(im, x) : no(im, "weights of %d dimensions", weight->rank);

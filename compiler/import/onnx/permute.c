@@ -10,18 +10,18 @@ typedef struct Blocks {
 } Blocks;
 
 /* How far apart neighbouring elements of a factor are; 0: it is not one of the value. */
-static int64_t stride_of(Factor f, Shape shape) {
+static int64_t factor_stride(Factor f, Shape shape) {
   int64_t stride = f.axis == BATCH ? 0 : f.inner;
   for (int axis = shape.rank - 1; axis > f.axis && f.axis != BATCH; axis--) stride *= shape.dim[axis];
   return stride;
 }
 
 /* False: the factors are not each element of the value once. */
-static bool blocks_of(const Factors *want, Shape shape, Blocks *b) {
+static bool permuted_blocks(const Factors *want, Shape shape, Blocks *b) {
   int64_t stride[MOST_BLOCKS], below = shape_elements(shape);
   b->n = 0;
   for (int i = 0; i < want->n && i < MOST_BLOCKS; i++) {
-    const int64_t own = stride_of(want->f[i], shape);
+    const int64_t own = factor_stride(want->f[i], shape);
     int at = b->n++;
     for (; at > 0 && stride[at - 1] < own; at--) {
       stride[at] = stride[at - 1];
@@ -65,8 +65,8 @@ static Value *last_first(ModelImport *im, Value *v, int64_t columns) {
 }
 
 /* [before][first][second][after] with `first` and `second` exchanged. */
-static Value *exchanged(ModelImport *im, Value *v, int64_t before, int64_t first, int64_t second,
-                        int64_t after) {
+static Value *exchanged_axes(ModelImport *im, Value *v, int64_t before, int64_t first, int64_t second,
+                             int64_t after) {
   if (before == 1 && after == 1) return last_first(im, v, second);
   v = turned(im, last_first(im, v, after), after * before, first, second);
   return last_first(im, v, before * second * first);
@@ -86,14 +86,14 @@ static void move_blocks(Blocks *b, int from, int n, int to) {
 
 Value *permuted(ModelImport *im, Value *v, const Factors *want) {
   Blocks b;
-  if (!blocks_of(want, v->shape, &b)) return NULL;
+  if (!permuted_blocks(want, v->shape, &b)) return NULL;
   for (int at = 0; at < b.n; at++) {
     int from = at, n = 1;
     while (b.wanted[from] != at) from++;
     if (from == at) continue;
     while (from + n < b.n && b.wanted[from + n] == at + n) n++;
-    v = exchanged(im, v, size_between(&b, 0, at), size_between(&b, at, from),
-                  size_between(&b, from, from + n), size_between(&b, from + n, b.n));
+    v = exchanged_axes(im, v, size_between(&b, 0, at), size_between(&b, at, from),
+                       size_between(&b, from, from + n), size_between(&b, from + n, b.n));
     move_blocks(&b, from, n, at);
   }
   return v;

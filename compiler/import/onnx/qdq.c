@@ -13,7 +13,7 @@ typedef struct Parameters {
   int axis;                   /* -1: one scale for all */
 } Parameters;
 
-static bool is_bytes(TensorType type) { return type == TENSOR_UINT8 || type == TENSOR_INT8; }
+static bool is_byte_type(TensorType type) { return type == TENSOR_UINT8 || type == TENSOR_INT8; }
 
 static bool read_scales(ModelImport *im, const Tensor *scale) {
   if (scale->n < 1 || scale->rank > 1 || tensor_whole(scale->type))
@@ -48,24 +48,24 @@ static bool read_parameters(ModelImport *im, const OnnxNode *node, int rank, con
 }
 
 /* The type that numbers are quantised to. 0 after no(). */
-static TensorType type_of(ModelImport *im, const OnnxNode *node, const Parameters *p) {
+static TensorType quantized_type(ModelImport *im, const OnnxNode *node, const Parameters *p) {
   const int64_t asked = onnx_int(node, "output_dtype", 0);
   const TensorType type = p->zero ? p->zero->type : asked == 0 ? TENSOR_UINT8 : (TensorType)asked;
-  if (is_bytes(type) && (asked == 0 || asked == (int64_t)type)) return type;
+  if (is_byte_type(type) && (asked == 0 || asked == (int64_t)type)) return type;
   return no(im, "numbers of other than 8 bits"), (TensorType)0;
 }
 
-static int64_t zero_of(const Parameters *p, int64_t i) { return p->zero ? tensor_integer(p->zero, i) : 0; }
+static int64_t zero_point(const Parameters *p, int64_t i) { return p->zero ? tensor_integer(p->zero, i) : 0; }
 
 /* As the program has it: of i8. */
 static Quant quant_from(const Parameters *p, TensorType type) {
-  const int64_t zero = zero_of(p, 0) + (type == TENSOR_UINT8 ? INT8_MIN : 0);
+  const int64_t zero = zero_point(p, 0) + (type == TENSOR_UINT8 ? INT8_MIN : 0);
   return (Quant){.scale = (float)tensor_number(p->scale, 0), .zero = (int32_t)zero};
 }
 
 static bool same_quant(const Quant *a, const Quant *b) { return a->scale == b->scale && a->zero == b->zero; }
 
-static const Quant *keep(ModelImport *im, Quant quant) {
+static const Quant *keep_quant(ModelImport *im, Quant quant) {
   Quant *kept = NEW(im->arena, Quant);
   *kept = quant;
   return kept;
@@ -84,14 +84,14 @@ const Tensor *fold_quantize(ModelImport *im, const OnnxNode *node) {
   Parameters p;
   if (tensor_whole(x->type)) return no(im, "whole numbers where floats are expected");
   if (!read_parameters(im, node, x->rank, x->dim, &p)) return NULL;
-  const TensorType type = type_of(im, node, &p);
+  const TensorType type = quantized_type(im, node, &p);
   if (!type || !may_compute(im, (size_t)x->n)) return NULL;
   Tensor *to = tensor_new(im->arena, type, x->rank, x->dim);
   const double low = type == TENSOR_INT8 ? INT8_MIN : 0, high = low + UINT8_MAX;
   for (int64_t i = 0; i < x->n; i++) {
     const int64_t s = scale_at(&p, x, i);
     const float q = nearbyintf((float)tensor_number(x, i) / (float)tensor_number(p.scale, s));
-    const double moved = (double)q + (double)zero_of(&p, s);
+    const double moved = (double)q + (double)zero_point(&p, s);
     tensor_put(to, i, moved > low ? moved < high ? moved : high : low);
   }
   to->name = x->name;
@@ -109,22 +109,22 @@ static const char *plain_name(ModelImport *im, const char *name) {
 const Tensor *fold_dequantize(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
   Parameters p;
-  if (!is_bytes(x->type) && x->type != TENSOR_INT32) return no(im, "numbers of other than 8 or 32 bits");
+  if (!is_byte_type(x->type) && x->type != TENSOR_INT32) return no(im, "numbers of other than 8 or 32 bits");
   if (!read_parameters(im, node, x->rank, x->dim, &p) || !may_compute(im, 4 * (size_t)x->n)) return NULL;
   if (p.zero && p.zero->type != x->type) return no(im, "zero points of another type than the numbers");
   Tensor *to = tensor_new(im->arena, TENSOR_FLOAT, x->rank, x->dim);
   bool one_zero = true;
-  for (int64_t i = 1; i < p.scale->n; i++) one_zero = one_zero && zero_of(&p, i) == zero_of(&p, 0);
+  for (int64_t i = 1; i < p.scale->n; i++) one_zero = one_zero && zero_point(&p, i) == zero_point(&p, 0);
   for (int64_t i = 0; i < x->n; i++) {
     const int64_t s = scale_at(&p, x, i);
-    const double q = (double)(tensor_integer(x, i) - zero_of(&p, s));
+    const double q = (double)(tensor_integer(x, i) - zero_point(&p, s));
     tensor_put(to, i, q * (double)(float)tensor_number(p.scale, s));
   }
   to->name = plain_name(im, x->name);
   if (!one_zero) return to;
   to->whole = x;
   to->scale = p.scale;
-  to->zero = zero_of(&p, 0);
+  to->zero = zero_point(&p, 0);
   to->axis = p.axis;
   return to;
 }
@@ -191,16 +191,16 @@ View *import_quantize(ModelImport *im, const OnnxNode *node) {
   if (!x || !read_parameters(im, node, x->rank, x->size, &p)) return NULL;
   if (im->item[node->in[0]].bytes) return no(im, "whole numbers where floats are expected");
   if (p.axis >= 0) return no(im, "a scale for each channel of a value");
-  const TensorType type = type_of(im, node, &p);
+  const TensorType type = quantized_type(im, node, &p);
   if (!type) return NULL;
   const Quant wanted = quant_from(&p, type);
   Value *value = x->value;
   im->item[node->out[0]].bytes = type;
   if (!value->quant && takes_raw_bytes(im, value))
-    value->quant = keep(im, (Quant){.scale = 1, .zero = INT8_MIN});
+    value->quant = keep_quant(im, (Quant){.scale = 1, .zero = INT8_MIN});
   if (quant_of(value) && same_quant(quant_of(value), &wanted)) return view_copy(im, x, value);
   if (!may_store(im, node, value)) value = same_value(im, value);
-  value->quant = keep(im, wanted);
+  value->quant = keep_quant(im, wanted);
   value->affine = NULL; /* constants behind it stay there */
   value->prepared = NULL;
   quantize_parts(value);
@@ -212,7 +212,7 @@ static void scale_input(ModelImport *im, Value *value, Quant quant) {
   VEC(Value *) moved = {0};
   for (; value->made && is_move(value->made); value = value->made->in[0]) vec_push(im->arena, moved, value);
   if (value->made || value->quant) return;
-  value->quant = keep(im, quant);
+  value->quant = keep_quant(im, quant);
   for (int i = moved.n - 1; i >= 0; i--) moved.data[i]->kept = quant_kept(moved.data[i]->made);
 }
 
@@ -237,18 +237,18 @@ View *import_dequantize(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- between them ---- */
-static bool is(const OnnxNode *node, const char *op) { return strcmp(node->op, op) == 0; }
+static bool is_operator(const OnnxNode *node, const char *op) { return strcmp(node->op, op) == 0; }
 
 TensorType port_bytes(const ModelImport *im, const OnnxPort *port) {
   static const char *const moves[] = {"Transpose", "Reshape", "Flatten",  "Squeeze",
                                       "Unsqueeze", "MaxPool", "Identity", NULL};
   int tensor = port->tensor;
-  if (!is_bytes(port->type)) return (TensorType)0;
+  if (!is_byte_type(port->type)) return (TensorType)0;
   for (int steps = 0; steps < 8 && im->readers[tensor]; steps++) {
     const OnnxNode *node = &im->onnx->node[im->reader[tensor]];
-    if (is(node, "DequantizeLinear")) return port->type;
+    if (is_operator(node, "DequantizeLinear")) return port->type;
     int k = 0;
-    while (moves[k] && !is(node, moves[k])) k++;
+    while (moves[k] && !is_operator(node, moves[k])) k++;
     if (!moves[k] || node->nout == 0) break;
     tensor = node->out[0];
   }
@@ -267,8 +267,8 @@ bool keeps_bytes(ModelImport *im, const OnnxNode *node, int statements) {
     if (i == 0) quant = own;
     if (item->bytes) type = item->bytes;
   }
-  if (!type || is(node, "DequantizeLinear")) return true;
-  bool moves = alike && !is(node, "Cast");
+  if (!type || is_operator(node, "DequantizeLinear")) return true;
+  bool moves = alike && !is_operator(node, "Cast");
   for (int i = statements; i < im->statements.n; i++) moves = moves && is_move(im->statements.data[i]);
   if (!moves) return no(im, "whole numbers where floats are expected"), false;
   for (int k = 0; k < node->nout; k++) im->item[node->out[k]].bytes = type;
@@ -286,7 +286,7 @@ void quantize_once(ModelImport *im) {
   int *first = NEW_ARRAY(im->arena, int, im->onnx->ntensors); /* by tensor: 1 + the node */
   for (int i = 0; i < im->onnx->nnodes; i++) {
     OnnxNode *node = &im->onnx->node[i];
-    if (!im->live[i] || !is(node, "QuantizeLinear") || !given(node, 0) || node->nout == 0) continue;
+    if (!im->live[i] || !is_operator(node, "QuantizeLinear") || !given(node, 0) || node->nout == 0) continue;
     const OnnxNode *before = first[node->in[0]] ? &im->onnx->node[first[node->in[0]] - 1] : NULL;
     const bool alike = before && equal_constants(im, before, node, 1) &&
                        equal_constants(im, before, node, 2) &&

@@ -117,7 +117,7 @@ typedef struct Rest {
 } Rest;
 
 /* Takes factors of `want` elements in all; false: they do not divide so. */
-static bool take(Rest *rest, int64_t want, Factors *to) {
+static bool take_factors(Rest *rest, int64_t want, Factors *to) {
   while (want > 1) {
     if (rest->at == rest->n) return false;
     Factor *f = &rest->f[rest->at];
@@ -153,7 +153,7 @@ View *view_reshape(ModelImport *im, const View *view, int rank, const int64_t *s
   }
   if (after != before) return no(im, "reshape to another number of elements");
   for (int d = 0; d < rank; d++)
-    if (!take(&rest, size[d], &to->along[d])) return no(im, "reshape that cuts an axis unevenly");
+    if (!take_factors(&rest, size[d], &to->along[d])) return no(im, "reshape that cuts an axis unevenly");
   return to;
 }
 

@@ -7,33 +7,35 @@
 
 enum { OFFSET = 4, HEAD = 4 }; /* bytes: of an offset; before the places in a table of fields */
 
-static bool inside(Flat *flat, size_t at, size_t n) {
+static bool flat_inside(Flat *flat, size_t at, size_t n) {
   if (at <= flat->n && n <= flat->n - at) return true;
   flat->broken = true;
   return false;
 }
 
-static uint32_t word(const Flat *flat, size_t at) { return (uint32_t)wire_little(flat->bytes + at, OFFSET); }
+static uint32_t flat_word(const Flat *flat, size_t at) {
+  return (uint32_t)wire_little(flat->bytes + at, OFFSET);
+}
 
-static FlatTable table_at(Flat *flat, size_t at) {
+static FlatTable flat_table_from(Flat *flat, size_t at) {
   const FlatTable none = {0};
-  if (!inside(flat, at, OFFSET)) return none;
-  const int64_t fields = (int64_t)at - (int32_t)word(flat, at);
-  if (fields < 0 || !inside(flat, (size_t)fields, HEAD)) return flat->broken = true, none;
+  if (!flat_inside(flat, at, OFFSET)) return none;
+  const int64_t fields = (int64_t)at - (int32_t)flat_word(flat, at);
+  if (fields < 0 || !flat_inside(flat, (size_t)fields, HEAD)) return flat->broken = true, none;
   const size_t size = (size_t)wire_little(flat->bytes + fields, 2);
-  if (size < HEAD || !inside(flat, (size_t)fields, size)) return flat->broken = true, none;
+  if (size < HEAD || !flat_inside(flat, (size_t)fields, size)) return flat->broken = true, none;
   return (FlatTable){at, (size_t)fields, (uint32_t)(size - HEAD) / 2};
 }
 
 FlatTable flat_root(Flat *flat) {
-  return inside(flat, 0, 2 * OFFSET) ? table_at(flat, word(flat, 0)) : (FlatTable){0};
+  return flat_inside(flat, 0, 2 * OFFSET) ? flat_table_from(flat, flat_word(flat, 0)) : (FlatTable){0};
 }
 
 /* Where a field of so many bytes lies, or 0. */
-static size_t place(Flat *flat, FlatTable table, int field, size_t n) {
+static size_t flat_place(Flat *flat, FlatTable table, int field, size_t n) {
   if (!table.at || field >= (int)table.count) return 0;
   const size_t offset = (size_t)wire_little(flat->bytes + table.fields + HEAD + 2 * field, 2);
-  return offset && inside(flat, table.at + offset, n) ? table.at + offset : 0;
+  return offset && flat_inside(flat, table.at + offset, n) ? table.at + offset : 0;
 }
 
 static int64_t signed_number(const uint8_t *bytes, int n) {
@@ -42,36 +44,36 @@ static int64_t signed_number(const uint8_t *bytes, int n) {
 }
 
 int64_t flat_int(Flat *flat, FlatTable table, int field, int bytes, int64_t otherwise) {
-  const size_t at = place(flat, table, field, (size_t)bytes);
+  const size_t at = flat_place(flat, table, field, (size_t)bytes);
   return at ? signed_number(flat->bytes + at, bytes) : otherwise;
 }
 
 float flat_float(Flat *flat, FlatTable table, int field, float otherwise) {
-  const size_t at = place(flat, table, field, sizeof(float));
+  const size_t at = flat_place(flat, table, field, sizeof(float));
   return at ? wire_float(flat->bytes + at) : otherwise;
 }
 
 /* What an offset at a place points to. */
 static size_t target(Flat *flat, size_t at) {
-  const size_t to = at + word(flat, at);
-  return inside(flat, to, OFFSET) ? to : 0;
+  const size_t to = at + flat_word(flat, at);
+  return flat_inside(flat, to, OFFSET) ? to : 0;
 }
 
 FlatTable flat_table(Flat *flat, FlatTable table, int field) {
-  const size_t at = place(flat, table, field, OFFSET), to = at ? target(flat, at) : 0;
-  return to ? table_at(flat, to) : (FlatTable){0};
+  const size_t at = flat_place(flat, table, field, OFFSET), to = at ? target(flat, at) : 0;
+  return to ? flat_table_from(flat, to) : (FlatTable){0};
 }
 
 FlatVector flat_vector(Flat *flat, FlatTable table, int field, size_t element) {
-  const size_t at = place(flat, table, field, OFFSET), to = at ? target(flat, at) : 0;
+  const size_t at = flat_place(flat, table, field, OFFSET), to = at ? target(flat, at) : 0;
   if (!to) return (FlatVector){0};
-  const uint32_t n = word(flat, to);
-  return inside(flat, to + OFFSET, n * element) ? (FlatVector){to + OFFSET, n} : (FlatVector){0};
+  const uint32_t n = flat_word(flat, to);
+  return flat_inside(flat, to + OFFSET, n * element) ? (FlatVector){to + OFFSET, n} : (FlatVector){0};
 }
 
 FlatTable flat_table_at(Flat *flat, FlatVector vector, uint32_t i) {
   const size_t to = i < vector.n ? target(flat, vector.at + i * OFFSET) : 0;
-  return to ? table_at(flat, to) : (FlatTable){0};
+  return to ? flat_table_from(flat, to) : (FlatTable){0};
 }
 
 int64_t flat_int_at(const Flat *flat, FlatVector vector, uint32_t i, int bytes) {

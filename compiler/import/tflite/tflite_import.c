@@ -271,7 +271,7 @@ bool tfl_none(Making *k, const TflOperator *op) {
 }
 
 /* The type that a value has in the program: others are refused. */
-static Elem computed(const TflTensor *t) { return t->elem == F32 || t->elem == I16 ? t->elem : I8; }
+static Elem stored_type(const TflTensor *t) { return t->elem == F32 || t->elem == I16 ? t->elem : I8; }
 
 static bool make(Making *k, const TflOperator *op) {
   TflMake *maker = maker_of(op->code);
@@ -283,9 +283,9 @@ static bool make(Making *k, const TflOperator *op) {
   if (op->code == TFL_DEQUANTIZE && in->data && out->data) return true; /* floats by now */
   if (out->data || k->there[op->out[0]]) return tfl_no(k, op, "its result is a constant, or made before");
   const bool converts = op->code == TFL_QUANTIZE || op->code == TFL_DEQUANTIZE;
-  if (!check_value(k, op, op->out[0], computed(out))) return false;
+  if (!check_value(k, op, op->out[0], stored_type(out))) return false;
   if (converts) {
-    if (!check_value(k, op, op->in[0], computed(in))) return false;
+    if (!check_value(k, op, op->in[0], stored_type(in))) return false;
     if (!k->there[op->in[0]]) return tfl_no(k, op, "what it reads is a constant, or made behind it");
   }
   if (op->activation < TFL_NONE || op->activation > TFL_ACTIVATION_RELU6)
@@ -305,7 +305,7 @@ int tfl_first(const Making *k, const TflOperator *op) {
 }
 
 /* Of what is read elsewhere than in the next statement, and of outputs. */
-static void name_values(Making *k) {
+static void name_tensors(Making *k) {
   const TflModel *m = k->m;
   for (int i = 0; i < m->ninputs; i++)
     k->value[m->input[i]] = m->ninputs > 1 ? arena_printf(k->arena, "x%d", i + 1) : "x";
@@ -351,7 +351,7 @@ static bool computes_with_constants(const Making *k) {
 }
 
 /* What is wrong, or NULL. */
-static const char *put_inputs(Making *k) {
+static const char *put_tfl_inputs(Making *k) {
   for (int i = 0; i < k->m->ninputs; i++) {
     const int tensor = k->m->input[i];
     const TflTensor *t = &k->m->tensor[tensor];
@@ -374,7 +374,7 @@ static const char *put_inputs(Making *k) {
   return NULL;
 }
 
-static bool put_outputs(Making *k) {
+static bool put_tfl_outputs(Making *k) {
   const TflModel *m = k->m;
   k->program->output = NEW_ARRAY(k->arena, Shape, m->noutputs + 1);
   k->program->noutputs = m->noutputs;
@@ -425,12 +425,12 @@ static Making *making_new(Arena *arena, TflModel *m, const char *rounding) {
   k->program->arrays.arena = arena;
   count_reads(k);
   find_same(k);
-  name_values(k);
+  name_tensors(k);
   return k;
 }
 
 /* All that have no form are reported. */
-static bool make_all(Making *k) {
+static bool make_statements(Making *k) {
   const TflModel *m = k->m;
   const char *stateful = NULL;
   for (int o = 0; o < m->noperators; o++) {
@@ -455,7 +455,7 @@ static bool make_all(Making *k) {
 
 /* ---- refusals ---- */
 /* What can be computed: the values that operators without a form read, or those after them, and outputs. */
-static void last_values(const Making *k, ImportOptions *options) {
+static void find_last_values(const Making *k, ImportOptions *options) {
   const TflModel *m = k->m;
   bool *asked = NEW_ARRAY(k->arena, bool, m->ntensors + 1),
        *made = NEW_ARRAY(k->arena, bool, m->ntensors + 1);
@@ -487,7 +487,7 @@ static TflProgram *refuse_operators(const Making *k, Diags *diags, Span at, cons
   ImportOptions *part = NEW(k->arena, ImportOptions);
   *part = *options;
   part->trial = true;
-  last_values(k, part);
+  find_last_values(k, part);
   Sources *sources = NEW(k->arena, Sources);
   sources->arena = k->arena;
   Diags *silent = diags_new(k->arena, sources);
@@ -508,9 +508,9 @@ TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path,
   for (int i = 0; i < m->ninputs; i++) take_unsigned(m, m->input[i]);
   for (int i = 0; i < m->noutputs; i++) take_unsigned(m, m->output[i]);
   Making *k = making_new(arena, m, options->rounding ? options->rounding : "double");
-  if ((why = put_inputs(k))) return refuse_file(diags, at, path, why);
-  if (!make_all(k)) return refuse_operators(k, diags, at, path, options, bytes, n);
-  if (!put_outputs(k)) return refuse_file(diags, at, path, "an output is made by no operator");
+  if ((why = put_tfl_inputs(k))) return refuse_file(diags, at, path, why);
+  if (!make_statements(k)) return refuse_operators(k, diags, at, path, options, bytes, n);
+  if (!put_tfl_outputs(k)) return refuse_file(diags, at, path, "an output is made by no operator");
   k->program->text = arena_printf(arena, "# imported from TensorFlow Lite\nnet %s {\n%s%s%s", options->net,
                                   k->inputs.s, k->constants.s ? k->constants.s : "", k->text.s);
   arrays_quantized(&k->program->arrays, rounding_name(k->rounding), layers_said(k));

@@ -18,7 +18,7 @@ static Layout layout_of(const TflTensor *t, int code) {
   return (Layout){t->dim[0], t->dim[3], h, w, h * w * t->dim[3], 1, t->dim[3], code == TFL_TRANSPOSE_CONV};
 }
 
-static void put_weight(Making *k, const char *layer, const TflTensor *t, const Layout *lay) {
+static void put_tfl_weight(Making *k, const char *layer, const TflTensor *t, const Layout *lay) {
   const int64_t taps = lay->height * lay->width, outer = lay->by_channel ? lay->channels : lay->filters,
                 inner = lay->by_channel ? lay->filters : lay->channels,
                 dim[4] = {outer, inner, lay->height, lay->width};
@@ -36,7 +36,7 @@ static void put_weight(Making *k, const char *layer, const TflTensor *t, const L
     tfl_array(k, arena_printf(k->arena, "%s.weight.scale", layer), F32, 1, &scales, t->scale);
 }
 
-static bool check_weight(Making *k, const TflOperator *op, const TflTensor *w, int rank) {
+static bool check_tfl_weight(Making *k, const TflOperator *op, const TflTensor *w, int rank) {
   const bool bytes = tfl_is_bytes(k, op);
   if (!w) return tfl_no(k, op, "it has no weights");
   if (!w->data) return tfl_no(k, op, "its weights are computed, not constants");
@@ -63,13 +63,13 @@ static bool check_bias(Making *k, const TflOperator *op, int64_t filters, const 
   return tfl_no(k, op, "its bias is not one number of %s bits a filter", wide ? "64" : "32");
 }
 
-static void put_layer(Making *k, const TflOperator *op, const char *layer, const TflTensor *w,
-                      const TflTensor *bias) {
+static void put_tfl_layer(Making *k, const TflOperator *op, const char *layer, const TflTensor *w,
+                          const TflTensor *bias) {
   const Layout lay = layout_of(w, op->code);
   const Elem type = bias_type(k, op);
   char *data = arena_alloc(k->arena, (size_t)(elem_bytes(type) * lay.filters));
   for (int64_t f = 0; bias && f < lay.filters; f++) tfl_element(bias, f, data + elem_bytes(type) * f);
-  put_weight(k, layer, w, &lay);
+  put_tfl_weight(k, layer, w, &lay);
   tfl_array(k, arena_printf(k->arena, "%s.bias", layer), type, 1, &lay.filters, data);
   tfl_scale(k, layer, tfl_out(k, op));
 }
@@ -82,7 +82,7 @@ static bool window_known(Making *k, const TflOperator *op) {
   return true;
 }
 
-static const char *window_text(Making *k, const TflOperator *op) {
+static const char *tfl_window_text(Making *k, const TflOperator *op) {
   Text text = {.arena = k->arena};
   text_put(&text, "%s", "");
   if (op->stride[0] != 1 || op->stride[1] != 1)
@@ -99,7 +99,7 @@ static const char *window_text(Making *k, const TflOperator *op) {
 bool tfl_conv(Making *k, const TflOperator *op) {
   const bool depthwise = op->code == TFL_DEPTHWISE_CONV_2D;
   const TflTensor *in = tfl_in(k, op, 0), *w = tfl_in(k, op, 1), *bias = tfl_in(k, op, 2);
-  if (!tfl_value(k, op, op->in[0]) || !window_known(k, op) || !check_weight(k, op, w, 4)) return false;
+  if (!tfl_value(k, op, op->in[0]) || !window_known(k, op) || !check_tfl_weight(k, op, w, 4)) return false;
   const int64_t filters = w->dim[depthwise ? 3 : 0], channels = in->dim[3];
   if (!check_bias(k, op, filters, bias)) return false;
   if (in->rank != 4 || (depthwise ? w->dim[0] != 1 || filters % channels : channels % w->dim[3] != 0))
@@ -111,12 +111,12 @@ bool tfl_conv(Making *k, const TflOperator *op) {
     more = arena_printf(k->arena, ", groups=%" PRId64, channels / w->dim[3]);
   tfl_begin(k, op, op->in[0]);
   if (depthwise)
-    tfl_call(k, op, layer, "depthwise(%" PRId64 "x%" PRId64 "%s%s", w->dim[1], w->dim[2], window_text(k, op),
-             more);
+    tfl_call(k, op, layer, "depthwise(%" PRId64 "x%" PRId64 "%s%s", w->dim[1], w->dim[2],
+             tfl_window_text(k, op), more);
   else
     tfl_call(k, op, layer, "conv(%" PRId64 ", %" PRId64 "x%" PRId64 "%s%s", filters, w->dim[1], w->dim[2],
-             window_text(k, op), more);
-  put_layer(k, op, layer, w, bias);
+             tfl_window_text(k, op), more);
+  put_tfl_layer(k, op, layer, w, bias);
   tfl_end(k, op, layer);
   return true;
 }
@@ -140,7 +140,7 @@ bool tfl_transpose_conv(Making *k, const TflOperator *op) {
                   *out = tfl_out(k, op);
   int64_t before[2], after[2], more;
   if (!in) return tfl_no(k, op, "a value is left out");
-  if (!tfl_value(k, op, op->in[2]) || !window_known(k, op) || !check_weight(k, op, w, 4) ||
+  if (!tfl_value(k, op, op->in[2]) || !window_known(k, op) || !check_tfl_weight(k, op, w, 4) ||
       !check_bias(k, op, w->dim[0], bias))
     return false;
   if (in->rank != 4 || out->rank != 4 || in->dim[3] != w->dim[3] || out->dim[3] != w->dim[0])
@@ -157,21 +157,21 @@ bool tfl_transpose_conv(Making *k, const TflOperator *op) {
   const char *layer = tfl_layer(k, "conv_transpose");
   tfl_begin(k, op, op->in[2]);
   tfl_call(k, op, layer, "%s", call.s);
-  put_layer(k, op, layer, w, bias);
+  put_tfl_layer(k, op, layer, w, bias);
   tfl_end(k, op, layer);
   return true;
 }
 
 bool tfl_dense(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *w = tfl_in(k, op, 1), *bias = tfl_in(k, op, 2);
-  if (!tfl_value(k, op, op->in[0]) || !check_weight(k, op, w, 2) || !check_bias(k, op, w->dim[0], bias))
+  if (!tfl_value(k, op, op->in[0]) || !check_tfl_weight(k, op, w, 2) || !check_bias(k, op, w->dim[0], bias))
     return false;
   if (in->size != w->dim[1]) return tfl_no(k, op, "its weights do not fit its input");
   const char *layer = tfl_layer(k, "dense");
   tfl_begin(k, op, op->in[0]);
   if (in->rank != 2) text_put(&k->text, "flatten -> ");
   tfl_call(k, op, layer, "dense(%" PRId64, w->dim[0]);
-  put_layer(k, op, layer, w, bias);
+  put_tfl_layer(k, op, layer, w, bias);
   if (k->litert && tfl_out(k, op)->elem == I8) tfl_say(k, layer, "rounding", rounding_name(ROUNDING_SINGLE));
   if (k->litert && tfl_is_wide(k, op)) tfl_say(k, layer, "factor", "double");
   tfl_end_as(k, op, layer, shape_vector(w->dim[0]));
@@ -242,7 +242,7 @@ bool tfl_softmax(Making *k, const TflOperator *op) {
 
 /* ---- pairs ---- */
 /* A constant beside a value: a vector of channels for all positions, or as many numbers as the value has. */
-static const char *constant_beside(Making *k, const TflOperator *op, const TflTensor *t, bool first) {
+static const char *tfl_constant_beside(Making *k, const TflOperator *op, const TflTensor *t, bool first) {
   enum { MOST = 1 << 24 };
   const TflTensor *out = tfl_out(k, op);
   int64_t step[TFLITE_RANK] = {0}, size = 1, at = 1;
@@ -310,7 +310,7 @@ bool tfl_pair(Making *k, const TflOperator *op) {
   if (operand[0]->data && operand[1]->data) return tfl_no(k, op, "it computes a constant");
   for (int i = 0; i < 2; i++) {
     if (!operand[i]->data && !tfl_value(k, op, op->in[i])) return false;
-    name[i] = operand[i]->data ? constant_beside(k, op, operand[i], i == 0 && tfl_first(k, op) == 0)
+    name[i] = operand[i]->data ? tfl_constant_beside(k, op, operand[i], i == 0 && tfl_first(k, op) == 0)
                                : k->value[k->same[op->in[i]]];
     if (operand[i]->data && !name[i]) return false;
   }

@@ -13,7 +13,7 @@ static Multiplier ratio_of(float in, float out) {
   return factor;
 }
 
-static Stored bounded(const TflTensor *out, float low, float high) {
+static Stored stored_bound(const TflTensor *out, float low, float high) {
   static const float FAR = 1 << 20;
   Stored stored = {.zero = (int32_t)out->zero, .lo = INT8_MIN, .hi = INT8_MAX};
   const float lo = roundf(low / out->scale[0]), hi = roundf(high / out->scale[0]);
@@ -63,11 +63,11 @@ static bool make_table(Making *k, const TflOperator *op, int8_t *table, bool *ow
   const float far = INFINITY;
   *own = true;
   switch (op->code) {
-  case TFL_RELU: return put_pieces(k, op, table, 1, bounded(out, 0, far));
-  case TFL_RELU6: return put_pieces(k, op, table, 1, bounded(out, 0, 6));
-  case TFL_RELU_N1_TO_1: return put_pieces(k, op, table, 1, bounded(out, -1, 1));
-  case TFL_RELU_0_TO_1: return put_pieces(k, op, table, 1, bounded(out, 0, 1));
-  case TFL_LEAKY_RELU: return put_pieces(k, op, table, op->beta, bounded(out, -far, far));
+  case TFL_RELU: return put_pieces(k, op, table, 1, stored_bound(out, 0, far));
+  case TFL_RELU6: return put_pieces(k, op, table, 1, stored_bound(out, 0, 6));
+  case TFL_RELU_N1_TO_1: return put_pieces(k, op, table, 1, stored_bound(out, -1, 1));
+  case TFL_RELU_0_TO_1: return put_pieces(k, op, table, 1, stored_bound(out, 0, 1));
+  case TFL_LEAKY_RELU: return put_pieces(k, op, table, op->beta, stored_bound(out, -far, far));
   case TFL_LOGISTIC:
     if (!has_scale(k, op, 1 / 256.0f, INT8_MIN)) return false;
     return table_logistic(table, in->scale[0], zero), true;
@@ -82,7 +82,7 @@ static bool make_table(Making *k, const TflOperator *op, int8_t *table, bool *ow
 }
 
 /* ---- statements ---- */
-static const char *word_of(int code) {
+static const char *function_word(int code) {
   switch (code) {
   case TFL_RELU: return "relu";
   case TFL_RELU6: return "relu6";
@@ -113,7 +113,7 @@ static const char *arguments_of(Making *k, const TflOperator *op) {
 }
 
 bool tfl_map(Making *k, const TflOperator *op) {
-  const char *word = word_of(op->code);
+  const char *word = function_word(op->code);
   int8_t *table = (int8_t *)arena_alloc(k->arena, 256);
   bool own = false;
   if (!tfl_value(k, op, op->in[0])) return false;
@@ -140,7 +140,8 @@ static bool prelu_tables(Making *k, const TflOperator *op, const TflTensor *alph
   int8_t (*table)[256] = (int8_t (*)[256])arena_alloc(k->arena, 256 * (size_t)alpha->size);
   for (int64_t c = 0; c < alpha->size; c++)
     table_pieces(table[c], k->rounding, (int32_t)in->zero, above,
-                 (int32_t)((int8_t)alpha->data[c] - alpha->zero), below, bounded(out, -INFINITY, INFINITY));
+                 (int32_t)((int8_t)alpha->data[c] - alpha->zero), below,
+                 stored_bound(out, -INFINITY, INFINITY));
   tfl_table(k, layer, alpha->size, *table);
   return true;
 }

@@ -39,7 +39,7 @@ int nodes_number(Nodes *n, double number) {
   return nodes_constant(n, tensor_scalar(n->arena, TENSOR_FLOAT, number));
 }
 
-static TensorType type_of(const TflTensor *t) {
+static TensorType onnx_type_of(const TflTensor *t) {
   switch (t->code) {
   case TFL_FLOAT32: return TENSOR_FLOAT;
   case TFL_FLOAT16: return TENSOR_FLOAT16;
@@ -54,9 +54,9 @@ static TensorType type_of(const TflTensor *t) {
 }
 
 static Tensor *constant_tensor(Nodes *n, const TflTensor *t) {
-  if (!t->data || !type_of(t)) return NULL;
+  if (!t->data || !onnx_type_of(t)) return NULL;
   Tensor *to = NEW(n->arena, Tensor);
-  *to = (Tensor){.type = type_of(t), .rank = t->rank, .n = t->size < 0 ? 0 : t->size, .data = t->data};
+  *to = (Tensor){.type = onnx_type_of(t), .rank = t->rank, .n = t->size < 0 ? 0 : t->size, .data = t->data};
   memcpy(to->dim, t->dim, sizeof t->dim);
   return to;
 }
@@ -73,7 +73,7 @@ int nodes_list(const Nodes *n, int k, int64_t *to) {
 }
 
 /* ---- nodes ---- */
-static OnnxNode *add_node(Nodes *n, const char *op, int nin, const int *in, int nout) {
+static OnnxNode *add_onnx_node(Nodes *n, const char *op, int nin, const int *in, int nout) {
   OnnxNode *node = NEW(n->arena, OnnxNode);
   *node = (OnnxNode){.op = op,
                      .name = n->layer,
@@ -92,7 +92,7 @@ static OnnxNode *add_node(Nodes *n, const char *op, int nin, const int *in, int 
 OnnxNode *nodes_last(Nodes *n) { return n->nodes.data[n->nodes.n - 1]; }
 
 int nodes_apply(Nodes *n, const char *op, int nin, const int *in) {
-  OnnxNode *node = add_node(n, op, nin, in, 1);
+  OnnxNode *node = add_onnx_node(n, op, nin, in, 1);
   int shown = 0; /* what is moved is what it is moved from */
   if (strcmp(op, "Transpose") == 0 && nin) shown = n->shown.data[in[0]];
   return node->out[0] = new_tensor(n, arena_printf(n->arena, "%s/%d", n->title, n->names.n), NULL, shown);
@@ -105,7 +105,7 @@ void nodes_finish_as(Nodes *n, int tensor, int k) {
   OnnxNode *last = n->nodes.n ? nodes_last(n) : NULL;
   if (!out) return;
   if (!last || last->nout != 1 || last->out[0] != tensor || tensor <= n->m->ntensors)
-    last = add_node(n, "Identity", 1, &tensor, 1);
+    last = add_onnx_node(n, "Identity", 1, &tensor, 1);
   last->out[0] = out;
 }
 
@@ -122,7 +122,7 @@ void nodes_finish(Nodes *n, int tensor) {
 }
 
 void nodes_refuse(Nodes *n, const char *why) {
-  OnnxNode *node = add_node(n, "Refused", n->op->nin, n->op->in, n->op->nout);
+  OnnxNode *node = add_onnx_node(n, "Refused", n->op->nin, n->op->in, n->op->nout);
   for (int i = 0; i < node->nin; i++) node->in[i] = nodes_in(n, i);
   for (int i = 0; i < node->nout; i++) node->out[i] = nodes_out(n, i);
   node->refused = why;
@@ -207,7 +207,7 @@ static OnnxPort *ports(Nodes *n, int count, const int *tensor, const char *word)
                          .called = count > 1 ? arena_printf(n->arena, "%s%d", word, i + 1) : word,
                          .tensor = tensor[i] + 1,
                          .rank = t->rank,
-                         .type = type_of(t)};
+                         .type = onnx_type_of(t)};
     memcpy(port[i].dim, t->dim, sizeof t->dim);
   }
   return port;

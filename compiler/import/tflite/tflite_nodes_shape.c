@@ -58,7 +58,7 @@ void nodes_pack(Nodes *n) {
 }
 
 /* Element i along an axis, without it. */
-static int element_at(Nodes *n, int tensor, int64_t axis, int64_t i) {
+static int gather_element_at(Nodes *n, int tensor, int64_t axis, int64_t i) {
   const int in[] = {tensor, nodes_constant(n, tensor_scalar(n->arena, TENSOR_INT64, (double)i))};
   const int made = nodes_apply(n, "Gather", 2, in);
   onnx_set_int(n->arena, nodes_last(n), "axis", axis);
@@ -66,10 +66,11 @@ static int element_at(Nodes *n, int tensor, int64_t axis, int64_t i) {
 }
 
 void nodes_unpack(Nodes *n) {
-  for (int i = 0; i < n->op->nout; i++) nodes_finish_as(n, element_at(n, nodes_in(n, 0), n->op->axis, i), i);
+  for (int i = 0; i < n->op->nout; i++)
+    nodes_finish_as(n, gather_element_at(n, nodes_in(n, 0), n->op->axis, i), i);
 }
 
-static void split(Nodes *n, int x, int axis, int parts) {
+static void split_into(Nodes *n, int x, int axis, int parts) {
   int64_t along[2 * MOST_DIMS];
   if (nodes_list(n, axis, along) != 1) return nodes_refuse(n, "its axis is not a constant");
   const int in[] = {nodes_in(n, x), parts < 0 ? 0 : nodes_in(n, parts)};
@@ -81,14 +82,14 @@ static void split(Nodes *n, int x, int axis, int parts) {
   for (int i = 0; i < node->nout; i++) node->out[i] = nodes_out(n, i);
 }
 
-void nodes_split(Nodes *n) { split(n, 1, 0, -1); }
+void nodes_split(Nodes *n) { split_into(n, 1, 0, -1); }
 
 /* Slices, of which one may be -1: what is left. Parts of a size that is known may be empty. */
 void nodes_split_v(Nodes *n) {
   int64_t along[2 * MOST_DIMS], size[2 * MOST_DIMS], at = 0, left;
   const TflTensor *x = nodes_tensor(n, 0);
   const int parts = nodes_list(n, 1, size);
-  if (!x || nodes_list(n, 2, along) != 1 || parts != n->op->nout) return split(n, 0, 2, 1);
+  if (!x || nodes_list(n, 2, along) != 1 || parts != n->op->nout) return split_into(n, 0, 2, 1);
   const int64_t axis = along[0] < 0 ? along[0] + x->rank : along[0];
   if (axis < 0 || axis >= x->rank) return nodes_refuse(n, "it has an axis that there is not");
   left = x->dim[axis];

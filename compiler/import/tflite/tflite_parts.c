@@ -15,7 +15,7 @@ typedef struct Parts {
 } Parts;
 
 /* A list of whole numbers; -1: it is no constant, or too long. */
-static int numbers_of(const Parts *p, const TflOperator *op, int input, int most, int64_t *to) {
+static int read_numbers(const Parts *p, const TflOperator *op, int input, int most, int64_t *to) {
   const int at = input < op->nin ? op->in[input] : -1;
   const TflTensor *t = at < 0 ? NULL : &p->tensor.data[at];
   if (!t || !t->data || t->code != TFL_INT32 || t->size < 1 || t->size > most) return -1;
@@ -40,7 +40,7 @@ static int add_numbers(Parts *p, int n, const int64_t *list) {
   return p->tensor.n - 1;
 }
 
-static TflOperator *add_operator(Parts *p, const TflOperator *of, int code, int nin, int out) {
+static TflOperator *insert_operator(Parts *p, const TflOperator *of, int code, int nin, int out) {
   TflOperator op = *of;
   op.code = code;
   op.nin = nin;
@@ -64,13 +64,13 @@ static void add_slice(Parts *p, const TflOperator *of, int x, int axis, int64_t 
   begin[axis] = low;
   end[axis] = low + size;
   const int list[] = {add_numbers(p, rank, begin), add_numbers(p, rank, end), add_numbers(p, rank, step)};
-  TflOperator *op = add_operator(p, of, TFL_STRIDED_SLICE, 4, out);
+  TflOperator *op = insert_operator(p, of, TFL_STRIDED_SLICE, 4, out);
   op->in[0] = x;
   for (int i = 0; i < 3; i++) op->in[1 + i] = list[i];
   if (shrink) op->mask[4] = INT64_C(1) << axis;
 }
 
-static int counted(int64_t axis, int rank) {
+static int axis_counted(int64_t axis, int rank) {
   const int64_t at = axis < 0 ? axis + rank : axis;
   return at >= 0 && at < rank ? (int)at : -1;
 }
@@ -79,10 +79,10 @@ static bool part_split(Parts *p, const TflOperator *op) {
   const bool sized = op->code == TFL_SPLIT_V;
   const int x = op->nin > 1 ? op->in[sized ? 0 : 1] : -1;
   int64_t axis, size[MOST_PARTS], at = 0, left;
-  if (x < 0 || op->nout > MOST_PARTS || numbers_of(p, op, sized ? 2 : 0, 1, &axis) != 1) return false;
+  if (x < 0 || op->nout > MOST_PARTS || read_numbers(p, op, sized ? 2 : 0, 1, &axis) != 1) return false;
   const TflTensor t = p->tensor.data[x];
-  const int d = t.size < 1 ? -1 : counted(axis, t.rank);
-  if (d < 0 || (sized && numbers_of(p, op, 1, MOST_PARTS, size) != op->nout)) return false;
+  const int d = t.size < 1 ? -1 : axis_counted(axis, t.rank);
+  if (d < 0 || (sized && read_numbers(p, op, 1, MOST_PARTS, size) != op->nout)) return false;
   if (!sized && t.dim[d] % op->nout) return false;
   left = t.dim[d];
   for (int i = 0; i < op->nout; i++) {
@@ -100,7 +100,7 @@ static bool part_split(Parts *p, const TflOperator *op) {
 
 static bool part_unpack(Parts *p, const TflOperator *op) {
   const int x = op->nin == 1 ? op->in[0] : -1;
-  const int d = x < 0 || p->tensor.data[x].size < 1 ? -1 : counted(op->axis, p->tensor.data[x].rank);
+  const int d = x < 0 || p->tensor.data[x].size < 1 ? -1 : axis_counted(op->axis, p->tensor.data[x].rank);
   if (d < 0 || op->nout != p->tensor.data[x].dim[d]) return false;
   for (int i = 0; i < op->nout; i++)
     if (op->out[i] >= 0) add_slice(p, op, x, d, i, 1, true, op->out[i]);
@@ -109,7 +109,7 @@ static bool part_unpack(Parts *p, const TflOperator *op) {
 
 static bool join_pack(Parts *p, const TflOperator *op) {
   const TflTensor out = p->tensor.data[op->out[0]];
-  const int d = op->nout == 1 && out.size > 0 ? counted(op->axis, out.rank) : -1;
+  const int d = op->nout == 1 && out.size > 0 ? axis_counted(op->axis, out.rank) : -1;
   if (d < 0 || op->nin < 2 || out.dim[d] != op->nin) return false;
   int *in = NEW_ARRAY(p->arena, int, op->nin + 1);
   for (int i = 0; i < op->nin; i++) {
@@ -123,8 +123,8 @@ static bool join_pack(Parts *p, const TflOperator *op) {
     vec_push(p->arena, p->tensor, one);
     in[i] = p->tensor.n - 1;
   }
-  for (int i = 0; i < op->nin; i++) add_operator(p, op, TFL_RESHAPE, 1, in[i])->in[0] = op->in[i];
-  TflOperator *all = add_operator(p, op, TFL_CONCATENATION, op->nin, op->out[0]);
+  for (int i = 0; i < op->nin; i++) insert_operator(p, op, TFL_RESHAPE, 1, in[i])->in[0] = op->in[i];
+  TflOperator *all = insert_operator(p, op, TFL_CONCATENATION, op->nin, op->out[0]);
   memcpy(all->in, in, sizeof *in * (size_t)op->nin);
   all->axis = d;
   return true;
@@ -134,12 +134,12 @@ static bool join_pack(Parts *p, const TflOperator *op) {
  * new dimensions are those of its result alone. */
 static bool spread_slice(Parts *p, const TflOperator *op) {
   int64_t list[3][TFLITE_RANK], full[3][TFLITE_RANK], mask[3] = {0};
-  const int x = op->nin == 4 ? op->in[0] : -1, n = x < 0 ? -1 : numbers_of(p, op, 1, TFLITE_RANK, list[0]);
+  const int x = op->nin == 4 ? op->in[0] : -1, n = x < 0 ? -1 : read_numbers(p, op, 1, TFLITE_RANK, list[0]);
   const int rank = x < 0 ? 0 : p->tensor.data[x].rank;
   int given = 0, d = 0;
   if (n < 1 || rank < 1 || (n == rank && !op->mask[2] && !op->mask[3] && !op->relative)) return false;
   for (int i = 1; i < 3; i++)
-    if (numbers_of(p, op, 1 + i, TFLITE_RANK, list[i]) != n) return false;
+    if (read_numbers(p, op, 1 + i, TFLITE_RANK, list[i]) != n) return false;
   for (int i = 0; i < n; i++) given += !((op->mask[2] | op->mask[3]) >> i & 1);
   for (int i = 0; i <= n; i++) {
     const bool rest = i == n || (op->mask[2] >> i & 1);
@@ -158,7 +158,7 @@ static bool spread_slice(Parts *p, const TflOperator *op) {
   }
   int in[3];
   for (int k = 0; k < 3; k++) in[k] = add_numbers(p, rank, full[k]);
-  TflOperator *to = add_operator(p, op, TFL_STRIDED_SLICE, 4, op->out[0]);
+  TflOperator *to = insert_operator(p, op, TFL_STRIDED_SLICE, 4, op->out[0]);
   to->in[0] = x;
   memcpy(&to->in[1], in, sizeof in);
   to->mask[0] = mask[0];
@@ -172,8 +172,8 @@ static bool spread_slice(Parts *p, const TflOperator *op) {
 static bool slice_gather(Parts *p, const TflOperator *op) {
   int64_t index[MOST_PARTS];
   const int x = op->nin == 2 && !op->groups ? op->in[0] : -1,
-            n = x < 0 ? -1 : numbers_of(p, op, 1, MOST_PARTS, index);
-  const int d = n < 1 || p->tensor.data[x].size < 1 ? -1 : counted(op->axis, p->tensor.data[x].rank);
+            n = x < 0 ? -1 : read_numbers(p, op, 1, MOST_PARTS, index);
+  const int d = n < 1 || p->tensor.data[x].size < 1 ? -1 : axis_counted(op->axis, p->tensor.data[x].rank);
   if (d < 0 || index[0] < 0 || index[0] + n > p->tensor.data[x].dim[d]) return false;
   for (int i = 1; i < n; i++)
     if (index[i] != index[0] + i) return false;

@@ -9,14 +9,14 @@
 /* ---- weights as floats ---- */
 enum { HALF = TFL_FLOAT16 };
 
-static double half_of(uint32_t bits) { /* of 16 bits */
+static double half_float(uint32_t bits) { /* of 16 bits */
   const int e = (int)(bits >> 10 & 31);
   const double part = bits & 1023, sign = bits >> 15 ? -1 : 1;
   if (e == 31) return part > 0 ? (double)NAN : sign * (double)INFINITY;
   return sign * (e ? ldexp(1024 + part, e - 25) : ldexp(part, -24));
 }
 
-static void put_float(uint8_t *to, float x) {
+static void store_float(uint8_t *to, float x) {
   uint32_t bits;
   memcpy(&bits, &x, sizeof bits);
   for (int i = 0; i < 4; i++) to[i] = (uint8_t)(bits >> 8 * i);
@@ -30,8 +30,8 @@ static bool stands_for_floats(const TflTensor *t) {
          (t->scales == 1 || t->zeros);
 }
 
-static float float_of(const TflTensor *t, int64_t i, int64_t inner) {
-  if (t->code == HALF) return (float)half_of((uint32_t)(t->data[2 * i] | t->data[2 * i + 1] << 8));
+static float weight_float(const TflTensor *t, int64_t i, int64_t inner) {
+  if (t->code == HALF) return (float)half_float((uint32_t)(t->data[2 * i] | t->data[2 * i + 1] << 8));
   const int64_t q = t->code == TFL_INT8    ? (int8_t)t->data[i]
                     : t->code == TFL_UINT8 ? t->data[i]
                                            : (int16_t)(uint16_t)(t->data[2 * i] | t->data[2 * i + 1] << 8);
@@ -45,7 +45,7 @@ static bool as_floats(Arena *arena, const TflTensor *from, TflTensor *to, size_t
   uint8_t *data = arena_alloc(arena, 4 * (size_t)from->size);
   int64_t inner = 1;
   for (int d = from->rank - 1; d > from->axis && from->scales > 1; d--) inner *= from->dim[d];
-  for (int64_t i = 0; i < from->size; i++) put_float(data + 4 * i, float_of(from, i, inner));
+  for (int64_t i = 0; i < from->size; i++) store_float(data + 4 * i, weight_float(from, i, inner));
   to->data = data;
   to->elem = F32;
   to->known = true;
@@ -108,7 +108,7 @@ static int *count_readers(Arena *arena, const TflModel *m) {
 }
 
 /* The only operator that reads a tensor first; NULL: there are several or none. */
-static TflOperator *only_reader(const TflModel *m, const int *readers, int tensor) {
+static TflOperator *only_tfl_reader(const TflModel *m, const int *readers, int tensor) {
   for (int o = 0; o < m->noperators && readers[tensor] == 1; o++)
     if (m->op[o].nin && m->op[o].in[0] == tensor && m->op[o].nout == 1 && m->op[o].out[0] >= 0)
       return &m->op[o];
@@ -127,7 +127,7 @@ static bool small_integers(const TflModel *m, const TflOperator *op, int input, 
   return true;
 }
 
-static void same_shape(TflTensor *t, const TflTensor *as) {
+static void copy_shape(TflTensor *t, const TflTensor *as) {
   t->rank = as->rank;
   t->size = as->size;
   memcpy(t->dim, as->dim, sizeof t->dim);
@@ -138,7 +138,7 @@ static void become_same(TflModel *m, TflOperator *op) {
   op->code = TFL_RESHAPE;
   op->nin = 1;
   op->nlist = -1;
-  same_shape(&m->tensor[op->out[0]], &m->tensor[op->in[0]]);
+  copy_shape(&m->tensor[op->out[0]], &m->tensor[op->in[0]]);
 }
 
 typedef struct Blocks {
@@ -155,16 +155,16 @@ static bool find_blocks(const TflModel *m, const int *readers, TflOperator *op, 
   if (b->axes < 1 || b->axes > 2 || !small_integers(m, op, 1, b->axes, b->block) ||
       !small_integers(m, op, 2, 2 * b->axes, b->pad))
     return false;
-  b->conv = only_reader(m, readers, op->out[0]);
+  b->conv = only_tfl_reader(m, readers, op->out[0]);
   if (b->conv && b->axes == 1 && (b->conv->code == TFL_EXPAND_DIMS || b->conv->code == TFL_RESHAPE)) {
     b->more = b->conv;
-    b->conv = only_reader(m, readers, b->more->out[0]);
+    b->conv = only_tfl_reader(m, readers, b->more->out[0]);
   }
   if (!b->conv || (b->conv->code != TFL_CONV_2D && b->conv->code != TFL_DEPTHWISE_CONV_2D)) return false;
-  b->together = only_reader(m, readers, b->conv->out[0]);
+  b->together = only_tfl_reader(m, readers, b->conv->out[0]);
   if (b->together && b->more && (b->together->code == TFL_SQUEEZE || b->together->code == TFL_RESHAPE)) {
     b->less = b->together;
-    b->together = only_reader(m, readers, b->less->out[0]);
+    b->together = only_tfl_reader(m, readers, b->less->out[0]);
   }
   int64_t again[2];
   if (!b->together || b->together->code != TFL_BATCH_TO_SPACE_ND ||
@@ -204,7 +204,7 @@ static bool become_dilated(TflModel *m, Blocks *b) {
   memcpy(conv->dilation, dilation, sizeof dilation);
   become_same(m, b->apart);
   TflTensor *to = &m->tensor[conv->out[0]];
-  if (!b->more) return same_shape(to, y), become_same(m, b->together), true;
+  if (!b->more) return copy_shape(to, y), become_same(m, b->together), true;
   TflTensor *wide = &m->tensor[b->more->out[0]];
   for (int k = 0; k < 2; k++) { /* [1, length, channels] with an axis of 1 */
     TflTensor *t = k ? to : wide;
@@ -220,7 +220,7 @@ static bool become_dilated(TflModel *m, Blocks *b) {
   b->more->nin = 1;
   b->more->nlist = -1;
   if (b->less) b->less->code = TFL_RESHAPE, b->less->nin = 1, b->less->nlist = -1;
-  if (b->less) same_shape(&m->tensor[b->less->out[0]], y);
+  if (b->less) copy_shape(&m->tensor[b->less->out[0]], y);
   become_same(m, b->together);
   return true;
 }
@@ -345,7 +345,7 @@ bool tflite_is_quantized(const TflModel *m) {
   return false;
 }
 
-static void prepare(Arena *arena, TflModel *m, size_t bytes) {
+static void prepare_model(Arena *arena, TflModel *m, size_t bytes) {
   size_t room = 8 * bytes + (1 << 20); /* elements: a buffer may be that of many tensors, but hardly is */
   fold_conversions(arena, m, &room);
   sort_operators(arena, m);
@@ -355,7 +355,7 @@ static void prepare(Arena *arena, TflModel *m, size_t bytes) {
 }
 
 /* ---- what is asked for ---- */
-static TflModel *refuse(Diags *diags, Span at, const char *path, const char *why) {
+static TflModel *refuse_model(Diags *diags, Span at, const char *path, const char *why) {
   diag_report(diags, DIAG_import_file, at, NULL, "cannot read '%s': %s", path, why);
   return NULL;
 }
@@ -369,7 +369,7 @@ static int tensor_called(const TflModel *m, const char *name) {
 static bool choose_outputs(TflModel *m, Diags *diags, Span at, const char *path,
                            const ImportOptions *options) {
   const int n = options->outputs.n;
-  if (n > TFLITE_IO) return refuse(diags, at, path, "--outputs names more than 64 tensors");
+  if (n > TFLITE_IO) return refuse_model(diags, at, path, "--outputs names more than 64 tensors");
   for (int i = 0; i < n; i++) {
     const char *name = options->outputs.data[i];
     m->output[i] = tensor_called(m, name);
@@ -396,9 +396,9 @@ TflModel *tflite_open(Arena *arena, Diags *diags, Span at, const char *path, con
                       const uint8_t *bytes, size_t n) {
   const char *why = NULL;
   TflModel *m = tflite_read(arena, bytes, n, &why);
-  if (!m) return refuse(diags, at, path, why);
+  if (!m) return refuse_model(diags, at, path, why);
   if (!choose_outputs(m, diags, at, path, options)) return NULL;
   open_sizes(m, options);
-  prepare(arena, m, n);
+  prepare_model(arena, m, n);
   return m;
 }

@@ -55,7 +55,7 @@ static const struct {
              {"BFLOAT16", 2, false, F32}};
 enum { TYPES = sizeof types / sizeof *types };
 
-static const char *text_of(Reader *r, FlatTable table, int field) {
+static const char *table_text(Reader *r, FlatTable table, int field) {
   const FlatVector text = flat_vector(&r->flat, table, field, 1);
   char *copy = arena_copy(r->arena, text.at ? (const char *)r->flat.bytes + text.at : "", text.n);
   for (char *c = copy; *c; c++)
@@ -63,7 +63,7 @@ static const char *text_of(Reader *r, FlatTable table, int field) {
   return copy;
 }
 
-static bool read_shape(Reader *r, FlatTable table, TflTensor *tensor) {
+static bool read_tensor_shape(Reader *r, FlatTable table, TflTensor *tensor) {
   const FlatVector shape = flat_vector(&r->flat, table, TENSOR_SHAPE, 4),
                    signature = flat_vector(&r->flat, table, TENSOR_SIGNATURE, 4);
   bool empty = false;
@@ -160,7 +160,7 @@ static bool read_data(Reader *r, FlatTable table, TflTensor *tensor) {
 }
 
 /* What --outputs and messages call it. */
-static const char *name_of(Reader *r, const char *name, int tensor) {
+static const char *named_tensor(Reader *r, const char *name, int tensor) {
   while (!*name || table_find(&r->names, name))
     name = arena_printf(r->arena, "%s%st%d", name, *name ? "_" : "", tensor);
   table_set(r->arena, &r->names, name, r->model);
@@ -178,13 +178,14 @@ static bool read_tensors(Reader *r, FlatTable graph) {
     TflTensor *tensor = &m->tensor[i];
     const int64_t type = flat_int(&r->flat, table, TENSOR_TYPE, 1, 0);
     const bool listed = type >= 0 && type < TYPES;
-    tensor->name = name_of(r, text_of(r, table, TENSOR_NAME), i);
+    tensor->name = named_tensor(r, table_text(r, table, TENSOR_NAME), i);
     tensor->is_variable = flat_int(&r->flat, table, TENSOR_VARIABLE, 1, 0) != 0;
     tensor->code = listed ? (int)type : -1;
     tensor->type = listed ? types[type].name : "a type that is not known";
     tensor->known = listed && types[type].known;
     tensor->elem = listed ? types[type].elem : F32;
-    if (!read_shape(r, table, tensor) || !read_quantization(r, table, tensor) || !read_data(r, table, tensor))
+    if (!read_tensor_shape(r, table, tensor) || !read_quantization(r, table, tensor) ||
+        !read_data(r, table, tensor))
       return false;
   }
   return true;
@@ -241,7 +242,7 @@ static void read_pair(Reader *r, FlatTable options, int field, int64_t otherwise
   to[0] = flat_int(&r->flat, options, field + 1, 4, otherwise);
 }
 
-static void read_window(Reader *r, FlatTable options, TflOperator *op) {
+static void read_tfl_window(Reader *r, FlatTable options, TflOperator *op) {
   Flat *flat = &r->flat;
   const bool pool = op->code == TFL_AVERAGE_POOL_2D || op->code == TFL_MAX_POOL_2D;
   const int more = op->code == TFL_DEPTHWISE_CONV_2D; /* its multiplier is that of the shapes */
@@ -286,7 +287,7 @@ static void read_more_options(Reader *r, FlatTable options, TflOperator *op) {
   }
 }
 
-static void read_options(Reader *r, FlatTable options, TflOperator *op) {
+static void read_operator_options(Reader *r, FlatTable options, TflOperator *op) {
   Flat *flat = &r->flat;
   const int bilinear = op->code == TFL_RESIZE_BILINEAR ? 2 : 0;
   switch (op->code) {
@@ -294,7 +295,7 @@ static void read_options(Reader *r, FlatTable options, TflOperator *op) {
   case TFL_DEPTHWISE_CONV_2D:
   case TFL_TRANSPOSE_CONV:
   case TFL_AVERAGE_POOL_2D:
-  case TFL_MAX_POOL_2D: read_window(r, options, op); break;
+  case TFL_MAX_POOL_2D: read_tfl_window(r, options, op); break;
   case TFL_ADD:
   case TFL_SUB: op->powers = flat_int(flat, options, 1, 1, 1) != 0; /* fall through */
   case TFL_MUL:
@@ -339,7 +340,7 @@ static void read_options(Reader *r, FlatTable options, TflOperator *op) {
 /* An operator outside TensorFlow Lite, of which some are builtin ones by another name: the options of a
  * transposed convolution are its padding, 1 for `same`, and its strides, width first. */
 static void read_custom(Reader *r, FlatTable code, FlatTable table, TflOperator *op) {
-  const char *name = text_of(r, code, CODE_CUSTOM);
+  const char *name = table_text(r, code, CODE_CUSTOM);
   const FlatVector options = flat_vector(&r->flat, table, OPERATOR_CUSTOM, 1);
   op->name = arena_printf(r->arena, "%s %s", op->name, name);
   if (strcmp(name, "Convolution2DTransposeBias") != 0 || options.n < 12 || op->nin != 3) return;
@@ -373,7 +374,7 @@ static bool read_operator(Reader *r, FlatTable table, TflOperator *op) {
     return false;
   op->nlist = -1;
   for (int a = 0; a < 2; a++) op->stride[a] = op->dilation[a] = op->size[a] = 1;
-  read_options(r, flat_table(&r->flat, table, OPERATOR_OPTIONS), op);
+  read_operator_options(r, flat_table(&r->flat, table, OPERATOR_OPTIONS), op);
   if (op->code == TFL_CUSTOM) read_custom(r, of, table, op);
   return true;
 }

@@ -240,7 +240,7 @@ bool tfl_concat(Making *k, const TflOperator *op) {
 
 /* ---- other sizes ---- */
 /* Which element the reference takes, in its floats. */
-static int64_t nearest_source(const TflOperator *op, int64_t in, int64_t out, int64_t at) {
+static int64_t tfl_nearest_source(const TflOperator *op, int64_t in, int64_t out, int64_t at) {
   const bool corners = op->corners && out > 1;
   const float scale = corners ? (float)(in - 1) / (float)(out - 1) : (float)in / (float)out,
               place = ((float)at + (op->middle ? 0.5f : 0.0f)) * scale;
@@ -249,13 +249,13 @@ static int64_t nearest_source(const TflOperator *op, int64_t in, int64_t out, in
 }
 
 /* Are the elements those of resize, by the element below or by the one whose middle is nearest? */
-static bool nearest_fits(const TflOperator *op, const TflTensor *in, const TflTensor *out, bool exact) {
+static bool tfl_nearest_fits(const TflOperator *op, const TflTensor *in, const TflTensor *out, bool exact) {
   enum { MOST = 1 << 16 };
   for (int d = 1; d < 3; d++) {
     const int64_t from = in->dim[d], to = out->dim[d];
     if (to > MOST || from > MOST) return false;
     for (int64_t i = 0; i < to; i++)
-      if (nearest_source(op, from, to, i) != (exact ? (2 * i + 1) * from / (2 * to) : i * from / to))
+      if (tfl_nearest_source(op, from, to, i) != (exact ? (2 * i + 1) * from / (2 * to) : i * from / to))
         return false;
   }
   return true;
@@ -269,8 +269,8 @@ static const char *resize_call(Making *k, const TflOperator *op) {
     return arena_printf(k->arena, "resize(%" PRId64 "x%" PRId64 "%s", h, w,
                         op->corners ? ", corners=true" : "");
   }
-  const bool below = nearest_fits(op, in, out, false);
-  if (!below && !nearest_fits(op, in, out, true)) return NULL;
+  const bool below = tfl_nearest_fits(op, in, out, false);
+  if (!below && !tfl_nearest_fits(op, in, out, true)) return NULL;
   if (below && h % in->dim[1] == 0 && w % in->dim[2] == 0)
     return arena_printf(k->arena, "upsample(%" PRId64 "x%" PRId64, up, across);
   return arena_printf(k->arena, "resize(%" PRId64 "x%" PRId64 ", mode=%s", h, w,

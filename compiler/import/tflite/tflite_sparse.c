@@ -33,7 +33,7 @@ typedef struct Sparse {
   int64_t at[MOST_LEVELS];
 } Sparse;
 
-static List read_list(Flat *flat, FlatTable table, int type, int field) {
+static List read_sparse_list(Flat *flat, FlatTable table, int type, int field) {
   static const int widths[] = {0, 4, 2, 1};
   const int64_t kind = flat_int(flat, table, type, 1, 0);
   List list = {.width = kind > 0 && kind < 4 ? widths[kind] : 0};
@@ -41,7 +41,7 @@ static List read_list(Flat *flat, FlatTable table, int type, int field) {
   return list;
 }
 
-static int64_t list_number(const Sparse *s, List list, uint64_t i) {
+static int64_t sparse_index(const Sparse *s, List list, uint64_t i) {
   if (i >= list.at.n) return -1;
   const int64_t number = flat_int_at(s->flat, list.at, (uint32_t)i, list.width);
   return list.width == 4 ? number : number & ((1 << 8 * list.width) - 1);
@@ -60,8 +60,8 @@ static bool read_levels(Sparse *s, Flat *flat, FlatTable sparsity) {
     Level *level = &s->level[i];
     level->dense = flat_int(flat, table, FORMAT, 1, 0) == 0;
     level->size = flat_int(flat, table, DENSE_SIZE, 4, 0);
-    level->segment = read_list(flat, table, SEGMENTS_TYPE, SEGMENTS);
-    level->index = read_list(flat, table, INDICES_TYPE, INDICES);
+    level->segment = read_sparse_list(flat, table, SEGMENTS_TYPE, SEGMENTS);
+    level->index = read_sparse_list(flat, table, INDICES_TYPE, INDICES);
     if (of < 0 || of >= s->levels || dimension < 0 || dimension >= s->rank) return false;
     if ((of >= s->rank) != (i >= s->rank)) return false; /* blocks are innermost */
     level->dimension = (int)dimension;
@@ -88,17 +88,17 @@ static bool put_value(Sparse *s) {
 }
 
 /* `before`: which of the indices of the level before it is. */
-static bool put_level(Sparse *s, int at, uint64_t before) {
+static bool put_sparse_level(Sparse *s, int at, uint64_t before) {
   if (at == s->levels) return put_value(s);
   const Level *level = &s->level[at];
-  const int64_t low = level->dense ? 0 : list_number(s, level->segment, before),
-                high = level->dense ? level->size : list_number(s, level->segment, before + 1);
+  const int64_t low = level->dense ? 0 : sparse_index(s, level->segment, before),
+                high = level->dense ? level->size : sparse_index(s, level->segment, before + 1);
   if (low < 0 || high < low) return false;
   for (int64_t i = low; i < high; i++) {
     if (s->steps++ > s->most) return false;
-    s->at[at] = level->dense ? i : list_number(s, level->index, (uint64_t)i);
+    s->at[at] = level->dense ? i : sparse_index(s, level->index, (uint64_t)i);
     const uint64_t next = level->dense ? before * (uint64_t)level->size + (uint64_t)i : (uint64_t)i;
-    if (s->at[at] < 0 || !put_level(s, at + 1, next)) return false;
+    if (s->at[at] < 0 || !put_sparse_level(s, at + 1, next)) return false;
   }
   return true;
 }
@@ -109,5 +109,6 @@ bool flat_dense(Flat *flat, FlatTable sparsity, int rank, const int64_t *dim, Fl
   uint64_t size = 1;
   for (int d = 0; d < rank; d++) size *= (uint64_t)dim[d];
   s.most += 4 * size;
-  return read_levels(&s, flat, sparsity) && put_level(&s, 0, 0) && s.used * (uint64_t)width == values.n;
+  return read_levels(&s, flat, sparsity) && put_sparse_level(&s, 0, 0) &&
+         s.used * (uint64_t)width == values.n;
 }
