@@ -13,7 +13,7 @@ static const char *unused(OnnxOut *o, const char *name) {
   return numbered;
 }
 
-static const char *name_of(OnnxOut *o, const char *what) {
+static const char *numbered_name(OnnxOut *o, const char *what) {
   return arena_printf(o->arena, "%s.%s", o->node->name, what);
 }
 
@@ -21,7 +21,7 @@ static const char *name_of(OnnxOut *o, const char *what) {
 const char *out_node(OnnxOut *o, const char *op, int nin, const char *const *in) {
   NodeProto *node = NEW(o->arena, NodeProto);
   node->op_type = op;
-  node->name = unused(o, name_of(o, op));
+  node->name = unused(o, numbered_name(o, op));
   for (int i = 0; i < nin; i++) vec_push(o->arena, node->input, in[i]);
   vec_push(o->arena, node->output, node->name);
   vec_push(o->arena, o->model->node, node);
@@ -37,7 +37,7 @@ const char *out_two(OnnxOut *o, const char *op, const char *x, const char *y) {
 }
 
 const char *out_also(OnnxOut *o, const char *what) {
-  const char *name = unused(o, name_of(o, what));
+  const char *name = unused(o, numbered_name(o, what));
   vec_push(o->arena, o->last->output, name);
   return name;
 }
@@ -117,7 +117,7 @@ const char *out_channels(OnnxOut *o, int k) {
 }
 
 const char *out_floats(OnnxOut *o, const char *what, int rank, const int64_t *dim, const float *value) {
-  return out_named(o, name_of(o, what), rank, dim, value);
+  return out_named(o, numbered_name(o, what), rank, dim, value);
 }
 
 const char *out_filled(OnnxOut *o, const char *what, int64_t n, double value) {
@@ -135,7 +135,8 @@ const char *out_number(OnnxOut *o, const char *what, double value) {
 const char *out_list(OnnxOut *o, const char *what, int n, const int64_t *value) {
   const int64_t dim[] = {n};
   const Tensor *list = tensor_list(o->arena, n, value);
-  return out_constant(o, name_of(o, what), TENSOR_INT64, 1, dim, (WireBytes){list->data, 8 * (size_t)n, 0});
+  return out_constant(o, numbered_name(o, what), TENSOR_INT64, 1, dim,
+                      (WireBytes){list->data, 8 * (size_t)n, 0});
 }
 
 /* ---- values ---- */

@@ -8,12 +8,12 @@
 
 enum { ROW = 1 }; /* the axis along which the numbers of a row lie: rows are a sequence's positions */
 
-static const char *columns(OnnxOut *o, const char *x, int64_t from, int64_t to) {
+static const char *box_columns(OnnxOut *o, const char *x, int64_t from, int64_t to) {
   return out_part(o, x, 1, &from, &to, &(int64_t){ROW});
 }
 
 /* The input as rows: those of a cell are its channels, one anchor's after the other's. */
-static const char *rows_of(OnnxOut *o, const Node *node) {
+static const char *out_rows(OnnxOut *o, const Node *node) {
   const YoloHead *head = node->detail;
   const int64_t width = shape_extent(node->shape).c, dim[] = {0, head->anchors, width, -1},
                 from[] = {0, 2, 3, 1};
@@ -23,7 +23,7 @@ static const char *rows_of(OnnxOut *o, const Node *node) {
 /* Two numbers for each row, [1, 2, rows]: the place of its cell, or the shape of its anchor. */
 typedef double NumberOfRow(const YoloHead *, int64_t row, int k);
 
-static double cell_of(const YoloHead *head, int64_t row, int k) {
+static double yolo_cell_of(const YoloHead *head, int64_t row, int k) {
   const int64_t cell = row / head->anchors;
   return (double)(k ? cell / head->w : cell % head->w);
 }
@@ -32,7 +32,7 @@ static double anchor_of(const YoloHead *head, int64_t row, int k) {
   return head->anchor[row % head->anchors][k];
 }
 
-static const char *of_rows(OnnxOut *o, const char *what, NumberOfRow *number) {
+static const char *out_per_row(OnnxOut *o, const char *what, NumberOfRow *number) {
   const YoloHead *head = o->node->detail;
   const int64_t rows = shape_extent(o->node->shape).w, dim[] = {1, 2, rows};
   float *all = NEW_ARRAY(o->arena, float, 2 * rows);
@@ -50,13 +50,13 @@ static const char *stride_of(OnnxOut *o, const YoloHead *head) {
 /* The parts of a row that yolo computes in different ways, and then the row again. */
 const char *export_yolo(OnnxOut *o, const Node *node) {
   const YoloHead *head = node->detail;
-  const char *rows = rows_of(o, node), *centre, *size, *scores;
-  centre = out_one(o, "Sigmoid", columns(o, rows, YOLO_X, YOLO_W));
-  centre = out_two(o, "Add", centre, of_rows(o, "cells", cell_of));
+  const char *rows = out_rows(o, node), *centre, *size, *scores;
+  centre = out_one(o, "Sigmoid", box_columns(o, rows, YOLO_X, YOLO_W));
+  centre = out_two(o, "Add", centre, out_per_row(o, "cells", yolo_cell_of));
   centre = out_two(o, "Mul", centre, stride_of(o, head));
-  size = out_one(o, "Exp", columns(o, rows, YOLO_W, YOLO_OBJECT));
-  size = out_two(o, "Mul", size, of_rows(o, "anchors", anchor_of));
-  scores = out_one(o, "Sigmoid", columns(o, rows, YOLO_OBJECT, YOLO_CLASSES + head->classes));
+  size = out_one(o, "Exp", box_columns(o, rows, YOLO_W, YOLO_OBJECT));
+  size = out_two(o, "Mul", size, out_per_row(o, "anchors", anchor_of));
+  scores = out_one(o, "Sigmoid", box_columns(o, rows, YOLO_OBJECT, YOLO_CLASSES + head->classes));
   const char *y = out_node(o, "Concat", 3, (const char *const[]){centre, size, scores});
   out_int(o, "axis", ROW);
   return y;
@@ -82,7 +82,7 @@ static const char *of_box(OnnxOut *o, const char *what, int axis, int n, const d
   return out_floats(o, what, axis + 2, dim, to);
 }
 
-static const char *pair(OnnxOut *o, const char *x, int64_t from, int64_t axis) { /* of x and y */
+static const char *coordinate_pair(OnnxOut *o, const char *x, int64_t from, int64_t axis) { /* of x and y */
   const int64_t to = from + 2;
   return out_part(o, x, 1, &from, &to, &axis);
 }
@@ -91,13 +91,13 @@ static const char *pair(OnnxOut *o, const char *x, int64_t from, int64_t axis) {
 static const char *deltas_of(OnnxOut *o, const Node *node, const char *deltas, int from, int axis) {
   double weight[2];
   for (int k = 0; k < 2; k++) weight[k] = list_number(node, "weights", from + k);
-  const char *part = pair(o, deltas, from, axis);
+  const char *part = coordinate_pair(o, deltas, from, axis);
   if (weight[0] == 1 && weight[1] == 1) return part;
   return out_two(o, "Div", part, of_box(o, from ? "sizes" : "places", axis, 2, weight));
 }
 
 /* To the picture, where there is one; in any case to 0. */
-static const char *cut(OnnxOut *o, const Node *node, const char *corners, int axis) {
+static const char *clip_boxes(OnnxOut *o, const Node *node, const char *corners, int axis) {
   const Node *picture = picture_of(node);
   if (picture) {
     const double h = (double)picture->shape.dim[0], w = (double)picture->shape.dim[1];
@@ -115,7 +115,8 @@ const char *export_decode(OnnxOut *o, const Node *node) {
     boxes = out_reshape(o, boxes, 4, (const int64_t[]){0, 1, BOX, rows});
     deltas = out_reshape(o, deltas, 4, (const int64_t[]){0, classes, BOX, rows});
   }
-  const char *low = pair(o, boxes, 0, axis), *side = out_two(o, "Sub", pair(o, boxes, 2, axis), low),
+  const char *low = coordinate_pair(o, boxes, 0, axis),
+             *side = out_two(o, "Sub", coordinate_pair(o, boxes, 2, axis), low),
              *half = out_two(o, "Mul", side, out_number(o, "half", 0.5)),
              *by = out_two(o, "Mul", deltas_of(o, node, deltas, 0, axis), side),
              *centre = out_two(o, "Add", out_two(o, "Add", low, half), by),
@@ -125,7 +126,7 @@ const char *export_decode(OnnxOut *o, const Node *node) {
              *from = out_two(o, "Sub", centre, reach), *to = out_two(o, "Add", centre, reach);
   const char *corners = out_two(o, "Concat", from, to);
   out_int(o, "axis", axis);
-  const char *y = cut(o, node, corners, axis);
+  const char *y = clip_boxes(o, node, corners, axis);
   return classes > 1 ? out_shaped(o, y, node->shape) : y;
 }
 
@@ -152,14 +153,14 @@ static Candidates given_candidates(OnnxOut *o, const Node *node) {
 static Candidates candidates_of_yolo(OnnxOut *o, const Node *node) {
   const Shape in = node->in[0]->shape;
   Candidates c = {.rows = in.dim[0], .classes = in.dim[1] - YOLO_CLASSES};
-  const char *x = out_input(o, 0), *centre = columns(o, x, YOLO_X, YOLO_W),
-             *size = columns(o, x, YOLO_W, YOLO_OBJECT),
+  const char *x = out_input(o, 0), *centre = box_columns(o, x, YOLO_X, YOLO_W),
+             *size = box_columns(o, x, YOLO_W, YOLO_OBJECT),
              *half = out_two(o, "Mul", size, out_number(o, "half", 0.5)),
              *from = out_two(o, "Sub", centre, half), *to = out_two(o, "Add", centre, half);
   c.boxes = out_two(o, "Concat", from, to);
   out_int(o, "axis", ROW);
-  const char *object = columns(o, x, YOLO_OBJECT, YOLO_CLASSES);
-  c.scores = out_two(o, "Mul", object, columns(o, x, YOLO_CLASSES, YOLO_CLASSES + c.classes));
+  const char *object = box_columns(o, x, YOLO_OBJECT, YOLO_CLASSES);
+  c.scores = out_two(o, "Mul", object, box_columns(o, x, YOLO_CLASSES, YOLO_CLASSES + c.classes));
   return c;
 }
 
@@ -168,7 +169,8 @@ static Candidates candidates_of_yolo(OnnxOut *o, const Node *node) {
  * size. */
 static const char *kept_scores(OnnxOut *o, const Node *node, const Candidates *c, const char *none) {
   static const int64_t rows_first[] = {0, 2, 1};
-  const char *from = pair(o, c->boxes, 0, ROW), *to = out_two(o, "Max", pair(o, c->boxes, 2, ROW), from);
+  const char *from = coordinate_pair(o, c->boxes, 0, ROW),
+             *to = out_two(o, "Max", coordinate_pair(o, c->boxes, 2, ROW), from);
   const char *boxes = out_two(o, "Concat", from, to);
   out_int(o, "axis", ROW);
   const int64_t most = arg_int(node, "max");

@@ -14,18 +14,18 @@ const char *export_same(OnnxOut *o, const Node *node) {
 const char *export_map(OnnxOut *o, const Node *node) { return out_one(o, word(node), out_input(o, 0)); }
 
 /* ---- activations ---- */
-static const char *clipped(OnnxOut *o, const char *x, double least, double most) {
+static const char *out_clipped(OnnxOut *o, const char *x, double least, double most) {
   const char *const in[] = {x, out_number(o, "min", least), out_number(o, "max", most)};
   return out_node(o, "Clip", 3, in);
 }
 
 const char *export_relu6(OnnxOut *o, const Node *node) {
   (void)node;
-  return clipped(o, out_input(o, 0), 0, 6);
+  return out_clipped(o, out_input(o, 0), 0, 6);
 }
 
 const char *export_clip(OnnxOut *o, const Node *node) {
-  return clipped(o, out_input(o, 0), arg_number(node, "min"), arg_number(node, "max"));
+  return out_clipped(o, out_input(o, 0), arg_number(node, "min"), arg_number(node, "max"));
 }
 
 const char *export_leaky_relu(OnnxOut *o, const Node *node) {
@@ -93,7 +93,7 @@ const char *export_power(OnnxOut *o, const Node *node) {
 
 /* ---- operands ---- */
 /* Operand k under as many dimensions as the value has, so that ONNX repeats what the language does. */
-static const char *operand(OnnxOut *o, const Node *node, int k) {
+static const char *out_operand(OnnxOut *o, const Node *node, int k) {
   const int in = combine_input(node, k);
   if (in < 0) return out_number(o, "number", combine_number(node, k));
   const Shape whole = node->shape, part = node->in[in]->shape;
@@ -108,14 +108,14 @@ static const char *operand(OnnxOut *o, const Node *node, int k) {
 /* Several values: one sum, as one that is rounded once. */
 static const char *sum(OnnxOut *o, const Node *node) {
   const char *in[MOST_INPUTS];
-  for (int k = 0; k < node->nin; k++) in[k] = operand(o, node, k);
+  for (int k = 0; k < node->nin; k++) in[k] = out_operand(o, node, k);
   return out_node(o, "Sum", node->nin, in);
 }
 
 const char *export_combine(OnnxOut *o, const Node *node) {
   if (node->op->int8 == INT8_SUM && node->nin > 2 && combine_count(node) == node->nin) return sum(o, node);
-  const char *y = operand(o, node, 0);
-  for (int k = 1; k < combine_count(node); k++) y = out_two(o, word(node), y, operand(o, node, k));
+  const char *y = out_operand(o, node, 0);
+  for (int k = 1; k < combine_count(node); k++) y = out_two(o, word(node), y, out_operand(o, node, k));
   return y;
 }
 

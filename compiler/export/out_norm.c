@@ -85,7 +85,7 @@ const char *export_lrn(OnnxOut *o, const Node *node) {
 }
 
 /* ---- constants of the data ---- */
-static double of_channel(const Node *node, const char *name, int64_t c) {
+static double channel_scale(const Node *node, const char *name, int64_t c) {
   const Const *value = arg_const(node, name);
   if (value->kind == CONST_LIST) value = &value->items[value->n > 1 ? c : 0];
   return value->kind == CONST_INT ? (double)value->i : value->f;
@@ -97,7 +97,8 @@ static bool all_are(const float *value, int64_t n, float what) {
   return i == n;
 }
 
-static const char *numbers(OnnxOut *o, const Node *node, const char *what, int64_t n, const float *value) {
+static const char *out_parameters(OnnxOut *o, const Node *node, const char *what, int64_t n,
+                                  const float *value) {
   const int64_t dim[] = {n, 1, 1};
   return all_are(value, n, value[0]) ? out_number(o, what, (double)value[0])
                                      : out_floats(o, what, node->shape.rank, dim, value);
@@ -108,13 +109,13 @@ const char *export_normalize(OnnxOut *o, const Node *node) {
   const int64_t n = out_extent(node).c;
   float *gain = NEW_ARRAY(o->arena, float, n), *mean = NEW_ARRAY(o->arena, float, n);
   for (int64_t c = 0; c < n; c++) {
-    const double std = of_channel(node, "std", c);
-    gain[c] = (float)(of_channel(node, "scale", c) / std);
-    mean[c] = (float)(of_channel(node, "mean", c) / std);
+    const double std = channel_scale(node, "std", c);
+    gain[c] = (float)(channel_scale(node, "scale", c) / std);
+    mean[c] = (float)(channel_scale(node, "mean", c) / std);
   }
   const char *x = out_input(o, 0);
-  if (!all_are(gain, n, 1)) x = out_two(o, "Mul", x, numbers(o, node, "factor", n, gain));
-  return all_are(mean, n, 0) ? x : out_two(o, "Sub", x, numbers(o, node, "mean", n, mean));
+  if (!all_are(gain, n, 1)) x = out_two(o, "Mul", x, out_parameters(o, node, "factor", n, gain));
+  return all_are(mean, n, 0) ? x : out_two(o, "Sub", x, out_parameters(o, node, "mean", n, mean));
 }
 
 const char *export_l2norm(OnnxOut *o, const Node *node) {

@@ -83,7 +83,7 @@ typedef struct Blocks { /* of fy x fx pixels; flat: where these lie side by side
   bool dcr, square;
 } Blocks;
 
-static Blocks blocks_of(const Node *node, bool to_deep) {
+static Blocks depth_blocks(const Node *node, bool to_deep) {
   const Extent in = out_extent(node->in[0]), out = out_extent(node);
   Blocks b = {.flat = to_deep ? in : out, .deep = to_deep ? out : in, .dcr = arg_is(node, "order", "dcr")};
   b.fy = b.flat.h / b.deep.h;
@@ -93,7 +93,7 @@ static Blocks blocks_of(const Node *node, bool to_deep) {
 }
 
 const char *export_space_to_depth(OnnxOut *o, const Node *node) {
-  const Blocks b = blocks_of(node, true);
+  const Blocks b = depth_blocks(node, true);
   if (b.square && b.dcr) {
     const char *y = out_one(o, "SpaceToDepth", out_input(o, 0));
     out_int(o, "blocksize", b.fy);
@@ -106,7 +106,7 @@ const char *export_space_to_depth(OnnxOut *o, const Node *node) {
 }
 
 const char *export_depth_to_space(OnnxOut *o, const Node *node) {
-  const Blocks b = blocks_of(node, false);
+  const Blocks b = depth_blocks(node, false);
   if (b.square) {
     const char *y = out_one(o, "DepthToSpace", out_input(o, 0));
     out_int(o, "blocksize", b.fy);

@@ -41,7 +41,7 @@ const char *out_part(OnnxOut *o, const char *x, int n, const int64_t *from, cons
 }
 
 /* The positions that begin there, as many as the value has. */
-static const char *inside(OnnxOut *o, const Node *node, int64_t y, int64_t x) {
+static const char *out_inside(OnnxOut *o, const Node *node, int64_t y, int64_t x) {
   const Extent e = out_extent(node);
   const int64_t from[] = {y, x}, to[] = {y + e.h, x + e.w}, axis[] = {2, 3};
   const int sequence = node->shape.rank == 2;
@@ -50,12 +50,12 @@ static const char *inside(OnnxOut *o, const Node *node, int64_t y, int64_t x) {
 
 const char *export_crop(OnnxOut *o, const Node *node) {
   const Box box = box_inside(node, "n");
-  return inside(o, node, box.y, box.x);
+  return out_inside(o, node, box.y, box.x);
 }
 
 const char *export_crop_like(OnnxOut *o, const Node *node) {
   const Extent from = out_extent(node->in[0]), to = out_extent(node);
-  return inside(o, node, (from.h - to.h) / 2, (from.w - to.w) / 2);
+  return out_inside(o, node, (from.h - to.h) / 2, (from.w - to.w) / 2);
 }
 
 const char *export_slice(OnnxOut *o, const Node *node) {
@@ -106,7 +106,7 @@ static bool rounds_right(int64_t in, int64_t out, bool exact) {
 }
 
 /* Elements picked one by one along each axis. */
-static const char *picked(OnnxOut *o, const Node *node, bool exact) {
+static const char *out_picked(OnnxOut *o, const Node *node, bool exact) {
   const char *x = out_input(o, 0);
   for (int axis = node->shape.rank == 2; axis < 2; axis++) {
     const int64_t in = extent_side(out_extent(node->in[0]), axis), out = extent_side(out_extent(node), axis);
@@ -121,7 +121,8 @@ static const char *picked(OnnxOut *o, const Node *node, bool exact) {
 
 static const char *nearest(OnnxOut *o, const Node *node, bool exact) {
   const Extent in = out_extent(node->in[0]), out = out_extent(node);
-  if (!rounds_right(in.h, out.h, exact) || !rounds_right(in.w, out.w, exact)) return picked(o, node, exact);
+  if (!rounds_right(in.h, out.h, exact) || !rounds_right(in.w, out.w, exact))
+    return out_picked(o, node, exact);
   const char *y =
       resized(o, out_input(o, 0), in, node->shape, "nearest", exact ? "half_pixel" : "asymmetric");
   out_text(o, "nearest_mode", exact ? "round_prefer_ceil" : "floor");

@@ -33,8 +33,8 @@ static void put_pads(OnnxOut *o, const Node *node, const int64_t before[2], cons
 }
 
 /* A value with a border, which is made of `value`, or of itself: mode reflect. */
-static const char *padded(OnnxOut *o, const char *x, const Node *node, const int64_t before[2],
-                          const int64_t after[2], const char *mode, double value) {
+static const char *out_padded(OnnxOut *o, const char *x, const Node *node, const int64_t before[2],
+                              const int64_t after[2], const char *mode, double value) {
   const Axes a = axes_of(node);
   int64_t side[4], pads[8] = {0};
   sides(node, before, after, side);
@@ -57,7 +57,7 @@ static const char *convolved(OnnxOut *o, const char *op, const char *x, const ch
   return out_node(o, op, bias ? 3 : 2, in);
 }
 
-static const char *bias_of(OnnxOut *o, const Node *node) {
+static const char *out_bias(OnnxOut *o, const Node *node) {
   return node->weight[1] ? out_weight(o, 1, 1, &node->weight[1]->size) : NULL;
 }
 
@@ -78,13 +78,13 @@ static const char *weight_of(OnnxOut *o, const Node *node) {
 const char *export_conv(OnnxOut *o, const Node *node) {
   const Window *w = node->window;
   const int64_t groups = node->op->family == FAMILY_DEPTHWISE ? out_extent(node->in[0]).c : w->groups;
-  const char *y = convolved(o, "Conv", out_input(o, 0), weight_of(o, node), bias_of(o, node));
+  const char *y = convolved(o, "Conv", out_input(o, 0), weight_of(o, node), out_bias(o, node));
   put_window(o, node, groups, w->before, w->after);
   return y;
 }
 
 /* What is cut off at the ends. Less than nothing: so much is added, at the end by ONNX itself. */
-static void cut(const Node *node, int64_t before[2], int64_t after[2], int64_t more[2]) {
+static void cut_ends(const Node *node, int64_t before[2], int64_t after[2], int64_t more[2]) {
   const Window *w = node->window;
   for (int axis = 0; axis < 2; axis++) {
     const int64_t in = extent_side(out_extent(node->in[0]), axis), out = extent_side(out_extent(node), axis);
@@ -99,15 +99,15 @@ static void cut(const Node *node, int64_t before[2], int64_t after[2], int64_t m
 const char *export_conv_transpose(OnnxOut *o, const Node *node) {
   const Window *w = node->window;
   const bool early = w->before[0] < 0 || w->before[1] < 0; /* zeros come first, then the bias everywhere */
-  const char *bias = early ? NULL : bias_of(o, node);
+  const char *bias = early ? NULL : out_bias(o, node);
   int64_t before[2], after[2], more[2];
-  cut(node, before, after, more);
+  cut_ends(node, before, after, more);
   const char *y = convolved(o, "ConvTranspose", out_input(o, 0), weight_of(o, node), bias);
   put_window(o, node, w->groups, before, after);
   if (more[0] || more[1]) put_sizes(o, "output_padding", node, more);
   if (!early) return y;
   for (int axis = 0; axis < 2; axis++) before[axis] = w->before[axis] < 0 ? -w->before[axis] : 0;
-  y = padded(o, y, node, before, none, "constant", 0);
+  y = out_padded(o, y, node, before, none, "constant", 0);
   return node->weight[1] ? out_two(o, "Add", y, out_channels(o, 1)) : y;
 }
 
@@ -140,7 +140,7 @@ const char *export_maxpool(OnnxOut *o, const Node *node) {
   int64_t after[2];
   ends(node, after);
   const bool wide = wide_border(w, w->before, after);
-  const char *x = wide ? padded(o, out_input(o, 0), node, w->before, after, "constant", (double)-INFINITY)
+  const char *x = wide ? out_padded(o, out_input(o, 0), node, w->before, after, "constant", (double)-INFINITY)
                        : out_input(o, 0);
   const char *y = out_one(o, "MaxPool", x);
   put_sizes(o, "kernel_shape", node, w->kernel);
@@ -161,7 +161,7 @@ static const char *averaged(OnnxOut *o, const Node *node, const char *x, const i
 }
 
 /* The elements along an axis that the mean of a window counts. */
-static int64_t counted(const Node *node, int axis, int64_t at) {
+static int64_t counted_elements(const Node *node, int axis, int64_t at) {
   const Window *w = node->window;
   const bool pad = arg_bool(node, "count_pad");
   const int64_t from = pad ? -w->before[axis] : 0,
@@ -201,7 +201,7 @@ static const char *dilated_mean(OnnxOut *o, const Node *node, const int64_t afte
   float *ones = NEW_ARRAY(o->arena, float, taps), *share = NEW_ARRAY(o->arena, float, e.h *e.w);
   for (int64_t i = 0; i < taps; i++) ones[i] = 1;
   for (int64_t i = 0; i < e.h * e.w; i++)
-    share[i] = (float)(1 / (double)(counted(node, 0, i / e.w) * counted(node, 1, i % e.w)));
+    share[i] = (float)(1 / (double)(counted_elements(node, 0, i / e.w) * counted_elements(node, 1, i % e.w)));
   const char *sum = filtered(o, node, out_input(o, 0), ones, w->before, after);
   return out_two(o, "Mul", sum, out_floats(o, "share", a.n + 2, dim, share));
 }
@@ -216,8 +216,8 @@ const char *export_avgpool(OnnxOut *o, const Node *node) {
   if (!count_pad) return averaged(o, node, out_input(o, 0), w->before, after, false);
   if (more[0] <= 0 && more[1] <= 0) return averaged(o, node, out_input(o, 0), w->before, after, true);
   for (int axis = 0; axis < 2; axis++) more[axis] = more[axis] > 0 ? more[axis] : 0;
-  return averaged(o, node, padded(o, out_input(o, 0), node, w->before, w->after, "constant", 0), none, more,
-                  false);
+  return averaged(o, node, out_padded(o, out_input(o, 0), node, w->before, w->after, "constant", 0), none,
+                  more, false);
 }
 
 /* With r = max(x, 0) the mean of r*r by that of r; where all are 0 that is 0. */
@@ -243,7 +243,7 @@ const char *export_blurpool(OnnxOut *o, const Node *node) {
     for (int64_t x = 0; x < w->kernel[1]; x++)
       kernel[y * w->kernel[1] + x] = (float)(binomial(w->kernel[0] - 1, y) * binomial(w->kernel[1] - 1, x));
   const char *x = has_border(w->before, w->after)
-                      ? padded(o, out_input(o, 0), node, w->before, w->after, "reflect", 0)
+                      ? out_padded(o, out_input(o, 0), node, w->before, w->after, "reflect", 0)
                       : out_input(o, 0);
   return filtered(o, node, x, kernel, none, none);
 }

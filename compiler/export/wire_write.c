@@ -37,12 +37,12 @@ static bool put_long(FILE *file, const WireField *field, const void *bytes, size
   return put_key(file, field, LENGTH) && put_varint(file, n) && fwrite(bytes, 1, n, file) == n;
 }
 
-static const void *place_of(const WireField *field, const void *message) {
+static const void *field_place(const WireField *field, const void *message) {
   return (const uint8_t *)message + field->offset;
 }
 
 static size_t field_size(const WireField *field, const void *message) {
-  const void *place = place_of(field, message);
+  const void *place = field_place(field, message);
   size_t n = 0;
   switch (field->kind) {
   case WIRE_INT: {
@@ -82,7 +82,7 @@ static bool put_inner(FILE *file, const WireField *field, const void *message) {
          wire_write(file, field->of, message);
 }
 
-static bool put_float(FILE *file, const WireField *field, float value) {
+static bool write_float(FILE *file, const WireField *field, float value) {
   uint32_t bits;
   memcpy(&bits, &value, sizeof bits);
   const uint8_t bytes[] = {(uint8_t)bits, (uint8_t)(bits >> 8), (uint8_t)(bits >> 16), (uint8_t)(bits >> 24)};
@@ -96,12 +96,12 @@ static bool put_ints(FILE *file, const WireField *field, const WireInts *ints) {
 }
 
 /* A field that is not left out. */
-static bool put_field(FILE *file, const WireField *field, const void *message) {
-  const void *place = place_of(field, message);
+static bool write_field(FILE *file, const WireField *field, const void *message) {
+  const void *place = field_place(field, message);
   bool good = true;
   switch (field->kind) {
   case WIRE_INT: return put_key(file, field, VARINT) && put_varint(file, (uint64_t)*(const int64_t *)place);
-  case WIRE_FLOAT: return put_float(file, field, *(const float *)place);
+  case WIRE_FLOAT: return write_float(file, field, *(const float *)place);
   case WIRE_TEXT: {
     const char *text = *(const char *const *)place;
     return put_long(file, field, text, strlen(text));
@@ -128,6 +128,6 @@ static bool put_field(FILE *file, const WireField *field, const void *message) {
 
 bool wire_write(FILE *file, const WireMessage *of, const void *message) {
   for (const WireField *field = of->field; field->kind != WIRE_END; field++)
-    if (field_size(field, message) && !put_field(file, field, message)) return false;
+    if (field_size(field, message) && !write_field(file, field, message)) return false;
   return true;
 }
