@@ -19,7 +19,7 @@ static const Instead *instead_of(const Texts *texts, const char *identity) {
   return NULL;
 }
 
-static const char *text_of(void *context, const char *identity, size_t *n) {
+static const char *document_text(void *context, const char *identity, size_t *n) {
   const Texts *texts = context;
   const Instead *instead = instead_of(texts, identity);
   if (instead) return *n = instead->n, instead->text;
@@ -81,7 +81,7 @@ Analysis *analysis_new(Server *s, const Document *d, int ninstead, const Instead
   a->sources.arena = arena;
   a->diags = diags_new(arena, &a->sources);
   Texts texts = {s, ninstead, instead};
-  const OpenTexts open = {text_of, &texts};
+  const OpenTexts open = {document_text, &texts};
   const Instead *other = instead_of(&texts, d->identity);
   const size_t n = other ? other->n : d->n;
   const char *text = arena_copy(arena, other ? other->text : d->text, n); /* it outlives the next change */

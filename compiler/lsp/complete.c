@@ -31,14 +31,14 @@ typedef struct Completing {
   json_t *items;
 } Completing;
 
-static bool begins(const char *word, const char *name) {
+static bool has_prefix(const char *word, const char *name) {
   return strncasecmp(word, name, strlen(word)) == 0 || strstr(name, word);
 }
 
 /* `group`: what is likely comes first. The text may be a snippet. */
 static void item(Completing *c, int group, int kind, const char *name, const char *detail, const char *text,
                  const char *data) {
-  if (!begins(c->context.word, name)) return;
+  if (!has_prefix(c->context.word, name)) return;
   const bool snippet = strchr(text, '$') != NULL;
   json_t *json = json_pack("{s:s, s:i, s:o, s:s, s:{s:O, s:s}}", "label", name, "kind", kind, "sortText",
                            string_json(c->arena, arena_printf(c->arena, "%d%s", group, name)), "filterText",
@@ -61,7 +61,7 @@ static void words(Completing *c, int group, int kind, const char *list, const ch
 }
 
 /* ---- operators and blocks, with the arguments that they need ---- */
-static const char *call_text(const Completing *c, const char *name, int n, const char *const *required) {
+static const char *call_snippet(const Completing *c, const char *name, int n, const char *const *required) {
   if (!c->server->snippets || n == 0) return name;
   Text text = {.arena = c->arena};
   text_put(&text, "%s(", name);
@@ -74,7 +74,7 @@ static const char *op_text(const Completing *c, const char *name, const Param *p
   VEC(const char *) required = {0};
   for (const Param *p = params; p && p->name; p++)
     if (!p->value) vec_push(c->arena, required, p->name);
-  return call_text(c, name, required.n, required.data);
+  return call_snippet(c, name, required.n, required.data);
 }
 
 static void operators(Completing *c) {
@@ -83,7 +83,7 @@ static void operators(Completing *c) {
          (*op)->name);
 }
 
-static void blocks(Completing *c) {
+static void complete_blocks(Completing *c) {
   const Ast *program = c->place.analysis->program;
   for (int f = 0; f < program->files.n; f++)
     for (int i = 0; i < program->files.data[f]->n; i++) {
@@ -95,12 +95,12 @@ static void blocks(Completing *c) {
       Text signature = {.arena = c->arena};
       block_signature_put(&signature, c->place.analysis, decl->block);
       item(c, 2, ITEM_CLASS, decl->block->name.s, signature.s,
-           call_text(c, decl->block->name.s, required.n, required.data), NULL);
+           call_snippet(c, decl->block->name.s, required.n, required.data), NULL);
     }
 }
 
 /* ---- names in scope ---- */
-static const char *value_text(const Completing *c, const Analysis *a, const Symbol *symbol) {
+static const char *symbol_detail(const Completing *c, const Analysis *a, const Symbol *symbol) {
   for (int i = 0; i < a->record.names.n; i++) {
     const SemaName *name = &a->record.names.data[i];
     if (name->span.file != symbol->span.file || name->span.start != symbol->span.start) continue;
@@ -119,7 +119,7 @@ static void symbol_item(Completing *c, const Symbol *symbol, bool constants) {
   if (at.file == c->place.file && at.start >= c->context.word_start) return; /* it is defined below */
   if (value || (constant && (constants || symbol->kind == SYMBOL_PARAMETER)))
     item(c, 1, constant ? ITEM_CONSTANT : ITEM_VARIABLE, symbol->name,
-         value_text(c, c->place.analysis, symbol), symbol->name, NULL);
+         symbol_detail(c, c->place.analysis, symbol), symbol->name, NULL);
 }
 
 static void constants_of(Completing *c, const File *file, int depth) {
@@ -164,7 +164,7 @@ static void members(Completing *c) {
   for (int i = 0; inner && i < inner->symbols.n; i++)
     if (inner->symbols.data[i]->kind == SYMBOL_VALUE)
       item(c, 1, ITEM_VARIABLE, inner->symbols.data[i]->name,
-           value_text(c, c->place.analysis, inner->symbols.data[i]), inner->symbols.data[i]->name, NULL);
+           symbol_detail(c, c->place.analysis, inner->symbols.data[i]), inner->symbols.data[i]->name, NULL);
   words(c, 2, ITEM_FIELD, "height width length channels size", "of the value's shape");
 }
 
@@ -185,7 +185,7 @@ static bool is_given(const Completing *c, const char *name) {
   return false;
 }
 
-static void argument(Completing *c, const char *name, const char *detail) {
+static void complete_argument(Completing *c, const char *name, const char *detail) {
   if (!is_given(c, name)) item(c, 0, ITEM_PROPERTY, name, detail, arena_printf(c->arena, "%s=", name), NULL);
 }
 
@@ -194,22 +194,23 @@ static void arguments(Completing *c) {
   const Block *block = op ? NULL : block_called(c);
   bool trained = block != NULL;
   for (const Param *p = block ? NULL : params_of(c->context.callee); p && p->name; p++) {
-    argument(c, p->name,
-             p->value && p->value[0] ? arena_printf(c->arena, "= %s: %s", p->value, p->help ? p->help : "")
-                                     : p->help);
+    complete_argument(c, p->name,
+                      p->value && p->value[0]
+                          ? arena_printf(c->arena, "= %s: %s", p->value, p->help ? p->help : "")
+                          : p->help);
     trained |= op && p->type == PARAM_INIT;
   }
   for (int i = 0; block && i < block->nparams; i++) {
     const Parameter *p = &block->param[i];
-    argument(c, p->name.s,
-             p->value
-                 ? arena_printf(c->arena, "= %s", source_text(c->place.analysis, c->arena, p->value->span))
+    complete_argument(
+        c, p->name.s,
+        p->value ? arena_printf(c->arena, "= %s", source_text(c->place.analysis, c->arena, p->value->span))
                  : "required");
   }
-  if (op || block) argument(c, "name", "the layer's name in files of weights");
-  if (op || block) argument(c, "precision", "f32, i8 or i16: of a net with weights of 8 bits");
-  if (trained) argument(c, "weights", "shares the parameters of an earlier layer");
-  if (trained) argument(c, "frozen", "= false: training leaves the parameters as they are");
+  if (op || block) complete_argument(c, "name", "the layer's name in files of weights");
+  if (op || block) complete_argument(c, "precision", "f32, i8 or i16: of a net with weights of 8 bits");
+  if (trained) complete_argument(c, "weights", "shares the parameters of an earlier layer");
+  if (trained) complete_argument(c, "frozen", "= false: training leaves the parameters as they are");
   names_in_scope(c, true);
 }
 
@@ -252,7 +253,7 @@ static void setting_values(Completing *c) {
 }
 
 /* ---- imports ---- */
-static bool is_program(const char *name) {
+static bool is_program_name(const char *name) {
   const size_t n = strlen(name);
   return n > 4 && strcmp(name + n - 4, ".cnn") == 0;
 }
@@ -264,9 +265,9 @@ static void imports_in(Completing *c, const char *folder, size_t typed) {
   for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
     const char *name = entry->d_name, *whole = arena_printf(c->arena, "%s/%s", path, name);
     if (name[0] == '.' || strcmp(file_identity(c->arena, whole), c->place.document->identity) == 0) continue;
-    DIR *inner = is_program(name) ? NULL : opendir(whole);
+    DIR *inner = is_program_name(name) ? NULL : opendir(whole);
     if (inner) closedir(inner);
-    if (!inner && !is_program(name)) continue;
+    if (!inner && !is_program_name(name)) continue;
     const char *label =
         arena_printf(c->arena, "%.*s%s%s", (int)typed, c->context.word, name, inner ? "/" : "");
     json_t *clean = string_json(c->arena, label);
@@ -295,17 +296,17 @@ static void complete(Completing *c) {
   case WHERE_STATEMENT:
     words(c, 4, ITEM_KEYWORD, "repeat if const in input output labels train", "");
     names_in_scope(c, false);
-    blocks(c);
+    complete_blocks(c);
     operators(c);
     break;
   case WHERE_START:
     words(c, 4, ITEM_KEYWORD, "in", "");
     names_in_scope(c, false);
-    blocks(c);
+    complete_blocks(c);
     operators(c);
     break;
   case WHERE_CHAIN:
-    blocks(c);
+    complete_blocks(c);
     operators(c);
     break;
   case WHERE_ARGUMENT: arguments(c); break;

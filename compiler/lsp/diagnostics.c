@@ -41,7 +41,7 @@ static bool same_mistake(const json_t *a, const json_t *b) {
   return same;
 }
 
-static void add(json_t *files, const char *uri, json_t *diagnostic) {
+static void add_diagnostic(json_t *files, const char *uri, json_t *diagnostic) {
   json_t *list = json_object_get(files, uri);
   if (!list) json_object_set_new(files, uri, list = json_array());
   bool known = false; /* a library and a net that imports it both tell what is wrong in it */
@@ -58,7 +58,7 @@ static json_t *files_collect(Server *s) {
     for (int i = 0; i < diags->list.n; i++) {
       const Diag *diag = diags->list.data[i];
       const bool placed = diag->span.file >= 1 && diag->span.file <= (uint32_t)d->now->main_files;
-      add(files, placed ? d->now->uri[diag->span.file] : d->uri, diagnostic_json(s, d->now, diag));
+      add_diagnostic(files, placed ? d->now->uri[diag->span.file] : d->uri, diagnostic_json(s, d->now, diag));
     }
   }
   return files;
@@ -92,7 +92,7 @@ void diagnostics_publish(Server *s) {
 }
 
 /* ---- code actions ---- */
-static bool meets(Span a, uint32_t from, uint32_t to) { return a.start <= to && from <= a.end; }
+static bool overlaps_range(Span a, uint32_t from, uint32_t to) { return a.start <= to && from <= a.end; }
 
 static json_t *edits_json(const Server *s, const Analysis *a, const Diag *diag) {
   json_t *changes = json_object();
@@ -152,7 +152,7 @@ json_t *answer_actions(Server *s, Arena *arena, const json_t *params, Failure *f
   json_t *actions = json_array();
   for (int i = 0; i < a->diags->list.n && wants(params, "quickfix"); i++) {
     const Diag *diag = a->diags->list.data[i];
-    if (!diag->fixes.n || diag->span.file != 1 || !meets(diag->span, from, to)) continue;
+    if (!diag->fixes.n || diag->span.file != 1 || !overlaps_range(diag->span, from, to)) continue;
     const char *help = diag->helps.n ? diag->helps.data[0] : diag->message,
                *title = arena_printf(arena, "Fix: %s", help);
     json_array_append_new(actions,

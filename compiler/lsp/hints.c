@@ -21,7 +21,7 @@ static bool within(const char *name, const char *prefix) {
 }
 
 /* Of a layer, or of all layers of an application of a block. */
-static LayerFacts facts_of(Analysis *a, const SemaCall *call) {
+static LayerFacts call_facts(Analysis *a, const SemaCall *call) {
   const LayerFacts *facts = analysis_facts(a);
   LayerFacts sum = {0};
   for (int i = 0; facts && call->name && i < a->graph->nodes.n; i++) {
@@ -33,12 +33,12 @@ static LayerFacts facts_of(Analysis *a, const SemaCall *call) {
   return sum;
 }
 
-static const char *label_of(const Hinting *h, Analysis *a, const SemaCall *call) {
+static const char *hint_label(const Hinting *h, Analysis *a, const SemaCall *call) {
   const Server *s = h->server;
   Text label = {.arena = h->arena};
   text_put(&label, "%s", s->hint_shapes ? shape_text(h->arena, call->node->shape) : "");
   if (!s->hint_parameters && !s->hint_macs) return label.s;
-  const LayerFacts facts = facts_of(a, call);
+  const LayerFacts facts = call_facts(a, call);
   if (s->hint_parameters && facts.parameters)
     text_put(&label, "%s%s parameters", label.n ? ", " : "", text_thousands(h->arena, facts.parameters));
   if (s->hint_macs && facts.macs)
@@ -66,7 +66,7 @@ static bool hint(Hinting *h, Analysis *a, Span there, Span here) {
   }
   if (!shown) return false;
   if (told > MOST_TOLD) text_put(&others, "\nand %d more", told - MOST_TOLD);
-  const char *label = label_of(h, a, shown);
+  const char *label = hint_label(h, a, shown);
   if (!*label) return true;
   json_t *range = range_json(h->server, h->now, here);
   json_t *json = json_pack("{s:O, s:s, s:i, s:b}", "position", json_object_get(range, "end"), "label", label,

@@ -69,7 +69,7 @@ static void put_applications(Text *out, Analysis *a, Span span) {
   text_put(out, "%s", told ? "```\n\n" : "");
 }
 
-static const Block *block_of(const Analysis *a, const char *name) {
+static const Block *hovered_block(const Analysis *a, const char *name) {
   for (int f = 0; f < a->program->files.n; f++)
     for (int i = 0; i < a->program->files.data[f]->n; i++) {
       const Decl *decl = a->program->files.data[f]->decl[i];
@@ -79,7 +79,7 @@ static const Block *block_of(const Analysis *a, const char *name) {
 }
 
 /* Comments right above a definition. */
-static void put_comment(Text *out, const Analysis *a, Span definition) {
+static void put_hovered_comment(Text *out, const Analysis *a, Span definition) {
   const Source *source = sources_get(&a->sources, definition.file);
   uint32_t begin = definition.start;
   VEC(const char *) lines = {0};
@@ -99,9 +99,9 @@ static void put_comment(Text *out, const Analysis *a, Span definition) {
   if (lines.n) text_put(out, "\n");
 }
 
-static bool put_call(Text *out, Analysis *a, const Call *call, Span span) {
+static bool put_hovered_call(Text *out, Analysis *a, const Call *call, Span span) {
   const Op *op = op_find(call->name.s);
-  const Block *block = op ? NULL : block_of(a, call->name.s);
+  const Block *block = op ? NULL : hovered_block(a, call->name.s);
   if (!op && !block) return false;
   text_put(out, "```cnn\n");
   if (op) signature_put(out, op->name, op->params);
@@ -109,7 +109,7 @@ static bool put_call(Text *out, Analysis *a, const Call *call, Span span) {
   text_put(out, "\n```\n\n");
   put_applications(out, a, span);
   if (op) op_markdown(out, op);
-  else put_comment(out, a, block->span);
+  else put_hovered_comment(out, a, block->span);
   return true;
 }
 
@@ -141,7 +141,7 @@ static void put_symbol(Text *out, const Analysis *a, const Symbol *symbol) {
   text_put(out, "\n```\n\n%s `%s`", kinds[symbol->kind], symbol->name);
   put_values(out, a, symbol);
   text_put(out, "\n\n");
-  put_comment(out, a, symbol->stmt ? symbol->stmt->span : symbol->span);
+  put_hovered_comment(out, a, symbol->stmt ? symbol->stmt->span : symbol->span);
 }
 
 /* ---- arguments and settings ---- */
@@ -153,7 +153,7 @@ static bool put_param(Text *out, const Param *p) {
   return true;
 }
 
-static bool put_form(Text *out, const char *name) {
+static bool put_hovered_form(Text *out, const char *name) {
   const Op *loss = loss_find(name);
   const Form *form = loss ? NULL : form_any(name);
   if (!loss && !form) return false;
@@ -171,12 +171,13 @@ static bool put_argument(Text *out, const Found *found) {
   return put_param(out, param_named(params_of(callee), found->argument->name.s));
 }
 
-static bool put_word(Text *out, const Found *found) {
-  if (found->function && !found->argument && found->on_name) return put_form(out, found->function->callee.s);
+static bool put_hovered_word(Text *out, const Found *found) {
+  if (found->function && !found->argument && found->on_name)
+    return put_hovered_form(out, found->function->callee.s);
   if (found->setting && !found->function && !found->argument && found->on_name)
     return put_param(out, key_named(found->setting->name.s));
   const Expr *e = found->setting ? found->setting->value : NULL;
-  return e && e->kind == EXPR_PATH && e->nparts == 1 && put_form(out, e->part[0].s);
+  return e && e->kind == EXPR_PATH && e->nparts == 1 && put_hovered_form(out, e->part[0].s);
 }
 
 /* The range is that of the text now; the numbers may be those of the last good text. */
@@ -185,9 +186,9 @@ static bool describe(Text *out, const Place *place) {
   const Occurrence *name = names_at(place->analysis->names, place->file, place->offset);
   if (name && name->symbol->kind != SYMBOL_BLOCK) return put_symbol(out, place->analysis, name->symbol), true;
   if (found.call && found.on_name && !found.argument && !found.function)
-    return put_call(out, place->analysis, found.call, found.call->span);
+    return put_hovered_call(out, place->analysis, found.call, found.call->span);
   if (name) return put_symbol(out, place->analysis, name->symbol), true;
-  return put_argument(out, &found) || put_word(out, &found);
+  return put_argument(out, &found) || put_hovered_word(out, &found);
 }
 
 json_t *answer_hover(Server *s, Arena *arena, const json_t *params, Failure *failure) {

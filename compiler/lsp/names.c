@@ -49,14 +49,14 @@ static const NameScope *scope_of_file(const Names *names, const File *file) {
 }
 
 /* A constant of the file or of what it imports. */
-static Symbol *constant_of(const Names *names, const File *file, const char *name, int depth) {
+static Symbol *symbol_constant(const Names *names, const File *file, const char *name, int depth) {
   const NameScope *scope = scope_of_file(names, file);
   Symbol *found = scope ? symbol_in(scope, name, false) : NULL;
   if (found && found->kind == SYMBOL_CONST) return found;
   for (int i = 0; i < file->n && depth < DEEPEST; i++) {
     const Import *import = file->decl[i]->import;
     found = file->decl[i]->kind == DECL_IMPORT && import->file
-                ? constant_of(names, import->file, name, depth + 1)
+                ? symbol_constant(names, import->file, name, depth + 1)
                 : NULL;
     if (found) return found;
   }
@@ -78,7 +78,7 @@ Symbol *names_visible_as(const Names *names, const NameScope *scope, const char 
     if (found) return found;
   }
   for (const NameScope *at = scope; at; at = at->outer)
-    if (!at->outer) return constant_of(names, at->file, name, 0);
+    if (!at->outer) return symbol_constant(names, at->file, name, 0);
   return NULL;
 }
 

@@ -15,17 +15,17 @@ typedef struct Uses {
   VEC(Use) all;
 } Uses;
 
-static bool same_place(const Analysis *a, Span x, const Analysis *b, Span y) {
+static bool same_definition(const Analysis *a, Span x, const Analysis *b, Span y) {
   return x.start == y.start && x.end == y.end && strcmp(a->uri[x.file], b->uri[y.file]) == 0;
 }
 
 static void uses_add(Uses *uses, const Analysis *a, const Analysis *of, const Symbol *symbol) {
   for (int i = 0; i < a->names->all.n; i++) {
     const Occurrence *o = &a->names->all.data[i];
-    if (!same_place(a, o->symbol->span, of, symbol->span)) continue;
+    if (!same_definition(a, o->symbol->span, of, symbol->span)) continue;
     bool known = false;
     for (int k = 0; k < uses->all.n; k++)
-      known |= same_place(a, o->span, uses->all.data[k].analysis, uses->all.data[k].at.span);
+      known |= same_definition(a, o->span, uses->all.data[k].analysis, uses->all.data[k].at.span);
     if (!known) vec_push(uses->arena, uses->all, ((Use){a, *o}));
   }
 }
@@ -111,7 +111,7 @@ json_t *answer_prepare_rename(Server *s, Arena *arena, const json_t *params, Fai
                    at->symbol->name);
 }
 
-static bool is_name(const char *s) {
+static bool is_identifier(const char *s) {
   const size_t letters = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
   return letters > 0 && letters <= 200 && !s[letters] && !(s[0] >= '0' && s[0] <= '9');
 }
@@ -131,7 +131,7 @@ static void uses_sort(Uses *uses) { /* few, and nearly in order */
 }
 
 /* The text of a file with the new name in it. */
-static Instead renamed(Arena *arena, const Uses *uses, const char *uri, const char *name) {
+static Instead renamed_edits(Arena *arena, const Uses *uses, const char *uri, const char *name) {
   Text text = {.arena = arena};
   const Source *source = NULL;
   uint32_t done = 0;
@@ -151,7 +151,8 @@ static int uses_in(const Analysis *a, const Uses *uses) {
   int n = 0;
   for (int i = 0; i < a->names->all.n; i++)
     for (int k = 0; k < uses->all.n; k++)
-      n += same_place(a, a->names->all.data[i].span, uses->all.data[k].analysis, uses->all.data[k].at.span);
+      n += same_definition(a, a->names->all.data[i].span, uses->all.data[k].analysis,
+                           uses->all.data[k].at.span);
   return n;
 }
 
@@ -186,7 +187,7 @@ static const char *rename_try(Server *s, Arena *arena, const Uses *uses, const c
   return why;
 }
 
-static bool file_told(const Uses *uses, int before, const char *uri) {
+static bool file_listed(const Uses *uses, int before, const char *uri) {
   for (int i = 0; i < before; i++)
     if (strcmp(uses->all.data[i].analysis->uri[uses->all.data[i].at.span.file], uri) == 0) return true;
   return false;
@@ -195,7 +196,7 @@ static bool file_told(const Uses *uses, int before, const char *uri) {
 json_t *answer_rename(Server *s, Arena *arena, const json_t *params, Failure *failure) {
   Place place;
   const char *name = json_string_value(json_object_get(params, "newName"));
-  if (!name || !is_name(name)) {
+  if (!name || !is_identifier(name)) {
     *failure = (Failure){RPC_INVALID_PARAMS, "a name is made of letters, digits and _"};
     return NULL;
   }
@@ -209,8 +210,8 @@ json_t *answer_rename(Server *s, Arena *arena, const json_t *params, Failure *fa
   for (int i = 0; i < uses.all.n; i++) {
     const Use *use = &uses.all.data[i];
     const char *uri = use->analysis->uri[use->at.span.file];
-    if (!file_told(&uses, i, uri)) {
-      vec_push(arena, instead, renamed(arena, &uses, uri, name));
+    if (!file_listed(&uses, i, uri)) {
+      vec_push(arena, instead, renamed_edits(arena, &uses, uri, name));
       json_object_set_new(changes, uri, json_array());
     }
     json_array_append_new(

@@ -24,7 +24,7 @@ static json_t *symbol_json(const Server *s, const Analysis *a, const char *name,
 }
 
 /* The shape of a value, where it is known. */
-static const char *detail_of(const Analysis *a, Ident name) {
+static const char *outline_detail(const Analysis *a, Ident name) {
   for (int i = 0; i < a->record.names.n; i++) {
     const SemaName *one = &a->record.names.data[i];
     if (one->span.file == name.span.file && one->span.start == name.span.start &&
@@ -39,8 +39,8 @@ static void body_symbols(const Server *s, const Analysis *a, const Body *body, j
     const Stmt *stmt = body->stmt[i];
     const int kind = stmt->kind == STMT_CONST ? KIND_CONSTANT : KIND_VARIABLE;
     if (stmt->name.s && stmt->kind != STMT_REPEAT)
-      json_array_append_new(
-          list, symbol_json(s, a, stmt->name.s, detail_of(a, stmt->name), kind, stmt->span, stmt->name.span));
+      json_array_append_new(list, symbol_json(s, a, stmt->name.s, outline_detail(a, stmt->name), kind,
+                                              stmt->span, stmt->name.span));
     for (int k = 0; k < stmt->noutputs; k++)
       json_array_append_new(list, symbol_json(s, a, stmt->output[k].name.s, "output", KIND_FIELD,
                                               stmt->output[k].span, stmt->output[k].name.span));
@@ -89,11 +89,11 @@ typedef struct Folding {
   json_t *list;
 } Folding;
 
-static int line_of(const Analysis *a, uint32_t offset) {
+static int outline_line(const Analysis *a, uint32_t offset) {
   return sources_place(&a->sources, 1, offset).line - 1;
 }
 
-static void fold(const Folding *f, int first, int last, const char *kind) {
+static void add_fold(const Folding *f, int first, int last, const char *kind) {
   if (last <= first) return;
   json_t *json = json_pack("{s:i, s:i}", "startLine", first, "endLine", last);
   if (kind) json_object_set_new(json, "kind", json_string(kind));
@@ -103,7 +103,7 @@ static void fold(const Folding *f, int first, int last, const char *kind) {
 /* The line of what closes it stays. */
 static void fold_span(const Folding *f, Span span) {
   if (span.end > span.start)
-    fold(f, line_of(f->analysis, span.start), line_of(f->analysis, span.end) - 1, NULL);
+    add_fold(f, outline_line(f->analysis, span.start), outline_line(f->analysis, span.end) - 1, NULL);
 }
 
 static void fold_body(const Folding *f, const Body *body) {
@@ -129,7 +129,7 @@ static void fold_comments(const Folding *f) {
     const bool comment = i < lines->count && at < lines->n && lines->text[at] == '#';
     if (comment && first < 0) first = i;
     if (comment || first < 0) continue;
-    fold(f, first, i - 1, "comment");
+    add_fold(f, first, i - 1, "comment");
     first = -1;
   }
 }
@@ -148,10 +148,10 @@ json_t *answer_folding(Server *s, Arena *arena, const json_t *params, Failure *f
     if (decl->kind == DECL_NET) fold_body(&f, decl->net->body);
     if (decl->kind == DECL_CONST) fold_span(&f, decl->constant->value->span);
     if (decl->kind != DECL_IMPORT) continue;
-    last = line_of(d->now, decl->span.end);
-    if (imports < 0) imports = line_of(d->now, decl->span.start);
+    last = outline_line(d->now, decl->span.end);
+    if (imports < 0) imports = outline_line(d->now, decl->span.start);
   }
-  fold(&f, imports, last, "imports");
+  add_fold(&f, imports, last, "imports");
   fold_comments(&f);
   return f.list;
 }

@@ -8,7 +8,7 @@
 enum { PIECE = 64 << 10, LONGEST_LINE = 4096, LARGEST_MESSAGE = 256 << 20 };
 
 /* More bytes, if there are any; the event that they are not. */
-static RpcEvent fill(Rpc *r, bool wait) {
+static RpcEvent fill_buffer(Rpc *r, bool wait) {
   if (r->room - r->n < PIECE) {
     const size_t room = 2 * r->room + PIECE;
     Arena *arena = arena_new();
@@ -85,13 +85,13 @@ static RpcEvent skip(Rpc *r, bool wait) {
     drop(r, n);
     r->skip -= n;
     if (!r->skip) return RPC_MESSAGE;
-    const RpcEvent event = fill(r, wait);
+    const RpcEvent event = fill_buffer(r, wait);
     if (event != RPC_MESSAGE) return event;
   }
 }
 
 RpcEvent rpc_next(Rpc *r, bool wait, const char **text, size_t *n, const char **why) {
-  if (!r->bytes) fill(r, false);
+  if (!r->bytes) fill_buffer(r, false);
   drop(r, r->given);
   r->given = 0;
   for (;;) {
@@ -101,7 +101,7 @@ RpcEvent rpc_next(Rpc *r, bool wait, const char **text, size_t *n, const char **
     if (event == RPC_MISTAKE) return event;
     r->body = event == RPC_MESSAGE;
     if (r->body && r->n >= r->length) break;
-    event = fill(r, wait);
+    event = fill_buffer(r, wait);
     if (event != RPC_MESSAGE) return event;
   }
   r->body = r->has_length = false;
@@ -110,12 +110,12 @@ RpcEvent rpc_next(Rpc *r, bool wait, const char **text, size_t *n, const char **
   return RPC_MESSAGE;
 }
 
-static int put(const char *bytes, size_t n, void *text) { return text_bytes(text, bytes, n), 0; }
+static int append_bytes(const char *bytes, size_t n, void *text) { return text_bytes(text, bytes, n), 0; }
 
 void rpc_send(Rpc *r, json_t *message) {
   Arena *arena = arena_new();
   Text body = {.arena = arena};
-  json_dump_callback(message, put, &body, JSON_COMPACT);
+  json_dump_callback(message, append_bytes, &body, JSON_COMPACT);
   const char *header = arena_printf(arena, "Content-Length: %zu\r\n\r\n", body.n);
   r->broken = r->broken || !r->wire->write(r->wire->context, header, strlen(header)) ||
               !r->wire->write(r->wire->context, body.s, body.n);

@@ -24,7 +24,7 @@ static void respond(Server *s, const json_t *id, json_t *result) {
                      "result", result ? result : json_null()));
 }
 
-static void refuse(Server *s, const json_t *id, int code, const char *message) {
+static void refuse_request(Server *s, const json_t *id, int code, const char *message) {
   Arena *arena = arena_new();
   rpc_send(&s->rpc, json_pack("{s:s, s:o, s:{s:i, s:o}}", "jsonrpc", "2.0", "id",
                               id ? json_deep_copy(id) : json_null(), "error", "code", code, "message",
@@ -177,8 +177,8 @@ static void take_notice(Server *s, const char *method, const json_t *params) {
 
 static void take_request(Server *s, const json_t *id, const char *method, const json_t *params) {
   if (!s->initialized && strcmp(method, "initialize") != 0)
-    return refuse(s, id, RPC_NOT_INITIALIZED, "the first request is initialize");
-  if (s->shut_down) return refuse(s, id, RPC_INVALID_REQUEST, "it is shut down");
+    return refuse_request(s, id, RPC_NOT_INITIALIZED, "the first request is initialize");
+  if (s->shut_down) return refuse_request(s, id, RPC_INVALID_REQUEST, "it is shut down");
   for (size_t i = 0; i < LENGTH(requests); i++) {
     if (strcmp(requests[i].method, method) != 0) continue;
     Arena *arena = arena_new();
@@ -186,26 +186,26 @@ static void take_request(Server *s, const json_t *id, const char *method, const 
     json_t *result = requests[i].answer(s, arena, params, &failure);
     if (failure.code) {
       json_decref(result);
-      refuse(s, id, failure.code, failure.message);
+      refuse_request(s, id, failure.code, failure.message);
     } else respond(s, id, result);
     arena_free(arena);
     return;
   }
   Arena *arena = arena_new();
-  refuse(s, id, RPC_METHOD_NOT_FOUND, arena_printf(arena, "there is no method '%s'", method));
+  refuse_request(s, id, RPC_METHOD_NOT_FOUND, arena_printf(arena, "there is no method '%s'", method));
   arena_free(arena);
 }
 
 static bool is_id(const json_t *id) { return json_is_integer(id) || json_is_string(id); }
 
-static void take(Server *s, const json_t *message) {
+static void take_message(Server *s, const json_t *message) {
   const json_t *id = json_object_get(message, "id"), *params = json_object_get(message, "params");
   const char *method = json_string_value(json_object_get(message, "method"));
   if (method && !id) return take_notice(s, method, params);
   if (method && is_id(id)) return take_request(s, id, method, params);
   const bool answer = !method && (json_object_get(message, "result") || json_object_get(message, "error"));
   if (!answer)
-    refuse(s, is_id(id) ? id : NULL, RPC_INVALID_REQUEST, "this is neither a request nor a notice");
+    refuse_request(s, is_id(id) ? id : NULL, RPC_INVALID_REQUEST, "this is neither a request nor a notice");
 }
 
 /* ---- the queue ---- */
@@ -214,7 +214,7 @@ static void cancel(Server *s, const json_t *id) {
     json_t *message = s->queue.data[i];
     if (!message || !json_object_get(message, "method") || !json_equal(json_object_get(message, "id"), id))
       continue;
-    refuse(s, id, RPC_CANCELLED, "it was cancelled");
+    refuse_request(s, id, RPC_CANCELLED, "it was cancelled");
     json_decref(message);
     s->queue.data[i] = NULL;
   }
@@ -225,7 +225,7 @@ static void take_in(Server *s, const char *text, size_t n) {
   json_t *message = json_loadb(text, n, JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
   const char *method = json_string_value(json_object_get(message, "method"));
   if (!message) {
-    refuse(s, NULL, RPC_PARSE_ERROR, error.text);
+    refuse_request(s, NULL, RPC_PARSE_ERROR, error.text);
   } else if (method && strcmp(method, "$/cancelRequest") == 0) {
     cancel(s, AT(message, "params", "id"));
     json_decref(message);
@@ -235,7 +235,7 @@ static void take_in(Server *s, const char *text, size_t n) {
 }
 
 /* Everything that is there already; waits if there is nothing to do. False at the end. */
-static bool read_all(Server *s) {
+static bool read_messages(Server *s) {
   enum { MOST_QUEUED = 1000 };
   const char *text, *why;
   size_t n;
@@ -243,7 +243,7 @@ static bool read_all(Server *s) {
     const bool idle = s->queue.n == 0 && !s->changed;
     switch (rpc_next(&s->rpc, idle, &text, &n, &why)) {
     case RPC_MESSAGE: take_in(s, text, n); break;
-    case RPC_MISTAKE: refuse(s, NULL, RPC_PARSE_ERROR, why); break;
+    case RPC_MISTAKE: refuse_request(s, NULL, RPC_PARSE_ERROR, why); break;
     case RPC_NOTHING:
       if (!idle) return true;
       break;
@@ -257,11 +257,11 @@ static void take_next(Server *s) {
   json_t *message = s->queue.data[0];
   s->queue.n--;
   memmove(s->queue.data, s->queue.data + 1, sizeof *s->queue.data * (size_t)s->queue.n);
-  if (message) take(s, message);
+  if (message) take_message(s, message);
   json_decref(message);
 }
 
-static void clear(Server *s) {
+static void clear_diagnostics(Server *s) {
   while (s->documents) {
     Document *d = s->documents;
     s->documents = d->next;
@@ -278,7 +278,7 @@ int lsp_serve(const Wire *wire, int ndirs, const char *const *dirs) {
   Arena *arena = arena_new();
   Server *s = NEW(arena, Server);
   *s = (Server){.arena = arena, .rpc = {.wire = wire}, .ndirs = ndirs, .dirs = dirs, .hint_shapes = true};
-  while (!s->done && !s->rpc.broken && read_all(s)) {
+  while (!s->done && !s->rpc.broken && read_messages(s)) {
     if (s->queue.n) take_next(s);
     else if (s->changed) {
       diagnostics_publish(s);
@@ -287,6 +287,6 @@ int lsp_serve(const Wire *wire, int ndirs, const char *const *dirs) {
     }
   }
   const int status = s->done && s->shut_down ? 0 : 1;
-  clear(s);
+  clear_diagnostics(s);
   return status;
 }

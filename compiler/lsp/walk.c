@@ -9,26 +9,28 @@ typedef struct Search {
   void *context;
 } Search;
 
-static bool inside(const Search *s, Span span) { return span.start <= s->offset && s->offset <= span.end; }
+static bool span_inside(const Search *s, Span span) {
+  return span.start <= s->offset && s->offset <= span.end;
+}
 
 static void expr_search(Search *s, const Expr *e);
 
 static void arguments_search(Search *s, const Arguments *args) {
   for (int i = 0; i < args->n; i++) {
     const Argument *a = &args->list[i];
-    if (!inside(s, a->span)) continue;
+    if (!span_inside(s, a->span)) continue;
     s->found.argument = a;
-    s->found.on_name = a->name.s && inside(s, a->name.span);
+    s->found.on_name = a->name.s && span_inside(s, a->name.span);
     expr_search(s, a->value);
   }
 }
 
 static void expr_search(Search *s, const Expr *e) {
-  if (!e || !inside(s, e->span)) return;
+  if (!e || !span_inside(s, e->span)) return;
   if (e->kind == EXPR_CALL) {
     s->found.function = e;
     s->found.argument = NULL;
-    s->found.on_name = inside(s, e->callee.span);
+    s->found.on_name = span_inside(s, e->callee.span);
     arguments_search(s, &e->args);
   }
   expr_search(s, e->a);
@@ -39,16 +41,16 @@ static void expr_search(Search *s, const Expr *e) {
 
 static void call_search(Search *s, const Call *call) {
   if (s->visit) return s->visit(s->context, call);
-  if (!inside(s, call->span)) return;
-  s->found = (Found){.call = call, .on_name = inside(s, call->name.span)};
+  if (!span_inside(s, call->span)) return;
+  s->found = (Found){.call = call, .on_name = span_inside(s, call->name.span)};
   arguments_search(s, &call->args);
 }
 
 static void settings_search(Search *s, const Arguments *settings) {
   for (int i = 0; i < settings->n && !s->visit; i++) {
     const Argument *setting = &settings->list[i];
-    if (!inside(s, setting->span)) continue;
-    s->found = (Found){.setting = setting, .on_name = inside(s, setting->name.span)};
+    if (!span_inside(s, setting->span)) continue;
+    s->found = (Found){.setting = setting, .on_name = span_inside(s, setting->name.span)};
     expr_search(s, setting->value);
   }
 }
@@ -56,7 +58,7 @@ static void settings_search(Search *s, const Arguments *settings) {
 static void body_search(Search *s, const Body *body) {
   for (int i = 0; body && i < body->n; i++) {
     const Stmt *stmt = body->stmt[i];
-    if (!s->visit && !inside(s, stmt->span)) continue;
+    if (!s->visit && !span_inside(s, stmt->span)) continue;
     for (int k = 0; k < stmt->ncalls; k++) call_search(s, &stmt->call[k]);
     if (!s->visit) expr_search(s, stmt->value);
     settings_search(s, &stmt->settings);
