@@ -19,7 +19,7 @@
 // random data, 2e-6 for two. --exact keeps to the direct convolution.
 #include "base/number.h"
 #include "schedule/choice.h"
-#include "schedule/float/conv_points.h"
+#include "schedule/conv_points.h"
 #include "schedule/float/strassen.h"
 
 enum { FEWEST_CHANNELS = 16 }; /* of a part */

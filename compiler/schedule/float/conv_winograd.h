@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CONV_WINOGRAD_H
 #define CNNC_CONV_WINOGRAD_H
-#include "schedule/float/conv_points.h"
+#include "schedule/conv_points.h"
 #include "schedule/float/winograd.h"
 
 enum { POOLED = 2 }; /* the windows of a pooling behind it, which never lie in two tiles */

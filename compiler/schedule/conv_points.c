@@ -17,7 +17,7 @@
 //
 // With groups V holds the channels of all of them. Each group has its panels of weights, in bundles, and its
 // products and outputs are made before those of the next.
-#include "schedule/float/conv_points.h"
+#include "schedule/conv_points.h"
 #include "base/number.h"
 
 enum {
