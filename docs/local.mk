@@ -5,6 +5,10 @@ nobase_dist_doc_DATA += %D%/development.md %D%/language.md %D%/c-interface.md %D
   %D%/browser.md %D%/embedding.md %D%/import.md %D%/nets.md %D%/int8.md %D%/onnx-tests.md \
   %D%/mpi.md %D%/editors.md %D%/python.md \
   %D%/from-pytorch.md %D%/from-keras.md %D%/transfer.md \
+  %D%/dev/adding-a-target.md %D%/dev/adding-an-operator.md %D%/dev/adding-other-parts.md \
+  %D%/dev/decisions.md %D%/dev/glossary.md %D%/dev/int8.md %D%/dev/lir.md %D%/dev/nest.md \
+  %D%/dev/overview.md %D%/dev/packaging.md %D%/dev/pipeline.md %D%/dev/schedules.md \
+  %D%/dev/testing.md %D%/dev/training.md \
   %D%/looking/fashion-occlude.png %D%/looking/fashion-relu2.png %D%/looking/lenet5-dream-from.png \
   %D%/looking/lenet5-dream.png %D%/looking/lenet5-features.png \
   %D%/looking/lenet5-filters.png %D%/looking/lenet5-filters2.png %D%/looking/lenet5-occlude.png \

@@ -1,5 +1,5 @@
-// TEMPLATE.c: how an operator is written. Copy it to ops/KIND/NAME.c and follow the steps of "Adding an
-// operator" in docs/development.md: ops.def, local.mk, onnx_out.def, tests, `make docs`, editors.
+// TEMPLATE.c: how an operator is written. Copy it to ops/KIND/NAME.c and follow
+// docs/dev/adding-an-operator.md: ops.def, local.mk, onnx_out.def, tests, `make docs`, editors.
 // SPDX-License-Identifier: Apache-2.0
 //
 // The file opens with the formula and its source. This example mixes each channel with its mirror image:

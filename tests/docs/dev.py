@@ -1,0 +1,137 @@
+# dev.py: the cases of dev.tap. In a page a ```cnn or ```sh block after the line "`NAME`:" is that file. In a
+# ```console block each line "$ COMMAND" is run, in the page's own directory, with cnnc on the PATH; the lines
+# after it are what it prints.
+# SPDX-License-Identifier: Apache-2.0
+import glob, json, os, re, struct, subprocess, sys
+
+top = os.path.realpath(os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", "..")))
+from grammar import Grammar
+from tap import check, finish, start
+
+cnnc = os.path.realpath(os.environ["CNNC"])
+work = start("dev")
+os.mkdir("bin")
+os.symlink(cnnc, "bin/cnnc")
+environment = {**os.environ, "PATH": os.path.join(work, "bin") + os.pathsep + os.environ["PATH"]}
+sys.setrecursionlimit(20000)
+
+
+def run(command, folder=work):
+    """What the command prints, and its status."""
+    result = subprocess.run(command, shell=True, cwd=folder, env=environment, timeout=300, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return result.stdout, result.returncode
+
+
+def follow(name, text, folder):
+    """Runs the commands of a page; gives the page with what they print now."""
+    pieces, at = [], 0
+    for block in re.finditer(r"(?:^`([\w.]+)`:\n\n)?^```(\w+)(?: [^\n]*)?\n(.*?)^```$", text, re.M | re.S):
+        if block[1]:
+            with open(os.path.join(folder, block[1]), "w", encoding="utf-8") as file:
+                file.write(block[3])
+        if block[2] != "console":
+            continue
+        pieces.append(text[at:block.start(3)])
+        for command in re.finditer(r"^\$ ([^\n]*)\n(.*?)(?=^\$ |\Z)", block[3], re.M | re.S):
+            printed, status = run(command[1], folder)
+            check(status == 0, f"{name}: {command[1]}", printed)
+            if status or not bless(name):
+                check(printed == command[2], "  prints what the page shows", printed)
+                printed = command[2]
+            pieces.append(f"$ {command[1]}\n{printed}")
+        at = block.end(3)
+    return "".join(pieces) + text[at:]
+
+
+def bless(name):
+    return os.environ.get("BLESS") and os.access(os.path.join(top, "docs", "dev", name + ".md"), os.W_OK)
+
+
+# Paths in code, as `compiler/nest/prove*.c` or `nest/nest.h`, and links. NAME stands for any; `lib/` and
+# `share/` are where things are installed.
+ROOTS = ("", "compiler/", "compiler/driver/", "compiler/emit/", "compiler/ops/", "compiler/schedule/",
+         "runtime/", "runtime/hosted/", "tests/")
+PATH = re.compile(r"`((?:[a-z][a-z0-9_]*/)+[\w.*-]*)`")
+
+
+def missing(text):
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+    for path in PATH.findall(prose):
+        known = path.replace("NAME", "*").rstrip("/")
+        if not path.startswith(("lib/", "share/")) and not any(
+                glob.glob(os.path.join(top, root, known)) for root in ROOTS):
+            yield path
+    for link in re.findall(r"\]\(([^):#]+)(?:#[^)]*)?\)", prose):
+        if not os.path.exists(os.path.join(top, "docs", "dev", link)):
+            yield link
+
+
+pages = {os.path.splitext(os.path.basename(path))[0]: path
+         for path in sorted(glob.glob(os.path.join(top, "docs", "dev", "*.md")))}
+for name, path in pages.items():
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    folder = os.path.join(work, name)
+    os.mkdir(folder)
+    os.symlink(os.path.join(top, "compiler"), os.path.join(folder, "compiler"))
+    now = follow(name, text, folder)
+    if bless(name):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(now)
+    lost = list(missing(text))
+    check(not lost, f"{name}: files and pages that are named exist", "\n".join(lost))
+
+# ---- grammars ----
+# An int8 tanh is a table.
+def write_tanh():
+    arrays = [(f"{value}.{part}", kind, content) for value in ("x", "y") for part, kind, content in
+              (("scale", "F32", struct.pack("<f", 0.01)), ("zero", "I8", b"\0"))]
+    head, data = {"__metadata__": {"cnnc.quantization": json.dumps(
+        {"version": 1, "rounding": "single", "layers": {}})}}, b""
+    for value, kind, content in arrays:
+        head[value] = {"dtype": kind, "shape": [1], "data_offsets": [len(data), len(data) + len(content)]}
+        data += content
+    text = json.dumps(head).encode()
+    with open("tanh.safetensors", "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + data)
+    with open("tanh.cnn", "w", encoding="utf-8") as file:
+        file.write('net table {\n  input x: 256 as i8\n  r = tanh(name="y")\n  output r as i8\n}\n')
+
+
+MODELS = "pretrainedResnet_quant", "kws_ref_model", "separable_16x8"
+for model in MODELS:
+    run(f"cnnc import {top}/tests/models/{model}.tflite -o {model}.cnn")
+write_tanh()
+INT8 = [f"{model}.cnn --weights={model}.safetensors --target={target}" for model, target in
+        zip(MODELS + ("tanh",), ("x86-64-v4-vnni", "armv7e-m", "x86-64-v4", "x86-64-v4"))]
+RUN = [f"{net} --target=x86-64-v3" for net in sorted(glob.glob(f"{top}/tests/run/*.cnn"))]
+NETS = {"nests": ["boxes --train --threads=openmp", "multibox_twice --train", "joined_flat --train",
+                  "quantize --train", "dense_strassen --train -O0"],
+        "lir": ["dense_strassen --train --threads=openmp --mpi",
+                "winograd_weights --train --threads=openmp --mpi",
+                "region_middle --train --threads=openmp --mpi", "quantize --train --network=look"]}
+BATCHES = [f"{top}/{net}.cnn --batch=16 --threads=openmp --target=x86-64-v3" for net in
+           ("examples/alexnet/alexnet", "tests/run/yolo")]
+
+
+# A production that nothing printed has gone from the printer, or a net is missing here.
+def parse(page, view, never=()):
+    with open(pages[page], encoding="utf-8") as file:
+        grammar = Grammar(file.read())
+    problems, commands = [], RUN + INT8 + BATCHES + [
+        f"{top}/tests/grad/{net.replace(' ', '.cnn ', 1)} --target=x86-64-v3" for net in NETS[view]]
+    for command in commands:
+        printed, status = run(f"cnnc {command} --emit={view} 2>errors")
+        bad = f"status {status}" if status else grammar.parse(printed)
+        problems += [f"{command}: {bad}"] if bad is not None else []
+    check(not problems, f"{page}: the grammar parses {len(commands)} printed programs", "\n".join(problems))
+    unused = [text for text in grammar.unused() if text not in never]
+    check(not unused, "  and all of it is needed", "\n".join(unused))
+    for text in "nonsense\n", printed.replace(" .. ", " ... ", 1):
+        check(grammar.parse(text) is not None, "  it does not parse other text")
+
+
+parse("nest", "nests", ("statement: comment",))  # schedules write none today
+parse("lir", "lir")
+finish()
