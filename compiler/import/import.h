@@ -210,6 +210,10 @@ const char *layer_of(ModelImport *, const OnnxNode *, int input);          /* in
 const char *layer_of_constant(ModelImport *, const OnnxNode *, int input); /* by the constant's own name */
 const char *layer_called(ModelImport *, const char *name);                 /* or that with a number */
 const char *identifier(ModelImport *, const char *);
+/* Of an input or output; `otherwise` where the model numbers its tensors. */
+const char *port_name(ModelImport *, const OnnxPort *, const char *otherwise);
+/* The module that a node of a PyTorch model is in, "" for the model itself; NULL: unknown. */
+const char *node_module(ModelImport *, const OnnxNode *);
 void put_weight(ModelImport *, const char *layer, const char *member, const Tensor *, int rank,
                 const int64_t *dim);
 void put_vector(ModelImport *, const char *layer, const char *member, const Tensor *); /* as many as it has */

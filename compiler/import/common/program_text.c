@@ -36,7 +36,12 @@ static bool begins_like(const char *word, const char *with) {
   return !*with;
 }
 
-/* Of /layer1/layer1.0/Add layer1.0/Add; of /maxpool/MaxPool maxpool, which says it already. */
+static const char *last_part(const char *name) {
+  const char *slash = strrchr(name, '/');
+  return slash && slash[1] ? slash + 1 : name;
+}
+
+/* Of a/features/Add features/Add; of a/maxpool/MaxPool maxpool, which says it already. */
 static const char *short_name(ModelImport *im, const char *name, const char *op) {
   const char *last = strrchr(name, '/'), *module = last;
   if (!last || last == name) return name;
@@ -47,24 +52,48 @@ static const char *short_name(ModelImport *im, const char *name, const char *op)
   return says ? arena_copy(im->arena, module, (size_t)(last - module)) : module;
 }
 
-/* A name for a value: its output's, else its node's. */
+/* The tensor of a node that is a value, where the node has several; NULL. */
+static const char *part_name(const ModelImport *im, const OnnxNode *node, const Value *value) {
+  for (int k = 0; node->nout > 1 && k < node->nout; k++) {
+    const View *view = im->item[node->out[k]].view;
+    if (view && view->value == value) return im->onnx->tensor[node->out[k]];
+  }
+  return NULL;
+}
+
+static bool has_letter(const char *name) {
+  while (*name && !isalpha((unsigned char)*name)) name++;
+  return *name;
+}
+
+/* The path of its module, with the name of the node where the path does not say what it computes; a node
+ * without a name is called after its tensor, and one whose tensor is a number after its operator. */
+static const char *node_name(ModelImport *im, const OnnxNode *node, const Value *value) {
+  const char *part = part_name(im, node, value), *path = node_module(im, node);
+  if (!path && !*node->name) {
+    const char *tensor = part ? part : node->nout ? im->onnx->tensor[node->out[0]] : "";
+    return has_letter(tensor) ? tensor : arena_printf(im->arena, "%s_%s", node->op, tensor);
+  }
+  if (!path) return short_name(im, part && has_letter(part) ? part : node->name, node->op);
+  const char *own = last_part(part && has_letter(part) ? part : node->name);
+  if (begins_like(own, "node_")) own += strlen("node_"); /* torch.export's prefix of tensors */
+  const char *point = strrchr(path, '.'), *layer = point ? point + 1 : path;
+  if (*path && !part && (begins_like(layer, node->op) || strstr(value->made->call, "name=\""))) return path;
+  return *path ? arena_printf(im->arena, "%s.%s", path, own) : own;
+}
+
 static void name_value(ModelImport *im, Value *value) {
   if (value->name) return;
-  for (int i = 0; i < im->outputs.n; i++)
-    if (im->outputs.data[i].value == value) {
-      const OnnxPort *port = im->outputs.data[i].port;
-      value->name = identifier(im, port->called ? port->called : port->name);
-      return;
-    }
   const OnnxNode *node = value->made->origin;
-  const char *name = node && *node->name  ? node->name
-                     : node && node->nout ? im->onnx->tensor[node->out[0]]
-                                          : "t";
-  value->name = identifier(im, short_name(im, name, node ? node->op : ""));
+  value->name = identifier(im, node ? node_name(im, node, value) : "t");
 }
 
 static void name_values(ModelImport *im) {
   const Value *current = im->inputs.data[0];
+  for (int i = 0; i < im->outputs.n; i++) {
+    Value *value = im->outputs.data[i].value;
+    if (!value->name) value->name = port_name(im, im->outputs.data[i].port, "y");
+  }
   for (int i = 0; i < im->statements.n; i++) {
     const Statement *s = im->statements.data[i];
     if (s->nin == 0) name_value(im, s->out);
@@ -72,7 +101,6 @@ static void name_values(ModelImport *im) {
     for (int k = 1; k < s->nin; k++) name_value(im, s->in[k]);
     current = s->out;
   }
-  for (int i = 0; i < im->outputs.n; i++) name_value(im, im->outputs.data[i].value);
 }
 
 static void put_statement_call(Text *out, const Statement *s) {

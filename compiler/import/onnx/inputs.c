@@ -155,7 +155,7 @@ static bool add_input(ModelImport *im, OnnxPort *port) {
   value->shape.rank = port->channels == NO_CHANNELS ? rest + 1 : rest;
   for (int a = 0; a < value->shape.rank; a++) value->shape.dim[a] = 1;
   for (int d = first; d < port->rank; d++) value->shape.dim[axis[d]] = port->dim[d];
-  value->name = identifier(im, port->called ? port->called : port->name);
+  value->name = port_name(im, port, "x");
   View *view = view_new(im, value, port->rank);
   if (first) {
     view->size[0] = port->dim[0];

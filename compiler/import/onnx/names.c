@@ -101,6 +101,11 @@ static const char *module_scope(ModelImport *im, const OnnxNode *node) {
   return scopes.before ? arena_copy(im->arena, scopes.before, scopes.before_n) : "";
 }
 
+const char *node_module(ModelImport *im, const OnnxNode *node) {
+  const char *scope = module_scope(im, node);
+  return scope ? scope : *node->name == '/' ? module_path(im, node->name) : NULL;
+}
+
 /* What that exporter folds into the layer before it gives it its own scope. */
 static bool has_folded_norm(ModelImport *im, const OnnxNode *node) {
   Words classes;
@@ -221,6 +226,13 @@ const char *identifier(ModelImport *im, const char *name) {
   if (is_reserved(word) || is_ordinal(im, word)) word = arena_printf(im->arena, "%s_", word);
   while (table_find(&im->layers, word)) word = arena_printf(im->arena, "%s_", word);
   return unused_name(im, &im->names, word);
+}
+
+const char *port_name(ModelImport *im, const OnnxPort *port, const char *otherwise) {
+  const char *name = port->called ? port->called : port->name;
+  for (const char *c = name; *c; c++)
+    if (is_name_letter(*c) && *c != '_') return identifier(im, name);
+  return identifier(im, otherwise);
 }
 
 /* ---- weights ---- */
