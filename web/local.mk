@@ -2,15 +2,15 @@
 # (libclang-rt-N-dev-wasm32) and xz, and makes all of the page in web/page. Servers need not pack it.
 # SPDX-License-Identifier: Apache-2.0
 WEB_C = compiler/driver/main.c compiler/backend/none.c \
-  compiler/quantize/aware.c compiler/quantize/calibrate.c compiler/quantize/range.c web/none.c \
+  compiler/quantize/qat.c compiler/quantize/calibrate.c compiler/quantize/range.c web/none.c \
   web/none_import.c $(filter-out \
   compiler/backend/% compiler/reference/eval.c compiler/driver/lsp.c compiler/lsp/% compiler/driver/new.c \
   compiler/driver/budget.c compiler/driver/help.c compiler/driver/fmt.c compiler/driver/tune.c \
   compiler/schedule/tuning.c \
-  compiler/driver/streaming.c compiler/passes/bands.c compiler/ops/shape/rows.c compiler/nest/dump.c \
+  compiler/driver/streaming.c compiler/passes/bands.c compiler/ops/shape/row_bands.c compiler/nest/dump.c \
   compiler/nest/interp.c compiler/nest/fill.c compiler/nest/primitive_text.c compiler/report/lir_dump.c \
-  compiler/report/schedules.c compiler/lir/share.c compiler/emit/prelude_vectors.c \
-  compiler/syntax/ast_dump.c compiler/passes/within.c compiler/emit/units.c compiler/emit/alike.c \
+  compiler/report/schedule_dump.c compiler/lir/share.c compiler/emit/prelude_vectors.c \
+  compiler/syntax/ast_dump.c compiler/passes/memory_limit.c compiler/emit/units.c compiler/emit/alike.c \
   compiler/report/dot.c compiler/report/graph_dump.c compiler/report/plan_dump.c \
   compiler/driver/quantize%.c compiler/quantize/% compiler/driver/library.c compiler/emit/library.c \
   compiler/schedule/float/dense_strassen% compiler/schedule/float/strassen%.c \
@@ -18,8 +18,9 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/schedule/float/conv_groups_weights.c compiler/schedule/float/conv_joined.c \
   compiler/schedule/float/conv_repeated.c \
   compiler/ops/int8/% compiler/schedule/int8/% compiler/schedule/mcu/% \
-  compiler/import/tflite/% compiler/import/onnx/qdq.c compiler/import/onnx/frames.c \
-  compiler/import/onnx/onnx_frames.c compiler/import/onnx/onnx_fused.c compiler/import/onnx/fold_product.c \
+  compiler/import/tflite/% compiler/import/onnx/qdq.c compiler/import/onnx/int8_layers.c \
+  compiler/import/onnx/onnx_quantized.c \
+  compiler/import/onnx/onnx_fused.c compiler/import/onnx/fold_product.c \
   compiler/export/% runtime/%,$(filter \
   %.c,$(patsubst %.l,%.c,$(patsubst %.y,%.c,$(libcnnc_a_SOURCES)))))
 WEB_OBJECTS = $(WEB_C:%.c=web/objects/%.o)

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "backend/command.h"
+#include "backend/process.h"
 #include "base/file.h"
 #include "base/text.h"
 

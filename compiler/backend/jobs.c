@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "backend/command.h"
+#include "backend/process.h"
 
 static int processors(void) {
 #ifdef __linux__

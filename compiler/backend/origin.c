@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/origin.h"
 #include <string.h>
-#include "graph/normalize.h"
+#include "graph/normalize_text.h"
 #include "hosted/weights/classes.h"
 #include "hosted/weights/origin.h"
 

@@ -3,7 +3,7 @@
 #ifndef CNNC_QUANTIZED_H
 #define CNNC_QUANTIZED_H
 #include "backend/weights.h"
-#include "quantize/file.h"
+#include "quantize/quant_file.h"
 
 /* *file is NULL if it is of floats: it has no metadata `cnnc.quantization`. False: [weights-file], as it
  * cannot be read, or as the metadata are not what they should be. */

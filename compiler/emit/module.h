@@ -6,7 +6,7 @@
 #include "emit/emit.h"
 #include "emit/names.h"
 #include "emit/nest.h"
-#include "graph/layer.h"
+#include "graph/node_text.h"
 #include "lir/lir.h"
 
 enum { ALIGNMENT = SPACE_ALIGNMENT, ALIGNED_FLOATS = ALIGNMENT / 4 };

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include "emit/module.h"
-#include "graph/normalize.h"
+#include "graph/normalize_text.h"
 #include "ops/registry.h"
 
 /* ---- arguments of losses, optimizers, ... by name ---- */

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 #include "export/onnx_out.h"
-#include "ops/shape/box.h"
+#include "ops/shape/region.h"
 
 /* ---- borders ---- */
 /* Of ONNX's axes: what is before, then what is behind. */

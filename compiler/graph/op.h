@@ -295,7 +295,7 @@ typedef struct LossDetail {
 } LossDetail; /* node->detail of all three: label smoothing, the loss's weight (scale multiplies it), channels
                  of the output, and the kind of activation that was absorbed (SCORES_NONE: there was none) */
 
-/* ---- training for 8 bits (graph/rounding.c; ops/rounding has the operators) ---- */
+/* ---- training for 8 bits (graph/rounding_switch.c; ops/rounding has the operators) ---- */
 /* The copy of a node in the training graph: its operator has the switch among its weights. */
 void rounding_add_switch(Arena *, Node *, const Aware *);
 int rounding_switch(const Node *); /* where it has it; -1: it rounds nothing */

@@ -154,7 +154,7 @@ const char *import_list_graph(Arena *, Diags *, Span at, const ImportOptions *, 
 const char *import_list(Arena *, Diags *, const char *path, Span at, const ImportOptions *);
 bool import_save_weights(const ModelImport *, const char *path); /* .safetensors; false: errno says why */
 
-/* ---- import.c ---- */
+/* ---- statements.c ---- */
 void *no(ModelImport *, const char *why, ...)
     __attribute__((format(printf, 2, 3)));                                   /* NULL, with the reason */
 const Tensor *constant_of(const ModelImport *, const OnnxNode *, int input); /* or NULL */

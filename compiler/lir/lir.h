@@ -7,7 +7,7 @@
  *     order.c    finds where the threads of a team must wait for each other
  *     verify.c   checks it, and knows nothing of how it was made; a mistake is a bug of cnnc: exit 3
  *     live.c     says how much memory each call needs
- * report/lir_dump.c shows it (--emit=lir), report/schedules.c how its kernels were scheduled.
+ * report/lir_dump.c shows it (--emit=lir), report/schedule_dump.c how its kernels were scheduled.
  *
  * The tests interpret it (tests/harness/machine.c). */
 // SPDX-License-Identifier: Apache-2.0

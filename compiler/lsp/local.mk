@@ -1,5 +1,6 @@
 # compiler/lsp: programs in an editor, by the Language Server Protocol.
 # SPDX-License-Identifier: Apache-2.0
-libcnnc_a_SOURCES += %D%/lsp.h %D%/server.h %D%/server.c %D%/rpc.c %D%/documents.c %D%/places.c \
-  %D%/analysis.c %D%/names.h %D%/names.c %D%/walk.c %D%/words.c %D%/diagnostics.c %D%/hints.c %D%/hover.c \
-  %D%/context.h %D%/context.c %D%/complete.c %D%/navigate.c %D%/outline.c %D%/layout.c
+libcnnc_a_SOURCES += %D%/lsp.h %D%/server.h %D%/server.c %D%/rpc.c %D%/documents.c %D%/positions.c \
+  %D%/analysis.c %D%/symbols.h %D%/symbols.c %D%/find.c %D%/words.c %D%/diagnostics.c \
+  %D%/hints.c %D%/hover.c \
+  %D%/context.h %D%/context.c %D%/complete.c %D%/navigate.c %D%/outline.c %D%/formatting.c

@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include "report/summary.h"
-#include "lsp/names.h"
+#include "lsp/symbols.h"
 #include "lsp/server.h"
 #include "graph/op.h"
 #include "sema/sema.h"
@@ -28,7 +28,7 @@ typedef enum RpcEvent { RPC_MESSAGE, RPC_MISTAKE, RPC_NOTHING, RPC_END } RpcEven
 RpcEvent rpc_next(Rpc *, bool wait, const char **text, size_t *n, const char **why);
 void rpc_send(Rpc *, json_t *message); /* takes the reference */
 
-/* ---- lines and places (places.c) ---- */
+/* ---- lines and places (positions.c) ---- */
 typedef struct Lines {
   const char *text;
   size_t n;
@@ -141,7 +141,7 @@ bool place_of(Server *, const json_t *params, Place *, Failure *); /* of textDoc
 /* While the text is broken: the same place in the last good analysis; false: there is none. */
 bool place_before(const Place *, Place *good);
 
-/* ---- what walks over the tree (walk.c) ---- */
+/* ---- what walks over the tree (find.c) ---- */
 typedef struct Found {  /* the call, the argument of it, or the setting at a place */
   const Call *call;     /* of a chain */
   const Expr *function; /* a call in an expression */

@@ -1,5 +1,5 @@
 /* input.c: what comes from outside: the inputs of a net, and the targets of its losses. What is not read
- * where the caller has it (passes/given.c) is converted to floats with the channels last. */
+ * where the caller has it (passes/caller_inputs.c) is converted to floats with the channels last. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/lower.h"
 #include "ops/registry.h"

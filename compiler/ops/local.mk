@@ -31,14 +31,15 @@ libcnnc_a_SOURCES += %D%/dropout/drop_path.c %D%/dropout/dropout.c %D%/dropout/m
   %D%/dropout/mask.h
 libcnnc_a_SOURCES += %D%/rounding/filters.c %D%/rounding/rounding.c
 libcnnc_a_SOURCES += %D%/int8/int8.h %D%/int8/int8.c %D%/int8/border.c %D%/int8/edges.c \
-  %D%/int8/combine.c %D%/int8/pool.c %D%/int8/repeat.c %D%/int8/rescale.c %D%/int8/product.c \
-  %D%/int8/curve.c %D%/int8/softmax.c %D%/int8/softmax_wide.c %D%/int8/table.c \
+  %D%/int8/int8_combine.c %D%/int8/int8_pool.c %D%/int8/repeat.c %D%/int8/rescale.c %D%/int8/product.c \
+  %D%/int8/curve.c %D%/int8/int8_softmax.c %D%/int8/softmax_wide.c %D%/int8/int8_table.c \
   %D%/int8/transposed.c
 libcnnc_a_SOURCES += %D%/loss/binary_cross_entropy.c %D%/loss/classes.c %D%/loss/cross_entropy.c \
   %D%/loss/detection.c %D%/loss/detection_routine.h %D%/loss/dice.c %D%/loss/focal.c %D%/loss/hinge.c \
-  %D%/loss/huber.c %D%/loss/linear.c %D%/loss/loss.c %D%/loss/loss.h %D%/loss/losses.def %D%/loss/mae.c \
+  %D%/loss/huber.c %D%/loss/linear.c %D%/loss/elementwise.c %D%/loss/loss.h \
+  %D%/loss/losses.def %D%/loss/mae.c \
   %D%/loss/masks.c %D%/loss/masks_routine.h %D%/loss/mse.c %D%/loss/multibox.c %D%/loss/multibox_routine.h \
-  %D%/loss/objects.c %D%/loss/objects.h %D%/loss/rpn.c %D%/loss/rpn_routine.h %D%/loss/yolo.c \
+  %D%/loss/objects.c %D%/loss/objects.h %D%/loss/rpn.c %D%/loss/rpn_routine.h %D%/loss/yolo_loss.c \
   %D%/loss/yolo_routine.h
 libcnnc_a_SOURCES += %D%/normalization/groupnorm.c %D%/normalization/instancenorm.c \
   %D%/normalization/l2norm.c %D%/normalization/layernorm.c %D%/normalization/standardize.c \
@@ -48,7 +49,8 @@ libcnnc_a_SOURCES += %D%/normalization/batchnorm.c %D%/normalization/lrn.c \
 libcnnc_a_SOURCES += %D%/pooling/avgpool.c %D%/pooling/blurpool.c %D%/pooling/global_avgpool.c \
   %D%/pooling/global_maxpool.c %D%/pooling/maxpool.c %D%/pooling/pool.c %D%/pooling/pool.h \
   %D%/pooling/stochastic_pool.c
-libcnnc_a_SOURCES += %D%/shape/blocks.c %D%/shape/blocks.h %D%/shape/box.c %D%/shape/rows.c %D%/shape/box.h \
+libcnnc_a_SOURCES += %D%/shape/blocks.c %D%/shape/blocks.h %D%/shape/region.c \
+  %D%/shape/row_bands.c %D%/shape/region.h \
   %D%/shape/channel_shuffle.c %D%/shape/concat.c %D%/shape/constant.c %D%/shape/crop.c %D%/shape/crop_like.c \
   %D%/shape/depth_to_space.c %D%/shape/flatten.c %D%/shape/reshape.c %D%/shape/reshape.h %D%/shape/resize.c \
   %D%/shape/resize.h %D%/shape/slice.c %D%/shape/space_to_depth.c %D%/shape/upsample.c \

@@ -1,5 +1,6 @@
 /* registry.h: what ops/ has for others: the tables of the language, and the operators and functions that
- * passes use. Defined in ops/, by the name of each: the tables in op_table.c, losses in loss/loss.c. */
+ * passes use. Defined in ops/, by the name of each: the tables in op_table.c, losses in loss/elementwise.c.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_REGISTRY_H
 #define CNNC_REGISTRY_H
@@ -26,7 +27,7 @@ void rounding_observe(Graph *, int n, Node *const *value, const Rounds *);
 /* For eval: node->weight[0] as the layer computes with it. */
 const double *rounding_weights(Arena *, const Node *, const double *const *weight);
 
-/* ---- rows of pictures, for layers that are computed in bands (ops/shape/rows.c) ----
+/* ---- rows of pictures, for layers that are computed in bands (ops/shape/row_bands.c) ----
  * All are appended to the graph. Rows first .. first+n-1 of a picture; a copy of a picture; pictures of one
  * width and as many channels, one below the other. Of what is all of a picture, or one of them: it itself. */
 Node *rows_cut(Graph *, Node *picture, int64_t first, int64_t n);

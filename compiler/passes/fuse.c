@@ -10,7 +10,7 @@
 #include "passes/fuse.h"
 #include "ops/registry.h"
 #include <stdlib.h>
-#include "passes/tables.h"
+#include "passes/node_tables.h"
 
 enum { MOST_FUSED = 8, MOST_OPERANDS = 8, MOST_SCALES = 4 };
 _Static_assert(sizeof((Lower *)0)->other / sizeof(Buf *) >= MOST_FUSED * (MOST_OPERANDS - 1),

@@ -1,6 +1,7 @@
 # compiler/passes: from a graph to a plan
 # SPDX-License-Identifier: Apache-2.0
-libcnnc_a_SOURCES += %D%/bands.c %D%/fuse.c %D%/fuse.h %D%/given.c %D%/in_place.c %D%/inference.c \
-  %D%/layout.c %D%/layout.h %D%/life.h %D%/memory.c %D%/passes.c %D%/passes.h %D%/place.c %D%/place.h \
-  %D%/plan.h %D%/recompute.c %D%/recompute.h %D%/store.c %D%/tables.c %D%/tables.h %D%/verify.c \
-  %D%/whole_batch.c %D%/within.c
+libcnnc_a_SOURCES += %D%/bands.c %D%/fuse.c %D%/fuse.h %D%/caller_inputs.c %D%/in_place.c %D%/inference.c \
+  %D%/layout.c %D%/layout.h %D%/life.h %D%/buffers.c %D%/passes.c %D%/passes.h %D%/alias.c %D%/alias.h \
+  %D%/plan.h %D%/recompute.c %D%/recompute.h %D%/store.c %D%/node_tables.c \
+  %D%/node_tables.h %D%/plan_verify.c \
+  %D%/whole_batch.c %D%/memory_limit.c

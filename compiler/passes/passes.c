@@ -4,7 +4,7 @@
 #include <string.h>
 #include "kernel/lower.h"
 #include "passes/fuse.h"
-#include "passes/place.h"
+#include "passes/alias.h"
 #include "quantize/quantize.h"
 #include "passes/recompute.h"
 

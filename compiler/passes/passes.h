@@ -72,7 +72,7 @@ void pass_given(PassState *);
 void pass_store(PassState *);
 void pass_in_place(PassState *);
 
-/* ---- what must hold behind them (verify.c) ---- */
+/* ---- what must hold behind them (plan_verify.c) ---- */
 void verify_places(const Plan *);
 void verify_kernels(const Plan *);
 void verify_storage(const Plan *);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include "graph/op.h"
 #include "passes/fuse.h"
-#include "passes/tables.h"
+#include "passes/node_tables.h"
 
 enum {
   MOST_AGAIN = 4,

@@ -5,7 +5,7 @@
 #include "kernel/lower.h"
 #include "passes/life.h"
 #include "passes/passes.h"
-#include "passes/tables.h"
+#include "passes/node_tables.h"
 
 enum { ALIGN = 64 };
 int64_t plan_aligned(int64_t bytes) { return (bytes + ALIGN - 1) / ALIGN * ALIGN; }

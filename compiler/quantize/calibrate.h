@@ -72,7 +72,7 @@ bool calibrate_can_widen(const Node *);
 Calibrated *calibrate(Arena *, const Graph *, const float *weights, const Table *observed,
                       const Calibration *);
 
-/* ---- aware.c: training for 8 bits ---- */
+/* ---- qat.c: training for 8 bits ---- */
 /* The parameters that it adds to a net, and what is rounded at its nodes. */
 void aware_prepare(Graph *);
 /* Of Observed, as training left the ranges in the weights. NULL: they have none, or training ended before it

@@ -1,10 +1,10 @@
-/* drop.c: a net of 8 bits without the channels that do nothing (channels.c). They leave the layer that makes
- * them and those that read them; what a constant one adds to a sum goes into the bias. Every other number
- * stays what it was. */
+/* drop.c: a net of 8 bits without the channels that do nothing (live_channels.c). They leave the layer that
+ * makes them and those that read them; what a constant one adds to a sum goes into the bias. Every other
+ * number stays what it was. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "base/text.h"
-#include "quantize/channels.h"
+#include "quantize/live_channels.h"
 #include "quantize/quantize.h"
 
 typedef struct Drop {

@@ -2,7 +2,7 @@
  * weights, layer by layer. Rounding and cutting never turn an order round, so the ends of an interval are
  * made of the ends before. */
 // SPDX-License-Identifier: Apache-2.0
-#include "quantize/channels.h"
+#include "quantize/live_channels.h"
 
 static const Interval EVERYTHING = {INT8_MIN, INT8_MAX};
 

@@ -5,7 +5,7 @@
 #include "base/diag.h"
 #include "base/arrays.h"
 #include "graph/graph.h"
-#include "quantize/file.h"
+#include "quantize/quant_file.h"
 
 /* The graph that computes with 8 bits what the file has scales for. Its layers hold their weights; those of
  * floats are its weights, frozen, with their values.

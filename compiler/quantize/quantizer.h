@@ -1,5 +1,5 @@
 /* quantizer.h: a graph on its way to 8 and 16 bits. values.c walks over its nodes; layers.c makes those of
- * layers, tables.c those of functions; scales.c finds scales in the file. Private to these. */
+ * layers, lookup_tables.c those of functions; scales.c finds scales in the file. Private to these. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_QUANTIZER_H
 #define CNNC_QUANTIZER_H
@@ -48,7 +48,7 @@ Node *quant_bytes(Quantizer *,
                   const Node *); /* the value of a node of `from` in 8 bits; NULL: it has no scale */
 Node *quant_floats(Quantizer *, const Node *);
 
-/* ---- layers.c, tables.c: the node's value, or NULL after a problem ---- */
+/* ---- layers.c, lookup_tables.c: the node's value, or NULL after a problem ---- */
 Node *quant_product(Quantizer *, const Node *), *quant_combine(Quantizer *, const Node *),
     *quant_pool(Quantizer *, const Node *), *quant_softmax(Quantizer *, const Node *),
     *quant_softmax_wide(Quantizer *, const Node *), *quant_move(Quantizer *, const Node *),

@@ -3,7 +3,7 @@
 #include "report/graph_dump.h"
 #include "kernel/lower.h"
 #include "passes/passes.h"
-#include "passes/tables.h"
+#include "passes/node_tables.h"
 
 /* By node id: the kernel in which it is computed; -1: none. */
 static int *kernels_of(Arena *arena, const Plan *plan) {

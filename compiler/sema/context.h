@@ -53,7 +53,7 @@ typedef struct BlockDef {
   int colour, height;    /* of the search for cycles; how many blocks lie within each other in it */
 } BlockDef;
 
-/* ---- naming: where layers are counted (names.c) ---- */
+/* ---- naming: where layers are counted (layer_names.c) ---- */
 typedef struct Count {
   const void *what;
   int64_t n;
@@ -147,7 +147,7 @@ bool damage_within(const Sema *, uint32_t file, uint32_t start,
 bool sema_step(Sema *, Span,
                const Site *); /* counts work; false when there is too much of it, which is reported once */
 
-/* ---- constant values (value.c, arithmetic.c, describe.c) ---- */
+/* ---- constant values (value.c, constants.c, describe.c) ---- */
 typedef struct Choices {
   const char *words, *argument, *of;
 } Choices; /* "valid same causal", of the argument `pad` of conv */
@@ -214,7 +214,7 @@ int params_count(const Param *);
 
 void argument_drop(Diag *, const Arguments *, int which); /* its removal, as a fix */
 
-/* ---- words of other frameworks (elsewhere.c); name_meant is in sema.h ---- */
+/* ---- words of other frameworks (foreign_names.c); name_meant is in sema.h ---- */
 typedef enum AdviceKind {
   ADVICE_OPERATOR,
   ADVICE_ARGUMENT,
@@ -234,7 +234,7 @@ bool name_is(Arena *, const char *word, const char *words);
 /* Of a class of PyTorch: where the incoming channels stand, or -1. */
 int torch_channels_argument(const char *word, const Arguments *);
 
-/* ---- expansion (expand.c, block.c, layer.c, share.c) ---- */
+/* ---- expansion (expand.c, block.c, layer.c, shared.c) ---- */
 typedef struct Made {
   Const value;
   const char *name;
@@ -253,7 +253,7 @@ const LayerName *share_find(Sema *, const Frame *, const char *what, const Argum
 void blocks_find_cycles(Sema *);
 void blocks_check(Sema *); /* those that were not expanded, by themselves */
 
-/* ---- the net (net.c, labels.c, train.c, loss.c, warn.c) ---- */
+/* ---- the net (net_block.c, labels.c, train_block.c, loss.c, warn.c) ---- */
 void input_make(Sema *, const Frame *, const Stmt *);
 void output_make(Sema *, const Frame *, const Stmt *);
 void labels_read(Sema *, const Frame *, const Stmt *);
@@ -265,7 +265,7 @@ void warn_unused_values(Sema *);
 void warn_unused_blocks(Sema *, const NetDecl *);
 void warn_softmax(Sema *, const Node *);
 
-/* ---- legal, and hardly meant (doubt.c) ---- */
+/* ---- legal, and hardly meant (lint.c) ---- */
 void doubt_input(Sema *, const Stmt *, Shape);
 bool doubt_order(Sema *, const Node *, const Call *); /* whether there is a doubt */
 void doubt_training(Sema *, const Training *);

@@ -1,7 +1,7 @@
 # compiler/sema: from the syntax tree to the graph.
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += \
-  %D%/arithmetic.c %D%/bind.c %D%/block.c %D%/context.h %D%/convert.c %D%/describe.c %D%/doubt.c \
-  %D%/elsewhere.c %D%/expand.c %D%/labels.c %D%/layer.c \
-  %D%/loss.c %D%/match.c %D%/names.c %D%/net.c %D%/scope.c %D%/sema.c %D%/sema.h %D%/share.c \
-  %D%/train.c %D%/value.c %D%/warn.c
+  %D%/constants.c %D%/bind.c %D%/block.c %D%/context.h %D%/convert.c %D%/describe.c %D%/lint.c \
+  %D%/foreign_names.c %D%/expand.c %D%/labels.c %D%/layer.c \
+  %D%/loss.c %D%/match.c %D%/layer_names.c %D%/net_block.c %D%/scope.c %D%/sema.c %D%/sema.h %D%/shared.c \
+  %D%/train_block.c %D%/value.c %D%/warn.c

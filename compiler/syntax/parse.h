@@ -80,7 +80,7 @@ const Expr *literal_string(Parser *, Span with_quotes);
 const Expr *literal_single_quoted(Parser *, Span with_quotes); /* reported, then understood */
 void literal_unterminated(Parser *, Span);
 
-/* ---- nodes (build.c) ---- */
+/* ---- nodes (ast_build.c) ---- */
 Ident ident_qualified(const Parser *, Span first, Span last); /* a.b.c as one name */
 Expr *expr_new(Parser *, ExprKind, Span);
 const Expr *expr_poison(Parser *, Span);

@@ -1,5 +1,5 @@
 # compiler/ops/settings: the arguments of what is named in programs and is no operator.
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += \
-  %D%/augment.c %D%/forms.h %D%/inits.c %D%/metrics.c %D%/optimizers.c %D%/quantize.c \
+  %D%/augment.c %D%/forms.h %D%/inits.c %D%/metrics.c %D%/optimizers.c %D%/quantizers.c \
   %D%/schedules.c

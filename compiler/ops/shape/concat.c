@@ -2,7 +2,7 @@
  * order; or their rows, along another axis. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
-#include "ops/shape/box.h"
+#include "ops/shape/region.h"
 #include "kernel/map.h"
 #include "ops/registry.h"
 

@@ -1,6 +1,6 @@
 /* crop.c: crop, the input without a border. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/shape/box.h"
+#include "ops/shape/region.h"
 #include "kernel/window.h"
 
 static const Param params[] = {{"n", PARAM_BORDER, NULL,

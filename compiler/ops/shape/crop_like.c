@@ -2,7 +2,7 @@
  * from there. What is one too many is taken off the end. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/window.h"
-#include "ops/shape/box.h"
+#include "ops/shape/region.h"
 
 static const Param params[] = {{"x", PARAM_VALUE, NULL,
                                 "a value that is as high and wide as the output; only its size counts", 0, 0,

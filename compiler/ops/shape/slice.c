@@ -1,7 +1,7 @@
 /* slice.c: slice, some channels of the input. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
-#include "ops/shape/box.h"
+#include "ops/shape/region.h"
 
 static const Param params[] = {{"channels", PARAM_RANGE, NULL,
                                 "from..to: channels from, from + 1, ..., to - 1; from..: to the last one", 0,

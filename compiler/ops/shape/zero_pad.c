@@ -7,7 +7,7 @@
 #include "graph/shape.h"
 #include "kernel/axes.h"
 #include "kernel/window.h"
-#include "ops/shape/box.h"
+#include "ops/shape/region.h"
 
 static const Param params[] = {
     {"n", PARAM_BORDER, NULL,

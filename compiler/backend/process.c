@@ -1,0 +1,246 @@
+/* process.c: running commands: one, or several at the same time. What they read are files without names, and
+ * a signal that would end cnnc ends them first, so that nothing is left behind. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+#include "backend/process.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "backend/backend.h"
+
+enum { DATA_DESCRIPTOR = 3 }; /* of BACKEND_DATA */
+extern char **environ;
+
+void command_add(Command *command, const char *word) { vec_push(command->arena, command->words, word); }
+
+void command_add_all(Command *command, const char *const *words) {
+  for (; *words; words++) command_add(command, *words);
+}
+
+void command_show(const Command *command) {
+  for (int i = 0; i < command->words.n; i++) fprintf(stderr, "%s%s", i ? " " : "", command->words.data[i]);
+  fputc('\n', stderr);
+}
+
+/* In $TMPDIR: they may be large. */
+static FILE *nameless(Arena *arena) {
+  const char *folder = getenv("TMPDIR");
+  char *path = arena_printf(arena, "%s/cnnc-XXXXXX", folder ? folder : "");
+  const int descriptor = folder && *folder ? mkstemp(path) : -1;
+  if (descriptor < 0) return tmpfile();
+  unlink(path);
+  FILE *file = fdopen(descriptor, "w+");
+  if (!file) close(descriptor);
+  return file;
+}
+
+FILE *command_file(Arena *arena, const void *bytes, size_t n, const char **why) {
+  FILE *file = nameless(arena);
+  if (file && fwrite(bytes, 1, n, file) == n && fflush(file) == 0 && fseek(file, 0, SEEK_SET) == 0)
+    return file;
+  *why = arena_printf(arena, "no temporary file for what is compiled: %s", strerror(errno));
+  if (file) fclose(file);
+  return NULL;
+}
+
+/* ---- signals ---- */
+/* What would end cnnc ends the commands that run; then they have failed, and what they began to write is
+ * removed. Then cnnc ends by it (backend_end). */
+static const int fatal[] = {SIGHUP, SIGINT, SIGTERM};
+enum { FATAL = sizeof fatal / sizeof fatal[0] };
+static volatile sig_atomic_t fatal_signal;
+static struct {
+  const Command *volatile list;
+  volatile int n;
+  struct sigaction before[FATAL];
+} watched;
+
+static void stop(const Command *list, int n) {
+  for (int i = 0; i < n; i++)
+    if (list[i].pid && !list[i].links) kill(list[i].pid, SIGTERM);
+}
+
+static void on_fatal(int number) {
+  const int error = errno;
+  fatal_signal = number;
+  stop(watched.list, watched.n);
+  errno = error;
+}
+
+static void watch(const Command *list, int n) {
+  struct sigaction action = {.sa_handler = on_fatal};
+  watched.list = list;
+  watched.n = n;
+  sigemptyset(&action.sa_mask);
+  for (int i = 0; i < FATAL; i++) {
+    sigaction(fatal[i], NULL, &watched.before[i]);
+    if (watched.before[i].sa_handler == SIG_DFL) sigaction(fatal[i], &action, NULL);
+  }
+}
+
+/* False, and why, if there was a signal. */
+static bool unwatch(const Command *list, const char **why) {
+  for (int i = 0; i < FATAL; i++) sigaction(fatal[i], &watched.before[i], NULL);
+  watched.n = 0;
+  if (!fatal_signal) return true;
+  return *why = arena_printf(list->arena, "stopped by signal %d", (int)fatal_signal), false;
+}
+
+/* Where one of them is closed, the next file that is opened would be it. What is opened in place of it can
+ * neither be read nor written, as if it were closed. */
+void backend_begin(void) {
+  for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++)
+    if (fcntl(descriptor, F_GETFD) < 0)
+      (void)open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+void backend_end(void) {
+  if (fatal_signal) raise((int)fatal_signal);
+}
+
+/* ---- one ---- */
+static bool command_spawn(Command *command, FILE *input, const char **why) {
+  const char *program = command->words.data[0];
+  posix_spawn_file_actions_t actions;
+  if (fatal_signal) return false;
+  command_add(command, NULL);
+  posix_spawn_file_actions_init(&actions);
+  if (input) posix_spawn_file_actions_adddup2(&actions, fileno(input), STDIN_FILENO);
+  FILE *messages = command->told ? command->told : command->messages;
+  if (messages) posix_spawn_file_actions_adddup2(&actions, fileno(messages), STDERR_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, command->printed ? fileno(command->printed) : STDERR_FILENO,
+                                   STDOUT_FILENO);
+  if (command->data) posix_spawn_file_actions_adddup2(&actions, fileno(command->data), DATA_DESCRIPTOR);
+  const int error = posix_spawnp(&command->pid, program, &actions, NULL,
+                                 (char *const *)(uintptr_t)command->words.data, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  command->words.n--;
+  if (!error && fatal_signal) stop(command, 1); /* before its number was known */
+  if (!error) return true;
+  command->pid = 0;
+  return *why = arena_printf(command->arena, "%s '%s' cannot be started: %s", command->what, program,
+                             strerror(error)),
+         false;
+}
+
+static bool command_start(Command *command, const char **why) {
+  if (!command->input) return command_spawn(command, NULL, why);
+  FILE *input = command_file(command->arena, command->input, command->input_bytes, why);
+  const bool started = input && command_spawn(command, input, why);
+  if (input) fclose(input);
+  return started;
+}
+
+static bool command_done(Command *command, int status, const char **why) {
+  const char *program = command->words.data[0];
+  if (WIFSIGNALED(status))
+    return *why = arena_printf(command->arena, "%s '%s' was ended by signal %d", command->what, program,
+                               WTERMSIG(status)),
+           false;
+  command->refused = WEXITSTATUS(status) != 0;
+  if (command->refused)
+    return *why = arena_printf(command->arena, "%s '%s' failed with exit status %d", command->what, program,
+                               WEXITSTATUS(status)),
+           false;
+  return true;
+}
+
+static bool command_lost(const Command *command, const char **why) {
+  return *why = arena_printf(command->arena, "%s '%s' was lost: %s", command->what, command->words.data[0],
+                             strerror(errno)),
+         false;
+}
+
+/* pid: of one that is waited for, or -1 for any. */
+static pid_t wait_again(pid_t pid, int *status) {
+  pid_t ended;
+  do ended = waitpid(pid, status, 0);
+  while (ended < 0 && errno == EINTR);
+  return ended;
+}
+
+static bool run_one(Command *command, const char **why) {
+  int status;
+  if (!command_start(command, why)) return false;
+  const pid_t ended = wait_again(command->pid, &status);
+  command->pid = 0;
+  return ended < 0 ? command_lost(command, why) : command_done(command, status, why);
+}
+
+bool command_run(Command *command, const char **why) {
+  watch(command, 1);
+  const bool done = run_one(command, why);
+  return unwatch(command, why) && done;
+}
+
+/* ---- several ---- */
+static void report_command(Command *command, bool heard) {
+  char bytes[4096];
+  FILE *to = command->messages ? command->messages : stderr;
+  if (heard) rewind(command->told);
+  for (size_t n; heard && (n = fread(bytes, 1, sizeof bytes, command->told)) > 0;) fwrite(bytes, 1, n, to);
+  fflush(to);
+  fclose(command->told);
+  command->told = NULL;
+}
+
+static bool start_apart(Command *command, const char **why) {
+  if (!(command->told = command_file(command->arena, "", 0, why))) return false;
+  if (command_start(command, why)) return true;
+  report_command(command, false);
+  return false;
+}
+
+/* Waits for one of those that run. */
+static bool end_one(Command *list, int n, const char **why) {
+  int status, i = 0;
+  const pid_t pid = wait_again(-1, &status);
+  for (; i < n && (list[i].pid == 0 || (pid > 0 && list[i].pid != pid)); i++) {}
+  if (i == n) return true; /* no child of ours */
+  list[i].pid = 0;
+  report_command(&list[i], true);
+  return pid > 0 ? command_done(&list[i], status, why) : command_lost(&list[i], why);
+}
+
+static int running(const Command *list, int n) {
+  int count = 0;
+  for (int i = 0; i < n; i++) count += list[i].pid != 0;
+  return count;
+}
+
+static void end_all(Command *list, int n) {
+  int status;
+  stop(list, n);
+  for (int i = 0; i < n; i++) {
+    if (!list[i].pid) continue;
+    wait_again(list[i].pid, &status);
+    list[i].pid = 0;
+    report_command(&list[i], false);
+  }
+}
+
+bool commands_run(Command *list, int n, const char **why) {
+  Jobs jobs;
+  bool done = true;
+  jobs_open(&jobs, n);
+  watch(list, n);
+  for (int next = 0; done && (next < n || jobs.running);) {
+    if (next < n && jobs_take(&jobs)) {
+      done = start_apart(&list[next++], why);
+      continue;
+    }
+    done = end_one(list, n, why);
+    while (jobs.running > running(list, n)) jobs_give(&jobs);
+  }
+  if (!done) end_all(list, n);
+  jobs_close(&jobs);
+  return unwatch(list, why) && done;
+}

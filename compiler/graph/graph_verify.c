@@ -1,0 +1,51 @@
+/* graph_verify.c: what holds of every graph between two passes. A violation is a bug of the compiler, never
+ * of its user. */
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <stdlib.h>
+#include "graph/op.h"
+
+static _Noreturn void broken(const Graph *graph, const Node *node, const char *what) {
+  fprintf(stderr, "cnnc: internal error: graph of %s, node %d (%s %s): %s\n", graph->name, node->id,
+          node->op ? node->op->name : "?", node->name, what);
+  exit(3);
+}
+
+void graph_verify(const Graph *graph) {
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (node->id != i) broken(graph, node, "its id is not its position");
+    if (!node->op) broken(graph, node, "it has no operator");
+    if (node->nin > (node->op->join || node->op->lie_in_it ? MOST_JOINED : MOST_INPUTS))
+      broken(graph, node, "it has too many inputs");
+    const int least = node->elem == U8 ? 0 : INT8_MIN;
+    if (node->quant && (node->quant->wide ? node->elem != I16 || node->quant->zero
+                                          : elem_bytes(node->elem) != 1 || node->quant->zero < least ||
+                                                node->quant->zero > least + UINT8_MAX))
+      broken(graph, node, "its zero is none of its type");
+    if (node->quant && !(node->quant->scale > 0)) broken(graph, node, "its scale is not above 0");
+    if ((node->elem == I8 || node->elem == I16) && !node->quant && !node_is_input(node))
+      broken(graph, node, "its value has 8 or 16 bits and no scale");
+    if (node->nweights > MOST_WEIGHTS) broken(graph, node, "it has more than MOST_WEIGHTS parameters");
+    if (node->shape.rank < 1 || node->shape.rank > 3 || shape_elements(node->shape) < 1)
+      broken(graph, node, "its shape is not one");
+    for (int k = 0; k < node->nin; k++)
+      if (!node->in[k] || node->in[k]->id >= i || graph->nodes.data[node->in[k]->id] != node->in[k])
+        broken(graph, node, "an input does not come before it");
+    for (int k = 0; k < node->nweights; k++)
+      if (node->weight[k] && node->weight[k]->offset + node->weight[k]->size > graph->parameters)
+        broken(graph, node, "a parameter lies outside the weights");
+    if (node->hidden && (node->hidden->of->id >= graph->nodes.n ||
+                         graph->nodes.data[node->hidden->of->id] != node->hidden->of))
+      broken(graph, node, "what it is derived from is no node of the graph");
+    if (node->result == RESULT_SUM && !node->target) broken(graph, node, "it adds to no gradient");
+    for (int k = 0; k < node->nin && node->result == RESULT_SAMPLE; k++)
+      if (node->in[k]->result == RESULT_SUM)
+        broken(graph, node, "it reads a gradient that is still being summed");
+  }
+  for (int i = 0; i < graph->outputs.n; i++) {
+    const Node *node = graph->outputs.data[i].node;
+    if (!node || node->id >= graph->nodes.n || graph->nodes.data[node->id] != node)
+      broken(graph, graph->nodes.data[0], "an output is no node of it");
+  }
+}

@@ -1,0 +1,8 @@
+/* node_text.h: the layer that a node belongs to, in words. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_GRAPH_NODE_TEXT_H
+#define CNNC_GRAPH_NODE_TEXT_H
+#include "base/diag.h"
+#include "graph/graph.h"
+const char *layer_text(Arena *, const Sources *, const Node *); /* "conv1, line 14: conv(6, 5x5)" */
+#endif

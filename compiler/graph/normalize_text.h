@@ -1,0 +1,10 @@
+/* normalize_text.h: what a net does with an input first. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_GRAPH_NORMALIZE_TEXT_H
+#define CNNC_GRAPH_NORMALIZE_TEXT_H
+#include "graph/graph.h"
+
+/* The normalize that reads an input, as the language writes it: "normalize(mean=0, std=1, scale=0.5)"; NULL
+ * if there is none. */
+const char *graph_normalize(Arena *, const Graph *, const Node *input);
+#endif

@@ -1,0 +1,25 @@
+/* rounding_switch.c: the switch of quantization-aware training among the weights of a layer. */
+// SPDX-License-Identifier: Apache-2.0
+#include "graph/op.h"
+
+/* Behind weight and bias of a layer; behind the statistics of a batchnorm. */
+static int switch_index(const Node *node) {
+  const Node *of = node;
+  while (of->hidden) of = of->hidden->of; /* the backward pass of batchnorm is of a part of it */
+  return of->op->int8 == INT8_PRODUCT ? 2 : of->op->fold == FOLD_SCALE ? 4 : -1;
+}
+
+int rounding_switch(const Node *node) {
+  const int index = switch_index(node);
+  return index >= 0 && node->nweights > index ? index : -1;
+}
+
+void rounding_add_switch(Arena *arena, Node *node, const Aware *aware) {
+  const int index = switch_index(node);
+  if (index < 0) return;
+  Weight **weight = NEW_ARRAY(arena, Weight *, index + 1);
+  for (int k = 0; k < node->nweights; k++) weight[k] = node->weight[k];
+  weight[index] = aware->on;
+  node->weight = weight;
+  node->nweights = index + 1;
+}

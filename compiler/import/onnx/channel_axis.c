@@ -1,0 +1,256 @@
+/* channel_axis.c: which dimension of an input counts the channels: option, or operators that tell. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "import/import.h"
+
+enum { NOT_KNOWN = -2, MOST_STEPS = 200 };
+/* A tensor made of an input: the dimension of the input that each of its own is; -1: a new one, of one
+ * element. Sizes: 0 where they are not known. */
+typedef struct Trace {
+  int tensor, rank, from[MOST_DIMS];
+  int64_t size[MOST_DIMS];
+} Trace;
+
+static bool is_any(const char *op, const char *const *list) {
+  while (*list && strcmp(*list, op) != 0) list++;
+  return *list != NULL;
+}
+
+static int64_t axis_from_start(int64_t axis, int rank) { return axis < 0 ? axis + rank : axis; }
+
+/* The numbers of an input, or of an attribute in earlier opsets; -1: they are not known yet. */
+static int axes_or_sizes(const ModelImport *im, const OnnxNode *node, int input, const char *name,
+                         int64_t *to) {
+  const Tensor *t = constant_of(im, node, input);
+  const WireInts *list = onnx_ints(node, name);
+  const int64_t n = t ? t->n : list ? list->n : -1;
+  if (n > MOST_DIMS || (!t && given(node, input))) return -1;
+  for (int i = 0; i < n; i++) to[i] = t ? tensor_integer(t, i) : list->data[i];
+  return (int)n;
+}
+
+/* ---- evidence: the dimension of a tensor that a node takes for the channels; -1: it tells nothing ---- */
+/* Operators with channels and positions of their own. */
+static int told_by_operator(const OnnxNode *node, int input, const Trace *x) {
+  static const char *const second[] = {"Conv",
+                                       "ConvTranspose",
+                                       "MaxPool",
+                                       "AveragePool",
+                                       "LpPool",
+                                       "GlobalAveragePool",
+                                       "GlobalMaxPool",
+                                       "GlobalLpPool",
+                                       "BatchNormalization",
+                                       "InstanceNormalization",
+                                       "GroupNormalization",
+                                       "LRN",
+                                       "Resize",
+                                       "Upsample",
+                                       "DepthToSpace",
+                                       "SpaceToDepth",
+                                       "RoiAlign",
+                                       "MaxRoiPool",
+                                       NULL};
+  if (input != 0 || x->rank < 2) return -1;
+  if (is_any(node->op, second)) return 1;
+  if (strstr(node->op, "MatMul")) return x->rank - 1;
+  if (strcmp(node->op, "LayerNormalization") != 0) return -1;
+  const int64_t axis = axis_from_start(onnx_int(node, "axis", -1), x->rank);
+  return axis > 0 && axis < x->rank ? (int)axis : x->rank - 1;
+}
+
+/* A constant that varies along one dimension alone, the first or the last one behind the batch. */
+static int told_by_constant(const ModelImport *im, const OnnxNode *node, int input, const Trace *x) {
+  const Tensor *t = node->nin == 2 ? constant_of(im, node, !input) : NULL;
+  const OnnxOperator *row = onnx_operator(node->op);
+  int along = -1;
+  if (!t || !row || t->rank > x->rank) return -1;
+  if (row->import != import_combine && (row->import != import_prelu || input != 0)) return -1;
+  const bool placed = im->onnx->opset < 7 && onnx_int(node, "broadcast", 0) != 0;
+  const int64_t behind = x->rank - t->rank, first = placed ? onnx_int(node, "axis", behind) : behind;
+  for (int d = 0; d < t->rank; d++) {
+    if (t->dim[d] == 1) continue;
+    if (along >= 0 || first < -x->rank || first > behind) return -1;
+    along = (int)axis_from_start(first, x->rank) + d;
+  }
+  return along == 1 || along == x->rank - 1 ? along : -1;
+}
+
+/* Reductions over all dimensions but the batch and one. */
+static int told_by_reduction(const ModelImport *im, const OnnxNode *node, const Trace *x) {
+  int64_t axes[MOST_DIMS];
+  bool over[MOST_DIMS] = {true};
+  int rest = -1;
+  const OnnxOperator *row = onnx_operator(node->op);
+  const int n = row && row->import == import_reduce ? axes_or_sizes(im, node, 1, "axes", axes) : -1;
+  for (int i = 0; i < n; i++) {
+    const int64_t axis = axis_from_start(axes[i], x->rank);
+    if (axis > 0 && axis < x->rank) over[axis] = true;
+  }
+  for (int d = 1; d < x->rank && n > 0; d++)
+    if (!over[d]) rest = rest < 0 ? d : MOST_DIMS;
+  return rest < MOST_DIMS && (x->rank > 3 || !onnx_int(node, "keepdims", 1)) ? rest : -1;
+}
+
+static int told_by_axis(const OnnxNode *node, const Trace *x) {
+  static const char *const along[] = {"Softmax", "LogSoftmax", "LpNormalization", NULL};
+  const AttributeProto *axis = is_any(node->op, along) ? onnx_attribute(node, "axis") : NULL;
+  const int64_t d = axis ? axis_from_start(axis->i, x->rank) : -1;
+  return d > 0 && d < x->rank ? (int)d : -1;
+}
+
+static int told(const ModelImport *im, const OnnxNode *node, int input, const Trace *x, bool sure) {
+  if (sure) return told_by_operator(node, input, x);
+  int d = told_by_constant(im, node, input, x);
+  if (d < 0 && input == 0) d = told_by_reduction(im, node, x);
+  return d < 0 && input == 0 ? told_by_axis(node, x) : d;
+}
+
+/* ---- the way of dimensions through nodes ---- */
+static void keep_axis(const Trace *x, int d, Trace *y) {
+  y->from[y->rank] = x->from[d];
+  y->size[y->rank++] = x->size[d];
+}
+
+static bool transposed(const OnnxNode *node, const Trace *x, Trace *y) {
+  const WireInts *perm = onnx_ints(node, "perm");
+  for (int d = 0; d < x->rank; d++) {
+    const int64_t from = perm && perm->n == x->rank ? perm->data[d] : x->rank - 1 - d;
+    if (from < 0 || from >= x->rank) return false;
+    keep_axis(x, (int)from, y);
+  }
+  return true;
+}
+
+/* Unsqueeze, Squeeze, and reductions that drop what they run over. */
+static bool with_other_rank(const ModelImport *im, const OnnxNode *node, const Trace *x, Trace *y) {
+  int64_t axes[MOST_DIMS];
+  bool at[MOST_DIMS] = {false};
+  const bool more = strcmp(node->op, "Unsqueeze") == 0;
+  const int n = axes_or_sizes(im, node, 1, "axes", axes), rank = more ? x->rank + n : x->rank;
+  if (n < 1 || rank > MOST_DIMS) return false;
+  for (int i = 0; i < n; i++) {
+    const int64_t axis = axis_from_start(axes[i], rank);
+    if (axis < 0 || axis >= rank) return false;
+    at[axis] = true;
+  }
+  for (int d = 0, own = 0; d < rank; d++) {
+    if (more && at[d]) y->from[y->rank] = -1, y->size[y->rank++] = 1;
+    else if (more && own < x->rank) keep_axis(x, own++, y);
+    else if (!more && !at[d]) keep_axis(x, d, y);
+  }
+  return true;
+}
+
+/* To the same sizes, but for those of one element. */
+static bool with_shape(const ModelImport *im, const OnnxNode *node, const Trace *x, Trace *y) {
+  int64_t size[MOST_DIMS], all = 1, others = 1;
+  const int n = axes_or_sizes(im, node, 1, "shape", size);
+  if (n < 1) return false;
+  for (int d = 0; d < x->rank; d++) {
+    if (x->size[d] < 1 || __builtin_mul_overflow(all, x->size[d], &all)) return false;
+  }
+  for (int d = 0; d < n; d++) {
+    if (size[d] == 0) size[d] = d < x->rank ? x->size[d] : 1;
+    if (size[d] > 0 && __builtin_mul_overflow(others, size[d], &others)) return false;
+  }
+  int own = 0;
+  for (int d = 0; d < n; d++) {
+    if (size[d] < 0) size[d] = all / others;
+    if (d == 0 && x->size[0] == size[0]) own = 1, keep_axis(x, 0, y);
+    else {
+      while (size[d] != 1 && own < x->rank && x->size[own] == 1) own++;
+      if (size[d] == 1) y->from[y->rank] = -1, y->size[y->rank++] = 1;
+      else if (own < x->rank && x->size[own] == size[d]) keep_axis(x, own++, y);
+      else return false;
+    }
+  }
+  return true;
+}
+
+/* False: its dimensions are lost. */
+static bool followed(const ModelImport *im, const OnnxNode *node, const Trace *x, Trace *y) {
+  static const char *const lost[] = {"Flatten", "Gemm",   "com.microsoft::FusedMatMul",
+                                     "MatMul",  "Shape",  "Size",
+                                     "Gather",  "Einsum", "ArgMax",
+                                     "ArgMin",  "TopK",   "NonZero",
+                                     "LSTM",    "GRU",    "RNN",
+                                     "If",      "Loop",   "Scan",
+                                     NULL};
+  const OnnxOperator *row = onnx_operator(node->op);
+  ImportOperator *import = row ? row->import : NULL;
+  y->rank = 0;
+  if (strcmp(node->op, "Transpose") == 0) return transposed(node, x, y);
+  if (strcmp(node->op, "Reshape") == 0) return with_shape(im, node, x, y);
+  if (import == import_squeeze || import == import_unsqueeze ||
+      (import == import_reduce && !onnx_int(node, "keepdims", 1)))
+    return with_other_rank(im, node, x, y);
+  if (is_any(node->op, lost)) return false;
+  const bool same = import == import_map || import == import_combine || import == import_same ||
+                    import == import_cast || import == import_clip || import == import_pow ||
+                    import == import_dropout || import == import_quantize || import == import_dequantize;
+  for (int d = 0; d < x->rank; d++) {
+    keep_axis(x, d, y);
+    if (!same) y->size[d] = 0;
+  }
+  return true;
+}
+
+/* The dimension of the input that the first such node behind a tensor takes for the channels. */
+static int channels_behind(const ModelImport *im, const Trace *x, bool sure, int *steps) {
+  for (int i = 0; *steps > 0 && i < im->onnx->nnodes; i++) {
+    const OnnxNode *node = &im->onnx->node[i];
+    int k = 0;
+    while (k < node->nin && node->in[k] != x->tensor) k++;
+    if (k == node->nin || !im->live[i] || node->nout == 0) continue;
+    const int d = told(im, node, k, x, sure);
+    if (d >= 0 && x->from[d] != 0) return x->from[d] < 0 ? NO_CHANNELS : x->from[d];
+    Trace y;
+    --*steps;
+    if (!followed(im, node, x, &y)) continue;
+    for (int o = 0; o < node->nout; o++) {
+      y.tensor = node->out[o];
+      const int found = y.tensor ? channels_behind(im, &y, sure, steps) : NOT_KNOWN;
+      if (found != NOT_KNOWN) return found;
+    }
+  }
+  return NOT_KNOWN;
+}
+
+static int channels_by_use(const ModelImport *im, const OnnxPort *port) {
+  Trace x = {.tensor = port->tensor, .rank = port->rank};
+  int found = NOT_KNOWN;
+  for (int d = 0; d < port->rank; d++) {
+    x.from[d] = d;
+    x.size[d] = port->dim[d];
+  }
+  for (int sure = 1; sure >= 0 && found == NOT_KNOWN; sure--) {
+    int steps = MOST_STEPS;
+    found = channels_behind(im, &x, sure, &steps);
+  }
+  return found == NO_CHANNELS && port->rank != 3 ? NOT_KNOWN : found;
+}
+
+/* ---- the answer ---- */
+static const ImportLayout *layout_given(const ModelImport *im, const char *input) {
+  const ImportLayout *found = NULL;
+  for (int i = 0; i < im->options->layouts.n; i++) {
+    const ImportLayout *row = &im->options->layouts.data[i];
+    const bool own = row->input && strcmp(row->input, input) == 0;
+    if (own || (!row->input && !(found && found->input))) found = row;
+  }
+  return found;
+}
+
+int channels_of_input(const ModelImport *im, const OnnxPort *port) {
+  const ImportLayout *layout = layout_given(im, port->name);
+  const int last = port->rank - 1;
+  if (layout) return layout->last ? last : 1;
+  const int found = channels_by_use(im, port);
+  /* The caller's buffer can have planes, but not channels between positions. */
+  if (im->options->chw && found > 1) return last;
+  if (found != NOT_KNOWN) return found;
+  return port->rank == 4 && port->dim[3] <= 3 && port->dim[1] > 4 ? last : 1;
+}
+
+bool input_has_planes(const OnnxPort *port) { return port->rank > 2 && port->channels == 1; }

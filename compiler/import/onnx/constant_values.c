@@ -1,0 +1,88 @@
+/* constant_values.c: constants of a model that are no weights of an operator as values of their own. */
+// SPDX-License-Identifier: Apache-2.0
+#include "import/import.h"
+
+static Tensor *constant_numbers(ModelImport *im, Shape shape) {
+  const int64_t n = shape_elements(shape);
+  if (!may_compute(im, sizeof(float) * (size_t)n)) return NULL;
+  return tensor_new(im->arena, TENSOR_FLOAT, 1, &n);
+}
+
+static Value *statement(ModelImport *im, const OnnxNode *node, int input, Shape shape, const Tensor *t) {
+  Text list = {.arena = im->arena};
+  for (int a = 0; a < shape.rank; a++) text_put(&list, "%s%lld", a ? ", " : "", (long long)shape.dim[a]);
+  const char *layer = layer_of_constant(im, node, input);
+  put_weight(im, layer, "weight", t, shape.rank, shape.dim);
+  Value *value = emit(im, 0, NULL, shape, "constant([%s], name=\"%s\")", list.s, layer);
+  value->name = identifier(im, layer);
+  return value;
+}
+
+/* Where a tensor of ONNX has what element `at` of the value reads, as the view says. */
+static int64_t element_of(const Tensor *t, const View *x, Shape shape, int64_t at) {
+  int64_t index[3] = {0}, place = 0;
+  for (int a = shape.rank - 1; a >= 0; a--) {
+    index[a] = at % shape.dim[a];
+    at /= shape.dim[a];
+  }
+  for (int d = 0; d < t->rank; d++) {
+    const Factors *along = &x->along[d + x->rank - t->rank];
+    int64_t along_d = 0;
+    for (int i = 0; i < along->n; i++) {
+      const Factor f = along->f[i];
+      along_d = along_d * f.size + (f.axis == BATCH ? 0 : index[f.axis] / f.inner % f.size);
+    }
+    place = place * t->dim[d] + (t->dim[d] == 1 ? 0 : along_d);
+  }
+  return place;
+}
+
+Value *constant_operand(ModelImport *im, const OnnxNode *node, int input, const Tensor *t,
+                        const View *beside) {
+  Shape shape = beside->value->shape;
+  const int c = shape.rank - 1;
+  bool channels = false;
+  for (int d = 0; d < t->rank; d++) {
+    const int of = d + beside->rank - t->rank;
+    if (t->dim[d] == 1) continue;
+    if (beside->size[of] != factors_size(&beside->along[of]))
+      return no(im, "a constant that repeats a value");
+    for (int i = 0; i < beside->along[of].n; i++) {
+      if (beside->along[of].f[i].axis == BATCH) return no(im, "a constant that varies over the batch");
+      channels = channels || beside->along[of].f[i].axis == c;
+    }
+  }
+  if (!channels) shape.dim[c] = 1;
+  Tensor *all = constant_numbers(im, shape);
+  for (int64_t i = 0; all && i < all->n; i++)
+    tensor_put(all, i, tensor_number(t, element_of(t, beside, shape, i)));
+  return all ? statement(im, node, input, shape, all) : NULL;
+}
+
+View *constant_view(ModelImport *im, const OnnxNode *node, int input, const Tensor *t, const View *like) {
+  Shape shape = like->value->shape;
+  int of[3] = {-1, -1, -1};
+  if (t->rank != like->rank || t->n == 0) return no(im, "a constant of other dimensions, joined to a value");
+  if (t->dim[0] != 1 || like->size[0] != 1) return no(im, "a constant joined over the batch");
+  for (int d = 1; d < like->rank; d++) {
+    const int axis = like->along[d].n == 1 ? like->along[d].f[0].axis : -1;
+    const bool whole = axis >= 0 && factors_whole(&like->along[d], like->value, axis);
+    if (whole) of[axis] = d;
+    else if (t->dim[d] != 1 || like->along[d].n)
+      return no(im, "a constant joined to a value in another layout");
+  }
+  for (int a = 0; a < shape.rank; a++) {
+    if (of[a] < 0 && shape.dim[a] != 1) return no(im, "a constant joined to a value in another layout");
+    shape.dim[a] = of[a] < 0 ? 1 : t->dim[of[a]];
+  }
+  Tensor *all = constant_numbers(im, shape);
+  if (!all) return NULL;
+  View *view = view_new(im, NULL, like->rank);
+  view->value = NEW(im->arena, Value);
+  view->value->shape = shape;
+  for (int a = 0; a < shape.rank; a++)
+    if (of[a] >= 0) view_set(view, of[a], a);
+  for (int64_t i = 0; i < all->n; i++) tensor_put(all, i, tensor_number(t, element_of(t, view, shape, i)));
+  view->value = statement(im, node, input, shape, all);
+  return view;
+}

@@ -1,0 +1,309 @@
+/* int8_layers.c: what of an imported model is computed in 8 bits: a layer between quantised values whose
+ * weights are, too. It gets the arrays of docs/int8.md; all else says that it computes in floats, or does so
+ * anyway. This follows quantize/values.c, which reads the file. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <string.h>
+#include "import/import.h"
+#include "graph/op.h"
+#include "base/arithmetic.h"
+#include "ops/registry.h"
+
+typedef struct Framing {
+  ModelImport *im;
+  Rounding rounding;
+} Framing;
+
+/* ---- statements ---- */
+static const Op *op_of(ModelImport *im, const Statement *s) {
+  return op_find(arena_copy(im->arena, s->call, strcspn(s->call, "(")));
+}
+
+static void add_argument(ModelImport *im, Statement *s, const char *argument) {
+  const size_t n = strlen(s->call);
+  if (s->call[n - 1] != ')') s->call = arena_printf(im->arena, "%s(%s)", s->call, argument);
+  else
+    s->call = arena_printf(im->arena, "%.*s%s%s)", (int)(n - 1), s->call, s->call[n - 2] == '(' ? "" : ", ",
+                           argument);
+}
+
+/* The name that the program gives its layer; NULL: none. */
+static const char *statement_name(ModelImport *im, const Statement *s) {
+  static const char given[] = "name=\"";
+  const char *at = strstr(s->call, given);
+  return at ? arena_copy(im->arena, at + sizeof given - 1, strcspn(at + sizeof given - 1, "\"")) : NULL;
+}
+
+/* What is computed is written behind the node that it came of, for --list. */
+static void remark(ModelImport *im, const Statement *s, const char *what) {
+  if (!s->origin) return;
+  const char **became = &im->became[s->origin->index];
+  if (*became && strstr(*became, what)) return; /* of a statement before it */
+  *became = arena_printf(im->arena, "%s, %s", *became ? *became : "", what);
+}
+
+static void put_scale(ModelImport *im, Statement *s, const Quant *quant) {
+  const char *name = statement_name(im, s);
+  if (!name) {
+    const bool conversion = strcmp(s->origin->op, "QuantizeLinear") == 0;
+    name = conversion ? layer_called(im, "quantize") : layer_of(im, s->origin, -1);
+    add_argument(im, s, arena_printf(im->arena, "name=\"%s\"", name));
+  }
+  arrays_add_scale(&im->scales, name, quant->scale, quant->zero);
+}
+
+static void in_floats(ModelImport *im, Statement *s) {
+  add_argument(im, s, "precision=f32");
+  remark(im, s, "in floats");
+}
+
+/* ---- where a layer's sums are rounded ---- */
+static bool is_model_output(const ModelImport *im, const Value *value) {
+  for (int i = 0; i < im->outputs.n; i++)
+    if (im->outputs.data[i].value == value) return true;
+  return false;
+}
+
+/* The scale of a layer is its own, or that of the bound which alone reads it: relu is part of its rounding,
+ * and others cut the same bytes. */
+static const Quant *result_of(const ModelImport *im, const Value *value) {
+  static const char *const bounds[] = {"relu", "relu6", "clip(", "maximum(", "minimum(", NULL};
+  const Statement *next = value->reader;
+  if (value->quant || value->reads != 1 || is_model_output(im, value) || next->nin != 1) return value->quant;
+  for (int k = 0; bounds[k]; k++)
+    if (k < 2 ? strcmp(next->call, bounds[k]) == 0 : strncmp(next->call, bounds[k], strlen(bounds[k])) == 0)
+      return next->out->quant;
+  return NULL;
+}
+
+static void put_int8_result(Framing *f, Statement *s, const Quant *quant) {
+  Value *value = s->out, *next = value->quant ? NULL : value->reader->out;
+  value->quant = quant;
+  if (next && strncmp(value->reader->call, "relu", 4) == 0) { /* it goes into the layer */
+    next->kept = next->quant;
+    next->quant = NULL;
+  }
+  remark(f->im, s, "in 8 bits");
+}
+
+/* ---- layers ---- */
+typedef struct Layer {
+  const Statement *statement;
+  bool transposed, dense;
+  ImportWeight *weight, *bias;
+  int64_t filters, scales, inner; /* inner: elements of a filter that lie together */
+  const float *scale;
+  int8_t *bytes;
+  int32_t *words;
+} Layer;
+
+static int64_t filter_at(const Layer *l, int64_t i) { return i / l->inner % l->filters; }
+static float layer_scale(const Layer *l, int64_t filter) { return l->scale[l->scales == 1 ? 0 : filter]; }
+
+/* Each of these says why a layer is none of 8 bits, or NULL. */
+static const char *read_layer_weights(ModelImport *im, Layer *l) {
+  const Tensor *t = l->weight->tensor, *whole = t->whole;
+  if (!whole || whole->type == TENSOR_INT32) return "its weights are floats";
+  bool fits = whole->rank == t->rank && t->n < INT32_MAX;
+  for (int d = 0; fits && d < t->rank; d++) fits = whole->dim[d] == t->dim[d];
+  if (!fits) return "its weights were moved";
+  const int64_t zero = whole->type == TENSOR_UINT8 ? -INT8_MIN : 0;
+  if (t->zero != zero)
+    return arena_printf(im->arena, "its weights have the zero point %lld", (long long)t->zero);
+  l->scales = t->scale->n;
+  if (l->scales > 1 && (l->scales != l->filters || t->axis != l->transposed))
+    return "its scales are not those of its filters";
+  l->bytes = NEW_ARRAY(im->arena, int8_t, t->n);
+  for (int64_t i = 0; i < t->n; i++) {
+    const int64_t q = tensor_integer(whole, i) - zero;
+    if (q == INT8_MIN) return "its weights have -128, where -127 to 127 are built";
+    l->bytes[i] = (int8_t)q;
+  }
+  float *scale = NEW_ARRAY(im->arena, float, l->scales);
+  for (int64_t i = 0; i < l->scales; i++) scale[i] = (float)tensor_number(t->scale, i);
+  l->scale = scale;
+  return NULL;
+}
+
+/* In units of the input's scale times the weight's: as the model has it, or else the nearest number. */
+static const char *read_bias(ModelImport *im, Layer *l, const Quant *in) {
+  const Tensor *t = l->bias ? l->bias->tensor : NULL;
+  const bool whole = t && t->whole && t->whole->type == TENSOR_INT32 && t->zero == 0 && t->whole->n == t->n;
+  l->words = NEW_ARRAY(im->arena, int32_t, l->filters);
+  if (t && t->n != l->filters) return "its bias is not one number a filter";
+  for (int64_t f = 0; t && f < l->filters; f++) {
+    const double unit = (double)in->scale * (double)layer_scale(l, f);
+    double q = nearbyint(tensor_number(t, f) / unit);
+    if (whole) {
+      const double own = tensor_number(t->scale, t->scale->n == 1 ? 0 : f),
+                   number = tensor_number(t->whole, f);
+      q = fabs(own / unit - 1) < 1e-5 ? number : nearbyint(number * own / unit);
+    }
+    if (!(fabs(q) <= INT32_MAX)) return "its bias is too large for its scale";
+    l->words[f] = (int32_t)q;
+  }
+  return NULL;
+}
+
+/* No sum may leave 32 bits, and no factor be larger than is built. */
+static const char *check_layer_sums(ModelImport *im, const Layer *l, const Quant *in, const Quant *out) {
+  const double low = in->zero - INT8_MIN, high = INT8_MAX - in->zero;
+  double *most = NEW_ARRAY(im->arena, double, l->filters);
+  for (int64_t f = 0; f < l->filters; f++) most[f] = fabs((double)l->words[f]);
+  for (int64_t i = 0; i < l->weight->tensor->n; i++)
+    most[filter_at(l, i)] += fabs((double)l->bytes[i]) * (low > high ? low : high);
+  for (int64_t f = 0; f < l->filters; f++) {
+    const Multiplier factor =
+        multiplier_of_scales(in->scale, layer_scale(l, f), out->scale, l->dense && l->scales == 1);
+    if (factor.e > MULTIPLIER_MOST) return "its scales do not go together";
+    if (most[f] > INT32_MAX || !sum_fits((int64_t)most[f], factor.e)) return "its sums can exceed 32 bits";
+  }
+  return NULL;
+}
+
+static const char *layer_in_bytes(ModelImport *im, Layer *l, const Quant *out) {
+  const Quant *in = quant_of(l->statement->in[0]);
+  const char *why = l->statement->out->regions ? "it is computed for each region" : read_layer_weights(im, l);
+  if (!why && !in) why = "its input is floats";
+  if (!why && !out) why = "its value is floats";
+  if (!why) why = read_bias(im, l, in);
+  return why ? why : check_layer_sums(im, l, in, out);
+}
+
+static void frame_layer(Framing *f, Statement *s, const Op *op) {
+  ModelImport *im = f->im;
+  const char *name = statement_name(im, s);
+  const Quant *out = result_of(im, s->out);
+  Layer l = {.statement = s,
+             .transposed = op->family == FAMILY_CONV_SCATTER,
+             .dense = op->family == FAMILY_DENSE,
+             .weight = weight_named(im, name, "weight"),
+             .bias = weight_named(im, name, "bias"),
+             .filters = s->out->shape.dim[s->out->shape.rank - 1]};
+  const Tensor *t = l.weight->tensor;
+  l.inner = l.transposed && t->dim[1] ? t->n / t->dim[0] / t->dim[1] : t->n / l.filters;
+  const char *why = l.transposed && t->dim[1] != l.filters ? "a transposed convolution in groups"
+                                                           : layer_in_bytes(im, &l, out);
+  if (why) {
+    remark(im, s, arena_printf(im->arena, "in floats: %s", why));
+    return;
+  }
+  put_int8_result(f, s, out);
+  l.weight->bytes = l.bytes;
+  if (l.bias) l.bias->words = l.words;
+  arrays_add(&im->scales, arena_printf(im->arena, "%s.weight.scale", name), F32, 1, &l.scales, l.scale);
+}
+
+/* ---- sums and products of values ---- */
+static bool combines(const Statement *s, Int8Form form) {
+  return form == INT8_SUM ? s->nin >= 2 : (form == INT8_DIFFERENCE || form == INT8_MULTIPLY) && s->nin == 2;
+}
+
+static bool combination_fits(const Framing *f, Int8Form form, const Statement *s, const Quant *out) {
+  if (form == INT8_MULTIPLY)
+    return product_fits(
+        multiplier_of_scales(quant_of(s->in[0])->scale, quant_of(s->in[1])->scale, out->scale, false),
+        UINT8_MAX * UINT8_MAX);
+  Addend *addend = NEW_ARRAY(f->im->arena, Addend, s->nin);
+  for (int k = 0; k < s->nin; k++) addend[k] = (Addend){.scale = quant_of(s->in[k])->scale};
+  const Addition sum = addition_of(addend, s->nin, out->scale, false);
+  return addition_fits(f->rounding, &sum, UINT8_MAX);
+}
+
+static void frame_combination(Framing *f, Statement *s, Int8Form form) {
+  const Quant *out = result_of(f->im, s->out);
+  if (out && combination_fits(f, form, s, out)) put_int8_result(f, s, out);
+  else in_floats(f->im, s);
+}
+
+/* ---- the others ---- */
+static bool mean_fits(const Statement *s) {
+  const Quant *in = quant_of(s->in[0]), *out = s->out->quant;
+  const Shape shape = s->in[0]->shape;
+  return out && in->scale == out->scale && in->zero == out->zero &&
+         shape_elements(shape) / shape.dim[shape.rank - 1] <= MOST_SUMMED;
+}
+
+static bool softmax_fits(const Statement *s) {
+  const Quant *out = s->out->quant;
+  const Shape shape = s->out->shape;
+  return out && out->scale == 1 / 256.0f && out->zero == INT8_MIN &&
+         shape.dim[shape.rank - 1] <= SOFTMAX_CHANNELS && softmax_scale_fits(quant_of(s->in[0])->scale);
+}
+
+static bool move_fits(const Statement *s) {
+  for (int i = 0; i < s->nin && s->out->quant; i++) {
+    const double factor = (double)quant_of(s->in[i])->scale / (double)s->out->quant->scale;
+    if (multiplier_of(factor).e > MULTIPLIER_MOST) return false;
+  }
+  return true;
+}
+
+static bool function_fits(const Statement *s) {
+  return s->out->quant && s->out->shape.dim[s->out->shape.rank - 1] <= MOST_TABLES;
+}
+
+/* Of bytes: without a word the compiler would compute it in 8 bits. */
+static bool fits_int8(const Statement *s, const Op *op, bool *known) {
+  *known = true;
+  if (is_move(s)) return move_fits(s);
+  if (op->int8 == INT8_MEAN) return mean_fits(s);
+  if (op->int8 == INT8_SOFTMAX) return softmax_fits(s);
+  *known = op->family == FAMILY_MAP && s->nin == 1;
+  return !*known || function_fits(s);
+}
+
+static void frame(Framing *f, Statement *s) {
+  const Op *op = op_of(f->im, s);
+  bool bytes = s->nin > 0 && !s->out->regions, known;
+  for (int i = 0; i < s->nin; i++) bytes = bytes && quant_of(s->in[i]);
+  if (!op) return; /* told when the program is compiled */
+  if (s->out->kept && !is_move(s)) {
+    remark(f->im, s, "in the layer before it");
+    return;
+  }
+  if (op->int8 == INT8_PRODUCT) frame_layer(f, s, op);
+  else if (bytes && combines(s, op->int8)) frame_combination(f, s, op->int8);
+  else if (bytes && !fits_int8(s, op, &known)) in_floats(f->im, s);
+  else if (bytes && known) remark(f->im, s, "in 8 bits");
+  if (s->out->quant) put_scale(f->im, s, s->out->quant);
+}
+
+/* ---- the whole ---- */
+static bool is_quantized(const ModelImport *im) {
+  for (int i = 0; i < im->inputs.n; i++)
+    if (im->inputs.data[i]->quant) return true;
+  for (int i = 0; i < im->statements.n; i++)
+    if (im->statements.data[i]->out->quant) return true;
+  return false;
+}
+
+/* For --list: what a tensor is quantised to. */
+static void list_scales(ModelImport *im) {
+  for (int i = 0; i < im->onnx->nnodes; i++) {
+    const OnnxNode *node = &im->onnx->node[i];
+    const View *view = node->nout && im->live[i] ? im->item[node->out[0]].view : NULL;
+    const Quant *quant = view && strcmp(node->op, "QuantizeLinear") == 0 ? quant_of(view->value) : NULL;
+    if (quant)
+      im->became[i] =
+          arena_printf(im->arena, "i8, scale %g, zero %d", (double)quant->scale, (int)quant->zero);
+  }
+}
+
+void make_frames(ModelImport *im) {
+  if (!is_quantized(im)) return;
+  Framing f = {.im = im};
+  const char *rounding = im->options->rounding ? im->options->rounding : rounding_name(ROUNDING_FLOAT);
+  rounding_find(rounding, &f.rounding);
+  list_scales(im);
+  for (int i = 0; i < im->statements.n; i++) {
+    Statement *s = im->statements.data[i];
+    for (int k = 0; k < s->nin; k++) s->in[k]->reader = s;
+  }
+  for (int i = 0; i < im->inputs.n; i++)
+    if (im->inputs.data[i]->quant)
+      arrays_add_scale(&im->scales, im->inputs.data[i]->name, im->inputs.data[i]->quant->scale,
+                       im->inputs.data[i]->quant->zero);
+  for (int i = 0; i < im->statements.n; i++) frame(&f, im->statements.data[i]);
+  arrays_quantized(&im->scales, rounding, NULL);
+}

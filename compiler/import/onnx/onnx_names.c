@@ -1,0 +1,280 @@
+/* onnx_names.c: names of layers, as the framework calls its modules; names of values; weights under them. */
+// SPDX-License-Identifier: Apache-2.0
+#define _XOPEN_SOURCE 700
+#include <string.h>
+#include "base/arrays.h"
+#include "import/import.h"
+#include "graph/op.h"
+#include "ops/registry.h"
+
+enum { LONGEST = 4096 }; /* of metadata that name modules */
+
+/* ---- of inputs ---- */
+static bool is_input(const ModelImport *im, const char *name, const char *option) {
+  const Onnx *o = im->onnx;
+  Text names = {.arena = im->arena};
+  for (int i = 0; i < o->ninputs; i++) {
+    if (strcmp(o->input[i].name, name) == 0) return true;
+    text_put(&names, "%s%s", i ? ", " : "", o->input[i].name);
+  }
+  Diag *diag = diag_report(im->diags, DIAG_import_file, im->at, NULL, "no input is called '%s', as %s says",
+                           name, option);
+  if (names.n) diag_help(diag, "the inputs of the model: %s", names.s);
+  return false;
+}
+
+bool names_of_inputs_known(const ModelImport *im) {
+  const ImportOptions *asked = im->options;
+  bool known = true;
+  for (int i = 0; i < asked->shapes.n; i++) known &= is_input(im, asked->shapes.data[i].input, "--shape");
+  for (int i = 0; i < asked->bytes.n; i++) known &= is_input(im, asked->bytes.data[i], "--input");
+  for (int i = 0; i < asked->settings.n; i++) known &= is_input(im, asked->settings.data[i].input, "--set");
+  for (int i = 0; i < asked->layouts.n; i++) {
+    const char *input = asked->layouts.data[i].input;
+    known &= !input || is_input(im, input, "--layout");
+  }
+  return known;
+}
+
+/* ---- of layers and values ---- */
+static bool is_name_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+static bool is_name_digit(char c) { return c >= '0' && c <= '9'; }
+
+/* The module's path in the name of a node: /features/features.1/conv/conv.0/Conv is features.1.conv.0, for
+ * a component that begins with the one before it replaces it. */
+static const char *module_path(ModelImport *im, const char *name) {
+  VEC(const char *) parts = {0};
+  for (const char *part = name; part && *part;) {
+    const char *slash = strchr(part, '/');
+    if (!slash) break; /* the last one is the operator's */
+    const char *word = arena_copy(im->arena, part, (size_t)(slash - part));
+    const char *before = parts.n ? parts.data[parts.n - 1] : NULL;
+    const size_t n = before ? strlen(before) : 0;
+    if (before && strncmp(word, before, n) == 0 && word[n] == '.') parts.data[parts.n - 1] = word;
+    else if (*word) vec_push(im->arena, parts, word);
+    part = slash + 1;
+  }
+  Text path = {.arena = im->arena};
+  for (int i = 0; i < parts.n; i++) text_put(&path, "%s%s", i ? "." : "", parts.data[i]);
+  return path.n ? path.s : NULL;
+}
+
+/* Of layer1.0.conv1.weight the part before the last point. */
+static const char *parameter_path(ModelImport *im, const Tensor *weight) {
+  static const char *const members[] = {"weight", "kernel", "gamma", "bias", NULL};
+  if (!weight || !weight->name || strstr(weight->name, "onnx::")) return NULL;
+  const char *name = strstr(weight->name, "::") ? strstr(weight->name, "::") + 2 : weight->name;
+  const char *point = strrchr(name, '.');
+  for (int i = 0; point && point > name && members[i]; i++)
+    if (strcmp(point + 1, members[i]) == 0) return arena_copy(im->arena, name, (size_t)(point - name));
+  return NULL;
+}
+
+/* The last words of a list as Python prints it: ['', 'layer1', 'conv2d']. */
+typedef struct Words {
+  const char *last, *before; /* where they begin; before: NULL if there is one alone */
+  size_t last_n, before_n;
+} Words;
+
+/* False: it is no such list, or one of no use. */
+static bool read_words(const char *list, Words *words) {
+  *words = (Words){0};
+  if (strnlen(list, LONGEST) == LONGEST || *list++ != '[') return false;
+  for (;;) {
+    const char quote = *list++;
+    if (quote != '\'' && quote != '"') return false;
+    *words = (Words){.before = words->last, .before_n = words->last_n, .last = list};
+    while (*list && *list != quote) list += *list == '\\' && list[1] ? 2 : 1;
+    if (!*list) return false;
+    words->last_n = (size_t)(list++ - words->last);
+    if (strcmp(list, "]") == 0) return true;
+    if (strncmp(list, ", ", 2) != 0) return false;
+    list += 2;
+  }
+}
+
+/* Of a node that PyTorch wrote by torch.export the module that it is of, "" for the whole model: the last of
+ * its scopes is the node itself. NULL: the model does not say. */
+static const char *module_scope(ModelImport *im, const OnnxNode *node) {
+  Words scopes;
+  if (!read_words(onnx_metadata(node, "pkg.torch.onnx.name_scopes"), &scopes)) return NULL;
+  return scopes.before ? arena_copy(im->arena, scopes.before, scopes.before_n) : "";
+}
+
+const char *node_module(ModelImport *im, const OnnxNode *node) {
+  const char *scope = module_scope(im, node);
+  return scope ? scope : *node->name == '/' ? module_path(im, node->name) : NULL;
+}
+
+/* What that exporter folds into the layer before it gives it its own scope. */
+static bool has_folded_norm(ModelImport *im, const OnnxNode *node) {
+  Words classes;
+  if (strcmp(node->op, "BatchNormalization") == 0) return false;
+  if (!read_words(onnx_metadata(node, "pkg.torch.onnx.class_hierarchy"), &classes)) return false;
+  return strstr(arena_copy(im->arena, classes.last, classes.last_n), "batch_norm") != NULL;
+}
+
+/* layer1.0 and layer1.0.conv1; the whole model and everything. */
+static bool is_path_part(const char *part, const char *of) {
+  const size_t n = strlen(of);
+  return n == 0 || (strncmp(part, of, n) == 0 && (part[n] == '.' || part[n] == 0));
+}
+
+/* As the framework calls the module of a layer, or NULL. A parameter belongs to its module even where another
+ * one uses it; but equal parameters of several modules are written once, under the first one's name. */
+static const char *module_of(ModelImport *im, const OnnxNode *node, const Tensor *weight) {
+  const char *scope = module_scope(im, node), *parameter = parameter_path(im, weight);
+  const char *path = scope ? NULL : module_path(im, node->name);
+  if (path || !scope) return path ? path : parameter;
+  if (!parameter) return *scope ? scope : NULL;
+  if (is_path_part(parameter, scope) || is_path_part(scope, parameter)) return parameter;
+  return has_folded_norm(im, node) ? parameter : scope;
+}
+
+static const char *clean(ModelImport *im, const char *name) {
+  Text text = {.arena = im->arena};
+  for (; *name; name++) {
+    const bool good = is_name_letter(*name) || is_name_digit(*name) ||
+                      (*name == '.' && text.n && name[1] && name[1] != '.');
+    text_bytes(&text, good ? name : "_", 1);
+  }
+  return text.n ? text.s : "layer";
+}
+
+/* Of --rename's lines the last that fits; one * stands for any letters on both sides. */
+static const char *renamed_layer(ModelImport *im, const char *name) {
+  for (int i = im->options->theirs.n - 1; i >= 0; i--) {
+    const char *theirs = im->options->theirs.data[i], *ours = im->options->ours.data[i];
+    const char *star = strchr(theirs, '*'), *place = strchr(ours, '*');
+    if (!star && strcmp(theirs, name) == 0) return ours;
+    if (!star) continue;
+    const size_t before = (size_t)(star - theirs), after = strlen(star + 1), n = strlen(name);
+    if (n < before + after || strncmp(name, theirs, before) != 0 || strcmp(name + n - after, star + 1) != 0)
+      continue;
+    if (!place) return ours;
+    return arena_printf(im->arena, "%.*s%.*s%s", (int)(place - ours), ours, (int)(n - before - after),
+                        name + before, place + 1);
+  }
+  return name;
+}
+
+static const char *lower_case(ModelImport *im, const char *word) {
+  char *copy = arena_copy(im->arena, word, strlen(word));
+  for (char *c = copy; *c; c++)
+    if (*c >= 'A' && *c <= 'Z') *c = (char)(*c - 'A' + 'a');
+  return copy;
+}
+
+/* A name, numbered if it is used already: the table has the last number of each. */
+static const char *unused_name(ModelImport *im, Table *table, const char *name) {
+  const char *numbered = name;
+  int *last = table_find(table, name);
+  while (last && table_find(table, numbered)) numbered = arena_printf(im->arena, "%s_%d", name, ++*last);
+  int *first = NEW(im->arena, int);
+  *first = 1;
+  table_set(im->arena, table, numbered, first);
+  return numbered;
+}
+
+const char *layer_called(ModelImport *im, const char *name) {
+  return unused_name(im, &im->layers, clean(im, renamed_layer(im, name)));
+}
+
+const char *layer_of(ModelImport *im, const OnnxNode *node, int input) {
+  const char *name = module_of(im, node, input < 0 ? NULL : constant_of(im, node, input));
+  const char *domain = strstr(node->op, "::");
+  if (!name) name = lower_case(im, domain ? domain + 2 : node->op);
+  return layer_called(im, name);
+}
+
+const char *layer_of_constant(ModelImport *im, const OnnxNode *node, int input) {
+  const Tensor *t = constant_of(im, node, input);
+  const char *name = t && t->name ? t->name : "", *within = strstr(name, "::"), *end = strrchr(name, '.');
+  if (!is_name_letter(name[0]) || within) return layer_of(im, node, input);
+  if (end && strcmp(end, ".weight") == 0) name = arena_copy(im->arena, name, (size_t)(end - name));
+  return layer_called(im, name);
+}
+
+/* As the language calls a layer that has no name: conv1. */
+static bool is_ordinal(ModelImport *im, const char *word) {
+  size_t n = strlen(word);
+  while (n && is_name_digit(word[n - 1])) n--;
+  return word[n] && op_find(arena_copy(im->arena, word, n));
+}
+
+static bool is_reserved(const char *word) {
+  static const char *const words[] = {
+#define KEYWORD(word, token) #word,
+#include "keywords.def"
+#undef KEYWORD
+      NULL};
+  for (int i = 0; words[i]; i++)
+    if (strcmp(words[i], word) == 0) return true;
+  return op_find(word) != NULL;
+}
+
+const char *identifier(ModelImport *im, const char *name) {
+  Text text = {.arena = im->arena};
+  for (; *name; name++) {
+    const bool good = is_name_letter(*name) || is_name_digit(*name);
+    if (good && *name != '_') text_bytes(&text, name, 1);
+    else if (text.n && text.s[text.n - 1] != '_') text_bytes(&text, "_", 1);
+  }
+  while (text.n && text.s[text.n - 1] == '_') text.s[--text.n] = 0;
+  const char *word = text.n ? text.s : "x";
+  if (is_name_digit(word[0])) word = arena_printf(im->arena, "t%s", word);
+  if (is_reserved(word) || is_ordinal(im, word)) word = arena_printf(im->arena, "%s_", word);
+  while (table_find(&im->layers, word)) word = arena_printf(im->arena, "%s_", word);
+  return unused_name(im, &im->names, word);
+}
+
+const char *port_name(ModelImport *im, const OnnxPort *port, const char *otherwise) {
+  const char *name = port->called ? port->called : port->name;
+  for (const char *c = name; *c; c++)
+    if (is_name_letter(*c) && *c != '_') return identifier(im, name);
+  return identifier(im, otherwise);
+}
+
+/* ---- weights ---- */
+void put_weight(ModelImport *im, const char *layer, const char *member, const Tensor *tensor, int rank,
+                const int64_t *dim) {
+  if (!tensor) return;
+  ImportWeight weight = {
+      .name = arena_printf(im->arena, "%s.%s", layer, member), .tensor = tensor, .rank = rank};
+  memcpy(weight.dim, dim, sizeof *dim * (size_t)rank);
+  vec_push(im->arena, im->weights, weight);
+}
+
+void put_vector(ModelImport *im, const char *layer, const char *member, const Tensor *tensor) {
+  if (tensor) put_weight(im, layer, member, tensor, 1, &tensor->n);
+}
+
+ImportWeight *weight_named(ModelImport *im, const char *layer, const char *member) {
+  const char *name = arena_printf(im->arena, "%s.%s", layer, member);
+  for (int i = im->weights.n - 1; i >= 0; i--)
+    if (strcmp(im->weights.data[i].name, name) == 0) return &im->weights.data[i];
+  return NULL;
+}
+
+/* As floats of this machine; those of the model where they are. */
+static const void *tensor_floats(const ModelImport *im, const Tensor *t) {
+  if (t->type == TENSOR_FLOAT && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) return t->data;
+  float *number = NEW_ARRAY(im->arena, float, t->n);
+  for (int64_t i = 0; i < t->n; i++) number[i] = (float)tensor_number(t, i);
+  return number;
+}
+
+bool import_save_weights(const ModelImport *im, const char *path) {
+  Arrays arrays = {.arena = im->arena, .note = im->scales.note};
+  for (int i = 0; i < im->weights.n; i++) {
+    const ImportWeight *w = &im->weights.data[i];
+    if (w->bytes) arrays_add(&arrays, w->name, I8, w->rank, w->dim, w->bytes);
+    else if (w->words) arrays_add(&arrays, w->name, I32, w->rank, w->dim, w->words);
+    else arrays_add(&arrays, w->name, F32, w->rank, w->dim, tensor_floats(im, w->tensor));
+  }
+  for (int i = 0; i < im->scales.list.n; i++) {
+    const NamedArray *a = &im->scales.list.data[i];
+    arrays_add(&arrays, a->name, a->elem, a->rank, a->dim, a->data);
+  }
+  return arrays_save(&arrays, path);
+}

@@ -1,0 +1,427 @@
+/* statements.c: node by node from a model's graph to statements; nodes without a form are told all at once.
+ */
+// SPDX-License-Identifier: Apache-2.0
+#include "import/import.h"
+#include "import/tflite/tflite.h"
+#include <stdio.h>
+#include <string.h>
+
+/* ---- what operators use ---- */
+void *no(ModelImport *im, const char *why, ...) {
+  va_list args;
+  va_start(args, why);
+  im->why = arena_vprintf(im->arena, why, args);
+  va_end(args);
+  return NULL;
+}
+
+bool given(const OnnxNode *node, int input) { return input < node->nin && node->in[input] != 0; }
+
+const Tensor *constant_of(const ModelImport *im, const OnnxNode *node, int input) {
+  return given(node, input) ? im->item[node->in[input]].constant : NULL;
+}
+
+View *view_of(ModelImport *im, const OnnxNode *node, int input) {
+  View *view = given(node, input) ? im->item[node->in[input]].view : NULL;
+  return view ? view
+              : no(im, given(node, input) ? "a constant where a value is expected" : "an input is missing");
+}
+
+/* Sizes that the language refuses go no further, so that nothing is computed of them. */
+static Shape bounded(ModelImport *im, Shape shape) {
+  int64_t n = 1;
+  for (int a = 0; a < shape.rank; a++)
+    if (__builtin_mul_overflow(n, shape.dim[a], &n) || n > INT32_MAX) im->huge = true;
+  for (int a = 0; a < shape.rank && im->huge; a++) shape.dim[a] = 1;
+  return shape;
+}
+
+void value_of_regions(ModelImport *im, Value *value, int64_t regions) {
+  value->regions = regions;
+  if (shape_elements(value->shape) > INT32_MAX / regions) im->huge = true;
+}
+
+static Value *emit_call(ModelImport *im, int nin, Value *const *in, Shape shape, const char *call) {
+  Value *value = NEW(im->arena, Value);
+  Statement *statement = NEW(im->arena, Statement);
+  *statement = (Statement){
+      .call = call, .nin = nin, .in = NEW_ARRAY(im->arena, Value *, nin), .out = value, .origin = im->node};
+  *value = (Value){.shape = bounded(im, shape), .made = statement};
+  for (int i = 0; i < nin; i++) {
+    statement->in[i] = in[i];
+    in[i]->reads++;
+    if (in[i]->regions) value_of_regions(im, value, in[i]->regions);
+  }
+  value->kept = quant_kept(statement);
+  vec_push(im->arena, im->statements, statement);
+  return value;
+}
+
+Value *emit(ModelImport *im, int nin, Value *const *in, Shape shape, const char *call, ...) {
+  va_list args;
+  va_start(args, call);
+  Value *value = emit_call(im, nin, in, shape, arena_vprintf(im->arena, call, args));
+  va_end(args);
+  return value;
+}
+
+Value *emit_one(ModelImport *im, Value *in, Shape shape, const char *call, ...) {
+  va_list args;
+  va_start(args, call);
+  Value *value = emit_call(im, 1, &in, shape, arena_vprintf(im->arena, call, args));
+  va_end(args);
+  return value;
+}
+
+View *map_view(ModelImport *im, const View *view, const char *call, ...) {
+  va_list args;
+  va_start(args, call);
+  Value *in = view->value;
+  View *to = view_copy(im, view, emit_call(im, 1, &in, in->shape, arena_vprintf(im->arena, call, args)));
+  va_end(args);
+  return to;
+}
+
+const char *number_text(Arena *arena, double value) {
+  if (value < 1e6 && value > -1e6 && value == (double)(int64_t)value)
+    return arena_printf(arena, "%lld", (long long)value);
+  return text_float(arena, value);
+}
+
+/* ---- what is needed ---- */
+enum { MOST_PORTS = 1000 };
+
+static bool find_outputs(ModelImport *im) {
+  Onnx *o = im->onnx;
+  const int asked = im->options->outputs.n;
+  if (!asked && o->noutputs > MOST_PORTS) {
+    diag_report(im->diags, DIAG_import_file, im->at, NULL, "the model has more than %d outputs", MOST_PORTS);
+    return false;
+  }
+  if (asked) {
+    o->noutputs = asked;
+    o->output = NEW_ARRAY(im->arena, OnnxPort, asked);
+  }
+  for (int i = 0; i < asked; i++) {
+    const char *name = im->options->outputs.data[i];
+    int tensor = onnx_tensor(o, name);
+    for (int k = 0; tensor == 0 && k < o->nnodes; k++)
+      if (strcmp(o->node[k].name, name) == 0 && o->node[k].nout > 0) tensor = o->node[k].out[0];
+    if (tensor == 0) {
+      Diag *diag = diag_report(im->diags, DIAG_import_file, im->at, NULL,
+                               "no tensor and no node is called '%s', as --outputs says", name);
+      diag_help(diag, "cnnc import --list %s names them", o->path);
+      return false;
+    }
+    o->output[i] = (OnnxPort){.name = o->tensor[tensor], .tensor = tensor, .rank = -1};
+  }
+  return true;
+}
+
+static void find_live(ModelImport *im) {
+  const Onnx *o = im->onnx;
+  for (int i = 0; i < o->nnodes; i++)
+    for (int k = 0; k < o->node[i].nout; k++) im->maker[o->node[i].out[k]] = i;
+  for (int i = 0; i < o->noutputs; i++) im->wanted[o->output[i].tensor] = true;
+  bool *needed = NEW_ARRAY(im->arena, bool, o->ntensors);
+  memset(im->readers, 0, sizeof *im->readers * (size_t)o->ntensors);
+  memcpy(needed, im->wanted, sizeof *needed * (size_t)o->ntensors);
+  for (int i = o->nnodes - 1; i >= 0; i--) {
+    const OnnxNode *node = &o->node[i];
+    im->live[i] = false;
+    for (int k = 0; k < node->nout; k++) im->live[i] = im->live[i] || (node->out[k] && needed[node->out[k]]);
+    im->live[i] = im->live[i] && branch_of(im, node) != BRANCH_LEFT_OUT;
+    for (int k = 0, t; im->live[i] && (t = onnx_needs(o, node, k)) >= 0; k++)
+      needed[t] |= t != 0 && reads_input(im, node, k);
+    for (int k = 0; im->live[i] && k < node->nin; k++) {
+      if (!reads_input(im, node, k)) continue;
+      im->readers[node->in[k]]++;
+      im->reader[node->in[k]] = i;
+    }
+  }
+  for (int i = 0; i < o->noutputs; i++) im->readers[o->output[i].tensor]++;
+}
+
+/* Which tensors depend on the numbers of inputs, and not on sizes and constants alone. */
+void find_varying(ModelImport *im, const OnnxPort *const *port, int n) {
+  const Onnx *o = im->onnx;
+  for (int i = 0; i < n; i++) im->varies[port[i]->tensor] = true;
+  for (int i = 0; i < o->nnodes; i++) {
+    const OnnxNode *node = &o->node[i];
+    bool varies = node->refused != NULL;
+    for (int k = 0; k < node->nin; k++)
+      varies = varies || (im->varies[node->in[k]] && reads_input(im, node, k));
+    varies = varies && strcmp(node->op, "Shape") != 0 && strcmp(node->op, "Size") != 0;
+    for (int k = 0; varies && k < node->nout; k++) im->varies[node->out[k]] = node->out[k] != 0;
+  }
+}
+
+/* ---- nodes ---- */
+void add_problem(ModelImport *im, const OnnxNode *node) {
+  const char *why = im->why ? im->why : "there is no such operator";
+  for (int i = 0; node->title && i < im->problems.n; i++) /* one for each operator of TensorFlow Lite */
+    if (im->problems.data[i].node && im->problems.data[i].node->title == node->title) return;
+  const Problem row = {.node = node, .what = onnx_name(im->onnx, node), .why = why};
+  vec_push(im->arena, im->problems, row);
+  im->refused[node->index] = row.why;
+}
+
+/* No input of a node follows from an earlier problem. */
+static bool inputs_known(const ModelImport *im, const OnnxNode *node) {
+  for (int i = 0; i < node->nin; i++)
+    if (node->in[i] && !im->item[node->in[i]].constant && !im->item[node->in[i]].view) return false;
+  return true;
+}
+
+static bool is_known(const ModelImport *im, const OnnxNode *node) { /* a tensor is made once */
+  for (int k = 0; k < node->nout; k++)
+    if (node->out[k] && im->item[node->out[k]].view) return true;
+  return false;
+}
+
+/* Numbers of a model may be infinite or none; those of a program are neither. */
+static bool has_odd_number(const char *call) {
+  for (const char *c = call; c[0]; c++)
+    if (strchr("(=[- ", *c) && (strncmp(c + 1, "nan", 3) == 0 || strncmp(c + 1, "inf", 3) == 0)) return true;
+  return false;
+}
+
+static View *import_by_row(ModelImport *im, const OnnxNode *node) {
+  const OnnxOperator *row = onnx_operator(node->op);
+  const int before = im->statements.n;
+  View *view = row ? row->import(im, node) : no(im, "there is no such operator");
+  if (view && !keeps_bytes(im, node, before)) view = NULL;
+  if (view && im->huge) view = no(im, "a value of more than 2147483647 elements");
+  for (int i = before; view && i < im->statements.n; i++)
+    if (has_odd_number(im->statements.data[i]->call)) view = no(im, "a number that is not finite");
+  return view;
+}
+
+static void import_node(ModelImport *im, const OnnxNode *node) {
+  im->node = node;
+  im->why = NULL;
+  im->huge = false;
+  const BranchState branch = branch_of(im, node);
+  if (branch != BRANCH_TAKEN) im->live[node->index] = branch == BRANCH_UNKNOWN;
+  if (node->nout == 0 || is_known(im, node) || branch != BRANCH_TAKEN) return;
+  if (import_if(im, node)) {
+    if (im->why) add_problem(im, node);
+    return;
+  }
+  if (node->refused || !inputs_known(im, node)) {
+    im->why = never_imported(im, node);
+    if (im->why) add_problem(im, node);
+    return;
+  }
+  const int before = im->statements.n, second = given(node, 1) ? node->in[1] : 0;
+  const Item kept = im->item[second];
+  const bool placed = place_operand(im, node, &im->item[second]), constant = placed && fold(im, node);
+  View *view = placed && !constant && !im->why ? import_by_row(im, node) : NULL;
+  im->item[second] = kept;
+  if (constant) {
+    im->became[node->index] = "constant";
+    return;
+  }
+  if (!view) {
+    add_problem(im, node);
+    return;
+  }
+  im->item[node->out[0]].view = view;
+  Text text = {.arena = im->arena};
+  for (int i = before; i < im->statements.n; i++)
+    text_put(&text, "%s%s", i > before ? " -> " : "", im->statements.data[i]->call);
+  im->became[node->index] = text.n ? text.s : "view";
+}
+
+/* ---- outputs ---- */
+/* The dimensions of an output that are more than its batch; -1 after no(). */
+static int dimensions_of(ModelImport *im, const View *view, int dims[MOST_DIMS]) {
+  int n = 0;
+  for (int d = 0; d < view->rank; d++) {
+    bool has = false, batch = false;
+    for (int i = 0; i < view->along[d].n; i++) {
+      has = has || view->along[d].f[i].axis != BATCH;
+      batch = batch || view->along[d].f[i].axis == BATCH;
+    }
+    if (view->size[d] != factors_size(&view->along[d])) return no(im, "a tensor that is repeated (tile)"), -1;
+    if (has && batch) return no(im, "the batch is mixed with other axes"), -1;
+    if (batch && d > 0) return no(im, "the batch is not the first dimension of an output"), -1;
+    if (has) dims[n++] = d;
+  }
+  return n;
+}
+
+/* Channels last, of four or more dimensions also with two for channels, or as ONNX has it: whichever moves
+ * least. Channels are the dimensions behind the batch, which may be of one element. */
+static Value *lay_output(ModelImport *im, const View *view, bool *as_onnx) {
+  int dims[MOST_DIMS], order[3][MOST_DIMS], best = 0, least = INT32_MAX;
+  const int n = dimensions_of(im, view, dims), before = im->statements.n;
+  int ways = 1; /* the model's order, which is that of the language in TensorFlow Lite */
+  if (n < 0) return NULL;
+  while (!im->onnx->tflite && ways < 3 && ways < n && dims[ways - 1] == ways && (ways < 2 || n > 3)) ways++;
+  for (int way = ways - 1; way >= 0; way--) {
+    for (int k = 0; k < n; k++) order[way][k] = dims[(k + way) % n];
+    const Value *value = lay_in_order(im, view, n, order[way]);
+    const int moves = value ? im->statements.n - before : INT32_MAX;
+    take_back(im, before);
+    if (moves < least) best = way, least = moves;
+  }
+  *as_onnx = best == 0 && ways > 1;
+  return lay_in_order(im, view, n, order[best]);
+}
+
+static void add_model_output(ModelImport *im, const OnnxPort *port) {
+  const Item *item = &im->item[port->tensor];
+  im->node = NULL;
+  im->why = NULL;
+  if (!item->view && !item->constant) return; /* follows from an earlier problem */
+  bool as_onnx = false;
+  Value *value = item->view ? lay_output(im, item->view, &as_onnx) : no(im, "an output that is constant");
+  if (!value) {
+    const Problem row = {.tensor = port->tensor, .what = port->name, .why = im->why};
+    vec_push(im->arena, im->problems, row);
+    return;
+  }
+  bool other = !value->made && item->bytes; /* the value is one of another type, too */
+  for (int i = 0; i < im->outputs.n; i++)
+    other = other || (im->outputs.data[i].value == value && im->outputs.data[i].bytes != item->bytes);
+  if (other) value = same_value(im, value);
+  else if (!value->made) value = emit_one(im, value, value->shape, "add(0)"); /* an input as it is */
+  const ImportOutput output = {port, value, item->view, item->bytes, as_onnx};
+  vec_push(im->arena, im->outputs, output);
+}
+
+/* ---- the whole ---- */
+static ModelImport *import_begin(Arena *arena, Diags *diags, Span at, const ImportOptions *options,
+                                 Onnx *onnx) {
+  ModelImport *im = NEW(arena, ModelImport);
+  *im = (ModelImport){.arena = arena, .diags = diags, .at = at, .options = options, .onnx = onnx};
+  im->scales.arena = arena;
+  im->item = NEW_ARRAY(arena, Item, onnx->ntensors);
+  im->maker = NEW_ARRAY(arena, int, onnx->ntensors);
+  im->readers = NEW_ARRAY(arena, int, onnx->ntensors);
+  im->reader = NEW_ARRAY(arena, int, onnx->ntensors);
+  im->wanted = NEW_ARRAY(arena, bool, onnx->ntensors);
+  im->varies = NEW_ARRAY(arena, bool, onnx->ntensors);
+  im->live = NEW_ARRAY(arena, bool, onnx->nnodes + 1);
+  im->became = NEW_ARRAY(arena, const char *, onnx->nnodes + 1);
+  im->refused = NEW_ARRAY(arena, const char *, onnx->nnodes + 1);
+  for (int t = 0; t < onnx->ntensors; t++) {
+    im->maker[t] = -1;
+    im->item[t].constant = onnx->constant[t];
+  }
+  return im;
+}
+
+/* An output that says which channel is largest: who reads the scores finds that out; NULL: it does not. */
+static const OnnxNode *argmax_reader(const ModelImport *im, int tensor) {
+  static const char *const passed[] = {"Cast",    "Squeeze",  "Unsqueeze", "Reshape",
+                                       "Flatten", "Identity", NULL};
+  for (int steps = 0; steps < 8 && im->maker[tensor] >= 0; steps++) {
+    const OnnxNode *node = &im->onnx->node[im->maker[tensor]];
+    if (strcmp(node->op, "ArgMax") == 0)
+      return node->nin && node->in[0] && im->maker[node->in[0]] >= 0 ? node : NULL;
+    int k = 0;
+    while (passed[k] && strcmp(passed[k], node->op) != 0) k++;
+    if (!passed[k] || node->nin == 0) return NULL;
+    tensor = node->in[0];
+  }
+  return NULL;
+}
+
+/* The scores take the place of such outputs, once. */
+static void leave_out_argmax(ModelImport *im) {
+  Onnx *o = im->onnx;
+  int n = 0;
+  for (int i = 0; i < o->noutputs; i++) {
+    OnnxPort port = o->output[i];
+    const OnnxNode *node = argmax_reader(im, port.tensor);
+    if (node) {
+      port = (OnnxPort){.name = o->tensor[node->in[0]], .tensor = node->in[0], .rank = -1};
+      im->became[node->index] = "left out: who reads the scores takes the largest";
+      vec_push(im->arena, im->left_out, node);
+    }
+    bool again = false;
+    for (int k = 0; node && k < o->noutputs; k++)
+      again = again || (k < n || k > i ? o->output[k].tensor == port.tensor : false);
+    if (!again) o->output[n++] = port;
+  }
+  o->noutputs = n;
+}
+
+/* Branches that are left out, as sizes say, may have read inputs alone. */
+static void drop_inputs(ModelImport *im) {
+  int n = 0;
+  find_live(im);
+  for (int i = 0; i < im->inputs.n; i++) {
+    if (im->readers[im->ports.data[i]->tensor] == 0 && im->inputs.data[i]->reads == 0) continue;
+    im->inputs.data[n] = im->inputs.data[i];
+    im->ports.data[n++] = im->ports.data[i];
+  }
+  im->inputs.n = im->ports.n = n;
+}
+
+static bool import_nodes(ModelImport *im) {
+#ifndef __wasi__ /* a page asks for nothing */
+  if (!names_of_inputs_known(im)) return false;
+#endif
+  if (!set_inputs(im) || !find_outputs(im)) return false;
+  fold_conditions(im);
+  find_live(im);
+  leave_out_argmax(im);
+  memset(im->wanted, 0, sizeof *im->wanted * (size_t)im->onnx->ntensors);
+  find_live(im);
+  canonical(im);
+  find_live(im); /* what was put together reads less */
+  if (!add_inputs(im)) return false;
+  find_varying(im, im->ports.data, im->ports.n);
+  for (int i = 0; i < im->onnx->nnodes; i++)
+    if (im->live[i]) import_node(im, &im->onnx->node[i]);
+  for (int i = 0; i < im->onnx->noutputs; i++) add_model_output(im, &im->onnx->output[i]);
+  if (im->onnx->nguards > 1) drop_inputs(im);
+  return true;
+}
+
+ModelImport *import_try(Arena *arena, Diags *diags, Span at, const ImportOptions *options, Onnx *onnx) {
+  ModelImport *im = onnx ? import_begin(arena, diags, at, options, onnx) : NULL;
+  return im && import_nodes(im) ? im : NULL;
+}
+
+ModelImport *import_again(const ModelImport *im, Diags *diags, const ImportOptions *options) {
+  const Onnx *o = im->onnx;
+#ifdef __wasi__ /* the page takes models of ONNX alone */
+  Onnx *again = onnx_read(im->arena, diags, o->path, im->at, o->file, o->bytes);
+#else
+  Onnx *again = o->tflite ? tflite_graph(im->arena, diags, im->at, o->path, options, o->file, o->bytes)
+                          : onnx_read(im->arena, diags, o->path, im->at, o->file, o->bytes);
+#endif
+  return import_try(im->arena, diags, im->at, options, again);
+}
+
+bool import_finish(ModelImport *im) {
+  if (im->outputs.n == 0) {
+    diag_report(im->diags, DIAG_import_file, im->at, NULL,
+                "the model has no outputs that depend on its inputs");
+    return false;
+  }
+  make_frames(im);
+  im->text = program_text(im);
+  return true;
+}
+
+ModelImport *import_graph(Arena *arena, Diags *diags, Span at, const ImportOptions *options, Onnx *onnx) {
+  ModelImport *im = import_try(arena, diags, at, options, onnx);
+  if (!im) return NULL;
+  if (im->problems.n) return report_problems(im), NULL;
+  return import_finish(im) ? im : NULL;
+}
+
+ModelImport *import_model(Arena *arena, Diags *diags, const char *path, Span at,
+                          const ImportOptions *options) {
+  return import_graph(arena, diags, at, options, onnx_open(arena, diags, path, at));
+}
+
+ModelImport *import_bytes(Arena *arena, Diags *diags, const char *path, Span at, const ImportOptions *options,
+                          const uint8_t *bytes, size_t n) {
+  return import_graph(arena, diags, at, options, onnx_read(arena, diags, path, at, bytes, n));
+}

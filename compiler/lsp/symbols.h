@@ -1,0 +1,54 @@
+/* symbols.h: which name means what, from the tree alone: also in branches that are not taken, in blocks that
+ * nothing applies, and while other parts of the text cannot be read. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_LSP_SYMBOLS_H
+#define CNNC_LSP_SYMBOLS_H
+#include "syntax/ast.h"
+
+typedef enum SymbolKind {
+  SYMBOL_CONST,
+  SYMBOL_BLOCK,
+  SYMBOL_PARAMETER,
+  SYMBOL_VALUE,
+  SYMBOL_INPUT,
+  SYMBOL_ROUND, /* of a repeat */
+  SYMBOL_NET,
+  SYMBOL_OUTPUT, /* a name that an output statement gives */
+} SymbolKind;
+
+typedef struct NameScope NameScope;
+typedef struct Symbol {
+  const char *name;
+  SymbolKind kind;
+  Span span; /* of its first definition */
+  const Stmt *stmt;
+  const Block *block; /* it is, or whose parameter it is */
+  const Parameter *parameter;
+  const NameScope *scope;
+} Symbol;
+struct NameScope { /* a file, a net, a block, a round of a repeat */
+  const NameScope *outer;
+  const File *file;
+  Span span;
+  VEC(Symbol *) symbols;
+};
+typedef struct Occurrence {
+  Span span;
+  Symbol *symbol;
+  bool defines;
+} Occurrence;
+typedef struct Names {
+  Arena *arena;
+  const Ast *program;
+  VEC(Occurrence) all;
+  VEC(NameScope *) scopes;
+} Names;
+
+Names *names_find(Arena *, const Ast *);
+const Occurrence *names_at(const Names *, uint32_t file, uint32_t offset);
+const NameScope *names_scope(const Names *, uint32_t file, uint32_t offset); /* the innermost; may be NULL */
+Symbol *names_visible_as(const Names *, const NameScope *, const char *name);
+/* What can be read of a value by a dot besides its sizes: the scope of the one block of its chain, or NULL.
+ */
+const NameScope *names_members(const Names *, const Symbol *);
+#endif

@@ -1,0 +1,104 @@
+// row_bands.c: some rows of a picture, and pictures one below the other.
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "kernel/map.h"
+#include "ops/shape/region.h"
+#include "ops/registry.h"
+
+typedef struct FirstRow {
+  int64_t row;
+} FirstRow;
+
+/* ---- some rows ---- */
+static Box box_of(const Node *node) {
+  const FirstRow *first = node->detail;
+  return (Box){first->row, 0, 0};
+}
+
+static int64_t first_element(const Node *node) {
+  const Extent in = shape_extent(node->in[0]->shape);
+  return box_of(node).y * in.w * in.c;
+}
+
+static void eval_rows(const Eval *eval) {
+  box_cut(eval->in[0], shape_extent(eval->node->in[0]->shape), eval->out, shape_extent(eval->node->shape),
+          box_of(eval->node));
+}
+
+static void lower_cut(Lower *l) { box_lower_cut(l, box_of(l->node)); }
+
+static const Op op_rows = {
+    .name = "some rows", .lies_in = first_element, .eval = eval_rows, .lower = lower_cut};
+
+/* ---- those that the next band reads once more ---- */
+MAP_EVAL(kept_eval) { return x[0]; }
+MAP_VALUE(kept_map) { return m->x[0]; }
+
+static const Op op_kept = {.name = "kept rows", MAP_OPERATOR, .map_eval = kept_eval, .map = kept_map};
+
+/* ---- one below the other ---- */
+static int64_t row_of(const Node *node, int k) { /* where picture k begins */
+  int64_t row = 0;
+  for (int i = 0; i < k; i++) row += node->in[i]->shape.dim[0];
+  return row;
+}
+
+static int64_t element_of(const Node *node, int k) {
+  const Extent e = shape_extent(node->shape);
+  return row_of(node, k) * e.w * e.c;
+}
+
+static void eval_stack(const Eval *eval) {
+  for (int k = 0; k < eval->node->nin; k++)
+    memcpy(eval->out + element_of(eval->node, k), eval->in[k],
+           (size_t)shape_elements(eval->node->in[k]->shape) * sizeof *eval->out);
+}
+
+static void copy_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                      const void *context) {
+  const int k = *(const int *)context;
+  const Ix to = *y + row_of(l->node, k);
+  lower_store(l, walk_load(l, l->in[k], y, x, c, part, lanes), &to, x, c, part, lanes);
+}
+
+static void lower_stack(Lower *l) {
+  nest_fn(l->b, l->b->name, false);
+  for (int k = 0; k < l->node->nin; k++) walk_pixels(l, shape_extent(l->node->in[k]->shape), copy_body, &k);
+}
+
+static const Op op_stack = {
+    .name = "stacked rows", .lie_in_it = element_of, .eval = eval_stack, .lower = lower_stack};
+
+/* ---- their nodes ---- */
+static Node *node_of(Graph *graph, const Op *op, int64_t rows, int n, Node *const *in) {
+  Shape shape = in[0]->shape;
+  shape.dim[0] = rows;
+  Node *node = graph_node(graph, op, n, in);
+  node->name = in[0]->name;
+  node->shape = shape;
+  node->elem = in[0]->elem;
+  node->quant = in[0]->quant;
+  node->span = in[0]->span;
+  node->site = in[0]->site;
+  node->hidden = hidden_of(graph->arena, in[0]);
+  return node;
+}
+
+Node *rows_cut(Graph *graph, Node *picture, int64_t first, int64_t n) {
+  if (n == picture->shape.dim[0]) return picture;
+  Node *node = node_of(graph, &op_rows, n, 1, &picture);
+  FirstRow *detail = NEW(graph->arena, FirstRow);
+  detail->row = first;
+  node->detail = detail;
+  return node;
+}
+
+Node *rows_kept(Graph *graph, Node *picture) {
+  return node_of(graph, &op_kept, picture->shape.dim[0], 1, &picture);
+}
+
+Node *rows_stacked(Graph *graph, int n, Node *const *picture) {
+  int64_t rows = 0;
+  for (int k = 0; k < n; k++) rows += picture[k]->shape.dim[0];
+  return n == 1 ? picture[0] : node_of(graph, &op_stack, rows, n, picture);
+}

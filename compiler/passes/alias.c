@@ -1,0 +1,218 @@
+/* alias.c: a concat whose inputs are written where they belong in it needs no kernel; a slice that is read
+ * where it lies needs none either, unless it is narrow and has several readers. What lies in another value
+ * has its pixels as far apart as that one's. So it cannot be what is read in another shape (flatten), nor an
+ * output, nor lie in two places. Rows of a picture (bands.c) always lie in it, and what is made of rows
+ * around them: nothing else has a part in either.
+ *
+ * Needs: a verified graph. Keeps: values and order; adds nodes that copy the inputs of concats which must lie
+ * elsewhere, too. */
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/alias.h"
+#include "graph/op.h"
+#include "passes/fuse.h"
+#include "passes/node_tables.h"
+#include "ops/registry.h"
+
+enum { NEAR = 2, WIDE = 3 };
+
+typedef struct Placer {
+  Arena *arena;
+  Inside *inside; /* by node id; new nodes have ids behind all others until the end */
+  int ids;
+  bool training;
+  Graph *graph;
+  int *uses;            /* by node id */
+  bool *output, *whole; /* by node id: an output, or an alias of it is; it is read in another shape */
+  const Node **reader;  /* by node id: one that reads it */
+} Placer;
+
+static bool is_alias(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }
+
+static bool have_same_pixels(const Node *a, const Node *b) {
+  const Extent x = shape_extent(a->shape), y = shape_extent(b->shape);
+  return x.h == y.h && x.w == y.w;
+}
+
+static bool is_one_pixel(const Node *node) {
+  const Extent e = shape_extent(node->shape);
+  return e.h == 1 && e.w == 1;
+}
+
+static void look_around(Placer *p) {
+  const Graph *graph = p->graph;
+  for (int i = 0; i < graph->outputs.n; i++) p->output[graph->outputs.data[i].node->id] = true;
+  for (int i = graph->nodes.n - 1; i >= 0; i--) {
+    const Node *node = graph->nodes.data[i];
+    if (!p->uses[i]) continue;
+    if (node->op->lies_in) p->whole[node->in[0]->id] = true;
+    if (node->op->lie_in_it) p->whole[i] = true;
+    for (int k = 0; k < node->nin; k++) p->reader[node->in[k]->id] = node;
+    if (!is_alias(node)) continue;
+    const int of = node->in[0]->id;
+    p->output[of] = p->output[of] || p->output[i];
+    p->whole[of] = p->whole[of] || p->whole[i] || !have_same_pixels(node, node->in[0]);
+  }
+}
+
+static bool plain_value(const Node *node) {
+  return node->result == RESULT_SAMPLE && !node->target && !node->shape.regions;
+}
+
+/* May its pixels be further apart than its channels need? One channel is dense everywhere: kernels read
+ * columns of it as vectors. */
+static bool can_be_spread(const Placer *p, const Node *node) {
+  return is_one_pixel(node) || (!p->whole[node->id] && shape_extent(node->shape).c > 1);
+}
+
+/* ---- concat ---- */
+static Node *producer(Node *node) {
+  while (is_alias(node)) node = node->in[0];
+  return node;
+}
+
+static bool can_lie_in(const Placer *p, const Node *node, const Node *join) {
+  if (p->inside[node->id].within || p->output[node->id] || node_is_input(node) || !plain_value(node))
+    return false;
+  return have_same_pixels(node, join) ? can_be_spread(p, node) : is_one_pixel(join);
+}
+
+/* Writing an input straight into the concat makes the whole concat live from then on, and its pixels far
+ * apart, which wastes the caches. If much work lies between, a late copy is cheaper. In training both are
+ * kept for the backward pass. */
+static bool is_near_join(const Placer *p, const Node *node, const Node *join) {
+  int64_t between = 0;
+  for (int i = node->id + 1; i < join->id; i++) {
+    const Node *other = p->graph->nodes.data[i];
+    if (p->uses[i] && other->op->family != FAMILY_ALIAS && other->op->family != FAMILY_MAP)
+      between += shape_elements(other->shape);
+  }
+  return p->training || between <= NEAR * shape_elements(join->shape);
+}
+
+static void place_in_join(Placer *p, const Node *node, const Node *join, int k) {
+  p->inside[node->id].within = join;
+  p->inside[node->id].from = join->op->join(join, k);
+}
+
+static Node *copy_into_join(Placer *p, Node *join, int k) {
+  Node *copy = NEW(p->arena, Node);
+  *copy = (Node){.op = &op_copy,
+                 .id = p->ids++,
+                 .name = join->name,
+                 .shape = join->in[k]->shape,
+                 .elem = join->in[k]->elem,
+                 .quant = join->in[k]->quant,
+                 .nin = 1,
+                 .span = join->span,
+                 .site = join->site,
+                 .hidden = hidden_of(p->arena, join)};
+  copy->in = NEW_ARRAY(p->arena, Node *, 1);
+  copy->in[0] = join->in[k];
+  return copy;
+}
+
+/* Fused with what follows, a concat that must copy makes one way through memory; a copy and then what follows
+ * would be two. */
+static bool is_fused(const Placer *p, const Node *join) {
+  const Node *reader = p->reader[join->id];
+  return p->uses[join->id] == 1 && reader && reader->op->family == FAMILY_MAP;
+}
+
+/* Inputs lie in the join where they can; copies of the others are made before it. */
+static void place_join(Placer *p, Node *join, Nodes *to) {
+  int n = 0;
+  for (int k = 0; k < join->nin; k++) {
+    Node *node = producer(join->in[k]);
+    if (!can_lie_in(p, node, join) || !is_near_join(p, node, join)) continue;
+    place_in_join(p, node, join, k);
+    n++;
+  }
+  const bool done = p->inside[join->id].done = n > 0 && (n == join->nin || !is_fused(p, join));
+  for (int k = 0; k < join->nin; k++) {
+    Node *node = producer(join->in[k]);
+    Inside *inside = &p->inside[node->id];
+    const bool here = inside->within == join && inside->from == join->op->join(join, k);
+    if (!done && here) {
+      inside->within = NULL;
+      inside->from = 0;
+    }
+    if (!done || here) continue;
+    Node *copy = join->in[k] = copy_into_join(p, join, k);
+    place_in_join(p, copy, join, k);
+    vec_push(p->arena, *to, copy);
+  }
+}
+
+/* ---- slice ---- */
+/* Gradients of a convolution read each pixel several times. A small part of a wide value, as one of many
+ * layers of a concat has, is better read once and copied: its pixels lie near each other then, and layers of
+ * equal size have the same functions whatever they are a part of. */
+static bool is_copied(const Placer *p, const Node *node) {
+  return p->training && p->uses[node->id] > 1 &&
+         WIDE * shape_extent(node->shape).c <= shape_extent(node->in[0]->shape).c;
+}
+
+static void place_part(const Placer *p, const Node *node) {
+  const int64_t channel = node->op->part(node);
+  if (channel < 0 || p->inside[node->id].within || p->output[node->id] || !plain_value(node) ||
+      !plain_value(node->in[0]) || !can_be_spread(p, node) || is_copied(p, node))
+    return;
+  p->inside[node->id] = (Inside){node->in[0], channel, true};
+}
+
+/* ---- rows ---- */
+static void place_rows(const Placer *p, const Node *node) {
+  if (node->op->lies_in) p->inside[node->id] = (Inside){node->in[0], node->op->lies_in(node), true};
+  if (!node->op->lie_in_it) return;
+  for (int k = 0; k < node->nin; k++)
+    p->inside[node->in[k]->id] = (Inside){node, node->op->lie_in_it(node, k), false};
+  p->inside[node->id].done = true;
+}
+
+/* The nodes of the graph may each bring copies of its inputs. */
+static Placer placer_of(Arena *arena, Plan *plan) {
+  Graph *graph = plan->graph;
+  const int n = graph->nodes.n;
+  int most = n;
+  for (int i = 0; i < n; i++) most += graph->nodes.data[i]->op->join ? graph->nodes.data[i]->nin : 0;
+  return (Placer){arena,
+                  NEW_ARRAY(arena, Inside, most + 1),
+                  n,
+                  plan->training,
+                  graph,
+                  fuse_uses(arena, plan),
+                  NEW_ARRAY(arena, bool, n + 1),
+                  NEW_ARRAY(arena, bool, n + 1),
+                  NEW_ARRAY(arena, const Node *, n + 1)};
+}
+
+static void set_places(const Placer *p, Plan *plan, const Nodes *nodes) {
+  const int before = plan->graph->nodes.n;
+  int *was = NEW_ARRAY(p->arena, int, nodes->n + 1);
+  plan->inside = NEW_ARRAY(p->arena, Inside, nodes->n + 1);
+  for (int i = 0; i < nodes->n; i++) {
+    const int id = nodes->data[i]->id;
+    plan->inside[i] = p->inside[id];
+    was[i] = id < before ? id : -1;
+  }
+  plan_set_nodes(p->arena, plan, nodes, was);
+  plan_set_homes(p->arena, plan);
+}
+
+void place_values(Arena *arena, Plan *plan) {
+  const Graph *graph = plan->graph;
+  Placer p = placer_of(arena, plan);
+  Nodes to = {0};
+  look_around(&p);
+  for (int i = 0; i < graph->nodes.n; i++)
+    if (p.uses[i]) place_rows(&p, graph->nodes.data[i]);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    Node *node = graph->nodes.data[i];
+    if (p.uses[i] && node->op->join && node->op->join(node, 0) == 0 && plain_value(node))
+      place_join(&p, node, &to);
+    vec_push(arena, to, node);
+  }
+  for (int i = 0; i < graph->nodes.n; i++)
+    if (p.uses[i] && graph->nodes.data[i]->op->part) place_part(&p, graph->nodes.data[i]);
+  set_places(&p, plan, &to);
+}

@@ -1,0 +1,64 @@
+/* caller_inputs.c: which inputs and targets are read where the caller has them. Others are brought into the
+ * order and the floats that kernels work with by a kernel of their own: pixels with the channels first,
+ * images that are to be interleaved, and bytes that some layer reads again and again. What reads each element
+ * about once converts bytes as it loads them.
+ *
+ * Needs: a graph, and whether images are interleaved. Keeps: it; marks nodes. */
+// SPDX-License-Identifier: Apache-2.0
+#include "graph/op.h"
+#include "passes/passes.h"
+
+enum { MOST_ALIASES = 8, WRITTEN_OUT = 16 }; /* of an input, one of the other; taps of a window */
+
+static bool is_graph_output(const Graph *graph, const Node *node) {
+  for (int o = 0; o < graph->outputs.n; o++)
+    if (graph->outputs.data[o].node == node) return true;
+  return false;
+}
+
+/* Windows that overlap see an element again and again. One channel is summed number by number, unless the
+ * window is written out. */
+static bool pools_slowly(const Node *pool) {
+  const Extent in = shape_extent(pool->in[0]->shape), out = shape_extent(pool->shape);
+  const double taps = (double)pool->window->kernel[0] * (double)pool->window->kernel[1];
+  return taps * (double)(out.h * out.w) > 2 * (double)(in.h * in.w) ||
+         (in.c == 1 && taps > (double)WRITTEN_OUT);
+}
+
+/* Measured: convolutions, dense layers and copies of boxes of few channels take longer to convert what they
+ * read than a kernel that converts all of it once. */
+static bool reads_once(const Node *node, const Node *value) {
+  const bool repeated = shape_elements(value->shape) < shape_elements(node->shape);
+  if (node->result != RESULT_SAMPLE) return false;
+  return (node->op->family == FAMILY_MAP && !repeated) ||
+         (node->op->family == FAMILY_POOL && !pools_slowly(node)) || node->op->part;
+}
+
+/* A slice may be made by a kernel, or lie in its input as an alias does. */
+static bool is_read_once(const Graph *graph, const Node *value, int aliases) {
+  if (is_graph_output(graph, value) || aliases > MOST_ALIASES) return false;
+  for (int i = value->id + 1; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    bool reads = false;
+    for (int k = 0; k < node->nin; k++) reads = reads || node->in[k] == value;
+    if (!reads) continue;
+    const bool alias = node->op->family == FAMILY_ALIAS;
+    if (!alias && !reads_once(node, value)) return false;
+    if ((alias || node->op->part) && !is_read_once(graph, node, aliases + 1)) return false;
+  }
+  return true;
+}
+
+static bool is_caller_owned(const Plan *plan, const Node *node) {
+  if (plan->images > 1) return false;
+  if (node_is_target(node)) return true;
+  if (!node_is_input(node) || node->port->chw) return false;
+  return node->port->elem == node->elem || is_read_once(plan->graph, node, 0);
+}
+
+void pass_given(PassState *state) {
+  Plan *plan = state->plan;
+  plan->given = NEW_ARRAY(state->arena, bool, plan->graph->nodes.n + 1);
+  for (int i = 0; i < plan->graph->nodes.n; i++)
+    plan->given[i] = is_caller_owned(plan, plan->graph->nodes.data[i]);
+}

@@ -1,0 +1,238 @@
+/* memory_limit.c: a training plan that fits into a memory limit. Values of the forward pass are
+ * rematerialised rather than kept, in two steps. First in runs of layers, of which the first value is kept
+ * (Chen et al., 2016, "Training deep nets with sublinear memory cost"): runs of several lengths are tried,
+ * for all values or only those that are cheap for their size. Then greedily, from the best of these and from
+ * nothing: rematerialise once more the value that removes the most excess memory for its work. Once
+ * everything fits, keep each value that need not be rematerialised after all.
+ *
+ * Needs: a graph with a train block. Keeps: every value, to the bit. */
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/passes.h"
+#include "passes/plan.h"
+#include "passes/recompute.h"
+#include <stdlib.h>
+
+enum {
+  RUNS = 14,
+  LEVELS = 10,
+  MOST_AGAIN = 4,
+  TRIED_NODES = 1500 * 1000,
+  STEP = 64
+}; /* STEP: the least is looked for in steps of this part */
+static const int parts[RUNS] = {
+    1,  2,  3,  4,  5,  6,  8,
+    10, 12, 16, 20, 24, 32, 48}; /* a run holds at most this part of all that could be rematerialised */
+
+typedef struct Value {
+  int id;
+  int64_t bytes, work;
+} Value;
+
+typedef struct Search {
+  Arena *arena;
+  PassState base; /* in front of recompute: the graph is differentiated once, and copied for each trial */
+  int nodes;
+  int64_t room, shards;
+  int n;
+  Value *value, *by_price; /* in order of the graph; from the cheapest on */
+  int trials;              /* that may still be made */
+} Search;
+
+typedef struct Trial {
+  unsigned char *again;
+  int64_t bytes, over, work;
+} Trial; /* again: by node id, how often */
+
+static int64_t value_bytes(const Node *node) {
+  const Home home = home_own(node);
+  return home_bytes(&home, shape_elements(node->shape));
+}
+
+/* What of the forward pass is read late. */
+static void find_values(Search *s) {
+  const Graph *graph = s->base.plan->graph;
+  const bool *late = recompute_late(s->arena, s->base.plan);
+  s->nodes = graph->nodes.n;
+  s->value = NEW_ARRAY(s->arena, Value, s->nodes + 1);
+  for (int i = 0; i < s->nodes && graph->nodes.data[i] != s->base.plan->loss[0]; i++)
+    if (late[i])
+      s->value[s->n++] = (Value){i, value_bytes(graph->nodes.data[i]), recompute_work(graph->nodes.data[i])};
+}
+
+static Plan *plan_again(Arena *arena, const PassState *base, const unsigned char *again) {
+  PassState state = passes_fork(arena, base);
+  state.again = again;
+  passes_run(&state, PASS_RECOMPUTE, PASSES - 1);
+  return state.plan;
+}
+
+static void try_it(Search *s, Trial *trial) {
+  Arena *arena = arena_new();
+  const Plan *plan = plan_again(arena, &s->base, trial->again);
+  const TrainingNeeds needs = plan_training_needs(plan, s->shards, s->room);
+  trial->bytes = needs.bytes;
+  trial->over = needs.over;
+  trial->work = plan->again_work;
+  arena_free(arena);
+  s->trials--;
+}
+
+static bool better(const Trial *a, const Trial *b) {
+  if (a->over != b->over) return a->over < b->over;
+  return a->work != b->work ? a->work < b->work : a->bytes < b->bytes;
+}
+
+static double price(const Value *value) { return (double)value->work / (double)value->bytes; }
+
+static int by_price(const void *a, const void *b) {
+  const double x = price(a), y = price(b);
+  return x != y ? (x > y) - (x < y) : ((const Value *)a)->id - ((const Value *)b)->id;
+}
+
+static void sort_values(Search *s) {
+  s->by_price = NEW_ARRAY(s->arena, Value, s->n + 1);
+  for (int i = 0; i < s->n; i++) s->by_price[i] = s->value[i];
+  qsort(s->by_price, (size_t)s->n, sizeof *s->by_price, by_price);
+}
+
+/* The n-th of LEVELS limits to what a byte may cost. */
+static double trial_limit(const Search *s, int n) {
+  const int at = (int)((int64_t)(n + 1) * s->n / LEVELS) - 1;
+  return price(&s->by_price[at < 0 ? 0 : at]);
+}
+
+static Trial in_runs(Search *s, double limit, int64_t longest) {
+  Trial trial = {.again = NEW_ARRAY(s->arena, unsigned char, s->nodes + 1)};
+  int64_t run = 0;
+  for (int i = 0; i < s->n; i++) {
+    const Value *value = &s->value[i];
+    if (price(value) > limit) continue;
+    trial.again[value->id] = run + value->bytes <= longest;
+    run = trial.again[value->id] ? run + value->bytes : 0;
+  }
+  try_it(s, &trial);
+  return trial;
+}
+
+static Trial nothing_again(Search *s) {
+  Trial trial = {.again = NEW_ARRAY(s->arena, unsigned char, s->nodes + 1)};
+  try_it(s, &trial);
+  return trial;
+}
+
+static Trial best_of_runs(Search *s, const Trial *none) {
+  int64_t all = 0;
+  for (int i = 0; i < s->n; i++) all += s->value[i].bytes;
+  Trial best = *none;
+  for (int level = 0; level < LEVELS && s->n; level++)
+    for (int run = 0; run < RUNS; run++) {
+      const Trial trial = in_runs(s, trial_limit(s, level), all / parts[run]);
+      if (better(&trial, &best)) best = trial;
+    }
+  return best;
+}
+
+/* ---- value by value ---- */
+static Trial changed(Search *s, const Trial *from, int id, int by) {
+  Trial trial = *from;
+  trial.again[id] = (unsigned char)(trial.again[id] + by);
+  try_it(s, &trial);
+  trial.again[id] = (unsigned char)(trial.again[id] - by);
+  return trial;
+}
+
+/* What a change takes off, for its work. */
+static double trial_gain(const Trial *from, const Trial *to) {
+  const double off = (double)(from->over - to->over), work = (double)(to->work - from->work);
+  return off <= 0 ? 0 : work <= 1 ? off : off / work;
+}
+
+/* The change of one value that gains most; false: none gains anything. */
+static bool improve_trial(Search *s, Trial *best) {
+  int chosen = -1, by = 0;
+  Trial to = *best;
+  for (int i = 0; i < s->n; i++)
+    for (int step = 1; step >= -1; step -= 2) {
+      const int id = s->value[i].id, times = best->again[id] + step;
+      if (times < 0 || times > MOST_AGAIN || s->trials <= 0) continue;
+      const Trial trial = changed(s, best, id, step);
+      if (trial_gain(best, &trial) > (chosen < 0 ? 0 : trial_gain(best, &to))) {
+        to = trial;
+        chosen = id;
+        by = step;
+      }
+    }
+  if (chosen < 0) return false;
+  *best = to;
+  best->again[chosen] = (unsigned char)(best->again[chosen] + by);
+  return true;
+}
+
+/* Dear values first. */
+static void keep_what_fits(Search *s, Trial *best) {
+  for (int i = s->n - 1; i >= 0; i--)
+    for (bool kept = true; kept && best->again[s->by_price[i].id];) {
+      const Trial trial = changed(s, best, s->by_price[i].id, -1);
+      kept = better(&trial, best);
+      if (kept) {
+        *best = trial;
+        best->again[s->by_price[i].id]--;
+      }
+    }
+}
+
+static Trial copy_trial(const Search *s, const Trial *trial) {
+  Trial copy = *trial;
+  copy.again = NEW_ARRAY(s->arena, unsigned char, s->nodes + 1);
+  for (int i = 0; i < s->nodes; i++) copy.again[i] = trial->again[i];
+  return copy;
+}
+
+/* Aiming at less than is asked for leads another way, sometimes to a better end. */
+static Trial search(Search *s, const Trial *from) {
+  enum { AIMS = 3, CLOSER = 24 };
+  const int64_t room = s->room;
+  Trial best = *from;
+  for (int aim = 0; aim < (room > 0 ? AIMS : 1); aim++) {
+    Trial trial = copy_trial(s, from);
+    s->room = room - aim * (room / CLOSER);
+    try_it(s, &trial);
+    while (trial.over && s->trials > 0 && improve_trial(s, &trial));
+    s->room = room;
+    try_it(s, &trial);
+    keep_what_fits(s, &trial);
+    if (better(&trial, &best)) best = trial;
+  }
+  return best;
+}
+
+/* Where what is asked for cannot be had: a little less room each time, as long as it goes. */
+static Trial least_trial(Search *s, const Trial *from) {
+  Trial best = copy_trial(s, from);
+  for (Trial next = best; !next.over && s->trials > 0;) {
+    best = copy_trial(s, &next);
+    s->room = best.bytes - best.bytes / STEP - 1;
+    try_it(s, &next);
+    while (next.over && s->trials > 0 && improve_trial(s, &next));
+  }
+  return best;
+}
+
+Plan *plan_training_within(Arena *arena, const Graph *graph, PlanOptions options, int64_t room,
+                           int64_t shards) {
+  Search s = {.arena = arena, .room = room, .shards = shards};
+  s.base = passes_begin(arena, graph, PLAN_TRAINING, options);
+  passes_run(&s.base, 0, PASS_RECOMPUTE - 1);
+  find_values(&s);
+  sort_values(&s);
+  s.trials = TRIED_NODES / (s.nodes + 1);
+  const Trial none = nothing_again(&s), runs = best_of_runs(&s, &none), from_runs = search(&s, &runs),
+              from_none = search(&s, &none);
+  Trial best = better(&from_none, &from_runs) ? from_none : from_runs;
+  if (best.over) {
+    s.room = best.bytes;
+    best.over = 0;
+    best = least_trial(&s, &best);
+  }
+  return plan_again(arena, &s.base, best.again);
+}

@@ -1,0 +1,70 @@
+/* node_tables.c: what passes find out about nodes, in tables by node id. */
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/node_tables.h"
+#include "graph/op.h"
+
+bool plan_whole_batch(const Plan *plan, const Node *node) {
+  return plan->whole_batch && plan->whole_batch[node->id];
+}
+
+bool plan_given(const Plan *plan, const Node *node) { return plan->given && plan->given[node->id]; }
+
+int plan_not_before(const Plan *plan, const Node *node) {
+  return plan->not_before ? plan->not_before[node->id] : 0;
+}
+
+void plan_set_nodes(Arena *arena, Plan *plan, const Nodes *nodes, const int *was) {
+  bool *whole_batch = NEW_ARRAY(arena, bool, nodes->n + 1);
+  bool *given = NEW_ARRAY(arena, bool, nodes->n + 1);
+  int *not_before = NEW_ARRAY(arena, int, nodes->n + 1);
+  for (int i = 0; i < nodes->n; i++) {
+    whole_batch[i] = was[i] >= 0 && plan->whole_batch && plan->whole_batch[was[i]];
+    given[i] = was[i] >= 0 && plan->given && plan->given[was[i]];
+    not_before[i] = was[i] >= 0 && plan->not_before ? plan->not_before[was[i]] : 0;
+    nodes->data[i]->id = i;
+  }
+  plan->whole_batch = whole_batch;
+  plan->given = given;
+  plan->not_before = not_before;
+  plan->graph->nodes.data = nodes->data;
+  plan->graph->nodes.n = nodes->n;
+  plan->graph->nodes.room = nodes->room;
+}
+
+static const Node *around(const Plan *plan, const Node *node) { /* the value in which it lies, or NULL */
+  const Node *within = plan->inside[node->id].within;
+  if (within) return within;
+  return node->op->family == FAMILY_ALIAS && node->nin ? node->in[0] : NULL;
+}
+
+/* What kernels make are floats; the caller's elements are what they are. */
+static Home home_of_its_own(const Plan *plan, const Node *node) {
+  Home home = home_own(node);
+  if (plan_given(plan, node)) home.elem = node->port->elem;
+  return home;
+}
+
+static Home home_inside(const Plan *plan, const Node *node, const Node *in) {
+  const Extent own = shape_extent(node->shape), outer = shape_extent(in->shape);
+  const bool reshaped = own.h != outer.h || own.w != outer.w; /* all of it side by side, in another shape */
+  Home home = plan->home[in->id];
+  home.offset += plan->inside[node->id].from;
+  if (reshaped) home.pitch = own.c;
+  return home;
+}
+
+/* What a value lies in may come before it or behind it: from each node up to one that is known, and back. */
+void plan_set_homes(Arena *arena, Plan *plan) {
+  const Graph *graph = plan->graph;
+  const Node **path = NEW_ARRAY(arena, const Node *, graph->nodes.n + 1);
+  plan->home = NEW_ARRAY(arena, Home, graph->nodes.n + 1);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    int n = 0;
+    const Node *node = graph->nodes.data[i];
+    for (; node && !plan->home[node->id].node; node = around(plan, node)) path[n++] = node;
+    while (n--) {
+      const Node *in = around(plan, path[n]);
+      plan->home[path[n]->id] = in ? home_inside(plan, path[n], in) : home_of_its_own(plan, path[n]);
+    }
+  }
+}

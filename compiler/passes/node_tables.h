@@ -1,0 +1,15 @@
+/* node_tables.h: what passes find out about nodes, in tables by node id. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_PASSES_NODE_TABLES_H
+#define CNNC_PASSES_NODE_TABLES_H
+#include "passes/plan.h"
+
+typedef VEC(Node *) Nodes;
+
+bool plan_whole_batch(const Plan *, const Node *);
+bool plan_given(const Plan *, const Node *);
+int plan_not_before(const Plan *, const Node *);
+/* The graph's nodes from now on. was: by new id, the id so far; -1: a new node. Tables follow. */
+void plan_set_nodes(Arena *, Plan *, const Nodes *, const int *was);
+void plan_set_homes(Arena *, Plan *); /* from plan->inside and aliases */
+#endif

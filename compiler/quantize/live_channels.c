@@ -1,0 +1,196 @@
+/* live_channels.c: which channels of the values of a net of 8 bits have to be stored. A channel that is
+ * constant need not be, where all that read it can have its share in their biases; nor need one that nobody
+ * reads.
+ *
+ * Some operators read a channel for each that they make: those stay or go together (they have one root).
+ * Convolutions and dense layers read any of theirs. So what is needed is found backwards: what outputs are
+ * made of, and whatever operators read of which nothing is known; then what is read by filters that are
+ * needed. Only then are more channels kept, until schedules have the counts that they take. Nobody reads
+ * these. */
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/live_channels.h"
+
+enum { UNIT = 4, WINOGRAD_UNIT = 8 }; /* counts of channels are multiples of these, if they were */
+
+int64_t channel_count(const Node *node) { return shape_extent(node->shape).c; }
+
+static int64_t channel_root(const Channels *c, int64_t at) {
+  while (c->root[at] != at) at = c->root[at] = c->root[c->root[at]];
+  return at;
+}
+
+static int64_t root_at(const Channels *c, const Node *node, int64_t channel) {
+  return channel_root(c, c->first[node->id] + channel);
+}
+
+bool channel_constant(const Channels *c, const Node *node, int64_t channel) {
+  const Interval interval = c->interval[node->id][channel];
+  return interval.lo == interval.hi;
+}
+
+bool channel_needed(const Channels *c, const Node *node, int64_t channel) {
+  return c->needed[root_at(c, node, channel)];
+}
+
+bool channel_kept(const Channels *c, const Node *node, int64_t channel) {
+  return c->kept[root_at(c, node, channel)];
+}
+
+int64_t channels_kept(const Channels *c, const Node *node) {
+  int64_t n = 0;
+  for (int64_t i = 0; i < channel_count(node); i++) n += channel_kept(c, node, i);
+  return n;
+}
+
+/* ---- what stays or goes together ---- */
+static void tie(Channels *c, const Node *a, int64_t i, const Node *b, int64_t j) {
+  const int64_t x = root_at(c, a, i), y = root_at(c, b, j);
+  c->root[x > y ? x : y] = x > y ? y : x;
+}
+
+static void need_all(Channels *c, const Node *node) {
+  if (c->first[node->id] < 0) return;
+  for (int64_t i = 0; i < channel_count(node); i++) c->needed[root_at(c, node, i)] = true;
+}
+
+static bool is_channelwise(const Node *node) {
+  return node->op == &op_int8_pool || node->op == &op_int8_table || node->op == &op_int8_border ||
+         node->op == &op_int8_repeat;
+}
+
+/* Groups stay whole. */
+static void join_groups(Channels *c, const Node *node) {
+  const Filters f = filters_of(node);
+  for (int64_t g = 0; g < f.groups && f.groups > 1; g++) {
+    for (int64_t i = 0; i < f.channels; i++)
+      tie(c, node->in[0], g * f.channels, node->in[0], g * f.channels + i);
+    for (int64_t i = 0; i < f.filters; i++) tie(c, node->in[0], g * f.channels, node, g * f.filters + i);
+  }
+}
+
+static void join_operand(Channels *c, const Node *node, int k) {
+  const Node *in = node->in[k];
+  const int64_t n = channel_count(in), all = channel_count(node),
+                at = node->op->join ? node->op->join(node, k) : -1;
+  for (int64_t i = 0; i < n && at >= 0; i++) tie(c, in, i, node, at + i);
+  for (int64_t i = 0; i < all && at < 0; i++) tie(c, in, i % n, node, i);
+}
+
+/* False: nothing is known of the operator. */
+static bool tie_channels(Channels *c, const Node *node) {
+  bool known = node->elem == I8 && node->nin > 0;
+  for (int k = 0; k < node->nin; k++) known = known && node->in[k]->elem == I8;
+  if (!known) return false;
+  if (is_product(node)) {
+    join_groups(c, node);
+    return true;
+  }
+  if (node->op->family == FAMILY_ALIAS) known = channel_count(node) % channel_count(node->in[0]) == 0;
+  else if (node->op == &op_int8_combine)
+    for (int k = 0; k < node->nin; k++) known = known && channel_count(node->in[k]) == channel_count(node);
+  else known = node->op->join || is_channelwise(node);
+  for (int k = 0; k < node->nin && known; k++) join_operand(c, node, k);
+  return known;
+}
+
+static void join_all(Channels *c) {
+  const Graph *graph = c->graph;
+  bool *known = NEW_ARRAY(c->arena, bool, graph->nodes.n + 1);
+  for (int i = 0; i < graph->nodes.n; i++) known[i] = tie_channels(c, graph->nodes.data[i]);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (known[i]) continue;
+    need_all(c, node);
+    for (int k = 0; k < node->nin; k++) need_all(c, node->in[k]);
+  }
+  for (int i = 0; i < graph->outputs.n; i++) need_all(c, graph->outputs.data[i].node);
+}
+
+/* ---- what is needed ---- */
+static bool in_bias(const Channels *c, const Node *node, const Filters *f, int64_t channel) {
+  const Node *in = node->in[0];
+  return channel_constant(c, in, channel) &&
+         (!f->clipped || c->interval[in->id][channel].lo == in->quant->zero);
+}
+
+static bool reads(const Node *node, const Filters *f, int64_t filter, int64_t i) {
+  const Int8Product *p = node->detail;
+  const int8_t *weight = p->weight + (filter * f->channels + i) * f->taps;
+  for (int64_t t = 0; t < f->taps; t++)
+    if (weight[t]) return true;
+  return false;
+}
+
+/* What the layer's filters read; true: more than was known. */
+static bool mark_needed_inputs(Channels *c, const Node *node) {
+  const Filters f = filters_of(node);
+  bool more = false;
+  for (int64_t filter = 0; filter < f.groups * f.filters; filter++) {
+    if (channel_constant(c, node, filter) || !channel_needed(c, node, filter)) continue;
+    for (int64_t i = 0; i < f.channels; i++) {
+      const int64_t channel = filter / f.filters * f.channels + i, root = root_at(c, node->in[0], channel);
+      if (c->needed[root] || in_bias(c, node, &f, channel) || !reads(node, &f, filter, i)) continue;
+      more = c->needed[root] = true;
+    }
+  }
+  return more;
+}
+
+static void find_needed(Channels *c) {
+  for (bool more = true; more;) {
+    more = false;
+    for (int i = c->graph->nodes.n - 1; i >= 0; i--)
+      if (is_product(c->graph->nodes.data[i])) more |= mark_needed_inputs(c, c->graph->nodes.data[i]);
+  }
+}
+
+/* ---- counts that schedules take ---- */
+static bool for_winograd(const Node *node) {
+  return node->op == &op_int8_product && node->window && node->window->groups == 1 &&
+         node->window->kernel[0] == 3 && node->window->kernel[1] == 3 && node->window->stride[0] == 1 &&
+         node->window->stride[1] == 1;
+}
+
+static bool fill_up(Channels *c, const Node *node, int64_t unit) {
+  int64_t n = channels_kept(c, node);
+  const int64_t before = n;
+  for (int64_t i = 0; i < channel_count(node) && (!n || n % unit); i++) {
+    if (channel_kept(c, node, i)) continue;
+    c->kept[root_at(c, node, i)] = true;
+    n = channels_kept(c, node);
+  }
+  return n > before;
+}
+
+static void find_kept(Channels *c) {
+  const Graph *graph = c->graph;
+  int64_t *unit = NEW_ARRAY(c->arena, int64_t, graph->nodes.n + 1);
+  for (int i = 0; i < graph->nodes.n; i++) unit[i] = UNIT;
+  for (int i = 0; i < graph->nodes.n; i++)
+    if (for_winograd(graph->nodes.data[i])) unit[i] = unit[graph->nodes.data[i]->in[0]->id] = WINOGRAD_UNIT;
+  for (int64_t i = 0; i < c->all; i++) c->kept[i] = c->needed[i];
+  for (bool more = true; more;) {
+    more = false;
+    for (int i = 0; i < graph->nodes.n; i++)
+      if (c->first[i] >= 0) more |= fill_up(c, graph->nodes.data[i], unit[i]);
+  }
+}
+
+Channels channels_of(Arena *arena, const Graph *graph) {
+  Channels c = {.arena = arena,
+                .graph = graph,
+                .interval = intervals_of(arena, graph),
+                .first = NEW_ARRAY(arena, int64_t, graph->nodes.n + 1)};
+  for (int i = 0; i < graph->nodes.n; i++) {
+    c.first[i] = c.interval[i] ? c.all : -1;
+    if (c.interval[i]) c.all += channel_count(graph->nodes.data[i]);
+  }
+  c.root = NEW_ARRAY(arena, int64_t, c.all + 1);
+  c.needed = NEW_ARRAY(arena, bool, c.all + 1);
+  c.kept = NEW_ARRAY(arena, bool, c.all + 1);
+  for (int64_t i = 0; i < c.all; i++) c.root[i] = i;
+  join_all(&c);
+  find_needed(&c);
+  find_kept(&c);
+  return c;
+}

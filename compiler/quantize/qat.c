@@ -1,0 +1,117 @@
+/* qat.c: training for 8 bits rounds what the net of 8 bits will round: the values that cnnc quantize gives
+ * a scale, and the weights of its layers. Their ranges are parameters of the net, V.range of value V. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include "graph/op.h"
+#include "quantize/calibrate.h"
+
+/* Statistics of training alone, which inference does not read. */
+static Weight *add_statistic(Graph *graph, const char *name, const char *member, int64_t size, Node *owner) {
+  Weight *weight = NEW(graph->arena, Weight);
+  *weight = (Weight){.name = name,
+                     .member = member,
+                     .rank = 1,
+                     .dim = {size},
+                     .size = size,
+                     .statistic = true,
+                     .passing = true,
+                     .init = {.kind = INIT_CONSTANT},
+                     .owner = owner};
+  vec_push(graph->arena, graph->weights, weight);
+  return weight;
+}
+
+static Rounds *rounds_at(Graph *graph, const Node *node) {
+  Node *own = graph->nodes.data[node->id];
+  Rounds *rounds = NEW(graph->arena, Rounds);
+  if (own->rounds) *rounds = *own->rounds;
+  rounds->aware = graph->training->aware;
+  own->rounds = rounds;
+  return rounds;
+}
+
+/* The range of a value; the values that a concat joins have that of the concat. */
+static Weight *range_of_value(Graph *graph, const Calibrated *made, const Node *seen, Weight **known) {
+  const char *name = seen->name;
+  if (known[seen->id]) return known[seen->id];
+  for (int i = 0; i < made->chosen.n; i++)
+    if (made->chosen.data[i].seen && made->chosen.data[i].last == seen) name = made->chosen.data[i].name;
+  return known[seen->id] = add_statistic(graph, arena_printf(graph->arena, "%s.range", name), "range", 2,
+                                         graph->nodes.data[seen->id]);
+}
+
+static void round_value(Graph *graph, const Calibrated *made, const Chosen *c, Weight **known) {
+  Rounds *rounds = rounds_at(graph, c->last);
+  rounds->value = !c->wide; /* what 16 bits lose, training need not see */
+  if (c->seen) {
+    rounds->range = range_of_value(graph, made, c->seen, known);
+    rounds->joins = c->node->op->int8 == INT8_MOVE && c->node->nin > 1;
+    rounds->observed = !rounds->joins;
+    return;
+  }
+  rounds->lo = (double)c->scale * (INT8_MIN - c->zero);
+  rounds->hi = (double)c->scale * (INT8_MAX - c->zero);
+}
+
+/* Pictures of bytes are what they are; what a loss looks at is not rounded behind the last layer. */
+static bool is_exact_rescale(const Graph *graph, const Chosen *c) {
+  bool scores = false;
+  for (int i = 0; i < graph_ports(graph); i++) scores |= graph_port(graph, i)->node == c->last;
+  return node_is_input(c->node) ? c->node->port->elem != F32 : scores && !c->seen;
+}
+
+/* What the value has its scale from, as long as nothing computes another one. */
+static const Rounds *source_of(const Node *node) {
+  for (;; node = node->in[0]) {
+    if (node->rounds && node->rounds->value) return node->rounds;
+    const bool same = node->op->int8 == INT8_LARGEST || (node->op->int8 == INT8_MOVE && node->nin == 1) ||
+                      (node->op->identity && node->op->identity(node));
+    if (!same) return NULL;
+  }
+}
+
+/* Means are rounded in the scale of what they are of. */
+static void round_means(Graph *graph) {
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    const Rounds *source = node->op->int8 == INT8_MEAN ? source_of(node->in[0]) : NULL;
+    if (!source || (node->rounds && node->rounds->value)) continue;
+    Rounds *rounds = rounds_at(graph, node);
+    *rounds = *source;
+    rounds->weights = rounds->observed = rounds->joins = false;
+  }
+}
+
+void aware_prepare(Graph *graph) {
+  static const Table none = {0};
+  static const Calibration how = {.range = RANGE_MINMAX, .rounding = "float", .keep = &none, .wide = &none};
+  Aware *aware = graph->training->aware;
+  const Calibrated *made = calibrate(graph->arena, graph, NULL, NULL, &how);
+  Weight **known = NEW_ARRAY(graph->arena, Weight *, graph->nodes.n + 1);
+  aware->on = add_statistic(graph, "quantize.on", "on", 1, graph->nodes.data[0]);
+  for (int i = 0; i < made->chosen.n; i++) {
+    const Chosen *c = &made->chosen.data[i];
+    if (c->kept || is_exact_rescale(graph, c)) continue;
+    if (c->node->op->int8 == INT8_PRODUCT) rounds_at(graph, c->node)->weights = true;
+    round_value(graph, made, c, known);
+  }
+  round_means(graph);
+  for (int i = 0; i < graph->nodes.n; i++)
+    if (graph->nodes.data[i]->op->fold == FOLD_SCALE) rounds_at(graph, graph->nodes.data[i]);
+}
+
+const Table *aware_ranges(Arena *arena, const Graph *graph, const float *weights) {
+  Table *ranges = NEW(arena, Table);
+  if (!graph->training || !graph->training->aware || !(weights[graph->training->aware->on->offset] > 0))
+    return NULL;
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Rounds *rounds = graph->nodes.data[i]->rounds;
+    const char *name = graph->nodes.data[i]->name;
+    if (!rounds || !rounds->range || rounds->range->owner->id != i) continue;
+    const float *range = weights + rounds->range->offset;
+    Observed *observed = NEW(arena, Observed);
+    *observed = (Observed){.name = name, .lo = fmin((double)range[0], 0), .hi = fmax((double)range[1], 0)};
+    table_set(arena, ranges, name, observed);
+  }
+  return ranges;
+}

@@ -1,0 +1,39 @@
+/* quant_file.c: looking things up in a quantised net's file. */
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/quant_file.h"
+#include <string.h>
+
+QuantArray *quant_file_find(const QuantFile *file, const char *name) {
+  QuantArray *array = table_find(&file->by_name, name);
+  if (array) array->used = true;
+  return array;
+}
+
+static QuantLayer *layer_asked(const QuantFile *file, const char *name, unsigned what) {
+  for (int i = 0; i < file->layers.n; i++)
+    if (strcmp(file->layers.data[i].name, name) == 0) {
+      file->layers.data[i].asked |= what;
+      return &file->layers.data[i];
+    }
+  return NULL;
+}
+
+Rounding quant_file_rounding(const QuantFile *file, const char *layer) {
+  const QuantLayer *own = layer_asked(file, layer, SAID_ROUNDING);
+  return own ? own->rounding : file->rounding;
+}
+
+bool quant_file_mean_factor(const QuantFile *file, const char *layer) {
+  const QuantLayer *own = layer_asked(file, layer, SAID_MEAN);
+  return own && own->mean_factor;
+}
+
+Factor quant_file_factor(const QuantFile *file, const char *layer) {
+  const QuantLayer *own = layer_asked(file, layer, SAID_FACTOR);
+  return own ? own->factor : FACTOR_FIXED;
+}
+
+bool quant_file_wide(const QuantFile *file, const char *value) {
+  const QuantLayer *own = layer_asked(file, value, SAID_PRECISION);
+  return own && own->wide;
+}

@@ -1,0 +1,209 @@
+/* schedule_dump.c: --emit=schedule: for each kernel what could be done, what each way would cost, what is
+ * done and why. */
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <math.h>
+#include "graph/node_text.h"
+#include "lir/lir.h"
+#include "schedule/choice.h"
+#include "schedule/schedule.h"
+
+static const char *thousands(Arena *arena, double n) { return text_thousands(arena, (int64_t)llround(n)); }
+
+static const char *rounded_bytes(Arena *arena, int64_t bytes) {
+  if (bytes < 10000) return arena_printf(arena, "%" PRId64 " bytes", bytes);
+  return bytes < 1000000 ? arena_printf(arena, "%.1f KB", (double)bytes / 1024)
+                         : arena_printf(arena, "%.1f MB", (double)bytes / 1048576);
+}
+
+/* ---- threads ---- */
+typedef struct Shares {
+  int loops;
+  int64_t fewest, most;
+} Shares;
+
+static void count_shares(const NestStmt *stmt, Shares *s) {
+  for (; stmt; stmt = stmt->next) {
+    if (stmt->kind == LOOP && stmt->u.loop.kind == PARALLEL) {
+      const int64_t rounds = stmt->u.loop.hi[0].c - stmt->u.loop.lo[0].c;
+      if (!s->loops || rounds < s->fewest) s->fewest = rounds;
+      if (!s->loops || rounds > s->most) s->most = rounds;
+      s->loops++;
+    }
+    if (stmt->kind == LOOP || stmt->kind == IF) {
+      count_shares(stmt->body, s);
+      count_shares(stmt->otherwise, s);
+    }
+  }
+}
+
+static void put_threads(Text *out, const Lower *l) {
+  Shares s = {0};
+  for (const NestFn *fn = l->b->fns; fn; fn = fn->next) count_shares(fn->body, &s);
+  if (!l->threads) return;
+  if (!s.loops) text_put(out, "      threads: one; the work is too little, or in one piece\n");
+  else if (s.loops == 1) text_put(out, "      threads: a loop of %" PRId64 " rounds is shared out\n", s.most);
+  else
+    text_put(out, "      threads: %d loops of %" PRId64 " to %" PRId64 " rounds are shared out\n", s.loops,
+             s.fewest, s.most);
+}
+
+/* ---- one kernel ---- */
+static void put_scheduled_layer(Text *out, const Sources *sources, const Node *node) {
+  if (node) text_put(out, "      %s\n", layer_text(out->arena, sources, node));
+}
+
+static void put_scheduled_layers(Text *out, const Sources *sources, const Kernel *k) {
+  put_scheduled_layer(out, sources, k->root);
+  put_scheduled_layer(out, sources, k->normalize);
+  put_scheduled_layer(out, sources, k->gate);
+  for (int i = 0; i < k->nscales; i++) put_scheduled_layer(out, sources, k->scale[i]);
+  for (int i = 0; i < k->nchain; i++) put_scheduled_layer(out, sources, k->chain[i]);
+  put_scheduled_layer(out, sources, k->pool);
+  put_scheduled_layer(out, sources, k->means);
+}
+
+static void put_cycles(Text *out, const Cycles *c, Method method) {
+  text_put(out, "%11s cycles: multiply-adds %s", thousands(out->arena, c->total),
+           thousands(out->arena, c->products));
+  if (c->transforms > 0)
+    text_put(out, ", %s %s",
+             method == METHOD_COLUMNS  ? "single stores"
+             : method == METHOD_GROUPS ? "exchanged lanes"
+             : method == METHOD_JOINED ? "short stores"
+                                       : "transforms",
+             thousands(out->arena, c->transforms));
+  if (c->weight_bytes)
+    text_put(out, ", %s of weights from %s %s", rounded_bytes(out->arena, c->weight_bytes), c->from,
+             thousands(out->arena, c->memory));
+  else text_put(out, ", values %s", thousands(out->arena, c->memory));
+}
+
+static void put_candidate(Text *out, const Lower *l, int i) {
+  const Candidate *c = &l->decision->candidates.data[i];
+  text_put(out, "    %c %-20s ", i == l->decision->chosen ? '*' : ' ', c->name);
+  if (c->refused) text_put(out, "          - %s", c->refused);
+  else put_cycles(out, &c->cycles, c->choice.method);
+  text_put(out, "\n");
+}
+
+static void put_packed_weights(Text *out, const Lower *l) {
+  int64_t floats = 0;
+  for (int i = 0; i < l->packs.n; i++) floats += buf_elements(l->packs.data[i]->out);
+  if (floats) text_put(out, "      packed: %s\n", rounded_bytes(out->arena, 4 * floats));
+}
+
+static void put_decision(Text *out, const Lower *l) {
+  const Decision *d = l->decision;
+  const Candidate *chosen = &d->candidates.data[d->chosen];
+  for (int i = 0; i < d->candidates.n; i++) put_candidate(out, l, i);
+  if (*d->why)
+    text_put(out, "      why: %s%s\n", d->why,
+             d->layout && !d->tuned ? ", for all targets of the file: they share packed weights" : "");
+  if (d->tuned) text_put(out, "      measured choice: %s\n", tuning_choice(out->arena, &d->tuned->choice));
+  if (chosen->error.typical > 0)
+    text_put(out,
+             "      rounding: about %.1g of the largest output on random data; never more than %.1g of the "
+             "largest that inputs and weights of this size could give\n",
+             chosen->error.typical, chosen->error.worst);
+}
+
+static void put_padding(Text *out, const Lower *l) {
+  const Method method = l->choice.method;
+  if (!l->node->window || (method != METHOD_DIRECT && method != METHOD_OWN)) return;
+  const Family family = l->node->op->family;
+  if (l->plain || (family != FAMILY_CONV && family != FAMILY_DEPTHWISE)) return;
+  const Correlation k = correlation_of(l->node);
+  const double share = cost_padding(&k);
+  if (share > 0.0005)
+    text_put(out, "      padding: %.1f %% of the taps would fall on it and are left out\n", 100 * share);
+}
+
+static double schedule_cycles(const Lower *l) {
+  return l->decision->candidates.data[l->decision->chosen].cycles.total;
+}
+
+static void put_scheduled_call(Text *out, const Sources *sources, const KernelCall *call, int target,
+                               int number, double all) {
+  const Lower *l = call->version[target].lower;
+  text_put(out, "%3d %s: %.1f %%\n", number, l->b->name, all > 0 ? 100 * schedule_cycles(l) / all : 0);
+  put_scheduled_layers(out, sources, call->kernel);
+  text_put(out, "      %s\n", l->b->about);
+  put_decision(out, l);
+  for (int i = 0; i < l->details.n; i++) text_put(out, "      %s\n", l->details.data[i]);
+  put_padding(out, l);
+  put_packed_weights(out, l);
+  put_threads(out, l);
+  text_put(out, "\n");
+}
+
+/* ---- a target ---- */
+/* Of a net of 8 bits on a board. */
+static void put_board(Text *out, const Graph *graph, const Target *t, const CpuCycles *cycles) {
+  text_put(out,
+           "%s for %s: loads of %g cycles, stores of %g, pairs of products of %g, other instructions of %g",
+           graph->name, t->name, cycles->load, cycles->store, cycles->pair, cycles->other);
+  if (t->vectors && cycles->vector > 0) text_put(out, ", of vectors of %g", cycles->vector);
+  if (cycles->line > 0) text_put(out, ", 16 bytes of flash %g more", cycles->line);
+  text_put(out, "\nCycles are predicted. * is what is done; shares are those of the net.\n\n");
+}
+
+static void put_schedule_head(Text *out, const ProgramOptions *options, const Target *t) {
+  const Graph *graph = options->written;
+  const int64_t weights = 4 * graph->parameters;
+  if (t->dsp && options->cycles && graph->floats) {
+    put_board(out, graph, t, options->cycles);
+    return;
+  }
+  text_put(out, "%s for %s: %d lanes, %d registers, %g multiply-adds of vectors a cycle\n", graph->name,
+           t->name, t->lanes, t->registers, t->fmas);
+  text_put(out, "second cache %s, %g bytes a cycle; last cache %s, %g; memory %g\n",
+           rounded_bytes(out->arena, t->l2), t->l2_rate, rounded_bytes(out->arena, t->l3), t->l3_rate,
+           t->memory_rate);
+  if (weights)
+    text_put(out, "weights of the net: %s, %s\n", rounded_bytes(out->arena, weights),
+             weights > t->l3 / 2   ? "more than half the last cache: they come from memory in each call"
+             : weights > t->l2 / 2 ? "more than half the second cache: they come from the last one"
+                                   : "which stay in the second cache");
+  text_put(out, "Cycles are predicted, for one thread; multiply-adds and the wait for weights run at the "
+                "same time. * is what is done; shares are those of the net.\n\n");
+}
+
+static void put_total(Text *out, const Program *p, int target) {
+  Cycles all = {0};
+  for (int i = 0; i < p->calls.n; i++) {
+    const Lower *l = p->calls.data[i].version[target].lower;
+    const Cycles *c = &l->decision->candidates.data[l->decision->chosen].cycles;
+    all.products += c->products;
+    all.transforms += c->transforms;
+    all.memory += c->memory > c->products ? c->memory - c->products : 0;
+    all.total += c->total;
+  }
+  text_put(out, "total %s cycles: multiply-adds %s, transforms %s, waiting for what they need %s\n",
+           thousands(out->arena, all.total), thousands(out->arena, all.products),
+           thousands(out->arena, all.transforms), thousands(out->arena, all.memory));
+}
+
+static void put_program(Text *out, const Sources *sources, const Program *p, int target) {
+  double all = 0;
+  if (p->batching.how == INTERLEAVED)
+    text_put(out, "%d images are interleaved in the lanes of vectors: cycles are for all of them.\n\n",
+             program_lanes(p, target));
+  for (int i = 0; i < p->calls.n; i++) all += schedule_cycles(p->calls.data[i].version[target].lower);
+  for (int i = 0; i < p->calls.n; i++)
+    put_scheduled_call(out, sources, &p->calls.data[i], target, i + 1, all);
+  put_total(out, p, target);
+}
+
+void program_schedules(Text *out, const Programs *programs, const ProgramOptions *options,
+                       const Sources *sources) {
+  for (int t = 0; t < options->ntargets; t++) {
+    if (t) text_put(out, "\n");
+    put_schedule_head(out, options, options->target[t]);
+    put_program(out, sources, programs->infer, t);
+    if (programs->train) {
+      text_put(out, "\ntraining, an image:\n\n");
+      put_program(out, sources, programs->train, t);
+    }
+  }
+}

@@ -1,0 +1,461 @@
+/* foreign_names.c: what PyTorch, Keras and papers call the things of the language: the table behind "did you
+ * mean", and what to say where a thing has no counterpart. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "sema/context.h"
+
+/* ---- words in one spelling: without the module before them, case, '_', and the number of dimensions or
+ * "loss" at the end. Dropout2d stays: it drops channels, and Dropout does not. ---- */
+
+static bool is_dimensions(const char *s) {
+  return s[0] >= '1' && s[0] <= '3' && (s[1] == 'd' || s[1] == 'D');
+}
+
+static const char *normal_form(Arena *arena, const char *word) {
+  const char *dot = strrchr(word, '.');
+  Text text = {.arena = arena};
+  text_put(&text, "%s", "");
+  for (const char *c = dot ? dot + 1 : word; *c; c++) {
+    if (*c == '_') continue;
+    const bool dropout = text.n >= 7 && strcmp(text.s + text.n - 7, "dropout") == 0;
+    if (is_dimensions(c) && !dropout) c++;
+    else text_put(&text, "%c", *c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+  }
+  if (text.n > 4 && strcmp(text.s + text.n - 4, "loss") == 0) text.s[text.n - 4] = 0;
+  return text.s;
+}
+
+/* ---- names ---- */
+
+/* The word is in its normal form. It may mean several things: the first that is among the names counts. */
+typedef struct Elsewhere {
+  const char *word, *here;
+} Elsewhere;
+
+static const Elsewhere same[] = {
+    /* operators */
+    {"linear", "dense"},
+    {"lazylinear", "dense"},
+    {"fc", "dense"},
+    {"fullyconnected", "dense"},
+    {"affine", "dense"},
+    {"innerproduct", "dense"},
+    {"convolution", "conv"},
+    {"lazyconv", "conv"},
+    {"deconv", "conv_transpose"},
+    {"deconvolution", "conv_transpose"},
+    {"transposedconv", "conv_transpose"},
+    {"transposeconv", "conv_transpose"},
+    {"depthwiseconv", "depthwise"},
+    {"dwconv", "depthwise"},
+    {"averagepool", "avgpool"},
+    {"averagepooling", "avgpool"},
+    {"avgpooling", "avgpool"},
+    {"maxpooling", "maxpool"},
+    {"gap", "global_avgpool"},
+    {"globalaveragepool", "global_avgpool"},
+    {"globalaveragepooling", "global_avgpool"},
+    {"adaptiveavgpool", "global_avgpool"},
+    {"globalmaxpooling", "global_maxpool"},
+    {"adaptivemaxpool", "global_maxpool"},
+    {"swish", "silu"},
+    {"clamp", "clip"},
+    {"rectifier", "relu"},
+    {"bn", "batchnorm"},
+    {"batchnormalization", "batchnorm"},
+    {"layernormalization", "layernorm"},
+    {"groupnormalization", "groupnorm"},
+    {"localresponsenorm", "lrn"},
+    {"localresponsenormalization", "lrn"},
+    {"stochasticdepth", "drop_path"},
+    {"cat", "concat"},
+    {"concatenate", "concat"},
+    {"plus", "add"},
+    {"sum", "add"},
+    {"minus", "subtract"},
+    {"sub", "subtract"},
+    {"times", "multiply"},
+    {"sqr", "square"},
+    {"mul", "multiply"},
+    {"div", "divide"},
+    {"max", "maximum"},
+    {"min", "minimum"},
+    {"pow", "power"},
+    {"ln", "log"},
+    {"biasadd", "bias"},
+    {"padding", "pad"},
+    {"reflectionpad", "zero_pad"},
+    {"replicationpad", "zero_pad"},
+    {"constantpad", "zero_pad"},
+    {"padding", "zero_pad"},
+    {"zeropadding", "zero_pad"},
+    {"cropping", "crop"},
+    {"upsampling", "upsample"},
+    {"interpolate", "resize"},
+    {"resizing", "resize"},
+    {"pixelshuffle", "depth_to_space"},
+    {"pixelunshuffle", "space_to_depth"},
+    {"view", "reshape"},
+    {"unflatten", "reshape"},
+    /* initialisations */
+    {"xavier", "glorot"},
+    {"xavieruniform", "glorot"},
+    {"glorotuniform", "glorot"},
+    {"xaviernormal", "glorot_normal"},
+    {"kaiming", "he"},
+    {"henormal", "he"},
+    {"kaimingnormal", "he"},
+    {"kaiminguniform", "he_uniform"},
+    {"lecunnormal", "lecun"},
+    {"randomnormal", "normal"},
+    {"truncatednormal", "normal"},
+    {"randomuniform", "uniform"},
+    /* arguments */
+    {"size", "kernel"},
+    {"poolsize", "kernel"},
+    {"window", "kernel"},
+    {"outchannels", "filters"},
+    {"channels", "filters"},
+    {"outfeatures", "units"},
+    {"neurons", "units"},
+    {"p", "rate"},
+    {"lr", "rate"},
+    {"eps", "epsilon"},
+    {"kernelinitializer", "init"},
+    {"weightinitializer", "init"},
+    {"biasinitializer", "bias_init"},
+    {"usebias", "bias"},
+    {"dilationrate", "dilation"},
+    {"depthmultiplier", "multiplier"},
+    {"negativeslope", "slope"},
+    {"alpha", "slope"},
+    {"countincludepad", "count_pad"},
+    {"minval", "min"},
+    {"maxval", "max"},
+    {"minvalue", "min"},
+    {"maxvalue", "max"},
+    {"gamma", "factor"},
+    {"milestones", "at"},
+    {"stepsize", "every"},
+    {"rho", "alpha"},
+    {"etamin", "floor"},
+    {"targetshape", "shape"},
+    {"outputsize", "size"},
+    {"spatialscale", "scale"},
+    {"samplingratio", "samples"},
+    /* losses */
+    {"bce", "binary_cross_entropy"},
+    {"bcewithlogits", "binary_cross_entropy"},
+    {"nll", "cross_entropy"},
+    {"ce", "cross_entropy"},
+    {"sparsecategoricalcrossentropy", "cross_entropy"},
+    {"categoricalcrossentropy", "cross_entropy"},
+    {"softmaxcrossentropy", "cross_entropy"},
+    {"multimargin", "hinge"},
+    {"categoricalhinge", "hinge"},
+    {"sparsecategoricalfocalcrossentropy", "focal"},
+    {"categoricalfocalcrossentropy", "focal"},
+    {"l1", "mae"},
+    {"meanabsoluteerror", "mae"},
+    {"l2", "mse"},
+    {"meansquarederror", "mse"},
+    {"smoothl1", "huber"},
+    /* metrics */
+    {"acc", "accuracy"},
+    {"sparsecategoricalaccuracy", "accuracy"},
+    {"categoricalaccuracy", "accuracy"},
+    {"binaryaccuracy", "accuracy"},
+    {"topkcategoricalaccuracy", "top"},
+    {"sparsetopkcategoricalaccuracy", "top"},
+    {"topk", "top"},
+    {"meaniou", "iou"},
+    {"jaccard", "iou"},
+    /* schedules */
+    {"cosineannealing", "cosine"},
+    {"cosineannealinglr", "cosine"},
+    {"cosinedecay", "cosine"},
+    {"steplr", "step"},
+    {"multisteplr", "step"},
+    {"exponentiallr", "exponential"},
+    {"reducelronplateau", "plateau"},
+    {"constantlr", "constant"},
+    {"none", "constant"},
+    /* augmentations */
+    {"randomhorizontalflip", "hflip"},
+    {"horizontalflip", "hflip"},
+    {"fliplr", "hflip"},
+    {"mirror", "hflip"},
+    {"randomverticalflip", "vflip"},
+    {"verticalflip", "vflip"},
+    {"flipud", "vflip"},
+    {"randomzoom", "zoom"},
+    {"randomtranslation", "shift"},
+    {"translate", "shift"},
+    {"randomresizedcrop", "resized_crop"},
+    {"randombrightness", "brightness"},
+    {"randomcontrast", "contrast"},
+    {"randomsaturation", "saturation"},
+    {"randomhue", "hue"},
+    {"randomerasing", "cutout"},
+    {"gaussiannoise", "noise"},
+    /* settings of the train block */
+    {"batchsize", "batch"},
+    {"minibatch", "batch"},
+    {"numepochs", "epochs"},
+    {"nepochs", "epochs"},
+    {"nbepoch", "epochs"},
+    {"maxepochs", "epochs"},
+    {"lossfn", "loss"},
+    {"lossfunction", "loss"},
+    {"criterion", "loss"},
+    {"objective", "loss"},
+    {"opt", "optimizer"},
+    {"optim", "optimizer"},
+    {"lrscheduler", "schedule"},
+    {"lrschedule", "schedule"},
+    {"scheduler", "schedule"},
+    {"randomseed", "seed"},
+    {"randomstate", "seed"},
+    {"maxgradnorm", "clip_norm"},
+    {"gradclip", "clip_norm"},
+    {"gradientclip", "clip_norm"},
+    {"gradientclipval", "clip_norm"},
+    {"ema", "average"},
+    {"transforms", "augment"},
+    {"augmentation", "augment"},
+    {"augmentations", "augment"},
+    {"gradientaccumulation", "accumulate"},
+    {"gradientaccumulationsteps", "accumulate"},
+    {"earlystopping", "early_stop"},
+    {"patience", "early_stop"},
+    {"smoothing", "label_smoothing"},
+    /* types of inputs */
+    {"uint8", "u8"},
+    {"byte", "u8"},
+    {"int8", "i8"},
+    {"s8", "i8"},
+    {"float32", "f32"},
+    {"float", "f32"},
+};
+
+/* What has no counterpart, and looks like something else that has: no misspelt minimum is meant by it. */
+static const char others[] =
+    "celu crelu rrelu glu reglu geglu swiglu softmin softsign logsigmoid hardtanh tanhshrink "
+    "minpool maxunpool batchrenorm l1norm rmsnorm "
+    "mse rmse msle mape smape wmse squaredhinge "
+    "nadam radam adamax adan asgd sgdw "
+    "i16 i32 i64 u16 u32 u64 f8 f16 f64 bf16";
+
+/* Another spelling, or the table. */
+static const char *name_same(Arena *arena, const char *word, const char *const *names) {
+  const char *plain = normal_form(arena, word);
+  if (strncmp(word, "self.", 5) == 0) return NULL;
+  for (const char *const *name = names; *plain && *name; name++)
+    if (strcmp(normal_form(arena, *name), plain) == 0) return *name;
+  for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+    if (strcmp(same[i].word, plain) != 0) continue;
+    for (const char *const *name = names; *name; name++)
+      if (strcmp(*name, same[i].here) == 0) return *name;
+  }
+  return NULL;
+}
+
+const char *name_meant(Arena *arena, const char *word, const char *const *names) {
+  const char *known = name_same(arena, word, names);
+  if (known || strncmp(word, "self.", 5) == 0 || words_have(others, normal_form(arena, word))) return known;
+  const char *dot = strrchr(word, '.');
+  return suggest(dot ? dot + 1 : word, names);
+}
+
+const char *name_meant_as(Arena *arena, AdviceKind kind, const char *word, const char *const *names) {
+  const char *known = name_same(arena, word, names);
+  return known || name_advice(arena, kind, word, NULL) ? known : name_meant(arena, word, names);
+}
+
+void name_suggest(Arena *arena, Diag *diag, Span span, const char *word, const char *meant) {
+  const char *const names[] = {meant, NULL}, *dot = strrchr(word, '.');
+  if (name_same(arena, word, names) || is_misspelt(dot ? dot + 1 : word, meant))
+    diag_meant(diag, span, word, meant);
+  else diag_help(diag, "did you mean '%s'?", meant);
+}
+
+/* ---- what there is no name for, or not only a name ---- */
+
+/* drop: an argument that is simply left out */
+typedef struct Advice {
+  AdviceKind kind;
+  const char *word, *text;
+  bool drop;
+} Advice;
+
+#define RECURRENT "cnnc compiles convolutional nets: it has no recurrent layers"
+#define ATTENTION                                                                                            \
+  "attention is not part of the language yet; gates are, as in: global_avgpool -> dense(8) -> sigmoid -> "   \
+  "multiply(x)"
+#define MATRICES                                                                                             \
+  "two values cannot be multiplied as matrices yet: multiply takes their elements, dense multiplies by "     \
+  "parameters"
+#define BY_PROGRAM "the compiled program has an option for it: NET train "
+#define CHANNELS "dropout(rate) drops single numbers rather than channels"
+#define ZEROS "dropout(rate) is the only one of its kind: it makes numbers 0"
+#define KNOWN "the size of what comes in is known, so it is not written"
+
+static const Advice advice[] = {
+    {ADVICE_OPERATOR, "activation", "an activation is an operator of its own: -> relu", false},
+    {ADVICE_OPERATOR, "separableconv", "depthwise(3x3) -> conv(filters, 1x1) is a separable convolution",
+     false},
+    {ADVICE_OPERATOR, "identity", "leave it out: the value itself goes on", false},
+    {ADVICE_OPERATOR, "input", "an input is stated as in: input image: 28x28x1", false},
+    {ADVICE_OPERATOR, "inputlayer", "an input is stated as in: input image: 28x28x1", false},
+    {ADVICE_OPERATOR, "sequential",
+     "operators follow each other by '->' or on lines of their own; a group with a name is a block", false},
+    {ADVICE_OPERATOR, "model", "the file holds one net, and its last value is the output", false},
+    {ADVICE_OPERATOR, "lambda", "cnnc --help operators lists the operators", false},
+    {ADVICE_OPERATOR, "permute",
+     "pictures have the channels last; flatten(order=chw) is for weights that come from PyTorch", false},
+    {ADVICE_OPERATOR, "transpose",
+     "pictures have the channels last; flatten(order=chw) is for weights that come from PyTorch", false},
+    {ADVICE_OPERATOR, "lstm", RECURRENT, false},
+    {ADVICE_OPERATOR, "gru", RECURRENT, false},
+    {ADVICE_OPERATOR, "rnn", RECURRENT, false},
+    {ADVICE_OPERATOR, "simplernn", RECURRENT, false},
+    {ADVICE_OPERATOR, "bidirectional", RECURRENT, false},
+    {ADVICE_OPERATOR, "embedding", RECURRENT, false},
+    {ADVICE_OPERATOR, "attention", ATTENTION, false},
+    {ADVICE_OPERATOR, "multiheadattention", ATTENTION, false},
+    {ADVICE_OPERATOR, "selfattention", ATTENTION, false},
+    {ADVICE_OPERATOR, "scaleddotproductattention", ATTENTION, false},
+    {ADVICE_OPERATOR, "mha", ATTENTION, false},
+    {ADVICE_OPERATOR, "msa", ATTENTION, false},
+    {ADVICE_OPERATOR, "transformer", ATTENTION, false},
+    {ADVICE_OPERATOR, "transformerencoder", ATTENTION, false},
+    {ADVICE_OPERATOR, "transformerencoderlayer", ATTENTION, false},
+    {ADVICE_OPERATOR, "matmul", MATRICES, false},
+    {ADVICE_OPERATOR, "bmm", MATRICES, false},
+    {ADVICE_OPERATOR, "einsum", MATRICES, false},
+    {ADVICE_OPERATOR, "timedistributed", RECURRENT, false},
+    {ADVICE_OPERATOR, "normalization",
+     "with the mean and standard deviation of the data: normalize(mean=0.5, std=0.2, scale=1/255)", false},
+    {ADVICE_OPERATOR, "spatialdropout1d", CHANNELS, false},
+    {ADVICE_OPERATOR, "spatialdropout2d", CHANNELS, false},
+    {ADVICE_OPERATOR, "spatialdropout", CHANNELS, false},
+    {ADVICE_OPERATOR, "featuredropout", CHANNELS, false},
+    {ADVICE_OPERATOR, "dropout1d", CHANNELS, false},
+    {ADVICE_OPERATOR, "dropout2d", CHANNELS, false},
+    {ADVICE_OPERATOR, "alphadropout", ZEROS, false},
+    {ADVICE_OPERATOR, "gaussiandropout", ZEROS, false},
+    {ADVICE_OPERATOR, "reciprocal", "power(-1) is one divided by each element", false},
+    {ADVICE_OPERATOR, "rsqrt", "power(-1/2) is one divided by the square root", false},
+    {ADVICE_OPERATOR, "pool", "maxpool takes the largest of each window, avgpool the mean", false},
+    {ADVICE_OPERATOR, "globalpool",
+     "global_maxpool takes the largest of each channel, global_avgpool the mean", false},
+    {ADVICE_AUGMENT, "randomflip", "hflip exchanges left and right, vflip top and bottom", false},
+    {ADVICE_AUGMENT, "flip", "hflip exchanges left and right, vflip top and bottom", false},
+    {ADVICE_AUGMENT, "randomrotation", "write rotate(degrees): at most so far either way", false},
+    {ADVICE_AUGMENT, "rotation", "write rotate(degrees): at most so far either way", false},
+    {ADVICE_OPERATOR, "rescaling", "to bring bytes to 0..1: normalize(scale=1/255)", false},
+    {ADVICE_OPERATOR, "rescale", "to bring bytes to 0..1: normalize(scale=1/255)", false},
+    {ADVICE_OPERATOR, "adaptiveavgpool",
+     "global_avgpool takes the mean of the whole picture, as AdaptiveAvgPool2d(1) does", false},
+    {ADVICE_OPERATOR, "adaptivemaxpool",
+     "global_maxpool takes the largest of the whole picture, as AdaptiveMaxPool2d(1) does", false},
+    {ADVICE_ARGUMENT, "inchannels", KNOWN, true},
+    {ADVICE_ARGUMENT, "infeatures", KNOWN, true},
+    {ADVICE_ARGUMENT, "inputshape", KNOWN, true},
+    {ADVICE_ARGUMENT, "inputdim", KNOWN, true},
+    {ADVICE_ARGUMENT, "numfeatures", KNOWN, true},
+    {ADVICE_ARGUMENT, "normalizedshape", KNOWN, true},
+    {ADVICE_ARGUMENT, "numchannels", KNOWN, true},
+    {ADVICE_ARGUMENT, "axis", "operators work over the channels, which are the last dimension", true},
+    {ADVICE_ARGUMENT, "dim", "operators work over the channels, which are the last dimension", true},
+    {ADVICE_ARGUMENT, "inplace", "cnnc finds out by itself what can be computed in place", true},
+    {ADVICE_ARGUMENT, "dataformat",
+     "values have the channels last; input x: 64x64x3 (layout=chw) says that the caller's buffer does not",
+     false},
+    {ADVICE_ARGUMENT, "startdim", "flatten makes a vector of the whole value", true},
+    {ADVICE_ARGUMENT, "trainable", "frozen=true keeps parameters as they are", false},
+    {ADVICE_ARGUMENT, "kernelregularizer",
+     "weight decay is an argument of the optimizer: adamw(weight_decay=0.01)", false},
+    {ADVICE_ARGUMENT, "paddingmode",
+     "padding is made of zeros; for others put zero_pad(n, mode=reflect) or mode=edge before it", false},
+    {ADVICE_ARGUMENT, "fromlogits", "the loss sees whether the net ends in a softmax or sigmoid", true},
+    {ADVICE_ARGUMENT, "reduction", "a loss is the mean over the batch", true},
+    {ADVICE_ARGUMENT, "decay",
+     "weight_decay is for weights; the rate falls by a schedule: schedule = exponential(factor=0.9)", false},
+    {ADVICE_ARGUMENT, "warmupsteps", "a warm-up is counted in epochs: warmup=1", false},
+    {ADVICE_LOSS, "kldiv", "cross_entropy is the usual choice for classes", false},
+    {ADVICE_AUGMENT, "randomcrop", "what RandomCrop(size, padding=4) of PyTorch does is shift(4)", false},
+    {ADVICE_AUGMENT, "centercrop", "crop takes its piece from anywhere, not from the middle", false},
+    {ADVICE_AUGMENT, "colorjitter",
+     "write brightness(0.2), contrast(0.8..1.2), saturation(0.8..1.2) and hue(0.1) as wanted", false},
+    {ADVICE_AUGMENT, "randomaffine", "write rotate(degrees), shift(pixels) and zoom(0.9..1.1) as wanted",
+     false},
+    {ADVICE_AUGMENT, "normalize", "normalize is an operator of the net: it stands behind the input", false},
+    {ADVICE_AUGMENT, "totensor",
+     "pictures are read as numbers from 0 to 255; normalize(scale=1/255) behind the input brings them to "
+     "0..1",
+     false},
+    {ADVICE_AUGMENT, "resize", "pictures are brought to the input's size when they are read", false},
+    {ADVICE_SETTING, "validationsplit", BY_PROGRAM "--val 0.1", false},
+    {ADVICE_SETTING, "valsplit", BY_PROGRAM "--val 0.1", false},
+    {ADVICE_SETTING, "validation", BY_PROGRAM "--val 0.1", false},
+    {ADVICE_SETTING, "shuffle", "samples are shuffled in each epoch; " BY_PROGRAM "--shuffle=off", false},
+    {ADVICE_SETTING, "data", BY_PROGRAM "--data PATH", false},
+    {ADVICE_SETTING, "dataset", BY_PROGRAM "--data PATH", false},
+    {ADVICE_SETTING, "verbose", BY_PROGRAM "--progress=none", false},
+    {ADVICE_SETTING, "numworkers", BY_PROGRAM "--threads N", false},
+    {ADVICE_SETTING, "threads", BY_PROGRAM "--threads N", false},
+    {ADVICE_SETTING, "device", "training runs on the processors of this machine", false},
+    {ADVICE_SETTING, "callbacks", "early_stop = N ends training; the best weights are saved by themselves",
+     false},
+    {ADVICE_SETTING, "weightdecay",
+     "it is an argument of the optimizer: optimizer = adamw(weight_decay=0.01)", false},
+    {ADVICE_SETTING, "momentum", "it is an argument of the optimizer: optimizer = sgd(momentum=0.9)", false},
+    {ADVICE_SETTING, "rate", "it is an argument of the optimizer: optimizer = adam(rate=0.001)", false},
+    {ADVICE_SETTING, "lr", "it is an argument of the optimizer: optimizer = adam(rate=0.001)", false},
+    {ADVICE_SETTING, "learningrate", "it is an argument of the optimizer: optimizer = adam(rate=0.001)",
+     false},
+    {ADVICE_SETTING, "warmup", "it is an argument of the schedule: schedule = cosine(warmup=1)", false},
+    {ADVICE_SETTING, "classweight", "it is an argument of the loss: loss = cross_entropy(weights=[1, 2, 1])",
+     false},
+    {ADVICE_SETTING, "classweights", "it is an argument of the loss: loss = cross_entropy(weights=[1, 2, 1])",
+     false},
+    {ADVICE_SETTING, "dropout", "it is an operator of the net: -> dropout(0.5)", false},
+};
+
+bool name_is(Arena *arena, const char *word, const char *words) {
+  return words_have(words, normal_form(arena, word));
+}
+
+const char *name_advice(Arena *arena, AdviceKind kind, const char *word, bool *drop) {
+  if (strncmp(word, "self.", 5) == 0)
+    return "layers are not made first and applied later: write each operator where it is applied";
+  const char *plain = normal_form(arena, word);
+  for (size_t i = 0; i < sizeof advice / sizeof *advice; i++)
+    if (advice[i].kind == kind && strcmp(advice[i].word, plain) == 0) {
+      if (drop) *drop = advice[i].drop;
+      return advice[i].text;
+    }
+  return NULL;
+}
+
+/* ---- PyTorch's arguments: sizes of the input stand before those of the output ---- */
+
+/* Of the positional arguments of a class of PyTorch, the one that is the number of incoming channels, and
+ * from how many arguments on; -1: none. */
+int torch_channels_argument(const char *word, const Arguments *args) {
+  static const struct {
+    const char *word;
+    int at, least;
+  } classes[] = {
+      {"Conv1d", 0, 3},         {"Conv2d", 0, 3},      {"ConvTranspose1d", 0, 3}, {"ConvTranspose2d", 0, 3},
+      {"Linear", 0, 2},         {"BatchNorm1d", 0, 1}, {"BatchNorm2d", 0, 1},     {"InstanceNorm1d", 0, 1},
+      {"InstanceNorm2d", 0, 1}, {"LayerNorm", 0, 1},   {"GroupNorm", 1, 2},       {"PReLU", 0, 1},
+  };
+  const char *dot = strrchr(word, '.'), *name = dot ? dot + 1 : word;
+  for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+    if (strcmp(classes[i].word, name) != 0 || args->n < classes[i].least) continue;
+    return args->list[classes[i].at].name.s ? -1 : classes[i].at;
+  }
+  return -1;
+}

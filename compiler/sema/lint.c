@@ -1,0 +1,188 @@
+/* lint.c: numbers that are legal and hardly meant: arguments in the order of another framework, times that
+ * never come, moves out of the picture. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "ops/settings/forms.h"
+#include "sema/context.h"
+
+static Diag *doubt(Sema *s, Span span, const Site *site, const char *text) {
+  return diag_report(s->diags, DIAG_suspicious_value, span, site, "%s", text);
+}
+
+/* ---- the order of PyTorch ---- */
+
+/* 3x224x224: so few rows, and a picture in width and channels. */
+void doubt_input(Sema *s, const Stmt *stmt, Shape shape) {
+  if (shape.rank != 3) return;
+  const int64_t first = shape.dim[0], second = shape.dim[1], third = shape.dim[2];
+  const bool square = second == third && second >= 8, picture = second >= 16 && third >= 16;
+  if (!(first == 3 || first == 4 ? square || picture : first == 1 && square)) return;
+  const char *last =
+      arena_printf(s->arena, "%lldx%lldx%lld", (long long)second, (long long)third, (long long)first);
+  Diag *diag = doubt(s, stmt->value->span, NULL,
+                     arena_printf(s->arena, "the input '%s' is %lld high and %lld wide with %lld channels",
+                                  stmt->name.s, (long long)first, (long long)second, (long long)third));
+  diag_help(diag, "channels come last: %s", last);
+  diag_help(diag, "where the caller's buffer has them first, say so behind it: (layout=chw)");
+  if (stmt->value->kind == EXPR_DIMS) diag_fix(diag, stmt->value->span, "%s", last);
+}
+
+/* Three numbers without names, as PyTorch has them: the incoming channels, the filters, the kernel. */
+typedef struct Triple {
+  long long filters, size, step; /* what they are here */
+  bool window;                   /* the third is written as 5x5 */
+} Triple;
+
+static bool triple_of(const Node *node, const Arguments *args, Triple *triple) {
+  const Param *p = node->op->params;
+  const bool filters_and_windows = p && p[0].name && p[0].type == PARAM_INT && p[1].name &&
+                                   p[1].type == PARAM_WINDOW && p[2].name && p[2].type == PARAM_WINDOW;
+  if (!filters_and_windows || args->n < 3) return false;
+  for (int i = 0; i < 3; i++) {
+    const ExprKind kind = args->list[i].value->kind;
+    if (args->list[i].name.s || kind == EXPR_LIST || (kind == EXPR_DIMS && i < 2)) return false;
+  }
+  const Const *kernel = &node->arg[1], *stride = &node->arg[2];
+  if (node->arg[0].kind != CONST_INT || kernel->kind != CONST_DIMS || stride->kind != CONST_DIMS)
+    return false;
+  *triple = (Triple){(long long)node->arg[0].i, (long long)kernel->items[0].i, (long long)stride->items[0].i,
+                     args->list[2].value->kind == EXPR_DIMS};
+  return true;
+}
+
+/* Whether such a kernel with such a stride is hardly meant. Of pictures, kernels are small or odd; where they
+ * are even and large, the stride divides them, as in nets that cut a picture into patches. A stride is hardly
+ * written as 5x5. Kernels over time may have any size. */
+static bool is_unlikely(const Triple *t, Shape in) {
+  const bool even = t->size >= 6 && t->size % 2 == 0, as_torch = t->filters == in.dim[in.rank - 1];
+  if (t->step > t->size || (as_torch && !even)) return false;
+  if (as_torch) return true;
+  if (t->step < 3 || t->step == t->size || !(even || t->size > 11)) return false;
+  const bool divides = t->size % t->step == 0;
+  if (in.rank < 3) return t->step % 2 && t->step < 12 && !divides;
+  return t->window || !divides || t->filters <= 3 || (t->size > 16 && t->size != 2 * t->step);
+}
+
+/* conv(3, 16, 5), conv(1, 6, 5x5) */
+bool doubt_order(Sema *s, const Node *node, const Call *call) {
+  Triple t;
+  if (node->nin == 0 || !node->in[0]->shape.rank || !triple_of(node, &call->args, &t)) return false;
+  const Shape in = node->in[0]->shape;
+  if (!is_unlikely(&t, in)) return false;
+  const char *what = in.rank == 3 ? arena_printf(s->arena, "%lldx%lld", t.size, t.size)
+                                  : arena_printf(s->arena, "%lld", t.size);
+  Diag *diag = doubt(s, call->span, node->site,
+                     arena_printf(s->arena, "this %s has %lld filter%s of %s and a stride of %lld",
+                                  node->op->name, t.filters, t.filters == 1 ? "" : "s", what, t.step));
+  diag_help(diag, "the size of the input is known and not written: %s(%lld, %s)", node->op->name, t.size,
+            t.window ? const_text(s->arena, &node->arg[2]) : arena_printf(s->arena, "%lld", t.step));
+  if (t.filters != in.dim[in.rank - 1])
+    diag_fact(diag, "%lld is not the number of channels that come in, which is %d", t.filters,
+              (int)in.dim[in.rank - 1]);
+  argument_drop(diag, &call->args, 0);
+  return true;
+}
+
+/* ---- the train block ---- */
+
+static const Const *argument_of(const Setting *setting, const char *name) {
+  for (int i = 0; setting->arg && setting->form->params[i].name; i++)
+    if (strcmp(setting->form->params[i].name, name) == 0 && const_is_number(&setting->arg[i]))
+      return &setting->arg[i];
+  return NULL;
+}
+
+static const char *const_as_text(Sema *s, const Const *c) { return const_text(s->arena, c); }
+
+static void doubt_optimizer(Sema *s, const Setting *optimizer) {
+  const Const *rate = argument_of(optimizer, "rate"), *second = argument_of(optimizer, "beta1"),
+              *epsilon = argument_of(optimizer, "epsilon");
+  if (!rate || !epsilon || !rate->span.file || rate->f < 0.5)
+    return; /* with an epsilon, steps are about as long as the rate */
+  Diag *diag =
+      doubt(s, rate->span, NULL,
+            arena_printf(s->arena, "with a rate of %s, %s moves each weight by about that much at every step",
+                         const_as_text(s, rate), optimizer->form->name));
+  if (second && second->f < 0.5)
+    diag_help(diag, "the rate is the first argument, then come beta1 and beta2: %s(rate=%s)",
+              optimizer->form->name, const_as_text(s, second));
+  else diag_help(diag, "0.001 is the usual rate");
+}
+
+static void doubt_time(Sema *s, const Const *time, const char *what, double epochs, const char *happens) {
+  if (!time || !time->span.file || time->f < epochs) return;
+  const char *of = text_double(s->arena, epochs);
+  Diag *diag = doubt(s, time->span, NULL,
+                     arena_printf(s->arena, "%s=%s with %s epoch%s: %s", what, const_as_text(s, time), of,
+                                  epochs > 1 ? "s" : "", happens));
+  diag_help(diag, "its unit is an epoch");
+}
+
+static void doubt_schedule(Sema *s, const Training *t) {
+  const Setting *schedule = &t->schedule;
+  const double epochs = (double)t->epochs;
+  const Const *factor = argument_of(schedule, "factor"), *floor = argument_of(schedule, "floor"),
+              *rate = argument_of(&t->optimizer, "rate");
+  doubt_time(s, argument_of(schedule, "warmup"), "warmup", epochs, "the warm-up takes all of the training");
+  doubt_time(s, argument_of(schedule, "every"), "every", epochs, "the rate never changes");
+  doubt_time(s, argument_of(schedule, "patience"), "patience", epochs, "the rate never changes");
+  for (int i = 0; schedule->arg && schedule->form->params[i].name; i++) {
+    const Const *at = &schedule->arg[i];
+    if (strcmp(schedule->form->params[i].name, "at") == 0 && at->kind == CONST_LIST && at->n)
+      doubt_time(s, &at->items[at->n - 1], "at", epochs, "that time never comes");
+  }
+  if (factor && factor->span.file && factor->f > 1)
+    diag_help(doubt(s, factor->span, NULL,
+                    arena_printf(s->arena, "factor=%s makes the rate rise", const_as_text(s, factor))),
+              "the rate is multiplied by it: 0.1 makes it a tenth");
+  if (floor && rate && floor->span.file && floor->f > rate->f)
+    diag_help(doubt(s, floor->span, NULL,
+                    arena_printf(s->arena, "floor=%s is above the rate, %s, which then rises",
+                                 const_as_text(s, floor), const_as_text(s, rate))),
+              "floor is the rate at the end, not a part of it");
+}
+
+/* Of shift and cutout, of which nothing of the picture may be left. */
+static void doubt_augment(Sema *s, const Setting *setting) {
+  const Port *input = s->graph->inputs.n ? &s->graph->inputs.data[0] : NULL;
+  const Const *arg = setting->arg;
+  const bool moves = setting->form->params[0].name && setting->form->params[0].type == PARAM_INT;
+  const bool covers = setting->form->params[0].name && setting->form->params[0].type == PARAM_WINDOW &&
+                      setting->form->code == AUGMENT_PICTURE;
+  if (!input || input->node->shape.rank != 3 || !arg || (!moves && !covers) ||
+      (moves ? arg->kind != CONST_INT : arg->kind != CONST_DIMS))
+    return;
+  const Shape shape = input->node->shape;
+  const int64_t h = moves ? arg->i : arg->items[0].i, w = moves ? arg->i : arg->items[arg->n - 1].i;
+  if (moves ? h < shape.dim[0] && w < shape.dim[1] : h < shape.dim[0] || w < shape.dim[1]) return;
+  Diag *diag = doubt(s, setting->span, NULL,
+                     arena_printf(s->arena, "%s may leave nothing of a picture of %s", setting->form->name,
+                                  shape_text(s->arena, shape)));
+  diag_help(diag, "its unit is a pixel; %s(%lld) is usual here", setting->form->name,
+            (long long)(shape.dim[0] >= 16 ? shape.dim[0] / (moves ? 10 : 4) : 1));
+}
+
+/* top(10) of 10 classes */
+static void doubt_metric(Sema *s, const Setting *metric, const Training *t) {
+  const Const *k = metric->arg && metric->form->params[0].name ? &metric->arg[0] : NULL;
+  if (!k || k->kind != CONST_INT) return;
+  int64_t classes = 0;
+  for (int i = 0; i < t->losses.n; i++) {
+    const Shape shape = graph_port(s->graph, t->losses.data[i].port)->node->shape;
+    if (t->losses.data[i].op->class_target && shape.rank && shape.dim[shape.rank - 1] > classes)
+      classes = shape.dim[shape.rank - 1];
+  }
+  if (classes == 0 || k->i < classes) return;
+  Diag *diag = doubt(s, metric->span, NULL,
+                     arena_printf(s->arena, "%s(%lld) of %lld classes is always 1", metric->form->name,
+                                  (long long)k->i, (long long)classes));
+  if (classes > 2)
+    diag_help(diag, "%s(%lld) counts the better half", metric->form->name, (long long)(classes / 2));
+}
+
+void doubt_training(Sema *s, const Training *t) {
+  doubt_optimizer(s, &t->optimizer);
+  doubt_schedule(s, t);
+  for (int i = 0; i < t->augment.n; i++) doubt_augment(s, &t->augment.data[i]);
+  for (int i = 0; i < t->metrics.n; i++) doubt_metric(s, &t->metrics.data[i], t);
+}

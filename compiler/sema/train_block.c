@@ -1,0 +1,547 @@
+/* train_block.c: the train block, checked in full. What a later version builds is noted, and an error only
+ * where training code is written. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+#include "ops/settings/forms.h"
+#include "sema/context.h"
+#include "ops/registry.h"
+
+typedef struct Reading {
+  Sema *s;
+  const Frame *frame;
+  Training *training;
+} Reading;
+
+/* ---- forms: adam, adam(rate=0.01), or a constant string ---- */
+
+static bool form_named(const Reading *r, const char *kind, const Form *const *table, const char *name,
+                       Span span, const Form **form) {
+  *form = form_find(table, name);
+  if (*form) return true;
+  Sema *s = r->s;
+  const char *const *names = form_names(s->arena, table);
+  Text all = {.arena = s->arena};
+  for (int i = 0; names[i]; i++) text_put(&all, "%s%s", i ? " " : "", names[i]);
+  Diag *diag = diag_report(s->diags, DIAG_unknown_choice, span, NULL, "there is no %s '%s'", kind, name);
+  const bool augments = table == augment_table;
+  const char *meant =
+      augments ? name_meant_as(s->arena, ADVICE_AUGMENT, name, names) : name_meant(s->arena, name, names);
+  const char *advice = augments ? name_advice(s->arena, ADVICE_AUGMENT, name, NULL) : NULL;
+  if (meant) name_suggest(s->arena, diag, span, name, meant);
+  if (advice) diag_help(diag, "%s", advice);
+  if (!meant && !advice) diag_help(diag, "there are %s", words_join(s->arena, all.s, "and"));
+  return false;
+}
+
+static bool form_read(const Reading *r, const char *kind, const Form *const *table, const Expr *e,
+                      Setting *setting) {
+  static const Arguments none = {0};
+  const Arguments *args = e->kind == EXPR_CALL ? &e->args : &none;
+  const Form *form = NULL;
+  if (e->kind == EXPR_CALL) {
+    if (!form_named(r, kind, table, e->callee.s, e->callee.span, &form)) return false;
+  } else if (e->kind == EXPR_PATH && e->nparts == 1 &&
+             (form_find(table, e->part[0].s) || !scope_find(r->frame->scope, e->part[0].s))) {
+    if (!form_named(r, kind, table, e->part[0].s, e->span, &form)) return false;
+  } else {
+    const Const name = expr_eval(r->s, r->frame, e, NULL);
+    if (name.kind == CONST_POISON) return false;
+    if (name.kind != CONST_STRING) {
+      diag_report(r->s->diags, DIAG_wrong_type, e->span, NULL, "%s takes a name, as in %s, but this is %s",
+                  kind, table[0]->name, const_describe(r->s->arena, &name));
+      return false;
+    }
+    if (!form_named(r, kind, table, name.s, e->span, &form)) return false;
+  }
+  const Bound bound = form_bind(r->s, r->frame, kind, form, args, e->span);
+  *setting = (Setting){form, bound.arg, e->span};
+  return bound.ok;
+}
+
+static const Const *form_arg(const Setting *setting, const char *name) {
+  static const Const none = {.kind = CONST_NONE};
+  for (int i = 0; setting->form->params[i].name; i++)
+    if (strcmp(setting->form->params[i].name, name) == 0) return &setting->arg[i];
+  return &none;
+}
+
+/* ---- optimizer and schedule ---- */
+
+static void optimizer_read(const Reading *r, const Expr *e) {
+  Setting *optimizer = &r->training->optimizer;
+  if (!form_read(r, "optimizer", optimizer_table, e, optimizer)) return;
+  const Const *nesterov = form_arg(optimizer, "nesterov"), *momentum = form_arg(optimizer, "momentum");
+  if (nesterov->kind == CONST_BOOL && nesterov->i && momentum->f == 0)
+    diag_help(diag_report(r->s->diags, DIAG_bad_value, e->span, NULL, "nesterov needs a momentum above 0"),
+              "sgd(momentum=0.9, nesterov=true)");
+}
+
+static void milestones_check(const Reading *r, const Const *at) {
+  double before = 0;
+  for (int i = 0; i < at->n; i++) {
+    const Const *item = &at->items[i];
+    if (const_is_number(item) && item->f > before) {
+      before = item->f;
+      continue;
+    }
+    diag_report(r->s->diags, const_is_number(item) ? DIAG_bad_value : DIAG_wrong_type, at->span, NULL,
+                "'at' of step takes epochs in rising order, as in [30, 60], but this is %s",
+                const_text(r->s->arena, at));
+    return;
+  }
+  if (at->n == 0) diag_report(r->s->diags, DIAG_bad_value, at->span, NULL, "'at' of step is an empty list");
+}
+
+static void schedule_read(const Reading *r, const Expr *e) {
+  Setting *schedule = &r->training->schedule;
+  if (!form_read(r, "schedule", schedule_table, e, schedule)) return;
+  const Const *every = form_arg(schedule, "every"), *at = form_arg(schedule, "at");
+  if (at->kind == CONST_LIST) milestones_check(r, at);
+  const bool stepped = schedule->form->code == SCHEDULE_STEP;
+  if (stepped && every->kind == CONST_NONE && at->kind == CONST_NONE)
+    diag_help(diag_report(r->s->diags, DIAG_missing_argument, e->span, NULL,
+                          "step needs its argument 'every' or 'at'"),
+              "step(every=30), or step(at=[30, 60])");
+  if (stepped && every->kind != CONST_NONE && at->kind != CONST_NONE)
+    diag_help(diag_report(r->s->diags, DIAG_duplicate_argument, e->span, NULL,
+                          "step takes 'every' or 'at', not both"),
+              "remove one of them");
+}
+
+/* ---- augmentations and metrics ---- */
+
+/* The piece that crop leaves lies inside the picture. */
+static void piece_check(const Reading *r, const Setting *setting, const Port *input) {
+  const Extent e = shape_extent(input->node->shape);
+  const Const *size = setting->arg;
+  if (size->kind != CONST_DIMS) return;
+  const int64_t height = size->items[0].i, width = size->items[size->n - 1].i;
+  if (height <= e.h && width <= e.w) return;
+  Diag *diag = diag_report(r->s->diags, DIAG_bad_value, setting->span, NULL,
+                           "a piece of %lldx%lld is larger than the input '%s', %s", (long long)height,
+                           (long long)width, input->name, shape_text(r->s->arena, input->node->shape));
+  diag_note(diag, input->span, "'%s' is stated here", input->name);
+  diag_help(diag, "shift(pixels) moves pictures about, as crops of padded ones do");
+}
+
+static void augment_check(const Reading *r, const Setting *setting) {
+  const Port *input = r->s->graph->inputs.n ? &r->s->graph->inputs.data[0] : NULL;
+  if (!input || !input->node->shape.rank) return;
+  const Shape shape = input->node->shape;
+  const int code = setting->form->code;
+  const bool fits = code == AUGMENT_ANY || code == AUGMENT_MIX ||
+                    (shape.rank == 3 && (code != AUGMENT_COLOUR || shape.dim[2] == 3));
+  if (fits) {
+    if (code == AUGMENT_PIECE) piece_check(r, setting, input);
+    return;
+  }
+  const char *wanted = code == AUGMENT_COLOUR ? "pictures of three channels" : "pictures";
+  Diag *diag = diag_report(r->s->diags, DIAG_wrong_shape, setting->span, NULL,
+                           "%s works on %s, but the input '%s' is %s", setting->form->name, wanted,
+                           input->name, shape_text(r->s->arena, shape));
+  diag_note(diag, input->span, "'%s' is stated here", input->name);
+}
+
+static void list_read(const Reading *r, const char *kind, const Form *const *table, const Expr *e,
+                      void (*add)(const Reading *, const Setting *)) {
+  const int n = e->kind == EXPR_LIST ? e->n : 1;
+  for (int i = 0; i < n; i++) {
+    Setting setting;
+    if (form_read(r, kind, table, e->kind == EXPR_LIST ? e->items[i] : e, &setting)) add(r, &setting);
+  }
+}
+
+static void augment_add(const Reading *r, const Setting *setting) {
+  augment_check(r, setting);
+  vec_push(r->s->arena, r->training->augment, *setting);
+}
+
+static void metric_add(const Reading *r, const Setting *setting) {
+  vec_push(r->s->arena, r->training->metrics, *setting);
+}
+
+/* ---- training for 8 bits ---- */
+
+static void quantize_read(const Reading *r, const Expr *e) {
+  Setting setting;
+  if (e->kind == EXPR_PATH && e->nparts == 1 && strcmp(e->part[0].s, "off") == 0) return;
+  if (!form_read(r, "quantisation", quantize_table, e, &setting)) return;
+  Aware *aware = r->training->aware = NEW(r->s->arena, Aware);
+  *aware = (Aware){.span = e->span,
+                   .start = form_arg(&setting, "start")->i,
+                   .momentum = form_arg(&setting, "momentum")->f,
+                   .percentile = form_arg(&setting, "percentile")->f};
+  if (aware->momentum >= 1)
+    diag_report(
+        r->s->diags, DIAG_bad_value, e->span, NULL,
+        "'momentum' of int8 is 1, but it has to be below 1: ranges would stay what the first step saw");
+}
+
+static void quantize_check(const Reading *r) {
+  const Training *t = r->training;
+  if (!t->aware) return;
+  if (t->aware->start >= t->epochs) {
+    Diag *diag =
+        diag_report(r->s->diags, DIAG_bad_value, t->aware->span, NULL,
+                    "quantize starts after %lld epochs, but training has %lld: nothing would be rounded",
+                    (long long)t->aware->start, (long long)t->epochs);
+    diag_help(diag, "quantize = int8(start=%lld), or more epochs", (long long)(t->epochs / 2));
+  }
+  for (int i = 0; i < t->losses.n; i++) {
+    if (!t->losses.data[i].op->object_target) continue;
+    Diag *diag =
+        diag_report(r->s->diags, DIAG_loss_mismatch, t->aware->span, NULL,
+                    "quantize trains nets that compute with 8 bits, but what %s looks at stays in floats",
+                    t->losses.data[i].op->name);
+    diag_help(diag, "leave quantize out; cnnc quantize chooses scales for the layers before it from data");
+    return;
+  }
+}
+
+static void augment_read(const Reading *r, const Expr *e) {
+  list_read(r, "augmentation", augment_table, e, augment_add);
+}
+static void metrics_read(const Reading *r, const Expr *e) {
+  list_read(r, "metric", metric_table, e, metric_add);
+}
+static void loss_read(const Reading *r, const Expr *e) { losses_read(r->s, r->frame, e, r->training); }
+
+static bool has_pixels(const Graph *graph, const LossUse *use) {
+  const Shape shape = graph_port(graph, use->port)->node->shape;
+  return shape.rank == 3 && shape.dim[0] * shape.dim[1] > 1;
+}
+
+/* What a loss is measured by: classes, a class for each pixel, or numbers. A sigmoid's scores are classes,
+ * too: those of two. */
+static MetricCode loss_measure(const Graph *graph, const LossUse *use) {
+  if (use->op->class_target) return has_pixels(graph, use) ? METRIC_PIXELS : METRIC_CLASSES;
+  return METRIC_VALUES;
+}
+
+static bool is_binary(const LossUse *use) {
+  for (const Loss *loss = losses; loss->op; loss++)
+    if (loss->op == use->op) return !use->op->class_target && loss->absorbs[0]; /* works before a sigmoid */
+  return false;
+}
+
+static bool metric_fits(const Graph *graph, const Form *metric, const LossUse *use) {
+  if (use->op->object_target) return false; /* what is found is measured, not what is trained */
+  const MetricCode measure = loss_measure(graph, use);
+  const int code = metric->code;
+  if (code == METRIC_CLASSES)
+    return measure != METRIC_VALUES || (is_binary(use) && metric->params[0].name == NULL);
+  if (code == METRIC_PIXELS && is_binary(use)) return has_pixels(graph, use);
+  return code == (int)measure;
+}
+
+/* What metrics of boxes and segments look at is an output, whatever is trained. */
+static bool is_found(const Graph *graph, const Form *metric) {
+  if (metric->code != METRIC_BOXES && metric->code != METRIC_SEGMENTS) return false;
+  const Finds wanted = metric->code == METRIC_BOXES ? FINDS_BOXES : FINDS_SEGMENTS;
+  for (int o = 0; o < graph->outputs.n; o++)
+    if (graph->outputs.data[o].node->op->finds == wanted) return true;
+  return false;
+}
+
+static void metric_check_found(const Reading *r, const Setting *metric) {
+  if (is_found(r->s->graph, metric->form)) return;
+  const bool boxes = metric->form->code == METRIC_BOXES;
+  Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, metric->span, NULL,
+                           "%s measures %s, but no output of the net has any", metric->form->name,
+                           boxes ? "boxes" : "segments");
+  diag_help(diag, boxes ? "the boxes are those of nms: name its value in `output`"
+                        : "the segments are those of panoptic: name its value in `output`");
+}
+
+static void metrics_finish(const Reading *r) {
+  Training *t = r->training;
+  const Graph *graph = r->s->graph;
+  if (t->losses.n == 0) return;
+  for (int i = 0; i < t->metrics.n; i++) {
+    const int code = t->metrics.data[i].form->code;
+    if (code == METRIC_BOXES || code == METRIC_SEGMENTS) {
+      metric_check_found(r, &t->metrics.data[i]);
+      continue;
+    }
+    bool fits = false;
+    for (int k = 0; k < t->losses.n; k++)
+      fits |= metric_fits(graph, t->metrics.data[i].form, &t->losses.data[k]);
+    if (fits) continue;
+    Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, t->metrics.data[i].span, NULL,
+                             "%s does not measure what %s trains", t->metrics.data[i].form->name,
+                             t->losses.data[0].op->name);
+    diag_help(diag, "accuracy and top(k) are for classes, mae for numbers, iou and dice for a class at each "
+                    "pixel, map and "
+                    "pq for what is found");
+  }
+  if (t->metrics.n) return;
+  for (int i = 0; metric_table[i]; i++)
+    if (is_found(graph, metric_table[i]))
+      vec_push(r->s->arena, t->metrics, ((Setting){metric_table[i], NULL, NO_SPAN}));
+  const LossUse *first = &t->losses.data[0];
+  for (int i = 0; metric_table[i] && !t->metrics.n && !first->op->object_target; i++) {
+    const Form *form = metric_table[i];
+    const bool usual =
+        is_binary(first) ? form->code == METRIC_CLASSES : form->code == (int)loss_measure(graph, first);
+    if (usual) vec_push(r->s->arena, t->metrics, ((Setting){form, NULL, NO_SPAN}));
+  }
+}
+
+/* ---- numbers and choices ---- */
+
+typedef enum Store {
+  STORE_INT,
+  STORE_NUMBER,
+  STORE_SECOND
+} Store; /* SECOND: whether the second of two choices is taken */
+typedef struct Key {
+  Param param;
+  void (*read)(const Reading *, const Expr *); /* or NULL: a number or choice, stored at `offset` */
+  Store store;
+  size_t offset;
+  bool off; /* may be `off`, which is 0 */
+} Key;
+
+#define AT(member) offsetof(Training, member)
+static const Key keys[] = {
+    {{"loss", PARAM_LIST, NULL,
+      "a loss; of several outputs a list: [cross_entropy(class), mse(size, weight=2)]", 0, 0, NULL},
+     loss_read,
+     0,
+     0,
+     false},
+    {{"optimizer", PARAM_LIST, "sgd", "and its rate: adam(rate=0.001)", 0, 0, NULL},
+     optimizer_read,
+     0,
+     0,
+     false},
+    {{"schedule", PARAM_LIST, "constant", "how the rate changes: cosine(warmup=2)", 0, 0, NULL},
+     schedule_read,
+     0,
+     0,
+     false},
+    {{"batch", PARAM_INT, "32", "samples of a step", 0, 0, NULL}, NULL, STORE_INT, AT(batch), false},
+    {{"epochs", PARAM_INT, "10", "rounds through the data", 0, 0, NULL}, NULL, STORE_INT, AT(epochs), false},
+    {{"seed", PARAM_INT, "1", "of weights, order, augmentation and dropout", 0, 9.3e18, NULL},
+     NULL,
+     STORE_INT,
+     AT(seed),
+     false},
+    {{"accumulate", PARAM_INT, "1", "batches whose gradients make one step", 0, 0, NULL},
+     NULL,
+     STORE_INT,
+     AT(accumulate),
+     false},
+    {{"average", PARAM_NUMBER, "off",
+      "average of the weights over time: what remains of it after a step, as 0.999", 0, 1, NULL},
+     NULL,
+     STORE_NUMBER,
+     AT(average),
+     true},
+    {{"decay", PARAM_CHOICE, "all", "weights: biases and norms take no part in weight decay", 0, 0,
+      "all weights"},
+     NULL,
+     STORE_SECOND,
+     AT(decay_weights_only),
+     false},
+    {{"target", PARAM_CHOICE, "labels", "input: the net is to give back its input, as an autoencoder", 0, 0,
+      "labels input"},
+     NULL,
+     STORE_SECOND,
+     AT(target_is_input),
+     false},
+    {{"augment", PARAM_LIST, "none", "a list of augmentations: [hflip, shift(2)]", 0, 0, NULL},
+     augment_read,
+     0,
+     0,
+     false},
+    {{"clip_norm", PARAM_NUMBER, "off", "largest norm of the gradient", 0, 1e30, NULL},
+     NULL,
+     STORE_NUMBER,
+     AT(clip_norm),
+     true},
+    {{"early_stop", PARAM_INT, "off", "epochs without progress after which training stops", 0, 0, NULL},
+     NULL,
+     STORE_INT,
+     AT(early_stop),
+     true},
+    {{"label_smoothing", PARAM_NUMBER, "off", "share of a label that is spread over all classes", 0, 1, NULL},
+     NULL,
+     STORE_NUMBER,
+     AT(label_smoothing),
+     true},
+    {{"metrics", PARAM_LIST, "by the loss", "a list of metrics: [accuracy, top(5)]", 0, 0, NULL},
+     metrics_read,
+     0,
+     0,
+     false},
+    {{"quantize", PARAM_LIST, "off", "rounds as 8 bits do, from an epoch on: int8(start=5)", 0, 0, NULL},
+     quantize_read,
+     0,
+     0,
+     false},
+};
+enum { KEYS = sizeof keys / sizeof *keys };
+
+const Param *train_key(int i) { return i < KEYS ? &keys[i].param : NULL; }
+
+static const char *choices_of(Arena *arena, const Key *key) {
+  if (key->param.choices)
+    return key->off ? arena_printf(arena, "%s off", key->param.choices) : key->param.choices;
+  return key->off ? "off" : NULL;
+}
+
+static void key_store(const Reading *r, const Key *key, const Expr *e) {
+  const Choices choices = {choices_of(r->s->arena, key), key->param.name, NULL};
+  const Const given = expr_eval(r->s, r->frame, e, choices.words ? &choices : NULL);
+  const bool off =
+      key->off && (given.kind == CONST_WORD || given.kind == CONST_STRING) && strcmp(given.s, "off") == 0;
+  const Const value =
+      off ? const_int(given.span, 0) : param_convert(r->s, r->frame, "the train block", &key->param, &given);
+  char *at = (char *)r->training + key->offset;
+  if (value.kind == CONST_POISON) return;
+  if (key->store == STORE_INT) memcpy(at, &value.i, sizeof value.i);
+  else if (key->store == STORE_NUMBER) memcpy(at, &value.f, sizeof value.f);
+  else *(bool *)at = strcmp(value.s, strchr(key->param.choices, ' ') + 1) == 0;
+  const bool open =
+      strcmp(key->param.name, "average") == 0 || strcmp(key->param.name, "label_smoothing") == 0;
+  if (open && value.f >= 1)
+    diag_report(r->s->diags, DIAG_bad_value, e->span, NULL,
+                "'%s' of the train block is 1, but it has to be less", key->param.name);
+}
+
+/* ---- the block ---- */
+
+static const Key *key_find(const Reading *r, const Argument *setting, const Key **taken_for) {
+  const char *names[KEYS + 1] = {0};
+  for (int i = 0; i < KEYS; i++) {
+    names[i] = keys[i].param.name;
+    if (strcmp(names[i], setting->name.s) == 0) return &keys[i];
+  }
+  Diag *diag = diag_report(r->s->diags, DIAG_unknown_setting, setting->name.span, NULL,
+                           "a train block has no setting '%s'", setting->name.s);
+  const char *meant = name_meant(r->s->arena, setting->name.s, names);
+  for (int i = 0; meant && i < KEYS; i++)
+    if (names[i] == meant) *taken_for = &keys[i];
+  const char *advice = name_advice(r->s->arena, ADVICE_SETTING, setting->name.s, NULL);
+  if (advice) diag_help(diag, "%s", advice);
+  else if (meant) diag_meant(diag, setting->name.span, setting->name.s, meant);
+  else if (form_find(optimizer_table, setting->name.s)) diag_help(diag, "optimizer = %s", setting->name.s);
+  else
+    diag_help(diag, "there are loss, optimizer, schedule, batch, epochs, seed, accumulate, average, decay, "
+                    "target, augment, clip_norm, early_stop, label_smoothing, metrics "
+                    "and quantize");
+  return NULL;
+}
+
+/* The first input as the target: the loss compares numbers, and the output has the input's shape. */
+static void target_check(const Reading *r) {
+  const Graph *graph = r->s->graph;
+  if (!r->training->target_is_input || graph->inputs.n == 0) return;
+  const Port *input = &graph->inputs.data[0];
+  for (int i = 0; i < r->training->losses.n; i++) {
+    const LossUse *use = &r->training->losses.data[i];
+    const Port *output = graph_port(graph, use->port);
+    if (use->op->class_target) {
+      Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
+                               "%s compares classes, but the target is the input", use->op->name);
+      diag_help(diag, "mse, mae, huber and binary_cross_entropy compare numbers");
+    } else if (input->node->shape.rank && !shape_equal(output->node->shape, input->node->shape)) {
+      Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
+                               "the target is the input, %s, but output '%s' is %s",
+                               shape_text(r->s->arena, input->node->shape), output->name,
+                               shape_text(r->s->arena, output->node->shape));
+      diag_note(diag, output->node->span, "the output is made here");
+    }
+  }
+}
+
+/* Of two pictures in one nobody could say whose objects are there. */
+static void mix_check(const Reading *r) {
+  const Training *t = r->training;
+  const LossUse *objects = NULL;
+  for (int i = 0; i < t->losses.n && !objects; i++)
+    if (t->losses.data[i].op->object_target) objects = &t->losses.data[i];
+  for (int i = 0; i < t->augment.n && objects; i++) {
+    const Setting *setting = &t->augment.data[i];
+    if (setting->form->code != AUGMENT_MIX && setting->form->code != AUGMENT_MIX_PICTURE) continue;
+    Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, setting->span, NULL,
+                             "%s mixes two pictures, but the objects of two pictures cannot be mixed",
+                             setting->form->name);
+    diag_note(diag, objects->span, "the loss %s looks for objects", objects->op->name);
+    diag_help(diag, "leave %s out; hflip, shift, zoom and the like move boxes with the picture",
+              setting->form->name);
+  }
+}
+
+static void smoothing_check(const Reading *r) {
+  if (r->training->label_smoothing == 0 || r->training->losses.n == 0) return;
+  for (int i = 0; i < r->training->losses.n; i++)
+    if (r->training->losses.data[i].op->class_target) return;
+  Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, r->training->losses.data[0].span, NULL,
+                           "label_smoothing is for classes, but %s compares numbers",
+                           r->training->losses.data[0].op->name);
+  diag_help(diag, "remove label_smoothing");
+}
+
+static Setting default_form(const Reading *r, const Form *form) {
+  static const Arguments none = {0};
+  return (Setting){form, form_bind(r->s, r->frame, "setting", form, &none, NO_SPAN).arg, NO_SPAN};
+}
+
+static void block_read(const Reading *r, const Stmt *stmt) {
+  const Argument *seen[KEYS] = {0};
+  bool meant_loss = false; /* by a name that is misspelt */
+  for (int i = 0; i < stmt->settings.n; i++) {
+    const Argument *setting = &stmt->settings.list[i];
+    const Key *taken_for = NULL, *key = key_find(r, setting, &taken_for);
+    meant_loss |= taken_for == &keys[0];
+    if (!key) continue;
+    const Argument **before = &seen[key - keys];
+    if (*before) {
+      Diag *diag = diag_report(r->s->diags, DIAG_duplicate_argument, setting->span, NULL, "'%s' is set twice",
+                               key->param.name);
+      diag_note(diag, (*before)->span, "the first one is here");
+      continue;
+    }
+    *before = setting;
+    if (setting->value->kind == EXPR_POISON) continue;
+    if (key->read) key->read(r, setting->value);
+    else key_store(r, key, setting->value);
+  }
+  if (!seen[0] && !meant_loss && !damage_within(r->s, stmt->span.file, stmt->span.start, stmt->span.end)) {
+    Diag *diag = diag_report(r->s->diags, DIAG_missing_argument, stmt->span, NULL,
+                             "the train block does not say what the loss is");
+    diag_help(diag, "loss = cross_entropy for classes, loss = mse for numbers");
+  }
+}
+
+void train_read(Sema *s, const Frame *frame, const Stmt *stmt) {
+  if (!s->graph->training &&
+      s->train != stmt) { /* seen in the body: read at the end, when all outputs are known */
+    if (s->train) {
+      Diag *diag =
+          diag_report(s->diags, DIAG_duplicate_statement, stmt->span, NULL, "a net has one train block");
+      diag_note(diag, s->train->span, "the first one is here");
+      return;
+    }
+    s->train = stmt;
+    s->train_order = frame->scope->entries.n;
+    return;
+  }
+  Training *training = s->graph->training = NEW(s->arena, Training);
+  *training = (Training){.span = stmt->span, .batch = 32, .epochs = 10, .seed = 1, .accumulate = 1};
+  const Reading r = {s, frame, training};
+  const int mistakes = diags_mistakes(s->diags);
+  training->optimizer = default_form(&r, optimizer_table[0]);
+  training->schedule = default_form(&r, schedule_table[0]);
+  block_read(&r, stmt);
+  target_check(&r);
+  mix_check(&r);
+  smoothing_check(&r);
+  quantize_check(&r);
+  metrics_finish(&r);
+  if (diags_mistakes(s->diags) == mistakes) doubt_training(s, training);
+}
