@@ -14,7 +14,7 @@
 
 /* ---- losses ---- */
 static Shape target_shape(const Op *loss, Shape output) {
-  if (!loss->class_target) return output;
+  if (!loss->traits.class_target) return output;
   Extent e = shape_extent(output);
   Shape shape = output.rank == 3 && e.h * e.w > 1 ? shape_picture(e.h, e.w, 1)
                 : output.rank == 2                ? shape_sequence(e.w, 1)
@@ -29,14 +29,14 @@ static const LossDetail *loss_detail_of(const Graph *graph, const LossUse *use, 
   detail->training = graph->training;
   detail->weight = use->weight;
   detail->classes = shape_extent(output->shape).c;
-  detail->scores = output == made ? SCORES_NONE : made->op->scores;
+  detail->scores = output == made ? SCORES_NONE : made->op->traits.scores;
   detail->made = made;
   detail->graph = graph;
   return detail;
 }
 
 static Node *find_target(Graph *graph, const LossUse *use, const Node *output) {
-  const PortInfo info = {use->port, use->op->class_target ? I32 : F32, false};
+  const PortInfo info = {use->port, use->op->traits.class_target ? I32 : F32, false};
   Node *target = graph_outside(graph, &op_target, info);
   target->shape = target_shape(use->op, output->shape);
   target->name = graph_port(graph, use->port)->name;
@@ -88,7 +88,7 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
 static void append_loss(Gradient *gradient, const LossUse *use, TrainingGraph *result, int index) {
   Graph *graph = gradient->graph;
   const Loss *loss = loss_parts(use->op);
-  if (use->op->object_target) {
+  if (use->op->traits.object_target) {
     result->loss[index] = append_object_loss(gradient, use, loss);
     return;
   }
@@ -185,7 +185,9 @@ static int add_loss_output(Graph *graph, const char *name, Node *value) {
 }
 
 /* Softmax and sigmoid flatten out where the net is sure: what counts there is the value before them. */
-static Node *score_of(Node *output) { return output->op->scores != SCORES_NONE ? output->in[0] : output; }
+static Node *score_of(Node *output) {
+  return output->op->traits.scores != SCORES_NONE ? output->in[0] : output;
+}
 
 LookGraph pass_look(Arena *arena, const Graph *from) {
   Node **map = NEW_ARRAY(arena, Node *, from->nodes.n + 1);

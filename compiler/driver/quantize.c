@@ -223,7 +223,7 @@ static bool read_net(Quantising *q) {
 static bool keeps_layers(Quantising *q) {
   VEC(const char *) names = {0};
   for (int i = 0; i < q->graph->nodes.n; i++)
-    if (q->graph->nodes.data[i]->op->int8 == INT8_PRODUCT)
+    if (q->graph->nodes.data[i]->op->traits.int8 == INT8_PRODUCT)
       vec_push(q->arena, names, q->graph->nodes.data[i]->name);
   vec_push(q->arena, names, NULL);
   for (int k = 0; k < q->keeps.n; k++) {
@@ -288,7 +288,7 @@ static const Chosen *worst_value(const Quantising *q, bool widen) {
     if (c->kept || table_find(&q->keep, c->name)) continue;
     if (widen ? c->wide || table_find(&q->wide, c->name) || !calibrate_can_widen(c->node) ||
                     c->node->precision == PRECISION_I8
-              : c->node->op->int8 != INT8_PRODUCT)
+              : c->node->op->traits.int8 != INT8_PRODUCT)
       continue;
     const double noise = m->signal > 0 ? m->alone / m->signal : 0,
                  share = noise / (double)(1 + node_macs(c->node));
@@ -304,7 +304,8 @@ static const Chosen *worst_value(const Quantising *q, bool widen) {
 static bool keep_more(Quantising *q) {
   enum { PARTS = 8 };
   int layers = 0;
-  for (int i = 0; i < q->graph->nodes.n; i++) layers += q->graph->nodes.data[i]->op->int8 == INT8_PRODUCT;
+  for (int i = 0; i < q->graph->nodes.n; i++)
+    layers += q->graph->nodes.data[i]->op->traits.int8 == INT8_PRODUCT;
   const bool widen = worst_value(q, true);
   for (int n = 0; n < (layers + PARTS - 1) / PARTS; n++) {
     const Chosen *worst = worst_value(q, widen);

@@ -93,10 +93,11 @@ static const char *where_it_went(const Net *net, const Node *node) {
   const Op *op = node->op;
   if (!*reader_of(net, node) && !is_output(net, node)) return "nothing that inference computes depends on it";
   if (op->identity && op->identity(node)) return "does nothing in inference";
-  if (op->border) return arena_printf(net->arena, "in the bounds of the windows of %s", reader_of(net, node));
+  if (op->traits.padding)
+    return arena_printf(net->arena, "in the bounds of the windows of %s", reader_of(net, node));
   if (op->family == FAMILY_ALIAS) return "the same values under another shape";
-  if (op->join) return "its inputs are written straight into it";
-  if (op->part) return "is a view of its input";
+  if (op->traits.channel_offset) return "its inputs are written straight into it";
+  if (op->traits.channel_slice) return "is a view of its input";
   return "nothing that inference computes depends on it";
 }
 

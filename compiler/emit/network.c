@@ -75,7 +75,7 @@ static const LossUse *loss_of(const Graph *graph, int output) {
 static bool absorbs(const Op *op, Scores scores) { /* does the loss belong to that kind of activation? */
   for (const Loss *loss = losses; loss->op; loss++)
     for (int i = 0; loss->op == op && i < 4 && loss->absorbs[i]; i++)
-      if (loss->absorbs[i]->scores == scores) return true;
+      if (loss->absorbs[i]->traits.scores == scores) return true;
   return false;
 }
 
@@ -84,7 +84,7 @@ static bool is_masks(const Graph *graph, Shape shape) {
   bool found = false;
   for (int o = 0; o < graph->outputs.n; o++) {
     const Node *node = graph->outputs.data[o].node;
-    found = found || (node->op->finds == FINDS_BOXES && node->shape.dim[0] == shape.regions);
+    found = found || (node->op->traits.finds == FINDS_BOXES && node->shape.dim[0] == shape.regions);
   }
   return found && shape.rank == 3;
 }
@@ -95,8 +95,8 @@ static const char *scores_of(const Graph *graph, int output) {
   const LossUse *use = loss_of(graph, output);
   const int64_t channels = shape_extent(node->shape).c;
   if (graph->training && graph->training->target_is_input) return "CNN_SCORES_NONE";
-  if (node->op->finds != FINDS_NOTHING || is_masks(graph, node->shape)) return "CNN_SCORES_NONE";
-  switch (node->op->scores) {
+  if (node->op->traits.finds != FINDS_NOTHING || is_masks(graph, node->shape)) return "CNN_SCORES_NONE";
+  switch (node->op->traits.scores) {
   case SCORES_PROBABILITY: return "CNN_SCORES_PROBABILITY";
   case SCORES_LOG: return "CNN_SCORES_LOG";
   case SCORES_BINARY:
@@ -104,24 +104,24 @@ static const char *scores_of(const Graph *graph, int output) {
                                                                                : "CNN_SCORES_NONE";
   case SCORES_NONE: break;
   }
-  const bool one_of_several = use && use->op->class_target && channels > 1;
+  const bool one_of_several = use && use->op->traits.class_target && channels > 1;
   if (use && absorbs(use->op, SCORES_BINARY) && !one_of_several) return "CNN_SCORES_BINARY_LOGIT";
-  if (use ? use->op->class_target : graph->nlabels > 0 && graph->nlabels == channels)
+  if (use ? use->op->traits.class_target : graph->nlabels > 0 && graph->nlabels == channels)
     return "CNN_SCORES_LOGIT";
   return "CNN_SCORES_NONE";
 }
 
 static void put_kind(Text *out, const Graph *graph, int output) {
   const Node *node = graph->outputs.data[output].node;
-  if (node->op->finds == FINDS_BOXES) text_put(out, ", .kind = CNN_OUTPUT_DETECTIONS");
-  if (node->op->finds == FINDS_SEGMENTS) {
-    const int64_t things = node->op->things(node), stuff = node->op->classes(node) - things;
+  if (node->op->traits.finds == FINDS_BOXES) text_put(out, ", .kind = CNN_OUTPUT_DETECTIONS");
+  if (node->op->traits.finds == FINDS_SEGMENTS) {
+    const int64_t things = node->op->traits.things(node), stuff = node->op->traits.classes(node) - things;
     text_put(out, ", .kind = CNN_OUTPUT_PANOPTIC, .stuff = %" PRId64 ", .things = %" PRId64,
              stuff > 0 ? stuff : 0, things);
   }
   if (is_masks(graph, node->shape))
     text_put(out, ", .kind = %s",
-             node->op->scores == SCORES_BINARY ? "CNN_OUTPUT_MASKS" : "CNN_OUTPUT_MASK_LOGITS");
+             node->op->traits.scores == SCORES_BINARY ? "CNN_OUTPUT_MASKS" : "CNN_OUTPUT_MASK_LOGITS");
 }
 
 static void put_criterion(Text *out, Net *net, const LossUse *use, int output) {
@@ -139,7 +139,7 @@ static void put_criterion(Text *out, Net *net, const LossUse *use, int output) {
   text_put(out, "static const cnn_loss %s_network_loss%d = {.weight = ", net->name, output);
   put_double(out, use->weight);
   text_put(out, ", .smoothing = ");
-  put_double(out, use->op->class_target ? written(net)->training->label_smoothing : 0);
+  put_double(out, use->op->traits.class_target ? written(net)->training->label_smoothing : 0);
   text_put(out, ", .parameter = ");
   put_double(out, number(setting(params, use->arg, "delta"), number(setting(params, use->arg, "gamma"), 0)));
   text_put(out, ", .ignore = %" PRId64, (int64_t)number(setting(params, use->arg, "ignore"), -1));
@@ -151,11 +151,11 @@ static void put_criterion(Text *out, Net *net, const LossUse *use, int output) {
 static void put_target(Text *out, const Net *net, const LossUse *use, int port) {
   const Shape shape = graph_port(net->graph, port)->node->shape;
   const Extent e = shape_extent(shape);
-  if (use->op->object_target) {
+  if (use->op->traits.object_target) {
     text_put(out, ", .loss = \"%s\", .criterion = &%s_network_loss%d", use->op->name, net->name, port);
     return;
   }
-  const bool classes = use->op->class_target;
+  const bool classes = use->op->traits.class_target;
   text_put(out,
            ", .target = %s, .target_size = %" PRId64 ",\n   .loss = \"%s\", .criterion = &%s_network_loss%d",
            classes ? "CNN_TARGET_CLASS" : "CNN_TARGET_VALUES",

@@ -144,7 +144,8 @@ static void name_last(OnnxOut *o, const Node *node) {
 /* A vector's order stays as it was where each number is computed from one, by the same function. */
 bool out_keeps_order(const Node *node) {
   return node->shape.rank == 1 && node->nin == 1 && !node->nweights && node->in[0]->shape.rank == 1 &&
-         (node->op->family == FAMILY_MAP || node->op->family == FAMILY_ALIAS) && node->op->fold == FOLD_NONE;
+         (node->op->family == FAMILY_MAP || node->op->family == FAMILY_ALIAS) &&
+         node->op->traits.fold == FOLD_NONE;
 }
 
 static void make_node(OnnxOut *o, const Node *node) {

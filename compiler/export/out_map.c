@@ -113,7 +113,8 @@ static const char *sum(OnnxOut *o, const Node *node) {
 }
 
 const char *export_combine(OnnxOut *o, const Node *node) {
-  if (node->op->int8 == INT8_SUM && node->nin > 2 && combine_count(node) == node->nin) return sum(o, node);
+  if (node->op->traits.int8 == INT8_SUM && node->nin > 2 && combine_count(node) == node->nin)
+    return sum(o, node);
   const char *y = out_operand(o, node, 0);
   for (int k = 1; k < combine_count(node); k++) y = out_two(o, word(node), y, out_operand(o, node, k));
   return y;

@@ -59,7 +59,7 @@ const char *export_crop_like(OnnxOut *o, const Node *node) {
 }
 
 const char *export_slice(OnnxOut *o, const Node *node) {
-  const int64_t from = node->op->part(node), to = from + out_extent(node).c, axis = 1;
+  const int64_t from = node->op->traits.channel_slice(node), to = from + out_extent(node).c, axis = 1;
   return out_part(o, out_input(o, 0), 1, &from, &to, &axis);
 }
 

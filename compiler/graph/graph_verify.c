@@ -16,7 +16,8 @@ void graph_verify(const Graph *graph) {
     const Node *node = graph->nodes.data[i];
     if (node->id != i) broken(graph, node, "its id is not its position");
     if (!node->op) broken(graph, node, "it has no operator");
-    if (node->nin > (node->op->join || node->op->lie_in_it ? MOST_JOINED : MOST_INPUTS))
+    if (node->nin >
+        (node->op->traits.channel_offset || node->op->traits.concat_offset ? MOST_JOINED : MOST_INPUTS))
       broken(graph, node, "it has too many inputs");
     const int least = node->elem == U8 ? 0 : INT8_MIN;
     if (node->quant && (node->quant->wide ? node->elem != I16 || node->quant->zero

@@ -2,4 +2,5 @@
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/clone.c %D%/gradient.c %D%/gradient.h %D%/graph.c %D%/graph.h \
   %D%/graph_verify.c %D%/node_text.c %D%/node_text.h %D%/normalize_text.c %D%/normalize_text.h \
-  %D%/op.c %D%/op.h %D%/rounding_switch.c %D%/shape.c %D%/shape.h
+  %D%/op.c %D%/op.h %D%/rounding_switch.c %D%/shape.c %D%/shape.h \
+  %D%/traits.h

@@ -17,7 +17,7 @@ const char *graph_normalize(Arena *arena, const Graph *graph, const Node *input)
   const Node *node = NULL;
   for (int i = 0; !node && i < graph->nodes.n; i++) {
     const Node *user = graph->nodes.data[i];
-    if (user->op->fold == FOLD_NORMALIZE && user->in[0] == input) node = user;
+    if (user->op->traits.fold == FOLD_NORMALIZE && user->in[0] == input) node = user;
   }
   if (!node) return NULL;
   const char *text = "";

@@ -148,7 +148,7 @@ static bool literal_levels(const Node *node, const Weight *weight, int rank, con
   if (fits) return true;
   if (!node->window || weight->rank < 3 || rank != weight->rank - 1)
     return false; /* a list of kernels, one a filter */
-  const bool transposed = node->op->transposed;
+  const bool transposed = node->op->traits.transposed;
   const int64_t groups = node->window ? node->window->groups : 1,
                 filters = transposed ? weight->dim[1] * groups : weight->dim[0];
   if (dim[0] != filters) return false;
@@ -212,7 +212,7 @@ static bool resolve_init(ShapeContext *context, const Node *node, const char *pa
   else if (value->kind == CONST_CALL && called_init(value, init)) return true;
   else if ((value->kind == CONST_WORD || value->kind == CONST_STRING) &&
            named_init(value->s, fan_in, fan_out, init)) {
-    if (init->kind == INIT_BILINEAR && (!node->op->transposed || weight->rank < 3)) {
+    if (init->kind == INIT_BILINEAR && (!node->op->traits.transposed || weight->rank < 3)) {
       Diag *diag = op_error_at(
           context, node, param, DIAG_bad_value,
           "bilinear is for the kernel of conv_transpose, which it makes an upsampling, not for the %s of %s",

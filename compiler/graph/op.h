@@ -4,9 +4,8 @@
 #ifndef CNNC_OP_H
 #define CNNC_OP_H
 #include "graph/graph.h"
+#include "graph/traits.h"
 #include "base/text.h"
-
-typedef struct Op Op;
 
 /* ---- parameters: one table checks arguments, prints `--help conv` and makes docs/operators.md ---- */
 typedef enum ParamType {
@@ -132,43 +131,6 @@ typedef enum Family {
   FAMILY_ALIAS, /* its value lies where its input does: flatten, reshape, dropout in inference */
 } Family;
 
-typedef enum Fold {
-  FOLD_NONE,
-  FOLD_SCALE,
-  FOLD_NORMALIZE
-} Fold; /* what passes may fold into the weights of a neighbour: batchnorm after, normalize before */
-
-typedef enum Scores {
-  SCORES_NONE,
-  SCORES_PROBABILITY,
-  SCORES_LOG,
-  SCORES_BINARY
-} Scores; /* softmax, log_softmax, sigmoid */
-
-typedef enum Finds {
-  FINDS_NOTHING,
-  FINDS_BOXES,   /* rows x1 y1 x2 y2 score class, in pixels of the input; class -1: none */
-  FINDS_SEGMENTS /* for each pixel class and instance */
-} Finds;
-
-/* What an operator is in a net of 8 bits (quantize/values.c). Other functions of one number are tables. */
-typedef enum Int8Form {
-  INT8_NONE,
-  INT8_PRODUCT, /* conv, conv_transpose, depthwise, dense */
-  INT8_SUM,
-  INT8_DIFFERENCE,
-  INT8_MULTIPLY,
-  INT8_RELU, /* a bound of what is before it */
-  INT8_RELU6,
-  INT8_LEAKY,   /* a table; in 16 bits two factors */
-  INT8_LARGEST, /* pools */
-  INT8_MEAN,
-  INT8_SOFTMAX,
-  INT8_UNIT,   /* a table whose value is in 0 .. 1 */
-  INT8_SIGNED, /* in -1 .. 1 */
-  INT8_MOVE,   /* each element is one of an input's */
-} Int8Form;
-
 struct Lower;
 struct Map;
 struct ValNode;
@@ -185,25 +147,7 @@ struct Op {
   const char *example; /* a line of the language */
   Family family;
   Role role;
-  bool transposed; /* its weights have the inputs first, then the filters, and init=bilinear is for them */
-  bool softmax;    /* output is probabilities over the channels */
-  Scores scores;   /* what an output of this operator says about classes */
-  Finds finds;     /* what it is to those who look at it as an output; then */
-  int64_t (*classes)(const Node *); /* how many classes it tells apart; NULL: its channels */
-  int64_t (*things)(const Node *);  /* FINDS_SEGMENTS: how many of them are of objects: the last ones */
-  bool elementwise; /* each element of the value depends on that one of in[0] alone, and is cheap: FAMILY_MAP
-                     */
-  bool source;      /* it takes no value: what it makes depends on its parameters alone */
-  bool alone;       /* an image at a time: its nest calls a routine or chooses indices by the image's values,
-                       so images are not interleaved */
-  bool own_rows;    /* its nest goes through the rows of its value by itself */
-  bool in_bands;    /* as FAMILY_MAP: each row of its value is made of the rows of its inputs that its window
-                       says; without a window of the same row of each */
-  bool keeps_spatial; /* receptive field passes unchanged (kernel 1, stride 1) */
-  void (*field)(const Node *, int axis, int64_t *sees,
-                double *jump); /* NULL, or: an element sees so many of the input's along the axis, and the
-                                  next one's begin `jump` times as far on */
-
+  bool source;                           /* it takes no value: its value depends on its parameters alone */
   void (*shape)(ShapeContext *, Node *); /* sets shape and weights, or reports why not and leaves POISON */
   Cost (*cost)(const Node *);            /* NULL: none */
 #ifdef __wasi__ /* eval is the oracle of tests: in a page all that is kept of it is that there is one */
@@ -215,35 +159,7 @@ struct Op {
   Node *(*train)(Graph *, Node *); /* NULL, or: what stands for the node in training (batchnorm, dropout); may
                                       return the node itself */
   bool (*identity)(const Node *);  /* NULL, or: true if inference can drop the node */
-  bool (*turns)(const Node *);     /* NULL, or: is it the same with its two inputs exchanged? */
-  bool (*border)(
-      const Node *, int64_t before[2],
-      int64_t after[2]); /* zero_pad: the zeros that a following convolution can take into its window */
-  int64_t (*join)(const Node *, int k); /* NULL, or concat: the channel of its value where input k starts;
-                                           there is nothing else in it. -1: it does not join channels */
-  int64_t (*part)(const Node *); /* NULL, or slice: its value is some channels of its input, from this one on;
-                                    -1: it is not */
-  int64_t (*lies_in)(const Node *); /* NULL, or: its value is one piece of its input, from that element on */
-  int64_t (*lie_in_it)(const Node *, int k); /* NULL, or: its value is its inputs one behind the other; the
-                                                element where input k starts */
-  bool (*repeats)(const Node *,
-                  int64_t factor[2]); /* NULL, or: does its value repeat each element of its input
-                                         so many times along each axis, and nothing else? */
-  const Op *behind_repeats; /* NULL, or conv: what may stand for it behind one that repeats; it reads what
-                               that reads, and its `detail` is the factor */
-  bool (*takes_pool)(const Node *, const Node *pool); /* NULL, or: can a pooling right behind the node be done
-                                                         where its results are made? */
-  bool (*takes_gate)(const Node *);  /* NULL, or: is it faster to scale the weights than the channels of what
-                                        it reads? */
-  int (*gate)(const Node *);         /* NULL, or multiply: the input, one number a channel, by which it scales
-                                        the other one and does nothing else; -1: it does */
-  bool (*takes_means)(const Node *); /* NULL, or: can the mean of each row of the result be made beside it? */
-  const Op *of_rows; /* NULL, or: what makes the mean of each row of its input, whose mean it is */
-  const struct ValNode *(*pool)(const struct ValNode *const *x,
-                                int n); /* FAMILY_POOL: a window of n elements, all of them inside */
-  Fold fold;
-  Int8Form int8;
-  void (*lower)(struct Lower *); /* the plain nest: what -O0 prints */
+  void (*lower)(struct Lower *);   /* the plain nest: what -O0 prints */
 
   /* FAMILY_MAP: y = f(x0, x1, ...) at each element; map.c gives these operators eval, gradient and lower.
    * Without map_slope and map_gradient: dy/dx = 1 */
@@ -260,40 +176,11 @@ struct Op {
   const struct ValNode *(*map_gradient)(struct Map *, const struct ValNode *dy, int wrt);
   const struct ValNode *(*map_weight_gradient)(struct Map *, const struct ValNode *dy, int k);
 
-  /* losses (group "loss") */
-  bool class_target;  /* int32 classes, else floats of the output's shape */
-  bool object_target; /* the objects of an image: graph_truth */
+  OpTraits traits;
 };
 
 static inline bool node_is_input(const Node *node) { return node->op->role == ROLE_INPUT; }
 static inline bool node_is_target(const Node *node) { return node->op->role == ROLE_TARGET; }
-
-/* The parts of a loss. All see what lies before the activation that belongs to the loss (`absorbs`: softmax
- * before cross_entropy). op: SAMPLE, inputs (output, target, scale) -> this image's share of the mean; scale:
- * BATCH, inputs (target) -> vector(1), 1 / normaliser; gradient: SAMPLE, inputs (output, target, scale). */
-typedef struct Loss {
-  const Op *op, *scale, *gradient;
-  const Op *slopes; /* NULL, or what the gradient takes instead of the scale: inputs output, target, scale ->
-                       two numbers a channel, which depend on sums over all pixels */
-  const Op *absorbs[4];
-  /* Losses of objects: scale and gradient are NULL. op: SAMPLE, inputs (values, count, class, box and, if
-   * `instances`, instance) -> vector: the share of this image, without weight and mean over the images, then
-   * its gradients with respect to the first `trained` values, one behind the other. */
-  int trained;
-  bool instances;
-  const Op *inside; /* NULL, or rpn: the loss is of a value of this operator, and works on what that reads;
-                       then `of` of its node is that node */
-} Loss;
-typedef struct LossDetail {
-  const Training *training;
-  double weight;
-  int64_t classes;
-  Scores scores;
-  int64_t at;         /* op_object_part: of the vector, from here on */
-  const Node *made;   /* the value that the loss is of, as its activation gives it */
-  const Graph *graph; /* of which it is, with those of the other losses; NULL while the program is read */
-} LossDetail; /* node->detail of all three: label smoothing, the loss's weight (scale multiplies it), channels
-                 of the output, and the kind of activation that was absorbed (SCORES_NONE: there was none) */
 
 /* ---- training for 8 bits (graph/rounding_switch.c; ops/rounding has the operators) ---- */
 /* The copy of a node in the training graph: its operator has the switch among its weights. */

@@ -6,7 +6,7 @@
 static int switch_index(const Node *node) {
   const Node *of = node;
   while (of->hidden) of = of->hidden->of; /* the backward pass of batchnorm is of a part of it */
-  return of->op->int8 == INT8_PRODUCT ? 2 : of->op->fold == FOLD_SCALE ? 4 : -1;
+  return of->op->traits.int8 == INT8_PRODUCT ? 2 : of->op->traits.fold == FOLD_SCALE ? 4 : -1;
 }
 
 int rounding_switch(const Node *node) {

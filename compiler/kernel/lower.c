@@ -219,7 +219,8 @@ static void begin_rows(Lower *l) {
   for (int k = 0; root->result == RESULT_SUM && k < root->nin; k++)
     rows = larger(rows, root->in[k]->shape.regions);
   if (kernel_whole_batch(l->kernel)) l->rows = l->batch * larger(rows, 1);
-  else if (rows && (root->op->own_rows || (is_dense(root) && !l->plain && l->images <= 1))) l->rows = rows;
+  else if (rows && (root->op->traits.loops_over_rows || (is_dense(root) && !l->plain && l->images <= 1)))
+    l->rows = rows;
   else if (rows) nest_lead(l->b, rows);
 }
 

@@ -14,7 +14,7 @@ typedef struct Kernel {
   Node *root;
   int nchain;
   Node **chain;
-  Node *pool;   /* a pooling behind them that root->op->takes_pool; NULL: none */
+  Node *pool;   /* a pooling behind them that root->op->traits.fuses_pool; NULL: none */
   Node *means;  /* op_row_mean: the mean of each row of the result, which is stored beside it; NULL: none */
   Node *result; /* the last of them */
   const Node *over; /* set by passes/in_place.c: what it reads and nobody after it: the result is written over

@@ -189,7 +189,7 @@ static Val gradient_value(Map *m) {
 const Op op_map_gradient = {
     .name = "map gradient",
     .family = FAMILY_MAP,
-    .keeps_spatial = true,
+    .traits.keeps_spatial = true,
     .eval = map_run,
     .lower = lower_plain_map,
     .map_eval = gradient_eval,

@@ -28,7 +28,7 @@ extern const Op op_map_weight_gradient; /* the same with respect to a parameter,
 extern const Op op_sum_pixels;          /* 1x1xC: the gradient of an operand that was repeated */
 
 #define MAP_OPERATOR                                                                                         \
-  .family = FAMILY_MAP, .keeps_spatial = true, .eval = map_run, .gradient = map_backward,                    \
+  .family = FAMILY_MAP, .traits.keeps_spatial = true, .eval = map_run, .gradient = map_backward,             \
   .lower = lower_plain_map
 
 /* The functions of an operator; each reads its arguments by these names. */

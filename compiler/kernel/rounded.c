@@ -4,7 +4,7 @@
 #include "kernel/lower.h"
 
 bool lower_rounds(const Lower *l) {
-  return node_forward(l->node)->op->int8 == INT8_PRODUCT && rounding_switch(l->node) >= 0;
+  return node_forward(l->node)->op->traits.int8 == INT8_PRODUCT && rounding_switch(l->node) >= 0;
 }
 
 /* A weight [filters][...]; of conv_transpose [channels][filters of a group][...]. */

@@ -78,7 +78,7 @@ const Op op_mirror = {
     .detail = "y[c] = (1 - amount)*x[c] + amount*x[C - 1 - c]",
     .params = params,
     .example = "mirror(amount=0.25)",
-    .keeps_spatial = true,
+    .traits.keeps_spatial = true,
     .shape = shape,
     .cost = cost,
     .eval = eval,

@@ -21,7 +21,7 @@ static void lower(Lower *l) { /* in[0]: the caller's buffer */
 const Op op_input = {.name = "input",
                      .role = ROLE_INPUT,
                      .summary = "an input of the net",
-                     .keeps_spatial = true,
+                     .traits.keeps_spatial = true,
                      .lower = lower};
 const Op op_target = {
     .name = "loss target", .role = ROLE_TARGET, .summary = "what a loss compares an output with"};

@@ -7,6 +7,32 @@
 #include "graph/op.h"
 
 /* ---- losses ---- */
+/* The parts of a loss. All see what lies before the activation that belongs to the loss (`absorbs`: softmax
+ * before cross_entropy). op: SAMPLE, inputs (output, target, scale) -> this image's share of the mean; scale:
+ * BATCH, inputs (target) -> vector(1), 1 / normaliser; gradient: SAMPLE, inputs (output, target, scale). */
+typedef struct Loss {
+  const Op *op, *scale, *gradient;
+  const Op *slopes; /* NULL, or what the gradient takes instead of the scale: inputs output, target, scale ->
+                       two numbers a channel, which depend on sums over all pixels */
+  const Op *absorbs[4];
+  /* Losses of objects: scale and gradient are NULL. op: SAMPLE, inputs (values, count, class, box and, if
+   * `instances`, instance) -> vector: the share of this image, without weight and mean over the images, then
+   * its gradients with respect to the first `trained` values, one behind the other. */
+  int trained;
+  bool instances;
+  const Op *inside; /* NULL, or rpn: the loss is of a value of this operator, and works on what that reads;
+                       then `of` of its node is that node */
+} Loss;
+typedef struct LossDetail {
+  const Training *training;
+  double weight;
+  int64_t classes;
+  Scores scores;
+  int64_t at;         /* op_object_part: of the vector, from here on */
+  const Node *made;   /* the value that the loss is of, as its activation gives it */
+  const Graph *graph; /* of which it is, with those of the other losses; NULL while the program is read */
+} LossDetail; /* node->detail of all three: label smoothing, the loss's weight (scale multiplies it), channels
+                 of the output, and the kind of activation that was absorbed (SCORES_NONE: there was none) */
 extern const Op op_object_scale, op_object_part; /* weight / images; a part of such a vector times that */
 extern const Loss losses[];                      /* ends with op NULL */
 const Loss *loss_parts(const Op *);

@@ -44,8 +44,8 @@ static void look_around(Placer *p) {
   for (int i = graph->nodes.n - 1; i >= 0; i--) {
     const Node *node = graph->nodes.data[i];
     if (!p->uses[i]) continue;
-    if (node->op->lies_in) p->whole[node->in[0]->id] = true;
-    if (node->op->lie_in_it) p->whole[i] = true;
+    if (node->op->traits.slice_offset) p->whole[node->in[0]->id] = true;
+    if (node->op->traits.concat_offset) p->whole[i] = true;
     for (int k = 0; k < node->nin; k++) p->reader[node->in[k]->id] = node;
     if (!is_alias(node)) continue;
     const int of = node->in[0]->id;
@@ -91,7 +91,7 @@ static bool is_near_join(const Placer *p, const Node *node, const Node *join) {
 
 static void place_in_join(Placer *p, const Node *node, const Node *join, int k) {
   p->inside[node->id].within = join;
-  p->inside[node->id].from = join->op->join(join, k);
+  p->inside[node->id].from = join->op->traits.channel_offset(join, k);
 }
 
 static Node *copy_into_join(Placer *p, Node *join, int k) {
@@ -131,7 +131,7 @@ static void place_join(Placer *p, Node *join, Nodes *to) {
   for (int k = 0; k < join->nin; k++) {
     Node *node = producer(join->in[k]);
     Inside *inside = &p->inside[node->id];
-    const bool here = inside->within == join && inside->from == join->op->join(join, k);
+    const bool here = inside->within == join && inside->from == join->op->traits.channel_offset(join, k);
     if (!done && here) {
       inside->within = NULL;
       inside->from = 0;
@@ -153,7 +153,7 @@ static bool is_copied(const Placer *p, const Node *node) {
 }
 
 static void place_part(const Placer *p, const Node *node) {
-  const int64_t channel = node->op->part(node);
+  const int64_t channel = node->op->traits.channel_slice(node);
   if (channel < 0 || p->inside[node->id].within || p->output[node->id] || !plain_value(node) ||
       !plain_value(node->in[0]) || !can_be_spread(p, node) || is_copied(p, node))
     return;
@@ -162,10 +162,11 @@ static void place_part(const Placer *p, const Node *node) {
 
 /* ---- rows ---- */
 static void place_rows(const Placer *p, const Node *node) {
-  if (node->op->lies_in) p->inside[node->id] = (Inside){node->in[0], node->op->lies_in(node), true};
-  if (!node->op->lie_in_it) return;
+  if (node->op->traits.slice_offset)
+    p->inside[node->id] = (Inside){node->in[0], node->op->traits.slice_offset(node), true};
+  if (!node->op->traits.concat_offset) return;
   for (int k = 0; k < node->nin; k++)
-    p->inside[node->in[k]->id] = (Inside){node, node->op->lie_in_it(node, k), false};
+    p->inside[node->in[k]->id] = (Inside){node, node->op->traits.concat_offset(node, k), false};
   p->inside[node->id].done = true;
 }
 
@@ -174,7 +175,8 @@ static Placer placer_of(Arena *arena, Plan *plan) {
   Graph *graph = plan->graph;
   const int n = graph->nodes.n;
   int most = n;
-  for (int i = 0; i < n; i++) most += graph->nodes.data[i]->op->join ? graph->nodes.data[i]->nin : 0;
+  for (int i = 0; i < n; i++)
+    most += graph->nodes.data[i]->op->traits.channel_offset ? graph->nodes.data[i]->nin : 0;
   return (Placer){arena,
                   NEW_ARRAY(arena, Inside, most + 1),
                   n,
@@ -208,11 +210,12 @@ void place_values(Arena *arena, Plan *plan) {
     if (p.uses[i]) place_rows(&p, graph->nodes.data[i]);
   for (int i = 0; i < graph->nodes.n; i++) {
     Node *node = graph->nodes.data[i];
-    if (p.uses[i] && node->op->join && node->op->join(node, 0) == 0 && plain_value(node))
+    if (p.uses[i] && node->op->traits.channel_offset && node->op->traits.channel_offset(node, 0) == 0 &&
+        plain_value(node))
       place_join(&p, node, &to);
     vec_push(arena, to, node);
   }
   for (int i = 0; i < graph->nodes.n; i++)
-    if (p.uses[i] && graph->nodes.data[i]->op->part) place_part(&p, graph->nodes.data[i]);
+    if (p.uses[i] && graph->nodes.data[i]->op->traits.channel_slice) place_part(&p, graph->nodes.data[i]);
   set_places(&p, plan, &to);
 }

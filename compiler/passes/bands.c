@@ -24,7 +24,8 @@ static bool sees_the_picture(const Node *node) {
 
 /* Is each row of its value made of rows of what it reads, that its window says, or of the same ones? */
 static bool is_row_local(const Node *node) {
-  if (!(node->op->in_bands || node->op->family == FAMILY_MAP) || node->result != RESULT_SAMPLE || !node->nin)
+  if (!(node->op->traits.row_local || node->op->family == FAMILY_MAP) || node->result != RESULT_SAMPLE ||
+      !node->nin)
     return false;
   const Extent out = shape_extent(node->shape);
   for (int k = 0; k < node->nin; k++) {

@@ -31,7 +31,7 @@ static bool reads_once(const Node *node, const Node *value) {
   const bool repeated = shape_elements(value->shape) < shape_elements(node->shape);
   if (node->result != RESULT_SAMPLE) return false;
   return (node->op->family == FAMILY_MAP && !repeated) ||
-         (node->op->family == FAMILY_POOL && !pools_slowly(node)) || node->op->part;
+         (node->op->family == FAMILY_POOL && !pools_slowly(node)) || node->op->traits.channel_slice;
 }
 
 /* A slice may be made by a kernel, or lie in its input as an alias does. */
@@ -44,7 +44,7 @@ static bool is_read_once(const Graph *graph, const Node *value, int aliases) {
     if (!reads) continue;
     const bool alias = node->op->family == FAMILY_ALIAS;
     if (!alias && !reads_once(node, value)) return false;
-    if ((alias || node->op->part) && !is_read_once(graph, node, aliases + 1)) return false;
+    if ((alias || node->op->traits.channel_slice) && !is_read_once(graph, node, aliases + 1)) return false;
   }
   return true;
 }

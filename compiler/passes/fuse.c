@@ -107,7 +107,7 @@ static bool extendable(const Fuser *f, const Node *node, const Kernel *kernel) {
 }
 
 static bool foldable_scale(const Fuser *f, const Node *node, const Kernel *kernel) {
-  return !f->plan->training && kernel && node->op->fold == FOLD_SCALE && weighted(kernel->root) &&
+  return !f->plan->training && kernel && node->op->traits.fold == FOLD_SCALE && weighted(kernel->root) &&
          !kernel->root->hidden && kernel->nchain == 0 && kernel->nscales < MOST_SCALES;
 }
 
@@ -116,7 +116,7 @@ static bool foldable_scale(const Fuser *f, const Node *node, const Kernel *kerne
 static bool foldable_normalize(const Fuser *f, const Node *node) {
   if (!node->nin) return false;
   const Node *before = node->in[0];
-  if (f->plan->training || f->options->fusing == FUSE_NOTHING || before->op->fold != FOLD_NORMALIZE ||
+  if (f->plan->training || f->options->fusing == FUSE_NOTHING || before->op->traits.fold != FOLD_NORMALIZE ||
       !weighted(node) || node->hidden || !sole_reader(f, before, node))
     return false;
   if (node->op->family != FAMILY_CONV && node->op->family != FAMILY_DENSE) return false;
@@ -135,16 +135,16 @@ static bool poolable(const Fuser *f, const Node *node, const Kernel *kernel) {
   if (!kernel || f->options->fusing == FUSE_NOTHING || f->plan->training || node->op->family != FAMILY_POOL ||
       !sole_reader(f, node->in[0], node))
     return false;
-  return !kernel->pool && !kernel->batch && kernel->root->op->takes_pool &&
-         kernel->root->op->takes_pool(kernel->root, node);
+  return !kernel->pool && !kernel->batch && kernel->root->op->traits.fuses_pool &&
+         kernel->root->op->traits.fuses_pool(kernel->root, node);
 }
 
 /* Others may read the rows, too: they are stored in any case. */
 static bool made_beside(const Fuser *f, const Node *node, const Kernel *kernel) {
   if (node->op != &op_row_mean || !kernel || kernel->means || kernel->batch || kernel->pool) return false;
   const Node *root = kernel->root;
-  return f->options->fusing == FUSE_ALL && f->plan->images == 1 && root->op->takes_means &&
-         root->op->takes_means(root) && kernel->phase == kernel_phase(f, node);
+  return f->options->fusing == FUSE_ALL && f->plan->images == 1 && root->op->traits.fuses_row_means &&
+         root->op->traits.fuses_row_means(root) && kernel->phase == kernel_phase(f, node);
 }
 
 static void append_node(Fuser *f, Node *node) {
@@ -204,14 +204,15 @@ static void fold_normalize(Fuser *f, Kernel *kernel) {
 static int foldable_gate(const Fuser *f, const Kernel *kernel) {
   const Node *node = kernel->root, *product = node->nin ? node->in[0] : NULL;
   if (f->plan->training || f->options->fusing != FUSE_ALL || f->options->exact || f->plan->images > 1 ||
-      kernel->batch || !node->op->takes_gate || !product->op->gate || !sole_reader(f, product, node))
+      kernel->batch || !node->op->traits.fuses_gate || !product->op->traits.gate ||
+      !sole_reader(f, product, node))
     return -1;
   const Kernel *own = f->kernel[product->id];
   if (!own || own->root != product || own->result != product || own->phase != kernel->phase) return -1;
-  const int gate = product->op->gate(product);
+  const int gate = product->op->traits.gate(product);
   for (int k = 0; k < product->nin; k++)
     if (f->plan->home[product->in[k]->id].elem != F32) return -1;
-  return gate >= 0 && node->op->takes_gate(node) ? gate : -1;
+  return gate >= 0 && node->op->traits.fuses_gate(node) ? gate : -1;
 }
 
 /* The convolution reads what is scaled, and the gate as a second input; the product has no kernel. */

@@ -31,7 +31,8 @@ static bool addressable(const Window *window, Shape shape) {
 static void merge_border(Copy *copy, Node *node) {
   Node *border = node->in[0];
   int64_t before[2], after[2];
-  if (!takes_zeros(node) || !border->op->border || !border->op->border(border, before, after)) return;
+  if (!takes_zeros(node) || !border->op->traits.padding || !border->op->traits.padding(border, before, after))
+    return;
   Window *window = NEW(copy->to->arena, Window);
   *window = *node->window;
   for (int axis = 0; axis < 2; axis++) {
@@ -49,8 +50,8 @@ static void merge_repetition(Copy *copy, Node *node, const Node *from) {
   if (!copy->repeated || !copy->repeated[from->id]) return;
   int64_t *factor = NEW_ARRAY(copy->to->arena, int64_t, 2);
   const Node *repetition = from->in[0];
-  if (!repetition->op->repeats(repetition, factor)) return;
-  node->op = node->op->behind_repeats;
+  if (!repetition->op->traits.repeats(repetition, factor)) return;
+  node->op = node->op->traits.after_repeats;
   node->detail = factor;
   node->in[0] = copy->map[repetition->in[0]->id];
 }
@@ -61,7 +62,7 @@ static bool rows_at_hand(const Node *pool) {
   const Node *made = pool->in[0];
   if (in.rank != 3 || in.regions || in.dim[0] == 1 || in.dim[1] == 1) return false;
   while (made->op->family == FAMILY_MAP && shape_equal(made->shape, made->in[0]->shape)) made = made->in[0];
-  return made->op->takes_means && made->op->takes_means(made);
+  return made->op->traits.fuses_row_means && made->op->traits.fuses_row_means(made);
 }
 
 static Window *window_over(Arena *arena, const Node *pool, int64_t height, int64_t width) {
@@ -74,11 +75,11 @@ static Window *window_over(Arena *arena, const Node *pool, int64_t height, int64
 
 /* The mean of a picture becomes that of the means of its rows, which have as many elements each. */
 static void split_mean(Copy *copy, Node *pool) {
-  if (!copy->by_rows || !pool->op->of_rows || !rows_at_hand(pool)) return;
+  if (!copy->by_rows || !pool->op->traits.row_means || !rows_at_hand(pool)) return;
   Arena *arena = copy->to->arena;
   const Extent e = shape_extent(pool->in[0]->shape);
   Node *rows = graph_copy_node(arena, pool, NULL);
-  rows->op = pool->op->of_rows;
+  rows->op = pool->op->traits.row_means;
   rows->shape = shape_picture(e.h, 1, e.c);
   rows->window = window_over(arena, pool, 1, e.w);
   graph_append(copy->to, rows);
@@ -89,7 +90,7 @@ static void split_mean(Copy *copy, Node *pool) {
 /* An element-wise node is computed by the layer that makes its first value, unless others read that, too. So
  * of a shortcut and the layers beside it those come first, whichever way the sum is written. */
 static void turn_sum(Copy *copy, Node *node, const Node *from) {
-  if (!copy->readers || !node->op->turns || !node->op->turns(node)) return;
+  if (!copy->readers || !node->op->traits.commutes || !node->op->traits.commutes(node)) return;
   const Node *first = from->in[0], *second = from->in[1];
   const bool given = second->op->source || node_is_input(second) || second->op->family == FAMILY_ALIAS;
   if (copy->readers[first->id] < 2 || copy->readers[second->id] > 1 || second->id < first->id || given)

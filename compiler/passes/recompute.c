@@ -50,7 +50,7 @@ static bool is_there(const Recompute *r, const Node *node) { /* all the time */
   return node->result == RESULT_BATCH || floats || (node_is_input(node) && plan_given(r->plan, node));
 }
 static bool is_cheap(const Node *node) {
-  return node->op->family == FAMILY_MAP || node->op->elementwise || is_alias_of_kept(node);
+  return node->op->family == FAMILY_MAP || node->op->traits.elementwise || is_alias_of_kept(node);
 }
 
 static bool can_copy(const Recompute *r, const Node *node) {

@@ -135,7 +135,7 @@ static void train_whole_batch(PassState *state) {
 
 static bool any_alone(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++)
-    if (graph->nodes.data[i]->op->alone) return true;
+    if (graph->nodes.data[i]->op->traits.per_image) return true;
   return false;
 }
 

@@ -32,11 +32,11 @@ static const Observed *observed_input(const Calibrator *k, const Node *node) {
   static const Observed unit = {.hi = 1}, both = {.lo = -1, .hi = 1};
   const Observed *seen = NULL;
   while (!seen && node->nin == 1) {
-    const Int8Form form = node->op->int8;
+    const Int8Form form = node->op->traits.int8;
     if (form == INT8_UNIT || form == INT8_SOFTMAX) return &unit;
     if (form == INT8_SIGNED) return &both;
-    if (form != INT8_LARGEST && form != INT8_MEAN && form != INT8_MOVE && !node->op->border &&
-        !node->op->repeats && !(node->op->identity && node->op->identity(node)))
+    if (form != INT8_LARGEST && form != INT8_MEAN && form != INT8_MOVE && !node->op->traits.padding &&
+        !node->op->traits.repeats && !(node->op->identity && node->op->identity(node)))
       return NULL;
     node = node->in[0];
     seen = table_find(k->observed, node->name);
@@ -76,7 +76,7 @@ static Quant quant_between(double lo, double hi, bool wide) {
 
 /* ---- 16 bits ---- */
 bool calibrate_can_widen(const Node *node) {
-  switch (node->op->int8) {
+  switch (node->op->traits.int8) {
   case INT8_PRODUCT:
   case INT8_SUM:
   case INT8_DIFFERENCE:
@@ -90,21 +90,22 @@ static bool wants_wide(const Calibrator *k, const Node *node) {
   if (node_is_input(node) && node->port->elem != F32) return false;
   if (node->precision != PRECISION_GIVEN) return node->precision == PRECISION_I16;
   bool joined = false;
-  for (int i = 0; i < node->nin; i++) joined |= node->op->int8 == INT8_MOVE && k->quant[node->in[i]->id].wide;
+  for (int i = 0; i < node->nin; i++)
+    joined |= node->op->traits.int8 == INT8_MOVE && k->quant[node->in[i]->id].wide;
   return joined || k->how->all_wide || table_find(k->how->wide, node->name);
 }
 
 static bool is_of_bytes(const Node *node) { /* scaled */
   const Node *in = node->nin ? node->in[0] : NULL;
-  return node->op->fold == FOLD_NORMALIZE && node_is_input(in) && in->port->elem == U8;
+  return node->op->traits.fold == FOLD_NORMALIZE && node_is_input(in) && in->port->elem == U8;
 }
 
 /* Functions are tables of 256 numbers. Bytes that are scaled lose nothing in 8 bits. */
 static bool too_wide(const Calibrator *k, const Node *node) {
   if (is_of_bytes(node) && node->precision != PRECISION_I16) return false;
   const bool function = node->op->family == FAMILY_MAP && node->nin == 1 && node->op->map_eval &&
-                        node->op->int8 != INT8_RELU && node->op->int8 != INT8_RELU6;
-  return (function || node->op->int8 == INT8_SOFTMAX) &&
+                        node->op->traits.int8 != INT8_RELU && node->op->traits.int8 != INT8_RELU6;
+  return (function || node->op->traits.int8 == INT8_SOFTMAX) &&
          (k->quant[node->in[0]->id].wide || wants_wide(k, node));
 }
 
@@ -123,7 +124,7 @@ static bool takes(const Calibrator *k, const Node *of, const Node *node, bool bo
     if (k->graph->outputs.data[o].node == of) return false;
   if (reads != 1 || node->nin != 1 || node->in[0] != of || node->precision == PRECISION_F32) return false;
   if (node->op->identity && node->op->identity(node)) return true;
-  return !bounded && (node->op->int8 == INT8_RELU || node->op->int8 == INT8_RELU6);
+  return !bounded && (node->op->traits.int8 == INT8_RELU || node->op->traits.int8 == INT8_RELU6);
 }
 
 bool weights_are_shared(const Graph *graph, const int *uses, const Node *node) {
@@ -143,12 +144,12 @@ static const Node *ending(Calibrator *k, const Node *node, Norms *norms) {
   const Node *last = node;
   bool bounded = false;
   for (const Node *next; (next = k->reader[last->id]) != NULL; last = next) {
-    const bool norm = norms && !bounded && next->op->fold == FOLD_SCALE && next->precision != PRECISION_F32 &&
-                      k->uses[last->id] == 1 && next->in[0] == last &&
+    const bool norm = norms && !bounded && next->op->traits.fold == FOLD_SCALE &&
+                      next->precision != PRECISION_F32 && k->uses[last->id] == 1 && next->in[0] == last &&
                       !weights_are_shared(k->graph, k->uses, next);
     if (!norm && !takes(k, last, next, bounded)) break;
     if (norm) vec_push(k->arena, *norms, next);
-    bounded |= next->op->int8 == INT8_RELU || next->op->int8 == INT8_RELU6;
+    bounded |= next->op->traits.int8 == INT8_RELU || next->op->traits.int8 == INT8_RELU6;
     k->fused[next->id] = true;
   }
   return last;
@@ -383,7 +384,7 @@ static void put_parameters(Calibrator *k, const Node *node) {
 /* ---- what stays in floats ---- */
 /* By its name, or because another layer has the same weights, in which the unit of the bias is another. */
 static bool is_kept(const Calibrator *k, const Node *node) {
-  return node->op->int8 == INT8_PRODUCT &&
+  return node->op->traits.int8 == INT8_PRODUCT &&
          (node->precision == PRECISION_F32 || table_find(k->how->keep, node->name) ||
           weights_are_shared(k->graph, k->uses, node));
 }
@@ -396,7 +397,7 @@ static bool feeds_bytes(const Calibrator *k, const Node *node) {
       if (reader->in[j] != node) continue;
       if (reader->op->identity && reader->op->identity(reader)
               ? feeds_bytes(k, reader)
-              : reader->op->int8 == INT8_PRODUCT && !is_kept(k, reader))
+              : reader->op->traits.int8 == INT8_PRODUCT && !is_kept(k, reader))
         return true;
     }
   }
@@ -441,14 +442,14 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   if (node->nin) k->quant[node->id] = k->quant[node->in[0]->id];
   if (node->nin) k->real[node->id] = k->real[node->in[0]->id];
   if (k->fused[node->id] || (node->op->identity && node->op->identity(node))) return;
-  const bool alone = feeds_floats(k, node) && node->op->int8 != INT8_PRODUCT &&
+  const bool alone = feeds_floats(k, node) && node->op->traits.int8 != INT8_PRODUCT &&
                      (node_is_input(node) ? node->port->elem == F32 : node->op->family == FAMILY_MAP);
   if (is_kept(k, node) || reads_floats(k, node) || alone || node->precision == PRECISION_F32 ||
       too_wide(k, node)) {
     calibrate_floats(k, node);
     return;
   }
-  switch (node->op->int8) {
+  switch (node->op->traits.int8) {
   case INT8_PRODUCT: calibrate_layer(k, node); return;
   case INT8_SOFTMAX:
   case INT8_UNIT: known_quant(k, node, (Quant){.scale = 1 / 256.0f, .zero = -128}); return;
@@ -462,7 +463,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   }
   if (node_is_input(node) && node->port->elem != F32)
     choose_quant(k, node, node, (Quant){.scale = 1, .zero = node->port->elem == U8 ? INT8_MIN : 0}, 0);
-  else if (node->op->border || (node->op->repeats && node->op->repeats(node, factor)) ||
+  else if (node->op->traits.padding || (node->op->traits.repeats && node->op->traits.repeats(node, factor)) ||
            put_of_bytes(k, node))
     return;
   else {
@@ -502,7 +503,7 @@ Calibrated *calibrate(Arena *arena, const Graph *graph, const float *weights, co
     const Node *node = graph->nodes.data[i];
     for (int j = 0; j < node->nin && k.uses[i]; j++) {
       k.reader[node->in[j]->id] = node;
-      if (node->op->int8 == INT8_MOVE && node->nin > 1) k.join[node->in[j]->id] = node;
+      if (node->op->traits.int8 == INT8_MOVE && node->nin > 1) k.join[node->in[j]->id] = node;
     }
   }
   for (int i = 0; i < graph->nodes.n; i++)

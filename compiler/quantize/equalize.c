@@ -14,7 +14,7 @@ typedef VEC(Pair) Pairs;
 enum { NORM_WEIGHT, NORM_BIAS, NORM_MEAN, NORM_VARIANCE };
 
 static bool convolves(const Node *node) {
-  return node->op->int8 == INT8_PRODUCT && node->op->family != FAMILY_DENSE && node->window &&
+  return node->op->traits.int8 == INT8_PRODUCT && node->op->family != FAMILY_DENSE && node->window &&
          node->op->family != FAMILY_CONV_SCATTER && node->weight[0]->owner == node;
 }
 
@@ -28,13 +28,13 @@ static bool is_net_output(const Graph *graph, const Node *node) {
 static const Node *layer_before(const Graph *graph, const int *uses, const Node *second, const Node **norm) {
   *norm = NULL;
   for (const Node *node = second->in[0];; node = node->in[0]) {
-    const bool same = node->op->int8 == INT8_RELU || (node->op->identity && node->op->identity(node));
+    const bool same = node->op->traits.int8 == INT8_RELU || (node->op->identity && node->op->identity(node));
     if (uses[node->id] != 1 || is_net_output(graph, node)) return NULL;
     if (convolves(node)) return node;
-    if (node->op->fold == FOLD_SCALE && !*norm && node->weight[NORM_WEIGHT] && node->weight[NORM_BIAS] &&
-        node->weight[NORM_WEIGHT]->owner == node)
+    if (node->op->traits.fold == FOLD_SCALE && !*norm && node->weight[NORM_WEIGHT] &&
+        node->weight[NORM_BIAS] && node->weight[NORM_WEIGHT]->owner == node)
       *norm = node;
-    else if (!same || (*norm && node->op->int8 == INT8_RELU)) return NULL;
+    else if (!same || (*norm && node->op->traits.int8 == INT8_RELU)) return NULL;
   }
 }
 

@@ -136,7 +136,7 @@ static Interval table_interval(const Node *node, Interval in, int64_t c) {
 
 static void join_intervals(const Node *node, Interval *const *interval, Interval *out) {
   for (int k = 0; k < node->nin; k++) {
-    const int64_t at = node->op->join(node, k);
+    const int64_t at = node->op->traits.channel_offset(node, k);
     const Interval *in = interval[node->in[k]->id];
     for (int64_t c = 0; c < shape_extent(node->in[k]->shape).c; c++)
       if (at >= 0) out[at + c] = in[c];
@@ -173,7 +173,7 @@ Interval **intervals_of(Arena *arena, const Graph *graph) {
     if (node->elem != I8) continue;
     Interval *made = interval[i] = NEW_ARRAY(arena, Interval, channels);
     if (is_product(node)) product_intervals(node, interval[node->in[0]->id], made);
-    else if (node->op->join && of_bytes(node)) join_intervals(node, interval, made);
+    else if (node->op->traits.channel_offset && of_bytes(node)) join_intervals(node, interval, made);
     else
       for (int64_t c = 0; c < channels; c++)
         made[c] = of_bytes(node) ? channel_interval(node, interval, c) : EVERYTHING;

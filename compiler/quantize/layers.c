@@ -232,14 +232,15 @@ Node *quant_combine(Quantizer *q, const Node *node) {
   for (int k = 0; k < node->nin; k++) {
     in[k] = q->map[node->in[k]->id];
     wide |= in[k]->quant->wide;
-    addend[k] = (Addend){.scale = in[k]->quant->scale, .minus = k && node->op->int8 == INT8_DIFFERENCE};
+    addend[k] =
+        (Addend){.scale = in[k]->quant->scale, .minus = k && node->op->traits.int8 == INT8_DIFFERENCE};
   }
   if (!end.found) return NULL;
   Int8Combine *p = NEW(q->arena, Int8Combine);
   *p = (Int8Combine){.rounding = quant_file_rounding(q->file, node->name),
                      .stored = stored_of(end.quant.scale, end.quant.zero, end.quant.wide, end.bound),
                      .wide = wide,
-                     .product = node->op->int8 == INT8_MULTIPLY};
+                     .product = node->op->traits.int8 == INT8_MULTIPLY};
   if (p->product) p->factor = product_factor(q, node, addend[0].scale, addend[1].scale, end.quant.scale);
   else p->addition = addition_of(addend, node->nin, end.quant.scale, wide);
   Node *made = quant_node(q, &op_int8_combine, node, node->nin, in, quant_keep(q, end.quant));
@@ -308,18 +309,20 @@ Node *quant_pool(Quantizer *q, const Node *node) {
   Ending end;
   Node *in = quant_bytes(q, node->in[0]);
   if (!in) return NULL;
-  if (node->op->int8 == INT8_MEAN && quant_file_mean_factor(q->file, node->name) && is_within_layer(node))
+  if (node->op->traits.int8 == INT8_MEAN && quant_file_mean_factor(q->file, node->name) &&
+      is_within_layer(node))
     return scaled_mean(q, node, in);
   const Quant wanted = kept_quant(q, node, in, &end);
   /* a relu behind a mean cuts the mean, not what it is of */
-  const Quant quant = node->op->int8 == INT8_MEAN && end.bound != BOUND_NONE ? *in->quant : wanted;
+  const Quant quant = node->op->traits.int8 == INT8_MEAN && end.bound != BOUND_NONE ? *in->quant : wanted;
   in = quant_requantized(q, node, in, quant);
   Int8Pool *p = NEW(q->arena, Int8Pool);
-  *p = (Int8Pool){
-      .mean = node->op->int8 == INT8_MEAN,
-      .even = node->op->int8 == INT8_MEAN && quant_file_rounding(q->file, node->name) == ROUNDING_FLOAT,
-      .count_pad = arg_const(node, "count_pad")->kind == CONST_BOOL && arg_bool(node, "count_pad"),
-      .stored = stored_of(quant.scale, quant.zero, quant.wide, end.bound)};
+  *p =
+      (Int8Pool){.mean = node->op->traits.int8 == INT8_MEAN,
+                 .even = node->op->traits.int8 == INT8_MEAN &&
+                         quant_file_rounding(q->file, node->name) == ROUNDING_FLOAT,
+                 .count_pad = arg_const(node, "count_pad")->kind == CONST_BOOL && arg_bool(node, "count_pad"),
+                 .stored = stored_of(quant.scale, quant.zero, quant.wide, end.bound)};
   Node *made = quant_node(q, &op_int8_pool, node, 1, &in, in->quant);
   made->detail = p;
   return quant_requantized(q, node, made, wanted);
@@ -354,7 +357,7 @@ Node *quant_border(Quantizer *q, const Node *node) {
   Node *in = quant_bytes(q, node->in[0]);
   if (!in) return NULL;
   if (quant_given(q, node->name, &quant)) in = quant_requantized(q, node, in, quant);
-  node->op->border(node, border->before, after);
+  node->op->traits.padding(node, border->before, after);
   Node *made = quant_node(q, &op_int8_border, node, 1, &in, in->quant);
   made->detail = border;
   return made;

@@ -71,7 +71,7 @@ static void join_groups(Channels *c, const Node *node) {
 static void join_operand(Channels *c, const Node *node, int k) {
   const Node *in = node->in[k];
   const int64_t n = channel_count(in), all = channel_count(node),
-                at = node->op->join ? node->op->join(node, k) : -1;
+                at = node->op->traits.channel_offset ? node->op->traits.channel_offset(node, k) : -1;
   for (int64_t i = 0; i < n && at >= 0; i++) tie(c, in, i, node, at + i);
   for (int64_t i = 0; i < all && at < 0; i++) tie(c, in, i % n, node, i);
 }
@@ -88,7 +88,7 @@ static bool tie_channels(Channels *c, const Node *node) {
   if (node->op->family == FAMILY_ALIAS) known = channel_count(node) % channel_count(node->in[0]) == 0;
   else if (node->op == &op_int8_combine)
     for (int k = 0; k < node->nin; k++) known = known && channel_count(node->in[k]) == channel_count(node);
-  else known = node->op->join || is_channelwise(node);
+  else known = node->op->traits.channel_offset || is_channelwise(node);
   for (int k = 0; k < node->nin && known; k++) join_operand(c, node, k);
   return known;
 }

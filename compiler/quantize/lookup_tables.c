@@ -57,11 +57,11 @@ static Node *rescaled(Quantizer *q, const Node *of, Node *in, Quant to) {
 /* relu, relu6 and leaky_relu, whose scales LiteRT divides as floats. */
 static Node *piecewise_linear(Quantizer *q, const Node *node, Node *in, const Ending *end) {
   const Quant to = end->quant;
-  const bool leaks = node->op->int8 == INT8_LEAKY;
+  const bool leaks = node->op->traits.int8 == INT8_LEAKY;
   const Factor kind = quant_file_factor(q->file, node->name);
-  const Bound bound = node->op->int8 == INT8_RELU6 || end->bound == BOUND_RELU6 ? BOUND_RELU6
-                      : leaks                                                   ? end->bound
-                                                                                : BOUND_RELU;
+  const Bound bound = node->op->traits.int8 == INT8_RELU6 || end->bound == BOUND_RELU6 ? BOUND_RELU6
+                      : leaks                                                          ? end->bound
+                                                                                       : BOUND_RELU;
   const float slope = leaks ? (float)arg_number(node, "slope") : 1, above = in->quant->scale / to.scale,
               below = in->quant->scale * slope / to.scale;
   const double exact = (double)in->quant->scale / (double)to.scale;
@@ -128,7 +128,7 @@ static bool is_unit(const Quantizer *q, const Node *node) {
 }
 
 bool quant_is_wide_function(const Quantizer *q, const Node *node) {
-  switch (node->op->int8) {
+  switch (node->op->traits.int8) {
   case INT8_RELU:
   case INT8_RELU6: return true;
   case INT8_LEAKY: return arg_number(node, "slope") >= 0 && all_wide(q, node);
@@ -167,7 +167,7 @@ static Node *curve_node(Quantizer *q, const Node *node, Node *in, const Ending *
     return NULL;
   }
   Int8Curve *p = NEW(q->arena, Int8Curve);
-  *p = (Int8Curve){.curve = curve_of(in->quant->scale, node->op->int8 == INT8_SIGNED),
+  *p = (Int8Curve){.curve = curve_of(in->quant->scale, node->op->traits.int8 == INT8_SIGNED),
                    .stored = stored_of(end->quant.scale, 0, true, end->bound)};
   Node *made = quant_node(q, &op_int8_curve, node, 1, &in, quant_keep(q, end->quant));
   made->detail = p;
@@ -175,8 +175,8 @@ static Node *curve_node(Quantizer *q, const Node *node, Node *in, const Ending *
 }
 
 static bool fixed_quant(const Node *node, Quant *quant) {
-  if (node->op->int8 == INT8_UNIT) *quant = (Quant){.scale = 1 / 256.0f, .zero = -128};
-  else if (node->op->int8 == INT8_SIGNED) *quant = (Quant){.scale = 1 / 128.0f};
+  if (node->op->traits.int8 == INT8_UNIT) *quant = (Quant){.scale = 1 / 256.0f, .zero = -128};
+  else if (node->op->traits.int8 == INT8_SIGNED) *quant = (Quant){.scale = 1 / 128.0f};
   else return false;
   return true;
 }
@@ -194,7 +194,7 @@ Node *quant_function(Quantizer *q, const Node *node) {
     return NULL;
   }
   if (in->quant->wide || end.quant.wide) {
-    const bool curve = node->op->int8 == INT8_UNIT || node->op->int8 == INT8_SIGNED;
+    const bool curve = node->op->traits.int8 == INT8_UNIT || node->op->traits.int8 == INT8_SIGNED;
     return curve ? curve_node(q, node, in, &end) : piecewise_linear(q, node, in, &end);
   }
   const Stored stored = stored_of(end.quant.scale, end.quant.zero, false, end.bound);
@@ -265,7 +265,7 @@ Node *quant_softmax(Quantizer *q, const Node *node) {
 }
 
 bool quant_is_wide_softmax(const Quantizer *q, const Node *node) {
-  return node->op->int8 == INT8_SOFTMAX && all_wide(q, node) && is_unit(q, node) &&
+  return node->op->traits.int8 == INT8_SOFTMAX && all_wide(q, node) && is_unit(q, node) &&
          shape_extent(node->shape).c <= SOFTMAX_WIDE_CHANNELS;
 }
 

@@ -45,7 +45,7 @@ static void round_value(Graph *graph, const Calibrated *made, const Chosen *c, W
   rounds->value = !c->wide; /* what 16 bits lose, training need not see */
   if (c->seen) {
     rounds->range = range_of_value(graph, made, c->seen, known);
-    rounds->joins = c->node->op->int8 == INT8_MOVE && c->node->nin > 1;
+    rounds->joins = c->node->op->traits.int8 == INT8_MOVE && c->node->nin > 1;
     rounds->observed = !rounds->joins;
     return;
   }
@@ -64,7 +64,8 @@ static bool is_exact_rescale(const Graph *graph, const Chosen *c) {
 static const Rounds *source_of(const Node *node) {
   for (;; node = node->in[0]) {
     if (node->rounds && node->rounds->value) return node->rounds;
-    const bool same = node->op->int8 == INT8_LARGEST || (node->op->int8 == INT8_MOVE && node->nin == 1) ||
+    const bool same = node->op->traits.int8 == INT8_LARGEST ||
+                      (node->op->traits.int8 == INT8_MOVE && node->nin == 1) ||
                       (node->op->identity && node->op->identity(node));
     if (!same) return NULL;
   }
@@ -74,7 +75,7 @@ static const Rounds *source_of(const Node *node) {
 static void round_means(Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    const Rounds *source = node->op->int8 == INT8_MEAN ? source_of(node->in[0]) : NULL;
+    const Rounds *source = node->op->traits.int8 == INT8_MEAN ? source_of(node->in[0]) : NULL;
     if (!source || (node->rounds && node->rounds->value)) continue;
     Rounds *rounds = rounds_at(graph, node);
     *rounds = *source;
@@ -92,12 +93,12 @@ void aware_prepare(Graph *graph) {
   for (int i = 0; i < made->chosen.n; i++) {
     const Chosen *c = &made->chosen.data[i];
     if (c->kept || is_exact_rescale(graph, c)) continue;
-    if (c->node->op->int8 == INT8_PRODUCT) rounds_at(graph, c->node)->weights = true;
+    if (c->node->op->traits.int8 == INT8_PRODUCT) rounds_at(graph, c->node)->weights = true;
     round_value(graph, made, c, known);
   }
   round_means(graph);
   for (int i = 0; i < graph->nodes.n; i++)
-    if (graph->nodes.data[i]->op->fold == FOLD_SCALE) rounds_at(graph, graph->nodes.data[i]);
+    if (graph->nodes.data[i]->op->traits.fold == FOLD_SCALE) rounds_at(graph, graph->nodes.data[i]);
 }
 
 const Table *aware_ranges(Arena *arena, const Graph *graph, const float *weights) {

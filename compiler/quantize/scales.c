@@ -71,7 +71,7 @@ static const Node *sole_int8_reader(const Quantizer *q, const Node *node) {
 }
 
 static bool folded_away(const Quantizer *q, const Node *node) {
-  if (node->op->fold != FOLD_SCALE) return false;
+  if (node->op->traits.fold != FOLD_SCALE) return false;
   for (int k = 0; k < node->nweights; k++)
     if (node->weight[k] && table_find(&q->file->by_name, node->weight[k]->name)) return false;
   return true;
@@ -80,8 +80,8 @@ static bool folded_away(const Quantizer *q, const Node *node) {
 static bool takes_activation(const Quantizer *q, const Node *of, const Node *node, Bound bound) {
   if (node->nin != 1 || node->precision == PRECISION_F32) return false;
   if (node->op->identity && node->op->identity(node)) return true;
-  if (node->op->int8 == INT8_RELU || node->op->int8 == INT8_RELU6) return bound == BOUND_NONE;
-  return of->op->int8 == INT8_PRODUCT && bound == BOUND_NONE && folded_away(q, node);
+  if (node->op->traits.int8 == INT8_RELU || node->op->traits.int8 == INT8_RELU6) return bound == BOUND_NONE;
+  return of->op->traits.int8 == INT8_PRODUCT && bound == BOUND_NONE && folded_away(q, node);
 }
 
 Ending quant_ending(Quantizer *q, const Node *node, bool wanted) {
@@ -95,8 +95,8 @@ Ending quant_ending(Quantizer *q, const Node *node, bool wanted) {
     if (has_own && ending.found) break;
     if (has_own) ending.quant = own;
     ending.found |= has_own;
-    if (next->op->int8 == INT8_RELU) ending.bound = BOUND_RELU;
-    if (next->op->int8 == INT8_RELU6) ending.bound = BOUND_RELU6;
+    if (next->op->traits.int8 == INT8_RELU) ending.bound = BOUND_RELU;
+    if (next->op->traits.int8 == INT8_RELU6) ending.bound = BOUND_RELU6;
     q->fused[next->id] = true;
   }
   const Precision other = ending.quant.wide ? PRECISION_I8 : PRECISION_I16;

@@ -140,14 +140,15 @@ static void quantize_constant(Quantizer *q, const Node *node) {
 static bool take_weights(Quantizer *q, const Node *node, Node *copy) {
   bool found = true;
   copy->weight = NEW_ARRAY(q->arena, Weight *, node->nweights + 1);
-  if (node->op->int8 == INT8_PRODUCT) quantize_constant(q, node);
+  if (node->op->traits.int8 == INT8_PRODUCT) quantize_constant(q, node);
   for (int k = 0; k < node->nweights; k++)
     if (node->weight[k]) found &= (copy->weight[k] = float_weight(q, node->weight[k], copy)) != NULL;
   return found;
 }
 
 static bool is_combination(const Node *node) {
-  return node->op->int8 == INT8_SUM || node->op->int8 == INT8_DIFFERENCE || node->op->int8 == INT8_MULTIPLY;
+  return node->op->traits.int8 == INT8_SUM || node->op->traits.int8 == INT8_DIFFERENCE ||
+         node->op->traits.int8 == INT8_MULTIPLY;
 }
 
 /* Does it read or make a value of 16 bits? */
@@ -162,11 +163,11 @@ static bool has_wide(const Quantizer *q, const Node *node) {
 
 /* That it has no form of 8 or of 16 bits, unless it is one of floats because of what it reads. */
 static void note_floats(Quantizer *q, const Node *node) {
-  const bool function = quant_is_function(node) || node->op->int8 == INT8_SOFTMAX,
+  const bool function = quant_is_function(node) || node->op->traits.int8 == INT8_SOFTMAX,
              wide = function && !quant_is_wide_function(q, node) && !quant_is_wide_softmax(q, node) &&
                     has_wide(q, node),
              several = is_combination(node) && !function && !combine_has_int8(node);
-  if (!wide && !several && (node->op->int8 != INT8_NONE || function)) return;
+  if (!wide && !several && (node->op->traits.int8 != INT8_NONE || function)) return;
   const char *of = !several                           ? ""
                    : combine_count(node) == node->nin ? " of more than two values"
                                                       : " of values and numbers";
@@ -199,7 +200,7 @@ static bool reads_bytes(const Quantizer *q, const Node *node) {
 /* Its weights are floats in the file: it is one of floats. */
 static bool stays_float(const Quantizer *q, const Node *node) {
   if (node->precision != PRECISION_GIVEN) return node->precision == PRECISION_F32;
-  const QuantArray *weight = node->op->int8 == INT8_PRODUCT && node->weight[0]
+  const QuantArray *weight = node->op->traits.int8 == INT8_PRODUCT && node->weight[0]
                                  ? table_find(&q->file->by_name, node->weight[0]->name)
                                  : NULL;
   return weight && weight->known && weight->elem == F32;
@@ -232,8 +233,8 @@ static Node *stored_floats(Quantizer *q, const Node *node) {
 
 static bool is_border(const Node *node) { /* of zeros, and no less than its input */
   int64_t before[2], after[2];
-  return node->op->border && node->op->border(node, before, after) && before[0] >= 0 && before[1] >= 0 &&
-         after[0] >= 0 && after[1] >= 0;
+  return node->op->traits.padding && node->op->traits.padding(node, before, after) && before[0] >= 0 &&
+         before[1] >= 0 && after[0] >= 0 && after[1] >= 0;
 }
 
 static Node *int8_value(Quantizer *q, const Node *node) {
@@ -244,10 +245,10 @@ static Node *int8_value(Quantizer *q, const Node *node) {
   const bool table = quant_has_table(q, node);
   if (node->precision == PRECISION_F32) return stored_floats(q, node);
   if (table && reads_bytes(q, node)) return quant_table(q, node);
-  if (node->op->repeats && node->op->repeats(node, factor) && reads_bytes(q, node))
+  if (node->op->traits.repeats && node->op->traits.repeats(node, factor) && reads_bytes(q, node))
     return quant_repeat(q, node, factor);
   if (is_border(node) && reads_bytes(q, node)) return quant_border(q, node);
-  switch (node->op->int8) {
+  switch (node->op->traits.int8) {
   case INT8_PRODUCT:
     if (stays_float(q, node)) break;
     return quant_product(q, node);
@@ -286,7 +287,7 @@ static void quantize_nodes(Quantizer *q) {
     if (!q->uses[i] && !node_is_input(node)) continue;
     bool lost = false; /* what it reads could not be made: that was told */
     for (int k = 0; k < node->nin; k++) lost |= !q->map[node->in[k]->id];
-    if (lost && node->op->int8 != INT8_PRODUCT) continue;
+    if (lost && node->op->traits.int8 != INT8_PRODUCT) continue;
     q->map[i] = q->fused[i] ? q->map[node->in[0]->id] : int8_value(q, node);
   }
 }

@@ -46,7 +46,7 @@ static Weight *take_weight(Writing *w, const Node *node, int k, Node *owner) {
   const Quant *in = owner->in[0]->quant;
   Weight *own = NEW(w->arena, Weight);
   if (node->weight[k]) *own = *node->weight[k];
-  else if (k == 1 && node->op->int8 == INT8_PRODUCT && bias) /* of a batchnorm that was folded */
+  else if (k == 1 && node->op->traits.int8 == INT8_PRODUCT && bias) /* of a batchnorm that was folded */
     *own = (Weight){.name = bias->name, .member = "bias", .rank = 1, .dim = {bias->size}, .size = bias->size};
   else return NULL;
   own->owner = owner;
@@ -81,7 +81,7 @@ static const Node *bound_behind(const Writing *w, const Node *node) {
 
 static Node *with_bounds(Writing *w, const Node *like, Node *value, const Quant *quant) {
   for (const Node *next = like; (next = bound_behind(w, next)) != NULL;)
-    if (next->op->int8 == INT8_RELU || next->op->int8 == INT8_RELU6)
+    if (next->op->traits.int8 == INT8_RELU || next->op->traits.int8 == INT8_RELU6)
       value = copied_as_written(w, next, 1, &value);
   value->quant = quant;
   return value;

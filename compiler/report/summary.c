@@ -43,7 +43,7 @@ static void field_scaled(Field *field, const Node *node) {
   for (int axis = 0; axis < 2; axis++) {
     int64_t sees = 1;
     double jump = 1;
-    node->op->field(node, axis, &sees, &jump);
+    node->op->traits.receptive_field(node, axis, &sees, &jump);
     const double size = (double)field->size[axis] + ceil((double)(sees - 1) * field->jump[axis]);
     field->size[axis] = size < (double)FIELD_MOST ? (int64_t)size : FIELD_MOST;
     field->jump[axis] *= jump;
@@ -64,8 +64,8 @@ static Field field_of(const Node *node, const Field *fields) {
       if (other->size[axis] > field.size[axis]) field.size[axis] = other->size[axis];
   }
   if (node->window) field_window(&field, node);
-  else if (node->op->field) field_scaled(&field, node);
-  else if (!node->op->keeps_spatial && node->op->family != FAMILY_ALIAS) field.all = true;
+  else if (node->op->traits.receptive_field) field_scaled(&field, node);
+  else if (!node->op->traits.keeps_spatial && node->op->family != FAMILY_ALIAS) field.all = true;
   field.all |= field.size[0] >= field.input[0] && field.size[1] >= field.input[1];
   return field;
 }

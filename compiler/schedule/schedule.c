@@ -45,7 +45,7 @@ static bool schedule_rows(Lower *l) {
 
 static bool scheduled(Lower *l) {
   if (l->plain || choice_near_limits(l)) return false;
-  if (l->rows && !l->node->op->own_rows) return schedule_rows(l);
+  if (l->rows && !l->node->op->traits.loops_over_rows) return schedule_rows(l);
   if (l->choice.method == METHOD_GROUPS)
     return l->node->op->family == FAMILY_CONV_WEIGHTS ? schedule_conv_groups_weights(l)
                                                       : schedule_conv_groups(l);

@@ -130,7 +130,7 @@ void labels_read(Sema *s, const Frame *frame, const Stmt *stmt) {
 /* ---- a label for each class of an output; one unit tells two apart ---- */
 
 static int64_t label_classes(const Node *node) {
-  return node->op->classes ? node->op->classes(node) : node->shape.dim[node->shape.rank - 1];
+  return node->op->traits.classes ? node->op->traits.classes(node) : node->shape.dim[node->shape.rank - 1];
 }
 
 void labels_check(Sema *s) {
@@ -140,7 +140,8 @@ void labels_check(Sema *s) {
     const Node *node = graph->outputs.data[i].node;
     if (!node->shape.rank) return;
     const int64_t channels = label_classes(node);
-    if (channels == graph->nlabels || (channels == 1 && graph->nlabels == 2 && !node->op->classes)) return;
+    if (channels == graph->nlabels || (channels == 1 && graph->nlabels == 2 && !node->op->traits.classes))
+      return;
   }
   const Port *output = &graph->outputs.data[0];
   const long long channels = (long long)label_classes(output->node);
@@ -149,7 +150,7 @@ void labels_check(Sema *s) {
                            graph->nlabels == 1 ? "" : "s", channels, channels == 1 ? "" : "es");
   diag_note(diag, output->node->span, "the output '%s' has the shape %s here", output->name,
             shape_text(s->arena, output->node->shape));
-  if (output->node->op->classes)
+  if (output->node->op->traits.classes)
     diag_help(diag, "there is one label for each class of %s", output->node->op->name);
   else
     diag_help(diag,

@@ -132,7 +132,7 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
                             op_has_parameters(op) ? EXTRAS : 2, &extras);
   s->applying = NULL;
   const char *counterpart, *name = naming_name(s, frame, call_name, op->name, op, extras.name, &counterpart);
-  const int most = op->join ? MOST_JOINED : MOST_INPUTS;
+  const int most = op->traits.channel_offset ? MOST_JOINED : MOST_INPUTS;
   if (bound.values.n >= most) {
     Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, call->args.span, frame->site,
                              "%s takes at most %d values besides the current one", op->name, most - 1);

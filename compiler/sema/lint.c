@@ -169,7 +169,7 @@ static void doubt_metric(Sema *s, const Setting *metric, const Training *t) {
   int64_t classes = 0;
   for (int i = 0; i < t->losses.n; i++) {
     const Shape shape = graph_port(s->graph, t->losses.data[i].port)->node->shape;
-    if (t->losses.data[i].op->class_target && shape.rank && shape.dim[shape.rank - 1] > classes)
+    if (t->losses.data[i].op->traits.class_target && shape.rank && shape.dim[shape.rank - 1] > classes)
       classes = shape.dim[shape.rank - 1];
   }
   if (classes == 0 || k->i < classes) return;

@@ -159,7 +159,7 @@ static bool loss_fits(const LossReading *r, const LossUse *use) {
   const LossDetail detail = {.training = r->training,
                              .weight = use->weight,
                              .classes = shape_extent(in[0]->shape).c,
-                             .scores = absorbed ? output->op->scores : SCORES_NONE,
+                             .scores = absorbed ? output->op->traits.scores : SCORES_NONE,
                              .made = output};
   Node loss = {.op = use->op,
                .name = "loss",
@@ -177,7 +177,7 @@ static bool loss_fits(const LossReading *r, const LossUse *use) {
   const char *takes = parts->absorbs[0]->name;
   const char *loss_name = use->op->name, *made_by = output->op->name,
              *name = graph_port(r->s->graph, use->port)->name;
-  Diag *diag = output->op->softmax
+  Diag *diag = output->op->traits.softmax
                    ? diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
                                  "%s does not go with the %s of output '%s'", loss_name, made_by, name)
                    : diag_report(r->s->diags, DIAG_activation_before_loss, use->span, NULL,
@@ -185,7 +185,7 @@ static bool loss_fits(const LossReading *r, const LossUse *use) {
                                  loss_name, made_by, name);
   diag_note(diag, output->span, "the output is made by %s here", output->op->name);
   diag_help(diag, "end the net in a %s, or in the scores themselves", takes);
-  return !output->op->softmax;
+  return !output->op->traits.softmax;
 }
 
 /* ---- one loss: name, name(...), with weight= and the output besides its own arguments ---- */
@@ -256,7 +256,7 @@ static void loss_add(const LossReading *r, const Op *op, const Arguments *args, 
   }
   if (!loss_fits(r, &use) || !gradient_reaches(r, &use)) return;
   vec_push(s->arena, r->training->losses, use);
-  if (op->object_target) count_objects(r->training, &use);
+  if (op->traits.object_target) count_objects(r->training, &use);
 }
 
 static void loss_read(const LossReading *r, const Expr *e) {

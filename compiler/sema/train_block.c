@@ -190,7 +190,7 @@ static void quantize_check(const Reading *r) {
     diag_help(diag, "quantize = int8(start=%lld), or more epochs", (long long)(t->epochs / 2));
   }
   for (int i = 0; i < t->losses.n; i++) {
-    if (!t->losses.data[i].op->object_target) continue;
+    if (!t->losses.data[i].op->traits.object_target) continue;
     Diag *diag =
         diag_report(r->s->diags, DIAG_loss_mismatch, t->aware->span, NULL,
                     "quantize trains nets that compute with 8 bits, but what %s looks at stays in floats",
@@ -216,18 +216,19 @@ static bool has_pixels(const Graph *graph, const LossUse *use) {
 /* What a loss is measured by: classes, a class for each pixel, or numbers. A sigmoid's scores are classes,
  * too: those of two. */
 static MetricCode loss_measure(const Graph *graph, const LossUse *use) {
-  if (use->op->class_target) return has_pixels(graph, use) ? METRIC_PIXELS : METRIC_CLASSES;
+  if (use->op->traits.class_target) return has_pixels(graph, use) ? METRIC_PIXELS : METRIC_CLASSES;
   return METRIC_VALUES;
 }
 
 static bool is_binary(const LossUse *use) {
   for (const Loss *loss = losses; loss->op; loss++)
-    if (loss->op == use->op) return !use->op->class_target && loss->absorbs[0]; /* works before a sigmoid */
+    if (loss->op == use->op)
+      return !use->op->traits.class_target && loss->absorbs[0]; /* works before a sigmoid */
   return false;
 }
 
 static bool metric_fits(const Graph *graph, const Form *metric, const LossUse *use) {
-  if (use->op->object_target) return false; /* what is found is measured, not what is trained */
+  if (use->op->traits.object_target) return false; /* what is found is measured, not what is trained */
   const MetricCode measure = loss_measure(graph, use);
   const int code = metric->code;
   if (code == METRIC_CLASSES)
@@ -241,7 +242,7 @@ static bool is_found(const Graph *graph, const Form *metric) {
   if (metric->code != METRIC_BOXES && metric->code != METRIC_SEGMENTS) return false;
   const Finds wanted = metric->code == METRIC_BOXES ? FINDS_BOXES : FINDS_SEGMENTS;
   for (int o = 0; o < graph->outputs.n; o++)
-    if (graph->outputs.data[o].node->op->finds == wanted) return true;
+    if (graph->outputs.data[o].node->op->traits.finds == wanted) return true;
   return false;
 }
 
@@ -281,7 +282,7 @@ static void metrics_finish(const Reading *r) {
     if (is_found(graph, metric_table[i]))
       vec_push(r->s->arena, t->metrics, ((Setting){metric_table[i], NULL, NO_SPAN}));
   const LossUse *first = &t->losses.data[0];
-  for (int i = 0; metric_table[i] && !t->metrics.n && !first->op->object_target; i++) {
+  for (int i = 0; metric_table[i] && !t->metrics.n && !first->op->traits.object_target; i++) {
     const Form *form = metric_table[i];
     const bool usual =
         is_binary(first) ? form->code == METRIC_CLASSES : form->code == (int)loss_measure(graph, first);
@@ -444,7 +445,7 @@ static void target_check(const Reading *r) {
   for (int i = 0; i < r->training->losses.n; i++) {
     const LossUse *use = &r->training->losses.data[i];
     const Port *output = graph_port(graph, use->port);
-    if (use->op->class_target) {
+    if (use->op->traits.class_target) {
       Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
                                "%s compares classes, but the target is the input", use->op->name);
       diag_help(diag, "mse, mae, huber and binary_cross_entropy compare numbers");
@@ -463,7 +464,7 @@ static void mix_check(const Reading *r) {
   const Training *t = r->training;
   const LossUse *objects = NULL;
   for (int i = 0; i < t->losses.n && !objects; i++)
-    if (t->losses.data[i].op->object_target) objects = &t->losses.data[i];
+    if (t->losses.data[i].op->traits.object_target) objects = &t->losses.data[i];
   for (int i = 0; i < t->augment.n && objects; i++) {
     const Setting *setting = &t->augment.data[i];
     if (setting->form->code != AUGMENT_MIX && setting->form->code != AUGMENT_MIX_PICTURE) continue;
@@ -479,7 +480,7 @@ static void mix_check(const Reading *r) {
 static void smoothing_check(const Reading *r) {
   if (r->training->label_smoothing == 0 || r->training->losses.n == 0) return;
   for (int i = 0; i < r->training->losses.n; i++)
-    if (r->training->losses.data[i].op->class_target) return;
+    if (r->training->losses.data[i].op->traits.class_target) return;
   Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, r->training->losses.data[0].span, NULL,
                            "label_smoothing is for classes, but %s compares numbers",
                            r->training->losses.data[0].op->name);

@@ -98,10 +98,10 @@ static Span link_span(const Sema *s, Span call) {
 }
 
 void warn_softmax(Sema *s, const Node *node) {
-  if (!node->op->softmax || !node->shape.rank) return;
+  if (!node->op->traits.softmax || !node->shape.rank) return;
   const Node *before = node->in[0];
   while (before->op->family == FAMILY_ALIAS && before->nin) before = before->in[0];
-  if (!before->op->softmax) return;
+  if (!before->op->traits.softmax) return;
   Diag *diag = diag_report(s->diags, DIAG_double_softmax, node->span, node->site,
                            "%s of a value that is a %s already", node->op->name, before->op->name);
   diag_note(diag, before->span, "the first one is here");

@@ -37,12 +37,13 @@ static void put_array(Drawing *d, const char *name, const char *type, int rank, 
 
 /* Layers of this name stay in floats. */
 static bool is_kept(const Node *node) {
-  return node->op->int8 == INT8_PRODUCT && (strncmp(node->name, "kept", 4) == 0 || node->shape.regions);
+  return node->op->traits.int8 == INT8_PRODUCT &&
+         (strncmp(node->name, "kept", 4) == 0 || node->shape.regions);
 }
 
 /* Not what is computed in floats, which may lie next to the number that eval has. */
 static bool can_widen(const Node *node) {
-  switch (node->op->int8) {
+  switch (node->op->traits.int8) {
   case INT8_PRODUCT: return !is_kept(node);
   case INT8_SUM:
   case INT8_DIFFERENCE:
@@ -65,14 +66,14 @@ static bool is_wide(const Drawing *d, const Node *node) { return node->nin && d-
 static bool draw_wide(Drawing *d, const Node *node) {
   const bool drawn = d->some_wide && sample_number(&d->state) < 0.2;
   if (is_factor(node)) return is_wide(d, node);
-  if (node->op->int8 == INT8_LEAKY && !is_wide(d, node)) return false;
+  if (node->op->traits.int8 == INT8_LEAKY && !is_wide(d, node)) return false;
   return can_widen(node) && (drawn || node->precision == PRECISION_I16);
 }
 
 /* What makes factors of scales, of layers of this name. NULL: nothing is said. */
 static const char *factor_of(const Drawing *d, const Node *node, bool wide) {
   if (strncmp(node->name, "litert", 6) != 0) return NULL;
-  if (node->op->int8 != INT8_PRODUCT) return "float";
+  if (node->op->traits.int8 != INT8_PRODUCT) return "float";
   return wide || is_wide(d, node) ? "double" : NULL;
 }
 
@@ -226,7 +227,7 @@ static bool is_output(const Drawing *d, const Node *node) {
 }
 
 static bool takes_bounds(const Node *node) {
-  return node->op->int8 == INT8_PRODUCT || combine_has_int8(node);
+  return node->op->traits.int8 == INT8_PRODUCT || combine_has_int8(node);
 }
 
 /* What is done where the layer before it is rounded, as batchnorm and relu behind a convolution. */
@@ -236,16 +237,16 @@ static bool is_fused(const Drawing *d, const Node *node) {
   if (d->uses[before->id] != 1 || is_output(d, before) || is_kept(before) ||
       before->precision == PRECISION_F32)
     return false;
-  if (node->op->fold == FOLD_SCALE)
-    return before->op->int8 == INT8_PRODUCT && !weights_are_shared(d->graph, d->uses, node);
-  if (node->op->int8 != INT8_RELU && node->op->int8 != INT8_RELU6) return false;
-  return takes_bounds(before) || (d->fused[before->id] && before->op->fold == FOLD_SCALE);
+  if (node->op->traits.fold == FOLD_SCALE)
+    return before->op->traits.int8 == INT8_PRODUCT && !weights_are_shared(d->graph, d->uses, node);
+  if (node->op->traits.int8 != INT8_RELU && node->op->traits.int8 != INT8_RELU6) return false;
+  return takes_bounds(before) || (d->fused[before->id] && before->op->traits.fold == FOLD_SCALE);
 }
 
 static bool is_border(const Node *node) { /* zeros around */
   int64_t before[2], after[2];
-  return node->op->border && node->op->border(node, before, after) && before[0] >= 0 && before[1] >= 0 &&
-         after[0] >= 0 && after[1] >= 0;
+  return node->op->traits.padding && node->op->traits.padding(node, before, after) && before[0] >= 0 &&
+         before[1] >= 0 && after[0] >= 0 && after[1] >= 0;
 }
 
 static double largest(const Drawing *d, const Node *node) { /* scale of what it reads */
@@ -264,11 +265,12 @@ static double sum_scale(Drawing *d, const Node *node) {
 
 static bool repeats(const Node *node) {
   int64_t factor[2];
-  return node->op->repeats && node->op->repeats(node, factor);
+  return node->op->traits.repeats && node->op->traits.repeats(node, factor);
 }
 
 static bool is_fixed(const Node *node) { /* its scale */
-  return node->op->int8 == INT8_SOFTMAX || node->op->int8 == INT8_UNIT || node->op->int8 == INT8_SIGNED;
+  return node->op->traits.int8 == INT8_SOFTMAX || node->op->traits.int8 == INT8_UNIT ||
+         node->op->traits.int8 == INT8_SIGNED;
 }
 
 /* sigmoid, tanh and softmax of 16 bits. */
@@ -296,17 +298,17 @@ static void draw_value(Drawing *d, const Node *node) {
   else if (is_kept(node)) {
     for (int k = 0; k < node->nweights; k++) draw_floats(d, node->weight[k], node);
     put_scale(d, node, 0.05, any_zero(d));
-  } else if (node->op->int8 == INT8_PRODUCT) draw_weights(d, node);
-  else if (combine_has_int8(node) && node->op->int8 == INT8_MULTIPLY)
+  } else if (node->op->traits.int8 == INT8_PRODUCT) draw_weights(d, node);
+  else if (combine_has_int8(node) && node->op->traits.int8 == INT8_MULTIPLY)
     put_scale(d, node, first * d->scale[node->in[1]->id] * between(d, 70, 140), any_zero(d));
   else if (combine_has_int8(node)) put_scale(d, node, sum_scale(d, node), any_zero(d));
   else if (is_fixed(node) && is_wide(d, node) && node->precision == PRECISION_I16) put_unit(d, node);
   else if (is_fixed(node) && is_wide(d, node)) put_scale(d, node, 1 / 200.0, any_zero(d)); /* by floats */
-  else if (is_fixed(node)) d->scale[node->id] = node->op->int8 == INT8_SIGNED ? 1 / 128.0 : 1 / 256.0;
-  else if (node->op->int8 == INT8_MOVE && node->nin > 1)
+  else if (is_fixed(node)) d->scale[node->id] = node->op->traits.int8 == INT8_SIGNED ? 1 / 128.0 : 1 / 256.0;
+  else if (node->op->traits.int8 == INT8_MOVE && node->nin > 1)
     put_scale(d, node, largest(d, node) * between(d, 0.7, 1.5), any_zero(d)); /* none is far above it */
-  else if (node->op->int8 == INT8_LARGEST || node->op->int8 == INT8_MEAN || node->op->int8 == INT8_MOVE ||
-           repeats(node) || is_border(node)) {
+  else if (node->op->traits.int8 == INT8_LARGEST || node->op->traits.int8 == INT8_MEAN ||
+           node->op->traits.int8 == INT8_MOVE || repeats(node) || is_border(node)) {
     if (sample_number(&d->state) < 0.4) put_scale(d, node, first * between(d, 0.7, 1.5), any_zero(d));
   } else if (node->nin == 1 && node->op->family == FAMILY_MAP) draw_function(d, node);
   else { /* computed in floats */
@@ -322,7 +324,7 @@ static bool may_widen(const Graph *graph, const int *uses) {
     if (graph->outputs.data[o].as == AS_I8 || graph->outputs.data[o].as == AS_U8) return false;
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    if (uses[i] && node->op->int8 == INT8_PRODUCT && node->weight[0]->owner != node) return false;
+    if (uses[i] && node->op->traits.int8 == INT8_PRODUCT && node->weight[0]->owner != node) return false;
   }
   return true;
 }

@@ -495,7 +495,7 @@ static void check_fused(Shape input, const Op *op, const char *text, bool scaled
     kernel.root = &read;
     if (kernel.result == root) kernel.result = &read;
   }
-  if (pool) CU_ASSERT_TRUE(root->op->takes_pool(root, kernel.pool));
+  if (pool) CU_ASSERT_TRUE(root->op->traits.fuses_pool(root, kernel.pool));
   snprintf(net.what, sizeof net.what, "%s of %s, %s%s%s%s", op->name, shape_text(net.arena, input), text,
            scaled ? ", scaled" : "", normalized ? ", normalized" : "",
            chained ? ", chained"

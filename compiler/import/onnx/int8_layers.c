@@ -247,8 +247,8 @@ static bool function_fits(const Statement *s) {
 static bool fits_int8(const Statement *s, const Op *op, bool *known) {
   *known = true;
   if (is_move(s)) return move_fits(s);
-  if (op->int8 == INT8_MEAN) return mean_fits(s);
-  if (op->int8 == INT8_SOFTMAX) return softmax_fits(s);
+  if (op->traits.int8 == INT8_MEAN) return mean_fits(s);
+  if (op->traits.int8 == INT8_SOFTMAX) return softmax_fits(s);
   *known = op->family == FAMILY_MAP && s->nin == 1;
   return !*known || function_fits(s);
 }
@@ -262,8 +262,8 @@ static void frame(Framing *f, Statement *s) {
     remark(f->im, s, "in the layer before it");
     return;
   }
-  if (op->int8 == INT8_PRODUCT) frame_layer(f, s, op);
-  else if (bytes && combines(s, op->int8)) frame_combination(f, s, op->int8);
+  if (op->traits.int8 == INT8_PRODUCT) frame_layer(f, s, op);
+  else if (bytes && combines(s, op->traits.int8)) frame_combination(f, s, op->traits.int8);
   else if (bytes && !fits_int8(s, op, &known)) in_floats(f->im, s);
   else if (bytes && known) remark(f->im, s, "in 8 bits");
   if (s->out->quant) put_scale(f->im, s, s->out->quant);

@@ -137,9 +137,9 @@ bool is_move(const Statement *s) {
   memcpy(word, s->call, n);
   word[n] = 0;
   const Op *op = op_find(word);
-  if (op && op->border) /* of zeros, not of other numbers */
+  if (op && op->traits.padding) /* of zeros, not of other numbers */
     return !strstr(s->call, "mode=") && !strstr(s->call, "value=") && !strstr(s->call, "channels=");
-  return op && (op->int8 == INT8_MOVE || op->int8 == INT8_LARGEST);
+  return op && (op->traits.int8 == INT8_MOVE || op->traits.int8 == INT8_LARGEST);
 }
 
 const Quant *quant_of(const Value *value) { return value->quant ? value->quant : value->kept; }

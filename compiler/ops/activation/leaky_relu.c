@@ -37,5 +37,5 @@ const Op op_leaky_relu = {
     .map_needs = needs,
     .map = value,
     .map_gradient = gradient,
-    .int8 = INT8_LEAKY,
+    .traits.int8 = INT8_LEAKY,
 };

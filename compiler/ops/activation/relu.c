@@ -23,5 +23,5 @@ const Op op_relu = {
     .map_needs = map_needs_y,
     .map = value,
     .map_gradient = gradient,
-    .int8 = INT8_RELU,
+    .traits.int8 = INT8_RELU,
 };

@@ -26,5 +26,5 @@ const Op op_relu6 = {
     .map_needs = map_needs_y,
     .map = value,
     .map_gradient = gradient,
-    .int8 = INT8_RELU6,
+    .traits.int8 = INT8_RELU6,
 };

@@ -13,7 +13,7 @@ MAP_GRADIENT(gradient) { return mul(dy, mul(m->y, sub(number(1), m->y))); }
 const Op op_sigmoid = {
     .name = "sigmoid",
     .group = "activation",
-    .scores = SCORES_BINARY,
+    .traits.scores = SCORES_BINARY,
     .summary = "logistic function, 0 .. 1",
     .detail = "y = 1 / (1 + exp(-x))",
     .params = params,
@@ -25,5 +25,5 @@ const Op op_sigmoid = {
     .map_needs = map_needs_y,
     .map = value,
     .map_gradient = gradient,
-    .int8 = INT8_UNIT,
+    .traits.int8 = INT8_UNIT,
 };

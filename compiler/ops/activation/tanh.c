@@ -24,5 +24,5 @@ const Op op_tanh = {
     .map_needs = map_needs_y,
     .map = value,
     .map_gradient = gradient,
-    .int8 = INT8_SIGNED,
+    .traits.int8 = INT8_SIGNED,
 };

@@ -24,9 +24,9 @@ const Op op_add = {
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> add(shortcut) -> relu",
     .shape = combine_shape,
-    .turns = combine_turns,
+    .traits.commutes = combine_turns,
     MAP_OPERATOR,
     .map_eval = sum,
     .map = value,
-    .int8 = INT8_SUM,
+    .traits.int8 = INT8_SUM,
 };

@@ -23,7 +23,7 @@ const Op op_bias = {
     .params = params,
     .example = "conv(16, 3x3, bias=false) -> scale -> bias",
     .family = FAMILY_MAP,
-    .keeps_spatial = true,
+    .traits.keeps_spatial = true,
     .shape = shape,
     .eval = map_run,
     .gradient = backward,

@@ -98,7 +98,7 @@ const Op op_channel_max = {
     .detail = "y = max over c of x[c]",
     .params = params,
     .example = "channel_max -> sigmoid -> multiply(features)",
-    .keeps_spatial = true,
+    .traits.keeps_spatial = true,
     .shape = channels_shape,
     .eval = run,
     .gradient = backward,

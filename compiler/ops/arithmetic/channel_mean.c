@@ -59,7 +59,7 @@ const Op op_channel_mean = {
     .detail = "y = mean over c of x[c]",
     .params = params,
     .example = "channel_mean -> sigmoid -> multiply(features)",
-    .keeps_spatial = true,
+    .traits.keeps_spatial = true,
     .shape = channels_shape,
     .eval = run,
     .gradient = backward,

@@ -18,7 +18,7 @@ bool combine_turns(const Node *node) {
 }
 
 bool combine_has_int8(const Node *node) {
-  const Int8Form form = node->op->int8;
+  const Int8Form form = node->op->traits.int8;
   if (form != INT8_SUM && form != INT8_DIFFERENCE && form != INT8_MULTIPLY) return false;
   return node->nin >= 2 && combine_count(node) == node->nin && (form == INT8_SUM || node->nin == 2);
 }

@@ -11,6 +11,6 @@ int combine_input(const Node *, int operand);     /* which of node->in it is, -1
 double combine_number(const Node *, int operand); /* that number */
 double combine_x(const Node *, int operand, const double *x);
 Val combine_value(Map *, int operand);
-bool combine_turns(const Node *);    /* op->turns of add and multiply */
+bool combine_turns(const Node *);    /* op->traits.commutes of add and multiply */
 bool combine_has_int8(const Node *); /* one for which Int8Combine has a form */
 #endif

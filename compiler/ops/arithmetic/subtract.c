@@ -25,7 +25,7 @@ const Op op_subtract = {
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> subtract(before)",
     .family = FAMILY_MAP,
-    .keeps_spatial = true,
+    .traits.keeps_spatial = true,
     .shape = combine_shape,
     .eval = map_run,
     .gradient = backward,
@@ -34,5 +34,5 @@ const Op op_subtract = {
     .map_slope = slope,
     .map = value,
     .map_gradient = gradient,
-    .int8 = INT8_DIFFERENCE,
+    .traits.int8 = INT8_DIFFERENCE,
 };

@@ -65,7 +65,7 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 
 /* Windows of 2x2 that share nothing, where a convolution without groups adds up few terms or Winograd's
  * algorithm may do it. */
-static bool takes_pool(const Node *node, const Node *pool) {
+static bool fuses_pool(const Node *node, const Node *pool) {
   const Correlation k = correlation_of(node);
   if (correlation_near_limits(&k) || node->shape.regions) return false;
   const Window *w = pool->window;
@@ -78,7 +78,7 @@ static bool takes_pool(const Node *node, const Node *pool) {
   for (int axis = 0; axis < 2; axis++)
     halves = halves && w->kernel[axis] == 2 && w->stride[axis] == 2 && w->dilation[axis] == 1 &&
              w->before[axis] == 0;
-  return halves && pool->op->pool;
+  return halves && pool->op->traits.pool;
 }
 
 /* A gate (squeeze and excitation) in front of a convolution of single pixels: its weights are scaled, not
@@ -87,7 +87,7 @@ static bool takes_pool(const Node *node, const Node *pool) {
  * layer and what is in front of it take 3 % less, with 20 (28x28) 4 % less (AVX-512, one thread). */
 enum { PIXELS_A_FILTER = 4 };
 
-static bool takes_gate(const Node *node) {
+static bool fuses_gate(const Node *node) {
   const Correlation k = correlation_of(node);
   bool pixels = k.groups == 1 && k.l > 1;
   for (int axis = 0; axis < 2; axis++)
@@ -131,14 +131,14 @@ const Op op_conv = {
     .detail = "out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * "
               "weight[f][c][ky][kx]",
     .family = FAMILY_CONV,
-    .in_bands = true,
+    .traits.row_local = true,
     .shape = shape,
     .cost = correlation_cost,
     .eval = correlation_eval_gather,
     .gradient = gradient,
     .lower = correlation_lower_gather,
-    .behind_repeats = &op_conv_repeated,
-    .takes_pool = takes_pool,
-    .takes_gate = takes_gate,
-    .int8 = INT8_PRODUCT,
+    .traits.after_repeats = &op_conv_repeated,
+    .traits.fuses_pool = fuses_pool,
+    .traits.fuses_gate = fuses_gate,
+    .traits.int8 = INT8_PRODUCT,
 };

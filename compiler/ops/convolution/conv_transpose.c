@@ -93,7 +93,7 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 }
 
 const Op op_conv_transpose = {
-    .transposed = true,
+    .traits.transposed = true,
     .name = "conv_transpose",
     .group = "convolution",
     .summary = "transposed convolution: enlarges a picture or a sequence",
@@ -102,7 +102,7 @@ const Op op_conv_transpose = {
     .detail =
         "out[y*S + ky*D - P][x*S + kx*D - P][f] += in[y][x][c] * weight[c][f][ky][kx], starting from bias[f]",
     .family = FAMILY_CONV_SCATTER,
-    .int8 = INT8_PRODUCT,
+    .traits.int8 = INT8_PRODUCT,
     .shape = shape,
     .cost = correlation_cost,
     .eval = correlation_eval_spread,

@@ -9,7 +9,7 @@ Correlation correlation_of(const Node *node) {
   const Node *forward = node_forward(node);
   Window w = *node->window;
   const Extent out = shape_extent(forward->shape);
-  const bool transposed = forward->op->transposed;
+  const bool transposed = forward->op->traits.transposed;
   Extent in = shape_extent(forward->in[0]->shape);
   if (forward->op->family == FAMILY_CONV_REPEATED) {
     const int64_t *factor = forward->detail;
@@ -347,7 +347,7 @@ static void gather_windows(Lower *l, Gather *gather) {
               value[i] =
                   lower_finish(l, nest_get(b, nest_at(b, window, i / SIDE, i % SIDE, u)), &sy, &sx, &s, 1, 1);
             }
-            lower_put(l, pool->op->pool(value, SIDE * SIDE), &y, &x, &s, 1, 1);
+            lower_put(l, pool->op->traits.pool(value, SIDE * SIDE), &y, &x, &s, 1, 1);
           }
         }
 }
@@ -443,7 +443,7 @@ void correlation_backward(Gradient *gradient, Node *node, Node *dy, const Op *in
   Node *x = node->in[0];
   gradient_input(gradient, input, node, 1, &dy);
   Node *both_sides[2] = {x, dy};
-  if (node->op->transposed) {
+  if (node->op->traits.transposed) {
     both_sides[0] = dy;
     both_sides[1] = x;
   }
@@ -456,7 +456,7 @@ bool correlation_parameters(ShapeContext *context, Node *node, const Correlation
   if (k->rank == 3) dim[2] = dim[3];
   const int64_t taps_ = k->kernel[0] * k->kernel[1]; /* perhaps too many: op_weight says so */
   const int64_t large = bounded_product(k->l, taps_), small = bounded_product(k->s, taps_);
-  const bool transposed = node->op->transposed;
+  const bool transposed = node->op->traits.transposed;
   const int64_t fan_in = transposed ? small : large, fan_out = transposed ? large : small;
   node->weight = NEW_ARRAY(context->arena, Weight *, 2);
   node->nweights = 2;

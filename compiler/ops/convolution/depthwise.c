@@ -65,7 +65,7 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
   correlation_backward(gradient, node, dy, &op_depthwise_input_gradient, &op_depthwise_weight_gradient);
 }
 
-static bool takes_means(const Node *node) {
+static bool fuses_row_means(const Node *node) {
   const Correlation k = correlation_of(node);
   return k.groups > 1 && k.l == 1 && k.s == 1 && !node->shape.regions && !correlation_near_limits(&k);
 }
@@ -79,12 +79,12 @@ const Op op_depthwise = {
     .detail = "out[y][x][c*M + m] = bias[c*M + m] + sum over ky, kx of in[y*S + ky*D - P][x*S + kx*D - P][c] "
               "* weight[c*M + m][0][ky][kx]",
     .family = FAMILY_DEPTHWISE,
-    .in_bands = true,
+    .traits.row_local = true,
     .shape = shape,
     .cost = correlation_cost,
     .eval = correlation_eval_gather,
     .gradient = gradient,
     .lower = correlation_lower_gather,
-    .takes_means = takes_means,
-    .int8 = INT8_PRODUCT,
+    .traits.fuses_row_means = fuses_row_means,
+    .traits.int8 = INT8_PRODUCT,
 };

@@ -182,5 +182,5 @@ const Op op_dense = {
     .eval = eval,
     .gradient = gradient,
     .lower = lower,
-    .int8 = INT8_PRODUCT,
+    .traits.int8 = INT8_PRODUCT,
 };

@@ -252,7 +252,7 @@ static const Routine rows_routine = {.name = "nms_rows",
 /* Are all rows made by yolo, whose numbers for classes are sigmoids? */
 static bool made_by_yolo(const Node *rows) {
   if (rows->op == &op_yolo) return true;
-  if (!rows->op->join && rows->op->family != FAMILY_ALIAS) return false;
+  if (!rows->op->traits.channel_offset && rows->op->family != FAMILY_ALIAS) return false;
   for (int k = 0; k < rows->nin; k++)
     if (!made_by_yolo(rows->in[k])) return false;
   return rows->nin > 0;
@@ -298,9 +298,9 @@ const Op op_nms = {
         "gradient passes",
     .params = params,
     .example = "nms(scores, iou=0.5, max=20)",
-    .alone = true,
-    .finds = FINDS_BOXES,
-    .classes = classes,
+    .traits.per_image = true,
+    .traits.finds = FINDS_BOXES,
+    .traits.classes = classes,
     .shape = shape,
     .eval = eval,
     .lower = lower,

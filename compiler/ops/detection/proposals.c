@@ -271,7 +271,7 @@ const Op op_proposals = {
         "et al., 2015",
     .params = params,
     .example = "scores -> proposals(deltas, anchors=[[64, 64], [128, 64], [64, 128]], stride=16)",
-    .alone = true,
+    .traits.per_image = true,
     .shape = shape,
     .eval = eval,
     .train = proposals_sample,

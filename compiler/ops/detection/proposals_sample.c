@@ -82,7 +82,8 @@ static void lower(Lower *l) {
     }
 }
 
-static const Op op_sample = {.name = "proposals sample", .alone = true, .eval = eval, .lower = lower};
+static const Op op_sample = {
+    .name = "proposals sample", .traits.per_image = true, .eval = eval, .lower = lower};
 
 Node *proposals_sample(Graph *graph, Node *node) {
   if (!graph->training || !graph->training->objects) return node;

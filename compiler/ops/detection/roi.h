@@ -1,6 +1,6 @@
 /* roi.h: what roi_pool and roi_align share. Their current value is the boxes, in[1] the features; the value
- * is a picture of `size` for each box. Their nests go through these rows themselves (op->own_rows), so that
- * threads share out whole regions. */
+ * is a picture of `size` for each box. Their nests go through these rows themselves
+ * (op->traits.loops_over_rows), so that threads share out whole regions. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ROI_H
 #define CNNC_ROI_H

@@ -373,7 +373,7 @@ const Op op_yolo = {
         "exp(t), in pixels of the picture, then sigmoids; stride = size of the net's first picture / cells",
     .params = params,
     .example = "conv(255, 1x1) -> yolo(80, anchors=[[10, 14], [23, 27], [37, 58]]) -> nms",
-    .classes = classes,
+    .traits.classes = classes,
     .shape = shape,
     .eval = run,
     .gradient = gradient,

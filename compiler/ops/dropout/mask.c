@@ -61,9 +61,12 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 }
 
 const Op op_dropout_mask = {
-    .name = "dropout mask", .keeps_spatial = true, .eval = run, .gradient = backward, .lower = lower};
-const Op op_drop_path_mask = {
-    .name = "drop_path mask", .keeps_spatial = true, .eval = run, .gradient = backward, .lower = lower};
+    .name = "dropout mask", .traits.keeps_spatial = true, .eval = run, .gradient = backward, .lower = lower};
+const Op op_drop_path_mask = {.name = "drop_path mask",
+                              .traits.keeps_spatial = true,
+                              .eval = run,
+                              .gradient = backward,
+                              .lower = lower};
 
 Node *mask_train(Graph *graph, Node *node, const Op *mask) {
   return rate_of(node) > 0 ? graph_hidden(graph, mask, node, node->shape, RESULT_SAMPLE, 1, node->in) : node;

@@ -32,4 +32,4 @@ static void lower(Lower *l) {
       }
 }
 
-const Op op_int8_border = {.name = "int8_border", .alone = true, .eval = eval, .lower = lower};
+const Op op_int8_border = {.name = "int8_border", .traits.per_image = true, .eval = eval, .lower = lower};

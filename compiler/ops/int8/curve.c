@@ -59,8 +59,8 @@ static void lower(Lower *l) {
 
 const Op op_int8_curve = {.name = "int8_curve",
                           .detail = "out = a point of the logistic function, and part of the way to the next",
-                          .alone = true,
-                          .in_bands = true,
-                          .keeps_spatial = true,
+                          .traits.per_image = true,
+                          .traits.row_local = true,
+                          .traits.keeps_spatial = true,
                           .eval = eval,
                           .lower = lower};

@@ -127,8 +127,8 @@ static void lower(Lower *l) {
 const Op op_int8_combine = {.name = "int8_combine",
                             .detail = "the operands less their zeros, brought to one scale, rounded",
                             .family = FAMILY_INT8,
-                            .in_bands = true,
-                            .alone = true,
-                            .keeps_spatial = true,
+                            .traits.row_local = true,
+                            .traits.per_image = true,
+                            .traits.keeps_spatial = true,
                             .eval = eval,
                             .lower = lower};

@@ -212,7 +212,7 @@ static void lower(Lower *l) {
 const Op op_int8_pool = {
     .name = "int8_pool",
     .detail = "a mean is sum / n, halves away from zero; of nets that round as `float` to even",
-    .alone = true,
-    .in_bands = true,
+    .traits.per_image = true,
+    .traits.row_local = true,
     .eval = eval,
     .lower = lower};

@@ -89,7 +89,7 @@ static void lower(Lower *l) {
 
 const Op op_int8_softmax = {.name = "int8_softmax",
                             .detail = "out = exponential[largest - in] / their sum, in 256ths, less 128",
-                            .alone = true,
-                            .keeps_spatial = true,
+                            .traits.per_image = true,
+                            .traits.keeps_spatial = true,
                             .eval = eval,
                             .lower = lower};

@@ -181,8 +181,8 @@ static void lower(Lower *l) {
 
 const Op op_int8_table = {.name = "int8_table",
                           .detail = "out = table[in + 128]",
-                          .alone = true,
-                          .in_bands = true,
-                          .keeps_spatial = true,
+                          .traits.per_image = true,
+                          .traits.row_local = true,
+                          .traits.keeps_spatial = true,
                           .eval = eval,
                           .lower = lower};

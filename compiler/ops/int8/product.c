@@ -203,8 +203,8 @@ const Op op_int8_product = {
     .detail =
         "x[f] = bias[f] + sum of weight * (in - zero); out[f] = cut(round(x[f] * factor[f]) + zero of out)",
     .family = FAMILY_INT8,
-    .in_bands = true,
-    .alone = true,
+    .traits.row_local = true,
+    .traits.per_image = true,
     .cost = cost,
     .eval = eval,
     .lower = lower};

@@ -27,4 +27,4 @@ static void lower(Lower *l) {
           }
 }
 
-const Op op_int8_repeat = {.name = "int8_repeat", .alone = true, .eval = eval, .lower = lower};
+const Op op_int8_repeat = {.name = "int8_repeat", .traits.per_image = true, .eval = eval, .lower = lower};

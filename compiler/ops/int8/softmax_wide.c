@@ -97,7 +97,7 @@ static void lower(Lower *l) {
 
 const Op op_int8_softmax_wide = {.name = "int8_softmax_wide",
                                  .detail = "out = exp(in - largest) / their sum, in 32768ths, by tables",
-                                 .alone = true,
-                                 .keeps_spatial = true,
+                                 .traits.per_image = true,
+                                 .traits.keeps_spatial = true,
                                  .eval = eval,
                                  .lower = lower};

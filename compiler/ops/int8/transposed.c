@@ -141,7 +141,7 @@ const Op op_int8_transposed = {
     .name = "int8_transposed",
     .detail = "x[f] = bias[f] + sum over what meets there of weight * (in - zero); out[f] = cut(round(x[f] * "
               "factor[f]) + zero of out)",
-    .alone = true,
+    .traits.per_image = true,
     .family = FAMILY_INT8,
     .cost = cost,
     .eval = eval,

@@ -120,7 +120,7 @@ const Op op_loss_cross_entropy = {
               "`ignore` do not count",
     .params = params,
     .example = "loss = cross_entropy",
-    .class_target = true,
+    .traits.class_target = true,
     .shape = loss_classes_shape,
     .eval = run,
     .lower = lower,

@@ -287,7 +287,7 @@ const Op op_loss_dice = {
               "1 - (2 * sum p*t + 1) / (sum p + sum t + 1); labels -1 do not count",
     .params = params,
     .example = "loss = dice",
-    .class_target = true,
+    .traits.class_target = true,
     .shape = shape,
     .eval = run,
     .lower = lower,

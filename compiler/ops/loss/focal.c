@@ -151,7 +151,7 @@ const Op op_loss_focal = {
     .detail = "mean of -(1 - p[label])^gamma * log p[label]",
     .params = params,
     .example = "loss = focal(gamma=2)",
-    .class_target = true,
+    .traits.class_target = true,
     .shape = loss_classes_shape,
     .eval = run,
     .lower = lower,

@@ -7,7 +7,7 @@ static const Param params[] = {{0}};
 
 static void shape(ShapeContext *context, Node *node) {
   const Node *output = node->in[0];
-  if (!output->op->softmax) {
+  if (!output->op->traits.softmax) {
     loss_classes_shape(context, node);
     return;
   }
@@ -103,7 +103,7 @@ const Op op_loss_hinge = {
     .detail = "mean of 1/C * sum over the other classes of max(0, 1 - o[label] + o[c])",
     .params = params,
     .example = "loss = hinge",
-    .class_target = true,
+    .traits.class_target = true,
     .shape = shape,
     .eval = run,
     .lower = lower,

@@ -1,8 +1,9 @@
-/* loss.h: what losses share. A loss is three operators (op.h): the share of one image in the mean loss, the
- * scale 1/normaliser of the batch, and the gradient. */
+/* loss.h: what losses share. A loss is three operators (ops/registry.h): the share of one image in the mean
+ * loss, the scale 1/normaliser of the batch, and the gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LOSS_H
 #define CNNC_LOSS_H
+#include "ops/registry.h"
 #include "kernel/map.h"
 #include "kernel/walk.h"
 

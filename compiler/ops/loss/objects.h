@@ -5,6 +5,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_OBJECTS_H
 #define CNNC_OBJECTS_H
+#include "ops/registry.h"
 #include "ops/loss/loss.h"
 
 /* The inputs of such a node: `values` of the net, then these. */

@@ -545,8 +545,8 @@ static void apply_backward(Gradient *pass, Node *node, Node *dy) {
 }
 
 static const Op op_apply = {.name = "batchnorm apply",
-                            .elementwise = true,
-                            .keeps_spatial = true,
+                            .traits.elementwise = true,
+                            .traits.keeps_spatial = true,
                             .eval = apply_run,
                             .gradient = apply_backward,
                             .lower = apply_lower};
@@ -575,7 +575,7 @@ const Op op_batchnorm = {
               "training, running ones in inference and where frozen=true",
     .params = params,
     .example = "conv(32, 3x3, bias=false) -> batchnorm -> relu",
-    .fold = FOLD_SCALE,
+    .traits.fold = FOLD_SCALE,
     .shape = shape,
     .train = train,
     MAP_OPERATOR,

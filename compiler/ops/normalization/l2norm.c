@@ -90,7 +90,7 @@ const Op op_l2norm = {
     .detail = "y[c] = x[c] / max(sqrt(sum over k of x[k]^2), epsilon)",
     .params = params,
     .example = "conv(64, 1x1) -> l2norm -> scale(20)",
-    .keeps_spatial = true,
+    .traits.keeps_spatial = true,
     .shape = map_shape,
     .eval = run,
     .gradient = backward,

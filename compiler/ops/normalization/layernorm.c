@@ -6,7 +6,7 @@ static const Param params[] = {STANDARDIZE_PARAMS};
 
 static const Op op_back = {.name = "layernorm input gradient", STANDARDIZE_BACK};
 static const Op op_standardized = {
-    .name = "layernorm standardized", .keeps_spatial = true, STANDARDIZE_TRAINED};
+    .name = "layernorm standardized", .traits.keeps_spatial = true, STANDARDIZE_TRAINED};
 
 static void shape(ShapeContext *context, Node *node) {
   standardize_shape(context, node,
@@ -21,7 +21,7 @@ const Op op_layernorm = {
               "channels of a pixel",
     .params = params,
     .example = "depthwise(7, pad=same) -> layernorm -> conv(384, 1x1)",
-    .keeps_spatial = true,
+    .traits.keeps_spatial = true,
     .shape = shape,
     STANDARDIZE_OPERATOR,
 };

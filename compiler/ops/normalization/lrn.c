@@ -270,7 +270,7 @@ const Op op_lrn = {
               "from c - (size - 1)/2 to c + size/2",
     .params = params,
     .example = "conv(96, 11x11, stride=4) -> relu -> lrn(5)",
-    .keeps_spatial = true,
+    .traits.keeps_spatial = true,
     .shape = shape,
     .eval = run,
     .gradient = backward,

@@ -101,7 +101,7 @@ const Op op_normalize = {
     .detail = "y = (x*scale - mean) / std = x*(scale/std) - mean/std",
     .params = params,
     .example = "normalize(mean=0.2860, std=0.3530, scale=1/255)",
-    .fold = FOLD_NORMALIZE,
+    .traits.fold = FOLD_NORMALIZE,
     .shape = shape,
     MAP_OPERATOR,
     .map_eval = normalized,

@@ -344,7 +344,7 @@ MAP_EVAL(weighted) { return x[0] * weight[WEIGHT]; }
 MAP_VALUE(weighted_value) { return mul(m->x[0], map_weight(m, WEIGHT)); }
 static const Op op_weighted = {.name = "norm weighted",
                                .family = FAMILY_MAP,
-                               .keeps_spatial = true,
+                               .traits.keeps_spatial = true,
                                .eval = map_run,
                                .lower = lower_plain_map,
                                .map_eval = weighted,

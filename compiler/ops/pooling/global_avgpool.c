@@ -21,6 +21,6 @@ const Op op_global_avgpool = {
     .eval = avgpool_run,
     .gradient = avgpool_backward,
     .lower = avgpool_lower,
-    .of_rows = &op_row_mean,
-    .int8 = INT8_MEAN,
+    .traits.row_means = &op_row_mean,
+    .traits.int8 = INT8_MEAN,
 };

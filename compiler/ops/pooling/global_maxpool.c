@@ -17,5 +17,5 @@ const Op op_global_maxpool = {
     .eval = maxpool_run,
     .gradient = maxpool_backward,
     .lower = maxpool_lower,
-    .int8 = INT8_LARGEST,
+    .traits.int8 = INT8_LARGEST,
 };

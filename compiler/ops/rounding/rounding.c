@@ -28,7 +28,7 @@ static const Rounds *rounds_of(const Node *node) { return node->detail; }
 const double *rounding_weights(Arena *arena, const Node *node, const double *const *weight) {
   const Node *of = node_forward(node);
   const int index = rounding_switch(node);
-  if (of->op->int8 != INT8_PRODUCT || index < 0 || !(weight[index][0] > 0)) return weight[0];
+  if (of->op->traits.int8 != INT8_PRODUCT || index < 0 || !(weight[index][0] > 0)) return weight[0];
   const int64_t filters = int8_filters(of), terms = of->weight[0]->size / filters;
   double *to = NEW_ARRAY(arena, double, of->weight[0]->size);
   for (int64_t f = 0; f < filters; f++) {
@@ -118,8 +118,8 @@ static Val gradient_map(Map *m) {
 
 static const Op op_gradient = {.name = "fake quantize gradient",
                                .family = FAMILY_MAP,
-                               .alone = true,
-                               .keeps_spatial = true,
+                               .traits.per_image = true,
+                               .traits.keeps_spatial = true,
                                .eval = gradient_run,
                                .lower = lower_plain_map,
                                .map = gradient_map};
@@ -133,8 +133,8 @@ static void value_backward(Gradient *gradient, Node *node, Node *dy) {
 
 static const Op op_value = {.name = "fake quantize",
                             .family = FAMILY_MAP,
-                            .alone = true,
-                            .keeps_spatial = true,
+                            .traits.per_image = true,
+                            .traits.keeps_spatial = true,
                             .eval = value_run,
                             .gradient = value_backward,
                             .lower = lower_plain_map,
@@ -266,7 +266,8 @@ static void seen_lower(Lower *l) {
     nest_store(b, nest_at(b, l->out, 0, 0, which), nest_get(b, nest_at(b, end, which)));
 }
 
-static const Op op_seen = {.name = "seen range", .alone = true, .eval = seen_run, .lower = seen_lower};
+static const Op op_seen = {
+    .name = "seen range", .traits.per_image = true, .eval = seen_run, .lower = seen_lower};
 
 /* ---- the running range ---- */
 static void running_run(const Eval *eval) {

@@ -91,11 +91,11 @@ const Op op_channel_shuffle = {
     .detail = "y[k*groups + g] = x[g*(C/groups) + k]",
     .params = params,
     .example = "conv(48, 1x1, groups=3) -> channel_shuffle(3)",
-    .keeps_spatial = true,
+    .traits.keeps_spatial = true,
     .shape = shape,
     .identity = identity,
     .eval = run,
     .gradient = backward,
     .lower = lower,
-    .int8 = INT8_MOVE,
+    .traits.int8 = INT8_MOVE,
 };

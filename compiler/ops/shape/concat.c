@@ -135,13 +135,13 @@ const Op op_concat = {
               "axis=height and axis=width pictures",
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> concat(skip)",
-    .keeps_spatial = true,
+    .traits.keeps_spatial = true,
     .shape = shape,
-    .join = offset_of,
+    .traits.channel_offset = offset_of,
     .eval = run,
     .gradient = backward,
     .lower = lower,
-    .int8 = INT8_MOVE,
+    .traits.int8 = INT8_MOVE,
 };
 
 /* ---- what cannot be written into the result by its producer ---- */

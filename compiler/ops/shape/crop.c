@@ -48,10 +48,10 @@ const Op op_crop = {
     .detail = "the middle of the input",
     .params = params,
     .example = "crop(2)",
-    .keeps_spatial = true,
+    .traits.keeps_spatial = true,
     .shape = shape,
     .eval = run,
     .gradient = backward,
     .lower = lower,
-    .int8 = INT8_MOVE,
+    .traits.int8 = INT8_MOVE,
 };

@@ -39,9 +39,9 @@ const Op op_depth_to_space = {
     .params = params,
     .example = "conv(12, 3x3, pad=same) -> depth_to_space(2)",
     .shape = shape,
-    .field = blocks_field,
+    .traits.receptive_field = blocks_field,
     .eval = run,
     .gradient = backward,
     .lower = lower,
-    .int8 = INT8_MOVE,
+    .traits.int8 = INT8_MOVE,
 };

@@ -35,7 +35,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 }
 
 #define FLATTEN                                                                                              \
-  .name = "flatten", .group = "shape", .keeps_spatial = true, .int8 = INT8_MOVE,                             \
+  .name = "flatten", .group = "shape", .traits.keeps_spatial = true, .traits.int8 = INT8_MOVE,               \
   .summary = "a vector of all elements", .params = params, .example = "flatten -> dense(10)",                \
   .shape = shape, .detail = "y[(h*W + w)*C + c] = x[h][w][c]; with order=chw y[(c*H + h)*W + w]"
 

@@ -92,7 +92,8 @@ static void place_run(const Eval *eval) {
 static void cut_lower(Lower *l) { box_lower_cut(l, *box_of(l->node)); }
 static void place_lower(Lower *l) { box_lower_place(l, *box_of(l->node), 0); }
 
-static const Op op_cut = {.name = "cut box", .part = cut_part, .eval = cut_run, .lower = cut_lower};
+static const Op op_cut = {
+    .name = "cut box", .traits.channel_slice = cut_part, .eval = cut_run, .lower = cut_lower};
 static const Op op_place = {.name = "place box", .eval = place_run, .lower = place_lower};
 
 static Node *hidden(Gradient *gradient, const Op *op, Node *of, Node *dy, Shape shape, Box box) {

@@ -73,5 +73,5 @@ const Op op_reshape = {
     .shape = shape,
     .eval = run,
     .gradient = backward,
-    .int8 = INT8_MOVE,
+    .traits.int8 = INT8_MOVE,
 };

@@ -28,7 +28,7 @@ static void eval_rows(const Eval *eval) {
 static void lower_cut(Lower *l) { box_lower_cut(l, box_of(l->node)); }
 
 static const Op op_rows = {
-    .name = "some rows", .lies_in = first_element, .eval = eval_rows, .lower = lower_cut};
+    .name = "some rows", .traits.slice_offset = first_element, .eval = eval_rows, .lower = lower_cut};
 
 /* ---- those that the next band reads once more ---- */
 MAP_EVAL(kept_eval) { return x[0]; }
@@ -67,7 +67,7 @@ static void lower_stack(Lower *l) {
 }
 
 static const Op op_stack = {
-    .name = "stacked rows", .lie_in_it = element_of, .eval = eval_stack, .lower = lower_stack};
+    .name = "stacked rows", .traits.concat_offset = element_of, .eval = eval_stack, .lower = lower_stack};
 
 /* ---- their nodes ---- */
 static Node *node_of(Graph *graph, const Op *op, int64_t rows, int n, Node *const *in) {

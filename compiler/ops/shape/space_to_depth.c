@@ -41,9 +41,9 @@ const Op op_space_to_depth = {
     .params = params,
     .example = "space_to_depth(2) -> conv(64, 3x3, pad=same)",
     .shape = shape,
-    .field = blocks_field,
+    .traits.receptive_field = blocks_field,
     .eval = run,
     .gradient = backward,
     .lower = lower,
-    .int8 = INT8_MOVE,
+    .traits.int8 = INT8_MOVE,
 };

@@ -149,7 +149,7 @@ static Val pooled(Nest *b, const Columns *c, Buf *acc, const Ix *f, const Ix *y,
       row[v] = nest_let(b, nest_text(b, "r%d", v), wide(plain_sum(b, c, acc, f, r, v, y, filter), c));
     for (int i = 0; i < c->x.parts; i++) x[n++] = c->lanes == 1 ? row[i] : alternate(b, c, row, i);
   }
-  return c->l->kernel->pool->op->pool(x, n);
+  return c->l->kernel->pool->op->traits.pool(x, n);
 }
 
 static void store_lanes(Nest *b, const Columns *c, Val v, const Ix *y, const Ix *x, const Ix *filter,

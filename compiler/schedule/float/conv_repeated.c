@@ -39,7 +39,8 @@ static double as_written(Arena *arena, const Target *t, const Correlation *k, in
 static bool pays(Arena *arena, const Node *node, const Target *target, int64_t net_bytes) {
   int64_t factor[2];
   const Op *op = node->op;
-  if (!op->behind_repeats || !node->in[0]->op->repeats || !node->in[0]->op->repeats(node->in[0], factor))
+  if (!op->traits.after_repeats || !node->in[0]->op->traits.repeats ||
+      !node->in[0]->op->traits.repeats(node->in[0], factor))
     return false;
   const Correlation k = correlation_of(node);
   if (!possible(&k, factor)) return false;

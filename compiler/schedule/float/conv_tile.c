@@ -133,7 +133,8 @@ static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
           x[n++] =
               lower_finish(d->l, whole_sum(b, t, acc, &place, v), &y, &x_, &f, lanes_stored(t, v), d->lanes);
         }
-      lower_put(d->l, d->l->kernel->pool->op->pool(x, n), &a->y, &ox, &f, lanes_stored(t, v), d->lanes);
+      lower_put(d->l, d->l->kernel->pool->op->traits.pool(x, n), &a->y, &ox, &f, lanes_stored(t, v),
+                d->lanes);
     }
 }
 

@@ -346,7 +346,7 @@ static void pool_rows(const Join *j, Val y[2][WINOGRAD_TILE], const Ix *oy) {
       Val x[POOLED * POOLED];
       for (int i = 0; i < POOLED * POOLED; i++)
         x[i] = finished(j, y[i / POOLED][k + i % POOLED], &oy[i / POOLED], &ox[i % POOLED]);
-      put(j, pool->op->pool(x, POOLED * POOLED), &py, &px);
+      put(j, pool->op->traits.pool(x, POOLED * POOLED), &py, &px);
     }
   }
 }

@@ -19,8 +19,8 @@ static void row(Lower *l, const Ix *y, const Ix *first, const Ix *c, int part, i
 }
 
 static bool costly_channels(const Kernel *kernel) {
-  bool costly = kernel->root->op->fold == FOLD_SCALE;
-  for (int i = 0; i < kernel->nchain; i++) costly = costly || kernel->chain[i]->op->fold == FOLD_SCALE;
+  bool costly = kernel->root->op->traits.fold == FOLD_SCALE;
+  for (int i = 0; i < kernel->nchain; i++) costly = costly || kernel->chain[i]->op->traits.fold == FOLD_SCALE;
   return costly;
 }
 
