@@ -168,6 +168,7 @@ View *map_view(ModelImport *, const View *, const char *call, ...) __attribute__
 /* Nothing but this node sees the value: each tensor on the way from where it was made is read once. */
 bool read_once(const ModelImport *, int tensor, const Value *);
 const char *number_text(Arena *, double); /* as the program has it */
+#define LARGEST_BOUND 3.4e38              /* a bound beyond it, or infinite, bounds nothing */
 
 /* A model as far as it can be imported, with its problems; NULL after reports. The latter: once more, with
  * other options. */
@@ -270,6 +271,9 @@ View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, 
 /* ---- ops_einsum.c ---- */
 /* MatMul of a constant, that input, that is first or has more than two dimensions. */
 View *import_matrices(ModelImport *, const OnnxNode *, int constant);
+
+/* ---- ops_shape.c ---- */
+Value *join_values(ModelImport *, int n, Value **in, int axis); /* along an axis of the value */
 
 /* ---- ops_combine.c ---- */
 /* Two values by an operator of the language; `alone`: the first is read nowhere else. */

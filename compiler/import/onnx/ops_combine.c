@@ -13,7 +13,11 @@ static bool commutes(const char *word) {
 static View *with_number(ModelImport *im, const View *x, double number, const char *word) {
   const bool factor = strcmp(word, "multiply") == 0 || strcmp(word, "divide") == 0;
   const bool term = strcmp(word, "add") == 0 || strcmp(word, "subtract") == 0;
-  if ((factor && number == 1) || (term && number == 0 && x->value->made)) return view_copy(im, x, x->value);
+  const bool unbounded = strcmp(word, "minimum") == 0   ? number >= LARGEST_BOUND
+                         : strcmp(word, "maximum") == 0 ? number <= -LARGEST_BOUND
+                                                        : false;
+  if (unbounded || (factor && number == 1) || (term && number == 0 && x->value->made))
+    return view_copy(im, x, x->value);
   return map_view(im, x, "%s(%s)", word, number_text(im->arena, number));
 }
 

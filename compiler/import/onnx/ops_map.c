@@ -85,11 +85,12 @@ static bool bound(ModelImport *im, const OnnxNode *node, int input, const char *
 }
 
 static View *clipped(ModelImport *im, const View *x, double low, double high) {
-  if (low < -3.4e38 && high > 3.4e38) return view_copy(im, x, x->value);
+  const bool below = low > -LARGEST_BOUND, above = high < LARGEST_BOUND;
+  if (!below && !above) return view_copy(im, x, x->value);
   if (low == 0 && high == 6) return map_view(im, x, "relu6");
-  if (low == 0 && high > 3.4e38) return map_view(im, x, "relu");
-  if (high > 3.4e38) return map_view(im, x, "maximum(%s)", number_text(im->arena, low));
-  if (low < -3.4e38) low = -3.4028234e38;
+  if (low == 0 && !above) return map_view(im, x, "relu");
+  if (!above) return map_view(im, x, "maximum(%s)", number_text(im->arena, low));
+  if (!below) low = -3.4028234e38;
   return map_view(im, x, "clip(%s, %s)", number_text(im->arena, low), number_text(im->arena, high));
 }
 
