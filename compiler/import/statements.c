@@ -251,6 +251,14 @@ static int dimensions_of(ModelImport *im, const View *view, int dims[MOST_DIMS])
   return n;
 }
 
+/* Whose channels are the last of these dimensions, where they were several of them. */
+static Value *with_last(ModelImport *im, Value *value, const View *view, int n, const int *dims) {
+  Shape shape = {.rank = n};
+  for (int k = 0; k < n; k++) shape.dim[k] = view->size[dims[k]];
+  const int64_t channels = value->shape.dim[value->shape.rank - 1];
+  return channels > shape.dim[n - 1] && channels % shape.dim[n - 1] == 0 ? reshaped(im, value, shape) : value;
+}
+
 /* Channels last, of four or more dimensions also with two for channels, or as ONNX has it: whichever moves
  * least. Channels are the dimensions behind the batch, which may be of one element. */
 static Value *lay_output(ModelImport *im, const View *view, bool *as_onnx) {
@@ -267,7 +275,8 @@ static Value *lay_output(ModelImport *im, const View *view, bool *as_onnx) {
     if (moves < least) best = way, least = moves;
   }
   *as_onnx = best == 0 && ways > 1;
-  return lay_in_order(im, view, n, order[best]);
+  Value *value = lay_in_order(im, view, n, order[best]);
+  return value && (n == 2 || n == 3) ? with_last(im, value, view, n, order[best]) : value;
 }
 
 static void add_model_output(ModelImport *im, const OnnxPort *port) {

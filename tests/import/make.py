@@ -78,7 +78,7 @@ def functions():
 
 
 NOT_IN_ONNXRUNTIME = ("even_windows",)  # by the definition of the standard
-TABLES = ("boxes", "rows")  # whose first dimension is no batch
+TABLES = ("boxes", "rows", "h", "h2", "steps")  # whose first dimension is no batch
 
 
 def in_memory(key, array, last):

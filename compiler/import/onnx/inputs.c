@@ -127,6 +127,19 @@ static bool is_boxes(const ModelImport *im, const OnnxPort *port) {
   return read;
 }
 
+/* Recurrent state, [layers, batch, units]: other inputs have the batch of one first. */
+static bool is_state(const ModelImport *im, const OnnxPort *port) {
+  bool batch = false;
+  for (int i = 0; i < im->onnx->ninputs; i++) {
+    const OnnxPort *other = &im->onnx->input[i];
+    const ImportShape *shape = shape_given(im, other->name);
+    const int rank = shape ? shape->rank : other->rank;
+    const int64_t first = shape ? shape->dim[0] : other->dim[0];
+    batch = batch || (rank > 1 && first < 2 && !im->onnx->constant[other->tensor]);
+  }
+  return batch && port->rank == 3 && port->dim[0] > 1 && port->dim[1] == 1;
+}
+
 /* The axis of the value that runs along each dimension of an input, positions first; -1: none. */
 static void input_axes(const OnnxPort *port, int first, int axis[MOST_DIMS]) {
   int next = 0;
@@ -137,8 +150,8 @@ static void input_axes(const OnnxPort *port, int first, int axis[MOST_DIMS]) {
 static bool add_input(ModelImport *im, OnnxPort *port) {
   if (port->type == TENSOR_STRING) return refuse_text(im, port);
   if (!sizes_of_input(im, port)) return false;
-  const bool boxes = is_boxes(im, port);
-  const int first = port->rank > 1 && !boxes ? 1 : 0, rest = port->rank - first;
+  const bool boxes = is_boxes(im, port), state = is_state(im, port);
+  const int first = port->rank > 1 && !boxes && !state ? 1 : 0, rest = port->rank - first;
   int axis[MOST_DIMS];
   if (rest > 3) {
     diag_report(im->diags, DIAG_import_shape, im->at, NULL,
@@ -147,6 +160,7 @@ static bool add_input(ModelImport *im, OnnxPort *port) {
     return false;
   }
   port->channels = boxes              ? 1
+                   : state            ? 2
                    : rest < 2         ? first
                    : im->onnx->tflite ? port->rank - 1
                                       : channels_of_input(im, port);

@@ -132,6 +132,11 @@ View *import_expand(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- concatenation ---- */
+/* A dimension that counts images: of one element where there is one. */
+static bool is_batch(const View *x, int d) {
+  return x->along[d].n == 0 ? x->size[d] == 1 : x->along[d].f[0].axis == BATCH;
+}
+
 /* All inputs have their channels along one dimension, and lie alike otherwise. */
 static bool joins_channels(const ModelImport *im, const OnnxNode *node, int axis) {
   const View *first = im->item[node->in[0]].view;
@@ -148,7 +153,7 @@ static bool joins_channels(const ModelImport *im, const OnnxNode *node, int axis
 }
 
 /* Values joined along an axis; at most MOST_JOINED by a statement. */
-static Value *join_values(ModelImport *im, int n, Value **in, int axis) {
+Value *join_values(ModelImport *im, int n, Value **in, int axis) {
   static const char *const words[2][2] = {{"length", ""}, {"height", "width"}};
   Shape shape = in[0]->shape;
   const char *word = axis == shape.rank - 1 ? NULL : words[shape.rank - 2][axis];
@@ -210,7 +215,7 @@ static Join join_layout(const ModelImport *im, const OnnxNode *node, int axis) {
   const View *first = im->item[node->in[0]].view;
   Join last = {.chan = axis}, other = {.chan = -1};
   const int c = first->value->shape.rank - 1;
-  for (int d = 1; d < first->rank; d++) {
+  for (int d = is_batch(first, 0) ? 1 : 0; d < first->rank; d++) {
     const Factors *along = &first->along[d];
     const bool channels = d != axis && along->n && along->f[along->n - 1].axis == c;
     if (d != axis && (first->size[d] > 1 || (axis == 1 && first->rank == 4))) last.pos[last.npos++] = d;
@@ -250,7 +255,7 @@ static View *plain_view(ModelImport *im, View *x) {
   const int c = x->value->shape.rank - 1;
   int chan = -1, pos[MOST_DIMS], npos;
   bool plain = true;
-  for (int d = 1; d < x->rank; d++) {
+  for (int d = is_batch(x, 0) ? 1 : 0; d < x->rank; d++) {
     plain = plain && x->along[d].n < 2;
     if (x->along[d].n && x->along[d].f[0].axis == c) chan = d;
   }
@@ -309,7 +314,9 @@ View *import_concat(ModelImport *im, const OnnxNode *whole) {
   if (axis < 0) axis += first->rank;
   if (axis < 0 || axis >= first->rank) return no(im, "an axis that there is not");
   if (node->nin == 1) return view_copy(im, first, first->value);
-  if (axis == 0) return no(im, "a concat over the batch");
+  for (int i = 0; i < node->nin && axis == 0; i++) /* one image may be joined with others */
+    if (im->item[node->in[i]].view->along[0].n && is_batch(im->item[node->in[i]].view, 0))
+      return no(im, "a concat over the batch");
   const int a =
       joins_channels(im, node, (int)axis) ? first->value->shape.rank - 1 : joined_axis(im, node, (int)axis);
   if (a < 0) {

@@ -1,0 +1,263 @@
+/* ops_part.c: parts of values along a dimension: Slice, Split, Gather with constant indices. */
+// SPDX-License-Identifier: Apache-2.0
+#include "import/import.h"
+
+/* ---- neighbors along a dimension ---- */
+static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, int64_t high, int64_t step) {
+  Factor f = x->along[d].f[0];
+  const int64_t channels = x->value->shape.dim[x->value->shape.rank - 1];
+  if (f.axis == x->value->shape.rank - 1 && f.size < channels && f.inner == 1) {
+    x = view_split_channels(im, x, f.size);
+    if (!x) return no(im, "a slice of the inner part of the channels");
+    f = x->along[d].f[0];
+  }
+  Value *v = x->value;
+  const int c = v->shape.rank - 1;
+  Shape to = v->shape;
+  View *view = view_copy(im, x, v);
+  if (f.axis == BATCH) return no(im, "a slice of the batch");
+  if (f.axis == c) {
+    if (step != 1) return no(im, "a slice of channels with a step");
+    if (f.size * f.inner != v->shape.dim[c]) return no(im, "a slice of the inner part of the channels");
+    to.dim[c] = (high - low) * f.inner;
+    view->value =
+        emit_one(im, v, to, "slice(%lld..%lld)", (long long)(low * f.inner), (long long)(high * f.inner));
+    view->size[d] = high - low;
+    view->along[d] = factors_one(c, f.inner, high - low);
+    return view;
+  }
+  if (f.inner != 1 || f.size != v->shape.dim[f.axis]) return no(im, "a slice of a part of an axis");
+  if (low != 0 || high != f.size) {
+    Text cut = {.arena = im->arena};
+    for (int a = 0; a < c; a++)
+      text_put(&cut, "%s%lld, %lld", a ? ", " : "", (long long)(a == f.axis ? low : 0),
+               (long long)(a == f.axis ? f.size - high : 0));
+    to.dim[f.axis] = high - low;
+    view->value = emit_one(im, v, to, "crop([%s])", cut.s);
+  }
+  if (step > 1) {
+    to.dim[f.axis] = (high - low + step - 1) / step;
+    const long long s = step;
+    if (c == 1) view->value = emit_one(im, view->value, to, "maxpool(1, stride=%lld)", s);
+    else
+      view->value = emit_one(im, view->value, to, "maxpool(1x1, stride=%lldx%lld)", f.axis == 0 ? s : 1LL,
+                             f.axis == 1 ? s : 1LL);
+  }
+  view_set(view, d, f.axis);
+  return view;
+}
+
+/* A view in which dimension d is one factor of its value; NULL after no(). */
+static const View *along_one_factor(ModelImport *im, const View *x, int d) {
+  const bool whole = x->along[d].n == 1 && x->along[d].f[0].size == x->size[d];
+  if (!whole && x->along[d].n > 0 && x->rank >= 3 && x->rank <= 4) { /* a shuffle comes first */
+    Value *v = lay_standard(im, x);
+    if (!v) return NULL;
+    x = view_standard(im, v, x, x->rank);
+  }
+  if (x->along[d].n != 1 || x->along[d].f[0].size != x->size[d]) return no(im, "a slice of mixed axes");
+  return x;
+}
+
+/* A dimension that repeats one element, with so many of them. */
+static View *repeat_axis(ModelImport *im, const View *x, int d, int64_t n) {
+  View *to = view_copy(im, x, x->value);
+  to->size[d] = n;
+  return to;
+}
+
+static View *cut_axis(ModelImport *im, const View *x, int d, int64_t low, int64_t high, int64_t step) {
+  const int64_t n = x->size[d];
+  if (low == 0 && high >= n && step == 1) return view_copy(im, x, x->value);
+  if (high > n) high = n;
+  if (low >= high) return no(im, "a slice without elements");
+  if (x->along[d].n == 0) return repeat_axis(im, x, d, (high - low + step - 1) / step);
+  if (step > n) step = n; /* the first one alone */
+  x = along_one_factor(im, x, d);
+  return x ? part_of_axis(im, x, d, low, high, step) : NULL;
+}
+
+/* ---- elements in any order ---- */
+enum { MOST_RUNS = 32, MOST_SELECTION = 1 << 24 };
+
+/* How many of the elements follow the one before. */
+static int64_t run_length(int64_t n, const int64_t *at) {
+  int64_t length = 1;
+  while (length < n && at[length] == at[length - 1] + 1) length++;
+  return length;
+}
+
+/* Runs of neighbors, joined. */
+static View *joined_runs(ModelImport *im, const View *x, int d, int64_t n, const int64_t *at) {
+  Value *part[MOST_RUNS];
+  int parts = 0;
+  x = along_one_factor(im, x, d);
+  if (!x) return NULL;
+  const Factor f = x->along[d].f[0];
+  if (f.axis == x->value->shape.rank - 1 && f.inner * f.size != x->value->shape.dim[f.axis]) {
+    x = view_split_channels(im, x, f.size * f.inner);
+    return x ? joined_runs(im, x, d, n, at) : no(im, "a slice of the inner part of the channels");
+  }
+  if (f.axis != x->value->shape.rank - 1 && (f.inner != 1 || f.size != x->value->shape.dim[f.axis]))
+    return no(im, "a slice of a part of an axis");
+  for (int64_t i = 0, run; i < n; i += run) {
+    run = run_length(n - i, at + i);
+    const View *y = cut_axis(im, x, d, at[i], at[i] + run, 1);
+    if (!y) return NULL;
+    part[parts++] = y->value;
+  }
+  View *to = view_copy(im, x, join_values(im, parts, part, f.axis));
+  to->size[d] = n;
+  to->along[d] = factors_one(f.axis, f.inner, n);
+  return to;
+}
+
+/* As channels, times a matrix of zeros and ones. */
+static View *times_selection(ModelImport *im, const OnnxNode *node, const View *x, int d, int64_t n,
+                             const int64_t *at) {
+  const int64_t of = x->size[d], dim[] = {n, of, 1, 1};
+  int pos[MOST_DIMS], npos;
+  if (n > MOST_SELECTION / of)
+    return no(im, "%lld elements in another order: the language has no gather", (long long)n);
+  Value *v = lay_channels(im, x, d, &npos, pos);
+  if (!v) return NULL;
+  Tensor *w = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
+  for (int64_t i = 0; i < n; i++) tensor_put(w, i * of + at[i], 1);
+  const char *layer = layer_of(im, node, -1);
+  Shape to = v->shape;
+  to.dim[npos] = n;
+  const char *kernel = npos == 0 ? "" : npos == 1 ? ", 1" : ", 1x1";
+  v = emit_one(im, v, to, "%s(%lld%s, bias=false, frozen=true, name=\"%s\")", npos ? "conv" : "dense",
+               (long long)n, kernel, layer);
+  put_weight(im, layer, "weight", w, npos ? 2 + npos : 2, dim);
+  return view_laid(im, x, v, d, npos, pos);
+}
+
+/* The elements `at` along a dimension, in that order. */
+static View *select_axis(ModelImport *im, const OnnxNode *node, const View *x, int d, int64_t n,
+                      const int64_t *at) {
+  int64_t runs = 0;
+  for (int64_t i = 0; i < n; i += run_length(n - i, at + i)) runs++;
+  if (runs == 1) return cut_axis(im, x, d, at[0], at[0] + n, 1);
+  if (x->along[d].n == 0) return repeat_axis(im, x, d, n);
+  for (int i = 0; i < x->along[d].n; i++)
+    if (x->along[d].f[i].axis == BATCH) return no(im, "a slice of the batch");
+  return runs <= MOST_RUNS ? joined_runs(im, x, d, n, at) : times_selection(im, node, x, d, n, at);
+}
+
+/* ---- operators ---- */
+typedef struct Bounds {
+  int n;
+  int64_t start[MOST_DIMS], end[MOST_DIMS], axis[MOST_DIMS], step[MOST_DIMS];
+} Bounds;
+
+static bool bounds_list(ModelImport *im, const OnnxNode *node, int input, const char *name, int *n,
+                        int64_t *to) {
+  const Tensor *t = constant_of(im, node, input);
+  const WireInts *list = onnx_ints(node, name);
+  if (given(node, input) && !t) return no(im, "bounds that are computed"), false;
+  if (!t && !list) return true;
+  const int64_t many = t ? t->n : list->n;
+  if (many > MOST_DIMS || (*n >= 0 && many != *n)) return no(im, "bounds that do not fit"), false;
+  *n = (int)many;
+  for (int i = 0; i < *n; i++) to[i] = t ? tensor_integer(t, i) : list->data[i];
+  return true;
+}
+
+/* From `start` to before `end`, both counted from the end where they are below 0, by steps forward or
+ * backward. */
+static View *slice_axis(ModelImport *im, const OnnxNode *node, const View *x, int d, int64_t start, int64_t end,
+                    int64_t step) {
+  const int64_t size = x->size[d], least = step < 0 ? -1 : 0, most = step < 0 ? size - 1 : size;
+  if (step == 0) return no(im, "a slice whose step is 0");
+  if (start < 0) start += size;
+  if (end < 0) end += size;
+  start = start < 0 ? 0 : start > most ? most : start;
+  end = end < least ? least : end > size ? size : end;
+  const Factors *along = &x->along[d];
+  const bool channels = along->n && along->f[along->n - 1].axis == x->value->shape.rank - 1;
+  if (step == 1 || (step > 0 && !channels)) return cut_axis(im, x, d, start, end, step);
+  if (step > size) step = size;
+  if (step < -size) step = -size;
+  const int64_t far = step < 0 ? start - end : end - start, by = step < 0 ? -step : step;
+  if (far <= 0) return no(im, "a slice without elements");
+  const int64_t n = (far + by - 1) / by;
+  int64_t *at = NEW_ARRAY(im->arena, int64_t, n);
+  for (int64_t i = 0; i < n; i++) at[i] = start + i * step;
+  return select_axis(im, node, x, d, n, at);
+}
+
+View *import_slice(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  Bounds b = {.n = -1};
+  for (int i = 0; i < MOST_DIMS; i++) b.axis[i] = i, b.step[i] = 1;
+  if (!x || !bounds_list(im, node, 1, "starts", &b.n, b.start) ||
+      !bounds_list(im, node, 2, "ends", &b.n, b.end) || !bounds_list(im, node, 3, "axes", &b.n, b.axis) ||
+      !bounds_list(im, node, 4, "steps", &b.n, b.step))
+    return NULL;
+  View *y = view_copy(im, x, x->value);
+  for (int i = 0; i < b.n && y; i++) {
+    const int64_t d = b.axis[i] < 0 ? b.axis[i] + x->rank : b.axis[i];
+    if (d < 0 || d >= x->rank) return no(im, "an axis that there is not");
+    y = slice_axis(im, node, y, (int)d, b.start[i], b.end[i], b.step[i]);
+  }
+  return y;
+}
+
+/* One slice for each part that is used. The first result is given back; the others are put in their places.
+ */
+View *import_split(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Tensor *t = constant_of(im, node, 1);
+  const WireInts *list = onnx_ints(node, "split");
+  if (!x) return NULL;
+  int64_t axis = onnx_int(node, "axis", 0), at = 0;
+  if (axis < 0) axis += x->rank;
+  if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");
+  if (given(node, 1) && !t) return no(im, "parts that are computed");
+  const int64_t n = x->size[axis], parts = node->nout, each = (n + parts - 1) / parts;
+  if ((t && t->n != parts) || (!t && list && list->n != parts)) return no(im, "parts that do not fit");
+  View *first = NULL;
+  for (int i = 0; i < node->nout; i++) {
+    int64_t size = t ? tensor_integer(t, i) : list ? list->data[i] : each;
+    if (size > n - at && !t && !list) size = n - at;
+    if (size < 1 || size > n - at) return no(im, "parts that do not fit");
+    const bool used = node->out[i] && (im->readers[node->out[i]] || im->wanted[node->out[i]]);
+    View *part = used ? cut_axis(im, x, (int)axis, at, at + size, 1) : NULL;
+    if (used && !part) return NULL;
+    if (i == 0) first = used ? part : view_copy(im, x, x->value);
+    else if (used) im->item[node->out[i]].view = part;
+    at += size;
+  }
+  return first;
+}
+
+View *import_gather(ModelImport *im, const OnnxNode *node) {
+  const Tensor *index = constant_of(im, node, 1);
+  if (constant_of(im, node, 0)) return no(im, "a table that values choose from");
+  const View *x = view_of(im, node, 0);
+  if (!x) return NULL;
+  if (!index || index->n == 0) return no(im, "an index that is computed");
+  int64_t axis = onnx_int(node, "axis", 0);
+  if (axis < 0) axis += x->rank;
+  if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");
+  const int64_t n = x->size[axis];
+  int64_t *at = NEW_ARRAY(im->arena, int64_t, index->n);
+  for (int64_t i = 0; i < index->n; i++) {
+    at[i] = tensor_integer(index, i);
+    if (at[i] < 0) at[i] += n;
+    if (at[i] < 0 || at[i] >= n) return no(im, "an index that there is not");
+  }
+  View *y = select_axis(im, node, x, (int)axis, index->n, at);
+  if (!y || index->rank == 1) return y;
+  bool drop[MOST_DIMS] = {false};
+  drop[axis] = index->rank == 0;
+  if (index->rank == 0) return view_without(im, y, drop);
+  int64_t size[MOST_DIMS];
+  int rank = 0;
+  if (x->rank + index->rank - 1 > MOST_DIMS) return no(im, "more than 8 dimensions");
+  for (int d = 0; d < axis; d++) size[rank++] = y->size[d];
+  for (int d = 0; d < index->rank; d++) size[rank++] = index->dim[d];
+  for (int64_t d = axis + 1; d < y->rank; d++) size[rank++] = y->size[d];
+  return view_reshape(im, y, rank, size);
+}
