@@ -279,6 +279,15 @@ Value *join_values(ModelImport *, int n, Value **in, int axis); /* along an axis
 /* Two values by an operator of the language; `alone`: the first is read nowhere else. */
 View *two_values(ModelImport *, const View *x, bool alone, const View *y, const char *word);
 
+/* A value that this node made, and a constant: an input of the node. */
+View *beside_constant(ModelImport *, const OnnxNode *, int input, const View *, const Tensor *,
+                      const char *word);
+
+/* ---- ops_norm.c ---- */
+/* Whether reductions along an axis, which forms_norm.c found, are beside x: shapes are inputs from `first`
+ * on. False after no(). */
+bool reduced_along(ModelImport *, const OnnxNode *, const View *x, int64_t axis, int first);
+
 /* ---- ops_reduce.c ---- */
 /* The dimensions that a reduction runs over: an input, an attribute, or all. false after no(). */
 bool reduced_axes(ModelImport *, const OnnxNode *, int input, int rank, bool *over);

@@ -469,8 +469,6 @@ case("scopes", [
 
 # What looks like forms that are put together, and is not.
 no_forms = {
-    "other_axis": (moments("x", [2], "gain", "shift", "y"), {"x": [1, 6, 6]},
-                   {"small": f32(1e-3), "gain": (1, 6, 1), "shift": (1, 6, 1)}),
     "not_single": ([
         node("GlobalAveragePool", "x", "a"), node("Conv", "a w", "b"), node("Expand", "b three", "c"),
         node("Mul", "a c", "y")], {"x": [1, 4, 3, 3]},

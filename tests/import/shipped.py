@@ -63,6 +63,88 @@ case("state", [
     {"w": (3, 4), "zero": np.int64(0), "one": np.int64(1), "first": numbers(0)}, last=("h",))
 
 
+# ---- norms and softmaxes taken apart
+def beside(x, axis, made, y):
+    """A reduction over the axis gets it back: by the shape of x."""
+    yield node("Shape", x, f"{y}_sizes")
+    yield node("ScatterElements", f"{y}_sizes p{axis} p1", f"{y}_shape")
+    yield node("Reshape", f"{made} {y}_shape", f"{y}_back")
+    yield node("Expand", f"{y}_back {y}_shape", y)
+
+
+def by_squares(x, axis, size, y, weight="", bias=""):
+    """As JAX writes a layer norm: the variance is the mean of squares without the square of the mean."""
+    yield node("ReduceSum", f"{x} p{axis}", f"{y}1", keepdims=0, noop_with_empty_axes=1)
+    yield node("Mul", f"{y}1 part{size}", f"{y}2")
+    yield node("Mul", f"{x} {x}", f"{y}3")
+    yield node("ReduceSum", f"{y}3 p{axis}", f"{y}4", keepdims=0)
+    yield node("Div", f"{y}4 size{size}", f"{y}5")
+    yield node("Mul", f"{y}2 {y}2", f"{y}6")
+    yield node("Sub", f"{y}5 {y}6", f"{y}7")
+    yield node("Max", f"none {y}7", f"{y}8")
+    yield from beside(x, axis, f"{y}8", f"{y}9")
+    yield node("Add", f"{y}9 small", f"{y}10")
+    yield node("Sqrt", f"{y}10", f"{y}11")
+    yield node("Reciprocal", f"{y}11", f"{y}12")
+    yield from beside(x, axis, f"{y}2", f"{y}13")
+    yield node("Sub", f"{x} {y}13", f"{y}14")
+    yield node("Mul", f"{y}12 {weight}", f"{y}15") if weight else node("Identity", f"{y}12", f"{y}15")
+    yield node("Mul", f"{y}14 {y}15", f"{y}16" if bias else y)
+    if bias:
+        yield node("Add", f"{y}16 {bias}", y)
+
+
+def softmax(x, axis, y, log=False):
+    yield node("ReduceMax", x, f"{y}1", axes=[axis], keepdims=0)
+    yield node("Max", f"least {y}1", f"{y}2")
+    yield from beside(x, axis, f"{y}2", f"{y}3")
+    yield node("Sub", f"{x} {y}3", f"{y}4")
+    yield node("Exp", f"{y}4", f"{y}5")
+    yield node("ReduceSum", f"{y}5 p{axis}", f"{y}6", keepdims=0)
+    if log:
+        yield node("Log", f"{y}6", f"{y}7")
+    yield from beside(x, axis, f"{y}7" if log else f"{y}6", f"{y}8")
+    yield node("Sub", f"{y}4 {y}8", y) if log else node("Div", f"{y}5 {y}8", y)
+
+
+def norm(x, y, axis=-1):
+    return [node("ReduceMean", x, f"{y}1", axes=[axis]), node("Sub", f"{x} {y}1", f"{y}2"),
+            node("Pow", f"{y}2 two", f"{y}3"), node("ReduceMean", f"{y}3", f"{y}4", axes=[axis]),
+            node("Add", f"{y}4 small", f"{y}5"), node("Sqrt", f"{y}5", f"{y}6"),
+            node("Div", f"{y}2 {y}6", y)]
+
+
+apart = {"small": f32(1e-3), "none": f32(0), "two": f32(2), "least": f32(-np.inf),
+         **{f"p{i}": numbers(i) for i in range(4)}}
+apart.update({f"part{i}": f32(1 / i) for i in (6, 8)} | {f"size{i}": f32(i) for i in (6, 8)})
+case("by_squares", [
+    node("Conv", "x w", "a"), *by_squares("a", 2, 8, "b", "row", "shift"),
+    *by_squares("b", 1, 6, "c", "column"),
+    *softmax("c", 2, "d"), *softmax("c", 1, "e", log=True), node("Add", "d e", "f"),
+    node("GlobalMaxPool", "f", "g"), node("Squeeze", "g p2", "h"),
+    *by_squares("h", 1, 6, "y", "gain", "gain")],
+    {"x": [1, 3, 8]}, "y f",
+    {**apart, "w": (6, 3, 1), "row": (8,), "shift": (1, 8), "column": (1, 6, 1), "gain": (6,)}, opset=13)
+case("scaled_norms", [
+    *norm("x", "a"), node("Mul", "a three", "b"), *norm("b", "c"), node("Mul", "three c", "d"),
+    node("Add", "d small", "e"), *norm("e", "f"), node("Mul", "f column", "g"), *norm("g", "h"),
+    node("Mul", "h column", "i"), node("Add", "i row", "j"), *norm("j", "k"), node("Mul", "k plane", "l"),
+    node("Add", "l plane", "y")], {"x": [1, 6, 4]}, "y",
+    {**apart, "three": f32(3), "column": (1, 6, 1), "row": (4,), "plane": (6, 4)}, last=("x", "y"))
+case("unbiased", [
+    node("ReduceMean", "x", "a", axes=[2]), node("Sub", "x a", "b"), node("Mul", "b b", "c"),
+    node("ReduceSum", "c p2", "d", keepdims=0), node("Div", "d size6", "e"), *beside("x", 2, "e", "f"),
+    node("Add", "f none", "g"), node("Sqrt", "g", "h"), node("Div", "b h", "i"), node("Mul", "i row", "j"),
+    node("Add", "j row", "y")], {"x": [1, 5, 7]}, "y",
+    {**apart, "row": (7,)}, opset=13, last=("x", "y"))
+case("no_norm", [  # what looks like one: a sum times another number, a maximum of another value
+    node("ReduceSum", "x p1", "a", keepdims=1), node("Mul", "a part6", "b"), node("Sub", "x b", "c"),
+    node("Mul", "c c", "d"), node("ReduceMean", "d", "e", axes=[1]), node("Add", "e small", "f"),
+    node("Sqrt", "f", "g"), node("Div", "c g", "h"), node("ReduceMax", "x", "i", axes=[1]),
+    node("Sub", "h i", "j"), node("Exp", "j", "k"), node("ReduceSum", "k p1", "l"), node("Div", "k l", "y")],
+    {"x": [1, 8]}, "y", {**apart, "part6": f32(0.3)}, opset=13)
+
+
 # ---- bounds that bound nothing
 case("unbounded", [
     node("Min", "x most", "a"), node("Max", "least a", "b"), node("Min", "b more", "c"),

@@ -34,9 +34,9 @@ bool read_once(const ModelImport *im, int tensor, const Value *value) {
 }
 
 /* What an instancenorm or groupnorm before it takes in. */
-static bool absorbed(ModelImport *im, int tensor, const View *x, const Tensor *t, const char *word) {
+static bool absorbed(ModelImport *im, bool once, const View *x, const Tensor *t, const char *word) {
   const char *layer = x->value->affine;
-  if (!layer || x->value->reads || !read_once(im, tensor, x->value)) return false;
+  if (!layer || x->value->reads || !once) return false;
   const bool factor = strcmp(word, "multiply") == 0;
   if (!factor && strcmp(word, "add") != 0) return false;
   const ImportWeight *weight = weight_named(im, layer, "weight"), *bias = weight_named(im, layer, "bias");
@@ -90,13 +90,13 @@ static bool prepare(Prepared *p, const Tensor *t, const char *word) {
 }
 
 /* NULL: the value is no input that is read here alone, or the operator is another. */
-static View *with_prepared(ModelImport *im, int tensor, const View *x, const Tensor *t, const char *word) {
+static View *with_prepared(ModelImport *im, bool once, const View *x, const Tensor *t, const char *word) {
   Value *value = x->value;
   static const char *const words[] = {"add", "subtract", "multiply", "divide", NULL};
   int k = 0;
   while (words[k] && strcmp(words[k], word) != 0) k++;
   if (!words[k] || t->n > MOST_PREPARED || (value->made && !value->prepared)) return NULL;
-  if (value->reads || !read_once(im, tensor, value)) return NULL;
+  if (value->reads || !once) return NULL;
   Prepared *p = NEW(im->arena, Prepared);
   *p = value->prepared ? *value->prepared : (Prepared){.n = 1, .gain = {1}};
   if (!prepare(p, t, word)) return NULL;
@@ -126,9 +126,9 @@ static View *with_shift(ModelImport *im, const OnnxNode *node, int input, const 
   return map_view(im, x, "bias(name=\"%s\")", layer);
 }
 
-static View *with_vector(ModelImport *im, const OnnxNode *node, int first, int input, const View *x,
+static View *with_vector(ModelImport *im, const OnnxNode *node, bool once, int input, const View *x,
                          const Tensor *t, const char *word) {
-  if (absorbed(im, node->in[first], x, t, word)) return view_copy(im, x, x->value);
+  if (absorbed(im, once, x, t, word)) return view_copy(im, x, x->value);
   if (strcmp(word, "add") == 0) return with_shift(im, node, input, x, mapped(im, t, same));
   if (strcmp(word, "subtract") == 0) return with_shift(im, node, input, x, mapped(im, t, minus));
   const char *layer = layer_of(im, node, input);
@@ -136,7 +136,8 @@ static View *with_vector(ModelImport *im, const OnnxNode *node, int first, int i
   return map_view(im, x, "scale(name=\"%s\")", layer);
 }
 
-static View *with_constant(ModelImport *im, const OnnxNode *node, int first, int input, const View *x,
+/* `once`: what the value is of is read here alone. */
+static View *with_constant(ModelImport *im, const OnnxNode *node, bool once, int input, const View *x,
                            const Tensor *t, const char *word) {
   if (t->rank > x->rank && t->n > 1) return no(im, "a constant of more dimensions than the value");
   if (t->n == 0) return no(im, "a constant without elements");
@@ -152,14 +153,19 @@ static View *with_constant(ModelImport *im, const OnnxNode *node, int first, int
   }
   const bool channels =
       vary == 1 && x->along[along].n && factors_whole(&x->along[along], x->value, x->value->shape.rank - 1);
-  View *prepared = t->n == 1 || channels ? with_prepared(im, node->in[first], x, t, word) : NULL;
+  View *prepared = t->n == 1 || channels ? with_prepared(im, once, x, t, word) : NULL;
   if (prepared) return prepared;
   if (t->n == 1) return with_number(im, x, tensor_number(t, 0), word);
   const bool extreme = strcmp(word, "maximum") == 0 || strcmp(word, "minimum") == 0;
-  if (channels && !extreme) return with_vector(im, node, first, input, x, t, word);
+  if (channels && !extreme) return with_vector(im, node, once, input, x, t, word);
   if (equal) return with_number(im, x, tensor_number(t, 0), word);
   Value *both[] = {x->value, constant_operand(im, node, input, t, x)};
   return both[1] ? view_copy(im, x, emit(im, 2, both, x->value->shape, "%s(%%*)", word)) : NULL;
+}
+
+View *beside_constant(ModelImport *im, const OnnxNode *node, int input, const View *x, const Tensor *t,
+                      const char *word) {
+  return with_constant(im, node, true, input, x, t, word);
 }
 
 /* ---- two values ---- */
@@ -346,8 +352,11 @@ View *two_values(ModelImport *im, const View *x, bool alone, const View *y, cons
 static View *combine_two(ModelImport *im, const OnnxNode *node, const View *x, int first, int input,
                          const char *word) {
   const Item *item = &im->item[node->in[input]];
-  return item->constant ? with_constant(im, node, first, input, x, item->constant, word)
-                        : two_values(im, x, im->readers[node->in[first]] == 1, item->view, word);
+  if (item->constant) {
+    const bool once = read_once(im, node->in[first], x->value);
+    return with_constant(im, node, once, input, x, item->constant, word);
+  }
+  return two_values(im, x, im->readers[node->in[first]] == 1, item->view, word);
 }
 
 /* Three values or more of one layout: one sum, which 8 bits round once. NULL: they are others. */

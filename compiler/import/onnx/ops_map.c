@@ -163,7 +163,7 @@ View *import_prelu(ModelImport *im, const OnnxNode *node) {
 
 View *import_softmax(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
-  const bool flat = im->onnx->opset < 13;
+  const bool flat = im->onnx->opset < 13 && !onnx_int(node, "cnnc_single", 0);
   if (!x) return NULL;
   int64_t axis = onnx_int(node, "axis", flat ? 1 : -1);
   if (axis < 0) axis += x->rank;
@@ -171,6 +171,7 @@ View *import_softmax(ModelImport *im, const OnnxNode *node) {
   for (int64_t d = axis + 1; flat && d < x->rank; d++)
     if (x->size[d] > 1) return no(im, "a softmax over several axes (opset below 13)");
   if (axis == 0 && x->size[0] > 1) return no(im, "a softmax over the batch");
+  if (!reduced_along(im, node, x, axis, 1)) return NULL;
   int pos[MOST_DIMS], npos;
   Value *v = lay_channels(im, x, (int)axis, &npos, pos);
   if (!v) return NULL;

@@ -1,5 +1,6 @@
 /* ops_norm.c: normalisation. */
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
 #include <string.h>
 #include "import/import.h"
 
@@ -36,18 +37,23 @@ static const Tensor *each_channel(ModelImport *im, const Tensor *t, int64_t chan
 }
 
 /* A layer with a weight and a bias a channel. */
-static Value *affine(ModelImport *im, const OnnxNode *node, Value *v, const Tensor *w, const Tensor *b,
-                     const char *call) {
+static Value *affine_with(ModelImport *im, const OnnxNode *node, Value *v, const Tensor *w, const Tensor *b,
+                          const char *call, double epsilon) {
   const int64_t channels = v->shape.dim[v->shape.rank - 1];
   w = each_channel(im, w, channels, 1);
   b = each_channel(im, b, channels, 0);
   if (!w || !b) return NULL;
   const char *layer = layer_of(im, node, 1);
-  v = emit_one(im, v, v->shape, "%sepsilon=%s, name=\"%s\")", call, epsilon_of(im, node), layer);
+  v = emit_one(im, v, v->shape, "%sepsilon=%s, name=\"%s\")", call, text_float(im->arena, epsilon), layer);
   put_vector(im, layer, "weight", w);
   put_vector(im, layer, "bias", b);
   v->affine = layer;
   return v;
+}
+
+static Value *affine(ModelImport *im, const OnnxNode *node, Value *v, const Tensor *w, const Tensor *b,
+                     const char *call) {
+  return affine_with(im, node, v, w, b, call, onnx_float(node, "epsilon", 1e-5));
 }
 
 /* A view [n, groups, rest] of a picture: the groups of its channels, or 0. */
@@ -140,11 +146,49 @@ View *import_moments(ModelImport *im, const OnnxNode *node) {
   return v ? view_copy(im, x, v) : NULL;
 }
 
-/* A constant that varies along this dimension alone. */
+/* A constant that varies along this dimension alone, or not at all. */
 static bool is_along(const View *x, const Tensor *t, int64_t axis) {
   for (int d = 0; d < t->rank; d++)
-    if (t->dim[d] != 1 && x->rank - t->rank + d != axis) return false;
+    if (t->dim[d] != 1 && (x->rank - t->rank + d != axis || t->dim[d] != x->size[axis])) return false;
+  return t->rank <= x->rank;
+}
+
+/* Whether a tensor's shape is that of x, with one element along the axis. Those of Expand may have others of
+ * one element, too, or x's own. */
+static bool is_beside(const View *x, const Tensor *t, int64_t axis, bool exact) {
+  if (t->n > x->rank || (exact && t->n != x->rank)) return false;
+  for (int i = 0; i < t->n; i++) {
+    const int64_t d = x->rank - t->n + i, size = tensor_integer(t, i), wanted = d == axis ? 1 : x->size[d];
+    const bool copied = exact ? size == -1 || (size == 0 && d < axis) : size == 1 || size == x->size[d];
+    if (size != wanted && !copied) return false;
+  }
   return true;
+}
+
+bool reduced_along(ModelImport *im, const OnnxNode *node, const View *x, int64_t axis, int first) {
+  const WireInts *exact = onnx_ints(node, "cnnc_exact");
+  const double part = onnx_float(node, "cnnc_part", 0);
+  if (part != 0 && fabs(part * (double)x->size[axis] - 1) > 1e-5)
+    return no(im, "a mean of other than all elements along an axis"), false;
+  for (int k = 0; exact && k < exact->n; k++) {
+    const Tensor *t = constant_of(im, node, first + k);
+    if (!t) return no(im, "a shape that is computed from values"), false;
+    if (!is_beside(x, t, axis, exact->data[k]))
+      return no(im, "a mean or maximum that is repeated along other axes than its own"), false;
+  }
+  return true;
+}
+
+/* Of a variance that is divided by another number than the size, such as size - 1: times a factor c it has
+ * x / sqrt(c * variance + epsilon) = x / sqrt(variance + epsilon / c) / sqrt(c). */
+static Value *spread_norm(ModelImport *im, const OnnxNode *node, Value *v, const Tensor *w, const Tensor *b) {
+  const int64_t channels = v->shape.dim[v->shape.rank - 1];
+  const double factor = onnx_float(node, "cnnc_spread", 0) * (double)channels;
+  if (factor == 0 || fabs(factor - 1) < 1e-5) return affine(im, node, v, w, b, "layernorm(");
+  Tensor *scaled = tensor_new(im->arena, TENSOR_FLOAT, 1, &channels);
+  for (int64_t i = 0; i < channels; i++)
+    tensor_put(scaled, i, (w ? tensor_number(w, w->n == 1 ? 0 : i) : 1) / sqrt(factor));
+  return affine_with(im, node, v, scaled, b, "layernorm(", onnx_float(node, "epsilon", 1e-5) / factor);
 }
 
 View *import_layernorm(ModelImport *im, const OnnxNode *node) {
@@ -160,15 +204,20 @@ View *import_layernorm(ModelImport *im, const OnnxNode *node) {
   const bool single = onnx_int(node, "cnnc_single", 0) != 0; /* over this axis, not from it on */
   for (int64_t d = axis + 1; d < x->rank && !single; d++)
     if (x->size[d] > 1) return no(im, "a layer norm over several axes");
-  if (single && ((w && !is_along(x, w, axis)) || (b && !is_along(x, b, axis))))
-    return no(im, "parameters that do not fit");
+  if (!reduced_along(im, node, x, axis, 3)) return NULL;
+  const bool apart = single && ((w && !is_along(x, w, axis)) || (b && !is_along(x, b, axis)));
   int pos[MOST_DIMS], npos;
   Value *v = lay_channels(im, x, (int)axis, &npos, pos);
   if (!v) return NULL;
   const int64_t channels = v->shape.dim[v->shape.rank - 1];
-  if ((w && w->n != channels) || (b && b->n != channels)) return no(im, "parameters that do not fit");
-  v = affine(im, node, v, w, b, "layernorm(");
-  return v ? view_laid(im, x, v, (int)axis, npos, pos) : NULL;
+  const bool fits =
+      (!w || w->n == channels || (single && w->n == 1)) && (!b || b->n == channels || (single && b->n == 1));
+  if (!fits && !apart) return no(im, "parameters that do not fit");
+  v = spread_norm(im, node, v, apart ? NULL : w, apart ? NULL : b);
+  View *y = v ? view_laid(im, x, v, (int)axis, npos, pos) : NULL;
+  if (y && apart && w) y = beside_constant(im, node, 1, y, w, "multiply");
+  if (y && apart && b) y = beside_constant(im, node, 2, y, b, "add");
+  return y;
 }
 
 View *import_lrn(ModelImport *im, const OnnxNode *node) {

@@ -1,0 +1,21 @@
+/* forms.h: Pattern matching on ONNX nodes. Private to forms.c and forms_norm.c. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_FORMS_H
+#define CNNC_FORMS_H
+#include "import/import.h"
+
+bool is_op(const OnnxNode *, const char *op);
+bool is_near(double value, double wanted);
+/* The node that makes a tensor, if it is of that operator; or NULL. */
+OnnxNode *op_before(const ModelImport *, int tensor, const char *op);
+OnnxNode *either_before(const ModelImport *, int tensor, const char *one, const char *other);
+double single_number(const ModelImport *, int tensor); /* of a constant; NaN: it has several, or is none */
+/* The value of a node of a value and a number; 0: it is none. */
+int beside_number(const ModelImport *, const OnnxNode *, double *number);
+int64_t only_axis(const ModelImport *, const OnnxNode *reduction); /* INT64_MIN: there are several */
+/* Makes the node another one, without attributes. */
+void turn_into(ModelImport *, OnnxNode *, const char *op, int n, const int *in);
+void turn_into_one(ModelImport *, OnnxNode *, const char *op, int in);
+
+void form_norms(ModelImport *, OnnxNode *); /* forms_norm.c */
+#endif
