@@ -56,7 +56,7 @@ static int reduced_by(const ModelImport *im, int tensor, const char *op, Along *
 }
 
 /* The same of a mean: or of a sum times 1 / size. */
-static int mean_of(const ModelImport *im, int tensor, Along *a, bool *kept) {
+static int mean_along(const ModelImport *im, int tensor, Along *a, bool *kept) {
   const OnnxNode *product = either_before(im, tensor, "Mul", "Div");
   double part = 0;
   const int sum = beside_number(im, product, &part);
@@ -167,10 +167,10 @@ static bool is_variance_of(const ModelImport *im, int tensor, Along *a, bool *ke
   const OnnxNode *difference = op_before(im, tensor, "Sub");
   if (!difference || difference->nin != 2) return false;
   bool square_kept = false, back = false;
-  const int squares = mean_of(im, difference->in[0], a, &square_kept);
+  const int squares = mean_along(im, difference->in[0], a, &square_kept);
   const int mean = root_of_square(im, either_before(im, difference->in[1], "Mul", "Pow"));
   if (!mean || root_of_square(im, either_before(im, squares, "Mul", "Pow")) != a->x) return false;
-  const bool same = mean_of(im, before_shapes(im, mean, a, &back), a, kept) == a->x;
+  const bool same = mean_along(im, before_shapes(im, mean, a, &back), a, kept) == a->x;
   return same && (*kept || back) == square_kept;
 }
 
@@ -194,7 +194,7 @@ static bool is_variance(const ModelImport *im, int tensor, int numerator, const 
   Along of = {.x = a->x, .axis = moved ? INT64_MIN : a->axis};
   const int bound = before_zero_bound(im, before_shapes(im, tensor, moved ? &of : a, &back));
   if (!moved && is_variance_of(im, bound, a, &kept)) return kept || back;
-  const int squares = mean_of(im, bound, &of, &kept);
+  const int squares = mean_along(im, bound, &of, &kept);
   if (!is_square(im, either_before(im, squares, "Pow", "Mul"), numerator, difference)) return false;
   if (moved) return kept && !of.failed && of.part == 0 && same_axis(of.axis, a->axis, moved);
   a->spread = of.part;
@@ -219,7 +219,7 @@ static void form_norm(ModelImport *im, OnnxNode *node) {
   const int variance = difference ? beside_number(im, op_before(im, of, "Add"), &epsilon) : 0;
   if (!variance || difference->nin != 2) return;
   Along a = {.x = difference->in[0], .axis = INT64_MIN};
-  if (mean_of(im, before_shapes(im, difference->in[1], &a, &back), &a, &kept) != a.x) return;
+  if (mean_along(im, before_shapes(im, difference->in[1], &a, &back), &a, &kept) != a.x) return;
   if (!kept && !back) return;
   if (moved && !a.failed) a.axis = axis_behind(moved, a.axis);
   if (a.failed || a.axis == INT64_MIN || !is_variance(im, variance, numerator, difference, moved, &a)) return;

@@ -135,7 +135,7 @@ static View *times_selection(ModelImport *im, const OnnxNode *node, const View *
 
 /* The elements `at` along a dimension, in that order. */
 static View *select_axis(ModelImport *im, const OnnxNode *node, const View *x, int d, int64_t n,
-                      const int64_t *at) {
+                         const int64_t *at) {
   int64_t runs = 0;
   for (int64_t i = 0; i < n; i += run_length(n - i, at + i)) runs++;
   if (runs == 1) return cut_axis(im, x, d, at[0], at[0] + n, 1);
@@ -166,8 +166,8 @@ static bool bounds_list(ModelImport *im, const OnnxNode *node, int input, const 
 
 /* From `start` to before `end`, both counted from the end where they are below 0, by steps forward or
  * backward. */
-static View *slice_axis(ModelImport *im, const OnnxNode *node, const View *x, int d, int64_t start, int64_t end,
-                    int64_t step) {
+static View *slice_axis(ModelImport *im, const OnnxNode *node, const View *x, int d, int64_t start,
+                        int64_t end, int64_t step) {
   const int64_t size = x->size[d], least = step < 0 ? -1 : 0, most = step < 0 ? size - 1 : size;
   if (step == 0) return no(im, "a slice whose step is 0");
   if (start < 0) start += size;
