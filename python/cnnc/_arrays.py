@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Mapping, Sequence
 
 import numpy as np
@@ -19,9 +20,33 @@ def check_layout(layout: str) -> None:
         raise ValueError(f"layout is 'hwc' or 'chw', not {layout!r}")
 
 
-def given_shape(port: Port, layout: str) -> Shape:
+@dataclass(frozen=True)
+class Order:
+    """How an input or output of an imported model is stored in the net."""
+
+    dims: Shape  # of a sample in the model
+    channels: int  # how many of these, the first ones, come last in the net; 0: the order is the model's
+
+    def give(self, batch: Array) -> Array:
+        """A batch of the net's as the model has it."""
+        dims, n = self.dims, self.channels
+        rows = batch.reshape(len(batch), *dims[n:], *dims[:n])
+        turned = rows.transpose(0, *range(1 + len(dims) - n, 1 + len(dims)), *range(1, 1 + len(dims) - n))
+        return np.ascontiguousarray(turned)
+
+    def take(self, batch: Array, shape: Shape) -> Array:
+        """The other way round: `shape` is a sample's in the net."""
+        dims, n = self.dims, self.channels
+        rows = batch.reshape(len(batch), *dims)
+        turned: Array = rows.transpose(0, *range(1 + n, 1 + len(dims)), *range(1, 1 + n))
+        return turned.reshape(len(batch), *shape)
+
+
+def given_shape(port: Port, layout: str, order: Order | None = None) -> Shape:
     """A sample's shape as the caller has it."""
     shape = port.shape
+    if layout == "chw" and order:
+        return order.dims
     return (*shape[2:], *shape[:2]) if layout == "chw" and len(shape) == 3 else shape
 
 
@@ -53,15 +78,15 @@ def numbers(value: Any, what: str) -> Array:
     return array
 
 
-def take(port: Port, value: Any, layout: str, planes: bool) -> tuple[Array, bool]:
+def take(port: Port, value: Any, layout: str, planes: bool, order: Order | None = None) -> tuple[Array, bool]:
     """A batch in the order of the net's buffer, and whether it was given as a batch."""
     array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
     _check_dtype(port, array)
-    want = given_shape(port, layout)
+    want = given_shape(port, layout, order)
     if array.shape != want and array.shape[1:] != want or array.ndim > len(want) + 1:
         hint = ""
         for other in Layouts:
-            if other != layout and array.shape[array.ndim - len(want) :] == given_shape(port, other):
+            if other != layout and array.shape[array.ndim - len(want) :] == given_shape(port, other, order):
                 hint = f'; it looks like layout="{other}"'
         raise ValueError(
             f"input {port.name} takes {_text(want)}, or a batch of n: nx{_text(want)}; "
@@ -69,7 +94,9 @@ def take(port: Port, value: Any, layout: str, planes: bool) -> tuple[Array, bool
         )
     batched = array.ndim == len(want) + 1
     batch = array if batched else array[None]
-    if len(port.shape) == 3 and (layout == "chw") != planes:
+    if layout == "chw" and order:
+        batch = batch if planes else order.take(batch, port.shape)
+    elif len(port.shape) == 3 and (layout == "chw") != planes:
         batch = np.moveaxis(batch, 1, -1) if layout == "chw" else np.moveaxis(batch, -1, 1)
     return np.ascontiguousarray(batch), batched
 
@@ -91,9 +118,18 @@ def by_name(ports: Sequence[Port], x: Any) -> list[Any]:
     return [x[name] for name in names]
 
 
-def take_all(ports: Sequence[Port], x: Any, layout: str, planes: Sequence[bool]) -> tuple[list[Array], bool]:
+def take_all(
+    ports: Sequence[Port],
+    x: Any,
+    layout: str,
+    planes: Sequence[bool],
+    orders: Mapping[str, Order] = {},
+) -> tuple[list[Array], bool]:
     check_layout(layout)
-    taken = [take(port, value, layout, flat) for port, value, flat in zip(ports, by_name(ports, x), planes)]
+    taken = [
+        take(port, value, layout, flat, orders.get(port.name))
+        for port, value, flat in zip(ports, by_name(ports, x), planes)
+    ]
     if len({(len(array), batched) for array, batched in taken}) > 1:
         counts = ", ".join(
             f"{port.name}: {len(array)}" if batched else f"{port.name}: one sample"
@@ -103,7 +139,9 @@ def take_all(ports: Sequence[Port], x: Any, layout: str, planes: Sequence[bool])
     return [array for array, _ in taken], taken[0][1]
 
 
-def give(port: Port, batch: Array, layout: str, batched: bool) -> Array:
-    if layout == "chw" and len(port.shape) == 3:
+def give(port: Port, batch: Array, layout: str, batched: bool, order: Order | None = None) -> Array:
+    if layout == "chw" and order:
+        batch = order.give(batch)
+    elif layout == "chw" and len(port.shape) == 3:
         batch = np.ascontiguousarray(np.moveaxis(batch, -1, 1))
     return batch if batched else batch[0]

@@ -146,8 +146,8 @@ def _reference(net: Net, reference: Any) -> Callable[[list[Array]], Values]:
 
 
 def check(net: Net, reference: Any, x: Any, n: int, tolerance: float, layout: str) -> Report:
-    given = made_up(net.inputs, n, layout) if x is None else x
-    inputs, batched = _arrays.take_all(net.inputs, given, layout, [False] * len(net.inputs))
+    given = made_up(net.inputs, n, layout, net._orders) if x is None else x
+    inputs, batched = _arrays.take_all(net.inputs, given, layout, [False] * len(net.inputs), net._orders)
     count = len(inputs[0])
     if count == 0:
         raise ValueError("there are no samples to compare")

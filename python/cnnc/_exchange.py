@@ -30,8 +30,11 @@ def nodes_of(
         return {}  # it can be compared with, if not imported
 
 
-def _size(shape: Sequence[int] | str) -> str:
-    return shape if isinstance(shape, str) else "x".join(map(str, shape))
+def _size(name: str, shape: Sequence[int] | str) -> str:
+    text = shape if isinstance(shape, str) else "x".join(map(str, shape))
+    if not re.fullmatch(r"\d+(x\d+)*", text):
+        raise ValueError(f"shapes has sizes as (1, 3, 320, 320) or '1x3x320x320', not {shape!r} for {name}")
+    return text
 
 
 def _options(
@@ -43,7 +46,7 @@ def _options(
 ) -> list[str]:
     options = [f"--outputs={','.join(outputs)}"] if outputs else []
     for name, shape in (shapes or {}).items():
-        options += ["--shape", f"{name}={_size(shape)}"]
+        options += ["--shape", f"{name}={_size(name, shape)}"]
     for name, kind in (inputs or {}).items():
         options += ["--input", f"{name}={kind}"]
     for name, value in (set or {}).items():
@@ -111,6 +114,7 @@ def from_onnx(
             own=True,
             weights=weights if weights.exists() else None,
         )
+    net._orders = _listing.orders(net.source, net.inputs, net.outputs)
     net._nodes, net._tensors = nodes_of(path, net.layers, options), list(outputs or ())
     return net
 

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Iterable, Sequence
 
-from ._facts import Layer
+from ._arrays import Order
+from ._facts import Layer, Port
 
 _LINE = re.compile(r"^(\S+)\s+(\S+)\s+(.*)    # (.*)$")
 _NAMED = re.compile(r'name="([^"]*)"')
@@ -57,6 +59,29 @@ def tensors(nodes: Iterable[Node], layers: Sequence[Layer]) -> dict[str, list[st
             found.setdefault(name, []).append(node.name)
         last = name
     return found
+
+
+_PORT = re.compile(r"(\d+(?:x\d+)*)(, in this order)?(?:;|$)")
+
+
+def _order(port: Port, sizes: str, same: str) -> Order | None:
+    dims = tuple(map(int, sizes.split("x")))
+    sample = dims[1:] if dims[0] == 1 and len(dims) > 1 else dims
+    both = len(sample) > 3 and port.shape[-1] == sample[0] * sample[1]
+    channels = 0 if same else 2 if both else 1
+    return Order(sample, channels) if math.prod(sample) == port.size else None
+
+
+def orders(program: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> dict[str, Order]:
+    """How inputs and outputs are stored, as comments of an imported program say."""
+    result: dict[str, Order] = {}
+    for word, ports in ("input", inputs), ("output", outputs):
+        comments = re.findall(rf"^ *{word} [^#\n]*#(.*)$", program, re.MULTILINE)
+        found = [row for comment in comments for row in _PORT.findall(comment.strip())]
+        for port, (sizes, same) in zip(ports, found if len(found) == len(ports) else []):
+            if order := _order(port, sizes, same):
+                result[port.name] = order
+    return result
 
 
 def module(node: str) -> str:

@@ -70,6 +70,7 @@ class Net:
         self.quantization: dict[str, Any] | None = None  # what cnnc.quantize measured
         self._defines = [word for name, value in define.items() for word in ("-D", f"{name}={_word(value)}")]
         self._nodes: dict[str, list[str]] = {}  # of an imported model: the nodes of ONNX by layer
+        self._orders: dict[str, _arrays.Order] = {}  # and how inputs and outputs are stored
         self._tensors: list[str] = []  # and the names of its outputs, where they were chosen
         # of a net of 8 bits, whose weights are in its code: their file
         self._constants = _file_of_8_bits(weights) if weights is not None and rename is None else None
@@ -277,12 +278,12 @@ class Net:
 
     def __call__(self, x: Any, layout: str = "hwc") -> Any:
         """The outputs for a sample or a batch of them: an array, or, of several outputs, a dict by name.
-        Several inputs are a dict by name, too. layout="chw": pictures have their channels first, as in torch,
-        on both sides."""
-        inputs, batched = _arrays.take_all(self.inputs, x, layout, self._planes)
+        Several inputs are a dict by name, too. layout="chw": images have their channels first, as in torch,
+        on both sides; outputs of an imported model have the model's shape."""
+        inputs, batched = _arrays.take_all(self.inputs, x, layout, self._planes, self._orders)
         outputs = self._infer(inputs)
         result = {
-            port.name: _arrays.give(port, output, layout, batched)
+            port.name: _arrays.give(port, output, layout, batched, self._orders.get(port.name))
             for port, output in zip(self.outputs, outputs)
         }
         return result if len(result) > 1 else result[self.outputs[0].name]
@@ -308,7 +309,7 @@ class Net:
                 f"the net has no layer '{layer}'"
                 + (f"; did you mean '{near[0]}'?" if near else "; summary() lists them all")
             )
-        inputs, batched = _arrays.take_all(self.inputs, x, layout, self._planes)
+        inputs, batched = _arrays.take_all(self.inputs, x, layout, self._planes, self._orders)
         shape = self.layers[names.index(layer)].shape
         rows = [row[layer] for row in self._look(inputs, [layer])]
         values = np.stack(rows) if rows else np.empty((0, *shape), np.float32)

@@ -242,12 +242,12 @@ def _row(value: Any, i: int) -> Array:
     return np.asarray(batch[i])
 
 
-def made_up(ports: Sequence[Port], n: int, layout: str) -> Any:
+def made_up(ports: Sequence[Port], n: int, layout: str, known: Mapping[str, _arrays.Order] = {}) -> Any:
     """Samples where the caller has none: noise, of a fixed seed."""
     random = np.random.default_rng(1)
     found: dict[str, Array] = {}
     for port in ports:
-        shape = (n, *_arrays.given_shape(port, layout))
+        shape = (n, *_arrays.given_shape(port, layout, known.get(port.name)))
         if port.dtype == np.float32:
             found[port.name] = random.standard_normal(shape, np.float32)
         else:

@@ -53,7 +53,7 @@ class Stepper:
     # ---- arrays
 
     def inputs(self, x: Any, layout: str) -> list[Array]:
-        arrays, batched = _arrays.take_all(self.net.inputs, x, layout, self.net._planes)
+        arrays, batched = _arrays.take_all(self.net.inputs, x, layout, self.net._planes, self.net._orders)
         if not batched:
             raise ValueError("a step takes a batch of samples; x[None] makes one of a single sample")
         if not len(arrays[0]):
@@ -88,7 +88,11 @@ class Stepper:
 
     def _target(self, target: Target, value: Any, count: int, layout: str) -> Array:
         array = _arrays.numbers(value, f"the target of {target.name}")
-        if layout == "chw" and array.ndim == 4 and not target.classes:
+        order, shapes = self.net._orders.get(target.name), {p.name: p.shape for p in self.net.outputs}
+        planes = layout == "chw" and not target.classes
+        if planes and order and array.shape[1:] == order.dims:
+            array = order.take(array, shapes[target.name])
+        elif planes and array.ndim == 4:
             array = np.moveaxis(array, 1, -1)
         if array.size != count * target.size:
             raise ValueError(
@@ -105,7 +109,9 @@ class Stepper:
 
     def given_outputs(self, arrays: list[Floats], layout: str) -> Any:
         result = {
-            port.name: _arrays.give(port, array.reshape(-1, *port.shape), layout, True)
+            port.name: _arrays.give(
+                port, array.reshape(-1, *port.shape), layout, True, self.net._orders.get(port.name)
+            )
             for port, array in zip(self.net.outputs, arrays)
         }
         return result if len(result) > 1 else result[self.net.outputs[0].name]

@@ -48,10 +48,16 @@ class History(Mapping[str, "list[float]"]):
 
 
 def _put(arrays: dict[str, Any], net: Net, x: Any, y: Any, ending: str, layout: str) -> None:
+    shapes = {port.name: port.shape for port in (*net.outputs, *net.inputs)}
+
     def put(name: str, value: Any, what: str, is_image: bool) -> None:
         array = _arrays.numbers(value, what)
-        planes = layout == "chw" and is_image and array.ndim == 4
-        arrays[name + ending] = np.moveaxis(array, 1, -1) if planes else array
+        order = net._orders.get(name)
+        if layout == "chw" and order and array.shape[1:] == order.dims:
+            array = order.take(array, shapes[name])
+        elif layout == "chw" and is_image and array.ndim == 4:
+            array = np.moveaxis(array, 1, -1)
+        arrays[name + ending] = array
 
     ranks = {port.name: len(port.shape) for port in net.inputs}
     inputs = x if isinstance(x, Mapping) else {net.inputs[0].name if len(net.inputs) == 1 else "x": x}
@@ -71,6 +77,11 @@ def is_loader(x: Any) -> bool:
         return False
     if isinstance(x, (list, tuple)):  # a list of numbers is an array, one of pairs is batches
         return bool(x) and isinstance(x[0], (tuple, Mapping))
+    if not hasattr(x, "__iter__") and hasattr(x, "__getitem__"):
+        raise TypeError(
+            f"{type(x).__name__} gives single samples; an iterable of batches is needed, such as "
+            "torch.utils.data.DataLoader(x, batch_size=...)"
+        )
     return hasattr(x, "__iter__")
 
 

@@ -31,11 +31,53 @@ class Onnx(Case):
             self.assertEqual(net.name, name)
             self.assertIn("imported from ONNX", net.source)
 
+    def test_orders(self) -> None:
+        """inputs and outputs with layout="chw" have the model's shape and order"""
+        net = cnnc.compile("net two { input x: 2x3x4 \n a = conv(6, 1x1) \n b = flatten \n output a, b }")
+        comments = (
+            "    input x: 2x3x4  # x 1x2x3x4, in this order\n"
+            "    output a, b  # a 1x2x3x2x3; b 12x3, in this order\n"
+        )
+        orders = _listing.orders(comments, net.inputs, net.outputs)
+        self.assertEqual(
+            {name: (order.dims, order.channels) for name, order in orders.items()},
+            {"x": ((2, 3, 4), 0), "a": ((2, 3, 2, 3), 2), "b": ((12, 3), 0)},
+        )
+        a, b = random((5, 2, 3, 6)), random((5, 36))
+        np.testing.assert_array_equal(orders["a"].give(a), planes(a).reshape(5, 2, 3, 2, 3))
+        np.testing.assert_array_equal(orders["b"].give(b), b.reshape(5, 12, 3))
+        for order, value in (orders["a"], a), (orders["b"], b):
+            np.testing.assert_array_equal(order.take(order.give(value), value.shape[1:]), value)
+        self.assertEqual(_listing.orders("    output a, b  # a 1x4; b 12x3\n", (), net.outputs).keys(), {"b"})
+        self.assertEqual(_listing.orders("    output a, b\n", net.inputs, net.outputs), {})
+
+    @unittest.skipUnless(has("onnxruntime"), "no onnxruntime")
+    def test_orders_of_models(self) -> None:
+        """and are what onnxruntime gives"""
+        import onnxruntime
+
+        seen = set()
+        for name in ("lenet", "turned", "heads", "anchors", "not_kept", "last", "small_maps", "positions"):
+            session = onnxruntime.InferenceSession(MODELS / f"{name}.onnx")
+            net = cnnc.from_onnx(MODELS / f"{name}.onnx")
+            x = {port.name: random([d or 1 for d in port.shape]) for port in session.get_inputs()}
+            expected = session.run(None, x)
+            given = net(list(x.values())[0] if len(x) == 1 else x, layout="chw")
+            given = list(given.values()) if isinstance(given, dict) else [given]
+            self.assertEqual([g.shape for g in given], [e.shape for e in expected], name)
+            for g, e in zip(given, expected):
+                self.close(g, e)
+            seen |= {(order.channels, len(order.dims)) for order in net._orders.values()}
+        self.assertTrue({(0, 2), (0, 3), (1, 1), (1, 2), (1, 3)} <= seen, seen)
+
     def test_options(self) -> None:
         """outputs, shapes, names"""
         with self.assertRaisesRegex(cnnc.CompileError, r'import-shape(.|\n)*shapes=\{"x": "') as raised:
             cnnc.from_onnx(MODELS / "open.onnx")
         self.assertNotIn("--", str(raised.exception) + str(raised.exception.diagnostics))
+        for shape in "1x1x", (1, 1, None, 8), "1, 1, 8, 8":
+            with self.assertRaisesRegex(ValueError, re.escape(f"not {shape!r} for x")):
+                cnnc.from_onnx(MODELS / "open.onnx", shapes={"x": shape})
         net = cnnc.from_onnx(MODELS / "open.onnx", shapes={"x": (1, 1, 8, 8)}, name="shaped")
         self.assertEqual((net.name, net.inputs[0].shape[:2]), ("shaped", (8, 8)))
         part = cnnc.from_onnx(MODELS / "activations.onnx", outputs=["c"])

@@ -250,6 +250,8 @@ class Steps(Case):
         loader = DataLoader(TensorDataset(planes, torch.from_numpy(y)), batch_size=16, shuffle=True)
         history = cnnc.compile(SMALL).train(loader, epochs=6, validation=loader, layout="chw")
         self.assertGreater(history["val_accuracy"][-1], 0.9)
+        with self.assertRaisesRegex(TypeError, "TensorDataset gives single samples.*DataLoader"):
+            cnnc.compile(SMALL).train(loader.dataset)
 
         def loss(outputs: np.ndarray) -> tuple[float, np.ndarray]:
             scores = torch.tensor(outputs, requires_grad=True)

@@ -25,8 +25,11 @@ static void put_program_inputs(ModelImport *im, Text *out) {
     const Value *value = im->inputs.data[i];
     const char *elem = port->type == TENSOR_UINT8 ? " as u8" : port->type == TENSOR_INT8 ? " as i8" : "";
     const bool chw = im->options->chw && input_has_planes(port);
-    text_put(out, "input %s: %s%s%s # %s %s\n", value->name, shape_text(im->arena, value->shape), elem,
-             chw ? " (layout=chw)" : "", comment(im, port->name), sizes(im, port->rank, port->dim));
+    const bool as_onnx = !im->onnx->tflite && port->rank > 2 &&
+                         (port->channels == NO_CHANNELS || port->channels == port->rank - 1);
+    text_put(out, "input %s: %s%s%s # %s %s%s\n", value->name, shape_text(im->arena, value->shape), elem,
+             chw ? " (layout=chw)" : "", comment(im, port->name), sizes(im, port->rank, port->dim),
+             as_onnx ? ", in this order" : "");
   }
 }
 
