@@ -174,7 +174,7 @@ Data net_draw(Net *net, double scale) {
   const Op *loss = graph->training->losses.data[0].op;
   const int64_t classes = shape_extent(output).c;
   for (int64_t k = 0; k < IMAGES * shape_elements(output); k++) {
-    if (loss->class_target)
+    if (loss->traits.class_target)
       data.target[k] = floor((double)(classes + 1) * (0.5 + 0.5 * draw(net))) - 1; /* -1 .. classes - 1 */
     if (!strcmp(loss->name, "binary_cross_entropy")) data.target[k] = data.target[k] > 0;
   }
