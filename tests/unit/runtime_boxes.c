@@ -123,7 +123,7 @@ static void broken_rows_are_named_and_skipped(void) {
     snprintf(text, sizeof text, "0 0.5 0.5 0.5 0.5\n%s\n1 0.2 0.2 0.1 0.1\n", rows[k][0]);
     scratch_text("rows/labels/a.txt", text);
     cnn_data *data =
-        set_skipped(&net, scratch("rows"), rows[k][1], "skipped 1 object with a mistake (first: ");
+        set_skipped(&net, scratch("rows"), rows[k][1], "skipped 1 unusable object (first: ");
     cnn_truth truth = truth_of(data, CNN_PART_TRAIN, 0);
     CU_ASSERT(truth.count == 2 && truth.object[0].label == 0 && truth.object[1].label == 1);
     cnn_truth_free(&truth);
@@ -133,7 +133,7 @@ static void broken_rows_are_named_and_skipped(void) {
   scratch_text("rows/labels/lost.txt", "0 0.5 0.5 0.5 0.5\n");
   cnn_data *data =
       set_skipped(&net, scratch("rows"), "labels/lost.txt: the picture to it is missing: there is no ",
-                  "skipped 1 picture with a mistake");
+                  "skipped 1 unusable image");
   cnn_data_close(data);
   remove(scratch("rows/labels/lost.txt"));
   scratch_text("rows/images/b.png", "no picture");
@@ -289,7 +289,7 @@ static void broken_xml_is_named_and_skipped(void) {
   scratch_text("broken/annotations/a.xml", xml(whole, ""));
   remove(scratch("broken/images/a.png"));
   cnn_data_close(set_skipped(&net, scratch("broken"), "images/a.jpg: the picture is missing",
-                             "skipped 1 picture with a mistake"));
+                             "skipped 1 unusable image"));
 }
 
 CU_TestInfo suite_boxes[] = {

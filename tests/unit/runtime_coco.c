@@ -156,7 +156,7 @@ static void broken_annotations_are_named_and_skipped(void) {
     snprintf(text, sizeof text, "%s,\n%s", sound, cases[k][0]);
     coco_write("ann/annotations/instances_train.json", images, categories, text);
     cnn_data *data = set_skipped(&net, scratch("ann"), cases[k][1],
-                                 "skipped 1 object with a mistake (first: unit-scratch");
+                                 "skipped 1 unusable object (first: unit-scratch");
     CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TRAIN), 2);
     cnn_truth truth = truth_of(data, CNN_PART_TRAIN, 0);
     CU_ASSERT_EQUAL(truth.count, 1);
@@ -185,7 +185,7 @@ static void broken_pictures_are_named_and_skipped(void) {
     snprintf(text, sizeof text, "{\"id\":7,\"file_name\":\"a.png\",\"height\":20,\"width\":40},\n%s",
              cases[k][0]);
     coco_write("pics/instances.json", text, categories, sound);
-    cnn_data *data = set_skipped(&net, scratch("pics"), cases[k][1], "skipped 1 picture with a mistake");
+    cnn_data *data = set_skipped(&net, scratch("pics"), cases[k][1], "skipped 1 unusable image");
     CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TRAIN), 1);
     cnn_data_close(data);
   }
@@ -343,7 +343,7 @@ static void broken_segments_are_named_and_skipped(void) {
     options.skip_bad = true;
     CU_ASSERT_EQUAL_FATAL(cnn_data_open(&data, scratch("segs"), &net.network, &options).code, CNN_OK);
     CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TRAIN), 1);
-    CU_ASSERT_PTR_NOT_NULL(strstr(cnn_data_notes(data), "skipped 1 picture with a mistake"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(cnn_data_notes(data), "skipped 1 unusable image"));
     cnn_data_close(data);
   }
 }
