@@ -54,9 +54,9 @@ static const OptionRow import_options[] = {
      "names of layers: lines THEIRS = OURS; * stands for any letters; of several that fit the last counts",
      "@file"},
     {"rounding", LONG_ROUNDING, required_argument, "--rounding=KIND",
-     "of a quantised model: double, as TFLM and CMSIS-NN (of TensorFlow Lite, unless it is said); litert, as "
-     "LiteRT's reference kernels (of TensorFlow Lite alone); single, as ruy; float, as XNNPACK and "
-     "onnxruntime (of ONNX, unless it is said)",
+     "of a quantized model: double, as TFLM and CMSIS-NN (the default for TensorFlow Lite); litert, as "
+     "LiteRT's reference kernels (TensorFlow Lite only); single, as ruy; float, as XNNPACK and "
+     "onnxruntime (the default for ONNX)",
      "double litert single float"},
     {"list", LONG_LIST, no_argument, "--list", "prints what becomes of each node, and writes nothing", NULL},
     ROW_DIAGNOSTICS(LONG_DIAGNOSTICS),

@@ -89,8 +89,8 @@ const OptionRow options_table[] = {
      "win; 'theirs =' leaves one out",
      "@file"},
     {"match", LONG_MATCH, required_argument, "--match=HOW",
-     "how the arrays in that file are found: by name, or in their order where all shapes agree, which "
-     "prints a file for --rename",
+     "how the arrays in that file are found: by name; or in the order of the file, where all shapes "
+     "agree, which prints the pairs of names as a file for --rename",
      "name order"},
     {"layout", LONG_LAYOUT, required_argument, "--layout=ORDER",
      "how a model of ONNX takes its pictures: chw, as is usual there, or hwc, channels last", "chw hwc"},
@@ -156,8 +156,8 @@ const OptionRow options_table[] = {
      "inference takes the least memory. -O0 and -Os are made for generic unless --target says otherwise",
      "0 1 2 s"},
     {"exact", LONG_EXACT, no_argument, "--exact",
-     "no algorithm that rounds differently (Winograd, Strassen); in nets of 8 bits, where Winograd does "
-     "not, none with larger weights",
+     "no Winograd and no Strassen, whose results are rounded differently; int8: no algorithm that stores "
+     "larger weights (Winograd's are exact there)",
      NULL},
     {"updatable", LONG_UPDATABLE, no_argument, "--updatable",
      "int8 models: code that depends on the program and the options, not on the weights, so that NAME_open "
