@@ -117,14 +117,12 @@ EmitUnit *emit_units(Arena *arena, Net *net, bool several, int *n) {
   return *n = 1, unit;
 }
 
-struct Function; /* of emit/module.h */
-void put_declared(Text *, const struct Function *);
-void put_declared(Text *out, const struct Function *function) { (void)out, (void)function; }
+struct Printed; /* of emit/module.h */
+void put_declared(Text *, const struct Printed *);
+void put_declared(Text *out, const struct Printed *function) { (void)out, (void)function; }
 void put_barrier(Text *, const Net *);
 void put_barrier(Text *out, const Net *net) { (void)out, (void)net; }
 
-void alike_prepare(Nest *);
-void alike_prepare(Nest *nest) { (void)nest; }
 struct Section;
 void alike_share(Net *, struct Section *);
 void alike_share(Net *net, struct Section *section) { (void)net, (void)section; }
@@ -205,6 +203,8 @@ bool nest_fill(const Nest *nest, const float *const *from, float *to) {
 }
 
 void program_dump(Text *out, const Program *program) { (void)out, (void)program; }
+
+void program_nests(Text *out, const Programs *programs) { (void)out, (void)programs; }
 
 void program_schedules(Text *out, const Programs *programs, const ProgramOptions *options,
                        const Sources *sources) {

@@ -146,3 +146,21 @@ void text_json(Text *text, const char *utf8) {
   }
   text_bytes(text, "\"", 1);
 }
+
+void text_hex_float(Text *out, float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  const int exponent = (int)(bits >> 23 & 255);
+  const uint32_t fraction = bits & 0x7fffff;
+  const char *sign = bits >> 31 ? "-" : "";
+  if (exponent == 0 && fraction == 0) {
+    text_put(out, "%s0.0f", sign);
+    return;
+  }
+  char digits[8];
+  snprintf(digits, sizeof digits, "%06" PRIx32, fraction << 1);
+  int n = 6;
+  while (n > 0 && digits[n - 1] == '0') n--;
+  text_put(out, "%s0x%d%s%.*sp%df", sign, exponent ? 1 : 0, n ? "." : "", n, digits,
+           exponent ? exponent - 127 : -126);
+}

@@ -30,4 +30,5 @@ int text_encode(char out[4], uint32_t code); /* the bytes written */
 const char *suggest(const char *word, const char *const *names);
 /* Whether letters of the word are wrong, rather than words or digits left out or added. */
 bool is_misspelt(const char *word, const char *name);
+void text_hex_float(Text *, float); /* 0x1.99999ap-4f; of a number that is finite */
 #endif

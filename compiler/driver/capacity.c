@@ -10,14 +10,14 @@ typedef struct Object {
 } Object;
 typedef VEC(Object) Objects;
 
-static Objects objects_of(Arena *arena, const Graph *graph, const EmitOptions *options,
+static Objects objects_of(Arena *arena, const Graph *graph, const LayoutOptions *options, bool training,
                           const NetSizes *sizes) {
   Objects all = {0};
   const int64_t images = options->batch;
   vec_push(arena, all, ((Object){"the struct of weights", 4 * graph->parameters}));
   vec_push(arena, all, ((Object){"the model, its weights packed", sizes->model_bytes}));
   vec_push(arena, all, ((Object){"the workspace of inference", sizes->workspace_bytes}));
-  if (options->training) vec_push(arena, all, ((Object){"the workspace of training", sizes->training_bytes}));
+  if (training) vec_push(arena, all, ((Object){"the workspace of training", sizes->training_bytes}));
   for (int i = 0; i < graph->inputs.n; i++) {
     const Port *port = &graph->inputs.data[i];
     const int64_t bytes = images * shape_elements(port->node->shape) * elem_bytes(port->node->port->elem);
@@ -31,9 +31,9 @@ static Objects objects_of(Arena *arena, const Graph *graph, const EmitOptions *o
   return all;
 }
 
-bool capacity_check(Arena *arena, Diags *diags, const Graph *graph, const EmitOptions *options,
-                    const NetSizes *sizes) {
-  const Objects all = objects_of(arena, graph, options, sizes);
+bool capacity_check(Arena *arena, Diags *diags, const Graph *graph, const LayoutOptions *options,
+                    bool training, const NetSizes *sizes) {
+  const Objects all = objects_of(arena, graph, options, training, sizes);
   for (int t = 0; t < options->ntargets; t++) {
     const Target *target = options->target[t];
     Diag *diag = NULL;

@@ -3,13 +3,13 @@
 #ifndef CNNC_CAPACITY_H
 #define CNNC_CAPACITY_H
 #include "base/diag.h"
-#include "emit/emit.h"
+#include "lir/layout.h"
 #include "graph/graph.h"
 #include "passes/plan.h"
 
 /* Whether each object of the generated C, and each array that its caller has, can be there on all targets;
  * reports [too-large] if not. */
-bool capacity_check(Arena *, Diags *, const Graph *, const EmitOptions *, const NetSizes *);
+bool capacity_check(Arena *, Diags *, const Graph *, const LayoutOptions *, bool training, const NetSizes *);
 
 /* Whether the inputs and outputs of a call of `batch` images are arrays that C can have. */
 bool capacity_of_calls(Arena *, Diags *, const Graph *, int64_t batch);

@@ -27,10 +27,10 @@ typedef struct Compilation {
   Diags *diags;
   Ast *program;
   const char *labels_file;
-  Graph *graph;            /* as written; of a quantized net, that of 8 bits */
+  Graph *graph;            /* as written; of a quantised net, that of 8 bits */
   bool training;           /* training code is written */
   const float *weights;    /* compiled in, or NULL */
-  bool quantized;          /* the net is one of 8 bits, and has its weights */
+  bool quantised;          /* the net is one of 8 bits, and has its weights */
   QuantFile *file;         /* of such a net */
   Node **made;             /* and by node of the net of floats what has its value */
   const char *order;       /* lines for --rename, or NULL */
@@ -40,7 +40,9 @@ typedef struct Compilation {
   EmitOptions emit;
   ProgramOptions lowering;
   Programs programs;
-  Net *net;
+  LayoutOptions layout_options;
+  Layout *layout;
+  Net *net;             /* the layout, printed */
   Bands bands;          /* of inference, so that it fits into --ram */
   const char *bands_to; /* the layer at which they end */
   int64_t ram_whole;    /* the RAM that it takes without them */
@@ -65,7 +67,7 @@ const char *header_path(const Compilation *); /* of the header beside the output
 const char *c_name(const Compilation *);      /* what names in C begin with */
 
 /* ---- lowering.c ---- */
-bool lower(Compilation *); /* plans, schedules and names everything: sets `net`, and sizes in `summary` */
+bool lower(Compilation *); /* plans, schedules and lays out everything; sizes go into `summary` */
 PlanOptions plan_options(const Compilation *, PlanKind);
 void lower_inference(Compilation *);        /* once more, by the options that stand in it now */
 SummarySizes sizes_of(const Compilation *); /* behind lower() */

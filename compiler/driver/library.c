@@ -76,7 +76,7 @@ bool write_library(Compilation *c) {
                         "a system's headers have this name: --prefix=NAME gives another");
   if (!lower(c)) return false;
   const LibraryFacts facts = facts_of(c);
-  const LibraryFile *files = emit_library(c->net, &facts);
+  const LibraryFile *files = emit_library(emit_net(c->layout, &c->sources, &c->emit), &facts);
   stage_done(c, "print");
   bool fine = true;
   for (const LibraryFile *file = files; file->path; file++)

@@ -17,7 +17,7 @@ static Fusing fusing_of(const Options *o) {
 }
 
 SummarySizes sizes_of(const Compilation *c) {
-  const NetSizes sizes = emit_sizes(c->net);
+  const NetSizes sizes = layout_sizes(c->layout);
   return (SummarySizes){sizes.workspace_bytes,
                         sizes.workspace_bound,
                         c->training ? sizes.training_bytes : -1,
@@ -83,8 +83,8 @@ static ProgramOptions lowering_of_looking(const Compilation *c) {
 static NetSizes take_training(Compilation *c, Plan *train) {
   const ProgramOptions lowering = lowering_of_training(c);
   c->programs.train = program_lower(c->arena, PROGRAM_TRAINING, train, &lowering);
-  c->net = emit_begin(c->arena, c->graph, &c->programs, &c->sources, &c->emit);
-  return emit_sizes(c->net);
+  c->layout = layout_new(c->arena, c->graph, &c->programs, &c->layout_options);
+  return layout_sizes(c->layout);
 }
 
 /* Weights as kernels read them and the gradients of shards take their part; how much scratch there is, one
@@ -94,7 +94,7 @@ static NetSizes take_training(Compilation *c, Plan *train) {
 static bool fit_plan(Compilation *c, Plan *train, const PlanOptions *options, int64_t *least) {
   enum { TRIES = 8 };
   const int64_t most = c->options->memory;
-  NetSizes sizes = emit_sizes(c->net);
+  NetSizes sizes = layout_sizes(c->layout);
   int64_t room = INT64_MAX;
   bool stuck = false; /* there is no plan for that room */
   if (sizes.training_bytes < *least) *least = sizes.training_bytes;
@@ -192,20 +192,20 @@ static const CpuCycles *cycles_of_board(const Compilation *c) {
 
 void lower_inference(Compilation *c) {
   c->programs.infer = program_lower(c->arena, PROGRAM_INFERENCE, make_plan(c, PLAN_INFERENCE), &c->lowering);
-  c->net = emit_begin(c->arena, c->graph, &c->programs, &c->sources, &c->emit);
+  c->layout = layout_new(c->arena, c->graph, &c->programs, &c->layout_options);
 }
 
 /* Weights that two layers share are counted once, so what is left out may save less than it seems. */
 static void fit_board(Compilation *c) {
   enum { TRIES = 3 };
-  int64_t flash = emit_footprint(c->net).flash;
+  int64_t flash = layout_footprint(c->layout).flash;
   const int64_t most = c->options->flash;
   for (int i = 0; most && flash > most && i < TRIES; i++) {
-    const Small *small = budget_small(c, flash, &c->emit.alike);
+    const Small *small = budget_small(c, flash, &c->layout_options.merge);
     if (!small) break;
     c->lowering.small = small;
     lower_inference(c);
-    flash = emit_footprint(c->net).flash;
+    flash = layout_footprint(c->layout).flash;
   }
   stage_done(c, "fit weights into flash");
 }
@@ -229,12 +229,15 @@ static void check_assumptions(const Compilation *c) {
 bool lower(Compilation *c) {
   const Options *o = c->options;
   if (!capacity_of_calls(c->arena, c->diags, c->graph, o->batch)) return false;
-  c->emit = (EmitOptions){.prefix = c_name(c),
-                          .header = included_header(c),
+  c->layout_options = (LayoutOptions){.prefix = c_name(c),
+                                      .batch = o->batch,
+                                      .ntargets = o->targets.n,
+                                      .target = o->targets.data,
+                                      .embedded = c->weights != NULL,
+                                      .taken = prelude_has_name,
+                                      .reserved = emit_reserved};
+  c->emit = (EmitOptions){.header = included_header(c),
                           .summary = c->summary,
-                          .batch = o->batch,
-                          .ntargets = o->targets.n,
-                          .target = o->targets.data,
                           .openmp = o->openmp,
                           .no_fma = o->no_fma,
                           .program = o->kind == OUTPUT_PROGRAM,
@@ -254,7 +257,7 @@ bool lower(Compilation *c) {
                                  .cycles = cycles_of_board(c)};
   choose_embedding(c);
   Plan *infer = make_plan(c, PLAN_INFERENCE), *train = c->training ? make_plan(c, PLAN_TRAINING) : NULL,
-       *look = (o->look || o->kind == OUTPUT_PROGRAM) && !c->quantized ? make_plan(c, PLAN_LOOK) : NULL;
+       *look = (o->look || o->kind == OUTPUT_PROGRAM) && !c->quantised ? make_plan(c, PLAN_LOOK) : NULL;
   stage_done(c, "plan");
   if (!capacity_of_plans(c->arena, c->diags, c->graph, infer, train)) return false;
   const ProgramOptions training = lowering_of_training(c);
@@ -264,13 +267,15 @@ bool lower(Compilation *c) {
     const ProgramOptions looking = lowering_of_looking(c);
     c->programs.look = program_lower(c->arena, PROGRAM_LOOK, look, &looking);
   }
-  c->net = emit_begin(c->arena, c->graph, &c->programs, &c->sources, &c->emit);
+  c->layout = layout_new(c->arena, c->graph, &c->programs, &c->layout_options);
   if (o->ram) fit_ram(c);
   if (o->flash) fit_board(c);
   if (train && o->memory && !fit_training(c, train)) return false;
   check_assumptions(c);
-  const NetSizes sizes = emit_sizes(c->net);
-  if (!capacity_check(c->arena, c->diags, c->graph, &c->emit, &sizes) || !budget_check(c)) return false;
+  const NetSizes sizes = layout_sizes(c->layout);
+  if (!capacity_check(c->arena, c->diags, c->graph, &c->layout_options, c->training, &sizes) ||
+      !budget_check(c))
+    return false;
   c->summary = c->emit.summary = with_memory(c);
   stage_done(c, "schedule and prove");
   verify(c);

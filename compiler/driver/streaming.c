@@ -16,8 +16,6 @@ typedef struct Trial {
 } Trial;
 typedef VEC(Trial) Trials;
 
-static int64_t ram_of(const Footprint *f) { return f->model + f->workspace + (f->stack > 0 ? f->stack : 0); }
-
 static Trial trial_of(const Compilation *c, const PlanOptions *options, const char *to) {
   Arena *arena = arena_new();
   const Plan *plan = plan_new(arena, c->graph, PLAN_INFERENCE, *options);
@@ -64,8 +62,8 @@ static int64_t lowered(Compilation *c, const Trial *trial) {
   c->bands = trial->bands;
   c->bands_to = trial->to;
   lower_inference(c);
-  const Footprint f = emit_footprint(c->net);
-  return ram_of(&f);
+  const Footprint f = layout_footprint(c->layout);
+  return f.ram;
 }
 
 /* Lowers the first few of those whose values may fit into so many bytes. Returns the least that any takes,
@@ -84,9 +82,9 @@ static int64_t try_some(Compilation *c, const Trials *trials, int64_t most, int6
 }
 
 void fit_ram(Compilation *c) {
-  const Footprint f = emit_footprint(c->net);
+  const Footprint f = layout_footprint(c->layout);
   const int64_t most = c->options->ram;
-  c->ram_whole = ram_of(&f);
+  c->ram_whole = f.ram;
   if (!most || c->ram_whole <= most || c->options->batch > 1) return;
   Trials trials = trials_of(c);
   Trial best = {.to = NULL};

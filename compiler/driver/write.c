@@ -11,6 +11,7 @@
 #include "export/onnx_out.h"
 #include "report/dot.h"
 #include "report/graph_dump.h"
+#include "report/memory_table.h"
 
 static bool same_file(const char *a, const char *b) {
   struct stat x, y;
@@ -54,7 +55,7 @@ static void put_summary(Compilation *c, Text *text) {
   text_put(text, "%s", c->summary);
   if (!c->options->targets_given) return;
   text_put(text, "\n");
-  emit_memory(text, c->net, c->options->train_given);
+  memory_table(text, c->layout, c->options->train_given);
 }
 
 bool write_view(Compilation *c) {
@@ -66,7 +67,7 @@ bool write_view(Compilation *c) {
   else if (o->kind == OUTPUT_GRAPH) graph_dump(&text, c->graph);
   else if (!lower(c)) return false;
   else if (o->kind == OUTPUT_SUMMARY) put_summary(c, &text);
-  else if (o->kind == OUTPUT_NESTS) emit_nests(&text, c->net);
+  else if (o->kind == OUTPUT_NESTS) program_nests(&text, &c->programs);
   else if (o->kind == OUTPUT_LOWERED) {
     const Program *const all[] = {c->programs.infer, c->programs.train, c->programs.look};
     for (int i = 0; i < 3; i++)
@@ -75,15 +76,21 @@ bool write_view(Compilation *c) {
   else {
     const SummarySizes sizes = sizes_of(c);
     Text board = {.arena = c->arena};
-    if (o->targets_given) emit_footprint_json(&board, c->net);
+    if (o->targets_given) footprint_json(&board, c->layout);
     graph_json(&text, &c->sources, c->graph, &sizes, board.n ? board.s : "");
   }
   return add_output(c, o->output, &text);
 }
 
+/* The text of its functions, when they are lowered. */
+static Net *net_of(Compilation *c) {
+  if (!c->net) c->net = emit_net(c->layout, &c->sources, &c->emit);
+  return c->net;
+}
+
 static bool write_header(Compilation *c, const char *path) {
   Text text = {.arena = c->arena};
-  emit_header(&text, c->net);
+  emit_header(&text, net_of(c));
   return add_output(c, path, &text);
 }
 
@@ -95,14 +102,14 @@ typedef struct Bytes {
 static bool run_backend(Compilation *c, BackendKind kind, const EmitUnit *from, int n, Bytes weights,
                         const char *path) {
   const Options *o = c->options;
-  static const char *const optimize[] = {
+  static const char *const optimise[] = {
       [LEVEL_FULL] = "-O3", [LEVEL_PLAIN] = "-O1", [LEVEL_QUICK] = "-O1", [LEVEL_SMALL] = "-Os"};
   static const char *const less[] = {[USE_STEADY] = "-O3", [USE_PACKING] = "-O2", [USE_SELDOM] = "-O1"};
   BackendUnit *unit = NEW_ARRAY(c->arena, BackendUnit, n);
   for (int i = 0; i < n; i++)
     unit[i] = (BackendUnit){from[i].text.s, from[i].text.n,
-                            o->level == LEVEL_FULL ? less[from[i].use] : optimize[o->level],
-                            .vectorize = o->level == LEVEL_QUICK};
+                            o->level == LEVEL_FULL ? less[from[i].use] : optimise[o->level],
+                            .vectorise = o->level == LEVEL_QUICK};
   Backend backend = {.arena = c->arena,
                      .kind = kind,
                      .cc = o->cc,
@@ -129,7 +136,7 @@ static bool run_backend(Compilation *c, BackendKind kind, const EmitUnit *from, 
 
 static bool write_weights_object(Compilation *c, Bytes weights) {
   EmitUnit unit = {.text = {.arena = c->arena}};
-  emit_weights_object(&unit.text, c->net);
+  emit_weights_object(&unit.text, net_of(c));
   return run_backend(c, BACKEND_OBJECT, &unit, 1, weights,
                      with_suffix(c->arena, c->options->output, ".weights.o"));
 }
@@ -151,9 +158,9 @@ static bool write_text(Compilation *c) {
   const bool several = backend && backend_takes_units(c->arena, kind[o->kind], o->machine != NULL);
   int n;
   Bytes weights;
-  const EmitUnit *unit = emit_units(c->arena, c->net, several, &n);
+  const EmitUnit *unit = emit_units(c->arena, net_of(c), several, &n);
   stage_done(c, "print");
-  weights.data = emit_weights(c->net, &weights.n);
+  weights.data = emit_weights(net_of(c), &weights.n);
   if (weights.data) stage_done(c, "pack weights");
   if (backend) return run_backend(c, kind[o->kind], unit, n, weights, o->output);
   if (!add_output(c, o->output, &unit->text) || !write_weights(c, weights)) return false;
@@ -163,7 +170,7 @@ static bool write_text(Compilation *c) {
 
 static bool write_model(Compilation *c) {
   Bytes model;
-  model.data = emit_model(c->net, &model.n);
+  model.data = emit_model(net_of(c), &model.n);
   stage_done(c, "pack weights");
   return add_bytes(c, c->options->output, model.data, model.n);
 }
@@ -171,7 +178,7 @@ static bool write_model(Compilation *c) {
 /* What a model is made of; one of ONNX may have none. */
 static bool has_weights(Compilation *c) {
   const bool onnx = c->options->kind == OUTPUT_ONNX;
-  if (c->quantized) return true;
+  if (c->quantised) return true;
   if (c->graph->parameters ? c->weights != NULL : onnx) return true;
   const char *name = c->graph->name;
   if (c->graph->parameters == 0)
@@ -240,8 +247,8 @@ static bool write_onnx(Compilation *c) {
   const char *path = c->options->output, *beside = with_suffix(c->arena, path, ".onnx.data"), *temporary;
   if (!has_weights(c)) return false;
   OnnxNumbers numbers = {.weights = c->weights};
-  if (c->quantized && !functions_known(c)) return false;
-  const Graph *graph = c->quantized ? graph_of_bytes(c, &numbers) : c->graph;
+  if (c->quantised && !functions_known(c)) return false;
+  const Graph *graph = c->quantised ? graph_of_bytes(c, &numbers) : c->graph;
   ModelProto *model = onnx_out(c->arena, c->diags, graph, &numbers, c->options->layout == 1);
   if (!model) return false;
   if (onnx_bytes(model) > onnx_most) {
@@ -259,7 +266,7 @@ static bool write_onnx(Compilation *c) {
 static bool write_example(Compilation *c) {
   Text text = {.arena = c->arena};
   if (!lower(c)) return false;
-  emit_embed(&text, c->net);
+  emit_embed(&text, net_of(c));
   return add_output(c, c->options->output, &text);
 }
 #endif
@@ -336,7 +343,7 @@ bool write_all(Compilation *c) {
   const Options *o = c->options;
   bool done = true;
   if (o->output) done = options_view(o->kind) ? write_view(c) : write_code(c);
-  if (done && !c->net && (o->summary || !o->output)) done = lower(c);
+  if (done && !c->layout && (o->summary || !o->output)) done = lower(c);
   done = done && write_dependencies(c);
   if (done && c->order) fputs(c->order, stdout);
   if (done && (o->summary || (!o->output && !c->order))) print_summary(c);

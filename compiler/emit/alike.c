@@ -27,7 +27,7 @@ typedef struct Number {
 } Number;
 
 typedef struct Code {
-  Function *function;
+  Printed *function;
   const char *text;
   VEC(Number) numbers;
 } Code;
@@ -84,7 +84,7 @@ static const char *skeleton(Arena *arena, Code *code) {
 }
 
 /* The function alone, without the comment above it; NULL: there are several, or it is not worth it. */
-static const char *single(const Function *function) {
+static const char *single(const Printed *function) {
   const char *at = strstr(function->code, kernel);
   if (!at || strlen(at) < WORTH || strstr(at + 1, kernel) || strstr(at, "UNROLL")) return NULL;
   for (const char *line = function->code; line < at; line = strchr(line, '\n') + 1)
@@ -177,7 +177,7 @@ static const char not_again[] =
 
 /* What takes their place is the first of them; the others are called no more. */
 static bool share(Arena *arena, const Group *group) {
-  Function *function = group->codes.data[0]->function;
+  Printed *function = group->codes.data[0]->function;
   const char *name = "size";
   int first[MOST], n = 0;
   while (strstr(group->codes.data[0]->text, name)) name = arena_printf(arena, "%s_", name);
@@ -215,7 +215,7 @@ static Groups groups_of(Arena *arena, const Section *section) {
   return groups;
 }
 
-static void leave_out(Section *section, const Function *function) {
+static void leave_out(Section *section, const Printed *function) {
   int n = 0;
   for (int i = 0; i < section->functions.n; i++)
     if (section->functions.data[i] != function) section->functions.data[n++] = section->functions.data[i];
@@ -228,19 +228,11 @@ void alike_share(Net *net, Section *section) {
     const Group *group = groups.data[g];
     if (group->codes.n < 2 || !share(net->arena, group)) continue;
     for (int c = 1; c < group->codes.n; c++) {
-      const Function *other = group->codes.data[c]->function;
+      const Printed *other = group->codes.data[c]->function;
       vec_push(net->arena, group->codes.data[0]->function->also, other->comment);
       for (int i = 0; i < other->also.n; i++)
         vec_push(net->arena, group->codes.data[0]->function->also, other->also.data[i]);
       leave_out(section, other);
     }
-  }
-}
-
-/* Arrays of several dimensions have them in their types; as rows of elements they have numbers in indices. */
-void alike_prepare(Nest *nest) {
-  for (int i = 0; i < nest->nbufs; i++) {
-    Buf *buf = nest->buf[i];
-    if (buf->place != VIEW && buf->place != REGS) buf->flat = true;
   }
 }

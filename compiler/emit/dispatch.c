@@ -6,7 +6,7 @@
 #include "emit/module.h"
 
 static const Target *target_of_level(const Net *net, int level) {
-  return net->options->target[net->options->ntargets - 1 - level];
+  return net->layout->options.target[net->layout->options.ntargets - 1 - level];
 }
 
 /* Opens and closes #if from one target to the next. */
@@ -33,7 +33,7 @@ static void put_forced(Text *out, const Net *net) {
            "static int %s_level(void) {\n",
            name, upper, upper, name);
   const char *open = NULL;
-  for (int level = net->options->ntargets - 1; level > 0; level--) {
+  for (int level = net->layout->options.ntargets - 1; level > 0; level--) {
     open = put_condition(out, open, target_of_level(net, level)->condition);
     text_put(out, "  if (%s_forced(\"%s\")) return %d;\n", name, target_of_level(net, level)->name, level);
   }
@@ -82,7 +82,7 @@ static const char dotprod_text[] = "/* Does the CPU have DotProd? */\n"
 static void put_level(Text *out, const Net *net, const char *condition) {
   int highest = 0;
   bool avx = false, vnni = false, dotprod = false;
-  for (int level = 1; level < net->options->ntargets; level++) {
+  for (int level = 1; level < net->layout->options.ntargets; level++) {
     const Target *target = target_of_level(net, level);
     if (strcmp(target->condition, condition) != 0) continue;
     highest = level;
@@ -121,10 +121,10 @@ static void put_level(Text *out, const Net *net, const char *condition) {
 
 /* Each architecture once. */
 static void put_detection(Text *out, const Net *net) {
-  for (int level = net->options->ntargets - 1; level > 0; level--) {
+  for (int level = net->layout->options.ntargets - 1; level > 0; level--) {
     const char *condition = target_of_level(net, level)->condition;
     bool seen = false;
-    for (int above = level + 1; above < net->options->ntargets; above++)
+    for (int above = level + 1; above < net->layout->options.ntargets; above++)
       seen = seen || strcmp(target_of_level(net, above)->condition, condition) == 0;
     if (!seen) put_level(out, net, condition);
   }
@@ -132,13 +132,13 @@ static void put_detection(Text *out, const Net *net) {
 }
 
 void put_dispatched(Text *out, Net *net, const char *result, const char *function, const char *arguments) {
-  if (net->options->ntargets == 1) {
+  if (net->layout->options.ntargets == 1) {
     text_put(out, "  %s%s(%s);\n", result, function, arguments);
     return;
   }
   text_put(out, "  switch (%s_level()) {\n", net->name);
   const char *open = NULL, *end = *result ? "" : " return;";
-  for (int level = net->options->ntargets - 1; level > 0; level--) {
+  for (int level = net->layout->options.ntargets - 1; level > 0; level--) {
     open = put_condition(out, open, target_of_level(net, level)->condition);
     text_put(out, "  case %d: %s%s_%s(%s);%s\n", level, result, function, target_of_level(net, level)->suffix,
              arguments, end);
@@ -149,7 +149,7 @@ void put_dispatched(Text *out, Net *net, const char *result, const char *functio
 }
 
 void put_dispatch(Text *out, Net *net) {
-  const int targets = net->options->ntargets;
+  const int targets = net->layout->options.ntargets;
   if (targets == 1) {
     text_put(out, "%sconst char *%s_target(void) { return \"%s\"; }\n\n", net_linkage(net), net->name,
              target_of_level(net, 0)->name);

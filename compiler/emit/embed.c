@@ -18,7 +18,9 @@ static bool has_initial(const Net *net) {
   return net->options->weights && net->weights && net->model && net->options->network;
 }
 
-static int64_t trained_bytes(const Net *net) { return has_trained(net) ? net_model_bytes(net) : 0; }
+static int64_t trained_bytes(const Net *net) {
+  return has_trained(net) ? layout_model_bytes(net->layout) : 0;
+}
 static int64_t embedded_bytes(const Net *net) {
   return trained_bytes(net) + (has_initial(net) ? 4 * net->graph->parameters : 0);
 }
@@ -41,8 +43,8 @@ static void make_little_endian(Elem elem, void *values, int64_t bytes) {
 
 /* Its members one behind the other, little-endian; `to` is 0. */
 static void copy_model(Net *net, unsigned char *to) {
-  for (int i = 0; i < net->infer.members.n; i++) {
-    const Member *member = net->infer.members.data[i];
+  for (int i = 0; i < net->layout->infer.members.n; i++) {
+    const Member *member = net->layout->infer.members.data[i];
     pack_values(net, member, to);
     make_little_endian(member->elem, to, member->bytes);
     to += member->bytes;
@@ -107,12 +109,12 @@ void put_member_values(Text *out, Net *net, const Member *member) {
 
 static void put_trained_struct(Text *out, Net *net) {
   text_put(out, "_Alignas(%d) const %s_model %s_trained = {\n", ALIGNMENT, net->name, net->name);
-  for (int i = 0; i < net->infer.members.n; i++) {
-    text_put(out, "  .%s = ", net->infer.members.data[i]->name);
-    put_member_values(out, net, net->infer.members.data[i]);
+  for (int i = 0; i < net->layout->infer.members.n; i++) {
+    text_put(out, "  .%s = ", net->layout->infer.members.data[i]->name);
+    put_member_values(out, net, net->layout->infer.members.data[i]);
     text_put(out, ",\n");
   }
-  if (!net->infer.members.n) text_put(out, "  {0}\n");
+  if (!net->layout->infer.members.n) text_put(out, "  {0}\n");
   text_put(out, "};\n\n");
 }
 
@@ -142,8 +144,8 @@ static void put_text_bytes(Text *out, Net *net) {
                 "\"-Woverlength-strings\"\n#endif\n");
   text_put(out, "_Alignas(%d) __attribute__((used)) static const char %s_bytes[%" PRId64 " + 1] =\n",
            ALIGNMENT, net->name, embedded_bytes(net));
-  for (int i = 0; has_trained(net) && i < net->infer.members.n; i++) {
-    const Member *member = net->infer.members.data[i];
+  for (int i = 0; has_trained(net) && i < net->layout->infer.members.n; i++) {
+    const Member *member = net->layout->infer.members.data[i];
     void *values = arena_alloc(net->arena, (size_t)member->bytes);
     pack_values(net, member, values);
     text_put(out, "  /* %s */\n", member->name);
@@ -334,9 +336,9 @@ static uint64_t hashed_scale(uint64_t hash, const Node *port) {
 
 /* Of all that the code has in itself: a model that it does not fit is refused, whatever differs. */
 static uint64_t hashed_code(uint64_t hash, const Net *net) {
-  for (int s = 0; s < net->infer.steps.n; s++)
-    for (int t = 0; t < net->options->ntargets; t++)
-      hash = hashed_call(hash, net, &net->infer.steps.data[s], t);
+  for (int s = 0; s < net->layout->infer.steps.n; s++)
+    for (int t = 0; t < net->layout->options.ntargets; t++)
+      hash = hashed_call(hash, net, &net->layout->infer.steps.data[s], t);
   if (net->graph->updatable) return hash; /* the model has the scales */
   for (int i = 0; i < net->graph->inputs.n; i++) hash = hashed_scale(hash, net->graph->inputs.data[i].node);
   for (int o = 0; o < net->graph->outputs.n; o++) hash = hashed_scale(hash, net->graph->outputs.data[o].node);
@@ -351,11 +353,11 @@ static uint64_t fingerprint(const Net *net) {
     for (int d = 0; d < weight->rank; d++)
       hash = hashed(hash, arena_printf(net->arena, "%" PRId64, weight->dim[d]));
   }
-  for (int i = 0; i < net->infer.members.n; i++) {
-    const Member *member = net->infer.members.data[i];
-    const char *made = member->function
-                           ? arena_printf(net->arena, "%s\n%s", member->key, member->function->code)
-                           : member->key; /* the weights in it, and the code that packs them */
+  for (int i = 0; i < net->layout->infer.members.n; i++) {
+    const Member *member = net->layout->infer.members.data[i];
+    const char *made = member->function ? arena_printf(net->arena, "%s\n%s", member->key,
+                                                       net->pack.printed[member->function->id].code)
+                                        : member->key; /* the weights in it, and the code that packs them */
     hash = hashed(hashed(hash, member->name), made);
     for (int d = 0; d < member->rank; d++)
       hash = hashed(hash, arena_printf(net->arena, "%" PRId64, member->dim[d]));
@@ -366,12 +368,12 @@ static uint64_t fingerprint(const Net *net) {
 static void model_mark(const Net *net, uint64_t mark[MARK_WORDS]) {
   memcpy(mark,
          (const uint64_t[MARK_WORDS]){UINT64_C(0x6c65646f6d6e6e63), MODEL_VERSION,
-                                      (uint64_t)net_model_bytes(net), fingerprint(net)},
+                                      (uint64_t)layout_model_bytes(net->layout), fingerprint(net)},
          sizeof(uint64_t[MARK_WORDS]));
 }
 
 int64_t model_file_bytes(const Net *net) {
-  return (int64_t)sizeof(uint64_t[MARK_WORDS]) + net_model_bytes(net);
+  return (int64_t)sizeof(uint64_t[MARK_WORDS]) + layout_model_bytes(net->layout);
 }
 
 const void *emit_model(Net *net, size_t *n) {

@@ -24,9 +24,9 @@ Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind, const 
                  .kind = kind,
                  .images = program_lanes(part->program, target),
                  .parameters = *parameters};
-  frame.names.file = &net->names; /* types and functions */
+  frame.names.file = &net->layout->names; /* types and functions */
   frame.names.prefix = arena_printf(net->arena, "%s_", net->name);
-  frame.names.macros = &net->macros;
+  frame.names.macros = &net->layout->macros;
   frame.locals.arena = frame.calls.arena = frame.names.arena = net->arena;
   for (int i = 0; i < parameters->n; i++) names_reserve(&frame.names, parameters->data[i].name);
   frame_own(&frame, "keys");
@@ -316,7 +316,8 @@ void frame_call(Frame *f, const Step *step, const char *indent) {
   const Version *version = &step->call->version[f->target];
   const Nest *nest = version->lower->b;
   const bool shared = version->shared, own = shared && f->kind == FRAME_BATCH; /* a team of its own */
-  text_put(&f->calls, "%s%s%s", indent, own ? "TEAM " : "", step->function[f->target]->call);
+  text_put(&f->calls, "%s%s%s", indent, own ? "TEAM " : "",
+           f->net->section[f->target].printed[step->function[f->target]->id].call);
   int n = 0;
   for (int i = 0; i < nest->nbufs; i++)
     if (version->argument[i].used) text_put(&f->calls, "%s%s", n++ ? ", " : "", argument(f, step, i));

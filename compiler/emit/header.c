@@ -47,10 +47,10 @@ static void put_quant(Text *out, Net *net, const PortNames *names, const Node *n
 
 static void put_numbers(Text *out, Net *net) {
   const Graph *graph = net->graph;
-  const NetSizes sizes = emit_sizes(net);
-  put_define(out, net, "BATCH", net->options->batch, "images a call of infer takes");
-  if (net->train.program)
-    put_define(out, net, "TRAIN_BATCH", net->train.program->batching.images,
+  const NetSizes sizes = layout_sizes(net->layout);
+  put_define(out, net, "BATCH", net->layout->options.batch, "images a call of infer takes");
+  if (net->layout->train.program)
+    put_define(out, net, "TRAIN_BATCH", net->layout->train.program->batching.images,
                "the most samples a call of gradients takes");
   for (int i = 0; i < graph->inputs.n; i++) {
     const Port *port = &graph->inputs.data[i];
@@ -110,31 +110,30 @@ static void put_model_struct(Text *out, Net *net) {
              net->name, net->name);
   else text_put(out, "/* Weights in the order in which the kernels read them. */\n");
   text_put(out, "typedef struct %s_model %s_model;\nstruct %s_model {\n", net->name, net->name, net->name);
-  for (int i = 0; i < net->infer.members.n; i++) {
-    const Member *member = net->infer.members.data[i];
+  for (int i = 0; i < net->layout->infer.members.n; i++) {
+    const Member *member = net->layout->infer.members.data[i];
     text_put(out, "  %s %s", elem_c_type(member->elem), member->name);
     put_dims(out, member->rank, member->dim);
     text_put(out, ";\n");
   }
-  if (!net->infer.members.n)
+  if (!net->layout->infer.members.n)
     text_put(out, "  float unused[%d]; /* inference needs no weights */\n", ALIGNED_FLOATS);
   text_put(out, "};\n\n");
 }
 
 static void put_workspace_struct(Text *out, Net *net) {
-  const int64_t all = net_all_floats(net),
-                slot = (net_workspace_floats(net) - all) / net->infer.program->slots;
+  const int64_t all = layout_all_floats(net->layout), slot = layout_slot_floats(net->layout);
   text_put(out, "/* Memory for activations and scratch. It needs no initialisation and keeps nothing "
                 "between calls; each thread needs its own. */\n");
   text_put(out, "typedef struct %s_workspace %s_workspace;\nstruct %s_workspace {\n", net->name, net->name,
            net->name);
   if (all) text_put(out, "  float all[%" PRId64 "]; /* values of all images of a call */\n", all);
   text_put(out, "  float arena");
-  if (net->infer.program->batching.how == WHOLE_BATCH)
+  if (net->layout->infer.program->batching.how == WHOLE_BATCH)
     text_put(out, "[%" PRId64 "];\n};\n\n",
-             net->infer.program->slots * slot); /* one array: a thread goes from slot to slot */
-  else if (net->infer.program->slots > 1)
-    text_put(out, "[%" PRId64 "][%" PRId64 "];\n};\n\n", net->infer.program->slots, slot);
+             net->layout->infer.program->slots * slot); /* one array: a thread goes from slot to slot */
+  else if (net->layout->infer.program->slots > 1)
+    text_put(out, "[%" PRId64 "][%" PRId64 "];\n};\n\n", net->layout->infer.program->slots, slot);
   else text_put(out, "[%" PRId64 "];\n};\n\n", slot);
 }
 
@@ -150,10 +149,11 @@ static void put_inference(Text *out, Net *net) {
     text_put(out, "const %s_model *%s_open(const void *bytes, size_t size);\n\n", name, name);
   }
   text_put(out, "/* %s. It cannot fail. */\n",
-           net->options->batch > 1 ? arena_printf(net->arena, "%s_BATCH images", net->upper) : "One image");
+           net->layout->options.batch > 1 ? arena_printf(net->arena, "%s_BATCH images", net->upper)
+                                          : "One image");
   put_signature(out, arena_printf(net->arena, "%svoid %s_infer", linkage, name), infer_parameters(net, false),
                 ";\n");
-  if (net->options->batch > 1) {
+  if (net->layout->options.batch > 1) {
     text_put(out, "/* The first `count` images. */\n");
     put_signature(out, arena_printf(net->arena, "%svoid %s_infer_some", linkage, name),
                   infer_parameters(net, true), ";\n");
@@ -200,7 +200,7 @@ void put_declarations(Text *out, Net *net) {
   if (net->model) put_model_struct(out, net);
   put_workspace_struct(out, net);
   put_inference(out, net);
-  if (net->train.program) put_training(out, net);
+  if (net->layout->train.program) put_training(out, net);
   if (net->options->network && !net->options->program)
     text_put(out,
              "/* What the runtime needs to train, load, save and show the net. */\nextern const cnn_network "

@@ -29,7 +29,7 @@ void put_signature(Text *out, const char *head, const char *list, const char *ta
   text_put(out, ")%s", tail);
 }
 
-static bool by_phases(const Net *net) { return net->infer.program->batching.how == WHOLE_BATCH; }
+static bool by_phases(const Net *net) { return net->layout->infer.program->batching.how == WHOLE_BATCH; }
 
 static Parameters run_parameters(Net *net, bool phase) { /* phase: of the function for one image */
   Arena *arena = net->arena;
@@ -40,16 +40,16 @@ static Parameters run_parameters(Net *net, bool phase) { /* phase: of the functi
     add_parameter(arena, &list, net->input[i].name,
                   arena_printf(arena, "const void *%s", net->input[i].name));
   if (phase) add_parameter(arena, &list, "n", "int64_t n");
-  else if (program_counts(net->infer.program)) add_parameter(arena, &list, "count", "int32_t count");
+  else if (program_counts(net->layout->infer.program)) add_parameter(arena, &list, "count", "int32_t count");
   for (int i = 0; i < net->graph->outputs.n; i++)
     add_parameter(arena, &list, net->output[i].name, arena_printf(arena, "void *%s", net->output[i].name));
-  if (net_all_floats(net)) add_parameter(arena, &list, "all", "float *all");
+  if (layout_all_floats(net->layout)) add_parameter(arena, &list, "all", "float *all");
   add_parameter(arena, &list, "arena", "float *arena");
   if (net->options->program) {
     add_parameter(arena, &list, "mark", "void (*mark)(void *, int32_t)");
     add_parameter(arena, &list, "context", "void *context");
   }
-  if (net->infer.program->team && !phase) {
+  if (net->layout->infer.program->team && !phase) {
     add_parameter(arena, &list, "thread", "int thread");
     add_parameter(arena, &list, "threads", "int threads");
   }
@@ -78,20 +78,21 @@ static const char *run_arguments(Net *net, const RunArguments *a) {
         !a->typed ? ""
         : in      ? arena_printf(net->arena, "(const %s *)", net_input_type(net, i))
                   : arena_printf(net->arena, "(%s *)", net_output_type(net, i - net->graph->inputs.n));
-    if (i == net->graph->inputs.n && program_counts(net->infer.program)) list_add(&list, a->count);
+    if (i == net->graph->inputs.n && program_counts(net->layout->infer.program)) list_add(&list, a->count);
     list_add(&list, *a->step ? arena_printf(net->arena, "%s%s + %s * %s_%s_SIZE", cast, port->name, a->step,
                                             net->upper, port->upper)
                              : port->name);
   }
   list_add(&list, a->arena);
   if (net->options->program) list_add(&list, a->mark);
-  if (net->infer.program->team && *a->thread) list_add(&list, a->thread);
+  if (net->layout->infer.program->team && *a->thread) list_add(&list, a->thread);
   return list.s;
 }
 
 static const char *plain_arguments(Net *net) {
-  return run_arguments(net, &(RunArguments){"", "count", net_all_floats(net) ? "all, arena" : "arena",
-                                            "mark, context", false, "thread, threads"});
+  return run_arguments(net,
+                       &(RunArguments){"", "count", layout_all_floats(net->layout) ? "all, arena" : "arena",
+                                       "mark, context", false, "thread, threads"});
 }
 
 /* ---- one image, or as many as lie side by side ---- */
@@ -149,14 +150,14 @@ static void put_team_steps(Frame *f) {
 
 static void put_steps(Frame *f) {
   const Net *net = f->net;
-  if (net->infer.program->team) put_team_steps(f);
+  if (net->layout->infer.program->team) put_team_steps(f);
   else
-    for (int s = 0; s < net->infer.steps.n; s++) {
-      frame_call(f, &net->infer.steps.data[s], "  ");
-      frame_outputs(f, &net->infer.steps.data[s], output_pointer, false);
+    for (int s = 0; s < net->layout->infer.steps.n; s++) {
+      frame_call(f, &net->layout->infer.steps.data[s], "  ");
+      frame_outputs(f, &net->layout->infer.steps.data[s], output_pointer, false);
       put_mark(f, "  ", s);
     }
-  const bool one = net->infer.program->team && net->infer.program->copies.n;
+  const bool one = net->layout->infer.program->team && net->layout->infer.program->copies.n;
   if (one) text_put(&f->calls, "  BARRIER();\n");
   if (one) put_by_one(f);
   put_output_copies(f, one ? "    " : "  ", "");
@@ -164,7 +165,7 @@ static void put_steps(Frame *f) {
 }
 
 static void put_run_of_images(Text *out, Net *net, int target) {
-  const int images = program_lanes(net->infer.program, target);
+  const int images = program_lanes(net->layout->infer.program, target);
   const char *suffix = net->section[target].suffix,
              *count = arena_printf(net->arena, "count - n < %d ? count - n : %d", images, images);
   put_run_head(out, net, arena_printf(net->arena, "%s_run%s", net->name, suffix));
@@ -189,9 +190,9 @@ static const char *phase_function(const Net *net, int target, int phase) {
 static void put_phase(Text *out, Net *net, int target, const Phase *of) {
   const int phase = of->number;
   const Parameters parameters = run_parameters(net, true);
-  Frame f = frame_begin(net, &net->infer, target, FRAME_INFER, &parameters);
+  Frame f = frame_begin(net, &net->layout->infer, target, FRAME_INFER, &parameters);
   for (int s = of->first; s < of->first + of->n; s++) {
-    frame_call(&f, &net->infer.steps.data[s], "  ");
+    frame_call(&f, &net->layout->infer.steps.data[s], "  ");
     put_mark(&f, "  ", s);
   }
   text_put(out, "/* Image n of a call: its layers %s. */\n",
@@ -206,19 +207,21 @@ static void put_images_of_phase(Frame *f, int phase) {
   Net *net = f->net;
   const Parameters taken = run_parameters(net, true);
   for (int i = 0; i < taken.n; i++) frame_name(f, taken.data[i].name);
-  const int64_t slots = net->infer.program->slots;
+  const int64_t slots = net->layout->infer.program->slots;
   const char *function = phase_function(net, f->target, phase),
-             *thread = net->infer.program->team ? frame_name(f, "thread") : "0",
-             *mark = net->infer.program->team ? "thread == 0 ? mark : NULL, context" : "mark, context",
+             *thread = net->layout->infer.program->team ? frame_name(f, "thread") : "0",
+             *mark =
+                 net->layout->infer.program->team ? "thread == 0 ? mark : NULL, context" : "mark, context",
              *count = frame_name(f, "count");
-  const char *all = net_all_floats(net) ? "all, " : "",
-             *place = slots > 1 ? arena_printf(net->arena, "%sarena + slot * %" PRId64, all,
-                                               floats_in(program_room(net->infer.program, SPACE_ARENA)))
-                                : arena_printf(net->arena, "%sarena", all);
+  const char *all = layout_all_floats(net->layout) ? "all, " : "",
+             *place = slots > 1
+                          ? arena_printf(net->arena, "%sarena + slot * %" PRId64, all,
+                                         floats_in(program_room(net->layout->infer.program, SPACE_ARENA)))
+                          : arena_printf(net->arena, "%sarena", all);
   const char *arguments = run_arguments(net, &(RunArguments){"n", "n", place, mark, true, ""});
   if (slots > 1) {
     text_put(&f->calls, "  for (int32_t slot = %s; slot < %" PRId64 "; slot += %s)\n", thread, slots,
-             net->infer.program->team ? frame_name(f, "threads") : "1");
+             net->layout->infer.program->team ? frame_name(f, "threads") : "1");
     text_put(&f->calls,
              "    for (int64_t n = (int64_t)slot * %s / %" PRId64 "; n < (int64_t)(slot + 1) * %s / %" PRId64
              "; n++)\n      %s(%s);\n",
@@ -227,9 +230,9 @@ static void put_images_of_phase(Frame *f, int phase) {
 }
 
 static void put_together(Frame *f, int s) {
-  const Step *step = &f->net->infer.steps.data[s];
+  const Step *step = &f->net->layout->infer.steps.data[s];
   const Version *version = &step->call->version[f->target];
-  const bool team = f->net->infer.program->team, one = team && !version->shared;
+  const bool team = f->net->layout->infer.program->team, one = team && !version->shared;
   if (version->barrier) text_put(&f->calls, "  BARRIER();\n");
   if (one) put_by_one(f);
   frame_call(f, step, one ? "    " : "  ");
@@ -239,7 +242,7 @@ static void put_together(Frame *f, int s) {
 }
 
 static void put_copies_of_all(Frame *f) {
-  const Program *p = f->net->infer.program;
+  const Program *p = f->net->layout->infer.program;
   if (!p->copies.n) return;
   if (p->team) text_put(&f->calls, "  BARRIER();\n");
   if (p->team) put_by_one(f);
@@ -249,9 +252,9 @@ static void put_copies_of_all(Frame *f) {
 }
 
 static void put_infer_by_phases(Text *out, Net *net, int target) {
-  const Program *p = net->infer.program;
+  const Program *p = net->layout->infer.program;
   const Parameters parameters = run_parameters(net, false);
-  Frame f = frame_begin(net, &net->infer, target, FRAME_TOGETHER, &parameters);
+  Frame f = frame_begin(net, &net->layout->infer, target, FRAME_TOGETHER, &parameters);
   frame_own(&f, "slot");
   frame_own(&f, "n");
   for (int i = 0; i < p->phases.n; i++) {
@@ -274,7 +277,7 @@ void put_infer(Text *out, Net *net, int target) {
     return;
   }
   const Parameters parameters = run_parameters(net, false);
-  Frame f = frame_begin(net, &net->infer, target, FRAME_INFER, &parameters);
+  Frame f = frame_begin(net, &net->layout->infer, target, FRAME_INFER, &parameters);
   put_steps(&f);
   if (f.images > 1)
     text_put(out,
@@ -317,7 +320,8 @@ static const char *some_arguments(Net *net) {
 
 /* A slot runs its images one after the other, in its part of the workspace. */
 static void put_slots(Text *out, Net *net) {
-  const int64_t slots = net->infer.program->slots, images = net->infer.program->batching.lanes;
+  const int64_t slots = net->layout->infer.program->slots,
+                images = net->layout->infer.program->batching.lanes;
   text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
   if (images == 1) {
     text_put(out,
@@ -349,13 +353,14 @@ static void put_infer_some(Text *out, Net *net) {
   put_signature(out, arena_printf(net->arena, "%svoid %s_infer_some", net_linkage(net), net->name),
                 infer_parameters(net, true), " {\n");
   if (by_phases(net))
-    text_put(out, "  %s%s_run(%s);\n", net->infer.program->team ? "TEAM " : "", net->name,
-             run_arguments(net, &(RunArguments){"", "count",
-                                                net_all_floats(net) ? "workspace->all, workspace->arena"
-                                                                    : "workspace->arena",
-                                                "NULL, NULL", false, "THREAD, THREADS"}));
-  else if (net->infer.program->slots > 1) put_slots(out, net);
-  else if (program_counts(net->infer.program))
+    text_put(
+        out, "  %s%s_run(%s);\n", net->layout->infer.program->team ? "TEAM " : "", net->name,
+        run_arguments(net, &(RunArguments){"", "count",
+                                           layout_all_floats(net->layout) ? "workspace->all, workspace->arena"
+                                                                          : "workspace->arena",
+                                           "NULL, NULL", false, "THREAD, THREADS"}));
+  else if (net->layout->infer.program->slots > 1) put_slots(out, net);
+  else if (program_counts(net->layout->infer.program))
     text_put(out, "  %s_run(%s);\n", net->name,
              run_arguments(net, &(RunArguments){"", "count", "workspace->arena", "NULL, NULL", false, ""}));
   else {
@@ -367,17 +372,17 @@ static void put_infer_some(Text *out, Net *net) {
 }
 
 void put_infer_entries(Text *out, Net *net) {
-  if (net->options->ntargets > 1) {
+  if (net->layout->options.ntargets > 1) {
     put_run_head(out, net, arena_printf(net->arena, "%s_run", net->name));
     put_dispatched(out, net, "", arena_printf(net->arena, "%s_run", net->name), plain_arguments(net));
     text_put(out, "}\n\n");
   }
-  if (net->options->batch > 1) put_infer_some(out, net);
+  if (net->layout->options.batch > 1) put_infer_some(out, net);
   put_signature(out, arena_printf(net->arena, "%svoid %s_infer", net_linkage(net), net->name),
                 infer_parameters(net, false), " {\n");
-  if (net->options->batch > 1) text_put(out, "  %s_infer_some(%s);\n", net->name, some_arguments(net));
+  if (net->layout->options.batch > 1) text_put(out, "  %s_infer_some(%s);\n", net->name, some_arguments(net));
   else
-    text_put(out, "  %s%s_run(%s);\n", net->infer.program->team ? "TEAM " : "", net->name,
+    text_put(out, "  %s%s_run(%s);\n", net->layout->infer.program->team ? "TEAM " : "", net->name,
              run_arguments(
                  net, &(RunArguments){"", "", "workspace->arena", "NULL, NULL", false, "THREAD, THREADS"}));
   text_put(out, "}\n\n");

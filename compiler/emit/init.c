@@ -183,8 +183,8 @@ static void put_weight(Text *out, Net *net, const Weight *weight) {
 }
 
 static bool uses_keys(const Net *net) { /* of training: dropout */
-  for (int i = 0; i < net->train.steps.n; i++) {
-    const Lower *lower = net->train.steps.data[i].call->version[0].lower;
+  for (int i = 0; i < net->layout->train.steps.n; i++) {
+    const Lower *lower = net->layout->train.steps.data[i].call->version[0].lower;
     for (int k = 0; k < lower->b->nbufs; k++)
       if (lower->b->buf[k]->place < STACK && lower_binding(lower, k)->kind == BIND_KEYS) return true;
   }
@@ -205,7 +205,7 @@ void put_init(Text *out, Net *net) {
   if (has_init(net, INIT_CONSTANT)) put_text(out, net, constant_text);
   if (net->weights) {
     text_put(out, "%svoid %s_init(%s_weights *weights, uint64_t seed) {\n",
-             net->train.program ? net_linkage(net) : "static ", net->name, net->name);
+             net->layout->train.program ? net_linkage(net) : "static ", net->name, net->name);
     if (!normal && !uniform) text_put(out, "  (void)seed;\n");
     for (int i = 0; i < net->graph->weights.n; i++) put_weight(out, net, net->graph->weights.data[i]);
     text_put(out, "}\n\n");

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/template.h"
 #include "emit/example.h"
+#include "report/memory_table.h"
 
 static const struct {
   const char *name, *text;
@@ -179,10 +180,10 @@ static const char *weights_text(Net *net) {
 static void fill_texts(Net *net, Blanks *blanks) {
   Arena *arena = net->arena;
   const Example example = example_of(net, net->options->weights != NULL);
-  const NetSizes sizes = emit_sizes(net);
+  const NetSizes sizes = layout_sizes(net->layout);
   const char *sentence = sentence_of(net), *mark = library_mark(arena, net->name);
   Text memory = {.arena = arena};
-  emit_memory(&memory, net, true);
+  memory_table(&memory, net->layout, true);
   fill(net, blanks, "MARK", mark);
   fill(net, blanks, "SENTENCE", sentence);
   fill(net, blanks, "SENTENCE_QUOTED", quoted(arena, sentence));

@@ -20,7 +20,7 @@ static int64_t place_of(const Part *part, int output) {
 }
 
 void put_look_struct(Text *out, Net *net) {
-  const Part *part = &net->look;
+  const Part *part = &net->layout->look;
   const int64_t arena = floats_in(program_room(part->program, SPACE_ARENA));
   text_put(out,
            "/* All values of one image, with what is needed to compute them. */\ntypedef struct %s_look {\n",
@@ -51,7 +51,7 @@ static void put_head(Text *out, const Net *net, const char *function, const char
 }
 
 static void put_pass(Text *out, Net *net, int target, bool backward) {
-  const Part *part = &net->look;
+  const Part *part = &net->layout->look;
   const Parameters parameters = pass_parameters(net->arena, backward);
   Frame f = frame_begin(net, part, target, FRAME_LOOK, &parameters);
   frame_own(&f, "look");
@@ -88,7 +88,7 @@ void put_look(Text *out, Net *net, int target) {
 }
 
 void put_look_entries(Text *out, Net *net) {
-  if (net->options->ntargets > 1) {
+  if (net->layout->options.ntargets > 1) {
     const Parameters forward = pass_parameters(net->arena, false),
                      backward = pass_parameters(net->arena, true);
     put_head(out, net, "look_forward", "", parameters_text(net->arena, &forward));
@@ -101,12 +101,12 @@ void put_look_entries(Text *out, Net *net) {
     text_put(out, "}\n\n");
   }
   put_head(out, net, "look_pack", "", "void *memory, const float *parameters");
-  if (net->look.members.n) {
+  if (net->layout->look.members.n) {
     text_put(out,
              "  %s_look *const look = memory;\n  const %s_weights *const weights = (const %s_weights "
              "*)(const void *)parameters;\n",
              net->name, net->name, net->name);
-    put_packing(out, net, &net->look, "look->");
+    put_packing(out, net, &net->layout->look, "look->");
   } else text_put(out, "  (void)memory, (void)parameters;\n");
   text_put(out, "}\n\n");
 }
@@ -114,19 +114,19 @@ void put_look_entries(Text *out, Net *net) {
 /* ---- for the runtime ---- */
 void put_look_tables(Text *out, Net *net) {
   const Graph *graph = net->graph;
-  const Program *look = net->look.program;
+  const Program *look = net->layout->look.program;
   text_put(out, "static const int64_t %s_look_layers[] = {", net->name);
   for (int i = 0, n = 0; i < graph->nodes.n; i++)
     if (!node_is_input(graph->nodes.data[i]))
-      text_put(out, "%s%" PRId64, n++ ? ", " : "", place_of(&net->look, look->layer[i]));
+      text_put(out, "%s%" PRId64, n++ ? ", " : "", place_of(&net->layout->look, look->layer[i]));
   text_put(out, "%s};\nstatic const int64_t %s_look_scores[] = {",
            graph->nodes.n == graph->inputs.n ? "0" : "", net->name);
   for (int o = 0; o < graph->outputs.n; o++)
-    text_put(out, "%s%" PRId64, o ? ", " : "", place_of(&net->look, look->score[o]));
+    text_put(out, "%s%" PRId64, o ? ", " : "", place_of(&net->layout->look, look->score[o]));
   text_put(out, "};\nstatic const int64_t %s_look_gradients[] = {", net->name);
   for (int i = 0; i < graph->inputs.n; i++)
     text_put(out, "%s%" PRId64, i ? ", " : "",
-             look->gradient[i] < 0 ? -1 : place_of(&net->look, look->gradient[i]));
+             look->gradient[i] < 0 ? -1 : place_of(&net->layout->look, look->gradient[i]));
   text_put(out,
            "};\nstatic const cnn_look %s_network_look = {\n  .bytes = sizeof(%s_look),\n  .layer = "
            "%s_look_layers, .score = %s_look_scores, .gradient = %s_look_gradients,\n",

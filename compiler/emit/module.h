@@ -1,28 +1,22 @@
-/* module.h: a net on its way to C text: every kernel lowered for every target, the packed weights they read,
- * all names. Private to emit/. */
+/* module.h: a layout on its way to C text. Private to emit/. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_MODULE_H
 #define CNNC_MODULE_H
 #include "emit/emit.h"
-#include "emit/names.h"
+#include "emit/literals.h"
 #include "emit/nest.h"
 #include "graph/node_text.h"
-#include "lir/lir.h"
+#include "lir/layout.h"
 
-enum { ALIGNMENT = SPACE_ALIGNMENT, ALIGNED_FLOATS = ALIGNMENT / 4 };
-
-/* A C function made of a nest. Kernels that are the same code, layers of equal shape, share one. */
-typedef struct Function {
-  const char *text, *name, *comment;
+/* A function as text. */
+typedef struct Printed {
+  const NestFunction *function;
+  const char *text, *comment;
   const char *call; /* what a call begins with: "lenet5_conv1(" */
   const char *code; /* the text under a stand-in for the name */
-  const NestKey *key;
-  struct Function *next; /* whose key has the same hash */
-  bool steady;           /* inference or training calls it */
-  int64_t stack;         /* where layers may share it: of all of them, at the most; -1: not known */
+  int64_t stack;    /* as that of the function */
   VEC(const char *) also;
-  Table told; /* the layers in its comment and in `also` */
-} Function;
+} Printed;
 
 /* The functions of one target, or those of no target in particular (packing). */
 typedef struct Section {
@@ -31,78 +25,27 @@ typedef struct Section {
   const char *attribute; /* macro of its functions: "LENET5_V4"; "" where none is needed */
   NestPrint print;
   PreludeNeeds needs;
-  VEC(Function *) functions;
-  Table by_hash;
+  VEC(Printed *) functions;
+  Printed *printed; /* by the id of a function */
 } Section;
-
-/* Weights in the order in which kernels read them: a member of the model (inference) or of the training
- * struct; or, made of no weights, a constant table. */
-typedef struct Member {
-  const char *name, *key; /* key: equal where the same is in it */
-  int rank;
-  const int64_t *dim;
-  Elem elem;
-  int64_t bytes;
-  const Weight *copy; /* the natural weight as it is, or */
-  const Pack *pack;   /* what its nest makes of the natural weights (of none: constants), by `function`, or */
-  const Function *function;
-  const NestKey *nest; /* of the pack */
-  uint32_t targets;    /* of a table: bit t: functions of target t read it */
-  struct Member *next; /* with the same key, but another pack */
-  const float *table;  /* constants */
-} Member;
-
-typedef struct Step { /* a call */
-  const KernelCall *call;
-  const char *name;       /* "stage1_conv1" */
-  Function **function;    /* by target */
-  const Member ***member; /* by target and buffer: what a buffer of weights or constants is bound to; NULL:
-                             natural weights, or something else */
-} Step;
-
-typedef struct Part {     /* inference, training, or looking inside */
-  const Program *program; /* NULL: not wanted */
-  VEC(Step) steps;
-  VEC(Member *) members;
-  Table member_of;     /* by key */
-  const char **value;  /* by node id: the name of the step that makes its value; NULL: none does */
-  Names names;         /* of members */
-  Function ***outputs; /* by output and target, of interleaved images: what brings an output into the caller's
-                          order; else NULL */
-} Part;
-
-typedef struct PortNames {
-  const char *name, *upper, *target;
-  const char *scale, *zero; /* members of an updatable net's model; else NULL */
-} PortNames;                /* image, IMAGE; output_target */
 
 struct Net {
   Arena *arena;
+  Layout *layout;
   const EmitOptions *options;
   const Graph *graph;
   const Sources *sources;
-  const char *name, *upper;  /* lenet5, LENET5 */
-  bool model;                /* kernels read weights that are packed */
-  bool weights;              /* the caller may pack them: there are parameters in floats */
-  Names names;               /* of functions and tables, without the net's */
-  Table said;                /* lines of comments on functions */
-  Names macros;              /* LENET5_BATCH, LENET5_IMAGE_SIZE */
-  PortNames *input, *output; /* output: and behind them the values that losses read */
-  const char *truth;         /* the argument of that name */
-  Part infer, train, look;
-  VEC(Member *) tables;   /* constant tables */
-  Table table_of;         /* by key */
+  const char *name, *upper; /* lenet5, LENET5 */
+  bool model, weights;      /* as in the layout, as are: */
+  const PortNames *input, *output;
+  const char *truth;
+  Table said;             /* lines of comments on functions */
   Section pack, *section; /* section: by target */
   const char *barrier;    /* the text is one unit of several: what the others call for BARRIER; else NULL */
 };
 
 /* ---- module.c ---- */
-int64_t aligned(int64_t floats), floats_in(int64_t bytes);
-const Quant *port_quant(const Node *); /* of a port in bytes, or of the value that it is made of; or NULL */
-int64_t members_bytes(const Part *);   /* of a struct of them */
-int64_t net_model_bytes(const Net *), net_workspace_floats(const Net *);
 const char *net_input_type(const Net *, int), *net_output_type(const Net *, int); /* of C: "uint8_t" */
-int64_t net_all_floats(const Net *); /* of the workspace: what is read for all images together */
 const char *
 net_linkage(const Net *); /* "static " in a program, whose libraries may have functions of the same name */
 const char *net_target_names(const Net *); /* "x86-64-v4,x86-64-v3,x86-64" */
@@ -163,12 +106,11 @@ void put_includes(Text *);                          /* net.c: memcpy and memset,
 void put_section_begin(Text *, const Net *, const Section *);
 void put_section_end(Text *, const Net *, const Section *);
 PreludeNeeds net_needs(const Net *); /* net.c: of the whole file */
-void alike_prepare(Nest *);          /* alike.c: before it is printed */
-void alike_share(Net *, Section *);  /* its functions that differ in numbers alone become one */
+void alike_share(Net *, Section *);  /* alike.c: its functions that differ in numbers alone become one */
 /* same.c: the text of a nest's function, in which functions that `parts` has (by text) are called and not
  * printed again; the others are added to `parts`. */
 const char *same_share(Arena *, Table *parts, const char *function);
-void put_declared(Text *, const Function *); /* units.c: of a function in another unit */
+void put_declared(Text *, const Printed *); /* units.c: of a function in another unit */
 void put_barrier(Text *, const Net *);
 void put_pack(Text *, Net *); /* pack.c: tables, packing */
 void put_packing(Text *, Net *, const Part *, const char *to);
@@ -192,7 +134,6 @@ bool phases_apart(const Net *); /* the phases of a training step are functions t
 void put_training_struct(Text *, Net *);
 bool truth_read(const Net *); /* is there a NAME_truth? */
 void put_truth_struct(Text *, Net *);
-int64_t training_floats(const Net *);
 void put_look_struct(Text *, Net *); /* look.c */
 void put_look(Text *, Net *, int target);
 void put_look_entries(Text *, Net *);

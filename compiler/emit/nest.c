@@ -6,7 +6,7 @@
  * unique in their C scope here, so that schedules need not care. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/nest.h"
-#include "emit/names.h"
+#include "emit/literals.h"
 #include "emit/nest_print.h"
 #include "nest/team.h"
 #include <string.h>

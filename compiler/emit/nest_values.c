@@ -1,6 +1,6 @@
 /* nest_values.c: what stands inside a statement of a nest, as C: names, indices, conditions, values. */
 // SPDX-License-Identifier: Apache-2.0
-#include "emit/names.h"
+#include "emit/literals.h"
 #include "emit/nest_print.h"
 #include "nest/build.h"
 #include <math.h>

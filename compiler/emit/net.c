@@ -46,7 +46,7 @@ static void put_assertions(Text *out, Net *net) {
   if (net->model)
     text_put(out, "_Static_assert(sizeof(%s_model) == %s_MODEL_BYTES, \"model\");\n", name, upper);
   text_put(out, "_Static_assert(sizeof(%s_workspace) == %s_WORKSPACE_BYTES, \"workspace\");\n", name, upper);
-  if (net->train.program)
+  if (net->layout->train.program)
     text_put(out, "_Static_assert(sizeof(%s_training) == %s_TRAINING_BYTES, \"training\");\n", name, upper);
   text_put(out, "\n");
 }
@@ -65,8 +65,8 @@ static void put_labels(Text *out, Net *net) {
 /* The names of layers that the comment of a kernel tells. */
 static Table told_by_kernels(const Net *net) {
   Table told = {0};
-  for (int s = 0; s < net->infer.steps.n; s++) {
-    const Kernel *k = net->infer.steps.data[s].call->kernel;
+  for (int s = 0; s < net->layout->infer.steps.n; s++) {
+    const Kernel *k = net->layout->infer.steps.data[s].call->kernel;
     Node *one[] = {k->root, k->pool, k->normalize, k->gate, k->means};
     for (int i = 0; i < 5; i++)
       if (one[i]) table_set(net->arena, &told, one[i]->name, one[i]);
@@ -134,10 +134,9 @@ static const char *put_said_once(Text *out, Net *net, const char *of, const char
   return text;
 }
 
-static void put_function(Text *out, Net *net, const Section *section, const Function *function,
-                         Table *parts) {
-  const size_t bare = strlen(function->name) - strlen(section->suffix);
-  const char *of = arena_copy(net->arena, function->name, bare);
+static void put_function(Text *out, Net *net, const Section *section, const Printed *function, Table *parts) {
+  const size_t bare = strlen(function->function->name) - strlen(section->suffix);
+  const char *of = arena_copy(net->arena, function->function->name, bare);
   Text comment = {.arena = net->arena};
   emit_comment(&comment, 0, function->comment);
   for (int k = 0; k < function->also.n; k++)
@@ -164,7 +163,7 @@ static void put_attribute(Text *out, const Section *section, bool lowest) {
 }
 
 static bool is_lowest(const Net *net, const Section *section) {
-  return section == &net->section[net->options->ntargets - 1];
+  return section == &net->section[net->layout->options.ntargets - 1];
 }
 
 void put_section_begin(Text *out, const Net *net, const Section *section) {
@@ -185,8 +184,8 @@ static void put_section(Text *out, Net *net, int target) {
   put_section_begin(out, net, section);
   put_functions(out, net, section);
   put_infer(out, net, target);
-  if (net->train.program) put_gradients(out, net, target);
-  if (net->look.program) put_look(out, net, target);
+  if (net->layout->train.program) put_gradients(out, net, target);
+  if (net->layout->look.program) put_look(out, net, target);
   put_section_end(out, net, section);
 }
 
@@ -197,9 +196,9 @@ static void put_end(Text *out, const PreludeNeeds *needs) {
 
 PreludeNeeds net_needs(const Net *net) {
   PreludeNeeds needs = net->pack.needs;
-  for (int t = 0; t < net->options->ntargets; t++) prelude_merge(&needs, &net->section[t].needs);
+  for (int t = 0; t < net->layout->options.ntargets; t++) prelude_merge(&needs, &net->section[t].needs);
   needs.kernel = needs.kernel || phases_apart(net);
-  needs.team = needs.team || net->infer.program->team || packing_shared(net);
+  needs.team = needs.team || net->layout->infer.program->team || packing_shared(net);
   return needs;
 }
 
@@ -217,34 +216,16 @@ void emit_c(Text *out, Net *net) {
   put_pack(out, net);
   put_open(out, net);
   put_embedded(out, net);
-  if (net->train.program) put_batch_struct(out, net);
-  if (net->look.program) put_look_struct(out, net);
+  if (net->layout->train.program) put_batch_struct(out, net);
+  if (net->layout->look.program) put_look_struct(out, net);
   put_codeless(out, net);
-  for (int t = net->options->ntargets - 1; t >= 0; t--) put_section(out, net, t);
+  for (int t = net->layout->options.ntargets - 1; t >= 0; t--) put_section(out, net, t);
   put_dispatch(out, net);
   put_infer_entries(out, net);
-  if (net->train.program) put_gradients_entry(out, net);
-  if (net->look.program) put_look_entries(out, net);
+  if (net->layout->train.program) put_gradients_entry(out, net);
+  if (net->layout->look.program) put_look_entries(out, net);
   put_network(out, net);
   put_main(out, net);
   if (net->barrier) put_barrier(out, net);
   put_end(out, &needs);
-}
-
-/* ---- a view of the nests ---- */
-static void dump_part(Text *out, const Part *part, int target) {
-  for (int s = 0; s < part->steps.n; s++) {
-    const Lower *lower = part->steps.data[s].call->version[target].lower;
-    for (int p = 0; p < lower->packs.n; p++) nest_dump(out, lower->packs.data[p]->nest);
-    nest_dump(out, lower->b);
-  }
-}
-
-void emit_nests(Text *out, Net *net) {
-  for (int t = 0; t < net->options->ntargets; t++) {
-    text_put(out, "%s# %s\n\n", t ? "\n" : "", net->options->target[t]->name);
-    dump_part(out, &net->infer, t);
-    if (net->train.program) dump_part(out, &net->train, t);
-    if (net->look.program) dump_part(out, &net->look, t);
-  }
 }

@@ -245,10 +245,10 @@ static int64_t macs_of_step(const Kernel *kernel) {
 }
 
 static void put_steps(Text *out, Net *net) {
-  if (!net->infer.steps.n) return;
+  if (!net->layout->infer.steps.n) return;
   text_put(out, "static const cnn_step %s_network_steps[] = {\n", net->name);
-  for (int s = 0; s < net->infer.steps.n; s++) {
-    const Kernel *kernel = net->infer.steps.data[s].call->kernel;
+  for (int s = 0; s < net->layout->infer.steps.n; s++) {
+    const Kernel *kernel = net->layout->infer.steps.data[s].call->kernel;
     text_put(out, "  {\"%s", name_of_step(kernel));
     for (int i = 0; i < kernel->nchain; i++) text_put(out, " + %s", kernel->chain[i]->op->name);
     if (kernel->pool) text_put(out, " + %s", kernel->pool->op->name);
@@ -260,7 +260,8 @@ static void put_steps(Text *out, Net *net) {
 
 static const char *part_of_step(const Net *net, const Node *root) {
   bool loss = false;
-  for (int i = 0; i < net->graph->training->losses.n; i++) loss = loss || net->train.program->loss[i] == root;
+  for (int i = 0; i < net->graph->training->losses.n; i++)
+    loss = loss || net->layout->train.program->loss[i] == root;
   return root->result == RESULT_SUM ? "CNN_WEIGHT_GRADIENT"
          : root->backward && !loss  ? "CNN_INPUT_GRADIENT"
                                     : "CNN_FORWARD";
@@ -268,10 +269,10 @@ static const char *part_of_step(const Net *net, const Node *root) {
 
 /* The last two are put_upkeep_mark's. */
 static void put_training_steps(Text *out, Net *net) {
-  if (!net->train.program || !net->options->program) return;
+  if (!net->layout->train.program || !net->options->program) return;
   text_put(out, "static const cnn_training_step %s_network_training_steps[] = {\n", net->name);
-  for (int s = 0; s < net->train.steps.n; s++) {
-    const Kernel *kernel = net->train.steps.data[s].call->kernel;
+  for (int s = 0; s < net->layout->train.steps.n; s++) {
+    const Kernel *kernel = net->layout->train.steps.data[s].call->kernel;
     text_put(out, "  {\"%s\", %" PRId64 ", %s},\n", name_of_step(kernel), macs_of_step(kernel),
              part_of_step(net, kernel->root));
   }
@@ -352,7 +353,7 @@ static void put_recipe(Text *out, Net *net) {
 /* ---- functions ---- */
 static void put_infer_call(Text *out, Net *net, const char *function, bool timed) {
   Text list = {.arena = net->arena};
-  const bool counts = program_counts(net->infer.program), one = timed && !counts;
+  const bool counts = program_counts(net->layout->infer.program), one = timed && !counts;
   if (net->model) list_add(&list, "model");
   for (int i = 0; i < net->graph->inputs.n; i++) {
     const char *type = net_input_type(net, i);
@@ -365,19 +366,19 @@ static void put_infer_call(Text *out, Net *net, const char *function, bool timed
     list_add(&list, one ? arena_printf(net->arena, "output[%d] + i * %s_%s_SIZE", o, net->upper,
                                        net->output[o].upper)
                         : arena_printf(net->arena, "output[%d]", o));
-  if (timed && net_all_floats(net))
+  if (timed && layout_all_floats(net->layout))
     list_add(&list, arena_printf(net->arena, "((%s_workspace *)workspace)->all", net->name));
   if (timed)
-    list_add(&list,
-             arena_printf(net->arena, "((%s_workspace *)workspace)->arena%s, mark, context", net->name,
-                          net->infer.program->slots > 1 && net->infer.program->batching.how != WHOLE_BATCH
-                              ? "[0]"
-                              : ""));
+    list_add(&list, arena_printf(net->arena, "((%s_workspace *)workspace)->arena%s, mark, context", net->name,
+                                 net->layout->infer.program->slots > 1 &&
+                                         net->layout->infer.program->batching.how != WHOLE_BATCH
+                                     ? "[0]"
+                                     : ""));
   else list_add(&list, "workspace");
   if (one) text_put(out, "for (int i = 0; i < %s_BATCH; i++) ", net->upper);
-  if (timed && net->infer.program->team) list_add(&list, "THREAD, THREADS");
-  text_put(out, "%s%s_%s(%s);\n", timed && net->infer.program->team ? "TEAM " : "", net->name, function,
-           list.s);
+  if (timed && net->layout->infer.program->team) list_add(&list, "THREAD, THREADS");
+  text_put(out, "%s%s_%s(%s);\n", timed && net->layout->infer.program->team ? "TEAM " : "", net->name,
+           function, list.s);
 }
 
 static void put_functions_of_weights(Text *out, Net *net) {
@@ -428,7 +429,7 @@ static void put_function_of_training(Text *out, Net *net, GradientsWay way) {
     list_add(&list, arena_printf(net->arena, "(const %s_weights *)(const void *)weights", net->name));
   for (int i = 0; i < net->graph->inputs.n; i++) list_add(&list, arena_printf(net->arena, "input[%d]", i));
   for (int o = 0; o < graph_ports(net->graph); o++)
-    if (net->train.program->target_of[o]) list_add(&list, arena_printf(net->arena, "target[%d]", o));
+    if (net->layout->train.program->target_of[o]) list_add(&list, arena_printf(net->arena, "target[%d]", o));
   if (truth_read(net)) list_add(&list, arena_printf(net->arena, "target[%d]", graph_ports(net->graph)));
   list_add(&list, "count, seed, step");
   if (net->model) list_add(&list, arena_printf(net->arena, "(%s_weights *)(void *)gradients", net->name));
@@ -436,7 +437,7 @@ static void put_function_of_training(Text *out, Net *net, GradientsWay way) {
     list_add(&list, arena_printf(net->arena, "output ? output[%d] : NULL", o));
   list_add(&list, "training");
   if (shared) list_add(&list, "exchange");
-  else if (net->train.program->processes) list_add(&list, "&alone");
+  else if (net->layout->train.program->processes) list_add(&list, "&alone");
   if (net->options->program) list_add(&list, way == GRADIENTS_TIMED ? "mark, context" : "NULL, NULL");
   text_put(out,
            "static float %s_network_gradients%s(const float *weights, const void *const *input, const void "
@@ -444,8 +445,9 @@ static void put_function_of_training(Text *out, Net *net, GradientsWay way) {
            "                                  float *gradients, float *const *output, void *training%s) {\n",
            net->name, gradients_way[way].suffix, gradients_way[way].parameters);
   if (!net->model) text_put(out, "  (void)weights, (void)gradients;\n");
-  if (!shared && net->train.program->processes)
-    text_put(out, "  const cnn_exchange alone = {.last = %" PRId64 "};\n", net->train.program->shards);
+  if (!shared && net->layout->train.program->processes)
+    text_put(out, "  const cnn_exchange alone = {.last = %" PRId64 "};\n",
+             net->layout->train.program->shards);
   text_put(out, "  return %s_gradients(%s);\n}\n", net->name, list.s);
 }
 
@@ -472,7 +474,7 @@ static int64_t total_macs(const Graph *graph) {
 
 static void put_truth_facts(Text *out, const Net *net) {
   const Graph *graph = net->graph;
-  const Node *instance = net->train.program->target_of[graph_ports(graph) + TRUTH_INSTANCE];
+  const Node *instance = net->layout->train.program->target_of[graph_ports(graph) + TRUTH_INSTANCE];
   text_put(out, "  .truth_objects = %s_TRUTH_OBJECTS, .truth_bytes = sizeof(%s_truth),\n", net->upper,
            net->name);
   if (instance)
@@ -481,7 +483,7 @@ static void put_truth_facts(Text *out, const Net *net) {
 }
 
 static void put_sharing(Text *out, const Net *net) {
-  const Program *p = net->train.program;
+  const Program *p = net->layout->train.program;
   text_put(out, "  .shards = %" PRId64 ", .lanes = %d,\n  .gradients_shared = %s_network_gradients_shared,\n",
            p->shards, p->batching.how == INTERLEAVED ? p->batching.lanes : 1, net->name);
 }
@@ -492,14 +494,14 @@ static void put_gradients_facts(Text *out, Net *net) {
     text_put(out,
              "  .training_steps = %d, .training_step = %s_network_training_steps,\n"
              "  .gradients_timed = %s_network_gradients_timed,\n",
-             net->train.steps.n + 2, net->name, net->name);
-  if (net->train.program->processes) put_sharing(out, net);
+             net->layout->train.steps.n + 2, net->name, net->name);
+  if (net->layout->train.program->processes) put_sharing(out, net);
 }
 
 void put_network(Text *out, Net *net) {
   const Graph *graph = net->graph;
   const char *name = net->name, *upper = net->upper;
-  const bool training = net->train.program != NULL,
+  const bool training = net->layout->train.program != NULL,
              recipe = training || (graph->floats && graph->floats->training);
   if (!net->options->network) return;
   text_put(out, "/* ---- for the runtime ---- */\n\n");
@@ -515,15 +517,15 @@ void put_network(Text *out, Net *net) {
   put_functions_of_weights(out, net);
   put_functions_of_inference(out, net);
   if (training) put_function_of_training(out, net, GRADIENTS);
-  if (training && net->train.program->processes) put_function_of_training(out, net, GRADIENTS_SHARED);
+  if (training && net->layout->train.program->processes) put_function_of_training(out, net, GRADIENTS_SHARED);
   if (training && net->options->program) put_function_of_training(out, net, GRADIENTS_TIMED);
-  if (net->look.program) put_look_tables(out, net);
+  if (net->layout->look.program) put_look_tables(out, net);
   text_put(out, "\n%sconst cnn_network %s_network = {\n", net->options->program ? "static " : "", name);
   text_put(out, "  .version = CNN_NETWORK_VERSION,\n  .name = \"%s\",\n  .target = \"%s\",\n", graph->name,
            net_target_names(net));
   text_put(out, "  .inputs = %d, .outputs = %d, .weights = %d, .layers = %d, .steps = %d, .labels = %d,\n",
-           graph->inputs.n, graph->outputs.n, net->weights ? graph->weights.n : 0, layers, net->infer.steps.n,
-           graph->nlabels);
+           graph->inputs.n, graph->outputs.n, net->weights ? graph->weights.n : 0, layers,
+           net->layout->infer.steps.n, graph->nlabels);
   text_put(out,
            "  .input = %s_network_inputs,\n  .output = %s_network_outputs,\n  .layer = %s_network_layers,\n  "
            ".summary = %s_network_summary,\n",
@@ -531,7 +533,7 @@ void put_network(Text *out, Net *net) {
   if (graph->values.n) text_put(out, "  .values = %d,\n", graph->values.n);
   if (training && truth_read(net)) put_truth_facts(out, net);
   if (net->weights) text_put(out, "  .weight = %s_network_weights,\n", name);
-  if (net->infer.steps.n) text_put(out, "  .step = %s_network_steps,\n", name);
+  if (net->layout->infer.steps.n) text_put(out, "  .step = %s_network_steps,\n", name);
   if (graph->nlabels) text_put(out, "  .label = %s_labels,\n", name);
   text_put(out, "  .parameters = %s_PARAMETERS,\n  .macs = INT64_C(%" PRId64 "),\n  .batch = %s_BATCH,\n",
            upper, total_macs(graph), upper);
@@ -548,12 +550,12 @@ void put_network(Text *out, Net *net) {
            name, name, name, name);
   if (net->options->program) text_put(out, "  .infer_timed = %s_network_infer_timed,\n", name);
   if (training) put_gradients_facts(out, net);
-  if (net->look.program) text_put(out, "  .look = &%s_network_look,\n", name);
+  if (net->layout->look.program) text_put(out, "  .look = &%s_network_look,\n", name);
   text_put(out, "};\n\n");
 }
 
 void put_main(Text *out, Net *net) {
-  const bool processes = net->train.program && net->train.program->processes;
+  const bool processes = net->layout->train.program && net->layout->train.program->processes;
   const char *function = processes ? "cnn_main_mpi" : "cnn_main";
   if (net->options->program)
     text_put(out,

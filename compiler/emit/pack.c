@@ -44,11 +44,11 @@ void pack_values(Net *net, const Member *member, void *to) {
 
 /* The CPUs for which a table is there: NULL for all, as the lowest target has no condition. */
 static const char *table_condition(const Net *net, const Member *table) {
-  const int n = net->options->ntargets;
+  const int n = net->layout->options.ntargets;
   const char *all = NULL;
   if (!table->targets || table->targets >> (n - 1) & 1) return NULL;
   for (int t = 0; t < n; t++) {
-    const char *condition = net->options->target[t]->condition;
+    const char *condition = net->layout->options.target[t]->condition;
     if (!(table->targets >> t & 1) || (all && strstr(all, condition))) continue;
     all = all ? arena_printf(net->arena, "%s || (%s)", all, condition)
               : arena_printf(net->arena, "(%s)", condition);
@@ -57,8 +57,8 @@ static const char *table_condition(const Net *net, const Member *table) {
 }
 
 static void put_tables(Text *out, Net *net) {
-  for (int i = 0; i < net->tables.n; i++) {
-    const Member *table = net->tables.data[i];
+  for (int i = 0; i < net->layout->tables.n; i++) {
+    const Member *table = net->layout->tables.data[i];
     const char *condition = table_condition(net, table);
     if (condition) text_put(out, "#if %s\n", condition);
     text_put(out, "static const float %s_%s", net->name, table->name);
@@ -112,13 +112,13 @@ void put_packing(Text *out, Net *net, const Part *part, const char *to) {
 enum { SHARED_FLOATS = 1 << 15 }; /* a microsecond, as a team is made */
 
 bool packing_shared(const Net *net) {
-  return net->train.program && net->options->openmp && net->train.members.n > 1 &&
-         floats_in(members_bytes(&net->train)) >= SHARED_FLOATS;
+  return net->layout->train.program && net->options->openmp && net->layout->train.members.n > 1 &&
+         floats_in(members_bytes(&net->layout->train)) >= SHARED_FLOATS;
 }
 
 /* Each thread packs the members whose middle lies in its share of all floats. */
 void put_shared_packing(Text *out, Net *net) {
-  const int64_t all = floats_in(members_bytes(&net->train));
+  const int64_t all = floats_in(members_bytes(&net->layout->train));
   int64_t before = 0;
   if (!packing_shared(net)) return;
   text_put(out, "// Packs the weights for the kernels of a training step. Each thread packs the arrays "
@@ -128,8 +128,8 @@ void put_shared_packing(Text *out, Net *net) {
                              "%s_training *workspace, const %s_weights *weights, int thread, int threads",
                              net->name, net->name),
                 " {\n");
-  for (int i = 0; i < net->train.members.n; i++) {
-    const Member *member = net->train.members.data[i];
+  for (int i = 0; i < net->layout->train.members.n; i++) {
+    const Member *member = net->layout->train.members.data[i];
     text_put(out, "  if (INT64_C(%" PRId64 ") * threads / %" PRId64 " == thread)\n  ",
              before + floats_in(member->bytes) / 2, all);
     put_member_packing(out, net, member, "workspace->");
@@ -139,13 +139,14 @@ void put_shared_packing(Text *out, Net *net) {
 }
 
 void put_pack(Text *out, Net *net) {
-  if (net->pack.functions.n || net->tables.n || net->weights) text_put(out, "/* ---- weights ---- */\n\n");
+  if (net->pack.functions.n || net->layout->tables.n || net->weights)
+    text_put(out, "/* ---- weights ---- */\n\n");
   put_tables(out, net);
   if (!net->weights) return; /* what is packed was packed by the compiler */
   put_functions(out, net, &net->pack);
   text_put(out, "%svoid %s_pack(%s_model *model, const %s_weights *weights) {\n", net_linkage(net), net->name,
            net->name, net->name);
-  if (!net->infer.members.n) text_put(out, "  (void)weights;\n  memset(model, 0, sizeof *model);\n");
-  put_packing(out, net, &net->infer, "model->");
+  if (!net->layout->infer.members.n) text_put(out, "  (void)weights;\n  memset(model, 0, sizeof *model);\n");
+  put_packing(out, net, &net->layout->infer, "model->");
   text_put(out, "}\n\n");
 }

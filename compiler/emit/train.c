@@ -7,32 +7,17 @@
 #include "emit/module.h"
 
 /* ---- the struct ---- */
-static int64_t shard_floats(const Net *net) {
-  return floats_in(program_room(net->train.program, SPACE_ARENA));
-}
-
-static int64_t floats_of(const Net *net,
-                         SpaceKind space) { /* of all images of a batch, but BATCH: there is one */
-  const Program *p = net->train.program;
-  return floats_in(p->space[space].bytes) * (space == SPACE_BATCH ? 1 : p->batching.images);
-}
-
-int64_t training_floats(const Net *net) {
-  const int64_t shards = net->train.program->shards;
-  return floats_in(members_bytes(&net->train)) + floats_of(net, SPACE_BATCH) + floats_of(net, SPACE_ALL) +
-         floats_of(net, SPACE_KEPT) + shards * shard_floats(net) + (shards - 1) * net->graph->parameters;
-}
-
 void put_training_struct(Text *out, Net *net) {
   text_put(out, "struct %s_training {\n", net->name);
-  for (int i = 0; i < net->train.members.n; i++) {
-    const Member *member = net->train.members.data[i];
+  for (int i = 0; i < net->layout->train.members.n; i++) {
+    const Member *member = net->layout->train.members.data[i];
     text_put(out, "  float %s", member->name);
     put_dims(out, member->rank, member->dim);
     text_put(out, ";%s\n", i ? "" : " /* weights, packed in the order in which kernels read them */");
   }
-  const int64_t batch = floats_of(net, SPACE_BATCH), all = floats_of(net, SPACE_ALL),
-                kept = floats_of(net, SPACE_KEPT);
+  const int64_t batch = layout_training_floats(net->layout, SPACE_BATCH),
+                all = layout_training_floats(net->layout, SPACE_ALL),
+                kept = layout_training_floats(net->layout, SPACE_KEPT);
   if (batch) text_put(out, "  float batch[%" PRId64 "]; /* values of the batch as a whole */\n", batch);
   if (all) text_put(out, "  float all[%" PRId64 "]; /* values of all images of the batch */\n", all);
   if (kept)
@@ -42,16 +27,16 @@ void put_training_struct(Text *out, Net *net) {
   text_put(out,
            "  float arena[%" PRId64 "][%" PRId64
            "]; /* activations of the image at work, one arena a shard */\n",
-           net->train.program->shards, shard_floats(net));
-  if (net->model && net->train.program->shards > 1)
+           net->layout->train.program->shards, layout_training_floats(net->layout, SPACE_ARENA));
+  if (net->model && net->layout->train.program->shards > 1)
     text_put(out, "  %s_weights sum[%" PRId64 "]; /* gradients of the shards after the first */\n", net->name,
-             net->train.program->shards - 1);
+             net->layout->train.program->shards - 1);
   text_put(out, "};\n\n");
 }
 
 /* ---- parameters ---- */
 static const char *target_type(const Net *net, int o) {
-  return elem_c_type(net->train.program->target_of[o]->port->elem);
+  return elem_c_type(net->layout->train.program->target_of[o]->port->elem);
 }
 
 bool truth_read(const Net *net) { return net->graph->training && net->graph->training->objects > 0; }
@@ -59,7 +44,7 @@ bool truth_read(const Net *net) { return net->graph->training && net->graph->tra
 /* The struct of what is true of an image. C++ does not let a member be called class. */
 void put_truth_struct(Text *out, Net *net) {
   const Training *t = net->graph->training;
-  const Node *instance = net->train.program->target_of[graph_ports(net->graph) + TRUTH_INSTANCE];
+  const Node *instance = net->layout->train.program->target_of[graph_ports(net->graph) + TRUTH_INSTANCE];
   text_put(out,
            "/* The objects of an image. Boxes are x1 y1 x2 y2 in pixels of the input. */\n"
            "enum { %s_TRUTH_OBJECTS = %" PRId64 " };\ntypedef struct %s_truth {\n"
@@ -79,7 +64,7 @@ const char *gradients_parameters(Net *net) {
   for (int i = 0; i < net->graph->inputs.n; i++)
     list_add(&list, arena_printf(net->arena, "const %s *%s", net_input_type(net, i), net->input[i].name));
   for (int o = 0; o < graph_ports(net->graph); o++)
-    if (net->train.program->target_of[o])
+    if (net->layout->train.program->target_of[o])
       list_add(&list, arena_printf(net->arena, "const %s *%s", target_type(net, o), net->output[o].target));
   if (truth_read(net)) list_add(&list, arena_printf(net->arena, "const %s_truth *%s", net->name, net->truth));
   list_add(&list, "int32_t count, uint64_t seed, uint64_t step");
@@ -87,7 +72,7 @@ const char *gradients_parameters(Net *net) {
   for (int o = 0; o < net->graph->outputs.n; o++)
     list_add(&list, arena_printf(net->arena, "float *%s", net->output[o].name));
   list_add(&list, arena_printf(net->arena, "%s_training *workspace", net->name));
-  if (net->train.program->processes) list_add(&list, "const cnn_exchange *exchange");
+  if (net->layout->train.program->processes) list_add(&list, "const cnn_exchange *exchange");
   if (net->options->program) list_add(&list, "void (*mark)(void *, int32_t), void *context");
   return list.s;
 }
@@ -98,7 +83,7 @@ void put_batch_struct(Text *out, Net *net) {
   for (int i = 0; i < net->graph->inputs.n; i++)
     text_put(out, "  const %s *%s;\n", net_input_type(net, i), net->input[i].name);
   for (int o = 0; o < graph_ports(net->graph); o++)
-    if (net->train.program->target_of[o])
+    if (net->layout->train.program->target_of[o])
       text_put(out, "  const %s *%s;\n", target_type(net, o), net->output[o].target);
   if (truth_read(net)) text_put(out, "  const %s_truth *%s;\n", net->name, net->truth);
   for (int o = 0; o < net->graph->outputs.n; o++) text_put(out, "  float *%s;\n", net->output[o].name);
@@ -111,12 +96,12 @@ void put_batch_struct(Text *out, Net *net) {
 }
 
 /* ---- phases ---- */
-static bool interleaved(const Net *net) { return net->train.program->batching.how == INTERLEAVED; }
+static bool interleaved(const Net *net) { return net->layout->train.program->batching.how == INTERLEAVED; }
 
 /* A phase runs image by image; or, with images side by side, from one image to another, by a function for as
  * many as lie together. */
 static const char *phase_function(Net *net, int phase, bool batch) { /* phase -1, before all images: 0 */
-  return arena_printf(net->arena, "%s_phase%d_%s", net->name, phase - net->train.program->first_phase,
+  return arena_printf(net->arena, "%s_phase%d_%s", net->name, phase - net->layout->train.program->first_phase,
                       batch              ? "batch"
                       : interleaved(net) ? "images"
                                          : "image");
@@ -181,7 +166,7 @@ static void put_keys(Text *out, const Frame *f) {
 }
 
 static void put_phase_of_images(Text *out, Net *net, int target, int phase) {
-  const int images = program_lanes(net->train.program, target);
+  const int images = program_lanes(net->layout->train.program, target);
   const char *function = phase_function(net, phase, false), *suffix = net->section[target].suffix;
   text_put(out, "static void %s%s(%s) {\n", function, suffix, phase_parameters(net, false));
   text_put(
@@ -214,7 +199,7 @@ static Parameters calls_parameters(Net *net, bool batch) {
  */
 bool phases_apart(const Net *net) {
   enum { FEW = 8 };
-  return net->train.program && net->train.program->phases.n > FEW;
+  return net->layout->train.program && net->layout->train.program->phases.n > FEW;
 }
 
 static void put_step_mark(Frame *f, int step) {
@@ -227,12 +212,12 @@ static void put_phase(Text *out, Net *net, int target, const Phase *of) {
   const int phase = of->number;
   const bool batch = of->once, several = !batch && interleaved(net);
   const Parameters parameters = calls_parameters(net, batch);
-  Frame f = frame_begin(net, &net->train, target, batch ? FRAME_BATCH : FRAME_SAMPLE, &parameters);
+  Frame f = frame_begin(net, &net->layout->train, target, batch ? FRAME_BATCH : FRAME_SAMPLE, &parameters);
   if (batch) frame_own(&f, "arena");
   if (!batch && phase == 0) put_copies(&f, -1);
   for (int s = of->first; s < of->first + of->n; s++) {
-    frame_call(&f, &net->train.steps.data[s], "  ");
-    if (several) frame_outputs(&f, &net->train.steps.data[s], output_pointer, true);
+    frame_call(&f, &net->layout->train.steps.data[s], "  ");
+    if (several) frame_outputs(&f, &net->layout->train.steps.data[s], output_pointer, true);
     else put_copies(&f, s);
     put_step_mark(&f, s);
   }
@@ -255,7 +240,7 @@ static void put_phase(Text *out, Net *net, int target, const Phase *of) {
 }
 
 void put_gradients(Text *out, Net *net, int target) {
-  const Program *p = net->train.program;
+  const Program *p = net->layout->train.program;
   for (int i = 0; i < p->phases.n; i++) put_phase(out, net, target, &p->phases.data[i]);
 }
 
@@ -277,23 +262,23 @@ static void put_only_shard(Text *out, Net *net, int phase) { /* all images, one 
 }
 
 static const char *first_shard(const Net *net) {
-  return net->train.program->processes ? "exchange->first" : "0";
+  return net->layout->train.program->processes ? "exchange->first" : "0";
 }
 static const char *last_shard(const Net *net) {
-  const Program *p = net->train.program;
+  const Program *p = net->layout->train.program;
   return p->processes ? "exchange->last" : arena_printf(net->arena, "%" PRId64, p->shards);
 }
 
 static void put_shards(Text *out, Net *net, int phase) {
-  const int64_t shards = net->train.program->shards;
-  const char *wide = net->train.program->batching.images > INT32_MAX / shards
+  const int64_t shards = net->layout->train.program->shards;
+  const char *wide = net->layout->train.program->batching.images > INT32_MAX / shards
                          ? "(int64_t)"
                          : ""; /* small CPUs divide 32 bits only */
   const char *gradients = !net->model ? "" : ", shard ? &workspace->sum[shard - 1] : gradients";
   if (net->options->openmp)
     text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
   if (interleaved(net)) {
-    const int images = net->train.program->batching.lanes;
+    const int images = net->layout->train.program->batching.lanes;
     text_put(out, "  for (int32_t shard = %s; shard < %s; shard++) { /* whole groups of images */\n",
              first_shard(net), last_shard(net));
     text_put(out,
@@ -345,13 +330,13 @@ static void put_zeros(Text *out, const Net *net, const Stretches *of, const char
 }
 
 static void put_clear(Text *out, Net *net) {
-  const Program *p = net->train.program;
+  const Program *p = net->layout->train.program;
   if (!net->model) return;
   put_zeros(out, net, &p->cleared, "  ", "gradients", "*gradients");
 }
 
 static void put_clear_shards(Text *out, Net *net) {
-  const Program *p = net->train.program;
+  const Program *p = net->layout->train.program;
   if (!net->model || p->shards < 2 || !p->sums.n) return;
   if (net->options->openmp)
     text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
@@ -364,7 +349,7 @@ static void put_clear_shards(Text *out, Net *net) {
 }
 
 static void put_sum(Text *out, Net *net) {
-  const Program *p = net->train.program;
+  const Program *p = net->layout->train.program;
   if (!net->model || p->shards < 2 || !p->sums.n) return;
   text_put(out,
            "// The gradients of all shards, added in pairs, whatever the number of threads.\nstatic void "
@@ -384,7 +369,7 @@ static void put_sum(Text *out, Net *net) {
     else
       text_put(out, "  for (int64_t i = %" PRId64 "; i < %" PRId64 "; i++) g[i] = ",
                floats_in(p->sums.data[i].from), floats_in(p->sums.data[i].to));
-    put_tree(out, 0, net->train.program->shards);
+    put_tree(out, 0, net->layout->train.program->shards);
     text_put(out, ";\n");
   }
   text_put(out, "}\n\n");
@@ -404,7 +389,7 @@ static void put_batch_value(Text *out, Net *net) {
   if (net->model) list_add(&list, "weights");
   for (int i = 0; i < net->graph->inputs.n; i++) list_add(&list, net->input[i].name);
   for (int o = 0; o < graph_ports(net->graph); o++)
-    if (net->train.program->target_of[o]) list_add(&list, net->output[o].target);
+    if (net->layout->train.program->target_of[o]) list_add(&list, net->output[o].target);
   if (truth_read(net)) list_add(&list, net->truth);
   for (int o = 0; o < net->graph->outputs.n; o++) list_add(&list, net->output[o].name);
   text_put(out, "  const %s_batch batch = {%s, count, seed, step, workspace, workspace%s};\n", net->name,
@@ -414,7 +399,8 @@ static void put_batch_value(Text *out, Net *net) {
 /* Behind the calls of all phases come two steps: what is done before them, and after. */
 enum { BEFORE_PHASES, AFTER_PHASES };
 static void put_upkeep_mark(Text *out, const Net *net, int which) {
-  if (net->options->program) text_put(out, "  if (mark) mark(context, %d);\n", net->train.steps.n + which);
+  if (net->options->program)
+    text_put(out, "  if (mark) mark(context, %d);\n", net->layout->train.steps.n + which);
 }
 
 /* ---- several processes ---- */
@@ -428,7 +414,7 @@ static const char *gathered(Net *net, const Gather *g) { /* where the value begi
 
 /* Before a phase, or, behind the last, before the loss: what other processes have of what is read there. */
 static void put_gathers(Text *out, Net *net, int before) {
-  const Program *p = net->train.program;
+  const Program *p = net->layout->train.program;
   for (int i = 0; i < p->gathers.n; i++) {
     const Gather *g = &p->gathers.data[i];
     if (g->before == before)
@@ -441,7 +427,7 @@ static void put_gathers(Text *out, Net *net, int before) {
 
 /* Behind a phase: the sums of gradients that are complete begin to travel. */
 static void put_buckets(Text *out, Net *net, int after) {
-  const Program *p = net->train.program;
+  const Program *p = net->layout->train.program;
   const char *sums = p->shards > 1 ? "(float *)(void *)workspace->sum" : "NULL";
   for (int i = 0; net->model && i < p->buckets.n; i++) {
     const Bucket *b = &p->buckets.data[i];
@@ -456,7 +442,7 @@ static void put_buckets(Text *out, Net *net, int after) {
 }
 
 static void put_loss(Text *out, Net *net) {
-  const Program *p = net->train.program;
+  const Program *p = net->layout->train.program;
   text_put(out, "  double loss = 0;\n");
   for (int i = 0; i < net->graph->training->losses.n; i++) {
     const int64_t first = floats_in(p->value[0][p->loss[i]->id].offset);
@@ -467,8 +453,8 @@ static void put_loss(Text *out, Net *net) {
 }
 
 void put_gradients_entry(Text *out, Net *net) {
-  const Program *p = net->train.program;
-  for (int i = 0; net->options->ntargets > 1 && i < p->phases.n; i++)
+  const Program *p = net->layout->train.program;
+  for (int i = 0; net->layout->options.ntargets > 1 && i < p->phases.n; i++)
     put_phase_dispatch(out, net, p->phases.data[i].number, p->phases.data[i].once);
   put_sum(out, net);
   put_shared_packing(out, net);
@@ -480,7 +466,7 @@ void put_gradients_entry(Text *out, Net *net) {
   put_clear_shards(out, net);
   if (packing_shared(net))
     text_put(out, "  TEAM %s_pack_step(workspace, weights, THREAD, THREADS);\n", net->name);
-  else put_packing(out, net, &net->train, "workspace->");
+  else put_packing(out, net, &net->layout->train, "workspace->");
   put_upkeep_mark(out, net, BEFORE_PHASES);
   for (int i = 0; i < p->phases.n; i++) {
     const int phase = p->phases.data[i].number;
@@ -495,7 +481,7 @@ void put_gradients_entry(Text *out, Net *net) {
     put_gathers(out, net, p->phases.n);
     text_put(out, "  if (exchange->wait) exchange->wait(exchange->context);\n");
   }
-  if (net->model && net->train.program->shards > 1 && net->train.program->sums.n)
+  if (net->model && net->layout->train.program->shards > 1 && net->layout->train.program->sums.n)
     text_put(out, "  %s%s_add(gradients, workspace->sum);\n", p->processes ? "if (!exchange->sum) " : "",
              net->name);
   put_upkeep_mark(out, net, AFTER_PHASES);

@@ -30,12 +30,12 @@ static void put_hidden(Text *out, const char *head, size_t n, const char *name) 
   text_put(out, " __asm__(\"%s.unit\");\n", name);
 }
 
-void put_declared(Text *out, const Function *function) {
+void put_declared(Text *out, const Printed *function) {
   const char *head = entry_of(function->text) + WORD;
-  put_hidden(out, head, (size_t)(strstr(head, " {\n") - head), function->name);
+  put_hidden(out, head, (size_t)(strstr(head, " {\n") - head), function->function->name);
 }
 
-static void put_function(Text *out, const Function *function, Table *parts) {
+static void put_function(Text *out, const Printed *function, Table *parts) {
   const char *text = same_share(out->arena, parts, function->text), *entry = entry_of(text);
   put_declared(out, function);
   text_bytes(out, text, (size_t)(entry - text));
@@ -95,7 +95,7 @@ static void cut(EmitUnits *units, Net *net, const Section *section, size_t most,
   Table parts = {0};
   size_t bytes = 0;
   for (int i = 0; i < section->functions.n; i++) {
-    if ((use == USE_SELDOM) == section->functions.data[i]->steady && use != USE_PACKING) continue;
+    if ((use == USE_SELDOM) == section->functions.data[i]->function->steady && use != USE_PACKING) continue;
     if (!bytes) {
       text = unit_begin(net, section);
       parts = (Table){0};
@@ -113,14 +113,14 @@ EmitUnit *emit_units(Arena *arena, Net *net, bool several, int *n) {
   EmitUnits units = {0};
   EmitUnit first = {.text = {.arena = arena}};
   size_t bytes = bytes_of(&net->pack);
-  for (int t = 0; t < net->options->ntargets; t++) bytes += bytes_of(&net->section[t]);
+  for (int t = 0; t < net->layout->options.ntargets; t++) bytes += bytes_of(&net->section[t]);
   if (several && bytes > FEW)
-    net->barrier = arena_printf(arena, "%s_%s", net->name, names_unique(&net->names, "barrier"));
+    net->barrier = arena_printf(arena, "%s_%s", net->name, names_unique(&net->layout->names, "barrier"));
   emit_c(&first.text, net);
   vec_push(arena, units, first);
   const size_t most = bytes / MOST > UNIT ? bytes / MOST : UNIT;
   if (net->barrier) cut(&units, net, &net->pack, most, USE_PACKING); /* takes long: not the last to begin */
-  for (int t = 0; net->barrier && t < net->options->ntargets; t++) {
+  for (int t = 0; net->barrier && t < net->layout->options.ntargets; t++) {
     cut(&units, net, &net->section[t], most, USE_STEADY);
     cut(&units, net, &net->section[t], most, USE_SELDOM);
   }

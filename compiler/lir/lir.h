@@ -7,6 +7,7 @@
  *     order.c    finds where the threads of a team must wait for each other
  *     verify.c   checks it, and knows nothing of how it was made; a mistake is a bug of cnnc: exit 3
  *     live.c     says how much memory each call needs
+ *     layout.h   functions, members, names and sizes of its C
  * report/lir_dump.c shows it (--emit=lir), report/schedule_dump.c how its kernels were scheduled.
  *
  * The tests interpret it (tests/harness/machine.c). */
@@ -195,6 +196,7 @@ void program_order(Program *, Arena *);                       /* sets `barrier` 
  * what the other one writes; every space is as large as what is in it. */
 const char *program_verify(Arena *, const Program *);
 void program_dump(Text *, const Program *);
+void program_nests(Text *, const Programs *); /* --emit=nests */
 /* --emit=schedule: for each kernel, which schedules there were and why one was taken. */
 void program_schedules(Text *, const Programs *, const ProgramOptions *, const Sources *);
 

@@ -118,6 +118,19 @@ static void put_exchange(Text *out, const Program *p, int before) {
   }
 }
 
+void program_nests(Text *out, const Programs *programs) {
+  const Program *const all[] = {programs->infer, programs->train, programs->look};
+  for (int t = 0; t < programs->infer->ntargets; t++) {
+    text_put(out, "%s# %s\n\n", t ? "\n" : "", programs->infer->target[t]->name);
+    for (int i = 0; i < 3; i++)
+      for (int c = 0; all[i] && c < all[i]->calls.n; c++) {
+        const Lower *lower = all[i]->calls.data[c].version[t].lower;
+        for (int p = 0; p < lower->packs.n; p++) nest_dump(out, lower->packs.data[p]->nest);
+        nest_dump(out, lower->b);
+      }
+  }
+}
+
 void program_dump(Text *out, const Program *p) {
   static const char *const kinds[] = {"inference", "training", "looking inside"};
   for (int t = 0; t < p->ntargets; t++) {

@@ -1,4 +1,4 @@
 # compiler/report: summaries and dumps for people
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/dot.c %D%/dot.h %D%/graph_dump.c %D%/graph_dump.h %D%/lir_dump.c \
-  %D%/plan_dump.c %D%/schedule_dump.c %D%/summary.c %D%/summary.h
+  %D%/memory_table.c %D%/memory_table.h %D%/plan_dump.c %D%/schedule_dump.c %D%/summary.c %D%/summary.h

@@ -1,4 +1,4 @@
-/* ops_norm.c: normalization. */
+/* ops_norm.c: normalisation. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>

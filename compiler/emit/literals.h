@@ -1,0 +1,22 @@
+/* literals.h: identifiers and literals of generated C. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_LITERALS_H
+#define CNNC_LITERALS_H
+#include <stdint.h>
+#include "base/text.h"
+#include "lir/names.h"
+
+/* "stage1.conv1" -> "stage1_conv1"; a word that C or the file may have gets a '_' behind it */
+const char *name_identifier(Arena *, const char *name);
+bool emit_name_taken(const char *name); /* such a word */
+
+/* ---- literals: exact, and the same under any locale ---- */
+void put_float(Text *, float);                                         /* 0.1f: shortest */
+void put_hex_float(Text *, float);                                     /* 0x1.99999ap-4f: for tables */
+void put_floats(Text *, const float *, int64_t n, const char *indent); /* a table, without its braces */
+void put_double(Text *, double);
+void put_string(Text *, const char *); /* with quotes */
+void put_comment(Text *, const char *,
+                 const char *prefix);                /* lines inside a comment: nothing in them can end it */
+void put_dims(Text *, int rank, const int64_t *dim); /* [6][1][5][5] */
+#endif

@@ -1,0 +1,150 @@
+/* footprint.c: bytes of the structs of a layout, and what inference takes of flash, RAM and stack. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "base/number.h"
+#include "lir/layout.h"
+
+int64_t aligned(int64_t floats) { return (floats + ALIGNED_FLOATS - 1) / ALIGNED_FLOATS * ALIGNED_FLOATS; }
+
+int64_t floats_in(int64_t bytes) { return bytes / (int64_t)sizeof(float); }
+
+/* ---- structs ---- */
+/* A struct is as large as its widest numbers are aligned. */
+int64_t members_bytes(const Part *part) {
+  int64_t bytes = 0, unit = 4;
+  for (int i = 0; i < part->members.n; i++) {
+    bytes += part->members.data[i]->bytes;
+    if (elem_bytes(part->members.data[i]->elem) > unit) unit = elem_bytes(part->members.data[i]->elem);
+  }
+  return (bytes + unit - 1) / unit * unit;
+}
+
+int64_t layout_model_bytes(const Layout *layout) {
+  return layout->infer.members.n ? members_bytes(&layout->infer) : layout->model ? ALIGNMENT : 0;
+}
+
+int64_t layout_all_floats(const Layout *layout) {
+  return layout->options.batch * floats_in(layout->infer.program->space[SPACE_ALL].bytes);
+}
+
+int64_t layout_slot_floats(const Layout *layout) {
+  return floats_in(program_room(layout->infer.program, SPACE_ARENA));
+}
+
+int64_t layout_training_floats(const Layout *layout, SpaceKind space) {
+  const Program *p = layout->train.program;
+  if (space == SPACE_ARENA) return floats_in(program_room(p, SPACE_ARENA));
+  return floats_in(p->space[space].bytes) * (space == SPACE_BATCH ? 1 : p->batching.images);
+}
+
+static int64_t training_bytes(const Layout *layout) {
+  const int64_t shards = layout->train.program->shards;
+  return 4 *
+         (floats_in(members_bytes(&layout->train)) + layout_training_floats(layout, SPACE_BATCH) +
+          layout_training_floats(layout, SPACE_ALL) + layout_training_floats(layout, SPACE_KEPT) +
+          shards * layout_training_floats(layout, SPACE_ARENA) + (shards - 1) * layout->graph->parameters);
+}
+
+static int64_t slack(const Program *p, SpaceKind space) {
+  return p->space[space].bytes - p->space[space].bound;
+}
+
+NetSizes layout_sizes(const Layout *layout) {
+  const Program *infer = layout->infer.program, *train = layout->train.program;
+  NetSizes sizes = {.model_bytes = layout_model_bytes(layout),
+                    .workspace_bytes =
+                        4 * (layout_all_floats(layout) + infer->slots * layout_slot_floats(layout))};
+  sizes.workspace_bound = sizes.workspace_bytes - layout->options.batch * slack(infer, SPACE_ALL) -
+                          infer->slots * slack(infer, SPACE_ARENA);
+  if (!train) return sizes;
+  sizes.shards = train->shards;
+  sizes.training_bytes = training_bytes(layout);
+  sizes.training_bound = sizes.training_bytes - train->shards * slack(train, SPACE_ARENA) -
+                         train->batching.images * (slack(train, SPACE_KEPT) + slack(train, SPACE_ALL));
+  return sizes;
+}
+
+/* ---- flash, RAM, stack ---- */
+static int64_t table_bytes(const Layout *layout) {
+  int64_t bytes = 0;
+  for (int i = 0; i < layout->tables.n; i++) bytes += layout->tables.data[i]->bytes;
+  return bytes;
+}
+
+static int64_t label_bytes(const Graph *graph) {
+  int64_t bytes = 0;
+  for (int i = 0; i < graph->nlabels; i++) bytes += (int64_t)strlen(graph->label[i]) + 1;
+  return bytes;
+}
+
+bool layout_is_board(const Layout *layout) {
+  for (int t = 0; t < layout->options.ntargets; t++)
+    if (!cpu_cycles(layout->options.target[t])) return false;
+  return true;
+}
+
+/* Its constants that no step before it reads, as their members are found in `seen`. */
+static int64_t flash_of(Arena *arena, const Step *step, int target, Table *seen) {
+  const Nest *nest = step->call->version[target].lower->b;
+  int64_t bytes = 0;
+  for (int i = 0; step->member && step->member[target] && i < nest->nbufs; i++) {
+    const Member *member = step->member[target][i];
+    if (!member || table_find(seen, member->name)) continue;
+    table_set(arena, seen, member->name, (void *)(uintptr_t)1);
+    bytes += member->bytes;
+  }
+  return bytes;
+}
+
+/* Of NAME_infer. Compilers put small functions that are called once into it, which then share its frame, and
+ * leave large ones apart: beside the largest there may be as much again of the others as gcc allows. */
+static int64_t stack_of(const Footprint *f) {
+  enum { FRAME = 256, INLINED = 768 };
+  int64_t first = 0, second = 0;
+  for (int i = 0; i < f->n; i++) {
+    const int64_t bytes = f->layer[i].stack;
+    if (bytes < 0) return -1;
+    if (bytes > second) second = bytes;
+    if (bytes > first) {
+      second = first;
+      first = bytes;
+    }
+  }
+  return FRAME + first + (second < INLINED ? second : INLINED);
+}
+
+static void add_layers(const Layout *layout, Footprint *f, int target) {
+  const Program *p = layout->infer.program;
+  Table seen = {0};
+  int64_t *live = NEW_ARRAY(layout->arena, int64_t, p->calls.n + 1);
+  program_live(layout->arena, p, target, live);
+  for (int s = 0; s < layout->infer.steps.n; s++) {
+    const Step *step = &layout->infer.steps.data[s];
+    LayerFootprint *layer = &f->layer[s];
+    const int64_t flash = flash_of(layout->arena, step, target, &seen),
+                  ram = live[step->call - p->calls.data],
+                  stack = layout->options.merge ? step->function[target]->stack
+                                                : nest_stack(step->call->version[target].lower->b);
+    layer->name = step->name;
+    if (flash > layer->flash) layer->flash = flash;
+    if (ram > layer->ram) layer->ram = ram;
+    if (stack < 0 || stack > layer->stack) layer->stack = stack;
+  }
+}
+
+Footprint layout_footprint(const Layout *layout) {
+  const NetSizes sizes = layout_sizes(layout);
+  const int64_t tables = table_bytes(layout), labels = label_bytes(layout->graph);
+  const bool flash = layout->options.embedded || !layout->weights;
+  Footprint f = {.flash = (flash ? sizes.model_bytes : 0) + tables + labels,
+                 .tables = tables,
+                 .labels = labels,
+                 .model = flash ? 0 : sizes.model_bytes,
+                 .workspace = sizes.workspace_bytes,
+                 .n = layout->infer.steps.n,
+                 .layer = NEW_ARRAY(layout->arena, LayerFootprint, layout->infer.steps.n + 1)};
+  for (int t = 0; t < layout->options.ntargets; t++) add_layers(layout, &f, t);
+  f.stack = layout_is_board(layout) ? stack_of(&f) : -1;
+  f.ram = f.model + f.workspace + larger(f.stack, 0);
+  return f;
+}

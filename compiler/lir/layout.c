@@ -1,0 +1,282 @@
+/* layout.c: the functions of a net, the members of its structs and its tables.
+ *
+ * Where nests are the same code, for layers of equal shape, or in inference and training, one function serves
+ * all. */
+// SPDX-License-Identifier: Apache-2.0
+#include "lir/layout.h"
+#include <inttypes.h>
+#include <string.h>
+
+/* ---- functions ---- */
+/* The function for a nest: an existing one, or a new one with that name. team: its parallel loops are shared
+ * out. */
+static NestFunction *function_for(Layout *layout, Functions *functions, Nest *nest, bool team,
+                                  const char *name, const Kernel *kernel) {
+  Arena *arena = layout->arena;
+  const NestKey *key = nest_key(arena, nest, team);
+  const char *hash = arena_printf(arena, "%" PRIx64, key->hash);
+  NestFunction *first = table_find(&functions->by_hash, hash), *function = first;
+  while (function && !nest_key_equal(function->key, key)) function = function->next;
+  if (function) {
+    if (kernel) vec_push(arena, function->also, kernel);
+    return function;
+  }
+  function = NEW(arena, NestFunction);
+  function->id = functions->all.n;
+  function->own = arena_printf(arena, "%s_%s", layout->options.prefix, name);
+  function->name = arena_printf(arena, "%s%s", function->own, functions->suffix);
+  function->nest = nest;
+  function->team = team;
+  function->kernel = kernel;
+  function->key = key;
+  function->next = first;
+  vec_push(arena, functions->all, function);
+  table_set(arena, &functions->by_hash, hash, function);
+  return function;
+}
+
+/* ---- members ---- */
+const char *layout_identifier(const Layout *layout, const char *name) {
+  const char *s = name_letters(layout->arena, name);
+  return name_of_c(s) || layout->options.taken(s) ? arena_printf(layout->arena, "%s_", s) : s;
+}
+
+static Member *new_member(Layout *layout, Part *part, const char *key, const char *name, const Buf *shape) {
+  Member *member = NEW(layout->arena, Member);
+  member->key = key;
+  member->name = names_unique(part ? &part->names : &layout->names, layout_identifier(layout, name));
+  member->rank = shape->rank;
+  member->dim = shape->dim;
+  member->elem = shape->type.elem;
+  member->bytes = elem_bytes(member->elem) * buf_elements(shape);
+  if (part) vec_push(layout->arena, part->members, member);
+  else vec_push(layout->arena, layout->tables, member);
+  table_set(layout->arena, part ? &part->member_of : &layout->table_of, key, member);
+  return member;
+}
+
+static const char *pack_function_name(Layout *layout,
+                                      const Pack *pack) { /* the section's suffix comes behind it */
+  const char *name = names_unique(&layout->names, pack->name);
+  names_reserve(&layout->names, arena_printf(layout->arena, "%s%s", name, layout->pack.suffix));
+  return name;
+}
+
+/* What is the same is there once, as the weights of a layer that is computed band by band; but for constants
+ * that one call reads, which have different names: to C they are apart (restrict). In an updatable net they
+ * are made of the same layer, too: others are equal by chance. */
+static const Member *constants_member(Layout *layout, Part *part, const Pack *pack, const Buf *shape) {
+  const int64_t bytes = elem_bytes(shape->type.elem) * buf_elements(shape);
+  Text key = {.arena = layout->arena};
+  text_put(&key, "constants %s of type %d", shape->name, (int)shape->type.elem);
+  for (int i = 0; i < shape->rank; i++) text_put(&key, " %" PRId64, shape->dim[i]);
+  Member *first = table_find(&part->member_of, key.s), *member = first;
+  while (member && (member->pack->origin != pack->origin ||
+                    memcmp(member->pack->values, pack->values, (size_t)bytes) != 0))
+    member = member->next;
+  if (member) return member;
+  member = new_member(layout, part, key.s, pack->name, shape);
+  member->pack = pack;
+  member->next = first;
+  return member;
+}
+
+static const Member *pack_member(Layout *layout, Part *part, Pack *pack, const Buf *shape) {
+  if (pack->values) return constants_member(layout, part, pack, shape);
+  const bool constant = pack->source.n == 0;
+  Text key = {.arena = layout->arena};
+  text_put(&key, "pack");
+  for (int i = 0; i < pack->source.n; i++) text_put(&key, " %d", pack->source.data[i]->id);
+  const NestKey *nest = nest_key(layout->arena, pack->nest, false);
+  Member *first = table_find(constant ? &layout->table_of : &part->member_of, key.s), *member = first;
+  while (member && !nest_key_equal(member->nest, nest)) member = member->next;
+  if (member) return member;
+  member = new_member(layout, constant ? NULL : part, key.s, pack->name, pack->out);
+  member->pack = pack;
+  member->nest = nest;
+  member->next = first;
+  if (!constant)
+    member->function =
+        function_for(layout, &layout->pack, pack->nest, false, pack_function_name(layout, pack), NULL);
+  return member;
+}
+
+static const Member *weight_member(Layout *layout, Part *part, const Weight *weight, const Buf *shape) {
+  const char *key = arena_printf(layout->arena, "weight %d", weight->id);
+  Member *member = table_find(&part->member_of, key);
+  if (member) return member;
+  member = new_member(layout, part, key, weight->name, shape);
+  member->copy = weight;
+  return member;
+}
+
+static Member *table_member(Layout *layout, const float *table, int64_t n, const char *name,
+                            const Buf *shape) {
+  Text key = {.arena = layout->arena};
+  text_put(&key, "table");
+  for (int64_t i = 0; i < n; i++) {
+    text_put(&key, " ");
+    text_hex_float(&key, table[i]);
+  }
+  Member *member = table_find(&layout->table_of, key.s);
+  if (member) return member;
+  member = new_member(layout, NULL, key.s, name, shape);
+  member->table = table;
+  return member;
+}
+
+/* What the buffer of a step reads, if it is a member or a table: noted in step->member. */
+static void bind_members(Layout *layout, Part *part, Step *step, int target) {
+  const Version *version = &step->call->version[target];
+  const Nest *nest = version->lower->b;
+  step->member[target] = NEW_ARRAY(layout->arena, const Member *, nest->nbufs + 1);
+  for (int i = 0; i < nest->nbufs; i++) {
+    const Operand *argument = &version->argument[i];
+    const Binding *binding = argument->binding;
+    if (!argument->used) continue;
+    if (binding->kind == BIND_PACK)
+      step->member[target][i] = pack_member(layout, part, binding->pack, nest->buf[i]);
+    if (binding->kind == BIND_WEIGHT && part == &layout->infer)
+      step->member[target][i] = weight_member(layout, part, binding->weight, nest->buf[i]);
+    if (binding->kind == BIND_TABLE) {
+      Member *table = table_member(layout, binding->table, binding->elements,
+                                   arena_printf(layout->arena, "%s_table", step->name), nest->buf[i]);
+      table->targets |= UINT32_C(1) << target;
+      step->member[target][i] = table;
+    }
+  }
+}
+
+static const char *step_wanted_name(Layout *layout, const Part *part, const Kernel *kernel,
+                                    const Nest *nest) {
+  const char *name =
+      layout->options.taken(nest->name) ? arena_printf(layout->arena, "%s_", nest->name) : nest->name;
+  if (node_is_input(kernel->root)) return arena_printf(layout->arena, "%s_floats", nest->name);
+  if (part == &layout->infer || !names_taken(&layout->names, name)) return name;
+  return arena_printf(layout->arena, "%s_%s", name, part == &layout->train ? "training" : "look");
+}
+
+/* Arrays of several dimensions have them in their types; as rows of elements they have numbers in indices. */
+static void flatten(Nest *nest) {
+  for (int i = 0; i < nest->nbufs; i++) {
+    Buf *buf = nest->buf[i];
+    if (buf->place != VIEW && buf->place != REGS) buf->flat = true;
+  }
+}
+
+/* With the parameters that functions which are merged have. */
+static int64_t merged_stack(const Nest *nest) {
+  enum { PARAMETERS = 24, BYTES = 8 };
+  const int64_t stack = nest_stack(nest);
+  return stack < 0 ? stack : stack + PARAMETERS * BYTES;
+}
+
+static void name_call(Layout *layout, Part *part, const KernelCall *call) {
+  const int n = layout->options.ntargets;
+  Step step = {.call = call};
+  step.function = NEW_ARRAY(layout->arena, NestFunction *, n);
+  step.member = NEW_ARRAY(layout->arena, const Member **, n);
+  for (int t = 0; t < n; t++) {
+    Nest *nest = call->version[t].lower->b;
+    if (layout->options.merge) flatten(nest);
+    if (t == 0) step.name = names_unique(&layout->names, step_wanted_name(layout, part, call->kernel, nest));
+    bind_members(layout, part, &step, t);
+    step.function[t] = function_for(layout, &layout->targets[t], nest, call->team, step.name, call->kernel);
+    step.function[t]->steady |= part != &layout->look;
+    if (layout->options.merge) step.function[t]->stack = merged_stack(nest);
+  }
+  vec_push(layout->arena, part->steps, step);
+  const char **value = &part->value[call->kernel->result->id];
+  if (!*value) *value = step.name;
+}
+
+/* Members of whole vectors come first, then the larger numbers, so that all of them are aligned when the
+ * struct is. */
+enum { RANKS = 4 };
+static int rank_of(const Member *member) {
+  if (member->bytes % ALIGNMENT == 0) return 0;
+  const int bytes = elem_bytes(member->elem);
+  return bytes == 8 ? 1 : bytes == 4 ? 2 : 3;
+}
+
+static void order_members(Layout *layout, Part *part) {
+  Member **ordered = NEW_ARRAY(layout->arena, Member *, part->members.n + 1);
+  int n = 0;
+  for (int rank = 0; rank < RANKS; rank++)
+    for (int i = 0; i < part->members.n; i++)
+      if (rank_of(part->members.data[i]) == rank) ordered[n++] = part->members.data[i];
+  part->members.data = ordered;
+  part->members.room = n;
+}
+
+static void name_outputs(Layout *layout, Part *part) {
+  const int outputs = layout->graph->outputs.n;
+  part->outputs = NEW_ARRAY(layout->arena, NestFunction **, outputs + 1);
+  for (int o = 0; o < outputs; o++) {
+    const char *name =
+        names_unique(&layout->names, arena_printf(layout->arena, "%s_by_image", layout->output[o].name));
+    part->outputs[o] = NEW_ARRAY(layout->arena, NestFunction *, layout->options.ntargets);
+    for (int t = 0; t < layout->options.ntargets; t++) {
+      Nest *nest = part->program->scatter[o][t];
+      part->outputs[o][t] = function_for(layout, &layout->targets[t], nest, false, name, NULL);
+      part->outputs[o][t]->steady = true;
+    }
+  }
+}
+
+/* The scale and zero of a port in bytes, or of the value that it is made of: members, where they may change.
+ */
+const Quant *port_quant(const Node *node) {
+  return node->quant || !node->nin ? node->quant : node->in[0]->quant;
+}
+
+static const char *add_constant(Layout *layout, const char *name, Elem elem, const void *value) {
+  static const int64_t one = 1;
+  Pack *pack = NEW(layout->arena, Pack);
+  Buf *shape = NEW(layout->arena, Buf);
+  pack->name = name;
+  pack->values = value;
+  shape->name = name;
+  shape->type = (Type){elem, 1};
+  shape->rank = 1;
+  shape->dim[0] = shape->room[0] = one;
+  Member *member = new_member(layout, &layout->infer, name, name, shape);
+  member->pack = pack;
+  return member->name;
+}
+
+static void name_scales(Layout *layout, PortNames *names, const Node *node) {
+  const Quant *quant = port_quant(node);
+  if (!quant || !layout->graph->updatable) return;
+  names->scale =
+      add_constant(layout, arena_printf(layout->arena, "%s_scale", names->name), F32, &quant->scale);
+  names->zero = add_constant(layout, arena_printf(layout->arena, "%s_zero", names->name), I32, &quant->zero);
+}
+
+static void name_part(Layout *layout, Part *part, const Program *program) {
+  part->program = program;
+  part->names.arena = layout->arena;
+  part->value = NEW_ARRAY(layout->arena, const char *, program->graph->nodes.n + 1);
+  for (int c = 0; c < program->calls.n; c++) name_call(layout, part, &program->calls.data[c]);
+  if (program->scatter) name_outputs(layout, part);
+  for (int i = 0; part == &layout->infer && i < layout->graph->inputs.n; i++)
+    name_scales(layout, &layout->input[i], layout->graph->inputs.data[i].node);
+  for (int o = 0; part == &layout->infer && o < layout->graph->outputs.n; o++)
+    name_scales(layout, &layout->output[o], layout->graph->outputs.data[o].node);
+  order_members(layout, part);
+}
+
+Layout *layout_new(Arena *arena, const Graph *graph, const Programs *programs, const LayoutOptions *options) {
+  Layout *layout = NEW(arena, Layout);
+  layout->arena = arena;
+  layout->options = *options;
+  layout->graph = graph;
+  layout->upper = name_upper(arena, options->prefix);
+  layout->model = layout->weights = graph->parameters > 0 && !graph->floats;
+  layout_name(layout, programs);
+  name_part(layout, &layout->infer, programs->infer);
+  layout->model |= layout->infer.members.n > 0;
+  if (programs->train) name_part(layout, &layout->train, programs->train);
+  if (programs->look) name_part(layout, &layout->look, programs->look);
+  return layout;
+}

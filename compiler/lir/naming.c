@@ -1,0 +1,105 @@
+/* naming.c: the names of a net's interface and of the text around its layers, taken before functions are
+ * named. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "lir/layout.h"
+
+static void add_macro(Layout *layout, const char *name) {
+  names_reserve(&layout->macros, arena_printf(layout->arena, "%s_%s", layout->upper, name));
+  names_reserve(&layout->names, name); /* the net's own name may be in capitals */
+}
+
+static void name_macros(Layout *layout) {
+  static const char *const fixed[] = {
+      "H",           "BATCH",      "TRAIN_BATCH",     "PARAMETERS",     "ALIGNMENT",
+      "MODEL_BYTES", "FILE_BYTES", "WORKSPACE_BYTES", "TRAINING_BYTES", "FORCE_TARGET",
+      "EMBED",       "PRECISION",  "SYMBOL",          "TEXT",           "TEXT_",
+      NULL};
+  static const char *const sizes[] = {"SIZE", "HEIGHT", "WIDTH", "LENGTH", "CHANNELS", "SCALE", "ZERO", NULL};
+  for (const char *const *s = fixed; *s; s++) add_macro(layout, *s);
+  for (int t = 0; t < layout->options.ntargets; t++)
+    add_macro(layout, name_upper(layout->arena, layout->options.target[t]->suffix));
+  for (int i = 0; i < layout->graph->inputs.n + layout->graph->outputs.n; i++) {
+    const PortNames *port =
+        i < layout->graph->inputs.n ? &layout->input[i] : &layout->output[i - layout->graph->inputs.n];
+    for (const char *const *s = sizes; *s; s++)
+      add_macro(layout, arena_printf(layout->arena, "%s_%s", port->upper, *s));
+  }
+}
+
+static bool begins(const char *name, const char *net) {
+  return strncmp(name, net, strlen(net)) == 0 && name[strlen(net)] == '_';
+}
+
+/* A parameter that looks like a function or a macro of the net, or of the runtime, would hide it. */
+static const char *port_name(const Layout *layout, const char *given) {
+  const bool hides =
+      begins(given, layout->options.prefix) || begins(given, layout->upper) || name_of_runtime(given);
+  return arena_printf(layout->arena, "%s%s", hides ? "port_" : "", layout_identifier(layout, given));
+}
+
+/* What generated functions that take ports call their other parameters and their variables. A port is named
+ * once, before any function is printed, for it is part of the interface, which must not depend on what the
+ * functions happen to need. */
+static void name_ports(Layout *layout) {
+  static const char *const local[] = {
+      "model", "weights", "workspace", "training", "gradients", "count",  "seed",    "step", "arena",
+      "i",     "n",       "mark",      "context",  "batch",     "at",     "packed",  "slot", "shard",
+      "loss",  "keys",    "from",      "to",       "groups",    "thread", "threads", NULL};
+  const Graph *graph = layout->graph;
+  Names names = {.arena = layout->arena}, uppers = {.arena = layout->arena};
+  layout->input = NEW_ARRAY(layout->arena, PortNames, graph->inputs.n + 1);
+  layout->output = NEW_ARRAY(layout->arena, PortNames, graph_ports(graph) + 1);
+  for (int i = 0; i < graph->inputs.n; i++)
+    layout->input[i].upper = names_unique(&uppers, name_upper(layout->arena, graph->inputs.data[i].name));
+  for (int i = 0; i < graph->outputs.n; i++)
+    layout->output[i].upper = names_unique(&uppers, name_upper(layout->arena, graph->outputs.data[i].name));
+  name_macros(layout);
+  for (const char *const *s = local; *s; s++) names_reserve(&names, *s);
+  for (int i = 0; i < graph->inputs.n + graph->outputs.n; i++) {
+    const bool in = i < graph->inputs.n;
+    const char *given = in ? graph->inputs.data[i].name : graph->outputs.data[i - graph->inputs.n].name,
+               *name = port_name(layout, given);
+    PortNames *port = in ? &layout->input[i] : &layout->output[i - graph->inputs.n];
+    port->name = names_unique(&names, name);
+    port->target =
+        in ? NULL : names_unique(&names, port_name(layout, arena_printf(layout->arena, "%s_target", given)));
+  }
+  for (int i = graph->outputs.n; i < graph_ports(graph); i++)
+    layout->output[i].target = names_unique(
+        &names, port_name(layout, arena_printf(layout->arena, "%s_target", graph_port(graph, i)->name)));
+  layout->truth = names_unique(&names, "truth");
+}
+
+static int phases_of(const Program *p) {
+  return p->phases.n ? p->phases.data[p->phases.n - 1].number + 1 : 0;
+}
+
+static void reserve_phases(Layout *layout, const Programs *programs) {
+  const Program *infer = programs->infer, *train = programs->train;
+  for (int i = 0; infer->batching.how == WHOLE_BATCH && i < phases_of(infer); i++)
+    names_reserve(&layout->names, arena_printf(layout->arena, "run_phase%d", i));
+  for (int i = 0; train && i < phases_of(train) - train->first_phase; i++) {
+    names_reserve(&layout->names, arena_printf(layout->arena, "phase%d_image", i));
+    names_reserve(&layout->names, arena_printf(layout->arena, "phase%d_images", i));
+    names_reserve(&layout->names, arena_printf(layout->arena, "phase%d_batch", i));
+  }
+}
+
+static void name_targets(Layout *layout) {
+  const LayoutOptions *o = &layout->options;
+  layout->pack.suffix = "_pack";
+  layout->targets = NEW_ARRAY(layout->arena, Functions, o->ntargets);
+  for (int t = 0; t < o->ntargets; t++)
+    layout->targets[t] = (Functions){
+        .target = o->target[t],
+        .suffix = o->ntargets > 1 ? arena_printf(layout->arena, "_%s", o->target[t]->suffix) : ""};
+}
+
+void layout_name(Layout *layout, const Programs *programs) {
+  layout->names.arena = layout->macros.arena = layout->arena;
+  for (const char *const *s = layout->options.reserved; *s; s++) names_reserve(&layout->names, *s);
+  reserve_phases(layout, programs);
+  name_ports(layout);
+  name_targets(layout);
+}
