@@ -39,6 +39,7 @@ typedef struct Value { /* what a statement makes, or an input */
   Statement *reader;  /* known when all are: the last one that reads it */
   int reads;
   int64_t regions; /* 0, or so many of that shape, which are ONNX's batch */
+  bool odd;        /* it may be infinite or no number, also where all inputs are numbers */
 } Value;
 struct Statement {
   const char *call; /* %1, %2, ...: the values behind the current one */
@@ -282,6 +283,12 @@ View *two_values(ModelImport *, const View *x, bool alone, const View *y, const 
 /* A value that this node made, and a constant: an input of the node. */
 View *beside_constant(ModelImport *, const OnnxNode *, int input, const View *, const Tensor *,
                       const char *word);
+
+/* ---- ops_choice.c ---- */
+bool is_truth(const ModelImport *, int tensor);
+View *truth_of(ModelImport *, const View *);               /* 1 where it is not 0, else 0 */
+View *differing(ModelImport *, const OnnxNode *);          /* 1 where its two inputs are not equal, else 0 */
+void import_choice(ModelImport *, const OnnxNode *branch); /* an If by a truth; or no() */
 
 /* ---- ops_norm.c ---- */
 /* Whether reductions along an axis, which forms_norm.c found, are beside x: shapes are inputs from `first`

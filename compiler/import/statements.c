@@ -41,15 +41,25 @@ void value_of_regions(ModelImport *im, Value *value, int64_t regions) {
   if (shape_elements(value->shape) > INT32_MAX / regions) im->huge = true;
 }
 
+/* Operators that make infinite numbers, and none, of numbers. */
+static bool makes_odd(const char *call) {
+  static const char *const words[] = {"log", "sqrt", "power", "exp", "divide", NULL};
+  const size_t n = strcspn(call, "(");
+  int k = 0;
+  while (words[k] && (strlen(words[k]) != n || strncmp(words[k], call, n) != 0)) k++;
+  return words[k] != NULL;
+}
+
 static Value *emit_call(ModelImport *im, int nin, Value *const *in, Shape shape, const char *call) {
   Value *value = NEW(im->arena, Value);
   Statement *statement = NEW(im->arena, Statement);
   *statement = (Statement){
       .call = call, .nin = nin, .in = NEW_ARRAY(im->arena, Value *, nin), .out = value, .origin = im->node};
-  *value = (Value){.shape = bounded(im, shape), .made = statement};
+  *value = (Value){.shape = bounded(im, shape), .made = statement, .odd = makes_odd(call)};
   for (int i = 0; i < nin; i++) {
     statement->in[i] = in[i];
     in[i]->reads++;
+    value->odd = value->odd || in[i]->odd;
     if (in[i]->regions) value_of_regions(im, value, in[i]->regions);
   }
   value->kept = quant_kept(statement);

@@ -203,7 +203,7 @@ refused = {
     # Only what is computed in any case is suggested.
     "cascade": ([
         node("MatMul", "x w", "s"), node("Sigmoid", "s", "p"), node("GreaterOrEqual", "p limit", "ge"),
-        choice("ge", "y", branch("yes", [node("MatMul", "x w", "second")], "second"),
+        choice("ge", "y", branch("yes", [node("MatMul", "x w", "l"), node("Log", "l", "second")], "second"),
                branch("no", [node("Identity", "p", "first")], "first"), "if")], {"x": [1, 4]}, "y",
         {"w": (4, 1), "limit": half}),
     # An input that cannot be imported hides nothing else that is in the way.

@@ -3,6 +3,7 @@
 packages ship."""
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
+from onnx import helper
 import make
 from make import case, f32, main, node, numbers
 
@@ -143,6 +144,36 @@ case("no_norm", [  # what looks like one: a sum times another number, a maximum 
     node("Sqrt", "f", "g"), node("Div", "c g", "h"), node("ReduceMax", "x", "i", axes=[1]),
     node("Sub", "h i", "j"), node("Exp", "j", "k"), node("ReduceSum", "k p1", "l"), node("Div", "k l", "y")],
     {"x": [1, 8]}, "y", {**apart, "part6": f32(0.3)}, opset=13)
+
+
+# ---- comparisons, and choices by them
+case("choices", [
+    node("Conv", "x w", "a"), node("Relu", "x", "b"), node("Greater", "x third", "g"),
+    node("Less", "third a", "k"),
+    node("LessOrEqual", "x a", "l"), node("GreaterOrEqual", "column b", "h"), node("Equal", "b none", "e"),
+    node("Not", "g", "n"), node("Or", "g l", "o"), node("And", "n h", "p"), node("Xor", "k e", "q"),
+    node("Where", "o x a", "r"), node("Where", "p none r", "s"), node("Where", "q s minus", "t"),
+    node("Cast", "e", "e1", to=1), node("Cast", "e1", "e2", to=9), node("Cast", "e2", "e3", to=7),
+    node("Cast", "e3", "e4", to=9), node("Where", "e4 t none", "u"), node("Add", "u b", "v"),
+    node("GlobalMaxPool", "a", "m"), node("GreaterOrEqual", "m third", "c"), node("Where", "c v x", "y")],
+    {"x": [1, 4, 3, 5]}, "y",
+    {**apart, "w": (4, 4, 1, 1), "third": f32(0.3), "column": (1, 4, 1, 1), "minus": f32(-1e9)})
+
+
+def branch(result, *nodes):
+    return helper.make_graph(nodes, result, [], [helper.make_tensor_value_info(result, 1, None)])
+
+
+def verified(most, made):
+    """A second net is asked where the first one's score is large enough."""
+    yield node("GreaterOrEqual", f"score {most}", f"{made}sure")
+    yield node("If", f"{made}sure", made, else_branch=branch("other", node("Identity", "score", "other")),
+               then_branch=branch("own", node("Gemm", "x w2", "d"), node("Sigmoid", "d", "own")))
+
+
+case("verified", [
+    node("Gemm", "x w1", "a"), node("Sigmoid", "a", "score"), *verified("low", "y"), *verified("high", "z")],
+    {"x": [1, 6]}, "y z", {"w1": (6, 1), "w2": (6, 1), "low": f32(1e-6), "high": f32([1 - 1e-6])})
 
 
 # ---- bounds that bound nothing

@@ -6,7 +6,7 @@ import random
 
 import tflite_reference as ref
 from tflite_cases import Case, inside, tensor
-from tflite_models import BOOL, F16, F32, I8, I32, NONE, RELU, SAME, VALID, Tensor, conv, ints
+from tflite_models import BOOL, F16, F32, I8, I32, NONE, RELU, SAME, VALID, Net, Tensor, conv, ints
 
 NEAR = 3e-5
 IMAGE, SEQUENCE, VECTOR = [1, 4, 6, 8], [1, 10, 6], [1, 12]
@@ -91,6 +91,56 @@ def part_cases(kind):
     case.output(y, lambda v, r: ref.moved(v[0], IMAGE, [1, 1, 6, 8], lambda at: (0, 3, *at[2:])))
     y = case.net.add("GATHER", [x, ints([2, 3, 4])], value(kind, [1, 4, 3, 8]), f0=("i", 2))
     case.output(y, lambda v, r: ref.moved(v[0], IMAGE, [1, 4, 3, 8], lambda at: (0, at[1], at[2] + 2, at[3])))
+    yield case
+
+
+def order_cases():
+    case = case_of("elements in another order")
+    x = case.inputs[0]
+    y = case.net.add("REVERSE_V2", [x, ints([2, 3])], floats(IMAGE))
+    case.output(y, lambda v, r: ref.moved(v[0], IMAGE, IMAGE, lambda at: (0, at[1], 5 - at[2], 7 - at[3])))
+    for axis, order in ((1, [3, 0, 0, 2]), (2, [-1, 1, 0]), (3, [7, 1, 2, 5, 0])):
+        to = [len(order) if d == axis else n for d, n in enumerate(IMAGE)]
+        y = case.net.add("GATHER", [x, ints([i % IMAGE[axis] for i in order])], floats(to), f0=("i", axis))
+        case.output(y, lambda v, r, axis=axis, order=order, to=to: ref.moved(
+            v[0], IMAGE, to, lambda at: tuple(order[i] % IMAGE[d] if d == axis else i
+                                              for d, i in enumerate(at))))
+    y = case.net.add("MINIMUM", [case.net.add("MAXIMUM", [x, number(-3.4028235e38)], floats(IMAGE)),
+                                 number(3.4028235e38)], floats(IMAGE))
+    case.output(y, lambda v, r: v[0])
+    yield case
+
+
+def choice_cases():
+    """Branches of IF, of which one has another in it, and choices element by element."""
+    case = case_of("branches by values", VECTOR)
+    net, x = case.net, case.inputs[0]
+    total = net.add("SUM", [x, ints([0, 1])], floats([]), f0=("B", 0))
+    for least in (-1e3, -30, 0.25, 1e3):
+        near, far = floats(VECTOR), floats(VECTOR)
+        inner, plain, leaf = Net(floats(VECTOR)), Net(floats(VECTOR)), Net(near)
+        once = leaf.add("TANH", [near], floats(VECTOR))
+        doubled = plain.add("ADD", [plain.tensors[0]] * 2, floats(VECTOR))
+        first = inner.tensors[0]
+        most = inner.add("REDUCE_MAX", [first, ints([0, 1])], floats([]), f0=("B", 0))
+        large = inner.add("GREATER", [most, number(0.9)], Tensor([], BOOL))
+        chosen = inner.add("IF", [large, first], floats(VECTOR), f0=("i", net.branch(leaf, once)),
+                           f1=("i", net.branch(plain, doubled)))
+        enough = net.add("GREATER_EQUAL", [total, number(least)], Tensor([], BOOL))
+        outer = Net(far)
+        y = net.add("IF", [enough, x], floats(VECTOR), f0=("i", net.branch(inner, chosen)),
+                    f1=("i", net.branch(outer, outer.add("NEG", [far], floats(VECTOR)))))
+
+        def want(v, r, least=least):
+            if sum(v[0]) < least:
+                return [-q for q in v[0]]
+            return [math.tanh(q) if max(v[0]) > 0.9 else 2 * q for q in v[0]]
+        case.output(y, want)
+    odd = net.add("LOGICAL_OR", [net.add("GREATER", [x, number(0.5)], Tensor(VECTOR, BOOL)),
+                                 net.add("LESS", [x, number(-0.5)], Tensor(VECTOR, BOOL))],
+                  Tensor(VECTOR, BOOL))
+    y = net.add("SELECT_V2", [odd, number(7.0), x], floats(VECTOR))
+    case.output(y, lambda v, r: [7 if abs(q) > 0.5 else q for q in v[0]])
     yield case
 
 
@@ -399,6 +449,6 @@ def float_cases():
     for kind in (F32, I8):
         for family in (transpose_cases, part_cases, border_cases):
             yield from family(kind)
-    for family in (reduce_cases, norm_cases, weight_cases,
+    for family in (reduce_cases, norm_cases, weight_cases, order_cases, choice_cases,
                    sparse_cases, dilated_cases, layer_cases, constant_cases, map_cases):
         yield from family()

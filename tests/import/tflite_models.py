@@ -34,7 +34,8 @@ OPERATORS = {
     "REVERSE_V2": (105, 81, 1), "COS": (108, 84, 1), "SELECT_V2": (123, 98, 1), "DENSIFY": (124, 99, 1),
     "BATCH_MATMUL": (126, 101, 1), "CALL_ONCE": (129, 103, 1), "BROADCAST_TO": (130, 104, 2),
     "VAR_HANDLE": (142, 111, 1), "READ_VARIABLE": (143, 112, 1), "ASSIGN_VARIABLE": (144, 113, 1),
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": (44, 71, 1)}
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (44, 71, 1), "GREATER": (61, 0, 1), "GREATER_EQUAL": (62, 0, 1),
+    "NOT_EQUAL": (72, 0, 1), "LOGICAL_OR": (84, 0, 1), "IF": (118, 92, 1)}
 
 
 class Builder:
@@ -115,7 +116,7 @@ class Net:
     """Operators one after the other; tensors are known by the order in which they come."""
 
     def __init__(self, *inputs):
-        self.tensors, self.ops, self.inputs, self.outputs = [], [], [], []
+        self.tensors, self.ops, self.inputs, self.outputs, self.branches = [], [], [], [], []
         for t in inputs:
             self.inputs.append(self.index(t))
 
@@ -135,11 +136,16 @@ class Net:
                          {int(k[1:]): v for k, v in options.items()}))
         return output
 
+    def branch(self, net, *outputs):
+        """Another graph; its number, for IF."""
+        self.branches.append((net, outputs))
+        return len(self.branches)
+
     def write(self, *outputs):
         b = Builder()
-        outputs = [self.index(t) for t in outputs]
-        codes = sorted({op[0] for op in self.ops})
-        buffers = [b""] + [t.data or b"" for t in self.tensors]
+        nets = [(net, [net.index(t) for t in results]) for net, results in [(self, outputs), *self.branches]]
+        codes = sorted({op[0] for net, _ in nets for op in net.ops})
+        buffers = [b""] + [t.data or b"" for net, _ in nets for t in net.tensors]
 
         def operator(name, inputs, outputs, custom, options):
             fields = {0: ("I", codes.index(name)), 1: lambda: b.vector("i", inputs),
@@ -158,12 +164,17 @@ class Net:
             number, _, version = OPERATORS[name]
             return lambda: b.table({0: ("b", min(number, 127)), 2: ("i", version), 3: ("i", number)})
 
+        count = itertools.count(1)
+
+        def graph(net, outputs):
+            return lambda: b.table({
+                0: lambda: b.tables([t.write(b, next(count)) for t in net.tensors]),
+                1: lambda: b.vector("i", net.inputs), 2: lambda: b.vector("i", outputs),
+                3: lambda: b.tables([operator(*op) for op in net.ops])})
+
         root = b.table({
             0: ("I", 3), 1: lambda: b.tables([code(name) for name in codes]),
-            2: lambda: b.tables([lambda: b.table({
-                0: lambda: b.tables([t.write(b, i + 1) for i, t in enumerate(self.tensors)]),
-                1: lambda: b.vector("i", self.inputs), 2: lambda: b.vector("i", outputs),
-                3: lambda: b.tables([operator(*op) for op in self.ops])})]),
+            2: lambda: b.tables([graph(*net) for net in nets]),
             4: lambda: b.tables([(lambda d=d: b.table({0: lambda: b.vector("B", d)})) if d else
                                  (lambda: b.table({})) for d in buffers])})
         b.data[0:4] = struct.pack("<I", root)

@@ -39,7 +39,9 @@ bool import_if(ModelImport *im, const OnnxNode *node) {
   if (!is_if(node)) return false;
   const int known = truth(im, given(node, 0) ? node->in[0] : 0);
   if (known < 0) { /* of a condition that follows from an earlier problem nothing is said */
-    if (given(node, 0) && im->varies[node->in[0]]) no(im, "%s", onnx_operator("If")->word);
+    const bool chosen = given(node, 0) && im->item[node->in[0]].view && is_truth(im, node->in[0]);
+    if (chosen) import_choice(im, node);
+    else if (given(node, 0) && im->varies[node->in[0]]) no(im, "%s", onnx_operator("If")->word);
     return true;
   }
   if (node->nin != 1 + 2 * node->nout) return no(im, "a branch is missing"), true;

@@ -145,6 +145,12 @@ static int compared_dimension(const View *x, const Tensor *t) {
   return t->rank <= x->rank && along >= 1 ? along : -1;
 }
 
+/* Any two, by their difference. */
+static View *other_equal(ModelImport *im, const OnnxNode *node) {
+  View *y = differing(im, node);
+  return y ? map_view(im, map_view(im, y, "multiply(-1)"), "add(1)") : NULL;
+}
+
 /* Whole numbers compared with several: 1 - |x - k|, and 0 where that is below. */
 View *import_equal(ModelImport *im, const OnnxNode *node) {
   const int constant = constant_of(im, node, 0) ? 0 : 1;
@@ -152,7 +158,7 @@ View *import_equal(ModelImport *im, const OnnxNode *node) {
   const View *x = t ? view_of(im, node, !constant) : NULL;
   const int along = x && is_whole(im, node->in[!constant]) ? compared_dimension(x, t) : -1;
   int pos[MOST_DIMS], npos;
-  if (along < 0) return no(im, TRUTH);
+  if (along < 0) return other_equal(im, node);
   View *one = view_copy(im, x, x->value);
   one->size[along] = 1;
   Value *v = lay_channels(im, one, along, &npos, pos);

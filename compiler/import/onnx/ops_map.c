@@ -27,7 +27,9 @@ View *import_dropout(ModelImport *im, const OnnxNode *node) {
 View *import_cast(ModelImport *im, const OnnxNode *node) {
   const int64_t to = onnx_int(node, "to", 0);
   const bool is_float = to == TENSOR_FLOAT || to == TENSOR_FLOAT16 || to == TENSOR_DOUBLE;
-  return is_float ? view_of(im, node, 0) : no(im, "a cast to whole numbers");
+  const View *x = view_of(im, node, 0);
+  if (!x || is_float || is_truth(im, node->in[0])) return x ? view_copy(im, x, x->value) : NULL;
+  return to == TENSOR_BOOL ? truth_of(im, x) : no(im, "a cast to whole numbers: the language does not round");
 }
 
 View *import_leaky_relu(ModelImport *im, const OnnxNode *node) {

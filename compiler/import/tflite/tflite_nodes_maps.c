@@ -80,6 +80,17 @@ void nodes_select(Nodes *n) {
   nodes_finish(n, nodes_apply(n, "Where", 3, in));
 }
 
+/* Of both branches, which are read before it. */
+void nodes_if(Nodes *n) {
+  int *in = NEW_ARRAY(n->arena, int, n->op->nin + 1);
+  for (int i = 0; i < n->op->nin; i++) in[i] = nodes_in(n, i);
+  nodes_apply(n, "If", n->op->nin, in);
+  OnnxNode *node = nodes_last(n);
+  node->nout = n->op->nout;
+  node->out = NEW_ARRAY(n->arena, int, node->nout + 1);
+  for (int i = 0; i < node->nout; i++) node->out[i] = nodes_out(n, i);
+}
+
 void nodes_cast(Nodes *n) {
   static const struct {
     int code, onnx;

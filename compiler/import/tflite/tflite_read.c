@@ -32,6 +32,7 @@ typedef struct Reader {
   FlatVector codes, buffers;
   Table names; /* of tensors */
   size_t room; /* bytes that constants made dense may still have */
+  size_t more; /* tensors and operators that branches may still have */
   const char *why;
 } Reader;
 
@@ -269,6 +270,9 @@ static void read_list(Reader *r, FlatTable options, TflOperator *op) {
 static void read_more_options(Reader *r, FlatTable options, TflOperator *op) {
   Flat *flat = &r->flat;
   switch (op->code) {
+  case TFL_IF:
+    for (int i = 0; i < 2; i++) op->list[i] = flat_int(flat, options, i, 4, -1);
+    break;
   case TFL_GATHER:
     op->axis = flat_int(flat, options, 0, 4, 0);
     op->groups = flat_int(flat, options, 1, 4, 0);
@@ -395,6 +399,81 @@ static bool read_operators(Reader *r, FlatTable graph) {
                       &m->noutputs);
 }
 
+/* ---- both branches of IF before it ---- */
+enum { MOST_NESTED = 8 };
+
+static bool read_graph(Reader *r, FlatVector graphs, int64_t index, int depth);
+
+static int in_branch(const TflModel *branch, const TflOperator *choice, int tensor, int first) {
+  for (int i = 0; i < branch->ninputs; i++)
+    if (branch->input[i] == tensor) return choice->in[1 + i];
+  return tensor < 0 ? tensor : first + tensor;
+}
+
+static void append_branch(Reader *r, const TflModel *branch, const TflOperator *choice) {
+  TflModel *m = r->model;
+  const int first = m->ntensors, before = m->noperators;
+  TflTensor *tensor = NEW_ARRAY(r->arena, TflTensor, first + branch->ntensors + 1);
+  TflOperator *op = NEW_ARRAY(r->arena, TflOperator, before + branch->noperators + 1);
+  memcpy(tensor, m->tensor, sizeof *tensor * (size_t)first);
+  memcpy(tensor + first, branch->tensor, sizeof *tensor * (size_t)branch->ntensors);
+  memcpy(op, m->op, sizeof *op * (size_t)before);
+  for (int o = 0; o < branch->noperators; o++) {
+    op[before + o] = branch->op[o];
+    op[before + o].index = before + o;
+    for (int i = 0; i < branch->op[o].nin; i++)
+      branch->op[o].in[i] = in_branch(branch, choice, branch->op[o].in[i], first);
+    for (int i = 0; i < branch->op[o].nout; i++)
+      if (branch->op[o].out[i] >= 0) branch->op[o].out[i] += first;
+  }
+  m->tensor = tensor;
+  m->ntensors += branch->ntensors;
+  m->op = op;
+  m->noperators += branch->noperators;
+}
+
+/* An IF has the results of the one branch and those of the other as inputs. */
+static bool inline_branches(Reader *r, FlatVector graphs, int o, int depth) {
+  const TflOperator choice = r->model->op[o];
+  int *in = NEW_ARRAY(r->arena, int, 2 * choice.nout + 2), n = 0;
+  if (choice.nin < 1) return bad(r, "an IF has no condition");
+  in[n++] = choice.in[0];
+  for (int b = 0; b < 2; b++) {
+    Reader branch = *r;
+    branch.model = NEW(r->arena, TflModel);
+    const bool read = read_graph(&branch, graphs, choice.list[b], depth + 1);
+    const TflModel *m = branch.model;
+    r->names = branch.names;
+    r->room = branch.room;
+    r->more = branch.more;
+    r->flat = branch.flat;
+    r->why = branch.why;
+    if (!read) return false;
+    if (m->ninputs != choice.nin - 1 || m->noutputs != choice.nout)
+      return bad(r, "a branch of an IF has other inputs or outputs than it");
+    for (int i = 0; i < m->noutputs; i++) in[n++] = in_branch(m, &choice, m->output[i], r->model->ntensors);
+    append_branch(r, m, &choice);
+  }
+  r->model->op[o].in = in;
+  r->model->op[o].nin = n;
+  return true;
+}
+
+static bool read_graph(Reader *r, FlatVector graphs, int64_t index, int depth) {
+  if (index < 0 || index >= (int64_t)graphs.n) return bad(r, "a branch of an IF is not there");
+  if (depth > MOST_NESTED) return bad(r, "it has too many IFs in each other");
+  const FlatTable graph = flat_table_at(&r->flat, graphs, (uint32_t)index);
+  const size_t size = (size_t)flat_vector(&r->flat, graph, GRAPH_TENSORS, 4).n +
+                      flat_vector(&r->flat, graph, GRAPH_OPERATORS, 4).n;
+  if (depth && size >= r->more) return bad(r, "it has too many operators in branches");
+  r->more -= depth ? size + 1 : 0;
+  if (!read_tensors(r, graph) || !read_operators(r, graph)) return false;
+  const int own = r->model->noperators;
+  for (int o = 0; o < own; o++)
+    if (r->model->op[o].code == TFL_IF && !inline_branches(r, graphs, o, depth)) return false;
+  return true;
+}
+
 /* Tensors without elements that no operator makes are constants. */
 static void find_empty(const Reader *r) {
   TflModel *m = r->model;
@@ -420,8 +499,11 @@ static bool ports_fit(const TflModel *m) {
 bool tflite_is(const uint8_t *bytes, size_t n) { return n >= 8 && memcmp(bytes + 4, "TFL3", 4) == 0; }
 
 TflModel *tflite_read(Arena *arena, const uint8_t *bytes, size_t n, const char **why) {
-  Reader r = {
-      .arena = arena, .flat = {bytes, n, false}, .model = NEW(arena, TflModel), .room = (1 << 20) + 32 * n};
+  Reader r = {.arena = arena,
+              .flat = {bytes, n, false},
+              .model = NEW(arena, TflModel),
+              .room = (1 << 20) + 32 * n,
+              .more = (1 << 16) + n / 16};
   const FlatTable model = flat_root(&r.flat);
   const FlatVector graphs = flat_vector(&r.flat, model, MODEL_SUBGRAPHS, 4);
   r.codes = flat_vector(&r.flat, model, MODEL_CODES, 4);
@@ -429,8 +511,7 @@ TflModel *tflite_read(Arena *arena, const uint8_t *bytes, size_t n, const char *
   if (!r.flat.broken && flat_int(&r.flat, model, MODEL_VERSION, 4, 0) != VERSION)
     bad(&r, "it is of another version of the format than 3");
   else if (!r.flat.broken && graphs.n == 0) bad(&r, "it has no graph");
-  const FlatTable graph = flat_table_at(&r.flat, graphs, 0);
-  const bool read = !r.why && read_tensors(&r, graph) && read_operators(&r, graph);
+  const bool read = !r.why && read_graph(&r, graphs, 0, 0);
   if (read) find_empty(&r);
   if (read && !ports_fit(r.model)) bad(&r, "its graph has no inputs or outputs");
   if (r.flat.broken) r.why = "it is damaged: something in it points outside";
