@@ -112,7 +112,7 @@ static void put_special_values(void) {
        "  `--emit=schedule` shows which layers it concerns.\n"
        "- `batchnorm`, `normalize`, `scale`: a factor and a sum in inference. In training one NaN or\n"
        "  infinity makes its channel NaN in the whole batch. A running variance below -epsilon gives NaN.\n"
-       "- `lrn`: inf becomes NaN (inf / inf), finite neighbours in its window 0.\n"
+       "- `lrn`: inf becomes NaN (inf / inf), finite neighbors in its window 0.\n"
        "- `divide`: x / 0 is inf or -inf, 0 / 0 is NaN.\n"
        "- `exp` is inf above 88.73 and 0 below -103.98. `sqrt` of negative numbers is NaN.\n"
        "- `roi_align` gives 0 where a corner of the box is NaN. In `roi_pool` such a corner counts as far\n"
@@ -148,12 +148,12 @@ static void put_operators(void) {
   put_special_values();
   puts("## Losses\n");
   for (const Op *const *loss = loss_table; *loss; loss++) put_op(*loss);
-  put_forms("Initialisations", init_table);
+  put_forms("Initializations", init_table);
   put_forms("Optimizers", optimizer_table);
   put_forms("Schedules", schedule_table);
   put_forms("Augmentations", augment_table);
   put_forms("Metrics", metric_table);
-  put_forms("Quantisations", quantize_table);
+  put_forms("Quantizations", quantize_table);
 }
 
 static void put_diagnostics(void) {

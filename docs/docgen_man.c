@@ -104,7 +104,7 @@ static const char *const outputs[][2] = {
     {"no -o", "nothing is written: the program is checked, and the table of its layers printed"},
 };
 static const char *const environment[][2] = {
-    {"NO_COLOR", "messages have no colours where it is set and not empty"},
+    {"NO_COLOR", "messages have no colors where it is set and not empty"},
     {"CNNC_RUNTIME", "the folder of libcnn.a, which programs are linked with, where it is not beside cnnc or "
                      "where it was installed"},
     {"TMPDIR", "where --tune puts the programs that it measures"},

@@ -57,7 +57,7 @@ web/page/cnnc.wasm.lzma: web/cnnc.wasm
 web/page/examples.json: $(top_srcdir)/web/examples.sh $(wildcard $(srcdir)/examples/*/*.cnn)
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
 	  sh $(top_srcdir)/web/examples.sh $(top_srcdir)/examples >$@.new && mv $@.new $@
-web/page/colours.json: $(top_srcdir)/editors/vscode/syntaxes/cnn.tmLanguage.json
+web/page/colors.json: $(top_srcdir)/editors/vscode/syntaxes/cnn.tmLanguage.json
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && cp $< $@
 WEB_PAGE = index.html page.css page.js worker.js wasi.js lzma.js
 $(WEB_PAGE:%=web/page/%): web/page/%: web/%
@@ -65,7 +65,7 @@ $(WEB_PAGE:%=web/page/%): web/page/%: web/%
 EXTRA_DIST += $(WEB_PAGE:%=web/%) web/examples.sh web/none.c web/none_import.c compiler/backend/none.c
 
 .PHONY: web
-web: web/page/cnnc.wasm.lzma web/page/examples.json web/page/colours.json $(WEB_PAGE:%=web/page/%)
+web: web/page/cnnc.wasm.lzma web/page/examples.json web/page/colors.json $(WEB_PAGE:%=web/page/%)
 
 clean-local: web-clean
 .PHONY: web-clean

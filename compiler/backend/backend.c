@@ -150,8 +150,8 @@ static void add_cross(Command *command, const Backend *backend) {
 
 /* Loops that are to be unrolled are marked. At -O3 clang makes a fifth more code of the others, which is not
  * faster; gcc needs it to unroll what is marked. */
-static const char *level_of(const char *compiler, const char *optimise) {
-  return strcmp(optimise, "-O3") == 0 && is_clang(compiler) ? "-O2" : optimise;
+static const char *level_of(const char *compiler, const char *optimize) {
+  return strcmp(optimize, "-O3") == 0 && is_clang(compiler) ? "-O2" : optimize;
 }
 
 static void add_kind(Command *command, const Backend *backend) {
@@ -190,8 +190,8 @@ static bool add_runtime(Command *command, const Backend *backend, const char **w
 static void add_flags(Command *command, const Backend *backend, const BackendUnit *unit, bool openmp) {
   if (backend->cross) add_cross(command, backend);
   else command_add(command, "-fPIC");
-  command_add_all(command, WORDS("-std=c11", "-fno-stack-protector", level_of(backend->cc, unit->optimise)));
-  if (unit->vectorise)
+  command_add_all(command, WORDS("-std=c11", "-fno-stack-protector", level_of(backend->cc, unit->optimize)));
+  if (unit->vectorize)
     command_add_all(command, is_clang(backend->cc) ? WORDS("-fvectorize", "-fslp-vectorize")
                                                    : WORDS("-ftree-vectorize"));
   if (openmp) command_add(command, "-fopenmp");

@@ -26,8 +26,8 @@ typedef struct Backend {
 typedef struct BackendUnit {
   const char *text; /* C, which includes nothing but the C standard's headers */
   size_t n;
-  const char *optimise; /* the C compiler's -O3 (for clang -O2), -O1 ... */
-  bool vectorise;       /* the C compiler's vectorisers run, also where its level leaves them out */
+  const char *optimize; /* the C compiler's -O3 (for clang -O2), -O1 ... */
+  bool vectorize;       /* the C compiler's vectorizers run, also where its level leaves them out */
 } BackendUnit;
 
 /* Compiles n units, of which the first alone has OpenMP and data, to the file `output`; several at the same

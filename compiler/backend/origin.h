@@ -9,6 +9,6 @@
 
 /* Labels that the program has are held against the names in the file: [weights-mismatch] if one is that of
  * another class, a warning [label-renamed] if it is only another name. A program without labels gets the
- * names as its labels. Another normalisation is a warning, too: [other-normalize]. After weights_read. */
+ * names as its labels. Another normalization is a warning, too: [other-normalize]. After weights_read. */
 bool origin_read(Arena *, Diags *, const char *path, Graph *);
 #endif

@@ -1,4 +1,4 @@
-/* quantized.c: the arrays of a quantised net's file, and what its metadata say. The format is read by the
+/* quantized.c: the arrays of a quantized net's file, and what its metadata say. The format is read by the
  * runtime's own code, as weights.c does. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/quantized.h"

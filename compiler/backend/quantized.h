@@ -1,4 +1,4 @@
-/* quantized.h: reads the file of a quantised net. */
+/* quantized.h: reads the file of a quantized net. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_QUANTIZED_H
 #define CNNC_QUANTIZED_H

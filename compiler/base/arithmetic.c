@@ -1,4 +1,4 @@
-/* arithmetic.c: the integers of quantised nets, in 64 bits and as plain as they can be said. */
+/* arithmetic.c: the integers of quantized nets, in 64 bits and as plain as they can be said. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/arithmetic.h"
 #include <math.h>

@@ -1,4 +1,4 @@
-/* arithmetic.h: how quantised nets compute, to the bit: the only copy of it outside the loops that are
+/* arithmetic.h: how quantized nets compute, to the bit: the only copy of it outside the loops that are
  * compiled. A value q of 8 or 16 bits stands for (q - zero) * scale. Here everything is in 64 bits, as the
  * meaning of operators (eval) has it; nests say the same by the primitives of nest/primitive.h, which share
  * nothing with this.
@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How a sum becomes 8 bits. It belongs to the quantised net, not to the target. */
+/* How a sum becomes 8 bits. It belongs to the quantized net, not to the target. */
 typedef enum Rounding {
-  ROUNDING_SINGLE, /* RSH(x*m + 2^(30-e), 31 - e): ruy, TOSA; what cnnc quantises */
+  ROUNDING_SINGLE, /* RSH(x*m + 2^(30-e), 31 - e): ruy, TOSA; what cnnc quantizes */
   ROUNDING_DOUBLE, /* after the product and after the shift: gemmlowp; TFLM's reference kernels, CMSIS-NN */
   ROUNDING_FLOAT,  /* nearest-even((float)x * S): XNNPACK, onnxruntime */
 } Rounding;

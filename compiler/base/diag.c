@@ -200,12 +200,12 @@ static void diags_sort(Diags *diags) {
   }
 }
 
-void diags_print(Diags *diags, FILE *file, DiagFormat format, bool colour) {
+void diags_print(Diags *diags, FILE *file, DiagFormat format, bool color) {
   diags_sort(diags);
   Text text = {.arena = diags->arena};
   if (format == DIAG_JSON) diags_put_json(diags, &text);
   else if (format == DIAG_SARIF) diags_put_sarif(diags, &text);
-  else diags_put_text(diags, &text, colour);
+  else diags_put_text(diags, &text, color);
   if (text.n) fwrite(text.s, 1, text.n, file);
   fflush(file);
 }

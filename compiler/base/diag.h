@@ -98,7 +98,7 @@ int diags_warnings(const Diags *);
 typedef enum DiagFormat { DIAG_TEXT, DIAG_JSON, DIAG_SARIF } DiagFormat;
 /* In source order (imports first, messages without a place last), then the count. At most 100 errors and 100
  * warnings are kept. */
-void diags_print(Diags *, FILE *, DiagFormat, bool colour);
+void diags_print(Diags *, FILE *, DiagFormat, bool color);
 
 /* A source with the fixes of all messages applied: of two that overlap the first in the list counts. */
 typedef struct FixedSource {

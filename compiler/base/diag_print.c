@@ -14,8 +14,8 @@ typedef struct Palette {
 } Palette;
 
 static const Palette plain = {"", "", "", "", "", "", ""};
-static const Palette coloured = {"\033[1;31m", "\033[1;35m", "\033[1;36m", "\033[1m",
-                                 "\033[1;32m", "\033[2m",    "\033[0m"};
+static const Palette colored = {"\033[1;31m", "\033[1;35m", "\033[1;36m", "\033[1m",
+                                "\033[1;32m", "\033[2m",    "\033[0m"};
 
 /* ---- characters ---- */
 
@@ -110,7 +110,7 @@ static int cell_column(const Cell *cells, int n, uint32_t offset) {
 
 static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
-static void put_source(const Diags *diags, Text *text, const Palette *colour, Span span) {
+static void put_source(const Diags *diags, Text *text, const Palette *color, Span span) {
   const Source *source = sources_get(diags->sources, span.file);
   const SourcePlace place = sources_place(diags->sources, span.file, span.start);
   const uint32_t begin = source->line[place.line - 1];
@@ -133,31 +133,31 @@ static void put_source(const Diags *diags, Text *text, const Palette *colour, Sp
   const int first = width <= WIDEST || caret <= BEFORE_CARET ? 0 : caret - BEFORE_CARET;
   const int last = width <= WIDEST ? width : first + WIDEST;
   const char *dots = first > 0 ? "..." : "";
-  text_put(text, "%s%5d |%s %s", colour->gutter, place.line, colour->reset, dots);
+  text_put(text, "%s%5d |%s %s", color->gutter, place.line, color->reset, dots);
   int skipped =
       first; /* columns before the first cell shown: a wide character or tab may straddle the edge */
   for (int i = n - 1; i >= 0 && cells[i].column >= first; i--) skipped = cells[i].column;
   for (int i = 0; i < n; i++)
     if (cells[i].column >= first && cells[i].column + cells[i].columns <= last)
       text_bytes(text, cells[i].s, (size_t)cells[i].bytes);
-  text_put(text, "%s\n%s      |%s ", width > last ? "..." : "", colour->gutter, colour->reset);
+  text_put(text, "%s\n%s      |%s ", width > last ? "..." : "", color->gutter, color->reset);
   const int indent = caret - skipped + (int)strlen(dots);
   for (int i = 0; i < indent; i++) text_bytes(text, " ", 1);
   if (underlined > last - caret && last > caret) underlined = last - caret;
-  text_put(text, "%s^", colour->caret);
+  text_put(text, "%s^", color->caret);
   for (int i = 1; i < underlined; i++) text_bytes(text, "~", 1);
-  text_put(text, "%s\n", colour->reset);
+  text_put(text, "%s\n", color->reset);
   arena_free(scratch);
 }
 
 /* ---- messages ---- */
 
 /* The slug is behind the first line: what follows may be code that a reader copies. */
-static void put_text_message(const Diags *diags, Text *text, const Palette *colour, DiagLevel level,
-                             Span span, const char *message, const char *slug) {
+static void put_text_message(const Diags *diags, Text *text, const Palette *color, DiagLevel level, Span span,
+                             const char *message, const char *slug) {
   static const char *const word[] = {"note", "warning", "error"};
-  const char *const paint[] = {colour->note, colour->warning, colour->error};
-  text_put(text, "%s", colour->bold);
+  const char *const paint[] = {color->note, color->warning, color->error};
+  text_put(text, "%s", color->bold);
   const Source *source = sources_get(diags->sources, span.file);
   if (source && source->binary) {
     put_clean(text, source->path);
@@ -169,20 +169,20 @@ static void put_text_message(const Diags *diags, Text *text, const Palette *colo
   } else {
     text_put(text, "cnnc: ");
   }
-  text_put(text, "%s%s%s:%s %s", colour->reset, paint[level], word[level], colour->reset,
-           level == DIAG_NOTE ? "" : colour->bold);
+  text_put(text, "%s%s%s:%s %s", color->reset, paint[level], word[level], color->reset,
+           level == DIAG_NOTE ? "" : color->bold);
   const size_t first = strcspn(message, "\n");
   put_clean(text, arena_copy(text->arena, message, first));
-  text_put(text, "%s", level == DIAG_NOTE ? "" : colour->reset);
+  text_put(text, "%s", level == DIAG_NOTE ? "" : color->reset);
   if (slug) text_put(text, " [%s]", slug);
   put_clean(text, message + first);
   text_put(text, "\n");
-  if (source && !source->binary) put_source(diags, text, colour, span);
+  if (source && !source->binary) put_source(diags, text, color, span);
 }
 
 /* "= fact"; further lines of a long one stand below its first letter. */
-static void put_fact(Text *text, const Palette *colour, const char *label, const char *fact) {
-  text_put(text, "      %s=%s %s", colour->gutter, colour->reset, label);
+static void put_fact(Text *text, const Palette *color, const char *label, const char *fact) {
+  text_put(text, "      %s=%s %s", color->gutter, color->reset, label);
   for (const char *line = fact;;) {
     const char *next = strchr(line, '\n');
     Text part = {.arena = text->arena};
@@ -199,8 +199,8 @@ static void put_diag_count(Text *text, int n, const char *what) {
   text_put(text, "%d %s%s", n, what, n == 1 ? "" : "s");
 }
 
-void diags_put_text(const Diags *diags, Text *text, bool colour) {
-  const Palette *palette = colour ? &coloured : &plain;
+void diags_put_text(const Diags *diags, Text *text, bool color) {
+  const Palette *palette = color ? &colored : &plain;
   for (int i = 0; i < diags->list.n; i++) {
     const Diag *diag = diags->list.data[i];
     put_text_message(diags, text, palette, diag->level, diag->span, diag->message, diag_info[diag->id].slug);

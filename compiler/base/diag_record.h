@@ -46,7 +46,7 @@ struct Diags {
 /* All notes of a message, its applications of blocks ("in stage, applied here") at the end. */
 int diag_all_notes(const Diag *, Arena *, const DiagNote **notes);
 
-void diags_put_text(const Diags *, Text *, bool colour);
+void diags_put_text(const Diags *, Text *, bool color);
 void diags_put_json(const Diags *, Text *);
 void diags_put_sarif(const Diags *, Text *);
 #endif

@@ -9,7 +9,7 @@ static char plain(char c) { return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' :
 
 static int least(int a, int b) { return a < b ? a : b; }
 
-/* Edit distance with swaps of neighbours (Damerau-Levenshtein, restricted), blind to case. Three rows of the
+/* Edit distance with swaps of neighbors (Damerau-Levenshtein, restricted), blind to case. Three rows of the
  * table are enough. */
 static int edit_distance(const char *a, int n, const char *b, int m) {
   int rows[3][LONGEST + 1];

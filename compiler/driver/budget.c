@@ -54,7 +54,7 @@ static void add_gains(const Compilation *c, const Lower *l, Gains *gains) {
 static Gains gains_of(const Compilation *c) {
   const Program *p = c->programs.infer;
   Gains gains = {0};
-  for (int i = 0; c->quantised && i < p->calls.n; i++)
+  for (int i = 0; c->quantized && i < p->calls.n; i++)
     add_gains(c, p->calls.data[i].version[0].lower, &gains);
   return gains;
 }
@@ -74,7 +74,7 @@ static int by_bytes(const void *a, const void *b) {
   return x->cycles > y->cycles ? -1 : x->cycles < y->cycles;
 }
 
-/* Those that no other set of as few bytes beats; where they are very many, of neighbours the smaller. */
+/* Those that no other set of as few bytes beats; where they are very many, of neighbors the smaller. */
 static Sets best_sets(Arena *arena, Sets all) {
   enum { MOST = 4096 };
   Sets kept = {0};
@@ -174,7 +174,7 @@ static void tell_flash(Compilation *c, const Footprint *f) {
                            bytes_text(c, f->flash), bytes_text(c, c->options->flash));
   tell_layers(c, diag, f, false);
   tell_machine(c, diag, f);
-  if (!c->quantised)
+  if (!c->quantized)
     diag_help(diag, "as a net of 8 bits it takes about %s bytes: cnnc quantize", bytes_text(c, f->flash / 4));
   else if (c->lowering.small)
     diag_help(diag, "that is with the smallest constants that there are: fewer filters take less");
@@ -202,7 +202,7 @@ static void tell_ram(Compilation *c, const Footprint *f) {
   tell_layers(c, diag, f, true);
   tell_machine(c, diag, f);
   if (f->model) diag_help(diag, "--weights=FILE puts the weights into flash");
-  else if (!c->quantised)
+  else if (!c->quantized)
     diag_help(diag, "as a net of 8 bits its values take a fourth of the workspace: cnnc quantize");
   else diag_help(diag, "a smaller picture, or fewer channels where it is large, takes less");
 }

@@ -27,10 +27,10 @@ typedef struct Compilation {
   Diags *diags;
   Ast *program;
   const char *labels_file;
-  Graph *graph;            /* as written; of a quantised net, that of 8 bits */
+  Graph *graph;            /* as written; of a quantized net, that of 8 bits */
   bool training;           /* training code is written */
   const float *weights;    /* compiled in, or NULL */
-  bool quantised;          /* the net is one of 8 bits, and has its weights */
+  bool quantized;          /* the net is one of 8 bits, and has its weights */
   QuantFile *file;         /* of such a net */
   Node **made;             /* and by node of the net of floats what has its value */
   const char *order;       /* lines for --rename, or NULL */

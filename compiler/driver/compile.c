@@ -64,7 +64,7 @@ static bool build_graph(Compilation *c) {
 }
 
 /* A summary tells the memory of all that can be made of the program. */
-static bool summarised(const Options *o) {
+static bool summarized(const Options *o) {
   return !o->output || o->kind == OUTPUT_SUMMARY || o->kind == OUTPUT_JSON;
 }
 
@@ -76,7 +76,7 @@ static bool check_training(Compilation *c) {
     diag_help(diag, "train { loss = cross_entropy } is the least that is needed");
     return false;
   }
-  c->training = training && (c->options->train || (summarised(c->options) && !c->options->train_given));
+  c->training = training && (c->options->train || (summarized(c->options) && !c->options->train_given));
   return good(c);
 }
 
@@ -136,17 +136,17 @@ static void tell_plain(const Compilation *c) {
 }
 
 /* A file of 8 bits makes the net one of 8 bits. */
-static bool read_quantised(Compilation *c, const WeightsWay *way) {
+static bool read_quantized(Compilation *c, const WeightsWay *way) {
   QuantFile *file;
   if (!quantized_read(c->arena, c->diags, way, &file)) return false;
-  c->quantised = file != NULL;
+  c->quantized = file != NULL;
   if (!file) return true;
   const Options *o = c->options;
   c->training = false;
   if ((o->train_given && o->train) || o->look) {
     Diag *diag = diag_report(c->diags, DIAG_weights_file, NO_SPAN, NULL, "%s has weights of 8 bits, %s",
                              way->path, o->look ? "and --look needs floats" : "which cannot be trained on");
-    diag_help(diag, "train the weights of floats, and quantise them again: cnnc quantize");
+    diag_help(diag, "train the weights of floats, and quantize them again: cnnc quantize");
     return false;
   }
   if (!origin_read(c->arena, c->diags, way->path, c->graph)) return false;
@@ -158,7 +158,7 @@ static bool read_quantised(Compilation *c, const WeightsWay *way) {
   if (c->graph) c->weights = constant_weights(c->arena, c->graph);
   c->options = targets_for_bytes(c->options, c->arena);
   if (c->graph) tell_plain(c);
-  stage_done(c, "read weights, quantise");
+  stage_done(c, "read weights, quantize");
   return c->graph != NULL;
 }
 
@@ -171,8 +171,8 @@ static bool read_weights(Compilation *c) {
                           .prefix = c->options->weights_prefix,
                           .rename = c->options->rename,
                           .order = c->options->match ? &order : NULL};
-  if (!read_quantised(c, &way)) return false;
-  if (c->quantised) return good(c);
+  if (!read_quantized(c, &way)) return false;
+  if (c->quantized) return good(c);
   if (!weights_read(c->arena, c->diags, &way, c->graph, weights)) return false;
   c->order = order.s;
   if (!origin_read(c->arena, c->diags, c->options->weights, c->graph)) return false;
@@ -253,7 +253,7 @@ static int compile_to(Arena *arena, const Options *options, Programs *lowered) {
   if (!run(&c) || !good(&c) || lowered) outputs_abandon(c.outputs);
   else if (!outputs_commit(c.outputs, &why)) cannot_write(&c, options->output ? options->output : "-", why);
   if (options->time_report) print_times(&c);
-  diags_print(c.diags, stderr, options->format, options->colour);
+  diags_print(c.diags, stderr, options->format, options->color);
   if (lowered) *lowered = c.programs;
   return diags_errors(c.diags) ? 1 : 0;
 }

@@ -34,7 +34,7 @@ typedef struct Fmting {
   bool differs, broken; /* a file has another layout; a layout was wrong */
 } Fmting;
 
-static Fmt take_option(int code, DiagFormat *format, int *colour) {
+static Fmt take_option(int code, DiagFormat *format, int *color) {
   int index = 0;
   switch (code) {
   case 'w': return FMT_WRITE;
@@ -44,15 +44,15 @@ static Fmt take_option(int code, DiagFormat *format, int *colour) {
     if (!read_diagnostics(optarg, &index)) return FMT_WRONG;
     *format = (DiagFormat)index;
     return FMT_PRINT;
-  case LONG_COLOR: return read_color(optarg, colour) ? FMT_PRINT : FMT_WRONG;
+  case LONG_COLOR: return read_color(optarg, color) ? FMT_PRINT : FMT_WRONG;
   default: return FMT_WRONG;
   }
 }
 
-static Fmt read_options(Arena *arena, int argc, char **argv, DiagFormat *format, int *colour) {
+static Fmt read_options(Arena *arena, int argc, char **argv, DiagFormat *format, int *color) {
   Fmt what = FMT_PRINT;
   for (int code; (code = command_option(arena, &fmt_command, argc, argv)) != -1;) {
-    const Fmt asked = take_option(code, format, colour);
+    const Fmt asked = take_option(code, format, color);
     if (asked == FMT_WRONG || asked == FMT_HELP) return asked;
     if (asked == FMT_PRINT) continue;
     if (what != FMT_PRINT && what != asked)
@@ -103,9 +103,9 @@ static void fmt_file(Fmting *f, const char *path) {
 static int fmt(Arena *arena, const char *cnnc, int argc, char **argv) {
   (void)cnnc;
   DiagFormat format = DIAG_TEXT;
-  int colour = 0;
+  int color = 0;
   Fmting f = {.arena = arena, .sources = {.arena = arena}, .outputs = outputs_new(arena)};
-  f.what = read_options(arena, argc, argv, &format, &colour);
+  f.what = read_options(arena, argc, argv, &format, &color);
   if (f.what == FMT_HELP) return command_help(arena, &fmt_command);
   if (f.what == FMT_WRONG) return 2;
   if (optind == argc) return usage_error("no program is given: cnnc fmt [-w | --check] FILE.cnn..."), 2;
@@ -114,7 +114,7 @@ static int fmt(Arena *arena, const char *cnnc, int argc, char **argv) {
   const char *why = NULL;
   if (!outputs_commit(f.outputs, &why))
     diag_report(f.diags, DIAG_cannot_write, NO_SPAN, NULL, "cannot write the files: %s", why);
-  diags_print(f.diags, stderr, format, options_colour(colour));
+  diags_print(f.diags, stderr, format, options_color(color));
   return f.broken ? 3 : f.differs || diags_errors(f.diags) ? 1 : 0;
 }
 

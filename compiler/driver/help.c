@@ -21,8 +21,8 @@ const FormKind *help_forms(Arena *arena) { /* tables of other files are no const
       {"schedule", "schedules", "schedule", schedule_table},
       {"augmentation", "augmentations", "augment", augment_table},
       {"metric", "metrics", "metrics", metric_table},
-      {"quantisation", "quantisations", "quantize", quantize_table},
-      {"initialisation", "initialisations", "init", init_table},
+      {"quantization", "quantizations", "quantize", quantize_table},
+      {"initialization", "initializations", "init", init_table},
       {NULL, NULL, NULL, NULL},
   };
   FormKind *kinds = NEW_ARRAY(arena, FormKind, sizeof all / sizeof *all);

@@ -54,9 +54,9 @@ static const OptionRow import_options[] = {
      "names of layers: lines THEIRS = OURS; * stands for any letters; of several that fit the last counts",
      "@file"},
     {"rounding", LONG_ROUNDING, required_argument, "--rounding=KIND",
-     "of a quantised model: double, as TFLM and CMSIS-NN (of TensorFlow Lite, unless it is said); litert, as "
-     "LiteRT's reference kernels (of TensorFlow Lite alone); single, as ruy; float, as XNNPACK and "
-     "onnxruntime (of ONNX, unless it is said)",
+     "of a quantized model: double, as TFLM and CMSIS-NN (the default for TensorFlow Lite); litert, as "
+     "LiteRT's reference kernels (TensorFlow Lite only); single, as ruy; float, as XNNPACK and "
+     "onnxruntime (the default for ONNX)",
      "double litert single float"},
     {"list", LONG_LIST, no_argument, "--list", "prints what becomes of each node, and writes nothing", NULL},
     ROW_DIAGNOSTICS(LONG_DIAGNOSTICS),
@@ -69,7 +69,7 @@ typedef struct Importing {
   Arena *arena;
   ImportOptions options;
   const char *model, *output, *rename;
-  int diagnostics, colour, rounding; /* rounding: -1: that of the model's kind */
+  int diagnostics, color, rounding; /* rounding: -1: that of the model's kind */
   bool list, help;
   Sources sources;
   Diags *diags;
@@ -165,7 +165,7 @@ static bool take_option(Importing *m, int code) {
   case LONG_ROUNDING: return read_word("--rounding", optarg, roundings, &m->rounding);
   case LONG_LIST: return m->list = true;
   case LONG_DIAGNOSTICS: return read_diagnostics(optarg, &m->diagnostics);
-  case LONG_COLOR: return read_color(optarg, &m->colour);
+  case LONG_COLOR: return read_color(optarg, &m->color);
   default: return false;
   }
 }
@@ -455,7 +455,7 @@ static int import(Arena *arena, const char *cnnc, int argc, char **argv) {
   if (!m.options.net)
     m.options.net = import_net_name(arena, without_suffix(&m, without_suffix(&m, named, ".onnx"), ".tflite"));
   const int status = write_model(&m, at);
-  diags_print(m.diags, stderr, (DiagFormat)m.diagnostics, options_colour(m.colour));
+  diags_print(m.diags, stderr, (DiagFormat)m.diagnostics, options_color(m.color));
   return status ? status : diags_errors(m.diags) ? 1 : 0;
 }
 

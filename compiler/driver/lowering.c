@@ -257,7 +257,7 @@ bool lower(Compilation *c) {
                                  .cycles = cycles_of_board(c)};
   choose_embedding(c);
   Plan *infer = make_plan(c, PLAN_INFERENCE), *train = c->training ? make_plan(c, PLAN_TRAINING) : NULL,
-       *look = (o->look || o->kind == OUTPUT_PROGRAM) && !c->quantised ? make_plan(c, PLAN_LOOK) : NULL;
+       *look = (o->look || o->kind == OUTPUT_PROGRAM) && !c->quantized ? make_plan(c, PLAN_LOOK) : NULL;
   stage_done(c, "plan");
   if (!capacity_of_plans(c->arena, c->diags, c->graph, infer, train)) return false;
   const ProgramOptions training = lowering_of_training(c);

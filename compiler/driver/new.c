@@ -170,7 +170,7 @@ static int new_project(Arena *arena, const char *cnnc, int argc, char **argv) {
   if (b.help) return command_help(arena, &new_command);
   b.name = name_of(arena, b.folder);
   const int status = make_all(&b);
-  diags_print(b.diags, stderr, DIAG_TEXT, options_colour(0));
+  diags_print(b.diags, stderr, DIAG_TEXT, options_color(0));
   if (status == 0)
     printf("%s: a net, a program around it and a Makefile. Next: make -C %s run\n", b.folder, b.folder);
   return status;

@@ -62,7 +62,7 @@ const OptionRow options_table[] = {
      "what to write, by its suffix: .c (and .h beside it), .o, .so, .wasm, .model (the weights alone), "
      ".onnx; "
      "without a suffix: a program; -: C on standard output. Without -o the program is checked and "
-     "summarised",
+     "summarized",
      "@file"},
     {"emit", LONG_EMIT, required_argument, "--emit=KIND",
      "c header obj shared exe wasm model onnx; library: a folder for Arduino, PlatformIO, ESP-IDF, Zephyr "
@@ -89,8 +89,8 @@ const OptionRow options_table[] = {
      "win; 'theirs =' leaves one out",
      "@file"},
     {"match", LONG_MATCH, required_argument, "--match=HOW",
-     "how the arrays in that file are found: by name, or in their order where all shapes agree, which "
-     "prints a file for --rename",
+     "how the arrays in that file are found: by name; or in the order of the file, where all shapes "
+     "agree, which prints the pairs of names as a file for --rename",
      "name order"},
     {"layout", LONG_LAYOUT, required_argument, "--layout=ORDER",
      "how a model of ONNX takes its pictures: chw, as is usual there, or hwc, channels last", "chw hwc"},
@@ -156,8 +156,8 @@ const OptionRow options_table[] = {
      "inference takes the least memory. -O0 and -Os are made for generic unless --target says otherwise",
      "0 1 2 s"},
     {"exact", LONG_EXACT, no_argument, "--exact",
-     "no algorithm that rounds differently (Winograd, Strassen); in nets of 8 bits, where Winograd does "
-     "not, none with larger weights",
+     "no Winograd and no Strassen, whose results are rounded differently; int8: no algorithm that stores "
+     "larger weights (Winograd's are exact there)",
      NULL},
     {"updatable", LONG_UPDATABLE, no_argument, "--updatable",
      "int8 models: code that depends on the program and the options, not on the weights, so that NAME_open "
@@ -356,7 +356,7 @@ static bool read_dependencies(Options *options, const char *value, int argc, cha
   return options->dependencies = true;
 }
 
-bool options_colour(int choice) {
+bool options_color(int choice) {
   const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
   if (choice != 0) return choice == 1;
   return !(no && *no) && !(term && strcmp(term, "dumb") == 0) && isatty(STDERR_FILENO) == 1;
@@ -425,7 +425,7 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
 /* What was given, where that is not yet what it means. */
 typedef struct Given {
   bool kind;
-  int format, colour, threads;
+  int format, color, threads;
 } Given;
 
 static bool take_board(Options *options, Arena *arena, int code) {
@@ -479,7 +479,7 @@ static bool take_long(Options *options, Arena *arena, Given *given, int code) {
   case LONG_TUNE: options->tune = true; break;
   case LONG_AFTER: return read_after(options, arena, optarg);
   case LONG_DIAGNOSTICS: return read_diagnostics(optarg, &given->format);
-  case LONG_COLOR: return read_color(optarg, &given->colour);
+  case LONG_COLOR: return read_color(optarg, &given->color);
   case LONG_EXPLAIN: return read_explain(options, arena, optarg);
   case LONG_FIX: options->fix = true; break;
   case LONG_SUMMARY: options->summary = true; break;
@@ -534,7 +534,7 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
                              : take_letter(options, arena, code, argc, argv);
   }
   options->format = (DiagFormat)given.format;
-  options->colour = options_colour(given.colour);
+  options->color = options_color(given.color);
   if (!good) return false;
   if (options->action == ACTION_HELP && !options->topic && optind < argc && !is_program(argv[optind]))
     options->topic = argv[optind];

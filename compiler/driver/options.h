@@ -63,7 +63,7 @@ typedef struct OptionRow {
    code,                                                                                                     \
    required_argument,                                                                                        \
    "--color=WHEN",                                                                                           \
-   "auto always never; NO_COLOR is honoured",                                                                \
+   "auto always never; NO_COLOR is honored",                                                                 \
    "auto always never"}
 
 typedef struct Options {
@@ -102,7 +102,7 @@ typedef struct Options {
   const char *dependency_file;
   bool fix; /* fixes of messages are applied to the program first */
   DiagFormat format;
-  bool colour;
+  bool color;
 } Options;
 
 /* False after a mistake in the command line, which is reported on standard error: exit 2. */
@@ -110,7 +110,7 @@ bool options_parse(Options *, Arena *, int argc, char **argv);
 bool options_view(OutputKind);             /* a text about the program rather than the program */
 bool options_backend(OutputKind);          /* made by the C compiler */
 bool options_plain(const Options *);       /* without schedules */
-bool options_colour(int choice);           /* of --color: auto, always, never */
+bool options_color(int choice);            /* of --color: auto, always, never */
 extern const OptionRow options_table[];    /* ends with a row without a code */
 const char *const *options_kinds(Arena *); /* the values of --emit */
 const char *const *options_targets(Arena *);

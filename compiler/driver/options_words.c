@@ -95,9 +95,9 @@ bool read_diagnostics(const char *value, int *format) {
   return read_word("--diagnostics", value, names, format);
 }
 
-bool read_color(const char *value, int *colour) {
+bool read_color(const char *value, int *color) {
   static const char *const names[] = {"auto", "always", "never", NULL};
-  return read_word("--color", value, names, colour);
+  return read_word("--color", value, names, color);
 }
 
 bool is_name(const char *word, size_t n) {

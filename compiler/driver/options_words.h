@@ -20,5 +20,5 @@ bool read_word(const char *option, const char *value, const char *const *names, 
 bool read_diagnostics(const char *value, int *format);   /* of --diagnostics, as DiagFormat counts them */
 bool is_name(const char *word, size_t n);                /* of C: letters, digits, underscores */
 bool read_define(Arena *, const char *value, Defines *); /* one more -D */
-bool read_color(const char *value, int *colour);         /* of --color: 0 auto, 1 always, 2 never */
+bool read_color(const char *value, int *color);          /* of --color: 0 auto, 1 always, 2 never */
 #endif

@@ -87,7 +87,7 @@ static const OptionRow quantize_options[] = {
 };
 
 /* ---- the command line ---- */
-static bool read_calibrate(Quantising *q, const char *text) {
+static bool read_calibrate(Quantizing *q, const char *text) {
   static const char *const names[] = {"mse", "minmax", "entropy", "percentile", NULL};
   static const RangeKind kinds[] = {RANGE_MSE, RANGE_MINMAX, RANGE_ENTROPY, RANGE_PERCENTILE};
   static const double MOST = 99.99;
@@ -106,7 +106,7 @@ static bool read_calibrate(Quantising *q, const char *text) {
   return true;
 }
 
-static bool read_keep(Quantising *q, const char *text) {
+static bool read_keep(Quantizing *q, const char *text) {
   for (const char *at = text; *at;) {
     const size_t n = strcspn(at, ",");
     if (n) vec_push(q->arena, q->keeps, arena_copy(q->arena, at, n));
@@ -115,20 +115,20 @@ static bool read_keep(Quantising *q, const char *text) {
   return q->keeps.n > 0 || usage_error("--keep names layers: --keep=conv1,dense1");
 }
 
-static bool read_loss(Quantising *q, const char *text) {
+static bool read_loss(Quantizing *q, const char *text) {
   char *end;
   q->most_lost = strtod(text, &end);
   return (end != text && !*end && q->most_lost >= 0 && q->most_lost <= 100) ||
          usage_error("--max-loss is a number of points from 0 to 100, not '%s'", text);
 }
 
-static bool read_threads(Quantising *q, const char *text) {
+static bool read_threads(Quantizing *q, const char *text) {
   q->threads = text;
   return (strspn(text, "0123456789") == strlen(text) && strlen(text) <= 9 && atoi(text) > 0) ||
          usage_error("--threads is a whole number from 1 on, not '%s'", text);
 }
 
-static bool read_rounding(Quantising *q, const char *text) {
+static bool read_rounding(Quantizing *q, const char *text) {
   static const char *const names[] = {"single", "double", "float", NULL};
   int index = 0;
   if (!read_word("--rounding", text, names, &index)) return false;
@@ -136,7 +136,7 @@ static bool read_rounding(Quantising *q, const char *text) {
   return true;
 }
 
-static bool read_precision(Quantising *q, const char *text) {
+static bool read_precision(Quantizing *q, const char *text) {
   static const char *const names[] = {"i8", "i16", NULL};
   int index = 0;
   if (!read_word("--precision", text, names, &index)) return false;
@@ -144,13 +144,13 @@ static bool read_precision(Quantising *q, const char *text) {
   return true;
 }
 
-static bool read_samples(Quantising *q, const char *text) {
+static bool read_samples(Quantizing *q, const char *text) {
   q->samples = text;
   return (strspn(text, "0123456789") == strlen(text) && atoll(text) > 0) ||
          usage_error("--samples is a whole number from 1 on, not '%s'", text);
 }
 
-static bool take_option(Quantising *q, int code) {
+static bool take_option(Quantizing *q, int code) {
   switch (code) {
   case 'o': q->output = optarg; return true;
   case 'h': return q->help = true;
@@ -176,7 +176,7 @@ static bool take_option(Quantising *q, int code) {
   }
 }
 
-static bool read_options(Quantising *q, int argc, char **argv) {
+static bool read_options(Quantizing *q, int argc, char **argv) {
   for (int code; (code = command_option(q->arena, &quantize_command, argc, argv)) != -1;)
     if (!take_option(q, code)) return false;
   if (q->help) return true;
@@ -193,13 +193,13 @@ static bool read_options(Quantising *q, int argc, char **argv) {
 }
 
 /* ---- the file ---- */
-bool quantise_failed(Quantising *q, const char *why) {
+bool quantize_failed(Quantizing *q, const char *why) {
   if (why) diag_report(q->diags, DIAG_backend_failed, NO_SPAN, NULL, "%s", why);
   q->failed = true;
   return false;
 }
 
-static bool read_net(Quantising *q) {
+static bool read_net(Quantizing *q) {
   Ast *ast = program_read(q->arena, q->diags, &q->sources, q->program, q->directories.n, q->directories.data);
   const SemaOptions options = {q->directories.n, q->directories.data, NULL, NULL};
   Graph *graph = ast && !diags_errors(q->diags) ? sema_build(q->arena, q->diags, &q->sources, ast,
@@ -220,7 +220,7 @@ static bool read_net(Quantising *q) {
 }
 
 /* --keep names layers with weights. */
-static bool keeps_layers(Quantising *q) {
+static bool keeps_layers(Quantizing *q) {
   VEC(const char *) names = {0};
   for (int i = 0; i < q->graph->nodes.n; i++)
     if (q->graph->nodes.data[i]->op->traits.int8 == INT8_PRODUCT)
@@ -239,33 +239,33 @@ static bool keeps_layers(Quantising *q) {
   return !diags_errors(q->diags);
 }
 
-/* Weights that are equalised are those of the same net: it is observed with them. */
-static bool equalised(Quantising *q, const char **path) {
+/* Weights that are equalized are those of the same net: it is observed with them. */
+static bool equalized(Quantizing *q, const char **path) {
   *path = q->weights;
-  q->equalised = q->no_equalize || q->ranges ? 0 : equalize(q->arena, q->graph, q->values);
-  if (!q->equalised) return true;
+  q->equalized = q->no_equalize || q->ranges ? 0 : equalize(q->arena, q->graph, q->values);
+  if (!q->equalized) return true;
   Arrays arrays = {.arena = q->arena, .net = q->graph->name};
   for (int w = 0; w < q->graph->weights.n; w++) {
     const Weight *weight = q->graph->weights.data[w];
     arrays_add(&arrays, weight->name, F32, weight->rank, weight->dim, q->values + weight->offset);
   }
   *path = arena_printf(q->arena, "%s/equal.safetensors", q->work);
-  return arrays_save(&arrays, *path) || quantise_failed(q, strerror(errno));
+  return arrays_save(&arrays, *path) || quantize_failed(q, strerror(errno));
 }
 
 /* Ranges, weights, and the file as the compiler reads it. */
-static bool calibrated(Quantising *q, const char *path) {
+static bool calibrated(Quantizing *q, const char *path) {
   const WeightsWay way = {.path = path};
   QuantFile *file = NULL;
   Node **made = NEW_ARRAY(q->arena, Node *, q->graph->nodes.n + 1);
   q->made = calibrate(q->arena, q->graph, q->values, q->ranges ? q->ranges : &q->seen.values, &q->how);
   if (q->made->missing)
-    return quantise_failed(
+    return quantize_failed(
         q, arena_printf(q->arena,
                         q->ranges ? "training has left no range of '%s': --calibrate=mse chooses it from data"
                                   : "the program does not show the value '%s'",
                         q->made->missing));
-  if (!arrays_save(&q->made->arrays, path)) return quantise_failed(q, strerror(errno));
+  if (!arrays_save(&q->made->arrays, path)) return quantize_failed(q, strerror(errno));
   const Graph *bytes =
       quantized_read(q->arena, q->diags, &way, &file)
           ? quantize_graph(q->arena, q->diags, q->graph, file, &(QuantizeOptions){.made = made})
@@ -279,7 +279,7 @@ static bool calibrated(Quantising *q, const char *path) {
 /* ---- --max-loss ---- */
 /* What a value adds in noise, for what it computes: the worst of those that can get 16 bits, or of the layers
  * that can be one of floats. NULL: there is none. */
-static const Chosen *worst_value(const Quantising *q, bool widen) {
+static const Chosen *worst_value(const Quantizing *q, bool widen) {
   const Chosen *worst = NULL;
   double most = -1;
   for (int i = 0; i < q->made->chosen.n; i++) {
@@ -301,7 +301,7 @@ static const Chosen *worst_value(const Quantising *q, bool widen) {
 
 /* The next values that get 16 bits, or then layers that stay in floats: an eighth of all layers at a time.
  * False: all do. */
-static bool keep_more(Quantising *q) {
+static bool keep_more(Quantizing *q) {
   enum { PARTS = 8 };
   int layers = 0;
   for (int i = 0; i < q->graph->nodes.n; i++)
@@ -315,7 +315,7 @@ static bool keep_more(Quantising *q) {
   return true;
 }
 
-static bool written(Quantising *q) {
+static bool written(Quantizing *q) {
   const char *why = NULL, *temporary = NULL;
   Outputs *outputs = outputs_new(q->arena);
   if (outputs_adopt(outputs, q->output, &temporary, &why) && !arrays_save(&q->made->arrays, temporary))
@@ -325,26 +325,26 @@ static bool written(Quantising *q) {
   return diag_cannot_write(q->diags, q->output, why);
 }
 
-/* Quantises, with more values in 16 bits and more layers in floats until no more is lost than may be. */
-static bool quantised(Quantising *q) {
+/* Quantizes, with more values in 16 bits and more layers in floats until no more is lost than may be. */
+static bool quantized(Quantizing *q) {
   const char *path = arena_printf(q->arena, "%s/int8.safetensors", q->work),
              *program = arena_printf(q->arena, "%s/net8", q->work);
   for (;;) {
     q->diags = diags_new(q->arena, &q->sources);
     if (!calibrated(q, path)) return false;
     if (!q->before.metric) return true;
-    if (!quantise_build(q, path, program)) return false;
-    if (!quantise_judge(q, program, NULL, &q->after))
-      return quantise_failed(q, "the program of 8 bits does not tell its accuracy");
-    if (q->most_lost < 0 || quantise_lost(q) <= q->most_lost) return true;
+    if (!quantize_build(q, path, program)) return false;
+    if (!quantize_judge(q, program, NULL, &q->after))
+      return quantize_failed(q, "the program of 8 bits does not tell its accuracy");
+    if (q->most_lost < 0 || quantize_lost(q) <= q->most_lost) return true;
     if (!keep_more(q))
-      return quantise_failed(
-          q, arena_printf(q->arena, "%g points are lost with all layers in floats", quantise_lost(q)));
+      return quantize_failed(
+          q, arena_printf(q->arena, "%g points are lost with all layers in floats", quantize_lost(q)));
   }
 }
 
 /* Weights that were trained for 8 bits are what training has rounded: nothing is moved between them. */
-static bool finds_ranges(Quantising *q) {
+static bool finds_ranges(Quantizing *q) {
   q->ranges = q->calibrates ? NULL : aware_ranges(q->arena, q->graph, q->values);
   if (q->ranges) {
     q->how.range = RANGE_MINMAX;
@@ -360,41 +360,41 @@ static bool finds_ranges(Quantising *q) {
 }
 
 /* Training has rounded the weights of each filter to 8 bits, by a scale of its own. */
-static bool suits_training(const Quantising *q) {
+static bool suits_training(const Quantizing *q) {
   return !q->ranges || !(q->how.per_tensor || q->how.reduced) ||
          usage_error("%s: %s was trained for 8 bits with a scale for each filter; --calibrate=mse and "
                      "--data=PATH choose all anew",
                      q->how.per_tensor ? "--per-tensor" : "--reduce-range", q->weights);
 }
 
-static void run(Quantising *q) {
+static void run(Quantizing *q) {
   const char *program = arena_printf(q->arena, "%s/net", q->work), *weights;
   if (!read_net(q) || !finds_ranges(q)) return;
   q->wrong = !suits_training(q);
   if (q->wrong || !keeps_layers(q)) return;
-  diags_print(q->diags, stderr, DIAG_TEXT, options_colour(0)); /* of the source: each trial has its own */
+  diags_print(q->diags, stderr, DIAG_TEXT, options_color(0)); /* of the source: each trial has its own */
   q->diags = diags_new(q->arena, &q->sources);
-  if (q->data && !quantise_build(q, NULL, program)) return;
-  if (!equalised(q, &weights) || (q->data && !quantise_observe(q, program, weights))) return;
-  if (q->data && q->seen.targets) quantise_judge(q, program, q->weights, &q->before);
+  if (q->data && !quantize_build(q, NULL, program)) return;
+  if (!equalized(q, &weights) || (q->data && !quantize_observe(q, program, weights))) return;
+  if (q->data && q->seen.targets) quantize_judge(q, program, q->weights, &q->before);
   if (q->most_lost >= 0 && !q->before.share) {
-    quantise_failed(q, "--max-loss is in points of a metric, and the data has no test that gives one");
+    quantize_failed(q, "--max-loss is in points of a metric, and the data has no test that gives one");
     return;
   }
-  if (!quantised(q)) return;
-  quantise_warn(q);
-  if (written(q) && quantise_report(q)) quantise_tell(q);
+  if (!quantized(q)) return;
+  quantize_warn(q);
+  if (written(q) && quantize_report(q)) quantize_tell(q);
 }
 
-static void remove_work(const Quantising *q) {
+static void remove_work(const Quantizing *q) {
   static const char *const files[] = {"net", "net8", "seen.json", "equal.safetensors", "int8.safetensors"};
   for (int i = 0; i < 5; i++) remove(arena_printf(q->arena, "%s/%s", q->work, files[i]));
   rmdir(q->work);
 }
 
-static int quantise(Arena *arena, const char *cnnc, int argc, char **argv) {
+static int quantize(Arena *arena, const char *cnnc, int argc, char **argv) {
   (void)cnnc;
-  Quantising q = {.arena = arena,
+  Quantizing q = {.arena = arena,
                   .sources = {.arena = arena},
                   .samples = "500",
                   .most_lost = -1,
@@ -412,7 +412,7 @@ static int quantise(Arena *arena, const char *cnnc, int argc, char **argv) {
     run(&q);
     remove_work(&q);
   }
-  diags_print(q.diags, stderr, DIAG_TEXT, options_colour(0));
+  diags_print(q.diags, stderr, DIAG_TEXT, options_color(0));
   return q.wrong ? 2 : q.failed || diags_errors(q.diags) ? 1 : 0;
 }
 
@@ -426,5 +426,5 @@ const Command quantize_command = {
     "line.",
     quantize_options,
     ".cnn",
-    quantise,
+    quantize,
 };

@@ -17,9 +17,9 @@ static int add_silence(Arena *arena, const char **words) {
   return n;
 }
 
-bool quantise_build(Quantising *q, const char *weights, const char *program) {
+bool quantize_build(Quantizing *q, const char *weights, const char *program) {
   const char *why = NULL, *self = backend_self(q->arena);
-  if (!self) return quantise_failed(q, "cnnc does not find itself");
+  if (!self) return quantize_failed(q, "cnnc does not find itself");
   enum { OTHERS = 8 + DIAG_COUNT };
   const char **words = NEW_ARRAY(q->arena, const char *, OTHERS + q->defines.n + q->directories.n);
   int n = 0;
@@ -35,7 +35,7 @@ bool quantise_build(Quantising *q, const char *weights, const char *program) {
   n += add_silence(q->arena, words + n);
   if (q->cc) words[n++] = arena_printf(q->arena, "--cc=%s", q->cc);
   if (q->runtime) words[n++] = arena_printf(q->arena, "--runtime-dir=%s", q->runtime);
-  return backend_command(q->arena, "the program's build", words, false, &why) || quantise_failed(q, why);
+  return backend_command(q->arena, "the program's build", words, false, &why) || quantize_failed(q, why);
 }
 
 /* How many samples both nets are run on by eval: it takes a few nanoseconds for a product. */
@@ -47,14 +47,14 @@ static int64_t samples_measured(const Graph *graph) {
   return (int64_t)fmax(1, fmin(MOST, PRODUCTS / products));
 }
 
-bool quantise_observe(Quantising *q, const char *program, const char *weights) {
+bool quantize_observe(Quantizing *q, const char *program, const char *weights) {
   const char *why = NULL, *seen = arena_printf(q->arena, "%s/seen.json", q->work);
   char inputs[24];
   snprintf(inputs, sizeof inputs, "%lld", (long long)samples_measured(q->graph));
   const char *const run[] = {program,    "observe",  "--data", q->data, "--weights", weights, "--samples",
                              q->samples, "--inputs", inputs,   "-o",    seen,        NULL};
-  if (!backend_command(q->arena, "the program", run, false, &why)) return quantise_failed(q, why);
-  return observed_read(q->arena, seen, q->graph, &q->seen, &why) || quantise_failed(q, why);
+  if (!backend_command(q->arena, "the program", run, false, &why)) return quantize_failed(q, why);
+  return observed_read(q->arena, seen, q->graph, &q->seen, &why) || quantize_failed(q, why);
 }
 
 static bool ends_in(const char *name, const char *end) {
@@ -79,7 +79,7 @@ static bool read_judgement(Arena *arena, const char *text, Judgement *judgement)
   return judgement->metric != NULL;
 }
 
-bool quantise_judge(Quantising *q, const char *program, const char *weights, Judgement *judgement) {
+bool quantize_judge(Quantizing *q, const char *program, const char *weights, Judgement *judgement) {
   const char *why = NULL, *printed = "", *words[10] = {program, "eval", "--data", q->data, "--json"};
   int n = 5;
   *judgement = (Judgement){0};
@@ -90,6 +90,6 @@ bool quantise_judge(Quantising *q, const char *program, const char *weights, Jud
          read_judgement(q->arena, printed, judgement);
 }
 
-double quantise_lost(const Quantising *q) {
+double quantize_lost(const Quantizing *q) {
   return q->before.share ? 100 * (q->before.value - q->after.value) : q->after.value - q->before.value;
 }

@@ -7,7 +7,7 @@
 #include "quantizing.h"
 
 /* ---- warnings ---- */
-void quantise_warn(Quantising *q) {
+void quantize_warn(Quantizing *q) {
   static const double MUCH = 0.01;
   for (int i = 0; i < q->made->chosen.n; i++) {
     const Chosen *c = &q->made->chosen.data[i];
@@ -34,7 +34,7 @@ static void put_measured(Text *line, const Measured *m) {
   text_put(line, "  (alone %s)", decibels(line->arena, m->signal, m->alone));
 }
 
-static void tell_value(const Quantising *q, const Chosen *c) {
+static void tell_value(const Quantizing *q, const Chosen *c) {
   Text line = {.arena = q->arena};
   if (c->kept) text_put(&line, "%-20s f32", c->name);
   else {
@@ -48,7 +48,7 @@ static void tell_value(const Quantising *q, const Chosen *c) {
   printf("%s\n", line.s);
 }
 
-static void tell_judgement(const Quantising *q) {
+static void tell_judgement(const Quantizing *q) {
   const Judgement *a = &q->before, *b = &q->after;
   if (!q->data) return;
   if (!a->metric)
@@ -56,14 +56,14 @@ static void tell_judgement(const Quantising *q) {
            q->seen.targets ? "the data has no samples to test on" : "the data has no targets");
   else if (a->share)
     printf("%s %.1f %% -> %.1f %% (%+.1f)\n", a->metric, 100 * a->value, 100 * b->value,
-           -quantise_lost(q) + 0.0);
+           -quantize_lost(q) + 0.0);
   else printf("%s %.4g -> %.4g (%+.2g)\n", a->metric, a->value, b->value, b->value - a->value);
 }
 
-void quantise_tell(const Quantising *q) {
+void quantize_tell(const Quantizing *q) {
   if (q->ranges) printf("ranges as training has left them\n");
-  if (q->equalised)
-    printf("equalised between %d pair%s of layers\n", q->equalised, q->equalised == 1 ? "" : "s");
+  if (q->equalized)
+    printf("equalized between %d pair%s of layers\n", q->equalized, q->equalized == 1 ? "" : "s");
   for (int i = 0; i < q->made->chosen.n; i++) tell_value(q, &q->made->chosen.data[i]);
   tell_judgement(q);
 }
@@ -71,7 +71,7 @@ void quantise_tell(const Quantising *q) {
 /* ---- JSON ---- */
 static json_t *real(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
-static json_t *value_json(const Quantising *q, const Chosen *c) {
+static json_t *value_json(const Quantizing *q, const Chosen *c) {
   const Measured *m = &q->measured[c->last->id];
   json_t *value = json_pack("{s:s, s:s}", "name", c->name, "precision", precision_of(c));
   if (!c->kept) {
@@ -90,18 +90,18 @@ static json_t *value_json(const Quantising *q, const Chosen *c) {
   return value;
 }
 
-bool quantise_report(Quantising *q) {
+bool quantize_report(Quantizing *q) {
   json_t *layers = json_array();
   if (!q->report) return json_decref(layers), true;
   for (int i = 0; i < q->made->chosen.n; i++)
     json_array_append_new(layers, value_json(q, &q->made->chosen.data[i]));
   json_t *root = json_pack("{s:s, s:s, s:i, s:o}", "net", q->graph->name, "rounding", q->how.rounding,
-                           "equalised", q->equalised, "layers", layers);
+                           "equalised", q->equalized, "layers", layers);
   if (q->before.metric) {
     json_object_set_new(root, "metric", json_string(q->before.metric));
     json_object_set_new(root, "before", json_real(q->before.value));
     json_object_set_new(root, "after", json_real(q->after.value));
-    json_object_set_new(root, "lost", json_real(quantise_lost(q)));
+    json_object_set_new(root, "lost", json_real(quantize_lost(q)));
   }
   const bool written = root && json_dump_file(root, q->report, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0;
   json_decref(root);

@@ -15,7 +15,7 @@ typedef struct Judgement {
   bool share; /* of 1: told in per cent */
 } Judgement;
 
-typedef struct Quantising {
+typedef struct Quantizing {
   Arena *arena;
   Sources sources;
   Diags *diags;
@@ -30,26 +30,26 @@ typedef struct Quantising {
   double most_lost;              /* points; below 0: any */
 
   const Graph *graph;
-  float *values;       /* the weights, equalised */
-  int equalised;       /* between how many pairs of layers */
+  float *values;       /* the weights, equalized */
+  int equalized;       /* between how many pairs of layers */
   const Table *ranges; /* as training for 8 bits left them; NULL: they are chosen from data */
   Observations seen;
   const Calibrated *made;
   const Measured *measured; /* by node id; of the last `made` */
   Judgement before, after;
-} Quantising;
+} Quantizing;
 
-bool quantise_failed(Quantising *, const char *why); /* reports it, where it is not NULL; false */
+bool quantize_failed(Quantizing *, const char *why); /* reports it, where it is not NULL; false */
 
-/* ---- quantise_run.c: programs that cnnc builds ---- */
-bool quantise_build(Quantising *, const char *weights, const char *program); /* weights: of 8 bits, or NULL */
-bool quantise_observe(Quantising *, const char *program, const char *weights);
+/* ---- quantize_run.c: programs that cnnc builds ---- */
+bool quantize_build(Quantizing *, const char *weights, const char *program); /* weights: of 8 bits, or NULL */
+bool quantize_observe(Quantizing *, const char *program, const char *weights);
 /* False where the data has no test for the net. */
-bool quantise_judge(Quantising *, const char *program, const char *weights, Judgement *);
-double quantise_lost(const Quantising *); /* in points, or what a metric that is no share has moved by */
+bool quantize_judge(Quantizing *, const char *program, const char *weights, Judgement *);
+double quantize_lost(const Quantizing *); /* in points, or what a metric that is no share has moved by */
 
-/* ---- quantise_tell.c ---- */
-void quantise_warn(Quantising *); /* [saturating-layer] */
-void quantise_tell(const Quantising *);
-bool quantise_report(Quantising *); /* --report */
+/* ---- quantize_tell.c ---- */
+void quantize_warn(Quantizing *); /* [saturating-layer] */
+void quantize_tell(const Quantizing *);
+bool quantize_report(Quantizing *); /* --report */
 #endif

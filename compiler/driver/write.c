@@ -102,14 +102,14 @@ typedef struct Bytes {
 static bool run_backend(Compilation *c, BackendKind kind, const EmitUnit *from, int n, Bytes weights,
                         const char *path) {
   const Options *o = c->options;
-  static const char *const optimise[] = {
+  static const char *const optimize[] = {
       [LEVEL_FULL] = "-O3", [LEVEL_PLAIN] = "-O1", [LEVEL_QUICK] = "-O1", [LEVEL_SMALL] = "-Os"};
   static const char *const less[] = {[USE_STEADY] = "-O3", [USE_PACKING] = "-O2", [USE_SELDOM] = "-O1"};
   BackendUnit *unit = NEW_ARRAY(c->arena, BackendUnit, n);
   for (int i = 0; i < n; i++)
     unit[i] = (BackendUnit){from[i].text.s, from[i].text.n,
-                            o->level == LEVEL_FULL ? less[from[i].use] : optimise[o->level],
-                            .vectorise = o->level == LEVEL_QUICK};
+                            o->level == LEVEL_FULL ? less[from[i].use] : optimize[o->level],
+                            .vectorize = o->level == LEVEL_QUICK};
   Backend backend = {.arena = c->arena,
                      .kind = kind,
                      .cc = o->cc,
@@ -178,7 +178,7 @@ static bool write_model(Compilation *c) {
 /* What a model is made of; one of ONNX may have none. */
 static bool has_weights(Compilation *c) {
   const bool onnx = c->options->kind == OUTPUT_ONNX;
-  if (c->quantised) return true;
+  if (c->quantized) return true;
   if (c->graph->parameters ? c->weights != NULL : onnx) return true;
   const char *name = c->graph->name;
   if (c->graph->parameters == 0)
@@ -247,8 +247,8 @@ static bool write_onnx(Compilation *c) {
   const char *path = c->options->output, *beside = with_suffix(c->arena, path, ".onnx.data"), *temporary;
   if (!has_weights(c)) return false;
   OnnxNumbers numbers = {.weights = c->weights};
-  if (c->quantised && !functions_known(c)) return false;
-  const Graph *graph = c->quantised ? graph_of_bytes(c, &numbers) : c->graph;
+  if (c->quantized && !functions_known(c)) return false;
+  const Graph *graph = c->quantized ? graph_of_bytes(c, &numbers) : c->graph;
   ModelProto *model = onnx_out(c->arena, c->diags, graph, &numbers, c->options->layout == 1);
   if (!model) return false;
   if (onnx_bytes(model) > onnx_most) {

@@ -56,7 +56,7 @@ static const char *call_of(const Net *net, const char *const *name, bool trained
 }
 
 /* Whether the elements of an output have the net's labels. */
-static bool is_labelled(const Net *net, int output) {
+static bool is_labeled(const Net *net, int output) {
   return net->graph->nlabels > 0 &&
          shape_elements(net->graph->outputs.data[output].node->shape) == net->graph->nlabels;
 }
@@ -64,9 +64,9 @@ static bool is_labelled(const Net *net, int output) {
 static void put_prints(Text *print, Text *serial, const Net *net, const char *const *name) {
   for (int i = 0; i < net->graph->outputs.n; i++) {
     const char *loop = loop_over_first(net, net->output[i].upper), *array = name[net->graph->inputs.n + i],
-               *what = is_labelled(net, i) ? arena_printf(net->arena, "%s_labels[i]", net->name) : "i";
+               *what = is_labeled(net, i) ? arena_printf(net->arena, "%s_labels[i]", net->name) : "i";
     text_put(print, "%s%s\n    printf(\"%s %s: %%g\\n\", %s, (double)%s[i]);", i ? "\n" : "", loop, array,
-             is_labelled(net, i) ? "%s" : "%d", what, array);
+             is_labeled(net, i) ? "%s" : "%d", what, array);
     text_put(serial,
              "%s%s {\n    Serial.print(%s);\n    Serial.print(\": \");\n    Serial.println(%s[i]%s);\n  }",
              i ? "\n" : "", loop, what, array, net->graph->outputs.data[i].node->elem == F32 ? ", 4" : "");

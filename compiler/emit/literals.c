@@ -41,7 +41,7 @@ void put_floats(Text *out, const float *value, int64_t n, const char *indent) {
   text_put(out, "\n");
 }
 
-/* Seventeen digits tell any double from its neighbours; fewer are printed when they do as well. The decimal
+/* Seventeen digits tell any double from its neighbors; fewer are printed when they do as well. The decimal
  * point is the locale's, so it is put back. */
 void put_double(Text *out, double value) {
   if (put_special(out, value, "")) return;

@@ -210,8 +210,8 @@ static const Ref *named_word(const NestStmt *stmt) {
   return word && val->ref->buf->place != REGS && val->ref->buf->place != VIEW ? val->ref : NULL;
 }
 
-/* Two statements that name neighbours of an array. */
-static bool neighbours(const Printer *p, const NestStmt *stmt, const NestStmt *next) {
+/* Two statements that name neighbors of an array. */
+static bool neighbors(const Printer *p, const NestStmt *stmt, const NestStmt *next) {
   const Ref *a = p->print->load2 ? named_word(stmt) : NULL, *b = a ? named_word(next) : NULL;
   if (!b || a->buf != b->buf || a->buf->rank == 0) return false;
   int64_t gap = 0;
@@ -224,7 +224,7 @@ static bool neighbours(const Printer *p, const NestStmt *stmt, const NestStmt *n
   return gap == 1;
 }
 
-static void print_neighbours(Printer *p, const NestStmt *const stmt[2], int depth) {
+static void print_neighbors(Printer *p, const NestStmt *const stmt[2], int depth) {
   Text *out = p->out, text = {.arena = p->arena};
   const char *name[2];
   p->out = &text;
@@ -388,8 +388,8 @@ void print_body(Printer *p, const NestStmt *stmt, int depth) {
     if (depth > 1) print_wait(p, depth); /* before the next round */
   } else
     for (int i = 0; i < list.n; i++) { /* the last statement needs no block of its own */
-      if (i + 1 < list.n && neighbours(p, list.data[i], list.data[i + 1])) {
-        print_neighbours(p, (const NestStmt *const[]){list.data[i], list.data[i + 1]}, depth);
+      if (i + 1 < list.n && neighbors(p, list.data[i], list.data[i + 1])) {
+        print_neighbors(p, (const NestStmt *const[]){list.data[i], list.data[i + 1]}, depth);
         i++;
         continue;
       }

@@ -13,8 +13,8 @@ typedef struct OnnxNumbers {
   const Arrays *bytes;  /* of a net of 8 bits its weights, biases and scales as whole numbers, by the names of
                            its file; else NULL */
 } OnnxNumbers;
-/* A model of the program as written, with these weights in it. Values with a Quant are quantised and
- * dequantised again, as are whole weights. Inputs are [N,H,W,C] with `channels_last`. NULL after a report. */
+/* A model of the program as written, with these weights in it. Values with a Quant are quantized and
+ * dequantized again, as are whole weights. Inputs are [N,H,W,C] with `channels_last`. NULL after a report. */
 ModelProto *onnx_out(Arena *, Diags *, const Graph *, const OnnxNumbers *, bool channels_last);
 /* Takes the numbers of all tensors of `least` bytes and more out of the model: they go into the file
  * `location`, which lies beside it. What that file holds, in its order. */
@@ -59,7 +59,7 @@ const char *out_list(OnnxOut *, const char *what, int n, const int64_t *);
 const char *out_named(OnnxOut *, const char *name, int rank, const int64_t *dim, const float *);
 /* Nets of 8 bits: out_bytes.c. */
 const NamedArray *out_whole(const OnnxOut *, const Weight *); /* as whole numbers; NULL: it is floats */
-/* These, dequantised; data: in the order of the model. NULL: ONNX has no form for their scales. */
+/* These, dequantized; data: in the order of the model. NULL: ONNX has no form for their scales. */
 const char *out_dequantized(OnnxOut *, const Weight *, const NamedArray *, int rank, const int64_t *dim,
                             const void *data);
 /* By a node's scale: a value as whole numbers of that type, and these as a value. */

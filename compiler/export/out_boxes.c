@@ -50,14 +50,14 @@ static const char *stride_of(OnnxOut *o, const YoloHead *head) {
 /* The parts of a row that yolo computes in different ways, and then the row again. */
 const char *export_yolo(OnnxOut *o, const Node *node) {
   const YoloHead *head = node->detail;
-  const char *rows = out_rows(o, node), *centre, *size, *scores;
-  centre = out_one(o, "Sigmoid", box_columns(o, rows, YOLO_X, YOLO_W));
-  centre = out_two(o, "Add", centre, out_per_row(o, "cells", yolo_cell_of));
-  centre = out_two(o, "Mul", centre, stride_of(o, head));
+  const char *rows = out_rows(o, node), *center, *size, *scores;
+  center = out_one(o, "Sigmoid", box_columns(o, rows, YOLO_X, YOLO_W));
+  center = out_two(o, "Add", center, out_per_row(o, "cells", yolo_cell_of));
+  center = out_two(o, "Mul", center, stride_of(o, head));
   size = out_one(o, "Exp", box_columns(o, rows, YOLO_W, YOLO_OBJECT));
   size = out_two(o, "Mul", size, out_per_row(o, "anchors", anchor_of));
   scores = out_one(o, "Sigmoid", box_columns(o, rows, YOLO_OBJECT, YOLO_CLASSES + head->classes));
-  const char *y = out_node(o, "Concat", 3, (const char *const[]){centre, size, scores});
+  const char *y = out_node(o, "Concat", 3, (const char *const[]){center, size, scores});
   out_int(o, "axis", ROW);
   return y;
 }
@@ -119,11 +119,11 @@ const char *export_decode(OnnxOut *o, const Node *node) {
              *side = out_two(o, "Sub", coordinate_pair(o, boxes, 2, axis), low),
              *half = out_two(o, "Mul", side, out_number(o, "half", 0.5)),
              *by = out_two(o, "Mul", deltas_of(o, node, deltas, 0, axis), side),
-             *centre = out_two(o, "Add", out_two(o, "Add", low, half), by),
+             *center = out_two(o, "Add", out_two(o, "Add", low, half), by),
              *grown = deltas_of(o, node, deltas, 2, axis),
              *least = out_two(o, "Min", grown, out_number(o, "growth", box_growth())),
              *reach = out_two(o, "Mul", out_one(o, "Exp", least), half),
-             *from = out_two(o, "Sub", centre, reach), *to = out_two(o, "Add", centre, reach);
+             *from = out_two(o, "Sub", center, reach), *to = out_two(o, "Add", center, reach);
   const char *corners = out_two(o, "Concat", from, to);
   out_int(o, "axis", axis);
   const char *y = clip_boxes(o, node, corners, axis);
@@ -153,10 +153,10 @@ static Candidates given_candidates(OnnxOut *o, const Node *node) {
 static Candidates candidates_of_yolo(OnnxOut *o, const Node *node) {
   const Shape in = node->in[0]->shape;
   Candidates c = {.rows = in.dim[0], .classes = in.dim[1] - YOLO_CLASSES};
-  const char *x = out_input(o, 0), *centre = box_columns(o, x, YOLO_X, YOLO_W),
+  const char *x = out_input(o, 0), *center = box_columns(o, x, YOLO_X, YOLO_W),
              *size = box_columns(o, x, YOLO_W, YOLO_OBJECT),
              *half = out_two(o, "Mul", size, out_number(o, "half", 0.5)),
-             *from = out_two(o, "Sub", centre, half), *to = out_two(o, "Add", centre, half);
+             *from = out_two(o, "Sub", center, half), *to = out_two(o, "Add", center, half);
   c.boxes = out_two(o, "Concat", from, to);
   out_int(o, "axis", ROW);
   const char *object = box_columns(o, x, YOLO_OBJECT, YOLO_CLASSES);

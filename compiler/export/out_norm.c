@@ -1,4 +1,4 @@
-/* out_norm.c: normalisations, out to ONNX. */
+/* out_norm.c: normalizations, out to ONNX. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "export/onnx_out.h"

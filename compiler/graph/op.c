@@ -222,7 +222,7 @@ static bool resolve_init(ShapeContext *context, const Node *node, const char *pa
     }
   } else if (value->kind == CONST_POISON) return false;
   else {
-    op_error_at(context, node, param, DIAG_wrong_type, "%s of %s is not an initialisation", param,
+    op_error_at(context, node, param, DIAG_wrong_type, "%s of %s is not an initialization", param,
                 node->op->name);
     return false;
   }

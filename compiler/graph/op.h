@@ -40,7 +40,7 @@ typedef struct Param {
 const char *param_type_text(const Param *); /* what the argument may be, in words */
 
 /* A named set of parameters that is no operator: an optimizer, a schedule, an augmentation, a metric, an
- * initialisation. */
+ * initialization. */
 typedef struct Form {
   const char *name, *summary;
   const Param *params;

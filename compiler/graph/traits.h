@@ -12,7 +12,7 @@ typedef enum Fold {
   FOLD_NONE,
   FOLD_SCALE,
   FOLD_NORMALIZE
-} Fold; /* what passes may fold into the weights of a neighbour: batchnorm after, normalize before */
+} Fold; /* what passes may fold into the weights of a neighbor: batchnorm after, normalize before */
 
 typedef enum Scores {
   SCORES_NONE,

@@ -80,7 +80,7 @@ typedef struct ImportLayout { /* where the model has the channels */
   bool last;                  /* [N,H,W,C]; else [N,C,H,W] */
 } ImportLayout;
 typedef struct ImportOptions {
-  const char *net, *rounding; /* rounding: of a quantised model; NULL: float */
+  const char *net, *rounding; /* rounding: of a quantized model; NULL: float */
   bool chw;                   /* the caller's buffers are laid out as ONNX has them */
   VEC(const char *) outputs, bytes;
   VEC(ImportShape) shapes;
@@ -303,10 +303,10 @@ bool reduced_axes(ModelImport *, const OnnxNode *, int input, int rank, bool *ov
 const Quant *quant_of(const Value *);       /* in which it is stored, or NULL */
 const Quant *quant_kept(const Statement *); /* what it makes has that of what it moves; or NULL */
 Value *same_value(ModelImport *, Value *);  /* with a name of its own */
-TensorType port_bytes(const ModelImport *, const OnnxPort *); /* of an input that is dequantised; or 0 */
+TensorType port_bytes(const ModelImport *, const OnnxPort *); /* of an input that is dequantized; or 0 */
 /* Whole numbers stay what they are, and so do the node's results. false after no(). */
 bool keeps_bytes(ModelImport *, const OnnxNode *, int statements);
-void quantize_once(ModelImport *); /* a tensor that is quantised twice alike */
+void quantize_once(ModelImport *); /* a tensor that is quantized twice alike */
 bool is_move(const Statement *);   /* its elements are some of its operands' */
 /* What is computed in 8 bits, and the arrays for it. */
 void make_frames(ModelImport *);

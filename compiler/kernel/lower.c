@@ -473,8 +473,8 @@ Val lower_packed_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *gro
     bias = sub(bias, shifted_bias(l, pack, out_channel, group_channel));
   for (int i = 0; i < l->kernel->nscales;
        i++) { /* one after the other: the sources are listed in the order in which they are met */
-    Val centred = sub(bias, scale_part(l, pack, i, BN_MEAN, out_channel, 0));
-    Val scaled = mul(centred, scale_gain(l, pack, i, out_channel));
+    Val centered = sub(bias, scale_part(l, pack, i, BN_MEAN, out_channel, 0));
+    Val scaled = mul(centered, scale_gain(l, pack, i, out_channel));
     bias = add(scaled, scale_part(l, pack, i, BN_BIAS, out_channel, 0));
   }
   return bias;

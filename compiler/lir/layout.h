@@ -134,7 +134,7 @@ typedef struct Footprint {
   int64_t flash, tables, labels; /* flash: weights, tables, labels */
   int64_t model;                 /* of RAM: weights that are not compiled in */
   int64_t workspace;
-  int64_t stack; /* of NAME_infer, by a compiler that optimises; -1: not known, or not looked at: no board */
+  int64_t stack; /* of NAME_infer, by a compiler that optimizes; -1: not known, or not looked at: no board */
   int64_t ram;   /* of model, workspace and stack */
   int n;         /* layers, in the order of their calls */
   LayerFootprint *layer;

@@ -170,7 +170,7 @@ static bool is_summed(const Program *p, int64_t from, int64_t to) {
   return false;
 }
 
-/* The backward pass comes to the first weights last. Neighbours that are complete one after the other share a
+/* The backward pass comes to the first weights last. Neighbors that are complete one after the other share a
  * bucket until it is full. */
 static void find_buckets(Sharing *s, const Graph *written) {
   Program *p = s->program;

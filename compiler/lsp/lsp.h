@@ -53,7 +53,7 @@ struct Document {
   const char *text;
   size_t n;
   json_int_t version;
-  bool stale;                  /* the text, or one that it imports, changed after it was analysed */
+  bool stale;                  /* the text, or one that it imports, changed after it was analyzed */
   struct Analysis *now, *good; /* of the text; the last one without errors. They may be the same */
 };
 
@@ -110,7 +110,7 @@ Document *document_find(const Server *, const char *uri);
 Document *document_of(const Server *, const json_t *params, Failure *);
 void documents_open(Server *, const json_t *params), documents_change(Server *, const json_t *params),
     documents_close(Server *, const json_t *params);
-void documents_touch(Server *, const char *identity); /* whoever has this file is to be analysed again */
+void documents_touch(Server *, const char *identity); /* whoever has this file is to be analyzed again */
 
 /* The text of a file that is not the one that is open, for trying a change. */
 typedef struct Instead {

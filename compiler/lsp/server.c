@@ -1,5 +1,5 @@
 /* server.c: the loop: messages are queued as they come, so that a request that is cancelled is never begun,
- * and of a burst of changes the last text is analysed; then they are answered in order. */
+ * and of a burst of changes the last text is analyzed; then they are answered in order. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lsp/server.h"
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  * so many bytes behind the operand's first: the smallest distance, over all loads and all stores before them,
  * from the end of what is stored to the start of what is loaded. A convolution that goes through its rows
  * reads its input a row or two behind what it writes: its result fits into the same memory, moved up by so
- * much ("diagonal memory optimisation": Blacker et al., arXiv 2010.01668; they observe compiled code, or
- * analyse the source of a layer; here it follows from the nest, whatever the schedule is).
+ * much ("diagonal memory optimization": Blacker et al., arXiv 2010.01668; they observe compiled code, or
+ * analyze the source of a layer; here it follows from the nest, whatever the schedule is).
  *
  * Channel by channel, as depthwise convolutions go, nothing of that holds for bytes; but where a pixel of the
  * operand has as many bytes as one of the result, and they are moved by whole pixels, a channel meets only

@@ -57,7 +57,7 @@ libcnnc_a_SOURCES += %D%/shape/blocks.c %D%/shape/blocks.h %D%/shape/region.c \
   %D%/shape/weave.c %D%/shape/weave.h %D%/shape/zero_pad.c
 EXTRA_DIST += %D%/TEMPLATE.c
 
-# Routines: C that is copied into generated code, as a C string without its licence line.
+# Routines: C that is copied into generated code, as a C string without its license line.
 ROUTINE_TEXTS = %D%/detection/best_text.inc %D%/detection/box_text.inc %D%/detection/delta_text.inc \
   %D%/detection/match_text.inc %D%/detection/nms_rows_text.inc %D%/detection/nms_text.inc \
   %D%/detection/panoptic_text.inc \

@@ -9,7 +9,7 @@
 /* ---- losses ---- */
 /* The parts of a loss. All see what lies before the activation that belongs to the loss (`absorbs`: softmax
  * before cross_entropy). op: SAMPLE, inputs (output, target, scale) -> this image's share of the mean; scale:
- * BATCH, inputs (target) -> vector(1), 1 / normaliser; gradient: SAMPLE, inputs (output, target, scale). */
+ * BATCH, inputs (target) -> vector(1), 1 / normalizer; gradient: SAMPLE, inputs (output, target, scale). */
 typedef struct Loss {
   const Op *op, *scale, *gradient;
   const Op *slopes; /* NULL, or what the gradient takes instead of the scale: inputs output, target, scale ->

@@ -1,9 +1,9 @@
 /* memory_limit.c: a training plan that fits into a memory limit. Values of the forward pass are
- * rematerialised rather than kept, in two steps. First in runs of layers, of which the first value is kept
+ * rematerialized rather than kept, in two steps. First in runs of layers, of which the first value is kept
  * (Chen et al., 2016, "Training deep nets with sublinear memory cost"): runs of several lengths are tried,
  * for all values or only those that are cheap for their size. Then greedily, from the best of these and from
- * nothing: rematerialise once more the value that removes the most excess memory for its work. Once
- * everything fits, keep each value that need not be rematerialised after all.
+ * nothing: rematerialize once more the value that removes the most excess memory for its work. Once
+ * everything fits, keep each value that need not be rematerialized after all.
  *
  * Needs: a graph with a train block. Keeps: every value, to the bit. */
 // SPDX-License-Identifier: Apache-2.0
@@ -21,7 +21,7 @@ enum {
 }; /* STEP: the least is looked for in steps of this part */
 static const int parts[RUNS] = {
     1,  2,  3,  4,  5,  6,  8,
-    10, 12, 16, 20, 24, 32, 48}; /* a run holds at most this part of all that could be rematerialised */
+    10, 12, 16, 20, 24, 32, 48}; /* a run holds at most this part of all that could be rematerialized */
 
 typedef struct Value {
   int id;

@@ -17,7 +17,7 @@ typedef enum Fusing {
 } Fusing;
 
 /* Is a layer, or a gradient of one, faster for so many images at once, although so many bytes of an image are
- * kept meanwhile that its neighbours would find in a cache? */
+ * kept meanwhile that its neighbors would find in a cache? */
 typedef bool WholeBatchPays(const void *costs, const Node *, int64_t batch, int64_t kept);
 
 /* The layers up to a node are computed in so many bands of rows, or more where a value has fewer rows; n 0:
@@ -114,7 +114,7 @@ typedef struct Plan {
   int64_t batch_bytes;
   VEC(ValueOverlap) overlaps;     /* of program/overlap.c, before the layout */
   int *last_writer;               /* by node id: the last kernel that writes into it */
-  int64_t again_work, again_macs; /* training: what is rematerialised, an image: multiply-adds and
+  int64_t again_work, again_macs; /* training: what is rematerialized, an image: multiply-adds and
                                      elements; multiply-adds */
   struct Life *life;              /* by node id: of store.c */
 } Plan;

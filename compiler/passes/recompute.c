@@ -1,7 +1,7 @@
-/* recompute.c: values that are rematerialised where they are needed late, so that they need not be kept until
+/* recompute.c: values that are rematerialized where they are needed late, so that they need not be kept until
  * then. What an element-wise kernel makes of values that are kept anyway (batchnorm and relu of a
  * convolution's result) is computed again in each phase that reads it: that takes less time than to read it
- * from memory. Other values are rematerialised when the caller says so.
+ * from memory. Other values are rematerialized when the caller says so.
  *
  * Needs: a training graph. Keeps: values, to the bit: a copy is the same operator with the same inputs. Nodes
  * stay in topological order; a copy stands right before the first node that reads it. */
@@ -36,7 +36,7 @@ typedef struct Recompute {
   Time *time;   /* by node id, as all that follow */
   int *last;    /* the phase that reads it last */
   bool *all;    /* read for all images together */
-  bool *again;  /* rematerialised: found cheap, or told to, or read by a copy of such a one */
+  bool *again;  /* rematerialized: found cheap, or told to, or read by a copy of such a one */
   int *told;    /* how often, if it was told */
   Readers *readers;
   Readers copies;
@@ -97,7 +97,7 @@ static int64_t most_elements(const Node *node) {
   return most;
 }
 
-/* From the inputs on: a value can be had until the phase that reads it last; one that is rematerialised as
+/* From the inputs on: a value can be had until the phase that reads it last; one that is rematerialized as
  * long as its inputs can, with their work. */
 static void find_cheap(Recompute *r) {
   const Graph *graph = r->graph;

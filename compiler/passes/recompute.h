@@ -1,17 +1,17 @@
-/* recompute.h: values of the training graph that are rematerialised rather than kept. */
+/* recompute.h: values of the training graph that are rematerialized rather than kept. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_RECOMPUTE_H
 #define CNNC_RECOMPUTE_H
 #include "passes/plan.h"
 
 /* Adds copies of nodes to a training graph, each for the nodes that read the value late. again: by node id,
- * how often to rematerialise it, which splits its live range at the longest gaps between two readers; NULL:
- * nothing. Cheap nodes are always rematerialised, and so is what a copy reads and is dead by then. Ids
+ * how often to rematerialize it, which splits its live range at the longest gaps between two readers; NULL:
+ * nothing. Cheap nodes are always rematerialized, and so is what a copy reads and is dead by then. Ids
  * change. */
 typedef struct Recomputed {
   int64_t work, macs;
 } Recomputed; /* of an image: recompute_work of all copies; their multiply-adds */
 Recomputed pass_recompute(Plan *, const unsigned char *again);
-const bool *recompute_late(Arena *, Plan *); /* by node id: is it worth while to rematerialise it? */
+const bool *recompute_late(Arena *, Plan *); /* by node id: is it worth while to rematerialize it? */
 int64_t recompute_work(const Node *);        /* multiply-adds and elements */
 #endif

@@ -1,4 +1,4 @@
-/* quant_file.h: a quantised net's file: the arrays of a .safetensors file whose metadata `cnnc.quantization`
+/* quant_file.h: a quantized net's file: the arrays of a .safetensors file whose metadata `cnnc.quantization`
  * say how it rounds. Of layer L it has L.weight (I8, in the usual order), L.weight.scale (F32 [filters] or
  * [1]), L.bias (I32); of each value V that is stored V.scale (F32 [1]) and V.zero (I8 [1]). Where metadata
  * say that V has 16 bits its zero is 0, and the L.bias of layers that make or read it are I64. */

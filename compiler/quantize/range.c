@@ -4,7 +4,7 @@
 #include "base/number.h"
 #include "quantize/calibrate.h"
 
-static double centre(const Observed *o, int bin) { return o->lo + (o->hi - o->lo) * (bin + 0.5) / o->bins; }
+static double center(const Observed *o, int bin) { return o->lo + (o->hi - o->lo) * (bin + 0.5) / o->bins; }
 
 static double all_of(const Observed *o) {
   double all = 0;
@@ -17,7 +17,7 @@ static double squared_error(const Observed *o, double lo, double hi, int steps) 
   const double step = (hi - lo) / steps, inside = step * step / 12;
   double error = 0;
   for (int i = 0; i < o->bins; i++) {
-    const double x = centre(o, i), out = x < lo ? lo - x : x > hi ? x - hi : 0;
+    const double x = center(o, i), out = x < lo ? lo - x : x > hi ? x - hi : 0;
     error += o->count[i] * (out > 0 ? out * out : inside);
   }
   return error;
@@ -95,6 +95,6 @@ SeenRange range_of(const Calibration *how, const Observed *o, bool wide) {
   if (!(range.hi > range.lo)) range.hi = range.lo + 1; /* zeros alone */
   const double all = all_of(o);
   for (int i = 0; i < o->bins && all > 0; i++)
-    if (centre(o, i) < range.lo || centre(o, i) > range.hi) range.cut += o->count[i] / all;
+    if (center(o, i) < range.lo || center(o, i) > range.hi) range.cut += o->count[i] / all;
   return range;
 }

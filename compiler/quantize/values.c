@@ -365,7 +365,7 @@ static void report_int8_problems(const Quantizer *q) {
   const int n = q->problems.n;
   if (!n) return;
   Diag *diag = diag_report(q->diags, DIAG_weights_mismatch, q->from->name_span, NULL,
-                           "%s is not quantised for %s: %d %s", q->file->path, q->from->name, n,
+                           "%s is not quantized for %s: %d %s", q->file->path, q->from->name, n,
                            n == 1 ? "difference" : "differences");
   for (int i = 0; i < n && i < SHOWN; i++) diag_fact(diag, "%s", q->problems.data[i]);
   if (n > SHOWN) diag_fact(diag, "and %d more", n - SHOWN);

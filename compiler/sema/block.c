@@ -38,11 +38,11 @@ static int body_visit(Sema *s, Way *way, const Body *body);
 
 /* How many blocks lie within each other below this one, itself included. */
 static int block_visit(Sema *s, Way *way, BlockDef *block) {
-  block->colour = ON_THE_WAY;
+  block->color = ON_THE_WAY;
   vec_push(s->arena, way->block, block);
   block->height = 1 + body_visit(s, way, block->block->body);
   way->block.n--;
-  block->colour = DONE;
+  block->color = DONE;
   return block->height;
 }
 
@@ -50,16 +50,16 @@ static int call_visit(Sema *s, Way *way, const Call *call) {
   BlockDef *block = table_find(&s->blocks, call->name.s);
   int height = block ? block->height : 0;
   if (!block || s->stopped) return 0;
-  if (block->colour == ON_THE_WAY) {
+  if (block->color == ON_THE_WAY) {
     cycle_report(s, way, block, call);
     return 0;
   }
-  if (block->colour == NOT_SEEN && way->block.n < DEEPEST_BLOCKS && way->depth < DEEPEST_BODIES) {
+  if (block->color == NOT_SEEN && way->block.n < DEEPEST_BLOCKS && way->depth < DEEPEST_BODIES) {
     vec_push(s->arena, way->call, call);
     height = block_visit(s, way, block);
     way->call.n--;
   }
-  if (block->colour == DONE && way->block.n + height <= DEEPEST_BLOCKS) return height;
+  if (block->color == DONE && way->block.n + height <= DEEPEST_BLOCKS) return height;
   if (!s->stopped)
     diag_report(s->diags, DIAG_too_deep, call->span, NULL,
                 "blocks are applied within blocks more than %d deep", DEEPEST_BLOCKS);
@@ -86,7 +86,7 @@ static int body_visit(Sema *s, Way *way, const Body *body) {
 void blocks_find_cycles(Sema *s) {
   Way way = {0};
   for (int i = 0; i < s->block_list.n; i++)
-    if (s->block_list.data[i]->colour == NOT_SEEN) block_visit(s, &way, s->block_list.data[i]);
+    if (s->block_list.data[i]->color == NOT_SEEN) block_visit(s, &way, s->block_list.data[i]);
 }
 
 /* ---- arguments ---- */

@@ -50,7 +50,7 @@ typedef struct BlockDef {
   bool active;           /* being expanded now */
   bool used;             /* the net reaches it */
   bool broken;           /* it applies itself: reported once */
-  int colour, height;    /* of the search for cycles; how many blocks lie within each other in it */
+  int color, height;     /* of the search for cycles; how many blocks lie within each other in it */
 } BlockDef;
 
 /* ---- naming: where layers are counted (layer_names.c) ---- */

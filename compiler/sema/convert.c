@@ -276,7 +276,7 @@ Const param_convert(Sema *s, const Frame *frame, const char *what, const Param *
   return floats_only(&w, &converted) ? converted : const_poison(c->span);
 }
 
-/* ---- initialisations ---- */
+/* ---- initializations ---- */
 
 const char *init_words(Arena *arena) {
   Text words = {.arena = arena};
@@ -303,7 +303,7 @@ Const init_eval(Sema *s, const Frame *frame, const char *what, const Param *p, c
     if (value.kind != CONST_WORD && value.kind != CONST_STRING) return value;
     form = form_find(init_table, value.s);
   }
-  const Bound bound = form_bind(s, frame, "initialisation", form, args, e->span);
+  const Bound bound = form_bind(s, frame, "initialization", form, args, e->span);
   if (!bound.ok) return const_poison(e->span);
   const int n = params_count(form->params);
   return (Const){

@@ -97,7 +97,7 @@ static const Elsewhere same[] = {
     {"pixelunshuffle", "space_to_depth"},
     {"view", "reshape"},
     {"unflatten", "reshape"},
-    /* initialisations */
+    /* initializations */
     {"xavier", "glorot"},
     {"xavieruniform", "glorot"},
     {"glorotuniform", "glorot"},

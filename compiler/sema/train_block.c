@@ -132,12 +132,12 @@ static void augment_check(const Reading *r, const Setting *setting) {
   const Shape shape = input->node->shape;
   const int code = setting->form->code;
   const bool fits = code == AUGMENT_ANY || code == AUGMENT_MIX ||
-                    (shape.rank == 3 && (code != AUGMENT_COLOUR || shape.dim[2] == 3));
+                    (shape.rank == 3 && (code != AUGMENT_COLOR || shape.dim[2] == 3));
   if (fits) {
     if (code == AUGMENT_PIECE) piece_check(r, setting, input);
     return;
   }
-  const char *wanted = code == AUGMENT_COLOUR ? "pictures of three channels" : "pictures";
+  const char *wanted = code == AUGMENT_COLOR ? "pictures of three channels" : "pictures";
   Diag *diag = diag_report(r->s->diags, DIAG_wrong_shape, setting->span, NULL,
                            "%s works on %s, but the input '%s' is %s", setting->form->name, wanted,
                            input->name, shape_text(r->s->arena, shape));
@@ -167,7 +167,7 @@ static void metric_add(const Reading *r, const Setting *setting) {
 static void quantize_read(const Reading *r, const Expr *e) {
   Setting setting;
   if (e->kind == EXPR_PATH && e->nparts == 1 && strcmp(e->part[0].s, "off") == 0) return;
-  if (!form_read(r, "quantisation", quantize_table, e, &setting)) return;
+  if (!form_read(r, "quantization", quantize_table, e, &setting)) return;
   Aware *aware = r->training->aware = NEW(r->s->arena, Aware);
   *aware = (Aware){.span = e->span,
                    .start = form_arg(&setting, "start")->i,

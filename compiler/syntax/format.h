@@ -12,7 +12,7 @@ typedef enum Formatted {
 } Formatted;
 
 /* Lays out a source of `sources`: 4 blanks for each open brace or bracket; one blank around ->, = and binary
- * operators, none around = within brackets; at most one blank line; comments behind neighbouring lines begin
+ * operators, none around = within brackets; at most one blank line; comments behind neighboring lines begin
  * in the same column. Lines stay broken where they are; a line that goes on with -> begins in the
  * column behind the statement's =. To lay out what comes out changes nothing. */
 Formatted format_source(Text *out, Arena *, Diags *, Sources *, uint32_t source);

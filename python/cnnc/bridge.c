@@ -233,7 +233,7 @@ cnn_trainer *bridge_trainer(float *weights, uint64_t seed, int32_t seeded) {
 
 void bridge_trainer_free(cnn_trainer *trainer) { free(trainer); }
 
-/* Weights as the program initialises them. */
+/* Weights as the program initializes them. */
 void bridge_init(float *weights, uint64_t seed, int32_t seeded) {
   NETWORK.init(weights, seeded ? seed : NETWORK.recipe->seed);
 }

@@ -62,7 +62,7 @@ cnn_augmentation cnn_augment_draw(const cnn_recipe *recipe, cnn_plane plane, uin
 }
 
 /* ---- Geometry ----
- * Where in the source the pixels of the result come from, relative to the centre, in pixels of the first
+ * Where in the source the pixels of the result come from, relative to the center, in pixels of the first
  * input. */
 
 typedef struct Warp {
@@ -136,7 +136,7 @@ static bool step_warp(const cnn_augmentation *a, int32_t step, Warp *warp) {
 
 static bool is_picture(cnn_plane plane) {
   return plane.height > 1 && plane.width > 1;
-} /* only those are moved and coloured */
+} /* only those are moved and colored */
 
 /* The same for a plane of another size. */
 static Warp warp_on(const Warp *w, cnn_plane first, cnn_plane plane) {
@@ -192,7 +192,7 @@ static int32_t floor_of(double x) {
   return (double)i > x ? i - 1 : i;
 }
 
-/* The sum of the four neighbours that are inside, each with its part. */
+/* The sum of the four neighbors that are inside, each with its part. */
 static void blend_edge(cnn_plane plane, const float *in, int32_t left, int32_t top, const float part[4],
                        float *out) {
   const int64_t depth = plane.channels;
@@ -205,7 +205,7 @@ static void blend_edge(cnn_plane plane, const float *in, int32_t left, int32_t t
   }
 }
 
-/* Bilinear with half-pixel centres; zero outside. Nearly all pixels have all four neighbours inside: for
+/* Bilinear with half-pixel centers; zero outside. Nearly all pixels have all four neighbors inside: for
  * those nothing is tested. */
 static void resample(const Warp *warp, cnn_plane plane, const float *in, float *out) {
   const Warp w = *warp;
@@ -272,8 +272,8 @@ static void contrast(cnn_plane plane, float *pixel, float factor) {
 
 static void saturation(cnn_plane plane, float *pixel, float factor) {
   for (int64_t i = 0; i < (int64_t)plane.height * plane.width; i++, pixel += 3) {
-    const float grey = (float)luma(pixel);
-    for (int c = 0; c < 3; c++) pixel[c] = grey + factor * (pixel[c] - grey);
+    const float gray = (float)luma(pixel);
+    for (int c = 0; c < 3; c++) pixel[c] = gray + factor * (pixel[c] - gray);
   }
 }
 
@@ -354,7 +354,7 @@ static void step_values(const cnn_augmentation *a, int32_t step, cnn_plane plane
   const cnn_augment_kind kind = cnn_augment_kind_of(option);
   if (kind == CNN_AUGMENT_NOISE) noise(a, step, plane, pixel, v[0] * (double)scale);
   if (!is_picture(plane)) return;
-  const bool colours = plane.channels == 3;
+  const bool colors = plane.channels == 3;
   switch (kind) {
   case CNN_AUGMENT_BRIGHTNESS: {
     const float more = scale * (float)between(a, step, 0, -v[0], v[0]);
@@ -363,10 +363,10 @@ static void step_values(const cnn_augmentation *a, int32_t step, cnn_plane plane
   }
   case CNN_AUGMENT_CONTRAST: contrast(plane, pixel, (float)between(a, step, 0, v[0], v[1])); break;
   case CNN_AUGMENT_SATURATION:
-    if (colours) saturation(plane, pixel, (float)between(a, step, 0, v[0], v[1]));
+    if (colors) saturation(plane, pixel, (float)between(a, step, 0, v[0], v[1]));
     break;
   case CNN_AUGMENT_HUE:
-    if (colours) hue(plane, pixel, (float)between(a, step, 0, -v[0], v[0]));
+    if (colors) hue(plane, pixel, (float)between(a, step, 0, -v[0], v[0]));
     break;
   case CNN_AUGMENT_CUTOUT: cutout(a, step, plane, pixel); break;
   default: break;

@@ -1,4 +1,4 @@
-/* resample.c: pictures of another size. Bilinear with half-pixel centres; when shrinking the triangle widens
+/* resample.c: pictures of another size. Bilinear with half-pixel centers; when shrinking the triangle widens
  * with the factor, so that nothing is skipped. The arithmetic is Pillow's (ImagingResample): weights in
  * 22-bit fixed point, columns first, rounded to bytes in between. */
 // SPDX-License-Identifier: MIT-0
@@ -18,22 +18,22 @@ static Axis axis_make(int32_t in, double from, double length, int32_t out) {
   return (Axis){from, scale, support, in, 2 * reach + 1};
 }
 
-/* The triangle over source pixel t, for an output pixel whose centre is there; not yet divided by the sum
+/* The triangle over source pixel t, for an output pixel whose center is there; not yet divided by the sum
  * over all t. */
-static double triangle(const Axis *axis, int32_t t, double centre) {
-  double distance = ((double)t - centre + 0.5) * (1 / axis->support),
+static double triangle(const Axis *axis, int32_t t, double center) {
+  double distance = ((double)t - center + 0.5) * (1 / axis->support),
          share = distance < 0 ? 1 + distance : 1 - distance;
   return share > 0 ? share : 0;
 }
 
 /* The weights of output pixel i: their number, and in *first the source pixel of the first one. */
 static int32_t axis_weights(const Axis *axis, int32_t i, int32_t *weight, int32_t *first) {
-  double centre = axis->from + ((double)i + 0.5) * axis->scale, total = 0;
-  double low = centre - axis->support + 0.5, high = centre + axis->support + 0.5;
+  double center = axis->from + ((double)i + 0.5) * axis->scale, total = 0;
+  double low = center - axis->support + 0.5, high = center + axis->support + 0.5;
   int32_t begin = low<0 ? 0 : (int32_t)low, end = high>(double) axis->in ? axis->in : (int32_t)high;
-  for (int32_t t = begin; t < end; t++) total += triangle(axis, t, centre);
+  for (int32_t t = begin; t < end; t++) total += triangle(axis, t, center);
   for (int32_t t = begin; t < end; t++)
-    weight[t - begin] = (int32_t)(0.5 + triangle(axis, t, centre) / total * (double)(1 << PRECISION));
+    weight[t - begin] = (int32_t)(0.5 + triangle(axis, t, center) / total * (double)(1 << PRECISION));
   *first = begin;
   return end - begin;
 }
@@ -86,8 +86,8 @@ void cnn_resample(const uint8_t *in, int32_t h, int32_t w, int32_t channels, cnn
   }
 }
 
-void cnn_luma(const uint8_t *rgb, size_t n, uint8_t *grey) {
+void cnn_luma(const uint8_t *rgb, size_t n, uint8_t *gray) {
   for (size_t i = 0; i < n; i++) /* the factors in 16-bit fixed point */
-    grey[i] =
+    gray[i] =
         (uint8_t)((19595u * rgb[3 * i] + 38470u * rgb[3 * i + 1] + 7471u * rgb[3 * i + 2] + 0x8000u) >> 16);
 }

@@ -76,7 +76,7 @@ typedef struct cnn_trainer {
 } cnn_trainer;
 
 /* How much memory (aligned to 64) a trainer needs, and placing one there. `accumulates`: a step may take
- * several batches. Weights are not initialised: call network->init, or copy them there. */
+ * several batches. Weights are not initialized: call network->init, or copy them there. */
 size_t cnn_trainer_bytes(const cnn_network *network, const cnn_recipe *recipe, bool accumulates);
 void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const cnn_recipe *recipe,
                        bool accumulates, void *memory);

@@ -38,8 +38,8 @@ typedef enum cnn_part {
 
 typedef enum cnn_fit {                   /* how a picture of another size comes to fit */
                        CNN_FIT_STRETCH,  /* each axis by itself */
-                       CNN_FIT_CROP,     /* covers the input, centred; what sticks out is lost */
-                       CNN_FIT_LETTERBOX /* all of it, centred on black */
+                       CNN_FIT_CROP,     /* covers the input, centered; what sticks out is lost */
+                       CNN_FIT_LETTERBOX /* all of it, centered on black */
 } cnn_fit;
 
 typedef struct cnn_data_options {

@@ -21,7 +21,7 @@ typedef struct cnn_area {
 } cnn_area;
 
 /* Resamples an area of a picture of h x w x channels bytes to out_h x out_w: bilinear with half-pixel
- * centres, a wider triangle when shrinking, so that every pixel of the source counts. Bit for bit what Pillow
+ * centers, a wider triangle when shrinking, so that every pixel of the source counts. Bit for bit what Pillow
  * (before 13) gives for resize(size, BILINEAR). Rows of the output are `out_stride` bytes apart. `scratch`
  * has cnn_resample_scratch bytes, aligned for int32_t. The area must lie in the picture and not be empty. */
 size_t cnn_resample_scratch(int32_t h, int32_t w, int32_t channels, cnn_area area, int32_t out_h,
@@ -30,14 +30,14 @@ void cnn_resample(const uint8_t *in, int32_t h, int32_t w, int32_t channels, cnn
                   int32_t out_h, int32_t out_w, size_t out_stride, void *scratch);
 
 /* Luma of n RGB pixels: 0.299 R + 0.587 G + 0.114 B, rounded. */
-void cnn_luma(const uint8_t *rgb, size_t n, uint8_t *grey);
+void cnn_luma(const uint8_t *rgb, size_t n, uint8_t *gray);
 
 /* ---- hosted */
 
 typedef struct cnn_image {
   int32_t height, width, channels;
   uint8_t *pixel;
-} cnn_image; /* 1 channel: grey, 3: RGB; rows without gaps */
+} cnn_image; /* 1 channel: gray, 3: RGB; rows without gaps */
 
 /* PNG, JPEG or WebP, by content. Alpha lies over black, palettes and 1 to 16 bits become 8, and the picture
  * is turned upright as its EXIF says. `image` is empty after an error. */
@@ -45,7 +45,7 @@ cnn_status cnn_image_read(cnn_image *image, const char *path);
 void cnn_image_free(cnn_image *image);
 cnn_status cnn_image_write(const char *path, const cnn_image *image); /* a PNG, whole or not at all */
 
-/* The picture as the net's input takes it: fitted to its size, grey or RGB as its channels say, 0..255 (i8:
+/* The picture as the net's input takes it: fitted to its size, gray or RGB as its channels say, 0..255 (i8:
  * minus 128), height, width, channels. */
 cnn_status cnn_image_feed(const cnn_image *image, const cnn_port *port, cnn_fit fit, void *input);
 

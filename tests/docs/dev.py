@@ -30,6 +30,11 @@ def follow(name, text, folder):
         if block[1]:
             with open(os.path.join(folder, block[1]), "w", encoding="utf-8") as file:
                 file.write(block[3])
+        elif block[2] == "cnn":
+            with open(os.path.join(folder, "block.cnn"), "w", encoding="utf-8") as file:
+                file.write(block[3])
+            printed, status = run("cnnc block.cnn -Werror", folder)
+            check(status == 0, f"{name}: a net of the page compiles", printed)
         if block[2] != "console":
             continue
         pieces.append(text[at:block.start(3)])
@@ -55,8 +60,29 @@ ROOTS = ("", "compiler/", "compiler/driver/", "compiler/emit/", "compiler/ops/",
 PATH = re.compile(r"`((?:[a-z][a-z0-9_]*/)+[\w.*-]*)`")
 
 
+WORD = re.compile(r"\b[A-Za-z][A-Za-z0-9]*_[A-Za-z0-9_]+\b")
+
+
+def words_of_sources():
+    found = set()
+    for folder in "compiler", "runtime", "tests", "grammar", "bench", "python":
+        for parent, _, files in os.walk(os.path.join(top, folder)):
+            for file in files:
+                if file.endswith((".c", ".h", ".def", ".l", ".y", ".py", ".tap", ".sh", ".cnn", ".mk")):
+                    with open(os.path.join(parent, file), encoding="utf-8", errors="replace") as source:
+                        found.update(WORD.findall(source.read()))
+                found.update(WORD.findall(file))
+    return found
+
+
+known_words = words_of_sources()
+
+
 def missing(text):
     prose = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+    for code in re.findall(r"`([^`\n]+)`", prose):
+        yield from (word for word in WORD.findall(code) if word not in known_words and "NAME" not in word
+                    and not word.endswith("_"))
     for path in PATH.findall(prose):
         known = path.replace("NAME", "*").rstrip("/")
         if not path.startswith(("lib/", "share/")) and not any(
@@ -80,7 +106,7 @@ for name, path in pages.items():
         with open(path, "w", encoding="utf-8") as file:
             file.write(now)
     lost = list(missing(text))
-    check(not lost, f"{name}: files and pages that are named exist", "\n".join(lost))
+    check(not lost, f"{name}: files, pages and names of C exist", "\n".join(lost))
 
 # ---- grammars ----
 # An int8 tanh is a table.

@@ -157,7 +157,7 @@ def table():
     """Each operator of the language has a row in the table of ways out."""
     rows = lambda path, form: re.findall(form, open(os.path.join(top, "compiler", path)).read(), re.M)
     ops = rows("ops/ops.def", r"^OP\((\w+)\)")
-    check(ops == rows("exchange/onnx_out.def", r"^(?:OUT|NONE)\((\w+),"), "every operator is in onnx_out.def")
+    check(ops == rows("export/onnx_out.def", r"^(?:OUT|NONE)\((\w+),"), "every operator is in onnx_out.def")
 
 
 start("export")

@@ -1,4 +1,4 @@
-/* quantised.c: fuzz target for files of weights of 8 bits: whatever they hold, a net that is made of them is
+/* quantized.c: fuzz target for files of weights of 8 bits: whatever they hold, a net that is made of them is
  * lowered to a program that is right, and to a model of ONNX; what cannot be one is refused in words.
  *
  * Inputs are files as cnnc reads them. Mutations begin with files that fit (int8_draw.c) and know their form:

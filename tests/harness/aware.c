@@ -11,7 +11,7 @@
 #include "quantize/calibrate.h"
 #include "quantize/quantize.h"
 
-static Graph *quantised(const Check *check) {
+static Graph *quantized(const Check *check) {
   const Sample *s = &check->sample;
   static const Table none = {0};
   const Calibration how = {
@@ -56,7 +56,7 @@ void check_aware(Check *check) {
   sample_draw(s, check->limits.images ? check->limits.images : 4, 1);
   double *gradients = NEW_ARRAY(s->arena, double, s->graph->parameters + 1);
   const GraphRun training = sample_train(s, s->weights_double, gradients), floats = sample_infer(s);
-  const Graph *bytes = quantised(check);
+  const Graph *bytes = quantized(check);
   if (!bytes) {
     report(false, check, "is quantised by the ranges of training", HUGE_VAL, 0);
     return;

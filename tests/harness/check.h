@@ -73,7 +73,7 @@ void check_exchanges(const Check *);                             /* exchanges.c 
 void check_elements(const Check *, const char *rounding);        /* exchanges.c */
 void check_differences(Check *);                                 /* slopes.c */
 void check_look(Check *);                                        /* slopes.c */
-/* int8.c: the program quantised at random, by each rounding: every byte as eval has it. */
+/* int8.c: the program quantized at random, by each rounding: every byte as eval has it. */
 void check_int8(Check *, bool nests); /* nests: in the interpreter alone, of any program */
 /* aware.c: training for 8 bits, as its weights say that it rounds, against the net of 8 bits. */
 void check_aware(Check *);

@@ -95,7 +95,7 @@ static bool cut_bucket(Program *p, int i) {
   return added(p, b->to, b->to + 4);
 }
 
-static bool send_twice(Program *p, int i) { /* what the neighbour sends, in place of its own */
+static bool send_twice(Program *p, int i) { /* what the neighbor sends, in place of its own */
   if (i == 0) return false;
   Bucket *b = &p->buckets.data[i];
   const Bucket *before = b - 1;

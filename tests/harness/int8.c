@@ -1,4 +1,4 @@
-/* int8.c: nets of 8 bits: a program quantised at random, by each rounding. Lowered programs in the
+/* int8.c: nets of 8 bits: a program quantized at random, by each rounding. Lowered programs in the
  * interpreter and compiled code, plain and not, for every target of this CPU, and of others in emulators,
  * give what eval gives, byte for byte. So does the code for boards, by what stands in it in plain C for their
  * instructions. */
@@ -239,7 +239,7 @@ static void check_foreign_of(const Check *check, const char *rounding, const cha
 }
 
 /* ---- a program ---- */
-bool int8_quantise(Check *check, const char *weights) {
+bool int8_quantize(Check *check, const char *weights) {
   Sample *s = &check->sample;
   Sources sources = {.arena = s->arena};
   Diags *diags = diags_new(s->arena, &sources);
@@ -296,7 +296,7 @@ static void check_rounding(const Check *of, const char *rounding, bool nests) {
   Check check = *of;
   Sample *s = &check.sample;
   const char *weights = arena_printf(s->arena, "%s/%s-%s.safetensors", check.work, s->cname, rounding);
-  if (!int8_draw(s->arena, s->graph, weights, rounding, SEED, nests) || !int8_quantise(&check, weights)) {
+  if (!int8_draw(s->arena, s->graph, weights, rounding, SEED, nests) || !int8_quantize(&check, weights)) {
     report(false, &check, arena_printf(s->arena, "%s: quantised", rounding), HUGE_VAL, 0);
     return;
   }

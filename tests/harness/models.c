@@ -160,7 +160,7 @@ void check_model(Check *check, const char *weights, const char *rounding, const 
   Sample *s = &check->sample;
   Rounding of_all;
   s->training.graph = NULL;
-  if (!int8_quantise(check, weights)) {
+  if (!int8_quantize(check, weights)) {
     report(false, check, "quantised", HUGE_VAL, 0);
     return;
   }

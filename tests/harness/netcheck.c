@@ -151,7 +151,7 @@ double gradient_floor(const Sample *sample, const GraphRun *run, const Weight *w
 }
 
 /* A gradient may be 0, or nearly, because what it is summed from cancels, perhaps long before: behind a batch
-   normalisation nothing is left of a gradient that is the same for all images. What floats have instead is
+   normalization nothing is left of a gradient that is the same for all images. What floats have instead is
    rounding, of whatever was there before. It is no mistake where rounding the values moves the gradient as
    far, but for the places that a sum of many terms loses. */
 double gradient_rounding(const Weight *weight, const double *moved) {

@@ -30,7 +30,7 @@ static const char *tower_kernel(Net *net, int64_t *taps) {
 
 /* Each writes `block unit(n, s=1)` and returns the multiply-adds of a pixel. */
 static int64_t make_residual(Net *net,
-                             int64_t c) { /* He et al., 2015; or with what is normalised first, 2016 */
+                             int64_t c) { /* He et al., 2015; or with what is normalized first, 2016 */
   int64_t taps;
   const char *kernel = tower_kernel(net, &taps), *norm = tower_norm(net),
              *bend = chance(net, 70) ? "relu" : activation(net),

@@ -1,4 +1,4 @@
-// aware.c: training for 8 bits: a step by eval is that of PyTorch's fake quantisation
+// aware.c: training for 8 bits: a step by eval is that of PyTorch's fake quantization
 // (tests/golden/aware.py).
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>

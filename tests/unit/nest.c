@@ -211,7 +211,7 @@ static void size_case(
                             : nest_unset(r->mem[out->id][i]));
 }
 
-static void byte_case(Cases *cases, Elem elem, int L) { /* bytes in, normalised; and back */
+static void byte_case(Cases *cases, Elem elem, int L) { /* bytes in, normalized; and back */
   enum { N = 40 };
   Nest *b = nest_new(cases->arena, elem_name(elem), "bytes to floats and back");
   Buf *in = NEST_BUF_OF(b, INPUT, "in", elem, N), *out = NEST_BUF_OF(b, OUTPUT, "out", elem, N),

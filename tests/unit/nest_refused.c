@@ -522,7 +522,7 @@ static void test_chosen_parallel_refused(void) {
   b = c.nest;
   out = NEST_BUF(b, UPDATE, "out", 16);
   NEST_PARALLEL(b, i, 8) NEST_CHOSEN(b, x, nest_load(b, nest_at(b, c.at, i), 1), i, i + 2)
-  nest_store(b, nest_at(b, out, x), num(b, 1)); /* neighbours may choose the same */
+  nest_store(b, nest_at(b, out, x), num(b, 1)); /* neighbors may choose the same */
   refuse(b, "parallel iterations");
 
   c = choice(arena, "team");

@@ -136,7 +136,7 @@ static void test_pools(void) {
   check(picture(9, 9, 2), "tanh -> maxpool kernel=3 -> sigmoid -> avgpool kernel=2 stride=1", "mse", "");
 }
 
-static void test_normalisation(void) {
+static void test_normalization(void) {
   static const char *const layers[] = {
       "batchnorm",
       "batchnorm scale=false",
@@ -357,7 +357,7 @@ CU_TestInfo suite_ops[] = {
     {"activations", test_activations},
     {"combining", test_combining},
     {"pools", test_pools},
-    {"normalisation and dropout", test_normalisation},
+    {"normalization and dropout", test_normalization},
     {"shapes", test_shapes},
     {"losses", test_losses},
     {"inputs", test_inputs},

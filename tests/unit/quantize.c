@@ -31,7 +31,7 @@ struct summed {
   float scale[SUMMED], out;
   int64_t x[SUMMED], sum[ROUNDINGS];
 };
-struct normalised {
+struct normalized {
   float scale;
   int q[10], p[10];
 };
@@ -236,7 +236,7 @@ static void test_tables(void) {
 }
 
 static void test_softmax(void) {
-  for (const struct normalised *s = softmaxes; s < softmaxes + COUNT(softmaxes); s++) {
+  for (const struct normalized *s = softmaxes; s < softmaxes + COUNT(softmaxes); s++) {
     int32_t exponential[256], sum = 0;
     int largest = -128;
     softmax_table(exponential, s->scale);

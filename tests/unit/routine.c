@@ -333,9 +333,9 @@ static Field drawn_field(uint64_t *state, int round) {
   for (int i = 0; i < CANDIDATES; i++)
     for (int c = 0; c < 2; c++) {
       const int cell = i / ANCHORS, at = c == 0 ? cell % SIDE : cell / SIDE;
-      const float side = anchor_side[i % ANCHORS][c], centre = (float)at + .5f + f.deltas[4 * i + c] * side;
-      f.boxes[4 * i + c] = cut_to_field(centre - side / 2);
-      f.boxes[4 * i + c + 2] = cut_to_field(centre + side / 2);
+      const float side = anchor_side[i % ANCHORS][c], center = (float)at + .5f + f.deltas[4 * i + c] * side;
+      f.boxes[4 * i + c] = cut_to_field(center - side / 2);
+      f.boxes[4 * i + c + 2] = cut_to_field(center + side / 2);
     }
   return f;
 }

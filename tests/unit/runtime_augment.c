@@ -141,25 +141,25 @@ static double mean_of(const Picture *picture, int channel) {
   return sum / (SIDE * SIDE * (channel < 0 ? 3 : 1));
 }
 
-static void colours_change_as_they_should(void) {
-  static const cnn_option bright[] = {{"brightness", {0.1}, 1}}, grey[] = {{"saturation", {0, 0}, 2}},
+static void colors_change_as_they_should(void) {
+  static const cnn_option bright[] = {{"brightness", {0.1}, 1}}, gray[] = {{"saturation", {0, 0}, 2}},
                           flat[] = {{"contrast", {0, 0}, 2}};
   static const cnn_option same[] = {{"contrast", {1, 1}, 2}, {"saturation", {1, 1}, 2}, {"hue", {0}, 1}},
                           hue[] = {{"hue", {0.5}, 1}}, hole[] = {{"cutout", {3, 5}, 2}};
   Picture in = picture_make();
-  const Picture unchanged = augmented(&in, same, 3, 1, 0, 0), colourless = augmented(&in, grey, 1, 1, 0, 0),
+  const Picture unchanged = augmented(&in, same, 3, 1, 0, 0), colorless = augmented(&in, gray, 1, 1, 0, 0),
                 level = augmented(&in, flat, 1, 1, 0, 0);
-  int close = 0, grey_pixels = 0, level_pixels = 0;
+  int close = 0, gray_pixels = 0, level_pixels = 0;
   for (int i = 0; i < SIDE * SIDE; i++) {
-    const uint8_t *a = pixel_at(&in, i), *b = pixel_at(&unchanged, i), *c = pixel_at(&colourless, i),
+    const uint8_t *a = pixel_at(&in, i), *b = pixel_at(&unchanged, i), *c = pixel_at(&colorless, i),
                   *d = pixel_at(&level, i);
     close += abs(a[0] - b[0]) <= 1 && abs(a[1] - b[1]) <= 1 && abs(a[2] - b[2]) <= 1;
-    grey_pixels +=
+    gray_pixels +=
         c[0] == c[1] && c[1] == c[2] && fabs(0.299 * a[0] + 0.587 * a[1] + 0.114 * a[2] - c[0]) < 0.51;
     level_pixels += d[0] == level.pixel[0][0][0];
   }
   CU_ASSERT_EQUAL(close, SIDE * SIDE);
-  CU_ASSERT_EQUAL(grey_pixels, SIDE * SIDE);
+  CU_ASSERT_EQUAL(gray_pixels, SIDE * SIDE);
   CU_ASSERT_EQUAL(level_pixels, SIDE * SIDE);
   double most = -1e9, least = 1e9;
   for (uint32_t i = 0; i < 300; i++) {
@@ -174,15 +174,15 @@ static void colours_change_as_they_should(void) {
   }
   CU_ASSERT(most > 22 && most < 25.6 && least < -22 && least > -25.6);
   for (int i = 0; i < SIDE * SIDE * 3; i++) (&in.pixel[0][0][0])[i] = i % 3 ? 50 : 200; /* red */
-  bool coloured = true;
-  for (uint32_t i = 0; i < 50; i++) { /* turning the hue keeps the largest and the least part of a colour */
+  bool colored = true;
+  for (uint32_t i = 0; i < 50; i++) { /* turning the hue keeps the largest and the least part of a color */
     const Picture turned = augmented(&in, hue, 1, 1, 0, i);
     const uint8_t *p = turned.pixel[0][0];
     const int top = p[0] > p[1] ? (p[0] > p[2] ? p[0] : p[2]) : (p[1] > p[2] ? p[1] : p[2]),
               low = p[0] < p[1] ? (p[0] < p[2] ? p[0] : p[2]) : (p[1] < p[2] ? p[1] : p[2]);
-    coloured = coloured && top == 200 && low == 50;
+    colored = colored && top == 200 && low == 50;
   }
-  CU_ASSERT(coloured);
+  CU_ASSERT(colored);
 }
 
 static void noise_is_normal(void) {
@@ -263,7 +263,7 @@ CU_TestInfo suite_augment[] = {
     {"moves are drawn evenly", moves_are_drawn_evenly},
     {"geometry is exact where it can be", geometry_is_exact_where_it_can_be},
     {"crops are pieces of the picture", crops_are_pieces_of_the_picture},
-    {"colours change as they should", colours_change_as_they_should},
+    {"colours change as they should", colors_change_as_they_should},
     {"noise is normal", noise_is_normal},
     {"masks follow their pictures", masks_follow_their_pictures},
     {"shares are beta distributed", shares_are_beta_distributed},

@@ -122,8 +122,7 @@ static void broken_rows_are_named_and_skipped(void) {
     char text[200];
     snprintf(text, sizeof text, "0 0.5 0.5 0.5 0.5\n%s\n1 0.2 0.2 0.1 0.1\n", rows[k][0]);
     scratch_text("rows/labels/a.txt", text);
-    cnn_data *data =
-        set_skipped(&net, scratch("rows"), rows[k][1], "skipped 1 unusable object (first: ");
+    cnn_data *data = set_skipped(&net, scratch("rows"), rows[k][1], "skipped 1 unusable object (first: ");
     cnn_truth truth = truth_of(data, CNN_PART_TRAIN, 0);
     CU_ASSERT(truth.count == 2 && truth.object[0].label == 0 && truth.object[1].label == 1);
     cnn_truth_free(&truth);

@@ -155,8 +155,8 @@ static void broken_annotations_are_named_and_skipped(void) {
     char text[1000];
     snprintf(text, sizeof text, "%s,\n%s", sound, cases[k][0]);
     coco_write("ann/annotations/instances_train.json", images, categories, text);
-    cnn_data *data = set_skipped(&net, scratch("ann"), cases[k][1],
-                                 "skipped 1 unusable object (first: unit-scratch");
+    cnn_data *data =
+        set_skipped(&net, scratch("ann"), cases[k][1], "skipped 1 unusable object (first: unit-scratch");
     CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TRAIN), 2);
     cnn_truth truth = truth_of(data, CNN_PART_TRAIN, 0);
     CU_ASSERT_EQUAL(truth.count, 1);

@@ -84,7 +84,7 @@ static void idx_may_be_packed_and_fit_other_inputs(void) {
                          "IDX files: 15 training, 15 validation and 7 test samples, 3 classes");
   float pixel[4 * SIDE * SIDE * 3];
   CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TEST, 1, (void *[]){pixel}, NULL).code, CNN_OK);
-  CU_ASSERT(pixel[0] == 48 && pixel[1] == 48 && pixel[2] == 48); /* the corner keeps its grey */
+  CU_ASSERT(pixel[0] == 48 && pixel[1] == 48 && pixel[2] == 48); /* the corner keeps its gray */
   cnn_data_close(data);
   size_t n = idx_images(bytes, 7);
   gz_write(scratch("gz/t10k-images-idx3-ubyte.gz"), bytes, n - 1);
@@ -288,7 +288,7 @@ static void what_is_no_set_is_said(void) {
   net_make_one(&net, port_of("image", CNN_U8, 4, 4, 1), classes_of("output", 3));
   refuse_set(&net, scratch("nowhere/at/all"), CNN_BAD_FILE, "cannot be opened");
   scratch_text("nothing/readme", "");
-  refuse_set(&net, scratch("nothing"), CNN_BAD_FORMAT, "no data set is recognised");
+  refuse_set(&net, scratch("nothing"), CNN_BAD_FORMAT, "no data set is recognized");
   refuse_set(&net, scratch_text("some.txt", "hello"), CNN_BAD_FORMAT, "is no data set");
   refuse_set(&net, scratch_text("segments/images/a.png", ""), CNN_BAD_FORMAT, "is no data set");
   scratch_text("segments/masks/a.png", "");

@@ -1,4 +1,4 @@
-/* runtime_display.c: boxes, labels and masks on pictures, the colours of classes, and curves of precision. */
+/* runtime_display.c: boxes, labels and masks on pictures, the colors of classes, and curves of precision. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "hosted/base/file.h"
-#include "hosted/base/colour.h"
+#include "hosted/base/color.h"
 #include "hosted/display/curves.h"
 #include "hosted/display/figure.h"
 #include "hosted/display/overlay.h"
@@ -21,16 +21,16 @@ static const cnn_image page = {HEIGHT, WIDTH, 3, pixel};
 
 static void clear(void) { memset(pixel, GREY, sizeof pixel); }
 
-static bool is(int y, int x, const uint8_t colour[3]) {
-  return memcmp(pixel + 3 * (y * WIDTH + x), colour, 3) == 0;
+static bool is(int y, int x, const uint8_t color[3]) {
+  return memcmp(pixel + 3 * (y * WIDTH + x), color, 3) == 0;
 }
 static bool is_clear(int y, int x) { return is(y, x, (const uint8_t[3]){GREY, GREY, GREY}); }
 
-/* Pixels of the colour in a rectangle; NULL: that are not clear. */
-static int count(int top, int left, int bottom, int right, const uint8_t *colour) {
+/* Pixels of the color in a rectangle; NULL: that are not clear. */
+static int count(int top, int left, int bottom, int right, const uint8_t *color) {
   int n = 0;
   for (int y = top; y < bottom; y++)
-    for (int x = left; x < right; x++) n += colour ? is(y, x, colour) : !is_clear(y, x);
+    for (int x = left; x < right; x++) n += color ? is(y, x, color) : !is_clear(y, x);
   return n;
 }
 static int count_all(void) { return count(0, 0, HEIGHT, WIDTH, NULL); }
@@ -115,7 +115,7 @@ static void labels_do_not_hide_each_other(void) {
   CU_ASSERT_EQUAL(count(0, 0, HEIGHT, WIDTH, many[0].rgb), whole);
 }
 
-static void numbers_that_are_none_have_a_colour_of_their_own(void) {
+static void numbers_that_are_none_have_a_color_of_their_own(void) {
   const float some[] = {1, NAN, -3, INFINITY, -INFINITY}, none[] = {NAN, NAN}, magenta[] = {255, 0, 200};
   const cnn_scale scale = cnn_scale_of(some, 5), empty = cnn_scale_of(none, 2);
   CU_ASSERT_TRUE(scale.low == -3 && scale.high == 3 && scale.signs && scale.unsound == 3 &&
@@ -123,7 +123,7 @@ static void numbers_that_are_none_have_a_colour_of_their_own(void) {
   CU_ASSERT_TRUE(empty.low == 0 && empty.high == 1 && empty.unsound == 2);
   for (int i = 0; i < 5; i++) {
     uint8_t rgb[3];
-    cnn_scale_colour(&scale, (double)some[i], rgb);
+    cnn_scale_color(&scale, (double)some[i], rgb);
     const bool is_magenta =
         (float)rgb[0] == magenta[0] && (float)rgb[1] == magenta[1] && (float)rgb[2] == magenta[2];
     CU_ASSERT_EQUAL(is_magenta, !isfinite(some[i]));
@@ -141,27 +141,27 @@ static void masks_have_an_outline(void) {
   CU_ASSERT_TRUE(inside[0] > GREY && inside[0] < RED[0] && inside[1] < GREY);
 }
 
-static void classes_colour_their_pixels(void) {
+static void classes_color_their_pixels(void) {
   int32_t class[HEIGHT * WIDTH];
   for (int i = 0; i < HEIGHT * WIDTH; i++) class[i] = i % WIDTH < 40 ? -1 : i % WIDTH < 100 ? 1 : 2;
   clear();
-  cnn_overlay_classes(&page, class, NULL, cnn_mask_colour);
+  cnn_overlay_classes(&page, class, NULL, cnn_mask_color);
   uint8_t rgb[3];
-  cnn_mask_colour(1, rgb);
+  cnn_mask_color(1, rgb);
   CU_ASSERT_TRUE(rgb[0] == 128 && rgb[1] == 0 && rgb[2] == 0);
   CU_ASSERT_TRUE(is_clear(5, 39) && is(5, 40, rgb) && is(5, 99, rgb) && !is(5, 70, rgb) && !is_clear(5, 70));
   CU_ASSERT_EQUAL(count_all(), HEIGHT * 120);
 }
 
-static void grey_becomes_colour(void) {
-  uint8_t grey[6] = {1, 2, 3, 4, 5, 6};
-  cnn_image copy = cnn_overlay_copy(&(cnn_image){2, 3, 1, grey});
+static void gray_becomes_color(void) {
+  uint8_t gray[6] = {1, 2, 3, 4, 5, 6};
+  cnn_image copy = cnn_overlay_copy(&(cnn_image){2, 3, 1, gray});
   CU_ASSERT_PTR_NOT_NULL_FATAL(copy.pixel);
   CU_ASSERT_TRUE(copy.channels == 3 && copy.pixel[0] == 1 && copy.pixel[2] == 1 && copy.pixel[17] == 6);
   cnn_image_free(&copy);
 }
 
-static cnn_image stripes(int32_t height, int32_t width) { /* each column in a grey of its own */
+static cnn_image stripes(int32_t height, int32_t width) { /* each column in a gray of its own */
   cnn_image image = {height, width, 3, malloc(3 * (size_t)height * (size_t)width)};
   CU_ASSERT_PTR_NOT_NULL_FATAL(image.pixel);
   for (int32_t i = 0; i < 3 * height * width; i++) image.pixel[i] = (uint8_t)(i / 3 % width);
@@ -196,11 +196,11 @@ static void a_legend_stands_below(void) {
   free(three.pixel);
 }
 
-static void classes_have_colours_of_their_own(void) {
+static void classes_have_colors_of_their_own(void) {
   enum { CLASSES = 30 };
   uint8_t rgb[CLASSES][3];
   for (int c = 0; c < CLASSES; c++) {
-    cnn_class_colour(c, rgb[c]);
+    cnn_class_color(c, rgb[c]);
     for (int k = 0; k < c; k++) {
       int apart = 0;
       for (int i = 0; i < 3; i++) apart += abs(rgb[c][i] - rgb[k][i]);
@@ -239,12 +239,12 @@ CU_TestInfo suite_display[] = {
     {"labels stand above boxes", labels_stand_above_boxes},
     {"labels stay on the picture", labels_stay_on_the_picture},
     {"labels do not hide each other", labels_do_not_hide_each_other},
-    {"NaN has a colour of its own", numbers_that_are_none_have_a_colour_of_their_own},
+    {"NaN has a colour of its own", numbers_that_are_none_have_a_color_of_their_own},
     {"masks have an outline", masks_have_an_outline},
-    {"classes colour their pixels", classes_colour_their_pixels},
-    {"grey becomes colour", grey_becomes_colour},
+    {"classes colour their pixels", classes_color_their_pixels},
+    {"grey becomes colour", gray_becomes_color},
     {"small pictures are enlarged", small_pictures_are_enlarged},
     {"a legend stands below", a_legend_stands_below},
-    {"classes have colours of their own", classes_have_colours_of_their_own},
+    {"classes have colours of their own", classes_have_colors_of_their_own},
     {"curves name their classes", curves_name_their_classes},
     CU_TEST_INFO_NULL};

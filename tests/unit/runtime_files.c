@@ -413,9 +413,9 @@ static int distance(const cnn_image *a, const cnn_image *b) {
 }
 
 static void kinds_of_pictures_are_read(void) {
-  cnn_image image = picture("picture.png"), alpha = picture("alpha.png"), grey = picture("grey.png"),
+  cnn_image image = picture("picture.png"), alpha = picture("alpha.png"), gray = picture("gray.png"),
             palette = picture("palette.png");
-  CU_ASSERT(image.height == 23 && image.width == 31 && image.channels == 3 && grey.channels == 1 &&
+  CU_ASSERT(image.height == 23 && image.width == 31 && image.channels == 3 && gray.channels == 1 &&
             palette.channels == 3);
   for (size_t i = 0; i < 23 * 31; i++) { /* the alpha of column x is 8x: over black, what is opaque remains */
     unsigned a = (unsigned)(i % 31 * 8);
@@ -424,7 +424,7 @@ static void kinds_of_pictures_are_read(void) {
   }
   uint8_t luma[23 * 31];
   cnn_luma(image.pixel, sizeof luma, luma);
-  CU_ASSERT_EQUAL(memcmp(luma, grey.pixel, sizeof luma), 0);
+  CU_ASSERT_EQUAL(memcmp(luma, gray.pixel, sizeof luma), 0);
   cnn_image smooth = picture("smooth.jpg"), smooth_png = picture("smooth.png"), inks = picture("inks.jpg"),
             inks_png = picture("inks.png");
   CU_ASSERT(distance(&smooth, &smooth_png) <= 2); /* decoders may differ in the last bits */
@@ -433,7 +433,7 @@ static void kinds_of_pictures_are_read(void) {
   cnn_image back;
   CU_ASSERT_EQUAL_FATAL(cnn_image_read(&back, scratch("back.png")).code, CNN_OK);
   CU_ASSERT_EQUAL(distance(&image, &back), 0);
-  cnn_image *const all[] = {&image, &alpha, &grey, &palette, &smooth, &smooth_png, &inks, &inks_png, &back};
+  cnn_image *const all[] = {&image, &alpha, &gray, &palette, &smooth, &smooth_png, &inks, &inks_png, &back};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cnn_image_free(all[i]);
   cnn_image odd = {1, 1, 2, (uint8_t *)luma};
   CU_ASSERT_EQUAL(cnn_image_write(scratch("odd.png"), &odd).code, CNN_BAD_ARGUMENT);
@@ -470,8 +470,8 @@ static void pictures_fit_inputs(void) {
   cnn_port vector = {.name = "x", .type = CNN_U8, .rank = 1, .dim = {8}, .size = 8};
   CU_ASSERT_EQUAL(cnn_image_feed(&wide, &vector, CNN_FIT_STRETCH, u).code, CNN_OK);
   CU_ASSERT_EQUAL(memcmp(u, pixel, 8), 0);
-  cnn_port colour = {.name = "x", .type = CNN_F32, .rank = 3, .dim = {4, 4, 3}, .size = 48};
-  CU_ASSERT_EQUAL(cnn_image_feed(&wide, &colour, CNN_FIT_LETTERBOX, f).code, CNN_OK);
+  cnn_port color = {.name = "x", .type = CNN_F32, .rank = 3, .dim = {4, 4, 3}, .size = 48};
+  CU_ASSERT_EQUAL(cnn_image_feed(&wide, &color, CNN_FIT_LETTERBOX, f).code, CNN_OK);
   for (int i = 0; i < 48; i++) CU_ASSERT_EQUAL(f[i], i < 12 || i >= 36 ? 0 : (float)pixel[(i - 12) / 3]);
   cnn_port square = {.name = "x", .type = CNN_U8, .rank = 3, .dim = {2, 2, 1}, .size = 4};
   CU_ASSERT_EQUAL(cnn_image_feed(&wide, &square, CNN_FIT_CROP, u).code, CNN_OK);

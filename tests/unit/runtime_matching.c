@@ -112,7 +112,7 @@ static void a_common_prefix_is_told_and_left_out(void) {
   cnn_weights_report_free(&report);
 }
 
-static void names_and_layouts_of_others_are_recognised(void) {
+static void names_and_layouts_of_others_are_recognized(void) {
   cnn_tensor set[3] = {floats_of("conv1.weight", 4, 3, 2, 1, 5), floats_of("conv1.bias", 1, 3, 0, 0, 0),
                        floats_of("dense1.weight", 2, 7, 12, 0, 0)};
   set[0] = floats_of("conv1.weight", 4, 1, 5, 2, 3);
@@ -207,7 +207,7 @@ static void the_order_of_a_flatten_is_warned_of(void) {
 CU_TestInfo suite_matching[] = {
     {"files of other frameworks are named", files_of_other_frameworks_are_named},
     {"a common prefix is told and left out", a_common_prefix_is_told_and_left_out},
-    {"names and layouts of others are recognised", names_and_layouts_of_others_are_recognised},
+    {"names and layouts of others are recognized", names_and_layouts_of_others_are_recognized},
     {"a matrix fits a convolution of one position", a_matrix_fits_a_convolution_of_one_position},
     {"long lists end with whole lines", long_lists_end_with_whole_lines},
     {"the order of a flatten is warned of", the_order_of_a_flatten_is_warned_of},

@@ -15,7 +15,7 @@
 #include "hosted/weights/archive.h"
 #include "runtime_scratch.h"
 
-/* ---- pictures with EXIF: 3 rows of 2 tiles, each tile 16 x 16 pixels of one grey, which JPEG and WebP keep
+/* ---- pictures with EXIF: 3 rows of 2 tiles, each tile 16 x 16 pixels of one gray, which JPEG and WebP keep
  * well ---- */
 
 enum { TILE = 16, ROWS = 3, COLUMNS = 2, HEIGHT = ROWS * TILE, WIDTH = COLUMNS * TILE };
@@ -30,12 +30,12 @@ static const struct {
     {2, 3, {4, 2, 0, 5, 3, 1}}, {2, 3, {5, 3, 1, 4, 2, 0}}, {2, 3, {1, 3, 5, 0, 2, 4}},
 };
 
-static int grey_of(int tile) { return 20 + 40 * tile; }
+static int gray_of(int tile) { return 20 + 40 * tile; }
 
 static void draw(uint8_t *rgb) {
   for (int y = 0; y < HEIGHT; y++)
     for (int x = 0; x < WIDTH; x++)
-      memset(rgb + 3 * (y * WIDTH + x), grey_of(y / TILE * COLUMNS + x / TILE), 3);
+      memset(rgb + 3 * (y * WIDTH + x), gray_of(y / TILE * COLUMNS + x / TILE), 3);
 }
 
 /* One entry: the orientation, in either byte order. */
@@ -127,7 +127,7 @@ static void expect_turned(const char *path, int orientation) {
   int worst = 0;
   for (int32_t i = 0; i < image.height * image.width * 3; i++) {
     int32_t y = i / 3 / image.width, x = i / 3 % image.width;
-    int difference = abs(image.pixel[i] - grey_of(turned[orientation].tile[y / TILE * columns + x / TILE]));
+    int difference = abs(image.pixel[i] - gray_of(turned[orientation].tile[y / TILE * columns + x / TILE]));
     if (difference > worst) worst = difference;
   }
   if (worst > 3) printf("# %s, orientation %d: %d\n", path, orientation, worst);

@@ -81,7 +81,7 @@ static void moments(const Tensor *x, int64_t c, double *mean, double *variance) 
   *variance = squares / (double)count;
 }
 
-/* How exporters write weights that are standardised: by the statistics of the numbers themselves, in training
+/* How exporters write weights that are standardized: by the statistics of the numbers themselves, in training
  * mode, or by those that nodes before it have computed. */
 const Tensor *fold_batchnorm(ModelImport *im, const OnnxNode *node) {
   const bool own = onnx_int(node, "training_mode", 0);

@@ -1,4 +1,4 @@
-/* int8_layers.c: what of an imported model is computed in 8 bits: a layer between quantised values whose
+/* int8_layers.c: what of an imported model is computed in 8 bits: a layer between quantized values whose
  * weights are, too. It gets the arrays of docs/int8.md; all else says that it computes in floats, or does so
  * anyway. This follows quantize/values.c, which reads the file. */
 // SPDX-License-Identifier: Apache-2.0
@@ -278,7 +278,7 @@ static bool is_quantized(const ModelImport *im) {
   return false;
 }
 
-/* For --list: what a tensor is quantised to. */
+/* For --list: what a tensor is quantized to. */
 static void list_scales(ModelImport *im) {
   for (int i = 0; i < im->onnx->nnodes; i++) {
     const OnnxNode *node = &im->onnx->node[i];

@@ -64,7 +64,7 @@ struct Tensor {
   int64_t dim[MOST_DIMS], n;
   const uint8_t *data; /* n numbers as ONNX's raw_data has them, aligned to nothing */
   const char *name;    /* of the initializer that it is, or was made of by moving numbers alone; or NULL */
-  const Tensor *whole, *scale; /* or NULL: those that it was dequantised of, in the same order */
+  const Tensor *whole, *scale; /* or NULL: those that it was dequantized of, in the same order */
   int64_t zero;                /* of all of them */
   int axis;                    /* along which the scales run, if there are several */
 };
@@ -151,7 +151,7 @@ void onnx_set_int(Arena *, OnnxNode *, const char *name, int64_t);
 void onnx_set_ints(Arena *, OnnxNode *, const char *name, int n, const int64_t *);
 void onnx_set_float(Arena *, OnnxNode *, const char *name, double);
 void onnx_set_text(Arena *, OnnxNode *, const char *name, const char *);
-/* Operators on quantised numbers become those on floats, between conversions. */
+/* Operators on quantized numbers become those on floats, between conversions. */
 void onnx_frames(Arena *, WireList *nodes);
 /* Fused operators become those of the standard. */
 void onnx_fused(Arena *, WireList *nodes);

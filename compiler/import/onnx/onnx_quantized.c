@@ -1,5 +1,5 @@
-/* onnx_quantized.c: operators on quantised numbers (QLinearConv, ...) as those on floats between conversions,
- * which is what they mean. So one importer does for both ways in which models are quantised. */
+/* onnx_quantized.c: operators on quantized numbers (QLinearConv, ...) as those on floats between conversions,
+ * which is what they mean. So one importer does for both ways in which models are quantized. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/onnx.h"
@@ -98,12 +98,12 @@ static void put_frame(Framing *f, const Frame *frame) {
     vec_push(f->arena, in, dequantized(f, i, input(f, i + 1), input(f, i + 2), scale_axis(f, frame, i)));
   }
   if (frame->bias != NONE && *input(f, frame->bias)) vec_push(f->arena, in, bias(f, frame));
-  const bool quantised = *input(f, frame->result) != 0;
-  const char *floats = quantised ? tensor_name(f) : f->of->output.data[0];
+  const bool quantized = *input(f, frame->result) != 0;
+  const char *floats = quantized ? tensor_name(f) : f->of->output.data[0];
   NodeProto *node = add_node(f, frame->becomes, floats);
   node->input = in;
   node->attribute = f->of->attribute;
-  if (!quantised) return;
+  if (!quantized) return;
   NodeProto *result = add_node(f, "QuantizeLinear", f->of->output.data[0]);
   vec_push(f->arena, result->input, floats);
   vec_push(f->arena, result->input, input(f, frame->result));

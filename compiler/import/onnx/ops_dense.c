@@ -3,7 +3,7 @@
 #include <string.h>
 #include "import/import.h"
 
-/* What is transposed was dequantised of what is. */
+/* What is transposed was dequantized of what is. */
 static void keep_bytes(ModelImport *im, Tensor *t, const Tensor *from) {
   const int64_t out = t->dim[0], in = t->dim[1];
   if (from->whole->rank != 2 || from->whole->dim[0] != in || from->whole->dim[1] != out) return;

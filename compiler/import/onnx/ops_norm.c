@@ -1,4 +1,4 @@
-/* ops_norm.c: normalisation. */
+/* ops_norm.c: normalization. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>

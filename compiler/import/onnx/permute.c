@@ -1,4 +1,4 @@
-/* permute.c: any order of a value's elements, by exchanging neighbouring blocks of them. */
+/* permute.c: any order of a value's elements, by exchanging neighboring blocks of them. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 
@@ -9,7 +9,7 @@ typedef struct Blocks {
   int64_t size[MOST_BLOCKS];
 } Blocks;
 
-/* How far apart neighbouring elements of a factor are; 0: it is not one of the value. */
+/* How far apart neighboring elements of a factor are; 0: it is not one of the value. */
 static int64_t factor_stride(Factor f, Shape shape) {
   int64_t stride = f.axis == BATCH ? 0 : f.inner;
   for (int axis = shape.rank - 1; axis > f.axis && f.axis != BATCH; axis--) stride *= shape.dim[axis];

@@ -47,7 +47,7 @@ static bool read_parameters(ModelImport *im, const OnnxNode *node, int rank, con
   return true;
 }
 
-/* The type that numbers are quantised to. 0 after no(). */
+/* The type that numbers are quantized to. 0 after no(). */
 static TensorType quantized_type(ModelImport *im, const OnnxNode *node, const Parameters *p) {
   const int64_t asked = onnx_int(node, "output_dtype", 0);
   const TensorType type = p->zero ? p->zero->type : asked == 0 ? TENSOR_UINT8 : (TensorType)asked;
@@ -207,7 +207,7 @@ View *import_quantize(ModelImport *im, const OnnxNode *node) {
   return view_copy(im, x, value);
 }
 
-/* An input of whole numbers has the scale that it is dequantised by. */
+/* An input of whole numbers has the scale that it is dequantized by. */
 static void scale_input(ModelImport *im, Value *value, Quant quant) {
   VEC(Value *) moved = {0};
   for (; value->made && is_move(value->made); value = value->made->in[0]) vec_push(im->arena, moved, value);

@@ -25,8 +25,8 @@ const TflTensor *tfl_in(const Making *k, const TflOperator *op, int i) {
   return i < op->nin && op->in[i] >= 0 ? &k->m->tensor[op->in[i]] : NULL;
 }
 const TflTensor *tfl_out(const Making *k, const TflOperator *op) { return &k->m->tensor[op->out[0]]; }
-bool tfl_is_quantised(const TflTensor *t) { return t->elem == I8 || t->elem == I16; }
-bool tfl_is_bytes(const Making *k, const TflOperator *op) { return tfl_is_quantised(tfl_out(k, op)); }
+bool tfl_is_quantized(const TflTensor *t) { return t->elem == I8 || t->elem == I16; }
+bool tfl_is_bytes(const Making *k, const TflOperator *op) { return tfl_is_quantized(tfl_out(k, op)); }
 bool tfl_is_wide(const Making *k, const TflOperator *op) { return tfl_out(k, op)->elem == I16; }
 
 bool tfl_shape(const TflTensor *t, Shape *shape) {
@@ -60,7 +60,7 @@ bool tfl_value(Making *k, const TflOperator *op, int tensor) {
 }
 
 bool tfl_same_scale(Making *k, const TflOperator *op, const TflTensor *a, const TflTensor *b) {
-  if (!tfl_is_quantised(a) || (a->scale[0] == b->scale[0] && a->zero == b->zero)) return true;
+  if (!tfl_is_quantized(a) || (a->scale[0] == b->scale[0] && a->zero == b->zero)) return true;
   return tfl_no(k, op, "it has other scales at its ends, which its reference ignores");
 }
 
@@ -101,7 +101,7 @@ int tfl_integers(const Making *k, const TflOperator *op, int input, int64_t *to)
 }
 
 void tfl_scale(Making *k, const char *value, const TflTensor *t) {
-  if (tfl_is_quantised(t)) arrays_add_scale(&k->program->arrays, value, *t->scale, t->zero);
+  if (tfl_is_quantized(t)) arrays_add_scale(&k->program->arrays, value, *t->scale, t->zero);
   if (t->elem == I16) tfl_say(k, value, "precision", "i16");
 }
 
@@ -205,11 +205,11 @@ static void find_same(Making *k) {
     if ((op->code != TFL_QUANTIZE && op->code != TFL_DEQUANTIZE) || !in || !out || in->data) continue;
     const int from = k->same[op->in[0]];
     const Elem elem = m->tensor[k->stored[from]].elem;
-    const bool alike = tfl_is_quantised(in) && in->elem == out->elem && in->scales == 1 && out->scales == 1 &&
+    const bool alike = tfl_is_quantized(in) && in->elem == out->elem && in->scales == 1 && out->scales == 1 &&
                        in->scale[0] == out->scale[0] && in->zero == out->zero && in->is_u8 == out->is_u8,
                callers = in->is_u8 != out->is_u8 && in->elem == out->elem && in->scales == 1 &&
                          out->scales == 1 && in->scale[0] == out->scale[0] && in->zero == out->zero;
-    const bool stored = elem == F32 && tfl_is_quantised(out) && k->reads[from] == 1;
+    const bool stored = elem == F32 && tfl_is_quantized(out) && k->reads[from] == 1;
     if (stored) k->stored[from] = op->out[0];
     if (out->elem == F32 || alike || callers || stored) k->same[op->out[0]] = from;
   }
@@ -225,7 +225,7 @@ bool tfl_convert(Making *k, const TflOperator *op) {
   }
   if (k->same[op->out[0]] == from) return k->there[op->out[0]] = true;
   const TflTensor *bytes = &k->m->tensor[k->stored[from]];
-  if (!tfl_is_quantised(bytes) || !tfl_is_quantised(out))
+  if (!tfl_is_quantized(bytes) || !tfl_is_quantized(out))
     return tfl_no(k, op, "what it reads is also read as floats, before it is rounded");
   const Multiplier factor = multiplier_of((double)bytes->scale[0] / (double)out->scale[0]);
   const bool wide = bytes->elem == I16 || out->elem == I16; /* from 8 bits it may be 2^8 and more */
@@ -357,9 +357,9 @@ static const char *put_tfl_inputs(Making *k) {
     const TflTensor *t = &k->m->tensor[tensor];
     Shape shape;
     if (!tfl_shape(t, &shape)) return "an input is no picture, sequence or vector";
-    if (!t->known || (!tfl_is_quantised(t) && t->elem != F32))
+    if (!t->known || (!tfl_is_quantized(t) && t->elem != F32))
       return arena_printf(
-          k->arena, "an input is %s, where floats and quantised INT8, UINT8 and INT16 are read", t->type);
+          k->arena, "an input is %s, where floats and quantized INT8, UINT8 and INT16 are read", t->type);
     if (t->elem != F32 && t->scales != 1)
       return arena_printf(k->arena, "an input of %s bits has not one scale", t->elem == I8 ? "8" : "16");
     text_put(&k->text, "input %s: %s%s\n", k->value[tensor], shape_text(k->arena, shape), type_text(t));

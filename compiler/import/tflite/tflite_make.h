@@ -45,7 +45,7 @@ const TflTensor *tfl_out(const Making *, const TflOperator *);
 bool tfl_value(Making *, const TflOperator *, int tensor);
 /* Whole numbers that are constants: all of an input's, at most TFLITE_RANK * 2. -1: they are none. */
 int tfl_integers(const Making *, const TflOperator *, int k, int64_t *to);
-bool tfl_is_quantised(const TflTensor *);               /* of 8 or 16 bits */
+bool tfl_is_quantized(const TflTensor *);               /* of 8 or 16 bits */
 bool tfl_is_bytes(const Making *, const TflOperator *); /* its result is of 8 or 16 bits */
 bool tfl_is_wide(const Making *, const TflOperator *);  /* of 16 */
 bool tfl_shape(const TflTensor *, Shape *);             /* false: it is no shape of the language */

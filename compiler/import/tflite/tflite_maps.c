@@ -153,7 +153,7 @@ bool tfl_prelu(Making *k, const TflOperator *op) {
   if (tfl_is_wide(k, op)) return tfl_no(k, op, "there is no form of it in 16 bits yet");
   const int64_t channels = in->dim[in->rank - 1];
   if (!alpha || !alpha->data || !alpha->known || alpha->elem != in->elem ||
-      (tfl_is_quantised(alpha) && alpha->scales != 1))
+      (tfl_is_quantized(alpha) && alpha->scales != 1))
     return tfl_no(k, op, "its slopes are no constants of its type");
   if (alpha->size != 1 && (alpha->size != channels || alpha->dim[alpha->rank - 1] != channels))
     return tfl_no(k, op, "its slopes are not one a channel");

@@ -168,7 +168,7 @@ static bool spread_slice(Parts *p, const TflOperator *op) {
   return true;
 }
 
-/* GATHER of neighbours, in order: a slice. */
+/* GATHER of neighbors, in order: a slice. */
 static bool slice_gather(Parts *p, const TflOperator *op) {
   int64_t index[MOST_PARTS];
   const int x = op->nin == 2 && !op->groups ? op->in[0] : -1,

@@ -17,7 +17,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 
 const Op op_bias = {
     .name = "bias",
-    .group = "normalisation",
+    .group = "normalization",
     .summary = "one trained number a channel is added",
     .detail = "y = x + bias[c]",
     .params = params,

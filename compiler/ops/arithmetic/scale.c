@@ -13,7 +13,7 @@ MAP_GRADIENT(weight_gradient) { return mul(m->x[0], dy); }
 
 const Op op_scale = {
     .name = "scale",
-    .group = "normalisation",
+    .group = "normalization",
     .summary = "one trained factor a channel",
     .detail = "y = weight[c] * x",
     .params = params,

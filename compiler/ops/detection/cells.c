@@ -1,4 +1,4 @@
-/* cells.c: boxes around the centres of cells. */
+/* cells.c: boxes around the centers of cells. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/cells.h"
 #include "ops/detection/lists.h"
@@ -14,14 +14,14 @@ void cells_anchor(const Node *node, Extent cells, int64_t i, double box[BOX]) {
   cells_strides(node, stride);
   for (int axis = 0; axis < 2; axis++) { /* x, y */
     const int64_t at = axis == 0 ? cell % cells.w : cell / cells.w;
-    const double centre = ((double)at + 0.5) * stride[1 - axis],
+    const double center = ((double)at + 0.5) * stride[1 - axis],
                  side = list_pair(node, "anchors", (int)(i % cells.c), axis);
-    box[axis] = centre - side / 2;
-    box[axis + 2] = centre + side / 2;
+    box[axis] = center - side / 2;
+    box[axis + 2] = center + side / 2;
   }
 }
 
-Val cells_centre(Nest *b, const Ix *cell, double stride) {
+Val cells_center(Nest *b, const Ix *cell, double stride) {
   return mul(add(convert(position(b, cell), F32), num(b, 0.5)), num(b, stride));
 }
 
@@ -42,8 +42,8 @@ void cells_boxes(Lower *l, Extent cells, const double stride[2], int64_t n, Buf 
   const Ix zero = {0};
   NEST_LOOP(b, i, walk_rows(l, cells.h * cells.w * n * BOX), 1, NEST_IX(0), 1, NEST_IX(cells.h))
     NEST_FOR(b, j, cells.w) {
-      Val at[2] = {nest_let(b, "x", cells_centre(b, &j, stride[1])),
-                   nest_let(b, "y", cells_centre(b, &i, stride[0]))};
+      Val at[2] = {nest_let(b, "x", cells_center(b, &j, stride[1])),
+                   nest_let(b, "y", cells_center(b, &i, stride[0]))};
       if (lanes == BOX)
         at[0] =
             nest_let(b, "centre", shuffle(splat(at[0], BOX), splat(at[1], BOX), BOX, (int[]){0, 4, 0, 4}));

@@ -1,4 +1,4 @@
-/* cells.h: boxes around the centres of cells: the pixels of a value, of which each stands for some of the
+/* cells.h: boxes around the centers of cells: the pixels of a value, of which each stands for some of the
  * picture. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DETECTION_CELLS_H
@@ -11,7 +11,7 @@ void cells_strides(const Node *, double to[2]); /* the argument `stride`: of row
 void cells_anchor(const Node *, Extent cells, int64_t i, double box[BOX]);
 
 /* ---- in a nest ---- */
-Val cells_centre(Nest *, const Ix *cell, double stride); /* (cell + 0.5) * stride */
+Val cells_center(Nest *, const Ix *cell, double stride); /* (cell + 0.5) * stride */
 Buf *cells_anchor_corners(Lower *, const Node *);        /* of the list `anchors`, around 0: [anchors * 4] */
 /* Boxes by cell, then by the n boxes of `corners`, to rows of `to`, [1][boxes][4]; NULL: of the result. */
 void cells_boxes(Lower *, Extent cells, const double stride[2], int64_t n, Buf *corners, Buf *to);

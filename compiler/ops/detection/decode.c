@@ -64,9 +64,9 @@ static Val load_row(Lower *l, Buf *buf, const Ix *row, const Ix *c, int part, in
   return walk_load(l, buf, below ? row : &zero, below ? &zero : row, c, part, lanes);
 }
 
-typedef struct Row { /* of boxes: of each number of a vector the centre and the side along its axis */
+typedef struct Row { /* of boxes: of each number of a vector the center and the side along its axis */
   const DecoderTables *tables;
-  Val centre, side;
+  Val center, side;
 } Row;
 
 static void decode_vector(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
@@ -74,9 +74,9 @@ static void decode_vector(Lower *l, const Ix *y, const Ix *x, const Ix *c, int p
   const Row *row = context;
   const bool wide = lanes > BOX;
   Val side = wide ? decoder_pairs(row->side, lanes, 0) : row->side,
-      centre = wide ? decoder_pairs(row->centre, lanes, 0) : row->centre,
+      center = wide ? decoder_pairs(row->center, lanes, 0) : row->center,
       delta = load_row(l, l->in[1], x, c, part, lanes);
-  lower_store(l, decoder_vector(l, row->tables, delta, centre, side), y, x, c, part, lanes);
+  lower_store(l, decoder_vector(l, row->tables, delta, center, side), y, x, c, part, lanes);
 }
 
 /* One box, number by number. */
@@ -87,9 +87,9 @@ static void decode_scalar(Lower *l, const Decoder *d, const Ix *row, const Ix *f
     const Ix low = zero + axis, high = low + 2, from = *first + axis, to = from + 2;
     Val corner = load_row(l, l->in[0], row, &low, 1, 1), out[2],
         side = nest_let(b, "side", sub(load_row(l, l->in[0], row, &high, 1, 1), corner)),
-        centre = fma_(side, num(b, 0.5), corner);
+        center = fma_(side, num(b, 0.5), corner);
     decoder_scalar(l, d, axis, load_row(l, l->in[1], row, &from, 1, 1), load_row(l, l->in[1], row, &to, 1, 1),
-                   centre, side, out);
+                   center, side, out);
     lower_store(l, out[0], &zero, row, &from, 1, 1);
     lower_store(l, out[1], &zero, row, &to, 1, 1);
   }
@@ -101,7 +101,7 @@ static void decode_row(Lower *l, const DecoderTables *tables, const Ix *row, int
   Val box = nest_let(b, "box", load_row(l, l->in[0], row, &zero, BOX, BOX)),
       corner = decoder_pairs(box, BOX, 0);
   Row of = {.tables = tables, .side = nest_let(b, "side", sub(decoder_pairs(box, BOX, 2), corner))};
-  of.centre = nest_let(b, "centre", fma_(of.side, num(b, 0.5), corner));
+  of.center = nest_let(b, "centre", fma_(of.side, num(b, 0.5), corner));
   walk_channels(l, columns, &zero, row, decode_vector, &of);
 }
 
@@ -129,7 +129,7 @@ const Op op_decode = {
     .detail =
         "the current value is the boxes, rows x1 y1 x2 y2; deltas dx dy dw dh are divided by the weights: "
         "the "
-        "centre moves by dx*width, dy*height, the sides grow by exp(dw), exp(dh), where dw and dh count as "
+        "center moves by dx*width, dy*height, the sides grow by exp(dw), exp(dh), where dw and dh count as "
         "at "
         "most log(1000/16). The corners are cut to the picture, the first input of height, width and "
         "channels "

@@ -1,7 +1,7 @@
 /* decoder.c: boxes moved and stretched by deltas (Ren et al., 2015), as torchvision's BoxCoder. A box of
- * centre (cx, cy), width w and height h and its deltas dx dy dw dh, each divided by its weight:
+ * center (cx, cy), width w and height h and its deltas dx dy dw dh, each divided by its weight:
  *
- *     centre (cx + dx*w, cy + dy*h), width w * exp(min(dw, log(1000/16))), height h * exp(min(dh, ...))
+ *     center (cx + dx*w, cy + dy*h), width w * exp(min(dw, log(1000/16))), height h * exp(min(dh, ...))
  *
  * The corners are cut to the picture. */
 // SPDX-License-Identifier: Apache-2.0
@@ -14,11 +14,11 @@ static double cut(double x, double most) { return x < 0 ? 0 : x > most ? most : 
 void decoder_run(const Decoder *d, const double *box, const double *delta, double *out) {
   for (int axis = 0; axis < 2; axis++) { /* x, y */
     const double side = box[axis + 2] - box[axis], grown = delta[axis + 2] / d->weight[axis + 2],
-                 centre = box[axis] + side / 2 + delta[axis] / d->weight[axis] * side,
+                 center = box[axis] + side / 2 + delta[axis] / d->weight[axis] * side,
                  half = exp(grown > box_growth() ? box_growth() : grown) * side / 2,
                  most = d->picture ? (double)d->picture->shape.dim[1 - axis] : INFINITY;
-    out[axis] = cut(centre - half, most);
-    out[axis + 2] = cut(centre + half, most);
+    out[axis] = cut(center - half, most);
+    out[axis + 2] = cut(center + half, most);
   }
 }
 
@@ -56,12 +56,12 @@ Val decoder_pairs(Val x, int lanes, int k) {
   return shuffle(x, x, lanes, lane);
 }
 
-Val decoder_vector(Lower *l, const DecoderTables *t, Val delta, Val centre, Val side) {
+Val decoder_vector(Lower *l, const DecoderTables *t, Val delta, Val center, Val side) {
   Nest *b = l->b;
   const int lanes = delta->type.lanes;
   if (t->factor) delta = mul(delta, nest_load(b, nest_at(b, t->factor, 0), lanes));
   delta = nest_let(b, "d", delta);
-  Val moved = decoder_pairs(fma_(delta, side, centre), lanes, 0),
+  Val moved = decoder_pairs(fma_(delta, side, center), lanes, 0),
       half = decoder_pairs(mul(growth(b, delta), mul(side, num(b, 0.5))), lanes, 2);
   Val corner = fma_(half, nest_load(b, nest_at(b, t->sign, 0), lanes), moved);
   return cut_value(b, corner, t->most ? nest_load(b, nest_at(b, t->most, 0), lanes) : NULL);
@@ -71,11 +71,11 @@ static Val divided(Nest *b, Val delta, double weight) {
   return weight == 1 ? delta : mul(delta, num(b, 1 / weight));
 }
 
-void decoder_scalar(Lower *l, const Decoder *d, int axis, Val by, Val grown, Val centre, Val side,
+void decoder_scalar(Lower *l, const Decoder *d, int axis, Val by, Val grown, Val center, Val side,
                     Val out[2]) {
   Nest *b = l->b;
   Val most = d->picture ? num(b, (double)d->picture->shape.dim[1 - axis]) : NULL,
-      middle = nest_let(b, "middle", fma_(divided(b, by, d->weight[axis]), side, centre)),
+      middle = nest_let(b, "middle", fma_(divided(b, by, d->weight[axis]), side, center)),
       half =
           nest_let(b, "half", mul(growth(b, divided(b, grown, d->weight[axis + 2])), mul(side, num(b, 0.5))));
   out[0] = cut_value(b, sub(middle, half), most);

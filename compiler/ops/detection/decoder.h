@@ -23,10 +23,10 @@ DecoderTables decoder_tables(Lower *, const Decoder *, int lanes); /* before nes
 /* A vector of numbers of which each box has four: lanes k and k + 1 of each four, twice: of (a, b, c, d) they
  * are (a, b, a, b) or (c, d, c, d). Of a vector of one box, for all boxes. */
 Val decoder_pairs(Val, int lanes, int k);
-/* Corners of the boxes of a vector of deltas. Centre and side: x, y, x, y and width, height, width, height of
+/* Corners of the boxes of a vector of deltas. Center and side: x, y, x, y and width, height, width, height of
  * each box. */
-Val decoder_vector(Lower *, const DecoderTables *, Val delta, Val centre, Val side);
-/* Both corners of one box along an axis, 0: x. by, grown: its deltas of centre and side. */
-void decoder_scalar(Lower *, const Decoder *, int axis, Val by, Val grown, Val centre, Val side, Val out[2]);
+Val decoder_vector(Lower *, const DecoderTables *, Val delta, Val center, Val side);
+/* Both corners of one box along an axis, 0: x. by, grown: its deltas of center and side. */
+void decoder_scalar(Lower *, const Decoder *, int axis, Val by, Val grown, Val center, Val side, Val out[2]);
 
 #endif

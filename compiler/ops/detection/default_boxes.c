@@ -1,7 +1,7 @@
 /* default_boxes.c: default_boxes, the boxes that a detector corrects (Liu et al., 2016, SSD). For the cell in
  * row i and column j, each size s and ratio r:
  *
- *     centre ((j + 0.5) * stride, (i + 0.5) * stride), width s * sqrt(r), height s / sqrt(r)
+ *     center ((j + 0.5) * stride, (i + 0.5) * stride), width s * sqrt(r), height s / sqrt(r)
  *
  * Only the size of the input counts, not its numbers. */
 // SPDX-License-Identifier: Apache-2.0
@@ -57,7 +57,7 @@ static void run(const Eval *eval) {
     default_box(eval->node, row, eval->out + row * BOX);
 }
 
-/* The boxes of a cell around its centre. */
+/* The boxes of a cell around its center. */
 static Buf *corners(Lower *l) {
   const Node *node = l->node;
   const int64_t n = boxes_of_cell(node), ratios = list_count(node, "ratios");
@@ -83,8 +83,8 @@ static void lower(Lower *l) {
 const Op op_default_boxes = {
     .name = "default_boxes",
     .group = "detection",
-    .summary = "boxes of several sizes and ratios around the centre of each pixel",
-    .detail = "rows x1 y1 x2 y2 in pixels of the picture, by cell, then size, then ratio: centre (i + "
+    .summary = "boxes of several sizes and ratios around the center of each pixel",
+    .detail = "rows x1 y1 x2 y2 in pixels of the picture, by cell, then size, then ratio: center (i + "
               "0.5)*stride, width size*sqrt(ratio), height size/sqrt(ratio). Only the height and width of "
               "the input count. Liu et al., 2016",
     .params = params,

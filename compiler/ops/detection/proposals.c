@@ -1,5 +1,5 @@
 /* proposals.c: proposals, the regions of a picture that may hold an object (Ren et al., 2015). Each cell has
- * anchors, boxes around its centre; each anchor has a score and deltas that move and stretch it. Of the
+ * anchors, boxes around its center; each anchor has a score and deltas that move and stretch it. Of the
  * `before` boxes of the best scores, those are left that no better one overlaps by more than `iou`, as
  * torchvision's filter_proposals; of these the best `max`. */
 // SPDX-License-Identifier: Apache-2.0
@@ -186,7 +186,7 @@ static Buf *sides(Lower *l, int64_t anchors) { /* width, height, width, height o
 typedef struct Cell {
   const DecoderTables *tables;
   Buf *sides, *boxes;
-  Val centre;
+  Val center;
   const Ix *number;
 } Cell;
 
@@ -195,19 +195,19 @@ static void decode_anchors(Lower *l, const Ix *y, const Ix *x, const Ix *c, int 
   const Cell *cell = context;
   Nest *b = l->b;
   Val side = nest_load_part(b, nest_at(b, cell->sides, *c), part, lanes),
-      centre = lanes > BOX ? decoder_pairs(cell->centre, lanes, 0) : cell->centre,
-      boxes = decoder_vector(l, cell->tables, walk_load(l, l->in[1], y, x, c, part, lanes), centre, side);
+      center = lanes > BOX ? decoder_pairs(cell->center, lanes, 0) : cell->center,
+      boxes = decoder_vector(l, cell->tables, walk_load(l, l->in[1], y, x, c, part, lanes), center, side);
   walk_put(l, cell->boxes, boxes, cell->number, x, c, part, lanes);
 }
 
-static void decode_anchor(Lower *l, const Cell *cell, const Val *centre, const Ix *y, const Ix *x,
+static void decode_anchor(Lower *l, const Cell *cell, const Val *center, const Ix *y, const Ix *x,
                           const Ix *first) {
   Nest *b = l->b;
   for (int axis = 0; axis < 2; axis++) {
     const Ix from = *first + axis, to = from + 2;
     Val out[2], side = nest_load(b, nest_at(b, cell->sides, from), 1);
     decoder_scalar(l, cell->tables->decoder, axis, walk_load(l, l->in[1], y, x, &from, 1, 1),
-                   walk_load(l, l->in[1], y, x, &to, 1, 1), centre[axis], side, out);
+                   walk_load(l, l->in[1], y, x, &to, 1, 1), center[axis], side, out);
     walk_put(l, cell->boxes, out[0], cell->number, x, &from, 1, 1);
     walk_put(l, cell->boxes, out[1], cell->number, x, &to, 1, 1);
   }
@@ -218,8 +218,8 @@ static void decode_cells(Lower *l, const Anchors *a, Cell *cell, int lanes) {
   NEST_LOOP(b, y, walk_rows(l, a->count * BOX * 8), 1, NEST_IX(0), 1, NEST_IX(a->cells.h))
     NEST_FOR(b, x, a->cells.w) {
       const Ix number = y * a->cells.w + x;
-      const Val at[2] = {nest_let(b, "cx", cells_centre(b, &x, a->stride[1])),
-                         nest_let(b, "cy", cells_centre(b, &y, a->stride[0]))};
+      const Val at[2] = {nest_let(b, "cx", cells_center(b, &x, a->stride[1])),
+                         nest_let(b, "cy", cells_center(b, &y, a->stride[0]))};
       cell->number = &number;
       if (lanes == 1)
         NEST_FOR(b, k, a->cells.c) {
@@ -227,7 +227,7 @@ static void decode_cells(Lower *l, const Anchors *a, Cell *cell, int lanes) {
           decode_anchor(l, cell, at, &y, &x, &first);
         }
       else {
-        cell->centre =
+        cell->center =
             nest_let(b, "centre", shuffle(splat(at[0], BOX), splat(at[1], BOX), BOX, (int[]){0, 4, 0, 4}));
         walk_channels(l, a->cells.c * BOX, &y, &x, decode_anchors, cell);
       }

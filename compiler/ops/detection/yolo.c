@@ -369,7 +369,7 @@ const Op op_yolo = {
     .detail =
         "the input has for each anchor tx ty tw th, objectness, classes; the result's rows go by cell, then "
         "by "
-        "anchor: x y (the box's centre) = (sigmoid(t) + the cell's column or row) * stride, w h = anchor * "
+        "anchor: x y (the box's center) = (sigmoid(t) + the cell's column or row) * stride, w h = anchor * "
         "exp(t), in pixels of the picture, then sigmoids; stride = size of the net's first picture / cells",
     .params = params,
     .example = "conv(255, 1x1) -> yolo(80, anchors=[[10, 14], [23, 27], [37, 58]]) -> nms",

@@ -4,7 +4,7 @@
 #define CNNC_DETECTION_YOLO_H
 #include "graph/op.h"
 
-/* Columns of a row: the box's centre and size, its objectness, then a column for each class. */
+/* Columns of a row: the box's center and size, its objectness, then a column for each class. */
 enum { YOLO_X, YOLO_Y, YOLO_W, YOLO_H, YOLO_OBJECT, YOLO_CLASSES };
 
 /* node->detail of yolo and of what is made of it. Rows go by cell, then by anchor. */

@@ -16,6 +16,6 @@ bool mask_identity(const Node *);
 #define MASK_PARAMS(value)                                                                                   \
   {"rate", PARAM_NUMBER, value, "the part that is dropped, 0 to below 1", 0, 1, NULL}, {0}
 #define MASK                                                                                                 \
-  .group = "regularisation", .family = FAMILY_ALIAS, .traits.keeps_spatial = true, .shape = mask_shape,      \
+  .group = "regularization", .family = FAMILY_ALIAS, .traits.keeps_spatial = true, .shape = mask_shape,      \
   .eval = mask_eval, .gradient = mask_gradient, .identity = mask_identity
 #endif

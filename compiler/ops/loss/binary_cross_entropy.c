@@ -10,9 +10,11 @@ static const Param params[] = {{0}};
 
 extern const Op op_softmax, op_log_softmax;
 
+/* A softmax before the sigmoid that the loss absorbs is meant. */
 static void shape(ShapeContext *context, Node *node) {
   const Node *output = node->in[0];
-  if (output->op != &op_softmax && output->op != &op_log_softmax) {
+  const bool absorbed = ((const LossDetail *)node->detail)->made != output;
+  if (absorbed || (output->op != &op_softmax && output->op != &op_log_softmax)) {
     loss_elements_shape(context, node);
     return;
   }

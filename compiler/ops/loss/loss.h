@@ -1,5 +1,5 @@
 /* loss.h: what losses share. A loss is three operators (ops/registry.h): the share of one image in the mean
- * loss, the scale 1/normaliser of the batch, and the gradient. */
+ * loss, the scale 1/normalizer of the batch, and the gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LOSS_H
 #define CNNC_LOSS_H

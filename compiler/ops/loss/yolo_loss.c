@@ -212,7 +212,7 @@ const Op op_loss_yolo = {
     .detail =
         "of a value of the operator yolo; a truth belongs to the anchor, of all losses yolo, whose shape "
         "overlaps "
-        "it most, in the cell of its centre: there the squared errors of sigmoid(tx), sigmoid(ty), tw and th "
+        "it most, in the cell of its center: there the squared errors of sigmoid(tx), sigmoid(ty), tw and th "
         "times (2 - w*h / area of the picture), and binary cross-entropy of objectness and classes; "
         "elsewhere "
         "that of objectness 0, but where the box overlaps a truth by more than `ignore`; summed over cells",

@@ -90,8 +90,8 @@ static Val gain(Map *m) {
   return m->node->weight[WEIGHT] ? mul(map_weight(m, WEIGHT), factor) : factor;
 }
 MAP_VALUE(value) {
-  Val centred = sub(m->x[0], map_weight(m, MEAN)), factor = gain(m);
-  return m->node->weight[BIAS] ? fma_(centred, factor, map_weight(m, BIAS)) : mul(centred, factor);
+  Val centered = sub(m->x[0], map_weight(m, MEAN)), factor = gain(m);
+  return m->node->weight[BIAS] ? fma_(centered, factor, map_weight(m, BIAS)) : mul(centered, factor);
 }
 MAP_GRADIENT(gradient) { return mul(dy, gain(m)); }
 
@@ -293,14 +293,14 @@ static void merge_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, in
                    fma_(mul(delta, delta), between,
                         nest_load_part(b, nest_at(b, l->in[0], n, 0, 1, *c), part, lanes))));
   }
-  Val centre = nest_get(b, nest_at(b, mean, 0)),
+  Val center = nest_get(b, nest_at(b, mean, 0)),
       spread = div_(nest_get(b, nest_at(b, squares, 0)), whole(b, &pixels_all));
   if (rounding_switch(l->node) >= 0) {
-    centre = if_held(l, statistic(l, MEAN, c, part, lanes), centre);
+    center = if_held(l, statistic(l, MEAN, c, part, lanes), center);
     spread = if_held(l, statistic(l, VARIANCE, c, part, lanes), spread);
   }
   Val variance = nest_let(b, "variance", spread);
-  store_row(l, centre, MERGED_MEAN, c, part, lanes);
+  store_row(l, center, MERGED_MEAN, c, part, lanes);
   store_row(l, div_(num(b, 1), vsqrt(add(variance, num(b, epsilon(l->node))))), MERGED_FACTOR, c, part,
             lanes);
   store_row(l, variance, MERGED_VARIANCE, c, part, lanes);
@@ -375,10 +375,10 @@ static void apply_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part
                        const void *context) {
   const ApplyContext *apply = context;
   Val factor = load_row(l, 1, MERGED_FACTOR, c, part, lanes),
-      centred =
+      centered =
           sub(walk_load(l, l->in[0], y, x, c, part, lanes), load_row(l, 1, MERGED_MEAN, c, part, lanes));
   if (apply->weight) factor = mul(factor, channel(l, apply->weight, c, part, lanes));
-  Val result = mul(centred, factor);
+  Val result = mul(centered, factor);
   lower_store(l, apply->bias ? add(result, channel(l, apply->bias, c, part, lanes)) : result, y, x, c, part,
               lanes);
 }
@@ -487,9 +487,9 @@ static void input_gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c,
   Val factor = nest_let(b, "factor", load_row(l, 2, MERGED_FACTOR, c, part, lanes));
   Val h = mul(sub(walk_load(l, l->in[1], y, x, c, part, lanes), load_row(l, 2, MERGED_MEAN, c, part, lanes)),
               factor);
-  Val centred = sub(walk_load(l, l->in[0], y, x, c, part, lanes),
-                    fma_(h, load_row(l, 3, 1, c, part, lanes), load_row(l, 3, 0, c, part, lanes)));
-  Val dx = mul(centred, factor);
+  Val centered = sub(walk_load(l, l->in[0], y, x, c, part, lanes),
+                     fma_(h, load_row(l, 3, 1, c, part, lanes), load_row(l, 3, 0, c, part, lanes)));
+  Val dx = mul(centered, factor);
   lower_store(l, apply->weight ? mul(dx, channel(l, apply->weight, c, part, lanes)) : dx, y, x, c, part,
               lanes);
 }
@@ -569,8 +569,8 @@ static Node *train(Graph *graph, Node *node) {
 
 const Op op_batchnorm = {
     .name = "batchnorm",
-    .group = "normalisation",
-    .summary = "batch normalisation over each channel",
+    .group = "normalization",
+    .summary = "batch normalization over each channel",
     .detail = "y = (x - mean) / sqrt(variance + epsilon) * weight + bias; mean and variance of the batch in "
               "training, running ones in inference and where frozen=true",
     .params = params,

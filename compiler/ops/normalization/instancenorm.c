@@ -14,8 +14,8 @@ static void shape(ShapeContext *context, Node *node) {
 
 const Op op_instancenorm = {
     .name = "instancenorm",
-    .group = "normalisation",
-    .summary = "normalisation of each channel over its pixels",
+    .group = "normalization",
+    .summary = "normalization of each channel over its pixels",
     .detail = "y = (x - mean) / sqrt(variance + epsilon) * weight[c] + bias[c]; mean and variance of a "
               "channel of one image",
     .params = params,

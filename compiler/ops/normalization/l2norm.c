@@ -85,7 +85,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 
 const Op op_l2norm = {
     .name = "l2norm",
-    .group = "normalisation",
+    .group = "normalization",
     .summary = "channels of each pixel divided by their length",
     .detail = "y[c] = x[c] / max(sqrt(sum over k of x[k]^2), epsilon)",
     .params = params,

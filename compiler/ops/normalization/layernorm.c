@@ -15,8 +15,8 @@ static void shape(ShapeContext *context, Node *node) {
 
 const Op op_layernorm = {
     .name = "layernorm",
-    .group = "normalisation",
-    .summary = "normalisation over the channels of each pixel",
+    .group = "normalization",
+    .summary = "normalization over the channels of each pixel",
     .detail = "y = (x - mean) / sqrt(variance + epsilon) * weight[c] + bias[c]; mean and variance of the "
               "channels of a pixel",
     .params = params,

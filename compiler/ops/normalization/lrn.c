@@ -1,4 +1,4 @@
-/* lrn.c: lrn, local response normalisation over neighbouring channels  (Krizhevsky, Sutskever and Hinton,
+/* lrn.c: lrn, local response normalization over neighboring channels  (Krizhevsky, Sutskever and Hinton,
  * 2012):
  *
  *     y[c] = x[c] / d[c]^beta,     d[c] = bias + alpha/size * sum of x[k]^2 over k from c - before to c +
@@ -263,8 +263,8 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 
 const Op op_lrn = {
     .name = "lrn",
-    .group = "normalisation",
-    .summary = "local response normalisation over neighbouring channels",
+    .group = "normalization",
+    .summary = "local response normalization over neighboring channels",
     .detail = "y[c] = x[c] / (bias + alpha/size * sum of x[k]^2)^beta, k from c - size/2 to c + (size - "
               "1)/2, or with even=after "
               "from c - (size - 1)/2 to c + size/2",

@@ -96,7 +96,7 @@ MAP_GRADIENT(gradient) { return mul(dy, constants(m, false)); }
 
 const Op op_normalize = {
     .name = "normalize",
-    .group = "normalisation",
+    .group = "normalization",
     .summary = "(x*scale - mean) / std with constants of the data; no parameters",
     .detail = "y = (x*scale - mean) / std = x*(scale/std) - mean/std",
     .params = params,

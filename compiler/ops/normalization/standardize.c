@@ -136,7 +136,7 @@ static Val row_product(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part
              walk_load(l, ((const Work *)context)->row, y, x, c, part, lanes));
 }
 
-static void centre_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+static void center_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                         const void *context) {
   const Work *w = context;
   walk_put(l, w->row, sub(walk_load(l, w->x, y, x, c, part, lanes), w->row_mean), y, x, c, part, lanes);
@@ -150,8 +150,8 @@ static void pixel_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part
     store_result(l, w, mul(d, w->row_factor), y, x, c, part, lanes);
     return;
   }
-  Val centred = sub(walk_load(l, w->dy, y, x, c, part, lanes), w->dy_mean);
-  lower_store(l, mul(w->row_factor, sub(centred, mul(d, w->dot))), y, x, c, part, lanes);
+  Val centered = sub(walk_load(l, w->dy, y, x, c, part, lanes), w->dy_mean);
+  lower_store(l, mul(w->row_factor, sub(centered, mul(d, w->dot))), y, x, c, part, lanes);
 }
 
 static void lower_by_pixel(Lower *l, Work *w, Extent e) {
@@ -163,7 +163,7 @@ static void lower_by_pixel(Lower *l, Work *w, Extent e) {
   NEST_LOOP(b, y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h))
     NEST_FOR(b, x, e.w) {
       w->row_mean = nest_let(b, "mean", mul(walk_row_sum(l, e.c, &y, &x, row_x, w), part));
-      walk_channels(l, e.c, &y, &x, centre_body, w);
+      walk_channels(l, e.c, &y, &x, center_body, w);
       Val variance = mul(walk_row_sum(l, e.c, &y, &x, row_square, w), part);
       w->row_factor = nest_let(b, "factor", root_of(b, variance, l->node));
       if (w->dy) {
@@ -274,8 +274,8 @@ static void value_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part
     store_result(l, w, mul(d, factor), y, x, c, part, lanes);
     return;
   }
-  Val centred = sub(walk_load(l, w->dy, y, x, c, part, lanes), walk_load(l, w->sum, y, x, c, part, lanes));
-  lower_store(l, mul(factor, sub(centred, mul(d, walk_load(l, w->products, y, x, c, part, lanes)))), y, x, c,
+  Val centered = sub(walk_load(l, w->dy, y, x, c, part, lanes), walk_load(l, w->sum, y, x, c, part, lanes));
+  lower_store(l, mul(factor, sub(centered, mul(d, walk_load(l, w->products, y, x, c, part, lanes)))), y, x, c,
               part, lanes);
 }
 

@@ -23,7 +23,7 @@ static const Param noise_params[] = {
 static const Param resized_crop_params[] = {
     {"range", PARAM_RANGE, NULL, "from the smallest to the largest part of the area", 1e-3, 1, NULL}, {0}};
 static const Param hue_params[] = {
-    {"delta", PARAM_NUMBER, NULL, "at most so far around the circle of colours", 0, 0.5, NULL}, {0}};
+    {"delta", PARAM_NUMBER, NULL, "at most so far around the circle of colors", 0, 0.5, NULL}, {0}};
 static const Param alpha_params[] = {
     {"alpha", PARAM_NUMBER, NULL, "of the beta distribution that the share is drawn from", 1e-6, 1e6, NULL},
     {0}};
@@ -31,8 +31,8 @@ static const Param alpha_params[] = {
 static const Form hflip = {"hflip", "left and right exchanged, every second time", none, AUGMENT_PICTURE};
 static const Form vflip = {"vflip", "top and bottom exchanged, every second time", none, AUGMENT_PICTURE};
 static const Form shift = {"shift", "moved by some pixels", shift_params, AUGMENT_PICTURE};
-static const Form rotate = {"rotate", "turned about the centre", rotate_params, AUGMENT_PICTURE};
-static const Form zoom = {"zoom", "enlarged or shrunk about the centre", zoom_params, AUGMENT_PICTURE};
+static const Form rotate = {"rotate", "turned about the center", rotate_params, AUGMENT_PICTURE};
+static const Form zoom = {"zoom", "enlarged or shrunk about the center", zoom_params, AUGMENT_PICTURE};
 static const Form brightness = {"brightness", "made lighter or darker", brightness_params, AUGMENT_PICTURE};
 static const Form contrast = {"contrast", "stretched about the mean", contrast_params, AUGMENT_PICTURE};
 static const Form cutout = {"cutout", "a piece made empty", size_params, AUGMENT_PICTURE};
@@ -41,9 +41,9 @@ static const Form crop = {"crop", "a piece of that size, resampled to the input'
                           AUGMENT_PIECE};
 static const Form resized_crop = {"resized_crop", "a piece of some area, resampled to the input's size",
                                   resized_crop_params, AUGMENT_PICTURE};
-static const Form saturation = {"saturation", "colours made stronger or weaker", contrast_params,
-                                AUGMENT_COLOUR};
-static const Form hue = {"hue", "colours turned", hue_params, AUGMENT_COLOUR};
+static const Form saturation = {"saturation", "colors made stronger or weaker", contrast_params,
+                                AUGMENT_COLOR};
+static const Form hue = {"hue", "colors turned", hue_params, AUGMENT_COLOR};
 static const Form mixup = {"mixup", "two samples and their targets mixed (Zhang et al., 2018)", alpha_params,
                            AUGMENT_MIX};
 static const Form cutmix = {"cutmix",

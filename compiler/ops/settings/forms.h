@@ -14,7 +14,7 @@ typedef enum AugmentCode {
   AUGMENT_MIX,         /* any input, of two samples */
   AUGMENT_PICTURE,     /* the first input is a picture */
   AUGMENT_MIX_PICTURE, /* the same, of two samples */
-  AUGMENT_COLOUR,      /* a picture of three channels */
+  AUGMENT_COLOR,       /* a picture of three channels */
   AUGMENT_PIECE,       /* a picture that is not smaller than the size, its first argument */
 } AugmentCode;
 

@@ -1,4 +1,4 @@
-/* inits.c: the initialisations of parameters and their arguments; op.c works out what they mean for a layer.
+/* inits.c: the initializations of parameters and their arguments; op.c works out what they mean for a layer.
  */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"

@@ -9,7 +9,7 @@
  * and are never touched. */
 typedef struct Axis {
   int64_t count, out_first, out_step, in_size, in_first, in_step, taps, tap_step, tap_first, tap_stride;
-  int64_t parts, part_step; /* an output is pooled from `parts` neighbouring sums, whose windows are part_step
+  int64_t parts, part_step; /* an output is pooled from `parts` neighboring sums, whose windows are part_step
                                inputs apart; else 1 */
 } Axis;
 

@@ -215,7 +215,7 @@ static bool taps_apart(const Tile *t) { return t->x->taps < t->d->k.kernel[1] &&
 
 /* While a tile reads its panel, it prefetches a slice of the next one, chosen by its place in the row, its
  * row, and its channel at the first column of taps; with taps apart a slice of each tap as it comes to it.
- * Slices of neighbouring tiles may overlap. */
+ * Slices of neighboring tiles may overlap. */
 static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, const Ix *tx, const Ix *c,
                        int u) {
   const Direct *d = t->d;

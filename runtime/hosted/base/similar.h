@@ -5,7 +5,7 @@
 #define CNN_SIMILAR_H
 #include <stdint.h>
 
-/* How many letters are to be changed, added, removed or swapped with their neighbours, blind to case. Of
+/* How many letters are to be changed, added, removed or swapped with their neighbors, blind to case. Of
  * longer names the last 127 letters count. */
 int32_t cnn_letters_between(const char *a, const char *b);
 const char *cnn_similar(const char *word, const char *const *name, int32_t names); /* one of them, or NULL */

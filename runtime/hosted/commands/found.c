@@ -9,7 +9,7 @@
 #include "hosted/base/number.h"
 #include "hosted/commands/program.h"
 #include "hosted/commands/viewer.h"
-#include "hosted/base/colour.h"
+#include "hosted/base/color.h"
 #include "hosted/display/overlay.h"
 
 static bool finds_boxes(const cnn_network *network) {
@@ -297,7 +297,7 @@ static bool draw_labels(const cnn_shown *shown, const cnn_findings *findings, in
   for (int32_t i = 0; label && i < n; i++) {
     const cnn_found *f = &findings->found[i];
     char room[24];
-    cnn_class_colour(stuff + f->label, label[i].rgb);
+    cnn_class_color(stuff + f->label, label[i].rgb);
     snprintf(label[i].text, sizeof label->text, "%.60s %.40s",
              name_of(shown->network, stuff + f->label, room), cnn_number_fixed(f->score, 2).text);
     box_drawn(f, factor_of(shown, picture), label[i].box);
@@ -315,11 +315,11 @@ static bool draw_findings(const cnn_shown *shown, const cnn_findings *findings, 
   const int32_t n = worth_drawing(findings), factor = factor_of(shown, picture),
                 stuff = stuff_of(shown->network);
   for (int32_t i = n; findings->masks && i-- > 0;) {
-    cnn_class_colour(stuff + findings->found[i].label, rgb);
+    cnn_class_color(stuff + findings->found[i].label, rgb);
     fine = draw_mask(&findings->found[i].mask, picture, factor, rgb) && fine;
   }
   for (int32_t i = n; i-- > 0;) {
-    cnn_class_colour(stuff + findings->found[i].label, rgb);
+    cnn_class_color(stuff + findings->found[i].label, rgb);
     box_drawn(&findings->found[i], factor, box);
     cnn_overlay_box(picture, box, rgb);
   }
@@ -337,7 +337,7 @@ static bool draw_segments(const cnn_shown *shown, const cnn_segments *segments, 
     segment[i] = segments->of[y * shown->view.width + x];
     label[i] = segment[i] < 0 ? -1 : segments->segment[segment[i]].label;
   }
-  if (fine) cnn_overlay_classes(picture, label, segment, cnn_class_colour);
+  if (fine) cnn_overlay_classes(picture, label, segment, cnn_class_color);
   free(label);
   free(segment);
   return fine;
@@ -362,7 +362,7 @@ static bool draw_legend(const cnn_shown *shown, const cnn_segments *segments, cn
     }
     if (known) continue;
     if (objects > 1) snprintf(many, sizeof many, "%d ", (int)objects);
-    cnn_class_colour(first->label, key[keys].rgb);
+    cnn_class_color(first->label, key[keys].rgb);
     snprintf(key[keys++].text, sizeof key->text, "%s%.50s %.0f%%", many,
              name_of(shown->network, first->label, room), 100 * (double)area / (double)segments->pixels);
   }

@@ -76,9 +76,8 @@ int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program
        NULL},                                                                                                \
   {                                                                                                          \
     "match", 0, CNN_VALUE_CHOICE, &(to).by_order, "name|order",                                              \
-        "how the arrays in that file are found: by name, or in their order where all shapes agree, which "   \
-        "prints a "                                                                                          \
-        "file for --rename on standard error",                                                               \
+        "how the arrays in that file are found: by name; or in the order of the file, where all shapes "     \
+        "agree, which prints the pairs of names as a file for --rename on standard error",                   \
         0, 0, cnn_match_choices, NULL                                                                        \
   }
 const char *cnn_program_label(const cnn_network *network, const cnn_data *data, int64_t c, char room[24]);

@@ -251,7 +251,7 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
       CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"from", 0, CNN_VALUE_TEXT, &a.from, "IMAGE", "begin with it (noise)", 0, 0, NULL, NULL},
       {"steps", 0, CNN_VALUE_WHOLE, &a.steps, "N", "of gradient ascent (256)", 1, 1e6, NULL, NULL},
-      {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "X", "how far a step goes, in shades of grey (8)", 0, 1e6, NULL,
+      {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "X", "how far a step goes, in shades of gray (8)", 0, 1e6, NULL,
        NULL},
       {"decay", 0, CNN_VALUE_NUMBER, &a.decay, "X",
        "how much of the way back to its beginning each step takes (0.01)", 0, 1, NULL, NULL},

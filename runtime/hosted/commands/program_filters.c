@@ -87,7 +87,7 @@ static Filters filters_of(const cnn_network *network, const float *weights, int3
   return f;
 }
 
-/* A dense layer right on a grey picture: its weights are pictures too. */
+/* A dense layer right on a gray picture: its weights are pictures too. */
 static void as_templates(const cnn_network *network, int32_t layer, Filters *f) {
   const cnn_port *port = &network->input[0];
   if (network->inputs != 1 || strcmp(network->layer[layer].op, "dense") != 0 || !cnn_port_is_picture(port) ||
@@ -102,9 +102,9 @@ static void as_templates(const cnn_network *network, int32_t layer, Filters *f) 
   f->channels = 1;
 }
 
-/* Colour filters: 0 is the grey in the middle. */
-static void draw_colours(cnn_figure *figure, const Filters *f, int32_t filter, double reach,
-                         const char *caption) {
+/* Color filters: 0 is the gray in the middle. */
+static void draw_colors(cnn_figure *figure, const Filters *f, int32_t filter, double reach,
+                        const char *caption) {
   uint8_t *rgb = cnn_figure_panel(figure, f->height, f->width, caption);
   for (int32_t y = 0; rgb && y < f->height; y++)
     for (int32_t x = 0; x < f->width; x++)
@@ -123,8 +123,8 @@ static cnn_status draw(const cnn_network *network, const float *weights, const A
   Filters f = filters_of(network, weights, layer);
   as_templates(network, layer, &f);
   const bool matrix = f.height * f.width == 1 && f.channels > 1,
-             colours = f.channels == 3 && !matrix && network->input[0].dim[2] == 3;
-  const bool mosaic = f.channels > 1 && !colours;
+             colors = f.channels == 3 && !matrix && network->input[0].dim[2] == 3;
+  const bool mosaic = f.channels > 1 && !colors;
   const int32_t filters = least(f.filters, matrix                      ? MATRIX_ROWS
                                            : mosaic && a->filters > 32 ? 32
                                                                        : a->filters),
@@ -148,7 +148,7 @@ static cnn_status draw(const cnn_network *network, const float *weights, const A
     snprintf(heading, sizeof heading, "%s downwards, %s to the right", matrix ? "units" : "filters",
              matrix ? "inputs" : "input channels");
   cnn_figure *figure = cnn_figure_new(title, subtitle);
-  cnn_figure_section(figure, heading, colours ? NULL : &scale,
+  cnn_figure_section(figure, heading, colors ? NULL : &scale,
                      matrix   ? 1
                      : mosaic ? channels
                               : 0,
@@ -158,12 +158,12 @@ static cnn_status draw(const cnn_network *network, const float *weights, const A
     cnn_figure_values(figure, f.value + i / channels * f.filter + i % channels * f.channel, f.height, f.width,
                       f.down, f.right, &scale, "");
   for (int32_t i = 0; i < filters && !mosaic; i++) {
-    const bool labelled = network->label && network->labels == f.filters && f.height * f.width > 100;
+    const bool labeled = network->label && network->labels == f.filters && f.height * f.width > 100;
     snprintf(caption, sizeof caption, "%d", i);
-    if (colours) draw_colours(figure, &f, i, fmax(fabs(scale.low), fabs(scale.high)), caption);
+    if (colors) draw_colors(figure, &f, i, fmax(fabs(scale.low), fabs(scale.high)), caption);
     else
       cnn_figure_values(figure, f.value + i * f.filter, f.height, f.width, f.down, f.right, &scale,
-                        labelled ? network->label[i] : caption);
+                        labeled ? network->label[i] : caption);
   }
   cnn_status status = cnn_figure_write(figure, a->out);
   cnn_figure_free(figure);

@@ -119,19 +119,19 @@ static void mark(cnn_figure *figure, const Occlusion *o) {
     cnn_figure_mark(figure, box);
 }
 
-/* The picture in grey, with the colours of the map where it matters. */
+/* The picture in gray, with the colors of the map where it matters. */
 static void draw_overlay(cnn_figure *figure, const Occlusion *o, const cnn_scale *scale) {
   if (!cnn_port_is_picture(o->port)) return;
   uint8_t *rgb = cnn_figure_panel(figure, o->height, o->width, "both");
   const float *pixel = o->plain;
   const double dark = o->port->type == CNN_I8 ? -128 : 0;
   for (int64_t i = 0; rgb && i < (int64_t)o->height * o->width; i++, rgb += 3, pixel += o->channels) {
-    double grey = 0;
-    for (int32_t c = 0; c < o->channels; c++) grey += ((double)pixel[c] - dark) / o->channels;
-    cnn_scale_colour(scale, (double)o->drop[i], rgb);
+    double gray = 0;
+    for (int32_t c = 0; c < o->channels; c++) gray += ((double)pixel[c] - dark) / o->channels;
+    cnn_scale_color(scale, (double)o->drop[i], rgb);
     const double cover = 0.9 * sqrt(fmin(fabs((double)o->drop[i]) / scale->high, 1));
     for (int c = 0; c < 3; c++)
-      rgb[c] = (uint8_t)(cover * rgb[c] + (1 - cover) * fmin(fmax(grey, 0), 255) + 0.5);
+      rgb[c] = (uint8_t)(cover * rgb[c] + (1 - cover) * fmin(fmax(gray, 0), 255) + 0.5);
   }
 }
 
@@ -160,7 +160,7 @@ static cnn_status draw(const Occlusion *o, const Arguments *a, const char *path)
   return status;
 }
 
-/* What the window is filled with: what was asked for, or the picture's mean colour. */
+/* What the window is filled with: what was asked for, or the picture's mean color. */
 static void choose_fill(Occlusion *o, const Arguments *a) {
   const int64_t pixels = (int64_t)o->height * o->width;
   for (int32_t c = 0; c < o->channels; c++) {
@@ -259,8 +259,8 @@ int cnn_program_occlude(const cnn_program *program, int argc, char **argv) {
        "side of the window in pixels (a seventh of the picture's)", 1, 1e6, NULL, NULL},
       {"stride", 0, CNN_VALUE_WHOLE, &a.stride, "N",
        "pixels from one position to the next (1; of large windows a quarter)", 1, 1e6, NULL, NULL},
-      {"fill", 0, CNN_VALUE_NUMBER, &a.fill, "X",
-       "what the window is filled with (the picture's mean colour)", -1e30, 1e30, NULL, &a.filled},
+      {"fill", 0, CNN_VALUE_NUMBER, &a.fill, "X", "what the window is filled with (the picture's mean color)",
+       -1e30, 1e30, NULL, &a.filled},
       CNN_FLAG_INDEX(a.index),
       CNN_FLAG_FIT(a.fit, NULL),
   };

@@ -17,7 +17,7 @@
 #include "hosted/commands/program.h"
 #include "hosted/commands/scores.h"
 #include "hosted/commands/viewer.h"
-#include "hosted/base/colour.h"
+#include "hosted/base/color.h"
 #include "hosted/display/overlay.h"
 #include "hosted/base/threads.h"
 #include "hosted/commands/written.h"
@@ -252,7 +252,7 @@ static cnn_status keep_picture(Prediction *prediction, const cnn_inputs *inputs)
   return fine ? cnn_success() : no_memory;
 }
 
-/* Each pixel of the picture in the colour of its class. */
+/* Each pixel of the picture in the color of its class. */
 static bool draw_map(Prediction *prediction, int32_t o, const cnn_image *picture) {
   const cnn_port *port = &prediction->network->output[o];
   const cnn_judged judged = cnn_judge(prediction->network, o);
@@ -265,7 +265,7 @@ static bool draw_map(Prediction *prediction, int32_t o, const cnn_image *picture
                       : (int32_t)cnn_class_at(port, &judged, prediction->kept[o] + at * judged.channels,
                                               prediction->score);
   }
-  if (class) cnn_overlay_classes(picture, class, NULL, cnn_mask_colour);
+  if (class) cnn_overlay_classes(picture, class, NULL, cnn_mask_color);
   free(class);
   return class != NULL;
 }
@@ -301,7 +301,7 @@ static void tell_left_out(const Prediction *prediction, const char *path, int32_
     fprintf(stderr, "the command features draws %s on its own scale\n", drawable > 1 ? "each of them" : "it");
 }
 
-/* What is found; or the first output that can be shown: a map of classes in colours, over the picture if
+/* What is found; or the first output that can be shown: a map of classes in colors, over the picture if
  * there is one, or a picture of values from 0 to 1. */
 static cnn_status write_picture(Prediction *prediction, const char *path) {
   const cnn_network *network = prediction->network;
@@ -327,8 +327,8 @@ static cnn_status write_picture(Prediction *prediction, const char *path) {
   if (!image.pixel) return cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
   const float *value = prediction->kept[o];
   for (int64_t i = 0; map && i < judged.positions; i++) {
-    cnn_mask_colour(cnn_class_at(port, &judged, value + i * judged.channels, prediction->score),
-                    image.pixel + 3 * i);
+    cnn_mask_color(cnn_class_at(port, &judged, value + i * judged.channels, prediction->score),
+                   image.pixel + 3 * i);
   }
   for (int64_t i = 0; !map && i < port->size; i++) image.pixel[i] = byte_of(value[i]);
   cnn_status status = cnn_image_write(path, &image);

@@ -251,11 +251,10 @@ cnn_status cnn_unit_parse(const cnn_network *network, const char *text, cnn_unit
 const char *cnn_unit_name(const cnn_network *network, cnn_unit unit, char room[120]) {
   const cnn_port *port = &network->output[unit.output];
   char number[24];
-  const bool several = network->outputs > 1,
-             labelled = network->label && network->labels == channels_of(port);
-  if (!labelled) snprintf(number, sizeof number, "%d", unit.channel);
+  const bool several = network->outputs > 1, labeled = network->label && network->labels == channels_of(port);
+  if (!labeled) snprintf(number, sizeof number, "%d", unit.channel);
   snprintf(room, 120, "%s%s%s", several ? port->name : "", several ? ":" : "",
-           labelled ? network->label[unit.channel] : number);
+           labeled ? network->label[unit.channel] : number);
   return room;
 }
 

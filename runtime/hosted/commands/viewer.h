@@ -70,7 +70,7 @@ typedef struct cnn_sheet {
 cnn_sheet cnn_sheet_of(
     int32_t rank,
     const int32_t dim[3]); /* pictures: a map a channel; sequences: channels by time; vectors: in lines */
-/* An input in its own colours, or, if it is no picture, in those of its numbers. `value` as viewer->value. */
+/* An input in its own colors, or, if it is no picture, in those of its numbers. `value` as viewer->value. */
 void cnn_figure_input(cnn_figure *figure, const cnn_port *port, const float *value, const char *caption);
 
 /* -o: a page, or the numbers behind it as .npy. */

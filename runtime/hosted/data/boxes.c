@@ -50,16 +50,16 @@ static void segments_number(const cnn_scene *scene, cnn_truth *truth, int32_t *n
   }
 }
 
-/* Classes, instances and boxes by the picture of the segments, whose colours are R + 256 G + 65536 B. */
+/* Classes, instances and boxes by the picture of the segments, whose colors are R + 256 G + 65536 B. */
 static cnn_status segments_read(const cnn_scene *scene, const cnn_image *segments, int32_t *number,
                                 cnn_truth *truth) {
   const int32_t width = segments->width;
   segments_number(scene, truth, number);
   for (int32_t i = 0; i < segments->height * width; i++) {
-    const uint8_t *colour = segments->pixel + (size_t)i * (size_t)segments->channels;
+    const uint8_t *color = segments->pixel + (size_t)i * (size_t)segments->channels;
     const uint32_t id = segments->channels == 3
-                            ? colour[0] | (uint32_t)colour[1] << 8 | (uint32_t)colour[2] << 16
-                            : colour[0] * 0x010101u;
+                            ? color[0] | (uint32_t)color[1] << 8 | (uint32_t)color[2] << 16
+                            : color[0] * 0x010101u;
     const cnn_boxed *segment = id == 0 ? NULL : segment_find(scene, id);
     truth->pixels[i] = segment ? segment->class : -1;
     if (id == 0) continue;
@@ -301,18 +301,18 @@ static cnn_status label_missing(const cnn_data *data, const char *where, const c
 cnn_status cnn_boxes_name(cnn_data *data, const char *where, char *const *name, int32_t names,
                           int32_t *class_of) {
   const cnn_network *network = data->network;
-  const bool labelled =
+  const bool labeled =
       !data->options.any_target && cnn_boxes_wanted(network) && network->labels > 0 && data->stuff == 0;
-  const int32_t classes = labelled ? network->labels : names;
+  const int32_t classes = labeled ? network->labels : names;
   for (int32_t k = 0; k < names; k++) {
-    class_of[k] = labelled ? cnn_label_find(network, name[k]) : k;
+    class_of[k] = labeled ? cnn_label_find(network, name[k]) : k;
     if (class_of[k] < 0) return label_missing(data, where, name[k]);
   }
   data->class_name = calloc((size_t)classes + 1, sizeof *data->class_name);
   if (!data->class_name) return cnn_data_no_memory(data);
   data->classes = classes;
   for (int32_t c = 0; c < classes; c++) {
-    data->class_name[c] = cnn_path_join("", labelled ? network->label[c] : name[c]);
+    data->class_name[c] = cnn_path_join("", labeled ? network->label[c] : name[c]);
     if (!data->class_name[c]) return cnn_data_no_memory(data);
   }
   return cnn_success();

@@ -16,7 +16,7 @@ typedef struct cnn_boxed {
 } cnn_boxed;
 
 typedef struct cnn_scene {
-  char *image, *segments; /* paths; segments: NULL, or a picture whose colours are numbers of segments */
+  char *image, *segments; /* paths; segments: NULL, or a picture whose colors are numbers of segments */
   int32_t height, width;  /* as the file says; 0: boxes are parts of the picture's size */
   int32_t count;
   cnn_boxed *object;

@@ -141,7 +141,7 @@ static cnn_status directory_open(cnn_data *data) {
   for (size_t k = 0; k < sizeof *kinds / sizeof **kinds && status.code == CNN_OK && !data->kind; k++)
     status = kinds[pixels][k](data, &listing);
   if (status.code == CNN_OK && !data->kind)
-    status = cnn_failure(CNN_BAD_FORMAT, "%s: no data set is recognised in this directory; %s", data->path,
+    status = cnn_failure(CNN_BAD_FORMAT, "%s: no data set is recognized in this directory; %s", data->path,
                          understood);
   cnn_listing_free(&listing);
   return status;

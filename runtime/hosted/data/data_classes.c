@@ -40,13 +40,12 @@ static int32_t stranger(const cnn_network *network, char *const *folder, int32_t
 /* Numbers are classes if each names another one that the net has, and no label says otherwise. */
 static bool are_numbers(const cnn_data *data, char *const *folder, int32_t folders) {
   const cnn_network *network = data->network;
-  const bool labelled = has_labels(data);
-  const int64_t classes = labelled ? network->labels : cnn_label_classes(data);
+  const bool labeled = has_labels(data);
+  const int64_t classes = labeled ? network->labels : cnn_label_classes(data);
   for (int32_t f = 0; f < folders; f++) {
     const int64_t own = number_of(folder[f]);
     if (own < 0 || own >= classes) return false;
-    if (labelled && number_of(network->label[own]) >= 0 && number_of(network->label[own]) != own)
-      return false;
+    if (labeled && number_of(network->label[own]) >= 0 && number_of(network->label[own]) != own) return false;
     for (int32_t g = 0; g < f; g++)
       if (number_of(folder[g]) == own) return false;
   }
@@ -229,10 +228,10 @@ static void check_text(cnn_data *data) {
 
 cnn_status cnn_folders_name(cnn_data *data, char *const *folder, int32_t folders, int32_t *class_of) {
   const int32_t strange = has_labels(data) ? stranger(data->network, folder, folders) : folders;
-  const bool labelled = has_labels(data);
-  const bool numbers = (!labelled || strange < folders) && are_numbers(data, folder, folders);
-  if (labelled && strange < folders && !numbers) return refuse(data, folder, folders);
-  cnn_status status = (labelled ? by_label : numbers ? by_number : by_order)(data, folder, folders, class_of);
+  const bool labeled = has_labels(data);
+  const bool numbers = (!labeled || strange < folders) && are_numbers(data, folder, folders);
+  if (labeled && strange < folders && !numbers) return refuse(data, folder, folders);
+  cnn_status status = (labeled ? by_label : numbers ? by_number : by_order)(data, folder, folders, class_of);
   if (status.code == CNN_OK) status = cnn_labels_fit(data, data->path);
   if (status.code != CNN_OK) return status;
   check_text(data);
@@ -240,7 +239,7 @@ cnn_status cnn_folders_name(cnn_data *data, char *const *folder, int32_t folders
   char list[LIST];
   if (numbers)
     cnn_data_note(data, "the folders are named by numbers, which are the numbers of their classes");
-  if (!labelled && !numbers) return folders < classes ? few_folders(data, folders, classes) : status;
+  if (!labeled && !numbers) return folders < classes ? few_folders(data, folders, classes) : status;
   if (without_folder(data, class_of, folders, list, sizeof list) > 0)
     cnn_data_note(data, "there is no folder for %s", list);
   return status;

@@ -274,7 +274,7 @@ static cnn_status each_row(cnn_data *data, EachRow *function, void *context) {
 /* ---- Classes */
 
 typedef struct Survey {
-  bool wanted, whole, labelled;
+  bool wanted, whole, labeled;
 } Survey; /* all targets: whole numbers; labels of the program */
 
 static int32_t label_find(const cnn_data *data, const char *name) {
@@ -291,7 +291,7 @@ static cnn_status survey_row(cnn_data *data, Table *table, const cnn_csv *csv, v
   const char *cell = csv->cell[set->first];
   if (is_missing(cell)) return bad_cell(set, csv, set->first);
   survey->whole = survey->whole && whole(cell);
-  survey->labelled = survey->labelled && label_find(data, cell) >= 0;
+  survey->labeled = survey->labeled && label_find(data, cell) >= 0;
   return cnn_success();
 }
 
@@ -354,7 +354,7 @@ static cnn_status classes_find(cnn_data *data, int32_t output) {
   Survey survey = {output >= 0, true, data->network->label != NULL};
   cnn_status status = each_row(data, survey_row, &survey);
   if (status.code != CNN_OK || set->targets != 1 || limit == 0) return status;
-  set->texts = survey.labelled || !survey.whole;
+  set->texts = survey.labeled || !survey.whole;
   if (!set->texts) return status;
   status = each_row(data, class_row, &limit);
   if (status.code != CNN_OK) return status;

@@ -1,6 +1,6 @@
 /* data_yolo.c: pictures with YOLO's text files of boxes: images/ and labels/ with files of equal stems, in
  * the directory itself or in train/, val/ and test/, or with these below both; classes.txt or data.yaml name
- * the classes. A line is an object: class, centre, width and height, as parts of the picture. A picture
+ * the classes. A line is an object: class, center, width and height, as parts of the picture. A picture
  * without a text has no object. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>

@@ -78,13 +78,13 @@ struct cnn_data {
   const cnn_network *network;
   cnn_data_options options;
   char *path;
-  const DataKind *kind;        /* NULL: not recognised yet */
+  const DataKind *kind;        /* NULL: not recognized yet */
   const char *title;           /* "IDX files" */
   void *set;                   /* the kind's own */
   int64_t pool[POOLS];         /* samples */
   int32_t classes;             /* 0: none */
   char **class_name;           /* NULL, or one a class, from malloc */
-  int64_t unlabelled;          /* of one class a sample: samples of class -1, which do not count */
+  int64_t unlabeled;           /* of one class a sample: samples of class -1, which do not count */
   bool has_zero;               /* and whether one is of class 0 */
   bool inputs_only;            /* rows to predict: a target may be there or not, and is not looked at */
   bool lacks_targets;          /* with any_target: what the outputs are compared with is not there */

@@ -16,7 +16,7 @@
 #include "hosted/base/file.h"
 #include "hosted/data/dataset.h"
 #include "hosted/data/export_coco.h"
-#include "hosted/base/colour.h"
+#include "hosted/base/color.h"
 
 enum { COLUMNS = 8, ROWS = 4, PATH_ROOM = 4096, IGNORED = 255 };
 
@@ -25,7 +25,7 @@ static cnn_status folder_make(const char *path) {
   return cnn_failure(CNN_BAD_FILE, "%s: cannot be made: %s", path, strerror(errno));
 }
 
-/* Classes as the greys of a mask; 255 does not count. */
+/* Classes as the grays of a mask; 255 does not count. */
 static cnn_status mask_write(const char *path, const cnn_truth *truth) {
   const size_t n = (size_t)truth->height * (size_t)truth->width;
   cnn_image mask = {truth->height, truth->width, 1, malloc(n)};
@@ -36,7 +36,7 @@ static cnn_status mask_write(const char *path, const cnn_truth *truth) {
   return status;
 }
 
-/* YOLO's text: a line an object, class, centre, width and height as parts of the picture. */
+/* YOLO's text: a line an object, class, center, width and height as parts of the picture. */
 static cnn_status labels_write(const char *path, const cnn_truth *truth) {
   cnn_writer file;
   cnn_status status = cnn_writer_open(&file, path);
@@ -57,17 +57,17 @@ static cnn_status labels_write(const char *path, const cnn_truth *truth) {
 
 /* ---- The sheet */
 
-static void colour_of(int32_t class, uint8_t colour[3]) { /* ignored: grey */
-  if (class < 0) memset(colour, 128, 3);
-  else cnn_mask_colour(class, colour);
+static void color_of(int32_t class, uint8_t color[3]) { /* ignored: gray */
+  if (class < 0) memset(color, 128, 3);
+  else cnn_mask_color(class, color);
 }
 
 /* What is known of a pixel: its class, or that of its object; else the pixel itself. */
-static void pixel_show(const cnn_truth *truth, int64_t i, const uint8_t own[3], uint8_t colour[3]) {
-  memcpy(colour, own, 3);
-  if (truth->pixels) colour_of(truth->pixels[i], colour);
+static void pixel_show(const cnn_truth *truth, int64_t i, const uint8_t own[3], uint8_t color[3]) {
+  memcpy(color, own, 3);
+  if (truth->pixels) color_of(truth->pixels[i], color);
   else if (truth->instance)
-    colour_of(truth->instance[i] ? truth->object[truth->instance[i] - 1].label + 1 : 0, colour);
+    color_of(truth->instance[i] ? truth->object[truth->instance[i] - 1].label + 1 : 0, color);
 }
 
 typedef struct Cell { /* of a sheet */
@@ -76,9 +76,9 @@ typedef struct Cell { /* of a sheet */
   int32_t height, width;
 } Cell;
 
-static void dot(const Cell *cell, int32_t y, int32_t x, const uint8_t colour[3]) {
+static void dot(const Cell *cell, int32_t y, int32_t x, const uint8_t color[3]) {
   if (y >= 0 && y < cell->height && x >= 0 && x < cell->width)
-    memcpy(cell->corner + y * cell->stride + 3 * (int64_t)x, colour, 3);
+    memcpy(cell->corner + y * cell->stride + 3 * (int64_t)x, color, 3);
 }
 
 /* The box's outermost pixels. */
@@ -86,16 +86,16 @@ static void box_draw(const Cell *cell, const cnn_object *object) {
   const int32_t left = (int32_t)object->box[0], top = (int32_t)object->box[1],
                 right = (int32_t)(object->box[2] + 0.999f) - 1,
                 bottom = (int32_t)(object->box[3] + 0.999f) - 1;
-  uint8_t colour[3];
-  colour_of(object->ignored ? -1 : object->label + 1, colour);
-  for (int k = 0; k < 3; k++) colour[k] = (uint8_t)(128 + colour[k] / 2); /* told apart from its own pixels */
+  uint8_t color[3];
+  color_of(object->ignored ? -1 : object->label + 1, color);
+  for (int k = 0; k < 3; k++) color[k] = (uint8_t)(128 + color[k] / 2); /* told apart from its own pixels */
   for (int32_t x = left; x <= right && x < cell->width; x++) {
-    dot(cell, top, x, colour);
-    dot(cell, bottom, x, colour);
+    dot(cell, top, x, color);
+    dot(cell, bottom, x, color);
   }
   for (int32_t y = top; y <= bottom && y < cell->height; y++) {
-    dot(cell, y, left, colour);
-    dot(cell, y, right, colour);
+    dot(cell, y, left, color);
+    dot(cell, y, right, color);
   }
 }
 

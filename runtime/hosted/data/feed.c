@@ -1,4 +1,4 @@
-/* feed.c: a picture as the input of a net: fitted to its size, grey or coloured as its channels say, in its
+/* feed.c: a picture as the input of a net: fitted to its size, gray or colored as its channels say, in its
  * type. Training, evaluation and prediction all come through here. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 #include "hosted/data/image.h"
 
 /* Height, width and channels that a picture must have for this input. An input that is no picture takes one
- * by its bare size: a vector of 784 is a grey 28x28, and so is a sequence 28x28. */
+ * by its bare size: a vector of 784 is a gray 28x28, and so is a sequence 28x28. */
 static bool port_is_picture(const cnn_port *port) { return port->rank == 3; }
 
 cnn_status cnn_image_fits(const char *what, int32_t height, int32_t width, int32_t channels,
@@ -33,8 +33,8 @@ static void store(const uint8_t *pixel, int64_t n, cnn_type type, void *input) {
     for (int64_t i = 0; i < n; i++) f[i] = (float)pixel[i];
 }
 
-/* A copy with other channels: luma, or grey three times. NULL: no memory. */
-static uint8_t *recoloured(const cnn_image *image, int32_t channels) {
+/* A copy with other channels: luma, or gray three times. NULL: no memory. */
+static uint8_t *recolored(const cnn_image *image, int32_t channels) {
   size_t pixels = (size_t)image->height * (size_t)image->width;
   uint8_t *out = malloc(pixels * (size_t)channels);
   if (!out) return NULL;
@@ -73,7 +73,7 @@ int64_t cnn_frame_source(const cnn_frame *frame, int32_t y, int32_t x, int32_t h
   return (int64_t)(at_y < height ? at_y : height - 1) * width + (at_x < width ? at_x : width - 1);
 }
 
-/* Pixels of the right colours to the size of the input. */
+/* Pixels of the right colors to the size of the input. */
 static cnn_status resize(const uint8_t *pixel, int32_t h, int32_t w, const cnn_port *port, cnn_fit fit,
                          void *input) {
   int32_t out_h = port->dim[0], out_w = port->dim[1], channels = port->dim[2];
@@ -100,7 +100,7 @@ cnn_status cnn_image_feed(const cnn_image *image, const cnn_port *port, cnn_fit 
   int64_t pixels = (int64_t)image->height * image->width;
   bool picture = port_is_picture(port);
   int32_t channels = picture ? port->dim[2] : pixels * image->channels == port->size ? image->channels : 1;
-  uint8_t *other = image->channels == channels ? NULL : recoloured(image, channels);
+  uint8_t *other = image->channels == channels ? NULL : recolored(image, channels);
   const uint8_t *pixel = image->channels == channels ? image->pixel : other;
   if (!pixel)
     return cnn_failure(CNN_NO_MEMORY, "out of memory for a picture of %d x %d", image->width, image->height);

@@ -1,4 +1,4 @@
-/* image.c: files of pictures to bytes of grey or RGB, by what they begin with. */
+/* image.c: files of pictures to bytes of gray or RGB, by what they begin with. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/image.h"
 

@@ -16,7 +16,7 @@ cnn_status cnn_image_decode(cnn_image *image, const char *path, const unsigned c
  * `what` names the picture. */
 cnn_status cnn_image_fits(const char *what, int32_t height, int32_t width, int32_t channels,
                           const cnn_port *port);
-/* A mask: the classes of a PNG, which are its palette's indices or its greys, as one channel. */
+/* A mask: the classes of a PNG, which are its palette's indices or its grays, as one channel. */
 cnn_status cnn_image_read_classes(cnn_image *mask, const char *path);
 
 /* How a picture lies in an input: an area of it fills a rectangle there. */

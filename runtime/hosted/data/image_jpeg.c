@@ -1,4 +1,4 @@
-/* image_jpeg.c: JPEG files to bytes of grey or RGB. */
+/* image_jpeg.c: JPEG files to bytes of gray or RGB. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h> /* before jpeglib.h */
 

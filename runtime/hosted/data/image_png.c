@@ -1,4 +1,4 @@
-/* image_png.c: PNG files to bytes of grey or RGB, and back. */
+/* image_png.c: PNG files to bytes of gray or RGB, and back. */
 // SPDX-License-Identifier: MIT-0
 #include <png.h>
 #include <setjmp.h>
@@ -54,18 +54,18 @@ static int png_orientation(png_structp png, png_infop info) {
   return 1;
 }
 
-/* Indices and greys stay what they are, a byte each. */
+/* Indices and grays stay what they are, a byte each. */
 static void png_keep_classes(png_structp png, png_infop info) {
   const png_byte type = png_get_color_type(png, info);
   if (type != PNG_COLOR_TYPE_GRAY && type != PNG_COLOR_TYPE_PALETTE)
-    png_error(png, "a mask of classes is grey or has a palette, and this picture is in colours or has alpha");
+    png_error(png, "a mask of classes is gray or has a palette, and this picture is in colors or has alpha");
   if (png_get_bit_depth(png, info) == 16)
     png_error(png, "a mask of classes has at most 8 bits a pixel, not 16");
   png_set_packing(png);
 }
 
 static void png_expand_pixels(png_structp png) {
-  png_set_expand(png); /* palettes, fewer bits, transparent colours */
+  png_set_expand(png); /* palettes, fewer bits, transparent colors */
   png_set_scale_16(png);
 }
 

@@ -1,5 +1,5 @@
 /* shapes.c: discs, squares, triangles, stars and rings of different sizes on textured ground; some cover
- * others. Colours do not depend on the kind of shape, and ground and shapes have the same choice of them, so
+ * others. Colors do not depend on the kind of shape, and ground and shapes have the same choice of them, so
  * that no threshold tells them apart; light falls from a side, and noise lies over all of it. Additions,
  * products, divisions and counter-based random numbers only: the same pictures on every machine. */
 // SPDX-License-Identifier: MIT-0
@@ -27,9 +27,9 @@ static int32_t draw_below(Draw *d, int32_t limit) {
   return (int32_t)cnn_random_below(d->random, d->counter++, (uint32_t)limit);
 }
 
-typedef struct Colour {
+typedef struct Color {
   float part[3];
-} Colour; /* 0..1 */
+} Color; /* 0..1 */
 
 /* Stripes: 0..1 at a place, with a direction and a frequency. */
 typedef struct Stripes {
@@ -39,12 +39,12 @@ typedef struct Stripes {
 typedef struct Thing {
   int32_t kind;
   float x, y, radius, cosine, sine;
-  Colour colour;
+  Color color;
   Stripes stripes;
 } Thing;
 
 typedef struct Ground {
-  Colour colour[2];
+  Color color[2];
   float cell[2][CELLS][CELLS]; /* a coarse and a fine field of random heights */
   Stripes stripes;
 } Ground;
@@ -56,15 +56,15 @@ typedef struct Scene {
   float light, slope_x, slope_y, noise;
 } Scene;
 
-/* ---- Colours */
+/* ---- Colors */
 
-static Colour colour_draw(Draw *d) {
-  Colour colour;
-  for (int k = 0; k < 3; k++) colour.part[k] = draw(d, 0.05f, 0.95f);
-  return colour;
+static Color color_draw(Draw *d) {
+  Color color;
+  for (int k = 0; k < 3; k++) color.part[k] = draw(d, 0.05f, 0.95f);
+  return color;
 }
 
-static float colour_distance(const Colour *a, const Colour *b) {
+static float color_distance(const Color *a, const Color *b) {
   float sum = 0;
   for (int k = 0; k < 3; k++) {
     const float d = a->part[k] - b->part[k];
@@ -88,7 +88,7 @@ static float stripes_at(const Stripes *s, float x, float y) {
 /* ---- The ground */
 
 static Ground ground_draw(Draw *d) {
-  Ground g = {.colour = {colour_draw(d), colour_draw(d)}};
+  Ground g = {.color = {color_draw(d), color_draw(d)}};
   for (int k = 0; k < 2; k++)
     for (int i = 0; i < CELLS; i++)
       for (int j = 0; j < CELLS; j++) g.cell[k][i][j] = draw(d, 0, 1);
@@ -105,14 +105,14 @@ static float field_at(const float cell[CELLS][CELLS], float y, float x) {
          v * ((1 - u) * next[j % CELLS] + u * next[(j + 1) % CELLS]);
 }
 
-static Colour ground_at(const Scene *s, float y, float x) {
+static Color ground_at(const Scene *s, float y, float x) {
   const Ground *g = &s->ground;
   const float coarse = 4 / (float)s->size, mix = field_at(g->cell[0], y * coarse, x * coarse),
               fine = field_at(g->cell[1], y * 0.3f, x * 0.3f) - 0.5f, stripe = stripes_at(&g->stripes, x, y);
-  Colour colour;
+  Color color;
   for (int k = 0; k < 3; k++)
-    colour.part[k] = (1 - mix) * g->colour[0].part[k] + mix * g->colour[1].part[k] + 0.3f * fine + stripe;
-  return colour;
+    color.part[k] = (1 - mix) * g->color[0].part[k] + mix * g->color[1].part[k] + 0.3f * fine + stripe;
+  return color;
 }
 
 /* ---- Shapes: u, v in a circle of radius 1 around it */
@@ -153,10 +153,10 @@ static Thing thing_draw(Draw *d, const Scene *s) {
               sign = draw(d, -1, 1) < 0 ? -1.0f : 1.0f; /* half: tangent of half the angle */
   t.cosine = sign * (1 - half * half) / (1 + half * half);
   t.sine = sign * 2 * half / (1 + half * half);
-  for (int i = 0; i < TRIES; i++) { /* not the colours of the ground */
-    t.colour = colour_draw(d);
-    if (colour_distance(&t.colour, &s->ground.colour[0]) > 0.6f &&
-        colour_distance(&t.colour, &s->ground.colour[1]) > 0.6f)
+  for (int i = 0; i < TRIES; i++) { /* not the colors of the ground */
+    t.color = color_draw(d);
+    if (color_distance(&t.color, &s->ground.color[0]) > 0.6f &&
+        color_distance(&t.color, &s->ground.color[1]) > 0.6f)
       break;
   }
   t.stripes = stripes_draw(d, 0.12f);
@@ -180,7 +180,7 @@ static Extent extent_of(const Scene *s, const Thing *t) {
   return e;
 }
 
-static bool centre_covered(const Thing *t, int32_t y, int32_t x) {
+static bool center_covered(const Thing *t, int32_t y, int32_t x) {
   return thing_covers(t, (float)y + 0.5f, (float)x + 0.5f);
 }
 
@@ -192,7 +192,7 @@ static bool thing_fits(const Scene *s, const Thing *t, const uint8_t *instance, 
   *own = 0;
   for (int32_t y = e.top; y < e.bottom; y++)
     for (int32_t x = e.left; x < e.right; x++) {
-      if (!centre_covered(t, y, x)) continue;
+      if (!center_covered(t, y, x)) continue;
       const int32_t below = instance[y * s->size + x];
       if (below) lost[below - 1]++;
       ++*own;
@@ -214,7 +214,7 @@ static void things_place(Draw *d, Scene *s, uint8_t *instance) {
     for (int32_t y = e.top; y < e.bottom; y++)
       for (int32_t x = e.left; x < e.right; x++) {
         uint8_t *pixel = &instance[y * s->size + x];
-        if (!centre_covered(&t, y, x)) continue;
+        if (!center_covered(&t, y, x)) continue;
         if (*pixel) seen[*pixel - 1]--;
         *pixel = (uint8_t)(s->things + 1);
       }
@@ -225,14 +225,14 @@ static void things_place(Draw *d, Scene *s, uint8_t *instance) {
 
 /* ---- The picture */
 
-static Colour colour_at(const Scene *s, float y, float x) {
+static Color color_at(const Scene *s, float y, float x) {
   for (int32_t i = s->things - 1; i >= 0; i--) {
     const Thing *t = &s->thing[i];
     if (!thing_covers(t, y, x)) continue;
-    Colour colour = t->colour;
+    Color color = t->color;
     const float stripe = stripes_at(&t->stripes, x, y);
-    for (int k = 0; k < 3; k++) colour.part[k] += stripe;
-    return colour;
+    for (int k = 0; k < 3; k++) color.part[k] += stripe;
+    return color;
   }
   return ground_at(s, y, x);
 }
@@ -242,10 +242,10 @@ static void picture_draw(Draw *d, const Scene *s, uint8_t *pixel) {
   const float step = 1 / (float)SAMPLES;
   for (int32_t y = 0; y < s->size; y++)
     for (int32_t x = 0; x < s->size; x++, pixel += 3) {
-      Colour sum = {{0}};
+      Color sum = {{0}};
       for (int i = 0; i < SAMPLES * SAMPLES; i++) {
-        const Colour c = colour_at(s, (float)y + ((float)(i / SAMPLES) + 0.5f) * step,
-                                   (float)x + ((float)(i % SAMPLES) + 0.5f) * step);
+        const Color c = color_at(s, (float)y + ((float)(i / SAMPLES) + 0.5f) * step,
+                                 (float)x + ((float)(i % SAMPLES) + 0.5f) * step);
         for (int k = 0; k < 3; k++) sum.part[k] += c.part[k] / (SAMPLES * SAMPLES);
       }
       const float light =

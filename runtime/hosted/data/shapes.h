@@ -1,4 +1,4 @@
-/* shapes.h: made-up pictures of coloured shapes, with everything that is true of them. */
+/* shapes.h: made-up pictures of colored shapes, with everything that is true of them. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_SHAPES_H
 #define CNN_SHAPES_H

@@ -111,7 +111,7 @@ cnn_status cnn_labels_fit(const cnn_data *data, const char *what) {
 }
 
 cnn_status cnn_label_check(cnn_data *data, const char *where, int64_t i, double label) {
-  bool unlabelled = false;
+  bool unlabeled = false;
   data->has_zero = data->has_zero || label == 0;
   for (int32_t o = 0; o < cnn_ports(data->network); o++) {
     const cnn_port *output = &data->network->output[o];
@@ -122,25 +122,25 @@ cnn_status cnn_label_check(cnn_data *data, const char *where, int64_t i, double 
       continue;
     }
     bool ignored = label == -1 || (output->criterion && label == (double)output->criterion->ignore);
-    unlabelled = unlabelled || label == -1;
+    unlabeled = unlabeled || label == -1;
     if (ignored && label_form(output) == FORM_CLASS) continue;
     return cnn_failure(CNN_MISMATCH, "%s: label %lld is %g, but the output \"%s\" has %lld classes", where,
                        (long long)i, label, output->name, (long long)limit);
   }
-  data->unlabelled += unlabelled;
+  data->unlabeled += unlabeled;
   return cnn_success();
 }
 
 /* -1 and 1 is how many sets number two classes. */
 cnn_status cnn_labels_end(cnn_data *data) {
-  if (data->unlabelled == 0) return cnn_success();
+  if (data->unlabeled == 0) return cnn_success();
   if (!data->has_zero && data->classes == 2 && cnn_label_classes(data) == 2)
     return cnn_failure(CNN_MISMATCH,
                        "%s: its classes are -1 and 1, but classes are numbered from 0, and a sample of class "
                        "-1 does not count; write 0 for -1, in NumPy: y[y == -1] = 0",
                        data->path);
-  cnn_data_note(data, "%lld sample%s class -1, and %s not count", (long long)data->unlabelled,
-                data->unlabelled == 1 ? " has" : "s have", data->unlabelled == 1 ? "does" : "do");
+  cnn_data_note(data, "%lld sample%s class -1, and %s not count", (long long)data->unlabeled,
+                data->unlabeled == 1 ? " has" : "s have", data->unlabeled == 1 ? "does" : "do");
   return cnn_success();
 }
 

@@ -43,7 +43,7 @@ static cnn_status row_check(const cnn_yolo *yolo, const double number[5], cnn_ob
   const bool pixels = number[1] > 2 || number[2] > 2;
   return cnn_failure(
       status.code, "%s:%lld: %s%s", yolo->path, (long long)yolo->line, status.message,
-      pixels ? "; a line is: class, centre, width and height as parts of the picture, not pixels" : "");
+      pixels ? "; a line is: class, center, width and height as parts of the picture, not pixels" : "");
 }
 
 cnn_status cnn_yolo_next(cnn_yolo *yolo, cnn_object *object, bool *more) {
@@ -59,7 +59,7 @@ cnn_status cnn_yolo_next(cnn_yolo *yolo, cnn_object *object, bool *more) {
     if (count == 5) return row_check(yolo, number, object);
     if (count > 0)
       return cnn_failure(CNN_BAD_FORMAT,
-                         "%s:%lld: has %d numbers, but an object has 5: class, centre (x y), width, height",
+                         "%s:%lld: has %d numbers, but an object has 5: class, center (x y), width, height",
                          yolo->path, (long long)yolo->line, (int)count);
     const int shown = end - at > 40 ? 40 : (int)(end - at);
     return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: '%.*s' is no number", yolo->path, (long long)yolo->line,

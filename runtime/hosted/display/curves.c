@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "hosted/base/colour.h"
+#include "hosted/base/color.h"
 #include "hosted/display/svg.h"
 
 enum { LISTED = 22, NAME_MOST = 20, POINTS = CNN_RECALL_POINTS };
@@ -25,26 +25,26 @@ static int best_first(const void *a, const void *b) {
 static void put_axes(cnn_writer *writer) {
   for (int i = 0; i <= 5; i++) {
     const double at = SIDE * i / 5.0, bottom = TOP + SIDE;
-    const char *colour = i ? CNN_SVG_FAINT : CNN_SVG_INK;
-    cnn_svg_line(writer, LEFT, bottom - at, LEFT + SIDE, bottom - at, colour);
-    cnn_svg_line(writer, LEFT + at, bottom, LEFT + at, TOP, colour);
+    const char *color = i ? CNN_SVG_FAINT : CNN_SVG_INK;
+    cnn_svg_line(writer, LEFT, bottom - at, LEFT + SIDE, bottom - at, color);
+    cnn_svg_line(writer, LEFT + at, bottom, LEFT + at, TOP, color);
     cnn_svg_text(writer, LEFT - 8, bottom - at + 4, "end", "", cnn_number(i / 5.0, 4).text, 20);
     cnn_svg_text(writer, LEFT + at, bottom + 18, "middle", "", cnn_number(i / 5.0, 4).text, 20);
   }
-  const char *grey = "font-size=\"11\" fill=\"#57606a\"";
-  cnn_svg_text(writer, LEFT + SIDE, TOP + SIDE + 36, "end", grey, "recall", 20);
-  cnn_svg_text(writer, LEFT, TOP - 12, "middle", grey, "precision", 20);
+  const char *gray = "font-size=\"11\" fill=\"#57606a\"";
+  cnn_svg_text(writer, LEFT + SIDE, TOP + SIDE + 36, "end", gray, "recall", 20);
+  cnn_svg_text(writer, LEFT, TOP - 12, "middle", gray, "precision", 20);
 }
 
-static void put_colour(cnn_writer *writer, int32_t label) {
+static void put_color(cnn_writer *writer, int32_t label) {
   uint8_t rgb[3];
-  cnn_class_colour(label, rgb);
+  cnn_class_color(label, rgb);
   cnn_svg_put(writer, "#%02x%02x%02x", rgb[0], rgb[1], rgb[2]);
 }
 
 static void put_curve(cnn_writer *writer, const cnn_precision_class *of, int32_t label) {
   cnn_svg_put(writer, "<polyline fill=\"none\" stroke-width=\"2\" stroke-linejoin=\"round\" stroke=\"");
-  put_colour(writer, label);
+  put_color(writer, label);
   cnn_svg_put(writer, "\" points=\"");
   for (int point = 0; point < POINTS; point++)
     cnn_svg_put(writer, "%s%s,%s", point ? " " : "",
@@ -61,7 +61,7 @@ static void put_legend(cnn_writer *writer, const Row *row, int32_t rows, const c
     const cnn_precision_class *of = &of_class[row[i].label];
     cnn_svg_put(writer, "<rect x=\"%s\" y=\"%s\" width=\"20\" height=\"4\" fill=\"", cnn_svg_at(x).text,
                 cnn_svg_at(y - 6).text);
-    put_colour(writer, row[i].label);
+    put_color(writer, row[i].label);
     cnn_svg_put(writer, "\"/>\n");
     cnn_svg_text(writer, x + 28, y, "start", "", cnn_number_fixed(of->ap, 3).text, 8);
     cnn_svg_text(writer, x + 66, y, "start", "", name[row[i].label], NAME_MOST);

@@ -10,10 +10,10 @@
 #include "hosted/display/lettering.h"
 #include "hosted/base/number.h"
 
-/* ---- Colours */
+/* ---- Colors */
 
 /* Viridis, by Stéfan van der Walt and Nathaniel Smith (2015, dedicated to the public): every sixteenth of its
- * 256 colours. */
+ * 256 colors. */
 static const uint8_t SEQUENTIAL[][3] = {
     {68, 1, 84},    {72, 24, 106},  {71, 45, 123},  {66, 64, 134},  {59, 82, 139},  {51, 99, 141},
     {44, 114, 142}, {38, 130, 142}, {33, 145, 140}, {31, 159, 136}, {39, 173, 129}, {61, 188, 116},
@@ -45,7 +45,7 @@ cnn_scale cnn_scale_of(const float *value, int64_t n) {
   return scale;
 }
 
-void cnn_scale_colour(const cnn_scale *scale, double value, uint8_t rgb[3]) {
+void cnn_scale_color(const cnn_scale *scale, double value, uint8_t rgb[3]) {
   const uint8_t (*table)[3] = scale->signs ? DIVERGING : SEQUENTIAL;
   const int steps = scale->signs ? (int)(sizeof DIVERGING / sizeof *DIVERGING) - 1
                                  : (int)(sizeof SEQUENTIAL / sizeof *SEQUENTIAL) - 1;
@@ -167,7 +167,7 @@ void cnn_figure_values(cnn_figure *figure, const float *value, int32_t height, i
   uint8_t *rgb = cnn_figure_panel(figure, height, width, caption);
   for (int64_t y = 0; rgb && y < height; y++)
     for (int64_t x = 0; x < width; x++, rgb += 3)
-      cnn_scale_colour(scale, (double)value[y * down + x * right], rgb);
+      cnn_scale_color(scale, (double)value[y * down + x * right], rgb);
 }
 
 void cnn_figure_mark(cnn_figure *figure, const double box[4]) {
@@ -209,7 +209,7 @@ static int32_t bar_width(const Section *section) {
   return 2 * GAP + BAR + 6 + width;
 }
 
-/* Whole pixels by whole factors, so that no pixel is larger than its neighbour; a panel that is too large
+/* Whole pixels by whole factors, so that no pixel is larger than its neighbor; a panel that is too large
  * shrinks by a whole factor, a thin one is drawn higher. */
 static void drawn_size(const Section *section, const Layout *layout, const Panel *panel, int32_t *height,
                        int32_t *width) {
@@ -324,7 +324,7 @@ static void draw_panel(const cnn_image *page, const Panel *panel, int32_t top, i
   draw_frame(page, top, left, height, width);
 }
 
-/* Centred under its panel; what is too long is cut off, and says so. */
+/* Centerd under its panel; what is too long is cut off, and says so. */
 static void draw_caption(const cnn_image *page, const char *caption, int32_t top, int32_t middle,
                          int32_t room) {
   char text[64];
@@ -340,8 +340,8 @@ static void draw_scale(const cnn_image *page, const cnn_scale *scale, int32_t to
   scale_marks(scale, mark);
   for (int32_t y = 0; y < height; y++)
     for (int32_t x = 0; x < BAR; x++)
-      cnn_scale_colour(scale, scale->high - (scale->high - scale->low) * y / (height - 1),
-                       pixel_at(page, top + y, left + x));
+      cnn_scale_color(scale, scale->high - (scale->high - scale->low) * y / (height - 1),
+                      pixel_at(page, top + y, left + x));
   draw_frame(page, top, left, height, BAR);
   for (int i = 0; i < 3; i++) {
     if (i == 1 && height < 3 * cnn_text_height(CAPTION_SIZE)) continue;

@@ -1,4 +1,4 @@
-/* figure.h: a page with pictures of numbers: a title, and sections of panels of one scale of colours. Panels
+/* figure.h: a page with pictures of numbers: a title, and sections of panels of one scale of colors. Panels
  * are given pixel by pixel; how large they are drawn is the page's business. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FIGURE_H
@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include "cnn_image.h"
 
-/* ---- Colours of numbers ----
+/* ---- Colors of numbers ----
  * From dark to light, or, where numbers have signs, from blue over white at 0 to red. NaN and infinity are
  * magenta, which is on neither scale. */
 
@@ -18,7 +18,7 @@ typedef struct cnn_scale {
 
 cnn_scale cnn_scale_of(const float *value,
                        int64_t n); /* of what is finite among them; signs: as far down as up */
-void cnn_scale_colour(const cnn_scale *scale, double value, uint8_t rgb[3]);
+void cnn_scale_color(const cnn_scale *scale, double value, uint8_t rgb[3]);
 
 /* ---- Pages. Memory that runs out is told by cnn_figure_write. */
 

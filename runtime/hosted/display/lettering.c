@@ -144,7 +144,7 @@ static double distance(double x, double y, const double a[2],
   return hypot(x - a[0] - t * dx, y - a[1] - t * dy);
 }
 
-/* How near the pen comes to a pixel's centre. Columns and rows are measured from the top left of the glyph.
+/* How near the pen comes to a pixel's center. Columns and rows are measured from the top left of the glyph.
  */
 static double glyph_distance(const char *glyph, double x, double y) {
   double nearest = 1e9, from[2] = {0, 0};
@@ -162,11 +162,11 @@ static double glyph_distance(const char *glyph, double x, double y) {
   return nearest;
 }
 
-static void blend(uint8_t *pixel, const uint8_t colour[3], double cover) {
-  for (int i = 0; i < 3; i++) pixel[i] = (uint8_t)(pixel[i] + (colour[i] - pixel[i]) * cover + 0.5);
+static void blend(uint8_t *pixel, const uint8_t color[3], double cover) {
+  for (int i = 0; i < 3; i++) pixel[i] = (uint8_t)(pixel[i] + (color[i] - pixel[i]) * cover + 0.5);
 }
 
-void cnn_text_draw(const cnn_image *image, double left, double top, double size, const uint8_t colour[3],
+void cnn_text_draw(const cnn_image *image, double left, double top, double size, const uint8_t color[3],
                    const char *text) {
   const double pen = 0.35 + 0.3 * size; /* half of its width, in pixels */
   while (*text) {
@@ -179,7 +179,7 @@ void cnn_text_draw(const cnn_image *image, double left, double top, double size,
         const double near = size * glyph_distance(glyph, (x - left) / size, (y - top) / size),
                      cover = 0.5 + pen - near;
         if (cover > 0)
-          blend(image->pixel + 3 * ((size_t)y * (size_t)image->width + (size_t)x), colour,
+          blend(image->pixel + 3 * ((size_t)y * (size_t)image->width + (size_t)x), color,
                 cover < 1 ? cover : 1);
       }
     left += (columns + BETWEEN) * size;

@@ -10,6 +10,6 @@ int32_t cnn_text_width(const char *text, double size);
 int32_t cnn_text_height(double size); /* with descenders */
 /* Onto an RGB picture, from the left end of the first letter and the top of the capitals. What does not fit
  * is cut off. */
-void cnn_text_draw(const cnn_image *image, double left, double top, double size, const uint8_t colour[3],
+void cnn_text_draw(const cnn_image *image, double left, double top, double size, const uint8_t color[3],
                    const char *text);
 #endif

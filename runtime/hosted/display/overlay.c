@@ -9,7 +9,7 @@
 #include "hosted/display/lettering.h"
 
 static const uint8_t BLACK[3] = {0, 0, 0}, WHITE[3] = {255, 255, 255};
-static const int PART = 115; /* of 256, that a colour covers of what is below it */
+static const int PART = 115; /* of 256, that a color covers of what is below it */
 
 static int32_t least(int32_t a, int32_t b) { return a < b ? a : b; }
 static int32_t most(int32_t a, int32_t b) { return a > b ? a : b; }
@@ -66,19 +66,19 @@ static Area area_of(const cnn_image *image, const double box[4]) {
                 pixel_of(box[2], image->width), pixel_of(box[3], image->height)};
 }
 
-static void fill(const cnn_image *image, Area area, const uint8_t colour[3]) {
+static void fill(const cnn_image *image, Area area, const uint8_t color[3]) {
   for (int32_t y = most(area.top, 0); y < least(area.bottom, image->height); y++)
     for (int32_t x = most(area.left, 0); x < least(area.right, image->width); x++)
-      memcpy(pixel_at(image, y, x), colour, 3);
+      memcpy(pixel_at(image, y, x), color, 3);
 }
 
-void cnn_overlay_box(const cnn_image *image, const double box[4], const uint8_t colour[3]) {
+void cnn_overlay_box(const cnn_image *image, const double box[4], const uint8_t color[3]) {
   const Area a = area_of(image, box);
   const int32_t pen = pen_of(image), top = least(a.top + pen, a.bottom), bottom = most(a.bottom - pen, a.top);
-  fill(image, (Area){a.left, a.top, a.right, top}, colour);
-  fill(image, (Area){a.left, bottom, a.right, a.bottom}, colour);
-  fill(image, (Area){a.left, a.top, least(a.left + pen, a.right), a.bottom}, colour);
-  fill(image, (Area){most(a.right - pen, a.left), a.top, a.right, a.bottom}, colour);
+  fill(image, (Area){a.left, a.top, a.right, top}, color);
+  fill(image, (Area){a.left, bottom, a.right, a.bottom}, color);
+  fill(image, (Area){a.left, a.top, least(a.left + pen, a.right), a.bottom}, color);
+  fill(image, (Area){most(a.right - pen, a.left), a.top, a.right, a.bottom}, color);
 }
 
 static double label_size(const cnn_image *image) {
@@ -174,8 +174,8 @@ bool cnn_overlay_legend(cnn_image *image, const cnn_key *key, int32_t keys) {
 
 /* ---- Masks */
 
-static void blend(uint8_t *pixel, const uint8_t colour[3]) {
-  for (int i = 0; i < 3; i++) pixel[i] = (uint8_t)((pixel[i] * (256 - PART) + colour[i] * PART + 128) / 256);
+static void blend(uint8_t *pixel, const uint8_t color[3]) {
+  for (int i = 0; i < 3; i++) pixel[i] = (uint8_t)((pixel[i] * (256 - PART) + color[i] * PART + 128) / 256);
 }
 
 /* Whether the pixel lies within `pen` of one with another number, up, down, left or right. */
@@ -190,7 +190,7 @@ static bool on_edge(const int32_t *number, int32_t height, int32_t width, int32_
   return false;
 }
 
-void cnn_overlay_mask(const cnn_image *image, const uint8_t *mask, const uint8_t colour[3]) {
+void cnn_overlay_mask(const cnn_image *image, const uint8_t *mask, const uint8_t color[3]) {
   const int32_t height = image->height, width = image->width, pen = pen_of(image);
   for (int32_t y = 0; y < height; y++)
     for (int32_t x = 0; x < width; x++) {
@@ -200,20 +200,20 @@ void cnn_overlay_mask(const cnn_image *image, const uint8_t *mask, const uint8_t
       for (int32_t d = 1; d <= pen && !edge; d++)
         edge = x < d || !at[-d] || x + d >= width || !at[d] || y < d || !at[-(int64_t)d * width] ||
                y + d >= height || !at[(int64_t)d * width];
-      if (edge) memcpy(pixel_at(image, y, x), colour, 3);
-      else blend(pixel_at(image, y, x), colour);
+      if (edge) memcpy(pixel_at(image, y, x), color, 3);
+      else blend(pixel_at(image, y, x), color);
     }
 }
 
 void cnn_overlay_classes(const cnn_image *image, const int32_t *class, const int32_t *segment,
-                         void colour(int64_t class, uint8_t rgb[3])) {
+                         void color(int64_t class, uint8_t rgb[3])) {
   const int32_t height = image->height, width = image->width, pen = (pen_of(image) + 1) / 2;
   for (int32_t y = 0; y < height; y++)
     for (int32_t x = 0; x < width; x++) {
       const int32_t own = class[(int64_t)y * width + x];
       uint8_t rgb[3];
       if (own < 0) continue;
-      colour(own, rgb);
+      color(own, rgb);
       if (on_edge(segment ? segment : class, height, width, y, x, pen)) memcpy(pixel_at(image, y, x), rgb, 3);
       else blend(pixel_at(image, y, x), rgb);
     }

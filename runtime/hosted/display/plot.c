@@ -100,7 +100,7 @@ static void put_frame(cnn_writer *writer, const Panel *panel) {
 }
 
 static bool put_curve(cnn_writer *writer, const Panel *panel, const cnn_epoch *epoch, Series *series,
-                      int32_t metric, const char *colour) {
+                      int32_t metric, const char *color) {
   bool drawing = false, any = false;
   for (int32_t i = 0; i < panel->epochs; i++) {
     double value = series(&epoch[i], metric);
@@ -110,7 +110,7 @@ static bool put_curve(cnn_writer *writer, const Panel *panel, const cnn_epoch *e
         cnn_svg_put(
             writer,
             "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" stroke-linejoin=\"round\" points=\"",
-            colour);
+            color);
       cnn_svg_put(writer, "%s%s,%s", drawing ? " " : "", cnn_svg_at(x).text, cnn_svg_at(y).text);
       any = drawing = true;
     }
@@ -121,14 +121,14 @@ static bool put_curve(cnn_writer *writer, const Panel *panel, const cnn_epoch *e
   }
   for (int32_t i = 0; panel->epochs <= 40 && i < panel->epochs; i++) { /* few points are shown as such */
     double value = series(&epoch[i], metric);
-    if (isfinite(value)) cnn_svg_dot(writer, panel_x(panel, i + 1), panel_y(panel, value), colour);
+    if (isfinite(value)) cnn_svg_dot(writer, panel_x(panel, i + 1), panel_y(panel, value), color);
   }
   return any;
 }
 
-static void put_legend(cnn_writer *writer, double right, double y, const char *colour, const char *text) {
-  cnn_svg_line(writer, right - 24, y - 4, right - 2, y - 4, colour);
-  cnn_svg_dot(writer, right - 13, y - 4, colour);
+static void put_legend(cnn_writer *writer, double right, double y, const char *color, const char *text) {
+  cnn_svg_line(writer, right - 24, y - 4, right - 2, y - 4, color);
+  cnn_svg_dot(writer, right - 13, y - 4, color);
   cnn_svg_text(writer, right - 30, y, "end", "", text, 20);
 }
 

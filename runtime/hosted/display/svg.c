@@ -46,14 +46,14 @@ void cnn_svg_text(cnn_writer *writer, double x, double y, const char *anchor, co
   cnn_svg_put(writer, "</text>\n");
 }
 
-void cnn_svg_line(cnn_writer *writer, double x1, double y1, double x2, double y2, const char *colour) {
+void cnn_svg_line(cnn_writer *writer, double x1, double y1, double x2, double y2, const char *color) {
   cnn_svg_put(writer, "<line x1=\"%s\" y1=\"%s\" x2=\"%s\" y2=\"%s\" stroke=\"%s\"/>\n", cnn_svg_at(x1).text,
-              cnn_svg_at(y1).text, cnn_svg_at(x2).text, cnn_svg_at(y2).text, colour);
+              cnn_svg_at(y1).text, cnn_svg_at(x2).text, cnn_svg_at(y2).text, color);
 }
 
-void cnn_svg_dot(cnn_writer *writer, double x, double y, const char *colour) {
+void cnn_svg_dot(cnn_writer *writer, double x, double y, const char *color) {
   cnn_svg_put(writer, "<circle cx=\"%s\" cy=\"%s\" r=\"3\" fill=\"%s\"/>\n", cnn_svg_at(x).text,
-              cnn_svg_at(y).text, colour);
+              cnn_svg_at(y).text, color);
 }
 
 void cnn_svg_begin(cnn_writer *writer, double width, double height) {

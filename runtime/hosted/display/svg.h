@@ -14,6 +14,6 @@ void cnn_svg_begin(cnn_writer *writer, double width, double height);
 /* Text with what XML reserves replaced; no more than `most` characters of it. */
 void cnn_svg_text(cnn_writer *writer, double x, double y, const char *anchor, const char *style,
                   const char *text, int most);
-void cnn_svg_line(cnn_writer *writer, double x1, double y1, double x2, double y2, const char *colour);
-void cnn_svg_dot(cnn_writer *writer, double x, double y, const char *colour);
+void cnn_svg_line(cnn_writer *writer, double x1, double y1, double x2, double y2, const char *color);
+void cnn_svg_dot(cnn_writer *writer, double x, double y, const char *color);
 #endif

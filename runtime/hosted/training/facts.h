@@ -16,7 +16,7 @@ typedef struct cnn_change {
   json_t *program_now, *chosen_now;
 } cnn_change;
 
-/* What one run cannot change: what it minimises and measures, its random numbers, what its optimizer
+/* What one run cannot change: what it minimizes and measures, its random numbers, what its optimizer
  * remembers. */
 cnn_status cnn_change_check(const cnn_change *change);
 /* A line for all else that is not as it was, and for what is as it was although the program says something

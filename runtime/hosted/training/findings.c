@@ -69,7 +69,7 @@ int64_t cnn_view_place(const cnn_view *view, int32_t y, int32_t x, int32_t out_h
 
 /* ---- Masks */
 
-/* Between the centres of pixels; beyond the outer ones it stays the same. */
+/* Between the centers of pixels; beyond the outer ones it stays the same. */
 static void between(double at, int32_t n, int32_t *low, int32_t *high, double *part) {
   at = fmin(fmax(at, 0), n - 1);
   *low = (int32_t)at;
@@ -157,7 +157,7 @@ void cnn_findings_free(cnn_findings *findings) {
 /* ---- Segments */
 
 bool cnn_segments_put(cnn_segments *segments, int64_t pixel, int32_t label, int32_t instance, bool ignored) {
-  int32_t k = 0; /* few: a linear search will do, and a neighbour's is the likely one */
+  int32_t k = 0; /* few: a linear search will do, and a neighbor's is the likely one */
   if (pixel > 0 && segments->of[pixel - 1] >= 0) k = segments->of[pixel - 1];
   for (int32_t seen = 0; seen < segments->count; seen++, k = (k + 1) % segments->count) {
     const cnn_segment *s = &segments->segment[k];

@@ -27,7 +27,7 @@ static double log_of(double p) { return log(p > (double)FLT_MIN ? p : (double)FL
 
 /* Logarithm of the sum of exponentials, so that raw scores become logarithms of probabilities; 0 for the
  * other kinds. */
-static double normaliser(const cnn_port *output, const float *score, int64_t n) {
+static double normalizer(const cnn_port *output, const float *score, int64_t n) {
   if (output->scores != CNN_SCORES_LOGIT) return 0;
   double top = -INFINITY, sum = 0;
   for (int64_t i = 0; i < n; i++) top = fmax(top, (double)score[i]);
@@ -45,7 +45,7 @@ static double class_weight(const cnn_loss *loss, int64_t label) {
 
 static double cross_entropy(const cnn_port *output, const cnn_loss *loss, const float *score, int64_t n,
                             int32_t label) {
-  double all = normaliser(output, score, n), e = loss->smoothing, spread = 0;
+  double all = normalizer(output, score, n), e = loss->smoothing, spread = 0;
   if (e > 0) {
     for (int64_t i = 0; i < n; i++)
       spread -= class_weight(loss, i) * log_probability(output, (double)score[i], all);
@@ -57,7 +57,7 @@ static double cross_entropy(const cnn_port *output, const cnn_loss *loss, const 
 /* (1 - p)^gamma * -log p of the true class. */
 static double focal(const cnn_port *output, const cnn_loss *loss, const float *score, int64_t n,
                     int32_t label) {
-  double log_p = log_probability(output, (double)score[label], normaliser(output, score, n));
+  double log_p = log_probability(output, (double)score[label], normalizer(output, score, n));
   return class_weight(loss, label) * -pow(1 - exp(log_p), loss->parameter) * log_p;
 }
 
@@ -104,7 +104,7 @@ static double linear(const cnn_port *output, const cnn_loss *loss, double value,
   return value * target;
 }
 
-/* Of class `c` at a position; `all` is its normaliser. */
+/* Of class `c` at a position; `all` is its normalizer. */
 static double probability(const cnn_port *output, const float *score, int64_t c, double all) {
   const double value = (double)score[c];
   switch (output->scores) {
@@ -124,7 +124,7 @@ static double dice(const cnn_port *output, const float *score, int64_t n, const 
     double both = 0, predicted = 0, truth = 0;
     for (int64_t i = 0; i < positions; i++) {
       if (label[i] < 0 || label[i] >= (n == 1 ? 2 : n)) continue;
-      const double p = probability(output, score + i * n, c, normaliser(output, score + i * n, n));
+      const double p = probability(output, score + i * n, c, normalizer(output, score + i * n, n));
       const double t = label[i] == (n == 1 ? 1 : c) ? 1 : 0;
       both += p * t;
       predicted += p;

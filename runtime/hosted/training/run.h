@@ -18,7 +18,7 @@ typedef struct cnn_run {
   int64_t rates;    /* how many those are */
   cnn_tally tally;  /* of the current epoch, as are the sums */
   cnn_sums *sums;
-  double best;            /* lowest value of what is minimised, once `rated` epochs have been rated */
+  double best;            /* lowest value of what is minimized, once `rated` epochs have been rated */
   int32_t rated, waiting; /* waiting: epochs since the best */
   cnn_epoch *history;     /* [finished] */
   int32_t room;

@@ -132,7 +132,7 @@ static cnn_status open_training(Training *training) {
   return cnn_success();
 }
 
-/* What is minimised over epochs: the validation loss; where that is not known, and for nets that look for
+/* What is minimized over epochs: the validation loss; where that is not known, and for nets that look for
  * objects, the first metric; without validation, the training loss. */
 static double rated(const Training *training, const cnn_epoch *epoch, char measure[72]) {
   const bool validated = epoch->val.samples > 0;

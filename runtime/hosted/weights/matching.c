@@ -1,5 +1,5 @@
 /* matching.c: names and shapes of a net against those of a file. Nothing is permuted, and nothing renamed but
- * by what all names begin with: what is recognised is said. */
+ * by what all names begin with: what is recognized is said. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/matching.h"
 
@@ -133,7 +133,7 @@ static const char *const members[][2] = {{"gamma", "weight"},
 
 /* The name in one style: small letters, '.' between its parts, members as they are called here; ":0" of
  * TensorFlow is left out. */
-static void normalise(const char *name, char *out, size_t room) {
+static void normalize(const char *name, char *out, size_t room) {
   size_t n = 0;
   for (; *name && *name != ':' && n + 1 < room; name++)
     out[n++] = *name == '/' || *name == '_' ? '.' : (char)tolower((unsigned char)*name);
@@ -173,13 +173,13 @@ static const cnn_tensor *only_one(const Match *match, const cnn_tensor *own) {
 static const cnn_tensor *likely(const Match *match, const cnn_tensor *own) {
   char mine[200], theirs[200];
   const cnn_tensor *best = NULL;
-  normalise(own->name, mine, sizeof mine);
+  normalize(own->name, mine, sizeof mine);
   int32_t least = (int32_t)strlen(mine) / 4 + 1;
   for (int32_t t = 0; t < match->archive->count; t++) {
     const cnn_tensor *tensor = &match->archive->tensor[t];
     const char *name = name_behind(match, tensor);
     if (!name || match->used[t] || tensor->size != own->size || !cnn_tensor_numeric(tensor)) continue;
-    normalise(name, theirs, sizeof theirs);
+    normalize(name, theirs, sizeof theirs);
     int32_t letters = cnn_letters_between(mine, theirs);
     if (letters < least) {
       best = tensor;

@@ -17,12 +17,12 @@ typedef struct cnn_origin {
 cnn_status cnn_origin_make(cnn_origin *origin, const cnn_network *network);
 void cnn_origin_free(cnn_origin *origin);
 
-/* What the input was normalised with in training: "normalize(...)", or "no normalize". NULL: the file does
+/* What the input was normalized with in training: "normalize(...)", or "no normalize". NULL: the file does
  * not say, or there are several inputs. */
 const char *cnn_origin_normalize(const cnn_archive *archive);
 
 /* Whether the labels of the net are those that the weights were trained with, in their order, and its input
- * is normalised as it was; a file that does not say is fine. CNN_MISMATCH if a name is that of another class.
+ * is normalized as it was; a file that does not say is fine. CNN_MISMATCH if a name is that of another class.
  * Otherwise *doubt is empty, or says what differs. */
 cnn_status cnn_origin_check(const cnn_archive *archive, const char *path, const cnn_network *network,
                             char *doubt, size_t room);

@@ -178,7 +178,7 @@ static cnn_status tensor_set(const Reader *reader, const char *pickle, cnn_tenso
   const int64_t offset = value->item[1]->number, elements = storage->item[4]->number;
   int64_t last = 0;
   tensor->dtype = dtype_of(storage->item[1]);
-  if (tensor->dtype == CNN_DTYPE_OTHER) return cnn_success(); /* quantised, complex: nothing is read */
+  if (tensor->dtype == CNN_DTYPE_OTHER) return cnn_success(); /* quantized, complex: nothing is read */
   tensor->swapped = reader->swapped;
   tensor->rank = sizes->count;
   for (int32_t d = 0; d < tensor->rank; d++) tensor->dim[d] = sizes->item[d]->number;

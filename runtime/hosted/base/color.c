@@ -1,12 +1,12 @@
-/* colour.c: the colours of classes in pictures. */
+/* color.c: the colors of classes in pictures. */
 // SPDX-License-Identifier: MIT-0
-#include "hosted/base/colour.h"
+#include "hosted/base/color.h"
 
 #include <math.h>
 #include <string.h>
 
 /* Twelve that differ most; then hues a golden section apart, each third one darker. */
-void cnn_class_colour(int64_t c, uint8_t rgb[3]) {
+void cnn_class_color(int64_t c, uint8_t rgb[3]) {
   static const uint8_t first[][3] = {{230, 25, 75},  {0, 130, 200}, {60, 180, 75},  {245, 130, 48},
                                      {145, 30, 180}, {0, 165, 165}, {240, 50, 230}, {150, 190, 0},
                                      {170, 110, 40}, {255, 190, 0}, {128, 0, 0},    {0, 0, 150}};
@@ -23,7 +23,7 @@ void cnn_class_colour(int64_t c, uint8_t rgb[3]) {
 }
 
 /* The bits of the class, spread over the high bits of red, green and blue. */
-void cnn_mask_colour(int64_t c, uint8_t rgb[3]) {
+void cnn_mask_color(int64_t c, uint8_t rgb[3]) {
   rgb[0] = rgb[1] = rgb[2] = 0;
   for (int bit = 7; bit >= 0 && c > 0; bit--, c >>= 3) {
     for (int i = 0; i < 3; i++) rgb[i] = (uint8_t)(rgb[i] | ((c >> i & 1) << bit));
