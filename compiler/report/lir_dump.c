@@ -17,11 +17,11 @@ static void put_space(Text *out, const Program *p, SpaceKind kind, int64_t times
 
 static void put_spaces(Text *out, const Program *p) {
   const bool training = p->kind == PROGRAM_TRAINING;
-  put_space(out, p, SPACE_ARENA, training ? p->shards : p->slots, training ? " a shard" : " a slot");
-  put_space(out, p, SPACE_KEPT, p->batching.images, " an image");
-  put_space(out, p, SPACE_ALL, p->batching.images, " an image");
+  put_space(out, p, SPACE_ARENA, training ? p->shards : p->slots, training ? " per shard" : " per slot");
+  put_space(out, p, SPACE_KEPT, p->batching.images, " per image");
+  put_space(out, p, SPACE_ALL, p->batching.images, " per image");
   put_space(out, p, SPACE_BATCH, 1, "");
-  if (training) put_space(out, p, SPACE_GRADIENT, p->shards, " a shard");
+  if (training) put_space(out, p, SPACE_GRADIENT, p->shards, " per shard");
 }
 
 /* ---- calls ---- */
@@ -50,7 +50,7 @@ static void put_lir_place(Text *out, const Place *place) {
   text_put(out, " %" PRId64 " .. %" PRId64, place->offset, place->offset + place->bytes - 1);
   if (place->width < place->pitch)
     text_put(out, ", %" PRId64 " of each %" PRId64, place->width, place->pitch);
-  if (place->stride) text_put(out, ", %" PRId64 " an image", place->stride);
+  if (place->stride) text_put(out, ", %" PRId64 " per image", place->stride);
 }
 
 static void put_operand(Text *out, const Buf *buf, const Operand *operand) {
@@ -67,7 +67,7 @@ static void put_lir_call(Text *out, const Program *p, int c, int target) {
   if (version->barrier) text_put(out, "  -- barrier --\n");
   text_put(out, "  %3d  %s%s\n", c + 1, nest->name,
            version->shared                    ? ", shared by the team"
-           : p->team && p->calls.data[c].team ? ", by one thread"
+           : p->team && p->calls.data[c].team ? ", on one thread"
                                               : "");
   for (int i = 0; i < nest->nbufs; i++)
     if (version->argument[i].used) put_operand(out, nest->buf[i], &version->argument[i]);
@@ -114,7 +114,7 @@ static void put_exchange(Text *out, const Program *p, int before) {
     if (g->before != before) continue;
     text_put(out, "  -- gathers %s", space_name(g->space));
     if (g->space != SPACE_ALL) text_put(out, " %d", g->index);
-    text_put(out, " from %" PRId64 ", %" PRId64 " an image --\n", g->offset, g->stride);
+    text_put(out, " from %" PRId64 ", %" PRId64 " per image --\n", g->offset, g->stride);
   }
 }
 
@@ -132,7 +132,7 @@ void program_nests(Text *out, const Programs *programs) {
 }
 
 void program_dump(Text *out, const Program *p) {
-  static const char *const kinds[] = {"inference", "training", "looking inside"};
+  static const char *const kinds[] = {"inference", "training", "inspection"};
   for (int t = 0; t < p->ntargets; t++) {
     text_put(out, "%s of %s for %s: ", kinds[p->kind], p->graph->name, p->target[t]->name);
     text_put(out, "%d calls, %s image%s%s\n", p->calls.n, lir_number(out, p->batching.images),

@@ -108,6 +108,22 @@ for name, path in pages.items():
     lost = list(missing(text))
     check(not lost, f"{name}: files, pages and names of C exist", "\n".join(lost))
 
+# ---- completeness ----
+def read(*path):
+    with open(os.path.join(top, *path), encoding="utf-8") as file:
+        return file.read()
+
+
+pipeline, leads = read("docs", "dev", "pipeline.md"), read("docs", "development.md")
+lost = [folder for folder in sorted(os.listdir(os.path.join(top, "compiler")))
+        if os.path.isdir(os.path.join(top, "compiler", folder)) and f"`{folder}/`" not in pipeline]
+check(not lost, "pipeline: every folder of the compiler has a row", "\n".join(lost))
+passes = re.findall(r'\[PASS_\w+\] = \{"([\w-]+)"', read("compiler", "passes", "passes.c"))
+lost = [one for one in passes if f"\n| {one} |" not in pipeline]
+check(passes and not lost, "  and every pass", "\n".join(lost))
+lost = [name for name in pages if f"(dev/{name}.md)" not in leads]
+check(not lost, "docs/development.md leads to every page", "\n".join(lost))
+
 # ---- grammars ----
 # An int8 tanh is a table.
 def write_tanh():
