@@ -172,6 +172,61 @@ def mean_cases():
         yield case
 
 
+def reduced(v, h, w, c, axes, fold):
+    """fold of the elements over these axes, for each that is left."""
+    rows = range(1 if 1 in axes else h)
+    columns = range(1 if 2 in axes else w)
+    return [fold([v[(i * w + j) * c + e] for i in (range(h) if 1 in axes else [row])
+                  for j in (range(w) if 2 in axes else [column])])
+            for row in rows for column in columns for e in range(c)]
+
+
+def reduce_cases():
+    h, w, c = 4, 5, 6
+    x = Tensor([1, h, w, c], I8, 0.05, 3)
+    line = Tensor([1, 7, 4], I8, 0.03, -128)
+    for op, fold in ("REDUCE_MAX", max), ("REDUCE_MIN", min), ("SUM", None):
+        # the reference kernel of SUM rescales nothing; LiteRT runs the optimized one
+        case = Case(f"{op} over height and width", [x, line], golden=op != "SUM")
+        for axes, shape in (([1, 2], [1, c]), ([1], [1, w, c]), ([2], [1, h, c]), ([-3, -2], [1, 1, 1, c])):
+            sums = (0.05, 3), (0.4, -20), (0.021, 127), (1.1, 0)
+            scale, zero = (0.05, 3) if fold else sums[len(case.wants)]
+            y = Tensor(shape, I8, scale, zero)
+            case.net.add(op, [x, ints(axes)], y, f0=("B", len(shape) == 4))
+            over = [a % 4 for a in axes]
+            n = (h if 1 in over else 1) * (w if 2 in over else 1)
+            mean = Tensor(shape, I8, ref.f32(y.scale[0] / n), zero)
+            case.output(y, lambda v, r, over=over, mean=mean, fold=fold: reduced(
+                v[0], h, w, c, over, fold or (lambda q: ref.mean(q, x, mean, r))))
+        y = Tensor([1, 4], I8, 0.03 if fold else 0.1, -128)
+        case.net.add(op, [line, ints([1])], y, f0=("B", 0))
+        mean = Tensor([1, 4], I8, ref.f32(y.scale[0] / 7), -128)
+        case.output(y, lambda v, r, mean=mean, fold=fold: reduced(
+            v[1], 1, 7, 4, [2], fold or (lambda q: ref.mean(q, line, mean, r))))
+        yield case
+
+
+def tile_cases():
+    h, w, c = 2, 3, 4
+    x = Tensor([1, h, w, c], I8, 0.05, 3)
+    line = Tensor([1, 3, 2], I8, 0.03, -7)
+    case = Case("tile", [x, line])
+    for times in [1, 3, 1, 1], [1, 1, 2, 1], [1, 1, 1, 4]:
+        y = Tensor([t * d for t, d in zip(times, x.shape)], I8, 0.05, 3)
+        case.net.add("TILE", [x, ints(times)], y)
+        case.output(y, lambda v, r, t=times: [v[0][((i % h) * w + j % w) * c + e % c] for i in range(h * t[1])
+                                              for j in range(w * t[2]) for e in range(c * t[3])])
+    y = Tensor([1, 6, 2], I8, 0.03, -7)
+    case.net.add("TILE", [line, ints([1, 2, 1])], y)
+    case.output(y, lambda v, r: v[1] * 2)
+    a, b = Tensor([1, h, w, c], I8, 0.04, 0), Tensor([1, h, 2 * w, c], I8, 0.04, 0)
+    case.net.add("ADD", [x, x], a)  # read by TILE alone, in the next statement
+    case.net.add("TILE", [a, ints([1, 1, 2, 1])], b)
+    case.output(b, lambda v, r: [ref.add(q, x, q, x, a, r) for i in range(h) for _ in range(2)
+                                 for q in v[0][i * w * c:(i + 1) * w * c]])
+    yield case
+
+
 def pair_cases():
     x = Tensor(ALL, I8, 0.05, 3)
     rng = random.Random(9)
@@ -429,6 +484,8 @@ def all_cases():
     yield from scale_cases()
     yield from port_cases()
     yield from mean_cases()
+    yield from reduce_cases()
+    yield from tile_cases()
     yield from pair_cases()
     for kind in (I8, F32):
         for family in (slice_cases, pad_cases, shape_cases, join_cases, resize_cases):

@@ -445,10 +445,92 @@ def map_cases():
     yield case
 
 
+def single_cases():
+    """Operators of one value, each alone."""
+    case = case_of("functions of one number in floats")
+    case.near = 1e-3
+    erf = lambda q: 0.5 * q * (1 + math.erf(q / math.sqrt(2)))  # noqa: E731
+    for name, f, options in (
+            ("RELU", lambda q: max(q, 0), {}), ("RELU6", lambda q: min(max(q, 0), 6), {}),
+            ("RELU_N1_TO_1", lambda q: min(max(q, -1), 1), {}),
+            ("RELU_0_TO_1", lambda q: min(max(q, 0), 1), {}),
+            ("LOGISTIC", lambda q: 1 / (1 + math.exp(-q)), {}), ("TANH", math.tanh, {}),
+            ("EXP", math.exp, {}), ("ABS", abs, {}), ("ELU", lambda q: q if q > 0 else math.expm1(q), {}),
+            ("LEAKY_RELU", lambda q: q if q > 0 else q / 8, {"f0": ("f", 0.125)}),
+            ("HARD_SWISH", lambda q: q * min(max(q + 3, 0), 6) / 6, {}), ("GELU", erf, {"f0": ("B", 0)})):
+        y = case.net.add(name, case.inputs, floats(IMAGE), **options)
+        case.output(y, lambda v, r, f=f: [f(q) for q in v[0]])
+    far = case.net.add("EXP", case.inputs, floats(IMAGE))
+    y = case.net.add("LOG", [far], floats(IMAGE))
+    case.output(y, lambda v, r: v[0])
+    yield case
+    case = case_of("rows of channels in floats")
+    x = case.inputs[0]
+    y = case.net.add("LOG_SOFTMAX", [x], floats(IMAGE))
+    rows = lambda v: [v[0][k:k + 8] for k in range(0, 192, 8)]  # noqa: E731
+    case.output(y, lambda v, r: [q - math.log(sum(map(math.exp, row))) for row in rows(v) for q in row])
+    yield case
+    # the reference kernel leaves the last channel of each window out; LiteRT runs the optimized one
+    case = case_of("a local response normalization", golden=False)
+    x = case.inputs[0]
+    y = case.net.add("LOCAL_RESPONSE_NORMALIZATION", [x], floats(IMAGE), f0=("i", 2), f1=("f", 1.5),
+                     f2=("f", 0.25), f3=("f", 0.75))
+    case.output(y, lambda v, r: [
+        q / (1.5 + 0.25 * sum(p * p for p in row[max(c - 2, 0):c + 3])) ** 0.75
+        for row in rows(v) for c, q in enumerate(row)])
+    yield case
+
+
+def sum_cases():
+    case = case_of("a sum of several in floats", SEQUENCE)
+    x = case.inputs[0]
+    y = case.net.add("ADD_N", [x, x, floats(SEQUENCE, drawn(SEQUENCE, 5))], floats(SEQUENCE))
+    case.output(y, lambda v, r: [2 * q + p for q, p in zip(v[0], drawn(SEQUENCE, 5))])
+    yield case
+
+
+def folded_cases():
+    """Comparisons, whole numbers and orders of constants, as factors of a value."""
+    case = case_of("comparisons of constants", SEQUENCE)
+    net, x, steps = case.net, case.inputs[0], [2, 5, -3, 7, 0, 5]
+    a, five = ints(steps), Tensor([1], I32, data=[5])
+    real = {name: net.add(name, [a, five], Tensor([6], BOOL)) for name in
+            ("LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL", "EQUAL", "NOT_EQUAL")}
+    both = net.add("LOGICAL_AND", [real["LESS"], real["NOT_EQUAL"]], Tensor([6], BOOL))
+    either = net.add("LOGICAL_OR", [real["GREATER"], real["EQUAL"]], Tensor([6], BOOL))
+    neither = net.add("LOGICAL_NOT", [either], Tensor([6], BOOL))
+    f = {"LESS": lambda q: q < 5, "LESS_EQUAL": lambda q: q <= 5, "GREATER": lambda q: q > 5,
+         "GREATER_EQUAL": lambda q: q >= 5, "EQUAL": lambda q: q == 5, "NOT_EQUAL": lambda q: q != 5}
+    for mask, fits in (*((real[name], f[name]) for name in f), (both, lambda q: q < 5),
+                       (either, lambda q: q >= 5), (neither, lambda q: q < 5)):
+        factor = net.add("CAST", [mask], floats([6]), f0=("b", BOOL), f1=("b", F32))
+        y = net.add("MUL", [x, net.add("ADD", [factor, number(1.0)], floats([6]))], floats(SEQUENCE))
+        case.output(y, lambda v, r, fits=fits: [q * (1 + fits(steps[k % 6])) for k, q in enumerate(v[0])])
+    yield case
+    case = case_of("arithmetic of constants", SEQUENCE)
+    net, x, values = case.net, case.inputs[0], [2.5, -1.25, 0.5, 3.5, -0.75, 8.0]
+    a, b = floats([6], values), floats([6], [1.5] * 6)
+    floor, ceil, whole = ([net.add(n, [a], floats([6])) for n in ("FLOOR", "CEIL", "ROUND")])
+    rest = net.add("FLOOR_MOD", [a, b], floats([6]))
+    back = net.add("REVERSE_V2", [a, ints([0])], floats([6]))
+    all_of = net.add("REDUCE_PROD", [a, ints([0])], floats([1]), f0=("B", 1))
+    wide = net.add("BROADCAST_TO", [all_of, ints([6])], floats([6]))
+    chosen = net.add("SELECT", [Tensor([6], BOOL, data=[1, 0, 1, 0, 0, 1]), a, b], floats([6]))
+    product = math.prod(values)
+    for part, want in ((floor, [math.floor(q) for q in values]), (ceil, [math.ceil(q) for q in values]),
+                       (whole, [round(q) for q in values]), (rest, [q % 1.5 for q in values]),
+                       (back, values[::-1]), (wide, [product] * 6),
+                       (chosen, [2.5, 1.5, 0.5, 1.5, 1.5, 8.0])):
+        y = net.add("ADD", [x, part], floats(SEQUENCE))
+        case.output(y, lambda v, r, want=want: [q + want[k % 6] for k, q in enumerate(v[0])])
+    yield case
+
+
 def float_cases():
     for kind in (F32, I8):
         for family in (transpose_cases, part_cases, border_cases):
             yield from family(kind)
-    for family in (reduce_cases, norm_cases, weight_cases, order_cases, choice_cases,
-                   sparse_cases, dilated_cases, layer_cases, constant_cases, map_cases):
+    for family in (reduce_cases, norm_cases, weight_cases, order_cases, choice_cases, sparse_cases,
+                   dilated_cases, layer_cases, constant_cases, map_cases, single_cases, sum_cases,
+                   folded_cases):
         yield from family()

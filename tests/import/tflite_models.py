@@ -34,8 +34,10 @@ OPERATORS = {
     "REVERSE_V2": (105, 81, 1), "COS": (108, 84, 1), "SELECT_V2": (123, 98, 1), "DENSIFY": (124, 99, 1),
     "BATCH_MATMUL": (126, 101, 1), "CALL_ONCE": (129, 103, 1), "BROADCAST_TO": (130, 104, 2),
     "VAR_HANDLE": (142, 111, 1), "READ_VARIABLE": (143, 112, 1), "ASSIGN_VARIABLE": (144, 113, 1),
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": (44, 71, 1), "GREATER": (61, 0, 1), "GREATER_EQUAL": (62, 0, 1),
-    "NOT_EQUAL": (72, 0, 1), "LOGICAL_OR": (84, 0, 1), "IF": (118, 92, 1)}
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (44, 71, 1), "GREATER": (61, 46, 1), "GREATER_EQUAL": (62, 47, 1),
+    "LESS_EQUAL": (63, 48, 1), "EQUAL": (71, 53, 1), "NOT_EQUAL": (72, 54, 1), "LOGICAL_OR": (84, 60, 1),
+    "LOGICAL_AND": (86, 61, 1), "LOGICAL_NOT": (87, 62, 1), "FLOOR_MOD": (95, 72, 1), "CEIL": (104, 0, 1),
+    "ADD_N": (106, 82, 1), "ROUND": (116, 0, 1), "IF": (118, 92, 1)}
 
 
 class Builder:

@@ -304,7 +304,7 @@ int tfl_first(const Making *k, const TflOperator *op) {
   return turns && a && b && !b->data && (a->data || a->size < b->size) ? 1 : 0;
 }
 
-/* Of what is read elsewhere than in the next statement, and of outputs. */
+/* Of values that are read elsewhere than in the next statement, or several times in it, and of outputs. */
 static void name_tensors(Making *k) {
   const TflModel *m = k->m;
   for (int i = 0; i < m->ninputs; i++)
@@ -321,7 +321,7 @@ static void name_tensors(Making *k) {
     for (int i = 0; i < op->nin && made; i++) {
       const int tensor = op->in[i] < 0 ? -1 : k->same[op->in[i]];
       if (tensor < 0 || k->value[tensor] || m->tensor[tensor].data) continue;
-      if (i == tfl_first(k, op) && tensor == current) continue;
+      if (i == tfl_first(k, op) && tensor == current && op->code != TFL_TILE) continue;
       k->value[tensor] = arena_printf(k->arena, "v%d", tensor);
     }
     if (made) current = op->out[0];

@@ -195,30 +195,98 @@ bool tfl_pool(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* Over height, width, or both: of sequences over their length. */
-bool tfl_mean(Making *k, const TflOperator *op) {
+/* The axes of a reduction over height, width, or both: of sequences over their length. */
+static bool reduced_axes(Making *k, const TflOperator *op, int64_t window[2]) {
   int64_t axis[2 * TFLITE_RANK];
   const TflTensor *in = tfl_in(k, op, 0);
   const int n = tfl_integers(k, op, 1, axis);
-  bool over[TFLITE_RANK] = {false};
+  window[0] = window[1] = 1;
   if (!tfl_value(k, op, op->in[0])) return false;
   if (n < 1) return tfl_no(k, op, "its axes are no constants");
   for (int i = 0; i < n; i++) {
     const int64_t a = axis[i] < 0 ? axis[i] + in->rank : axis[i];
     if (a < 1 || a >= in->rank - 1) return tfl_no(k, op, "it is not over height and width");
-    over[a] = true;
+    window[a - 1] = in->dim[a];
   }
-  const bool both = in->rank == 3 || (over[1] && over[2]);
-  const int64_t h = over[1] ? in->dim[1] : 1, w = over[2] ? in->dim[2] : 1;
-  const Shape from =
-      in->rank == 3 ? shape_vector(in->dim[2]) : shape_picture(in->dim[1] / h, in->dim[2] / w, in->dim[3]);
-  const char *layer = tfl_layer(k, "mean");
+  return true;
+}
+
+static bool covers_all(const TflTensor *in, const int64_t window[2]) {
+  return in->rank == 3 || (window[0] == in->dim[1] && window[1] == in->dim[2]);
+}
+
+static Shape reduced_shape(const TflTensor *in, const int64_t window[2]) {
+  return in->rank == 3 ? shape_vector(in->dim[2])
+                       : shape_picture(in->dim[1] / window[0], in->dim[2] / window[1], in->dim[3]);
+}
+
+static const char *put_pool(Making *k, const TflOperator *op, const char *word, const int64_t window[2],
+                            const char *called) {
+  const char *layer = tfl_layer(k, called);
+  if (covers_all(tfl_in(k, op, 0), window)) tfl_call(k, op, layer, "global_%s(", word);
+  else tfl_call(k, op, layer, "%s(%" PRId64 "x%" PRId64, word, window[0], window[1]);
+  return layer;
+}
+
+bool tfl_mean(Making *k, const TflOperator *op) {
+  int64_t window[2];
+  if (!reduced_axes(k, op, window)) return false;
   tfl_begin(k, op, op->in[0]);
-  if (both) tfl_call(k, op, layer, "global_avgpool(");
-  else tfl_call(k, op, layer, "avgpool(%" PRId64 "x%" PRId64, h, w);
-  tfl_end_as(k, op, layer, from);
+  const char *layer = put_pool(k, op, "avgpool", window, "mean");
+  tfl_end_as(k, op, layer, reduced_shape(tfl_in(k, op, 0), window));
   tfl_scale(k, layer, tfl_out(k, op));
   if (tfl_is_bytes(k, op)) tfl_say(k, layer, "mean", "factor");
+  return true;
+}
+
+/* A sum is a mean whose scale is that of the result divided by the count, times the count: the same bytes. */
+bool tfl_sum(Making *k, const TflOperator *op) {
+  int64_t window[2];
+  if (!reduced_axes(k, op, window)) return false;
+  if (tfl_is_wide(k, op)) return tfl_no(k, op, "there is no form of it in 16 bits yet");
+  const int64_t count = window[0] * window[1];
+  tfl_begin(k, op, op->in[0]);
+  const char *mean = put_pool(k, op, "avgpool", window, "mean");
+  text_put(&k->text, " -> ");
+  const char *layer = tfl_layer(k, "sum");
+  tfl_call(k, op, layer, "multiply(%" PRId64, count);
+  tfl_end_as(k, op, layer, reduced_shape(tfl_in(k, op, 0), window));
+  tfl_scale(k, layer, tfl_out(k, op));
+  if (!tfl_is_bytes(k, op)) return true;
+  TflTensor between = *tfl_out(k, op);
+  const float scale = between.scale[0] / (float)count;
+  between.scale = &scale;
+  tfl_scale(k, mean, &between);
+  tfl_say(k, mean, "mean", "factor");
+  return true;
+}
+
+/* The least is the largest of the negated: in bytes -1 - q, whose zero is -1 - zero. */
+bool tfl_extreme(Making *k, const TflOperator *op) {
+  int64_t window[2];
+  const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
+  const bool least = op->code == TFL_REDUCE_MIN;
+  if (!reduced_axes(k, op, window) || !tfl_same_scale(k, op, in, out)) return false;
+  if (least && tfl_is_wide(k, op)) return tfl_no(k, op, "there is no form of it in 16 bits yet");
+  const char *negated = NULL, *layer;
+  tfl_begin(k, op, op->in[0]);
+  if (least) {
+    negated = tfl_layer(k, "negated");
+    tfl_call(k, op, negated, "multiply(-1");
+    text_put(&k->text, " -> ");
+  }
+  layer = put_pool(k, op, "maxpool", window, "reduced");
+  if (least) {
+    text_put(&k->text, " -> ");
+    layer = tfl_layer(k, "least");
+    tfl_call(k, op, layer, "multiply(-1");
+  }
+  tfl_end_as(k, op, layer, reduced_shape(in, window));
+  if (!least || !tfl_is_bytes(k, op)) return true;
+  TflTensor turned = *in;
+  turned.zero = -1 - in->zero;
+  tfl_scale(k, negated, &turned);
+  tfl_scale(k, layer, out);
   return true;
 }
 

@@ -238,6 +238,32 @@ bool tfl_concat(Making *k, const TflOperator *op) {
   return true;
 }
 
+/* Along each axis the value is joined with itself. */
+bool tfl_tile(Making *k, const TflOperator *op) {
+  static const char *const along[2][2] = {{", axis=length", ""}, {", axis=height", ", axis=width"}};
+  enum { MOST = 64 };
+  const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
+  int64_t times[2 * TFLITE_RANK];
+  if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out)) return false;
+  if (tfl_integers(k, op, 1, times) != in->rank) return tfl_no(k, op, "its multiples are no constants");
+  int64_t joined = 1;
+  for (int d = 0; d < in->rank; d++)
+    if (times[d] < 1 || times[d] > MOST || (joined *= times[d]) > MOST ||
+        out->dim[d] != in->dim[d] * times[d])
+      return tfl_no(k, op, "it gives more than %d copies, or none", MOST);
+  int axes = 0, axis = 0;
+  for (int d = 1; d < in->rank; d++)
+    if (times[d] > 1) axes++, axis = d;
+  if (axes != 1) return tfl_no(k, op, axes ? "it repeats along two axes" : "it repeats nothing");
+  const char *name = k->value[k->same[op->in[0]]], *layer = tfl_layer(k, "concat");
+  Text call = {.arena = k->arena};
+  for (int64_t i = 1; i < times[axis]; i++) text_put(&call, "%s%s", i > 1 ? ", " : "", name);
+  tfl_begin(k, op, op->in[0]);
+  tfl_call(k, op, layer, "concat(%s%s", call.s, axis == in->rank - 1 ? "" : along[in->rank == 4][axis - 1]);
+  tfl_end(k, op, layer);
+  return true;
+}
+
 /* ---- other sizes ---- */
 /* Which element the reference takes, in its floats. */
 static int64_t tfl_nearest_source(const TflOperator *op, int64_t in, int64_t out, int64_t at) {
