@@ -6,12 +6,20 @@ TAP_LOG_COMPILER = $(SHELL)
 CNN_LOG_DRIVER = $(TAP_LOG_DRIVER)
 CNN_LOG_COMPILER = $(builddir)/netcheck
 AM_TESTS_ENVIRONMENT = \
-  CNNC='$(abs_top_builddir)/cnnc'; export CNNC; CC='$(CC)'; export CC; CXX='$(CXX)'; export CXX; \
-  CLANG='$(CLANG)'; export CLANG; \
+  CNNC='$(abs_top_builddir)/cnnc'; export CNNC; CC='$(TEST_CC)'; export CC; \
+  CXX='$(TEST_CXX)'; export CXX; CLANG='$(TEST_CLANG)'; export CLANG; \
   srcdir='$(srcdir)'; export srcdir; top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
   top_builddir='$(abs_top_builddir)'; export top_builddir; \
   OMP_WAIT_POLICY=passive; export OMP_WAIT_POLICY; \
+  CNNC_FAST='$(CNNC_FAST)'; export CNNC_FAST; \
+  CNNC_TEST_SEED=$${CNNC_TEST_SEED:-$(TEST_SEED)}; export CNNC_TEST_SEED; \
   $(SANITIZER_ENVIRONMENT)
+# Which targets, levels and C compilers each net meets: the same for all who test a commit, others with the
+# next one. Logs print it; CNNC_TEST_SEED=N make check repeats it.
+TEST_CC = $(CC)
+TEST_CXX = $(CXX)
+TEST_CLANG = $(CLANG)
+TEST_SEED = $(shell sh '$(top_srcdir)/tests/harness/seed.sh')
 
 # Threads that wait sleep, so that tests that run beside each other do not wait for those that spin.
 # Memory of cnnc is given back by the arena or at the end of the process; SANITIZED tells scripts that
@@ -33,11 +41,35 @@ LONG_CASES = tests/unit/unit.tap tests/int8/int8.tap tests/nets/choices.tap test
 # Adding a file adds a case: configure substitutes lists that make evaluates, which automake itself would not
 # have in TESTS.
 TESTS += $(LONG_CASES) @NET_CASES@ @SCRIPT_CASES@
-EXTRA_DIST += %D%/README.md %D%/long.sh %D%/identical.sh %D%/debian.tap %D%/editors.tap %D%/python.tap \
-  %D%/tree.tap %D%/warnings.tap %D%/harness/bare.c %D%/harness/bare.mjs %D%/harness/cli.sh \
+
+# ---- tiers: check-fast, check, check-long (Makefile.am) ----
+# What needs no C compiler, which is `false` there, and a minute at most: a share of the unit tests and nets.
+FAST_CASES = tests/unit/unit.tap tests/nets/nests.tap tests/diag/diag.tap tests/diag/messages.tap \
+  tests/emit/emit.tap tests/tree.tap tests/cli/fix.tap tests/cli/help.tap \
+  tests/docs/errors_page.tap
+.PHONY: check-fast
+check-fast:
+	$(MAKE) $(if $(findstring jobserver,$(MAKEFLAGS)),,-j2) check TESTS='$(FAST_CASES)' CNNC_FAST=yes \
+	  TEST_CC=false TEST_CXX=false TEST_CLANG=false
+
+# Behind the last test: which cases were skipped, and why.
+.PHONY: skips list-tests
+skips:
+	@sh $(top_srcdir)/tests/harness/skips.sh $(top_srcdir)/tests/skips.txt $(TEST_LOGS)
+check-local: check-TESTS
+	@sh $(top_srcdir)/tests/harness/skips.sh $(top_srcdir)/tests/skips.txt $(TEST_LOGS)
+	@echo "CNNC_TEST_SEED=$${CNNC_TEST_SEED:-$(TEST_SEED)} make check repeats what each net was tested with"
+list-tests:
+	@echo $(TESTS)
+
+EXTRA_DIST += %D%/README.md %D%/long.md %D%/long.sh %D%/skips.txt %D%/identical.sh \
+  %D%/debian.tap %D%/editors.tap %D%/python.tap %D%/tree.tap %D%/warnings.tap \
+  %D%/harness/bare.c %D%/harness/bare.mjs %D%/harness/cli.sh \
   %D%/harness/compiled.py %D%/harness/editor.cjs %D%/harness/folders.py %D%/harness/grammar.c \
-  %D%/harness/helium.ld %D%/harness/quantized.py %D%/harness/racer.c %D%/harness/samples.py \
-  %D%/harness/tap.py %D%/unit/unit.tap %D%/aware %D%/broken %D%/cli %D%/diag %D%/docs %D%/embed %D%/emit \
+  %D%/harness/helium.ld %D%/harness/quantized.py %D%/harness/racer.c %D%/harness/replay.c \
+  %D%/harness/samples.py \
+  %D%/harness/seed.sh %D%/harness/skips.sh %D%/harness/tap.py %D%/unit/unit.tap %D%/aware %D%/broken \
+  %D%/cli %D%/diag %D%/docs %D%/embed %D%/emit \
   %D%/export %D%/fixtures %D%/fuzz %D%/golden %D%/grad %D%/import %D%/int8 %D%/lsp %D%/models \
   %D%/nests %D%/nets %D%/run %D%/runtime %D%/special %D%/targets %D%/walks %D%/web %D%/weights
 
@@ -56,7 +88,7 @@ netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/accuracy.c %D%/harness/che
   %D%/harness/races.c %D%/harness/races.h \
   %D%/harness/all.h %D%/harness/bytes.c %D%/harness/bytes.h %D%/harness/compare.c %D%/harness/compare.h \
   %D%/harness/foreign.c %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h \
-  %D%/harness/machine.c %D%/harness/machine.h
+  %D%/harness/machine.c %D%/harness/machine.h %D%/harness/share.c %D%/harness/share.h
 netcheck_LDADD = libcnnc.a $(CNNC_LIBS) -ldl -lm
 randomnet_SOURCES = %D%/harness/randomnet.c %D%/harness/random_draw.c %D%/harness/random_ops.c \
   %D%/harness/random_shapes.c %D%/harness/random_objects.c %D%/harness/random_joined.c \

@@ -6,13 +6,14 @@
 #include "machine.h"
 #include "passes/plan.h"
 #include "sample.h"
+#include "share.h"
 #include "target/target.h"
 
 typedef struct Limits {
   int64_t images, batch;
   double tolerance, gradient, difference;
-  const char *targets; /* those that C is compiled for, or NULL: all */
-  const char *cut;     /* an input that no gradient reaches, though values depend on it, or NULL */
+  const char *cut; /* an input that no gradient reaches, though values depend on it, or NULL */
+  Share share;     /* targets, levels, C compiler */
 } Limits;
 
 typedef struct Check {
@@ -32,13 +33,6 @@ typedef struct Check {
 
 enum { SEED = 11, STEP = 3 };
 
-/* Whether C is compiled for a target. */
-bool check_wants(const Check *, const char *target);
-/* make check leaves out some of what can be tried: of n ways a program has one, by its name. */
-bool check_has_turn(const Check *, int way, int n);
-/* The C compiler and its level: $CC and -O1. That takes most of the time of make check, so there seven
- * of eight programs have what is fastest, clang and -O0. */
-const char *check_compiler(const Check *);
 /* A line of TAP. */
 void report(bool ok, const Check *, const char *what, double error, double limit);
 void report_error(const Check *, const char *what, double error, double limit); /* ok if error <= limit */

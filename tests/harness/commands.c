@@ -143,7 +143,8 @@ void check_commands(Check *check) {
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
     const Command *command = &commands[i];
     if (command->kind != ANY && !check->gradients) continue;
-    check_command(check, command, command->run && check_has_turn(check, (int)i, command->run), outcome);
+    check_command(check, command, command->run && share_has_turn(&check->limits.share, (int)i, command->run),
+                  outcome);
   }
   munmap(outcome, sizeof *outcome);
 }

@@ -124,7 +124,7 @@ static void *build(const Check *check, const char *targets, const char *forced, 
   const char *library = arena_printf(check->sample.arena, "%s/net.so", dir);
   text_put(&command,
            "%s -std=c11 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wcast-qual -Werror%s",
-           check_compiler(check), threads ? " -fopenmp" : "");
+           share_compiler(&check->limits.share, check->sample.arena), threads ? " -fopenmp" : "");
   if (forced) {
     text_put(&command, " -D");
     for (const char *c = check->sample.cname; *c; c++) text_put(&command, "%c", toupper((unsigned char)*c));
@@ -374,7 +374,7 @@ void check_foreign(Check *check, const Target *target) {
 /* It does not look at vectors of more than 16 bytes. */
 static const char *raced_target(const Check *check) {
   for (const char *const *name = (const char *const[]){"x86-64", "aarch64", NULL}; *name; name++)
-    if (target_runs_here(target_find(*name)) && check_wants(check, *name)) return *name;
+    if (target_runs_here(target_find(*name)) && share_target(&check->limits.share, *name)) return *name;
   return "generic";
 }
 

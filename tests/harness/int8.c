@@ -80,7 +80,7 @@ static void check_nests_of(const Check *check, const char *rounding, const Targe
   for (int plain = 0; plain < 1 + generic; plain++) {
     PlanOptions options = {.fusing = plain ? FUSE_NOTHING : FUSE_ALL};
     check_plan(check, plan_new(s->arena, s->graph, PLAN_INFERENCE, options), rounding, target, plain);
-    const bool bands = check_has_turn(check, (int)(target - target_table), 4);
+    const bool bands = share_has_turn(&check->limits.share, (int)(target - target_table), 4);
     while (bands && sample_next_bands(s, &options))
       check_plan(check, plan_new(s->arena, s->graph, PLAN_INFERENCE, options), rounding, target, plain);
   }
@@ -97,7 +97,7 @@ static bool board_tried(const Target *target) {
 static bool has_rounding(const Check *check, const Target *target, const char *rounding) {
   Rounding turn = ROUNDING_SINGLE; /* of nets that have several */
   rounding_find(rounding, &turn);
-  return check_has_turn(check, (int)(target - target_table) + (int)turn, ROUNDINGS);
+  return share_has_turn(&check->limits.share, (int)(target - target_table) + (int)turn, ROUNDINGS);
 }
 
 /* By the plain loops, and by each target that has schedules of 8 bits. */
@@ -160,11 +160,11 @@ static InferFunction *build(const Check *check, const char *weights, const char 
                          strcmp(level, LEAST) ? level : least_flash(s->arena, command));
   if (system(command) != 0 || !put_glue(check, arena_printf(s->arena, "%s/glue.c", dir))) return NULL;
   const char *library = arena_printf(s->arena, "%s/net.so", dir);
-  command =
-      arena_printf(s->arena,
-                   "%s -std=c11 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow "
-                   "-Werror%s -I%s %s/net.c %s/glue.c -o %s",
-                   check_compiler(check), strcmp(level, TEAM) ? "" : " -fopenmp", dir, dir, dir, library);
+  command = arena_printf(s->arena,
+                         "%s -std=c11 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow "
+                         "-Werror%s -I%s %s/net.c %s/glue.c -o %s",
+                         share_compiler(&check->limits.share, check->sample.arena),
+                         strcmp(level, TEAM) ? "" : " -fopenmp", dir, dir, dir, library);
   void *handle = system(command) == 0 ? dlopen(library, RTLD_NOW | RTLD_LOCAL) : NULL;
   if (handle) *(void **)&infer = dlsym(handle, "glue");
   return infer;
@@ -273,21 +273,25 @@ void int8_compare(Check *check, const char *rounding, const char *weights, int64
   check_all_nests(check, rounding);
   check->sample.count = all;
   for (const Target *target = target_table; target->name; target++) {
-    if (!(target_runs_here(target) || board_tried(target)) || !check_wants(check, target->name)) continue;
+    if (!(target_runs_here(target) || board_tried(target)) ||
+        !share_target(&check->limits.share, target->name))
+      continue;
     if (!has_rounding(check, target, rounding)) continue;
     if (strcmp(target->name, "generic") == 0) check_compiled_of(check, rounding, weights, target, "-O0");
     const char *other = target->dsp ? SLOW_FLASH : target->dot != DOT_NONE ? TEAM : NULL;
     const int way = (int)(target - target_table);
-    if (!other || check_has_turn(check, way, 2)) check_compiled_of(check, rounding, weights, target, "-O2");
-    if (other && check_has_turn(check, way + 1, 2))
+    if (!other || share_has_turn(&check->limits.share, way, 2))
+      check_compiled_of(check, rounding, weights, target, "-O2");
+    if (other && share_has_turn(&check->limits.share, way + 1, 2))
       check_compiled_of(check, rounding, weights, target, other);
-    if (target->dsp && check_has_turn(check, way + 2, 3))
+    if (target->dsp && share_has_turn(&check->limits.share, way + 2, 3))
       check_compiled_of(check, rounding, weights, target, LEAST);
   }
   for (const Target *target = target_table; target->name; target++)
     if (target_is_foreign(target) &&
         (target->vectors || (target->dot != DOT_NONE && !strcmp(rounding, "double"))) &&
-        check_wants(check, target->name) && check_has_turn(check, (int)(target - target_table), 2) &&
+        share_target(&check->limits.share, target->name) &&
+        share_has_turn(&check->limits.share, (int)(target - target_table), 2) &&
         !foreign_missing(check->sample.arena, target))
       check_foreign_of(check, rounding, weights, target);
 }

@@ -141,7 +141,8 @@ static void check_way(const Check *check, const Way *way, int images) {
   check_plan(check, plan_inference(s->arena, s->graph, fusing, images, 0), way);
   if (!plain && images == 1) check_together(check, way, PLAN_INFERENCE);
   if (!plain && !check->special) check_repeated(check, way, images);
-  if (way->little_ram && images == 1 && check_has_turn(check, (int)(way->target - target_table), 6))
+  if (way->little_ram && images == 1 &&
+      share_has_turn(&check->limits.share, (int)(way->target - target_table), 6))
     check_bands(check, way);
   if (!check->gradients) return;
   Plan *training = plan_training(s->arena, s->graph, fusing, images);

@@ -3,6 +3,7 @@
  *     netcheck [--infer] [--special] [--nests | --rows=N | --choices | --programs | --commands | --races |
  *              --on=TARGET] FILE.cnn...
  *     netcheck --int8 | --int8-nests | --aware | --accuracy FILE.cnn...
+ *     netcheck --share FILE.cnn...
  *     netcheck --model FILE.cnn FILE.safetensors ROUNDING VALUES
  *
  * For each program: eval in double is compared with the compiled C, for every target that this CPU runs, at
@@ -22,7 +23,10 @@
  * rounds every result to a float: each kernel of training, with each schedule, is compared with the same in
  * double, and a table follows. A line a comparison, in TAP. The first lines of a program may say
  *
- *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 targets=generic cut=boxes */
+ *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 cut=boxes
+ *     # check: targets=generic,x86-64-v3 levels=-O0,-O2 compiler=cc
+ *
+ * What the second kind of line leaves open is drawn from a seed that is printed: share.c. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include <math.h>
@@ -53,25 +57,31 @@ void report_error(const Check *check, const char *what, double error, double lim
   report(error <= limit, check, what, error, limit);
 }
 
+static bool read_limit(Limits *limits, const char *word, const char *value) {
+  if (!strcmp(word, "images")) limits->images = atoll(value);
+  else if (!strcmp(word, "batch")) limits->batch = atoll(value);
+  else if (!strcmp(word, "tolerance")) limits->tolerance = atof(value);
+  else if (!strcmp(word, "gradient")) limits->gradient = atof(value);
+  else if (!strcmp(word, "difference")) limits->difference = atof(value);
+  else if (!strcmp(word, "cut")) limits->cut = value;
+  else return share_read(&limits->share, word, value);
+  return true;
+}
+
 static Limits read_limits(Arena *arena, const char *path) {
-  Limits limits = {0, 1, 1e-5, 1e-4, 1e-6, NULL, NULL};
+  Limits limits = {.batch = 1, .tolerance = 1e-5, .gradient = 1e-4, .difference = 1e-6};
   size_t n;
-  const char *why, *text = file_read(arena, path, &n, &why), *line = text ? strstr(text, "# check:") : NULL;
-  if (!line) return limits;
-  char *copy = arena_copy(arena, line, strcspn(line, "\n")), *state = NULL;
-  for (char *word = strtok_r(copy, " ", &state); word; word = strtok_r(NULL, " ", &state)) {
-    char *value = strchr(word, '=');
-    if (!value) continue;
-    *value++ = 0;
-    if (!strcmp(word, "images")) limits.images = atoll(value);
-    else if (!strcmp(word, "batch")) limits.batch = atoll(value);
-    else if (!strcmp(word, "tolerance")) limits.tolerance = atof(value);
-    else if (!strcmp(word, "gradient")) limits.gradient = atof(value);
-    else if (!strcmp(word, "difference")) limits.difference = atof(value);
-    else if (!strcmp(word, "targets")) limits.targets = value;
-    else if (!strcmp(word, "cut")) limits.cut = value;
-    else {
-      fprintf(stderr, "%s: unknown limit %s\n", path, word);
+  const char *why, *text = file_read(arena, path, &n, &why);
+  if (!text) return limits;
+  limits.share = share_of(text, n);
+  for (const char *line = text; (line = strstr(line, "# check:")); line++) {
+    char *copy = arena_copy(arena, line, strcspn(line, "\n")), *state = NULL;
+    for (char *word = strtok_r(copy, " ", &state); word; word = strtok_r(NULL, " ", &state)) {
+      char *value = strchr(word, '=');
+      if (!value) continue;
+      *value++ = 0;
+      if (read_limit(&limits, word, value)) continue;
+      fprintf(stderr, "%s: unknown limit %s=%s\n", path, word, value);
       exit(2);
     }
   }
@@ -204,7 +214,8 @@ typedef enum Mode {
   INT8_NESTS,
   AWARE,
   MODEL,
-  ACCURACY
+  ACCURACY,
+  SHARE
 } Mode;
 
 /* Sums that floats may not hold are left out, and said to be. */
@@ -244,51 +255,19 @@ static void draw(Check *check, Mode mode) {
   if (compares) check->training = sample_train(s, s->weights_double, check->gradients);
 }
 
-bool check_wants(const Check *check, const char *target) {
-  return !check->limits.targets || strstr(check->limits.targets, target);
-}
-
-/* Each program has one of two halves of what can be compiled, by its name, so that make check takes minutes;
- * with $NETCHECK_ALL, as in make check-long, both, and programs that name their targets have those. */
-static bool takes_all(const Check *check) { return try_all() || check->limits.targets; }
-
-static int number_of_name(const Check *check) {
-  int sum = 0;
-  for (const char *c = check->sample.path; *c; c++) sum = *c == '/' ? 0 : sum + *c;
-  return sum;
-}
-
-static bool has_turn(const Check *check, bool half) {
-  return takes_all(check) || half == (number_of_name(check) % 2 == 0);
-}
-
-bool check_has_turn(const Check *check, int way, int n) {
-  return takes_all(check) || number_of_name(check) % n == way % n;
-}
-
-const char *check_compiler(const Check *check) {
-  const char *cc = getenv("CC"), *clang = getenv("CLANG");
-  if (!cc) cc = "cc";
-  if (try_all() || number_of_name(check) % 8 == 0) return arena_printf(check->sample.arena, "%s -O1", cc);
-  return arena_printf(check->sample.arena, "%s -O0", clang ? clang : cc);
-}
-
-/* Each program runs on one of the four. */
-static bool runs_on(const Check *check, const Target *foreign) {
-  static const char *const names[] = {"aarch64", "armv7m", "riscv64", "wasm32"};
-  return takes_all(check) || strcmp(foreign->name, names[number_of_name(check) % 4]) == 0;
-}
-
 /* At -O0 and -Os loops are plain, the same for every target: they are compiled for generic, and at -O0 for
  * the widest, too. */
 static void check_all_compiled(Check *check) {
+  const Share *share = &check->limits.share;
   for (const Target *target = target_table; target->name; target++) {
-    if (!target_runs_here(target) || target->for_bytes || !check_wants(check, target->name)) continue;
+    if (!target_runs_here(target) || target->for_bytes || !share_target(share, target->name)) continue;
     const bool generic = strcmp(target->name, "generic") == 0, native = target == target_native();
-    if (generic || (native && has_turn(check, true))) check_compiled(check, target, "-O0");
-    const bool half = strcmp(target->name, "x86-64-v3") == 0;
-    if (native || has_turn(check, half)) check_compiled(check, target, "-O2");
-    if (generic && has_turn(check, true)) check_compiled(check, target, "-Os");
+    const bool half = share_has_turn(share, 0, 2), other = share_has_turn(share, 1, 2),
+               turn = strcmp(target->name, "x86-64-v3") == 0 ? half : other;
+    if ((generic || native) && share_level(share, "-O0", generic || half))
+      check_compiled(check, target, "-O0");
+    if (share_level(share, "-O2", native || turn)) check_compiled(check, target, "-O2");
+    if (generic && share_level(share, "-Os", half)) check_compiled(check, target, "-Os");
   }
 }
 
@@ -303,7 +282,8 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
     printf("not ok %d - %s does not compile\n", ++cases, path);
     return;
   }
-  if (mode == FOREIGN && !runs_on(&check, foreign)) {
+  if (mode == SHARE) share_print(&check.limits.share, path);
+  if (mode == SHARE || (mode == FOREIGN && !share_foreign(&check.limits.share, foreign->name))) {
     arena_free(arena);
     return;
   }
@@ -336,7 +316,8 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
   case INT8:
   case INT8_NESTS:
   case AWARE:
-  case MODEL: break;
+  case MODEL:
+  case SHARE: break;
   }
   arena_free(arena);
 }
@@ -368,6 +349,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(option, "--int8")) mode = INT8;
     else if (!strcmp(option, "--int8-nests")) mode = INT8_NESTS;
     else if (!strcmp(option, "--aware")) mode = AWARE;
+    else if (!strcmp(option, "--share")) mode = SHARE;
     else if (!strcmp(option, "--model")) mode = MODEL;
     else if (!strcmp(option, "--special")) special = true;
     else if (!strcmp(option, "--infer")) infer = true;
