@@ -1,0 +1,44 @@
+/* replay.c: calls a fuzz target once for each file, as libFuzzer does.  replay FILE... */
+// SPDX-License-Identifier: Apache-2.0
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t n, size_t most);
+__attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv); /* of some targets */
+
+/* What mutators of targets are linked with: nothing is mutated here. */
+size_t LLVMFuzzerMutate(uint8_t *data, size_t n, size_t most) {
+  (void)data;
+  return n < most ? n : most;
+}
+
+/* In memory of its size, so that a read behind the end is found. */
+static uint8_t *read_whole(const char *path, size_t *n) {
+  FILE *file = fopen(path, "rb");
+  if (!file || fseek(file, 0, SEEK_END)) return NULL;
+  *n = (size_t)ftell(file);
+  rewind(file);
+  uint8_t *data = malloc(*n ? *n : 1);
+  if (data && fread(data, 1, *n, file) != *n) {
+    free(data);
+    data = NULL;
+  }
+  fclose(file);
+  return data;
+}
+
+int main(int argc, char **argv) {
+  if (LLVMFuzzerInitialize) LLVMFuzzerInitialize(&argc, &argv);
+  for (int i = 1; i < argc; i++) {
+    size_t n = 0;
+    uint8_t *data = read_whole(argv[i], &n);
+    if (!data) return perror(argv[i]), 2;
+    fprintf(stderr, "%s\n", argv[i]); /* the last one is that of a crash */
+    LLVMFuzzerTestOneInput(data, n);
+    free(data);
+  }
+  printf("%d files\n", argc - 1);
+  return 0;
+}
