@@ -121,6 +121,10 @@ check(not lost, "pipeline: every folder of the compiler has a row", "\n".join(lo
 passes = re.findall(r'\[PASS_\w+\] = \{"([\w-]+)"', read("compiler", "passes", "passes.c"))
 lost = [one for one in passes if f"\n| {one} |" not in pipeline]
 check(passes and not lost, "  and every pass", "\n".join(lost))
+lir = read("docs", "dev", "lir.md")
+lost = [file for file in sorted(os.listdir(os.path.join(top, "compiler", "lir")))
+        if file.endswith(".c") and f"`{file}`" not in lir]
+check(not lost, "lir: every file has a row", "\n".join(lost))
 lost = [name for name in pages if f"(dev/{name}.md)" not in leads]
 check(not lost, "docs/development.md leads to every page", "\n".join(lost))
 
