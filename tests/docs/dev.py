@@ -105,6 +105,9 @@ for name, path in pages.items():
     if bless(name):
         with open(path, "w", encoding="utf-8") as file:
             file.write(now)
+    for command in re.findall(r"`(cnnc [^`\n]+\.cnn[^`\n]*)`", text):
+        printed, status = run(command, folder)
+        check(status == 0, f"{name}: {command}", printed)
     lost = list(missing(text))
     check(not lost, f"{name}: files, pages and names of C exist", "\n".join(lost))
 
@@ -115,6 +118,10 @@ def read(*path):
 
 
 pipeline, leads = read("docs", "dev", "pipeline.md"), read("docs", "development.md")
+order = re.search(r"^order='([^']*)'", read("tests", "tree.tap"), re.M)[1].split()
+rows = [name for row in re.findall(r"^\| (`\w+/`(?:, `\w+/`)*) \|", pipeline, re.M)
+        for name in re.findall(r"\w+", row)]
+check(rows[:len(order)] == order, "pipeline: folders are listed from the ground up", " ".join(rows))
 lost = [folder for folder in sorted(os.listdir(os.path.join(top, "compiler")))
         if os.path.isdir(os.path.join(top, "compiler", folder)) and f"`{folder}/`" not in pipeline]
 check(not lost, "pipeline: every folder of the compiler has a row", "\n".join(lost))
