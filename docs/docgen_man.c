@@ -139,12 +139,12 @@ void man_compiler(Text *out) {
                 "What is written depends on the name of the output:");
   EACH(i, outputs) man_entry(out, outputs[i][0], outputs[i][1]);
   man_heading(out, "OPTIONS");
-  for (const OptionRow *row = options_table; row->code; row++)
+  for (const Flag *row = options_table; row->read; row++)
     if (row->shown) man_entry(out, row->shown, row->help);
   for (const Command *const *c = command_table; *c; c++) {
     man_heading(out, arena_printf(out->arena, "OPTIONS OF %s", capitals(out->arena, (*c)->name)));
     man_page(out, (*c)->page);
-    for (const OptionRow *row = (*c)->options; row->code; row++) man_entry(out, row->shown, row->help);
+    for (const Flag *row = (*c)->options; row->read; row++) man_entry(out, row->shown, row->help);
     man_page(out, (*c)->end);
   }
   man_heading(out, "EXIT STATUS");

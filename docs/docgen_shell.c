@@ -16,7 +16,7 @@ static const char *joined(Arena *arena, const char *const *words) {
 }
 
 /* The words that a value may be, separated by blanks; NULL: files, folders or anything. */
-static const char *words_of(Arena *arena, const OptionRow *row) {
+static const char *words_of(Arena *arena, const Flag *row) {
   if (!row->values) return NULL;
   if (row->values[0] != '@') return row->values;
   if (strcmp(row->values, "@kinds") == 0) return joined(arena, options_kinds(arena));
@@ -29,12 +29,12 @@ static const char *words_of(Arena *arena, const OptionRow *row) {
   return NULL;
 }
 
-static bool is_kind(const OptionRow *row, const char *values) {
+static bool is_kind(const Flag *row, const char *values) {
   return row->values && strcmp(row->values, values) == 0;
 }
 
 /* A letter whose value is one of some words is as many options: -O0 -O1 ... */
-static bool glued(const OptionRow *row) {
+static bool glued(const Flag *row) {
   return !row->name && row->has_arg && row->values && !is_kind(row, "@file") && !is_kind(row, "@folder");
 }
 
@@ -43,7 +43,7 @@ static const char *const head =
 
 /* The beginning of a help text, up to where its first part ends; `quote` stands for a quotation mark inside a
  * quoted word. */
-static const char *short_help(Arena *arena, const OptionRow *row, const char *quote) {
+static const char *short_help(Arena *arena, const Flag *row, const char *quote) {
   size_t n = strcspn(row->help, ":;.(");
   while (n && row->help[n - 1] == ' ') n--;
   Text text = {.arena = arena};
@@ -56,16 +56,16 @@ static const char *short_help(Arena *arena, const OptionRow *row, const char *qu
 
 /* ---- bash ---- */
 static void bash_letters(Text *out) {
-  for (const OptionRow *row = options_table; row->code; row++) {
+  for (const Flag *row = options_table; row->read; row++) {
     if (!row->shown) continue;
     if (row->name) { /* some have a letter besides: -h, --help */
       if (row->shown[1] != '-') text_put(out, " %.2s", row->shown);
-    } else if (!glued(row)) text_put(out, " -%c", row->code);
-    else if (row->code == 'W') text_put(out, " -W");
+    } else if (!glued(row)) text_put(out, " -%c", row->letter);
+    else if (row->letter == 'W') text_put(out, " -W");
     else
       for (const char *word = words_of(out->arena, row); *word;
            word += strcspn(word, " "), word += *word == ' ')
-        text_put(out, " -%c%.*s", row->code, (int)strcspn(word, " "), word);
+        text_put(out, " -%c%.*s", row->letter, (int)strcspn(word, " "), word);
   }
 }
 
@@ -87,9 +87,9 @@ static const char *next_word(Arena *arena, const char **words) {
 }
 
 /* What may stand behind an option of a command: $value is what there is of it. */
-static void bash_value(Text *out, const OptionRow *row) {
+static void bash_value(Text *out, const Flag *row) {
   if (row->name) text_put(out, "      --%s | --%s= | --%s--%s) ", row->name, row->name, row->name, row->name);
-  else text_put(out, "      -%c) ", row->code);
+  else text_put(out, "      -%c) ", row->letter);
   if (is_kind(row, "@file")) text_put(out, "COMPREPLY=($(compgen -f -- \"$value\")); compopt -o filenames; ");
   else if (is_kind(row, "@folder"))
     text_put(out, "COMPREPLY=($(compgen -d -- \"$value\")); compopt -o filenames; ");
@@ -104,11 +104,11 @@ static void bash_command(Text *out, const Command *command) {
            "    [[ $name ]] || value=$word\n"
            "    case $name$before in\n",
            command->name);
-  for (const OptionRow *row = command->options; row->code; row++)
+  for (const Flag *row = command->options; row->read; row++)
     if (row->has_arg) bash_value(out, row);
   text_put(out, "    esac\n    case $word in\n      -*) COMPREPLY=($(compgen -W '");
-  for (const OptionRow *row = command->options; row->code; row++) {
-    if (row->code < 256) text_put(out, " -%c", row->code);
+  for (const Flag *row = command->options; row->read; row++) {
+    if (row->letter) text_put(out, " -%c", row->letter);
     if (row->name) text_put(out, " --%s%s", row->name, row->has_arg ? "=" : "");
   }
   text_put(out, "' -- \"$word\")) ;;\n      *) COMPREPLY=(");
@@ -124,7 +124,7 @@ static void bash_command(Text *out, const Command *command) {
 /* What may stand behind an option that a program is compiled with. */
 static void bash_values(Text *out) {
   text_put(out, "  case $name in\n");
-  for (const OptionRow *row = options_table; row->code; row++) {
+  for (const Flag *row = options_table; row->read; row++) {
     if (!row->name || !row->shown || !row->has_arg) continue;
     const char *words = words_of(out->arena, row);
     if (is_kind(row, "@file"))
@@ -158,22 +158,22 @@ void shell_bash(Text *out) {
   bash_values(out);
   text_put(out, "    -Werror) COMPREPLY=($(compgen -W \"$warnings\" -- \"$value\")); return ;;\n"
                 "    --*) return ;;\n  esac\n  case $before in\n");
-  for (const OptionRow *row = options_table; row->code; row++) {
+  for (const Flag *row = options_table; row->read; row++) {
     if (row->name || !row->has_arg || glued(row)) continue;
     if (is_kind(row, "@folder"))
       text_put(out, "    -%c) COMPREPLY=($(compgen -d -- \"$word\")); compopt -o filenames; return ;;\n",
-               row->code);
+               row->letter);
     else if (is_kind(row, "@file"))
       text_put(out, "    -%c) COMPREPLY=($(compgen -f -- \"$word\")); compopt -o filenames; return ;;\n",
-               row->code);
-    else text_put(out, "    -%c) return ;;\n", row->code);
+               row->letter);
+    else text_put(out, "    -%c) return ;;\n", row->letter);
   }
   text_put(out, "  esac\n  case $word in\n");
   text_put(out, "    -Wno-*) COMPREPLY=($(compgen -P -Wno- -W \"error $warnings\" -- \"${word#-Wno-}\")) ;;\n"
                 "    -W*) COMPREPLY=($(compgen -P -W -W \"error no- $warnings\" -- \"${word#-W}\")) ;;\n"
                 "    -*)\n      COMPREPLY=($(compgen -W '");
   bash_letters(out);
-  for (const OptionRow *row = options_table; row->code; row++)
+  for (const Flag *row = options_table; row->read; row++)
     if (row->name && row->shown) text_put(out, " --%s%s", row->name, row->has_arg == 1 ? "=" : "");
   text_put(out,
            "' -- \"$word\"))\n"
@@ -199,7 +199,7 @@ static const char *warning_words(Arena *arena) {
   return words;
 }
 
-static void zsh_row(Text *out, const OptionRow *row) {
+static void zsh_row(Text *out, const Flag *row) {
   const char *help = short_help(out->arena, row, "'\\''"),
              *words = is_kind(row, "@warnings") ? warning_words(out->arena) : words_of(out->arena, row);
   const char *action = is_kind(row, "@file")     ? ":file:_files"
@@ -212,16 +212,16 @@ static void zsh_row(Text *out, const OptionRow *row) {
              : row->has_arg    ? arena_printf(out->arena, ":%s", action)
                                : "");
   else if (row->has_arg)
-    text_put(out, "  '*-%c%s[%s]%s' \\\n", row->code, glued(row) ? "-" : "+", help, action);
-  else text_put(out, "  '-%c[%s]' \\\n", row->code, help);
+    text_put(out, "  '*-%c%s[%s]%s' \\\n", row->letter, glued(row) ? "-" : "+", help, action);
+  else text_put(out, "  '-%c[%s]' \\\n", row->letter, help);
 }
 
 static void zsh_command(Text *out, const Command *command) {
   text_put(out, "  %s) shift words; (( CURRENT-- ))\n  _arguments -s \\\n", command->name);
-  for (const OptionRow *row = command->options; row->code; row++) {
+  for (const Flag *row = command->options; row->read; row++) {
     zsh_row(out, row);
-    if (row->name && row->code < 256)
-      text_put(out, "  '-%c[%s]' \\\n", row->code, short_help(out->arena, row, "'\\''"));
+    if (row->name && row->letter)
+      text_put(out, "  '-%c[%s]' \\\n", row->letter, short_help(out->arena, row, "'\\''"));
   }
   const char *suffixes = command->suffixes;
   if (!suffixes) text_put(out, "  '*:folder:_files -/'\n  return ;;\n");
@@ -235,7 +235,7 @@ void shell_zsh(Text *out) {
   text_put(out, "#compdef cnnc\n%sif (( CURRENT > 2 )); then\n  case $words[2] in\n", head);
   for (const Command *const *c = command_table; *c; c++) zsh_command(out, *c);
   text_put(out, "  esac\nfi\n_arguments -s \\\n");
-  for (const OptionRow *row = options_table; row->code; row++)
+  for (const Flag *row = options_table; row->read; row++)
     if (row->shown) zsh_row(out, row);
   text_put(out,
            "  '1:command or program:{ compadd %s; _files -g \"*.cnn\" }' \\\n"
@@ -244,7 +244,7 @@ void shell_zsh(Text *out) {
 }
 
 /* ---- fish ---- */
-static void fish_values(Text *out, const OptionRow *row) {
+static void fish_values(Text *out, const Flag *row) {
   const char *words = is_kind(row, "@warnings") ? warning_words(out->arena) : words_of(out->arena, row);
   if (row->has_arg == 1) text_put(out, is_kind(row, "@file") || is_kind(row, "@folder") ? " -r -F" : " -x");
   if (words && row->has_arg) text_put(out, " -a '%s'", words);
@@ -258,10 +258,10 @@ static void fish_command(Text *out, const Command *command) {
   text_put(out, "complete -c cnnc -n __fish_use_subcommand -a %s -d '%s'\n", command->name, command->does);
   for (const char *suffix; (suffix = next_word(out->arena, &suffixes));)
     text_put(out, "%s -a '(__fish_complete_suffix %s)'\n", begin, suffix);
-  for (const OptionRow *row = command->options; row->code; row++) {
+  for (const Flag *row = command->options; row->read; row++) {
     text_put(out, "%s", begin);
     if (row->name) text_put(out, " -l %s", row->name);
-    if (row->code < 256) text_put(out, " -s %c", row->code);
+    if (row->letter) text_put(out, " -s %c", row->letter);
     fish_values(out, row);
   }
 }
@@ -270,10 +270,10 @@ void shell_fish(Text *out) {
   const char *begin = arena_printf(out->arena, "complete -c cnnc -n 'not __fish_seen_subcommand_from %s'",
                                    command_names(out->arena));
   text_put(out, "%scomplete -c cnnc -f\n%s -a '(__fish_complete_suffix .cnn)'\n", head, begin);
-  for (const OptionRow *row = options_table; row->code; row++) {
+  for (const Flag *row = options_table; row->read; row++) {
     if (!row->shown) continue;
     if (row->name) text_put(out, "%s -l %s", begin, row->name);
-    else text_put(out, "%s -s %c", begin, row->code);
+    else text_put(out, "%s -s %c", begin, row->letter);
     fish_values(out, row);
   }
   for (const Command *const *c = command_table; *c; c++) fish_command(out, *c);

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/quantize/qat.c compiler/quantize/calibrate.c compiler/quantize/range.c web/none.c \
+  runtime/hosted/base/similar.c \
   web/none_import.c $(filter-out \
   compiler/backend/% compiler/reference/eval.c compiler/driver/lsp.c compiler/lsp/% compiler/driver/new.c \
   compiler/driver/budget.c compiler/driver/help.c compiler/driver/fmt.c compiler/driver/tune.c \

@@ -225,7 +225,7 @@ const char *const *help_names(Arena *arena) {
   return none;
 }
 
-void help_rows(Text *out, const OptionRow *rows) { (void)out, (void)rows; }
+void help_rows(Text *out, const Flag *rows) { (void)out, (void)rows; }
 
 void help_paragraph(Text *out, const char *text) { (void)out, (void)text; }
 

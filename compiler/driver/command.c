@@ -2,7 +2,6 @@
  * told. */
 // SPDX-License-Identifier: Apache-2.0
 #include "command.h"
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +10,7 @@
 #include "import.h"
 #include "lsp.h"
 #include "new.h"
-#include "options_words.h"
+#include "flags.h"
 #include "quantize.h"
 
 const Command *const command_table[] = {
@@ -37,26 +36,6 @@ const char *command_meant(Arena *arena, const char *word) {
   return file ? NULL : suggest(word, names.data);
 }
 #endif
-
-int command_option(Arena *arena, const Command *command, int argc, char **argv) {
-  Text letters = {.arena = arena};
-  VEC(struct option) table = {0};
-  text_put(&letters, ":");
-  for (const OptionRow *row = command->options; row->code; row++) {
-    const struct option option = {row->name, row->has_arg, NULL, row->code};
-    if (row->name) vec_push(arena, table, option);
-    if (row->code < 256) text_put(&letters, "%c%s", row->code, row->has_arg ? ":" : "");
-  }
-  vec_push(arena, table, (struct option){0});
-  int row = -1;
-  opterr = 0;
-  const int code = getopt_long(argc, argv, letters.s, table.data, &row);
-  const char *word = argv[optind - 1 - (optarg && optarg == argv[optind - 1])];
-  if (code == ':' || code == '?') wrong_option(arena, command->options, code, argv);
-  else if (row >= 0 && !in_full(word, table.data[row].name)) unknown_option(arena, command->options, word);
-  else return code;
-  return '?';
-}
 
 int command_help(Arena *arena, const Command *command) {
   Text out = {.arena = arena};

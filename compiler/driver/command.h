@@ -10,8 +10,8 @@ typedef struct Command {
   const char *name, *usage; /* usage: what stands behind the name */
   const char *does;         /* in a few words, behind the name: "lays out programs" */
   const char *page, *end;   /* paragraphs of --help: above the options, and below them */
-  const OptionRow *options; /* a code below 256 is also a letter; ends with a row without a code */
-  const char *suffixes;     /* of the files that it takes, separated by blanks; NULL: it takes none */
+  const Flag *options;
+  const char *suffixes; /* of the files that it takes, separated by blanks; NULL: it takes none */
   /* The status of the process. cnnc: how this program was called; argv[0] is the command's name. */
   int (*run)(Arena *, const char *cnnc, int argc, char **argv);
 } Command;
@@ -19,8 +19,5 @@ extern const Command *const command_table[]; /* ended by NULL */
 /* The command that a word most likely stands for which is neither one nor a file; or NULL. */
 const char *command_meant(Arena *, const char *word);
 
-/* The next option by its code, and its value in optarg; -1: there are no more; '?': a mistake, which is
- * reported. Long options have to be written in full. */
-int command_option(Arena *, const Command *, int argc, char **argv);
 int command_help(Arena *, const Command *); /* --help, on standard output; the status of the process */
 #endif

@@ -2,65 +2,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "fmt.h"
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "base/file.h"
 #include "syntax/format.h"
 #include "options.h"
-#include "options_words.h"
-
-enum { LONG_CHECK = 256, LONG_DIAGNOSTICS, LONG_COLOR };
-
-static const OptionRow fmt_options[] = {
-    {"write", 'w', no_argument, "-w, --write", "writes the files that change, instead of printing all", NULL},
-    {"check", LONG_CHECK, no_argument, "--check",
-     "changes nothing and names the files that would change: status 1 if there are any", NULL},
-    ROW_DIAGNOSTICS(LONG_DIAGNOSTICS),
-    ROW_COLOR(LONG_COLOR),
-    {"help", 'h', no_argument, "-h, --help", "this page", NULL},
-    {NULL, 0, 0, NULL, NULL, NULL},
-};
-
-typedef enum Fmt { FMT_PRINT, FMT_WRITE, FMT_CHECK, FMT_HELP, FMT_WRONG } Fmt;
+#include "flags.h"
 
 typedef struct Fmting {
   Arena *arena;
-  Fmt what;
+  bool write, check, help; /* neither write nor check: the result is printed */
+  int diagnostics, color;
   Sources sources;
   Diags *diags;
   Outputs *outputs;
   bool differs, broken; /* a file has another layout; a layout was wrong */
 } Fmting;
 
-static Fmt take_option(int code, DiagFormat *format, int *color) {
-  int index = 0;
-  switch (code) {
-  case 'w': return FMT_WRITE;
-  case 'h': return FMT_HELP;
-  case LONG_CHECK: return FMT_CHECK;
-  case LONG_DIAGNOSTICS:
-    if (!read_diagnostics(optarg, &index)) return FMT_WRONG;
-    *format = (DiagFormat)index;
-    return FMT_PRINT;
-  case LONG_COLOR: return read_color(optarg, color) ? FMT_PRINT : FMT_WRONG;
-  default: return FMT_WRONG;
-  }
-}
-
-static Fmt read_options(Arena *arena, int argc, char **argv, DiagFormat *format, int *color) {
-  Fmt what = FMT_PRINT;
-  for (int code; (code = command_option(arena, &fmt_command, argc, argv)) != -1;) {
-    const Fmt asked = take_option(code, format, color);
-    if (asked == FMT_WRONG || asked == FMT_HELP) return asked;
-    if (asked == FMT_PRINT) continue;
-    if (what != FMT_PRINT && what != asked)
-      return usage_error("-w writes files and --check does not: one of them") ? asked : FMT_WRONG;
-    what = asked;
-  }
-  return what;
-}
+#define AT(member) offsetof(Fmting, member)
+static const Flag fmt_options[] = {
+    {"write", 'w', no_argument, flag_set, AT(write), "-w, --write",
+     "writes the files that change, instead of printing all", NULL},
+    {"check", 0, no_argument, flag_set, AT(check), "--check",
+     "changes nothing and names the files that would change: status 1 if there are any", NULL},
+    FLAG_DIAGNOSTICS(AT(diagnostics)),
+    FLAG_COLOR(AT(color)),
+    FLAG_HELP(AT(help)),
+    FLAG_END,
+};
 
 /* A source, or 0 after a report. */
 static uint32_t read_source(Fmting *f, const char *path) {
@@ -74,12 +44,12 @@ static uint32_t read_source(Fmting *f, const char *path) {
   return sources_add(&f->sources, input ? "standard input" : path, text, n);
 }
 
-static void put_result(Fmting *f, const char *path, const Source *source, const Text *text) {
+static void put_formatted(Fmting *f, const char *path, const Source *source, const Text *text) {
   const char *why = NULL;
   const bool differs = source->mark || text->n != source->n || memcmp(text->s, source->text, text->n) != 0;
-  if (f->what == FMT_PRINT) fwrite(text->s, 1, text->n, stdout);
+  if (!f->write && !f->check) fwrite(text->s, 1, text->n, stdout);
   else if (!differs) return;
-  else if (f->what == FMT_CHECK) {
+  else if (f->check) {
     fprintf(stderr, "%s: its layout differs: cnnc fmt -w %s\n", path, path);
     f->differs = true;
   } else if (strcmp(path, "-") == 0) fwrite(text->s, 1, text->n, stdout);
@@ -91,7 +61,7 @@ static void fmt_file(Fmting *f, const char *path) {
   if (source == 0) return;
   Text text = {.arena = f->arena};
   switch (format_source(&text, f->arena, f->diags, &f->sources, source)) {
-  case FORMATTED: put_result(f, path, sources_get(&f->sources, source), &text); break;
+  case FORMATTED: put_formatted(f, path, sources_get(&f->sources, source), &text); break;
   case FORMAT_MISTAKES: break;
   case FORMAT_CHANGED:
     fprintf(stderr, "cnnc: internal error: the layout of %s would change what it means\n", path);
@@ -102,19 +72,17 @@ static void fmt_file(Fmting *f, const char *path) {
 
 static int fmt(Arena *arena, const char *cnnc, int argc, char **argv) {
   (void)cnnc;
-  DiagFormat format = DIAG_TEXT;
-  int color = 0;
   Fmting f = {.arena = arena, .sources = {.arena = arena}, .outputs = outputs_new(arena)};
-  f.what = read_options(arena, argc, argv, &format, &color);
-  if (f.what == FMT_HELP) return command_help(arena, &fmt_command);
-  if (f.what == FMT_WRONG) return 2;
+  if (!flags_read(arena, fmt_options, &f, argc, argv)) return 2;
+  if (f.help) return command_help(arena, &fmt_command);
+  if (f.write && f.check) return usage_error("-w writes files and --check does not: one of them"), 2;
   if (optind == argc) return usage_error("no program is given: cnnc fmt [-w | --check] FILE.cnn..."), 2;
   f.diags = diags_new(arena, &f.sources);
   for (int i = optind; i < argc; i++) fmt_file(&f, argv[i]);
   const char *why = NULL;
   if (!outputs_commit(f.outputs, &why))
     diag_report(f.diags, DIAG_cannot_write, NO_SPAN, NULL, "cannot write the files: %s", why);
-  diags_print(f.diags, stderr, format, options_color(color));
+  diags_print(f.diags, stderr, (DiagFormat)f.diagnostics, flag_wants_color(f.color));
   return f.broken ? 3 : f.differs || diags_errors(f.diags) ? 1 : 0;
 }
 

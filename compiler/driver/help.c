@@ -55,7 +55,7 @@ enum { WIDTH = 100 };
 void help_paragraph(Text *out, const char *text) { put_wrapped(out, text, 0, WIDTH); }
 
 /* Lines that fit as they are, as formulas and tables are written; others wrapped. */
-static void put_lines(Text *out, const char *text) {
+static void put_fitting_lines(Text *out, const char *text) {
   while (*text) {
     const int length = (int)strcspn(text, "\n"), indent = (int)strspn(text, " ");
     if (length <= WIDTH) {
@@ -69,9 +69,9 @@ static void put_lines(Text *out, const char *text) {
 }
 
 /* ---- options ---- */
-void help_rows(Text *out, const OptionRow *rows) {
+void help_rows(Text *out, const Flag *rows) {
   enum { INDENT = 24 };
-  for (const OptionRow *row = rows; row->code; row++) {
+  for (const Flag *row = rows; row->read; row++) {
     if (!row->shown) continue;
     const bool alone = strlen(row->shown) > INDENT - 4; /* in a line of its own */
     if (alone) text_put(out, "  %s\n%*s", row->shown, INDENT, "");
@@ -94,11 +94,11 @@ void help_options(Text *out) {
   help_paragraph(out, what.s);
   text_put(out, "\n");
   help_rows(out, options_table);
-  put_lines(out,
-            "\nThe language: cnnc --help topics. All operators: cnnc --help operators. One of them: cnnc "
-            "--help conv.\n"
-            "Exit status: 0; 1 for anything wrong in what was read or cannot be written; 2 for a wrong "
-            "command line; 3 for a bug in cnnc.\n");
+  put_fitting_lines(
+      out, "\nThe language: cnnc --help topics. All operators: cnnc --help operators. One of them: cnnc "
+           "--help conv.\n"
+           "Exit status: 0; 1 for anything wrong in what was read or cannot be written; 2 for a wrong "
+           "command line; 3 for a bug in cnnc.\n");
 }
 
 /* ---- one thing ---- */
@@ -132,7 +132,7 @@ static void put_example(Text *out, const char *example) {
 }
 
 static void put_title(Text *out, const char *name, const char *what, const char *summary) {
-  put_lines(out, arena_printf(out->arena, "%s (%s): %s", name, what, summary));
+  put_fitting_lines(out, arena_printf(out->arena, "%s (%s): %s", name, what, summary));
 }
 
 static void put_op(Text *out, const Op *op, const char *what) {
@@ -143,18 +143,18 @@ static void put_op(Text *out, const Op *op, const char *what) {
   }
   if (op->detail) {
     text_put(out, "\n");
-    put_lines(out, op->detail);
+    put_fitting_lines(out, op->detail);
   }
   if (op->example) put_example(out, op->example);
 }
 
-static void put_form(Text *out, const Form *form, const char *what) {
+static void put_form_help(Text *out, const Form *form, const char *what) {
   put_title(out, form->name, what, form->summary);
   if (form->params && form->params[0].name) text_put(out, "\n");
   put_params(out, form->params);
 }
 
-static void put_keys(Text *out) {
+static void put_train_keys(Text *out) {
   enum { INDENT = 30 };
   text_put(out, "\n");
   for (int i = 0; train_key(i); i++) {
@@ -168,8 +168,8 @@ static void put_keys(Text *out) {
 }
 
 static void put_topic(Text *out, const Topic *topic) {
-  put_lines(out, arena_printf(out->arena, "%s: %s\n\n%s", topic->name, topic->summary, topic->page));
-  if (strcmp(topic->name, "train") == 0) put_keys(out);
+  put_fitting_lines(out, arena_printf(out->arena, "%s: %s\n\n%s", topic->name, topic->summary, topic->page));
+  if (strcmp(topic->name, "train") == 0) put_train_keys(out);
   if (topic->example) put_example(out, topic->example);
 }
 
@@ -193,21 +193,21 @@ static void put_group(Text *out, const char *group) {
   text_put(out, "\n");
 }
 
-static void put_end(Text *out, const char *example) {
+static void put_hint(Text *out, const char *example) {
   text_put(out, "cnnc --help NAME explains one, as cnnc --help %s.\n", example);
 }
 
 static void list_operators(Text *out) {
   for (const Op *const *op = op_table; *op; op++)
     if (first_of_group(op)) put_group(out, (*op)->group);
-  put_end(out, "conv");
+  put_hint(out, "conv");
 }
 
 static void list_losses(Text *out) {
   text_put(out, "losses: loss = NAME in a train block\n\n");
   for (const Op *const *op = loss_table; *op; op++) put_line(out, (*op)->name, (*op)->summary);
   text_put(out, "\n");
-  put_end(out, loss_table[0]->name);
+  put_hint(out, loss_table[0]->name);
 }
 
 static void list_forms(Text *out, const FormKind *kind) {
@@ -216,7 +216,7 @@ static void list_forms(Text *out, const FormKind *kind) {
            argument ? " of an operator with parameters" : " in a train block");
   for (const Form *const *form = kind->table; *form; form++) put_line(out, (*form)->name, (*form)->summary);
   text_put(out, "\n");
-  put_end(out, kind->table[0]->name);
+  put_hint(out, kind->table[0]->name);
 }
 
 static void list_messages(Text *out) {
@@ -244,18 +244,18 @@ static void list_topics(Text *out) {
            "\ncnnc --help NAME shows one, and explains each operator, loss, optimizer ... by its name.\n");
 }
 
-static bool named(const char *name, const char *one, const char *several) {
+static bool is_named(const char *name, const char *one, const char *several) {
   return strcmp(name, one) == 0 || strcmp(name, several) == 0;
 }
 
-static bool put_list(Text *out, const char *name) {
-  if (named(name, "operator", "operators")) return list_operators(out), true;
-  if (named(name, "loss", "losses")) return list_losses(out), true;
-  if (named(name, "message", "messages")) return list_messages(out), true;
-  if (named(name, "language", "topics")) return list_topics(out), true;
-  if (named(name, "option", "options")) return help_options(out), true;
+static bool put_topic_list(Text *out, const char *name) {
+  if (is_named(name, "operator", "operators")) return list_operators(out), true;
+  if (is_named(name, "loss", "losses")) return list_losses(out), true;
+  if (is_named(name, "message", "messages")) return list_messages(out), true;
+  if (is_named(name, "language", "topics")) return list_topics(out), true;
+  if (is_named(name, "option", "options")) return help_options(out), true;
   for (const FormKind *kind = help_forms(out->arena); kind->table; kind++)
-    if (named(name, kind->one, kind->several) || strcmp(name, kind->key) == 0)
+    if (is_named(name, kind->one, kind->several) || strcmp(name, kind->key) == 0)
       return list_forms(out, kind), true;
   return false;
 }
@@ -286,9 +286,9 @@ bool help_topic(Text *out, const char *name) {
     for (const Form *const *form = kind->table; *form; form++) {
       if (strcmp((*form)->name, name) != 0) continue;
       put_apart(out, before);
-      put_form(out, *form, kind->one);
+      put_form_help(out, *form, kind->one);
     }
-  if (out->n > before || put_list(out, name)) return true;
+  if (out->n > before || put_topic_list(out, name)) return true;
   if (is_group(name)) put_group(out, name);
   else if (diag_find(name) >= 0) text_put(out, "%s is a message: cnnc --explain=%s\n", name, name);
   return out->n > before;

@@ -6,7 +6,7 @@
 #include "options.h"
 
 void help_options(Text *out);
-void help_rows(Text *out, const OptionRow *);     /* a table of options */
+void help_rows(Text *out, const Flag *);          /* a table of options */
 void help_paragraph(Text *out, const char *text); /* in lines of the page's width */
 bool help_topic(Text *out, const char *name);     /* false: there is nothing of that name */
 const char *const *help_names(Arena *);           /* all that have help, ended by NULL */

@@ -3,7 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "import.h"
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,62 +13,14 @@
 #include "syntax/format.h"
 #include "graph/graph.h"
 #include "options.h"
-#include "options_words.h"
+#include "flags.h"
 #include "sema/sema.h"
-
-enum {
-  LONG_OUTPUTS = 256,
-  LONG_SHAPE,
-  LONG_INPUT,
-  LONG_SET,
-  LONG_LAYOUT,
-  LONG_NAME,
-  LONG_RENAME,
-  LONG_ROUNDING,
-  LONG_LIST,
-  LONG_DIAGNOSTICS,
-  LONG_COLOR
-};
-
-static const OptionRow import_options[] = {
-    {NULL, 'o', required_argument, "-o NAME",
-     "writes NAME.cnn and NAME.safetensors; without it the names are the model's, here; -: the program "
-     "alone, on standard output",
-     "@file"},
-    {"outputs", LONG_OUTPUTS, required_argument, "--outputs=A[,B...]",
-     "what to compute, by the names of tensors or nodes; what lies behind is left out", NULL},
-    {"shape", LONG_SHAPE, required_argument, "--shape INPUT=1x3x320x320",
-     "the sizes of an input that the model leaves open; an open first one is 1", NULL},
-    {"input", LONG_INPUT, required_argument, "--input INPUT=u8", "the input takes raw bytes", NULL},
-    {"set", LONG_SET, required_argument, "--set INPUT=NUMBER",
-     "the input is always this number, or these, divided by commas: a constant, of which sizes and If are "
-     "computed",
-     NULL},
-    {"layout", LONG_LAYOUT, required_argument, "--layout=ORDER",
-     "how the caller's buffers lie: hwc (channels last) or chw, as ONNX has them. nchw or nhwc, also "
-     "INPUT=nhwc: where the model's inputs have their channels, which else its operators tell",
-     "hwc chw nchw nhwc"},
-    {"name", LONG_NAME, required_argument, "--name=NET", "the name of the net", NULL},
-    {"rename", LONG_RENAME, required_argument, "--rename=FILE",
-     "names of layers: lines THEIRS = OURS; * stands for any letters; of several that fit the last counts",
-     "@file"},
-    {"rounding", LONG_ROUNDING, required_argument, "--rounding=KIND",
-     "of a quantized model: double, as TFLM and CMSIS-NN (the default for TensorFlow Lite); litert, as "
-     "LiteRT's reference kernels (TensorFlow Lite only); single, as ruy; float, as XNNPACK and "
-     "onnxruntime (the default for ONNX)",
-     "double litert single float"},
-    {"list", LONG_LIST, no_argument, "--list", "prints what becomes of each node, and writes nothing", NULL},
-    ROW_DIAGNOSTICS(LONG_DIAGNOSTICS),
-    ROW_COLOR(LONG_COLOR),
-    {"help", 'h', no_argument, "-h, --help", "this page", NULL},
-    {NULL, 0, 0, NULL, NULL, NULL},
-};
 
 typedef struct Importing {
   Arena *arena;
   ImportOptions options;
   const char *model, *output, *rename;
-  int diagnostics, color, rounding; /* rounding: -1: that of the model's kind */
+  int diagnostics, color;
   bool list, help;
   Sources sources;
   Diags *diags;
@@ -77,7 +28,9 @@ typedef struct Importing {
 } Importing;
 
 /* ---- the command line ---- */
-static bool read_shape(Importing *m, const char *text) {
+static bool read_input_shape(const FlagUse *use, void *member, const char *text) {
+  Importing *m = use->options;
+  (void)member;
   const char *equal = strrchr(text, '='), *at = equal;
   ImportShape shape = {0};
   if (!equal || equal == text) return usage_error("--shape is INPUT=1x3x320x320, not '%s'", text);
@@ -94,7 +47,9 @@ static bool read_shape(Importing *m, const char *text) {
   return true;
 }
 
-static bool read_input(Importing *m, const char *text) {
+static bool read_bytes(const FlagUse *use, void *member, const char *text) {
+  Importing *m = use->options;
+  (void)member;
   const char *equal = strrchr(text, '=');
   if (!equal || equal == text || strcmp(equal, "=u8") != 0)
     return usage_error("--input is INPUT=u8, not '%s'", text);
@@ -102,7 +57,9 @@ static bool read_input(Importing *m, const char *text) {
   return true;
 }
 
-static bool read_setting(Importing *m, const char *text) {
+static bool read_input_setting(const FlagUse *use, void *member, const char *text) {
+  Importing *m = use->options;
+  (void)member;
   const char *equal = strrchr(text, '='), *at = equal;
   ImportSetting set = {0};
   if (!equal || equal == text) return usage_error("--set is INPUT=NUMBER, not '%s'", text);
@@ -122,7 +79,9 @@ static bool read_setting(Importing *m, const char *text) {
   return true;
 }
 
-static bool read_outputs(Importing *m, const char *text) {
+static bool read_outputs(const FlagUse *use, void *member, const char *text) {
+  Importing *m = use->options;
+  (void)member;
   for (const char *word = text; word;) {
     const size_t n = strcspn(word, ",");
     if (n == 0) return usage_error("--outputs is a list of names, not '%s'", text);
@@ -133,7 +92,9 @@ static bool read_outputs(Importing *m, const char *text) {
 }
 
 /* chw and hwc: of the caller's buffers; nchw and nhwc: of the model. */
-static bool read_layout(Importing *m, const char *text) {
+static bool read_orders(const FlagUse *use, void *member, const char *text) {
+  Importing *m = use->options;
+  (void)member;
   const char *equal = strrchr(text, '='), *order = equal ? equal + 1 : text;
   const bool last = strcmp(order, "nhwc") == 0, chw = strcmp(text, "chw") == 0;
   if ((last || strcmp(order, "nchw") == 0) && equal != text) {
@@ -146,38 +107,54 @@ static bool read_layout(Importing *m, const char *text) {
          usage_error("--layout is hwc, chw, nchw, nhwc or INPUT=nhwc, not '%s'", text);
 }
 
-enum { LITERT = 1 };
-static const char *const roundings[] = {"double", [LITERT] = "litert", "single", "float", NULL};
-
-static bool take_option(Importing *m, int code) {
-  switch (code) {
-  case 'o': m->output = optarg; return true;
-  case 'h': return m->help = true;
-  case LONG_OUTPUTS: return read_outputs(m, optarg);
-  case LONG_SHAPE: return read_shape(m, optarg);
-  case LONG_INPUT: return read_input(m, optarg);
-  case LONG_SET: return read_setting(m, optarg);
-  case LONG_LAYOUT: return read_layout(m, optarg);
-  case LONG_NAME:
-    m->options.net = optarg;
-    return is_name(optarg, strlen(optarg)) || usage_error("'%s' is no name of a net", optarg);
-  case LONG_RENAME: m->rename = optarg; return true;
-  case LONG_ROUNDING: return read_word("--rounding", optarg, roundings, &m->rounding);
-  case LONG_LIST: return m->list = true;
-  case LONG_DIAGNOSTICS: return read_diagnostics(optarg, &m->diagnostics);
-  case LONG_COLOR: return read_color(optarg, &m->color);
-  default: return false;
-  }
+static bool read_net_name(const FlagUse *use, void *member, const char *text) {
+  flag_text(use, member, text);
+  return is_name(text, strlen(text)) || usage_error("'%s' is no name of a net", text);
 }
 
-static bool read_options(Importing *m, int argc, char **argv) {
-  for (int code; (code = command_option(m->arena, &import_command, argc, argv)) != -1;)
-    if (!take_option(m, code)) return false;
+#define AT(member) offsetof(Importing, member)
+static const Flag import_options[] = {
+    {NULL, 'o', required_argument, flag_text, AT(output), "-o NAME",
+     "writes NAME.cnn and NAME.safetensors; without it the names are the model's, here; -: the program "
+     "alone, on standard output",
+     "@file"},
+    {"outputs", 0, required_argument, read_outputs, AT(options.outputs), "--outputs=A[,B...]",
+     "what to compute, by the names of tensors or nodes; what lies behind is left out", NULL},
+    {"shape", 0, required_argument, read_input_shape, AT(options.shapes), "--shape INPUT=1x3x320x320",
+     "the sizes of an input that the model leaves open; an open first one is 1", NULL},
+    {"input", 0, required_argument, read_bytes, AT(options.bytes), "--input INPUT=u8",
+     "the input takes raw bytes", NULL},
+    {"set", 0, required_argument, read_input_setting, AT(options.settings), "--set INPUT=NUMBER",
+     "the input is always this number, or these, divided by commas: a constant, of which sizes and If are "
+     "computed",
+     NULL},
+    {"layout", 0, required_argument, read_orders, AT(options.layouts), "--layout=ORDER",
+     "how the caller's buffers lie: hwc (channels last) or chw, as ONNX has them. nchw or nhwc, also "
+     "INPUT=nhwc: where the model's inputs have their channels, which else its operators tell",
+     "hwc chw nchw nhwc"},
+    {"name", 0, required_argument, read_net_name, AT(options.net), "--name=NET", "the name of the net", NULL},
+    {"rename", 0, required_argument, flag_text, AT(rename), "--rename=FILE",
+     "names of layers: lines THEIRS = OURS; * stands for any letters; of several that fit the last counts",
+     "@file"},
+    {"rounding", 0, required_argument, flag_word, AT(options.rounding), "--rounding=KIND",
+     "of a quantized model: double, as TFLM and CMSIS-NN (the default for TensorFlow Lite); litert, as "
+     "LiteRT's reference kernels (TensorFlow Lite only); single, as ruy; float, as XNNPACK and "
+     "onnxruntime (the default for ONNX)",
+     "double litert single float"},
+    {"list", 0, no_argument, flag_set, AT(list), "--list",
+     "prints what becomes of each node, and writes nothing", NULL},
+    FLAG_DIAGNOSTICS(AT(diagnostics)),
+    FLAG_COLOR(AT(color)),
+    FLAG_HELP(AT(help)),
+    FLAG_END,
+};
+
+static bool read_import_line(Importing *m, int argc, char **argv) {
+  if (!flags_read(m->arena, import_options, m, argc, argv)) return false;
   if (m->help) return true;
   if (optind == argc) return usage_error("no model is given: cnnc import MODEL [-o NAME]");
   if (argc - optind > 1) return usage_error("several models are given: one is imported at a time");
   m->model = argv[optind];
-  m->options.rounding = m->rounding < 0 ? NULL : roundings[m->rounding];
   return *m->model != 0 || usage_error("the model's file name is empty");
 }
 
@@ -425,11 +402,11 @@ static bool import_tflite(Importing *m, Span at, int *status) {
 }
 #endif
 
-static int write_model(Importing *m, Span at) {
+static int import_onnx(Importing *m, Span at) {
   int status = 0;
   if (import_tflite(m, at, &status)) return status;
   if (!read_renames(m)) return 0;
-  if (m->rounding == LITERT) {
+  if (m->options.rounding && strcmp(m->options.rounding, "litert") == 0) {
     diag_report(m->diags, DIAG_import_file, at, NULL,
                 "--rounding=litert is for models of TensorFlow Lite; this one is of ONNX");
     return 0;
@@ -446,16 +423,16 @@ static int write_model(Importing *m, Span at) {
 
 static int import(Arena *arena, const char *cnnc, int argc, char **argv) {
   (void)cnnc;
-  Importing m = {.arena = arena, .rounding = -1, .sources = {.arena = arena}, .outputs = outputs_new(arena)};
-  if (!read_options(&m, argc, argv)) return 2;
+  Importing m = {.arena = arena, .sources = {.arena = arena}, .outputs = outputs_new(arena)};
+  if (!read_import_line(&m, argc, argv)) return 2;
   if (m.help) return command_help(arena, &import_command);
   m.diags = diags_new(arena, &m.sources);
   const Span at = {sources_add_binary(&m.sources, m.model), 0, 0};
   const char *named = m.output && strcmp(m.output, "-") != 0 ? without_suffix(&m, m.output, ".cnn") : m.model;
   if (!m.options.net)
     m.options.net = import_net_name(arena, without_suffix(&m, without_suffix(&m, named, ".onnx"), ".tflite"));
-  const int status = write_model(&m, at);
-  diags_print(m.diags, stderr, (DiagFormat)m.diagnostics, options_color(m.color));
+  const int status = import_onnx(&m, at);
+  diags_print(m.diags, stderr, (DiagFormat)m.diagnostics, flag_wants_color(m.color));
   return status ? status : diags_errors(m.diags) ? 1 : 0;
 }
 

@@ -1,11 +1,10 @@
 # compiler/driver: the command line and the pipeline
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/budget.c %D%/capacity.c %D%/capacity.h %D%/command.c %D%/command.h \
-  %D%/compilation.c %D%/compilation.h %D%/compile.c %D%/compile.h %D%/fix.c %D%/fix.h %D%/fmt.c \
-  %D%/fmt.h %D%/help.c %D%/help.h %D%/import.c %D%/import.h %D%/library.c %D%/lowering.c %D%/lsp.c \
-  %D%/lsp.h %D%/new.c %D%/new.h %D%/options.c %D%/options.h %D%/options_check.c %D%/options_check.h \
-  %D%/options_targets.c %D%/options_words.c %D%/options_words.h %D%/quantize.c %D%/quantize.h \
-  %D%/quantize_run.c %D%/quantize_tell.c %D%/quantizing.h %D%/streaming.c %D%/topics.def %D%/tune.c \
+  %D%/compilation.c %D%/compilation.h %D%/compile.c %D%/compile.h %D%/fix.c %D%/fix.h %D%/flags.c \
+  %D%/flags.h %D%/fmt.c %D%/fmt.h %D%/help.c %D%/help.h %D%/import.c %D%/import.h %D%/library.c \
+  %D%/lowering.c %D%/lsp.c %D%/lsp.h %D%/new.c %D%/new.h %D%/options.c %D%/options.h %D%/quantize.c \
+  %D%/quantize.h %D%/quantize_report.c %D%/quantize_report.h %D%/streaming.c %D%/topics.def %D%/tune.c \
   %D%/tune.h %D%/write.c
 
 NEW_TEXTS = %D%/new/net.cnn.in %D%/new/makefile.in %D%/new/training.mk.in %D%/new/readme.md.in \

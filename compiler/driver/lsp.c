@@ -3,29 +3,32 @@
 #define _POSIX_C_SOURCE 200809L
 #include "lsp.h"
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 #include "lsp/server.h"
-#include "options_words.h"
+#include "flags.h"
 
-enum { LONG_STDIO = 256 };
+typedef struct Serving {
+  Words directories;
+  bool stdio, help;
+} Serving;
 
-static const OptionRow lsp_options[] = {
-    {NULL, 'I', required_argument, "-I FOLDER",
+#define AT(member) offsetof(Serving, member)
+static const Flag lsp_options[] = {
+    {NULL, 'I', required_argument, flag_list, AT(directories), "-I FOLDER",
      "imports are looked for there, too, after the folder of the file that imports; the setting 'include' of "
      "the editor stands in its place",
      "@folder"},
-    {"stdio", LONG_STDIO, no_argument, "--stdio",
+    {"stdio", 0, no_argument, flag_set, AT(stdio), "--stdio",
      "messages come on standard input, as they do without it: some editors say so", NULL},
-    {"help", 'h', no_argument, "-h, --help", "this page", NULL},
-    {NULL, 0, 0, NULL, NULL, NULL},
+    FLAG_HELP(AT(help)),
+    FLAG_END,
 };
 
 /* ---- standard input and output ---- */
-static long wire_read(void *context, char *bytes, size_t n, bool wait) {
+static long stdio_read(void *context, char *bytes, size_t n, bool wait) {
   (void)context;
   struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
   if (!wait && poll(&input, 1, 0) == 0) return -1;
@@ -35,7 +38,7 @@ static long wire_read(void *context, char *bytes, size_t n, bool wait) {
   return got > 0 ? (long)got : 0;
 }
 
-static bool wire_write(void *context, const char *bytes, size_t n) {
+static bool stdio_write(void *context, const char *bytes, size_t n) {
   (void)context;
   while (n) {
     const ssize_t written = write(STDOUT_FILENO, bytes, n);
@@ -49,18 +52,15 @@ static bool wire_write(void *context, const char *bytes, size_t n) {
 
 static int lsp(Arena *arena, const char *cnnc, int argc, char **argv) {
   (void)cnnc;
-  VEC(const char *) dirs = {0};
-  for (int code; (code = command_option(arena, &lsp_command, argc, argv)) != -1;) {
-    if (code == 'h') return command_help(arena, &lsp_command);
-    if (code == 'I') vec_push(arena, dirs, optarg);
-    if (code == '?') return 2;
-  }
+  Serving serving = {0};
+  if (!flags_read(arena, lsp_options, &serving, argc, argv)) return 2;
+  if (serving.help) return command_help(arena, &lsp_command);
   if (optind < argc)
     return usage_error("cnnc lsp takes no file, and '%s' is given: the editor opens programs", argv[optind]),
            2;
   signal(SIGPIPE, SIG_IGN); /* an editor that is gone is the end */
-  const Wire wire = {NULL, wire_read, wire_write};
-  return lsp_serve(&wire, dirs.n, dirs.data);
+  const Wire wire = {NULL, stdio_read, stdio_write};
+  return lsp_serve(&wire, serving.directories.n, serving.directories.data);
 }
 
 const Command lsp_command = {

@@ -10,7 +10,7 @@
 #include "command.h"
 #include "compile.h"
 #include "help.h"
-#include "options_words.h"
+#include "flags.h"
 #include "sema/sema.h"
 
 #ifndef PACKAGE_VERSION
@@ -35,7 +35,7 @@ static int explain(const char *slug) {
   return 0;
 }
 
-static int run(Arena *arena, const Options *options) {
+static int run_action(Arena *arena, const Options *options) {
   switch (options->action) {
   case ACTION_HELP: return help(arena, options->topic);
   case ACTION_EXPLAIN: return explain(options->topic);
@@ -61,7 +61,7 @@ int main(int argc, char **argv) {
   if (called) {
     usage_command = called->name;
     status = called->run(arena, argv[0], argc - 1, argv + 1);
-  } else status = options_parse(&options, arena, argc, argv) ? run(arena, &options) : 2;
+  } else status = options_parse(&options, arena, argc, argv) ? run_action(arena, &options) : 2;
   if (fflush(stdout) != 0 || ferror(stdout)) {
     fprintf(stderr, "cnnc: error: cannot write standard output: %s\n", strerror(errno));
     status = status ? status : 1;

@@ -4,7 +4,6 @@
 #define _POSIX_C_SOURCE 200809L
 #include "new.h"
 #include <dirent.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/file.h"
@@ -12,22 +11,13 @@
 #include "emit/emit.h"
 #include "compile.h"
 #include "import.h"
-#include "options_words.h"
+#include "flags.h"
 
 static const struct {
   const char *name, *text;
 } template_table[] = {
 #include "driver/new_texts.inc"
     {NULL, NULL},
-};
-
-enum { LONG_FROM = 256 };
-
-static const OptionRow new_options[] = {
-    {"from", LONG_FROM, required_argument, "--from=MODEL.onnx",
-     "the net is imported from that model, with its weights, as cnnc import does it", "@file"},
-    {"help", 'h', no_argument, "-h, --help", "this page", NULL},
-    {NULL, 0, 0, NULL, NULL, NULL},
 };
 
 typedef struct Beginning {
@@ -38,13 +28,17 @@ typedef struct Beginning {
   Diags *diags;
 } Beginning;
 
+#define AT(member) offsetof(Beginning, member)
+static const Flag new_options[] = {
+    {"from", 0, required_argument, flag_text, AT(model), "--from=MODEL.onnx",
+     "the net is imported from that model, with its weights, as cnnc import does it", "@file"},
+    FLAG_HELP(AT(help)),
+    FLAG_END,
+};
+
 /* ---- the command line ---- */
-static bool read_options(Beginning *b, int argc, char **argv) {
-  for (int code; (code = command_option(b->arena, &new_command, argc, argv)) != -1;) switch (code) {
-    case LONG_FROM: b->model = optarg; break;
-    case 'h': b->help = true; break;
-    default: return false;
-    }
+static bool read_new_line(Beginning *b, int argc, char **argv) {
+  if (!flags_read(b->arena, new_options, b, argc, argv)) return false;
   if (b->help) return true;
   if (optind == argc) return usage_error("no name is given: cnnc new NAME [--from=MODEL.onnx]");
   if (argc - optind > 1) return usage_error("several names are given: one folder is made at a time");
@@ -60,7 +54,7 @@ static bool read_options(Beginning *b, int argc, char **argv) {
 }
 
 /* The net's name: the folder's, unless a file of it would hide another or be a target of the Makefile. */
-static const char *name_of(Arena *arena, const char *folder) {
+static const char *project_net_name(Arena *arena, const char *folder) {
   static const char *const targets[] = {"embed", "run", "clean", "Makefile", NULL};
   const char *name = import_net_name(arena, folder);
   bool taken = library_name_taken(name);
@@ -69,7 +63,7 @@ static const char *name_of(Arena *arena, const char *folder) {
 }
 
 /* How the Makefile calls cnnc: as it was called here, so that it is the same one. */
-static const char *command_of(Arena *arena, const char *cnnc) {
+static const char *cnnc_command(Arena *arena, const char *cnnc) {
   const char *path = strchr(cnnc, '/') ? file_identity(arena, cnnc) : "cnnc";
   const bool plain =
       !path[strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-")];
@@ -88,7 +82,7 @@ static bool is_free(const Beginning *b) {
   return empty || diag_cannot_write(b->diags, b->folder, "it is there, and not empty");
 }
 
-static const char *path_of(const Beginning *b, const char *file) {
+static const char *project_path(const Beginning *b, const char *file) {
   return arena_printf(b->arena, "%s/%s", b->folder, file);
 }
 
@@ -100,8 +94,8 @@ static const char *filled(const Beginning *b, const char *name, const Blank *bla
   return arena_copy(b->arena, out.s, out.n - 1); /* without the end of the last line */
 }
 
-static bool add_file(const Beginning *b, const char *file, const char *text) {
-  const char *path = path_of(b, file), *why = NULL;
+static bool add_project_file(const Beginning *b, const char *file, const char *text) {
+  const char *path = project_path(b, file), *why = NULL;
   text = arena_printf(b->arena, "%s\n", text);
   return outputs_add(b->outputs, path, text, strlen(text), &why) || diag_cannot_write(b->diags, path, why);
 }
@@ -110,7 +104,7 @@ static bool add_files(const Beginning *b) {
   const char *name = b->name, *model = b->model;
   const char *base = model && strrchr(model, '/') ? strrchr(model, '/') + 1 : model ? model : "";
   const Blank names[] = {
-      {"NAME", name}, {"MODEL", base}, {"CNNC", command_of(b->arena, b->cnnc)}, {NULL, NULL}};
+      {"NAME", name}, {"MODEL", base}, {"CNNC", cnnc_command(b->arena, b->cnnc)}, {NULL, NULL}};
   const char *row = arena_printf(b->arena, "| `%s.safetensors` | its weights |", name),
              *made = arena_printf(b->arena, " %s", name);
   const Blank blanks[] = {
@@ -123,10 +117,10 @@ static bool add_files(const Beginning *b) {
                       : "trains the net, writes it as C, and builds the program embed with it"},
       {"MORE", filled(b, model ? "model.md.in" : "own.md.in", names)},
       {NULL, NULL}};
-  if (!model && !add_file(b, arena_printf(b->arena, "%s.cnn", name), filled(b, "net.cnn.in", names)))
+  if (!model && !add_project_file(b, arena_printf(b->arena, "%s.cnn", name), filled(b, "net.cnn.in", names)))
     return false;
-  return add_file(b, "Makefile", filled(b, "makefile.in", blanks)) &&
-         add_file(b, "README.md", filled(b, "readme.md.in", blanks));
+  return add_project_file(b, "Makefile", filled(b, "makefile.in", blanks)) &&
+         add_project_file(b, "README.md", filled(b, "readme.md.in", blanks));
 }
 
 static int import_into(const Beginning *b) {
@@ -142,16 +136,16 @@ static int import_into(const Beginning *b) {
 }
 
 /* The program around the net is made of its graph. */
-static int write_example(const Beginning *b) {
+static int write_embed_example(const Beginning *b) {
   Options options = {.batch = 1, .kind = OUTPUT_EXAMPLE, .level = LEVEL_PLAIN};
-  options.input = path_of(b, arena_printf(b->arena, "%s.cnn", b->name));
-  options.output = path_of(b, "embed.c");
+  options.input = project_path(b, arena_printf(b->arena, "%s.cnn", b->name));
+  options.output = project_path(b, "embed.c");
   vec_push(b->arena, options.targets, target_find("generic"));
   vec_push(b->arena, options.warnings, "no-unread-input"); /* it is told when the net is compiled */
   return compile(b->arena, &options);
 }
 
-static int make_all(const Beginning *b) {
+static int make_project(const Beginning *b) {
   const char *why = NULL;
   if (!is_free(b)) return 1;
   if (!outputs_folder(b->outputs, b->folder, &why)) return diag_cannot_write(b->diags, b->folder, why), 1;
@@ -159,18 +153,18 @@ static int make_all(const Beginning *b) {
   if (status) return outputs_abandon(b->outputs), status;
   if (!add_files(b)) return outputs_abandon(b->outputs), 1;
   if (!outputs_commit(b->outputs, &why)) return diag_cannot_write(b->diags, b->folder, why), 1;
-  return write_example(b);
+  return write_embed_example(b);
 }
 
 static int new_project(Arena *arena, const char *cnnc, int argc, char **argv) {
   const Sources sources = {.arena = arena};
   Beginning b = {
       .arena = arena, .cnnc = cnnc, .outputs = outputs_new(arena), .diags = diags_new(arena, &sources)};
-  if (!read_options(&b, argc, argv)) return 2;
+  if (!read_new_line(&b, argc, argv)) return 2;
   if (b.help) return command_help(arena, &new_command);
-  b.name = name_of(arena, b.folder);
-  const int status = make_all(&b);
-  diags_print(b.diags, stderr, DIAG_TEXT, options_color(0));
+  b.name = project_net_name(arena, b.folder);
+  const int status = make_project(&b);
+  diags_print(b.diags, stderr, DIAG_TEXT, flag_wants_color(0));
   if (status == 0)
     printf("%s: a net, a program around it and a Makefile. Next: make -C %s run\n", b.folder, b.folder);
   return status;

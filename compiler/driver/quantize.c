@@ -5,9 +5,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "quantize.h"
-#include "ops/registry.h"
 #include <errno.h>
-#include <getopt.h>
+#include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,78 +16,18 @@
 #include "backend/observed.h"
 #include "backend/quantized.h"
 #include "base/file.h"
-#include "options.h"
-#include "options_words.h"
-#include "quantizing.h"
 #include "base/text.h"
+#include "flags.h"
+#include "quantize_report.h"
 #include "graph/op.h"
+#include "ops/registry.h"
 #include "quantize/quantize.h"
 #include "sema/sema.h"
 
-enum {
-  LONG_WEIGHTS = 256,
-  LONG_DATA,
-  LONG_CALIBRATE,
-  LONG_SAMPLES,
-  LONG_ROUNDING,
-  LONG_PER_TENSOR,
-  LONG_REDUCE_RANGE,
-  LONG_NO_CORRECTION,
-  LONG_NO_EQUALIZE,
-  LONG_PRECISION,
-  LONG_KEEP,
-  LONG_MAX_LOSS,
-  LONG_REPORT,
-  LONG_THREADS,
-  LONG_CC,
-  LONG_RUNTIME
-};
-
-static const OptionRow quantize_options[] = {
-    {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE", "the weights in floats", "@file"},
-    {"data", LONG_DATA, required_argument, "--data=PATH",
-     "a data set, as the built program's commands take it; weights that were trained for 8 bits (quantize = "
-     "int8 in the train block) hold their ranges, and need none",
-     "@file"},
-    {NULL, 'o', required_argument, "-o FILE", "what is written", "@file"},
-    {"samples", LONG_SAMPLES, required_argument, "--samples=N", "of the data's training part (500)", NULL},
-    {"calibrate", LONG_CALIBRATE, required_argument, "--calibrate=KIND",
-     "how ranges are chosen: mse (the least squared error), minmax (all that was seen), percentile=99.99 "
-     "(without so much at each end), entropy (what 8 bits tell most of)",
-     "mse minmax percentile entropy"},
-    {"rounding", LONG_ROUNDING, required_argument, "--rounding=KIND",
-     "of sums: single (the default), double, float", "single double float"},
-    {"per-tensor", LONG_PER_TENSOR, no_argument, "--per-tensor",
-     "one scale for all weights of a layer, not one a filter", NULL},
-    {"reduce-range", LONG_REDUCE_RANGE, no_argument, "--reduce-range",
-     "weights of 7 bits, -64 to 64: faster on x86 CPUs without VNNI, a little less accurate", NULL},
-    {"no-equalize", LONG_NO_EQUALIZE, no_argument, "--no-equalize",
-     "leaves the channels between convolutions as they are; else weights are moved from the larger side to "
-     "the smaller",
-     NULL},
-    {"no-bias-correction", LONG_NO_CORRECTION, no_argument, "--no-bias-correction",
-     "leaves the bias as it is; else the mean shift of rounded weights is taken from it", NULL},
-    {"precision", LONG_PRECISION, required_argument, "--precision=KIND",
-     "of values: i8 (the default), i16: 16 bits, with weights of 8", "i8 i16"},
-    {"keep", LONG_KEEP, required_argument, "--keep=LAYER[,...]", "layers that stay in floats", NULL},
-    {"max-loss", LONG_MAX_LOSS, required_argument, "--max-loss=POINTS",
-     "values get 16 bits, then layers stay in floats, those that lose most first, until the test of the data "
-     "loses no more",
-     NULL},
-    {"report", LONG_REPORT, required_argument, "--report=FILE.json", "what is printed, as JSON", "@file"},
-    {"threads", LONG_THREADS, required_argument, "--threads=N", "processors for the test of the data (all)",
-     NULL},
-    {"cc", LONG_CC, required_argument, "--cc=COMPILER", "the C compiler that builds the program", NULL},
-    {"runtime-dir", LONG_RUNTIME, required_argument, "--runtime-dir=DIR", "where libcnn.a is", "@folder"},
-    {NULL, 'D', required_argument, "-D NAME=VALUE", "replaces the value of a file's const", NULL},
-    {NULL, 'I', required_argument, "-I DIR",
-     "where imports are looked for, after the importing file's directory", "@folder"},
-    {"help", 'h', no_argument, "-h, --help", "this page", NULL},
-    {NULL, 0, 0, NULL, NULL, NULL},
-};
-
 /* ---- the command line ---- */
-static bool read_calibrate(Quantizing *q, const char *text) {
+static bool read_range_kind(const FlagUse *use, void *member, const char *text) {
+  Quantizing *q = use->options;
+  (void)member;
   static const char *const names[] = {"mse", "minmax", "entropy", "percentile", NULL};
   static const RangeKind kinds[] = {RANGE_MSE, RANGE_MINMAX, RANGE_ENTROPY, RANGE_PERCENTILE};
   static const double MOST = 99.99;
@@ -100,85 +40,100 @@ static bool read_calibrate(Quantizing *q, const char *text) {
     return (!*end && q->how.percentile > 50 && q->how.percentile <= 100) ||
            usage_error("--calibrate=percentile=P has a number above 50 up to 100, not '%s'", text + 11);
   }
-  if (!read_word("--calibrate", text, names, &index)) return false;
+  if (!word_index("--calibrate", text, names, &index)) return false;
   q->how.range = kinds[index];
   q->how.percentile = MOST;
   return true;
 }
 
-static bool read_keep(Quantizing *q, const char *text) {
+static bool read_keep(const FlagUse *use, void *member, const char *text) {
+  Words *keeps = member;
   for (const char *at = text; *at;) {
     const size_t n = strcspn(at, ",");
-    if (n) vec_push(q->arena, q->keeps, arena_copy(q->arena, at, n));
+    if (n) vec_push(use->arena, *keeps, arena_copy(use->arena, at, n));
     at += n + (at[n] != 0);
   }
-  return q->keeps.n > 0 || usage_error("--keep names layers: --keep=conv1,dense1");
+  return keeps->n > 0 || usage_error("--keep names layers: --keep=conv1,dense1");
 }
 
-static bool read_loss(Quantizing *q, const char *text) {
+static bool read_loss(const FlagUse *use, void *member, const char *text) {
   char *end;
-  q->most_lost = strtod(text, &end);
-  return (end != text && !*end && q->most_lost >= 0 && q->most_lost <= 100) ||
+  const double points = *(double *)member = strtod(text, &end);
+  (void)use;
+  return (end != text && !*end && points >= 0 && points <= 100) ||
          usage_error("--max-loss is a number of points from 0 to 100, not '%s'", text);
 }
 
-static bool read_threads(Quantizing *q, const char *text) {
-  q->threads = text;
+static bool read_processors(const FlagUse *use, void *member, const char *text) {
+  flag_text(use, member, text);
   return (strspn(text, "0123456789") == strlen(text) && strlen(text) <= 9 && atoi(text) > 0) ||
          usage_error("--threads is a whole number from 1 on, not '%s'", text);
 }
 
-static bool read_rounding(Quantizing *q, const char *text) {
-  static const char *const names[] = {"single", "double", "float", NULL};
-  int index = 0;
-  if (!read_word("--rounding", text, names, &index)) return false;
-  q->how.rounding = names[index];
+static bool read_precision(const FlagUse *use, void *member, const char *text) {
+  int index;
+  if (!flag_choice(use, &index, text)) return false;
+  *(bool *)member = index == 1;
   return true;
 }
 
-static bool read_precision(Quantizing *q, const char *text) {
-  static const char *const names[] = {"i8", "i16", NULL};
-  int index = 0;
-  if (!read_word("--precision", text, names, &index)) return false;
-  q->how.all_wide = index == 1;
-  return true;
-}
-
-static bool read_samples(Quantizing *q, const char *text) {
-  q->samples = text;
+static bool read_samples(const FlagUse *use, void *member, const char *text) {
+  flag_text(use, member, text);
   return (strspn(text, "0123456789") == strlen(text) && atoll(text) > 0) ||
          usage_error("--samples is a whole number from 1 on, not '%s'", text);
 }
 
-static bool take_option(Quantizing *q, int code) {
-  switch (code) {
-  case 'o': q->output = optarg; return true;
-  case 'h': return q->help = true;
-  case 'D': return read_define(q->arena, optarg, &q->defines);
-  case 'I': vec_push(q->arena, q->directories, optarg); return true;
-  case LONG_WEIGHTS: q->weights = optarg; return true;
-  case LONG_DATA: q->data = optarg; return true;
-  case LONG_CALIBRATE: return read_calibrate(q, optarg);
-  case LONG_SAMPLES: return read_samples(q, optarg);
-  case LONG_ROUNDING: return read_rounding(q, optarg);
-  case LONG_PER_TENSOR: return q->how.per_tensor = true;
-  case LONG_REDUCE_RANGE: return q->how.reduced = true;
-  case LONG_NO_CORRECTION: return q->how.no_correction = true;
-  case LONG_NO_EQUALIZE: return q->no_equalize = true;
-  case LONG_PRECISION: return read_precision(q, optarg);
-  case LONG_KEEP: return read_keep(q, optarg);
-  case LONG_MAX_LOSS: return read_loss(q, optarg);
-  case LONG_REPORT: q->report = optarg; return true;
-  case LONG_THREADS: return read_threads(q, optarg);
-  case LONG_CC: q->cc = optarg; return true;
-  case LONG_RUNTIME: q->runtime = optarg; return true;
-  default: return false;
-  }
-}
+#define AT(member) offsetof(Quantizing, member)
+static const Flag quantize_options[] = {
+    {"weights", 0, required_argument, flag_text, AT(weights), "--weights=FILE", "the weights in floats",
+     "@file"},
+    {"data", 0, required_argument, flag_text, AT(data), "--data=PATH",
+     "a data set, as the built program's commands take it; weights that were trained for 8 bits (quantize = "
+     "int8 in the train block) hold their ranges, and need none",
+     "@file"},
+    {NULL, 'o', required_argument, flag_text, AT(output), "-o FILE", "what is written", "@file"},
+    {"samples", 0, required_argument, read_samples, AT(samples), "--samples=N",
+     "of the data's training part (500)", NULL},
+    {"calibrate", 0, required_argument, read_range_kind, 0, "--calibrate=KIND",
+     "how ranges are chosen: mse (the least squared error), minmax (all that was seen), percentile=99.99 "
+     "(without so much at each end), entropy (what 8 bits tell most of)",
+     "mse minmax percentile entropy"},
+    {"rounding", 0, required_argument, flag_word, AT(how.rounding), "--rounding=KIND",
+     "of sums: single (the default), double, float", "single double float"},
+    {"per-tensor", 0, no_argument, flag_set, AT(how.per_tensor), "--per-tensor",
+     "one scale for all weights of a layer, not one a filter", NULL},
+    {"reduce-range", 0, no_argument, flag_set, AT(how.reduced), "--reduce-range",
+     "weights of 7 bits, -64 to 64: faster on x86 CPUs without VNNI, a little less accurate", NULL},
+    {"no-equalize", 0, no_argument, flag_set, AT(no_equalize), "--no-equalize",
+     "leaves the channels between convolutions as they are; else weights are moved from the larger side to "
+     "the smaller",
+     NULL},
+    {"no-bias-correction", 0, no_argument, flag_set, AT(how.no_correction), "--no-bias-correction",
+     "leaves the bias as it is; else the mean shift of rounded weights is taken from it", NULL},
+    {"precision", 0, required_argument, read_precision, AT(how.all_wide), "--precision=KIND",
+     "of values: i8 (the default), i16: 16 bits, with weights of 8", "i8 i16"},
+    {"keep", 0, required_argument, read_keep, AT(keeps), "--keep=LAYER[,...]", "layers that stay in floats",
+     NULL},
+    {"max-loss", 0, required_argument, read_loss, AT(most_lost), "--max-loss=POINTS",
+     "values get 16 bits, then layers stay in floats, those that lose most first, until the test of the data "
+     "loses no more",
+     NULL},
+    {"report", 0, required_argument, flag_text, AT(report), "--report=FILE.json", "what is printed, as JSON",
+     "@file"},
+    {"threads", 0, required_argument, read_processors, AT(threads), "--threads=N",
+     "processors for the test of the data (all)", NULL},
+    {"cc", 0, required_argument, flag_text, AT(cc), "--cc=COMPILER", "the C compiler that builds the program",
+     NULL},
+    {"runtime-dir", 0, required_argument, flag_text, AT(runtime), "--runtime-dir=DIR", "where libcnn.a is",
+     "@folder"},
+    FLAG_DEFINE(AT(defines)),
+    FLAG_INCLUDE(AT(directories)),
+    FLAG_HELP(AT(help)),
+    FLAG_END,
+};
 
-static bool read_options(Quantizing *q, int argc, char **argv) {
-  for (int code; (code = command_option(q->arena, &quantize_command, argc, argv)) != -1;)
-    if (!take_option(q, code)) return false;
+static bool read_quantize_line(Quantizing *q, int argc, char **argv) {
+  if (!flags_read(q->arena, quantize_options, q, argc, argv)) return false;
   if (q->help) return true;
   if (argc - optind != 1) return usage_error("cnnc quantize takes one program: NET.cnn");
   q->program = argv[optind];
@@ -193,12 +148,95 @@ static bool read_options(Quantizing *q, int argc, char **argv) {
 }
 
 /* ---- the file ---- */
-bool quantize_failed(Quantizing *q, const char *why) {
+static bool report_failure(Quantizing *q, const char *why) {
   if (why) diag_report(q->diags, DIAG_backend_failed, NO_SPAN, NULL, "%s", why);
   q->failed = true;
   return false;
 }
 
+/* ---- the programs that are built and run ---- */
+/* The warnings of a build are those of this command, which prints them itself. */
+static int add_silence(Arena *arena, const char **words) {
+  int n = 0;
+  for (int i = 0; i < DIAG_COUNT; i++)
+    if (diag_info[i].level != DIAG_ERROR) words[n++] = arena_printf(arena, "-Wno-%s", diag_info[i].slug);
+  return n;
+}
+
+static bool build_executable(Quantizing *q, const char *weights, const char *program) {
+  const char *why = NULL, *self = backend_self(q->arena);
+  if (!self) return report_failure(q, "cnnc does not find itself");
+  enum { OTHERS = 8 + DIAG_COUNT };
+  const char **words = NEW_ARRAY(q->arena, const char *, OTHERS + q->defines.n + q->directories.n);
+  int n = 0;
+  words[n++] = self;
+  words[n++] = q->program;
+  words[n++] = arena_printf(q->arena, "-o%s", program);
+  words[n++] = "--no-train";
+  for (int i = 0; i < q->defines.n; i++)
+    words[n++] = arena_printf(q->arena, "-D%s=%s", q->defines.data[i].name, q->defines.data[i].value);
+  for (int i = 0; i < q->directories.n; i++)
+    words[n++] = arena_printf(q->arena, "-I%s", q->directories.data[i]);
+  if (weights) words[n++] = arena_printf(q->arena, "--weights=%s", weights);
+  n += add_silence(q->arena, words + n);
+  if (q->cc) words[n++] = arena_printf(q->arena, "--cc=%s", q->cc);
+  if (q->runtime) words[n++] = arena_printf(q->arena, "--runtime-dir=%s", q->runtime);
+  return backend_command(q->arena, "the program's build", words, false, &why) || report_failure(q, why);
+}
+
+/* How many samples both nets are run on by eval: it takes a few nanoseconds for a product. */
+static int64_t samples_measured(const Graph *graph) {
+  const double PRODUCTS = 4e8;
+  enum { MOST = 32 };
+  double products = 1;
+  for (int i = 0; i < graph->nodes.n; i++) products += (double)node_macs(graph->nodes.data[i]);
+  return (int64_t)fmax(1, fmin(MOST, PRODUCTS / products));
+}
+
+static bool run_calibration(Quantizing *q, const char *program, const char *weights) {
+  const char *why = NULL, *seen = arena_printf(q->arena, "%s/seen.json", q->work);
+  char inputs[24];
+  snprintf(inputs, sizeof inputs, "%lld", (long long)samples_measured(q->graph));
+  const char *const run[] = {program,    "observe",  "--data", q->data, "--weights", weights, "--samples",
+                             q->samples, "--inputs", inputs,   "-o",    seen,        NULL};
+  if (!backend_command(q->arena, "the program", run, false, &why)) return report_failure(q, why);
+  return observed_read(q->arena, seen, q->graph, &q->seen, &why) || report_failure(q, why);
+}
+
+static bool ends_in(const char *name, const char *end) {
+  const size_t n = strlen(name), m = strlen(end);
+  return n >= m && strcmp(name + n - m, end) == 0;
+}
+
+/* The first metric; without any, the loss. */
+static bool read_judgement(Arena *arena, const char *text, Judgement *judgement) {
+  const char *name = NULL;
+  json_t *root = json_loads(text, 0, NULL), *metrics = json_object_get(root, "metrics"), *value;
+  *judgement = (Judgement){0};
+  json_object_foreach(metrics, name, value) {
+    if (judgement->metric || !json_is_number(value)) continue;
+    *judgement = (Judgement){arena_copy(arena, name, strlen(name)), json_number_value(value),
+                             !ends_in(name, "mae") && !ends_in(name, "loss")};
+  }
+  const json_t *loss = json_object_get(root, "loss");
+  if (!judgement->metric && json_is_number(loss))
+    *judgement = (Judgement){"loss", json_number_value(loss), false};
+  json_decref(root);
+  return judgement->metric != NULL;
+}
+
+static bool run_test(Quantizing *q, const char *program, const char *weights, Judgement *judgement) {
+  const char *why = NULL, *printed = "", *words[10] = {program, "eval", "--data", q->data, "--json"};
+  int n = 5;
+  *judgement = (Judgement){0};
+  if (weights) words[n++] = "--weights";
+  if (weights) words[n++] = weights;
+  if (q->threads) words[n++] = arena_printf(q->arena, "--threads=%s", q->threads);
+  return backend_output(q->arena, "the program", words, &printed, &why) &&
+         read_judgement(q->arena, printed, judgement);
+}
+
+/* ---- the net ---- */
 static bool read_net(Quantizing *q) {
   Ast *ast = program_read(q->arena, q->diags, &q->sources, q->program, q->directories.n, q->directories.data);
   const SemaOptions options = {q->directories.n, q->directories.data, NULL, NULL};
@@ -250,7 +288,7 @@ static bool equalized(Quantizing *q, const char **path) {
     arrays_add(&arrays, weight->name, F32, weight->rank, weight->dim, q->values + weight->offset);
   }
   *path = arena_printf(q->arena, "%s/equal.safetensors", q->work);
-  return arrays_save(&arrays, *path) || quantize_failed(q, strerror(errno));
+  return arrays_save(&arrays, *path) || report_failure(q, strerror(errno));
 }
 
 /* Ranges, weights, and the file as the compiler reads it. */
@@ -260,12 +298,12 @@ static bool calibrated(Quantizing *q, const char *path) {
   Node **made = NEW_ARRAY(q->arena, Node *, q->graph->nodes.n + 1);
   q->made = calibrate(q->arena, q->graph, q->values, q->ranges ? q->ranges : &q->seen.values, &q->how);
   if (q->made->missing)
-    return quantize_failed(
+    return report_failure(
         q, arena_printf(q->arena,
                         q->ranges ? "training has left no range of '%s': --calibrate=mse chooses it from data"
                                   : "the program does not show the value '%s'",
                         q->made->missing));
-  if (!arrays_save(&q->made->arrays, path)) return quantize_failed(q, strerror(errno));
+  if (!arrays_save(&q->made->arrays, path)) return report_failure(q, strerror(errno));
   const Graph *bytes =
       quantized_read(q->arena, q->diags, &way, &file)
           ? quantize_graph(q->arena, q->diags, q->graph, file, &(QuantizeOptions){.made = made})
@@ -315,7 +353,7 @@ static bool keep_more(Quantizing *q) {
   return true;
 }
 
-static bool written(Quantizing *q) {
+static bool write_weights(Quantizing *q) {
   const char *why = NULL, *temporary = NULL;
   Outputs *outputs = outputs_new(q->arena);
   if (outputs_adopt(outputs, q->output, &temporary, &why) && !arrays_save(&q->made->arrays, temporary))
@@ -333,12 +371,12 @@ static bool quantized(Quantizing *q) {
     q->diags = diags_new(q->arena, &q->sources);
     if (!calibrated(q, path)) return false;
     if (!q->before.metric) return true;
-    if (!quantize_build(q, path, program)) return false;
-    if (!quantize_judge(q, program, NULL, &q->after))
-      return quantize_failed(q, "the program of 8 bits does not tell its accuracy");
+    if (!build_executable(q, path, program)) return false;
+    if (!run_test(q, program, NULL, &q->after))
+      return report_failure(q, "the program of 8 bits does not tell its accuracy");
     if (q->most_lost < 0 || quantize_lost(q) <= q->most_lost) return true;
     if (!keep_more(q))
-      return quantize_failed(
+      return report_failure(
           q, arena_printf(q->arena, "%g points are lost with all layers in floats", quantize_lost(q)));
   }
 }
@@ -367,23 +405,23 @@ static bool suits_training(const Quantizing *q) {
                      q->how.per_tensor ? "--per-tensor" : "--reduce-range", q->weights);
 }
 
-static void run(Quantizing *q) {
+static void quantize_net(Quantizing *q) {
   const char *program = arena_printf(q->arena, "%s/net", q->work), *weights;
   if (!read_net(q) || !finds_ranges(q)) return;
   q->wrong = !suits_training(q);
   if (q->wrong || !keeps_layers(q)) return;
-  diags_print(q->diags, stderr, DIAG_TEXT, options_color(0)); /* of the source: each trial has its own */
+  diags_print(q->diags, stderr, DIAG_TEXT, flag_wants_color(0)); /* of the source: each trial has its own */
   q->diags = diags_new(q->arena, &q->sources);
-  if (q->data && !quantize_build(q, NULL, program)) return;
-  if (!equalized(q, &weights) || (q->data && !quantize_observe(q, program, weights))) return;
-  if (q->data && q->seen.targets) quantize_judge(q, program, q->weights, &q->before);
+  if (q->data && !build_executable(q, NULL, program)) return;
+  if (!equalized(q, &weights) || (q->data && !run_calibration(q, program, weights))) return;
+  if (q->data && q->seen.targets) run_test(q, program, q->weights, &q->before);
   if (q->most_lost >= 0 && !q->before.share) {
-    quantize_failed(q, "--max-loss is in points of a metric, and the data has no test that gives one");
+    report_failure(q, "--max-loss is in points of a metric, and the data has no test that gives one");
     return;
   }
   if (!quantized(q)) return;
   quantize_warn(q);
-  if (written(q) && quantize_report(q)) quantize_tell(q);
+  if (write_weights(q) && quantize_report(q)) quantize_print(q);
 }
 
 static void remove_work(const Quantizing *q) {
@@ -400,7 +438,7 @@ static int quantize(Arena *arena, const char *cnnc, int argc, char **argv) {
                   .most_lost = -1,
                   .how = {.rounding = "single"}};
   const char *folder = getenv("TMPDIR");
-  if (!read_options(&q, argc, argv)) return 2;
+  if (!read_quantize_line(&q, argc, argv)) return 2;
   if (q.help) return command_help(arena, &quantize_command);
   char *work = arena_printf(arena, "%s/cnnc-quantize-XXXXXX", folder && *folder ? folder : "/tmp");
   q.diags = diags_new(arena, &q.sources);
@@ -409,10 +447,10 @@ static int quantize(Arena *arena, const char *cnnc, int argc, char **argv) {
   if (!mkdtemp(work)) diag_cannot_write(q.diags, work, strerror(errno));
   else {
     q.work = work;
-    run(&q);
+    quantize_net(&q);
     remove_work(&q);
   }
-  diags_print(q.diags, stderr, DIAG_TEXT, options_color(0));
+  diags_print(q.diags, stderr, DIAG_TEXT, flag_wants_color(0));
   return q.wrong ? 2 : q.failed || diags_errors(q.diags) ? 1 : 0;
 }
 

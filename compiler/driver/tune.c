@@ -46,7 +46,8 @@ static Lower *lower_by(const TuneJob *job, const Kernel *kernel, const Target *t
   return lower_with(job, kernel, target, &forced);
 }
 
-static Trials trials_of(const TuneJob *job, const Kernel *kernel, const Target *target, const Lower *model) {
+static Trials kernel_trials(const TuneJob *job, const Kernel *kernel, const Target *target,
+                            const Lower *model) {
   Choice variant[MOST_VARIANTS];
   const int variants = choice_variants(model, variant);
   Trials t = {0};
@@ -64,7 +65,7 @@ static Trials trials_of(const TuneJob *job, const Kernel *kernel, const Target *
   return t;
 }
 
-static bool measure(const TuneJob *job, const Target *target, Trials *t, const char **why) {
+static bool measure_trials(const TuneJob *job, const Target *target, Trials *t, const char **why) {
   Text text = {.arena = job->arena};
   const char *result = NULL;
   emit_timing(&text, target, t->n, t->lower, job->weight_bytes);
@@ -91,9 +92,9 @@ static void show(const TuneJob *job, const Trials *t, int best, const char *key)
 
 static bool tune_kernel(const TuneJob *job, const Kernel *kernel, const Target *target, const Lower *model,
                         Sum *sum, const char **why) {
-  Trials t = trials_of(job, kernel, target, model);
+  Trials t = kernel_trials(job, kernel, target, model);
   if (t.n < 2) return true;
-  if (!measure(job, target, &t, why)) return false;
+  if (!measure_trials(job, target, &t, why)) return false;
   int best = 0;
   for (int i = 1; i < t.n; i++)
     if (t.us[i] < (best ? t.us[best] : GAIN * t.us[0])) best = i;

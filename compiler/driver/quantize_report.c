@@ -1,10 +1,14 @@
-/* quantize_tell.c: what `cnnc quantize` says of what it made: a line a value, warnings, --report. */
+/* quantize_report.c: the results of `cnnc quantize`: a line per value, warnings, --report. */
 // SPDX-License-Identifier: Apache-2.0
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include "base/text.h"
-#include "quantizing.h"
+#include "quantize_report.h"
+
+double quantize_lost(const Quantizing *q) {
+  return q->before.share ? 100 * (q->before.value - q->after.value) : q->after.value - q->before.value;
+}
 
 /* ---- warnings ---- */
 void quantize_warn(Quantizing *q) {
@@ -34,7 +38,7 @@ static void put_measured(Text *line, const Measured *m) {
   text_put(line, "  (alone %s)", decibels(line->arena, m->signal, m->alone));
 }
 
-static void tell_value(const Quantizing *q, const Chosen *c) {
+static void print_quantized_value(const Quantizing *q, const Chosen *c) {
   Text line = {.arena = q->arena};
   if (c->kept) text_put(&line, "%-20s f32", c->name);
   else {
@@ -48,7 +52,7 @@ static void tell_value(const Quantizing *q, const Chosen *c) {
   printf("%s\n", line.s);
 }
 
-static void tell_judgement(const Quantizing *q) {
+static void print_judgement(const Quantizing *q) {
   const Judgement *a = &q->before, *b = &q->after;
   if (!q->data) return;
   if (!a->metric)
@@ -60,12 +64,12 @@ static void tell_judgement(const Quantizing *q) {
   else printf("%s %.4g -> %.4g (%+.2g)\n", a->metric, a->value, b->value, b->value - a->value);
 }
 
-void quantize_tell(const Quantizing *q) {
+void quantize_print(const Quantizing *q) {
   if (q->ranges) printf("ranges as training has left them\n");
   if (q->equalized)
     printf("equalized between %d pair%s of layers\n", q->equalized, q->equalized == 1 ? "" : "s");
-  for (int i = 0; i < q->made->chosen.n; i++) tell_value(q, &q->made->chosen.data[i]);
-  tell_judgement(q);
+  for (int i = 0; i < q->made->chosen.n; i++) print_quantized_value(q, &q->made->chosen.data[i]);
+  print_judgement(q);
 }
 
 /* ---- JSON ---- */

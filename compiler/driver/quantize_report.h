@@ -1,9 +1,10 @@
-/* quantizing.h: `cnnc quantize` on its way. Private to quantize.c, quantize_run.c and quantize_tell.c. */
+/* quantize_report.h: the state of a run of `cnnc quantize`, and reports of its results. */
 // SPDX-License-Identifier: Apache-2.0
-#ifndef CNNC_QUANTISING_H
-#define CNNC_QUANTISING_H
+#ifndef CNNC_QUANTIZE_REPORT_H
+#define CNNC_QUANTIZE_REPORT_H
 #include "backend/observed.h"
 #include "base/diag.h"
+#include "flags.h"
 #include "quantize/calibrate.h"
 #include "quantize/measure.h"
 #include "sema/sema.h"
@@ -22,7 +23,7 @@ typedef struct Quantizing {
   const char *program, *weights, *data, *output, *samples, *cc, *runtime, *work, *report, *threads;
   Calibration how;
   Table keep, wide;
-  VEC(const char *) keeps, directories;
+  Words keeps, directories;
   Defines defines;
   bool help, no_equalize, wrong; /* wrong: what the command line asks for */
   bool failed;                   /* a program that was run, which has printed why */
@@ -39,17 +40,8 @@ typedef struct Quantizing {
   Judgement before, after;
 } Quantizing;
 
-bool quantize_failed(Quantizing *, const char *why); /* reports it, where it is not NULL; false */
-
-/* ---- quantize_run.c: programs that cnnc builds ---- */
-bool quantize_build(Quantizing *, const char *weights, const char *program); /* weights: of 8 bits, or NULL */
-bool quantize_observe(Quantizing *, const char *program, const char *weights);
-/* False where the data has no test for the net. */
-bool quantize_judge(Quantizing *, const char *program, const char *weights, Judgement *);
 double quantize_lost(const Quantizing *); /* in points, or what a metric that is no share has moved by */
-
-/* ---- quantize_tell.c ---- */
-void quantize_warn(Quantizing *); /* [saturating-layer] */
-void quantize_tell(const Quantizing *);
+void quantize_warn(Quantizing *);         /* [saturating-layer] */
+void quantize_print(const Quantizing *);
 bool quantize_report(Quantizing *); /* --report */
 #endif

@@ -1,0 +1,223 @@
+/* flags.c: reading command lines by tables of options, and the messages about wrong ones. */
+// SPDX-License-Identifier: Apache-2.0
+#include "flags.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/text.h"
+
+enum { LONG = 256 }; /* getopt_long's code of the long option of row 0; letters are their own */
+
+const char *usage_command = "";
+
+/* ---- mistakes ---- */
+bool usage_error(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fputs("cnnc: error: ", stderr);
+  vfprintf(stderr, format, args);
+  fprintf(stderr, "\ncnnc%s%s --help shows the options\n", *usage_command ? " " : "", usage_command);
+  va_end(args);
+  return false;
+}
+
+static void print_names(FILE *out, const char *const *names) {
+  enum { WIDTH = 100 };
+  int column = 0;
+  for (; *names; names++) {
+    const int length = (int)strlen(*names) + 2;
+    if (column && column + length > WIDTH) {
+      fputc('\n', out);
+      column = 0;
+    }
+    column += fprintf(out, "  %s", *names);
+  }
+  fputc('\n', out);
+}
+
+bool unknown_word(const char *what, const char *word, const char *const *names) {
+  const char *near = suggest(word, names);
+  fprintf(stderr, "cnnc: error: unknown %s '%s'", what, word);
+  if (near) fprintf(stderr, "; did you mean '%s'?", near);
+  fputs("\nthere are\n", stderr);
+  print_names(stderr, names);
+  return false;
+}
+
+/* The name of the option that a word with any number of dashes most likely stands for, or NULL. */
+static const char *near_option(Arena *arena, const Flag *table, const char *word) {
+  Words names = {0};
+  word += strspn(word, "-");
+  word = arena_copy(arena, word, strcspn(word, "="));
+  for (const Flag *flag = table; flag->read; flag++) {
+    if (flag->name && strcmp(word, flag->name) == 0) return flag->name;
+    if (flag->name) vec_push(arena, names, flag->name);
+  }
+  vec_push(arena, names, NULL);
+  return suggest(word, names.data);
+}
+
+static bool unknown_option(Arena *arena, const Flag *table, const char *word) {
+  const char *near = near_option(arena, table, word);
+  const int length = (int)strcspn(word, "=");
+  return near ? usage_error("unknown option '%.*s'; did you mean '--%s'?", length, word, near)
+              : usage_error("unknown option '%.*s'", length, word);
+}
+
+/* What getopt_long found wrong, and returned as ':' or '?'. */
+static bool wrong_option(Arena *arena, const Flag *table, int code, char **argv) {
+  const char *word = argv[optind - 1];
+  if (code == ':') return usage_error("%s wants a value", word);
+  if (optopt >= LONG) return usage_error("%.*s takes no value", (int)strcspn(word, "="), word);
+  if (!optopt) return unknown_option(arena, table, word);
+  /* Letters behind one dash may be meant as a long option. getopt_long is in that word, or behind it. */
+  for (int i = optind; i >= optind - 1; i--) {
+    word = argv[i];
+    if (word && word[0] == '-' && word[1] != '-' && strlen(word) > 2 && near_option(arena, table, word))
+      return unknown_option(arena, table, word);
+  }
+  return usage_error("unknown option '-%c'", optopt);
+}
+
+bool word_index(const char *option, const char *value, const char *const *names, int *index) {
+  for (*index = 0; names[*index]; ++*index)
+    if (strcmp(names[*index], value) == 0) return true;
+  char what[64];
+  snprintf(what, sizeof what, "value of %s", option);
+  return unknown_word(what, value, names);
+}
+
+/* ---- readers ---- */
+static const char *flag_title(const FlagUse *use) {
+  const Flag *flag = use->flag;
+  return flag->name ? arena_printf(use->arena, "--%s", flag->name)
+                    : arena_printf(use->arena, "-%c", flag->letter);
+}
+
+bool flag_set(const FlagUse *use, void *member, const char *value) {
+  (void)use, (void)value;
+  return *(bool *)member = true;
+}
+
+bool flag_text(const FlagUse *use, void *member, const char *value) {
+  (void)use;
+  *(const char **)member = value;
+  return true;
+}
+
+bool flag_file(const FlagUse *use, void *member, const char *value) {
+  *(const char **)member = value;
+  return *value || usage_error("%s wants a file name", flag_title(use));
+}
+
+bool flag_list(const FlagUse *use, void *member, const char *value) {
+  Words *words = member;
+  vec_push(use->arena, *words, value);
+  return true;
+}
+
+static const char *const *flag_values(const FlagUse *use) {
+  Words words = {0};
+  for (const char *word = use->flag->values; *word; word += strspn(word, " ")) {
+    const size_t n = strcspn(word, " ");
+    vec_push(use->arena, words, arena_copy(use->arena, word, n));
+    word += n;
+  }
+  vec_push(use->arena, words, NULL);
+  return words.data;
+}
+
+bool flag_choice(const FlagUse *use, void *member, const char *value) {
+  return word_index(flag_title(use), value, flag_values(use), member);
+}
+
+bool flag_word(const FlagUse *use, void *member, const char *value) {
+  int index = 0;
+  *(const char **)member = value;
+  return word_index(flag_title(use), value, flag_values(use), &index);
+}
+
+bool flag_number(const FlagUse *use, void *member, const char *value) {
+  char *end;
+  errno = 0;
+  const long number = strtol(value, &end, 10);
+  if (errno || *end || end == value || value[0] < '0' || value[0] > '9' || number < 1 || number > 65536)
+    return usage_error("%s wants a number from 1 to 65536, not '%s'", flag_title(use), value);
+  *(int64_t *)member = number;
+  return true;
+}
+
+bool flag_bytes(const FlagUse *use, void *member, const char *value) {
+  char *end;
+  double bytes = strtod(value, &end);
+  const bool plain = strspn(value, "0123456789.") == (size_t)(end - value);
+  static const char suffix[] = "KMG";
+  const char *found = *end ? strchr(suffix, *end) : NULL;
+  for (int64_t i = 0; found && i <= found - suffix; i++) bytes *= 1024;
+  if (end == value || !plain || !(bytes >= 1 && bytes <= 0x1p50) || (*end && (!found || end[1])))
+    return usage_error("%s wants a number of bytes, as 98304, 96K or 1.5M, not '%s'", flag_title(use), value);
+  *(int64_t *)member = (int64_t)bytes;
+  return true;
+}
+
+bool is_name(const char *word, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    const char c = word[i];
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    if (!letter && !(i > 0 && c >= '0' && c <= '9')) return false;
+  }
+  return n > 0;
+}
+
+bool flag_define(const FlagUse *use, void *member, const char *value) {
+  Defines *defines = member;
+  const char *equals = strchr(value, '=');
+  if (!equals || !is_name(value, (size_t)(equals - value)) || !equals[1])
+    return usage_error("-D wants NAME=VALUE, not '%s'", value);
+  const Define define = {arena_copy(use->arena, value, (size_t)(equals - value)), equals + 1};
+  vec_push(use->arena, *defines, define);
+  return true;
+}
+
+bool flag_wants_color(int choice) {
+  const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+  if (choice != 0) return choice == 1;
+  return !(no && *no) && !(term && strcmp(term, "dumb") == 0) && isatty(STDERR_FILENO) == 1;
+}
+
+/* ---- command lines ---- */
+static const Flag *flag_of_letter(const Flag *table, int letter) {
+  while (table->letter != letter) table++;
+  return table;
+}
+
+/* What getopt_long takes for a long option by its first letters may be a mistake. */
+static bool in_full(const char *word, const char *name) {
+  return strncmp(word, "--", 2) != 0 || strcspn(word + 2, "=") == strlen(name);
+}
+
+bool flags_read(Arena *arena, const Flag *table, void *options, int argc, char **argv) {
+  Text letters = {.arena = arena};
+  VEC(struct option) names = {0};
+  text_put(&letters, ":"); /* a missing value is told apart from an unknown option */
+  for (const Flag *flag = table; flag->read; flag++) {
+    const struct option name = {flag->name, flag->has_arg, NULL, LONG + (int)(flag - table)};
+    if (flag->name) vec_push(arena, names, name);
+    if (flag->letter) text_put(&letters, "%c%s", flag->letter, flag->has_arg == required_argument ? ":" : "");
+  }
+  vec_push(arena, names, (struct option){0});
+  opterr = 0;
+  for (int code; (code = getopt_long(argc, argv, letters.s, names.data, NULL)) != -1;) {
+    if (code == ':' || code == '?') return wrong_option(arena, table, code, argv);
+    const Flag *flag = code >= LONG ? table + code - LONG : flag_of_letter(table, code);
+    const char *word = argv[optind - 1 - (optarg && optarg == argv[optind - 1])];
+    if (code >= LONG && !in_full(word, flag->name)) return unknown_option(arena, table, word);
+    const FlagUse use = {arena, flag, options, argc, argv};
+    if (!flag->read(&use, (char *)options + flag->member, optarg)) return false;
+  }
+  return true;
+}
