@@ -57,7 +57,7 @@ static void print_judgement(const Quantizing *q) {
   if (!q->data) return;
   if (!a->metric)
     printf("the accuracy is not compared: %s\n",
-           q->seen.targets ? "the data has no samples to test on" : "the data has no targets");
+           q->seen.targets ? "no output has a loss, or ends in softmax or sigmoid" : "the data has no targets");
   else if (a->share)
     printf("%s %.1f %% -> %.1f %% (%+.1f)\n", a->metric, 100 * a->value, 100 * b->value,
            -quantize_lost(q) + 0.0);
