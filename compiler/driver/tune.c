@@ -7,6 +7,7 @@
 #include <string.h>
 #include "emit/emit.h"
 #include "schedule/choice.h"
+#include "schedule/schedule.h"
 
 static const double GAIN = 0.97; /* of the time of the cost model's choice, from where on it is left: less
                                     cannot be told from noise */

@@ -262,14 +262,4 @@ Val map_weight(Map *, int k);               /* node->weight[k] at channel c: lan
 Val map_weight_at(Map *, int k, int64_t i); /* one number of it, for all channels */
 Val map_constant(Map *, const float *per_channel,
                  int64_t n); /* n 1: a number; n channels: a table at channel c */
-
-/* schedule.c */
-Lower *schedule_kernel(
-    Arena *, const Kernel *, const Target *,
-    const LowerOptions
-        *); /* plain: op->lower; else the best family member that fits; proved and simplified: a failed proof
-               is exit 3. Where it fails for a result that is written over an operand, out is OUTPUT */
-Nest *schedule_outputs(Arena *, const Node *value,
-                       int images); /* a value of images that lie side by side to one image after the other;
-                                       it has a parameter `count` */
 #endif

@@ -1,7 +1,7 @@
 # compiler/schedule: loop nests of kernels, and the choice between them
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/choice.c %D%/choice.h %D%/conv_points.c %D%/conv_points.h %D%/cost.c %D%/cost.h \
-  %D%/schedule.c %D%/schedule.h %D%/tuning.c %D%/tuning.h
+  %D%/parallel.c %D%/parallel.h %D%/schedule.c %D%/schedule.h %D%/tuning.c %D%/tuning.h
 libcnnc_a_SOURCES += %D%/float/axis.c %D%/float/axis.h %D%/float/conv_columns.c %D%/float/conv_direct.c \
   %D%/float/conv_groups.c %D%/float/conv_groups_weights.c %D%/float/conv_joined.c \
   %D%/float/conv_repeated.c %D%/float/conv_rows.c \

@@ -4,6 +4,8 @@
 #ifndef CNNC_SCHEDULE_H
 #define CNNC_SCHEDULE_H
 #include "schedule/cost.h"
+#include "schedule/float/winograd.h"
+#include "schedule/parallel.h"
 
 bool schedule_conv_winograd(Lower *);         /* conv_winograd.c */
 bool schedule_conv_winograd_weights(Lower *); /* conv_winograd_weights.c */
@@ -49,24 +51,6 @@ bool schedule_conv_rows_weights(Lower *); /* conv_rows_weights.c: likewise */
 bool schedule_int8(Lower *);              /* int8_product.c */
 bool schedule_map(Lower *);               /* map.c */
 
-/* Why the kernel cannot be done that way; NULL: it can. */
-const char *winograd_refused(const Lower *, const Correlation *); /* as a gathering */
-/* weights: a weight gradient */
-const char *winograd_refused_for(Arena *, const Target *layout, bool exact, bool weights,
-                                 const Correlation *);
-/* How many outputs a tile may have along the axes on which the kernel is longer than 1; how many such sizes
- * there are. */
-enum { WINOGRAD_SIZES = 4 };
-int winograd_sizes(const Correlation *, int m[WINOGRAD_SIZES]);
-struct Winograd;
-/* An axis of `size` outputs in tiles of m. With a dilation each of its phases is cut by itself: the outputs
- * phase, phase + step, ... */
-typedef struct WinogradTiles {
-  int64_t step, phases, each;
-} WinogradTiles;
-WinogradTiles winograd_tiles(const Correlation *, int axis, int64_t size, int m);
-void winograd_axes(const Correlation *, int m, struct Winograd *axis);
-const char *winograd_name(Arena *, const Correlation *, int m); /* "Winograd F(4x4,3x3)" */
 /* Strassen's algorithm with so many parts along each axis of a matrix: 2, or 4 where it is applied twice. */
 bool strassen_takes(const Correlation *); /* as a gathering: is it the product of two matrices? */
 const char *strassen_refused(const Lower *, const Correlation *, int parts);
@@ -87,8 +71,9 @@ Correlation joined_correlation(const Correlation *); /* the gathering of stride 
  * channels][t0 ..][channel]. */
 NestFn *winograd_split(Lower *, const Correlation *, const struct Winograd *axis, int lanes, Buf *V);
 
-/* Threads, in inference; training runs its images in parallel instead. */
-/* Does it pay to make a team for a net of so many multiply-adds and elements, in so many kernels? */
-bool schedule_team(const Target *, int64_t work, int64_t weight_bytes, int kernels);
-LoopKind schedule_outer(const Lower *, int64_t macs); /* of a loop of so many, in a net that has a team */
+/* The schedule that is chosen for the kernel, as a nest that is proved and simplified. A nest that cannot be
+ * proved is a bug: it ends the process with status 3. */
+Lower *schedule_kernel(Arena *, const Kernel *, const Target *, const LowerOptions *);
+/* With images side by side: the nest that brings a value into the caller's order. */
+Nest *schedule_outputs(Arena *, const Node *value, int images);
 #endif

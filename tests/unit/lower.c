@@ -11,6 +11,7 @@
 #include <string.h>
 #include "ops/convolution/correlation.h"
 #include "passes/passes.h"
+#include "schedule/schedule.h"
 
 /* ---- nets of a few layers, built without the language ---- */
 typedef struct Net {

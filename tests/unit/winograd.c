@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "all.h"
 #include "schedule/float/winograd.h"
+#include "schedule/schedule.h"
 #include <CUnit/CUnit.h>
 #include <math.h>
 #include <stdio.h>

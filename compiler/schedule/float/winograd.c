@@ -1,5 +1,5 @@
-// winograd.c: the matrices of Winograd convolutions, from the points at which polynomials are multiplied, and
-// the transforms as code.
+// winograd.c: Winograd convolutions: their matrices, from the points at which polynomials are multiplied, the
+// tiles that a convolution takes, and the transforms as code.
 // SPDX-License-Identifier: Apache-2.0
 //
 // A convolution is a product of polynomials, taken at n points: 0, 1, -1, 2, -2 and so on and infinity, the
@@ -9,6 +9,7 @@
 // an addition and a C compiler has no choice which of them it fuses.
 #include "schedule/float/winograd.h"
 #include <math.h>
+#include "base/number.h"
 
 /* ---- the matrices ---- */
 static const double points[WINOGRAD_TILE - 1] = {0, 1, -1, 2, -2, 0.5, -0.5, 0.75, -0.75};
@@ -63,6 +64,75 @@ Winograd winograd_of_stride_two(int m) {
     w.input[j][2 * k + 1] = w.weight[j][1] = w.output[k][j] = w.scale[j] = 1;
   }
   return w;
+}
+
+/* ---- which tiles a convolution takes ---- */
+int winograd_sizes(const Correlation *k, int m[WINOGRAD_SIZES]) {
+  const int64_t shorter = smaller(k->kernel[0], k->kernel[1]), longer = larger(k->kernel[0], k->kernel[1]);
+  const bool square = shorter == longer;
+  int n = 0;
+  if (k->stride[0] != 1 || k->stride[1] != 1) {
+    if (k->stride[0] != 2 || k->stride[1] != 2 || !square || longer != 3) return 0;
+    for (int size = 4; size >= 2; size--) m[n++] = size;
+    return n;
+  }
+  if (longer != 2 && longer != 3 && longer != 5 && (longer != 7 || square)) return 0;
+  if (!square && shorter != 1) return 0;
+  if (longer == 2) {
+    m[0] = 3;
+    return 1;
+  }
+  const bool dilated = square && longer == 3 && (k->dilation[0] > 1 || k->dilation[1] > 1);
+  /* Phases are small pictures. One tile of 6x6 is worth its transforms where it holds one of them. */
+  const bool one =
+      dilated && ceil_divide(k->small.h, k->dilation[0]) <= 6 && ceil_divide(k->small.w, k->dilation[1]) <= 6;
+  if (one || (!square && longer == 3)) m[n++] = 6;
+  if (!square || longer == 3) m[n++] = 4;
+  if (dilated) m[n++] = 3;
+  m[n++] = 2;
+  return n;
+}
+
+void winograd_axes(const Correlation *k, int m, Winograd *w) {
+  for (int axis = 0; axis < 2; axis++)
+    w[axis] = k->stride[axis] == 2  ? winograd_of_stride_two(m)
+              : k->kernel[axis] > 1 ? winograd_of(m, (int)k->kernel[axis])
+                                    : winograd_of(1, 1);
+}
+
+const char *winograd_name(Arena *arena, const Correlation *k, int m) {
+  const int r[] = {(int)k->kernel[0], (int)k->kernel[1]};
+  return arena_printf(arena, "Winograd F(%dx%d,%dx%d)%s", r[0] > 1 ? m : 1, r[1] > 1 ? m : 1, r[0], r[1],
+                      k->stride[0] == 2 ? " with stride 2" : "");
+}
+
+WinogradTiles winograd_tiles(const Correlation *k, int axis, int64_t size, int m) {
+  if (k->kernel[axis] == 1) return (WinogradTiles){1, 1, size};
+  const int64_t step = k->dilation[axis], phases = smaller(step, size);
+  return (WinogradTiles){step, phases, ceil_divide(ceil_divide(size, phases), m)};
+}
+
+const char *winograd_refused_for(Arena *arena, const Target *layout, bool exact, bool weights,
+                                 const Correlation *k) {
+  int m[WINOGRAD_SIZES];
+  const bool strides = k->stride[0] != 1 || k->stride[1] != 1;
+  if (!winograd_sizes(k, m))
+    return strides ? "a stride" : "neither a square of 2, 3 or 5 nor 2, 3, 5 or 7 in a row";
+  if (strides && (k->dilation[0] != 1 || k->dilation[1] != 1)) return "a stride and a dilation";
+  if (weights && (k->dilation[0] != 1 || k->dilation[1] != 1)) return "a dilation";
+  if (k->l < layout->blocking.winograd_channels)
+    return arena_printf(arena, "fewer than %d input channels", (int)layout->blocking.winograd_channels);
+  if (layout->lanes == 1) return "no vectors";
+  return exact ? "--exact" : NULL;
+}
+
+const char *winograd_refused(const Lower *l, const Correlation *k) {
+  if (l->kernel->pool && (k->kernel[0] != k->kernel[1] || k->kernel[0] == 2))
+    return "a pooling behind it, whose windows would lie in two tiles";
+  if (l->kernel->pool && (k->dilation[0] != 1 || k->dilation[1] != 1))
+    return "a pooling behind it, whose windows would lie in several phases";
+  if (l->kernel->pool && (k->stride[0] != 1 || k->stride[1] != 1)) return "a pooling behind it, and a stride";
+  return winograd_refused_for(l->arena, l->layout, l->exact, l->node->op->family == FAMILY_CONV_WEIGHTS, k);
 }
 
 /* ---- rounding ---- */

@@ -11,7 +11,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WINOGRAD_H
 #define CNNC_WINOGRAD_H
-#include "nest/build.h"
+#include "ops/convolution/correlation.h"
 
 enum { WINOGRAD_TILE = 10 };
 typedef struct Winograd {
@@ -23,6 +23,24 @@ typedef struct Winograd {
 } Winograd;
 Winograd winograd_of(int m, int r);     /* stride 1; n is at most WINOGRAD_TILE; or m = r = 1 */
 Winograd winograd_of_stride_two(int m); /* of windows of 3 */
+
+/* Why the kernel cannot be done that way; NULL: it can. */
+const char *winograd_refused(const Lower *, const Correlation *); /* as a gathering */
+/* weights: a weight gradient */
+const char *winograd_refused_for(Arena *, const Target *layout, bool exact, bool weights,
+                                 const Correlation *);
+/* How many outputs a tile may have along the axes on which the kernel is longer than 1; how many such sizes
+ * there are. */
+enum { WINOGRAD_SIZES = 4 };
+int winograd_sizes(const Correlation *, int m[WINOGRAD_SIZES]);
+/* An axis of `size` outputs cut into tiles of m. With a dilation each of its phases is cut by itself: the
+ * outputs phase, phase + step, ... */
+typedef struct WinogradTiles {
+  int64_t step, phases, each;
+} WinogradTiles;
+WinogradTiles winograd_tiles(const Correlation *, int axis, int64_t size, int m);
+void winograd_axes(const Correlation *, int m, Winograd *axis);
+const char *winograd_name(Arena *, const Correlation *, int m); /* "Winograd F(4x4,3x3)" */
 
 /* How far a sum over so many channels may be from the exact one, in floats. typical: what to expect of random
  * data, relative to the largest output; worst: proven, relative to (largest input) * (largest weight) *

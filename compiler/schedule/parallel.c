@@ -1,0 +1,27 @@
+// parallel.c: where threads pay: for a whole net, and for a loop of a kernel.
+// SPDX-License-Identifier: Apache-2.0
+#include "schedule/parallel.h"
+#include <math.h>
+#include "schedule/cost.h"
+
+/* Measured with LLVM's OpenMP and threads that are awake: to make a team takes 1 microsecond, to wait for
+ * each other half of one. */
+enum {
+  TEAM_CYCLES = 1 << 16,   /* 15 microseconds */
+  KERNEL_CYCLES = 8000,    /* so much longer each kernel takes than its share of the work: the threads wait,
+                              and half of what it reads is in the other core's cache. DS-CNN, 12 kernels:
+                              36 microseconds by one thread, 60 by two (Xeon, AVX-512) */
+  PARALLEL_MACS = 1 << 12, /* half a microsecond: the team waits before and after a layer in any case; below
+                              that, moving the values to another core's cache costs more */
+};
+
+/* Multiply-adds run while weights arrive. */
+bool schedule_team(const Target *target, int64_t work, int64_t weight_bytes, int kernels) {
+  const double multiplying = (double)work / (target->fmas * target->lanes);
+  return fmax(multiplying, cost_read(target, weight_bytes)) >
+         (double)TEAM_CYCLES + (double)KERNEL_CYCLES * kernels;
+}
+
+LoopKind schedule_outer(const Lower *l, int64_t macs) {
+  return l->batch == 0 && !l->call && macs > PARALLEL_MACS * l->target->lanes ? PARALLEL : SERIAL;
+}

@@ -1,0 +1,11 @@
+/* parallel.h: where threads pay in inference. Training runs its images in parallel instead. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_SCHEDULE_PARALLEL_H
+#define CNNC_SCHEDULE_PARALLEL_H
+#include "kernel/lower.h"
+
+/* Does a team of threads pay for a net of these multiply-adds and weights, in so many kernels? */
+bool schedule_team(const Target *, int64_t work, int64_t weight_bytes, int kernels);
+/* PARALLEL if a loop of so many multiply-adds is worth sharing, in a net that has a team; else SERIAL. */
+LoopKind schedule_outer(const Lower *, int64_t macs);
+#endif
