@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include "compilation.h"
-#include "schedule/mcu/dsp.h"
+#include "schedule/choose.h"
 
 /* ---- what is taken ---- */
 /* A way to compute a layer that is faster than the smallest way, and larger: by Winograd's algorithm, or with
@@ -22,28 +22,23 @@ static const Candidate *smallest(const Decision *d) {
   const Candidate *least = NULL;
   for (int i = 0; i < d->candidates.n; i++) {
     const Candidate *way = &d->candidates.data[i];
-    if (way->refused || (way->choice.method == METHOD_OWN && d->chosen != i)) continue;
+    if (way->refused || (!way->choice.schedule->build && d->chosen != i)) continue;
     if (!least || way->cycles.weight_bytes < least->cycles.weight_bytes) least = way;
   }
   return least;
 }
 
-static Small small_of(const Choice *choice) {
-  if (choice->method == METHOD_WINOGRAD) return choice->m > 2 ? SMALL_NOT : SMALL_TILES;
-  return choice->small ? SMALL_MOST : SMALL_BYTES;
-}
+static Small small_of(const Candidate *way) { return way->choice.schedule->small(&way->choice); }
 
 static void add_gains(const Compilation *c, const Lower *l, Gains *gains) {
-  if (!dsp_takes(l)) return;
   const Decision *d = l->decision;
   const Candidate *chosen = &d->candidates.data[d->chosen], *least = smallest(d);
+  if (!chosen->choice.schedule->small) return; /* none of a board */
   for (int i = 0; i < d->candidates.n; i++) {
     const Candidate *way = &d->candidates.data[i];
-    if (way->refused || way->choice.method == METHOD_OWN ||
-        small_of(&way->choice) < small_of(&chosen->choice))
-      continue;
+    if (way->refused || !way->choice.schedule->build || small_of(way) < small_of(chosen)) continue;
     const Gain gain = {.root = l->node->id,
-                       .small = small_of(&way->choice),
+                       .small = small_of(way),
                        .chosen = way == chosen,
                        .bytes = way->cycles.weight_bytes - least->cycles.weight_bytes,
                        .cycles = least->cycles.total - way->cycles.total};

@@ -6,6 +6,8 @@
 #include "compilation.h"
 #include "kernel/lower.h"
 #include "schedule/float/images.h"
+#include "schedule/float/conv_repeated.h"
+#include "schedule/float/rows.h"
 #include "schedule/schedule.h"
 #include "capacity.h"
 #include "ops/registry.h"

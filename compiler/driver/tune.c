@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "emit/emit.h"
-#include "schedule/choice.h"
+#include "schedule/choose.h"
 #include "schedule/schedule.h"
 
 static const double GAIN = 0.97; /* of the time of the cost model's choice, from where on it is left: less
@@ -14,10 +14,10 @@ static const double GAIN = 0.97; /* of the time of the cost model's choice, from
 
 typedef struct Trials {
   int n;
-  Choice choice[MOST_VARIANTS];
-  const Lower *lower[MOST_VARIANTS];
-  const NestKey *key[MOST_VARIANTS]; /* the code: what is equal is measured once */
-  double us[MOST_VARIANTS];
+  Choice choice[MOST_CHOICES];
+  const Lower *lower[MOST_CHOICES];
+  const NestKey *key[MOST_CHOICES]; /* the code: what is equal is measured once */
+  double us[MOST_CHOICES];
 } Trials;
 
 typedef struct Sum {
@@ -49,17 +49,16 @@ static Lower *lower_by(const TuneJob *job, const Kernel *kernel, const Target *t
 
 static Trials kernel_trials(const TuneJob *job, const Kernel *kernel, const Target *target,
                             const Lower *model) {
-  Choice variant[MOST_VARIANTS];
-  const int variants = choice_variants(model, variant);
+  const Choices variants = choose_variants(model);
   Trials t = {0};
-  for (int i = 0; i < variants; i++) {
-    const Lower *lower = lower_by(job, kernel, target, model, variant[i]);
+  for (int i = 0; i < variants.n; i++) {
+    const Lower *lower = lower_by(job, kernel, target, model, variants.choice[i]);
     if (!lower->decision->tuned) continue;
     const NestKey *key = nest_key(job->arena, lower->b, false);
     bool known = false;
     for (int k = 0; k < t.n; k++) known = known || nest_key_equal(t.key[k], key);
     if (known) continue;
-    t.choice[t.n] = variant[i];
+    t.choice[t.n] = variants.choice[i];
     t.lower[t.n] = lower;
     t.key[t.n++] = key;
   }

@@ -73,27 +73,19 @@ typedef struct Binding {
   const float *table;
 } Binding;
 
-/* What a schedule may be told; where a number is 0 it decides by itself. Method and m say how weights are
- * packed. */
-typedef enum Method {
-  METHOD_OWN,
-  METHOD_DIRECT,
-  METHOD_COLUMNS,
-  METHOD_GROUPS,
-  METHOD_JOINED,
-  METHOD_WINOGRAD,
-  METHOD_STRASSEN
-} Method;                                                         /* OWN: the family has one schedule only */
+struct Schedule;                                                  /* schedule/schedule.h */
 typedef enum Order { ORDER_OWN, ORDER_ROWS, ORDER_PANELS } Order; /* which loop is the outer one */
+/* A schedule and what it may be told; where a number is 0 it decides by itself. The schedule and m say how
+ * weights are packed. */
 typedef struct Choice {
-  Method method;
-  int m;       /* WINOGRAD: m x m outputs of a tile; STRASSEN: parts of an axis, 2 or 4 */
-  int tiles;   /* WINOGRAD, STRASSEN: about so many tiles in a block */
-  int pixels;  /* DIRECT: outputs of a row in a register tile */
-  Order order; /* DIRECT */
-  bool small;  /* DIRECT, on boards: constants of fewer bytes, from which more is computed */
+  const struct Schedule *schedule;
+  int m;       /* Winograd: m x m outputs of a tile; Strassen: parts of an axis, 2 or 4 */
+  int tiles;   /* Winograd, Strassen: about so many tiles in a block */
+  int pixels;  /* direct: outputs of a row in a register tile */
+  Order order; /* direct */
+  bool small;  /* on boards: constants of fewer bytes, from which more is computed */
 } Choice;
-struct Decision; /* schedule/choice.h: how it was chosen */
+struct Decision; /* schedule/choose.h: how it was chosen */
 struct Tuning;   /* schedule/tuning.h: choices that were measured */
 
 /* How small weights of 8 bits have to be, where flash is short. */

@@ -5,7 +5,7 @@
 #include <math.h>
 #include "graph/node_text.h"
 #include "lir/lir.h"
-#include "schedule/choice.h"
+#include "schedule/choose.h"
 #include "schedule/schedule.h"
 
 static const char *thousands(Arena *arena, double n) { return text_thousands(arena, (int64_t)llround(n)); }
@@ -63,15 +63,11 @@ static void put_scheduled_layers(Text *out, const Sources *sources, const Kernel
   put_scheduled_layer(out, sources, k->means);
 }
 
-static void put_cycles(Text *out, const Cycles *c, Method method) {
+static void put_cycles(Text *out, const Cycles *c, const Schedule *s) {
   text_put(out, "%11s cycles: multiply-adds %s", thousands(out->arena, c->total),
            thousands(out->arena, c->products));
   if (c->transforms > 0)
-    text_put(out, ", %s %s",
-             method == METHOD_COLUMNS  ? "single stores"
-             : method == METHOD_GROUPS ? "exchanged lanes"
-             : method == METHOD_JOINED ? "short stores"
-                                       : "transforms",
+    text_put(out, ", %s %s", s->transforms ? s->transforms : "transforms",
              thousands(out->arena, c->transforms));
   if (c->weight_bytes)
     text_put(out, ", %s of weights from %s %s", rounded_bytes(out->arena, c->weight_bytes), c->from,
@@ -83,7 +79,7 @@ static void put_candidate(Text *out, const Lower *l, int i) {
   const Candidate *c = &l->decision->candidates.data[i];
   text_put(out, "    %c %-20s ", i == l->decision->chosen ? '*' : ' ', c->name);
   if (c->refused) text_put(out, "          - %s", c->refused);
-  else put_cycles(out, &c->cycles, c->choice.method);
+  else put_cycles(out, &c->cycles, c->choice.schedule);
   text_put(out, "\n");
 }
 
@@ -108,17 +104,6 @@ static void put_decision(Text *out, const Lower *l) {
              chosen->error.typical, chosen->error.worst);
 }
 
-static void put_padding(Text *out, const Lower *l) {
-  const Method method = l->choice.method;
-  if (!l->node->window || (method != METHOD_DIRECT && method != METHOD_OWN)) return;
-  const Family family = l->node->op->family;
-  if (l->plain || (family != FAMILY_CONV && family != FAMILY_DEPTHWISE)) return;
-  const Correlation k = correlation_of(l->node);
-  const double share = cost_padding(&k);
-  if (share > 0.0005)
-    text_put(out, "      padding: %.1f %% of the taps would fall on it and are left out\n", 100 * share);
-}
-
 static double schedule_cycles(const Lower *l) {
   return l->decision->candidates.data[l->decision->chosen].cycles.total;
 }
@@ -131,7 +116,6 @@ static void put_scheduled_call(Text *out, const Sources *sources, const KernelCa
   text_put(out, "      %s\n", l->b->about);
   put_decision(out, l);
   for (int i = 0; i < l->details.n; i++) text_put(out, "      %s\n", l->details.data[i]);
-  put_padding(out, l);
   put_packed_weights(out, l);
   put_threads(out, l);
   text_put(out, "\n");

@@ -6,8 +6,9 @@
 #include "schedule/cost.h"
 #include <math.h>
 #include "base/number.h"
+#include "ops/registry.h"
 #include "schedule/float/axis.h"
-#include "schedule/schedule.h"
+#include "schedule/float/phases.h"
 #include "schedule/float/strassen.h"
 
 static const double PANEL_VECTORS = 2; /* of a register tile */
@@ -347,4 +348,24 @@ Cycles cost_dense_strassen(const Target *t, const Node *node, int64_t batch, int
   set_memory(&c, t, 4 * macs, net_bytes);
   c.memory /= (double)batch;
   return summed(c);
+}
+
+Cycles cost_kernel(const Lower *l, const Target *target, const Choice *choice) {
+  (void)choice;
+  const Node *root = l->node;
+  int64_t weights = 0, values = shape_row_elements(l->kernel->result->shape);
+  for (int k = 0; k < root->nweights; k++) weights += root->weight[k] ? root->weight[k]->size : 0;
+  for (int k = 0; k < root->nin; k++) values += shape_row_elements(root->in[k]->shape);
+  const int64_t window = root->window ? root->window->kernel[0] * root->window->kernel[1] : 1;
+  const int64_t elements = shape_row_elements(root->shape);
+  const int64_t macs = root->op->cost ? node_macs(root) : bounded_product(window, elements);
+  return cost_stream(target, macs, 4 * values, 4 * weights, l->weight_bytes);
+}
+
+void cost_padding_detail(Lower *l, const Correlation *k) {
+  const Family family = l->node->op->family;
+  const bool skips = family == FAMILY_CONV || family == FAMILY_DEPTHWISE;
+  const double share = skips ? cost_padding(k) : 0;
+  if (share > 0.0005)
+    lower_detail(l, "padding: %.1f %% of the taps would fall on it and are left out", 100 * share);
 }

@@ -35,6 +35,9 @@ Cycles cost_strassen(const Target *, const Correlation *, int parts, int64_t bat
 Cycles cost_groups_weights(const Target *, const Correlation *); /* likewise of narrow groups, by diagonals */
 Cycles cost_weights(const Target *, const Correlation *);        /* a weight gradient, tap by tap */
 Cycles cost_winograd_weights(const Target *, const Correlation *, int m); /* likewise */
+/* A kernel of which nothing more is known: its multiply-adds, weights and values, in passing. For `cycles` of
+ * a Schedule. */
+Cycles cost_kernel(const Lower *, const Target *, const Choice *);
 double cost_read(const Target *, int64_t bytes); /* cycles that bytes take which are read once a call */
 /* To keep so many bytes of each image for all of them: written and read once more than where each image's are
  * used while they are near. */
@@ -64,4 +67,8 @@ Cycles cost_dense_strassen(const Target *, const Node *, int64_t batch,
                            int64_t weight_bytes); /* likewise by Strassen's algorithm, in training */
 double
 cost_padding(const Correlation *); /* share of the taps that fall on padding, which schedules leave out */
+void cost_padding_detail(Lower *, const Correlation *); /* that share, as a line of --emit=schedule */
+
+/* Of the time of a kernel's first candidate: others have to take less. */
+#define CANDIDATE_GAIN 0.9
 #endif

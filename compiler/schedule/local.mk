@@ -1,17 +1,19 @@
 # compiler/schedule: loop nests of kernels, and the choice between them
 # SPDX-License-Identifier: Apache-2.0
-libcnnc_a_SOURCES += %D%/choice.c %D%/choice.h %D%/conv_points.c %D%/conv_points.h %D%/cost.c %D%/cost.h \
-  %D%/parallel.c %D%/parallel.h %D%/schedule.c %D%/schedule.h %D%/tuning.c %D%/tuning.h
+libcnnc_a_SOURCES += %D%/choices.c %D%/choose.c %D%/choose.h %D%/conv_points.c %D%/conv_points.h \
+  %D%/cost.c %D%/cost.h %D%/parallel.c %D%/parallel.h %D%/registry.c %D%/registry.def %D%/schedule.c \
+  %D%/schedule.h %D%/tuning.c %D%/tuning.h
 libcnnc_a_SOURCES += %D%/float/axis.c %D%/float/axis.h %D%/float/conv_columns.c %D%/float/conv_direct.c \
   %D%/float/conv_groups.c %D%/float/conv_groups_weights.c %D%/float/conv_joined.c \
-  %D%/float/conv_repeated.c %D%/float/conv_rows.c \
-  %D%/float/conv_rows_weights.c %D%/float/conv_scatter.c %D%/float/conv_strassen.c %D%/float/conv_tile.c \
-  %D%/float/conv_tile.h %D%/float/conv_weights.c %D%/float/conv_winograd.c %D%/float/conv_winograd.h \
+  %D%/float/conv_repeated.c %D%/float/conv_repeated.h %D%/float/conv_rows.c %D%/float/conv_rows_weights.c \
+  %D%/float/conv_scatter.c %D%/float/conv_strassen.c %D%/float/conv_tile.c %D%/float/conv_tile.h \
+  %D%/float/conv_weights.c %D%/float/conv_winograd.c %D%/float/conv_winograd.h \
   %D%/float/conv_winograd_tile.c %D%/float/conv_winograd_weights.c %D%/float/dense.c %D%/float/dense.h \
   %D%/float/dense_rows.c %D%/float/dense_strassen.c %D%/float/dense_strassen.h \
   %D%/float/dense_strassen_forward.c %D%/float/depthwise.c %D%/float/direct.h %D%/float/images.c \
-  %D%/float/images.h %D%/float/map.c %D%/float/rows.c %D%/float/strassen.c %D%/float/strassen.h \
-  %D%/float/strassen_tile.c %D%/float/winograd.c %D%/float/winograd.h
+  %D%/float/images.h %D%/float/map.c %D%/float/phases.c %D%/float/phases.h %D%/float/rows.c \
+  %D%/float/rows.h %D%/float/strassen.c %D%/float/strassen.h %D%/float/strassen_tile.c \
+  %D%/float/winograd.c %D%/float/winograd.h
 libcnnc_a_SOURCES += %D%/int8/int8_depthwise.c %D%/int8/int8_finish.c %D%/int8/int8_inner.c \
   %D%/int8/int8_product.c %D%/int8/int8_strassen.c %D%/int8/int8_winograd.c %D%/int8/int8_words.c \
   %D%/int8/int8_words.h

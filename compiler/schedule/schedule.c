@@ -1,66 +1,11 @@
 // schedule.c: from a kernel to a nest that is proved and simplified: the operator's plain loops, or the
 // schedule of its family.
 // SPDX-License-Identifier: Apache-2.0
-#include "schedule/choice.h"
+#include "schedule/choose.h"
 #include "schedule/schedule.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include "schedule/float/images.h"
-#include "schedule/mcu/dsp.h"
-
-/* All rows of the leading axis at once. */
-static bool schedule_rows(Lower *l) {
-  const bool winograd = l->choice.method == METHOD_WINOGRAD;
-  switch (l->node->op->family) {
-  case FAMILY_CONV:
-  case FAMILY_CONV_SCATTER: return winograd ? schedule_conv_winograd(l) : schedule_conv_rows(l);
-  case FAMILY_CONV_WEIGHTS:
-    return winograd ? schedule_conv_winograd_weights(l) : schedule_conv_rows_weights(l);
-  default: return l->choice.method == METHOD_STRASSEN ? schedule_dense_strassen(l) : schedule_dense_rows(l);
-  }
-}
-
-static bool scheduled(Lower *l) {
-  if (l->plain || choice_near_limits(l)) return false;
-  if (l->rows && !l->node->op->traits.loops_over_rows) return schedule_rows(l);
-  if (l->choice.method == METHOD_GROUPS)
-    return l->node->op->family == FAMILY_CONV_WEIGHTS ? schedule_conv_groups_weights(l)
-                                                      : schedule_conv_groups(l);
-  switch (l->node->op->family) {
-  case FAMILY_MAP: return schedule_map(l);
-  case FAMILY_CONV:
-    return l->choice.method == METHOD_WINOGRAD   ? schedule_conv_winograd(l)
-           : l->choice.method == METHOD_STRASSEN ? schedule_conv_strassen(l)
-           : l->choice.method == METHOD_COLUMNS  ? schedule_conv_columns(l)
-                                                 : schedule_conv(l);
-  case FAMILY_CONV_SCATTER:
-    return l->choice.method == METHOD_WINOGRAD   ? schedule_conv_winograd(l)
-           : l->choice.method == METHOD_STRASSEN ? schedule_conv_strassen(l)
-           : l->choice.method == METHOD_JOINED   ? schedule_conv_joined(l)
-                                                 : schedule_conv_scatter(l);
-  case FAMILY_CONV_REPEATED: return schedule_conv_repeated(l);
-  case FAMILY_CONV_WEIGHTS:
-    return l->choice.method == METHOD_WINOGRAD ? schedule_conv_winograd_weights(l) : schedule_conv_weights(l);
-  case FAMILY_DEPTHWISE: return schedule_depthwise(l);
-  case FAMILY_DEPTHWISE_SCATTER: return schedule_depthwise_scatter(l);
-  case FAMILY_DEPTHWISE_WEIGHTS: return schedule_depthwise_weights(l);
-  case FAMILY_DENSE: return schedule_dense(l);
-  case FAMILY_DENSE_INPUT: return schedule_dense_input(l);
-  case FAMILY_DENSE_WEIGHTS: return schedule_dense_weights(l);
-  case FAMILY_INT8: return l->target->dsp ? schedule_dsp(l) : schedule_int8(l);
-  case FAMILY_NONE:
-  case FAMILY_POOL:
-  case FAMILY_ALIAS: return false; /* nests of their own follow the target: kernel/walk.h */
-  }
-  return false;
-}
-
-/* With images side by side: the kernels in which they are more than lanes that know nothing of each other. */
-static bool built_of_vectors(Lower *l) {
-  if (l->plain) return images_gather(l);
-  return images_gather(l) ||
-         (l->node->op->family == FAMILY_DENSE_WEIGHTS && schedule_dense_weights_images(l));
-}
 
 /* A nest that cannot be proved is a bug of the compiler: nothing is written. */
 static void check(Nest *nest) {
@@ -79,6 +24,14 @@ static bool of_bytes(const Node *node) {
   return bytes;
 }
 
+/* With images innermost most nests are built of scalars, then widened; others are built of vectors. */
+static bool built_interleaved(Lower *l) {
+  const Schedule *s = l->choice.schedule;
+  return images_gather(l) || (s->build_interleaved && s->build_interleaved(l));
+}
+
+static bool built(Lower *l) { return l->choice.schedule->build && l->choice.schedule->build(l); }
+
 static Lower *lowered(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *given) {
   LowerOptions with_vectors = *given;
   const LowerOptions *options = given;
@@ -90,9 +43,9 @@ static Lower *lowered(Arena *arena, const Kernel *kernel, const Target *target, 
   const bool images = options->images > 1 && kernel->root->result != RESULT_BATCH;
   Lower *l =
       images ? images_begin(arena, kernel, target, options) : lower_begin(arena, kernel, target, options);
-  choice_make(l);
-  if (!images || !built_of_vectors(l)) {
-    if (!scheduled(l)) l->node->op->lower(l);
+  choose_schedule(l);
+  if (!images || !built_interleaved(l)) {
+    if (!built(l)) l->node->op->lower(l);
     if (images) images_end(l);
   }
   return l;

@@ -5,16 +5,9 @@
 
 static const char first_line[] = "# cnnc tuning 1"; /* another number where choices mean something else */
 
-static const char *const method_names[] = {[METHOD_OWN] = NULL,           [METHOD_DIRECT] = "direct",
-                                           [METHOD_COLUMNS] = "columns",  [METHOD_GROUPS] = "groups",
-                                           [METHOD_JOINED] = "joined",    [METHOD_WINOGRAD] = "winograd",
-                                           [METHOD_STRASSEN] = "strassen"};
 static const char *const order_names[] = {
     [ORDER_OWN] = NULL, [ORDER_ROWS] = "rows", [ORDER_PANELS] = "panels"};
-enum {
-  METHODS = sizeof method_names / sizeof *method_names,
-  ORDERS = sizeof order_names / sizeof *order_names
-};
+enum { ORDERS = sizeof order_names / sizeof *order_names };
 
 /* ---- in memory ---- */
 Tuned *tuning_find(const Tuning *tuning, const char *target, const char *key) {
@@ -36,7 +29,8 @@ void tuning_set(Tuning *tuning, Tuned line) {
 /* ---- writing ---- */
 const char *tuning_choice(Arena *arena, const Choice *choice) {
   Text out = {.arena = arena};
-  text_put(&out, "%s", method_names[choice->method] ? method_names[choice->method] : "own");
+  text_put(&out, "%s",
+           choice->schedule && choice->schedule->tuning_name ? choice->schedule->tuning_name : "own");
   if (choice->m) text_put(&out, " m=%d", choice->m);
   if (choice->tiles) text_put(&out, " tiles=%d", choice->tiles);
   if (choice->pixels) text_put(&out, " pixels=%d", choice->pixels);
@@ -96,7 +90,6 @@ static bool read_setting(Tuned *t, const char *name, const char *value) {
 
 /* "winograd m=4 tiles=56 us=102.3", which is cut up; the word that means nothing, or NULL. */
 static const char *read_choice(Arena *arena, Tuned *t, char *words) {
-  int method = 0;
   for (int n = 0;; n++) {
     words += strspn(words, " ");
     if (!*words) return n ? NULL : "";
@@ -104,10 +97,10 @@ static const char *read_choice(Arena *arena, Tuned *t, char *words) {
     const char *word = arena_copy(arena, words, length);
     const char *equals = strchr(word, '=');
     words += length;
-    if (n == 0 ? !read_name(word, method_names, METHODS, &method)
+    if (n == 0) t->choice.schedule = schedule_named(word);
+    if (n == 0 ? !t->choice.schedule
                : !equals || !read_setting(t, arena_copy(arena, word, (size_t)(equals - word)), equals + 1))
       return word;
-    t->choice.method = (Method)method;
   }
 }
 

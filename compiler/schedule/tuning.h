@@ -5,7 +5,7 @@
 #define CNNC_TUNING_H
 #include "base/diag.h"
 #include "base/text.h"
-#include "kernel/lower.h"
+#include "schedule/schedule.h"
 
 /* A line:  x86-64-v4  conv 3x3 56x56x64 -> 56x56x64 pad 1x1 + relu: winograd m=4 tiles=56 us=102.3
  * model_us=141 */

@@ -10,7 +10,7 @@
 #include "check.h"
 #include "machine.h"
 #include "kernel/map.h"
-#include "schedule/choice.h"
+#include "schedule/choose.h"
 #include "schedule/schedule.h"
 
 static const double UNIT = 0x1p-23; /* distance of floats at 1 */
@@ -213,10 +213,6 @@ static const char *group_of(const Trial *t) {
                                         : group;
 }
 
-static bool by_other_algorithm(const Candidate *candidate) {
-  return candidate->choice.method == METHOD_WINOGRAD || candidate->choice.method == METHOD_STRASSEN;
-}
-
 /* The kernel as it was lowered, against `want` of n numbers; sets *worst to what part of the limit it takes.
  */
 static void judge(const Trial *t, const Lower *l, const double *want, int64_t n, double plain,
@@ -227,8 +223,7 @@ static void judge(const Trial *t, const Lower *l, const double *want, int64_t n,
   if (!run_kernel(t, l, true, &got, &size) || size != n) return;
   const double error = numbers_error(got, want, n, t->least);
   note(group_of(t), candidate->name, operator_of(t), error, plain);
-  const double limit = fmax(fmax(LARGER * plain, FLOATS * UNIT),
-                            by_other_algorithm(candidate) ? TYPICAL * candidate->error.typical : 0);
+  const double limit = fmax(fmax(LARGER * plain, FLOATS * UNIT), TYPICAL * candidate->error.typical);
   if (!(error <= limit))
     printf("# %s, %s, %s: error %.2g, limit %.2g, plain loops %.2g\n",
            t->kernel->root->name ? t->kernel->root->name : "", operator_of(t), candidate->name, error, limit,

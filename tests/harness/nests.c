@@ -7,7 +7,8 @@
 #include "base/text.h"
 #include "check.h"
 #include "machine.h"
-#include "schedule/choice.h"
+#include "schedule/choose.h"
+#include "schedule/float/conv_repeated.h"
 #include "schedule/schedule.h"
 
 static const int widest = 16; /* lanes of the widest target */
@@ -175,14 +176,16 @@ void check_nests(Check *check) {
 
 /* ---- every choice ---- */
 /* Everything that could be chosen for a kernel, likely or not: the methods, then their variants. */
-static int choices_of(const Lower *l, Choice choice[2 * MOST_VARIANTS]) {
+static int choices_of(const Lower *l, Choice choice[2 * MOST_CHOICES]) {
   const Decision *d = l->decision;
   int n = 0;
-  for (int i = 0; i < d->candidates.n && n < MOST_VARIANTS; i++) {
+  for (int i = 0; i < d->candidates.n && n < MOST_CHOICES; i++) {
     const Candidate *candidate = &d->candidates.data[i];
-    if (!candidate->refused && candidate->choice.method != METHOD_OWN) choice[n++] = candidate->choice;
+    if (!candidate->refused && candidate->choice.schedule->tuning_name) choice[n++] = candidate->choice;
   }
-  return n ? n + choice_variants(l, choice + n) : 0;
+  const Choices variants = choose_variants(l);
+  for (int i = 0; n && i < variants.n; i++) choice[n++] = variants.choice[i];
+  return n;
 }
 
 /* Inference with the n-th choice of every kernel that has so many; false: none has. */
@@ -193,7 +196,7 @@ static bool check_choice(const Check *check, Way way, int n, double *error) {
   Text names = {.arena = arena};
   const LowerOptions options = {.layout_lanes = way.layout, .images = 1};
   for (int k = 0; k < plan->kernels.n; k++) {
-    Choice choice[2 * MOST_VARIANTS];
+    Choice choice[2 * MOST_CHOICES];
     const Lower *l = schedule_kernel(arena, plan->kernels.data[k], way.target, &options);
     const Decision *d = l->decision;
     if (n >= choices_of(l, choice)) continue;

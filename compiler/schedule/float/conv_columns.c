@@ -20,7 +20,9 @@ typedef struct Columns {
 } Columns;
 
 /* ---- choices: by the file's vectors and the shape alone, for they decide how the weights lie ---- */
-const char *columns_refused(const Lower *l, const Correlation *k) {
+static const char *conv_columns_refused(const Lower *l, const Choice *choice) {
+  (void)choice;
+  const Correlation own = correlation_of(l->node), *k = &own;
   if (l->node->hidden) return "a gradient";
   if (l->layout_lanes == 1) return "no vectors";
   if (k->groups != 1 || k->l != 1) return "more than one input channel";
@@ -210,7 +212,7 @@ static void filters_of_tile(Nest *b, const Columns *c, const Ix *y, const Ix *fi
   if (rest) tile(b, c, y, first, NEST_IX(whole * c->filters), rest, count);
 }
 
-bool schedule_conv_columns(Lower *l) {
+static bool conv_columns_build(Lower *l) {
   const Correlation k = correlation_of(l->node);
   Columns c = begin(l, &k);
   pack_weights(&c);
@@ -231,3 +233,24 @@ bool schedule_conv_columns(Lower *l) {
   lower_about(l, "%d filters x %d vectors of %d columns", (int)c.filters, c.vectors, c.lanes);
   return true;
 }
+
+static bool conv_columns_takes(const Lower *l) {
+  const Correlation k = correlation_of(l->node);
+  return takes_channels(l) && k.l == 1 && k.groups == 1;
+}
+
+static Cycles conv_columns_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)choice;
+  const Correlation k = correlation_of(l->node);
+  return cost_columns(target, &k, shape_row_elements(l->kernel->result->shape), l->weight_bytes);
+}
+
+const Schedule schedule_conv_columns = {.name = "columns",
+                                        .tuning_name = "columns",
+                                        .families = FAMILY_BIT(FAMILY_CONV),
+                                        .transforms = "single stores",
+                                        .takes = conv_columns_takes,
+                                        .refused = conv_columns_refused,
+                                        .cycles = conv_columns_cycles,
+                                        .build = conv_columns_build,
+                                        .variants = choices_itself};

@@ -52,8 +52,7 @@ static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t 
 static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts, int64_t products) {
   const Target *t = l->target;
   const int64_t most = most_pixels(l, vectors, parts), few = t->stores / vectors;
-  if (l->choice.method == METHOD_DIRECT && l->choice.pixels)
-    return (int)smaller(l->choice.pixels, smaller(width, most));
+  if (l->choice.pixels) return (int)smaller(l->choice.pixels, smaller(width, most));
   const int64_t pixels = even_pixels(t, width, vectors, parts, most);
   if (products && 4 * products * vectors * t->lanes <= t->l1 * 3 / 4)
     for (int64_t i = few; i > few * 3 / 4 && i < pixels; i--)
@@ -536,9 +535,7 @@ void direct_loops(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind ou
       }
 }
 
-bool schedule_conv(Lower *l) {
-  const Correlation k = correlation_of(l->node);
-  if (k.groups > 1 && k.l == 1 && k.s == 1) return schedule_depthwise(l);
+static bool conv_direct_build(Lower *l) {
   Direct d = direct_begin(l, false);
   if (l->kernel->gate) gate_begin(&d);
   const int vectors = direct_vectors(l, d.lanes, d.out);
@@ -564,5 +561,38 @@ bool schedule_conv(Lower *l) {
   if (d.blocks > 1)
     lower_detail(l, "input channels: %d blocks of %d, so that a panel of weights stays in the second cache",
                  (int)d.blocks, (int)d.block);
+  cost_padding_detail(l, &d.own);
   return true;
 }
+
+const char *direct_pixels_refused(const Lower *l, const Choice *choice) {
+  int pixels[MOST_TILES], most = 0;
+  if (choice->pixels) direct_tiles(l, pixels, &most);
+  return choice->pixels > most ? arena_printf(l->arena, "a tile has at most %d pixels", most) : NULL;
+}
+
+static Cycles conv_direct_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)choice;
+  const Correlation k = correlation_ranked(l->node);
+  return cost_direct(target, &k, l->weight_bytes);
+}
+
+/* Itself, other tiles, other orders of the loops. */
+static void conv_direct_variants(const Lower *l, const Choice *own, Choices *variants) {
+  int pixels[MOST_TILES], most;
+  const int tiles = direct_tiles(l, pixels, &most);
+  choices_add(variants, *own);
+  for (int i = 1; i < tiles; i++)
+    choices_add(variants, (Choice){.schedule = own->schedule, .pixels = pixels[i]});
+  for (int order = ORDER_ROWS; order <= ORDER_PANELS; order++)
+    choices_add(variants, (Choice){.schedule = own->schedule, .order = (Order)order});
+}
+
+const Schedule schedule_conv_direct = {.name = "direct",
+                                       .tuning_name = "direct",
+                                       .families = FAMILY_BIT(FAMILY_CONV) | FAMILY_BIT(FAMILY_DEPTHWISE),
+                                       .takes = takes_channels,
+                                       .refused = direct_pixels_refused,
+                                       .cycles = conv_direct_cycles,
+                                       .build = conv_direct_build,
+                                       .variants = conv_direct_variants};

@@ -26,7 +26,9 @@ static Diagonals diagonals_of(const Lower *l, const Correlation *k) {
       .n = n, .ins = in / n, .outs = out / n, .unit = direct_unit(l, bounded_product(k->groups, n))};
 }
 
-const char *groups_refused(const Lower *l, const Correlation *k) {
+static const char *conv_groups_refused(const Lower *l, const Choice *choice) {
+  (void)choice;
+  const Correlation own = correlation_of(l->node), *k = &own;
   const int64_t n = smaller(k->l, k->s), wide = larger(k->l, k->s) / n;
   if (l->layout_lanes == 1) return "no vectors";
   if (l->images > 1) return "images lie side by side";
@@ -258,7 +260,7 @@ void diagonal_outputs(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const
 }
 
 /* ---- the layer ---- */
-bool schedule_conv_groups(Lower *l) {
+static bool conv_groups_build(Lower *l) {
   const Correlation k = correlation_of(l->node);
   const Diagonals of = diagonals_of(l, &k);
   Direct d = {.l = l, .k = k, .own = k, .spread = correlation_spreads(l->node), .block = 1, .blocks = 1};
@@ -288,3 +290,24 @@ bool schedule_conv_groups(Lower *l) {
               (int)smaller(k.groups, larger(d.lanes / of.n, 1)), d.lanes, (int)of.n);
   return true;
 }
+
+static bool conv_groups_takes(const Lower *l) {
+  return takes_channels(l) && correlation_of(l->node).groups > 1;
+}
+
+static Cycles conv_groups_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)choice;
+  const Correlation k = correlation_ranked(l->node);
+  return cost_groups(target, &k, l->weight_bytes);
+}
+
+const Schedule schedule_conv_groups = {.name = "diagonals of groups",
+                                       .tuning_name = "groups",
+                                       .families = FAMILY_BIT(FAMILY_CONV) | FAMILY_BIT(FAMILY_DEPTHWISE) |
+                                                   FAMILY_BIT(FAMILY_CONV_SCATTER),
+                                       .transforms = "exchanged lanes",
+                                       .takes = conv_groups_takes,
+                                       .refused = conv_groups_refused,
+                                       .cycles = conv_groups_cycles,
+                                       .build = conv_groups_build,
+                                       .variants = choices_itself};

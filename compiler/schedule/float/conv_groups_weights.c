@@ -8,6 +8,7 @@
 // of all pixels are the gradient, a diagonal a vector; they reach it one by one.
 #include "base/number.h"
 #include "schedule/float/axis.h"
+#include "schedule/float/phases.h"
 #include "schedule/schedule.h"
 
 enum { MOST_TERMS = 16 };
@@ -164,7 +165,9 @@ static void add_groups(Nest *b, const Sums *s, const Ix *group, int64_t groups) 
                          .count = smaller(s->taps, s->k.kernel[1] - first)});
 }
 
-const char *groups_weights_refused(const Lower *l, const Correlation *k) {
+static const char *conv_groups_weights_refused(const Lower *l, const Choice *choice) {
+  (void)choice;
+  const Correlation own = correlation_of(l->node), *k = &own;
   const int64_t n = smaller(k->l, k->s), wide = larger(k->l, k->s);
   if (l->layout_lanes == 1) return "no vectors";
   if (l->images > 1) return "images lie side by side";
@@ -174,7 +177,7 @@ const char *groups_weights_refused(const Lower *l, const Correlation *k) {
   return wide > MOST_TERMS ? "more than 16 products of each input" : NULL;
 }
 
-bool schedule_conv_groups_weights(Lower *l) {
+static bool conv_groups_weights_build(Lower *l) {
   Sums s = {.l = l, .k = correlation_of(l->node)};
   const Correlation *k = &s.k;
   s.n = smaller(k->l, k->s);
@@ -183,7 +186,7 @@ bool schedule_conv_groups_weights(Lower *l) {
   s.lanes = l->target->lanes;
   while (s.lanes > 4 && s.lanes / 2 >= k->groups * s.n) s.lanes /= 2;
   s.ncolumns = axis_runs(k, 1, s.column);
-  if (s.lanes < s.n || s.lanes == 1 || s.ncolumns < 0) return schedule_conv_weights(l);
+  if (s.lanes < s.n || s.lanes == 1 || s.ncolumns < 0) return schedule_conv_weights.build(l);
   s.taps = (int)larger(1, smaller(k->kernel[1], l->target->registers / terms_of(&s) - 1));
   Nest *b = l->b;
   nest_fn(b, b->name, false);
@@ -195,3 +198,23 @@ bool schedule_conv_groups_weights(Lower *l) {
               s.taps, (int)smaller(side, k->groups), s.lanes);
   return true;
 }
+
+static bool conv_groups_weights_takes(const Lower *l) {
+  return takes_channels(l) && correlation_of(l->node).groups > 1;
+}
+
+static Cycles conv_groups_weights_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)choice;
+  const Correlation k = correlation_ranked(l->node);
+  return cost_groups_weights(target, &k);
+}
+
+const Schedule schedule_conv_groups_weights = {.name = "diagonals of groups",
+                                               .tuning_name = "groups",
+                                               .families = FAMILY_BIT(FAMILY_CONV_WEIGHTS),
+                                               .transforms = "exchanged lanes",
+                                               .takes = conv_groups_weights_takes,
+                                               .refused = conv_groups_weights_refused,
+                                               .cycles = conv_groups_weights_cycles,
+                                               .build = conv_groups_weights_build,
+                                               .variants = choices_itself};

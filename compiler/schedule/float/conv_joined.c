@@ -12,25 +12,9 @@
 
 enum { MOST_CHANNELS = 16 }; /* of a tile: the vectors of the narrowest target */
 
-/* The taps of all phases together. Output S*m + p of an axis takes input m + first + t by the kernel's
- * element p + P - S*(first + t), if there is such a one. */
-typedef struct Phases {
-  int64_t first, taps, count; /* count: of m */
-} Phases;
-
-static Phases phases_of(const Correlation *k, int axis) {
-  const int64_t S = k->stride[axis], P = k->before[axis];
-  const int64_t first = ceil_divide(P - k->kernel[axis] + 1, S), last = floor_divide(S - 1 + P, S);
-  return (Phases){first, last - first + 1, (axis ? k->large.w : k->large.h) / S};
-}
-
-/* Every tap that all phases see together is one of each phase. */
-static bool without_gaps(const Correlation *k) {
-  const Phases y = phases_of(k, 0), x = phases_of(k, 1);
-  return y.taps * k->stride[0] == k->kernel[0] && x.taps * k->stride[1] == k->kernel[1];
-}
-
-const char *joined_refused(const Lower *l, const Correlation *k) {
+static const char *conv_joined_refused(const Lower *l, const Choice *choice) {
+  (void)choice;
+  const Correlation own = correlation_of(l->node), *k = &own;
   if (l->layout_lanes == 1) return "no vectors";
   if (l->images > 1) return "images lie side by side";
   if (k->groups != 1) return "groups";
@@ -39,29 +23,12 @@ const char *joined_refused(const Lower *l, const Correlation *k) {
     return "more than 16 phases and filters";
   if (k->large.h % k->stride[0] || k->large.w % k->stride[1])
     return "an output whose size is no multiple of the stride";
-  if (l->exact && !without_gaps(k)) return "--exact";
+  if (l->exact && !joined_without_gaps(k)) return "--exact";
   if (l->out->flat) return "its result lies within another value";
   for (int i = 0; i < l->kernel->nchain; i++)
     if (l->kernel->chain[i]->nin > 1 || l->kernel->chain[i]->nweights)
       return "operands, which have their filters side by side";
   return NULL;
-}
-
-Correlation joined_correlation(const Correlation *k) {
-  const Phases y = phases_of(k, 0), x = phases_of(k, 1);
-  const int64_t channels = k->stride[0] * k->stride[1] * k->l;
-  Correlation joined = *k;
-  joined.large = k->small;
-  joined.small = (Extent){.n = k->large.n, .h = y.count, .w = x.count, .c = channels};
-  joined.l = k->s;
-  joined.s = channels;
-  const Phases *axis[] = {&y, &x};
-  for (int i = 0; i < 2; i++) {
-    joined.kernel[i] = axis[i]->taps;
-    joined.before[i] = -axis[i]->first;
-    joined.stride[i] = 1;
-  }
-  return joined;
 }
 
 static void pack_phases(Direct *d, const Correlation *k, int64_t width) {
@@ -93,7 +60,7 @@ static void pack_phases(Direct *d, const Correlation *k, int64_t width) {
       (Panels){.w = lower_pack_done(l, pack), .count = 1, .width = width, .valid = d->out, .each = 1};
 }
 
-bool schedule_conv_joined(Lower *l) {
+static bool conv_joined_build(Lower *l) {
   const Correlation k = correlation_of(l->node);
   Direct d = {.l = l, .k = joined_correlation(&k), .blocks = 1};
   d.in = d.block = d.k.l;
@@ -115,3 +82,24 @@ bool schedule_conv_joined(Lower *l) {
               (int)k.l, d.lanes);
   return true;
 }
+
+static bool conv_joined_takes(const Lower *l) {
+  const Correlation k = correlation_of(l->node);
+  return takes_channels(l) && !no_stride(&k);
+}
+
+static Cycles conv_joined_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)choice;
+  const Correlation k = correlation_of(l->node);
+  return cost_joined(target, &k, l->weight_bytes);
+}
+
+const Schedule schedule_conv_joined = {.name = "phases side by side",
+                                       .tuning_name = "joined",
+                                       .families = FAMILY_BIT(FAMILY_CONV_SCATTER),
+                                       .transforms = "short stores",
+                                       .takes = conv_joined_takes,
+                                       .refused = conv_joined_refused,
+                                       .cycles = conv_joined_cycles,
+                                       .build = conv_joined_build,
+                                       .variants = choices_itself};

@@ -7,12 +7,12 @@
 // in memory. Winograd's algorithm multiplies less, but has to transform what it reads and writes: which of
 // both is faster depends on the channels.
 #include <math.h>
-#include "schedule/choice.h"
+#include "schedule/float/conv_repeated.h"
 #include "schedule/float/direct.h"
 
 enum { MOST_SUMMED = 7 }; /* taps of a kernel along an axis */
 
-bool schedule_conv_repeated(Lower *l) {
+static bool conv_repeated_build(Lower *l) {
   Direct d = direct_begin(l, false);
   direct_by_phases(&d);
   return true;
@@ -54,3 +54,14 @@ bool *conv_repeated_where(Arena *arena, const Graph *graph, const Target *target
     where[i] = graph->nodes.data[i]->nin && pays(arena, graph->nodes.data[i], target, 4 * graph->parameters);
   return where;
 }
+
+static Cycles conv_repeated_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)choice;
+  const Correlation k = correlation_of(l->node);
+  return cost_repeated(target, &k, l->node->detail, l->weight_bytes);
+}
+
+const Schedule schedule_conv_repeated = {.name = "phases of the picture that is repeated",
+                                         .families = FAMILY_BIT(FAMILY_CONV_REPEATED),
+                                         .cycles = conv_repeated_cycles,
+                                         .build = conv_repeated_build};

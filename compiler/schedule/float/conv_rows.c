@@ -12,6 +12,7 @@
 #include "base/number.h"
 #include "schedule/float/direct.h"
 #include "schedule/float/images.h"
+#include "schedule/float/rows.h"
 
 enum { VECTORS = 2, FEW_TAPS = 2, MOST_AHEAD = 4 };
 
@@ -343,7 +344,7 @@ static void choose_block(Rows *c) {
   c->block = ceil_divide(each, c->lanes) * c->lanes;
 }
 
-bool schedule_conv_rows(Lower *l) {
+static bool conv_rows_build(Lower *l) {
   Rows c = {.l = l, .k = correlation_of(l->node), .spread = correlation_spreads(l->node)};
   c.in = c.spread ? c.k.s : c.k.l;
   c.out = c.spread ? c.k.l : c.k.s;
@@ -363,5 +364,13 @@ bool schedule_conv_rows(Lower *l) {
     NEST_LOOP(b, m, whole > 1 && l->threads ? PARALLEL : SERIAL, 1, NEST_IX(0), 1, NEST_IX(whole))
       parts_of_panel(b, &c, &(Panel){0}, NEST_IX(m * width), width);
   if (rest) parts_of_panel(b, &c, &(Panel){0}, NEST_IX(whole * width), rest);
+  cost_padding_detail(l, &c.k);
   return true;
 }
+
+const Schedule schedule_conv_rows = {.name = "all images at once",
+                                     .families = FAMILY_BIT(FAMILY_CONV) | FAMILY_BIT(FAMILY_CONV_SCATTER),
+                                     .takes = takes_whole_batch,
+                                     .refused = conv_rows_refused,
+                                     .cycles = conv_rows_cycles,
+                                     .build = conv_rows_build};

@@ -11,6 +11,8 @@
 // are done at a time.
 #include "base/number.h"
 #include "schedule/float/images.h"
+#include "schedule/float/phases.h"
+#include "schedule/float/rows.h"
 #include "schedule/schedule.h"
 
 enum { VECTORS = 2, FEW_TAPS = 2, MOST_FETCHED = 1 << 28 }; /* positions a little behind them are ints */
@@ -227,7 +229,7 @@ static void seen_by_taps(Buf *out, int64_t taps) { /* [s][l][ky][kx] is [s][l][t
   out->dim[2] = out->room[2] = taps;
 }
 
-bool schedule_conv_rows_weights(Lower *l) {
+static bool conv_rows_weights_build(Lower *l) {
   Sums s = {.l = l, .k = correlation_of(l->node), .lanes = l->target->lanes};
   const Correlation *k = &s.k;
   const int64_t width = VECTORS * s.lanes, whole = k->l / width, rest = k->l % width,
@@ -259,3 +261,10 @@ bool schedule_conv_rows_weights(Lower *l) {
               s.lanes);
   return true;
 }
+
+const Schedule schedule_conv_rows_weights = {.name = "all images at once",
+                                             .families = FAMILY_BIT(FAMILY_CONV_WEIGHTS),
+                                             .takes = takes_whole_batch,
+                                             .refused = conv_rows_refused,
+                                             .cycles = conv_rows_cycles,
+                                             .build = conv_rows_weights_build};

@@ -125,11 +125,25 @@ static void by_pixels(Direct *d) {
   lower_about(l, "each pixel spread by vectors of %d channels", d->lanes);
 }
 
-bool schedule_conv_scatter(Lower *l) {
-  const Correlation k = correlation_of(l->node);
-  if (k.groups > 1 && k.l == 1 && k.s == 1) return schedule_depthwise_scatter(l);
+static bool conv_scatter_build(Lower *l) {
   Direct d = direct_begin(l, true);
   if (d.k.stride[0] * d.k.stride[1] <= DIRECT_PHASES) direct_by_phases(&d);
   else by_pixels(&d);
   return true;
 }
+
+static Cycles conv_scatter_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)choice;
+  const Correlation k = correlation_ranked(l->node);
+  return (no_stride(&k) ? cost_direct : cost_phases)(target, &k, l->weight_bytes);
+}
+
+const Schedule schedule_conv_scatter = {.name = "phases of a direct convolution",
+                                        .tuning_name = "direct",
+                                        .families = FAMILY_BIT(FAMILY_CONV_SCATTER) |
+                                                    FAMILY_BIT(FAMILY_DEPTHWISE_SCATTER),
+                                        .takes = takes_channels,
+                                        .refused = direct_pixels_refused,
+                                        .cycles = conv_scatter_cycles,
+                                        .build = conv_scatter_build,
+                                        .variants = choices_itself};

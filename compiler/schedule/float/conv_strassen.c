@@ -18,7 +18,6 @@
 // Rounding: strassen_error says how much: 1e-6 of the largest output for one application to 256 channels on
 // random data, 2e-6 for two. --exact keeps to the direct convolution.
 #include "base/number.h"
-#include "schedule/choice.h"
 #include "schedule/conv_points.h"
 #include "schedule/float/strassen.h"
 
@@ -257,15 +256,16 @@ const char *strassen_refused_for(Arena *arena, const Target *layout, bool exact,
   return exact ? "--exact" : NULL;
 }
 
-const char *strassen_refused(const Lower *l, const Correlation *k, int parts) {
+static const char *conv_strassen_refused(const Lower *l, const Choice *choice) {
   if (l->kernel->gate) return "a gate, which scales the weights for each image";
   if (l->kernel->pool) return "a pooling behind it";
-  return strassen_refused_for(l->arena, l->layout, l->exact, k, parts);
+  const Correlation k = correlation_gathering(l->node);
+  return strassen_refused_for(l->arena, l->layout, l->exact, &k, choice->m);
 }
 
 const char *strassen_name(int parts) { return parts == 2 ? "Strassen" : "Strassen twice"; }
 
-bool schedule_conv_strassen(Lower *l) {
+static bool conv_strassen_build(Lower *l) {
   const Correlation k = correlation_gathering(l->node);
   Conv c = {.l = l,
             .own = correlation_of(l->node),
@@ -297,3 +297,41 @@ bool schedule_conv_strassen(Lower *l) {
   points_about(&c.p, strassen_name((int)c.parts));
   return true;
 }
+
+/* ---- as a candidate ---- */
+static bool conv_strassen_takes(const Lower *l) {
+  const Correlation k = correlation_ranked(l->node);
+  return takes_channels(l) && strassen_takes(&k);
+}
+
+static void conv_strassen_sizes(const Lower *l, Choices *choices) {
+  (void)l;
+  for (int parts = 2; parts <= 4; parts *= 2) choices_add(choices, (Choice){.m = parts});
+}
+
+static const char *conv_strassen_title(const Lower *l, const Choice *choice) {
+  (void)l;
+  return strassen_name(choice->m);
+}
+
+static Cycles conv_strassen_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  const Correlation k = correlation_ranked(l->node);
+  return cost_strassen(target, &k, choice->m, l->batch, l->weight_bytes);
+}
+
+static WinogradError conv_strassen_error(const Lower *l, const Choice *choice) {
+  return strassen_error(choice->m / 2, correlation_ranked(l->node).l);
+}
+
+const Schedule schedule_conv_strassen = {.name = "Strassen",
+                                         .tuning_name = "strassen",
+                                         .families =
+                                             FAMILY_BIT(FAMILY_CONV) | FAMILY_BIT(FAMILY_CONV_SCATTER),
+                                         .takes = conv_strassen_takes,
+                                         .sizes = conv_strassen_sizes,
+                                         .title = conv_strassen_title,
+                                         .refused = conv_strassen_refused,
+                                         .cycles = conv_strassen_cycles,
+                                         .error = conv_strassen_error,
+                                         .build = conv_strassen_build,
+                                         .variants = choices_by_tiles};

@@ -7,6 +7,7 @@
 // while all pixels pass by. The places where a tap stays inside the large side are known numbers, so there is
 // no test; taps with the same places share a loop.
 #include "schedule/float/axis.h"
+#include "schedule/float/phases.h"
 #include "schedule/schedule.h"
 
 enum { FEW = 4, MOST_VECTORS = 4, WORTH_A_COPY = 4 };
@@ -290,10 +291,9 @@ static void take_rows(Weights *w, int64_t most) {
     w->tile = lower_scratch(w->l, "tile", 3, (int64_t[]){w->k.small.h, w->k.small.w, w->vectors});
 }
 
-bool schedule_conv_weights(Lower *l) {
+static bool conv_weights_build(Lower *l) {
   Weights w = {.l = l, .k = correlation_of(l->node)};
   const Correlation *k = &w.k;
-  if (k->groups > 1 && k->l == 1 && k->s == 1) return schedule_depthwise_weights(l);
   Taps taps;
   taps.nrows = axis_runs(k, 0, taps.rows);
   taps.ncolumns = axis_runs(k, 1, taps.columns);
@@ -323,3 +323,18 @@ bool schedule_conv_weights(Lower *l) {
               w.whole_rows ? "row of taps" : "tap");
   return true;
 }
+
+static Cycles conv_weights_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)choice;
+  const Correlation k = correlation_ranked(l->node);
+  return cost_weights(target, &k);
+}
+
+const Schedule schedule_conv_weights = {.name = "tap by tap",
+                                        .tuning_name = "direct",
+                                        .families = FAMILY_BIT(FAMILY_CONV_WEIGHTS) |
+                                                    FAMILY_BIT(FAMILY_DEPTHWISE_WEIGHTS),
+                                        .takes = takes_channels,
+                                        .cycles = conv_weights_cycles,
+                                        .build = conv_weights_build,
+                                        .variants = choices_itself};

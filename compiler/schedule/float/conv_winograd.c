@@ -16,8 +16,9 @@
 // largest output on random data, 5e-5 with F(6x6,3x3) (tests/run/winograd.cnn holds it to that). --exact
 // keeps to the direct convolution.
 #include "base/number.h"
-#include "schedule/choice.h"
 #include "schedule/float/conv_winograd.h"
+#include "schedule/float/phases.h"
+#include "schedule/float/rows.h"
 
 /* Row tap[0] and column tap[2] of the window. */
 static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, const Ix tap[4]) {
@@ -39,38 +40,6 @@ static void transform_taps(const Points *p, Nest *b, int axis, const Val *tap, V
   winograd_weight(b, w, tap, point);
   for (int i = 0; i < w->n; i++)
     if (w->scale[i] != 1) point[i] = mul(num(b, w->scale[i]), point[i]);
-}
-
-bool phases_alike(const Correlation *k) {
-  bool alike = k->dilation[0] == 1 && k->dilation[1] == 1;
-  for (int axis = 0; axis < 2; axis++) alike = alike && k->kernel[axis] % k->stride[axis] == 0;
-  return alike;
-}
-
-/* Output o of an axis is stride*y + tap - before: with o + before = stride*q + r, r < stride, it is of phase
- * r and sees through the tap r + stride*t the input q - t. The first q is before / stride. */
-Correlation phases_correlation(const Correlation *k) {
-  Correlation phases = *k;
-  int64_t count[2];
-  for (int axis = 0; axis < 2; axis++) {
-    const int64_t S = k->stride[axis], P = k->before[axis];
-    phases.kernel[axis] = k->kernel[axis] / S;
-    phases.before[axis] = phases.kernel[axis] - 1 - P / S;
-    phases.stride[axis] = 1;
-    count[axis] = (extent_side(k->large, axis) - 1 + P) / S - P / S + 1;
-  }
-  phases.l = k->s;
-  phases.s = k->stride[0] * k->stride[1] * k->l;
-  phases.large = k->small;
-  phases.small = (Extent){k->small.n, count[0], count[1], phases.s * k->groups};
-  return phases;
-}
-
-Correlation winograd_correlation(const Node *node) {
-  const Correlation k = correlation_of(node);
-  const bool strides = k.stride[0] > 1 || k.stride[1] > 1;
-  return strides && correlation_spreads(node) && phases_alike(&k) ? phases_correlation(&k)
-                                                                  : correlation_gathering(node);
 }
 
 static void exchange(int64_t *a, int64_t *b) {
@@ -144,7 +113,7 @@ static Conv conv_of(Lower *l) {
   return c;
 }
 
-bool schedule_conv_winograd(Lower *l) {
+static bool conv_winograd_build(Lower *l) {
   Conv c = conv_of(l);
   points_begin(&c.p,
                &(PointPack){{{c.w[0].r, 1}, {c.w[1].r, 1}}, {c.w[0].n, c.w[1].n}, read_tap, transform_taps});
@@ -163,3 +132,84 @@ bool schedule_conv_winograd(Lower *l) {
   points_about(&c.p, phases > 1 ? arena_printf(l->arena, "%d phases, each %s", phases, name) : name);
   return true;
 }
+
+/* ---- as a candidate, of weight gradients and of whole batches, too ---- */
+static bool conv_winograd_takes(const Lower *l) {
+  const Correlation k = correlation_of(l->node);
+  const bool gathers = no_stride(&k) || !correlation_spreads(l->node) || phases_alike(&k);
+  return takes_whole_batch(l) || (takes_channels(l) && gathers);
+}
+
+void conv_winograd_sizes(const Lower *l, Choices *choices) {
+  const Correlation k = winograd_correlation(l->node);
+  int m[WINOGRAD_SIZES];
+  const int sizes = winograd_sizes(&k, m);
+  for (int i = 0; i < sizes; i++) choices_add(choices, (Choice){.m = m[i]});
+}
+
+const char *conv_winograd_title(const Lower *l, const Choice *choice) {
+  const Correlation k = winograd_correlation(l->node);
+  const char *name = winograd_name(l->arena, &k, choice->m);
+  return takes_whole_batch(l) ? arena_printf(l->arena, "all images by %s", name) : name;
+}
+
+/* Panels of weights, and what is joined, belong to one phase. correlation_near_limits knows of no phases, and
+ * counts no points of groups, and fewer than there are with a stride. */
+static const char *winograd_weights_refused(const Lower *l, const Correlation *k, int64_t points) {
+  enum { UNIT = 16 }; /* what filters of a group are padded to */
+  const Correlation own = correlation_of(l->node);
+  const bool phases = correlation_spreads(l->node) && !no_stride(&own);
+  if (phases && own.l % direct_unit(l, own.l)) return "filters that fill no vectors";
+  if (!phases && k->groups == 1 && no_stride(&own)) return NULL;
+  const int64_t each = bounded_product(k->l, k->s + UNIT), all = bounded_product(k->groups, each);
+  return bounded_product(all, points) > INT32_MAX / 2 ? "too many weights" : NULL;
+}
+
+const char *conv_winograd_refused(const Lower *l, const Choice *choice) {
+  const Correlation k = winograd_correlation(l->node);
+  if (takes_whole_batch(l)) {
+    const RowsCosts costs = rows_costs(l);
+    return rows_winograd_refused(&costs, l->node);
+  }
+  Winograd w[2];
+  winograd_axes(&k, choice->m, w);
+  const char *refused = winograd_refused(l, &k);
+  return refused ? refused : winograd_weights_refused(l, &k, w[0].n * w[1].n);
+}
+
+WinogradError conv_winograd_error(const Lower *l, const Choice *choice) {
+  const Correlation k = winograd_correlation(l->node);
+  Winograd w[2];
+  winograd_axes(&k, choice->m, w);
+  return winograd_error(w, k.l);
+}
+
+/* By so many bytes the weights of all phases are more than those of the layer. */
+static int64_t phases_growth(const Lower *l, const Correlation *phases, int m) {
+  const Correlation k = correlation_of(l->node);
+  int64_t points = 1;
+  if (!correlation_spreads(l->node) || no_stride(&k)) return 0;
+  for (int axis = 0; axis < 2; axis++)
+    if (phases->kernel[axis] > 1) points *= m + phases->kernel[axis] - 1;
+  return 4 * k.groups * (phases->l * phases->s * points - k.l * k.s * k.kernel[0] * k.kernel[1]);
+}
+
+static Cycles conv_winograd_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  const Correlation k = winograd_correlation(l->node);
+  const RowsCosts costs = rows_costs(l);
+  if (takes_whole_batch(l)) return rows_by_winograd(&costs, l->node, choice->m, l->batch);
+  return cost_winograd(target, &k, choice->m, l->batch, l->weight_bytes + phases_growth(l, &k, choice->m));
+}
+
+const Schedule schedule_conv_winograd = {.name = "Winograd",
+                                         .tuning_name = "winograd",
+                                         .families =
+                                             FAMILY_BIT(FAMILY_CONV) | FAMILY_BIT(FAMILY_CONV_SCATTER),
+                                         .takes = conv_winograd_takes,
+                                         .sizes = conv_winograd_sizes,
+                                         .title = conv_winograd_title,
+                                         .refused = conv_winograd_refused,
+                                         .cycles = conv_winograd_cycles,
+                                         .error = conv_winograd_error,
+                                         .build = conv_winograd_build,
+                                         .variants = choices_by_tiles};

@@ -45,4 +45,12 @@ void winograd_channels(Nest *, int64_t groups, int64_t channels, int64_t panel, 
 /* The functions of rows of tiles that conv_points.h asks for. */
 NestFn *winograd_split_row(const Conv *);
 NestFn *winograd_join_row(const Points *, const Bundle *);
+/* split_row(0, ty, t0) of Winograd's algorithm: the tiles of row ty of in[0] transformed to V[0][xi][panel of
+ * channels][t0 ..][channel]. */
+NestFn *winograd_split(Lower *, const Correlation *, const Winograd *axis, int lanes, Buf *V);
+/* What conv_winograd.c and conv_winograd_weights.c say of themselves as candidates. */
+void conv_winograd_sizes(const Lower *, Choices *);
+const char *conv_winograd_title(const Lower *, const Choice *);
+const char *conv_winograd_refused(const Lower *, const Choice *);
+WinogradError conv_winograd_error(const Lower *, const Choice *);
 #endif

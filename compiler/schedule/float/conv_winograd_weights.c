@@ -19,6 +19,8 @@
 // sums of few tiles an image are joined once for all of them.
 #include "base/number.h"
 #include "schedule/float/conv_winograd.h"
+#include "schedule/float/phases.h"
+#include "schedule/float/rows.h"
 
 enum { MOST_VECTORS = 2 };
 
@@ -323,7 +325,7 @@ static void make_buffers(Weights *k) {
   k->S = lower_scratch(k->l, "S", 4, (int64_t[]){k->whole ? large : 1, points, k->small, k->large});
 }
 
-bool schedule_conv_winograd_weights(Lower *l) {
+static bool conv_winograd_weights_build(Lower *l) {
   Nest *b = l->b;
   Weights k = {.l = l,
                .k = correlation_of(l->node),
@@ -350,3 +352,24 @@ bool schedule_conv_winograd_weights(Lower *l) {
               winograd_name(l->arena, &k.k, l->choice.m), (int)(k.block * k.width));
   return true;
 }
+
+static bool conv_winograd_weights_takes(const Lower *l) { return takes_whole_batch(l) || takes_channels(l); }
+
+static Cycles conv_winograd_weights_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  const Correlation k = correlation_of(l->node);
+  const RowsCosts costs = rows_costs(l);
+  if (takes_whole_batch(l)) return rows_by_winograd(&costs, l->node, choice->m, l->batch);
+  return cost_winograd_weights(target, &k, choice->m);
+}
+
+const Schedule schedule_conv_winograd_weights = {.name = "Winograd",
+                                                 .tuning_name = "winograd",
+                                                 .families = FAMILY_BIT(FAMILY_CONV_WEIGHTS),
+                                                 .takes = conv_winograd_weights_takes,
+                                                 .sizes = conv_winograd_sizes,
+                                                 .title = conv_winograd_title,
+                                                 .refused = conv_winograd_refused,
+                                                 .cycles = conv_winograd_weights_cycles,
+                                                 .error = conv_winograd_error,
+                                                 .build = conv_winograd_weights_build,
+                                                 .variants = choices_by_tiles};

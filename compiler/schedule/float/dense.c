@@ -153,7 +153,8 @@ static void natural_rows(Dense *d) {
   lower_about(l, "%d units at a time", d->vectors);
 }
 
-bool schedule_dense(Lower *l) {
+static bool dense_build(Lower *l) {
+  if (l->rows) return schedule_dense_rows.build(l);
   Dense d = {.l = l,
              .inputs = shape_row_elements(l->node->in[0]->shape),
              .units = shape_row_elements(l->node->shape)};
@@ -201,7 +202,8 @@ static int lanes_for(const Lower *l, int64_t n) {
   return lanes;
 }
 
-bool schedule_dense_input(Lower *l) {
+static bool dense_input_build(Lower *l) {
+  if (l->rows) return schedule_dense_rows.build(l);
   const int64_t inputs = shape_row_elements(l->node->shape),
                 units_ = shape_row_elements(l->node->in[0]->shape);
   const int lanes = lanes_for(l, inputs),
@@ -243,7 +245,8 @@ static void weight_rows(Nest *b, Lower *l, const Ix *first, int rows, int64_t in
   }
 }
 
-bool schedule_dense_weights(Lower *l) {
+static bool dense_weights_build(Lower *l) {
+  if (l->rows) return schedule_dense_rows.build(l);
   const int64_t inputs = shape_row_elements(l->node->in[0]->shape),
                 units_ = shape_row_elements(l->node->in[1]->shape);
   const int lanes = lanes_for(l, inputs);
@@ -313,7 +316,7 @@ static void outer_columns(Nest *b, const Outer *o, int64_t units_) {
   if (units_ % o->rows) outer_rows(b, &own, NEST_IX(units_ / o->rows * o->rows), units_ % o->rows);
 }
 
-bool schedule_dense_weights_images(Lower *l) {
+static bool dense_weights_interleaved(Lower *l) {
   const int64_t inputs = shape_row_elements(l->node->in[0]->shape),
                 units_ = shape_row_elements(l->node->in[1]->shape);
   const int64_t step = 2 * l->images, whole = inputs / step, rest = inputs % step,
@@ -336,3 +339,46 @@ bool schedule_dense_weights_images(Lower *l) {
   lower_about(l, "%d rows by 2 vectors of %d inputs; %d interleaved images", o.rows, l->images, l->images);
   return true;
 }
+
+/* ---- as candidates: beside dense_rows.c, which the plan decides for or against ---- */
+static bool dense_takes(const Lower *l) {
+  (void)l;
+  return true;
+}
+
+static bool beside_rows(const Lower *l) { return takes_whole_batch(l) || dense_rows_compared(l); }
+
+static const char *dense_title(const Lower *l, const Choice *choice) {
+  (void)choice;
+  if (beside_rows(l)) return "image by image";
+  switch (l->node->op->family) {
+  case FAMILY_DENSE: return "panels of units";
+  case FAMILY_DENSE_INPUT: return "vectors of inputs";
+  default: return "rows of weights";
+  }
+}
+
+const Schedule schedule_dense = {.name = "panels of units",
+                                 .families = FAMILY_BIT(FAMILY_DENSE),
+                                 .takes = dense_takes,
+                                 .compared = takes_whole_batch,
+                                 .title = dense_title,
+                                 .cycles = cost_kernel,
+                                 .build = dense_build};
+
+const Schedule schedule_dense_input = {.name = "vectors of inputs",
+                                       .families = FAMILY_BIT(FAMILY_DENSE_INPUT),
+                                       .takes = dense_takes,
+                                       .compared = takes_whole_batch,
+                                       .title = dense_title,
+                                       .cycles = cost_kernel,
+                                       .build = dense_input_build};
+
+const Schedule schedule_dense_weights = {.name = "rows of weights",
+                                         .families = FAMILY_BIT(FAMILY_DENSE_WEIGHTS),
+                                         .takes = dense_takes,
+                                         .compared = takes_whole_batch,
+                                         .title = dense_title,
+                                         .cycles = cost_kernel,
+                                         .build = dense_weights_build,
+                                         .build_interleaved = dense_weights_interleaved};

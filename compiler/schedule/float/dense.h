@@ -14,4 +14,6 @@ typedef struct DensePacks {
 } DensePacks;
 
 DensePacks dense_packs(Lower *);
+bool dense_rows_compared(
+    const Lower *); /* one image at a time, in inference of several: are both ways listed? */
 #endif

@@ -11,9 +11,11 @@
 // through it. In training that part is first brought together, so that any number of columns does; in
 // inference it lies together already, as weights are packed, and while a tile goes through it, it brings its
 // share of the next part nearer.
+#include "ops/registry.h"
 #include "schedule/cost.h"
 #include "schedule/float/dense.h"
 #include "schedule/float/images.h"
+#include "schedule/float/rows.h"
 #include "schedule/schedule.h"
 
 enum { VECTORS = 2, MOST_VECTORS = 4, TOGETHER = 4 };
@@ -333,7 +335,7 @@ bool dense_pays_together(const RowsCosts *costs, int64_t batch) {
 }
 
 /* ---- training ---- */
-bool schedule_dense_rows(Lower *l) {
+static bool dense_rows_build(Lower *l) {
   if (l->call || !l->batch) return packed_product(l);
   const Node *forward = node_forward(l->node);
   Product p = {.l = l,
@@ -370,3 +372,36 @@ bool schedule_dense_rows(Lower *l) {
   lower_about(l, "%s at once: %d rows by %d vectors of %d columns", all_rows(l), p.tile, VECTORS, p.lanes);
   return true;
 }
+
+/* ---- as a candidate ---- */
+bool dense_rows_compared(const Lower *l) {
+  return !kernel_whole_batch(l->kernel) && l->node->op->family == FAMILY_DENSE && l->call > 1 &&
+         l->images <= 1;
+}
+
+static bool dense_rows_takes(const Lower *l) {
+  return kernel_whole_batch(l->kernel) || dense_rows_compared(l);
+}
+
+static Cycles dense_rows_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)choice;
+  const Node *forward = node_forward(l->node);
+  const int64_t weights = shape_row_elements(forward->in[0]->shape) * shape_row_elements(forward->shape),
+                macs = l->call ? node_macs(l->node) : weights;
+  return cost_together(target, macs, 4 * macs, l->call ? l->call : l->batch, l->weight_bytes);
+}
+
+static const char *dense_rows_refused(const Lower *l, const Choice *choice) {
+  const double alone = cost_kernel(l, l->target, choice).total;
+  const bool worth = dense_rows_cycles(l, l->target, choice).total < CANDIDATE_GAIN * alone;
+  return dense_rows_compared(l) && worth ? "so few weights stay in the first caches" : NULL;
+}
+
+const Schedule schedule_dense_rows = {.name = "all images at once",
+                                      .families = FAMILY_BIT(FAMILY_DENSE) | FAMILY_BIT(FAMILY_DENSE_INPUT) |
+                                                  FAMILY_BIT(FAMILY_DENSE_WEIGHTS),
+                                      .takes = dense_rows_takes,
+                                      .compared = dense_rows_compared,
+                                      .refused = dense_rows_refused,
+                                      .cycles = dense_rows_cycles,
+                                      .build = dense_rows_build};

@@ -12,7 +12,7 @@
 //
 // The gradients of a panel of inputs lie on the stack until all of the inner axis has been added.
 #include "base/number.h"
-#include "schedule/choice.h"
+#include "schedule/float/phases.h"
 #include "schedule/float/dense_strassen.h"
 #include "schedule/float/images.h"
 #include "schedule/schedule.h"
@@ -276,7 +276,8 @@ static Product product_of(const Lower *l) {
   return p;
 }
 
-const char *dense_strassen_refused(const Lower *l) {
+static const char *dense_strassen_refused(const Lower *l, const Choice *choice) {
+  (void)choice;
   const Node *forward = node_forward(l->node);
   const int64_t width = 4 * STRASSEN_VECTORS * l->target->lanes, images = ceil_divide(l->rows, 2);
   if (l->target->lanes == 1) return "no vectors";
@@ -286,8 +287,8 @@ const char *dense_strassen_refused(const Lower *l) {
   return l->exact ? "--exact" : NULL;
 }
 
-bool schedule_dense_strassen(Lower *l) {
-  if (l->node->op->family == FAMILY_DENSE) return schedule_dense_strassen_forward(l);
+static bool dense_strassen_build(Lower *l) {
+  if (l->node->op->family == FAMILY_DENSE) return dense_strassen_forward(l);
   Product p = product_of(l);
   p.l = l;
   Nest *b = l->b;
@@ -306,3 +307,37 @@ bool schedule_dense_strassen(Lower *l) {
               STRASSEN_VECTORS, p.lanes);
   return true;
 }
+
+/* ---- as a candidate ---- */
+static bool dense_strassen_takes(const Lower *l) { return takes_whole_batch(l) && !l->call; }
+
+static void dense_strassen_sizes(const Lower *l, Choices *choices) {
+  (void)l;
+  choices_add(choices, (Choice){.m = 2});
+}
+
+static Cycles dense_strassen_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)choice;
+  return cost_dense_strassen(target, l->node, l->batch, l->weight_bytes);
+}
+
+static WinogradError dense_strassen_error(const Lower *l, const Choice *choice) {
+  (void)choice;
+  const Node *forward = node_forward(l->node);
+  switch (l->node->op->family) {
+  case FAMILY_DENSE: return strassen_error(1, shape_row_elements(forward->in[0]->shape));
+  case FAMILY_DENSE_INPUT: return strassen_error(1, shape_row_elements(forward->shape));
+  default: return strassen_error(1, l->batch);
+  }
+}
+
+const Schedule schedule_dense_strassen = {
+    .name = "all images by Strassen",
+    .tuning_name = "strassen",
+    .families = FAMILY_BIT(FAMILY_DENSE) | FAMILY_BIT(FAMILY_DENSE_INPUT) | FAMILY_BIT(FAMILY_DENSE_WEIGHTS),
+    .takes = dense_strassen_takes,
+    .sizes = dense_strassen_sizes,
+    .refused = dense_strassen_refused,
+    .cycles = dense_strassen_cycles,
+    .error = dense_strassen_error,
+    .build = dense_strassen_build};

@@ -23,5 +23,5 @@ void dense_image_factors(Nest *, const ImageFactors *, const Ix *m, const Ix *fi
 /* `part` numbers of image n from `at` on; zeros where there is no such image. */
 Val dense_of_image(Nest *, const Ix *count, Buf *values, const Ix *n, const Ix *at, int part, int lanes);
 
-bool schedule_dense_strassen_forward(Lower *); /* dense_strassen_forward.c */
+bool dense_strassen_forward(Lower *); /* dense_strassen_forward.c */
 #endif

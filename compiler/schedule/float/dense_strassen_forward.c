@@ -181,7 +181,7 @@ static void chunk_of(Nest *b, const Forward *f, const Ix *first, int64_t units) 
   finish(b, f, &chunk);
 }
 
-bool schedule_dense_strassen_forward(Lower *l) {
+bool dense_strassen_forward(Lower *l) {
   Forward f = {.l = l,
                .units = shape_row_elements(l->node->shape) / 2,
                .inputs = shape_row_elements(l->node->in[0]->shape) / 2,

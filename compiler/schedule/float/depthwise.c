@@ -6,6 +6,7 @@
 // may lie outside are tested, and the second row of the last tile is not stored where there is none. A block
 // of channels goes through the whole picture before the next one, so that the rows that tiles share are in
 // the first cache. With a multiplier above 1 the channels of a group are convolved directly (conv_direct.c).
+#include <math.h>
 #include "base/number.h"
 #include "kernel/walk.h"
 #include "schedule/float/direct.h"
@@ -18,8 +19,6 @@ typedef struct Depthwise {
   int lanes;
   Buf *w, *bias; /* [ky][kx][channel], [channel], padded to whole vectors */
 } Depthwise;
-
-static bool one_to_one(const Correlation *k) { return k->l == 1 && k->s == 1; }
 
 static Depthwise begin(Lower *l, bool spread) {
   Depthwise d = {.l = l, .k = correlation_of(l->node)};
@@ -365,9 +364,7 @@ static void all_rows(const Depthwise *d, const Plan *plan) {
         nest_call(b, r->fn, y * r->tile.lines, block);
 }
 
-bool schedule_depthwise(Lower *l) {
-  const Correlation k = correlation_of(l->node);
-  if (!one_to_one(&k)) return schedule_conv(l);
+static bool depthwise_build(Lower *l) {
   const Depthwise d = begin(l, false);
   Plan plan = {.y = axis_gathered(&d.k, 0), .x = axis_gathered(&d.k, 1)};
   plan_rows(&d, &plan, "");
@@ -375,13 +372,13 @@ bool schedule_depthwise(Lower *l) {
   all_rows(&d, &plan);
   lower_about(l, "tiles of %dx%d pixels x a vector of %d channels", plan.rows->tile.lines,
               plan.rows->tile.pixels, d.lanes);
+  cost_padding_detail(l, &d.k);
   return true;
 }
 
-bool schedule_depthwise_scatter(Lower *l) {
+static bool depthwise_scatter_build(Lower *l) {
   const Correlation k = correlation_of(l->node);
   const int64_t sy = k.stride[0], sx = k.stride[1];
-  if (!one_to_one(&k)) return schedule_conv_scatter(l);
   if (sy * sx > MOST_PHASES) return false;
   const Depthwise d = begin(l, true);
   Nest *b = l->b;
@@ -456,9 +453,8 @@ static void add_channels(Nest *b, const Lower *l, const Correlation *k, const Ta
   }
 }
 
-bool schedule_depthwise_weights(Lower *l) {
+static bool depthwise_weights_build(Lower *l) {
   const Correlation k = correlation_of(l->node);
-  if (!one_to_one(&k)) return schedule_conv_weights(l);
   TapRun column[MOST_TAP_RUNS];
   const int ncolumns = axis_runs(&k, 1, column);
   if (ncolumns < 0 || k.kernel[1] > MOST_UNROLLED) return false;
@@ -478,3 +474,34 @@ bool schedule_depthwise_weights(Lower *l) {
   lower_about(l, "the taps of a row x vectors of %d channels", lanes);
   return true;
 }
+
+/* A vector of channels has the products of one input channel. */
+static Cycles depthwise_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  Cycles c = cost_kernel(l, target, choice);
+  Correlation k = correlation_of(l->node);
+  k.s = k.groups;
+  k.groups = k.l = 1;
+  c.products = cost_direct(target, &k, l->weight_bytes).products;
+  c.total = fmax(c.products, c.memory);
+  return c;
+}
+
+const Schedule schedule_depthwise = {.name = "channels apart",
+                                     .families = FAMILY_BIT(FAMILY_CONV) | FAMILY_BIT(FAMILY_DEPTHWISE),
+                                     .takes = takes_depthwise,
+                                     .cycles = depthwise_cycles,
+                                     .build = depthwise_build};
+
+const Schedule schedule_depthwise_scatter = {.name = "channels apart",
+                                             .families = FAMILY_BIT(FAMILY_CONV_SCATTER) |
+                                                         FAMILY_BIT(FAMILY_DEPTHWISE_SCATTER),
+                                             .takes = takes_depthwise,
+                                             .cycles = depthwise_cycles,
+                                             .build = depthwise_scatter_build};
+
+const Schedule schedule_depthwise_weights = {.name = "weight gradient",
+                                             .families = FAMILY_BIT(FAMILY_CONV_WEIGHTS) |
+                                                         FAMILY_BIT(FAMILY_DEPTHWISE_WEIGHTS),
+                                             .takes = takes_depthwise,
+                                             .cycles = cost_kernel,
+                                             .build = depthwise_weights_build};

@@ -7,6 +7,7 @@
 #ifndef CNNC_DIRECT_H
 #define CNNC_DIRECT_H
 #include "schedule/float/axis.h"
+#include "schedule/float/phases.h"
 #include "schedule/schedule.h"
 
 typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block][width] */
@@ -55,6 +56,7 @@ Tiling direct_tiling(const Lower *, int64_t width, int vectors); /* for so many 
 enum { MOST_TILES = 5 };
 int direct_tiles(const Lower *, int pixels[MOST_TILES],
                  int *most); /* tiles for a convolution, its own first; the widest that fits the registers */
+const char *direct_pixels_refused(const Lower *, const Choice *); /* a measured tile that is too wide */
 int64_t direct_unit(const Lower *, int64_t channels); /* floats of the vectors that packs are padded to:
                                                          depends on the file and the shape alone */
 void direct_fill(Lower *, Buf *bias,

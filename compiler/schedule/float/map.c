@@ -29,7 +29,7 @@ static bool few_bytes(const Lower *l) {
   return l->in[0]->as_floats && shape_extent(l->node->shape).c < l->target->lanes;
 }
 
-bool schedule_map(Lower *l) {
+static bool map_build(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
   const Ix zero = {0};
@@ -46,3 +46,8 @@ bool schedule_map(Lower *l) {
     walk_channels(l, e.c, &y, &zero, row, NULL);
   return true;
 }
+
+const Schedule schedule_map = {.name = "element by element",
+                               .families = FAMILY_BIT(FAMILY_MAP),
+                               .cycles = cost_kernel,
+                               .build = map_build};

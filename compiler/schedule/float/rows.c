@@ -3,14 +3,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
+#include "schedule/float/phases.h"
+#include "schedule/float/rows.h"
+#include "schedule/float/strassen.h"
 #include "schedule/schedule.h"
 
 enum { FEWEST_IMAGES = 8 }; /* of a large dense layer in training */
 /* Of the predicted time image by image: phases of images end before and begin after it. A gradient of weights
  * wants values of the forward pass, too, which then are kept, not computed again. */
 static const double WORTH = 0.9, WORTH_KEEPING = 0.7;
-
-static bool one_by_one(const Correlation *k) { return k->stride[0] == 1 && k->stride[1] == 1; }
 
 static Cycles by_winograd(const RowsCosts *c, const Node *node, const Correlation *k, int m, int64_t batch) {
   return node->op->family == FAMILY_CONV_WEIGHTS
@@ -20,19 +21,19 @@ static Cycles by_winograd(const RowsCosts *c, const Node *node, const Correlatio
 
 static Cycles directly(const RowsCosts *c, const Node *node, const Correlation *k, int64_t batch) {
   if (node->op->family == FAMILY_CONV_WEIGHTS) return cost_weights(c->target, k);
-  Cycles cycles = correlation_spreads(node) && !one_by_one(k) ? cost_phases(c->target, k, c->weight_bytes)
-                                                              : cost_direct(c->target, k, c->weight_bytes);
+  Cycles cycles = correlation_spreads(node) && !no_stride(k) ? cost_phases(c->target, k, c->weight_bytes)
+                                                             : cost_direct(c->target, k, c->weight_bytes);
   if (c->training)
     cycles.total += c->target->rates->packed_point * (double)cycles.weight_bytes / 4 / (double)batch;
   return cycles;
 }
 
 Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
-  const Correlation own = correlation_of(node), k = one_by_one(&own) ? correlation_gathering(node) : own;
+  const Correlation own = correlation_of(node), k = correlation_ranked(node);
   const bool weights = node->op->family == FAMILY_CONV_WEIGHTS;
   Cycles best = directly(c, node, &k, batch);
   int m[WINOGRAD_SIZES];
-  const bool phases = correlation_spreads(node) && !one_by_one(&own);
+  const bool phases = correlation_spreads(node) && !no_stride(&own);
   const int sizes =
       phases || winograd_refused_for(c->arena, c->target, c->exact, weights, &k) ? 0 : winograd_sizes(&k, m);
   for (int i = 0; i < sizes; i++) {
@@ -70,7 +71,7 @@ Cycles rows_directly(const RowsCosts *c, const Node *node, int64_t batch) {
 const char *rows_winograd_refused(const RowsCosts *c, const Node *node) {
   const bool weights = node->op->family == FAMILY_CONV_WEIGHTS;
   const Correlation own = correlation_of(node), k = correlation_gathering(node);
-  if (!one_by_one(&own) && correlation_spreads(node)) return "a stride";
+  if (!no_stride(&own) && correlation_spreads(node)) return "a stride";
   if (k.dilation[0] != 1 || k.dilation[1] != 1) return "a dilation";
   return winograd_refused_for(c->arena, c->target, c->exact, weights, &k);
 }
@@ -110,3 +111,40 @@ bool rows_pay(const void *rows_costs, const Node *node, int64_t batch, int64_t k
   default: return conv_pays(costs, node, batch, kept);
   }
 }
+
+/* ---- as candidates ---- */
+RowsCosts rows_costs(const Lower *l) {
+  return (RowsCosts){.target = l->layout,
+                     .weight_bytes = l->weight_bytes,
+                     .training = !l->call,
+                     .exact = l->exact,
+                     .arena = l->arena};
+}
+
+const char *conv_rows_refused(const Lower *l, const Choice *choice) {
+  (void)choice;
+  const RowsCosts costs = rows_costs(l);
+  return rows_direct_refused(&costs, l->node);
+}
+
+Cycles conv_rows_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)target;
+  (void)choice;
+  const RowsCosts costs = rows_costs(l);
+  return rows_directly(&costs, l->node, l->batch);
+}
+
+static Cycles image_by_image_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)target;
+  (void)choice;
+  const RowsCosts costs = rows_costs(l);
+  return rows_alone(&costs, l->node, l->batch);
+}
+
+/* What the plan decided against. */
+const Schedule schedule_image_by_image = {
+    .name = "image by image",
+    .families = FAMILY_BIT(FAMILY_CONV) | FAMILY_BIT(FAMILY_CONV_SCATTER) | FAMILY_BIT(FAMILY_CONV_WEIGHTS),
+    .takes = takes_whole_batch,
+    .compared = takes_whole_batch,
+    .cycles = image_by_image_cycles};

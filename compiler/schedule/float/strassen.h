@@ -13,6 +13,12 @@ enum { STRASSEN_BLOCKS = 4, STRASSEN_PRODUCTS = 7, STRASSEN_LEVELS = 2 /* most *
  * channels. */
 WinogradError strassen_error(int levels, int64_t channels);
 
+/* conv_strassen.c: the algorithm with so many parts along each axis of a matrix: 2, or 4 where it is applied
+ * twice. */
+bool strassen_takes(const Correlation *); /* as a gathering: is it the product of two matrices? */
+const char *strassen_refused_for(Arena *, const Target *layout, bool exact, const Correlation *, int parts);
+const char *strassen_name(int parts);
+
 /* The additions as statements: four blocks of the left matrix, or of the right one, become the factors of the
  * seven products; seven products become the four blocks of the result. What is added are floats, halves or
  * words modulo 2^32: sums and differences are made by two functions. */

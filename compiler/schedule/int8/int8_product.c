@@ -561,7 +561,15 @@ static bool schedule_transposed(Lower *l) {
 }
 
 /* Sums of two values follow the target by themselves: kernel/walk.h. */
-bool schedule_int8(Lower *l) {
+static bool int8_build(Lower *l) {
   if (l->node->op == &op_int8_transposed) return schedule_transposed(l);
   return l->node->op == &op_int8_product && schedule_product(l);
 }
+
+static bool int8_takes(const Lower *l) { return !l->target->dsp; }
+
+const Schedule schedule_int8 = {.name = "8 bits",
+                                .families = FAMILY_BIT(FAMILY_INT8),
+                                .takes = int8_takes,
+                                .cycles = cost_kernel,
+                                .build = int8_build};

@@ -1,6 +1,6 @@
-// dsp.c: which schedule a kernel of 8 bits takes on a board.
+// dsp.c: what int8 schedules of boards share: their cycles, their forms, and plain loops beside them.
 // SPDX-License-Identifier: Apache-2.0
-#include "schedule/mcu/helium.h"
+#include "schedule/mcu/dsp.h"
 
 /* ---- cycles ---- */
 static double cycles_of(const CpuCycles *of, const DspWork *work) {
@@ -34,7 +34,9 @@ int64_t dsp_bytes(int n, const int64_t *words) {
 }
 
 /* Products one by one: two bytes, less a zero, their product, and what the loop takes. */
-static Cycles plain_cycles(const Lower *l) {
+static Cycles plain_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)target;
+  (void)choice;
   const double outputs = (double)shape_row_elements(l->node->shape);
   /* By vectors about 40 instructions, as three values change their scale; nothing else is offered there. */
   if (l->node->op == &op_int8_combine && l->target->lanes > 1)
@@ -54,82 +56,40 @@ static Cycles plain_cycles(const Lower *l) {
   return c;
 }
 
-/* ---- what there is ---- */
+/* ---- which kernels ---- */
 bool dsp_takes(const Lower *l) {
   return l->node->op->family == FAMILY_INT8 && l->target->dsp && l->layout->dsp && !l->threads && !l->plain &&
          !int8_is_wide(l->node);
 }
 
-/* Vectors do all layers that they can do: no other schedule comes near. */
-static bool has_vectors(const Lower *l) {
-  if (l->target->dot != DOT_ACROSS || l->node->op == &op_int8_transposed) return false;
-  return !(int8_geometry(l->node).groups > 1 ? helium_depthwise_refused : helium_product_refused)(l);
+const char *dsp_limits(const Lower *l) {
+  const Correlation k =
+      l->node->op == &op_int8_transposed ? int8_transposed_geometry(l->node) : int8_geometry(l->node);
+  return correlation_near_limits(&k) ? "sizes near the limits of an index" : NULL;
 }
 
-static void offer(const Lower *l, Decision *d, const char *name, Choice choice, const char *refused,
-                  Cycles (*cycles)(const Lower *)) {
-  Candidate c = {.choice = choice, .name = name, .refused = refused};
-  if (!refused) c.cycles = cycles(l);
-  vec_push(l->arena, d->candidates, c);
+/* ---- two forms: with larger and with small constants ---- */
+void dsp_forms(const Lower *l, Choices *choices) {
+  (void)l;
+  for (int small = 0; small < 2; small++) choices_add(choices, (Choice){.small = small});
 }
 
-/* The form with small constants comes behind that with larger ones. */
-static void offer_direct(const Lower *l, Decision *d, const char *name, const char *limits,
-                         const char *(*refused)(const Lower *, bool), Cycles (*cycles)(const Lower *, bool)) {
-  for (int small = 0; small < 2; small++) {
-    Candidate c = {.choice = {.method = METHOD_DIRECT, .small = small},
-                   .name = small ? arena_printf(l->arena, "%s, small constants", name) : name,
-                   .refused = limits ? limits : refused(l, small)};
-    if (!c.refused && !small && l->small >= SMALL_MOST && !refused(l, true))
-      c.refused = "no flash is left for its constants";
-    if (!c.refused) c.cycles = cycles(l, small);
-    vec_push(l->arena, d->candidates, c);
-  }
+const char *dsp_form_title(const Lower *l, const Choice *choice) {
+  const char *name = choice->schedule->name;
+  return choice->small ? arena_printf(l->arena, "%s, small constants", name) : name;
 }
 
-static void offer_winograd(const Lower *l, Decision *d, int m, const char *limits) {
-  Candidate c = {.choice = {.method = METHOD_WINOGRAD, .m = m},
-                 .name = m == 4 ? "Winograd F(4x4,3x3)" : "Winograd F(2x2,3x3)",
-                 .refused = limits ? limits : dsp_winograd_refused(l, m)};
-  if (!c.refused) c.cycles = dsp_winograd_cycles(l, m);
-  vec_push(l->arena, d->candidates, c);
+const char *dsp_form_refused(const Lower *l, bool small, const char *(*refused)(const Lower *, bool small)) {
+  const char *limits = dsp_limits(l), *why = limits ? limits : refused(l, small);
+  if (!why && !small && l->small >= SMALL_MOST && !refused(l, true))
+    return "no flash is left for its constants";
+  return why;
 }
 
-void dsp_offer(const Lower *l, Decision *d) {
-  static const Choice own = {.method = METHOD_OWN}, direct = {.method = METHOD_DIRECT};
-  offer(l, d, "plain loops", own, NULL, plain_cycles);
-  if (l->node->op == &op_int8_combine) {
-    offer(l, d, "in 32 bits", direct, l->target->lanes > 1 ? "plain loops have vectors" : dsp_sum_refused(l),
-          dsp_sum_cycles);
-    return;
-  }
-  if (l->node->op == &op_int8_transposed) {
-    const Correlation k = int8_transposed_geometry(l->node);
-    offer_direct(l, d, "two pixels, 4 filters",
-                 correlation_near_limits(&k) ? "sizes near the limits of an index" : NULL, dsp_direct_refused,
-                 dsp_direct_cycles);
-    return;
-  }
-  const Correlation k = int8_geometry(l->node);
-  const char *limits = correlation_near_limits(&k) ? "sizes near the limits of an index" : NULL;
-  if (has_vectors(l)) {
-    offer(l, d, "vectors", direct, limits, k.groups > 1 ? helium_depthwise_cycles : helium_product_cycles);
-    return;
-  }
-  if (k.groups > 1) offer_direct(l, d, "four channels", limits, dsp_depthwise_refused, dsp_depthwise_cycles);
-  else offer_direct(l, d, "two pixels, 4 filters", limits, dsp_direct_refused, dsp_direct_cycles);
-  for (int m = 4; k.groups == 1 && k.kernel[0] == 3 && k.kernel[1] == 3 && m >= 2; m -= 2)
-    offer_winograd(l, d, m, limits);
-}
+Small dsp_form_small(const Choice *choice) { return choice->small ? SMALL_MOST : SMALL_BYTES; }
 
-bool schedule_dsp(Lower *l) {
-  if (!dsp_takes(l) || l->choice.method == METHOD_OWN) return false;
-  if (l->node->op == &op_int8_combine) return schedule_dsp_sum(l);
-  if (has_vectors(l)) {
-    (int8_geometry(l->node).groups > 1 ? schedule_helium_depthwise : schedule_helium_product)(l);
-    return true;
-  }
-  if (l->choice.method == METHOD_WINOGRAD) return schedule_dsp_winograd(l);
-  if (l->node->op == &op_int8_transposed) return schedule_dsp_direct(l);
-  return int8_geometry(l->node).groups > 1 ? schedule_dsp_depthwise(l) : schedule_dsp_direct(l);
-}
+const Schedule schedule_dsp_plain = {.name = "plain loops",
+                                     .families = FAMILY_BIT(FAMILY_INT8),
+                                     .takes = dsp_takes,
+                                     .cycles = plain_cycles,
+                                     .small = dsp_form_small};

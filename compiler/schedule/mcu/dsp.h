@@ -5,12 +5,16 @@
 #ifndef CNNC_SCHEDULE_DSP_H
 #define CNNC_SCHEDULE_DSP_H
 #include "ops/int8/int8.h"
-#include "schedule/choice.h"
+#include "schedule/schedule.h"
 
 /* ---- dsp.c ---- */
-bool dsp_takes(const Lower *);             /* are they this kernel's? */
-void dsp_offer(const Lower *, Decision *); /* plain loops, and what of them there is for it */
-bool schedule_dsp(Lower *);                /* the one that was chosen; false: plain loops, nothing is built */
+bool dsp_takes(const Lower *);         /* are they this kernel's? */
+const char *dsp_limits(const Lower *); /* why its sizes are too large; NULL: they are not */
+/* Schedules with two forms, with larger and with small constants: their members of Schedule. */
+void dsp_forms(const Lower *, Choices *);
+const char *dsp_form_title(const Lower *, const Choice *);
+const char *dsp_form_refused(const Lower *, bool small, const char *(*refused)(const Lower *, bool small));
+Small dsp_form_small(const Choice *);
 
 /* Instructions, but those of loops. */
 typedef struct DspWork {
@@ -21,21 +25,6 @@ Cycles dsp_cycles(const Lower *, DspWork products, DspWork others);
 DspWork dsp_finish_work(const Lower *, double outputs); /* sums become 8 bits */
 DspWork dsp_small_work(double filters); /* what small constants take longer, read for so many filters */
 int64_t dsp_bytes(int n, const int64_t *words); /* of arrays of the model, of so many words each */
-
-/* ---- a file each ---- */
-/* Direct convolutions and depthwise ones have two forms, with larger and with small constants. */
-bool schedule_dsp_direct(Lower *);
-const char *dsp_direct_refused(const Lower *, bool small); /* why it cannot be done that way; NULL: it can */
-Cycles dsp_direct_cycles(const Lower *, bool small);
-bool schedule_dsp_winograd(Lower *);
-Cycles dsp_winograd_cycles(const Lower *, int m); /* of tiles of m x m outputs: 2 or 4 */
-const char *dsp_winograd_refused(const Lower *, int m);
-bool schedule_dsp_depthwise(Lower *);
-Cycles dsp_depthwise_cycles(const Lower *, bool small);
-const char *dsp_depthwise_refused(const Lower *, bool small);
-bool schedule_dsp_sum(Lower *); /* of values */
-Cycles dsp_sum_cycles(const Lower *);
-const char *dsp_sum_refused(const Lower *);
 
 /* ---- dsp_finish.c ---- */
 /* What is known of a filter from its weights, for every input there can be. Padding is 0. */

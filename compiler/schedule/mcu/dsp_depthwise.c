@@ -11,7 +11,7 @@
 //
 // With stride 2 there is no second pixel. Rows and columns of tall maps are exchanged, so that rows are long.
 #include "base/number.h"
-#include "schedule/mcu/dsp.h"
+#include "schedule/mcu/helium.h"
 
 enum {
   TAPS = 3,
@@ -59,7 +59,7 @@ static Depthwise depthwise_of(const Node *node) {
 }
 
 /* Small constants are fewer bytes in any case. */
-const char *dsp_depthwise_refused(const Lower *l, bool small) {
+static const char *dsp_depthwise_form_refused(const Lower *l, bool small) {
   (void)small;
   const Correlation k = int8_geometry(l->node);
   if (k.l != 1 || k.s != 1 || k.groups % CHANNELS) return "no depthwise convolution of 4, 8, ... channels";
@@ -71,7 +71,9 @@ const char *dsp_depthwise_refused(const Lower *l, bool small) {
   return NULL;
 }
 
-Cycles dsp_depthwise_cycles(const Lower *l, bool small) {
+static Cycles dsp_depthwise_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)target;
+  const bool small = choice->small;
   const Depthwise d = depthwise_of(l->node);
   const double channels = (double)d.k.groups, outputs = channels * (double)(d.k.small.h * d.k.small.w),
                words = channels * (double)(ceil_divide(d.k.small.h, d.rows) * d.plane_rows * d.pairs),
@@ -268,7 +270,7 @@ static void channel_nest(Lower *l, const Depthwise *d, const Ix *c, const Ix *ch
   }
 }
 
-bool schedule_dsp_depthwise(Lower *l) {
+static bool dsp_depthwise_build(Lower *l) {
   Depthwise d = depthwise_of(l->node);
   Nest *b = l->b;
   make_constants(l, &d);
@@ -285,3 +287,23 @@ bool schedule_dsp_depthwise(Lower *l) {
     }
   return true;
 }
+
+static bool dsp_depthwise_takes(const Lower *l) {
+  return dsp_takes(l) && l->node->op == &op_int8_product && !helium_takes(l) &&
+         int8_geometry(l->node).groups > 1;
+}
+
+static const char *dsp_depthwise_refused(const Lower *l, const Choice *choice) {
+  return dsp_form_refused(l, choice->small, dsp_depthwise_form_refused);
+}
+
+const Schedule schedule_dsp_depthwise = {.name = "four channels",
+                                         .tuning_name = "direct",
+                                         .families = FAMILY_BIT(FAMILY_INT8),
+                                         .takes = dsp_depthwise_takes,
+                                         .sizes = dsp_forms,
+                                         .title = dsp_form_title,
+                                         .refused = dsp_depthwise_refused,
+                                         .cycles = dsp_depthwise_cycles,
+                                         .build = dsp_depthwise_build,
+                                         .small = dsp_form_small};

@@ -15,7 +15,7 @@
 // of these pairs.
 #include <math.h>
 #include "base/number.h"
-#include "schedule/mcu/dsp.h"
+#include "schedule/mcu/helium.h"
 
 enum {
   FILTERS = 4,    /* of a tile */
@@ -108,7 +108,7 @@ static bool pairs_fit(const DspFilter *filter, int64_t filters) {
   return true;
 }
 
-const char *dsp_direct_refused(const Lower *l, bool small) {
+static const char *dsp_direct_form_refused(const Lower *l, bool small) {
   const Direct d = direct_of(l->node);
   const Correlation *k = &d.k;
   if (k->groups != 1) return "groups of channels";
@@ -172,7 +172,9 @@ static void choose_together(const Lower *l, Direct *d) {
     }
 }
 
-Cycles dsp_direct_cycles(const Lower *l, bool small) {
+static Cycles dsp_direct_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)target;
+  const bool small = choice->small;
   Direct d = direct_of(l->node);
   d.small = small;
   choose_together(l, &d);
@@ -521,7 +523,7 @@ static void pixels_side_by_side(Buf *buf) {
   room[0] = dim[0] = 1;
 }
 
-bool schedule_dsp_direct(Lower *l) {
+static bool dsp_direct_build(Lower *l) {
   Direct d = direct_of(l->node);
   Nest *b = l->b;
   d.small = l->choice.small;
@@ -546,3 +548,23 @@ bool schedule_dsp_direct(Lower *l) {
   }
   return true;
 }
+
+static bool dsp_direct_takes(const Lower *l) {
+  if (!dsp_takes(l) || l->node->op == &op_int8_combine) return false;
+  return l->node->op == &op_int8_transposed || (!helium_takes(l) && int8_geometry(l->node).groups == 1);
+}
+
+static const char *dsp_direct_refused(const Lower *l, const Choice *choice) {
+  return dsp_form_refused(l, choice->small, dsp_direct_form_refused);
+}
+
+const Schedule schedule_dsp_direct = {.name = "two pixels, 4 filters",
+                                      .tuning_name = "direct",
+                                      .families = FAMILY_BIT(FAMILY_INT8),
+                                      .takes = dsp_direct_takes,
+                                      .sizes = dsp_forms,
+                                      .title = dsp_form_title,
+                                      .refused = dsp_direct_refused,
+                                      .cycles = dsp_direct_cycles,
+                                      .build = dsp_direct_build,
+                                      .small = dsp_form_small};

@@ -24,7 +24,9 @@ static bool operands_fit(const Addition *a) {
 
 static bool result_fits(const Addition *a) { return -a->out.e >= LEAST_SHIFT && -a->out.e <= MOST_SHIFT; }
 
-const char *dsp_sum_refused(const Lower *l) {
+static const char *dsp_sum_refused(const Lower *l, const Choice *choice) {
+  (void)choice;
+  if (l->target->lanes > 1) return "plain loops have vectors";
   const Node *node = l->node;
   const Int8Combine *p = node->detail;
   const Addition *a = &p->addition;
@@ -38,7 +40,9 @@ const char *dsp_sum_refused(const Lower *l) {
   return lower_assumes(l, result_fits(a)) ? NULL : "a result of another size than its operands";
 }
 
-Cycles dsp_sum_cycles(const Lower *l) {
+static Cycles dsp_sum_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)target;
+  (void)choice;
   const double outputs = (double)shape_row_elements(l->node->shape);
   const int n = l->node->nin;
   return dsp_cycles(l, (DspWork){.loads = n * outputs, .stores = outputs, .others = (8 + 4 * n) * outputs},
@@ -90,7 +94,7 @@ static void element(Lower *l, const Ix *y, const Ix *x, const Ix *c) {
   lower_store(l, convert(dsp_cut(l, finished(l, p, sum), p->stored), I8), y, x, c, 1, 1);
 }
 
-bool schedule_dsp_sum(Lower *l) {
+static bool dsp_sum_build(Lower *l) {
   Nest *b = l->b;
   const Int8Combine *p = l->node->detail;
   const Extent e = shape_extent(l->node->shape);
@@ -108,3 +112,14 @@ bool schedule_dsp_sum(Lower *l) {
         }
   return true;
 }
+
+static bool dsp_sum_takes(const Lower *l) { return dsp_takes(l) && l->node->op == &op_int8_combine; }
+
+const Schedule schedule_dsp_sum = {.name = "in 32 bits",
+                                   .tuning_name = "direct",
+                                   .families = FAMILY_BIT(FAMILY_INT8),
+                                   .takes = dsp_sum_takes,
+                                   .refused = dsp_sum_refused,
+                                   .cycles = dsp_sum_cycles,
+                                   .build = dsp_sum_build,
+                                   .small = dsp_form_small};

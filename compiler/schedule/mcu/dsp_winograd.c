@@ -11,7 +11,7 @@
 //
 // The sum at point (1,1) enters every output once: it begins at 576 or 4 times the bias. Four times fewer
 // products, or 2.25 times, in weights of 16 bits that are 8 or 3.6 times as large.
-#include "schedule/mcu/dsp.h"
+#include "schedule/mcu/helium.h"
 #include "schedule/int8/int8_words.h"
 
 enum { MOST_M = 4, MOST_SIDE = MOST_M + 2, SUMS = 8, WORDS = 4, WIDE = 16 };
@@ -42,7 +42,10 @@ static bool sums_fit(const DspFilter *filter, int64_t filters, int m) {
   return true;
 }
 
-const char *dsp_winograd_refused(const Lower *l, int m) {
+static const char *dsp_winograd_refused(const Lower *l, const Choice *choice) {
+  const int m = choice->m;
+  const char *limits = dsp_limits(l);
+  if (limits) return limits;
   const Winograd8 d = winograd_of_layer(l->node, m);
   const Correlation *k = &d.k;
   if (l->exact) return "--exact";
@@ -61,7 +64,9 @@ const char *dsp_winograd_refused(const Lower *l, int m) {
 /* A word of an input is split in each row of a tile and, of tiles side by side, in m columns and what two
  * tiles share; an output is joined in each row and in m columns. Loops and what compilers spill add a
  * fifth. Each point begins and ends a loop over the channels. */
-Cycles dsp_winograd_cycles(const Lower *l, int m) {
+static Cycles dsp_winograd_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)target;
+  const int m = choice->m;
   const Winograd8 d = winograd_of_layer(l->node, m);
   const double tiles = (double)(d.k.large.h / m * (d.k.large.w / m)), filters = (double)d.k.s,
                words = (double)d.words, products = tiles * (double)d.points * words * filters,
@@ -280,7 +285,7 @@ static void tiles_nest(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *tx)
   }
 }
 
-bool schedule_dsp_winograd(Lower *l) {
+static bool dsp_winograd_build(Lower *l) {
   Winograd8 d = winograd_of_layer(l->node, l->choice.m);
   Nest *b = l->b;
   make_constants(l, &d);
@@ -297,3 +302,32 @@ bool schedule_dsp_winograd(Lower *l) {
     }
   return true;
 }
+
+/* ---- as a candidate ---- */
+static bool dsp_winograd_takes(const Lower *l) {
+  if (!dsp_takes(l) || l->node->op != &op_int8_product || helium_takes(l)) return false;
+  const Correlation k = int8_geometry(l->node);
+  return k.groups == 1 && k.kernel[0] == 3 && k.kernel[1] == 3;
+}
+
+static void dsp_winograd_sizes(const Lower *l, Choices *choices) {
+  (void)l;
+  for (int m = 4; m >= 2; m -= 2) choices_add(choices, (Choice){.m = m});
+}
+
+static const char *dsp_winograd_title(const Lower *l, const Choice *choice) {
+  return arena_printf(l->arena, "Winograd F(%dx%d,3x3)", choice->m, choice->m);
+}
+
+static Small dsp_winograd_small(const Choice *choice) { return choice->m > 2 ? SMALL_NOT : SMALL_TILES; }
+
+const Schedule schedule_dsp_winograd = {.name = "Winograd",
+                                        .tuning_name = "winograd",
+                                        .families = FAMILY_BIT(FAMILY_INT8),
+                                        .takes = dsp_winograd_takes,
+                                        .sizes = dsp_winograd_sizes,
+                                        .title = dsp_winograd_title,
+                                        .refused = dsp_winograd_refused,
+                                        .cycles = dsp_winograd_cycles,
+                                        .build = dsp_winograd_build,
+                                        .small = dsp_winograd_small};

@@ -59,7 +59,7 @@ static Across across_of(const Lower *l) {
   return d;
 }
 
-const char *helium_product_refused(const Lower *l) {
+static const char *helium_product_impossible(const Lower *l) {
   const Correlation k = int8_geometry(l->node);
   const Int8Product *p = l->node->detail;
   if (k.groups != 1) return "groups of channels";
@@ -77,7 +77,9 @@ DspWork helium_finish_work(const Lower *l, double vectors) {
 }
 
 /* Instructions of vectors, and of numbers beside them. */
-Cycles helium_product_cycles(const Lower *l) {
+static Cycles helium_product_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)target;
+  (void)choice;
   const Across d = across_of(l);
   const double pixels = (double)(d.k.small.h * d.k.small.w), vectors = (double)(d.depth / BYTES),
                tiles = (double)(d.k.small.h * ceil_divide(d.k.small.w, d.pixels)),
@@ -274,7 +276,7 @@ static void see_as_row(Buf *out, const Extent *seen) {
   for (int i = 0; i < 3; i++) out->room[i] = out->dim[i] = dim[i];
 }
 
-void schedule_helium_product(Lower *l) {
+static bool helium_product_build(Lower *l) {
   Nest *b = l->b;
   Across d = across_of(l);
   const Extent small = d.k.small;
@@ -295,4 +297,27 @@ void schedule_helium_product(Lower *l) {
     const Ix none = {0}, x = none + small.w - rest;
     if (rest) tile_nest(l, &d, &(Tile){.pixels = (int)rest, .y = &y, .x = &x});
   }
+  return true;
+}
+
+static bool helium_product_takes(const Lower *l) {
+  return helium_may(l) && int8_geometry(l->node).groups == 1 && !helium_product_impossible(l);
+}
+
+const Schedule schedule_helium_product = {.name = "vectors",
+                                          .tuning_name = "direct",
+                                          .families = FAMILY_BIT(FAMILY_INT8),
+                                          .takes = helium_product_takes,
+                                          .refused = helium_refused,
+                                          .cycles = helium_product_cycles,
+                                          .build = helium_product_build,
+                                          .small = dsp_form_small};
+
+bool helium_may(const Lower *l) {
+  return dsp_takes(l) && l->target->dot == DOT_ACROSS && l->node->op == &op_int8_product;
+}
+
+const char *helium_refused(const Lower *l, const Choice *choice) {
+  (void)choice;
+  return dsp_limits(l);
 }

@@ -6,12 +6,12 @@
 #include "schedule/mcu/dsp.h"
 #include "schedule/int8/int8_words.h"
 
-/* Why it cannot be done that way; NULL: it can. */
-const char *helium_product_refused(const Lower *);
-Cycles helium_product_cycles(const Lower *);
-void schedule_helium_product(Lower *);
-const char *helium_depthwise_refused(const Lower *);
-Cycles helium_depthwise_cycles(const Lower *);
-void schedule_helium_depthwise(Lower *);
+bool helium_may(const Lower *); /* a convolution or dense layer, on a CPU with Helium */
+const char *helium_refused(const Lower *, const Choice *);
 DspWork helium_finish_work(const Lower *, double vectors); /* sums of four channels each become 8 bits */
+
+/* Vectors do all layers that they can do: no other schedule comes near. */
+static inline bool helium_takes(const Lower *l) {
+  return schedule_helium_product.takes(l) || schedule_helium_depthwise.takes(l);
+}
 #endif

@@ -16,7 +16,7 @@ typedef struct Depthwise {
   Buf *weight; /* [units][ky][kx][4] */
 } Depthwise;
 
-const char *helium_depthwise_refused(const Lower *l) {
+static const char *helium_depthwise_impossible(const Lower *l) {
   const Correlation k = int8_geometry(l->node);
   if (k.l != 1 || k.s != 1) return "groups of channels";
   if (l->in[0]->rank != 3 || l->out->rank != 3) return "rows of a leading axis";
@@ -24,7 +24,9 @@ const char *helium_depthwise_refused(const Lower *l) {
   return finish_may(l, DOT_ACROSS, l->node->detail, &k) ? NULL : "a sum might leave 32 bits on the way";
 }
 
-Cycles helium_depthwise_cycles(const Lower *l) {
+static Cycles helium_depthwise_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)target;
+  (void)choice;
   const Correlation k = int8_geometry(l->node);
   const double units = (double)ceil_divide(k.small.c, CHANNELS), pixels = (double)(k.small.h * k.small.w),
                tiles = (double)(k.small.h * ceil_divide(k.small.w, PIXELS)), rows = (double)k.kernel[0],
@@ -136,7 +138,7 @@ static void call_tiles(Nest *b, NestFn *fn, const Ix *y, int64_t lo, int64_t hi,
   NEST_FROM(b, t, lo, hi) nest_call(b, fn, *y, t * step);
 }
 
-void schedule_helium_depthwise(Lower *l) {
+static bool helium_depthwise_build(Lower *l) {
   Nest *b = l->b;
   const Int8Product *p = l->node->detail;
   Depthwise d = {.k = int8_geometry(l->node)};
@@ -163,4 +165,18 @@ void schedule_helium_depthwise(Lower *l) {
       if (rest) nest_call(b, end, y, NEST_Z + steps * pixels);
     }
   }
+  return true;
 }
+
+static bool helium_depthwise_takes(const Lower *l) {
+  return helium_may(l) && int8_geometry(l->node).groups > 1 && !helium_depthwise_impossible(l);
+}
+
+const Schedule schedule_helium_depthwise = {.name = "vectors",
+                                            .tuning_name = "direct",
+                                            .families = FAMILY_BIT(FAMILY_INT8),
+                                            .takes = helium_depthwise_takes,
+                                            .refused = helium_refused,
+                                            .cycles = helium_depthwise_cycles,
+                                            .build = helium_depthwise_build,
+                                            .small = dsp_form_small};

@@ -1,19 +1,19 @@
-/* choice.h: which schedule a kernel takes: what its family offers, what each would cost, which one is taken
+/* choose.h: which schedule a kernel takes: what its family offers, what each would cost, which one is taken
  * and why. */
 // SPDX-License-Identifier: Apache-2.0
-#ifndef CNNC_CHOICE_H
-#define CNNC_CHOICE_H
-#include "schedule/cost.h"
+#ifndef CNNC_CHOOSE_H
+#define CNNC_CHOOSE_H
 #include "schedule/tuning.h"
-#include "schedule/float/winograd.h"
 
 typedef struct Candidate {
-  Choice choice;       /* the method; how it is tiled is left to the schedule */
+  Choice choice;       /* the schedule and its sizes; the rest is left to the schedule */
   const char *name;    /* "Winograd F(4x4,3x3)" */
+  bool compared;       /* the plan has decided against it: it is listed, never chosen */
   const char *refused; /* why it is out of the question, or NULL */
-  Cycles
-      cycles; /* for the target; what is chosen for a file's layout is chosen by those of its widest target */
-  WinogradError error; /* WINOGRAD */
+  /* For the target. What decides how weights are packed is chosen by the cycles of the file's widest target.
+   */
+  Cycles cycles;
+  WinogradError error;
 } Candidate;
 
 typedef struct Decision {
@@ -27,10 +27,7 @@ typedef struct Decision {
   const Tuned *tuned;        /* what was measured, if that is what was chosen */
 } Decision;
 
-bool choice_near_limits(const Lower *); /* only the operator's own loops take such sizes, on every target */
-void choice_make(Lower *);              /* sets choice and decision */
-
-/* What is worth measuring for this kernel, what the model chose first. */
-enum { MOST_VARIANTS = 24 };
-int choice_variants(const Lower *, Choice variant[MOST_VARIANTS]);
+bool choose_near_limits(const Lower *); /* only the operator's own loops take such sizes, on every target */
+void choose_schedule(Lower *);          /* sets choice and decision */
+Choices choose_variants(const Lower *); /* what is worth measuring, the model's choice first; n 0: nothing */
 #endif

@@ -1,0 +1,206 @@
+// choose.c: the one place where a kernel's schedule is picked.
+// SPDX-License-Identifier: Apache-2.0
+//
+// The cost model ranks the registered schedules that take the kernel. What packs weights in its own way is
+// chosen for the widest target of the file alone, for all targets of a file share one layout. A choice that
+// was measured goes before the model, as far as it is possible for the kernel.
+#include "schedule/choose.h"
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include "base/number.h"
+#include "graph/shape.h"
+
+static const double HOPELESS = 3; /* times the least predicted time: not measured */
+
+/* ---- the kernel in words ---- */
+static const char *axes(Arena *arena, const char *what, const int64_t value[2], int64_t otherwise) {
+  if (value[0] == otherwise && value[1] == otherwise) return "";
+  return arena_printf(arena, " %s %" PRId64 "x%" PRId64, what, value[0], value[1]);
+}
+
+static const char *key_of(const Lower *l) {
+  const Node *root = l->node;
+  Text key = {.arena = l->arena};
+  text_put(&key, "%s", root->op->name);
+  if (root->window) text_put(&key, " %" PRId64 "x%" PRId64, root->window->kernel[0], root->window->kernel[1]);
+  if (root->nin) text_put(&key, " %s ->", shape_text(l->arena, root->in[0]->shape));
+  text_put(&key, " %s", shape_text(l->arena, root->shape));
+  if (root->window) {
+    const Window *w = root->window;
+    text_put(&key, "%s%s%s", axes(l->arena, "stride", w->stride, 1), axes(l->arena, "pad", w->before, 0),
+             axes(l->arena, "dilation", w->dilation, 1));
+    if (w->groups > 1) text_put(&key, " groups %" PRId64, w->groups);
+  }
+  for (int i = 0; i < l->kernel->nchain; i++) text_put(&key, " + %s", l->kernel->chain[i]->op->name);
+  if (l->kernel->pool) text_put(&key, " + %s", l->kernel->pool->op->name);
+  return key.s;
+}
+
+/* ---- sizes that only an operator's own loops take ---- */
+static bool dense_near_limits(const Node *node) {
+  enum { UNIT = 64, MOST_PACKED = INT32_MAX - (1 << 26) };
+  const Node *forward = node_forward(node);
+  const int64_t inputs = shape_row_elements(forward->in[0]->shape),
+                units = shape_row_elements(forward->shape);
+  return bounded_product(inputs + UNIT, units + UNIT) > MOST_PACKED;
+}
+
+bool choose_near_limits(const Lower *l) {
+  switch (l->node->op->family) {
+  case FAMILY_DENSE:
+  case FAMILY_DENSE_INPUT:
+  case FAMILY_DENSE_WEIGHTS: return !kernel_whole_batch(l->kernel) && dense_near_limits(l->node);
+  case FAMILY_CONV:
+  case FAMILY_CONV_SCATTER:
+  case FAMILY_CONV_WEIGHTS:
+  case FAMILY_DEPTHWISE:
+  case FAMILY_DEPTHWISE_SCATTER:
+  case FAMILY_DEPTHWISE_WEIGHTS: {
+    const Correlation k = correlation_of(l->node);
+    return correlation_near_limits(&k);
+  }
+  default: return false; /* those of int8 kernels look for themselves */
+  }
+}
+
+/* ---- the candidates ---- */
+static void add_candidate(const Lower *l, Decision *d, const Schedule *s, Choice choice) {
+  choice.schedule = s;
+  Candidate c = {.choice = choice, .name = s->title ? s->title(l, &choice) : s->name};
+  c.compared = s->compared && s->compared(l);
+  c.refused = s->refused ? s->refused(l, &choice) : NULL;
+  if (!c.refused) c.cycles = s->cycles(l, l->target, &choice);
+  if (!c.refused && s->error) c.error = s->error(l, &choice);
+  vec_push(l->arena, d->candidates, c);
+}
+
+static void add_candidates(const Lower *l, Decision *d) {
+  const unsigned family = FAMILY_BIT(l->node->op->family);
+  const bool own = l->plain || choose_near_limits(l);
+  for (const Schedule *const *s = schedule_registry; *s && !own; s++) {
+    if (!((*s)->families & family)) continue;
+    if (!((*s)->takes ? (*s)->takes(l) : !kernel_whole_batch(l->kernel))) continue;
+    Choices sizes = {.n = 1};
+    if ((*s)->sizes) (*s)->sizes(l, (sizes.n = 0, &sizes));
+    for (int i = 0; i < sizes.n; i++) add_candidate(l, d, *s, sizes.choice[i]);
+  }
+  if (!d->candidates.n) add_candidate(l, d, &schedule_plain, (Choice){0});
+}
+
+/* ---- picking ---- */
+/* What computes a whole batch packs no weights for other targets: it is picked for each target by itself. */
+static double cycles_for(const Lower *l, const Candidate *c) {
+  if (l->target == l->layout || kernel_whole_batch(l->kernel)) return c->cycles.total;
+  return c->choice.schedule->cycles(l, l->layout, &c->choice).total;
+}
+
+/* The first candidate that may be chosen is left for what is clearly faster, in a whole batch for what is
+ * faster. */
+static void pick_by_model(const Lower *l, Decision *d) {
+  const double gain = kernel_whole_batch(l->kernel) ? 1 : CANDIDATE_GAIN;
+  double least = INFINITY;
+  int possible = 0;
+  d->model = -1;
+  for (int i = 0; i < d->candidates.n; i++) {
+    const Candidate *c = &d->candidates.data[i];
+    possible += !c->refused;
+    if (c->compared) continue;
+    const double cycles = c->refused ? INFINITY : cycles_for(l, c);
+    if (d->model < 0) least = gain * cycles;
+    else if (cycles < least) least = cycles;
+    else continue;
+    d->model = i;
+  }
+  if (d->model < 0) d->model = 0;
+  d->chosen = d->model;
+  d->why = possible == 1 ? d->candidates.n > 1 ? "nothing else is possible" : ""
+           : d->model    ? "the least cycles"
+                         : "nothing else takes less than 0.9 of its cycles";
+}
+
+static const char *name_of(const Lower *l, const Target *target) { /* in a file of measured choices */
+  return target->lanes == l->layout_lanes ? target->name
+                                          : arena_printf(l->arena, "%s/%d", target->name, l->layout_lanes);
+}
+
+/* The candidate that a measured choice means, or NULL: schedules of different families share a tuning name.
+ */
+static const Candidate *find_candidate(const Decision *d, const Choice *choice) {
+  for (int i = 0; i < d->candidates.n; i++) {
+    const Choice *c = &d->candidates.data[i].choice;
+    const char *name = c->schedule->tuning_name, *wanted = choice->schedule->tuning_name;
+    if (name && wanted && strcmp(name, wanted) == 0 && c->m == choice->m) return &d->candidates.data[i];
+  }
+  return NULL;
+}
+
+static const char *why_not(const Lower *l, const Decision *d, const Target *target, const Choice *choice) {
+  const Candidate *c = find_candidate(d, choice);
+  if (!c) return "the kernel has no such schedule";
+  if (c->refused) return c->refused;
+  const Schedule *s = c->choice.schedule;
+  return target == l->target && s->refused ? s->refused(l, choice) : NULL;
+}
+
+/* What was measured for a target, if it can be done. --exact is no reason to complain: the next compilation
+ * may be without it. */
+static const Tuned *measured(const Lower *l, const Decision *d, const Target *target) {
+  Tuned *tuned = l->tuning && !l->batch && !l->plain && l->images <= 1
+                     ? tuning_find(l->tuning, target == l->target ? d->target : d->layout_target, d->key)
+                     : NULL;
+  const char *refused = tuned ? why_not(l, d, target, &tuned->choice) : NULL;
+  if (refused && !l->exact) tuned->refused = refused;
+  return refused ? NULL : tuned;
+}
+
+static void pick_measured(Lower *l, Decision *d) {
+  const Tuned *of_layout = measured(l, d, l->layout),
+              *own = l->target == l->layout ? of_layout : measured(l, d, l->target);
+  d->layout = l->target->lanes != l->layout->lanes;
+  if (of_layout) {
+    d->chosen = (int)(find_candidate(d, &of_layout->choice) - d->candidates.data);
+    d->why = arena_printf(l->arena, "measured for %s", l->layout->name);
+  }
+  const Candidate *chosen = &d->candidates.data[d->chosen];
+  if (own && find_candidate(d, &own->choice) == chosen) {
+    d->tuned = own;
+    l->choice = own->choice;
+    l->choice.schedule = chosen->choice.schedule;
+    d->why = own->us > 0
+                 ? arena_printf(l->arena, "measured: %.1f us, against %.1f us of the cost model's choice",
+                                own->us, own->model_us)
+                 : "the file of measured choices says so";
+  }
+}
+
+void choose_schedule(Lower *l) {
+  Decision *d = l->decision = NEW(l->arena, Decision);
+  d->key = key_of(l);
+  d->target = name_of(l, l->target);
+  d->layout_target = name_of(l, l->layout);
+  add_candidates(l, d);
+  pick_by_model(l, d);
+  pick_measured(l, d);
+  if (!d->tuned) l->choice = d->candidates.data[d->chosen].choice;
+}
+
+/* ---- what to measure ---- */
+static void add_variants(const Lower *l, const Candidate *c, Choices *variants) {
+  const Schedule *s = c->choice.schedule;
+  if (s->variants && !c->compared) s->variants(l, &c->choice, variants);
+}
+
+Choices choose_variants(const Lower *l) {
+  const Decision *d = l->decision;
+  const Candidate *first = &d->candidates.data[d->layout ? d->chosen : d->model];
+  Choices variants = {0};
+  if (!first->choice.schedule->variants) return variants;
+  add_variants(l, first, &variants);
+  for (int i = 0; i < d->candidates.n && !d->layout; i++) {
+    const Candidate *c = &d->candidates.data[i];
+    if (!c->refused && c != first && c->cycles.total < HOPELESS * first->cycles.total)
+      add_variants(l, c, &variants);
+  }
+  return variants;
+}

@@ -1,0 +1,9 @@
+/* conv_repeated.h: which convolutions after nearest upsampling are computed from the small image. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_CONV_REPEATED_H
+#define CNNC_CONV_REPEATED_H
+#include "kernel/lower.h"
+
+/* By node id: the convolutions for which that is faster on the target; NULL: all for which it is possible. */
+bool *conv_repeated_where(Arena *, const Graph *, const Target *);
+#endif

@@ -1,0 +1,30 @@
+/* rows.h: which layers are computed for all images of a batch at once, and what that takes. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_ROWS_H
+#define CNNC_ROWS_H
+#include "schedule/cost.h"
+
+/* What computing layers for all images at once depends on, besides the layer. */
+typedef struct RowsCosts {
+  const Target *target; /* the widest */
+  int64_t weight_bytes; /* of the whole net */
+  bool training, exact;
+  Arena *arena;
+} RowsCosts;
+RowsCosts rows_costs(const Lower *); /* for a kernel of the whole batch */
+
+/* Of a convolution or a gradient of one: image by image, all images directly, all images with Winograd. */
+Cycles rows_alone(const RowsCosts *, const Node *, int64_t batch);
+Cycles rows_directly(const RowsCosts *, const Node *, int64_t batch);
+Cycles rows_by_winograd(const RowsCosts *, const Node *, int m, int64_t batch);
+const char *rows_direct_refused(const RowsCosts *, const Node *); /* why not; NULL: it can be */
+const char *rows_winograd_refused(const RowsCosts *, const Node *);
+
+bool rows_pay(const void *rows_costs, const Node *, int64_t batch, int64_t kept); /* a WholeBatchPays */
+bool dense_pays_together(const RowsCosts *,
+                         int64_t batch); /* dense_rows.c: do large dense layers, in inference? */
+
+/* The two schedules of conv_rows.c and conv_rows_weights.c as candidates. */
+const char *conv_rows_refused(const Lower *, const Choice *);
+Cycles conv_rows_cycles(const Lower *, const Target *, const Choice *);
+#endif

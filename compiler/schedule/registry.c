@@ -1,0 +1,31 @@
+// registry.c: the table of schedules.
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "schedule/schedule.h"
+
+#define SCHEDULE(name) &schedule_##name,
+const Schedule *const schedule_registry[] = {
+#include "schedule/registry.def"
+    NULL};
+#undef SCHEDULE
+
+const Schedule *schedule_named(const char *tuning_name) {
+  for (const Schedule *const *s = schedule_registry; *s; s++)
+    if ((*s)->tuning_name && strcmp((*s)->tuning_name, tuning_name) == 0) return *s;
+  return NULL;
+}
+
+/* ---- the operators' own nests, which follow the target where they can: kernel/walk.h ---- */
+static const char *plain_title(const Lower *l, const Choice *choice) {
+  (void)choice;
+  if (l->plain) return "plain loops";
+  switch (l->node->op->family) {
+  case FAMILY_NONE: return "its own loops";
+  case FAMILY_POOL: return "window by window";
+  case FAMILY_INT8: return "8 bits";
+  case FAMILY_ALIAS: return "nothing";
+  default: return "plain loops"; /* of sizes near the limits */
+  }
+}
+
+const Schedule schedule_plain = {.name = "plain loops", .title = plain_title, .cycles = cost_kernel};
