@@ -56,8 +56,9 @@ static void print_judgement(const Quantizing *q) {
   const Judgement *a = &q->before, *b = &q->after;
   if (!q->data) return;
   if (!a->metric)
-    printf("the accuracy is not compared: %s\n",
-           q->seen.targets ? "no output has a loss, or ends in softmax or sigmoid" : "the data has no targets");
+    printf("the accuracy is not compared: %s\n", q->seen.targets
+                                                     ? "no output has a loss, or ends in softmax or sigmoid"
+                                                     : "the data has no targets");
   else if (a->share)
     printf("%s %.1f %% -> %.1f %% (%+.1f)\n", a->metric, 100 * a->value, 100 * b->value,
            -quantize_lost(q) + 0.0);
