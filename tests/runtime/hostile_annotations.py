@@ -122,7 +122,7 @@ for title, says, annotation in [
     ("an annotation that is none", "annotations[1].image_id: must be a whole number", 7),
 ]:
     refused(title, coco(annotation), "coco/instances.json", says)
-    skipped("coco", "skipped 1 object with a mistake", says)
+    skipped("coco", "skipped 1 unusable object", says)
 many = [{**GOOD, "id": k + 2, "bbox": [k % 3, k // 3 % 3, 1, 1]} for k in range(10000)]
 coco(*many)
 done = run("coco")
@@ -138,9 +138,9 @@ for title, says, second in [
      picture(2, "b\u001b[31m.png")),
 ]:
     refused(title, coco(second=second), says)
-    skipped("coco", "skipped 1 picture with a mistake", says)
+    skipped("coco", "skipped 1 unusable image", says)
 coco({**GOOD, "id": 2, "image_id": 2}, second=picture(2, "b.png", 40, 4))
-skipped("coco", "skipped 1 picture with a mistake", "b.png: is 4x4 (height x width), but what tells of its",
+skipped("coco", "skipped 1 unusable image", "b.png: is 4x4 (height x width), but what tells of its",
         "says 40x4")
 refused("a class of a name that terminals obey", coco(name="\u001b[31m"),
         "categories[0].name: must be a text without control characters")
@@ -190,7 +190,7 @@ for title, content, says in [
     content = content if isinstance(content, bytes) else content.encode()
     put("yolo/labels/b.txt", b"1 0.5 0.5 0.2 0.2\n" + content + b"\n")
     refused("YOLO: " + title, "yolo", LINE, says)
-    skipped("yolo", "skipped 1 object with a mistake", LINE)
+    skipped("yolo", "skipped 1 unusable object", LINE)
 with open("yolo/labels/b.txt", "wb") as file:
     file.truncate(200 * MEGABYTE)
 refused("YOLO: 200 MB of zero bytes", "yolo", "yolo/labels/b.txt:1: ", memory=2048)
@@ -221,16 +221,16 @@ LAUGHS = "<!DOCTYPE a [\n<!ENTITY a0 'ha'>\n" + "".join(
 put("voc/Annotations/a.xml", f"<annotation>\n{SIZE}{voc()}</annotation>")
 for title, content, says, spoils in [
     ("a billion laughs", f"{LAUGHS}<annotation>{SIZE}{voc('&a11;')}</annotation>",
-     "voc/Annotations/b.xml:2: declares the entity 'a0'", "picture"),
+     "voc/Annotations/b.xml:2: declares the entity 'a0'", "image"),
     ("a file of the machine", "<!DOCTYPE a [\n<!ENTITY a SYSTEM '/etc/hostname'>]>\n<annotation>"
-     f"{SIZE}{voc('&a;')}</annotation>", "voc/Annotations/b.xml:2: declares the entity 'a'", "picture"),
-    ("no end tags", f"<annotation>\n{SIZE}<object>\n", "voc/Annotations/b.xml:4: is no XML", "picture"),
+     f"{SIZE}{voc('&a;')}</annotation>", "voc/Annotations/b.xml:2: declares the entity 'a'", "image"),
+    ("no end tags", f"<annotation>\n{SIZE}<object>\n", "voc/Annotations/b.xml:4: is no XML", "image"),
     ("elements 100,000 deep", "<annotation>\n" + "<a>" * 100000, "voc/Annotations/b.xml:2: elements lie",
-     "picture"),
+     "image"),
     ("bytes that are no text", b"<annotation>\n\xff\x00\x1b", "voc/Annotations/b.xml:2: is no XML",
-     "picture"),
+     "image"),
     ("a height that is none", "<annotation>\n<size><height>1e400</height></size></annotation>",
-     "voc/Annotations/b.xml:2: the height of the picture is '1e400'", "picture"),
+     "voc/Annotations/b.xml:2: the height of the picture is '1e400'", "image"),
     ("a box of NaN", f"<annotation>\n{SIZE}{voc(box=('nan', 1, 2, 2))}</annotation>",
      "voc/Annotations/b.xml:3: 'dog': the box's left side is nan", "object"),
     ("a box of 1e400", f"<annotation>\n{SIZE}{voc(box=(1, 1, '1e400', 2))}</annotation>",
@@ -242,7 +242,7 @@ for title, content, says, spoils in [
 ]:
     put("voc/Annotations/b.xml", content)
     refused("VOC: " + title, "voc", says)
-    skipped("voc", f"skipped 1 {spoils} with a mistake", says)
+    skipped("voc", f"skipped 1 unusable {spoils}", says)
 
 # ---- nothing is lost: weights that are there stay as they are when training stops at a mistake
 done = run("voc", "--skip-bad", "--out", "kept.safetensors", "--progress", "none", command="train")

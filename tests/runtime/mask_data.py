@@ -99,7 +99,7 @@ def broken(title, says, change):
     exits(1, title, *train("soft", "bad", "--epochs", "1", "--out", "bad.safetensors"), says=says)
     done = exits(0, "  --skip-bad leaves it out",
                  *train("soft", "bad", "--epochs", "1", "--out", "bad.safetensors", "--skip-bad"))
-    check("skipped 1 picture with a mistake" in done.both, "  and counts it", done.both)
+    check("skipped 1 unusable image" in done.both, "  and counts it", done.both)
     shutil.rmtree("bad")
 
 
