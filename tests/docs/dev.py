@@ -132,6 +132,10 @@ lir = read("docs", "dev", "lir.md")
 lost = [file for file in sorted(os.listdir(os.path.join(top, "compiler", "lir")))
         if file.endswith(".c") and f"`{file}`" not in lir]
 check(not lost, "lir: every file has a row", "\n".join(lost))
+schedules = read("docs", "dev", "schedules.md")
+registered = re.findall(r"^SCHEDULE\((\w+)\)", read("compiler", "schedule", "registry.def"), re.M)
+lost = [name for name in registered if f"`{name}`" not in schedules]
+check(registered and not lost, "schedules: every registered schedule has a row", "\n".join(lost))
 lost = [name for name in pages if f"(dev/{name}.md)" not in leads]
 check(not lost, "docs/development.md leads to every page", "\n".join(lost))
 
