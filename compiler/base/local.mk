@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += \
   %D%/arena.c %D%/arena.h \
-  %D%/arithmetic.c %D%/arithmetic_wide.c %D%/arithmetic.h \
+  %D%/arithmetic.c %D%/arithmetic.h \
   %D%/arrays.c %D%/arrays.h \
   %D%/diag.c %D%/diag.h %D%/diag.def %D%/diag_record.h \
   %D%/diag_fix.c %D%/diag_json.c %D%/diag_print.c \

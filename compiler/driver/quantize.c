@@ -309,8 +309,8 @@ static bool calibrated(Quantizing *q, const char *path) {
           ? quantize_graph(q->arena, q->diags, q->graph, file, &(QuantizeOptions){.made = made})
           : NULL;
   if (!bytes) return false;
-  q->measured = measure(q->arena, q->graph, q->values, bytes, made, q->seen.samples,
-                        (const double *const *)q->seen.input);
+  q->measured = measure_layers(q->arena, q->graph, q->values, bytes, made, q->seen.samples,
+                               (const double *const *)q->seen.input);
   return true;
 }
 
@@ -353,7 +353,7 @@ static bool keep_more(Quantizing *q) {
   return true;
 }
 
-static bool write_weights(Quantizing *q) {
+static bool write_int8_weights(Quantizing *q) {
   const char *why = NULL, *temporary = NULL;
   Outputs *outputs = outputs_new(q->arena);
   if (outputs_adopt(outputs, q->output, &temporary, &why) && !arrays_save(&q->made->arrays, temporary))
@@ -421,7 +421,7 @@ static void quantize_net(Quantizing *q) {
   }
   if (!quantized(q)) return;
   quantize_warn(q);
-  if (write_weights(q) && quantize_report(q)) quantize_print(q);
+  if (write_int8_weights(q) && quantize_report(q)) quantize_print(q);
 }
 
 static void remove_work(const Quantizing *q) {

@@ -5,7 +5,7 @@ libcnnc_a_SOURCES += \
   %D%/integer_primitives.h \
   %D%/word_primitives.h %D%/primitive_dsp.c %D%/dsp_primitives.h \
   %D%/build.c %D%/val.c \
-  %D%/prover.h %D%/prove.c %D%/prove_bounds.c %D%/prove_accesses.c %D%/prove_overlap.c \
+  %D%/prover.h %D%/prove.c %D%/prove_accesses.c %D%/prove_overlap.c \
   %D%/simplify.c %D%/stack.c %D%/interp.c %D%/fill.c %D%/dump.c %D%/index.c %D%/widen.c \
   %D%/key.c %D%/instance.h %D%/instance.c %D%/team.h %D%/team.c
 

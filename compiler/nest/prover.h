@@ -62,7 +62,7 @@ typedef struct Prover {
   VEC(Access) accesses;
 } Prover;
 
-/* ---- affine arithmetic and bounds: prove_bounds.c ---- */
+/* ---- affine arithmetic and bounds: prove.c ---- */
 Lin lin_add(Lin a, const Lin *b, int64_t k); /* a + k*b */
 Lin lin_plus(Lin a, int64_t c);
 Lin lin_times(const Lin *a, int64_t k);

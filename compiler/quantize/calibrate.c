@@ -95,14 +95,14 @@ static bool wants_wide(const Calibrator *k, const Node *node) {
   return joined || k->how->all_wide || table_find(k->how->wide, node->name);
 }
 
-static bool is_of_bytes(const Node *node) { /* scaled */
+static bool is_stored_as_int8(const Node *node) { /* scaled */
   const Node *in = node->nin ? node->in[0] : NULL;
   return node->op->traits.fold == FOLD_NORMALIZE && node_is_input(in) && in->port->elem == U8;
 }
 
 /* Functions are tables of 256 numbers. Bytes that are scaled lose nothing in 8 bits. */
 static bool too_wide(const Calibrator *k, const Node *node) {
-  if (is_of_bytes(node) && node->precision != PRECISION_I16) return false;
+  if (is_stored_as_int8(node) && node->precision != PRECISION_I16) return false;
   const bool function = node->op->family == FAMILY_MAP && node->nin == 1 && node->op->map_eval &&
                         node->op->traits.int8 != INT8_RELU && node->op->traits.int8 != INT8_RELU6;
   return (function || node->op->traits.int8 == INT8_SOFTMAX) &&
@@ -355,7 +355,7 @@ static void calibrate_layer(Calibrator *k, const Node *node) {
 /* Of bytes all that can come out is known: pictures that are only scaled stay what they are. */
 static bool put_of_bytes(Calibrator *k, const Node *node) {
   double lo = 0, hi = 0;
-  if (!is_of_bytes(node)) return false;
+  if (!is_stored_as_int8(node)) return false;
   for (int64_t c = 0; c < shape_extent(node->shape).c; c++)
     for (int end = 0; end < 2; end++) {
       const double x = end ? UINT8_MAX : 0, y = node->op->map_eval(node, &x, NULL, c);

@@ -159,7 +159,7 @@ static Interval channel_interval(const Node *node, Interval *const *interval, in
   return any;
 }
 
-static bool of_bytes(const Node *node) {
+static bool has_int8_value(const Node *node) {
   bool all = node->nin > 0;
   for (int k = 0; k < node->nin; k++) all = all && node->in[k]->elem == I8;
   return all;
@@ -173,10 +173,10 @@ Interval **intervals_of(Arena *arena, const Graph *graph) {
     if (node->elem != I8) continue;
     Interval *made = interval[i] = NEW_ARRAY(arena, Interval, channels);
     if (is_product(node)) product_intervals(node, interval[node->in[0]->id], made);
-    else if (node->op->traits.channel_offset && of_bytes(node)) join_intervals(node, interval, made);
+    else if (node->op->traits.channel_offset && has_int8_value(node)) join_intervals(node, interval, made);
     else
       for (int64_t c = 0; c < channels; c++)
-        made[c] = of_bytes(node) ? channel_interval(node, interval, c) : EVERYTHING;
+        made[c] = has_int8_value(node) ? channel_interval(node, interval, c) : EVERYTHING;
   }
   return interval;
 }

@@ -47,8 +47,8 @@ static double noise_of(const Node *node, const double *q, const double *x) {
   return sum;
 }
 
-static void add_layer(Arena *arena, const Measuring *m, const Node *node, const GraphRun *floats,
-                      const GraphRun *bytes) {
+static void add_measured_layer(Arena *arena, const Measuring *m, const Node *node, const GraphRun *floats,
+                               const GraphRun *bytes) {
   const Node *like = m->like[node->id];
   if (!like || !node->quant || !node->nin || node->shape.regions) return;
   Measured *of = &m->of[like->id];
@@ -88,7 +88,8 @@ static void add_sample(const Measuring *m, int64_t sample, const double *const *
            bytes = {.count = 1, .weights = m->kept, .input = one};
   graph_run(arena, m->floats, &floats);
   graph_run(arena, m->bytes, &bytes);
-  for (int i = 0; i < m->bytes->nodes.n; i++) add_layer(arena, m, m->bytes->nodes.data[i], &floats, &bytes);
+  for (int i = 0; i < m->bytes->nodes.n; i++)
+    add_measured_layer(arena, m, m->bytes->nodes.data[i], &floats, &bytes);
   arena_free(arena);
 }
 
@@ -108,8 +109,8 @@ static const double *doubles(Arena *arena, const float *from, int64_t n) {
   return to;
 }
 
-const Measured *measure(Arena *arena, const Graph *floats, const float *weights, const Graph *bytes,
-                        Node *const *made, int64_t samples, const double *const *input) {
+const Measured *measure_layers(Arena *arena, const Graph *floats, const float *weights, const Graph *bytes,
+                               Node *const *made, int64_t samples, const double *const *input) {
   Measuring m = {.floats = floats,
                  .bytes = bytes,
                  .weights = doubles(arena, weights, floats->parameters),

@@ -12,7 +12,7 @@ typedef struct Measured { /* of a value of the net of floats: sums of squares */
 
 /* made: by node id of the net of floats, what has its value (quantize_graph). input: by input, [samples][h]
  * [w][c], as the caller has them. By node id of the net of floats. */
-const Measured *measure(Arena *, const Graph *floats, const float *weights, const Graph *bytes,
-                        Node *const *made, int64_t samples, const double *const *input);
+const Measured *measure_layers(Arena *, const Graph *floats, const float *weights, const Graph *bytes,
+                               Node *const *made, int64_t samples, const double *const *input);
 double measured_decibels(double signal, double noise); /* HUGE_VAL: there is no noise */
 #endif

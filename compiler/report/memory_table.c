@@ -11,7 +11,8 @@ typedef struct MemoryRow {
 } MemoryRow;
 typedef VEC(MemoryRow) MemoryRows;
 
-static void add_row(const Layout *layout, MemoryRows *rows, const char *what, int64_t flash, int64_t ram) {
+static void add_memory_row(const Layout *layout, MemoryRows *rows, const char *what, int64_t flash,
+                           int64_t ram) {
   const MemoryRow row = {what, flash, ram};
   if (flash || ram) vec_push(layout->arena, *rows, row);
 }
@@ -33,28 +34,29 @@ void footprint_json(Text *out, const Layout *layout) {
 }
 
 /* ---- tables ---- */
-static MemoryRows rows_of(const Layout *layout, bool training) {
+static MemoryRows memory_rows(const Layout *layout, bool training) {
   const Graph *graph = layout->graph;
   const NetSizes sizes = layout_sizes(layout);
   const Footprint f = layout_footprint(layout);
   const bool flash = !f.model;
   MemoryRows rows = {0};
-  add_row(layout, &rows, flash ? "weights" : "weights, unless they are opened in flash",
-          flash ? sizes.model_bytes : 0, flash ? 0 : sizes.model_bytes);
-  add_row(layout, &rows, "tables", f.tables, 0);
-  add_row(layout, &rows, "labels", f.labels, 0);
-  add_row(layout, &rows, "workspace", 0, sizes.workspace_bytes);
-  add_row(layout, &rows, "training", 0, training && layout->train.program ? sizes.training_bytes : 0);
-  add_row(layout, &rows, "stack, at the most", 0, larger(f.stack, 0));
+  add_memory_row(layout, &rows, flash ? "weights" : "weights, unless they are opened in flash",
+                 flash ? sizes.model_bytes : 0, flash ? 0 : sizes.model_bytes);
+  add_memory_row(layout, &rows, "tables", f.tables, 0);
+  add_memory_row(layout, &rows, "labels", f.labels, 0);
+  add_memory_row(layout, &rows, "workspace", 0, sizes.workspace_bytes);
+  add_memory_row(layout, &rows, "training", 0, training && layout->train.program ? sizes.training_bytes : 0);
+  add_memory_row(layout, &rows, "stack, at the most", 0, larger(f.stack, 0));
   for (int i = 0; i < graph->inputs.n; i++) {
     const Port *port = &graph->inputs.data[i];
-    add_row(layout, &rows, arena_printf(layout->arena, "input %s", port->name), 0,
-            layout->options.batch * shape_elements(port->node->shape) * elem_bytes(port->node->port->elem));
+    add_memory_row(layout, &rows, arena_printf(layout->arena, "input %s", port->name), 0,
+                   layout->options.batch * shape_elements(port->node->shape) *
+                       elem_bytes(port->node->port->elem));
   }
   for (int i = 0; i < graph->outputs.n; i++) {
     const Port *port = &graph->outputs.data[i];
-    add_row(layout, &rows, arena_printf(layout->arena, "output %s", port->name), 0,
-            layout->options.batch * shape_elements(port->node->shape) * elem_bytes(port->node->elem));
+    add_memory_row(layout, &rows, arena_printf(layout->arena, "output %s", port->name), 0,
+                   layout->options.batch * shape_elements(port->node->shape) * elem_bytes(port->node->elem));
   }
   MemoryRow all = {.what = "in all, without code"};
   for (int i = 0; i < rows.n; i++) {
@@ -72,7 +74,7 @@ typedef struct TableRow {
 } TableRow;
 typedef VEC(TableRow) TableRows;
 
-static const char *bytes_text(Arena *arena, int64_t bytes) {
+static const char *memory_cell(Arena *arena, int64_t bytes) {
   return bytes > 0 ? text_thousands(arena, bytes) : "";
 }
 
@@ -118,7 +120,7 @@ static LayerFootprint merged_calls(const Layout *layout, const Footprint *f, int
   return of;
 }
 
-static void put_layers(Text *out, const Layout *layout) {
+static void put_memory_layers(Text *out, const Layout *layout) {
   const Footprint f = layout_footprint(layout);
   TableRows rows = {0};
   bool *done = NEW_ARRAY(layout->arena, bool, f.n + 1);
@@ -127,21 +129,21 @@ static void put_layers(Text *out, const Layout *layout) {
     if (done[i]) continue;
     const LayerFootprint layer = merged_calls(layout, &f, i, done);
     vec_push(layout->arena, rows,
-             ((TableRow){{layer.name, bytes_text(layout->arena, layer.flash),
-                          bytes_text(layout->arena, layer.ram), bytes_text(layout->arena, layer.stack)}}));
+             ((TableRow){{layer.name, memory_cell(layout->arena, layer.flash),
+                          memory_cell(layout->arena, layer.ram), memory_cell(layout->arena, layer.stack)}}));
   }
   text_put(out, "\n");
   put_table(out, &rows, MOST_COLUMNS);
 }
 
 void memory_table(Text *out, const Layout *layout, bool training) {
-  const MemoryRows found = rows_of(layout, training);
+  const MemoryRows found = memory_rows(layout, training);
   TableRows rows = {0};
   vec_push(layout->arena, rows, ((TableRow){{"bytes", "flash", "RAM"}}));
   for (int i = 0; i < found.n; i++)
     vec_push(layout->arena, rows,
-             ((TableRow){{found.data[i].what, bytes_text(layout->arena, found.data[i].flash),
-                          bytes_text(layout->arena, found.data[i].ram)}}));
+             ((TableRow){{found.data[i].what, memory_cell(layout->arena, found.data[i].flash),
+                          memory_cell(layout->arena, found.data[i].ram)}}));
   put_table(out, &rows, 3);
-  if (layout_is_board(layout)) put_layers(out, layout);
+  if (layout_is_board(layout)) put_memory_layers(out, layout);
 }

@@ -27,7 +27,7 @@ static void damage_find(Sema *s) {
   }
 }
 
-static bool is_letter(char c) {
+static bool is_ascii_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
@@ -36,8 +36,8 @@ bool damage_mentions(const Sema *s, const char *name) {
   for (int i = 0; i < s->damage.n; i++) {
     const Source *source = sources_get(s->sources, s->damage.data[i].file);
     for (size_t at = s->damage.data[i].start; at + n <= source->n && source->text[at] != '\n'; at++)
-      if (memcmp(source->text + at, name, n) == 0 && (at == 0 || !is_letter(source->text[at - 1])) &&
-          (at + n == source->n || !is_letter(source->text[at + n])))
+      if (memcmp(source->text + at, name, n) == 0 && (at == 0 || !is_ascii_letter(source->text[at - 1])) &&
+          (at + n == source->n || !is_ascii_letter(source->text[at + n])))
         return true;
   }
   return false;

@@ -144,8 +144,8 @@ static void augment_check(const Reading *r, const Setting *setting) {
   diag_note(diag, input->span, "'%s' is stated here", input->name);
 }
 
-static void list_read(const Reading *r, const char *kind, const Form *const *table, const Expr *e,
-                      void (*add)(const Reading *, const Setting *)) {
+static void read_forms(const Reading *r, const char *kind, const Form *const *table, const Expr *e,
+                       void (*add)(const Reading *, const Setting *)) {
   const int n = e->kind == EXPR_LIST ? e->n : 1;
   for (int i = 0; i < n; i++) {
     Setting setting;
@@ -201,12 +201,12 @@ static void quantize_check(const Reading *r) {
 }
 
 static void augment_read(const Reading *r, const Expr *e) {
-  list_read(r, "augmentation", augment_table, e, augment_add);
+  read_forms(r, "augmentation", augment_table, e, augment_add);
 }
 static void metrics_read(const Reading *r, const Expr *e) {
-  list_read(r, "metric", metric_table, e, metric_add);
+  read_forms(r, "metric", metric_table, e, metric_add);
 }
-static void loss_read(const Reading *r, const Expr *e) { losses_read(r->s, r->frame, e, r->training); }
+static void read_loss_key(const Reading *r, const Expr *e) { losses_read(r->s, r->frame, e, r->training); }
 
 static bool has_pixels(const Graph *graph, const LossUse *use) {
   const Shape shape = graph_port(graph, use->port)->node->shape;
@@ -309,7 +309,7 @@ typedef struct Key {
 static const Key keys[] = {
     {{"loss", PARAM_LIST, NULL,
       "a loss; of several outputs a list: [cross_entropy(class), mse(size, weight=2)]", 0, 0, NULL},
-     loss_read,
+     read_loss_key,
      0,
      0,
      false},
@@ -388,14 +388,14 @@ enum { KEYS = sizeof keys / sizeof *keys };
 
 const Param *train_key(int i) { return i < KEYS ? &keys[i].param : NULL; }
 
-static const char *choices_of(Arena *arena, const Key *key) {
+static const char *key_choices(Arena *arena, const Key *key) {
   if (key->param.choices)
     return key->off ? arena_printf(arena, "%s off", key->param.choices) : key->param.choices;
   return key->off ? "off" : NULL;
 }
 
 static void key_store(const Reading *r, const Key *key, const Expr *e) {
-  const Choices choices = {choices_of(r->s->arena, key), key->param.name, NULL};
+  const Choices choices = {key_choices(r->s->arena, key), key->param.name, NULL};
   const Const given = expr_eval(r->s, r->frame, e, choices.words ? &choices : NULL);
   const bool off =
       key->off && (given.kind == CONST_WORD || given.kind == CONST_STRING) && strcmp(given.s, "off") == 0;

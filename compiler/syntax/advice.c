@@ -44,7 +44,7 @@ static bool same_line(const Parser *p, Span a, Span b) {
 static Span empty_at(Span span, uint32_t offset) { return (Span){span.file, offset, offset}; }
 static Span from_to(Span span, uint32_t start, uint32_t end) { return (Span){span.file, start, end}; }
 
-static bool is_letter(char c) {
+static bool is_word_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
@@ -139,7 +139,7 @@ static uint32_t call_start(const Parser *p, uint32_t end) {
     if (text[at] == '\n' || text[at] == '"' || text[at] == '#') return end;
     depth += (text[at] == ')') - (text[at] == '(');
   } while (at > 0 && depth > 0);
-  while (at > 0 && (is_letter(text[at - 1]) || text[at - 1] == '.')) at--;
+  while (at > 0 && (is_word_letter(text[at - 1]) || text[at - 1] == '.')) at--;
   return at;
 }
 
@@ -150,7 +150,7 @@ static bool advise_application(const Parser *p, Diag *diag, Span span, const Exp
   const char *text = p->text->text;
   const uint32_t name = skip_blanks(p, span.end), call = call_start(p, p->before.end);
   uint32_t end = name;
-  while (end < p->text->n && (is_letter(text[end]) || text[end] == '.')) end++;
+  while (end < p->text->n && (is_word_letter(text[end]) || text[end] == '.')) end++;
   uint32_t before = call;
   while (before > 0 && strchr(" \t", text[before - 1])) before--;
   const bool first = before == 0 || strchr("\n={;", text[before - 1]);
@@ -189,7 +189,7 @@ static bool advise_point(const Parser *p, Diag *diag, Span span) {
   const bool whole = (int)strspn(number, "0123456789") >= n && p->before.end == span.start;
   diag_help(diag, "digits stand on both sides of a point: %.*s.0", whole ? n : 1, whole ? number : "5");
   const char after = span.end < p->text->n ? p->text->text[span.end] : '\n';
-  if (whole && !is_letter(after) && after != '.') diag_fix(diag, empty_at(span, span.end), "0");
+  if (whole && !is_word_letter(after) && after != '.') diag_fix(diag, empty_at(span, span.end), "0");
   return true;
 }
 
@@ -228,7 +228,7 @@ void keyword_advise(const Parser *p, Diag *diag, Span keyword) {
   if ((!labels && !output) || !is_assigned(p, keyword)) return;
   const uint32_t after = skip_blanks(p, keyword.end) + 1, name = skip_blanks(p, after);
   uint32_t end = name;
-  while (end < p->text->n && is_letter(p->text->text[end])) end++;
+  while (end < p->text->n && is_word_letter(p->text->text[end])) end++;
   const bool plain = end > name && strchr("\n#};,", next_character(p, end));
   diag_help(diag, labels ? "labels stand without '=': labels [\"cat\", \"dog\"]"
                          : "an output statement names values, without '=': output scores");

@@ -77,7 +77,7 @@ static void report_import_cycle(Importer *r, const Import *import, const ReadFil
   }
 }
 
-static const NetDecl *net_of(const File *file) {
+static const NetDecl *file_net(const File *file) {
   for (int i = 0; i < file->n; i++)
     if (file->decl[i]->kind == DECL_NET) return file->decl[i]->net;
   return NULL;
@@ -111,7 +111,7 @@ static void import_follow(Importer *r, ReadFile *from, Import *import) {
     reading = file_follow(r, path, by_option, text, n);
   }
   import->file = reading->file;
-  const NetDecl *net = net_of(reading->file);
+  const NetDecl *net = file_net(reading->file);
   if (!net) return;
   Diag *diag = diag_report(r->diags, DIAG_not_a_library, import->span, NULL,
                            "'%s' holds a net and cannot be imported", import->path);

@@ -84,7 +84,7 @@ static void turn_along(ModelImport *im, OnnxNode *node, const char *op, int n, c
 }
 
 /* ---- layer norm ---- */
-static OnnxNode *only_reader(ModelImport *im, int tensor, const char *op) {
+static OnnxNode *only_norm_reader(ModelImport *im, int tensor, const char *op) {
   if (im->readers[tensor] != 1 || im->wanted[tensor]) return NULL;
   OnnxNode *node = &im->onnx->node[im->reader[tensor]];
   return is_op(node, op) ? node : NULL;
@@ -175,7 +175,7 @@ static bool is_variance_of(const ModelImport *im, int tensor, Along *a, bool *ke
 }
 
 /* The axis that a Transpose brings one of its input's to; INT64_MIN: it is not known. */
-static int64_t axis_behind(const OnnxNode *transpose, int64_t axis) {
+static int64_t axis_after_transpose(const OnnxNode *transpose, int64_t axis) {
   const WireInts *perm = onnx_ints(transpose, "perm");
   for (int d = 0; perm && d < perm->n; d++)
     if (perm->data[d] == (axis < 0 ? axis + perm->n : axis)) return axis < 0 ? d - perm->n : d;
@@ -221,16 +221,16 @@ static void form_norm(ModelImport *im, OnnxNode *node) {
   Along a = {.x = difference->in[0], .axis = INT64_MIN};
   if (mean_along(im, before_shapes(im, difference->in[1], &a, &back), &a, &kept) != a.x) return;
   if (!kept && !back) return;
-  if (moved && !a.failed) a.axis = axis_behind(moved, a.axis);
+  if (moved && !a.failed) a.axis = axis_after_transpose(moved, a.axis);
   if (a.failed || a.axis == INT64_MIN || !is_variance(im, variance, numerator, difference, moved, &a)) return;
   if (a.failed || (moved && (a.nshapes || factor))) return;
   if (moved && (im->readers[moved->out[0]] != 1 + reads_of(im, variance) || im->wanted[moved->out[0]]))
     return;
   if (moved) moved->in[0] = a.x;
   if (moved) a.x = moved->out[0];
-  OnnxNode *scaled = factor ? node : only_reader(im, node->out[0], "Mul");
+  OnnxNode *scaled = factor ? node : only_norm_reader(im, node->out[0], "Mul");
   const int weight = factor ? factor : constant_other(im, scaled, node->out[0]);
-  OnnxNode *shifted = weight ? only_reader(im, scaled->out[0], "Add") : NULL;
+  OnnxNode *shifted = weight ? only_norm_reader(im, scaled->out[0], "Add") : NULL;
   const int bias = shifted ? constant_other(im, shifted, scaled->out[0]) : 0;
   if (bias) become_norm(im, shifted, &a, weight, bias, epsilon);
   become_norm(im, node, &a, factor, 0, epsilon);

@@ -80,7 +80,7 @@ static bool leaves_directory(const char *location) {
 }
 
 /* A link beside the model may lead elsewhere. */
-static bool is_beside(const char *model, const char *path) {
+static bool is_relative_to_model(const char *model, const char *path) {
 #ifdef __wasi__ /* no links, and no realpath */
   return model && path;
 #else
@@ -115,7 +115,7 @@ static bool external_data(Arena *arena, const TensorProto *proto, const char *mo
     return false;
   }
   const char *path = file_beside(arena, model, location), *reason = NULL;
-  if (file_exists(path) && !is_beside(model, path)) {
+  if (file_exists(path) && !is_relative_to_model(model, path)) {
     *why = arena_printf(arena, "its external data, '%s', does not lie beside the model", location);
     return false;
   }

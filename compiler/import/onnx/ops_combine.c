@@ -118,7 +118,7 @@ static const Tensor *mapped(ModelImport *im, const Tensor *t, double (*of)(doubl
 
 static double minus(double x) { return -x; }
 static double inverse(double x) { return 1 / x; }
-static double same(double x) { return x; }
+static double unchanged(double x) { return x; }
 
 static View *with_shift(ModelImport *im, const OnnxNode *node, int input, const View *x, const Tensor *t) {
   const char *layer = layer_of(im, node, input);
@@ -129,10 +129,10 @@ static View *with_shift(ModelImport *im, const OnnxNode *node, int input, const 
 static View *with_vector(ModelImport *im, const OnnxNode *node, bool once, int input, const View *x,
                          const Tensor *t, const char *word) {
   if (absorbed(im, once, x, t, word)) return view_copy(im, x, x->value);
-  if (strcmp(word, "add") == 0) return with_shift(im, node, input, x, mapped(im, t, same));
+  if (strcmp(word, "add") == 0) return with_shift(im, node, input, x, mapped(im, t, unchanged));
   if (strcmp(word, "subtract") == 0) return with_shift(im, node, input, x, mapped(im, t, minus));
   const char *layer = layer_of(im, node, input);
-  put_vector(im, layer, "weight", mapped(im, t, strcmp(word, "divide") == 0 ? inverse : same));
+  put_vector(im, layer, "weight", mapped(im, t, strcmp(word, "divide") == 0 ? inverse : unchanged));
   return map_view(im, x, "scale(name=\"%s\")", layer);
 }
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "import/import.h"
 
-static const char *epsilon_of(ModelImport *im, const OnnxNode *node) {
+static const char *epsilon_text(ModelImport *im, const OnnxNode *node) {
   return text_float(im->arena, onnx_float(node, "epsilon", 1e-5));
 }
 
@@ -23,7 +23,7 @@ View *import_batchnorm(ModelImport *im, const OnnxNode *node) {
   }
   const char *layer = layer_of(im, node, 1);
   for (int k = 0; k < 4; k++) put_vector(im, layer, member[k], t[k]);
-  v = emit_one(im, v, v->shape, "batchnorm(epsilon=%s, name=\"%s\")", epsilon_of(im, node), layer);
+  v = emit_one(im, v, v->shape, "batchnorm(epsilon=%s, name=\"%s\")", epsilon_text(im, node), layer);
   return view_standard(im, v, x, x->rank);
 }
 
@@ -57,7 +57,7 @@ static Value *affine(ModelImport *im, const OnnxNode *node, Value *v, const Tens
 }
 
 /* A view [n, groups, rest] of a picture: the groups of its channels, or 0. */
-static int64_t groups_of(const View *x) {
+static int64_t instance_groups(const View *x) {
   const Value *v = x->value;
   if (x->rank != 3 || v->shape.rank != 3 || shape_elements(v->shape) % x->size[1]) return 0;
   const int64_t c = v->shape.dim[2], g = x->size[1];
@@ -74,7 +74,7 @@ View *import_instancenorm(ModelImport *im, const OnnxNode *node) {
   if (!x) return NULL;
   if (!w || !b) return no(im, "parameters that are computed");
   if (x->rank < 3 || w->n != x->size[1] || b->n != x->size[1]) return no(im, "parameters that do not fit");
-  const int64_t groups = groups_of(x);
+  const int64_t groups = instance_groups(x);
   if (groups) {
     Value *v =
         affine(im, node, x->value, w, b, arena_printf(im->arena, "groupnorm(%lld, ", (long long)groups));

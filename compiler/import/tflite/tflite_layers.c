@@ -196,7 +196,7 @@ bool tfl_pool(Making *k, const TflOperator *op) {
 }
 
 /* The axes of a reduction over height, width, or both: of sequences over their length. */
-static bool reduced_axes(Making *k, const TflOperator *op, int64_t window[2]) {
+static bool pooled_axes(Making *k, const TflOperator *op, int64_t window[2]) {
   int64_t axis[2 * TFLITE_RANK];
   const TflTensor *in = tfl_in(k, op, 0);
   const int n = tfl_integers(k, op, 1, axis);
@@ -230,7 +230,7 @@ static const char *put_pool(Making *k, const TflOperator *op, const char *word, 
 
 bool tfl_mean(Making *k, const TflOperator *op) {
   int64_t window[2];
-  if (!reduced_axes(k, op, window)) return false;
+  if (!pooled_axes(k, op, window)) return false;
   tfl_begin(k, op, op->in[0]);
   const char *layer = put_pool(k, op, "avgpool", window, "mean");
   tfl_end_as(k, op, layer, reduced_shape(tfl_in(k, op, 0), window));
@@ -242,7 +242,7 @@ bool tfl_mean(Making *k, const TflOperator *op) {
 /* A sum is a mean whose scale is that of the result divided by the count, times the count: the same bytes. */
 bool tfl_sum(Making *k, const TflOperator *op) {
   int64_t window[2];
-  if (!reduced_axes(k, op, window)) return false;
+  if (!pooled_axes(k, op, window)) return false;
   if (tfl_is_wide(k, op)) return tfl_no(k, op, "there is no form of it in 16 bits yet");
   const int64_t count = window[0] * window[1];
   tfl_begin(k, op, op->in[0]);
@@ -266,7 +266,7 @@ bool tfl_extreme(Making *k, const TflOperator *op) {
   int64_t window[2];
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
   const bool least = op->code == TFL_REDUCE_MIN;
-  if (!reduced_axes(k, op, window) || !tfl_same_scale(k, op, in, out)) return false;
+  if (!pooled_axes(k, op, window) || !tfl_same_scale(k, op, in, out)) return false;
   if (least && tfl_is_wide(k, op)) return tfl_no(k, op, "there is no form of it in 16 bits yet");
   const char *negated = NULL, *layer;
   tfl_begin(k, op, op->in[0]);

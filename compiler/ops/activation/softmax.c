@@ -108,8 +108,8 @@ static Val product(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, in
   return mul(walk_load(l, l->in[0], y, x, c, part, lanes), walk_load(l, l->in[1], y, x, c, part, lanes));
 }
 
-static void gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
-                          const void *context) {
+static void softmax_gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                                  const void *context) {
   const Val *dot = context;
   lower_store(l,
               mul(walk_load(l, l->in[1], y, x, c, part, lanes),
@@ -117,7 +117,7 @@ static void gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int p
               y, x, c, part, lanes);
 }
 
-static void gradient_lower(Lower *l) { softmax_lower_gradient(l, product, gradient_body); }
+static void gradient_lower(Lower *l) { softmax_lower_gradient(l, product, softmax_gradient_body); }
 
 static const Op op_gradient = {
     .name = "softmax input gradient", .eval = gradient_run, .lower = gradient_lower};

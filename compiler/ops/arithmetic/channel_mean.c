@@ -14,14 +14,14 @@ static void run(const Eval *eval) {
   }
 }
 
-static Val element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
-                   const void *context) {
+static Val mean_element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                        const void *context) {
   (void)context;
   return walk_load(l, l->in[0], y, x, c, part, lanes);
 }
 
 static Val mean(Lower *l, const Ix *y, const Ix *x, int64_t channels) {
-  return mul(walk_row_sum(l, channels, y, x, element, NULL), num(l->b, 1 / (double)channels));
+  return mul(walk_row_sum(l, channels, y, x, mean_element, NULL), num(l->b, 1 / (double)channels));
 }
 
 static void lower(Lower *l) { channels_lower(l, mean); }
@@ -32,8 +32,8 @@ static void back_run(const Eval *eval) {
   for (int64_t i = 0; i < e.h * e.w * e.c; i++) eval->out[i] = eval->in[0][i / e.c] / (double)e.c;
 }
 
-static void share_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
-                       const void *context) {
+static void mean_share_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                            const void *context) {
   const Ix zero = {0};
   (void)context;
   Val dy = walk_load(l, l->in[0], y, x, &zero, 1, 1);
@@ -43,7 +43,7 @@ static void share_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part
 
 static void back_lower(Lower *l) {
   nest_fn(l->b, l->b->name, false);
-  walk_pixels(l, shape_extent(l->node->shape), share_body, NULL);
+  walk_pixels(l, shape_extent(l->node->shape), mean_share_body, NULL);
 }
 
 static const Op op_back = {.name = "channel_mean input gradient", .eval = back_run, .lower = back_lower};

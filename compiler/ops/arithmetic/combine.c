@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/arithmetic/combine.h"
 
-static const Const *written(const Node *node, int operand) { /* 1, 2, ...: as in add(x, 2) */
+static const Const *written_constant(const Node *node, int operand) { /* 1, 2, ...: as in add(x, 2) */
   const Const *x = arg_const(node, "x");
   return x->kind == CONST_LIST ? &x->items[operand - 1] : x;
 }
@@ -25,14 +25,14 @@ bool combine_has_int8(const Node *node) {
 
 int combine_input(const Node *node, int operand) {
   if (!operand || arg_const(node, "x")->kind == CONST_NONE) return operand;
-  if (written(node, operand)->kind != CONST_VALUE) return -1;
+  if (written_constant(node, operand)->kind != CONST_VALUE) return -1;
   int in = 1;
-  for (int i = 1; i < operand; i++) in += written(node, i)->kind == CONST_VALUE;
+  for (int i = 1; i < operand; i++) in += written_constant(node, i)->kind == CONST_VALUE;
   return in;
 }
 
 double combine_number(const Node *node, int operand) {
-  const Const *x = written(node, operand);
+  const Const *x = written_constant(node, operand);
   return x->kind == CONST_INT ? (double)x->i : x->f;
 }
 

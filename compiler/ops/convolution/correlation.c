@@ -179,7 +179,7 @@ void correlation_eval_weights(const Eval *eval) {
 }
 
 /* ---- plain nests ---- */
-static bool fits(int64_t bound) { return bound <= INT32_MAX; }
+static bool fits_index(int64_t bound) { return bound <= INT32_MAX; }
 
 /* The taps that stay inside the large side, for the small side's index i: a range where the dilation is 1
  * and its ends can be computed, else a test. */
@@ -188,7 +188,8 @@ static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis,
   const int64_t large = extent_side(k->large, axis), small = extent_side(k->small, axis);
   const Ix lo[2] = {NEST_Z, NEST_Z + P - *i * S}, hi[2] = {NEST_Z + K, NEST_Z + large + P - *i * S};
   const bool sticks_out = (small - 1) * S + K - 1 - P >= large;
-  const bool clip_lo = D == 1 && P > 0, clip_hi = D == 1 && sticks_out && fits(large + P + (small - 1) * S);
+  const bool clip_lo = D == 1 && P > 0,
+             clip_hi = D == 1 && sticks_out && fits_index(large + P + (small - 1) * S);
   return nest_loop(b, name, SERIAL, clip_lo ? 2 : 1, lo, clip_hi ? 2 : 1, hi);
 }
 
@@ -198,7 +199,7 @@ static const Ix *places(Nest *b, const char *name, const Correlation *k, int axi
   const int64_t large = extent_side(k->large, axis), small = extent_side(k->small, axis);
   const Ix lo[2] = {NEST_Z, NEST_Z + P - *tap * D}, hi[2] = {NEST_Z + small, NEST_Z + large + P - *tap * D};
   const bool sticks_out = small - 1 + D * (K - 1) - P >= large;
-  const bool clip_lo = S == 1 && P > 0, clip_hi = S == 1 && sticks_out && fits(large + P + D * (K - 1));
+  const bool clip_lo = S == 1 && P > 0, clip_hi = S == 1 && sticks_out && fits_index(large + P + D * (K - 1));
   return nest_loop(b, name, SERIAL, clip_lo ? 2 : 1, lo, clip_hi ? 2 : 1, hi);
 }
 

@@ -9,7 +9,7 @@
 #include <math.h>
 
 /* ---- the meaning ---- */
-static double cut(double x, double most) { return x < 0 ? 0 : x > most ? most : x; }
+static double cut_at(double x, double most) { return x < 0 ? 0 : x > most ? most : x; }
 
 void decoder_run(const Decoder *d, const double *box, const double *delta, double *out) {
   for (int axis = 0; axis < 2; axis++) { /* x, y */
@@ -17,8 +17,8 @@ void decoder_run(const Decoder *d, const double *box, const double *delta, doubl
                  center = box[axis] + side / 2 + delta[axis] / d->weight[axis] * side,
                  half = exp(grown > box_growth() ? box_growth() : grown) * side / 2,
                  most = d->picture ? (double)d->picture->shape.dim[1 - axis] : INFINITY;
-    out[axis] = cut(center - half, most);
-    out[axis + 2] = cut(center + half, most);
+    out[axis] = cut_at(center - half, most);
+    out[axis + 2] = cut_at(center + half, most);
   }
 }
 

@@ -106,13 +106,13 @@ typedef struct Found {
   int64_t row;
 } Found;
 
-static int best_first(const void *a, const void *b) {
+static int compare_scores(const void *a, const void *b) {
   const Found *x = a, *y = b;
   if (x->score != y->score) return x->score > y->score ? -1 : 1;
   return x->row < y->row ? -1 : 1;
 }
 
-static double overlap(const double *a, const double *b) {
+static double box_overlap_share(const double *a, const double *b) {
   double side[2];
   for (int c = 0; c < 2; c++) {
     const double from = a[c] > b[c] ? a[c] : b[c], to = a[c + 2] < b[c + 2] ? a[c + 2] : b[c + 2];
@@ -130,12 +130,12 @@ static void choose_best(const double *boxes, const double *scores, int64_t rows,
   int64_t n = 0, kept = 0;
   for (int64_t i = 0; i < rows; i++)
     if (scores[i] == scores[i]) found[n++] = (Found){scores[i], i};
-  qsort(found, (size_t)n, sizeof *found, best_first);
+  qsort(found, (size_t)n, sizeof *found, compare_scores);
   for (int64_t i = 0; i < 4 * most; i++) out[i] = 0;
   for (int64_t i = 0; i < n && i < before && kept < most; i++) {
     const double *box = boxes + BOX * found[i].row;
     bool dropped = !(box[2] - box[0] >= SMALLEST && box[3] - box[1] >= SMALLEST);
-    for (int64_t k = 0; k < kept; k++) dropped = dropped || overlap(out + BOX * k, box) > iou;
+    for (int64_t k = 0; k < kept; k++) dropped = dropped || box_overlap_share(out + BOX * k, box) > iou;
     for (int c = 0; c < BOX && !dropped; c++) out[BOX * kept + c] = box[c];
     kept += !dropped;
   }

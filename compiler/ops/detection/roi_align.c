@@ -151,7 +151,7 @@ static Val side_of(const Work *w, const char *name, int side) {
       sub(mul(roi_side(w->l, w->boxes, w->n, side), num(b, w->align.roi.scale)), num(b, w->align.offset)));
 }
 
-static Val number(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
+static Val align_number(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
 
 static void put_point(const Work *w, int axis, Val at_, const Ix *k) {
   Nest *b = w->l->b;
@@ -163,8 +163,8 @@ static void put_point(const Work *w, int axis, Val at_, const Ix *k) {
       share = nest_let(b, "share", inside),
       on = nest_let(b, "on", vmin(vmax(at_, nothing), num(b, (double)(length - 1))));
   NEST_CHOSEN(b, low, on, 0, larger(length - 1, 1)) {
-    Val after = nest_let(b, "after", sub(on, number(b, &low)));
-    table_put(w, t->low, k, number(b, &low));
+    Val after = nest_let(b, "after", sub(on, align_number(b, &low)));
+    table_put(w, t->low, k, align_number(b, &low));
     table_put(w, t->near, k, mul(share, sub(num(b, 1), after)));
     table_put(w, t->far, k, mul(share, after));
   }
@@ -178,8 +178,8 @@ static void put_points(const Work *w, int axis) {
   Val step = nest_let(b, "step", div_(span, num(b, (double)a->roi.size[axis])));
   NEST_FOR(b, bin, a->roi.size[axis])
     NEST_FOR(b, i, a->samples) {
-      Val part = div_(add(number(b, &i), num(b, 0.5)), num(b, (double)a->samples)),
-          at_ = nest_let(b, "at", add(from, mul(step, add(number(b, &bin), part))));
+      Val part = div_(add(align_number(b, &i), num(b, 0.5)), num(b, (double)a->samples)),
+          at_ = nest_let(b, "at", add(from, mul(step, add(align_number(b, &bin), part))));
       const Ix k = bin * a->samples + i;
       put_point(w, axis, at_, &k);
     }

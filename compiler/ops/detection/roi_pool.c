@@ -30,7 +30,7 @@ static float cell_of(const Roi *roi, double at) {
   return roundf(cell > -far ? cell < far ? cell : far : -far);
 }
 
-static int64_t cut(float x, int64_t from, int64_t to) {
+static int64_t cut_between(float x, int64_t from, int64_t to) {
   return x > (float)from ? x < (float)to ? (int64_t)x : to : from;
 }
 
@@ -40,13 +40,13 @@ static Bin bin_of(const Roi *roi, const double *box, int64_t y, int64_t x) {
     const float first = cell_of(roi, box[axis ? 0 : 1]), last = cell_of(roi, box[axis ? 2 : 3]),
                 length = last - first + 1, step = (length > 1 ? length : 1) / (float)roi->size[axis];
     const int64_t k = axis ? x : y;
-    bin.from[axis] = cut(floorf((float)k * step) + first, 0, roi->length[axis]);
-    bin.to[axis] = cut(ceilf((float)(k + 1) * step) + first, bin.from[axis], roi->length[axis]);
+    bin.from[axis] = cut_between(floorf((float)k * step) + first, 0, roi->length[axis]);
+    bin.to[axis] = cut_between(ceilf((float)(k + 1) * step) + first, bin.from[axis], roi->length[axis]);
   }
   return bin;
 }
 
-static double largest(const Roi *roi, const Bin *bin, const double *features, int64_t c, int64_t *at) {
+static double largest_in_bin(const Roi *roi, const Bin *bin, const double *features, int64_t c, int64_t *at) {
   double most = -(double)FLT_MAX;
   *at = -1;
   for (int64_t y = bin->from[0]; y < bin->to[0]; y++)
@@ -66,7 +66,7 @@ static void eval(const Eval *eval) {
   for (int64_t p = 0; p < roi.size[0] * roi.size[1]; p++) {
     const Bin bin = bin_of(&roi, roi_box(eval, 0, eval->row), p / roi.size[1], p % roi.size[1]);
     for (int64_t c = 0; c < roi.channels; c++)
-      eval->out[p * roi.channels + c] = largest(&roi, &bin, eval->in[1], c, &at);
+      eval->out[p * roi.channels + c] = largest_in_bin(&roi, &bin, eval->in[1], c, &at);
   }
 }
 
@@ -78,7 +78,7 @@ static void back_eval(const Eval *eval) {
   for (int64_t p = 0; p < roi.rows * bins; p++) {
     const Bin bin = bin_of(&roi, roi_box(eval, 1, p / bins), p % bins / roi.size[1], p % bins % roi.size[1]);
     for (int64_t c = 0; c < roi.channels; c++) {
-      largest(&roi, &bin, eval->in[2], c, &at);
+      largest_in_bin(&roi, &bin, eval->in[2], c, &at);
       if (at >= 0) eval->out[at] += eval->in[0][p * roi.channels + c];
     }
   }
@@ -93,7 +93,7 @@ typedef struct Work {
   const Ix *n, *bin[2], *from[2], *to[2];
 } Work;
 
-static Val number(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
+static Val roi_number(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
 static Val whole(Val x) { return convert(convert(x, I32), F32); } /* towards zero */
 
 /* Half away from zero: the number of halves, one more, halved. A product goes into no sum that could be fused
@@ -121,7 +121,7 @@ static void find_region(Work *w) {
 static Val edge_at(const Work *w, int axis, int64_t next) { /* of this bin, or of the next one, rounded up */
   Nest *b = w->l->b;
   const Ix k = *w->bin[axis] + next;
-  Val at_ = nest_let(b, "edge", mul(number(b, &k), w->step[axis])), below = whole(at_);
+  Val at_ = nest_let(b, "edge", mul(roi_number(b, &k), w->step[axis])), below = whole(at_);
   if (next) {
     below = nest_let(b, "below", below);
     below = add(below, choose(less(below, at_), num(b, 1), num(b, 0)));
@@ -129,7 +129,7 @@ static Val edge_at(const Work *w, int axis, int64_t next) { /* of this bin, or o
   return add(below, w->first[axis]);
 }
 
-static void each_bin(Work *w, int axis, RoiBody body) {
+static void each_pooled_bin(Work *w, int axis, RoiBody body) {
   Nest *b = w->l->b;
   NEST_FOR(b, k, w->roi.size[axis]) {
     w->bin[axis] = &k;
@@ -138,7 +138,7 @@ static void each_bin(Work *w, int axis, RoiBody body) {
       w->from[axis] = &from;
       w->to[axis] = &to;
       if (axis) roi_channels(w->l, w->roi.channels, body, w);
-      else each_bin(w, 1, body);
+      else each_pooled_bin(w, 1, body);
     }
   }
 }
@@ -148,12 +148,12 @@ static void each_region(Work *w, LoopKind kind, RoiBody body) {
   NEST_LOOP(b, n, kind, 1, NEST_IX(0), 1, NEST_IX(w->roi.rows)) {
     w->n = w->l->row = &n;
     find_region(w);
-    each_bin(w, 0, body);
+    each_pooled_bin(w, 0, body);
   }
 }
 
 /* The largest of each channel, in registers; of a bin without features minus the largest float. */
-static Buf *largest_of(const Work *w, const Ix *c, int count, int part, int lanes) {
+static Buf *largest_buffer(const Work *w, const Ix *c, int count, int part, int lanes) {
   Nest *b = w->l->b;
   Buf *most = NEST_REGISTERS(b, "most", lanes, count);
   NEST_UNROLL(b, i, count) nest_store(b, nest_at(b, most, i), num(b, -(double)FLT_MAX));
@@ -168,10 +168,10 @@ static Buf *largest_of(const Work *w, const Ix *c, int count, int part, int lane
   return most;
 }
 
-static void gather_bin(Lower *l, const Ix *c, int count, int part, int lanes, const void *context) {
+static void gather_largest(Lower *l, const Ix *c, int count, int part, int lanes, const void *context) {
   Nest *b = l->b;
   const Work *w = context;
-  Buf *most = largest_of(w, c, count, part, lanes);
+  Buf *most = largest_buffer(w, c, count, part, lanes);
   const Cond any =
       cond_and(nest_at_least(b, *w->to[0] - *w->from[0], 1), nest_at_least(b, *w->to[1] - *w->from[1], 1));
   NEST_UNROLL(b, i, count) {
@@ -184,16 +184,16 @@ static void gather_bin(Lower *l, const Ix *c, int count, int part, int lanes, co
 static void lower(Lower *l) {
   Work w = {.l = l, .roi = roi_of(l->node), .boxes = l->in[0], .features = l->in[1]};
   nest_fn(l->b, l->b->name, false);
-  each_region(&w, roi_rows(l, &w.roi, 1), gather_bin);
+  each_region(&w, roi_rows(l, &w.roi, 1), gather_largest);
 }
 
 /* ---- the gradient of the features ----
  * Inputs dy, the boxes, the features. The first element that is the largest takes dy; nothing is left for the
  * others. */
-static void scatter_bin(Lower *l, const Ix *c, int count, int part, int lanes, const void *context) {
+static void scatter_largest(Lower *l, const Ix *c, int count, int part, int lanes, const void *context) {
   Nest *b = l->b;
   const Work *w = context;
-  Buf *most = largest_of(w, c, count, part, lanes), *left = NEST_REGISTERS(b, "left", lanes, count);
+  Buf *most = largest_buffer(w, c, count, part, lanes), *left = NEST_REGISTERS(b, "left", lanes, count);
   const Ix row = *w->n * w->roi.size[0] + *w->bin[0];
   NEST_UNROLL(b, i, count) {
     const Ix ci = *c + i * lanes;
@@ -218,7 +218,7 @@ static void back_lower(Lower *l) {
   w.sum = roi_sum_begin(l, &w.roi);
   nest_fn(l->b, l->b->name, false);
   roi_sum_clear(l, &w.roi, w.sum);
-  each_region(&w, SERIAL, scatter_bin);
+  each_region(&w, SERIAL, scatter_largest);
   roi_sum_end(l, &w.roi, w.sum);
 }
 

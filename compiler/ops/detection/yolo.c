@@ -26,7 +26,9 @@ static double number_at(const Const *list, int i) {
   return list->items[i].kind == CONST_INT ? (double)list->items[i].i : list->items[i].f;
 }
 
-static bool is_number(const Const *value) { return value->kind == CONST_INT || value->kind == CONST_FLOAT; }
+static bool is_anchor_number(const Const *value) {
+  return value->kind == CONST_INT || value->kind == CONST_FLOAT;
+}
 
 static bool anchors_wrong(ShapeContext *context, const Node *node, const char *what) {
   Diag *diag = op_error_at(context, node, "anchors", DIAG_bad_value, "'anchors' of yolo %s", what);
@@ -43,8 +45,8 @@ static bool read_anchors(ShapeContext *context, const Node *node, YoloHead *head
   for (int i = 0; i < list->n; i++) {
     const Const *pair = &list->items[i];
     if (pair->kind == CONST_POISON) return false;
-    if (pair->kind != CONST_LIST || pair->n != 2 || !is_number(&pair->items[0]) ||
-        !is_number(&pair->items[1]))
+    if (pair->kind != CONST_LIST || pair->n != 2 || !is_anchor_number(&pair->items[0]) ||
+        !is_anchor_number(&pair->items[1]))
       return anchors_wrong(context, node, arena_printf(context->arena, "has no pair of numbers at %d", i));
     for (int k = 0; k < 2; k++) anchor[i][k] = number_at(pair, k);
     if (!(anchor[i][0] > 0 && anchor[i][1] > 0))
@@ -164,13 +166,13 @@ typedef struct Rows {
   Ix y, x, a;
 } Rows;
 
-static float *table_of(Lower *l, int64_t n) { return NEW_ARRAY(l->arena, float, n); }
+static float *yolo_table(Lower *l, int64_t n) { return NEW_ARRAY(l->arena, float, n); }
 
-static void make_tables(Lower *l, Rows *r) {
+static void make_yolo_tables(Lower *l, Rows *r) {
   const YoloHead *head = r->head;
   r->lanes = walk_lanes(l, YOLO_CLASSES + head->classes);
   r->width = r->lanes < BOX ? BOX : r->lanes;
-  float *factor = table_of(l, head->anchors * r->width), *which = table_of(l, r->width);
+  float *factor = yolo_table(l, head->anchors * r->width), *which = yolo_table(l, r->width);
   for (int64_t i = 0; i < head->anchors * r->width; i++) {
     const int64_t c = i % r->width;
     factor[i] = c >= BOX      ? 1
@@ -179,7 +181,7 @@ static void make_tables(Lower *l, Rows *r) {
   }
   which[YOLO_W] = which[YOLO_H] = 1;
   for (int k = 0; k < 2; k++) {
-    float *step = table_of(l, r->width);
+    float *step = yolo_table(l, r->width);
     step[k] = (float)step_of(head, k);
     r->step[k] = step;
   }
@@ -254,7 +256,7 @@ static void box_numbers(Lower *l, const Rows *r) {
   }
 }
 
-static void decode_row(Lower *l, const Rows *r) {
+static void decode_yolo_row(Lower *l, const Rows *r) {
   Nest *b = l->b;
   const int64_t n = YOLO_CLASSES + r->head->classes, vectors = n / r->lanes, rest = n % r->lanes;
   const Ix zero = {0}, tail = zero + vectors * r->lanes;
@@ -272,7 +274,7 @@ static void decode_row(Lower *l, const Rows *r) {
 static void lower_boxes(Lower *l, bool back) {
   Nest *b = l->b;
   Rows r = {.head = l->node->detail, .back = back};
-  make_tables(l, &r);
+  make_yolo_tables(l, &r);
   nest_fn(b, b->name, false);
   NEST_LOOP(b, y, walk_rows(l, 4 * shape_row_elements(l->node->shape)), 1, NEST_IX(0), 1, NEST_IX(r.head->h))
     NEST_FOR(b, x, r.head->w)
@@ -280,7 +282,7 @@ static void lower_boxes(Lower *l, bool back) {
         r.y = y;
         r.x = x;
         r.a = a;
-        decode_row(l, &r);
+        decode_yolo_row(l, &r);
       }
 }
 
@@ -297,8 +299,8 @@ typedef struct Cell {
 
 static CellTables cell_tables(Lower *l, const YoloHead *head) {
   const int64_t n = YOLO_CLASSES + head->classes, channels = head->anchors * n;
-  float *factor = table_of(l, channels), *which = table_of(l, channels);
-  float *step[2] = {table_of(l, channels), table_of(l, channels)};
+  float *factor = yolo_table(l, channels), *which = yolo_table(l, channels);
+  float *step[2] = {yolo_table(l, channels), yolo_table(l, channels)};
   for (int64_t i = 0; i < channels; i++) {
     const int64_t c = i % n;
     which[i] = c == YOLO_W || c == YOLO_H;

@@ -85,7 +85,9 @@ static void count(Lower *l, const Sums *sums) {
 }
 
 static Val repeated(const Sums *sums, Val one) { return sums->lanes > 1 ? splat(one, sums->lanes) : one; }
-static Val number(Lower *l, const Sums *sums, int32_t value) { return repeated(sums, num_i32(l->b, value)); }
+static Val sum_number(Lower *l, const Sums *sums, int32_t value) {
+  return repeated(sums, num_i32(l->b, value));
+}
 
 static void window_nest(Lower *l, const Sums *sums) {
   Nest *b = l->b;
@@ -129,14 +131,15 @@ static Val mean_value(Lower *l, const Sums *sums, Val sum, Val count) {
                         sub(sum, sums->lanes > 1 ? splat(zeros, sums->lanes) : zeros), count, NULL);
 }
 
-static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
+static void pool_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                      const void *context) {
   Nest *b = l->b;
   const Int8Pool *p = context;
   const int64_t *kernel = l->node->window->kernel, n = kernel[0] * kernel[1];
   Sums sums = {nest_at(b, variable(l, p->mean ? "sum" : "most", lanes), 0), {0}, y, x, c, part, lanes};
   Stored stored = p->stored;
   if (!p->scaled && !p->even) stored = (Stored){0, stored.lo, stored.hi, stored.bound, true};
-  nest_store(b, sums.value, number(l, &sums, p->mean ? 0 : l->node->quant->wide ? INT16_MIN : INT8_MIN));
+  nest_store(b, sums.value, sum_number(l, &sums, p->mean ? 0 : l->node->quant->wide ? INT16_MIN : INT8_MIN));
   if (p->mean && !all_inside(l->node, !p->count_pad)) {
     sums.count = nest_at(b, variable(l, "n", 1), 0);
     nest_store(b, sums.count, num_i32(b, 0));
@@ -201,12 +204,12 @@ static void lower(Lower *l) {
       !p->scaled || int8_steps_fit(p->rounding, p->factor, kernel[0] * kernel[1] * int8_most(l->node->in[0]));
   if (!l->plain && l->target->lanes > 1) lower_needs(l, fit, "a mean with a scale near that of its input");
   if (!p->mean || (kernel[0] * kernel[1] <= most && lower_assumes(l, fit))) {
-    walk_pixels(l, e, body, p);
+    walk_pixels(l, e, pool_body, p);
     return;
   }
   NEST_FOR(b, y, e.h)
     NEST_FOR(b, x, e.w)
-      NEST_FOR(b, c, e.c) body(l, &y, &x, &c, 1, 1, p);
+      NEST_FOR(b, c, e.c) pool_body(l, &y, &x, &c, 1, 1, p);
 }
 
 const Op op_int8_pool = {

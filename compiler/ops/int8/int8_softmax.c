@@ -18,7 +18,7 @@ static void eval(const Eval *eval) {
   }
 }
 
-static Ref number(Nest *b, const char *name) {
+static Ref softmax_number(Nest *b, const char *name) {
   const int64_t one = 1;
   return nest_at(b, nest_buf(b, REGS, name, (Type){I32, 1}, 1, &one), 0);
 }
@@ -26,7 +26,7 @@ static Ref number(Nest *b, const char *name) {
 static void pixel(Lower *l, Buf *exponential, Buf *part, const Ix *y, const Ix *x) {
   Nest *b = l->b;
   const int64_t channels = shape_extent(l->node->shape).c;
-  const Ref most = number(b, "most"), sum = number(b, "sum");
+  const Ref most = softmax_number(b, "most"), sum = softmax_number(b, "sum");
   nest_store(b, most, num_i32(b, INT8_MIN));
   NEST_ROLLED(b, c, channels) nest_store(b, most, vmax(nest_get(b, most), int8_load(l, l->in[0], y, x, &c)));
   nest_store(b, sum, num_i32(b, 0));

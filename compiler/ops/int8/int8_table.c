@@ -47,7 +47,7 @@ static bool line_of(const int8_t value[256], Line *line) {
   return false;
 }
 
-static bool lines_of(const Int8Table *t, Line *line) {
+static bool is_straight_line(const Int8Table *t, Line *line) {
   if (t->channels > MOST_LINES) return false;
   for (int64_t c = 0; c < t->channels; c++)
     if (!line_of(t->value[c], &line[c])) return false;
@@ -121,7 +121,7 @@ static bool lower_lines(Lower *l) {
   Nest *b = l->b;
   const Int8Table *t = l->node->detail;
   Line line[MOST_LINES];
-  if (l->plain || l->updatable || l->target->lanes == 1 || !lines_of(t, line)) return false;
+  if (l->plain || l->updatable || l->target->lanes == 1 || !is_straight_line(t, line)) return false;
   const Extent e = int8_joined(l);
   if (t->channels > 1 && e.w > 1) return false;
   const Turns turns = turns_of(l, line, t->channels);

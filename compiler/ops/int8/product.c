@@ -149,7 +149,7 @@ void int8_add_term(Lower *l, Ref sum, Val q, Val weight) {
 }
 
 /* The taps of an axis that lie inside: a range, where the dilation is 1; else each is tested. */
-static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis, const Ix *at) {
+static const Ix *product_taps(Nest *b, const char *name, const Correlation *k, int axis, const Ix *at) {
   const int64_t size = k->kernel[axis], stride = k->stride[axis], before = k->before[axis],
                 large = extent_side(k->large, axis), small = extent_side(k->small, axis);
   const Ix none = {0}, lo[2] = {none, none + before - *at * stride},
@@ -157,7 +157,7 @@ static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis,
   const bool clip = k->dilation[axis] == 1, behind = (small - 1) * stride + size - 1 - before >= large;
   return nest_loop(b, name, SERIAL, clip && before > 0 ? 2 : 1, lo, clip && behind ? 2 : 1, hi);
 }
-#define TAPS(b, v, axis, i) for (const Ix v = *taps(b, #v, k, axis, i); nest_enter(b);)
+#define TAPS(b, v, axis, i) for (const Ix v = *product_taps(b, #v, k, axis, i); nest_enter(b);)
 
 static void lower_sum(Lower *l, const Correlation *k, const Constants *constants, const Ref *sum, const Ix *y,
                       const Ix *x, const Ix *g, const Ix *f) {

@@ -15,7 +15,8 @@ static void eval(const Eval *eval) {
   }
 }
 
-static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
+static void rescale_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                         const void *context) {
   const Int8Rescale *r = context;
   const Val q = int8_load_part(l, l->in[0], y, x, c, part, lanes), moved = sub(q, int8_zero(l, 0));
   Val rounded = int8_rounded(l, r->rounding, moved, r->factor, "factor");
@@ -36,12 +37,12 @@ static void lower(Lower *l) {
   const int64_t most = int8_most(l->node->in[0]);
   if (int8_steps_fit(r->rounding, r->factor, most) &&
       (!r->leaks || int8_steps_fit(r->rounding, r->below, most))) {
-    walk_pixels(l, e, body, r);
+    walk_pixels(l, e, rescale_body, r);
     return;
   }
   NEST_FOR(b, y, e.h)
     NEST_FOR(b, x, e.w)
-      NEST_FOR(b, c, e.c) body(l, &y, &x, &c, 1, 1, r);
+      NEST_FOR(b, c, e.c) rescale_body(l, &y, &x, &c, 1, 1, r);
 }
 
 const Op op_int8_rescale = {.name = "int8_rescale",

@@ -23,7 +23,7 @@ static void eval(const Eval *eval) {
   }
 }
 
-static Ref number(Nest *b, const char *name) {
+static Ref wide_number(Nest *b, const char *name) {
   const int64_t one = 1;
   return nest_at(b, nest_buf(b, REGS, name, (Type){I32, 1}, 1, &one), 0);
 }
@@ -56,11 +56,11 @@ static void exponential_nest(Lower *l, const Tables *tables, Ref most, Ref to, c
   look_up(l, tables->exponential, vmax(vmin(place, num_i32(b, INT16_MAX)), num_i32(b, INT16_MIN)), to);
 }
 
-static void pixel(Lower *l, const Tables *tables, const Ix *y, const Ix *x) {
+static void wide_pixel(Lower *l, const Tables *tables, const Ix *y, const Ix *x) {
   Nest *b = l->b;
   const int64_t channels = shape_extent(l->node->shape).c;
-  const Ref most = number(b, "most"), sum = number(b, "sum"), inverse = number(b, "inverse"),
-            own = number(b, "exponential");
+  const Ref most = wide_number(b, "most"), sum = wide_number(b, "sum"), inverse = wide_number(b, "inverse"),
+            own = wide_number(b, "exponential");
   nest_store(b, most, num_i32(b, INT16_MIN));
   NEST_FOR(b, c, channels) nest_store(b, most, vmax(nest_get(b, most), int8_load(l, l->in[0], y, x, &c)));
   nest_store(b, sum, num_i32(b, 0));
@@ -92,7 +92,7 @@ static void lower(Lower *l) {
   lower_about(l, "16 bits, rounding %s", rounding_name(s->rounding));
   nest_fn(b, b->name, false);
   NEST_FOR(b, y, e.h)
-    NEST_FOR(b, x, e.w) pixel(l, &tables, &y, &x);
+    NEST_FOR(b, x, e.w) wide_pixel(l, &tables, &y, &x);
 }
 
 const Op op_int8_softmax_wide = {.name = "int8_softmax_wide",

@@ -30,7 +30,7 @@ static int64_t meets(const Correlation *k, int axis, int64_t at, int64_t tap) {
   return place >= 0 && place % k->stride[axis] == 0 && i < extent_side(k->small, axis) ? i : -1;
 }
 
-static int64_t sum_at(const Eval *eval, const Correlation *k, int64_t y, int64_t x, int64_t f) {
+static int64_t transposed_sum_at(const Eval *eval, const Correlation *k, int64_t y, int64_t x, int64_t f) {
   const Int8Product *p = eval->node->detail;
   const int64_t zero = eval->node->in[0]->quant->zero, group = f / k->l;
   int64_t sum = p->wide_bias ? p->wide_bias[f] : p->bias[f];
@@ -51,7 +51,7 @@ static void eval(const Eval *eval) {
   for (int64_t y = 0; y < k.large.h; y++)
     for (int64_t x = 0; x < k.large.w; x++)
       for (int64_t f = 0; f < k.large.c; f++)
-        *out++ = stored_put(p->stored, int8_product_rounded(p, sum_at(eval, &k, y, x, f), f));
+        *out++ = stored_put(p->stored, int8_product_rounded(p, transposed_sum_at(eval, &k, y, x, f), f));
 }
 
 /* ---- lower ---- */
@@ -73,8 +73,8 @@ typedef struct Place {
 } Place;
 
 /* The taps of an axis, by the rows that meet them: without dilation a row has one; else all are tried. */
-static void lower_sum(Lower *l, const Correlation *k, const Constants *constants, const Ref *sum,
-                      const Place *y, const Place *x, const Ix *g, const Ix *f) {
+static void lower_transposed_sum(Lower *l, const Correlation *k, const Constants *constants, const Ref *sum,
+                                 const Place *y, const Place *x, const Ix *g, const Ix *f) {
   Nest *b = l->b;
   const Val zero = int8_zero(l, 0);
   const int64_t tries[2] = {k->dilation[0] == 1 ? 1 : k->kernel[0], k->dilation[1] == 1 ? 1 : k->kernel[1]};
@@ -111,7 +111,7 @@ static void lower_place(Lower *l, const Correlation *k, const Constants *constan
       const Ix f = g * k->l + o;
       const Ref at = int8_sum(l);
       nest_store(b, at, nest_load(b, nest_at(b, constants->bias, f), 1));
-      lower_sum(l, k, constants, &at, py, px, &g, &f);
+      lower_transposed_sum(l, k, constants, &at, py, px, &g, &f);
       int8_store(l, int8_factored(l, &constants->factors, nest_get(b, at), &f), p->stored, &y, &x, &f, 1, 1);
     }
 }

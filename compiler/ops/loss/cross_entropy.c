@@ -53,7 +53,7 @@ static Val weighted_scores(Lower *l, int64_t classes, const Ix *y, const Ix *x) 
   return nest_get(b, nest_at(b, scores, 0));
 }
 
-static Val share(Lower *l, Buf *row, const Ix *y, const Ix *x) {
+static Val cross_entropy_share(Lower *l, Buf *row, const Ix *y, const Ix *x) {
   Nest *b = l->b;
   const int64_t classes = shape_extent(l->node->in[0]->shape).c;
   const Numbers n = numbers_of(l->node, classes);
@@ -66,7 +66,7 @@ static Val share(Lower *l, Buf *row, const Ix *y, const Ix *x) {
               sub(mul(num(b, n.weights), log_sum), weighted_scores(l, classes, y, x)), own);
 }
 
-static void lower(Lower *l) { loss_classes_lower(l, share); }
+static void lower(Lower *l) { loss_classes_lower(l, cross_entropy_share); }
 
 /* ---- the gradient ---- */
 static void gradient_run(const Eval *eval) {

@@ -162,7 +162,7 @@ static Val is_class(Lower *l, const Pixels *s, const Pixel *pixel, const Ix *c) 
 
 static void add_to(Nest *b, Ref at, Val more) { nest_store(b, at, add(nest_load(b, at, 1), more)); }
 
-static void clear(Nest *b, Buf *sums, int64_t channels) {
+static void clear_sums(Nest *b, Buf *sums, int64_t channels) {
   NEST_FOR(b, k, SUMS)
     NEST_FOR(b, c, channels) nest_store(b, nest_at(b, sums, k, c), num(b, 0));
 }
@@ -170,9 +170,9 @@ static void clear(Nest *b, Buf *sums, int64_t channels) {
 /* Rows are summed by themselves, so that a small number is not added to the sum of a whole picture. */
 static void sums_lower(Lower *l, const Pixels *s) {
   Nest *b = l->b;
-  clear(b, s->total, s->e.c);
+  clear_sums(b, s->total, s->e.c);
   NEST_FOR(b, y, s->e.h) {
-    clear(b, s->line, s->e.c);
+    clear_sums(b, s->line, s->e.c);
     NEST_FOR(b, x, s->e.w) {
       const Pixel pixel = pixel_at(l, s, &y, &x);
       NEST_FOR(b, c, s->e.c) {

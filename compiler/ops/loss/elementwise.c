@@ -111,8 +111,8 @@ void loss_elements_gradient_run(const Eval *eval) {
         eval->in[2][0] * node->op->map_slope(node, (double[]){eval->in[0][i], eval->in[1][i]}, 0, NULL, 0, 0);
 }
 
-static void gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
-                          const void *context) {
+static void elementwise_gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                                      const void *context) {
   const Val *scale = context;
   Map m = map_at(l, y, x, c, part, lanes);
   lower_store(l, l->node->op->map_gradient(&m, *scale, 0), y, x, c, part, lanes);
@@ -122,5 +122,5 @@ void loss_elements_gradient_lower(Lower *l) {
   Nest *b = l->b;
   nest_fn(b, b->name, false);
   const Val scale = nest_let(b, "scale", scale_value(l));
-  walk_pixels(l, shape_extent(l->node->shape), gradient_body, &scale);
+  walk_pixels(l, shape_extent(l->node->shape), elementwise_gradient_body, &scale);
 }

@@ -63,8 +63,8 @@ typedef struct Focus {
   Val label, counts, p, q, power, log_p, sum;
 } Focus; /* at a pixel; p: p[t]; power: q^g; sum: of the exponentials */
 
-static Val element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
-                   const void *context) {
+static Val focal_element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                         const void *context) {
   Buf *const *row = context;
   return walk_load(l, *row, y, x, c, part, lanes);
 }
@@ -75,7 +75,7 @@ static Val others_sum(Lower *l, Buf *row, Val label, int64_t classes, const Ix *
   NEST_FOR(b, c, classes)
     nest_store(b, nest_at(b, row, c),
                choose(loss_is_label(l, label, &c), num(b, 0), nest_load(b, nest_at(b, row, c), 1)));
-  return walk_row_sum(l, classes, y, x, element, &row);
+  return walk_row_sum(l, classes, y, x, focal_element, &row);
 }
 
 /* log(1 - q) for 0 <= q <= 1/2, as precise as q: the rounding of 1 - q is divided out (Kahan). */
@@ -117,12 +117,12 @@ static Focus focus_at(Lower *l, Buf *row, int64_t classes, const Ix *y, const Ix
   return f;
 }
 
-static Val share(Lower *l, Buf *row, const Ix *y, const Ix *x) {
+static Val focal_share(Lower *l, Buf *row, const Ix *y, const Ix *x) {
   const Focus f = focus_at(l, row, shape_extent(l->node->in[0]->shape).c, y, x);
   return mul(mul(num(l->b, -1), f.counts), mul(f.power, f.log_p));
 }
 
-static void lower(Lower *l) { loss_classes_lower(l, share); }
+static void lower(Lower *l) { loss_classes_lower(l, focal_share); }
 
 static void gradient_lower(Lower *l) {
   Nest *b = l->b;

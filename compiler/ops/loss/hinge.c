@@ -31,7 +31,7 @@ static void run(const Eval *eval) {
   eval->out[0] = sum * eval->in[2][0];
 }
 
-static Val share(Lower *l, Buf *row, const Ix *y, const Ix *x) {
+static Val hinge_share(Lower *l, Buf *row, const Ix *y, const Ix *x) {
   (void)row;
   Nest *b = l->b;
   const int64_t classes = shape_extent(l->node->in[0]->shape).c;
@@ -48,7 +48,7 @@ static Val share(Lower *l, Buf *row, const Ix *y, const Ix *x) {
   return mul(mul(nest_get(b, nest_at(b, sum, 0)), label.counts), num(b, 1 / (double)classes));
 }
 
-static void lower(Lower *l) { loss_classes_lower(l, share); }
+static void lower(Lower *l) { loss_classes_lower(l, hinge_share); }
 
 /* ---- the gradient: 1/C for each class inside the margin, minus their number for the label ---- */
 static void gradient_run(const Eval *eval) {

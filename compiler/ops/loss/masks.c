@@ -54,7 +54,7 @@ typedef struct Sizes {
   int64_t rows, height, width, classes, most, tall, wide;
 } Sizes;
 
-static Sizes sizes_of(const Node *node) {
+static Sizes mask_sizes(const Node *node) {
   const Shape s = node->in[SCORES]->shape;
   const Extent picture = shape_extent(node->in[VALUES + TRUTH_INSTANCE]->shape);
   return (Sizes){
@@ -68,7 +68,7 @@ static void run_routine(double *const *b, const double *n) {
 }
 
 static void eval(const Eval *eval) {
-  const Sizes s = sizes_of(eval->node);
+  const Sizes s = mask_sizes(eval->node);
   const int64_t n = s.rows * s.height * s.width * s.classes;
   Arena *arena = arena_new();
   double *softplus = NEW_ARRAY(arena, double, n), *sigmoid = NEW_ARRAY(arena, double, n);
@@ -100,8 +100,8 @@ static const Routine routine = {
 
 static void lower(Lower *l) {
   Nest *b = l->b;
-  const Sizes s = sizes_of(l->node);
-  const Objects truth = objects_of(l, VALUES);
+  const Sizes s = mask_sizes(l->node);
+  const Objects truth = loss_objects(l, VALUES);
   const int64_t dim[3] = {s.rows * s.height, s.width, s.classes};
   Buf *softplus = lower_scratch(l, "softplus", 3, dim), *sigmoid = lower_scratch(l, "sigmoid", 3, dim);
   nest_fn(b, b->name, false);

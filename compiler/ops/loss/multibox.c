@@ -103,7 +103,7 @@ static const Routine routine = {
 static void lower(Lower *l) {
   Nest *b = l->b;
   const int64_t rows = objects_rows(l->node->in[SCORES]->shape);
-  const Objects truth = objects_of(l, VALUES);
+  const Objects truth = loss_objects(l, VALUES);
   const Chances chances = chances_room(l, l->node->in[SCORES]->shape);
   Buf *box_log = objects_logs_room(l, "box_log", rows),
       *truth_log = objects_logs_room(l, "truth_log", truth.most),

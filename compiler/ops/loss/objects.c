@@ -22,7 +22,7 @@ bool objects_table(ShapeContext *context, const Node *loss, const Node *value, c
 }
 
 /* ---- the truth ---- */
-Objects objects_of(Lower *l, int values) {
+Objects loss_objects(Lower *l, int values) {
   return (Objects){shape_elements(l->node->in[values + TRUTH_CLASS]->shape), l->in[values + TRUTH_COUNT],
                    l->in[values + TRUTH_CLASS], l->in[values + TRUTH_BOX]};
 }

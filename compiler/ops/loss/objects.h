@@ -13,7 +13,7 @@ typedef struct Objects {
   int64_t most;
   Buf *count, *label, *box; /* I32 [1][1][1], I32 [1][1][most], F32 [1][most][4] */
 } Objects;
-Objects objects_of(Lower *, int values);
+Objects loss_objects(Lower *, int values);
 
 /* log(width) and log(height) of boxes [n][4], as [n][2]. Boxes of no size have the logarithm of a tiny one.
  */

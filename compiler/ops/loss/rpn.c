@@ -139,7 +139,7 @@ static void lower(Lower *l) {
   const Node *node = l->node, *picture = picture_of(node->hidden->of);
   const Extent cells = shape_extent(node->in[SCORES]->shape);
   const int64_t count = cells.h * cells.w, rows = count * cells.c;
-  const Objects truth = objects_of(l, VALUES);
+  const Objects truth = loss_objects(l, VALUES);
   double stride[2];
   cells_strides(node->hidden->of, stride);
   Buf *keys = lower_keys(l), *corners = cells_anchor_corners(l, node->hidden->of),

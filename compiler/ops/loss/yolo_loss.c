@@ -69,7 +69,7 @@ static void put_anchors(Anchors *of, const YoloHead *head) {
     }
 }
 
-static Anchors anchors_of(Arena *arena, const Node *node) {
+static Anchors loss_anchors(Arena *arena, const Node *node) {
   const LossDetail *detail = node->detail;
   const Training *training = detail->training;
   Anchors all = {0};
@@ -91,7 +91,7 @@ static Anchors anchors_of(Arena *arena, const Node *node) {
 /* ---- the meaning ---- */
 enum { NUMBERS = 11 };
 
-static void numbers_of(const Node *node, const Anchors *anchors, double number[NUMBERS]) {
+static void put_anchor_numbers(const Node *node, const Anchors *anchors, double number[NUMBERS]) {
   const YoloHead *head = head_of(node);
   const double all[NUMBERS] = {(double)head->h,
                                (double)head->w,
@@ -128,8 +128,8 @@ static void eval(const Eval *eval) {
   }
   for (int64_t i = 0; i < n / columns * 2; i++) size[i] = exp(t[i / 2 * columns + YOLO_W + i % 2]);
   objects_logs_run(eval->in[1 + TRUTH_BOX], most, truth_log);
-  const Anchors anchors = anchors_of(arena, node);
-  numbers_of(node, &anchors, number);
+  const Anchors anchors = loss_anchors(arena, node);
+  put_anchor_numbers(node, &anchors, number);
   double *const buf[] = {(double *)t,
                          sigmoid,
                          softplus,
@@ -185,8 +185,8 @@ static void lower(Lower *l) {
   Nest *b = l->b;
   const YoloHead *head = head_of(l->node);
   const Extent e = shape_extent(l->node->in[0]->shape);
-  const Objects truth = objects_of(l, 1);
-  const Anchors anchors = anchors_of(l->arena, l->node);
+  const Objects truth = loss_objects(l, 1);
+  const Anchors anchors = loss_anchors(l->arena, l->node);
   const int64_t room[] = {e.h, e.w, e.c}, sides = anchors.total * SIDES;
   Buf *sigmoid = lower_scratch(l, "sigmoid", 3, room), *softplus = lower_scratch(l, "softplus", 3, room),
       *size = lower_scratch(l, "size", 2, (int64_t[]){e.h * e.w * head->anchors, 2}),
@@ -201,7 +201,7 @@ static void lower(Lower *l) {
   Buf *buf[] = {t,           sigmoid,   softplus,  size,  side,  truth.count,
                 truth.label, truth.box, truth_log, place, l->out};
   double number[NUMBERS];
-  numbers_of(l->node, &anchors, number);
+  put_anchor_numbers(l->node, &anchors, number);
   nest_routine(b, &routine, buf, number);
 }
 

@@ -115,12 +115,12 @@ static void store_row(Lower *l, Val val, int64_t row, const Ix *c, int part, int
   lower_store(l, lanes > 1 && val->type.lanes == 1 ? splat(val, lanes) : val, &zero, &x, c, part, lanes);
 }
 
-static Val load_row(Lower *l, int in, int64_t row, const Ix *c, int part, int lanes) {
+static Val load_statistics(Lower *l, int in, int64_t row, const Ix *c, int part, int lanes) {
   const Ix zero = {0}, x = zero + row;
   return walk_load(l, l->in[in], &zero, &x, c, part, lanes);
 }
 
-static Val whole(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
+static Val index_value_of(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
 
 /* Of a block of rows, whose vectors stay in the first cache: the mean, and then the sum of squared deviations
  * from it. all_*: of the blocks so far, merged as images are below. */
@@ -177,8 +177,9 @@ static void squares_of_block(const Moments *m, const Ix *block) {
 static void merge_block(const Moments *m, const Ix *block) {
   Nest *b = m->set->l->b;
   const Ix next = *block + 1;
-  Val share = nest_let(b, "share", div_(num(b, 1), whole(b, &next)));
-  Val between = nest_let(b, "between", mul(mul(whole(b, block), share), num(b, (double)(m->rows * m->e.w))));
+  Val share = nest_let(b, "share", div_(num(b, 1), index_value_of(b, &next)));
+  Val between =
+      nest_let(b, "between", mul(mul(index_value_of(b, block), share), num(b, (double)(m->rows * m->e.w))));
   COLUMNS_EACH(b, m->set, v, c) {
     Val old = nest_get(b, nest_at(b, m->all_means, *v));
     Val delta = nest_let(b, "delta", sub(nest_get(b, nest_at(b, m->mean, *v)), old));
@@ -282,11 +283,11 @@ static void merge_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, in
   nest_store(b, nest_at(b, squares, 0), num(b, 0));
   NEST_FROM(b, n, 0, count) {
     const Ix next = n + 1;
-    Val share = nest_let(b, "share", div_(num(b, 1), whole(b, &next)));
+    Val share = nest_let(b, "share", div_(num(b, 1), index_value_of(b, &next)));
     Val delta = nest_let(b, "delta",
                          sub(nest_load_part(b, nest_at(b, l->in[0], n, 0, 0, *c), part, lanes),
                              nest_get(b, nest_at(b, mean, 0))));
-    Val between = mul(mul(whole(b, &n), share), num(b, pixels));
+    Val between = mul(mul(index_value_of(b, &n), share), num(b, pixels));
     nest_store(b, nest_at(b, mean, 0), fma_(delta, share, nest_get(b, nest_at(b, mean, 0))));
     nest_store(b, nest_at(b, squares, 0),
                add(nest_get(b, nest_at(b, squares, 0)),
@@ -294,7 +295,7 @@ static void merge_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, in
                         nest_load_part(b, nest_at(b, l->in[0], n, 0, 1, *c), part, lanes))));
   }
   Val center = nest_get(b, nest_at(b, mean, 0)),
-      spread = div_(nest_get(b, nest_at(b, squares, 0)), whole(b, &pixels_all));
+      spread = div_(nest_get(b, nest_at(b, squares, 0)), index_value_of(b, &pixels_all));
   if (rounding_switch(l->node) >= 0) {
     center = if_held(l, statistic(l, MEAN, c, part, lanes), center);
     spread = if_held(l, statistic(l, VARIANCE, c, part, lanes), spread);
@@ -334,10 +335,10 @@ static void running_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, 
   Nest *b = l->b;
   const bool variance = l->node->hidden->wrt == VARIANCE;
   const double momentum = arg_number(l->node, "momentum");
-  Val batch = load_row(l, 0, variance ? MERGED_VARIANCE : MERGED_MEAN, c, part, lanes);
+  Val batch = load_statistics(l, 0, variance ? MERGED_VARIANCE : MERGED_MEAN, c, part, lanes);
   if (variance) {
     const Ix n = *((const BatchContext *)context)->count * pixels_of(l->node), less_one = n - 1;
-    batch = mul(batch, div_(whole(b, &n), vmax(whole(b, &less_one), num(b, 1))));
+    batch = mul(batch, div_(index_value_of(b, &n), vmax(index_value_of(b, &less_one), num(b, 1))));
   }
   Val old = walk_load(l, l->out, y0, x0, c, part, lanes);
   Val moved = fma_(num(b, momentum), old, mul(num(b, 1 - momentum), batch));
@@ -374,9 +375,9 @@ static Val channel(Lower *l, Buf *buf, const Ix *c, int part, int lanes) {
 static void apply_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                        const void *context) {
   const ApplyContext *apply = context;
-  Val factor = load_row(l, 1, MERGED_FACTOR, c, part, lanes),
-      centered =
-          sub(walk_load(l, l->in[0], y, x, c, part, lanes), load_row(l, 1, MERGED_MEAN, c, part, lanes));
+  Val factor = load_statistics(l, 1, MERGED_FACTOR, c, part, lanes),
+      centered = sub(walk_load(l, l->in[0], y, x, c, part, lanes),
+                     load_statistics(l, 1, MERGED_MEAN, c, part, lanes));
   if (apply->weight) factor = mul(factor, channel(l, apply->weight, c, part, lanes));
   Val result = mul(centered, factor);
   lower_store(l, apply->bias ? add(result, channel(l, apply->bias, c, part, lanes)) : result, y, x, c, part,
@@ -409,7 +410,7 @@ static void sums_of_columns(const Columns *set, const void *context) {
   Buf *mean = COLUMNS_REGISTERS(b, "mean", set), *sum = COLUMNS_REGISTERS(b, "sum", set),
       *products = COLUMNS_REGISTERS(b, "products", set);
   COLUMNS_EACH(b, set, v, c)
-    nest_store(b, nest_at(b, mean, *v), load_row(l, 2, MERGED_MEAN, c, set->part, set->lanes));
+    nest_store(b, nest_at(b, mean, *v), load_statistics(l, 2, MERGED_MEAN, c, set->part, set->lanes));
   clear_columns(set, sum);
   clear_columns(set, products);
   NEST_FOR(b, y, e.h)
@@ -421,7 +422,7 @@ static void sums_of_columns(const Columns *set, const void *context) {
                         sub(columns_load(set, l->in[1], &y, &x, c), nest_get(b, nest_at(b, mean, *v))));
       }
   COLUMNS_EACH(b, set, v, c) {
-    Val factor = load_row(l, 2, MERGED_FACTOR, c, set->part, set->lanes);
+    Val factor = load_statistics(l, 2, MERGED_FACTOR, c, set->part, set->lanes);
     store_row(l, nest_get(b, nest_at(b, sum, *v)), 0, c, set->part, set->lanes);
     store_row(l, mul(nest_get(b, nest_at(b, products, *v)), factor), 1, c, set->part, set->lanes);
   }
@@ -458,7 +459,7 @@ static void means_of_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c,
       nest_store(b, nest_at(b, sum, 0),
                  add(nest_get(b, nest_at(b, sum, 0)),
                      nest_load_part(b, nest_at(b, l->in[0], n, 0, row, *c), part, lanes)));
-    Val all = div_(nest_get(b, nest_at(b, sum, 0)), whole(b, &pixels_all));
+    Val all = div_(nest_get(b, nest_at(b, sum, 0)), index_value_of(b, &pixels_all));
     store_row(l, rounding_switch(l->node) >= 0 ? if_held(l, num(b, 0), all) : all, row, c, part, lanes);
   }
 }
@@ -484,11 +485,13 @@ static void input_gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c,
                                 const void *context) {
   const ApplyContext *apply = context;
   Nest *b = l->b;
-  Val factor = nest_let(b, "factor", load_row(l, 2, MERGED_FACTOR, c, part, lanes));
-  Val h = mul(sub(walk_load(l, l->in[1], y, x, c, part, lanes), load_row(l, 2, MERGED_MEAN, c, part, lanes)),
-              factor);
-  Val centered = sub(walk_load(l, l->in[0], y, x, c, part, lanes),
-                     fma_(h, load_row(l, 3, 1, c, part, lanes), load_row(l, 3, 0, c, part, lanes)));
+  Val factor = nest_let(b, "factor", load_statistics(l, 2, MERGED_FACTOR, c, part, lanes));
+  Val h = mul(
+      sub(walk_load(l, l->in[1], y, x, c, part, lanes), load_statistics(l, 2, MERGED_MEAN, c, part, lanes)),
+      factor);
+  Val centered =
+      sub(walk_load(l, l->in[0], y, x, c, part, lanes),
+          fma_(h, load_statistics(l, 3, 1, c, part, lanes), load_statistics(l, 3, 0, c, part, lanes)));
   Val dx = mul(centered, factor);
   lower_store(l, apply->weight ? mul(dx, channel(l, apply->weight, c, part, lanes)) : dx, y, x, c, part,
               lanes);
@@ -504,18 +507,20 @@ static const Op op_input_gradient = {
     .name = "batchnorm input gradient", .eval = input_gradient_run, .lower = input_gradient_lower};
 
 /* ---- weight gradients: an image's sums, added ---- */
-static int64_t row_of(const Node *node) { return node->hidden->wrt == WEIGHT ? 1 : 0; }
+static int64_t statistics_row(const Node *node) { return node->hidden->wrt == WEIGHT ? 1 : 0; }
 
 static void weight_gradient_run(const Eval *eval) {
   const int64_t channels = eval->node->target->size;
-  for (int64_t c = 0; c < channels; c++) eval->out[c] += eval->in[0][row_of(eval->node) * channels + c];
+  for (int64_t c = 0; c < channels; c++)
+    eval->out[c] += eval->in[0][statistics_row(eval->node) * channels + c];
 }
 
 static void weight_gradient_body(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes,
                                  const void *context) {
   (void)context;
   walk_put(l, l->out,
-           add(walk_load(l, l->out, y0, x0, c, part, lanes), load_row(l, 0, row_of(l->node), c, part, lanes)),
+           add(walk_load(l, l->out, y0, x0, c, part, lanes),
+               load_statistics(l, 0, statistics_row(l->node), c, part, lanes)),
            y0, x0, c, part, lanes);
 }
 

@@ -39,8 +39,8 @@ static void back_run(const Eval *eval) {
 }
 
 /* ---- the nest: inputs x, or dy and x ---- */
-static Val product(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
-                   const void *context) {
+static Val l2norm_product(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                          const void *context) {
   Buf *const *of = context;
   return mul(walk_load(l, of[0], y, x, c, part, lanes), walk_load(l, of[1], y, x, c, part, lanes));
 }
@@ -67,10 +67,10 @@ static void lower(Lower *l) {
   nest_fn(b, b->name, false);
   NEST_LOOP(b, y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h))
     NEST_FOR(b, x, e.w) {
-      Val norm = nest_let(b, "norm", vsqrt(walk_row_sum(l, e.c, &y, &x, product, squares)));
+      Val norm = nest_let(b, "norm", vsqrt(walk_row_sum(l, e.c, &y, &x, l2norm_product, squares)));
       Row row = {nest_let(b, "factor", div_(num(b, 1), vmax(least, norm))), NULL};
       if (back) {
-        Val dot = mul(walk_row_sum(l, e.c, &y, &x, product, l->in), mul(row.factor, row.factor));
+        Val dot = mul(walk_row_sum(l, e.c, &y, &x, l2norm_product, l->in), mul(row.factor, row.factor));
         row.along = nest_let(b, "along", choose(less_eq(norm, least), num(b, 0), dot));
       }
       walk_channels(l, e.c, &y, &x, element_body, &row);

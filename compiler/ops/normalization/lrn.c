@@ -34,14 +34,14 @@ static const Param params[] = {
     {0},
 };
 
-static int64_t size_of(const Node *node) { return arg_int(node, "size"); }
+static int64_t lrn_size(const Node *node) { return arg_int(node, "size"); }
 static int64_t before_of(const Node *node) {
-  return arg_is(node, "even", "after") ? (size_of(node) - 1) / 2 : size_of(node) / 2;
+  return arg_is(node, "even", "after") ? (lrn_size(node) - 1) / 2 : lrn_size(node) / 2;
 }
-static int64_t after_of(const Node *node) { return size_of(node) - 1 - before_of(node); }
-static double factor_of(const Node *node) { return arg_number(node, "alpha") / (double)size_of(node); }
+static int64_t after_of(const Node *node) { return lrn_size(node) - 1 - before_of(node); }
+static double factor_of(const Node *node) { return arg_number(node, "alpha") / (double)lrn_size(node); }
 
-static int64_t padded_of(const Node *node) { return shape_extent(node->shape).c + size_of(node) - 1; }
+static int64_t padded_of(const Node *node) { return shape_extent(node->shape).c + lrn_size(node) - 1; }
 
 static void shape(ShapeContext *context, Node *node) {
   map_shape(context, node);
@@ -49,13 +49,13 @@ static void shape(ShapeContext *context, Node *node) {
   Diag *diag = op_error(context, node, DIAG_too_large,
                         "a row of lrn with the window's zeros on both sides is too long");
   diag_fact(diag, "%lld channels + %lld - 1 = %lld, more than %lld", (long long)shape_extent(node->shape).c,
-            (long long)size_of(node), (long long)padded_of(node), (long long)SHAPE_MOST_ELEMENTS);
+            (long long)lrn_size(node), (long long)padded_of(node), (long long)SHAPE_MOST_ELEMENTS);
   op_note_origin(context, diag, node->in[0]);
   node->shape = POISON;
 }
 
 /* ---- eval ---- */
-static double denominator(const Node *node, const double *x, int64_t channels, int64_t c) {
+static double lrn_denominator(const Node *node, const double *x, int64_t channels, int64_t c) {
   double sum = 0;
   for (int64_t k = c - before_of(node); k <= c + after_of(node); k++)
     if (k >= 0 && k < channels) sum += x[k] * x[k];
@@ -69,7 +69,7 @@ static void run(const Eval *eval) {
     for (int64_t c = 0; c < e.c; c++)
       eval->out[p * e.c + c] =
           eval->in[0][p * e.c + c] *
-          pow(denominator(node, eval->in[0] + p * e.c, e.c, c), -arg_number(node, "beta"));
+          pow(lrn_denominator(node, eval->in[0] + p * e.c, e.c, c), -arg_number(node, "beta"));
 }
 
 static void gradient_run(const Eval *eval) { /* inputs dy, x; straight from the derivative */
@@ -81,7 +81,7 @@ static void gradient_run(const Eval *eval) { /* inputs dy, x; straight from the 
     double *dx = eval->out + p * e.c;
     for (int64_t c = 0; c < e.c; c++) dx[c] = 0;
     for (int64_t c = 0; c < e.c; c++) {
-      const double d = denominator(node, x, e.c, c);
+      const double d = lrn_denominator(node, x, e.c, c);
       dx[c] += dy[c] * pow(d, -beta);
       for (int64_t k = c - before_of(node); k <= c + after_of(node); k++)
         if (k >= 0 && k < e.c) dx[k] -= dy[c] * x[c] * beta * pow(d, -beta - 1) * factor_of(node) * 2 * x[k];
@@ -113,8 +113,8 @@ static Val get(Lower *l, const Rows *rows, Buf *row, const Ix *y, const Ix *c, i
   return walk_load(l, row, row->rank == 2 ? pixel : y, pixel, c, part, lanes);
 }
 
-static void put(Lower *l, const Rows *rows, Buf *row, Val value, const Ix *y, const Ix *c, int part,
-                int lanes) {
+static void put_lrn_row(Lower *l, const Rows *rows, Buf *row, Val value, const Ix *y, const Ix *c, int part,
+                        int lanes) {
   const Ix *pixel = &rows->pixel;
   walk_put(l, row, value, row->rank == 2 ? pixel : y, pixel, c, part, lanes);
 }
@@ -123,14 +123,14 @@ static void zero_block(Lower *l, Rows *rows, Buf *row, const Ix *y) {
   Nest *b = l->b;
   NEST_FOR(b, p, rows->pixels) {
     rows->pixel = p;
-    NEST_FOR(b, i, padded_of(l->node)) put(l, rows, row, num(b, 0), y, &i, 1, 1);
+    NEST_FOR(b, i, padded_of(l->node)) put_lrn_row(l, rows, row, num(b, 0), y, &i, 1, 1);
   }
 }
 
 /* The sum of size elements of a pixel's row from c on, where the row began with zeros. */
 static Val window_sum(Lower *l, const Rows *rows, Buf *row, const Ix *y, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
-  const int64_t size = size_of(l->node);
+  const int64_t size = lrn_size(l->node);
   Buf *sum = NEST_REGISTERS(b, "sum", lanes, 1);
   nest_store(b, nest_at(b, sum, 0), num(b, 0));
   NEST_LOOP(b, k, size <= UNROLL_MOST && !l->plain ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(size)) {
@@ -154,7 +154,7 @@ static void square_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
   const Rows *rows = context;
   const Ix to = *c + rows->before;
   Val value = walk_load(l, l->in[l->node->hidden ? 1 : 0], y, x, c, part, lanes);
-  put(l, rows, rows->squares, mul(value, value), y, &to, part, lanes);
+  put_lrn_row(l, rows, rows->squares, mul(value, value), y, &to, part, lanes);
 }
 
 static Val denominator_value(Lower *l, const Rows *rows, const Ix *y, const Ix *c, int part, int lanes) {
@@ -207,7 +207,7 @@ static void lower(Lower *l) {
   const Extent e = shape_extent(l->node->shape);
   const int64_t scratch = block_of(l, e) * padded_of(l->node);
   const bool shares = l->threads && bounded_product(e.h, scratch) <= SHAPE_MOST_ELEMENTS;
-  const LoopKind kind = shares ? walk_rows(l, e.h * e.w * e.c * size_of(l->node)) : SERIAL;
+  const LoopKind kind = shares ? walk_rows(l, e.h * e.w * e.c * lrn_size(l->node)) : SERIAL;
   Rows rows = make_rows(l, kind, e);
   nest_fn(b, b->name, false);
   NEST_LOOP(b, y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h)) {
@@ -225,13 +225,13 @@ static void terms_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part
   Val scaled = nest_let(
       b, "scaled",
       mul(walk_load(l, l->in[0], y, x, c, part, lanes), to_minus_beta(b, d, arg_number(l->node, "beta"))));
-  put(l, rows, rows->scaled, scaled, y, c, part, lanes);
-  put(l, rows, rows->terms, div_(mul(scaled, walk_load(l, l->in[1], y, x, c, part, lanes)), d), y, &to, part,
-      lanes);
+  put_lrn_row(l, rows, rows->scaled, scaled, y, c, part, lanes);
+  put_lrn_row(l, rows, rows->terms, div_(mul(scaled, walk_load(l, l->in[1], y, x, c, part, lanes)), d), y,
+              &to, part, lanes);
 }
 
-static void gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
-                          const void *context) {
+static void lrn_gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                              const void *context) {
   const Rows *rows = context;
   Nest *b = l->b;
   Val spread = mul(walk_load(l, l->in[1], y, x, c, part, lanes),
@@ -252,7 +252,7 @@ static void gradient_lower(Lower *l) {
   zero_block(l, &rows, rows.squares, NULL);
   zero_block(l, &rows, rows.terms, NULL);
   NEST_FOR(b, y, e.h)
-    walk_blocks(l, e, &y, &rows, 3, (WalkBody *const[]){square_body, terms_body, gradient_body});
+    walk_blocks(l, e, &y, &rows, 3, (WalkBody *const[]){square_body, terms_body, lrn_gradient_body});
 }
 
 static const Op op_gradient = {.name = "lrn input gradient", .eval = gradient_run, .lower = gradient_lower};

@@ -9,7 +9,7 @@
 
 enum { WEIGHT, BIAS };
 
-static double epsilon_of(const Node *node) { return arg_number(node, "epsilon"); }
+static double standardize_epsilon(const Node *node) { return arg_number(node, "epsilon"); }
 static bool is_affine(const Node *node) { return node->op->params != NULL; }
 
 static const Standardize *detail_of(const Node *node) { return node->detail; }
@@ -36,12 +36,12 @@ typedef struct Group { /* its elements, and what they come to */
   double mean, factor;
 } Group;
 
-static int64_t place(const Group *g, int64_t i) {
+static int64_t group_place(const Group *g, int64_t i) {
   if (g->by_pixel) return g->number * g->e.c + i;
   return i / g->channels * g->e.c + g->number * g->channels + i % g->channels;
 }
 
-static int64_t groups_of(const Group *g) { return g->e.h * g->e.w * g->e.c / g->count; }
+static int64_t group_count(const Group *g) { return g->e.h * g->e.w * g->e.c / g->count; }
 
 static Group group_begin(const Node *node) {
   const Standardize *of = detail_of(node);
@@ -52,19 +52,20 @@ static Group group_begin(const Node *node) {
 
 static void group_measure(Group *g, const Node *node, const double *x) {
   double sum = 0, squares = 0;
-  for (int64_t i = 0; i < g->count; i++) sum += x[place(g, i)];
+  for (int64_t i = 0; i < g->count; i++) sum += x[group_place(g, i)];
   g->mean = sum / (double)g->count;
-  for (int64_t i = 0; i < g->count; i++) squares += (x[place(g, i)] - g->mean) * (x[place(g, i)] - g->mean);
-  g->factor = 1 / sqrt(squares / (double)g->count + epsilon_of(node));
+  for (int64_t i = 0; i < g->count; i++)
+    squares += (x[group_place(g, i)] - g->mean) * (x[group_place(g, i)] - g->mean);
+  g->factor = 1 / sqrt(squares / (double)g->count + standardize_epsilon(node));
 }
 
 void standardize_run(const Eval *eval) {
   Group g = group_begin(eval->node);
   const double *weight = eval->weight[WEIGHT], *bias = eval->weight[BIAS];
-  for (; g.number < groups_of(&g); g.number++) {
+  for (; g.number < group_count(&g); g.number++) {
     group_measure(&g, eval->node, eval->in[0]);
     for (int64_t i = 0; i < g.count; i++) {
-      const int64_t at_ = place(&g, i), c = at_ % g.e.c;
+      const int64_t at_ = group_place(&g, i), c = at_ % g.e.c;
       const double h = (eval->in[0][at_] - g.mean) * g.factor;
       eval->out[at_] = is_affine(eval->node) ? h * weight[c] + bias[c] : h;
     }
@@ -74,17 +75,17 @@ void standardize_run(const Eval *eval) {
 void standardize_back_run(const Eval *eval) {
   Group g = group_begin(eval->node);
   const double *dy = eval->in[0], *x = eval->in[1];
-  for (; g.number < groups_of(&g); g.number++) {
+  for (; g.number < group_count(&g); g.number++) {
     double sum = 0, products = 0;
     group_measure(&g, eval->node, x);
     for (int64_t i = 0; i < g.count; i++) {
-      sum += dy[place(&g, i)];
-      products += dy[place(&g, i)] * (x[place(&g, i)] - g.mean) * g.factor;
+      sum += dy[group_place(&g, i)];
+      products += dy[group_place(&g, i)] * (x[group_place(&g, i)] - g.mean) * g.factor;
     }
     for (int64_t i = 0; i < g.count; i++) {
-      const double h = (x[place(&g, i)] - g.mean) * g.factor;
-      eval->out[place(&g, i)] =
-          g.factor * (dy[place(&g, i)] - sum / (double)g.count - h * products / (double)g.count);
+      const double h = (x[group_place(&g, i)] - g.mean) * g.factor;
+      eval->out[group_place(&g, i)] =
+          g.factor * (dy[group_place(&g, i)] - sum / (double)g.count - h * products / (double)g.count);
     }
   }
 }
@@ -115,7 +116,7 @@ static void store_result(Lower *l, const Work *w, Val h, const Ix *y, const Ix *
 }
 
 static Val root_of(Nest *b, Val variance, const Node *node) {
-  return div_(num(b, 1), vsqrt(add(variance, num(b, epsilon_of(node)))));
+  return div_(num(b, 1), vsqrt(add(variance, num(b, standardize_epsilon(node)))));
 }
 
 /* ---- by pixel ---- */
@@ -220,7 +221,7 @@ static void sums_body(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int par
 
 static Val channel_of(Nest *b, Buf *buf, const Ix *c) { return nest_load(b, nest_at(b, buf, *c), 1); }
 
-static void add_to(Nest *b, Buf *sum, Val v) {
+static void add_to_sum(Nest *b, Buf *sum, Val v) {
   nest_store(b, nest_at(b, sum, 0), add(nest_get(b, nest_at(b, sum, 0)), v));
 }
 
@@ -230,12 +231,12 @@ static void merge_moments(Lower *l, const Work *w, const Ix *first, int64_t chan
   Buf *sum = NEST_REGISTERS(b, "all", 1, 1), *squares = NEST_REGISTERS(b, "spread", 1, 1);
   nest_store(b, nest_at(b, sum, 0), num(b, 0));
   nest_store(b, nest_at(b, squares, 0), num(b, 0));
-  NEST_FOR(b, i, channels) add_to(b, sum, channel_of(b, w->mean, NEST_IX(*first + i)));
+  NEST_FOR(b, i, channels) add_to_sum(b, sum, channel_of(b, w->mean, NEST_IX(*first + i)));
   Val mean = nest_let(b, "mean_", mul(nest_get(b, nest_at(b, sum, 0)), num(b, 1 / (double)channels)));
   NEST_FOR(b, i, channels) {
     const Ix c = *first + i;
     Val d = nest_let(b, "d", sub(channel_of(b, w->mean, &c), mean));
-    add_to(b, squares, fma_(mul(d, d), num(b, (double)w->pixels), channel_of(b, w->factor, &c)));
+    add_to_sum(b, squares, fma_(mul(d, d), num(b, (double)w->pixels), channel_of(b, w->factor, &c)));
   }
   Val variance = mul(nest_get(b, nest_at(b, squares, 0)), num(b, 1 / (double)(channels * w->pixels)));
   Val factor = nest_let(b, "factor_", root_of(b, variance, l->node));
@@ -253,8 +254,8 @@ static void merge_sums(Lower *l, const Work *w, const Ix *first, int64_t channel
   nest_store(b, nest_at(b, sum, 0), num(b, 0));
   nest_store(b, nest_at(b, products, 0), num(b, 0));
   NEST_FOR(b, i, channels) {
-    add_to(b, sum, channel_of(b, w->sum, NEST_IX(*first + i)));
-    add_to(b, products, channel_of(b, w->products, NEST_IX(*first + i)));
+    add_to_sum(b, sum, channel_of(b, w->sum, NEST_IX(*first + i)));
+    add_to_sum(b, products, channel_of(b, w->products, NEST_IX(*first + i)));
   }
   Val factor = nest_let(b, "f", channel_of(b, w->factor, first));
   Val mean = nest_let(b, "dy_mean", mul(nest_get(b, nest_at(b, sum, 0)), part)),

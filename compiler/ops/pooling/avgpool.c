@@ -23,7 +23,7 @@ static int64_t counted_to(const Node *forward, int axis) {
 }
 
 /* ---- eval ---- */
-static double share(const Node *forward, int64_t oy, int64_t ox) { /* 1 / n of a window */
+static double window_share(const Node *forward, int64_t oy, int64_t ox) { /* 1 / n of a window */
   double n = 1;
   for (int axis = 0; axis < 2; axis++) {
     const Taps taps = pool_taps(forward->window, axis, axis ? ox : oy, counted_from(forward, axis),
@@ -34,13 +34,13 @@ static double share(const Node *forward, int64_t oy, int64_t ox) { /* 1 / n of a
 }
 
 /* Calls of the windows' elements: spread: large += small/n, else small += large/n. */
-static void run(const Node *forward, const double *from, double *to, bool spread) {
+static void eval_mean(const Node *forward, const double *from, double *to, bool spread) {
   const Window *w = forward->window;
   const Extent in = shape_extent(forward->in[0]->shape), out = shape_extent(forward->shape);
   for (int64_t y = 0; y < out.h; y++)
     for (int64_t x = 0; x < out.w; x++) {
       const Taps rows = pool_taps(w, 0, y, 0, in.h), columns = pool_taps(w, 1, x, 0, in.w);
-      const double part = share(forward, y, x);
+      const double part = window_share(forward, y, x);
       for (int64_t ky = rows.first; ky <= rows.last; ky++)
         for (int64_t kx = columns.first; kx <= columns.last; kx++)
           for (int64_t c = 0; c < out.c; c++) {
@@ -58,14 +58,14 @@ static void run(const Node *forward, const double *from, double *to, bool spread
 void avgpool_run(const Eval *eval) {
   const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = 0;
-  run(eval->node, eval->in[0], eval->out, false);
+  eval_mean(eval->node, eval->in[0], eval->out, false);
 }
 
 /* ---- lower ---- */
-static Val whole(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
+static Val window_index(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
 
 /* How many elements of this window count along an axis; NULL: all. */
-static Val counted(Lower *l, const Node *forward, const PoolPixel *pixel, int axis) {
+static Val counted_pixels(Lower *l, const Node *forward, const PoolPixel *pixel, int axis) {
   Nest *b = l->b;
   const Window *w = &pixel->pool->window;
   const int64_t kernel = w->kernel[axis], dilation = w->dilation[axis], from = counted_from(forward, axis),
@@ -75,7 +75,8 @@ static Val counted(Lower *l, const Node *forward, const PoolPixel *pixel, int ax
   if (!pixel->clip[axis] || (-w->before[axis] >= from && last < to)) return NULL;
   const Ix start = (axis ? *pixel->x : *pixel->y) * w->stride[axis] - w->before[axis], end = start + kernel;
   if (dilation == 1)
-    return sub(vmin(whole(b, &end), num(b, (double)to)), vmax(whole(b, &start), num(b, (double)from)));
+    return sub(vmin(window_index(b, &end), num(b, (double)to)),
+               vmax(window_index(b, &start), num(b, (double)from)));
   Buf *n = NEST_REGISTERS(b, "n", 1, 1);
   nest_store(b, nest_at(b, n, 0), num(b, 0));
   NEST_FOR(b, k, kernel) {
@@ -90,7 +91,7 @@ static Val share_value(Lower *l, const PoolPixel *pixel) {
   Nest *b = l->b;
   const Node *forward = node_forward(l->node);
   const Window *w = forward->window;
-  Val rows = counted(l, forward, pixel, 0), columns = counted(l, forward, pixel, 1);
+  Val rows = counted_pixels(l, forward, pixel, 0), columns = counted_pixels(l, forward, pixel, 1);
   if (!rows && !columns) return num(b, 1 / ((double)w->kernel[0] * (double)w->kernel[1]));
   if (!rows) rows = num(b, (double)w->kernel[0]);
   if (!columns) columns = num(b, (double)w->kernel[1]);
@@ -137,7 +138,7 @@ static Val mean_of(const Val *x, int n) {
 static void gradient_run(const Eval *eval) {
   const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = 0;
-  run(eval->node->hidden->of, eval->in[0], eval->out, true);
+  eval_mean(eval->node->hidden->of, eval->in[0], eval->out, true);
 }
 
 typedef struct GradientTap {

@@ -20,7 +20,8 @@ static int64_t position_of(const Window *w, int axis, int64_t o, int64_t k) {
 }
 
 /* The index of the window's largest element: the first of several. NaN counts as the largest. */
-static int64_t largest(const double *x, Extent in, const Window *w, int64_t oy, int64_t ox, int64_t c) {
+static int64_t largest_in_window(const double *x, Extent in, const Window *w, int64_t oy, int64_t ox,
+                                 int64_t c) {
   const Taps rows = pool_taps(w, 0, oy, 0, in.h), columns = pool_taps(w, 1, ox, 0, in.w);
   int64_t best = -1;
   for (int64_t ky = rows.first; ky <= rows.last; ky++)
@@ -37,7 +38,7 @@ void maxpool_run(const Eval *eval) {
     for (int64_t x = 0; x < out.w; x++)
       for (int64_t c = 0; c < out.c; c++)
         eval->out[(y * out.w + x) * out.c + c] =
-            eval->in[0][largest(eval->in[0], in, eval->node->window, y, x, c)];
+            eval->in[0][largest_in_window(eval->in[0], in, eval->node->window, y, x, c)];
 }
 
 /* ---- lower ---- */
@@ -81,7 +82,7 @@ static Val largest_of(const Val *x, int n) {
  * Inputs dy, x, y. The first element that is not less than the maximum takes dy; nothing is left for the
  * others. */
 static int64_t receiver(const double *x, Extent in, const Window *w, int64_t oy, int64_t ox, int64_t c) {
-  const int64_t best = largest(x, in, w, oy, ox, c);
+  const int64_t best = largest_in_window(x, in, w, oy, ox, c);
   if (!isnan(x[best])) return best;
   const int64_t row = position_of(w, 0, oy, pool_taps(w, 0, oy, 0, in.h).first);
   const int64_t column = position_of(w, 1, ox, pool_taps(w, 1, ox, 0, in.w).first);
@@ -106,7 +107,7 @@ typedef struct GradientTap {
   int part, lanes;
 } GradientTap;
 
-static void gradient_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
+static void maxpool_gradient_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   const GradientTap *t = context;
   Nest *b = l->b;
   Val less_than = nest_let(b, "less", less(walk_load(l, l->in[1], y, x, t->c, t->part, t->lanes), t->most));
@@ -115,8 +116,8 @@ static void gradient_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   nest_store(b, nest_at(b, t->left, 0), choose(less_than, left, num(b, 0)));
 }
 
-static void gradient_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes,
-                            const void *context) {
+static void maxpool_gradient_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes,
+                                    const void *context) {
   Nest *b = l->b;
   GradientTap tap = {NEST_REGISTERS(b, "left", lanes, 1),
                      nest_let(b, "most", walk_load(l, l->in[2], pixel->y, pixel->x, c, part, lanes)),
@@ -125,10 +126,10 @@ static void gradient_window(Lower *l, const PoolPixel *pixel, const Ix *c, int p
                      part,
                      lanes};
   nest_store(b, nest_at(b, tap.left, 0), walk_load(l, l->in[0], pixel->y, pixel->x, c, part, lanes));
-  pool_each_tap(l, pixel, gradient_tap, &tap);
+  pool_each_tap(l, pixel, maxpool_gradient_tap, &tap);
 }
 
-static void gradient_lower(Lower *l) { pool_lower_gradient(l, gradient_window); }
+static void gradient_lower(Lower *l) { pool_lower_gradient(l, maxpool_gradient_window); }
 
 static const Op op_gradient = {
     .name = "maxpool input gradient", .eval = gradient_run, .lower = gradient_lower};

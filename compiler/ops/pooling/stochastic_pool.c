@@ -31,15 +31,17 @@ static Sight sight_of(const Node *forward, const double *x, int64_t oy, int64_t 
   return (Sight){x, in, w, (oy * w->stride[0] * in.w + ox * w->stride[1]) * in.c + c};
 }
 
-static int64_t place(const Sight *s, int64_t k) { /* of its element k, in row order */
+static int64_t sight_place(const Sight *s, int64_t k) { /* of its element k, in row order */
   return s->first + (k / s->window->kernel[1] * s->in.w + k % s->window->kernel[1]) * s->in.c;
 }
-static int64_t count(const Sight *s) { return s->window->kernel[0] * s->window->kernel[1]; }
-static double rate(const Sight *s, int64_t k) { return s->x[place(s, k)] > 0 ? s->x[place(s, k)] : 0; }
+static int64_t sight_count(const Sight *s) { return s->window->kernel[0] * s->window->kernel[1]; }
+static double rate(const Sight *s, int64_t k) {
+  return s->x[sight_place(s, k)] > 0 ? s->x[sight_place(s, k)] : 0;
+}
 
 static double total(const Sight *s, int power) {
   double sum = 0;
-  for (int64_t k = 0; k < count(s); k++) sum += power == 2 ? rate(s, k) * rate(s, k) : rate(s, k);
+  for (int64_t k = 0; k < sight_count(s); k++) sum += power == 2 ? rate(s, k) * rate(s, k) : rate(s, k);
   return sum;
 }
 
@@ -47,7 +49,7 @@ static int64_t drawn(const Sight *s, double u) { /* -1: nothing is positive */
   double sum = 0;
   int64_t last = -1;
   const double limit = u * total(s, 1);
-  for (int64_t k = 0; k < count(s); k++) {
+  for (int64_t k = 0; k < sight_count(s); k++) {
     if (rate(s, k) <= 0) continue;
     last = k;
     sum += rate(s, k);
@@ -86,10 +88,10 @@ static void back_run(const Eval *eval, bool sample) {
   for (int64_t i = 0; i < out.h * out.w * out.c; i++) {
     const Sight s = sight_of(forward, eval->in[1], i / out.c / out.w, i / out.c % out.w, i % out.c);
     const int64_t k = sample ? drawn(&s, random_uniform(key[0], key[1], (uint32_t)(first + i))) : -1;
-    if (k >= 0) eval->out[place(&s, k)] += eval->in[0][i];
-    for (int64_t j = 0; !sample && j < count(&s); j++)
+    if (k >= 0) eval->out[sight_place(&s, k)] += eval->in[0][i];
+    for (int64_t j = 0; !sample && j < sight_count(&s); j++)
       if (rate(&s, j) > 0)
-        eval->out[place(&s, j)] += eval->in[0][i] * (2 * rate(&s, j) - mean_of(&s)) / total(&s, 1);
+        eval->out[sight_place(&s, j)] += eval->in[0][i] * (2 * rate(&s, j) - mean_of(&s)) / total(&s, 1);
   }
 }
 
@@ -118,14 +120,14 @@ static Buf *zero_register(Nest *b, const char *name, int lanes) {
   return buf;
 }
 
-static Val held(Nest *b, Buf *buf) { return nest_get(b, nest_at(b, buf, 0)); }
+static Val held_value(Nest *b, Buf *buf) { return nest_get(b, nest_at(b, buf, 0)); }
 
-static void sum_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
+static void add_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   const Tap *t = context;
   Nest *b = l->b;
   Val r = rate_at(l, t, y, x);
-  nest_store(b, nest_at(b, t->sum, 0), add(held(b, t->sum), r));
-  if (t->squares) nest_store(b, nest_at(b, t->squares, 0), add(mul(r, r), held(b, t->squares)));
+  nest_store(b, nest_at(b, t->sum, 0), add(held_value(b, t->sum), r));
+  if (t->squares) nest_store(b, nest_at(b, t->squares, 0), add(mul(r, r), held_value(b, t->squares)));
 }
 
 static Tap tap_of(Lower *l, const PoolPixel *pixel, Buf *x, bool squares, const Ix *c, int part, int lanes) {
@@ -133,20 +135,20 @@ static Tap tap_of(Lower *l, const PoolPixel *pixel, Buf *x, bool squares, const 
   Tap tap = {.pixel = pixel, .x = x, .c = c, .part = part, .lanes = lanes};
   tap.sum = zero_register(b, "sum", lanes);
   if (squares) tap.squares = zero_register(b, "squares", lanes);
-  pool_each_tap(l, pixel, sum_tap, &tap);
+  pool_each_tap(l, pixel, add_tap, &tap);
   return tap;
 }
 
-static Val mean_value(Nest *b, const Tap *t) {
-  Val sum = held(b, t->sum), none = less_eq(sum, num(b, 0));
-  return choose(none, num(b, 0), div_(held(b, t->squares), choose(none, num(b, 1), sum)));
+static Val window_mean(Nest *b, const Tap *t) {
+  Val sum = held_value(b, t->sum), none = less_eq(sum, num(b, 0));
+  return choose(none, num(b, 0), div_(held_value(b, t->squares), choose(none, num(b, 1), sum)));
 }
 
 static void mean_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes,
                         const void *context) {
   const Tap tap = tap_of(l, pixel, l->in[0], true, c, part, lanes);
   (void)context;
-  lower_store(l, mean_value(l->b, &tap), pixel->y, pixel->x, c, part, lanes);
+  lower_store(l, window_mean(l->b, &tap), pixel->y, pixel->x, c, part, lanes);
 }
 
 static void mean_lower(Lower *l) {
@@ -168,9 +170,9 @@ static void mean_back_window(Lower *l, const PoolPixel *pixel, const Ix *c, int 
                              const void *context) {
   Nest *b = l->b;
   Tap tap = tap_of(l, pixel, l->in[1], true, c, part, lanes);
-  Val dy = walk_load(l, l->in[0], pixel->y, pixel->x, c, part, lanes), sum = held(b, tap.sum);
+  Val dy = walk_load(l, l->in[0], pixel->y, pixel->x, c, part, lanes), sum = held_value(b, tap.sum);
   tap.target = context;
-  tap.mean = nest_let(b, "mean", mean_value(b, &tap));
+  tap.mean = nest_let(b, "mean", window_mean(b, &tap));
   tap.dy = nest_let(b, "d", div_(dy, choose(less_eq(sum, num(b, 0)), num(b, 1), sum)));
   pool_each_tap(l, pixel, mean_back_tap, &tap);
 }
@@ -196,7 +198,7 @@ static Val uniforms(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int
 /* The sum that the element which is drawn exceeds. */
 static void draw(Lower *l, Tap *tap, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
-  tap->limit = nest_let(b, "limit", mul(uniforms(l, tap->pixel, c, part, lanes), held(b, tap->sum)));
+  tap->limit = nest_let(b, "limit", mul(uniforms(l, tap->pixel, c, part, lanes), held_value(b, tap->sum)));
   nest_store(b, nest_at(b, tap->sum, 0), num(b, 0));
   tap->found = zero_register(b, "found", lanes);
 }
@@ -206,10 +208,10 @@ static void draw(Lower *l, Tap *tap, const Ix *c, int part, int lanes) {
 static void sample_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   const Tap *t = context;
   Nest *b = l->b;
-  Val r = rate_at(l, t, y, x), sum = held(b, t->sum), found = held(b, t->found);
+  Val r = rate_at(l, t, y, x), sum = held_value(b, t->sum), found = held_value(b, t->found);
   Val positive = choose(less(num(b, 0), r), r, found);
   nest_store(b, nest_at(b, t->found, 0), choose(less_eq(sum, t->limit), positive, found));
-  nest_store(b, nest_at(b, t->sum, 0), add(held(b, t->sum), r));
+  nest_store(b, nest_at(b, t->sum, 0), add(held_value(b, t->sum), r));
 }
 
 static void sample_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes,
@@ -218,7 +220,7 @@ static void sample_window(Lower *l, const PoolPixel *pixel, const Ix *c, int par
   (void)context;
   draw(l, &tap, c, part, lanes);
   pool_each_tap(l, pixel, sample_tap, &tap);
-  lower_store(l, held(l->b, tap.found), pixel->y, pixel->x, c, part, lanes);
+  lower_store(l, held_value(l->b, tap.found), pixel->y, pixel->x, c, part, lanes);
 }
 
 static void sample_lower(Lower *l) {
@@ -238,16 +240,16 @@ static Val tap_number(Lower *l, const Tap *t, const Ix *y, const Ix *x) {
 static void find_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   const Tap *t = context;
   Nest *b = l->b;
-  Val r = rate_at(l, t, y, x), sum = held(b, t->sum), found = held(b, t->found);
+  Val r = rate_at(l, t, y, x), sum = held_value(b, t->sum), found = held_value(b, t->found);
   Val positive = choose(less(num(b, 0), r), tap_number(l, t, y, x), found);
   nest_store(b, nest_at(b, t->found, 0), choose(less_eq(sum, t->limit), positive, found));
-  nest_store(b, nest_at(b, t->sum, 0), add(held(b, t->sum), r));
+  nest_store(b, nest_at(b, t->sum, 0), add(held_value(b, t->sum), r));
 }
 
 static void give_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   const Tap *t = context;
   Nest *b = l->b;
-  Val here = equal(held(b, t->found), tap_number(l, t, y, x));
+  Val here = equal(held_value(b, t->found), tap_number(l, t, y, x));
   pool_target_put(l, t->target, choose(here, t->dy, num(b, 0)), y, x, t->c, t->part, t->lanes);
 }
 

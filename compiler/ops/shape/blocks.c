@@ -77,7 +77,7 @@ static void move_one(Lower *l, const Spot *from, const Spot *to) {
 }
 
 /* Element by element, in the order of the result. */
-static void gathered(Lower *l, const Blocks *k, const Spot *deep) {
+static void gather_block(Lower *l, const Blocks *k, const Spot *deep) {
   Nest *b = l->b;
   NEST_FOR(b, c, k->flat.c)
     NEST_FOR(b, i, k->fy)
@@ -103,7 +103,7 @@ static void block(Lower *l, const Blocks *k, const Spot *deep, bool to_deep) {
   const int64_t area = k->fy * k->fx;
   if (k->dcr || area == 1 || k->flat.c == 1) copied(l, k, deep, to_deep);
   else if (weave_fits(l, area, k->flat.c)) woven(l, k, deep, to_deep);
-  else if (to_deep) gathered(l, k, deep);
+  else if (to_deep) gather_block(l, k, deep);
   else scattered(l, k, deep);
 }
 

@@ -26,23 +26,24 @@ static void run(const Eval *eval) {
 }
 
 /* The parameter has as many dimensions as were written; values have three. */
-static Ref element(Lower *l, Buf *weight, const Ix *y, const Ix *x, const Ix *c) {
+static Ref constant_element(Lower *l, Buf *weight, const Ix *y, const Ix *x, const Ix *c) {
   Nest *b = l->b;
   return weight->rank == 1   ? nest_at(b, weight, *c)
          : weight->rank == 2 ? nest_at(b, weight, *x, *c)
                              : nest_at(b, weight, *y, *x, *c);
 }
 
-static void copy_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
-                      const void *context) {
+static void copy_constant_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                               const void *context) {
   Buf *const *weight = context;
-  lower_store(l, nest_load_part(l->b, element(l, *weight, y, x, c), part, lanes), y, x, c, part, lanes);
+  lower_store(l, nest_load_part(l->b, constant_element(l, *weight, y, x, c), part, lanes), y, x, c, part,
+              lanes);
 }
 
 static void lower(Lower *l) {
   Buf *weight = lower_weight(l, 0);
   nest_fn(l->b, l->b->name, false);
-  walk_pixels(l, shape_extent(l->node->shape), copy_body, &weight);
+  walk_pixels(l, shape_extent(l->node->shape), copy_constant_body, &weight);
 }
 
 /* ---- the gradient: the sum of dy over the images ---- */
@@ -54,7 +55,7 @@ static void sum_run(const Eval *eval) {
 static void sum_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                      const void *context) {
   (void)context;
-  const Ref to = element(l, l->out, y, x, c);
+  const Ref to = constant_element(l, l->out, y, x, c);
   nest_store_part(l->b, to,
                   add(nest_load_part(l->b, to, part, lanes), walk_load(l, l->in[0], y, x, c, part, lanes)),
                   part);

@@ -54,8 +54,8 @@ static void fill_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part,
 }
 
 /* The number to rows y0 .. y1-1, columns x0 .. x1-1, channels c0 .. c1-1 of the result. */
-static void fill(Lower *l, double around, int64_t y0, int64_t y1, int64_t x0, int64_t x1, int64_t c0,
-                 int64_t c1) {
+static void fill_region(Lower *l, double around, int64_t y0, int64_t y1, int64_t x0, int64_t x1, int64_t c0,
+                        int64_t c1) {
   const Fill of = {{y0, x0, c0}, around};
   if (y0 < y1 && x0 < x1 && c0 < c1) walk_pixels(l, (Extent){1, y1 - y0, x1 - x0, c1 - c0}, fill_body, &of);
 }
@@ -64,33 +64,33 @@ void box_lower_place(Lower *l, Box box, double around) {
   const Extent large = shape_extent(l->node->shape), small = shape_extent(l->node->in[0]->shape);
   const int64_t bottom = box.y + small.h, right = box.x + small.w;
   nest_fn(l->b, l->b->name, false);
-  fill(l, around, 0, box.y, 0, large.w, 0, large.c);
-  fill(l, around, box.y, bottom, 0, box.x, 0, large.c);
-  fill(l, around, box.y, bottom, box.x, right, 0, box.c);
+  fill_region(l, around, 0, box.y, 0, large.w, 0, large.c);
+  fill_region(l, around, box.y, bottom, 0, box.x, 0, large.c);
+  fill_region(l, around, box.y, bottom, box.x, right, 0, box.c);
   walk_pixels(l, small, place_body, &box);
-  fill(l, around, box.y, bottom, box.x, right, box.c + small.c, large.c);
-  fill(l, around, box.y, bottom, right, large.w, 0, large.c);
-  fill(l, around, bottom, large.h, 0, large.w, 0, large.c);
+  fill_region(l, around, box.y, bottom, box.x, right, box.c + small.c, large.c);
+  fill_region(l, around, box.y, bottom, right, large.w, 0, large.c);
+  fill_region(l, around, bottom, large.h, 0, large.w, 0, large.c);
 }
 
 /* ---- backward ---- */
-static const Box *box_of(const Node *node) { return node->detail; }
+static const Box *node_region(const Node *node) { return node->detail; }
 
 static int64_t cut_part(const Node *node) {
   const Extent small = shape_extent(node->shape), large = shape_extent(node->in[0]->shape);
-  return small.h == large.h && small.w == large.w ? box_of(node)->c : -1;
+  return small.h == large.h && small.w == large.w ? node_region(node)->c : -1;
 }
 
 static void cut_run(const Eval *eval) {
   box_cut(eval->in[0], shape_extent(eval->node->in[0]->shape), eval->out, shape_extent(eval->node->shape),
-          *box_of(eval->node));
+          *node_region(eval->node));
 }
 static void place_run(const Eval *eval) {
   box_place(eval->in[0], shape_extent(eval->node->in[0]->shape), eval->out, shape_extent(eval->node->shape),
-            *box_of(eval->node), 0);
+            *node_region(eval->node), 0);
 }
-static void cut_lower(Lower *l) { box_lower_cut(l, *box_of(l->node)); }
-static void place_lower(Lower *l) { box_lower_place(l, *box_of(l->node), 0); }
+static void cut_lower(Lower *l) { box_lower_cut(l, *node_region(l->node)); }
+static void place_lower(Lower *l) { box_lower_place(l, *node_region(l->node), 0); }
 
 static const Op op_cut = {
     .name = "cut box", .traits.channel_slice = cut_part, .eval = cut_run, .lower = cut_lower};

@@ -30,7 +30,9 @@ static const Param params[] = {
 static bool is_exact(const Node *node) { return arg_is(node, "mode", "nearest_exact"); }
 static bool is_nearest(const Node *node) { return arg_is(node, "mode", "nearest") || is_exact(node); }
 static bool is_cubic(const Node *node) { return arg_is(node, "mode", "cubic"); }
-static int64_t size_of(const Node *node, int axis) { return extent_side(shape_extent(node->shape), axis); }
+static int64_t resized_size(const Node *node, int axis) {
+  return extent_side(shape_extent(node->shape), axis);
+}
 
 /* ---- the shape ---- */
 bool resize_input(ShapeContext *context, const Node *node) {
@@ -40,8 +42,8 @@ bool resize_input(ShapeContext *context, const Node *node) {
   return false;
 }
 
-static AxisPeriod period_of(const Node *node, int axis) {
-  const int64_t in = size_of(node->in[0], axis), out = size_of(node, axis),
+static AxisPeriod resize_axis_period(const Node *node, int axis) {
+  const int64_t in = resized_size(node->in[0], axis), out = resized_size(node, axis),
                 corners = arg_bool(node, "corners");
   if (in == 1) return (AxisPeriod){.from = 0, .to = 1};
   if (out == 1) return (AxisPeriod){.from = in, .to = 1};
@@ -50,8 +52,8 @@ static AxisPeriod period_of(const Node *node, int axis) {
 }
 
 static bool period_fits(ShapeContext *context, const Node *node, const char *param, int axis) {
-  const AxisPeriod period = period_of(node, axis);
-  const int64_t in = size_of(node->in[0], axis), out = size_of(node, axis);
+  const AxisPeriod period = resize_axis_period(node, axis);
+  const int64_t in = resized_size(node->in[0], axis), out = resized_size(node, axis);
   if (period.from <= AXIS_PERIOD && period.to <= AXIS_PERIOD) return true;
   const int corners = arg_bool(node, "corners");
   Diag *diag = op_error_at(context, node, param, DIAG_too_large,
@@ -109,7 +111,7 @@ static double keys(double distance) { /* Keys, 1981 */
 }
 
 static int eval_cubic(const Node *node, int axis, double o, AxisTap tap[AXIS_TAPS]) {
-  const double in = (double)size_of(node->in[0], axis), out = (double)size_of(node, axis),
+  const double in = (double)resized_size(node->in[0], axis), out = (double)resized_size(node, axis),
                at = !arg_bool(node, "corners") ? (o + 0.5) * in / out - 0.5
                     : out > 1                  ? o * (in - 1) / (out - 1)
                                                : 0;
@@ -120,8 +122,9 @@ static int eval_cubic(const Node *node, int axis, double o, AxisTap tap[AXIS_TAP
   return 4;
 }
 
-static int eval_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
-  const double in = (double)size_of(node->in[0], axis), out = (double)size_of(node, axis), o = (double)to;
+static int resize_eval_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
+  const double in = (double)resized_size(node->in[0], axis), out = (double)resized_size(node, axis),
+               o = (double)to;
   if (is_cubic(node)) return eval_cubic(node, axis, o, tap);
   if (is_nearest(node)) {
     tap[0] = (AxisTap){is_exact(node) ? (2 * to + 1) * (int64_t)in / (2 * (int64_t)out)
@@ -138,8 +141,8 @@ static int eval_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TA
   return 2;
 }
 
-void resize_eval(const Eval *eval) { axes_run(eval, eval_rule); }
-static void back_eval(const Eval *eval) { axes_run_back(eval, eval_rule); }
+void resize_eval(const Eval *eval) { axes_run(eval, resize_eval_rule); }
+static void back_eval(const Eval *eval) { axes_run_back(eval, resize_eval_rule); }
 
 /* ---- the nest: the same in whole numbers, so that weights that repeat are equal to the bit ---- */
 static int nest_cubic(int64_t in, int64_t below, double t, AxisTap tap[AXIS_TAPS]) {
@@ -154,8 +157,8 @@ static int nest_cubic(int64_t in, int64_t below, double t, AxisTap tap[AXIS_TAPS
   return 4;
 }
 
-static int nest_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
-  const int64_t in = size_of(node->in[0], axis), out = size_of(node, axis);
+static int resize_nest_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
+  const int64_t in = resized_size(node->in[0], axis), out = resized_size(node, axis);
   if (is_nearest(node)) {
     tap[0] = (AxisTap){is_exact(node) ? (2 * to + 1) * in / (2 * out) : to * in / out, 1};
     return 1;
@@ -172,8 +175,8 @@ static int nest_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TA
   return 2;
 }
 
-void resize_lower(Lower *l) { axes_lower(l, nest_rule, period_of); }
-static void back_lower(Lower *l) { axes_lower_back(l, nest_rule, period_of); }
+void resize_lower(Lower *l) { axes_lower(l, resize_nest_rule, resize_axis_period); }
+static void back_lower(Lower *l) { axes_lower_back(l, resize_nest_rule, resize_axis_period); }
 
 static const Op op_back = {.name = "resize input gradient", .eval = back_eval, .lower = back_lower};
 
@@ -186,7 +189,7 @@ bool resize_identity(const Node *node) { return shape_equal(node->shape, node->i
 bool resize_repeats(const Node *node, int64_t factor[2]) {
   if (!is_nearest(node)) return false;
   for (int axis = 0; axis < 2; axis++) {
-    const int64_t in = size_of(node->in[0], axis), out = size_of(node, axis);
+    const int64_t in = resized_size(node->in[0], axis), out = resized_size(node, axis);
     if (out % in) return false;
     factor[axis] = out / in;
   }
@@ -194,7 +197,7 @@ bool resize_repeats(const Node *node, int64_t factor[2]) {
 }
 
 void resize_field(const Node *node, int axis, int64_t *sees, double *jump) {
-  const int64_t in = size_of(node->in[0], axis), out = size_of(node, axis);
+  const int64_t in = resized_size(node->in[0], axis), out = resized_size(node, axis);
   *sees = is_nearest(node) || in == 1 || in == out ? 1 : is_cubic(node) ? 4 : 2;
   *jump *= (double)in / (double)out;
 }

@@ -10,22 +10,22 @@ typedef struct FirstRow {
 } FirstRow;
 
 /* ---- some rows ---- */
-static Box box_of(const Node *node) {
+static Box band_region(const Node *node) {
   const FirstRow *first = node->detail;
   return (Box){first->row, 0, 0};
 }
 
 static int64_t first_element(const Node *node) {
   const Extent in = shape_extent(node->in[0]->shape);
-  return box_of(node).y * in.w * in.c;
+  return band_region(node).y * in.w * in.c;
 }
 
 static void eval_rows(const Eval *eval) {
   box_cut(eval->in[0], shape_extent(eval->node->in[0]->shape), eval->out, shape_extent(eval->node->shape),
-          box_of(eval->node));
+          band_region(eval->node));
 }
 
-static void lower_cut(Lower *l) { box_lower_cut(l, box_of(l->node)); }
+static void lower_cut(Lower *l) { box_lower_cut(l, band_region(l->node)); }
 
 static const Op op_rows = {
     .name = "some rows", .traits.slice_offset = first_element, .eval = eval_rows, .lower = lower_cut};
@@ -37,7 +37,7 @@ MAP_VALUE(kept_map) { return m->x[0]; }
 static const Op op_kept = {.name = "kept rows", MAP_OPERATOR, .map_eval = kept_eval, .map = kept_map};
 
 /* ---- one below the other ---- */
-static int64_t row_of(const Node *node, int k) { /* where picture k begins */
+static int64_t band_row(const Node *node, int k) { /* where picture k begins */
   int64_t row = 0;
   for (int i = 0; i < k; i++) row += node->in[i]->shape.dim[0];
   return row;
@@ -45,7 +45,7 @@ static int64_t row_of(const Node *node, int k) { /* where picture k begins */
 
 static int64_t element_of(const Node *node, int k) {
   const Extent e = shape_extent(node->shape);
-  return row_of(node, k) * e.w * e.c;
+  return band_row(node, k) * e.w * e.c;
 }
 
 static void eval_stack(const Eval *eval) {
@@ -54,16 +54,17 @@ static void eval_stack(const Eval *eval) {
            (size_t)shape_elements(eval->node->in[k]->shape) * sizeof *eval->out);
 }
 
-static void copy_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
-                      const void *context) {
+static void copy_band_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                           const void *context) {
   const int k = *(const int *)context;
-  const Ix to = *y + row_of(l->node, k);
+  const Ix to = *y + band_row(l->node, k);
   lower_store(l, walk_load(l, l->in[k], y, x, c, part, lanes), &to, x, c, part, lanes);
 }
 
 static void lower_stack(Lower *l) {
   nest_fn(l->b, l->b->name, false);
-  for (int k = 0; k < l->node->nin; k++) walk_pixels(l, shape_extent(l->node->in[k]->shape), copy_body, &k);
+  for (int k = 0; k < l->node->nin; k++)
+    walk_pixels(l, shape_extent(l->node->in[k]->shape), copy_band_body, &k);
 }
 
 static const Op op_stack = {

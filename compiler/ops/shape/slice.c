@@ -8,13 +8,13 @@ static const Param params[] = {{"channels", PARAM_RANGE, NULL,
                                 0, NULL},
                                {0}};
 
-static int64_t whole(const Const *item) { return item->kind == CONST_INT ? item->i : (int64_t)item->f; }
+static int64_t whole_item(const Const *item) { return item->kind == CONST_INT ? item->i : (int64_t)item->f; }
 static bool is_open(const Const *end) { return end->kind == CONST_FLOAT && isinf(end->f) && end->f > 0; }
 
-static int64_t from_of(const Node *node) { return whole(&arg_const(node, "channels")->items[0]); }
+static int64_t from_of(const Node *node) { return whole_item(&arg_const(node, "channels")->items[0]); }
 static int64_t to_of(const Node *node, int64_t channels) {
   const Const *end = &arg_const(node, "channels")->items[1];
-  return is_open(end) ? channels : whole(end);
+  return is_open(end) ? channels : whole_item(end);
 }
 
 static bool whole_numbers(const Const *range) {
@@ -24,7 +24,7 @@ static bool whole_numbers(const Const *range) {
       return false;
   return true;
 }
-static Box box_of(const Node *node) { return (Box){0, 0, from_of(node)}; }
+static Box slice_region(const Node *node) { return (Box){0, 0, from_of(node)}; }
 
 static void shape(ShapeContext *context, Node *node) {
   const Shape in = node->in[0]->shape;
@@ -54,14 +54,14 @@ static void shape(ShapeContext *context, Node *node) {
 
 static void run(const Eval *eval) {
   box_cut(eval->in[0], shape_extent(eval->node->in[0]->shape), eval->out, shape_extent(eval->node->shape),
-          box_of(eval->node));
+          slice_region(eval->node));
 }
-static void lower(Lower *l) { box_lower_cut(l, box_of(l->node)); }
+static void lower(Lower *l) { box_lower_cut(l, slice_region(l->node)); }
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
   if (gradient_wanted(gradient, node->in[0]))
     gradient_add(gradient, node->in[0],
-                 box_gradient_place(gradient, node, dy, node->in[0]->shape, box_of(node)));
+                 box_gradient_place(gradient, node, dy, node->in[0]->shape, slice_region(node)));
 }
 
 const Op op_slice = {

@@ -106,8 +106,8 @@ typedef struct Way {
   const Spot *from, *to;
 } Way;
 
-static void copy_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
-                      const void *context) {
+static void copy_woven_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                            const void *context) {
   const Way *way = context;
   const Ix fc = way->from->c + *c, tc = way->to->c + *c;
   (void)y;
@@ -116,5 +116,5 @@ static void copy_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part,
 }
 
 void weave_copy(Lower *l, int64_t n, const Spot *from, const Spot *to) {
-  walk_channels(l, n, NULL, NULL, copy_body, &(Way){from, to});
+  walk_channels(l, n, NULL, NULL, copy_woven_body, &(Way){from, to});
 }

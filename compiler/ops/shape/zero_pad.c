@@ -94,7 +94,7 @@ static bool border(const Node *node, int64_t before[2], int64_t after[2]) {
 }
 
 /* ---- borders made of the picture: each row is a row of the input ---- */
-static int eval_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
+static int pad_eval_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
   const Box box = box_inside(node, "n");
   const double last = (double)extent_side(shape_extent(node->in[0]->shape), axis) - 1,
                at = (double)(to - (axis ? box.x : box.y)), round = 2 * last;
@@ -105,7 +105,7 @@ static int eval_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TA
   return 1;
 }
 
-static int nest_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
+static int pad_nest_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
   const Box box = box_inside(node, "n");
   const int64_t last = extent_side(shape_extent(node->in[0]->shape), axis) - 1,
                 at = to - (axis ? box.x : box.y);
@@ -114,20 +114,20 @@ static int nest_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TA
   return 1;
 }
 
-static AxisPeriod period_of(const Node *node, int axis) {
+static AxisPeriod pad_period(const Node *node, int axis) {
   int64_t before[2], after[2];
   box_border_of(node, "n", before, after);
   return (AxisPeriod){.from = 1, .to = 1, .border = 2 * larger(before[axis], after[axis])};
 }
 
-static void back_eval(const Eval *eval) { axes_run_back(eval, eval_rule); }
-static void back_lower(Lower *l) { axes_lower_back(l, nest_rule, period_of); }
+static void back_eval(const Eval *eval) { axes_run_back(eval, pad_eval_rule); }
+static void back_lower(Lower *l) { axes_lower_back(l, pad_nest_rule, pad_period); }
 static const Op op_back = {.name = "zero_pad input gradient", .eval = back_eval, .lower = back_lower};
 
 /* ---- all ---- */
 static void run(const Eval *eval) {
   if (copies(eval->node)) {
-    axes_run(eval, eval_rule);
+    axes_run(eval, pad_eval_rule);
     return;
   }
   box_place(eval->in[0], shape_extent(eval->node->in[0]->shape), eval->out, shape_extent(eval->node->shape),
@@ -135,7 +135,7 @@ static void run(const Eval *eval) {
 }
 
 static void lower(Lower *l) {
-  if (copies(l->node)) axes_lower(l, nest_rule, period_of);
+  if (copies(l->node)) axes_lower(l, pad_nest_rule, pad_period);
   else box_lower_place(l, inside(l->node), value_of(l->node));
 }
 
