@@ -413,7 +413,7 @@ static int distance(const cnn_image *a, const cnn_image *b) {
 }
 
 static void kinds_of_pictures_are_read(void) {
-  cnn_image image = picture("picture.png"), alpha = picture("alpha.png"), gray = picture("gray.png"),
+  cnn_image image = picture("picture.png"), alpha = picture("alpha.png"), gray = picture("grey.png"),
             palette = picture("palette.png");
   CU_ASSERT(image.height == 23 && image.width == 31 && image.channels == 3 && gray.channels == 1 &&
             palette.channels == 3);
