@@ -19,16 +19,19 @@
 // products and outputs are made before those of the next.
 #include "schedule/conv_points.h"
 #include "base/number.h"
+#include "schedule/int8/int8_words.h"
 
 enum {
   MOST_SLOTS = 8,
   FEW_BLOCKS = 4,
   MOST_AXIS = 16, /* points along an axis */
+  MOST_VECTORS = 8
 };
 
 static int64_t line_of(const Points *c) { return c->l->target->line / 4; } /* floats of a cache line */
 static int64_t padded(const Points *c, int64_t floats) { return target_odd_lines(c->l->target, floats); }
 static int64_t phases_of(const Points *c) { return c->phases[0] * c->phases[1]; }
+static Elem elem_of(const Points *c) { return c->dot ? I32 : F32; } /* of V, M and the weights */
 static int64_t all_filters(const Points *c) { return phases_of(c) * c->filters; } /* of a group */
 
 /* ---- choices ---- */
@@ -253,46 +256,108 @@ static void make_panels(Points *c, const PointPack *how) {
 }
 
 /* ---- multiply ---- */
-/* The last parameter, where there are groups. */
+/* The last parameter, where there are groups, or parts of the input channels. */
 static Ix group_arg(const Points *c) {
   Nest *b = c->l->b;
-  return c->groups > 1 ? nest_arg(b, "group") : NEST_Z;
+  return c->groups > 1 ? nest_arg(b, "group") : c->parts > 1 ? nest_arg(b, "part") : NEST_Z;
 }
 
-/* `count` tiles times the vectors from place h of a panel's rows. `lines` of the weights that come later are
- * fetched with each row, one after the other from the element `ahead` on. */
+/* Arguments of a register tile: tiles from t on of the slot's block, times the vectors from place h of a
+ * panel's rows, to the products from f on. */
+typedef struct MultiplyArgs {
+  const Panels *panels;
+  int vectors;
+  Ix slot, xi, t, panel, h, f, ahead, group;
+  Ix point; /* of the weights */
+} MultiplyArgs;
+
+static MultiplyArgs multiply_args(const Points *c, const Panels *panels, int vectors) {
+  Nest *b = c->l->b;
+  MultiplyArgs m = {.panels = panels, .vectors = vectors, .slot = nest_arg(b, "slot")};
+  m.xi = nest_arg(b, "xi");
+  m.t = nest_arg(b, "t");
+  m.panel = nest_arg(b, "panel");
+  m.h = nest_arg(b, "h");
+  m.f = nest_arg(b, "f");
+  m.ahead = nest_arg(b, "ahead");
+  m.group = group_arg(c);
+  m.point = point_of(c, c->weights ? &m.slot : &m.group, &m.xi);
+  return m;
+}
+
+static void add_product(const Points *c, Ref sum, Val x, Val w) {
+  Nest *b = c->l->b;
+  if (c->dot) nest_store(b, sum, nest_primitive(b, c->dot, nest_get(b, sum), x, w));
+  else nest_accumulate(b, sum, x, w);
+}
+
+/* Channel i of all tiles; with the inner product also the channel half a row after it, crosswise. */
+static void add_channel(const Points *c, const MultiplyArgs *m, Buf *a, const Ix *i) {
+  Nest *b = c->l->b;
+  const int L = c->lanes, n = c->inner[0] ? 2 : 1;
+  const Ix slot = c->weights ? m->group : m->slot, c0 = c->weights ? NEST_Z : c->in * m->group;
+  Val w[2][MOST_VECTORS], x[2];
+  for (int k = 0; k < n; k++)
+    for (int v = 0; v < m->vectors; v++) {
+      const Ref at = nest_at(b, m->panels->w, m->point, m->panel, *i + c->in / n * k, m->h + L * v);
+      w[k][v] = nest_let(b, nest_text(b, k ? "u%d" : "w%d", v), nest_load(b, at, L));
+    }
+  NEST_UNROLL(b, p, a->dim[0]) {
+    for (int k = 0; k < n; k++) {
+      x[k] = nest_load(b, nest_at(b, c->V, slot, m->xi, m->t + p, c0 + *i + c->in / n * k), 1);
+      if (c->dot) x[k] = nest_let(b, k ? "y" : "x", splat(x[k], L));
+    }
+    for (int v = 0; v < m->vectors; v++)
+      if (n == 1) add_product(c, nest_at(b, a, p, v), x[0], w[0][v]);
+      else add_product(c, nest_at(b, a, p, v), halves_plus(x[0], w[1][v]), halves_plus(x[1], w[0][v]));
+  }
+}
+
+/* Zeros; with the inner product the negated sum of the products that it adds in excess. */
+static void begin_sums(const Points *c, const MultiplyArgs *m, Buf *a) {
+  Nest *b = c->l->b;
+  const Val zero = c->dot ? splat(num_i32(b, 0), c->lanes) : num(b, 0);
+  NEST_UNROLL(b, p, a->dim[0])
+    for (int v = 0; v < m->vectors; v++) {
+      Val begin = zero;
+      if (c->inner[0]) {
+        const Val of_inputs = nest_load(b, nest_at(b, c->inner[0], m->xi, m->t + p), 1),
+                  of_weights =
+                      nest_load(b, nest_at(b, c->inner[1], m->slot, m->xi, m->h + c->lanes * v), c->lanes);
+        begin = wrapped_minus(zero, wrapped_plus(splat(of_inputs, c->lanes), of_weights));
+      }
+      nest_store(b, nest_at(b, a, p, v), begin);
+    }
+}
+
+/* A register tile of `count` tiles. `lines` of the weights that come later are fetched with each row, one
+ * after the other from the element `ahead` on. */
 static NestFn *multiply_tile(Points *c, const Panels *panels, int64_t count, int vectors, int64_t lines) {
   Nest *b = c->l->b;
-  const int L = c->lanes;
   for (int i = 0; i < c->nmultiply; i++)
     if (c->multiply[i].panels == panels && c->multiply[i].count == count && c->multiply[i].lines == lines)
       return c->multiply[i].fn;
   NestFn *fn =
       nest_fn(b, nest_text(b, "multiply_%dx%d%s", (int)count, vectors, panels->first ? "_rest" : ""), true);
-  const Ix slot = nest_arg(b, "slot"), xi = nest_arg(b, "xi"), t = nest_arg(b, "t"),
-           panel = nest_arg(b, "panel"), h = nest_arg(b, "h"), f = nest_arg(b, "f");
-  const Ix ahead = nest_arg(b, "ahead"), group = group_arg(c), point = point_of(c, &group, &xi),
-           c0 = c->in * group;
-  Buf *a = NEST_REGISTERS(b, "a", L, count, vectors);
-  NEST_UNROLL(b, p, count)
-    for (int v = 0; v < vectors; v++) nest_store(b, nest_at(b, a, p, v), num(b, 0));
-  NEST_FOR(b, i, c->in) {
+  const MultiplyArgs m = multiply_args(c, panels, vectors);
+  Buf *a = nest_buf(b, REGS, "a", (Type){elem_of(c), c->lanes}, 2, (int64_t[]){count, vectors});
+  begin_sums(c, &m, a);
+  NEST_FOR(b, i, c->in / (c->inner[0] ? 2 : 1)) {
     for (int64_t k = 0; k < lines; k++)
-      nest_prefetch(b, panels->w, ahead + line_of(c) * lines * i + line_of(c) * k);
-    Val w[4];
-    for (int v = 0; v < vectors; v++)
-      w[v] = nest_let(b, nest_text(b, "w%d", v),
-                      nest_load(b, nest_at(b, panels->w, point, panel, i, h + L * v), L));
-    NEST_UNROLL(b, p, count)
-      for (int v = 0; v < vectors; v++)
-        nest_accumulate(b, nest_at(b, a, p, v), nest_load(b, nest_at(b, c->V, slot, xi, t + p, c0 + i), 1),
-                        w[v]);
+      nest_prefetch(b, panels->w, m.ahead + line_of(c) * lines * i + line_of(c) * k);
+    add_channel(c, &m, a, &i);
   }
   NEST_UNROLL(b, p, count)
     for (int v = 0; v < vectors; v++)
-      nest_store(b, nest_at(b, c->M, slot, xi, t + p, f + h + L * v), nest_get(b, nest_at(b, a, p, v)));
+      nest_store(b, nest_at(b, c->M, m.slot, m.xi, m.t + p, m.f + m.h + c->lanes * v),
+                 nest_get(b, nest_at(b, a, p, v)));
   c->multiply[c->nmultiply++] = (MultiplyTile){panels, count, lines, fn};
   return fn;
+}
+
+Tiling points_tiling(const Points *c, int64_t tiles_, int vectors) {
+  return c->most ? tiling_of(tiles_, ceil_divide(tiles_, ceil_divide(tiles_, c->most)))
+                 : direct_tiling(c->l, tiles_, vectors);
 }
 
 /* A block times a panel, tile after tile. Each call fetches `share` of the panel that comes next. */
@@ -305,11 +370,13 @@ typedef struct Product {
 
 static Product product_functions(Points *c, const Panels *panels, int64_t tiles_) {
   Product p = {.vectors = (int)smaller(c->vectors, panels->width / c->lanes)};
-  p.row = direct_tiling(c->l, tiles_, p.vectors);
+  p.row = points_tiling(c, tiles_, p.vectors);
   p.calls = p.row.count + p.row.rests;
-  p.share = ceil_divide(ceil_divide(c->in * panels->width, line_of(c)),
+  p.share = ceil_divide(ceil_divide(buf_room(panels->w, 2), line_of(c)),
                         p.calls * (panels->width / (p.vectors * c->lanes)));
-  const int64_t lines = ceil_divide(p.share, c->in);
+  const bool near = /* weights that have been transformed right before this */
+      c->weights && 4 * c->points * buf_room(panels->w, 2) <= c->l->target->l1;
+  const int64_t lines = near ? 0 : ceil_divide(p.share, c->in);
   p.whole = multiply_tile(c, panels, p.row.pixels, p.vectors, lines);
   if (p.row.rests) p.rest = multiply_tile(c, panels, p.row.rest, p.vectors, lines);
   return p;
@@ -319,9 +386,9 @@ static Product product_functions(Points *c, const Panels *panels, int64_t tiles_
 static void product(Nest *b, const Points *c, const Panels *panels, const Product *p, const Ix *slot,
                     const Ix *xi, const Ix *group, const Ix *panel, const Ix *f, const Ix *next) {
   const int64_t step = p->vectors * c->lanes, share = line_of(c) * p->share;
-  const int n = c->groups > 1 ? 8 : 7;
+  const int n = c->groups > 1 || c->parts > 1 ? 8 : 7;
   NEST_FOR(b, h, panels->width / step) {
-    const Ix ahead = *next * (c->in * panels->width) + share * p->calls * h;
+    const Ix ahead = *next * buf_room(panels->w, 2) + share * p->calls * h;
     NEST_FOR(b, i, p->row.count)
       nest_call_list(
           b, p->whole, n,
@@ -347,7 +414,7 @@ static NestFn *multiply_point(Points *c, const Bundle *bundle, int64_t rows) {
                                  bundle == &c->bundle[1] ? "_rest" : ""),
                        false);
   const Ix slot = nest_arg(b, "slot"), xi = nest_arg(b, "xi"), first = nest_arg(b, "first"),
-           group = group_arg(c), point = point_of(c, &group, &xi);
+           group = group_arg(c), point = point_of(c, c->weights ? &slot : &group, &xi);
   const bool whole_points =
       bundle->count == panels[0].count; /* else the next panel that follows in the file is another bundle's */
   const Ix here = panels[0].count * point + first;
@@ -402,6 +469,30 @@ static void bundle_of_block(Nest *b, const Points *c, const Block *k, int kind, 
                      (const Ix[]){*k->slot, *k->ty + r, c->width * r, f0, phase[0], phase[1]});
 }
 
+/* A function of each row of tiles of the block. */
+static void call_rows(Nest *b, const Points *c, const Block *k, NestFn *fn, const Ix *slot,
+                      const Ix *bundle) {
+  NEST_FOR(b, r, block_rows(c, k)) nest_call(b, fn, *slot, *k->ty + r, c->width * r, *bundle);
+}
+
+/* Int8: the weights of each bundle are transformed before its products. */
+static void bundles_by_slots(Nest *b, const Points *c, const Block *k) {
+  const int64_t each = c->bundles / c->slots;
+  NEST_LOOP(b, slot, c->by_bundles, 1, NEST_IX(0), 1, NEST_IX(c->slots))
+    NEST_FOR(b, n, each) {
+      const Ix bundle = each * slot + n;
+      if (c->clear) nest_call(b, c->clear, slot);
+      NEST_FOR(b, part, c->parts) {
+        nest_call_list(b, c->weights, c->parts > 1 ? 3 : 2, (const Ix[]){slot, bundle, part});
+        NEST_FOR(b, xi, c->points)
+          nest_call_list(b, c->bundle[0].multiply[k->last], c->parts > 1 ? 4 : 3,
+                         (const Ix[]){slot, xi, NEST_Z, part});
+        call_rows(b, c, k, c->join_row[0], &slot, &bundle);
+      }
+      if (c->finish) call_rows(b, c, k, c->finish, &slot, &bundle);
+    }
+}
+
 /* The tiles of an image that is not there are those of the first one, and their products are not joined. */
 static void split_row(Nest *b, const Points *c, const Block *k, const Ix *r) {
   const Ix ty = *k->ty + *r, t0 = c->width * *r;
@@ -416,6 +507,10 @@ static void split_row(Nest *b, const Points *c, const Block *k, const Ix *r) {
 static void block(Nest *b, const Points *c, bool last, LoopKind kind, const Ix *slot, const Ix *ty) {
   const Block k = {last, kind, slot, ty};
   NEST_LOOP(b, r, kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, &k))) split_row(b, c, &k, &r);
+  if (c->weights) {
+    bundles_by_slots(b, c, &k);
+    return;
+  }
   NEST_FOR(b, group, c->groups)
     NEST_FOR(b, py, c->phases[0])
       NEST_FOR(b, px, c->phases[1]) {
@@ -452,7 +547,7 @@ void points_loops(Nest *b, Points *c) {
   const Ix none = {0};
   const int64_t each = c->blocks / c->slots, left = c->blocks % c->slots;
   const LoopKind kind =
-      c->by_blocks || c->by_points ? PARALLEL : SERIAL; /* of what threads do together on one block */
+      c->by_blocks || c->by_points ? PARALLEL : c->by_bundles; /* of what threads do together on one block */
   if (c->by_blocks)
     NEST_PARALLEL(b, s, c->slots)
       NEST_FOR(b, k, each) block(b, c, false, SERIAL, &s, NEST_IX(c->block * (each * s + k)));
@@ -472,6 +567,18 @@ void points_begin(Points *c, const PointPack *how) {
   const int64_t tiles_ = block_tiles(c) | 1;
   c->V = lower_scratch(c->l, "V", 4, (int64_t[]){c->slots, c->points, tiles_, padded(c, c->channels)});
   c->M = lower_scratch(c->l, "M", 4, (int64_t[]){c->slots, c->points, tiles_, padded(c, widest_bundle(c))});
+}
+
+void points_begin_words(Points *c, int64_t odd) {
+  const int64_t width = c->vectors * c->lanes, tiles_ = block_tiles(c) + 1;
+  c->blocks = c->rows / c->block;
+  c->last = c->rows % c->block;
+  c->panels[0] = (Panels){.count = 1, .width = width, .valid = width};
+  c->bundle[0] = bundle_of(c, 1, false);
+  c->V = lower_scratch_of(c->l, "V", I32, 4, (int64_t[]){c->parts, c->points, tiles_, c->in + odd});
+  c->panels[0].w =
+      lower_scratch_of(c->l, "U", I32, 4, (int64_t[]){c->slots * c->points, 1, c->in + 1, width});
+  c->M = lower_scratch_of(c->l, "M", I32, 4, (int64_t[]){c->slots, c->points, tiles_, width});
 }
 
 void points_about(const Points *c, const char *name) {

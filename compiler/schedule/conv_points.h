@@ -1,7 +1,8 @@
-/* conv_points.h: convolutions by an algorithm that has fewer products than the sum says, Winograd's or
- * Strassen's: inputs and weights are transformed to the points of tiles, multiplied point by point, and the
- * products transformed back. conv_points.c cuts the tiles into blocks, packs the weights and multiplies;
- * conv_winograd.c and conv_strassen.c know the tiles. Private to them. */
+/* conv_points.h: driver of the convolutions that need fewer products than the sum has, by Winograd's or
+ * Strassen's algorithm, in floats and in int8: inputs and weights are transformed to the points of tiles,
+ * multiplied point by point, and the products transformed back. conv_points.c cuts the tiles into blocks,
+ * packs the weights, multiplies and divides the work among threads; conv_winograd.c, conv_strassen.c,
+ * int8_winograd.c and int8_strassen.c know the tiles. Private to them. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CONV_POINTS_H
 #define CNNC_CONV_POINTS_H
@@ -34,18 +35,32 @@ typedef struct Points {
   bool images;         /* a row of tiles is all those of an image */
   int64_t macs;        /* of the convolution as written */
 
+  /* int8: V, M and the weights are I32; an element of V, and of the weights, holds two int16. The weights of
+   * a bundle are transformed in each call. Many input channels are split into parts, whose outputs are added.
+   */
+  const Primitive *dot; /* adds the product of two elements; NULL: floats, multiply-adds */
+  Buf *inner[2];   /* the inner product (int8_inner.c) needs: even by odd channels of V, [point][tile], and of
+                      the   weights, [slot][point][filter of the bundle]; or NULL */
+  int64_t parts;   /* of the input channels; in: of a part */
+  NestFn *weights; /* (slot, bundle[, part]): transforms them; NULL: they are packed */
+  NestFn *clear;   /* of parts: (slot): before the first one */
+  NestFn *finish;  /* of parts: after the last one, as join_row */
+
   /* what is chosen */
   int lanes, vectors;
   int64_t block, blocks, last; /* rows of tiles in a block; whole blocks; rows of the last one, or 0 */
-  int64_t slots;               /* blocks that are at work at the same time */
+  int64_t slots;               /* blocks, or bundles, that are at work at the same time */
   bool by_blocks, by_points;   /* what threads share; neither: one thread */
+  LoopKind by_bundles;         /* int8: of the slots, which share V, and of the rows of tiles in split */
   Panels panels[2]; /* of a group: whole ones, the rest; w: [group, point][panel][channel][width] */
   NestFn *pack[2];  /* training, for all images: makes a panel of w, which is scratch */
   Ix count;         /* with images: of those that are there */
   int64_t bundles;
   Bundle bundle[2]; /* of each group: so many of the first kind, one of the second where count or
                        rest is set */
-  Buf *V, *M;       /* [slot][point][tile of the block][channel]: transformed inputs, products of a bundle */
+  int64_t most;     /* tiles that are multiplied at once at most; 0: direct_tiling says */
+  Buf *V, *M;       /* [slot][point][tile of the block][channel]: transformed inputs (int8: [part][point]...),
+                       products of a bundle */
   NestFn *split_row, *join_row[2]; /* join: by bundle */
   MultiplyTile multiply[8];
   int nmultiply;
@@ -66,12 +81,17 @@ typedef struct PointPack {
   void (*transform)(const Points *, Nest *, int axis, const Val *tap, Val *point);
 } PointPack;
 
-/* In this order. split_row(slot, ty, t0) and join_row(slot, ty, t0, f0[, phase along each axis]) transform
- * the tiles of row ty, which lie from t0 on in the block: from the input to V, and from M to the filters f0
- * and behind of the output. The two functions are made before points_loops fills the main one. */
+/* In this order; int8: points_begin_words, and its functions, in place of points_begin. split_row(slot, ty,
+ * t0) and join_row(slot, ty, t0, f0[, phase along each axis]) transform the tiles of row ty, which lie from
+ * t0 on in the block: from the input to V, and from M to the filters f0 and behind of the output. The two
+ * functions are made before points_loops fills the main one. */
 void points_begin(Points *, const PointPack *); /* panels, blocks, V and M */
+/* Int8, where lanes, vectors, bundles, rows, block and slots are chosen. Rows of V have `odd` elements that
+ * are not used: points, and tiles, a power of 2 apart would share the same lines of the first cache. */
+void points_begin_words(Points *, int64_t odd);
 typedef NestFn *JoinRow(const Points *, const Bundle *);
 void points_functions(Points *, NestFn *split_row, JoinRow *);
 void points_loops(Nest *, Points *);
-void points_about(const Points *, const char *name); /* for the comment, and --emit=schedule */
+Tiling points_tiling(const Points *, int64_t tiles, int vectors); /* register tiles of a block */
+void points_about(const Points *, const char *name);              /* for the comment, and --emit=schedule */
 #endif

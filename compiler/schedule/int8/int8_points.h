@@ -1,0 +1,39 @@
+/* int8_points.h: common part of int8 convolutions by Winograd's and Strassen's algorithm, which are exact, on
+ * the driver of conv_points.h. Private to int8_winograd.c and int8_strassen.c.
+ *
+ * The model has the weights as bytes, as int8_product.c packs them: their points are computed in each call,
+ * bundle by bundle of filters. A word of four bytes becomes two words of two int16 each, the even and the odd
+ * bytes. In a row of V, and of the weights, the even words of a part come first, then its odd words. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_INT8_POINTS_H
+#define CNNC_INT8_POINTS_H
+#include "schedule/conv_points.h"
+#include "schedule/int8/int8_words.h"
+
+enum { FEWEST_LANES = 4 };
+
+typedef struct Points8 {
+  Points p; /* the first member: for conv_points.c */
+  Lower *l;
+  Correlation k;
+  Finish finish;
+  Buf *weight;    /* of the model */
+  int64_t halves; /* 1; 2: both channel axes are cut in halves, and a bundle has filters of each half */
+  int64_t quads;  /* words of four bytes: of a pixel, in a half of the input channels */
+  int channels;   /* lanes of vectors of such words */
+} Points8;
+
+/* The vectors that the channels are cut into; false: they do not fill them. */
+bool points8_fit(Points8 *, Lower *, const Correlation *, int64_t halves);
+int64_t points8_width(const Points8 *); /* filters of a bundle in a half */
+/* After points, parts, rows, width and block are set: the members of the model and the buffers, with `odd`
+ * words of a row of V that are not used. inner: products by the inner product. */
+void points8_begin(Points8 *, int64_t odd, bool inner);
+/* The vector of the model that has the filters of vector v of a bundle in a half, and their first lane. */
+Ix points8_vector(const Points8 *, const Ix *bundle, int64_t half, int v);
+Ix points8_lane(const Points8 *, int v);
+/* Stores filters of vector v of a bundle in a half. */
+void points8_finish(const Points8 *, Val sum, const Ix *y, const Ix *x, const Ix *bundle, int64_t half,
+                    int v);
+void points8_about(const Points8 *, const char *name, const char *products);
+#endif
