@@ -67,7 +67,7 @@ EXTRA_DIST += %D%/README.md %D%/long.md %D%/long.sh %D%/skips.txt %D%/identical.
   %D%/harness/bare.c %D%/harness/bare.mjs %D%/harness/cli.sh \
   %D%/harness/compiled.py %D%/harness/editor.cjs %D%/harness/folders.py %D%/harness/grammar.c \
   %D%/harness/helium.ld %D%/harness/quantized.py %D%/harness/racer.c %D%/harness/replay.c \
-  %D%/harness/samples.py \
+  %D%/harness/samples.py %D%/harness/torch_pickle.py \
   %D%/harness/seed.sh %D%/harness/skips.sh %D%/harness/tap.py %D%/unit/unit.tap %D%/aware %D%/broken \
   %D%/cli %D%/diag %D%/docs %D%/embed %D%/emit \
   %D%/export %D%/fixtures %D%/fuzz %D%/golden %D%/grad %D%/import %D%/int8 %D%/lsp %D%/models \

@@ -2,9 +2,10 @@
 # small body that is trained here and written as PyTorch and Keras would; what its blocks print is what the
 # page shows, but for decimals, times and rates. Then what --init does where layers do not go together.
 # SPDX-License-Identifier: Apache-2.0
-import collections, io, os, pickle, random, re, shutil, struct, subprocess, sys, types, zipfile
+import collections, os, random, re, shutil, struct, subprocess, zipfile
 from samples import npy, npz, write_png
 from tap import check, finish, start
+from torch_pickle import contiguous, pickled
 
 top = os.environ.get("top_srcdir", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 with open(os.path.join(top, "docs", "transfer.md")) as file:
@@ -77,42 +78,6 @@ exits(0, "  and trained", "./textures", "train", "--data", "base", "--out", "tex
       "--progress", "none")
 exits(0, "  well", "./textures", "eval", "--data", "base", "--weights", "textures.npz",
       says="accuracy     0.9")
-torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
-sys.modules["torch"], sys.modules["torch._utils"], torch._utils = torch, utils, utils
-
-
-def _rebuild_tensor_v2(*arguments):
-    pass
-
-
-_rebuild_tensor_v2.__module__ = "torch._utils"
-utils._rebuild_tensor_v2 = _rebuild_tensor_v2
-torch.FloatStorage = type("FloatStorage", (), {"__module__": "torch"})
-
-
-class Tensor:  # contiguous, of a storage of its own
-    def __init__(self, key, shape, count):
-        strides, stride = [], count
-        for n in shape:
-            stride //= n
-            strides.append(stride)
-        self.storage = ("storage", torch.FloatStorage, key, "cpu", count)
-        self.parts = self, 0, tuple(shape), tuple(strides), False, collections.OrderedDict()
-
-    def __reduce__(self):
-        return _rebuild_tensor_v2, (Storage(self.storage), *self.parts[1:])
-
-
-class Storage:
-    def __init__(self, storage):
-        self.id = storage
-
-
-class Pickler(pickle.Pickler):
-    def persistent_id(self, value):
-        return value.id if isinstance(value, Storage) else None
-
-
 arrays = {}
 with zipfile.ZipFile("textures.npz") as archive:
     for name in archive.namelist():
@@ -122,11 +87,9 @@ with zipfile.ZipFile("textures.npz") as archive:
 state = collections.OrderedDict()
 with zipfile.ZipFile("textures.pth", "w") as archive:
     for key, (name, (shape, data)) in enumerate(arrays.items()):
-        state[name] = Tensor(str(key), shape, len(data) // 4)
+        state[name] = contiguous(str(key), shape)
         archive.writestr(f"archive/data/{key}", data)
-    text = io.BytesIO()
-    Pickler(text, 2).dump(state)
-    archive.writestr("archive/data.pkl", text.getvalue())
+    archive.writestr("archive/data.pkl", pickled(state))
 KERAS = {"features.0": "conv2d", "features.1": "batch_normalization", "features.4": "conv2d_1",
          "features.5": "batch_normalization_1", "features.8": "conv2d_2",
          "features.9": "batch_normalization_2", "classifier": "dense"}

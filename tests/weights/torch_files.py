@@ -1,7 +1,8 @@
 # torch_files.py: the cases of torch.tap.
 # SPDX-License-Identifier: Apache-2.0
-import collections, io, os, pickle, re, shutil, struct, subprocess, sys, types, zipfile, zlib
+import os, re, shutil, struct, subprocess, zipfile, zlib
 from tap import check, finish, start
+from torch_pickle import Storage, Tensor, pickled
 
 top = os.environ.get("top_srcdir", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 files = os.path.join(os.path.abspath(top), "tests", "weights")
@@ -210,8 +211,8 @@ exits(1, "of several dictionaries the others are told",
 exits(1, "  not where one was chosen", cnnc("small.cnn", "--weights=epoch3.ckpt:ema", "-o", "x.c"),
       "not in the net: head.bias", silent="also has")
 exits(1, "  also by programs", run("./other", "predict", "x.npy", "--weights", "epoch3.ckpt"),
-      "these weights are not the net's (the file also has 'ema' (9 tensors); ':' and the name of one behind "
-      "the file's takes it):\n")
+      "these weights are not the net's by name; --match=order finds 9 of 9 (the file also has 'ema' (9 "
+      "tensors); ':' and the name of one behind the file's takes it):\n")
 for weights, *says in [
     ("module.pt", "module.pt: is a whole module of PyTorch",
      'weights_only=False).state_dict(), "weights.pt")'),
@@ -240,44 +241,6 @@ for weights, *says in [
             check(False, "  with lines that can be pasted", error)
 
 # ---- Files made by hand: pickle writes what torch.save would, without torch
-torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
-sys.modules["torch"], sys.modules["torch._utils"], torch._utils = torch, utils, utils
-
-
-def _rebuild_tensor_v2(*arguments):
-    pass
-
-
-_rebuild_tensor_v2.__module__ = "torch._utils"
-utils._rebuild_tensor_v2 = _rebuild_tensor_v2
-for kind in "FloatStorage", "ComplexFloatStorage":
-    setattr(torch, kind, type(kind, (), {"__module__": "torch"}))
-
-
-class Storage:
-    def __init__(self, key, elements, kind="FloatStorage"):
-        self.id = ("storage", getattr(torch, kind), key, "cpu", elements)
-
-
-class Tensor:
-    def __init__(self, storage, offset, size, stride):
-        self.parts = storage, offset, size, stride, False, collections.OrderedDict()
-
-    def __reduce__(self):
-        return _rebuild_tensor_v2, self.parts
-
-
-class Pickler(pickle.Pickler):
-    def persistent_id(self, value):
-        return value.id if isinstance(value, Storage) else None
-
-
-def pickled(value):
-    text = io.BytesIO()
-    Pickler(text, 2).dump(value)
-    return text.getvalue()
-
-
 def put(content, storages=None, folder="archive/", how=zipfile.ZIP_STORED, order=None):
     with zipfile.ZipFile("x.pt", "w", how) as archive:
         archive.writestr(folder + "data.pkl", content if isinstance(content, bytes) else pickled(content))

@@ -78,6 +78,23 @@ cnn_status cnn_text_of(const char *path, const unsigned char *bytes, size_t n, c
   return wide ? cnn_failure(CNN_BAD_FORMAT, "%s: is UTF-16; save it as UTF-8", path) : cnn_success();
 }
 
+cnn_status cnn_text_read(const char *path, char **text, size_t *length) {
+  cnn_file file;
+  const char *begin;
+  cnn_status status = cnn_file_open(&file, path);
+  *text = NULL;
+  if (status.code == CNN_OK) status = cnn_text_of(path, file.data, file.size, &begin, length);
+  if (status.code == CNN_OK) *text = malloc(*length + 1);
+  if (*text) {
+    memcpy(*text, begin, *length);
+    (*text)[*length] = 0;
+  } else if (status.code == CNN_OK) {
+    status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  }
+  cnn_file_close(&file);
+  return status;
+}
+
 static bool grow(unsigned char **data, size_t *room, size_t most) {
   size_t next = *room > most / 2 ? most : *room * 2;
   unsigned char *moved = realloc(*data, next);

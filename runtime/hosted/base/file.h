@@ -21,6 +21,8 @@ void cnn_file_close(cnn_file *file);
  * refused. The text is not copied, and may be empty. */
 cnn_status cnn_text_of(const char *path, const unsigned char *bytes, size_t n, const char **text,
                        size_t *length);
+/* That of a file, with a zero after it; from malloc. */
+cnn_status cnn_text_read(const char *path, char **text, size_t *length);
 
 /* Inflates a gzip file of one member or several, but no more than `most` bytes: what is beyond is left alone.
  * The result is from malloc. */

@@ -240,21 +240,12 @@ static cnn_status voc_part(cnn_data *data, Masks *set, int pool, const char *par
   snprintf(below, sizeof below, "ImageSets/Segmentation/%s.txt", part);
   char *path = cnn_path_join(data->path, below);
   if (!path) return cnn_data_no_memory(data);
-  cnn_file file = {0};
-  cnn_status status = cnn_file_there(path) ? cnn_file_open(&file, path) : cnn_success();
-  const char *text = "";
+  char *names = NULL;
   size_t n = 0;
-  if (status.code == CNN_OK) status = cnn_text_of(path, file.data, file.size, &text, &n);
+  cnn_status status = cnn_file_there(path) ? cnn_text_read(path, &names, &n) : cnn_success();
   free(path);
-  char *names = status.code == CNN_OK ? malloc(n + 1) : NULL;
-  if (status.code == CNN_OK && !names) status = cnn_data_no_memory(data);
-  if (names) {
-    memcpy(names, text, n);
-    names[n] = 0;
-    status = voc_names_take(data, set, pool, names);
-  }
+  if (names) status = voc_names_take(data, set, pool, names);
   free(names);
-  cnn_file_close(&file);
   return status;
 }
 

@@ -22,31 +22,13 @@ typedef struct Yolo {
   cnn_gathered gathered;
 } Yolo;
 
-/* The text of a file with a zero after it; from malloc. */
-static cnn_status text_read(const char *path, char **text, size_t *n) {
-  cnn_file file;
-  const char *begin;
-  cnn_status status = cnn_file_open(&file, path);
-  *text = NULL;
-  if (status.code == CNN_OK) status = cnn_text_of(path, file.data, file.size, &begin, n);
-  if (status.code == CNN_OK) *text = malloc(*n + 1);
-  if (*text) {
-    memcpy(*text, begin, *n);
-    (*text)[*n] = 0;
-  } else if (status.code == CNN_OK) {
-    status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
-  }
-  cnn_file_close(&file);
-  return status;
-}
-
 /* ---- A picture and its text */
 
 static cnn_status rows_take(cnn_data *data, Yolo *yolo, cnn_scene *scene, const char *path) {
   char *text = NULL;
   size_t n = 0;
   cnn_yolo reader = {.path = path, .classes = yolo->names.count};
-  cnn_status status = text_read(path, &text, &n);
+  cnn_status status = cnn_text_read(path, &text, &n);
   reader.next = text;
   reader.end = text ? text + n : NULL;
   bool more = status.code == CNN_OK;
@@ -217,7 +199,8 @@ static cnn_status names_take(cnn_data *data, Yolo *yolo, const Listing *listing)
   char *text = NULL;
   size_t n = 0;
   yolo->names_path = cnn_path_join(data->path, name);
-  cnn_status status = yolo->names_path ? text_read(yolo->names_path, &text, &n) : cnn_data_no_memory(data);
+  cnn_status status =
+      yolo->names_path ? cnn_text_read(yolo->names_path, &text, &n) : cnn_data_no_memory(data);
   if (status.code == CNN_OK)
     status = strcmp(name, "classes.txt") == 0 ? cnn_names_lines(&yolo->names, yolo->names_path, text, n)
                                               : cnn_names_yaml(&yolo->names, yolo->names_path, text, n);
