@@ -6,7 +6,8 @@ nobase_dist_doc_DATA += %D%/development.md %D%/language.md %D%/c-interface.md %D
   %D%/mpi.md %D%/editors.md %D%/python.md \
   %D%/from-pytorch.md %D%/from-keras.md %D%/transfer.md \
   %D%/dev/adding-a-target.md %D%/dev/adding-an-operator.md %D%/dev/adding-other-parts.md \
-  %D%/dev/decisions.md %D%/dev/glossary.md %D%/dev/int8.md %D%/dev/lir.md %D%/dev/nest.md \
+  %D%/dev/decisions.md %D%/dev/glossary.md %D%/dev/howto-schedule.md %D%/dev/int8.md %D%/dev/lir.md \
+  %D%/dev/nest.md \
   %D%/dev/overview.md %D%/dev/packaging.md %D%/dev/pipeline.md %D%/dev/schedules.md \
   %D%/dev/testing.md %D%/dev/training.md \
   %D%/looking/fashion-occlude.png %D%/looking/fashion-relu2.png %D%/looking/lenet5-dream-from.png \

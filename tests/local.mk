@@ -90,6 +90,15 @@ netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/accuracy.c %D%/harness/che
   %D%/harness/foreign.c %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h \
   %D%/harness/machine.c %D%/harness/machine.h %D%/harness/share.c %D%/harness/share.h
 netcheck_LDADD = libcnnc.a $(CNNC_LIBS) -ldl -lm
+# These programs with a schedule that is not in the tree, EXTENDED/SCHEDULE.c, and the registry.def that is in
+# EXTENDED/schedule: tests/docs/howto_schedule.tap.
+EXTEND = $(CC) $(DEFS) -I'$(EXTENDED)' $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(AM_CFLAGS) $(CFLAGS) \
+  $(LDFLAGS) '$(EXTENDED)/$(SCHEDULE).c' '$(srcdir)/compiler/schedule/registry.c'
+netcheck-extended: $(netcheck_OBJECTS) libcnnc.a
+	$(EXTEND) -o '$(EXTENDED)/netcheck' $(netcheck_OBJECTS) $(netcheck_LDADD) $(LIBS)
+cnnc-extended: $(cnnc_OBJECTS) libcnnc.a
+	$(EXTEND) -o '$(EXTENDED)/cnnc' $(cnnc_OBJECTS) $(cnnc_LDADD) $(LIBS)
+.PHONY: netcheck-extended cnnc-extended
 randomnet_SOURCES = %D%/harness/randomnet.c %D%/harness/random_draw.c %D%/harness/random_ops.c \
   %D%/harness/random_shapes.c %D%/harness/random_objects.c %D%/harness/random_joined.c \
   %D%/harness/random_towers.c %D%/harness/random_train.c %D%/harness/random.h
