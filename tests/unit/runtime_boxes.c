@@ -276,7 +276,7 @@ static void broken_xml_is_named_and_skipped(void) {
       continue;
     }
     data = set_skipped(&net, scratch("broken"), cases[k].says,
-                       cases[k].picture ? "skipped 1 picture with" : "skipped 1 object with");
+                       cases[k].picture ? "skipped 1 unusable image" : "skipped 1 unusable object");
     CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TRAIN), cases[k].picture ? 1 : 2);
     cnn_data_close(data);
   }
