@@ -47,7 +47,7 @@ static void put_fill(Text *out, const Net *net, const char *const *name) {
              loop_over(net, net->input[i].upper), name[i], net_input_type(net, i));
 }
 
-static const char *call_of(const Net *net, const char *const *name, bool trained) {
+static const char *example_call(const Net *net, const char *const *name, bool trained) {
   Text list = {.arena = net->arena};
   if (net->model) list_add(&list, trained ? arena_printf(net->arena, "&%s_trained", net->name) : "&model");
   for (int i = 0; i < net->graph->inputs.n + net->graph->outputs.n; i++) list_add(&list, name[i]);
@@ -79,6 +79,6 @@ Example example_of(Net *net, bool trained) {
   put_buffers(&buffers, net, name, trained);
   put_fill(&fill, net, name);
   put_prints(&print, &serial, net, name);
-  return (Example){buffers.s, fill.s ? fill.s : "", call_of(net, name, trained), print.s ? print.s : "",
+  return (Example){buffers.s, fill.s ? fill.s : "", example_call(net, name, trained), print.s ? print.s : "",
                    serial.s ? serial.s : ""};
 }

@@ -159,7 +159,7 @@ static void put_literal(Text *out, Net *net, const Weight *weight) {
            name_identifier(net->arena, weight->name));
 }
 
-static void put_weight(Text *out, Net *net, const Weight *weight) {
+static void put_initial_weight(Text *out, Net *net, const Weight *weight) {
   const Init *init = &weight->init;
   if (init->kind == INIT_LITERAL || init->kind == INIT_BILINEAR) {
     put_literal(out, net, weight);
@@ -207,7 +207,7 @@ void put_init(Text *out, Net *net) {
     text_put(out, "%svoid %s_init(%s_weights *weights, uint64_t seed) {\n",
              net->layout->train.program ? net_linkage(net) : "static ", net->name, net->name);
     if (!normal && !uniform) text_put(out, "  (void)seed;\n");
-    for (int i = 0; i < net->graph->weights.n; i++) put_weight(out, net, net->graph->weights.data[i]);
+    for (int i = 0; i < net->graph->weights.n; i++) put_initial_weight(out, net, net->graph->weights.data[i]);
     text_put(out, "}\n\n");
   }
   text_put(out, "#if defined(__GNUC__) && !defined(__clang__)\n#pragma GCC pop_options\n#endif\n\n");

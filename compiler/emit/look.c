@@ -14,7 +14,7 @@ int64_t look_place(const Part *part, int output) {
 }
 
 /* In floats from the start; of an input that is read where the caller has it -1 less its index. */
-static int64_t place_of(const Part *part, int output) {
+static int64_t visited_place(const Part *part, int output) {
   const Place *place = &part->program->value[0][part->program->output[output]->id];
   return place->space == SPACE_INPUT ? -1 - place->index : look_place(part, place->index);
 }
@@ -118,15 +118,15 @@ void put_look_tables(Text *out, Net *net) {
   text_put(out, "static const int64_t %s_look_layers[] = {", net->name);
   for (int i = 0, n = 0; i < graph->nodes.n; i++)
     if (!node_is_input(graph->nodes.data[i]))
-      text_put(out, "%s%" PRId64, n++ ? ", " : "", place_of(&net->layout->look, look->layer[i]));
+      text_put(out, "%s%" PRId64, n++ ? ", " : "", visited_place(&net->layout->look, look->layer[i]));
   text_put(out, "%s};\nstatic const int64_t %s_look_scores[] = {",
            graph->nodes.n == graph->inputs.n ? "0" : "", net->name);
   for (int o = 0; o < graph->outputs.n; o++)
-    text_put(out, "%s%" PRId64, o ? ", " : "", place_of(&net->layout->look, look->score[o]));
+    text_put(out, "%s%" PRId64, o ? ", " : "", visited_place(&net->layout->look, look->score[o]));
   text_put(out, "};\nstatic const int64_t %s_look_gradients[] = {", net->name);
   for (int i = 0; i < graph->inputs.n; i++)
     text_put(out, "%s%" PRId64, i ? ", " : "",
-             look->gradient[i] < 0 ? -1 : place_of(&net->layout->look, look->gradient[i]));
+             look->gradient[i] < 0 ? -1 : visited_place(&net->layout->look, look->gradient[i]));
   text_put(out,
            "};\nstatic const cnn_look %s_network_look = {\n  .bytes = sizeof(%s_look),\n  .layer = "
            "%s_look_layers, .score = %s_look_scores, .gradient = %s_look_gradients,\n",

@@ -80,7 +80,8 @@ static void print_shared_call(Printer *p,
   put(";\n");
 }
 
-static void print_function(Text *out, Instances *plan, const Instance *instance, const NestPrint *print) {
+static void print_nest_function(Text *out, Instances *plan, const Instance *instance,
+                                const NestPrint *print) {
   Text text = {.arena = out->arena};
   bool entry = instance->fn == plan->nest->main;
   Printer *p = NEW(plan->arena, Printer);
@@ -156,7 +157,7 @@ void emit_nest(Text *out, const Nest *nest, const NestPrint *print) {
   Arena *scratch = arena_new();
   Instances *plan = instances_of(scratch, nest);
   print_heading(out, nest, &plan->instances.data[plan->instances.n - 1]->used);
-  for (int i = 0; i < plan->instances.n; i++) print_function(out, plan, plan->instances.data[i], print);
+  for (int i = 0; i < plan->instances.n; i++) print_nest_function(out, plan, plan->instances.data[i], print);
   arena_free(scratch);
 }
 

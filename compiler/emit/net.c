@@ -134,7 +134,8 @@ static const char *put_said_once(Text *out, Net *net, const char *of, const char
   return text;
 }
 
-static void put_function(Text *out, Net *net, const Section *section, const Printed *function, Table *parts) {
+static void put_net_function(Text *out, Net *net, const Section *section, const Printed *function,
+                             Table *parts) {
   const size_t bare = strlen(function->function->name) - strlen(section->suffix);
   const char *of = arena_copy(net->arena, function->function->name, bare);
   Text comment = {.arena = net->arena};
@@ -150,7 +151,7 @@ void put_functions(Text *out, Net *net, const Section *section) {
   if (!net->barrier) emit_prelude(out, &section->needs, &section->print.names);
   for (int i = 0; i < section->functions.n; i++)
     if (net->barrier) put_declared(out, section->functions.data[i]);
-    else put_function(out, net, section, section->functions.data[i], &parts);
+    else put_net_function(out, net, section, section->functions.data[i], &parts);
 }
 
 /* The macro of the functions of a target. */

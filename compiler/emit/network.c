@@ -244,7 +244,7 @@ static int64_t macs_of_step(const Kernel *kernel) {
   return macs;
 }
 
-static void put_steps(Text *out, Net *net) {
+static void put_network_steps(Text *out, Net *net) {
   if (!net->layout->infer.steps.n) return;
   text_put(out, "static const cnn_step %s_network_steps[] = {\n", net->name);
   for (int s = 0; s < net->layout->infer.steps.n; s++) {
@@ -509,7 +509,7 @@ void put_network(Text *out, Net *net) {
   put_outputs(out, net);
   put_weights(out, net);
   const int layers = put_layers(out, net);
-  put_steps(out, net);
+  put_network_steps(out, net);
   put_training_steps(out, net);
   if (recipe) put_recipe(out, net);
   put_summary(out, net);

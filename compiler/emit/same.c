@@ -9,7 +9,7 @@
 #include <string.h>
 #include "emit/module.h"
 
-static size_t identifier(const char *at) {
+static size_t same_identifier(const char *at) {
   size_t n = 0;
   while (isalnum((unsigned char)at[n]) || at[n] == '_') n++;
   return n;
@@ -28,11 +28,11 @@ static const char *new_name(const Renames *renames, const char *name, size_t n) 
   return NULL;
 }
 
-static const char *renamed(Arena *arena, const char *text, const Renames *renames) {
+static const char *same_renamed(Arena *arena, const char *text, const Renames *renames) {
   Text out = {.arena = arena};
   const char *done = text;
   for (const char *at = text; *at;) {
-    const size_t n = identifier(at);
+    const size_t n = same_identifier(at);
     const char *name = n ? new_name(renames, at, n) : NULL;
     if (name) {
       text_bytes(&out, done, (size_t)(at - done));
@@ -48,7 +48,7 @@ static const char *renamed(Arena *arena, const char *text, const Renames *rename
 /* What a function is called: the last word in front of its parameters. */
 static char *name_of(Arena *arena, const char *text) {
   const char *end = strchr(text, '('), *at = end;
-  while (identifier(at - 1)) at--;
+  while (same_identifier(at - 1)) at--;
   return arena_copy(arena, at, (size_t)(end - at));
 }
 
@@ -58,7 +58,7 @@ static const char *shared(Arena *arena, Table *parts, const char *part, Renames 
   Renames nameless = {0};
   const Rename own = {name, ""};
   vec_push(arena, nameless, own);
-  const char *key = renamed(arena, part, &nameless), *same = table_find(parts, key);
+  const char *key = same_renamed(arena, part, &nameless), *same = table_find(parts, key);
   if (!same) {
     table_set(arena, parts, key, name);
     return part;
@@ -77,8 +77,8 @@ const char *same_share(Arena *arena, Table *parts, const char *function) {
   text_bytes(&out, function, (size_t)(text - function));
   for (const char *next; (next = strstr(text, end) + strlen(end)) && *next; text = next) {
     const char *part = arena_copy(arena, text, (size_t)(next - text));
-    text_put(&out, "%s", shared(arena, parts, renamed(arena, part, &renames), &renames));
+    text_put(&out, "%s", shared(arena, parts, same_renamed(arena, part, &renames), &renames));
   }
-  text_put(&out, "%s", renamed(arena, text, &renames)); /* is called from outside: it keeps its name */
+  text_put(&out, "%s", same_renamed(arena, text, &renames)); /* is called from outside: it keeps its name */
   return out.s;
 }

@@ -100,7 +100,8 @@ static bool interleaved(const Net *net) { return net->layout->train.program->bat
 
 /* A phase runs image by image; or, with images side by side, from one image to another, by a function for as
  * many as lie together. */
-static const char *phase_function(Net *net, int phase, bool batch) { /* phase -1, before all images: 0 */
+static const char *training_phase_function(Net *net, int phase,
+                                           bool batch) { /* phase -1, before all images: 0 */
   return arena_printf(net->arena, "%s_phase%d_%s", net->name, phase - net->layout->train.program->first_phase,
                       batch              ? "batch"
                       : interleaved(net) ? "images"
@@ -123,7 +124,7 @@ static const char *phase_arguments(Net *net, bool batch) {
   return list_of(net, "batch", batch ? "" : interleaved(net) ? ", from, to, arena" : ", n, arena", false);
 }
 
-static const char *output_pointer(Frame *f, int o) {
+static const char *training_output(Frame *f, int o) {
   Net *net = f->net;
   return arena_printf(net->arena, "(void *)(%s->%s + %s * %s_%s_SIZE)", frame_name(f, "batch"),
                       net->output[o].name, frame_name(f, "n"), net->upper, net->output[o].upper);
@@ -167,7 +168,7 @@ static void put_keys(Text *out, const Frame *f) {
 
 static void put_phase_of_images(Text *out, Net *net, int target, int phase) {
   const int images = program_lanes(net->layout->train.program, target);
-  const char *function = phase_function(net, phase, false), *suffix = net->section[target].suffix;
+  const char *function = training_phase_function(net, phase, false), *suffix = net->section[target].suffix;
   text_put(out, "static void %s%s(%s) {\n", function, suffix, phase_parameters(net, false));
   text_put(
       out, "  for (int64_t n = from; n < to; n += %d) %s_%d%s(%s);\n}\n\n", images, function, images, suffix,
@@ -208,7 +209,7 @@ static void put_step_mark(Frame *f, int step) {
   text_put(&f->calls, "  if (%s->mark) %s->mark(%s->context, %d);\n", batch, batch, batch, step);
 }
 
-static void put_phase(Text *out, Net *net, int target, const Phase *of) {
+static void put_training_phase(Text *out, Net *net, int target, const Phase *of) {
   const int phase = of->number;
   const bool batch = of->once, several = !batch && interleaved(net);
   const Parameters parameters = calls_parameters(net, batch);
@@ -217,11 +218,11 @@ static void put_phase(Text *out, Net *net, int target, const Phase *of) {
   if (!batch && phase == 0) put_copies(&f, -1);
   for (int s = of->first; s < of->first + of->n; s++) {
     frame_call(&f, &net->layout->train.steps.data[s], "  ");
-    if (several) frame_outputs(&f, &net->layout->train.steps.data[s], output_pointer, true);
+    if (several) frame_outputs(&f, &net->layout->train.steps.data[s], training_output, true);
     else put_copies(&f, s);
     put_step_mark(&f, s);
   }
-  const char *function = phase_function(net, phase, batch);
+  const char *function = training_phase_function(net, phase, batch);
   if (several) {
     text_put(out,
              "/* %d interleaved images, one in each lane: a value is [height][width][channels][%d]. Only the "
@@ -241,11 +242,11 @@ static void put_phase(Text *out, Net *net, int target, const Phase *of) {
 
 void put_gradients(Text *out, Net *net, int target) {
   const Program *p = net->layout->train.program;
-  for (int i = 0; i < p->phases.n; i++) put_phase(out, net, target, &p->phases.data[i]);
+  for (int i = 0; i < p->phases.n; i++) put_training_phase(out, net, target, &p->phases.data[i]);
 }
 
 static void put_phase_dispatch(Text *out, Net *net, int phase, bool batch) {
-  const char *function = phase_function(net, phase, batch);
+  const char *function = training_phase_function(net, phase, batch);
   text_put(out, "static void %s(%s) {\n", function, phase_parameters(net, batch));
   put_dispatched(out, net, "", function, phase_arguments(net, batch));
   text_put(out, "}\n\n");
@@ -253,7 +254,8 @@ static void put_phase_dispatch(Text *out, Net *net, int phase, bool batch) {
 
 /* ---- what the user calls ---- */
 static void put_only_shard(Text *out, Net *net, int phase) { /* all images, one after the other */
-  const char *function = phase_function(net, phase, false), *gradients = net->model ? ", gradients" : "";
+  const char *function = training_phase_function(net, phase, false),
+             *gradients = net->model ? ", gradients" : "";
   if (interleaved(net))
     text_put(out, "  %s(&batch, 0, count, workspace->arena[0]%s);\n", function, gradients);
   else
@@ -286,7 +288,7 @@ static void put_shards(Text *out, Net *net, int phase) {
              " * %d, to = (shard + 1) * groups / %" PRId64 " * %d;\n",
              images - 1, images, shards, images, shards, images);
     text_put(out, "    %s(&batch, from, to < count ? to : count, workspace->arena[shard]%s);\n  }\n",
-             phase_function(net, phase, false), gradients);
+             training_phase_function(net, phase, false), gradients);
     return;
   }
   text_put(out, "  for (int32_t shard = %s; shard < %s; shard++)\n", first_shard(net), last_shard(net));
@@ -294,8 +296,8 @@ static void put_shards(Text *out, Net *net, int phase) {
            "    for (int64_t n = %sshard * count / %" PRId64 "; n < %s(shard + 1) * count / %" PRId64
            "; n++)\n",
            wide, shards, wide, shards);
-  text_put(out, "      %s(&batch, n, workspace->arena[shard]%s);\n", phase_function(net, phase, false),
-           gradients);
+  text_put(out, "      %s(&batch, n, workspace->arena[shard]%s);\n",
+           training_phase_function(net, phase, false), gradients);
 }
 
 /* ((g + s0) + (s1 + s2)) + ...: pairs, pairs of pairs. */
@@ -472,7 +474,8 @@ void put_gradients_entry(Text *out, Net *net) {
     const int phase = p->phases.data[i].number;
     if (p->processes) put_gathers(out, net, i);
     if (p->phases.data[i].once)
-      text_put(out, "  %s(&batch%s);\n", phase_function(net, phase, true), net->model ? ", gradients" : "");
+      text_put(out, "  %s(&batch%s);\n", training_phase_function(net, phase, true),
+               net->model ? ", gradients" : "");
     else if (p->shards > 1 || p->processes) put_shards(out, net, phase);
     else put_only_shard(out, net, phase);
     if (p->processes) put_buckets(out, net, i);

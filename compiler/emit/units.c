@@ -35,7 +35,7 @@ void put_declared(Text *out, const Printed *function) {
   put_hidden(out, head, (size_t)(strstr(head, " {\n") - head), function->function->name);
 }
 
-static void put_function(Text *out, const Printed *function, Table *parts) {
+static void put_unit_function(Text *out, const Printed *function, Table *parts) {
   const char *text = same_share(out->arena, parts, function->text), *entry = entry_of(text);
   put_declared(out, function);
   text_bytes(out, text, (size_t)(entry - text));
@@ -84,7 +84,7 @@ static void unit_end(EmitUnits *units, Net *net, const Section *section, Text te
   vec_push(net->arena, *units, unit);
 }
 
-static size_t bytes_of(const Section *section) {
+static size_t section_bytes(const Section *section) {
   size_t bytes = 0;
   for (int i = 0; i < section->functions.n; i++) bytes += strlen(section->functions.data[i]->text);
   return bytes;
@@ -100,7 +100,7 @@ static void cut(EmitUnits *units, Net *net, const Section *section, size_t most,
       text = unit_begin(net, section);
       parts = (Table){0};
     }
-    put_function(&text, section->functions.data[i], &parts);
+    put_unit_function(&text, section->functions.data[i], &parts);
     bytes += strlen(section->functions.data[i]->text);
     if (bytes < most) continue;
     unit_end(units, net, section, text, use);
@@ -112,8 +112,8 @@ static void cut(EmitUnits *units, Net *net, const Section *section, size_t most,
 EmitUnit *emit_units(Arena *arena, Net *net, bool several, int *n) {
   EmitUnits units = {0};
   EmitUnit first = {.text = {.arena = arena}};
-  size_t bytes = bytes_of(&net->pack);
-  for (int t = 0; t < net->layout->options.ntargets; t++) bytes += bytes_of(&net->section[t]);
+  size_t bytes = section_bytes(&net->pack);
+  for (int t = 0; t < net->layout->options.ntargets; t++) bytes += section_bytes(&net->section[t]);
   if (several && bytes > FEW)
     net->barrier = arena_printf(arena, "%s_%s", net->name, names_unique(&net->layout->names, "barrier"));
   emit_c(&first.text, net);

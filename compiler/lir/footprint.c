@@ -98,7 +98,7 @@ static int64_t flash_of(Arena *arena, const Step *step, int target, Table *seen)
 
 /* Of NAME_infer. Compilers put small functions that are called once into it, which then share its frame, and
  * leave large ones apart: beside the largest there may be as much again of the others as gcc allows. */
-static int64_t stack_of(const Footprint *f) {
+static int64_t footprint_stack_of(const Footprint *f) {
   enum { FRAME = 256, INLINED = 768 };
   int64_t first = 0, second = 0;
   for (int i = 0; i < f->n; i++) {
@@ -113,7 +113,7 @@ static int64_t stack_of(const Footprint *f) {
   return FRAME + first + (second < INLINED ? second : INLINED);
 }
 
-static void add_layers(const Layout *layout, Footprint *f, int target) {
+static void add_layer_footprints(const Layout *layout, Footprint *f, int target) {
   const Program *p = layout->infer.program;
   Table seen = {0};
   int64_t *live = NEW_ARRAY(layout->arena, int64_t, p->calls.n + 1);
@@ -143,8 +143,8 @@ Footprint layout_footprint(const Layout *layout) {
                  .workspace = sizes.workspace_bytes,
                  .n = layout->infer.steps.n,
                  .layer = NEW_ARRAY(layout->arena, LayerFootprint, layout->infer.steps.n + 1)};
-  for (int t = 0; t < layout->options.ntargets; t++) add_layers(layout, &f, t);
-  f.stack = layout_is_board(layout) ? stack_of(&f) : -1;
+  for (int t = 0; t < layout->options.ntargets; t++) add_layer_footprints(layout, &f, t);
+  f.stack = layout_is_board(layout) ? footprint_stack_of(&f) : -1;
   f.ram = f.model + f.workspace + larger(f.stack, 0);
   return f;
 }

@@ -46,7 +46,7 @@ const char *space_name(SpaceKind space) {
 }
 
 /* ---- threads, slots, shards ---- */
-static int64_t groups_of(const Program *p) { /* of images that are run together */
+static int64_t image_groups(const Program *p) { /* of images that are run together */
   return (p->batching.images + p->batching.lanes - 1) / p->batching.lanes;
 }
 
@@ -77,7 +77,7 @@ static int64_t shards_of(const Lowering *l) {
   int64_t shards = l->options->shards;
   if (shards) return shards;
   const int64_t processes = l->options->processes;
-  shards = l->options->openmp || processes ? smaller(groups_of(p), larger(MOST_SHARDS, processes)) : 1;
+  shards = l->options->openmp || processes ? smaller(image_groups(p), larger(MOST_SHARDS, processes)) : 1;
   while (shards > 2 && shards / 2 >= processes && shards * a_shard > most_bytes) shards /= 2;
   return shards;
 }
@@ -140,7 +140,7 @@ static void lower_versions(const Lowering *l, Kernel *kernel, KernelCall *call, 
   } else if (sole && !stored) lower_versions(l, kernel, call, false);
 }
 
-static int64_t aligned(int64_t bytes) {
+static int64_t aligned_size(int64_t bytes) {
   return (bytes + SPACE_ALIGNMENT - 1) / SPACE_ALIGNMENT * SPACE_ALIGNMENT;
 }
 
@@ -153,7 +153,7 @@ static int64_t scratch_before(const Lower *lower, int buffer) {
   int64_t bytes = 0;
   for (int i = 0; i < buffer; i++)
     if (is_used(lower, i) && lower_binding(lower, i)->kind == BIND_SCRATCH)
-      bytes += aligned(buf_bytes(lower->b->buf[i]));
+      bytes += aligned_size(buf_bytes(lower->b->buf[i]));
   return bytes;
 }
 
@@ -254,7 +254,7 @@ static Place scratch_place(const KernelCall *call, const Version *version, int b
   return contiguous(SPACE_ARENA, 0, from, 0, buf_bytes(version->lower->b->buf[buffer]));
 }
 
-static Place place_of(const Lowering *l, const KernelCall *call, int target, int buffer) {
+static Place operand_place(const Lowering *l, const KernelCall *call, int target, int buffer) {
   const Program *p = l->program;
   const Version *version = &call->version[target];
   const Binding *binding = lower_binding(version->lower, buffer);
@@ -289,12 +289,12 @@ static void place_arguments(const Lowering *l, KernelCall *call, int target) {
     argument->used = is_used(version->lower, i);
     if (!argument->used) continue;
     argument->binding = lower_binding(version->lower, i);
-    argument->place = place_of(l, call, target, i);
+    argument->place = operand_place(l, call, target, i);
     argument->repeated = argument->place.space == SPACE_BATCH && call->how == CALL_LANES;
   }
 }
 
-static void place_values(const Lowering *l) {
+static void place_plan_values(const Lowering *l) {
   Program *p = l->program;
   p->value = NEW_ARRAY(l->arena, Place *, p->ntargets + 1);
   for (int t = 0; t < p->ntargets; t++) {
@@ -401,10 +401,10 @@ Program *program_lower(Arena *arena, ProgramKind kind, Plan *plan, const Program
   const bool team = wants_team(&l);
   for (int k = 0; k < plan->kernels.n; k++) lower_call(&l, plan->kernels.data[k], team);
   p->team = p->batching.how == WHOLE_BATCH ? team : kind == PROGRAM_INFERENCE && any_shared(p);
-  p->slots = kind == PROGRAM_INFERENCE && options->openmp ? smaller(groups_of(p), MOST_SHARDS) : 1;
+  p->slots = kind == PROGRAM_INFERENCE && options->openmp ? smaller(image_groups(p), MOST_SHARDS) : 1;
   program_overlaps(arena, p, plan, options);
   lay_out(&l);
-  place_values(&l);
+  place_plan_values(&l);
   program_mark_overlaps(p, plan);
   find_phases(&l);
   find_copies(&l);

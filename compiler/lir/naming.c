@@ -32,7 +32,7 @@ static bool begins(const char *name, const char *net) {
 }
 
 /* A parameter that looks like a function or a macro of the net, or of the runtime, would hide it. */
-static const char *port_name(const Layout *layout, const char *given) {
+static const char *unique_port_name(const Layout *layout, const char *given) {
   const bool hides =
       begins(given, layout->options.prefix) || begins(given, layout->upper) || name_of_runtime(given);
   return arena_printf(layout->arena, "%s%s", hides ? "port_" : "", layout_identifier(layout, given));
@@ -59,15 +59,17 @@ static void name_ports(Layout *layout) {
   for (int i = 0; i < graph->inputs.n + graph->outputs.n; i++) {
     const bool in = i < graph->inputs.n;
     const char *given = in ? graph->inputs.data[i].name : graph->outputs.data[i - graph->inputs.n].name,
-               *name = port_name(layout, given);
+               *name = unique_port_name(layout, given);
     PortNames *port = in ? &layout->input[i] : &layout->output[i - graph->inputs.n];
     port->name = names_unique(&names, name);
     port->target =
-        in ? NULL : names_unique(&names, port_name(layout, arena_printf(layout->arena, "%s_target", given)));
+        in ? NULL
+           : names_unique(&names, unique_port_name(layout, arena_printf(layout->arena, "%s_target", given)));
   }
   for (int i = graph->outputs.n; i < graph_ports(graph); i++)
     layout->output[i].target = names_unique(
-        &names, port_name(layout, arena_printf(layout->arena, "%s_target", graph_port(graph, i)->name)));
+        &names,
+        unique_port_name(layout, arena_printf(layout->arena, "%s_target", graph_port(graph, i)->name)));
   layout->truth = names_unique(&names, "truth");
 }
 

@@ -51,7 +51,7 @@ static bool regions_meet(const Program *p, const Region *a, const Region *b) {
 }
 
 /* Bytes of an image in one region: parts of a joined value are columns of its pixels. */
-static bool places_meet(const Place *a, const Place *b) {
+static bool shared_places_meet(const Place *a, const Place *b) {
   if (a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset) return false;
   if (a->pitch != b->pitch || a->pitch <= 0) return true;
   const int64_t between = ((b->offset - a->offset) % a->pitch + a->pitch) % a->pitch;
@@ -74,7 +74,7 @@ static bool is_gathered(const Program *p, const Region *region) {
 static bool is_stale(const Sharing *s, const Region *region, const Place *place) {
   if (region->space != SPACE_ALL) return !is_gathered(s->program, region);
   for (int i = 0; i < s->stale.n; i++)
-    if (same_region(&s->stale.data[i].region, region) && places_meet(&s->stale.data[i].place, place))
+    if (same_region(&s->stale.data[i].region, region) && shared_places_meet(&s->stale.data[i].place, place))
       return true;
   return false;
 }

@@ -311,7 +311,7 @@ static void images_through(Verifier *v) {
 }
 
 /* Processes get each other's images of whole values, with all parts of a joined one. */
-static void gather(Verifier *v, int before) {
+static void gather_calls(Verifier *v, int before) {
   const Program *p = v->program;
   for (int i = 0; i < p->gathers.n; i++) {
     const Gather *g = &p->gathers.data[i];
@@ -336,7 +336,7 @@ static bool replay(Verifier *v) {
       return fail(v, "phases are not in order", "");
     next = phase->first + phase->n;
     forget_arena(v);
-    gather(v, i);
+    gather_calls(v, i);
     if (!phase->once && !check_turns(v, phase)) return false;
     for (int c = phase->first; c < next; c++) {
       const KernelCall *call = &p->calls.data[c];
@@ -348,7 +348,7 @@ static bool replay(Verifier *v) {
     }
     if (!phase->once) images_through(v);
   }
-  gather(v, p->phases.n);
+  gather_calls(v, p->phases.n);
   return next == p->calls.n ? true : fail(v, "calls belong to no phase", "");
 }
 
@@ -369,14 +369,14 @@ static bool check_end(Verifier *v) {
 }
 
 /* ---- teams ---- */
-static bool contended(const Operand *operand) {
+static bool is_contended(const Operand *operand) {
   return operand->used && !caller_owned(operand->place.space) && operand->binding->kind != BIND_PACK;
 }
 
 static const char *conflict(const Verifier *v, const Version *a, const Version *b, bool all) {
   for (int i = 0; i < a->lower->b->nbufs; i++)
-    for (int k = 0; contended(&a->argument[i]) && k < b->lower->b->nbufs; k++) {
-      if (!contended(&b->argument[k])) continue;
+    for (int k = 0; is_contended(&a->argument[i]) && k < b->lower->b->nbufs; k++) {
+      if (!is_contended(&b->argument[k])) continue;
       if (a->lower->b->buf[i]->place < OUTPUT && b->lower->b->buf[k]->place < OUTPUT) continue;
       const Place *x = &a->argument[i].place, *y = &b->argument[k].place;
       if (all ? meet_in_any(v, x, y) : places_meet(x, y)) return b->lower->b->buf[k]->name;
@@ -416,7 +416,7 @@ static const Place *gradient_of(const Version *version, int buffer) { /* NULL: i
 }
 
 /* What a call for all images stores, instead of adding to it, nobody else may touch. */
-static bool sole_writer(const Verifier *v, const KernelCall *call, const Place *stored) {
+static bool is_sole_writer(const Verifier *v, const KernelCall *call, const Place *stored) {
   const Program *p = v->program;
   int touched = 0;
   for (int c = 0; c < p->calls.n; c++) {
@@ -443,7 +443,8 @@ static bool check_gradients(Verifier *v) {
       const Buf *buf = version->lower->b->buf[i];
       if (!place) continue;
       if (buf->place == OUTPUT) {
-        if (!sole_writer(v, call, place)) return fail(v, "is a gradient that is not stored once", buf->name);
+        if (!is_sole_writer(v, call, place))
+          return fail(v, "is a gradient that is not stored once", buf->name);
         vec_push(v->arena, all, ((Stretch){place->offset, place->offset + place->bytes}));
       } else if (!stretches_cover(zeros.data, zeros.n, place->offset, place->offset + place->bytes))
         return fail(v, "is a gradient that is added to and not cleared", buf->name);

@@ -119,7 +119,7 @@ static void pick_by_model(const Lower *l, Decision *d) {
                          : "nothing else takes less than 0.9 of its cycles";
 }
 
-static const char *name_of(const Lower *l, const Target *target) { /* in a file of measured choices */
+static const char *choose_name_of(const Lower *l, const Target *target) { /* in a file of measured choices */
   return target->lanes == l->layout_lanes ? target->name
                                           : arena_printf(l->arena, "%s/%d", target->name, l->layout_lanes);
 }
@@ -177,8 +177,8 @@ static void pick_measured(Lower *l, Decision *d) {
 void choose_schedule(Lower *l) {
   Decision *d = l->decision = NEW(l->arena, Decision);
   d->key = key_of(l);
-  d->target = name_of(l, l->target);
-  d->layout_target = name_of(l, l->layout);
+  d->target = choose_name_of(l, l->target);
+  d->layout_target = choose_name_of(l, l->layout);
   add_candidates(l, d);
   pick_by_model(l, d);
   pick_measured(l, d);

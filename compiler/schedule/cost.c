@@ -48,17 +48,17 @@ static double taps_inside(const Correlation *k, int axis) { /* of all outputs al
   return (double)n;
 }
 
-static double taps(const Correlation *k) { return taps_inside(k, 0) * taps_inside(k, 1); }
+static double cost_taps(const Correlation *k) { return taps_inside(k, 0) * taps_inside(k, 1); }
 static double weight_bytes_of(const Correlation *k) {
   return 4.0 * (double)(k->groups * k->s * k->l * k->kernel[0] * k->kernel[1]);
 }
 
 double cost_padding(const Correlation *k) {
-  return 1 - taps(k) / ((double)(k->small.h * k->small.w) * (double)(k->kernel[0] * k->kernel[1]));
+  return 1 - cost_taps(k) / ((double)(k->small.h * k->small.w) * (double)(k->kernel[0] * k->kernel[1]));
 }
 
 Cycles cost_direct(const Target *t, const Correlation *k, int64_t net_bytes) {
-  Cycles c = {.products = taps(k) * (double)(k->groups * k->l) * vectors(k->s, t->lanes) / t->fmas /
+  Cycles c = {.products = cost_taps(k) * (double)(k->groups * k->l) * vectors(k->s, t->lanes) / t->fmas /
                           t->rates->direct};
   set_memory(&c, t, weight_bytes_of(k), net_bytes);
   return summed(c);
@@ -85,7 +85,7 @@ Cycles cost_joined(const Target *t, const Correlation *k, int64_t net_bytes) {
 Cycles cost_groups(const Target *t, const Correlation *k, int64_t net_bytes) {
   const int64_t n = smaller(k->l, k->s), wide = larger(k->l, k->s) / n;
   const double sums = vectors(k->groups * n, t->lanes) * (double)(n * wide);
-  Cycles c = {.products = taps(k) * sums / t->fmas / t->rates->direct,
+  Cycles c = {.products = cost_taps(k) * sums / t->fmas / t->rates->direct,
               .transforms = 2 * (double)(k->small.h * k->small.w) * sums / t->fmas};
   set_memory(&c, t, weight_bytes_of(k), net_bytes);
   return summed(c);
@@ -194,9 +194,10 @@ Cycles cost_weights(const Target *t, const Correlation *k) {
   const double large = vectors(k->l, t->lanes) * (double)k->s, small = vectors(k->s, t->lanes) * (double)k->l;
   const double elements = (double)(k->groups * k->l * k->s * k->kernel[0] * k->kernel[1]);
   const bool whole = k->kernel[0] * k->kernel[1] == 1 && large <= small; /* vectors of the gradient */
-  return summed((Cycles){
-      .products = taps(k) * (double)k->groups * (large < small ? large : small) / t->fmas / t->rates->direct,
-      .transforms = whole ? t->rates->row_sum * (double)k->groups * large : t->rates->lane_add * elements});
+  return summed((Cycles){.products = cost_taps(k) * (double)k->groups * (large < small ? large : small) /
+                                     t->fmas / t->rates->direct,
+                         .transforms = whole ? t->rates->row_sum * (double)k->groups * large
+                                             : t->rates->lane_add * elements});
 }
 
 Cycles cost_groups_weights(const Target *t, const Correlation *k) {
@@ -204,8 +205,8 @@ Cycles cost_groups_weights(const Target *t, const Correlation *k) {
   const double sums = vectors(k->groups * n, t->lanes) * (double)(n * wide),
                elements = (double)(k->groups * k->l * k->s * k->kernel[0] * k->kernel[1]);
   return summed(
-      (Cycles){.products = taps(k) * sums / t->fmas / t->rates->direct,
-               .transforms = taps(k) / (double)k->kernel[1] * sums + t->rates->lane_add * elements});
+      (Cycles){.products = cost_taps(k) * sums / t->fmas / t->rates->direct,
+               .transforms = cost_taps(k) / (double)k->kernel[1] * sums + t->rates->lane_add * elements});
 }
 
 /* Of the tiles of an image to bring them to their points, and to sum their products. */
@@ -259,7 +260,7 @@ Cycles cost_rows(const Target *t, const Correlation *k, bool spread, bool turned
                taps_ = (double)(k->kernel[0] * k->kernel[1]),
                block = (double)t->blocking.rows_panel / (4 * taps_ * PANEL_VECTORS * t->lanes),
                in_bytes = 4 * (double)(in.h * in.w * in.c), sums = (double)(out.h * out.w) * filters;
-  Cycles c = {.products = taps(k) * (double)in.c * filters / t->fmas / t->rates->direct,
+  Cycles c = {.products = cost_taps(k) * (double)in.c * filters / t->fmas / t->rates->direct,
               .transforms = panels * in_bytes / far_rate(t, (double)batch * in_bytes) +
                             t->rates->row_sum * sums * ceil((double)in.c / block) +
                             values_passed(t, k, batch)};
@@ -278,7 +279,7 @@ Cycles cost_rows_weights(const Target *t, const Correlation *k, int64_t batch, i
   const double pixels = (double)(k->large.h * k->large.w), width = PANEL_VECTORS * t->lanes,
                large = vectors(k->l, t->lanes), images = floor(fmax((double)t->l1 / (4 * width * pixels), 1)),
                blocks = ceil((double)batch / images), elements = weight_bytes_of(k) / 4;
-  Cycles c = {.products = taps(k) * (double)k->s * large / t->fmas / t->rates->direct,
+  Cycles c = {.products = cost_taps(k) * (double)k->s * large / t->fmas / t->rates->direct,
               .transforms =
                   t->rates->row_sum * pixels * large +
                   (t->rates->turned_weight * elements * blocks + cost_gradient_sums(t, k, net_bytes)) /

@@ -8,7 +8,7 @@
 #include "schedule/float/images.h"
 
 /* A nest that cannot be proved is a bug of the compiler: nothing is written. */
-static void check(Nest *nest) {
+static void schedule_check(Nest *nest) {
   Proof proof;
   if (nest_prove(nest, &proof)) {
     nest_simplify(nest);
@@ -81,13 +81,13 @@ Lower *schedule_kernel(Arena *arena, const Kernel *kernel, const Target *target,
   Lower *l = (kernel->over    ? lowered_over
               : options->sole ? lowered_sole
                               : lowered)(arena, kernel, target, options);
-  check(l->b);
-  for (int i = 0; i < l->packs.n; i++) check(l->packs.data[i]->nest);
+  schedule_check(l->b);
+  for (int i = 0; i < l->packs.n; i++) schedule_check(l->packs.data[i]->nest);
   return l;
 }
 
 Nest *schedule_outputs(Arena *arena, const Node *value, int images) {
   Nest *nest = images_scatter(arena, value, images);
-  check(nest);
+  schedule_check(nest);
   return nest;
 }

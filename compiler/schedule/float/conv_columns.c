@@ -99,7 +99,7 @@ static void copy_row(Nest *b, const Columns *c, const Ix *row, int64_t shift, in
                     (int)rest);
 }
 
-static void clear(Nest *b, const Columns *c, LoopKind kind, int64_t from, int64_t to) {
+static void columns_clear(Nest *b, const Columns *c, LoopKind kind, int64_t from, int64_t to) {
   if (from < to)
     NEST_LOOP(b, r, kind, 1, NEST_IX(from), 1, NEST_IX(to))
       NEST_FOR(b, v, c->padded->dim[1] / c->lanes)
@@ -118,13 +118,13 @@ static void copy_input(Nest *b, const Columns *c, LoopKind kind) {
                                    : rows;
   const int64_t left = shift < 0 ? -shift : 0, right = shift + width > all ? shift + width - all : 0,
                 count = width - left - right;
-  clear(b, c, kind, 0, from);
+  columns_clear(b, c, kind, 0, from);
   if (from < to)
     NEST_LOOP(b, r, kind, 1, NEST_IX(from), 1, NEST_IX(to)) {
       NEST_FOR(b, v, all / c->lanes) nest_store(b, nest_at(b, c->padded, r, v * c->lanes), nothing(b, c));
       if (count > 0) copy_row(b, c, &r, shift, count);
     }
-  clear(b, c, kind, to, rows);
+  columns_clear(b, c, kind, to, rows);
 }
 
 /* ---- a tile ---- */

@@ -214,7 +214,7 @@ static void pack_group(const Direct *d, const Panels *panels, Pack *pack, const 
 }
 
 /* The kinds of panels that lie in one buffer. */
-static void pack_panels(Direct *d, Panels *panels, int kinds, const char *member) {
+static void direct_pack_panels(Direct *d, Panels *panels, int kinds, const char *member) {
   Lower *l = d->l;
   const Correlation *k = &d->k;
   Pack *pack = lower_pack(
@@ -255,8 +255,8 @@ Direct direct_begin(Lower *l, bool spread) {
                          .first = whole * width,
                          .each = one ? whole + 1 : 1,
                          .before = one ? whole : 0};
-  if (whole) pack_panels(&d, &d.panels[0], one ? 2 : 1, "weight");
-  if (rest && !one) pack_panels(&d, &d.panels[1], 1, whole ? "weight_rest" : "weight");
+  if (whole) direct_pack_panels(&d, &d.panels[0], one ? 2 : 1, "weight");
+  if (rest && !one) direct_pack_panels(&d, &d.panels[1], 1, whole ? "weight_rest" : "weight");
   d.bias = correlation_bias(l, &d.k, spread, d.k.groups * d.out + unit);
   return d;
 }

@@ -86,7 +86,7 @@ static void pack_groups(Square *s, int64_t before, int64_t groups) {
       }
 }
 
-static void pack_panels(Direct *d, Panels *panels, const char *member) {
+static void groups_pack_panels(Direct *d, Panels *panels, const char *member) {
   const Diagonals *of = d->diagonals;
   const int64_t width = of->ins * of->unit, rows = of->n * of->outs, each = of->n * of->outs,
                 groups = panels->valid / each, real = groups * of->n * of->ins;
@@ -274,8 +274,8 @@ static bool conv_groups_build(Lower *l) {
   d.panels[0] = (Panels){.count = whole, .width = width, .valid = outputs, .each = whole};
   d.panels[1] =
       (Panels){.count = rest > 0, .width = width, .valid = rest, .first = whole * outputs, .each = 1};
-  if (whole) pack_panels(&d, &d.panels[0], "weight");
-  if (rest) pack_panels(&d, &d.panels[1], whole ? "weight_rest" : "weight");
+  if (whole) groups_pack_panels(&d, &d.panels[0], "weight");
+  if (rest) groups_pack_panels(&d, &d.panels[1], whole ? "weight_rest" : "weight");
   d.bias = correlation_bias(l, &k, d.spread, d.out + outputs);
   d.k.groups = 1;
   if (d.spread) direct_by_phases(&d);

@@ -27,7 +27,7 @@ typedef struct Block { /* the groups that share vectors, and taps first .. first
   int64_t groups, first, count;
 } Block;
 
-static int64_t terms_of(const Sums *s) { return s->n * s->larges * s->smalls; }
+static int64_t group_weights_terms_of(const Sums *s) { return s->n * s->larges * s->smalls; }
 
 static Val vector_at(Nest *b, const Sums *s, Buf *buf, const Ix *y, const Ix *x, const Block *block,
                      int64_t channels, int64_t vector) {
@@ -137,9 +137,9 @@ static TapRun common_columns(const Sums *s) {
 static void add_block(Nest *b, const Sums *s, const Block *block) {
   const Correlation *k = &s->k;
   const TapRun all = common_columns(s);
-  Buf *acc = NEST_REGISTERS(b, "a", s->lanes, block->count, terms_of(s));
+  Buf *acc = NEST_REGISTERS(b, "a", s->lanes, block->count, group_weights_terms_of(s));
   NEST_UNROLL(b, kx, block->count)
-    NEST_UNROLL(b, t, terms_of(s)) nest_store(b, nest_at(b, acc, kx, t), num(b, 0));
+    NEST_UNROLL(b, t, group_weights_terms_of(s)) nest_store(b, nest_at(b, acc, kx, t), num(b, 0));
   NEST_FOR(b, y, k->small.h)
     NEST_IF(b, nest_within(b, y * k->stride[0] + block->ky * k->dilation[0] - k->before[0], 0, k->large.h)) {
       add_columns(b, s, block, acc, &y, all);
@@ -187,7 +187,7 @@ static bool conv_groups_weights_build(Lower *l) {
   while (s.lanes > 4 && s.lanes / 2 >= k->groups * s.n) s.lanes /= 2;
   s.ncolumns = axis_runs(k, 1, s.column);
   if (s.lanes < s.n || s.lanes == 1 || s.ncolumns < 0) return schedule_conv_weights.build(l);
-  s.taps = (int)larger(1, smaller(k->kernel[1], l->target->registers / terms_of(&s) - 1));
+  s.taps = (int)larger(1, smaller(k->kernel[1], l->target->registers / group_weights_terms_of(&s) - 1));
   Nest *b = l->b;
   nest_fn(b, b->name, false);
   const int64_t side = s.lanes / s.n, blocks = k->groups / side, rest = k->groups % side;

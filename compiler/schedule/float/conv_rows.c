@@ -37,7 +37,7 @@ typedef struct Panel {
   Ix number, from;
 } Panel;
 
-static int part_of(const Rows *c, const Panel *panel, int v) {
+static int rows_part_of(const Rows *c, const Panel *panel, int v) {
   return v == panel->vectors - 1 ? panel->part : c->lanes;
 }
 
@@ -55,7 +55,7 @@ static void store_weight(Nest *b, const Rows *c, const Panel *panel, int64_t tap
 
 /* The taps of a vector of output channels: those of a channel lie beside each other. */
 static void turn_taps(Nest *b, const Rows *c, const Panel *panel, const Ix *first, const Ix *i, int v) {
-  const int L = c->lanes, part = part_of(c, panel, v);
+  const int L = c->lanes, part = rows_part_of(c, panel, v);
   const Ix from = *first + *i;
   for (int64_t t0 = 0; t0 < c->taps; t0 += L) {
     const int taps = (int)smaller(c->taps - t0, L);
@@ -81,7 +81,7 @@ static void turn_taps(Nest *b, const Rows *c, const Panel *panel, const Ix *firs
 /* One tap, weights [f][i]: squares of vectors first. */
 static void turn_squares(Nest *b, const Rows *c, const Panel *panel, const Ix *first, int64_t depth, int v) {
   const int64_t L = c->lanes, squares = depth / L;
-  const int part = part_of(c, panel, v);
+  const int part = rows_part_of(c, panel, v);
   if (squares)
     NEST_FOR(b, q, squares) {
       Val x[LANES];
@@ -113,7 +113,7 @@ static void fill_panel(Nest *b, const Rows *c, const Panel *panel, const Ix *fir
         if (c->taps > 1) turn_taps(b, c, panel, first, &i, v);
         else
           store_weight(b, c, panel, 0, &i, NEST_Z + v * L,
-                       nest_load_part(b, weight_at(b, c, &f, &from, 0), part_of(c, panel, v), L));
+                       nest_load_part(b, weight_at(b, c, &f, &from, 0), rows_part_of(c, panel, v), L));
       }
   }
 }
@@ -129,7 +129,7 @@ typedef struct Place {
   int64_t depth, sites;
 } Place;
 
-static Ref sum_at(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *row, int v) {
+static Ref rows_sum_at(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *row, int v) {
   return nest_at(b, c->l->out, *row, p->y->out_first + p->oy * p->y->out_step,
                  p->x->out_first + p->ox * p->x->out_step, panel->first + v * c->lanes);
 }
@@ -179,21 +179,21 @@ static void tap(Nest *b, const Rows *c, const Panel *panel, const Place *p, Buf 
 }
 
 /* fetch: the number of the tile, if it prefetches weights. */
-static void tile(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *row, int rows,
-                 const Ix *fetch) {
+static void rows_tile(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *row, int rows,
+                      const Ix *fetch) {
   Buf *acc = NEST_REGISTERS(b, "a", c->lanes, rows, panel->vectors);
   NEST_UNROLL(b, r, rows)
     for (int v = 0; v < panel->vectors; v++)
-      nest_store(
-          b, nest_at(b, acc, r, v),
-          nest_load_part(b, sum_at(b, c, panel, p, NEST_IX(*row + r), v), part_of(c, panel, v), c->lanes));
+      nest_store(b, nest_at(b, acc, r, v),
+                 nest_load_part(b, rows_sum_at(b, c, panel, p, NEST_IX(*row + r), v),
+                                rows_part_of(c, panel, v), c->lanes));
   for (const Ix ty = *axis_taps(b, "ty", p->y, &p->oy); nest_enter(b);)
     for (const Ix tx = *axis_taps(b, "tx", p->x, &p->ox); nest_enter(b);)
       tap(b, c, panel, p, acc, row, rows, &ty, &tx, fetch);
   NEST_UNROLL(b, r, rows)
     for (int v = 0; v < panel->vectors; v++)
-      nest_store_part(b, sum_at(b, c, panel, p, NEST_IX(*row + r), v), nest_get(b, nest_at(b, acc, r, v)),
-                      part_of(c, panel, v));
+      nest_store_part(b, rows_sum_at(b, c, panel, p, NEST_IX(*row + r), v),
+                      nest_get(b, nest_at(b, acc, r, v)), rows_part_of(c, panel, v));
 }
 
 /* Whole tiles; of the images that are left, half a tile and single ones. */
@@ -204,20 +204,20 @@ static void tiles(Nest *b, const Rows *c, const Panel *panel, const Place *p) {
   NEST_FOR(b, m, tiles_of(c)) {
     const Ix number = p->site * tiles_of(c) + m;
     NEST_IF(b, nest_at_least(b, count - m * T, T))
-      tile(b, c, panel, p, NEST_IX(m * T), T, fetches ? &number : NULL);
+      rows_tile(b, c, panel, p, NEST_IX(m * T), T, fetches ? &number : NULL);
     NEST_ELSE(b) {
       NEST_IF(b, nest_at_least(b, count - m * T, half)) {
-        tile(b, c, panel, p, NEST_IX(m * T), half, NULL);
-        NEST_FROM(b, n, m * T + half, count) tile(b, c, panel, p, &n, 1, NULL);
+        rows_tile(b, c, panel, p, NEST_IX(m * T), half, NULL);
+        NEST_FROM(b, n, m * T + half, count) rows_tile(b, c, panel, p, &n, 1, NULL);
       }
       NEST_ELSE(b)
-        NEST_FROM(b, n, m * T, count) tile(b, c, panel, p, &n, 1, NULL);
+        NEST_FROM(b, n, m * T, count) rows_tile(b, c, panel, p, &n, 1, NULL);
     }
   }
 }
 
 /* All places, phase by phase where the output is the large side of a stride. */
-static void places(Nest *b, const Rows *c, const Panel *panel, const Ix *first, int64_t depth) {
+static void rows_places(Nest *b, const Rows *c, const Panel *panel, const Ix *first, int64_t depth) {
   const Correlation *k = &c->k;
   const Extent e = shape_extent(c->l->node->shape);
   int64_t before = 0;
@@ -234,7 +234,7 @@ static void places(Nest *b, const Rows *c, const Panel *panel, const Ix *first, 
 }
 
 /* ---- panels ---- */
-static void block(Nest *b, const Rows *c, const Panel *given, const Ix *number, int64_t depth) {
+static void rows_block(Nest *b, const Rows *c, const Panel *given, const Ix *number, int64_t depth) {
   Panel panel = *given;
   const Ix first = *number * c->block;
   if (panel.packed) panel.number = panel.number + *number;
@@ -242,13 +242,13 @@ static void block(Nest *b, const Rows *c, const Panel *given, const Ix *number, 
     panel.w = NEST_BUF(b, STACK, "w", c->k.kernel[0], c->k.kernel[1], depth, panel.vectors * c->lanes);
     fill_panel(b, c, &panel, &first, depth);
   }
-  places(b, c, &panel, &first, depth);
+  rows_places(b, c, &panel, &first, depth);
 }
 
 static Val begin_sum(Nest *b, const Rows *c, const Panel *panel, int v) {
   if (!c->bias) return splat(num(b, 0), c->lanes);
   const Ref ref = nest_at(b, c->bias, panel->first + v * c->lanes);
-  return nest_load_part(b, ref, panel->packed ? c->lanes : part_of(c, panel, v), c->lanes);
+  return nest_load_part(b, ref, panel->packed ? c->lanes : rows_part_of(c, panel, v), c->lanes);
 }
 
 static void panel(Nest *b, const Rows *c, const Panel *panel) {
@@ -259,10 +259,10 @@ static void panel(Nest *b, const Rows *c, const Panel *panel) {
       NEST_FOR(b, x, e.w)
         for (int v = 0; v < panel->vectors; v++)
           nest_store_part(b, nest_at(b, c->l->out, n, y, x, panel->first + v * c->lanes),
-                          begin_sum(b, c, panel, v), part_of(c, panel, v));
+                          begin_sum(b, c, panel, v), rows_part_of(c, panel, v));
   if (whole)
-    NEST_FOR(b, q, whole) block(b, c, panel, &q, c->block);
-  if (rest) block(b, c, panel, NEST_IX(whole), rest);
+    NEST_FOR(b, q, whole) rows_block(b, c, panel, &q, c->block);
+  if (rest) rows_block(b, c, panel, NEST_IX(whole), rest);
   if (c->l->kernel->nchain)
     NEST_FROM(b, n, 0, c->count) {
       c->l->row = &n;
@@ -270,7 +270,7 @@ static void panel(Nest *b, const Rows *c, const Panel *panel) {
         NEST_FOR(b, x, e.w)
           for (int v = 0; v < panel->vectors; v++) {
             const Ix f = panel->first + v * c->lanes;
-            const int part = part_of(c, panel, v);
+            const int part = rows_part_of(c, panel, v);
             lower_store(c->l, nest_load_part(b, nest_at(b, c->l->out, n, y, x, f), part, c->lanes), &y, &x,
                         &f, part, c->lanes);
           }
@@ -307,7 +307,7 @@ static int tile_of(const Rows *c) {
   return (int)ceil_divide(c->l->rows, ceil_divide(c->l->rows, most));
 }
 
-static void begin(Rows *c) {
+static void rows_begin(Rows *c) {
   Nest *b = c->l->b;
   c->tile = tile_of(c);
   nest_fn(b, b->name, false);
@@ -325,7 +325,7 @@ static bool packed_rows(Lower *l, Rows *c) {
   c->lanes = d.lanes;
   c->vectors = (int)smaller(VECTORS, ceil_divide(c->out, d.lanes));
   c->bias = d.bias;
-  begin(c);
+  rows_begin(c);
   for (int i = 0; i < 2; i++) {
     const Panels *p = &d.panels[i];
     if (p->count)
@@ -337,7 +337,7 @@ static bool packed_rows(Lower *l, Rows *c) {
 }
 
 /* ---- training ---- */
-static void choose_block(Rows *c) {
+static void rows_choose_block(Rows *c) {
   const int64_t floats = c->taps * c->vectors * c->lanes,
                 most = larger(c->l->target->blocking.rows_panel / 4 / floats, c->lanes),
                 each = ceil_divide(c->in, ceil_divide(c->in, most));
@@ -357,8 +357,8 @@ static bool conv_rows_build(Lower *l) {
   if (!l->node->hidden) c.bias = lower_weight(l, 1);
   c.w->rank = c.taps > 1 ? 3 : 2; /* [s][l][ky][kx] is [s][l][tap], or [s][l] */
   c.w->dim[2] = c.w->room[2] = c.taps;
-  choose_block(&c);
-  begin(&c);
+  rows_choose_block(&c);
+  rows_begin(&c);
   const int64_t width = c.vectors * c.lanes, whole = c.out / width, rest = c.out % width;
   if (whole)
     NEST_LOOP(b, m, whole > 1 && l->threads ? PARALLEL : SERIAL, 1, NEST_IX(0), 1, NEST_IX(whole))

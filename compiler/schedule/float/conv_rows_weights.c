@@ -34,7 +34,7 @@ typedef struct Panel {
   Buf *large; /* [y][x and image][channel] of a block of images */
 } Panel;
 
-static int part_of(const Sums *s, const Panel *panel, int v) {
+static int row_weights_part_of(const Sums *s, const Panel *panel, int v) {
   return v == panel->vectors - 1 ? panel->part : s->lanes;
 }
 
@@ -83,7 +83,7 @@ static void copy_large(Nest *b, const Sums *s, const Panel *panel, const Ix *blo
           for (int v = 0; v < panel->vectors; v++)
             nest_store(b, nest_at(b, panel->large, y, x * s->images + n, v * L),
                        nest_load_part(b, nest_at(b, s->l->in[0], image, y, x, panel->first + v * L),
-                                      part_of(s, panel, v), L));
+                                      row_weights_part_of(s, panel, v), L));
         NEST_ELSE(b)
           for (int v = 0; v < panel->vectors; v++)
             nest_store(b, nest_at(b, panel->large, y, x * s->images + n, v * L), splat(num(b, 0), L));
@@ -137,8 +137,8 @@ static void prefetch_sums(Nest *b, const Sums *s, const Panel *panel, const Ix *
 }
 
 /* The sums of one tap over a block of images, to gathered[tap]. */
-static void sum_tap(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, const Ix *block,
-                    const Ix *tile, const Ix *ky, const Ix *kx) {
+static void row_weights_sum_tap(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, const Ix *block,
+                                const Ix *tile, const Ix *ky, const Ix *kx) {
   const Correlation *k = &s->k;
   const int L = s->lanes;
   if (s->taps > FEW_TAPS && k->s * k->l * s->taps <= MOST_FETCHED)
@@ -165,7 +165,7 @@ static Val with_gradient(Nest *b, const Sums *s, Ref ref, Val sum, int part, int
  * become runs of taps. */
 static void add_taps(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, const Ix *row,
                      const Ix *channel, int v, int64_t first) {
-  const int L = s->lanes, taps = (int)smaller(s->taps - first, L), part = part_of(s, panel, v);
+  const int L = s->lanes, taps = (int)smaller(s->taps - first, L), part = row_weights_part_of(s, panel, v);
   Val x[LANES];
   for (int t = 0; t < L; t++)
     x[t] = t < taps ? nest_let(b, nest_text(b, "x%d", t),
@@ -192,7 +192,7 @@ static void add_tile(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, 
   NEST_FOR(b, r, valid) {
     const Ix channel = *tile * s->tile + r;
     for (int v = 0; v < panel->vectors; v++) {
-      const int part = part_of(s, panel, v);
+      const int part = row_weights_part_of(s, panel, v);
       if (s->taps == 1) {
         const Ref ref = nest_at(b, s->l->out, channel, panel->first + v * L);
         Val sum = nest_load(b, nest_at(b, gathered, 0, r, v * L), L);
@@ -203,24 +203,24 @@ static void add_tile(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, 
   }
 }
 
-static void tile(Nest *b, const Sums *s, const Panel *panel, const Ix *block, const Ix *number,
-                 int64_t valid) {
+static void row_weights_tile(Nest *b, const Sums *s, const Panel *panel, const Ix *block, const Ix *number,
+                             int64_t valid) {
   Buf *gathered = NEST_BUF(b, STACK, "sums", s->taps, s->tile, panel->vectors * s->lanes);
   NEST_FOR(b, ky, s->k.kernel[0])
-    NEST_FOR(b, kx, s->k.kernel[1]) sum_tap(b, s, panel, gathered, block, number, &ky, &kx);
+    NEST_FOR(b, kx, s->k.kernel[1]) row_weights_sum_tap(b, s, panel, gathered, block, number, &ky, &kx);
   add_tile(b, s, panel, gathered, number, valid);
 }
 
 /* ---- panels ---- */
-static void panel(Nest *b, const Sums *s, const Panel *given) {
+static void row_weights_panel(Nest *b, const Sums *s, const Panel *given) {
   const int64_t whole = s->k.s / s->tile, rest = s->k.s % s->tile;
   NEST_FOR(b, q, s->blocks) {
     Panel own = *given;
     own.large = NEST_BUF(b, STACK, "large", s->k.large.h, s->k.large.w * s->images, own.vectors * s->lanes);
     copy_large(b, s, &own, &q);
     if (whole)
-      NEST_FOR(b, m, whole) tile(b, s, &own, &q, &m, s->tile);
-    if (rest) tile(b, s, &own, &q, NEST_IX(whole), rest);
+      NEST_FOR(b, m, whole) row_weights_tile(b, s, &own, &q, &m, s->tile);
+    if (rest) row_weights_tile(b, s, &own, &q, NEST_IX(whole), rest);
   }
 }
 
@@ -251,12 +251,12 @@ static bool conv_rows_weights_build(Lower *l) {
   copy_small(b, &s, loops);
   if (whole)
     NEST_LOOP(b, m, loops, 1, NEST_IX(0), 1, NEST_IX(whole))
-      panel(b, &s, &(Panel){.first = m * width, .vectors = VECTORS, .part = s.lanes});
+      row_weights_panel(b, &s, &(Panel){.first = m * width, .vectors = VECTORS, .part = s.lanes});
   if (rest)
-    panel(b, &s,
-          &(Panel){.first = NEST_Z + whole * width,
-                   .vectors = (int)vectors,
-                   .part = (int)(rest - (vectors - 1) * s.lanes)});
+    row_weights_panel(b, &s,
+                      &(Panel){.first = NEST_Z + whole * width,
+                               .vectors = (int)vectors,
+                               .part = (int)(rest - (vectors - 1) * s.lanes)});
   lower_about(l, "all images at once: tiles of %d channels x %d vectors of %d for each tap", s.tile, VECTORS,
               s.lanes);
   return true;

@@ -24,7 +24,7 @@ void direct_fill(Lower *l, Buf *bias, int lanes) {
     }
 }
 
-static int64_t phases_of(const Direct *d, int axis) {
+static int64_t scatter_phases_of(const Direct *d, int axis) {
   return d->repeat[axis] ? d->repeat[axis] : d->k.stride[axis];
 }
 
@@ -35,7 +35,7 @@ static Axis phase_of(const Direct *d, int axis, int64_t r) {
 void direct_by_phases(Direct *d) {
   Lower *l = d->l;
   Nest *b = l->b;
-  const int64_t sy = phases_of(d, 0), sx = phases_of(d, 1);
+  const int64_t sy = scatter_phases_of(d, 0), sx = scatter_phases_of(d, 1);
   Axis y[DIRECT_PHASES], x[DIRECT_PHASES];
   NestFn *row[DIRECT_PHASES][2][2];
   for (int64_t r = 0; r < sy * sx; r++) {

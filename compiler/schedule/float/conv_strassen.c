@@ -35,7 +35,7 @@ typedef struct Conv {
 } Conv;
 
 /* A place along an axis of a matrix, from those of both applications. */
-static Ix part_of(const Conv *c, int first, const Ix *second) {
+static Ix strassen_part_of(const Conv *c, int first, const Ix *second) {
   return c->levels > 1 ? 2 * first + *second : NEST_Z + first;
 }
 
@@ -73,8 +73,8 @@ static void load_blocks(const Conv *c, bool edge, const Ix *tile, const Ix *chan
                         const Ix *j, Val *x) {
   Nest *b = c->l->b;
   for (int k = 0; k < STRASSEN_BLOCKS; k++) {
-    const Ix pixel = c->parts * *tile + part_of(c, strassen_row(k), i),
-             from = c->p.in * part_of(c, strassen_column(k), j) + *channel;
+    const Ix pixel = c->parts * *tile + strassen_part_of(c, strassen_row(k), i),
+             from = c->p.in * strassen_part_of(c, strassen_column(k), j) + *channel;
     x[k] = nest_let(b, nest_text(b, "x%d", k), input_at(c, edge, &pixel, &from, part));
   }
 }
@@ -127,7 +127,7 @@ static void row_tiles(const Conv *c, NestFn *fn, const Ix *slot, const Ix *ty, c
                      (const Ix[]){*slot, c->p.width * *ty + tx, *t0 + tx, f0 ? *f0 : NEST_Z});
 }
 
-static NestFn *split_row(const Conv *c) {
+static NestFn *strassen_split_row(const Conv *c) {
   Nest *b = c->l->b;
   const int64_t inside = whole_rows(c);
   NestFn *whole = inside ? split_tile(c, false) : NULL,
@@ -153,8 +153,8 @@ static void put_blocks(const Join *j, const Ix *pixel, const Ix *part, const Val
   Nest *b = c->l->b;
   const int L = c->p.lanes;
   for (int k = 0; k < STRASSEN_BLOCKS; k++) {
-    const Ix x = c->parts * j->tile + part_of(c, strassen_row(k), pixel),
-             channel = c->p.filters * part_of(c, strassen_column(k), part) + j->f0 + j->f;
+    const Ix x = c->parts * j->tile + strassen_part_of(c, strassen_row(k), pixel),
+             channel = c->p.filters * strassen_part_of(c, strassen_column(k), part) + j->f0 + j->f;
     NEST_IF(b, j->edge ? nest_below(b, x, c->pixels) : nest_always(b)) {
       Val sum = c->bias ? add(y[k], nest_load(b, nest_at(b, c->bias, channel), L)) : y[k];
       lower_store(c->l, sum, &NEST_Z, &x, &channel, j->part, L);
@@ -291,7 +291,7 @@ static bool conv_strassen_build(Lower *l) {
                                   read_tap,
                                   transform_taps});
   c.bias = correlation_bias(l, &c.own, c.spread, k.s + direct_unit(l, c.p.filters));
-  points_functions(&c.p, split_row(&c), join_row);
+  points_functions(&c.p, strassen_split_row(&c), join_row);
   nest_fn(l->b, l->b->name, false);
   points_loops(l->b, &c.p);
   points_about(&c.p, strassen_name((int)c.parts));

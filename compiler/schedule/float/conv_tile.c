@@ -34,7 +34,7 @@ static TileArgs tile_params(Nest *b, Tile *t) {
 }
 
 /* Where in the convolution's own result a tile's sum lies. */
-static Ix row_of(const Tile *t, const TileArgs *a, int r) {
+static Ix tile_row_of(const Tile *t, const TileArgs *a, int r) {
   return t->y->out_first + (a->y * t->y->parts + r) * t->y->out_step;
 }
 static Ix column_of(const Tile *t, const TileArgs *a, const Ix *q) {
@@ -61,7 +61,7 @@ static Val start_value(Nest *b, const Tile *t, const TileArgs *a, const Ix *oy, 
 static void start_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   for (int r = 0; r < t->rows; r++)
     NEST_UNROLL(b, q, t->real_columns) {
-      const Ix oy = row_of(t, a, r), ox = column_of(t, a, &q), p = r * t->columns + q;
+      const Ix oy = tile_row_of(t, a, r), ox = column_of(t, a, &q), p = r * t->columns + q;
       for (int v = 0; v < t->terms; v++)
         nest_store(b, nest_at(b, acc, 0, p, v), start_value(b, t, a, &oy, &ox, v));
       for (int u = 1; u < t->chains; u++)
@@ -81,7 +81,7 @@ static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
   NEST_FOR(b, p, t->real_pixels)
     NEST_FOR(b, line, lines)
       nest_prefetch(b, out,
-                    row_of(t, a, 0) * buf_room(out, 1) + column_of(t, a, &p) * out->room[2] + a->f0 +
+                    tile_row_of(t, a, 0) * buf_room(out, 1) + column_of(t, a, &p) * out->room[2] + a->f0 +
                         line_floats * line);
 }
 
@@ -128,7 +128,7 @@ static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
       int n = 0;
       for (int r = 0; r < t->rows; r++)
         for (int i = 0; i < t->x->parts; i++) {
-          const Ix q = p * t->x->parts + i, place = q + r * t->columns, y = row_of(t, a, r),
+          const Ix q = p * t->x->parts + i, place = q + r * t->columns, y = tile_row_of(t, a, r),
                    x_ = column_of(t, a, &q);
           x[n++] =
               lower_finish(d->l, whole_sum(b, t, acc, &place, v), &y, &x_, &f, lanes_stored(t, v), d->lanes);
@@ -172,7 +172,7 @@ static void finish_phases(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
  * which lies in memory. It is little code, and its constants stay in registers. */
 static void finish_in_loop(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
-  const Ix oy = row_of(t, a, 0);
+  const Ix oy = tile_row_of(t, a, 0);
   Buf *sum = NEST_REGISTERS(b, "sum", d->lanes, t->pixels, t->vectors);
   NEST_UNROLL(b, p, t->real_pixels) {
     Val out[MOST_VECTORS];
@@ -189,7 +189,7 @@ static void finish_in_loop(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
 /* Where they are not `finished`, other input channels follow: the sums alone. */
 static void store_sums(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, bool finished) {
   const Direct *d = t->d;
-  const Ix oy = row_of(t, a, 0);
+  const Ix oy = tile_row_of(t, a, 0);
   NEST_UNROLL(b, p, t->real_pixels) {
     Val out[MOST_VECTORS];
     pixel_outputs(b, t, a, acc, &p, out);
@@ -255,8 +255,8 @@ static void load_inputs(Nest *b, const Tile *t, Buf *in, const Ix *y, const Ix *
   }
 }
 
-static Val weights_of(Nest *b, const Tile *t, const TileArgs *a, const Ix *ky, const Ix *kx, const Ix *c,
-                      int v) {
+static Val tile_weights_of(Nest *b, const Tile *t, const TileArgs *a, const Ix *ky, const Ix *kx, const Ix *c,
+                           int v) {
   const Term *term = &t->term[v];
   return nest_load(b, nest_at(b, t->panels->w, a->panel, *ky, *kx, *c + term->row, a->h + term->lane),
                    t->d->lanes);
@@ -286,7 +286,7 @@ static LoopKind channels_kind(const Tile *t) {
 }
 
 /* The sums of one tap over a block of input channels. */
-static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *ty, const Ix *tx) {
+static void tile_tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *ty, const Ix *tx) {
   const Direct *d = t->d;
   const Axis *x = t->x;
   const Ix iy = t->y->in_first + a->y * t->y->in_step + *ty * t->y->tap_step,
@@ -306,7 +306,7 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
               load_inputs(b, t, in, NEST_IX(r * t->y->part_step), NEST_IX(q * x->part_step), &c, input);
               for (int v = 0; v < t->terms; v++)
                 nest_accumulate(b, nest_at(b, acc, 0, r * t->columns + q, v), input[t->term[v].input],
-                                weights_of(b, t, a, &ky, &kx, &c, v));
+                                tile_weights_of(b, t, a, &ky, &kx, &c, v));
             }
     return;
   }
@@ -318,7 +318,7 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
         NEST_IF(b, taps_apart(t) ? nest_always(b) : nest_is(b, *tx, 0)) fetch_next(b, t, a, ty, tx, &c, u);
       Val w[MOST_VECTORS];
       for (int v = 0; v < t->terms; v++)
-        w[v] = nest_let(b, nest_text(b, "w%d", v), weights_of(b, t, a, &ky, &kx, &channel, v));
+        w[v] = nest_let(b, nest_text(b, "w%d", v), tile_weights_of(b, t, a, &ky, &kx, &channel, v));
       for (int r = 0; r < t->rows; r++)
         NEST_IF(b, row_inside(b, t, a, &iy, r))
           NEST_UNROLL(b, q, t->real_columns)
@@ -347,7 +347,8 @@ static Buf *sum_taps(Nest *b, const Tile *t, const TileArgs *a) {
       NEST_IF(b, t->rows > 1 ? nest_always(b)
                              : nest_within(b, t->y->in_first + a->y * t->y->in_step + ty * t->y->tap_step, 0,
                                            t->y->in_size))
-        NEST_LOOP(b, tx, taps_kind(t), 1, NEST_IX(0), 1, NEST_IX(t->x->taps)) tap(b, t, a, acc, &ty, &tx);
+        NEST_LOOP(b, tx, taps_kind(t), 1, NEST_IX(0), 1, NEST_IX(t->x->taps))
+          tile_tap(b, t, a, acc, &ty, &tx);
   return acc;
 }
 

@@ -40,8 +40,8 @@ typedef struct Taps {
   int nrows, ncolumns;
 } Taps;
 
-static Val vector_at(Nest *b, const Weights *w, const Piece *piece, const Ix *sy, const Ix *sx, const Ix *ly,
-                     const Ix *lx, const Ix *channel, int v) {
+static Val weights_vector_at(Nest *b, const Weights *w, const Piece *piece, const Ix *sy, const Ix *sx,
+                             const Ix *ly, const Ix *lx, const Ix *channel, int v) {
   if (w->tile) return nest_load(b, nest_at(b, w->tile, *sy, *sx, v), 1);
   const Ix c = *channel + w->lanes * v;
   const Ref ref = w->over_large ? nest_at(b, w->l->in[0], *ly, *lx, c) : nest_at(b, w->l->in[1], *sy, *sx, c);
@@ -63,7 +63,7 @@ static void add_pixel(Nest *b, const Weights *w, const Piece *piece, Buf *acc, i
            lx = *x * k->stride[1] + *kx * k->dilation[1] - k->before[1];
   Val v[MOST_VECTORS];
   for (int i = 0; i < piece->vectors; i++)
-    v[i] = nest_let(b, nest_text(b, "v%d", i), vector_at(b, w, piece, y, x, &ly, &lx, &c->vector, i));
+    v[i] = nest_let(b, nest_text(b, "v%d", i), weights_vector_at(b, w, piece, y, x, &ly, &lx, &c->vector, i));
   for (int64_t t = 0; t < count; t++)
     NEST_UNROLL(b, p, piece->broadcast) {
       Val other =
@@ -76,8 +76,8 @@ static void add_pixel(Nest *b, const Weights *w, const Piece *piece, Buf *acc, i
     }
 }
 
-static void add_to_gradient(Nest *b, const Weights *w, const Piece *piece, Buf *acc, const Ix *ky,
-                            const Ix *kx, const Ix *s0, const Ix *l0) {
+static void weights_add_to_gradient(Nest *b, const Weights *w, const Piece *piece, Buf *acc, const Ix *ky,
+                                    const Ix *kx, const Ix *s0, const Ix *l0) {
   const int L = w->lanes;
   for (int64_t t = 0; t < piece->taps; t++)
     NEST_UNROLL(b, p, piece->broadcast)
@@ -135,12 +135,12 @@ static NestFn *tap_function(const Weights *w, const Piece *piece) {
       NEST_FOR(b, m, xr)
         add_pixel(b, w, piece, acc, 0, &y, NEST_IX(x0 + xn * piece->unroll + m), &ky, &kx, 1, 0, &c);
   }
-  add_to_gradient(b, w, piece, acc, &ky, &kx, &s0, &l0);
+  weights_add_to_gradient(b, w, piece, acc, &ky, &kx, &s0, &l0);
   return fn;
 }
 
 /* The columns where all taps of a row are inside. */
-static TapRun common_columns(const Weights *w, const Taps *taps) {
+static TapRun weights_common_columns(const Weights *w, const Taps *taps) {
   TapRun all = {0, 0, 0, w->k.small.w};
   for (int i = 0; i < taps->ncolumns; i++) {
     const TapRun *run = &taps->columns[i];
@@ -153,7 +153,7 @@ static TapRun common_columns(const Weights *w, const Taps *taps) {
 
 /* taps(ky, y0, yn, s0, l0, g0): a whole row of the kernel, for few channels: each pixel of the small side is
  * loaded once for all of them. */
-static NestFn *row_function(const Weights *w, const Taps *taps, const Piece *piece) {
+static NestFn *weights_row_function(const Weights *w, const Taps *taps, const Piece *piece) {
   Nest *b = w->l->b;
   NestFn *fn = nest_fn(b,
                        nest_text(b, "taps_%dx%d%s", (int)piece->broadcast, piece->vectors,
@@ -162,7 +162,7 @@ static NestFn *row_function(const Weights *w, const Taps *taps, const Piece *pie
   const Ix ky = nest_arg(b, "ky"), y0 = nest_arg(b, "y0"), yn = nest_arg(b, "yn"), s0 = nest_arg(b, "s0"),
            l0 = nest_arg(b, "l0"), g0 = nest_arg(b, "g0"), none = {0};
   const Channels c = {s0, g0 + l0};
-  const TapRun all = common_columns(w, taps);
+  const TapRun all = weights_common_columns(w, taps);
   const int64_t rounds = (all.to - all.from) / piece->unroll;
   Buf *acc = sums(b, w, piece);
   NEST_FOR(b, n, yn) {
@@ -184,7 +184,7 @@ static NestFn *row_function(const Weights *w, const Taps *taps, const Piece *pie
           add_pixel(b, w, piece, acc, 0, &y, &x, &ky, NEST_IX(run->first), run->count, run->first, &c);
     }
   }
-  add_to_gradient(b, w, piece, acc, &ky, &none, &s0, &l0);
+  weights_add_to_gradient(b, w, piece, acc, &ky, &none, &s0, &l0);
   return fn;
 }
 
@@ -208,8 +208,9 @@ static void call_taps(Nest *b, const Weights *w, const Taps *taps, const Piece *
     }
 }
 
-static Piece piece_of(const Weights *w, int64_t broadcast,
-                      int64_t vector_channels) { /* up to a whole tile of the channels that are given */
+static Piece
+weights_piece_of(const Weights *w, int64_t broadcast,
+                 int64_t vector_channels) { /* up to a whole tile of the channels that are given */
   const int64_t vectors = (vector_channels + w->lanes - 1) / w->lanes;
   Piece piece = {.broadcast = broadcast,
                  .vectors = (int)vectors,
@@ -224,7 +225,7 @@ static Piece piece_of(const Weights *w, int64_t broadcast,
 
 /* The channels of a pixel lie far apart for a tile that takes a few of many: as pixels often do by a power of
  * two, which a cache holds few of. */
-static void copy_tile(Nest *b, const Weights *w, const Ix *channel, int vectors) {
+static void weights_copy_tile(Nest *b, const Weights *w, const Ix *channel, int vectors) {
   NEST_FOR(b, y, w->k.small.h)
     NEST_FOR(b, x, w->k.small.w)
       NEST_UNROLL(b, v, vectors)
@@ -232,7 +233,7 @@ static void copy_tile(Nest *b, const Weights *w, const Ix *channel, int vectors)
                    nest_load(b, nest_at(b, w->l->in[1], y, x, *channel + v), 1));
 }
 
-static void all_tiles(const Weights *w, const Taps *taps) {
+static void weights_all_tiles(const Weights *w, const Taps *taps) {
   Nest *b = w->l->b;
   const int64_t step = w->vectors * w->lanes,
                 size[2] = {w->vector_channels / step, w->broadcast_channels / w->broadcast};
@@ -242,8 +243,8 @@ static void all_tiles(const Weights *w, const Taps *taps) {
   for (int v = 0; v < 2; v++)
     for (int c = 0; c < 2; c++) { /* whole tiles, or the rest, on each side */
       if (!(v ? rest[0] : size[0]) || !(c ? rest[1] : size[1])) continue;
-      piece[v][c] = piece_of(w, c ? rest[1] : w->broadcast, v ? rest[0] : step);
-      fn[v][c] = w->whole_rows ? row_function(w, taps, &piece[v][c]) : tap_function(w, &piece[v][c]);
+      piece[v][c] = weights_piece_of(w, c ? rest[1] : w->broadcast, v ? rest[0] : step);
+      fn[v][c] = w->whole_rows ? weights_row_function(w, taps, &piece[v][c]) : tap_function(w, &piece[v][c]);
     }
   nest_fn(b, b->name, false);
   NEST_FOR(b, g, w->k.groups)
@@ -252,7 +253,7 @@ static void all_tiles(const Weights *w, const Taps *taps) {
         if (fn[v][c])
           NEST_FOR(b, m, v ? 1 : size[0]) {
             const Ix vector = v ? NEST_Z + size[0] * step : m * step;
-            if (w->tile) copy_tile(b, w, NEST_IX(g * w->k.s + vector), piece[v][c].vectors);
+            if (w->tile) weights_copy_tile(b, w, NEST_IX(g * w->k.s + vector), piece[v][c].vectors);
             NEST_FOR(b, n, c ? 1 : size[1]) {
               const Ix broadcast = c ? NEST_Z + size[1] * w->broadcast : n * w->broadcast;
               call_taps(b, w, taps, &piece[v][c], fn[v][c], &g, &vector, &broadcast);
@@ -261,7 +262,7 @@ static void all_tiles(const Weights *w, const Taps *taps) {
 }
 
 /* ---- choices ---- */
-static int64_t lanes_for(const Lower *l, int64_t channels) {
+static int64_t weights_lanes_for(const Lower *l, int64_t channels) {
   int64_t lanes = l->target->lanes;
   while (lanes > 4 && lanes / 2 >= channels) lanes /= 2;
   return lanes;
@@ -299,8 +300,8 @@ static bool conv_weights_build(Lower *l) {
   taps.ncolumns = axis_runs(k, 1, taps.columns);
   if (taps.nrows < 0 || taps.ncolumns < 0) return false;
   w.pointwise = k->kernel[0] * k->kernel[1] == 1;
-  const int64_t pixels = k->small.h * k->small.w, over_large = lanes_for(l, k->l),
-                over_small = lanes_for(l, k->s);
+  const int64_t pixels = k->small.h * k->small.w, over_large = weights_lanes_for(l, k->l),
+                over_small = weights_lanes_for(l, k->s);
   w.over_large = cost_over(over_large, k->l, k->s, pixels, w.pointwise) <=
                  cost_over(over_small, k->s, k->l, pixels, false);
   w.lanes = (int)(w.over_large ? over_large : over_small);
@@ -308,7 +309,7 @@ static bool conv_weights_build(Lower *l) {
   w.broadcast_channels = w.over_large ? k->s : k->l;
   w.vectors = w.vector_channels > w.lanes ? 2 : 1;
   w.broadcast = l->target->blocking.gradient_rows;
-  const TapRun all = common_columns(&w, &taps);
+  const TapRun all = weights_common_columns(&w, &taps);
   const int64_t most = l->target->registers * 3 / 4;
   if (l->images > 1) take_rows(&w, most);
   const int64_t sums_of_row =
@@ -318,7 +319,7 @@ static bool conv_weights_build(Lower *l) {
                  sums_of_row <= most;
   if (w.whole_rows && sums_of_row * w.vectors > most) w.vectors = 1;
   if (w.pointwise) l->out->rank = 2; /* [s][l][1][1] is [s][l] */
-  all_tiles(&w, &taps);
+  weights_all_tiles(&w, &taps);
   lower_about(l, "tiles of %d channels x %d vectors of %d for each %s", (int)w.broadcast, w.vectors, w.lanes,
               w.whole_rows ? "row of taps" : "tap");
   return true;

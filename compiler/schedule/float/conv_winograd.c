@@ -21,7 +21,7 @@
 #include "schedule/float/rows.h"
 
 /* Row tap[0] and column tap[2] of the window. */
-static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, const Ix tap[4]) {
+static Val winograd_read_tap(const Points *p, Pack *pack, const PointWeight *at, const Ix tap[4]) {
   const Conv *c = (const Conv *)p;
   const Winograd *wy = &c->w[0], *wx = &c->w[1];
   const Ix from = at->group * c->k.l + at->in, to = at->group * p->filters + at->out,
@@ -35,28 +35,28 @@ static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, const Ix
 }
 
 /* G w G^T of one window. */
-static void transform_taps(const Points *p, Nest *b, int axis, const Val *tap, Val *point) {
+static void winograd_transform_taps(const Points *p, Nest *b, int axis, const Val *tap, Val *point) {
   const Winograd *w = &((const Conv *)p)->w[axis];
   winograd_weight(b, w, tap, point);
   for (int i = 0; i < w->n; i++)
     if (w->scale[i] != 1) point[i] = mul(num(b, w->scale[i]), point[i]);
 }
 
-static void exchange(int64_t *a, int64_t *b) {
+static void winograd_exchange(int64_t *a, int64_t *b) {
   const int64_t was = *a;
   *a = *b;
   *b = was;
 }
 
-static void turn(Conv *c) {
-  exchange(&c->k.large.h, &c->k.large.w);
-  exchange(&c->k.small.h, &c->k.small.w);
-  exchange(&c->k.kernel[0], &c->k.kernel[1]);
-  exchange(&c->k.before[0], &c->k.before[1]);
-  exchange(&c->k.dilation[0], &c->k.dilation[1]);
-  exchange(&c->stride[0], &c->stride[1]);
-  exchange(&c->shift[0], &c->shift[1]);
-  exchange(&c->out[0], &c->out[1]);
+static void winograd_turn(Conv *c) {
+  winograd_exchange(&c->k.large.h, &c->k.large.w);
+  winograd_exchange(&c->k.small.h, &c->k.small.w);
+  winograd_exchange(&c->k.kernel[0], &c->k.kernel[1]);
+  winograd_exchange(&c->k.before[0], &c->k.before[1]);
+  winograd_exchange(&c->k.dilation[0], &c->k.dilation[1]);
+  winograd_exchange(&c->stride[0], &c->stride[1]);
+  winograd_exchange(&c->shift[0], &c->shift[1]);
+  winograd_exchange(&c->out[0], &c->out[1]);
 }
 
 /* Rows of tiles: blocks are as many of them as fit the cache, so the smaller ones. */
@@ -99,7 +99,7 @@ static Conv conv_of(Lower *l) {
     c.out[axis] = extent_side(out, axis);
   }
   c.turned = c.k.large.h == 1 && c.k.small.h == 1 && c.out[0] == 1;
-  if (c.turned) turn(&c);
+  if (c.turned) winograd_turn(&c);
   winograd_axes(&c.k, l->choice.m, c.w);
   c.p = (Points){.l = l,
                  .points = c.w[0].n * c.w[1].n,
@@ -115,8 +115,10 @@ static Conv conv_of(Lower *l) {
 
 static bool conv_winograd_build(Lower *l) {
   Conv c = conv_of(l);
-  points_begin(&c.p,
-               &(PointPack){{{c.w[0].r, 1}, {c.w[1].r, 1}}, {c.w[0].n, c.w[1].n}, read_tap, transform_taps});
+  points_begin(&c.p, &(PointPack){{{c.w[0].r, 1}, {c.w[1].r, 1}},
+                                  {c.w[0].n, c.w[1].n},
+                                  winograd_read_tap,
+                                  winograd_transform_taps});
   c.bias = c.whole && !l->call ? l->node->hidden ? NULL : lower_weight(l, 1)
                                : correlation_bias(l, &c.own, c.spread,
                                                   c.p.groups * c.p.filters + direct_unit(l, c.p.filters));

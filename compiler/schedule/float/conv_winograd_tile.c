@@ -20,7 +20,8 @@ static Cond at_border(Nest *b, const Ix *border, const Ix *place, int64_t size) 
 }
 
 /* border: rows of the tile may lie outside, or NULL; its columns have been looked at. */
-static Val input_at(const Conv *c, const Ix *border, const Ix *y, const Ix *x, const Ix *channel, int part) {
+static Val winograd_tile_input_at(const Conv *c, const Ix *border, const Ix *y, const Ix *x,
+                                  const Ix *channel, int part) {
   Nest *b = c->l->b;
   const int L = c->p.lanes;
   const Ref ref = lower_at(c->l, c->l->in[0], c->turned ? x : y, c->turned ? y : x, channel);
@@ -81,9 +82,9 @@ static void split_column(const Split *s, const Channels *at, const Ix *i, Buf *d
   Val x[WINOGRAD_TILE], y[WINOGRAD_TILE];
   NEST_IF(b, s->border ? at_border(b, s->border, &column, c->k.large.w) : nest_always(b)) {
     for (int k = 0; k < rows; k++)
-      x[k] = nest_let(
-          b, nest_text(b, "x%d", k),
-          input_at(c, s->border, NEST_IX(s->y0 + c->dilation[0] * k), &column, &at->channel, at->part));
+      x[k] = nest_let(b, nest_text(b, "x%d", k),
+                      winograd_tile_input_at(c, s->border, NEST_IX(s->y0 + c->dilation[0] * k), &column,
+                                             &at->channel, at->part));
     winograd_input(b, &c->w[0], x, y);
     for (int k = 0; k < rows; k++) nest_store(b, nest_at(b, d, k, *i), y[k]);
   }
@@ -97,7 +98,7 @@ static bool in_memory(const Conv *c) { return c->w[0].n * c->w[1].n > 2 * c->l->
 
 /* Tiles at a border are few, and loops over what is in memory cost nothing: both stay loops. What lies
  * outside is asked at run time. */
-static void split_channels(const void *split, const Channels *at) {
+static void winograd_tile_split_channels(const void *split, const Channels *at) {
   const Split *s = split;
   const Conv *c = s->c;
   Nest *b = c->l->b;
@@ -133,7 +134,7 @@ static void fetch_ahead(const Split *s, const Channels *at) {
 
 enum { INSIDE, BORDER, EITHER }; /* functions of a row's tiles */
 
-static NestFn *split_tile(const Conv *c, const char *name, int kind) {
+static NestFn *winograd_tile_split_tile(const Conv *c, const char *name, int kind) {
   Nest *b = c->l->b;
   NestFn *fn = nest_fn(b, name, true);
   const Ix image = c->whole ? nest_arg(b, "image") : NEST_Z;
@@ -149,7 +150,7 @@ static NestFn *split_tile(const Conv *c, const char *name, int kind) {
                        .x0 = c->w[1].stride * first_output(c, 1, &tx) - c->k.before[1],
                        .t = t};
   winograd_channels(b, c->panel ? c->k.groups : 1, c->panel ? c->k.l : c->k.large.c, c->panel, c->p.lanes,
-                    split_channels, &split);
+                    winograd_tile_split_channels, &split);
   return fn;
 }
 
@@ -170,7 +171,7 @@ static Row row_args(Nest *b) {
   return row;
 }
 
-static void call_tile(const Conv *c, NestFn *fn, const Row *r, const Ix *tx) {
+static void winograd_tile_call_tile(const Conv *c, NestFn *fn, const Row *r, const Ix *tx) {
   Nest *b = c->l->b;
   const int64_t step = c->dilated ? c->dilation[1] * c->w[1].m : 1;
   const Ix arg[] = {r->image,    r->slot,    r->ty,      r->first + step * *tx,
@@ -179,13 +180,14 @@ static void call_tile(const Conv *c, NestFn *fn, const Row *r, const Ix *tx) {
   nest_call_list(b, fn, n, c->whole ? arg : arg + 1);
 }
 
-static void tiles(const Conv *c, NestFn *fn, bool edge, const Row *r, int64_t from, int64_t to) {
+static void winograd_tile_tiles(const Conv *c, NestFn *fn, bool edge, const Row *r, int64_t from,
+                                int64_t to) {
   if (from >= to) return;
   Nest *b = c->l->b;
   if (!edge || to - from > WIDEST_EDGE)
-    NEST_FROM(b, tx, from, to) call_tile(c, fn, r, &tx);
+    NEST_FROM(b, tx, from, to) winograd_tile_call_tile(c, fn, r, &tx);
   else
-    for (int64_t tx = from; tx < to; tx++) call_tile(c, fn, r, NEST_IX(tx));
+    for (int64_t tx = from; tx < to; tx++) winograd_tile_call_tile(c, fn, r, NEST_IX(tx));
 }
 
 /* The parts of a row, each a run of tiles of a phase: with a dilation for each phase of the columns, and for
@@ -251,10 +253,10 @@ static void split_parts(const Conv *c, const Row *row, const Ix *n, NestFn *cons
   for (int axis = 0; axis < 2; axis++) tiles_inside(c, axis, &from[axis], &to[axis]);
   NEST_FOR(b, tx, c->tiles[1]) {
     if (fn[INSIDE] && fn[BORDER]) {
-      NEST_IF(b, sees_inputs(c, n, &tx, from, to)) call_tile(c, fn[INSIDE], row, &tx);
-      NEST_ELSE(b) call_tile(c, fn[BORDER], &outside, &tx);
-    } else if (fn[INSIDE]) call_tile(c, fn[INSIDE], row, &tx);
-    else call_tile(c, fn[BORDER], &outside, &tx);
+      NEST_IF(b, sees_inputs(c, n, &tx, from, to)) winograd_tile_call_tile(c, fn[INSIDE], row, &tx);
+      NEST_ELSE(b) winograd_tile_call_tile(c, fn[BORDER], &outside, &tx);
+    } else if (fn[INSIDE]) winograd_tile_call_tile(c, fn[INSIDE], row, &tx);
+    else winograd_tile_call_tile(c, fn[BORDER], &outside, &tx);
   }
 }
 
@@ -269,9 +271,9 @@ NestFn *winograd_split_row(const Conv *c) {
   }
   if (!all && c->tiles[1] <= FEW) any = false;
   const bool one = any && !all && in_memory(c);
-  NestFn *inside = any ? split_tile(c, "split", one ? EITHER : INSIDE) : NULL, *border = NULL;
+  NestFn *inside = any ? winograd_tile_split_tile(c, "split", one ? EITHER : INSIDE) : NULL, *border = NULL;
   if (one) border = inside;
-  else if (!all) border = split_tile(c, any ? "split_border" : "split", BORDER);
+  else if (!all) border = winograd_tile_split_tile(c, any ? "split_border" : "split", BORDER);
   NestFn *fn = nest_fn(b, "split_row", false);
   const Row row = row_args(b);
   row_parts(c, split_parts, &row, (NestFn *const[]){inside, border});
@@ -308,7 +310,7 @@ static Val finished(const Join *j, Val sum, const Ix *oy, const Ix *ox) {
                       j->c->p.lanes);
 }
 
-static void put(const Join *j, Val x, const Ix *oy, const Ix *ox) {
+static void winograd_tile_put(const Join *j, Val x, const Ix *oy, const Ix *ox) {
   const bool turned = j->c->turned;
   lower_put(j->c->l, x, turned ? ox : oy, turned ? oy : ox, &j->channel, j->part, j->c->p.lanes);
 }
@@ -329,7 +331,7 @@ static void put_row(const Join *j, const Val *y, const Ix *oy) {
   for (int k = 0; k < j->c->w[1].m; k++) {
     const Ix ox = output_of(j, 1, NEST_IX(k));
     NEST_IF(b, j->edge ? inside_output(j, 1, &ox) : nest_always(b))
-      put(j, finished(j, y[k], oy, &ox), oy, &ox);
+      winograd_tile_put(j, finished(j, y[k], oy, &ox), oy, &ox);
   }
 }
 
@@ -346,7 +348,7 @@ static void pool_rows(const Join *j, Val y[2][WINOGRAD_TILE], const Ix *oy) {
       Val x[POOLED * POOLED];
       for (int i = 0; i < POOLED * POOLED; i++)
         x[i] = finished(j, y[i / POOLED][k + i % POOLED], &oy[i / POOLED], &ox[i % POOLED]);
-      put(j, pool->op->traits.pool(x, POOLED * POOLED), &py, &px);
+      winograd_tile_put(j, pool->op->traits.pool(x, POOLED * POOLED), &py, &px);
     }
   }
 }
@@ -359,7 +361,7 @@ static Val bias_at(const Join *j) {
   return c->whole && j->part < L ? nest_load_part(c->l->b, ref, j->part, L) : nest_load(c->l->b, ref, L);
 }
 
-static void join_channels(Join *j) {
+static void winograd_tile_join_channels(Join *j) {
   const Conv *c = j->c;
   Nest *b = c->l->b;
   const Node *pool = c->l->kernel->pool;
@@ -390,7 +392,7 @@ static void join_channels(Join *j) {
   }
 }
 
-static NestFn *join_tile(const Conv *c, const Bundle *bundle, const char *name, bool edge) {
+static NestFn *winograd_tile_join_tile(const Conv *c, const Bundle *bundle, const char *name, bool edge) {
   Nest *b = c->l->b;
   NestFn *fn = nest_fn(b, nest_text(b, "%s%s", name, bundle == &c->p.bundle[1] ? "_rest" : ""), true);
   const Ix image = c->whole ? nest_arg(b, "image") : NEST_Z;
@@ -405,13 +407,13 @@ static NestFn *join_tile(const Conv *c, const Bundle *bundle, const char *name, 
     NEST_FOR(b, v, whole + (step > 0)) {
       join.f = (step ? step : c->p.lanes) * v;
       join.channel = f0 + join.f;
-      join_channels(&join);
+      winograd_tile_join_channels(&join);
     }
   if (rest && !step) {
     join.f = NEST_Z + c->p.lanes * whole;
     join.channel = f0 + join.f;
     join.part = (int)rest;
-    join_channels(&join);
+    winograd_tile_join_channels(&join);
   }
   return fn;
 }
@@ -431,9 +433,9 @@ static void join_parts(const Conv *c, const Row *row, const Ix *n, NestFn *const
   int64_t from, to;
   (void)n;
   tiles_whole(c, &from, &to);
-  if (from) tiles(c, fn[BORDER], true, row, 0, from);
-  if (fn[INSIDE]) tiles(c, fn[INSIDE], false, row, from, to);
-  if (fn[BORDER]) tiles(c, fn[BORDER], true, row, to, c->tiles[1]);
+  if (from) winograd_tile_tiles(c, fn[BORDER], true, row, 0, from);
+  if (fn[INSIDE]) winograd_tile_tiles(c, fn[INSIDE], false, row, from, to);
+  if (fn[BORDER]) winograd_tile_tiles(c, fn[BORDER], true, row, to, c->tiles[1]);
 }
 
 NestFn *winograd_join_row(const Points *p, const Bundle *bundle) {
@@ -441,8 +443,8 @@ NestFn *winograd_join_row(const Points *p, const Bundle *bundle) {
   Nest *b = c->l->b;
   int64_t from, to;
   tiles_whole(c, &from, &to);
-  NestFn *whole = from < to ? join_tile(c, bundle, "join", false) : NULL, *edge = NULL;
-  if (to - from < c->tiles[1]) edge = join_tile(c, bundle, whole ? "join_edge" : "join", true);
+  NestFn *whole = from < to ? winograd_tile_join_tile(c, bundle, "join", false) : NULL, *edge = NULL;
+  if (to - from < c->tiles[1]) edge = winograd_tile_join_tile(c, bundle, whole ? "join_edge" : "join", true);
   NestFn *fn = nest_fn(b, nest_text(b, "join_row%s", bundle == &c->p.bundle[1] ? "_rest" : ""), false);
   Row row = row_args(b);
   row.more[0] = nest_arg(b, "f0");

@@ -45,7 +45,7 @@ typedef struct Split {
   Ix y0, x0, t;
 } Split;
 
-static void split_channels(const void *split, const Channels *at) {
+static void winograd_weight_split_channels(const void *split, const Channels *at) {
   const Split *s = split;
   const Weights *k = s->k;
   Nest *b = k->l->b;
@@ -74,14 +74,14 @@ static void split_channels(const void *split, const Channels *at) {
   }
 }
 
-static NestFn *split_tile(const Weights *k, bool edge) {
+static NestFn *winograd_weight_split_tile(const Weights *k, bool edge) {
   Nest *b = k->l->b;
   NestFn *fn = nest_fn(b, edge ? "split_small_edge" : "split_small", true);
   const Ix image = k->whole ? nest_arg(b, "image") : NEST_Z;
   k->l->row = &image;
   const Ix ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t");
   const Split split = {k, edge, k->w[0].m * ty, k->w[1].m * tx, t};
-  winograd_channels(b, k->k.groups, k->k.s, k->small, k->lanes, split_channels, &split);
+  winograd_channels(b, k->k.groups, k->k.s, k->small, k->lanes, winograd_weight_split_channels, &split);
   return fn;
 }
 
@@ -105,11 +105,11 @@ static void split_along(const Weights *k, NestFn *inside, NestFn *edge, const Ix
   if (columns < k->tiles[1]) split_tiles(k, edge, at, columns, k->tiles[1]);
 }
 
-static NestFn *split_row(const Weights *k) {
+static NestFn *winograd_weight_split_row(const Weights *k) {
   Nest *b = k->l->b;
   const int64_t rows = k->k.small.h / k->w[0].m, columns = k->k.small.w / k->w[1].m;
-  NestFn *inside = rows && columns ? split_tile(k, false) : NULL;
-  NestFn *edge = rows < k->tiles[0] || columns < k->tiles[1] ? split_tile(k, true) : NULL;
+  NestFn *inside = rows && columns ? winograd_weight_split_tile(k, false) : NULL;
+  NestFn *edge = rows < k->tiles[0] || columns < k->tiles[1] ? winograd_weight_split_tile(k, true) : NULL;
   NestFn *fn = nest_fn(b, "split_small_row", false);
   const Ix ty = nest_arg(b, "ty"), t0 = nest_arg(b, "t0");
   if (k->whole)
@@ -155,18 +155,20 @@ typedef struct Piece {
 } Piece;
 
 /* The last parameter of both functions, where there are groups. */
-static Ix group_arg(const Weights *k) { return k->k.groups > 1 ? nest_arg(k->l->b, "group") : NEST_Z; }
+static Ix winograd_weight_group_arg(const Weights *k) {
+  return k->k.groups > 1 ? nest_arg(k->l->b, "group") : NEST_Z;
+}
 
 static Ix sums_of(const Weights *k, const Ix *large) { return k->whole ? *large : NEST_Z; }
 
 /* Panels `large` and `small`, of this the channels from `inner` on. */
-static NestFn *multiply_tile(const Weights *k, const Piece *p, int64_t broadcast) {
+static NestFn *winograd_weight_multiply_tile(const Weights *k, const Piece *p, int64_t broadcast) {
   Nest *b = k->l->b;
   const int L = k->lanes;
   NestFn *fn = nest_fn(b, nest_text(b, "multiply_%dx%d", (int)broadcast, p->vectors), false);
   const Ix xi = nest_arg(b, "xi"), tiles = nest_arg(b, "tiles"), small = nest_arg(b, "small"),
            inner = nest_arg(b, "inner"), large = nest_arg(b, "large"), sums = sums_of(k, &large),
-           group = group_arg(k);
+           group = winograd_weight_group_arg(k);
   Buf *a = NEST_REGISTERS(b, "a", L, broadcast, p->vectors);
   NEST_UNROLL(b, i, broadcast)
     for (int v = 0; v < p->vectors; v++) nest_store(b, nest_at(b, a, i, v), num(b, 0));
@@ -188,7 +190,7 @@ static NestFn *multiply_tile(const Weights *k, const Piece *p, int64_t broadcast
 
 /* The weights of a filter and a channel lie side by side, so the sums of a vector of channels pass through
  * the stack: from there each channel's are added. */
-static void add_taps(const Weights *k, Buf *taps, const Ix *s, const Ix *l0, int part) {
+static void winograd_weight_add_taps(const Weights *k, Buf *taps, const Ix *s, const Ix *l0, int part) {
   Nest *b = k->l->b;
   NEST_FOR(b, ky, k->w[0].r)
     NEST_ROLLED(b, lane, part)
@@ -224,7 +226,7 @@ static void join_vector(const Weights *k, const Ix *sums, const Ix *i, const Ix 
     winograd_weight_gradient(b, wx, x, y);
     for (int kx = 0; kx < wx->r; kx++) nest_store(b, nest_at(b, taps, ky, kx, 0), y[kx]);
   }
-  add_taps(k, taps, s, l0, part);
+  winograd_weight_add_taps(k, taps, s, l0, part);
 }
 
 static NestFn *join_panels(const Weights *k, const Piece *p, int64_t channels) {
@@ -232,7 +234,7 @@ static NestFn *join_panels(const Weights *k, const Piece *p, int64_t channels) {
   const int L = k->lanes, whole = p->part < L ? p->vectors - 1 : p->vectors;
   NestFn *fn = nest_fn(b, nest_text(b, "join_%dx%d", (int)channels, p->vectors), false);
   const Ix small = nest_arg(b, "small"), large = nest_arg(b, "large"), sums = sums_of(k, &large),
-           group = group_arg(k);
+           group = winograd_weight_group_arg(k);
   NEST_FOR(b, i, channels) {
     const Ix s = k->k.s * group + k->small * small + i, l0 = k->large * large;
     if (whole)
@@ -248,8 +250,8 @@ static Piece make_piece(const Weights *k, int64_t channels) {
   const int64_t left = k->k.s % k->small, few = left % k->broadcast;
   Piece p = {.vectors = (int)ceil_divide(channels, k->lanes)};
   p.part = (int)(channels - (p.vectors - 1) * k->lanes);
-  if (k->k.s >= k->broadcast) p.multiply[0] = multiply_tile(k, &p, k->broadcast);
-  if (few) p.multiply[1] = multiply_tile(k, &p, few);
+  if (k->k.s >= k->broadcast) p.multiply[0] = winograd_weight_multiply_tile(k, &p, k->broadcast);
+  if (few) p.multiply[1] = winograd_weight_multiply_tile(k, &p, few);
   if (k->k.s >= k->small) p.join[0] = join_panels(k, &p, k->small);
   if (left) p.join[1] = join_panels(k, &p, left);
   return p;
@@ -288,8 +290,8 @@ static void split(Nest *b, const Weights *k, const Ix *row, const Ix *t0) {
   nest_call(b, k->split_small, *row, *t0);
 }
 
-static void block(Nest *b, const Weights *k, const Piece piece[2], const Ix *row, int64_t rows,
-                  const Ix *count) {
+static void winograd_weight_block(Nest *b, const Weights *k, const Piece piece[2], const Ix *row,
+                                  int64_t rows, const Ix *count) {
   const LoopKind loops = k->whole && k->l->threads ? PARALLEL : SERIAL;
   const int64_t whole = k->k.l / k->large;
   NEST_LOOP(b, r, loops, 1, NEST_IX(0), 1, NEST_IX(rows)) {
@@ -307,7 +309,7 @@ static void block(Nest *b, const Weights *k, const Piece piece[2], const Ix *row
   }
 }
 
-static void cut_tiles(Weights *k) {
+static void winograd_weight_cut_tiles(Weights *k) {
   for (int axis = 0; axis < 2; axis++)
     k->tiles[axis] = ceil_divide(extent_side(k->k.small, axis), k->w[axis].m);
   k->whole = k->l->rows > 0;
@@ -334,11 +336,11 @@ static bool conv_winograd_weights_build(Lower *l) {
   k.large = MOST_VECTORS * k.lanes;
   k.small = least_multiple(k.broadcast, k.lanes);
   winograd_axes(&k.k, l->choice.m, k.w);
-  cut_tiles(&k);
+  winograd_weight_cut_tiles(&k);
   if (!k.whole || k.rows > k.block) lower_must_add(l);
   make_buffers(&k);
   k.split_large = winograd_split(l, &k.k, k.w, k.lanes, k.V);
-  k.split_small = split_row(&k);
+  k.split_small = winograd_weight_split_row(&k);
   if (k.whole) k.clear = clear_row(&k);
   Piece piece[2] = {{0}};
   if (k.k.l >= k.large) piece[0] = make_piece(&k, k.large);
@@ -346,8 +348,8 @@ static bool conv_winograd_weights_build(Lower *l) {
   nest_fn(b, b->name, false);
   const Ix count = k.whole ? lower_rows(l) : NEST_Z;
   const int64_t blocks = k.rows / k.block, last = k.rows % k.block;
-  NEST_FOR(b, i, blocks) block(b, &k, piece, NEST_IX(k.block * i), k.block, &count);
-  if (last) block(b, &k, piece, NEST_IX(k.block * blocks), last, &count);
+  NEST_FOR(b, i, blocks) winograd_weight_block(b, &k, piece, NEST_IX(k.block * i), k.block, &count);
+  if (last) winograd_weight_block(b, &k, piece, NEST_IX(k.block * blocks), last, &count);
   lower_about(l, "%s%s, blocks of %d tiles", k.whole ? "all images at once by " : "",
               winograd_name(l->arena, &k.k, l->choice.m), (int)(k.block * k.width));
   return true;

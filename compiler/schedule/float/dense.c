@@ -12,8 +12,8 @@
 enum { PANEL_VECTORS = 4, ROWS = 4 };
 
 /* ---- packed weights ---- */
-static Buf *pack_panels(Lower *l, const DensePacks *d, const char *member, int64_t first, int64_t count,
-                        int64_t width, int64_t valid) {
+static Buf *dense_pack_panels(Lower *l, const DensePacks *d, const char *member, int64_t first, int64_t count,
+                              int64_t width, int64_t valid) {
   Pack *pack = lower_pack(l, member, 3, (int64_t[]){count, d->inputs, width});
   Nest *b = pack->nest;
   NEST_FOR(b, p, count)
@@ -48,10 +48,10 @@ DensePacks dense_packs(Lower *l) {
   d.panels = d.units / d.width;
   d.rest = d.units % d.width;
   const int64_t rest_width = (d.rest + unit - 1) / unit * unit;
-  if (d.panels) d.w[0] = pack_panels(l, &d, "weight", 0, d.panels, d.width, d.width);
+  if (d.panels) d.w[0] = dense_pack_panels(l, &d, "weight", 0, d.panels, d.width, d.width);
   if (d.rest)
-    d.w[1] =
-        pack_panels(l, &d, d.panels ? "weight_rest" : "weight", d.panels * d.width, 1, rest_width, d.rest);
+    d.w[1] = dense_pack_panels(l, &d, d.panels ? "weight_rest" : "weight", d.panels * d.width, 1, rest_width,
+                               d.rest);
   d.bias = pack_bias(l, &d, d.panels * d.width + rest_width);
   return d;
 }
@@ -65,8 +65,8 @@ typedef struct Dense {
   Buf *natural; /* images side by side: weights [units][inputs] as they are; else NULL */
 } Dense;
 
-static Ref weight_at(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *input, const Ix *first,
-                     const Ix *h, int v) {
+static Ref dense_weight_at(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *input, const Ix *first,
+                           const Ix *h, int v) {
   return d->natural ? nest_at(b, d->natural, *first + v, *input)
                     : nest_at(b, w, *panel, *input, *h + d->lanes * v);
 }
@@ -88,14 +88,14 @@ static void units(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *fi
   NEST_FOR(b, n, rounds)
     for (int u = 0; u < together; u++)
       for (int v = 0; v < vectors; v++)
-        nest_accumulate(b, nest_at(b, acc, u, v),
-                        nest_load(b, nest_at(b, d->l->in[0], 0, 0, n * together + u), 1),
-                        nest_load(b, weight_at(b, d, w, panel, NEST_IX(n * together + u), first, h, v), L));
+        nest_accumulate(
+            b, nest_at(b, acc, u, v), nest_load(b, nest_at(b, d->l->in[0], 0, 0, n * together + u), 1),
+            nest_load(b, dense_weight_at(b, d, w, panel, NEST_IX(n * together + u), first, h, v), L));
   for (int64_t i = rounds * together; i < d->inputs; i++)
     for (int v = 0; v < vectors; v++)
       nest_accumulate(b, nest_at(b, acc, i - rounds * together, v),
                       nest_load(b, nest_at(b, d->l->in[0], 0, 0, i), 1),
-                      nest_load(b, weight_at(b, d, w, panel, NEST_IX(i), first, h, v), L));
+                      nest_load(b, dense_weight_at(b, d, w, panel, NEST_IX(i), first, h, v), L));
   for (int v = 0; v < vectors; v++) {
     Val sum = nest_get(b, nest_at(b, acc, 0, v));
     for (int u = 1; u < together; u++) sum = add(sum, nest_get(b, nest_at(b, acc, u, v)));
@@ -196,7 +196,7 @@ static void input_vectors(Nest *b, Lower *l, Buf *w, int64_t units_, const Ix *f
   }
 }
 
-static int lanes_for(const Lower *l, int64_t n) {
+static int dense_lanes_for(const Lower *l, int64_t n) {
   int lanes = l->target->lanes;
   while (lanes > 4 && lanes / 2 >= n) lanes /= 2;
   return lanes;
@@ -206,7 +206,7 @@ static bool dense_input_build(Lower *l) {
   if (l->rows) return schedule_dense_rows.build(l);
   const int64_t inputs = shape_row_elements(l->node->shape),
                 units_ = shape_row_elements(l->node->in[0]->shape);
-  const int lanes = lanes_for(l, inputs),
+  const int lanes = dense_lanes_for(l, inputs),
             most = l->images > 1 ? l->target->registers * 5 / 8
                                  : l->target->chains; /* images: each weight is loaded for one vector */
   const int64_t step = most * lanes, whole = inputs / step, rest = inputs % step;
@@ -249,7 +249,7 @@ static bool dense_weights_build(Lower *l) {
   if (l->rows) return schedule_dense_rows.build(l);
   const int64_t inputs = shape_row_elements(l->node->in[0]->shape),
                 units_ = shape_row_elements(l->node->in[1]->shape);
-  const int lanes = lanes_for(l, inputs);
+  const int lanes = dense_lanes_for(l, inputs);
   Nest *b = l->b;
   nest_fn(b, b->name, false);
   if (units_ >= ROWS)

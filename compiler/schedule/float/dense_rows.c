@@ -44,31 +44,31 @@ typedef struct Panel {
 
 static bool of_rows(const Product *p) { return p->family != FAMILY_DENSE_WEIGHTS; } /* else of units */
 
-static int part_of(const Product *p, const Panel *panel, int v) {
+static int dense_rows_part_of(const Product *p, const Panel *panel, int v) {
   return v == panel->vectors - 1 ? panel->part : p->lanes;
 }
 
-static Ref sum_at(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v) {
+static Ref dense_rows_sum_at(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v) {
   const Ix column = panel->first + v * p->lanes;
   return of_rows(p) ? nest_at(b, p->l->out, *row, 0, 0, column) : nest_at(b, p->l->out, *row, column);
 }
 
 static Val load_sum(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v) {
   if (!of_rows(p) && !lower_adds(p->l)) return splat(num(b, 0), p->lanes);
-  const Ref ref = sum_at(b, p, panel, row, v);
-  const int part = part_of(p, panel, v);
+  const Ref ref = dense_rows_sum_at(b, p, panel, row, v);
+  const int part = dense_rows_part_of(p, panel, v);
   return nest_load_part(b, ref, part, p->lanes);
 }
 
 static void store_sum(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v, Val sum) {
-  const Ref ref = sum_at(b, p, panel, row, v);
-  const int part = part_of(p, panel, v);
+  const Ref ref = dense_rows_sum_at(b, p, panel, row, v);
+  const int part = dense_rows_part_of(p, panel, v);
   nest_store_part(b, ref, sum, part);
 }
 
 /* ---- the part of b in a panel ---- */
 static Val load_columns(Nest *b, const Product *p, const Panel *panel, Ref ref, int v) {
-  const int part = part_of(p, panel, v);
+  const int part = dense_rows_part_of(p, panel, v);
   return nest_load_part(b, ref, part, p->lanes);
 }
 
@@ -76,7 +76,7 @@ static Val load_columns(Nest *b, const Product *p, const Panel *panel, Ref ref, 
 static void turn_weights(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
   const int64_t L = p->lanes, squares = depth / L;
   for (int v = 0; v < panel->vectors; v++) {
-    const int part = part_of(p, panel, v);
+    const int part = dense_rows_part_of(p, panel, v);
     if (squares)
       NEST_FOR(b, q, squares) {
         Val x[LANES];
@@ -98,7 +98,8 @@ static void turn_weights(Nest *b, const Product *p, const Panel *panel, const Ix
   }
 }
 
-static void fill_panel(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
+static void dense_rows_fill_panel(Nest *b, const Product *p, const Panel *panel, const Ix *first,
+                                  int64_t depth) {
   const int L = p->lanes;
   switch (p->family) {
   case FAMILY_DENSE: turn_weights(b, p, panel, first, depth); break;
@@ -127,8 +128,8 @@ static Val part_of_b(Nest *b, const Product *p, const Panel *panel, const Ix *fi
 
 /* Prefetches the weights that are used one panel later: a cache line for each tile, or more where there are
  * few tiles. The last tiles have nothing left to prefetch. */
-static void fetch_next(Nest *b, const Product *p, const Panel *panel, const Ix *number, const Ix *first,
-                       const Ix *k, int64_t depth) {
+static void dense_rows_fetch_next(Nest *b, const Product *p, const Panel *panel, const Ix *number,
+                                  const Ix *first, const Ix *k, int64_t depth) {
   const int64_t width = panel->b->dim[2], line = p->l->target->line / 4, lines = width / line,
                 tiles = (p->rows + p->tile - 1) / p->tile, each = (lines + tiles - 1) / tiles;
   if (panel->vectors * p->lanes < width) return;
@@ -147,7 +148,7 @@ static void accumulate_row(Nest *b, const Product *p, const Panel *panel, const 
                            Buf *acc, const Ix *first, int64_t depth, const Ix *k) {
   const int rows = (int)acc->dim[0];
   Val w[MOST_VECTORS];
-  if (panel->packed && rows == p->tile) fetch_next(b, p, panel, block, first, k, depth);
+  if (panel->packed && rows == p->tile) dense_rows_fetch_next(b, p, panel, block, first, k, depth);
   for (int v = 0; v < panel->vectors; v++)
     w[v] = nest_let(b, nest_text(b, "w%d", v), part_of_b(b, p, panel, first, k, v));
   for (int r = 0; r < rows; r++)
@@ -160,8 +161,8 @@ static void accumulate_row(Nest *b, const Product *p, const Panel *panel, const 
  * b. Where the sums are just as many as keep the multiply-adds busy, what is lost by a wait is never made up
  * for. There the code of several rows is unrolled: 8 images by 1024 x 1024 weights take 0.19 ms instead of
  * 0.22 on Zen 3. */
-static void tile(Nest *b, const Product *p, const Panel *panel, const Ix *row, const Ix *block, int rows,
-                 const Ix *first, int64_t depth) {
+static void dense_rows_tile(Nest *b, const Product *p, const Panel *panel, const Ix *row, const Ix *block,
+                            int rows, const Ix *first, int64_t depth) {
   const int L = p->lanes;
   const bool few = rows == p->tile && rows * panel->vectors <= p->l->target->chains && of_rows(p);
   const int64_t step = few && depth % TOGETHER == 0 ? TOGETHER : 1;
@@ -186,14 +187,15 @@ static void tiles_of_rows(Nest *b, const Product *p, const Panel *panel, const I
   const int T = p->tile, half = T / 2;
   const Ix count = *p->count, none = {0};
   NEST_FOR(b, m, (p->rows + T - 1) / T) {
-    NEST_IF(b, nest_at_least(b, count - m * T, T)) tile(b, p, panel, NEST_IX(m * T), &m, T, first, depth);
+    NEST_IF(b, nest_at_least(b, count - m * T, T))
+      dense_rows_tile(b, p, panel, NEST_IX(m * T), &m, T, first, depth);
     NEST_ELSE(b) {
       NEST_IF(b, nest_at_least(b, count - m * T, half)) {
-        tile(b, p, panel, NEST_IX(m * T), &none, half, first, depth);
-        NEST_FROM(b, n, m * T + half, count) tile(b, p, panel, &n, &none, 1, first, depth);
+        dense_rows_tile(b, p, panel, NEST_IX(m * T), &none, half, first, depth);
+        NEST_FROM(b, n, m * T + half, count) dense_rows_tile(b, p, panel, &n, &none, 1, first, depth);
       }
       NEST_ELSE(b)
-        NEST_FROM(b, n, m * T, count) tile(b, p, panel, &n, &none, 1, first, depth);
+        NEST_FROM(b, n, m * T, count) dense_rows_tile(b, p, panel, &n, &none, 1, first, depth);
     }
   }
 }
@@ -202,23 +204,23 @@ static void tiles_of_units(Nest *b, const Product *p, const Panel *panel) {
   const int64_t whole = p->rows / p->tile, rest = p->rows % p->tile;
   const Ix none = {0};
   if (whole)
-    NEST_FOR(b, m, whole) tile(b, p, panel, NEST_IX(m * p->tile), &m, p->tile, &none, 0);
-  if (rest) tile(b, p, panel, NEST_IX(whole * p->tile), NEST_IX(whole), (int)rest, &none, 0);
+    NEST_FOR(b, m, whole) dense_rows_tile(b, p, panel, NEST_IX(m * p->tile), &m, p->tile, &none, 0);
+  if (rest) dense_rows_tile(b, p, panel, NEST_IX(whole * p->tile), NEST_IX(whole), (int)rest, &none, 0);
 }
 
 /* ---- panels ---- */
-static void block(Nest *b, const Product *p, const Panel *given, const Ix *first,
-                  int64_t depth) { /* `depth` rows of b */
+static void dense_rows_block(Nest *b, const Product *p, const Panel *given, const Ix *first,
+                             int64_t depth) { /* `depth` rows of b */
   Panel panel = *given;
   if (!panel.packed) {
     panel.b = NEST_BUF(b, STACK, "b", depth, panel.vectors * p->lanes);
-    fill_panel(b, p, &panel, first, depth);
+    dense_rows_fill_panel(b, p, &panel, first, depth);
   }
   if (of_rows(p)) tiles_of_rows(b, p, &panel, first, depth);
   else tiles_of_units(b, p, &panel);
 }
 
-static Val begin_sum(Nest *b, const Product *p, const Panel *panel, int v) {
+static Val dense_rows_begin_sum(Nest *b, const Product *p, const Panel *panel, int v) {
   if (panel->packed) return nest_load(b, nest_at(b, p->bias, panel->first + v * p->lanes), p->lanes);
   return p->bias ? load_columns(b, p, panel, nest_at(b, p->bias, panel->first + v * p->lanes), v)
                  : splat(num(b, 0), p->lanes);
@@ -232,23 +234,24 @@ static void panel_of_rows(Nest *b, const Product *p, const Panel *panel) {
   const int64_t whole = p->depth / size, rest = p->depth % size;
   const Ix none = {0};
   NEST_FROM(b, n, 0, *p->count)
-    for (int v = 0; v < panel->vectors; v++) store_sum(b, p, panel, &n, v, begin_sum(b, p, panel, v));
+    for (int v = 0; v < panel->vectors; v++)
+      store_sum(b, p, panel, &n, v, dense_rows_begin_sum(b, p, panel, v));
   if (whole)
-    NEST_FOR(b, q, whole) block(b, p, panel, NEST_IX(q * size), size);
-  if (rest) block(b, p, panel, NEST_IX(whole * size), rest);
+    NEST_FOR(b, q, whole) dense_rows_block(b, p, panel, NEST_IX(q * size), size);
+  if (rest) dense_rows_block(b, p, panel, NEST_IX(whole * size), rest);
   if (p->l->kernel->nchain)
     NEST_FROM(b, n, 0, *p->count) {
       p->l->row = &n;
       for (int v = 0; v < panel->vectors; v++)
         lower_store(p->l, load_sum(b, p, panel, &n, v), &none, &none, NEST_IX(panel->first + v * p->lanes),
-                    part_of(p, panel, v), p->lanes);
+                    dense_rows_part_of(p, panel, v), p->lanes);
     }
 }
 
-static void panel(Nest *b, const Product *p, const Panel *panel) {
+static void dense_rows_panel(Nest *b, const Product *p, const Panel *panel) {
   const Ix none = {0};
   if (of_rows(p)) panel_of_rows(b, p, panel);
-  else block(b, p, panel, &none, p->depth);
+  else dense_rows_block(b, p, panel, &none, p->depth);
 }
 
 /* The gradients of a tile's units lie beside each other, image after image. */
@@ -292,7 +295,7 @@ static void packed_panel(Nest *b, const Product *p, Buf *w, const Ix *number, co
 }
 
 /* Rows of a tile: as many as the registers take, fewer where all tiles are then of one size. */
-static int tile_of(const Product *p) {
+static int dense_rows_tile_of(const Product *p) {
   const int most = 6;
   for (int rows = most; rows >= 4; rows--)
     if (p->rows % rows == 0) return rows;
@@ -314,7 +317,7 @@ static bool packed_product(Lower *l) {
   const int most = l->target->blocking.dense_vectors;
   const Ix none = {0};
   p.vectors = packs.width / p.lanes < most ? (int)(packs.width / p.lanes) : most;
-  p.tile = tile_of(&p);
+  p.tile = dense_rows_tile_of(&p);
   Nest *b = l->b;
   nest_fn(b, b->name, false);
   const Ix count = lower_rows(l);
@@ -363,12 +366,12 @@ static bool dense_rows_build(Lower *l) {
   if (weights) gather_units(b, &p);
   if (whole)
     NEST_LOOP(b, m, p.loops, 1, NEST_IX(0), 1, NEST_IX(whole))
-      panel(b, &p, &(Panel){.first = m * width, .vectors = VECTORS, .part = p.lanes});
+      dense_rows_panel(b, &p, &(Panel){.first = m * width, .vectors = VECTORS, .part = p.lanes});
   if (rest)
-    panel(b, &p,
-          &(Panel){.first = NEST_Z + whole * width,
-                   .vectors = (int)vectors,
-                   .part = (int)(rest - (vectors - 1) * p.lanes)});
+    dense_rows_panel(b, &p,
+                     &(Panel){.first = NEST_Z + whole * width,
+                              .vectors = (int)vectors,
+                              .part = (int)(rest - (vectors - 1) * p.lanes)});
   lower_about(l, "%s at once: %d rows by %d vectors of %d columns", all_rows(l), p.tile, VECTORS, p.lanes);
   return true;
 }

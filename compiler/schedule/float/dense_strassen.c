@@ -43,9 +43,11 @@ typedef struct Panel {
   Buf *b, *sums;
 } Panel;
 
-static bool of_rows(const Product *p) { return p->family != FAMILY_DENSE_WEIGHTS; } /* else of units */
+static bool dense_strassen_of_rows(const Product *p) {
+  return p->family != FAMILY_DENSE_WEIGHTS;
+} /* else of units */
 
-static int part_of(const Product *p, const Panel *panel, int v) {
+static int dense_strassen_part_of(const Product *p, const Panel *panel, int v) {
   return v == panel->vectors - 1 ? panel->part : p->lanes;
 }
 
@@ -115,8 +117,8 @@ static void split_units(Nest *b, const Product *p, const Ix *n, const Ix *first,
     nest_store_part(b, nest_at(b, p->left, 0, i, *n, *first), y[i], part);
 }
 
-static void split(Nest *b, const Product *p) {
-  const bool rows = of_rows(p);
+static void dense_strassen_split(Nest *b, const Product *p) {
+  const bool rows = dense_strassen_of_rows(p);
   const int64_t length = rows ? p->depth : p->rows, whole = length / p->lanes, rest = length % p->lanes;
   NEST_LOOP(b, m, p->loops, 1, NEST_IX(0), 1, NEST_IX(rows ? p->rows / p->tile : p->depth)) {
     if (whole)
@@ -134,17 +136,19 @@ static void store_right(Nest *b, const Product *p, const Panel *panel, const Val
 }
 
 /* Rows of weights, or of images. */
-static void fill_panel(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
+static void dense_strassen_fill_panel(Nest *b, const Product *p, const Panel *panel, const Ix *first,
+                                      int64_t depth) {
   NEST_FOR(b, k, depth)
     for (int v = 0; v < panel->vectors; v++) {
       Val x[STRASSEN_BLOCKS];
       for (int i = 0; i < STRASSEN_BLOCKS; i++) {
         const Ix at = panel->first + strassen_column(i) * p->columns + v * p->lanes,
                  from = *first + k + strassen_row(i) * p->depth;
-        const int part = part_of(p, panel, v);
+        const int part = dense_strassen_part_of(p, panel, v);
         x[i] = nest_let(b, nest_text(b, "x%d", i),
-                        of_rows(p) ? nest_load_part(b, nest_at(b, p->w, from, at), part, p->lanes)
-                                   : dense_of_image(b, p->count, p->l->in[0], &from, &at, part, p->lanes));
+                        dense_strassen_of_rows(p)
+                            ? nest_load_part(b, nest_at(b, p->w, from, at), part, p->lanes)
+                            : dense_of_image(b, p->count, p->l->in[0], &from, &at, part, p->lanes));
       }
       store_right(b, p, panel, x, &k, NEST_IX(v));
     }
@@ -160,8 +164,8 @@ typedef struct At { /* of a tile: the inner axis is read from `first` on */
 static Ref left_at(Nest *b, const StrassenTile *t, int product, const Ix *k, const Ix *r) {
   const At *at = t->at;
   const Product *p = at->p;
-  return of_rows(p) ? nest_at(b, p->left, at->m, product, at->first + *k, *r)
-                    : nest_at(b, p->left, 0, product, *k, p->tile * at->m + *r);
+  return dense_strassen_of_rows(p) ? nest_at(b, p->left, at->m, product, at->first + *k, *r)
+                                   : nest_at(b, p->left, 0, product, *k, p->tile * at->m + *r);
 }
 
 static Ref right_at(Nest *b, const StrassenTile *t, int product, const Ix *k, int v) {
@@ -173,9 +177,10 @@ static Ref result_at(Nest *b, const StrassenTile *t, int block, const Ix *r, int
   const At *at = t->at;
   const Product *p = at->p;
   const Ix row = p->tile * at->m + *r + strassen_row(block) * p->rows;
-  return of_rows(p) ? nest_at(b, at->panel->sums, strassen_column(block), row, v * p->lanes)
-                    : nest_at(b, p->l->out, row,
-                              at->panel->first + strassen_column(block) * p->columns + v * p->lanes);
+  return dense_strassen_of_rows(p)
+             ? nest_at(b, at->panel->sums, strassen_column(block), row, v * p->lanes)
+             : nest_at(b, p->l->out, row,
+                       at->panel->first + strassen_column(block) * p->columns + v * p->lanes);
 }
 
 /* The gradients of a tile are far away: they are on their way while its products are made. */
@@ -192,34 +197,35 @@ static void fetch_gradients(Nest *b, const StrassenTile *t, int step) {
                         column * p->columns + v * p->lanes);
 }
 
-static void tile(Nest *b, const Product *p, const Panel *panel, const Ix *m, int rows, const Ix *first,
-                 int64_t depth) {
+static void dense_strassen_tile(Nest *b, const Product *p, const Panel *panel, const Ix *m, int rows,
+                                const Ix *first, int64_t depth) {
   const At at = {.p = p, .panel = panel, .m = *m, .first = *first};
   strassen_tile(b, &(StrassenTile){.rows = rows,
                                    .vectors = panel->vectors,
                                    .lanes = p->lanes,
-                                   .part = of_rows(p) ? p->lanes : panel->part,
+                                   .part = dense_strassen_of_rows(p) ? p->lanes : panel->part,
                                    .depth = depth,
-                                   .adds = of_rows(p) || lower_adds(p->l),
+                                   .adds = dense_strassen_of_rows(p) || lower_adds(p->l),
                                    .left = left_at,
                                    .right = right_at,
                                    .result = result_at,
-                                   .fetch = of_rows(p) ? NULL : fetch_gradients,
+                                   .fetch = dense_strassen_of_rows(p) ? NULL : fetch_gradients,
                                    .at = &at});
 }
 
 /* ---- panels ---- */
-static void block(Nest *b, const Product *p, const Panel *given, const Ix *first, int64_t depth) {
+static void dense_strassen_block(Nest *b, const Product *p, const Panel *given, const Ix *first,
+                                 int64_t depth) {
   const int64_t whole = p->rows / p->tile, rest = p->rows % p->tile;
   Panel panel = *given;
   panel.b = NEST_BUF(b, STACK, "b", STRASSEN_PRODUCTS, depth + ODD, panel.vectors * p->lanes);
-  fill_panel(b, p, &panel, first, depth);
+  dense_strassen_fill_panel(b, p, &panel, first, depth);
   if (whole)
-    NEST_FOR(b, m, whole) tile(b, p, &panel, &m, p->tile, first, depth);
-  if (rest) tile(b, p, &panel, NEST_IX(whole), (int)rest, first, depth);
+    NEST_FOR(b, m, whole) dense_strassen_tile(b, p, &panel, &m, p->tile, first, depth);
+  if (rest) dense_strassen_tile(b, p, &panel, NEST_IX(whole), (int)rest, first, depth);
 }
 
-static void panel_of_rows(Nest *b, const Product *p, const Panel *given) {
+static void dense_strassen_panel_of_rows(Nest *b, const Product *p, const Panel *given) {
   const int64_t blocks = ceil_divide(p->depth, STRASSEN_DEPTH),
                 size = ceil_divide(ceil_divide(p->depth, blocks), p->lanes) * p->lanes,
                 whole = p->depth / size, rest = p->depth % size;
@@ -230,35 +236,35 @@ static void panel_of_rows(Nest *b, const Product *p, const Panel *given) {
       nest_store(b, nest_at(b, panel.sums, i / panel.vectors, n, i % panel.vectors * p->lanes),
                  splat(num(b, 0), p->lanes));
   if (whole)
-    NEST_FOR(b, q, whole) block(b, p, &panel, NEST_IX(q * size), size);
-  if (rest) block(b, p, &panel, NEST_IX(whole * size), rest);
+    NEST_FOR(b, q, whole) dense_strassen_block(b, p, &panel, NEST_IX(q * size), size);
+  if (rest) dense_strassen_block(b, p, &panel, NEST_IX(whole * size), rest);
   NEST_FROM(b, n, 0, *p->count) {
     p->l->row = &n;
     for (int i = 0; i < 2 * panel.vectors; i++) {
       const int half = i / panel.vectors, v = i % panel.vectors;
       lower_store(p->l, nest_load(b, nest_at(b, panel.sums, half, n, v * p->lanes), p->lanes), &NEST_Z,
-                  &NEST_Z, NEST_IX(panel.first + half * p->columns + v * p->lanes), part_of(p, &panel, v),
-                  p->lanes);
+                  &NEST_Z, NEST_IX(panel.first + half * p->columns + v * p->lanes),
+                  dense_strassen_part_of(p, &panel, v), p->lanes);
     }
   }
 }
 
-static void panel(Nest *b, const Product *p, const Panel *panel) {
-  if (of_rows(p)) panel_of_rows(b, p, panel);
-  else block(b, p, panel, &NEST_Z, p->depth);
+static void dense_strassen_panel(Nest *b, const Product *p, const Panel *panel) {
+  if (dense_strassen_of_rows(p)) dense_strassen_panel_of_rows(b, p, panel);
+  else dense_strassen_block(b, p, panel, &NEST_Z, p->depth);
 }
 
-static void panels(Nest *b, const Product *p) {
+static void dense_strassen_panels(Nest *b, const Product *p) {
   const int64_t width = STRASSEN_VECTORS * p->lanes, whole = p->columns / width, rest = p->columns % width,
                 vectors = ceil_divide(rest, p->lanes);
   if (whole)
     NEST_LOOP(b, m, p->loops, 1, NEST_IX(0), 1, NEST_IX(whole))
-      panel(b, p, &(Panel){.first = m * width, .vectors = STRASSEN_VECTORS, .part = p->lanes});
+      dense_strassen_panel(b, p, &(Panel){.first = m * width, .vectors = STRASSEN_VECTORS, .part = p->lanes});
   if (rest)
-    panel(b, p,
-          &(Panel){.first = NEST_Z + whole * width,
-                   .vectors = (int)vectors,
-                   .part = (int)(rest - (vectors - 1) * p->lanes)});
+    dense_strassen_panel(b, p,
+                         &(Panel){.first = NEST_Z + whole * width,
+                                  .vectors = (int)vectors,
+                                  .part = (int)(rest - (vectors - 1) * p->lanes)});
 }
 
 /* ---- the whole ---- */
@@ -271,8 +277,8 @@ static Product product_of(const Lower *l) {
                .lanes = l->target->lanes,
                .tile = l->target->blocking.dense_rows,
                .loops = l->threads ? PARALLEL : SERIAL};
-  p.rows = of_rows(&p) ? ceil_divide(images, p.tile) * p.tile : units / 2;
-  p.depth = of_rows(&p) ? units / 2 : images;
+  p.rows = dense_strassen_of_rows(&p) ? ceil_divide(images, p.tile) * p.tile : units / 2;
+  p.depth = dense_strassen_of_rows(&p) ? units / 2 : images;
   return p;
 }
 
@@ -292,17 +298,17 @@ static bool dense_strassen_build(Lower *l) {
   Product p = product_of(l);
   p.l = l;
   Nest *b = l->b;
-  if (of_rows(&p)) p.w = lower_weight(l, 0);
+  if (dense_strassen_of_rows(&p)) p.w = lower_weight(l, 0);
   p.left =
-      of_rows(&p)
+      dense_strassen_of_rows(&p)
           ? lower_scratch(l, "left", 4, (int64_t[]){p.rows / p.tile, STRASSEN_PRODUCTS, p.depth, p.tile})
           : lower_scratch(l, "left", 4,
                           (int64_t[]){1, STRASSEN_PRODUCTS, p.depth, target_odd_lines(l->target, p.rows)});
   nest_fn(b, b->name, false);
   const Ix count = lower_rows(l);
   p.count = &count;
-  split(b, &p);
-  panels(b, &p);
+  dense_strassen_split(b, &p);
+  dense_strassen_panels(b, &p);
   lower_about(l, "all images at once by %s: %d rows by %d vectors of %d columns", strassen_name(2), p.tile,
               STRASSEN_VECTORS, p.lanes);
   return true;

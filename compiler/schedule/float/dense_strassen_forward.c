@@ -46,24 +46,24 @@ static const struct {
 } factor[STRASSEN_PRODUCTS] = {{0, -1}, {1, -1}, {-1, 0}, {3, -1}, {-1, 1}, {-1, 2}, {-1, 3}};
 enum { SUMS = 4 };
 
-static Ref weight_at(Nest *b, const At *at, int block, const Ix *r, const Ix *k) {
+static Ref strassen_forward_weight_at(Nest *b, const At *at, int block, const Ix *r, const Ix *k) {
   const Forward *f = at->f;
   return nest_at(b, f->w, at->chunk->first + at->unit + *r + strassen_row(block) * f->units,
                  at->first + *k + strassen_column(block) * f->inputs);
 }
 
-static Ref left_at(Nest *b, const StrassenTile *t, int product, const Ix *k, const Ix *r) {
+static Ref strassen_forward_left_at(Nest *b, const StrassenTile *t, int product, const Ix *k, const Ix *r) {
   const At *at = t->at;
-  return factor[product].sum < 0 ? weight_at(b, at, factor[product].block, r, k)
+  return factor[product].sum < 0 ? strassen_forward_weight_at(b, at, factor[product].block, r, k)
                                  : nest_at(b, at->left, factor[product].sum, *r, *k);
 }
 
-static Ref right_at(Nest *b, const StrassenTile *t, int product, const Ix *k, int v) {
+static Ref strassen_forward_right_at(Nest *b, const StrassenTile *t, int product, const Ix *k, int v) {
   const At *at = t->at;
   return nest_at(b, at->f->right, at->panel, product, at->first + *k, v * t->lanes);
 }
 
-static Ref result_at(Nest *b, const StrassenTile *t, int block, const Ix *r, int v) {
+static Ref strassen_forward_result_at(Nest *b, const StrassenTile *t, int block, const Ix *r, int v) {
   const At *at = t->at;
   const Forward *f = at->f;
   return nest_at(b, at->chunk->sums, strassen_row(block), at->unit + *r,
@@ -92,15 +92,15 @@ static void fill_left(Nest *b, const At *at, int rows, const Ix *from, int part)
     Val x[STRASSEN_BLOCKS], y[STRASSEN_PRODUCTS];
     for (int k = 0; k < STRASSEN_BLOCKS; k++)
       x[k] = nest_let(b, nest_text(b, "x%d", k),
-                      nest_load_part(b, weight_at(b, at, k, &r, from), part, at->f->lanes));
+                      nest_load_part(b, strassen_forward_weight_at(b, at, k, &r, from), part, at->f->lanes));
     strassen_left(b, &strassen_floats, x, y);
     for (int i = 0; i < STRASSEN_PRODUCTS; i++)
       if (factor[i].sum >= 0) nest_store(b, nest_at(b, at->left, factor[i].sum, r, *from), y[i]);
   }
 }
 
-static void tiles(Nest *b, const Forward *f, const Chunk *chunk, const Ix *unit, int rows, const Ix *first,
-                  int64_t depth) {
+static void strassen_forward_tiles(Nest *b, const Forward *f, const Chunk *chunk, const Ix *unit, int rows,
+                                   const Ix *first, int64_t depth) {
   const int64_t whole = depth / f->lanes, rest = depth % f->lanes;
   At at = {.f = f, .chunk = chunk, .unit = *unit, .first = *first};
   at.left = NEST_BUF(b, STACK, "left", SUMS, rows, depth + ODD);
@@ -115,20 +115,21 @@ static void tiles(Nest *b, const Forward *f, const Chunk *chunk, const Ix *unit,
                                      .part = f->lanes,
                                      .depth = depth,
                                      .adds = true,
-                                     .left = left_at,
-                                     .right = right_at,
-                                     .result = result_at,
+                                     .left = strassen_forward_left_at,
+                                     .right = strassen_forward_right_at,
+                                     .result = strassen_forward_result_at,
                                      .fetch = fetch_weights,
                                      .at = &at});
   }
 }
 
 /* ---- chunks ---- */
-static void add_inputs(Nest *b, const Forward *f, const Chunk *chunk, const Ix *first, int64_t depth) {
+static void strassen_forward_add_inputs(Nest *b, const Forward *f, const Chunk *chunk, const Ix *first,
+                                        int64_t depth) {
   const int64_t whole = chunk->units / f->tile, rest = chunk->units % f->tile;
   if (whole)
-    NEST_FOR(b, m, whole) tiles(b, f, chunk, NEST_IX(f->tile * m), f->tile, first, depth);
-  if (rest) tiles(b, f, chunk, NEST_IX(f->tile * whole), (int)rest, first, depth);
+    NEST_FOR(b, m, whole) strassen_forward_tiles(b, f, chunk, NEST_IX(f->tile * m), f->tile, first, depth);
+  if (rest) strassen_forward_tiles(b, f, chunk, NEST_IX(f->tile * whole), (int)rest, first, depth);
 }
 
 /* A square of sums, `part` units of it from `at` on in half j, to the images of square n. */
@@ -176,8 +177,8 @@ static void chunk_of(Nest *b, const Forward *f, const Ix *first, int64_t units) 
       NEST_FOR(b, n, 2 * f->images / f->lanes)
         nest_store(b, nest_at(b, chunk.sums, half, u, f->lanes * n), splat(num(b, 0), f->lanes));
   if (whole)
-    NEST_FOR(b, q, whole) add_inputs(b, f, &chunk, NEST_IX(size * q), size);
-  if (rest) add_inputs(b, f, &chunk, NEST_IX(size * whole), rest);
+    NEST_FOR(b, q, whole) strassen_forward_add_inputs(b, f, &chunk, NEST_IX(size * q), size);
+  if (rest) strassen_forward_add_inputs(b, f, &chunk, NEST_IX(size * whole), rest);
   finish(b, f, &chunk);
 }
 

@@ -20,7 +20,7 @@ typedef struct Depthwise {
   Buf *w, *bias; /* [ky][kx][channel], [channel], padded to whole vectors */
 } Depthwise;
 
-static Depthwise begin(Lower *l, bool spread) {
+static Depthwise depthwise_begin(Lower *l, bool spread) {
   Depthwise d = {.l = l, .k = correlation_of(l->node)};
   const Correlation *k = &d.k;
   const int64_t unit = direct_unit(l, k->groups), padded = (k->groups + unit - 1) / unit * unit;
@@ -111,8 +111,8 @@ static Inputs inputs_of(const Tile *t, const Taps *taps) {
   return n;
 }
 
-static void product(Nest *b, const Taps *taps, Buf *acc, Val in, const Inputs *n, int q, const Ix *outer,
-                    const Ix *inner) {
+static void depthwise_product(Nest *b, const Taps *taps, Buf *acc, Val in, const Inputs *n, int q,
+                              const Ix *outer, const Ix *inner) {
   const Ix *pixel = n->taps_outer ? inner : outer, *tap = n->taps_outer ? outer : inner;
   nest_accumulate(b, nest_at(b, acc, q, *pixel), in, nest_get(b, nest_at(b, taps->w, q, *tap)));
 }
@@ -122,11 +122,12 @@ static void products(Nest *b, const Tile *t, Buf *acc, const Taps *taps, Val in,
                      const Ix *j) {
   for (int q = 0; q < t->lines; q++)
     NEST_IF(b, sees(b, t, taps, NEST_IX(q))) {
-      if (!n->shared) product(b, taps, acc, in, n, q, i, j);
+      if (!n->shared) depthwise_product(b, taps, acc, in, n, q, i, j);
       else
         NEST_UNROLL(b, k, n->outer) {
           const Ix inner = *i - k * n->outer_step;
-          NEST_IF(b, nest_within(b, inner, 0, n->inner)) product(b, taps, acc, in, n, q, &k, &inner);
+          NEST_IF(b, nest_within(b, inner, 0, n->inner))
+            depthwise_product(b, taps, acc, in, n, q, &k, &inner);
         }
     }
 }
@@ -150,8 +151,8 @@ static Borders borders(Nest *b, const Tile *t, const Taps *taps, int64_t count, 
   return borders;
 }
 
-static void columns(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v,
-                    const Taps *taps) {
+static void depthwise_columns(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v,
+                              const Taps *taps) {
   const Axis *x = t->x;
   const Inputs n = inputs_of(t, taps);
   const int64_t start = x->in_first + t->first * x->in_step;
@@ -181,11 +182,11 @@ static void row_of_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, con
   taps.n = most;
   NEST_FOR(b, piece, all / most) {
     taps.first = piece * most;
-    columns(b, t, a, acc, v, &taps);
+    depthwise_columns(b, t, a, acc, v, &taps);
   }
   taps.n = rest;
   taps.first = NEST_Z + (all - rest);
-  if (rest) columns(b, t, a, acc, v, &taps);
+  if (rest) depthwise_columns(b, t, a, acc, v, &taps);
 }
 
 static bool unrolled(const Tile *t) {
@@ -235,7 +236,8 @@ static void tile_vector(Nest *b, const Tile *t, const TileArgs *a, const Channel
 
 /* The rest of the channels goes by narrower vectors, of which only the last one may have lanes to spare. */
 static int narrower(int lanes) { return lanes > 4 ? lanes / 2 : lanes; }
-static int part_of(int64_t rest, int lanes) { /* of the lanes of the next vector; 0: narrower ones do it */
+static int depthwise_part_of(int64_t rest,
+                             int lanes) { /* of the lanes of the next vector; 0: narrower ones do it */
   return rest >= lanes || lanes <= 4 ? (int)smaller(rest, lanes) : 0;
 }
 
@@ -249,13 +251,13 @@ static void block_vectors(Nest *b, const Tile *t, const TileArgs *a, VectorBody 
     }
   int64_t c = t->part ? d->k.groups / d->lanes * d->lanes : d->k.groups;
   for (int lanes = d->lanes; c < d->k.groups; lanes = narrower(lanes)) {
-    const int part = part_of(d->k.groups - c, lanes);
+    const int part = depthwise_part_of(d->k.groups - c, lanes);
     if (part) body(b, t, a, &(Channels){NEST_IX(c), part, lanes});
     c += part;
   }
 }
 
-static NestFn *tile_function(const Tile *t, const char *phase) {
+static NestFn *depthwise_tile_function(const Tile *t, const char *phase) {
   Nest *b = t->d->l->b;
   NestFn *fn = nest_fn(b, nest_text(b, "%stile_%dx%d", phase, t->lines, t->pixels), true);
   TileArgs a = {.y = nest_arg(b, "y")};
@@ -291,7 +293,7 @@ static void means_of_rows(Nest *b, const Tile *t, const TileArgs *a, const Chann
 }
 
 /* Vectors of a block: about `most`, and best so many that none are left over. */
-static int64_t block_of(int64_t vectors, int64_t most) {
+static int64_t depthwise_block_of(int64_t vectors, int64_t most) {
   if (vectors <= most) return vectors;
   for (int64_t each = most; each > most / 2; each--)
     if (vectors % each == 0) return each;
@@ -317,11 +319,11 @@ static NestFn *rows_function(const Tile *tile, const char *phase) {
   Tile t = *tile;
   const int64_t whole = t.x->count / t.pixels, rest = t.x->count % t.pixels;
   t.last = (whole - 1) * t.pixels;
-  NestFn *body = tile_function(&t, phase), *last = NULL;
+  NestFn *body = depthwise_tile_function(&t, phase), *last = NULL;
   if (rest) {
     t.first = t.last = whole * t.pixels;
     t.pixels = (int)rest;
-    last = tile_function(&t, nest_text(b, "%slast_", phase));
+    last = depthwise_tile_function(&t, nest_text(b, "%slast_", phase));
   }
   NestFn *fn = nest_fn(b, nest_text(b, "%srows", phase), false);
   TileArgs a = {.y = nest_arg(b, "y")};
@@ -342,7 +344,7 @@ static void plan_rows(const Depthwise *d, Plan *plan, const char *phase) {
   Tile t = {.d = d, .y = y, .x = x, .lines = 2, .pixels = (int)ceil_divide(x->count, tiles)};
   const bool shared = y->count > 1 && y->tap_step == 1 && y->taps > y->in_step; /* inputs of two rows */
   if (!shared || !unrolled(&t)) t.lines = 1;
-  t.each = block_of(vectors, larger(BLOCK_BYTES / (4 * d->lanes), 1));
+  t.each = depthwise_block_of(vectors, larger(BLOCK_BYTES / (4 * d->lanes), 1));
   t.blocks = t.each ? vectors / t.each : 1;
   const int64_t left = d->k.groups - t.blocks * t.each * d->lanes;
   t.part = t.blocks == 1;
@@ -355,7 +357,7 @@ static void plan_rows(const Depthwise *d, Plan *plan, const char *phase) {
   plan->rows[plan->n++] = (Rows){t, rows_function(&t, nest_text(d->l->b, "%srest_", phase))};
 }
 
-static void all_rows(const Depthwise *d, const Plan *plan) {
+static void depthwise_all_rows(const Depthwise *d, const Plan *plan) {
   Nest *b = d->l->b;
   for (const Rows *r = plan->rows; r < plan->rows + plan->n; r++)
     NEST_FOR(b, block, r->tile.blocks)
@@ -365,11 +367,11 @@ static void all_rows(const Depthwise *d, const Plan *plan) {
 }
 
 static bool depthwise_build(Lower *l) {
-  const Depthwise d = begin(l, false);
+  const Depthwise d = depthwise_begin(l, false);
   Plan plan = {.y = axis_gathered(&d.k, 0), .x = axis_gathered(&d.k, 1)};
   plan_rows(&d, &plan, "");
   nest_fn(l->b, l->b->name, false);
-  all_rows(&d, &plan);
+  depthwise_all_rows(&d, &plan);
   lower_about(l, "tiles of %dx%d pixels x a vector of %d channels", plan.rows->tile.lines,
               plan.rows->tile.pixels, d.lanes);
   cost_padding_detail(l, &d.k);
@@ -380,7 +382,7 @@ static bool depthwise_scatter_build(Lower *l) {
   const Correlation k = correlation_of(l->node);
   const int64_t sy = k.stride[0], sx = k.stride[1];
   if (sy * sx > MOST_PHASES) return false;
-  const Depthwise d = begin(l, true);
+  const Depthwise d = depthwise_begin(l, true);
   Nest *b = l->b;
   Plan plan[MOST_PHASES] = {0};
   for (int64_t r = 0; r < sy * sx; r++) {
@@ -391,15 +393,15 @@ static bool depthwise_scatter_build(Lower *l) {
   }
   nest_fn(b, b->name, false);
   if (sy * sx > 1) direct_fill(l, NULL, d.lanes);
-  for (int64_t r = 0; r < sy * sx; r++) all_rows(&d, &plan[r]);
+  for (int64_t r = 0; r < sy * sx; r++) depthwise_all_rows(&d, &plan[r]);
   lower_about(l, "%d phases in tiles of pixels x a vector of %d channels", (int)(sy * sx), d.lanes);
   return true;
 }
 
 /* ---- dw[c][0][ky][kx] += sum over y, x of dy[y][x][c] * in[y*S + ky*D - P][x*S + kx*D - P][c] ---- */
 /* Columns from .. to-1 of row y: vectors of channels by the taps first .. first+count-1 of row ky. */
-static void add_columns(Nest *b, const Lower *l, const Correlation *k, Buf *acc, int lanes, int part,
-                        int vectors, const Ix *y, const Ix *ky, const Ix *c, TapRun run) {
+static void depthwise_add_columns(Nest *b, const Lower *l, const Correlation *k, Buf *acc, int lanes,
+                                  int part, int vectors, const Ix *y, const Ix *ky, const Ix *c, TapRun run) {
   const Ix iy = *y * k->stride[0] + *ky * k->dilation[0] - k->before[0];
   if (run.from < run.to)
     NEST_FROM(b, x, run.from, run.to)
@@ -430,13 +432,13 @@ static void add_channels(Nest *b, const Lower *l, const Correlation *k, const Ta
       NEST_UNROLL(b, kx, k->kernel[1]) nest_store(b, nest_at(b, acc, v, kx), num(b, 0));
     NEST_FOR(b, y, k->small.h)
       NEST_IF(b, nest_within(b, y * k->stride[0] + ky * k->dilation[0] - k->before[0], 0, k->large.h)) {
-        add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, common);
+        depthwise_add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, common);
         for (int i = 0; i < ncolumns; i++) { /* what single taps see beyond that */
           TapRun before = column[i], behind = column[i];
           before.to = before.to < common.from ? before.to : common.from;
           behind.from = behind.from > common.to ? behind.from : common.to;
-          add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, before);
-          add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, behind);
+          depthwise_add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, before);
+          depthwise_add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, behind);
         }
       }
     for (int v = 0; v < vectors; v++)
@@ -467,7 +469,7 @@ static bool depthwise_weights_build(Lower *l) {
     NEST_FOR(b, c, pairs) add_channels(b, l, &k, column, ncolumns, NEST_IX(c * 2 * lanes), lanes, lanes, 2);
   int64_t c = pairs * 2 * lanes;
   for (int narrow = lanes; c < k.groups; narrow = narrower(narrow)) {
-    const int part = part_of(k.groups - c, narrow);
+    const int part = depthwise_part_of(k.groups - c, narrow);
     if (part) add_channels(b, l, &k, column, ncolumns, NEST_IX(c), narrow, part, 1);
     c += part;
   }

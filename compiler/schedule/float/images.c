@@ -17,7 +17,7 @@ static double dense_alone(const Target *target, int64_t macs, int64_t batch, int
   return apart < together ? apart : together;
 }
 
-static double one_by_one(
+static double images_one_by_one(
     const Node *node, const Target *target, int64_t batch,
     int64_t weight_bytes) { /* cycles of an image; batch: dense layers of so many may be computed at once */
   const double macs = (double)node_macs(node);
@@ -60,7 +60,7 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
       continue;
     const bool large = family == FAMILY_DENSE && node_macs(node) >= TOGETHER_WEIGHTS;
     *(large ? &dense : &apart) +=
-        one_by_one(node, widest, training && !large ? 0 : batch, 4 * graph->parameters);
+        images_one_by_one(node, widest, training && !large ? 0 : batch, 4 * graph->parameters);
     together += (double)node_macs(node) / (widest->fmas * lanes * widest->rates->interleaved);
   }
   if (training) apart *= widest->rates->gradients; /* large dense layers: for all images at once */
@@ -78,18 +78,18 @@ Lower *images_begin(Arena *arena, const Kernel *kernel, const Target *target, co
   return lower_begin(arena, kernel, scalar, &o);
 }
 
-static bool of_images(const Lower *l, int buffer) {
+static bool images_of_images(const Lower *l, int buffer) {
   return lower_binding(l, buffer)->kind == BIND_VALUE || lower_binding(l, buffer)->kind == BIND_KEYS;
 }
 
 void images_values(Lower *l) {
   for (int i = 0; i < l->b->nbufs; i++)
-    if (of_images(l, i)) buf_append(l->b->buf[i], l->images);
+    if (images_of_images(l, i)) buf_append(l->b->buf[i], l->images);
 }
 
 void images_end(Lower *l) {
   bool *images = NEW_ARRAY(l->arena, bool, l->b->nbufs + 1);
-  for (int i = 0; i < l->b->nbufs; i++) images[i] = of_images(l, i);
+  for (int i = 0; i < l->b->nbufs; i++) images[i] = images_of_images(l, i);
   nest_widen(l->b, l->images, images);
   lower_about(l, "%d interleaved images", l->images);
 }

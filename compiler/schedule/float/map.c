@@ -3,8 +3,8 @@
 #include "kernel/walk.h"
 #include "schedule/schedule.h"
 
-static void element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
-                    const void *context) {
+static void map_element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                        const void *context) {
   (void)context;
   lower_store(l, lower_root_map(l, y, x, c, part, lanes), y, x, c, part, lanes);
 }
@@ -15,7 +15,7 @@ static void row(Lower *l, const Ix *y, const Ix *first, const Ix *c, int part, i
                 const void *context) {
   Nest *b = l->b;
   (void)first;
-  NEST_FOR(b, x, shape_extent(l->node->shape).w) element(l, y, &x, c, part, lanes, context);
+  NEST_FOR(b, x, shape_extent(l->node->shape).w) map_element(l, y, &x, c, part, lanes, context);
 }
 
 static bool costly_channels(const Kernel *kernel) {
@@ -39,7 +39,7 @@ static bool map_build(Lower *l) {
   }
   nest_fn(b, b->name, false);
   if (!costly_channels(l->kernel)) {
-    walk_pixels(l, e, element, NULL);
+    walk_pixels(l, e, map_element, NULL);
     return true;
   }
   NEST_LOOP(b, y, walk_rows(l, e.h * e.w * e.c), 1, NEST_IX(0), 1, NEST_IX(e.h))

@@ -63,7 +63,7 @@ typedef struct PhaseTaps {
   int64_t first, taps, count; /* count: of m */
 } PhaseTaps;
 
-static PhaseTaps taps_of(const Correlation *k, int axis) {
+static PhaseTaps phases_taps_of(const Correlation *k, int axis) {
   const int64_t S = k->stride[axis], P = k->before[axis];
   const int64_t first = ceil_divide(P - k->kernel[axis] + 1, S), last = floor_divide(S - 1 + P, S);
   return (PhaseTaps){first, last - first + 1, (axis ? k->large.w : k->large.h) / S};
@@ -71,12 +71,12 @@ static PhaseTaps taps_of(const Correlation *k, int axis) {
 
 /* Every tap that all phases see together is one of each phase. */
 bool joined_without_gaps(const Correlation *k) {
-  const PhaseTaps y = taps_of(k, 0), x = taps_of(k, 1);
+  const PhaseTaps y = phases_taps_of(k, 0), x = phases_taps_of(k, 1);
   return y.taps * k->stride[0] == k->kernel[0] && x.taps * k->stride[1] == k->kernel[1];
 }
 
 Correlation joined_correlation(const Correlation *k) {
-  const PhaseTaps y = taps_of(k, 0), x = taps_of(k, 1);
+  const PhaseTaps y = phases_taps_of(k, 0), x = phases_taps_of(k, 1);
   const int64_t channels = k->stride[0] * k->stride[1] * k->l;
   Correlation joined = *k;
   joined.large = k->small;

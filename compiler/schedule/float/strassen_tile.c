@@ -6,26 +6,28 @@
 // stack meanwhile. So few additions are left of those behind the products.
 #include "schedule/float/strassen.h"
 
-static int part_of(const StrassenTile *t, int v) { return v == t->vectors - 1 ? t->part : t->lanes; }
+static int strassen_tile_part_of(const StrassenTile *t, int v) {
+  return v == t->vectors - 1 ? t->part : t->lanes;
+}
 
 static Val load_sums(Nest *b, const StrassenTile *t, Buf *sums, const Ix *r, int v) {
   return nest_load(b, nest_at(b, sums, *r, v * t->lanes), t->lanes);
 }
 
 /* a = sums, or 0 */
-static void begin(Nest *b, const StrassenTile *t, Buf *a, Buf *sums) {
+static void strassen_tile_begin(Nest *b, const StrassenTile *t, Buf *a, Buf *sums) {
   NEST_UNROLL(b, r, t->rows)
     for (int v = 0; v < t->vectors; v++)
       nest_store(b, nest_at(b, a, r, v), sums ? load_sums(b, t, sums, &r, v) : splat(num(b, 0), t->lanes));
 }
 
-static void keep(Nest *b, const StrassenTile *t, Buf *a, Buf *sums) { /* sums = a */
+static void strassen_tile_keep(Nest *b, const StrassenTile *t, Buf *a, Buf *sums) { /* sums = a */
   NEST_UNROLL(b, r, t->rows)
     for (int v = 0; v < t->vectors; v++)
       nest_store(b, nest_at(b, sums, r, v * t->lanes), nest_get(b, nest_at(b, a, r, v)));
 }
 
-static void join(Nest *b, const StrassenTile *t, Buf *a, Buf *sums) { /* a += sums */
+static void strassen_tile_join(Nest *b, const StrassenTile *t, Buf *a, Buf *sums) { /* a += sums */
   NEST_UNROLL(b, r, t->rows)
     for (int v = 0; v < t->vectors; v++)
       nest_store(b, nest_at(b, a, r, v), add(nest_get(b, nest_at(b, a, r, v)), load_sums(b, t, sums, &r, v)));
@@ -45,10 +47,10 @@ static void multiply(Nest *b, const StrassenTile *t, Buf *a, int step, int produ
 }
 
 /* The block of the result is, or is added to, a + sums; sums: NULL, a. */
-static void put(Nest *b, const StrassenTile *t, Buf *a, int block, Buf *sums) {
+static void strassen_tile_put(Nest *b, const StrassenTile *t, Buf *a, int block, Buf *sums) {
   NEST_UNROLL(b, r, t->rows)
     for (int v = 0; v < t->vectors; v++) {
-      const int part = part_of(t, v);
+      const int part = strassen_tile_part_of(t, v);
       const Ref ref = t->result(b, t, block, &r, v);
       Val sum = nest_get(b, nest_at(b, a, r, v));
       if (sums) sum = add(sum, load_sums(b, t, sums, &r, v));
@@ -62,22 +64,22 @@ void strassen_tile(Nest *b, const StrassenTile *t) {
   Buf *a = NEST_REGISTERS(b, "a", t->lanes, t->rows, t->vectors);
   Buf *first = NEST_BUF(b, STACK, "p", t->rows, width), *u2 = NEST_BUF(b, STACK, "u", t->rows, width),
       *u3 = NEST_BUF(b, STACK, "u", t->rows, width);
-  begin(b, t, a, NULL);
+  strassen_tile_begin(b, t, a, NULL);
   multiply(b, t, a, 0, 0);
-  keep(b, t, a, first);
+  strassen_tile_keep(b, t, a, first);
   multiply(b, t, a, 1, 1);
-  put(b, t, a, 0, NULL);
-  begin(b, t, a, first);
+  strassen_tile_put(b, t, a, 0, NULL);
+  strassen_tile_begin(b, t, a, first);
   multiply(b, t, a, 2, 5);
-  keep(b, t, a, u2);
+  strassen_tile_keep(b, t, a, u2);
   multiply(b, t, a, 3, 6);
-  keep(b, t, a, u3);
+  strassen_tile_keep(b, t, a, u3);
   multiply(b, t, a, 4, 3);
-  put(b, t, a, 2, NULL);
-  begin(b, t, a, NULL);
+  strassen_tile_put(b, t, a, 2, NULL);
+  strassen_tile_begin(b, t, a, NULL);
   multiply(b, t, a, 5, 4);
-  put(b, t, a, 3, u3);
-  join(b, t, a, u2);
+  strassen_tile_put(b, t, a, 3, u3);
+  strassen_tile_join(b, t, a, u2);
   multiply(b, t, a, 6, 2);
-  put(b, t, a, 1, NULL);
+  strassen_tile_put(b, t, a, 1, NULL);
 }

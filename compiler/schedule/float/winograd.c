@@ -15,7 +15,7 @@
 static const double points[WINOGRAD_TILE - 1] = {0, 1, -1, 2, -2, 0.5, -0.5, 0.75, -0.75};
 
 /* The coefficients of the product of (x - point[l]) over the `count` points, but for `except`. */
-static void product_of(int count, int except, double coefficient[WINOGRAD_TILE]) {
+static void winograd_product_of(int count, int except, double coefficient[WINOGRAD_TILE]) {
   for (int k = 0; k < WINOGRAD_TILE; k++) coefficient[k] = k == 0;
   for (int l = 0; l < count; l++) {
     if (l == except) continue;
@@ -34,7 +34,7 @@ Winograd winograd_of(int m, int r) {
   Winograd w = {.m = m, .r = r, .n = m + r - 1, .stride = 1};
   const int finite = w.n - 1;
   for (int j = 0; j < finite; j++) {
-    product_of(finite, j, w.input[j]);
+    winograd_product_of(finite, j, w.input[j]);
     double power = 1;
     for (int k = 0; k < w.n; k++, power *= points[j]) {
       if (k < m) w.output[k][j] = power;
@@ -42,7 +42,7 @@ Winograd winograd_of(int m, int r) {
     }
     w.scale[j] = 1 / value_at(w.input[j], points[j]);
   }
-  product_of(finite, finite, w.input[finite]);
+  winograd_product_of(finite, finite, w.input[finite]);
   w.weight[finite][r - 1] = w.output[m - 1][finite] = w.scale[finite] = 1;
   return w;
 }
@@ -136,7 +136,7 @@ const char *winograd_refused(const Lower *l, const Correlation *k) {
 }
 
 /* ---- rounding ---- */
-static double size_of(double x) { return x < 0 ? -x : x; }
+static double winograd_size_of(double x) { return x < 0 ? -x : x; }
 
 /* Of the outputs of an axis the worst one. variance: of the sum of its products' variances, for data of
  * variance 1; absolute: the sum of absolute coefficients. */
@@ -152,14 +152,14 @@ static Spread spread_of(const Winograd *w) {
       double input = 0, weight = 0, input_sum = 0, weight_sum = 0;
       for (int j = 0; j < w->n; j++) {
         input += w->input[i][j] * w->input[i][j];
-        input_sum += size_of(w->input[i][j]);
+        input_sum += winograd_size_of(w->input[i][j]);
       }
       for (int j = 0; j < w->r; j++) {
         weight += w->weight[i][j] * w->weight[i][j];
-        weight_sum += size_of(w->weight[i][j]);
+        weight_sum += winograd_size_of(w->weight[i][j]);
       }
       sum.variance += w->output[k][i] * w->output[k][i] * input * weight * w->scale[i] * w->scale[i];
-      sum.absolute += size_of(w->output[k][i] * w->scale[i]) * input_sum * weight_sum;
+      sum.absolute += winograd_size_of(w->output[k][i] * w->scale[i]) * input_sum * weight_sum;
     }
     worst.variance = fmax(worst.variance, sum.variance);
     worst.absolute = fmax(worst.absolute, sum.absolute);
@@ -200,7 +200,9 @@ static Val sum_of(Nest *b, int n, const double *k, double factor, const Val *x, 
   return sum;
 }
 
-static Val named(Nest *b, const char *name, Val x) { return x->op == LOAD ? x : nest_let(b, name, x); }
+static Val winograd_named(Nest *b, const char *name, Val x) {
+  return x->op == LOAD ? x : nest_let(b, name, x);
+}
 
 /* y = matrix * x; rows 1 and 2, 3 and 4, ... are those of pairs of points. Where n is odd the last finite
  * point has none, and the polynomials of the input, which are products over all points, are no pairs. */
@@ -211,8 +213,8 @@ static void by_rows(Nest *b, int n, int columns, const double matrix[][WINOGRAD_
       y[j] = sum_of(b, columns, matrix[j], 1, x, 0, 1);
       continue;
     }
-    Val p = named(b, "p", sum_of(b, columns, matrix[j], 1, x, 0, 2)),
-        q = named(b, "q", sum_of(b, columns, matrix[j], points[j], x, 1, 2));
+    Val p = winograd_named(b, "p", sum_of(b, columns, matrix[j], 1, x, 0, 2)),
+        q = winograd_named(b, "q", sum_of(b, columns, matrix[j], points[j], x, 1, 2));
     y[j] = add_scaled(b, p, points[j], q);
     y[j + 1] = add_scaled(b, p, -points[j], q);
     j++;
@@ -258,7 +260,8 @@ static void by_columns(Nest *b, int n, int rows, const double matrix[][WINOGRAD_
   }
 }
 
-static void turn(const double matrix[][WINOGRAD_TILE], double turned[WINOGRAD_TILE][WINOGRAD_TILE]) {
+static void winograd_turned(const double matrix[][WINOGRAD_TILE],
+                            double turned[WINOGRAD_TILE][WINOGRAD_TILE]) {
   for (int i = 0; i < WINOGRAD_TILE; i++)
     for (int j = 0; j < WINOGRAD_TILE; j++) turned[j][i] = matrix[i][j];
 }
@@ -276,7 +279,7 @@ void winograd_output(Nest *b, const Winograd *w, const Val *x, Val *y) {
 void winograd_output_gradient(Nest *b, const Winograd *w, const Val *x, Val *y) {
   if (w->stride == 1) {
     double turned[WINOGRAD_TILE][WINOGRAD_TILE];
-    turn(w->output, turned);
+    winograd_turned(w->output, turned);
     by_rows(b, w->n, w->m, turned, x, y);
     return;
   }
@@ -288,7 +291,7 @@ void winograd_output_gradient(Nest *b, const Winograd *w, const Val *x, Val *y) 
 void winograd_weight_gradient(Nest *b, const Winograd *w, const Val *x, Val *y) {
   if (w->stride == 1) {
     double turned[WINOGRAD_TILE][WINOGRAD_TILE];
-    turn(w->weight, turned);
+    winograd_turned(w->weight, turned);
     by_columns(b, w->n, w->r, turned, x, y);
     return;
   }

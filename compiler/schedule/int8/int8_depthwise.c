@@ -62,7 +62,7 @@ static int64_t lane_of(const Depthwise *d, int64_t channel) {
   return d->finish.quads ? channel % (WORD_BYTES * unit) / WORD_BYTES : channel % unit;
 }
 
-static Buf *packed_weights(const Depthwise *d) {
+static Buf *int8_depthwise_packed_weights(const Depthwise *d) {
   const int64_t unit = d->finish.unit, dim[4] = {d->finish.vectors, d->words, d->k.kernel[1], unit};
   int32_t *values = NEW_ARRAY(d->l->arena, int32_t, dim[0] * dim[1] * dim[2] * dim[3]);
   for (int64_t c = 0; c < d->k.s; c++)
@@ -118,7 +118,7 @@ static void store_numbers(const Depthwise *d, const Ix *y, const Ix *to, const I
   }
 }
 
-static void store_row(const Depthwise *d, const Ix *y, const Ix *from, int64_t n, bool pad) {
+static void int8_depthwise_store_row(const Depthwise *d, const Ix *y, const Ix *from, int64_t n, bool pad) {
   Nest *b = d->l->b;
   NEST_FOR(b, x, n) {
     const Ix to = *from + x;
@@ -133,13 +133,13 @@ static void fill_rows(const Depthwise *d, LoopKind outer) {
                 bottom = smaller(rows, top + k->large.h), left = smaller(k->before[1], columns),
                 right = smaller(columns, left + k->large.w);
   const Ix zero = {0}, behind = zero + left, end = zero + right;
-  NEST_FOR(b, y, top) store_row(d, &y, &zero, columns, true);
+  NEST_FOR(b, y, top) int8_depthwise_store_row(d, &y, &zero, columns, true);
   NEST_LOOP(b, y, bottom - top > 1 ? outer : SERIAL, 1, NEST_IX(top), 1, NEST_IX(bottom)) {
-    store_row(d, &y, &zero, left, true);
-    store_row(d, &y, &behind, right - left, false);
-    store_row(d, &y, &end, columns - right, true);
+    int8_depthwise_store_row(d, &y, &zero, left, true);
+    int8_depthwise_store_row(d, &y, &behind, right - left, false);
+    int8_depthwise_store_row(d, &y, &end, columns - right, true);
   }
-  NEST_FROM(b, y, bottom, rows) store_row(d, &y, &zero, columns, true);
+  NEST_FROM(b, y, bottom, rows) int8_depthwise_store_row(d, &y, &zero, columns, true);
 }
 
 /* ---- a tile ---- */
@@ -149,7 +149,7 @@ typedef struct Tile {
   Buf *in; /* what the windows see, from the first one's corner on */
 } Tile;
 
-static Val element(const Depthwise *d, const Tile *t, int64_t ky, int64_t j) {
+static Val int8_depthwise_element(const Depthwise *d, const Tile *t, int64_t ky, int64_t j) {
   Nest *b = d->l->b;
   const Ref at = nest_at(b, t->in, ky * d->k.dilation[0], j, 0);
   return convert(nest_load_part(b, at, t->part, d->lanes), I32);
@@ -159,11 +159,11 @@ static Val element(const Depthwise *d, const Tile *t, int64_t ky, int64_t j) {
 static Val column_word(const Depthwise *d, const Tile *t, int64_t word, int64_t j) {
   Nest *b = d->l->b;
   const int64_t n = rows_of_word(d, word), first = word * d->height;
-  if (n == 1) return element(d, t, first, j);
+  if (n == 1) return int8_depthwise_element(d, t, first, j);
   Val made = splat(num_i32(b, 0), d->lanes);
   for (int64_t i = 0; i < n; i++)
     made = nest_primitive(b, d->height == 4 ? &primitive_push_byte : &primitive_push_half, made,
-                          element(d, t, first + i, j), NULL);
+                          int8_depthwise_element(d, t, first + i, j), NULL);
   return made;
 }
 
@@ -201,7 +201,7 @@ static Tile tile_args(const Depthwise *d, int pixels, int part) {
   return t;
 }
 
-static NestFn *tile_of(const Depthwise *d, int pixels, int part) {
+static NestFn *int8_depthwise_tile_of(const Depthwise *d, int pixels, int part) {
   Nest *b = d->l->b;
   NestFn *fn = nest_fn(b, nest_text(b, "tile_%d%s", pixels, part < d->lanes ? "_part" : ""), true);
   const Tile t = tile_args(d, pixels, part);
@@ -340,7 +340,7 @@ static void call_channels(const Depthwise *d, const Tiles *tiles, int rest, cons
   }
 }
 
-static Tiles tiles_of(const Depthwise *d) {
+static Tiles int8_depthwise_tiles_of(const Depthwise *d) {
   const int64_t rest = d->k.small.w % d->pixels;
   const int lost = (int)(d->k.s % d->lanes);
   Tiles tiles = {{{NULL}}};
@@ -349,7 +349,7 @@ static Tiles tiles_of(const Depthwise *d) {
   for (int r = 0; r < 2 && !d->finish.quads; r++)
     for (int part = 0; part < 2; part++)
       if ((!r || rest) && (part ? lost > 0 : d->k.s >= d->lanes))
-        tiles.fn[r][part] = tile_of(d, r ? (int)rest : d->pixels, part ? lost : d->lanes);
+        tiles.fn[r][part] = int8_depthwise_tile_of(d, r ? (int)rest : d->pixels, part ? lost : d->lanes);
   return tiles;
 }
 
@@ -377,14 +377,14 @@ bool schedule_int8_depthwise(Lower *l, const Correlation *geometry) {
       l->target->lanes >= FEWEST_LANES && unit >= FEWEST_LANES && k->s % (WORD_BYTES * unit) == 0;
   d.finish = quads ? finish_quads(l, dot, p, k, unit) : finish_begin(l, dot, p, k, unit, false);
   d.lanes = (int)smaller(l->target->lanes, d.finish.unit);
-  d.weight = packed_weights(&d);
+  d.weight = int8_depthwise_packed_weights(&d);
   choose_pixels(&d);
   d.copies_words = !words_lift(dot) || k->large.c % (FEWEST_LANES * WORD_BYTES) == 0;
   d.rows = lower_scratch_of(
       l, "rows", words_lift(dot) && !d.copies_words ? U8 : I8, 3,
       (int64_t[]){(k->small.h - 1) * k->stride[0] + (k->kernel[0] - 1) * k->dilation[0] + 1,
                   (k->small.w - 1) * k->stride[1] + (k->kernel[1] - 1) * k->dilation[1] + 1, k->large.c});
-  const Tiles tiles = tiles_of(&d);
+  const Tiles tiles = int8_depthwise_tiles_of(&d);
   Nest *b = l->b;
   nest_fn(b, b->name, false);
   const LoopKind outer = schedule_outer(l, correlation_macs(geometry));

@@ -40,7 +40,7 @@ bool finish_may(const Lower *l, Dot dot, const Int8Product *p, const Correlation
 }
 
 /* Where a filter's number lies. In quads each vector has every fourth of four vectors of channels. */
-static int64_t place_of(const Finish *finish, const Correlation *k, int64_t filter) {
+static int64_t int8_finish_place_of(const Finish *finish, const Correlation *k, int64_t filter) {
   const int64_t quad = WORD_BYTES * finish->unit, f = filter % k->s;
   return filter / k->s * finish->vectors * finish->unit +
          (finish->quads ? f / quad * quad + f % WORD_BYTES * finish->unit + f % quad / WORD_BYTES : f);
@@ -53,7 +53,8 @@ static Buf *by_filter(Lower *l, const Finish *finish, const Int8Product *p, cons
                       const char *name, OfFilter *of) {
   const int64_t dim[2] = {k->groups * finish->vectors, finish->unit};
   int32_t *values = NEW_ARRAY(l->arena, int32_t, dim[0] * dim[1]);
-  for (int64_t f = 0; f < k->small.c; f++) values[place_of(finish, k, f)] = of(l, finish, p, k, f);
+  for (int64_t f = 0; f < k->small.c; f++)
+    values[int8_finish_place_of(finish, k, f)] = of(l, finish, p, k, f);
   return lower_constants(l, name, I32, 2, dim, values);
 }
 
@@ -93,7 +94,7 @@ static int32_t half_value(const Lower *l, const Finish *finish, const Int8Produc
 static Buf *real_factors(Lower *l, const Finish *finish, const Correlation *k, const Int8Product *p) {
   const int64_t dim[2] = {k->groups * finish->vectors, finish->unit};
   float *values = NEW_ARRAY(l->arena, float, dim[0] * dim[1]);
-  for (int64_t f = 0; f < k->small.c; f++) values[place_of(finish, k, f)] = p->factor[f].real;
+  for (int64_t f = 0; f < k->small.c; f++) values[int8_finish_place_of(finish, k, f)] = p->factor[f].real;
   return lower_constants(l, "rounding_factor", F32, 2, dim, values);
 }
 
@@ -105,8 +106,8 @@ Buf *finish_bias(Lower *l, const Finish *finish, const Int8Product *p, const Cor
   return by_filter(l, finish, p, k, nest_text(l->b, "%s%s", name, suffix), bias_value);
 }
 
-static Finish begin(Lower *l, Dot dot, const Int8Product *p, const Correlation *k, int unit, bool inner,
-                    bool quads) {
+static Finish int8_finish_begin(Lower *l, Dot dot, const Int8Product *p, const Correlation *k, int unit,
+                                bool inner, bool quads) {
   Finish f = {.dot = dot,
               .inner = inner,
               .quads = quads,
@@ -131,13 +132,13 @@ static Finish begin(Lower *l, Dot dot, const Int8Product *p, const Correlation *
 }
 
 Finish finish_begin(Lower *l, Dot dot, const Int8Product *p, const Correlation *k, int unit, bool inner) {
-  return begin(l, dot, p, k, unit, inner, false);
+  return int8_finish_begin(l, dot, p, k, unit, inner, false);
 }
 Finish finish_quads(Lower *l, Dot dot, const Int8Product *p, const Correlation *k, int unit) {
-  return begin(l, dot, p, k, unit, false, true);
+  return int8_finish_begin(l, dot, p, k, unit, false, true);
 }
 
-static Val rounded(Lower *l, const Finish *f, Val sum, const Ix *vector, const Ix *lane) {
+static Val int8_finish_rounded(Lower *l, const Finish *f, Val sum, const Ix *vector, const Ix *lane) {
   Nest *b = l->b;
   const int lanes = sum->type.lanes;
 #define OF(member) nest_load(b, nest_at(b, f->member, *vector, *lane), lanes)
@@ -149,11 +150,11 @@ static Val rounded(Lower *l, const Finish *f, Val sum, const Ix *vector, const I
 }
 
 Val finish_vector(Lower *l, const Finish *f, Val sum, const Ix *vector, const Ix *lane) {
-  return int8_stored(l, f->stored, rounded(l, f, sum, vector, lane));
+  return int8_stored(l, f->stored, int8_finish_rounded(l, f, sum, vector, lane));
 }
 
 Val finish_words(Lower *l, const Finish *f, Val sum, const Ix *vector, const Ix *lane) {
-  Val q = rounded(l, f, sum, vector, lane);
+  Val q = int8_finish_rounded(l, f, sum, vector, lane);
   if (int8_adds_zero(l, f->stored)) q = add(q, int8_stored_zero(l, f->stored));
   if (int8_cuts_above(l, f->stored)) q = vmin(q, int8_highest(l, f->stored));
   return int8_cuts_below(l, f->stored) ? vmax(q, int8_lowest(l, f->stored)) : q;

@@ -31,8 +31,8 @@ typedef struct Product {
 } Product;
 
 /* ---- weights ---- */
-static int32_t weight_word(const Int8Product *p, const Correlation *k, int64_t filter, int64_t tap,
-                           int64_t c) {
+static int32_t int8_product_weight_word(const Int8Product *p, const Correlation *k, int64_t filter,
+                                        int64_t tap, int64_t c) {
   const int64_t taps = k->kernel[0] * k->kernel[1];
   uint32_t word = 0;
   for (int64_t i = 0; i < WORD_BYTES && c + i < k->l; i++)
@@ -50,7 +50,8 @@ Buf *words_weights(Lower *l, const Int8Product *p, const Correlation *k, const F
     const int64_t vector = f / k->s * finish->vectors + f % k->s / unit, lane = f % k->s % unit;
     for (int64_t t = 0; t < taps; t++)
       for (int64_t c = 0; c < group; c++)
-        values[((vector * taps + t) * group + c) * unit + lane] = weight_word(p, k, f, t, c * WORD_BYTES);
+        values[((vector * taps + t) * group + c) * unit + lane] =
+            int8_product_weight_word(p, k, f, t, c * WORD_BYTES);
   }
   return lower_constants(l, nest_text(l->b, "weight_words%s", suffix), I32, 4, dim, values);
 }
@@ -64,10 +65,10 @@ typedef struct TileArgs {
   Ix y, x, vector, out, slot, word; /* first pixel, vector of the members, output channel, halves, word */
 } TileArgs;
 
-static Ix vector_of(const Product *d, const TileArgs *a, int v) {
+static Ix int8_product_vector_of(const Product *d, const TileArgs *a, int v) {
   return a->vector + v * d->lanes / d->finish.unit;
 }
-static Ix lane_of(const Product *d, int v) { return NEST_Z + v * d->lanes % d->finish.unit; }
+static Ix int8_product_lane_of(const Product *d, int v) { return NEST_Z + v * d->lanes % d->finish.unit; }
 
 static Val half_words(const Product *d, int plane, int v, Val bytes) {
   Nest *b = d->l->b;
@@ -75,8 +76,8 @@ static Val half_words(const Product *d, int plane, int v, Val bytes) {
 }
 
 /* One word of all windows: from one plane. */
-static void add_word(const Product *d, const Tile *t, Buf *sum, Buf *in, const Ix *plane, const Ix *word,
-                     const Val *w) {
+static void int8_product_add_word(const Product *d, const Tile *t, Buf *sum, Buf *in, const Ix *plane,
+                                  const Ix *word, const Val *w) {
   Nest *b = d->l->b;
   const int64_t step = d->k.stride[1] * d->words.step;
   NEST_UNROLL(b, p, t->pixels) {
@@ -97,17 +98,17 @@ static void add_bytes(const Product *d, const Tile *t, const TileArgs *a, Buf *s
   NEST_FOR(b, c, words) {
     Val w[8], half[8];
     for (int v = 0; v < t->vectors; v++)
-      w[v] = nest_let(
-          b, nest_text(b, "w%d", v),
-          nest_load(b,
-                    nest_at(b, d->weight, vector_of(d, a, v), *ky, *kx * d->words.group + c, lane_of(d, v)),
-                    d->lanes));
+      w[v] = nest_let(b, nest_text(b, "w%d", v),
+                      nest_load(b,
+                                nest_at(b, d->weight, int8_product_vector_of(d, a, v), *ky,
+                                        *kx * d->words.group + c, int8_product_lane_of(d, v)),
+                                d->lanes));
     for (int plane = 0; plane < d->words.planes; plane++) {
       const bool bytes = d->words.planes == 1;
       if (plane)
         nest_pin(b, in); /* else the words of both are loaded first, into registers that are not there */
       for (int v = 0; v < t->vectors && !bytes; v++) half[v] = half_words(d, plane, v, w[v]);
-      add_word(d, t, sum, in, NEST_IX(plane), &c, bytes ? w : half);
+      int8_product_add_word(d, t, sum, in, NEST_IX(plane), &c, bytes ? w : half);
     }
   }
 }
@@ -129,7 +130,7 @@ static void add_halves(const Product *d, const Tile *t, const TileArgs *a, Buf *
               b, nest_text(b, "w%d", v),
               nest_load(b, nest_at(b, d->halves, a->slot, *ky, *kx * d->words.group + c, odd, v * d->lanes),
                         d->lanes));
-        add_word(d, t, sum, in, &odd, &c, w);
+        int8_product_add_word(d, t, sum, in, &odd, &c, w);
       }
 }
 
@@ -161,8 +162,8 @@ static void add_inner(const Product *d, const Tile *t, const TileArgs *a, Buf *s
   }
 }
 
-static void add_row(const Product *d, const Tile *t, const TileArgs *a, Buf *sum, const Ix *ky, const Ix *kx,
-                    int64_t words) {
+static void int8_product_add_row(const Product *d, const Tile *t, const TileArgs *a, Buf *sum, const Ix *ky,
+                                 const Ix *kx, int64_t words) {
   Nest *b = d->l->b;
   const Correlation *k = &d->k;
   Buf *in = NEST_VIEW(b, "i", d->words.buf, 0, a->y * k->stride[0] + *ky * k->dilation[0] + d->from[0],
@@ -187,13 +188,15 @@ static void first_sums(const Product *d, const Tile *t, const TileArgs *a, Buf *
                                           1));
     if (d->inner) own = nest_let(b, "own", splat(own, d->lanes));
     for (int v = 0; v < t->vectors; v++) {
-      const Val bias = nest_load(b, nest_at(b, d->finish.bias, vector_of(d, a, v), lane_of(d, v)), d->lanes);
+      const Val bias = nest_load(
+          b, nest_at(b, d->finish.bias, int8_product_vector_of(d, a, v), int8_product_lane_of(d, v)),
+          d->lanes);
       nest_store(b, nest_at(b, sum, p, v), d->inner ? wrapped_minus(bias, own) : bias);
     }
   }
 }
 
-static NestFn *tile_of(const Product *d, const Tile *t) {
+static NestFn *int8_product_tile_of(const Product *d, const Tile *t) {
   Nest *b = d->l->b;
   const Correlation *k = &d->k;
   NestFn *fn = nest_fn(
@@ -210,11 +213,13 @@ static NestFn *tile_of(const Product *d, const Tile *t) {
   const bool together = k->groups == 1 && k->dilation[1] == 1; /* the taps of a row lie side by side */
   NEST_FOR(b, ky, k->kernel[0])
     NEST_FOR(b, kx, together ? 1 : k->kernel[1])
-      add_row(d, t, &a, sum, &ky, &kx, together ? k->kernel[1] * d->words.group : d->words.group);
+      int8_product_add_row(d, t, &a, sum, &ky, &kx,
+                           together ? k->kernel[1] * d->words.group : d->words.group);
   for (int v = 0; v < t->vectors; v++)
     NEST_UNROLL(b, p, t->pixels) {
       const Ix y = a.y * d->step[0] + d->first[0], x = (a.x + p) * d->step[1] + d->first[1],
-               f = a.out + v * d->lanes, vector = vector_of(d, &a, v), lane = lane_of(d, v);
+               f = a.out + v * d->lanes, vector = int8_product_vector_of(d, &a, v),
+               lane = int8_product_lane_of(d, v);
       lower_store(d->l, finish_vector(d->l, &d->finish, nest_get(b, nest_at(b, sum, p, v)), &vector, &lane),
                   &y, &x, &f, v == t->vectors - 1 ? t->part : d->lanes, d->lanes);
     }
@@ -235,7 +240,8 @@ static NestFn *split_of(const Product *d, int vectors) {
   NEST_FOR(b, ky, d->k.kernel[0])
     NEST_FOR(b, c, d->k.kernel[1] * d->words.group)
       for (int v = 0; v < vectors; v++) {
-        const Ref at = nest_at(b, d->weight, vector_of(d, &a, v), ky, c, lane_of(d, v));
+        const Ref at =
+            nest_at(b, d->weight, int8_product_vector_of(d, &a, v), ky, c, int8_product_lane_of(d, v));
         const Val w = nest_let(b, nest_text(b, "w%d", v), nest_load(b, at, d->lanes));
         for (int plane = 0; plane < d->words.planes; plane++)
           nest_store(b, nest_at(b, d->halves, a.slot, ky, c, plane, v * d->lanes),
@@ -246,8 +252,8 @@ static NestFn *split_of(const Product *d, int vectors) {
 
 static Strip strip_of(const Product *d, int vectors, int part) {
   Strip strip = {.split = d->halves ? split_of(d, vectors) : NULL};
-  strip.tile[0] = tile_of(d, &(Tile){(int)d->row.pixels, vectors, part});
-  if (d->row.rests) strip.tile[1] = tile_of(d, &(Tile){(int)d->row.rest, vectors, part});
+  strip.tile[0] = int8_product_tile_of(d, &(Tile){(int)d->row.pixels, vectors, part});
+  if (d->row.rests) strip.tile[1] = int8_product_tile_of(d, &(Tile){(int)d->row.rest, vectors, part});
   return strip;
 }
 
@@ -258,8 +264,8 @@ static void split_strip(const Product *d, const Strip *strip, const Ix *slot, co
               *g * d->finish.vectors + *t * (d->vectors * d->lanes / d->finish.unit));
 }
 
-static void call_row(const Product *d, const Strip *strip, const Ix *y, const Ix *slot, const Ix *g,
-                     const Ix *t) {
+static void int8_product_call_row(const Product *d, const Strip *strip, const Ix *y, const Ix *slot,
+                                  const Ix *g, const Ix *t) {
   Nest *b = d->l->b;
   const int64_t width = d->vectors * d->lanes, count[2] = {d->row.count, d->row.rests},
                 pixels[2] = {d->row.pixels, d->row.rest};
@@ -276,7 +282,7 @@ static void call_row(const Product *d, const Strip *strip, const Ix *y, const Ix
 }
 
 /* Row after row, each through all weights. Halves of all of them are there: of one group. */
-static void call_rows(const Product *d, const Strip *whole, const Strip *part) {
+static void int8_product_call_rows(const Product *d, const Strip *whole, const Strip *part) {
   Nest *b = d->l->b;
   const Ix last = NEST_Z + d->strips, first = NEST_Z;
   if (d->strips)
@@ -285,8 +291,8 @@ static void call_rows(const Product *d, const Strip *whole, const Strip *part) {
   NEST_LOOP(b, y, d->outer, 1, NEST_IX(0), 1, NEST_IX(d->k.small.h))
     NEST_FOR(b, g, d->k.groups) {
       if (d->strips)
-        NEST_FOR(b, t, d->strips) call_row(d, whole, &y, &t, &g, &t);
-      if (part->tile[0]) call_row(d, part, &y, &last, &g, &last);
+        NEST_FOR(b, t, d->strips) int8_product_call_row(d, whole, &y, &t, &g, &t);
+      if (part->tile[0]) int8_product_call_row(d, part, &y, &last, &g, &last);
     }
 }
 
@@ -301,11 +307,11 @@ static void call_strips(const Product *d, const Strip *whole, const Strip *part)
         NEST_FOR(b, n, each) {
           const Ix t = slot * each + n;
           split_strip(d, whole, &slot, &g, &t);
-          NEST_FOR(b, y, d->k.small.h) call_row(d, whole, &y, &slot, &g, &t);
+          NEST_FOR(b, y, d->k.small.h) int8_product_call_row(d, whole, &y, &slot, &g, &t);
         }
     if (part->tile[0]) {
       split_strip(d, part, &first, &g, &last);
-      NEST_FOR(b, y, d->k.small.h) call_row(d, part, &y, &first, &g, &last);
+      NEST_FOR(b, y, d->k.small.h) int8_product_call_row(d, part, &y, &first, &g, &last);
     }
   }
 }
@@ -373,7 +379,7 @@ static void product_begin(Product *d, Strip strip[2]) {
 }
 
 static void product_loops(const Product *d, const Strip strip[2]) {
-  (d->rows_first ? call_rows : call_strips)(d, &strip[0], &strip[1]);
+  (d->rows_first ? int8_product_call_rows : call_strips)(d, &strip[0], &strip[1]);
 }
 
 static void product_about(const Product *d, const char *phases) {
@@ -389,7 +395,7 @@ static void product_about(const Product *d, const char *phases) {
                              : "order: some channels after the other, each over the whole picture");
 }
 
-static bool possible(const Lower *l, const Correlation *k) {
+static bool int8_product_possible(const Lower *l, const Correlation *k) {
   if (int8_is_wide(l->node)) return false; /* of 16 bits: plain loops */
   if (l->target->dot == DOT_NONE || l->b->lead || l->rows || l->kernel->batch || l->images > 1) return false;
   return l->in[0]->rank == 3 && l->out->rank == 3 && !correlation_near_limits(k);
@@ -419,7 +425,7 @@ static bool schedule_product(Lower *l) {
   Int8Product own;
   Product d = {.l = l, .p = l->node->detail, .k = int8_geometry(l->node), .phase = "", .step = {1, 1}};
   Correlation *k = &d.k;
-  if (!possible(l, k) || !finish_may(l, words_kind(l), d.p, k)) return false;
+  if (!int8_product_possible(l, k) || !finish_may(l, words_kind(l), d.p, k)) return false;
   if (k->groups > 1 && k->l == 1 && k->s == 1) return schedule_int8_depthwise(l, k);
   if (schedule_int8_winograd(l, k) || schedule_int8_strassen(l, k)) return true;
   if (words_see_windows(l, k)) {
@@ -452,7 +458,8 @@ typedef struct Phases {
   int n;
 } Phases;
 
-static const int8_t *taps_of(const Phases *t, const Int8Product *p, Arena *arena, const Axis axis[2]) {
+static const int8_t *int8_product_taps_of(const Phases *t, const Int8Product *p, Arena *arena,
+                                          const Axis axis[2]) {
   const Correlation *k = &t->k;
   const int64_t filters = k->large.c * k->s;
   int8_t *weight = NEW_ARRAY(arena, int8_t, filters *axis[0].taps *axis[1].taps), *at = weight;
@@ -474,7 +481,7 @@ static bool add_phase(Phases *t, Lower *l, int64_t ry, int64_t rx) {
   if (!axis[0].taps || !axis[1].taps) return false;
   Product *d = &t->product[t->n];
   t->own[t->n] = *p;
-  t->own[t->n].weight = taps_of(t, p, l->arena, axis);
+  t->own[t->n].weight = int8_product_taps_of(t, p, l->arena, axis);
   *d = (Product){.l = l,
                  .p = &t->own[t->n],
                  .phase = t->n ? nest_text(l->b, "_%d", t->n) : "",
@@ -517,7 +524,7 @@ static Words words_of(Phases *t, Lower *l) {
 }
 
 /* Phases write parts of the output: that together they write all of it is not seen by the proof. */
-static void fill(Lower *l) {
+static void int8_product_fill(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
   const int lanes = l->target->lanes;
@@ -535,7 +542,7 @@ static bool schedule_transposed(Lower *l) {
   Phases *t = NEW(l->arena, Phases);
   t->k = int8_transposed_geometry(l->node);
   const int64_t sy = t->k.stride[0], sx = t->k.stride[1];
-  if (!possible(l, &t->k) || (t->k.groups > 1 && t->k.l == 1) || sy > DIRECT_PHASES ||
+  if (!int8_product_possible(l, &t->k) || (t->k.groups > 1 && t->k.l == 1) || sy > DIRECT_PHASES ||
       sx > DIRECT_PHASES / sy)
     return false;
   for (int64_t r = 0; r < sy * sx; r++)
@@ -554,7 +561,7 @@ static bool schedule_transposed(Lower *l) {
   }
   nest_fn(l->b, l->b->name, false);
   words_fill(l, &words, t->product[0].outer);
-  fill(l);
+  int8_product_fill(l);
   for (int n = 0; n < t->n; n++) product_loops(&t->product[n], strip[n]);
   product_about(&t->product[0], nest_text(l->b, "%d phases in ", t->n));
   return true;

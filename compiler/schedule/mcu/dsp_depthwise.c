@@ -98,7 +98,7 @@ static Cycles dsp_depthwise_cycles(const Lower *l, const Target *target, const C
 
 /* ---- constants ---- */
 /* Two words of halves, (w0 w1) and (w1 w2), or a word whose bytes 0 and 2, and 1 and 3, are these. */
-static int32_t *put_row(int32_t *to, const int32_t w[TAPS], bool bytes) {
+static int32_t *dsp_depthwise_put_row(int32_t *to, const int32_t w[TAPS], bool bytes) {
   enum { BYTE = 256 };
   const int32_t first = int8_halves(w[0], w[1]), second = int8_halves(w[1], w[2]);
   if (!bytes) {
@@ -127,7 +127,7 @@ static void make_constants(Lower *l, Depthwise *d) {
       int32_t w[TAPS];
       for (int x = 0; x < TAPS; x++)
         w[x] = factor * p->weight[c * TAPS * TAPS + (d->exchanged ? x * TAPS + y : y * TAPS + x)];
-      to = put_row(to, w, d->small);
+      to = dsp_depthwise_put_row(to, w, d->small);
     }
   }
   d->weight = lower_constants(l, d->small ? "bytes" : "halves", I32, 2, (int64_t[]){channels, words}, weight);

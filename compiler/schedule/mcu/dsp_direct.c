@@ -74,7 +74,7 @@ static bool is_pointwise(const Correlation *k) {
   return k->kernel[0] * k->kernel[1] == 1 && k->large.h == k->small.h && k->large.w == k->small.w;
 }
 
-static void join_rows(Extent *e) {
+static void dsp_direct_join_rows(Extent *e) {
   e->w *= e->h;
   e->h = 1;
 }
@@ -89,14 +89,14 @@ static Direct direct_of(const Node *node) {
   d.words = d.runs * d.run / 2;
   d.blocks = ceil_divide(k.small.c, FILTERS);
   if (d.pointwise) {
-    join_rows(&d.k.large);
-    join_rows(&d.k.small);
+    dsp_direct_join_rows(&d.k.large);
+    dsp_direct_join_rows(&d.k.small);
   }
   return d;
 }
 
 /* The array has no gaps. */
-static bool whole(const Buf *buf) {
+static bool dsp_direct_whole(const Buf *buf) {
   for (int i = buf->leads; i < buf->rank; i++)
     if (buf->room[i] != buf->dim[i]) return false;
   return true;
@@ -115,9 +115,11 @@ static const char *dsp_direct_form_refused(const Lower *l, bool small) {
   const char *transposed = l->node->op == &op_int8_transposed ? transposed_refused(l->node) : NULL;
   if (transposed) return transposed;
   if (d.words > MOST_WORDS) return "the window is too large";
-  if (d.by_rows && (d.run > ODD_RUN || k->dilation[1] != 1 || d.run > k->large.w * k->l || !whole(l->in[0])))
+  if (d.by_rows &&
+      (d.run > ODD_RUN || k->dilation[1] != 1 || d.run > k->large.w * k->l || !dsp_direct_whole(l->in[0])))
     return "the channels are no multiple of 4, and rows of the window cannot be read as they lie";
-  if (d.pointwise && !(whole(l->in[0]) && whole(l->out))) return "pixels do not lie side by side";
+  if (d.pointwise && !(dsp_direct_whole(l->in[0]) && dsp_direct_whole(l->out)))
+    return "pixels do not lie side by side";
   const DspFilter *filter = dsp_filters(l);
   if (!lower_assumes(l, pairs_fit(filter, k->small.c)))
     return "a sum can exceed 2^23, and two filters do not fit into one sum";
@@ -125,7 +127,7 @@ static const char *dsp_direct_form_refused(const Lower *l, bool small) {
   return NULL;
 }
 
-static Cycles cycles_of(const Lower *l, const Direct *d) {
+static Cycles dsp_direct_cycles_of(const Lower *l, const Direct *d) {
   const double height = (double)d->k.small.h, pairs = height * (double)(d->k.small.w / 2),
                singles = height * (double)(d->k.small.w % 2), pixels = 2 * pairs + singles,
                words = (double)d->words, phases = (double)(d->phases[0] * d->phases[1]),
@@ -159,12 +161,12 @@ static void choose_together(const Lower *l, Direct *d) {
   const bool waits = l->cycles->line > 0 && l->node->op != &op_int8_transposed;
   const int64_t pairs = d->k.small.w / 2, pair = 8 * d->words, most = waits ? MOST_COPIED / pair - 1 : 1;
   const double near = 1.02;
-  double best = cycles_of(l, d).total;
+  double best = dsp_direct_cycles_of(l, d).total;
   Direct tried = *d;
   for (int pass = 0; pass < 2; pass++)
     for (int64_t n = 1; n <= pairs && n <= most; n++) {
       tried.together = n;
-      const double cycles = pairs % n ? INFINITY : cycles_of(l, &tried).total;
+      const double cycles = pairs % n ? INFINITY : dsp_direct_cycles_of(l, &tried).total;
       if (pass == 0 && cycles < best) best = cycles;
       if (pass == 0 || cycles > near * best) continue;
       d->together = n;
@@ -178,12 +180,12 @@ static Cycles dsp_direct_cycles(const Lower *l, const Target *target, const Choi
   Direct d = direct_of(l->node);
   d.small = small;
   choose_together(l, &d);
-  return cycles_of(l, &d);
+  return dsp_direct_cycles_of(l, &d);
 }
 
 /* ---- constants ---- */
 /* Of run `row` element r: its place in a filter's weights, [c][ky][kx]; -1: behind the row. */
-static int64_t place_of(const Direct *d, int64_t row, int64_t r) {
+static int64_t dsp_direct_place_of(const Direct *d, int64_t row, int64_t r) {
   const Correlation *k = &d->k;
   const int64_t taps = k->kernel[0] * k->kernel[1];
   if (!d->by_rows) return r < k->l ? r * taps + row : -1;
@@ -198,9 +200,9 @@ typedef struct PhaseWeights {
   int64_t phase;
 } PhaseWeights;
 
-static int32_t weight_at(const PhaseWeights *of, int64_t filter, int64_t row, int64_t r) {
+static int32_t dsp_direct_weight_at(const PhaseWeights *of, int64_t filter, int64_t row, int64_t r) {
   const Direct *d = of->d;
-  const int64_t place = place_of(d, row, r), phases = d->phases[0] * d->phases[1],
+  const int64_t place = dsp_direct_place_of(d, row, r), phases = d->phases[0] * d->phases[1],
                 terms = d->k.l * d->k.kernel[0] * d->k.kernel[1];
   return filter < d->k.small.c && place >= 0 && !d->filter[filter].constant
              ? of->p->weight[(filter * terms + place) * phases + of->phase]
@@ -211,12 +213,13 @@ static int32_t weight_at(const PhaseWeights *of, int64_t filter, int64_t row, in
 static int32_t packed_word(const PhaseWeights *of, int64_t f, int64_t word) {
   const int64_t run = of->d->run, element = word * 2, row = element / run,
                 r = element % run / 4 * 4 + word % 2;
-  const int32_t low = 256 * weight_at(of, f + 1, row, r) + weight_at(of, f, row, r),
-                high = 256 * weight_at(of, f + 1, row, r + 2) + weight_at(of, f, row, r + 2);
+  const int32_t low = 256 * dsp_direct_weight_at(of, f + 1, row, r) + dsp_direct_weight_at(of, f, row, r),
+                high = 256 * dsp_direct_weight_at(of, f + 1, row, r + 2) +
+                       dsp_direct_weight_at(of, f, row, r + 2);
   return int8_halves(low, high);
 }
 
-static Buf *packed_weights(Lower *l, const Direct *d) {
+static Buf *dsp_direct_packed_weights(Lower *l, const Direct *d) {
   const int64_t phases = d->phases[0] * d->phases[1];
   int32_t *weight = NEW_ARRAY(l->arena, int32_t, phases * d->blocks * d->words * 2), *to = weight;
   PhaseWeights of = {.d = d, .p = l->node->detail};
@@ -227,7 +230,7 @@ static Buf *packed_weights(Lower *l, const Direct *d) {
   return lower_constants(l, "halves", I32, 3, (int64_t[]){phases * d->blocks, d->words, 2}, weight);
 }
 
-static void make_constants(Lower *l, Direct *d) {
+static void dsp_direct_make_constants(Lower *l, Direct *d) {
   const Int8Product *p = l->node->detail;
   const int64_t padded = d->blocks * FILTERS, filters = d->k.small.c;
   int32_t *start = NEW_ARRAY(l->arena, int32_t, padded);
@@ -238,7 +241,7 @@ static void make_constants(Lower *l, Direct *d) {
     if (f % 2) start[f] = (int32_t)(256 * (uint32_t)start[f] + (uint32_t)start[f - 1]);
   }
   if (filters % 2) start[filters] = start[filters - 1]; /* nobody's sum, mixed with that */
-  d->weight = packed_weights(l, d);
+  d->weight = dsp_direct_packed_weights(l, d);
   d->start = lower_constants(l, "start", I32, 1, &padded, start);
   d->finish = dsp_finish(l, filters, d->filter, true);
 }
@@ -297,7 +300,8 @@ static void gather_taps(Lower *l, const Direct *d, const Tile *tile, int p) {
 }
 
 /* Element r of a row of the window, which begins at `left` of the input's row; 0 where it lies outside. */
-static Val row_element(Lower *l, const Direct *d, const Ix *iy, const Ix *left, int64_t r, Cond inside) {
+static Val dsp_direct_row_element(Lower *l, const Direct *d, const Ix *iy, const Ix *left, int64_t r,
+                                  Cond inside) {
   Nest *b = l->b;
   const int64_t width = d->k.large.w * d->k.l;
   if (r >= d->k.kernel[1] * d->k.l) return num_i32(b, 0);
@@ -324,8 +328,9 @@ static void gather_rows(Lower *l, const Direct *d, const Tile *tile, int p) {
         for (int odd = 0; odd < 2; odd++) {
           const Ix word = ky * (d->run / 2) + r / 2 + odd;
           put_word(l, tile, p, &word,
-                   nest_primitive(b, &primitive_low_halves, row_element(l, d, &iy, &left, r + odd, inside),
-                                  row_element(l, d, &iy, &left, r + odd + 2, inside), NULL));
+                   nest_primitive(b, &primitive_low_halves,
+                                  dsp_direct_row_element(l, d, &iy, &left, r + odd, inside),
+                                  dsp_direct_row_element(l, d, &iy, &left, r + odd + 2, inside), NULL));
         }
   }
 }
@@ -335,7 +340,8 @@ typedef struct Sums {
   Buf *own, *mix; /* [pixels][2] */
 } Sums;
 
-static Val weight_word(Lower *l, const Direct *d, const Tile *tile, const Ix *block, const Ix *word, int i) {
+static Val dsp_direct_weight_word(Lower *l, const Direct *d, const Tile *tile, const Ix *block,
+                                  const Ix *word, int i) {
   Nest *b = l->b;
   return nest_let(
       b, nest_text(b, "w%d", i),
@@ -350,7 +356,7 @@ static Val window_word(Lower *l, const Tile *tile, const Ix *word, int p, int na
 }
 
 /* With a word of two filters, then with its low byte. */
-static void multiply(Lower *l, const Tile *tile, const Sums *sums, int i, Val w, const Val *x) {
+static void dsp_direct_multiply(Lower *l, const Tile *tile, const Sums *sums, int i, Val w, const Val *x) {
   Nest *b = l->b;
   for (int own = 0; own < 2; own++) {
     if (own) w = nest_let(b, nest_text(b, "v%d", i), nest_primitive(b, &primitive_even_bytes, w, NULL, NULL));
@@ -362,12 +368,12 @@ static void multiply(Lower *l, const Tile *tile, const Sums *sums, int i, Val w,
 }
 
 /* A word of one pixel or of two. */
-static void add_word(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block,
-                     const Ix *word) {
+static void dsp_direct_add_word(Lower *l, const Direct *d, const Tile *tile, const Sums *sums,
+                                const Ix *block, const Ix *word) {
   Val x[2], w[2];
   for (int p = 0; p < tile->pixels; p++) x[p] = window_word(l, tile, word, p, p);
-  for (int i = 0; i < 2; i++) w[i] = weight_word(l, d, tile, block, word, i);
-  for (int i = 0; i < 2; i++) multiply(l, tile, sums, i, w[i], x);
+  for (int i = 0; i < 2; i++) w[i] = dsp_direct_weight_word(l, d, tile, block, word, i);
+  for (int i = 0; i < 2; i++) dsp_direct_multiply(l, tile, sums, i, w[i], x);
 }
 
 /* Two words of one pixel. */
@@ -377,14 +383,14 @@ static void add_two_words(Lower *l, const Direct *d, const Tile *tile, const Sum
   Val x[2], w[2];
   for (int u = 0; u < 2; u++) x[u] = window_word(l, tile, &at[u], 0, u);
   for (int u = 0; u < 2; u++) {
-    for (int i = 0; i < 2; i++) w[i] = weight_word(l, d, tile, block, &at[u], i);
-    for (int i = 0; i < 2; i++) multiply(l, tile, sums, i, w[i], &x[u]);
+    for (int i = 0; i < 2; i++) w[i] = dsp_direct_weight_word(l, d, tile, block, &at[u], i);
+    for (int i = 0; i < 2; i++) dsp_direct_multiply(l, tile, sums, i, w[i], &x[u]);
   }
 }
 
 /* What is stored for pixel p and filter i of the block. */
-static Val finished(Lower *l, const Direct *d, const Sums *sums, const Ix *block, int i, int p,
-                    const DspSteps *steps) {
+static Val dsp_direct_finished(Lower *l, const Direct *d, const Sums *sums, const Ix *block, int i, int p,
+                               const DspSteps *steps) {
   enum { WHOLE = 8 };
   Nest *b = l->b;
   const Ix f = *block * FILTERS + i;
@@ -406,7 +412,7 @@ static void store_filter(Lower *l, const Direct *d, const Tile *tile, const Sums
   for (int p = 0; p < tile->pixels; p++) {
     const Ix y = *tile->y * d->phases[0] + tile->block->phase[0],
              x = (*tile->x + p) * d->phases[1] + tile->block->phase[1];
-    lower_store(l, finished(l, d, sums, block, i, p, &steps), &y, &x, &f, 1, 1);
+    lower_store(l, dsp_direct_finished(l, d, sums, block, i, p, &steps), &y, &x, &f, 1, 1);
   }
 }
 
@@ -417,7 +423,8 @@ static void load_shifts(Lower *l, const Direct *d, const Ix *block, int from, in
 }
 
 /* The last block may have fewer filters than the others, whose code serves it, too: it is long. */
-static void store_sums(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block) {
+static void dsp_direct_store_sums(Lower *l, const Direct *d, const Tile *tile, const Sums *sums,
+                                  const Ix *block) {
   Nest *b = l->b;
   const int64_t filters = d->k.small.c, rest = filters % FILTERS;
   const int always = rest ? (int)rest : FILTERS, most = (int)smaller(filters, FILTERS);
@@ -453,13 +460,13 @@ static void block_nest(Lower *l, const Direct *d, const Tile *tile) {
   NEST_FOR(b, k, most / words)
     for (int u = 0; u < words; u += step) {
       const Ix word = k * words + u;
-      (step == 2 ? add_two_words : add_word)(l, d, tile, &sums, weights, &word);
+      (step == 2 ? add_two_words : dsp_direct_add_word)(l, d, tile, &sums, weights, &word);
     }
   for (int64_t u = 0; u < rest; u++) {
     const Ix none = {0}, word = none + most + u;
-    add_word(l, d, tile, &sums, weights, &word);
+    dsp_direct_add_word(l, d, tile, &sums, weights, &word);
   }
-  store_sums(l, d, tile, &sums, block);
+  dsp_direct_store_sums(l, d, tile, &sums, block);
 }
 
 /* Tiles that lie side by side, from pixel x on. */
@@ -527,7 +534,7 @@ static bool dsp_direct_build(Lower *l) {
   Direct d = direct_of(l->node);
   Nest *b = l->b;
   d.small = l->choice.small;
-  make_constants(l, &d);
+  dsp_direct_make_constants(l, &d);
   choose_together(l, &d);
   if (d.pointwise) {
     pixels_side_by_side(l->in[0]);

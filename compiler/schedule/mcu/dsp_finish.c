@@ -96,7 +96,7 @@ bool dsp_finish_shrinks(const Lower *l, int64_t filters, const DspFilter *filter
   return may_be_quick(l, filters, filter) && !one_factor(l, filters, filter);
 }
 
-static int32_t shift_of(const Int8Product *p, int64_t filter) {
+static int32_t dsp_finish_shift_of(const Int8Product *p, int64_t filter) {
   return p->rounding == ROUNDING_SINGLE ? -p->factor[filter].e - 1 : -p->factor[filter].e;
 }
 
@@ -105,7 +105,7 @@ static DspFinish small_finish(Lower *l, const Int8Product *p, int64_t filters) {
   int8_t *shift = NEW_ARRAY(l->arena, int8_t, filters);
   for (int64_t f = 0; f < filters; f++) {
     factor[f] = p->factor[f].m;
-    shift[f] = (int8_t)shift_of(p, f);
+    shift[f] = (int8_t)dsp_finish_shift_of(p, f);
   }
   return (DspFinish){.rounding = p->rounding,
                      .stored = p->stored,
@@ -123,7 +123,8 @@ static DspFinish quick_finish(Lower *l, const Int8Product *p, int64_t filters, c
   const int64_t rows = paired ? (count + 1) / 2 : count, columns = paired ? PAIR : STEPS;
   int32_t *steps = NEW_ARRAY(l->arena, int32_t, rows *columns);
   for (int64_t f = 0; f < count; f++) {
-    const int32_t shift = filter[f].constant ? 1 : (int32_t)smaller(larger(shift_of(p, f), 1), MOST_SHIFT);
+    const int32_t shift =
+        filter[f].constant ? 1 : (int32_t)smaller(larger(dsp_finish_shift_of(p, f), 1), MOST_SHIFT);
     steps[step_place(paired, f, FACTOR)] = filter[f].constant ? 0 : p->factor[f].m;
     steps[step_place(paired, f, PLUS)] =
         filter[f].constant ? 2 * filter[f].value

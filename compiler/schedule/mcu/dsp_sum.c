@@ -52,7 +52,7 @@ static Cycles dsp_sum_cycles(const Lower *l, const Target *target, const Choice 
 static Val i32(Nest *b, int64_t value) { return num_i32(b, (int32_t)value); }
 
 /* x * 2^bits, operand k less its zero, times its factor m / 2^(31+s). */
-static Val scaled(Lower *l, Rounding rounding, Val x, int bits, Multiplier factor, int k) {
+static Val dsp_sum_scaled(Lower *l, Rounding rounding, Val x, int bits, Multiplier factor, int k) {
   Nest *b = l->b;
   const int s = (int)smaller(larger(-factor.e, 0), MOST_SHIFT);
   if (rounding == ROUNDING_SINGLE) {
@@ -68,7 +68,7 @@ static Val scaled(Lower *l, Rounding rounding, Val x, int bits, Multiplier facto
            : nest_primitive(b, &primitive_high_product_rounded, wide, m, NULL);
 }
 
-static Val finished(Lower *l, const Int8Combine *p, Val sum) {
+static Val dsp_sum_finished(Lower *l, const Int8Combine *p, Val sum) {
   Nest *b = l->b;
   const Multiplier factor = p->addition.out;
   const bool single = p->rounding == ROUNDING_SINGLE;
@@ -82,16 +82,16 @@ static Val finished(Lower *l, const Int8Combine *p, Val sum) {
   return dsp_shifted_away(b, sum, add(sum, sum), m, plus, by);
 }
 
-static void element(Lower *l, const Ix *y, const Ix *x, const Ix *c) {
+static void dsp_sum_element(Lower *l, const Ix *y, const Ix *x, const Ix *c) {
   const Int8Combine *p = l->node->detail;
   const Addition *a = &p->addition;
   Val sum = NULL;
   for (int k = 0; k < a->count; k++) {
     const Val q = sub(int8_load(l, l->in[k], y, x, c), int8_zero(l, k)),
-              part = scaled(l, p->rounding, q, a->bits, a->addend[k].factor, k);
+              part = dsp_sum_scaled(l, p->rounding, q, a->bits, a->addend[k].factor, k);
     sum = !sum ? part : a->addend[k].minus ? sub(sum, part) : add(sum, part);
   }
-  lower_store(l, convert(dsp_cut(l, finished(l, p, sum), p->stored), I8), y, x, c, 1, 1);
+  lower_store(l, convert(dsp_cut(l, dsp_sum_finished(l, p, sum), p->stored), I8), y, x, c, 1, 1);
 }
 
 static bool dsp_sum_build(Lower *l) {
@@ -108,7 +108,7 @@ static bool dsp_sum_build(Lower *l) {
       NEST_FOR(b, group, e.c / step)
         for (int64_t i = 0; i < step; i++) {
           const Ix c = group * step + i;
-          element(l, &y, &x, &c);
+          dsp_sum_element(l, &y, &x, &c);
         }
   return true;
 }

@@ -35,7 +35,7 @@ static Winograd8 winograd_of_layer(const Node *node, int m) {
   return d;
 }
 
-static bool sums_fit(const DspFilter *filter, int64_t filters, int m) {
+static bool dsp_winograd_sums_fit(const DspFilter *filter, int64_t filters, int m) {
   const int64_t most = (INT64_C(1) << (m == 4 ? 25 : 29)) - 1;
   for (int64_t f = 0; f < filters; f++)
     if (filter[f].lo < -most || filter[f].hi > most) return false;
@@ -57,7 +57,7 @@ static const char *dsp_winograd_refused(const Lower *l, const Choice *choice) {
   if (k->large.h != k->small.h || k->large.w != k->small.w || k->large.h % m || k->large.w % (m * d.tiles))
     return "the map is not made of whole tiles";
   const DspFilter *filter = dsp_filters(l);
-  if (lower_assumes(l, sums_fit(filter, k->s, m))) return NULL;
+  if (lower_assumes(l, dsp_winograd_sums_fit(filter, k->s, m))) return NULL;
   return m == 4 ? "a sum can exceed 2^25" : "a sum can exceed 2^29";
 }
 
@@ -99,13 +99,14 @@ static int32_t point_weight(const Winograd8 *d, const Int8Product *p, int64_t f,
   return d->filter[f].constant ? 0 : sum;
 }
 
-static void make_constants(Lower *l, Winograd8 *d) {
+static void dsp_winograd_make_constants(Lower *l, Winograd8 *d) {
   const Int8Product *p = l->node->detail;
   const int64_t filters = d->k.s, blocks = filters / d->filters;
   int32_t *weight = NEW_ARRAY(l->arena, int32_t, filters * d->points * d->words), *to = weight,
           *start = NEW_ARRAY(l->arena, int32_t, filters);
   d->filter = dsp_filters(l);
-  lower_needs(l, sums_fit(d->filter, filters, d->m), d->m == 4 ? "sums below 2^25" : "sums below 2^29");
+  lower_needs(l, dsp_winograd_sums_fit(d->filter, filters, d->m),
+              d->m == 4 ? "sums below 2^25" : "sums below 2^29");
   d->finish = dsp_finish(l, filters, d->filter, false);
   d->finish.doubled = d->finish.quick && p->rounding == ROUNDING_DOUBLE;
   for (int64_t block = 0; block < blocks; block++)
@@ -123,7 +124,7 @@ static void make_constants(Lower *l, Winograd8 *d) {
 }
 
 /* ---- the input ---- */
-static void split(Nest *b, int m, Val v[], const Val d[]) {
+static void dsp_winograd_split(Nest *b, int m, Val v[], const Val d[]) {
   if (m == 4) {
     winograd_split_halves(b, v, d);
     return;
@@ -135,7 +136,8 @@ static void split(Nest *b, int m, Val v[], const Val d[]) {
 }
 
 /* Column x of four channels: the rows of a tile, two channels a word. */
-static void split_column(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *ix, const Ix *c, const Ix *x) {
+static void dsp_winograd_split_column(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *ix, const Ix *c,
+                                      const Ix *x) {
   Nest *b = l->b;
   const int32_t zero = l->node->in[0]->quant->zero;
   const Val less_zero = lower_number(l, "less_zero", int8_halves(-zero, -zero)),
@@ -153,7 +155,7 @@ static void split_column(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *i
       in[i] = nest_let(
           b, nest_text(b, "d%d", i),
           nest_primitive(b, odd ? &primitive_add_odd8 : &primitive_add_even8, less_zero, bytes[i], NULL));
-    split(b, d->m, v, in);
+    dsp_winograd_split(b, d->m, v, in);
     for (int i = 0; i < d->side; i++) nest_store(b, nest_at(b, d->column, odd, i, *x), v[i]);
   }
 }
@@ -163,7 +165,7 @@ static void input_nest(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *tx)
   NEST_FOR(b, c, d->k.l / 4) {
     NEST_FOR(b, x, d->m * d->tiles + 2) {
       const Ix ix = *tx * (d->m * d->tiles) + x - 1;
-      NEST_IF(b, nest_within(b, ix, 0, d->k.large.w)) split_column(l, d, ty, &ix, &c, &x);
+      NEST_IF(b, nest_within(b, ix, 0, d->k.large.w)) dsp_winograd_split_column(l, d, ty, &ix, &c, &x);
       NEST_ELSE(b)
         for (int odd = 0; odd < 2; odd++)
           for (int i = 0; i < d->side; i++) nest_store(b, nest_at(b, d->column, odd, i, x), num_i32(b, 0));
@@ -175,7 +177,7 @@ static void input_nest(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *tx)
           for (int j = 0; j < d->side; j++)
             in[j] = nest_let(b, nest_text(b, "d%d", j),
                              nest_load(b, nest_at(b, d->column, odd, i, t * d->m + j), 1));
-          split(b, d->m, v, in);
+          dsp_winograd_split(b, d->m, v, in);
           for (int j = 0; j < d->side; j++)
             nest_store(b, nest_at(b, d->input, i * d->side + j, c * 2 + odd, t), v[j]);
         }
@@ -183,27 +185,28 @@ static void input_nest(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *tx)
 }
 
 /* ---- products ---- */
-static Val named(Lower *l, Buf *of, const char *name, const Ix *at, int n) {
+static Val dsp_winograd_named(Lower *l, Buf *of, const char *name, const Ix *at, int n) {
   Nest *b = l->b;
   return nest_let(b, nest_text(b, "%s%d", name, n), nest_load(b, nest_ref(b, of, of->rank, at), 1));
 }
 
 /* Two numbers of one side by four of the other: the filters are two, or the tiles. */
-static void multiply(Lower *l, const Winograd8 *d, Buf *sums, const Ix *block, const Ix *point,
-                     const Ix *word) {
+static void dsp_winograd_multiply(Lower *l, const Winograd8 *d, Buf *sums, const Ix *block, const Ix *point,
+                                  const Ix *word) {
   Nest *b = l->b;
   const bool few_filters = d->filters == 2;
   Val two[2], four[2];
   for (int i = 0; i < 2; i++) {
     const Ix none = {0}, w[4] = {*block, *point, *word, none + i}, v[3] = {*point, *word, none + i};
-    two[i] = few_filters ? named(l, d->weight, "w", w, i) : named(l, d->input, "v", v, i);
+    two[i] = few_filters ? dsp_winograd_named(l, d->weight, "w", w, i)
+                         : dsp_winograd_named(l, d->input, "v", v, i);
   }
   for (int half = 0; half < 2; half++) {
     for (int i = 0; i < 2; i++) {
       const Ix none = {0}, w[4] = {*block, *point, *word, none + 2 * half + i},
                v[3] = {*point, *word, none + 2 * half + i};
-      four[i] =
-          few_filters ? named(l, d->input, "v", v, 2 * half + i) : named(l, d->weight, "w", w, 2 * half + i);
+      four[i] = few_filters ? dsp_winograd_named(l, d->input, "v", v, 2 * half + i)
+                            : dsp_winograd_named(l, d->weight, "w", w, 2 * half + i);
     }
     for (int i = 0; i < 2; i++)
       for (int j = 0; j < 2; j++) {
@@ -225,7 +228,7 @@ static void point_nest(Lower *l, const Winograd8 *d, const Ix *block, const Ix *
   NEST_FOR(b, k, d->words / WORDS)
     for (int u = 0; u < WORDS; u++) {
       const Ix word = k * WORDS + u;
-      multiply(l, d, sums, block, point, &word);
+      dsp_winograd_multiply(l, d, sums, block, point, &word);
     }
   for (int f = 0; f < d->filters; f++)
     for (int t = 0; t < d->tiles; t++)
@@ -234,7 +237,7 @@ static void point_nest(Lower *l, const Winograd8 *d, const Ix *block, const Ix *
 
 /* ---- the output ---- */
 /* y = A'm. */
-static void join(Nest *b, int outputs, Val y[], const Val m[]) {
+static void dsp_winograd_join(Nest *b, int outputs, Val y[], const Val m[]) {
   if (outputs == 4) {
     winograd_join_words(b, y, m);
     return;
@@ -244,7 +247,7 @@ static void join(Nest *b, int outputs, Val y[], const Val m[]) {
 }
 
 /* What is a sum, or twice that, of what join gives. */
-static Val sum_of(Lower *l, const Winograd8 *d, Val y) {
+static Val dsp_winograd_sum_of(Lower *l, const Winograd8 *d, Val y) {
   const int most = d->m == 4 ? 6 : 2;
   return nest_primitive(l->b, d->m == 4 ? &primitive_part576 : &primitive_shift_right, y,
                         num_i32(l->b, d->finish.doubled ? most - 1 : most), NULL);
@@ -258,16 +261,16 @@ static void output_nest(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *tx
     Val m[MOST_SIDE], y[MOST_M];
     for (int j = 0; j < d->side; j++)
       m[j] = nest_let(b, nest_text(b, "m%d", j), nest_load(b, nest_at(b, d->sum, d->side * i + j, *e), 1));
-    join(b, d->m, y, m);
+    dsp_winograd_join(b, d->m, y, m);
     for (int j = 0; j < d->m; j++) nest_store(b, nest_at(b, half, i, j), y[j]);
   }
   for (int j = 0; j < d->m; j++) {
     Val m[MOST_SIDE], y[MOST_M];
     for (int i = 0; i < d->side; i++) m[i] = nest_get(b, nest_at(b, half, i, j));
-    join(b, d->m, y, m);
+    dsp_winograd_join(b, d->m, y, m);
     for (int i = 0; i < d->m; i++) {
       const Ix oy = *ty * d->m + i, ox = *tx * (d->m * d->tiles) + *t * d->m + j;
-      lower_store(l, dsp_finished(l, &d->finish, sum_of(l, d, y[i]), f), &oy, &ox, f, 1, 1);
+      lower_store(l, dsp_finished(l, &d->finish, dsp_winograd_sum_of(l, d, y[i]), f), &oy, &ox, f, 1, 1);
     }
   }
 }
@@ -288,7 +291,7 @@ static void tiles_nest(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *tx)
 static bool dsp_winograd_build(Lower *l) {
   Winograd8 d = winograd_of_layer(l->node, l->choice.m);
   Nest *b = l->b;
-  make_constants(l, &d);
+  dsp_winograd_make_constants(l, &d);
   d.input = lower_scratch_of(l, "split", I32, 3, (int64_t[]){d.points, d.words, d.tiles});
   lower_about(l, "8 bits, Winograd F(%dx%d,3x3) in whole numbers, rounding %s%s", d.m, d.m,
               rounding_name(d.finish.rounding),

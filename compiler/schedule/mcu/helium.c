@@ -101,7 +101,7 @@ static Cycles helium_product_cycles(const Lower *l, const Target *target, const 
 }
 
 /* ---- weights ---- */
-static Buf *packed_weights(Lower *l, const Across *d) {
+static Buf *helium_packed_weights(Lower *l, const Across *d) {
   const Int8Product *p = l->node->detail;
   const Correlation *k = &d->k;
   const int64_t taps = k->kernel[0] * k->kernel[1], blocks = d->finish.vectors * LANES_OF_SUMS / d->filters,
@@ -133,7 +133,7 @@ static Ref window_at(Lower *l, const Across *d, Buf *window, int p, const Ix *at
 }
 
 /* What stands for 0, so many times. */
-static void put_zeros(Lower *l, const Ref *first, int n) {
+static void helium_put_zeros(Lower *l, const Ref *first, int n) {
   Nest *b = l->b;
   const Val zero = int8_zero(l, 0);
   const int lanes = (int)smaller(n, LANES_OF_SUMS);
@@ -145,7 +145,8 @@ static void put_zeros(Lower *l, const Ref *first, int n) {
 }
 
 /* n elements, as wide as they go. */
-static void fill(Lower *l, const Across *d, Buf *to, int p, const Ix *at, int64_t n, const From *from) {
+static void helium_fill(Lower *l, const Across *d, Buf *to, int p, const Ix *at, int64_t n,
+                        const From *from) {
   Nest *b = l->b;
   int64_t done = 0;
   for (int lanes = from || d->apart ? BYTES : LANES_OF_SUMS; lanes >= 1; lanes = lanes > 4 ? 4 : lanes - 3) {
@@ -157,47 +158,47 @@ static void fill(Lower *l, const Across *d, Buf *to, int p, const Ix *at, int64_
         const Ref stored = window_at(l, d, to, p, &place);
         if (from)
           nest_store(b, stored, nest_load(b, nest_at(b, l->in[0], from->y, from->x, from->c + step), lanes));
-        else put_zeros(l, &stored, lanes);
+        else helium_put_zeros(l, &stored, lanes);
       }
     done += count * lanes;
   }
 }
 
-static Ix along(const Correlation *k, int axis, const Ix *at, const Ix *tap) {
+static Ix helium_along(const Correlation *k, int axis, const Ix *at, const Ix *tap) {
   return *at * k->stride[axis] + *tap * k->dilation[axis] - k->before[axis];
 }
 
 /* A row of a window, tap by tap. */
-static void gather_taps(Lower *l, const Across *d, const Tile *t, int p, const Ix *ky, const Ix *y) {
+static void helium_gather_taps(Lower *l, const Across *d, const Tile *t, int p, const Ix *ky, const Ix *y) {
   Nest *b = l->b;
   const Correlation *k = &d->k;
   const Ix x = *t->x + p;
   NEST_FOR(b, kx, k->kernel[1]) {
-    const Ix ix = along(k, 1, &x, &kx), to = *ky * d->run + kx * k->l, element = ix * k->l;
+    const Ix ix = helium_along(k, 1, &x, &kx), to = *ky * d->run + kx * k->l, element = ix * k->l;
     const Cond in_row =
         d->flat ? nest_within(b, element, 0, (k->large.w - 1) * k->l + 1) : nest_within(b, ix, 0, k->large.w);
     NEST_IF(b, cond_and(nest_within(b, *y, 0, k->large.h), in_row))
-      fill(l, d, t->window, p, &to, k->l, d->flat ? &(From){*y, {0}, element} : &(From){*y, ix, {0}});
-    NEST_ELSE(b) fill(l, d, t->window, p, &to, k->l, NULL);
+      helium_fill(l, d, t->window, p, &to, k->l, d->flat ? &(From){*y, {0}, element} : &(From){*y, ix, {0}});
+    NEST_ELSE(b) helium_fill(l, d, t->window, p, &to, k->l, NULL);
   }
 }
 
-static void gather(Lower *l, const Across *d, const Tile *t, int p) {
+static void helium_gather(Lower *l, const Across *d, const Tile *t, int p) {
   Nest *b = l->b;
   const Correlation *k = &d->k;
   const int64_t all = k->kernel[0] * d->run, width = k->large.w * k->l;
   NEST_FOR(b, ky, k->kernel[0]) {
-    const Ix y = along(k, 0, t->y, &ky), to = ky * d->run,
+    const Ix y = helium_along(k, 0, t->y, &ky), to = ky * d->run,
              left = ((*t->x + p) * k->stride[1] - k->before[1]) * k->l;
     if (!d->flat || k->dilation[1] != 1 || d->run > width || k->kernel[1] == 1) {
-      gather_taps(l, d, t, p, &ky, &y);
+      helium_gather_taps(l, d, t, p, &ky, &y);
       continue;
     }
     NEST_IF(b, cond_and(nest_within(b, y, 0, k->large.h), nest_within(b, left, 0, width - d->run + 1)))
-      fill(l, d, t->window, p, &to, d->run, &(From){y, {0}, left});
-    NEST_ELSE(b) gather_taps(l, d, t, p, &ky, &y);
+      helium_fill(l, d, t->window, p, &to, d->run, &(From){y, {0}, left});
+    NEST_ELSE(b) helium_gather_taps(l, d, t, p, &ky, &y);
   }
-  fill(l, d, t->window, p, NEST_IX(all), d->depth - all, NULL);
+  helium_fill(l, d, t->window, p, NEST_IX(all), d->depth - all, NULL);
 }
 
 /* ---- products ---- */
@@ -210,7 +211,8 @@ static Val window_vector(Lower *l, const Across *d, const Tile *t, int p, const 
 }
 
 /* The sums of some filters, from `first` of the unit on. */
-static void block_nest(Lower *l, const Across *d, const Tile *t, Buf *sums, const Ix *unit, int first) {
+static void helium_block_nest(Lower *l, const Across *d, const Tile *t, Buf *sums, const Ix *unit,
+                              int first) {
   Nest *b = l->b;
   const Ix block = *unit * (LANES_OF_SUMS / d->filters) + first / d->filters;
   Buf *a = nest_buf(b, REGS, "a", (Type){I32, 1}, 2, (int64_t[]){t->pixels, d->filters});
@@ -241,7 +243,8 @@ static void unit_nest(Lower *l, const Across *d, const Tile *t, const Ix *unit, 
   Nest *b = l->b;
   const Ix none = {0}, f = *unit * LANES_OF_SUMS;
   Buf *sums = nest_buf(b, STACK, "sums", (Type){I32, 1}, 2, (int64_t[]){t->pixels, LANES_OF_SUMS});
-  for (int first = 0; first < LANES_OF_SUMS; first += d->filters) block_nest(l, d, t, sums, unit, first);
+  for (int first = 0; first < LANES_OF_SUMS; first += d->filters)
+    helium_block_nest(l, d, t, sums, unit, first);
   for (int p = 0; p < t->pixels; p++) {
     const Ix x = *t->x + p;
     const Val sum = nest_let(b, "sum", nest_load(b, nest_at(b, sums, p, 0), LANES_OF_SUMS));
@@ -256,14 +259,14 @@ static void tile_nest(Lower *l, const Across *d, Tile *t) {
     t->window = nest_buf(b, STACK, "window", (Type){I8, 1}, 3,
                          d->apart ? (int64_t[]){d->depth / BYTES, t->pixels, BYTES}
                                   : (int64_t[]){1, t->pixels, d->depth});
-  for (int p = 0; p < t->pixels && t->window; p++) gather(l, d, t, p);
+  for (int p = 0; p < t->pixels && t->window; p++) helium_gather(l, d, t, p);
   NEST_FOR(b, unit, d->k.small.c / LANES_OF_SUMS) unit_nest(l, d, t, &unit, LANES_OF_SUMS);
   const Ix none = {0}, last = none + d->k.small.c / LANES_OF_SUMS;
   if (rest) unit_nest(l, d, t, &last, (int)rest);
 }
 
 /* ---- the layer ---- */
-static void rows_of_elements(Buf *buf, const Extent *seen) {
+static void helium_rows_of_elements(Buf *buf, const Extent *seen) {
   const int64_t dim[3] = {seen->h, 1, seen->w * seen->c};
   for (int i = 0; i < 3; i++) {
     if (i || seen->h == 1) buf->room[buf->leads + i] = dim[i];
@@ -281,10 +284,10 @@ static bool helium_product_build(Lower *l) {
   Across d = across_of(l);
   const Extent small = d.k.small;
   const Int8Product *p = l->node->detail;
-  if (d.flat) rows_of_elements(l->in[0], &d.k.large);
+  if (d.flat) helium_rows_of_elements(l->in[0], &d.k.large);
   if (small.h == 1 && l->out->dim[0] != 1) see_as_row(l->out, &small);
   d.finish = finish_begin(l, DOT_ACROSS, p, &d.k, LANES_OF_SUMS, false);
-  d.weight = packed_weights(l, &d);
+  d.weight = helium_packed_weights(l, &d);
   lower_about(l, "8 bits, %d pixels by %d filters, sixteen products at once, rounding %s", d.pixels,
               d.filters, rounding_name(p->rounding));
   nest_fn(b, b->name, false);

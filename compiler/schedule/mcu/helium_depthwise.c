@@ -40,7 +40,7 @@ static Cycles helium_depthwise_cycles(const Lower *l, const Target *target, cons
   return c;
 }
 
-static Buf *packed_weights(Lower *l, const Depthwise *d) {
+static Buf *helium_depthwise_packed_weights(Lower *l, const Depthwise *d) {
   const Int8Product *p = l->node->detail;
   const int64_t taps = d->k.kernel[0] * d->k.kernel[1],
                 dim[4] = {d->finish.vectors, d->k.kernel[0], d->k.kernel[1], CHANNELS};
@@ -59,8 +59,8 @@ typedef struct Tile {
 } Tile;
 
 /* Four channels from c on of a column; zeros of the input outside. */
-static Val element(Lower *l, const Depthwise *d, const Tile *t, const Ix *ky, int64_t column, const Ix *c,
-                   int part) {
+static Val helium_depthwise_element(Lower *l, const Depthwise *d, const Tile *t, const Ix *ky, int64_t column,
+                                    const Ix *c, int part) {
   Nest *b = l->b;
   const Correlation *k = &d->k;
   const Ix y = t->y * k->stride[0] + *ky * k->dilation[0] - k->before[0],
@@ -71,8 +71,8 @@ static Val element(Lower *l, const Depthwise *d, const Tile *t, const Ix *ky, in
   return pick(b, cond_and(nest_within(b, y, 0, k->large.h), nest_within(b, x, 0, k->large.w)), there, zero);
 }
 
-static void add_row(Lower *l, const Depthwise *d, const Tile *t, Buf *sum, const Ix *unit, const Ix *ky,
-                    int part) {
+static void helium_depthwise_add_row(Lower *l, const Depthwise *d, const Tile *t, Buf *sum, const Ix *unit,
+                                     const Ix *ky, int part) {
   Nest *b = l->b;
   const Correlation *k = &d->k;
   const int64_t columns = (t->pixels - 1) * k->stride[1] + (k->kernel[1] - 1) * k->dilation[1] + 1;
@@ -86,20 +86,21 @@ static void add_row(Lower *l, const Depthwise *d, const Tile *t, Buf *sum, const
     for (int p = 0; p < t->pixels; p++) {
       const int64_t at = column - p * k->stride[1], tap = at / k->dilation[1];
       if (at < 0 || at % k->dilation[1] || tap >= k->kernel[1]) continue;
-      if (!x) x = nest_let(b, "x", element(l, d, t, ky, column, &c, part));
+      if (!x) x = nest_let(b, "x", helium_depthwise_element(l, d, t, ky, column, &c, part));
       const Ref to = nest_at(b, sum, p);
       nest_store(b, to, add(nest_get(b, to), mul(x, w[tap])));
     }
   }
 }
 
-static void unit_nest(Lower *l, const Depthwise *d, const Tile *t, const Ix *unit, int part) {
+static void helium_depthwise_unit_nest(Lower *l, const Depthwise *d, const Tile *t, const Ix *unit,
+                                       int part) {
   Nest *b = l->b;
   const Ix none = {0}, c = *unit * CHANNELS;
   Buf *sum = nest_buf(b, REGS, "a", (Type){I32, CHANNELS}, 1, (int64_t[]){t->pixels});
   for (int p = 0; p < t->pixels; p++)
     nest_store(b, nest_at(b, sum, p), nest_load(b, nest_at(b, d->finish.bias, *unit, 0), CHANNELS));
-  NEST_FOR(b, ky, d->k.kernel[0]) add_row(l, d, t, sum, unit, &ky, part);
+  NEST_FOR(b, ky, d->k.kernel[0]) helium_depthwise_add_row(l, d, t, sum, unit, &ky, part);
   for (int p = 0; p < t->pixels; p++) {
     const Ix x = t->x + p;
     lower_store(l, finish_vector(l, &d->finish, nest_get(b, nest_at(b, sum, p)), unit, &none), &t->y, &x, &c,
@@ -107,7 +108,7 @@ static void unit_nest(Lower *l, const Depthwise *d, const Tile *t, const Ix *uni
   }
 }
 
-static NestFn *tile_of(Lower *l, const Depthwise *d, int pixels, bool edge) {
+static NestFn *helium_depthwise_tile_of(Lower *l, const Depthwise *d, int pixels, bool edge) {
   Nest *b = l->b;
   NestFn *fn = nest_fn(b, nest_text(b, "%s_%d", edge ? "edge" : "tile", pixels), true);
   Tile t = {.pixels = pixels, .edge = edge};
@@ -115,8 +116,8 @@ static NestFn *tile_of(Lower *l, const Depthwise *d, int pixels, bool edge) {
   t.x = nest_arg(b, "x0");
   const int64_t whole = d->k.s / CHANNELS, rest = d->k.s % CHANNELS;
   const Ix last = NEST_Z + whole;
-  NEST_FOR(b, unit, whole) unit_nest(l, d, &t, &unit, CHANNELS);
-  if (rest) unit_nest(l, d, &t, &last, (int)rest);
+  NEST_FOR(b, unit, whole) helium_depthwise_unit_nest(l, d, &t, &unit, CHANNELS);
+  if (rest) helium_depthwise_unit_nest(l, d, &t, &last, (int)rest);
   return fn;
 }
 
@@ -146,13 +147,14 @@ static bool helium_depthwise_build(Lower *l) {
   k->s = k->groups; /* one group, as far as channels are concerned */
   k->groups = 1;
   d.finish = finish_begin(l, DOT_ACROSS, p, k, CHANNELS, false);
-  d.weight = packed_weights(l, &d);
+  d.weight = helium_depthwise_packed_weights(l, &d);
   const int pixels = (int)smaller(PIXELS, k->small.w), rest = (int)(k->small.w % pixels);
   const int64_t steps = k->small.w / pixels;
   const Inner rows = inner_of(k, 0, 1), columns = inner_of(k, 1, pixels);
   const bool inner = rows.lo < rows.hi && columns.lo < columns.hi;
-  NestFn *tile = inner ? tile_of(l, &d, pixels, false) : NULL, *edge = tile_of(l, &d, pixels, true),
-         *end = rest ? tile_of(l, &d, rest, true) : NULL;
+  NestFn *tile = inner ? helium_depthwise_tile_of(l, &d, pixels, false) : NULL,
+         *edge = helium_depthwise_tile_of(l, &d, pixels, true),
+         *end = rest ? helium_depthwise_tile_of(l, &d, rest, true) : NULL;
   lower_about(l, "8 bits, %d pixels by four channels, rounding %s", pixels, rounding_name(p->rounding));
   nest_fn(b, b->name, false);
   const int64_t from[4] = {0, inner ? rows.lo : 0, inner ? rows.hi : 0, k->small.h};
