@@ -295,8 +295,10 @@ static void metrics_finish(const Reading *r) {
 typedef enum Store {
   STORE_INT,
   STORE_NUMBER,
+  STORE_BELOW_1,
   STORE_SECOND
-} Store; /* SECOND: whether the second of two choices is taken */
+} Store; /* BELOW_1: a number;
+SECOND: whether the second of two choices is taken */
 typedef struct Key {
   Param param;
   void (*read)(const Reading *, const Expr *); /* or NULL: a number or choice, stored at `offset` */
@@ -305,84 +307,35 @@ typedef struct Key {
   bool off; /* may be `off`, which is 0 */
 } Key;
 
-#define AT(member) offsetof(Training, member)
+#define READ(name, usual, help, reader) {{name, PARAM_LIST, usual, help, 0, 0, NULL}, reader, 0, 0, false}
+#define NUMBER(name, type, usual, most, help, store, member)                                                 \
+  {{name, type, usual, help, 0, most, NULL}, NULL, store, offsetof(Training, member), usual[0] == 'o'}
+#define CHOICE(name, usual, words, help, member)                                                             \
+  {{name, PARAM_CHOICE, usual, help, 0, 0, words}, NULL, STORE_SECOND, offsetof(Training, member), false}
 static const Key keys[] = {
-    {{"loss", PARAM_LIST, NULL,
-      "a loss; of several outputs a list: [cross_entropy(class), mse(size, weight=2)]", 0, 0, NULL},
-     read_loss_key,
-     0,
-     0,
-     false},
-    {{"optimizer", PARAM_LIST, "sgd", "and its rate: adam(rate=0.001)", 0, 0, NULL},
-     optimizer_read,
-     0,
-     0,
-     false},
-    {{"schedule", PARAM_LIST, "constant", "how the rate changes: cosine(warmup=2)", 0, 0, NULL},
-     schedule_read,
-     0,
-     0,
-     false},
-    {{"batch", PARAM_INT, "32", "samples of a step", 0, 0, NULL}, NULL, STORE_INT, AT(batch), false},
-    {{"epochs", PARAM_INT, "10", "rounds through the data", 0, 0, NULL}, NULL, STORE_INT, AT(epochs), false},
-    {{"seed", PARAM_INT, "1", "of weights, order, augmentation and dropout", 0, 9.3e18, NULL},
-     NULL,
-     STORE_INT,
-     AT(seed),
-     false},
-    {{"accumulate", PARAM_INT, "1", "batches whose gradients make one step", 0, 0, NULL},
-     NULL,
-     STORE_INT,
-     AT(accumulate),
-     false},
-    {{"average", PARAM_NUMBER, "off",
-      "average of the weights over time: what remains of it after a step, as 0.999", 0, 1, NULL},
-     NULL,
-     STORE_NUMBER,
-     AT(average),
-     true},
-    {{"decay", PARAM_CHOICE, "all", "weights: biases and norms take no part in weight decay", 0, 0,
-      "all weights"},
-     NULL,
-     STORE_SECOND,
-     AT(decay_weights_only),
-     false},
-    {{"target", PARAM_CHOICE, "labels", "input: the net is to give back its input, as an autoencoder", 0, 0,
-      "labels input"},
-     NULL,
-     STORE_SECOND,
-     AT(target_is_input),
-     false},
-    {{"augment", PARAM_LIST, "none", "a list of augmentations: [hflip, shift(2)]", 0, 0, NULL},
-     augment_read,
-     0,
-     0,
-     false},
-    {{"clip_norm", PARAM_NUMBER, "off", "largest norm of the gradient", 0, 1e30, NULL},
-     NULL,
-     STORE_NUMBER,
-     AT(clip_norm),
-     true},
-    {{"early_stop", PARAM_INT, "off", "epochs without progress after which training stops", 0, 0, NULL},
-     NULL,
-     STORE_INT,
-     AT(early_stop),
-     true},
-    {{"label_smoothing", PARAM_NUMBER, "off", "share of a label that is spread over all classes", 0, 1, NULL},
-     NULL,
-     STORE_NUMBER,
-     AT(label_smoothing),
-     true},
-    {{"metrics", PARAM_LIST, "by the loss", "a list of metrics: [accuracy, top(5)]", 0, 0, NULL},
-     metrics_read,
-     0,
-     0,
-     false},
-    {{"quantize", PARAM_LIST, "off", "rounds as 8 bits do, from an epoch on: int8(start=5)", 0, 0, NULL},
-     quantize_read,
-     0,
-     0,
-     false},
+    READ("loss", NULL, "a loss; of several outputs a list: [cross_entropy(class), mse(size, weight=2)]",
+         read_loss_key),
+    READ("optimizer", "sgd", "and its rate: adam(rate=0.001)", optimizer_read),
+    READ("schedule", "constant", "how the rate changes: cosine(warmup=2)", schedule_read),
+    NUMBER("batch", PARAM_INT, "32", 0, "samples of a step", STORE_INT, batch),
+    NUMBER("epochs", PARAM_INT, "10", 0, "rounds through the data", STORE_INT, epochs),
+    NUMBER("seed", PARAM_INT, "1", 9.3e18, "of weights, order, augmentation and dropout", STORE_INT, seed),
+    NUMBER("accumulate", PARAM_INT, "1", 0, "batches whose gradients make one step", STORE_INT, accumulate),
+    NUMBER("average", PARAM_NUMBER, "off", 1,
+           "average of the weights over time: what remains of it after a step, as 0.999", STORE_BELOW_1,
+           average),
+    CHOICE("decay", "all", "all weights", "weights: biases and norms take no part in weight decay",
+           decay_weights_only),
+    CHOICE("target", "labels", "labels input", "input: the net is to give back its input, as an autoencoder",
+           target_is_input),
+    READ("augment", "none", "a list of augmentations: [hflip, shift(2)]", augment_read),
+    NUMBER("clip_norm", PARAM_NUMBER, "off", 1e30, "largest norm of the gradient", STORE_NUMBER, clip_norm),
+    NUMBER("early_stop", PARAM_INT, "off", 0, "epochs without progress after which training stops", STORE_INT,
+           early_stop),
+    NUMBER("label_smoothing", PARAM_NUMBER, "off", 1, "share of a label that is spread over all classes",
+           STORE_BELOW_1, label_smoothing),
+    READ("metrics", "by the loss", "a list of metrics: [accuracy, top(5)]", metrics_read),
+    READ("quantize", "off", "rounds as 8 bits do, from an epoch on: int8(start=5)", quantize_read),
 };
 enum { KEYS = sizeof keys / sizeof *keys };
 
@@ -404,16 +357,21 @@ static void key_store(const Reading *r, const Key *key, const Expr *e) {
   char *at = (char *)r->training + key->offset;
   if (value.kind == CONST_POISON) return;
   if (key->store == STORE_INT) memcpy(at, &value.i, sizeof value.i);
-  else if (key->store == STORE_NUMBER) memcpy(at, &value.f, sizeof value.f);
+  else if (key->store != STORE_SECOND) memcpy(at, &value.f, sizeof value.f);
   else *(bool *)at = strcmp(value.s, strchr(key->param.choices, ' ') + 1) == 0;
-  const bool open =
-      strcmp(key->param.name, "average") == 0 || strcmp(key->param.name, "label_smoothing") == 0;
-  if (open && value.f >= 1)
+  if (key->store == STORE_BELOW_1 && value.f >= 1)
     diag_report(r->s->diags, DIAG_bad_value, e->span, NULL,
                 "'%s' of the train block is 1, but it has to be less", key->param.name);
 }
 
 /* ---- the block ---- */
+
+static const char *key_list(Arena *arena) {
+  Text list = {.arena = arena};
+  for (int i = 0; i < KEYS; i++)
+    text_put(&list, "%s%s", i == 0 ? "" : i < KEYS - 1 ? ", " : " and ", keys[i].param.name);
+  return list.s;
+}
 
 static const Key *key_find(const Reading *r, const Argument *setting, const Key **taken_for) {
   const char *names[KEYS + 1] = {0};
@@ -430,10 +388,7 @@ static const Key *key_find(const Reading *r, const Argument *setting, const Key 
   if (advice) diag_help(diag, "%s", advice);
   else if (meant) diag_meant(diag, setting->name.span, setting->name.s, meant);
   else if (form_find(optimizer_table, setting->name.s)) diag_help(diag, "optimizer = %s", setting->name.s);
-  else
-    diag_help(diag, "there are loss, optimizer, schedule, batch, epochs, seed, accumulate, average, decay, "
-                    "target, augment, clip_norm, early_stop, label_smoothing, metrics "
-                    "and quantize");
+  else diag_help(diag, "there are %s", key_list(r->s->arena));
   return NULL;
 }
 
