@@ -1,7 +1,7 @@
 """wild.py --cnnc CNNC [--cache FOLDER] [--seconds S] [--no-time] [--new] [--page [--cpu NAME]] [WORD...]:
 models that packages of PyPI and npm ship (wild.tsv), imported, compiled, compared with the runtime that each
 is shipped for on the same inputs, and timed beside it on one thread. A WORD selects rows that contain it.
-Results are kept in the cache; --new runs only those that were not right, and --page writes the section on
+Results are kept in the cache, with --no-time also the times that were measured before; --new runs only those that were not right, and --page writes the section on
 shipped models of docs/nets.md from all results."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, math, os, re, subprocess, sys, tempfile
@@ -239,6 +239,8 @@ def main():
             found = one(row, options)
         except Exception as problem:  # of one model: the others go on
             found = row | {"state": "wrong", "why": f"{type(problem).__name__}: {problem}"[:300]}
+        if options.no_time and found["state"] == "right":  # measured before
+            found = {k: v for k, v in results.get(key(row), {}).items() if k in ("ms", "theirs_ms")} | found
         report(found)
         results[key(row)] = found
         kept.write_text(json.dumps(results, indent=1))

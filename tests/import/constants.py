@@ -211,6 +211,11 @@ refused = {
         node("Cast", "sr", "f", to=TensorProto.FLOAT), node("Div", "x f", "d"),
         node("LSTM", "d W R", "y", hidden_size=5)], {"x": [9, 1, 12], "sr": []}, "y",
         {"W": (1, 20, 12), "R": (1, 20, 5)}),
+    # Several of them: one help for all; the reason that blocks comes first.
+    "scalars": ([
+        node("Clip", "x low high", "c"), node("TopK", "c k", "t -"), node("DFT", "x", "d"),
+        node("GatherElements", "t t", "g"), node("Einsum", "x x", "e", equation="bij,bkj->bik"),
+        node("Floor", "x", "f")], {"x": [1, 3, 8], "low": [], "high": []}, "g d e f", {"k": numbers(2)}),
     "equations": ([
         node("Relu", "x", "r"), node("Einsum", "r r", "a", equation="bi,bj->bij"),
         node("Einsum", "r w w", "b", equation="bi,ij,jk->bk"),

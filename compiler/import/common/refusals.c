@@ -142,13 +142,34 @@ static bool same_refusal(const Refusal *a, const Refusal *b) {
   return a->kind && b->kind && strcmp(a->kind, b->kind) == 0 && strcmp(a->why, b->why) == 0;
 }
 
+/* Reasons that no small change of the model removes: they are told first. */
+static bool blocks(const char *why) {
+  static const char *const causes[] = {"recurren",
+                                       "a loop",
+                                       "attention",
+                                       "a Fourier transform",
+                                       "decision trees",
+                                       "a support vector machine",
+                                       "state between calls",
+                                       "outside TensorFlow Lite",
+                                       "depends on values",
+                                       "a table of labels",
+                                       "a table that values choose from",
+                                       NULL};
+  int k = 0;
+  while (causes[k] && !strstr(why, causes[k])) k++;
+  return causes[k] != NULL;
+}
+
 int refusals_tell(Arena *arena, Diag *diag, int n, const Refusal *list) {
   int kinds = 0;
-  for (int i = 0; i < n; i++) {
+  for (int k = 0; k < 2 * n; k++) {
+    const int i = k % n;
     int before = 0, more = 0;
+    if (blocks(list[i].why) != (k < n)) continue;
     while (before < i && !same_refusal(&list[before], &list[i])) before++;
     if (before < i || ++kinds > MOST_KINDS) continue;
-    for (int k = i + 1; k < n; k++) more += same_refusal(&list[k], &list[i]);
+    for (int later = i + 1; later < n; later++) more += same_refusal(&list[later], &list[i]);
     diag_fact(diag, "%s%s: %s", list[i].title, more ? arena_printf(arena, " and %d more", more) : "",
               list[i].why);
   }

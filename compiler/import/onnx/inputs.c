@@ -31,13 +31,7 @@ static bool sizes_of_input(ModelImport *im, OnnxPort *port) {
     memcpy(port->dim, shape->dim, sizeof port->dim);
   }
   if (port->rank > 1 && port->dim[0] == 0) port->dim[0] = 1;
-  if (port->rank == 0) {
-    Diag *diag = diag_report(
-        im->diags, DIAG_import_shape, im->at, NULL,
-        "input '%s' is a single number; a value of the language has at least one dimension", port->name);
-    diag_help(diag, "--set %s=NUMBER makes it a constant of the program", port->name);
-    return false;
-  }
+  if (port->rank == 0) return false; /* reported with the others */
   bool open = port->rank < 1;
   for (int d = 0; d < port->rank; d++) open = open || port->dim[d] == 0;
   if (!open) return true;
@@ -184,11 +178,38 @@ static bool add_input(ModelImport *im, OnnxPort *port) {
   return true;
 }
 
+static bool is_needed(const ModelImport *im, const OnnxPort *port) {
+  return !im->onnx->constant[port->tensor] && im->readers[port->tensor] > 0;
+}
+
+/* Inputs that are single numbers, all at once. */
+static void refuse_scalars(ModelImport *im) {
+  Text names = {.arena = im->arena}, help = {.arena = im->arena};
+  int n = 0;
+  for (int i = 0; i < im->onnx->ninputs; i++) {
+    const OnnxPort *port = &im->onnx->input[i];
+    const ImportShape *shape = shape_given(im, port->name);
+    if (!is_needed(im, port) || port->type == TENSOR_STRING || (shape ? shape->rank : port->rank) != 0)
+      continue;
+    text_put(&names, "%s'%s'", n ? ", " : "", port->name);
+    text_put(&help, "%s--set %s=NUMBER", n++ ? " " : "", port->name);
+  }
+  if (!n) return;
+  Diag *diag = diag_report(im->diags, DIAG_import_shape, im->at, NULL,
+                           n == 1 ? "input %s is a single number; a value of the language has at least one "
+                                    "dimension"
+                                  : "inputs %s are single numbers; a value of the language has at least one "
+                                    "dimension",
+                           names.s);
+  diag_help(diag, "%s makes %s of the program", help.s, n == 1 ? "it a constant" : "them constants");
+}
+
 bool add_inputs(ModelImport *im) {
   bool good = true;
+  refuse_scalars(im);
   for (int i = 0; i < im->onnx->ninputs; i++) {
     OnnxPort *port = &im->onnx->input[i];
-    if (im->onnx->constant[port->tensor] || im->readers[port->tensor] == 0) continue;
+    if (!is_needed(im, port)) continue;
     good = add_input(im, port) && good;
   }
   if (!good) report_never_imported(im);

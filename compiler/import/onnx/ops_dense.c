@@ -43,6 +43,28 @@ static const Tensor *vector_behind(ModelImport *im, const OnnxNode *node, const 
   return t;
 }
 
+static bool same_constant(const Tensor *a, const Tensor *b) {
+  if (!a || !b) return a == b;
+  if (a->type != b->type || a->n != b->n || a->whole || b->whole) return false;
+  return a->data == b->data || memcmp(a->data, b->data, (size_t)a->n * (size_t)tensor_width(a->type)) == 0;
+}
+
+/* An earlier layer of one matrix and bias, as each step of a recurrent layer has them; NULL: there is none.
+ */
+static const char *layer_with(ModelImport *im, const Tensor *w, const Tensor *bias, int rank) {
+  const size_t end = strlen(".weight");
+  for (int i = 0; i < im->weights.n && w->name; i++) {
+    const ImportWeight *old = &im->weights.data[i];
+    const size_t n = strlen(old->name);
+    if (old->rank != rank || !old->tensor->name || strcmp(old->tensor->name, w->name) != 0) continue;
+    if (n < end || strcmp(old->name + n - end, ".weight") != 0 || !same_constant(old->tensor, w)) continue;
+    const char *layer = arena_copy(im->arena, old->name, n - end);
+    const ImportWeight *with = weight_named(im, layer, "bias");
+    if (same_constant(with ? with->tensor : NULL, bias)) return layer;
+  }
+  return NULL;
+}
+
 /* x times the matrix, along the last dimension of the view: a dense layer, or a 1x1 convolution. */
 static View *dense_product(ModelImport *im, const OnnxNode *node, const View *x, const Tensor *w,
                            const Tensor *bias) {
@@ -55,13 +77,15 @@ static View *dense_product(ModelImport *im, const OnnxNode *node, const View *x,
   const int64_t units = w->dim[0], dim[] = {units, w->dim[1], 1, 1};
   if (!bias) bias = vector_behind(im, node, x, units);
   const char *layer = layer_of(im, node, 1);
-  const char *end = arena_printf(im->arena, "%s, name=\"%s\")", bias ? "" : ", bias=false", layer);
+  const char *shared = layer_with(im, w, bias, npos ? 2 + npos : 2);
+  const char *as = shared ? arena_printf(im->arena, ", weights=\"%s\"", shared) : "";
+  const char *end = arena_printf(im->arena, "%s%s, name=\"%s\")", bias ? "" : ", bias=false", as, layer);
   Shape to = v->shape;
   to.dim[npos] = units;
   if (npos == 0) v = emit_one(im, v, to, "dense(%lld%s", (long long)units, end);
   else v = emit_one(im, v, to, "conv(%lld, %s%s", (long long)units, npos == 2 ? "1x1" : "1", end);
-  put_weight(im, layer, "weight", w, npos ? 2 + npos : 2, dim);
-  put_vector(im, layer, "bias", bias);
+  if (!shared) put_weight(im, layer, "weight", w, npos ? 2 + npos : 2, dim);
+  if (!shared) put_vector(im, layer, "bias", bias);
   return view_laid(im, x, v, last, npos, pos);
 }
 
