@@ -83,7 +83,7 @@ def close(got, wanted):
 
 def prepared(case, text):
     """Inputs and outputs of a test in the order of the program, and the number of images."""
-    names = [m[1] for m in re.finditer(r"^ *input .*# (\S*) [0-9x]+$", text, re.M)]
+    names = [m[1] for m in re.finditer(r"^ *input .*# (\S*) [0-9x]+(?:, in this order)?$", text, re.M)]
     outs = [part.split(" ")[0] for part in re.search(r"^ *output .*?# (.*)$", text, re.M)[1].split("; ")]
     data = os.path.join(case, "test_data_set_0")
     read = [[tensor(path) for path in sorted(glob.glob(f"{data}/{kind}_*.pb"),

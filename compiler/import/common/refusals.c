@@ -143,7 +143,7 @@ static bool same_refusal(const Refusal *a, const Refusal *b) {
 }
 
 /* Reasons that no small change of the model removes: they are told first. */
-static bool blocks(const char *why) {
+static bool is_blocking(const char *why) {
   static const char *const causes[] = {"recurren",
                                        "a loop",
                                        "attention",
@@ -166,7 +166,7 @@ int refusals_tell(Arena *arena, Diag *diag, int n, const Refusal *list) {
   for (int k = 0; k < 2 * n; k++) {
     const int i = k % n;
     int before = 0, more = 0;
-    if (blocks(list[i].why) != (k < n)) continue;
+    if (is_blocking(list[i].why) != (k < n)) continue;
     while (before < i && !same_refusal(&list[before], &list[i])) before++;
     if (before < i || ++kinds > MOST_KINDS) continue;
     for (int later = i + 1; later < n; later++) more += same_refusal(&list[later], &list[i]);
