@@ -28,11 +28,13 @@ enum {
   MOST_VECTORS = 8
 };
 
-static int64_t line_of(const Points *c) { return c->l->target->line / 4; } /* floats of a cache line */
-static int64_t padded(const Points *c, int64_t floats) { return target_odd_lines(c->l->target, floats); }
-static int64_t phases_of(const Points *c) { return c->phases[0] * c->phases[1]; }
+static int64_t points_line_of(const Points *c) { return c->l->target->line / 4; } /* floats of a cache line */
+static int64_t points_padded(const Points *c, int64_t floats) {
+  return target_odd_lines(c->l->target, floats);
+}
+static int64_t points_phases_of(const Points *c) { return c->phases[0] * c->phases[1]; }
 static Elem elem_of(const Points *c) { return c->dot ? I32 : F32; } /* of V, M and the weights */
-static int64_t all_filters(const Points *c) { return phases_of(c) * c->filters; } /* of a group */
+static int64_t all_filters(const Points *c) { return points_phases_of(c) * c->filters; } /* of a group */
 
 /* ---- choices ---- */
 /* The number of slots at which two, four and eight threads wait for each other least. */
@@ -60,7 +62,7 @@ static Bundle bundle_of(const Points *c, int64_t panels, bool rest) {
 
 /* As many panels of a phase as make about so many products; a divisor of them all. */
 static int64_t panels_of_phase(const Points *c, int64_t products) {
-  const int64_t panels = c->panels[0].count / phases_of(c);
+  const int64_t panels = c->panels[0].count / points_phases_of(c);
   int64_t bundle = smaller(panels, larger(products / c->panels[0].width, 1));
   while (panels % bundle) bundle--;
   return bundle;
@@ -72,13 +74,13 @@ static void choose_blocks(Points *c) {
   const Blocking *most = &c->l->target->blocking;
   const bool near = threads && 4 * c->points * c->groups * c->in * all_filters(c) <= most->winograd_weights;
   const int64_t panels = c->panels[0].count;
-  int64_t bundle = phases_of(c) > 1 ? panels_of_phase(c, most->winograd_products) : panels;
+  int64_t bundle = points_phases_of(c) > 1 ? panels_of_phase(c, most->winograd_products) : panels;
   c->block = c->rows;
   if (c->rows * c->width > most->winograd_tiles || c->l->choice.tiles) {
     if (panels) bundle = smaller(bundle, ceil_divide(most->winograd_products, c->panels[0].width));
     const int64_t bytes =
         4 * c->points * c->width *
-        (padded(c, c->channels) + padded(c, bundle * c->panels[0].width + c->panels[1].width));
+        (points_padded(c, c->channels) + points_padded(c, bundle * c->panels[0].width + c->panels[1].width));
     c->block = smaller(c->rows, larger(most->winograd_block / bytes, 1));
     /* Phases are many and small, and every block reads all weights. */
     if (c->many_small) c->block = smaller(c->rows, larger(c->block, most->winograd_tiles / c->width));
@@ -98,7 +100,7 @@ static void choose_blocks(Points *c) {
 
 /* ---- packed weights ---- */
 /* Of a group all points lie together: its weights are one stream. */
-static Ix point_of(const Points *c, const Ix *group, const Ix *xi) { return c->points * *group + *xi; }
+static Ix points_point_of(const Points *c, const Ix *group, const Ix *xi) { return c->points * *group + *xi; }
 
 static Ref packed_at(const Points *c, Pack *pack, const PointWeight *w, Ix point) {
   Nest *b = pack->nest;
@@ -213,7 +215,7 @@ static void pack_panel(Points *c, int kind, const int64_t dim[4], const PointPac
 }
 
 static void pack_panels(Points *c, Panels *panels, const char *member, const PointPack *how) {
-  const int64_t each = panels->count / phases_of(c),
+  const int64_t each = panels->count / points_phases_of(c),
                 dim[] = {c->groups * c->points, panels->count, c->in, panels->width};
   if (packs_itself(c)) {
     pack_panel(c, panels == &c->panels[1], dim, how);
@@ -238,7 +240,7 @@ static void pack_panels(Points *c, Panels *panels, const char *member, const Poi
 
 /* Of phases each has panels of its own. */
 static int64_t panel_width(const Points *c, int64_t unit) {
-  const bool two = phases_of(c) > 1 ? c->filters % (2 * unit) == 0 : c->filters > unit;
+  const bool two = points_phases_of(c) > 1 ? c->filters % (2 * unit) == 0 : c->filters > unit;
   return two ? 2 * unit : unit;
 }
 
@@ -281,7 +283,7 @@ static MultiplyArgs multiply_args(const Points *c, const Panels *panels, int vec
   m.f = nest_arg(b, "f");
   m.ahead = nest_arg(b, "ahead");
   m.group = group_arg(c);
-  m.point = point_of(c, c->weights ? &m.slot : &m.group, &m.xi);
+  m.point = points_point_of(c, c->weights ? &m.slot : &m.group, &m.xi);
   return m;
 }
 
@@ -344,7 +346,7 @@ static NestFn *multiply_tile(Points *c, const Panels *panels, int64_t count, int
   begin_sums(c, &m, a);
   NEST_FOR(b, i, c->in / (c->inner[0] ? 2 : 1)) {
     for (int64_t k = 0; k < lines; k++)
-      nest_prefetch(b, panels->w, m.ahead + line_of(c) * lines * i + line_of(c) * k);
+      nest_prefetch(b, panels->w, m.ahead + points_line_of(c) * lines * i + points_line_of(c) * k);
     add_channel(c, &m, a, &i);
   }
   NEST_UNROLL(b, p, count)
@@ -372,7 +374,7 @@ static Product product_functions(Points *c, const Panels *panels, int64_t tiles_
   Product p = {.vectors = (int)smaller(c->vectors, panels->width / c->lanes)};
   p.row = points_tiling(c, tiles_, p.vectors);
   p.calls = p.row.count + p.row.rests;
-  p.share = ceil_divide(ceil_divide(buf_room(panels->w, 2), line_of(c)),
+  p.share = ceil_divide(ceil_divide(buf_room(panels->w, 2), points_line_of(c)),
                         p.calls * (panels->width / (p.vectors * c->lanes)));
   const bool near = /* weights that have been transformed right before this */
       c->weights && 4 * c->points * buf_room(panels->w, 2) <= c->l->target->l1;
@@ -383,9 +385,9 @@ static Product product_functions(Points *c, const Panels *panels, int64_t tiles_
 }
 
 /* next: the number of the panel that follows, counted through all points. */
-static void product(Nest *b, const Points *c, const Panels *panels, const Product *p, const Ix *slot,
-                    const Ix *xi, const Ix *group, const Ix *panel, const Ix *f, const Ix *next) {
-  const int64_t step = p->vectors * c->lanes, share = line_of(c) * p->share;
+static void points_product(Nest *b, const Points *c, const Panels *panels, const Product *p, const Ix *slot,
+                           const Ix *xi, const Ix *group, const Ix *panel, const Ix *f, const Ix *next) {
+  const int64_t step = p->vectors * c->lanes, share = points_line_of(c) * p->share;
   const int n = c->groups > 1 || c->parts > 1 ? 8 : 7;
   NEST_FOR(b, h, panels->width / step) {
     const Ix ahead = *next * buf_room(panels->w, 2) + share * p->calls * h;
@@ -414,17 +416,17 @@ static NestFn *multiply_point(Points *c, const Bundle *bundle, int64_t rows) {
                                  bundle == &c->bundle[1] ? "_rest" : ""),
                        false);
   const Ix slot = nest_arg(b, "slot"), xi = nest_arg(b, "xi"), first = nest_arg(b, "first"),
-           group = group_arg(c), point = point_of(c, c->weights ? &slot : &group, &xi);
+           group = group_arg(c), point = points_point_of(c, c->weights ? &slot : &group, &xi);
   const bool whole_points =
       bundle->count == panels[0].count; /* else the next panel that follows in the file is another bundle's */
   const Ix here = panels[0].count * point + first;
   if (bundle->count)
     NEST_FOR(b, i, bundle->count)
-      product(b, c, &panels[0], &whole, &slot, &xi, &group, NEST_IX(first + i), NEST_IX(panels[0].width * i),
-              NEST_IX(here + i + (whole_points ? 1 : panels[0].count)));
+      points_product(b, c, &panels[0], &whole, &slot, &xi, &group, NEST_IX(first + i),
+                     NEST_IX(panels[0].width * i), NEST_IX(here + i + (whole_points ? 1 : panels[0].count)));
   if (bundle->rest)
-    product(b, c, &panels[1], &rest, &slot, &xi, &group, NEST_IX(0), NEST_IX(panels[0].width * bundle->count),
-            NEST_IX(point + 1));
+    points_product(b, c, &panels[1], &rest, &slot, &xi, &group, NEST_IX(0),
+                   NEST_IX(panels[0].width * bundle->count), NEST_IX(point + 1));
   return fn;
 }
 
@@ -458,7 +460,7 @@ static void bundle_of_block(Nest *b, const Points *c, const Block *k, int kind, 
                             const Ix phase[2]) {
   const Bundle *bundle = &c->bundle[kind];
   const Ix first = *g * c->bundle[0].count, f0 = *group * c->filters + first * c->panels[0].width,
-           panel = first + c->panels[0].count / phases_of(c) * (c->phases[1] * phase[0] + phase[1]);
+           panel = first + c->panels[0].count / points_phases_of(c) * (c->phases[1] * phase[0] + phase[1]);
   NEST_LOOP(b, xi, k->kind, 1, NEST_IX(0), 1, NEST_IX(c->points))
     nest_call_list(b, bundle->multiply[k->last], c->groups > 1 ? 4 : 3,
                    (const Ix[]){*k->slot, xi, panel, *group});
@@ -504,7 +506,7 @@ static void split_row(Nest *b, const Points *c, const Block *k, const Ix *r) {
   NEST_ELSE(b) nest_call(b, c->split_row, *k->slot, NEST_Z, t0);
 }
 
-static void block(Nest *b, const Points *c, bool last, LoopKind kind, const Ix *slot, const Ix *ty) {
+static void points_block(Nest *b, const Points *c, bool last, LoopKind kind, const Ix *slot, const Ix *ty) {
   const Block k = {last, kind, slot, ty};
   NEST_LOOP(b, r, kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, &k))) split_row(b, c, &k, &r);
   if (c->weights) {
@@ -516,7 +518,7 @@ static void block(Nest *b, const Points *c, bool last, LoopKind kind, const Ix *
       NEST_FOR(b, px, c->phases[1]) {
         const Ix phase[] = {py, px};
         if (c->bundles)
-          NEST_FOR(b, g, c->bundles / phases_of(c)) bundle_of_block(b, c, &k, 0, &g, &group, phase);
+          NEST_FOR(b, g, c->bundles / points_phases_of(c)) bundle_of_block(b, c, &k, 0, &g, &group, phase);
         if (bundle_used(c, 1)) bundle_of_block(b, c, &k, 1, NEST_IX(c->bundles), &group, phase);
       }
 }
@@ -533,10 +535,10 @@ static void image_blocks(Nest *b, Points *c) {
         nest_call(b, c->pack[i], panel);
   NEST_FOR(b, k, c->blocks)
     NEST_IF(b, nest_at_least(b, c->count - c->block * k, 1))
-      block(b, c, false, kind, &none, NEST_IX(c->block * k));
+      points_block(b, c, false, kind, &none, NEST_IX(c->block * k));
   if (c->last)
     NEST_IF(b, nest_at_least(b, c->count - c->block * c->blocks, 1))
-      block(b, c, true, kind, &none, NEST_IX(c->block * c->blocks));
+      points_block(b, c, true, kind, &none, NEST_IX(c->block * c->blocks));
 }
 
 void points_loops(Nest *b, Points *c) {
@@ -550,12 +552,13 @@ void points_loops(Nest *b, Points *c) {
       c->by_blocks || c->by_points ? PARALLEL : c->by_bundles; /* of what threads do together on one block */
   if (c->by_blocks)
     NEST_PARALLEL(b, s, c->slots)
-      NEST_FOR(b, k, each) block(b, c, false, SERIAL, &s, NEST_IX(c->block * (each * s + k)));
+      NEST_FOR(b, k, each) points_block(b, c, false, SERIAL, &s, NEST_IX(c->block * (each * s + k)));
   if (c->by_blocks && left)
-    NEST_PARALLEL(b, s, left) block(b, c, false, SERIAL, &s, NEST_IX(c->block * (each * c->slots + s)));
+    NEST_PARALLEL(b, s, left)
+      points_block(b, c, false, SERIAL, &s, NEST_IX(c->block * (each * c->slots + s)));
   if (!c->by_blocks)
-    NEST_FOR(b, k, c->blocks) block(b, c, false, kind, &none, NEST_IX(c->block * k));
-  if (c->last) block(b, c, true, kind, &none, NEST_IX(c->block * c->blocks));
+    NEST_FOR(b, k, c->blocks) points_block(b, c, false, kind, &none, NEST_IX(c->block * k));
+  if (c->last) points_block(b, c, true, kind, &none, NEST_IX(c->block * c->blocks));
 }
 
 static int64_t block_tiles(const Points *c) { return c->block * c->width; }
@@ -565,8 +568,9 @@ void points_begin(Points *c, const PointPack *how) {
   make_panels(c, how);
   choose_blocks(c);
   const int64_t tiles_ = block_tiles(c) | 1;
-  c->V = lower_scratch(c->l, "V", 4, (int64_t[]){c->slots, c->points, tiles_, padded(c, c->channels)});
-  c->M = lower_scratch(c->l, "M", 4, (int64_t[]){c->slots, c->points, tiles_, padded(c, widest_bundle(c))});
+  c->V = lower_scratch(c->l, "V", 4, (int64_t[]){c->slots, c->points, tiles_, points_padded(c, c->channels)});
+  c->M = lower_scratch(c->l, "M", 4,
+                       (int64_t[]){c->slots, c->points, tiles_, points_padded(c, widest_bundle(c))});
 }
 
 void points_begin_words(Points *c, int64_t odd) {
@@ -583,7 +587,7 @@ void points_begin_words(Points *c, int64_t odd) {
 
 void points_about(const Points *c, const char *name) {
   const int64_t floats =
-      c->points * (block_tiles(c) | 1) * (padded(c, c->channels) + padded(c, widest_bundle(c)));
+      c->points * (block_tiles(c) | 1) * (points_padded(c, c->channels) + points_padded(c, widest_bundle(c)));
   lower_about(c->l, "%s, blocks of %d tiles", name, (int)block_tiles(c));
   lower_detail(c->l, "blocks: %d of %d tiles; transformed inputs and products of a block take %d KB",
                (int)(c->blocks + (c->last > 0)), (int)block_tiles(c), (int)(4 * floats >> 10));

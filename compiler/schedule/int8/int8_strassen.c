@@ -17,7 +17,7 @@
 enum { POINTS = STRASSEN_PRODUCTS, BLOCKS = STRASSEN_BLOCKS, HALVES = 2 };
 
 /* ---- may it, and does it pay? ---- */
-static bool possible(const Lower *l, const Correlation *k) {
+static bool int8_strassen_possible(const Lower *l, const Correlation *k) {
   const Int8Product *p = l->node->detail;
   if (words_kind(l) != DOT_HALVES || k->groups != 1 || p->dense) return false;
   for (int axis = 0; axis < 2; axis++)
@@ -25,14 +25,14 @@ static bool possible(const Lower *l, const Correlation *k) {
   return k->large.h == k->small.h && k->large.w == k->small.w;
 }
 
-static int64_t pixels_of(const Points8 *d) { return d->k.small.h * d->k.small.w; }
+static int64_t int8_strassen_pixels_of(const Points8 *d) { return d->k.small.h * d->k.small.w; }
 
 /* In operations on vectors, by product of the whole: an eighth of two of them is saved. Additions take two or
  * three for each word of the input, of the weights and of the sums; sums are begun and stored nearly twice as
  * often, which takes most. */
-static bool pays(const Points8 *d) {
+static bool int8_strassen_pays(const Points8 *d) {
   const double bands = (double)ceil_divide(d->p.rows, d->p.block), inputs = 2.1 / (double)d->k.s,
-               weights = 2.1 * bands / (double)pixels_of(d), sums = 20 / (double)d->k.l;
+               weights = 2.1 * bands / (double)int8_strassen_pixels_of(d), sums = 20 / (double)d->k.l;
   return inputs + weights + sums < 0.11;
 }
 
@@ -70,15 +70,15 @@ static void store_own(const Points8 *d, const Ix *point, const Ix *tile) {
 }
 
 /* The second pixel of the last tile may be missing. */
-static Val input_at(const Points8 *d, const Ix *pixel, const Ix *quad) {
+static Val int8_strassen_input_at(const Points8 *d, const Ix *pixel, const Ix *quad) {
   Nest *b = d->l->b;
   const Val bytes = nest_load_words(b, nest_at(b, d->l->in[0], 0, *pixel, *quad * WORD_BYTES), d->channels);
-  return pixels_of(d) % HALVES == 0
-             ? bytes
-             : pick(b, nest_below(b, *pixel, pixels_of(d)), bytes, splat(num_i32(b, 0), d->channels));
+  return int8_strassen_pixels_of(d) % HALVES == 0 ? bytes
+                                                  : pick(b, nest_below(b, *pixel, int8_strassen_pixels_of(d)),
+                                                         bytes, splat(num_i32(b, 0), d->channels));
 }
 
-static NestFn *split_row(const Points8 *d) {
+static NestFn *int8_strassen_split_row(const Points8 *d) {
   Nest *b = d->l->b;
   NestFn *fn = nest_fn(b, "split_row", true);
   (void)nest_arg(b, "slot"); /* all slots share V */
@@ -87,9 +87,9 @@ static NestFn *split_row(const Points8 *d) {
     const Ix quad = n * d->channels;
     Val bytes[BLOCKS], y[2][POINTS];
     for (int i = 0; i < BLOCKS; i++)
-      bytes[i] = nest_let(
-          b, nest_text(b, "bytes%d", i),
-          input_at(d, NEST_IX(HALVES * ty + strassen_row(i)), NEST_IX(quad + strassen_column(i) * d->quads)));
+      bytes[i] = nest_let(b, nest_text(b, "bytes%d", i),
+                          int8_strassen_input_at(d, NEST_IX(HALVES * ty + strassen_row(i)),
+                                                 NEST_IX(quad + strassen_column(i) * d->quads)));
     split_blocks(b, y, bytes, strassen_left);
     for (int odd = 0; odd < 2; odd++)
       for (int i = 0; i < POINTS; i++)
@@ -121,7 +121,7 @@ static void store_own_weights(const Points8 *d, const Ix *slot, const Ix *point)
 }
 
 /* They come from memory, by a stream for each vector of each block. */
-static void prefetch_weights(const Points8 *d, const Ix *bundle, const Ix *quad) {
+static void int8_strassen_prefetch_weights(const Points8 *d, const Ix *bundle, const Ix *quad) {
   enum { AHEAD = 8 };
   Nest *b = d->l->b;
   for (int i = 0; i < BLOCKS; i++)
@@ -137,7 +137,7 @@ static NestFn *split_weights(const Points8 *d) {
   NestFn *fn = nest_fn(b, "split_weights", true);
   const Ix slot = nest_arg(b, "slot"), bundle = nest_arg(b, "bundle");
   NEST_FOR(b, quad, d->quads) {
-    prefetch_weights(d, &bundle, &quad);
+    int8_strassen_prefetch_weights(d, &bundle, &quad);
     for (int v = 0; v < d->p.vectors; v++) {
       Val bytes[BLOCKS], y[2][POINTS];
       for (int i = 0; i < BLOCKS; i++)
@@ -160,7 +160,7 @@ static NestFn *split_weights(const Points8 *d) {
 }
 
 /* ---- the output ---- */
-static NestFn *join_row(const Points *p, const Bundle *of) {
+static NestFn *int8_strassen_join_row(const Points *p, const Bundle *of) {
   const Points8 *d = (const Points8 *)p;
   Nest *b = d->l->b;
   (void)of;
@@ -175,7 +175,8 @@ static NestFn *join_row(const Points *p, const Bundle *of) {
     strassen_result(b, &of_words, m, y);
     for (int i = 0; i < BLOCKS; i++) {
       const Ix pixel = HALVES * ty + strassen_row(i);
-      NEST_IF(b, pixels_of(d) % HALVES ? nest_below(b, pixel, pixels_of(d)) : nest_always(b))
+      NEST_IF(b, int8_strassen_pixels_of(d) % HALVES ? nest_below(b, pixel, int8_strassen_pixels_of(d))
+                                                     : nest_always(b))
         points8_finish(d, y[i], &NEST_Z, &pixel, &bundle, strassen_column(i), v);
     }
   }
@@ -185,27 +186,28 @@ static NestFn *join_row(const Points *p, const Bundle *of) {
 /* ---- the whole ---- */
 /* Blocks of as many tiles as keep their factors and sums in a cache. Those are read once for each bundle of
  * filters, one after the other, so it may be slower than the second. */
-static void choose_blocks(Points8 *d) {
+static void int8_strassen_choose_blocks(Points8 *d) {
   enum { ROOM = 1 << 19 };
   const int64_t room = larger(ROOM, d->l->target->blocking.winograd_block / 4 * 3),
                 tile = 4 * POINTS * (2 * d->quads + points8_width(d));
   d->p.width = 1;
-  d->p.rows = ceil_divide(pixels_of(d), HALVES);
+  d->p.rows = ceil_divide(int8_strassen_pixels_of(d), HALVES);
   d->p.block = ceil_divide(d->p.rows, ceil_divide(d->p.rows * tile, room));
 }
 
 bool schedule_int8_strassen(Lower *l, const Correlation *k) {
   Points8 d;
-  if (!possible(l, k) || !points8_fit(&d, l, k, HALVES) || pixels_of(&d) < HALVES) return false;
+  if (!int8_strassen_possible(l, k) || !points8_fit(&d, l, k, HALVES) || int8_strassen_pixels_of(&d) < HALVES)
+    return false;
   d.p.points = POINTS;
-  choose_blocks(&d);
-  if (!pays(&d)) return false;
+  int8_strassen_choose_blocks(&d);
+  if (!int8_strassen_pays(&d)) return false;
   lower_join_rows(l, k->small.h);
   const bool inner = inner_gains(l);
   points8_begin(&d, l->target->line / 8, inner);
-  NestFn *split = split_row(&d);
+  NestFn *split = int8_strassen_split_row(&d);
   d.p.weights = split_weights(&d);
-  points_functions(&d.p, split, join_row);
+  points_functions(&d.p, split, int8_strassen_join_row);
   nest_fn(l->b, l->b->name, false);
   points_loops(l->b, &d.p);
   points8_about(&d, "Strassen's algorithm",

@@ -51,7 +51,7 @@ static bool choose_parts(Points8 *d) {
   return false;
 }
 
-static bool possible(const Lower *l, const Correlation *k) {
+static bool int8_winograd_possible(const Lower *l, const Correlation *k) {
   const Dot own = l->target->dot;
   if ((own != DOT_HALVES && own != DOT_BYTES) || k->groups != 1) return false;
   for (int axis = 0; axis < 2; axis++)
@@ -60,7 +60,7 @@ static bool possible(const Lower *l, const Correlation *k) {
 }
 
 /* In operations on vectors, of which two products or four others run in a cycle. */
-static bool pays(const Points8 *d) {
+static bool int8_winograd_pays(const Points8 *d) {
   const Correlation *k = &d->k;
   const double lanes = d->p.lanes, bands = (double)d->p.rows / (double)d->p.block,
                tiles = (double)(d->p.rows * d->p.width), words = 2 * (double)d->quads,
@@ -77,7 +77,7 @@ static bool pays(const Points8 *d) {
 static Val twice(Nest *b, const char *name, Val a) { return nest_let(b, name, halves_plus(a, a)); }
 
 /* u = Gg: rows 6 0 0, -4 -4 -4, -4 4 -4, 1 2 4, 1 -2 4, 0 0 6. */
-static void split_weights(Nest *b, Val u[SIDE], const Val g[TAPS]) {
+static void int8_winograd_split_weights(Nest *b, Val u[SIDE], const Val g[TAPS]) {
   const Val first2 = twice(b, "first2", g[0]), first4 = twice(b, "first4", first2),
             middle2 = twice(b, "middle2", g[1]), middle4 = twice(b, "middle4", middle2),
             last2 = twice(b, "last2", g[2]), last4 = twice(b, "last4", last2),
@@ -118,7 +118,7 @@ static void split_columns(const Points8 *d, Buf *column, const Ix *y0, const Ix 
   }
 }
 
-static NestFn *split_tile(const Points8 *d) {
+static NestFn *int8_winograd_split_tile(const Points8 *d) {
   Nest *b = d->l->b;
   NestFn *fn = nest_fn(b, "split_tile", true);
   const Ix y0 = nest_arg(b, "y0"), x0 = nest_arg(b, "x0"), tile = nest_arg(b, "tile");
@@ -143,9 +143,9 @@ static NestFn *split_tile(const Points8 *d) {
   return fn;
 }
 
-static NestFn *split_row(const Points8 *d) {
+static NestFn *int8_winograd_split_row(const Points8 *d) {
   Nest *b = d->l->b;
-  NestFn *tile = split_tile(d), *fn = nest_fn(b, "split_row", false);
+  NestFn *tile = int8_winograd_split_tile(d), *fn = nest_fn(b, "split_row", false);
   (void)nest_arg(b, "slot"); /* all slots share V */
   const Ix ty = nest_arg(b, "ty"), t0 = nest_arg(b, "t0");
   NEST_FOR(b, x, d->p.width) nest_call(b, tile, M * ty - d->k.before[0], M * x - d->k.before[1], t0 + x);
@@ -171,14 +171,14 @@ static NestFn *split_word(const Points8 *d) {
             nest_at(b, d->weight, vector, ky, kx * d->quads + part * quads_of_part(d) + quad, lane);
         g[ky] = words_half(b, nest_text(b, "g%d", ky), odd, nest_load(b, word, d->p.lanes));
       }
-      split_weights(b, u, g);
+      int8_winograd_split_weights(b, u, g);
       for (int i = 0; i < SIDE; i++) nest_store(b, nest_at(b, row, i, kx, 0), u[i]);
     }
     NEST_FOR(b, i, SIDE) {
       Val g[TAPS], u[SIDE];
       for (int kx = 0; kx < TAPS; kx++)
         g[kx] = nest_let(b, nest_text(b, "g%d", kx), nest_load(b, nest_at(b, row, i, kx, 0), d->p.lanes));
-      split_weights(b, u, g);
+      int8_winograd_split_weights(b, u, g);
       for (int j = 0; j < SIDE; j++)
         nest_store(
             b,
@@ -190,7 +190,8 @@ static NestFn *split_word(const Points8 *d) {
 }
 
 /* Weights come from memory, by a stream for each tap and vector: more than CPUs follow by themselves. */
-static void prefetch_weights(const Points8 *d, const Ix *bundle, const Ix *part, const Ix *quad) {
+static void int8_winograd_prefetch_weights(const Points8 *d, const Ix *bundle, const Ix *part,
+                                           const Ix *quad) {
   enum { AHEAD = 6 };
   Nest *b = d->l->b;
   const int64_t line = d->l->target->line / 4;
@@ -211,7 +212,7 @@ static NestFn *split_weights_of(const Points8 *d) {
   NestFn *fn = nest_fn(b, "split_weights", true);
   const Ix slot = nest_arg(b, "slot"), bundle = nest_arg(b, "bundle"), part = part_arg(d);
   NEST_FOR(b, quad, quads_of_part(d)) {
-    prefetch_weights(d, &bundle, &part, &quad);
+    int8_winograd_prefetch_weights(d, &bundle, &part, &quad);
     for (int v = 0; v < d->p.vectors; v++) {
       const Ix args[6] = {
           slot, points8_vector(d, &bundle, 0, v), points8_lane(d, v), NEST_Z + v * d->p.lanes, quad, part};
@@ -259,7 +260,7 @@ static void join_column(const Winograd8 *w, Buf *half, const JoinArgs *a, int v)
   }
 }
 
-static NestFn *join_tile(const Winograd8 *w) {
+static NestFn *int8_winograd_join_tile(const Winograd8 *w) {
   const Points8 *d = &w->d;
   Nest *b = d->l->b;
   NestFn *fn = nest_fn(b, "join_tile", true);
@@ -281,7 +282,7 @@ static NestFn *join_tile(const Winograd8 *w) {
 }
 
 /* The tiles of a row, by that function. */
-static NestFn *row_of(const Points8 *d, const char *name, NestFn *tile) {
+static NestFn *int8_winograd_row_of(const Points8 *d, const char *name, NestFn *tile) {
   Nest *b = d->l->b;
   NestFn *fn = nest_fn(b, name, false);
   const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), t0 = nest_arg(b, "t0"),
@@ -290,10 +291,10 @@ static NestFn *row_of(const Points8 *d, const char *name, NestFn *tile) {
   return fn;
 }
 
-static NestFn *join_row(const Points *p, const Bundle *bundle) {
+static NestFn *int8_winograd_join_row(const Points *p, const Bundle *bundle) {
   const Winograd8 *w = (const Winograd8 *)p;
   (void)bundle;
-  return row_of(&w->d, "join_row", join_tile(w));
+  return int8_winograd_row_of(&w->d, "join_row", int8_winograd_join_tile(w));
 }
 
 /* Of parts: what they are added to, and what becomes of it. */
@@ -309,7 +310,7 @@ static NestFn *clear_total(const Winograd8 *w) {
   return fn;
 }
 
-static NestFn *finish_tile(const Winograd8 *w) {
+static NestFn *int8_winograd_finish_tile(const Winograd8 *w) {
   const Points8 *d = &w->d;
   Nest *b = d->l->b;
   NestFn *fn = nest_fn(b, "finish_tile", true);
@@ -329,7 +330,7 @@ static NestFn *finish_tile(const Winograd8 *w) {
 /* ---- the whole ---- */
 /* Blocks of rows whose transformed inputs and sums take three quarters of the second cache, but not of few
  * tiles, for each block transforms all weights. All have as many rows, which may hang over the picture. */
-static void choose_blocks(Points8 *d) {
+static void int8_winograd_choose_blocks(Points8 *d) {
   const Blocking *most = &d->l->target->blocking;
   const int64_t all = ceil_divide(d->k.small.h, M), line = d->l->target->line / 4,
                 row = 4 * POINTS * (2 * d->quads + points8_width(d) + line);
@@ -345,21 +346,21 @@ bool schedule_int8_winograd(Lower *l, const Correlation *k) {
   Winograd8 w = {0};
   Points8 *d = &w.d;
   Points *c = &d->p;
-  if (!possible(l, k) || !points8_fit(d, l, k, 1)) return false;
+  if (!int8_winograd_possible(l, k) || !points8_fit(d, l, k, 1)) return false;
   c->points = POINTS;
-  choose_blocks(d);
-  if (!choose_parts(d) || !pays(d)) return false;
+  int8_winograd_choose_blocks(d);
+  if (!choose_parts(d) || !int8_winograd_pays(d)) return false;
   points8_begin(d, d->quads < FEW_QUADS ? 0 : l->target->line / 4, false);
   if (c->parts > 1)
     w.total = lower_scratch_of(l, "total", I32, 4,
                                (int64_t[]){c->slots, c->block * c->width, M * M, points8_width(d)});
-  NestFn *split = split_row(d);
+  NestFn *split = int8_winograd_split_row(d);
   c->weights = split_weights_of(d);
   if (w.total) {
     c->clear = clear_total(&w);
-    c->finish = row_of(d, "finish_row", finish_tile(&w));
+    c->finish = int8_winograd_row_of(d, "finish_row", int8_winograd_finish_tile(&w));
   }
-  points_functions(c, split, join_row);
+  points_functions(c, split, int8_winograd_join_row);
   nest_fn(l->b, l->b->name, false);
   points_loops(l->b, c);
   points8_about(d, nest_text(l->b, "Winograd F(%dx%d,3x3)", M, M), "");
