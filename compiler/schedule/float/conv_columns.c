@@ -5,6 +5,24 @@
 // The input is copied into scratch with a border of zeros, as wide as whole vectors need, so that no tap is
 // tested. A tile is a group of filters x the rows of a pooling window (or one) x two vectors of columns.
 // Results leave lane by lane, for the filters of a pixel lie side by side in memory.
+//
+// Example: `x: 28x28x1 -> conv(3, 5x5)` --target=x86-64-v3, lines 10-24 of conv1:
+//
+//     for (int y = 0; y < 24; y++) {
+//       v8 a[3][1][2];
+//       UNROLL for (int f = 0; f < 3; f++) {
+//         a[f][0][0] = n_splat_x8(bias[f]);
+//         a[f][0][1] = n_splat_x8(bias[f]);
+//       }
+//       for (int ky = 0; ky < 5; ky++)
+//         UNROLL for (int kx = 0; kx < 5; kx++) {
+//           const v8 in0_0 = LOAD(v8, padded[y + ky][kx]);
+//           const v8 in0_1 = LOAD(v8, padded[y + ky][kx + 8]);
+//           UNROLL for (int f = 0; f < 3; f++) {
+//             a[f][0][0] += in0_0 * weight[ky][kx][f];
+//             a[f][0][1] += in0_1 * weight[ky][kx][f];
+//           }
+//         }
 #include "schedule/float/direct.h"
 
 enum { MOST_FILTERS = 6, MOST_VECTORS = 2, MOST_POOLED = 4 };

@@ -6,6 +6,19 @@
 // tiles at the left and right edge have, are conditions on unrolled constants. Weights are packed so that a
 // tile reads them in order: panels of two vectors of the widest target, channels of the group that fill no
 // panel in one of their own, padded with zeros.
+//
+// Example: `x: 28x28x8 -> conv(16, 3x3, stride=2)` --target=x86-64-v3, lines 9-18 of conv1_tile_5x2_body:
+//
+//     for (int ty = 0; ty < 3; ty++)
+//       UNROLL for (int tx = 0; tx < 3; tx++) {
+//         ptrdiff_t i = (2*y + ty)*224 + (2*x0 + tx)*8 + c0;
+//         PIN(i);
+//         for (int c = 0; c < 8; c++) {
+//           const v8 w0 = LOAD(v8, weight[panel][ty][tx][c][h]);
+//           const v8 w1 = LOAD(v8, weight[panel][ty][tx][c][h + 8]);
+//           UNROLL for (int q = 0; q < 5 - narrow; q++) {
+//             a[0][q][0] += in[i + c + 16*q] * w0;
+//             a[0][q][1] += in[i + c + 16*q] * w1;
 #include "base/number.h"
 #include "kernel/walk.h"
 #include "schedule/float/conv_tile.h"
@@ -58,15 +71,6 @@ static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts
     for (int64_t i = few; i > few * 3 / 4 && i < pixels; i--)
       if (width % i == 0) return (int)i;
   return (int)pixels;
-}
-
-/* Two widths that differ by one where that is possible, not a last tile that may be narrow. */
-Tiling tiling_of(int64_t width, int64_t pixels) {
-  const int64_t tiles = ceil_divide(width, pixels), narrow = tiles * pixels - width;
-  if (narrow == 0) return (Tiling){.pixels = pixels, .count = tiles};
-  if (pixels > 1 && narrow < tiles)
-    return (Tiling){.pixels = pixels, .count = tiles - narrow, .rest = pixels - 1, .rests = narrow};
-  return (Tiling){.pixels = pixels, .count = width / pixels, .rest = width % pixels, .rests = 1};
 }
 
 Tiling direct_tiling(const Lower *l, int64_t width, int vectors) {
@@ -563,12 +567,6 @@ static bool conv_direct_build(Lower *l) {
                  (int)d.blocks, (int)d.block);
   cost_padding_detail(l, &d.own);
   return true;
-}
-
-const char *direct_pixels_refused(const Lower *l, const Choice *choice) {
-  int pixels[MOST_TILES], most = 0;
-  if (choice->pixels) direct_tiles(l, pixels, &most);
-  return choice->pixels > most ? arena_printf(l->arena, "a tile has at most %d pixels", most) : NULL;
 }
 
 static Cycles conv_direct_cycles(const Lower *l, const Target *target, const Choice *choice) {

@@ -6,6 +6,20 @@
 // By the diagonals of conv_groups.c: for diagonal r the lanes of a vector of the small side are exchanged,
 // once for all taps of a row of the kernel, so that channel j ^ r meets channel j of the large side. The sums
 // of all pixels are the gradient, a diagonal a vector; they reach it one by one.
+//
+// Example: `x: 14x14x32 -> conv(32, 3x3, pad=same, groups=16) -> train(8)` --target=x86-64-v3 --train,
+// lines 2-11 of conv1_weight_gradient:
+//
+//     for (int block = 0; block < 4; block++)
+//       for (int ky = 0; ky < 3; ky++) {
+//         v8 a[3][2];
+//         UNROLL for (int kx = 0; kx < 3; kx++)
+//           UNROLL for (int t = 0; t < 2; t++)
+//             a[kx][t] = (v8){0};
+//         for (int y = 0; y < 14; y++)
+//           if (0 <= ky + y - 1 && ky + y - 1 < 14) {
+//             for (int x = 1; x < 13; x++) {
+//               const v8 s0 = LOAD(v8, in1[y][x][8*block]);
 #include "base/number.h"
 #include "schedule/float/axis.h"
 #include "schedule/float/phases.h"

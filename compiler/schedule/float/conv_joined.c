@@ -7,6 +7,20 @@
 // a phase does not have is zero: infinities among the inputs would make NaN of it, so --exact has it only
 // where all phases have all taps. The channels of a phase of rows, [phase of columns][filter], lie in the
 // output as they lie in the vectors: each piece of them is stored as it is, at S*F*m in row S*m + p.
+//
+// Example: `x: 14x14x16 -> conv_transpose(1, 4x4, stride=2, pad=1)` --target=x86-64-v3,
+// lines 4-13 of conv_transpose1_tile_14x1_left_right:
+//
+//     UNROLL for (int q = 0; q < 14; q++)
+//       a[0][q][0] = LOAD(v4, bias[0]);
+//     for (int ty = (1 - y > 0 ? 1 - y : 0), ty_end = (15 - y < 3 ? 15 - y : 3); ty < ty_end; ty++)
+//       UNROLL for (int tx = 0; tx < 3; tx++) {
+//         ptrdiff_t i = (y + ty - 1)*224 + (tx - 1)*16;
+//         PIN(i);
+//         for (int c = 0; c < 16; c++) {
+//           const v4 w0 = LOAD(v4, weight[0][ty][tx][c][0]);
+//           UNROLL for (int q = 0; q < 14; q++)
+//             if (tx + q - 1 >= 0)
 #include "base/number.h"
 #include "schedule/float/direct.h"
 

@@ -6,6 +6,20 @@
 // upsample(2) makes four convolutions of 2x2: 16 products for nine times four, and the large picture is never
 // in memory. Winograd's algorithm multiplies less, but has to transform what it reads and writes: which of
 // both is faster depends on the channels.
+//
+// Example: `x: 14x14x8 -> upsample(2) -> conv(16, 3x3, pad=same)` --target=x86-64-v3,
+// lines 9-18 of conv1_phase0_tile_5x2_body:
+//
+//     for (int ty = (1 - y > 0 ? 1 - y : 0); ty < 2; ty++)
+//       UNROLL for (int tx = 0; tx < 2; tx++) {
+//         ptrdiff_t i = (y + ty - 1)*112 + (x0 + tx - 1)*8 + c0;
+//         PIN(i);
+//         for (int c = 0; c < 8; c++) {
+//           const v8 w0 = LOAD(v8, weight[panel][ty][tx][c][h]);
+//           const v8 w1 = LOAD(v8, weight[panel][ty][tx][c][h + 8]);
+//           UNROLL for (int q = 0; q < 5 - narrow; q++)
+//             if (!left || x0 + tx + q - 1 >= 0) {
+//               a[0][q][0] += in[i + c + 8*q] * w0;
 #include <math.h>
 #include "schedule/float/conv_repeated.h"
 #include "schedule/float/direct.h"

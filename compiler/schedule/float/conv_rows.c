@@ -9,6 +9,18 @@
 // the weights of a panel's block stay near while all places of all images pass by: each weight is read once.
 // In training that part of the weights is first brought into the order in which tiles read it; in inference
 // it lies so already.
+//
+// Example: `x: 2x2x512 -> conv(2048, 3x3, pad=same)` --target=x86-64-v3 --batch=64 --exact,
+// lines 20-27 of conv1:
+//
+//     for (int ty = 1 - oy; ty < 3 - oy; ty++)
+//       for (int tx = 1 - ox; tx < 3 - ox; tx++)
+//         for (int i = 0; i < 256; i++) {
+//           const v8 w0 = LOAD(v8, weight[2*m + q][ty][tx][i][0]);
+//           const v8 w1 = LOAD(v8, weight[2*m + q][ty][tx][i][8]);
+//           a[0][0] += in[4*m_2][oy + ty - 1][ox + tx - 1][256*q + i] * w0;
+//           a[0][1] += in[4*m_2][oy + ty - 1][ox + tx - 1][256*q + i] * w1;
+//           a[1][0] += in[4*m_2 + 1][oy + ty - 1][ox + tx - 1][256*q + i] * w0;
 #include "base/number.h"
 #include "schedule/float/direct.h"
 #include "schedule/float/images.h"

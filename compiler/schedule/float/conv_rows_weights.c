@@ -9,6 +9,20 @@
 // The gradients of all taps are collected and turned into the order of the weights, so that each is written
 // once, in vectors. Where the copy of a panel of the large side would leave the caches, some of the images
 // are done at a time.
+//
+// Example: `x: 4x4x512 -> conv(512, 3x3, pad=same) -> train(64)` --target=x86-64-v3 --train --exact,
+// lines 2-11 of conv1_weight_gradient:
+//
+//       float (*restrict small)[2][4][128][4], int32_t count) {
+//     for (int m = 0; m < 128; m++)
+//       for (int q = 0; q < 2; q++)
+//         for (int y = 0; y < 4; y++)
+//           for (int x = 0; x < 4; x++)
+//             for (int n = 0; n < 32; n++) {
+//               if (count - 32*q - n >= 1)
+//                 AT(v4, small[m][q][y][32*x + n][0]) = LOAD(v4, in1[32*q + n][y][x][4*m]);
+//               else
+//                 AT(v4, small[m][q][y][32*x + n][0]) = (v4){0};
 #include "base/number.h"
 #include "schedule/float/images.h"
 #include "schedule/float/phases.h"

@@ -4,6 +4,20 @@
 // Seen from the output it is a gathering again: with stride S the outputs fall into S phases on each axis,
 // and each pair of phases is a direct convolution of stride 1 with part of the taps (axis.c). So every output
 // is summed in registers and stored once. Strides of many phases spread pixel by pixel instead.
+//
+// Example: `x: 14x14x8 -> conv_transpose(32, 3x3, stride=2)` --target=x86-64-v3,
+// lines 5-14 of conv_transpose1_phase0_tile_5x2_body:
+//
+//     UNROLL for (int q = 0; q < 5; q++) {
+//       a[0][q][0] = LOAD(v8, bias[f0]);
+//       a[0][q][1] = LOAD(v8, bias[f0 + 8]);
+//     }
+//     for (int ty = (1 - y > 0 ? 1 - y : 0), ty_end = (15 - y < 2 ? 15 - y : 2); ty < ty_end; ty++)
+//       UNROLL for (int tx = 0; tx < 2; tx++) {
+//         ptrdiff_t i = (y + ty - 1)*112 + (x0 + tx - 1)*8 + c0;
+//         PIN(i);
+//         for (int c = 0; c < 8; c++) {
+//           const v8 w0 = LOAD(v8, weight[panel][2 - 2*ty][2 - 2*tx][c][h]);
 #include "schedule/float/direct.h"
 
 /* The output as a whole, before phases or pixels write parts of it. */

@@ -386,3 +386,19 @@ NestFn *tile_function(Tile *t, const char *phase) {
   t->cut = 0;
   return fn;
 }
+
+/* ---- how a row is cut into tiles ---- */
+/* Two widths that differ by one where that is possible, not a last tile that may be narrow. */
+Tiling tiling_of(int64_t width, int64_t pixels) {
+  const int64_t tiles = ceil_divide(width, pixels), narrow = tiles * pixels - width;
+  if (narrow == 0) return (Tiling){.pixels = pixels, .count = tiles};
+  if (pixels > 1 && narrow < tiles)
+    return (Tiling){.pixels = pixels, .count = tiles - narrow, .rest = pixels - 1, .rests = narrow};
+  return (Tiling){.pixels = pixels, .count = width / pixels, .rest = width % pixels, .rests = 1};
+}
+
+const char *direct_pixels_refused(const Lower *l, const Choice *choice) {
+  int pixels[MOST_TILES], most = 0;
+  if (choice->pixels) direct_tiles(l, pixels, &most);
+  return choice->pixels > most ? arena_printf(l->arena, "a tile has at most %d pixels", most) : NULL;
+}

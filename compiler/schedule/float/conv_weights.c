@@ -6,6 +6,20 @@
 // For each tap a tile of a few channels of one side times vectors of channels of the other stays in registers
 // while all pixels pass by. The places where a tap stays inside the large side are known numbers, so there is
 // no test; taps with the same places share a loop.
+//
+// Example: `x: 14x14x6 -> conv(16, 3x3, stride=2) -> train(8)` --target=x86-64-v3 --train --exact,
+// lines 8-17 of conv1_weight_gradient_tap_4x2:
+//
+//     for (int n = 0; n < 6; n++)
+//       for (int m = 0; m < 6; m++) {
+//         const v8 v0_2 = LOAD(v8, in1[n][m][0]);
+//         const v8 v1_2 = LOAD(v8, in1[n][m][8]);
+//         UNROLL for (int p = 0; p < 4; p++) {
+//           a[0][0][p][0] += in[ky + 2*n][kx + 2*m][p] * v0_2;
+//           a[0][0][p][1] += in[ky + 2*n][kx + 2*m][p] * v1_2;
+//         }
+//       }
+//     UNROLL for (int p = 0; p < 4; p++) {
 #include "schedule/float/axis.h"
 #include "schedule/float/phases.h"
 #include "schedule/schedule.h"

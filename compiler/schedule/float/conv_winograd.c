@@ -15,6 +15,19 @@
 // Rounding: winograd_error says how much, by the number of channels; up to 512 it is less than 3e-5 of the
 // largest output on random data, 5e-5 with F(6x6,3x3) (tests/run/winograd.cnn holds it to that). --exact
 // keeps to the direct convolution.
+//
+// Example: `x: 28x28x64 -> conv(64, 3x3, pad=same)` --target=x86-64-v3, lines 3-12 of conv1_split_body:
+//
+//     for (int p = 0; p < 8; p++) {
+//       if (!border)
+//         for (int y = 0; y < 6; y++)
+//           for (int line = 0; line < 2; line++)
+//             PREFETCH((const float *)in + 7168*ty + 256*tx + 32*p + 1792*y + 16*line - 1216);
+//       v8 d[6][6];
+//       ROLL for (int i = 0; i < 6; i++) {
+//         if (!border || (0 <= 4*tx + i - 1 && 4*tx + i - 1 < 28)) {
+//           const v8 x0 = !border || (0 <= 4*ty - 1 && 4*ty - 1 < 28) ? LOAD(v8, in[4*ty - 1][4*tx + ...
+//           const v8 x1 = LOAD(v8, in[4*ty][4*tx + i - 1][8*p]);
 #include "base/number.h"
 #include "schedule/float/conv_winograd.h"
 #include "schedule/float/phases.h"

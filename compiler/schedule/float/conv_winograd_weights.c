@@ -17,6 +17,20 @@
 //
 // For all images at once a block has the tiles of several images, as many as the last cache takes, so that
 // sums of few tiles an image are joined once for all of them.
+//
+// Example: `x: 28x28x32 -> conv(32, 3x3, pad=same) -> train(8)` --target=x86-64-v3 --train,
+// lines 4-13 of conv1_weight_gradient_multiply_6x2:
+//
+//     UNROLL for (int i = 0; i < 6; i++) {
+//       a[i][0] = (v8){0};
+//       a[i][1] = (v8){0};
+//     }
+//     for (int t = 0; t < 28; t++) {
+//       const v8 v0_2 = LOAD(v8, V[0][xi][0][large][t][0]);
+//       const v8 v1_2 = LOAD(v8, V[0][xi][0][large][t][8]);
+//       UNROLL for (int i = 0; i < 6; i++) {
+//         a[i][0] += Y[xi][0][0][t][inner + i] * v0_2;
+//         a[i][1] += Y[xi][0][0][t][inner + i] * v1_2;
 #include "base/number.h"
 #include "schedule/float/conv_winograd.h"
 #include "schedule/float/phases.h"

@@ -11,6 +11,20 @@
 // through it. In training that part is first brought together, so that any number of columns does; in
 // inference it lies together already, as weights are packed, and while a tile goes through it, it brings its
 // share of the next part nearer.
+//
+// Example: `x: 256 -> dense(64) -> relu -> train(8)` --target=x86-64-v3 --train,
+// lines 97-106 of dense1_training:
+//
+//       a[r][0] = LOAD(v8, out[6*m_2 + r][0][0][16*m]);
+//       a[r][1] = LOAD(v8, out[6*m_2 + r][0][0][16*m + 8]);
+//     }
+//     for (int k = 0; k < 256; k++) {
+//       const v8 w0 = LOAD(v8, b[k][0]);
+//       const v8 w1 = LOAD(v8, b[k][8]);
+//       a[0][0] += in[6*m_2][0][0][k] * w0;
+//       a[0][1] += in[6*m_2][0][0][k] * w1;
+//       a[1][0] += in[6*m_2 + 1][0][0][k] * w0;
+//       a[1][1] += in[6*m_2 + 1][0][0][k] * w1;
 #include "ops/registry.h"
 #include "schedule/cost.h"
 #include "schedule/float/dense.h"

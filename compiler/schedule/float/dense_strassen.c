@@ -11,6 +11,20 @@
 //                   time
 //
 // The gradients of a panel of inputs lie on the stack until all of the inner axis has been added.
+//
+// Example: `x: 2048 -> dense(2048) -> relu -> train(256)` --target=x86-64-v3 --train,
+// lines 67-76 of dense1_training:
+//
+//     for (int half = 0; half < 2; half++)
+//       for (int u = 0; u < 48; u++)
+//         for (int n = 0; n < 32; n++)
+//           AT(v8, sums[half][u][8*n]) = (v8){0};
+//     for (int q = 0; q < 8; q++)
+//       for (int m_2 = 0; m_2 < 8; m_2++) {
+//         float left[4][6][144];
+//         for (int q_2 = 0; q_2 < 16; q_2++)
+//           for (int r = 0; r < 6; r++) {
+//             const v8 x0 = LOAD(v8, weight[48*m + 6*m_2 + r][128*q + 8*q_2]);
 #include "base/number.h"
 #include "schedule/float/phases.h"
 #include "schedule/float/dense_strassen.h"

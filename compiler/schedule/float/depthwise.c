@@ -6,6 +6,19 @@
 // may lie outside are tested, and the second row of the last tile is not stored where there is none. A block
 // of channels goes through the whole picture before the next one, so that the rows that tiles share are in
 // the first cache. With a multiplier above 1 the channels of a group are convolved directly (conv_direct.c).
+//
+// Example: `x: 28x28x16 -> depthwise(3x3, pad=same)` --target=x86-64-v3, lines 5-14 of depthwise1_tile_2x4:
+//
+//     const v8 bias_2 = LOAD(v8, bias[8*v]);
+//     UNROLL for (int q = 0; q < 2; q++)
+//       UNROLL for (int p = 0; p < 4; p++)
+//         a[q][p] = bias_2;
+//     UNROLL for (int r = 0; r < 4; r++)
+//       if (0 <= y + r - 1 && y + r - 1 < 28) {
+//         v8 w[2][3];
+//         UNROLL for (int q = 0; q < 2; q++) {
+//           UNROLL for (int tx = 0; tx < 3; tx++)
+//             w[q][tx] = (v8){0};
 #include <math.h>
 #include "base/number.h"
 #include "kernel/walk.h"

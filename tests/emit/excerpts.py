@@ -1,0 +1,64 @@
+# excerpts.py: the cases of excerpts.tap. Below the header of a schedule file is
+#
+#     // Example: NET OPTIONS, lines A-B of FUNCTION:
+#     //
+#     //     C
+#
+# where NET is `x: SHAPE -> LAYER -> ...` in backquotes; train(N) at its end trains with batches of N. Every
+# file of float/ with a `const Schedule` has one.
+# SPDX-License-Identifier: Apache-2.0
+import glob, os, re, subprocess
+
+top = os.path.realpath(os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", "..")))
+cnnc = os.path.realpath(os.environ["CNNC"])
+from tap import check, finish, start
+
+start("excerpts")
+EXAMPLE = re.compile(r"^// Example: `x: (\w+) -> ([^`]*)`(.*?),(?: |\n// )lines (\d+)-(\d+) of (\w+):\n//\n"
+                     r"((?://     .*\n|//\n(?=//     ))*)", re.M)
+WIDTH = 98  # of a line of the excerpt; what is longer ends in ...
+# It builds no kernel: what the plan has decided against.
+NONE = {"rows.c"}
+
+
+def function(shape, layers, options, name):
+    """The lines of the function that cnnc prints for the net."""
+    rest = ("global_avgpool -> " if "x" in shape else "") + r"dense(4) -> train { loss = mse; batch = \1 }"
+    layers = re.sub(r"train\((\d+)\)$", rest, layers)
+    with open("n.cnn", "w", encoding="utf-8") as file:
+        file.write("net n {\n  input x: %s\n  %s\n}\n" % (shape, "\n  ".join(layers.split(" -> "))))
+    result = subprocess.run([cnnc, "n.cnn", "--emit=c", "-o", "n.c", *options.split()], text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if result.returncode:
+        return [result.stdout]
+    with open("n.c", encoding="utf-8") as file:
+        text = file.read()
+    found = re.search(r"^(?!typedef)[^\n;]*\bn_%s\((?:[^;{]|\n)*\{\n.*?^\}$" % name, text, re.M | re.S)
+    return found[0].split("\n") if found else ["no function n_%s" % name]
+
+
+def excerpt(match):
+    lines = function(match[1], match[2], match[3], match[6])[int(match[4]) - 1:int(match[5])]
+    indent = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
+    lines = [line[indent:] for line in lines]
+    lines = [line if len(line) <= WIDTH else line[:WIDTH - 4] + " ..." for line in lines]
+    return "".join("//     " + line + "\n" for line in lines)
+
+
+for path in sorted(glob.glob(os.path.join(top, "compiler/schedule/float/*.c"))):
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    name = os.path.basename(path)
+    if not re.search(r"^const Schedule ", text, re.M) or name in NONE:
+        continue
+    match = EXAMPLE.search(text)
+    check(match, f"{name} opens with an example of its C", "")
+    if not match:
+        continue
+    now = excerpt(match)
+    if os.environ.get("BLESS") and os.access(path, os.W_OK):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text[:match.start(7)] + now + text[match.end(7):])
+    else:
+        check(now == match[7], "  which is what cnnc generates", now)
+finish()
