@@ -6,14 +6,14 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   runtime/hosted/base/similar.c \
   web/none_import.c $(filter-out \
   compiler/backend/% compiler/reference/eval.c compiler/driver/lsp.c compiler/lsp/% compiler/driver/new.c \
-  compiler/driver/budget.c compiler/driver/help.c compiler/driver/fmt.c compiler/driver/tune.c \
+  compiler/driver/fit_board.c compiler/driver/help.c compiler/driver/fmt.c compiler/driver/tune.c \
   compiler/schedule/tuning.c \
-  compiler/driver/streaming.c compiler/passes/bands.c compiler/ops/shape/row_bands.c compiler/nest/dump.c \
+  compiler/passes/bands.c compiler/ops/shape/row_bands.c compiler/nest/dump.c \
   compiler/nest/interp.c compiler/nest/fill.c compiler/nest/primitive_text.c compiler/report/lir_dump.c \
   compiler/report/schedule_dump.c compiler/lir/share.c compiler/emit/prelude_vectors.c \
   compiler/syntax/ast_dump.c compiler/passes/memory_limit.c compiler/emit/units.c compiler/emit/alike.c \
   compiler/report/dot.c compiler/report/graph_dump.c compiler/report/plan_dump.c \
-  compiler/driver/quantize%.c compiler/quantize/% compiler/driver/library.c compiler/emit/library.c \
+  compiler/driver/quantize%.c compiler/quantize/% compiler/emit/library.c \
   compiler/schedule/float/dense_strassen% compiler/schedule/float/strassen%.c \
   compiler/schedule/float/conv_strassen.c \
   compiler/schedule/float/conv_groups_weights.c compiler/schedule/float/conv_joined.c \

@@ -1,8 +1,8 @@
 /* none.c: what the page does not have: schedules and instructions for nets of 8 bits, those by
  * Strassen's algorithm, of weights of narrow groups in training, of transposed convolutions of few
- * filters and of convolutions behind nearest upsampling, measured choices, budgets of flash and RAM, layers
- * in bands of rows, trees, graphs, programs, nests and schedules as text, weights that are compiled in,
- * translation units, exchanges of several processes, and the command line's help. */
+ * filters and of convolutions behind nearest upsampling, measured choices, what makes nets fit into flash and
+ * RAM, layers in bands of rows, trees, graphs, programs, nests and schedules as text, weights that are
+ * compiled in, translation units, exchanges of several processes, and the command line's help. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "driver/compilation.h"
@@ -143,7 +143,7 @@ const char *prelude_helium(PreludeFn fn, Elem elem, int lanes) {
   return NULL;
 }
 
-bool tune(const TuneJob *job, const char **why) {
+bool tune_kernels(const TuneJob *job, const char **why) {
   (void)job;
   *why = "a page runs no programs";
   return false;
@@ -173,15 +173,7 @@ void pass_bands(PassState *state) { (void)state; }
 
 void fit_ram(Compilation *c) { (void)c; }
 
-const Small *budget_small(const Compilation *c, int64_t flash, bool *alike) {
-  (void)c, (void)flash, (void)alike;
-  return NULL;
-}
-
-bool budget_check(Compilation *c) {
-  (void)c;
-  return true;
-}
+void fit_flash(Compilation *c) { (void)c; }
 
 void graph_dot(Text *out, const Graph *graph) { (void)out, (void)graph; }
 

@@ -1,6 +1,5 @@
-/* compilation.h: a program on its way: what its stages find out and leave to those after them. Private to
- * compile.c, lowering.c, write.c and library.c, budget.c,
- * streaming.c. */
+/* compilation.h: state of a compilation, from stage to stage. Private to compile.c, fit.c, fit_board.c,
+ * limits.c and output.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COMPILATION_H
 #define CNNC_COMPILATION_H
@@ -39,10 +38,19 @@ typedef struct Compilation {
   const char *summary;
   EmitOptions emit;
   ProgramOptions lowering;
+  struct {
+    Plan *infer, *train, *look; /* NULL: not wanted */
+  } plans;
   Programs programs;
   LayoutOptions layout_options;
   Layout *layout;
-  Net *net;             /* the layout, printed */
+  Net *net;        /* the layout, printed */
+  EmitUnit *units; /* C text, for the C compiler */
+  int nunits;
+  struct {
+    const void *bytes;
+    size_t n;
+  } data;               /* weights that the text has no room for, or NULL */
   Bands bands;          /* of inference, so that it fits into --ram */
   const char *bands_to; /* the layer at which they end */
   int64_t ram_whole;    /* the RAM that it takes without them */
@@ -66,29 +74,23 @@ const char *base_name(const char *path);
 const char *header_path(const Compilation *); /* of the header beside the output, or NULL */
 const char *c_name(const Compilation *);      /* what names in C begin with */
 
-/* ---- lowering.c ---- */
-bool lower(Compilation *); /* plans, schedules and lays out everything; sizes go into `summary` */
+/* ---- compile.c ---- */
 PlanOptions plan_options(const Compilation *, PlanKind);
-void lower_inference(Compilation *);        /* once more, by the options that stand in it now */
-SummarySizes sizes_of(const Compilation *); /* behind lower() */
+Plan *make_plan(const Compilation *, PlanKind);
+/* By the plans and the options that stand in it now. */
+void lower_inference(Compilation *);
+void lower_training(Compilation *);
+void lay_out(Compilation *);                /* what is lowered */
+SummarySizes sizes_of(const Compilation *); /* of the layout */
 
-/* ---- budget.c ---- */
-/* Of inference that takes so much flash, how small the constants of each kernel have to be, by the ids of
- * their roots, for the net to be as fast as --flash allows; NULL: it fits, or nothing is larger. alike: set
- * where functions are to be few, too. */
-const Small *budget_small(const Compilation *, int64_t flash, bool *alike);
-bool budget_check(Compilation *); /* reports what is beyond --flash and --ram */
+/* ---- fit.c, fit_board.c ---- */
+bool fit(Compilation *);
+void fit_ram(Compilation *);   /* computes the first layers band by band, where --ram needs it */
+void fit_flash(Compilation *); /* takes smaller constants, where --flash needs it */
 
-/* ---- streaming.c ---- */
-void fit_ram(Compilation *); /* computes the first layers band by band, where --ram needs it */
-
-/* ---- write.c ---- */
-bool write_view(Compilation *);
-bool write_all(Compilation *);
-bool write_dependencies(Compilation *);
-bool add_output(Compilation *, const char *path, const Text *);
-
-/* ---- library.c ---- */
-bool write_library(Compilation *);
-const char *library_file(const Compilation *, const char *path); /* the path in the library's folder */
+/* ---- output.c ---- */
+bool output_possible(Compilation *);
+bool emit_output(Compilation *);   /* writes a view, or prints C */
+bool backend(Compilation *);       /* compiles what was printed, where the output is no C */
+void print_results(Compilation *); /* to standard output */
 #endif

@@ -1,20 +1,29 @@
-/* compile.c: the way of a program, from the file to what is written: compile() is the list of stages. */
+/* compile.c: compiler driver. run(), at its end, is the list of stages from source file to output. */
 // SPDX-License-Identifier: Apache-2.0
 #include "compile.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "backend/origin.h"
 #include "backend/quantized.h"
 #include "backend/weights.h"
 #include "quantize/quantize.h"
+#include "kernel/lower.h"
+#include "ops/registry.h"
+#include "schedule/float/conv_repeated.h"
 #include "schedule/float/images.h"
+#include "schedule/float/rows.h"
+#include "schedule/schedule.h"
 #include "sema/sema.h"
 #include "compilation.h"
+#include "limits.h"
 #include "fix.h"
 #include "tune.h"
 
 /* ---- reading ---- */
-static bool read_program(Compilation *c) {
+enum { LARGEST_TEXT = 1 << 20 }; /* bytes of weights that are text unless one asks for something else */
+
+static bool parse(Compilation *c) {
   const Options *o = c->options;
   c->program = program_read(c->arena, c->diags, &c->sources, o->input, o->directories.n, o->directories.data);
   stage_done(c, "read and parse");
@@ -93,6 +102,9 @@ static bool check_name(Compilation *c) {
   return false;
 }
 
+static bool analyze(Compilation *c) { return build_graph(c) && check_training(c) && check_name(c); }
+
+/* ---- weights ---- */
 static bool has_target(const Options *o, const Target *target) {
   for (int i = 0; i < o->targets.n; i++)
     if (o->targets.data[i] == target) return true;
@@ -162,7 +174,7 @@ static bool read_quantized(Compilation *c, const WeightsWay *way) {
   return c->graph != NULL;
 }
 
-static bool read_weights(Compilation *c) {
+static bool load_weights(Compilation *c) {
   c->weights = constant_weights(c->arena, c->graph);
   if (!c->options->weights) return true;
   float *weights = NEW_ARRAY(c->arena, float, c->graph->parameters + 1);
@@ -195,9 +207,10 @@ static void read_tuning(Compilation *c) {
 
 /* Measures what can be chosen, and writes NAME.tune with what was known before of other targets and kernels.
  */
-static bool measure(Compilation *c) {
+static bool tune(Compilation *c) {
   const Options *o = c->options;
   const char *why = NULL;
+  read_tuning(c);
   if (!o->tune) return true;
   const int images = images_side_by_side(c->graph, o->targets.n, o->targets.data, o->batch, false);
   PlanOptions options = plan_options(c, PLAN_INFERENCE);
@@ -214,7 +227,7 @@ static bool measure(Compilation *c) {
       .backend = {.arena = c->arena, .cc = o->cc, .verbose = o->verbose, .messages = messages_open(c)},
       .progress = o->format == DIAG_TEXT,
       .tuning = &c->tuning};
-  const bool tuned = tune(&job, &why) || backend_failed(c, &job.backend, why);
+  const bool tuned = tune_kernels(&job, &why) || backend_failed(c, &job.backend, why);
   if (job.backend.messages) fclose(job.backend.messages);
   if (!tuned) return false;
   stage_done(c, "tune");
@@ -225,19 +238,245 @@ static bool measure(Compilation *c) {
          cannot_write(c, c->tuning_file, why);
 }
 
-/* ---- the list of stages ---- */
-static bool run(Compilation *c) {
-  if (!read_program(c)) return false;
-  if (c->options->kind == OUTPUT_AST) return good(c) && write_view(c) && write_dependencies(c);
-  if (!build_graph(c)) return good(c);
-  if (!check_training(c) || !check_name(c)) return false;
-  if (!read_weights(c)) return false;
-  read_tuning(c);
-  if (!measure(c)) return false;
+/* ---- plans ---- */
+static Fusing fusing_of(const Options *o) {
+  return o->level == LEVEL_PLAIN ? FUSE_NOTHING : o->level == LEVEL_SMALL ? FUSE_APART : FUSE_ALL;
+}
+
+PlanOptions plan_options(const Compilation *c, PlanKind kind) {
+  const Options *o = c->options;
+  if (kind == PLAN_LOOK) return (PlanOptions){.fusing = FUSE_NOTHING};
+  const bool training = kind == PLAN_TRAINING;
+  const int64_t batch = options_plain(o) ? 1 : training ? c->graph->training->batch : o->batch;
+  PlanOptions options = {.fusing = fusing_of(o),
+                         .exact = o->exact,
+                         .images =
+                             images_side_by_side(c->graph, o->targets.n, o->targets.data, batch, training)};
+  RowsCosts *costs = NEW(c->arena, RowsCosts);
+  *costs = (RowsCosts){.target = target_widest(o->targets.n, o->targets.data),
+                       .weight_bytes = 4 * c->graph->parameters,
+                       .training = training,
+                       .exact = o->exact,
+                       .arena = c->arena};
+  if (kind == PLAN_INFERENCE) options.bands = c->bands;
+  options.whole_batch = o->batch > 1 ? o->batch : 0;
+  /* What is computed for all images at once, each of several processes computes for all images. */
+  options.pays = training && o->mpi ? NULL : rows_pay;
+  options.costs = costs;
+  if (!training && options.fusing == FUSE_ALL && !o->exact)
+    options.repeated = conv_repeated_where(c->arena, c->graph, target_widest(o->targets.n, o->targets.data));
+  return options;
+}
+
+Plan *make_plan(const Compilation *c, PlanKind kind) {
+  return plan_new(c->arena, c->graph, kind, plan_options(c, kind));
+}
+
+static const CpuCycles *cycles_of_board(const Compilation *c) {
+  const Options *o = c->options;
+  const Target *target = target_widest(o->targets.n, o->targets.data);
+  const CpuCycles *usual = o->cpu ? &o->cpu->cycles : cpu_cycles(target);
+  if (!usual) return NULL;
+  CpuCycles *own = NEW(c->arena, CpuCycles);
+  *own = *usual;
+  own->line = (double)o->flash_wait;
+  return own;
+}
+
+/* The header that NAME.c includes, or NULL. */
+static const char *included_header(const Compilation *c) {
+  if (c->options->kind == OUTPUT_LIBRARY) return arena_printf(c->arena, "%s.h", c_name(c));
+  return c->options->kind == OUTPUT_C ? base_name(header_path(c)) : NULL;
+}
+
+/* How weights are compiled in. A program has nothing beside it, and what has no file of its own has none. */
+static void choose_embedding(Compilation *c) {
+  const Options *o = c->options;
+  const bool backend = options_backend(o->kind), accompanied = o->kind == OUTPUT_C && header_path(c);
+  const EmbedKind kind = backend || accompanied ? o->embed : EMBED_AS_TEXT;
+  c->emit.embed_text = kind == EMBED_BY_SIZE ? LARGEST_TEXT : kind == EMBED_AS_TEXT ? INT64_MAX : 0;
+  c->emit.embed = kind == EMBED_AS_TEXT     ? EMBED_TEXT
+                  : backend                 ? EMBED_BACKEND
+                  : kind == EMBED_AS_OBJECT ? EMBED_OBJECT
+                                            : EMBED_BESIDE;
+  c->emit.embed_file = c->emit.embed == EMBED_BESIDE
+                           ? base_name(with_suffix(c->arena, o->output, ".weights.bin"))
+                           : BACKEND_DATA;
+}
+
+static void set_options(Compilation *c) {
+  const Options *o = c->options;
+  c->layout_options = (LayoutOptions){.prefix = c_name(c),
+                                      .batch = o->batch,
+                                      .ntargets = o->targets.n,
+                                      .target = o->targets.data,
+                                      .embedded = c->weights != NULL,
+                                      .taken = prelude_has_name,
+                                      .reserved = emit_reserved};
+  c->emit = (EmitOptions){.header = included_header(c),
+                          .summary = c->summary,
+                          .openmp = o->openmp,
+                          .no_fma = o->no_fma,
+                          .program = o->kind == OUTPUT_PROGRAM,
+                          .network = o->network || c->training || o->kind == OUTPUT_PROGRAM,
+                          .training = c->training,
+                          .weights = c->weights};
+  c->lowering = (ProgramOptions){.ntargets = o->targets.n,
+                                 .target = o->targets.data,
+                                 .openmp = o->openmp,
+                                 .little_ram = o->ram > 0 || o->level == LEVEL_SMALL,
+                                 .plain = options_plain(o),
+                                 .sums = o->level == LEVEL_SMALL ? SMALL_SUMS : 0,
+                                 .exact = o->exact,
+                                 .batch = o->batch,
+                                 .written = c->graph,
+                                 .tuning = &c->tuning,
+                                 .cycles = cycles_of_board(c)};
+  choose_embedding(c);
+}
+
+/* Trees, graphs and ONNX models are no programs. */
+static bool is_lowered(const Options *o) {
+  const OutputKind kind = o->kind;
+  return o->summary || !o->output ||
+         (kind != OUTPUT_AST && kind != OUTPUT_DOT && kind != OUTPUT_GRAPH && kind != OUTPUT_ONNX);
+}
+
+static bool plan(Compilation *c) {
+  const Options *o = c->options;
   Text summary = {.arena = c->arena};
+  if (!output_possible(c)) return false;
+  if (!is_lowered(o)) return true;
+  if (!limits_of_calls(c->arena, c->diags, c->graph, o->batch)) return false;
   graph_summary(&summary, c->graph);
   c->summary = summary.s;
-  return write_all(c);
+  set_options(c);
+  c->plans.infer = make_plan(c, PLAN_INFERENCE);
+  if (c->training) c->plans.train = make_plan(c, PLAN_TRAINING);
+  if ((o->look || o->kind == OUTPUT_PROGRAM) && !c->quantized) c->plans.look = make_plan(c, PLAN_LOOK);
+  stage_done(c, "plan");
+  return limits_of_plans(c->arena, c->diags, c->graph, c->plans.infer, c->plans.train);
+}
+
+/* ---- the lowered program ---- */
+/* Looking inside takes one image; where training code is there too, it has the same functions. */
+static ProgramOptions lowering_of_training(const Compilation *c) {
+  ProgramOptions options = c->lowering;
+  options.batch = c->training ? c->graph->training->batch : 1;
+  if (c->options->mpi) options.processes = c->options->mpi_most > 0 ? c->options->mpi_most : 1;
+  return options;
+}
+
+/* What looks inside is seldom used, and the C compiler is quick with plain loops: -O1 takes these. */
+static ProgramOptions lowering_of_looking(const Compilation *c) {
+  ProgramOptions options = lowering_of_training(c);
+  if (c->options->level != LEVEL_QUICK) return options;
+  options.plain = true;
+  options.sums = SMALL_SUMS;
+  return options;
+}
+
+void lower_inference(Compilation *c) {
+  c->programs.infer = program_lower(c->arena, PROGRAM_INFERENCE, c->plans.infer, &c->lowering);
+}
+
+void lower_training(Compilation *c) {
+  const ProgramOptions options = lowering_of_training(c);
+  c->programs.train = program_lower(c->arena, PROGRAM_TRAINING, c->plans.train, &options);
+}
+
+void lay_out(Compilation *c) { c->layout = layout_new(c->arena, c->graph, &c->programs, &c->layout_options); }
+
+static bool lower(Compilation *c) {
+  if (!c->plans.infer) return true;
+  lower_inference(c);
+  if (c->plans.train) lower_training(c);
+  if (c->plans.look) {
+    const ProgramOptions looking = lowering_of_looking(c);
+    c->programs.look = program_lower(c->arena, PROGRAM_LOOK, c->plans.look, &looking);
+  }
+  lay_out(c);
+  stage_done(c, "schedule and prove");
+  return true;
+}
+
+SummarySizes sizes_of(const Compilation *c) {
+  const NetSizes sizes = layout_sizes(c->layout);
+  return (SummarySizes){sizes.workspace_bytes,
+                        sizes.workspace_bound,
+                        c->training ? sizes.training_bytes : -1,
+                        sizes.training_bound,
+                        c->training ? c->options->memory : 0,
+                        c->again,
+                        c->bands.n ? c->bands_to : NULL};
+}
+
+static const char *with_memory(const Compilation *c) {
+  Text text = {.arena = c->arena};
+  const SummarySizes sizes = sizes_of(c);
+  text_put(&text, "%s", c->summary);
+  graph_memory(&text, &sizes);
+  return text.s;
+}
+
+/* What the schedules of an updatable net assume of all weights, and does not hold for these. */
+static void check_assumptions(const Compilation *c) {
+  const Program *p = c->programs.infer;
+  for (int i = 0; i < p->calls.n; i++)
+    for (int t = 0; t < p->ntargets; t++) {
+      const Lower *l = p->calls.data[i].version[t].lower;
+      if (!l->broken.n) continue;
+      Diag *diag = diag_report(c->diags, DIAG_not_updatable, l->node->span, l->node->site,
+                               "the weights of %s do not fit code that is --updatable", l->node->name);
+      for (int k = 0; k < l->broken.n; k++) diag_fact(diag, "it needs %s", l->broken.data[k]);
+      diag_help(diag,
+                "-Os, whose loops take all weights; both the code and its models are made with it then");
+      break;
+    }
+}
+
+/* A program that is wrong is a bug of the compiler: nothing is written. */
+static void verify_programs(const Compilation *c) {
+  const Program *const all[] = {c->programs.infer, c->programs.train, c->programs.look};
+  for (int i = 0; i < 3; i++) {
+    Arena *scratch = arena_new();
+    const char *error = all[i] ? program_verify(scratch, all[i]) : NULL;
+    if (error) {
+      fprintf(stderr, "cnnc: internal error: the lowered program of %s is wrong: %s\n", c->graph->name,
+              error);
+      exit(3);
+    }
+    arena_free(scratch);
+  }
+}
+
+static bool verify(Compilation *c) {
+  if (!c->layout) return true;
+  check_assumptions(c);
+  const NetSizes sizes = layout_sizes(c->layout);
+  if (!limits_of_target(c->arena, c->diags, c->graph, &c->layout_options, c->training, &sizes) ||
+      !limits_of_board(c))
+    return false;
+  c->summary = c->emit.summary = with_memory(c);
+  verify_programs(c);
+  stage_done(c, "verify");
+  tuning_report(&c->tuning, c->diags);
+  return good(c);
+}
+
+/* ---- the list of stages ---- */
+static bool run(Compilation *c) {
+  if (c->options->kind == OUTPUT_AST) return parse(c) && good(c) && emit_output(c);
+  return parse(c) &&        // syntax/: source files to AST
+         analyze(c) &&      // sema/: AST to graph
+         load_weights(c) && // backend/: and quantize/: an int8 graph, where they are int8
+         tune(c) &&         // --tune, and what it measured before
+         plan(c) &&         // passes/: kernels, and where values lie
+         lower(c) &&        // schedule/ to lir/: nests, proved; sizes and names
+         fit(c) &&          // --memory, --flash, --ram: plans and lowers again
+         verify(c) &&       // lir/: limits, and the lowered program
+         emit_output(c) &&  // emit/: C text, or report/: a view
+         backend(c);        // backend/: the C compiler
 }
 
 static int compile_to(Arena *arena, const Options *options, Programs *lowered) {
@@ -250,7 +489,9 @@ static int compile_to(Arena *arena, const Options *options, Programs *lowered) {
   for (int i = 0; i < options->warnings.n; i++) diags_option(c.diags, options->warnings.data[i]);
   const char *why = NULL, *path = NULL;
   if (options->fix && !fix_program(arena, options, &path, &why)) cannot_write(&c, path, why);
-  if (!run(&c) || !good(&c) || lowered) outputs_abandon(c.outputs);
+  const bool done = run(&c);
+  if (done) print_results(&c);
+  if (!done || !good(&c) || lowered) outputs_abandon(c.outputs);
   else if (!outputs_commit(c.outputs, &why)) cannot_write(&c, options->output ? options->output : "-", why);
   if (options->time_report) print_times(&c);
   diags_print(c.diags, stderr, options->format, options->color);

@@ -139,7 +139,7 @@ static bool tune_target(const TuneJob *job, const Target *target, const char **w
   return true;
 }
 
-bool tune(const TuneJob *job, const char **why) {
+bool tune_kernels(const TuneJob *job, const char **why) {
   for (int t = 0; t < job->ntargets; t++) {
     if (target_runs_here(job->target[t])) {
       if (!tune_target(job, job->target[t], why)) return false;

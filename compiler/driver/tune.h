@@ -20,5 +20,5 @@ typedef struct TuneJob {
 } TuneJob;
 
 /* False, and why, if the programs that measure could not be compiled or run. */
-bool tune(const TuneJob *, const char **why);
+bool tune_kernels(const TuneJob *, const char **why);
 #endif

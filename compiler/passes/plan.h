@@ -1,4 +1,5 @@
-/* plan.h: what emit prints: kernels in order, and where every value lives. Made by the passes (passes.c). */
+/* plan.h: a plan: the kernels of a graph in order, and where every value lives. Made by the passes
+ * (passes.c), lowered by lir/lower.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PLAN_H
 #define CNNC_PLAN_H

@@ -1,11 +1,18 @@
-// budget.c: --flash and --ram. Of what a layer of 8 bits can be computed by, the fastest is taken that fits.
+/* fit_board.c: --flash and --ram: the fastest of the ways to compute an int8 layer whose constants fit; first
+ * layers in row bands (passes/bands.c) where values do not fit as they are. */
 // SPDX-License-Identifier: Apache-2.0
-#include <inttypes.h>
 #include <stdlib.h>
 #include "compilation.h"
+#include "passes/plan.h"
 #include "schedule/choose.h"
 
-/* ---- what is taken ---- */
+static void lower_again(Compilation *c) {
+  c->plans.infer = make_plan(c, PLAN_INFERENCE);
+  lower_inference(c);
+  lay_out(c);
+}
+
+/* ---- flash ---- */
 /* A way to compute a layer that is faster than the smallest way, and larger: by Winograd's algorithm, or with
  * larger constants. Those of a layer stand side by side. */
 typedef struct Gain {
@@ -120,7 +127,10 @@ static bool mostly_smallest(const Gains *gains, const Small *small) {
   return 2 * smallest > layers;
 }
 
-const Small *budget_small(const Compilation *c, int64_t flash, bool *alike) {
+/* Of inference that takes so much flash, how small the constants of each kernel have to be, by the ids of
+ * their roots, for the net to be as fast as --flash allows; NULL: it fits, or nothing is larger. merge: set
+ * where functions are to be few, too. */
+static const Small *smaller_constants(const Compilation *c, int64_t flash, bool *merge) {
   const Gains gains = gains_of(c);
   if (!gains.n || flash <= c->options->flash) return NULL;
   int64_t least = flash;
@@ -132,81 +142,113 @@ const Small *budget_small(const Compilation *c, int64_t flash, bool *alike) {
   const Taken *set = least > c->options->flash ? NULL : best_set(c->arena, &gains, c->options->flash - least);
   for (; set && set->last; set = set->before) /* none: what does not fit is told of the smallest */
     small[gains.data[set->last - 1].root] = gains.data[set->last - 1].small;
-  *alike |= mostly_smallest(&gains, small) && !c->programs.train && !c->programs.look;
+  *merge |= mostly_smallest(&gains, small) && !c->programs.train && !c->programs.look;
   return small;
 }
 
-/* ---- what does not fit ---- */
-static const char *bytes_text(const Compilation *c, int64_t bytes) { return text_thousands(c->arena, bytes); }
-
-/* The largest three layers. */
-static void tell_layers(const Compilation *c, Diag *diag, const Footprint *f, bool ram) {
-  enum { TOLD = 3 };
-  bool *told = NEW_ARRAY(c->arena, bool, f->n + 1);
-  for (int i = 0; i < TOLD; i++) {
-    int largest = -1;
-    for (int l = 0; l < f->n; l++) {
-      const int64_t bytes = ram ? f->layer[l].ram : f->layer[l].flash;
-      if (!told[l] && bytes > 0 &&
-          (largest < 0 || bytes > (ram ? f->layer[largest].ram : f->layer[largest].flash)))
-        largest = l;
-    }
-    if (largest < 0) return;
-    told[largest] = true;
-    diag_fact(diag, "%s: %s bytes", f->layer[largest].name,
-              bytes_text(c, ram ? f->layer[largest].ram : f->layer[largest].flash));
+/* Weights that two layers share are counted once, so what is left out may save less than it seems. */
+void fit_flash(Compilation *c) {
+  enum { TRIES = 3 };
+  int64_t flash = layout_footprint(c->layout).flash;
+  const int64_t most = c->options->flash;
+  for (int i = 0; flash > most && i < TRIES; i++) {
+    const Small *small = smaller_constants(c, flash, &c->layout_options.merge);
+    if (!small) break;
+    c->lowering.small = small;
+    lower_again(c);
+    flash = layout_footprint(c->layout).flash;
   }
 }
 
-static void tell_machine(const Compilation *c, Diag *diag, const Footprint *f) {
-  if (f->stack < 0)
-    diag_help(diag, "that is of %s: --cpu=NAME counts for a board", c->options->targets.data[0]->name);
+/* ---- RAM ----
+ * Up to which layer there are bands, and how many rows at a time, is tried out: of what fits, that of the
+ * fewest kernels is taken, of what does not, the smallest. */
+enum { MOST_LAYERS = 200, MOST_KERNELS = 2000, TRIES = 6 };
+
+typedef struct BandTrial {
+  Bands bands;
+  const char *to; /* the layer at which they end */
+  int64_t bytes;  /* of its values, at the least */
+  int kernels;
+} BandTrial;
+typedef VEC(BandTrial) BandTrials;
+
+static BandTrial trial_of(const Compilation *c, const PlanOptions *options, const char *to) {
+  Arena *arena = arena_new();
+  const Plan *plan = plan_new(arena, c->graph, PLAN_INFERENCE, *options);
+  const BandTrial trial = {options->bands, to, plan_inference_least(plan), plan->kernels.n};
+  arena_free(arena);
+  return trial;
 }
 
-static void tell_flash(Compilation *c, const Footprint *f) {
-  Diag *diag = diag_report(c->diags, DIAG_too_little_flash, c->graph->name_span, NULL,
-                           "net %s takes %s bytes of flash, code not counted, of at most %s", c->graph->name,
-                           bytes_text(c, f->flash), bytes_text(c, c->options->flash));
-  tell_layers(c, diag, f, false);
-  tell_machine(c, diag, f);
-  if (!c->quantized)
-    diag_help(diag, "as a net of 8 bits it takes about %s bytes: cnnc quantize", bytes_text(c, f->flash / 4));
-  else if (c->lowering.small)
-    diag_help(diag, "that is with the smallest constants that there are: fewer filters take less");
-  else diag_help(diag, "fewer filters take less");
+/* More bands than a value has rows are no more than that many. */
+static BandTrials trials_of(const Compilation *c) {
+  PlanOptions options = plan_options(c, PLAN_INFERENCE);
+  const Graph *graph = plan_after(c->arena, c->graph, PLAN_INFERENCE, options, "drop")->graph;
+  BandTrials trials = {0};
+  for (int end = 0; end < graph->nodes.n && end < MOST_LAYERS; end++) {
+    if (!bands_can_end_at(c->arena, graph, end)) continue;
+    for (int64_t n = 2, kernels = 0;; n *= 2) {
+      options.bands = (Bands){end, n};
+      const BandTrial trial = trial_of(c, &options, graph->nodes.data[end]->name);
+      if (trial.kernels == kernels || trial.kernels > MOST_KERNELS) break;
+      kernels = trial.kernels;
+      vec_push(c->arena, trials, trial);
+    }
+  }
+  return trials;
 }
 
-static void tell_elsewhere(Compilation *c, const Footprint *f) {
-  Diag *diag = diag_report(c->diags, DIAG_weights_in_ram, c->graph->name_span, NULL,
-                           "--flash bounds no weights: these are the caller's, %s bytes of RAM",
-                           bytes_text(c, f->model));
-  diag_help(diag, "--weights=FILE puts the weights into flash");
+static int by_kernels(const void *a, const void *b) {
+  const BandTrial *x = a, *y = b;
+  if (x->kernels != y->kernels) return x->kernels - y->kernels;
+  return x->bytes < y->bytes ? -1 : x->bytes > y->bytes;
 }
 
-static void tell_ram(Compilation *c, const Footprint *f) {
-  const int64_t stack = f->stack > 0 ? f->stack : 0;
-  Diag *diag = diag_report(c->diags, DIAG_too_little_ram, c->graph->name_span, NULL,
-                           "net %s takes %s bytes of RAM, of at most %s", c->graph->name,
-                           bytes_text(c, f->model + f->workspace + stack), bytes_text(c, c->options->ram));
-  diag_fact(diag, "%s bytes of workspace", bytes_text(c, f->workspace));
-  if (c->bands.n)
-    diag_fact(diag, "that is with the layers up to %s in bands of rows; without, it takes %s bytes",
-              c->bands_to, bytes_text(c, c->ram_whole));
-  if (stack) diag_fact(diag, "%s bytes of stack, at the most", bytes_text(c, stack));
-  if (f->model) diag_fact(diag, "%s bytes of weights, which are not compiled in", bytes_text(c, f->model));
-  tell_layers(c, diag, f, true);
-  tell_machine(c, diag, f);
-  if (f->model) diag_help(diag, "--weights=FILE puts the weights into flash");
-  else if (!c->quantized)
-    diag_help(diag, "as a net of 8 bits its values take a fourth of the workspace: cnnc quantize");
-  else diag_help(diag, "a smaller picture, or fewer channels where it is large, takes less");
+static int by_least_bytes(const void *a, const void *b) {
+  const BandTrial *x = a, *y = b;
+  if (x->bytes != y->bytes) return x->bytes < y->bytes ? -1 : 1;
+  return x->kernels - y->kernels;
 }
 
-bool budget_check(Compilation *c) {
+static void sort(BandTrials *trials, int (*order)(const void *, const void *)) {
+  if (trials->n) qsort(trials->data, (size_t)trials->n, sizeof *trials->data, order);
+}
+
+static int64_t lowered(Compilation *c, const BandTrial *trial) {
+  c->bands = trial->bands;
+  c->bands_to = trial->to;
+  lower_again(c);
   const Footprint f = layout_footprint(c->layout);
-  const int64_t ram = f.model + f.workspace + (f.stack > 0 ? f.stack : 0);
-  if (c->options->flash && f.flash > c->options->flash) tell_flash(c, &f);
-  if (c->options->flash && f.model) tell_elsewhere(c, &f);
-  if (c->options->ram && ram > c->options->ram) tell_ram(c, &f);
-  return good(c);
+  return f.ram;
+}
+
+/* Lowers the first few of those whose values may fit into so many bytes. Returns the least that any takes,
+ * and sets `best` to that one. */
+static int64_t try_some(Compilation *c, const BandTrials *trials, int64_t most, int64_t least,
+                        BandTrial *best) {
+  int tried = 0;
+  for (int i = 0; i < trials->n && tried < TRIES && least > c->options->ram; i++) {
+    if (trials->data[i].bytes > most) continue;
+    tried++;
+    const int64_t ram = lowered(c, &trials->data[i]);
+    if (ram >= least) continue;
+    least = ram;
+    *best = trials->data[i];
+  }
+  return least;
+}
+
+void fit_ram(Compilation *c) {
+  const Footprint f = layout_footprint(c->layout);
+  const int64_t most = c->options->ram;
+  c->ram_whole = f.ram;
+  if (c->ram_whole <= most || c->options->batch > 1) return;
+  BandTrials trials = trials_of(c);
+  BandTrial best = {.to = NULL};
+  sort(&trials, by_kernels);
+  const int64_t least = try_some(c, &trials, most - (c->ram_whole - f.workspace), c->ram_whole, &best);
+  sort(&trials, by_least_bytes);
+  try_some(c, &trials, INT64_MAX, least, &best);
+  if (trials.n) lowered(c, &best);
 }

@@ -1,8 +1,9 @@
-/* write.c: what a compilation writes: a view, C with its header and weights, or what the backend makes of it.
- */
+/* output.c: the last stages: a view, C with its header and weights, a library, an ONNX model; and what the C
+ * compiler makes of the C. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,7 +24,7 @@ static const char *weights_path(const Compilation *c) {
   return c->options->weights ? weights_file(c->arena, c->options->weights) : NULL;
 }
 
-/* What was read is never written over. */
+/* Input files are never overwritten. */
 static bool spares_inputs(Compilation *c, const char *path) {
   bool same = same_file(path, weights_path(c)) || same_file(path, c->labels_file) ||
               same_file(path, c->options->rename) || same_file(path, c->tuning_file);
@@ -38,7 +39,7 @@ static bool add_bytes(Compilation *c, const char *path, const void *bytes, size_
   return outputs_add(c->outputs, path, bytes, n, &why) || cannot_write(c, path, why);
 }
 
-bool add_output(Compilation *c, const char *path, const Text *text) {
+static bool add_output(Compilation *c, const char *path, const Text *text) {
   return add_bytes(c, path, text->n ? text->s : "", text->n);
 }
 
@@ -58,14 +59,13 @@ static void put_summary(Compilation *c, Text *text) {
   memory_table(text, c->layout, c->options->train_given);
 }
 
-bool write_view(Compilation *c) {
+static bool put_view(Compilation *c) {
   const Options *o = c->options;
   Text text = {.arena = c->arena};
   if (o->kind == OUTPUT_AST) ast_dump(&text, c->program);
   else if (o->kind == OUTPUT_DOT) graph_dot(&text, c->graph);
   else if (o->kind == OUTPUT_GRAPH && o->after) dump_after(c, &text);
   else if (o->kind == OUTPUT_GRAPH) graph_dump(&text, c->graph);
-  else if (!lower(c)) return false;
   else if (o->kind == OUTPUT_SUMMARY) put_summary(c, &text);
   else if (o->kind == OUTPUT_NESTS) program_nests(&text, &c->programs);
   else if (o->kind == OUTPUT_LOWERED) {
@@ -82,97 +82,40 @@ bool write_view(Compilation *c) {
   return add_output(c, o->output, &text);
 }
 
-/* The text of its functions, when they are lowered. */
-static Net *net_of(Compilation *c) {
-  if (!c->net) c->net = emit_net(c->layout, &c->sources, &c->emit);
-  return c->net;
-}
-
 static bool write_header(Compilation *c, const char *path) {
   Text text = {.arena = c->arena};
-  emit_header(&text, net_of(c));
+  emit_header(&text, c->net);
   return add_output(c, path, &text);
 }
 
-typedef struct Bytes {
-  const void *data;
-  size_t n;
-} Bytes;
-
-static bool run_backend(Compilation *c, BackendKind kind, const EmitUnit *from, int n, Bytes weights,
-                        const char *path) {
-  const Options *o = c->options;
-  static const char *const optimize[] = {
-      [LEVEL_FULL] = "-O3", [LEVEL_PLAIN] = "-O1", [LEVEL_QUICK] = "-O1", [LEVEL_SMALL] = "-Os"};
-  static const char *const less[] = {[USE_STEADY] = "-O3", [USE_PACKING] = "-O2", [USE_SELDOM] = "-O1"};
-  BackendUnit *unit = NEW_ARRAY(c->arena, BackendUnit, n);
-  for (int i = 0; i < n; i++)
-    unit[i] = (BackendUnit){from[i].text.s, from[i].text.n,
-                            o->level == LEVEL_FULL ? less[from[i].use] : optimize[o->level],
-                            .vectorize = o->level == LEVEL_QUICK};
-  Backend backend = {.arena = c->arena,
-                     .kind = kind,
-                     .cc = o->cc,
-                     .cross = !o->machine ? NULL
-                              : o->cpu    ? o->cpu->cross
-                                          : o->machine->cross,
-                     .soname = base_name(o->output),
-                     .runtime = o->runtime,
-                     .openmp = o->openmp,
-                     .mpi = o->mpi,
-                     .verbose = o->verbose,
-                     .data = weights.data,
-                     .data_bytes = weights.n};
-  const char *temporary = NULL, *why = NULL;
-  if (!spares_inputs(c, path)) return false;
-  if (!outputs_adopt(c->outputs, path, &temporary, &why)) return cannot_write(c, path, why);
-  backend.messages = messages_open(c);
-  const bool done = backend_compile(&backend, unit, n, temporary, &why);
-  stage_done(c, "C compiler");
-  if (!done) backend_failed(c, &backend, why);
-  if (backend.messages) fclose(backend.messages);
-  return done;
-}
-
-static bool write_weights_object(Compilation *c, Bytes weights) {
-  EmitUnit unit = {.text = {.arena = c->arena}};
-  emit_weights_object(&unit.text, net_of(c));
-  return run_backend(c, BACKEND_OBJECT, &unit, 1, weights,
-                     with_suffix(c->arena, c->options->output, ".weights.o"));
-}
-
-/* What net.c does not hold itself. */
-static bool write_weights(Compilation *c, Bytes weights) {
-  if (!weights.data) return true;
-  if (c->emit.embed == EMBED_OBJECT) return write_weights_object(c, weights);
-  return add_bytes(c, with_suffix(c->arena, c->options->output, ".weights.bin"), weights.data, weights.n);
-}
+/* ---- C ---- */
+static const BackendKind backend_kind[] = {[OUTPUT_OBJECT] = BACKEND_OBJECT,
+                                           [OUTPUT_SHARED] = BACKEND_SHARED,
+                                           [OUTPUT_WASM] = BACKEND_WASM,
+                                           [OUTPUT_PROGRAM] = BACKEND_PROGRAM};
 
 static bool write_text(Compilation *c) {
   const Options *o = c->options;
-  static const BackendKind kind[] = {[OUTPUT_OBJECT] = BACKEND_OBJECT,
-                                     [OUTPUT_SHARED] = BACKEND_SHARED,
-                                     [OUTPUT_WASM] = BACKEND_WASM,
-                                     [OUTPUT_PROGRAM] = BACKEND_PROGRAM};
-  const bool backend = options_backend(o->kind);
-  const bool several = backend && backend_takes_units(c->arena, kind[o->kind], o->machine != NULL);
-  int n;
-  Bytes weights;
-  const EmitUnit *unit = emit_units(c->arena, net_of(c), several, &n);
+  const bool compiled = options_backend(o->kind);
+  const bool several = compiled && backend_takes_units(c->arena, backend_kind[o->kind], o->machine != NULL);
+  c->units = emit_units(c->arena, c->net, several, &c->nunits);
   stage_done(c, "print");
-  weights.data = emit_weights(net_of(c), &weights.n);
-  if (weights.data) stage_done(c, "pack weights");
-  if (backend) return run_backend(c, kind[o->kind], unit, n, weights, o->output);
-  if (!add_output(c, o->output, &unit->text) || !write_weights(c, weights)) return false;
-  if (weights.data) stage_done(c, "write weights");
+  c->data.bytes = emit_weights(c->net, &c->data.n);
+  if (c->data.bytes) stage_done(c, "pack weights");
+  if (compiled) return true;
+  if (!add_output(c, o->output, &c->units->text)) return false;
+  if (!c->data.bytes || c->emit.embed == EMBED_OBJECT) return true;
+  const char *path = with_suffix(c->arena, o->output, ".weights.bin");
+  if (!add_bytes(c, path, c->data.bytes, c->data.n)) return false;
+  stage_done(c, "write weights");
   return true;
 }
 
 static bool write_model(Compilation *c) {
-  Bytes model;
-  model.data = emit_model(net_of(c), &model.n);
+  size_t n;
+  const void *model = emit_model(c->net, &n);
   stage_done(c, "pack weights");
-  return add_bytes(c, c->options->output, model.data, model.n);
+  return add_bytes(c, c->options->output, model, n);
 }
 
 /* What a model is made of; one of ONNX may have none. */
@@ -199,9 +142,12 @@ static bool write_onnx(Compilation *c) {
   return cannot_write(c, c->options->output, "a page writes no models of ONNX");
 }
 
-bool write_library(Compilation *c) { return cannot_write(c, c->options->output, "a page makes no folders"); }
+static bool write_library(Compilation *c) {
+  return cannot_write(c, c->options->output, "a page makes no folders");
+}
 static bool write_example(Compilation *c) { return write_library(c); }
-const char *library_file(const Compilation *c, const char *path) { return (void)c, path; }
+static bool library_possible(Compilation *c) { return write_library(c); }
+static const char *library_file(const Compilation *c, const char *path) { return (void)c, path; }
 #else
 enum { ONNX_DETACHED = 1024 }; /* bytes of the least tensor that goes into the file beside a large model */
 static const size_t onnx_most = 0x7fffffff; /* bytes that a message may have */
@@ -245,7 +191,6 @@ static const Graph *graph_of_bytes(Compilation *c, OnnxNumbers *numbers) {
 
 static bool write_onnx(Compilation *c) {
   const char *path = c->options->output, *beside = with_suffix(c->arena, path, ".onnx.data"), *temporary;
-  if (!has_weights(c)) return false;
   OnnxNumbers numbers = {.weights = c->weights};
   if (c->quantized && !functions_known(c)) return false;
   const Graph *graph = c->quantized ? graph_of_bytes(c, &numbers) : c->graph;
@@ -265,27 +210,121 @@ static bool write_onnx(Compilation *c) {
 /* ---- the program around it ---- */
 static bool write_example(Compilation *c) {
   Text text = {.arena = c->arena};
-  if (!lower(c)) return false;
-  emit_embed(&text, net_of(c));
+  emit_embed(&text, c->net);
   return add_output(c, c->options->output, &text);
 }
+
+/* ---- libraries ---- */
+/* What was made for another library is not ours either: it would be left in half. */
+static bool is_ours(Compilation *c, const char *path, bool *there) {
+  size_t n;
+  const char *why, *text = file_read(c->arena, path, &n, &why);
+  *there = text || file_exists(path);
+  return text && strstr(text, library_mark(c->arena, c_name(c))) != NULL;
+}
+
+static bool spares_others(Compilation *c, const char *path) {
+  bool there;
+  if (is_ours(c, path, &there) || !there) return true;
+  return cannot_write(
+      c, path,
+      arena_printf(c->arena,
+                   "it is there, and cnnc has not made it for the library %s; move it away, or "
+                   "write the library to another folder",
+                   c_name(c)));
+}
+
+static const char *program_file(const Compilation *c) {
+  const char *name = base_name(c->options->input);
+  return name ? name : c->options->input;
+}
+
+/* The command that makes the folder, wherever the files lie. */
+static const char *command_of(const Compilation *c) {
+  static const char *const levels[] = {
+      [LEVEL_FULL] = "", [LEVEL_PLAIN] = " -O0", [LEVEL_QUICK] = " -O1", [LEVEL_SMALL] = " -Os"};
+  const Options *o = c->options;
+  Text text = {.arena = c->arena};
+  text_put(&text, "cnnc %s", program_file(c));
+  if (o->weights) text_put(&text, " --weights=%s", base_name(o->weights));
+  for (int i = 0; i < o->defines.n; i++)
+    text_put(&text, " -D %s=%s", o->defines.data[i].name, o->defines.data[i].value);
+  if (o->prefix) text_put(&text, " --prefix=%s", o->prefix);
+  if (o->batch > 1) text_put(&text, " --batch=%d", (int)o->batch);
+  if (o->train) text_put(&text, " --train");
+  text_put(&text, "%s%s%s", levels[o->level], o->exact ? " --exact" : "", o->no_fma ? " --no-fma" : "");
+  for (int i = 0; i < o->targets.n; i++)
+    text_put(&text, "%s%s", i ? "," : " --target=", o->targets.data[i]->name);
+  if (o->cpu) text_put(&text, " --cpu=%s", o->cpu->name);
+  if (o->flash) text_put(&text, " --flash=%" PRId64, o->flash);
+  if (o->ram) text_put(&text, " --ram=%" PRId64, o->ram);
+  if (o->flash_wait) text_put(&text, " --flash-wait=%" PRId64, o->flash_wait);
+  text_put(&text, " --emit=library -o %s", c_name(c));
+  return text.s;
+}
+
+static LibraryFacts facts_of(const Compilation *c) {
+  const Options *o = c->options;
+  return (LibraryFacts){.version = o->version_name ? o->version_name : "1.0.0",
+                        .author = o->author ? o->author : "The author of the net",
+                        .url = o->url ? o->url : "https://example.com",
+                        .command = command_of(c)};
+}
+
+static const char *library_file(const Compilation *c, const char *path) {
+  return arena_printf(c->arena, "%s/%s", c->options->output, path);
+}
+
+static bool folder_of(Compilation *c, const char *path) {
+  const char *why, *folder = arena_copy(c->arena, path, (size_t)(base_name(path) - 1 - path));
+  return outputs_folder(c->outputs, folder, &why) || cannot_write(c, folder, why);
+}
+
+static bool library_possible(Compilation *c) {
+  const char *name = c_name(c);
+  return !library_name_taken(name) ||
+         cannot_write(c, library_file(c, arena_printf(c->arena, "src/%s.h", name)),
+                      "a system's headers have this name: --prefix=NAME gives another");
+}
+
+static bool write_library(Compilation *c) {
+  const LibraryFacts facts = facts_of(c);
+  const LibraryFile *files = emit_library(c->net, &facts);
+  stage_done(c, "print");
+  bool fine = true;
+  for (const LibraryFile *file = files; file->path; file++)
+    fine = spares_others(c, library_file(c, file->path)) && fine;
+  for (const LibraryFile *file = files; fine && file->path; file++) {
+    const char *path = library_file(c, file->path);
+    fine = folder_of(c, path) && add_output(c, path, &file->text);
+  }
+  return fine;
+}
 #endif
+
+/* Whether there can be such an output at all, whatever the net needs. */
+bool output_possible(Compilation *c) {
+  const Options *o = c->options;
+  const char *header = o->output && !options_view(o->kind) ? header_path(c) : NULL;
+  if (o->kind == OUTPUT_ONNX || o->kind == OUTPUT_MODEL) return has_weights(c);
+  if (header && strpbrk(base_name(header), "\"\\\n"))
+    return cannot_write(c, header, "C cannot include a header of this name");
+  return o->kind != OUTPUT_LIBRARY || library_possible(c);
+}
 
 static bool write_code(Compilation *c) {
   const Options *o = c->options;
   const char *header = header_path(c);
   if (o->kind == OUTPUT_ONNX) return write_onnx(c);
-  if (header && strpbrk(base_name(header), "\"\\\n"))
-    return cannot_write(c, header, "C cannot include a header of this name");
+  c->net = emit_net(c->layout, &c->sources, &c->emit);
   if (o->kind == OUTPUT_LIBRARY) return write_library(c);
   if (o->kind == OUTPUT_EXAMPLE) return write_example(c);
-  if (o->kind == OUTPUT_MODEL && !has_weights(c)) return false;
-  if (!lower(c)) return false;
   if (o->kind == OUTPUT_MODEL) return write_model(c);
   if (o->kind == OUTPUT_HEADER) return write_header(c, o->output);
   return write_text(c) && (!header || write_header(c, header));
 }
 
+/* ---- for make ---- */
 static void put_path(Text *out, const char *path) { /* as make wants it */
   for (; *path; path++) {
     if (*path == '$') text_put(out, "$");
@@ -302,7 +341,7 @@ static const char *first_output(const Compilation *c) {
                                                   : with_suffix(c->arena, base_name(o->input), ".c");
 }
 
-bool write_dependencies(Compilation *c) {
+static bool write_dependencies(Compilation *c) {
   const Options *o = c->options;
   if (!o->dependencies) return true;
   Text text = {.arena = c->arena};
@@ -333,19 +372,62 @@ bool write_dependencies(Compilation *c) {
   return add_output(c, path, &text);
 }
 
-static void print_summary(Compilation *c) {
-  Text text = {.arena = c->arena};
-  put_summary(c, &text);
-  fputs(text.s, stdout);
+/* ---- stages ---- */
+bool emit_output(Compilation *c) {
+  const Options *o = c->options;
+  return (!o->output || (options_view(o->kind) ? put_view(c) : write_code(c))) && write_dependencies(c);
 }
 
-bool write_all(Compilation *c) {
+static bool run_backend(Compilation *c, BackendKind kind, const EmitUnit *from, int n, const char *path) {
   const Options *o = c->options;
-  bool done = true;
-  if (o->output) done = options_view(o->kind) ? write_view(c) : write_code(c);
-  if (done && !c->layout && (o->summary || !o->output)) done = lower(c);
-  done = done && write_dependencies(c);
-  if (done && c->order) fputs(c->order, stdout);
-  if (done && (o->summary || (!o->output && !c->order))) print_summary(c);
+  static const char *const optimize[] = {
+      [LEVEL_FULL] = "-O3", [LEVEL_PLAIN] = "-O1", [LEVEL_QUICK] = "-O1", [LEVEL_SMALL] = "-Os"};
+  static const char *const less[] = {[USE_STEADY] = "-O3", [USE_PACKING] = "-O2", [USE_SELDOM] = "-O1"};
+  BackendUnit *unit = NEW_ARRAY(c->arena, BackendUnit, n);
+  for (int i = 0; i < n; i++)
+    unit[i] = (BackendUnit){from[i].text.s, from[i].text.n,
+                            o->level == LEVEL_FULL ? less[from[i].use] : optimize[o->level],
+                            .vectorize = o->level == LEVEL_QUICK};
+  Backend backend = {.arena = c->arena,
+                     .kind = kind,
+                     .cc = o->cc,
+                     .cross = !o->machine ? NULL
+                              : o->cpu    ? o->cpu->cross
+                                          : o->machine->cross,
+                     .soname = base_name(o->output),
+                     .runtime = o->runtime,
+                     .openmp = o->openmp,
+                     .mpi = o->mpi,
+                     .verbose = o->verbose,
+                     .data = c->data.bytes,
+                     .data_bytes = c->data.n};
+  const char *temporary = NULL, *why = NULL;
+  if (!spares_inputs(c, path)) return false;
+  if (!outputs_adopt(c->outputs, path, &temporary, &why)) return cannot_write(c, path, why);
+  backend.messages = messages_open(c);
+  const bool done = backend_compile(&backend, unit, n, temporary, &why);
+  stage_done(c, "C compiler");
+  if (!done) backend_failed(c, &backend, why);
+  if (backend.messages) fclose(backend.messages);
   return done;
+}
+
+static bool compile_weights(Compilation *c) {
+  EmitUnit unit = {.text = {.arena = c->arena}};
+  emit_weights_object(&unit.text, c->net);
+  return run_backend(c, BACKEND_OBJECT, &unit, 1, with_suffix(c->arena, c->options->output, ".weights.o"));
+}
+
+bool backend(Compilation *c) {
+  const Options *o = c->options;
+  if (options_backend(o->kind)) return run_backend(c, backend_kind[o->kind], c->units, c->nunits, o->output);
+  return !c->data.bytes || c->emit.embed != EMBED_OBJECT || compile_weights(c);
+}
+
+void print_results(Compilation *c) {
+  Text text = {.arena = c->arena};
+  if (c->order) fputs(c->order, stdout);
+  if (!c->layout || (!c->options->summary && (c->options->output || c->order))) return;
+  put_summary(c, &text);
+  fputs(text.s, stdout);
 }
