@@ -107,6 +107,19 @@ char *arena_printf(Arena *arena, const char *format, ...) {
 
 size_t arena_bytes(const Arena *arena) { return arena->held; }
 
+void arena_reset(Arena *arena) {
+  Chunk *kept = arena->chunk;
+  if (!kept) return;
+  for (Chunk *chunk = kept->next, *next; chunk; chunk = next) {
+    next = chunk->next;
+    arena->held -= sizeof *chunk + chunk->room;
+    free(chunk);
+  }
+  memset(kept->bytes, 0, kept->used);
+  kept->next = NULL;
+  kept->used = 0;
+}
+
 void arena_free(Arena *arena) {
   if (!arena) return;
   for (Chunk *chunk = arena->chunk, *next; chunk; chunk = next) {

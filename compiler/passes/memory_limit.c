@@ -29,7 +29,7 @@ typedef struct Value {
 } Value;
 
 typedef struct Search {
-  Arena *arena;
+  Arena *arena, *scratch; /* scratch: of the trial that is being made */
   PassState base; /* in front of recompute: the graph is differentiated once, and copied for each trial */
   int nodes;
   int64_t room, shards;
@@ -59,21 +59,21 @@ static void find_values(Search *s) {
       s->value[s->n++] = (Value){i, value_bytes(graph->nodes.data[i]), recompute_work(graph->nodes.data[i])};
 }
 
-static Plan *plan_again(Arena *arena, const PassState *base, const unsigned char *again) {
+static Plan *plan_again(Arena *arena, const PassState *base, const unsigned char *again, bool trial) {
   PassState state = passes_fork(arena, base);
   state.again = again;
+  state.trial = trial;
   passes_run(&state, PASS_RECOMPUTE, PASSES - 1);
   return state.plan;
 }
 
 static void try_it(Search *s, Trial *trial) {
-  Arena *arena = arena_new();
-  const Plan *plan = plan_again(arena, &s->base, trial->again);
+  const Plan *plan = plan_again(s->scratch, &s->base, trial->again, true);
   const TrainingNeeds needs = plan_training_needs(plan, s->shards, s->room);
   trial->bytes = needs.bytes;
   trial->over = needs.over;
   trial->work = plan->again_work;
-  arena_free(arena);
+  arena_reset(s->scratch);
   s->trials--;
 }
 
@@ -220,7 +220,7 @@ static Trial least_trial(Search *s, const Trial *from) {
 
 Plan *plan_training_within(Arena *arena, const Graph *graph, PlanOptions options, int64_t room,
                            int64_t shards) {
-  Search s = {.arena = arena, .room = room, .shards = shards};
+  Search s = {.arena = arena, .scratch = arena_new(), .room = room, .shards = shards};
   s.base = passes_begin(arena, graph, PLAN_TRAINING, options);
   passes_run(&s.base, 0, PASS_RECOMPUTE - 1);
   find_values(&s);
@@ -234,5 +234,6 @@ Plan *plan_training_within(Arena *arena, const Graph *graph, PlanOptions options
     best.over = 0;
     best = least_trial(&s, &best);
   }
-  return plan_again(arena, &s.base, best.again);
+  arena_free(s.scratch);
+  return plan_again(arena, &s.base, best.again, false);
 }

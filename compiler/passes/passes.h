@@ -13,6 +13,7 @@ typedef struct PassState { /* what passes hand on */
   const Graph *written;       /* as the program has it: never changed */
   Plan *plan;                 /* plan->graph: as the passes so far have left it */
   bool phases;                /* training: a step has several phases; set by whole-batch */
+  bool trial;                 /* what it plans is measured and thrown away: not verified */
   const unsigned char *again; /* training: by node id in front of recompute, how often it is computed again;
                                  NULL: what costs nearly nothing */
 } PassState;
