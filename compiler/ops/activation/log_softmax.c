@@ -16,31 +16,16 @@ static void run(const Eval *eval) {
   }
 }
 
-typedef struct Shift {
-  Val largest, log_sum;
-} Shift;
+static Val log_of_sum(Nest *b, Val sum) { return nest_let(b, "log_sum", vlog(sum)); }
 
 static void shifted_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                          const void *context) {
-  const Shift *shift = context;
-  lower_store(l, sub(sub(walk_load(l, l->in[0], y, x, c, part, lanes), shift->largest), shift->log_sum), y, x,
-              c, part, lanes);
+  const SoftmaxRow *row = context;
+  lower_store(l, sub(sub(walk_load(l, l->in[0], y, x, c, part, lanes), row->largest), row->of_sum), y, x, c,
+              part, lanes);
 }
 
-static void lower(Lower *l) {
-  Nest *b = l->b;
-  const Extent e = shape_extent(l->node->shape);
-  const LoopKind kind = l->threads ? walk_rows(l, 4 * e.h * e.w * e.c) : SERIAL;
-  Buf *row = walk_row_scratch(l, "row", kind, e.h, e.c);
-  nest_fn(b, b->name, false);
-  NEST_LOOP(b, y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h))
-    NEST_FOR(b, x, e.w) {
-      Shift shift;
-      Val sum = softmax_exponentials(l, l->in[0], row, e.c, &y, &x, &shift.largest);
-      shift.log_sum = nest_let(b, "log_sum", vlog(sum));
-      walk_channels(l, e.c, &y, &x, shifted_body, &shift);
-    }
-}
+static void lower(Lower *l) { softmax_lower_rows(l, log_of_sum, shifted_body); }
 
 /* ---- input gradient: dx = dy - exp(y) * sum of dy; inputs dy, y ---- */
 static void gradient_run(const Eval *eval) {

@@ -41,6 +41,19 @@ Val softmax_exponentials(Lower *l, Buf *in, Buf *row, int64_t channels, const Ix
   return walk_row_sum(l, channels, y, x, row_element, &context);
 }
 
+void softmax_lower_rows(Lower *l, Val (*of_sum)(Nest *, Val sum), WalkBody body) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->shape);
+  const LoopKind kind = l->threads ? walk_rows(l, 4 * e.h * e.w * e.c) : SERIAL;
+  SoftmaxRow row = {.row = walk_row_scratch(l, "row", kind, e.h, e.c)};
+  nest_fn(b, b->name, false);
+  NEST_LOOP(b, y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h))
+    NEST_FOR(b, x, e.w) {
+      row.of_sum = of_sum(b, softmax_exponentials(l, l->in[0], row.row, e.c, &y, &x, &row.largest));
+      walk_channels(l, e.c, &y, &x, body, &row);
+    }
+}
+
 void softmax_lower_gradient(Lower *l, WalkValue element, WalkBody body) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
@@ -66,30 +79,15 @@ static void run(const Eval *eval) {
   }
 }
 
-typedef struct Scaled {
-  Buf *row;
-  Val factor;
-} Scaled;
+static Val inverse_of_sum(Nest *b, Val sum) { return nest_let(b, "factor", div_(num(b, 1), sum)); }
 
 static void scaled_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                         const void *context) {
-  const Scaled *scaled = context;
-  lower_store(l, mul(walk_load(l, scaled->row, y, x, c, part, lanes), scaled->factor), y, x, c, part, lanes);
+  const SoftmaxRow *row = context;
+  lower_store(l, mul(walk_load(l, row->row, y, x, c, part, lanes), row->of_sum), y, x, c, part, lanes);
 }
 
-static void lower(Lower *l) {
-  Nest *b = l->b;
-  const Extent e = shape_extent(l->node->shape);
-  const LoopKind kind = l->threads ? walk_rows(l, 4 * e.h * e.w * e.c) : SERIAL;
-  Buf *row = walk_row_scratch(l, "row", kind, e.h, e.c);
-  nest_fn(b, b->name, false);
-  NEST_LOOP(b, y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h))
-    NEST_FOR(b, x, e.w) {
-      Val largest, sum = softmax_exponentials(l, l->in[0], row, e.c, &y, &x, &largest);
-      const Scaled scaled = {row, nest_let(b, "factor", div_(num(b, 1), sum))};
-      walk_channels(l, e.c, &y, &x, scaled_body, &scaled);
-    }
-}
+static void lower(Lower *l) { softmax_lower_rows(l, inverse_of_sum, scaled_body); }
 
 /* ---- input gradient: dx = y * (dy - sum of dy*y); inputs dy, y ---- */
 static void gradient_run(const Eval *eval) {

@@ -12,6 +12,14 @@ double softmax_log_sum(const double *x, int64_t channels, double *largest);
 Val softmax_exponentials(Lower *, Buf *in, Buf *row, int64_t channels, const Ix *y, const Ix *x,
                          Val *largest);
 
+/* The nest of softmax and log_softmax: softmax_exponentials of each pixel and a value of their sum; then
+ * `body`, whose context is the SoftmaxRow, stores the channels. */
+typedef struct SoftmaxRow {
+  Buf *row;
+  Val largest, of_sum;
+} SoftmaxRow;
+void softmax_lower_rows(Lower *, Val (*of_sum)(Nest *, Val sum), WalkBody);
+
 /* The input gradient of a row, from one sum of the row: `body` sees it as its context. The hidden operator's
  * inputs are dy and y. */
 void softmax_lower_gradient(Lower *, WalkValue element, WalkBody);

@@ -39,9 +39,7 @@ static void shape(ShapeContext *context, Node *node) {
   if (!op_window(context, node, &out)) return;
   const int64_t filters = arg_int(node, "filters"), channels = shape_extent(node->in[0]->shape).c;
   if (!window_groups_fit(context, node, channels, filters)) return;
-  node->shape = window_shape(node, out.h, out.w, filters);
-  const Correlation k = correlation_of(node);
-  if (!correlation_parameters(context, node, &k, filters)) node->shape = POISON;
+  correlation_shape(context, node, out.h, out.w, filters);
 }
 
 static const Op op_conv_input_gradient = {

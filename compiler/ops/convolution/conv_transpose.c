@@ -68,9 +68,7 @@ static void shape(ShapeContext *context, Node *node) {
   window->groups = arg_int(node, "groups");
   if (!window_groups_fit(context, node, channels, filters)) return;
   node->window = window;
-  node->shape = window_shape(node, output[0], output[1], filters);
-  const Correlation k = correlation_of(node);
-  if (!correlation_parameters(context, node, &k, filters)) node->shape = POISON;
+  correlation_shape(context, node, output[0], output[1], filters);
 }
 
 static const Op op_transpose_input_gradient = {

@@ -4,6 +4,7 @@
 #include "ops/convolution/correlation.h"
 #include "base/number.h"
 #include "graph/shape.h"
+#include "kernel/window.h"
 
 Correlation correlation_of(const Node *node) {
   const Node *forward = node_forward(node);
@@ -452,7 +453,7 @@ void correlation_backward(Gradient *gradient, Node *node, Node *dy, const Op *in
   if (gradient_trained(gradient, node, 1)) gradient_sum(gradient, &op_channel_sum, node, 1, 1, &dy);
 }
 
-bool correlation_parameters(ShapeContext *context, Node *node, const Correlation *k, int64_t outputs) {
+static bool correlation_parameters(ShapeContext *context, Node *node, const Correlation *k, int64_t outputs) {
   int64_t dim[4] = {k->small.c, k->l, k->kernel[0], k->kernel[1]};
   if (k->rank == 3) dim[2] = dim[3];
   const int64_t taps_ = k->kernel[0] * k->kernel[1]; /* perhaps too many: op_weight says so */
@@ -466,4 +467,10 @@ bool correlation_parameters(ShapeContext *context, Node *node, const Correlation
   if (!arg_bool(node, "bias")) return true;
   node->weight[1] = op_weight(context, node, "bias", 1, &outputs, "bias_init", 0, fan_in, fan_out, false);
   return node->weight[1] != NULL;
+}
+
+void correlation_shape(ShapeContext *context, Node *node, int64_t h, int64_t w, int64_t outputs) {
+  node->shape = window_shape(node, h, w, outputs);
+  const Correlation k = correlation_of(node);
+  if (!correlation_parameters(context, node, &k, outputs)) node->shape = POISON;
 }

@@ -61,8 +61,8 @@ bool correlation_near_limits(const Correlation *);
 /* The parts of the backward pass, appended for what is wanted: `input` and `weights` are hidden operators of
  * the forward one. */
 void correlation_backward(Gradient *, Node *, Node *dy, const Op *input, const Op *weights);
-/* weight and bias of a forward node whose window is set; false after an error. */
-bool correlation_parameters(ShapeContext *, Node *, const Correlation *, int64_t outputs);
+/* Shape, weight and bias of a forward node whose window is set, with `outputs` channels at h x w. */
+void correlation_shape(ShapeContext *, Node *, int64_t h, int64_t w, int64_t outputs);
 
 extern const Op op_conv, op_depthwise;
 extern const Op op_channel_sum; /* hidden: the gradient of a bias: the sum of dy over the pixels */

@@ -41,9 +41,7 @@ static void shape(ShapeContext *context, Node *node) {
   window->groups = channels;
   window->multiplier = multiplier;
   node->window = window;
-  node->shape = window_shape(node, out.h, out.w, outputs);
-  const Correlation k = correlation_of(node);
-  if (!correlation_parameters(context, node, &k, outputs)) node->shape = POISON;
+  correlation_shape(context, node, out.h, out.w, outputs);
 }
 
 static const Op op_depthwise_input_gradient = {

@@ -98,28 +98,11 @@ static Val share_value(Lower *l, const PoolPixel *pixel) {
   return nest_let(b, "share", div_(num(b, 1), mul(rows, columns)));
 }
 
-typedef struct Tap {
-  Buf *sum;
-  const Ix *c;
-  int part, lanes;
-} Tap;
-
-static void sum_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
-  const Tap *t = context;
-  Nest *b = l->b;
-  nest_store(b, nest_at(b, t->sum, 0),
-             add(nest_get(b, nest_at(b, t->sum, 0)), walk_load(l, l->in[0], y, x, t->c, t->part, t->lanes)));
-}
-
 static void sum_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes,
                        const void *context) {
   (void)context;
-  Nest *b = l->b;
-  Tap tap = {NEST_REGISTERS(b, "sum", lanes, 1), c, part, lanes};
-  nest_store(b, nest_at(b, tap.sum, 0), num(b, 0));
-  pool_each_tap(l, pixel, sum_tap, &tap);
-  lower_store(l, mul(nest_get(b, nest_at(b, tap.sum, 0)), share_value(l, pixel)), pixel->y, pixel->x, c, part,
-              lanes);
+  const Val sum = pool_combine(l, pixel, c, part, lanes, "sum", 0, add);
+  lower_store(l, mul(sum, share_value(l, pixel)), pixel->y, pixel->x, c, part, lanes);
 }
 
 void avgpool_lower(Lower *l) {

@@ -42,28 +42,11 @@ void maxpool_run(const Eval *eval) {
 }
 
 /* ---- lower ---- */
-typedef struct Tap {
-  Buf *most;
-  const Ix *c;
-  int part, lanes;
-} Tap;
-
-static void max_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
-  const Tap *t = context;
-  Nest *b = l->b;
-  nest_store(
-      b, nest_at(b, t->most, 0),
-      vmax_nan(nest_get(b, nest_at(b, t->most, 0)), walk_load(l, l->in[0], y, x, t->c, t->part, t->lanes)));
-}
-
 static void max_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes,
                        const void *context) {
   (void)context;
-  Nest *b = l->b;
-  Tap tap = {NEST_REGISTERS(b, "most", lanes, 1), c, part, lanes};
-  nest_store(b, nest_at(b, tap.most, 0), num(b, -INFINITY));
-  pool_each_tap(l, pixel, max_tap, &tap);
-  lower_store(l, nest_get(b, nest_at(b, tap.most, 0)), pixel->y, pixel->x, c, part, lanes);
+  lower_store(l, pool_combine(l, pixel, c, part, lanes, "most", -INFINITY, vmax_nan), pixel->y, pixel->x, c,
+              part, lanes);
 }
 
 void maxpool_lower(Lower *l) {

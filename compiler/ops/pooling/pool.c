@@ -171,6 +171,28 @@ void pool_each_tap(Lower *l, const PoolPixel *pixel, PoolTap tap, void *context)
   each_tap(l, pixel, 0, NULL, tap, context);
 }
 
+typedef struct Combined {
+  Buf *value;
+  Val (*combine)(Val, Val);
+  const Ix *c;
+  int part, lanes;
+} Combined;
+
+static void combine_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
+  const Combined *t = context;
+  const Ref at = nest_at(l->b, t->value, 0);
+  nest_store(l->b, at, t->combine(nest_get(l->b, at), walk_load(l, l->in[0], y, x, t->c, t->part, t->lanes)));
+}
+
+Val pool_combine(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes, const char *name,
+                 double start, Val (*combine)(Val, Val)) {
+  Nest *b = l->b;
+  Combined of = {NEST_REGISTERS(b, name, lanes, 1), combine, c, part, lanes};
+  nest_store(b, nest_at(b, of.value, 0), num(b, start));
+  pool_each_tap(l, pixel, combine_tap, &of);
+  return nest_get(b, nest_at(b, of.value, 0));
+}
+
 /* ---- the backward pass: a window spreads over what it saw ---- */
 static PoolTarget target_of(Lower *l, const Pool *p) { /* before nest_fn */
   const Window *w = &p->window;

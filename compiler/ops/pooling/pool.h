@@ -36,6 +36,10 @@ void pool_walk(Lower *, const Pool *, PoolBody,
                const void *context); /* all windows: those inside without tests, in loops of their own */
 void pool_each_tap(Lower *, const PoolPixel *, PoolTap, void *context); /* in row order */
 
+/* The elements under a window, combined in row order, from `start` on. */
+Val pool_combine(Lower *, const PoolPixel *, const Ix *c, int part, int lanes, const char *name, double start,
+                 Val (*combine)(Val, Val));
+
 /* The backward pass adds to the elements under each window. */
 typedef enum PoolSum {
   POOL_FINAL,
