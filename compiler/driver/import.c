@@ -441,7 +441,7 @@ const Command import_command = {
     "MODEL [-o NAME]",
     "makes them of models in ONNX and TensorFlow Lite",
     "Writes a model of ONNX or TensorFlow Lite (.tflite) as a program, NAME.cnn, and its weights, "
-    "NAME.safetensors. A quantised model stays one of 8 bits.",
+    "NAME.safetensors. A quantized model stays one of 8 bits.",
     "Exit status: 0; 1 when a node has no form in the language or a file is bad: nothing is written then; 2 "
     "for a wrong command line; 3 for a bug in cnnc.",
     import_options,
