@@ -10,6 +10,7 @@
 #include "emit/prelude.h"
 #include "report/dot.h"
 #include "report/graph_dump.h"
+#include "driver/command.h"
 #include "driver/help.h"
 #include "passes/passes.h"
 #include "lir/lir.h"
@@ -217,9 +218,10 @@ const char *const *help_names(Arena *arena) {
   return none;
 }
 
-void help_rows(Text *out, const Flag *rows) { (void)out, (void)rows; }
-
-void help_paragraph(Text *out, const char *text) { (void)out, (void)text; }
+int command_help(Arena *arena, const Command *command) {
+  (void)arena;
+  return printf("A page has no help; cnnc %s --help has it.\n", command->name), 0;
+}
 
 void ast_dump(Text *out, const Ast *ast) { (void)out, (void)ast; }
 

@@ -30,7 +30,7 @@ static bool parse(Compilation *c) {
   return c->program != NULL; /* what could be read is checked too, so that all errors are told at once */
 }
 
-static void put_count(Text *out, int n, const char *what) {
+static void put_library_count(Text *out, int n, const char *what) {
   if (n) text_put(out, "%s %d %s%s", out->n ? "," : "", n, what, n == 1 ? "" : "s");
 }
 
@@ -46,9 +46,9 @@ static void tell_library(Compilation *c) {
     return;
   }
   Text counts = {.arena = c->arena};
-  put_count(&counts, count[DECL_CONST], "constant");
-  put_count(&counts, count[DECL_BLOCK], "block");
-  put_count(&counts, count[DECL_IMPORT], "import");
+  put_library_count(&counts, count[DECL_CONST], "constant");
+  put_library_count(&counts, count[DECL_BLOCK], "block");
+  put_library_count(&counts, count[DECL_IMPORT], "import");
   printf("%s: a library, for programs to import:%s\n", file->path, counts.s);
 }
 

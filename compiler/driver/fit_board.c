@@ -215,7 +215,7 @@ static void sort(BandTrials *trials, int (*order)(const void *, const void *)) {
   if (trials->n) qsort(trials->data, (size_t)trials->n, sizeof *trials->data, order);
 }
 
-static int64_t lowered(Compilation *c, const BandTrial *trial) {
+static int64_t lowered_ram(Compilation *c, const BandTrial *trial) {
   c->bands = trial->bands;
   c->bands_to = trial->to;
   lower_again(c);
@@ -231,7 +231,7 @@ static int64_t try_some(Compilation *c, const BandTrials *trials, int64_t most, 
   for (int i = 0; i < trials->n && tried < TRIES && least > c->options->ram; i++) {
     if (trials->data[i].bytes > most) continue;
     tried++;
-    const int64_t ram = lowered(c, &trials->data[i]);
+    const int64_t ram = lowered_ram(c, &trials->data[i]);
     if (ram >= least) continue;
     least = ram;
     *best = trials->data[i];
@@ -250,5 +250,5 @@ void fit_ram(Compilation *c) {
   const int64_t least = try_some(c, &trials, most - (c->ram_whole - f.workspace), c->ram_whole, &best);
   sort(&trials, by_least_bytes);
   try_some(c, &trials, INT64_MAX, least, &best);
-  if (trials.n) lowered(c, &best);
+  if (trials.n) lowered_ram(c, &best);
 }

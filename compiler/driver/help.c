@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "help.h"
 #include "ops/registry.h"
+#include <stdio.h>
 #include <string.h>
 #include "command.h"
 #include "graph/op.h"
@@ -52,7 +53,7 @@ static void put_wrapped(Text *out, const char *text, int indent, int width) {
 
 enum { WIDTH = 100 };
 
-void help_paragraph(Text *out, const char *text) { put_wrapped(out, text, 0, WIDTH); }
+static void help_paragraph(Text *out, const char *text) { put_wrapped(out, text, 0, WIDTH); }
 
 /* Lines that fit as they are, as formulas and tables are written; others wrapped. */
 static void put_fitting_lines(Text *out, const char *text) {
@@ -69,7 +70,7 @@ static void put_fitting_lines(Text *out, const char *text) {
 }
 
 /* ---- options ---- */
-void help_rows(Text *out, const Flag *rows) {
+static void help_rows(Text *out, const Flag *rows) {
   enum { INDENT = 24 };
   for (const Flag *row = rows; row->read; row++) {
     if (!row->shown) continue;
@@ -99,6 +100,18 @@ void help_options(Text *out) {
            "--help conv.\n"
            "Exit status: 0; 1 for anything wrong in what was read or cannot be written; 2 for a wrong "
            "command line; 3 for a bug in cnnc.\n");
+}
+
+int command_help(Arena *arena, const Command *command) {
+  Text out = {.arena = arena};
+  text_put(&out, "cnnc %s %s\n\n", command->name, command->usage);
+  help_paragraph(&out, command->page);
+  text_put(&out, "\n");
+  help_rows(&out, command->options);
+  text_put(&out, "\n");
+  help_paragraph(&out, command->end);
+  fputs(out.s, stdout);
+  return 0;
 }
 
 /* ---- one thing ---- */

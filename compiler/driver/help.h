@@ -6,10 +6,8 @@
 #include "options.h"
 
 void help_options(Text *out);
-void help_rows(Text *out, const Flag *);          /* a table of options */
-void help_paragraph(Text *out, const char *text); /* in lines of the page's width */
-bool help_topic(Text *out, const char *name);     /* false: there is nothing of that name */
-const char *const *help_names(Arena *);           /* all that have help, ended by NULL */
+bool help_topic(Text *out, const char *name); /* false: there is nothing of that name */
+const char *const *help_names(Arena *);       /* all that have help, ended by NULL */
 
 /* The language in short pages; ends with a row without a name. */
 typedef struct Topic {

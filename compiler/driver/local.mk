@@ -1,6 +1,6 @@
 # compiler/driver: the command line and the pipeline
 # SPDX-License-Identifier: Apache-2.0
-libcnnc_a_SOURCES += %D%/command.c %D%/command.h %D%/compilation.c %D%/compilation.h %D%/compile.c \
+libcnnc_a_SOURCES += %D%/command.h %D%/compilation.c %D%/compilation.h %D%/compile.c \
   %D%/compile.h %D%/fit.c %D%/fit_board.c %D%/fix.c %D%/fix.h %D%/flags.c %D%/flags.h %D%/fmt.c \
   %D%/fmt.h %D%/help.c %D%/help.h %D%/import.c %D%/import.h %D%/limits.c %D%/limits.h %D%/lsp.c \
   %D%/lsp.h %D%/new.c %D%/new.h %D%/options.c %D%/options.h %D%/output.c %D%/quantize.c \

@@ -1,10 +1,17 @@
-/* options.c: cnnc's own options: how each is read, what they mean together, and their table. */
+/* options.c: the subcommands, and cnnc's own options: how each is read, what they mean together, their table.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #include "options.h"
 #include <string.h>
+#include <unistd.h>
 #include "base/text.h"
 #include "command.h"
+#include "fmt.h"
+#include "import.h"
+#include "lsp.h"
+#include "new.h"
 #include "passes/plan.h"
+#include "quantize.h"
 
 typedef struct Kind {
   const char *name;
@@ -40,6 +47,31 @@ bool options_backend(OutputKind kind) {
 bool options_plain(const Options *options) {
   return options->level == LEVEL_PLAIN || options->level == LEVEL_SMALL;
 }
+
+/* ---- subcommands ---- */
+const Command *const command_table[] = {
+#ifndef __wasi__ /* a page has no files to format */
+    &fmt_command,
+#endif
+    &import_command,
+#ifndef __wasi__ /* a page has no data, no editors to serve and no folders */
+    &quantize_command,
+    &lsp_command,
+    &new_command,
+#endif
+    NULL,
+};
+
+#ifndef __wasi__ /* a page calls them by the right name */
+const char *command_meant(Arena *arena, const char *word) {
+  VEC(const char *) names = {0};
+  for (const Command *const *c = command_table; *c; c++) vec_push(arena, names, (*c)->name);
+  vec_push(arena, names, NULL);
+  const bool file = strpbrk(word, "./") || access(word, F_OK) == 0 ||
+                    access(arena_printf(arena, "%s.cnn", word), F_OK) == 0;
+  return file ? NULL : suggest(word, names.data);
+}
+#endif
 
 /* ---- what values may be ---- */
 const char *const *options_kinds(Arena *arena) {

@@ -33,14 +33,14 @@ static bool spares_inputs(Compilation *c, const char *path) {
   return !same || cannot_write(c, path, "the program is read from it");
 }
 
-static bool add_bytes(Compilation *c, const char *path, const void *bytes, size_t n) {
+static bool add_output_bytes(Compilation *c, const char *path, const void *bytes, size_t n) {
   const char *why = NULL;
   if (!spares_inputs(c, path)) return false;
   return outputs_add(c->outputs, path, bytes, n, &why) || cannot_write(c, path, why);
 }
 
 static bool add_output(Compilation *c, const char *path, const Text *text) {
-  return add_bytes(c, path, text->n ? text->s : "", text->n);
+  return add_output_bytes(c, path, text->n ? text->s : "", text->n);
 }
 
 static void dump_after(const Compilation *c, Text *text) {
@@ -52,7 +52,7 @@ static void dump_after(const Compilation *c, Text *text) {
 }
 
 /* What of flash and what of RAM, where one asks for a target. */
-static void put_summary(Compilation *c, Text *text) {
+static void put_program_summary(Compilation *c, Text *text) {
   text_put(text, "%s", c->summary);
   if (!c->options->targets_given) return;
   text_put(text, "\n");
@@ -66,7 +66,7 @@ static bool put_view(Compilation *c) {
   else if (o->kind == OUTPUT_DOT) graph_dot(&text, c->graph);
   else if (o->kind == OUTPUT_GRAPH && o->after) dump_after(c, &text);
   else if (o->kind == OUTPUT_GRAPH) graph_dump(&text, c->graph);
-  else if (o->kind == OUTPUT_SUMMARY) put_summary(c, &text);
+  else if (o->kind == OUTPUT_SUMMARY) put_program_summary(c, &text);
   else if (o->kind == OUTPUT_NESTS) program_nests(&text, &c->programs);
   else if (o->kind == OUTPUT_LOWERED) {
     const Program *const all[] = {c->programs.infer, c->programs.train, c->programs.look};
@@ -106,7 +106,7 @@ static bool write_text(Compilation *c) {
   if (!add_output(c, o->output, &c->units->text)) return false;
   if (!c->data.bytes || c->emit.embed == EMBED_OBJECT) return true;
   const char *path = with_suffix(c->arena, o->output, ".weights.bin");
-  if (!add_bytes(c, path, c->data.bytes, c->data.n)) return false;
+  if (!add_output_bytes(c, path, c->data.bytes, c->data.n)) return false;
   stage_done(c, "write weights");
   return true;
 }
@@ -115,7 +115,7 @@ static bool write_model(Compilation *c) {
   size_t n;
   const void *model = emit_model(c->net, &n);
   stage_done(c, "pack weights");
-  return add_bytes(c, c->options->output, model, n);
+  return add_output_bytes(c, c->options->output, model, n);
 }
 
 /* What a model is made of; one of ONNX may have none. */
@@ -334,7 +334,7 @@ static void put_path(Text *out, const char *path) { /* as make wants it */
 }
 
 /* What make looks at: a folder's time says nothing. */
-static const char *first_output(const Compilation *c) {
+static const char *output_target(const Compilation *c) {
   const Options *o = c->options;
   if (o->kind == OUTPUT_LIBRARY) return library_file(c, arena_printf(c->arena, "src/%s.c", c_name(c)));
   return o->output && strcmp(o->output, "-") != 0 ? o->output
@@ -346,7 +346,7 @@ static bool write_dependencies(Compilation *c) {
   if (!o->dependencies) return true;
   Text text = {.arena = c->arena};
   const char *path = o->dependency_file ? o->dependency_file : with_suffix(c->arena, o->output, ".d");
-  put_path(&text, first_output(c));
+  put_path(&text, output_target(c));
   text_put(&text, ":");
   for (int i = c->program->files.n - 1; i >= 0; i--) {
     text_put(&text, " ");
@@ -428,6 +428,6 @@ void print_results(Compilation *c) {
   Text text = {.arena = c->arena};
   if (c->order) fputs(c->order, stdout);
   if (!c->layout || (!c->options->summary && (c->options->output || c->order))) return;
-  put_summary(c, &text);
+  put_program_summary(c, &text);
   fputs(text.s, stdout);
 }

@@ -178,7 +178,7 @@ static void lower_call(const Lowering *l, Kernel *kernel, bool team) {
 
 /* ---- memory ---- */
 /* One layout for all targets: each kernel has the scratch of the target where it needs most. */
-static void lay_out(const Lowering *l) {
+static void lay_out_calls(const Lowering *l) {
   Program *p = l->program;
   Plan *plan = l->plan;
   int64_t *scratch = NEW_ARRAY(l->arena, int64_t, p->calls.n + 1);
@@ -403,7 +403,7 @@ Program *program_lower(Arena *arena, ProgramKind kind, Plan *plan, const Program
   p->team = p->batching.how == WHOLE_BATCH ? team : kind == PROGRAM_INFERENCE && any_shared(p);
   p->slots = kind == PROGRAM_INFERENCE && options->openmp ? smaller(image_groups(p), MOST_SHARDS) : 1;
   program_overlaps(arena, p, plan, options);
-  lay_out(&l);
+  lay_out_calls(&l);
   place_plan_values(&l);
   program_mark_overlaps(p, plan);
   find_phases(&l);

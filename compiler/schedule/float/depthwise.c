@@ -88,7 +88,7 @@ static Cond sees(Nest *b, const Tile *t, const Taps *taps, const Ix *q) {
 }
 
 /* Of a row of outputs that does not see those inputs they are zeros. */
-static void load_weights(Nest *b, const Tile *t, const Channels *v, const Taps *taps) {
+static void depthwise_load_weights(Nest *b, const Tile *t, const Channels *v, const Taps *taps) {
   const Axis *y = t->y, *x = t->x;
   NEST_UNROLL(b, q, t->lines) {
     if (t->lines > 1)
@@ -175,7 +175,7 @@ static void depthwise_columns(Nest *b, const Tile *t, const TileArgs *a, Buf *ac
     from = smaller(larger(0, -start), to);
     to = larger(from, smaller(to, x->in_size - start));
   }
-  load_weights(b, t, v, taps);
+  depthwise_load_weights(b, t, v, taps);
   NEST_LOOP(b, i, UNROLLED, 1, NEST_IX(from), 1, NEST_IX(to))
     NEST_UNROLL(b, j, n.shared ? 1 : n.inner) {
       const Ix input = n.shared ? i : i * n.outer_step + j * n.inner_step,
