@@ -28,9 +28,57 @@
 #include "ops/registry.h"
 #include "schedule/cost.h"
 #include "schedule/float/dense.h"
+#include "schedule/float/direct.h"
 #include "schedule/float/images.h"
 #include "schedule/float/rows.h"
 #include "schedule/schedule.h"
+
+/* ---- packed weights, which dense.c reads, too ---- */
+enum { PANEL_VECTORS = 4 };
+
+static Buf *dense_pack_panels(Lower *l, const DensePacks *d, const char *member, int64_t first, int64_t count,
+                              int64_t width, int64_t valid) {
+  Pack *pack = lower_pack(l, member, 3, (int64_t[]){count, d->inputs, width});
+  Nest *b = pack->nest;
+  NEST_FOR(b, p, count)
+    NEST_FOR(b, i, d->inputs) {
+      NEST_FOR(b, n, valid) {
+        const Ix unit = first + p * width + n;
+        nest_store(b, nest_at(b, pack->out, p, i, n),
+                   lower_packed_weight(l, pack, 2, NEST_IX(unit, i), &unit, &i));
+      }
+      if (valid < width)
+        NEST_FROM(b, n, valid, width) nest_store(b, nest_at(b, pack->out, p, i, n), num(b, 0));
+    }
+  return lower_pack_done(l, pack);
+}
+
+static Buf *pack_bias(Lower *l, const DensePacks *d, int64_t padded) {
+  Pack *pack = lower_pack(l, "bias", 1, &padded);
+  Nest *b = pack->nest;
+  const Ix none = {0};
+  NEST_FOR(b, u, d->units) nest_store(b, nest_at(b, pack->out, u), lower_packed_bias(l, pack, &u, &none));
+  if (padded > d->units)
+    NEST_FROM(b, u, d->units, padded) nest_store(b, nest_at(b, pack->out, u), num(b, 0));
+  return lower_pack_done(l, pack);
+}
+
+DensePacks dense_packs(Lower *l) {
+  DensePacks d = {.inputs = shape_row_elements(l->node->in[0]->shape),
+                  .units = shape_row_elements(l->node->shape)};
+  const int64_t unit = direct_unit(l, d.units);
+  d.lanes = l->target->lanes < unit ? l->target->lanes : (int)unit;
+  d.width = PANEL_VECTORS * unit;
+  d.panels = d.units / d.width;
+  d.rest = d.units % d.width;
+  const int64_t rest_width = (d.rest + unit - 1) / unit * unit;
+  if (d.panels) d.w[0] = dense_pack_panels(l, &d, "weight", 0, d.panels, d.width, d.width);
+  if (d.rest)
+    d.w[1] = dense_pack_panels(l, &d, d.panels ? "weight_rest" : "weight", d.panels * d.width, 1, rest_width,
+                               d.rest);
+  d.bias = pack_bias(l, &d, d.panels * d.width + rest_width);
+  return d;
+}
 
 enum { VECTORS = 2, MOST_VECTORS = 4, TOGETHER = 4 };
 static const double WORTH =

@@ -16,6 +16,48 @@ enum {
   ODD = 16   /* numbers that are not used: equal rows of all factors lie in other sets of a cache */
 };
 
+Val dense_of_image(Nest *b, const Ix *count, Buf *values, const Ix *n, const Ix *at, int part, int lanes) {
+  const Ref ref = nest_at(b, values, *n, 0, 0, *at);
+  return pick(b, nest_at_least(b, *count - *n, 1), nest_load_part(b, ref, part, lanes),
+              splat(num(b, 0), lanes));
+}
+
+/* ---- the factors of images, which dense_strassen.c uses, too ---- */
+static void turn_square(Nest *b, const ImageFactors *f, Buf *turned, const Ix *m, const Ix *i,
+                        const Ix *first, const Ix *image, int part) {
+  Val x[LANES];
+  for (int t = 0; t < f->lanes; t++)
+    x[t] = nest_let(b, nest_text(b, "x%d", t), nest_load(b, nest_at(b, turned, *i, *image + t, 0), f->lanes));
+  images_transpose(b, x, f->lanes);
+  for (int t = 0; t < part; t++) nest_store(b, nest_at(b, f->to, *m, *i, *first + t, *image), x[t]);
+}
+
+/* [image][number] becomes [number][image]. */
+void dense_image_factors(Nest *b, const ImageFactors *f, const Ix *m, const Ix *first, int part) {
+  Buf *turned = NEST_BUF(b, STACK, "t", STRASSEN_PRODUCTS, f->tile, f->lanes);
+  Val x[STRASSEN_BLOCKS], y[STRASSEN_PRODUCTS];
+  NEST_FOR(b, r, f->tile) {
+    for (int k = 0; k < STRASSEN_BLOCKS; k++) {
+      const int row = strassen_row(k), column = strassen_column(k);
+      const Ix n = f->tile * *m + r + (f->right ? column : row) * f->images,
+               at = *first + (f->right ? row : column) * f->depth;
+      x[k] = nest_let(b, nest_text(b, "x%d", k),
+                      dense_of_image(b, f->count, f->l->in[0], &n, &at, part, f->lanes));
+    }
+    (f->right ? strassen_right : strassen_left)(b, &strassen_floats, x, y);
+    for (int i = 0; i < STRASSEN_PRODUCTS; i++) nest_store(b, nest_at(b, turned, i, r, 0), y[i]);
+  }
+  NEST_FOR(b, i, STRASSEN_PRODUCTS) {
+    if (f->tile % f->lanes == 0)
+      NEST_FOR(b, v, f->tile / f->lanes) turn_square(b, f, turned, m, &i, first, NEST_IX(f->lanes * v), part);
+    else
+      NEST_FOR(b, k, part)
+        NEST_UNROLL(b, r, f->tile)
+          nest_store(b, nest_at(b, f->to, *m, i, *first + k, r),
+                     nest_load(b, nest_at(b, turned, i, r, k), 1));
+  }
+}
+
 /* units, images, inputs: of a block. */
 typedef struct Forward {
   Lower *l;
