@@ -140,8 +140,10 @@ static bool read_train(const FlagUse *use, void *member, const char *value) {
 }
 
 static bool read_network(const FlagUse *use, void *member, const char *value) {
+  const char *word;
   ((Options *)use->options)->network = true;
-  return !value || flag_word(use, member, value);
+  if (!value) return true;
+  return *(bool *)member = flag_word(use, &word, value);
 }
 
 static bool read_mpi(const FlagUse *use, void *member, const char *value) {
