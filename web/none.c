@@ -14,43 +14,31 @@
 #include "driver/help.h"
 #include "passes/passes.h"
 #include "lir/lir.h"
-#include "schedule/mcu/dsp.h"
 #include "schedule/schedule.h"
+#include "schedule/float/conv_repeated.h"
 #include "schedule/float/strassen.h"
 #include "schedule/tuning.h"
 #include "syntax/ast.h"
 #include "driver/tune.h"
 
-bool schedule_dsp(Lower *l) {
-  (void)l;
-  return false;
-}
-
-bool dsp_takes(const Lower *l) {
-  (void)l;
-  return false;
-}
-
-void dsp_offer(const Lower *l, Decision *d) { (void)l, (void)d; }
-
-const char *dense_strassen_refused(const Lower *l) {
-  (void)l;
-  return "a page";
-}
-
-bool schedule_dense_strassen(Lower *l) {
-  (void)l;
-  return false;
-}
+/* Of no kernels. */
+const Schedule schedule_conv_repeated = {.name = "conv_repeated"};
+const Schedule schedule_conv_joined = {.name = "conv_joined"};
+const Schedule schedule_conv_groups_weights = {.name = "conv_groups_weights"};
+const Schedule schedule_conv_strassen = {.name = "conv_strassen"};
+const Schedule schedule_dense_strassen = {.name = "dense_strassen"};
+const Schedule schedule_int8 = {.name = "int8"};
+const Schedule schedule_dsp_plain = {.name = "dsp_plain"};
+const Schedule schedule_dsp_sum = {.name = "dsp_sum"};
+const Schedule schedule_helium_product = {.name = "helium_product"};
+const Schedule schedule_helium_depthwise = {.name = "helium_depthwise"};
+const Schedule schedule_dsp_direct = {.name = "dsp_direct"};
+const Schedule schedule_dsp_depthwise = {.name = "dsp_depthwise"};
+const Schedule schedule_dsp_winograd = {.name = "dsp_winograd"};
 
 bool strassen_takes(const Correlation *k) {
   (void)k;
   return false;
-}
-
-const char *strassen_refused(const Lower *l, const Correlation *k, int parts) {
-  (void)l, (void)k, (void)parts;
-  return "a page";
 }
 
 const char *strassen_refused_for(Arena *arena, const Target *layout, bool exact, const Correlation *k,
@@ -59,50 +47,15 @@ const char *strassen_refused_for(Arena *arena, const Target *layout, bool exact,
   return "a page";
 }
 
-const char *strassen_name(int parts) {
-  (void)parts;
-  return "";
-}
-
-WinogradError strassen_error(int levels, int64_t channels) {
-  (void)levels, (void)channels;
-  return (WinogradError){0};
-}
-
-bool schedule_conv_strassen(Lower *l) {
-  (void)l;
-  return false;
-}
-
-const char *groups_weights_refused(const Lower *l, const Correlation *k) {
-  (void)l, (void)k;
-  return "a page";
-}
-
-bool schedule_conv_groups_weights(Lower *l) { return schedule_conv_weights(l); }
-
-const char *joined_refused(const Lower *l, const Correlation *k) {
-  (void)l, (void)k;
-  return "a page";
-}
-
-Correlation joined_correlation(const Correlation *k) { return *k; }
-
-bool schedule_conv_joined(Lower *l) { return schedule_conv_scatter(l); }
+/* Of int8 products, which are none here (schedule/int8/int8_words.h). */
+Val halves_plus(Val, Val), wrapped_plus(Val, Val), wrapped_minus(Val, Val);
+Val halves_plus(Val a, Val b) { return (void)b, a; }
+Val wrapped_plus(Val a, Val b) { return (void)b, a; }
+Val wrapped_minus(Val a, Val b) { return (void)b, a; }
 
 bool *conv_repeated_where(Arena *arena, const Graph *graph, const Target *target) {
   (void)target;
   return NEW_ARRAY(arena, bool, graph->nodes.n);
-}
-
-bool schedule_conv_repeated(Lower *l) {
-  (void)l;
-  return false;
-}
-
-bool schedule_int8(Lower *l) {
-  (void)l;
-  return false;
 }
 
 const char *primitive_text(Arena *arena, const Primitive *primitive) {
