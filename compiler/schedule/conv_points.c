@@ -376,9 +376,8 @@ static Product product_functions(Points *c, const Panels *panels, int64_t tiles_
   p.calls = p.row.count + p.row.rests;
   p.share = ceil_divide(ceil_divide(buf_room(panels->w, 2), points_line_of(c)),
                         p.calls * (panels->width / (p.vectors * c->lanes)));
-  const bool near = /* weights that have been transformed right before this */
-      c->weights && 4 * c->points * buf_room(panels->w, 2) <= c->l->target->l1;
-  const int64_t lines = near ? 0 : ceil_divide(p.share, c->in);
+  /* Weights that have been transformed right before this are in a cache. */
+  const int64_t lines = c->weights ? 0 : ceil_divide(p.share, c->in);
   p.whole = multiply_tile(c, panels, p.row.pixels, p.vectors, lines);
   if (p.row.rests) p.rest = multiply_tile(c, panels, p.row.rest, p.vectors, lines);
   return p;
