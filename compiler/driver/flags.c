@@ -50,7 +50,7 @@ bool unknown_word(const char *what, const char *word, const char *const *names) 
 
 /* The name of the option that a word with any number of dashes most likely stands for, or NULL. */
 static const char *near_option(Arena *arena, const Flag *table, const char *word) {
-  Words names = {0};
+  WordList names = {0};
   word += strspn(word, "-");
   word = arena_copy(arena, word, strcspn(word, "="));
   for (const Flag *flag = table; flag->read; flag++) {
@@ -115,13 +115,13 @@ bool flag_file(const FlagUse *use, void *member, const char *value) {
 }
 
 bool flag_list(const FlagUse *use, void *member, const char *value) {
-  Words *words = member;
+  WordList *words = member;
   vec_push(use->arena, *words, value);
   return true;
 }
 
 static const char *const *flag_values(const FlagUse *use) {
-  Words words = {0};
+  WordList words = {0};
   for (const char *word = use->flag->values; *word; word += strspn(word, " ")) {
     const size_t n = strcspn(word, " ");
     vec_push(use->arena, words, arena_copy(use->arena, word, n));

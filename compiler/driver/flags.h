@@ -10,7 +10,7 @@
 #include "base/arena.h"
 #include "sema/sema.h"
 
-typedef VEC(const char *) Words;
+typedef VEC(const char *) WordList;
 
 struct FlagUse;
 /* Reads the value of an option into its member; value NULL: none was given. */
@@ -39,7 +39,7 @@ typedef struct FlagUse { /* one option of a command line */
 FlagRead flag_set;    /* bool: true */
 FlagRead flag_text;   /* const char * */
 FlagRead flag_file;   /* const char *, not empty */
-FlagRead flag_list;   /* Words: one more */
+FlagRead flag_list;   /* WordList: one more */
 FlagRead flag_choice; /* int: which of the flag's values */
 FlagRead flag_word;   /* const char *: one of the flag's values */
 FlagRead flag_number; /* int64_t: a whole number from 1 to 65536 */

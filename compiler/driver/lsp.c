@@ -11,7 +11,7 @@
 #include "flags.h"
 
 typedef struct Serving {
-  Words directories;
+  WordList directories;
   bool stdio, help;
 } Serving;
 

@@ -75,14 +75,14 @@ const char *command_meant(Arena *arena, const char *word) {
 
 /* ---- what values may be ---- */
 const char *const *options_kinds(Arena *arena) {
-  Words words = {0};
+  WordList words = {0};
   for (int i = 0; i < KINDS; i++) vec_push(arena, words, kinds[i].name);
   vec_push(arena, words, NULL);
   return words.data;
 }
 
 const char *const *options_slugs(Arena *arena, bool warnings) {
-  Words words = {0};
+  WordList words = {0};
   for (int i = 0; i < DIAG_COUNT; i++)
     if (!warnings || diag_info[i].level != DIAG_ERROR) vec_push(arena, words, diag_info[i].slug);
   vec_push(arena, words, NULL);
@@ -90,7 +90,7 @@ const char *const *options_slugs(Arena *arena, bool warnings) {
 }
 
 const char *const *options_targets(Arena *arena) {
-  Words words = {0};
+  WordList words = {0};
   for (const Target *t = target_table; t->name; t++) vec_push(arena, words, t->name);
   vec_push(arena, words, "native");
   vec_push(arena, words, NULL);
@@ -98,7 +98,7 @@ const char *const *options_targets(Arena *arena) {
 }
 
 const char *const *options_cpus(Arena *arena) {
-  Words words = {0};
+  WordList words = {0};
   for (const Cpu *cpu = cpu_table; cpu->name; cpu++) vec_push(arena, words, cpu->name);
   vec_push(arena, words, NULL);
   return words.data;

@@ -69,7 +69,7 @@ typedef struct Options {
   bool mpi;         /* a program that processes of MPI can share */
   int64_t mpi_most; /* by so many; 0: as many as there are shards without it */
   Defines defines;
-  Words directories, warnings;
+  WordList directories, warnings;
   Level level;
   bool exact, tune; /* no algorithm that rounds differently; schedules are measured */
   bool updatable;   /* int8 models: code and layout depend on no number of the weights file */

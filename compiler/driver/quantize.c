@@ -47,7 +47,7 @@ static bool read_range_kind(const FlagUse *use, void *member, const char *text) 
 }
 
 static bool read_keep(const FlagUse *use, void *member, const char *text) {
-  Words *keeps = member;
+  WordList *keeps = member;
   for (const char *at = text; *at;) {
     const size_t n = strcspn(at, ",");
     if (n) vec_push(use->arena, *keeps, arena_copy(use->arena, at, n));

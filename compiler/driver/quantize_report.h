@@ -23,7 +23,7 @@ typedef struct Quantizing {
   const char *program, *weights, *data, *output, *samples, *cc, *runtime, *work, *report, *threads;
   Calibration how;
   Table keep, wide;
-  Words keeps, directories;
+  WordList keeps, directories;
   Defines defines;
   bool help, no_equalize, wrong; /* wrong: what the command line asks for */
   bool failed;                   /* a program that was run, which has printed why */
