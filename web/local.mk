@@ -21,7 +21,8 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/ops/int8/% compiler/schedule/int8/% compiler/schedule/mcu/% \
   compiler/import/tflite/% compiler/import/onnx/qdq.c compiler/import/onnx/int8_layers.c \
   compiler/import/onnx/onnx_quantized.c \
-  compiler/import/onnx/onnx_fused.c compiler/import/onnx/fold_product.c \
+  compiler/import/onnx/onnx_fused.c compiler/import/onnx/ops_choice.c \
+  compiler/import/onnx/ops_einsum.c compiler/import/onnx/fold_product.c \
   compiler/export/% runtime/%,$(filter \
   %.c,$(patsubst %.l,%.c,$(patsubst %.y,%.c,$(libcnnc_a_SOURCES)))))
 WEB_OBJECTS = $(WEB_C:%.c=web/objects/%.o)
@@ -41,8 +42,9 @@ $(WEB_OBJECTS): web/objects/%.o: %.c | $(BUILT_SOURCES) web/objects/target
 	  -I$(top_builddir)/compiler $(AM_CFLAGS) -Wno-pointer-bool-conversion -Wno-unused-function \
 	  -fno-sanitize=all -MMD -MP -c $< -o $@
 
-# wasm-opt of binaryen takes a tenth off; a page without it works, but is larger than 500 KiB.
-WASM_OPT = wasm-opt -Oz --converge --one-caller-inline-max-function-size=0 --enable-simd \
+# wasm-opt of binaryen takes a tenth off; a page without it works, but is larger than 500 KiB. The lowest
+# bytes of memory are the end of the stack: no pointer leads there.
+WASM_OPT = wasm-opt -Oz --converge --one-caller-inline-max-function-size=0 --low-memory-unused --enable-simd \
   --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals
 web/cnnc.wasm: $(WEB_OBJECTS)
 	$(AM_V_CCLD)$(CLANG) $(WEB_FLAGS) $(WEB_OBJECTS) -lwasi-emulated-getpid -lwasi-emulated-mman -lm \
@@ -61,8 +63,9 @@ web/page/examples.json: $(top_srcdir)/web/examples.sh $(wildcard $(srcdir)/examp
 web/page/colors.json: $(top_srcdir)/editors/vscode/syntaxes/cnn.tmLanguage.json
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && cp $< $@
 WEB_PAGE = index.html page.css page.js worker.js wasi.js lzma.js
+# Without the lines that are comments alone, but for the licence.
 $(WEB_PAGE:%=web/page/%): web/page/%: web/%
-	$(AM_V_GEN)$(MKDIR_P) $(@D) && cp $< $@
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e '/SPDX/b' -e '/^ *\/\/ /d' $< >$@.new && mv $@.new $@
 EXTRA_DIST += $(WEB_PAGE:%=web/%) web/examples.sh web/none.c web/none_import.c compiler/backend/none.c
 
 .PHONY: web

@@ -1,4 +1,5 @@
-/* none_import.c: what the importer of the page does not have: int8 models, onnxruntime's fused operators. */
+/* none_import.c: what the importer of the page does not have: int8 models, onnxruntime's fused operators,
+ * choices by value, products with several matrices. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 
@@ -46,3 +47,31 @@ bool is_move(const Statement *statement) {
 }
 
 void make_frames(ModelImport *im) { (void)im; }
+
+/* ---- choices by value ---- */
+View *import_where(ModelImport *im, const OnnxNode *node) {
+  (void)node;
+  return no(im, "choices by value are imported by cnnc, not in a page");
+}
+
+View *import_compare(ModelImport *im, const OnnxNode *node) { return import_where(im, node); }
+View *import_logic(ModelImport *im, const OnnxNode *node) { return import_where(im, node); }
+View *import_not(ModelImport *im, const OnnxNode *node) { return import_where(im, node); }
+View *differing(ModelImport *im, const OnnxNode *node) { return import_where(im, node); }
+View *truth_of(ModelImport *im, const View *x) { return (void)x, import_where(im, NULL); }
+void import_choice(ModelImport *im, const OnnxNode *node) { import_where(im, node); }
+
+bool is_truth(const ModelImport *im, int tensor) {
+  (void)im, (void)tensor;
+  return false;
+}
+
+View *import_einsum(ModelImport *im, const OnnxNode *node) {
+  (void)node;
+  return no(im, "products with several matrices are imported by cnnc, not in a page");
+}
+
+View *import_matrices(ModelImport *im, const OnnxNode *node, int constant) {
+  (void)constant;
+  return import_einsum(im, node);
+}

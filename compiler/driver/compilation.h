@@ -85,8 +85,9 @@ SummarySizes sizes_of(const Compilation *); /* of the layout */
 
 /* ---- fit.c, fit_board.c ---- */
 bool fit(Compilation *);
-void fit_ram(Compilation *);   /* computes the first layers band by band, where --ram needs it */
-void fit_flash(Compilation *); /* takes smaller constants, where --flash needs it */
+void fit_ram(Compilation *);    /* computes the first layers band by band, where --ram needs it */
+void fit_flash(Compilation *);  /* takes smaller constants, where --flash needs it */
+bool fits_board(Compilation *); /* reports what is beyond --flash and --ram */
 
 /* ---- output.c ---- */
 bool output_possible(Compilation *);

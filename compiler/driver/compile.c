@@ -455,7 +455,7 @@ static bool verify(Compilation *c) {
   check_assumptions(c);
   const NetSizes sizes = layout_sizes(c->layout);
   if (!limits_of_target(c->arena, c->diags, c->graph, &c->layout_options, c->training, &sizes) ||
-      !limits_of_board(c))
+      !fits_board(c))
     return false;
   c->summary = c->emit.summary = with_memory(c);
   verify_programs(c);

@@ -252,3 +252,80 @@ void fit_ram(Compilation *c) {
   try_some(c, &trials, INT64_MAX, least, &best);
   if (trials.n) lowered_ram(c, &best);
 }
+
+/* ---- what does not fit ---- */
+static const char *with_commas(const Compilation *c, int64_t bytes) {
+  return text_thousands(c->arena, bytes);
+}
+
+/* The largest three layers. */
+static void tell_layers(const Compilation *c, Diag *diag, const Footprint *f, bool ram) {
+  enum { TOLD = 3 };
+  bool *told = NEW_ARRAY(c->arena, bool, f->n + 1);
+  for (int i = 0; i < TOLD; i++) {
+    int largest = -1;
+    for (int l = 0; l < f->n; l++) {
+      const int64_t bytes = ram ? f->layer[l].ram : f->layer[l].flash;
+      if (!told[l] && bytes > 0 &&
+          (largest < 0 || bytes > (ram ? f->layer[largest].ram : f->layer[largest].flash)))
+        largest = l;
+    }
+    if (largest < 0) return;
+    told[largest] = true;
+    diag_fact(diag, "%s: %s bytes", f->layer[largest].name,
+              with_commas(c, ram ? f->layer[largest].ram : f->layer[largest].flash));
+  }
+}
+
+static void tell_machine(const Compilation *c, Diag *diag, const Footprint *f) {
+  if (f->stack < 0)
+    diag_help(diag, "that is of %s: --cpu=NAME counts for a board", c->options->targets.data[0]->name);
+}
+
+static void tell_flash(Compilation *c, const Footprint *f) {
+  Diag *diag = diag_report(c->diags, DIAG_too_little_flash, c->graph->name_span, NULL,
+                           "net %s takes %s bytes of flash, code not counted, of at most %s", c->graph->name,
+                           with_commas(c, f->flash), with_commas(c, c->options->flash));
+  tell_layers(c, diag, f, false);
+  tell_machine(c, diag, f);
+  if (!c->quantized)
+    diag_help(diag, "as a net of 8 bits it takes about %s bytes: cnnc quantize",
+              with_commas(c, f->flash / 4));
+  else if (c->lowering.small)
+    diag_help(diag, "that is with the smallest constants that there are: fewer filters take less");
+  else diag_help(diag, "fewer filters take less");
+}
+
+static void tell_elsewhere(Compilation *c, const Footprint *f) {
+  Diag *diag = diag_report(c->diags, DIAG_weights_in_ram, c->graph->name_span, NULL,
+                           "--flash bounds no weights: these are the caller's, %s bytes of RAM",
+                           with_commas(c, f->model));
+  diag_help(diag, "--weights=FILE puts the weights into flash");
+}
+
+static void tell_ram(Compilation *c, const Footprint *f) {
+  const int64_t stack = f->stack > 0 ? f->stack : 0;
+  Diag *diag = diag_report(c->diags, DIAG_too_little_ram, c->graph->name_span, NULL,
+                           "net %s takes %s bytes of RAM, of at most %s", c->graph->name,
+                           with_commas(c, f->ram), with_commas(c, c->options->ram));
+  diag_fact(diag, "%s bytes of workspace", with_commas(c, f->workspace));
+  if (c->bands.n)
+    diag_fact(diag, "that is with the layers up to %s in bands of rows; without, it takes %s bytes",
+              c->bands_to, with_commas(c, c->ram_whole));
+  if (stack) diag_fact(diag, "%s bytes of stack, at the most", with_commas(c, stack));
+  if (f->model) diag_fact(diag, "%s bytes of weights, which are not compiled in", with_commas(c, f->model));
+  tell_layers(c, diag, f, true);
+  tell_machine(c, diag, f);
+  if (f->model) diag_help(diag, "--weights=FILE puts the weights into flash");
+  else if (!c->quantized)
+    diag_help(diag, "as a net of 8 bits its values take a fourth of the workspace: cnnc quantize");
+  else diag_help(diag, "a smaller picture, or fewer channels where it is large, takes less");
+}
+
+bool fits_board(Compilation *c) {
+  const Footprint f = layout_footprint(c->layout);
+  if (c->options->flash && f.flash > c->options->flash) tell_flash(c, &f);
+  if (c->options->flash && f.model) tell_elsewhere(c, &f);
+  if (c->options->ram && f.ram > c->options->ram) tell_ram(c, &f);
+  return good(c);
+}

@@ -21,8 +21,4 @@ bool limits_of_plans(Arena *, Diags *, const Graph *, const Plan *infer, const P
 
 /* Reports that training wants more than `memory` bytes: the least that was found is `least`. False. */
 bool limits_refused(Arena *, Diags *, const Graph *, int64_t memory, int64_t shards, int64_t least);
-
-/* Reports what is beyond --flash and --ram. */
-struct Compilation;
-bool limits_of_board(struct Compilation *);
 #endif

@@ -33,7 +33,7 @@ static int64_t points_padded(const Points *c, int64_t floats) {
   return target_odd_lines(c->l->target, floats);
 }
 static int64_t points_phases_of(const Points *c) { return c->phases[0] * c->phases[1]; }
-static Elem elem_of(const Points *c) { return c->dot ? I32 : F32; } /* of V, M and the weights */
+static Elem elem_of(const Points *c) { return points_int8(c) ? I32 : F32; } /* of V, M and the weights */
 static int64_t all_filters(const Points *c) { return points_phases_of(c) * c->filters; } /* of a group */
 
 /* ---- choices ---- */
@@ -283,21 +283,21 @@ static MultiplyArgs multiply_args(const Points *c, const Panels *panels, int vec
   m.f = nest_arg(b, "f");
   m.ahead = nest_arg(b, "ahead");
   m.group = group_arg(c);
-  m.point = points_point_of(c, c->weights ? &m.slot : &m.group, &m.xi);
+  m.point = points_point_of(c, points_int8(c) ? &m.slot : &m.group, &m.xi);
   return m;
 }
 
 static void add_product(const Points *c, Ref sum, Val x, Val w) {
   Nest *b = c->l->b;
-  if (c->dot) nest_store(b, sum, nest_primitive(b, c->dot, nest_get(b, sum), x, w));
+  if (points_int8(c)) nest_store(b, sum, nest_primitive(b, c->dot, nest_get(b, sum), x, w));
   else nest_accumulate(b, sum, x, w);
 }
 
 /* Channel i of all tiles; with the inner product also the channel half a row after it, crosswise. */
 static void add_channel(const Points *c, const MultiplyArgs *m, Buf *a, const Ix *i) {
   Nest *b = c->l->b;
-  const int L = c->lanes, n = c->inner[0] ? 2 : 1;
-  const Ix slot = c->weights ? m->group : m->slot, c0 = c->weights ? NEST_Z : c->in * m->group;
+  const int L = c->lanes, n = points_int8(c) && c->inner[0] ? 2 : 1;
+  const Ix slot = points_int8(c) ? m->group : m->slot, c0 = points_int8(c) ? NEST_Z : c->in * m->group;
   Val w[2][MOST_VECTORS], x[2];
   for (int k = 0; k < n; k++)
     for (int v = 0; v < m->vectors; v++) {
@@ -307,7 +307,7 @@ static void add_channel(const Points *c, const MultiplyArgs *m, Buf *a, const Ix
   NEST_UNROLL(b, p, a->dim[0]) {
     for (int k = 0; k < n; k++) {
       x[k] = nest_load(b, nest_at(b, c->V, slot, m->xi, m->t + p, c0 + *i + c->in / n * k), 1);
-      if (c->dot) x[k] = nest_let(b, k ? "y" : "x", splat(x[k], L));
+      if (points_int8(c)) x[k] = nest_let(b, k ? "y" : "x", splat(x[k], L));
     }
     for (int v = 0; v < m->vectors; v++)
       if (n == 1) add_product(c, nest_at(b, a, p, v), x[0], w[0][v]);
@@ -318,11 +318,11 @@ static void add_channel(const Points *c, const MultiplyArgs *m, Buf *a, const Ix
 /* Zeros; with the inner product the negated sum of the products that it adds in excess. */
 static void begin_sums(const Points *c, const MultiplyArgs *m, Buf *a) {
   Nest *b = c->l->b;
-  const Val zero = c->dot ? splat(num_i32(b, 0), c->lanes) : num(b, 0);
+  const Val zero = points_int8(c) ? splat(num_i32(b, 0), c->lanes) : num(b, 0);
   NEST_UNROLL(b, p, a->dim[0])
     for (int v = 0; v < m->vectors; v++) {
       Val begin = zero;
-      if (c->inner[0]) {
+      if (points_int8(c) && c->inner[0]) {
         const Val of_inputs = nest_load(b, nest_at(b, c->inner[0], m->xi, m->t + p), 1),
                   of_weights =
                       nest_load(b, nest_at(b, c->inner[1], m->slot, m->xi, m->h + c->lanes * v), c->lanes);
@@ -344,7 +344,7 @@ static NestFn *multiply_tile(Points *c, const Panels *panels, int64_t count, int
   const MultiplyArgs m = multiply_args(c, panels, vectors);
   Buf *a = nest_buf(b, REGS, "a", (Type){elem_of(c), c->lanes}, 2, (int64_t[]){count, vectors});
   begin_sums(c, &m, a);
-  NEST_FOR(b, i, c->in / (c->inner[0] ? 2 : 1)) {
+  NEST_FOR(b, i, c->in / (points_int8(c) && c->inner[0] ? 2 : 1)) {
     for (int64_t k = 0; k < lines; k++)
       nest_prefetch(b, panels->w, m.ahead + points_line_of(c) * lines * i + points_line_of(c) * k);
     add_channel(c, &m, a, &i);
@@ -377,7 +377,7 @@ static Product product_functions(Points *c, const Panels *panels, int64_t tiles_
   p.share = ceil_divide(ceil_divide(buf_room(panels->w, 2), points_line_of(c)),
                         p.calls * (panels->width / (p.vectors * c->lanes)));
   /* Weights that have been transformed right before this are in a cache. */
-  const int64_t lines = c->weights ? 0 : ceil_divide(p.share, c->in);
+  const int64_t lines = points_int8(c) ? 0 : ceil_divide(p.share, c->in);
   p.whole = multiply_tile(c, panels, p.row.pixels, p.vectors, lines);
   if (p.row.rests) p.rest = multiply_tile(c, panels, p.row.rest, p.vectors, lines);
   return p;
@@ -415,7 +415,7 @@ static NestFn *multiply_point(Points *c, const Bundle *bundle, int64_t rows) {
                                  bundle == &c->bundle[1] ? "_rest" : ""),
                        false);
   const Ix slot = nest_arg(b, "slot"), xi = nest_arg(b, "xi"), first = nest_arg(b, "first"),
-           group = group_arg(c), point = points_point_of(c, c->weights ? &slot : &group, &xi);
+           group = group_arg(c), point = points_point_of(c, points_int8(c) ? &slot : &group, &xi);
   const bool whole_points =
       bundle->count == panels[0].count; /* else the next panel that follows in the file is another bundle's */
   const Ix here = panels[0].count * point + first;
@@ -508,7 +508,7 @@ static void split_row(Nest *b, const Points *c, const Block *k, const Ix *r) {
 static void points_block(Nest *b, const Points *c, bool last, LoopKind kind, const Ix *slot, const Ix *ty) {
   const Block k = {last, kind, slot, ty};
   NEST_LOOP(b, r, kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, &k))) split_row(b, c, &k, &r);
-  if (c->weights) {
+  if (points_int8(c)) {
     bundles_by_slots(b, c, &k);
     return;
   }

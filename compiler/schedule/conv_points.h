@@ -66,6 +66,14 @@ typedef struct Points {
   int nmultiply;
 } Points;
 
+static inline bool points_int8(const Points *c) {
+#ifdef __wasi__ /* the page has no int8 models */
+  return (void)c, false;
+#else
+  return c->dot != NULL;
+#endif
+}
+
 /* A window of a group: of an input channel `in` and filter `out` of the group and the phase, f of a panel. */
 typedef struct PointWeight {
   Ix group, panel, in, f, out, phase[2];
