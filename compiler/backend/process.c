@@ -1,5 +1,5 @@
-/* process.c: running commands: one, or several at the same time. What they read are files without names, and
- * a signal that would end cnnc ends them first, so that nothing is left behind. */
+/* process.c: runs commands, one or several at the same time. Their inputs are unnamed files, and a signal
+ * that would end cnnc ends them first, so that no files are left over. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L

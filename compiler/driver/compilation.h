@@ -26,10 +26,10 @@ typedef struct Compilation {
   Diags *diags;
   Ast *program;
   const char *labels_file;
-  Graph *graph;            /* as written; of a quantized net, that of 8 bits */
+  Graph *graph;            /* as written; for int8 weights, the quantized graph */
   bool training;           /* training code is written */
   const float *weights;    /* compiled in, or NULL */
-  bool quantized;          /* the net is one of 8 bits, and has its weights */
+  bool quantized;          /* the graph is int8, with its weights */
   QuantFile *file;         /* of such a net */
   Node **made;             /* and by node of the net of floats what has its value */
   const char *order;       /* lines for --rename, or NULL */
@@ -77,7 +77,7 @@ const char *c_name(const Compilation *);      /* what names in C begin with */
 /* ---- compile.c ---- */
 PlanOptions plan_options(const Compilation *, PlanKind);
 Plan *make_plan(const Compilation *, PlanKind);
-/* By the plans and the options that stand in it now. */
+/* With the plans and options that it has now. */
 void lower_inference(Compilation *);
 void lower_training(Compilation *);
 void lay_out(Compilation *);                /* what is lowered */

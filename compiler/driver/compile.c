@@ -27,14 +27,14 @@ static bool parse(Compilation *c) {
   const Options *o = c->options;
   c->program = program_read(c->arena, c->diags, &c->sources, o->input, o->directories.n, o->directories.data);
   stage_done(c, "read and parse");
-  return c->program != NULL; /* what could be read is checked too, so that all errors are told at once */
+  return c->program != NULL; /* after an error, too: one run reports all errors */
 }
 
 static void put_library_count(Text *out, int n, const char *what) {
   if (n) text_put(out, "%s %d %s%s", out->n ? "," : "", n, what, n == 1 ? "" : "s");
 }
 
-/* What a file without a net is good for. */
+/* Describes a file that has no net: its blocks and constants, for files that import it. */
 static void tell_library(Compilation *c) {
   int count[DECL_NET + 1] = {0};
   const File *file = c->program->main;
@@ -111,8 +111,7 @@ static bool has_target(const Options *o, const Target *target) {
   return false;
 }
 
-/* Where no target was named, the better one for nets of 8 bits comes beside the one for floats, and instead
- * of it in code for this CPU. */
+/* Without --target, adds the preferred int8 target to the float one; code for this CPU has it instead. */
 static const Options *targets_for_bytes(const Options *o, Arena *arena) {
   Options *own = NEW(arena, Options);
   *own = *o;
