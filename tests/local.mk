@@ -45,7 +45,7 @@ TESTS += $(LONG_CASES) @NET_CASES@ @SCRIPT_CASES@
 # ---- tiers: check-fast, check, check-long (Makefile.am) ----
 # What needs no C compiler, which is `false` there, and a minute at most: a share of the unit tests and nets.
 FAST_CASES = tests/unit/unit.tap tests/nets/nests.tap tests/diag/diag.tap tests/diag/messages.tap \
-  tests/emit/emit.tap tests/tree.tap tests/cli/fix.tap tests/cli/help.tap \
+  tests/emit/emit.tap tests/tree.tap tests/phrases.tap tests/cli/fix.tap tests/cli/help.tap \
   tests/docs/errors_page.tap
 .PHONY: check-fast
 check-fast:
@@ -64,6 +64,7 @@ list-tests:
 
 EXTRA_DIST += %D%/README.md %D%/long.md %D%/long.sh %D%/skips.txt %D%/identical.sh \
   %D%/debian.tap %D%/editors.tap %D%/python.tap %D%/tree.tap %D%/warnings.tap \
+  %D%/phrases.tap %D%/phrases.txt %D%/phrases_exempt.txt \
   %D%/harness/bare.c %D%/harness/bare.mjs %D%/harness/cli.sh \
   %D%/harness/compiled.py %D%/harness/editor.cjs %D%/harness/folders.py %D%/harness/grammar.c \
   %D%/harness/helium.ld %D%/harness/quantized.py %D%/harness/racer.c %D%/harness/replay.c \
