@@ -1,9 +1,10 @@
-# guides.py: the cases of guides.tap. A page's blocks are taken in their order: programs and tables become
-# files named after the net before or behind them, shell lines are run, and so is Python, if $PYTHON (python3)
-# has what the page imports. Where it has not, the arrays and weights that the Python would have written are
-# made here, so that the other blocks are run all the same.
+# guides.py: the cases of guides.tap. A page's blocks are run in their order: a program becomes a file named
+# after its net, a table one named after the next net, C the file that its first comment names. Shell lines are
+# run, and so is Python, if $PYTHON (python3) has the packages of the page; if not, this script writes the
+# arrays and weights that the Python would have written. Pages about Fashion-MNIST run on synthetic images.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, random, re, shutil, struct, subprocess, zipfile
+from samples import write_png
 from tap import check, finish, start
 
 work = start("guides")
@@ -62,6 +63,7 @@ def follow(page, *packages):
     os.chdir(page)
     text = open(os.path.join(docs, page + ".md")).read()
     blocks = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S)
+    blocks.sort(key=lambda block: page == "train" and block[0] != "cnn")  # its commands come before its net
     nets = [re.search(r"^net (\w+)", body, re.M).group(1) for kind, body in blocks if kind == "cnn"]
     real, so_far, made = has(*packages), "", 0
     for number, (kind, body) in enumerate(blocks, 1):
@@ -84,13 +86,30 @@ def follow(page, *packages):
         elif kind == "csv":
             with open(nets[made] + ".csv", "w") as file:
                 file.write(body)
+        elif kind == "c":
+            with open(re.match(r"/\* (\w+\.c) \*/", body)[1], "w") as file:
+                file.write(body)
+        elif body.startswith("arm-none-eabi-gcc") and not shutil.which("arm-none-eabi-gcc"):
+            check(True, f"{title} # SKIP no arm-none-eabi-gcc")
         else:
-            done = run(["sh", "-e", "-c", body])
+            done = run(["sh", "-e", "-c", body.replace("/usr/share/datasets/fashion-mnist", "synthetic")])
             check(kind == "sh" and done.returncode == 0 and "warning" not in done.stderr, title,
                   done.stdout + done.stderr)
     os.chdir(work)
 
 
+def first_steps():
+    os.mkdir("first-net")
+    write_png("first-net/image.png", 28, 28, lambda x, y: [(x + y) * 4] * 3)
+    follow("first-net")
+    os.mkdir("cortex-m")
+    for name in "digits.cnn", "digits.safetensors":
+        shutil.copy(os.path.join("first-net", name), "cortex-m")
+    follow("cortex-m")
+    follow("train")
+
+
+first_steps()
 follow("data", "numpy")
 follow("from-pytorch", "numpy", "torch", "safetensors")
 if has("torch") and "KERAS_BACKEND" not in environment:
