@@ -1,6 +1,6 @@
 # guides.py: the cases of guides.tap. A page's blocks are run in their order: a program becomes a file named
-# after its net, a table one named after the next net, C the file that its first comment names. Shell lines are
-# run, and so is Python, if $PYTHON (python3) has the packages of the page; if not, this script writes the
+# after its net, a table one named after the next net, C the file that its first comment names. Shell lines
+# are run, and so is Python, if $PYTHON (python3) has the packages of the page; if not, this script writes the
 # arrays and weights that the Python would have written. Pages about Fashion-MNIST run on synthetic images.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, random, re, shutil, struct, subprocess, zipfile
