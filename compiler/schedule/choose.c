@@ -65,7 +65,8 @@ bool choose_near_limits(const Lower *l) {
 }
 
 /* ---- the candidates ---- */
-static void add_candidate(const Lower *l, Decision *d, const Schedule *s, Choice choice) {
+/* Is it possible? */
+static bool add_candidate(const Lower *l, Decision *d, const Schedule *s, Choice choice) {
   choice.schedule = s;
   Candidate c = {.choice = choice, .name = s->title ? s->title(l, &choice) : s->name};
   c.compared = s->compared && s->compared(l);
@@ -73,19 +74,21 @@ static void add_candidate(const Lower *l, Decision *d, const Schedule *s, Choice
   if (!c.refused) c.cycles = s->cycles(l, l->target, &choice);
   if (!c.refused && s->error) c.error = s->error(l, &choice);
   vec_push(l->arena, d->candidates, c);
+  return !c.refused;
 }
 
 static void add_candidates(const Lower *l, Decision *d) {
   const unsigned family = FAMILY_BIT(l->node->op->family);
   const bool own = l->plain || choose_near_limits(l);
+  bool possible = false;
   for (const Schedule *const *s = schedule_registry; *s && !own; s++) {
     if (!((*s)->families & family)) continue;
     if (!((*s)->takes ? (*s)->takes(l) : !kernel_whole_batch(l->kernel))) continue;
     Choices sizes = {.n = 1};
     if ((*s)->sizes) (*s)->sizes(l, (sizes.n = 0, &sizes));
-    for (int i = 0; i < sizes.n; i++) add_candidate(l, d, *s, sizes.choice[i]);
+    for (int i = 0; i < sizes.n; i++) possible |= add_candidate(l, d, *s, sizes.choice[i]);
   }
-  if (!d->candidates.n) add_candidate(l, d, &schedule_plain, (Choice){0});
+  if (!possible) add_candidate(l, d, &schedule_plain, (Choice){0});
 }
 
 /* ---- picking ---- */

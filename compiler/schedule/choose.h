@@ -20,7 +20,7 @@ typedef struct Decision {
   const char *target, *layout_target; /* there: "x86-64-v3/16" for code of 8 lanes in a file whose weights are
                                          packed for "x86-64-v4" */
   const char *key;           /* what the choice depends on: the kernel's line in a file of measured choices */
-  VEC(Candidate) candidates; /* what comes first is always possible */
+  VEC(Candidate) candidates; /* one of them is always possible */
   int model, chosen;         /* by the cost model; in the end */
   const char *why;           /* a sentence */
   bool layout;               /* the method is given by the layout of the file's weights */

@@ -35,6 +35,11 @@ static Cycles summed(Cycles c) {
   return c;
 }
 
+Cycles cost_with_weights(Cycles c, const Target *t, int64_t own_bytes, int64_t weight_bytes) {
+  set_memory(&c, t, (double)own_bytes, weight_bytes);
+  return summed(c);
+}
+
 static double taps_inside(const Correlation *k, int axis) { /* of all outputs along the axis */
   const int64_t large = axis ? k->large.w : k->large.h, small = axis ? k->small.w : k->small.h;
   const int64_t stride = k->stride[axis];

@@ -15,6 +15,8 @@ typedef struct Cycles {
   const char *from;     /* where they come from: "memory" */
 } Cycles;
 
+/* The products and transforms that are known, with the wait for own_bytes of weights. */
+Cycles cost_with_weights(Cycles, const Target *, int64_t own_bytes, int64_t weight_bytes);
 /* weight_bytes: of the whole net, which say how far away each of its weights is when its turn comes. */
 Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
 /* Behind nearest upsampling by these factors, computed from the picture in front of it. */

@@ -20,9 +20,9 @@ static const char *plain_title(const Lower *l, const Choice *choice) {
   (void)choice;
   if (l->plain) return "plain loops";
   switch (l->node->op->family) {
-  case FAMILY_NONE: return "its own loops";
+  case FAMILY_NONE:
+  case FAMILY_INT8: return "its own loops";
   case FAMILY_POOL: return "window by window";
-  case FAMILY_INT8: return "8 bits";
   case FAMILY_ALIAS: return "nothing";
   default: return "plain loops"; /* of sizes near the limits */
   }

@@ -12,7 +12,7 @@
 // 2, from even bytes, are computed first, then 1 and 3.
 #include "base/number.h"
 #include "schedule/float/direct.h"
-#include "schedule/int8/int8_words.h"
+#include "schedule/int8/int8_cost.h"
 
 enum { MOST_TAPS = 16, MOST_UNROLLED = 256, FEWEST_LANES = 4 }; /* along a row; of a window */
 
@@ -363,12 +363,15 @@ static void choose_pixels(Depthwise *d) {
   d->pixels = (int)ceil_divide(width, ceil_divide(width, most));
 }
 
-bool schedule_int8_depthwise(Lower *l, const Correlation *geometry) {
+/* To push bytes into a word costs more than their products save: the words are the target's. */
+static int64_t word_height(const Lower *l) { return l->target->dot == DOT_HALVES ? 2 : 4; }
+
+static bool int8_depthwise_build(Lower *l) {
   const Int8Product *p = l->node->detail;
-  const Dot dot = l->target->dot; /* to push bytes into a word costs more than their products save */
-  Depthwise d = {.l = l, .p = p, .k = *geometry, .height = dot == DOT_HALVES ? 2 : 4};
+  const Dot dot = l->target->dot;
+  const Correlation geometry = int8_geometry(l->node);
+  Depthwise d = {.l = l, .p = p, .k = geometry, .height = word_height(l)};
   Correlation *k = &d.k;
-  if (k->kernel[1] > MOST_TAPS || k->kernel[0] * k->kernel[1] > MOST_UNROLLED) return false;
   k->s = k->groups; /* one group, as far as channels are concerned */
   k->groups = 1;
   d.words = ceil_divide(k->kernel[0], d.height);
@@ -387,7 +390,7 @@ bool schedule_int8_depthwise(Lower *l, const Correlation *geometry) {
   const Tiles tiles = int8_depthwise_tiles_of(&d);
   Nest *b = l->b;
   nest_fn(b, b->name, false);
-  const LoopKind outer = schedule_outer(l, correlation_macs(geometry));
+  const LoopKind outer = schedule_outer(l, correlation_macs(&geometry));
   const int64_t rest = k->small.w % d.pixels, whole = k->small.w / d.pixels;
   fill_rows(&d, outer);
   NEST_LOOP(b, y, outer, 1, NEST_IX(0), 1, NEST_IX(k->small.h)) {
@@ -398,3 +401,36 @@ bool schedule_int8_depthwise(Lower *l, const Correlation *geometry) {
               rounding_name(p->rounding), d.pixels, d.lanes, d.height == 4 ? "bytes" : "halves");
   return true;
 }
+
+/* ---- as a candidate ---- */
+static bool int8_depthwise_takes(const Lower *l) {
+  const Correlation k = int8_takes(l, &op_int8_product) ? int8_geometry(l->node) : (Correlation){0};
+  return int8_by_channel(&k);
+}
+
+static const char *int8_depthwise_refused(const Lower *l, const Choice *choice) {
+  const Correlation k = int8_geometry(l->node);
+  (void)choice;
+  if (k.kernel[1] > MOST_TAPS || k.kernel[0] * k.kernel[1] > MOST_UNROLLED)
+    return "a window of too many taps";
+  return int8_product_refused(l);
+}
+
+/* A word of each column, pushed element by element, and its products. */
+static Cycles int8_depthwise_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)target;
+  (void)choice;
+  const Correlation k = int8_geometry(l->node);
+  const double columns = (double)(k.small.h * k.small.w * k.stride[1]) *
+                         (double)ceil_divide(k.groups, smaller(l->target->lanes, direct_unit(l, k.groups))),
+               words = (double)ceil_divide(k.kernel[0], word_height(l));
+  return int8_cycles(l, &k, columns * words * (double)k.kernel[1] / (double)k.stride[1],
+                     columns * (double)k.kernel[0]);
+}
+
+const Schedule schedule_int8_depthwise = {.name = "channels apart",
+                                          .families = FAMILY_BIT(FAMILY_INT8),
+                                          .takes = int8_depthwise_takes,
+                                          .refused = int8_depthwise_refused,
+                                          .cycles = int8_depthwise_cycles,
+                                          .build = int8_depthwise_build};

@@ -6,13 +6,12 @@
 
 enum { MOST_SLOTS = 4, MOST_TILES_AT_ONCE = 16 };
 
-bool points8_fit(Points8 *d, Lower *l, const Correlation *k, int64_t halves) {
+bool points8_fit(Points8 *d, const Lower *l, const Correlation *k, int64_t halves) {
   const int lanes = l->target->lanes;
   const int64_t unit = direct_unit(l, k->s), width = larger(2 * lanes, unit);
-  *d = (Points8){.l = l, .k = *k, .halves = halves, .quads = k->l / WORD_BYTES / halves, .channels = lanes};
+  *d = (Points8){.k = *k, .halves = halves, .quads = k->l / WORD_BYTES / halves, .channels = lanes};
   while (d->channels > FEWEST_LANES && d->quads % d->channels) d->channels /= 2;
-  d->p = (Points){.l = l,
-                  .groups = 1,
+  d->p = (Points){.groups = 1,
                   .phases = {1, 1},
                   .parts = 1,
                   .in = 2 * d->quads,
@@ -27,12 +26,12 @@ bool points8_fit(Points8 *d, Lower *l, const Correlation *k, int64_t halves) {
 
 int64_t points8_width(const Points8 *d) { return d->p.vectors * d->p.lanes; }
 
-void points8_begin(Points8 *d, int64_t odd, bool inner) {
-  Lower *l = d->l;
+void points8_begin(Points8 *d, Lower *l, int64_t odd, bool inner) {
   Points *c = &d->p;
   const Int8Product *p = l->node->detail;
   const int64_t registers = l->target->registers,
                 sums = inner ? registers - 2 * c->vectors - 4 : registers - c->vectors - 2;
+  d->l = c->l = l;
   c->most = larger(1, smaller(sums / c->vectors, MOST_TILES_AT_ONCE));
   c->by_bundles = schedule_outer(l, c->macs);
   c->slots = 1;

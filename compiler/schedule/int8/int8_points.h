@@ -8,7 +8,7 @@
 #ifndef CNNC_INT8_POINTS_H
 #define CNNC_INT8_POINTS_H
 #include "schedule/conv_points.h"
-#include "schedule/int8/int8_words.h"
+#include "schedule/int8/int8_cost.h"
 
 enum { FEWEST_LANES = 4 };
 
@@ -24,11 +24,11 @@ typedef struct Points8 {
 } Points8;
 
 /* The vectors that the channels are cut into; false: they do not fill them. */
-bool points8_fit(Points8 *, Lower *, const Correlation *, int64_t halves);
+bool points8_fit(Points8 *, const Lower *, const Correlation *, int64_t halves);
 int64_t points8_width(const Points8 *); /* filters of a bundle in a half */
 /* After points, parts, rows, width and block are set: the members of the model and the buffers, with `odd`
  * words of a row of V that are not used. inner: products by the inner product. */
-void points8_begin(Points8 *, int64_t odd, bool inner);
+void points8_begin(Points8 *, Lower *, int64_t odd, bool inner);
 /* The vector of the model that has the filters of vector v of a bundle in a half, and their first lane. */
 Ix points8_vector(const Points8 *, const Ix *bundle, int64_t half, int v);
 Ix points8_lane(const Points8 *, int v);

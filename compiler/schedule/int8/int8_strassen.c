@@ -16,25 +16,7 @@
 
 enum { POINTS = STRASSEN_PRODUCTS, BLOCKS = STRASSEN_BLOCKS, HALVES = 2 };
 
-/* ---- may it, and does it pay? ---- */
-static bool int8_strassen_possible(const Lower *l, const Correlation *k) {
-  const Int8Product *p = l->node->detail;
-  if (words_kind(l) != DOT_HALVES || k->groups != 1 || p->dense) return false;
-  for (int axis = 0; axis < 2; axis++)
-    if (k->kernel[axis] != 1 || k->stride[axis] != 1 || k->before[axis] != 0) return false;
-  return k->large.h == k->small.h && k->large.w == k->small.w;
-}
-
 static int64_t int8_strassen_pixels_of(const Points8 *d) { return d->k.small.h * d->k.small.w; }
-
-/* In operations on vectors, by product of the whole: an eighth of two of them is saved. Additions take two or
- * three for each word of the input, of the weights and of the sums; sums are begun and stored nearly twice as
- * often, which takes most. */
-static bool int8_strassen_pays(const Points8 *d) {
-  const double bands = (double)ceil_divide(d->p.rows, d->p.block), inputs = 2.1 / (double)d->k.s,
-               weights = 2.1 * bands / (double)int8_strassen_pixels_of(d), sums = 20 / (double)d->k.l;
-  return inputs + weights + sums < 0.11;
-}
 
 /* ---- halves, and words modulo 2^32 ---- */
 static const StrassenSums of_halves = {halves_plus, halves_minus}, of_words = {wrapped_plus, wrapped_minus};
@@ -186,25 +168,30 @@ static NestFn *int8_strassen_join_row(const Points *p, const Bundle *of) {
 /* ---- the whole ---- */
 /* Blocks of as many tiles as keep their factors and sums in a cache. Those are read once for each bundle of
  * filters, one after the other, so it may be slower than the second. */
-static void int8_strassen_choose_blocks(Points8 *d) {
+static void int8_strassen_choose_blocks(Points8 *d, const Lower *l) {
   enum { ROOM = 1 << 19 };
-  const int64_t room = larger(ROOM, d->l->target->blocking.winograd_block / 4 * 3),
+  const int64_t room = larger(ROOM, l->target->blocking.winograd_block / 4 * 3),
                 tile = 4 * POINTS * (2 * d->quads + points8_width(d));
   d->p.width = 1;
   d->p.rows = ceil_divide(int8_strassen_pixels_of(d), HALVES);
   d->p.block = ceil_divide(d->p.rows, ceil_divide(d->p.rows * tile, room));
 }
 
-bool schedule_int8_strassen(Lower *l, const Correlation *k) {
+/* Sizes; or why there are none. */
+static const char *int8_strassen_sizes(Points8 *d, const Lower *l) {
+  const Correlation k = int8_geometry(l->node);
+  if (!points8_fit(d, l, &k, HALVES)) return "halves of the channels that fill no whole vectors";
+  d->p.points = POINTS;
+  int8_strassen_choose_blocks(d, l);
+  return int8_strassen_pixels_of(d) < HALVES ? "a single pixel" : NULL;
+}
+
+static bool int8_strassen_build(Lower *l) {
   Points8 d;
-  if (!int8_strassen_possible(l, k) || !points8_fit(&d, l, k, HALVES) || int8_strassen_pixels_of(&d) < HALVES)
-    return false;
-  d.p.points = POINTS;
-  int8_strassen_choose_blocks(&d);
-  if (!int8_strassen_pays(&d)) return false;
-  lower_join_rows(l, k->small.h);
+  if (int8_strassen_sizes(&d, l)) return false;
+  lower_join_rows(l, d.k.small.h);
   const bool inner = inner_gains(l);
-  points8_begin(&d, l->target->line / 8, inner);
+  points8_begin(&d, l, l->target->line / 8, inner);
   NestFn *split = int8_strassen_split_row(&d);
   d.p.weights = split_weights(&d);
   points_functions(&d.p, split, int8_strassen_join_row);
@@ -216,3 +203,45 @@ bool schedule_int8_strassen(Lower *l, const Correlation *k) {
   if (blocks > 1) lower_detail(l, "%d bands of %d tiles", (int)blocks, (int)d.p.block);
   return true;
 }
+
+/* ---- as a candidate ---- */
+static bool int8_strassen_takes(const Lower *l) {
+  if (!int8_takes(l, &op_int8_product)) return false;
+  const Correlation k = int8_geometry(l->node);
+  const Int8Product *p = l->node->detail;
+  bool matrix = k.groups == 1 && !p->dense;
+  for (int axis = 0; axis < 2; axis++)
+    matrix &= k.kernel[axis] == 1 && k.stride[axis] == 1 && k.before[axis] == 0;
+  return matrix && k.large.h == k.small.h && k.large.w == k.small.w;
+}
+
+static const char *int8_strassen_refused(const Lower *l, const Choice *choice) {
+  Points8 d;
+  (void)choice;
+  if (words_kind(l) != DOT_HALVES) return "products of four bytes, which are faster";
+  const char *why = int8_product_refused(l);
+  return why ? why : int8_strassen_sizes(&d, l);
+}
+
+/* As against a direct convolution: seven of eight products, measured. Additions take two or three operations
+ * for each word of the input, of the weights and of the sums; sums are begun and stored nearly twice as
+ * often, which takes most. */
+static const double PRODUCTS = 0.79;
+
+static Cycles int8_strassen_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  Points8 d;
+  (void)target;
+  (void)choice;
+  int8_strassen_sizes(&d, l);
+  const double bands = (double)ceil_divide(d.p.rows, d.p.block), inputs = 2.1 / (double)d.k.s,
+               weights = 2.1 * bands / (double)int8_strassen_pixels_of(&d), sums = 20 / (double)d.k.l,
+               direct = int8_direct_products(l, &d.k);
+  return int8_cycles(l, &d.k, PRODUCTS * direct, 2 * (inputs + weights + sums) * direct);
+}
+
+const Schedule schedule_int8_strassen = {.name = "Strassen",
+                                         .families = FAMILY_BIT(FAMILY_INT8),
+                                         .takes = int8_strassen_takes,
+                                         .refused = int8_strassen_refused,
+                                         .cycles = int8_strassen_cycles,
+                                         .build = int8_strassen_build};

@@ -24,7 +24,7 @@ typedef struct Winograd8 {
   Buf *total; /* of parts: [slot][tile][output][filter of the bundle]; or NULL */
 } Winograd8;
 
-/* ---- may it, and does it pay? ---- */
+/* ---- parts ---- */
 static bool sums_fit(const Lower *l, const Correlation *k, int64_t parts) {
   const Int8Product *p = l->node->detail;
   const int64_t terms = k->l / parts * TAPS * TAPS;
@@ -39,38 +39,16 @@ static bool sums_fit(const Lower *l, const Correlation *k, int64_t parts) {
 static int64_t quads_of_part(const Points8 *d) { return d->p.in / 2; }
 
 /* As few parts as have sums that fit. */
-static bool choose_parts(Points8 *d) {
+static bool choose_parts(Points8 *d, const Lower *l) {
   enum { MOST_PARTS = 4 };
   for (int64_t parts = 1; parts <= MOST_PARTS; parts++) {
-    if (d->quads % (parts * FEWEST_LANES) || !sums_fit(d->l, &d->k, parts)) continue;
+    if (d->quads % (parts * FEWEST_LANES) || !sums_fit(l, &d->k, parts)) continue;
     d->p.parts = parts;
     d->p.in /= parts;
     while (quads_of_part(d) % d->channels) d->channels /= 2;
     return true;
   }
   return false;
-}
-
-static bool int8_winograd_possible(const Lower *l, const Correlation *k) {
-  const Dot own = l->target->dot;
-  if ((own != DOT_HALVES && own != DOT_BYTES) || k->groups != 1) return false;
-  for (int axis = 0; axis < 2; axis++)
-    if (k->kernel[axis] != TAPS || k->stride[axis] != 1 || k->dilation[axis] != 1) return false;
-  return true;
-}
-
-/* In operations on vectors, of which two products or four others run in a cycle. */
-static bool int8_winograd_pays(const Points8 *d) {
-  const Correlation *k = &d->k;
-  const double lanes = d->p.lanes, bands = (double)d->p.rows / (double)d->p.block,
-               tiles = (double)(d->p.rows * d->p.width), words = 2 * (double)d->quads,
-               blocks = (double)k->s / lanes,
-               direct = (double)(k->small.h * k->small.w * TAPS * TAPS) * words * blocks,
-               products = tiles * (double)POINTS * words * blocks, split = tiles * words / d->channels * 450,
-               joined = tiles * blocks * 400 * (double)d->p.parts, weights = bands * words * blocks * 230;
-  const Dot kind = words_kind(d->l);
-  const double rate = kind == DOT_BYTES ? 2 : kind == DOT_PAIRS ? 1.2 : 1; /* of direct products, by halves */
-  return products / 2 + (split + joined + weights) / 4 < 0.8 * direct / 2 / rate;
 }
 
 /* ---- halves ---- */
@@ -330,9 +308,9 @@ static NestFn *int8_winograd_finish_tile(const Winograd8 *w) {
 /* ---- the whole ---- */
 /* Blocks of rows whose transformed inputs and sums take three quarters of the second cache, but not of few
  * tiles, for each block transforms all weights. All have as many rows, which may hang over the picture. */
-static void int8_winograd_choose_blocks(Points8 *d) {
-  const Blocking *most = &d->l->target->blocking;
-  const int64_t all = ceil_divide(d->k.small.h, M), line = d->l->target->line / 4,
+static void int8_winograd_choose_blocks(Points8 *d, const Lower *l) {
+  const Blocking *most = &l->target->blocking;
+  const int64_t all = ceil_divide(d->k.small.h, M), line = l->target->line / 4,
                 row = 4 * POINTS * (2 * d->quads + points8_width(d) + line);
   d->p.width = ceil_divide(d->k.small.w, M);
   const int64_t tiles = larger(most->winograd_tiles, most->winograd_block / 4 * 3 / row),
@@ -341,16 +319,22 @@ static void int8_winograd_choose_blocks(Points8 *d) {
   d->p.rows = blocks * d->p.block;
 }
 
-bool schedule_int8_winograd(Lower *l, const Correlation *k) {
+/* Sizes and parts; or why there are none. */
+static const char *int8_winograd_sizes(Points8 *d, const Lower *l) {
+  const Correlation k = int8_geometry(l->node);
+  if (!points8_fit(d, l, &k, 1)) return "channels that fill no whole vectors";
+  d->p.points = POINTS;
+  int8_winograd_choose_blocks(d, l);
+  return choose_parts(d, l) ? NULL : "sums that 32 bits may not hold";
+}
+
+static bool int8_winograd_build(Lower *l) {
   enum { FEW_QUADS = 64 };
   Winograd8 w = {0};
   Points8 *d = &w.d;
   Points *c = &d->p;
-  if (!int8_winograd_possible(l, k) || !points8_fit(d, l, k, 1)) return false;
-  c->points = POINTS;
-  int8_winograd_choose_blocks(d);
-  if (!choose_parts(d) || !int8_winograd_pays(d)) return false;
-  points8_begin(d, d->quads < FEW_QUADS ? 0 : l->target->line / 4, false);
+  if (int8_winograd_sizes(d, l)) return false;
+  points8_begin(d, l, d->quads < FEW_QUADS ? 0 : l->target->line / 4, false);
   if (c->parts > 1)
     w.total = lower_scratch_of(l, "total", I32, 4,
                                (int64_t[]){c->slots, c->block * c->width, M * M, points8_width(d)});
@@ -367,3 +351,44 @@ bool schedule_int8_winograd(Lower *l, const Correlation *k) {
   if (c->parts > 1) lower_detail(l, "the channels in %d parts, whose outputs are added up", (int)c->parts);
   return true;
 }
+
+/* ---- as a candidate ---- */
+static bool int8_winograd_takes(const Lower *l) {
+  const Correlation k = int8_takes(l, &op_int8_product) ? int8_geometry(l->node) : (Correlation){0};
+  bool square = k.groups == 1;
+  for (int axis = 0; axis < 2; axis++)
+    square &= k.kernel[axis] == TAPS && k.stride[axis] == 1 && k.dilation[axis] == 1;
+  return square;
+}
+
+static const char *int8_winograd_refused(const Lower *l, const Choice *choice) {
+  const Dot own = l->target->dot;
+  Points8 d;
+  (void)choice;
+  if (own != DOT_HALVES && own != DOT_BYTES) return "products of two int16, of which the target has none";
+  const char *why = int8_product_refused(l);
+  return why ? why : int8_winograd_sizes(&d, l);
+}
+
+/* So much longer than its operations take: it was faster where they are 0.8 of a direct convolution's. */
+static const double LONGER = CANDIDATE_GAIN / 0.8;
+
+static Cycles int8_winograd_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  Points8 d;
+  (void)target;
+  (void)choice;
+  int8_winograd_sizes(&d, l);
+  const double lanes = d.p.lanes, bands = (double)d.p.rows / (double)d.p.block,
+               tiles = (double)(d.p.rows * d.p.width), words = 2 * (double)d.quads,
+               blocks = (double)d.k.s / lanes, products = tiles * (double)POINTS * words * blocks,
+               split = tiles * words / d.channels * 450, joined = tiles * blocks * 400 * (double)d.p.parts,
+               weights = bands * words * blocks * 230;
+  return int8_cycles(l, &d.k, LONGER * products, LONGER * (split + joined + weights));
+}
+
+const Schedule schedule_int8_winograd = {.name = "Winograd F(4x4,3x3)",
+                                         .families = FAMILY_BIT(FAMILY_INT8),
+                                         .takes = int8_winograd_takes,
+                                         .refused = int8_winograd_refused,
+                                         .cycles = int8_winograd_cycles,
+                                         .build = int8_winograd_build};

@@ -298,6 +298,31 @@ void words_fill(Lower *l, const Words *w, LoopKind outer) {
   NEST_FROM(b, y, bottom, w->rows) pad_row(l, w, &y);
 }
 
+/* ---- weights ---- */
+static int32_t words_weight(const Int8Product *p, const Correlation *k, int64_t filter, int64_t tap,
+                            int64_t c) {
+  const int64_t taps = k->kernel[0] * k->kernel[1];
+  uint32_t word = 0;
+  for (int64_t i = 0; i < WORD_BYTES && c + i < k->l; i++)
+    word |= (uint32_t)(uint8_t)p->weight[(filter * k->l + c + i) * taps + tap] << 8 * i;
+  return (int32_t)word;
+}
+
+Buf *words_weights(Lower *l, const Int8Product *p, const Correlation *k, const Finish *finish,
+                   const char *suffix) {
+  const int64_t unit = finish->unit, group = ceil_divide(k->l, WORD_BYTES),
+                taps = k->kernel[0] * k->kernel[1],
+                dim[4] = {k->groups * finish->vectors, k->kernel[0], k->kernel[1] * group, unit};
+  int32_t *values = NEW_ARRAY(l->arena, int32_t, dim[0] * dim[1] * dim[2] * dim[3]);
+  for (int64_t f = 0; f < k->small.c; f++) {
+    const int64_t vector = f / k->s * finish->vectors + f % k->s / unit, lane = f % k->s % unit;
+    for (int64_t t = 0; t < taps; t++)
+      for (int64_t c = 0; c < group; c++)
+        values[((vector * taps + t) * group + c) * unit + lane] = words_weight(p, k, f, t, c * WORD_BYTES);
+  }
+  return lower_constants(l, nest_text(l->b, "weight_words%s", suffix), I32, 4, dim, values);
+}
+
 /* ---- sums of words ---- */
 Val halves_plus(Val a, Val b) { return nest_primitive(a->nest, &primitive_add_halves, a, b, NULL); }
 

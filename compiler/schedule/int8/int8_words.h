@@ -45,10 +45,6 @@ Val wrapped_minus(Val, Val);
 void winograd_split_halves(Nest *, Val v[6], const Val d[6]);
 void winograd_join_words(Nest *, Val y[4], const Val m[6]);
 
-bool schedule_int8_depthwise(Lower *, const Correlation *); /* int8_depthwise.c */
-bool schedule_int8_strassen(Lower *, const Correlation *);  /* int8_strassen.c */
-bool schedule_int8_winograd(Lower *, const Correlation *);  /* int8_winograd.c */
-
 /* Sums of vectors, by channel. Members of the model are padded to whole vectors of `unit`; channels of group
  * g begin at vector g * vectors. */
 typedef struct Finish {

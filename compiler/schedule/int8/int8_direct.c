@@ -1,0 +1,88 @@
+// int8_direct.c: int8 convolutions and dense layers: a tile of pixels and channels in registers.
+// SPDX-License-Identifier: Apache-2.0
+//
+// The input is copied as words with its padding (int8_words.c), so every tile is alike (int8_tiles.c).
+#include "base/number.h"
+#include "schedule/int8/int8_cost.h"
+#include "schedule/int8/int8_tiles.h"
+
+/* Where each pixel is made of one, rows are one row. */
+static void join_rows(Product *d) {
+  Correlation *k = &d->k;
+  for (int axis = 0; axis < 2; axis++)
+    if (k->kernel[axis] != 1 || k->stride[axis] != 1 || k->before[axis] != 0) return;
+  if (k->large.h != k->small.h || k->large.w != k->small.w || d->p->dense) return;
+  if (k->small.w >= 4 * d->l->target->chains) return;
+  lower_join_rows(d->l, k->small.h);
+  k->large.w = k->small.w *= k->small.h;
+  k->large.h = k->small.h = 1;
+}
+
+/* The same on rows of windows as pixels: what a row of the window sees is one tap of many channels. */
+static void see_windows(Product *d, Int8Product *own) {
+  Correlation *k = &d->k;
+  const int64_t taps = k->kernel[1], rows = k->kernel[0], channels = k->l;
+  int8_t *weight = NEW_ARRAY(d->l->arena, int8_t, k->s * channels * rows * taps);
+  for (int64_t f = 0; f < k->s; f++)
+    for (int64_t c = 0; c < channels; c++)
+      for (int64_t ky = 0; ky < rows; ky++)
+        for (int64_t kx = 0; kx < taps; kx++)
+          weight[((f * taps + kx) * channels + c) * rows + ky] =
+              d->p->weight[((f * channels + c) * rows + ky) * taps + kx];
+  *own = *d->p;
+  own->weight = weight;
+  d->p = own;
+  k->large.w = k->small.w;
+  k->large.c = k->l = taps * channels;
+  k->kernel[1] = k->stride[1] = 1;
+  k->before[1] = 0;
+}
+
+static bool int8_direct_build(Lower *l) {
+  Int8Product own;
+  Product d = {.l = l, .p = l->node->detail, .k = int8_geometry(l->node), .phase = "", .step = {1, 1}};
+  Correlation *k = &d.k;
+  if (words_see_windows(l, k)) {
+    d.words = words_of_windows(l, k);
+    see_windows(&d, &own);
+  } else {
+    join_rows(&d);
+    d.words = words_begin(l, k);
+  }
+  if (inner_pays(l, &d.words, k)) d.inner = inner_begin(l, &d.words);
+  d.finish = finish_begin(l, d.words.dot, d.p, k, (int)direct_unit(l, k->s), d.inner);
+  Strip strip[2];
+  int8_tiles_begin(&d, strip);
+  NestFn *inner = d.inner ? inner_function(l, &d.words, d.inner) : NULL;
+  nest_fn(l->b, l->b->name, false);
+  words_fill(l, &d.words, d.outer);
+  if (inner) inner_fill(l, &d.words, inner, d.outer);
+  int8_tiles_loops(&d, strip);
+  int8_tiles_about(&d, "");
+  return true;
+}
+
+/* ---- as a candidate ---- */
+static bool int8_direct_takes(const Lower *l) {
+  const Correlation k = int8_takes(l, &op_int8_product) ? int8_geometry(l->node) : (Correlation){0};
+  return k.groups && !int8_by_channel(&k);
+}
+
+static const char *int8_direct_refused(const Lower *l, const Choice *choice) {
+  (void)choice;
+  return int8_product_refused(l);
+}
+
+static Cycles int8_direct_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)target;
+  (void)choice;
+  const Correlation k = int8_geometry(l->node);
+  return int8_cycles(l, &k, int8_direct_products(l, &k), 0);
+}
+
+const Schedule schedule_int8_direct = {.name = "direct",
+                                       .families = FAMILY_BIT(FAMILY_INT8),
+                                       .takes = int8_direct_takes,
+                                       .refused = int8_direct_refused,
+                                       .cycles = int8_direct_cycles,
+                                       .build = int8_direct_build};

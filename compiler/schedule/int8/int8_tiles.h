@@ -1,0 +1,38 @@
+/* int8_tiles.h: the outputs of an int8 convolution, or of one phase of a transposed one, as register tiles.
+ * Private to int8_direct.c and int8_phases.c. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_INT8_TILES_H
+#define CNNC_INT8_TILES_H
+#include "schedule/float/direct.h"
+#include "schedule/int8/int8_words.h"
+
+typedef struct Product {
+  Lower *l;
+  const Int8Product *p;
+  Correlation k;     /* from the input to the outputs of this phase: first + n * step */
+  const char *phase; /* what names end in */
+  int64_t first[2], step[2];
+  int64_t from[2]; /* the words' row and column that window 0 begins at */
+  Words words;
+  Finish finish;
+  Buf *weight;
+  Buf *halves;        /* [slots][ky][words of kx and channels][even, odd][channels of a strip]; or NULL */
+  Buf *inner;         /* by Winograd's inner product: the products of each pixel's words; or NULL */
+  int lanes, vectors; /* of a tile */
+  Tiling row;
+  int64_t slots, strips; /* strips whose halves are kept at the same time; whole ones of a group */
+  LoopKind outer;
+  bool rows_first;
+} Product;
+
+/* Functions for strips of so many vectors. */
+typedef struct Strip {
+  NestFn *split, *tile[2]; /* halves of the weights; the tiles of a row. NULL: none */
+} Strip;
+
+/* Of the outputs of a phase: the weights and the functions of its strips, whole ones and the rest. Wants all
+ * above `weight`. */
+void int8_tiles_begin(Product *, Strip strip[2]);
+void int8_tiles_loops(const Product *, const Strip strip[2]);
+void int8_tiles_about(const Product *, const char *phases);
+#endif
