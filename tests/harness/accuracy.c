@@ -347,7 +347,7 @@ void check_accuracy(Check *check) {
         !share_has_turn(&check->limits.share, (int)(target - target_table), 4))
       continue;
     double worst = plan_accuracy(check, plan_training(s->arena, s->graph, FUSE_NOTHING, 1), target);
-    PlanOptions together = sample_together(s);
+    PlanOptions together = sample_together(s, target, false);
     together.fusing = FUSE_NOTHING;
     const Plan *plan = plan_new(s->arena, s->graph, PLAN_TRAINING, together);
     if (plan_any_together(plan)) worst = worse(worst, plan_accuracy(check, plan, target));

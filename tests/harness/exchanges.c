@@ -214,6 +214,7 @@ void check_exchanges(const Check *check) {
   check_plan(check, plan_training(s->arena, s->graph, FUSE_ALL, 1), "training");
   Plan *interleaved = plan_training(s->arena, s->graph, FUSE_ALL, lanes);
   if (interleaved->images > 1) check_plan(check, interleaved, "training, interleaved");
-  Plan *whole = plan_new(s->arena, s->graph, PLAN_TRAINING, sample_together(s));
+  Plan *whole =
+      plan_new(s->arena, s->graph, PLAN_TRAINING, sample_together(s, target_find("generic"), false));
   if (plan_any_together(whole)) check_plan(check, whole, "training of a whole batch");
 }

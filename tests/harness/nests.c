@@ -122,7 +122,8 @@ static void check_repeated(const Check *check, const Way *way, int images) {
 /* With all images at once through every layer that can compute them so. */
 static void check_together(const Check *check, const Way *way, PlanKind kind) {
   const Sample *s = &check->sample;
-  Plan *plan = plan_new(s->arena, s->graph, kind, sample_together(s));
+  const Target *layout = way->layout == way->target->lanes ? way->target : target_of_lanes(way->layout);
+  Plan *plan = plan_new(s->arena, s->graph, kind, sample_together(s, layout, check->special));
   if (plan_any_together(plan)) check_plan(check, plan, way);
 }
 

@@ -326,7 +326,7 @@ static void check_plan(const Check *check, Plan *plan, const char *how, int64_t 
 
 static void check_training_together(const Check *check, int mutants) {
   const Sample *s = &check->sample;
-  const PlanOptions options = sample_together(s);
+  const PlanOptions options = sample_together(s, target_find("generic"), false);
   Plan *plan = plan_new(s->arena, s->graph, PLAN_TRAINING, options);
   if (!plan_any_together(plan)) return;
   check_plan(check, plan, "training of a whole batch", s->count + 2, mutants);
@@ -347,7 +347,7 @@ void check_programs(Check *check) {
   if (sample_next_bands(s, &bands))
     check_memory(check, plan_new(arena, graph, PLAN_INFERENCE, bands), "inference in bands", 1, mutants,
                  true);
-  Plan *whole = plan_new(arena, graph, PLAN_INFERENCE, sample_together(s));
+  Plan *whole = plan_new(arena, graph, PLAN_INFERENCE, sample_together(s, target_find("generic"), false));
   if (whole->together) check_plan(check, whole, "inference of a whole batch", s->count + 2, mutants);
   check_plan(check, plan_inference(arena, graph, FUSE_ALL, lanes, 0), "inference, interleaved", s->count + 2,
              mutants);

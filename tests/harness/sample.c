@@ -9,6 +9,7 @@
 #include "ops/int8/int8.h"
 #include "graph/op.h"
 #include "graph/shape.h"
+#include "schedule/float/rows.h"
 #include "sema/sema.h"
 #include "syntax/ast.h"
 
@@ -375,16 +376,22 @@ double sample_loss(const Sample *sample, const GraphRun *run) {
   return sum;
 }
 
-static bool always(const void *costs, const Node *node, int64_t batch, int64_t kept) {
-  (void)costs;
-  (void)node;
+/* Whether there is a schedule for it, whatever that takes. */
+static bool possible(const void *costs, const Node *node, int64_t batch, int64_t kept) {
   (void)batch;
   (void)kept;
-  return true;
+  switch (node->op->family) {
+  case FAMILY_DENSE:
+  case FAMILY_DENSE_INPUT:
+  case FAMILY_DENSE_WEIGHTS: return true;
+  default: return !rows_direct_refused(costs, node) || !rows_winograd_refused(costs, node);
+  }
 }
 
-PlanOptions sample_together(const Sample *s) {
-  return (PlanOptions){.fusing = FUSE_ALL, .whole_batch = s->count + 2, .pays = always};
+PlanOptions sample_together(const Sample *s, const Target *layout, bool exact) {
+  RowsCosts *costs = NEW(s->arena, RowsCosts);
+  *costs = (RowsCosts){.target = layout, .exact = exact, .arena = s->arena};
+  return (PlanOptions){.fusing = FUSE_ALL, .whole_batch = s->count + 2, .pays = possible, .costs = costs};
 }
 
 bool plan_any_together(const Plan *plan) {

@@ -5,6 +5,7 @@
 #include "reference/eval.h"
 #include "graph/graph.h"
 #include "passes/passes.h"
+#include "target/target.h"
 
 typedef struct Sample {
   Arena *arena;
@@ -39,8 +40,9 @@ GraphRun sample_train(const Sample *, const double *weights,
 /* How far each gradient moves when the values of the net and of its backward pass are rounded to floats: at
    most, in some draws. */
 const double *sample_round(const Sample *, const double *gradients);
-/* A plan's options: all images at once through every layer that can compute them so. */
-PlanOptions sample_together(const Sample *);
+/* A plan's options: all images at once through every layer that can compute them so, with weights packed for
+ * `layout`; exact: as --exact. */
+PlanOptions sample_together(const Sample *, const Target *layout, bool exact);
 /* The next way to compute the first layers of inference band by band, of those for which options->fusing is
  * the same; false: there are no more. The first: where options->bands is {0, 0}. */
 bool sample_next_bands(const Sample *, PlanOptions *options);
