@@ -313,7 +313,7 @@ END
 }
 races() { netcheck --races "$@"; }
 part_threads() {
-  write_trained
+  step programs write_trained
   in_portions 10 races long-threads/*.cnn long-threads/*/*.cnn
 }
 
