@@ -341,11 +341,13 @@ editor() {
   NODE_PATH=$here/long-editor/node_modules node "$top/tests/harness/editor.cjs"
 }
 part_editor() { step all editor; }
-# The packages of what git has, what lintian says of them, and their module of Python.
+# The packages of what git has, what lintian says of them, and their module in Debian's Python, which may not
+# be the one on the PATH.
 packages() {
   for tool in dpkg-buildpackage dh dh_python3 lintian git; do
     command -v $tool >/dev/null || { echo "1..0 # SKIP no $tool"; return; }
   done
+  /usr/bin/python3 -c 'import numpy' || { echo '1..0 # SKIP no python3-numpy'; return; }
   rm -rf "$here/long-packages" && mkdir -p "$here/long-packages/cnnc" &&
     (cd "$top" && git archive HEAD) | tar xf - -C "$here/long-packages/cnnc" &&
     (cd "$here/long-packages/cnnc" && unset MAKEFLAGS MFLAGS MAKELEVEL CNNC top_srcdir top_builddir &&
@@ -355,7 +357,7 @@ packages() {
       dpkg-deb -x "$package" "$here/long-packages/root" || return
     done && (cd "$here/long-packages/root/usr" && PATH=$PWD/bin:$PATH \
       PYTHONPATH=$PWD/lib/python3/dist-packages XDG_CACHE_HOME=$here/long-packages \
-      python3 -B "$top/python/tests/installed.py")
+      /usr/bin/python3 -B "$top/python/tests/installed.py")
 }
 part_packages() { step all packages; }
 
