@@ -174,6 +174,8 @@ static Graph *copy_inference(Arena *arena, const Graph *graph, Node **map) {
     }
     map[i] = graph_copy_node(arena, node, map);
     graph_append(copy, map[i]);
+    if (node_is_state(node) || node_is_update(node))
+      map[i] = node->op->train(copy, map[i]); /* a first call */
   }
   return copy;
 }

@@ -1,6 +1,6 @@
 /* clone.c: copies of graphs, and which of their nodes are live. */
 // SPDX-License-Identifier: Apache-2.0
-#include "graph/graph.h"
+#include "graph/op.h"
 
 int *graph_live(Arena *arena, const Graph *graph, int nroots, Node *const *root) {
   int *uses = NEW_ARRAY(arena, int, graph->nodes.n + 1);
@@ -8,7 +8,7 @@ int *graph_live(Arena *arena, const Graph *graph, int nroots, Node *const *root)
   for (int i = 0; i < nroots; i++) uses[root[i]->id]++;
   for (int i = graph->nodes.n - 1; i >= 0; i--) { /* readers come behind what they read */
     const Node *node = graph->nodes.data[i];
-    if (node->target) uses[i]++;
+    if (node->target || node_is_update(node)) uses[i]++;
     for (int k = 0; k < node->nin && uses[i]; k++) uses[node->in[k]->id]++;
   }
   return uses;

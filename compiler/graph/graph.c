@@ -1,6 +1,7 @@
 /* graph.c: building graphs. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/graph.h"
+#include <math.h>
 #include <string.h>
 #include "graph/shape.h"
 #include "graph/op.h"
@@ -101,4 +102,35 @@ void graph_layout_weights(Graph *graph) {
     weight->offset = graph->parameters;
     graph->parameters += weight->size;
   }
+}
+
+/* ---- states ---- */
+int graph_states(const Graph *graph) {
+  int n = 0;
+  for (int i = 0; i < graph->nodes.n; i++) n += node_is_state(graph->nodes.data[i]);
+  return n;
+}
+
+Node *graph_state(const Graph *graph, int index) {
+  for (int i = 0; i < graph->nodes.n; i++)
+    if (node_is_state(graph->nodes.data[i]) && graph->nodes.data[i]->port->index == index)
+      return graph->nodes.data[i];
+  return NULL;
+}
+
+Node *graph_update(const Graph *graph, int index) {
+  for (int i = 0; i < graph->nodes.n; i++)
+    if (node_is_update(graph->nodes.data[i]) && graph->nodes.data[i]->in[1]->port->index == index)
+      return graph->nodes.data[i];
+  return NULL;
+}
+
+double state_initial(const Node *state, int64_t i) {
+  const Const *init = arg_const(state, "init");
+  const double number = init->kind == CONST_LIST ? init->items[i].f : init->f;
+  const Quant *quant = state->quant;
+  if (!quant) return (double)(float)number;
+  const double q = rint(number / (double)quant->scale) + quant->zero,
+               most = quant->wide ? INT16_MAX : INT8_MAX;
+  return fmax(-most - 1, fmin(most, q));
 }

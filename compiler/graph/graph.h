@@ -123,8 +123,8 @@ typedef struct Hidden {
   Node *of; /* of the forward graph: what it stands for, or whose gradient it makes */
   int wrt;  /* with respect to which input or weight; which statistic it updates */
 } Hidden;
-typedef struct PortInfo { /* of an input or target */
-  int index;              /* among the inputs, or of graph_port */
+typedef struct PortInfo { /* of an input, target or state */
+  int index;              /* among the inputs, or of graph_port, or among the states */
   Elem elem;              /* what the caller's buffer holds; I32: classes */
   bool chw;               /* channels first */
 } PortInfo;
@@ -172,7 +172,7 @@ struct Node {
   Result result;
   bool backward;        /* in a training graph: of a loss, or of the backward pass */
   Hidden *hidden;       /* NULL in the program as written, and where a pass's node is of none */
-  PortInfo *port;       /* NULL but for inputs and targets */
+  PortInfo *port;       /* NULL but for inputs, targets and states */
   Weight *target;       /* RESULT_SUM, RESULT_BATCH */
   int64_t salt;         /* numbers the consumers of random numbers */
   const Rounds *rounds; /* of a node as written, where training is for 8 bits; else NULL */
@@ -270,8 +270,14 @@ int64_t weight_bytes(const Weight *), weight_from(const Weight *);
 /* For the weight of a dense layer: the flatten behind which it reads a picture or a sequence in the order
  * height, width, channels; else NULL. */
 const Node *graph_flatten_before(const Weight *);
+/* The states of a net, in program order, which their port->index counts. */
+int graph_states(const Graph *);
+Node *graph_state(const Graph *, int index);
+Node *graph_update(const Graph *, int index); /* the node whose in[0] is its next value */
+/* Element i of a state before the first call: as init= gives it, or in an int8 model as it is stored. */
+double state_initial(const Node *state, int64_t i);
 /* By node id: how often a live node, an output or a root reads it; 0: it is dead. Roots are given, and what
- * sums a gradient. */
+ * sums a gradient or updates a state. */
 int *graph_live(Arena *, const Graph *, int nroots, Node *const *root);
 /* Copies. A node's copy has inputs of its own: map[id] stands for each, where there is a map. */
 Node *graph_copy_node(Arena *, const Node *, Node *const *map);

@@ -19,6 +19,7 @@ typedef enum ParamType {
   PARAM_CHOICE, /* one of `choices` */
   PARAM_INIT, /* a name, normal(std, mean=0), uniform(limit), a number, or a literal kernel (nested lists) */
   PARAM_CHANNELS, /* a number, or a list with one a channel */
+  PARAM_NUMBERS,  /* a number, or a list of them */
   PARAM_SHAPE,    /* DIMS, number or list: 1 to 3 positive sizes */
   PARAM_RANGE,    /* lo..hi */
   PARAM_LIST,     /* a list of numbers, lists, strings: as the operator checks */
@@ -136,7 +137,13 @@ struct Map;
 struct ValNode;
 
 #define MAP_NEEDS_Y (UINT32_C(1) << 31)
-typedef enum Role { ROLE_NONE, ROLE_INPUT, ROLE_TARGET } Role; /* of a node: an input; the target of a loss */
+typedef enum Role {
+  ROLE_NONE,
+  ROLE_INPUT,
+  ROLE_TARGET, /* of a loss */
+  ROLE_STATE,  /* its value is the one that the last call left */
+  ROLE_UPDATE, /* in[0] is what the state in[1] is in the next call */
+} Role;
 struct Op {
   const char *name;  /* NULL-free; hidden operators have names with a space, which no program can write: "conv
                         input gradient" */
@@ -181,6 +188,8 @@ struct Op {
 
 static inline bool node_is_input(const Node *node) { return node->op->role == ROLE_INPUT; }
 static inline bool node_is_target(const Node *node) { return node->op->role == ROLE_TARGET; }
+static inline bool node_is_state(const Node *node) { return node->op->role == ROLE_STATE; }
+static inline bool node_is_update(const Node *node) { return node->op->role == ROLE_UPDATE; }
 
 /* ---- training for 8 bits (graph/rounding_switch.c; ops/rounding has the operators) ---- */
 /* The copy of a node in the training graph: its operator has the switch among its weights. */

@@ -60,6 +60,37 @@ static void run_node(Arena *arena, GraphRun *run, const Node *node) {
     }
 }
 
+/* ---- states ---- */
+static void state_begin(const Node *state, int64_t count, double *to) {
+  const int64_t size = shape_elements(state->shape);
+  for (int64_t i = 0; i < count * size; i++) to[i] = state_initial(state, i % size);
+}
+
+double **graph_state_vector(Arena *arena, const Graph *graph, int64_t count) {
+  const int n = graph_states(graph);
+  double **state = NEW_ARRAY(arena, double *, n + 1);
+  for (int k = 0; k < n; k++) {
+    state[k] = NEW_ARRAY(arena, double, count *shape_elements(graph_state(graph, k)->shape));
+    state_begin(graph_state(graph, k), count, state[k]);
+  }
+  return state;
+}
+
+static void read_state(const GraphRun *run, const Node *node, double *to) {
+  const int64_t n = run->count * shape_elements(node->shape);
+  if (run->state) memcpy(to, run->state[node->port->index], (size_t)n * sizeof *to);
+  else state_begin(node, run->count, to);
+}
+
+static void keep_states(const Graph *graph, const GraphRun *run) {
+  for (int i = 0; i < graph->nodes.n && run->state; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (node_is_update(node))
+      memcpy(run->state[node->in[1]->port->index], run->value[node->in[0]->id],
+             (size_t)(run->count * shape_elements(node->shape)) * sizeof(double));
+  }
+}
+
 void graph_run(Arena *arena, const Graph *graph, GraphRun *run) {
   graph_verify(graph); /* so that weights of a node fit into Eval */
   run->value = NEW_ARRAY(arena, double *, graph->nodes.n);
@@ -80,7 +111,9 @@ void graph_run(Arena *arena, const Graph *graph, GraphRun *run) {
     else if (node_is_target(node))
       memcpy(run->value[i], run->target[node->port->index],
              (size_t)(run->count * shape_elements(node->shape)) * sizeof(double));
+    else if (node_is_state(node)) read_state(run, node, run->value[i]);
     else run_node(arena, run, node);
     if (run->made && !node->target) run->made(run->context, node, run->value[i], n);
   }
+  keep_states(graph, run);
 }

@@ -11,13 +11,16 @@ typedef struct GraphRun {
   const double *weights;       /* as the weights struct: graph->parameters numbers */
   const double *const *input;  /* by input: [count][h][w][c], or [count][c][h][w] where the port is chw */
   const double *const *target; /* by output: [count][target elements]; NULL without training */
-  double *gradients; /* graph->parameters numbers; set to zero (statistics: to their value) first; NULL
-                        without RESULT_SUM nodes */
+  double *const *state; /* by state: [count][h][w][c], in: what the call before left; out: what it leaves.
+                           NULL: a first call, and nothing is kept */
+  double *gradients;    /* graph->parameters numbers; set to zero (statistics: to their value) first; NULL
+                           without RESULT_SUM nodes */
   /* Called with each value, of n elements, when it is made; NULL: nothing is. */
   void (*made)(void *context, const Node *, double *value, int64_t n);
   void *context;
   double **value; /* set: by node id: [count][h][w][c]; RESULT_BATCH: one; in the arena */
 } GraphRun;
 void graph_run(Arena *, const Graph *, GraphRun *);
+double **graph_state_vector(Arena *, const Graph *, int64_t count); /* of a first call, of so many images */
 
 #endif

@@ -262,6 +262,7 @@ void net_build(Sema *, const Scope *file, int order, const NetDecl *);
 void train_read(Sema *, const Frame *, const Stmt *);
 void losses_read(Sema *, const Frame *, const Expr *, Training *);
 void warn_unused_values(Sema *);
+void check_states(Sema *);
 void warn_unused_blocks(Sema *, const NetDecl *);
 void warn_softmax(Sema *, const Node *);
 

@@ -40,6 +40,7 @@ static const char *wanted_text(Arena *arena, const Param *p) {
   case PARAM_INIT:
     return arena_printf(arena, "%s, a number or a literal kernel", words_join(arena, init_words(arena), ""));
   case PARAM_CHANNELS: return "a number, or a list with one for each channel";
+  case PARAM_NUMBERS: return "a number, or a list of numbers";
   case PARAM_SHAPE: return "a shape: 7x7x64, a number or a list of at most three";
   case PARAM_RANGE: return "a range, as in 0..3";
   case PARAM_LIST: return "a list";
@@ -258,7 +259,8 @@ static Const typed_convert(const Want *w, const Const *c) {
   case PARAM_INIT:
     if (c->kind == CONST_WORD || c->kind == CONST_CALL) return *c;
     return numbers_only(c) ? *c : wrong_type(w, c);
-  case PARAM_CHANNELS: return channels_convert(w, c);
+  case PARAM_CHANNELS:
+  case PARAM_NUMBERS: return channels_convert(w, c);
   case PARAM_RANGE: return range_convert(w, c);
   case PARAM_LIST: return c->kind == CONST_LIST ? *c : wrong_type(w, c);
   case PARAM_VALUE: return c->kind == CONST_VALUE ? *c : wrong_type(w, c);

@@ -182,6 +182,7 @@ void net_build(Sema *s, const Scope *file, int order, const NetDecl *net) {
   body_expand(s, &frame, net->body);
   if (s->stopped) return;
   outputs_finish(s, net);
+  check_states(s);
   labels_check(s);
   if (s->train) {
     Scope *seen = scope_new(s, scope, NULL); /* the train block sees what stands above it, and all outputs */

@@ -32,6 +32,7 @@ static void mark_arguments(const Node *node, bool *live, bool *read) {
   for (int k = 0; node->arg && node->op->params && node->op->params[k].name; k++)
     if (node->op->params[k].type == PARAM_VALUE && node->arg[k].node) {
       const int id = node->arg[k].node->id;
+      if (node_is_update(node)) continue; /* it keeps its state and reads nothing of it */
       live[id] |= live[node->id];
       read[id] = true;
     }
@@ -44,7 +45,8 @@ void warn_unused_values(Sema *s) {
   for (int i = 0; i < graph_ports(graph); i++) live[graph_port(graph, i)->node->id] = true;
   for (int i = graph->nodes.n - 1; i >= 0; i--) {
     const Node *node = graph->nodes.data[i];
-    for (int k = 0; k < node->nin; k++) {
+    live[i] |= node_is_update(node);
+    for (int k = 0; k < (node_is_update(node) ? 1 : node->nin); k++) {
       live[node->in[k]->id] |= live[i];
       read[node->in[k]->id] = true;
     }
@@ -53,6 +55,39 @@ void warn_unused_values(Sema *s) {
   const Ending **endings = endings_find(s);
   for (int i = 0; i < graph->nodes.n; i++)
     if (!live[i] && !read[i]) unused_report(s, graph->nodes.data[i], endings[i]);
+}
+
+/* ---- states ---- */
+
+/* As the block or round says it: "h" of "cell1.h", "stage.0.h" and "h.0". */
+static const char *own_name(Arena *arena, const char *name) {
+  const char *end = name + strlen(name);
+  for (;;) {
+    const char *start = end;
+    while (start > name && start[-1] != '.') start--;
+    if (start == name || *start < '0' || *start > '9') return arena_copy(arena, start, (size_t)(end - start));
+    end = start - 1;
+  }
+}
+
+/* Each state has its update. A mistake in an update, which names none then, is the only message. */
+void check_states(Sema *s) {
+  const Graph *graph = s->graph;
+  bool *updated = NEW_ARRAY(s->arena, bool, graph->nodes.n + 1);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (!node_is_update(node)) continue;
+    if (node->nin < 2 || !node_is_state(node->in[1])) return;
+    updated[node->in[1]->id] = true;
+  }
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (!node_is_state(node) || !node->shape.rank || updated[i]) continue;
+    Diag *diag = diag_report(s->diags, DIAG_state_update, node->span, node->site,
+                             "the state '%s' has no update", node->name);
+    diag_help(diag, "give the value that the next call finds: ... -> update(%s)",
+              own_name(s->arena, node->name));
+  }
 }
 
 /* ---- blocks that the net does not reach ---- */
