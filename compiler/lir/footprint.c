@@ -27,6 +27,18 @@ int64_t layout_all_floats(const Layout *layout) {
   return layout->options.batch * floats_in(layout->infer.program->space[SPACE_ALL].bytes);
 }
 
+/* A mark of 16 bytes, then the states; a struct is as large as its widest numbers, those of the mark, are
+ * aligned. */
+int64_t layout_state_bytes(const Layout *layout) {
+  const int n = graph_states(layout->graph);
+  int64_t bytes = n ? 16 : 0;
+  for (int k = 0; k < n; k++) {
+    const Node *state = graph_state(layout->graph, k);
+    bytes += layout->options.batch * shape_elements(state->shape) * elem_bytes(state->elem);
+  }
+  return (bytes + 3) / 4 * 4;
+}
+
 int64_t layout_slot_floats(const Layout *layout) {
   return floats_in(program_room(layout->infer.program, SPACE_ARENA));
 }
@@ -52,6 +64,7 @@ static int64_t slack(const Program *p, SpaceKind space) {
 NetSizes layout_sizes(const Layout *layout) {
   const Program *infer = layout->infer.program, *train = layout->train.program;
   NetSizes sizes = {.model_bytes = layout_model_bytes(layout),
+                    .state_bytes = layout_state_bytes(layout),
                     .workspace_bytes =
                         4 * (layout_all_floats(layout) + infer->slots * layout_slot_floats(layout))};
   sizes.workspace_bound = sizes.workspace_bytes - layout->options.batch * slack(infer, SPACE_ALL) -
@@ -141,10 +154,11 @@ Footprint layout_footprint(const Layout *layout) {
                  .labels = labels,
                  .model = flash ? 0 : sizes.model_bytes,
                  .workspace = sizes.workspace_bytes,
+                 .state = sizes.state_bytes,
                  .n = layout->infer.steps.n,
                  .layer = NEW_ARRAY(layout->arena, LayerFootprint, layout->infer.steps.n + 1)};
   for (int t = 0; t < layout->options.ntargets; t++) add_layer_footprints(layout, &f, t);
   f.stack = layout_is_board(layout) ? footprint_stack_of(&f) : -1;
-  f.ram = f.model + f.workspace + larger(f.stack, 0);
+  f.ram = f.model + f.workspace + f.state + larger(f.stack, 0);
   return f;
 }

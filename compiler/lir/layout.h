@@ -88,6 +88,11 @@ typedef struct PortNames {
   const char *scale, *zero; /* members of an updatable net's model; else NULL */
 } PortNames;                /* image, IMAGE; output_target */
 
+typedef struct StateNames {
+  const char *name; /* of its member */
+  const char *parameter;
+} StateNames;
+
 typedef struct Layout {
   Arena *arena;
   LayoutOptions options;
@@ -98,6 +103,7 @@ typedef struct Layout {
   Names names;               /* of functions and tables, without the net's */
   Names macros;              /* LENET5_BATCH, LENET5_IMAGE_SIZE */
   PortNames *input, *output; /* output: and behind them the values that losses read */
+  StateNames *state;         /* by state */
   const char *truth;         /* the argument of that name */
   Part infer, train, look;
   VEC(Member *) tables;     /* constant tables */
@@ -112,13 +118,14 @@ const Quant *port_quant(const Node *); /* of a port in bytes, or of the value th
 
 /* ---- sizes ---- */
 typedef struct NetSizes {
-  int64_t model_bytes, workspace_bytes, workspace_bound, training_bytes, training_bound, shards;
+  int64_t model_bytes, workspace_bytes, workspace_bound, training_bytes, training_bound, shards, state_bytes;
 } NetSizes; /* bound: the least possible for these kernels in this order */
 NetSizes layout_sizes(const Layout *);
 int64_t aligned(int64_t floats), floats_in(int64_t bytes);
 int64_t members_bytes(const Part *); /* of a struct of them */
 int64_t layout_model_bytes(const Layout *);
-int64_t layout_all_floats(const Layout *); /* of the workspace: what is read for all images together */
+int64_t layout_state_bytes(const Layout *); /* of a struct of all images; 0 without states */
+int64_t layout_all_floats(const Layout *);  /* of the workspace: what is read for all images together */
 int64_t layout_slot_floats(const Layout *);
 /* Of the training struct: of an arena; of all images of a batch, but BATCH: there is one. */
 int64_t layout_training_floats(const Layout *, SpaceKind);
@@ -134,8 +141,9 @@ typedef struct Footprint {
   int64_t flash, tables, labels; /* flash: weights, tables, labels */
   int64_t model;                 /* of RAM: weights that are not compiled in */
   int64_t workspace;
+  int64_t state; /* what is kept between calls */
   int64_t stack; /* of NAME_infer, by a compiler that optimizes; -1: not known, or not looked at: no board */
-  int64_t ram;   /* of model, workspace and stack */
+  int64_t ram;   /* of model, workspace, state and stack */
   int n;         /* layers, in the order of their calls */
   LayerFootprint *layer;
 } Footprint;

@@ -32,8 +32,9 @@ typedef enum SpaceKind {
   SPACE_ALL,     /* values of all images of a batch, one image after the other */
   SPACE_BATCH,   /* values that there is one of for a batch */
   SPACE_GRADIENT, /* the gradients of all weights; one for each shard */
+  SPACE_STATE,    /* the caller's state `index`, of all images of a call: it outlives the call */
 } SpaceKind;
-enum { SPACES = SPACE_GRADIENT + 1, SPACE_ALIGNMENT = 64 };
+enum { SPACES = SPACE_STATE + 1, SPACE_ALIGNMENT = 64 };
 
 /* bytes: of one arena, of a record, of an image's part of ALL, of BATCH, as laid out; bound: the least
  * possible for these calls in this order. */
@@ -45,7 +46,7 @@ typedef struct Space {
  * which `width` belong to it: less than the pitch in a part of a joined value. */
 typedef struct Place {
   SpaceKind space;
-  int index; /* INPUT, OUTPUT, TARGET: of which */
+  int index; /* INPUT, OUTPUT, TARGET, STATE: of which */
   int64_t offset, stride, bytes, pitch, width;
 } Place;
 
@@ -95,6 +96,13 @@ typedef struct Phase {
   bool barrier; /* before it the threads of the team wait for each other */
 } Phase;
 
+/* Before the first call: bytes from .. to of a state, of each image, are elements of this number. */
+typedef struct Fill {
+  int state;
+  int64_t from, to;
+  double value;
+} Fill;
+
 /* ---- many images ---- */
 typedef struct Batching {
   enum { ONE_BY_ONE, INTERLEAVED, WHOLE_BATCH } how; /* WHOLE_BATCH: some kernels are */
@@ -142,6 +150,7 @@ typedef struct Program {
   VEC(Phase) phases;
   int first_phase; /* the number of the first: -1 where a call before all images reads targets alone */
   VEC(Copy) copies;
+  VEC(Fill) initial; /* by state, then from its first byte to its last: what reset writes */
   /* Training: gradients that are zeros before the first call, which are those that calls add to, and those
    * that none touches; others are stored by the one call for all images that makes them. */
   Stretches cleared;

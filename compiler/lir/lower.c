@@ -40,8 +40,8 @@ int64_t program_room(const Program *p, SpaceKind space) {
 int64_t program_sum_middle(int64_t from, int64_t to) { return from + (to - from + 1) / 2; }
 
 const char *space_name(SpaceKind space) {
-  static const char *const names[] = {"nothing", "input", "output", "target", "weights", "model",   "table",
-                                      "keys",    "arena", "kept",   "all",    "batch",   "gradient"};
+  static const char *const names[] = {"nothing", "input", "output", "target", "weights", "model",    "table",
+                                      "keys",    "arena", "kept",   "all",    "batch",   "gradient", "state"};
   return names[space];
 }
 
@@ -205,6 +205,7 @@ static SpaceKind space_of(StoreKind kind) {
   case STORE_ALL: return SPACE_ALL;
   case STORE_BATCH: return SPACE_BATCH;
   case STORE_GRADIENT: return SPACE_GRADIENT;
+  case STORE_STATE: return SPACE_STATE;
   case STORE_NONE: break;
   }
   return SPACE_NONE;
@@ -243,7 +244,8 @@ static Place value_place(const Lowering *l, const Node *node, int target) {
   case SPACE_BATCH: place.offset += storage->offset; break;
   default: break;
   }
-  if (space == SPACE_INPUT || space == SPACE_OUTPUT || space == SPACE_TARGET || space == SPACE_ALL)
+  if (space == SPACE_INPUT || space == SPACE_OUTPUT || space == SPACE_TARGET || space == SPACE_ALL ||
+      space == SPACE_STATE)
     place.stride = image;
   if (space == SPACE_KEPT) place.stride = p->space[SPACE_KEPT].bytes;
   return place;
@@ -332,6 +334,25 @@ static void find_copies(const Lowering *l) {
   }
 }
 
+/* Elements of one number are one fill. */
+static void find_initial(const Lowering *l) {
+  Program *p = l->program;
+  for (int k = 0; k < graph_states(p->graph); k++) {
+    const Node *state = graph_state(p->graph, k);
+    const int64_t bytes = elem_bytes(state->elem);
+    Fill fill = {k, 0, 0, state_initial(state, 0)};
+    for (int64_t i = 0; i < shape_elements(state->shape); i++) {
+      const double value = state_initial(state, i);
+      if (!(value == fill.value)) {
+        vec_push(l->arena, p->initial, fill);
+        fill = (Fill){k, fill.to, fill.to, value};
+      }
+      fill.to += bytes;
+    }
+    vec_push(l->arena, p->initial, fill);
+  }
+}
+
 static void scatter_outputs(const Lowering *l) {
   Program *p = l->program;
   p->scatter = NEW_ARRAY(l->arena, Nest **, p->graph->outputs.n + 1);
@@ -408,6 +429,7 @@ Program *program_lower(Arena *arena, ProgramKind kind, Plan *plan, const Program
   program_mark_overlaps(p, plan);
   find_phases(&l);
   find_copies(&l);
+  if (kind == PROGRAM_INFERENCE) find_initial(&l);
   if (p->batching.how == INTERLEAVED) scatter_outputs(&l);
   p->shards = kind == PROGRAM_TRAINING ? shards_of(&l) : 1;
   if (kind == PROGRAM_TRAINING) p->cleared = gradients_of(&l, starts_with_zeros);

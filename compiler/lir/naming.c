@@ -10,12 +10,27 @@ static void add_macro(Layout *layout, const char *name) {
 }
 
 static void name_macros(Layout *layout) {
-  static const char *const fixed[] = {
-      "H",           "BATCH",      "TRAIN_BATCH",     "PARAMETERS",     "ALIGNMENT",
-      "MODEL_BYTES", "FILE_BYTES", "WORKSPACE_BYTES", "TRAINING_BYTES", "FORCE_TARGET",
-      "EMBED",       "PRECISION",  "SYMBOL",          "TEXT",           "TEXT_",
-      NULL};
-  static const char *const sizes[] = {"SIZE", "HEIGHT", "WIDTH", "LENGTH", "CHANNELS", "SCALE", "ZERO", NULL};
+  static const char *const fixed[] = {"H",
+                                      "BATCH",
+                                      "TRAIN_BATCH",
+                                      "PARAMETERS",
+                                      "ALIGNMENT",
+                                      "MODEL_BYTES",
+                                      "FILE_BYTES",
+                                      "WORKSPACE_BYTES",
+                                      "TRAINING_BYTES",
+                                      "FORCE_TARGET",
+                                      "EMBED",
+                                      "PRECISION",
+                                      "SYMBOL",
+                                      "TEXT",
+                                      "TEXT_",
+                                      "STATE_BYTES",
+                                      "STEP",
+                                      "READY",
+                                      NULL};
+  static const char *const sizes[] = {"SIZE",  "HEIGHT", "WIDTH",  "LENGTH", "CHANNELS",
+                                      "SCALE", "ZERO",   "OFFSET", "LATE",   NULL};
   for (const char *const *s = fixed; *s; s++) add_macro(layout, *s);
   for (int t = 0; t < layout->options.ntargets; t++)
     add_macro(layout, name_upper(layout->arena, layout->options.target[t]->suffix));
@@ -24,6 +39,8 @@ static void name_macros(Layout *layout) {
         i < layout->graph->inputs.n ? &layout->input[i] : &layout->output[i - layout->graph->inputs.n];
     for (const char *const *s = sizes; *s; s++)
       add_macro(layout, arena_printf(layout->arena, "%s_%s", port->upper, *s));
+    if (i && i < layout->graph->inputs.n)
+      add_macro(layout, arena_printf(layout->arena, "STEP_%s", port->upper));
   }
 }
 
@@ -36,6 +53,20 @@ static const char *unique_port_name(const Layout *layout, const char *given) {
   const bool hides =
       begins(given, layout->options.prefix) || begins(given, layout->upper) || name_of_runtime(given);
   return arena_printf(layout->arena, "%s%s", hides ? "port_" : "", layout_identifier(layout, given));
+}
+
+/* Members of the struct, and parameters of functions that take them one by one. */
+static void name_states(Layout *layout, Names *parameters) {
+  const int n = graph_states(layout->graph);
+  Names members = {.arena = layout->arena};
+  layout->state = NEW_ARRAY(layout->arena, StateNames, n + 1);
+  names_reserve(&members, "mark");
+  names_reserve(&members, "unused");
+  for (int k = 0; k < n; k++) {
+    StateNames *names = &layout->state[k];
+    names->name = names_unique(&members, layout_identifier(layout, graph_state(layout->graph, k)->name));
+    names->parameter = names_unique(parameters, arena_printf(layout->arena, "state_%s", names->name));
+  }
 }
 
 /* What generated functions that take ports call their other parameters and their variables. A port is named
@@ -56,6 +87,7 @@ static void name_ports(Layout *layout) {
     layout->output[i].upper = names_unique(&uppers, name_upper(layout->arena, graph->outputs.data[i].name));
   name_macros(layout);
   for (const char *const *s = local; *s; s++) names_reserve(&names, *s);
+  if (graph_states(graph)) names_reserve(&names, "state");
   for (int i = 0; i < graph->inputs.n + graph->outputs.n; i++) {
     const bool in = i < graph->inputs.n;
     const char *given = in ? graph->inputs.data[i].name : graph->outputs.data[i - graph->inputs.n].name,
@@ -71,6 +103,7 @@ static void name_ports(Layout *layout) {
         &names,
         unique_port_name(layout, arena_printf(layout->arena, "%s_target", graph_port(graph, i)->name)));
   layout->truth = names_unique(&names, "truth");
+  name_states(layout, &names);
 }
 
 static int phases_of(const Program *p) {

@@ -25,7 +25,8 @@ typedef VEC(Open) Opens;
 /* What several calls touch: values, and scratch. */
 static bool contended(const Operand *argument) {
   const SpaceKind space = argument->place.space;
-  return argument->used && (space == SPACE_ARENA || space == SPACE_OUTPUT || space == SPACE_ALL);
+  return argument->used &&
+         (space == SPACE_ARENA || space == SPACE_OUTPUT || space == SPACE_ALL || space == SPACE_STATE);
 }
 
 /* Where calls are for all images, or threads are at different images: from the first one's bytes to the

@@ -5,6 +5,7 @@
  * What a nest does with its buffers has been proved by nest/prove.c: it stays in them, reads what its INPUTs
  * hold and writes all of its OUTPUTs. */
 // SPDX-License-Identifier: Apache-2.0
+#include "graph/op.h"
 #include <inttypes.h>
 #include "base/number.h"
 #include "lir/places.h"
@@ -39,6 +40,10 @@ static bool fail(Verifier *v, const char *what, const char *buffer) {
 }
 
 /* ---- bytes ---- */
+static int64_t state_bytes(const Node *state) { /* of an image */
+  return elem_bytes(state->elem) * shape_elements(state->shape);
+}
+
 static int64_t room_of(const Program *p, const Place *place) {
   const int64_t images = p->batching.images;
   switch (place->space) {
@@ -47,6 +52,7 @@ static int64_t room_of(const Program *p, const Place *place) {
   case SPACE_BATCH:
   case SPACE_GRADIENT: return p->space[place->space].bytes;
   case SPACE_ALL: return p->space[SPACE_ALL].bytes * images;
+  case SPACE_STATE: return state_bytes(graph_state(p->graph, place->index)) * images;
   default: return place->stride ? place->stride * images : INT64_MAX;
   }
 }
@@ -65,7 +71,8 @@ static int64_t footprint(const Buf *buf) {
 
 /* ---- what the bytes hold ---- */
 static bool lasts(SpaceKind space) {
-  return space == SPACE_KEPT || space == SPACE_ALL || space == SPACE_BATCH || space == SPACE_OUTPUT;
+  return space == SPACE_KEPT || space == SPACE_ALL || space == SPACE_BATCH || space == SPACE_OUTPUT ||
+         space == SPACE_STATE;
 }
 
 static bool meet_in_any(const Verifier *v, const Place *a, const Place *b) { /* of any two images */
@@ -368,6 +375,75 @@ static bool check_end(Verifier *v) {
   return true;
 }
 
+/* ---- states ---- */
+/* Where it is read, which is where an update has to be in the end. */
+static Place state_place(const Verifier *v, const Node *state) {
+  const int64_t bytes = state_bytes(state);
+  const Home home = home_own(state);
+  const int64_t pixel = home_bytes(&home, home.pitch);
+  (void)v;
+  return (Place){SPACE_STATE, state->port->index, 0, bytes, bytes, pixel, pixel};
+}
+
+/* What reset writes: each byte once, of whole elements, the numbers of the net. */
+static bool check_initial(Verifier *v) {
+  const Program *p = v->program;
+  int at = 0;
+  v->call = -1;
+  for (int k = 0; k < graph_states(p->graph); k++) {
+    const Node *state = graph_state(p->graph, k);
+    const int64_t size = elem_bytes(state->elem);
+    int64_t byte = 0;
+    for (; at < p->initial.n && p->initial.data[at].state == k; at++) {
+      const Fill *fill = &p->initial.data[at];
+      if (fill->from != byte || fill->to <= byte || fill->to % size)
+        return fail(v, "a state has bytes without an initial value, or two", state->name);
+      for (; byte < fill->to && byte < state_bytes(state); byte += size)
+        if (state_initial(state, byte / size) != fill->value)
+          return fail(v, "a state does not begin with its initial value", state->name);
+    }
+    if (byte != state_bytes(state) || (at && at <= p->initial.n && p->initial.data[at - 1].to != byte))
+      return fail(v, "a state has bytes without an initial value, or too many", state->name);
+  }
+  return at == p->initial.n || fail(v, "an initial value is of no state", "");
+}
+
+/* Before a call each state has its value, of every image. */
+static void begin_states(Verifier *v) {
+  v->pieces.n = 0;
+  for (int k = 0; k < graph_states(v->program->graph); k++) {
+    const Node *state = graph_state(v->program->graph, k);
+    const Place place = state_place(v, state);
+    hold(v, state, &place, REACH_ALL);
+  }
+}
+
+/* Behind it, what updates it. */
+static bool check_updates(Verifier *v) {
+  const Program *p = v->program;
+  v->call = p->calls.n;
+  for (int k = 0; k < graph_states(p->graph); k++) {
+    const Node *state = graph_state(p->graph, k), *update = graph_update(p->graph, k);
+    const Place place = state_place(v, state);
+    if (!update) return fail(v, "a state has no update", state->name);
+    if (!held(v, update->in[0], &place, REACH_IMAGE) && !held(v, update, &place, REACH_IMAGE))
+      return fail(v, "a state does not hold its update in the end", state->name);
+  }
+  return true;
+}
+
+/* Two calls: the second one reads what the first has left. */
+static bool replay_calls(Verifier *v) {
+  const int calls = graph_states(v->program->graph) ? 2 : 1;
+  if (v->program->kind != PROGRAM_INFERENCE) return replay(v) && check_end(v);
+  if (!check_initial(v)) return false;
+  for (int i = 0; i < calls; i++) {
+    begin_states(v);
+    if (!replay(v) || !check_end(v) || !check_updates(v)) return false;
+  }
+  return true;
+}
+
 /* ---- teams ---- */
 static bool is_contended(const Operand *operand) {
   return operand->used && !caller_owned(operand->place.space) && operand->binding->kind != BIND_PACK;
@@ -505,7 +581,7 @@ const char *program_verify(Arena *arena, const Program *p) {
   Verifier v = {.arena = arena, .program = p};
   for (v.target = 0; v.target < p->ntargets && !v.error; v.target++) {
     v.pieces.n = 0;
-    if (!replay(&v) || !check_end(&v)) break;
+    if (!replay_calls(&v)) break;
     if (p->team && !check_team(&v)) break;
     if (p->kind == PROGRAM_TRAINING && (!check_gradients(&v) || !check_sums(&v))) break;
     if (p->processes && !check_buckets(&v)) break;

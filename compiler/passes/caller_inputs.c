@@ -51,6 +51,7 @@ static bool is_read_once(const Graph *graph, const Node *value, int aliases) {
 
 static bool is_caller_owned(const Plan *plan, const Node *node) {
   if (plan->images > 1) return false;
+  if (node_is_state(node)) return true;
   if (node_is_target(node)) return true;
   if (!node_is_input(node) || node->port->chw) return false;
   return node->port->elem == node->elem || is_read_once(plan->graph, node, 0);

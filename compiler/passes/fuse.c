@@ -54,7 +54,7 @@ static int ready_for(const Phases *p, const Node *node,
 }
 
 static void set_phase(const Phases *p, const Node *node) {
-  const bool given = node_is_input(node) || node_is_target(node),
+  const bool given = node_is_input(node) || node_is_target(node) || node_is_state(node),
              alias = node->op->family == FAMILY_ALIAS && node->nin;
   const int first = node->result == RESULT_BATCH || given ? -1 : plan_not_before(p->plan, node);
   const bool late =

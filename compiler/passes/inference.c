@@ -126,5 +126,5 @@ static Graph *copy_live(Arena *arena, const Graph *from, const PlanOptions *o, b
 
 Graph *pass_inference(Arena *arena, const Graph *from, const PlanOptions *o) {
   /* twice: the first leaves borders that nobody reads any more */
-  return copy_live(arena, copy_live(arena, from, o, false), o, true);
+  return states_last(arena, copy_live(arena, copy_live(arena, from, o, false), o, true));
 }

@@ -40,7 +40,7 @@ static const Node *around(const Plan *plan, const Node *node) { /* the value in 
 /* What kernels make are floats; the caller's elements are what they are. */
 static Home home_of_its_own(const Plan *plan, const Node *node) {
   Home home = home_own(node);
-  if (plan_given(plan, node)) home.elem = node->port->elem;
+  if (plan_given(plan, node) && !node_is_state(node)) home.elem = node->port->elem;
   return home;
 }
 

@@ -29,6 +29,7 @@ typedef enum PassId {
   PASS_RECOMPUTE,
   PASS_PLACE,
   PASS_FUSE,
+  PASS_STATES,
   PASS_STORE,
   PASS_IN_PLACE,
   PASSES
@@ -49,6 +50,7 @@ void passes_run(PassState *, PassId first, PassId last); /* those of its kind */
 
 /* ---- the passes; inference.c and so on say what each does ---- */
 Graph *pass_inference(Arena *, const Graph *, const PlanOptions *);
+Graph *states_last(Arena *, Graph *); /* updates behind all others; who read one reads its value */
 /* The training graph: forward in training mode, losses, backward. loss[i]: the loss node of graph->training's
  * loss i; target[o]: the op_target node of port o (graph_port), then those of the parts of the truth, or
  * NULL. loss and target are arrays in the arena. Parameters keep their offsets. */
@@ -70,6 +72,7 @@ LookGraph pass_look(Arena *, const Graph *);
 void pass_bands(PassState *);
 void pass_whole_batch(PassState *);
 void pass_given(PassState *);
+void pass_states(PassState *);
 void pass_store(PassState *);
 void pass_in_place(PassState *);
 

@@ -56,6 +56,7 @@ typedef enum StoreKind {
   STORE_ALL,      /* read or made for all images together: one after the other for all images of the batch,
                      `offset` bytes an image behind the first */
   STORE_BATCH,    /* training: value of a BATCH node: `offset` bytes into the part that exists once */
+  STORE_STATE,    /* the caller's state `index`: read in place, or written where nobody reads it any more */
   STORE_GRADIENT, /* RESULT_SUM, and BATCH nodes with a target: the gradient of node->target */
 } StoreKind;
 typedef struct Storage {
@@ -97,6 +98,7 @@ typedef struct Plan {
   int *not_before;   /* recompute: the phase in which it runs at the earliest */
   Inside *inside;    /* place */
   Home *home;        /* place: where its value lies */
+  int *state_of; /* states: the state that the value updates and is made in; -1: none. NULL: there are none */
   Storage *storage;  /* store */
   int *output_of;    /* store: the first output whose value lies in it as a whole or in part; -1: none */
   Node **output;     /* by output: the node whose value it is (as in graph->outputs, after passes) */

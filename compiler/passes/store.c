@@ -81,6 +81,10 @@ static StoreKind store_kind(const Plan *plan, const Life *life, int *index) {
   const Node *node = life->node;
   if (node->target) return STORE_GRADIENT;
   if (node->result == RESULT_BATCH) return STORE_BATCH;
+  if (node_is_update(node) || (plan->state_of && plan->state_of[node->id] >= 0)) {
+    *index = node_is_update(node) ? node->in[1]->port->index : plan->state_of[node->id];
+    return STORE_STATE;
+  }
   if (!plan->training && plan->images == 1 && plan->output_of[node->id] >= 0) {
     *index = plan->output_of[node->id];
     return STORE_OUTPUT;
@@ -95,7 +99,8 @@ static void set_storage(Plan *plan) {
     const Node *node = graph->nodes.data[i];
     Storage *storage = &plan->storage[i];
     *storage = (Storage){STORE_NONE, 0, 0};
-    if (plan_given(plan, node))
+    if (node_is_state(node)) *storage = (Storage){STORE_STATE, node->port->index, 0};
+    else if (plan_given(plan, node))
       *storage = (Storage){node_is_target(node) ? STORE_TARGET : STORE_INPUT, node->port->index, 0};
     if (!life->node) continue;
     storage->kind = store_kind(plan, life, &storage->index);

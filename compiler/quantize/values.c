@@ -82,6 +82,38 @@ static Node *input_node(Quantizer *q, const Node *node) {
   return made;
 }
 
+/* ---- states ---- */
+/* Stored as the file says, else in floats. */
+static Node *state_node(Quantizer *q, const Node *node) {
+  Quant quant;
+  Node *state = graph_copy_node(q->arena, node, NULL);
+  graph_append(q->to, state);
+  if (!quant_given(q, node->name, &quant)) return state;
+  state->elem = quant.wide ? I16 : I8;
+  state->quant = quant_keep(q, quant);
+  return state;
+}
+
+static bool quants_equal(const Quant *a, const Quant *b) {
+  return a && b && a->scale == b->scale && a->zero == b->zero && a->wide == b->wide;
+}
+
+/* A value of the state's scale is moved, any other one brought into it. What reads the update reads its
+ * value. */
+static Node *update_node(Quantizer *q, const Node *node) {
+  const Quant *quant = q->map[node->in[1]->id]->quant;
+  Node *value = q->map[node->in[0]->id], *in[2] = {value, q->map[node->in[1]->id]};
+  if (!quant) in[0] = quant_floats(q, node->in[0]);
+  else if (!value->quant) {
+    in[0] = quant_node(q, &op_int8_from_float, node, 1, &value, quant);
+    in[0]->name = stored_name(q, node, quant);
+  } else if (!quants_equal(value->quant, quant)) in[0] = quant_requantized(q, node, value, *quant);
+  Node *update = node_like(q, node->op, node, 2, in);
+  update->elem = in[1]->elem;
+  update->quant = quant;
+  return value;
+}
+
 /* ---- what stays in floats ---- */
 static Weight *float_weight(Quantizer *q, const Weight *weight, Node *owner) {
   const float *values = quant_array(q, weight->name, F32, weight->rank, weight->dim);
@@ -240,6 +272,8 @@ static bool is_border(const Node *node) { /* of zeros, and no less than its inpu
 static Node *int8_value(Quantizer *q, const Node *node) {
   int64_t factor[2];
   if (node_is_input(node)) return input_node(q, node);
+  if (node_is_state(node)) return state_node(q, node);
+  if (node_is_update(node)) return update_node(q, node);
   if (node->op->identity && node->op->identity(node)) return q->map[node->in[0]->id];
   if (node->shape.regions) return stored_floats(q, node);
   const bool table = quant_has_table(q, node);

@@ -44,7 +44,8 @@ static const char *what(Text *out, const Binding *binding) {
 
 static void put_lir_place(Text *out, const Place *place) {
   text_put(out, "%s", space_name(place->space));
-  if (place->space == SPACE_INPUT || place->space == SPACE_OUTPUT || place->space == SPACE_TARGET)
+  if (place->space == SPACE_INPUT || place->space == SPACE_OUTPUT || place->space == SPACE_TARGET ||
+      place->space == SPACE_STATE)
     text_put(out, " %d", place->index);
   if (place->space == SPACE_MODEL || place->space == SPACE_TABLE || place->space == SPACE_KEYS) return;
   text_put(out, " %" PRId64 " .. %" PRId64, place->offset, place->offset + place->bytes - 1);

@@ -42,6 +42,11 @@ static double *memory_at(const Machine *m, const Place *place, int64_t size, int
     n = larger(m->images, m->program->batching.images) *
         shape_elements(m->program->output[place->index]->shape);
     break;
+  case SPACE_STATE:
+    memory = m->state[place->index];
+    n = larger(m->images, m->program->batching.images) *
+        shape_elements(graph_state(graph, place->index)->shape);
+    break;
   case SPACE_WEIGHTS:
   case SPACE_MODEL:
     memory = (double *)(uintptr_t)m->weights; /* only read */
@@ -326,6 +331,24 @@ static void prepare(Machine *m) {
     m->constant[c] = NEW_ARRAY(m->arena, double *, p->calls.data[c].version[0].lower->b->nbufs + 1);
 }
 
+/* As reset does: what no fill says stays unwritten. */
+static void reset_states(Machine *m) {
+  const Program *p = m->program;
+  const int n = graph_states(p->graph);
+  const int64_t images = larger(m->images, p->batching.images);
+  m->state = NEW_ARRAY(m->arena, double *, n + 1);
+  for (int k = 0; k < n; k++)
+    m->state[k] = numbers(m, images * shape_elements(graph_state(p->graph, k)->shape));
+  for (int i = 0; i < p->initial.n; i++) {
+    const Fill *fill = &p->initial.data[i];
+    const Node *state = graph_state(p->graph, fill->state);
+    const int64_t size = elem_bytes(state->elem), elements = shape_elements(state->shape);
+    for (int64_t image = 0; image < images; image++)
+      for (int64_t at = fill->from / size; at < fill->to / size && at < elements; at++)
+        m->state[fill->state][image * elements + at] = fill->value;
+  }
+}
+
 static double sum_of(const Machine *m, int64_t i, int64_t from, int64_t to) {
   if (to - from == 1) return m->space[SPACE_GRADIENT][from * gradients_of(m) + i];
   const int64_t middle = program_sum_middle(from, to);
@@ -340,9 +363,8 @@ static void add_shards(Machine *m) {
   m->gradients = m->space[SPACE_GRADIENT];
 }
 
-bool machine_execute(Machine *m, const Program *p) {
-  m->program = p;
-  m->lanes = program_lanes(p, 0);
+static bool execute_call(Machine *m) {
+  const Program *p = m->program;
   prepare(m);
   give_outputs(m, -1, 0, m->images);
   if (!run_parts(m)) return false;
@@ -358,6 +380,15 @@ bool machine_execute(Machine *m, const Program *p) {
     m->loss = NEW_ARRAY(m->arena, double *, p->graph->training->losses.n + 1);
     for (int i = 0; i < p->graph->training->losses.n; i++) m->loss[i] = value_at(m, p->loss[i], 0);
   }
+  return true;
+}
+
+bool machine_execute(Machine *m, const Program *p) {
+  m->program = p;
+  m->lanes = program_lanes(p, 0);
+  reset_states(m);
+  for (int call = graph_states(p->graph) ? STATE_CALLS : 1; call; call--)
+    if (!execute_call(m)) return false;
   return true;
 }
 

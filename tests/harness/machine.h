@@ -29,6 +29,7 @@ typedef struct Machine {
   double **output;   /* by output, of all images */
   double **loss;     /* training: by loss, the share of each image */
   double *gradients; /* training: as the weights struct */
+  double **state;    /* by state, of all images: what the last call has left */
   const char *error; /* what went wrong, or NULL */
   /* its own */
   const Program *program;
@@ -38,6 +39,9 @@ typedef struct Machine {
   int64_t lanes;         /* images that are run together: 1, or where they are interleaved the target's */
   double ***constant;    /* by call and buffer: packs and tables */
 } Machine;
+
+/* A net with states is called so many times with the same inputs, from its initial state. */
+enum { STATE_CALLS = 3 };
 
 /* Lowers the plan for one target, verifies it and runs it. False: see error. */
 bool machine_run(Machine *, const Target *, bool plain);

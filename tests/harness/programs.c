@@ -34,6 +34,7 @@ static Program *program_copy(Arena *arena, const Program *p) {
   if (p->copies.n) copy->copies.data = COPIED(arena, p->copies.data, p->copies.n);
   if (p->sums.n) copy->sums.data = COPIED(arena, p->sums.data, p->sums.n);
   if (p->cleared.n) copy->cleared.data = COPIED(arena, p->cleared.data, p->cleared.n);
+  if (p->initial.n) copy->initial.data = COPIED(arena, p->initial.data, p->initial.n);
   copy->value = COPIED(arena, p->value, 1);
   copy->value[0] = COPIED(arena, p->value[0], p->graph->nodes.n);
   for (int c = 0; c < p->calls.n; c++) {
@@ -184,15 +185,56 @@ static bool cut(Draw *d, Stretches *of) {
 static bool cut_sum(Draw *d, Program *p) { return p->shards > 1 && cut(d, &p->sums); }
 static bool cut_cleared(Draw *d, Program *p) { return cut(d, &p->cleared); }
 
+static bool change_fill(Draw *d, Program *p) {
+  if (!p->initial.n) return false;
+  Fill *fill = &p->initial.data[draw(d, p->initial.n)];
+  switch (draw(d, 4)) {
+  case 0: fill->value += 1; break;
+  case 1: fill->from += 4 * (1 + draw(d, 4)); break;
+  case 2: fill->to -= 4 * (1 + draw(d, 4)); break;
+  default: fill->state = (int)draw(d, p->initial.n);
+  }
+  return true;
+}
+
+static bool drop_update(Draw *d, Program *p) { /* a call that writes a state, or any */
+  const int from = (int)draw(d, p->calls.n);
+  for (int i = 0; i < p->calls.n; i++) {
+    const int c = (from + i) % p->calls.n;
+    const Version *version = &p->calls.data[c].version[0];
+    for (int k = 0; k < version->lower->b->nbufs; k++) {
+      Operand *operand = &version->argument[k];
+      if (!operand->used || operand->place.space != SPACE_STATE || version->lower->b->buf[k]->place < OUTPUT)
+        continue;
+      operand->place.space = SPACE_ARENA; /* the value goes elsewhere */
+      operand->place.offset = 0;
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool swap_states(Draw *d, Program *p) { /* it reads or writes another state */
+  for (int tries = 0; tries < 50; tries++) {
+    const Version *version = &p->calls.data[draw(d, p->calls.n)].version[0];
+    Operand *operand = &version->argument[draw(d, version->lower->b->nbufs)];
+    const int other = (int)draw(d, graph_states(p->graph));
+    if (!operand->used || operand->place.space != SPACE_STATE || operand->place.index == other) continue;
+    operand->place.index = other;
+    return true;
+  }
+  return false;
+}
+
 static bool (*const damages[])(Draw *, Program *) = {
-    move_place,   swap_place,   change_stride, change_space, drop_barrier, exchange_calls,
-    shorten_life, shorten_life, shrink_space,  move_phase,   merge_phases, move_copy,
-    cut_sum,      drop_barrier, move_place,    cut_cleared};
+    move_place,   swap_place,   change_stride, change_space, drop_barrier, exchange_calls, shorten_life,
+    shorten_life, shrink_space, move_phase,    merge_phases, move_copy,    cut_sum,        drop_barrier,
+    move_place,   cut_cleared,  change_fill,   drop_update,  swap_states};
 static const char *const damage_names[] = {
-    "place moved",     "place of another", "stride changed",   "space changed",
-    "barrier dropped", "calls exchanged",  "lifetime cut",     "lifetime cut",
-    "space shrunk",    "phase moved",      "phases exchanged", "copy moved",
-    "sum cut",         "barrier dropped",  "place moved",      "cleared less"};
+    "place moved",      "place of another", "stride changed", "space changed",   "barrier dropped",
+    "calls exchanged",  "lifetime cut",     "lifetime cut",   "space shrunk",    "phase moved",
+    "phases exchanged", "copy moved",       "sum cut",        "barrier dropped", "place moved",
+    "cleared less",     "fill changed",     "update dropped", "another state"};
 enum { DAMAGES = sizeof damages / sizeof *damages };
 
 /* ---- what a run gives ---- */
@@ -207,6 +249,8 @@ static Results results_of(const Machine *m) {
   const bool training = p->kind == PROGRAM_TRAINING;
   Results r = {NULL, 0};
   for (int o = 0; o < graph->outputs.n; o++) r.n += m->images * shape_elements(p->output[o]->shape);
+  const int states = graph_states(graph);
+  for (int k = 0; k < states; k++) r.n += m->images * shape_elements(graph_state(graph, k)->shape);
   const int64_t shares = training ? graph->training->losses.n * m->images : 0,
                 gradients = training ? graph->parameters : 0;
   r.number = NEW_ARRAY(m->arena, double, r.n + shares + gradients + 1);
@@ -214,6 +258,11 @@ static Results results_of(const Machine *m) {
   for (int o = 0; o < graph->outputs.n; o++) {
     const int64_t n = m->images * shape_elements(p->output[o]->shape);
     memcpy(to, m->output[o], (size_t)n * sizeof *to);
+    to += n;
+  }
+  for (int k = 0; k < states; k++) {
+    const int64_t n = m->images * shape_elements(graph_state(graph, k)->shape);
+    memcpy(to, m->state[k], (size_t)n * sizeof *to);
     to += n;
   }
   for (int i = 0; training && i < graph->training->losses.n; i++) {

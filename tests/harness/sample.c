@@ -2,6 +2,7 @@
  * variances are positive. */
 // SPDX-License-Identifier: Apache-2.0
 #include "sample.h"
+#include "machine.h"
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -301,9 +302,16 @@ static GraphRun run_of(const Sample *sample, const double *weights) {
                     .target = (const double *const *)sample->target_double};
 }
 
+/* Of a net with states the last of several calls. */
+static void run_calls(const Sample *sample, GraphRun *run) {
+  const int states = graph_states(sample->graph);
+  if (states) run->state = graph_state_vector(sample->arena, sample->graph, sample->count);
+  for (int call = states ? STATE_CALLS : 1; call; call--) graph_run(sample->arena, sample->graph, run);
+}
+
 GraphRun sample_infer(const Sample *sample) {
   GraphRun run = run_of(sample, sample->weights_double);
-  graph_run(sample->arena, sample->graph, &run);
+  run_calls(sample, &run);
   return run;
 }
 
@@ -329,7 +337,7 @@ GraphRun sample_infer_far(const Sample *sample) {
   GraphRun run = run_of(sample, sample->weights_double);
   run.made = hide_far;
   run.context = (void *)(uintptr_t)sample;
-  graph_run(sample->arena, sample->graph, &run);
+  run_calls(sample, &run);
   return run;
 }
 

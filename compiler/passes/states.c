@@ -1,0 +1,114 @@
+/* states.c: where the values that a call leaves for the next one are made. An update is a copy into its
+ * state at the end of a call. The kernel that makes the value writes it there itself where every reader of
+ * the old one has run before.
+ *
+ * Needs: the kernels in order. Keeps: their order; drops copies that nothing is left to do for. */
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/lower.h"
+#include "ops/registry.h"
+#include "passes/life.h"
+#include "passes/passes.h"
+
+/* ---- the graph of inference: updates last, read by nobody ---- */
+/* Its value lies in a state, which another copy at the end may overwrite before it is read. */
+static bool lies_in_state(const Node *node) {
+  while (node->nin && (node->op->family == FAMILY_ALIAS || node->op->traits.channel_slice ||
+                       node->op->traits.slice_offset))
+    node = node->in[0];
+  return node_is_state(node);
+}
+
+static Node *copied_value(Graph *graph, Node *node) {
+  Node *copy = graph_hidden(graph, &op_copy, NULL, node->shape, RESULT_SAMPLE, 1, &node);
+  copy->name = node->name;
+  copy->span = node->span;
+  copy->site = node->site;
+  copy->elem = node->elem;
+  copy->quant = node->quant;
+  return copy;
+}
+
+Graph *states_last(Arena *arena, Graph *from) {
+  if (!graph_states(from)) return from;
+  Graph *to = graph_copy_head(arena, from);
+  Node **map = NEW_ARRAY(arena, Node *, from->nodes.n + 1);
+  for (int i = 0; i < from->nodes.n; i++) {
+    const Node *node = from->nodes.data[i];
+    if (node_is_update(node)) map[i] = map[node->in[0]->id];
+    else graph_append(to, map[i] = graph_copy_node(arena, node, map));
+  }
+  const int n = graph_states(from);
+  Node **update = NEW_ARRAY(arena, Node *, n);
+  for (int k = 0; k < n; k++) {
+    update[k] = graph_copy_node(arena, graph_update(from, k), map);
+    if (lies_in_state(update[k]->in[0])) update[k]->in[0] = copied_value(to, update[k]->in[0]);
+  }
+  for (int o = 0; o < from->outputs.n; o++) { /* the caller gets the old value */
+    const int id = from->outputs.data[o].node->id;
+    if (lies_in_state(map[id])) map[id] = copied_value(to, map[id]);
+  }
+  for (int k = 0; k < n; k++) graph_append(to, update[k]);
+  graph_copy_ports(to, from, map);
+  return to;
+}
+
+/* ---- copies that need not be ---- */
+static bool reads_state(const Plan *plan, const Kernel *kernel, const Node *state) {
+  if (node_is_update(kernel->root)) return home_of(plan, kernel->root->in[0]) == state;
+  for (int i = 0; i < kernel->root->nin; i++)
+    if (home_of(plan, kernel->root->in[i]) == state) return true;
+  for (int c = 0; c < kernel->nchain; c++)
+    for (int i = 1; i < kernel->chain[c]->nin; i++)
+      if (home_of(plan, kernel->chain[c]->in[i]) == state) return true;
+  return false;
+}
+
+static bool writes_value(const Plan *plan, const Kernel *kernel, const Node *value) {
+  return home_of(plan, kernel->result) == value || (kernel->means && home_of(plan, kernel->means) == value);
+}
+
+static bool is_given_out(const Plan *plan, const Node *value) {
+  for (int o = 0; o < plan->graph->outputs.n; o++)
+    if (home_of(plan, plan->graph->outputs.data[o].node) == value) return true;
+  return false;
+}
+
+/* All of a value that kernels make, and the state's elements. */
+static bool fits_state(const Plan *plan, const Node *value, const Node *state) {
+  const Home *home = &plan->home[value->id];
+  return home->offset == 0 && home->pitch == shape_extent(home->node->shape).c &&
+         shape_elements(home->node->shape) == shape_elements(state->shape) && home->elem == state->elem &&
+         !home->node->shape.regions && home->node->result == RESULT_SAMPLE && !home->node->target &&
+         plan->state_of[home->node->id] < 0 && !is_given_out(plan, home->node);
+}
+
+/* The kernel by which it begins to be made runs behind the last one that reads the state. */
+static bool made_late(const Plan *plan, const Node *value, const Node *state) {
+  int last_read = -1, made = -1;
+  for (int k = 0; k < plan->kernels.n; k++) {
+    if (reads_state(plan, plan->kernels.data[k], state)) last_read = k;
+    if (made < 0 && writes_value(plan, plan->kernels.data[k], value)) made = k;
+  }
+  return made > last_read;
+}
+
+void pass_states(PassState *pass) {
+  Plan *plan = pass->plan;
+  int n = 0;
+  plan->state_of = NEW_ARRAY(pass->arena, int, plan->graph->nodes.n + 1);
+  for (int i = 0; i < plan->graph->nodes.n; i++) plan->state_of[i] = -1;
+  for (int k = 0; k < plan->kernels.n; k++) {
+    const Node *root = plan->kernels.data[k]->root;
+    if (!node_is_update(root)) continue;
+    const Node *value = home_of(plan, root->in[0]), *state = root->in[1];
+    if (fits_state(plan, root->in[0], state) && made_late(plan, value, state))
+      plan->state_of[value->id] = state->port->index;
+  }
+  for (int k = 0; k < plan->kernels.n; k++) {
+    const Node *root = plan->kernels.data[k]->root;
+    const bool made =
+        node_is_update(root) && plan->state_of[home_of(plan, root->in[0])->id] == root->in[1]->port->index;
+    if (!made) plan->kernels.data[n++] = plan->kernels.data[k];
+  }
+  plan->kernels.n = n;
+}
