@@ -197,6 +197,8 @@ const char *frame_value(Frame *f, const Node *node) {
                  offset_text(f, arena_printf(net->arena, "%s->value", frame_name(f, "look")),
                              4 * look_place(f->part, place->index) + offset),
                  value_text(f, node));
+  case SPACE_STATE:
+    return part_of(f, "", frame_name(f, net->layout->state[place->index].parameter), node, name);
   case SPACE_TARGET: return part_of(f, "const ", target_value(f, place->index), node, name);
   case SPACE_KEPT: return kept_value(f, node, place, name);
   case SPACE_ALL: return value_of_all(f, node, place, name);

@@ -48,7 +48,8 @@ static void put_quant(Text *out, Net *net, const PortNames *names, const Node *n
 static void put_numbers(Text *out, Net *net) {
   const Graph *graph = net->graph;
   const NetSizes sizes = layout_sizes(net->layout);
-  put_define(out, net, "BATCH", net->layout->options.batch, "images a call of infer takes");
+  put_define(out, net, "BATCH", net->layout->options.batch,
+             arena_printf(net->arena, "images a call of %s takes", infer_name(net)));
   if (net->layout->train.program)
     put_define(out, net, "TRAIN_BATCH", net->layout->train.program->batching.images,
                "the most samples a call of gradients takes");
@@ -78,6 +79,7 @@ static void put_numbers(Text *out, Net *net) {
     put_define(out, net, "FILE_BYTES", model_file_bytes(net), "a model in a file");
   put_define(out, net, "WORKSPACE_BYTES", sizes.workspace_bytes, "");
   put_define(out, net, "TRAINING_BYTES", sizes.training_bytes, "");
+  if (net_steps(net)) put_state_numbers(out, net);
   text_put(out, "\n");
 }
 
@@ -106,8 +108,8 @@ static void put_model_struct(Text *out, Net *net) {
   if (net->weights)
     text_put(out,
              "/* The same in the order in which the kernels read them: filled by %s_pack, only read by "
-             "%s_infer. It may be copied with memcpy. */\n",
-             net->name, net->name);
+             "%s_%s. It may be copied with memcpy. */\n",
+             net->name, net->name, infer_name(net));
   else text_put(out, "/* Weights in the order in which the kernels read them. */\n");
   text_put(out, "typedef struct %s_model %s_model;\nstruct %s_model {\n", net->name, net->name, net->name);
   for (int i = 0; i < net->layout->infer.members.n; i++) {
@@ -148,12 +150,14 @@ static void put_inference(Text *out, Net *net) {
                   "copied. NULL if it is no model of this net in this layout. */\n");
     text_put(out, "const %s_model *%s_open(const void *bytes, size_t size);\n\n", name, name);
   }
-  text_put(out, "/* %s. It cannot fail. */\n",
+  if (net_steps(net)) put_state_declarations(out, net);
+  text_put(out, "/* %s%s. It cannot fail. */\n", net_steps(net) ? "One step of " : "",
            net->layout->options.batch > 1 ? arena_printf(net->arena, "%s_BATCH images", net->upper)
+           : net_steps(net)               ? "one image: keeps in `state` what the next one needs"
                                           : "One image");
-  put_signature(out, arena_printf(net->arena, "%svoid %s_infer", linkage, name), infer_parameters(net, false),
-                ";\n");
-  if (net->layout->options.batch > 1) {
+  put_signature(out, arena_printf(net->arena, "%svoid %s_%s", linkage, name, infer_name(net)),
+                infer_parameters(net, false), ";\n");
+  if (net->layout->options.batch > 1 && !net_steps(net)) {
     text_put(out, "/* The first `count` images. */\n");
     put_signature(out, arena_printf(net->arena, "%svoid %s_infer_some", linkage, name),
                   infer_parameters(net, true), ";\n");
@@ -199,6 +203,7 @@ void put_declarations(Text *out, Net *net) {
   if (net->weights) put_weights_struct(out, net);
   if (net->model) put_model_struct(out, net);
   put_workspace_struct(out, net);
+  if (net_steps(net)) put_state_struct(out, net);
   put_inference(out, net);
   if (net->layout->train.program) put_training(out, net);
   if (net->options->network && !net->options->program)

@@ -43,6 +43,9 @@ static Parameters run_parameters(Net *net, bool phase) { /* phase: of the functi
   else if (program_counts(net->layout->infer.program)) add_parameter(arena, &list, "count", "int32_t count");
   for (int i = 0; i < net->graph->outputs.n; i++)
     add_parameter(arena, &list, net->output[i].name, arena_printf(arena, "void *%s", net->output[i].name));
+  for (int k = 0; k < graph_states(net->graph); k++)
+    add_parameter(arena, &list, net->layout->state[k].parameter,
+                  arena_printf(arena, "void *%s", net->layout->state[k].parameter));
   if (layout_all_floats(net->layout)) add_parameter(arena, &list, "all", "float *all");
   add_parameter(arena, &list, "arena", "float *arena");
   if (net->options->program) {
@@ -66,7 +69,20 @@ typedef struct RunArguments {
   const char *step, *count, *arena, *mark;
   bool typed;
   const char *thread;
-} RunArguments; /* step: which image comes first; typed: ports are void pointers there; thread: of a team */
+  bool inside;
+} RunArguments; /* step: which image comes first; typed: ports are void pointers there; thread: of a team;
+                   inside: of a function that has parameters for states, and not their struct */
+
+/* Where the first image's part of a state is. */
+static const char *state_argument(Net *net, const RunArguments *a, int k) {
+  const StateNames *names = &net->layout->state[k];
+  const Node *state = graph_state(net->graph, k);
+  if (!a->inside)
+    return arena_printf(net->arena, *a->step ? "state->%s[%s]" : "state->%s", names->name, a->step);
+  if (!*a->step) return names->parameter;
+  return arena_printf(net->arena, "(%s *)%s + %s * %" PRId64, elem_c_type(state->elem), names->parameter,
+                      a->step, shape_elements(state->shape));
+}
 
 static const char *run_arguments(Net *net, const RunArguments *a) {
   Text list = {.arena = net->arena};
@@ -83,6 +99,7 @@ static const char *run_arguments(Net *net, const RunArguments *a) {
                                             net->upper, port->upper)
                              : port->name);
   }
+  for (int k = 0; k < graph_states(net->graph); k++) list_add(&list, state_argument(net, a, k));
   list_add(&list, a->arena);
   if (net->options->program) list_add(&list, a->mark);
   if (net->layout->infer.program->team && *a->thread) list_add(&list, a->thread);
@@ -92,7 +109,7 @@ static const char *run_arguments(Net *net, const RunArguments *a) {
 static const char *plain_arguments(Net *net) {
   return run_arguments(net,
                        &(RunArguments){"", "count", layout_all_floats(net->layout) ? "all, arena" : "arena",
-                                       "mark, context", false, "thread, threads"});
+                                       "mark, context", false, "thread, threads", true});
 }
 
 /* ---- one image, or as many as lie side by side ---- */
@@ -170,7 +187,7 @@ static void put_run_of_images(Text *out, Net *net, int target) {
              *count = arena_printf(net->arena, "count - n < %d ? count - n : %d", images, images);
   put_run_head(out, net, arena_printf(net->arena, "%s_run%s", net->name, suffix));
   text_put(out, "  for (int32_t n = 0; n < count; n += %d)\n    %s_images%s(%s);\n}\n\n", images, net->name,
-           suffix, run_arguments(net, &(RunArguments){"n", count, "arena", "mark, context", true, ""}));
+           suffix, run_arguments(net, &(RunArguments){"n", count, "arena", "mark, context", true, "", true}));
 }
 
 static void put_function(Text *out, Frame *f, const char *name) {
@@ -218,7 +235,7 @@ static void put_images_of_phase(Frame *f, int phase) {
                           ? arena_printf(net->arena, "%sarena + slot * %" PRId64, all,
                                          floats_in(program_room(net->layout->infer.program, SPACE_ARENA)))
                           : arena_printf(net->arena, "%sarena", all);
-  const char *arguments = run_arguments(net, &(RunArguments){"n", "n", place, mark, true, ""});
+  const char *arguments = run_arguments(net, &(RunArguments){"n", "n", place, mark, true, "", true});
   if (slots > 1) {
     text_put(&f->calls, "  for (int32_t slot = %s; slot < %" PRId64 "; slot += %s)\n", thread, slots,
              net->layout->infer.program->team ? frame_name(f, "threads") : "1");
@@ -304,6 +321,7 @@ const char *infer_parameters(Net *net, bool some) {
   for (int i = 0; i < net->graph->outputs.n; i++)
     list_add(&list, arena_printf(net->arena, "%s %s[%s_BATCH * %s_%s_SIZE]", net_output_type(net, i),
                                  net->output[i].name, net->upper, net->upper, net->output[i].upper));
+  if (net_steps(net)) list_add(&list, arena_printf(net->arena, "%s_state *state", net->name));
   list_add(&list, arena_printf(net->arena, "%s_workspace *workspace", net->name));
   return list.s;
 }
@@ -314,6 +332,7 @@ static const char *some_arguments(Net *net) {
   for (int i = 0; i < net->graph->inputs.n; i++) list_add(&list, net->input[i].name);
   list_add(&list, arena_printf(net->arena, "%s_BATCH", net->upper));
   for (int i = 0; i < net->graph->outputs.n; i++) list_add(&list, net->output[i].name);
+  if (net_steps(net)) list_add(&list, "state");
   list_add(&list, "workspace");
   return list.s;
 }
@@ -333,7 +352,8 @@ static void put_slots(Text *out, Net *net) {
              "; i < (int64_t)(slot + 1) * count / %" PRId64 "; i++)\n",
              slots, slots);
     text_put(out, "      %s_run(%s);\n", net->name,
-             run_arguments(net, &(RunArguments){"i", "", "workspace->arena[slot]", "NULL, NULL", false, ""}));
+             run_arguments(
+                 net, &(RunArguments){"i", "", "workspace->arena[slot]", "NULL, NULL", false, "", false}));
     return;
   }
   text_put(out,
@@ -346,11 +366,13 @@ static void put_slots(Text *out, Net *net) {
            images - 1, images, slots, images, slots, images);
   text_put(out, "    if (from < to) %s_run(%s);\n  }\n", net->name,
            run_arguments(net, &(RunArguments){"from", "(to < count ? to : count) - from",
-                                              "workspace->arena[slot]", "NULL, NULL", false, ""}));
+                                              "workspace->arena[slot]", "NULL, NULL", false, "", false}));
 }
 
 static void put_infer_some(Text *out, Net *net) {
-  put_signature(out, arena_printf(net->arena, "%svoid %s_infer_some", net_linkage(net), net->name),
+  put_signature(out,
+                arena_printf(net->arena, "%svoid %s_%s_some", net_steps(net) ? "static " : net_linkage(net),
+                             net->name, infer_name(net)),
                 infer_parameters(net, true), " {\n");
   if (by_phases(net))
     text_put(
@@ -358,15 +380,17 @@ static void put_infer_some(Text *out, Net *net) {
         run_arguments(net, &(RunArguments){"", "count",
                                            layout_all_floats(net->layout) ? "workspace->all, workspace->arena"
                                                                           : "workspace->arena",
-                                           "NULL, NULL", false, "THREAD, THREADS"}));
+                                           "NULL, NULL", false, "THREAD, THREADS", false}));
   else if (net->layout->infer.program->slots > 1) put_slots(out, net);
   else if (program_counts(net->layout->infer.program))
-    text_put(out, "  %s_run(%s);\n", net->name,
-             run_arguments(net, &(RunArguments){"", "count", "workspace->arena", "NULL, NULL", false, ""}));
+    text_put(
+        out, "  %s_run(%s);\n", net->name,
+        run_arguments(net, &(RunArguments){"", "count", "workspace->arena", "NULL, NULL", false, "", false}));
   else {
     text_put(out, "  for (int64_t i = 0; i < count; i++)\n");
-    text_put(out, "    %s_run(%s);\n", net->name,
-             run_arguments(net, &(RunArguments){"i", "", "workspace->arena", "NULL, NULL", false, ""}));
+    text_put(
+        out, "    %s_run(%s);\n", net->name,
+        run_arguments(net, &(RunArguments){"i", "", "workspace->arena", "NULL, NULL", false, "", false}));
   }
   text_put(out, "}\n\n");
 }
@@ -378,12 +402,13 @@ void put_infer_entries(Text *out, Net *net) {
     text_put(out, "}\n\n");
   }
   if (net->layout->options.batch > 1) put_infer_some(out, net);
-  put_signature(out, arena_printf(net->arena, "%svoid %s_infer", net_linkage(net), net->name),
+  put_signature(out, arena_printf(net->arena, "%svoid %s_%s", net_linkage(net), net->name, infer_name(net)),
                 infer_parameters(net, false), " {\n");
-  if (net->layout->options.batch > 1) text_put(out, "  %s_infer_some(%s);\n", net->name, some_arguments(net));
+  if (net->layout->options.batch > 1)
+    text_put(out, "  %s_%s_some(%s);\n", net->name, infer_name(net), some_arguments(net));
   else
     text_put(out, "  %s%s_run(%s);\n", net->layout->infer.program->team ? "TEAM " : "", net->name,
-             run_arguments(
-                 net, &(RunArguments){"", "", "workspace->arena", "NULL, NULL", false, "THREAD, THREADS"}));
+             run_arguments(net, &(RunArguments){"", "", "workspace->arena", "NULL, NULL", false,
+                                                "THREAD, THREADS", false}));
   text_put(out, "}\n\n");
 }

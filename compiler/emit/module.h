@@ -97,6 +97,14 @@ void put_signature(Text *, const char *head, const char *list,
 const char *infer_parameters(Net *, bool some); /* of NAME_infer, NAME_infer_some */
 const char *gradients_parameters(Net *);
 
+/* ---- state.c: a net that keeps something between calls ---- */
+bool net_steps(const Net *);         /* it does */
+const char *infer_name(const Net *); /* "infer", or "step" */
+void put_state_struct(Text *, Net *);
+void put_state_numbers(Text *, Net *);
+void put_state_declarations(Text *, Net *);
+void put_state_functions(Text *, Net *);
+
 /* ---- the parts of the file ---- */
 void put_banner(Text *, Net *, bool header);        /* net.c: the comment at the top */
 void put_network_types(Text *, const Net *);        /* header.c */

@@ -46,6 +46,8 @@ static void put_assertions(Text *out, Net *net) {
   if (net->model)
     text_put(out, "_Static_assert(sizeof(%s_model) == %s_MODEL_BYTES, \"model\");\n", name, upper);
   text_put(out, "_Static_assert(sizeof(%s_workspace) == %s_WORKSPACE_BYTES, \"workspace\");\n", name, upper);
+  if (net_steps(net))
+    text_put(out, "_Static_assert(sizeof(%s_state) == %s_STATE_BYTES, \"state\");\n", name, upper);
   if (net->layout->train.program)
     text_put(out, "_Static_assert(sizeof(%s_training) == %s_TRAINING_BYTES, \"training\");\n", name, upper);
   text_put(out, "\n");
@@ -93,6 +95,8 @@ static const char *where_it_went(const Net *net, const Node *node) {
   const Op *op = node->op;
   if (!*reader_of(net, node) && !is_output(net, node)) return "nothing that inference computes depends on it";
   if (op->identity && op->identity(node)) return "does nothing in inference";
+  if (node_is_state(node)) return "is read in the struct of the states";
+  if (node_is_update(node)) return "its value is made in the struct of the states";
   if (op->traits.padding)
     return arena_printf(net->arena, "in the bounds of the windows of %s", reader_of(net, node));
   if (op->family == FAMILY_ALIAS) return "the same values under another shape";
@@ -222,6 +226,7 @@ void emit_c(Text *out, Net *net) {
   put_codeless(out, net);
   for (int t = net->layout->options.ntargets - 1; t >= 0; t--) put_section(out, net, t);
   put_dispatch(out, net);
+  if (net_steps(net)) put_state_functions(out, net);
   put_infer_entries(out, net);
   if (net->layout->train.program) put_gradients_entry(out, net);
   if (net->layout->look.program) put_look_entries(out, net);

@@ -374,7 +374,7 @@ static void put_infer_call(Text *out, Net *net, const char *function, bool timed
                                          net->layout->infer.program->batching.how != WHOLE_BATCH
                                      ? "[0]"
                                      : ""));
-  else list_add(&list, "workspace");
+  else list_add(&list, net_steps(net) ? "state, workspace" : "workspace");
   if (one) text_put(out, "for (int i = 0; i < %s_BATCH; i++) ", net->upper);
   if (timed && net->layout->infer.program->team) list_add(&list, "THREAD, THREADS");
   text_put(out, "%s%s_%s(%s);\n", timed && net->layout->infer.program->team ? "TEAM " : "", net->name,
@@ -394,7 +394,24 @@ static void put_functions_of_weights(Text *out, Net *net) {
   else text_put(out, "(void)model, (void)weights; }\n");
 }
 
+static void put_functions_of_steps(Text *out, Net *net) {
+  const char *name = net->name;
+  text_put(out, "static void %s_network_reset(void *state) { %s_reset(state); }\n", name, name);
+  text_put(out,
+           "static void %s_network_step(const void *model, const void *const *input, float *const *output, "
+           "void *state, void *workspace) {\n",
+           name);
+  if (!net->model) text_put(out, "  (void)model;\n");
+  text_put(out, "  ");
+  put_infer_call(out, net, "step", false);
+  text_put(out, "}\n");
+}
+
 static void put_functions_of_inference(Text *out, Net *net) {
+  if (net_steps(net)) {
+    put_functions_of_steps(out, net);
+    return;
+  }
   text_put(out,
            "static void %s_network_infer(const void *model, const void *const *input, float *const *output, "
            "void *workspace) {\n",
@@ -533,7 +550,7 @@ void put_network(Text *out, Net *net) {
   if (graph->values.n) text_put(out, "  .values = %d,\n", graph->values.n);
   if (training && truth_read(net)) put_truth_facts(out, net);
   if (net->weights) text_put(out, "  .weight = %s_network_weights,\n", name);
-  if (net->layout->infer.steps.n) text_put(out, "  .step = %s_network_steps,\n", name);
+  if (net->layout->infer.steps.n) text_put(out, "  .timed = %s_network_steps,\n", name);
   if (graph->nlabels) text_put(out, "  .label = %s_labels,\n", name);
   text_put(out, "  .parameters = %s_PARAMETERS,\n  .macs = INT64_C(%" PRId64 "),\n  .batch = %s_BATCH,\n",
            upper, total_macs(graph), upper);
@@ -544,11 +561,15 @@ void put_network(Text *out, Net *net) {
            upper, upper, upper);
   if (recipe) text_put(out, "  .recipe = &%s_network_recipe,\n", name);
   if (initial_weights(net)) text_put(out, "  .initial = %s,\n", initial_weights(net));
-  text_put(out,
-           "  .target_name = %s_target,\n  .init = %s_network_init,\n  .pack = %s_network_pack,\n  .infer = "
-           "%s_network_infer,\n",
-           name, name, name, name);
-  if (net->options->program) text_put(out, "  .infer_timed = %s_network_infer_timed,\n", name);
+  text_put(out, "  .target_name = %s_target,\n  .init = %s_network_init,\n  .pack = %s_network_pack,\n", name,
+           name, name);
+  if (net_steps(net))
+    text_put(out,
+             "  .state_bytes = %s_STATE_BYTES,\n  .reset = %s_network_reset,\n  .step = %s_network_step,\n",
+             upper, name, name);
+  else text_put(out, "  .infer = %s_network_infer,\n", name);
+  if (net->options->program && !net_steps(net))
+    text_put(out, "  .infer_timed = %s_network_infer_timed,\n", name);
   if (training) put_gradients_facts(out, net);
   if (net->layout->look.program) text_put(out, "  .look = &%s_network_look,\n", name);
   text_put(out, "};\n\n");

@@ -3,7 +3,7 @@
  * constant; pointers are never NULL unless said. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_NETWORK_VERSION
-#define CNN_NETWORK_VERSION 8
+#define CNN_NETWORK_VERSION 9
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
@@ -184,7 +184,7 @@ typedef struct cnn_network {
   size_t truth_bytes;
   const cnn_weight *weight;
   const cnn_layer *layer;
-  const cnn_step *step;
+  const cnn_step *timed;    /* by step: what infer_timed and its marks are about */
   const char *const *label; /* NULL without labels */
   const char *summary;      /* the compiler's table */
   int64_t parameters;       /* floats of the weights struct */
@@ -198,7 +198,13 @@ typedef struct cnn_network {
   void (*init)(float *weights, uint64_t seed);
   void (*pack)(void *model, const float *weights);
   void (*infer)(const void *model, const void *const *input, float *const *output,
-                void *workspace); /* exactly `batch` images */
+                void *workspace); /* exactly `batch` images; NULL where calls leave something for the next */
+  /* Nets with states have these instead: `reset` begins a state of state_bytes (0: there are none), and each
+   * call of `step` leaves in it what the next one needs. */
+  size_t state_bytes;
+  void (*reset)(void *state);
+  void (*step)(const void *model, const void *const *input, float *const *output, void *state,
+               void *workspace);
   void (*infer_timed)(const void *model, const void *const *input, float *const *output, void *workspace,
                       void (*mark)(void *, int32_t step),
                       void *context); /* calls mark after each step; NULL: not compiled in */

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "check.h"
 #include "foreign.h"
+#include "machine.h"
 #include "races.h"
 
 typedef void InferFunction(const float *weights, void *const *input, float **output);
@@ -27,7 +28,9 @@ static const char *port_type(const Node *node) { return elem_c_type(node->port->
 static void put_infer_call(Text *out, const Check *check, bool some) {
   const Sample *s = &check->sample;
   const Graph *graph = s->graph;
-  text_put(out, "    %s_infer%s(%s", s->cname, some ? "_some" : "", graph->parameters > 0 ? "&model, " : "");
+  const bool steps = graph_states(graph) > 0;
+  text_put(out, "    %s%s_%s%s(%s", steps ? "for (int call = 0; call < calls; call++) " : "", s->cname,
+           steps ? "step" : "infer", some ? "_some" : "", graph->parameters > 0 ? "&model, " : "");
   for (int i = 0; i < graph->inputs.n; i++) {
     const Node *node = graph->inputs.data[i].node;
     const long long size = shape_elements(node->shape);
@@ -37,26 +40,45 @@ static void put_infer_call(Text *out, const Check *check, bool some) {
   for (int i = 0; i < graph->outputs.n; i++)
     text_put(out, ", output[%d] + first * %lld", i,
              (long long)shape_elements(graph->outputs.data[i].node->shape));
-  text_put(out, ", &workspace);\n");
+  text_put(out, "%s, &workspace);\n", steps ? ", &state" : "");
+}
+
+/* Each batch of a net with states is several calls from the beginning. What is left of the images is no call
+ * of its own: the last batch has some of them again. */
+static void put_step_calls(Text *out, const Check *check) {
+  const Sample *s = &check->sample;
+  const long long batch = check->limits.batch, count = s->count;
+  text_put(out, "  static %s_state state;\n  const int calls = %d;\n", s->cname, STATE_CALLS);
+  text_put(out, "  for (int at = 0; at < %lld; at += %lld) {\n", count, batch);
+  text_put(out, "    const int first = at + %lld <= %lld ? at : %lld;\n    %s_reset(&state);\n", batch, count,
+           count - batch, s->cname);
+  text_put(out, "    if (!%s_state_ok(&state)) continue;\n", s->cname);
+  put_infer_call(out, check, false);
+  text_put(out, "  }\n");
 }
 
 /* the images of the check, a batch at a time and then what is left */
-static void put_infer(Text *out, const Check *check) {
-  const Sample *s = &check->sample;
-  const char *p = s->cname;
-  const long long batch = check->limits.batch, count = s->count;
-  static const char head[] = "void glue_infer(const float *weights, void *const *input, float **output)";
-  text_put(out, "#include \"net.h\"\n%s;\n%s {\n  static %s_workspace workspace;\n", head, head, p);
-  if (s->graph->parameters > 0) {
-    text_put(out, "  static %s_model model;\n", p);
-    text_put(out, "  %s_pack(&model, (const %s_weights *)(const void *)weights);\n", p, p);
-  } else text_put(out, "  (void)weights;\n");
+static void put_infer_calls(Text *out, const Check *check) {
+  const long long batch = check->limits.batch, count = check->sample.count;
   text_put(out, "  int first = 0;\n  for (; first + %lld <= %lld; first += %lld)\n", batch, count, batch);
   put_infer_call(out, check, false);
   if (batch > 1) {
     text_put(out, "  if (first < %lld)\n", count);
     put_infer_call(out, check, true);
   }
+}
+
+static void put_infer(Text *out, const Check *check) {
+  const Sample *s = &check->sample;
+  const char *p = s->cname;
+  static const char head[] = "void glue_infer(const float *weights, void *const *input, float **output)";
+  text_put(out, "#include \"net.h\"\n%s;\n%s {\n  static %s_workspace workspace;\n", head, head, p);
+  if (s->graph->parameters > 0) {
+    text_put(out, "  static %s_model model;\n", p);
+    text_put(out, "  %s_pack(&model, (const %s_weights *)(const void *)weights);\n", p, p);
+  } else text_put(out, "  (void)weights;\n");
+  if (graph_states(s->graph)) put_step_calls(out, check);
+  else put_infer_calls(out, check);
   text_put(out, "}\n#ifdef _OPENMP\n#include <omp.h>\nvoid glue_threads(int threads);\n"
                 "void glue_threads(int threads) { omp_set_num_threads(threads); }\n#endif\n");
 }

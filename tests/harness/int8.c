@@ -13,6 +13,7 @@
 #include "check.h"
 #include "emit/emit.h"
 #include "foreign.h"
+#include "machine.h"
 #include "int8.h"
 #include "int8_draw.h"
 #include "machine.h"
@@ -118,8 +119,15 @@ static bool put_glue(const Check *check, const char *path) {
           "#include \"net.h\"\nvoid glue(void *const *input, void **output);\n"
           "void glue(void *const *input, void **output) {\n  static %s_workspace workspace;\n",
           s->cname);
-  fprintf(file, "  for (int n = 0; n < %lld; n++) %s_infer(&%s_trained", (long long)s->count, s->cname,
-          s->cname);
+  const bool steps = graph_states(s->graph) > 0;
+  if (steps)
+    fprintf(file,
+            "  static %s_state state;\n  for (int n = 0, call = 0; n < %lld; n += ++call %% %d == 0) {\n"
+            "    if (call %% %d == 0) %s_reset(&state);\n    %s_step(&%s_trained",
+            s->cname, (long long)s->count, STATE_CALLS, STATE_CALLS, s->cname, s->cname, s->cname);
+  else
+    fprintf(file, "  for (int n = 0; n < %lld; n++) %s_infer(&%s_trained", (long long)s->count, s->cname,
+            s->cname);
   for (int i = 0; i < s->graph->inputs.n; i++) {
     const Node *node = s->graph->inputs.data[i].node;
     fprintf(file, ", (const %s *)input[%d] + n * %lld", elem_c_type(node->port->elem), i,
@@ -130,7 +138,7 @@ static bool put_glue(const Check *check, const char *path) {
     fprintf(file, ", (%s *)output[%d] + n * %lld", elem_c_type(node->elem), o,
             (long long)shape_elements(node->shape));
   }
-  fprintf(file, ", &workspace);\n}\n");
+  fprintf(file, steps ? ", &state, &workspace);\n  }\n}\n" : ", &workspace);\n}\n");
   return fclose(file) == 0;
 }
 

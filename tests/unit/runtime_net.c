@@ -132,7 +132,7 @@ cnn_network net_make(const cnn_recipe *recipe) {
                          .output = &OUTPUT,
                          .weight = WEIGHT,
                          .layer = LAYER,
-                         .step = STEP,
+                         .timed = STEP,
                          .label = LABEL,
                          .summary = "compass: dense1",
                          .parameters = NET_PARAMETERS,

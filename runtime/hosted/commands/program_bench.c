@@ -31,7 +31,7 @@ typedef struct Bench {
   float *weights;
   cnn_batch batch; /* made-up samples */
   float **output;
-  void *model, *workspace;
+  void *model, *workspace, *state; /* state: NULL where calls leave nothing */
   Times times;
   int32_t steps;        /* of infer; or of gradients, and the update */
   double *layer_second; /* [steps][LAYER_CALLS]: of the latest calls */
@@ -78,15 +78,17 @@ static cnn_status prepare(Bench *bench) {
   bench->output = cnn_outputs_alloc(network, samples);
   bench->model = cnn_aligned(network->model_bytes);
   bench->workspace = cnn_aligned(network->workspace_bytes);
+  bench->state = network->step ? cnn_aligned(network->state_bytes) : NULL;
   bench->times.second = malloc(MOST_TIMES * sizeof *bench->times.second);
   bench->steps = !bench->train ? network->steps : network->gradients_timed ? network->training_steps + 1 : 0;
   bench->step_seconds = calloc((size_t)bench->steps + 1, sizeof *bench->step_seconds);
   bench->layer_second = calloc((size_t)bench->steps * LAYER_CALLS + 1, sizeof *bench->layer_second);
   if (!cnn_batch_open(&bench->batch, network, samples, bench->train) || !bench->layer_second ||
       !bench->weights || !bench->output || !bench->model || !bench->workspace || !bench->times.second ||
-      !bench->step_seconds) {
+      !bench->step_seconds || (network->step && !bench->state)) {
     return cnn_failure(CNN_NO_MEMORY, "no memory to run %s", network->name);
   }
+  if (network->step) network->reset(bench->state);
   bench->batch.count = samples;
   fill(&bench->batch);
   bench->pace = cnn_pace_of(bench->threads);
@@ -104,8 +106,7 @@ static cnn_status prepare(Bench *bench) {
 
 static void infer(Bench *bench) {
   double begun = cnn_pace_begin(&bench->pace);
-  bench->network->infer(bench->model, (const void *const *)bench->batch.input, bench->output,
-                        bench->workspace);
+  cnn_call(bench->network, bench->model, &bench->batch, bench->output, bench->state, bench->workspace);
   cnn_pace_end(&bench->pace, begun);
 }
 
@@ -304,8 +305,8 @@ static void put_json_of_inference(const Bench *bench, json_t *root) {
   for (int32_t i = 0; bench->timed_calls > 0 && i < network->steps; i++) {
     double seconds = bench->step_seconds[i];
     json_array_append_new(layers,
-                          json_pack("{s:s, s:f, s:f}", "name", network->step[i].name, "ms", 1e3 * seconds,
-                                    "gflops", gflops(network->step[i].macs, bench->batch.count, seconds)));
+                          json_pack("{s:s, s:f, s:f}", "name", network->timed[i].name, "ms", 1e3 * seconds,
+                                    "gflops", gflops(network->timed[i].macs, bench->batch.count, seconds)));
   }
   json_object_set_new(root, "layers", layers);
 }
@@ -334,14 +335,14 @@ static void put_text_of_inference(const Bench *bench) {
   int width = 28;
   for (int32_t i = 0; i < network->steps; i++) {
     all += bench->step_seconds[i];
-    if ((int)strlen(network->step[i].name) > width) width = (int)strlen(network->step[i].name);
+    if ((int)strlen(network->timed[i].name) > width) width = (int)strlen(network->timed[i].name);
   }
   printf("\n%-*s %12s %8s %10s\n", width, "layer", "ms", "%", "GFLOP/s");
   for (int32_t i = 0; i < network->steps; i++) {
     double seconds = bench->step_seconds[i];
-    printf("%-*s %12s %8s %10s\n", width, network->step[i].name, cnn_number_fixed(1e3 * seconds, 4).text,
+    printf("%-*s %12s %8s %10s\n", width, network->timed[i].name, cnn_number_fixed(1e3 * seconds, 4).text,
            cnn_number_fixed(all > 0 ? 100 * bench->step_seconds[i] / all : 0, 1).text,
-           cnn_number_fixed(gflops(network->step[i].macs, bench->batch.count, seconds), 1).text);
+           cnn_number_fixed(gflops(network->timed[i].macs, bench->batch.count, seconds), 1).text);
   }
 }
 
@@ -389,6 +390,7 @@ static int run(const cnn_program *program, Bench *bench) {
   free(bench->weights);
   free(bench->model);
   free(bench->workspace);
+  free(bench->state);
   free(bench->times.second);
   free(bench->layer_second);
   free(bench->step_seconds);

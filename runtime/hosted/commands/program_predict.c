@@ -35,7 +35,7 @@ typedef struct Arguments {
 typedef struct Prediction {
   const cnn_network *network;
   const Arguments *arguments;
-  void *model, *workspace;
+  void *model, *workspace, *state; /* state: NULL where calls leave nothing */
   cnn_pace pace;
   cnn_batch batch;
   cnn_reader reader;
@@ -347,6 +347,7 @@ static cnn_status open_prediction(const cnn_program *program, Prediction *predic
   }
   prediction->model = cnn_aligned(network->model_bytes);
   prediction->workspace = cnn_aligned(network->workspace_bytes);
+  prediction->state = network->step ? cnn_aligned(network->state_bytes) : NULL;
   prediction->output = cnn_outputs_alloc(network, network->batch);
   prediction->kept = calloc((size_t)network->outputs + 1, sizeof *prediction->kept);
   prediction->score = calloc((size_t)most, sizeof *prediction->score);
@@ -354,9 +355,10 @@ static cnn_status open_prediction(const cnn_program *program, Prediction *predic
   prediction->json = json_array();
   bool fine = cnn_batch_open(&prediction->batch, network, network->batch, false) &&
               cnn_reader_open(&prediction->reader, network) && prediction->model && prediction->workspace &&
-              prediction->output && prediction->kept && prediction->score && prediction->rank &&
-              prediction->json;
+              (prediction->state || !network->step) && prediction->output && prediction->kept &&
+              prediction->score && prediction->rank && prediction->json;
   if (!fine) return cnn_failure(CNN_NO_MEMORY, "no memory to run %s", network->name);
+  if (network->step) network->reset(prediction->state); /* once: inputs are successive calls */
   float *weights;
   cnn_status status =
       cnn_program_weights(program, prediction->arguments->weights, &prediction->arguments->names, &weights);
@@ -372,6 +374,7 @@ static void close_prediction(Prediction *prediction) {
   cnn_outputs_free(prediction->network, prediction->kept);
   free(prediction->model);
   free(prediction->workspace);
+  free(prediction->state);
   free(prediction->score);
   free(prediction->rank);
   cnn_image_free(&prediction->picture);
@@ -440,15 +443,17 @@ static cnn_status predict_file(Prediction *prediction, const char *path) {
   int64_t count = cnn_inputs_count(inputs);
   bool batched = cnn_inputs_batched(inputs);
   prediction->batched = prediction->batched || batched;
-  for (int64_t first = 0; status.code == CNN_OK && first < count; first += network->batch) {
-    int32_t now = count - first < network->batch ? (int32_t)(count - first) : network->batch;
+  const int32_t most =
+      network->step ? 1 : network->batch; /* the images of a batch have states of their own */
+  for (int64_t first = 0; status.code == CNN_OK && first < count; first += most) {
+    int32_t now = count - first < most ? (int32_t)(count - first) : most;
     for (int32_t i = 0; status.code == CNN_OK && i < now; i++)
       status = read_sample(prediction, inputs, first + i, i);
     if (status.code == CNN_OK) status = see_sample(prediction, inputs, path, first);
     if (status.code != CNN_OK) break;
     double begun = cnn_pace_begin(&prediction->pace);
-    network->infer(prediction->model, (const void *const *)prediction->batch.input, prediction->output,
-                   prediction->workspace);
+    cnn_call(network, prediction->model, &prediction->batch, prediction->output, prediction->state,
+             prediction->workspace);
     cnn_pace_end(&prediction->pace, begun);
     count_unsound(prediction, path, now);
     for (int32_t i = 0; i < now; i++) {

@@ -27,7 +27,7 @@ typedef struct Worker {
   cnn_reader reader;
   cnn_tally tally;
   float **output;
-  void *workspace;
+  void *workspace, *state; /* state: NULL where calls leave nothing */
   cnn_status status;
   int64_t failed; /* at this sample */
 } Worker;
@@ -79,6 +79,13 @@ void cnn_outputs_free(const cnn_network *network, float **output) {
   free(output);
 }
 
+void cnn_call(const cnn_network *network, const void *model, const cnn_batch *batch, float **output,
+              void *state, void *workspace) {
+  const void *const *input = (const void *const *)batch->input;
+  if (network->step) network->step(model, input, output, state, workspace);
+  else network->infer(model, input, output, workspace);
+}
+
 cnn_status cnn_evaluator_open(cnn_evaluator **result, const cnn_network *network, int32_t threads,
                               bool confusion) {
   cnn_evaluator *evaluator = calloc(1, sizeof *evaluator);
@@ -95,10 +102,11 @@ cnn_status cnn_evaluator_open(cnn_evaluator **result, const cnn_network *network
     Worker *worker = &evaluator->worker[i];
     worker->evaluator = evaluator;
     worker->workspace = cnn_aligned(network->workspace_bytes);
+    worker->state = network->step ? cnn_aligned(network->state_bytes) : NULL;
     worker->output = cnn_outputs_alloc(network, network->batch);
     fine = cnn_batch_open(&worker->batch, network, network->batch, true) &&
            cnn_reader_open(&worker->reader, network) && cnn_tally_open(&worker->tally, network, confusion) &&
-           worker->workspace && worker->output;
+           worker->workspace && worker->output && (worker->state || !network->step);
   }
   if (fine) return cnn_success();
   cnn_evaluator_close(evaluator);
@@ -119,6 +127,7 @@ void cnn_evaluator_close(cnn_evaluator *evaluator) {
     cnn_tally_close(&worker->tally);
     cnn_outputs_free(evaluator->network, worker->output);
     free(worker->workspace);
+    free(worker->state);
   }
   free(evaluator->worker);
   free(evaluator->model);
@@ -139,8 +148,8 @@ static cnn_status evaluate_batch(Worker *worker, int64_t first) {
         cnn_batch_read(&worker->batch, &worker->reader, i, evaluator->data, evaluator->part, first + i);
     if (status.code != CNN_OK) return status;
   }
-  network->infer(evaluator->model, (const void *const *)worker->batch.input, worker->output,
-                 worker->workspace);
+  if (network->step) network->reset(worker->state); /* each sample is a first call */
+  cnn_call(network, evaluator->model, &worker->batch, worker->output, worker->state, worker->workspace);
   for (int32_t i = 0; i < count; i++) {
     cnn_tally_sample(&worker->tally, worker->output, worker->batch.target, i,
                      evaluator->sums + (first + i) * network->outputs);

@@ -3,6 +3,7 @@
 #ifndef CNN_EVALUATE_H
 #define CNN_EVALUATE_H
 #include "cnn.h"
+#include "hosted/data/batch.h"
 #include "hosted/training/exchange.h"
 #include "hosted/training/measure.h"
 
@@ -21,6 +22,9 @@ const cnn_tally *cnn_evaluator_tally(const cnn_evaluator *evaluator);
 
 /* Memory for a model and what infer needs, also for `predict` and `bench`. */
 void *cnn_aligned(size_t bytes); /* zeroed, to be freed; NULL if there is none */
+/* One call of infer; or of step, which goes on from `state`. */
+void cnn_call(const cnn_network *network, const void *model, const cnn_batch *batch, float **output,
+              void *state, void *workspace);
 float **cnn_outputs_alloc(const cnn_network *network, int32_t count);
 void cnn_outputs_free(const cnn_network *network, float **output);
 #endif

@@ -1,0 +1,212 @@
+/* state.c: what a net keeps between calls: its struct, its numbers, and the functions that begin it. */
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <string.h>
+#include "emit/module.h"
+
+enum { STATE_VERSION = 1, MARK_BYTES = 16 };
+
+bool net_steps(const Net *net) { return graph_states(net->graph) > 0; }
+
+const char *infer_name(const Net *net) { return net_steps(net) ? "step" : "infer"; }
+
+/* ---- the struct ---- */
+/* Members of larger elements come first, so that there is no padding between them. */
+static const Node **state_members(Net *net, int *n) {
+  const int states = graph_states(net->graph);
+  const Node **member = NEW_ARRAY(net->arena, const Node *, states + 1);
+  *n = 0;
+  for (int size = 4; size; size /= 2)
+    for (int k = 0; k < states; k++) {
+      const Node *state = graph_state(net->graph, k);
+      if (elem_bytes(state->elem) == size) member[(*n)++] = state;
+    }
+  return member;
+}
+
+static int64_t unused_bytes(const Net *net) {
+  const int64_t bytes = layout_state_bytes(net->layout);
+  int64_t used = MARK_BYTES;
+  for (int k = 0; k < graph_states(net->graph); k++) {
+    const Node *state = graph_state(net->graph, k);
+    used += net->layout->options.batch * shape_elements(state->shape) * elem_bytes(state->elem);
+  }
+  return bytes - used;
+}
+
+static const char *member_name(const Net *net, const Node *state) {
+  return net->layout->state[state->port->index].name;
+}
+
+void put_state_struct(Text *out, Net *net) {
+  int n;
+  const Node **member = state_members(net, &n);
+  const char *name = net->name;
+  text_put(
+      out,
+      "/* What a call of %s_step leaves for the next one: plain data, which may be copied with memcpy, "
+      "stored "
+      "and read back.\n   %s_reset begins it. */\ntypedef struct %s_state %s_state;\nstruct %s_state {\n",
+      name, name, name, name, name);
+  text_put(out, "  uint32_t mark[4]; /* of this net and this layout */\n");
+  for (int i = 0; i < n; i++) {
+    text_put(out, "  %s %s", elem_c_type(member[i]->elem), member_name(net, member[i]));
+    if (net->layout->options.batch > 1) text_put(out, "[%s_BATCH]", net->upper);
+    text_put(out, "[%" PRId64 "]; /* %s */\n", shape_elements(member[i]->shape),
+             shape_text(net->arena, member[i]->shape));
+  }
+  if (unused_bytes(net)) text_put(out, "  uint8_t unused[%" PRId64 "];\n", unused_bytes(net));
+  text_put(out, "};\n\n");
+}
+
+/* ---- numbers ---- */
+static int64_t step_rows(Shape shape) { return shape.rank > 1 ? shape.dim[0] : 1; }
+
+void put_state_numbers(Text *out, Net *net) {
+  const Graph *graph = net->graph;
+  const char *upper = net->upper;
+  text_put(out, "#define %s_STATE_BYTES %" PRId64 "\n", upper, layout_state_bytes(net->layout));
+  for (int i = 0; i < graph->inputs.n; i++)
+    text_put(out, "#define %s_STEP%s%s %" PRId64 " /* rows of `%s` a call takes */\n", upper, i ? "_" : "",
+             i ? net->input[i].upper : "", step_rows(graph->inputs.data[i].node->shape),
+             graph->inputs.data[i].name);
+  for (int o = 0; o < graph->outputs.n; o++)
+    text_put(out, "#define %s_%s_OFFSET 0\n#define %s_%s_LATE 0\n", upper, net->output[o].upper, upper,
+             net->output[o].upper);
+  text_put(out, "#define %s_READY 0 /* calls after a reset whose outputs mean nothing */\n", upper);
+}
+
+/* ---- what they begin with ---- */
+static uint64_t hashed_text(uint64_t hash, const char *text) {
+  for (; *text; text++) hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+  return (hash ^ '\n') * UINT64_C(0x100000001b3);
+}
+
+/* Of the net's layers, its states and their layout. */
+static uint64_t state_mark(const Net *net, uint64_t hash) {
+  Arena *arena = net->arena;
+  hash = hashed_text(
+      hash, arena_printf(arena, "%s %d %" PRId64, net->name, STATE_VERSION, net->layout->options.batch));
+  for (int i = 0; i < net->graph->nodes.n; i++) {
+    const Node *node = net->graph->nodes.data[i];
+    hash = hashed_text(hash, arena_printf(arena, "%s %s %s %d", node->op->name, node->name,
+                                          shape_text(arena, node->shape), (int)node->elem));
+    if (node_is_state(node) && node->quant)
+      hash =
+          hashed_text(hash, arena_printf(arena, "%a %d", (double)node->quant->scale, (int)node->quant->zero));
+  }
+  return hash;
+}
+
+static void put_state_mark(Text *out, Net *net) {
+  const uint64_t a = state_mark(net, UINT64_C(0xcbf29ce484222325)), b = state_mark(net, a);
+  text_put(out,
+           "static const uint32_t %s_state_mark[4] = {UINT32_C(0x%08" PRIx32 "), UINT32_C(0x%08" PRIx32
+           "), UINT32_C(0x%08" PRIx32 "), UINT32_C(0x%08" PRIx32 ")};\n",
+           net->name, (uint32_t)a | 1, (uint32_t)(a >> 32), (uint32_t)b, (uint32_t)(b >> 32));
+}
+
+static int fills_of(const Program *p, int state, const Fill **first) {
+  int n = 0;
+  for (int i = p->initial.n - 1; i >= 0; i--)
+    if (p->initial.data[i].state == state) {
+      *first = &p->initial.data[i];
+      n++;
+    }
+  return n;
+}
+
+static void put_element(Text *out, const Node *state, double value) {
+  if (state->elem == F32) put_hex_float(out, (float)value);
+  else text_put(out, "%d", (int)value);
+}
+
+static bool has_table(const Program *p, int state) {
+  const Fill *first;
+  return fills_of(p, state, &first) > 1;
+}
+
+/* A state of different numbers is copied from a constant. */
+static void put_state_tables(Text *out, Net *net) {
+  const Program *p = net->layout->infer.program;
+  for (int k = 0; k < graph_states(net->graph); k++) {
+    const Node *state = graph_state(net->graph, k);
+    const int64_t n = shape_elements(state->shape);
+    if (!has_table(p, k)) continue;
+    text_put(out, "static const %s %s_state_initial%d[%" PRId64 "] = {", elem_c_type(state->elem), net->name,
+             k, n);
+    for (int i = 0, at = 0; i < p->initial.n; i++) {
+      const Fill *fill = &p->initial.data[i];
+      for (int64_t b = fill->from; fill->state == k && b < fill->to; b += elem_bytes(state->elem)) {
+        text_put(out, "%s%s", at ? "," : "", at % 8 ? " " : "\n  ");
+        at++;
+        put_element(out, state, fill->value);
+      }
+    }
+    text_put(out, "\n};\n");
+  }
+}
+
+/* Of one image. */
+static void put_begin(Text *out, Net *net, const char *image) {
+  const Program *p = net->layout->infer.program;
+  for (int k = 0; k < graph_states(net->graph); k++) {
+    const Node *state = graph_state(net->graph, k);
+    const Fill *first = NULL;
+    const char *member = member_name(net, state);
+    if (fills_of(p, k, &first) > 1)
+      text_put(out, "  memcpy(state->%s%s, %s_state_initial%d, sizeof %s_state_initial%d);\n", member, image,
+               net->name, k, net->name, k);
+    else if (first->value == 0)
+      text_put(out, "  memset(state->%s%s, 0, sizeof state->%s%s);\n", member, image, member, image);
+    else {
+      text_put(out,
+               "  for (int32_t i = 0; i < %" PRId64 "; i++) state->%s%s[i] = ", shape_elements(state->shape),
+               member, image);
+      put_element(out, state, first->value);
+      text_put(out, ";\n");
+    }
+  }
+}
+
+void put_state_functions(Text *out, Net *net) {
+  const char *name = net->name, *linkage = net_linkage(net);
+  const bool several = net->layout->options.batch > 1;
+  text_put(out, "/* ---- what is kept between calls ---- */\n\n");
+  put_state_mark(out, net);
+  put_state_tables(out, net);
+  if (several) {
+    text_put(out, "%svoid %s_reset_one(%s_state *state, int32_t image) {\n", linkage, name, name);
+    put_begin(out, net, "[image]");
+    text_put(out, "}\n\n");
+  }
+  text_put(out, "%svoid %s_reset(%s_state *state) {\n", linkage, name, name);
+  if (several)
+    text_put(out, "  for (int32_t image = 0; image < %s_BATCH; image++) %s_reset_one(state, image);\n",
+             net->upper, name);
+  else put_begin(out, net, "");
+  if (unused_bytes(net)) text_put(out, "  memset(state->unused, 0, sizeof state->unused);\n");
+  text_put(out, "  memcpy(state->mark, %s_state_mark, sizeof state->mark);\n}\n\n", name);
+  text_put(out, "%sint %s_state_ok(const %s_state *state) {\n  int same = 1;\n", linkage, name, name);
+  text_put(out, "  for (int i = 0; i < 4; i++)\n    if (state->mark[i] != %s_state_mark[i]) same = 0;\n",
+           name);
+  text_put(out, "  return same;\n}\n\n");
+}
+
+void put_state_declarations(Text *out, Net *net) {
+  const char *name = net->name, *linkage = net_linkage(net);
+  text_put(out, "/* Begins a state: writes every byte of it. */\n%svoid %s_reset(%s_state *state);\n",
+           linkage, name, name);
+  if (net->layout->options.batch > 1)
+    text_put(
+        out,
+        "/* The same for image 0 .. %s_BATCH - 1 alone. */\n%svoid %s_reset_one(%s_state *state, int32_t "
+        "image);\n",
+        net->upper, linkage, name, name);
+  text_put(
+      out,
+      "/* 1 if a state that was stored, or lay in memory that survives sleep, is one of this net in this "
+      "layout: its first 16 bytes are\n   its mark, which says nothing of the rest. */\n%sint "
+      "%s_state_ok(const %s_state *state);\n",
+      linkage, name, name);
+}
