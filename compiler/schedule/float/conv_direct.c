@@ -131,6 +131,12 @@ int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
   return n;
 }
 
+const char *direct_pixels_refused(const Lower *l, const Choice *choice) {
+  int pixels[MOST_TILES], most = 0;
+  if (choice->pixels) direct_tiles(l, pixels, &most);
+  return choice->pixels > most ? arena_printf(l->arena, "a tile has at most %d pixels", most) : NULL;
+}
+
 /* ---- packed weights ---- */
 typedef struct Row { /* of a panel: output channels of one tap and input channel */
   Ix g, fb, ib, c;

@@ -43,7 +43,7 @@ static Ix column_of(const Tile *t, const TileArgs *a, const Ix *q) {
 
 static int lanes_stored(const Tile *t, int v) { return v == t->vectors - 1 ? t->part : t->d->lanes; }
 
-Val tile_bias(Nest *b, const Tile *t, const TileArgs *a, int v) {
+static Val tile_bias(Nest *b, const Tile *t, const TileArgs *a, int v) {
   const Direct *d = t->d;
   return d->bias ? nest_load(b, nest_at(b, d->bias, a->f0 + d->lanes * v), d->lanes) : num(b, 0);
 }
@@ -51,7 +51,7 @@ Val tile_bias(Nest *b, const Tile *t, const TileArgs *a, int v) {
 static Val start_value(Nest *b, const Tile *t, const TileArgs *a, const Ix *oy, const Ix *ox, int v) {
   const Direct *d = t->d;
   const int L = d->lanes;
-  if (d->diagonals) return diagonal_start(b, t, a, v);
+  if (d->diagonals) return v == 0 && diagonal_starts_with_bias(d) ? tile_bias(b, t, a, t->cut) : num(b, 0);
   Val bias = tile_bias(b, t, a, v);
   if (d->blocks == 1) return bias;
   const Ref sum = nest_at(b, d->l->out, *oy, *ox, a->f0 + L * v);
@@ -113,9 +113,12 @@ static int end_vector(const Tile *t) {
 
 static void pixel_outputs(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *p,
                           Val out[MOST_VECTORS]) {
-  if (t->d->diagonals) diagonal_outputs(b, t, a, acc, p, out);
-  else
-    for (int v = 0; v < t->vectors; v++) out[v] = whole_sum(b, t, acc, p, v);
+  const Direct *d = t->d;
+  if (d->diagonals) diagonal_outputs(b, t, acc, p, out);
+  for (int v = 0; v < t->vectors; v++) {
+    if (!d->diagonals) out[v] = whole_sum(b, t, acc, p, v);
+    else if (d->bias && !diagonal_starts_with_bias(d)) out[v] = add(out[v], tile_bias(b, t, a, v));
+  }
 }
 
 /* Each output from its window of sums, with what is fused behind the convolution applied to these. */
@@ -395,10 +398,4 @@ Tiling tiling_of(int64_t width, int64_t pixels) {
   if (pixels > 1 && narrow < tiles)
     return (Tiling){.pixels = pixels, .count = tiles - narrow, .rest = pixels - 1, .rests = narrow};
   return (Tiling){.pixels = pixels, .count = width / pixels, .rest = width % pixels, .rests = 1};
-}
-
-const char *direct_pixels_refused(const Lower *l, const Choice *choice) {
-  int pixels[MOST_TILES], most = 0;
-  if (choice->pixels) direct_tiles(l, pixels, &most);
-  return choice->pixels > most ? arena_printf(l->arena, "a tile has at most %d pixels", most) : NULL;
 }

@@ -1,5 +1,6 @@
 /* conv_tile.h: a tile of the direct convolution: some pixels of a row times some vectors of output channels,
- * whose sums stay in registers. Private to conv_direct.c, conv_groups.c and conv_tile.c. */
+ * whose sums stay in registers. Private to conv_direct.c, conv_diagonals.c
+ * and conv_tile.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CONV_TILE_H
 #define CNNC_CONV_TILE_H
@@ -39,18 +40,17 @@ typedef struct TileArgs {
   Ix y, x0, panel, c0, f0, h, left, right, first, last, edge, narrow;
 } TileArgs; /* edge: rows may lie outside; only where several are pooled */
 
-void tile_channels(Nest *, const Tile *, TileArgs *);         /* its parameters from panel to h */
-NestFn *tile_function(Tile *, const char *phase);             /* computes a tile, as TileArgs says which */
-Val tile_bias(Nest *, const Tile *, const TileArgs *, int v); /* of an output vector */
+void tile_channels(Nest *, const Tile *, TileArgs *); /* its parameters from panel to h */
+NestFn *tile_function(Tile *, const char *phase);     /* computes a tile, as TileArgs says which */
 /* With diagonals: the terms of the output vector `cut`; how many cuts a tile has; the outputs of a pixel. */
 void diagonal_terms(Tile *, int cut);
 int diagonal_cuts(const Direct *);
 int diagonal_pieces(const Direct *);
 int diagonal_squares(const Direct *);
 void diagonal_keep(Nest *, const Tile *, Buf *acc); /* adds a piece to its square */
-Val diagonal_start(Nest *, const Tile *, const TileArgs *, int term);
+/* The lanes of the first diagonal are those of the outputs already: it begins with the bias. */
+bool diagonal_starts_with_bias(const Direct *);
 int diagonal_inputs(const Tile *, int input); /* lanes of a vector of inputs that are real */
-void diagonal_outputs(Nest *, const Tile *, const TileArgs *, Buf *acc, const Ix *pixel,
-                      Val out[MOST_VECTORS]);
+void diagonal_outputs(Nest *, const Tile *, Buf *acc, const Ix *pixel, Val out[MOST_VECTORS]);
 int64_t tile_edges(const Axis *, int64_t pixels); /* tiles of a row that have taps outside the input */
 #endif
