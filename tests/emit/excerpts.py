@@ -4,29 +4,34 @@
 #     //
 #     //     C
 #
-# where NET is `x: SHAPE -> LAYER -> ...` in backquotes; train(N) at its end trains with batches of N. Every
-# file of float/ with a `const Schedule` has one.
+# where NET is `x: SHAPE -> LAYER -> ...` in backquotes; train(N) at its end trains with batches of N. In
+# int8/ and mcu/ it is an int8 model with weights of harness/quantized.py. A file with a schedule has one.
 # SPDX-License-Identifier: Apache-2.0
 import glob, os, re, subprocess
 
 top = os.path.realpath(os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", "..")))
 cnnc = os.path.realpath(os.environ["CNNC"])
+from quantized import chain, note, save
 from tap import check, finish, start
 
 start("excerpts")
 EXAMPLE = re.compile(r"^// Example: `x: (\w+) -> ([^`]*)`(.*?),(?: |\n// )lines (\d+)-(\d+) of (\w+):\n//\n"
                      r"((?://     .*\n|//\n(?=//     ))*)", re.M)
 WIDTH = 98  # of a line of the excerpt; what is longer ends in ...
-# It builds no kernel: what the plan has decided against.
-NONE = {"rows.c"}
+# They build no kernel: what the plan has decided against, and the operator's own nest.
+NONE = {"rows.c", "dsp.c"}
 
 
-def function(shape, layers, options, name):
+def function(shape, layers, options, name, int8):
     """The lines of the function that cnnc prints for the net."""
     rest = ("global_avgpool -> " if "x" in shape else "") + r"dense(4) -> train { loss = mse; batch = \1 }"
     layers = re.sub(r"train\((\d+)\)$", rest, layers)
     with open("n.cnn", "w", encoding="utf-8") as file:
-        file.write("net n {\n  input x: %s\n  %s\n}\n" % (shape, "\n  ".join(layers.split(" -> "))))
+        file.write("net n {\n  input x: %s%s\n  %s\n}\n" %
+                   (shape, " as i8" * int8, "\n  ".join(layers.split(" -> "))))
+    if int8:
+        save("n.safetensors", chain(shape, layers.split(" -> ")), note())
+        options += " --weights=n.safetensors"
     result = subprocess.run([cnnc, "n.cnn", "--emit=c", "-o", "n.c", *options.split()], text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if result.returncode:
@@ -37,15 +42,15 @@ def function(shape, layers, options, name):
     return found[0].split("\n") if found else ["no function n_%s" % name]
 
 
-def excerpt(match):
-    lines = function(match[1], match[2], match[3], match[6])[int(match[4]) - 1:int(match[5])]
+def excerpt(match, int8):
+    lines = function(match[1], match[2], match[3], match[6], int8)[int(match[4]) - 1:int(match[5])]
     indent = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
     lines = [line[indent:] for line in lines]
     lines = [line if len(line) <= WIDTH else line[:WIDTH - 4] + " ..." for line in lines]
     return "".join("//     " + line + "\n" for line in lines)
 
 
-for path in sorted(glob.glob(os.path.join(top, "compiler/schedule/float/*.c"))):
+for path in sorted(glob.glob(os.path.join(top, "compiler/schedule/*/*.c"))):
     with open(path, encoding="utf-8") as file:
         text = file.read()
     name = os.path.basename(path)
@@ -55,7 +60,7 @@ for path in sorted(glob.glob(os.path.join(top, "compiler/schedule/float/*.c"))):
     check(match, f"{name} opens with an example of its C", "")
     if not match:
         continue
-    now = excerpt(match)
+    now = excerpt(match, os.path.basename(os.path.dirname(path)) != "float")
     if os.environ.get("BLESS") and os.access(path, os.W_OK):
         with open(path, "w", encoding="utf-8") as file:
             file.write(text[:match.start(7)] + now + text[match.end(7):])

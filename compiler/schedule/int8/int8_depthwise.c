@@ -10,6 +10,19 @@
 // channels from 4i on. Bytes of words from several rows are exchanged lane by lane, so that vector v gets
 // channel 4i + v, and sums become bytes of such words again: no vector is widened or narrowed. Vectors 0 and
 // 2, from even bytes, are computed first, then 1 and 3.
+//
+// Example: `x: 14x14x32 -> depthwise(3x3, pad=same)` --target=x86-64-v3, lines 18-27 of depthwise1_tile_4:
+//
+//     const v8i r0_0_0 = n_words_x8i(&rows[i]);
+//     const v8i h0_0_0 = n_even_bytes_x8(r0_0_0);
+//     const v8i r0_0_1 = n_words_x8i(&rows[i + 512]);
+//     const v8i h0_0_1 = n_even_bytes_x8(r0_0_1);
+//     const v8i lower0_0 = h0_0_0;
+//     const v8i upper0_0 = h0_0_1;
+//     const v8i x0_0_0 = n_low_halves_x8(lower0_0, upper0_0);
+//     const v8i x0_0_1 = n_high_halves_x8(lower0_0, upper0_0);
+//     even[0][0] = n_dot_halves_x8(even[0][0], x0_0_0, w0_0);
+//     even[0][1] = n_dot_halves_x8(even[0][1], x0_0_1, w1_0);
 #include "base/number.h"
 #include "schedule/float/direct.h"
 #include "schedule/int8/int8_cost.h"

@@ -2,6 +2,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The input is copied as words with its padding (int8_words.c), so every tile is alike (int8_tiles.c).
+//
+// Example: `x: 14x14x16 -> conv(24, 5x5, pad=same)` --target=x86-64-v3, lines 12-21 of conv1_tile_5x2:
+//
+//     for (int plane = 0; plane < 2; plane++)
+//       for (int c = 0; c < 20; c++) {
+//         const v8i w0 = LOAD(v8i, halves[0][ky][c][plane][0]);
+//         const v8i w1 = LOAD(v8i, halves[0][ky][c][plane][8]);
+//         UNROLL for (int p = 0; p < 5; p++) {
+//           const v8i x = n_splat_x8i(words[i + 1296*plane + c + 4*p]);
+//           a[p][0] = n_dot_halves_x8(a[p][0], x, w0);
+//           a[p][1] = n_dot_halves_x8(a[p][1], x, w1);
+//         }
+//       }
 #include "base/number.h"
 #include "schedule/int8/int8_cost.h"
 #include "schedule/int8/int8_tiles.h"

@@ -3,6 +3,20 @@
 //
 // Seen from the output with stride S there are S phases on each axis, each a convolution of stride 1 with
 // part of the taps (axis.c), of the same words: as int8_tiles.c computes them.
+//
+// Example: `x: 9x9x16 -> conv_transpose(24, 4x4, stride=2, pad=1)` --target=x86-64-v3,
+// lines 39-48 of conv_transpose1:
+//
+//     n_conv_transpose1_split_weights_2(weight_words, halves);
+//     n_conv_transpose1_split_weights_1(weight_words, halves);
+//     for (int y = 0; y < 9; y++) {
+//       n_conv_transpose1_tile_5x2(out, words, bias_of_signed, rounding_factor, rounding_half, round ...
+//       n_conv_transpose1_tile_4x2(out, words, bias_of_signed, rounding_factor, rounding_half, round ...
+//       n_conv_transpose1_tile_5x1(out, words, bias_of_signed, rounding_factor, rounding_half, round ...
+//       n_conv_transpose1_tile_4x1(out, words, bias_of_signed, rounding_factor, rounding_half, round ...
+//     }
+//     n_conv_transpose1_split_weights_2_1(weight_words_1, halves_1);
+//     n_conv_transpose1_split_weights_1_1(weight_words_1, halves_1);
 #include "base/number.h"
 #include "schedule/int8/int8_cost.h"
 #include "schedule/int8/int8_tiles.h"

@@ -10,6 +10,19 @@
 // 2^32, and what they come to fits 32 bits.
 //
 // int8_points.c says how the factors are kept, and conv_points.c multiplies.
+//
+// Example: `x: 8x8x512 -> conv(256, 1x1)` --target=x86-64-v3, lines 4-13 of conv1_join_row:
+//
+//     const v8i m0 = LOAD(v8i, M[0][0][t0][0]);
+//     const v8i m1 = LOAD(v8i, M[0][1][t0][0]);
+//     const v8i m2 = LOAD(v8i, M[0][2][t0][0]);
+//     const v8i m3 = LOAD(v8i, M[0][3][t0][0]);
+//     const v8i m4 = LOAD(v8i, M[0][4][t0][0]);
+//     const v8i m5 = LOAD(v8i, M[0][5][t0][0]);
+//     const v8i m6 = LOAD(v8i, M[0][6][t0][0]);
+//     const v8i u = n_wrap_sum_x8(m0, m5, (v8i){0});
+//     const v8i u_2 = n_wrap_sum_x8(u, m6, (v8i){0});
+//     AT(v8c, out[0][2*ty][32*bundle]) = n_i8_from_i32_x8(n_max_x8i(n_min_x8i(n_shift_right_x8(n_hig ...
 #include "base/number.h"
 #include "schedule/float/strassen.h"
 #include "schedule/int8/int8_points.h"

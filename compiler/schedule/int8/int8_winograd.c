@@ -13,6 +13,25 @@
 // than a few tiles.
 //
 // With VNNI a product of two halves takes as long as one of four bytes, so half of the saving is left.
+//
+// Example: `x: 14x14x64 -> conv(64, 3x3, pad=same)` --target=x86-64-v3, lines 5-20 of conv1_join_tile:
+//
+//     for (int i = 0; i < 6; i++) {
+//       const v8i m0 = LOAD(v8i, M[0][6*i][tile][0]);
+//       const v8i m1 = LOAD(v8i, M[0][6*i + 1][tile][0]);
+//       const v8i m2 = LOAD(v8i, M[0][6*i + 2][tile][0]);
+//       const v8i m3 = LOAD(v8i, M[0][6*i + 3][tile][0]);
+//       const v8i m4 = LOAD(v8i, M[0][6*i + 4][tile][0]);
+//       const v8i m5 = LOAD(v8i, M[0][6*i + 5][tile][0]);
+//       const v8i a = n_wrap_sum_x8(m1, m2, (v8i){0});
+//       const v8i s = n_wrap_difference_x8(m1, m2);
+//       const v8i c = n_wrap_sum_x8(m3, m4, (v8i){0});
+//       const v8i d = n_wrap_difference_x8(m3, m4);
+//       AT(v8i, half0[i][0][0]) = n_wrap_sum_x8(n_wrap_sum_x8(m0, a, (v8i){0}), c, (v8i){0});
+//       AT(v8i, half0[i][1][0]) = n_wrap_sum_x8(s, d, n_splat_x8i(1));
+//       AT(v8i, half0[i][2][0]) = n_wrap_sum_x8(a, c, n_splat_x8i(2));
+//       AT(v8i, half0[i][3][0]) = n_wrap_sum_x8(n_wrap_sum_x8(s, d, n_splat_x8i(3)), m5, n_splat_x8i ...
+//     }
 #include <stdlib.h>
 #include "base/number.h"
 #include "schedule/int8/int8_points.h"

@@ -10,6 +10,21 @@
 //     second pixel   a1*w0 + n0*w1 + n1*w2      one of high with low, one of both halves
 //
 // With stride 2 there is no second pixel. Rows and columns of tall maps are exchanged, so that rows are long.
+//
+// Example: `x: 14x14x16 -> depthwise(3x3, pad=same)` --target=armv7e-m, lines 53-64 of depthwise1:
+//
+//     for (int j = 0; j < 7; j++) {
+//       const int32_t n0 = plane[channel][y][j + 1];
+//       const int32_t n1 = plane[channel][y + 1][j + 1];
+//       const int32_t n2 = plane[channel][y + 2][j + 1];
+//       const int32_t first = n_low_high(n_dot_halves(n_low_high(n_dot_halves(n_low_high(n_dot_halve ...
+//       const int32_t second = n_dot_halves(n_high_low(n_dot_halves(n_high_low(n_dot_halves(n_high_l ...
+//       a[0] = n0;
+//       a[1] = n1;
+//       a[2] = n2;
+//       out[7*block + y][2*j][4*c + channel] = (int8_t)n_clamp8(n_shift_right(n_high_sum(steps[0][1] ...
+//       out[7*block + y][2*j + 1][4*c + channel] = (int8_t)n_clamp8(n_shift_right(n_high_sum(steps[0 ...
+//     }
 #include "base/number.h"
 #include "schedule/mcu/helium.h"
 

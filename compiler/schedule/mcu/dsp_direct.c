@@ -13,6 +13,24 @@
 // Every tile reads the weights of all filters. Where flash is slow (--flash-wait), the windows of several
 // pairs of pixels are gathered first; then the weights of four filters are copied to the stack, and serve all
 // of these pairs.
+//
+// Example: `x: 14x14x16 -> conv(24, 3x3, pad=1)` --target=armv7e-m, lines 41-55 of conv1:
+//
+//     for (int k = 0; k < 9; k++) {
+//       int32_t x0, x1;
+//       LOAD2(x0, x1, window[0][8*k][0]);
+//       int32_t w0, w1;
+//       LOAD2(w0, w1, halves[block][8*k][0]);
+//       mix[0][0] = n_dot2_here(mix[0][0], x0, w0);
+//       mix[1][0] = n_dot2_here(mix[1][0], x1, w0);
+//       const int32_t v0_2 = n_even_bytes(w0);
+//       own[0][0] = n_dot2_here(own[0][0], x0, v0_2);
+//       own[1][0] = n_dot2_here(own[1][0], x1, v0_2);
+//       mix[0][1] = n_dot2_here(mix[0][1], x0, w1);
+//       mix[1][1] = n_dot2_here(mix[1][1], x1, w1);
+//       const int32_t v1_2 = n_even_bytes(w1);
+//       own[0][1] = n_dot2_here(own[0][1], x0, v1_2);
+//       own[1][1] = n_dot2_here(own[1][1], x1, v1_2);
 #include <math.h>
 #include "base/number.h"
 #include "schedule/mcu/helium.h"

@@ -6,6 +6,18 @@
 //
 // Roundings are those of dsp_finish.c. An operand is shifted by two more bits for `single`, so that what is
 // cut off by the upper half of a product has none that count.
+//
+// Example: `x: 14x14x8 -> a = conv(16, 1x1) -> conv(16, 1x1) -> add(a)` --target=armv7e-m,
+// lines 2-9 of add1:
+//
+//     for (int y = 0; y < 14; y++)
+//       for (int x = 0; x < 14; x++)
+//         for (int group = 0; group < 4; group++) {
+//           out[y][x][4*group] = (int8_t)n_clamp8(n_shift_right(n_high_sum(-1310720, n_shift_right(n ...
+//           out[y][x][4*group + 1] = (int8_t)n_clamp8(n_shift_right(n_high_sum(-1310720, n_shift_rig ...
+//           out[y][x][4*group + 2] = (int8_t)n_clamp8(n_shift_right(n_high_sum(-1310720, n_shift_rig ...
+//           out[y][x][4*group + 3] = (int8_t)n_clamp8(n_shift_right(n_high_sum(-1310720, n_shift_rig ...
+//         }
 #include "base/number.h"
 #include "schedule/mcu/dsp.h"
 

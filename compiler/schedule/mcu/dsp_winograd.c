@@ -11,6 +11,24 @@
 //
 // The sum at point (1,1) enters every output once: it begins at 576 or 4 times the bias. Four times fewer
 // products, or 2.25 times, in weights of 16 bits that are 8 or 3.6 times as large.
+//
+// Example: `x: 16x16x16 -> conv(24, 3x3, pad=same)` --target=armv7e-m, lines 21-35 of conv1:
+//
+//     const int32_t p = n_sub_halves(d4, d2);
+//     const int32_t q = n_sub_halves(d3, d1);
+//     const int32_t q2 = n_add_halves(q, q);
+//     const int32_t e = n_sub_halves(d0, d2);
+//     const int32_t s = n_add_halves(d1, d2);
+//     const int32_t t = n_sub_halves(d1, d2);
+//     const int32_t e2 = n_add_halves(e, e);
+//     const int32_t s2 = n_add_halves(s, s);
+//     const int32_t t2 = n_add_halves(t, t);
+//     column[0][0][x] = n_add_halves(n_add_halves(e2, e2), p);
+//     column[0][1][x] = n_sub_halves(n_add_halves(d3, d4), n_add_halves(s2, s2));
+//     column[0][2][x] = n_add_halves(n_sub_halves(d4, d3), n_add_halves(t2, t2));
+//     column[0][3][x] = n_add_halves(p, q2);
+//     column[0][4][x] = n_sub_halves(p, q2);
+//     column[0][5][x] = n_sub_halves(n_sub_halves(d5, d3), n_add_halves(q2, q2));
 #include "schedule/mcu/helium.h"
 #include "schedule/int8/int8_words.h"
 

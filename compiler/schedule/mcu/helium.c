@@ -8,6 +8,22 @@
 // are whole vectors, it is read from the input. A tile is three pixels by two filters: six sums, which
 // need every other register of the CPU, and two pointers to what is loaded. A single pixel takes four
 // filters. Sums of four filters become bytes as a vector.
+//
+// Example: `x: 14x14x16 -> conv(24, 3x3, pad=1)` --target=armv8.1-m, lines 64-76 of conv1:
+//
+//     ROLL for (int step = 0; step < 9; step++) {
+//       const v4i w0 = n_words_x4i(&weight_bytes[2*unit][step][0]);
+//       const v4i w1 = n_words_x4i(&weight_bytes[2*unit][step][16]);
+//       const v4i x0 = n_words_x4i(&window[step][0][0]);
+//       a[0][0] = n_dot_across_x4(a[0][0], x0, w0);
+//       a[0][1] = n_dot_across_x4(a[0][1], x0, w1);
+//       const v4i x1 = n_words_x4i(&window[step][1][0]);
+//       a[1][0] = n_dot_across_x4(a[1][0], x1, w0);
+//       a[1][1] = n_dot_across_x4(a[1][1], x1, w1);
+//       const v4i x2 = n_words_x4i(&window[step][2][0]);
+//       a[2][0] = n_dot_across_x4(a[2][0], x2, w0);
+//       a[2][1] = n_dot_across_x4(a[2][1], x2, w1);
+//     }
 #include "base/number.h"
 #include "schedule/mcu/helium.h"
 

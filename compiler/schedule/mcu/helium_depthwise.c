@@ -5,6 +5,22 @@
 // channel side by side. A tile is three pixels of a row: their sums, the weights of a row of taps, an element
 // and its product take the eight registers. Tiles whose windows reach over an edge of the picture look for
 // each element whether it is there.
+//
+// Example: `x: 14x14x16 -> depthwise(3x3, pad=same)` --target=armv8.1-m, lines 9-21 of depthwise1_tile_3:
+//
+//     for (int ky = 0; ky < 3; ky++) {
+//       const v4i w0 = n_load_bytes_x4c(&weight_bytes[unit][ky][0][0], 4);
+//       const v4i w1 = n_load_bytes_x4c(&weight_bytes[unit][ky][1][0], 4);
+//       const v4i w2 = n_load_bytes_x4c(&weight_bytes[unit][ky][2][0], 4);
+//       const v4i x = n_load_bytes_x4c(&in[y + ky - 1][x0 - 1][4*unit], 4);
+//       a[0] = a[0] + x * w0;
+//       const v4i x_2 = n_load_bytes_x4c(&in[y + ky - 1][x0][4*unit], 4);
+//       a[0] = a[0] + x_2 * w1;
+//       a[1] = a[1] + x_2 * w0;
+//       const v4i x_3 = n_load_bytes_x4c(&in[y + ky - 1][x0 + 1][4*unit], 4);
+//       a[0] = a[0] + x_3 * w2;
+//       a[1] = a[1] + x_3 * w1;
+//       a[2] = a[2] + x_3 * w0;
 #include "base/number.h"
 #include "schedule/mcu/helium.h"
 
