@@ -22,9 +22,7 @@
 /* Where each pixel is made of one, rows are one row. */
 static void join_rows(Product *d) {
   Correlation *k = &d->k;
-  for (int axis = 0; axis < 2; axis++)
-    if (k->kernel[axis] != 1 || k->stride[axis] != 1 || k->before[axis] != 0) return;
-  if (k->large.h != k->small.h || k->large.w != k->small.w || d->p->dense) return;
+  if (!correlation_pointwise(k) || d->p->dense) return;
   if (k->small.w >= 4 * d->l->target->chains) return;
   lower_join_rows(d->l, k->small.h);
   k->large.w = k->small.w *= k->small.h;

@@ -222,10 +222,7 @@ static bool int8_strassen_takes(const Lower *l) {
   if (!int8_takes(l, &op_int8_product)) return false;
   const Correlation k = int8_geometry(l->node);
   const Int8Product *p = l->node->detail;
-  bool matrix = k.groups == 1 && !p->dense;
-  for (int axis = 0; axis < 2; axis++)
-    matrix &= k.kernel[axis] == 1 && k.stride[axis] == 1 && k.before[axis] == 0;
-  return matrix && k.large.h == k.small.h && k.large.w == k.small.w;
+  return correlation_pointwise(&k) && k.groups == 1 && !p->dense;
 }
 
 static const char *int8_strassen_refused(const Lower *l, const Choice *choice) {

@@ -68,6 +68,12 @@ const char *dsp_limits(const Lower *l) {
   return correlation_near_limits(&k) ? "sizes near the limits of an index" : NULL;
 }
 
+bool dsp_has_no_gaps(const Buf *buf, int from) {
+  for (int i = buf->leads + from; i < buf->rank; i++)
+    if (buf->room[i] != buf->dim[i]) return false;
+  return true;
+}
+
 /* ---- two forms: with larger and with small constants ---- */
 void dsp_forms(const Lower *l, Choices *choices) {
   (void)l;

@@ -8,8 +8,9 @@
 #include "schedule/schedule.h"
 
 /* ---- dsp.c ---- */
-bool dsp_takes(const Lower *);         /* are they this kernel's? */
-const char *dsp_limits(const Lower *); /* why its sizes are too large; NULL: they are not */
+bool dsp_takes(const Lower *);               /* are they this kernel's? */
+const char *dsp_limits(const Lower *);       /* why its sizes are too large; NULL: they are not */
+bool dsp_has_no_gaps(const Buf *, int from); /* along the axes of its value, from that one on */
 /* Schedules with two forms, with larger and with small constants: their members of Schedule. */
 void dsp_forms(const Lower *, Choices *);
 const char *dsp_form_title(const Lower *, const Choice *);

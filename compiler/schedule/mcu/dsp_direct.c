@@ -88,10 +88,6 @@ static const char *transposed_refused(const Node *node) {
   return NULL;
 }
 
-static bool is_pointwise(const Correlation *k) {
-  return k->kernel[0] * k->kernel[1] == 1 && k->large.h == k->small.h && k->large.w == k->small.w;
-}
-
 static void dsp_direct_join_rows(Extent *e) {
   e->w *= e->h;
   e->h = 1;
@@ -101,7 +97,7 @@ static Direct direct_of(const Node *node) {
   int64_t phases[2];
   const Correlation k = geometry_of(node, phases);
   Direct d = {.k = k, .by_rows = k.l % 4 != 0, .phases = {phases[0], phases[1]}, .together = 1};
-  d.pointwise = is_pointwise(&k) && node->op != &op_int8_transposed;
+  d.pointwise = correlation_pointwise(&k) && node->op != &op_int8_transposed;
   d.runs = d.by_rows ? k.kernel[0] : k.kernel[0] * k.kernel[1];
   d.run = ceil_divide(d.by_rows ? k.kernel[1] * k.l : k.l, 4) * 4;
   d.words = d.runs * d.run / 2;
@@ -111,13 +107,6 @@ static Direct direct_of(const Node *node) {
     dsp_direct_join_rows(&d.k.small);
   }
   return d;
-}
-
-/* The array has no gaps. */
-static bool dsp_direct_whole(const Buf *buf) {
-  for (int i = buf->leads; i < buf->rank; i++)
-    if (buf->room[i] != buf->dim[i]) return false;
-  return true;
 }
 
 static bool pairs_fit(const DspFilter *filter, int64_t filters) {
@@ -134,9 +123,9 @@ static const char *dsp_direct_form_refused(const Lower *l, bool small) {
   if (transposed) return transposed;
   if (d.words > MOST_WORDS) return "the window is too large";
   if (d.by_rows &&
-      (d.run > ODD_RUN || k->dilation[1] != 1 || d.run > k->large.w * k->l || !dsp_direct_whole(l->in[0])))
+      (d.run > ODD_RUN || k->dilation[1] != 1 || d.run > k->large.w * k->l || !dsp_has_no_gaps(l->in[0], 0)))
     return "the channels are no multiple of 4, and rows of the window cannot be read as they lie";
-  if (d.pointwise && !(dsp_direct_whole(l->in[0]) && dsp_direct_whole(l->out)))
+  if (d.pointwise && !(dsp_has_no_gaps(l->in[0], 0) && dsp_has_no_gaps(l->out, 0)))
     return "pixels do not lie side by side";
   const DspFilter *filter = dsp_filters(l);
   if (!lower_assumes(l, pairs_fit(filter, k->small.c)))

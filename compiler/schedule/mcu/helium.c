@@ -48,23 +48,12 @@ typedef struct Across {
   Buf *weight; /* [units * 4 / filters][depth / 16][filters * 16] */
 } Across;
 
-static bool side_by_side(const Buf *buf) {
-  const int64_t *dim = buf->dim + buf->leads, *room = buf->room + buf->leads;
-  return dim[1] == room[1] && dim[2] == room[2];
-}
-
-static bool is_pixel(const Correlation *k) {
-  for (int axis = 0; axis < 2; axis++)
-    if (k->kernel[axis] != 1 || k->stride[axis] != 1 || k->before[axis] != 0) return false;
-  return k->large.h == k->small.h && k->large.w == k->small.w;
-}
-
 static Across across_of(const Lower *l) {
   const Correlation k = int8_geometry(l->node);
-  Across d = {.k = k, .flat = side_by_side(l->in[0]), .apart = k.l % BYTES == 0, .run = k.kernel[1] * k.l};
+  Across d = {
+      .k = k, .flat = dsp_has_no_gaps(l->in[0], 1), .apart = k.l % BYTES == 0, .run = k.kernel[1] * k.l};
   d.depth = ceil_divide(k.kernel[0] * d.run, BYTES) * BYTES;
-  if (is_pixel(&k) && d.flat && side_by_side(l->out) && l->in[0]->dim[0] == l->in[0]->room[0] &&
-      l->out->dim[0] == l->out->room[0]) {
+  if (correlation_pointwise(&k) && dsp_has_no_gaps(l->in[0], 0) && dsp_has_no_gaps(l->out, 0)) {
     d.in_place = k.l % BYTES == 0;
     d.k.large.w *= k.large.h;
     d.k.small.w *= k.small.h;
