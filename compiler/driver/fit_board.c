@@ -170,13 +170,40 @@ typedef struct BandTrial {
   const char *to; /* the layer at which they end */
   int64_t bytes;  /* of its values, at the least */
   int kernels;
+  bool lowered;
 } BandTrial;
 typedef VEC(BandTrial) BandTrials;
+
+/* Inference as it has been lowered: what was tried is taken as it is, not made a second time. */
+typedef struct Lowered {
+  Bands bands;
+  const char *to;
+  Plan *plan;
+  Program *program;
+  Layout *layout;
+  int64_t ram;
+} Lowered;
+
+static Lowered lowered_now(const Compilation *c) {
+  const Footprint f = layout_footprint(c->layout);
+  return (Lowered){c->bands, c->bands_to, c->plans.infer, c->programs.infer, c->layout, f.ram};
+}
+
+static void lowered_is(Compilation *c, const Lowered *lowered) {
+  c->bands = lowered->bands;
+  c->bands_to = lowered->to;
+  c->plans.infer = lowered->plan;
+  c->programs.infer = lowered->program;
+  c->layout = lowered->layout;
+}
 
 static BandTrial trial_of(const Compilation *c, const PlanOptions *options, const char *to) {
   Arena *arena = arena_new();
   const Plan *plan = plan_new(arena, c->graph, PLAN_INFERENCE, *options);
-  const BandTrial trial = {options->bands, to, plan_inference_least(plan), plan->kernels.n};
+  const BandTrial trial = {.bands = options->bands,
+                           .to = to,
+                           .bytes = plan_inference_least(plan),
+                           .kernels = plan->kernels.n};
   arena_free(arena);
   return trial;
 }
@@ -215,28 +242,22 @@ static void sort(BandTrials *trials, int (*order)(const void *, const void *)) {
   if (trials->n) qsort(trials->data, (size_t)trials->n, sizeof *trials->data, order);
 }
 
-static int64_t lowered_ram(Compilation *c, const BandTrial *trial) {
-  c->bands = trial->bands;
-  c->bands_to = trial->to;
-  lower_again(c);
-  const Footprint f = layout_footprint(c->layout);
-  return f.ram;
-}
-
-/* Lowers the first few of those whose values may fit into so many bytes. Returns the least that any takes,
- * and sets `best` to that one. */
-static int64_t try_some(Compilation *c, const BandTrials *trials, int64_t most, int64_t least,
-                        BandTrial *best) {
+/* Lowers the first few of those whose values may fit into so many bytes, but none again. `best` becomes the
+ * one that takes the least. */
+static void try_some(Compilation *c, const BandTrials *trials, int64_t most, Lowered *best) {
   int tried = 0;
-  for (int i = 0; i < trials->n && tried < TRIES && least > c->options->ram; i++) {
-    if (trials->data[i].bytes > most) continue;
+  for (int i = 0; i < trials->n && tried < TRIES && best->ram > c->options->ram; i++) {
+    BandTrial *trial = &trials->data[i];
+    if (trial->bytes > most) continue;
     tried++;
-    const int64_t ram = lowered_ram(c, &trials->data[i]);
-    if (ram >= least) continue;
-    least = ram;
-    *best = trials->data[i];
+    if (trial->lowered) continue;
+    trial->lowered = true;
+    c->bands = trial->bands;
+    c->bands_to = trial->to;
+    lower_again(c);
+    const Lowered lowered = lowered_now(c);
+    if (lowered.ram < best->ram) *best = lowered;
   }
-  return least;
 }
 
 void fit_ram(Compilation *c) {
@@ -245,12 +266,12 @@ void fit_ram(Compilation *c) {
   c->ram_whole = f.ram;
   if (c->ram_whole <= most || c->options->batch > 1) return;
   BandTrials trials = trials_of(c);
-  BandTrial best = {.to = NULL};
+  Lowered best = lowered_now(c);
   sort(&trials, by_kernels);
-  const int64_t least = try_some(c, &trials, most - (c->ram_whole - f.workspace), c->ram_whole, &best);
+  try_some(c, &trials, most - (c->ram_whole - f.workspace), &best);
   sort(&trials, by_least_bytes);
-  try_some(c, &trials, INT64_MAX, least, &best);
-  if (trials.n) lowered_ram(c, &best);
+  try_some(c, &trials, INT64_MAX, &best);
+  lowered_is(c, &best);
 }
 
 /* ---- what does not fit ---- */
