@@ -310,8 +310,7 @@ static void set_options(Compilation *c) {
                                       .ntargets = o->targets.n,
                                       .target = o->targets.data,
                                       .embedded = c->weights != NULL,
-                                      .taken = prelude_has_name,
-                                      .reserved = emit_reserved};
+                                      .taken = prelude_has_name};
   c->emit = (EmitOptions){.header = included_header(c),
                           .summary = c->summary,
                           .openmp = o->openmp,

@@ -200,10 +200,8 @@ static void lowered_is(Compilation *c, const Lowered *lowered) {
 static BandTrial trial_of(const Compilation *c, const PlanOptions *options, const char *to) {
   Arena *arena = arena_new();
   const Plan *plan = plan_new(arena, c->graph, PLAN_INFERENCE, *options);
-  const BandTrial trial = {.bands = options->bands,
-                           .to = to,
-                           .bytes = plan_inference_least(plan),
-                           .kernels = plan->kernels.n};
+  const BandTrial trial = {
+      .bands = options->bands, .to = to, .bytes = plan_inference_least(plan), .kernels = plan->kernels.n};
   arena_free(arena);
   return trial;
 }

@@ -18,24 +18,25 @@ static const char *put_condition(Text *out, const char *open, const char *condit
 }
 
 static void put_forced(Text *out, const Net *net) {
-  const char *name = net->name, *upper = net->upper;
-  text_put(out, "#ifdef %s_FORCE_TARGET\n", upper);
-  text_put(out, "/* -D%s_FORCE_TARGET=%s, in quotes or not, with - or _. */\n", upper,
+  text_put(out, "#ifdef %s\n", net->macro->FORCE_TARGET);
+  text_put(out, "/* -D%s=%s, in quotes or not, with - or _. */\n", net->macro->FORCE_TARGET,
            target_of_level(net, 0)->name);
-  text_put(out, "#define %s_TEXT(x) %s_TEXT_(x)\n#define %s_TEXT_(x) #x\n", upper, upper, upper);
+  text_put(out, "#define %s(x) %s(x)\n#define %s(x) #x\n", net->macro->TEXT, net->macro->TEXT_,
+           net->macro->TEXT_);
   text_put(out,
-           "static int %s_forced(const char *target) {\n"
-           "  const char *s = %s_TEXT(%s_FORCE_TARGET);\n"
+           "static int %s(const char *target) {\n"
+           "  const char *s = %s(%s);\n"
            "  while (*s == '\"') s++;\n"
            "  while (*target && (*s == *target || (*s == '_' && *target == '-'))) s++, target++;\n"
            "  return !*target && (!*s || *s == '\"');\n"
            "}\n"
-           "static int %s_level(void) {\n",
-           name, upper, upper, name);
+           "static int %s(void) {\n",
+           net->own->forced, net->macro->TEXT, net->macro->FORCE_TARGET, net->own->level);
   const char *open = NULL;
   for (int level = net->layout->options.ntargets - 1; level > 0; level--) {
     open = put_condition(out, open, target_of_level(net, level)->condition);
-    text_put(out, "  if (%s_forced(\"%s\")) return %d;\n", name, target_of_level(net, level)->name, level);
+    text_put(out, "  if (%s(\"%s\")) return %d;\n", net->own->forced, target_of_level(net, level)->name,
+             level);
   }
   put_condition(out, open, NULL);
   text_put(out, "  return 0;\n}\n");
@@ -47,7 +48,7 @@ static void put_forced(Text *out, const Net *net) {
 static const char avx_text[] =
     "/* What of AVX the CPU and the system have: 1: AVX2 and FMA; 2: AVX-512 F, BW, DQ and VL, too@ABOUT@. "
     "*/\n"
-    "static int @NAME@_avx(void) {\n"
+    "static int @AVX@(void) {\n"
     "  uint32_t leaf = 0, b, c = 0, d, saved;\n"
     "  __asm__ volatile(\"cpuid\" : \"+a\"(leaf), \"=b\"(b), \"+c\"(c), \"=d\"(d));\n"
     "  if (leaf < 7) return 0;\n"
@@ -66,7 +67,7 @@ static const char avx_text[] =
 /* Linux answers programs that read this register, since 4.11, as its documents promise; Android's kernels
  * were older, and other systems may end the program: there the compiler has to know. */
 static const char dotprod_text[] = "/* Does the CPU have DotProd? */\n"
-                                   "static int @NAME@_dotprod(void) {\n"
+                                   "static int @DOTPROD@(void) {\n"
                                    "#if defined(__ARM_FEATURE_DOTPROD)\n"
                                    "  return 1;\n"
                                    "#elif defined(__linux__) && !defined(__ANDROID__)\n"
@@ -90,25 +91,26 @@ static void put_level(Text *out, const Net *net, const char *condition) {
     dotprod = dotprod || target->dotprod;
     vnni = vnni || target->avx == AVX_VNNI;
   }
-  const Blank blanks[] = {{"NAME", net->name},
+  const Blank blanks[] = {{"AVX", net->own->avx},
+                          {"DOTPROD", net->own->dotprod},
                           {"ABOUT", vnni ? "; 3: its VNNI" : ""},
                           {"BEST", vnni ? "2 + (int)(c >> 11 & 1)" : "2"},
                           {NULL, NULL}};
   text_put(out, "#elif %s\n", condition);
   if (avx || dotprod) template_put(out, avx ? avx_text : dotprod_text, blanks);
   else {
-    text_put(out, "static int %s_level(void) { return %d; }\n", net->name, highest);
+    text_put(out, "static int %s(void) { return %d; }\n", net->own->level, highest);
     return;
   }
   text_put(out,
-           "static int %s_level(void) {\n"
+           "static int %s(void) {\n"
            "  static int known; /* 1 + level; 0: not looked up yet. Every thread finds the same number, so "
            "it does not matter which one stores it. */\n"
            "  int level = __atomic_load_n(&known, __ATOMIC_RELAXED) - 1;\n"
            "  if (level >= 0) return level;\n"
            "  level = 0;\n"
-           "  const int %s = %s_%s();\n",
-           net->name, avx ? "avx" : "dotprod", net->name, avx ? "avx" : "dotprod");
+           "  const int %s = %s();\n",
+           net->own->level, avx ? "avx" : "dotprod", avx ? net->own->avx : net->own->dotprod);
   for (int level = 1; level <= highest; level++) {
     const Target *target = target_of_level(net, level);
     if (strcmp(target->condition, condition) != 0) continue;
@@ -128,7 +130,7 @@ static void put_detection(Text *out, const Net *net) {
       seen = seen || strcmp(target_of_level(net, above)->condition, condition) == 0;
     if (!seen) put_level(out, net, condition);
   }
-  text_put(out, "#else\nstatic int %s_level(void) { return 0; }\n#endif\n\n", net->name);
+  text_put(out, "#else\nstatic int %s(void) { return 0; }\n#endif\n\n", net->own->level);
 }
 
 void put_dispatched(Text *out, Net *net, const char *result, const char *function, const char *arguments) {
@@ -136,7 +138,7 @@ void put_dispatched(Text *out, Net *net, const char *result, const char *functio
     text_put(out, "  %s%s(%s);\n", result, function, arguments);
     return;
   }
-  text_put(out, "  switch (%s_level()) {\n", net->name);
+  text_put(out, "  switch (%s()) {\n", net->own->level);
   const char *open = NULL, *end = *result ? "" : " return;";
   for (int level = net->layout->options.ntargets - 1; level > 0; level--) {
     open = put_condition(out, open, target_of_level(net, level)->condition);
@@ -151,16 +153,16 @@ void put_dispatched(Text *out, Net *net, const char *result, const char *functio
 void put_dispatch(Text *out, Net *net) {
   const int targets = net->layout->options.ntargets;
   if (targets == 1) {
-    text_put(out, "%sconst char *%s_target(void) { return \"%s\"; }\n\n", net_linkage(net), net->name,
+    text_put(out, "%sconst char *%s(void) { return \"%s\"; }\n\n", net_linkage(net), net->own->target,
              target_of_level(net, 0)->name);
     return;
   }
   text_put(out, "/* ---- which of the targets runs ---- */\n\n");
   put_forced(out, net);
   put_detection(out, net);
-  text_put(out, "%sconst char *%s_target(void) {\n  static const char *const name[] = {", net_linkage(net),
-           net->name);
+  text_put(out, "%sconst char *%s(void) {\n  static const char *const name[] = {", net_linkage(net),
+           net->own->target);
   for (int level = 0; level < targets; level++)
     text_put(out, "%s\"%s\"", level ? ", " : "", target_of_level(net, level)->name);
-  text_put(out, "};\n  return name[%s_level()];\n}\n\n", net->name);
+  text_put(out, "};\n  return name[%s()];\n}\n\n", net->own->level);
 }

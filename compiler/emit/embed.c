@@ -108,7 +108,7 @@ void put_member_values(Text *out, Net *net, const Member *member) {
 }
 
 static void put_trained_struct(Text *out, Net *net) {
-  text_put(out, "_Alignas(%d) const %s_model %s_trained = {\n", ALIGNMENT, net->name, net->name);
+  text_put(out, "_Alignas(%d) const %s %s = {\n", ALIGNMENT, net->own->model, net->own->trained);
   for (int i = 0; i < net->layout->infer.members.n; i++) {
     text_put(out, "  .%s = ", net->layout->infer.members.data[i]->name);
     put_member_values(out, net, net->layout->infer.members.data[i]);
@@ -119,7 +119,7 @@ static void put_trained_struct(Text *out, Net *net) {
 }
 
 static void put_initial_array(Text *out, Net *net) {
-  text_put(out, "static const float %s_initial[%" PRId64 "] = ", net->name, net->graph->parameters);
+  text_put(out, "static const float %s[%" PRId64 "] = ", net->own->initial, net->graph->parameters);
   put_nested(out, F32, net->options->weights, 1, &net->graph->parameters);
   text_put(out, ";\n\n");
 }
@@ -142,8 +142,8 @@ static void put_byte_string(Text *out, Elem elem, void *values, int64_t n) {
 static void put_text_bytes(Text *out, Net *net) {
   text_put(out, "#ifdef __GNUC__\n#pragma GCC diagnostic push\n#pragma GCC diagnostic ignored "
                 "\"-Woverlength-strings\"\n#endif\n");
-  text_put(out, "_Alignas(%d) __attribute__((used)) static const char %s_bytes[%" PRId64 " + 1] =\n",
-           ALIGNMENT, net->name, embedded_bytes(net));
+  text_put(out, "_Alignas(%d) __attribute__((used)) static const char %s[%" PRId64 " + 1] =\n", ALIGNMENT,
+           net->own->bytes, embedded_bytes(net));
   for (int i = 0; has_trained(net) && i < net->layout->infer.members.n; i++) {
     const Member *member = net->layout->infer.members.data[i];
     void *values = arena_alloc(net->arena, (size_t)member->bytes);
@@ -162,10 +162,10 @@ static void put_text_bytes(Text *out, Net *net) {
 /* The model is the beginning of the bytes. */
 static void put_alias(Text *out, const Net *net) {
   if (!has_trained(net)) return;
-  text_put(out, "#ifdef __APPLE__\n__asm__(\".globl _%s_trained\\n.set _%s_trained, _%s_bytes\");\n#else\n",
-           net->name, net->name, net->name);
-  text_put(out, "extern const %s_model %s_trained __attribute__((alias(\"%s_bytes\")));\n#endif\n", net->name,
-           net->name, net->name);
+  text_put(out, "#ifdef __APPLE__\n__asm__(\".globl _%s\\n.set _%s, _%s\");\n#else\n", net->own->trained,
+           net->own->trained, net->own->bytes);
+  text_put(out, "extern const %s %s __attribute__((alias(\"%s\")));\n#endif\n", net->own->model,
+           net->own->trained, net->own->bytes);
 }
 
 /* ---- bytes elsewhere ---- */
@@ -176,44 +176,41 @@ static void put_embed(Text *out, Net *net) {
   text_put(out, "#ifdef __clang__\n#pragma clang diagnostic push\n#pragma clang diagnostic ignored "
                 "\"-Wc23-extensions\"\n#else\n");
   text_put(out, "#pragma GCC diagnostic push\n#pragma GCC diagnostic ignored \"-Wpedantic\"\n#endif\n");
-  text_put(
-      out,
-      "_Alignas(%d) __attribute__((used)) static const unsigned char %s_bytes[] = {\n#embed \"%s\"\n};\n",
-      ALIGNMENT, net->name, file);
+  text_put(out, "_Alignas(%d) __attribute__((used)) static const unsigned char %s[] = {\n#embed \"%s\"\n};\n",
+           ALIGNMENT, net->own->bytes, file);
   text_put(out,
            "#ifdef __clang__\n#pragma clang diagnostic pop\n#else\n#pragma GCC diagnostic pop\n#endif\n");
-  text_put(out, "_Static_assert(sizeof %s_bytes == %" PRId64 ", \"%s %s\");\n", net->name,
+  text_put(out, "_Static_assert(sizeof %s == %" PRId64 ", \"%s %s\");\n", net->own->bytes,
            embedded_bytes(net), file, elsewhere_text);
   put_alias(out, net);
 }
 
 static void put_symbols(Text *out, const Net *net, char mark) {
-  text_put(out, "  \".hidden %s_bytes\\n\"\n", net->name);
-  text_put(out, "  \".type %s_bytes, %cobject\\n.size %s_bytes, %" PRId64 "\\n\"\n", net->name, mark,
-           net->name, embedded_bytes(net));
+  text_put(out, "  \".hidden %s\\n\"\n", net->own->bytes);
+  text_put(out, "  \".type %s, %cobject\\n.size %s, %" PRId64 "\\n\"\n", net->own->bytes, mark,
+           net->own->bytes, embedded_bytes(net));
   if (has_trained(net))
-    text_put(out, "  \".type %s_trained, %cobject\\n.size %s_trained, %" PRId64 "\\n\"\n", net->name, mark,
-             net->name, trained_bytes(net));
+    text_put(out, "  \".type %s, %cobject\\n.size %s, %" PRId64 "\\n\"\n", net->own->trained, mark,
+             net->own->trained, trained_bytes(net));
 }
 
 /* The symbols by the assembler, which copies the file without reading it. */
 static void put_incbin(Text *out, Net *net, const char *file) {
-  const char *name = net->name, *upper = net->upper;
-  text_put(
-      out,
-      "#ifdef __APPLE__\n#define %s_SYMBOL \"_%s_\"\n#else\n#define %s_SYMBOL \"%s_\"\n#endif\n__asm__(\n",
-      upper, name, upper, name);
-  text_put(out, "#if defined(__APPLE__)\n  \".section __TEXT,__const\\n.private_extern _%s_bytes\\n\"\n",
-           name);
-  text_put(out, "#elif defined(__wasm__)\n  \".section .rodata.%s_bytes,\\\"\\\",@\\n\"\n", name);
+  const char *name = net->name;
+  text_put(out, "#ifdef __APPLE__\n#define %s \"_%s_\"\n#else\n#define %s \"%s_\"\n#endif\n__asm__(\n",
+           net->macro->SYMBOL, name, net->macro->SYMBOL, name);
+  text_put(out, "#if defined(__APPLE__)\n  \".section __TEXT,__const\\n.private_extern _%s\\n\"\n",
+           net->own->bytes);
+  text_put(out, "#elif defined(__wasm__)\n  \".section .rodata.%s,\\\"\\\",@\\n\"\n", net->own->bytes);
   put_symbols(out, net, '@');
   text_put(out, "#elif defined(__ELF__)\n  \".section .rodata\\n\"\n");
   put_symbols(out, net, '%');
   text_put(out, "#else\n  \".section .rdata,\\\"dr\\\"\\n\"\n");
-  text_put(out, "#endif\n  \".p2align 6\\n.globl \" %s_SYMBOL \"bytes\\n\" %s_SYMBOL \"bytes:\\n\"\n", upper,
-           upper);
+  text_put(out, "#endif\n  \".p2align 6\\n.globl \" %s \"bytes\\n\" %s \"bytes:\\n\"\n", net->macro->SYMBOL,
+           net->macro->SYMBOL);
   if (has_trained(net))
-    text_put(out, "  \".globl \" %s_SYMBOL \"trained\\n\" %s_SYMBOL \"trained:\\n\"\n", upper, upper);
+    text_put(out, "  \".globl \" %s \"trained\\n\" %s \"trained:\\n\"\n", net->macro->SYMBOL,
+             net->macro->SYMBOL);
   text_put(out, "  \"1: .incbin \\\"%s\\\"\\n2:\\n\"\n", file);
   text_put(out, "  \".if 2b - 1b - %" PRId64 "\\n.error \\\"%s %s\\\"\\n.endif\\n\"\n", embedded_bytes(net),
            file, elsewhere_text);
@@ -224,8 +221,8 @@ static void put_declaration(Text *out, const Net *net) {
   if (!has_initial(net)) return;
   text_put(out,
            "#ifdef __ELF__\n__attribute__((visibility(\"hidden\")))\n#endif\nextern const unsigned char "
-           "%s_bytes[%" PRId64 "];\n",
-           net->name, embedded_bytes(net));
+           "%s[%" PRId64 "];\n",
+           net->own->bytes, embedded_bytes(net));
 }
 
 static void put_beside(Text *out, Net *net) {
@@ -234,9 +231,9 @@ static void put_beside(Text *out, Net *net) {
            "/* %s lies beside this file. Compilers without #embed look for it in the directory they run in "
            "and in those of -I. */\n",
            file);
-  text_put(out, "#ifdef __has_embed\n#if __has_embed(\"%s\") == 1\n#define %s_EMBED\n#endif\n#endif\n", file,
-           net->upper);
-  text_put(out, "#ifdef %s_EMBED\n", net->upper);
+  text_put(out, "#ifdef __has_embed\n#if __has_embed(\"%s\") == 1\n#define %s\n#endif\n#endif\n", file,
+           net->macro->EMBED);
+  text_put(out, "#ifdef %s\n", net->macro->EMBED);
   put_embed(out, net);
   text_put(out, "#else\n");
   put_incbin(out, net, file);
@@ -278,12 +275,12 @@ void put_embedded(Text *out, Net *net) {
 
 const char *initial_weights(Net *net) {
   if (!has_initial(net)) return NULL;
-  if (!is_bytes(net)) return arena_printf(net->arena, "%s_initial", net->name);
+  if (!is_bytes(net)) return net->own->initial;
   const int64_t start = trained_bytes(net);
   return arena_printf(net->arena,
-                      start ? "(const float *)(const void *)(%s_bytes + %" PRId64 ")"
-                            : "(const float *)(const void *)%s_bytes",
-                      net->name, start);
+                      start ? "(const float *)(const void *)(%s + %" PRId64 ")"
+                            : "(const float *)(const void *)%s",
+                      net->own->bytes, start);
 }
 
 /* ---- models in files ---- */
@@ -393,19 +390,19 @@ void put_open(Text *out, Net *net) {
   text_put(out, "/* ---- a model in a file or in flash ---- */\n\n// What it begins with: \"cnnmodel\", the "
                 "format's version, the bytes that follow, a fingerprint of their layout and of this code.\n");
   text_put(out,
-           "static const uint64_t %s_mark[%d] = {UINT64_C(0x%" PRIx64 "), %" PRIu64
-           ", %s_MODEL_BYTES, UINT64_C(0x%016" PRIx64 ")};\n\n",
-           net->name, MARK_WORDS, mark[0], mark[1], net->upper, mark[3]);
-  text_put(out, "const %s_model *%s_open(const void *bytes, size_t size) {\n", net->name, net->name);
+           "static const uint64_t %s[%d] = {UINT64_C(0x%" PRIx64 "), %" PRIu64 ", %s, UINT64_C(0x%016" PRIx64
+           ")};\n\n",
+           net->own->mark, MARK_WORDS, mark[0], mark[1], net->macro->MODEL_BYTES, mark[3]);
+  text_put(out, "const %s *%s(const void *bytes, size_t size) {\n", net->own->model, net->own->open);
   text_put(out, "  const char *start = bytes;\n");
   text_put(out,
-           "  if (start == NULL || size != %s_FILE_BYTES || (uintptr_t)start %% _Alignof(%s_model) != 0) "
+           "  if (start == NULL || size != %s || (uintptr_t)start %% _Alignof(%s) != 0) "
            "return NULL;\n",
-           net->upper, net->name);
+           net->macro->FILE_BYTES, net->own->model);
   text_put(out,
            "  for (int i = 0; i < %d; i++) {\n    uint64_t word;\n    memcpy(&word, start + 8 * i, sizeof "
-           "word);\n    if (word != %s_mark[i]) return NULL;\n  }\n",
-           MARK_WORDS, net->name);
-  text_put(out, "  return (const %s_model *)(const void *)(start + sizeof %s_mark);\n}\n\n", net->name,
-           net->name);
+           "word);\n    if (word != %s[i]) return NULL;\n  }\n",
+           MARK_WORDS, net->own->mark);
+  text_put(out, "  return (const %s *)(const void *)(start + sizeof %s);\n}\n\n", net->own->model,
+           net->own->mark);
 }

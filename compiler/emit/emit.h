@@ -30,7 +30,6 @@ typedef struct EmitOptions {
   const char *embed_file;
 } EmitOptions;
 
-extern const char *const emit_reserved[]; /* of LayoutOptions: names of the text around the layers */
 bool prelude_has_name(const char *);
 typedef struct Net Net; /* a layout, and the text of its functions */
 Net *emit_net(Layout *, const Sources *, const EmitOptions *);

@@ -7,14 +7,12 @@ static const char *const taken[] = {"setup", "loop",   "begin", "end", "micros",
                                     "main",  "printf", "i",     "run", "model",  "workspace", NULL};
 enum { SHOWN = 10 }; /* elements of an output */
 
-static const char *loop_over(const Net *net, const char *upper) {
-  return arena_printf(net->arena, "  for (int i = 0; i < %s_BATCH * %s_%s_SIZE; i++)", net->upper, net->upper,
-                      upper);
+static const char *loop_over(const Net *net, const PortNames *port) {
+  return arena_printf(net->arena, "  for (int i = 0; i < %s * %s; i++)", net->macro->BATCH, port->macro.SIZE);
 }
 
-static const char *loop_over_first(const Net *net, const char *upper) {
-  return arena_printf(net->arena, "  for (int i = 0; i < %s_%s_SIZE && i < %d; i++)", net->upper, upper,
-                      SHOWN);
+static const char *loop_over_first(const Net *net, const PortNames *port) {
+  return arena_printf(net->arena, "  for (int i = 0; i < %s && i < %d; i++)", port->macro.SIZE, SHOWN);
 }
 
 /* Of the buffers, inputs first. */
@@ -30,29 +28,29 @@ static const char **buffer_names(Net *net) {
 
 static void put_buffers(Text *out, const Net *net, const char *const *name, bool trained) {
   const int inputs = net->graph->inputs.n;
-  text_put(out, "static %s_workspace workspace;", net->name);
+  text_put(out, "static %s workspace;", net->own->workspace);
   if (net->model && !trained)
-    text_put(out, "\nstatic %s_model model; // zeros: to be filled before the first call", net->name);
+    text_put(out, "\nstatic %s model; // zeros: to be filled before the first call", net->own->model);
   for (int i = 0; i < inputs; i++)
-    text_put(out, "\nstatic %s %s[%s_BATCH * %s_%s_SIZE];", net_input_type(net, i), name[i], net->upper,
-             net->upper, net->input[i].upper);
+    text_put(out, "\nstatic %s %s[%s * %s];", net_input_type(net, i), name[i], net->macro->BATCH,
+             net->input[i].macro.SIZE);
   for (int i = 0; i < net->graph->outputs.n; i++)
-    text_put(out, "\nstatic %s %s[%s_BATCH * %s_%s_SIZE];", net_output_type(net, i), name[inputs + i],
-             net->upper, net->upper, net->output[i].upper);
+    text_put(out, "\nstatic %s %s[%s * %s];", net_output_type(net, i), name[inputs + i], net->macro->BATCH,
+             net->output[i].macro.SIZE);
 }
 
 static void put_fill(Text *out, const Net *net, const char *const *name) {
   for (int i = 0; i < net->graph->inputs.n; i++)
     text_put(out, "%s%s\n    %s[i] = (%s)(i %% 100); // what the camera or the sensor sees", i ? "\n" : "",
-             loop_over(net, net->input[i].upper), name[i], net_input_type(net, i));
+             loop_over(net, &net->input[i]), name[i], net_input_type(net, i));
 }
 
 static const char *example_call(const Net *net, const char *const *name, bool trained) {
   Text list = {.arena = net->arena};
-  if (net->model) list_add(&list, trained ? arena_printf(net->arena, "&%s_trained", net->name) : "&model");
+  if (net->model) list_add(&list, trained ? arena_printf(net->arena, "&%s", net->own->trained) : "&model");
   for (int i = 0; i < net->graph->inputs.n + net->graph->outputs.n; i++) list_add(&list, name[i]);
   list_add(&list, "&workspace");
-  return arena_printf(net->arena, "%s_infer(%s);", net->name, list.s);
+  return arena_printf(net->arena, "%s(%s);", net->own->infer, list.s);
 }
 
 /* Whether the elements of an output have the net's labels. */
@@ -63,8 +61,8 @@ static bool is_labeled(const Net *net, int output) {
 
 static void put_prints(Text *print, Text *serial, const Net *net, const char *const *name) {
   for (int i = 0; i < net->graph->outputs.n; i++) {
-    const char *loop = loop_over_first(net, net->output[i].upper), *array = name[net->graph->inputs.n + i],
-               *what = is_labeled(net, i) ? arena_printf(net->arena, "%s_labels[i]", net->name) : "i";
+    const char *loop = loop_over_first(net, &net->output[i]), *array = name[net->graph->inputs.n + i],
+               *what = is_labeled(net, i) ? arena_printf(net->arena, "%s[i]", net->own->labels) : "i";
     text_put(print, "%s%s\n    printf(\"%s %s: %%g\\n\", %s, (double)%s[i]);", i ? "\n" : "", loop, array,
              is_labeled(net, i) ? "%s" : "%d", what, array);
     text_put(serial,

@@ -103,7 +103,7 @@ static const char *input_value(Frame *f, int index) {
   if (f->kind == FRAME_LOOK)
     return local(f, "const void *", port->name,
                  arena_printf(net->arena, "%s[%d]", frame_name(f, "input"), index), "");
-  const char *size = arena_printf(net->arena, "%s_%s_SIZE", net->upper, port->upper);
+  const char *size = port->macro.SIZE;
   return local(f, "const void *", port->name,
                image_text(f, arena_printf(net->arena, "%s->%s", frame_name(f, "batch"), port->name), size),
                "");

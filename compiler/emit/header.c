@@ -12,73 +12,73 @@ enum { COMMENTS = 44 }; /* the column where they begin */
 
 /* ---- numbers ---- */
 static void put_define(Text *out, const Net *net, const char *name, int64_t value, const char *comment) {
-  const char *text = arena_printf(net->arena, "#define %s_%s %" PRId64, net->upper, name, value);
+  const char *text = arena_printf(net->arena, "#define %s %" PRId64, name, value);
   if (*comment) text_put(out, "%-*s /* %s */\n", COMMENTS, text, comment);
   else text_put(out, "%s\n", text);
 }
 
-static void put_port(Text *out, Net *net, const char *upper, Shape shape, const char *comment) {
-  put_define(out, net, arena_printf(net->arena, "%s_SIZE", upper), shape_elements(shape), comment);
-  static const char *const axes[3][3] = {{NULL}, {"LENGTH", "CHANNELS"}, {"HEIGHT", "WIDTH", "CHANNELS"}};
+static void put_port(Text *out, const Net *net, const PortMacros *macro, Shape shape, const char *comment) {
+  put_define(out, net, macro->SIZE, shape_elements(shape), comment);
+  const char *const axes[3][3] = {
+      {NULL}, {macro->LENGTH, macro->CHANNELS}, {macro->HEIGHT, macro->WIDTH, macro->CHANNELS}};
   if (shape.rank < 2) return;
-  for (int i = 0; i < shape.rank; i++)
-    put_define(out, net, arena_printf(net->arena, "%s_%s", upper, axes[shape.rank - 1][i]), shape.dim[i], "");
+  for (int i = 0; i < shape.rank; i++) put_define(out, net, axes[shape.rank - 1][i], shape.dim[i], "");
 }
 
 /* In an updatable net the model says so. */
 static void put_quant(Text *out, Net *net, const PortNames *names, const Node *node) {
   const Quant *quant = port_quant(node);
-  const char *upper = names->upper;
   if (!quant) return;
   if (names->scale) {
-    const char *of = arena_printf(net->arena, "#define %s_%s_SCALE(model) ((model)->%s[0])", net->upper,
-                                  upper, names->scale);
+    const char *of =
+        arena_printf(net->arena, "#define %s(model) ((model)->%s[0])", names->macro.SCALE, names->scale);
     text_put(out, "%-*s /* (q - zero) * scale */\n", COMMENTS, of);
-    text_put(out, "#define %s_%s_ZERO(model) ((model)->%s[0])\n", net->upper, upper, names->zero);
+    text_put(out, "#define %s(model) ((model)->%s[0])\n", names->macro.ZERO, names->zero);
     return;
   }
   Text scale = {.arena = net->arena};
   put_hex_float(&scale, quant->scale);
-  const char *text = arena_printf(net->arena, "#define %s_%s_SCALE %s", net->upper, upper, scale.s);
+  const char *text = arena_printf(net->arena, "#define %s %s", names->macro.SCALE, scale.s);
   text_put(out, "%-*s /* %s: (q - zero) * scale */\n", COMMENTS, text,
            text_double(net->arena, (double)quant->scale));
-  put_define(out, net, arena_printf(net->arena, "%s_ZERO", upper), quant->zero, "");
+  put_define(out, net, names->macro.ZERO, quant->zero, "");
 }
 
 static void put_numbers(Text *out, Net *net) {
   const Graph *graph = net->graph;
   const NetSizes sizes = layout_sizes(net->layout);
-  put_define(out, net, "BATCH", net->layout->options.batch,
-             arena_printf(net->arena, "images a call of %s takes", infer_name(net)));
+  put_define(out, net, net->macro->BATCH, net->layout->options.batch,
+             net_steps(net) ? "images a call of step takes" : "images a call of infer takes");
   if (net->layout->train.program)
-    put_define(out, net, "TRAIN_BATCH", net->layout->train.program->batching.images,
+    put_define(out, net, net->macro->TRAIN_BATCH, net->layout->train.program->batching.images,
                "the most samples a call of gradients takes");
   for (int i = 0; i < graph->inputs.n; i++) {
     const Port *port = &graph->inputs.data[i];
     const char *order = port->node->shape.rank == 1 ? ""
                         : port->node->port->chw     ? ", channels first"
                                                     : ", channels last";
-    put_port(out, net, net->input[i].upper, port->node->shape,
+    put_port(out, net, &net->input[i].macro, port->node->shape,
              arena_printf(net->arena, "elements of one `%s`: %s%s", port->name,
                           shape_text(net->arena, port->node->shape), order));
     put_quant(out, net, &net->input[i], port->node);
   }
   for (int i = 0; i < graph->outputs.n; i++) {
     const Port *port = &graph->outputs.data[i];
-    put_port(out, net, net->output[i].upper, port->node->shape,
+    put_port(out, net, &net->output[i].macro, port->node->shape,
              arena_printf(net->arena, "elements of one `%s`: %s", port->name,
                           shape_text(net->arena, port->node->shape)));
     put_quant(out, net, &net->output[i], port->node);
   }
-  if (net->model && !net->weights) text_put(out, "#define %s_PRECISION \"i8\"\n", net->upper);
+  if (net->model && !net->weights) text_put(out, "#define %s \"i8\"\n", net->macro->PRECISION);
   if (net->weights || !net->model || net->options->network)
-    put_define(out, net, "PARAMETERS", net->weights ? graph->parameters : 0, "floats of the weights");
-  put_define(out, net, "ALIGNMENT", ALIGNMENT, "bytes: what is aligned to it is faster");
-  put_define(out, net, "MODEL_BYTES", sizes.model_bytes, "");
+    put_define(out, net, net->macro->PARAMETERS, net->weights ? graph->parameters : 0,
+               "floats of the weights");
+  put_define(out, net, net->macro->ALIGNMENT, ALIGNMENT, "bytes: what is aligned to it is faster");
+  put_define(out, net, net->macro->MODEL_BYTES, sizes.model_bytes, "");
   if (net->model && !net->options->program)
-    put_define(out, net, "FILE_BYTES", model_file_bytes(net), "a model in a file");
-  put_define(out, net, "WORKSPACE_BYTES", sizes.workspace_bytes, "");
-  put_define(out, net, "TRAINING_BYTES", sizes.training_bytes, "");
+    put_define(out, net, net->macro->FILE_BYTES, model_file_bytes(net), "a model in a file");
+  put_define(out, net, net->macro->WORKSPACE_BYTES, sizes.workspace_bytes, "");
+  put_define(out, net, net->macro->TRAINING_BYTES, sizes.training_bytes, "");
   if (net_steps(net)) put_state_numbers(out, net);
   text_put(out, "\n");
 }
@@ -88,10 +88,10 @@ static void put_weights_struct(Text *out, Net *net) {
   const Graph *graph = net->graph;
   text_put(out,
            "/* Trained parameters in the usual layouts, one after the other without padding: also an array "
-           "of %s_PARAMETERS floats. */\n",
-           net->upper);
-  text_put(out, "typedef struct %s_weights %s_weights;\nstruct %s_weights {\n", net->name, net->name,
-           net->name);
+           "of %s floats. */\n",
+           net->macro->PARAMETERS);
+  text_put(out, "typedef struct %s %s;\nstruct %s {\n", net->own->weights, net->own->weights,
+           net->own->weights);
   for (int i = 0; i < graph->weights.n; i++) {
     const Weight *weight = graph->weights.data[i];
     text_put(out, "  float %s", name_identifier(net->arena, weight->name));
@@ -107,11 +107,11 @@ static void put_weights_struct(Text *out, Net *net) {
 static void put_model_struct(Text *out, Net *net) {
   if (net->weights)
     text_put(out,
-             "/* The same in the order in which the kernels read them: filled by %s_pack, only read by "
-             "%s_%s. It may be copied with memcpy. */\n",
-             net->name, net->name, infer_name(net));
+             "/* The same in the order in which the kernels read them: filled by %s, only read by "
+             "%s. It may be copied with memcpy. */\n",
+             net->own->pack, infer_name(net));
   else text_put(out, "/* Weights in the order in which the kernels read them. */\n");
-  text_put(out, "typedef struct %s_model %s_model;\nstruct %s_model {\n", net->name, net->name, net->name);
+  text_put(out, "typedef struct %s %s;\nstruct %s {\n", net->own->model, net->own->model, net->own->model);
   for (int i = 0; i < net->layout->infer.members.n; i++) {
     const Member *member = net->layout->infer.members.data[i];
     text_put(out, "  %s %s", elem_c_type(member->elem), member->name);
@@ -127,8 +127,8 @@ static void put_workspace_struct(Text *out, Net *net) {
   const int64_t all = layout_all_floats(net->layout), slot = layout_slot_floats(net->layout);
   text_put(out, "/* Memory for activations and scratch. It needs no initialisation and keeps nothing "
                 "between calls; each thread needs its own. */\n");
-  text_put(out, "typedef struct %s_workspace %s_workspace;\nstruct %s_workspace {\n", net->name, net->name,
-           net->name);
+  text_put(out, "typedef struct %s %s;\nstruct %s {\n", net->own->workspace, net->own->workspace,
+           net->own->workspace);
   if (all) text_put(out, "  float all[%" PRId64 "]; /* values of all images of a call */\n", all);
   text_put(out, "  float arena");
   if (net->layout->infer.program->batching.how == WHOLE_BATCH)
@@ -141,60 +141,60 @@ static void put_workspace_struct(Text *out, Net *net) {
 
 /* ---- functions ---- */
 static void put_inference(Text *out, Net *net) {
-  const char *name = net->name, *linkage = net_linkage(net);
+  const char *linkage = net_linkage(net);
   if (net->weights)
-    text_put(out, "%svoid %s_pack(%s_model *model, const %s_weights *weights);\n\n", linkage, name, name,
-             name);
+    text_put(out, "%svoid %s(%s *model, const %s *weights);\n\n", linkage, net->own->pack, net->own->model,
+             net->own->weights);
   if (net->model && !net->options->program) {
     text_put(out, "/* The model in a file made by cnnc --emit=model, which has been read or mapped: not "
                   "copied. NULL if it is no model of this net in this layout. */\n");
-    text_put(out, "const %s_model *%s_open(const void *bytes, size_t size);\n\n", name, name);
+    text_put(out, "const %s *%s(const void *bytes, size_t size);\n\n", net->own->model, net->own->open);
   }
   if (net_steps(net)) put_state_declarations(out, net);
   text_put(out, "/* %s%s. It cannot fail. */\n", net_steps(net) ? "One step of " : "",
-           net->layout->options.batch > 1 ? arena_printf(net->arena, "%s_BATCH images", net->upper)
+           net->layout->options.batch > 1 ? arena_printf(net->arena, "%s images", net->macro->BATCH)
            : net_steps(net)               ? "one image: keeps in `state` what the next one needs"
                                           : "One image");
-  put_signature(out, arena_printf(net->arena, "%svoid %s_%s", linkage, name, infer_name(net)),
-                infer_parameters(net, false), ";\n");
+  const Parameters whole = infer_parameters(net, false), some = infer_parameters(net, true);
+  put_signature(out, net, arena_printf(net->arena, "%svoid %s", linkage, infer_name(net)), &whole, ";\n");
   if (net->layout->options.batch > 1 && !net_steps(net)) {
     text_put(out, "/* The first `count` images. */\n");
-    put_signature(out, arena_printf(net->arena, "%svoid %s_infer_some", linkage, name),
-                  infer_parameters(net, true), ";\n");
+    put_signature(out, net, arena_printf(net->arena, "%svoid %s", linkage, net->own->infer_some), &some,
+                  ";\n");
   }
-  text_put(out, "/* The target whose code runs: %s. */\n%sconst char *%s_target(void);\n",
-           net_target_names(net), linkage, name);
+  text_put(out, "/* The target whose code runs: %s. */\n%sconst char *%s(void);\n", net_target_names(net),
+           linkage, net->own->target);
   if ((net->options->weights || !net->weights) && net->model &&
       (!net->options->program || net->graph->floats))
-    text_put(out, "/* The weights that were compiled in. */\nextern const %s_model %s_trained;\n", name,
-             name);
+    text_put(out, "/* The weights that were compiled in. */\nextern const %s %s;\n", net->own->model,
+             net->own->trained);
   if (net->graph->nlabels && !net->options->program)
-    text_put(out, "/* Names of the classes. */\nextern const char *const %s_labels[%d];\n", name,
+    text_put(out, "/* Names of the classes. */\nextern const char *const %s[%d];\n", net->own->labels,
              net->graph->nlabels);
   text_put(out, "\n");
 }
 
 static void put_training(Text *out, Net *net) {
-  const char *name = net->name;
   text_put(out,
            "/* ---- training ---- */\n\n/* Memory for computing gradients, as the workspace is for "
-           "inference. */\ntypedef struct %s_training "
-           "%s_training;\n",
-           name, name);
+           "inference. */\ntypedef struct %s "
+           "%s;\n",
+           net->own->training, net->own->training);
   put_training_struct(out, net);
   if (truth_read(net)) put_truth_struct(out, net);
   if (net->model)
     text_put(out,
              "/* Weights to start from; the same seed gives the same weights on every machine. */\n%svoid "
-             "%s_init(%s_weights *weights, uint64_t seed);\n\n",
-             net_linkage(net), name, name);
+             "%s(%s *weights, uint64_t seed);\n\n",
+             net_linkage(net), net->own->init, net->own->weights);
   text_put(out,
-           "/* The mean loss of 1 to %s_TRAIN_BATCH samples and its gradients (of frozen parameters: zeros; "
+           "/* The mean loss of 1 to %s samples and its gradients (of frozen parameters: zeros; "
            "instead of running statistics: their new values).\n"
            "   Random numbers depend on seed, step and the sample's place in the batch alone.%s */\n",
-           net->upper, net->graph->outputs.n ? " Outputs are written unless NULL." : "");
-  put_signature(out, arena_printf(net->arena, "%sfloat %s_gradients", net_linkage(net), name),
-                gradients_parameters(net), ";\n\n");
+           net->macro->TRAIN_BATCH, net->graph->outputs.n ? " Outputs are written unless NULL." : "");
+  const Parameters parameters = gradients_parameters(net);
+  put_signature(out, net, arena_printf(net->arena, "%sfloat %s", net_linkage(net), net->own->gradients),
+                &parameters, ";\n\n");
 }
 
 /* The whole in a file that is included by others, or the declarations alone at the top of a single file. */
@@ -209,8 +209,8 @@ void put_declarations(Text *out, Net *net) {
   if (net->options->network && !net->options->program)
     text_put(out,
              "/* What the runtime needs to train, load, save and show the net. */\nextern const cnn_network "
-             "%s_network;\n\n",
-             net->name);
+             "%s;\n\n",
+             net->own->network);
 }
 
 void put_network_types(Text *out, const Net *net) {
@@ -218,7 +218,7 @@ void put_network_types(Text *out, const Net *net) {
 }
 
 void emit_header(Text *out, Net *net) {
-  const char *guard = arena_printf(net->arena, "%s_H", net->upper);
+  const char *guard = net->macro->H;
   put_banner(out, net, true);
   text_put(out, "#ifndef %s\n#define %s\n#include <stddef.h>\n#include <stdint.h>\n\n", guard, guard);
   put_network_types(out, net);

@@ -1,30 +1,40 @@
 /* infer.c: one image through the net, target by target, and the functions that the user calls. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "emit/module.h"
 
 /* ---- parameters and arguments, in the order of the contract ---- */
 void list_add(Text *list, const char *text) { text_put(list, "%s%s", list->n ? ", " : "", text); }
 
-void put_signature(Text *out, const char *head, const char *list, const char *tail) {
+/* A port must not be called like another parameter: naming.c knows all of them. */
+static void check_parameter(const Net *net, const char *name) {
+  if (names_taken(&net->layout->locals, name)) return;
+  fprintf(stderr, "cnnc: internal error: parameter %s of net %s is not in own_names.def\n", name, net->name);
+  exit(3);
+}
+
+void put_signature(Text *out, const Net *net, const char *head, const Parameters *list, const char *tail) {
   enum { WIDTH = 140 };
   const size_t indent = strlen(head) + 1;
   size_t column = indent;
   text_put(out, "%s(", head);
-  for (const char *item = list; *item;) {
-    const char *comma = strstr(item, ", ");
-    const size_t length = comma ? (size_t)(comma - item) + 1 : strlen(item) + 1 + strlen(tail);
+  for (int i = 0; i < list->n; i++) {
+    const bool last = i == list->n - 1;
+    const char *declared = list->data[i].declared;
+    check_parameter(net, list->data[i].name);
+    const size_t length = strlen(declared) + 1 + (last ? strlen(tail) : 0);
     if (column > indent && column + 1 + length > WIDTH) {
       text_put(out, "\n%*s", (int)indent, "");
       column = indent;
-    } else if (item != list) {
+    } else if (i) {
       text_put(out, " ");
       column++;
     }
-    text_bytes(out, item, comma ? length : strlen(item));
+    text_put(out, "%s%s", declared, last ? "" : ",");
     column += length;
-    item = comma ? comma + 2 : item + strlen(item);
   }
   text_put(out, ")%s", tail);
 }
@@ -35,7 +45,7 @@ static Parameters run_parameters(Net *net, bool phase) { /* phase: of the functi
   Arena *arena = net->arena;
   Parameters list = {0};
   if (net->model)
-    add_parameter(arena, &list, "model", arena_printf(arena, "const %s_model *model", net->name));
+    add_parameter(arena, &list, "model", arena_printf(arena, "const %s *model", net->own->model));
   for (int i = 0; i < net->graph->inputs.n; i++)
     add_parameter(arena, &list, net->input[i].name,
                   arena_printf(arena, "const void *%s", net->input[i].name));
@@ -61,8 +71,7 @@ static Parameters run_parameters(Net *net, bool phase) { /* phase: of the functi
 
 static void put_run_head(Text *out, Net *net, const char *function) {
   const Parameters parameters = run_parameters(net, false);
-  put_signature(out, arena_printf(net->arena, "static void %s", function),
-                parameters_text(net->arena, &parameters), " {\n");
+  put_signature(out, net, arena_printf(net->arena, "static void %s", function), &parameters, " {\n");
 }
 
 typedef struct RunArguments {
@@ -95,8 +104,8 @@ static const char *run_arguments(Net *net, const RunArguments *a) {
         : in      ? arena_printf(net->arena, "(const %s *)", net_input_type(net, i))
                   : arena_printf(net->arena, "(%s *)", net_output_type(net, i - net->graph->inputs.n));
     if (i == net->graph->inputs.n && program_counts(net->layout->infer.program)) list_add(&list, a->count);
-    list_add(&list, *a->step ? arena_printf(net->arena, "%s%s + %s * %s_%s_SIZE", cast, port->name, a->step,
-                                            net->upper, port->upper)
+    list_add(&list, *a->step ? arena_printf(net->arena, "%s%s + %s * %s", cast, port->name, a->step,
+                                            port->macro.SIZE)
                              : port->name);
   }
   for (int k = 0; k < graph_states(net->graph); k++) list_add(&list, state_argument(net, a, k));
@@ -120,8 +129,8 @@ static void put_output_copies(Frame *f, const char *indent, const char *images) 
   const Program *p = f->part->program;
   for (int i = 0; f->images == 1 && i < p->copies.n; i++) {
     const int o = p->copies.data[i].output;
-    text_put(&f->calls, "%smemcpy(%s, %s, %s%s_%s_SIZE * sizeof(%s));\n", indent, output_pointer(f, o),
-             frame_value(f, p->output[o]), images, net->upper, net->output[o].upper, net_output_type(net, o));
+    text_put(&f->calls, "%smemcpy(%s, %s, %s%s * sizeof(%s));\n", indent, output_pointer(f, o),
+             frame_value(f, p->output[o]), images, net->output[o].macro.SIZE, net_output_type(net, o));
   }
 }
 
@@ -185,14 +194,13 @@ static void put_run_of_images(Text *out, Net *net, int target) {
   const int images = program_lanes(net->layout->infer.program, target);
   const char *suffix = net->section[target].suffix,
              *count = arena_printf(net->arena, "count - n < %d ? count - n : %d", images, images);
-  put_run_head(out, net, arena_printf(net->arena, "%s_run%s", net->name, suffix));
-  text_put(out, "  for (int32_t n = 0; n < count; n += %d)\n    %s_images%s(%s);\n}\n\n", images, net->name,
+  put_run_head(out, net, arena_printf(net->arena, "%s%s", net->own->run, suffix));
+  text_put(out, "  for (int32_t n = 0; n < count; n += %d)\n    %s%s(%s);\n}\n\n", images, net->own->images,
            suffix, run_arguments(net, &(RunArguments){"n", count, "arena", "mark, context", true, "", true}));
 }
 
 static void put_function(Text *out, Frame *f, const char *name) {
-  put_signature(out, arena_printf(f->net->arena, "static void %s", name),
-                parameters_text(f->net->arena, &f->parameters), " {\n");
+  put_signature(out, f->net, arena_printf(f->net->arena, "static void %s", name), &f->parameters, " {\n");
   frame_unused(out, f);
   frame_end(out, f);
   text_put(out, "}\n\n");
@@ -201,7 +209,7 @@ static void put_function(Text *out, Frame *f, const char *name) {
 /* ---- by phases ----
  * Image by image up to a layer that is computed for all of them, that layer, and so on. */
 static const char *phase_function(const Net *net, int target, int phase) {
-  return arena_printf(net->arena, "%s_run_phase%d%s", net->name, phase, net->section[target].suffix);
+  return arena_printf(net->arena, "%s%d%s", net->own->run_phase, phase, net->section[target].suffix);
 }
 
 static void put_phase(Text *out, Net *net, int target, const Phase *of) {
@@ -285,7 +293,7 @@ static void put_infer_by_phases(Text *out, Net *net, int target) {
   }
   put_copies_of_all(&f);
   text_put(out, "/* `count` images: some layers run once for all of them, the others image by image. */\n");
-  put_function(out, &f, arena_printf(net->arena, "%s_run%s", net->name, net->section[target].suffix));
+  put_function(out, &f, arena_printf(net->arena, "%s%s", net->own->run, net->section[target].suffix));
 }
 
 void put_infer(Text *out, Net *net, int target) {
@@ -305,32 +313,36 @@ void put_infer(Text *out, Net *net, int target) {
     text_put(out,
              "/* One image. Activations share one arena: the space of values that are dead is reused. */\n");
   put_function(out, &f,
-               arena_printf(net->arena, "%s_%s%s", net->name, f.images > 1 ? "images" : "run",
+               arena_printf(net->arena, "%s%s", f.images > 1 ? net->own->images : net->own->run,
                             net->section[target].suffix));
   if (f.images > 1) put_run_of_images(out, net, target);
 }
 
 /* ---- what the user calls ---- */
-const char *infer_parameters(Net *net, bool some) {
-  Text list = {.arena = net->arena};
-  if (net->model) list_add(&list, arena_printf(net->arena, "const %s_model *model", net->name));
+Parameters infer_parameters(Net *net, bool some) {
+  Arena *arena = net->arena;
+  Parameters list = {0};
+  if (net->model)
+    add_parameter(arena, &list, "model", arena_printf(arena, "const %s *model", net->own->model));
   for (int i = 0; i < net->graph->inputs.n; i++)
-    list_add(&list, arena_printf(net->arena, "const %s %s[%s_BATCH * %s_%s_SIZE]", net_input_type(net, i),
-                                 net->input[i].name, net->upper, net->upper, net->input[i].upper));
-  if (some) list_add(&list, "int32_t count");
+    add_parameter(arena, &list, net->input[i].name,
+                  arena_printf(arena, "const %s %s[%s * %s]", net_input_type(net, i), net->input[i].name,
+                               net->macro->BATCH, net->input[i].macro.SIZE));
+  if (some) add_parameter(arena, &list, "count", "int32_t count");
   for (int i = 0; i < net->graph->outputs.n; i++)
-    list_add(&list, arena_printf(net->arena, "%s %s[%s_BATCH * %s_%s_SIZE]", net_output_type(net, i),
-                                 net->output[i].name, net->upper, net->upper, net->output[i].upper));
-  if (net_steps(net)) list_add(&list, arena_printf(net->arena, "%s_state *state", net->name));
-  list_add(&list, arena_printf(net->arena, "%s_workspace *workspace", net->name));
-  return list.s;
+    add_parameter(arena, &list, net->output[i].name,
+                  arena_printf(arena, "%s %s[%s * %s]", net_output_type(net, i), net->output[i].name,
+                               net->macro->BATCH, net->output[i].macro.SIZE));
+  if (net_steps(net)) add_parameter(arena, &list, "state", arena_printf(arena, "%s *state", net->own->state));
+  add_parameter(arena, &list, "workspace", arena_printf(arena, "%s *workspace", net->own->workspace));
+  return list;
 }
 
 static const char *some_arguments(Net *net) {
   Text list = {.arena = net->arena};
   if (net->model) list_add(&list, "model");
   for (int i = 0; i < net->graph->inputs.n; i++) list_add(&list, net->input[i].name);
-  list_add(&list, arena_printf(net->arena, "%s_BATCH", net->upper));
+  list_add(&list, net->macro->BATCH);
   for (int i = 0; i < net->graph->outputs.n; i++) list_add(&list, net->output[i].name);
   if (net_steps(net)) list_add(&list, "state");
   list_add(&list, "workspace");
@@ -351,7 +363,7 @@ static void put_slots(Text *out, Net *net) {
              "    for (int64_t i = (int64_t)slot * count / %" PRId64
              "; i < (int64_t)(slot + 1) * count / %" PRId64 "; i++)\n",
              slots, slots);
-    text_put(out, "      %s_run(%s);\n", net->name,
+    text_put(out, "      %s(%s);\n", net->own->run,
              run_arguments(
                  net, &(RunArguments){"i", "", "workspace->arena[slot]", "NULL, NULL", false, "", false}));
     return;
@@ -364,19 +376,24 @@ static void put_slots(Text *out, Net *net) {
            "    const int32_t groups = (count + %" PRId64 ") / %" PRId64 ", from = slot * groups / %" PRId64
            " * %" PRId64 ", to = (slot + 1) * groups / %" PRId64 " * %" PRId64 ";\n",
            images - 1, images, slots, images, slots, images);
-  text_put(out, "    if (from < to) %s_run(%s);\n  }\n", net->name,
+  text_put(out, "    if (from < to) %s(%s);\n  }\n", net->own->run,
            run_arguments(net, &(RunArguments){"from", "(to < count ? to : count) - from",
                                               "workspace->arena[slot]", "NULL, NULL", false, "", false}));
 }
 
+static const char *some_name(const Net *net) {
+  return net_steps(net) ? net->own->step_some : net->own->infer_some;
+}
+
 static void put_infer_some(Text *out, Net *net) {
-  put_signature(out,
-                arena_printf(net->arena, "%svoid %s_%s_some", net_steps(net) ? "static " : net_linkage(net),
-                             net->name, infer_name(net)),
-                infer_parameters(net, true), " {\n");
+  const Parameters parameters = infer_parameters(net, true);
+  put_signature(
+      out, net,
+      arena_printf(net->arena, "%svoid %s", net_steps(net) ? "static " : net_linkage(net), some_name(net)),
+      &parameters, " {\n");
   if (by_phases(net))
     text_put(
-        out, "  %s%s_run(%s);\n", net->layout->infer.program->team ? "TEAM " : "", net->name,
+        out, "  %s%s(%s);\n", net->layout->infer.program->team ? "TEAM " : "", net->own->run,
         run_arguments(net, &(RunArguments){"", "count",
                                            layout_all_floats(net->layout) ? "workspace->all, workspace->arena"
                                                                           : "workspace->arena",
@@ -384,12 +401,12 @@ static void put_infer_some(Text *out, Net *net) {
   else if (net->layout->infer.program->slots > 1) put_slots(out, net);
   else if (program_counts(net->layout->infer.program))
     text_put(
-        out, "  %s_run(%s);\n", net->name,
+        out, "  %s(%s);\n", net->own->run,
         run_arguments(net, &(RunArguments){"", "count", "workspace->arena", "NULL, NULL", false, "", false}));
   else {
     text_put(out, "  for (int64_t i = 0; i < count; i++)\n");
     text_put(
-        out, "    %s_run(%s);\n", net->name,
+        out, "    %s(%s);\n", net->own->run,
         run_arguments(net, &(RunArguments){"i", "", "workspace->arena", "NULL, NULL", false, "", false}));
   }
   text_put(out, "}\n\n");
@@ -397,17 +414,17 @@ static void put_infer_some(Text *out, Net *net) {
 
 void put_infer_entries(Text *out, Net *net) {
   if (net->layout->options.ntargets > 1) {
-    put_run_head(out, net, arena_printf(net->arena, "%s_run", net->name));
-    put_dispatched(out, net, "", arena_printf(net->arena, "%s_run", net->name), plain_arguments(net));
+    put_run_head(out, net, net->own->run);
+    put_dispatched(out, net, "", net->own->run, plain_arguments(net));
     text_put(out, "}\n\n");
   }
   if (net->layout->options.batch > 1) put_infer_some(out, net);
-  put_signature(out, arena_printf(net->arena, "%svoid %s_%s", net_linkage(net), net->name, infer_name(net)),
-                infer_parameters(net, false), " {\n");
-  if (net->layout->options.batch > 1)
-    text_put(out, "  %s_%s_some(%s);\n", net->name, infer_name(net), some_arguments(net));
+  const Parameters parameters = infer_parameters(net, false);
+  put_signature(out, net, arena_printf(net->arena, "%svoid %s", net_linkage(net), infer_name(net)),
+                &parameters, " {\n");
+  if (net->layout->options.batch > 1) text_put(out, "  %s(%s);\n", some_name(net), some_arguments(net));
   else
-    text_put(out, "  %s%s_run(%s);\n", net->layout->infer.program->team ? "TEAM " : "", net->name,
+    text_put(out, "  %s%s(%s);\n", net->layout->infer.program->team ? "TEAM " : "", net->own->run,
              run_arguments(net, &(RunArguments){"", "", "workspace->arena", "NULL, NULL", false,
                                                 "THREAD, THREADS", false}));
   text_put(out, "}\n\n");

@@ -3,32 +3,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
+#include "base/template.h"
 #include "emit/module.h"
 
-/* In the texts @ stands for the net's name. */
 static void put_text(Text *out, const Net *net, const char *text) {
-  for (; *text; text++)
-    if (*text == '@') text_put(out, "%s", net->name);
-    else text_bytes(out, text, 1);
+  const Blank own[] = {{"MIX", net->own->mix},   {"KEYS", net->own->keys},
+                       {"BITS", net->own->bits}, {"UNIFORM", net->own->uniform},
+                       {"LOG", net->own->log},   {"ROOT", net->own->root},
+                       {"TURN", net->own->turn}, {"NORMAL", net->own->normal},
+                       {"FILL", net->own->fill}, {NULL, NULL}};
+  template_put(out, text, own);
 }
 
 static const char keys_text[] =
     "// Two keys for the random numbers of one purpose (splitmix64's finalizer).\n"
-    "static uint64_t @_mix(uint64_t x) {\n"
+    "static uint64_t @MIX@(uint64_t x) {\n"
     "  x += UINT64_C(0x9E3779B97F4A7C15);\n"
     "  x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);\n"
     "  x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);\n"
     "  return x ^ (x >> 31);\n"
     "}\n"
-    "static void @_keys(uint64_t seed, uint64_t step, uint64_t sample, int32_t keys[2]) {\n"
-    "  const uint64_t x = @_mix(@_mix(@_mix(seed) ^ step) ^ sample);\n"
+    "static void @KEYS@(uint64_t seed, uint64_t step, uint64_t sample, int32_t keys[2]) {\n"
+    "  const uint64_t x = @MIX@(@MIX@(@MIX@(seed) ^ step) ^ sample);\n"
     "  const uint32_t key[2] = {(uint32_t)x, (uint32_t)(x >> 32)};\n"
     "  memcpy(keys, key, sizeof key);\n"
     "}\n\n";
 
 static const char bits_text[] =
     "// 24 random bits by counter.\n"
-    "static uint32_t @_bits(const int32_t keys[2], uint32_t counter) {\n"
+    "static uint32_t @BITS@(const int32_t keys[2], uint32_t counter) {\n"
     "  uint32_t x = counter * 0x9E3779B9u ^ (uint32_t)keys[0];\n"
     "  x ^= x >> 16, x *= 0x85EBCA6Bu, x ^= x >> 13, x += (uint32_t)keys[1], x *= 0xC2B2AE35u;\n"
     "  x ^= x >> 16, x *= 0x7FEB352Du, x ^= x >> 15;\n"
@@ -37,15 +40,15 @@ static const char bits_text[] =
 
 static const char uniform_text[] =
     "// Uniform in -limit .. limit.\n"
-    "static void @_uniform(float *w, int64_t n, uint64_t seed, uint64_t weight, double limit) {\n"
+    "static void @UNIFORM@(float *w, int64_t n, uint64_t seed, uint64_t weight, double limit) {\n"
     "  int32_t keys[2];\n"
-    "  @_keys(seed, UINT64_C(0x696e6974), weight, keys);\n"
-    "  for (int64_t i = 0; i < n; i++) w[i] = (float)(limit * (@_bits(keys, (uint32_t)i) * 0x1p-23 - 1.0));\n"
+    "  @KEYS@(seed, UINT64_C(0x696e6974), weight, keys);\n"
+    "  for (int64_t i = 0; i < n; i++) w[i] = (float)(limit * (@BITS@(keys, (uint32_t)i) * 0x1p-23 - 1.0));\n"
     "}\n\n";
 
 static const char normal_text[] =
     "// Natural logarithm of a positive number: x = 2^e * m, the series of artanh for m.\n"
-    "static double @_log(double x) {\n"
+    "static double @LOG@(double x) {\n"
     "  uint64_t bits;\n"
     "  memcpy(&bits, &x, sizeof bits);\n"
     "  int e = (int)(bits >> 52) - 1023;\n"
@@ -58,7 +61,7 @@ static const char normal_text[] =
     "  return 2 * s * sum + e * 0.6931471805599453;\n"
     "}\n"
     "// Square root by Newton's iteration, from half the exponent.\n"
-    "static double @_root(double x) {\n"
+    "static double @ROOT@(double x) {\n"
     "  uint64_t bits;\n"
     "  double y;\n"
     "  if (x <= 0) return 0;\n"
@@ -69,7 +72,7 @@ static const char normal_text[] =
     "  return y;\n"
     "}\n"
     "// Cosine and sine of a turn 0 <= t < 1: Taylor's series in the nearest quarter.\n"
-    "static void @_turn(double t, double *cosine, double *sine) {\n"
+    "static void @TURN@(double t, double *cosine, double *sine) {\n"
     "  const int quarter = (int)(4 * t + 0.5);\n"
     "  const double x = (4 * t - quarter) * 1.5707963267948966, z = x * x;\n"
     "  double c = 1, s = 1;\n"
@@ -80,22 +83,22 @@ static const char normal_text[] =
     "  *sine = quarter == 1 ? c : quarter == 2 ? -s : quarter == 3 ? -c : s;\n"
     "}\n"
     "// Normal numbers in pairs (Box and Muller, 1958).\n"
-    "static void @_normal(float *w, int64_t n, uint64_t seed, uint64_t weight, double mean, double "
+    "static void @NORMAL@(float *w, int64_t n, uint64_t seed, uint64_t weight, double mean, double "
     "deviation) {\n"
     "  int32_t keys[2];\n"
-    "  @_keys(seed, UINT64_C(0x696e6974), weight, keys);\n"
+    "  @KEYS@(seed, UINT64_C(0x696e6974), weight, keys);\n"
     "  for (int64_t i = 0; i < n; i += 2) {\n"
-    "    const double u = (@_bits(keys, (uint32_t)i) + 1) * 0x1p-24, t = @_bits(keys, (uint32_t)i + 1) * "
+    "    const double u = (@BITS@(keys, (uint32_t)i) + 1) * 0x1p-24, t = @BITS@(keys, (uint32_t)i + 1) * "
     "0x1p-24;\n"
-    "    const double radius = deviation * @_root(-2 * @_log(u));\n"
+    "    const double radius = deviation * @ROOT@(-2 * @LOG@(u));\n"
     "    double c, s;\n"
-    "    @_turn(t, &c, &s);\n"
+    "    @TURN@(t, &c, &s);\n"
     "    w[i] = (float)(mean + radius * c);\n"
     "    if (i + 1 < n) w[i + 1] = (float)(mean + radius * s);\n"
     "  }\n"
     "}\n\n";
 
-static const char constant_text[] = "static void @_fill(float *w, int64_t n, float value) {\n"
+static const char constant_text[] = "static void @FILL@(float *w, int64_t n, float value) {\n"
                                     "  for (int64_t i = 0; i < n; i++) w[i] = value;\n"
                                     "}\n\n";
 
@@ -165,9 +168,9 @@ static void put_initial_weight(Text *out, Net *net, const Weight *weight) {
     put_literal(out, net, weight);
     return;
   }
-  static const char *const functions[] = {
-      [INIT_NORMAL] = "normal", [INIT_UNIFORM] = "uniform", [INIT_CONSTANT] = "fill"};
-  text_put(out, "  %s_%s(", net->name, functions[init->kind]);
+  const char *const functions[] = {
+      [INIT_NORMAL] = net->own->normal, [INIT_UNIFORM] = net->own->uniform, [INIT_CONSTANT] = net->own->fill};
+  text_put(out, "  %s(", functions[init->kind]);
   put_first(out, net, weight);
   text_put(out, ", %" PRId64 ", ", weight->size);
   if (init->kind == INIT_CONSTANT) put_float(out, (float)init->a);
@@ -204,8 +207,8 @@ void put_init(Text *out, Net *net) {
   if (normal) put_text(out, net, normal_text);
   if (has_init(net, INIT_CONSTANT)) put_text(out, net, constant_text);
   if (net->weights) {
-    text_put(out, "%svoid %s_init(%s_weights *weights, uint64_t seed) {\n",
-             net->layout->train.program ? net_linkage(net) : "static ", net->name, net->name);
+    text_put(out, "%svoid %s(%s *weights, uint64_t seed) {\n",
+             net->layout->train.program ? net_linkage(net) : "static ", net->own->init, net->own->weights);
     if (!normal && !uniform) text_put(out, "  (void)seed;\n");
     for (int i = 0; i < net->graph->weights.n; i++) put_initial_weight(out, net, net->graph->weights.data[i]);
     text_put(out, "}\n\n");

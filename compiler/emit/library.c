@@ -146,17 +146,15 @@ static const char *sentence_of(Net *net) {
 
 static const char *keywords_of(const Net *net) {
   Text out = {.arena = net->arena};
-  text_put(&out, "%s_workspace\tKEYWORD1\n", net->name);
-  if (net->model) text_put(&out, "%s_model\tKEYWORD1\n%s_weights\tKEYWORD1\n", net->name, net->name);
-  if (net->model) text_put(&out, "%s_pack\tKEYWORD2\n%s_open\tKEYWORD2\n", net->name, net->name);
-  text_put(&out, "%s_infer\tKEYWORD2\n%s_target\tKEYWORD2\n", net->name, net->name);
-  if (net->model && net->options->weights) text_put(&out, "%s_trained\tLITERAL1\n", net->name);
-  if (net->graph->nlabels) text_put(&out, "%s_labels\tLITERAL1\n", net->name);
-  text_put(&out, "%s_BATCH\tLITERAL1\n%s_WORKSPACE_BYTES\tLITERAL1", net->upper, net->upper);
-  for (int i = 0; i < net->graph->inputs.n; i++)
-    text_put(&out, "\n%s_%s_SIZE\tLITERAL1", net->upper, net->input[i].upper);
-  for (int i = 0; i < net->graph->outputs.n; i++)
-    text_put(&out, "\n%s_%s_SIZE\tLITERAL1", net->upper, net->output[i].upper);
+  text_put(&out, "%s\tKEYWORD1\n", net->own->workspace);
+  if (net->model) text_put(&out, "%s\tKEYWORD1\n%s\tKEYWORD1\n", net->own->model, net->own->weights);
+  if (net->model) text_put(&out, "%s\tKEYWORD2\n%s\tKEYWORD2\n", net->own->pack, net->own->open);
+  text_put(&out, "%s\tKEYWORD2\n%s\tKEYWORD2\n", net->own->infer, net->own->target);
+  if (net->model && net->options->weights) text_put(&out, "%s\tLITERAL1\n", net->own->trained);
+  if (net->graph->nlabels) text_put(&out, "%s\tLITERAL1\n", net->own->labels);
+  text_put(&out, "%s\tLITERAL1\n%s\tLITERAL1", net->macro->BATCH, net->macro->WORKSPACE_BYTES);
+  for (int i = 0; i < net->graph->inputs.n; i++) text_put(&out, "\n%s\tLITERAL1", net->input[i].macro.SIZE);
+  for (int i = 0; i < net->graph->outputs.n; i++) text_put(&out, "\n%s\tLITERAL1", net->output[i].macro.SIZE);
   return out.s;
 }
 
@@ -168,13 +166,13 @@ static const char *weights_text(Net *net) {
       net->arena,
       "%s the command below,\nwith `--weights=FILE` and `--emit=model -o %s.model`, writes them as a file "
       "that "
-      "`%s_open(bytes, size)`\ntakes where it lies, in flash or mapped, without a copy. `%s_pack(&model, "
-      "&weights)` fills a model of\n`%s_weights`, arrays in the usual layout. Either is the first argument "
+      "`%s(bytes, size)`\ntakes where it lies, in flash or mapped, without a copy. `%s(&model, "
+      "&weights)` fills a model of\n`%s`, arrays in the usual layout. Either is the first argument "
       "of "
-      "`%s_infer`.",
+      "`%s`.",
       net->options->weights ? "The weights are compiled in. Others can be had later:"
                             : "No weights are compiled in: they are brought when the program runs:",
-      name, name, name, name, name);
+      name, net->own->open, net->own->pack, net->own->weights, net->own->infer);
 }
 
 static void fill_texts(Net *net, Blanks *blanks) {

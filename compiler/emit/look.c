@@ -22,9 +22,8 @@ static int64_t visited_place(const Part *part, int output) {
 void put_look_struct(Text *out, Net *net) {
   const Part *part = &net->layout->look;
   const int64_t arena = floats_in(program_room(part->program, SPACE_ARENA));
-  text_put(out,
-           "/* All values of one image, with what is needed to compute them. */\ntypedef struct %s_look {\n",
-           net->name);
+  text_put(out, "/* All values of one image, with what is needed to compute them. */\ntypedef struct %s {\n",
+           net->own->look);
   text_put(out, "  float value[%" PRId64 "]; /* of the layers and of the gradients that are shown */\n",
            look_place(part, part->program->graph->outputs.n));
   for (int i = 0; i < part->members.n; i++) {
@@ -32,7 +31,7 @@ void put_look_struct(Text *out, Net *net) {
     put_dims(out, part->members.data[i]->rank, part->members.data[i]->dim);
     text_put(out, ";\n");
   }
-  text_put(out, "  float arena[%" PRId64 "]; /* gradients on their way */\n} %s_look;\n\n", arena, net->name);
+  text_put(out, "  float arena[%" PRId64 "]; /* gradients on their way */\n} %s;\n\n", arena, net->own->look);
 }
 
 /* ---- functions ---- */
@@ -45,9 +44,8 @@ static Parameters pass_parameters(Arena *arena, bool backward) {
   return list;
 }
 
-static void put_head(Text *out, const Net *net, const char *function, const char *suffix,
-                     const char *parameters) {
-  text_put(out, "static void %s_%s%s(%s) {\n", net->name, function, suffix, parameters);
+static void put_head(Text *out, const char *function, const char *suffix, const char *parameters) {
+  text_put(out, "static void %s%s(%s) {\n", function, suffix, parameters);
 }
 
 static void put_pass(Text *out, Net *net, int target, bool backward) {
@@ -61,20 +59,20 @@ static void put_pass(Text *out, Net *net, int target, bool backward) {
   for (int s = 0; s < part->steps.n; s++)
     if ((part->steps.data[s].call->kernel->root->hidden != NULL) == backward)
       frame_call(&f, &part->steps.data[s], "  ");
-  put_head(out, net, backward ? "look_backward" : "look_forward", net->section[target].suffix,
+  put_head(out, backward ? net->own->look_backward : net->own->look_forward, net->section[target].suffix,
            parameters_text(net->arena, &parameters));
   const bool values = frame_mentions(&f, "look") || frame_mentions(&f, "arena"),
              packed = frame_mentions(&f, "packed");
-  if (values) text_put(out, "  %s_look *const look = memory;\n", net->name);
+  if (values) text_put(out, "  %s *const look = memory;\n", net->own->look);
   if (packed)
-    text_put(out, "  const %s_look *const packed = memory; // the same: its weights are only read\n",
-             net->name);
+    text_put(out, "  const %s *const packed = memory; // the same: its weights are only read\n",
+             net->own->look);
   if (values || packed) frame_name(&f, "memory");
   if (frame_mentions(&f, "weights")) frame_name(&f, "parameters");
   if (frame_mentions(&f, "arena")) text_put(out, "  float *const arena = look->arena;\n");
   if (frame_mentions(&f, "weights"))
-    text_put(out, "  const %s_weights *const weights = (const %s_weights *)(const void *)parameters;\n",
-             net->name, net->name);
+    text_put(out, "  const %s *const weights = (const %s *)(const void *)parameters;\n", net->own->weights,
+             net->own->weights);
   frame_unused(out, &f);
   frame_end(out, &f);
   text_put(out, "}\n\n");
@@ -91,21 +89,19 @@ void put_look_entries(Text *out, Net *net) {
   if (net->layout->options.ntargets > 1) {
     const Parameters forward = pass_parameters(net->arena, false),
                      backward = pass_parameters(net->arena, true);
-    put_head(out, net, "look_forward", "", parameters_text(net->arena, &forward));
-    put_dispatched(out, net, "", arena_printf(net->arena, "%s_look_forward", net->name),
-                   "memory, parameters, input");
+    put_head(out, net->own->look_forward, "", parameters_text(net->arena, &forward));
+    put_dispatched(out, net, "", net->own->look_forward, "memory, parameters, input");
     text_put(out, "}\n\n");
-    put_head(out, net, "look_backward", "", parameters_text(net->arena, &backward));
-    put_dispatched(out, net, "", arena_printf(net->arena, "%s_look_backward", net->name),
-                   "memory, parameters, input, seed");
+    put_head(out, net->own->look_backward, "", parameters_text(net->arena, &backward));
+    put_dispatched(out, net, "", net->own->look_backward, "memory, parameters, input, seed");
     text_put(out, "}\n\n");
   }
-  put_head(out, net, "look_pack", "", "void *memory, const float *parameters");
+  put_head(out, net->own->look_pack, "", "void *memory, const float *parameters");
   if (net->layout->look.members.n) {
     text_put(out,
-             "  %s_look *const look = memory;\n  const %s_weights *const weights = (const %s_weights "
+             "  %s *const look = memory;\n  const %s *const weights = (const %s "
              "*)(const void *)parameters;\n",
-             net->name, net->name, net->name);
+             net->own->look, net->own->weights, net->own->weights);
     put_packing(out, net, &net->layout->look, "look->");
   } else text_put(out, "  (void)memory, (void)parameters;\n");
   text_put(out, "}\n\n");
@@ -115,22 +111,23 @@ void put_look_entries(Text *out, Net *net) {
 void put_look_tables(Text *out, Net *net) {
   const Graph *graph = net->graph;
   const Program *look = net->layout->look.program;
-  text_put(out, "static const int64_t %s_look_layers[] = {", net->name);
+  text_put(out, "static const int64_t %s[] = {", net->own->look_layers);
   for (int i = 0, n = 0; i < graph->nodes.n; i++)
     if (!node_is_input(graph->nodes.data[i]))
       text_put(out, "%s%" PRId64, n++ ? ", " : "", visited_place(&net->layout->look, look->layer[i]));
-  text_put(out, "%s};\nstatic const int64_t %s_look_scores[] = {",
-           graph->nodes.n == graph->inputs.n ? "0" : "", net->name);
+  text_put(out, "%s};\nstatic const int64_t %s[] = {", graph->nodes.n == graph->inputs.n ? "0" : "",
+           net->own->look_scores);
   for (int o = 0; o < graph->outputs.n; o++)
     text_put(out, "%s%" PRId64, o ? ", " : "", visited_place(&net->layout->look, look->score[o]));
-  text_put(out, "};\nstatic const int64_t %s_look_gradients[] = {", net->name);
+  text_put(out, "};\nstatic const int64_t %s[] = {", net->own->look_gradients);
   for (int i = 0; i < graph->inputs.n; i++)
     text_put(out, "%s%" PRId64, i ? ", " : "",
              look->gradient[i] < 0 ? -1 : visited_place(&net->layout->look, look->gradient[i]));
   text_put(out,
-           "};\nstatic const cnn_look %s_network_look = {\n  .bytes = sizeof(%s_look),\n  .layer = "
-           "%s_look_layers, .score = %s_look_scores, .gradient = %s_look_gradients,\n",
-           net->name, net->name, net->name, net->name, net->name);
-  text_put(out, "  .pack = %s_look_pack, .forward = %s_look_forward, .backward = %s_look_backward,\n};\n",
-           net->name, net->name, net->name);
+           "};\nstatic const cnn_look %s = {\n  .bytes = sizeof(%s),\n  .layer = "
+           "%s, .score = %s, .gradient = %s,\n",
+           net->own->network_look, net->own->look, net->own->look_layers, net->own->look_scores,
+           net->own->look_gradients);
+  text_put(out, "  .pack = %s, .forward = %s, .backward = %s,\n};\n", net->own->look_pack,
+           net->own->look_forward, net->own->look_backward);
 }

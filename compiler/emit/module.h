@@ -36,7 +36,9 @@ struct Net {
   const Graph *graph;
   const Sources *sources;
   const char *name, *upper; /* lenet5, LENET5 */
-  bool model, weights;      /* as in the layout, as are: */
+  const OwnNames *own;      /* those of the layout, as are: */
+  const OwnMacros *macro;
+  bool model, weights;
   const PortNames *input, *output;
   const char *truth;
   Table said;             /* lines of comments on functions */
@@ -92,14 +94,14 @@ void frame_end(Text *, Frame *);          /* the body of the function */
 const char *array_argument(Arena *, const Nest *, int buffer, const char *array, int rank,
                            const int64_t *dim);
 void list_add(Text *list, const char *item); /* with commas between */
-void put_signature(Text *, const char *head, const char *list,
+void put_signature(Text *, const Net *, const char *head, const Parameters *,
                    const char *tail); /* "head(list)tail", the list on several lines where it is long */
-const char *infer_parameters(Net *, bool some); /* of NAME_infer, NAME_infer_some */
-const char *gradients_parameters(Net *);
+Parameters infer_parameters(Net *, bool some); /* of NAME_infer, NAME_infer_some */
+Parameters gradients_parameters(Net *);
 
 /* ---- state.c: a net that keeps something between calls ---- */
 bool net_steps(const Net *);         /* it does */
-const char *infer_name(const Net *); /* "infer", or "step" */
+const char *infer_name(const Net *); /* NAME_infer, or NAME_step */
 void put_state_struct(Text *, Net *);
 void put_state_numbers(Text *, Net *);
 void put_state_declarations(Text *, Net *);

@@ -38,24 +38,25 @@ static void put_top(Text *out, Net *net) {
 }
 
 static void put_assertions(Text *out, Net *net) {
-  const char *name = net->name, *upper = net->upper;
   text_put(out, "/* The numbers of the header are those of the structs. */\n");
   if (net->weights)
-    text_put(out, "_Static_assert(sizeof(%s_weights) == %s_PARAMETERS * sizeof(float), \"weights\");\n", name,
-             upper);
+    text_put(out, "_Static_assert(sizeof(%s) == %s * sizeof(float), \"weights\");\n", net->own->weights,
+             net->macro->PARAMETERS);
   if (net->model)
-    text_put(out, "_Static_assert(sizeof(%s_model) == %s_MODEL_BYTES, \"model\");\n", name, upper);
-  text_put(out, "_Static_assert(sizeof(%s_workspace) == %s_WORKSPACE_BYTES, \"workspace\");\n", name, upper);
+    text_put(out, "_Static_assert(sizeof(%s) == %s, \"model\");\n", net->own->model, net->macro->MODEL_BYTES);
+  text_put(out, "_Static_assert(sizeof(%s) == %s, \"workspace\");\n", net->own->workspace,
+           net->macro->WORKSPACE_BYTES);
   if (net_steps(net))
-    text_put(out, "_Static_assert(sizeof(%s_state) == %s_STATE_BYTES, \"state\");\n", name, upper);
+    text_put(out, "_Static_assert(sizeof(%s) == %s, \"state\");\n", net->own->state, net->macro->STATE_BYTES);
   if (net->layout->train.program)
-    text_put(out, "_Static_assert(sizeof(%s_training) == %s_TRAINING_BYTES, \"training\");\n", name, upper);
+    text_put(out, "_Static_assert(sizeof(%s) == %s, \"training\");\n", net->own->training,
+             net->macro->TRAINING_BYTES);
   text_put(out, "\n");
 }
 
 static void put_labels(Text *out, Net *net) {
   if (!net->graph->nlabels) return;
-  text_put(out, "%sconst char *const %s_labels[%d] = {", net_linkage(net), net->name, net->graph->nlabels);
+  text_put(out, "%sconst char *const %s[%d] = {", net_linkage(net), net->own->labels, net->graph->nlabels);
   for (int i = 0; i < net->graph->nlabels; i++) {
     text_put(out, "%s", i == 0 ? "\n  " : i % 8 ? ", " : ",\n  ");
     put_string(out, net->graph->label[i]);

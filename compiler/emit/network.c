@@ -47,15 +47,14 @@ static void put_shape(Text *out, Shape shape) {
 
 static void put_inputs(Text *out, Net *net) {
   static const char *const types[] = {[F32] = "CNN_F32", [U8] = "CNN_U8", [I8] = "CNN_I8"};
-  text_put(out, "static const cnn_port %s_network_inputs[] = {\n", net->name);
+  text_put(out, "static const cnn_port %s[] = {\n", net->own->network_inputs);
   for (int i = 0; i < net->graph->inputs.n; i++) {
     const Port *port = &net->graph->inputs.data[i];
     text_put(out, "  {.name = ");
     put_string(out, port->name);
     text_put(out, ", .type = %s, ", types[port->node->port->elem]);
     put_shape(out, port->node->shape);
-    text_put(out, "%s, .size = %s_%s_SIZE", port->node->port->chw ? ", .chw = 1" : "", net->upper,
-             net->input[i].upper);
+    text_put(out, "%s, .size = %s", port->node->port->chw ? ", .chw = 1" : "", net->input[i].macro.SIZE);
     const char *normalize = graph_normalize(net->arena, written(net), written(net)->inputs.data[i].node);
     if (normalize) {
       text_put(out, ",\n   .normalize = ");
@@ -129,21 +128,21 @@ static void put_criterion(Text *out, Net *net, const LossUse *use, int output) {
   const Const *weights = setting(params, use->arg, "weights");
   const bool weighted = weights && weights->kind == CONST_LIST && weights->n;
   if (weighted) {
-    text_put(out, "static const float %s_network_classes%d[] = {", net->name, output);
+    text_put(out, "static const float %s%d[] = {", net->own->network_classes, output);
     for (int i = 0; i < weights->n; i++) {
       text_put(out, "%s", i ? ", " : "");
       put_float(out, (float)number(&weights->items[i], 1));
     }
     text_put(out, "};\n");
   }
-  text_put(out, "static const cnn_loss %s_network_loss%d = {.weight = ", net->name, output);
+  text_put(out, "static const cnn_loss %s%d = {.weight = ", net->own->network_loss, output);
   put_double(out, use->weight);
   text_put(out, ", .smoothing = ");
   put_double(out, use->op->traits.class_target ? written(net)->training->label_smoothing : 0);
   text_put(out, ", .parameter = ");
   put_double(out, number(setting(params, use->arg, "delta"), number(setting(params, use->arg, "gamma"), 0)));
   text_put(out, ", .ignore = %" PRId64, (int64_t)number(setting(params, use->arg, "ignore"), -1));
-  if (weighted) text_put(out, ", .class_weight = %s_network_classes%d", net->name, output);
+  if (weighted) text_put(out, ", .class_weight = %s%d", net->own->network_classes, output);
   text_put(out, "};\n");
 }
 
@@ -152,14 +151,13 @@ static void put_target(Text *out, const Net *net, const LossUse *use, int port) 
   const Shape shape = graph_port(net->graph, port)->node->shape;
   const Extent e = shape_extent(shape);
   if (use->op->traits.object_target) {
-    text_put(out, ", .loss = \"%s\", .criterion = &%s_network_loss%d", use->op->name, net->name, port);
+    text_put(out, ", .loss = \"%s\", .criterion = &%s%d", use->op->name, net->own->network_loss, port);
     return;
   }
   const bool classes = use->op->traits.class_target;
-  text_put(out,
-           ", .target = %s, .target_size = %" PRId64 ",\n   .loss = \"%s\", .criterion = &%s_network_loss%d",
+  text_put(out, ", .target = %s, .target_size = %" PRId64 ",\n   .loss = \"%s\", .criterion = &%s%d",
            classes ? "CNN_TARGET_CLASS" : "CNN_TARGET_VALUES",
-           classes ? e.n * e.h * e.w : shape_elements(shape), use->op->name, net->name, port);
+           classes ? e.n * e.h * e.w : shape_elements(shape), use->op->name, net->own->network_loss, port);
 }
 
 /* Outputs, and behind them the values that only losses read. */
@@ -168,7 +166,7 @@ static void put_outputs(Text *out, Net *net) {
   const int ports = graph_ports(net->graph);
   for (int o = 0; o < ports; o++)
     if (loss_of(graph, o)) put_criterion(out, net, loss_of(graph, o), o);
-  text_put(out, "static const cnn_port %s_network_outputs[] = {\n", net->name);
+  text_put(out, "static const cnn_port %s[] = {\n", net->own->network_outputs);
   for (int o = 0; o < ports; o++) {
     const Port *port = graph_port(graph, o);
     const LossUse *use = loss_of(graph, o);
@@ -176,7 +174,7 @@ static void put_outputs(Text *out, Net *net) {
     put_string(out, port->name);
     text_put(out, ", ");
     put_shape(out, port->node->shape);
-    if (o < graph->outputs.n) text_put(out, ", .size = %s_%s_SIZE", net->upper, net->output[o].upper);
+    if (o < graph->outputs.n) text_put(out, ", .size = %s", net->output[o].macro.SIZE);
     else text_put(out, ", .size = %" PRId64, shape_elements(port->node->shape));
     text_put(out, ", .scores = %s", scores_of(graph, o));
     if (o < graph->outputs.n) put_kind(out, graph, o);
@@ -189,7 +187,7 @@ static void put_outputs(Text *out, Net *net) {
 /* ---- weights, layers, steps ---- */
 static void put_weights(Text *out, Net *net) {
   if (!net->weights) return;
-  text_put(out, "static const cnn_weight %s_network_weights[] = {\n", net->name);
+  text_put(out, "static const cnn_weight %s[] = {\n", net->own->network_weights);
   for (int i = 0; i < net->graph->weights.n; i++) {
     const Weight *weight = net->graph->weights.data[i];
     const bool all = !(net->graph->training && net->graph->training->decay_weights_only),
@@ -217,7 +215,7 @@ static int64_t own_parameters(const Node *node) {
 
 static int put_layers(Text *out, Net *net) {
   int n = 0;
-  text_put(out, "static const cnn_layer %s_network_layers[] = {\n", net->name);
+  text_put(out, "static const cnn_layer %s[] = {\n", net->own->network_layers);
   for (int i = 0; i < written(net)->nodes.n; i++) {
     const Node *node = written(net)->nodes.data[i];
     if (node_is_input(node)) continue;
@@ -246,7 +244,7 @@ static int64_t macs_of_step(const Kernel *kernel) {
 
 static void put_network_steps(Text *out, Net *net) {
   if (!net->layout->infer.steps.n) return;
-  text_put(out, "static const cnn_step %s_network_steps[] = {\n", net->name);
+  text_put(out, "static const cnn_step %s[] = {\n", net->own->network_steps);
   for (int s = 0; s < net->layout->infer.steps.n; s++) {
     const Kernel *kernel = net->layout->infer.steps.data[s].call->kernel;
     text_put(out, "  {\"%s", name_of_step(kernel));
@@ -270,7 +268,7 @@ static const char *part_of_step(const Net *net, const Node *root) {
 /* The last two are put_upkeep_mark's. */
 static void put_training_steps(Text *out, Net *net) {
   if (!net->layout->train.program || !net->options->program) return;
-  text_put(out, "static const cnn_training_step %s_network_training_steps[] = {\n", net->name);
+  text_put(out, "static const cnn_training_step %s[] = {\n", net->own->network_training_steps);
   for (int s = 0; s < net->layout->train.steps.n; s++) {
     const Kernel *kernel = net->layout->train.steps.data[s].call->kernel;
     text_put(out, "  {\"%s\", %" PRId64 ", %s},\n", name_of_step(kernel), macs_of_step(kernel),
@@ -280,9 +278,9 @@ static void put_training_steps(Text *out, Net *net) {
 }
 
 /* ---- the recipe ---- */
-static void put_options(Text *out, Net *net, const char *what, const Setting *list, int n) {
+static void put_options(Text *out, const Net *net, const char *name, const Setting *list, int n) {
   if (!n) return;
-  text_put(out, "static const cnn_option %s_network_%s[] = {\n", net->name, what);
+  text_put(out, "static const cnn_option %s[] = {\n", name);
   for (int i = 0; i < n; i++) {
     VEC(double) values = {0};
     for (int k = 0; list[i].form->params && list[i].form->params[k].name; k++) {
@@ -309,17 +307,17 @@ static void put_recipe(Text *out, Net *net) {
   const Param *optimizer = t->optimizer.form->params, *schedule = t->schedule.form->params;
   const Const *at = setting(schedule, t->schedule.arg, "at");
   const bool milestones = at && at->kind == CONST_LIST && at->n;
-  put_options(out, net, "augment", t->augment.data, t->augment.n);
-  put_options(out, net, "metrics", t->metrics.data, t->metrics.n);
+  put_options(out, net, net->own->network_augment, t->augment.data, t->augment.n);
+  put_options(out, net, net->own->network_metrics, t->metrics.data, t->metrics.n);
   if (milestones) {
-    text_put(out, "static const double %s_network_milestones[] = {", net->name);
+    text_put(out, "static const double %s[] = {", net->own->network_milestones);
     for (int i = 0; i < at->n; i++) {
       text_put(out, "%s", i ? ", " : "");
       put_double(out, number(&at->items[i], 0));
     }
     text_put(out, "};\n");
   }
-  text_put(out, "static const cnn_recipe %s_network_recipe = {\n  .optimizer = CNN_%s,\n", net->name,
+  text_put(out, "static const cnn_recipe %s = {\n  .optimizer = CNN_%s,\n", net->own->network_recipe,
            name_upper(net->arena, t->optimizer.form->name));
   for (const char *const *s = (const char *const[]){"rate", "momentum", "weight_decay", "beta1", "beta2",
                                                     "epsilon", "alpha", "trust", NULL};
@@ -332,7 +330,7 @@ static void put_recipe(Text *out, Net *net) {
     put_field(out, *s, number(setting(schedule, t->schedule.arg, *s), 0));
   put_count(out, "patience", (int64_t)number(setting(schedule, t->schedule.arg, "patience"), 0));
   if (milestones)
-    text_put(out, "  .milestones = %d, .milestone = %s_network_milestones,\n", at->n, net->name);
+    text_put(out, "  .milestones = %d, .milestone = %s,\n", at->n, net->own->network_milestones);
   text_put(out, "  .batch = %" PRId64 ", .epochs = %" PRId64 ", .seed = UINT64_C(%" PRIu64 "),\n", t->batch,
            t->epochs, (uint64_t)t->seed);
   put_count(out, "accumulate", t->accumulate);
@@ -344,9 +342,9 @@ static void put_recipe(Text *out, Net *net) {
     text_put(out, "  .quantize = 1, .quantize_start = %" PRId64 ", .quantize_switch = %" PRId64 ",\n",
              t->aware->start, t->aware->on->offset);
   if (t->augment.n)
-    text_put(out, "  .augments = %d, .augment = %s_network_augment,\n", t->augment.n, net->name);
+    text_put(out, "  .augments = %d, .augment = %s,\n", t->augment.n, net->own->network_augment);
   if (t->metrics.n)
-    text_put(out, "  .metrics = %d, .metric = %s_network_metrics,\n", t->metrics.n, net->name);
+    text_put(out, "  .metrics = %d, .metric = %s,\n", t->metrics.n, net->own->network_metrics);
   text_put(out, "};\n");
 }
 
@@ -357,53 +355,49 @@ static void put_infer_call(Text *out, Net *net, const char *function, bool timed
   if (net->model) list_add(&list, "model");
   for (int i = 0; i < net->graph->inputs.n; i++) {
     const char *type = net_input_type(net, i);
-    list_add(&list, one ? arena_printf(net->arena, "(const %s *)input[%d] + i * %s_%s_SIZE", type, i,
-                                       net->upper, net->input[i].upper)
+    list_add(&list, one ? arena_printf(net->arena, "(const %s *)input[%d] + i * %s", type, i,
+                                       net->input[i].macro.SIZE)
                         : arena_printf(net->arena, "input[%d]", i));
   }
-  if (timed && counts) list_add(&list, arena_printf(net->arena, "%s_BATCH", net->upper));
+  if (timed && counts) list_add(&list, net->macro->BATCH);
   for (int o = 0; o < net->graph->outputs.n; o++)
-    list_add(&list, one ? arena_printf(net->arena, "output[%d] + i * %s_%s_SIZE", o, net->upper,
-                                       net->output[o].upper)
+    list_add(&list, one ? arena_printf(net->arena, "output[%d] + i * %s", o, net->output[o].macro.SIZE)
                         : arena_printf(net->arena, "output[%d]", o));
   if (timed && layout_all_floats(net->layout))
-    list_add(&list, arena_printf(net->arena, "((%s_workspace *)workspace)->all", net->name));
+    list_add(&list, arena_printf(net->arena, "((%s *)workspace)->all", net->own->workspace));
   if (timed)
-    list_add(&list, arena_printf(net->arena, "((%s_workspace *)workspace)->arena%s, mark, context", net->name,
+    list_add(&list, arena_printf(net->arena, "((%s *)workspace)->arena%s, mark, context", net->own->workspace,
                                  net->layout->infer.program->slots > 1 &&
                                          net->layout->infer.program->batching.how != WHOLE_BATCH
                                      ? "[0]"
                                      : ""));
   else list_add(&list, net_steps(net) ? "state, workspace" : "workspace");
-  if (one) text_put(out, "for (int i = 0; i < %s_BATCH; i++) ", net->upper);
+  if (one) text_put(out, "for (int i = 0; i < %s; i++) ", net->macro->BATCH);
   if (timed && net->layout->infer.program->team) list_add(&list, "THREAD, THREADS");
-  text_put(out, "%s%s_%s(%s);\n", timed && net->layout->infer.program->team ? "TEAM " : "", net->name,
-           function, list.s);
+  text_put(out, "%s%s(%s);\n", timed && net->layout->infer.program->team ? "TEAM " : "", function, list.s);
 }
 
 static void put_functions_of_weights(Text *out, Net *net) {
-  const char *name = net->name;
-  text_put(out, "static void %s_network_init(float *weights, uint64_t seed) { ", name);
-  if (net->weights) text_put(out, "%s_init((%s_weights *)(void *)weights, seed); }\n", name, name);
+  text_put(out, "static void %s(float *weights, uint64_t seed) { ", net->own->network_init);
+  if (net->weights) text_put(out, "%s((%s *)(void *)weights, seed); }\n", net->own->init, net->own->weights);
   else text_put(out, "(void)weights, (void)seed; }\n");
-  text_put(out, "static void %s_network_pack(void *model, const float *weights) { ", name);
+  text_put(out, "static void %s(void *model, const float *weights) { ", net->own->network_pack);
   if (net->weights)
-    text_put(out, "%s_pack(model, (const %s_weights *)(const void *)weights); }\n", name, name);
+    text_put(out, "%s(model, (const %s *)(const void *)weights); }\n", net->own->pack, net->own->weights);
   else if (net->model)
-    text_put(out, "(void)weights, memcpy(model, &%s_trained, sizeof %s_trained); }\n", name, name);
+    text_put(out, "(void)weights, memcpy(model, &%s, sizeof %s); }\n", net->own->trained, net->own->trained);
   else text_put(out, "(void)model, (void)weights; }\n");
 }
 
 static void put_functions_of_steps(Text *out, Net *net) {
-  const char *name = net->name;
-  text_put(out, "static void %s_network_reset(void *state) { %s_reset(state); }\n", name, name);
+  text_put(out, "static void %s(void *state) { %s(state); }\n", net->own->network_reset, net->own->reset);
   text_put(out,
-           "static void %s_network_step(const void *model, const void *const *input, float *const *output, "
+           "static void %s(const void *model, const void *const *input, float *const *output, "
            "void *state, void *workspace) {\n",
-           name);
+           net->own->network_step);
   if (!net->model) text_put(out, "  (void)model;\n");
   text_put(out, "  ");
-  put_infer_call(out, net, "step", false);
+  put_infer_call(out, net, net->own->step, false);
   text_put(out, "}\n");
 }
 
@@ -413,43 +407,46 @@ static void put_functions_of_inference(Text *out, Net *net) {
     return;
   }
   text_put(out,
-           "static void %s_network_infer(const void *model, const void *const *input, float *const *output, "
+           "static void %s(const void *model, const void *const *input, float *const *output, "
            "void *workspace) {\n",
-           net->name);
+           net->own->network_infer);
   if (!net->model) text_put(out, "  (void)model;\n");
   text_put(out, "  ");
-  put_infer_call(out, net, "infer", false);
+  put_infer_call(out, net, net->own->infer, false);
   text_put(out, "}\n");
   if (!net->options->program) return;
   text_put(out,
-           "static void %s_network_infer_timed(const void *model, const void *const *input, float *const "
+           "static void %s(const void *model, const void *const *input, float *const "
            "*output, void *workspace, void (*mark)(void *, int32_t), void *context) {\n",
-           net->name);
+           net->own->network_infer_timed);
   if (!net->model) text_put(out, "  (void)model;\n");
   text_put(out, "  ");
-  put_infer_call(out, net, "run", true);
+  put_infer_call(out, net, net->own->run, true);
   text_put(out, "}\n");
 }
 
 typedef enum GradientsWay { GRADIENTS, GRADIENTS_SHARED, GRADIENTS_TIMED } GradientsWay;
-static const struct {
-  const char *suffix, *parameters;
-} gradients_way[] = {[GRADIENTS] = {"", ""},
-                     [GRADIENTS_SHARED] = {"_shared", ", const cnn_exchange *exchange"},
-                     [GRADIENTS_TIMED] = {"_timed", ", void (*mark)(void *, int32_t), void *context"}};
 
 /* GRADIENTS_SHARED: with other processes. */
 static void put_function_of_training(Text *out, Net *net, GradientsWay way) {
+  static const char *const parameters[] = {[GRADIENTS] = "",
+                                           [GRADIENTS_SHARED] = ", const cnn_exchange *exchange",
+                                           [GRADIENTS_TIMED] =
+                                               ", void (*mark)(void *, int32_t), void *context"};
+  const OwnNames *own = net->own;
   const bool shared = way == GRADIENTS_SHARED;
+  const char *name = shared                   ? own->network_gradients_shared
+                     : way == GRADIENTS_TIMED ? own->network_gradients_timed
+                                              : own->network_gradients;
   Text list = {.arena = net->arena};
   if (net->model)
-    list_add(&list, arena_printf(net->arena, "(const %s_weights *)(const void *)weights", net->name));
+    list_add(&list, arena_printf(net->arena, "(const %s *)(const void *)weights", net->own->weights));
   for (int i = 0; i < net->graph->inputs.n; i++) list_add(&list, arena_printf(net->arena, "input[%d]", i));
   for (int o = 0; o < graph_ports(net->graph); o++)
     if (net->layout->train.program->target_of[o]) list_add(&list, arena_printf(net->arena, "target[%d]", o));
   if (truth_read(net)) list_add(&list, arena_printf(net->arena, "target[%d]", graph_ports(net->graph)));
   list_add(&list, "count, seed, step");
-  if (net->model) list_add(&list, arena_printf(net->arena, "(%s_weights *)(void *)gradients", net->name));
+  if (net->model) list_add(&list, arena_printf(net->arena, "(%s *)(void *)gradients", net->own->weights));
   for (int o = 0; o < net->graph->outputs.n; o++)
     list_add(&list, arena_printf(net->arena, "output ? output[%d] : NULL", o));
   list_add(&list, "training");
@@ -457,22 +454,22 @@ static void put_function_of_training(Text *out, Net *net, GradientsWay way) {
   else if (net->layout->train.program->processes) list_add(&list, "&alone");
   if (net->options->program) list_add(&list, way == GRADIENTS_TIMED ? "mark, context" : "NULL, NULL");
   text_put(out,
-           "static float %s_network_gradients%s(const float *weights, const void *const *input, const void "
+           "static float %s(const float *weights, const void *const *input, const void "
            "*const *target, int32_t count, uint64_t seed, uint64_t step,\n"
            "                                  float *gradients, float *const *output, void *training%s) {\n",
-           net->name, gradients_way[way].suffix, gradients_way[way].parameters);
+           name, parameters[way]);
   if (!net->model) text_put(out, "  (void)weights, (void)gradients;\n");
   if (!shared && net->layout->train.program->processes)
     text_put(out, "  const cnn_exchange alone = {.last = %" PRId64 "};\n",
              net->layout->train.program->shards);
-  text_put(out, "  return %s_gradients(%s);\n}\n", net->name, list.s);
+  text_put(out, "  return %s(%s);\n}\n", net->own->gradients, list.s);
 }
 
 /* ---- the whole ---- */
 static void put_summary(Text *out, Net *net) {
   text_put(out, "#ifdef __GNUC__\n#pragma GCC diagnostic push\n#pragma GCC diagnostic ignored "
                 "\"-Woverlength-strings\"\n#endif\n");
-  text_put(out, "static const char %s_network_summary[] =", net->name);
+  text_put(out, "static const char %s[] =", net->own->network_summary);
   for (const char *line = net->options->summary; *line;) {
     const size_t length = strcspn(line, "\n") + (line[strcspn(line, "\n")] != 0);
     text_put(out, "\n  ");
@@ -492,8 +489,8 @@ static int64_t total_macs(const Graph *graph) {
 static void put_truth_facts(Text *out, const Net *net) {
   const Graph *graph = net->graph;
   const Node *instance = net->layout->train.program->target_of[graph_ports(graph) + TRUTH_INSTANCE];
-  text_put(out, "  .truth_objects = %s_TRUTH_OBJECTS, .truth_bytes = sizeof(%s_truth),\n", net->upper,
-           net->name);
+  text_put(out, "  .truth_objects = %s, .truth_bytes = sizeof(%s),\n", net->macro->TRUTH_OBJECTS,
+           net->own->truth);
   if (instance)
     text_put(out, "  .truth_height = %" PRId64 ", .truth_width = %" PRId64 ",\n", instance->shape.dim[0],
              instance->shape.dim[1]);
@@ -501,23 +498,23 @@ static void put_truth_facts(Text *out, const Net *net) {
 
 static void put_sharing(Text *out, const Net *net) {
   const Program *p = net->layout->train.program;
-  text_put(out, "  .shards = %" PRId64 ", .lanes = %d,\n  .gradients_shared = %s_network_gradients_shared,\n",
-           p->shards, p->batching.how == INTERLEAVED ? p->batching.lanes : 1, net->name);
+  text_put(out, "  .shards = %" PRId64 ", .lanes = %d,\n  .gradients_shared = %s,\n", p->shards,
+           p->batching.how == INTERLEAVED ? p->batching.lanes : 1, net->own->network_gradients_shared);
 }
 
 static void put_gradients_facts(Text *out, Net *net) {
-  text_put(out, "  .gradients = %s_network_gradients,\n", net->name);
+  text_put(out, "  .gradients = %s,\n", net->own->network_gradients);
   if (net->options->program)
     text_put(out,
-             "  .training_steps = %d, .training_step = %s_network_training_steps,\n"
-             "  .gradients_timed = %s_network_gradients_timed,\n",
-             net->layout->train.steps.n + 2, net->name, net->name);
+             "  .training_steps = %d, .training_step = %s,\n"
+             "  .gradients_timed = %s,\n",
+             net->layout->train.steps.n + 2, net->own->network_training_steps,
+             net->own->network_gradients_timed);
   if (net->layout->train.program->processes) put_sharing(out, net);
 }
 
 void put_network(Text *out, Net *net) {
   const Graph *graph = net->graph;
-  const char *name = net->name, *upper = net->upper;
   const bool training = net->layout->train.program != NULL,
              recipe = training || (graph->floats && graph->floats->training);
   if (!net->options->network) return;
@@ -537,41 +534,41 @@ void put_network(Text *out, Net *net) {
   if (training && net->layout->train.program->processes) put_function_of_training(out, net, GRADIENTS_SHARED);
   if (training && net->options->program) put_function_of_training(out, net, GRADIENTS_TIMED);
   if (net->layout->look.program) put_look_tables(out, net);
-  text_put(out, "\n%sconst cnn_network %s_network = {\n", net->options->program ? "static " : "", name);
+  text_put(out, "\n%sconst cnn_network %s = {\n", net->options->program ? "static " : "", net->own->network);
   text_put(out, "  .version = CNN_NETWORK_VERSION,\n  .name = \"%s\",\n  .target = \"%s\",\n", graph->name,
            net_target_names(net));
   text_put(out, "  .inputs = %d, .outputs = %d, .weights = %d, .layers = %d, .steps = %d, .labels = %d,\n",
            graph->inputs.n, graph->outputs.n, net->weights ? graph->weights.n : 0, layers,
            net->layout->infer.steps.n, graph->nlabels);
   text_put(out,
-           "  .input = %s_network_inputs,\n  .output = %s_network_outputs,\n  .layer = %s_network_layers,\n  "
-           ".summary = %s_network_summary,\n",
-           name, name, name, name);
+           "  .input = %s,\n  .output = %s,\n  .layer = %s,\n  "
+           ".summary = %s,\n",
+           net->own->network_inputs, net->own->network_outputs, net->own->network_layers,
+           net->own->network_summary);
   if (graph->values.n) text_put(out, "  .values = %d,\n", graph->values.n);
   if (training && truth_read(net)) put_truth_facts(out, net);
-  if (net->weights) text_put(out, "  .weight = %s_network_weights,\n", name);
-  if (net->layout->infer.steps.n) text_put(out, "  .timed = %s_network_steps,\n", name);
-  if (graph->nlabels) text_put(out, "  .label = %s_labels,\n", name);
-  text_put(out, "  .parameters = %s_PARAMETERS,\n  .macs = INT64_C(%" PRId64 "),\n  .batch = %s_BATCH,\n",
-           upper, total_macs(graph), upper);
-  if (training) text_put(out, "  .train_batch = %s_TRAIN_BATCH,\n", upper);
+  if (net->weights) text_put(out, "  .weight = %s,\n", net->own->network_weights);
+  if (net->layout->infer.steps.n) text_put(out, "  .timed = %s,\n", net->own->network_steps);
+  if (graph->nlabels) text_put(out, "  .label = %s,\n", net->own->labels);
+  text_put(out, "  .parameters = %s,\n  .macs = INT64_C(%" PRId64 "),\n  .batch = %s,\n",
+           net->macro->PARAMETERS, total_macs(graph), net->macro->BATCH);
+  if (training) text_put(out, "  .train_batch = %s,\n", net->macro->TRAIN_BATCH);
   text_put(out,
-           "  .model_bytes = %s_MODEL_BYTES, .workspace_bytes = %s_WORKSPACE_BYTES, .training_bytes = "
-           "%s_TRAINING_BYTES,\n",
-           upper, upper, upper);
-  if (recipe) text_put(out, "  .recipe = &%s_network_recipe,\n", name);
+           "  .model_bytes = %s, .workspace_bytes = %s, .training_bytes = "
+           "%s,\n",
+           net->macro->MODEL_BYTES, net->macro->WORKSPACE_BYTES, net->macro->TRAINING_BYTES);
+  if (recipe) text_put(out, "  .recipe = &%s,\n", net->own->network_recipe);
   if (initial_weights(net)) text_put(out, "  .initial = %s,\n", initial_weights(net));
-  text_put(out, "  .target_name = %s_target,\n  .init = %s_network_init,\n  .pack = %s_network_pack,\n", name,
-           name, name);
+  text_put(out, "  .target_name = %s,\n  .init = %s,\n  .pack = %s,\n", net->own->target,
+           net->own->network_init, net->own->network_pack);
   if (net_steps(net))
-    text_put(out,
-             "  .state_bytes = %s_STATE_BYTES,\n  .reset = %s_network_reset,\n  .step = %s_network_step,\n",
-             upper, name, name);
-  else text_put(out, "  .infer = %s_network_infer,\n", name);
+    text_put(out, "  .state_bytes = %s,\n  .reset = %s,\n  .step = %s,\n", net->macro->STATE_BYTES,
+             net->own->network_reset, net->own->network_step);
+  else text_put(out, "  .infer = %s,\n", net->own->network_infer);
   if (net->options->program && !net_steps(net))
-    text_put(out, "  .infer_timed = %s_network_infer_timed,\n", name);
+    text_put(out, "  .infer_timed = %s,\n", net->own->network_infer_timed);
   if (training) put_gradients_facts(out, net);
-  if (net->layout->look.program) text_put(out, "  .look = &%s_network_look,\n", name);
+  if (net->layout->look.program) text_put(out, "  .look = &%s,\n", net->own->network_look);
   text_put(out, "};\n\n");
 }
 
@@ -581,6 +578,6 @@ void put_main(Text *out, Net *net) {
   if (net->options->program)
     text_put(out,
              "int %s(int argc, char **argv, const cnn_network *network);\nint main(int argc, char "
-             "**argv) { return %s(argc, argv, &%s_network); }\n",
-             function, function, net->name);
+             "**argv) { return %s(argc, argv, &%s); }\n",
+             function, function, net->own->network);
 }

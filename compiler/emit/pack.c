@@ -42,6 +42,14 @@ void pack_values(Net *net, const Member *member, void *to) {
   else run_pack(net, member->pack, net->options->weights, to);
 }
 
+/* Has a target before this one the same condition, and the table? */
+static bool condition_before(const Net *net, const Member *table, int target) {
+  const Target *const *of = net->layout->options.target;
+  for (int t = 0; t < target; t++)
+    if (table->targets >> t & 1 && !strcmp(of[t]->condition, of[target]->condition)) return true;
+  return false;
+}
+
 /* The CPUs for which a table is there: NULL for all, as the lowest target has no condition. */
 static const char *table_condition(const Net *net, const Member *table) {
   const int n = net->layout->options.ntargets;
@@ -49,7 +57,7 @@ static const char *table_condition(const Net *net, const Member *table) {
   if (!table->targets || table->targets >> (n - 1) & 1) return NULL;
   for (int t = 0; t < n; t++) {
     const char *condition = net->layout->options.target[t]->condition;
-    if (!(table->targets >> t & 1) || (all && strstr(all, condition))) continue;
+    if (!(table->targets >> t & 1) || condition_before(net, table, t)) continue;
     all = all ? arena_printf(net->arena, "%s || (%s)", all, condition)
               : arena_printf(net->arena, "(%s)", condition);
   }
@@ -123,11 +131,14 @@ void put_shared_packing(Text *out, Net *net) {
   if (!packing_shared(net)) return;
   text_put(out, "// Packs the weights for the kernels of a training step. Each thread packs the arrays "
                 "whose middle is in its share of all floats.\n");
-  put_signature(out, arena_printf(net->arena, "static void %s_pack_step", net->name),
-                arena_printf(net->arena,
-                             "%s_training *workspace, const %s_weights *weights, int thread, int threads",
-                             net->name, net->name),
-                " {\n");
+  Parameters list = {0};
+  add_parameter(net->arena, &list, "workspace",
+                arena_printf(net->arena, "%s *workspace", net->own->training));
+  add_parameter(net->arena, &list, "weights",
+                arena_printf(net->arena, "const %s *weights", net->own->weights));
+  add_parameter(net->arena, &list, "thread", "int thread");
+  add_parameter(net->arena, &list, "threads", "int threads");
+  put_signature(out, net, arena_printf(net->arena, "static void %s", net->own->pack_step), &list, " {\n");
   for (int i = 0; i < net->layout->train.members.n; i++) {
     const Member *member = net->layout->train.members.data[i];
     text_put(out, "  if (INT64_C(%" PRId64 ") * threads / %" PRId64 " == thread)\n  ",
@@ -144,8 +155,8 @@ void put_pack(Text *out, Net *net) {
   put_tables(out, net);
   if (!net->weights) return; /* what is packed was packed by the compiler */
   put_functions(out, net, &net->pack);
-  text_put(out, "%svoid %s_pack(%s_model *model, const %s_weights *weights) {\n", net_linkage(net), net->name,
-           net->name, net->name);
+  text_put(out, "%svoid %s(%s *model, const %s *weights) {\n", net_linkage(net), net->own->pack,
+           net->own->model, net->own->weights);
   if (!net->layout->infer.members.n) text_put(out, "  (void)weights;\n  memset(model, 0, sizeof *model);\n");
   put_packing(out, net, &net->layout->infer, "model->");
   text_put(out, "}\n\n");

@@ -362,9 +362,18 @@ static bool is_conversion(const char *name) { /* f32_from_u8_x16 */
   return false;
 }
 
-static bool digits_then(const char *s, const char *set) {
+static bool is_letter_of_elem(char c, const char *more) {
+  for (int elem = 0; elem < ELEMS; elem++)
+    if (*letter_of((Elem)elem) == c) return true;
+  return strchr(more, c);
+}
+
+/* The end of a name for so many lanes: digits, then letters of elements, or others. */
+static bool ends_with_lanes(const char *s, const char *more) {
   const size_t digits = strspn(s, "0123456789");
-  return digits && strspn(s + digits, set) == strlen(s + digits);
+  const char *at = s + digits;
+  while (*at && is_letter_of_elem(*at, more)) at++;
+  return digits && !*at;
 }
 
 bool prelude_has_name(const char *name) {
@@ -372,17 +381,17 @@ bool prelude_has_name(const char *name) {
   for (int fn = 0; fn < FN_COUNT; fn++) {
     const size_t length = strlen(function[fn].name);
     if (!strncmp(name, function[fn].name, length) && !strncmp(name + length, "_x", 2))
-      return digits_then(name + length + 2, "ibcs");
+      return ends_with_lanes(name + length + 2, "");
   }
   for (int i = 0; i < PRIMITIVES; i++) {
     const size_t length = strlen(primitive_table[i]->name);
     if (strncmp(name, primitive_table[i]->name, length) != 0) continue;
-    if (!name[length] || (!strncmp(name + length, "_x", 2) && digits_then(name + length + 2, "")))
+    if (!name[length] || (!strncmp(name + length, "_x", 2) && ends_with_lanes(name + length + 2, "")))
       return true;
   }
   const char *routine = strstr(name, "_routine");
   if (routine && !routine[8]) return true;
-  return (*name == 'v' && digits_then(name + 1, "ibcnstu")) ||
+  return (*name == 'v' && ends_with_lanes(name + 1, "ntu")) ||
          is_conversion(name); /* v16, v16u, v16i, v16iu, ... */
 }
 

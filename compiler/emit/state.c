@@ -8,7 +8,7 @@ enum { STATE_VERSION = 1, MARK_BYTES = 16 };
 
 bool net_steps(const Net *net) { return graph_states(net->graph) > 0; }
 
-const char *infer_name(const Net *net) { return net_steps(net) ? "step" : "infer"; }
+const char *infer_name(const Net *net) { return net_steps(net) ? net->own->step : net->own->infer; }
 
 /* ---- the struct ---- */
 /* Members of larger elements come first, so that there is no padding between them. */
@@ -41,17 +41,15 @@ static const char *member_name(const Net *net, const Node *state) {
 void put_state_struct(Text *out, Net *net) {
   int n;
   const Node **member = state_members(net, &n);
-  const char *name = net->name;
-  text_put(
-      out,
-      "/* What a call of %s_step leaves for the next one: plain data, which may be copied with memcpy, "
-      "stored "
-      "and read back.\n   %s_reset begins it. */\ntypedef struct %s_state %s_state;\nstruct %s_state {\n",
-      name, name, name, name, name);
+  text_put(out,
+           "/* What a call of %s leaves for the next one: plain data, which may be copied with memcpy, "
+           "stored "
+           "and read back.\n   %s begins it. */\ntypedef struct %s %s;\nstruct %s {\n",
+           net->own->step, net->own->reset, net->own->state, net->own->state, net->own->state);
   text_put(out, "  uint32_t mark[4]; /* of this net and this layout */\n");
   for (int i = 0; i < n; i++) {
     text_put(out, "  %s %s", elem_c_type(member[i]->elem), member_name(net, member[i]));
-    if (net->layout->options.batch > 1) text_put(out, "[%s_BATCH]", net->upper);
+    if (net->layout->options.batch > 1) text_put(out, "[%s]", net->macro->BATCH);
     text_put(out, "[%" PRId64 "]; /* %s */\n", shape_elements(member[i]->shape),
              shape_text(net->arena, member[i]->shape));
   }
@@ -64,16 +62,14 @@ static int64_t step_rows(Shape shape) { return shape.rank > 1 ? shape.dim[0] : 1
 
 void put_state_numbers(Text *out, Net *net) {
   const Graph *graph = net->graph;
-  const char *upper = net->upper;
-  text_put(out, "#define %s_STATE_BYTES %" PRId64 "\n", upper, layout_state_bytes(net->layout));
+  text_put(out, "#define %s %" PRId64 "\n", net->macro->STATE_BYTES, layout_state_bytes(net->layout));
   for (int i = 0; i < graph->inputs.n; i++)
-    text_put(out, "#define %s_STEP%s%s %" PRId64 " /* rows of `%s` a call takes */\n", upper, i ? "_" : "",
-             i ? net->input[i].upper : "", step_rows(graph->inputs.data[i].node->shape),
+    text_put(out, "#define %s %" PRId64 " /* rows of `%s` a call takes */\n",
+             i ? net->input[i].step : net->macro->STEP, step_rows(graph->inputs.data[i].node->shape),
              graph->inputs.data[i].name);
   for (int o = 0; o < graph->outputs.n; o++)
-    text_put(out, "#define %s_%s_OFFSET 0\n#define %s_%s_LATE 0\n", upper, net->output[o].upper, upper,
-             net->output[o].upper);
-  text_put(out, "#define %s_READY 0 /* calls after a reset whose outputs mean nothing */\n", upper);
+    text_put(out, "#define %s 0\n#define %s 0\n", net->output[o].macro.OFFSET, net->output[o].macro.LATE);
+  text_put(out, "#define %s 0 /* calls after a reset whose outputs mean nothing */\n", net->macro->READY);
 }
 
 /* ---- what they begin with ---- */
@@ -101,9 +97,9 @@ static uint64_t state_mark(const Net *net, uint64_t hash) {
 static void put_state_mark(Text *out, Net *net) {
   const uint64_t a = state_mark(net, UINT64_C(0xcbf29ce484222325)), b = state_mark(net, a);
   text_put(out,
-           "static const uint32_t %s_state_mark[4] = {UINT32_C(0x%08" PRIx32 "), UINT32_C(0x%08" PRIx32
+           "static const uint32_t %s[4] = {UINT32_C(0x%08" PRIx32 "), UINT32_C(0x%08" PRIx32
            "), UINT32_C(0x%08" PRIx32 "), UINT32_C(0x%08" PRIx32 ")};\n",
-           net->name, (uint32_t)a | 1, (uint32_t)(a >> 32), (uint32_t)b, (uint32_t)(b >> 32));
+           net->own->state_mark, (uint32_t)a | 1, (uint32_t)(a >> 32), (uint32_t)b, (uint32_t)(b >> 32));
 }
 
 static int fills_of(const Program *p, int state, const Fill **first) {
@@ -133,7 +129,7 @@ static void put_state_tables(Text *out, Net *net) {
     const Node *state = graph_state(net->graph, k);
     const int64_t n = shape_elements(state->shape);
     if (!has_table(p, k)) continue;
-    text_put(out, "static const %s %s_state_initial%d[%" PRId64 "] = {", elem_c_type(state->elem), net->name,
+    text_put(out, "static const %s %s%d[%" PRId64 "] = {", elem_c_type(state->elem), net->own->state_initial,
              k, n);
     for (int i = 0, at = 0; i < p->initial.n; i++) {
       const Fill *fill = &p->initial.data[i];
@@ -155,8 +151,8 @@ static void put_begin(Text *out, Net *net, const char *image) {
     const Fill *first = NULL;
     const char *member = member_name(net, state);
     if (fills_of(p, k, &first) > 1)
-      text_put(out, "  memcpy(state->%s%s, %s_state_initial%d, sizeof %s_state_initial%d);\n", member, image,
-               net->name, k, net->name, k);
+      text_put(out, "  memcpy(state->%s%s, %s%d, sizeof %s%d);\n", member, image, net->own->state_initial, k,
+               net->own->state_initial, k);
     else if (first->value == 0)
       text_put(out, "  memset(state->%s%s, 0, sizeof state->%s%s);\n", member, image, member, image);
     else {
@@ -170,43 +166,43 @@ static void put_begin(Text *out, Net *net, const char *image) {
 }
 
 void put_state_functions(Text *out, Net *net) {
-  const char *name = net->name, *linkage = net_linkage(net);
+  const char *linkage = net_linkage(net);
   const bool several = net->layout->options.batch > 1;
   text_put(out, "/* ---- what is kept between calls ---- */\n\n");
   put_state_mark(out, net);
   put_state_tables(out, net);
   if (several) {
-    text_put(out, "%svoid %s_reset_one(%s_state *state, int32_t image) {\n", linkage, name, name);
+    text_put(out, "%svoid %s(%s *state, int32_t image) {\n", linkage, net->own->reset_one, net->own->state);
     put_begin(out, net, "[image]");
     text_put(out, "}\n\n");
   }
-  text_put(out, "%svoid %s_reset(%s_state *state) {\n", linkage, name, name);
+  text_put(out, "%svoid %s(%s *state) {\n", linkage, net->own->reset, net->own->state);
   if (several)
-    text_put(out, "  for (int32_t image = 0; image < %s_BATCH; image++) %s_reset_one(state, image);\n",
-             net->upper, name);
+    text_put(out, "  for (int32_t image = 0; image < %s; image++) %s(state, image);\n", net->macro->BATCH,
+             net->own->reset_one);
   else put_begin(out, net, "");
   if (unused_bytes(net)) text_put(out, "  memset(state->unused, 0, sizeof state->unused);\n");
-  text_put(out, "  memcpy(state->mark, %s_state_mark, sizeof state->mark);\n}\n\n", name);
-  text_put(out, "%sint %s_state_ok(const %s_state *state) {\n  int same = 1;\n", linkage, name, name);
-  text_put(out, "  for (int i = 0; i < 4; i++)\n    if (state->mark[i] != %s_state_mark[i]) same = 0;\n",
-           name);
+  text_put(out, "  memcpy(state->mark, %s, sizeof state->mark);\n}\n\n", net->own->state_mark);
+  text_put(out, "%sint %s(const %s *state) {\n  int same = 1;\n", linkage, net->own->state_ok,
+           net->own->state);
+  text_put(out, "  for (int i = 0; i < 4; i++)\n    if (state->mark[i] != %s[i]) same = 0;\n",
+           net->own->state_mark);
   text_put(out, "  return same;\n}\n\n");
 }
 
 void put_state_declarations(Text *out, Net *net) {
-  const char *name = net->name, *linkage = net_linkage(net);
-  text_put(out, "/* Begins a state: writes every byte of it. */\n%svoid %s_reset(%s_state *state);\n",
-           linkage, name, name);
+  const char *linkage = net_linkage(net);
+  text_put(out, "/* Begins a state: writes every byte of it. */\n%svoid %s(%s *state);\n", linkage,
+           net->own->reset, net->own->state);
   if (net->layout->options.batch > 1)
-    text_put(
-        out,
-        "/* The same for image 0 .. %s_BATCH - 1 alone. */\n%svoid %s_reset_one(%s_state *state, int32_t "
-        "image);\n",
-        net->upper, linkage, name, name);
+    text_put(out,
+             "/* The same for image 0 .. %s - 1 alone. */\n%svoid %s(%s *state, int32_t "
+             "image);\n",
+             net->macro->BATCH, linkage, net->own->reset_one, net->own->state);
   text_put(
       out,
       "/* 1 if a state that was stored, or lay in memory that survives sleep, is one of this net in this "
       "layout: its first 16 bytes are\n   its mark, which says nothing of the rest. */\n%sint "
-      "%s_state_ok(const %s_state *state);\n",
-      linkage, name, name);
+      "%s(const %s *state);\n",
+      linkage, net->own->state_ok, net->own->state);
 }

@@ -8,7 +8,7 @@
 
 /* ---- the struct ---- */
 void put_training_struct(Text *out, Net *net) {
-  text_put(out, "struct %s_training {\n", net->name);
+  text_put(out, "struct %s {\n", net->own->training);
   for (int i = 0; i < net->layout->train.members.n; i++) {
     const Member *member = net->layout->train.members.data[i];
     text_put(out, "  float %s", member->name);
@@ -29,7 +29,7 @@ void put_training_struct(Text *out, Net *net) {
            "]; /* activations of the image at work, one arena a shard */\n",
            net->layout->train.program->shards, layout_training_floats(net->layout, SPACE_ARENA));
   if (net->model && net->layout->train.program->shards > 1)
-    text_put(out, "  %s_weights sum[%" PRId64 "]; /* gradients of the shards after the first */\n", net->name,
+    text_put(out, "  %s sum[%" PRId64 "]; /* gradients of the shards after the first */\n", net->own->weights,
              net->layout->train.program->shards - 1);
   text_put(out, "};\n\n");
 }
@@ -47,52 +47,65 @@ void put_truth_struct(Text *out, Net *net) {
   const Node *instance = net->layout->train.program->target_of[graph_ports(net->graph) + TRUTH_INSTANCE];
   text_put(out,
            "/* The objects of an image. Boxes are x1 y1 x2 y2 in pixels of the input. */\n"
-           "enum { %s_TRUTH_OBJECTS = %" PRId64 " };\ntypedef struct %s_truth {\n"
-           "  int32_t count;\n#ifdef __cplusplus\n  int32_t label[%s_TRUTH_OBJECTS];\n#else\n"
-           "  int32_t class[%s_TRUTH_OBJECTS];\n#endif\n  float box[%s_TRUTH_OBJECTS][4];\n",
-           net->upper, t->objects, net->name, net->upper, net->upper, net->upper);
+           "enum { %s = %" PRId64 " };\ntypedef struct %s {\n"
+           "  int32_t count;\n#ifdef __cplusplus\n  int32_t label[%s];\n#else\n"
+           "  int32_t class[%s];\n#endif\n  float box[%s][4];\n",
+           net->macro->TRUTH_OBJECTS, t->objects, net->own->truth, net->macro->TRUTH_OBJECTS,
+           net->macro->TRUTH_OBJECTS, net->macro->TRUTH_OBJECTS);
   if (t->instances && instance)
     text_put(out,
              "  uint8_t instance[%" PRId64 "][%" PRId64 "]; /* of each pixel: 0, or k + 1 for object k */\n",
              instance->shape.dim[0], instance->shape.dim[1]);
-  text_put(out, "} %s_truth;\n\n", net->name);
+  text_put(out, "} %s;\n\n", net->own->truth);
 }
 
-const char *gradients_parameters(Net *net) {
-  Text list = {.arena = net->arena};
-  if (net->model) list_add(&list, arena_printf(net->arena, "const %s_weights *weights", net->name));
+static void add_pointer(Net *net, Parameters *list, const char *type, const char *name) {
+  add_parameter(net->arena, list, name, arena_printf(net->arena, "%s *%s", type, name));
+}
+
+static void add_constant_pointer(Net *net, Parameters *list, const char *type, const char *name) {
+  add_pointer(net, list, arena_printf(net->arena, "const %s", type), name);
+}
+
+Parameters gradients_parameters(Net *net) {
+  const Program *p = net->layout->train.program;
+  Parameters list = {0};
+  if (net->model) add_constant_pointer(net, &list, net->own->weights, "weights");
   for (int i = 0; i < net->graph->inputs.n; i++)
-    list_add(&list, arena_printf(net->arena, "const %s *%s", net_input_type(net, i), net->input[i].name));
+    add_constant_pointer(net, &list, net_input_type(net, i), net->input[i].name);
   for (int o = 0; o < graph_ports(net->graph); o++)
-    if (net->layout->train.program->target_of[o])
-      list_add(&list, arena_printf(net->arena, "const %s *%s", target_type(net, o), net->output[o].target));
-  if (truth_read(net)) list_add(&list, arena_printf(net->arena, "const %s_truth *%s", net->name, net->truth));
-  list_add(&list, "int32_t count, uint64_t seed, uint64_t step");
-  if (net->model) list_add(&list, arena_printf(net->arena, "%s_weights *gradients", net->name));
-  for (int o = 0; o < net->graph->outputs.n; o++)
-    list_add(&list, arena_printf(net->arena, "float *%s", net->output[o].name));
-  list_add(&list, arena_printf(net->arena, "%s_training *workspace", net->name));
-  if (net->layout->train.program->processes) list_add(&list, "const cnn_exchange *exchange");
-  if (net->options->program) list_add(&list, "void (*mark)(void *, int32_t), void *context");
-  return list.s;
+    if (p->target_of[o]) add_constant_pointer(net, &list, target_type(net, o), net->output[o].target);
+  if (truth_read(net)) add_constant_pointer(net, &list, net->own->truth, net->truth);
+  add_parameter(net->arena, &list, "count", "int32_t count");
+  add_parameter(net->arena, &list, "seed", "uint64_t seed");
+  add_parameter(net->arena, &list, "step", "uint64_t step");
+  if (net->model) add_pointer(net, &list, net->own->weights, "gradients");
+  for (int o = 0; o < net->graph->outputs.n; o++) add_pointer(net, &list, "float", net->output[o].name);
+  add_pointer(net, &list, net->own->training, "workspace");
+  if (p->processes) add_pointer(net, &list, "const cnn_exchange", "exchange");
+  if (net->options->program) {
+    add_parameter(net->arena, &list, "mark", "void (*mark)(void *, int32_t)");
+    add_parameter(net->arena, &list, "context", "void *context");
+  }
+  return list;
 }
 
 void put_batch_struct(Text *out, Net *net) {
-  text_put(out, "// A call of %s_gradients.\ntypedef struct %s_batch {\n", net->name, net->name);
-  if (net->model) text_put(out, "  const %s_weights *weights;\n", net->name);
+  text_put(out, "// A call of %s.\ntypedef struct %s {\n", net->own->gradients, net->own->batch);
+  if (net->model) text_put(out, "  const %s *weights;\n", net->own->weights);
   for (int i = 0; i < net->graph->inputs.n; i++)
     text_put(out, "  const %s *%s;\n", net_input_type(net, i), net->input[i].name);
   for (int o = 0; o < graph_ports(net->graph); o++)
     if (net->layout->train.program->target_of[o])
       text_put(out, "  const %s *%s;\n", target_type(net, o), net->output[o].target);
-  if (truth_read(net)) text_put(out, "  const %s_truth *%s;\n", net->name, net->truth);
+  if (truth_read(net)) text_put(out, "  const %s *%s;\n", net->own->truth, net->truth);
   for (int o = 0; o < net->graph->outputs.n; o++) text_put(out, "  float *%s;\n", net->output[o].name);
   text_put(out,
-           "  int32_t count;\n  uint64_t seed, step;\n  %s_training *at;\n  const %s_training *packed; // "
+           "  int32_t count;\n  uint64_t seed, step;\n  %s *at;\n  const %s *packed; // "
            "the same: its weights are only read\n",
-           net->name, net->name);
+           net->own->training, net->own->training);
   if (net->options->program) text_put(out, "  void (*mark)(void *, int32_t);\n  void *context;\n");
-  text_put(out, "} %s_batch;\n\n", net->name);
+  text_put(out, "} %s;\n\n", net->own->batch);
 }
 
 /* ---- phases ---- */
@@ -102,7 +115,7 @@ static bool interleaved(const Net *net) { return net->layout->train.program->bat
  * many as lie together. */
 static const char *training_phase_function(Net *net, int phase,
                                            bool batch) { /* phase -1, before all images: 0 */
-  return arena_printf(net->arena, "%s_phase%d_%s", net->name, phase - net->layout->train.program->first_phase,
+  return arena_printf(net->arena, "%s%d_%s", net->own->phase, phase - net->layout->train.program->first_phase,
                       batch              ? "batch"
                       : interleaved(net) ? "images"
                                          : "image");
@@ -111,14 +124,14 @@ static const char *training_phase_function(Net *net, int phase,
 static const char *list_of(Net *net, const char *first, const char *images, bool declared) {
   return arena_printf(net->arena, "%s%s%s", first, images,
                       !net->model ? ""
-                      : declared  ? arena_printf(net->arena, ", %s_weights *gradients", net->name)
+                      : declared  ? arena_printf(net->arena, ", %s *gradients", net->own->weights)
                                   : ", gradients");
 }
 static const char *phase_parameters(Net *net, bool batch) {
   const char *images = batch              ? ""
                        : interleaved(net) ? ", int64_t from, int64_t to, float *arena"
                                           : ", int64_t n, float *arena";
-  return list_of(net, arena_printf(net->arena, "const %s_batch *batch", net->name), images, true);
+  return list_of(net, arena_printf(net->arena, "const %s *batch", net->own->batch), images, true);
 }
 static const char *phase_arguments(Net *net, bool batch) {
   return list_of(net, "batch", batch ? "" : interleaved(net) ? ", from, to, arena" : ", n, arena", false);
@@ -126,8 +139,8 @@ static const char *phase_arguments(Net *net, bool batch) {
 
 static const char *training_output(Frame *f, int o) {
   Net *net = f->net;
-  return arena_printf(net->arena, "(void *)(%s->%s + %s * %s_%s_SIZE)", frame_name(f, "batch"),
-                      net->output[o].name, frame_name(f, "n"), net->upper, net->output[o].upper);
+  return arena_printf(net->arena, "(void *)(%s->%s + %s * %s)", frame_name(f, "batch"), net->output[o].name,
+                      frame_name(f, "n"), net->output[o].macro.SIZE);
 }
 
 /* Outputs go to the caller as soon as they are there, before their place is taken again. */
@@ -137,8 +150,8 @@ static void put_output(Frame *f, int o) {
   frame_name(f, "batch");
   if (f->kind == FRAME_BATCH) {
     text_put(&f->calls,
-             "  if (batch->%s) memcpy(batch->%s, %s, (size_t)batch->count * %s_%s_SIZE * sizeof(float));\n",
-             port->name, port->name, frame_value(f, f->part->program->output[o]), net->upper, port->upper);
+             "  if (batch->%s) memcpy(batch->%s, %s, (size_t)batch->count * %s * sizeof(float));\n",
+             port->name, port->name, frame_value(f, f->part->program->output[o]), port->macro.SIZE);
     return;
   }
   frame_name(f, "n");
@@ -146,24 +159,24 @@ static void put_output(Frame *f, int o) {
   const int64_t there = shape_elements(node->shape),
                 room = shape_elements(net->graph->outputs.data[o].node->shape);
   const char *size = there < room ? arena_printf(net->arena, "%" PRId64, there) /* sample of proposals */
-                                  : arena_printf(net->arena, "%s_%s_SIZE", net->upper, port->upper);
-  text_put(&f->calls, "  if (batch->%s) memcpy(batch->%s + n * %s_%s_SIZE, %s, %s * sizeof(float));\n",
-           port->name, port->name, net->upper, port->upper, frame_value(f, node), size);
+                                  : port->macro.SIZE;
+  text_put(&f->calls, "  if (batch->%s) memcpy(batch->%s + n * %s, %s, %s * sizeof(float));\n", port->name,
+           port->name, port->macro.SIZE, frame_value(f, node), size);
 }
 
 static void put_keys(Text *out, const Frame *f) {
-  const char *name = f->net->name;
   if (!f->keys) return;
   if (f->images == 1) {
-    text_put(out, "  int32_t keys[2];\n  %s_keys(batch->seed, batch->step, (uint64_t)n, keys);\n", name);
+    text_put(out, "  int32_t keys[2];\n  %s(batch->seed, batch->step, (uint64_t)n, keys);\n",
+             f->net->own->keys);
     return;
   }
   text_put(out, "  int32_t keys[2][%d];\n  for (int32_t i = 0; i < %d; i++) {\n    int32_t key[2];\n",
            f->images, f->images);
   text_put(out,
-           "    %s_keys(batch->seed, batch->step, (uint64_t)(n + (i < count ? i : count - 1)), key);\n    "
+           "    %s(batch->seed, batch->step, (uint64_t)(n + (i < count ? i : count - 1)), key);\n    "
            "keys[0][i] = key[0], keys[1][i] = key[1];\n  }\n",
-           name);
+           f->net->own->keys);
 }
 
 static void put_phase_of_images(Text *out, Net *net, int target, int phase) {
@@ -187,12 +200,12 @@ static void put_copies(Frame *f, int after) {
 static Parameters calls_parameters(Net *net, bool batch) {
   Arena *arena = net->arena;
   Parameters list = {0};
-  add_parameter(arena, &list, "batch", arena_printf(arena, "const %s_batch *batch", net->name));
+  add_parameter(arena, &list, "batch", arena_printf(arena, "const %s *batch", net->own->batch));
   if (!batch) add_parameter(arena, &list, "n", "int64_t n");
   if (!batch && interleaved(net)) add_parameter(arena, &list, "count", "int32_t count");
   if (!batch) add_parameter(arena, &list, "arena", "float *arena");
   if (net->model)
-    add_parameter(arena, &list, "gradients", arena_printf(arena, "%s_weights *gradients", net->name));
+    add_parameter(arena, &list, "gradients", arena_printf(arena, "%s *gradients", net->own->weights));
   return list;
 }
 
@@ -355,19 +368,17 @@ static void put_sum(Text *out, Net *net) {
   if (!net->model || p->shards < 2 || !p->sums.n) return;
   text_put(out,
            "// The gradients of all shards, added in pairs, whatever the number of threads.\nstatic void "
-           "%s_add(%s_weights *gradients, const %s_weights *sum) {\n",
-           net->name, net->name, net->name);
-  text_put(
-      out,
-      "  typedef struct flat { float f[%s_PARAMETERS]; } flat; // the same floats, without their names\n",
-      net->upper);
+           "%s(%s *gradients, const %s *sum) {\n",
+           net->own->add, net->own->weights, net->own->weights);
+  text_put(out, "  typedef struct flat { float f[%s]; } flat; // the same floats, without their names\n",
+           net->macro->PARAMETERS);
   text_put(out, "  float *const g = ((flat *)(void *)gradients)->f;\n  const flat *const s = (const flat "
                 "*)(const void *)sum;\n");
   for (int i = 0; i < p->sums.n; i++) {
     if (net->options->openmp)
       text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
     if (all_gradients(net, &p->sums))
-      text_put(out, "  for (int64_t i = 0; i < %s_PARAMETERS; i++) g[i] = ", net->upper);
+      text_put(out, "  for (int64_t i = 0; i < %s; i++) g[i] = ", net->macro->PARAMETERS);
     else
       text_put(out, "  for (int64_t i = %" PRId64 "; i < %" PRId64 "; i++) g[i] = ",
                floats_in(p->sums.data[i].from), floats_in(p->sums.data[i].to));
@@ -394,7 +405,7 @@ static void put_batch_value(Text *out, Net *net) {
     if (net->layout->train.program->target_of[o]) list_add(&list, net->output[o].target);
   if (truth_read(net)) list_add(&list, net->truth);
   for (int o = 0; o < net->graph->outputs.n; o++) list_add(&list, net->output[o].name);
-  text_put(out, "  const %s_batch batch = {%s, count, seed, step, workspace, workspace%s};\n", net->name,
+  text_put(out, "  const %s batch = {%s, count, seed, step, workspace, workspace%s};\n", net->own->batch,
            list.s, net->options->program ? ", mark, context" : "");
 }
 
@@ -460,14 +471,15 @@ void put_gradients_entry(Text *out, Net *net) {
     put_phase_dispatch(out, net, p->phases.data[i].number, p->phases.data[i].once);
   put_sum(out, net);
   put_shared_packing(out, net);
-  put_signature(out, arena_printf(net->arena, "%sfloat %s_gradients", net_linkage(net), net->name),
-                gradients_parameters(net), " {\n");
+  const Parameters parameters = gradients_parameters(net);
+  put_signature(out, net, arena_printf(net->arena, "%sfloat %s", net_linkage(net), net->own->gradients),
+                &parameters, " {\n");
   put_batch_value(out, net);
   put_clear(out, net);
   put_statistics(out, net);
   put_clear_shards(out, net);
   if (packing_shared(net))
-    text_put(out, "  TEAM %s_pack_step(workspace, weights, THREAD, THREADS);\n", net->name);
+    text_put(out, "  TEAM %s(workspace, weights, THREAD, THREADS);\n", net->own->pack_step);
   else put_packing(out, net, &net->layout->train, "workspace->");
   put_upkeep_mark(out, net, BEFORE_PHASES);
   for (int i = 0; i < p->phases.n; i++) {
@@ -485,8 +497,8 @@ void put_gradients_entry(Text *out, Net *net) {
     text_put(out, "  if (exchange->wait) exchange->wait(exchange->context);\n");
   }
   if (net->model && net->layout->train.program->shards > 1 && net->layout->train.program->sums.n)
-    text_put(out, "  %s%s_add(gradients, workspace->sum);\n", p->processes ? "if (!exchange->sum) " : "",
-             net->name);
+    text_put(out, "  %s%s(gradients, workspace->sum);\n", p->processes ? "if (!exchange->sum) " : "",
+             net->own->add);
   put_upkeep_mark(out, net, AFTER_PHASES);
   put_loss(out, net);
   text_put(out, "}\n\n");

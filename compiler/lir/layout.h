@@ -22,7 +22,6 @@ typedef struct LayoutOptions {
   bool merge;                  /* little flash: layers that differ in numbers alone share a function */
   /* what the text around the layers has */
   bool (*taken)(const char *name);
-  const char *const *reserved; /* "infer": what is called NAME_infer; NULL ends it */
 } LayoutOptions;
 
 /* A C function made of a nest. Kernels that are the same code, layers of equal shape, share one. */
@@ -83,8 +82,24 @@ typedef struct Part {     /* inference, training, or looking inside */
                           caller's order; else NULL */
 } Part;
 
+/* own_names.def: "lenet5_infer"; "LENET5_BATCH"; "LENET5_IMAGE_SIZE" */
+typedef struct OwnNames {
+#define OWN(name) const char *name;
+#include "lir/own_names.def"
+} OwnNames;
+typedef struct OwnMacros {
+#define OWN_MACRO(name) const char *name;
+#include "lir/own_names.def"
+} OwnMacros;
+typedef struct PortMacros {
+#define PORT_MACRO(name) const char *name;
+#include "lir/own_names.def"
+} PortMacros;
+
 typedef struct PortNames {
   const char *name, *upper, *target;
+  PortMacros macro;
+  const char *step;         /* a macro: LENET5_STEP_IMAGE */
   const char *scale, *zero; /* members of an updatable net's model; else NULL */
 } PortNames;                /* image, IMAGE; output_target */
 
@@ -97,11 +112,14 @@ typedef struct Layout {
   Arena *arena;
   LayoutOptions options;
   const Graph *graph;
-  const char *upper;         /* LENET5 */
-  bool model;                /* kernels read weights that are packed */
-  bool weights;              /* the caller may pack them: there are parameters in floats */
-  Names names;               /* of functions and tables, without the net's */
-  Names macros;              /* LENET5_BATCH, LENET5_IMAGE_SIZE */
+  const char *upper; /* LENET5 */
+  bool model;        /* kernels read weights that are packed */
+  bool weights;      /* the caller may pack them: there are parameters in floats */
+  Names names;       /* of functions and tables, without the net's */
+  Names macros;      /* LENET5_BATCH, LENET5_IMAGE_SIZE */
+  Names locals;      /* of functions that take ports: these, their other parameters and variables */
+  OwnNames own;
+  OwnMacros macro;
   PortNames *input, *output; /* output: and behind them the values that losses read */
   StateNames *state;         /* by state */
   const char *truth;         /* the argument of that name */

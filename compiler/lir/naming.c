@@ -4,44 +4,35 @@
 #include <string.h>
 #include "lir/layout.h"
 
-static void add_macro(Layout *layout, const char *name) {
-  names_reserve(&layout->macros, arena_printf(layout->arena, "%s_%s", layout->upper, name));
-  names_reserve(&layout->names, name); /* the net's own name may be in capitals */
+static const char *name_of_net(Layout *layout, const char *name) {
+  names_reserve(&layout->names, name);
+  return arena_printf(layout->arena, "%s_%s", layout->options.prefix, name);
 }
 
-static void name_macros(Layout *layout) {
-  static const char *const fixed[] = {"H",
-                                      "BATCH",
-                                      "TRAIN_BATCH",
-                                      "PARAMETERS",
-                                      "ALIGNMENT",
-                                      "MODEL_BYTES",
-                                      "FILE_BYTES",
-                                      "WORKSPACE_BYTES",
-                                      "TRAINING_BYTES",
-                                      "FORCE_TARGET",
-                                      "EMBED",
-                                      "PRECISION",
-                                      "SYMBOL",
-                                      "TEXT",
-                                      "TEXT_",
-                                      "STATE_BYTES",
-                                      "STEP",
-                                      "READY",
-                                      NULL};
-  static const char *const sizes[] = {"SIZE",  "HEIGHT", "WIDTH",  "LENGTH", "CHANNELS",
-                                      "SCALE", "ZERO",   "OFFSET", "LATE",   NULL};
-  for (const char *const *s = fixed; *s; s++) add_macro(layout, *s);
+static const char *own_macro(Layout *layout, const char *name) {
+  const char *macro = arena_printf(layout->arena, "%s_%s", layout->upper, name);
+  names_reserve(&layout->macros, macro);
+  names_reserve(&layout->names, name); /* the net's own name may be in capitals */
+  return macro;
+}
+
+static const char *port_macro(Layout *layout, const PortNames *port, const char *name) {
+  return own_macro(layout, arena_printf(layout->arena, "%s_%s", port->upper, name));
+}
+
+static void name_own(Layout *layout) {
+#define OWN(name) layout->own.name = name_of_net(layout, #name);
+#define ELSEWHERE(name) names_reserve(&layout->names, #name);
+#define OWN_MACRO(name) layout->macro.name = own_macro(layout, #name);
+#include "lir/own_names.def"
   for (int t = 0; t < layout->options.ntargets; t++)
-    add_macro(layout, name_upper(layout->arena, layout->options.target[t]->suffix));
-  for (int i = 0; i < layout->graph->inputs.n + layout->graph->outputs.n; i++) {
-    const PortNames *port =
-        i < layout->graph->inputs.n ? &layout->input[i] : &layout->output[i - layout->graph->inputs.n];
-    for (const char *const *s = sizes; *s; s++)
-      add_macro(layout, arena_printf(layout->arena, "%s_%s", port->upper, *s));
-    if (i && i < layout->graph->inputs.n)
-      add_macro(layout, arena_printf(layout->arena, "STEP_%s", port->upper));
-  }
+    own_macro(layout, name_upper(layout->arena, layout->options.target[t]->suffix));
+}
+
+static void name_port_macros(Layout *layout, PortNames *port) {
+#define PORT_MACRO(name) port->macro.name = port_macro(layout, port, #name);
+#include "lir/own_names.def"
+  port->step = own_macro(layout, arena_printf(layout->arena, "STEP_%s", port->upper));
 }
 
 static bool begins(const char *name, const char *net) {
@@ -73,37 +64,35 @@ static void name_states(Layout *layout, Names *parameters) {
  * once, before any function is printed, for it is part of the interface, which must not depend on what the
  * functions happen to need. */
 static void name_ports(Layout *layout) {
-  static const char *const local[] = {
-      "model", "weights", "workspace", "training", "gradients", "count",  "seed",    "step", "arena",
-      "i",     "n",       "mark",      "context",  "batch",     "at",     "packed",  "slot", "shard",
-      "loss",  "keys",    "from",      "to",       "groups",    "thread", "threads", NULL};
   const Graph *graph = layout->graph;
-  Names names = {.arena = layout->arena}, uppers = {.arena = layout->arena};
+  Names *names = &layout->locals, uppers = {.arena = layout->arena};
   layout->input = NEW_ARRAY(layout->arena, PortNames, graph->inputs.n + 1);
   layout->output = NEW_ARRAY(layout->arena, PortNames, graph_ports(graph) + 1);
   for (int i = 0; i < graph->inputs.n; i++)
     layout->input[i].upper = names_unique(&uppers, name_upper(layout->arena, graph->inputs.data[i].name));
   for (int i = 0; i < graph->outputs.n; i++)
     layout->output[i].upper = names_unique(&uppers, name_upper(layout->arena, graph->outputs.data[i].name));
-  name_macros(layout);
-  for (const char *const *s = local; *s; s++) names_reserve(&names, *s);
-  if (graph_states(graph)) names_reserve(&names, "state");
+  for (int i = 0; i < graph->inputs.n; i++) name_port_macros(layout, &layout->input[i]);
+  for (int i = 0; i < graph->outputs.n; i++) name_port_macros(layout, &layout->output[i]);
+#define LOCAL(name) names_reserve(names, #name);
+#include "lir/own_names.def"
+  if (graph_states(graph)) names_reserve(names, "state");
   for (int i = 0; i < graph->inputs.n + graph->outputs.n; i++) {
     const bool in = i < graph->inputs.n;
     const char *given = in ? graph->inputs.data[i].name : graph->outputs.data[i - graph->inputs.n].name,
                *name = unique_port_name(layout, given);
     PortNames *port = in ? &layout->input[i] : &layout->output[i - graph->inputs.n];
-    port->name = names_unique(&names, name);
+    port->name = names_unique(names, name);
     port->target =
         in ? NULL
-           : names_unique(&names, unique_port_name(layout, arena_printf(layout->arena, "%s_target", given)));
+           : names_unique(names, unique_port_name(layout, arena_printf(layout->arena, "%s_target", given)));
   }
   for (int i = graph->outputs.n; i < graph_ports(graph); i++)
     layout->output[i].target = names_unique(
-        &names,
+        names,
         unique_port_name(layout, arena_printf(layout->arena, "%s_target", graph_port(graph, i)->name)));
-  layout->truth = names_unique(&names, "truth");
-  name_states(layout, &names);
+  layout->truth = names_unique(names, "truth");
+  name_states(layout, names);
 }
 
 static int phases_of(const Program *p) {
@@ -132,8 +121,8 @@ static void name_targets(Layout *layout) {
 }
 
 void layout_name(Layout *layout, const Programs *programs) {
-  layout->names.arena = layout->macros.arena = layout->arena;
-  for (const char *const *s = layout->options.reserved; *s; s++) names_reserve(&layout->names, *s);
+  layout->names.arena = layout->macros.arena = layout->locals.arena = layout->arena;
+  name_own(layout);
   reserve_phases(layout, programs);
   name_ports(layout);
   name_targets(layout);

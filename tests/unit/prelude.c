@@ -331,6 +331,63 @@ static void test_names(void) {
   arena_free(arena);
 }
 
+static size_t word_at(const char *s) {
+  size_t n = 0;
+  while (s[n] == '_' || (s[n] >= '0' && s[n] <= '9') || (s[n] >= 'a' && s[n] <= 'z') ||
+         (s[n] >= 'A' && s[n] <= 'Z'))
+    n++;
+  return n;
+}
+
+static void check_reserved(Arena *arena, const char *name, size_t n) {
+  const char *word = arena_copy(arena, name, n);
+  const bool reserved = prelude_has_name(word);
+  if (!reserved) printf("# %s is printed, and not reserved\n", word);
+  CU_ASSERT(reserved);
+}
+
+/* Of a file that needs all there is: layers cannot be called like what it defines. */
+static void test_reserved(void) {
+  static const char define[] = "#define ", prefix[] = "net_", suffix[] = "_v4";
+  Arena *arena = arena_new();
+  Text out = {.arena = arena};
+  PreludeNeeds needs = {.inlined = true,
+                        .kernel = true,
+                        .unroll = true,
+                        .roll = true,
+                        .team = true,
+                        .prefetch = true,
+                        .pin = true,
+                        .load2 = true,
+                        .infinite = true};
+  memset(needs.convert, UINT8_MAX, sizeof needs.convert);
+  memset(needs.type, UINT8_MAX, sizeof needs.type);
+  memset(needs.memory, UINT8_MAX, sizeof needs.memory);
+  for (int lanes = 4; lanes <= 16; lanes *= 2) {
+    for (int fn = 0; fn < FN_COUNT; fn++) prelude_need(&needs, (PreludeFn)fn, F32, lanes);
+    for (int i = 0; i < PRIMITIVES; i++)
+      if (primitive_table[i]->lanes) prelude_need_primitive(&needs, primitive_table[i], lanes);
+  }
+  emit_prelude_file(&out, &needs, prefix);
+  emit_prelude(&out, &needs, &(PreludeNames){prefix, suffix, "TARGET", false, false});
+  int found = 0;
+  for (const char *at = out.s; *at;) {
+    const size_t n = word_at(at), begin = strlen(prefix), end = strlen(suffix);
+    if (!strncmp(at, define, strlen(define))) {
+      at += strlen(define);
+      check_reserved(arena, at, word_at(at));
+      found++;
+    } else if (n > begin + end && !strncmp(at, prefix, begin)) {
+      const bool targets = !strncmp(at + n - end, suffix, end);
+      check_reserved(arena, at + begin, n - begin - (targets ? end : 0));
+      found++;
+    }
+    at += n ? n : 1;
+  }
+  CU_ASSERT(found > 200);
+  arena_free(arena);
+}
+
 static void test_nothing_needed(void) { /* a file that needs nothing gets nothing */
   Arena *arena = arena_new();
   Text out = {.arena = arena};
@@ -347,5 +404,6 @@ CU_TestInfo suite_prelude[] = {
     {"functions against the C library, clang", test_second_compiler},
     {"functions against the C library, other CPUs", test_foreign},
     {"names", test_names},
+    {"whatever is printed is reserved", test_reserved},
     {"nothing needed, nothing printed", test_nothing_needed},
     CU_TEST_INFO_NULL};
