@@ -18,7 +18,7 @@ static void schedule_check(Nest *nest) {
   exit(3);
 }
 
-static bool of_bytes(const Node *node) {
+static bool all_int8(const Node *node) {
   bool bytes = node->elem == I8 || node->elem == U8;
   for (int k = 0; k < node->nin; k++) bytes &= node->in[k]->elem == I8 || node->in[k]->elem == U8;
   return bytes;
@@ -35,7 +35,7 @@ static bool built(Lower *l) { return l->choice.schedule->build && l->choice.sche
 static Lower *lowered(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *given) {
   LowerOptions with_vectors = *given;
   const LowerOptions *options = given;
-  if (target->vectors && given->layout && given->layout->vectors && of_bytes(kernel->root)) {
+  if (target->vectors && given->layout && given->layout->vectors && all_int8(kernel->root)) {
     target = with_vectors.layout = target->vectors;
     with_vectors.layout_lanes = target->lanes;
     options = &with_vectors;

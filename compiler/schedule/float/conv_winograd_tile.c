@@ -171,7 +171,7 @@ static Row row_args(Nest *b) {
   return row;
 }
 
-static void winograd_tile_call_tile(const Conv *c, NestFn *fn, const Row *r, const Ix *tx) {
+static void winograd_call_tile(const Conv *c, NestFn *fn, const Row *r, const Ix *tx) {
   Nest *b = c->l->b;
   const int64_t step = c->dilated ? c->dilation[1] * c->w[1].m : 1;
   const Ix arg[] = {r->image,    r->slot,    r->ty,      r->first + step * *tx,
@@ -185,9 +185,9 @@ static void winograd_tile_tiles(const Conv *c, NestFn *fn, bool edge, const Row 
   if (from >= to) return;
   Nest *b = c->l->b;
   if (!edge || to - from > WIDEST_EDGE)
-    NEST_FROM(b, tx, from, to) winograd_tile_call_tile(c, fn, r, &tx);
+    NEST_FROM(b, tx, from, to) winograd_call_tile(c, fn, r, &tx);
   else
-    for (int64_t tx = from; tx < to; tx++) winograd_tile_call_tile(c, fn, r, NEST_IX(tx));
+    for (int64_t tx = from; tx < to; tx++) winograd_call_tile(c, fn, r, NEST_IX(tx));
 }
 
 /* The parts of a row, each a run of tiles of a phase: with a dilation for each phase of the columns, and for
@@ -253,10 +253,10 @@ static void split_parts(const Conv *c, const Row *row, const Ix *n, NestFn *cons
   for (int axis = 0; axis < 2; axis++) tiles_inside(c, axis, &from[axis], &to[axis]);
   NEST_FOR(b, tx, c->tiles[1]) {
     if (fn[INSIDE] && fn[BORDER]) {
-      NEST_IF(b, sees_inputs(c, n, &tx, from, to)) winograd_tile_call_tile(c, fn[INSIDE], row, &tx);
-      NEST_ELSE(b) winograd_tile_call_tile(c, fn[BORDER], &outside, &tx);
-    } else if (fn[INSIDE]) winograd_tile_call_tile(c, fn[INSIDE], row, &tx);
-    else winograd_tile_call_tile(c, fn[BORDER], &outside, &tx);
+      NEST_IF(b, sees_inputs(c, n, &tx, from, to)) winograd_call_tile(c, fn[INSIDE], row, &tx);
+      NEST_ELSE(b) winograd_call_tile(c, fn[BORDER], &outside, &tx);
+    } else if (fn[INSIDE]) winograd_call_tile(c, fn[INSIDE], row, &tx);
+    else winograd_call_tile(c, fn[BORDER], &outside, &tx);
   }
 }
 

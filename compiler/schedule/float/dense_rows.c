@@ -104,7 +104,7 @@ typedef struct Panel {
   Ix number, from;
 } Panel;
 
-static bool of_rows(const Product *p) { return p->family != FAMILY_DENSE_WEIGHTS; } /* else of units */
+static bool gives_rows(const Product *p) { return p->family != FAMILY_DENSE_WEIGHTS; } /* else of units */
 
 static int dense_rows_part_of(const Product *p, const Panel *panel, int v) {
   return v == panel->vectors - 1 ? panel->part : p->lanes;
@@ -112,11 +112,11 @@ static int dense_rows_part_of(const Product *p, const Panel *panel, int v) {
 
 static Ref dense_rows_sum_at(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v) {
   const Ix column = panel->first + v * p->lanes;
-  return of_rows(p) ? nest_at(b, p->l->out, *row, 0, 0, column) : nest_at(b, p->l->out, *row, column);
+  return gives_rows(p) ? nest_at(b, p->l->out, *row, 0, 0, column) : nest_at(b, p->l->out, *row, column);
 }
 
 static Val load_sum(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v) {
-  if (!of_rows(p) && !lower_adds(p->l)) return splat(num(b, 0), p->lanes);
+  if (!gives_rows(p) && !lower_adds(p->l)) return splat(num(b, 0), p->lanes);
   const Ref ref = dense_rows_sum_at(b, p, panel, row, v);
   const int part = dense_rows_part_of(p, panel, v);
   return nest_load_part(b, ref, part, p->lanes);
@@ -202,7 +202,7 @@ static void dense_rows_fetch_next(Nest *b, const Product *p, const Panel *panel,
 }
 
 static Ref a_at(Nest *b, const Product *p, const Ix *row, const Ix *block, int r, const Ix *k) {
-  return of_rows(p) ? nest_at(b, p->l->in[0], *row + r, 0, 0, *k) : nest_at(b, p->dy, *block, *k, r);
+  return gives_rows(p) ? nest_at(b, p->l->in[0], *row + r, 0, 0, *k) : nest_at(b, p->dy, *block, *k, r);
 }
 
 /* One row of b at `k` of the panel's rows, which are those from `first`. */
@@ -226,9 +226,9 @@ static void accumulate_row(Nest *b, const Product *p, const Panel *panel, const 
 static void dense_rows_tile(Nest *b, const Product *p, const Panel *panel, const Ix *row, const Ix *block,
                             int rows, const Ix *first, int64_t depth) {
   const int L = p->lanes;
-  const bool few = rows == p->tile && rows * panel->vectors <= p->l->target->chains && of_rows(p);
+  const bool few = rows == p->tile && rows * panel->vectors <= p->l->target->chains && gives_rows(p);
   const int64_t step = few && depth % TOGETHER == 0 ? TOGETHER : 1;
-  const Ix begin = {0}, end = of_rows(p) ? NEST_Z + depth : *p->count;
+  const Ix begin = {0}, end = gives_rows(p) ? NEST_Z + depth : *p->count;
   Buf *acc = NEST_REGISTERS(b, "a", L, rows, panel->vectors);
   NEST_UNROLL(b, r, rows)
     for (int v = 0; v < panel->vectors; v++)
@@ -278,7 +278,7 @@ static void dense_rows_block(Nest *b, const Product *p, const Panel *given, cons
     panel.b = NEST_BUF(b, STACK, "b", depth, panel.vectors * p->lanes);
     dense_rows_fill_panel(b, p, &panel, first, depth);
   }
-  if (of_rows(p)) tiles_of_rows(b, p, &panel, first, depth);
+  if (gives_rows(p)) tiles_of_rows(b, p, &panel, first, depth);
   else tiles_of_units(b, p, &panel);
 }
 
@@ -312,7 +312,7 @@ static void panel_of_rows(Nest *b, const Product *p, const Panel *panel) {
 
 static void dense_rows_panel(Nest *b, const Product *p, const Panel *panel) {
   const Ix none = {0};
-  if (of_rows(p)) panel_of_rows(b, p, panel);
+  if (gives_rows(p)) panel_of_rows(b, p, panel);
   else dense_rows_block(b, p, panel, &none, p->depth);
 }
 

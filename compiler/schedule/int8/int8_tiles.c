@@ -147,7 +147,7 @@ static void first_sums(const Product *d, const Tile *t, const TileArgs *a, Buf *
   }
 }
 
-static NestFn *int8_tiles_tile_of(const Product *d, const Tile *t) {
+static NestFn *int8_tile_of(const Product *d, const Tile *t) {
   Nest *b = d->l->b;
   const Correlation *k = &d->k;
   NestFn *fn = nest_fn(
@@ -196,8 +196,8 @@ static NestFn *split_of(const Product *d, int vectors) {
 
 static Strip strip_of(const Product *d, int vectors, int part) {
   Strip strip = {.split = d->halves ? split_of(d, vectors) : NULL};
-  strip.tile[0] = int8_tiles_tile_of(d, &(Tile){(int)d->row.pixels, vectors, part});
-  if (d->row.rests) strip.tile[1] = int8_tiles_tile_of(d, &(Tile){(int)d->row.rest, vectors, part});
+  strip.tile[0] = int8_tile_of(d, &(Tile){(int)d->row.pixels, vectors, part});
+  if (d->row.rests) strip.tile[1] = int8_tile_of(d, &(Tile){(int)d->row.rest, vectors, part});
   return strip;
 }
 

@@ -118,7 +118,7 @@ Val words_half(Nest *b, const char *name, int odd, Val bytes) {
 }
 
 /* ---- stores ---- */
-static void int8_words_store_words(Lower *l, const Words *w, Val bytes, const Ix *y, const Ix *at) {
+static void int8_store_words(Lower *l, const Words *w, Val bytes, const Ix *y, const Ix *at) {
   Nest *b = l->b;
   if (w->planes == 1) {
     nest_store(b, nest_at(b, w->buf, 0, *y, *at),
@@ -166,7 +166,7 @@ static void pad_columns(Lower *l, const Words *w, const Ix *y, int64_t from, int
 static void copy_step(Lower *l, const Words *w, const Ix *y, const Ix *at, int lanes, const void *context) {
   Nest *b = l->b;
   const Val bytes = nest_load_words(b, nest_at(b, l->in[0], *y - w->before[0], 0, *at * WORD_BYTES), lanes);
-  int8_words_store_words(l, w, bytes, y, NEST_IX(*at + *(const int64_t *)context));
+  int8_store_words(l, w, bytes, y, NEST_IX(*at + *(const int64_t *)context));
 }
 
 /* Element c of a pixel. */
@@ -192,8 +192,8 @@ static Val word_of(Lower *l, const Words *w, const Ix *y, const Ix *x, int64_t c
 static void copy_pixel(Lower *l, const Words *w, const Ix *y, const Ix *x, bool beyond) {
   for (int64_t i = 0; i < w->pixel; i++) {
     const int64_t g = i / w->group, c = i % w->group * WORD_BYTES;
-    int8_words_store_words(l, w, word_of(l, w, y, x, g * w->channels + c, w->channels - c, beyond), y,
-                           NEST_IX((*x + w->before[1]) * w->pixel + i));
+    int8_store_words(l, w, word_of(l, w, y, x, g * w->channels + c, w->channels - c, beyond), y,
+                     NEST_IX((*x + w->before[1]) * w->pixel + i));
   }
 }
 
@@ -231,14 +231,14 @@ static void copy_windows(Lower *l, const Words *w, const Ix *y) {
     if (x == from) x = to;
     if (x < w->columns)
       for (int64_t i = 0; i < w->pixel; i++)
-        int8_words_store_words(l, w, edge_word(l, w, y, window_begin(w, x) + i * WORD_BYTES), y,
-                               NEST_IX(x * w->pixel + i));
+        int8_store_words(l, w, edge_word(l, w, y, window_begin(w, x) + i * WORD_BYTES), y,
+                         NEST_IX(x * w->pixel + i));
   }
   NEST_FROM(b, x, from, to)
     for (int64_t i = 0; i < w->pixel; i++) {
       const Ref at = nest_at(b, l->in[0], *y - w->before[0], 0,
                              (x * w->stride - w->before[1]) * w->channels + i * WORD_BYTES);
-      int8_words_store_words(l, w, nest_load_words(b, at, 1), y, NEST_IX(x * w->pixel + i));
+      int8_store_words(l, w, nest_load_words(b, at, 1), y, NEST_IX(x * w->pixel + i));
     }
 }
 
