@@ -173,6 +173,10 @@ static Graph *copy_inference(Arena *arena, const Graph *graph, Node **map) {
       continue;
     }
     map[i] = graph_copy_node(arena, node, map);
+    if (node->op->parts) {
+      map[i] = node->op->parts(copy, map[i], true);
+      continue;
+    }
     graph_append(copy, map[i]);
     if (node_is_state(node) || node_is_update(node))
       map[i] = node->op->train(copy, map[i]); /* a first call */

@@ -93,6 +93,7 @@ Graph *graph_forward(Arena *arena, const Graph *graph, Node **map, Diags *diags)
     if (!shape_again(&f, node, map[i])) return NULL;
     if (node->rounds && node->rounds->weights) rounding_add_switch(arena, map[i], node->rounds->aware);
     if (node->op->train) map[i] = node->op->train(f.copy, map[i]);
+    if (node->op->parts) map[i] = node->op->parts(f.copy, map[i], true);
     before[i] = map[i];
     if (node->rounds && node->rounds->value) map[i] = rounding_value(f.copy, map[i], node->rounds);
   }

@@ -7,11 +7,17 @@
 #include "emit/module.h"
 
 static void put_text(Text *out, const Net *net, const char *text) {
-  const Blank own[] = {{"MIX", net->own->mix},   {"KEYS", net->own->keys},
-                       {"BITS", net->own->bits}, {"UNIFORM", net->own->uniform},
-                       {"LOG", net->own->log},   {"ROOT", net->own->root},
-                       {"TURN", net->own->turn}, {"NORMAL", net->own->normal},
-                       {"FILL", net->own->fill}, {NULL, NULL}};
+  const Blank own[] = {{"MIX", net->own->mix},
+                       {"KEYS", net->own->keys},
+                       {"BITS", net->own->bits},
+                       {"UNIFORM", net->own->uniform},
+                       {"LOG", net->own->log},
+                       {"ROOT", net->own->root},
+                       {"TURN", net->own->turn},
+                       {"NORMAL", net->own->normal},
+                       {"FILL", net->own->fill},
+                       {"ORTHOGONAL", net->own->orthogonal},
+                       {NULL, NULL}};
   template_put(out, text, own);
 }
 
@@ -98,6 +104,29 @@ static const char normal_text[] =
     "  }\n"
     "}\n\n";
 
+static const char orthogonal_text[] =
+    "// Blocks of so many rows whose rows, or columns where these are fewer, are orthonormal: normal "
+    "numbers,\n"
+    "// from which Gram's and Schmidt's method takes what they have in common.\n"
+    "static void @ORTHOGONAL@(float *w, int64_t n, int64_t rows, int64_t columns, uint64_t seed,\n"
+    "                         uint64_t weight) {\n"
+    "  const int64_t vectors = rows < columns ? rows : columns, length = rows < columns ? columns : rows;\n"
+    "  const int64_t next = rows < columns ? columns : 1, step = rows < columns ? 1 : columns;\n"
+    "  @NORMAL@(w, n, seed, weight, 0, 1);\n"
+    "  for (int64_t at = 0; at < n; at += rows * columns)\n"
+    "    for (int64_t i = 0; i < vectors; i++) {\n"
+    "      float *const v = w + at + i * next;\n"
+    "      for (int64_t k = 0; k <= i; k++) {\n"
+    "        const float *const u = w + at + k * next;\n"
+    "        double dot = 0;\n"
+    "        for (int64_t j = 0; j < length; j++) dot += (double)v[j * step] * u[j * step];\n"
+    "        const double size = k < i || dot <= 0 ? 1 : @ROOT@(dot);\n"
+    "        for (int64_t j = 0; j < length; j++)\n"
+    "          v[j * step] = (float)(k < i ? v[j * step] - dot * u[j * step] : v[j * step] / size);\n"
+    "      }\n"
+    "    }\n"
+    "}\n\n";
+
 static const char constant_text[] = "static void @FILL@(float *w, int64_t n, float value) {\n"
                                     "  for (int64_t i = 0; i < n; i++) w[i] = value;\n"
                                     "}\n\n";
@@ -135,10 +164,14 @@ static const float *known_values(Arena *arena, const Weight *weight) {
   return values;
 }
 
+static bool is_random(InitKind kind) {
+  return kind == INIT_NORMAL || kind == INIT_UNIFORM || kind == INIT_ORTHOGONAL;
+}
+
 const float *constant_weights(Arena *arena, const Graph *graph) {
   for (int i = 0; i < graph->weights.n; i++) {
     const Weight *weight = graph->weights.data[i];
-    if (!weight->frozen || weight->init.kind == INIT_NORMAL || weight->init.kind == INIT_UNIFORM) return NULL;
+    if (!weight->frozen || is_random(weight->init.kind)) return NULL;
   }
   if (!graph->weights.n) return NULL;
   float *weights = NEW_ARRAY(arena, float, graph->parameters);
@@ -168,12 +201,16 @@ static void put_initial_weight(Text *out, Net *net, const Weight *weight) {
     put_literal(out, net, weight);
     return;
   }
-  const char *const functions[] = {
-      [INIT_NORMAL] = net->own->normal, [INIT_UNIFORM] = net->own->uniform, [INIT_CONSTANT] = net->own->fill};
+  const char *const functions[] = {[INIT_NORMAL] = net->own->normal,
+                                   [INIT_UNIFORM] = net->own->uniform,
+                                   [INIT_CONSTANT] = net->own->fill,
+                                   [INIT_ORTHOGONAL] = net->own->orthogonal};
   text_put(out, "  %s(", functions[init->kind]);
   put_first(out, net, weight);
   text_put(out, ", %" PRId64 ", ", weight->size);
   if (init->kind == INIT_CONSTANT) put_float(out, (float)init->a);
+  else if (init->kind == INIT_ORTHOGONAL)
+    text_put(out, "%.0f, %" PRId64 ", seed, %d", init->a, weight->dim[weight->rank - 1], weight->id);
   else {
     text_put(out, "seed, %d, ", weight->id);
     put_double(out, init->a);
@@ -196,7 +233,8 @@ static bool uses_keys(const Net *net) { /* of training: dropout */
 
 void put_init(Text *out, Net *net) {
   if (!net->options->network) return;
-  const bool normal = has_init(net, INIT_NORMAL), uniform = has_init(net, INIT_UNIFORM);
+  const bool orthogonal = has_init(net, INIT_ORTHOGONAL), normal = orthogonal || has_init(net, INIT_NORMAL),
+             uniform = has_init(net, INIT_UNIFORM);
   text_put(out, "/* ---- weights to start from: no fused multiply-add here, so that all machines get the "
                 "same ---- */\n\n");
   text_put(out, "#if defined(__clang__)\n#pragma clang fp contract(off)\n#elif defined(__GNUC__)\n#pragma "
@@ -205,6 +243,7 @@ void put_init(Text *out, Net *net) {
   if (normal || uniform) put_text(out, net, bits_text);
   if (uniform) put_text(out, net, uniform_text);
   if (normal) put_text(out, net, normal_text);
+  if (orthogonal) put_text(out, net, orthogonal_text);
   if (has_init(net, INIT_CONSTANT)) put_text(out, net, constant_text);
   if (net->weights) {
     text_put(out, "%svoid %s(%s *weights, uint64_t seed) {\n",

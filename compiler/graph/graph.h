@@ -81,10 +81,18 @@ typedef struct Const {
 } Const;
 
 /* ---- parameters ---- */
-typedef enum InitKind { INIT_NORMAL, INIT_UNIFORM, INIT_CONSTANT, INIT_LITERAL, INIT_BILINEAR } InitKind;
+typedef enum InitKind {
+  INIT_NORMAL,
+  INIT_UNIFORM,
+  INIT_CONSTANT,
+  INIT_LITERAL,
+  INIT_BILINEAR,
+  INIT_ORTHOGONAL
+} InitKind;
 typedef struct Init {
   InitKind kind;
-  double a, b;         /* NORMAL: mean a, standard deviation b; UNIFORM: -a .. a; CONSTANT: a */
+  double a,
+      b; /* NORMAL: mean a, standard deviation b; UNIFORM: -a .. a; CONSTANT: a; ORTHOGONAL: every a rows */
   const float *values; /* LITERAL: one a float of the weight */
 } Init;
 typedef struct Weight {
@@ -103,7 +111,7 @@ typedef struct Weight {
 enum {
   MOST_INPUTS = 16,
   MOST_JOINED = 1000,
-  MOST_WEIGHTS = 8
+  MOST_WEIGHTS = 12
 }; /* of a node; MOST_JOINED: of a concat.
 graph_verify holds all graphs to that */
 typedef enum Result {

@@ -34,6 +34,12 @@ bool arg_is(const Node *node, const char *name, const char *word) {
   return (value->kind == CONST_WORD || value->kind == CONST_STRING) && !strcmp(value->s, word);
 }
 
+bool op_has_parameters(const Op *op) {
+  for (const Param *p = op->params; p && p->name; p++)
+    if (p->type == PARAM_INIT) return true;
+  return op->traits.recurrent;
+}
+
 /* ---- messages ---- */
 Diag *op_error(ShapeContext *context, const Node *node, DiagId id, const char *format, ...) {
   va_list ap;

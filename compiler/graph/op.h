@@ -55,6 +55,7 @@ bool arg_bool(const Node *, const char *name);
 bool arg_is(const Node *, const char *name, const char *word); /* a choice */
 
 /* ---- the shape rule ---- */
+bool op_has_parameters(const Op *); /* that may be shared and frozen */
 typedef struct ShapeContext {
   Arena *arena;
   Graph *graph;
@@ -165,8 +166,11 @@ struct Op {
   void (*gradient)(Gradient *, Node *, Node *dy); /* NULL: no gradient passes */
   Node *(*train)(Graph *, Node *); /* NULL, or: what stands for the node in training (batchnorm, dropout); may
                                       return the node itself */
-  bool (*identity)(const Node *);  /* NULL, or: true if inference can drop the node */
-  void (*lower)(struct Lower *);   /* the plain nest: what -O0 prints */
+  /* NULL, or: the nodes that compute it, which are appended; the one with its value. Where training follows,
+   * or another backward pass, they keep what that needs. */
+  Node *(*parts)(Graph *, Node *, bool backward);
+  bool (*identity)(const Node *); /* NULL, or: true if inference can drop the node */
+  void (*lower)(struct Lower *);  /* the plain nest: what -O0 prints */
 
   /* FAMILY_MAP: y = f(x0, x1, ...) at each element; map.c gives these operators eval, gradient and lower.
    * Without map_slope and map_gradient: dy/dx = 1 */

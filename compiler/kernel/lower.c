@@ -17,7 +17,7 @@ static const char *to_c_name(Arena *arena, const char *name) {
 
 /* The forward layer's name; hidden operators add what they are: conv1_input_gradient. */
 static const char *kernel_name(Arena *arena, const Node *node) {
-  const bool forward = node->op->family == FAMILY_CONV_REPEATED,
+  const bool forward = node->op->traits.layer_part,
              hidden = (strchr(node->op->name, ' ') && !forward) ||
                       (node->op->group && !strcmp(node->op->group, "loss"));
   if (!hidden) return to_c_name(arena, *node->name ? node->name : node->op->name);
@@ -463,12 +463,23 @@ static Val shifted_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *g
   return nest_get(b, nest_at(b, sum, 0));
 }
 
+static Val with_second_bias(Lower *l, Pack *pack, Val bias, const Ix *channel) {
+  Nest *b = pack->nest;
+  const OpTraits *traits = &l->node->op->traits;
+  if (!traits->second_bias) return bias;
+  const int64_t n = traits->second_bias(l->node);
+  Val second = nest_load(b, nest_at(b, lower_pack_source(l, pack, l->node->weight[2], ""), *channel), 1);
+  if (n < l->node->weight[2]->size) second = pick(b, nest_below(b, *channel, n), second, num(b, 0));
+  return add(bias, second);
+}
+
 Val lower_packed_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *group_channel) {
   Nest *b = pack->nest;
   const bool has_bias = !l->node->hidden && l->node->nweights > 1 && l->node->weight[1];
   Val bias =
       has_bias ? nest_load(b, nest_at(b, lower_pack_source(l, pack, l->node->weight[1], ""), *out_channel), 1)
                : num(b, 0);
+  if (has_bias) bias = with_second_bias(l, pack, bias, out_channel);
   if (l->kernel->normalize && l->kernel->normalize_shift)
     bias = sub(bias, shifted_bias(l, pack, out_channel, group_channel));
   for (int i = 0; i < l->kernel->nscales;

@@ -192,13 +192,12 @@ static void complete_argument(Completing *c, const char *name, const char *detai
 static void arguments(Completing *c) {
   const Op *op = op_find(c->context.callee);
   const Block *block = op ? NULL : block_called(c);
-  bool trained = block != NULL;
+  const bool trained = block || (op && op_has_parameters(op));
   for (const Param *p = block ? NULL : params_of(c->context.callee); p && p->name; p++) {
     complete_argument(c, p->name,
                       p->value && p->value[0]
                           ? arena_printf(c->arena, "= %s: %s", p->value, p->help ? p->help : "")
                           : p->help);
-    trained |= op && p->type == PARAM_INIT;
   }
   for (int i = 0; block && i < block->nparams; i++) {
     const Parameter *p = &block->param[i];

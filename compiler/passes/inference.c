@@ -103,6 +103,7 @@ static void turn_sum(Copy *copy, Node *node, const Node *from) {
 static Node *copy_node(Copy *copy, const Node *node) {
   if (node->op->identity && node->op->identity(node) && node->nin) return copy->map[node->in[0]->id];
   Node *twin = graph_copy_node(copy->to->arena, node, copy->map);
+  if (node->op->parts) return node->op->parts(copy->to, twin, false);
   split_mean(copy, twin);
   graph_append(copy->to, twin);
   merge_border(copy, twin);

@@ -246,7 +246,6 @@ Made block_apply(Sema *, const Frame *, BlockDef *, const Call *, const Const *v
 Const value_poison(Sema *, Span); /* a value of the net with a poison shape */
 bool flag_eval(Sema *, const Frame *, const char *what, const Argument *frozen);
 Precision precision_eval(Sema *, const Frame *, const char *what, const Argument *precision);
-bool op_has_parameters(const Op *);
 /* The layer or block that weights= names; NULL after an error, or when it is poison. `block`: the application
  * of a block is wanted. */
 const LayerName *share_find(Sema *, const Frame *, const char *what, const Argument *weights, bool block);

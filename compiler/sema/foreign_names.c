@@ -58,6 +58,7 @@ static const Elsewhere same[] = {
     {"adaptiveavgpool", "global_avgpool"},
     {"globalmaxpooling", "global_maxpool"},
     {"adaptivemaxpool", "global_maxpool"},
+    {"simplernn", "rnn"},
     {"swish", "silu"},
     {"clamp", "clip"},
     {"rectifier", "relu"},
@@ -288,7 +289,6 @@ typedef struct Advice {
   bool drop;
 } Advice;
 
-#define RECURRENT "cnnc compiles convolutional nets: it has no recurrent layers"
 #define ATTENTION                                                                                            \
   "attention is not part of the language yet; gates are, as in: global_avgpool -> dense(8) -> sigmoid -> "   \
   "multiply(x)"
@@ -315,12 +315,8 @@ static const Advice advice[] = {
      "pictures have the channels last; flatten(order=chw) is for weights that come from PyTorch", false},
     {ADVICE_OPERATOR, "transpose",
      "pictures have the channels last; flatten(order=chw) is for weights that come from PyTorch", false},
-    {ADVICE_OPERATOR, "lstm", RECURRENT, false},
-    {ADVICE_OPERATOR, "gru", RECURRENT, false},
-    {ADVICE_OPERATOR, "rnn", RECURRENT, false},
-    {ADVICE_OPERATOR, "simplernn", RECURRENT, false},
-    {ADVICE_OPERATOR, "bidirectional", RECURRENT, false},
-    {ADVICE_OPERATOR, "embedding", RECURRENT, false},
+    {ADVICE_OPERATOR, "bidirectional", "lstm, gru and rnn go both ways with direction=both", false},
+    {ADVICE_OPERATOR, "embedding", "a table that values choose from is not part of the language", false},
     {ADVICE_OPERATOR, "attention", ATTENTION, false},
     {ADVICE_OPERATOR, "multiheadattention", ATTENTION, false},
     {ADVICE_OPERATOR, "selfattention", ATTENTION, false},
@@ -333,7 +329,7 @@ static const Advice advice[] = {
     {ADVICE_OPERATOR, "matmul", MATRICES, false},
     {ADVICE_OPERATOR, "bmm", MATRICES, false},
     {ADVICE_OPERATOR, "einsum", MATRICES, false},
-    {ADVICE_OPERATOR, "timedistributed", RECURRENT, false},
+    {ADVICE_OPERATOR, "timedistributed", "on the rows of a sequence a dense layer is conv(units, 1)", false},
     {ADVICE_OPERATOR, "normalization",
      "with the mean and standard deviation of the data: normalize(mean=0.5, std=0.2, scale=1/255)", false},
     {ADVICE_OPERATOR, "spatialdropout1d", CHANNELS, false},

@@ -20,12 +20,6 @@ Const value_poison(Sema *s, Span span) {
   return const_value(span, node, NULL);
 }
 
-bool op_has_parameters(const Op *op) {
-  for (const Param *p = op->params; p && p->name; p++)
-    if (p->type == PARAM_INIT) return true;
-  return false;
-}
-
 bool flag_eval(Sema *s, const Frame *frame, const char *what, const Argument *frozen) {
   static const Param param = {.name = "frozen", .type = PARAM_BOOL};
   if (!frozen) return false;

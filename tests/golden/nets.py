@@ -116,6 +116,23 @@ def mobile(net, x):
     return net.dense("mobile1.dense1", x.mean((2, 3)), CLASSES)
 
 
+def recurrent(net, kind, name, x, units, **more):
+    """A module of torch.nn with the parameters that are named as its own, behind the layer's name."""
+    module = kind(x.shape[2], units, batch_first=True, dtype=torch.float64, **more)
+    weights = {part: net.take("%s.%s" % (name, part), tuple(value.shape))
+               for part, value in module.named_parameters()}
+    return torch.func.functional_call(module, weights, x)
+
+
+def words(net, x):
+    x, _ = recurrent(net, torch.nn.LSTM, "words1.lstm1", x[:, 0], 12, bidirectional=True)
+    x, _ = recurrent(net, torch.nn.LSTM, "words1.lstm2", x, 9, proj_size=4)
+    x, _ = recurrent(net, torch.nn.GRU, "words1.rows", x, 10)
+    _, (h, _) = recurrent(net, torch.nn.LSTM, "words1.h", x, 7)
+    _, last = recurrent(net, torch.nn.RNN, "words1.last", x, 6, nonlinearity="relu")
+    return net.dense("words1.dense1", torch.cat([h[0], last[0]], 1), CLASSES)
+
+
 def focal(scores, label):
     log_p = F.log_softmax(scores, 1).gather(1, label[:, None])[:, 0]
     return (-(1 - log_p.exp()) ** 2 * log_p).mean()
@@ -169,6 +186,9 @@ CASES = {
     "mobile_accumulate": (mobile, (16, 16, 3), F.cross_entropy, True, SGD,
                           dict(lr=0.05, momentum=0.9, weight_decay=0.001), constant,
                           dict(decay="weights", accumulate=2)),
+    "words_adam": (words, (15, 8, 1), F.cross_entropy, True, ADAM, dict(lr=0.002), constant, {}),
+    "words_adamw": (words, (6, 5, 1), F.mse_loss, False, ADAMW, dict(lr=0.002, weight_decay=0.05), constant,
+                    dict(decay="weights")),
 }
 
 

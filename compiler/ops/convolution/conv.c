@@ -116,6 +116,7 @@ static const Op op_conv_repeated = {
     .name = "upsample + conv",
     .params = params,
     .family = FAMILY_CONV_REPEATED,
+    .traits.layer_part = true,
     .cost = correlation_cost,
     .eval = eval_repeated,
 };

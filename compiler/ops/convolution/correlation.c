@@ -18,7 +18,7 @@ Correlation correlation_of(const Node *node) {
     in.w *= factor[1];
   }
   Correlation k = {.large = transposed ? out : in, .small = transposed ? in : out, .groups = w.groups};
-  k.rank = forward->in[0]->shape.rank == 2 ? 3 : 4;
+  k.rank = forward->op->traits.second_bias ? 2 : forward->in[0]->shape.rank == 2 ? 3 : 4;
   for (int axis = 0; axis < 2; axis++) {
     window_compact(&w, axis, extent_side(k.large, axis), extent_side(k.small, axis));
     k.kernel[axis] = w.kernel[axis];
@@ -104,8 +104,8 @@ int correlation_weight_index(const Correlation *k, Ix *at_, const Ix *s, const I
   int n = 0;
   at_[n++] = *s;
   at_[n++] = *l;
-  if (k->rank == 4) at_[n++] = *ky;
-  at_[n++] = *kx;
+  if (k->rank > 3) at_[n++] = *ky;
+  if (k->rank > 2) at_[n++] = *kx;
   return n;
 }
 

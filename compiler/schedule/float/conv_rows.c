@@ -366,7 +366,8 @@ static bool conv_rows_build(Lower *l) {
   c.lanes = l->target->lanes;
   c.vectors = (int)smaller(VECTORS, ceil_divide(c.out, c.lanes));
   c.w = lower_weight(l, 0);
-  if (!l->node->hidden) c.bias = lower_weight(l, 1);
+  if (l->node->op->traits.second_bias) c.bias = correlation_bias(l, &c.k, c.spread, 0);
+  else if (!l->node->hidden) c.bias = lower_weight(l, 1);
   c.w->rank = c.taps > 1 ? 3 : 2; /* [s][l][ky][kx] is [s][l][tap], or [s][l] */
   c.w->dim[2] = c.w->room[2] = c.taps;
   rows_choose_block(&c);

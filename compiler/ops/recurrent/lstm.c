@@ -1,0 +1,31 @@
+/* lstm.c: lstm, a layer of long short-term memory (Hochreiter and Schmidhuber, 1997; forget gates of Gers et
+ * al., 2000; projection of Sak et al., 2014), with the arithmetic, names and order of PyTorch. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/recurrent/recurrent.h"
+
+static const Param params[] = {
+    {"units", PARAM_INT, NULL, "numbers of the state c, and of h without project", 0, 0, NULL},
+    RECURRENT_DIRECTION,
+    {"cell", PARAM_VALUE, "", "what c starts from: a vector; without it zeros", 0, 0, NULL},
+    RECURRENT_BIAS,
+    {"project", PARAM_INT, "0", "numbers of h, which are then products of the units' with trained weights", 0,
+     1 << 30, NULL},
+    {"clip", PARAM_NUMBER, "0", "c is limited to -clip..clip; 0: it is not", 0, 1e30, NULL},
+    RECURRENT_INIT,
+    {0},
+};
+
+const Op op_lstm = {
+    .name = "lstm",
+    .group = "recurrent",
+    .summary = "long short-term memory over the rows of a sequence",
+    .detail = "i, f, o = sigmoid(a), g = tanh(a) with a = W_ih x + b_ih + W_hh h + b_hh; c' = f*c + i*g; "
+              "h' = o*tanh(c'), with project W_hr (o*tanh(c'))",
+    .params = params,
+    .example = "lstm(64) -> lstm(32, last=true) -> dense(10)",
+    .shape = recurrent_shape,
+    .cost = recurrent_cost,
+    .eval = recurrent_eval,
+    .parts = recurrent_parts,
+    .traits.recurrent = true,
+};

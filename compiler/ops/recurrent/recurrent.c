@@ -1,0 +1,489 @@
+/* recurrent.c: the shape and parameters of recurrent layers, and the nodes that compute them. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/recurrent/recurrent.h"
+#include <math.h>
+#include <string.h>
+#include "graph/shape.h"
+#include "ops/convolution/correlation.h"
+#include "ops/shape/region.h"
+
+enum { GRU_GATES = 3, LSTM_GATES = 4, FORGET = 1 };
+
+/* ---- geometry ---- */
+static Cell cell_of(const Node *layer) {
+  return arg_const(layer, "cell")->kind != CONST_NONE || arg_const(layer, "clip")->kind != CONST_NONE
+             ? CELL_LSTM
+         : arg_const(layer, "reset")->kind != CONST_NONE ? CELL_GRU
+                                                         : CELL_RNN;
+}
+
+int recurrent_directions(const Node *layer) { return arg_is(layer, "direction", "both") ? 2 : 1; }
+
+static bool starts_from(const Node *layer, const char *param) {
+  return arg_const(layer, param)->kind == CONST_VALUE;
+}
+
+Recurrent recurrent_direction(const Node *layer, int direction) {
+  static const int64_t gates[] = {LSTM_GATES, GRU_GATES, 1};
+  Recurrent r = {.cell = cell_of(layer), .units = arg_int(layer, "units"), .last = arg_bool(layer, "last")};
+  const Shape in = layer->in[0]->shape;
+  if (!shape_table(in, &r.rows, &r.channels)) {
+    r.rows = 1;
+    r.channels = in.dim[0];
+  }
+  r.gates = gates[r.cell];
+  r.outputs = r.units;
+  if (r.cell == CELL_LSTM && (r.project = arg_int(layer, "project") > 0))
+    r.outputs = arg_int(layer, "project");
+  r.reverse = direction == 1 || arg_is(layer, "direction", "reverse");
+  r.before = arg_is(layer, "reset", "before");
+  r.relu = arg_is(layer, "activation", "relu");
+  r.clip = arg_number(layer, "clip");
+  r.hidden = starts_from(layer, "hidden");
+  r.state = starts_from(layer, "cell") ? 1 + r.hidden : 0;
+  return r;
+}
+
+const Recurrent *recurrent_of(const Node *node) { return node_forward(node)->detail; }
+
+Record recurrent_record(const Recurrent *r) {
+  Record at = {0};
+  if (r->cell == CELL_RNN) at.width = r->outputs;
+  else {
+    at.state = r->gates * r->units;
+    at.middle = at.hidden = at.state + r->units;
+    if (r->project) at.hidden += r->units;
+    at.width = at.hidden + r->outputs;
+  }
+  return at;
+}
+
+Slopes recurrent_slopes(const Recurrent *r) {
+  Slopes s = {.other = r->gates * r->units, .rows = r->rows};
+  s.width = s.other;
+  if (r->project) s.width += r->outputs;
+  if (r->cell == CELL_GRU && !r->before) s.width += s.other;
+  if (r->hidden || r->state) s.rows++;
+  return s;
+}
+
+int64_t recurrent_row(const Recurrent *r, int64_t step) { return r->reverse ? r->rows - 1 - step : step; }
+
+int64_t recurrent_summed_bias(const Recurrent *r) {
+  return (r->gates - (r->cell == CELL_GRU && !r->before)) * r->units;
+}
+
+int recurrent_outers(const Recurrent *r, int weight, Outer outer[MOST_OUTERS]) {
+  const Record at = recurrent_record(r);
+  const Slopes slopes = recurrent_slopes(r);
+  const int64_t units = r->units, sums = r->gates * units, columns = r->outputs;
+  if (weight == CORE_PROJECTION) {
+    outer[0] = (Outer){slopes.other, 0, columns, at.middle, units, false};
+    return 1;
+  }
+  if (r->cell != CELL_GRU || !r->before) {
+    outer[0] = (Outer){r->cell == CELL_GRU ? slopes.other : 0, 0, sums, at.hidden, columns, true};
+    return 1;
+  }
+  outer[0] = (Outer){0, 0, 2 * units, at.hidden, columns, true};
+  outer[1] = (Outer){2 * units, 2 * units, units, at.state, columns, false};
+  return 2;
+}
+
+/* ---- the shape ---- */
+static bool input_fits(ShapeContext *context, const Node *node) {
+  const Shape in = node->in[0]->shape;
+  int64_t rows, channels;
+  if (!in.rank) return false;
+  if (shape_table(in, &rows, &channels) || (in.rank == 1 && !in.regions)) return true;
+  const Extent e = shape_extent(in);
+  Diag *diag =
+      op_error(context, node, DIAG_wrong_shape, "%s needs a sequence, but its input is %s %s", node->op->name,
+               in.regions ? "regions:" : "the picture", shape_text(context->arena, in));
+  op_note_origin(context, diag, node->in[0]);
+  if (in.regions) {
+    diag_help(diag, "put flatten before it, which makes each region a row of %lld numbers",
+              (long long)shape_row_elements(in));
+    return false;
+  }
+  diag_help(diag, "reshape([%lld, %lld]) before it makes each row of the picture a row of the sequence",
+            (long long)e.h, (long long)(e.w * e.c));
+  diag_fix(diag, (Span){node->span.file, node->span.start, node->span.start},
+           arena_printf(context->arena, "reshape([%lld, %lld]) -> ", (long long)e.h, (long long)(e.w * e.c)));
+  return false;
+}
+
+/* A value to start from: one number each, of both directions. */
+static bool start_fits(ShapeContext *context, const Node *node, const char *param, int input, int64_t each) {
+  const int64_t needed = each * recurrent_directions(node);
+  const Shape shape = node->in[input]->shape;
+  if (!shape.rank) return false;
+  if (shape.rank == 1 && !shape.regions && shape_elements(shape) == needed) return true;
+  Diag *diag =
+      op_error_at(context, node, param, DIAG_shape_mismatch, "%s of %s is %s, but it needs a vector of %lld",
+                  param, node->op->name, shape_text(context->arena, shape), (long long)needed);
+  op_note_origin(context, diag, node->in[input]);
+  if (recurrent_directions(node) == 2)
+    diag_help(diag, "with direction=both it has the %lld numbers of forward, then those of reverse",
+              (long long)each);
+  return false;
+}
+
+static bool keep_fits(ShapeContext *context, const Node *node) {
+  if (!arg_bool(node, "keep")) return true;
+  const char *other = !arg_is(node, "direction", "forward") ? "direction"
+                      : starts_from(node, "hidden")         ? "hidden"
+                      : starts_from(node, "cell")           ? "cell"
+                                                            : NULL;
+  if (!other) {
+    op_error_at(context, node, "keep", DIAG_bad_value,
+                "keep=true of %s: state between calls is not supported yet", node->op->name);
+    return false;
+  }
+  const bool way = !strcmp(other, "direction");
+  Diag *diag = op_error_at(context, node, "keep", DIAG_wrong_type, "%s with keep=true cannot have %s%s%s",
+                           node->op->name, other, way ? "=" : "", way ? arg_const(node, "direction")->s : "");
+  diag_help(diag, way ? "what the last call ended with is where the next rows begin: direction=forward"
+                      : "it starts from what the last call ended with: leave out one of the two");
+  return false;
+}
+
+static bool projection_fits(ShapeContext *context, const Node *node, const Recurrent *r) {
+  if (!r->project || r->outputs < r->units) return true;
+  op_error_at(context, node, "project", DIAG_bad_value, "project=%lld of lstm is not below its %lld units",
+              (long long)r->outputs, (long long)r->units);
+  return false;
+}
+
+/* ---- parameters ---- */
+static void start_weight(const ShapeContext *context, Weight *weight, Init init) {
+  if (weight && !context->share) weight->init = init;
+}
+
+static Weight *make_parameter(ShapeContext *context, Node *node, const char *member, const Recurrent *r,
+                              int way, int64_t rows, int64_t columns, Init init) {
+  const int64_t dim[2] = {rows, columns};
+  const char *name = way ? arena_printf(context->arena, "%s_reverse", member) : member;
+  Weight *weight = op_weight(context, node, name, columns ? 2 : 1, dim, NULL, 0, 0, 0, columns > 0);
+  const Init uniform = {INIT_UNIFORM, 1 / sqrt((double)r->units), 0, NULL};
+  start_weight(context, weight, arg_is(node, "init", "keras") ? init : uniform);
+  return weight;
+}
+
+static Init glorot_init(int64_t from, int64_t to) {
+  return (Init){INIT_UNIFORM, sqrt(6.0 / (double)(from + to)), 0, NULL};
+}
+
+/* Keras: zeros, but 1 for the gate that keeps c. */
+static Init bias_init(ShapeContext *context, const Recurrent *r) {
+  if (r->cell != CELL_LSTM) return (Init){INIT_CONSTANT, 0, 0, NULL};
+  float *values = NEW_ARRAY(context->arena, float, r->gates * r->units);
+  for (int64_t u = 0; u < r->units; u++) values[FORGET * r->units + u] = 1;
+  return (Init){INIT_LITERAL, 0, 0, values};
+}
+
+/* In the order of PyTorch, which is that of files. */
+static bool add_parameters(ShapeContext *context, Node *node, const Recurrent *r, int way) {
+  Weight **to = node->weight + way * DIRECTION_WEIGHTS;
+  const int64_t sums = r->gates * r->units;
+  to[INPUT_WEIGHT] = make_parameter(context, node, "weight_ih_l0", r, way, sums, r->channels,
+                                    glorot_init(r->channels, r->units));
+  if (!to[INPUT_WEIGHT]) return false;
+  to[HIDDEN_WEIGHT] = make_parameter(context, node, "weight_hh_l0", r, way, sums, r->outputs,
+                                     (Init){INIT_ORTHOGONAL, (double)r->units, 0, NULL});
+  if (!to[HIDDEN_WEIGHT]) return false;
+  if (arg_bool(node, "bias")) {
+    to[INPUT_BIAS] = make_parameter(context, node, "bias_ih_l0", r, way, sums, 0, bias_init(context, r));
+    if (!to[INPUT_BIAS]) return false;
+    to[HIDDEN_BIAS] =
+        make_parameter(context, node, "bias_hh_l0", r, way, sums, 0, (Init){INIT_CONSTANT, 0, 0, NULL});
+    if (!to[HIDDEN_BIAS]) return false;
+  }
+  if (r->project)
+    to[PROJECTION] = make_parameter(context, node, "weight_hr_l0", r, way, r->outputs, r->units,
+                                    glorot_init(r->units, r->outputs));
+  return !r->project || to[PROJECTION];
+}
+
+/* The sums and the record of all rows are values, too. */
+static bool sizes_fit(ShapeContext *context, const Node *node, const Recurrent *r) {
+  int64_t most, width = recurrent_record(r).width, other = recurrent_slopes(r).width;
+  if (other > width) width = other;
+  if (size_multiply(r->rows + 1, width, &most) && most <= SHAPE_MOST_ELEMENTS) return true;
+  op_error(context, node, DIAG_too_large, "%s of %lld units over %lld rows: its sums are too many numbers",
+           node->op->name, (long long)r->units, (long long)r->rows);
+  return false;
+}
+
+void recurrent_shape(ShapeContext *context, Node *node) {
+  enum { MOST_UNITS = 1 << 28 };
+  if (!input_fits(context, node)) return;
+  if (arg_int(node, "units") > MOST_UNITS) {
+    op_error_at(context, node, "units", DIAG_too_large, "%s of %lld units", node->op->name,
+                (long long)arg_int(node, "units"));
+    return;
+  }
+  const int directions = recurrent_directions(node);
+  Recurrent r = recurrent_direction(node, 0);
+  if (!keep_fits(context, node) || !projection_fits(context, node, &r) || !sizes_fit(context, node, &r))
+    return;
+  if (r.hidden && !start_fits(context, node, "hidden", r.hidden, r.outputs)) return;
+  if (r.state && !start_fits(context, node, "cell", r.state, r.units)) return;
+  node->nweights = directions * DIRECTION_WEIGHTS;
+  node->weight = NEW_ARRAY(context->arena, Weight *, node->nweights);
+  for (int way = 0; way < directions; way++)
+    if (!add_parameters(context, node, &r, way)) return;
+  node->shape =
+      r.last ? shape_vector(directions * r.outputs) : shape_sequence(r.rows, directions * r.outputs);
+}
+
+static int64_t core_macs(const Recurrent *r) {
+  return r->rows * (r->gates * r->units * r->outputs + (r->project ? r->outputs * r->units : 0));
+}
+
+Cost recurrent_cost(const Node *node) {
+  const Recurrent r = recurrent_direction(node, 0);
+  return (Cost){.macs =
+                    recurrent_directions(node) * (core_macs(&r) + r.rows * r.gates * r.units * r.channels)};
+}
+
+static Cost core_cost(const Node *node) { return (Cost){.macs = core_macs(recurrent_of(node))}; }
+
+/* ---- the nodes that compute a layer ---- */
+static const Box *part_box(const Node *node) { return node->detail; }
+static void part_run(const Eval *eval) {
+  box_cut(eval->in[0], shape_extent(eval->node->in[0]->shape), eval->out, shape_extent(eval->node->shape),
+          *part_box(eval->node));
+}
+static void part_lower(Lower *l) { box_lower_cut(l, *part_box(l->node)); }
+static void part_gradient(Gradient *gradient, Node *node, Node *dy) {
+  if (gradient_wanted(gradient, node->in[0]))
+    gradient_add(gradient, node->in[0],
+                 box_gradient_place(gradient, node, dy, node->in[0]->shape, *part_box(node)));
+}
+static const Op op_part = {.name = "recurrent start",
+                           .traits.layer_part = true,
+                           .eval = part_run,
+                           .gradient = part_gradient,
+                           .lower = part_lower};
+
+/* Regions as the rows of a sequence: they lie one behind the other. */
+static void rows_run(const Eval *eval) {
+  const int64_t n = shape_elements(eval->node->shape);
+  for (int64_t i = 0; i < n; i++) eval->out[i] = eval->in[0][i];
+}
+static void regions_run(const Eval *eval) {
+  const int64_t n = shape_row_elements(eval->node->shape);
+  for (int64_t i = 0; i < n; i++) eval->out[i] = eval->in[0][eval->row * n + i];
+}
+static const Op op_regions = {.name = "rows input gradient", .family = FAMILY_ALIAS, .eval = regions_run};
+static void rows_gradient(Gradient *gradient, Node *node, Node *dy) {
+  gradient_input(gradient, &op_regions, node, 1, &dy);
+}
+static const Op op_rows = {.name = "recurrent rows",
+                           .traits.layer_part = true,
+                           .family = FAMILY_ALIAS,
+                           .eval = rows_run,
+                           .gradient = rows_gradient};
+
+static int64_t summed_bias(const Node *gates) { return recurrent_summed_bias(recurrent_of(gates)); }
+
+static const Op op_gates_input = {.name = "gates input gradient",
+                                  .family = FAMILY_CONV_SCATTER,
+                                  .cost = correlation_cost,
+                                  .eval = correlation_eval_spread,
+                                  .lower = correlation_lower_spread};
+static const Op op_gates_weights = {.name = "gates weight gradient",
+                                    .family = FAMILY_CONV_WEIGHTS,
+                                    .cost = correlation_cost,
+                                    .eval = correlation_eval_weights,
+                                    .lower = correlation_lower_weights};
+static void gates_gradient(Gradient *gradient, Node *node, Node *dy) {
+  correlation_backward(gradient, node, dy, &op_gates_input, &op_gates_weights);
+}
+static const Op op_gates = {.name = "recurrent gates",
+                            .traits.layer_part = true,
+                            .traits.second_bias = summed_bias,
+                            .family = FAMILY_CONV,
+                            .cost = correlation_cost,
+                            .eval = recurrent_eval_gates,
+                            .gradient = gates_gradient,
+                            .lower = correlation_lower_gather};
+
+static const Op op_core = {.name = "recurrent core",
+                           .traits.layer_part = true,
+                           .cost = core_cost,
+                           .eval = recurrent_eval_core,
+                           .lower = recurrent_lower_core};
+static const Op op_record = {.name = "recurrent record",
+                             .traits.layer_part = true,
+                             .cost = core_cost,
+                             .eval = recurrent_eval_record,
+                             .lower = recurrent_lower_core};
+
+/* ---- the backward pass ---- */
+static const Op op_slopes = {.name = "recurrent slopes",
+                             .cost = core_cost,
+                             .eval = recurrent_eval_slopes,
+                             .lower = recurrent_lower_slopes};
+static const Op op_weights = {.name = "recurrent weight gradient",
+                              .cost = core_cost,
+                              .eval = recurrent_eval_weights,
+                              .lower = recurrent_lower_weights};
+static const Op op_projection = {
+    .name = "projection weight gradient", .eval = recurrent_eval_weights, .lower = recurrent_lower_weights};
+
+/* Of the slopes: so many channels from `from` on, of all rows of the sequence. */
+static Node *slopes_part(Gradient *gradient, Node *record, Node *slopes, int64_t from, int64_t channels) {
+  const Recurrent *r = recurrent_of(record);
+  const Shape shape = shape_sequence(r->rows, channels);
+  return shape_equal(shape, slopes->shape)
+             ? slopes
+             : box_gradient_cut(gradient, record, slopes, shape, (Box){0, 0, from});
+}
+
+static void start_gradients(Gradient *gradient, Node *record, Node *slopes) {
+  const Recurrent *r = recurrent_of(record);
+  if (r->hidden && gradient_wanted(gradient, record->in[r->hidden]))
+    gradient_add(gradient, record->in[r->hidden],
+                 box_gradient_cut(gradient, record, slopes, shape_vector(r->outputs), (Box){0, r->rows, 0}));
+  if (r->state && gradient_wanted(gradient, record->in[r->state]))
+    gradient_add(
+        gradient, record->in[r->state],
+        box_gradient_cut(gradient, record, slopes, shape_vector(r->units), (Box){0, r->rows, r->outputs}));
+}
+
+/* Of the value, a part of the record: of all that the core reads, and of its weights. */
+static void value_gradient(Gradient *gradient, Node *node, Node *dy) {
+  Graph *graph = gradient_graph(gradient);
+  Node *record = node->in[0], *in[4] = {dy, record};
+  const Recurrent *r = recurrent_of(record);
+  const Slopes to = recurrent_slopes(r);
+  if (!gradient_wanted(gradient, record)) return;
+  for (int k = 1; k < record->nin; k++) in[k + 1] = record->in[k];
+  Node *slopes = graph_hidden(graph, &op_slopes, record, shape_sequence(to.rows, to.width), RESULT_SAMPLE,
+                              record->nin + 1, in);
+  Node *sums = slopes_part(gradient, record, slopes, 0, r->gates * r->units);
+  if (gradient_wanted(gradient, record->in[0])) gradient_add(gradient, record->in[0], sums);
+  start_gradients(gradient, record, slopes);
+  Node *from[3] = {slopes, record, r->hidden ? record->in[r->hidden] : NULL};
+  if (gradient_trained(gradient, record, CORE_WEIGHT))
+    gradient_sum(gradient, &op_weights, record, CORE_WEIGHT, r->hidden ? 3 : 2, from);
+  if (gradient_trained(gradient, record, CORE_PROJECTION))
+    gradient_sum(gradient, &op_projection, record, CORE_PROJECTION, 2, from);
+  if (!gradient_trained(gradient, record, CORE_BIAS)) return;
+  if (r->cell == CELL_GRU && !r->before)
+    sums = slopes_part(gradient, record, slopes, to.other, r->gates * r->units);
+  gradient_sum(gradient, &op_channel_sum, record, CORE_BIAS, 1, &sums);
+}
+
+static int64_t value_from(const Node *node) { return part_box(node)->c; }
+static const Op op_value = {.name = "recurrent value",
+                            .traits.layer_part = true,
+                            .traits.channel_slice = value_from,
+                            .eval = part_run,
+                            .gradient = value_gradient,
+                            .lower = part_lower};
+static const Op op_last = {.name = "recurrent last",
+                           .traits.layer_part = true,
+                           .eval = part_run,
+                           .gradient = value_gradient,
+                           .lower = part_lower};
+
+/* ---- making them ---- */
+static Node *make_part(Graph *graph, const Node *layer, const Op *op, const char *suffix, Shape shape,
+                       int nin, Node *const *in) {
+  Node *node = graph_copy_node(graph->arena, layer, NULL);
+  node->op = op;
+  if (*suffix) node->name = arena_printf(graph->arena, "%s.%s", layer->name, suffix);
+  node->shape = shape;
+  node->nin = nin;
+  node->in = NEW_ARRAY(graph->arena, Node *, nin);
+  memcpy(node->in, in, (size_t)nin * sizeof *in);
+  node->nweights = 0;
+  node->weight = NULL;
+  node->rounds = NULL;
+  graph_append(graph, node);
+  return node;
+}
+
+static void set_weights(Graph *graph, Node *node, int n, Weight *const *weight) {
+  node->nweights = n;
+  node->weight = NEW_ARRAY(graph->arena, Weight *, n);
+  for (int k = 0; k < n; k++) node->weight[k] = weight[k];
+}
+
+static Node *boxed_part(Graph *graph, const Node *layer, const Op *op, const char *suffix, Shape shape,
+                        Node *from, Box at) {
+  Node *node = make_part(graph, layer, op, suffix, shape, 1, &from);
+  Box *box = NEW(graph->arena, Box);
+  *box = at;
+  node->detail = box;
+  return node;
+}
+
+static Node *make_gates(Graph *graph, const Node *layer, const Recurrent *r, int way, const char *suffix,
+                        Node *rows) {
+  Node *gates = make_part(graph, layer, &op_gates, arena_printf(graph->arena, "gates%s", suffix),
+                          shape_sequence(r->rows, r->gates * r->units), 1, &rows);
+  Window *window = NEW(graph->arena, Window);
+  *window = (Window){{1, 1}, {1, 1}, {1, 1}, {0, 0}, {0, 0}, false, false, 1, 1};
+  gates->window = window;
+  gates->detail = r;
+  set_weights(graph, gates, HIDDEN_BIAS + 1, layer->weight + way * DIRECTION_WEIGHTS);
+  return gates;
+}
+
+/* What a direction starts from: of both, each has its part of the vector. */
+static Node *start_part(Graph *graph, const Node *layer, int input, int way, int64_t n, const char *suffix) {
+  Node *given = layer->in[input];
+  if (recurrent_directions(layer) == 1) return given;
+  return boxed_part(graph, layer, &op_part, suffix, shape_vector(n), given, (Box){0, 0, way * n});
+}
+
+static Node *make_core(Graph *graph, const Node *layer, const Recurrent *r, int way, bool training,
+                       Node *gates) {
+  const bool both = recurrent_directions(layer) == 2;
+  const char *suffix = !both ? "" : way ? "reverse" : "forward";
+  Weight *const *of = layer->weight + way * DIRECTION_WEIGHTS,
+                *weight[CORE_WEIGHTS] = {of[HIDDEN_WEIGHT], of[HIDDEN_BIAS], of[PROJECTION]};
+  const Record at = recurrent_record(r);
+  const Shape shape = r->last ? shape_vector(r->outputs) : shape_sequence(r->rows, r->outputs);
+  Node *in[3] = {gates};
+  if (r->hidden)
+    in[r->hidden] = start_part(graph, layer, r->hidden, way, r->outputs, way ? "hidden_reverse" : "hidden");
+  if (r->state)
+    in[r->state] = start_part(graph, layer, r->state, way, r->units, way ? "cell_reverse" : "cell");
+  Node *core = make_part(graph, layer, training ? &op_record : &op_core,
+                         training ? way ? "record_reverse" : "record" : suffix,
+                         training ? shape_sequence(r->rows, at.width) : shape, layer->nin, in);
+  core->detail = r;
+  set_weights(graph, core, CORE_WEIGHTS, weight);
+  if (!training) return core;
+  const int64_t last = recurrent_row(r, r->rows - 1);
+  return boxed_part(graph, layer, r->last ? &op_last : &op_value, suffix, shape, core,
+                    (Box){0, r->last ? last : 0, at.hidden});
+}
+
+static Node *join_directions(Graph *graph, const Node *layer, Node *const part[2]) {
+  Node *join = make_part(graph, layer, &op_concat, "", layer->shape, 2, part);
+  Const *arg = NEW_ARRAY(graph->arena, Const, 3);
+  arg[1] = (Const){.kind = CONST_WORD, .s = "channels"};
+  join->arg = arg;
+  return join;
+}
+
+Node *recurrent_parts(Graph *graph, Node *layer, bool training) {
+  Node *rows = layer->in[0], *made[2] = {NULL};
+  const int directions = recurrent_directions(layer);
+  for (int way = 0; way < directions; way++) {
+    Recurrent *r = NEW(graph->arena, Recurrent);
+    *r = recurrent_direction(layer, way);
+    r->records = training;
+    if (rows->shape.regions)
+      rows = make_part(graph, layer, &op_rows, "rows", shape_sequence(r->rows, r->channels), 1, &rows);
+    Node *gates = make_gates(graph, layer, r, way, way ? "_reverse" : "", rows);
+    made[way] = make_core(graph, layer, r, way, training, gates);
+  }
+  return directions == 2 ? join_directions(graph, layer, made) : made[0];
+}

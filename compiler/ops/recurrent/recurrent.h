@@ -1,0 +1,92 @@
+/* recurrent.h: what lstm, gru and rnn share. A layer is computed by two nodes a direction: the gates of all
+ * rows from the input, a 1x1 convolution, and a core that goes from row to row. In training the core keeps a
+ * record of each row, of which the layer's value is a part, and its backward pass goes through the rows the
+ * other way:
+ *
+ *   record   lstm: i f g o c [m] h   gru: r z n q h   rnn: h
+ *   slopes   lstm: i f g o [h]       gru: r z n [r z q]   rnn: its sum
+ *
+ * m is o*tanh(c) where a projection makes h of it. q is what the gate r of a gru works on: the candidate's
+ * product with h (reset=after), or r*h (reset=before). Slopes are the gradients of the sums, with those of h
+ * in front of a projection, and those of q in the place of n's. Where a layer starts from values, a last row
+ * has the gradients of these: h, then c. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_RECURRENT_H
+#define CNNC_RECURRENT_H
+#include "kernel/walk.h"
+
+typedef enum Cell { CELL_LSTM, CELL_GRU, CELL_RNN } Cell;
+
+/* Parameters of a direction of a layer, in node->weight; those of its gates are the first three. */
+enum { INPUT_WEIGHT, INPUT_BIAS, HIDDEN_BIAS, HIDDEN_WEIGHT, PROJECTION, DIRECTION_WEIGHTS };
+/* Those of a core. */
+enum { CORE_WEIGHT, CORE_BIAS, CORE_PROJECTION, CORE_WEIGHTS };
+
+/* One direction of a layer: `detail` of its nodes. */
+typedef struct Recurrent {
+  Cell cell;
+  int64_t rows, channels, units, outputs, gates; /* outputs: numbers of h; gates: G of the formulas */
+  bool project, reverse, last, before, relu;     /* before: reset=before */
+  bool records;                                  /* training: the core gives a record of each row */
+  double clip;                                   /* 0: none */
+  int hidden, state;                             /* inputs of the core, h and c to start from; 0: zeros */
+} Recurrent;
+
+typedef struct Record {                 /* where a part begins among its channels */
+  int64_t state, middle, hidden, width; /* state: c, or q; middle: m */
+} Record;
+typedef struct Slopes {
+  int64_t other, width, rows; /* other: what is behind those of the sums */
+} Slopes;
+
+/* Of the gradient of a core's weight: rows first .. first+n-1 get the sum over the rows of the sequence of
+ * slopes from `slope` on times numbers of the record from `from` on, where `moved` of the row before. */
+typedef struct Outer {
+  int64_t slope, first, n, from, columns;
+  bool moved;
+} Outer;
+enum { MOST_OUTERS = 2 };
+int recurrent_outers(const Recurrent *, int weight, Outer outer[MOST_OUTERS]);
+
+Recurrent recurrent_direction(const Node *layer, int direction);
+int recurrent_directions(const Node *layer);
+const Recurrent *recurrent_of(const Node *); /* of a core, and of the nodes of its backward pass */
+Record recurrent_record(const Recurrent *);
+Slopes recurrent_slopes(const Recurrent *);
+int64_t recurrent_row(const Recurrent *, int64_t step); /* which row is the step's */
+int64_t recurrent_summed_bias(const Recurrent *); /* so many sums of the gates have both biases in one */
+
+extern const Op op_concat;
+void recurrent_shape(ShapeContext *, Node *);
+Cost recurrent_cost(const Node *);
+Node *recurrent_parts(Graph *, Node *, bool training);
+
+/* recurrent_eval.c: in double */
+void recurrent_eval(const Eval *);         /* the layer */
+void recurrent_eval_gates(const Eval *);   /* of a hidden node, as are the others */
+void recurrent_eval_core(const Eval *);    /* inputs: gates, and what it starts from */
+void recurrent_eval_record(const Eval *);  /* the same */
+void recurrent_eval_slopes(const Eval *);  /* inputs: dy, the record, and what it starts from */
+void recurrent_eval_weights(const Eval *); /* inputs: slopes, the record, and h where it starts from one */
+
+/* recurrent_core.c, recurrent_slopes.c: their nests */
+void recurrent_lower_core(Lower *);
+void recurrent_lower_slopes(Lower *);
+void recurrent_lower_weights(Lower *);
+
+#define RECURRENT_DIRECTION                                                                                  \
+  {"direction",                                                                                              \
+   PARAM_CHOICE,                                                                                             \
+   "forward",                                                                                                \
+   "the way through the rows; both: channels of forward, then reverse",                                      \
+   0,                                                                                                        \
+   0,                                                                                                        \
+   "forward reverse both"},                                                                                  \
+      {"last", PARAM_BOOL, "false", "give the row computed last alone, as a vector", 0, 0, NULL},            \
+      {"keep", PARAM_BOOL, "false", "begin where the last call ended", 0, 0, NULL}, {                        \
+    "hidden", PARAM_VALUE, "", "what h starts from: a vector; without it zeros", 0, 0, NULL                  \
+  }
+#define RECURRENT_BIAS {"bias", PARAM_BOOL, "true", "whether the sums have trained constants", 0, 0, NULL}
+#define RECURRENT_INIT                                                                                       \
+  {"init", PARAM_CHOICE, "rnn", "initial weights: as those of PyTorch, or of Keras", 0, 0, "rnn keras"}
+#endif

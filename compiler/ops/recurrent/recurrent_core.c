@@ -1,0 +1,308 @@
+// recurrent_core.c: the nest of a core: row after row, vectors of units, of which all gates are in registers,
+// so that a row reads the weights of h once. h and c lie in scratch.
+// SPDX-License-Identifier: Apache-2.0
+//
+// Example: `x: 5x8 -> lstm(8)` --target=x86-64-v3, the loop over h of lstm1:
+//
+//     for (int k = 0; k < 8; k++) {
+//       const float x = h[k];
+//       sum[0][0] += x * LOAD(v8, weight[0][k][0][0]);
+//       sum[1][0] += x * LOAD(v8, weight[0][k][1][0]);
+//       sum[2][0] += x * LOAD(v8, weight[0][k][2][0]);
+//       sum[3][0] += x * LOAD(v8, weight[0][k][3][0]);
+//     }
+#include "base/number.h"
+#include "ops/recurrent/recurrent.h"
+
+enum { MOST_SUMS = 8, MOST_GATES = 4 }; /* sums side by side: as many as hide the latency of an addition */
+
+/* Products of so many numbers, row by row of what they are made from, with weights packed by blocks of units:
+ * [block][number][gate][unit]. */
+typedef struct Product {
+  Buf *weight, *from;
+  int64_t gates, units, numbers; /* numbers: of `from` */
+  int64_t block;                 /* units of a block */
+} Product;
+
+typedef struct Core {
+  Lower *l;
+  const Recurrent *r;
+  Record at;
+  Buf *h, *c;      /* of the row before */
+  Buf *next;       /* of h, where the row's other units still need the one before */
+  Buf *middle, *z; /* what a second product is made from; the update gates until then */
+  Buf *bias;       /* of h's candidates where r scales it; NULL: none */
+  Product product[2];
+} Core;
+
+/* Vectors of units at `unit`, the last one of `part`: their sums become what the row gives. */
+typedef struct Units {
+  const Core *core;
+  const Ix *row, *unit;
+  Buf *sum; /* [gate][vector] */
+  int vectors, part, lanes;
+} Units;
+typedef void UnitsBody(const Units *);
+
+/* ---- packed weights ---- */
+static int core_lanes(const Lower *l) { return l->plain || l->images > 1 ? 1 : l->target->lanes; }
+
+/* Packed for the widest target of the file; narrower ones take a block in parts. */
+static int64_t block_of(const Lower *l, int64_t gates, int64_t units) {
+  const int64_t lanes = l->plain || l->images > 1 ? 1 : l->layout_lanes;
+  int64_t vectors = lanes > 1 ? MOST_SUMS / (gates == 3 ? 4 : gates) : 1;
+  while (vectors > 1 && vectors / 2 * lanes >= units) vectors /= 2;
+  return vectors * lanes;
+}
+
+static Product pack_product(Lower *l, const char *member, int weight, int64_t first, int64_t gates,
+                            int64_t units, int64_t numbers) {
+  Product p = {.gates = gates, .units = units, .numbers = numbers, .block = block_of(l, gates, units)};
+  const int64_t blocks = ceil_divide(units, p.block), dim[4] = {blocks, numbers, gates, p.block};
+  Pack *pack = lower_pack(l, member, 4, dim);
+  Nest *b = pack->nest;
+  Buf *source = lower_pack_source(l, pack, l->node->weight[weight], "");
+  NEST_FOR(b, block, blocks)
+    NEST_FOR(b, k, numbers)
+      NEST_FOR(b, g, gates)
+        NEST_FOR(b, u, p.block) {
+          const Ix unit = block * p.block + u;
+          Val w = nest_load(b, nest_at(b, source, (first + g) * units + unit, k), 1);
+          if (units % p.block) w = pick(b, nest_below(b, unit, units), w, num(b, 0));
+          nest_store(b, nest_at(b, pack->out, block, k, g, u), w);
+        }
+  p.weight = lower_pack_done(l, pack);
+  return p;
+}
+
+/* ---- what a row reads and gives ---- */
+static Val gate_at(const Units *u, int64_t gate, int v) {
+  Lower *l = u->core->l;
+  const Ix y = {0}, c = *u->unit + (gate * u->core->r->units + v * u->lanes);
+  return walk_load(l, l->in[0], &y, u->row, &c, v == u->vectors - 1 ? u->part : u->lanes, u->lanes);
+}
+
+static Val load_unit(const Units *u, Buf *buf, int v) {
+  const Ix none = {0}, c = *u->unit + v * u->lanes;
+  return walk_load(u->core->l, buf, &none, &none, &c, v == u->vectors - 1 ? u->part : u->lanes, u->lanes);
+}
+
+static void store_unit(const Units *u, Buf *buf, int v, Val value) {
+  const Ix none = {0}, c = *u->unit + v * u->lanes;
+  walk_put(u->core->l, buf, value, &none, &none, &c, v == u->vectors - 1 ? u->part : u->lanes, u->lanes);
+}
+
+/* A part of the record, which begins at a channel. */
+static void note_row(const Units *u, int64_t channel, int v, Val value) {
+  const Ix y = {0}, c = *u->unit + (channel + v * u->lanes);
+  if (u->core->r->records)
+    walk_put(u->core->l, u->core->l->out, value, &y, u->row, &c, v == u->vectors - 1 ? u->part : u->lanes,
+             u->lanes);
+}
+
+static void give_h(const Units *u, int v, Val h) {
+  const Ix y = {0}, c = *u->unit + v * u->lanes;
+  if (u->core->r->records) note_row(u, u->core->at.hidden, v, h);
+  else if (!u->core->r->last)
+    lower_store(u->core->l, h, &y, u->row, &c, v == u->vectors - 1 ? u->part : u->lanes, u->lanes);
+}
+
+static Val unit_sum(const Units *u, int gate, int v) {
+  return nest_get(u->core->l->b, nest_at(u->core->l->b, u->sum, gate, v));
+}
+
+/* ---- the cells ---- */
+static void lstm_units(const Units *u) {
+  Nest *b = u->core->l->b;
+  const Recurrent *r = u->core->r;
+  for (int v = 0; v < u->vectors; v++) {
+    Val i = nest_let(b, "i", vsigmoid(unit_sum(u, 0, v))), f = nest_let(b, "f", vsigmoid(unit_sum(u, 1, v))),
+        g = nest_let(b, "g", vtanh(unit_sum(u, 2, v))), o = nest_let(b, "o", vsigmoid(unit_sum(u, 3, v)));
+    Val c = fma_(f, load_unit(u, u->core->c, v), mul(i, g));
+    if (r->clip > 0) c = vmax(num(b, -r->clip), vmin(num(b, r->clip), c));
+    c = nest_let(b, "cell", c);
+    Val h = nest_let(b, "made", mul(o, vtanh(c)));
+    store_unit(u, u->core->c, v, c);
+    note_row(u, 0, v, i);
+    note_row(u, r->units, v, f);
+    note_row(u, 2 * r->units, v, g);
+    note_row(u, 3 * r->units, v, o);
+    note_row(u, u->core->at.state, v, c);
+    if (r->project) {
+      store_unit(u, u->core->middle, v, h);
+      note_row(u, u->core->at.middle, v, h);
+      continue;
+    }
+    store_unit(u, u->core->next, v, h);
+    give_h(u, v, h);
+  }
+}
+
+static void projected_units(const Units *u) {
+  for (int v = 0; v < u->vectors; v++) {
+    store_unit(u, u->core->h, v, unit_sum(u, 0, v));
+    give_h(u, v, unit_sum(u, 0, v));
+  }
+}
+
+static void give_gru(const Units *u, Buf *to, int v, Val z, Val n) {
+  Nest *b = u->core->l->b;
+  Val candidate = nest_let(b, "n", n);
+  Val h = nest_let(b, "made", fma_(z, sub(load_unit(u, u->core->h, v), candidate), candidate));
+  note_row(u, 2 * u->core->r->units, v, candidate);
+  store_unit(u, to, v, h);
+  give_h(u, v, h);
+}
+
+static void gru_units(const Units *u) {
+  Nest *b = u->core->l->b;
+  const Recurrent *r = u->core->r;
+  for (int v = 0; v < u->vectors; v++) {
+    Val reset = nest_let(b, "r", vsigmoid(unit_sum(u, 0, v))),
+        z = nest_let(b, "z", vsigmoid(unit_sum(u, 1, v)));
+    Val q = nest_let(b, "q", r->before ? mul(reset, load_unit(u, u->core->h, v)) : unit_sum(u, 2, v));
+    note_row(u, 0, v, reset);
+    note_row(u, r->units, v, z);
+    note_row(u, u->core->at.state, v, q);
+    if (!r->before) {
+      give_gru(u, u->core->next, v, z, vtanh(fma_(reset, q, gate_at(u, 2, v))));
+      continue;
+    }
+    store_unit(u, u->core->middle, v, q);
+    store_unit(u, u->core->z, v, z);
+  }
+}
+
+static void candidate_units(const Units *u) {
+  for (int v = 0; v < u->vectors; v++)
+    give_gru(u, u->core->h, v, nest_let(u->core->l->b, "z", load_unit(u, u->core->z, v)),
+             vtanh(unit_sum(u, 0, v)));
+}
+
+static void rnn_units(const Units *u) {
+  Nest *b = u->core->l->b;
+  for (int v = 0; v < u->vectors; v++) {
+    Val sum = unit_sum(u, 0, v),
+        h = nest_let(b, "made", u->core->r->relu ? vmax(num(b, 0), sum) : vtanh(sum));
+    store_unit(u, u->core->next, v, h);
+    give_h(u, v, h);
+  }
+}
+
+/* ---- products ---- */
+/* What the sums of gate g begin with. */
+static Val first_term(const Units *u, const Product *p, int g, int v) {
+  const Core *core = u->core;
+  const Recurrent *r = core->r;
+  const bool second = p == &core->product[1];
+  if (second && r->cell == CELL_LSTM) return num(core->l->b, 0);
+  if (second) return gate_at(u, 2, v);
+  if (r->cell != CELL_GRU || r->before || g < 2) return gate_at(u, g, v);
+  if (!core->bias) return num(core->l->b, 0);
+  const Ix none = {0}, c = *u->unit + (2 * r->units + v * u->lanes);
+  return walk_load(core->l, core->bias, &none, &none, &c, v == u->vectors - 1 ? u->part : u->lanes, u->lanes);
+}
+
+static void sum_units(const Core *core, const Product *p, const Ix *row, const Ix *block, const Ix *at,
+                      int vectors, int part, int lanes, UnitsBody body) {
+  Nest *b = core->l->b;
+  const Ix unit = *block * p->block + *at;
+  Units u = {core, row, &unit, NEST_REGISTERS(b, "sum", lanes, p->gates, vectors), vectors, part, lanes};
+  for (int g = 0; g < p->gates; g++)
+    for (int v = 0; v < vectors; v++) nest_store(b, nest_at(b, u.sum, g, v), first_term(&u, p, g, v));
+  NEST_FOR(b, k, p->numbers) {
+    Val x = nest_let(b, "x", nest_load(b, nest_at(b, p->from, k), 1));
+    for (int g = 0; g < p->gates; g++)
+      for (int v = 0; v < vectors; v++)
+        nest_accumulate(b, nest_at(b, u.sum, g, v), x,
+                        nest_load(b, nest_at(b, p->weight, *block, k, g, *at + v * lanes), lanes));
+  }
+  body(&u);
+}
+
+/* All units of a row: blocks, parts of a block, and what is left of the last one. */
+static void each_unit(const Core *core, const Product *p, const Ix *row, UnitsBody body) {
+  Lower *l = core->l;
+  Nest *b = l->b;
+  const int lanes = core_lanes(l), most = MOST_SUMS / (int)(p->gates == 3 ? MOST_GATES : p->gates),
+            vectors = lanes == 1 ? 1 : (int)smaller(most, p->block / lanes);
+  const int64_t side = vectors * lanes, parts = p->block / side, blocks = p->units / p->block,
+                left = p->units % p->block;
+  if (blocks)
+    NEST_FOR(b, block, blocks)
+      NEST_FOR(b, part, parts) {
+        const Ix at = part * side;
+        sum_units(core, p, row, &block, &at, vectors, lanes, lanes, body);
+      }
+  const Ix none = {0}, last = none + blocks, rest = none + left / side * side;
+  if (left / side)
+    NEST_FOR(b, part, left / side) {
+      const Ix at = part * side;
+      sum_units(core, p, row, &last, &at, vectors, lanes, lanes, body);
+    }
+  if (left % side)
+    sum_units(core, p, row, &last, &rest, (int)ceil_divide(left % side, lanes),
+              (int)((left % side - 1) % lanes + 1), lanes, body);
+}
+
+/* ---- the core ---- */
+static Buf *core_scratch(Lower *l, const char *name, int64_t n) { return lower_scratch(l, name, 1, &n); }
+
+static Core core_of(Lower *l) {
+  const Recurrent *r = recurrent_of(l->node);
+  Core core = {.l = l, .r = r, .at = recurrent_record(r)};
+  const int64_t gates = r->cell == CELL_GRU && r->before ? 2 : r->gates;
+  core.product[0] = pack_product(l, "weight", CORE_WEIGHT, 0, gates, r->units, r->outputs);
+  if (r->project)
+    core.product[1] = pack_product(l, "projection", CORE_PROJECTION, 0, 1, r->outputs, r->units);
+  else if (gates < r->gates)
+    core.product[1] = pack_product(l, "candidate", CORE_WEIGHT, gates, 1, r->units, r->units);
+  if (r->cell == CELL_GRU && !r->before) core.bias = lower_weight(l, CORE_BIAS);
+  core.product[0].from = core.h = core_scratch(l, "h", r->outputs);
+  if (r->cell == CELL_LSTM) core.c = core_scratch(l, "c", r->units);
+  if (core.product[1].weight) core.product[1].from = core.middle = core_scratch(l, "middle", r->units);
+  else core.next = core_scratch(l, "next", r->units);
+  if (r->cell == CELL_GRU && r->before) core.z = core_scratch(l, "update", r->units);
+  return core;
+}
+
+static void copy_start(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                       const void *context) {
+  Buf *const *buf = context;
+  walk_put(l, buf[0], walk_load(l, buf[1], y, x, c, part, lanes), y, x, c, part, lanes);
+}
+
+static void clear_start(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                        const void *context) {
+  walk_put(l, *(Buf *const *)context, num(l->b, 0), y, x, c, part, lanes);
+}
+
+static void start_core(Lower *l, Buf *state, int input) {
+  const Ix none = {0};
+  Buf *both[2] = {state, input ? l->in[input] : NULL};
+  if (state) walk_channels(l, state->dim[0], &none, &none, input ? copy_start : clear_start, both);
+}
+
+static void give_last(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                      const void *context) {
+  lower_store(l, walk_load(l, *(Buf *const *)context, y, x, c, part, lanes), y, x, c, part, lanes);
+}
+
+void recurrent_lower_core(Lower *l) {
+  static UnitsBody *const first[] = {lstm_units, gru_units, rnn_units};
+  Nest *b = l->b;
+  const Core core = core_of(l);
+  const Recurrent *r = core.r;
+  const Ix none = {0};
+  nest_fn(b, b->name, false);
+  start_core(l, core.h, r->hidden);
+  start_core(l, core.c, r->state);
+  NEST_FOR(b, step, r->rows) {
+    const Ix row = r->reverse ? none + (r->rows - 1) - step : step;
+    each_unit(&core, &core.product[0], &row, first[r->cell]);
+    if (core.product[1].weight)
+      each_unit(&core, &core.product[1], &row, r->cell == CELL_LSTM ? projected_units : candidate_units);
+    else walk_channels(l, r->units, &none, &none, copy_start, (Buf *[]){core.h, core.next});
+  }
+  if (r->last && !r->records) walk_channels(l, r->outputs, &none, &none, give_last, &core.h);
+}

@@ -1,0 +1,304 @@
+/* recurrent_eval.c: recurrent layers in double, row by row: the meaning. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <string.h>
+#include "ops/recurrent/recurrent.h"
+
+static double logistic_of(double x) { return 1 / (1 + exp(-x)); }
+
+/* start, then the products one after the other. */
+static double sum_on(double start, const double *weight, const double *x, int64_t n) {
+  for (int64_t i = 0; i < n; i++) start += weight[i] * x[i];
+  return start;
+}
+
+/* ---- gates ---- */
+typedef struct Parameters { /* of one direction; NULL: it has none */
+  const double *input, *input_bias, *hidden_bias, *hidden, *projection;
+} Parameters;
+
+static void run_gates(const Recurrent *r, const Parameters *p, const double *x, double *gates) {
+  const int64_t sums = r->gates * r->units, both = recurrent_summed_bias(r);
+  for (int64_t t = 0; t < r->rows; t++)
+    for (int64_t s = 0; s < sums; s++) {
+      double bias = p->input_bias ? p->input_bias[s] : 0;
+      if (p->hidden_bias && s < both) bias += p->hidden_bias[s];
+      gates[t * sums + s] = sum_on(bias, p->input + s * r->channels, x + t * r->channels, r->channels);
+    }
+}
+
+void recurrent_eval_gates(const Eval *eval) {
+  const Parameters p = {eval->weight[INPUT_WEIGHT], eval->weight[INPUT_BIAS], eval->weight[HIDDEN_BIAS], NULL,
+                        NULL};
+  run_gates(recurrent_of(eval->node), &p, eval->in[0], eval->out);
+}
+
+/* ---- the core ---- */
+typedef struct Row { /* of the record that is made; h and c of the row before */
+  const Recurrent *r;
+  const Parameters *p;
+  const double *gates, *h, *c;
+  double *to;
+} Row;
+
+static double gate_sum(const Row *row, int64_t gate, int64_t u, const double *h) {
+  const int64_t s = gate * row->r->units + u;
+  return sum_on(row->gates[s], row->p->hidden + s * row->r->outputs, h, row->r->outputs);
+}
+
+static void lstm_row(const Row *row) {
+  const Recurrent *r = row->r;
+  const Record at = recurrent_record(r);
+  const int64_t units = r->units;
+  double *middle = row->to + (r->project ? at.middle : at.hidden);
+  for (int64_t u = 0; u < units; u++) {
+    const double i = logistic_of(gate_sum(row, 0, u, row->h)), f = logistic_of(gate_sum(row, 1, u, row->h)),
+                 g = tanh(gate_sum(row, 2, u, row->h)), o = logistic_of(gate_sum(row, 3, u, row->h));
+    double c = f * row->c[u] + i * g;
+    if (r->clip > 0) c = fmin(fmax(c, -r->clip), r->clip);
+    row->to[u] = i;
+    row->to[units + u] = f;
+    row->to[2 * units + u] = g;
+    row->to[3 * units + u] = o;
+    row->to[at.state + u] = c;
+    middle[u] = o * tanh(c);
+  }
+  for (int64_t j = 0; j < r->outputs && r->project; j++)
+    row->to[at.hidden + j] = sum_on(0, row->p->projection + j * units, middle, units);
+}
+
+static void gru_row(const Row *row) {
+  const Recurrent *r = row->r;
+  const Record at = recurrent_record(r);
+  const int64_t units = r->units;
+  double *reset = row->to, *update = row->to + units, *q = row->to + at.state;
+  for (int64_t u = 0; u < units; u++) {
+    reset[u] = logistic_of(gate_sum(row, 0, u, row->h));
+    update[u] = logistic_of(gate_sum(row, 1, u, row->h));
+    q[u] = reset[u] * row->h[u];
+  }
+  for (int64_t u = 0; u < units; u++) {
+    const int64_t s = 2 * units + u;
+    double sum;
+    if (r->before) sum = gate_sum(row, 2, u, q);
+    else sum = row->gates[s];
+    row->to[s] = sum;
+  }
+  for (int64_t u = 0; u < units; u++) {
+    const int64_t s = 2 * units + u;
+    if (!r->before) {
+      q[u] =
+          sum_on(row->p->hidden_bias ? row->p->hidden_bias[s] : 0, row->p->hidden + s * units, row->h, units);
+      row->to[s] += reset[u] * q[u];
+    }
+    const double n = row->to[s] = tanh(row->to[s]);
+    row->to[at.hidden + u] = (1 - update[u]) * n + update[u] * row->h[u];
+  }
+}
+
+static void rnn_row(const Row *row) {
+  for (int64_t u = 0; u < row->r->units; u++) {
+    const double sum = gate_sum(row, 0, u, row->h);
+    row->to[u] = row->r->relu ? fmax(sum, 0) : tanh(sum);
+  }
+}
+
+static void run_core(const Recurrent *r, const Parameters *p, const double *gates, const double *h,
+                     const double *c, double *record) {
+  static void (*const rows[])(const Row *) = {lstm_row, gru_row, rnn_row};
+  const Record at = recurrent_record(r);
+  for (int64_t step = 0; step < r->rows; step++) {
+    const int64_t t = recurrent_row(r, step);
+    double *to = record + t * at.width;
+    rows[r->cell](&(Row){r, p, gates + t * r->gates * r->units, h, c, to});
+    h = to + at.hidden;
+    c = to + at.state;
+  }
+}
+
+/* What is given of a record: h of all rows, or of the last one. */
+static void give(const Recurrent *r, const double *record, double *out, int64_t pitch) {
+  const Record at = recurrent_record(r);
+  for (int64_t t = 0; t < r->rows; t++)
+    if (!r->last || t == recurrent_row(r, r->rows - 1))
+      memcpy(out + (r->last ? 0 : t * pitch), record + t * at.width + at.hidden,
+             (size_t)r->outputs * sizeof *out);
+}
+
+static const double *start_from(const Eval *eval, int input, const double *zeros) {
+  return input ? eval->in[input] : zeros;
+}
+
+static Parameters core_parameters(const Eval *eval) {
+  return (Parameters){NULL, NULL, eval->weight[CORE_BIAS], eval->weight[CORE_WEIGHT],
+                      eval->weight[CORE_PROJECTION]};
+}
+
+void recurrent_eval_record(const Eval *eval) {
+  const Recurrent *r = recurrent_of(eval->node);
+  const Parameters p = core_parameters(eval);
+  Arena *arena = arena_new();
+  const double *zeros = NEW_ARRAY(arena, double, r->units + r->outputs);
+  run_core(r, &p, eval->in[0], start_from(eval, r->hidden, zeros), start_from(eval, r->state, zeros),
+           eval->out);
+  arena_free(arena);
+}
+
+void recurrent_eval_core(const Eval *eval) {
+  const Recurrent *r = recurrent_of(eval->node);
+  Arena *arena = arena_new();
+  Eval of = *eval;
+  of.out = NEW_ARRAY(arena, double, r->rows *recurrent_record(r).width);
+  recurrent_eval_record(&of);
+  give(r, of.out, eval->out, r->outputs);
+  arena_free(arena);
+}
+
+/* ---- the layer ---- */
+void recurrent_eval(const Eval *eval) {
+  const Node *layer = eval->node;
+  const int directions = recurrent_directions(layer);
+  for (int d = 0; d < directions; d++) {
+    const Recurrent r = recurrent_direction(layer, d);
+    const double *const *weight = eval->weight + d * DIRECTION_WEIGHTS;
+    const Parameters p = {weight[INPUT_WEIGHT], weight[INPUT_BIAS], weight[HIDDEN_BIAS],
+                          weight[HIDDEN_WEIGHT], weight[PROJECTION]};
+    Arena *arena = arena_new();
+    double *gates = NEW_ARRAY(arena, double, r.rows *r.gates *r.units),
+           *record = NEW_ARRAY(arena, double, r.rows *recurrent_record(&r).width),
+           *zeros = NEW_ARRAY(arena, double, r.units + r.outputs);
+    run_gates(&r, &p, eval->in[0], gates);
+    run_core(&r, &p, gates, r.hidden ? eval->in[r.hidden] + d * r.outputs : zeros,
+             r.state ? eval->in[r.state] + d * r.units : zeros, record);
+    give(&r, record, eval->out + d * r.outputs, directions * r.outputs);
+    arena_free(arena);
+  }
+}
+
+/* ---- slopes ---- */
+typedef struct BackRow {
+  const Recurrent *r;
+  const double *weight, *projection, *record, *h, *c; /* h and c of the row before */
+  double *dh, *dc, *to;                               /* dh, dc: of this row, then of the one before */
+  double *spare;                                      /* units */
+} BackRow;
+
+/* dh of the row before: what `slope` of so many sums brings through their weights, from row `first` on. */
+static void through_weights(const BackRow *row, const double *slope, int64_t first, int64_t n, double *dh) {
+  const int64_t outputs = row->r->outputs;
+  for (int64_t s = 0; s < n; s++)
+    for (int64_t k = 0; k < outputs; k++) dh[k] += slope[s] * row->weight[(first + s) * outputs + k];
+}
+
+static void lstm_back(const BackRow *row) {
+  const Recurrent *r = row->r;
+  const Record at = recurrent_record(r);
+  const int64_t units = r->units, other = recurrent_slopes(r).other;
+  double *dm = row->spare;
+  for (int64_t u = 0; u < units; u++) {
+    dm[u] = r->project ? 0 : row->dh[u];
+    for (int64_t j = 0; j < r->outputs && r->project; j++)
+      dm[u] += row->dh[j] * row->projection[j * units + u];
+  }
+  for (int64_t j = 0; j < r->outputs && r->project; j++) row->to[other + j] = row->dh[j];
+  for (int64_t u = 0; u < units; u++) {
+    const double i = row->record[u], f = row->record[units + u], g = row->record[2 * units + u],
+                 o = row->record[3 * units + u], c = row->record[at.state + u], curve = tanh(c);
+    double dc = row->dc[u] + dm[u] * o * (1 - curve * curve);
+    if (r->clip > 0 && fabs(c) >= r->clip) dc = 0;
+    row->to[u] = dc * g * i * (1 - i);
+    row->to[units + u] = dc * row->c[u] * f * (1 - f);
+    row->to[2 * units + u] = dc * i * (1 - g * g);
+    row->to[3 * units + u] = dm[u] * curve * o * (1 - o);
+    row->dc[u] = dc * f;
+  }
+  for (int64_t k = 0; k < r->outputs; k++) row->dh[k] = 0;
+  through_weights(row, row->to, 0, 4 * units, row->dh);
+}
+
+static void gru_back(const BackRow *row) {
+  const Recurrent *r = row->r;
+  const Record at = recurrent_record(r);
+  const int64_t units = r->units, other = recurrent_slopes(r).other;
+  double *scaled = row->spare; /* reset=before: of r*h */
+  for (int64_t u = 0; u < units; u++) scaled[u] = 0;
+  for (int64_t u = 0; u < units; u++) {
+    const double z = row->record[units + u], n = row->record[2 * units + u];
+    row->to[units + u] = row->dh[u] * (row->h[u] - n) * z * (1 - z);
+    row->to[2 * units + u] = row->dh[u] * (1 - z) * (1 - n * n);
+  }
+  if (r->before) through_weights(row, row->to + 2 * units, 2 * units, units, scaled);
+  for (int64_t u = 0; u < units; u++) {
+    const double reset = row->record[u], z = row->record[units + u], dn = row->to[2 * units + u];
+    const double inner = r->before ? scaled[u] * row->h[u] : dn * row->record[at.state + u];
+    row->to[u] = inner * reset * (1 - reset);
+    row->dh[u] = row->dh[u] * z + scaled[u] * reset;
+    if (r->before) continue;
+    row->to[other + u] = row->to[u];
+    row->to[other + units + u] = row->to[units + u];
+    row->to[other + 2 * units + u] = dn * reset;
+  }
+  through_weights(row, row->to, 0, 2 * units, row->dh);
+  if (!r->before) through_weights(row, row->to + other + 2 * units, 2 * units, units, row->dh);
+}
+
+static void rnn_back(const BackRow *row) {
+  const int64_t units = row->r->units;
+  for (int64_t u = 0; u < units; u++) {
+    const double h = row->record[u];
+    row->to[u] = row->r->relu ? (h > 0 ? row->dh[u] : 0) : row->dh[u] * (1 - h * h);
+  }
+  for (int64_t u = 0; u < units; u++) row->dh[u] = 0;
+  through_weights(row, row->to, 0, units, row->dh);
+}
+
+void recurrent_eval_slopes(const Eval *eval) {
+  static void (*const rows[])(const BackRow *) = {lstm_back, gru_back, rnn_back};
+  const Recurrent *r = recurrent_of(eval->node);
+  const Record at = recurrent_record(r);
+  const Slopes to = recurrent_slopes(r);
+  const double *dy = eval->in[0], *record = eval->in[1];
+  Arena *arena = arena_new();
+  double *zeros = NEW_ARRAY(arena, double, r->units + r->outputs), *dh = NEW_ARRAY(arena, double, r->outputs),
+         *dc = NEW_ARRAY(arena, double, r->units), *spare = NEW_ARRAY(arena, double, r->units);
+  for (int64_t step = r->rows - 1; step >= 0; step--) {
+    const int64_t t = recurrent_row(r, step);
+    const double *before = step ? record + recurrent_row(r, step - 1) * at.width : NULL;
+    for (int64_t k = 0; k < r->outputs; k++)
+      if (!r->last) dh[k] += dy[t * r->outputs + k];
+      else if (step == r->rows - 1) dh[k] = dy[k];
+    rows[r->cell](
+        &(BackRow){r, eval->weight[CORE_WEIGHT], eval->weight[CORE_PROJECTION], record + t * at.width,
+                   before ? before + at.hidden : start_from(eval, r->hidden ? r->hidden + 1 : 0, zeros),
+                   before ? before + at.state : start_from(eval, r->state ? r->state + 1 : 0, zeros), dh, dc,
+                   eval->out + t * to.width, spare});
+  }
+  if (to.rows > r->rows) {
+    double *start = eval->out + r->rows * to.width;
+    for (int64_t k = 0; k < to.width; k++)
+      start[k] = k < r->outputs ? dh[k] : k < r->outputs + r->units ? dc[k - r->outputs] : 0;
+  }
+  arena_free(arena);
+}
+
+/* ---- gradients of the weights that h, or what is made of it, goes through ---- */
+static void add_outer(const Eval *eval, const Recurrent *r, const Outer *o) {
+  const Record at = recurrent_record(r);
+  const Slopes slopes = recurrent_slopes(r);
+  for (int64_t step = 0; step < r->rows; step++) {
+    const double *d = eval->in[0] + recurrent_row(r, step) * slopes.width + o->slope;
+    const double *x = eval->in[1] + recurrent_row(r, step) * at.width + o->from;
+    if (o->moved && step) x = eval->in[1] + recurrent_row(r, step - 1) * at.width + o->from;
+    else if (o->moved && r->hidden) x = eval->in[2];
+    else if (o->moved) continue;
+    for (int64_t s = 0; s < o->n; s++)
+      for (int64_t k = 0; k < o->columns; k++) eval->out[(o->first + s) * o->columns + k] += d[s] * x[k];
+  }
+}
+
+void recurrent_eval_weights(const Eval *eval) {
+  const Recurrent *r = recurrent_of(eval->node);
+  Outer outer[MOST_OUTERS];
+  const int n = recurrent_outers(r, eval->node->hidden->wrt, outer);
+  for (int i = 0; i < n; i++) add_outer(eval, r, &outer[i]);
+}

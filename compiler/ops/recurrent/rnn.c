@@ -1,0 +1,26 @@
+/* rnn.c: rnn, a recurrent layer without gates (Elman, 1990), with the names and order of PyTorch. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/recurrent/recurrent.h"
+
+static const Param params[] = {
+    {"units", PARAM_INT, NULL, "numbers of h", 0, 0, NULL},
+    RECURRENT_DIRECTION,
+    RECURRENT_BIAS,
+    RECURRENT_INIT,
+    {"activation", PARAM_CHOICE, "tanh", "what makes h of the sums", 0, 0, "tanh relu"},
+    {0},
+};
+
+const Op op_rnn = {
+    .name = "rnn",
+    .group = "recurrent",
+    .summary = "a recurrent layer without gates over the rows of a sequence",
+    .detail = "h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu of it",
+    .params = params,
+    .example = "rnn(32) -> dropout(0.2) -> rnn(32, last=true)",
+    .shape = recurrent_shape,
+    .cost = recurrent_cost,
+    .eval = recurrent_eval,
+    .parts = recurrent_parts,
+    .traits.recurrent = true,
+};
