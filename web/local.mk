@@ -17,12 +17,13 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/schedule/float/dense_strassen% compiler/schedule/float/strassen%.c \
   compiler/schedule/float/conv_strassen.c \
   compiler/schedule/float/conv_groups_weights.c compiler/schedule/float/conv_joined.c \
-  compiler/schedule/float/conv_repeated.c \
+  compiler/schedule/float/conv_repeated.c compiler/ops/recurrent/recurrent%.c \
   compiler/ops/int8/% compiler/schedule/int8/% compiler/schedule/mcu/% \
   compiler/import/tflite/% compiler/import/onnx/qdq.c compiler/import/onnx/int8_layers.c \
   compiler/import/onnx/onnx_quantized.c \
   compiler/import/onnx/onnx_fused.c compiler/import/onnx/ops_choice.c \
-  compiler/import/onnx/ops_einsum.c compiler/import/onnx/fold_product.c \
+  compiler/import/onnx/ops_einsum.c compiler/import/onnx/ops_recurrent.c \
+  compiler/import/onnx/fold_product.c \
   compiler/export/% runtime/%,$(filter \
   %.c,$(patsubst %.l,%.c,$(patsubst %.y,%.c,$(libcnnc_a_SOURCES)))))
 WEB_OBJECTS = $(WEB_C:%.c=web/objects/%.o)

@@ -1,8 +1,8 @@
-/* none.c: what the page does not have: schedules and instructions for nets of 8 bits, those by
- * Strassen's algorithm, of weights of narrow groups in training, of transposed convolutions of few
- * filters and of convolutions behind nearest upsampling, measured choices, what makes nets fit into flash
- * and RAM, layers in bands of rows, trees, graphs, programs, nests and schedules as text, weights that
- * are compiled in, translation units, exchanges of several processes, and the command line's help. */
+/* none.c: what the page does not have: recurrent layers, schedules and instructions for nets of 8 bits, those
+ * by Strassen's algorithm, of weights of narrow groups in training, of transposed convolutions of few filters
+ * and of convolutions behind nearest upsampling, measured choices, what makes nets fit into flash and RAM,
+ * layers in bands of rows, trees, graphs, programs, nests and schedules as text, weights that are compiled
+ * in, translation units, exchanges of several processes, and the command line's help. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "driver/compilation.h"
@@ -20,6 +20,7 @@
 #include "schedule/tuning.h"
 #include "syntax/ast.h"
 #include "driver/tune.h"
+#include "ops/recurrent/recurrent.h"
 
 /* Of no kernels. */
 const Schedule schedule_conv_repeated = {.name = "conv_repeated"};
@@ -39,6 +40,14 @@ const Schedule schedule_helium_depthwise = {.name = "helium_depthwise"};
 const Schedule schedule_dsp_direct = {.name = "dsp_direct"};
 const Schedule schedule_dsp_depthwise = {.name = "dsp_depthwise"};
 const Schedule schedule_dsp_winograd = {.name = "dsp_winograd"};
+
+void recurrent_shape(ShapeContext *context, Node *node) {
+  op_error(context, node, DIAG_unknown_operator, "the page has no recurrent layers: cnnc itself has %s",
+           node->op->name);
+}
+Cost recurrent_cost(const Node *node) { return (void)node, (Cost){0}; }
+Node *recurrent_parts(Graph *graph, Node *node, bool training) { return (void)graph, (void)training, node; }
+void recurrent_eval(const Eval *eval) { (void)eval; }
 
 bool strassen_takes(const Correlation *k) {
   (void)k;

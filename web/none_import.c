@@ -75,3 +75,8 @@ View *import_matrices(ModelImport *im, const OnnxNode *node, int constant) {
   (void)constant;
   return import_einsum(im, node);
 }
+
+View *import_recurrent(ModelImport *im, const OnnxNode *node) {
+  (void)node;
+  return no(im, "recurrent layers are imported by cnnc, not in a page");
+}

@@ -11,7 +11,8 @@ libcnnc_a_SOURCES += %D%/onnx/branches.c %D%/onnx/broadcast.c %D%/onnx/constant_
   %D%/onnx/onnx_fused.c %D%/onnx/onnx_inline.c %D%/onnx/onnx_ops.def %D%/onnx/onnx_read.c \
   %D%/onnx/onnx_schema.def %D%/onnx/onnx_sort.c %D%/onnx/ops_choice.c \
   %D%/onnx/ops_combine.c %D%/onnx/ops_dense.c \
-  %D%/onnx/ops_einsum.c %D%/onnx/ops_map.c %D%/onnx/ops_norm.c %D%/onnx/ops_part.c %D%/onnx/ops_reduce.c \
+  %D%/onnx/ops_einsum.c %D%/onnx/ops_map.c %D%/onnx/ops_norm.c %D%/onnx/ops_part.c %D%/onnx/ops_recurrent.c \
+  %D%/onnx/ops_reduce.c \
   %D%/onnx/ops_shape.c %D%/onnx/ops_size.c %D%/onnx/ops_window.c %D%/onnx/permute.c %D%/onnx/qdq.c \
   %D%/onnx/view.c
 libcnnc_a_SOURCES += %D%/tflite/flat.c %D%/tflite/flat.h %D%/tflite/tflite.h %D%/tflite/tflite_import.c \

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "ops/recurrent/recurrent.h"
 
-static double logistic_of(double x) { return 1 / (1 + exp(-x)); }
+static double sigma(double x) { return 1 / (1 + exp(-x)); }
 
 /* start, then the products one after the other. */
 static double sum_on(double start, const double *weight, const double *x, int64_t n) {
@@ -52,8 +52,8 @@ static void lstm_row(const Row *row) {
   const int64_t units = r->units;
   double *middle = row->to + (r->project ? at.middle : at.hidden);
   for (int64_t u = 0; u < units; u++) {
-    const double i = logistic_of(gate_sum(row, 0, u, row->h)), f = logistic_of(gate_sum(row, 1, u, row->h)),
-                 g = tanh(gate_sum(row, 2, u, row->h)), o = logistic_of(gate_sum(row, 3, u, row->h));
+    const double i = sigma(gate_sum(row, 0, u, row->h)), f = sigma(gate_sum(row, 1, u, row->h)),
+                 g = tanh(gate_sum(row, 2, u, row->h)), o = sigma(gate_sum(row, 3, u, row->h));
     double c = f * row->c[u] + i * g;
     if (r->clip > 0) c = fmin(fmax(c, -r->clip), r->clip);
     row->to[u] = i;
@@ -73,8 +73,8 @@ static void gru_row(const Row *row) {
   const int64_t units = r->units;
   double *reset = row->to, *update = row->to + units, *q = row->to + at.state;
   for (int64_t u = 0; u < units; u++) {
-    reset[u] = logistic_of(gate_sum(row, 0, u, row->h));
-    update[u] = logistic_of(gate_sum(row, 1, u, row->h));
+    reset[u] = sigma(gate_sum(row, 0, u, row->h));
+    update[u] = sigma(gate_sum(row, 1, u, row->h));
     q[u] = reset[u] * row->h[u];
   }
   for (int64_t u = 0; u < units; u++) {

@@ -1,0 +1,304 @@
+/* ops_recurrent.c: LSTM, GRU and RNN: layers that go from row to row, whose gates ONNX has in an order of its
+ * own. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include <strings.h>
+#include "import/import.h"
+
+enum { MOST_GATES = 4, MOST_ROWS_APART = 64 };
+enum { IN_X, IN_W, IN_R, IN_BIAS, IN_LENGTHS, IN_HIDDEN, IN_CELL, IN_PEEPHOLES };
+enum { OUT_ROWS, OUT_HIDDEN, OUT_CELL };
+
+typedef struct Cells { /* of a kind of layer */
+  const char *op, *word;
+  int64_t gates;
+  int from[MOST_GATES]; /* by gate of the language: which one of ONNX */
+  int nactivations;
+  const char *activation[3];
+} Cells;
+static const Cells kinds[] = {{"LSTM", "lstm", 4, {0, 2, 3, 1}, 3, {"Sigmoid", "Tanh", "Tanh"}},
+                              {"GRU", "gru", 3, {1, 0, 2}, 2, {"Sigmoid", "Tanh"}},
+                              {"RNN", "rnn", 1, {0}, 1, {"Tanh"}}};
+
+typedef struct Layer {
+  const OnnxNode *node;
+  const Cells *kind;
+  const View *x;
+  int time, batch; /* dimensions of x */
+  int64_t rows, images, channels, units, directions;
+  const Tensor *weight, *hidden, *bias;
+  const char *name, *relu;
+  Value *start[2]; /* of h and c; NULL: zeros */
+} Layer;
+
+static bool used(const ModelImport *im, const OnnxNode *node, int output) {
+  const int made = output < node->nout ? node->out[output] : 0;
+  return made && (im->readers[made] || im->wanted[made]);
+}
+
+/* ---- what is refused ---- */
+static bool activations_fit(ModelImport *im, Layer *l) {
+  const AttributeProto *list = onnx_attribute(l->node, "activations");
+  for (int k = 0; list && k < list->strings.n; k++) {
+    const char *is = list->strings.data[k], *wanted = l->kind->activation[k % l->kind->nactivations];
+    const bool relu = l->kind->gates == 1 && strcasecmp(is, "Relu") == 0;
+    if (k == 0 && relu) l->relu = ", activation=relu";
+    if (l->relu ? !relu : strcasecmp(is, wanted) != 0)
+      return no(im, "activations: %s where %s has %s", is, l->kind->word, l->relu ? "relu" : wanted);
+  }
+  return true;
+}
+
+static bool attributes_fit(ModelImport *im, Layer *l) {
+  const OnnxNode *node = l->node;
+  if (given(node, IN_PEEPHOLES)) return no(im, "P: peepholes, by which the gates see c");
+  if (onnx_attribute(node, "clip"))
+    return no(im, "clip: it limits what goes into the gates, clip of lstm what is kept in c");
+  if (onnx_int(node, "input_forget", 0)) return no(im, "input_forget: one gate for both");
+  return activations_fit(im, l);
+}
+
+/* As long for each image as there are rows. */
+static bool lengths_fit(ModelImport *im, const Layer *l) {
+  const Tensor *t = constant_of(im, l->node, IN_LENGTHS);
+  if (given(l->node, IN_LENGTHS) && !t) return no(im, "sequence_lens: lengths that are computed");
+  for (int64_t i = 0; t && i < t->n; i++)
+    if (tensor_integer(t, i) != l->rows) return no(im, "sequence_lens: not as many as there are rows");
+  return true;
+}
+
+static bool matrices_fit(ModelImport *im, Layer *l) {
+  const bool both = !strcmp(onnx_text(l->node, "direction", "forward"), "bidirectional");
+  const Tensor *w = l->weight, *r = l->hidden;
+  if (l->x->rank != 3) return no(im, "a tensor of %d dimensions", l->x->rank);
+  if (!w || !r || (given(l->node, IN_BIAS) && !l->bias)) return no(im, "weights that are computed");
+  l->directions = both ? 2 : 1;
+  l->units = r->rank == 3 ? r->dim[2] : 0;
+  l->channels = l->x->size[2];
+  l->rows = l->x->size[l->time];
+  l->images = l->x->along[l->batch].n && l->x->along[l->batch].f[0].axis == BATCH ? 1 : l->x->size[l->batch];
+  const int64_t sums = l->kind->gates * l->units;
+  if (l->units < 1 || w->rank != 3 || w->dim[0] != l->directions || w->dim[1] != sums ||
+      w->dim[2] != l->channels || r->dim[0] != l->directions || r->dim[1] != sums ||
+      (l->bias && l->bias->n != l->directions * 2 * sums))
+    return no(im, "weights that do not fit");
+  if (l->rows < 1 || l->images < 1 || l->images > MOST_ROWS_APART)
+    return no(im, "%lld sequences at once", (long long)l->images);
+  return true;
+}
+
+/* ---- weights ---- */
+/* A direction's part of them, gates in the language's order: [gates * units][columns], from so many numbers
+ * on. */
+static const Tensor *gates_of(ModelImport *im, const Layer *l, const Tensor *t, int64_t at, int64_t columns) {
+  const int64_t sums = l->kind->gates * l->units, dim[] = {sums, columns};
+  if (!may_compute(im, sizeof(float) * (size_t)(sums * columns))) return NULL;
+  Tensor *made = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
+  for (int64_t s = 0; s < sums; s++) {
+    const int64_t from = l->kind->from[s / l->units] * l->units + s % l->units;
+    for (int64_t k = 0; k < columns; k++)
+      tensor_put(made, s * columns + k, tensor_number(t, at + from * columns + k));
+  }
+  return made;
+}
+
+static bool put_direction(ModelImport *im, const Layer *l, int64_t way) {
+  const int64_t sums = l->kind->gates * l->units;
+  const char *behind = way ? "_reverse" : "";
+  const struct {
+    const char *member;
+    const Tensor *of;
+    int64_t at, columns;
+  } part[] = {{"weight_ih_l0", l->weight, way * sums * l->channels, l->channels},
+              {"weight_hh_l0", l->hidden, way * sums * l->units, l->units},
+              {"bias_ih_l0", l->bias, 2 * way * sums, 1},
+              {"bias_hh_l0", l->bias, (2 * way + 1) * sums, 1}};
+  for (int i = 0; i < 4; i++) {
+    if (!part[i].of) continue;
+    const Tensor *t = gates_of(im, l, part[i].of, part[i].at, part[i].columns);
+    const int64_t dim[] = {sums, part[i].columns};
+    if (!t) return false;
+    put_weight(im, l->name, arena_printf(im->arena, "%s%s", part[i].member, behind), t, i < 2 ? 2 : 1, dim);
+  }
+  return true;
+}
+
+/* ---- what it starts from ---- */
+static bool all_zeros(const Tensor *t) {
+  for (int64_t i = 0; i < t->n; i++)
+    if (tensor_number(t, i) != 0) return false;
+  return true;
+}
+
+/* A vector of both directions; a constant of one number for each, in that order, is one. */
+static bool begin_from(ModelImport *im, Layer *l, int input, Value **start) {
+  const Tensor *t = constant_of(im, l->node, input);
+  const int64_t n = l->directions * l->units;
+  if (!given(l->node, input) || (t && all_zeros(t))) return true;
+  if (l->images > 1) return no(im, "%lld sequences that start from values", (long long)l->images);
+  if (t) {
+    if (t->n != n) return no(im, "a state that does not fit");
+    const char *layer = layer_of_constant(im, l->node, input);
+    put_weight(im, layer, "weight", t, 1, &n);
+    *start = emit(im, 0, NULL, (Shape){1, {n}, 0}, "constant([%lld], frozen=true, name=\"%s\")", (long long)n,
+                  layer);
+    (*start)->name = identifier(im, layer);
+    return true;
+  }
+  const View *v = view_of(im, l->node, input);
+  const int dims[] = {l->batch ? 0 : 1, 2};
+  if (!v || v->rank != 3) return no(im, "a state that does not fit");
+  *start = lay(im, v, 2, dims, 0, NULL, false);
+  return *start && (shape_elements((*start)->shape) == n || no(im, "a state that does not fit"));
+}
+
+/* ---- the layer ---- */
+static Value *emit_layer(ModelImport *im, const Layer *l, Value *rows, bool last, bool again) {
+  const char *direction = onnx_text(l->node, "direction", "forward");
+  const int64_t n = l->directions * l->units;
+  Value *in[3] = {rows};
+  int nin = 1;
+  Text call = {.arena = im->arena};
+  text_put(&call, "%s(%lld", l->kind->word, (long long)l->units);
+  if (l->directions == 2) text_put(&call, ", direction=both");
+  else if (!strcmp(direction, "reverse")) text_put(&call, ", direction=reverse");
+  if (last) text_put(&call, ", last=true");
+  for (int k = 0; k < 2; k++)
+    if (l->start[k]) {
+      text_put(&call, ", %s=%%%d", k ? "cell" : "hidden", nin);
+      in[nin++] = l->start[k];
+    }
+  if (!l->bias) text_put(&call, ", bias=false");
+  if (l->kind->gates == 3 && !onnx_int(l->node, "linear_before_reset", 0)) text_put(&call, ", reset=before");
+  if (l->relu) text_put(&call, "%s", l->relu);
+  text_put(&call, again ? ", weights=\"%s\")" : ", name=\"%s\")", l->name);
+  return emit(im, nin, in, last ? (Shape){1, {n}, 0} : (Shape){2, {l->rows, n}, 0}, "%s", call.s);
+}
+
+/* The rows of one of several sequences, or of the only one. */
+static Value *sequence_of(ModelImport *im, const Layer *l, Value *all, int64_t image) {
+  if (l->images == 1) return all;
+  Value *one = emit_one(im, all, (Shape){3, {1, l->rows, l->channels}, 0}, "crop([%lld, %lld, 0, 0])",
+                        (long long)image, (long long)(l->images - 1 - image));
+  return reshaped(im, one, (Shape){2, {l->rows, l->channels}, 0});
+}
+
+static Value *lay_sequences(ModelImport *im, const Layer *l) {
+  const int channels = 2;
+  int pos[2] = {l->batch, l->time};
+  return l->images > 1 ? lay(im, l->x, 1, &channels, 2, pos, false)
+                       : lay(im, l->x, 1, &channels, 1, pos + 1, false);
+}
+
+/* Of each sequence its last row or all rows, and all of them one behind the other. */
+static Value *run_sequences(ModelImport *im, const Layer *l, Value *all, bool last, bool again) {
+  Value *made[MOST_ROWS_APART];
+  const int64_t n = l->directions * l->units;
+  for (int64_t i = 0; i < l->images; i++) {
+    Value *rows = sequence_of(im, l, all, i);
+    if (!rows || !(made[i] = emit_layer(im, l, rows, last, again || i))) return NULL;
+    if (l->images > 1)
+      made[i] = reshaped(im, made[i], last ? (Shape){2, {1, n}, 0} : (Shape){3, {1, l->rows, n}, 0});
+  }
+  return l->images > 1 ? join_values(im, (int)l->images, made, 0) : made[0];
+}
+
+/* Its dimensions: rows or none, directions, images, units, as the layout has them. */
+static View *result_view(ModelImport *im, const Layer *l, Value *value, bool last) {
+  const int c = value->shape.rank - 1, way = l->batch ? !last : last ? 1 : 2, image = l->batch ? way + 1 : 0;
+  View *view = view_new(im, value, last ? 3 : 4);
+  if (l->images > 1) view_set(view, image, 0);
+  else {
+    view->size[image] = l->x->size[l->batch];
+    view->along[image] = l->x->along[l->batch];
+  }
+  if (!last) view_set(view, l->time, c - 1);
+  view->size[way] = l->directions;
+  if (l->directions > 1) view->along[way] = factors_one(c, l->units, l->directions);
+  view->size[view->rank - 1] = l->units;
+  if (l->units > 1) view->along[view->rank - 1] = factors_one(c, 1, l->units);
+  return view;
+}
+
+/* ---- one row, of which c is used, too ---- */
+static Value *cell_part(ModelImport *im, const Layer *l, Value *sums, int gate, const char *then) {
+  const long long from = gate * l->units;
+  Value *part = emit_one(im, sums, (Shape){1, {l->units}, 0}, "slice(%lld..%lld)", from, from + l->units);
+  return emit_one(im, part, part->shape, "%s", then);
+}
+
+static Value *cell_sums(ModelImport *im, const Layer *l, Value *from, const char *kind, int64_t columns,
+                        const Tensor *of, int64_t bias_at) {
+  const int64_t sums = l->kind->gates * l->units, dim[] = {sums, columns};
+  const char *name = layer_called(im, arena_printf(im->arena, "%s.%s", l->name, kind));
+  const Tensor *t = gates_of(im, l, of, 0, columns),
+               *bias = l->bias ? gates_of(im, l, l->bias, bias_at, 1) : NULL;
+  if (!t || (l->bias && !bias)) return NULL;
+  put_weight(im, name, "weight", t, 2, dim);
+  if (bias) put_weight(im, name, "bias", bias, 1, dim);
+  return emit_one(im, from, (Shape){1, {sums}, 0}, "dense(%lld%s, name=\"%s\")", (long long)sums,
+                  bias ? "" : ", bias=false", name);
+}
+
+/* h and c of an LSTM of one row, of the operators that it is made of. */
+static bool lstm_cell(ModelImport *im, const Layer *l, Value *x, Value *made[2]) {
+  const Shape row = {1, {l->units}, 0};
+  Value *vector = reshaped(im, x, (Shape){1, {l->channels}, 0});
+  Value *sums = cell_sums(im, l, vector, "input", l->channels, l->weight, 0);
+  if (sums && l->start[0]) {
+    Value *hidden = cell_sums(im, l, l->start[0], "hidden", l->units, l->hidden, l->kind->gates * l->units);
+    if (!hidden) return false;
+    sums = emit(im, 2, (Value *[]){sums, hidden}, sums->shape, "add(%%1)");
+  }
+  if (!sums) return false;
+  Value *i = cell_part(im, l, sums, 0, "sigmoid"), *g = cell_part(im, l, sums, 2, "tanh"),
+        *o = cell_part(im, l, sums, 3, "sigmoid");
+  Value *c = emit(im, 2, (Value *[]){i, g}, row, "multiply(%%1)");
+  if (l->start[1]) {
+    Value *f = cell_part(im, l, sums, 1, "sigmoid"),
+          *old = emit(im, 2, (Value *[]){f, l->start[1]}, row, "multiply(%%1)");
+    c = emit(im, 2, (Value *[]){old, c}, row, "add(%%1)");
+  }
+  Value *curve = emit_one(im, c, row, "tanh");
+  made[0] = emit(im, 2, (Value *[]){o, curve}, row, "multiply(%%1)");
+  made[1] = c;
+  return true;
+}
+
+static View *import_cell(ModelImport *im, const Layer *l, Value *x) {
+  Value *made[2];
+  if (l->rows > 1 || l->directions > 1 || l->images > 1 || (l->bias && !l->start[0]))
+    return no(im, "Y_c: the cell's state of several rows");
+  if (!lstm_cell(im, l, x, made)) return NULL;
+  for (int k = OUT_HIDDEN; k <= OUT_CELL; k++)
+    if (used(im, l->node, k)) im->item[l->node->out[k]].view = result_view(im, l, made[k - 1], true);
+  return result_view(im, l, reshaped(im, made[0], (Shape){2, {1, l->units}, 0}), false);
+}
+
+View *import_recurrent(ModelImport *im, const OnnxNode *node) {
+  Layer l = {.node = node, .weight = constant_of(im, node, IN_W), .hidden = constant_of(im, node, IN_R)};
+  for (int i = 0; i < 3; i++)
+    if (!strcmp(node->op, kinds[i].op)) l.kind = &kinds[i];
+  l.x = view_of(im, node, IN_X);
+  l.bias = constant_of(im, node, IN_BIAS);
+  l.time = onnx_int(node, "layout", 0) != 0;
+  l.batch = !l.time;
+  if (!l.x || !attributes_fit(im, &l) || !matrices_fit(im, &l) || !lengths_fit(im, &l)) return NULL;
+  l.name = layer_of(im, node, IN_W);
+  Value *all = lay_sequences(im, &l);
+  if (!all || !begin_from(im, &l, IN_HIDDEN, &l.start[0]) || !begin_from(im, &l, IN_CELL, &l.start[1]))
+    return NULL;
+  if (used(im, node, OUT_CELL)) return import_cell(im, &l, all);
+  for (int64_t way = 0; way < l.directions; way++)
+    if (!put_direction(im, &l, way)) return NULL;
+  const bool rows = used(im, node, OUT_ROWS), last = used(im, node, OUT_HIDDEN);
+  Value *made = rows ? run_sequences(im, &l, all, false, false) : NULL;
+  if (rows && !made) return NULL;
+  if (last) {
+    Value *end = run_sequences(im, &l, all, true, rows);
+    if (!end) return NULL;
+    im->item[node->out[OUT_HIDDEN]].view = result_view(im, &l, end, true);
+    if (!rows) return view_copy(im, im->item[node->out[OUT_HIDDEN]].view, end);
+  }
+  return made ? result_view(im, &l, made, false) : no(im, "nothing of it is used");
+}
