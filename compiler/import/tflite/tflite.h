@@ -54,14 +54,24 @@ typedef struct TflOperator {
   float alpha, bias;   /* of LOCAL_RESPONSE_NORMALIZATION */
   int nlist;           /* numbers of new_shape or squeeze_dims; -1: there are none */
   int64_t list[TFLITE_RANK];
+  const char *variable;      /* of VAR_HANDLE: its name */
+  const TflTensor *initial;  /* of TFL_STATE */
   int64_t mask[SLICE_MASKS]; /* begin, end, ellipsis, new axis, shrink axis; a bit a dimension */
 } TflOperator;
+
+/* What the graph of a CALL_ONCE assigns. */
+typedef struct TflInitial {
+  const char *variable;
+  TflTensor value;
+} TflInitial;
 
 typedef struct TflModel {
   int ntensors, noperators, ninputs, noutputs;
   TflTensor *tensor;
   TflOperator *op;
   int input[TFLITE_IO], output[TFLITE_IO];
+  int ninitial;
+  TflInitial *initial;
 } TflModel;
 
 /* NULL: *why says what is wrong with it. Names of tensors are unique. */
@@ -74,6 +84,8 @@ TflModel *tflite_open(Arena *, Diags *, Span at, const char *path, const struct 
                       const uint8_t *bytes, size_t n);
 bool tflite_is_quantized(const TflModel *); /* some of it is computed in 8 or 16 bits */
 bool tflite_keeps_state(const TflModel *, const TflOperator *);
+/* Variables as states, unless they are used otherwise than that: TFL_STATE and TFL_UPDATE. */
+void tflite_keep_variables(Arena *, TflModel *);
 const char *tflite_state_operators(Arena *, const TflModel *); /* their names */
 bool tflite_is(const uint8_t *bytes, size_t n);                /* such a file, by its mark */
 
@@ -82,6 +94,9 @@ enum {
 #define OP(name, number, make, nodes, onnx) TFL_##name = number,
 #include "import/tflite/tflite_ops.def"
 #undef OP
+  /* of tflite_states.c: the value that a variable has in the beginning; in[1] is that of in[0] in the end */
+  TFL_STATE = 1000,
+  TFL_UPDATE
 };
 enum {
   TFL_FLOAT32 = 0,

@@ -274,6 +274,8 @@ bool tfl_none(Making *k, const TflOperator *op) {
 static Elem stored_type(const TflTensor *t) { return t->elem == F32 || t->elem == I16 ? t->elem : I8; }
 
 static bool make(Making *k, const TflOperator *op) {
+  if (op->code == TFL_STATE) return tfl_state(k, op);
+  if (op->code == TFL_UPDATE) return tfl_update(k, op);
   TflMake *maker = maker_of(op->code);
   if (!maker) return tfl_no(k, op, "there is no form of it yet");
   if (maker == tfl_none) return tfl_none(k, op);
@@ -316,6 +318,14 @@ static void name_tensors(Making *k) {
   int current = m->input[0];
   for (int o = 0; o < m->noperators; o++) {
     const TflOperator *op = &m->op[o];
+    if (op->code == TFL_UPDATE) { /* it is the current value of no statement */
+      for (int i = 0; i < 2; i++) {
+        const char **name = &k->value[k->same[op->in[i]]];
+        if (!*name) *name = arena_printf(k->arena, "v%d", k->same[op->in[i]]);
+      }
+      current = -1;
+      continue;
+    }
     const bool made =
         op->nout && op->out[0] >= 0 && k->same[op->out[0]] == op->out[0] && !m->tensor[op->out[0]].data;
     for (int i = 0; i < op->nin && made; i++) {

@@ -36,6 +36,8 @@ typedef bool TflMake(Making *, const TflOperator *);
 #include "import/tflite/tflite_ops.def"
 #undef OP
 
+TflMake tfl_state, tfl_update;
+
 /* ---- tflite_import.c ---- */
 bool tfl_no(Making *, const TflOperator *, const char *format, ...) __attribute__((format(printf, 3, 4)));
 const TflTensor *tfl_in(const Making *, const TflOperator *, int k); /* NULL: it is left out */

@@ -273,6 +273,10 @@ static void need_inputs(Order *r) {
   }
 }
 
+static bool is_of_state(const TflModel *m, const TflOperator *op) {
+  return tflite_keeps_state(m, op) || op->code == TFL_STATE || op->code == TFL_UPDATE;
+}
+
 /* What the outputs need, each after what it reads, else in the order of the file. Where they need state, that
  * is all that keeps it. */
 static void sort_operators(Arena *arena, TflModel *m) {
@@ -287,9 +291,9 @@ static void sort_operators(Arena *arena, TflModel *m) {
   need_inputs(&r);
   bool stateful = false;
   for (int o = 0; o < m->noperators; o++)
-    stateful = stateful || (r.state[o] == NEEDED && tflite_keeps_state(m, &m->op[o]));
+    stateful = stateful || (r.state[o] == NEEDED && is_of_state(m, &m->op[o]));
   for (int o = 0; o < m->noperators && stateful; o++)
-    if (tflite_keeps_state(m, &m->op[o]) && r.state[o] == IDLE) r.state[o] = NEEDED, r.stack[r.depth++] = o;
+    if (is_of_state(m, &m->op[o]) && r.state[o] == IDLE) r.state[o] = NEEDED, r.stack[r.depth++] = o;
   need_inputs(&r);
   for (int first = 0; first < m->noperators; first++) {
     if (r.state[first] != NEEDED) continue;
@@ -348,6 +352,7 @@ bool tflite_is_quantized(const TflModel *m) {
 static void prepare_model(Arena *arena, TflModel *m, size_t bytes) {
   size_t room = 8 * bytes + (1 << 20); /* elements: a buffer may be that of many tensors, but hardly is */
   fold_conversions(arena, m, &room);
+  if (tflite_is_quantized(m)) tflite_keep_variables(arena, m);
   sort_operators(arena, m);
   fold_hybrids(arena, m, &room);
   join_blocks(arena, m);

@@ -286,6 +286,8 @@ static void read_more_options(Reader *r, FlatTable options, TflOperator *op) {
     op->alpha = flat_float(flat, options, 2, 0);
     op->beta = flat_float(flat, options, 3, 0);
     break;
+  case TFL_CALL_ONCE: op->list[0] = flat_int(flat, options, 0, 4, -1); break;
+  case TFL_VAR_HANDLE: op->variable = table_text(r, options, 1); break;
   case TFL_L2_NORMALIZATION: op->activation = (int)flat_int(flat, options, 0, 1, 0); break;
   default: break;
   }
@@ -459,8 +461,37 @@ static bool inline_branches(Reader *r, FlatVector graphs, int o, int depth) {
   return true;
 }
 
+/* ---- the first values of variables ---- */
+static void add_initial(Reader *r, const TflModel *from, const TflOperator *assign) {
+  TflModel *m = r->model;
+  const char *variable = NULL;
+  for (int o = 0; o < from->noperators; o++)
+    if (from->op[o].code == TFL_VAR_HANDLE && from->op[o].nout == 1 && from->op[o].out[0] == assign->in[0])
+      variable = from->op[o].variable;
+  if (!variable || assign->in[1] < 0) return;
+  TflInitial *all = NEW_ARRAY(r->arena, TflInitial, m->ninitial + 1);
+  if (m->ninitial) memcpy(all, m->initial, sizeof *all * (size_t)m->ninitial);
+  all[m->ninitial++] = (TflInitial){variable, from->tensor[assign->in[1]]};
+  m->initial = all;
+}
+
+static bool read_initial(Reader *r, FlatVector graphs, int64_t index, int depth) {
+  Reader once = *r;
+  once.model = NEW(r->arena, TflModel);
+  const bool read = read_graph(&once, graphs, index, depth + 1);
+  const TflModel *m = once.model;
+  r->names = once.names;
+  r->room = once.room;
+  r->more = once.more;
+  r->flat = once.flat;
+  r->why = once.why;
+  for (int o = 0; o < m->noperators && read; o++)
+    if (m->op[o].code == TFL_ASSIGN_VARIABLE && m->op[o].nin == 2) add_initial(r, m, &m->op[o]);
+  return read;
+}
+
 static bool read_graph(Reader *r, FlatVector graphs, int64_t index, int depth) {
-  if (index < 0 || index >= (int64_t)graphs.n) return bad(r, "a branch of an IF is not there");
+  if (index < 0 || index >= (int64_t)graphs.n) return bad(r, "a graph that an operator calls is not there");
   if (depth > MOST_NESTED) return bad(r, "it has too many IFs in each other");
   const FlatTable graph = flat_table_at(&r->flat, graphs, (uint32_t)index);
   const size_t size = (size_t)flat_vector(&r->flat, graph, GRAPH_TENSORS, 4).n +
@@ -471,6 +502,9 @@ static bool read_graph(Reader *r, FlatVector graphs, int64_t index, int depth) {
   const int own = r->model->noperators;
   for (int o = 0; o < own; o++)
     if (r->model->op[o].code == TFL_IF && !inline_branches(r, graphs, o, depth)) return false;
+  for (int o = 0; o < own; o++)
+    if (r->model->op[o].code == TFL_CALL_ONCE && !read_initial(r, graphs, r->model->op[o].list[0], depth))
+      return false;
   return true;
 }
 

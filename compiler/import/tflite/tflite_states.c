@@ -1,0 +1,160 @@
+/* tflite_states.c: variables of a TensorFlow Lite model as states. CALL_ONCE runs a graph that assigns their
+ * first values; READ_VARIABLE before any ASSIGN_VARIABLE is a state, after one it is the value assigned. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "base/table.h"
+#include "import/tflite/tflite_make.h"
+
+typedef struct TflVariable {
+  const TflTensor *initial;
+  int read, assigned; /* tensors, -1: none */
+  int read_op, assign_op;
+} TflVariable;
+
+typedef struct Resolving {
+  Arena *arena;
+  TflModel *m;
+  Table by_name;
+  VEC(TflVariable *) variables;
+  const char **handle; /* by tensor: the variable that it names; NULL: none */
+  int *same;           /* by tensor: the one that is read instead */
+} Resolving;
+
+static TflVariable *variable_of(Resolving *r, int tensor) {
+  const char *name = tensor < 0 ? NULL : r->handle[tensor];
+  TflVariable *variable = name ? table_find(&r->by_name, name) : NULL;
+  if (!name || variable) return variable;
+  const TflTensor *initial = NULL;
+  for (int i = 0; i < r->m->ninitial; i++)
+    if (strcmp(r->m->initial[i].variable, name) == 0) initial = &r->m->initial[i].value;
+  if (!initial) return NULL;
+  variable = NEW(r->arena, TflVariable);
+  *variable = (TflVariable){initial, -1, -1, -1, -1};
+  table_set(r->arena, &r->by_name, name, variable);
+  vec_push(r->arena, r->variables, variable);
+  return variable;
+}
+
+/* Are all of them assigned by the first call, and read and assigned outside of branches as what they are? */
+static bool all_known(Resolving *r) {
+  const TflModel *m = r->m;
+  bool any = false;
+  for (int o = 0; o < m->noperators; o++) {
+    const TflOperator *op = &m->op[o];
+    const bool reads = op->code == TFL_READ_VARIABLE, assigns = op->code == TFL_ASSIGN_VARIABLE;
+    if (op->code == TFL_IF || op->code == TFL_WHILE) return false;
+    if (op->code == TFL_VAR_HANDLE && op->nout == 1 && op->out[0] >= 0) r->handle[op->out[0]] = op->variable;
+    if (!reads && !assigns) continue;
+    any = true;
+    const TflVariable *variable = op->nin ? variable_of(r, op->in[0]) : NULL;
+    const int value = reads && op->nout == 1 ? op->out[0] : assigns && op->nin == 2 ? op->in[1] : -1;
+    if (!variable || value < 0) return false;
+    const TflTensor *t = &m->tensor[value], *initial = variable->initial;
+    if (!initial->data || t->size != initial->size || t->elem != initial->elem || !t->known) return false;
+  }
+  return any;
+}
+
+/* A result of 1000 and more is none of the file's operators. */
+static void resolve_operator(Resolving *r, int o) {
+  TflOperator *op = &r->m->op[o];
+  TflVariable *variable = NULL;
+  for (int i = 0; i < op->nin; i++)
+    if (op->in[i] >= 0) op->in[i] = r->same[op->in[i]];
+  if (op->code == TFL_READ_VARIABLE) {
+    variable = variable_of(r, op->in[0]);
+    const int value = variable->assigned >= 0 ? variable->assigned : variable->read;
+    if (value >= 0) r->same[op->out[0]] = value;
+    else variable->read = op->out[0], variable->read_op = o;
+  } else if (op->code == TFL_ASSIGN_VARIABLE) {
+    variable = variable_of(r, op->in[0]);
+    variable->assigned = op->in[1];
+    variable->assign_op = o;
+  }
+}
+
+static void become_state(Resolving *r, TflVariable *v) {
+  TflModel *m = r->m;
+  if (v->read < 0) return; /* nobody reads it */
+  if (v->assigned < 0) {   /* it stays as it is */
+    m->tensor[v->read].data = v->initial->data;
+    return;
+  }
+  TflOperator *read = &m->op[v->read_op], *assign = &m->op[v->assign_op];
+  read->code = TFL_STATE;
+  read->initial = v->initial;
+  read->nin = 0;
+  assign->code = TFL_UPDATE;
+  assign->in[0] = v->read;
+  assign->nout = 0;
+}
+
+static bool is_of_variables(const TflOperator *op) {
+  return op->code == TFL_CALL_ONCE || op->code == TFL_VAR_HANDLE || op->code == TFL_READ_VARIABLE ||
+         op->code == TFL_ASSIGN_VARIABLE;
+}
+
+void tflite_keep_variables(Arena *arena, TflModel *m) {
+  Resolving r = {.arena = arena,
+                 .m = m,
+                 .handle = NEW_ARRAY(arena, const char *, m->ntensors + 1),
+                 .same = NEW_ARRAY(arena, int, m->ntensors + 1)};
+  int n = 0;
+  for (int t = 0; t < m->ntensors; t++) r.same[t] = t;
+  if (!all_known(&r)) return;
+  for (int o = 0; o < m->noperators; o++) resolve_operator(&r, o);
+  for (int i = 0; i < m->noutputs; i++) m->output[i] = r.same[m->output[i]];
+  for (int i = 0; i < r.variables.n; i++) become_state(&r, r.variables.data[i]);
+  for (int o = 0; o < m->noperators; o++)
+    if (!is_of_variables(&m->op[o])) m->op[n++] = m->op[o];
+  m->noperators = n;
+}
+
+/* ---- statements ---- */
+/* The real number that a stored one is; NULL: they differ. */
+static const char *initial_text(Making *k, const TflOperator *op) {
+  const TflTensor *t = tfl_out(k, op), *initial = op->initial;
+  Text list = {.arena = k->arena};
+  bool equal = true;
+  for (int64_t i = 0; i < t->size; i++) {
+    int16_t wide = 0;
+    int8_t byte = 0;
+    tfl_element(initial, i, t->elem == I16 ? (void *)&wide : &byte);
+    const double q = t->elem == I16 ? wide : byte, number = (q - (double)t->zero) * (double)t->scale[0];
+    equal = equal && memcmp(initial->data, initial->data + i * elem_bytes(t->elem), (size_t)elem_bytes(t->elem)) == 0;
+    text_put(&list, "%s%s", i ? ", " : "", text_double(k->arena, number));
+    if (equal && i + 1 == t->size)
+      return number == 0 ? "" : arena_printf(k->arena, ", init=%s", text_double(k->arena, number));
+  }
+  return arena_printf(k->arena, ", init=[%s]", list.s);
+}
+
+bool tfl_state(Making *k, const TflOperator *op) {
+  const int out = op->out[0];
+  const TflTensor *t = &k->m->tensor[out];
+  Shape shape;
+  if (!tfl_is_quantized(t) || t->scales != 1 || t->is_u8)
+    return tfl_no(k, op, "'%s' is %s, where variables are INT8 and INT16 with one scale", t->name, t->type);
+  if (!tfl_shape(t, &shape)) return tfl_no(k, op, "'%s' has a shape of more than one image, or of other axes", t->name);
+  const char *layer = tfl_layer(k, "state");
+  text_put(&k->text, "%s = ", k->value[out]);
+  tfl_call(k, op, layer, "state(%s%s", shape_text(k->arena, shape), initial_text(k, op));
+  text_put(&k->text, "\n");
+  tfl_scale(k, layer, t);
+  k->layer[out] = layer;
+  k->current = out;
+  return k->there[out] = true;
+}
+
+bool tfl_update(Making *k, const TflOperator *op) {
+  const TflTensor *state = tfl_in(k, op, 0), *value = tfl_in(k, op, 1);
+  const int from = k->same[op->in[1]];
+  if (value->data || !k->there[op->in[1]]) return tfl_no(k, op, "it is assigned a constant");
+  if (value->elem != state->elem || value->scales != 1) return tfl_no(k, op, "it is assigned another type");
+  if (value->scale[0] != state->scale[0] || value->zero != state->zero)
+    return tfl_no(k, op, "it is assigned a value of another scale, which its reference ignores");
+  if (from != k->current) text_put(&k->text, "%s -> ", k->value[from]);
+  text_put(&k->text, "update(%s)\n", k->value[k->same[op->in[0]]]);
+  k->current = -1; /* it is the update's, and has its name */
+  return true;
+}
