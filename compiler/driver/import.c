@@ -79,6 +79,21 @@ static bool read_input_setting(const FlagUse *use, void *member, const char *tex
   return true;
 }
 
+/* h=hn,c=cn */
+static bool read_states(const FlagUse *use, void *member, const char *text) {
+  Importing *m = use->options;
+  (void)member;
+  for (const char *word = text; word;) {
+    const size_t n = strcspn(word, ",");
+    const char *pair = arena_copy(m->arena, word, n), *equal = strchr(pair, '=');
+    if (!equal || equal == pair || !equal[1]) return usage_error("--state is INPUT=OUTPUT, not '%s'", text);
+    vec_push(m->arena, m->options.states,
+             ((ImportState){arena_copy(m->arena, pair, (size_t)(equal - pair)), equal + 1}));
+    word = word[n] ? word + n + 1 : NULL;
+  }
+  return true;
+}
+
 static bool read_outputs(const FlagUse *use, void *member, const char *text) {
   Importing *m = use->options;
   (void)member;
@@ -127,6 +142,9 @@ static const Flag import_options[] = {
     {"set", 0, required_argument, read_input_setting, AT(options.settings), "--set INPUT=NUMBER",
      "the input is always this number, or these, divided by commas: a constant, of which sizes and If are "
      "computed",
+     NULL},
+    {"state", 0, required_argument, read_states, AT(options.states), "--state INPUT=OUTPUT[,...]",
+     "the input is what the output was in the call before: a state of the program, zeros in the first call",
      NULL},
     {"layout", 0, required_argument, read_orders, AT(options.layouts), "--layout=ORDER",
      "how the caller's buffers lie: hwc (channels last) or chw, as ONNX has them. nchw or nhwc, also "
@@ -211,7 +229,7 @@ static bool read_renames(Importing *m) {
 /* ---- the program ---- */
 /* What is not as in the model; NULL: nothing is. */
 static const char *difference(Arena *arena, const ModelImport *im, const Graph *graph) {
-  const int inputs = graph->inputs.n;
+  const int inputs = graph->inputs.n + graph_states(graph); /* states stand before all statements */
   if (graph->nodes.n - inputs != im->statements.n) return "it has another number of statements";
   for (int i = 0; i < im->statements.n; i++) {
     const Node *node = graph->nodes.data[inputs + i];
@@ -360,6 +378,7 @@ static const char *not_for_tflite(const Importing *m, bool quantized) {
   if (m->list) return "--list is for models of floats; this one is quantized";
   if (m->rename) return "--rename is for models of floats; this one is quantized";
   if (o->shapes.n) return "--shape is for models of floats; this one is quantized, with sizes that are fixed";
+  if (o->states.n) return "--state is for models of floats; variables of this one are states as it is";
   if (o->settings.n) return "--set is for models of floats; this one is quantized";
   return o->bytes.n ? "--input is for models of floats; a quantized one says what its inputs are" : NULL;
 }

@@ -73,6 +73,9 @@ typedef struct ImportSetting { /* an input that is always the same */
   const char *input;
   VEC(double) value; /* one: of all its elements */
 } ImportSetting;
+typedef struct ImportState { /* an input is what that output was in the call before */
+  const char *input, *output;
+} ImportState;
 typedef struct ModelImport ModelImport;
 struct TflProgram;
 typedef struct ImportLayout { /* where the model has the channels */
@@ -85,6 +88,7 @@ typedef struct ImportOptions {
   VEC(const char *) outputs, bytes;
   VEC(ImportShape) shapes;
   VEC(ImportSetting) settings;
+  VEC(ImportState) states;
   VEC(ImportLayout) layouts;
   VEC(const char *) theirs, ours;      /* names of layers, from and to; one * may stand in each */
   bool trial;                          /* nothing is suggested where that fails */
@@ -106,6 +110,10 @@ typedef struct Problem {
   int tensor;           /* of the output */
   const char *what, *why;
 } Problem;
+typedef struct KeptValue { /* an input that is a state of the program, the last ones of the inputs */
+  Value *value;
+  const OnnxPort *input, *output;
+} KeptValue;
 typedef struct ImportOutput {
   const OnnxPort *port;
   Value *value;
@@ -135,6 +143,7 @@ struct ModelImport {
   VEC(Statement *) statements;
   VEC(Value *) inputs;
   VEC(const OnnxPort *) ports; /* of the inputs */
+  VEC(KeptValue) kept;
   VEC(ImportOutput) outputs;
   VEC(const OnnxNode *) left_out; /* behind the scores */
   VEC(ImportWeight) weights;

@@ -128,6 +128,29 @@ static bool find_outputs(ModelImport *im) {
   return true;
 }
 
+/* What becomes a state's next value is computed, whatever the outputs are. */
+static bool find_state_outputs(ModelImport *im) {
+  Onnx *o = im->onnx;
+  for (int i = 0; i < im->options->states.n; i++) {
+    const char *name = im->options->states.data[i].output;
+    const int tensor = onnx_tensor(o, name);
+    bool there = false;
+    for (int k = 0; k < o->noutputs; k++) there = there || o->output[k].tensor == tensor;
+    if (there && tensor) continue;
+    if (tensor == 0) {
+      Diag *diag = diag_report(im->diags, DIAG_import_file, im->at, NULL,
+                               "no tensor is called '%s', as --state says", name);
+      if (o->noutputs) diag_help(diag, "the first output of the model is %s", o->output[0].name);
+      return false;
+    }
+    OnnxPort *all = NEW_ARRAY(im->arena, OnnxPort, o->noutputs + 1);
+    memcpy(all, o->output, sizeof *all * (size_t)o->noutputs);
+    all[o->noutputs++] = (OnnxPort){.name = o->tensor[tensor], .tensor = tensor, .rank = -1};
+    o->output = all;
+  }
+  return true;
+}
+
 static void find_live(ModelImport *im) {
   const Onnx *o = im->onnx;
   for (int i = 0; i < o->nnodes; i++)
@@ -310,6 +333,41 @@ static void add_model_output(ModelImport *im, const OnnxPort *port) {
   vec_push(im->arena, im->outputs, output);
 }
 
+static bool is_kept_output(const ModelImport *im, const OnnxPort *port) {
+  for (int i = 0; i < im->options->states.n; i++)
+    if (strcmp(im->options->states.data[i].output, port->name) == 0) return true;
+  return false;
+}
+
+/* Its dimensions in the order of the state's axes: positions, then channels. */
+static Value *lay_kept(ModelImport *im, const View *view, const KeptValue *kept) {
+  int dims[MOST_DIMS], order[MOST_DIMS], m = 0;
+  const int n = dimensions_of(im, view, dims), channels = kept->input->channels;
+  if (n < 0) return NULL;
+  if (view->rank != kept->input->rank) return no(im, "a state of another number of dimensions");
+  for (int pass = 0; pass < 2; pass++)
+    for (int k = 0; k < n; k++)
+      if ((dims[k] == channels) == pass) order[m++] = dims[k];
+  Value *value = lay_in_order(im, view, n, order);
+  if (!value || shape_equal(value->shape, kept->value->shape)) return value;
+  if (shape_elements(value->shape) != shape_elements(kept->value->shape))
+    return no(im, "a state of another size than its input");
+  return reshaped(im, value, kept->value->shape);
+}
+
+static void add_update(ModelImport *im, const KeptValue *kept) {
+  const Item *item = &im->item[kept->output->tensor];
+  im->node = NULL;
+  im->why = NULL;
+  if (!item->view && !item->constant) return; /* follows from an earlier problem */
+  Value *value = item->view ? lay_kept(im, item->view, kept) : no(im, "a state that is set to a constant");
+  if (value) emit(im, 2, (Value *[]){value, kept->value}, value->shape, "update(%%*)");
+  else {
+    const Problem row = {.tensor = kept->output->tensor, .what = kept->output->name, .why = im->why};
+    vec_push(im->arena, im->problems, row);
+  }
+}
+
 /* ---- the whole ---- */
 static ModelImport *import_begin(Arena *arena, Diags *diags, Span at, const ImportOptions *options,
                                  Onnx *onnx) {
@@ -384,7 +442,7 @@ static bool import_nodes(ModelImport *im) {
 #ifndef __wasi__ /* a page asks for nothing */
   if (!names_of_inputs_known(im)) return false;
 #endif
-  if (!set_inputs(im) || !find_outputs(im)) return false;
+  if (!set_inputs(im) || !find_outputs(im) || !find_state_outputs(im)) return false;
   fold_conditions(im);
   find_live(im);
   leave_out_argmax(im);
@@ -396,7 +454,9 @@ static bool import_nodes(ModelImport *im) {
   find_varying(im, im->ports.data, im->ports.n);
   for (int i = 0; i < im->onnx->nnodes; i++)
     if (im->live[i]) import_node(im, &im->onnx->node[i]);
-  for (int i = 0; i < im->onnx->noutputs; i++) add_model_output(im, &im->onnx->output[i]);
+  for (int i = 0; i < im->onnx->noutputs; i++)
+    if (!is_kept_output(im, &im->onnx->output[i])) add_model_output(im, &im->onnx->output[i]);
+  for (int i = 0; i < im->kept.n; i++) add_update(im, &im->kept.data[i]);
   if (im->onnx->nguards > 1) drop_inputs(im);
   return true;
 }

@@ -19,8 +19,23 @@ static const char *sizes(ModelImport *im, int rank, const int64_t *size) {
   return text.s ? text.s : "1";
 }
 
+/* The value that stands before the first statement: an input, or the last state. */
+static const Value *first_current(const ModelImport *im) {
+  return im->kept.n ? im->inputs.data[im->inputs.n - 1] : im->inputs.data[0];
+}
+
+/* The last ones are states. */
+static void put_program_states(ModelImport *im, Text *out) {
+  for (int i = 0; i < im->kept.n; i++) {
+    const KeptValue *kept = &im->kept.data[i];
+    text_put(out, "%s = state(%s) # %s %s, then %s\n", kept->value->name,
+             shape_text(im->arena, kept->value->shape), comment(im, kept->input->name),
+             sizes(im, kept->input->rank, kept->input->dim), comment(im, kept->output->name));
+  }
+}
+
 static void put_program_inputs(ModelImport *im, Text *out) {
-  for (int i = 0; i < im->inputs.n; i++) {
+  for (int i = 0; i < im->inputs.n - im->kept.n; i++) {
     const OnnxPort *port = im->ports.data[i];
     const Value *value = im->inputs.data[i];
     const char *elem = port->type == TENSOR_UINT8 ? " as u8" : port->type == TENSOR_INT8 ? " as i8" : "";
@@ -92,7 +107,7 @@ static void name_value(ModelImport *im, Value *value) {
 }
 
 static void name_values(ModelImport *im) {
-  const Value *current = im->inputs.data[0];
+  const Value *current = first_current(im);
   for (int i = 0; i < im->outputs.n; i++) {
     Value *value = im->outputs.data[i].value;
     if (!value->name) value->name = port_name(im, im->outputs.data[i].port, "y");
@@ -154,7 +169,8 @@ const char *program_text(ModelImport *im) {
   }
   text_put(&text, "net %s {\n", im->options->net);
   put_program_inputs(im, &text);
-  const Value *current = im->inputs.data[0];
+  put_program_states(im, &text);
+  const Value *current = first_current(im);
   for (int i = 0; i < im->statements.n; i++) {
     const Statement *s = im->statements.data[i];
     if (s->out->name) text_put(&text, "%s = ", s->out->name);

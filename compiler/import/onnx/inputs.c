@@ -204,16 +204,41 @@ static void refuse_scalars(ModelImport *im) {
   diag_help(diag, "%s makes %s of the program", help.s, n == 1 ? "it a constant" : "them constants");
 }
 
+static const ImportState *state_given(const ModelImport *im, const OnnxPort *port) {
+  for (int i = 0; i < im->options->states.n; i++)
+    if (strcmp(im->options->states.data[i].input, port->name) == 0) return &im->options->states.data[i];
+  return NULL;
+}
+
+/* As an input, with the output that it is in the next call. */
+static bool add_kept(ModelImport *im, OnnxPort *port, const ImportState *state) {
+  if (port->type && port->type != TENSOR_FLOAT) {
+    diag_report(im->diags, DIAG_import_shape, im->at, NULL, "--state: input '%s' is of another type than float",
+                port->name);
+    return false;
+  }
+  /* [layers, batch, units] */
+  if (!shape_given(im, port->name) && port->rank == 3 && port->dim[1] == 0) port->dim[1] = 1;
+  if (!add_input(im, port)) return false;
+  for (int o = 0; o < im->onnx->noutputs; o++)
+    if (strcmp(im->onnx->output[o].name, state->output) == 0)
+      vec_push(im->arena, im->kept,
+               ((KeptValue){im->inputs.data[im->inputs.n - 1], port, &im->onnx->output[o]}));
+  return true;
+}
+
 bool add_inputs(ModelImport *im) {
   bool good = true;
   refuse_scalars(im);
-  for (int i = 0; i < im->onnx->ninputs; i++) {
-    OnnxPort *port = &im->onnx->input[i];
-    if (!is_needed(im, port)) continue;
-    good = add_input(im, port) && good;
-  }
+  for (int pass = 0; pass < 2; pass++)
+    for (int i = 0; i < im->onnx->ninputs; i++) {
+      OnnxPort *port = &im->onnx->input[i];
+      const ImportState *state = state_given(im, port);
+      if (!is_needed(im, port) || (state != NULL) != pass) continue;
+      good = (state ? add_kept(im, port, state) : add_input(im, port)) && good;
+    }
   if (!good) report_never_imported(im);
-  if (good && im->inputs.n == 0)
+  if (good && im->inputs.n == im->kept.n)
     diag_report(im->diags, DIAG_import_file, im->at, NULL, "the model has no input that its outputs need");
   return good && im->inputs.n > 0;
 }

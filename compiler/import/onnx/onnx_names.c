@@ -29,6 +29,7 @@ bool names_of_inputs_known(const ModelImport *im) {
   for (int i = 0; i < asked->shapes.n; i++) known &= is_input(im, asked->shapes.data[i].input, "--shape");
   for (int i = 0; i < asked->bytes.n; i++) known &= is_input(im, asked->bytes.data[i], "--input");
   for (int i = 0; i < asked->settings.n; i++) known &= is_input(im, asked->settings.data[i].input, "--set");
+  for (int i = 0; i < asked->states.n; i++) known &= is_input(im, asked->states.data[i].input, "--state");
   for (int i = 0; i < asked->layouts.n; i++) {
     const char *input = asked->layouts.data[i].input;
     known &= !input || is_input(im, input, "--layout");

@@ -1,0 +1,153 @@
+"""Models that keep something between calls: variables of TensorFlow Lite, and inputs of ONNX that --state feeds
+with outputs. Several calls of the compiled code. Run by states.tap."""
+# SPDX-License-Identifier: Apache-2.0
+import ctypes
+import os
+
+import subprocess
+
+from tap import check, finish, start
+from tflite_models import I8, RESOURCE, Net, Tensor, ints
+
+CNNC, CC = os.environ["CNNC"], os.environ.get("CC", "cc")
+start("states")
+
+
+# ---- running
+def imported(name, data, *options):
+    with open(name, "wb") as file:
+        file.write(data)
+    return subprocess.run([CNNC, "import", name, "--name=m", "-o", "m", *options], capture_output=True, text=True)
+
+
+class Steps:
+    """The imported model: step(inputs) gives the outputs of a call."""
+
+    made = 0
+
+    def __init__(self, kind, sizes):
+        Steps.made += 1
+        path = f"./m{Steps.made}.so"  # a library is loaded once by its name
+        steps = ([CNNC, "m.cnn", "--weights=m.safetensors", "-o", "m.c"],
+                 [*CC.split(), "-std=c11", "-O1", "-w", "-shared", "-fPIC", "m.c", "-o", path, "-lm"])
+        for step in steps:
+            done = subprocess.run(step, capture_output=True, text=True)
+            if done.returncode:
+                raise SystemExit(f"{step}: {done.stderr}")
+        self.library, self.kind, self.sizes = ctypes.CDLL(path), kind, sizes
+        with open("m.h", encoding="utf-8") as file:
+            header = file.read()
+        trained = "m_trained" in header
+        self.model = trained and ctypes.byref(ctypes.c_char.in_dll(self.library, "m_trained"))
+        size = {words[1]: int(words[2]) for words in map(str.split, header.splitlines())
+                if words[:1] == ["#define"] and len(words) > 2 and words[2].isdigit()}
+        self.state = (ctypes.c_uint8 * size["M_STATE_BYTES"])(*[0xa5] * size["M_STATE_BYTES"])
+        self.workspace = (ctypes.c_uint64 * (size["M_WORKSPACE_BYTES"] // 8 + 1))()
+        check(not self.library.m_state_ok(self.state), "a state of other bytes is none")
+        self.library.m_reset(self.state)
+        check(self.library.m_state_ok(self.state), "  and after a reset it is one")
+
+    def step(self, *inputs):
+        given = [(self.kind * len(x))(*x) for x in inputs]
+        outputs = [(self.kind * n)() for n in self.sizes]
+        self.library.m_step(*([self.model] if self.model else []), *given, *outputs, self.state, self.workspace)
+        return [list(y) for y in outputs]
+
+
+# ---- TensorFlow Lite
+def variables(first, second=(0.5, 3), initial=True):
+    """rows = concat(READ, x); ASSIGN of the last two rows; a READ behind it, which is the new value."""
+    def value(rows, scale=second):
+        return Tensor([1, rows, 2], I8, *scale)
+    x, handle, again = value(3), Tensor([], RESOURCE), Tensor([], RESOURCE)
+    net, rows, last, old, new = Net(x), value(5), value(2), value(2, first), value(2)
+    if initial:
+        init, constant = Net(), Tensor([1, 2, 2], I8, *second, data=[3, 3, 3, 3] if initial == 1 else [1, 2, 3, 4])
+        own = Tensor([], RESOURCE)
+        init.add("VAR_HANDLE", [], own)
+        init.add("ASSIGN_VARIABLE", [own, constant], [])
+        net.add("CALL_ONCE", [], [], f0=("i", net.branch(init)))
+    net.add("VAR_HANDLE", [], handle)
+    net.add("READ_VARIABLE", [handle], old)
+    net.add("CONCATENATION", [old, x], rows, f0=("i", 1))
+    net.add("STRIDED_SLICE", [rows, ints([0, 3, 0]), ints([1, 5, 2]), ints([1, 1, 1])], last)
+    net.add("ASSIGN_VARIABLE", [handle, last], [])
+    net.add("VAR_HANDLE", [], again)
+    net.add("READ_VARIABLE", [again], new)
+    return net.write(rows, new)
+
+
+
+def run_variables(initial, begin, words):
+    told = imported("m.tflite", variables((0.5, 3), initial=initial))
+    check(told.returncode == 0, f"a variable that begins with {begin}", told.stderr)
+    with open("m.cnn", encoding="utf-8") as file:
+        text = file.read()
+    check(words in text and text.count("state(") == 1 and text.count("update(") == 1, "  is a state", text)
+    net, kept = Steps(ctypes.c_int8, (10, 4)), begin
+    for call in range(4):
+        x = [(7 * call + i) % 256 - 128 for i in range(6)]
+        rows, new = net.step(x)
+        check(rows == kept + x and new == x[2:], f"  call {call + 1}", f"{rows} {new}")
+        kept = x[2:]
+
+
+# ---- ONNX
+def field(number, value):
+    if isinstance(value, int):
+        out = bytes([number << 3])
+        while value > 127:
+            out, value = out + bytes([value & 127 | 128]), value >> 7
+        return out + bytes([value])
+    data = value.encode() if isinstance(value, str) else value
+    return bytes([number << 3 | 2, len(data) & 127 | 128, len(data) >> 7]) + data
+
+
+def port(name, *sizes):
+    dims = b"".join(field(1, field(1, n)) for n in sizes)
+    return field(1, name) + field(2, field(1, field(1, 1) + field(2, dims)))
+
+
+def onnx(nodes, inputs, outputs):
+    graph = b"".join(field(1, b"".join(field(1, x) for x in ins.split()) + field(2, out) + field(4, op))
+                     for op, ins, out in nodes)
+    graph += field(2, "g") + b"".join(field(11, port(*p)) for p in inputs)
+    graph += b"".join(field(12, port(*p)) for p in outputs)
+    return field(1, 8) + field(7, graph) + field(8, field(2, 17))
+
+
+def run_pairs():
+    model = onnx([("Add", "x h", "s"), ("Relu", "s", "y"), ("Sub", "x h", "hn"), ("Add", "x c", "cn"),
+                  ("Add", "y c", "z")],
+                 [("h", 1, 4), ("x", 1, 4), ("c", 1, 4)], [("z", 1, 4), ("hn", 1, 4), ("cn", 1, 4)])
+    told = imported("m.onnx", model, "--state", "h=hn,c=cn")
+    check(told.returncode == 0, "two inputs of ONNX are outputs of the call before", told.stderr)
+    with open("m.cnn", encoding="utf-8") as file:
+        text = file.read()
+    check(text.count("state(4)") == 2 and "update(h)" in text and "update(c)" in text and "input h" not in text,
+          "  and states of the program", text)
+    net, h, c = Steps(ctypes.c_float, (4,)), [0.0] * 4, [0.0] * 4
+    for call in range(4):
+        x = [0.5 * call - i for i in range(4)]
+        want = [max(a + b, 0) + k for a, b, k in zip(x, h, c)]
+        got = net.step(x)
+        check(got == [want], f"  call {call + 1}", f"{got} {want}")
+        h, c = [a - b for a, b in zip(x, h)], [a + k for a, k in zip(x, c)]
+    for option, status, words in (("h", 2, "--state is INPUT=OUTPUT"), ("q=hn", 1, "no input is called 'q'"),
+                                  ("h=qn", 1, "no tensor is called 'qn'")):
+        told = imported("m.onnx", model, "--state", option)
+        check(told.returncode == status and words in told.stderr, f"--state {option} is refused", told.stderr)
+    told = imported("m.onnx", onnx([("Concat", "h h", "hn")], [("h", 1, 4), ("x", 1, 4)], [("hn", 1, 8)]),
+                    "--state=h=hn")
+    check(told.returncode == 1 and "error" in told.stderr, "a state of another size is refused", told.stderr)
+
+
+run_variables(1, [3, 3, 3, 3], "state(2x2, name")
+run_variables(2, [1, 2, 3, 4], "init=[-1, -0.5, 0, 0.5]")
+TOLD = imported("m.tflite", variables((0.25, 3)))
+check(TOLD.returncode == 1 and "another scale" in TOLD.stderr, "a variable of two scales is refused", TOLD.stderr)
+TOLD = imported("m.tflite", variables((0.5, 3), initial=False))
+check(TOLD.returncode == 1 and "keeps state between calls" in TOLD.stderr, "so is one without a first value",
+      TOLD.stderr)
+run_pairs()
+finish()
