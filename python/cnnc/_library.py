@@ -31,6 +31,7 @@ class Facts(ctypes.Structure):
             "layers",
             "labels",
             "look_bytes",
+            "state_bytes",
         )
     ] + [("trains", c_int32), ("starts", c_int32)]
     parameters: int
@@ -40,6 +41,7 @@ class Facts(ctypes.Structure):
     layers: int
     labels: int
     look_bytes: int
+    state_bytes: int  # 0: it has no states
     trains: int
     starts: int
 
@@ -97,6 +99,8 @@ _FUNCTIONS: dict[str, tuple[object, list[object]]] = {
     "load": (c_void_p, [c_char_p, c_char_p, c_void_p, c_char_p]),
     "save": (c_void_p, [c_char_p, c_void_p]),
     "infer": (None, [c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_int32]),
+    "reset": (None, [c_void_p]),
+    "step": (None, [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_int32]),
     "look_pack": (None, [c_void_p, c_void_p]),
     "look": (None, [c_void_p, c_void_p, c_void_p]),
     "place": (c_int64, [c_int64]),
@@ -205,6 +209,30 @@ class Library:
             _address(model), pointers(inputs), pointers(outputs), count, _address(workspace), threads
         )
         self._workspaces.append(workspace)
+
+    def reset(self, state: Floats) -> None:
+        self._handle.bridge_reset(_address(state))
+
+    def step(
+        self,
+        model: Floats,
+        inputs: Sequence[NDArray[np.generic]],
+        outputs: Sequence[Floats],
+        state: Floats,
+        threads: int,
+    ) -> None:
+        """As many calls as the arrays have first indices, each of one image: the first of a batch."""
+        workspace, batch = aligned((self.facts.workspace_bytes + 3) // 4), self.facts.batch
+        fed = [np.zeros((batch, *array.shape[1:]), array.dtype) for array in inputs]
+        made = [np.zeros((batch, *array.shape[1:]), np.float32) for array in outputs]
+        for n in range(len(inputs[0])):
+            for to, array in zip(fed, inputs):
+                to[0] = array[n]
+            self._handle.bridge_step(
+                _address(model), pointers(fed), pointers(made), _address(state), _address(workspace), threads
+            )
+            for array, row in zip(outputs, made):
+                array[n] = row[0]
 
     def look(self, weights: Floats) -> Floats:
         """Memory to look inside, with the weights in it."""

@@ -23,6 +23,7 @@ from ._library import Floats, Library, aligned
 if TYPE_CHECKING:
     from ._check import Report
     from ._step import Gradients, Stepper
+    from ._stream import Stream
     from ._train import History
 
 Weights = Union[str, "os.PathLike[str]", Mapping[str, Any]]
@@ -296,6 +297,13 @@ class Net:
         outputs = [np.empty((whole, *port.shape), np.float32) for port in self.outputs]
         self._library("plain").infer(self._model(), inputs, outputs, whole, self._threads)
         return [output[:count] for output in outputs]
+
+    def stream(self) -> Stream:
+        """The states of the net between calls: s = net.stream(); y = s(x)."""
+        from ._stream import Stream
+
+        self._need_weights()
+        return Stream(self)
 
     # ---- looking inside
 

@@ -12,7 +12,7 @@ extern void omp_set_num_threads(int) __attribute__((weak));
 
 /* ---- facts ---- */
 typedef struct bridge_facts {
-  int64_t parameters, model_bytes, workspace_bytes, batch, layers, labels, look_bytes;
+  int64_t parameters, model_bytes, workspace_bytes, batch, layers, labels, look_bytes, state_bytes;
   int32_t trains, starts; /* it has training code; it has weights to start from */
 } bridge_facts;
 
@@ -24,6 +24,7 @@ void bridge_tell(bridge_facts *facts) {
                           .layers = NETWORK.layers,
                           .labels = NETWORK.labels,
                           .look_bytes = NETWORK.look ? (int64_t)NETWORK.look->bytes : 0,
+                          .state_bytes = (int64_t)NETWORK.state_bytes,
                           .trains = NETWORK.gradients != NULL,
                           .starts = NETWORK.initial != NULL};
 }
@@ -73,17 +74,33 @@ static void use_threads(int32_t threads) {
   if (omp_set_num_threads) omp_set_num_threads(threads);
 }
 
+void bridge_reset(void *state) { NETWORK.reset(state); }
+
+void bridge_step(const void *model, const void *const *input, float *const *output, void *state,
+                 void *workspace, int32_t threads) {
+  use_threads(threads);
+  NETWORK.step(model, input, output, state, workspace);
+}
+
 /* count: a multiple of the net's batch. The arrays of pointers are the caller's to lose: they are moved on.
- */
+ * Of a net with states each sample is a first call. */
 void bridge_infer(const void *model, const char **input, float **output, int64_t count, void *workspace,
                   int32_t threads) {
+  void *state = NETWORK.step ? malloc(NETWORK.state_bytes) : NULL;
+  if (NETWORK.step && !state) return;
   use_threads(threads);
   for (int64_t n = 0; n < count; n += NETWORK.batch) {
-    NETWORK.infer(model, (const void *const *)input, output, workspace);
+    if (state) {
+      NETWORK.reset(state);
+      NETWORK.step(model, (const void *const *)input, output, state, workspace);
+    } else {
+      NETWORK.infer(model, (const void *const *)input, output, workspace);
+    }
     for (int32_t i = 0; i < NETWORK.inputs; i++)
       input[i] += NETWORK.batch * NETWORK.input[i].size * (int64_t)cnn_type_bytes(NETWORK.input[i].type);
     for (int32_t o = 0; o < NETWORK.outputs; o++) output[o] += NETWORK.batch * NETWORK.output[o].size;
   }
+  free(state);
 }
 
 /* ---- looking inside ---- */

@@ -21,6 +21,42 @@ def by_hand(net: cnnc.Net, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return conv, flat @ net.weights["last.weight"].T + net.weights["last.bias"]
 
 
+STATES = """
+net sums {
+    input x: 2x3
+    past = state(1x3, init=0.5)
+    rows = past -> concat(in, axis=length)
+    rows -> crop([2, 0]) -> update(past)
+    rows -> conv(1, 2, bias=false, frozen=true, init=[[[1, 1], [0, 0], [0, 0]]])
+}
+"""
+
+
+class Streams(Case):
+    def test_steps(self) -> None:
+        """a net with states goes on from the last call, in pieces as in one"""
+        net, x = cnnc.compile(STATES), random((10, 3))
+        s = net.stream()
+        y = s(x)
+        before = np.concatenate([[0.5], x[:-1, 0]])
+        self.close(y, (before + x[:, 0])[:, None])
+        s.reset()
+        first = s(x[:4])
+        other, kept = s.copy(), s.state
+        np.testing.assert_array_equal(np.concatenate([first, s(x[4:6]), s(x[6:])]), y)
+        np.testing.assert_array_equal(other(x[4:]), y[4:])
+        s.state = kept
+        np.testing.assert_array_equal(s(x[4:]), y[4:])
+        self.close(net(x[:2]), y[:2])  # a call alone is a first one
+        for value in (b"", bytes(len(kept))):
+            with self.assertRaisesRegex(ValueError, "no state of net sums"):
+                s.state = value
+        with self.assertRaisesRegex(ValueError, "any number of 2x3"):
+            s(x[:3])
+        with self.assertRaisesRegex(ValueError, "no states"):
+            filled(FLOATS).stream()
+
+
 class Calls(Case):
     def test_values(self) -> None:
         """a net computes what numpy computes"""

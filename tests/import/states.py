@@ -1,5 +1,5 @@
-"""Models that keep something between calls: variables of TensorFlow Lite, and inputs of ONNX that --state feeds
-with outputs. Several calls of the compiled code. Run by states.tap."""
+"""Models that keep something between calls: variables of TensorFlow Lite, and inputs of ONNX that --state
+feeds with outputs. Several calls of the compiled code. Run by states.tap."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes
 import os
@@ -17,7 +17,8 @@ start("states")
 def imported(name, data, *options):
     with open(name, "wb") as file:
         file.write(data)
-    return subprocess.run([CNNC, "import", name, "--name=m", "-o", "m", *options], capture_output=True, text=True)
+    line = [CNNC, "import", name, "--name=m", "-o", "m", *options]
+    return subprocess.run(line, capture_output=True, text=True)
 
 
 class Steps:
@@ -50,7 +51,8 @@ class Steps:
     def step(self, *inputs):
         given = [(self.kind * len(x))(*x) for x in inputs]
         outputs = [(self.kind * n)() for n in self.sizes]
-        self.library.m_step(*([self.model] if self.model else []), *given, *outputs, self.state, self.workspace)
+        model = [self.model] if self.model else []
+        self.library.m_step(*model, *given, *outputs, self.state, self.workspace)
         return [list(y) for y in outputs]
 
 
@@ -62,7 +64,8 @@ def variables(first, second=(0.5, 3), initial=True):
     x, handle, again = value(3), Tensor([], RESOURCE), Tensor([], RESOURCE)
     net, rows, last, old, new = Net(x), value(5), value(2), value(2, first), value(2)
     if initial:
-        init, constant = Net(), Tensor([1, 2, 2], I8, *second, data=[3, 3, 3, 3] if initial == 1 else [1, 2, 3, 4])
+        data = [3, 3, 3, 3] if initial == 1 else [1, 2, 3, 4]
+        init, constant = Net(), Tensor([1, 2, 2], I8, *second, data=data)
         own = Tensor([], RESOURCE)
         init.add("VAR_HANDLE", [], own)
         init.add("ASSIGN_VARIABLE", [own, constant], [])
@@ -124,7 +127,8 @@ def run_pairs():
     check(told.returncode == 0, "two inputs of ONNX are outputs of the call before", told.stderr)
     with open("m.cnn", encoding="utf-8") as file:
         text = file.read()
-    check(text.count("state(4)") == 2 and "update(h)" in text and "update(c)" in text and "input h" not in text,
+    words = ("update(h)", "update(c)")
+    check(text.count("state(4)") == 2 and all(w in text for w in words) and "input h" not in text,
           "  and states of the program", text)
     net, h, c = Steps(ctypes.c_float, (4,)), [0.0] * 4, [0.0] * 4
     for call in range(4):
@@ -145,7 +149,8 @@ def run_pairs():
 run_variables(1, [3, 3, 3, 3], "state(2x2, name")
 run_variables(2, [1, 2, 3, 4], "init=[-1, -0.5, 0, 0.5]")
 TOLD = imported("m.tflite", variables((0.25, 3)))
-check(TOLD.returncode == 1 and "another scale" in TOLD.stderr, "a variable of two scales is refused", TOLD.stderr)
+check(TOLD.returncode == 1 and "another scale" in TOLD.stderr, "a variable of two scales is refused",
+      TOLD.stderr)
 TOLD = imported("m.tflite", variables((0.5, 3), initial=False))
 check(TOLD.returncode == 1 and "keeps state between calls" in TOLD.stderr, "so is one without a first value",
       TOLD.stderr)

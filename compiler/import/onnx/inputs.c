@@ -213,8 +213,8 @@ static const ImportState *state_given(const ModelImport *im, const OnnxPort *por
 /* As an input, with the output that it is in the next call. */
 static bool add_kept(ModelImport *im, OnnxPort *port, const ImportState *state) {
   if (port->type && port->type != TENSOR_FLOAT) {
-    diag_report(im->diags, DIAG_import_shape, im->at, NULL, "--state: input '%s' is of another type than float",
-                port->name);
+    diag_report(im->diags, DIAG_import_shape, im->at, NULL,
+                "--state: input '%s' is of another type than float", port->name);
     return false;
   }
   /* [layers, batch, units] */

@@ -121,7 +121,8 @@ static const char *initial_text(Making *k, const TflOperator *op) {
     int8_t byte = 0;
     tfl_element(initial, i, t->elem == I16 ? (void *)&wide : &byte);
     const double q = t->elem == I16 ? wide : byte, number = (q - (double)t->zero) * (double)t->scale[0];
-    equal = equal && memcmp(initial->data, initial->data + i * elem_bytes(t->elem), (size_t)elem_bytes(t->elem)) == 0;
+    equal = equal &&
+            memcmp(initial->data, initial->data + i * elem_bytes(t->elem), (size_t)elem_bytes(t->elem)) == 0;
     text_put(&list, "%s%s", i ? ", " : "", text_double(k->arena, number));
     if (equal && i + 1 == t->size)
       return number == 0 ? "" : arena_printf(k->arena, ", init=%s", text_double(k->arena, number));
@@ -135,7 +136,8 @@ bool tfl_state(Making *k, const TflOperator *op) {
   Shape shape;
   if (!tfl_is_quantized(t) || t->scales != 1 || t->is_u8)
     return tfl_no(k, op, "'%s' is %s, where variables are INT8 and INT16 with one scale", t->name, t->type);
-  if (!tfl_shape(t, &shape)) return tfl_no(k, op, "'%s' has a shape of more than one image, or of other axes", t->name);
+  if (!tfl_shape(t, &shape))
+    return tfl_no(k, op, "'%s' has a shape of more than one image, or of other axes", t->name);
   const char *layer = tfl_layer(k, "state");
   text_put(&k->text, "%s = ", k->value[out]);
   tfl_call(k, op, layer, "state(%s%s", shape_text(k->arena, shape), initial_text(k, op));
