@@ -33,7 +33,7 @@ case $target in
     $top/tests/harness/int8_draw.c $top/tests/harness/sample.c $build/libcnnc.a" ;;
   runs) sources=$(hosted status outline runs) ;;
   *) sources="$(ls "$top"/compiler/base/*.c "$top"/compiler/syntax/*.c |
-    tr '\n' ' ') $(ls "$build"/grammar/*.c | tr '\n' ' ')" ;;
+    tr '\n' ' ') $(ls "$build"/grammar/*.c | tr '\n' ' ') $(hosted similar)" ;;
 esac
 # FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION: checksums are not looked at, for no mutation would get past them.
 exec "$clang" -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
