@@ -15,7 +15,7 @@ static _Alignas(ADAPT_ALIGNMENT) unsigned char arena[ARENA_BYTES];
 static adapt_model model; /* the weights of now, packed for inference */
 static adapt_workspace workspace;
 static cnn_trainer trainer;
-static uint8_t picture[ADAPT_TRAIN_BATCH][PICTURE_BYTES];
+static uint8_t image[ADAPT_TRAIN_BATCH][IMAGE_BYTES];
 static int32_t label[ADAPT_TRAIN_BATCH], waiting;
 static bool stopped;
 
@@ -33,7 +33,7 @@ bool learner_begin(void) {
   return true;
 }
 
-int32_t learner_predict(const uint8_t in[PICTURE_BYTES]) {
+int32_t learner_predict(const uint8_t in[IMAGE_BYTES]) {
   float score[ADAPT_OUTPUT_SIZE];
   adapt_infer(&model, in, score, &workspace);
   int32_t best = 0;
@@ -42,12 +42,12 @@ int32_t learner_predict(const uint8_t in[PICTURE_BYTES]) {
   return best;
 }
 
-bool learner_sample(const uint8_t in[PICTURE_BYTES], int32_t truth) {
+bool learner_sample(const uint8_t in[IMAGE_BYTES], int32_t truth) {
   if (stopped) return false;
-  for (int32_t i = 0; i < PICTURE_BYTES; i++) picture[waiting][i] = in[i];
+  for (int32_t i = 0; i < IMAGE_BYTES; i++) image[waiting][i] = in[i];
   label[waiting++] = truth;
   if (waiting < ADAPT_TRAIN_BATCH) return true;
-  const void *input[] = {picture}, *target[] = {label};
+  const void *input[] = {image}, *target[] = {label};
   float *output[] = {0};
   const float loss = cnn_train_step(&trainer, input, target, waiting, output, 0);
   waiting = 0;

@@ -173,7 +173,7 @@ def outcome(case):
     text = open("net.cnn").read()
     both = prepared(case, text)
     if not both:
-        return "refused", "numbers that are no floats, nor of 8 bits"
+        return "refused", "numeric types other than float and int8"
     net = re.search(r"^net (\w+)", text, re.M)[1]
     weights = ["--weights=net.safetensors"] if os.path.getsize("net.safetensors") > 16 else []
     name = os.path.basename(case)
