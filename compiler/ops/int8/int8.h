@@ -98,8 +98,12 @@ int64_t int8_most(const Node *value); /* its numbers less its zero, at most */
 int64_t int8_most_read(const Node *); /* of all of its operands */
 
 int64_t int8_product_rounded(const Int8Product *, int64_t sum, int64_t filter);
-Correlation int8_geometry(const Node *product); /* a dense layer is a convolution of one pixel */
-Correlation int8_transposed_geometry(const Node *transposed); /* its output is the large side */
+/* A dense layer is a convolution of one pixel; the output of a transposed one is the large side. */
+Correlation int8_geometry(const Node *product);
+Cost int8_product_cost(const Node *);
+/* The outputs of a product or a transposed one: each is the sum of filter f at a place, rounded. */
+typedef int64_t Int8SumAt(const Eval *, const Correlation *, int64_t y, int64_t x, int64_t f);
+void int8_product_eval(const Eval *, Int8SumAt *);
 
 /* Of a layer of floats: its filters, and where the weight of a filter's term lies, [channels][taps] each. */
 int64_t int8_filters(const Node *);
@@ -117,17 +121,20 @@ bool int8_steps_fit(Rounding, Multiplier, int64_t most); /* of an |x| of so much
 int32_t int8_halves(int32_t low, int32_t high); /* a word of two numbers of 16 bits */
 
 /* ---- shared by their nests ---- */
-/* The weights of a product as a constant of the model, [filters][kernel][kernel][channels]: channels
- * innermost, as they lie in a picture. */
-Buf *int8_packed_weight(Lower *, const Correlation *, int64_t filters, int64_t channels);
 /* The factors of a product's filters, as constants of the model. */
 typedef struct Int8Factors {
   Buf *factor, *exponent; /* exponent: NULL where floats round */
 } Int8Factors;
 Int8Factors int8_factors(Lower *, int64_t filters);
 Val int8_factored(Lower *, const Int8Factors *, Val sum, const Ix *f); /* the sum, rounded */
-/* The bias of a product's filters, and what its terms are added to: of 32 bits, or of 64. */
-Buf *int8_bias(Lower *, int64_t filters);
+/* What the plain nests of a product read of the model, and their description. The weights are
+ * [filters][kernel] [kernel][channels]: channels innermost, as they lie in a picture. */
+typedef struct Int8Constants {
+  Buf *weight, *bias;
+  Int8Factors factors;
+} Int8Constants;
+Int8Constants int8_constants(Lower *, const Correlation *, int64_t channels);
+/* What the terms of a product are added to: of 32 bits, or of 64. */
 Ref int8_sum(Lower *);
 void int8_add_term(Lower *, Ref sum, Val q, Val weight); /* q: less its zero; both of 32 bits */
 /* The steps as values; left NULL: all are 0. */

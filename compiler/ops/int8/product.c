@@ -8,9 +8,15 @@
 // or with values of 16 bits into 47, so that their products with factors of 15 bits fit into 64.
 #include <math.h>
 #include "ops/int8/int8.h"
+#include "ops/registry.h"
 
 Correlation int8_geometry(const Node *node) {
   const Int8Product *p = node->detail;
+  if (node->op == &op_int8_transposed) {
+    Node like = *node;
+    like.op = &op_conv_transpose;
+    return correlation_of(&like);
+  }
   if (!p->dense) return correlation_of(node);
   const Extent in = shape_extent(node->in[0]->shape), out = shape_extent(node->shape);
   return (Correlation){.large = in,
@@ -24,10 +30,11 @@ Correlation int8_geometry(const Node *node) {
                        .rank = 2};
 }
 
-static Cost cost(const Node *node) {
+Cost int8_product_cost(const Node *node) {
   const Correlation k = int8_geometry(node);
-  const int64_t weights = k.small.c * k.l * k.kernel[0] * k.kernel[1];
-  return (Cost){correlation_macs(&k), weights + k.small.c, weights + 4 * k.small.c};
+  const int64_t weights = k.groups * k.s * k.l * k.kernel[0] * k.kernel[1],
+                filters = shape_extent(node->shape).c;
+  return (Cost){correlation_macs(&k), weights + filters, weights + 4 * filters};
 }
 
 /* ---- eval ---- */
@@ -53,23 +60,21 @@ int64_t int8_product_rounded(const Int8Product *p, int64_t sum, int64_t f) {
   return (p->wide_bias ? multiplier_apply_wide : multiplier_apply)(p->rounding, sum, p->factor[f]);
 }
 
-static void eval(const Eval *eval) {
+void int8_product_eval(const Eval *eval, Int8SumAt *sum_of) {
   const Int8Product *p = eval->node->detail;
   const Correlation k = int8_geometry(eval->node);
+  const Extent e = shape_extent(eval->node->shape);
   double *out = eval->out;
-  for (int64_t y = 0; y < k.small.h; y++)
-    for (int64_t x = 0; x < k.small.w; x++)
-      for (int64_t f = 0; f < k.small.c; f++)
-        *out++ = stored_put(p->stored, int8_product_rounded(p, sum_at(eval, &k, y, x, f), f));
+  for (int64_t y = 0; y < e.h; y++)
+    for (int64_t x = 0; x < e.w; x++)
+      for (int64_t f = 0; f < e.c; f++)
+        *out++ = stored_put(p->stored, int8_product_rounded(p, sum_of(eval, &k, y, x, f), f));
 }
 
-/* ---- lower ---- */
-typedef struct Constants {
-  Buf *weight, *bias;
-  Int8Factors factors;
-} Constants;
+static void eval(const Eval *eval) { int8_product_eval(eval, sum_at); }
 
-Buf *int8_packed_weight(Lower *l, const Correlation *k, int64_t filters, int64_t channels) {
+/* ---- lower ---- */
+static Buf *packed_weight(Lower *l, const Correlation *k, int64_t filters, int64_t channels) {
   const Int8Product *p = l->node->detail;
   const int64_t taps = k->kernel[0] * k->kernel[1];
   int8_t *packed = NEW_ARRAY(l->arena, int8_t, filters * channels * taps);
@@ -131,10 +136,15 @@ Val int8_factored(Lower *l, const Int8Factors *factors, Val sum, const Ix *f) {
                         factors->exponent ? nest_load(b, nest_at(b, factors->exponent, *f), 1) : NULL);
 }
 
-Buf *int8_bias(Lower *l, int64_t filters) {
+Int8Constants int8_constants(Lower *l, const Correlation *k, int64_t channels) {
   const Int8Product *p = l->node->detail;
-  return p->wide_bias ? lower_constants(l, "bias", I64, 1, &filters, p->wide_bias)
-                      : lower_constants(l, "bias", I32, 1, &filters, p->bias);
+  const int64_t filters = shape_extent(l->node->shape).c;
+  lower_about(l, "%s bits, rounding %s", p->wide_bias ? "16" : "8", rounding_name(p->rounding));
+  Int8Constants made = {.weight = packed_weight(l, k, filters, channels)};
+  made.bias = p->wide_bias ? lower_constants(l, "bias", I64, 1, &filters, p->wide_bias)
+                           : lower_constants(l, "bias", I32, 1, &filters, p->bias);
+  made.factors = int8_factors(l, filters);
+  return made;
 }
 
 Ref int8_sum(Lower *l) {
@@ -159,8 +169,8 @@ static const Ix *product_taps(Nest *b, const char *name, const Correlation *k, i
 }
 #define TAPS(b, v, axis, i) for (const Ix v = *product_taps(b, #v, k, axis, i); nest_enter(b);)
 
-static void lower_sum(Lower *l, const Correlation *k, const Constants *constants, const Ref *sum, const Ix *y,
-                      const Ix *x, const Ix *g, const Ix *f) {
+static void lower_sum(Lower *l, const Correlation *k, const Int8Constants *constants, const Ref *sum,
+                      const Ix *y, const Ix *x, const Ix *g, const Ix *f) {
   Nest *b = l->b;
   const Val zero = int8_zero(l, 0);
   nest_store(b, *sum, nest_load(b, nest_at(b, constants->bias, *f), 1));
@@ -180,11 +190,8 @@ static void lower_sum(Lower *l, const Correlation *k, const Constants *constants
 static void lower(Lower *l) {
   const Int8Product *p = l->node->detail;
   const Correlation geometry = int8_geometry(l->node), *k = &geometry;
-  const Constants constants = {.weight = int8_packed_weight(l, k, k->small.c, k->l),
-                               .bias = int8_bias(l, k->small.c),
-                               .factors = int8_factors(l, k->small.c)};
+  const Int8Constants constants = int8_constants(l, k, k->l);
   Nest *b = l->b;
-  lower_about(l, "%s bits, rounding %s", p->wide_bias ? "16" : "8", rounding_name(p->rounding));
   nest_fn(b, b->name, false);
   NEST_FOR(b, y, k->small.h)
     NEST_FOR(b, x, k->small.w)
@@ -205,6 +212,6 @@ const Op op_int8_product = {
     .family = FAMILY_INT8,
     .traits.row_local = true,
     .traits.per_image = true,
-    .cost = cost,
+    .cost = int8_product_cost,
     .eval = eval,
     .lower = lower};

@@ -7,21 +7,8 @@
 // Each place of the output gathers what meets there: y = S*i + r is gone through by i and r, and the input's
 // rows near i are tried.
 #include "ops/int8/int8.h"
-#include "ops/registry.h"
-
-Correlation int8_transposed_geometry(const Node *node) {
-  Node like = *node;
-  like.op = &op_conv_transpose;
-  return correlation_of(&like);
-}
 
 static int64_t rounded_down(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
-
-static Cost cost(const Node *node) {
-  const Correlation k = int8_transposed_geometry(node);
-  const int64_t weights = k.large.c * k.s * k.kernel[0] * k.kernel[1];
-  return (Cost){correlation_macs(&k), weights + k.large.c, weights + 4 * k.large.c};
-}
 
 /* ---- eval ---- */
 /* The input's place that meets the tap, or -1. */
@@ -44,22 +31,9 @@ static int64_t transposed_sum_at(const Eval *eval, const Correlation *k, int64_t
   return sum;
 }
 
-static void eval(const Eval *eval) {
-  const Int8Product *p = eval->node->detail;
-  const Correlation k = int8_transposed_geometry(eval->node);
-  double *out = eval->out;
-  for (int64_t y = 0; y < k.large.h; y++)
-    for (int64_t x = 0; x < k.large.w; x++)
-      for (int64_t f = 0; f < k.large.c; f++)
-        *out++ = stored_put(p->stored, int8_product_rounded(p, transposed_sum_at(eval, &k, y, x, f), f));
-}
+static void eval(const Eval *eval) { int8_product_eval(eval, transposed_sum_at); }
 
 /* ---- lower ---- */
-typedef struct Constants {
-  Buf *weight, *bias;
-  Int8Factors factors;
-} Constants;
-
 /* How far before and behind i the input's rows lie that meet a place S*i + r. */
 static int64_t first_row(const Correlation *k, int axis) {
   return rounded_down(k->before[axis] - (k->kernel[axis] - 1) * k->dilation[axis], k->stride[axis]);
@@ -73,8 +47,8 @@ typedef struct Place {
 } Place;
 
 /* The taps of an axis, by the rows that meet them: without dilation a row has one; else all are tried. */
-static void lower_transposed_sum(Lower *l, const Correlation *k, const Constants *constants, const Ref *sum,
-                                 const Place *y, const Place *x, const Ix *g, const Ix *f) {
+static void lower_transposed_sum(Lower *l, const Correlation *k, const Int8Constants *constants,
+                                 const Ref *sum, const Place *y, const Place *x, const Ix *g, const Ix *f) {
   Nest *b = l->b;
   const Val zero = int8_zero(l, 0);
   const int64_t tries[2] = {k->dilation[0] == 1 ? 1 : k->kernel[0], k->dilation[1] == 1 ? 1 : k->kernel[1]};
@@ -101,7 +75,7 @@ static void lower_transposed_sum(Lower *l, const Correlation *k, const Constants
         }
 }
 
-static void lower_place(Lower *l, const Correlation *k, const Constants *constants, const Place *py,
+static void lower_place(Lower *l, const Correlation *k, const Int8Constants *constants, const Place *py,
                         const Place *px) {
   const Int8Product *p = l->node->detail;
   Nest *b = l->b;
@@ -117,14 +91,10 @@ static void lower_place(Lower *l, const Correlation *k, const Constants *constan
 }
 
 static void lower(Lower *l) {
-  const Int8Product *p = l->node->detail;
-  const Correlation geometry = int8_transposed_geometry(l->node), *k = &geometry;
-  const Constants constants = {.weight = int8_packed_weight(l, k, k->large.c, k->s),
-                               .bias = int8_bias(l, k->large.c),
-                               .factors = int8_factors(l, k->large.c)};
+  const Correlation geometry = int8_geometry(l->node), *k = &geometry;
+  const Int8Constants constants = int8_constants(l, k, k->s);
   const int64_t s = k->stride[0], t = k->stride[1];
   Nest *b = l->b;
-  lower_about(l, "%s bits, rounding %s", p->wide_bias ? "16" : "8", rounding_name(p->rounding));
   nest_fn(b, b->name, false);
   NEST_FOR(b, i, (k->large.h + s - 1) / s)
     NEST_FOR(b, r, s)
@@ -143,6 +113,6 @@ const Op op_int8_transposed = {
               "factor[f]) + zero of out)",
     .traits.per_image = true,
     .family = FAMILY_INT8,
-    .cost = cost,
+    .cost = int8_product_cost,
     .eval = eval,
     .lower = lower};

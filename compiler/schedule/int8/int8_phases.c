@@ -82,7 +82,7 @@ static const char *all_phases(Phases *t, const Lower *l) {
 
 static Phases *phases_begin(const Lower *l) {
   Phases *t = NEW(l->arena, Phases);
-  t->k = int8_transposed_geometry(l->node);
+  t->k = int8_geometry(l->node);
   return t;
 }
 
@@ -147,7 +147,7 @@ static bool int8_phases_build(Lower *l) {
 /* ---- as a candidate ---- */
 static bool int8_phases_takes(const Lower *l) {
   if (!int8_takes(l, &op_int8_transposed)) return false;
-  const Correlation k = int8_transposed_geometry(l->node);
+  const Correlation k = int8_geometry(l->node);
   return k.groups == 1 || k.l > 1;
 }
 
@@ -160,7 +160,7 @@ static const char *int8_phases_refused(const Lower *l, const Choice *choice) {
 static Cycles int8_phases_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)target;
   (void)choice;
-  const Correlation k = int8_transposed_geometry(l->node);
+  const Correlation k = int8_geometry(l->node);
   Correlation turned = k;
   turned.l = k.s;
   turned.s = k.l;

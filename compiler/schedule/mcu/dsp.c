@@ -44,9 +44,8 @@ static Cycles plain_cycles(const Lower *l, const Target *target, const Choice *c
   if (l->node->op == &op_int8_combine)
     return dsp_cycles(l, (DspWork){.loads = 2 * outputs, .stores = outputs, .others = 60 * outputs},
                       (DspWork){0});
-  const Correlation k =
-      l->node->op == &op_int8_transposed ? int8_transposed_geometry(l->node) : int8_geometry(l->node);
-  const int64_t filters = l->node->op == &op_int8_transposed ? k.large.c : k.small.c;
+  const Correlation k = int8_geometry(l->node);
+  const int64_t filters = shape_extent(l->node->shape).c;
   const double macs = (double)correlation_macs(&k);
   DspWork finish = dsp_finish_work(l, outputs);
   finish.others += 20 * outputs;
@@ -63,8 +62,7 @@ bool dsp_takes(const Lower *l) {
 }
 
 const char *dsp_limits(const Lower *l) {
-  const Correlation k =
-      l->node->op == &op_int8_transposed ? int8_transposed_geometry(l->node) : int8_geometry(l->node);
+  const Correlation k = int8_geometry(l->node);
   return correlation_near_limits(&k) ? "sizes near the limits of an index" : NULL;
 }
 

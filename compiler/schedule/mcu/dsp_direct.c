@@ -65,8 +65,8 @@ typedef struct Direct {
  * convolution of 1x1 for each element of the kernel. */
 static Correlation geometry_of(const Node *node, int64_t phases[2]) {
   phases[0] = phases[1] = 1;
-  if (node->op != &op_int8_transposed) return int8_geometry(node);
-  const Correlation t = int8_transposed_geometry(node);
+  const Correlation t = int8_geometry(node);
+  if (node->op != &op_int8_transposed) return t;
   Correlation k = {.large = t.small, .small = t.small, .groups = t.groups, .l = t.s, .s = t.l};
   k.small.c = t.large.c;
   for (int axis = 0; axis < 2; axis++) {
@@ -77,7 +77,7 @@ static Correlation geometry_of(const Node *node, int64_t phases[2]) {
 }
 
 static const char *transposed_refused(const Node *node) {
-  const Correlation t = int8_transposed_geometry(node);
+  const Correlation t = int8_geometry(node);
   if (t.l % FILTERS) return "the filters are no multiple of 4";
   for (int axis = 0; axis < 2; axis++) {
     const int64_t S = t.stride[axis];

@@ -55,7 +55,6 @@ const DspFilter *dsp_filters(const Lower *l) {
   const Int8Product *p = product->detail;
   Correlation k = int8_geometry(product);
   if (product->op == &op_int8_transposed) { /* an output sees some of its filter's weights */
-    k = int8_transposed_geometry(product);
     const int64_t filters = k.l;
     k.l = k.s;
     k.s = filters;
