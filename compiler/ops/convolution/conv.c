@@ -87,10 +87,7 @@ enum { PIXELS_A_FILTER = 4 };
 
 static bool fuses_gate(const Node *node) {
   const Correlation k = correlation_of(node);
-  bool pixels = k.groups == 1 && k.l > 1;
-  for (int axis = 0; axis < 2; axis++)
-    pixels = pixels && k.kernel[axis] == 1 && k.stride[axis] == 1 && k.before[axis] == 0;
-  return pixels && k.small.h == k.large.h && k.small.w == k.large.w &&
+  return correlation_pointwise(&k) && k.groups == 1 && k.l > 1 &&
          PIXELS_A_FILTER * k.s <= k.small.h * k.small.w && !node->shape.regions &&
          !correlation_near_limits(&k);
 }

@@ -141,3 +141,13 @@ int axis_runs(const Correlation *k, int axis, TapRun run[MOST_TAP_RUNS]) {
   }
   return n;
 }
+
+TapRun tap_runs_common(const TapRun *run, int n, int64_t small) {
+  TapRun all = {0, 0, 0, small};
+  for (int i = 0; i < n; i++) {
+    all.count += run[i].count;
+    all.from = larger(all.from, run[i].from);
+    all.to = smaller(all.to, run[i].to);
+  }
+  return all;
+}

@@ -42,4 +42,7 @@ typedef struct TapRun {
 } TapRun;
 enum { MOST_TAP_RUNS = 64 };
 int axis_runs(const Correlation *, int axis, TapRun[MOST_TAP_RUNS]); /* -1: too many */
+/* The small side's elements, of so many, for which the taps of all n runs stay inside; how many taps that is.
+ */
+TapRun tap_runs_common(const TapRun *, int n, int64_t small);
 #endif

@@ -545,6 +545,14 @@ void direct_loops(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind ou
       }
 }
 
+void direct_gather(Direct *d, int64_t macs) {
+  const Axis y = axis_gathered(&d->k, 0), x = axis_gathered(&d->k, 1);
+  NestFn *row[2][2];
+  direct_functions(d, &y, &x, "", row);
+  nest_fn(d->l->b, d->l->b->name, false);
+  direct_loops(d, &y, row, schedule_outer(d->l, macs));
+}
+
 static bool conv_direct_build(Lower *l) {
   Direct d = direct_begin(l, false);
   if (l->kernel->gate) gate_begin(&d);

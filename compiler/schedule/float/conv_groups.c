@@ -140,20 +140,10 @@ static bool conv_groups_build(Lower *l) {
   d.bias = correlation_bias(l, &k, d.spread, d.out + outputs);
   d.k.groups = 1;
   if (d.spread) direct_by_phases(&d);
-  else {
-    const Axis y = axis_gathered(&d.k, 0), x = axis_gathered(&d.k, 1);
-    NestFn *row[2][2];
-    direct_functions(&d, &y, &x, "", row);
-    nest_fn(l->b, l->b->name, false);
-    direct_loops(&d, &y, row, schedule_outer(l, correlation_macs(&k)));
-  }
+  else direct_gather(&d, correlation_macs(&k));
   lower_about(l, "%d groups side by side in vectors of %d channels, a sum for each of %d diagonals",
               (int)smaller(k.groups, larger(d.lanes / of.n, 1)), d.lanes, (int)of.n);
   return true;
-}
-
-static bool conv_groups_takes(const Lower *l) {
-  return takes_channels(l) && correlation_of(l->node).groups > 1;
 }
 
 static Cycles conv_groups_cycles(const Lower *l, const Target *target, const Choice *choice) {
@@ -167,7 +157,7 @@ const Schedule schedule_conv_groups = {.name = "diagonals of groups",
                                        .families = FAMILY_BIT(FAMILY_CONV) | FAMILY_BIT(FAMILY_DEPTHWISE) |
                                                    FAMILY_BIT(FAMILY_CONV_SCATTER),
                                        .transforms = "exchanged lanes",
-                                       .takes = conv_groups_takes,
+                                       .takes = takes_groups,
                                        .refused = conv_groups_refused,
                                        .cycles = conv_groups_cycles,
                                        .build = conv_groups_build,

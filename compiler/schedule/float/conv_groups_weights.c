@@ -138,12 +138,7 @@ static void add_to_gradient(Nest *b, const Sums *s, const Block *block, Buf *acc
 
 /* The columns where all taps of the row are inside: those go together, others by what they see beyond. */
 static TapRun common_columns(const Sums *s) {
-  TapRun all = {0, 0, 0, s->k.small.w};
-  for (int i = 0; i < s->ncolumns; i++) {
-    all.count += s->column[i].count;
-    all.from = larger(all.from, s->column[i].from);
-    all.to = smaller(all.to, s->column[i].to);
-  }
+  TapRun all = tap_runs_common(s->column, s->ncolumns, s->k.small.w);
   if (all.count < s->k.kernel[1] || all.from >= all.to) all.from = all.to = s->k.small.w;
   return all;
 }
@@ -213,10 +208,6 @@ static bool conv_groups_weights_build(Lower *l) {
   return true;
 }
 
-static bool conv_groups_weights_takes(const Lower *l) {
-  return takes_channels(l) && correlation_of(l->node).groups > 1;
-}
-
 static Cycles conv_groups_weights_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)choice;
   const Correlation k = correlation_ranked(l->node);
@@ -227,7 +218,7 @@ const Schedule schedule_conv_groups_weights = {.name = "diagonals of groups",
                                                .tuning_name = "groups",
                                                .families = FAMILY_BIT(FAMILY_CONV_WEIGHTS),
                                                .transforms = "exchanged lanes",
-                                               .takes = conv_groups_weights_takes,
+                                               .takes = takes_groups,
                                                .refused = conv_groups_weights_refused,
                                                .cycles = conv_groups_weights_cycles,
                                                .build = conv_groups_weights_build,

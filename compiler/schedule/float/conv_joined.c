@@ -87,11 +87,7 @@ static bool conv_joined_build(Lower *l) {
   d.bias = correlation_bias_copies(l, &k, true, k.stride[0] * k.stride[1], width);
   lower_whole_rows(l);
   l->choice.order = ORDER_ROWS;
-  const Axis y = axis_gathered(&d.k, 0), x = axis_gathered(&d.k, 1);
-  NestFn *row[2][2];
-  direct_functions(&d, &y, &x, "", row);
-  nest_fn(l->b, l->b->name, false);
-  direct_loops(&d, &y, row, schedule_outer(l, correlation_macs(&k)));
+  direct_gather(&d, correlation_macs(&k));
   lower_about(l, "%d phases of %d filters side by side in vectors of %d", (int)(k.stride[0] * k.stride[1]),
               (int)k.l, d.lanes);
   return true;

@@ -153,18 +153,6 @@ static NestFn *tap_function(const Weights *w, const Piece *piece) {
   return fn;
 }
 
-/* The columns where all taps of a row are inside. */
-static TapRun weights_common_columns(const Weights *w, const Taps *taps) {
-  TapRun all = {0, 0, 0, w->k.small.w};
-  for (int i = 0; i < taps->ncolumns; i++) {
-    const TapRun *run = &taps->columns[i];
-    all.count += run->count;
-    all.from = run->from > all.from ? run->from : all.from;
-    all.to = run->to < all.to ? run->to : all.to;
-  }
-  return all;
-}
-
 /* taps(ky, y0, yn, s0, l0, g0): a whole row of the kernel, for few channels: each pixel of the small side is
  * loaded once for all of them. */
 static NestFn *weights_row_function(const Weights *w, const Taps *taps, const Piece *piece) {
@@ -176,7 +164,7 @@ static NestFn *weights_row_function(const Weights *w, const Taps *taps, const Pi
   const Ix ky = nest_arg(b, "ky"), y0 = nest_arg(b, "y0"), yn = nest_arg(b, "yn"), s0 = nest_arg(b, "s0"),
            l0 = nest_arg(b, "l0"), g0 = nest_arg(b, "g0"), none = {0};
   const Channels c = {s0, g0 + l0};
-  const TapRun all = weights_common_columns(w, taps);
+  const TapRun all = tap_runs_common(taps->columns, taps->ncolumns, w->k.small.w);
   const int64_t rounds = (all.to - all.from) / piece->unroll;
   Buf *acc = sums(b, w, piece);
   NEST_FOR(b, n, yn) {
@@ -323,7 +311,7 @@ static bool conv_weights_build(Lower *l) {
   w.broadcast_channels = w.over_large ? k->s : k->l;
   w.vectors = w.vector_channels > w.lanes ? 2 : 1;
   w.broadcast = l->target->blocking.gradient_rows;
-  const TapRun all = weights_common_columns(&w, &taps);
+  const TapRun all = tap_runs_common(taps.columns, taps.ncolumns, k->small.w);
   const int64_t most = l->target->registers * 3 / 4;
   if (l->images > 1) take_rows(&w, most);
   const int64_t sums_of_row =

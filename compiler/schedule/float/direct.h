@@ -62,6 +62,7 @@ int64_t direct_unit(const Lower *, int64_t channels); /* floats of the vectors t
 void direct_fill(Lower *, Buf *bias,
                  int lanes); /* the whole output with the bias or zeros, before parts of it are written */
 enum { DIRECT_PHASES = 9 };  /* most */
+void direct_gather(Direct *, int64_t macs); /* the functions and the loops of a gathering */
 /* Outputs of each phase apart, those of a transposed convolution or behind a repetition. */
 void direct_by_phases(Direct *);
 int diagonal_pixels(const Direct *, int64_t width); /* how wide a tile of a row is, with diagonals */

@@ -20,6 +20,7 @@ static bool is_depthwise(const Node *node) {
 }
 
 bool takes_channels(const Lower *l) { return !kernel_whole_batch(l->kernel) && !is_depthwise(l->node); }
+bool takes_groups(const Lower *l) { return takes_channels(l) && correlation_of(l->node).groups > 1; }
 bool takes_depthwise(const Lower *l) { return !kernel_whole_batch(l->kernel) && is_depthwise(l->node); }
 bool takes_whole_batch(const Lower *l) { return kernel_whole_batch(l->kernel); }
 

@@ -11,6 +11,7 @@ Correlation correlation_ranked(const Node *);
 /* For a schedule's `takes`: kernels of one image whose groups have several channels, or one channel on each
  * side; kernels of the whole batch. */
 bool takes_channels(const Lower *);
+bool takes_groups(const Lower *); /* of the first, those with several groups */
 bool takes_depthwise(const Lower *);
 bool takes_whole_batch(const Lower *);
 
