@@ -126,7 +126,8 @@ static void put_statement_call(Text *out, const Statement *s) {
     if (*c == '%' && c[1] == '*') { /* all of them */
       for (int k = 1; k < s->nin; k++) text_put(out, "%s%s", k > 1 ? ", " : "", s->in[k]->name);
       c++;
-    } else text_bytes(out, c, 1);
+    } else if (*c == '%' && isdigit((unsigned char)c[1])) text_put(out, "%s", s->in[*++c - '0']->name);
+    else text_bytes(out, c, 1);
 }
 
 static void put_program_outputs(ModelImport *im, Text *out) {
