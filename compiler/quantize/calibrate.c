@@ -437,11 +437,41 @@ static bool reads_floats(const Calibrator *k, const Node *node) {
   return false;
 }
 
+/* What makes the next value of a state: moves give what they read. */
+static const Node *updating_node(const Graph *graph, const Node *state) {
+  const Node *update = graph_update(graph, state->port->index), *node = update ? update->in[0] : state;
+  while (node_is_update(node) || (node->op->traits.int8 == INT8_MOVE && node->nin == 1)) node = node->in[0];
+  return node;
+}
+
+/* The scale of its update, so that this is moved. What it is joined with counts before that. */
+static void calibrate_state(Calibrator *k, const Node *state) {
+  const Int8Form form = updating_node(k->graph, state)->op->traits.int8;
+  const bool known = form == INT8_SOFTMAX || form == INT8_UNIT || form == INT8_SIGNED;
+  if (!known || k->join[state->id] != updating_node(k->graph, state))
+    put_seen(k, state, state);
+  else
+    choose_quant(k, state, state,
+                 form == INT8_SIGNED ? (Quant){.scale = 1 / 128.0f} : (Quant){.scale = 1 / 256.0f, .zero = -128},
+                 0);
+}
+
+static void join_states(Calibrator *k) {
+  for (int i = 0; i < graph_states(k->graph); i++) {
+    const Node *state = graph_state(k->graph, i), *made = updating_node(k->graph, state);
+    if (!k->join[state->id] && !node_is_state(made)) k->join[state->id] = made;
+  }
+}
+
 static void calibrate_value(Calibrator *k, const Node *node) {
   int64_t factor[2];
   if (node->nin) k->quant[node->id] = k->quant[node->in[0]->id];
   if (node->nin) k->real[node->id] = k->real[node->in[0]->id];
-  if (k->fused[node->id] || (node->op->identity && node->op->identity(node))) return;
+  if (k->fused[node->id] || (node->op->identity && node->op->identity(node)) || node_is_update(node)) return;
+  if (node_is_state(node)) {
+    calibrate_state(k, node);
+    return;
+  }
   const bool alone = feeds_floats(k, node) && node->op->traits.int8 != INT8_PRODUCT &&
                      (node_is_input(node) ? node->port->elem == F32 : node->op->family == FAMILY_MAP);
   if (is_kept(k, node) || reads_floats(k, node) || alone || node->precision == PRECISION_F32 ||
@@ -506,6 +536,7 @@ Calibrated *calibrate(Arena *arena, const Graph *graph, const float *weights, co
       if (node->op->traits.int8 == INT8_MOVE && node->nin > 1) k.join[node->in[j]->id] = node;
     }
   }
+  join_states(&k);
   for (int i = 0; i < graph->nodes.n; i++)
     if (k.uses[i] || node_is_input(graph->nodes.data[i])) calibrate_value(&k, graph->nodes.data[i]);
   arrays_quantized(&k.made->arrays, how->rounding, wide_layers(&k));
