@@ -405,6 +405,7 @@ SummarySizes sizes_of(const Compilation *c) {
                         c->training ? sizes.training_bytes : -1,
                         sizes.training_bound,
                         c->training ? c->options->memory : 0,
+                        sizes.state_bytes,
                         c->again,
                         c->bands.n ? c->bands_to : NULL};
 }

@@ -448,12 +448,11 @@ static const Node *updating_node(const Graph *graph, const Node *state) {
 static void calibrate_state(Calibrator *k, const Node *state) {
   const Int8Form form = updating_node(k->graph, state)->op->traits.int8;
   const bool known = form == INT8_SOFTMAX || form == INT8_UNIT || form == INT8_SIGNED;
-  if (!known || k->join[state->id] != updating_node(k->graph, state))
-    put_seen(k, state, state);
+  if (!known || k->join[state->id] != updating_node(k->graph, state)) put_seen(k, state, state);
   else
-    choose_quant(k, state, state,
-                 form == INT8_SIGNED ? (Quant){.scale = 1 / 128.0f} : (Quant){.scale = 1 / 256.0f, .zero = -128},
-                 0);
+    choose_quant(
+        k, state, state,
+        form == INT8_SIGNED ? (Quant){.scale = 1 / 128.0f} : (Quant){.scale = 1 / 256.0f, .zero = -128}, 0);
 }
 
 static void join_states(Calibrator *k) {

@@ -45,6 +45,7 @@ static MemoryRows memory_rows(const Layout *layout, bool training) {
   add_memory_row(layout, &rows, "tables", f.tables, 0);
   add_memory_row(layout, &rows, "labels", f.labels, 0);
   add_memory_row(layout, &rows, "workspace", 0, sizes.workspace_bytes);
+  add_memory_row(layout, &rows, "state", 0, sizes.state_bytes);
   add_memory_row(layout, &rows, "training", 0, training && layout->train.program ? sizes.training_bytes : 0);
   add_memory_row(layout, &rows, "stack, at the most", 0, larger(f.stack, 0));
   for (int i = 0; i < graph->inputs.n; i++) {

@@ -231,6 +231,9 @@ static void memory_put(Text *out, const char *what, int64_t bytes, int64_t bound
 }
 
 void graph_memory(Text *out, const SummarySizes *sizes) {
+  if (sizes->state_bytes)
+    text_put(out, "%-15s%s bytes, kept between calls\n", "state",
+             text_thousands(out->arena, sizes->state_bytes));
   memory_put(out, "workspace", sizes->workspace_bytes, sizes->workspace_bound, "");
   if (sizes->bands_to)
     text_put(out, "%-15swith the layers up to %s in bands of rows, for --ram\n", "", sizes->bands_to);
@@ -408,6 +411,25 @@ static void json_weights(Text *out, const Graph *graph) {
   text_put(out, "%s],\n", graph->weights.n ? "\n  " : "");
 }
 
+static int64_t rows_in_step(Shape shape) { return shape.rank > 1 ? shape.dim[0] : 1; }
+
+/* Of a net that keeps something between calls: what a call makes of each layer. */
+static void json_stream(Text *out, const Graph *graph, const SummarySizes *sizes, int64_t macs) {
+  bool any = false;
+  if (!sizes->state_bytes) return;
+  text_put(out, "  \"stream\": {\"rows\": %" PRId64 ", \"state_bytes\": %" PRId64 ", \"layers\": [",
+           rows_in_step(graph->inputs.data[0].node->shape), sizes->state_bytes);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (!is_layer(node)) continue;
+    text_put(out, "%s\n    {", any ? "," : "");
+    any = true;
+    json_name(out, "name", node->name);
+    text_put(out, ", \"rows\": %" PRId64 ", \"offset\": 0, \"history\": 0}", rows_in_step(node->shape));
+  }
+  text_put(out, "\n  ], \"macs_per_step\": %" PRId64 ", \"macs_whole\": %" PRId64 "},\n", macs, macs);
+}
+
 void graph_json(Text *out, const Sources *sources, const Graph *graph, const SummarySizes *sizes,
                 const char *more) {
   const Totals t = totals_of(graph);
@@ -418,6 +440,7 @@ void graph_json(Text *out, const Sources *sources, const Graph *graph, const Sum
   json_ports(out, "outputs", graph->outputs.n, graph->outputs.data, false);
   json_layers(out, sources, graph);
   json_weights(out, graph);
+  json_stream(out, graph, sizes, t.macs);
   text_put(out,
            "  \"totals\": {\"parameters\": %" PRId64 ", \"trainable\": %" PRId64 ", \"statistics\": %" PRId64
            ", \"macs\": %" PRId64,

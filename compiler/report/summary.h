@@ -8,6 +8,7 @@
 
 typedef struct SummarySizes {
   int64_t workspace_bytes, workspace_bound, training_bytes, training_bound, training_most;
+  int64_t state_bytes; /* 0: nothing is kept between calls */
   double again;
   const char *bands_to;
 } SummarySizes;

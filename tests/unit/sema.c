@@ -506,8 +506,8 @@ static void summaries(void) {
     graph_summary(&table, b.graph);
     graph_json(&json, b.sources, b.graph,
                &(SummarySizes){.workspace_bytes = 1020, .workspace_bound = 1000, .training_bytes = -1}, "");
-    graph_memory(&table, &(SummarySizes){1020, 1000, 1200, 1000, 0, 0, NULL});
-    graph_memory(&table, &(SummarySizes){1000, 1000, -1, 0, 0, 0, NULL});
+    graph_memory(&table, &(SummarySizes){1020, 1000, 1200, 1000, 0, 0, 0, NULL});
+    graph_memory(&table, &(SummarySizes){1000, 1000, -1, 0, 0, 0, 0, NULL});
     graph_dot(&dot, b.graph);
     hears_of_everything(
         table.s,
