@@ -13,6 +13,7 @@
 #include "driver/command.h"
 #include "driver/help.h"
 #include "passes/passes.h"
+#include "lir/layout.h"
 #include "lir/lir.h"
 #include "schedule/schedule.h"
 #include "schedule/float/conv_repeated.h"
@@ -90,9 +91,7 @@ void put_declared(Text *out, const struct Printed *function) { (void)out, (void)
 void put_barrier(Text *, const Net *);
 void put_barrier(Text *out, const Net *net) { (void)out, (void)net; }
 
-struct Section;
-void alike_share(Net *, struct Section *);
-void alike_share(Net *net, struct Section *section) { (void)net, (void)section; }
+void merge_similar(Arena *arena, Functions *functions) { (void)arena, (void)functions; }
 
 const char prelude_lookup[] = "";
 

@@ -352,10 +352,9 @@ static uint64_t fingerprint(const Net *net) {
   }
   for (int i = 0; i < net->layout->infer.members.n; i++) {
     const Member *member = net->layout->infer.members.data[i];
-    const char *made = member->function ? arena_printf(net->arena, "%s\n%s", member->key,
-                                                       net->pack.printed[member->function->id].code)
-                                        : member->key; /* the weights in it, and the code that packs them */
-    hash = hashed(hashed(hash, member->name), made);
+    hash = hashed(hashed(hash, member->name), member->key); /* the weights in it, */
+    if (member->function)
+      hash = hashed_nest(hash, net, member->pack->nest); /* and the code that packs them */
     for (int d = 0; d < member->rank; d++)
       hash = hashed(hash, arena_printf(net->arena, "%" PRId64, member->dim[d]));
   }

@@ -218,7 +218,7 @@ const char *array_argument(Arena *arena, const Nest *nest, int id, const char *a
                            const int64_t *dim) {
   const Buf *buf = nest->buf[id];
   const char *type = emit_nest_pointer(arena, nest, id);
-  const bool flat = emit_nest_flat(buf);
+  const bool flat = code_is_flat(buf);
   bool same = rank == buf->rank;
   for (int i = 1; i < rank && same; i++) same = dim[i] == buf->dim[i];
   if (flat ? rank <= 1 : same) return array;
@@ -259,15 +259,14 @@ static const char *keys_value(Frame *f, const Step *step, const Node *node) {
  * -Wcast-qual takes it for a loss of const, but by way of a number. */
 static const char *const_argument(const Frame *f, const Nest *nest, int id, const char *value) {
   const char *type = emit_nest_pointer(f->net->arena, nest, id);
-  return emit_nest_flat(nest->buf[id]) ? value
-                                       : arena_printf(f->net->arena, "(%s)(uintptr_t)%s", type, value);
+  return code_is_flat(nest->buf[id]) ? value : arena_printf(f->net->arena, "(%s)(uintptr_t)%s", type, value);
 }
 
 /* Only the call knows it, so it has no name. */
 static const char *scratch_argument(Frame *f, const Buf *buf, int64_t bytes) {
   const char *start = offset_text(f, frame_name(f, "arena"), bytes);
   const bool floats = buf->type.elem == F32 && bytes % (int64_t)sizeof(float) == 0;
-  return floats && emit_nest_flat(buf)
+  return floats && code_is_flat(buf)
              ? start
              : arena_printf(f->net->arena, bytes ? "(void *)(%s)" : "(void *)%s", start);
 }
@@ -314,13 +313,20 @@ static const char *argument(Frame *f, const Step *step, int id) {
   return "NULL";
 }
 
+/* What a call begins with: "lenet5_conv1(", and the sizes that a merged function takes first. */
+static int put_callee(Text *out, const NestFunction *function) {
+  text_put(out, "%s(", function->into->name);
+  for (int i = 0; i < function->sizes.n; i++)
+    text_put(out, "%s%" PRId64, i ? ", " : "", function->sizes.data[i]);
+  return function->sizes.n;
+}
+
 void frame_call(Frame *f, const Step *step, const char *indent) {
   const Version *version = &step->call->version[f->target];
   const Nest *nest = version->lower->b;
   const bool shared = version->shared, own = shared && f->kind == FRAME_BATCH; /* a team of its own */
-  text_put(&f->calls, "%s%s%s", indent, own ? "TEAM " : "",
-           f->net->section[f->target].printed[step->function[f->target]->id].call);
-  int n = 0;
+  text_put(&f->calls, "%s%s", indent, own ? "TEAM " : "");
+  int n = put_callee(&f->calls, step->function[f->target]);
   for (int i = 0; i < nest->nbufs; i++)
     if (version->argument[i].used) text_put(&f->calls, "%s%s", n++ ? ", " : "", argument(f, step, i));
   for (int i = 0; i < nest->main->nparams; i++)
@@ -338,13 +344,14 @@ void frame_outputs(Frame *f, const Step *step, const char *(*to)(Frame *, int), 
   const Program *p = f->part->program;
   for (int i = 0; f->images > 1 && i < p->copies.n; i++) {
     const int o = p->copies.data[i].output;
-    if (p->copies.data[i].after == step - f->part->steps.data)
-      text_put(&f->calls, "  %s%s(%s, %s, %s);\n",
-               optional ? arena_printf(f->net->arena, "if (%s->%s) ", frame_name(f, "batch"),
-                                       f->net->output[o].name)
-                        : "",
-               f->part->outputs[o][f->target]->name, frame_value(f, p->output[o]), to(f, o),
-               frame_name(f, "count"));
+    if (p->copies.data[i].after != step - f->part->steps.data) continue;
+    text_put(&f->calls, "  %s",
+             optional
+                 ? arena_printf(f->net->arena, "if (%s->%s) ", frame_name(f, "batch"), f->net->output[o].name)
+                 : "");
+    const int sizes = put_callee(&f->calls, f->part->outputs[o][f->target]);
+    text_put(&f->calls, "%s%s, %s, %s);\n", sizes ? ", " : "", frame_value(f, p->output[o]), to(f, o),
+             frame_name(f, "count"));
   }
 }
 

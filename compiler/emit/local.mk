@@ -4,7 +4,7 @@ libcnnc_a_SOURCES += %D%/nest.h %D%/nest.c %D%/nest_print.h %D%/nest_values.c %D
 libcnnc_a_SOURCES += %D%/prelude.h %D%/prelude.c %D%/prelude_macros.c %D%/prelude_vectors.c
 libcnnc_a_SOURCES += %D%/emit.h %D%/module.h %D%/module.c %D%/literals.h %D%/literals.c %D%/frame.c
 libcnnc_a_SOURCES += %D%/net.c %D%/header.c %D%/pack.c %D%/embed.c %D%/infer.c %D%/dispatch.c %D%/init.c \
-  %D%/state.c %D%/train.c %D%/network.c %D%/timing.c %D%/units.c %D%/alike.c %D%/same.c
+  %D%/state.c %D%/train.c %D%/network.c %D%/timing.c %D%/units.c
 libcnnc_a_SOURCES += %D%/look.c %D%/example.h %D%/example.c %D%/library.c
 
 # The text of the header that generated code shares with the runtime, as a C string.

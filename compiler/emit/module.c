@@ -3,8 +3,6 @@
 #include "emit/module.h"
 #include <string.h>
 
-static const char stand_in[] = "cnnc_function";
-
 /* ---- comments ---- */
 static void put_layer(Net *net, Text *out, const Node *node) {
   text_put(out, "%s%s", out->n ? "\n" : "", layer_text(net->arena, net->sources, node));
@@ -45,45 +43,68 @@ static void add_layers(Net *net, Printed *printed, Table *told, const Kernel *ke
 }
 
 /* ---- functions ---- */
-static const char *print_nest(Net *net, Section *section, const NestFunction *function) {
-  Text text = {.arena = net->arena};
+static NestPrint print_of(const Section *section, const NestFunction *function) {
   NestPrint print = section->print;
-  Nest *nest = function->nest;
   print.team = function->team;
-  const char *name = nest->name, *about = nest->about, *main = nest->main->name;
-  nest->name = nest->main->name = stand_in;
-  nest->about = "";
-  emit_nest(&text, nest, &print);
-  nest->name = name;
-  nest->about = about;
-  nest->main->name = main;
-  return text.s;
+  print.merged = function->merged ? &function->numbers : NULL;
+  return print;
 }
 
-static const char *renamed(Arena *arena, const char *text, const char *name) {
-  Text out = {.arena = arena};
-  for (const char *at; (at = strstr(text, stand_in)); text = at + strlen(stand_in)) {
-    text_bytes(&out, text, (size_t)(at - text));
-    text_put(&out, "%s", name);
+static void print_codes(Net *net, Section *section, const NestFunction *function, Printed *printed) {
+  const NestPrint print = print_of(section, function);
+  for (int i = 0; i < function->instances->instances.n; i++) {
+    const Instance *instance = function->instances->instances.data[i];
+    const char **code = &section->code[instance->code];
+    if (!*code) {
+      Text text = {.arena = net->arena};
+      emit_nest_function(&text, function->instances, instance, &print);
+      *code = text.s;
+    }
+    printed->text = *code;
+    printed->bytes += strlen(*code);
   }
-  text_put(&out, "%s", text);
-  return out.s;
+}
+
+void put_called(Text *out, const Section *section, const Printed *printed, bool *done) {
+  const Instances *instances = printed->function->instances;
+  for (int i = 0; i < instances->instances.n - 1; i++) {
+    const int code = instances->instances.data[i]->code;
+    if (!done[code]) text_put(out, "%s", section->code[code]);
+    done[code] = true;
+  }
+}
+
+static const char *function_comment(Net *net, const NestFunction *function) {
+  const char *about = function->nest->about;
+  return function->kernel ? kernel_comment(net, function->kernel, function->nest) : about ? about : "";
 }
 
 static void print_function(Net *net, Section *section, const NestFunction *function) {
-  Printed *printed = &section->printed[function->id];
-  const Kernel *kernel = function->kernel;
-  const char *about = function->nest->about;
-  Table told = {0};
+  Printed *printed = NEW(net->arena, Printed);
+  Text heading = {.arena = net->arena};
   printed->function = function;
-  printed->comment = kernel ? kernel_comment(net, kernel, function->nest) : about ? about : "";
-  if (kernel) add_layers(net, printed, &told, kernel, false);
-  for (int i = 0; i < function->also.n; i++) add_layers(net, printed, &told, function->also.data[i], true);
-  printed->code = print_nest(net, section, function);
-  printed->text = renamed(net->arena, printed->code, function->own);
-  printed->call = arena_printf(net->arena, "%s(", function->name);
-  printed->stack = function->stack;
+  printed->comment = function_comment(net, function);
+  if (!function->merged) emit_nest_heading(&heading, function->instances);
+  printed->heading = heading.n ? heading.s : "";
+  printed->bytes = heading.n;
+  print_codes(net, section, function, printed);
   vec_push(net->arena, section->functions, printed);
+}
+
+/* Which layers a function computes beside those that its comment has. */
+static void add_also(Net *net, const Section *section, const Functions *functions) {
+  for (int i = 0; i < section->functions.n; i++) {
+    Printed *printed = section->functions.data[i];
+    for (int k = 0; k < functions->all.n; k++) {
+      const NestFunction *function = functions->all.data[k];
+      if (function->into != printed->function) continue;
+      Table told = {0};
+      if (function != printed->function) vec_push(net->arena, printed->also, function_comment(net, function));
+      if (function->kernel) add_layers(net, printed, &told, function->kernel, false);
+      for (int j = 0; j < function->also.n; j++)
+        add_layers(net, printed, &told, function->also.data[j], true);
+    }
+  }
 }
 
 /* ---- the net ---- */
@@ -98,15 +119,18 @@ static void section_begin(Net *net, Section *section, const Functions *functions
                                !target || target->vectors ? LANES : target->lanes,
                                .apart = !target || target->dsp,
                                .load2 = target && target->dsp,
-                               .alike = net->layout->options.merge,
                                .standard = target && !target->condition,
                                .needs = &section->needs};
 }
 
 static void print_section(Net *net, Section *section, const Functions *functions, const char *attribute) {
   section_begin(net, section, functions, attribute);
-  section->printed = NEW_ARRAY(net->arena, Printed, functions->all.n + 1);
-  for (int i = 0; i < functions->all.n; i++) print_function(net, section, functions->all.data[i]);
+  section->codes = functions->codes.n;
+  section->code = NEW_ARRAY(net->arena, const char *, functions->codes.n + 1);
+  for (int i = 0; i < functions->all.n; i++)
+    if (functions->all.data[i]->into == functions->all.data[i])
+      print_function(net, section, functions->all.data[i]);
+  add_also(net, section, functions);
 }
 
 static void print_sections(Net *net) {
@@ -119,7 +143,6 @@ static void print_sections(Net *net) {
                   target->attribute
                       ? arena_printf(net->arena, "%s_%s", net->upper, name_upper(net->arena, target->suffix))
                       : "");
-    if (o->merge) alike_share(net, &net->section[t]);
   }
 }
 

@@ -8,13 +8,11 @@
 #include "graph/node_text.h"
 #include "lir/layout.h"
 
-/* A function as text. */
+/* A function as text, without those that it calls. */
 typedef struct Printed {
   const NestFunction *function;
-  const char *text, *comment;
-  const char *call; /* what a call begins with: "lenet5_conv1(" */
-  const char *code; /* the text under a stand-in for the name */
-  int64_t stack;    /* as that of the function */
+  const char *comment, *heading, *text;
+  size_t bytes; /* with those that it calls */
   VEC(const char *) also;
 } Printed;
 
@@ -26,7 +24,8 @@ typedef struct Section {
   NestPrint print;
   PreludeNeeds needs;
   VEC(Printed *) functions;
-  Printed *printed; /* by the id of a function */
+  const char **code; /* by the id of a Code: its text */
+  int codes;
 } Section;
 
 struct Net {
@@ -116,10 +115,9 @@ void put_includes(Text *);                          /* net.c: memcpy and memset,
 void put_section_begin(Text *, const Net *, const Section *);
 void put_section_end(Text *, const Net *, const Section *);
 PreludeNeeds net_needs(const Net *); /* net.c: of the whole file */
-void alike_share(Net *, Section *);  /* alike.c: its functions that differ in numbers alone become one */
-/* same.c: the text of a nest's function, in which functions that `parts` has (by text) are called and not
- * printed again; the others are added to `parts`. */
-const char *same_share(Arena *, Table *parts, const char *function);
+/* module.c: the functions that one calls, but those that `done` has, by the id of their code; there they are
+ * noted. */
+void put_called(Text *, const Section *, const Printed *, bool *done);
 void put_declared(Text *, const Printed *); /* units.c: of a function in another unit */
 void put_barrier(Text *, const Net *);
 void put_pack(Text *, Net *); /* pack.c: tables, packing */

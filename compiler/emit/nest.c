@@ -8,18 +8,17 @@
 #include "emit/nest.h"
 #include "emit/literals.h"
 #include "emit/nest_print.h"
+#include "nest/build.h"
 #include "nest/team.h"
 #include <string.h>
 
 /* ---- functions ---- */
-bool emit_nest_flat(const Buf *buf) { return buf->rank <= 1 || buf->flat; }
-
 static const char *
 pointer_text(Arena *arena, const Buf *buf,
              const char *declared) { /* declared: "restrict in", or "" for the type alone */
   const char *text =
       arena_printf(arena, "%s%s ", buf->place <= WEIGHTS ? "const " : "", elem_c_type(buf->type.elem));
-  if (emit_nest_flat(buf)) return arena_printf(arena, "%s*%s", text, declared);
+  if (code_is_flat(buf)) return arena_printf(arena, "%s*%s", text, declared);
   text = arena_printf(arena, "%s(*%s)", text, declared);
   for (int d = 1; d < buf->rank; d++) text = arena_printf(arena, "%s[%lld]", text, (long long)buf->room[d]);
   return text;
@@ -27,16 +26,36 @@ pointer_text(Arena *arena, const Buf *buf,
 
 static void name_parameter(Printer *p, const Buf *buf, Words *items) {
   p->buf_name[buf->id] = printer_name(p, buf->name);
-  vec_push(p->arena, *items,
-           pointer_text(
-               p->arena, buf,
-               arena_printf(p->arena, "%s%s",
-                            buf->overlaps || (p->print->alike && buf->place != WEIGHTS) ? "" : "restrict ",
-                            p->buf_name[buf->id])));
+  vec_push(
+      p->arena, *items,
+      pointer_text(p->arena, buf,
+                   arena_printf(p->arena, "%s%s", buf->overlaps ? "" : "restrict ", p->buf_name[buf->id])));
+}
+
+/* Those that take the place of numbers, each a parameter of its own. */
+static void name_sizes(Printer *p, Words *items) {
+  const CodeNumbers *numbers = p->print->merged;
+  int n = 0;
+  for (int i = 0; numbers && i < numbers->n; i++)
+    if (numbers->data[i].parameter > n) n = numbers->data[i].parameter;
+  p->parameter = NEW_ARRAY(p->arena, const char *, n + 1);
+  p->found = NEW_ARRAY(p->arena, bool, numbers ? numbers->n + 1 : 1);
+  for (int i = 0; i < n; i++) {
+    p->parameter[i] = printer_name(p, arena_printf(p->arena, "size%d", i + 1));
+    vec_push(p->arena, *items, arena_printf(p->arena, "int %s", p->parameter[i]));
+  }
+}
+
+/* A number that is printed without a look at its parameter would be that of one of the functions. */
+static void check_sizes(const Printer *p) {
+  const CodeNumbers *numbers = p->print->merged;
+  for (int i = 0; numbers && i < numbers->n; i++)
+    if (numbers->data[i].parameter && !p->found[i]) nest_misuse(p->nest, "a size is not in the text");
 }
 
 static void print_parameters(Printer *p, const Instance *instance, bool entry) {
   Words items = {0};
+  name_sizes(p, &items);
   if (p->team) { /* SHARE reads `threads` */
     printer_name(p, "thread");
     printer_name(p, "threads");
@@ -80,24 +99,28 @@ static void print_shared_call(Printer *p,
   put(";\n");
 }
 
-static void print_nest_function(Text *out, Instances *plan, const Instance *instance,
+/* gcc would make a function of its own for each set of sizes. */
+static const char not_again[] =
+    "#if defined(__GNUC__) && !defined(__clang__)\n__attribute__((noclone))\n#endif\n";
+
+static void print_nest_function(Text *out, Arena *scratch, Instances *plan, const Instance *instance,
                                 const NestPrint *print) {
-  Text text = {.arena = out->arena};
+  Text text = {.arena = scratch};
   bool entry = instance->fn == plan->nest->main;
-  Printer *p = NEW(plan->arena, Printer);
+  Printer *p = NEW(scratch, Printer);
   *p = (Printer){.out = &text,
-                 .arena = plan->arena,
+                 .arena = scratch,
                  .nest = plan->nest,
                  .print = print,
                  .plan = plan,
                  .instance = instance,
                  .known = instance->known,
                  .used = &instance->used,
-                 .buf_name = NEW_ARRAY(plan->arena, const char *, plan->nest->nbufs + 1),
-                 .mentioned = NEW_ARRAY(plan->arena, bool, plan->nest->nbufs + 1),
+                 .buf_name = NEW_ARRAY(scratch, const char *, plan->nest->nbufs + 1),
+                 .mentioned = NEW_ARRAY(scratch, bool, plan->nest->nbufs + 1),
                  .team = entry && emit_nest_shares(plan->nest, print)};
   const bool kernel = entry ? print->apart : !instance->inlined;
-  put("%s %s%svoid %s%s",
+  put("%s%s %s%svoid %s%s", print->merged ? not_again : "",
       kernel  ? "KERNEL"
       : entry ? "static"
               : "INLINE",
@@ -115,6 +138,7 @@ static void print_nest_function(Text *out, Instances *plan, const Instance *inst
     if (instance->used.buf[i] && p->nest->buf[i]->place < STACK && !p->mentioned[i])
       put("  (void)%s;\n", p->buf_name[i]);
   put("}\n\n");
+  check_sizes(p);
   text_bytes(out, text.s, text.n);
 }
 
@@ -132,10 +156,11 @@ void emit_comment(Text *out, int columns, const char *text) {
   }
 }
 
-static void print_heading(Text *out, const Nest *nest, const Used *used) {
+void emit_nest_heading(Text *out, const Instances *plan) {
   static const char *const place[] = {[INPUT] = "input",    [WEIGHTS] = "weights",       [OUTPUT] = "output",
                                       [UPDATE] = "updated", [OVER] = "input and output", [WORK] = "scratch"};
-  emit_comment(out, 0, nest->about);
+  const Nest *nest = plan->nest;
+  const Used *used = &plan->instances.data[plan->instances.n - 1]->used;
   size_t width = 0;
   for (int i = 0; i < nest->nbufs; i++)
     if (nest->buf[i]->place < STACK && used->buf[i] && strlen(nest->buf[i]->name) > width)
@@ -153,11 +178,19 @@ static void print_heading(Text *out, const Nest *nest, const Used *used) {
 }
 
 /* ---- what emit calls ---- */
+void emit_nest_function(Text *out, Instances *plan, const Instance *instance, const NestPrint *print) {
+  Arena *scratch = arena_new();
+  print_nest_function(out, scratch, plan, instance, print);
+  arena_free(scratch);
+}
+
 void emit_nest(Text *out, const Nest *nest, const NestPrint *print) {
   Arena *scratch = arena_new();
-  Instances *plan = instances_of(scratch, nest);
-  print_heading(out, nest, &plan->instances.data[plan->instances.n - 1]->used);
-  for (int i = 0; i < plan->instances.n; i++) print_nest_function(out, plan, plan->instances.data[i], print);
+  Instances *plan = instances_of(scratch, nest, nest->name);
+  emit_comment(out, 0, nest->about);
+  emit_nest_heading(out, plan);
+  for (int i = 0; i < plan->instances.n; i++)
+    print_nest_function(out, scratch, plan, plan->instances.data[i], print);
   arena_free(scratch);
 }
 

@@ -3,7 +3,7 @@
 #ifndef CNNC_EMIT_NEST_H
 #define CNNC_EMIT_NEST_H
 #include "emit/prelude.h"
-#include "nest/nest.h"
+#include "nest/code.h"
 
 typedef struct NestPrint {
   PreludeNames
@@ -14,19 +14,22 @@ typedef struct NestPrint {
   bool apart; /* main functions are never inlined: they are called once, and their callers many of them; where
                  registers are few, compilers make worse code of several in one function */
   bool load2; /* two words that lie side by side are loaded by one instruction */
-  bool alike; /* no promises (restrict) that other layers of the kind may not make */
-  bool standard;       /* no assembly, nor anything else that a compiler may not have */
-  PreludeNeeds *needs; /* what the printed text uses is added here */
+  bool standard;             /* no assembly, nor anything else that a compiler may not have */
+  const CodeNumbers *merged; /* of a function that is several: which numbers parameters take the place of;
+                                NULL: it is none */
+  PreludeNeeds *needs;       /* what the printed text uses is added here */
 } NestPrint;
 
 /* `static void NAME_SUFFIX(buffers, sizes)` with its helper functions before it and its comment above. A
  * buffer that is never touched is no parameter. */
 void emit_nest(Text *, const Nest *, const NestPrint *);
+/* The same in parts: the comment above it, and each function. */
+void emit_nest_heading(Text *, const Instances *);
+void emit_nest_function(Text *, Instances *, const Instance *, const NestPrint *);
 
 bool emit_nest_shares(
     const Nest *,
     const NestPrint *); /* is it run by a team? Then `int thread, int threads` are its last parameters */
-bool emit_nest_flat(const Buf *); /* its pointer is to elements, not to arrays */
 const char *emit_nest_pointer(Arena *, const Nest *,
                               int buf_id); /* its type, for a cast: "const float (*)[56][256]", "float *" */
 

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EMIT_NEST_PRINT_H
 #define CNNC_EMIT_NEST_PRINT_H
-#include "nest/instance.h"
+#include "nest/code.h"
 #include "emit/nest.h"
 
 typedef VEC(const char *) Words;
@@ -20,7 +20,9 @@ typedef struct Printer {
   const char *slot_name[SLOTS], **buf_name; /* by slot, by buffer id */
   bool *mentioned;                          /* by buffer id: its name is in the text */
   Words taken;                              /* names of this C function that are visible here */
-  bool team; /* the statements being printed are run by all threads of a team */
+  bool team;              /* the statements being printed are run by all threads of a team */
+  const char **parameter; /* of a merged function: the names of those that take the place of numbers */
+  bool *found;            /* by number: it was printed */
 } Printer;
 
 #define put(...) text_put(p->out, __VA_ARGS__)
@@ -38,9 +40,11 @@ const char *printer_function(Printer *, PreludeFn, Elem, int lanes);
 const char *printer_type(Printer *, Elem, int lanes);
 const char *printer_memory_type(Printer *, Elem, int lanes); /* that may lie at any address */
 
-bool one_register(const Buf *); /* a variable, whatever its dimensions */
-bool negative(Val);             /* a negative number */
+const char *printer_parameter(Printer *, const void *of,
+                              int which); /* that takes the place of a number; or NULL */
+bool negative(Val);                       /* a negative number */
 void print_index(Printer *, const Index *);
+void print_open(Printer *, const void *of, int which, int64_t value);
 bool print_flat(Printer *, const Buf *, const Index *at); /* false: all zeros, nothing was printed */
 void print_ref(Printer *, const Ref *);
 void print_cond(Printer *, const Cond *);

@@ -6,35 +6,19 @@
 
 enum { WIDTH = 140 }; /* columns of a line of parameters */
 
-typedef VEC(const NestStmt *) Stmts;
-
 /* ---- statements ---- */
 static void indent(Printer *p, int depth) { put("%*s", 2 * depth, ""); }
 
-static void live_statements(Printer *p, const NestStmt *stmt,
-                            Stmts *list) { /* what is to be printed of a body, settled branches resolved */
-  for (; stmt; stmt = stmt->next) {
-    if (used_dead(p->used, stmt) || (stmt->kind == PIN && p->print->standard)) continue;
-    if (stmt->kind == IF || stmt->kind == LOOP) {
-      int verdict = stmt->kind == IF ? known_branch(&p->known, stmt) : -1;
-      if (verdict >= 0) {
-        live_statements(p, verdict ? stmt->body : stmt->otherwise, list);
-        continue;
-      }
-      Stmts inner = {0};
-      live_statements(p, stmt->body, &inner);
-      live_statements(p, stmt->otherwise, &inner);
-      if (!inner.n) continue;
-    }
-    vec_push(p->arena, *list, stmt);
-  }
+static Stmts live_statements(const Printer *p, const NestStmt *body) {
+  Stmts list = {0};
+  code_statements(p->arena, p->instance, body, !p->print->standard, &list);
+  return list;
 }
 
 static bool is_chosen(const NestStmt *stmt) { return stmt->kind == LOOP && stmt->u.loop.kind == CHOSEN; }
 
 static void print_block(Printer *p, const NestStmt *body, int depth, bool before_else) {
-  Stmts list = {0};
-  live_statements(p, body, &list);
+  const Stmts list = live_statements(p, body);
   const NestStmt *only = list.n == 1 ? list.data[0] : NULL;
   bool one = only && !p->team && !is_chosen(only) && only->kind != DECLARE && only->kind != COMMENT &&
              !(only->kind == STORE && only->u.store.declare) && !(only->kind == IF && only->otherwise) &&
@@ -50,22 +34,20 @@ static void print_block(Printer *p, const NestStmt *body, int depth, bool before
 }
 
 static void print_limit(Printer *p, int n, const Index *bound,
-                        bool max) { /* of two bounds, the larger or the smaller */
-  Index a = printer_fold(p, &bound[0]), b = n > 1 ? printer_fold(p, &bound[1]) : a, gap = b;
-  gap.c -= a.c;
-  for (int s = 1; s < SLOTS; s++) gap.k[s] -= a.k[s];
-  if (index_constant(&gap)) {
-    index_put(p->out, max == (gap.c > 0) ? &b : &a, p->slot_name);
+                        bool low) { /* of two bounds, the larger or the smaller */
+  const Index *limit[BOUNDS];
+  if (code_limit(&p->known, n, bound, low, limit) == 1) {
+    print_index(p, limit[0]);
     return;
   }
   put("(");
-  print_index(p, &b);
-  put(max ? " > " : " < ");
-  print_index(p, &a);
+  print_index(p, limit[1]);
+  put(low ? " > " : " < ");
+  print_index(p, limit[0]);
   put(" ? ");
-  print_index(p, &b);
+  print_index(p, limit[1]);
   put(" : ");
-  print_index(p, &a);
+  print_index(p, limit[0]);
   put(")");
 }
 
@@ -190,8 +172,7 @@ static void print_store(Printer *p, const NestStmt *stmt) {
     print_ref(p, ref);
     put(")");
   }
-  Val sum = val->op == FMA && !negative(val->a[0]) && !negative(val->a[1]) ? val->a[2] : NULL;
-  if (sum && sum->op == LOAD && sum->part == lanes && !memcmp(sum->ref, ref, sizeof *ref)) {
+  if (code_adds(stmt)) {
     put(" += ");
     print_value(p, val->a[0], PRODUCT);
     put(" * ");
@@ -203,32 +184,11 @@ static void print_store(Printer *p, const NestStmt *stmt) {
   put(";\n");
 }
 
-/* The array in memory whose element of 32 bits a statement gives a name; NULL: it does something else. */
-static const Ref *named_word(const NestStmt *stmt) {
-  const Val val = stmt && stmt->kind == STORE && stmt->u.store.declare ? stmt->u.store.val : NULL;
-  const bool word = val && val->op == LOAD && val->type.elem == I32 && val->type.lanes == 1;
-  return word && val->ref->buf->place != REGS && val->ref->buf->place != VIEW ? val->ref : NULL;
-}
-
-/* Two statements that name neighbors of an array. */
-static bool neighbors(const Printer *p, const NestStmt *stmt, const NestStmt *next) {
-  const Ref *a = p->print->load2 ? named_word(stmt) : NULL, *b = a ? named_word(next) : NULL;
-  if (!b || a->buf != b->buf || a->buf->rank == 0) return false;
-  int64_t gap = 0;
-  for (int d = 0; d < a->buf->rank; d++) {
-    const Index *x = &a->at[d], *y = &b->at[d];
-    for (int s = 1; s < SLOTS; s++)
-      if (x->k[s] != y->k[s]) return false;
-    gap += (y->c - x->c) * buf_room(a->buf, d + 1);
-  }
-  return gap == 1;
-}
-
 static void print_neighbors(Printer *p, const NestStmt *const stmt[2], int depth) {
   Text *out = p->out, text = {.arena = p->arena};
   const char *name[2];
   p->out = &text;
-  print_ref(p, named_word(stmt[0]));
+  print_ref(p, code_named_word(stmt[0]));
   p->out = out;
   for (int i = 0; i < 2; i++) {
     const Buf *buf = stmt[i]->u.store.ref.buf;
@@ -241,6 +201,15 @@ static void print_neighbors(Printer *p, const NestStmt *const stmt[2], int depth
   p->print->needs->load2 = true;
 }
 
+/* In a merged function the most of those that were merged. */
+static int64_t declared_elements(Printer *p, const Buf *buf) {
+  const CodeNumbers *numbers = p->print->merged;
+  for (int i = 0; numbers && i < numbers->n; i++)
+    if (numbers->data[i].of == buf && numbers->data[i].which == NUMBER_ELEMENTS)
+      return numbers->data[i].value;
+  return buf_elements(buf);
+}
+
 static void print_declaration(Printer *p, const Buf *buf) {
   const char *name = printer_name(p, buf->name);
   if (buf->place == VIEW) {
@@ -248,8 +217,8 @@ static void print_declaration(Printer *p, const Buf *buf) {
     if (!print_flat(p, buf, buf->base)) put("0");
   } else {
     put("%s %s", printer_type(p, buf->type.elem, buf->type.lanes), name);
-    if (buf->flat) put("[%lld]", (long long)buf_elements(buf));
-    for (int d = 0; d < buf->rank && !buf->flat && !one_register(buf); d++)
+    if (buf->flat) put("[%lld]", (long long)declared_elements(p, buf));
+    for (int d = 0; d < buf->rank && !buf->flat && !code_is_variable(buf); d++)
       put("[%lld]", (long long)buf->dim[d]);
   }
   put(";\n");
@@ -306,8 +275,7 @@ static void print_routine(Printer *p, const NestStmt *stmt) {
 }
 
 static void print_if(Printer *p, const NestStmt *stmt, int depth) {
-  Stmts otherwise = {0};
-  live_statements(p, stmt->otherwise, &otherwise);
+  const Stmts otherwise = live_statements(p, stmt->otherwise);
   put("if (");
   print_cond(p, &stmt->u.branch.cond);
   put(")");
@@ -380,15 +348,14 @@ static void print_piece(Printer *p, const Piece *piece, const NestStmt *const *s
 
 void print_body(Printer *p, const NestStmt *stmt, int depth) {
   int taken = p->taken.n;
-  Stmts list = {0};
-  live_statements(p, stmt, &list);
+  const Stmts list = live_statements(p, stmt);
   if (p->team) {
     const Pieces pieces = team_pieces(p->arena, p->nest, list.data, list.n);
     for (int i = 0; i < pieces.n; i++) print_piece(p, &pieces.data[i], list.data, depth);
     if (depth > 1) print_wait(p, depth); /* before the next round */
   } else
     for (int i = 0; i < list.n; i++) { /* the last statement needs no block of its own */
-      if (i + 1 < list.n && neighbors(p, list.data[i], list.data[i + 1])) {
+      if (i + 1 < list.n && p->print->load2 && code_neighbors(list.data[i], list.data[i + 1])) {
         print_neighbors(p, (const NestStmt *const[]){list.data[i], list.data[i + 1]}, depth);
         i++;
         continue;

@@ -20,6 +20,17 @@ const char *printer_name(Printer *p, const char *name) { /* w0, w0_2, w0_3, ... 
   return wanted;
 }
 
+const char *printer_parameter(Printer *p, const void *of, int which) {
+  const CodeNumbers *numbers = p->print->merged;
+  for (int i = 0; numbers && i < numbers->n; i++) {
+    const CodeNumber *number = &numbers->data[i];
+    if (number->of != of || number->which != which) continue;
+    p->found[i] = true;
+    return number->parameter ? p->parameter[number->parameter - 1] : NULL;
+  }
+  return NULL;
+}
+
 const char *printer_buf(Printer *p, const Buf *buf) {
   p->mentioned[buf->id] = true;
   return p->buf_name[buf->id];
@@ -46,54 +57,64 @@ const char *printer_memory_type(Printer *p, Elem elem, int lanes) {
 /* ---- indices ---- */
 Index printer_fold(const Printer *p, const Index *ix) { return known_fold(&p->known, ix); }
 
+/* of: what its numbers are known by. */
+static void print_terms(Printer *p, const void *of, const Index *ix) {
+  const char *number[SLOTS] = {NULL};
+  for (int s = 0; p->print->merged && s < SLOTS; s++) number[s] = printer_parameter(p, of, s);
+  index_put_with(p->out, ix, p->slot_name, number);
+}
+
 void print_index(Printer *p, const Index *raw) {
-  Index ix = printer_fold(p, raw);
-  index_put(p->out, &ix, p->slot_name);
+  const Index ix = printer_fold(p, raw);
+  print_terms(p, raw, &ix);
+}
+
+/* A number of the code, or the parameter that takes its place. */
+void print_open(Printer *p, const void *of, int which, int64_t value) {
+  const char *parameter = printer_parameter(p, of, which);
+  if (parameter) put("%s", parameter);
+  else put("%lld", (long long)value);
 }
 
 bool print_flat(Printer *p, const Buf *buf,
-                const Index *at_) { /* (y)*14336 + (x)*256 + c; false if it is nothing but zeros */
-  bool any = false;
+                const Index *at) { /* (y)*14336 + (x)*256 + c; false if it is nothing but zeros */
+  FlatTerm term[DIMS];
+  const int n = code_flat(&p->known, buf, at, term);
   const char *cast = buf_room(buf, 0) >= NEST_FAR ? "(ptrdiff_t)" : "";
-  for (int d = 0; d < buf->rank; d++) {
-    Index ix = printer_fold(p, &at_[d]);
-    int n = index_terms(&ix);
-    const int64_t stride = buf_room(buf, d + 1);
-    if (!n) continue;
-    bool paren = stride > 1 && (n > 1 || (*cast && !index_constant(&ix)));
-    put("%s%s%s", any ? " + " : "", stride > 1 ? cast : "", paren ? "(" : "");
-    print_index(p, &ix);
+  for (int i = 0; i < n; i++) {
+    const Index ix = printer_fold(p, term[i].at);
+    const bool strides = term[i].stride > 1,
+               paren = strides && (index_terms(&ix) > 1 || (*cast && !index_constant(&ix)));
+    put("%s%s%s", i ? " + " : "", strides ? cast : "", paren ? "(" : "");
+    print_index(p, term[i].at);
     put("%s", paren ? ")" : "");
-    if (stride > 1) put("*%lld", (long long)stride);
-    any = true;
+    if (strides) {
+      put("*");
+      print_open(p, term[i].at, NUMBER_STRIDE, term[i].stride);
+    }
   }
-  return any;
+  return n > 0;
 }
 
-bool one_register(const Buf *buf) {
-  return buf->place == REGS && buf_elements(buf) == 1;
-} /* a variable, whatever its dimensions */
+static void print_in_view(Printer *p, const Ref *ref) {
+  const Index sum = code_in_view(&p->known, ref);
+  put("[%s", printer_buf(p, ref->buf));
+  if (!index_constant(&sum)) {
+    put(" + ");
+    print_terms(p, ref, &sum);
+  } else if (sum.c) {
+    put(" %c ", sum.c < 0 ? '-' : '+');
+    print_open(p, ref, 0, llabs(sum.c));
+  }
+  put("]");
+}
 
 void print_ref(Printer *p, const Ref *ref) {
   const Buf *buf = ref->buf, *of = buf->of ? buf->of : buf;
   put("%s", printer_buf(p, of));
-  if (one_register(buf)) return;
-  if (buf->of) {
-    put("[%s", printer_buf(p, buf));
-    Index sum = {0};
-    for (int d = 0; d < of->rank; d++) {
-      Index ix = printer_fold(p, &ref->at[d]);
-      const int64_t stride = buf_room(of, d + 1);
-      sum.c += ix.c * stride;
-      for (int s = 1; s < SLOTS; s++) sum.k[s] += ix.k[s] * stride;
-    }
-    if (sum.c && index_constant(&sum)) put(" %c %lld", sum.c < 0 ? '-' : '+', llabs(sum.c));
-    else if (!index_constant(&sum)) {
-      put(" + ");
-      print_index(p, &sum);
-    }
-    put("]");
-  } else if (buf->flat) {
+  if (code_is_variable(buf)) return;
+  if (buf->of) print_in_view(p, ref);
+  else if (buf->flat) {
     put("[");
     if (!print_flat(p, buf, ref->at)) put("0");
     put("]");
@@ -106,49 +127,31 @@ void print_ref(Printer *p, const Ref *ref) {
 }
 
 /* ---- conditions ---- */
-static int flag_slot(const Printer *p, const Index *e) { /* of a condition on a flag of this function alone */
-  const NestFn *fn = p->instance->fn;
-  for (int s = 1; s <= fn->nparams; s++)
-    if (fn->flag[s - 1] && e->k[s] == 1 && index_terms(e) == 1) return s;
-  return 0;
-}
-
-static void print_range(Printer *p, const Range *r) {
-  Index e = printer_fold(p, &r->e);
-  int flag = flag_slot(p, &e);
-  if (flag && r->lo <= 0 && r->hi == 1) put("!%s", p->slot_name[flag]);
-  else if (flag && r->lo == 1 && r->hi > 1) put("%s", p->slot_name[flag]);
-  else if (r->lo != NO_LO && r->hi == r->lo + 1) {
-    print_index(p, &e);
-    put(" == %lld", (long long)r->lo);
-  } else if (r->lo == NO_LO) {
-    print_index(p, &e);
-    put(" < %lld", (long long)r->hi);
-  } else if (r->hi == NO_HI) {
-    print_index(p, &e);
-    put(" >= %lld", (long long)r->lo);
-  } else {
-    put("%lld <= ", (long long)r->lo);
-    print_index(p, &e);
+static void print_range(Printer *p, const Range *r, RangeForm form) {
+  if (form == RANGE_NO_FLAG) put("!");
+  if (form == RANGE_WITHIN) {
+    print_open(p, r, NUMBER_LOW, r->lo);
+    put(" <= ");
+    print_index(p, &r->e);
     put(" && ");
-    print_index(p, &e);
-    put(" < %lld", (long long)r->hi);
   }
-}
-
-static bool open_range(const Printer *p,
-                       const Range *r) { /* not settled by constants, nor by having no bounds */
-  Index e = printer_fold(p, &r->e);
-  return !index_constant(&e) && (r->lo != NO_LO || r->hi != NO_HI);
+  print_index(p, &r->e);
+  if (form == RANGE_IS || form == RANGE_FROM) {
+    put(form == RANGE_IS ? " == " : " >= ");
+    print_open(p, r, NUMBER_LOW, r->lo);
+  }
+  if (form == RANGE_BELOW || form == RANGE_WITHIN) {
+    put(" < ");
+    print_open(p, r, NUMBER_HIGH, r->hi);
+  }
 }
 
 static int tests_in(const Printer *p, const All *all) { /* comparisons that are printed */
   int n = 0;
-  for (int i = 0; i < all->n; i++)
-    if (open_range(p, &all->range[i]))
-      n += all->range[i].lo != NO_LO && all->range[i].hi != NO_HI && all->range[i].hi != all->range[i].lo + 1
-               ? 2
-               : 1;
+  for (int i = 0; i < all->n; i++) {
+    const RangeForm form = code_range(p->instance, &all->range[i]);
+    n += form == RANGE_WITHIN ? 2 : form != RANGE_SETTLED;
+  }
   return n;
 }
 
@@ -159,9 +162,10 @@ void print_cond(Printer *p, const Cond *cond) {
     bool paren = cond->n > 1 && tests_in(p, &cond->any[i]) > 1, more = false;
     put("%s%s", any ? " || " : "", paren ? "(" : "");
     for (int j = 0; j < cond->any[i].n; j++) {
-      if (!open_range(p, &cond->any[i].range[j])) continue;
+      const RangeForm form = code_range(p->instance, &cond->any[i].range[j]);
+      if (form == RANGE_SETTLED) continue;
       if (more) put(" && ");
-      print_range(p, &cond->any[i].range[j]);
+      print_range(p, &cond->any[i].range[j], form);
       more = true;
     }
     put("%s", paren ? ")" : "");
@@ -186,6 +190,12 @@ void print_number(Printer *p, Elem elem, double value) {
   }
   const char *text = text_float(p->arena, value);
   put("%s%sf", text, strpbrk(text, ".e") ? "" : ".");
+}
+
+static void print_num(Printer *p, Val e) {
+  const char *parameter = printer_parameter(p, e, 0);
+  if (parameter) put("%s", parameter);
+  else print_number(p, e->type.elem, e->num);
 }
 
 void print_wide(Printer *p, Val e, int lanes) { /* where C does not broadcast by itself */
@@ -387,7 +397,7 @@ void print_value(Printer *p, Val e, int precedence) {
   bool paren = own < precedence;
   if (paren) put("(");
   switch (e->op) {
-  case NUM: print_number(p, e->type.elem, e->num); break;
+  case NUM: print_num(p, e); break;
   case LOAD: (val_is_lookup(e) ? print_lookup : print_load)(p, e); break;
   case ADD:
   case SUB:

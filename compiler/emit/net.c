@@ -123,11 +123,11 @@ static void put_codeless(Text *out, Net *net) {
 }
 
 /* ---- sections ---- */
-/* The lines of comment that a function begins with. What its comment says for the first target in the file is
- * not said again for the others, nor a formula, which is indented, of an operator above. */
-static const char *put_said_once(Text *out, Net *net, const char *of, const char *text) {
+/* The lines of comment above a function. What its comment says for the first target in the file is not said
+ * again for the others, nor a formula, which is indented, of an operator above. */
+static void put_said_once(Text *out, Net *net, const char *of, const char *text) {
   static const char formula[] = "//     ";
-  for (const char *end; strncmp(text, "//", 2) == 0; text = end) {
+  for (const char *end; *text; text = end) {
     end = strchr(text, '\n') + 1;
     const char *line = arena_copy(net->arena, text, (size_t)(end - text)),
                *key = strncmp(line, formula, strlen(formula)) ? arena_printf(net->arena, "%s %s", of, line)
@@ -136,27 +136,28 @@ static const char *put_said_once(Text *out, Net *net, const char *of, const char
     table_set(net->arena, &net->said, key, net);
     text_put(out, "%s", line);
   }
-  return text;
 }
 
 static void put_net_function(Text *out, Net *net, const Section *section, const Printed *function,
-                             Table *parts) {
+                             bool *done) {
   const size_t bare = strlen(function->function->name) - strlen(section->suffix);
   const char *of = arena_copy(net->arena, function->function->name, bare);
   Text comment = {.arena = net->arena};
   emit_comment(&comment, 0, function->comment);
   for (int k = 0; k < function->also.n; k++)
     emit_comment(&comment, 0, arena_printf(net->arena, "also %s", function->also.data[k]));
-  text_put(&comment, "%s", same_share(net->arena, parts, function->text));
-  text_put(out, "%s", put_said_once(out, net, of, comment.s));
+  text_put(&comment, "%s", function->heading);
+  put_said_once(out, net, of, comment.s);
+  put_called(out, section, function, done);
+  text_put(out, "%s", function->text);
 }
 
 void put_functions(Text *out, Net *net, const Section *section) {
-  Table parts = {0};
+  bool *done = NEW_ARRAY(net->arena, bool, section->codes + 1);
   if (!net->barrier) emit_prelude(out, &section->needs, &section->print.names);
   for (int i = 0; i < section->functions.n; i++)
     if (net->barrier) put_declared(out, section->functions.data[i]);
-    else put_net_function(out, net, section, section->functions.data[i], &parts);
+    else put_net_function(out, net, section, section->functions.data[i], done);
 }
 
 /* The macro of the functions of a target. */

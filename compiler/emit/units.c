@@ -35,9 +35,11 @@ void put_declared(Text *out, const Printed *function) {
   put_hidden(out, head, (size_t)(strstr(head, " {\n") - head), function->function->name);
 }
 
-static void put_unit_function(Text *out, const Printed *function, Table *parts) {
-  const char *text = same_share(out->arena, parts, function->text), *entry = entry_of(text);
+static void put_unit_function(Text *out, const Section *section, const Printed *function, bool *done) {
+  const char *text = function->text, *entry = entry_of(text);
   put_declared(out, function);
+  text_put(out, "%s", function->heading);
+  put_called(out, section, function, done);
   text_bytes(out, text, (size_t)(entry - text));
   text_put(out, "%s", entry + WORD);
 }
@@ -86,22 +88,22 @@ static void unit_end(EmitUnits *units, Net *net, const Section *section, Text te
 
 static size_t section_bytes(const Section *section) {
   size_t bytes = 0;
-  for (int i = 0; i < section->functions.n; i++) bytes += strlen(section->functions.data[i]->text);
+  for (int i = 0; i < section->functions.n; i++) bytes += section->functions.data[i]->bytes;
   return bytes;
 }
 
 static void cut(EmitUnits *units, Net *net, const Section *section, size_t most, EmitUse use) {
   Text text = {0};
-  Table parts = {0};
+  bool *done = NULL;
   size_t bytes = 0;
   for (int i = 0; i < section->functions.n; i++) {
     if ((use == USE_SELDOM) == section->functions.data[i]->function->steady && use != USE_PACKING) continue;
     if (!bytes) {
       text = unit_begin(net, section);
-      parts = (Table){0};
+      done = NEW_ARRAY(net->arena, bool, section->codes + 1);
     }
-    put_unit_function(&text, section->functions.data[i], &parts);
-    bytes += strlen(section->functions.data[i]->text);
+    put_unit_function(&text, section, section->functions.data[i], done);
+    bytes += section->functions.data[i]->bytes;
     if (bytes < most) continue;
     unit_end(units, net, section, text, use);
     bytes = 0;

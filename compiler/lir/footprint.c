@@ -135,9 +135,7 @@ static void add_layer_footprints(const Layout *layout, Footprint *f, int target)
     const Step *step = &layout->infer.steps.data[s];
     LayerFootprint *layer = &f->layer[s];
     const int64_t flash = flash_of(layout->arena, step, target, &seen),
-                  ram = live[step->call - p->calls.data],
-                  stack = layout->options.merge ? step->function[target]->stack
-                                                : nest_stack(step->call->version[target].lower->b);
+                  ram = live[step->call - p->calls.data], stack = step->function[target]->into->stack;
     layer->name = step->name;
     if (flash > layer->flash) layer->flash = flash;
     if (ram > layer->ram) layer->ram = ram;

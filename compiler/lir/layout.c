@@ -1,38 +1,14 @@
-/* layout.c: the functions of a net, the members of its structs and its tables.
- *
- * Where nests are the same code, for layers of equal shape, or in inference and training, one function serves
- * all. */
+// layout.c: the functions of a net, the members of its structs and its tables.
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 #include <inttypes.h>
 #include <string.h>
 
 /* ---- functions ---- */
-/* The function for a nest: an existing one, or a new one with that name. team: its parallel loops are shared
- * out. */
 static NestFunction *function_for(Layout *layout, Functions *functions, Nest *nest, bool team,
                                   const char *name, const Kernel *kernel) {
-  Arena *arena = layout->arena;
-  const NestKey *key = nest_key(arena, nest, team);
-  const char *hash = arena_printf(arena, "%" PRIx64, key->hash);
-  NestFunction *first = table_find(&functions->by_hash, hash), *function = first;
-  while (function && !nest_key_equal(function->key, key)) function = function->next;
-  if (function) {
-    if (kernel) vec_push(arena, function->also, kernel);
-    return function;
-  }
-  function = NEW(arena, NestFunction);
-  function->id = functions->all.n;
-  function->own = arena_printf(arena, "%s_%s", layout->options.prefix, name);
-  function->name = arena_printf(arena, "%s%s", function->own, functions->suffix);
-  function->nest = nest;
-  function->team = team;
-  function->kernel = kernel;
-  function->key = key;
-  function->next = first;
-  vec_push(arena, functions->all, function);
-  table_set(arena, &functions->by_hash, hash, function);
-  return function;
+  const char *own = arena_printf(layout->arena, "%s_%s", layout->options.prefix, name);
+  return merge_equal(layout->arena, functions, nest, team, own, kernel);
 }
 
 /* ---- members ---- */
@@ -164,13 +140,6 @@ static void flatten(Nest *nest) {
   }
 }
 
-/* With the parameters that functions which are merged have. */
-static int64_t merged_stack(const Nest *nest) {
-  enum { PARAMETERS = 24, BYTES = 8 };
-  const int64_t stack = nest_stack(nest);
-  return stack < 0 ? stack : stack + PARAMETERS * BYTES;
-}
-
 static void name_call(Layout *layout, Part *part, const KernelCall *call) {
   const int n = layout->options.ntargets;
   Step step = {.call = call};
@@ -183,7 +152,6 @@ static void name_call(Layout *layout, Part *part, const KernelCall *call) {
     bind_members(layout, part, &step, t);
     step.function[t] = function_for(layout, &layout->targets[t], nest, call->team, step.name, call->kernel);
     step.function[t]->steady |= part != &layout->look;
-    if (layout->options.merge) step.function[t]->stack = merged_stack(nest);
   }
   vec_push(layout->arena, part->steps, step);
   const char **value = &part->value[call->kernel->result->id];
@@ -278,5 +246,6 @@ Layout *layout_new(Arena *arena, const Graph *graph, const Programs *programs, c
   layout->model |= layout->infer.members.n > 0;
   if (programs->train) name_part(layout, &layout->train, programs->train);
   if (programs->look) name_part(layout, &layout->look, programs->look);
+  for (int t = 0; options->merge && t < options->ntargets; t++) merge_similar(arena, &layout->targets[t]);
   return layout;
 }

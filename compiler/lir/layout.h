@@ -1,7 +1,9 @@
 /* layout.h: what the C of a net is made of, before a line of it is printed: its functions, the members of its
  * structs and its tables, all names, and the memory that they need.
  *
- *     layout.c     functions and members: what is the same code, or holds the same, is there once
+ *     merge.c      functions: what is the same code is there once
+ *     merge_sizes.c  and, where flash is short, what differs in numbers alone
+ *     layout.c     members and tables: what holds the same is there once
  *     naming.c     names of the interface and of the fixed text, which layers cannot have
  *     footprint.c  bytes of structs, of flash and RAM, of stack
  * emit/ prints a layout; driver/fit.c changes plans until its sizes fit. */
@@ -10,6 +12,7 @@
 #define CNNC_LAYOUT_H
 #include "lir/lir.h"
 #include "lir/names.h"
+#include "nest/code.h"
 
 enum { ALIGNMENT = SPACE_ALIGNMENT, ALIGNED_FLOATS = ALIGNMENT / 4 };
 
@@ -24,7 +27,17 @@ typedef struct LayoutOptions {
   bool (*taken)(const char *name);
 } LayoutOptions;
 
-/* A C function made of a nest. Kernels that are the same code, layers of equal shape, share one. */
+/* A C function: an instance of a nest's functions (nest/instance.h), or several that are the same code. */
+typedef struct Code {
+  int id;           /* its place among those of its target */
+  const char *name; /* without the target's suffix */
+  const NestKey *key;
+  struct NestFunction *entry; /* of which it is the one that is called from outside; NULL: of none */
+  struct Code *next;          /* whose key has the same hash */
+} Code;
+
+/* A C function made of a nest, with those that it calls. Kernels that are the same code, layers of equal
+ * shape, share one. */
 typedef struct NestFunction {
   int id;                 /* its place among those of its target */
   const char *name, *own; /* "lenet5_conv1_v4", "lenet5_conv1" */
@@ -32,10 +45,14 @@ typedef struct NestFunction {
   bool team;            /* a team shares its parallel loops */
   const Kernel *kernel; /* that it was made for; NULL: it packs weights, or brings outputs into order */
   VEC(const Kernel *) also;
-  const NestKey *key;
-  struct NestFunction *next; /* whose key has the same hash */
-  bool steady;               /* inference or training calls it */
-  int64_t stack;             /* of those that may be merged: of all of them, at the most; -1: not known */
+  Instances *instances; /* by their `code`; the last one is the function itself */
+  bool steady;          /* inference or training calls it */
+  int64_t stack;        /* bytes, at the most; -1: not known */
+  /* Functions that differ in numbers alone, merged. */
+  struct NestFunction *into; /* the one that is called: itself, or another */
+  bool merged;               /* others are called by its name, too */
+  VEC(int64_t) sizes;        /* the numbers with which that is called, its first parameters */
+  CodeNumbers numbers;       /* of that one: in its code, and which parameters take their place */
 } NestFunction;
 
 /* The functions of one target, or those of no target in particular (packing). */
@@ -43,6 +60,7 @@ typedef struct Functions {
   const Target *target; /* NULL: packing */
   const char *suffix;   /* of their names: "_v4"; "" where a file has one target */
   VEC(NestFunction *) all;
+  VEC(Code *) codes;
   Table by_hash;
 } Functions;
 
@@ -133,6 +151,15 @@ Layout *layout_new(Arena *, const Graph *, const Programs *, const LayoutOptions
 void layout_name(Layout *, const Programs *); /* naming.c: before its functions are named */
 const char *layout_identifier(const Layout *, const char *name); /* "stage1.conv1" -> "stage1_conv1" */
 const Quant *port_quant(const Node *); /* of a port in bytes, or of the value that it is made of */
+
+/* ---- merge.c, merge_sizes.c ---- */
+const char *merge_hash(Arena *, const NestKey *); /* of a table of keys */
+/* The function for a nest: an existing one, or a new one with that name. team: its parallel loops are shared
+ * out. */
+NestFunction *merge_equal(Arena *, Functions *, Nest *, bool team, const char *name, const Kernel *);
+/* Functions of a target that differ in numbers alone become one, with these as parameters. Arrays of their
+ * nests are flat (Buf.flat), and no function is added afterwards. */
+void merge_similar(Arena *, Functions *);
 
 /* ---- sizes ---- */
 typedef struct NetSizes {

@@ -95,16 +95,25 @@ static int by_code(const void *a, const void *b) {
   return x->call - y->call;
 }
 
+/* The buffer behind `id` that is a parameter of the function; -1: there is none. */
+static int next_parameter(const Nest *nest, int id) {
+  while (++id < nest->nbufs)
+    if (nest->buf[id]->place < STACK && nest_uses(nest, id)) return id;
+  return -1;
+}
+
 /* Calls of the same code get the same marks: they go on to share their functions. */
 static void mark_equal(Arena *arena, const Marked *call, int n) {
-  bool *over = NEW_ARRAY(arena, bool, call->version->lower->b->nbufs + 1); /* by buffer id, in one of them */
-  for (int c = 0; c < n; c++)
-    for (int i = 0; i < call[c].version->lower->b->nbufs; i++)
-      over[i] = over[i] || writes_over(call[c].version, i);
+  bool *over = NEW_ARRAY(arena, bool, call->version->lower->b->nbufs + 1); /* by parameter, in one of them */
+  for (int c = 0; c < n; c++) {
+    const Nest *nest = call[c].version->lower->b;
+    for (int i = next_parameter(nest, -1), k = 0; i >= 0; i = next_parameter(nest, i), k++)
+      over[k] = over[k] || writes_over(call[c].version, i);
+  }
   for (int c = 0; c < n; c++) {
     const Lower *lower = call[c].version->lower;
-    for (int i = 0; i < lower->b->nbufs; i++)
-      if (over[i]) lower->out->overlaps = lower->b->buf[i]->overlaps = true;
+    for (int i = next_parameter(lower->b, -1), k = 0; i >= 0; i = next_parameter(lower->b, i), k++)
+      if (over[k]) lower->out->overlaps = lower->b->buf[i]->overlaps = true;
   }
 }
 

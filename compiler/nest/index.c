@@ -15,12 +15,18 @@ int index_terms(const Index *ix) {
   return n;
 }
 
-void index_put(Text *out, const Index *index, const char *const name[SLOTS]) { /* positive terms first */
+static void put_size(Text *out, int64_t size, const char *number) {
+  if (number) text_put(out, "%s", number);
+  else text_put(out, "%lld", (long long)size);
+}
+
+void index_put_with(Text *out, const Index *index, const char *const name[SLOTS],
+                    const char *const number[SLOTS]) { /* positive terms first */
   Index ix = *index;
   bool any = false, lead = ix.c > 0; /* 57 - y rather than -y + 57 */
   for (int s = 1; s < SLOTS; s++) lead = lead && ix.k[s] <= 0;
   if (lead) {
-    text_put(out, "%lld", (long long)ix.c);
+    put_size(out, ix.c, number[0]);
     any = true;
     ix.c = 0;
   }
@@ -29,12 +35,23 @@ void index_put(Text *out, const Index *index, const char *const name[SLOTS]) { /
       int64_t k = ix.k[s] * sign;
       if (k <= 0) continue;
       text_put(out, "%s", sign > 0 ? (any ? " + " : "") : any ? " - " : "-");
-      if (k != 1) text_put(out, "%lld*", (long long)k);
+      if (k != 1) {
+        put_size(out, k, number[s]);
+        text_put(out, "*");
+      }
       text_put(out, "%s", name[s]);
       any = true;
     }
-  if (!any) text_put(out, "%lld", (long long)ix.c);
-  else if (ix.c) text_put(out, " %c %lld", ix.c < 0 ? '-' : '+', llabs(ix.c));
+  if (!any) put_size(out, ix.c, number[0]);
+  else if (ix.c) {
+    text_put(out, " %c ", ix.c < 0 ? '-' : '+');
+    put_size(out, llabs(ix.c), number[0]);
+  }
+}
+
+void index_put(Text *out, const Index *index, const char *const name[SLOTS]) {
+  static const char *const themselves[SLOTS];
+  index_put_with(out, index, name, themselves);
 }
 
 void buf_put_dims(Text *out, const Buf *buf) {

@@ -219,7 +219,7 @@ static const char *unique_name(const Instances *plan, const char *name) {
   int same = 0;
   for (bool taken = true; taken; same++) {
     const char *wanted = same ? arena_printf(plan->arena, "%s_%d", name, same + 1) : name;
-    taken = !strcmp(wanted, plan->nest->name);
+    taken = !strcmp(wanted, plan->name);
     for (int i = 0; i < plan->instances.n; i++)
       taken = taken || !strcmp(plan->instances.data[i]->name, wanted);
     if (!taken) return wanted;
@@ -229,7 +229,7 @@ static const char *unique_name(const Instances *plan, const char *name) {
 
 static const char *instance_name(Instances *plan, const NestFn *fn,
                                  const Known *known) { /* conv_tile8_left_first */
-  const char *name = arena_printf(plan->arena, "%s_%s", plan->nest->name, fn->name);
+  const char *name = arena_printf(plan->arena, "%s_%s", plan->name, fn->name);
   for (int i = 0; i < fn->nparams; i++)
     if (fn->flag[i] && known->fixed[i + 1] && known->value[i + 1])
       name = arena_printf(plan->arena, "%s_%s", name, fn->param[i]);
@@ -254,7 +254,7 @@ static const Instance *shared_body(Instances *plan, const NestFn *fn) {
   }
   Instance *body =
       add_instance(plan, fn, &(Known){0}, NULL,
-                   unique_name(plan, arena_printf(plan->arena, "%s_%s_body", plan->nest->name, fn->name)));
+                   unique_name(plan, arena_printf(plan->arena, "%s_%s_body", plan->name, fn->name)));
   body->inlined = true;
   return body;
 }
@@ -280,27 +280,28 @@ const Instance *instance_called(Instances *plan, const NestFn *fn, const Known *
   return add_instance(plan, fn, &known, shared ? shared_body(plan, fn) : NULL, NULL);
 }
 
-static Instances *collect(Arena *arena, const Nest *nest, const Instances *before) {
+static Instances *collect(Arena *arena, const Nest *nest, const char *name, const Instances *before) {
   Instances *plan = NEW(arena, Instances);
   plan->arena = arena;
   plan->nest = nest;
+  plan->name = name;
   for (const NestFn *fn = nest->fns; before && fn; fn = fn->next) {
     int n = 0;
     for (int i = 0; i < before->instances.n; i++) n += before->instances.data[i]->fn == fn;
     if (fn->kernel && n > 1) vec_push(arena, plan->shared, fn);
   }
-  add_instance(plan, nest->main, &(Known){0}, NULL, nest->name);
+  add_instance(plan, nest->main, &(Known){0}, NULL, name);
   return plan;
 }
 
-Instances *instances_of(Arena *arena, const Nest *nest) {
-  return collect(arena, nest, collect(arena, nest, NULL));
+Instances *instances_of(Arena *arena, const Nest *nest, const char *name) {
+  return collect(arena, nest, name, collect(arena, nest, name, NULL));
 }
 
 bool nest_uses(const Nest *nest, int buf_id) {
   if (nest->uses) return nest->uses[buf_id];
   Arena *scratch = arena_new();
-  const Instances *all = instances_of(scratch, nest);
+  const Instances *all = instances_of(scratch, nest, nest->name);
   bool *uses = NEW_ARRAY(nest->arena, bool, nest->nbufs + 1);
   memcpy(uses, all->instances.data[all->instances.n - 1]->used.buf, sizeof *uses * (size_t)nest->nbufs);
   ((Nest *)(uintptr_t)nest)->uses = uses; /* kept: it is asked for each buffer */

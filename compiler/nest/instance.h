@@ -32,16 +32,18 @@ typedef struct Instance {
   const struct Instance *body; /* of a small function: what it calls; NULL: the body is its own */
   bool inlined;
   Used used;
+  int code; /* of who compares functions: what is called by equal functions has equal ones */
 } Instance;
 
 typedef struct Instances {
   Arena *arena;
   const Nest *nest;
+  const char *name;          /* of the main function */
   VEC(Instance *) instances; /* callees first; the last one is the nest's main function */
   VEC(const NestFn *) shared;
 } Instances;
 
-Instances *instances_of(Arena *, const Nest *);
+Instances *instances_of(Arena *, const Nest *, const char *name);
 void used_by(Instances *, const NestStmt *body, const Known *, Used *);
 bool used_chosen(Instances *, const NestStmt *, const Known *, const Used *); /* is a chosen index named? */
 /* Is this parameter one of the printed main function? One that is never touched is not. Asked of a nest that

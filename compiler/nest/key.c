@@ -1,19 +1,20 @@
-/* key.c: whether two nests are the same code. A nest's key is all of it that decides what it computes and how
- * it is printed, as one row of numbers: its own name and its comment are not in it, nor are buffers and
- * functions that nothing uses. Layers of equal shape have nests with equal keys. */
+/* key.c: whether C functions are the same code. The key of an instance is all of it that decides what the
+ * function computes and how, as one row of numbers. What has no influence is not in it: names, comments,
+ * dimensions of buffers of which C knows only the elements, buffers and functions that nothing uses. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
-#include "nest/instance.h"
-#include "nest/nest.h"
+#include "nest/code.h"
 #include "nest/team.h"
 
 typedef struct Writer {
   Arena *arena;
   NestKey *key;
-  const Nest *nest;
-  bool team;               /* PARALLEL loops are shared out */
-  int *met, n;             /* by buffer id: when it was met first, from 1 on */
-  VEC(const NestFn *) fns; /* in the order in which they are met */
+  Instances *plan;
+  const Instance *instance;
+  CodeNumbers *numbers;   /* NULL: all numbers are in the key */
+  bool pairs, team;       /* team: PARALLEL loops are shared out */
+  int *met, n;            /* by buffer id: when it was met first, from 1 on */
+  int slot[SLOTS], slots; /* the same of variables */
 } Writer;
 
 static void key_number(Writer *w, int64_t number) { vec_push(w->arena, w->key->words, number); }
@@ -30,15 +31,70 @@ static void add_double(Writer *w, double number) { /* by its bits: -0 is not 0 *
   key_number(w, bits);
 }
 
-/* ---- buffers, indices, conditions ---- */
+/* A number that may be a parameter. Parameters are ints. */
+static void add_open(Writer *w, const void *of, int which, int64_t value) {
+  const bool open = w->numbers && value >= INT32_MIN && value <= INT32_MAX;
+  const CodeNumber number = {of, which, value, 0};
+  if (w->numbers) key_number(w, open);
+  if (open) vec_push(w->arena, *w->numbers, number);
+  else key_number(w, value);
+}
+
+/* ---- indices ---- */
+/* of: what its numbers are known by; NULL: they are in the key. A coefficient of 1 is not printed, and the
+ * signs are operators. */
+static void add_terms(Writer *w, const void *of, const Index *ix) {
+  CodeNumbers *numbers = w->numbers;
+  if (!of) w->numbers = NULL;
+  const bool constant = index_constant(ix);
+  key_number(w, constant);
+  for (int s = 1; s < SLOTS; s++) {
+    const int64_t k = ix->k[s], size = k < 0 ? -k : k;
+    if (!k) continue;
+    key_number(w, w->slot[s] ? w->slot[s] : -s);
+    key_number(w, k < 0);
+    key_number(w, size == 1);
+    if (size > 1) add_open(w, of, s, size);
+  }
+  if (!constant) {
+    key_number(w, 0);
+    key_number(w, ix->c < 0 ? -1 : ix->c > 0);
+  }
+  if (constant || ix->c) add_open(w, of, 0, constant || ix->c > 0 ? ix->c : -ix->c);
+  w->numbers = numbers;
+}
+
 static void add_index(Writer *w, const Index *index) {
-  key_number(w, index->c);
-  for (int s = 1; s < SLOTS; s++)
-    if (index->k[s]) {
-      key_number(w, s);
-      key_number(w, index->k[s]);
-    }
-  key_number(w, 0);
+  const Index ix = known_fold(&w->instance->known, index);
+  add_terms(w, index, &ix);
+}
+
+static void add_fixed_index(Writer *w, const Index *index) {
+  const Index ix = known_fold(&w->instance->known, index);
+  add_terms(w, NULL, &ix);
+}
+
+static void add_flat(Writer *w, const Buf *buf, const Index *at) {
+  FlatTerm term[DIMS];
+  const int n = code_flat(&w->instance->known, buf, at, term);
+  key_number(w, n);
+  key_number(w, buf_room(buf, 0) >= NEST_FAR);
+  for (int i = 0; i < n; i++) {
+    add_index(w, term[i].at);
+    key_number(w, term[i].stride > 1);
+    if (term[i].stride > 1) add_open(w, term[i].at, NUMBER_STRIDE, term[i].stride);
+  }
+}
+
+/* ---- buffers ---- */
+static void key_shape(Writer *w, const Buf *buf) {
+  const bool local = buf->place >= STACK;
+  if (code_is_variable(buf)) return;
+  key_number(w, buf->flat || (!local && buf->rank <= 1));
+  if (buf->flat && local) add_open(w, buf, NUMBER_ELEMENTS, buf_elements(buf));
+  if (code_is_flat(buf) && (buf->flat || !local)) return;
+  key_number(w, buf->rank);
+  for (int d = local ? 0 : 1; d < buf->rank; d++) key_number(w, local ? buf->dim[d] : buf->room[d]);
 }
 
 static void add_buf(Writer *w, const Buf *buf) {
@@ -46,78 +102,171 @@ static void add_buf(Writer *w, const Buf *buf) {
   if (first) w->met[buf->id] = ++w->n;
   key_number(w, w->met[buf->id]);
   if (!first) return;
-  add_text(w, buf->name);
-  key_number(w, buf->place);
+  key_number(w, buf->place >= STACK ? (int)buf->place : buf->place <= WEIGHTS);
   key_number(w, buf->type.elem);
   key_number(w, buf->type.lanes);
-  key_number(w, buf->rank);
-  for (int d = 0; d < buf->rank; d++) {
-    key_number(w, buf->dim[d]);
-    key_number(w, buf->room[d]);
+  if (buf->of) {
+    add_buf(w, buf->of);
+    add_flat(w, buf, buf->base);
+    return;
   }
-  key_number(w, buf->apart);
-  key_number(w, buf->flat);
-  key_number(w, buf->overlaps);
-  if (!buf->of) return;
-  add_buf(w, buf->of);
-  for (int d = 0; d < buf->of->rank; d++) add_index(w, &buf->base[d]);
+  if (!w->numbers) key_number(w, buf->overlaps);
+  key_shape(w, buf);
+}
+
+/* A constant stands behind its sign there, and 0 is not printed. */
+static void add_in_view(Writer *w, const Ref *ref) {
+  const Index sum = code_in_view(&w->instance->known, ref);
+  const bool constant = index_constant(&sum);
+  key_number(w, constant);
+  if (!constant) add_terms(w, ref, &sum);
+  else key_number(w, sum.c < 0 ? -1 : sum.c > 0);
+  if (constant && sum.c) add_open(w, ref, 0, sum.c < 0 ? -sum.c : sum.c);
 }
 
 static void add_ref(Writer *w, const Ref *ref) {
-  const Buf *of = ref->buf->of ? ref->buf->of : ref->buf;
-  add_buf(w, ref->buf);
-  for (int d = 0; d < of->rank; d++) add_index(w, &ref->at[d]);
+  const Buf *buf = ref->buf;
+  add_buf(w, buf);
+  if (code_is_variable(buf)) return;
+  if (buf->of) add_in_view(w, ref);
+  else if (buf->flat) add_flat(w, buf, ref->at);
+  else
+    for (int d = 0; d < buf->rank; d++)
+      if (buf->place == REGS) add_fixed_index(w, &ref->at[d]);
+      else add_index(w, &ref->at[d]);
 }
 
 static void add_cond(Writer *w, const Cond *cond) {
-  key_number(w, cond->n);
   for (int i = 0; i < cond->n; i++) {
     const All *all = &cond->any[i];
+    if (known_decide_all(&w->instance->known, all) == 0) continue;
     key_number(w, all->n);
     for (int j = 0; j < all->n; j++) {
-      add_index(w, &all->range[j].e);
-      key_number(w, all->range[j].lo);
-      key_number(w, all->range[j].hi);
+      const Range *range = &all->range[j];
+      const RangeForm form = code_range(w->instance, range);
+      key_number(w, form);
+      if (form == RANGE_SETTLED) continue;
+      add_index(w, &range->e);
+      if (form == RANGE_IS || form == RANGE_FROM || form == RANGE_WITHIN)
+        add_open(w, range, NUMBER_LOW, range->lo);
+      if (form == RANGE_BELOW || form == RANGE_WITHIN) add_open(w, range, NUMBER_HIGH, range->hi);
     }
+  }
+  key_number(w, -1);
+}
+
+/* ---- values ---- */
+static void key_value(Writer *, Val);
+
+static void add_operands(Writer *w, Val e) {
+  for (int i = 0; i < 3 && e->a[i]; i++) key_value(w, e->a[i]);
+}
+
+static void add_num(Writer *w, Val e, bool open) {
+  key_number(w, e->num == 0);
+  if (open && e->type.elem != F32) add_open(w, e, 0, (int64_t)e->num);
+  else add_double(w, e->num);
+}
+
+static void key_product(Writer *w, Val e) { /* by a negative number: printed as a subtraction */
+  for (int i = 0; i < 2; i++) {
+    const Val a = e->a[i];
+    const bool fixed = a->op == NUM && a->num < 0;
+    key_number(w, fixed);
+    if (fixed) add_num(w, a, false);
+    else key_value(w, a);
   }
 }
 
-/* ---- values, statements ---- */
+static void add_pick(Writer *w, Val e) {
+  const int verdict = known_pick(&w->instance->known, e);
+  key_number(w, verdict);
+  if (verdict >= 0) {
+    key_value(w, e->a[1 - verdict]);
+    return;
+  }
+  add_cond(w, e->cond);
+  add_operands(w, e);
+}
+
 static void key_value(Writer *w, Val e) {
   key_number(w, e->op);
   key_number(w, e->type.elem);
   key_number(w, e->type.lanes);
   key_number(w, e->part);
-  if (e->op == NUM) add_double(w, e->num);
+  if (e->op == NUM) add_num(w, e, true);
   if (e->op == PRIMITIVE) add_text(w, e->primitive->name);
   if (e->op == LOAD) add_ref(w, e->ref);
   for (int i = 0; e->op == SHUFFLE && i < e->type.lanes; i++) key_number(w, e->lane[i]);
-  if (e->op == LANE || e->op == POSITION) add_index(w, &e->index);
-  if (e->op == PICK) {
-    add_cond(w, e->cond);
-    key_number(w, e->seen);
-  }
-  for (int i = 0; i < 3 && e->a[i]; i++) key_value(w, e->a[i]);
+  if (e->op == LANE) add_fixed_index(w, &e->index);
+  if (e->op == POSITION) add_index(w, &e->index);
+  if (e->op == PICK) add_pick(w, e);
+  else if (e->op == FMA) {
+    key_product(w, e);
+    key_value(w, e->a[2]);
+  } else add_operands(w, e);
+}
+
+/* ---- statements ---- */
+static void add_body(Writer *, const NestStmt *);
+
+static void add_limit(Writer *w, int n, const Index *bound, bool low) {
+  const Index *limit[BOUNDS];
+  const int limits = code_limit(&w->instance->known, n, bound, low, limit);
+  key_number(w, n);
+  key_number(w, limits);
+  for (int i = 0; i < limits; i++) add_index(w, limit[i]);
 }
 
 static void add_loop(Writer *w, const NestStmt *stmt) {
-  add_text(w, stmt->u.loop.name);
-  key_number(w, stmt->u.loop.kind == PARALLEL && !w->team ? SERIAL : stmt->u.loop.kind);
-  key_number(w, stmt->u.loop.slot);
-  key_number(w, stmt->u.loop.nlo);
-  for (int i = 0; i < stmt->u.loop.nlo; i++) add_index(w, &stmt->u.loop.lo[i]);
-  key_number(w, stmt->u.loop.nhi);
-  for (int i = 0; i < stmt->u.loop.nhi; i++) add_index(w, &stmt->u.loop.hi[i]);
-  if (stmt->u.loop.kind == CHOSEN) key_value(w, stmt->u.loop.chosen);
+  const LoopKind kind = stmt->u.loop.kind;
+  const int slot = stmt->u.loop.slot, outer = w->slot[slot];
+  const bool team = w->team;
+  key_number(w, kind == PARALLEL && !team ? SERIAL : kind);
+  if (kind == CHOSEN) {
+    key_value(w, stmt->u.loop.chosen);
+    add_fixed_index(w, &stmt->u.loop.lo[0]);
+    add_fixed_index(w, &stmt->u.loop.hi[0]);
+  } else {
+    add_limit(w, stmt->u.loop.nlo, stmt->u.loop.lo, true);
+    add_limit(w, stmt->u.loop.nhi, stmt->u.loop.hi, false);
+  }
+  w->slot[slot] = ++w->slots;
+  w->team = team && kind != PARALLEL && kind != CHOSEN;
+  add_body(w, stmt->body);
+  w->team = team;
+  w->slot[slot] = outer;
+}
+
+static void add_store(Writer *w, const NestStmt *stmt) {
+  const Val val = stmt->u.store.val;
+  const bool adds = code_adds(stmt);
+  key_number(w, stmt->u.store.part);
+  key_number(w, stmt->u.store.declare);
+  key_number(w, adds);
+  key_number(w, val->type.lanes);
+  if (adds) key_product(w, val);
+  else key_value(w, val);
+  add_ref(w, &stmt->u.store.ref);
+}
+
+/* Two words that are loaded at once. */
+static void add_pair(Writer *w, const NestStmt *const stmt[2]) {
+  add_ref(w, code_named_word(stmt[0]));
+  for (int i = 0; i < 2; i++) add_buf(w, stmt[i]->u.store.ref.buf);
+}
+
+static void add_used(Writer *w, const Instance *callee) {
+  for (int i = 0; i < w->plan->nest->nbufs; i++)
+    if (callee->used.buf[i] && w->plan->nest->buf[i]->place < STACK) add_buf(w, w->plan->nest->buf[i]);
 }
 
 static void add_call(Writer *w, const NestStmt *stmt) {
-  const NestFn *fn = stmt->u.call.fn;
-  int at = 0;
-  while (at < w->fns.n && w->fns.data[at] != fn) at++;
-  key_number(w, at);
-  if (at == w->fns.n) vec_push(w->arena, w->fns, fn);
-  for (int i = 0; i < fn->nparams; i++) add_index(w, &stmt->u.call.arg[i]);
+  const Instance *callee = instance_called(w->plan, stmt->u.call.fn, &w->instance->known, stmt->u.call.arg);
+  key_number(w, callee->code);
+  add_used(w, callee);
+  for (int i = 0; i < callee->fn->nparams; i++)
+    if (!callee->known.fixed[i + 1] && callee->used.slot[i + 1]) add_fixed_index(w, &stmt->u.call.arg[i]);
 }
 
 static void add_routine(Writer *w, const NestStmt *stmt) {
@@ -127,22 +276,16 @@ static void add_routine(Writer *w, const NestStmt *stmt) {
   for (int i = 0; i < routine->nnumbers; i++) add_double(w, stmt->u.routine.number[i]);
 }
 
-static void add_body(Writer *w, const NestStmt *stmt);
-
 static void add_statement(Writer *w, const NestStmt *stmt) {
   key_number(w, stmt->kind);
   switch (stmt->kind) {
   case LOOP: add_loop(w, stmt); break;
   case IF:
     add_cond(w, &stmt->u.branch.cond);
-    key_number(w, stmt->u.branch.seen);
+    add_body(w, stmt->body);
+    add_body(w, stmt->otherwise);
     break;
-  case STORE:
-    add_ref(w, &stmt->u.store.ref);
-    key_value(w, stmt->u.store.val);
-    key_number(w, stmt->u.store.part);
-    key_number(w, stmt->u.store.declare);
-    break;
+  case STORE: add_store(w, stmt); break;
   case DECLARE: add_buf(w, stmt->u.declare.buf); break;
   case CALL: add_call(w, stmt); break;
   case ROUTINE: add_routine(w, stmt); break;
@@ -151,48 +294,115 @@ static void add_statement(Writer *w, const NestStmt *stmt) {
     add_buf(w, stmt->u.prefetch.buf);
     add_index(w, &stmt->u.prefetch.flat);
     break;
-  case COMMENT: add_text(w, stmt->u.comment); break;
+  case COMMENT: break;
   }
-  if (stmt->kind != LOOP && stmt->kind != IF) return;
-  add_body(w, stmt->body);
-  add_body(w, stmt->otherwise);
 }
 
-static void add_body(Writer *w, const NestStmt *stmt) {
-  for (; stmt; stmt = stmt->next) add_statement(w, stmt);
-  key_number(w, -1);
-}
-
-static void add_function(Writer *w, const NestFn *fn) {
-  if (fn != w->nest->main) add_text(w, fn->name);
-  key_number(w, fn->kernel);
-  key_number(w, fn->nparams);
-  for (int i = 0; i < fn->nparams; i++) {
-    add_text(w, fn->param[i]);
-    key_number(w, fn->flag[i]);
-    key_number(w, fn->size[i]);
+static void add_body(Writer *w, const NestStmt *body) {
+  enum { PAIR = -2, END = -1 };
+  Stmts list = {0};
+  code_statements(w->arena, w->instance, body, true, &list);
+  for (int i = 0; i < list.n; i++) {
+    if (!w->pairs || i + 1 == list.n || !code_neighbors(list.data[i], list.data[i + 1])) {
+      add_statement(w, list.data[i]);
+      continue;
+    }
+    key_number(w, PAIR);
+    add_pair(w, (const NestStmt *const[]){list.data[i], list.data[i + 1]});
+    i++;
   }
-  add_body(w, fn->body);
+  key_number(w, END);
 }
 
-/* ---- what others call ---- */
-const NestKey *nest_key(Arena *arena, const Nest *nest, bool team) {
+/* ---- functions ---- */
+static void key_parameters(Writer *w, bool entry) {
+  const Instance *instance = w->instance;
+  add_used(w, instance);
+  key_number(w, 0);
+  for (int i = 0; i < instance->fn->nparams; i++) {
+    if (instance->known.fixed[i + 1] || !(entry || instance->used.slot[i + 1])) continue;
+    w->slot[i + 1] = ++w->slots;
+    key_number(w, instance->fn->flag[i] ? 2 : 1);
+  }
+  key_number(w, 0);
+}
+
+/* What an instance that only passes its constants on does. */
+static void key_constants(Writer *w) {
+  const Instance *instance = w->instance;
+  key_number(w, instance->body->code);
+  for (int i = 0; i < instance->fn->nparams; i++) {
+    if (!instance->used.slot[i + 1]) continue;
+    key_number(w, instance->known.fixed[i + 1]);
+    key_number(w, instance->known.fixed[i + 1] ? instance->known.value[i + 1] : w->slot[i + 1]);
+  }
+}
+
+static void add_function(Writer *w) {
+  const Instance *instance = w->instance;
+  const bool entry = instance->fn == w->plan->nest->main;
+  w->team = w->team && entry && team_shares(instance->fn->body);
+  key_number(w, entry);
+  key_number(w, instance->inlined);
+  key_number(w, w->team);
+  key_number(w, instance->body != NULL);
+  key_parameters(w, entry);
+  if (instance->body) key_constants(w);
+  else add_body(w, instance->fn->body);
+}
+
+static Writer *writer_new(Arena *arena, Instances *plan) {
   Writer *w = NEW(arena, Writer);
   w->arena = arena;
   w->key = NEW(arena, NestKey);
-  w->nest = nest;
-  w->met = NEW_ARRAY(arena, int, nest->nbufs + 1);
-  w->team = team && team_shares(nest->main->body);
-  key_number(w, w->team);
-  for (int i = 0; i < nest->nbufs; i++)
-    if (nest->buf[i]->place < STACK && nest_uses(nest, i)) add_buf(w, nest->buf[i]);
-  vec_push(arena, w->fns, nest->main);
-  for (int i = 0; i < w->fns.n; i++) add_function(w, w->fns.data[i]);
+  w->plan = plan;
+  return w;
+}
+
+static void key_begin(Writer *w, const Instance *instance) {
+  w->instance = instance;
+  w->met = NEW_ARRAY(w->arena, int, w->plan->nest->nbufs + 1);
+  w->n = w->slots = 0;
+  memset(w->slot, 0, sizeof w->slot);
+}
+
+static const NestKey *key_finished(Writer *w) {
   uint64_t hash = 0;
   for (int i = 0; i < w->key->words.n; i++)
     hash = (hash ^ (uint64_t)w->key->words.data[i]) * 0x9e3779b97f4a7c15u >> 7 ^ hash << 57;
   w->key->hash = hash;
   return w->key;
+}
+
+/* ---- what others call ---- */
+const NestKey *code_key(Arena *arena, Instances *plan, const Instance *instance, bool team) {
+  Writer *w = writer_new(arena, plan);
+  key_begin(w, instance);
+  w->team = team;
+  add_function(w);
+  return key_finished(w);
+}
+
+const NestKey *code_key_without_numbers(Arena *arena, Instances *plan, const Instance *instance, bool pairs,
+                                        CodeNumbers *numbers) {
+  Writer *w = writer_new(arena, plan);
+  key_begin(w, instance);
+  w->numbers = numbers;
+  w->pairs = pairs;
+  add_function(w);
+  return key_finished(w);
+}
+
+const NestKey *nest_key(Arena *arena, const Nest *nest, bool team) {
+  Instances *plan = instances_of(arena, nest, nest->name);
+  Writer *w = writer_new(arena, plan);
+  for (int i = 0; i < plan->instances.n; i++) {
+    plan->instances.data[i]->code = i;
+    key_begin(w, plan->instances.data[i]);
+    w->team = team;
+    add_function(w);
+  }
+  return key_finished(w);
 }
 
 bool nest_key_equal(const NestKey *a, const NestKey *b) {

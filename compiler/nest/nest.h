@@ -309,9 +309,9 @@ bool nest_run(const Nest *, Run *);
  * holds nothing of use. */
 bool nest_fill(const Nest *, const float *const *from, float *to);
 bool nest_unset(double); /* is this what nest_run puts into elements that nobody has written? */
-/* All of a nest that decides what is computed and how it is printed, but its own name and comment. Nests with
- * equal keys are the same code: one C function serves both. team: a team of
- * threads shares its PARALLEL loops. Asked of a nest that does not change any more. */
+/* All of a nest that decides what is computed and how. Nests with equal keys are the same code: one C
+ * function serves both (nest/code.h has the keys of its single functions). team: a team of threads shares its
+ * PARALLEL loops. Asked of a nest that does not change any more. */
 typedef struct NestKey {
   uint64_t hash;
   VEC(int64_t) words;
@@ -324,6 +324,9 @@ void nest_dump(Text *, const Nest *);
 void buf_put_dims(Text *, const Buf *); /* [28][28][64], of a part [28][28][64 of 128] */
 void index_put(Text *, const Index *,
                const char *const name[SLOTS]); /* `4*y + x - 1`, as C and dumps show it */
+/* The same; number: by slot what is put in place of its coefficient, at 0 of the constant, without the sign;
+ * NULL: the number itself. */
+void index_put_with(Text *, const Index *, const char *const name[SLOTS], const char *const number[SLOTS]);
 bool index_constant(const Index *);
 int index_terms(const Index *);
 #endif

@@ -191,15 +191,6 @@ KERNEL void team_a_bias_pack(float *restrict out, const float *restrict bias) {
     out[c] = 0.f;
 }
 
-// weight of b in the order in which its kernel reads it
-//   out    [1][1][1][16][16]  output
-//   weight [24][16][1][1]  input
-KERNEL void team_b_weight_pack(float (*restrict out)[1][1][16][16], const float (*restrict weight)[16][1][1]) {
-  for (int c = 0; c < 16; c++)
-    ROLL for (int f = 0; f < 16; f++)
-      out[0][0][0][c][f] = weight[f][c][0][0];
-}
-
 // weight_rest of b in the order in which its kernel reads it
 //   out    [1][1][1][16][8]  output
 //   weight [24][16][1][1]  input
@@ -254,7 +245,7 @@ KERNEL void team_c_dense1_bias_pack(float *restrict out, const float *restrict b
 
 void team_pack(team_model *model, const team_weights *weights) {
   team_a_weight_pack(model->a_weight, weights->a_weight);
-  team_b_weight_pack(model->b_weight, weights->b_weight);
+  team_a_weight_pack(model->b_weight, weights->b_weight);
   team_b_weight_rest_pack(model->b_weight_rest, weights->b_weight);
   team_b_bias_pack(model->b_bias, weights->b_bias);
   team_c_conv1_weight_pack(model->c_conv1_weight, weights->c_conv1_weight);
@@ -267,7 +258,7 @@ void team_pack(team_model *model, const team_weights *weights) {
 /* ---- a model in a file or in flash ---- */
 
 // What it begins with: "cnnmodel", the format's version, the bytes that follow, a fingerprint of their layout and of this code.
-static const uint64_t team_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TEAM_MODEL_BYTES, UINT64_C(0xabe750ff78afdebc)};
+static const uint64_t team_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TEAM_MODEL_BYTES, UINT64_C(0x6e1b462be9c084bd)};
 
 const team_model *team_open(const void *bytes, size_t size) {
   const char *start = bytes;
@@ -363,8 +354,8 @@ INLINE TEAM_V3 void team_a_tile_6x2_body(const float *restrict in, float (*restr
   }
 }
 
-KERNEL TEAM_V3 void team_a_tile_6x2(const float *restrict in, float (*restrict out)[28][16],
-    const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
+KERNEL TEAM_V3 void team_a_tile_6x2(const float *restrict in, float (*restrict out)[28][16], const float (*restrict weight)[1][1][16][16],
+    const float *restrict bias, int y, int x0) {
   team_a_tile_6x2_body(in, out, weight, bias, y, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*narrow*/0);
 }
 
@@ -373,8 +364,8 @@ KERNEL TEAM_V3 void team_a_tile_6x2_narrow(const float *restrict in, float (*res
   team_a_tile_6x2_body(in, out, weight, bias, y, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*narrow*/1);
 }
 
-INLINE TEAM_V3 void team_a_row_2(const float *restrict in, float (*restrict out)[28][16],
-    const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y) {
+INLINE TEAM_V3 void team_a_row_2(const float *restrict in, float (*restrict out)[28][16], const float (*restrict weight)[1][1][16][16],
+    const float *restrict bias, int y) {
   for (int i_ = 0; i_ < 3; i_++)
     team_a_tile_6x2(in, out, weight, bias, y, 6*i_);
   for (int i_ = 0; i_ < 2; i_++)
@@ -418,8 +409,8 @@ INLINE TEAM_V3 void team_b_tile_6x2_body(const float *restrict in, float (*restr
   }
 }
 
-KERNEL TEAM_V3 void team_b_tile_6x2(const float *restrict in, float (*restrict out)[28][24],
-    const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
+KERNEL TEAM_V3 void team_b_tile_6x2(const float *restrict in, float (*restrict out)[28][24], const float (*restrict weight)[1][1][16][16],
+    const float *restrict bias, int y, int x0) {
   team_b_tile_6x2_body(in, out, weight, bias, y, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*narrow*/0);
 }
 
@@ -428,8 +419,8 @@ KERNEL TEAM_V3 void team_b_tile_6x2_narrow(const float *restrict in, float (*res
   team_b_tile_6x2_body(in, out, weight, bias, y, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*narrow*/1);
 }
 
-INLINE TEAM_V3 void team_b_row_2(const float *restrict in, float (*restrict out)[28][24],
-    const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y) {
+INLINE TEAM_V3 void team_b_row_2(const float *restrict in, float (*restrict out)[28][24], const float (*restrict weight)[1][1][16][16],
+    const float *restrict bias, int y) {
   for (int i_ = 0; i_ < 3; i_++)
     team_b_tile_6x2(in, out, weight, bias, y, 6*i_);
   for (int i_ = 0; i_ < 2; i_++)

@@ -515,7 +515,7 @@ void train_generic_pack(train_generic_model *model, const train_generic_weights 
 /* ---- a model in a file or in flash ---- */
 
 // What it begins with: "cnnmodel", the format's version, the bytes that follow, a fingerprint of their layout and of this code.
-static const uint64_t train_generic_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TRAIN_GENERIC_MODEL_BYTES, UINT64_C(0xcb297f490476c977)};
+static const uint64_t train_generic_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TRAIN_GENERIC_MODEL_BYTES, UINT64_C(0xcba4eace91c7652a)};
 
 const train_generic_model *train_generic_open(const void *bytes, size_t size) {
   const char *start = bytes;
@@ -827,8 +827,8 @@ static void train_generic_dropout1_mask(const float (*restrict in)[1][8], float 
 //   in2 [1][1][1]  input
 //   out [1][1][1]  output
 //   row [2]  scratch
-static void train_generic_loss_19_cross_entropy(const float (*restrict in)[1][2], const int32_t (*restrict in1)[1][1], const float (*restrict in2)[1][1],
-    float (*restrict out)[1][1], float *restrict row) {
+static void train_generic_loss_19_cross_entropy(const float (*restrict in)[1][2], const int32_t (*restrict in1)[1][1],
+    const float (*restrict in2)[1][1], float (*restrict out)[1][1], float *restrict row) {
   float total;
   total = 0.f;
   float line;
@@ -864,8 +864,8 @@ static void train_generic_loss_19_cross_entropy(const float (*restrict in)[1][2]
 //   in2 [1][1][1]  input
 //   out [1][1][2]  output
 //   row [2]  scratch
-static void train_generic_loss_20_cross_entropy_gradient(const float (*restrict in)[1][2], const int32_t (*restrict in1)[1][1], const float (*restrict in2)[1][1],
-    float (*restrict out)[1][2], float *restrict row) {
+static void train_generic_loss_20_cross_entropy_gradient(const float (*restrict in)[1][2], const int32_t (*restrict in1)[1][1],
+    const float (*restrict in2)[1][1], float (*restrict out)[1][2], float *restrict row) {
   const float scale = in2[0][0][0];
   float most;
   most = in[0][0][0];
@@ -892,7 +892,8 @@ static void train_generic_loss_20_cross_entropy_gradient(const float (*restrict 
 //   in     [1][1][2]  input
 //   out    [1][1][8]  output
 //   weight [2][8]  input
-static void train_generic_dense1_input_gradient(const float (*restrict in)[1][2], float (*restrict out)[1][8], const float (*restrict weight)[8]) {
+static void train_generic_dense1_input_gradient(const float (*restrict in)[1][2], float (*restrict out)[1][8],
+    const float (*restrict weight)[8]) {
   for (int i = 0; i < 8; i++) {
     float sum;
     sum = 0.f;
@@ -907,7 +908,8 @@ static void train_generic_dense1_input_gradient(const float (*restrict in)[1][2]
 //   in  [1][1][8]  input
 //   in1 [1][1][2]  input
 //   out [2][8]  updated
-static void train_generic_dense1_weight_gradient(const float (*restrict in)[1][8], const float (*restrict in1)[1][2], float (*restrict out)[8]) {
+static void train_generic_dense1_weight_gradient(const float (*restrict in)[1][8], const float (*restrict in1)[1][2],
+    float (*restrict out)[8]) {
   for (int u = 0; u < 2; u++)
     for (int i = 0; i < 8; i++)
       out[u][i] += in1[0][0][u] * in[0][0][i];
@@ -931,7 +933,8 @@ static void train_generic_dense1_bias_gradient(const float (*restrict in)[1][2],
 //   in  [2][2][2]  input
 //   in1 [2][2][2]  input
 //   out [2][2][2]  output
-static void train_generic_relu1_map_gradient_0(const float (*restrict in)[2][2], const float (*restrict in1)[2][2], float (*restrict out)[2][2]) {
+static void train_generic_relu1_map_gradient_0(const float (*restrict in)[2][2], const float (*restrict in1)[2][2],
+    float (*restrict out)[2][2]) {
   for (int y = 0; y < 2; y++)
     for (int x = 0; x < 2; x++)
       for (int c = 0; c < 2; c++)
@@ -944,8 +947,8 @@ static void train_generic_relu1_map_gradient_0(const float (*restrict in)[2][2],
 //   in1 [2][2][2]  input
 //   in2 [1][3][2]  input
 //   out [1][2][2]  output
-static void train_generic_batchnorm1_batchnorm_sums(const float (*restrict in)[2][2], const float (*restrict in1)[2][2], const float (*restrict in2)[3][2],
-    float (*restrict out)[2][2]) {
+static void train_generic_batchnorm1_batchnorm_sums(const float (*restrict in)[2][2], const float (*restrict in1)[2][2],
+    const float (*restrict in2)[3][2], float (*restrict out)[2][2]) {
   for (int g = 0; g < 2; g++) {
     float mean;
     float sum;
@@ -1009,8 +1012,8 @@ static void train_generic_batchnorm1_batchnorm_means(const float (*restrict in)[
 //   in3    [1][2][2]  input
 //   out    [2][2][2]  output
 //   weight [2]  input
-static void train_generic_batchnorm1_batchnorm_input_gradient(const float (*restrict in)[2][2], const float (*restrict in1)[2][2], const float (*restrict in2)[3][2],
-    const float (*restrict in3)[2][2], float (*restrict out)[2][2], const float *restrict weight) {
+static void train_generic_batchnorm1_batchnorm_input_gradient(const float (*restrict in)[2][2], const float (*restrict in1)[2][2],
+    const float (*restrict in2)[3][2], const float (*restrict in3)[2][2], float (*restrict out)[2][2], const float *restrict weight) {
   for (int y = 0; y < 2; y++)
     for (int x = 0; x < 2; x++)
       for (int v = 0; v < 2; v++) {
@@ -1024,7 +1027,8 @@ static void train_generic_batchnorm1_batchnorm_input_gradient(const float (*rest
 //   in  [4][4][1]  input
 //   in1 [2][2][2]  input
 //   out [2][1][3][3]  updated
-static void train_generic_conv1_weight_gradient(const float (*restrict in)[4][1], const float (*restrict in1)[2][2], float (*restrict out)[1][3][3]) {
+static void train_generic_conv1_weight_gradient(const float (*restrict in)[4][1], const float (*restrict in1)[2][2],
+    float (*restrict out)[1][3][3]) {
   for (int f = 0; f < 2; f++)
     for (int ky = 0; ky < 3; ky++)
       for (int kx = 0; kx < 3; kx++) {

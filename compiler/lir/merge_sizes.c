@@ -1,0 +1,124 @@
+/* merge_sizes.c: where flash is short, layers that differ in their sizes alone share a function: the numbers
+ * in which they differ become its first parameters. Each nest is proved with its own numbers, and a call
+ * passes just these, so nothing is left to prove of the function. An array on the stack gets the largest of
+ * its sizes. */
+// SPDX-License-Identifier: Apache-2.0
+#include "lir/layout.h"
+
+enum {
+  WORTH = 150,   /* words of a key from which on a call with more arguments is shorter than the function */
+  MOST = 24,     /* parameters */
+  PARAMETER = 8, /* bytes of stack: in the call, and once more where registers are few */
+};
+
+typedef struct Similar { /* functions that are */
+  VEC(NestFunction *) functions;
+  const NestKey *key;
+  struct Similar *next; /* whose key has the same hash */
+} Similar;
+typedef VEC(Similar *) Groups;
+
+static void add_similar(Arena *arena, Groups *groups, Table *by_hash, NestFunction *function,
+                        const Functions *functions) {
+  const Instances *instances = function->instances;
+  if (instances->instances.n > 1 || function->team) return;
+  const NestKey *key = code_key_without_numbers(arena, function->instances, instances->instances.data[0],
+                                                functions->target->dsp, &function->numbers);
+  if (key->words.n < WORTH) return;
+  const char *hash = merge_hash(arena, key);
+  Similar *first = table_find(by_hash, hash), *group = first;
+  while (group && !nest_key_equal(group->key, key)) group = group->next;
+  if (!group) {
+    group = NEW(arena, Similar);
+    *group = (Similar){.key = key, .next = first};
+    vec_push(arena, *groups, group);
+    table_set(arena, by_hash, hash, group);
+  }
+  vec_push(arena, group->functions, function);
+}
+
+static int64_t number_in(const Similar *group, int function, int number) {
+  return group->functions.data[function]->numbers.data[number].value;
+}
+
+/* Are two numbers equal to each other in each of the functions? One parameter is both then. */
+static bool go_together(const Similar *group, int a, int b) {
+  for (int f = 0; f < group->functions.n; f++)
+    if (number_in(group, f, a) != number_in(group, f, b)) return false;
+  return true;
+}
+
+static bool differs(const Similar *group, int number) {
+  for (int f = 1; f < group->functions.n; f++)
+    if (number_in(group, f, number) != number_in(group, 0, number)) return true;
+  return false;
+}
+
+/* An array on the stack is as large as in any of the functions. */
+static void enlarge(const Similar *group, int number) {
+  NestFunction *function = group->functions.data[0];
+  CodeNumber *own = &function->numbers.data[number];
+  const Buf *buf = own->of;
+  const int64_t before = own->value;
+  for (int f = 1; f < group->functions.n; f++)
+    if (number_in(group, f, number) > own->value) own->value = number_in(group, f, number);
+  if (function->stack >= 0)
+    function->stack += (own->value - before) * elem_bytes(buf->type.elem) * buf->type.lanes;
+}
+
+/* first: by parameter, the first number that it takes the place of. Returns how many there are, or -1: too
+ * many. */
+static int choose_parameters(const Similar *group, int first[MOST]) {
+  CodeNumbers *numbers = &group->functions.data[0]->numbers;
+  int n = 0;
+  for (int i = 0; i < numbers->n; i++) {
+    if (numbers->data[i].which == NUMBER_ELEMENTS || !differs(group, i)) continue;
+    int k = 0;
+    while (k < n && !go_together(group, i, first[k])) k++;
+    if (k == MOST) return -1;
+    if (k == n) first[n++] = i;
+    numbers->data[i].parameter = k + 1;
+  }
+  return n;
+}
+
+/* Where a result of one of them may lie over an operand, the function that they share has to know. */
+static void share_overlaps(const Nest *to, const Nest *from) {
+  for (int i = 0, k = 0; i < to->nbufs && k < from->nbufs; i++) {
+    if (to->buf[i]->place >= STACK || !nest_uses(to, i)) continue;
+    while (from->buf[k]->place >= STACK || !nest_uses(from, k)) k++;
+    if (from->buf[k++]->overlaps) to->buf[i]->overlaps = true;
+  }
+}
+
+/* The first of them takes the place of the others. */
+static void merge_group(Arena *arena, const Similar *group) {
+  int first[MOST];
+  NestFunction *to = group->functions.data[0];
+  const int n = choose_parameters(group, first);
+  if (n < 0) {
+    for (int i = 0; i < to->numbers.n; i++) to->numbers.data[i].parameter = 0;
+    return;
+  }
+  to->merged = true;
+  for (int f = 0; f < group->functions.n; f++) {
+    NestFunction *function = group->functions.data[f];
+    for (int k = 0; k < n; k++) vec_push(arena, function->sizes, number_in(group, f, first[k]));
+    function->into = to;
+    to->steady |= function->steady;
+    share_overlaps(to->nest, function->nest);
+  }
+  for (int i = 0; i < to->numbers.n; i++)
+    if (to->numbers.data[i].which == NUMBER_ELEMENTS) enlarge(group, i);
+  if (to->stack >= 0) to->stack += (int64_t)PARAMETER * n;
+}
+
+void merge_similar(Arena *arena, Functions *functions) {
+  Groups groups = {0};
+  Table by_hash = {0};
+  if (!functions->target->dsp) return; /* elsewhere kernels become a part of what calls them */
+  for (int i = 0; i < functions->all.n; i++)
+    add_similar(arena, &groups, &by_hash, functions->all.data[i], functions);
+  for (int g = 0; g < groups.n; g++)
+    if (groups.data[g]->functions.n > 1) merge_group(arena, groups.data[g]);
+}
