@@ -34,14 +34,9 @@ bool prelude_has_name(const char *);
 typedef struct Net Net; /* a layout, and the text of its functions */
 Net *emit_net(Layout *, const Sources *, const EmitOptions *);
 void emit_c(Text *, Net *);
-typedef enum EmitUse {              /* of the functions of a unit */
-                       USE_STEADY,  /* by inference and training */
-                       USE_PACKING, /* once a step: compilers take long to unroll copies, and gain nothing */
-                       USE_SELDOM,  /* by what looks inside */
-} EmitUse;
 typedef struct EmitUnit { /* a text of several that are linked */
   Text text;
-  EmitUse use;
+  UnitUse use;
 } EmitUnit;
 EmitUnit *emit_units(Arena *, Net *, bool several,
                      int *n); /* emit_c's text, or, where it is long, the same as several */

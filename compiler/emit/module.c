@@ -54,14 +54,9 @@ static void print_codes(Net *net, Section *section, const NestFunction *function
   const NestPrint print = print_of(section, function);
   for (int i = 0; i < function->instances->instances.n; i++) {
     const Instance *instance = function->instances->instances.data[i];
-    const char **code = &section->code[instance->code];
-    if (!*code) {
-      Text text = {.arena = net->arena};
-      emit_nest_function(&text, function->instances, instance, &print);
-      *code = text.s;
-    }
-    printed->text = *code;
-    printed->bytes += strlen(*code);
+    NestText *code = &section->code[instance->code];
+    if (!code->body) *code = emit_nest_function(net->arena, function->instances, instance, &print);
+    printed->text = code;
   }
 }
 
@@ -69,7 +64,7 @@ void put_called(Text *out, const Section *section, const Printed *printed, bool 
   const Instances *instances = printed->function->instances;
   for (int i = 0; i < instances->instances.n - 1; i++) {
     const int code = instances->instances.data[i]->code;
-    if (!done[code]) text_put(out, "%s", section->code[code]);
+    if (!done[code]) put_nest_text(out, &section->code[code]);
     done[code] = true;
   }
 }
@@ -80,13 +75,10 @@ static const char *function_comment(Net *net, const NestFunction *function) {
 }
 
 static void print_function(Net *net, Section *section, const NestFunction *function) {
-  Printed *printed = NEW(net->arena, Printed);
-  Text heading = {.arena = net->arena};
+  Printed *printed = &section->printed[function->id];
   printed->function = function;
   printed->comment = function_comment(net, function);
-  if (!function->merged) emit_nest_heading(&heading, function->instances);
-  printed->heading = heading.n ? heading.s : "";
-  printed->bytes = heading.n;
+  if (!function->merged) printed->heading = emit_nest_heading(net->arena, function->instances);
   print_codes(net, section, function, printed);
   vec_push(net->arena, section->functions, printed);
 }
@@ -126,7 +118,8 @@ static void section_begin(Net *net, Section *section, const Functions *functions
 static void print_section(Net *net, Section *section, const Functions *functions, const char *attribute) {
   section_begin(net, section, functions, attribute);
   section->codes = functions->codes.n;
-  section->code = NEW_ARRAY(net->arena, const char *, functions->codes.n + 1);
+  section->code = NEW_ARRAY(net->arena, NestText, functions->codes.n + 1);
+  section->printed = NEW_ARRAY(net->arena, Printed, functions->all.n + 1);
   for (int i = 0; i < functions->all.n; i++)
     if (functions->all.data[i]->into == functions->all.data[i])
       print_function(net, section, functions->all.data[i]);

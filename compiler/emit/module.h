@@ -11,8 +11,9 @@
 /* A function as text, without those that it calls. */
 typedef struct Printed {
   const NestFunction *function;
-  const char *comment, *heading, *text;
-  size_t bytes; /* with those that it calls */
+  const char *comment;
+  Words heading;
+  const NestText *text;
   VEC(const char *) also;
 } Printed;
 
@@ -24,7 +25,8 @@ typedef struct Section {
   NestPrint print;
   PreludeNeeds needs;
   VEC(Printed *) functions;
-  const char **code; /* by the id of a Code: its text */
+  Printed *printed; /* by the id of a function */
+  NestText *code;   /* by the id of a Code */
   int codes;
 } Section;
 
@@ -118,7 +120,7 @@ PreludeNeeds net_needs(const Net *); /* net.c: of the whole file */
 /* module.c: the functions that one calls, but those that `done` has, by the id of their code; there they are
  * noted. */
 void put_called(Text *, const Section *, const Printed *, bool *done);
-void put_declared(Text *, const Printed *); /* units.c: of a function in another unit */
+void put_declared(Text *, const Printed *); /* units.c: a function of another unit */
 void put_barrier(Text *, const Net *);
 void put_pack(Text *, Net *); /* pack.c: tables, packing */
 void put_packing(Text *, Net *, const Part *, const char *to);

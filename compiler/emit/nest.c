@@ -53,7 +53,7 @@ static void check_sizes(const Printer *p) {
     if (numbers->data[i].parameter && !p->found[i]) nest_misuse(p->nest, "a size is not in the text");
 }
 
-static void print_parameters(Printer *p, const Instance *instance, bool entry) {
+static void print_parameters(Printer *p, const Instance *instance, bool entry, size_t column) {
   Words items = {0};
   name_sizes(p, &items);
   if (p->team) { /* SHARE reads `threads` */
@@ -77,7 +77,7 @@ static void print_parameters(Printer *p, const Instance *instance, bool entry) {
     vec_push(p->arena, items, "int threads");
   }
   if (!items.n) vec_push(p->arena, items, "void");
-  print_list(p, &items);
+  print_list(p, 0, column, &items);
 }
 
 static void print_shared_call(Printer *p,
@@ -94,8 +94,9 @@ static void print_shared_call(Printer *p,
                             (long long)instance->known.value[i + 1]));
     else vec_push(p->arena, items, p->slot_name[i + 1]);
   }
+  enum { MARGIN = 2 };
   put("  %s%s", instance->body->name, p->print->names.suffix);
-  print_list(p, &items);
+  print_list(p, MARGIN, MARGIN + strlen(instance->body->name) + strlen(p->print->names.suffix), &items);
   put(";\n");
 }
 
@@ -103,31 +104,13 @@ static void print_shared_call(Printer *p,
 static const char not_again[] =
     "#if defined(__GNUC__) && !defined(__clang__)\n__attribute__((noclone))\n#endif\n";
 
-static void print_nest_function(Text *out, Arena *scratch, Instances *plan, const Instance *instance,
-                                const NestPrint *print) {
-  Text text = {.arena = scratch};
-  bool entry = instance->fn == plan->nest->main;
-  Printer *p = NEW(scratch, Printer);
-  *p = (Printer){.out = &text,
-                 .arena = scratch,
-                 .nest = plan->nest,
-                 .print = print,
-                 .plan = plan,
-                 .instance = instance,
-                 .known = instance->known,
-                 .used = &instance->used,
-                 .buf_name = NEW_ARRAY(scratch, const char *, plan->nest->nbufs + 1),
-                 .mentioned = NEW_ARRAY(scratch, bool, plan->nest->nbufs + 1),
-                 .team = entry && emit_nest_shares(plan->nest, print)};
-  const bool kernel = entry ? print->apart : !instance->inlined;
-  put("%s%s %s%svoid %s%s", print->merged ? not_again : "",
-      kernel  ? "KERNEL"
-      : entry ? "static"
-              : "INLINE",
-      print->names.attribute, *print->names.attribute ? " " : "", instance->name, print->names.suffix);
-  if (kernel) print->needs->kernel = true;
-  else if (!entry) print->needs->inlined = true;
-  print_parameters(p, instance, entry);
+static void print_nest_head(Printer *p, const Instance *instance, bool entry, const char *linkage) {
+  const PreludeNames *names = &p->print->names;
+  put("%s%svoid %s%s", names->attribute, *names->attribute ? " " : "", instance->name, names->suffix);
+  print_parameters(p, instance, entry, strlen(linkage) + 1 + p->out->n);
+}
+
+static void print_nest_body(Printer *p, const Instance *instance, bool entry) {
   put(" {\n");
   for (int i = 0; entry && i < instance->fn->nparams; i++)
     if (!instance->used.slot[i + 1]) put("  (void)%s;\n", p->slot_name[i + 1]);
@@ -139,7 +122,40 @@ static void print_nest_function(Text *out, Arena *scratch, Instances *plan, cons
       put("  (void)%s;\n", p->buf_name[i]);
   put("}\n\n");
   check_sizes(p);
-  text_bytes(out, text.s, text.n);
+}
+
+static const char *text_kept(Arena *arena, const Text *text) { return arena_copy(arena, text->s, text->n); }
+
+NestText emit_nest_function(Arena *arena, Instances *plan, const Instance *instance, const NestPrint *print) {
+  Arena *scratch = arena_new();
+  Text head = {.arena = scratch}, body = {.arena = scratch};
+  const bool entry = instance->fn == plan->nest->main, kernel = entry ? print->apart : !instance->inlined;
+  const char *linkage = kernel ? "KERNEL" : entry ? "static" : "INLINE";
+  Printer *p = NEW(scratch, Printer);
+  *p = (Printer){.out = &head,
+                 .arena = scratch,
+                 .nest = plan->nest,
+                 .print = print,
+                 .plan = plan,
+                 .instance = instance,
+                 .known = instance->known,
+                 .used = &instance->used,
+                 .buf_name = NEW_ARRAY(scratch, const char *, plan->nest->nbufs + 1),
+                 .mentioned = NEW_ARRAY(scratch, bool, plan->nest->nbufs + 1),
+                 .team = entry && emit_nest_shares(plan->nest, print)};
+  if (kernel) print->needs->kernel = true;
+  else if (!entry) print->needs->inlined = true;
+  print_nest_head(p, instance, entry, linkage);
+  p->out = &body;
+  print_nest_body(p, instance, entry);
+  const NestText text = {print->merged ? not_again : "", linkage, text_kept(arena, &head),
+                         text_kept(arena, &body)};
+  arena_free(scratch);
+  return text;
+}
+
+void put_nest_text(Text *out, const NestText *text) {
+  text_put(out, "%s%s %s%s", text->lead, text->linkage, text->head, text->body);
 }
 
 void emit_comment(Text *out, int columns, const char *text) {
@@ -156,11 +172,12 @@ void emit_comment(Text *out, int columns, const char *text) {
   }
 }
 
-void emit_nest_heading(Text *out, const Instances *plan) {
+Words emit_nest_heading(Arena *arena, const Instances *plan) {
   static const char *const place[] = {[INPUT] = "input",    [WEIGHTS] = "weights",       [OUTPUT] = "output",
                                       [UPDATE] = "updated", [OVER] = "input and output", [WORK] = "scratch"};
   const Nest *nest = plan->nest;
   const Used *used = &plan->instances.data[plan->instances.n - 1]->used;
+  Words lines = {0};
   size_t width = 0;
   for (int i = 0; i < nest->nbufs; i++)
     if (nest->buf[i]->place < STACK && used->buf[i] && strlen(nest->buf[i]->name) > width)
@@ -168,29 +185,29 @@ void emit_nest_heading(Text *out, const Instances *plan) {
   for (int i = 0; i < nest->nbufs; i++) {
     const Buf *buf = nest->buf[i];
     if (buf->place >= STACK || !used->buf[i]) continue;
-    text_put(out, "//   %-*s ", (int)width, buf->name);
-    buf_put_dims(out, buf);
-    text_put(out, "  %s%s\n", place[buf->place],
+    Text line = {.arena = arena};
+    text_put(&line, "  %-*s ", (int)width, buf->name);
+    buf_put_dims(&line, buf);
+    text_put(&line, "  %s%s", place[buf->place],
              !buf->overlaps         ? ""
              : buf->place == OUTPUT ? ", which may overwrite input that has been read"
                                     : ", which the output may overwrite");
+    vec_push(arena, lines, line.s);
   }
+  return lines;
 }
 
 /* ---- what emit calls ---- */
-void emit_nest_function(Text *out, Instances *plan, const Instance *instance, const NestPrint *print) {
-  Arena *scratch = arena_new();
-  print_nest_function(out, scratch, plan, instance, print);
-  arena_free(scratch);
-}
-
 void emit_nest(Text *out, const Nest *nest, const NestPrint *print) {
   Arena *scratch = arena_new();
   Instances *plan = instances_of(scratch, nest, nest->name);
   emit_comment(out, 0, nest->about);
-  emit_nest_heading(out, plan);
-  for (int i = 0; i < plan->instances.n; i++)
-    print_nest_function(out, scratch, plan, plan->instances.data[i], print);
+  const Words heading = emit_nest_heading(scratch, plan);
+  for (int i = 0; i < heading.n; i++) emit_comment(out, 0, heading.data[i]);
+  for (int i = 0; i < plan->instances.n; i++) {
+    const NestText text = emit_nest_function(scratch, plan, plan->instances.data[i], print);
+    put_nest_text(out, &text);
+  }
   arena_free(scratch);
 }
 

@@ -5,6 +5,8 @@
 #include "emit/prelude.h"
 #include "nest/code.h"
 
+typedef VEC(const char *) Words;
+
 typedef struct NestPrint {
   PreludeNames
       names; /* prefix: of types and of functions of the prelude; suffix and attribute: of all functions */
@@ -24,8 +26,12 @@ typedef struct NestPrint {
  * buffer that is never touched is no parameter. */
 void emit_nest(Text *, const Nest *, const NestPrint *);
 /* The same in parts: the comment above it, and each function. */
-void emit_nest_heading(Text *, const Instances *);
-void emit_nest_function(Text *, Instances *, const Instance *, const NestPrint *);
+Words emit_nest_heading(Arena *, const Instances *); /* lines */
+typedef struct NestText {
+  const char *lead, *linkage, *head, *body; /* "", "static", "void lenet5_conv1(const float *in)", " {...}" */
+} NestText;
+NestText emit_nest_function(Arena *, Instances *, const Instance *, const NestPrint *);
+void put_nest_text(Text *, const NestText *);
 
 bool emit_nest_shares(
     const Nest *,

@@ -6,8 +6,6 @@
 #include "nest/code.h"
 #include "emit/nest.h"
 
-typedef VEC(const char *) Words;
-
 typedef struct Printer {
   Text *out;
   Arena *arena;
@@ -53,5 +51,7 @@ void print_value(Printer *, Val, int precedence);
 void print_wide(Printer *, Val, int lanes); /* broadcast where C does not do so by itself */
 
 void print_body(Printer *, const NestStmt *, int depth);
-void print_list(Printer *, const Words *); /* (a, b, c) */
+/* (a, b, c) in lines of at most WIDTH columns. What stands before it in its line has `margin` blanks, and
+ * ends at `column`. */
+void print_list(Printer *, size_t margin, size_t column, const Words *);
 #endif

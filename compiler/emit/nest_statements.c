@@ -225,12 +225,7 @@ static void print_declaration(Printer *p, const Buf *buf) {
   p->buf_name[buf->id] = name;
 }
 
-void print_list(Printer *p, const Words *items) { /* (a, b, c), lines of at most WIDTH columns */
-  size_t column = p->out->n;
-  while (column > 0 && p->out->s[column - 1] != '\n') column--;
-  size_t margin = 0;
-  while (column + margin < p->out->n && p->out->s[column + margin] == ' ') margin++;
-  column = p->out->n - column;
+void print_list(Printer *p, size_t margin, size_t column, const Words *items) {
   put("(");
   for (int i = 0; i < items->n; i++) {
     size_t n = strlen(items->data[i]) + 2;
@@ -244,7 +239,7 @@ void print_list(Printer *p, const Words *items) { /* (a, b, c), lines of at most
   put(")");
 }
 
-static void print_call(Printer *p, const NestStmt *stmt) {
+static void print_call(Printer *p, const NestStmt *stmt, int depth) {
   const Instance *callee = instance_called(p->plan, stmt->u.call.fn, &p->known, stmt->u.call.arg);
   Words items = {0};
   for (int i = 0; i < p->nest->nbufs; i++)
@@ -257,8 +252,9 @@ static void print_call(Printer *p, const NestStmt *stmt) {
     index_put(&text, &ix, p->slot_name);
     vec_push(p->arena, items, text.s);
   }
+  const size_t margin = 2 * (size_t)depth;
   put("%s%s", callee->name, p->print->names.suffix);
-  print_list(p, &items);
+  print_list(p, margin, margin + strlen(callee->name) + strlen(p->print->names.suffix), &items);
   put(";\n");
 }
 
@@ -304,7 +300,7 @@ static void print_stmt(Printer *p, const NestStmt *stmt, int depth) {
   case IF: print_if(p, stmt, depth); break;
   case STORE: (store_is_words(stmt) ? print_store_words : print_store)(p, stmt); break;
   case DECLARE: print_declaration(p, stmt->u.declare.buf); break;
-  case CALL: print_call(p, stmt); break;
+  case CALL: print_call(p, stmt, depth); break;
   case ROUTINE: print_routine(p, stmt); break;
   case PIN:
     put("PIN(%s);\n", printer_buf(p, stmt->u.pin.view));

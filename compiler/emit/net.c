@@ -123,18 +123,24 @@ static void put_codeless(Text *out, Net *net) {
 }
 
 /* ---- sections ---- */
-/* The lines of comment above a function. What its comment says for the first target in the file is not said
- * again for the others, nor a formula, which is indented, of an operator above. */
-static void put_said_once(Text *out, Net *net, const char *of, const char *text) {
-  static const char formula[] = "//     ";
-  for (const char *end; *text; text = end) {
-    end = strchr(text, '\n') + 1;
-    const char *line = arena_copy(net->arena, text, (size_t)(end - text)),
-               *key = strncmp(line, formula, strlen(formula)) ? arena_printf(net->arena, "%s %s", of, line)
-                                                              : line;
-    if (table_find(&net->said, key)) continue;
-    table_set(net->arena, &net->said, key, net);
-    text_put(out, "%s", line);
+/* A line of the comment above a function. What is said for the first target in the file is not said again
+ * for the others, nor a formula, which is indented, of an operator above. */
+static void put_line_once(Text *out, Net *net, const char *of, const char *line) {
+  static const char formula[] = "    ";
+  const bool indented = strncmp(line, formula, strlen(formula)) == 0;
+  const char *key = indented ? line : arena_printf(net->arena, "%s %s", of, line);
+  if (table_find(&net->said, key)) return;
+  table_set(net->arena, &net->said, key, net);
+  emit_comment(out, 0, line);
+}
+
+static void put_lines_once(Text *out, Net *net, const char *of, const char *lines) {
+  static const char ends[] = "\r\n";
+  while (*lines) {
+    const size_t n = strcspn(lines, ends);
+    put_line_once(out, net, of, arena_copy(net->arena, lines, n));
+    lines += n;
+    lines += strspn(lines, ends);
   }
 }
 
@@ -142,14 +148,12 @@ static void put_net_function(Text *out, Net *net, const Section *section, const 
                              bool *done) {
   const size_t bare = strlen(function->function->name) - strlen(section->suffix);
   const char *of = arena_copy(net->arena, function->function->name, bare);
-  Text comment = {.arena = net->arena};
-  emit_comment(&comment, 0, function->comment);
+  put_lines_once(out, net, of, function->comment);
   for (int k = 0; k < function->also.n; k++)
-    emit_comment(&comment, 0, arena_printf(net->arena, "also %s", function->also.data[k]));
-  text_put(&comment, "%s", function->heading);
-  put_said_once(out, net, of, comment.s);
+    put_lines_once(out, net, of, arena_printf(net->arena, "also %s", function->also.data[k]));
+  for (int i = 0; i < function->heading.n; i++) put_line_once(out, net, of, function->heading.data[i]);
   put_called(out, section, function, done);
-  text_put(out, "%s", function->text);
+  put_nest_text(out, function->text);
 }
 
 void put_functions(Text *out, Net *net, const Section *section) {

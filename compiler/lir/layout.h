@@ -5,6 +5,7 @@
  *     merge_sizes.c  and, where flash is short, what differs in numbers alone
  *     layout.c     members and tables: what holds the same is there once
  *     naming.c     names of the interface and of the fixed text, which layers cannot have
+ *     units.c      which functions stand in which translation unit
  *     footprint.c  bytes of structs, of flash and RAM, of stack
  * emit/ prints a layout; driver/fit.c changes plans until its sizes fit. */
 // SPDX-License-Identifier: Apache-2.0
@@ -160,6 +161,20 @@ NestFunction *merge_equal(Arena *, Functions *, Nest *, bool team, const char *n
 /* Functions of a target that differ in numbers alone become one, with these as parameters. Arrays of their
  * nests are flat (Buf.flat), and no function is added afterwards. */
 void merge_similar(Arena *, Functions *);
+
+/* ---- units.c ---- */
+typedef enum UnitUse {              /* of the functions of a unit */
+                       USE_STEADY,  /* by inference and training */
+                       USE_PACKING, /* once a step: compilers take long to unroll copies, and gain nothing */
+                       USE_SELDOM,  /* by what looks inside */
+} UnitUse;
+typedef struct Unit {
+  int target; /* -1: packing */
+  UnitUse use;
+  VEC(const NestFunction *) functions;
+} Unit;
+typedef VEC(Unit) Units;
+Units layout_units(const Layout *); /* beside the first, which calls them; none: one unit is enough */
 
 /* ---- sizes ---- */
 typedef struct NetSizes {

@@ -143,7 +143,9 @@ static const char *printed_function(Arena *arena, const NestFunction *function, 
                            .load2 = functions->target->dsp,
                            .merged = sizes ? &function->numbers : NULL,
                            .needs = &needs};
-  emit_nest_function(&text, function->instances, function->instances->instances.data[0], &print);
+  const NestText parts =
+      emit_nest_function(arena, function->instances, function->instances->instances.data[0], &print);
+  put_nest_text(&text, &parts);
   return text.s;
 }
 
