@@ -42,7 +42,7 @@ typedef struct Value { /* what a statement makes, or an input */
   bool odd;        /* it may be infinite or no number, also where all inputs are numbers */
 } Value;
 struct Statement {
-  const char *call; /* %1, %2, ...: the values behind the current one */
+  const char *call; /* %1, %2, ...: the values behind the current one; %*: all of them */
   int nin;
   Value **in, *out;
   const OnnxNode *origin; /* NULL: what lays out an output */

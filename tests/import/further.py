@@ -176,6 +176,45 @@ case("no_nan", [  # 0 where the divisor is 0, as TensorFlow divides
     node("Where", "g zero f", "h"), node("Add", "d h", "y")], {"x": [1, 3, 4, 5]}, "y", {"zero": f32(0)})
 
 
+def recurrent(kind, directions=1, units=4, channels=5):
+    """W, R and B of a layer."""
+    sums = {"LSTM": 4, "GRU": 3, "RNN": 1}[kind] * units
+    return (directions, sums, channels), (directions, sums, units), (directions, 2 * sums)
+
+
+def weights_of(name, *arguments, **more):
+    return dict(zip((name + part for part in "WRB"), recurrent(*arguments, **more)))
+
+
+def recurrent_layers():
+    """Both ways, last rows, states to start from, three sequences at once; outputs as vectors."""
+    layers = [node("Transpose", "x", "rows", perm=[1, 0, 2]), node("Reshape", "x three", "many"),
+              node("LSTM", "rows aW aR aB  h", "a0", hidden_size=4),
+              node("LSTM", "rows bW bR bB  hb cb", "b0 b1", hidden_size=4, direction="bidirectional"),
+              node("GRU", "rows cW cR cB", "c0 c1", hidden_size=4, linear_before_reset=1),
+              node("GRU", "rows dW dR", "- d0", hidden_size=4, direction="reverse"),
+              node("RNN", "rows eW eR eB length", "e0", hidden_size=4, direction="bidirectional",
+                   activations=["Relu", "Relu"]),
+              node("RNN", "many fW fR fB", "f0 f1", hidden_size=4),
+              node("LSTM", "many gW gR gB", "- g0", hidden_size=4, direction="bidirectional")]
+    results = "a0 b0 b1 c0 c1 d0 e0 f0 f1 g0".split()
+    return layers + [node("Reshape", name + " flat", name.upper()) for name in results], " ".join(
+        name.upper() for name in results)
+
+
+case("recurrent", recurrent_layers()[0], {"x": [1, 6, 5]}, recurrent_layers()[1], {
+    "h": np.zeros((1, 1, 4), np.float32), "hb": (2, 1, 4), "cb": (2, 1, 4), "length": np.int32([6]),
+    "three": numbers(2, 3, 5), "flat": numbers(1, -1),
+    **weights_of("a", "LSTM"), **weights_of("b", "LSTM", 2),
+    **weights_of("c", "GRU"), **weights_of("d", "GRU"), **weights_of("e", "RNN", 2),
+    **weights_of("f", "RNN"), **weights_of("g", "LSTM", 2)})
+case("recurrent_cell", [  # one row, with the state as input and output
+    node("LSTM", "x W R B  h c", "y0 y1 y2", hidden_size=4), node("Reshape", "y0 flat", "y"),
+    node("Reshape", "y1 flat", "yh"), node("Reshape", "y2 flat", "yc")],
+    {"x": [1, 1, 5], "h": [1, 1, 4], "c": [1, 1, 4]}, "y yh yc",
+    {"flat": numbers(1, -1), **weights_of("", "LSTM")})
+
+
 def bad_files():
     """What must be refused."""
     for name, (nodes, inputs, weights) in refused.items():
@@ -189,6 +228,12 @@ refused = {
                     {"x": [1, 3, 6, 6]}, {"w": (4, 3, 3, 3), "v": (3, 4, 2, 2)}),
     "wrong_axis": ([node("Add", "x b", "y", broadcast=1, axis=2)], {"x": [1, 3, 4, 5]}, {"b": (3,)}),
     "circle": ([node("Add", "x b", "a"), node("Relu", "a", "b"), node("Neg", "b", "y")], {"x": [1, 3]}, {}),
+    "recurrent_clip": ([node("LSTM", "x W R", "y", hidden_size=4, clip=3.0)], {"x": [3, 1, 5]},
+                       weights_of("", "LSTM")),
+    "recurrent_peepholes": ([node("LSTM", "x W R B    P", "y", hidden_size=4)], {"x": [3, 1, 5]},
+                            {**weights_of("", "LSTM"), "P": (1, 12)}),
+    "recurrent_activations": ([node("GRU", "x W R", "y", hidden_size=4, activations=["Relu", "Tanh"])],
+                              {"x": [3, 1, 5]}, weights_of("", "GRU")),
     "words": ([node("Constant", "", "a", value_strings=["yes", "no"]), node("Add", "x a", "y")],
               {"x": [1, 2]}, {}),
 }

@@ -244,23 +244,23 @@ static Value *cell_sums(ModelImport *im, const Layer *l, Value *from, const char
 static bool lstm_cell(ModelImport *im, const Layer *l, Value *x, Value *made[2]) {
   const Shape row = {1, {l->units}, 0};
   Value *vector = reshaped(im, x, (Shape){1, {l->channels}, 0});
-  Value *sums = cell_sums(im, l, vector, "input", l->channels, l->weight, 0);
+  Value *sums = cell_sums(im, l, vector, "ih", l->channels, l->weight, 0);
   if (sums && l->start[0]) {
-    Value *hidden = cell_sums(im, l, l->start[0], "hidden", l->units, l->hidden, l->kind->gates * l->units);
+    Value *hidden = cell_sums(im, l, l->start[0], "hh", l->units, l->hidden, l->kind->gates * l->units);
     if (!hidden) return false;
-    sums = emit(im, 2, (Value *[]){sums, hidden}, sums->shape, "add(%%1)");
+    sums = emit(im, 2, (Value *[]){sums, hidden}, sums->shape, "add(%%*)");
   }
   if (!sums) return false;
   Value *i = cell_part(im, l, sums, 0, "sigmoid"), *g = cell_part(im, l, sums, 2, "tanh"),
         *o = cell_part(im, l, sums, 3, "sigmoid");
-  Value *c = emit(im, 2, (Value *[]){i, g}, row, "multiply(%%1)");
+  Value *c = emit(im, 2, (Value *[]){i, g}, row, "multiply(%%*)");
   if (l->start[1]) {
     Value *f = cell_part(im, l, sums, 1, "sigmoid"),
-          *old = emit(im, 2, (Value *[]){f, l->start[1]}, row, "multiply(%%1)");
-    c = emit(im, 2, (Value *[]){old, c}, row, "add(%%1)");
+          *old = emit(im, 2, (Value *[]){f, l->start[1]}, row, "multiply(%%*)");
+    c = emit(im, 2, (Value *[]){old, c}, row, "add(%%*)");
   }
   Value *curve = emit_one(im, c, row, "tanh");
-  made[0] = emit(im, 2, (Value *[]){o, curve}, row, "multiply(%%1)");
+  made[0] = emit(im, 2, (Value *[]){o, curve}, row, "multiply(%%*)");
   made[1] = c;
   return true;
 }
