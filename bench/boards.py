@@ -206,7 +206,7 @@ class Net:
         told = subprocess.run([options.cnnc, *self.source, "--cpu=" + options.cpu, "--flash=1", "-o",
                                os.path.join(self.dir, "least.c"), *options.cnnc_option],
                               stderr=subprocess.PIPE, text=True).stderr
-        return int(re.search(r"takes ([\d,]+) bytes of flash", told)[1].replace(",", ""))
+        return int(re.search(r"needs ([\d,]+) bytes of flash", told)[1].replace(",", ""))
 
     def fitted(self, options, board, most):
         """The program, its flash and the largest --flash=BYTES by which that is at most so many bytes: the

@@ -89,7 +89,7 @@ static void check_normalize(Arena *arena, Diags *diags, const char *path, const 
   const char *ours = graph_normalize(arena, graph, graph->inputs.data[0].node);
   if (!theirs || strcmp(theirs, ours ? ours : "no normalize") == 0) return;
   Diag *diag = diag_report(diags, DIAG_other_normalize, graph->name_span, NULL,
-                           "the weights in %s were trained behind another normalization of the input", path);
+                           "the weights in %s were trained with a different input normalization", path);
   diag_fact(diag, "in training: %s", theirs);
   diag_fact(diag, "here: %s", ours ? ours : "no normalize");
 }

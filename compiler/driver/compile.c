@@ -140,13 +140,14 @@ static void tell_plain(const Compilation *c) {
     const Target *target = o->targets.data[i];
     if (!target->dsp) continue;
     Diag *diag = diag_report(c->diags, DIAG_plain_beside, c->graph->name_span, NULL,
-                             "layers of 8 bits have plain loops on %s, because %s is in the same file",
+                             "int8 layers use reference loops on %s, because %s is in the same file",
                              target->name, widest->name);
-    diag_help(diag, "--target=%s alone: its C compiles for any CPU, to the same bytes", target->name);
+    diag_help(diag, "use --target=%s alone: its C compiles for any CPU and computes the same bytes",
+              target->name);
   }
 }
 
-/* A file of 8 bits makes the net one of 8 bits. */
+/* If the weight file is quantized, quantizes the graph. */
 static bool read_quantized(Compilation *c, const WeightsWay *way) {
   QuantFile *file;
   if (!quantized_read(c->arena, c->diags, way, &file)) return false;
@@ -155,9 +156,9 @@ static bool read_quantized(Compilation *c, const WeightsWay *way) {
   const Options *o = c->options;
   c->training = false;
   if ((o->train_given && o->train) || o->look) {
-    Diag *diag = diag_report(c->diags, DIAG_weights_file, NO_SPAN, NULL, "%s has weights of 8 bits, %s",
-                             way->path, o->look ? "and --look needs floats" : "which cannot be trained on");
-    diag_help(diag, "train the weights of floats, and quantize them again: cnnc quantize");
+    Diag *diag = diag_report(c->diags, DIAG_weights_file, NO_SPAN, NULL, "%s has int8 weights, %s", way->path,
+                             o->look ? "but --look needs float" : "which cannot be trained");
+    diag_help(diag, "train the float weights, then quantize them again: cnnc quantize");
     return false;
   }
   if (!origin_read(c->arena, c->diags, way->path, c->graph)) return false;

@@ -298,26 +298,25 @@ static void tell_layers(const Compilation *c, Diag *diag, const Footprint *f, bo
 
 static void tell_machine(const Compilation *c, Diag *diag, const Footprint *f) {
   if (f->stack < 0)
-    diag_help(diag, "that is of %s: --cpu=NAME counts for a board", c->options->targets.data[0]->name);
+    diag_help(diag, "this is for %s; --cpu=NAME counts for a microcontroller",
+              c->options->targets.data[0]->name);
 }
 
 static void tell_flash(Compilation *c, const Footprint *f) {
   Diag *diag = diag_report(c->diags, DIAG_too_little_flash, c->graph->name_span, NULL,
-                           "net %s takes %s bytes of flash, code not counted, of at most %s", c->graph->name,
+                           "net %s needs %s bytes of flash without its code; the limit is %s", c->graph->name,
                            with_commas(c, f->flash), with_commas(c, c->options->flash));
   tell_layers(c, diag, f, false);
   tell_machine(c, diag, f);
   if (!c->quantized)
-    diag_help(diag, "as a net of 8 bits it takes about %s bytes: cnnc quantize",
-              with_commas(c, f->flash / 4));
-  else if (c->lowering.small)
-    diag_help(diag, "that is with the smallest constants that there are: fewer filters take less");
-  else diag_help(diag, "fewer filters take less");
+    diag_help(diag, "as an int8 model it needs about %s bytes: cnnc quantize", with_commas(c, f->flash / 4));
+  else if (c->lowering.small) diag_help(diag, "this is with the smallest constants; use fewer filters");
+  else diag_help(diag, "use fewer filters");
 }
 
 static void tell_elsewhere(Compilation *c, const Footprint *f) {
   Diag *diag = diag_report(c->diags, DIAG_weights_in_ram, c->graph->name_span, NULL,
-                           "--flash bounds no weights: these are the caller's, %s bytes of RAM",
+                           "--flash does not limit the weights: they are in the caller's RAM, %s bytes",
                            with_commas(c, f->model));
   diag_help(diag, "--weights=FILE puts the weights into flash");
 }
@@ -325,20 +324,19 @@ static void tell_elsewhere(Compilation *c, const Footprint *f) {
 static void tell_ram(Compilation *c, const Footprint *f) {
   const int64_t stack = f->stack > 0 ? f->stack : 0;
   Diag *diag = diag_report(c->diags, DIAG_too_little_ram, c->graph->name_span, NULL,
-                           "net %s takes %s bytes of RAM, of at most %s", c->graph->name,
+                           "net %s needs %s bytes of RAM; the limit is %s", c->graph->name,
                            with_commas(c, f->ram), with_commas(c, c->options->ram));
   diag_fact(diag, "%s bytes of workspace", with_commas(c, f->workspace));
   if (c->bands.n)
-    diag_fact(diag, "that is with the layers up to %s in bands of rows; without, it takes %s bytes",
+    diag_fact(diag, "this is with row bands for the layers up to %s; without them it needs %s bytes",
               c->bands_to, with_commas(c, c->ram_whole));
-  if (stack) diag_fact(diag, "%s bytes of stack, at the most", with_commas(c, stack));
+  if (stack) diag_fact(diag, "at most %s bytes of stack", with_commas(c, stack));
   if (f->model) diag_fact(diag, "%s bytes of weights, which are not compiled in", with_commas(c, f->model));
   tell_layers(c, diag, f, true);
   tell_machine(c, diag, f);
   if (f->model) diag_help(diag, "--weights=FILE puts the weights into flash");
-  else if (!c->quantized)
-    diag_help(diag, "as a net of 8 bits its values take a fourth of the workspace: cnnc quantize");
-  else diag_help(diag, "a smaller picture, or fewer channels where it is large, takes less");
+  else if (!c->quantized) diag_help(diag, "an int8 model needs a quarter of the workspace: cnnc quantize");
+  else diag_help(diag, "use a smaller image, or fewer channels in the large layers");
 }
 
 bool fits_board(Compilation *c) {

@@ -71,7 +71,7 @@ static bool unknown_option(Arena *arena, const Flag *table, const char *word) {
 /* What getopt_long found wrong, and returned as ':' or '?'. */
 static bool wrong_option(Arena *arena, const Flag *table, int code, char **argv) {
   const char *word = argv[optind - 1];
-  if (code == ':') return usage_error("%s wants a value", word);
+  if (code == ':') return usage_error("%s needs a value", word);
   if (optopt >= LONG) return usage_error("%.*s takes no value", (int)strcspn(word, "="), word);
   if (!optopt) return unknown_option(arena, table, word);
   /* Letters behind one dash may be meant as a long option. getopt_long is in that word, or behind it. */
@@ -111,7 +111,7 @@ bool flag_text(const FlagUse *use, void *member, const char *value) {
 
 bool flag_file(const FlagUse *use, void *member, const char *value) {
   *(const char **)member = value;
-  return *value || usage_error("%s wants a file name", flag_title(use));
+  return *value || usage_error("%s needs a file name", flag_title(use));
 }
 
 bool flag_list(const FlagUse *use, void *member, const char *value) {
@@ -146,7 +146,7 @@ bool flag_number(const FlagUse *use, void *member, const char *value) {
   errno = 0;
   const long number = strtol(value, &end, 10);
   if (errno || *end || end == value || value[0] < '0' || value[0] > '9' || number < 1 || number > 65536)
-    return usage_error("%s wants a number from 1 to 65536, not '%s'", flag_title(use), value);
+    return usage_error("%s must be a number from 1 to 65536, not '%s'", flag_title(use), value);
   *(int64_t *)member = number;
   return true;
 }
@@ -159,7 +159,8 @@ bool flag_bytes(const FlagUse *use, void *member, const char *value) {
   const char *found = *end ? strchr(suffix, *end) : NULL;
   for (int64_t i = 0; found && i <= found - suffix; i++) bytes *= 1024;
   if (end == value || !plain || !(bytes >= 1 && bytes <= 0x1p50) || (*end && (!found || end[1])))
-    return usage_error("%s wants a number of bytes, as 98304, 96K or 1.5M, not '%s'", flag_title(use), value);
+    return usage_error("%s must be a number of bytes, as 98304, 96K or 1.5M, not '%s'", flag_title(use),
+                       value);
   *(int64_t *)member = (int64_t)bytes;
   return true;
 }
@@ -177,7 +178,7 @@ bool flag_define(const FlagUse *use, void *member, const char *value) {
   Defines *defines = member;
   const char *equals = strchr(value, '=');
   if (!equals || !is_name(value, (size_t)(equals - value)) || !equals[1])
-    return usage_error("-D wants NAME=VALUE, not '%s'", value);
+    return usage_error("-D must be NAME=VALUE, not '%s'", value);
   const Define define = {arena_copy(use->arena, value, (size_t)(equals - value)), equals + 1};
   vec_push(use->arena, *defines, define);
   return true;

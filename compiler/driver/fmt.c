@@ -75,8 +75,8 @@ static int fmt(Arena *arena, const char *cnnc, int argc, char **argv) {
   Fmting f = {.arena = arena, .sources = {.arena = arena}, .outputs = outputs_new(arena)};
   if (!flags_read(arena, fmt_options, &f, argc, argv)) return 2;
   if (f.help) return command_help(arena, &fmt_command);
-  if (f.write && f.check) return usage_error("-w writes files and --check does not: one of them"), 2;
-  if (optind == argc) return usage_error("no program is given: cnnc fmt [-w | --check] FILE.cnn..."), 2;
+  if (f.write && f.check) return usage_error("-w and --check are mutually exclusive"), 2;
+  if (optind == argc) return usage_error("missing program: cnnc fmt [-w | --check] FILE.cnn..."), 2;
   f.diags = diags_new(arena, &f.sources);
   for (int i = optind; i < argc; i++) fmt_file(&f, argv[i]);
   const char *why = NULL;

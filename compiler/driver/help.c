@@ -98,8 +98,8 @@ void help_options(Text *out) {
   put_fitting_lines(
       out, "\nThe language: cnnc --help topics. All operators: cnnc --help operators. One of them: cnnc "
            "--help conv.\n"
-           "Exit status: 0; 1 for anything wrong in what was read or cannot be written; 2 for a wrong "
-           "command line; 3 for a bug in cnnc.\n");
+           "Exit status: 0; 1 if an input is invalid or an output cannot be written; 2 for a usage error; "
+           "3 for a bug in cnnc.\n");
 }
 
 int command_help(Arena *arena, const Command *command) {
@@ -176,8 +176,7 @@ static void put_train_keys(Text *out) {
              key->value ? arena_printf(out->arena, "%s = %s", key->name, key->value) : key->name);
     put_wrapped(out, required_help(out->arena, key), INDENT, WIDTH);
   }
-  text_put(out,
-           "\ncnnc --help losses, optimizers, schedules, augmentations and metrics list what there is.\n");
+  text_put(out, "\ncnnc --help losses, optimizers, schedules, augmentations and metrics list the choices.\n");
 }
 
 static void put_topic(Text *out, const Topic *topic) {
@@ -235,7 +234,7 @@ static void list_forms(Text *out, const FormKind *kind) {
 static void list_messages(Text *out) {
   static const char *const level[] = {"note", "warning", "error"};
   enum { INDENT = 37 };
-  text_put(out, "messages, by the slug at their end\n\n");
+  text_put(out, "messages, by slug (in brackets at their end)\n\n");
   for (int i = 0; i < DIAG_COUNT; i++) {
     text_put(out, "  %-26s%-9s", diag_info[i].slug, level[diag_info[i].level]);
     put_wrapped(out, diag_info[i].summary, INDENT, WIDTH);
@@ -248,11 +247,11 @@ static void list_topics(Text *out) {
   for (const Topic *topic = topic_table; topic->name; topic++) put_line(out, topic->name, topic->summary);
   text_put(out, "\nlists\n");
   put_line(out, "operators", "every operator by chapter");
-  put_line(out, "losses", "what training makes small");
+  put_line(out, "losses", "every loss function");
   for (const FormKind *kind = help_forms(out->arena); kind->table; kind++)
     put_line(out, kind->several, arena_printf(out->arena, "every %s", kind->one));
   put_line(out, "messages", "every error and warning");
-  put_line(out, "options", "of the command line");
+  put_line(out, "options", "every option of the command line");
   text_put(out,
            "\ncnnc --help NAME shows one, and explains each operator, loss, optimizer ... by its name.\n");
 }

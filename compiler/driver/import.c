@@ -33,13 +33,13 @@ static bool read_input_shape(const FlagUse *use, void *member, const char *text)
   (void)member;
   const char *equal = strrchr(text, '='), *at = equal;
   ImportShape shape = {0};
-  if (!equal || equal == text) return usage_error("--shape is INPUT=1x3x320x320, not '%s'", text);
+  if (!equal || equal == text) return usage_error("--shape must be INPUT=1x3x320x320, not '%s'", text);
   shape.input = arena_copy(m->arena, text, (size_t)(equal - text));
   while (at) {
     char *end;
     const long size = strtol(at + 1, &end, 10);
     if (end == at + 1 || size < 1 || size > INT32_MAX || shape.rank == MOST_DIMS || (*end && *end != 'x'))
-      return usage_error("--shape has sizes as 1x3x320x320, not '%s'", equal + 1);
+      return usage_error("--shape needs sizes as 1x3x320x320, not '%s'", equal + 1);
     shape.dim[shape.rank++] = size;
     at = *end ? end : NULL;
   }
@@ -52,7 +52,7 @@ static bool read_bytes(const FlagUse *use, void *member, const char *text) {
   (void)member;
   const char *equal = strrchr(text, '=');
   if (!equal || equal == text || strcmp(equal, "=u8") != 0)
-    return usage_error("--input is INPUT=u8, not '%s'", text);
+    return usage_error("--input must be INPUT=u8, not '%s'", text);
   vec_push(m->arena, m->options.bytes, arena_copy(m->arena, text, (size_t)(equal - text)));
   return true;
 }
@@ -62,7 +62,7 @@ static bool read_input_setting(const FlagUse *use, void *member, const char *tex
   (void)member;
   const char *equal = strrchr(text, '='), *at = equal;
   ImportSetting set = {0};
-  if (!equal || equal == text) return usage_error("--set is INPUT=NUMBER, not '%s'", text);
+  if (!equal || equal == text) return usage_error("--set must be INPUT=NUMBER, not '%s'", text);
   set.input = arena_copy(m->arena, text, (size_t)(equal - text));
   while (at) {
     const char *word = at + 1;
@@ -71,7 +71,7 @@ static bool read_input_setting(const FlagUse *use, void *member, const char *tex
     char *end = (char *)(uintptr_t)(word + n);
     const double number = yes || no ? yes : strtod(word, &end);
     if (n == 0 || end != word + n || !isfinite(number))
-      return usage_error("--set gives an input numbers, true or false, not '%s'", equal + 1);
+      return usage_error("--set needs numbers, true or false, not '%s'", equal + 1);
     vec_push(m->arena, set.value, number);
     at = word[n] ? word + n : NULL;
   }
@@ -99,7 +99,7 @@ static bool read_outputs(const FlagUse *use, void *member, const char *text) {
   (void)member;
   for (const char *word = text; word;) {
     const size_t n = strcspn(word, ",");
-    if (n == 0) return usage_error("--outputs is a list of names, not '%s'", text);
+    if (n == 0) return usage_error("--outputs must be a list of names, not '%s'", text);
     vec_push(m->arena, m->options.outputs, arena_copy(m->arena, word, n));
     word = word[n] ? word + n + 1 : NULL;
   }
@@ -119,48 +119,47 @@ static bool read_orders(const FlagUse *use, void *member, const char *text) {
   }
   m->options.chw = chw;
   return chw || strcmp(text, "hwc") == 0 ||
-         usage_error("--layout is hwc, chw, nchw, nhwc or INPUT=nhwc, not '%s'", text);
+         usage_error("--layout must be hwc, chw, nchw, nhwc or INPUT=nhwc, not '%s'", text);
 }
 
 static bool read_net_name(const FlagUse *use, void *member, const char *text) {
   flag_text(use, member, text);
-  return is_name(text, strlen(text)) || usage_error("'%s' is no name of a net", text);
+  return is_name(text, strlen(text)) || usage_error("'%s' is not a valid net name", text);
 }
 
 #define AT(member) offsetof(Importing, member)
 static const Flag import_options[] = {
     {NULL, 'o', required_argument, flag_text, AT(output), "-o NAME",
-     "writes NAME.cnn and NAME.safetensors; without it the names are the model's, here; -: the program "
-     "alone, on standard output",
+     "write NAME.cnn and NAME.safetensors; default: the model's name, in this directory; -: only the "
+     "program, to standard output",
      "@file"},
     {"outputs", 0, required_argument, read_outputs, AT(options.outputs), "--outputs=A[,B...]",
-     "what to compute, by the names of tensors or nodes; what lies behind is left out", NULL},
+     "import only the part of the model that computes these tensors or nodes", NULL},
     {"shape", 0, required_argument, read_input_shape, AT(options.shapes), "--shape INPUT=1x3x320x320",
-     "the sizes of an input that the model leaves open; an open first one is 1", NULL},
+     "the sizes of an input with symbolic dimensions; a symbolic first one is 1", NULL},
     {"input", 0, required_argument, read_bytes, AT(options.bytes), "--input INPUT=u8",
-     "the input takes raw bytes", NULL},
+     "the input type is u8 (raw bytes)", NULL},
     {"set", 0, required_argument, read_input_setting, AT(options.settings), "--set INPUT=NUMBER",
-     "the input is always this number, or these, divided by commas: a constant, of which sizes and If are "
-     "computed",
+     "replace the input by a constant: a number, or numbers separated by commas. Sizes and the conditions of "
+     "If can depend on it",
      NULL},
     {"state", 0, required_argument, read_states, AT(options.states), "--state INPUT=OUTPUT[,...]",
      "the input is what the output was in the call before: a state of the program, zeros in the first call",
      NULL},
     {"layout", 0, required_argument, read_orders, AT(options.layouts), "--layout=ORDER",
-     "how the caller's buffers lie: hwc (channels last) or chw, as ONNX has them. nchw or nhwc, also "
-     "INPUT=nhwc: where the model's inputs have their channels, which else its operators tell",
+     "layout of the caller's buffers: hwc (channels last) or chw, as in ONNX. nchw or nhwc, also "
+     "INPUT=nhwc: layout of the model's inputs, by default inferred from its operators",
      "hwc chw nchw nhwc"},
     {"name", 0, required_argument, read_net_name, AT(options.net), "--name=NET", "the name of the net", NULL},
     {"rename", 0, required_argument, flag_text, AT(rename), "--rename=FILE",
-     "names of layers: lines THEIRS = OURS; * stands for any letters; of several that fit the last counts",
-     "@file"},
+     "layer names: lines THEIRS = OURS, with * for any characters; the last matching line wins", "@file"},
     {"rounding", 0, required_argument, flag_word, AT(options.rounding), "--rounding=KIND",
-     "of a quantized model: double, as TFLM and CMSIS-NN (the default for TensorFlow Lite); litert, as "
-     "LiteRT's reference kernels (TensorFlow Lite only); single, as ruy; float, as XNNPACK and "
-     "onnxruntime (the default for ONNX)",
+     "rounding of a quantized model: double, as in TFLM and CMSIS-NN (default for TensorFlow Lite); litert, "
+     "as in LiteRT's reference kernels (TensorFlow Lite only); single, as in ruy; float, as in XNNPACK and "
+     "onnxruntime (default for ONNX)",
      "double litert single float"},
     {"list", 0, no_argument, flag_set, AT(list), "--list",
-     "prints what becomes of each node, and writes nothing", NULL},
+     "print the result of the import for each node, and write nothing", NULL},
     FLAG_DIAGNOSTICS(AT(diagnostics)),
     FLAG_COLOR(AT(color)),
     FLAG_HELP(AT(help)),
@@ -170,8 +169,8 @@ static const Flag import_options[] = {
 static bool read_import_line(Importing *m, int argc, char **argv) {
   if (!flags_read(m->arena, import_options, m, argc, argv)) return false;
   if (m->help) return true;
-  if (optind == argc) return usage_error("no model is given: cnnc import MODEL [-o NAME]");
-  if (argc - optind > 1) return usage_error("several models are given: one is imported at a time");
+  if (optind == argc) return usage_error("missing model: cnnc import MODEL [-o NAME]");
+  if (argc - optind > 1) return usage_error("more than one model: cnnc import converts one at a time");
   m->model = argv[optind];
   return *m->model != 0 || usage_error("the model's file name is empty");
 }
@@ -427,7 +426,7 @@ static int import_onnx(Importing *m, Span at) {
   if (!read_renames(m)) return 0;
   if (m->options.rounding && strcmp(m->options.rounding, "litert") == 0) {
     diag_report(m->diags, DIAG_import_file, at, NULL,
-                "--rounding=litert is for models of TensorFlow Lite; this one is of ONNX");
+                "--rounding=litert is for TensorFlow Lite models; this is an ONNX model");
     return 0;
   }
   if (m->list) {
@@ -458,11 +457,11 @@ static int import(Arena *arena, const char *cnnc, int argc, char **argv) {
 const Command import_command = {
     "import",
     "MODEL [-o NAME]",
-    "makes them of models in ONNX and TensorFlow Lite",
-    "Writes a model of ONNX or TensorFlow Lite (.tflite) as a program, NAME.cnn, and its weights, "
-    "NAME.safetensors. A quantized model stays one of 8 bits.",
-    "Exit status: 0; 1 when a node has no form in the language or a file is bad: nothing is written then; 2 "
-    "for a wrong command line; 3 for a bug in cnnc.",
+    "converts ONNX and TensorFlow Lite models",
+    "Converts an ONNX or TensorFlow Lite (.tflite) model to a program, NAME.cnn, and its weights, "
+    "NAME.safetensors. A quantized model stays quantized.",
+    "Exit status: 0; 1 if a node is not supported or a file is invalid (nothing is written); 2 for a usage "
+    "error; 3 for a bug in cnnc.",
     import_options,
     ".onnx .tflite",
     import,

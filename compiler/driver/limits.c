@@ -42,10 +42,10 @@ bool limits_of_target(Arena *arena, Diags *diags, const Graph *graph, const Layo
       const Object *object = &all.data[i];
       if (object->bytes <= target->most_bytes) continue;
       if (!diag)
-        diag = diag_report(
-            diags, DIAG_too_large, graph->name_span, NULL,
-            "net %s is too large for %s, a target of 32 bits: an object has at most %s bytes there",
-            graph->name, target->name, text_thousands(arena, target->most_bytes));
+        diag =
+            diag_report(diags, DIAG_too_large, graph->name_span, NULL,
+                        "net %s is too large for %s, a 32-bit target: an object has at most %s bytes there",
+                        graph->name, target->name, text_thousands(arena, target->most_bytes));
       diag_fact(diag, "%s: %s bytes", object->name, text_thousands(arena, object->bytes));
     }
     if (diag) return false;
@@ -78,11 +78,11 @@ bool limits_of_calls(Arena *arena, Diags *diags, const Graph *graph, int64_t bat
 static bool few_kernels(Arena *arena, Diags *diags, const Graph *graph, const Plan *plan) {
   enum { MOST_KERNELS = 10000 };
   if (plan->kernels.n <= MOST_KERNELS) return true;
-  Diag *diag = diag_report(diags, DIAG_too_large, graph->name_span, NULL,
-                           "net %s has %s kernels%s, more than the %s that can be compiled", graph->name,
-                           text_thousands(arena, plan->kernels.n), plan->training ? " in training" : "",
-                           text_thousands(arena, MOST_KERNELS));
-  diag_fact(diag, "%s layers; element-wise ones are part of the kernel before them",
+  Diag *diag =
+      diag_report(diags, DIAG_too_large, graph->name_span, NULL, "net %s has %s kernels%s; the limit is %s",
+                  graph->name, text_thousands(arena, plan->kernels.n), plan->training ? " in training" : "",
+                  text_thousands(arena, MOST_KERNELS));
+  diag_fact(diag, "%s layers; elementwise ones are part of the kernel before them",
             text_thousands(arena, graph->nodes.n - graph->inputs.n));
   return false;
 }
@@ -111,10 +111,10 @@ static const char *smaller_batch(Arena *arena, const Graph *graph) {
   for (int i = 0; i < graph->weights.n; i++)
     statistics |= graph->weights.data[i]->statistic && !graph->weights.data[i]->passing;
   const int64_t parts = !statistics ? batch : batch % 2 == 0 ? 2 : 1;
-  if (parts == 1) return "a smaller batch takes less";
+  if (parts == 1) return "use a smaller batch";
   return arena_printf(arena,
-                      "a smaller batch takes less: 'batch = %" PRId64 "' with 'accumulate = %" PRId64
-                      "' makes steps of the same images%s",
+                      "use a smaller batch: 'batch = %" PRId64 "' with 'accumulate = %" PRId64
+                      "' has the same number of images per step%s",
                       batch / parts, graph->training->accumulate * parts,
                       statistics ? ", with batch statistics of half of them" : "");
 }
@@ -122,7 +122,7 @@ static const char *smaller_batch(Arena *arena, const Graph *graph) {
 bool limits_refused(Arena *arena, Diags *diags, const Graph *graph, int64_t memory, int64_t shards,
                     int64_t least) {
   Diag *diag = diag_report(diags, DIAG_too_little_memory, graph->training->span, NULL,
-                           "training cannot do with %s bytes: the least that was found is %s",
+                           "training does not fit in %s bytes; the smallest size found is %s",
                            text_thousands(arena, memory), text_thousands(arena, least));
   const int64_t batch = graph->training->batch;
   const char *sums = text_thousands(arena, 4 * graph->parameters * (shards - 1));
@@ -131,6 +131,6 @@ bool limits_refused(Arena *arena, Diags *diags, const Graph *graph, int64_t memo
               sums, shards);
   else diag_fact(diag, "a batch of %" PRId64 " images", batch);
   if (batch > 1) diag_help(diag, "%s", smaller_batch(arena, graph));
-  if (shards > 1) diag_help(diag, "--threads=none makes no shards: %s bytes less", sums);
+  if (shards > 1) diag_help(diag, "--threads=none needs no shards: %s bytes less", sums);
   return false;
 }

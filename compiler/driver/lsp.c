@@ -18,11 +18,11 @@ typedef struct Serving {
 #define AT(member) offsetof(Serving, member)
 static const Flag lsp_options[] = {
     {NULL, 'I', required_argument, flag_list, AT(directories), "-I FOLDER",
-     "imports are looked for there, too, after the folder of the file that imports; the setting 'include' of "
-     "the editor stands in its place",
+     "search imports in this folder, after the folder of the importing file; the editor's setting 'include' "
+     "overrides it",
      "@folder"},
     {"stdio", 0, no_argument, flag_set, AT(stdio), "--stdio",
-     "messages come on standard input, as they do without it: some editors say so", NULL},
+     "use standard input and output (the default; some editors pass it)", NULL},
     FLAG_HELP(AT(help)),
     FLAG_END,
 };
@@ -56,8 +56,7 @@ static int lsp(Arena *arena, const char *cnnc, int argc, char **argv) {
   if (!flags_read(arena, lsp_options, &serving, argc, argv)) return 2;
   if (serving.help) return command_help(arena, &lsp_command);
   if (optind < argc)
-    return usage_error("cnnc lsp takes no file, and '%s' is given: the editor opens programs", argv[optind]),
-           2;
+    return usage_error("cnnc lsp takes no file, but got '%s'; the editor opens the files", argv[optind]), 2;
   signal(SIGPIPE, SIG_IGN); /* an editor that is gone is the end */
   const Wire wire = {NULL, stdio_read, stdio_write};
   return lsp_serve(&wire, serving.directories.n, serving.directories.data);
@@ -66,12 +65,11 @@ static int lsp(Arena *arena, const char *cnnc, int argc, char **argv) {
 const Command lsp_command = {
     "lsp",
     "[-I FOLDER]...",
-    "serves editors",
-    "Serves an editor by the Language Server Protocol 3.17 on standard input and output: messages while one "
-    "types, the output shape behind each call, help, completion, names, fixes, layout. docs/editors.md says "
+    "language server for editors",
+    "Language server (Language Server Protocol 3.17) on standard input and output: diagnostics while typing, "
+    "the output shape after each call, help, completion, renaming, fixes, formatting. docs/editors.md shows "
     "how editors start it.",
-    "Exit status: 0 after shutdown and exit; 1 when the editor goes without them; 2 for a wrong command "
-    "line.",
+    "Exit status: 0 after shutdown and exit; 1 if the editor disconnects without them; 2 for a usage error.",
     lsp_options,
     NULL,
     lsp,

@@ -22,9 +22,8 @@ static int help(Arena *arena, const char *topic) {
   if (!topic) help_options(&text);
   if (!topic || help_topic(&text, topic)) return fputs(text.s, stdout), 0;
   const char *meant = name_meant(arena, topic, help_names(arena));
-  if (meant) fprintf(stderr, "cnnc: error: there is no help on '%s'; did you mean '%s'?\n", topic, meant);
-  else
-    fprintf(stderr, "cnnc: error: there is no help on '%s'; cnnc --help topics lists what there is\n", topic);
+  if (meant) fprintf(stderr, "cnnc: error: no help on '%s'; did you mean '%s'?\n", topic, meant);
+  else fprintf(stderr, "cnnc: error: no help on '%s'; cnnc --help topics lists all topics\n", topic);
   return 2;
 }
 

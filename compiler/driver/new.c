@@ -31,7 +31,7 @@ typedef struct Beginning {
 #define AT(member) offsetof(Beginning, member)
 static const Flag new_options[] = {
     {"from", 0, required_argument, flag_text, AT(model), "--from=MODEL.onnx",
-     "the net is imported from that model, with its weights, as cnnc import does it", "@file"},
+     "import the net and its weights from a model, as cnnc import does", "@file"},
     FLAG_HELP(AT(help)),
     FLAG_END,
 };
@@ -40,16 +40,16 @@ static const Flag new_options[] = {
 static bool read_new_line(Beginning *b, int argc, char **argv) {
   if (!flags_read(b->arena, new_options, b, argc, argv)) return false;
   if (b->help) return true;
-  if (optind == argc) return usage_error("no name is given: cnnc new NAME [--from=MODEL.onnx]");
-  if (argc - optind > 1) return usage_error("several names are given: one folder is made at a time");
-  if (b->model && !*b->model) return usage_error("--from wants a model of ONNX");
+  if (optind == argc) return usage_error("missing name: cnnc new NAME [--from=MODEL.onnx]");
+  if (argc - optind > 1) return usage_error("more than one name: cnnc new creates one folder at a time");
+  if (b->model && !*b->model) return usage_error("--from needs an ONNX model");
   const size_t n = strlen(argv[optind]);
   b->folder = arena_copy(b->arena, argv[optind], n);
   for (size_t i = n; i > 1 && b->folder[i - 1] == '/'; i--)
     b->folder = arena_copy(b->arena, b->folder, i - 1);
   const char *slash = strrchr(b->folder, '/'), *last = slash ? slash + 1 : b->folder;
   if (!*last || strcmp(last, ".") == 0 || strcmp(last, "..") == 0)
-    return usage_error("'%s' is no name of a new folder", argv[optind]);
+    return usage_error("'%s' is not a valid name of a new folder", argv[optind]);
   return true;
 }
 
@@ -74,12 +74,12 @@ static const char *cnnc_command(Arena *arena, const char *cnnc) {
 static bool is_free(const Beginning *b) {
   DIR *directory = opendir(b->folder);
   if (!directory)
-    return !file_exists(b->folder) || diag_cannot_write(b->diags, b->folder, "it is there, and no folder");
+    return !file_exists(b->folder) || diag_cannot_write(b->diags, b->folder, "it exists and is not a folder");
   bool empty = true;
   for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
     empty = empty && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0);
   closedir(directory);
-  return empty || diag_cannot_write(b->diags, b->folder, "it is there, and not empty");
+  return empty || diag_cannot_write(b->diags, b->folder, "it exists and is not empty");
 }
 
 static const char *project_path(const Beginning *b, const char *file) {
@@ -173,11 +173,11 @@ static int new_project(Arena *arena, const char *cnnc, int argc, char **argv) {
 const Command new_command = {
     "new",
     "NAME [--from=MODEL.onnx]",
-    "makes a folder to begin from",
-    "Makes the folder NAME with a net, a program around it, a Makefile and a README. `make run` there trains "
-    "the net on made-up pictures, builds the program with it and runs that.",
-    "Exit status: 0; 1 where something is there already or a model cannot be imported: nothing is written "
-    "then; 2 for a wrong command line; 3 for a bug in cnnc.",
+    "creates a project folder",
+    "Creates the folder NAME with a net, a C program that uses it, a Makefile and a README. `make run` there "
+    "trains the net on synthetic images, then builds and runs the program.",
+    "Exit status: 0; 1 if the folder exists already or a model cannot be imported (nothing is written); 2 "
+    "for a usage error; 3 for a bug in cnnc.",
     new_options,
     NULL,
     new_project,

@@ -107,7 +107,7 @@ const char *const *options_cpus(Arena *arena) {
 /* ---- single options ---- */
 static bool read_output(const FlagUse *use, void *member, const char *value) {
   const Options *options = use->options;
-  return options->output ? usage_error("-o is given twice") : flag_text(use, member, value);
+  return options->output ? usage_error("-o is set twice") : flag_text(use, member, value);
 }
 
 static bool read_kind(const FlagUse *use, void *member, const char *value) {
@@ -152,13 +152,12 @@ static bool read_mpi(const FlagUse *use, void *member, const char *value) {
 }
 
 static bool read_prefix(const FlagUse *use, void *member, const char *value) {
-  if (!is_name(value, strlen(value)))
-    return usage_error("--prefix wants a name as C has them, not '%s'", value);
+  if (!is_name(value, strlen(value))) return usage_error("--prefix must be a C identifier, not '%s'", value);
   return flag_text(use, member, value);
 }
 
 static bool read_compiler(const FlagUse *use, void *member, const char *value) {
-  return *value ? flag_text(use, member, value) : usage_error("--cc wants the name of a C compiler");
+  return *value ? flag_text(use, member, value) : usage_error("--cc needs the name of a C compiler");
 }
 
 static bool read_warning(const FlagUse *use, void *member, const char *text) {
@@ -172,7 +171,7 @@ static bool read_warning(const FlagUse *use, void *member, const char *text) {
       slug = text + strlen(*prefix);
       break;
     }
-  if (diag_find(slug) >= 0) return usage_error("'%s' is an error, not a warning that -W could set", slug);
+  if (diag_find(slug) >= 0) return usage_error("'%s' is an error, not a warning: -W cannot set it", slug);
   return unknown_word("warning", slug, options_slugs(arena, true));
 }
 
@@ -201,7 +200,7 @@ static bool read_dependencies(const FlagUse *use, void *member, const char *valu
   (void)member;
   if (strcmp(value, "D") == 0) return options->dependencies = true;
   if (value[0] != 'F') return usage_error("unknown option '-M%s'; did you mean '-MD'?", value);
-  if (!value[1] && optind >= use->argc) return usage_error("-MF wants a file name");
+  if (!value[1] && optind >= use->argc) return usage_error("-MF needs a file name");
   options->dependency_file = value[1] ? value + 1 : use->argv[optind++];
   return options->dependencies = true;
 }
@@ -249,7 +248,7 @@ static bool read_targets(const FlagUse *use, void *member, const char *list) {
     const char *name = arena_copy(arena, at, length);
     const Target *target = strcmp(name, "native") == 0 ? target_native() : target_find(name);
     options->native = options->native || strcmp(name, "native") == 0;
-    if (length == 0) return usage_error("--target wants a list of targets, not '%s'", list);
+    if (length == 0) return usage_error("--target must be a list of targets, not '%s'", list);
     if (!target) return unknown_word("target", name, options_targets(arena));
     add_target(options, arena, target);
     at += length;
@@ -266,137 +265,132 @@ static bool read_cpu(const FlagUse *use, void *member, const char *name) {
 #define AT(member) offsetof(Options, member)
 const Flag options_table[] = {
     {NULL, 'o', required_argument, read_output, AT(output), "-o FILE",
-     "what to write, by its suffix: .c (and .h beside it), .o, .so, .wasm, .model (the weights alone), "
-     ".onnx; "
-     "without a suffix: a program; -: C on standard output. Without -o the program is checked and "
-     "summarized",
+     "output file; its suffix selects the format: .c (with its .h), .o, .so, .wasm, .model (only the "
+     "weights), .onnx; no suffix: an executable; -: C to standard output. Without -o, check the program "
+     "and print a summary",
      "@file"},
     {"emit", 0, required_argument, read_kind, 0, "--emit=KIND",
-     "c header obj shared exe wasm model onnx; library: a folder for Arduino, PlatformIO, ESP-IDF, Zephyr "
-     "and "
-     "CMake; or a view of the program: summary json dot ast graph nests lir schedule",
+     "output format: c header obj shared exe wasm model onnx; library: a folder for Arduino, PlatformIO, "
+     "ESP-IDF, Zephyr and CMake; or a view of the program: summary json dot ast graph nests lir schedule",
      "@kinds"},
     {"after", 0, required_argument, read_after, AT(after), "--after=PASS",
-     "with --emit=graph: the graph behind that pass of the compiler, for inference; with --train the "
-     "training "
-     "graph, before --memory takes effect",
+     "with --emit=graph: the inference graph after this compiler pass; with --train the training graph, "
+     "before --memory takes effect",
      "@passes"},
     {"single-file", 0, no_argument, flag_set, AT(single_file), "--single-file",
-     "the header's text goes into the C file", NULL},
+     "put the header into the C file", NULL},
     {"weights", 0, required_argument, flag_file, AT(weights), "--weights=FILE[:KEY]",
-     "trained weights that go into the output: .safetensors, .npz, or PyTorch's .pt, .pth, .ckpt, .bin; KEY: "
-     "which dictionary of PyTorch's file",
+     "trained weights to compile in: .safetensors, .npz, or PyTorch's .pt, .pth, .ckpt, .bin; KEY selects a "
+     "dictionary in a PyTorch file",
      "@file"},
     {"weights-prefix", 0, required_argument, flag_text, AT(weights_prefix), "--weights-prefix=PREFIX",
-     "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
-     "ignored. A prefix of all names need not be given",
+     "remove PREFIX ('module.') from the names in the weight file; names without it are ignored. A prefix "
+     "that all names have is removed automatically",
      NULL},
     {"rename", 0, required_argument, flag_file, AT(rename), "--rename=FILE",
-     "gives the arrays in that file other names: lines 'theirs = ours', with '*' for any text; later ones "
-     "win; 'theirs =' leaves one out",
+     "rename the arrays in the weight file: lines 'theirs = ours', with '*' for any text; later lines win; "
+     "'theirs =' drops an array",
      "@file"},
     {"match", 0, required_argument, flag_choice, AT(match), "--match=HOW",
-     "how the arrays in that file are found: by name; or in the order of the file, where all shapes "
-     "agree, which prints the pairs of names as a file for --rename",
+     "match the arrays in the weight file by name, or by file order where all shapes agree; order prints "
+     "the pairs of names as a file for --rename",
      "name order"},
     {"layout", 0, required_argument, flag_choice, AT(layout), "--layout=ORDER",
-     "how a model of ONNX takes its pictures: chw, as is usual there, or hwc, channels last", "chw hwc"},
+     "image layout of an ONNX model: chw, the usual one, or hwc, channels last", "chw hwc"},
     {"embed", 0, required_argument, read_embed, AT(embed), "--embed=HOW",
-     "weights go into the C file as text (up to 1 MB), a file NAME.weights.bin beside it (incbin), or an"
-     " object NAME.weights.o beside it (object)",
+     "store the weights in the C file as text (the default up to 1 MB), in a file NAME.weights.bin next to "
+     "it (incbin), or in an object NAME.weights.o next to it (object)",
      "text incbin object"},
-    {"batch", 0, required_argument, flag_number, AT(batch), "--batch=N",
-     "images a call of NAME_infer takes (1)", NULL},
-    {"train", 0, no_argument, read_train, AT(train), "--train",
-     "with the training code (the default for programs, -o NAME, of nets with a train block; C files and "
-     "objects need this option)",
+    {"batch", 0, required_argument, flag_number, AT(batch), "--batch=N", "images per call of NAME_infer (1)",
      NULL},
-    {"no-train", 0, no_argument, read_train, AT(train), "--no-train", "without it", NULL},
+    {"train", 0, no_argument, read_train, AT(train), "--train",
+     "generate training code (the default for executables, -o NAME, of nets with a train block; C files "
+     "and objects need this option)",
+     NULL},
+    {"no-train", 0, no_argument, read_train, AT(train), "--no-train", "do not generate training code", NULL},
     {"memory", 0, required_argument, flag_bytes, AT(memory), "--memory=BYTES",
-     "the most memory that a training step may take, as 64M or 1.5G: where it is short, values are computed "
-     "again instead of kept",
+     "memory limit of a training step, as 64M or 1.5G: values are recomputed instead of stored to meet it",
      NULL},
     {"network", 0, optional_argument, read_network, AT(look), "--network[=look]",
-     "with NAME_network, by which the runtime (libcnn) loads, saves and evaluates the net; look: and looks "
-     "inside it. Programs have both, --train has the former",
+     "generate NAME_network, with which the runtime (libcnn) loads, saves and evaluates the net; look: also "
+     "inspects it. Executables have both, --train implies the former",
      "look"},
     {"target", 0, required_argument, read_targets, 0, "--target=T[,T...]",
      "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m armv7e-m armv8.1-m rv32imc wasm32, generic (scalar "
-     "C for any CPU), native; for nets of 8 bits x86-64-v4-vnni and aarch64-dotprod, which are taken "
-     "beside x86-64-v4 and aarch64; of several, the best that the CPU runs is chosen at run time",
+     "C for any CPU), native; for int8 models x86-64-v4-vnni and aarch64-dotprod, which are added to "
+     "x86-64-v4 and aarch64. Of several targets, the best that the CPU supports is selected at run time",
      "@targets"},
     {"cpu", 0, required_argument, read_cpu, AT(cpu), "--cpu=NAME",
-     "a board's CPU: cortex-m0+ cortex-m3 cortex-m4 cortex-m7 cortex-m33 cortex-m55 cortex-m85 rv32imc. It "
-     "chooses the target where --target does not, and the cycles by which schedules of 8 bits are chosen",
+     "a microcontroller's CPU: cortex-m0+ cortex-m3 cortex-m4 cortex-m7 cortex-m33 cortex-m55 cortex-m85 "
+     "rv32imc. It sets the default of --target and the cycle counts used to choose int8 schedules",
      "@cpus"},
     {"flash", 0, required_argument, flag_bytes, AT(flash), "--flash=BYTES",
-     "the most flash that weights, tables and labels may take, as 256K: layers of 8 bits take what is "
-     "fastest and fits. The code is not counted",
+     "flash limit for weights, tables and labels, as 256K: int8 layers use the fastest schedules that fit. "
+     "The code is not counted",
      NULL},
     {"ram", 0, required_argument, flag_bytes, AT(ram), "--ram=BYTES",
-     "the most RAM that inference may take: the workspace, weights that are not compiled in, and on boards "
-     "the stack. Where a net does not fit, its first layers are computed in bands of rows",
+     "RAM limit of inference: the workspace, weights that are not compiled in, and on microcontrollers the "
+     "stack. If a net does not fit, its first layers are computed in row bands",
      NULL},
     {"flash-wait", 0, required_argument, flag_number, AT(flash_wait), "--flash-wait=CYCLES",
-     "how many cycles longer reading 16 bytes takes from flash than from RAM; for the choice of schedules on "
-     "boards",
+     "extra cycles to read 16 bytes from flash instead of RAM; used to choose schedules on microcontrollers",
      NULL},
     {"threads", 0, required_argument, flag_choice, AT(threads), "--threads=KIND",
-     "openmp (the default for programs) or none", "openmp none"},
+     "openmp (the default for executables) or none", "openmp none"},
     {"mpi", 0, optional_argument, read_mpi, AT(mpi_most), "--mpi[=PROCESSES]",
-     "a program whose train also runs under mpirun, to the same bits; PROCESSES: the most that share the "
-     "work of a batch (8)",
+     "build an executable whose train also runs under mpirun, with bit-identical results; PROCESSES: the "
+     "maximum number that share a batch (8)",
      NULL},
     {"prefix", 0, required_argument, read_prefix, AT(prefix), "--prefix=NAME",
-     "what the C names begin with, instead of the net's name", NULL},
+     "prefix of the C names (default: the net's name)", NULL},
     {"version-name", 0, required_argument, flag_text, AT(version_name), "--version-name=1.2.0",
-     "the version of a library (1.0.0)", NULL},
+     "version of a library (1.0.0)", NULL},
     {"author", 0, required_argument, flag_text, AT(author), "--author=NAME",
-     "whose library it is, as 'Ada Lovelace <ada@example.org>'", NULL},
-    {"url", 0, required_argument, flag_text, AT(url), "--url=URL", "where the library is found", NULL},
+     "author of a library, as 'Ada Lovelace <ada@example.org>'", NULL},
+    {"url", 0, required_argument, flag_text, AT(url), "--url=URL", "home page of a library", NULL},
     FLAG_DEFINE(AT(defines)),
     FLAG_INCLUDE(AT(directories)),
     {NULL, 'O', required_argument, read_level, AT(level), "-O0 -O1 -O2 -Os",
-     "-O2, the default: everything. -O1: quick to compile, and nearly as fast: -O1 of the C compiler, plain "
-     "loops for what looks inside, no code of x86-64-v4 unless --target names it. -O0: plain loops to be "
-     "read, one function a layer. -Os: small code: plain loops of merged layers, several sums in a loop; "
-     "inference takes the least memory. -O0 and -Os are made for generic unless --target says otherwise",
+     "-O2, the default: all optimizations. -O1: compiles quickly, nearly as fast: -O1 of the C compiler, "
+     "reference loops for inspection, no x86-64-v4 code unless --target names it. -O0: readable reference "
+     "loops, one function per layer. -Os: small code: merged functions, several sums per loop, the least "
+     "memory for inference. The default target of -O0 and -Os is generic",
      "0 1 2 s"},
     {"exact", 0, no_argument, flag_set, AT(exact), "--exact",
-     "no Winograd and no Strassen, whose results are rounded differently; int8: no algorithm that stores "
-     "larger weights (Winograd's are exact there)",
+     "no Winograd and no Strassen, which round differently; int8: no algorithm that stores larger weights "
+     "(Winograd is exact there)",
      NULL},
     {"updatable", 0, no_argument, flag_set, AT(updatable), "--updatable",
-     "int8 models: code that depends on the program and the options, not on the weights, so that NAME_open "
-     "takes a model file of later training (float models are so in any case)",
+     "int8 models: generate code that does not depend on the weights, so that NAME_open can load a model "
+     "file of later training (float models always can)",
      NULL},
     {"no-fma", 0, no_argument, flag_set, AT(no_fma), "--no-fma",
-     "no fused multiply-adds: with --target=generic the C file gives the same bits on every CPU", NULL},
+     "no fused multiply-adds: with --target=generic the results are bit-identical on every CPU", NULL},
     {"tune", 0, no_argument, flag_set, AT(tune), "--tune",
-     "measures schedules on this machine; what is fastest is kept in NAME.tune beside NAME.cnn, for "
-     "later compilations too",
+     "measure schedules on this machine; the fastest are stored in NAME.tune next to NAME.cnn, for later "
+     "compilations too",
      NULL},
     {NULL, 'W', required_argument, read_warning, AT(warnings), "-W[no-]SLUG",
-     "a warning on or off; -Werror, -Werror=SLUG: warnings as errors", "@warnings"},
+     "enable or disable a warning; -Werror, -Werror=SLUG: treat warnings as errors", "@warnings"},
     FLAG_DIAGNOSTICS(AT(format)),
     FLAG_COLOR(AT(color)),
-    {"explain", 0, required_argument, read_explain, 0, "--explain=SLUG",
-     "a page on a message, with an example", "@messages"},
+    {"explain", 0, required_argument, read_explain, 0, "--explain=SLUG", "explain a message, with an example",
+     "@messages"},
     {"fix", 0, no_argument, flag_set, AT(fix), "--fix",
-     "changes the program, and imports beside it, as its messages suggest", NULL},
+     "apply the suggested fixes to the program and its imports", NULL},
     {"summary", 0, no_argument, flag_set, AT(summary), "--summary",
-     "the table of layers on standard output, besides what is written", NULL},
+     "also print the table of layers to standard output", NULL},
     {"time-report", 0, no_argument, flag_set, AT(time_report), "--time-report",
-     "where the compiler's own time went", NULL},
+     "print the compiler's own time by stage", NULL},
     {NULL, 'M', required_argument, read_dependencies, 0, "-MD, -MF FILE",
-     "a dependency file for make: imports, labels, weights", "D F"},
+     "write a dependency file for make: imports, labels, weights", "D F"},
     {"cc", 0, required_argument, read_compiler, AT(cc), "--cc=COMPILER",
-     "the C compiler that makes objects and programs", NULL},
+     "the C compiler for objects and executables", NULL},
     {"runtime-dir", 0, required_argument, flag_text, AT(runtime), NULL, NULL, "@folder"},
-    {NULL, 'v', no_argument, flag_set, AT(verbose), "-v", "shows each command of the backend", NULL},
-    {"version", 'V', no_argument, read_version, 0, "-V, --version", "the version", NULL},
+    {NULL, 'v', no_argument, flag_set, AT(verbose), "-v", "print each command of the backend", NULL},
+    {"version", 'V', no_argument, read_version, 0, "-V, --version", "print the version", NULL},
     {"help", 'h', optional_argument, read_help, 0, "-h, --help [TOPIC]",
-     "this page, or one on an operator (conv), a loss, an optimizer, a statement of the language "
+     "print this page, or one about an operator (conv), a loss, an optimizer, a statement of the language "
      "(train), or a list (operators); topics lists them all",
      "@topics"},
     FLAG_END,
@@ -449,20 +443,20 @@ static bool check_after(const Options *options) {
   const char *pass = options->after;
   if (!pass) return true;
   if (options->kind != OUTPUT_GRAPH)
-    return usage_error("--after=%s shows a graph: it wants --emit=graph", pass);
+    return usage_error("--after=%s prints a graph: it needs --emit=graph", pass);
   if (!options->train)
     return pass_belongs(pass, PLAN_INFERENCE) || pass_belongs(pass, PLAN_LOOK) ||
-           usage_error("'%s' is a pass of the training graph, which --train shows", pass);
+           usage_error("'%s' is a pass of the training graph, which --train prints", pass);
   return pass_belongs(pass, PLAN_TRAINING) ||
-         usage_error("'%s' is no pass of the training graph, which --train shows", pass);
+         usage_error("'%s' is not a pass of the training graph, which --train prints", pass);
 }
 
 static bool check_onnx(const Options *options) {
   if (options->layout >= 0 && options->kind != OUTPUT_ONNX)
-    return usage_error("--layout is about a model of ONNX: it wants -o FILE.onnx; for C, `input x: 28x28x1 "
-                       "(layout=chw)` in the program says how the caller's buffers lie");
+    return usage_error("--layout is for ONNX models: it needs -o FILE.onnx; for C, `input x: 28x28x1 "
+                       "(layout=chw)` in the program sets the layout of the caller's buffers");
   return options->kind != OUTPUT_ONNX || options->batch == 1 ||
-         usage_error("a model of ONNX takes any number of images: leave --batch out");
+         usage_error("an ONNX model takes any number of images: remove --batch");
 }
 
 static bool check_weight_options(const Options *options) {
@@ -471,7 +465,7 @@ static bool check_weight_options(const Options *options) {
                       : options->match        ? "match"
                                               : NULL;
   if (about && !options->weights)
-    return usage_error("--%s is about the file of --weights, which is not given", about);
+    return usage_error("--%s applies to the file of --weights, which is missing", about);
   if (options->match && options->output && strcmp(options->output, "-") == 0)
     return usage_error("--match=order and the output both write to standard output");
   return true;
@@ -480,8 +474,8 @@ static bool check_weight_options(const Options *options) {
 static bool check_mpi(const Options *options) {
   if (!options->mpi) return true;
   if (options->kind != OUTPUT_PROGRAM && !(options->kind == OUTPUT_LOWERED && options->train))
-    return usage_error("--mpi is about training by several processes: it wants a program, -o NAME");
-  return options->train || usage_error("--mpi is about training, which --no-train leaves out");
+    return usage_error("--mpi is for training on several processes: it needs an executable, -o NAME");
+  return options->train || usage_error("--mpi is for training, which --no-train disables");
 }
 
 /* A view tells of training without --train, too. */
@@ -490,8 +484,8 @@ static bool check_memory(const Options *options) {
                     options->kind == OUTPUT_HEADER || options->kind == OUTPUT_LIBRARY;
   if (!options->memory || options->train || !code) return true;
   if (options->kind == OUTPUT_PROGRAM)
-    return usage_error("--memory is about training, which --no-train leaves out");
-  return usage_error("--memory is about training: it wants --train");
+    return usage_error("--memory is for training, which --no-train disables");
+  return usage_error("--memory is for training: it needs --train");
 }
 
 /* What the backend makes is for one machine: this one, or another that can be had without its C library. */
@@ -502,24 +496,25 @@ static bool choose_machine(Options *options) {
     if (!target->arch) continue;
     if (one && strcmp(one->arch, target->arch) != 0)
       return options->kind == OUTPUT_WASM
-                 ? usage_error("WebAssembly holds code of wasm32, not of %s", target->name)
-                 : usage_error("one file made by the C compiler cannot hold code of both %s and %s: write C "
-                               "(-o FILE.c), or one file for each",
-                               one->name, target->name);
+                 ? usage_error("WebAssembly needs the target wasm32, not %s", target->name)
+                 : usage_error(
+                       "one object file cannot contain code for both %s and %s: write C (-o FILE.c), or "
+                       "one file per target",
+                       one->name, target->name);
     one = target;
   }
   if (!one && options->cpu) one = target_find(options->cpu->target);
   if (!one || (!target_is_foreign(one) && options->kind != OUTPUT_WASM)) return true;
   options->machine = one;
   if (options->kind == OUTPUT_PROGRAM)
-    return usage_error("a program is made for this machine only, whose runtime it is linked with, not for "
-                       "%s: write C or an object (-o FILE.c, -o FILE.o) and link it there",
+    return usage_error("an executable can be built for this machine only, not for %s: write C or an object "
+                       "(-o FILE.c, -o FILE.o) and link it there",
                        one->name);
   if (options->kind == OUTPUT_SHARED && one->bare)
     return usage_error("%s has no shared libraries: write an object (-o FILE.o)%s", one->name,
                        strcmp(one->name, "wasm32") == 0 ? " or WebAssembly (-o FILE.wasm)" : "");
   if (options->kind == OUTPUT_WASM && options->openmp)
-    return usage_error("WebAssembly is made without threads: --threads=none");
+    return usage_error("WebAssembly has no threads: use --threads=none");
   return true;
 }
 
@@ -549,19 +544,19 @@ static bool check_library(const Options *options) {
                       : options->author     ? "author"
                       : options->url        ? "url"
                                             : NULL;
-  if (about && !library) return usage_error("--%s is about a library: it wants --emit=library", about);
+  if (about && !library) return usage_error("--%s is for libraries: it needs --emit=library", about);
   if (!library) return true;
   if (options->output && strcmp(options->output, "-") == 0)
     return usage_error("a library is a folder, and cannot be written to standard output: -o FOLDER");
-  if (options->single_file) return usage_error("--single-file has no header, and a library has one");
+  if (options->single_file) return usage_error("--single-file has no header, but a library needs one");
   if (options->embed != EMBED_BY_SIZE && options->embed != EMBED_AS_TEXT)
     return usage_error(
         "a library has its weights as text: others move its files, and no path would stay right");
   if (options->version_name && !is_version(options->version_name))
-    return usage_error("--version-name wants a version as 1.2.0, not '%s'", options->version_name);
-  if (options->author && !is_line(options->author)) return usage_error("--author wants a line of text");
+    return usage_error("--version-name must be a version as 1.2.0, not '%s'", options->version_name);
+  if (options->author && !is_line(options->author)) return usage_error("--author must be one line of text");
   return !options->url || (is_line(options->url) && !strchr(options->url, ' ')) ||
-         usage_error("--url wants an address as https://example.com/net, not '%s'", options->url);
+         usage_error("--url must be an address as https://example.com/net, not '%s'", options->url);
 }
 
 static void default_targets(Options *options, Arena *arena) {
@@ -588,14 +583,14 @@ static bool choose_targets(Options *options, Arena *arena) {
   const Cpu *cpu = options->cpu;
   bool board = cpu != NULL;
   if (cpu && options->kind == OUTPUT_WASM)
-    return usage_error("WebAssembly runs on no board: leave --cpu out");
+    return usage_error("WebAssembly does not run on microcontrollers: remove --cpu");
   for (int i = 0; i < options->targets.n; i++) board = board || cpu_cycles(options->targets.data[i]);
   if (options->flash_wait && !board)
-    return usage_error("--flash-wait is about a board: it wants --cpu=NAME, or the target of one");
+    return usage_error("--flash-wait is for microcontrollers: it needs --cpu=NAME or such a target");
   for (int i = 0; cpu && i < options->targets.n; i++) {
     const Target *target = options->targets.data[i];
     if (target->arch && strcmp(target->arch, target_find(cpu->target)->arch) != 0)
-      return usage_error("a %s does not run code of %s: leave --target out, which is %s then", cpu->name,
+      return usage_error("a %s cannot run code for %s: remove --target, which defaults to %s", cpu->name,
                          target->name, cpu->target);
   }
   return true;
@@ -608,7 +603,7 @@ static bool is_program(const char *word) {
 }
 
 static bool check_input(Options *options, Arena *arena, int n, char **words) {
-  if (n == 0) return usage_error("no program is given: cnnc [options] FILE.cnn [-o OUTPUT]");
+  if (n == 0) return usage_error("missing program: cnnc [options] FILE.cnn [-o OUTPUT]");
 #ifndef __wasi__
   const char *command = command_meant(arena, words[0]);
   if (command)
@@ -617,7 +612,7 @@ static bool check_input(Options *options, Arena *arena, int n, char **words) {
   (void)arena;
 #endif
   if (n > 1)
-    return usage_error("several programs are given, '%s' and '%s': one is compiled at a time", words[0],
+    return usage_error("more than one program, '%s' and '%s': cnnc compiles one at a time", words[0],
                        words[1]);
   const char *slash = strrchr(words[0], '/'), *name = slash ? slash + 1 : words[0],
              *suffix = strrchr(name, '.');
@@ -637,14 +632,14 @@ static bool check_together(Options *options, Arena *arena) {
     else if (kind_given && options->kind == OUTPUT_HEADER) options->output = "-";
     else if (options_view(options->kind)) options->output = "-";
     else if (options_backend(options->kind) || options->kind == OUTPUT_MODEL || options->kind == OUTPUT_ONNX)
-      return usage_error("an object, library, program or model needs a file to be written to: -o FILE");
+      return usage_error("an object, library, executable or model needs an output file: -o FILE");
     else if (options->kind == OUTPUT_LIBRARY)
-      return usage_error("--emit=library needs a folder to be written to: -o FOLDER");
+      return usage_error("--emit=library needs an output folder: -o FOLDER");
   } else if (!*options->output) return usage_error("the output's file name is empty");
   else if (!kind_given && !kind_from_suffix(options)) return false;
   if (options->output && strcmp(options->output, "-") == 0) {
     if (options_backend(options->kind) || options->kind == OUTPUT_ONNX)
-      return usage_error("an object, library, program or model of ONNX cannot be written to standard output");
+      return usage_error("an object, library, executable or ONNX model cannot be written to standard output");
     if (options->summary) return usage_error("--summary and -o - both write to standard output");
     options->single_file = options->kind == OUTPUT_C || options->single_file;
   }

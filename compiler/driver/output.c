@@ -129,21 +129,21 @@ static bool has_weights(Compilation *c) {
                 "net %s has no parameters, so there is no model to write", name);
   else {
     Diag *diag = diag_report(c->diags, DIAG_no_weights, c->graph->name_span, NULL,
-                             "a model %s trained weights, and none are given for net %s",
-                             onnx ? "of ONNX holds" : "is made of", name);
-    diag_help(diag, "--weights=FILE names a .safetensors or .npz file of them, or one of PyTorch");
+                             "%s needs trained weights, but net %s has none",
+                             onnx ? "an ONNX model" : "a model file", name);
+    diag_help(diag, "--weights=FILE reads them from a .safetensors, .npz or PyTorch file");
   }
   return false;
 }
 
 /* ---- ONNX ---- */
-#ifdef __wasi__ /* a page reads no weights and makes no folders */
+#ifdef __wasi__ /* the browser build reads no weights and creates no folders */
 static bool write_onnx(Compilation *c) {
-  return cannot_write(c, c->options->output, "a page writes no models of ONNX");
+  return cannot_write(c, c->options->output, "the browser build writes no ONNX models");
 }
 
 static bool write_library(Compilation *c) {
-  return cannot_write(c, c->options->output, "a page makes no folders");
+  return cannot_write(c, c->options->output, "the browser build creates no folders");
 }
 static bool write_example(Compilation *c) { return write_library(c); }
 static bool library_possible(Compilation *c) { return write_library(c); }
@@ -166,7 +166,7 @@ static bool functions_known(Compilation *c) {
     for (int k = 0; k < node->nweights; k++)
       if (node->weight[k] && !quant_file_find(c->file, node->weight[k]->name)) {
         diag_report(c->diags, DIAG_onnx_operator, node->span, node->site,
-                    "%s '%s' has no form in ONNX: the weights hold a table in place of '%s'", node->op->name,
+                    "%s '%s' cannot be exported to ONNX: the weights replace '%s' by a table", node->op->name,
                     node->name, node->weight[k]->name);
         return false;
       }
@@ -183,9 +183,9 @@ static const Graph *graph_of_bytes(Compilation *c, OnnxNumbers *numbers) {
     rounding = quant_file_rounding(c->file, c->graph->nodes.data[i]->name);
   if (rounding == ROUNDING_FLOAT) return graph;
   Diag *diag = diag_report(c->diags, DIAG_onnx_rounding, c->graph->name_span, NULL,
-                           "models of ONNX round as float does, and this net %s: values may differ by a step",
+                           "ONNX models round as float does, this net as %s: values may differ by a step",
                            rounding_name(rounding));
-  diag_help(diag, "cnnc import --rounding=%s brings its bytes back", rounding_name(rounding));
+  diag_help(diag, "cnnc import --rounding=%s restores the exact bytes", rounding_name(rounding));
   return graph;
 }
 
@@ -229,8 +229,8 @@ static bool spares_others(Compilation *c, const char *path) {
   return cannot_write(
       c, path,
       arena_printf(c->arena,
-                   "it is there, and cnnc has not made it for the library %s; move it away, or "
-                   "write the library to another folder",
+                   "it exists, and was not created by cnnc for the library %s; move it, or write the "
+                   "library to another folder",
                    c_name(c)));
 }
 
@@ -284,7 +284,7 @@ static bool library_possible(Compilation *c) {
   const char *name = c_name(c);
   return !library_name_taken(name) ||
          cannot_write(c, library_file(c, arena_printf(c->arena, "src/%s.h", name)),
-                      "a system's headers have this name: --prefix=NAME gives another");
+                      "a system header has this name: choose another with --prefix=NAME");
 }
 
 static bool write_library(Compilation *c) {

@@ -38,7 +38,7 @@ static bool read_range_kind(const FlagUse *use, void *member, const char *text) 
     q->how.range = RANGE_PERCENTILE;
     q->how.percentile = strtod(text + 11, &end);
     return (!*end && q->how.percentile > 50 && q->how.percentile <= 100) ||
-           usage_error("--calibrate=percentile=P has a number above 50 up to 100, not '%s'", text + 11);
+           usage_error("--calibrate=percentile=P needs a number above 50, at most 100, not '%s'", text + 11);
   }
   if (!word_index("--calibrate", text, names, &index)) return false;
   q->how.range = kinds[index];
@@ -53,7 +53,7 @@ static bool read_keep(const FlagUse *use, void *member, const char *text) {
     if (n) vec_push(use->arena, *keeps, arena_copy(use->arena, at, n));
     at += n + (at[n] != 0);
   }
-  return keeps->n > 0 || usage_error("--keep names layers: --keep=conv1,dense1");
+  return keeps->n > 0 || usage_error("--keep needs layer names: --keep=conv1,dense1");
 }
 
 static bool read_loss(const FlagUse *use, void *member, const char *text) {
@@ -61,13 +61,13 @@ static bool read_loss(const FlagUse *use, void *member, const char *text) {
   const double points = *(double *)member = strtod(text, &end);
   (void)use;
   return (end != text && !*end && points >= 0 && points <= 100) ||
-         usage_error("--max-loss is a number of points from 0 to 100, not '%s'", text);
+         usage_error("--max-loss must be a number of points from 0 to 100, not '%s'", text);
 }
 
 static bool read_processors(const FlagUse *use, void *member, const char *text) {
   flag_text(use, member, text);
   return (strspn(text, "0123456789") == strlen(text) && strlen(text) <= 9 && atoi(text) > 0) ||
-         usage_error("--threads is a whole number from 1 on, not '%s'", text);
+         usage_error("--threads must be a positive integer, not '%s'", text);
 }
 
 static bool read_precision(const FlagUse *use, void *member, const char *text) {
@@ -80,52 +80,49 @@ static bool read_precision(const FlagUse *use, void *member, const char *text) {
 static bool read_samples(const FlagUse *use, void *member, const char *text) {
   flag_text(use, member, text);
   return (strspn(text, "0123456789") == strlen(text) && atoll(text) > 0) ||
-         usage_error("--samples is a whole number from 1 on, not '%s'", text);
+         usage_error("--samples must be a positive integer, not '%s'", text);
 }
 
 #define AT(member) offsetof(Quantizing, member)
 static const Flag quantize_options[] = {
-    {"weights", 0, required_argument, flag_text, AT(weights), "--weights=FILE", "the weights in floats",
-     "@file"},
+    {"weights", 0, required_argument, flag_text, AT(weights), "--weights=FILE", "the float weights", "@file"},
     {"data", 0, required_argument, flag_text, AT(data), "--data=PATH",
-     "a data set, as the built program's commands take it; weights that were trained for 8 bits (quantize = "
-     "int8 in the train block) hold their ranges, and need none",
+     "a data set, as for the executable's commands; not needed for weights of quantization-aware training "
+     "(quantize = int8 in the train block), which contain their ranges",
      "@file"},
-    {NULL, 'o', required_argument, flag_text, AT(output), "-o FILE", "what is written", "@file"},
+    {NULL, 'o', required_argument, flag_text, AT(output), "-o FILE", "the output file", "@file"},
     {"samples", 0, required_argument, read_samples, AT(samples), "--samples=N",
-     "of the data's training part (500)", NULL},
+     "number of calibration samples, from the training part of the data (500)", NULL},
     {"calibrate", 0, required_argument, read_range_kind, 0, "--calibrate=KIND",
-     "how ranges are chosen: mse (the least squared error), minmax (all that was seen), percentile=99.99 "
-     "(without so much at each end), entropy (what 8 bits tell most of)",
+     "calibration method: mse (minimizes the squared error), minmax (the observed range), percentile=99.99 "
+     "(clips outliers at both ends), entropy (minimizes KL divergence)",
      "mse minmax percentile entropy"},
     {"rounding", 0, required_argument, flag_word, AT(how.rounding), "--rounding=KIND",
-     "of sums: single (the default), double, float", "single double float"},
+     "rounding of sums: single (the default), double, float", "single double float"},
     {"per-tensor", 0, no_argument, flag_set, AT(how.per_tensor), "--per-tensor",
-     "one scale for all weights of a layer, not one a filter", NULL},
+     "one weight scale per layer instead of one per filter", NULL},
     {"reduce-range", 0, no_argument, flag_set, AT(how.reduced), "--reduce-range",
-     "weights of 7 bits, -64 to 64: faster on x86 CPUs without VNNI, a little less accurate", NULL},
+     "7-bit weights, -64 to 64: faster on x86 CPUs without VNNI, slightly less accurate", NULL},
     {"no-equalize", 0, no_argument, flag_set, AT(no_equalize), "--no-equalize",
-     "leaves the channels between convolutions as they are; else weights are moved from the larger side to "
-     "the smaller",
-     NULL},
+     "no cross-layer equalization of the weights of successive convolutions", NULL},
     {"no-bias-correction", 0, no_argument, flag_set, AT(how.no_correction), "--no-bias-correction",
-     "leaves the bias as it is; else the mean shift of rounded weights is taken from it", NULL},
+     "do not correct the bias by the mean error of the rounded weights", NULL},
     {"precision", 0, required_argument, read_precision, AT(how.all_wide), "--precision=KIND",
-     "of values: i8 (the default), i16: 16 bits, with weights of 8", "i8 i16"},
-    {"keep", 0, required_argument, read_keep, AT(keeps), "--keep=LAYER[,...]", "layers that stay in floats",
+     "type of the activations: i8 (the default) or i16, with int8 weights", "i8 i16"},
+    {"keep", 0, required_argument, read_keep, AT(keeps), "--keep=LAYER[,...]", "layers that stay in float",
      NULL},
     {"max-loss", 0, required_argument, read_loss, AT(most_lost), "--max-loss=POINTS",
-     "values get 16 bits, then layers stay in floats, those that lose most first, until the test of the data "
-     "loses no more",
+     "limit of the accuracy loss on the test part: activations become int16, then layers stay in float, "
+     "those that lose most first, until the loss is within it",
      NULL},
-    {"report", 0, required_argument, flag_text, AT(report), "--report=FILE.json", "what is printed, as JSON",
+    {"report", 0, required_argument, flag_text, AT(report), "--report=FILE.json", "the report as JSON",
      "@file"},
     {"threads", 0, required_argument, read_processors, AT(threads), "--threads=N",
-     "processors for the test of the data (all)", NULL},
-    {"cc", 0, required_argument, flag_text, AT(cc), "--cc=COMPILER", "the C compiler that builds the program",
+     "threads for the evaluation on the test part (all)", NULL},
+    {"cc", 0, required_argument, flag_text, AT(cc), "--cc=COMPILER", "the C compiler for the executable",
      NULL},
-    {"runtime-dir", 0, required_argument, flag_text, AT(runtime), "--runtime-dir=DIR", "where libcnn.a is",
-     "@folder"},
+    {"runtime-dir", 0, required_argument, flag_text, AT(runtime), "--runtime-dir=DIR",
+     "the folder of libcnn.a", "@folder"},
     FLAG_DEFINE(AT(defines)),
     FLAG_INCLUDE(AT(directories)),
     FLAG_HELP(AT(help)),
@@ -135,13 +132,14 @@ static const Flag quantize_options[] = {
 static bool read_quantize_line(Quantizing *q, int argc, char **argv) {
   if (!flags_read(q->arena, quantize_options, q, argc, argv)) return false;
   if (q->help) return true;
-  if (argc - optind != 1) return usage_error("cnnc quantize takes one program: NET.cnn");
+  if (argc - optind != 1) return usage_error("cnnc quantize needs one program: NET.cnn");
   q->program = argv[optind];
   if (!q->weights || !q->output)
     return usage_error(
-        "cnnc quantize needs --weights=FILE and -o FILE, and --data=PATH but for weights that were "
-        "trained for 8 bits");
-  if (strcmp(q->output, "-") == 0) return usage_error("weights are not written to standard output: -o FILE");
+        "cnnc quantize needs --weights=FILE and -o FILE, and --data=PATH unless the weights come from "
+        "quantization-aware training");
+  if (strcmp(q->output, "-") == 0)
+    return usage_error("weights cannot be written to standard output: use -o FILE");
   if (!q->data && (q->calibrates || q->most_lost >= 0))
     return usage_error("%s needs --data=PATH", q->calibrates ? "--calibrate" : "--max-loss");
   return true;
@@ -249,7 +247,7 @@ static bool read_net(Quantizing *q) {
   if (!quantized_read(q->arena, q->diags, &way, &bytes)) return false;
   if (bytes) {
     diag_report(q->diags, DIAG_weights_file, NO_SPAN, NULL,
-                "%s is of 8 bits already: cnnc quantize takes weights of floats", q->weights);
+                "%s is already quantized: cnnc quantize needs float weights", q->weights);
     return false;
   }
   q->graph = graph;
@@ -373,11 +371,11 @@ static bool quantized(Quantizing *q) {
     if (!q->before.metric) return true;
     if (!build_executable(q, path, program)) return false;
     if (!run_test(q, program, NULL, &q->after))
-      return report_failure(q, "the program of 8 bits does not tell its accuracy");
+      return report_failure(q, "the quantized executable reported no accuracy");
     if (q->most_lost < 0 || quantize_lost(q) <= q->most_lost) return true;
     if (!keep_more(q))
       return report_failure(
-          q, arena_printf(q->arena, "%g points are lost with all layers in floats", quantize_lost(q)));
+          q, arena_printf(q->arena, "%g points are lost even with all layers in float", quantize_lost(q)));
   }
 }
 
@@ -400,8 +398,8 @@ static bool finds_ranges(Quantizing *q) {
 /* Training has rounded the weights of each filter to 8 bits, by a scale of its own. */
 static bool suits_training(const Quantizing *q) {
   return !q->ranges || !(q->how.per_tensor || q->how.reduced) ||
-         usage_error("%s: %s was trained for 8 bits with a scale for each filter; --calibrate=mse and "
-                     "--data=PATH choose all anew",
+         usage_error("%s: %s was trained for int8 with a scale per filter; to choose new scales, use "
+                     "--calibrate=mse and --data=PATH",
                      q->how.per_tensor ? "--per-tensor" : "--reduce-range", q->weights);
 }
 
@@ -457,11 +455,10 @@ static int quantize(Arena *arena, const char *cnnc, int argc, char **argv) {
 const Command quantize_command = {
     "quantize",
     "NET.cnn --weights=W [--data PATH] -o NET.int8.safetensors",
-    "makes weights of 8 bits",
-    "Runs the net on some of the data, chooses a scale for each value by the numbers it takes, and writes "
-    "weights of 8 bits: cnnc NET.cnn --weights=NET.int8.safetensors compiles them.",
-    "Exit status: 0; 1 when something is wrong in what was read or cannot be written; 2 for a wrong command "
-    "line.",
+    "quantizes weights to int8",
+    "Runs the net on calibration data, chooses a scale for each value, and writes int8 weights: "
+    "cnnc NET.cnn --weights=NET.int8.safetensors compiles them.",
+    "Exit status: 0; 1 if an input is invalid or the output cannot be written; 2 for a usage error.",
     quantize_options,
     ".cnn",
     quantize,

@@ -16,10 +16,9 @@ void quantize_warn(Quantizing *q) {
   for (int i = 0; i < q->made->chosen.n; i++) {
     const Chosen *c = &q->made->chosen.data[i];
     if (c->kept || !(c->cut > MUCH)) continue;
-    Diag *diag =
-        diag_report(q->diags, DIAG_saturating_layer, c->node->span, c->node->site,
-                    "%.1f %% of what %s takes on the data lies outside its scale", 100 * c->cut, c->name);
-    diag_help(diag, "--calibrate=minmax has all of it inside, with larger steps");
+    Diag *diag = diag_report(q->diags, DIAG_saturating_layer, c->node->span, c->node->site,
+                             "%.1f %% of the calibration values of %s saturate", 100 * c->cut, c->name);
+    diag_help(diag, "--calibrate=minmax covers all values, with larger steps");
   }
 }
 
@@ -56,9 +55,9 @@ static void print_judgement(const Quantizing *q) {
   const Judgement *a = &q->before, *b = &q->after;
   if (!q->data) return;
   if (!a->metric)
-    printf("the accuracy is not compared: %s\n", q->seen.targets
-                                                     ? "no output has a loss, or ends in softmax or sigmoid"
-                                                     : "the data has no targets");
+    printf("accuracy not compared: %s\n", q->seen.targets
+                                              ? "no output has a loss, or ends in softmax or sigmoid"
+                                              : "the data has no targets");
   else if (a->share)
     printf("%s %.1f %% -> %.1f %% (%+.1f)\n", a->metric, 100 * a->value, 100 * b->value,
            -quantize_lost(q) + 0.0);
@@ -66,7 +65,7 @@ static void print_judgement(const Quantizing *q) {
 }
 
 void quantize_print(const Quantizing *q) {
-  if (q->ranges) printf("ranges as training has left them\n");
+  if (q->ranges) printf("ranges from training\n");
   if (q->equalized)
     printf("equalized between %d pair%s of layers\n", q->equalized, q->equalized == 1 ? "" : "s");
   for (int i = 0; i < q->made->chosen.n; i++) print_quantized_value(q, &q->made->chosen.data[i]);

@@ -108,7 +108,7 @@ static const char *try_command(const Check *check, const char *options, bool run
 
 /* The same in as little memory as the refusal of less says there has to be. */
 static const char *in_least_memory(const Check *check, const char *options, Outcome *outcome) {
-  static const char before[] = "the least that was found is ";
+  static const char before[] = "the smallest size found is ";
   Arena *arena = check->sample.arena;
   const char *said = try_command(check, arena_printf(arena, "%s --memory=1", options), false, outcome),
              *at = strstr(said, before);

@@ -149,7 +149,7 @@ static const char TEAM[] = "--threads=openmp", SLOW_FLASH[] = "--flash-wait=20",
 static const char *least_flash(Arena *arena, const char *command) {
   return arena_printf(
       arena,
-      "--flash=$(n=$(%s --flash=1 2>&1 | sed -n 's/.* takes \\([0-9,]*\\) bytes of flash.*/\\1/p' "
+      "--flash=$(n=$(%s --flash=1 2>&1 | sed -n 's/.* needs \\([0-9,]*\\) bytes of flash.*/\\1/p' "
       "| tr -d ,); echo ${n:-1})",
       command);
 }

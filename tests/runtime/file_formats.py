@@ -207,7 +207,7 @@ exits(1, "  a prefix without its dot is told", "./raw", "eval", "--data", "raw.n
 exits(0, "  and by cnnc", os.environ["CNNC"], "raw.cnn", "--weights=module.safetensors",
       "--weights-prefix=module.", "-o", "raw.c", says="[weights-order]")
 exits(2, "a prefix of no file", os.environ["CNNC"], "raw.cnn", "--weights-prefix=module.", "-o", "raw.c",
-      says="--weights, which is not given")
+      says="--weights, which is missing")
 write("state.pt", b"\x80\x02}q\x00." + bytes(8))
 write("net.onnx", b"\x08\x08\x12\x04test" + bytes(16))
 write("net.h5", b"\x89HDF\r\n\x1a\n" + bytes(16))
