@@ -68,7 +68,7 @@ void op_note_origin(ShapeContext *context, Diag *diag, const Node *value) {
 
 Diag *op_error_vector(ShapeContext *context, const Node *node) {
   Diag *diag = op_error(context, node, DIAG_wrong_shape,
-                        "%s needs a picture or a sequence, but its input is the vector %s", node->op->name,
+                        "%s needs an image or a sequence, but its input is the vector %s", node->op->name,
                         shape_text(context->arena, node->in[0]->shape));
   op_note_origin(context, diag, node->in[0]);
   return diag;
@@ -80,11 +80,11 @@ bool op_same_regions(ShapeContext *context, const Node *node, const Node *a, con
   Diag *diag = op_error(context, node, DIAG_shape_mismatch, "%s of %s and %s: %s", node->op->name,
                         shape_text(context->arena, a->shape), shape_text(context->arena, b->shape),
                         some && others ? "their numbers of regions differ"
-                                       : "one has regions, the other is one value for all of them");
+                                       : "one has regions, the other is a single value");
   op_note_origin(context, diag, a);
   op_note_origin(context, diag, b);
   diag_help(diag, some && others ? "take the regions of both with the same boxes"
-                                 : "roi_align or roi_pool takes regions of the other one, too");
+                                 : "take regions of the other one, too, with roi_align or roi_pool");
   return false;
 }
 
@@ -221,7 +221,7 @@ static bool resolve_init(ShapeContext *context, const Node *node, const char *pa
     if (init->kind == INIT_BILINEAR && (!node->op->traits.transposed || weight->rank < 3)) {
       Diag *diag = op_error_at(
           context, node, param, DIAG_bad_value,
-          "bilinear is for the kernel of conv_transpose, which it makes an upsampling, not for the %s of %s",
+          "bilinear is only for the kernel of conv_transpose, as an upsampling, not for the %s of %s",
           weight->member, node->op->name);
       diag_help(diag, "he is the usual choice for kernels, zeros for a bias");
       return false;
@@ -248,12 +248,12 @@ static Weight *shared_weight(ShapeContext *context, const Node *node, const char
                           "%s would share %s of %s, but needs it as %s, not %s", node->op->name, member,
                           context->share->name, sizes_text(context->arena, rank, dim),
                           sizes_text(context->arena, weight->rank, weight->dim));
-    diag_note(diag, context->share->span, "%s is made here", weight->name);
+    diag_note(diag, context->share->span, "%s is defined here", weight->name);
     return NULL;
   }
   Diag *diag = op_error(context, node, DIAG_bad_weights_sharing, "%s would share %s of %s, which has none",
                         node->op->name, member, context->share->name);
-  diag_note(diag, context->share->span, "%s is made here", context->share->name);
+  diag_note(diag, context->share->span, "%s is defined here", context->share->name);
   return NULL;
 }
 
@@ -269,9 +269,9 @@ static Weight *new_weight(ShapeContext *context, Node *node, const char *member,
   for (int d = 0; d < rank; d++) {
     weight->dim[d] = dim[d];
     if (!size_multiply(weight->size, dim[d], &weight->size) || weight->size > SHAPE_MOST_ELEMENTS) {
-      Diag *diag = op_error(context, node, DIAG_too_large,
-                            "%s of this %s has %s elements, more than the 2147483647 that can be handled",
-                            member, node->op->name, sizes_text(context->arena, rank, dim));
+      Diag *diag =
+          op_error(context, node, DIAG_too_large, "%s of this %s has %s elements; the limit is 2147483647",
+                   member, node->op->name, sizes_text(context->arena, rank, dim));
       op_note_origin(context, diag, node->in[0]);
       return NULL;
     }

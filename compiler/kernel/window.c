@@ -31,7 +31,7 @@ static bool two_on_sequence(ShapeContext *context, const Node *node, const char 
                            "%s of %s has %s, but its input %s is a sequence", param, node->op->name,
                            pad ? "four sides" : "two dimensions", shape_text(context->arena, in));
   op_note_origin(context, diag, node->in[0]);
-  diag_help(diag, "a sequence takes %s; a grey picture is %lldx%lldx1",
+  diag_help(diag, "a sequence takes %s; a gray image is %lldx%lldx1",
             pad ? "one number or [before, after]" : "one number", (long long)in.dim[0], (long long)in.dim[1]);
   return false;
 }
@@ -111,9 +111,9 @@ static bool window_padding(ShapeContext *context, const Node *node, Window *wind
     *rule = PAD_CAUSAL;
     if (!is_sequence(node)) {
       Diag *diag = op_error_at(context, node, "pad", DIAG_bad_value,
-                               "pad=causal is for sequences, but the input of %s is the picture %s",
+                               "pad=causal is for sequences, but the input of %s is the image %s",
                                node->op->name, shape_text(context->arena, node->in[0]->shape));
-      diag_help(diag, "pad=same keeps the size of a picture");
+      diag_help(diag, "pad=same keeps the size of an image");
       return false;
     }
   } else {
@@ -128,8 +128,9 @@ bool window_arguments(ShapeContext *context, const Node *node, Window *window, P
   *window = (Window){.groups = 1, .multiplier = 1};
   if (!in.rank) return false;
   if (in.rank == 1) {
-    diag_help(op_error_vector(context, node),
-              "reshape makes a picture of a vector, as in reshape([28, 28, 1]); a dense layer takes vectors");
+    diag_help(
+        op_error_vector(context, node),
+        "reshape turns a vector into an image, as in reshape([28, 28, 1]); a dense layer takes vectors");
     return false;
   }
   return window_pair(context, node, "kernel", window->kernel) &&
@@ -224,7 +225,7 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
   for (int axis = 0; axis < 2; axis++)
     gaps = gaps || (bad[axis] && w->stride[axis] > w->dilation[axis] * (w->kernel[axis] - 1) + 1);
   if (arg_const(node, "pad")->kind == CONST_NONE)
-    diag_help(diag, "zero_pad before it makes room for a window there");
+    diag_help(diag, "add zero_pad before it to make room for a window there");
   else
     diag_help(diag, "%spad=same %s", arg_const(node, "ceil")->kind == CONST_NONE ? "" : "ceil=true or ",
               gaps ? "has a window there" : "reads all of it");
@@ -247,7 +248,7 @@ bool window_addressable(ShapeContext *context, const Node *node, const Window *w
     if (window_reach(&near, axis, small[axis]) <= SHAPE_MOST_ELEMENTS) continue;
     const char *name = window_axis_name(node, axis);
     Diag *diag = op_error(context, node, DIAG_too_large,
-                          "the windows of %s reach too far: positions along the %s take more than 31 bits",
+                          "the windows of %s reach too far: positions along the %s exceed 31 bits",
                           node->op->name, name);
     diag_fact(diag,
               "%s: padding %lld + stride %lld*(%lld - 1) + dilation %lld*(%lld - 1) = %lld, more than %lld",

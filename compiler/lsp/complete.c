@@ -165,7 +165,7 @@ static void members(Completing *c) {
     if (inner->symbols.data[i]->kind == SYMBOL_VALUE)
       item(c, 1, ITEM_VARIABLE, inner->symbols.data[i]->name,
            symbol_detail(c, c->place.analysis, inner->symbols.data[i]), inner->symbols.data[i]->name, NULL);
-  words(c, 2, ITEM_FIELD, "height width length channels size", "of the value's shape");
+  words(c, 2, ITEM_FIELD, "height width length channels size", "from the value's shape");
 }
 
 /* ---- arguments ---- */
@@ -206,10 +206,10 @@ static void arguments(Completing *c) {
         p->value ? arena_printf(c->arena, "= %s", source_text(c->place.analysis, c->arena, p->value->span))
                  : "required");
   }
-  if (op || block) complete_argument(c, "name", "the layer's name in files of weights");
-  if (op || block) complete_argument(c, "precision", "f32, i8 or i16: of a net with weights of 8 bits");
+  if (op || block) complete_argument(c, "name", "the layer's name in weight files");
+  if (op || block) complete_argument(c, "precision", "f32, i8 or i16, in an int8 model");
   if (trained) complete_argument(c, "weights", "shares the parameters of an earlier layer");
-  if (trained) complete_argument(c, "frozen", "= false: training leaves the parameters as they are");
+  if (trained) complete_argument(c, "frozen", "= false: excludes the parameters from training");
   names_in_scope(c, true);
 }
 
@@ -315,7 +315,7 @@ static void complete(Completing *c) {
     words(c, 4, ITEM_KEYWORD, "in true false", "");
     break;
   case WHERE_MEMBER: members(c); break;
-  case WHERE_TYPE: words(c, 0, ITEM_CHOICE, "f32 u8 i8", "what the caller's buffer holds"); break;
+  case WHERE_TYPE: words(c, 0, ITEM_CHOICE, "f32 u8 i8", "the type in the caller's buffer"); break;
   case WHERE_SETTING: settings(c); break;
   case WHERE_KEY: setting_values(c); break;
   case WHERE_IMPORT: imports(c); break;

@@ -131,7 +131,7 @@ static void fix_all(Server *s, const Document *d, json_t *actions) {
   const size_t mark = source->mark ? 3 : 0; /* it stands in front of the range */
   json_t *edit = json_pack("{s:o, s:o}", "range", range_json(s, a, whole), "newText",
                            json_stringn(fixed[0].text + mark, fixed[0].n - mark));
-  json_array_append_new(actions, json_pack("{s:s, s:s, s:{s:{s:[o]}}}", "title", "Apply all fixes of cnnc",
+  json_array_append_new(actions, json_pack("{s:s, s:s, s:{s:{s:[o]}}}", "title", "Apply all cnnc fixes",
                                            "kind", "source.fixAll.cnnc", "edit", "changes", d->uri, edit));
 }
 

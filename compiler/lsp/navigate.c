@@ -180,8 +180,8 @@ static const char *rename_try(Server *s, Arena *arena, const Uses *uses, const c
     Span where;
     if (diags_errors(then->diags) > diags_errors(d->now->diags)) why = diags_error(then->diags, 0, &where);
     else if (uses_in(d->now, uses) != uses_then(then, uses))
-      why = "another thing is called so, and the program would mean something else";
-    if (why) why = arena_printf(arena, "'%s' cannot be the name: %s", name, why);
+      why = "the name is already used, and the program would change its meaning";
+    if (why) why = arena_printf(arena, "cannot rename to '%s': %s", name, why);
     analysis_free(then);
   }
   return why;
@@ -202,7 +202,7 @@ json_t *answer_rename(Server *s, Arena *arena, const json_t *params, Failure *fa
   }
   const Occurrence *at = occurrence(s, params, &place, failure);
   if (failure->code) return NULL;
-  if (!at) return *failure = (Failure){RPC_REQUEST_FAILED, "there is no name here"}, NULL;
+  if (!at) return *failure = (Failure){RPC_REQUEST_FAILED, "no name at this position"}, NULL;
   Uses uses = uses_of(s, arena, &place, at->symbol);
   uses_sort(&uses);
   VEC(Instead) instead = {0};

@@ -23,8 +23,7 @@ const Op op_input = {.name = "input",
                      .summary = "an input of the net",
                      .traits.keeps_spatial = true,
                      .lower = lower};
-const Op op_target = {
-    .name = "loss target", .role = ROLE_TARGET, .summary = "what a loss compares an output with"};
+const Op op_target = {.name = "loss target", .role = ROLE_TARGET, .summary = "the target of a loss"};
 
 /* The first picture that comes in: what boxes and instances are counted in. */
 static Extent picture_extent(const Graph *graph) {

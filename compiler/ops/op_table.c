@@ -87,7 +87,7 @@ const char *param_type_text(const Param *param) {
   case PARAM_BORDER: return "N, [h, w] or [t, b, l, r]";
   case PARAM_CHOICE: return param->choices;
   case PARAM_INIT: return "initialization";
-  case PARAM_CHANNELS: return "number, or a list with one a channel";
+  case PARAM_CHANNELS: return "number, or a list with one per channel";
   case PARAM_NUMBERS: return "number, or a list of numbers";
   case PARAM_SHAPE: return "dimensions";
   case PARAM_RANGE: return "range lo..hi";

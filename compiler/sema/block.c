@@ -29,7 +29,7 @@ static void cycle_report(Sema *s, const Way *way, BlockDef *again, const Call *c
   for (int i = from; i < last; i++)
     diag_note(diag, way->call.data[i]->span, "%s applies %s here", way->block.data[i]->block->name.s,
               way->block.data[i + 1]->block->name.s);
-  diag_help(diag, "blocks are written out where they are applied, so this would have no end; repeat applies "
+  diag_help(diag, "blocks are expanded where they are applied, so this would never end; repeat applies "
                   "something several times");
   for (int i = from; i <= last; i++) way->block.data[i]->broken = true;
 }

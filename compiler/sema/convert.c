@@ -93,13 +93,13 @@ static void channels_help(const Want *w, Diag *diag, const Const *c) {
     const Argument *given = &call->args.list[k];
     if (given->name.s || given->value->span.start != c->span.start || given->value->span.file != c->span.file)
       continue;
-    diag_help(diag, "the size of the input is known and not written: %s", w->what);
+    diag_help(diag, "the input size is inferred, so it is not written: %s", w->what);
     argument_drop(diag, &call->args, k);
   }
 }
 
 static Const report_bad_value(const Want *w, DiagId id, const Const *c, const char *must) {
-  Diag *diag = diag_report(w->s->diags, id, c->span, w->frame->site, "'%s' of %s is %s, but it has to be %s",
+  Diag *diag = diag_report(w->s->diags, id, c->span, w->frame->site, "'%s' of %s is %s, but must be %s",
                            w->p->name, w->what, const_text(w->s->arena, c), must);
   channels_help(w, diag, c);
   flatten_help(w, diag, c);
@@ -107,8 +107,9 @@ static Const report_bad_value(const Want *w, DiagId id, const Const *c, const ch
 }
 
 static Const too_large(const Want *w, const Const *c) {
-  diag_report(w->s->diags, DIAG_too_large, c->span, w->frame->site, "'%s' of %s is %s, but sizes end at %d",
-              w->p->name, w->what, const_text(w->s->arena, c), LARGEST_SIZE);
+  diag_report(w->s->diags, DIAG_too_large, c->span, w->frame->site,
+              "'%s' of %s is %s, but must be at most %d", w->p->name, w->what, const_text(w->s->arena, c),
+              LARGEST_SIZE);
   return const_poison(c->span);
 }
 

@@ -98,9 +98,9 @@ static void call_report(Sema *s, const Frame *frame, const Call *call, bool firs
     return; /* what it should have been was reported */
   if (entry) {
     Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site,
-                             "'%s' is a value, and can stand at the beginning of a chain only", name);
+                             "'%s' is a value, which can only begin a chain", name);
     diag_note(diag, entry->span, "'%s' is defined here", entry->name);
-    diag_help(diag, "-> add(%s), -> concat(%s) and the like combine values", name, name);
+    diag_help(diag, "-> add(%s), -> concat(%s) and similar operators combine values", name, name);
     return;
   }
   const bool value = first && !call->args.given; /* it may also stand for a value */
@@ -237,8 +237,8 @@ static Const chain_start(Sema *s, const Frame *frame, const Stmt *stmt, int *fir
   if (s->current.kind != CONST_NONE) return s->current;
   if (!s->no_input_reported) {
     Diag *diag = diag_report(s->diags, DIAG_no_input, stmt->span, frame->site,
-                             "there is no input yet that this statement could be applied to");
-    diag_help(diag, "state the input first: input image: 28x28x1");
+                             "no input is declared before this statement");
+    diag_help(diag, "declare the input first: input image: 28x28x1");
   }
   s->no_input_reported = true;
   return const_poison(stmt->span);
@@ -248,8 +248,8 @@ static Const chain_start(Sema *s, const Frame *frame, const Stmt *stmt, int *fir
 static bool source_is_applied(Sema *s, const Frame *frame, const Op *op, const Call *call, bool first) {
   if (!op->source || first) return false;
   Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, call->span, frame->site,
-                           "%s takes no value, so it cannot stand behind one", op->name);
-  diag_help(diag, "name it on a line of its own, as in: own = %s(...), and use the name: x -> add(own)",
+                           "%s takes no input, so it cannot follow a value", op->name);
+  diag_help(diag, "name its result on a separate line, as in: own = %s(...), and use the name: x -> add(own)",
             op->name);
   return true;
 }
@@ -319,11 +319,11 @@ static bool count_eval(Sema *s, const Frame *frame, const Stmt *stmt, int64_t *c
   if (c.kind == CONST_POISON) return false;
   const bool integer = const_as_int(&c, count);
   if (integer && *count >= 0 && *count <= MOST_ROUNDS) return true;
-  Diag *diag = const_is_number(&c) ? diag_report(s->diags, DIAG_repeat_count, stmt->value->span, frame->site,
-                                                 "a repeat of %s rounds", const_text(s->arena, &c))
-                                   : diag_report(s->diags, DIAG_wrong_type, stmt->value->span, frame->site,
-                                                 "repeat takes a number of rounds, but this is %s",
-                                                 const_describe(s->arena, &c));
+  Diag *diag = const_is_number(&c)
+                   ? diag_report(s->diags, DIAG_repeat_count, stmt->value->span, frame->site,
+                                 "a repeat count of %s", const_text(s->arena, &c))
+                   : diag_report(s->diags, DIAG_wrong_type, stmt->value->span, frame->site,
+                                 "repeat needs a count, but this is %s", const_describe(s->arena, &c));
   diag_help(diag, "the count is an integer from 0 to %d", MOST_ROUNDS);
   return false;
 }

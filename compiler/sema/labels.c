@@ -10,11 +10,11 @@ static bool label_add(Sema *s, Labels *labels, Table *seen, const char *label, S
   if (label[0] == 0 || table_find(seen, label)) {
     const char *what = label[0] ? arena_printf(s->arena, "two labels are \"%s\"", label) : "an empty label";
     Diag *diag = diag_report(s->diags, DIAG_bad_label, span, NULL, "%s%s", what, where);
-    diag_help(diag, "labels tell classes apart: each is a text of its own");
+    diag_help(diag, "labels must be non-empty and distinct");
     return false;
   }
   if (strlen(label) > MOST_NAME) {
-    diag_report(s->diags, DIAG_too_large, span, NULL, "a label of %zu bytes%s: labels have at most %d",
+    diag_report(s->diags, DIAG_too_large, span, NULL, "a label of %zu bytes%s; the limit is %d",
                 strlen(label), where, MOST_NAME);
     return false;
   }
@@ -77,7 +77,7 @@ static bool file_labels(Sema *s, const Const *name, Labels *labels) {
   }
   if (s->options && s->options->labels_file) *s->options->labels_file = path;
   if (!utf8(text, n)) {
-    diag_report(s->diags, DIAG_bad_label, name->span, NULL, "%s is no text in UTF-8", path);
+    diag_report(s->diags, DIAG_bad_label, name->span, NULL, "%s is not UTF-8 text", path);
     return false;
   }
   if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
@@ -151,8 +151,6 @@ void labels_check(Sema *s) {
   diag_note(diag, output->node->span, "the output '%s' has the shape %s here", output->name,
             shape_text(s->arena, output->node->shape));
   if (output->node->op->traits.classes)
-    diag_help(diag, "there is one label for each class of %s", output->node->op->name);
-  else
-    diag_help(diag,
-              "there is one label for each channel of the output; two labels also fit one sigmoid unit");
+    diag_help(diag, "there must be one label per class of %s", output->node->op->name);
+  else diag_help(diag, "there must be one label per output channel; a single sigmoid unit takes two labels");
 }

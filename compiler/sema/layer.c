@@ -73,12 +73,12 @@ static void sizes_check(Sema *s, Node *node) {
     if (node->weight[k] && node->weight[k]->owner == node) s->bytes += 4.0 * (double)node->weight[k]->size;
   if (before <= (double)NET_MOST_BYTES && s->bytes > (double)NET_MOST_BYTES)
     diag_report(s->diags, DIAG_too_large, node->span, node->site,
-                "with this layer the values and weights of the net are more than 2^40 bytes");
+                "with this layer the values and weights of the net exceed 2^40 bytes");
   const double macs_before = s->macs;
   s->macs += (double)node_macs(node);
   if (macs_before <= (double)NET_MOST_MACS && s->macs > (double)NET_MOST_MACS)
     diag_report(s->diags, DIAG_too_large, node->span, node->site,
-                "with this layer the net has more than 2^60 multiply-adds");
+                "with this layer the net exceeds 2^60 multiply-adds");
 }
 
 /* ---- shared parameters ---- */
@@ -129,7 +129,7 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
   const int most = op->traits.channel_offset ? MOST_JOINED : MOST_INPUTS;
   if (bound.values.n >= most) {
     Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, call->args.span, frame->site,
-                             "%s takes at most %d values besides the current one", op->name, most - 1);
+                             "%s takes at most %d values in addition to the current one", op->name, most - 1);
     diag_help(diag, "combine them in two steps");
     bound.ok = false;
   }

@@ -61,7 +61,7 @@ static const char *given_name(Sema *s, const Frame *frame, const char *what, con
   }
   Diag *diag = diag_report(s->diags, DIAG_bad_name, given->value->span, frame->site,
                            "%s cannot be the name of a layer", const_text(s->arena, &name));
-  diag_help(diag, "a name has letters, digits and '_', and '.' between them");
+  diag_help(diag, "a name consists of letters, digits and '_', with '.' between them");
   return NULL;
 }
 
@@ -93,14 +93,14 @@ static void clash_report(Sema *s, const LayerName *layer, const LayerName *befor
                    : diag_report(s->diags, DIAG_name_clash, layer->span, layer->site,
                                  "the layers '%s' and '%s' are both %s in C", before->full, layer->full, c);
   diag_note(diag, before->span, "the first one is here");
-  diag_help(diag, "give one of them another name: name=\"...\"");
+  diag_help(diag, "rename one of them: name=\"...\"");
 }
 
 bool naming_add(Sema *s, const Naming *naming, LayerName layer) {
   if (s->abstract) return true;
   if (strlen(layer.full) > MOST_NAME && !naming->muted) {
     diag_report(s->diags, DIAG_too_large, layer.span, layer.site,
-                "the name of this %s, with those of the blocks around it, has %zu characters, more than %d",
+                "the full name of this %s, with its enclosing blocks, has %zu characters; the limit is %d",
                 layer.block ? "block" : "layer", strlen(layer.full), MOST_NAME);
     return false;
   }
@@ -133,7 +133,7 @@ static void port_check(Sema *s, Table *macros, bool output, const Port *port) {
              : diag_report(s->diags, DIAG_name_clash, port->span, NULL,
                            "'%s' and '%s' are both %s in the macros of C", before->name, port->name, macro);
     diag_note(diag, before->span, "the first one is here");
-    diag_help(diag, "inputs and outputs are told apart by their names alone: use another one");
+    diag_help(diag, "inputs and outputs need distinct names: use another one");
   }
   table_set(s->arena, macros, macro, (void *)port);
 }

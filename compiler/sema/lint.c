@@ -23,7 +23,7 @@ void doubt_input(Sema *s, const Stmt *stmt, Shape shape) {
                      arena_printf(s->arena, "the input '%s' is %lld high and %lld wide with %lld channels",
                                   stmt->name.s, (long long)first, (long long)second, (long long)third));
   diag_help(diag, "channels come last: %s", last);
-  diag_help(diag, "where the caller's buffer has them first, say so behind it: (layout=chw)");
+  diag_help(diag, "if the caller's buffer has them first, add (layout=chw) after the shape");
   if (stmt->value->kind == EXPR_DIMS) diag_fix(diag, stmt->value->span, "%s", last);
 }
 
@@ -74,10 +74,10 @@ bool doubt_order(Sema *s, const Node *node, const Call *call) {
   Diag *diag = doubt(s, call->span, node->site,
                      arena_printf(s->arena, "this %s has %lld filter%s of %s and a stride of %lld",
                                   node->op->name, t.filters, t.filters == 1 ? "" : "s", what, t.step));
-  diag_help(diag, "the size of the input is known and not written: %s(%lld, %s)", node->op->name, t.size,
+  diag_help(diag, "the input size is inferred, so it is not written: %s(%lld, %s)", node->op->name, t.size,
             t.window ? const_text(s->arena, &node->arg[2]) : arena_printf(s->arena, "%lld", t.step));
   if (t.filters != in.dim[in.rank - 1])
-    diag_fact(diag, "%lld is not the number of channels that come in, which is %d", t.filters,
+    diag_fact(diag, "%lld is not the number of input channels, which is %d", t.filters,
               (int)in.dim[in.rank - 1]);
   argument_drop(diag, &call->args, 0);
   return true;
@@ -104,7 +104,7 @@ static void doubt_optimizer(Sema *s, const Setting *optimizer) {
             arena_printf(s->arena, "with a rate of %s, %s moves each weight by about that much at every step",
                          const_as_text(s, rate), optimizer->form->name));
   if (second && second->f < 0.5)
-    diag_help(diag, "the rate is the first argument, then come beta1 and beta2: %s(rate=%s)",
+    diag_help(diag, "the rate is the first argument, followed by beta1 and beta2: %s(rate=%s)",
               optimizer->form->name, const_as_text(s, second));
   else diag_help(diag, "0.001 is the usual rate");
 }
@@ -115,7 +115,7 @@ static void doubt_time(Sema *s, const Const *time, const char *what, double epoc
   Diag *diag = doubt(s, time->span, NULL,
                      arena_printf(s->arena, "%s=%s with %s epoch%s: %s", what, const_as_text(s, time), of,
                                   epochs > 1 ? "s" : "", happens));
-  diag_help(diag, "its unit is an epoch");
+  diag_help(diag, "its unit is epochs");
 }
 
 static void doubt_schedule(Sema *s, const Training *t) {
@@ -133,11 +133,11 @@ static void doubt_schedule(Sema *s, const Training *t) {
   }
   if (factor && factor->span.file && factor->f > 1)
     diag_help(doubt(s, factor->span, NULL,
-                    arena_printf(s->arena, "factor=%s makes the rate rise", const_as_text(s, factor))),
-              "the rate is multiplied by it: 0.1 makes it a tenth");
+                    arena_printf(s->arena, "factor=%s increases the rate", const_as_text(s, factor))),
+              "the rate is multiplied by the factor: 0.1 divides it by 10");
   if (floor && rate && floor->span.file && floor->f > rate->f)
     diag_help(doubt(s, floor->span, NULL,
-                    arena_printf(s->arena, "floor=%s is above the rate, %s, which then rises",
+                    arena_printf(s->arena, "floor=%s is above the rate, %s, and increases it",
                                  const_as_text(s, floor), const_as_text(s, rate))),
               "floor is the rate at the end, not a part of it");
 }
@@ -156,9 +156,9 @@ static void doubt_augment(Sema *s, const Setting *setting) {
   const int64_t h = moves ? arg->i : arg->items[0].i, w = moves ? arg->i : arg->items[arg->n - 1].i;
   if (moves ? h < shape.dim[0] && w < shape.dim[1] : h < shape.dim[0] || w < shape.dim[1]) return;
   Diag *diag = doubt(s, setting->span, NULL,
-                     arena_printf(s->arena, "%s may leave nothing of a picture of %s", setting->form->name,
+                     arena_printf(s->arena, "%s may remove all of a %s image", setting->form->name,
                                   shape_text(s->arena, shape)));
-  diag_help(diag, "its unit is a pixel; %s(%lld) is usual here", setting->form->name,
+  diag_help(diag, "its unit is pixels; %s(%lld) is usual here", setting->form->name,
             (long long)(shape.dim[0] >= 16 ? shape.dim[0] / (moves ? 10 : 4) : 1));
 }
 

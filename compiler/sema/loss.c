@@ -91,10 +91,9 @@ static int port_of_loss(const LossReading *r, const Op *op, const Arguments *arg
   const Graph *graph = r->s->graph;
   if (named) return port_named(r, args->list[0].value);
   if (graph->outputs.n == 1) return 0;
-  Diag *diag =
-      diag_report(r->s->diags, DIAG_loss_mismatch, span, NULL,
-                  "the net has %d outputs, and this loss does not say for which it is", graph->outputs.n);
-  diag_help(diag, "name the output: %s(%s); several losses stand in a list", op->name,
+  Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, span, NULL,
+                           "the net has %d outputs, and this loss names none of them", graph->outputs.n);
+  diag_help(diag, "name the output: %s(%s); put several losses in a list", op->name,
             graph->outputs.n ? graph->outputs.data[0].name : "a");
   return -1;
 }
@@ -138,7 +137,7 @@ static bool gradient_reaches(const LossReading *r, const LossUse *use) {
                            "the loss of output '%s' trains nothing: no gradient passes %s", output->name,
                            stops->op->name);
   diag_note(diag, stops->span, "%s is here", stops->op->name);
-  diag_help(diag, "give the loss what stands before %s as an output of its own", stops->op->name);
+  diag_help(diag, "add an output for the value before %s, and use it in the loss", stops->op->name);
   return false;
 }
 
@@ -179,12 +178,12 @@ static bool loss_fits(const LossReading *r, const LossUse *use) {
              *name = graph_port(r->s->graph, use->port)->name;
   Diag *diag = output->op->traits.softmax
                    ? diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
-                                 "%s does not go with the %s of output '%s'", loss_name, made_by, name)
+                                 "%s does not match the %s of output '%s'", loss_name, made_by, name)
                    : diag_report(r->s->diags, DIAG_activation_before_loss, use->span, NULL,
-                                 "%s works on scores, and the %s of output '%s' cuts or squeezes them",
+                                 "%s needs scores, but the %s of output '%s' clips or compresses them",
                                  loss_name, made_by, name);
-  diag_note(diag, output->span, "the output is made by %s here", output->op->name);
-  diag_help(diag, "end the net in a %s, or in the scores themselves", takes);
+  diag_note(diag, output->span, "%s produces the output here", output->op->name);
+  diag_help(diag, "end the net with a %s, or with raw scores", takes);
   return !output->op->traits.softmax;
 }
 
@@ -251,7 +250,7 @@ static void loss_add(const LossReading *r, const Op *op, const Arguments *args, 
                              use.port < s->graph->outputs.n ? "output" : "value",
                              graph_port(s->graph, use.port)->name);
     diag_note(diag, r->training->losses.data[i].span, "the first one is here");
-    diag_help(diag, "a value has one loss: name another value in one of the two, or remove one");
+    diag_help(diag, "a value can have one loss: use another value in one of the two, or remove one");
     return;
   }
   if (!loss_fits(r, &use) || !gradient_reaches(r, &use)) return;
@@ -284,6 +283,6 @@ void losses_read(Sema *s, const Frame *frame, const Expr *e, Training *training)
   const LossReading r = {s, frame, training};
   if (e->kind != EXPR_LIST) return loss_read(&r, e);
   if (e->n == 0)
-    diag_report(s->diags, DIAG_missing_argument, e->span, NULL, "a net is trained by at least one loss");
+    diag_report(s->diags, DIAG_missing_argument, e->span, NULL, "training needs at least one loss");
   for (int i = 0; i < e->n; i++) loss_read(&r, e->items[i]);
 }

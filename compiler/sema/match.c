@@ -52,12 +52,12 @@ static void activation_help(Sema *s, Diag *diag, const char *what, const Argumen
                      : value->kind == EXPR_PATH && value->nparts == 1 ? value->part[0].s
                                                                       : "";
   if (strcmp(word, "None") == 0 || strcmp(word, "linear") == 0) {
-    diag_help(diag, "%s applies none by itself", what);
+    diag_help(diag, "%s applies no activation", what);
     argument_drop(diag, args, which);
     return;
   }
   const Op *op = activation_named(s, value);
-  diag_help(diag, "an activation is an operator of its own: %s(...) -> %s", what, op ? op->name : "relu");
+  diag_help(diag, "an activation is a separate operator: %s(...) -> %s", what, op ? op->name : "relu");
   if (!op) return;
   argument_drop(diag, args, which);
   diag_fix(diag, (Span){args->span.file, args->span.end, args->span.end}, " -> %s", op->name);
@@ -104,13 +104,13 @@ static void unknown_report(Sema *s, const Frame *frame, const char *what, const 
   else if (strcmp(name.s, "betas") == 0 && name_index(n, names, "beta2") >= 0)
     betas_help(s, diag, &args->list[which]);
   else if (strcmp(name.s, "beta") == 0 && name_index(n, names, "beta2") >= 0)
-    diag_help(diag, "there are two: beta1 is of the mean of gradients, beta2 of the mean of their squares");
+    diag_help(diag, "there are two: beta1 for the mean of gradients, beta2 for the mean of their squares");
   else if (strcmp(kind, "augmentation") == 0 && strcmp(name.s, "padding") == 0)
     diag_help(diag, "%s", name_advice(s->arena, ADVICE_AUGMENT, "randomcrop", NULL));
   else if (advice) diag_help(diag, "%s", advice);
   else if (meant) diag_meant(diag, name.span, name.s, meant);
   else if (words_have("weights frozen", name.s))
-    diag_help(diag, "%s has no parameters that could be shared or frozen", what);
+    diag_help(diag, "%s has no parameters to share or freeze", what);
   else if (n) arguments_help(s, diag, kind, n, names);
   else diag_help(diag, "it takes no arguments");
   if (drop && says_nothing(s, &args->list[which])) argument_drop(diag, args, which);
@@ -119,9 +119,9 @@ static void unknown_report(Sema *s, const Frame *frame, const char *what, const 
 static void duplicate_report(Sema *s, const Frame *frame, const char *what, const char *name,
                              const Argument *again, const Argument *first) {
   Diag *diag = diag_report(s->diags, DIAG_duplicate_argument, again->span, frame->site,
-                           "'%s' of %s is given twice", name, what);
+                           "'%s' of %s is set twice", name, what);
   diag_note(diag, first->span,
-            again->name.s && !first->name.s ? "here it is given by its position" : "the first one is here");
+            again->name.s && !first->name.s ? "it is set by position here" : "the first one is here");
 }
 
 Matched arguments_match(Sema *s, const Frame *frame, const char *what, const char *kind, int n,

@@ -18,8 +18,8 @@ static Shape shape_eval(Sema *s, const Frame *frame, const Stmt *stmt) {
   if ((given.kind == CONST_LIST || given.kind == CONST_DIMS) && given.n > 3) {
     Diag *diag = diag_report(s->diags, DIAG_wrong_type, stmt->value->span, frame->site,
                              "a shape has at most three dimensions, but this has %d", given.n);
-    diag_help(diag, "height x width x channels, length x channels, or one size; the batch is no dimension of "
-                    "the program (--batch)");
+    diag_help(diag, "height x width x channels, length x channels, or one size; the batch is not a dimension "
+                    "of the program (--batch)");
     return POISON;
   }
   const Const dims = param_convert(s, frame, "the input", &shape_param, &given);
@@ -139,7 +139,7 @@ static void outputs_finish(Sema *s, const NetDecl *net) {
     if (s->no_input_reported) return;
     Diag *diag =
         diag_report(s->diags, DIAG_no_input, net->name.span, NULL, "net %s has no input", net->name.s);
-    diag_help(diag, "state it first: input image: 28x28x1");
+    diag_help(diag, "declare it first: input image: 28x28x1");
     return;
   }
   if (!s->output && s->current.kind == CONST_VALUE)

@@ -41,7 +41,7 @@ void scope_define(Sema *s, Scope *scope, EntryKind kind, Ident name, Const value
     Diag *diag =
         diag_report(s->diags, DIAG_duplicate_name, name.span, site, "'%s' is already defined", name.s);
     diag_note(diag, before->span, "the first '%s' is here", name.s);
-    diag_help(diag, "every name that is visible has one meaning: use another name");
+    diag_help(diag, "a visible name cannot be redefined: use another name");
   } else if (block) {
     Diag *diag = diag_report(s->diags, DIAG_duplicate_name, name.span, site,
                              "'%s' is already the name of a block", name.s);
@@ -150,7 +150,7 @@ static bool constant_of_python(Diag *diag, Ident name) {
              no = strcmp(name.s, "False") == 0 || strcmp(name.s, "FALSE") == 0;
   if (yes || no) diag_meant(diag, name.span, name.s, yes ? "true" : "false");
   else if (strcmp(name.s, "None") == 0 || strcmp(name.s, "null") == 0)
-    diag_help(diag, "to have the default of an argument, leave it out");
+    diag_help(diag, "to use the default of an argument, omit it");
   else return false;
   return true;
 }
@@ -163,11 +163,11 @@ void name_report(Sema *s, const Frame *frame, Ident name) {
     if (is_late(&at, name) && at.span.start < name.span.start) {
       Diag *diag = diag_report(s->diags, DIAG_use_before_definition, name.span, frame->site,
                                "'%s' is used in its own definition", name.s);
-      diag_help(diag, "what is above it can be used: in, and names that are defined there");
+      diag_help(diag, "use 'in', or a name defined before it");
     } else if (is_late(&at, name)) {
       Diag *diag = diag_report(s->diags, DIAG_use_before_definition, name.span, frame->site,
                                "'%s' is used before it is defined", name.s);
-      diag_note(diag, at.span, "it is defined here, below");
+      diag_note(diag, at.span, "it is defined later, here");
       diag_help(diag, "move the definition above its first use");
     } else {
       Diag *diag = diag_report(s->diags, DIAG_unknown_name, name.span, frame->site,
@@ -187,15 +187,15 @@ void name_report(Sema *s, const Frame *frame, Ident name) {
     diag_help(diag, "dimensions are digits only; with names write [%s]", dims);
     diag_fix(diag, name.span, "[%s]", dims);
   } else if (name_is_reserved(name.s))
-    diag_help(diag, "%s is an operator, which is applied by ->; its result is named by NAME = ...", name.s);
+    diag_help(diag, "%s is an operator: apply it with ->, and name its result with NAME = ...", name.s);
   else if (table_find(&s->blocks, name.s))
-    diag_help(diag, "%s is a block, which is applied by ->; its result is named by NAME = %s(...)", name.s,
+    diag_help(diag, "%s is a block: apply it with ->, and name its result with NAME = %s(...)", name.s,
               name.s);
   else if (meant) name_suggest(s->arena, diag, name.span, name.s, meant);
   else if (words_have(init_words(s->arena), name.s) ||
            words_have("valid same causal hwc chw nearest bilinear", name.s))
-    diag_help(diag, "a choice that is passed on is written as a string: \"%s\"", name.s);
+    diag_help(diag, "a choice that is passed on must be a string: \"%s\"", name.s);
   else
-    diag_help(diag, "give it a meaning above: %s = ... for a value of the net, const %s = ... for a number",
-              name.s, name.s);
+    diag_help(diag, "define it before: %s = ... for a value of the net, const %s = ... for a number", name.s,
+              name.s);
 }

@@ -12,7 +12,7 @@ bool sema_step(Sema *s, Span span, const Site *site) {
   s->stopped |= diags_errors(s->diags) >= MOST_ERRORS; /* more are not kept */
   if (s->stopped) return false;
   if (++s->steps <= MOST_STEPS) return true;
-  diag_report(s->diags, DIAG_too_large, span, site, "the program takes more than %d steps to expand",
+  diag_report(s->diags, DIAG_too_large, span, site, "the program needs more than %d steps to expand",
               MOST_STEPS);
   s->stopped = true;
   return false;
@@ -72,7 +72,7 @@ static void block_register(Sema *s, const Scope *file, int order, const Block *b
   if (name_is_reserved(block->name.s)) {
     Diag *diag = diag_report(s->diags, DIAG_reserved_name, block->name.span, NULL,
                              "'%s' is an operator, and cannot be defined as a block", block->name.s);
-    diag_help(diag, "another name will do: 'my_%s'", block->name.s);
+    diag_help(diag, "use another name: 'my_%s'", block->name.s);
   } else if (before) {
     Diag *diag = diag_report(s->diags, DIAG_duplicate_name, block->name.span, NULL,
                              "there are two blocks '%s'", block->name.s);
@@ -104,7 +104,7 @@ static void import_define(Sema *s, Scope *scope, const Import *import, int order
     if (before && before->span.file == entry->span.file && before->span.start == entry->span.start) continue;
     if (before) {
       Diag *diag = diag_report(s->diags, DIAG_duplicate_name, import->span, NULL,
-                               "this import brings a second '%s'", entry->name);
+                               "this import defines a second '%s'", entry->name);
       diag_note(diag, before->span, "the first '%s' is here", entry->name);
       diag_note(diag, entry->span, "the second '%s' is here", entry->name);
       continue;
@@ -162,8 +162,8 @@ static const Expr *define_parse(Sema *s, const Define *define, const Expr *inste
   const bool alone = file && file->n == 1 && file->decl[0]->kind == DECL_CONST;
   if (alone) return file->decl[0]->constant->value;
   if (diags_errors(s->diags) == errors)
-    diag_report(s->diags, DIAG_syntax, NO_SPAN, NULL, "-D %s=%s: one value is wanted", define->name,
-                define->value);
+    diag_report(s->diags, DIAG_syntax, NO_SPAN, NULL, "-D %s=%s: the value must be a single expression",
+                define->name, define->value);
   Expr *poison = NEW(s->arena, Expr);
   poison->kind = EXPR_POISON;
   return poison;

@@ -54,14 +54,14 @@ static void report_unknown_shared(Sema *s, const Frame *frame, const char *what,
   const Entry *entry = e->kind == EXPR_PATH ? scope_find(frame->scope, e->part[0].s) : NULL;
   Diag *diag;
   if (table_find(&s->prefixes, name)) {
-    diag = diag_report(s->diags, DIAG_bad_weights_sharing, e->span, frame->site,
-                       "'%s' stands for several layers", name);
-    diag_help(diag, "say which one: weights=\"%s.%s1\"", name, what);
+    diag = diag_report(s->diags, DIAG_bad_weights_sharing, e->span, frame->site, "'%s' names several layers",
+                       name);
+    diag_help(diag, "choose one: weights=\"%s.%s1\"", name, what);
     return;
   }
   if (entry && e->nparts == 1) {
     diag = diag_report(s->diags, DIAG_bad_weights_sharing, e->span, frame->site,
-                       "'%s' names no layer or block whose parameters could be shared", e->part[0].s);
+                       "'%s' is not a layer or block with parameters to share", e->part[0].s);
     diag_note(diag, entry->span, "'%s' is defined here", e->part[0].s);
   } else {
     diag = diag_report(s->diags, DIAG_unknown_name, e->span, frame->site,
@@ -70,7 +70,7 @@ static void report_unknown_shared(Sema *s, const Frame *frame, const char *what,
     if (meant) diag_help(diag, "did you mean \"%s\"?", meant);
     if (meant) diag_fix(diag, e->span, "\"%s\"", meant);
   }
-  diag_help(diag, "weights= takes the name that a statement assigns, or a layer's whole name as a string "
+  diag_help(diag, "weights= takes the name that a statement assigns, or a layer's full name as a string "
                   "(--emit=summary lists them)");
 }
 

@@ -87,7 +87,7 @@ static void milestones_check(const Reading *r, const Const *at) {
       continue;
     }
     diag_report(r->s->diags, const_is_number(item) ? DIAG_bad_value : DIAG_wrong_type, at->span, NULL,
-                "'at' of step takes epochs in rising order, as in [30, 60], but this is %s",
+                "'at' of step takes epochs in increasing order, as in [30, 60], but this is %s",
                 const_text(r->s->arena, at));
     return;
   }
@@ -120,10 +120,10 @@ static void piece_check(const Reading *r, const Setting *setting, const Port *in
   const int64_t height = size->items[0].i, width = size->items[size->n - 1].i;
   if (height <= e.h && width <= e.w) return;
   Diag *diag = diag_report(r->s->diags, DIAG_bad_value, setting->span, NULL,
-                           "a piece of %lldx%lld is larger than the input '%s', %s", (long long)height,
+                           "a %lldx%lld crop is larger than the input '%s', %s", (long long)height,
                            (long long)width, input->name, shape_text(r->s->arena, input->node->shape));
-  diag_note(diag, input->span, "'%s' is stated here", input->name);
-  diag_help(diag, "shift(pixels) moves pictures about, as crops of padded ones do");
+  diag_note(diag, input->span, "'%s' is declared here", input->name);
+  diag_help(diag, "shift(pixels) moves images, as random crops of padded images do");
 }
 
 static void augment_check(const Reading *r, const Setting *setting) {
@@ -137,11 +137,11 @@ static void augment_check(const Reading *r, const Setting *setting) {
     if (code == AUGMENT_PIECE) piece_check(r, setting, input);
     return;
   }
-  const char *wanted = code == AUGMENT_COLOR ? "pictures of three channels" : "pictures";
+  const char *wanted = code == AUGMENT_COLOR ? "images of three channels" : "images";
   Diag *diag = diag_report(r->s->diags, DIAG_wrong_shape, setting->span, NULL,
                            "%s works on %s, but the input '%s' is %s", setting->form->name, wanted,
                            input->name, shape_text(r->s->arena, shape));
-  diag_note(diag, input->span, "'%s' is stated here", input->name);
+  diag_note(diag, input->span, "'%s' is declared here", input->name);
 }
 
 static void read_forms(const Reading *r, const char *kind, const Form *const *table, const Expr *e,
@@ -174,9 +174,8 @@ static void quantize_read(const Reading *r, const Expr *e) {
                    .momentum = form_arg(&setting, "momentum")->f,
                    .percentile = form_arg(&setting, "percentile")->f};
   if (aware->momentum >= 1)
-    diag_report(
-        r->s->diags, DIAG_bad_value, e->span, NULL,
-        "'momentum' of int8 is 1, but it has to be below 1: ranges would stay what the first step saw");
+    diag_report(r->s->diags, DIAG_bad_value, e->span, NULL,
+                "'momentum' of int8 is 1, but must be below 1: ranges would not change after the first step");
 }
 
 static void quantize_check(const Reading *r) {
@@ -191,11 +190,10 @@ static void quantize_check(const Reading *r) {
   }
   for (int i = 0; i < t->losses.n; i++) {
     if (!t->losses.data[i].op->traits.object_target) continue;
-    Diag *diag =
-        diag_report(r->s->diags, DIAG_loss_mismatch, t->aware->span, NULL,
-                    "quantize trains nets that compute with 8 bits, but what %s looks at stays in floats",
-                    t->losses.data[i].op->name);
-    diag_help(diag, "leave quantize out; cnnc quantize chooses scales for the layers before it from data");
+    Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, t->aware->span, NULL,
+                             "quantize trains int8 models, but the inputs of %s stay in float",
+                             t->losses.data[i].op->name);
+    diag_help(diag, "remove quantize; cnnc quantize chooses scales for the layers before it from data");
     return;
   }
 }
@@ -252,8 +250,8 @@ static void metric_check_found(const Reading *r, const Setting *metric) {
   Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, metric->span, NULL,
                            "%s measures %s, but no output of the net has any", metric->form->name,
                            boxes ? "boxes" : "segments");
-  diag_help(diag, boxes ? "the boxes are those of nms: name its value in `output`"
-                        : "the segments are those of panoptic: name its value in `output`");
+  diag_help(diag, boxes ? "boxes come from nms: name its value in `output`"
+                        : "segments come from panoptic: name its value in `output`");
 }
 
 static void metrics_finish(const Reading *r) {
@@ -274,8 +272,7 @@ static void metrics_finish(const Reading *r) {
                              "%s does not measure what %s trains", t->metrics.data[i].form->name,
                              t->losses.data[0].op->name);
     diag_help(diag, "accuracy and top(k) are for classes, mae for numbers, iou and dice for a class at each "
-                    "pixel, map and "
-                    "pq for what is found");
+                    "pixel, map and pq for detections");
   }
   if (t->metrics.n) return;
   for (int i = 0; metric_table[i]; i++)
@@ -360,8 +357,8 @@ static void key_store(const Reading *r, const Key *key, const Expr *e) {
   else if (key->store != STORE_SECOND) memcpy(at, &value.f, sizeof value.f);
   else *(bool *)at = strcmp(value.s, strchr(key->param.choices, ' ') + 1) == 0;
   if (key->store == STORE_BELOW_1 && value.f >= 1)
-    diag_report(r->s->diags, DIAG_bad_value, e->span, NULL,
-                "'%s' of the train block is 1, but it has to be less", key->param.name);
+    diag_report(r->s->diags, DIAG_bad_value, e->span, NULL, "'%s' of the train block is 1, but must be less",
+                key->param.name);
 }
 
 /* ---- the block ---- */
@@ -409,7 +406,7 @@ static void target_check(const Reading *r) {
                                "the target is the input, %s, but output '%s' is %s",
                                shape_text(r->s->arena, input->node->shape), output->name,
                                shape_text(r->s->arena, output->node->shape));
-      diag_note(diag, output->node->span, "the output is made here");
+      diag_note(diag, output->node->span, "the output is produced here");
     }
   }
 }
@@ -424,10 +421,10 @@ static void mix_check(const Reading *r) {
     const Setting *setting = &t->augment.data[i];
     if (setting->form->code != AUGMENT_MIX && setting->form->code != AUGMENT_MIX_PICTURE) continue;
     Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, setting->span, NULL,
-                             "%s mixes two pictures, but the objects of two pictures cannot be mixed",
+                             "%s mixes two images, but the objects of two images cannot be mixed",
                              setting->form->name);
-    diag_note(diag, objects->span, "the loss %s looks for objects", objects->op->name);
-    diag_help(diag, "leave %s out; hflip, shift, zoom and the like move boxes with the picture",
+    diag_note(diag, objects->span, "the loss %s is for objects", objects->op->name);
+    diag_help(diag, "remove %s; hflip, shift, zoom and others transform boxes together with the image",
               setting->form->name);
   }
 }
@@ -468,8 +465,8 @@ static void block_read(const Reading *r, const Stmt *stmt) {
     else key_store(r, key, setting->value);
   }
   if (!seen[0] && !meant_loss && !damage_within(r->s, stmt->span.file, stmt->span.start, stmt->span.end)) {
-    Diag *diag = diag_report(r->s->diags, DIAG_missing_argument, stmt->span, NULL,
-                             "the train block does not say what the loss is");
+    Diag *diag =
+        diag_report(r->s->diags, DIAG_missing_argument, stmt->span, NULL, "the train block has no loss");
     diag_help(diag, "loss = cross_entropy for classes, loss = mse for numbers");
   }
 }

@@ -56,8 +56,10 @@ static void attribute_report(Sema *s, const Frame *frame, const Expr *e, const C
   else diag_note(diag, value->node->span, "'in' is the input here");
   if (meant) diag_meant(diag, part.span, part.s, meant);
   else if (value->origin && !value->origin->members && value->origin->blocks > 1)
-    diag_help(diag, "its chain has %d blocks; what a block names can be read where the chain has exactly one",
-              value->origin->blocks);
+    diag_help(
+        diag,
+        "its chain has %d blocks; the names inside a block are visible only if the chain has exactly one",
+        value->origin->blocks);
   else
     diag_help(diag, "it has %s%s", words_join(s->arena, of_rank[shape.rank], "and"),
               members ? ", and the values that its block names" : "");
@@ -93,12 +95,11 @@ static Const in_read(Sema *s, const Frame *frame, Span span) {
   const Const *in = scope_in(frame->scope);
   if (in->kind != CONST_NONE) return *in;
   if (!s->no_input_reported && frame->naming)
-    diag_help(
-        diag_report(s->diags, DIAG_no_input, span, frame->site, "there is no input yet that 'in' could be"),
-        "state the input first: input image: 28x28x1");
+    diag_help(diag_report(s->diags, DIAG_no_input, span, frame->site,
+                          "'in' has no value: no input is declared before it"),
+              "declare the input first: input image: 28x28x1");
   if (!frame->naming)
-    diag_report(s->diags, DIAG_unknown_name, span, frame->site,
-                "'in' is a value of a net or block, and there is none here");
+    diag_report(s->diags, DIAG_unknown_name, span, frame->site, "'in' is only defined inside a net or block");
   s->no_input_reported = true;
   return const_poison(span);
 }
@@ -195,7 +196,7 @@ static Const range_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
 static void function_report(Sema *s, const Frame *frame, Ident callee) {
   if (name_is_reserved(callee.s) || table_find(&s->blocks, callee.s)) {
     Diag *diag = diag_report(s->diags, DIAG_unknown_name, callee.span, frame->site,
-                             "%s makes a value of the net, which has no name here", callee.s);
+                             "%s produces a value of the net, which has no name here", callee.s);
     diag_help(diag, "give it a name first, x = %s(...), then write x here", callee.s);
     return;
   }

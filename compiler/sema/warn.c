@@ -22,8 +22,8 @@ static void unused_report(Sema *s, const Node *node, const Ending *ending) {
                 ending->name.s);
   } else if (ending) {
     Diag *diag = diag_report(s->diags, DIAG_unused_value, ending->span, ending->site,
-                             "what this statement computes is never used");
-    diag_help(diag, "name it, NAME = ..., and use the name below");
+                             "the result of this statement is never used");
+    diag_help(diag, "name it, NAME = ..., and use the name later");
   }
 }
 
@@ -140,7 +140,7 @@ void warn_softmax(Sema *s, const Node *node) {
   Diag *diag = diag_report(s->diags, DIAG_double_softmax, node->span, node->site,
                            "%s of a value that is a %s already", node->op->name, before->op->name);
   diag_note(diag, before->span, "the first one is here");
-  diag_help(diag, "one of them is enough: a second one makes all classes nearly equal");
+  diag_help(diag, "one is enough: a second softmax makes all classes nearly equal");
   const Span link = link_span(s, node->span);
   if (link.start < link.end) diag_fix(diag, link, "%s", "");
 }

@@ -60,7 +60,7 @@ static bool advise_input(const Parser *p, Diag *diag, Span span, const Expected 
     return true;
   }
   if (!colon || (token != TOK_ASSIGN && !shape)) return false;
-  diag_help(diag, "a ':' stands between the name of an input and its shape: input image: 28x28x1");
+  diag_help(diag, "put ':' between the name of an input and its shape: input image: 28x28x1");
   diag_fix(diag, from_to(span, p->before.end, token == TOK_ASSIGN ? span.end : p->before.end), ":");
   return true;
 }
@@ -74,8 +74,8 @@ bool is_stray_comma(const Parser *p, const Expected *e) {
 static bool advise_comma(const Parser *p, Diag *diag, Span span, const Expected *e) {
   if (!is_stray_comma(p, e)) return false;
   const bool last = strchr("\n#}", next_character(p, span.end));
-  if (last) diag_help(diag, "no comma stands at the end of a line: remove it");
-  else diag_help(diag, "a newline or ';' stands between statements and between settings");
+  if (last) diag_help(diag, "a line does not end with a comma: remove it");
+  else diag_help(diag, "separate statements and settings with a newline or ';'");
   diag_fix(diag, span, "%s", last ? "" : ";");
   return true;
 }
@@ -122,7 +122,7 @@ static bool advise_brackets(const Parser *p, Diag *diag, Span span, const Expect
       !same_line(p, p->before, span))
     return false;
   const int n = (int)(span.end - span.start);
-  diag_help(diag, "arguments stand in brackets: %.*s(%.*s)", (int)(p->before.end - p->before.start),
+  diag_help(diag, "write arguments in parentheses: %.*s(%.*s)", (int)(p->before.end - p->before.start),
             p->text->text + p->before.start, n, p->text->text + span.start);
   if (strchr("\n#}-;", next_character(p, span.end)))
     diag_fix(diag, from_to(span, p->before.end, span.end), "(%.*s)", n, p->text->text + span.start);
@@ -146,7 +146,7 @@ static uint32_t call_start(const Parser *p, uint32_t end) {
 /* conv(16, 3x3)(image) */
 static bool advise_application(const Parser *p, Diag *diag, Span span, const Expected *e) {
   if (p->token != TOK_LPAREN || p->before_token != TOK_RPAREN || !expects(e, "'->'")) return false;
-  diag_help(diag, "what an operator is applied to stands before it: image -> conv(16, 3x3)");
+  diag_help(diag, "the input of an operator precedes it: image -> conv(16, 3x3)");
   const char *text = p->text->text;
   const uint32_t name = skip_blanks(p, span.end), call = call_start(p, p->before.end);
   uint32_t end = name;
@@ -171,13 +171,13 @@ static bool advise_list(const Parser *p, Diag *diag, Span span, const Expected *
     depth += (text[at] == '(') - (text[at] == ')');
     if (depth >= 0) continue;
     if (at - open.end <= LONGEST_LIST)
-      diag_help(diag, "a list stands in square brackets: [%.*s]", (int)(at - open.end), text + open.end);
-    else diag_help(diag, "a list stands in square brackets: [...]");
+      diag_help(diag, "write a list in square brackets: [%.*s]", (int)(at - open.end), text + open.end);
+    else diag_help(diag, "write a list in square brackets: [...]");
     diag_fix(diag, open, "[");
     diag_fix(diag, from_to(span, at, at + 1), "]");
     return true;
   }
-  diag_help(diag, "a list stands in square brackets: [...]");
+  diag_help(diag, "write a list in square brackets: [...]");
   return true;
 }
 
@@ -187,7 +187,7 @@ static bool advise_point(const Parser *p, Diag *diag, Span span) {
   const char *number = p->text->text + p->before.start;
   const int n = (int)(p->before.end - p->before.start);
   const bool whole = (int)strspn(number, "0123456789") >= n && p->before.end == span.start;
-  diag_help(diag, "digits stand on both sides of a point: %.*s.0", whole ? n : 1, whole ? number : "5");
+  diag_help(diag, "a point needs digits on both sides: %.*s.0", whole ? n : 1, whole ? number : "5");
   const char after = span.end < p->text->n ? p->text->text[span.end] : '\n';
   if (whole && !is_word_letter(after) && after != '.') diag_fix(diag, empty_at(span, span.end), "0");
   return true;
@@ -216,7 +216,7 @@ static bool advise_file(const Parser *p, Diag *diag, Span span, const Expected *
     diag_help(diag, "outside nets and blocks only constants have names: const NAME = ...");
     diag_fix(diag, empty_at(span, span.start), "const ");
   } else {
-    diag_help(diag, "statements stand inside a net or a block");
+    diag_help(diag, "statements must be inside a net or a block");
   }
   return true;
 }
@@ -230,7 +230,7 @@ void keyword_advise(const Parser *p, Diag *diag, Span keyword) {
   uint32_t end = name;
   while (end < p->text->n && is_word_letter(p->text->text[end])) end++;
   const bool plain = end > name && strchr("\n#};,", next_character(p, end));
-  diag_help(diag, labels ? "labels stand without '=': labels [\"cat\", \"dog\"]"
+  diag_help(diag, labels ? "write labels without '=': labels [\"cat\", \"dog\"]"
                          : "an output statement names values, without '=': output scores");
   if (labels || plain) diag_fix(diag, from_to(keyword, keyword.end, name), " ");
 }
@@ -252,10 +252,10 @@ static const char *helpful(const Parser *p, Span span, const Expected *e) {
   if (token == TOK_EQ && expects(e, "'='")) return "'=' names a value; '==' compares";
   if (is_comparison(token) && e->operators) return "comparisons do not chain: write a < b and b < c";
   if (token == TOK_ELSE) return "an 'else' follows the '}' of its 'if'";
-  if (token == TOK_COLON && expects(e, "'{'")) return "a body stands in braces: { ... }";
+  if (token == TOK_COLON && expects(e, "'{'")) return "a body needs braces: { ... }";
   if (token == TOK_COLON && expects(e, "'='"))
-    return "write NAME = value; a ':' stands after the name of an input only";
-  if (before == TOK_ARROW) return "after '->' the chain goes on with an operator or block";
+    return "write NAME = value; only the name of an input is followed by ':'";
+  if (before == TOK_ARROW) return "'->' must be followed by an operator or block";
   if (token == TOK_DOT && expects(e, "'->'")) return "a value such as e.c1 can only begin a chain";
   if (before == TOK_ASSIGN && e->chain &&
       (token == TOK_NUMBER || token == TOK_DIMS || token == TOK_STRING || token == TOK_LBRACK))
@@ -266,15 +266,15 @@ static const char *helpful(const Parser *p, Span span, const Expected *e) {
   if (token == TOK_ARROW && expects(e, "')'"))
     return "close the bracket before '->'; a chain cannot be an argument";
   if (token == TOK_ARROW && e->operators)
-    return "a chain stands in a statement of its own: NAME = chain, and the name is used here";
+    return "write the chain as a separate statement, NAME = chain, and use the name here";
   if (token == TOK_NAME && (before == TOK_NUMBER || found_word(p, span, "x")) &&
       p->text->text[span.start] == 'x')
     return "dimensions are written without blanks, 5x5; with names or expressions write a list: [h, w]";
   if (in_shape && token != TOK_NAME)
     return "a shape is 28x28x1, a number, a name, or a list of expressions: [2*n, n, 3]";
-  if (before == TOK_IMPORT) return "a path stands in quotes: import \"blocks.cnn\"";
-  if (expects(e, "'{'") && !e->operators) return "a body stands in braces: { ... }";
-  if (before == TOK_RBRACE && expects(e, "end of line")) return "a newline or ';' stands between statements";
+  if (before == TOK_IMPORT) return "write a path in quotes: import \"blocks.cnn\"";
+  if (expects(e, "'{'") && !e->operators) return "a body needs braces: { ... }";
+  if (before == TOK_RBRACE && expects(e, "end of line")) return "separate statements with a newline or ';'";
   return NULL;
 }
 

@@ -128,7 +128,7 @@ Arguments arguments_make(Parser *p, Span span, const ArgumentList *list) {
       named = argument;
     } else if (named) {
       Diag *diag = diag_report(p->diags, DIAG_syntax, argument->span, NULL,
-                               "an argument without a name stands after '%s='", named->name.s);
+                               "an argument without a name follows '%s='", named->name.s);
       diag_note(diag, named->span, "after this one every argument needs its name");
       break;
     }
@@ -176,9 +176,8 @@ const Body *body_inner(Parser *p, const Body *body, const char *where) {
     }
     const Span first = {s->span.file, s->span.start, s->span.start + (uint32_t)strlen(word)};
     Diag *diag = diag_report(p->diags, DIAG_syntax, first, NULL,
-                             "'%s' stands in the net itself, not inside %s", word, where);
-    if (s->kind == STMT_INPUT)
-      diag_help(diag, "what a block, or a round of a repeat, is applied to is called 'in'");
+                             "'%s' must be in the net itself, not inside %s", word, where);
+    if (s->kind == STMT_INPUT) diag_help(diag, "the input of a block or repeat iteration is called 'in'");
     if (s->kind == STMT_OUTPUT)
       diag_help(diag,
                 "the last value of a block is its result; name others, and read them as x.name outside");
@@ -187,15 +186,15 @@ const Body *body_inner(Parser *p, const Body *body, const char *where) {
 }
 
 void train_misplaced(Parser *p, Span keyword) {
-  Diag *diag = diag_report(p->diags, DIAG_syntax, keyword, NULL, "a train block stands inside its net");
+  Diag *diag = diag_report(p->diags, DIAG_syntax, keyword, NULL, "a train block must be inside its net");
   if (p->net) diag_note(diag, p->net->name.span, "the net is '%s'", p->net->name.s);
 }
 
 const Stmt *stmt_misplaced(Parser *p, Span keyword, const char *what) {
-  Diag *diag = diag_report(p->diags, DIAG_syntax, keyword, NULL,
-                           "a %s cannot stand inside another net or block", what);
+  Diag *diag =
+      diag_report(p->diags, DIAG_syntax, keyword, NULL, "a %s cannot be inside another net or block", what);
   if (p->suspect.kind)
-    diag_note(diag, p->suspect.span, "the '}' of this one is indented otherwise: is one missing?");
+    diag_note(diag, p->suspect.span, "the '}' of this one has a different indentation: is one missing?");
   else if (p->depth > 0 && sources_place(p->sources, keyword.file, keyword.start).column == 1)
     diag_note(diag, p->open[p->depth - 1].span, "this '{' is still open");
   return NULL;
@@ -217,9 +216,9 @@ void net_add(Parser *p, Span span, Ident name, const Arguments *args, const Body
   p->outside = false;
   if (p->net) {
     Diag *diag = diag_report(p->diags, DIAG_several_nets, name.span, NULL,
-                             "a file holds one net, and '%s' is its second", name.s);
+                             "a file contains one net, but '%s' is a second one", name.s);
     diag_note(diag, p->net->name.span, "the first is '%s'", p->net->name.s);
-    diag_help(diag, "put each net into a file of its own, and what they share into a file that both import");
+    diag_help(diag, "put each net into its own file, and shared blocks into a file that both import");
     return;
   }
   p->net = net;

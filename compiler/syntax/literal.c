@@ -21,8 +21,8 @@ static int64_t digits_value(const char *digits, size_t n) {
 static const Expr *integer(Parser *p, const char *digits, size_t n, Span span) {
   const int64_t value = digits_value(digits, n);
   if (value < 0) {
-    diag_report(p->diags, DIAG_overflow, span, NULL, "%.*s%s does not fit in 64 bits", n > 40 ? 40 : (int)n,
-                digits, n > 40 ? "..." : "");
+    diag_report(p->diags, DIAG_overflow, span, NULL, "%.*s%s does not fit in a 64-bit integer",
+                n > 40 ? 40 : (int)n, digits, n > 40 ? "..." : "");
     return expr_poison(p, span);
   }
   Expr *e = expr_new(p, EXPR_INT, span);
@@ -102,7 +102,7 @@ const Expr *literal_bad(Parser *p, const char *word, Span span) {
                   n > 40 ? 40 : (int)n, word, n > 40 ? "..." : "");
   const char *rest = word + digits;
   if (*word == '.') {
-    diag_help(diag, "digits stand on both sides of the point: 0%.40s", word);
+    diag_help(diag, "a point needs digits on both sides: 0%.40s", word);
     const char before = span.start > 0 ? p->text->text[span.start - 1] : ' ';
     if (strchr(" \t\n(,[=", before)) diag_fix(diag, (Span){span.file, span.start, span.start}, "0");
   } else if (strchr("xX*", *rest) || strncmp(rest, "\u00d7", 2) == 0) {
@@ -147,7 +147,7 @@ static uint32_t unicode_escape(Parser *p, const char *s, size_t left, Span span,
   const bool paired = high < 0xdc00 && left >= 11 && s[5] == '\\' && s[6] == 'u';
   const int low = paired ? hex_value(s + 7, left - 7) : -1;
   if (low < 0xdc00 || low > 0xdfff)
-    return escape_report(p, span, "this is half of a character: \\uD800 to \\uDFFF stand in pairs"), 0;
+    return escape_report(p, span, "this is half of a surrogate pair: \\uD800 to \\uDFFF come in pairs"), 0;
   *used = 11;
   return 0x10000 + ((uint32_t)(high - 0xd800) << 10) + (uint32_t)(low - 0xdc00);
 }
@@ -192,7 +192,7 @@ const Expr *literal_string(Parser *p, Span span) {
 const Expr *literal_single_quoted(Parser *p, Span span) {
   Diag *diag = diag_report(p->diags, DIAG_bad_character, (Span){span.file, span.start, span.start + 1}, NULL,
                            "a single quote has no meaning here");
-  diag_help(diag, "strings stand in double quotes: \"...\"");
+  diag_help(diag, "write strings in double quotes: \"...\"");
   if (!memchr(p->text->text + span.start, '"', span.end - span.start)) {
     diag_fix(diag, (Span){span.file, span.start, span.start + 1}, "\"");
     diag_fix(diag, (Span){span.file, span.end - 1, span.end}, "\"");

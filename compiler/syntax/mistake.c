@@ -178,8 +178,9 @@ void syntax_mistake(Parser *p, Span span, int n, const char *const *names) {
 
 void word_report(Parser *p, Span span) {
   Diag *diag = diag_report(p->diags, DIAG_bad_character, span, NULL, "%s is not a name", shown(p, span));
-  diag_help(diag, "names have the letters a to z and A to Z, digits and '_'; other letters stand in strings "
-                  "and comments only");
+  diag_help(diag,
+            "names consist of the letters a to z and A to Z, digits and '_'; other letters are allowed in "
+            "strings and comments only");
   brackets_drop(p);
 }
 

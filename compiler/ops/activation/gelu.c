@@ -10,8 +10,7 @@ static const double sqrt_half = 0.70710678118654752440,
     root_2_pi = 0.79788456080286535588, cubic = 0.044715;  /* of the tanh */
 
 static const Param params[] = {{"approximate", PARAM_CHOICE, "none",
-                                "tanh: the form with a tanh, as PyTorch's and Keras' of that name", 0, 0,
-                                "none tanh"},
+                                "tanh: the tanh approximation, as in PyTorch and Keras", 0, 0, "none tanh"},
                                {0}};
 
 static bool by_tanh(const Node *node) { return arg_is(node, "approximate", "tanh"); }
@@ -50,7 +49,7 @@ MAP_GRADIENT(gradient) {
 const Op op_gelu = {
     .name = "gelu",
     .group = "activation",
-    .summary = "Gaussian error linear unit, exact or by a tanh",
+    .summary = "Gaussian error linear unit, exact or with the tanh approximation",
     .detail = "y = x/2 * (1 + erf(x / sqrt(2))); approximate=tanh: y = x/2 * (1 + tanh(sqrt(2/pi) * (x + "
               "0.044715*x^3)))",
     .params = params,

@@ -12,7 +12,7 @@ MAP_GRADIENT(gradient) { return choose(less(vabs(m->x[0]), number(3)), mul(dy, n
 const Op op_hard_sigmoid = {
     .name = "hard_sigmoid",
     .group = "activation",
-    .summary = "sigmoid of three straight pieces",
+    .summary = "piecewise linear sigmoid",
     .detail = "y = min(max(x + 3, 0), 6) / 6",
     .params = params,
     .example = "global_avgpool -> dense(16) -> hard_sigmoid",

@@ -18,7 +18,7 @@ MAP_GRADIENT(gradient) {
 const Op op_hard_swish = {
     .name = "hard_swish",
     .group = "activation",
-    .summary = "silu with a sigmoid of three straight pieces",
+    .summary = "silu with a piecewise linear sigmoid",
     .detail = "y = x * min(max(x + 3, 0), 6) / 6",
     .params = params,
     .example = "conv(16, 3x3) -> batchnorm -> hard_swish",

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 
-static const Param params[] = {{"slope", PARAM_NUMBER, "0.01", "the factor of negative values", 0, 0, NULL},
+static const Param params[] = {{"slope", PARAM_NUMBER, "0.01", "the factor for negative values", 0, 0, NULL},
                                {0}};
 
 /* y has the sign of x unless the slope is negative, and x need not be kept for the backward pass. */

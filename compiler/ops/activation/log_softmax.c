@@ -65,7 +65,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_log_softmax = {
     .name = "log_softmax",
     .group = "activation",
-    .summary = "logarithms of probabilities over the channels, at every pixel",
+    .summary = "log-probabilities over the channels, at every pixel",
     .detail = "y[c] = x[c] - log(sum over k of exp(x[k]))",
     .params = params,
     .example = "dense(10) -> log_softmax",

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 
-static const Param params[] = {{"init", PARAM_INIT, "0.25", "the slopes at the start", 0, 0, NULL}, {0}};
+static const Param params[] = {{"init", PARAM_INIT, "0.25", "initial slopes", 0, 0, NULL}, {0}};
 
 MAP_EVAL(prelu) { return x[0] > 0 ? x[0] : weight[0] * x[0]; }
 MAP_SLOPE(slope) { return x[0] > 0 ? 1 : weight[0]; }
@@ -14,7 +14,7 @@ MAP_GRADIENT(weight_gradient) { return choose(less(number(0), m->x[0]), number(0
 const Op op_prelu = {
     .name = "prelu",
     .group = "activation",
-    .summary = "relu with a trained slope for negative values, one a channel",
+    .summary = "relu with a trained slope for negative values, one per channel",
     .detail = "y = x where x > 0, weight[c]*x elsewhere",
     .params = params,
     .example = "conv(16, 3x3) -> prelu",

@@ -22,7 +22,7 @@ MAP_GRADIENT(gradient) {
 const Op op_selu = {
     .name = "selu",
     .group = "activation",
-    .summary = "self-normalizing exponential linear unit",
+    .summary = "scaled exponential linear unit (self-normalizing)",
     .detail = "y = l*x where x > 0, l*a*(exp(x) - 1) elsewhere; l = 1.0507, a = 1.6733. Goes with init=lecun",
     .params = params,
     .example = "dense(64, init=lecun) -> selu",

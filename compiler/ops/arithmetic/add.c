@@ -19,7 +19,7 @@ MAP_VALUE(value) {
 const Op op_add = {
     .name = "add",
     .group = "combining",
-    .summary = "sum of the current value and others",
+    .summary = "elementwise sum of the current value and others",
     .detail = "y = x0 + x1 + ...; a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> add(shortcut) -> relu",

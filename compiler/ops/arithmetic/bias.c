@@ -3,7 +3,7 @@
 #include "ops/convolution/correlation.h"
 #include "kernel/map.h"
 
-static const Param params[] = {{"init", PARAM_INIT, "0", "the numbers at the start", 0, 0, NULL}, {0}};
+static const Param params[] = {{"init", PARAM_INIT, "0", "initial values", 0, 0, NULL}, {0}};
 
 static void shape(ShapeContext *context, Node *node) { map_shape_weight(context, node, "bias", false); }
 
@@ -18,7 +18,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_bias = {
     .name = "bias",
     .group = "normalization",
-    .summary = "one trained number a channel is added",
+    .summary = "adds one trained constant per channel",
     .detail = "y = x + bias[c]",
     .params = params,
     .example = "conv(16, 3x3, bias=false) -> scale -> bias",

@@ -94,7 +94,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_channel_max = {
     .name = "channel_max",
     .group = "combining",
-    .summary = "largest channel of each pixel: a picture becomes HxWx1",
+    .summary = "maximum over the channels of each pixel: an image becomes HxWx1",
     .detail = "y = max over c of x[c]",
     .params = params,
     .example = "channel_max -> sigmoid -> multiply(features)",

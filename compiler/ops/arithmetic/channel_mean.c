@@ -55,7 +55,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_channel_mean = {
     .name = "channel_mean",
     .group = "combining",
-    .summary = "mean of the channels of each pixel: a picture becomes HxWx1",
+    .summary = "mean over the channels of each pixel: an image becomes HxWx1",
     .detail = "y = mean over c of x[c]",
     .params = params,
     .example = "channel_mean -> sigmoid -> multiply(features)",

@@ -2,11 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/arithmetic/combine.h"
 
-static const Param params[] = {
-    {"x", PARAM_OPERAND, NULL,
-     "what the current value is divided by: a value of the same shape (or 1x1xC or HxWx1), or a number", 0, 0,
-     NULL},
-    {0}};
+static const Param params[] = {{"x", PARAM_OPERAND, NULL,
+                                "the divisor: a value of the same shape (or 1x1xC or HxWx1), or a number", 0,
+                                0, NULL},
+                               {0}};
 
 static void shape(ShapeContext *context, Node *node) {
   if (combine_input(node, 1) < 0 && combine_number(node, 1) == 0)
@@ -32,7 +31,7 @@ MAP_GRADIENT(gradient) {
 const Op op_divide = {
     .name = "divide",
     .group = "combining",
-    .summary = "the current value divided by another, element by element",
+    .summary = "elementwise quotient of the current value and another",
     .detail = "y = x0 / x1; a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
     .params = params,
     .example = "conv(16, 3x3) -> divide(255)",

@@ -43,7 +43,7 @@ MAP_GRADIENT(gradient) {
 const Op op_maximum = {
     .name = "maximum",
     .group = "combining",
-    .summary = "the largest of the current value and others, element by element",
+    .summary = "elementwise maximum of the current value and others",
     .detail = "y = max(x0, x1, ...); a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
     .params = params,
     .example = "conv(16, 3x3) -> maximum(other)",

@@ -45,7 +45,7 @@ MAP_GRADIENT(gradient) {
 const Op op_minimum = {
     .name = "minimum",
     .group = "combining",
-    .summary = "the smallest of the current value and others, element by element",
+    .summary = "elementwise minimum of the current value and others",
     .detail = "y = min(x0, x1, ...); a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
     .params = params,
     .example = "conv(16, 3x3) -> minimum(other)",

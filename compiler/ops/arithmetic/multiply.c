@@ -45,7 +45,7 @@ static int gate(const Node *node) {
 const Op op_multiply = {
     .name = "multiply",
     .group = "combining",
-    .summary = "product of the current value and others, element by element",
+    .summary = "elementwise product of the current value and others",
     .detail = "y = x0 * x1 * ...; a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
     .params = params,
     .example = "global_avgpool -> dense(16) -> sigmoid -> multiply(features)",

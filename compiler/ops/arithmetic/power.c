@@ -7,7 +7,7 @@
 static const double largest = 64;
 
 static const Param params[] = {
-    {"n", PARAM_NUMBER, NULL, "a whole number from -64 to 64 but 0, or 1/2 or -1/2", 0, 0, NULL}, {0}};
+    {"n", PARAM_NUMBER, NULL, "an integer from -64 to 64 except 0, or 1/2 or -1/2", 0, 0, NULL}, {0}};
 
 static double exponent(const Node *node) { return arg_number(node, "n"); }
 static bool of_root(const Node *node) { return fabs(exponent(node)) == 0.5; }
@@ -20,11 +20,11 @@ static void shape(ShapeContext *context, Node *node) {
   }
   Diag *diag = op_error_at(context, node, "n", DIAG_bad_value, "power(%g): %s", n,
                            n == 0              ? "it is 1 everywhere"
-                           : fabs(n) > largest ? "n goes from -64 to 64"
-                                               : "n is a whole number, 1/2 or -1/2");
-  if (n == 0) diag_help(diag, "multiply(0) -> add(1) makes ones of a value");
+                           : fabs(n) > largest ? "n must be from -64 to 64"
+                                               : "n must be an integer, 1/2 or -1/2");
+  if (n == 0) diag_help(diag, "multiply(0) -> add(1) sets all elements to 1");
   else if (fabs(n) <= largest)
-    diag_help(diag, "of values above 0: log -> multiply(%s) -> exp", text_float(context->arena, n));
+    diag_help(diag, "for values above 0: log -> multiply(%s) -> exp", text_float(context->arena, n));
 }
 
 /* ---- the oracle ---- */
@@ -73,7 +73,7 @@ MAP_GRADIENT(gradient) {
 const Op op_power = {
     .name = "power",
     .group = "activation",
-    .summary = "each element to a whole power, its reciprocal, or a root",
+    .summary = "integer power of each element, its reciprocal, or a square root",
     .detail = "y = x^n; n = -1: 1/x, n = 1/2: sqrt(x), n = -1/2: 1/sqrt(x)",
     .params = params,
     .example = "square -> channel_mean -> add(1e-6) -> power(-1/2)",

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 
-static const Param params[] = {{"init", PARAM_INIT, "1", "the factors at the start", 0, 0, NULL}, {0}};
+static const Param params[] = {{"init", PARAM_INIT, "1", "initial factors", 0, 0, NULL}, {0}};
 
 MAP_EVAL(product) { return weight[0] * x[0]; }
 MAP_SLOPE(slope) { return weight[0]; }
@@ -14,7 +14,7 @@ MAP_GRADIENT(weight_gradient) { return mul(m->x[0], dy); }
 const Op op_scale = {
     .name = "scale",
     .group = "normalization",
-    .summary = "one trained factor a channel",
+    .summary = "multiplies by one trained factor per channel",
     .detail = "y = weight[c] * x",
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> scale(0.1) -> add(shortcut)",

@@ -2,11 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/arithmetic/combine.h"
 
-static const Param params[] = {
-    {"x", PARAM_OPERAND, NULL,
-     "what is subtracted from the current value: a value of the same shape (or 1x1xC or HxWx1), or a number",
-     0, 0, NULL},
-    {0}};
+static const Param params[] = {{"x", PARAM_OPERAND, NULL,
+                                "the subtrahend: a value of the same shape (or 1x1xC or HxWx1), or a number",
+                                0, 0, NULL},
+                               {0}};
 
 MAP_EVAL(difference) { return x[0] - combine_x(node, 1, x); }
 MAP_SLOPE(slope) { return wrt ? -1 : 1; }
@@ -20,7 +19,7 @@ static void backward(Gradient *pass, Node *node, Node *dy) {
 const Op op_subtract = {
     .name = "subtract",
     .group = "combining",
-    .summary = "the current value less another",
+    .summary = "elementwise difference of the current value and another",
     .detail = "y = x0 - x1; a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> subtract(before)",

@@ -25,7 +25,7 @@ static const Param params[] = {
     {"pad", PARAM_PAD, "valid",
      "valid, same, causal (sequences), N, [h, w], [top, bottom, left, right] or [before, after]", 0, 0, NULL},
     {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
-    {"groups", PARAM_INT, "1", "parts of the channels that are convolved apart", 0, 0, NULL},
+    {"groups", PARAM_INT, "1", "number of channel groups, convolved separately", 0, 0, NULL},
     {"bias", PARAM_BOOL, "true", "whether each filter adds a trained constant", 0, 0, NULL},
     {"init", PARAM_INIT, "he",
      "initial weights; a literal kernel such as [[1, 0, -1], [2, 0, -2], [1, 0, -1]] is a fixed filter", 0, 0,
@@ -121,7 +121,7 @@ static const Op op_conv_repeated = {
 const Op op_conv = {
     .name = "conv",
     .group = "convolution",
-    .summary = "convolution of a picture or a sequence",
+    .summary = "convolution of an image or a sequence",
     .params = params,
     .example = "conv(16, 3x3, pad=same)",
     .detail = "out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * "

@@ -17,14 +17,15 @@ static const Param params[] = {
      NULL},
     {"stride", PARAM_WINDOW, "1", "step in the output from one input element to the next", 0, 0, NULL},
     {"pad", PARAM_PAD, "valid",
-     "what is cut off: valid, same (output = input * stride), N, [h, w], [top, bottom, left, right] or "
+     "elements cropped from the output: valid, same (output = input * stride), N, [h, w], [top, bottom, "
+     "left, right] or "
      "[before, after]",
      0, 0, NULL},
     {"output_pad", PARAM_INT, "0", "rows and columns added at the end of the output", 0, 1000000, NULL},
     {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
-    {"groups", PARAM_INT, "1", "parts of the channels that are convolved apart", 0, 0, NULL},
+    {"groups", PARAM_INT, "1", "number of channel groups, convolved separately", 0, 0, NULL},
     {"bias", PARAM_BOOL, "true", "whether each filter adds a trained constant", 0, 0, NULL},
-    {"init", PARAM_INIT, "he", "initial weights; bilinear makes it an upsampling", 0, 0, NULL},
+    {"init", PARAM_INIT, "he", "initial weights; bilinear for upsampling", 0, 0, NULL},
     {"bias_init", PARAM_INIT, "zeros", "initial bias", 0, 0, NULL},
     {0},
 };
@@ -34,7 +35,7 @@ static bool output_size(ShapeContext *context, Node *node, Window *w, int64_t ou
   if (!window_arguments(context, node, w, &rule)) return false;
   if (rule == PAD_CAUSAL) {
     Diag *diag = op_error_at(context, node, "pad", DIAG_bad_value, "conv_transpose has no pad=causal");
-    diag_help(diag, "pad=[0, %lld] cuts off what would look ahead",
+    diag_help(diag, "pad=[0, %lld] removes outputs that depend on later inputs",
               (long long)(w->dilation[1] * (w->kernel[1] - 1)));
     return false;
   }
@@ -47,7 +48,7 @@ static bool output_size(ShapeContext *context, Node *node, Window *w, int64_t ou
                                      rule, &w->before[axis], &w->after[axis]);
     if (output[axis] >= 1) continue;
     Diag *diag = op_error(context, node, DIAG_kernel_exceeds_input,
-                          "the padding of conv_transpose cuts off all of its output");
+                          "the padding of conv_transpose removes all of its output");
     diag_fact(diag, "%s: %s", window_axis_name(node, axis),
               window_transposed_formula(context->arena, input[axis], w->kernel[axis], w->stride[axis],
                                         w->dilation[axis], extra, w->before[axis], w->after[axis]));
@@ -94,7 +95,7 @@ const Op op_conv_transpose = {
     .traits.transposed = true,
     .name = "conv_transpose",
     .group = "convolution",
-    .summary = "transposed convolution: enlarges a picture or a sequence",
+    .summary = "transposed convolution: upsamples an image or a sequence",
     .params = params,
     .example = "conv_transpose(16, 4x4, stride=2, pad=1)",
     .detail =

@@ -17,7 +17,7 @@ static const Param params[] = {
     {"pad", PARAM_PAD, "valid",
      "valid, same, causal (sequences), N, [h, w], [top, bottom, left, right] or [before, after]", 0, 0, NULL},
     {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
-    {"multiplier", PARAM_INT, "1", "output channels of each input channel", 0, 0, NULL},
+    {"multiplier", PARAM_INT, "1", "output channels per input channel", 0, 0, NULL},
     {"bias", PARAM_BOOL, "true", "whether each output channel adds a trained constant", 0, 0, NULL},
     {"init", PARAM_INIT, "he", "initial weights; a literal kernel is a fixed filter", 0, 0, NULL},
     {"bias_init", PARAM_INIT, "zeros", "initial bias", 0, 0, NULL},
@@ -30,9 +30,8 @@ static void shape(ShapeContext *context, Node *node) {
   const int64_t channels = shape_extent(node->in[0]->shape).c, multiplier = arg_int(node, "multiplier");
   int64_t outputs;
   if (!size_multiply(channels, multiplier, &outputs) || outputs > SHAPE_MOST_ELEMENTS) {
-    Diag *diag =
-        op_error(context, node, DIAG_too_large, "depthwise would have %lld times %lld output channels",
-                 (long long)channels, (long long)multiplier);
+    Diag *diag = op_error(context, node, DIAG_too_large, "depthwise would have %lld * %lld output channels",
+                          (long long)channels, (long long)multiplier);
     op_note_origin(context, diag, node->in[0]);
     return;
   }
@@ -71,7 +70,7 @@ static bool fuses_row_means(const Node *node) {
 const Op op_depthwise = {
     .name = "depthwise",
     .group = "convolution",
-    .summary = "convolution of each channel by kernels of its own",
+    .summary = "convolution of each channel with its own kernels",
     .params = params,
     .example = "depthwise(3x3, pad=same)",
     .detail = "out[y][x][c*M + m] = bias[c*M + m] + sum over ky, kx of in[y*S + ky*D - P][x*S + kx*D - P][c] "

@@ -5,7 +5,7 @@
 #include "ops/convolution/correlation.h"
 
 static const Param params[] = {
-    {"units", PARAM_INT, NULL, "numbers in the output", 0, 0, NULL},
+    {"units", PARAM_INT, NULL, "size of the output", 0, 0, NULL},
     {"bias", PARAM_BOOL, "true", "whether each unit adds a trained constant", 0, 0, NULL},
     {"init", PARAM_INIT, "he", "initial weights", 0, 0, NULL},
     {"bias_init", PARAM_INIT, "zeros", "initial bias", 0, 0, NULL},
@@ -19,11 +19,11 @@ static void shape(ShapeContext *context, Node *node) {
   const Extent e = shape_extent(in);
   if (!in.rank) return;
   if (e.h != 1 || e.w != 1) {
-    const char *kind = in.rank == 3 ? "picture" : "sequence", *size = shape_text(context->arena, in);
+    const char *kind = in.rank == 3 ? "image" : "sequence", *size = shape_text(context->arena, in);
     Diag *diag = op_error(context, node, DIAG_dense_needs_vector,
                           "dense needs a vector, but its input is the %s %s", kind, size);
     op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "put flatten before it, which makes it a vector of %lld",
+    diag_help(diag, "put flatten before it, which produces a vector of %lld",
               (long long)shape_row_elements(in));
     diag_fix(diag, (Span){node->span.file, node->span.start, node->span.start}, "flatten -> ");
     return;
@@ -172,7 +172,7 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_dense = {
     .name = "dense",
     .group = "dense",
-    .summary = "a fully connected layer of a vector",
+    .summary = "fully connected layer on a vector",
     .detail = "out[u] = bias[u] + sum over i of weight[u][i] * in[i]",
     .params = params,
     .example = "dense(10)",

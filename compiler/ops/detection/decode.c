@@ -7,7 +7,7 @@
 
 static const Param params[] = {
     {"deltas", PARAM_VALUE, NULL, "dx dy dw dh of each box, or of each box for each class", 0, 0, NULL},
-    {"weights", PARAM_LIST, "[10,10,5,5]", "what dx dy dw dh are divided by", 0, 0, NULL},
+    {"weights", PARAM_LIST, "[10,10,5,5]", "divisors of dx dy dw dh", 0, 0, NULL},
     {0},
 };
 
@@ -29,7 +29,7 @@ static void shape(ShapeContext *context, Node *node) {
     op_note_origin(context, diag, node->in[0]);
     op_note_origin(context, diag, node->in[1]);
     if (deltas.rank != 2 && shape_elements(deltas) == rows * BOX)
-      diag_help(diag, "reshape([%lld, 4]) makes such rows of it", (long long)rows);
+      diag_help(diag, "reshape([%lld, 4]) turns it into such rows", (long long)rows);
     return;
   }
   if (columns % BOX) {
@@ -125,13 +125,13 @@ static void lower(Lower *l) {
 const Op op_decode = {
     .name = "decode",
     .group = "detection",
-    .summary = "boxes moved and stretched by predicted deltas",
+    .summary = "moves and scales boxes by predicted deltas",
     .detail =
         "the current value is the boxes, rows x1 y1 x2 y2; deltas dx dy dw dh are divided by the weights: "
         "the "
         "center moves by dx*width, dy*height, the sides grow by exp(dw), exp(dh), where dw and dh count as "
         "at "
-        "most log(1000/16). The corners are cut to the picture, the first input of height, width and "
+        "most log(1000/16). The corners are clipped to the image, the first input of height, width and "
         "channels "
         "that the boxes or deltas depend on; without one, only to 0. Deltas of 4*classes give a box for each "
         "class, which nms takes. No gradient passes",

@@ -11,9 +11,9 @@
 #include "kernel/window.h"
 
 static const Param params[] = {
-    {"sizes", PARAM_LIST, NULL, "the sides of square boxes, in pixels of the picture", 0, 0, NULL},
-    {"ratios", PARAM_LIST, NULL, "width divided by height, of each size", 0, 0, NULL},
-    {"stride", PARAM_WINDOW, NULL, "pixels of the picture from one cell to the next", 0, 0, NULL},
+    {"sizes", PARAM_LIST, NULL, "side lengths of square boxes, in image pixels", 0, 0, NULL},
+    {"ratios", PARAM_LIST, NULL, "aspect ratios, width / height, for each size", 0, 0, NULL},
+    {"stride", PARAM_WINDOW, NULL, "image pixels from one cell to the next", 0, 0, NULL},
     {0},
 };
 
@@ -27,7 +27,7 @@ static void shape(ShapeContext *context, Node *node) {
   if (!in.rank) return;
   if (in.rank != 3 || in.regions) {
     Diag *diag = op_error(context, node, DIAG_wrong_shape,
-                          "default_boxes needs a picture, whose pixels are the cells, but its input is %s",
+                          "default_boxes needs an image, whose pixels are the cells, but its input is %s",
                           shape_text(context->arena, in));
     op_note_origin(context, diag, node->in[0]);
     return;
@@ -84,7 +84,7 @@ const Op op_default_boxes = {
     .name = "default_boxes",
     .group = "detection",
     .summary = "boxes of several sizes and ratios around the center of each pixel",
-    .detail = "rows x1 y1 x2 y2 in pixels of the picture, by cell, then size, then ratio: center (i + "
+    .detail = "rows x1 y1 x2 y2 in image pixels, by cell, then size, then ratio: center (i + "
               "0.5)*stride, width size*sqrt(ratio), height size/sqrt(ratio). Only the height and width of "
               "the input count. Liu et al., 2016",
     .params = params,

@@ -29,12 +29,11 @@ static bool positive(ShapeContext *context, const Node *node, const char *param,
   if (is_number(item) && number_of(item) > 0) return true;
   if (is_number(item))
     item_error(context, node, param, item, DIAG_bad_value,
-               arena_printf(context->arena, "%s of %s has the number %.9g, but all have to be positive",
-                            param, node->op->name, number_of(item)));
+               arena_printf(context->arena, "%s of %s has the number %.9g, but all must be positive", param,
+                            node->op->name, number_of(item)));
   else
     item_error(context, node, param, item, DIAG_wrong_type,
-               arena_printf(context->arena, "%s of %s is a list of numbers, but this is none", param,
-                            node->op->name));
+               arena_printf(context->arena, "%s of %s must be a list of numbers", param, node->op->name));
   return false;
 }
 
@@ -67,9 +66,9 @@ bool list_of_pairs(ShapeContext *context, const Node *node, const char *param) {
     const Const *item = &list->items[i];
     if (item->kind == CONST_POISON) return false;
     if (!is_list(item) || item->n != 2) {
-      Diag *diag = item_error(context, node, param, item, DIAG_wrong_type,
-                              arena_printf(context->arena, "%s of %s is a list of pairs, but this is none",
-                                           param, node->op->name));
+      Diag *diag =
+          item_error(context, node, param, item, DIAG_wrong_type,
+                     arena_printf(context->arena, "%s of %s must be a list of pairs", param, node->op->name));
       diag_help(diag, "an anchor is its width and height: %s=[[16, 32], [32, 32]]", param);
       return false;
     }

@@ -17,10 +17,9 @@ enum { BOX = 4, ROW = 6, KEPT = 5, FLOAT_COUNTS = 1 << 24 };
 
 static const Param params[] = {
     {"scores", PARAM_VALUE, "",
-     "the score of each box for each class: as many rows as there are boxes; rows of yolo have their own", 0,
-     0, NULL},
-    {"iou", PARAM_NUMBER, "0.5", "a box that overlaps a better one by more is dropped", 0, 1, NULL},
-    {"score", PARAM_NUMBER, "0.25", "a score below is no detection", 0, 0, NULL},
+     "scores of each box for each class, one row per box; rows of yolo contain their scores", 0, 0, NULL},
+    {"iou", PARAM_NUMBER, "0.5", "drop a box whose IoU with a better one is larger", 0, 1, NULL},
+    {"score", PARAM_NUMBER, "0.25", "drop boxes with a lower score", 0, 0, NULL},
     {"max", PARAM_INT, "100", "rows of the result", 0, 0, NULL},
     {0},
 };

@@ -32,12 +32,12 @@ static bool inputs_fit(ShapeContext *context, const Node *node) {
   const Node *wrong = node->in[0];
   if (in.rank != 3 || in.regions)
     diag = op_error(context, node, DIAG_wrong_shape,
-                    "panoptic takes a picture with a number for each class, but its input is %s",
+                    "panoptic takes an image with a number for each class, but its input is %s",
                     shape_text(context->arena, in));
   else if (boxes.rank != 2 || boxes.dim[1] != ROW || boxes.regions) {
     wrong = node->in[1];
     diag = op_error_at(context, node, "boxes", DIAG_wrong_shape,
-                       "panoptic takes boxes as nms gives them, rows of x1 y1 x2 y2 score class, not %s",
+                       "panoptic takes boxes of nms, rows of x1 y1 x2 y2 score class, not %s",
                        shape_text(context->arena, boxes));
   } else if (masks.rank != 3 || masks.regions != boxes.dim[0]) {
     wrong = node->in[2];

@@ -20,14 +20,13 @@ enum { FLOAT_COUNTS = 1 << 24 };
 
 static const Param params[] = {
     {"deltas", PARAM_VALUE, NULL, "dx dy dw dh of each anchor", 0, 0, NULL},
-    {"anchors", PARAM_LIST, NULL, "[width, height] of the boxes of a cell, in pixels of the picture", 0, 0,
-     NULL},
-    {"stride", PARAM_WINDOW, "16", "pixels of the picture from one cell to the next", 0, 0, NULL},
-    {"before", PARAM_INT, "2000", "so many boxes of the best scores are looked at", 0, 0, NULL},
+    {"anchors", PARAM_LIST, NULL, "[width, height] of the boxes of a cell, in image pixels", 0, 0, NULL},
+    {"stride", PARAM_WINDOW, "16", "image pixels from one cell to the next", 0, 0, NULL},
+    {"before", PARAM_INT, "2000", "number of best boxes before nms", 0, 0, NULL},
     {"max", PARAM_INT, "300", "rows of the result", 0, 0, NULL},
-    {"iou", PARAM_NUMBER, "0.7", "a box that overlaps a better one by more is dropped", 0, 1, NULL},
+    {"iou", PARAM_NUMBER, "0.7", "drop a box whose IoU with a better one is larger", 0, 1, NULL},
     {"sample", PARAM_INT, "64", "rows of the result in training", 0, 0, NULL},
-    {"positives", PARAM_NUMBER, "0.25", "the share of objects among them, at most", 0, 1, NULL},
+    {"positives", PARAM_NUMBER, "0.25", "maximum share of objects among them", 0, 1, NULL},
     {0},
 };
 
@@ -37,7 +36,7 @@ static bool scores_fit(ShapeContext *context, const Node *node) {
   const int anchors = list_count(node, "anchors");
   if (scores.rank != 3 || scores.regions) {
     Diag *diag = op_error(context, node, DIAG_wrong_shape,
-                          "proposals needs a picture of scores, one for each anchor, but its input is %s",
+                          "proposals needs an image of scores, one for each anchor, but its input is %s",
                           shape_text(context->arena, scores));
     op_note_origin(context, diag, node->in[0]);
     return false;
@@ -50,7 +49,7 @@ static bool scores_fit(ShapeContext *context, const Node *node) {
     if (scores.dim[2] == BOX * anchors)
       diag_help(diag,
                 "the current value is the scores, the argument the deltas: scores -> proposals(deltas)");
-    else diag_help(diag, "conv(%d, 1x1) before it gives each anchor a score", anchors);
+    else diag_help(diag, "conv(%d, 1x1) before it produces one score per anchor", anchors);
     return false;
   }
   if (shape_elements(scores) <= FLOAT_COUNTS) return true;
@@ -262,7 +261,7 @@ const Op op_proposals = {
     .detail =
         "the current value is the scores, H x W x anchors, deltas H x W x 4*anchors, dx dy dw dh of each "
         "anchor; an anchor is a box of its width and height around (i + 0.5)*stride. Boxes are decoded as by "
-        "decode with weights of 1 and cut to the picture; of the `before` of the best scores those smaller "
+        "decode with weights of 1 and clipped to the image; of the `before` of the best scores those smaller "
         "than 0.001 drop out, then those that overlap a better one by more than iou. Rows x1 y1 x2 y2 by "
         "descending score; missing ones are zeros. In training, where a loss looks for objects: `sample` "
         "rows, "

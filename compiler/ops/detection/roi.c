@@ -27,7 +27,7 @@ static bool takes_features(ShapeContext *context, const Node *node) {
   const Shape features = node->in[1]->shape;
   if (features.rank == 3 && !features.regions) return true;
   Diag *diag = op_error_at(context, node, "features", DIAG_wrong_shape,
-                           "%s takes its regions from a picture, but features is %s", node->op->name,
+                           "%s takes its regions from an image, but features is %s", node->op->name,
                            shape_text(context->arena, features));
   op_note_origin(context, diag, node->in[1]);
   return false;
@@ -39,13 +39,12 @@ static bool takes_scale(ShapeContext *context, const Node *node) {
   if (scale > 1) {
     Diag *diag = op_error_at(context, node, "scale", DIAG_suspicious_value,
                              "a scale of %.9g: %.9g features for each pixel of the input", scale, scale);
-    diag_help(diag, "scale is features a pixel: 1/%.9g where a feature is %.9g pixels wide", scale, scale);
+    diag_help(diag, "scale is in features per pixel: 1/%.9g if a feature is %.9g pixels wide", scale, scale);
   }
   if ((float)scale > 0) return true;
   Diag *diag = op_error_at(context, node, "scale", DIAG_bad_value, "scale of %s is %g, but must be positive",
                            node->op->name, arg_number(node, "scale"));
-  diag_help(diag,
-            "it is 1 / the steps between features in input pixels: 1/16 behind four layers of stride 2");
+  diag_help(diag, "it is 1 / the step between features in input pixels: 1/16 after four layers of stride 2");
   return false;
 }
 

@@ -12,12 +12,12 @@
 #include "ops/detection/roi.h"
 
 static const Param params[] = {
-    {"features", PARAM_VALUE, NULL, "the picture that regions are taken from", 0, 0, NULL},
+    {"features", PARAM_VALUE, NULL, "the image that regions are taken from", 0, 0, NULL},
     {"size", PARAM_WINDOW, NULL, "height and width of each region's value", 0, 0, NULL},
-    {"scale", PARAM_NUMBER, NULL, "features a pixel of the input: 1/16 where a feature is 16 pixels wide", 0,
-     0, NULL},
-    {"samples", PARAM_INT, "2", "points of a bin on each axis", 1, 1000, NULL},
-    {"aligned", PARAM_BOOL, "true", "false: features lie half a feature further on, as before 2019", 0, 0,
+    {"scale", PARAM_NUMBER, NULL, "features per input pixel: 1/16 if a feature is 16 pixels wide", 0, 0,
+     NULL},
+    {"samples", PARAM_INT, "2", "sampling points per bin on each axis", 1, 1000, NULL},
+    {"aligned", PARAM_BOOL, "true", "false: coordinates are shifted by half a feature, as before 2019", 0, 0,
      NULL},
     {0},
 };
@@ -321,7 +321,7 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_roi_align = {
     .name = "roi_align",
     .group = "detection",
-    .summary = "the features under each box at one size, between features bilinear",
+    .summary = "features under each box, resampled bilinearly to one size",
     .detail = "the current value is the boxes, N x 4: x1 y1 x2 y2 in input pixels; the value is N of size x "
               "size x channels; a bin is the mean of samples x samples points; points up to one feature "
               "outside count as on the border, those beyond as 0; no gradient passes to the boxes; as "

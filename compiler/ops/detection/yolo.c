@@ -16,8 +16,7 @@ enum { MOST_CLASSES = 1000000 };
 
 static const Param params[] = {
     {"classes", PARAM_INT, NULL, "kinds of objects", 1, MOST_CLASSES, NULL},
-    {"anchors", PARAM_LIST, NULL,
-     "shapes that boxes start from, a pair [width, height] in pixels of the picture each", 0, 0, NULL},
+    {"anchors", PARAM_LIST, NULL, "anchor boxes, each a pair [width, height] in image pixels", 0, 0, NULL},
     {0},
 };
 
@@ -52,7 +51,7 @@ static bool read_anchors(ShapeContext *context, const Node *node, YoloHead *head
     if (!(anchor[i][0] > 0 && anchor[i][1] > 0))
       return anchors_wrong(context, node,
                            arena_printf(context->arena,
-                                        "has the pair [%g, %g]: a width and a height have to be positive",
+                                        "has the pair [%g, %g]: width and height must be positive",
                                         anchor[i][0], anchor[i][1]));
   }
   head->anchors = list->n;
@@ -66,7 +65,7 @@ static bool channels_fit(ShapeContext *context, const Node *node, const YoloHead
   if (in.rank == 3 && in.dim[2] == needed) return true;
   Diag *diag = op_error(
       context, node, DIAG_wrong_shape,
-      "yolo with %lld %s and %lld %s needs a picture of (5 + %lld)*%lld = %lld channels, but its input is %s",
+      "yolo with %lld %s and %lld %s needs an image of (5 + %lld)*%lld = %lld channels, but its input is %s",
       (long long)head->classes, head->classes == 1 ? "class" : "classes", (long long)head->anchors,
       head->anchors == 1 ? "anchor" : "anchors", (long long)head->classes, (long long)head->anchors,
       (long long)needed, shape_text(context->arena, in));
@@ -82,9 +81,9 @@ static bool picture_fits(ShapeContext *context, const Node *node, YoloHead *head
   const Node *picture = picture_of(node);
   if (!picture) {
     Diag *diag = op_error(context, node, DIAG_wrong_shape,
-                          "yolo says where boxes are in a picture, but no input before it is one");
+                          "yolo locates boxes in an image, but no input before it is an image");
     op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "an input of height, width and channels, as in `input image: 416x416x3`, is a picture");
+    diag_help(diag, "an input with height, width and channels is an image, as in `input image: 416x416x3`");
     return false;
   }
   head->picture_h = picture->shape.dim[0];
@@ -93,13 +92,14 @@ static bool picture_fits(ShapeContext *context, const Node *node, YoloHead *head
   if (!tall && head->picture_w % head->w == 0) return true;
   Diag *diag =
       op_error(context, node, DIAG_wrong_shape,
-               "the step of yolo's cells is no whole number of pixels: %s %lld of the picture / %lld cells",
+               "the size of yolo's cells must be a whole number of pixels: image %s %lld / %lld cells",
                tall ? "height" : "width", (long long)(tall ? head->picture_h : head->picture_w),
                (long long)(tall ? head->h : head->w));
   op_note_origin(context, diag, picture);
   op_note_origin(context, diag, node->in[0]);
-  diag_help(diag, "take a picture whose height and width the strides of the net divide (416x416 for 32), and "
-                  "pad=same before it");
+  diag_help(diag,
+            "use an image whose height and width are multiples of the net's strides (416x416 for 32), and "
+            "pad=same before it");
   return false;
 }
 
@@ -372,7 +372,7 @@ const Op op_yolo = {
         "the input has for each anchor tx ty tw th, objectness, classes; the result's rows go by cell, then "
         "by "
         "anchor: x y (the box's center) = (sigmoid(t) + the cell's column or row) * stride, w h = anchor * "
-        "exp(t), in pixels of the picture, then sigmoids; stride = size of the net's first picture / cells",
+        "exp(t), in image pixels, then sigmoids; stride = size of the first image input / cells",
     .params = params,
     .example = "conv(255, 1x1) -> yolo(80, anchors=[[10, 14], [23, 27], [37, 58]]) -> nms",
     .traits.classes = classes,

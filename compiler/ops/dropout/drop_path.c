@@ -11,8 +11,8 @@ static Node *train(Graph *graph, Node *node) { return mask_train(graph, node, &o
 const Op op_drop_path = {
     MASK,
     .name = "drop_path",
-    .summary = "drops the whole value of a sample at random in training; nothing in inference",
-    .detail = "training: y = 0 with probability rate (one draw a sample), else x / (1 - rate)",
+    .summary = "drops the whole value of a sample at random in training; no effect in inference",
+    .detail = "training: y = 0 with probability rate (one draw per sample), else x / (1 - rate)",
     .params = params,
     .example = "conv(64, 3x3, pad=same) -> batchnorm -> drop_path(0.1) -> add(x)",
     .train = train,

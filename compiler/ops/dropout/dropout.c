@@ -10,7 +10,7 @@ static Node *train(Graph *graph, Node *node) { return mask_train(graph, node, &o
 const Op op_dropout = {
     MASK,
     .name = "dropout",
-    .summary = "drops elements at random in training; nothing in inference",
+    .summary = "drops elements at random in training; no effect in inference",
     .detail = "training: y = 0 with probability rate, else x / (1 - rate)",
     .params = params,
     .example = "dense(128) -> relu -> dropout(0.5)",

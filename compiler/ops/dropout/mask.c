@@ -15,7 +15,7 @@ void mask_shape(ShapeContext *context, Node *node) {
   }
   Diag *diag =
       op_error_at(context, node, "rate", DIAG_bad_value, "a %s rate of 1 drops everything", node->op->name);
-  diag_help(diag, "rate is the part that is dropped: 0.5 drops half");
+  diag_help(diag, "rate is the fraction that is dropped: 0.5 drops half");
 }
 
 /* ---- training: its own backward pass with dy for x ---- */

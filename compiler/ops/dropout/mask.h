@@ -14,7 +14,7 @@ void mask_eval(const Eval *);
 void mask_gradient(Gradient *, Node *, Node *dy);
 bool mask_identity(const Node *);
 #define MASK_PARAMS(value)                                                                                   \
-  {"rate", PARAM_NUMBER, value, "the part that is dropped, 0 to below 1", 0, 1, NULL}, {0}
+  {"rate", PARAM_NUMBER, value, "the fraction that is dropped, 0 to below 1", 0, 1, NULL}, {0}
 #define MASK                                                                                                 \
   .group = "regularization", .family = FAMILY_ALIAS, .traits.keeps_spatial = true, .shape = mask_shape,      \
   .eval = mask_eval, .gradient = mask_gradient, .identity = mask_identity

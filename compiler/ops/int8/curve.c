@@ -58,7 +58,7 @@ static void lower(Lower *l) {
 }
 
 const Op op_int8_curve = {.name = "int8_curve",
-                          .detail = "out = a point of the logistic function, and part of the way to the next",
+                          .detail = "out = linear interpolation between two points of the logistic function",
                           .traits.per_image = true,
                           .traits.row_local = true,
                           .traits.keeps_spatial = true,

@@ -114,7 +114,7 @@ static void lower(Lower *l) {
   lower_about(l, "%s bits, rounding %s", p->wide ? "16" : "8", rounding_name(p->rounding));
   nest_fn(b, b->name, false);
   const bool vectors = !l->plain && l->target->lanes > 1, fit = steps_fit(l->node);
-  if (vectors) lower_needs(l, fit, "scales that are near each other");
+  if (vectors) lower_needs(l, fit, "scales of similar size");
   if (lower_assumes(l, fit)) {
     walk_pixels(l, e, body, p);
     return;
@@ -125,7 +125,7 @@ static void lower(Lower *l) {
 }
 
 const Op op_int8_combine = {.name = "int8_combine",
-                            .detail = "the operands less their zeros, brought to one scale, rounded",
+                            .detail = "operands minus their zero points, rescaled to one scale, rounded",
                             .family = FAMILY_INT8,
                             .traits.row_local = true,
                             .traits.per_image = true,

@@ -128,7 +128,7 @@ static bool lower_lines(Lower *l) {
   nest_fn(b, b->name, false);
   if (t->channels > 1) lower_turns(l, &turns, e);
   else walk_pixels(l, e, line_body, &turns);
-  lower_about(l, "a straight line: (q * slope + start) / 2^%d, cut to 8 bits", LINE_BITS);
+  lower_about(l, "linear: (q * slope + start) / 2^%d, clamped to int8", LINE_BITS);
   return true;
 }
 
@@ -159,7 +159,7 @@ static bool lower_lookups(Lower *l) {
           nest_store_words(b, lower_at(l, l->out, &y, &x, &c),
                            nest_lookup(b, nest_at(b, table, none, none), q));
         }
-  lower_about(l, "a table, for 64 numbers at a time");
+  lower_about(l, "a lookup table, 64 elements at a time");
   return true;
 }
 

@@ -23,7 +23,7 @@ static void shape(ShapeContext *context, Node *node) {
                         output->op->name);
   op_note_origin(context, diag, output);
   diag_help(diag,
-            "cross_entropy goes with %s; with binary_cross_entropy each channel is a yes or no of its own, "
+            "cross_entropy is for %s; with binary_cross_entropy each channel is a separate yes or no, "
             "after sigmoid",
             output->op->name);
 }
@@ -39,7 +39,7 @@ MAP_GRADIENT(gradient) { return mul(dy, sub(vsigmoid(m->x[0]), m->x[1])); }
 const Op op_loss_binary_cross_entropy = {
     .name = "binary_cross_entropy",
     .group = "loss",
-    .summary = "cross entropy of yes or no, for each element",
+    .summary = "binary cross entropy of each element",
     .detail = "mean over all elements of -t*log p - (1 - t)*log(1 - p), p = sigmoid of the raw scores",
     .params = params,
     .example = "loss = binary_cross_entropy",

@@ -26,7 +26,7 @@ static bool weights_fit(ShapeContext *context, const Node *node, int64_t classes
   }
   if (!numbers || !positive)
     op_error_at(context, node, "weights", DIAG_bad_value,
-                numbers ? "weights of %s are all zero" : "weights of %s are numbers that are not negative",
+                numbers ? "weights of %s are all zero" : "weights of %s must be non-negative numbers",
                 node->op->name);
   return numbers && positive;
 }
@@ -39,7 +39,7 @@ void loss_classes_shape(ShapeContext *context, Node *node) {
     Diag *diag = op_error(context, node, DIAG_loss_mismatch,
                           "%s chooses between classes, but the output has only one channel", node->op->name);
     op_note_origin(context, diag, output);
-    diag_help(diag, "binary_cross_entropy is for one yes or no; two classes are two channels");
+    diag_help(diag, "binary_cross_entropy is for a single yes or no; two classes need two channels");
     return;
   }
   if (weights_fit(context, node, classes)) node->shape = shape_vector(1);

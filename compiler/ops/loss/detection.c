@@ -21,10 +21,9 @@ static const char text[] =
 enum { SCORES, DELTAS, BOXES, VALUES };
 
 static const Param params[] = {
-    {"deltas", PARAM_VALUE, NULL, "how each region is moved: 4 numbers, or 4 for each class, a row", 0, 0,
-     NULL},
+    {"deltas", PARAM_VALUE, NULL, "box deltas: 4 numbers per row, or 4 for each class", 0, 0, NULL},
     {"boxes", PARAM_VALUE, NULL, "the boxes that the regions were taken from", 0, 0, NULL},
-    {"overlap", PARAM_NUMBER, "0.5", "a region that overlaps a truth by so much has its class", 0, 1, NULL},
+    {"overlap", PARAM_NUMBER, "0.5", "IoU with a truth from which a region has its class", 0, 1, NULL},
     {0},
 };
 
@@ -52,19 +51,20 @@ static void shape(ShapeContext *context, Node *node) {
         op_error(context, node, DIAG_loss_mismatch, "boxes have rows of x1 y1 x2 y2, but these are %s",
                  shape_text(context->arena, boxes->shape));
     op_note_origin(context, diag, boxes);
-    diag_help(diag, "they are what roi_align or roi_pool took the regions from");
+    diag_help(diag, "use the boxes of roi_align or roi_pool");
     return;
   }
   if (classes < 2) {
-    Diag *diag = op_error(context, node, DIAG_loss_mismatch,
-                          "detection tells classes from the background, but there is one score a region");
+    Diag *diag =
+        op_error(context, node, DIAG_loss_mismatch,
+                 "detection needs scores for classes and background, but there is one score per region");
     op_note_origin(context, diag, scores);
     diag_help(diag, "class 0 is the background: classes + 1 scores");
     return;
   }
   if (width != 4 && width != 4 * classes) {
     Diag *diag = op_error(context, node, DIAG_loss_mismatch,
-                          "detection takes 4 or %lld deltas a region, but these are %s",
+                          "detection takes 4 or %lld deltas per region, but these are %s",
                           (long long)(4 * classes), shape_text(context->arena, deltas->shape));
     op_note_origin(context, diag, deltas);
     diag_help(diag, "4 for all classes, or 4 for each of the %lld, the background among them",

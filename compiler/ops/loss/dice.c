@@ -20,7 +20,7 @@ static void shape(ShapeContext *context, Node *node) {
   Diag *diag = op_error(context, node, DIAG_loss_mismatch, "dice compares pixels, but the output %s has none",
                         shape_text(context->arena, output->shape));
   op_note_origin(context, diag, output);
-  diag_help(diag, "cross_entropy is for one label a picture");
+  diag_help(diag, "cross_entropy is for one label per image");
 }
 
 /* With sigmoids, each channel is a probability of its own. */

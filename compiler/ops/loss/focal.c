@@ -11,7 +11,7 @@
 #include "ops/activation/softmax.h"
 
 static const Param params[] = {
-    {"gamma", PARAM_NUMBER, "2", "how much less an example counts that is classified well", 0, 100, NULL},
+    {"gamma", PARAM_NUMBER, "2", "how strongly well-classified examples are down-weighted", 0, 100, NULL},
     {0}};
 
 static double gamma_of(const Node *node) { return arg_number(node, "gamma"); }
@@ -147,7 +147,7 @@ static void gradient_lower(Lower *l) {
 const Op op_loss_focal = {
     .name = "focal",
     .group = "loss",
-    .summary = "cross entropy that looks at what is still classified badly",
+    .summary = "cross entropy weighted toward badly classified examples",
     .detail = "mean of -(1 - p[label])^gamma * log p[label]",
     .params = params,
     .example = "loss = focal(gamma=2)",

@@ -14,7 +14,7 @@ static void shape(ShapeContext *context, Node *node) {
   Diag *diag = op_error(context, node, DIAG_loss_mismatch,
                         "hinge takes raw scores, but the output comes from %s", output->op->name);
   op_note_origin(context, diag, output);
-  diag_help(diag, "cross_entropy goes with %s; hinge after the dense layer itself", output->op->name);
+  diag_help(diag, "cross_entropy is for %s; use hinge directly after the dense layer", output->op->name);
 }
 
 /* ---- the loss ---- */

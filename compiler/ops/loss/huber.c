@@ -4,8 +4,10 @@
 #include "ops/loss/loss.h"
 #include <math.h>
 
-static const Param params[] = {
-    {"delta", PARAM_NUMBER, "1", "where the loss turns from a square to a line", 1e-9, 1e15, NULL}, {0}};
+static const Param params[] = {{"delta", PARAM_NUMBER, "1",
+                                "difference above which the loss is linear instead of quadratic", 1e-9, 1e15,
+                                NULL},
+                               {0}};
 
 MAP_EVAL(loss) {
   const double delta = arg_number(node, "delta"), d = fabs(x[0] - x[1]);

@@ -22,7 +22,7 @@ enum { SCORES, BOXES, VALUES };
 
 static const Param params[] = {
     {"boxes", PARAM_VALUE, NULL, "the boxes that the regions were taken from", 0, 0, NULL},
-    {"overlap", PARAM_NUMBER, "0.5", "a region that overlaps a truth by so much has its mask", 0, 1, NULL},
+    {"overlap", PARAM_NUMBER, "0.5", "IoU with a truth from which a region has its mask", 0, 1, NULL},
     {0},
 };
 
@@ -31,10 +31,10 @@ static void shape(ShapeContext *context, Node *node) {
   if (!scores->shape.rank || !objects_table(context, node, boxes, "boxes")) return;
   if (scores->shape.rank != 3 || !scores->shape.regions) {
     Diag *diag = op_error(context, node, DIAG_loss_mismatch,
-                          "masks compares a picture of each region, R of HxWxclasses, but this is %s",
+                          "masks takes an image for each region, R of HxWxclasses, but this is %s",
                           shape_text(context->arena, scores->shape));
     op_note_origin(context, diag, scores);
-    diag_help(diag, "roi_align makes regions; the operators behind it apply to each");
+    diag_help(diag, "roi_align produces regions; the operators after it apply to each region");
     return;
   }
   if (objects_rows(boxes->shape) == scores->shape.regions && objects_columns(boxes->shape) == 4) {
@@ -46,7 +46,7 @@ static void shape(ShapeContext *context, Node *node) {
                shape_text(context->arena, scores->shape), shape_text(context->arena, boxes->shape));
   op_note_origin(context, diag, scores);
   op_note_origin(context, diag, boxes);
-  diag_help(diag, "they are what roi_align or roi_pool took the regions from");
+  diag_help(diag, "use the boxes of roi_align or roi_pool");
 }
 
 /* ---- the meaning ---- */

@@ -22,11 +22,10 @@ enum { SCORES, DELTAS, BOXES, VALUES };
 enum { BOX = 4 };
 
 static const Param params[] = {
-    {"deltas", PARAM_VALUE, NULL, "how each box is moved: 4 numbers a row", 0, 0, NULL},
+    {"deltas", PARAM_VALUE, NULL, "box deltas: 4 numbers per row", 0, 0, NULL},
     {"boxes", PARAM_VALUE, NULL, "a value of default_boxes", 0, 0, NULL},
-    {"overlap", PARAM_NUMBER, "0.5", "a box that overlaps a truth by so much has its class", 0, 1, NULL},
-    {"negatives", PARAM_INT, "3", "boxes of the background that count, for each that has a truth", 0, 1e6,
-     NULL},
+    {"overlap", PARAM_NUMBER, "0.5", "IoU with a truth from which a box has its class", 0, 1, NULL},
+    {"negatives", PARAM_INT, "3", "number of background boxes per box with a truth", 0, 1e6, NULL},
     {0},
 };
 
@@ -52,7 +51,7 @@ static void shape(ShapeContext *context, Node *node) {
     return;
   if (objects_columns(scores->shape) < 2) {
     Diag *diag = op_error(context, node, DIAG_loss_mismatch,
-                          "multibox tells classes from the background, but there is one score a box");
+                          "multibox needs scores for classes and background, but there is one score per box");
     op_note_origin(context, diag, scores);
     diag_help(diag, "class 0 is the background: classes + 1 scores");
     return;

@@ -25,17 +25,17 @@ static const char text[] =
 enum { SCORES, DELTAS, VALUES };
 
 static const Param params[] = {
-    {"positives", PARAM_NUMBER, "0.5", "the share of objects in the sample, at most", 0, 1, NULL},
-    {"sample", PARAM_INT, "256", "anchors of a picture that count", 0, 0, NULL},
-    {"high", PARAM_NUMBER, "0.7", "an anchor that overlaps a truth by so much holds it", 0, 1, NULL},
-    {"low", PARAM_NUMBER, "0.3", "one that overlaps none by so much holds nothing", 0, 1, NULL},
+    {"positives", PARAM_NUMBER, "0.5", "maximum share of objects in the sample", 0, 1, NULL},
+    {"sample", PARAM_INT, "256", "sampled anchors per image", 0, 0, NULL},
+    {"high", PARAM_NUMBER, "0.7", "IoU with a truth from which an anchor is positive", 0, 1, NULL},
+    {"low", PARAM_NUMBER, "0.3", "IoU with all truths below which an anchor is negative", 0, 1, NULL},
     {0},
 };
 
 static void shape(ShapeContext *context, Node *node) {
   if (!node->in[0]->shape.rank) return;
   if (!node->hidden) {
-    Diag *diag = op_error(context, node, DIAG_loss_mismatch, "rpn is of a value of proposals, but this is %s",
+    Diag *diag = op_error(context, node, DIAG_loss_mismatch, "rpn takes a value of proposals, but this is %s",
                           shape_text(context->arena, node->in[0]->shape));
     op_note_origin(context, diag, node->in[0]);
     diag_help(diag, "name that value: p = scores -> proposals(...), and loss = rpn(p)");
@@ -171,7 +171,7 @@ const Op op_loss_rpn = {
     .group = "loss",
     .summary = "scores and deltas of the anchors of proposals",
     .detail =
-        "an anchor inside the picture that overlaps a truth by `high` at least, or more than any other "
+        "an anchor inside the image that overlaps a truth by `high` at least, or more than any other "
         "does, holds it; one that overlaps none by `low` holds nothing. `sample` of these are drawn, of "
         "which at most the share `positives` holds an object: binary cross-entropy of their scores, and "
         "smooth L1 (beta 1/9) of the deltas of those that hold one; divided by `sample`. Ren et al., 2015",

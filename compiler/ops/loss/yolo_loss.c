@@ -24,8 +24,8 @@ enum { FLOAT_COUNTS = 1 << 24, SIDES = 4 };
 
 static const Param params[] = {
     {"ignore", PARAM_NUMBER, "0.5",
-     "objectness does not count where a box that no truth belongs to overlaps one by more", 0, 1, NULL},
-    {"most", PARAM_INT, "64", "objects of an image, at most", 1, 1 << 20, NULL},
+     "IoU with a truth above which the objectness of an unmatched box is ignored", 0, 1, NULL},
+    {"most", PARAM_INT, "64", "maximum number of objects per image", 1, 1 << 20, NULL},
     {0},
 };
 
@@ -45,9 +45,9 @@ static void shape(ShapeContext *context, Node *node) {
               "name what yolo gives, head = ... -> yolo(...), and write yolo(head): each head has a loss "
               "of its own");
   } else if (made->shape.regions) {
-    Diag *diag = op_error(context, node, DIAG_loss_mismatch,
-                          "the loss yolo takes boxes of a picture, but these are %s",
-                          shape_text(context->arena, made->shape));
+    Diag *diag =
+        op_error(context, node, DIAG_loss_mismatch, "the loss yolo takes boxes of an image, but these are %s",
+                 shape_text(context->arena, made->shape));
     op_note_origin(context, diag, made);
   } else if (head->h * head->w * head->anchors > FLOAT_COUNTS) {
     op_error(context, node, DIAG_too_large, "the loss yolo of %s boxes: it takes at most 16,777,216 (2^24)",
@@ -213,7 +213,7 @@ const Op op_loss_yolo = {
         "of a value of the operator yolo; a truth belongs to the anchor, of all losses yolo, whose shape "
         "overlaps "
         "it most, in the cell of its center: there the squared errors of sigmoid(tx), sigmoid(ty), tw and th "
-        "times (2 - w*h / area of the picture), and binary cross-entropy of objectness and classes; "
+        "times (2 - w*h / area of the image), and binary cross-entropy of objectness and classes; "
         "elsewhere "
         "that of objectness 0, but where the box overlaps a truth by more than `ignore`; summed over cells",
     .params = params,

@@ -31,12 +31,12 @@ enum { MERGED_MEAN, MERGED_FACTOR, MERGED_VARIANCE }; /* rows of `merge` */
 
 static const Param params[] = {
     {"momentum", PARAM_NUMBER, "0.9",
-     "what remains of the running statistics at each step: PyTorch's 0.1 is 0.9 here", 0, 1, NULL},
+     "fraction of the running statistics kept at each step: PyTorch's 0.1 is 0.9 here", 0, 1, NULL},
     {"epsilon", PARAM_NUMBER, "1e-5", "added to the variance", 0, 1e6, NULL},
-    {"scale", PARAM_BOOL, "true", "a trained factor a channel", 0, 0, NULL},
-    {"shift", PARAM_BOOL, "true", "a trained constant a channel", 0, 0, NULL},
-    {"init", PARAM_INIT, "ones", "the factors at the start", 0, 0, NULL},
-    {"bias_init", PARAM_INIT, "zeros", "the constants at the start", 0, 0, NULL},
+    {"scale", PARAM_BOOL, "true", "one trained factor per channel", 0, 0, NULL},
+    {"shift", PARAM_BOOL, "true", "one trained constant per channel", 0, 0, NULL},
+    {"init", PARAM_INIT, "ones", "initial factors", 0, 0, NULL},
+    {"bias_init", PARAM_INIT, "zeros", "initial constants", 0, 0, NULL},
     {0},
 };
 
@@ -48,7 +48,7 @@ static void doubt_momentum(ShapeContext *context, const Node *node) {
   Diag *diag = op_error_at(context, node, "momentum", DIAG_suspicious_value,
                            "momentum=%s keeps little of the running statistics at each step",
                            text_float(context->arena, momentum));
-  diag_help(diag, "PyTorch's momentum counts what is new: its %s is momentum=%s here",
+  diag_help(diag, "PyTorch's momentum is the weight of the new statistics: its %s is momentum=%s here",
             text_float(context->arena, momentum), kept);
 }
 
@@ -575,7 +575,7 @@ static Node *train(Graph *graph, Node *node) {
 const Op op_batchnorm = {
     .name = "batchnorm",
     .group = "normalization",
-    .summary = "batch normalization over each channel",
+    .summary = "batch normalization of each channel",
     .detail = "y = (x - mean) / sqrt(variance + epsilon) * weight + bias; mean and variance of the batch in "
               "training, running ones in inference and where frozen=true",
     .params = params,

@@ -3,7 +3,7 @@
 #include "ops/normalization/standardize.h"
 
 static const Param params[] = {
-    {"groups", PARAM_INT, NULL, "parts of the channels that are normalized together", 0, 0, NULL},
+    {"groups", PARAM_INT, NULL, "number of channel groups, normalized separately", 0, 0, NULL},
     STANDARDIZE_PARAMS};
 
 static const Op op_back = {.name = "groupnorm input gradient", STANDARDIZE_BACK};
@@ -28,7 +28,7 @@ static void shape(ShapeContext *context, Node *node) {
 const Op op_groupnorm = {
     .name = "groupnorm",
     .group = "normalization",
-    .summary = "normalization over the pixels of groups of channels",
+    .summary = "normalization of each channel group over its channels and pixels",
     .detail = "y = (x - mean) / sqrt(variance + epsilon) * weight[c] + bias[c]; mean and variance of "
               "C/groups channels of one image",
     .params = params,

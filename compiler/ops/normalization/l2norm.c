@@ -6,7 +6,7 @@
 #include "kernel/walk.h"
 
 static const Param params[] = {
-    {"epsilon", PARAM_NUMBER, "1e-12", "what is divided by at least", 1e-30, 1e6, NULL}, {0}};
+    {"epsilon", PARAM_NUMBER, "1e-12", "lower bound of the divisor", 1e-30, 1e6, NULL}, {0}};
 
 static double epsilon_of(const Node *node) { return arg_number(node, "epsilon"); }
 
@@ -86,7 +86,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_l2norm = {
     .name = "l2norm",
     .group = "normalization",
-    .summary = "channels of each pixel divided by their length",
+    .summary = "channels of each pixel divided by their L2 norm",
     .detail = "y[c] = x[c] / max(sqrt(sum over k of x[k]^2), epsilon)",
     .params = params,
     .example = "conv(64, 1x1) -> l2norm -> scale(20)",

@@ -24,12 +24,12 @@ enum {
       waits until both have left the CPU's queue of stores */
 
 static const Param params[] = {
-    {"size", PARAM_INT, "5", "channels of the window", 1, 1e6, NULL},
+    {"size", PARAM_INT, "5", "number of channels in the window", 1, 1e6, NULL},
     {"alpha", PARAM_NUMBER, "1e-4", "factor of the sum of squares, divided by size", 0, 0, NULL},
     {"beta", PARAM_NUMBER, "0.75", "exponent", 0, 0, NULL},
     {"bias", PARAM_NUMBER, "1", "added to the sum", 0, 0, NULL},
     {"even", PARAM_CHOICE, "before",
-     "where a window of even size has one channel more: before, as in PyTorch, or after, as in ONNX", 0, 0,
+     "side on which an even window has one more channel: before, as in PyTorch, or after, as in ONNX", 0, 0,
      "before after"},
     {0},
 };

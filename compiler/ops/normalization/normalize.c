@@ -5,10 +5,9 @@
 #include "kernel/map.h"
 
 static const Param params[] = {
-    {"mean", PARAM_CHANNELS, "0", "the mean of the data after scaling: a number, or one a channel", 0, 0,
-     NULL},
+    {"mean", PARAM_CHANNELS, "0", "mean of the data after scaling: a number, or one per channel", 0, 0, NULL},
     {"std", PARAM_CHANNELS, "1", "their standard deviation", 0, 0, NULL},
-    {"scale", PARAM_CHANNELS, "1", "the factor that comes first: 1/255 for bytes", 0, 0, NULL},
+    {"scale", PARAM_CHANNELS, "1", "factor, applied first: 1/255 for bytes", 0, 0, NULL},
     {0},
 };
 
@@ -22,11 +21,11 @@ static bool check(ShapeContext *context, const Node *node, const char *name, int
   const Const *value = arg_const(node, name);
   if (value->kind == CONST_LIST && value->n != 1 && value->n != channels) {
     Diag *diag = op_error_at(context, node, name, DIAG_bad_value,
-                             "normalize has %d numbers for %s, and its %s input has %lld channel%s", value->n,
+                             "normalize has %d numbers for %s, but its %s input has %lld channel%s", value->n,
                              name, shape_text(context->arena, node->in[0]->shape), (long long)channels,
                              channels == 1 ? "" : "s");
     op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "give one number, or a list of %lld", (long long)channels);
+    diag_help(diag, "use one number, or a list of %lld", (long long)channels);
     return false;
   }
   const int64_t numbers = value->kind == CONST_LIST ? value->n : 1;
@@ -97,7 +96,7 @@ MAP_GRADIENT(gradient) { return mul(dy, constants(m, false)); }
 const Op op_normalize = {
     .name = "normalize",
     .group = "normalization",
-    .summary = "(x*scale - mean) / std with constants of the data; no parameters",
+    .summary = "(x*scale - mean) / std with constants; no trained parameters",
     .detail = "y = (x*scale - mean) / std = x*(scale/std) - mean/std",
     .params = params,
     .example = "normalize(mean=0.2860, std=0.3530, scale=1/255)",

@@ -14,8 +14,8 @@ typedef struct Standardize {     /* the detail of a node, and of the hidden node
 
 #define STANDARDIZE_PARAMS                                                                                   \
   {"epsilon", PARAM_NUMBER, "1e-5", "added to the variance", 0, 1e6, NULL},                                  \
-      {"init", PARAM_INIT, "ones", "the factors at the start", 0, 0, NULL},                                  \
-      {"bias_init", PARAM_INIT, "zeros", "the constants at the start", 0, 0, NULL}, {0}
+      {"init", PARAM_INIT, "ones", "initial factors", 0, 0, NULL},                                           \
+      {"bias_init", PARAM_INIT, "zeros", "initial constants", 0, 0, NULL}, {0}
 
 /* A weight and a bias a channel; the input's shape. */
 void standardize_shape(ShapeContext *, Node *, Standardize);

@@ -7,9 +7,9 @@ static const Param params[] = {
     {"kernel", PARAM_WINDOW, NULL, "size of the window", 0, 0, NULL},
     {"stride", PARAM_WINDOW, "kernel", "steps between windows", 0, 0, NULL},
     {"pad", PARAM_PAD, "valid", "padding", 0, 0, NULL},
-    {"dilation", PARAM_WINDOW, "1", "distance of the elements that a window sees", 0, 0, NULL},
-    {"ceil", PARAM_BOOL, "false", "a last window that sticks out of the input counts", 0, 0, NULL},
-    {"count_pad", PARAM_BOOL, "false", "elements of the padding count as zeros of the mean", 0, 0, NULL},
+    {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
+    {"ceil", PARAM_BOOL, "false", "include a last window that extends past the input", 0, 0, NULL},
+    {"count_pad", PARAM_BOOL, "false", "include the padding in the mean, as zeros", 0, 0, NULL},
     {0},
 };
 

@@ -14,7 +14,7 @@
 static const Param params[] = {
     {"kernel", PARAM_WINDOW, "3", "size of the filter: 2 is a mean, 3 is [1 2 1]/4, 5 is [1 4 6 4 1]/16", 0,
      0, NULL},
-    {"stride", PARAM_WINDOW, "2", "steps between the elements that are kept", 0, 0, NULL},
+    {"stride", PARAM_WINDOW, "2", "step from one window to the next", 0, 0, NULL},
     {0},
 };
 
@@ -26,7 +26,7 @@ static bool within_limits(ShapeContext *context, const Node *node, const Window 
     const bool kernel = w->kernel[axis] > AXIS_TAPS;
     if (!kernel && w->stride[axis] <= AXIS_PERIOD) continue;
     const char *param = kernel ? "kernel" : "stride";
-    op_error_at(context, node, param, DIAG_too_large, "%s of blurpool is %lld, but may be up to %d", param,
+    op_error_at(context, node, param, DIAG_too_large, "%s of blurpool is %lld, but must be at most %d", param,
                 (long long)(kernel ? w->kernel[axis] : w->stride[axis]), kernel ? AXIS_TAPS : AXIS_PERIOD);
     return false;
   }
@@ -42,7 +42,7 @@ static void too_small(ShapeContext *context, const Node *node, const Window *w) 
     const int64_t in = size_of(node->in[0], axis);
     most[axis] = 2 * in - 1;
     if (w->after[axis] >= in)
-      diag_fact(diag, "%s: to mirror a border of floor(%lld / 2) = %lld takes %lld, but there is %lld",
+      diag_fact(diag, "%s: mirroring a border of floor(%lld / 2) = %lld needs %lld, but has %lld",
                 window_axis_name(node, axis), (long long)w->kernel[axis], (long long)w->after[axis],
                 (long long)w->after[axis] + 1, (long long)in);
   }
@@ -121,7 +121,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_blurpool = {
     .name = "blurpool",
     .group = "pooling",
-    .summary = "blurs, then keeps every stride-th element",
+    .summary = "binomial blur with a stride (antialiased subsampling)",
     .detail = "the binomial filter [1 2 1]/4 of each axis (kernel 3) on the input with its border mirrored; "
               "O = floor((I - 1) / S) + 1. Zhang, 2019",
     .params = params,

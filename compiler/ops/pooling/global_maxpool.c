@@ -8,7 +8,7 @@ static const Param params[] = {{0}};
 const Op op_global_maxpool = {
     .name = "global_maxpool",
     .group = "pooling",
-    .summary = "largest element of each channel: a picture becomes 1x1xC, a sequence a vector of C",
+    .summary = "maximum of each channel: an image becomes 1x1xC, a sequence a vector of C",
     .detail = "y[c] = max over all pixels of x[c]",
     .params = params,
     .example = "global_maxpool -> dense(10)",

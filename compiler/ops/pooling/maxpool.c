@@ -9,8 +9,8 @@ static const Param params[] = {
     {"kernel", PARAM_WINDOW, NULL, "size of the window", 0, 0, NULL},
     {"stride", PARAM_WINDOW, "kernel", "steps between windows", 0, 0, NULL},
     {"pad", PARAM_PAD, "valid", "padding", 0, 0, NULL},
-    {"dilation", PARAM_WINDOW, "1", "distance of the elements that a window sees", 0, 0, NULL},
-    {"ceil", PARAM_BOOL, "false", "a last window that sticks out of the input counts", 0, 0, NULL},
+    {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
+    {"ceil", PARAM_BOOL, "false", "include a last window that extends past the input", 0, 0, NULL},
     {0},
 };
 
@@ -124,7 +124,7 @@ void maxpool_backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_maxpool = {
     .name = "maxpool",
     .group = "pooling",
-    .summary = "largest element of each window",
+    .summary = "maximum of each window",
     .detail = "y = max over the window of x; padding is minus infinity",
     .params = params,
     .example = "maxpool(2)",

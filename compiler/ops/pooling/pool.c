@@ -36,7 +36,7 @@ void pool_shape(ShapeContext *context, Node *node) {
   for (int axis = 0; axis < 2; axis++) {
     if (!sees_padding_alone(node->window, axis, extent_side(in, axis), extent_side(out, axis))) continue;
     Diag *diag = op_error_at(context, node, "pad", DIAG_bad_value,
-                             "a window of %s would see nothing but padding", node->op->name);
+                             "a window of %s would contain only padding", node->op->name);
     op_note_origin(context, diag, node->in[0]);
     diag_help(diag, "padding must be less than the kernel, %s",
               window_size_text(context->arena, node, node->window->kernel));
@@ -50,7 +50,7 @@ void pool_shape_global(ShapeContext *context, Node *node) {
   const Extent e = shape_extent(in);
   if (!in.rank) return;
   if (in.rank == 1) {
-    diag_help(op_error_vector(context, node), "a vector has one element a channel already: leave %s out",
+    diag_help(op_error_vector(context, node), "a vector already has one element per channel: remove %s",
               node->op->name);
     return;
   }

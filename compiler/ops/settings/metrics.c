@@ -5,12 +5,12 @@
 #include "ops/registry.h"
 
 static const Param none[] = {{0}};
-static const Param top_params[] = {{"k", PARAM_INT, "5", "how many of the best classes count", 0, 0, NULL},
+static const Param top_params[] = {{"k", PARAM_INT, "5", "number of best classes to consider", 0, 0, NULL},
                                    {0}};
 
-static const Form accuracy = {"accuracy", "the part that is classified correctly; binary at 0.5", none,
+static const Form accuracy = {"accuracy", "fraction classified correctly; binary: threshold 0.5", none,
                               METRIC_CLASSES};
-static const Form top = {"top", "the part whose class is among the k best", top_params, METRIC_CLASSES};
+static const Form top = {"top", "fraction whose class is among the k best", top_params, METRIC_CLASSES};
 static const Form mae = {"mae", "mean absolute error", none, METRIC_VALUES};
 static const Form iou = {"iou", "intersection over union, the mean over the classes that appear", none,
                          METRIC_PIXELS};
@@ -18,10 +18,10 @@ static const Form dice = {"dice",
                           "overlap of predicted and true pixels, the mean over the classes that appear", none,
                           METRIC_PIXELS};
 
-static const Form map = {
-    "map", "average precision of boxes and masks, as COCO has it: the mean over IoUs from 0.50 to 0.95", none,
-    METRIC_BOXES};
-static const Form pq = {"pq", "panoptic quality: how well segments are found and told apart", none,
+static const Form map = {"map",
+                         "average precision of boxes and masks, as in COCO: mean over IoUs from 0.50 to 0.95",
+                         none, METRIC_BOXES};
+static const Form pq = {"pq", "panoptic quality: quality of segmentation and recognition", none,
                         METRIC_SEGMENTS};
 
 const Form *const metric_table[] = {&accuracy, &top, &mae, &iou, &dice, &map, &pq, NULL};

@@ -4,28 +4,32 @@
 #include "ops/registry.h"
 
 #define RATE(value) {"rate", PARAM_NUMBER, value, "the learning rate, before the schedule", 0, 1e6, NULL}
-#define MOMENTUM {"momentum", PARAM_NUMBER, "0", "what remains of the last step", 0, 1, NULL}
+#define MOMENTUM {"momentum", PARAM_NUMBER, "0", "fraction of the last step kept", 0, 1, NULL}
 #define EPSILON {"epsilon", PARAM_NUMBER, "1e-8", "added to the root of the mean square", 0, 1e6, NULL}
 #define DECAY(value, help) {"weight_decay", PARAM_NUMBER, value, help, 0, 1e6, NULL}
-#define IN_GRADIENT "times the weight is added to its gradient"
+#define IN_GRADIENT "multiple of the weight added to its gradient"
 
 static const Param sgd_params[] = {
     RATE("0.01"),
-    {"momentum", PARAM_NUMBER, "0.9", "what remains of the last step", 0, 1, NULL},
-    {"nesterov", PARAM_BOOL, "false", "look ahead along the momentum", 0, 0, NULL},
+    {"momentum", PARAM_NUMBER, "0.9", "fraction of the last step kept", 0, 1, NULL},
+    {"nesterov", PARAM_BOOL, "false", "Nesterov momentum", 0, 0, NULL},
     DECAY("0", IN_GRADIENT),
     {0},
 };
 #define BETAS                                                                                                \
-  {"beta1", PARAM_NUMBER, "0.9", "of the mean of gradients", 0, 0.999999, NULL}, {                           \
-    "beta2", PARAM_NUMBER, "0.999", "of the mean of their squares", 0, 0.999999, NULL                        \
+  {"beta1", PARAM_NUMBER, "0.9", "decay rate of the mean of gradients", 0, 0.999999, NULL}, {                \
+    "beta2", PARAM_NUMBER, "0.999", "decay rate of the mean of their squares", 0, 0.999999, NULL             \
   }
 static const Param adam_params[] = {RATE("0.001"), BETAS, EPSILON, DECAY("0", IN_GRADIENT), {0}};
 static const Param adamw_params[] = {
-    RATE("0.001"), BETAS, EPSILON, DECAY("0.01", "times the rate is taken off each weight"), {0}};
+    RATE("0.001"),
+    BETAS,
+    EPSILON,
+    DECAY("0.01", "fraction of each weight that is subtracted, times the rate"),
+    {0}};
 static const Param rmsprop_params[] = {
     RATE("0.01"),
-    {"alpha", PARAM_NUMBER, "0.99", "of the mean of squared gradients", 0, 1, NULL},
+    {"alpha", PARAM_NUMBER, "0.99", "decay rate of the mean of squared gradients", 0, 1, NULL},
     EPSILON,
     MOMENTUM,
     DECAY("0", IN_GRADIENT),
@@ -34,9 +38,9 @@ static const Param rmsprop_params[] = {
 
 static const Param lars_params[] = {
     RATE("1"),
-    {"momentum", PARAM_NUMBER, "0.9", "what remains of the last step", 0, 1, NULL},
+    {"momentum", PARAM_NUMBER, "0.9", "fraction of the last step kept", 0, 1, NULL},
     DECAY("0", IN_GRADIENT),
-    {"trust", PARAM_NUMBER, "0.001", "length of a step of rate 1, as a part of the tensor's length", 0, 1e6,
+    {"trust", PARAM_NUMBER, "0.001", "norm of a step of rate 1, as a fraction of the tensor's norm", 0, 1e6,
      NULL},
     {0},
 };
@@ -44,7 +48,7 @@ static const Param lamb_params[] = {
     RATE("0.001"),
     BETAS,
     {"epsilon", PARAM_NUMBER, "1e-6", "added to the root of the mean square", 0, 1e6, NULL},
-    DECAY("0.01", "times the weight is added to its step"),
+    DECAY("0.01", "multiple of the weight added to its step"),
     {0},
 };
 
@@ -56,10 +60,10 @@ static const Form rmsprop = {"rmsprop", "gradients divided by the root of their 
                              rmsprop_params, 0};
 
 static const Form lars = {
-    "lars", "sgd in steps in proportion to each tensor, for large batches (You, Gitman & Ginsburg, 2017)",
+    "lars", "sgd with steps scaled to each tensor's norm, for large batches (You, Gitman & Ginsburg, 2017)",
     lars_params, 0};
-static const Form lamb = {"lamb",
-                          "Adam in steps in proportion to each tensor, for large batches (You et al., 2020)",
-                          lamb_params, 0};
+static const Form lamb = {
+    "lamb", "Adam with steps scaled to each tensor's norm, for large batches (You et al., 2020)", lamb_params,
+    0};
 
 const Form *const optimizer_table[] = {&sgd, &adam, &adamw, &rmsprop, &lars, &lamb, NULL};

@@ -5,11 +5,12 @@
 
 static const Param int8_params[] = {
     {"start", PARAM_INT, "5", "epochs before values and weights are rounded", 0, 1e6, NULL},
-    {"momentum", PARAM_NUMBER, "0.99", "what remains of a range at each step", 0, 1, NULL},
-    {"percentile", PARAM_NUMBER, "99.99", "how much of an image's numbers a range holds, in per cent", 50,
-     100, NULL},
+    {"momentum", PARAM_NUMBER, "0.99", "fraction of a range kept at each step", 0, 1, NULL},
+    {"percentile", PARAM_NUMBER, "99.99", "percentage of an image's elements inside the range", 50, 100,
+     NULL},
     {0}};
 
-static const Form int8 = {"int8", "as nets of 8 bits compute (Jacob et al., 2018)", int8_params, 0};
+static const Form int8 = {"int8", "quantization-aware training for int8 (Jacob et al., 2018)", int8_params,
+                          0};
 
 const Form *const quantize_table[] = {&int8, NULL};

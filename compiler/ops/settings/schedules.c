@@ -11,9 +11,9 @@
 
 static const Param constant_params[] = {WARMUP};
 static const Param step_params[] = {
-    {"every", PARAM_NUMBER, "", "epochs between two steps; or `at`", 1e-9, 1e9, NULL},
+    {"every", PARAM_NUMBER, "", "epochs between two steps; alternative to `at`", 1e-9, 1e9, NULL},
     FACTOR("0.1", "at each step"),
-    {"at", PARAM_LIST, "", "the epochs of the steps, as in [30, 60]; or `every`", 0, 0, NULL},
+    {"at", PARAM_LIST, "", "epochs of the steps, as in [30, 60]; alternative to `every`", 0, 0, NULL},
     WARMUP,
 };
 static const Param exponential_params[] = {FACTOR(NULL, "each epoch"), WARMUP};
@@ -27,12 +27,12 @@ static const Param plateau_params[] = {
     WARMUP};
 
 static const Form constant = {"constant", "the rate stays", constant_params, SCHEDULE_PLAIN};
-static const Form step = {"step", "the rate falls in steps", step_params, SCHEDULE_STEP};
-static const Form exponential = {"exponential", "the rate falls by a factor an epoch", exponential_params,
-                                 SCHEDULE_PLAIN};
-static const Form poly = {"poly", "the rate falls to 0 by a power", poly_params, SCHEDULE_PLAIN};
-static const Form cosine = {"cosine", "the rate falls along half a cosine", cosine_params, SCHEDULE_PLAIN};
-static const Form plateau = {"plateau", "the rate falls when the validation loss does not", plateau_params,
-                             SCHEDULE_PLAIN};
+static const Form step = {"step", "lowers the rate in steps", step_params, SCHEDULE_STEP};
+static const Form exponential = {"exponential", "multiplies the rate by a factor each epoch",
+                                 exponential_params, SCHEDULE_PLAIN};
+static const Form poly = {"poly", "lowers the rate to 0 polynomially", poly_params, SCHEDULE_PLAIN};
+static const Form cosine = {"cosine", "lowers the rate along half a cosine", cosine_params, SCHEDULE_PLAIN};
+static const Form plateau = {"plateau", "lowers the rate when the validation loss stops improving",
+                             plateau_params, SCHEDULE_PLAIN};
 
 const Form *const schedule_table[] = {&constant, &step, &exponential, &poly, &cosine, &plateau, NULL};

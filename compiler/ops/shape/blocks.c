@@ -17,7 +17,8 @@ bool blocks_factor(ShapeContext *context, const Node *node, int64_t factor[2]) {
   const Shape in = node->in[0]->shape;
   if (!in.rank) return false;
   if (in.rank > 1) return window_pair(context, node, "factor", factor);
-  diag_help(op_error_vector(context, node), "reshape makes a picture of a vector, as in reshape([7, 7, 32])");
+  diag_help(op_error_vector(context, node),
+            "reshape turns a vector into an image, as in reshape([7, 7, 32])");
   return false;
 }
 

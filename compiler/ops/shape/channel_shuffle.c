@@ -5,8 +5,7 @@
 #include "kernel/walk.h"
 #include "ops/shape/weave.h"
 
-static const Param params[] = {
-    {"groups", PARAM_INT, NULL, "of so many groups one channel after the other", 0, 0, NULL}, {0}};
+static const Param params[] = {{"groups", PARAM_INT, NULL, "number of channel groups", 0, 0, NULL}, {0}};
 
 static void shape(ShapeContext *context, Node *node) {
   const Shape in = node->in[0]->shape;
@@ -20,7 +19,7 @@ static void shape(ShapeContext *context, Node *node) {
                            "groups=%lld of channel_shuffle does not divide the %lld channels of its input",
                            (long long)groups, (long long)channels);
   op_note_origin(context, diag, node->in[0]);
-  diag_help(diag, "as many groups as the grouped convolution before it has");
+  diag_help(diag, "use the number of groups of the grouped convolution before it");
 }
 
 /* The value is a matrix of rows x columns at each pixel, which is turned over; the backward pass turns it
@@ -87,7 +86,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_channel_shuffle = {
     .name = "channel_shuffle",
     .group = "shape",
-    .summary = "one channel of each group after the other",
+    .summary = "interleaves the channels of the groups",
     .detail = "y[k*groups + g] = x[g*(C/groups) + k]",
     .params = params,
     .example = "conv(48, 1x1, groups=3) -> channel_shuffle(3)",

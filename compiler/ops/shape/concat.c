@@ -7,9 +7,9 @@
 #include "ops/registry.h"
 
 static const Param params[] = {
-    {"x", PARAM_VALUES, NULL, "values whose shapes differ along the axis alone", 0, 0, NULL},
+    {"x", PARAM_VALUES, NULL, "values whose shapes differ only along the axis", 0, 0, NULL},
     {"axis", PARAM_CHOICE, "channels",
-     "what is counted on: channels; the height or width of pictures, the length of sequences", 0, 0,
+     "axis of the concatenation: channels; height or width of images, length of sequences", 0, 0,
      "channels length height width"},
     {0}};
 
@@ -43,9 +43,9 @@ static bool axis_exists(ShapeContext *context, const Node *node) {
   if (axis_of(node) == CHANNELS || (in.rank > 1 && picture != of_length)) return true;
   Diag *diag = op_error_at(context, node, "axis", DIAG_bad_value, "concat along the %s of %s: %s", axis,
                            shape_text(context->arena, in),
-                           picture        ? "a picture has height, width and channels"
+                           picture        ? "an image has height, width and channels"
                            : in.rank == 2 ? "a sequence has length and channels"
-                                          : "a vector has channels alone");
+                                          : "a vector has only channels");
   op_note_origin(context, diag, node->in[0]);
   return false;
 }
@@ -59,15 +59,16 @@ static bool agree(Shape a, Shape b, Axis axis) {
 
 static void disagree(ShapeContext *context, const Node *node, const Node *other) {
   const Node *first = node->in[0];
-  Diag *diag = op_error(context, node, DIAG_shape_mismatch, "concat of %s and %s: all but the %s must agree",
+  Diag *diag = op_error(context, node, DIAG_shape_mismatch,
+                        "concat of %s and %s: all dimensions but the %s must be equal",
                         shape_text(context->arena, first->shape), shape_text(context->arena, other->shape),
                         arg_const(node, "axis")->s);
   op_note_origin(context, diag, first);
   op_note_origin(context, diag, other);
   if (first->shape.rank != other->shape.rank)
-    diag_help(diag, "flatten makes vectors of both; reshape gives them the same number of dimensions");
+    diag_help(diag, "flatten turns both into vectors; reshape changes the number of dimensions");
   else if (axis_of(node) == CHANNELS && first->shape.rank == 2 && first->shape.dim[1] == other->shape.dim[1])
-    diag_help(diag, "axis=length joins the rows of one and the rows of the other");
+    diag_help(diag, "use axis=length to join their rows");
   else if (axis_of(node) == CHANNELS)
     diag_help(diag, "pad=same or zero_pad on one of the two ways, or crop on the other, makes them agree");
 }
@@ -129,10 +130,9 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_concat = {
     .name = "concat",
     .group = "combining",
-    .summary =
-        "the current value and others, one after the other: their channels, or rows along another axis",
+    .summary = "concatenation of the current value and others, along the channels or another axis",
     .detail = "channels of x0, then of x1, ...; axis=length joins sequences, as the rows of several yolo, "
-              "axis=height and axis=width pictures",
+              "axis=height and axis=width images",
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> concat(skip)",
     .traits.keeps_spatial = true,

@@ -6,8 +6,7 @@
 
 static const Param params[] = {
     {"shape", PARAM_SHAPE, NULL, "one to three sizes: 7x7x32, or [length, channels]", 0, 0, NULL},
-    {"init", PARAM_INIT, "zeros", "the numbers at the start; fan_in and fan_out are the channels", 0, 0,
-     NULL},
+    {"init", PARAM_INIT, "zeros", "initial values; fan_in and fan_out are the channels", 0, 0, NULL},
     {0}};
 
 static void shape(ShapeContext *context, Node *node) {
@@ -75,8 +74,8 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_constant = {
     .name = "constant",
     .group = "combining",
-    .summary = "a value of its own: trained numbers, the same for every input",
-    .detail = "y = weight; it takes no value: a net names it and combines others with it",
+    .summary = "a trained constant tensor, the same for every input",
+    .detail = "y = weight; it has no input: name it, and combine other values with it",
     .params = params,
     .example = "places = constant(7x7x32, init=normal(0.02))",
     .source = true,

@@ -4,7 +4,7 @@
 #include "kernel/window.h"
 
 static const Param params[] = {{"n", PARAM_BORDER, NULL,
-                                "what is taken off each side: N, [height, width], [top, bottom, left, "
+                                "elements removed on each side: N, [height, width], [top, bottom, left, "
                                 "right]; on a sequence N or [before, after]",
                                 0, 0, NULL},
                                {0}};
@@ -44,8 +44,8 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_crop = {
     .name = "crop",
     .group = "shape",
-    .summary = "the input without a border",
-    .detail = "the middle of the input",
+    .summary = "removes elements at the borders",
+    .detail = "y[i][j] = x[top + i][left + j]",
     .params = params,
     .example = "crop(2)",
     .traits.keeps_spatial = true,

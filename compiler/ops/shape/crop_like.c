@@ -5,8 +5,8 @@
 #include "ops/shape/region.h"
 
 static const Param params[] = {{"x", PARAM_VALUE, NULL,
-                                "a value that is as high and wide as the output; only its size counts", 0, 0,
-                                NULL},
+                                "a value with the height and width of the output; only its size is used", 0,
+                                0, NULL},
                                {0}};
 
 /* What is left of the other value when its size is known: nothing else of it is read. */
@@ -24,7 +24,7 @@ static bool same_kind(ShapeContext *context, const Node *node, const Node *like)
     return false;
   }
   Diag *diag = op_error(context, node, DIAG_shape_mismatch,
-                        "crop_like of %s to the size of %s: both must be pictures, or both sequences",
+                        "crop_like of %s to the size of %s: both must be images, or both sequences",
                         shape_text(arena, in), shape_text(arena, like->shape));
   op_note_origin(context, diag, node->in[0]);
   op_note_origin(context, diag, like);
@@ -48,7 +48,7 @@ static void shape(ShapeContext *context, Node *node) {
     node->shape = window_shape(node, to.h, to.w, e.c);
     return;
   }
-  Diag *diag = op_error(context, node, DIAG_bad_size, "crop_like cannot make %s of its smaller %s input",
+  Diag *diag = op_error(context, node, DIAG_bad_size, "crop_like cannot crop to %s from its smaller %s input",
                         shape_text(context->arena, window_shape(node, to.h, to.w, e.c)),
                         shape_text(context->arena, node->in[0]->shape));
   if (e.h < to.h)
@@ -58,9 +58,8 @@ static void shape(ShapeContext *context, Node *node) {
               (long long)(e.w - to.w));
   op_note_origin(context, diag, node->in[0]);
   op_note_origin(context, diag, like);
-  if (e.h <= to.h && e.w <= to.w)
-    diag_help(diag, "the larger value is the one to crop: begin the chain with it");
-  else diag_help(diag, "zero_pad makes the input large enough");
+  if (e.h <= to.h && e.w <= to.w) diag_help(diag, "begin the chain with the larger value, which is cropped");
+  else diag_help(diag, "use zero_pad to enlarge the input");
 }
 
 static const Box *box_of(const Node *node) { return &((const Middle *)node->detail)->box; }
@@ -82,7 +81,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_crop_like = {
     .name = "crop_like",
     .group = "shape",
-    .summary = "the middle of the input, as high and wide as another value",
+    .summary = "crops the center of the input to the height and width of another value",
     .detail = "crop by floor((H - H2)/2) at the top and ceil((H - H2)/2) at the bottom, the width likewise",
     .params = params,
     .example = "crop_like(decoded) -> concat(decoded)",

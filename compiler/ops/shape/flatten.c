@@ -5,8 +5,7 @@
 #include "kernel/walk.h"
 
 static const Param params[] = {{"order", PARAM_CHOICE, "hwc",
-                                "chw: channel by channel, for weights that come from PyTorch or ONNX", 0, 0,
-                                "hwc chw"},
+                                "chw: channel by channel, for weights from PyTorch or ONNX", 0, 0, "hwc chw"},
                                {0}};
 
 static const Op op_flatten_planes;
@@ -36,8 +35,9 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 
 #define FLATTEN                                                                                              \
   .name = "flatten", .group = "shape", .traits.keeps_spatial = true, .traits.int8 = INT8_MOVE,               \
-  .summary = "a vector of all elements", .params = params, .example = "flatten -> dense(10)",                \
-  .shape = shape, .detail = "y[(h*W + w)*C + c] = x[h][w][c]; with order=chw y[(c*H + h)*W + w]"
+  .summary = "turns a value into a vector of all its elements", .params = params,                            \
+  .example = "flatten -> dense(10)", .shape = shape,                                                         \
+  .detail = "y[(h*W + w)*C + c] = x[h][w][c]; with order=chw y[(c*H + h)*W + w]"
 
 const Op op_flatten = {FLATTEN, .family = FAMILY_ALIAS, .eval = run, .gradient = backward};
 

@@ -153,7 +153,7 @@ bool box_border(ShapeContext *context, const Node *node, const char *param, int6
   const int n = value->kind == CONST_LIST || value->kind == CONST_DIMS ? value->n : 1;
   if (n != 1 && n != 2 && (n != 4 || in.rank == 2)) {
     Diag *diag = op_error_at(context, node, param, DIAG_wrong_type, "%s of a %s takes %s, not %d numbers",
-                             node->op->name, in.rank == 2 ? "sequence" : "picture",
+                             node->op->name, in.rank == 2 ? "sequence" : "image",
                              in.rank == 2 ? "one number or [before, after]"
                                           : "one number, [height, width] or [top, bottom, left, right]",
                              n);

@@ -7,7 +7,7 @@
 
 static const Param params[] = {
     {"shape", PARAM_SHAPE, NULL,
-     "one to three sizes with as many elements in all: 7x7x32, or [length, channels]", 0, 0, NULL},
+     "one to three sizes with the same number of elements: 7x7x32, or [length, channels]", 0, 0, NULL},
     {0}};
 
 bool reshape_sizes(ShapeContext *context, const Node *node, Shape *to) {
@@ -44,7 +44,7 @@ static void shape(ShapeContext *context, Node *node) {
   Arena *arena = context->arena;
   Shape row = in;
   row.regions = to.regions = 0;
-  Diag *diag = op_error(context, node, DIAG_shape_mismatch, "reshape to %s does not hold its %s input",
+  Diag *diag = op_error(context, node, DIAG_shape_mismatch, "reshape to %s does not match its %s input",
                         shape_text(arena, to), shape_text(arena, in));
   diag_fact(diag, "%s has %s elements, %s%s has %s", shape_text(arena, to), text_thousands(arena, want),
             in.regions ? "each region of " : "", shape_text(arena, row), text_thousands(arena, have));
@@ -65,7 +65,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_reshape = {
     .name = "reshape",
     .group = "shape",
-    .summary = "the same elements under another shape",
+    .summary = "changes the shape, not the elements",
     .detail = "elements keep their order: height, then width, then channels",
     .params = params,
     .example = "dense(1568) -> reshape(7x7x32)",

@@ -22,8 +22,7 @@ static const Param params[] = {
      "nearest: the element below; nearest_exact: the one whose middle is nearest, as PyTorch's "
      "nearest-exact; bilinear: a mean of the two on each axis; cubic: a sum of four on each axis",
      0, 0, "nearest nearest_exact bilinear cubic"},
-    {"corners", PARAM_BOOL, "false", "first and last elements stay where they are (align_corners)", 0, 0,
-     NULL},
+    {"corners", PARAM_BOOL, "false", "keep the first and last elements in place (align_corners)", 0, 0, NULL},
     {0},
 };
 
@@ -38,7 +37,8 @@ static int64_t resized_size(const Node *node, int axis) {
 bool resize_input(ShapeContext *context, const Node *node) {
   const Shape in = node->in[0]->shape;
   if (in.rank != 1) return in.rank > 0;
-  diag_help(op_error_vector(context, node), "reshape makes a picture of a vector, as in reshape([7, 7, 32])");
+  diag_help(op_error_vector(context, node),
+            "reshape turns a vector into an image, as in reshape([7, 7, 32])");
   return false;
 }
 
@@ -64,7 +64,7 @@ static bool period_fits(ShapeContext *context, const Node *node, const char *par
             (long long)in - corners, corners ? " steps" : "", (long long)period.to, (long long)period.from,
             AXIS_PERIOD);
   op_note_origin(context, diag, node->in[0]);
-  diag_help(diag, "a size that has more factors in common with %lld", (long long)in);
+  diag_help(diag, "use a size with more factors in common with %lld", (long long)in);
   return false;
 }
 
@@ -96,7 +96,7 @@ static void shape(ShapeContext *context, Node *node) {
     Diag *diag = op_error_at(context, node, "corners", DIAG_bad_value,
                              "corners=true is for mode=bilinear and mode=cubic: %s has no weights to align",
                              arg_const(node, "mode")->s);
-    diag_help(diag, "leave corners out, or mode=%s", arg_const(node, "mode")->s);
+    diag_help(diag, "remove corners, or use mode=%s", arg_const(node, "mode")->s);
     return;
   }
   resize_to(context, node, "size", size);
@@ -205,7 +205,7 @@ void resize_field(const Node *node, int axis, int64_t *sees, double *jump) {
 const Op op_resize = {
     .name = "resize",
     .group = "shape",
-    .summary = "the input at another size",
+    .summary = "resizes the input",
     .detail = "bilinear: s = (o + 0.5)*I/O - 0.5, not below 0, or with corners o*(I - 1)/(O - 1); a mean of "
               "x[floor(s)] and the next one; cubic: the same s, also below 0, and a sum of four by Keys' "
               "kernel of a = -3/4; nearest: x[floor(o*I/O)]; nearest_exact: x[floor((o + 0.5)*I/O)]",

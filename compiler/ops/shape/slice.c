@@ -30,8 +30,7 @@ static void shape(ShapeContext *context, Node *node) {
   const Shape in = node->in[0]->shape;
   if (!in.rank || arg_const(node, "channels")->kind != CONST_RANGE) return;
   if (!whole_numbers(arg_const(node, "channels"))) {
-    op_error_at(context, node, "channels", DIAG_wrong_type,
-                "slice takes whole numbers: from..to are channels");
+    op_error_at(context, node, "channels", DIAG_wrong_type, "slice takes integers: from..to are channels");
     return;
   }
   const int64_t channels = in.dim[in.rank - 1], from = from_of(node), to = to_of(node, channels);
@@ -43,12 +42,12 @@ static void shape(ShapeContext *context, Node *node) {
   const char *range = arena_printf(context->arena, "%lld..%lld", (long long)from, (long long)to),
              *text = shape_text(context->arena, in);
   Diag *diag = from >= to ? op_error_at(context, node, "channels", DIAG_index_range,
-                                        "slice of %s takes no channels of its %s input", range, text)
+                                        "slice of %s selects no channels of its %s input", range, text)
                           : op_error_at(context, node, "channels", DIAG_index_range,
                                         "slice of channels %s, but its %s input has channels 0 to %lld",
                                         range, text, (long long)(channels - 1));
   op_note_origin(context, diag, node->in[0]);
-  diag_help(diag, "the end is not included: 0..1 takes the first channel, 0..%lld takes all of them",
+  diag_help(diag, "the end is not included: 0..1 selects the first channel, 0..%lld selects all",
             (long long)channels);
 }
 
@@ -67,7 +66,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_slice = {
     .name = "slice",
     .group = "shape",
-    .summary = "some of the channels: from .. to-1",
+    .summary = "selects the channels from .. to-1",
     .detail = "y[c] = x[from + c]",
     .params = params,
     .example = "slice(0..16)",

@@ -26,7 +26,7 @@ static void shape(ShapeContext *context, Node *node) {
                 (long long)factor[axis], (long long)(size % factor[axis]));
   }
   op_note_origin(context, diag, node->in[0]);
-  diag_help(diag, "crop or zero_pad before it makes whole blocks");
+  diag_help(diag, "use crop or zero_pad before it to get whole blocks");
 }
 
 static void run(const Eval *eval) { blocks_run(eval, true); }
@@ -36,7 +36,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) { blocks_gradient
 const Op op_space_to_depth = {
     .name = "space_to_depth",
     .group = "shape",
-    .summary = "blocks of pixels become channels",
+    .summary = "rearranges blocks of pixels into channels",
     .detail = "y[h][w][c*f*f + i*f + j] = x[h*f + i][w*f + j][c]; with order=dcr y[h][w][(i*f + j)*C + c]",
     .params = params,
     .example = "space_to_depth(2) -> conv(64, 3x3, pad=same)",

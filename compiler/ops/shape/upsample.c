@@ -5,7 +5,7 @@
 #include "ops/shape/resize.h"
 
 static const Param params[] = {
-    {"factor", PARAM_WINDOW, NULL, "how many times as high and wide; on a sequence as long", 0, 0, NULL},
+    {"factor", PARAM_WINDOW, NULL, "factor for height and width; on a sequence for its length", 0, 0, NULL},
     {"mode", PARAM_CHOICE, "nearest", "nearest: each element is repeated; bilinear: as resize", 0, 0,
      "nearest bilinear"},
     {0},
@@ -23,7 +23,7 @@ static void shape(ShapeContext *context, Node *node) {
 const Op op_upsample = {
     .name = "upsample",
     .group = "shape",
-    .summary = "the input a whole number of times as large",
+    .summary = "enlarges the input by an integer factor",
     .detail = "nearest: y[i][j] = x[floor(i/factor)][floor(j/factor)]; bilinear: resize to that size",
     .params = params,
     .example = "upsample(2) -> conv(16, 3x3, pad=same)",

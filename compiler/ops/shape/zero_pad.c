@@ -15,10 +15,10 @@ static const Param params[] = {
      "after]",
      0, 0, NULL},
     {"mode", PARAM_CHOICE, "zero",
-     "zero: `value`; reflect: the picture mirrored at its outermost elements; edge: these again and again", 0,
+     "zero: `value`; reflect: mirrored at the outermost elements; edge: the outermost elements repeated", 0,
      0, "zero reflect edge"},
-    {"value", PARAM_NUMBER, "0", "what the border is made of, if mode=zero", 0, 0, NULL},
-    {"channels", PARAM_LIST, "[0,0]", "channels of `value` before and behind the others", 0, 0, NULL},
+    {"value", PARAM_NUMBER, "0", "the value of the border, if mode=zero", 0, 0, NULL},
+    {"channels", PARAM_LIST, "[0,0]", "number of channels of `value` added before and after", 0, 0, NULL},
     {0}};
 
 static bool copies(const Node *node) { return !arg_is(node, "mode", "zero"); }
@@ -44,8 +44,8 @@ static bool check_channels(ShapeContext *context, const Node *node) {
         list->items[i].kind == CONST_INT && list->items[i].i >= 0 && list->items[i].i <= SHAPE_MOST_ELEMENTS;
   if (good) return true;
   Diag *diag = op_error_at(context, node, "channels", DIAG_bad_value,
-                           "channels of zero_pad is not two numbers that are not negative");
-  diag_help(diag, "channels=[0, 16] adds 16 channels behind those that are there");
+                           "channels of zero_pad must be two non-negative numbers");
+  diag_help(diag, "channels=[0, 16] adds 16 channels at the end");
   return false;
 }
 
@@ -54,9 +54,9 @@ static bool check_mode(ShapeContext *context, const Node *node) {
   if (!copies(node)) return true;
   if (value_of(node) == 0 && more_channels(node, 0) == 0 && more_channels(node, 1) == 0) return true;
   Diag *diag = op_error_at(context, node, value_of(node) == 0 ? "channels" : "value", DIAG_bad_value,
-                           "%s is for mode=zero: with mode=%s the border is made of the picture",
+                           "%s is for mode=zero: with mode=%s the border is taken from the input",
                            value_of(node) == 0 ? "channels" : "value", mode);
-  diag_help(diag, "leave out one of the two, or pad twice");
+  diag_help(diag, "remove one of the two, or pad twice");
   return false;
 }
 
@@ -71,7 +71,7 @@ static bool check_mirror(ShapeContext *context, const Node *node, const int64_t 
         "a border of %lld cannot be mirrored: the %s is %lld, and the outermost element is not repeated",
         (long long)most, window_axis_name(node, axis), (long long)size);
     op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "at most %lld, or mode=edge", (long long)size - 1);
+    diag_help(diag, "use at most %lld, or mode=edge", (long long)size - 1);
     return false;
   }
   return true;
@@ -149,7 +149,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_zero_pad = {
     .name = "zero_pad",
     .group = "shape",
-    .summary = "a border of zeros, of another number or of the picture itself",
+    .summary = "adds a border: zeros, another number, or elements of the input",
     .detail = "the input with zeros around it; reflect: ... 2 1 | 0 1 2 3 | 2 1 ...; edge: ... 0 0 | 0 1 2 3 "
               "| 3 3 ...",
     .params = params,
