@@ -17,7 +17,9 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/driver/quantize%.c compiler/quantize/% compiler/emit/library.c \
   compiler/schedule/float/dense_strassen% compiler/schedule/float/strassen%.c \
   compiler/schedule/float/conv_strassen.c \
-  compiler/schedule/float/conv_groups_weights.c compiler/schedule/float/conv_joined.c \
+  compiler/schedule/float/conv_groups_weights.c compiler/schedule/float/conv_winograd_weights.c \
+  compiler/schedule/float/conv_rows_weights.c \
+  compiler/schedule/float/conv_joined.c \
   compiler/schedule/float/conv_repeated.c compiler/ops/recurrent/recurrent%.c \
   compiler/ops/int8/% compiler/schedule/int8/% compiler/schedule/mcu/% \
   compiler/import/tflite/% compiler/import/onnx/qdq.c compiler/import/onnx/int8_layers.c \

@@ -1,8 +1,8 @@
-/* none.c: what the page does not have: recurrent layers, schedules and instructions for nets of 8 bits, those
- * by Strassen's algorithm, of weights of narrow groups in training, of transposed convolutions of few filters
- * and of convolutions behind nearest upsampling, measured choices, what makes nets fit into flash and RAM,
- * layers in bands of rows, trees, graphs, programs, nests and schedules as text, weights that are compiled
- * in, translation units, exchanges of several processes, and the command line's help. */
+/* none.c: stubs for the parts that the page leaves out: recurrent layers, schedules and instructions for
+ * int8 models, Strassen schedules, weight gradients with Winograd, by rows and of narrow groups, transposed
+ * convolutions with few filters, convolutions after nearest upsampling, tuning, flash and RAM budgets, row
+ * bands, dumps of trees, graphs, programs, nests and schedules, embedded weights, translation units,
+ * exchange between processes, and the help of the command line. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "driver/compilation.h"
@@ -27,6 +27,8 @@
 const Schedule schedule_conv_repeated = {.name = "conv_repeated"};
 const Schedule schedule_conv_joined = {.name = "conv_joined"};
 const Schedule schedule_conv_groups_weights = {.name = "conv_groups_weights"};
+const Schedule schedule_conv_winograd_weights = {.name = "conv_winograd_weights"};
+const Schedule schedule_conv_rows_weights = {.name = "conv_rows_weights"};
 const Schedule schedule_conv_strassen = {.name = "conv_strassen"};
 const Schedule schedule_dense_strassen = {.name = "dense_strassen"};
 const Schedule schedule_int8_direct = {.name = "int8_direct"};
