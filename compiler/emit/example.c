@@ -3,8 +3,9 @@
 #include "emit/example.h"
 
 /* Words of the texts around it, which a buffer cannot have as its name. */
-static const char *const taken[] = {"setup", "loop",   "begin", "end", "micros", "delay",     "Serial",
-                                    "main",  "printf", "i",     "run", "model",  "workspace", NULL};
+static const char *const taken[] = {"setup", "loop",   "begin",     "end",    "micros",
+                                    "delay", "Serial", "main",      "printf", "i",
+                                    "run",   "model",  "workspace", "state",  NULL};
 enum { SHOWN = 10 }; /* elements of an output */
 
 static const char *loop_over(const Net *net, const PortNames *port) {
@@ -29,6 +30,9 @@ static const char **buffer_names(Net *net) {
 static void put_buffers(Text *out, const Net *net, const char *const *name, bool trained) {
   const int inputs = net->graph->inputs.n;
   text_put(out, "static %s workspace;", net->own->workspace);
+  if (net_steps(net))
+    text_put(out, "\nstatic %s state; // what is kept from call to call; reset before the first",
+             net->own->state);
   if (net->model && !trained)
     text_put(out, "\nstatic %s model; // zeros: to be filled before the first call", net->own->model);
   for (int i = 0; i < inputs; i++)
@@ -49,8 +53,9 @@ static const char *example_call(const Net *net, const char *const *name, bool tr
   Text list = {.arena = net->arena};
   if (net->model) list_add(&list, trained ? arena_printf(net->arena, "&%s", net->own->trained) : "&model");
   for (int i = 0; i < net->graph->inputs.n + net->graph->outputs.n; i++) list_add(&list, name[i]);
+  if (net_steps(net)) list_add(&list, "&state");
   list_add(&list, "&workspace");
-  return arena_printf(net->arena, "%s(%s);", net->own->infer, list.s);
+  return arena_printf(net->arena, "%s(%s);", infer_name(net), list.s);
 }
 
 /* Whether the elements of an output have the net's labels. */
@@ -77,6 +82,11 @@ Example example_of(Net *net, bool trained) {
   put_buffers(&buffers, net, name, trained);
   put_fill(&fill, net, name);
   put_prints(&print, &serial, net, name);
-  return (Example){buffers.s, fill.s ? fill.s : "", example_call(net, name, trained), print.s ? print.s : "",
+  const char *reset = net_steps(net) ? arena_printf(net->arena, "\n  %s(&state);", net->own->reset) : "";
+  return (Example){buffers.s,
+                   reset,
+                   fill.s ? fill.s : "",
+                   example_call(net, name, trained),
+                   print.s ? print.s : "",
                    serial.s ? serial.s : ""};
 }

@@ -1,5 +1,5 @@
-/* example.h: a program's side of a net: its buffers, what fills them, the call, what prints the results.
- * Private to emit/. */
+/* example.h: a program's side of a net: its buffers, the code that fills them, the call, the code that prints
+ * the results. Private to emit/. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EXAMPLE_H
 #define CNNC_EXAMPLE_H
@@ -7,8 +7,9 @@
 
 typedef struct Example {
   const char *buffers;        /* declarations */
+  const char *reset;          /* the call of NAME_reset on a line of its own; empty for a net without state */
   const char *fill;           /* loops over the inputs, in a function */
-  const char *call;           /* of NAME_infer */
+  const char *call;           /* of NAME_infer or NAME_step */
   const char *print, *serial; /* statements that print the beginning of each output: by stdio, by Arduino */
 } Example;
 

@@ -149,7 +149,10 @@ static const char *keywords_of(const Net *net) {
   text_put(&out, "%s\tKEYWORD1\n", net->own->workspace);
   if (net->model) text_put(&out, "%s\tKEYWORD1\n%s\tKEYWORD1\n", net->own->model, net->own->weights);
   if (net->model) text_put(&out, "%s\tKEYWORD2\n%s\tKEYWORD2\n", net->own->pack, net->own->open);
-  text_put(&out, "%s\tKEYWORD2\n%s\tKEYWORD2\n", net->own->infer, net->own->target);
+  text_put(&out, "%s\tKEYWORD2\n%s\tKEYWORD2\n", infer_name(net), net->own->target);
+  if (net_steps(net))
+    text_put(&out, "%s\tKEYWORD1\n%s\tKEYWORD2\n%s\tKEYWORD2\n", net->own->state, net->own->reset,
+             net->own->state_ok);
   if (net->model && net->options->weights) text_put(&out, "%s\tLITERAL1\n", net->own->trained);
   if (net->graph->nlabels) text_put(&out, "%s\tLITERAL1\n", net->own->labels);
   text_put(&out, "%s\tLITERAL1\n%s\tLITERAL1", net->macro->BATCH, net->macro->WORKSPACE_BYTES);
@@ -172,7 +175,7 @@ static const char *weights_text(Net *net) {
       "`%s`.",
       net->options->weights ? "The weights are compiled in. Others can be had later:"
                             : "No weights are compiled in: they are brought when the program runs:",
-      name, net->own->open, net->own->pack, net->own->weights, net->own->infer);
+      name, net->own->open, net->own->pack, net->own->weights, infer_name(net));
 }
 
 static void fill_texts(Net *net, Blanks *blanks) {
@@ -192,6 +195,9 @@ static void fill_texts(Net *net, Blanks *blanks) {
   fill(net, blanks, "MODEL_BYTES", text_thousands(arena, sizes.model_bytes));
   fill(net, blanks, "WORKSPACE_BYTES", text_thousands(arena, sizes.workspace_bytes));
   fill(net, blanks, "BUFFERS", example.buffers);
+  fill(net, blanks, "RESET", example.reset);
+  fill(net, blanks, "RESET_FUNCTION",
+       net_steps(net) ? arena_printf(arena, "void begin(void) {%s\n}\n\n", example.reset) : "");
   fill(net, blanks, "FILL", example.fill);
   fill(net, blanks, "CALL", example.call);
   fill(net, blanks, "PRINT_SERIAL", example.serial);
@@ -236,7 +242,12 @@ const LibraryFile *emit_library(Net *net, const LibraryFacts *facts) {
 
 void emit_embed(Text *out, Net *net) {
   const Example example = example_of(net, true);
-  const Blank blanks[] = {{"NAME", net->name},    {"BUFFERS", example.buffers}, {"FILL", example.fill},
-                          {"CALL", example.call}, {"PRINT", example.print},     {NULL, NULL}};
+  const Blank blanks[] = {{"NAME", net->name},
+                          {"BUFFERS", example.buffers},
+                          {"RESET", example.reset},
+                          {"FILL", example.fill},
+                          {"CALL", example.call},
+                          {"PRINT", example.print},
+                          {NULL, NULL}};
   template_put(out, template_of("embed.c.in"), blanks);
 }
