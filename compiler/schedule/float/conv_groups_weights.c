@@ -10,6 +10,7 @@
 // Example: `x: 14x14x32 -> conv(32, 3x3, pad=same, groups=16) -> train(8)` --target=x86-64-v3 --train,
 // lines 2-11 of conv1_weight_gradient:
 //
+//       float (*restrict out)[2][3][3]) {
 //     for (int block = 0; block < 4; block++)
 //       for (int ky = 0; ky < 3; ky++) {
 //         v8 a[3][2];
@@ -19,7 +20,6 @@
 //         for (int y = 0; y < 14; y++)
 //           if (0 <= ky + y - 1 && ky + y - 1 < 14) {
 //             for (int x = 1; x < 13; x++) {
-//               const v8 s0 = LOAD(v8, in1[y][x][8*block]);
 #include "base/number.h"
 #include "schedule/float/axis.h"
 #include "schedule/float/phases.h"

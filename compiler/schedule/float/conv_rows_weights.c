@@ -13,7 +13,7 @@
 // Example: `x: 4x4x512 -> conv(512, 3x3, pad=same) -> train(64)` --target=x86-64-v3 --train --exact,
 // lines 2-11 of conv1_weight_gradient:
 //
-//       float (*restrict small)[2][4][128][4], int32_t count) {
+//       float (*restrict out)[512][9], float (*restrict small)[2][4][128][4], int32_t count) {
 //     for (int m = 0; m < 128; m++)
 //       for (int q = 0; q < 2; q++)
 //         for (int y = 0; y < 4; y++)

@@ -15,8 +15,8 @@
 //       n_conv_transpose1_tile_5x1(out, words, bias_of_signed, rounding_factor, rounding_half, round ...
 //       n_conv_transpose1_tile_4x1(out, words, bias_of_signed, rounding_factor, rounding_half, round ...
 //     }
-//     n_conv_transpose1_split_weights_2_1(weight_words_1, halves_1);
-//     n_conv_transpose1_split_weights_1_1(weight_words_1, halves_1);
+//     n_conv_transpose1_split_weights_2(weight_words_1, halves_1);
+//     n_conv_transpose1_split_weights_1(weight_words_1, halves_1);
 #include "base/number.h"
 #include "schedule/int8/int8_cost.h"
 #include "schedule/int8/int8_tiles.h"
