@@ -9,16 +9,16 @@
 //
 // Example: `x: 28x28x8 -> conv(16, 3x3, stride=2)` --target=x86-64-v3, lines 8-17 of conv1_tile_5x2_body:
 //
-//     UNROLL for (int tx = 0; tx < 3; tx++) {
-//       ptrdiff_t i = (2*y + ty)*224 + (2*x0 + tx)*8 + c0;
-//       PIN(i);
-//       for (int c = 0; c < 8; c++) {
-//         const v8 w0 = LOAD(v8, weight[panel][ty][tx][c][h]);
-//         const v8 w1 = LOAD(v8, weight[panel][ty][tx][c][h + 8]);
-//         UNROLL for (int q = 0; q < 5 - narrow; q++) {
-//           a[0][q][0] += in[i + c + 16*q] * w0;
-//           a[0][q][1] += in[i + c + 16*q] * w1;
-//         }
+//     for (int ty = 0; ty < 3; ty++)
+//       UNROLL for (int tx = 0; tx < 3; tx++) {
+//         ptrdiff_t i = (2*y + ty)*224 + (2*x0 + tx)*8 + c0;
+//         PIN(i);
+//         for (int c = 0; c < 8; c++) {
+//           const v8 w0 = LOAD(v8, weight[panel][ty][tx][c][h]);
+//           const v8 w1 = LOAD(v8, weight[panel][ty][tx][c][h + 8]);
+//           UNROLL for (int q = 0; q < 5 - narrow; q++) {
+//             a[0][q][0] += in[i + c + 16*q] * w0;
+//             a[0][q][1] += in[i + c + 16*q] * w1;
 #include "base/number.h"
 #include "kernel/walk.h"
 #include "schedule/float/conv_tile.h"

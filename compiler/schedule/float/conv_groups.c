@@ -18,16 +18,16 @@
 // Example: `x: 14x14x32 -> conv(32, 3x3, pad=same, groups=8)` --target=x86-64-v3,
 // lines 10-19 of conv1_tile_3x1_body:
 //
-//     UNROLL for (int tx = 0; tx < 3; tx++) {
-//       ptrdiff_t i = (y + ty - 1)*448 + (x0 + tx - 1)*32 + c0;
-//       PIN(i);
-//       const v8 w0 = LOAD(v8, weight[panel][ty][tx][0][h]);
-//       const v8 w1 = LOAD(v8, weight[panel][ty][tx][1][h]);
-//       const v8 w2 = LOAD(v8, weight[panel][ty][tx][2][h]);
-//       const v8 w3 = LOAD(v8, weight[panel][ty][tx][3][h]);
-//       UNROLL for (int q = 0; q < 3 - narrow; q++)
-//         if (!left || x0 + tx + q - 1 >= 0)
-//           if (!right || x0 + tx + q - 1 < 14) {
+//     for (int ty = (1 - y > 0 ? 1 - y : 0), ty_end = (15 - y < 3 ? 15 - y : 3); ty < ty_end; ty++)
+//       UNROLL for (int tx = 0; tx < 3; tx++) {
+//         ptrdiff_t i = (y + ty - 1)*448 + (x0 + tx - 1)*32 + c0;
+//         PIN(i);
+//         const v8 w0 = LOAD(v8, weight[panel][ty][tx][0][h]);
+//         const v8 w1 = LOAD(v8, weight[panel][ty][tx][1][h]);
+//         const v8 w2 = LOAD(v8, weight[panel][ty][tx][2][h]);
+//         const v8 w3 = LOAD(v8, weight[panel][ty][tx][3][h]);
+//         UNROLL for (int q = 0; q < 3 - narrow; q++)
+//           if (!left || x0 + tx + q - 1 >= 0)
 #include "base/number.h"
 #include "schedule/float/conv_tile.h"
 
