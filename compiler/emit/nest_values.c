@@ -22,13 +22,14 @@ const char *printer_name(Printer *p, const char *name) { /* w0, w0_2, w0_3, ... 
 
 const char *printer_parameter(Printer *p, const void *of, int which) {
   const CodeNumbers *numbers = p->print->merged;
-  for (int i = 0; numbers && i < numbers->n; i++) {
+  const char *name = NULL;
+  for (int i = 0; numbers && i < numbers->n; i++) { /* a value that is used twice has its number twice */
     const CodeNumber *number = &numbers->data[i];
     if (number->of != of || number->which != which) continue;
     p->found[i] = true;
-    return number->parameter ? p->parameter[number->parameter - 1] : NULL;
+    if (number->parameter) name = p->parameter[number->parameter - 1];
   }
-  return NULL;
+  return name;
 }
 
 const char *printer_buf(Printer *p, const Buf *buf) {

@@ -66,12 +66,24 @@ static void enlarge(const Similar *group, int number) {
     function->stack += (own->value - before) * elem_bytes(buf->type.elem) * buf->type.lanes;
 }
 
+/* Can each place where the first function uses a value again, so that its number has one address, have one
+ * parameter? Others may have two values there. */
+static bool agrees_with_its_address(const Similar *group, int number) {
+  const CodeNumbers *numbers = &group->functions.data[0]->numbers;
+  const CodeNumber *own = &numbers->data[number];
+  for (int i = 0; i < number; i++)
+    if (numbers->data[i].of == own->of && numbers->data[i].which == own->which)
+      return go_together(group, i, number);
+  return true;
+}
+
 /* first: by parameter, the first number that it takes the place of. Returns how many there are, or -1: too
- * many. */
+ * many, or two for one address. */
 static int choose_parameters(const Similar *group, int first[MOST]) {
   CodeNumbers *numbers = &group->functions.data[0]->numbers;
   int n = 0;
   for (int i = 0; i < numbers->n; i++) {
+    if (!agrees_with_its_address(group, i)) return -1;
     if (numbers->data[i].which == NUMBER_ELEMENTS || !differs(group, i)) continue;
     int k = 0;
     while (k < n && !go_together(group, i, first[k])) k++;

@@ -80,7 +80,7 @@ typedef struct Sizes {
 } Sizes;
 
 /* Numbers in every place that can have them: limits of loops, coefficients and constants of indices, strides,
- * ranges of conditions, views, words side by side, values, an array on the stack. */
+ * ranges of conditions, views, words side by side, values (one of them used twice), an array on the stack. */
 static Nest *sized(Arena *arena, const char *name, const Sizes *s) {
   Nest *b = nest_new(arena, name, name);
   Buf *in = NEST_BUF_OF(b, INPUT, "in", I8, s->rows, s->columns, s->channels),
@@ -97,11 +97,11 @@ static Nest *sized(Arena *arena, const char *name, const Sizes *s) {
       Val low = nest_let(b, "low", nest_get(b, nest_at(b, words, y, 2 * x)));
       Val high = nest_let(b, "high", nest_get(b, nest_at(b, words, y, 2 * x + 1)));
       Buf *view = NEST_VIEW(b, "view", out, y, x, 0);
+      const Val zero = num_i32(b, s->zero - 7);
       NEST_FOR(b, c, s->channels)
-        nest_store(
-            b, nest_at(b, view, 0, 0, c),
-            add(nest_get(b, nest_at(b, line, x + 2)),
-                add(mul(low, num_i32(b, s->zero - 7)), sub(high, nest_index_value(b, s->step * x + c)))));
+        nest_store(b, nest_at(b, view, 0, 0, c),
+                   add(nest_get(b, nest_at(b, line, x + 2)),
+                       add(mul(low, zero), sub(mul(high, zero), nest_index_value(b, s->step * x + c)))));
     }
   }
   CU_ASSERT_FATAL(cases_prove(b));

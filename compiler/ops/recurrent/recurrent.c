@@ -108,8 +108,8 @@ static bool input_fits(ShapeContext *context, const Node *node) {
   }
   diag_help(diag, "reshape([%lld, %lld]) before it makes each row of the picture a row of the sequence",
             (long long)e.h, (long long)(e.w * e.c));
-  diag_fix(diag, (Span){node->span.file, node->span.start, node->span.start},
-           arena_printf(context->arena, "reshape([%lld, %lld]) -> ", (long long)e.h, (long long)(e.w * e.c)));
+  diag_fix(diag, (Span){node->span.file, node->span.start, node->span.start}, "reshape([%lld, %lld]) -> ",
+           (long long)e.h, (long long)(e.w * e.c));
   return false;
 }
 
