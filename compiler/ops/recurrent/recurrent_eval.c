@@ -55,7 +55,7 @@ static void lstm_row(const Row *row) {
     const double i = sigma(gate_sum(row, 0, u, row->h)), f = sigma(gate_sum(row, 1, u, row->h)),
                  g = tanh(gate_sum(row, 2, u, row->h)), o = sigma(gate_sum(row, 3, u, row->h));
     double c = f * row->c[u] + i * g;
-    if (r->clip > 0) c = fmin(fmax(c, -r->clip), r->clip);
+    if (r->clip > 0 && fabs(c) > r->clip) c = copysign(r->clip, c);
     row->to[u] = i;
     row->to[units + u] = f;
     row->to[2 * units + u] = g;
@@ -99,7 +99,7 @@ static void gru_row(const Row *row) {
 static void rnn_row(const Row *row) {
   for (int64_t u = 0; u < row->r->units; u++) {
     const double sum = gate_sum(row, 0, u, row->h);
-    row->to[u] = row->r->relu ? fmax(sum, 0) : tanh(sum);
+    row->to[u] = !row->r->relu ? tanh(sum) : sum < 0 ? 0 : sum; /* of NaN: NaN */
   }
 }
 
@@ -246,7 +246,7 @@ static void rnn_back(const BackRow *row) {
   const int64_t units = row->r->units;
   for (int64_t u = 0; u < units; u++) {
     const double h = row->record[u];
-    row->to[u] = row->r->relu ? (h > 0 ? row->dh[u] : 0) : row->dh[u] * (1 - h * h);
+    row->to[u] = !row->r->relu ? row->dh[u] * (1 - h * h) : h <= 0 ? 0 : row->dh[u];
   }
   for (int64_t u = 0; u < units; u++) row->dh[u] = 0;
   through_weights(row, row->to, 0, units, row->dh);

@@ -72,7 +72,7 @@ static void lstm_slopes(const Place *p) {
       c = nest_let(b, "cell", recorded(p, k->at.state)), curve = nest_let(b, "curve", vtanh(c)),
       dm = nest_let(b, "dm", unit_number(p, k->r->project ? k->inner : k->dh, 0));
   Val dc = add(unit_number(p, k->dc, 0), mul(mul(dm, o), tanh_slope(b, curve)));
-  if (k->r->clip > 0) dc = choose(less(vabs(c), num(b, k->r->clip)), dc, num(b, 0));
+  if (k->r->clip > 0) dc = choose(less_eq(num(b, k->r->clip), vabs(c)), num(b, 0), dc);
   dc = nest_let(b, "change", dc);
   Val slope[4] = {mul(mul(dc, g), logistic_slope(b, i)),
                   mul(mul(dc, recorded_before(p, k->at.state, k->r->state)), logistic_slope(b, f)),
@@ -131,7 +131,7 @@ static void rnn_slopes(const Place *p) {
   Nest *b = k->l->b;
   Val h = nest_let(b, "h", recorded(p, 0)), dh = unit_number(p, k->dh, 0);
   Val slope = nest_let(b, "slope",
-                       k->r->relu ? choose(less(num(b, 0), h), dh, num(b, 0)) : mul(dh, tanh_slope(b, h)));
+                       k->r->relu ? choose(less_eq(h, num(b, 0)), num(b, 0), dh) : mul(dh, tanh_slope(b, h)));
   set_number(p, k->sums, 0, slope);
   give_slope(p, 0, slope);
 }
