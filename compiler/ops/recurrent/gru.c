@@ -4,12 +4,12 @@
 #include "ops/recurrent/recurrent.h"
 
 static const Param params[] = {
-    {"units", PARAM_INT, NULL, "numbers of h", 0, 0, NULL},
+    {"units", PARAM_INT, NULL, "number of units, the size of h", 0, 0, NULL},
     RECURRENT_DIRECTION,
     RECURRENT_BIAS,
     RECURRENT_INIT,
-    {"reset", PARAM_CHOICE, "after", "whether r scales the product of h with the weights, or h before it", 0,
-     0, "after before"},
+    {"reset", PARAM_CHOICE, "after", "apply r after or before the product of h and its weights", 0, 0,
+     "after before"},
     {0},
 };
 

@@ -11,10 +11,7 @@ enum { GRU_GATES = 3, LSTM_GATES = 4, FORGET = 1 };
 
 /* ---- geometry ---- */
 static Cell cell_of(const Node *layer) {
-  return arg_const(layer, "cell")->kind != CONST_NONE || arg_const(layer, "clip")->kind != CONST_NONE
-             ? CELL_LSTM
-         : arg_const(layer, "reset")->kind != CONST_NONE ? CELL_GRU
-                                                         : CELL_RNN;
+  return layer->op == &op_lstm ? CELL_LSTM : layer->op == &op_gru ? CELL_GRU : CELL_RNN;
 }
 
 int recurrent_directions(const Node *layer) { return arg_is(layer, "direction", "both") ? 2 : 1; }
@@ -99,14 +96,14 @@ static bool input_fits(ShapeContext *context, const Node *node) {
   const Extent e = shape_extent(in);
   Diag *diag =
       op_error(context, node, DIAG_wrong_shape, "%s needs a sequence, but its input is %s %s", node->op->name,
-               in.regions ? "regions:" : "the picture", shape_text(context->arena, in));
+               in.regions ? "regions:" : "the image", shape_text(context->arena, in));
   op_note_origin(context, diag, node->in[0]);
   if (in.regions) {
     diag_help(diag, "put flatten before it, which makes each region a row of %lld numbers",
               (long long)shape_row_elements(in));
     return false;
   }
-  diag_help(diag, "reshape([%lld, %lld]) before it makes each row of the picture a row of the sequence",
+  diag_help(diag, "reshape([%lld, %lld]) before it makes each row of the image a row of the sequence",
             (long long)e.h, (long long)(e.w * e.c));
   diag_fix(diag, (Span){node->span.file, node->span.start, node->span.start}, "reshape([%lld, %lld]) -> ",
            (long long)e.h, (long long)(e.w * e.c));
@@ -333,7 +330,7 @@ static const Op op_weights = {.name = "recurrent weight gradient",
 static const Op op_projection = {
     .name = "projection weight gradient", .eval = recurrent_eval_weights, .lower = recurrent_lower_weights};
 
-/* Of the slopes: so many channels from `from` on, of all rows of the sequence. */
+/* `channels` channels of the slopes from `from` on, of all rows of the sequence. */
 static Node *slopes_part(Gradient *gradient, Node *record, Node *slopes, int64_t from, int64_t channels) {
   const Recurrent *r = recurrent_of(record);
   const Shape shape = shape_sequence(r->rows, channels);

@@ -54,9 +54,9 @@ const Recurrent *recurrent_of(const Node *); /* of a core, and of the nodes of i
 Record recurrent_record(const Recurrent *);
 Slopes recurrent_slopes(const Recurrent *);
 int64_t recurrent_row(const Recurrent *, int64_t step); /* which row is the step's */
-int64_t recurrent_summed_bias(const Recurrent *); /* so many sums of the gates have both biases in one */
+int64_t recurrent_summed_bias(const Recurrent *); /* number of sums to which the gates add both biases */
 
-extern const Op op_concat;
+extern const Op op_concat, op_lstm, op_gru;
 void recurrent_shape(ShapeContext *, Node *);
 Cost recurrent_cost(const Node *);
 Node *recurrent_parts(Graph *, Node *, bool training);
@@ -78,15 +78,17 @@ void recurrent_lower_weights(Lower *);
   {"direction",                                                                                              \
    PARAM_CHOICE,                                                                                             \
    "forward",                                                                                                \
-   "the way through the rows; both: channels of forward, then reverse",                                      \
+   "order of the rows; both: the channels of forward, then of reverse",                                      \
    0,                                                                                                        \
    0,                                                                                                        \
    "forward reverse both"},                                                                                  \
-      {"last", PARAM_BOOL, "false", "give the row computed last alone, as a vector", 0, 0, NULL},            \
-      {"keep", PARAM_BOOL, "false", "begin where the last call ended", 0, 0, NULL}, {                        \
-    "hidden", PARAM_VALUE, "", "what h starts from: a vector; without it zeros", 0, 0, NULL                  \
+      {"last", PARAM_BOOL, "false", "return only the row that was computed last, as a vector", 0, 0, NULL},  \
+      {"keep", PARAM_BOOL, "false", "start from the final state of the last call (not supported yet)",       \
+       0,      0,          NULL},                                                                            \
+  {                                                                                                          \
+    "hidden", PARAM_VALUE, "", "initial value of h: a vector; default: zeros", 0, 0, NULL                    \
   }
-#define RECURRENT_BIAS {"bias", PARAM_BOOL, "true", "whether the sums have trained constants", 0, 0, NULL}
+#define RECURRENT_BIAS {"bias", PARAM_BOOL, "true", "add trained biases to the sums", 0, 0, NULL}
 #define RECURRENT_INIT                                                                                       \
-  {"init", PARAM_CHOICE, "rnn", "initial weights: as those of PyTorch, or of Keras", 0, 0, "rnn keras"}
+  {"init", PARAM_CHOICE, "rnn", "initial weights as in PyTorch (rnn) or Keras", 0, 0, "rnn keras"}
 #endif

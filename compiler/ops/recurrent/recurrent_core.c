@@ -16,8 +16,8 @@
 
 enum { MOST_SUMS = 8, MOST_GATES = 4 }; /* sums side by side: as many as hide the latency of an addition */
 
-/* Products of so many numbers, row by row of what they are made from, with weights packed by blocks of units:
- * [block][number][gate][unit]. */
+/* The product of a vector of `numbers` with weights packed by blocks of units: [block][number][gate][unit].
+ */
 typedef struct Product {
   Buf *weight, *from;
   int64_t gates, units, numbers; /* numbers: of `from` */

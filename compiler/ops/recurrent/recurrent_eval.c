@@ -183,7 +183,8 @@ typedef struct BackRow {
   double *spare;                                      /* units */
 } BackRow;
 
-/* dh of the row before: what `slope` of so many sums brings through their weights, from row `first` on. */
+/* dh of the row before: adds what the slopes of n sums bring through rows first .. first+n-1 of the weights.
+ */
 static void through_weights(const BackRow *row, const double *slope, int64_t first, int64_t n, double *dh) {
   const int64_t outputs = row->r->outputs;
   for (int64_t s = 0; s < n; s++)

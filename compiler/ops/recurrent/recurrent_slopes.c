@@ -17,7 +17,7 @@ typedef struct Back {
   const Ix *row, *before, *step; /* before: the row before, where there is one */
 } Back;
 
-/* At so many units from `c` on. */
+/* `lanes` units from `c` on, of which the last vector has `part`. */
 typedef struct Place {
   const Back *back;
   const Ix *c;

@@ -3,11 +3,11 @@
 #include "ops/recurrent/recurrent.h"
 
 static const Param params[] = {
-    {"units", PARAM_INT, NULL, "numbers of h", 0, 0, NULL},
+    {"units", PARAM_INT, NULL, "number of units, the size of h", 0, 0, NULL},
     RECURRENT_DIRECTION,
     RECURRENT_BIAS,
     RECURRENT_INIT,
-    {"activation", PARAM_CHOICE, "tanh", "what makes h of the sums", 0, 0, "tanh relu"},
+    {"activation", PARAM_CHOICE, "tanh", "activation of the sums", 0, 0, "tanh relu"},
     {0},
 };
 
