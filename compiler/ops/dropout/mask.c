@@ -73,11 +73,6 @@ Node *mask_train(Graph *graph, Node *node, const Op *mask) {
 }
 
 /* ---- inference ---- */
-void mask_eval(const Eval *eval) {
-  const int64_t n = shape_row_elements(eval->node->shape);
-  for (int64_t i = 0; i < n; i++) eval->out[i] = eval->in[0][i];
-}
-
 void mask_gradient(Gradient *gradient, Node *node, Node *dy) { gradient_add(gradient, node->in[0], dy); }
 
 bool mask_identity(const Node *node) {

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_MASK_H
 #define CNNC_MASK_H
-#include "graph/op.h"
+#include "ops/shape/reshape.h"
 
 extern const Op op_dropout_mask, op_drop_path_mask; /* training: y = 0 with probability rate, else x / (1 -
                                                        rate); each element by itself, or all of a sample */
@@ -10,12 +10,11 @@ void mask_shape(ShapeContext *, Node *);
 Node *mask_train(Graph *, Node *, const Op *mask); /* the node's stand-in */
 
 /* In inference, where nothing is dropped. */
-void mask_eval(const Eval *);
 void mask_gradient(Gradient *, Node *, Node *dy);
 bool mask_identity(const Node *);
 #define MASK_PARAMS(value)                                                                                   \
   {"rate", PARAM_NUMBER, value, "the fraction that is dropped, 0 to below 1", 0, 1, NULL}, {0}
 #define MASK                                                                                                 \
   .group = "regularization", .family = FAMILY_ALIAS, .traits.keeps_spatial = true, .shape = mask_shape,      \
-  .eval = mask_eval, .gradient = mask_gradient, .identity = mask_identity
+  .eval = reshape_eval, .gradient = mask_gradient, .identity = mask_identity
 #endif

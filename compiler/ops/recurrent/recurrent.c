@@ -6,6 +6,7 @@
 #include "graph/shape.h"
 #include "ops/convolution/correlation.h"
 #include "ops/shape/region.h"
+#include "ops/shape/reshape.h"
 
 enum { GRU_GATES = 3, LSTM_GATES = 4, FORGET = 1 };
 
@@ -265,10 +266,6 @@ static const Op op_part = {.name = "recurrent start",
                            .lower = part_lower};
 
 /* Regions as the rows of a sequence: they lie one behind the other. */
-static void rows_run(const Eval *eval) {
-  const int64_t n = shape_elements(eval->node->shape);
-  for (int64_t i = 0; i < n; i++) eval->out[i] = eval->in[0][i];
-}
 static void regions_run(const Eval *eval) {
   const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = eval->in[0][eval->row * n + i];
@@ -280,7 +277,7 @@ static void rows_gradient(Gradient *gradient, Node *node, Node *dy) {
 static const Op op_rows = {.name = "recurrent rows",
                            .traits.layer_part = true,
                            .family = FAMILY_ALIAS,
-                           .eval = rows_run,
+                           .eval = reshape_eval,
                            .gradient = rows_gradient};
 
 static int64_t summed_bias(const Node *gates) { return recurrent_summed_bias(recurrent_of(gates)); }

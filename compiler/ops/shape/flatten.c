@@ -3,6 +3,7 @@
  * ONNX. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/walk.h"
+#include "ops/shape/reshape.h"
 
 static const Param params[] = {{"order", PARAM_CHOICE, "hwc",
                                 "chw: channel by channel, for weights from PyTorch or ONNX", 0, 0, "hwc chw"},
@@ -22,12 +23,7 @@ static void shape(ShapeContext *context, Node *node) {
 }
 
 /* ---- order=hwc: an alias ---- */
-static void run(const Eval *eval) {
-  const int64_t n = shape_row_elements(eval->node->shape);
-  for (int64_t i = 0; i < n; i++) eval->out[i] = eval->in[0][i];
-}
-
-static const Op op_back = {.name = "flatten input gradient", .family = FAMILY_ALIAS, .eval = run};
+static const Op op_back = {.name = "flatten input gradient", .family = FAMILY_ALIAS, .eval = reshape_eval};
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
   gradient_input(gradient, &op_back, node, 1, &dy);
@@ -39,7 +35,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
   .example = "flatten -> dense(10)", .shape = shape,                                                         \
   .detail = "y[(h*W + w)*C + c] = x[h][w][c]; with order=chw y[(c*H + h)*W + w]"
 
-const Op op_flatten = {FLATTEN, .family = FAMILY_ALIAS, .eval = run, .gradient = backward};
+const Op op_flatten = {FLATTEN, .family = FAMILY_ALIAS, .eval = reshape_eval, .gradient = backward};
 
 /* ---- order=chw: a permutation ---- */
 static void planes_run(const Eval *eval) {

@@ -51,12 +51,12 @@ static void shape(ShapeContext *context, Node *node) {
   op_note_origin(context, diag, node->in[0]);
 }
 
-static void run(const Eval *eval) {
+void reshape_eval(const Eval *eval) {
   const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = eval->in[0][i];
 }
 
-static const Op op_back = {.name = "reshape input gradient", .family = FAMILY_ALIAS, .eval = run};
+static const Op op_back = {.name = "reshape input gradient", .family = FAMILY_ALIAS, .eval = reshape_eval};
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
   gradient_input(gradient, &op_back, node, 1, &dy);
@@ -71,7 +71,7 @@ const Op op_reshape = {
     .example = "dense(1568) -> reshape(7x7x32)",
     .family = FAMILY_ALIAS,
     .shape = shape,
-    .eval = run,
+    .eval = reshape_eval,
     .gradient = backward,
     .traits.int8 = INT8_MOVE,
 };

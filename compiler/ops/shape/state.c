@@ -132,17 +132,12 @@ static void update_shape(ShapeContext *context, Node *node) {
   node->shape = state->shape;
 }
 
-static void update_run(const Eval *eval) {
-  const int64_t n = shape_row_elements(eval->node->shape);
-  for (int64_t i = 0; i < n; i++) eval->out[i] = eval->in[0][i];
-}
-
 static void pass_back(Gradient *gradient, Node *node, Node *dy) {
   if (gradient_wanted(gradient, node->in[0])) gradient_add(gradient, node->in[0], dy);
 }
 
 static const Op op_handed = {
-    .name = "updated value", .family = FAMILY_ALIAS, .eval = update_run, .gradient = pass_back};
+    .name = "updated value", .family = FAMILY_ALIAS, .eval = reshape_eval, .gradient = pass_back};
 
 static Node *update_train(Graph *graph, Node *node) { /* no call follows */
   (void)graph;
@@ -173,7 +168,7 @@ const Op op_update = {
     .role = ROLE_UPDATE,
     .traits.keeps_spatial = true,
     .shape = update_shape,
-    .eval = update_run,
+    .eval = reshape_eval,
     .gradient = pass_back,
     .train = update_train,
     .lower = update_lower,
