@@ -5,7 +5,8 @@
 #     //     C
 #
 # where NET is `x: SHAPE -> LAYER -> ...` in backquotes; train(N) at its end trains with batches of N. In
-# int8/ and mcu/ it is an int8 model with weights of harness/quantized.py. A file with a schedule has one.
+# int8/ and mcu/ it is an int8 model with weights of harness/quantized.py. A file with a schedule has one; files
+# of operators with a nest of their own may.
 # SPDX-License-Identifier: Apache-2.0
 import glob, os, re, subprocess
 
@@ -50,17 +51,18 @@ def excerpt(match, int8):
     return "".join("//     " + line + "\n" for line in lines)
 
 
-for path in sorted(glob.glob(os.path.join(top, "compiler/schedule/*/*.c"))):
+for path in sorted(glob.glob(os.path.join(top, "compiler/schedule/*/*.c")) +
+                   glob.glob(os.path.join(top, "compiler/ops/*/*.c"))):
     with open(path, encoding="utf-8") as file:
         text = file.read()
     name = os.path.basename(path)
-    if not re.search(r"^const Schedule ", text, re.M) or name in NONE:
+    if "// Example: `x:" not in text and (not re.search(r"^const Schedule ", text, re.M) or name in NONE):
         continue
     match = EXAMPLE.search(text)
     check(match, f"{name} opens with an example of its C", "")
     if not match:
         continue
-    now = excerpt(match, os.path.basename(os.path.dirname(path)) != "float")
+    now = excerpt(match, os.path.basename(os.path.dirname(path)) in ("int8", "mcu"))
     if os.environ.get("BLESS") and os.access(path, os.W_OK):
         with open(path, "w", encoding="utf-8") as file:
             file.write(text[:match.start(7)] + now + text[match.end(7):])

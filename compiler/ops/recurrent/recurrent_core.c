@@ -2,7 +2,7 @@
 // so that a row reads the weights of h once. h and c lie in scratch.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Example: `x: 5x8 -> lstm(8)` --target=x86-64-v3, the loop over h of lstm1:
+// Example: `x: 5x8 -> lstm(8)` --target=x86-64-v3, lines 11-22 of lstm1:
 //
 //     for (int k = 0; k < 8; k++) {
 //       const float x = h[k];
@@ -11,6 +11,11 @@
 //       sum[2][0] += x * LOAD(v8, weight[0][k][2][0]);
 //       sum[3][0] += x * LOAD(v8, weight[0][k][3][0]);
 //     }
+//     const v8 i = n_sigmoid_x8(sum[0][0]);
+//     const v8 f = n_sigmoid_x8(sum[1][0]);
+//     const v8 g = n_tanh_x8(sum[2][0]);
+//     const v8 o = n_sigmoid_x8(sum[3][0]);
+//     const v8 cell = f * LOAD(v8, c[0]) + i * g;
 #include "base/number.h"
 #include "ops/recurrent/recurrent.h"
 
