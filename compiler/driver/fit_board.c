@@ -240,8 +240,8 @@ static void sort(BandTrials *trials, int (*order)(const void *, const void *)) {
   if (trials->n) qsort(trials->data, (size_t)trials->n, sizeof *trials->data, order);
 }
 
-/* Lowers the first few of those whose values may fit into so many bytes, but none again. `best` becomes the
- * one that takes the least. */
+/* Lowers the first few trials whose values may fit into `most` bytes; none is lowered twice. `best` becomes
+ * the one with the least RAM. */
 static void try_some(Compilation *c, const BandTrials *trials, int64_t most, Lowered *best) {
   int tried = 0;
   for (int i = 0; i < trials->n && tried < TRIES && best->ram > c->options->ram; i++) {

@@ -86,7 +86,8 @@ static bool read_states(const FlagUse *use, void *member, const char *text) {
   for (const char *word = text; word;) {
     const size_t n = strcspn(word, ",");
     const char *pair = arena_copy(m->arena, word, n), *equal = strchr(pair, '=');
-    if (!equal || equal == pair || !equal[1]) return usage_error("--state is INPUT=OUTPUT, not '%s'", text);
+    if (!equal || equal == pair || !equal[1])
+      return usage_error("--state must be INPUT=OUTPUT, not '%s'", text);
     vec_push(m->arena, m->options.states,
              ((ImportState){arena_copy(m->arena, pair, (size_t)(equal - pair)), equal + 1}));
     word = word[n] ? word + n + 1 : NULL;
@@ -144,7 +145,7 @@ static const Flag import_options[] = {
      "If can depend on it",
      NULL},
     {"state", 0, required_argument, read_states, AT(options.states), "--state INPUT=OUTPUT[,...]",
-     "the input is what the output was in the call before: a state of the program, zeros in the first call",
+     "keep the output of each call as the input of the next: a state of the program, zeros in the first call",
      NULL},
     {"layout", 0, required_argument, read_orders, AT(options.layouts), "--layout=ORDER",
      "layout of the caller's buffers: hwc (channels last) or chw, as in ONNX. nchw or nhwc, also "
@@ -228,7 +229,7 @@ static bool read_renames(Importing *m) {
 /* ---- the program ---- */
 /* What is not as in the model; NULL: nothing is. */
 static const char *difference(Arena *arena, const ModelImport *im, const Graph *graph) {
-  const int inputs = graph->inputs.n + graph_states(graph); /* states stand before all statements */
+  const int inputs = graph->inputs.n + graph_states(graph); /* states come before all statements */
   if (graph->nodes.n - inputs != im->statements.n) return "it has another number of statements";
   for (int i = 0; i < im->statements.n; i++) {
     const Node *node = graph->nodes.data[inputs + i];

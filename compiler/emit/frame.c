@@ -313,7 +313,7 @@ static const char *argument(Frame *f, const Step *step, int id) {
   return "NULL";
 }
 
-/* What a call begins with: "lenet5_conv1(", and the sizes that a merged function takes first. */
+/* The beginning of a call: "lenet5_conv1(", and the sizes that a merged function takes first. */
 static int put_callee(Text *out, const NestFunction *function) {
   text_put(out, "%s(", function->into->name);
   for (int i = 0; i < function->sizes.n; i++)

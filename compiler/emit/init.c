@@ -105,9 +105,8 @@ static const char normal_text[] =
     "}\n\n";
 
 static const char orthogonal_text[] =
-    "// Blocks of so many rows whose rows, or columns where these are fewer, are orthonormal: normal "
-    "numbers,\n"
-    "// from which Gram's and Schmidt's method takes what they have in common.\n"
+    "// Each block of `rows` rows gets orthonormal rows, or columns if these are fewer: the Gram-Schmidt\n"
+    "// process on normal numbers.\n"
     "static void @ORTHOGONAL@(float *w, int64_t n, int64_t rows, int64_t columns, uint64_t seed,\n"
     "                         uint64_t weight) {\n"
     "  const int64_t vectors = rows < columns ? rows : columns, length = rows < columns ? columns : rows;\n"

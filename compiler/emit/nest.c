@@ -32,7 +32,7 @@ static void name_parameter(Printer *p, const Buf *buf, Words *items) {
                    arena_printf(p->arena, "%s%s", buf->overlaps ? "" : "restrict ", p->buf_name[buf->id])));
 }
 
-/* Those that take the place of numbers, each a parameter of its own. */
+/* The parameters in place of numbers. */
 static void name_sizes(Printer *p, Words *items) {
   const CodeNumbers *numbers = p->print->merged;
   int n = 0;
@@ -100,7 +100,7 @@ static void print_shared_call(Printer *p,
   put(";\n");
 }
 
-/* gcc would make a function of its own for each set of sizes. */
+/* gcc would clone the function for each set of sizes. */
 static const char not_again[] =
     "#if defined(__GNUC__) && !defined(__clang__)\n__attribute__((noclone))\n#endif\n";
 

@@ -18,7 +18,7 @@ typedef struct Printer {
   const char *slot_name[SLOTS], **buf_name; /* by slot, by buffer id */
   bool *mentioned;                          /* by buffer id: its name is in the text */
   Words taken;                              /* names of this C function that are visible here */
-  bool team;              /* the statements being printed are run by all threads of a team */
+  bool team;                                /* all threads of a team run the statements being printed */
   const char **parameter; /* of a merged function: the names of those that take the place of numbers */
   bool *found;            /* by number: it was printed */
 } Printer;
@@ -51,7 +51,7 @@ void print_value(Printer *, Val, int precedence);
 void print_wide(Printer *, Val, int lanes); /* broadcast where C does not do so by itself */
 
 void print_body(Printer *, const NestStmt *, int depth);
-/* (a, b, c) in lines of at most WIDTH columns. What stands before it in its line has `margin` blanks, and
+/* (a, b, c) in lines of at most WIDTH columns. The text before it in its line begins with `margin` blanks and
  * ends at `column`. */
 void print_list(Printer *, size_t margin, size_t column, const Words *);
 #endif

@@ -91,8 +91,8 @@ typedef enum InitKind {
 } InitKind;
 typedef struct Init {
   InitKind kind;
-  double a,
-      b; /* NORMAL: mean a, standard deviation b; UNIFORM: -a .. a; CONSTANT: a; ORTHOGONAL: every a rows */
+  /* NORMAL: mean a, standard deviation b; UNIFORM: -a .. a; CONSTANT: a; ORTHOGONAL: blocks of a rows */
+  double a, b;
   const float *values; /* LITERAL: one a float of the weight */
 } Init;
 typedef struct Weight {

@@ -94,10 +94,10 @@ typedef struct OpTraits {
   bool elementwise; /* cheap, and each element depends on that one of in[0] alone: as FAMILY_MAP */
   bool loops_over_rows; /* its nest has the loop over the rows of its value */
 
-  bool recurrent;  /* a layer of several parameters for each direction, whose names say which */
+  bool recurrent;  /* each direction has several parameters, whose names end in its own suffix */
   bool layer_part; /* of what computes a layer: its kernel has its node's own name */
-  int64_t (*second_bias)(
-      const Node *); /* of the first so many output channels weight[2] is added to the bias */
+  /* weight[2] is a second bias of the output channels below this one */
+  int64_t (*second_bias)(const Node *);
 
   Int8Form int8;   /* in int8 models (quantize/) */
   bool transposed; /* weights have the input channels first; init=bilinear is for them */

@@ -163,10 +163,11 @@ NestFunction *merge_equal(Arena *, Functions *, Nest *, bool team, const char *n
 void merge_similar(Arena *, Functions *);
 
 /* ---- units.c ---- */
-typedef enum UnitUse {              /* of the functions of a unit */
-                       USE_STEADY,  /* by inference and training */
-                       USE_PACKING, /* once a step: compilers take long to unroll copies, and gain nothing */
-                       USE_SELDOM,  /* by what looks inside */
+/* Who calls the functions of a unit. */
+typedef enum UnitUse {
+  USE_STEADY,  /* inference and training */
+  USE_PACKING, /* once a step: compilers take long to unroll copies, and gain nothing */
+  USE_SELDOM,  /* functions that show inner values */
 } UnitUse;
 typedef struct Unit {
   int target; /* -1: packing */

@@ -377,11 +377,10 @@ static bool check_end(Verifier *v) {
 
 /* ---- states ---- */
 /* Where it is read, which is where an update has to be in the end. */
-static Place state_place(const Verifier *v, const Node *state) {
+static Place state_place(const Node *state) {
   const int64_t bytes = state_bytes(state);
   const Home home = home_own(state);
   const int64_t pixel = home_bytes(&home, home.pitch);
-  (void)v;
   return (Place){SPACE_STATE, state->port->index, 0, bytes, bytes, pixel, pixel};
 }
 
@@ -413,18 +412,18 @@ static void begin_states(Verifier *v) {
   v->pieces.n = 0;
   for (int k = 0; k < graph_states(v->program->graph); k++) {
     const Node *state = graph_state(v->program->graph, k);
-    const Place place = state_place(v, state);
+    const Place place = state_place(state);
     hold(v, state, &place, REACH_ALL);
   }
 }
 
-/* Behind it, what updates it. */
+/* After a call each state holds its update. */
 static bool check_updates(Verifier *v) {
   const Program *p = v->program;
   v->call = p->calls.n;
   for (int k = 0; k < graph_states(p->graph); k++) {
     const Node *state = graph_state(p->graph, k), *update = graph_update(p->graph, k);
-    const Place place = state_place(v, state);
+    const Place place = state_place(state);
     if (!update) return fail(v, "a state has no update", state->name);
     if (!held(v, update->in[0], &place, REACH_IMAGE) && !held(v, update, &place, REACH_IMAGE))
       return fail(v, "a state does not hold its update in the end", state->name);

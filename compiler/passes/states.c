@@ -1,6 +1,6 @@
-/* states.c: where the values that a call leaves for the next one are made. An update is a copy into its
- * state at the end of a call. The kernel that makes the value writes it there itself where every reader of
- * the old one has run before.
+/* states.c: where the next values of states are computed. An update is a copy into its state at the end of a
+ * call. If every reader of the old value runs before the kernel that computes the new one, that kernel writes
+ * into the state and there is no copy.
  *
  * Needs: the kernels in order. Keeps: their order; drops copies that nothing is left to do for. */
 // SPDX-License-Identifier: Apache-2.0
@@ -10,8 +10,8 @@
 #include "passes/passes.h"
 
 /* ---- the graph of inference: updates last, read by nobody ---- */
-/* Its value lies in a state, which another copy at the end may overwrite before it is read. */
-static bool lies_in_state(const Node *node) {
+/* Is its value a part of a state, which another copy at the end may overwrite before it is read? */
+static bool aliases_state(const Node *node) {
   while (node->nin && (node->op->family == FAMILY_ALIAS || node->op->traits.channel_slice ||
                        node->op->traits.slice_offset))
     node = node->in[0];
@@ -41,18 +41,18 @@ Graph *states_last(Arena *arena, Graph *from) {
   Node **update = NEW_ARRAY(arena, Node *, n);
   for (int k = 0; k < n; k++) {
     update[k] = graph_copy_node(arena, graph_update(from, k), map);
-    if (lies_in_state(update[k]->in[0])) update[k]->in[0] = copied_value(to, update[k]->in[0]);
+    if (aliases_state(update[k]->in[0])) update[k]->in[0] = copied_value(to, update[k]->in[0]);
   }
   for (int o = 0; o < from->outputs.n; o++) { /* the caller gets the old value */
     const int id = from->outputs.data[o].node->id;
-    if (lies_in_state(map[id])) map[id] = copied_value(to, map[id]);
+    if (aliases_state(map[id])) map[id] = copied_value(to, map[id]);
   }
   for (int k = 0; k < n; k++) graph_append(to, update[k]);
   graph_copy_ports(to, from, map);
   return to;
 }
 
-/* ---- copies that need not be ---- */
+/* ---- updates without a copy ---- */
 static bool reads_state(const Plan *plan, const Kernel *kernel, const Node *state) {
   if (node_is_update(kernel->root)) return home_of(plan, kernel->root->in[0]) == state;
   for (int i = 0; i < kernel->root->nin; i++)
@@ -82,7 +82,7 @@ static bool fits_state(const Plan *plan, const Node *value, const Node *state) {
          plan->state_of[home->node->id] < 0 && !is_given_out(plan, home->node);
 }
 
-/* The kernel by which it begins to be made runs behind the last one that reads the state. */
+/* Does the first kernel that writes it run after the last one that reads the state? */
 static bool made_late(const Plan *plan, const Node *value, const Node *state) {
   int last_read = -1, made = -1;
   for (int k = 0; k < plan->kernels.n; k++) {

@@ -5,8 +5,8 @@
 #     //     C
 #
 # where NET is `x: SHAPE -> LAYER -> ...` in backquotes; train(N) at its end trains with batches of N. In
-# int8/ and mcu/ it is an int8 model with weights of harness/quantized.py. A file with a schedule has one; files
-# of operators with a nest of their own may.
+# int8/ and mcu/ it is an int8 model with weights of harness/quantized.py. A file with a schedule has one; the
+# nest of an operator may.
 # SPDX-License-Identifier: Apache-2.0
 import glob, os, re, subprocess
 

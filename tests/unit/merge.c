@@ -77,6 +77,7 @@ static void test_overlapping(void) {
 typedef struct Sizes {
   int64_t rows, columns, channels, step, most;
   int zero;
+  int apart; /* two values that are one where this is 0 differ by it */
 } Sizes;
 
 /* Numbers in every place that can have them: limits of loops, coefficients and constants of indices, strides,
@@ -97,11 +98,11 @@ static Nest *sized(Arena *arena, const char *name, const Sizes *s) {
       Val low = nest_let(b, "low", nest_get(b, nest_at(b, words, y, 2 * x)));
       Val high = nest_let(b, "high", nest_get(b, nest_at(b, words, y, 2 * x + 1)));
       Buf *view = NEST_VIEW(b, "view", out, y, x, 0);
-      const Val zero = num_i32(b, s->zero - 7);
+      const Val zero = num_i32(b, s->zero - 7), again = s->apart ? num_i32(b, s->zero - 7 + s->apart) : zero;
       NEST_FOR(b, c, s->channels)
         nest_store(b, nest_at(b, view, 0, 0, c),
                    add(nest_get(b, nest_at(b, line, x + 2)),
-                       add(mul(low, zero), sub(mul(high, zero), nest_index_value(b, s->step * x + c)))));
+                       add(mul(low, zero), sub(mul(high, again), nest_index_value(b, s->step * x + c)))));
     }
   }
   CU_ASSERT_FATAL(cases_prove(b));
@@ -171,7 +172,7 @@ static void check_text(Arena *arena, const Functions *functions, const NestFunct
   CU_ASSERT_STRING_EQUAL(strchr(a, ']'), strchr(b, ']'));
 }
 
-static const Sizes some[] = {{6, 5, 4, 3, 9, 2}, {8, 7, 12, 2, 11, -128}, {9, 11, 3, 5, 30, 2}};
+static const Sizes some[] = {{6, 5, 4, 3, 9, 2, 0}, {8, 7, 12, 2, 11, -128, 0}, {9, 11, 3, 5, 30, 2, 0}};
 enum { SOME = sizeof some / sizeof *some };
 
 static void test_similar(void) {
@@ -229,6 +230,22 @@ static void test_dissimilar(void) {
   arena_free(arena);
 }
 
+/* The first function uses one value twice, where another has two values: no parameter can be both. */
+static void test_two_values(void) {
+  Arena *arena = arena_new();
+  for (int first = 0; first < 2; first++) {
+    Functions functions = functions_of("armv7e-m");
+    Sizes two = some[0];
+    two.apart = 3;
+    NestFunction *a = merged(&functions, sized(arena, "a", first ? &two : &some[0])),
+                 *b = merged(&functions, sized(arena, "b", first ? &some[0] : &two));
+    merge_similar(arena, &functions);
+    CU_ASSERT_PTR_EQUAL(b->into, first ? a : b);
+    if (first) check_text(arena, &functions, b);
+  }
+  arena_free(arena);
+}
+
 /* Of one of them the result may lie over an operand: the function that both share makes no promise. */
 static void test_similar_overlapping(void) {
   Arena *arena = arena_new();
@@ -248,5 +265,6 @@ CU_TestInfo suite_merge[] = {{"equal code", test_equal},
                              {"sizes as parameters", test_similar},
                              {"one number", test_one_size},
                              {"what is not similar", test_dissimilar},
+                             {"one value for two", test_two_values},
                              {"sizes and overlaps", test_similar_overlapping},
                              CU_TEST_INFO_NULL};

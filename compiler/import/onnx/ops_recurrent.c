@@ -267,8 +267,9 @@ static bool lstm_cell(ModelImport *im, const Layer *l, Value *x, Value *made[2])
 
 static View *import_cell(ModelImport *im, const Layer *l, Value *x) {
   Value *made[2];
-  if (l->rows > 1 || l->directions > 1 || l->images > 1 || (l->bias && !l->start[0]))
-    return no(im, "Y_c: the cell's state of several rows");
+  if (l->rows > 1) return no(im, "Y_c: the cell's state after several rows");
+  if (l->directions > 1 || l->images > 1) return no(im, "Y_c of several directions or sequences");
+  if (l->bias && !l->start[0]) return no(im, "Y_c of a layer that starts from zeros");
   if (!lstm_cell(im, l, x, made)) return NULL;
   for (int k = OUT_HIDDEN; k <= OUT_CELL; k++)
     if (used(im, l->node, k)) im->item[l->node->out[k]].view = result_view(im, l, made[k - 1], true);

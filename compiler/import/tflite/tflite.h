@@ -94,7 +94,8 @@ enum {
 #define OP(name, number, make, nodes, onnx) TFL_##name = number,
 #include "import/tflite/tflite_ops.def"
 #undef OP
-  /* of tflite_states.c: the value that a variable has in the beginning; in[1] is that of in[0] in the end */
+  /* Not in files, made by tflite_states.c: a variable's value in this call; in[1] is the next value of in[0]
+   */
   TFL_STATE = 1000,
   TFL_UPDATE
 };

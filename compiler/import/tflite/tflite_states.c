@@ -55,7 +55,7 @@ static bool all_known(Resolving *r) {
   return any;
 }
 
-/* A result of 1000 and more is none of the file's operators. */
+/* Reads after an assignment get the assigned value. */
 static void resolve_operator(Resolving *r, int o) {
   TflOperator *op = &r->m->op[o];
   TflVariable *variable = NULL;
