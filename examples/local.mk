@@ -12,11 +12,11 @@ nobase_dist_pkgdata_DATA += \
     %D%/board/garments.cnn %D%/board/host.c %D%/board/main.c %D%/board/pictures.sh %D%/board/report.sh \
   %D%/convnext/README.md %D%/convnext/convnext_t.cnn \
   %D%/dcgan/README.md %D%/dcgan/dcgan.cnn \
-  %D%/deeplab/README.md %D%/deeplab/deeplab_v3.cnn \
+  %D%/README.md %D%/deeplab/README.md %D%/deeplab/classes.png %D%/deeplab/deeplab_v3.cnn \
   %D%/densenet/README.md %D%/densenet/densenet121.cnn \
   %D%/efficientnet/README.md %D%/efficientnet/efficientnet_b0.cnn \
   %D%/fashion/README.md %D%/fashion/fashion.cnn \
-  %D%/fcn/README.md %D%/fcn/fcn8s.cnn \
+  %D%/fcn/README.md %D%/fcn/classes.png %D%/fcn/fcn8s.cnn \
   %D%/filters/README.md %D%/filters/draw.py %D%/filters/filters.cnn %D%/filters/filters.svg \
     %D%/filters/picture.png %D%/filters/sobel.cnn \
   %D%/firmware/README.md %D%/firmware/board.c %D%/firmware/board.h %D%/firmware/board.ld \
@@ -38,8 +38,8 @@ nobase_dist_pkgdata_DATA += \
   %D%/rcnn/README.md %D%/rcnn/blocks.cnn %D%/rcnn/fast_rcnn.cnn %D%/rcnn/faster_rcnn.cnn \
     %D%/rcnn/mask_rcnn.cnn %D%/rcnn/masks.png %D%/rcnn/panoptic.cnn %D%/rcnn/rcnn.cnn \
     %D%/rcnn/segments.png \
-  %D%/ssd/README.md %D%/ssd/ssd.cnn \
-  %D%/unet/README.md %D%/unet/unet.cnn %D%/unet/unet_2015.cnn \
+  %D%/ssd/README.md %D%/ssd/found.png %D%/ssd/ssd.cnn \
+  %D%/unet/README.md %D%/unet/classes.png %D%/unet/image.png %D%/unet/unet.cnn %D%/unet/unet_2015.cnn \
   %D%/vgg16/README.md %D%/vgg16/vgg16.cnn \
   %D%/web/Makefile %D%/web/README.md %D%/web/draw.js %D%/web/garments.cnn %D%/web/index.html \
     %D%/web/net.js %D%/web/photo.html \

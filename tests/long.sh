@@ -15,7 +15,7 @@ all="sanitizers-unit sanitizers-programs sanitizers-front sanitizers-import sani
   sanitizers-embed sanitizers-runtime same-bytes targets-run targets-grad targets-aarch64 targets-armv7m
   targets-riscv64 targets-wasm32 targets-int8 targets-unit fuzz-1 fuzz-2 fuzz-3 random-commands random-nests
   random-int8 random-code random-mutants commands choices rows programs accuracy functions kills memory
-  examples outputs export steps models special threads valgrind editor packages mpi"
+  examples outputs export steps models special threads valgrind editor site packages mpi"
 [ $# -gt 0 ] || set -- $all
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
@@ -342,6 +342,9 @@ editor() {
   NODE_PATH=$here/long-editor/node_modules node "$top/tests/harness/editor.cjs"
 }
 part_editor() { step all editor; }
+# The documentation site with the theme of PyPI, in Chromium where there is one.
+site() { make -C "$here" -s site && sh "$top/tests/docs/site.tap"; }
+part_site() { step all site; }
 # The packages of what git has, what lintian says of them, and their module in Debian's Python, which may not
 # be the one on the PATH.
 packages() {
