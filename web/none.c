@@ -50,6 +50,7 @@ void recurrent_shape(ShapeContext *context, Node *node) {
 }
 Cost recurrent_cost(const Node *node) { return (void)node, (Cost){0}; }
 Node *recurrent_parts(Graph *graph, Node *node, bool training) { return (void)graph, (void)training, node; }
+void recurrent_keep(Graph *graph, Node *layer) { (void)graph, (void)layer; }
 void recurrent_eval(const Eval *eval) { (void)eval; }
 
 bool strassen_takes(const Correlation *k) {

@@ -89,7 +89,7 @@ Graph *graph_forward(Arena *arena, const Graph *graph, Node **map, Diags *diags)
     const Node *node = graph->nodes.data[i];
     if (!live[i] && !node_is_input(node)) continue;
     map[i] = graph_copy_node(arena, node, map);
-    graph_append(f.copy, map[i]);
+    if (!node->op->parts) graph_append(f.copy, map[i]);
     map[i]->salt = i;
     if (!shape_again(&f, node, map[i])) return NULL;
     if (node->rounds && node->rounds->weights) rounding_add_switch(arena, map[i], node->rounds->aware);

@@ -1,6 +1,7 @@
 /* import.c: `cnnc import`: a model of ONNX as a program and its weights. The program is compiled at once by
  * the ordinary front end, and the shape of each statement compared with what the model has there. */
 // SPDX-License-Identifier: Apache-2.0
+#include "graph/op.h"
 #include "import.h"
 #include <errno.h>
 #include <math.h>
@@ -229,10 +230,17 @@ static bool read_renames(Importing *m) {
 /* ---- the program ---- */
 /* What is not as in the model; NULL: nothing is. */
 static const char *difference(Arena *arena, const ModelImport *im, const Graph *graph) {
-  const int inputs = graph->inputs.n + graph_states(graph); /* states come before all statements */
-  if (graph->nodes.n - inputs != im->statements.n) return "it has another number of statements";
+  VEC(const Node *) written = {0}; /* inputs and states come before all statements */
+  int inputs = 0;
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (node->kept) continue;
+    inputs += node_is_input(node) || node_is_state(node);
+    vec_push(arena, written, node);
+  }
+  if (written.n - inputs != im->statements.n) return "it has another number of statements";
   for (int i = 0; i < im->statements.n; i++) {
-    const Node *node = graph->nodes.data[inputs + i];
+    const Node *node = written.data[inputs + i];
     const Statement *s = im->statements.data[i];
     Shape wanted = s->out->shape;
     wanted.regions = s->out->regions;

@@ -174,6 +174,7 @@ struct Node {
   int nweights;
   Weight **weight; /* in the operator's own order; a missing bias is NULL */
   bool frozen;
+  bool kept; /* a state of a layer with keep=true, or its update: no line of the program */
   Precision precision;
   Span span;
   const Site *site; /* the call in the source, and the blocks it was expanded through */

@@ -40,7 +40,7 @@ void graph_verify(const Graph *graph) {
                          graph->nodes.data[node->hidden->of->id] != node->hidden->of))
       broken(graph, node, "what it is derived from is no node of the graph");
     if (node_is_update(node) &&
-        (node->nin != 2 || !node_is_state(node->in[1]) || !shape_equal(node->shape, node->in[1]->shape)))
+        (node->nin < 2 || !node_is_state(node->in[1]) || !shape_equal(node->shape, node->in[1]->shape)))
       broken(graph, node, "it updates what is no state of its shape");
     if (node->result == RESULT_SUM && !node->target) broken(graph, node, "it adds to no gradient");
     for (int k = 0; k < node->nin && node->result == RESULT_SAMPLE; k++)

@@ -169,6 +169,7 @@ struct Op {
   /* NULL, or: the nodes that compute it, which are appended; the one with its value. Where training follows,
    * or another backward pass, they keep what that needs. */
   Node *(*parts)(Graph *, Node *, bool backward);
+  void (*keep)(Graph *, Node *);  /* NULL, or: appends a layer with the states that keep=true asks for */
   bool (*identity)(const Node *); /* NULL, or: true if inference can drop the node */
   void (*lower)(struct Lower *);  /* the plain nest: what -O0 prints */
 

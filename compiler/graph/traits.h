@@ -94,8 +94,9 @@ typedef struct OpTraits {
   bool elementwise; /* cheap, and each element depends on that one of in[0] alone: as FAMILY_MAP */
   bool loops_over_rows; /* its nest has the loop over the rows of its value */
 
-  bool recurrent;  /* each direction has several parameters, whose names end in its own suffix */
-  bool layer_part; /* of what computes a layer: its kernel has its node's own name */
+  bool weights_of_input; /* eval computes with the parameters of in[0] */
+  bool recurrent;        /* each direction has several parameters, whose names end in its own suffix */
+  bool layer_part;       /* of what computes a layer: its kernel has its node's own name */
   /* weight[2] is a second bias of the output channels below this one */
   int64_t (*second_bias)(const Node *);
 

@@ -31,7 +31,7 @@ libcnnc_a_SOURCES += %D%/dropout/drop_path.c %D%/dropout/dropout.c %D%/dropout/m
   %D%/dropout/mask.h
 libcnnc_a_SOURCES += %D%/recurrent/gru.c %D%/recurrent/lstm.c %D%/recurrent/recurrent.c \
   %D%/recurrent/recurrent.h %D%/recurrent/recurrent_core.c %D%/recurrent/recurrent_eval.c \
-  %D%/recurrent/recurrent_slopes.c %D%/recurrent/rnn.c
+  %D%/recurrent/recurrent_keep.c %D%/recurrent/recurrent_slopes.c %D%/recurrent/rnn.c
 libcnnc_a_SOURCES += %D%/rounding/filters.c %D%/rounding/rounding.c
 libcnnc_a_SOURCES += %D%/int8/int8.h %D%/int8/int8.c %D%/int8/border.c %D%/int8/edges.c \
   %D%/int8/int8_combine.c %D%/int8/int8_pool.c %D%/int8/repeat.c %D%/int8/rescale.c %D%/int8/product.c \

@@ -458,7 +458,7 @@ static void calibrate_state(Calibrator *k, const Node *state) {
 static void join_states(Calibrator *k) {
   for (int i = 0; i < graph_states(k->graph); i++) {
     const Node *state = graph_state(k->graph, i), *made = updating_node(k->graph, state);
-    if (!k->join[state->id] && !node_is_state(made)) k->join[state->id] = made;
+    if (!state->kept && !k->join[state->id] && !node_is_state(made)) k->join[state->id] = made;
   }
 }
 
@@ -468,7 +468,8 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   if (node->nin) k->real[node->id] = k->real[node->in[0]->id];
   if (k->fused[node->id] || (node->op->identity && node->op->identity(node)) || node_is_update(node)) return;
   if (node_is_state(node)) {
-    calibrate_state(k, node);
+    k->real[node->id] = node->kept; /* as the layer computes */
+    if (!node->kept) calibrate_state(k, node);
     return;
   }
   const bool alone = feeds_floats(k, node) && node->op->traits.int8 != INT8_PRODUCT &&

@@ -88,7 +88,7 @@ static Node *state_node(Quantizer *q, const Node *node) {
   Quant quant;
   Node *state = graph_copy_node(q->arena, node, NULL);
   graph_append(q->to, state);
-  if (!quant_given(q, node->name, &quant)) return state;
+  if (node->kept || !quant_given(q, node->name, &quant)) return state;
   state->elem = quant.wide ? I16 : I8;
   state->quant = quant_keep(q, quant);
   return state;
@@ -96,6 +96,16 @@ static Node *state_node(Quantizer *q, const Node *node) {
 
 static bool quants_equal(const Quant *a, const Quant *b) {
   return a && b && a->scale == b->scale && a->zero == b->zero && a->wide == b->wide;
+}
+
+/* Of a layer with keep=true: from its floats, which a conversion may follow. */
+static Node *kept_update(Quantizer *q, const Node *node) {
+  Node *update = graph_copy_node(q->arena, node, NULL);
+  for (int k = 0; k < node->nin; k++)
+    if (!(update->in[k] = k ? quant_floats(q, node->in[k]) : q->map[node->in[0]->id])) return NULL;
+  while (update->in[0]->op != node->in[0]->op) update->in[0] = update->in[0]->in[0];
+  graph_append(q->to, update);
+  return update;
 }
 
 /* A value of the state's scale is moved, any other one brought into it. What reads the update reads its
@@ -273,7 +283,7 @@ static Node *int8_value(Quantizer *q, const Node *node) {
   int64_t factor[2];
   if (node_is_input(node)) return input_node(q, node);
   if (node_is_state(node)) return state_node(q, node);
-  if (node_is_update(node)) return update_node(q, node);
+  if (node_is_update(node)) return node->kept ? kept_update(q, node) : update_node(q, node);
   if (node->op->identity && node->op->identity(node)) return q->map[node->in[0]->id];
   if (node->shape.regions) return stored_floats(q, node);
   const bool table = quant_has_table(q, node);

@@ -37,8 +37,9 @@ static void run_node(Arena *arena, GraphRun *run, const Node *node) {
                .count = run->count,
                .seed = run->seed,
                .step = run->step};
-  for (int k = 0; k < node->nweights; k++)
-    if (node->weight[k]) eval.weight[k] = run->weights + node->weight[k]->offset;
+  const Node *owner = node->op->traits.weights_of_input ? node->in[0] : node;
+  for (int k = 0; k < owner->nweights; k++)
+    if (owner->weight[k]) eval.weight[k] = run->weights + owner->weight[k]->offset;
   if (rounding_switch(node) >= 0) eval.weight[0] = rounding_weights(arena, node, eval.weight);
   const bool sums = node->target != NULL;
   const int64_t size = shape_elements(node->shape), rounds = node->result == RESULT_BATCH ? 1 : run->count,
@@ -86,7 +87,7 @@ static void keep_states(const Graph *graph, const GraphRun *run) {
   for (int i = 0; i < graph->nodes.n && run->state; i++) {
     const Node *node = graph->nodes.data[i];
     if (node_is_update(node))
-      memcpy(run->state[node->in[1]->port->index], run->value[node->in[0]->id],
+      memcpy(run->state[node->in[1]->port->index], run->value[i],
              (size_t)(run->count * shape_elements(node->shape)) * sizeof(double));
   }
 }

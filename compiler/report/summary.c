@@ -90,7 +90,9 @@ static int64_t node_parameters(const Node *node) { /* shared ones belong to the 
 }
 
 static int64_t node_bytes(const Node *node) { return elem_bytes(node->elem) * shape_elements(node->shape); }
-static bool is_layer(const Node *node) { return !node_is_input(node); }
+static bool is_layer(const Node *node) {
+  return !node_is_input(node) && !(node->kept && node_is_update(node));
+}
 
 static Totals totals_of(const Graph *graph) {
   Totals t = {0};

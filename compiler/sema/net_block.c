@@ -133,6 +133,19 @@ static void inputs_first(Graph *graph, Arena *arena) {
   }
 }
 
+/* The states of layers with keep=true, which no line of the program names. */
+static void states_keep(Graph *graph) {
+  const int n = graph->nodes.n;
+  Node **node = graph->nodes.data;
+  graph->nodes.data = NULL;
+  graph->nodes.n = graph->nodes.room = 0;
+  for (int i = 0; i < n; i++)
+    if (node[i]->op->keep && arg_bool(node[i], "keep")) node[i]->op->keep(graph, node[i]);
+    else graph_append(graph, node[i]);
+  for (int i = 0, states = 0; i < graph->nodes.n; i++)
+    if (node_is_state(graph->nodes.data[i])) graph->nodes.data[i]->port->index = states++;
+}
+
 static void outputs_finish(Sema *s, const NetDecl *net) {
   Graph *graph = s->graph;
   if (graph->inputs.n == 0) {
@@ -190,6 +203,7 @@ void net_build(Sema *s, const Scope *file, int order, const NetDecl *net) {
     frame.scope = seen;
     train_read(s, &frame, s->train);
   }
+  if (!diags_errors(s->diags)) states_keep(s->graph);
   inputs_first(s->graph, s->arena);
   if (s->graph->training && s->graph->training->aware && !diags_errors(s->diags)) aware_prepare(s->graph);
   graph_layout_weights(s->graph);

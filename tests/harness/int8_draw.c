@@ -291,6 +291,7 @@ static void draw_value(Drawing *d, const Node *node) {
   d->scale[node->id] = first;
   d->wide[node->id] = node->nin && d->wide[node->in[0]->id];
   if (d->fused[node->id] || (node->op->identity && node->op->identity(node)) || node_is_update(node)) return;
+  if (node->kept) return;
   if (node_is_state(node)) put_scale(d, node, between(d, 0.005, 0.03), any_zero(d));
   else if (node_is_input(node))
     put_scale(d, node, between(d, 0.005, 0.03), node->port->elem == U8 ? -128 : any_zero(d));

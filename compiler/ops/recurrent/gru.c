@@ -25,5 +25,6 @@ const Op op_gru = {
     .cost = recurrent_cost,
     .eval = recurrent_eval,
     .parts = recurrent_parts,
+    .keep = recurrent_keep,
     .traits.recurrent = true,
 };

@@ -27,5 +27,6 @@ const Op op_lstm = {
     .cost = recurrent_cost,
     .eval = recurrent_eval,
     .parts = recurrent_parts,
+    .keep = recurrent_keep,
     .traits.recurrent = true,
 };

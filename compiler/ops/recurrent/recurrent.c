@@ -21,6 +21,11 @@ static bool starts_from(const Node *layer, const char *param) {
   return arg_const(layer, param)->kind == CONST_VALUE;
 }
 
+/* The values that it starts from are states, which no argument names. */
+static bool keeps_state(const Node *layer) {
+  return layer->nin > 1 && !starts_from(layer, "hidden") && !starts_from(layer, "cell");
+}
+
 Recurrent recurrent_direction(const Node *layer, int direction) {
   static const int64_t gates[] = {LSTM_GATES, GRU_GATES, 1};
   Recurrent r = {.cell = cell_of(layer), .units = arg_int(layer, "units"), .last = arg_bool(layer, "last")};
@@ -37,8 +42,9 @@ Recurrent recurrent_direction(const Node *layer, int direction) {
   r.before = arg_is(layer, "reset", "before");
   r.relu = arg_is(layer, "activation", "relu");
   r.clip = arg_number(layer, "clip");
-  r.hidden = starts_from(layer, "hidden");
-  r.state = starts_from(layer, "cell") ? 1 + r.hidden : 0;
+  r.keeps = keeps_state(layer);
+  r.hidden = r.keeps || starts_from(layer, "hidden");
+  r.state = (r.keeps && r.cell == CELL_LSTM) || starts_from(layer, "cell") ? 1 + r.hidden : 0;
   return r;
 }
 
@@ -54,6 +60,12 @@ Record recurrent_record(const Recurrent *r) {
     at.width = at.hidden + r->outputs;
   }
   return at;
+}
+
+Record recurrent_value(const Recurrent *r) {
+  if (r->records) return recurrent_record(r);
+  const bool both = r->keeps && r->cell == CELL_LSTM;
+  return (Record){.state = r->outputs, .width = r->outputs + (both ? r->units : 0)};
 }
 
 Slopes recurrent_slopes(const Recurrent *r) {
@@ -133,11 +145,7 @@ static bool keep_fits(ShapeContext *context, const Node *node) {
                       : starts_from(node, "hidden")         ? "hidden"
                       : starts_from(node, "cell")           ? "cell"
                                                             : NULL;
-  if (!other) {
-    op_error_at(context, node, "keep", DIAG_bad_value,
-                "keep=true of %s: state between calls is not supported yet", node->op->name);
-    return false;
-  }
+  if (!other) return true;
   const bool way = !strcmp(other, "direction");
   Diag *diag = op_error_at(context, node, "keep", DIAG_wrong_type, "%s with keep=true cannot have %s%s%s",
                            node->op->name, other, way ? "=" : "", way ? arg_const(node, "direction")->s : "");
@@ -435,28 +443,41 @@ static Node *start_part(Graph *graph, const Node *layer, int input, int way, int
   return boxed_part(graph, layer, &op_part, suffix, shape_vector(n), given, (Box){0, 0, way * n});
 }
 
-static Node *make_core(Graph *graph, const Node *layer, const Recurrent *r, int way, bool training,
-                       Node *gates) {
+static Node *make_core(Graph *graph, const Node *layer, const Recurrent *r, int way, Node *gates) {
   const bool both = recurrent_directions(layer) == 2;
   const char *suffix = !both ? "" : way ? "reverse" : "forward";
   Weight *const *of = layer->weight + way * DIRECTION_WEIGHTS,
                 *weight[CORE_WEIGHTS] = {of[HIDDEN_WEIGHT], of[HIDDEN_BIAS], of[PROJECTION]};
-  const Record at = recurrent_record(r);
+  const Record at = recurrent_value(r);
   const Shape shape = r->last ? shape_vector(r->outputs) : shape_sequence(r->rows, r->outputs);
+  const bool whole = !r->records && at.width == r->outputs; /* its value is the layer's */
   Node *in[3] = {gates};
   if (r->hidden)
     in[r->hidden] = start_part(graph, layer, r->hidden, way, r->outputs, way ? "hidden_reverse" : "hidden");
   if (r->state)
     in[r->state] = start_part(graph, layer, r->state, way, r->units, way ? "cell_reverse" : "cell");
-  Node *core = make_part(graph, layer, training ? &op_record : &op_core,
-                         training ? way ? "record_reverse" : "record" : suffix,
-                         training ? shape_sequence(r->rows, at.width) : shape, layer->nin, in);
+  Node *core = make_part(graph, layer, r->records ? &op_record : &op_core,
+                         whole ? suffix
+                         : way ? "record_reverse"
+                               : "record",
+                         whole ? shape : shape_sequence(r->rows, at.width), layer->nin, in);
   core->detail = r;
   set_weights(graph, core, CORE_WEIGHTS, weight);
-  if (!training) return core;
+  if (whole) return core;
   const int64_t last = recurrent_row(r, r->rows - 1);
   return boxed_part(graph, layer, r->last ? &op_last : &op_value, suffix, shape, core,
                     (Box){0, r->last ? last : 0, at.hidden});
+}
+
+/* Where the last row is all of the value, that is it. */
+Node *recurrent_final(Graph *graph, Node *layer, Node *value, bool cell) {
+  const bool whole = value->op == &op_core;
+  Node *core = whole ? value : value->in[0];
+  const Recurrent *r = core->detail;
+  const Record at = recurrent_value(r);
+  if (whole && value->shape.rank == 1) return value;
+  return boxed_part(graph, layer, &op_last, "", shape_vector(cell ? r->units : r->outputs), core,
+                    (Box){0, r->rows - 1, cell ? at.state : at.hidden});
 }
 
 static Node *join_directions(Graph *graph, const Node *layer, Node *const part[2]) {
@@ -477,7 +498,7 @@ Node *recurrent_parts(Graph *graph, Node *layer, bool training) {
     if (rows->shape.regions)
       rows = make_part(graph, layer, &op_rows, "rows", shape_sequence(r->rows, r->channels), 1, &rows);
     Node *gates = make_gates(graph, layer, r, way, way ? "_reverse" : "", rows);
-    made[way] = make_core(graph, layer, r, way, training, gates);
+    made[way] = make_core(graph, layer, r, way, gates);
   }
   return directions == 2 ? join_directions(graph, layer, made) : made[0];
 }

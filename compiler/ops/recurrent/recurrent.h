@@ -27,9 +27,10 @@ typedef struct Recurrent {
   Cell cell;
   int64_t rows, channels, units, outputs, gates; /* outputs: numbers of h; gates: G of the formulas */
   bool project, reverse, last, before, relu;     /* before: reset=before */
-  bool records;                                  /* training: the core gives a record of each row */
-  double clip;                                   /* 0: none */
-  int hidden, state;                             /* inputs of the core, h and c to start from; 0: zeros */
+  bool records;                                  /* training: the core returns a record of each row */
+  bool keeps;        /* its final state is kept: the core of an lstm returns h, then c, of each row */
+  double clip;       /* 0: none */
+  int hidden, state; /* inputs of the core, h and c to start from; 0: zeros */
 } Recurrent;
 
 typedef struct Record {                 /* where a part begins among its channels */
@@ -52,17 +53,23 @@ Recurrent recurrent_direction(const Node *layer, int direction);
 int recurrent_directions(const Node *layer);
 const Recurrent *recurrent_of(const Node *); /* of a core, and of the nodes of its backward pass */
 Record recurrent_record(const Recurrent *);
+Record recurrent_value(const Recurrent *); /* the same of the core's value */
 Slopes recurrent_slopes(const Recurrent *);
 int64_t recurrent_row(const Recurrent *, int64_t step); /* which row is the step's */
 int64_t recurrent_summed_bias(const Recurrent *); /* number of sums to which the gates add both biases */
 
-extern const Op op_concat, op_lstm, op_gru;
+extern const Op op_concat, op_lstm, op_gru, op_state, op_update;
 void recurrent_shape(ShapeContext *, Node *);
 Cost recurrent_cost(const Node *);
 Node *recurrent_parts(Graph *, Node *, bool training);
+/* Appends a forward layer that starts from the final state of the last call: its states, the layer, their
+ * updates (recurrent_keep.c). */
+void recurrent_keep(Graph *, Node *layer);
+Node *recurrent_final(Graph *, Node *layer, Node *value, bool cell); /* h or c of the last row */
 
 /* recurrent_eval.c: in double */
 void recurrent_eval(const Eval *);         /* the layer */
+void recurrent_eval_final(const Eval *);   /* h or c of its last row: an update of recurrent_keep.c */
 void recurrent_eval_gates(const Eval *);   /* of a hidden node, as are the others */
 void recurrent_eval_core(const Eval *);    /* inputs: gates, and what it starts from */
 void recurrent_eval_record(const Eval *);  /* the same */
@@ -83,9 +90,7 @@ void recurrent_lower_weights(Lower *);
    0,                                                                                                        \
    "forward reverse both"},                                                                                  \
       {"last", PARAM_BOOL, "false", "return only the row that was computed last, as a vector", 0, 0, NULL},  \
-      {"keep", PARAM_BOOL, "false", "start from the final state of the last call (not supported yet)",       \
-       0,      0,          NULL},                                                                            \
-  {                                                                                                          \
+      {"keep", PARAM_BOOL, "false", "start from the final state of the last call", 0, 0, NULL}, {            \
     "hidden", PARAM_VALUE, "", "initial value of h: a vector; default: zeros", 0, 0, NULL                    \
   }
 #define RECURRENT_BIAS {"bias", PARAM_BOOL, "true", "add trained biases to the sums", 0, 0, NULL}

@@ -98,16 +98,24 @@ static void store_unit(const Units *u, Buf *buf, int v, Val value) {
 }
 
 /* A part of the record, which begins at a channel. */
-static void note_row(const Units *u, int64_t channel, int v, Val value) {
+static void record_part(const Units *u, int64_t channel, int v, Val value) {
   const Ix y = {0}, c = *u->unit + (channel + v * u->lanes);
-  if (u->core->r->records)
-    walk_put(u->core->l, u->core->l->out, value, &y, u->row, &c, v == u->vectors - 1 ? u->part : u->lanes,
-             u->lanes);
+  walk_put(u->core->l, u->core->l->out, value, &y, u->row, &c, v == u->vectors - 1 ? u->part : u->lanes,
+           u->lanes);
+}
+
+static void note_row(const Units *u, int64_t channel, int v, Val value) {
+  if (u->core->r->records) record_part(u, channel, v, value);
+}
+
+static void give_c(const Units *u, int v, Val c) {
+  if (u->core->r->records || u->core->r->keeps) record_part(u, u->core->at.state, v, c);
 }
 
 static void give_h(const Units *u, int v, Val h) {
   const Ix y = {0}, c = *u->unit + v * u->lanes;
-  if (u->core->r->records) note_row(u, u->core->at.hidden, v, h);
+  if (u->core->at.width > u->core->r->outputs || u->core->r->records)
+    record_part(u, u->core->at.hidden, v, h);
   else if (!u->core->r->last)
     lower_store(u->core->l, h, &y, u->row, &c, v == u->vectors - 1 ? u->part : u->lanes, u->lanes);
 }
@@ -132,7 +140,7 @@ static void lstm_units(const Units *u) {
     note_row(u, r->units, v, f);
     note_row(u, 2 * r->units, v, g);
     note_row(u, 3 * r->units, v, o);
-    note_row(u, u->core->at.state, v, c);
+    give_c(u, v, c);
     if (r->project) {
       store_unit(u, u->core->middle, v, h);
       note_row(u, u->core->at.middle, v, h);
@@ -255,7 +263,7 @@ static Buf *core_scratch(Lower *l, const char *name, int64_t n) { return lower_s
 
 static Core core_of(Lower *l) {
   const Recurrent *r = recurrent_of(l->node);
-  Core core = {.l = l, .r = r, .at = recurrent_record(r)};
+  Core core = {.l = l, .r = r, .at = recurrent_value(r)};
   const int64_t gates = r->cell == CELL_GRU && r->before ? 2 : r->gates;
   core.product[0] = pack_product(l, "weight", CORE_WEIGHT, 0, gates, r->units, r->outputs);
   if (r->project)
@@ -309,5 +317,6 @@ void recurrent_lower_core(Lower *l) {
       each_unit(&core, &core.product[1], &row, r->cell == CELL_LSTM ? projected_units : candidate_units);
     else walk_channels(l, r->units, &none, &none, copy_start, (Buf *[]){core.h, core.next});
   }
-  if (r->last && !r->records) walk_channels(l, r->outputs, &none, &none, give_last, &core.h);
+  if (r->last && core.at.width == r->outputs && !r->records)
+    walk_channels(l, r->outputs, &none, &none, give_last, &core.h);
 }

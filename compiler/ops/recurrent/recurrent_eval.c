@@ -146,33 +146,57 @@ void recurrent_eval_record(const Eval *eval) {
 
 void recurrent_eval_core(const Eval *eval) {
   const Recurrent *r = recurrent_of(eval->node);
+  const Record from = recurrent_record(r), to = recurrent_value(r);
   Arena *arena = arena_new();
   Eval of = *eval;
-  of.out = NEW_ARRAY(arena, double, r->rows *recurrent_record(r).width);
+  of.out = NEW_ARRAY(arena, double, r->rows *from.width);
   recurrent_eval_record(&of);
-  give(r, of.out, eval->out, r->outputs);
+  if (to.width == r->outputs) give(r, of.out, eval->out, r->outputs);
+  for (int64_t t = 0; t < r->rows && to.width > r->outputs; t++) {
+    double *row = eval->out + t * to.width;
+    memcpy(row + to.hidden, of.out + t * from.width + from.hidden, (size_t)r->outputs * sizeof *row);
+    memcpy(row + to.state, of.out + t * from.width + from.state, (size_t)r->units * sizeof *row);
+  }
   arena_free(arena);
 }
 
 /* ---- the layer ---- */
+/* The record of a direction, whose inputs are these. */
+static double *run_layer(Arena *arena, const Recurrent *r, int way, const double *const *in,
+                         const double *const *weights) {
+  const double *const *weight = weights + way * DIRECTION_WEIGHTS;
+  const Parameters p = {weight[INPUT_WEIGHT], weight[INPUT_BIAS], weight[HIDDEN_BIAS], weight[HIDDEN_WEIGHT],
+                        weight[PROJECTION]};
+  double *gates = NEW_ARRAY(arena, double, r->rows * r->gates * r->units),
+         *record = NEW_ARRAY(arena, double, r->rows *recurrent_record(r).width),
+         *zeros = NEW_ARRAY(arena, double, r->units + r->outputs);
+  run_gates(r, &p, in[0], gates);
+  run_core(r, &p, gates, r->hidden ? in[r->hidden] + way * r->outputs : zeros,
+           r->state ? in[r->state] + way * r->units : zeros, record);
+  return record;
+}
+
 void recurrent_eval(const Eval *eval) {
   const Node *layer = eval->node;
   const int directions = recurrent_directions(layer);
   for (int d = 0; d < directions; d++) {
     const Recurrent r = recurrent_direction(layer, d);
-    const double *const *weight = eval->weight + d * DIRECTION_WEIGHTS;
-    const Parameters p = {weight[INPUT_WEIGHT], weight[INPUT_BIAS], weight[HIDDEN_BIAS],
-                          weight[HIDDEN_WEIGHT], weight[PROJECTION]};
     Arena *arena = arena_new();
-    double *gates = NEW_ARRAY(arena, double, r.rows *r.gates *r.units),
-           *record = NEW_ARRAY(arena, double, r.rows *recurrent_record(&r).width),
-           *zeros = NEW_ARRAY(arena, double, r.units + r.outputs);
-    run_gates(&r, &p, eval->in[0], gates);
-    run_core(&r, &p, gates, r.hidden ? eval->in[r.hidden] + d * r.outputs : zeros,
-             r.state ? eval->in[r.state] + d * r.units : zeros, record);
-    give(&r, record, eval->out + d * r.outputs, directions * r.outputs);
+    give(&r, run_layer(arena, &r, d, eval->in, eval->weight), eval->out + d * r.outputs,
+         directions * r.outputs);
     arena_free(arena);
   }
+}
+
+void recurrent_eval_final(const Eval *eval) {
+  const Recurrent r = recurrent_direction(eval->node->in[0], 0);
+  const Record at = recurrent_record(&r);
+  const bool cell = r.state && eval->node->in[1] == eval->node->in[0]->in[r.state];
+  Arena *arena = arena_new();
+  const double *record = run_layer(arena, &r, 0, eval->in + 2, eval->weight);
+  memcpy(eval->out, record + (r.rows - 1) * at.width + (cell ? at.state : at.hidden),
+         (size_t)shape_elements(eval->node->shape) * sizeof *record);
+  arena_free(arena);
 }
 
 /* ---- slopes ---- */

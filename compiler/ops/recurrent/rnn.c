@@ -22,5 +22,6 @@ const Op op_rnn = {
     .cost = recurrent_cost,
     .eval = recurrent_eval,
     .parts = recurrent_parts,
+    .keep = recurrent_keep,
     .traits.recurrent = true,
 };
