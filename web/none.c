@@ -1,8 +1,9 @@
-/* none.c: stubs for the parts that the page leaves out: recurrent layers, schedules and instructions for
- * int8 models, Strassen schedules, weight gradients with Winograd, by rows and of narrow groups, transposed
- * convolutions with few filters, convolutions after nearest upsampling, tuning, flash and RAM budgets, row
- * bands, dumps of trees, graphs, programs, nests and schedules, embedded weights, translation units,
- * exchange between processes, and the help of the command line. */
+/* none.c: stubs for the parts that the page leaves out: recurrent layers, operators of indices, sines and
+ * rounding, schedules and instructions for int8 models, Strassen schedules, weight gradients with Winograd,
+ * by rows and of narrow groups, transposed convolutions with few filters, convolutions after nearest
+ * upsampling, tuning, flash and RAM budgets, row bands, dumps of trees, graphs, programs, nests and
+ * schedules, embedded weights, translation units, exchange between processes, and the help of the command
+ * line. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "driver/compilation.h"
@@ -52,6 +53,29 @@ Cost recurrent_cost(const Node *node) { return (void)node, (Cost){0}; }
 Node *recurrent_parts(Graph *graph, Node *node, bool training) { return (void)graph, (void)training, node; }
 void recurrent_keep(Graph *graph, Node *layer) { (void)graph, (void)layer; }
 void recurrent_eval(const Eval *eval) { (void)eval; }
+
+/* Operators that are not here. */
+static void missing_shape(ShapeContext *context, Node *node) {
+  op_error(context, node, DIAG_unknown_operator, "the page has no %s: cnnc itself has it", node->op->name);
+}
+static const Param missing_params[] = {{"x", PARAM_OPERANDS, "", "", 0, 0, NULL}, {0}};
+#define MISSING(operator)                                                                                    \
+  {.name = #operator, .group = "", .summary = "", .params = missing_params, .shape = missing_shape}
+extern const Op op_argmax;
+const Op op_argmax = MISSING(argmax);
+extern const Op op_topk;
+const Op op_topk = MISSING(topk);
+extern const Op op_gather;
+const Op op_gather = MISSING(gather);
+extern const Op op_floor;
+const Op op_floor = MISSING(floor);
+extern const Op op_modulo;
+const Op op_modulo = MISSING(modulo);
+extern const Op op_sin;
+const Op op_sin = MISSING(sin);
+extern const Op op_cos;
+const Op op_cos = MISSING(cos);
+const char prelude_sine[] = "", prelude_floor[] = "";
 
 bool strassen_takes(const Correlation *k) {
   (void)k;

@@ -1,7 +1,8 @@
 # compiler/emit: C text
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/nest.h %D%/nest.c %D%/nest_print.h %D%/nest_values.c %D%/nest_statements.c
-libcnnc_a_SOURCES += %D%/prelude.h %D%/prelude.c %D%/prelude_macros.c %D%/prelude_vectors.c
+libcnnc_a_SOURCES += %D%/prelude.h %D%/prelude.c %D%/prelude_macros.c %D%/prelude_vectors.c \
+  %D%/prelude_periodic.c
 libcnnc_a_SOURCES += %D%/emit.h %D%/module.h %D%/module.c %D%/literals.h %D%/literals.c %D%/frame.c
 libcnnc_a_SOURCES += %D%/net.c %D%/header.c %D%/pack.c %D%/embed.c %D%/infer.c %D%/dispatch.c %D%/init.c \
   %D%/state.c %D%/train.c %D%/network.c %D%/timing.c %D%/units.c

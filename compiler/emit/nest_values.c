@@ -380,14 +380,16 @@ static int precedence_of(const Printer *p, Val e) {
   }
 }
 
+static const PreludeFn fn[] = {[MIN] = FN_MIN,       [MAX] = FN_MAX,      [MAX_NAN] = FN_MAX_NAN,
+                               [SELECT] = FN_SELECT, [EXP] = FN_EXP,      [LOG] = FN_LOG,
+                               [SQRT] = FN_SQRT,     [TANH] = FN_TANH,    [SIGMOID] = FN_SIGMOID,
+                               [CDF] = FN_CDF,       [POWER] = FN_POWER,  [ABS] = FN_ABS,
+                               [HSUM] = FN_SUM,      [HMAX] = FN_HIGHEST, [RANDOM] = FN_RANDOM,
+                               [SIN] = FN_SIN,       [COS] = FN_COS,      [FLOOR] = FN_FLOOR};
+
 void print_value(Printer *p, Val e, int precedence) {
   static const char *const sign[] = {[ADD] = " + ",  [SUB] = " - ",      [MUL] = " * ",   [DIV] = " / ",
                                      [LESS] = " < ", [LESS_EQ] = " <= ", [EQUAL] = " == "};
-  static const PreludeFn fn[] = {[MIN] = FN_MIN,       [MAX] = FN_MAX,      [MAX_NAN] = FN_MAX_NAN,
-                                 [SELECT] = FN_SELECT, [EXP] = FN_EXP,      [LOG] = FN_LOG,
-                                 [SQRT] = FN_SQRT,     [TANH] = FN_TANH,    [SIGMOID] = FN_SIGMOID,
-                                 [CDF] = FN_CDF,       [POWER] = FN_POWER,  [ABS] = FN_ABS,
-                                 [HSUM] = FN_SUM,      [HMAX] = FN_HIGHEST, [RANDOM] = FN_RANDOM};
   int verdict = e->op == PICK ? known_pick(&p->known, e) : -1, lanes = e->type.lanes;
   if (verdict >= 0) {
     if (e->a[1 - verdict]->type.lanes == lanes) print_value(p, e->a[1 - verdict], precedence);
@@ -425,6 +427,9 @@ void print_value(Printer *p, Val e, int precedence) {
   case SIGMOID:
   case CDF:
   case POWER:
+  case SIN:
+  case COS:
+  case FLOOR:
   case ABS:
   case RANDOM: print_arguments(p, printer_function(p, fn[e->op], e->type.elem, lanes), e); break;
   case PRIMITIVE: print_primitive(p, e); break;

@@ -197,6 +197,13 @@ static const Function function[FN_COUNT] = {
              "  return select@n(x > @(3.40282347e38f), @(0.f), p);\n"
              "}\n",
          .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
+    [FN_SINE] = {"sine", .text = prelude_sine, .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS}, .nuses = 4},
+    [FN_SIN] = {"sin", .text = "INLINE @a@F sin@n(@F x) { return sine@n(x, 0); }\n", .uses = {FN_SINE},
+                .nuses = 1},
+    [FN_COS] = {"cos", .text = "INLINE @a@F cos@n(@F x) { return sine@n(x, 1); }\n", .uses = {FN_SINE},
+                .nuses = 1},
+    [FN_FLOOR] = {"floor", .text = prelude_floor, .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS},
+                  .nuses = 4},
     [FN_SUM] = {.name = "sum"}, /* by emit_halves */
     [FN_HIGHEST] = {.name = "highest"},
     [FN_RANDOM] = {"random",

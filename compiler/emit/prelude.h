@@ -21,6 +21,10 @@ typedef enum PreludeFn { /* in the order in which they are printed: a function u
                          FN_SIGMOID,
                          FN_CDF,
                          FN_POWER,
+                         FN_SINE,
+                         FN_SIN,
+                         FN_COS,
+                         FN_FLOOR,
                          FN_SUM,
                          FN_HIGHEST,
                          FN_RANDOM,
@@ -99,6 +103,7 @@ void prelude_types(Text *, const PreludeNeeds *, const char *prefix); /* prefix 
 /* prelude_vectors.c: primitives of vectors. */
 void prelude_vector_primitive(Text *, const Primitive *, int lanes, const PreludeNames *);
 const char *prelude_helium(PreludeFn, Elem, int lanes); /* the text of a function there; NULL: as elsewhere */
+extern const char prelude_sine[], prelude_floor[];      /* of FN_SINE and FN_FLOOR */
 extern const char prelude_lookup[];                     /* the text of FN_LOOKUP */
 bool prelude_vector_of_floats(const Primitive *);       /* does its text have some? */
 void prelude_text(Text *, const char *text, Elem, int lanes,

@@ -91,6 +91,13 @@ const char *export_power(OnnxOut *o, const Node *node) {
   return out_two(o, "Pow", x, out_number(o, "exponent", n));
 }
 
+/* ONNX's Mod of floats has the sign of x. */
+const char *export_modulo(OnnxOut *o, const Node *node) {
+  const char *x = out_input(o, 0), *n = out_number(o, "divisor", arg_number(node, "n"));
+  const char *whole = out_one(o, "Floor", out_two(o, "Div", x, n));
+  return out_two(o, "Sub", x, out_two(o, "Mul", whole, n));
+}
+
 /* ---- operands ---- */
 /* Operand k under as many dimensions as the value has, so that ONNX repeats what the language does. */
 static const char *out_operand(OnnxOut *o, const Node *node, int k) {

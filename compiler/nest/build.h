@@ -46,7 +46,7 @@ Val add(Val, Val), sub(Val, Val), mul(Val, Val), div_(Val, Val), vmin(Val, Val),
 Val vmax_nan(Val, Val); /* vmin, vmax give the second value where one is NaN; this one NaN */
 Val less(Val, Val), less_eq(Val, Val), equal(Val, Val), choose(Val mask, Val yes, Val no);
 Val vexp(Val), vlog(Val), vsqrt(Val), vtanh(Val), vsigmoid(Val), vnormal_cdf(Val), vabs(Val);
-Val vpower_minus_three_quarters(Val);
+Val vpower_minus_three_quarters(Val), vsin(Val), vcos(Val), vfloor(Val);
 Val fma_(Val x, Val y, Val plus);
 Val shuffle(Val, Val, int lanes, const int *lane);
 Val hsum(Val), hmax(Val);

@@ -98,10 +98,22 @@ static void put_width(Dump *d, Val load) {
 }
 
 static const char *const function_name[] = {
-    [MIN] = "min",   [MAX] = "max",         [MAX_NAN] = "max_nan", [SELECT] = "choose",
-    [FMA] = "fma",   [EXP] = "exp",         [LOG] = "log",         [SQRT] = "sqrt",
-    [TANH] = "tanh", [SIGMOID] = "sigmoid", [CDF] = "cdf",         [ABS] = "abs",
-    [HSUM] = "sum",  [HMAX] = "max",        [RANDOM] = "random",   [POWER] = "power"};
+    [MIN] = "min",     [MAX] = "max", [MAX_NAN] = "max_nan", [SELECT] = "choose", [FMA] = "fma",
+    [EXP] = "exp",     [LOG] = "log", [SQRT] = "sqrt",       [TANH] = "tanh",     [SIGMOID] = "sigmoid",
+    [CDF] = "cdf",     [ABS] = "abs", [HSUM] = "sum",        [HMAX] = "max",      [RANDOM] = "random",
+    [POWER] = "power", [SIN] = "sin", [COS] = "cos",         [FLOOR] = "floor"};
+
+static void put_expression(Dump *d, Val e);
+
+static void put_pick(Dump *d, Val e) {
+  text_put(d->out, "(if ");
+  put_cond(d, e->cond);
+  text_put(d->out, " then ");
+  put_expression(d, e->a[0]);
+  text_put(d->out, " else ");
+  put_expression(d, e->a[1]);
+  text_put(d->out, ")");
+}
 
 static void put_expression(Dump *d, Val e) {
   static const char *const sign[] = {[ADD] = "+",  [SUB] = "-",      [MUL] = "*",   [DIV] = "/",
@@ -135,6 +147,9 @@ static void put_expression(Dump *d, Val e) {
   case SIGMOID:
   case CDF:
   case POWER:
+  case SIN:
+  case COS:
+  case FLOOR:
   case ABS:
   case HSUM:
   case HMAX:
@@ -152,15 +167,7 @@ static void put_expression(Dump *d, Val e) {
     index_put(d->out, &e->index, d->name);
     text_put(d->out, ")");
     break;
-  case PICK:
-    text_put(d->out, "(if ");
-    put_cond(d, e->cond);
-    text_put(d->out, " then ");
-    put_expression(d, e->a[0]);
-    text_put(d->out, " else ");
-    put_expression(d, e->a[1]);
-    text_put(d->out, ")");
-    break;
+  case PICK: put_pick(d, e); break;
   }
 }
 

@@ -322,6 +322,9 @@ static void apply(Interp *in, const Code *code, double (*const a)[LANES], double
   case SIGMOID: EACH(rounded_to(in, F32, sigmoid(X))); break;
   case CDF: EACH(rounded_to(in, F32, 0.5 * erfc(-X * 0.70710678118654752440))); break;
   case POWER: EACH(rounded_to(in, F32, X < 0 ? NAN : pow(X, -0.75))); break;
+  case SIN: EACH(rounded_to(in, F32, sin(X))); break;
+  case COS: EACH(rounded_to(in, F32, cos(X))); break;
+  case FLOOR: EACH(floor(X)); break;
   case ABS: EACH(fabs(X)); break;
   case CONVERT: EACH(rounded_to(in, elem, converted(in, X, elem))); break;
   case RANDOM: EACH(random_value(X, Y, Z)); break;

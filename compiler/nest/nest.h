@@ -123,7 +123,10 @@ typedef enum ValOp {
   SIGMOID,
   CDF,
   POWER, /* x^(-3/4) */
-  ABS,   /* functions of the prelude: vector polynomials, no library */
+  SIN,
+  COS,
+  FLOOR,
+  ABS, /* functions of the prelude: vector polynomials, no library */
   SHUFFLE,
   HSUM,
   HMAX,

@@ -146,6 +146,9 @@ Val vtanh(Val a) { return unary(TANH, a); }
 Val vsigmoid(Val a) { return unary(SIGMOID, a); }
 Val vnormal_cdf(Val a) { return unary(CDF, a); }
 Val vpower_minus_three_quarters(Val a) { return unary(POWER, a); }
+Val vsin(Val a) { return unary(SIN, a); }
+Val vcos(Val a) { return unary(COS, a); }
+Val vfloor(Val a) { return unary(FLOOR, a); }
 Val vabs(Val a) { return unary(ABS, a); }
 
 Val shuffle(Val a, Val b, int lanes, const int *lane) {
@@ -270,7 +273,7 @@ static bool calls(Val v, int mark) {
   ValNode *e = (ValNode *)(uintptr_t)v;
   if (e->mark == mark) return false;
   e->mark = mark;
-  bool found = e->op >= EXP && e->op <= POWER;
+  bool found = e->op >= EXP && e->op <= COS;
   for (int i = 0; i < 3 && e->a[i] && !found; i++) found = calls(e->a[i], mark);
   return found;
 }

@@ -9,6 +9,7 @@ libcnnc_a_SOURCES += %D%/activation/clip.c %D%/activation/elu.c %D%/activation/g
 libcnnc_a_SOURCES += %D%/arithmetic/abs.c %D%/arithmetic/add.c %D%/arithmetic/bias.c \
   %D%/arithmetic/channel_max.c \
   %D%/arithmetic/channel_mean.c %D%/arithmetic/channel_sum.c \
+  %D%/arithmetic/cos.c %D%/arithmetic/floor.c %D%/arithmetic/modulo.c %D%/arithmetic/sin.c \
   %D%/arithmetic/combine.c %D%/arithmetic/combine.h %D%/arithmetic/divide.c %D%/arithmetic/exp.c \
   %D%/arithmetic/log.c %D%/arithmetic/maximum.c %D%/arithmetic/minimum.c %D%/arithmetic/multiply.c \
   %D%/arithmetic/power.c %D%/arithmetic/scale.c %D%/arithmetic/sqrt.c \
@@ -20,7 +21,8 @@ libcnnc_a_SOURCES += %D%/detection/best_routine.h %D%/detection/box.c %D%/detect
   %D%/detection/box_routine.h %D%/detection/cells.c %D%/detection/cells.h %D%/detection/decode.c \
   %D%/detection/decoder.c %D%/detection/decoder.h %D%/detection/default_boxes.c \
   %D%/detection/delta_routine.h %D%/detection/lists.c %D%/detection/lists.h \
-  %D%/detection/match_routine.h %D%/detection/nms.c %D%/detection/nms_routine.h \
+  %D%/detection/match_routine.h %D%/detection/nms.c %D%/detection/nms_best_routine.h \
+  %D%/detection/nms_routine.h \
   %D%/detection/nms_rows_routine.h %D%/detection/suppress_routine.h \
   %D%/detection/panoptic.c %D%/detection/panoptic_routine.h %D%/detection/proposals.c \
   %D%/detection/proposals_routine.h %D%/detection/proposals_sample.c \
@@ -33,6 +35,8 @@ libcnnc_a_SOURCES += %D%/recurrent/gru.c %D%/recurrent/lstm.c %D%/recurrent/recu
   %D%/recurrent/recurrent.h %D%/recurrent/recurrent_core.c %D%/recurrent/recurrent_eval.c \
   %D%/recurrent/recurrent_keep.c %D%/recurrent/recurrent_slopes.c %D%/recurrent/rnn.c
 libcnnc_a_SOURCES += %D%/rounding/filters.c %D%/rounding/rounding.c
+libcnnc_a_SOURCES += %D%/index/argmax.c %D%/index/gather.c %D%/index/index.c %D%/index/index.h \
+  %D%/index/topk.c %D%/index/topk_routine.h
 libcnnc_a_SOURCES += %D%/int8/int8.h %D%/int8/int8.c %D%/int8/border.c %D%/int8/edges.c \
   %D%/int8/int8_combine.c %D%/int8/int8_pool.c %D%/int8/repeat.c %D%/int8/rescale.c %D%/int8/product.c \
   %D%/int8/curve.c %D%/int8/int8_softmax.c %D%/int8/softmax_wide.c %D%/int8/int8_table.c \
@@ -62,20 +66,23 @@ EXTRA_DIST += %D%/TEMPLATE.c
 
 # Routines: C that is copied into generated code, as a C string without its license line.
 ROUTINE_TEXTS = %D%/detection/best_text.inc %D%/detection/box_text.inc %D%/detection/delta_text.inc \
-  %D%/detection/match_text.inc %D%/detection/nms_rows_text.inc %D%/detection/nms_text.inc \
+  %D%/detection/match_text.inc %D%/detection/nms_best_text.inc \
+  %D%/detection/nms_rows_text.inc %D%/detection/nms_text.inc \
   %D%/detection/panoptic_text.inc \
   %D%/detection/proposals_text.inc %D%/detection/sample_text.inc %D%/detection/suppress_text.inc \
-  %D%/loss/detection_text.inc \
+  %D%/index/topk_text.inc %D%/loss/detection_text.inc \
   %D%/loss/masks_text.inc %D%/loss/multibox_text.inc %D%/loss/rpn_text.inc %D%/loss/yolo_text.inc
 $(ROUTINE_TEXTS): compiler/ops/%_text.inc: compiler/ops/%_routine.h
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
 	  $(SED) -e 1d -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $< > $@.tmp && mv $@.tmp $@
 BUILT_SOURCES += $(ROUTINE_TEXTS)
 CLEANFILES += $(ROUTINE_TEXTS)
-%D%/detection/libcnnc_a-nms.$(OBJEXT): %D%/detection/nms_text.inc %D%/detection/nms_rows_text.inc
+%D%/detection/libcnnc_a-nms.$(OBJEXT): %D%/detection/nms_text.inc %D%/detection/nms_rows_text.inc \
+  %D%/detection/nms_best_text.inc
 %D%/detection/libcnnc_a-panoptic.$(OBJEXT): %D%/detection/panoptic_text.inc
 %D%/detection/libcnnc_a-proposals.$(OBJEXT): %D%/detection/proposals_text.inc
 %D%/detection/libcnnc_a-proposals_sample.$(OBJEXT): %D%/detection/sample_text.inc
+%D%/index/libcnnc_a-topk.$(OBJEXT): %D%/index/topk_text.inc
 %D%/loss/libcnnc_a-detection.$(OBJEXT): %D%/loss/detection_text.inc
 %D%/loss/libcnnc_a-masks.$(OBJEXT): %D%/loss/masks_text.inc
 %D%/loss/libcnnc_a-multibox.$(OBJEXT): %D%/loss/multibox_text.inc

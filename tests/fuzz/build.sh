@@ -15,7 +15,7 @@ cores() { for name in $core; do printf '%s ' "$top/runtime/core/$name.c"; done; 
 hosted() { for name in "$@"; do printf '%s ' "$top"/runtime/hosted/*/"$name.c"; done; }
 
 case $target in
-  detection|masks|multibox|nms|panoptic|proposals|rpn|sample|yolo) sources= ;;
+  detection|masks|multibox|nms|panoptic|proposals|rpn|sample|topk|yolo) sources= ;;
   safetensors|npy|torch) sources=$(hosted $readers) ;;
   csv) sources=$(hosted status file csv unicode) ;;
   picture) sources="$(hosted status file image image_png image_jpeg image_webp image_exif \

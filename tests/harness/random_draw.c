@@ -21,11 +21,25 @@ int64_t channels(Net *net) {
   return some[below(net, sizeof some / sizeof *some)];
 }
 const char *activation(Net *net) {
-  static const char *const some[] = {"relu",       "relu6", "leaky_relu",     "leaky_relu(slope=0.2)",
-                                     "prelu",      "elu",   "elu(alpha=0.7)", "selu",
-                                     "gelu",       "silu",  "sigmoid",        "hard_sigmoid",
-                                     "hard_swish", "tanh",  "softplus",       "clip(-1.5, 2)",
-                                     "abs"};
+  static const char *const some[] = {"relu",
+                                     "relu6",
+                                     "leaky_relu",
+                                     "leaky_relu(slope=0.2)",
+                                     "prelu",
+                                     "elu",
+                                     "elu(alpha=0.7)",
+                                     "selu",
+                                     "gelu",
+                                     "silu",
+                                     "sigmoid",
+                                     "hard_sigmoid",
+                                     "hard_swish",
+                                     "tanh",
+                                     "softplus",
+                                     "clip(-1.5, 2)",
+                                     "abs",
+                                     "sin",
+                                     "cos"};
   return some[below(net, sizeof some / sizeof *some)];
 }
 int64_t divisor(Net *net, int64_t a, int64_t b) { /* of both */

@@ -55,6 +55,9 @@ static void test_activations(void) {
                                        "square",
                                        "square -> sqrt",
                                        "exp",
+                                       "sin",
+                                       "cos",
+                                       "modulo n=8",
                                        "relu -> add x=1 -> sqrt"};
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
     check(picture(2, 3, 5), layers[i], "mse", "");

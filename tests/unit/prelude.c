@@ -37,6 +37,9 @@ static const Function function[] = {
     {FN_SIGMOID, "sigmoid", sigmoid, 2.5, 0},
     {FN_CDF, "normal_cdf", normal_cdf, 1.9, 0.5},
     {FN_POWER, "power_minus_three_quarters", power_minus_three_quarters, 1.9, 0},
+    {FN_SIN, "sin", sin, 2.7, 0x1p-6},
+    {FN_COS, "cos", cos, 2.7, 0x1p-6},
+    {FN_FLOOR, "floor", floor, 0, 0},
     {FN_ABS, "abs", fabs, 0, 0},
 };
 enum { FUNCTIONS = sizeof function / sizeof *function };

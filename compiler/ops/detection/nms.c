@@ -13,6 +13,10 @@ static const char rows_text[] =
 #include "ops/detection/nms_rows_text.inc"
     ;
 
+static const char best_text[] =
+#include "ops/detection/nms_best_text.inc"
+    ;
+
 enum { BOX = 4, ROW = 6, KEPT = 5, FLOAT_COUNTS = 1 << 24 };
 
 static const Param params[] = {
@@ -157,7 +161,8 @@ static int64_t keep(const Suppression *s, const double *boxes, const double *sco
     qsort(own, (size_t)n, sizeof *own, best_first);
     for (int64_t i = 0; i < n; i++) {
       bool covered = false;
-      for (int64_t k = 0; k < left; k++) covered = covered || overlap(own[k].box, own[i].box) > s->iou;
+      for (int64_t k = 0; k < left && s->iou < 1; k++)
+        covered = covered || overlap(own[k].box, own[i].box) > s->iou;
       if (!covered) own[left++] = own[i];
     }
     kept += left;
@@ -238,6 +243,25 @@ static const Routine routine = {.name = "nms",
                                 .whole = {true, true, true, true},
                                 .run = run};
 
+/* Without suppression: no two boxes share more than all of their area. */
+static void run_best(double *const *buf, const double *number) {
+  const Suppression s = {
+      (int64_t)number[0],      (int64_t)number[1], (int64_t)number[2], (int64_t)number[3], 1,
+      (double)(float)number[4]};
+  clear(buf[2], s.rows * s.classes);
+  suppress(&s, buf[0], buf[1], buf[3]);
+}
+
+static const Routine nms_best_routine = {.name = "nms_best",
+                                         .text = best_text,
+                                         .uses = &best_routine,
+                                         .nbufs = 4,
+                                         .nnumbers = 5,
+                                         .elem = {F32, F32, F32, F32},
+                                         .writes = {[2] = true, [3] = true},
+                                         .whole = {true, true, true, true},
+                                         .run = run_best};
+
 static const Routine rows_routine = {.name = "nms_rows",
                                      .text = rows_text,
                                      .uses = &suppress_routine,
@@ -257,31 +281,56 @@ static bool made_by_yolo(const Node *rows) {
   return rows->nin > 0;
 }
 
+/* What the routine of a node works in: candidates, and boxes that were kept. */
+typedef struct Scratch {
+  Buf *heap, *kept, *found;
+} Scratch;
+
+static bool all_kept(const Node *node) { return !has_scores(node) && in_float(node, "iou") >= 1; }
+
+static Scratch scratch_of(Lower *l, int64_t candidates) {
+  const int64_t rows = arg_int(l->node, "max");
+  Scratch s = {NULL, NULL, NULL};
+  if (all_kept(l->node)) s.heap = lower_scratch(l, "best", 1, &candidates);
+  else {
+    s.heap = lower_scratch(l, "heap", 2, (int64_t[]){candidates, 2});
+    s.kept = lower_scratch(l, "kept", 2, (int64_t[]){KEPT, rows});
+  }
+  s.found = lower_scratch(l, "found", 2, (int64_t[]){rows, ROW});
+  return s;
+}
+
+static void call_routine(Lower *l, const Scratch *s, double number[6]) {
+  Nest *b = l->b;
+  const Node *node = l->node;
+  Buf *in = lower_contiguous(l, has_scores(node) ? "rows" : "boxes", l->in[0]);
+  if (has_scores(node)) {
+    number[3] = made_by_yolo(node->in[0]);
+    nest_routine(b, &rows_routine, (Buf *[]){in, s->heap, s->kept, s->found}, number);
+    return;
+  }
+  Buf *scores = lower_contiguous(l, "scores", l->in[1]);
+  if (all_kept(node)) {
+    number[4] = number[5];
+    nest_routine(b, &nms_best_routine, (Buf *[]){in, scores, s->heap, s->found}, number);
+  } else nest_routine(b, &routine, (Buf *[]){in, scores, s->heap, s->kept, s->found}, number);
+}
+
 static void lower(Lower *l) {
   Nest *b = l->b;
   const Node *node = l->node;
   const int64_t rows = arg_int(node, "max");
   int64_t boxes, classes;
   shape_table(scores_shape(node), &boxes, &classes);
-  Buf *heap = lower_scratch(l, "heap", 2, (int64_t[]){boxes * classes, 2}),
-      *kept = lower_scratch(l, "kept", 2, (int64_t[]){KEPT, rows}),
-      *found = lower_scratch(l, "found", 2, (int64_t[]){rows, ROW});
+  const Scratch s = scratch_of(l, boxes * classes);
   nest_fn(b, b->name, false);
-  double number[] = {
-      (double)boxes,           (double)classes,          (double)rows, (double)boxes_of_row(node),
-      arg_number(node, "iou"), arg_number(node, "score")};
-  Buf *in = lower_contiguous(l, has_scores(node) ? "rows" : "boxes", l->in[0]);
-  if (has_scores(node)) {
-    number[3] = made_by_yolo(node->in[0]);
-    nest_routine(b, &rows_routine, (Buf *[]){in, heap, kept, found}, number);
-  } else {
-    Buf *scores = lower_contiguous(l, "scores", l->in[1]);
-    nest_routine(b, &routine, (Buf *[]){in, scores, heap, kept, found}, number);
-  }
+  call_routine(l, &s,
+               (double[]){(double)boxes, (double)classes, (double)rows, (double)boxes_of_row(node),
+                          arg_number(node, "iou"), arg_number(node, "score")});
   NEST_FOR(b, x, rows)
     NEST_FOR(b, c, ROW) {
       const Ix y = 0 * x;
-      lower_store(l, nest_load(b, nest_at(b, found, x, c), 1), &y, &x, &c, 1, 1);
+      lower_store(l, nest_load(b, nest_at(b, s.found, x, c), 1), &y, &x, &c, 1, 1);
     }
 }
 
@@ -293,8 +342,9 @@ const Op op_nms = {
         "of boxes x1 y1 x2 y2 with scores, or of rows of yolo, where a score is objectness times class; "
         "boxes are rows of four, or of four for each class, as decode makes them of deltas for each class; "
         "rows x1 y1 x2 y2 score class by descending score, ties by row; missing rows have class -1; a box "
-        "is dropped whose shared area with a better one, divided by the area of both, is more than iou; no "
-        "gradient passes",
+        "is dropped whose shared area with a better one, divided by the area of both, is more than iou; "
+        "iou=1 "
+        "keeps the best boxes, however much they overlap; no gradient passes",
     .params = params,
     .example = "nms(scores, iou=0.5, max=20)",
     .traits.per_image = true,

@@ -1,0 +1,164 @@
+/* gather.c: gather, positions of a value by their index: y[k][c] = x[index[k]][c], as torch.index_select;
+ * with each=true every channel has an index of its own, as torch.gather. A picture is its pixels, row by row.
+ * The gradient of x is the sum of what was taken from each position; none passes to the index. */
+// SPDX-License-Identifier: Apache-2.0
+#include "base/number.h"
+#include "ops/index/index.h"
+
+static const Param params[] = {
+    {"index", PARAM_VALUE, NULL, "indices of positions: a vector of K or Kx1; with each=true KxC", 0, 0,
+     NULL},
+    {"each", PARAM_BOOL, "false", "an index for each channel", 0, 0, NULL},
+    {0},
+};
+
+/* ---- the shape ---- */
+/* x as positions: a vector of N is Nx1. */
+typedef struct Table {
+  Extent e; /* h x w positions of c channels */
+  int64_t taken;
+  bool each;
+} Table;
+
+static Extent positions_of(Shape shape) {
+  Extent e = shape_extent(shape);
+  if (shape.rank == 1) e = (Extent){e.n, 1, e.c, 1};
+  return e;
+}
+
+static Table table_of(const Node *node) {
+  const Node *forward = node_forward(node);
+  return (Table){positions_of(forward->in[0]->shape), forward->shape.dim[0], arg_bool(forward, "each")};
+}
+
+static bool takes_index(ShapeContext *context, const Node *node) {
+  const Shape index = node->in[1]->shape;
+  const bool each = arg_bool(node, "each");
+  const int64_t channels = positions_of(node->in[0]->shape).c;
+  if (each ? (index.rank == 2 && index.dim[1] == channels) || (index.rank == 1 && channels == 1)
+           : index.rank < 3 && index_is_flat(index))
+    return true;
+  Diag *diag = op_error_at(context, node, "index", DIAG_wrong_shape,
+                           each ? "index of gather is %s, but each=true takes one for each of %lld channels: "
+                                  "Kx%lld"
+                                : "index of gather is %s, but takes one number for each position: a vector "
+                                  "of K or Kx1",
+                           shape_text(context->arena, index), (long long)channels, (long long)channels);
+  op_note_origin(context, diag, node->in[1]);
+  if (!each && index.rank == 2 && index.dim[1] == channels)
+    diag_help(diag, "each=true takes an index for each channel");
+  return false;
+}
+
+static void shape(ShapeContext *context, Node *node) {
+  const Shape in = node->in[0]->shape, index = node->in[1]->shape;
+  if (!in.rank || !index.rank) return;
+  const Extent e = positions_of(in);
+  if (!takes_index(context, node) || !op_same_regions(context, node, node->in[0], node->in[1]) ||
+      !index_fits(context, node, node->in[0], e.h * e.w))
+    return;
+  node->shape = shape_sequence(index.dim[0], e.c);
+  node->shape.regions = in.regions;
+}
+
+/* ---- the meaning ---- */
+/* Where element c of result k is from. */
+static int64_t gathered_from(const Table *t, const double *index, int64_t k, int64_t c) {
+  return index_of(index[t->each ? k * t->e.c + c : k], t->e.h * t->e.w) * t->e.c + c;
+}
+
+static void eval(const Eval *eval) {
+  const Table t = table_of(eval->node);
+  for (int64_t k = 0; k < t.taken; k++)
+    for (int64_t c = 0; c < t.e.c; c++)
+      eval->out[k * t.e.c + c] = eval->in[0][gathered_from(&t, eval->in[1], k, c)];
+}
+
+static void back_eval(const Eval *eval) {
+  const Table t = table_of(eval->node);
+  for (int64_t i = 0; i < t.e.h * t.e.w * t.e.c; i++) eval->out[i] = 0;
+  for (int64_t k = 0; k < t.taken; k++)
+    for (int64_t c = 0; c < t.e.c; c++)
+      eval->out[gathered_from(&t, eval->in[1], k, c)] += eval->in[0][k * t.e.c + c];
+}
+
+/* ---- the nest ---- */
+typedef struct Work {
+  Table table;
+  Shape in;        /* of x */
+  Buf *x, *dy;     /* dy: NULL, or: it is added to x */
+  const Ix *k, *c; /* c: with each=true the channel */
+} Work;
+
+/* A vector lies along the channels. */
+static void at_positions(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                         const void *context) {
+  const Work *w = context;
+  const Ix zero = {0};
+  const bool vector = w->in.rank == 1;
+  const Ix *from = vector ? &zero : x, *channel = vector ? x : c;
+  Val value = walk_load(l, w->x, y, from, channel, part, lanes);
+  if (w->dy)
+    walk_put(l, w->x, add(value, walk_load(l, w->dy, &zero, w->k, c, part, lanes)), y, from, channel, part,
+             lanes);
+  else lower_store(l, value, &zero, w->k, c, part, lanes);
+}
+
+static void at_pixel(Lower *l, const IndexPixel *p, const void *context) {
+  const Work *w = context;
+  if (w->c) at_positions(l, p->y, p->x, w->c, 1, 1, w);
+  else walk_channels(l, w->table.e.c, p->y, p->x, at_positions, w);
+}
+
+static void gather_positions(Lower *l, Work *w, Buf *index, LoopKind kind) {
+  Nest *b = l->b;
+  NEST_LOOP(b, k, kind, 1, NEST_IX(0), 1, NEST_IX(w->table.taken)) {
+    w->k = &k;
+    if (!w->table.each || w->table.e.c == 1)
+      index_choose(l, w->table.e, nest_load(b, index_element(l, index, &k), 1), at_pixel, w);
+    else
+      NEST_FOR(b, c, w->table.e.c) {
+        w->c = &c;
+        index_choose(l, w->table.e, nest_load(b, nest_at(b, index, 0, k, c), 1), at_pixel, w);
+      }
+  }
+}
+
+static void lower(Lower *l) {
+  const Table table = table_of(l->node);
+  Work w = {.table = table, .in = l->node->in[0]->shape, .x = l->in[0]};
+  nest_fn(l->b, l->b->name, false);
+  gather_positions(l, &w, l->in[1], walk_rows(l, bounded_product(table.taken, table.e.c)));
+}
+
+/* ---- the gradient: inputs dy and the index ---- */
+static void back_lower(Lower *l) {
+  Work w = {.table = table_of(l->node), .in = l->node->shape, .dy = l->in[0]};
+  w.x = index_sum_begin(l);
+  nest_fn(l->b, l->b->name, false);
+  index_sum_clear(l, w.x);
+  gather_positions(l, &w, l->in[1], SERIAL);
+  index_sum_end(l, w.x);
+}
+
+static const Op op_back = {.name = "gather input gradient", .eval = back_eval, .lower = back_lower};
+
+static void gradient(Gradient *gradient, Node *node, Node *dy) {
+  gradient_input(gradient, &op_back, node, 2, (Node *[]){dy, node->in[1]});
+}
+
+const Op op_gather = {
+    .name = "gather",
+    .group = "index",
+    .summary = "positions of the current value, chosen by their index",
+    .detail = "y[k][c] = x[index[k]][c]; each=true: y[k][c] = x[index[k][c]][c]; an image counts its pixels "
+              "row by row, a vector of N is Nx1; an index is truncated and cut to 0 .. last, NaN is 0; no "
+              "gradient passes to it",
+    .params = params,
+    .example = "memory -> gather(chosen)",
+    .traits.per_image = true,
+    .shape = shape,
+    .eval = eval,
+    .gradient = gradient,
+    .lower = lower,
+};

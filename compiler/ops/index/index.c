@@ -1,0 +1,53 @@
+/* index.c: indices as values: their range, their elements, and the pixels that they choose. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/index/index.h"
+
+int64_t index_of(double number, int64_t count) {
+  return number > 0 ? number < (double)(count - 1) ? (int64_t)number : count - 1 : 0;
+}
+
+bool index_fits(ShapeContext *context, const Node *node, const Node *value, int64_t count) {
+  if (count <= INDEX_COUNTS) return true;
+  Diag *diag = op_error(context, node, DIAG_too_large, "%s of %s: it takes at most 16,777,216 (2^24)",
+                        node->op->name, shape_text(context->arena, value->shape));
+  op_note_origin(context, diag, value);
+  return false;
+}
+
+bool index_is_flat(Shape shape) { return shape.rank == 1 || shape.dim[shape.rank - 1] == 1; }
+
+Ref index_element(Lower *l, Buf *buf, const Ix *k) {
+  const int64_t *dim = buf->dim + buf->leads;
+  return dim[1] == 1 ? nest_at(l->b, buf, 0, 0, *k) : nest_at(l->b, buf, 0, *k, 0);
+}
+
+/* Rows apart from columns: the quotient of whole numbers below 2^24 is rounded to none that is larger. */
+void index_choose(Lower *l, Extent e, Val number, IndexBody body, const void *context) {
+  Nest *b = l->b;
+  const Ix zero = {0};
+  if (e.h == 1) {
+    NEST_CHOSEN(b, x, number, 0, e.w) body(l, &(IndexPixel){&zero, &x}, context);
+    return;
+  }
+  NEST_CHOSEN(b, p, number, 0, e.h * e.w) {
+    Val pixel = nest_let(b, "pixel", convert(position(b, &p), F32));
+    NEST_CHOSEN(b, y, div_(pixel, num(b, (double)e.w)), 0, e.h) {
+      Val row = convert(position(b, &y), F32);
+      NEST_CHOSEN(b, x, sub(pixel, mul(row, num(b, (double)e.w))), 0, e.w)
+      body(l, &(IndexPixel){&y, &x}, context);
+    }
+  }
+}
+
+/* ---- sums ---- */
+Buf *index_sum_begin(Lower *l) {
+  const Extent e = shape_extent(l->node->shape);
+  const int64_t dim[] = {e.h, e.w, e.c};
+  return l->kernel->nchain ? lower_scratch(l, "sum", 3, dim) : l->out;
+}
+
+void index_sum_clear(Lower *l, Buf *sum) { walk_clear(l, sum, shape_extent(l->node->shape)); }
+
+void index_sum_end(Lower *l, Buf *sum) {
+  if (sum != l->out) walk_finish(l, sum, shape_extent(l->node->shape));
+}

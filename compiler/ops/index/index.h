@@ -1,0 +1,31 @@
+/* index.h: what operators share whose operands are indices: whole numbers in floats, exact up to 2^24. An
+ * index is truncated and cut to 0 .. last; NaN is 0. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_INDEX_H
+#define CNNC_INDEX_H
+#include "kernel/walk.h"
+
+enum { INDEX_COUNTS = 1 << 24 }; /* so far a float counts */
+
+extern const Op op_argmax, op_topk;
+
+/* The index that a number stands for, in 0 .. count - 1. */
+int64_t index_of(double number, int64_t count);
+/* Are there few enough elements to be counted by floats? If not, that is said. */
+bool index_fits(ShapeContext *, const Node *, const Node *value, int64_t count);
+/* A vector of L, Lx1 or HxWx1: indices with one number each. */
+bool index_is_flat(Shape);
+/* Element k of a vector or of a sequence of one channel. */
+Ref index_element(Lower *, Buf *, const Ix *k);
+/* The pixel of a value of h x w pixels that a number chooses, in two nested choices where there are rows. */
+typedef struct IndexPixel {
+  const Ix *y, *x;
+} IndexPixel;
+typedef void IndexBody(Lower *, const IndexPixel *, const void *context);
+void index_choose(Lower *, Extent, Val number, IndexBody, const void *context);
+
+/* A sum over choices as the result: zeros first; in scratch where something is fused behind. */
+Buf *index_sum_begin(Lower *); /* before nest_fn */
+void index_sum_clear(Lower *, Buf *sum);
+void index_sum_end(Lower *, Buf *sum);
+#endif
