@@ -43,26 +43,31 @@ static const char *unknown_key(json_t *object, const char *const *known) {
 
 /* What is wrong, or NULL. */
 static const char *take_layer(Arena *arena, const char *name, json_t *layer, QuantFile *file) {
-  static const char *const keys[] = {"rounding", "mean", "precision", "factor", NULL};
+  static const char *const keys[] = {"rounding", "mean", "precision", "factor", "kernel", NULL};
   const json_t *mean = json_object_get(layer, "mean"), *rounding = json_object_get(layer, "rounding"),
-               *factor = json_object_get(layer, "factor");
+               *factor = json_object_get(layer, "factor"), *kernel = json_object_get(layer, "kernel");
   QuantLayer own = {
       .name = arena_copy(arena, name, strlen(name)), .rounding = file->rounding, .mean_factor = mean != NULL};
   if (!json_is_object(layer)) return arena_printf(arena, "what it says of layer '%s' is no object", name);
   const char *unknown = unknown_key(layer, keys);
   if (unknown)
-    return arena_printf(arena, "layer '%s' has \"%s\", where rounding, mean, precision and factor are known",
+    return arena_printf(arena,
+                        "layer '%s' has \"%s\", where rounding, mean, precision, factor and kernel are known",
                         name, arena_copy(arena, unknown, strlen(unknown)));
   if (mean && (!json_is_string(mean) || strcmp(json_string_value(mean), "factor") != 0))
     return arena_printf(arena, "the mean of layer '%s' is not factor", name);
   if (!take_factor(factor, &own.factor))
     return arena_printf(arena, "the factor of layer '%s' is not float or double", name);
+  own.litert = kernel != NULL;
+  if (kernel && (!json_is_string(kernel) || strcmp(json_string_value(kernel), "litert") != 0))
+    return arena_printf(arena, "the kernel of layer '%s' is not litert", name);
   if (!take_precision(layer, &own.wide))
     return arena_printf(arena, "the precision of layer '%s' is not i8 or i16", name);
   if (rounding && !take_rounding(layer, &own.rounding))
     return arena_printf(arena, "the rounding of layer '%s' is not single, double or float", name);
   own.said = (rounding ? SAID_ROUNDING : 0u) | (mean ? SAID_MEAN : 0u) |
-             (json_object_get(layer, "precision") ? SAID_PRECISION : 0u) | (factor ? SAID_FACTOR : 0u);
+             (json_object_get(layer, "precision") ? SAID_PRECISION : 0u) | (factor ? SAID_FACTOR : 0u) |
+             (kernel ? SAID_KERNEL : 0u);
   vec_push(arena, file->layers, own);
   return NULL;
 }

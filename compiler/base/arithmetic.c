@@ -456,3 +456,47 @@ int32_t softmax_wide_value(int32_t exponential, int32_t sum, int32_t reciprocal)
   const int64_t q = shifted((int64_t)exponential * reciprocal + (INT64_C(1) << (shift - 1)), shift);
   return q < 0 ? 0 : (int32_t)cut16(q);
 }
+
+/* ---- gemmlowp's fixed point of 16 bits ---- */
+int64_t cut_wide(int64_t x) { return cut16(x); }
+int64_t cut_narrow(int64_t x) { return cut8(x); }
+int64_t shift_half_up(int64_t x, int32_t s) { return shifted(x + (s ? INT64_C(1) << (s - 1) : 0), s); }
+int64_t shift_half_away(int64_t x, int32_t s) { return halved(x, s); }
+
+static int64_t wrap16(int64_t x) { /* modulo 2^16 */
+  const int64_t low = x & UINT16_MAX;
+  return low > INT16_MAX ? low - (UINT16_MAX + 1) : low;
+}
+
+/* exp(a) as Q0.15, a <= 0 with so many whole bits. */
+static int64_t exponential16(int64_t a, int32_t whole) {
+  static const int64_t factor[] = {25520, 19875, 12055, 4435, 600, 11, 0};
+  const int32_t fraction = 15 - whole;
+  const int64_t quarter = INT64_C(1) << (fraction - 2), low = (a & (quarter - 1)) - quarter, rest = low - a,
+                x = wrap16(cut16(low * (INT64_C(1) << whole)) + (1 << 12)), x2 = product16(x, x),
+                x3 = product16(x2, x), x4 = product16(x2, x2),
+                tail = halved(wrap16(product16(wrap16(halved(x4, 2) + x3), 10923) + x2), 1);
+  int64_t result = cut16(28918 + product16(28918, wrap16(x + tail)));
+  for (int32_t i = 0; i < whole + 2 && i < 7; i++)
+    if (rest >> (fraction - 2 + i) & 1) result = product16(result, factor[i]);
+  if (whole > 5 && a < -(INT64_C(1) << (fraction + 5))) result = 0;
+  return a ? result : INT16_MAX;
+}
+
+/* 1 / ((1 + x) / 2) as Q2.13, x of 0 to 1 in Q0.15: three steps of Newton's. */
+static int64_t reciprocal16(int64_t x) {
+  const int64_t half = (x + (1 << 15)) / 2;
+  int64_t y = wrap16(23130 + product16(half, -15420));
+  for (int i = 0; i < 3; i++) y = wrap16(y + cut16(4 * product16(y, wrap16((1 << 13) - product16(half, y)))));
+  return y;
+}
+
+int64_t fixed_logistic(int64_t q) {
+  const int64_t above = cut16(2 * reciprocal16(exponential16(q > 0 ? -q : q, FIXED_WHOLE)));
+  return q > 0 ? above : q < 0 ? INT16_MAX - above : 1 << 14;
+}
+
+int64_t fixed_tanh(int64_t q, int32_t whole) {
+  const int64_t size = cut16(4 * (reciprocal16(exponential16(q < 0 ? q : -q, whole + 1)) - (1 << 13)));
+  return q > 0 ? size : q < 0 ? wrap16(-size) : 0;
+}

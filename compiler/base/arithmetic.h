@@ -136,6 +136,17 @@ int32_t curve_start(const Curve *); /* what it is at 0, in these units */
 int32_t curve_shift(const Curve *); /* from these units to 16 bits */
 int64_t curve_value(const Curve *, int64_t q);
 
+/* ---- recurrent layers: sums have the scale 2^-12, gates 2^-15 ---- */
+int64_t cut_wide(int64_t);                     /* to 16 bits */
+int64_t cut_narrow(int64_t);                   /* to 8 bits */
+int64_t shift_half_up(int64_t x, int32_t s);   /* x / 2^s to the nearest, halves upwards */
+int64_t shift_half_away(int64_t x, int32_t s); /* halves away from zero */
+/* Sigmoid of 2^-12 and tanh of 2^-(15 - whole), as LiteRT's LSTM kernel computes them: gemmlowp's fixed point
+ * of 16 bits. */
+enum { FIXED_WHOLE = 3, FIXED_WHOLE_MOST = 6 };
+int64_t fixed_logistic(int64_t q);
+int64_t fixed_tanh(int64_t q, int32_t whole);
+
 /* A function by 513 points, 128 apart from -32768 on, and straight lines between them. */
 enum { LINES = 512, LINES_BITS = 7 };
 /* Softmax into the scale 2^-15: places of -32768 to 32767 are exponents of -10 to 0, and x of 0 to 1 in

@@ -40,9 +40,10 @@ typedef enum Int8Form {
   INT8_LARGEST, /* pools */
   INT8_MEAN,
   INT8_SOFTMAX,
-  INT8_UNIT,   /* a table whose value is in 0 .. 1 */
-  INT8_SIGNED, /* in -1 .. 1 */
-  INT8_MOVE,   /* each element is one of an input's */
+  INT8_UNIT,      /* a table whose value is in 0 .. 1 */
+  INT8_SIGNED,    /* in -1 .. 1 */
+  INT8_MOVE,      /* each element is one of an input's */
+  INT8_RECURRENT, /* lstm, gru, rnn */
 } Int8Form;
 
 /* What single passes ask of an operator. Where a member is not set, the operator is nothing of the kind. */

@@ -124,3 +124,35 @@ INLINE int32_t cnn_softmax_share(int32_t exponential, int32_t reciprocal, int32_
   const int32_t shift = zeros > 3 ? 34 - zeros : 31, share = ((p >> shift) + 1) >> 1;
   return share > 255 ? 127 : share - 128;
 }
+
+/* exp(x) in 32768ths, x <= 0 with 15 - whole bits behind the point, as gemmlowp has it in 16 bits: a
+ * polynomial near 0, then a factor for each bit above. */
+INLINE int32_t cnn_exponential_halves(int32_t x, int32_t whole) {
+  const int32_t factor[7] = {25520, 19875, 12055, 4435, 600, 11, 0};
+  const int32_t fraction = 15 - whole, quarter = 1 << (fraction - 2), low = (x & (quarter - 1)) - quarter;
+  int32_t y = low * (1 << whole), p[4];
+  y = (int16_t)((y < INT16_MIN ? INT16_MIN : y) + (1 << 12));
+  p[0] = (y * y + (1 << 14)) >> 15;
+  p[1] = (p[0] * y + (p[0] * y >= 0 ? 1 << 14 : 1 - (1 << 14))) / (1 << 15);
+  p[2] = (p[0] * p[0] + (1 << 14)) >> 15;
+  p[3] = ((p[2] + 2) >> 2) + p[1];
+  p[3] = (p[3] * 10923 + (p[3] >= 0 ? 1 << 14 : 1 - (1 << 14))) / (1 << 15) + p[0];
+  y += (p[3] + 1 - (p[3] < 0)) >> 1;
+  y = 28918 + (28918 * y + (y >= 0 ? 1 << 14 : 1 - (1 << 14))) / (1 << 15);
+  y = y > INT16_MAX ? INT16_MAX : y;
+  for (int i = 0; i < whole + 2 && i < 7; i++)
+    if ((low - x) >> (fraction - 2 + i) & 1) y = (y * factor[i] + (1 << 14)) >> 15;
+  return !x ? INT16_MAX : whole > 5 && x < -(1 << (fraction + 5)) ? 0 : y;
+}
+
+/* 2 / (1 + x) in 8192ths, x of 0 to 1 in 32768ths: three steps of Newton's. */
+INLINE int32_t cnn_reciprocal_halves(int32_t x) {
+  const int32_t half = (x + (1 << 15)) / 2;
+  int32_t y = half * -15420;
+  y = 23130 + (y + 1 - (1 << 14)) / (1 << 15);
+  for (int i = 0; i < 3; i++) {
+    const int32_t rest = (1 << 13) - ((half * y + (1 << 14)) >> 15), step = y * rest;
+    y += (step + (step >= 0 ? 1 << 14 : 1 - (1 << 14))) / (1 << 15) * 4;
+  }
+  return y;
+}

@@ -93,6 +93,11 @@ static int32_t run_shift_left(const double *a) {
   return cnn_shift_left(whole_number(a[0]), whole_number(a[1]));
 }
 
+static int32_t run_exponential_halves(const double *a) {
+  return cnn_exponential_halves(whole_number(a[0]), whole_number(a[1]));
+}
+static int32_t run_reciprocal_halves(const double *a) { return cnn_reciprocal_halves(whole_number(a[0])); }
+
 const Primitive
     primitive_requantize_single = {"requantize_single", 3, {I32, I32, I32}, run_single, false},
     primitive_requantize_double = {"requantize_double", 3, {I32, I32, I32}, run_double, false},
@@ -110,7 +115,9 @@ const Primitive
     primitive_requantize_reduced = {"requantize_reduced", 3, {I64, I32, I32}, run_reduced, false},
     primitive_requantize_wide_float = {"requantize_wide_float", 2, {I64, F32}, run_wide_float, false},
     primitive_requantize_exact = {"requantize_exact", 3, {I64, I64, I32}, run_exact, false},
-    primitive_shift_wide = {"shift_wide", 2, {I64, I32}, run_shift_wide, false};
+    primitive_shift_wide = {"shift_wide", 2, {I64, I32}, run_shift_wide, false},
+    primitive_exponential_halves = {"exponential_halves", 2, {I32, I32}, run_exponential_halves, false},
+    primitive_reciprocal_halves = {"reciprocal_halves", 1, {I32}, run_reciprocal_halves, false};
 
 const Primitive
     primitive_dot_bytes = {"dot_bytes", 3, {I32, I32, I32}, run_dot_bytes, true},
@@ -150,6 +157,8 @@ const Primitive *const primitive_table[PRIMITIVES] = {&primitive_requantize_sing
                                                       &primitive_requantize_wide_float,
                                                       &primitive_requantize_exact,
                                                       &primitive_shift_wide,
+                                                      &primitive_exponential_halves,
+                                                      &primitive_reciprocal_halves,
                                                       &primitive_dot_bytes,
                                                       &primitive_dot_pairs,
                                                       &primitive_dot_signed,

@@ -25,6 +25,8 @@ extern const Primitive primitive_requantize_single, primitive_requantize_double,
 /* Of sums of 64 bits. */
 extern const Primitive primitive_requantize_wide, primitive_requantize_reduced,
     primitive_requantize_wide_float, primitive_requantize_exact, primitive_shift_wide;
+/* gemmlowp's functions in 16 bits. */
+extern const Primitive primitive_exponential_halves, primitive_reciprocal_halves;
 /* Of words: four bytes or two halves in 32 bits, the lowest first. */
 extern const Primitive primitive_dot_bytes, primitive_dot_pairs, primitive_dot_signed, primitive_dot_across,
     primitive_dot_halves, primitive_even_bytes, primitive_odd_bytes, primitive_max_bytes, primitive_bytes_up,
@@ -36,7 +38,7 @@ extern const Primitive primitive_word, primitive_add_even8, primitive_add_odd8, 
     primitive_rest256, primitive_high_sum, primitive_high_sum_rounded, primitive_less_sign, primitive_clamp8,
     primitive_high_halves, primitive_low_high, primitive_high_low, primitive_dot2_here, primitive_add_halves,
     primitive_sub_halves, primitive_wrap_sum, primitive_wrap_difference, primitive_part576;
-enum { PRIMITIVES = 54 };
+enum { PRIMITIVES = 56 };
 extern const Primitive *const primitive_table[PRIMITIVES];
 /* Of vectors, too, but for the first argument: a number, which goes through all of their lanes. */
 bool primitive_across(const Primitive *);

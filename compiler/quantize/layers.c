@@ -36,8 +36,8 @@ static void refuse_addends(Quantizer *q, const Node *node, double most, float ou
       addition_float_least(wide), addition_float_most(wide));
 }
 
-static bool factor_fits(Quantizer *q, const Node *node, Multiplier factor, int32_t most, double in,
-                        float out) {
+bool quant_factor_fits(Quantizer *q, const Node *node, Multiplier factor, int32_t most, double in,
+                       float out) {
   if (factor.e <= most && isfinite(factor.real)) return true;
   refuse_factor(q, node, most, in, out);
   return false;
@@ -48,12 +48,12 @@ static Diag *overflow(Quantizer *q, const Node *node, const char *what, int bits
                      what, node->name, bits);
 }
 
-static bool report_overflow(Quantizer *q, const Node *node, int64_t filter, int64_t terms, double most,
-                            int bits) {
+bool quant_refuse_sum(Quantizer *q, const Node *node, const Weight *weight, int64_t filter, int64_t terms,
+                      double most, int bits) {
   Diag *diag = overflow(q, node, "sum", bits);
   diag_fact(diag, "filter %" PRId64 " adds up %s products and its bias, which can come to %.0f", filter,
             text_thousands(q->arena, terms), most);
-  diag_help(diag, "smaller weights under a larger %s.weight.scale leave room", node->name);
+  diag_help(diag, "smaller weights under a larger %s.scale leave room", weight->name);
   return false;
 }
 
@@ -138,13 +138,13 @@ static bool make_factors(Quantizer *q, const Node *node, const Weights *w, const
   for (int64_t f = 0; f < w->filters; f++) {
     const float scale = w->scale[w->scales == 1 ? 0 : f];
     factor[f] = multiplier_of_scales(in->scale, scale, out.scale, p->dense && w->scales == 1);
-    if (!factor_fits(q, node, factor[f], w->wide ? WIDE_MULTIPLIER_MOST : MULTIPLIER_MOST,
-                     (double)in->scale * (double)scale, out.scale))
+    if (!quant_factor_fits(q, node, factor[f], w->wide ? WIDE_MULTIPLIER_MOST : MULTIPLIER_MOST,
+                           (double)in->scale * (double)scale, out.scale))
       return false;
     const double most = largest_filter_sum(w, f, in);
     if (w->wide ? most >= (double)(INT64_C(1) << WIDE_SUM_BITS)
                 : most > INT32_MAX || !sum_fits((int64_t)most, factor[f].e))
-      return report_overflow(q, node, f, w->terms, most, w->wide ? WIDE_SUM_BITS + 1 : 32);
+      return quant_refuse_sum(q, node, node->weight[0], f, w->terms, most, w->wide ? WIDE_SUM_BITS + 1 : 32);
   }
   p->factor = factor;
   return true;
@@ -203,7 +203,7 @@ static bool check_combination(Quantizer *q, const Node *made, Quant out) {
     const int64_t most = int8_most(made->in[0]) * int8_most(made->in[1]);
     const double product = (double)made->in[0]->quant->scale * (double)made->in[1]->quant->scale;
     return product_fits(p->factor, most) ||
-           (factor_fits(q, made, p->factor, MULTIPLIER_MOST, product, out.scale) &&
+           (quant_factor_fits(q, made, p->factor, MULTIPLIER_MOST, product, out.scale) &&
             report_large(q, made, "product", most, p->factor));
   }
   if (addition_fits(p->rounding, &p->addition, int8_most_read(made))) return true;
@@ -280,7 +280,8 @@ static Node *scaled_mean(Quantizer *q, const Node *node, Node *in) {
     return NULL;
   }
   const Multiplier factor = mean_factor(in->quant, end.quant, n);
-  if (!factor_fits(q, node, factor, MULTIPLIER_MOST, (double)in->quant->scale / (double)n, end.quant.scale))
+  if (!quant_factor_fits(q, node, factor, MULTIPLIER_MOST, (double)in->quant->scale / (double)n,
+                         end.quant.scale))
     return NULL;
   Int8Pool *p = NEW(q->arena, Int8Pool);
   *p = (Int8Pool){.mean = true,

@@ -37,3 +37,8 @@ bool quant_file_wide(const QuantFile *file, const char *value) {
   const QuantLayer *own = layer_asked(file, value, SAID_PRECISION);
   return own && own->wide;
 }
+
+bool quant_file_litert(const QuantFile *file, const char *layer) {
+  const QuantLayer *own = layer_asked(file, layer, SAID_KERNEL);
+  return own && own->litert;
+}

@@ -48,11 +48,21 @@ Node *quant_bytes(Quantizer *,
                   const Node *); /* the value of a node of `from` in 8 bits; NULL: it has no scale */
 Node *quant_floats(Quantizer *, const Node *);
 
-/* ---- layers.c, lookup_tables.c: the node's value, or NULL after a problem ---- */
+/* ---- layers.c ---- */
+/* False after [scale-mismatch]: a unit of what is added up is `in`, one of the result `out`. */
+bool quant_factor_fits(Quantizer *, const Node *, Multiplier, int32_t most, double in, float out);
+/* [int8-overflow] of a filter's sum; false. */
+bool quant_refuse_sum(Quantizer *, const Node *, const Weight *, int64_t filter, int64_t terms, double most,
+                      int bits);
+
+/* ---- recurrent_layers.c ---- */
+bool quant_is_recurrent(const Quantizer *, const Node *); /* that has a form of 8 bits */
+
+/* ---- layers.c, recurrent_layers.c, lookup_tables.c: the node's value, or NULL after a problem ---- */
 Node *quant_product(Quantizer *, const Node *), *quant_combine(Quantizer *, const Node *),
     *quant_pool(Quantizer *, const Node *), *quant_softmax(Quantizer *, const Node *),
     *quant_softmax_wide(Quantizer *, const Node *), *quant_move(Quantizer *, const Node *),
-    *quant_border(Quantizer *, const Node *),
+    *quant_border(Quantizer *, const Node *), *quant_recurrent(Quantizer *, const Node *),
     *quant_repeat(Quantizer *, const Node *, const int64_t factor[2]),
     *quant_function(Quantizer *, const Node *), *quant_table(Quantizer *, const Node *);
 bool quant_has_table(const Quantizer *, const Node *); /* the file has its table, by the layer's name */

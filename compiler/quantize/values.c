@@ -203,14 +203,20 @@ static bool has_wide(const Quantizer *q, const Node *node) {
   return wide;
 }
 
+static const char *recurrent_reason(const Quantizer *q, const Node *node) {
+  return has_wide(q, node) ? " of 16 bits" : node->nin > 1 ? " with keep=true" : " with project=";
+}
+
 /* That it has no form of 8 or of 16 bits, unless it is one of floats because of what it reads. */
 static void note_floats(Quantizer *q, const Node *node) {
   const bool function = quant_is_function(node) || node->op->traits.int8 == INT8_SOFTMAX,
              wide = function && !quant_is_wide_function(q, node) && !quant_is_wide_softmax(q, node) &&
                     has_wide(q, node),
-             several = is_combination(node) && !function && !combine_has_int8(node);
-  if (!wide && !several && (node->op->traits.int8 != INT8_NONE || function)) return;
-  const char *of = !several                           ? ""
+             several = is_combination(node) && !function && !combine_has_int8(node),
+             recurs = node->op->traits.int8 == INT8_RECURRENT && !quant_is_recurrent(q, node);
+  if (!wide && !several && !recurs && (node->op->traits.int8 != INT8_NONE || function)) return;
+  const char *of = recurs                             ? recurrent_reason(q, node)
+                   : !several                         ? ""
                    : combine_count(node) == node->nin ? " of more than two values"
                                                       : " of values and numbers";
   diag_report(q->diags, DIAG_not_int8, node->span, node->site,
@@ -242,9 +248,9 @@ static bool reads_bytes(const Quantizer *q, const Node *node) {
 /* Its weights are floats in the file: it is one of floats. */
 static bool stays_float(const Quantizer *q, const Node *node) {
   if (node->precision != PRECISION_GIVEN) return node->precision == PRECISION_F32;
-  const QuantArray *weight = node->op->traits.int8 == INT8_PRODUCT && node->weight[0]
-                                 ? table_find(&q->file->by_name, node->weight[0]->name)
-                                 : NULL;
+  const bool weighted = node->op->traits.int8 == INT8_PRODUCT || node->op->traits.int8 == INT8_RECURRENT;
+  const QuantArray *weight =
+      weighted && node->weight[0] ? table_find(&q->file->by_name, node->weight[0]->name) : NULL;
   return weight && weight->known && weight->elem == F32;
 }
 
@@ -318,6 +324,9 @@ static Node *int8_value(Quantizer *q, const Node *node) {
   case INT8_MOVE:
     if (reads_bytes(q, node)) return quant_move(q, node);
     break;
+  case INT8_RECURRENT:
+    if (stays_float(q, node) || !quant_is_recurrent(q, node)) break;
+    return quant_recurrent(q, node);
   default: break;
   }
   const bool function = quant_is_function(node) && reads_bytes(q, node) && !for_floats(q, node) &&
@@ -396,6 +405,8 @@ static void find_leftovers(Quantizer *q, bool sure) {
       quant_problem(q, "%s: has a rounding in the metadata, and no layer of that name rounds", layer->name);
     if (sure && left & SAID_MEAN)
       quant_problem(q, "%s: is a mean by its metadata, and none of the net", layer->name);
+    if (sure && left & SAID_KERNEL)
+      quant_problem(q, "%s: has a kernel in the metadata, and no lstm of 8 bits has that name", layer->name);
     if (sure && left & SAID_FACTOR)
       quant_problem(q, "%s: has a factor in the metadata, and no layer of that name takes one", layer->name);
   }

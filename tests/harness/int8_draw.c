@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "ops/arithmetic/combine.h"
-#include "ops/int8/int8.h"
+#include "ops/int8/int8_recurrent.h"
 #include "quantize/calibrate.h"
 #include "sample.h"
 
@@ -183,6 +183,54 @@ static void draw_floats(Drawing *d, const Weight *weight, const Node *node) {
   put_array(d, weight->name, "F32", weight->rank, weight->dim, values, sizeof *values * (size_t)weight->size);
 }
 
+/* ---- recurrent layers ---- */
+/* Of lstm and of rnn with relu h is asymmetric; weights have one scale, one a gate or one a row. Sums are a
+ * few thousands, in which gates are neither all open nor all closed, but for some that are. */
+static void draw_rows(Drawing *d, const Node *node, const Weight *weight, const Weight *bias, int64_t gates,
+                      double in) {
+  const double kind = sample_number(&d->state),
+               own = between(d, 0.3, 3) * 3000 / 4096.0 / in / 74 / sqrt((double)weight->dim[1]) / 74;
+  const int64_t rows = weight->dim[0], scales = kind < 0.3 ? 1 : kind < 0.7 ? gates : rows;
+  int8_t *w = NEW_ARRAY(d->arena, int8_t, weight->size);
+  int32_t *b = NEW_ARRAY(d->arena, int32_t, rows);
+  float *scale = NEW_ARRAY(d->arena, float, rows);
+  for (int64_t i = 0; i < weight->size; i++) w[i] = (int8_t)floor(between(d, -127, 128));
+  for (int64_t s = 0; s < scales; s++) scale[s] = (float)(own * between(d, 0.5, 1.5));
+  for (int64_t s = 0; s < rows; s++)
+    b[s] = (int32_t)between(d, -5500, 5500) * (int32_t)(sample_number(&d->state) < 0.1 ? 40 : 1);
+  if (!is_first(d, weight, node)) return;
+  put_array(d, weight->name, "I8", 2, weight->dim, w, (size_t)weight->size);
+  put_array(d, arena_printf(d->arena, "%s.scale", weight->name), "F32", 1, &scales, scale,
+            sizeof *scale * (size_t)scales);
+  if (bias) put_array(d, bias->name, "I32", 1, &rows, b, sizeof *b * (size_t)rows);
+}
+
+static bool is_int8_recurrent(const Drawing *d, const Node *node) {
+  if (node->op->traits.int8 != INT8_RECURRENT || is_wide(d, node)) return false;
+  const Recurrent r = recurrent_direction(node, 0);
+  return !r.project && !r.keeps;
+}
+
+static void draw_recurrent(Drawing *d, const Node *node) {
+  const Recurrent r = recurrent_direction(node, 0);
+  const double in = d->scale[node->in[0]->id];
+  const int64_t one = 1;
+  if (r.cell == CELL_LSTM || r.relu) put_scale(d, node, between(d, 0.005, 0.012), any_zero(d));
+  else d->scale[node->id] = 1 / 128.0;
+  for (int way = 0; way < recurrent_directions(node); way++) {
+    Weight *const *weight = node->weight + way * DIRECTION_WEIGHTS;
+    const bool apart = r.cell == CELL_GRU && !r.before;
+    draw_rows(d, node, weight[INPUT_WEIGHT], weight[INPUT_BIAS], r.gates, in);
+    draw_rows(d, node, weight[HIDDEN_WEIGHT], apart ? weight[HIDDEN_BIAS] : NULL, r.gates,
+              d->scale[node->id]);
+  }
+  if (r.cell != CELL_LSTM) return;
+  const float cell = (float)ldexp(1, (int)between(d, -14, -8));
+  put_array(d, arena_printf(d->arena, "%s.cell.scale", node->name), "F32", 1, &one, &cell, sizeof cell);
+  if (strncmp(node->name, "litert", 6) == 0)
+    text_put(&d->notes, "%s\\\"%s\\\":{\\\"kernel\\\":\\\"litert\\\"}", d->notes.n ? "," : "", node->name);
+}
+
 /* Of a function: what it makes of the ends and of some numbers between. */
 static void draw_function(Drawing *d, const Node *node) {
   enum { STEPS = 64 };
@@ -300,7 +348,8 @@ static void draw_value(Drawing *d, const Node *node) {
   else if (is_kept(node)) {
     for (int k = 0; k < node->nweights; k++) draw_floats(d, node->weight[k], node);
     put_scale(d, node, 0.05, any_zero(d));
-  } else if (node->op->traits.int8 == INT8_PRODUCT) draw_weights(d, node);
+  } else if (is_int8_recurrent(d, node)) draw_recurrent(d, node);
+  else if (node->op->traits.int8 == INT8_PRODUCT) draw_weights(d, node);
   else if (combine_has_int8(node) && node->op->traits.int8 == INT8_MULTIPLY)
     put_scale(d, node, first * d->scale[node->in[1]->id] * between(d, 70, 140), any_zero(d));
   else if (combine_has_int8(node)) put_scale(d, node, sum_scale(d, node), any_zero(d));

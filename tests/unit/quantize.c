@@ -95,6 +95,25 @@ static void test_ties(void) {
   }
 }
 
+/* Of every number of 16 bits: the functions of LiteRT's lstm, and what nests make of them. */
+static void test_fixed_functions(void) {
+  int wrong = 0;
+  for (int32_t q = INT16_MIN; q <= INT16_MAX; q++) {
+    const double below = q < 0 ? q : -q;
+    for (int32_t whole = 0; whole <= FIXED_WHOLE_MOST; whole++) {
+      const double part = primitive_exponential_halves.run((double[]){below, whole + 1});
+      const int32_t y = 4 * (primitive_reciprocal_halves.run(&part) - 8192), size = y > 32767 ? 32767 : y;
+      wrong += fixed_tanh(q, whole) != (q > 0 ? size : q < 0 ? -size : 0);
+    }
+    const double part = primitive_exponential_halves.run((double[]){below, FIXED_WHOLE});
+    const int32_t y = 2 * primitive_reciprocal_halves.run(&part), size = y > 32767 ? 32767 : y;
+    wrong += fixed_logistic(q) != (q > 0 ? size : q < 0 ? 32767 - size : 16384);
+    wrong += fabs((double)fixed_logistic(q) / 32768 - 1 / (1 + exp(-q / 4096.0))) > 2e-4;
+    wrong += fabs((double)fixed_tanh(q, FIXED_WHOLE) / 32768 - tanh(q / 4096.0)) > 6e-4;
+  }
+  CU_ASSERT_EQUAL(wrong, 0);
+}
+
 static void test_factors(void) {
   for (const struct factor *f = factors; f < factors + COUNT(factors); f++) {
     const Multiplier factor = multiplier_of(f->real);
@@ -260,6 +279,8 @@ static void test_names(void) {
 CU_TestInfo suite_quantize[] = {{"factors on sums", test_applications},
                                 {"factors on sums of 64 bits", test_wide_applications},
                                 {"halves", test_ties},
+                                {"functions of 16 bits", test_fixed_functions},
+                                {"functions of 16 bits", test_fixed_functions},
                                 {"factors of scales", test_factors},
                                 {"bounds of values and sums", test_bounds},
                                 {"additions", test_additions},

@@ -19,42 +19,54 @@ static Val scaled(Lower *l, const Curve *curve, Val q) {
                         num_i32(b, curve->shift), NULL);
 }
 
+Buf *int8_curve_points(Lower *l) {
+  const int64_t points = CURVE_STEPS + 1;
+  int32_t *point = NEW_ARRAY(l->arena, int32_t, points);
+  for (int32_t i = 0; i < points; i++) point[i] = curve_point(i);
+  return lower_constants(l, "points", I32, 1, &points, point);
+}
+
 /* The curve is that of positive numbers, from its middle on; beyond its end it is flat. */
-static void value(Lower *l, const Int8Curve *p, Buf *table, const Ix *y, const Ix *x, const Ix *c) {
+CurvePlace int8_curve_place(Lower *l, const Curve *curve, Val q) {
   Nest *b = l->b;
-  const Curve *curve = &p->curve;
   const int bits = curve_bits(curve);
-  const Val zero = num_i32(b, 0), at = nest_let(b, "at", scaled(l, curve, int8_load(l, l->in[0], y, x, c))),
-            size = nest_let(b, "size", vmin(vmax(at, sub(zero, at)), num_i32(b, CURVE_STEPS << bits))),
-            step = nest_primitive(b, &primitive_shift_right, size, num_i32(b, bits), NULL);
-  NEST_CHOSEN(b, n, step, 0, CURVE_STEPS) {
-    const Val from = nest_load(b, nest_at(b, table, n), 1), to = nest_load(b, nest_at(b, table, n + 1), 1),
-              rest = sub(size, mul(nest_index_value(b, n), num_i32(b, 1 << bits))),
-              line = add(mul(from, num_i32(b, 1 << bits)), mul(rest, sub(to, from))),
-              end = num_i32(b, curve_end(curve)),
-              above = nest_let(b, "above",
-                               sub(choose(less(size, num_i32(b, CURVE_STEPS << bits)), line, end),
-                                   num_i32(b, CURVE_MIDDLE << bits))),
-              whole = choose(less(at, zero), sub(num_i32(b, -1), above), above),
-              sum = add(whole, num_i32(b, curve_start(curve) + (1 << (curve_shift(curve) - 1)))),
-              q = nest_primitive(b, &primitive_shift_right, sum, num_i32(b, curve_shift(curve)), NULL);
-    int8_store(l, q, p->stored, y, x, c, 1, 1);
-  }
+  CurvePlace place = {.at = nest_let(b, "at", scaled(l, curve, q))};
+  place.size = nest_let(b, "size",
+                        vmin(vmax(place.at, sub(num_i32(b, 0), place.at)), num_i32(b, CURVE_STEPS << bits)));
+  place.step = nest_primitive(b, &primitive_shift_right, place.size, num_i32(b, bits), NULL);
+  return place;
+}
+
+Val int8_curve_value(Lower *l, const Curve *curve, Buf *points, const CurvePlace *place, const Ix *step) {
+  Nest *b = l->b;
+  const int bits = curve_bits(curve);
+  const Val from = nest_load(b, nest_at(b, points, *step), 1),
+            to = nest_load(b, nest_at(b, points, *step + 1), 1),
+            rest = sub(place->size, mul(nest_index_value(b, *step), num_i32(b, 1 << bits))),
+            line = add(mul(from, num_i32(b, 1 << bits)), mul(rest, sub(to, from))),
+            end = num_i32(b, curve_end(curve)),
+            above = nest_let(b, "above",
+                             sub(choose(less(place->size, num_i32(b, CURVE_STEPS << bits)), line, end),
+                                 num_i32(b, CURVE_MIDDLE << bits))),
+            whole = choose(less(place->at, num_i32(b, 0)), sub(num_i32(b, -1), above), above),
+            sum = add(whole, num_i32(b, curve_start(curve) + (1 << (curve_shift(curve) - 1))));
+  return nest_primitive(b, &primitive_shift_right, sum, num_i32(b, curve_shift(curve)), NULL);
 }
 
 static void lower(Lower *l) {
   const Int8Curve *p = l->node->detail;
   const Extent e = shape_extent(l->node->shape);
-  const int64_t points = CURVE_STEPS + 1;
-  int32_t *point = NEW_ARRAY(l->arena, int32_t, points);
   Nest *b = l->b;
-  for (int32_t i = 0; i < points; i++) point[i] = curve_point(i);
-  Buf *table = lower_constants(l, "points", I32, 1, &points, point);
+  Buf *points = int8_curve_points(l);
   lower_about(l, "16 bits, lines between points");
   nest_fn(b, b->name, false);
   NEST_FOR(b, y, e.h)
     NEST_FOR(b, x, e.w)
-      NEST_FOR(b, c, e.c) value(l, p, table, &y, &x, &c);
+      NEST_FOR(b, c, e.c) {
+        const CurvePlace place = int8_curve_place(l, &p->curve, int8_load(l, l->in[0], &y, &x, &c));
+        NEST_CHOSEN(b, n, place.step, 0, CURVE_STEPS)
+        int8_store(l, int8_curve_value(l, &p->curve, points, &place, &n), p->stored, &y, &x, &c, 1, 1);
+      }
 }
 
 const Op op_int8_curve = {.name = "int8_curve",

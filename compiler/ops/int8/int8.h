@@ -144,6 +144,13 @@ Extent int8_joined(Lower *);
 Val int8_load_part(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes); /* as I32 */
 Val int8_stored(Lower *, Stored, Val rounded);                        /* of the type of the node's value */
 Val int8_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c); /* as I32 */
+/* Sigmoid or tanh of 16 bits: where q lies among the points, and within NEST_CHOSEN of `step` its value. */
+typedef struct CurvePlace {
+  Val at, size, step;
+} CurvePlace;
+Buf *int8_curve_points(Lower *);
+CurvePlace int8_curve_place(Lower *, const Curve *, Val q);
+Val int8_curve_value(Lower *, const Curve *, Buf *points, const CurvePlace *, const Ix *step);
 /* name: of the factor's numbers in the kernel. */
 Val int8_rounded(Lower *, Rounding, Val sum, Multiplier, const char *name);
 /* The zero of an operand, and what is added and cut: as numbers of the kernel. */

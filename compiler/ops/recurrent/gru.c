@@ -27,4 +27,5 @@ const Op op_gru = {
     .parts = recurrent_parts,
     .keep = recurrent_keep,
     .traits.recurrent = true,
+    .traits.int8 = INT8_RECURRENT,
 };

@@ -29,4 +29,5 @@ const Op op_lstm = {
     .parts = recurrent_parts,
     .keep = recurrent_keep,
     .traits.recurrent = true,
+    .traits.int8 = INT8_RECURRENT,
 };

@@ -402,6 +402,8 @@ static Node *make_part(Graph *graph, const Node *layer, const Op *op, const char
   node->nin = nin;
   node->in = NEW_ARRAY(graph->arena, Node *, nin);
   memcpy(node->in, in, (size_t)nin * sizeof *in);
+  node->elem = in[0]->elem;
+  node->quant = in[0]->quant;
   node->nweights = 0;
   node->weight = NULL;
   node->rounds = NULL;
@@ -424,22 +426,31 @@ static Node *boxed_part(Graph *graph, const Node *layer, const Op *op, const cha
   return node;
 }
 
-static Node *make_gates(Graph *graph, const Node *layer, const Recurrent *r, int way, const char *suffix,
-                        Node *rows) {
-  Node *gates = make_part(graph, layer, &op_gates, arena_printf(graph->arena, "gates%s", suffix),
+Node *recurrent_rows(Graph *graph, const Node *layer, const Recurrent *r, Node *in) {
+  if (!in->shape.regions) return in;
+  return make_part(graph, layer, &op_rows, "rows", shape_sequence(r->rows, r->channels), 1, &in);
+}
+
+Node *recurrent_gates(Graph *graph, const Node *layer, const Op *op, const Recurrent *r, int way,
+                      Node *rows) {
+  Node *gates = make_part(graph, layer, op, way ? "gates_reverse" : "gates",
                           shape_sequence(r->rows, r->gates * r->units), 1, &rows);
   Window *window = NEW(graph->arena, Window);
   *window = (Window){{1, 1}, {1, 1}, {1, 1}, {0, 0}, {0, 0}, false, false, 1, 1};
   gates->window = window;
+  return gates;
+}
+
+static Node *make_gates(Graph *graph, const Node *layer, const Recurrent *r, int way, Node *rows) {
+  Node *gates = recurrent_gates(graph, layer, &op_gates, r, way, rows);
   gates->detail = r;
   set_weights(graph, gates, HIDDEN_BIAS + 1, layer->weight + way * DIRECTION_WEIGHTS);
   return gates;
 }
 
-/* What a direction starts from: of both, each has its part of the vector. */
-static Node *start_part(Graph *graph, const Node *layer, int input, int way, int64_t n, const char *suffix) {
-  Node *given = layer->in[input];
+Node *recurrent_start(Graph *graph, const Node *layer, Node *given, int way, int64_t n, const char *suffix) {
   if (recurrent_directions(layer) == 1) return given;
+  suffix = way ? arena_printf(graph->arena, "%s_reverse", suffix) : suffix;
   return boxed_part(graph, layer, &op_part, suffix, shape_vector(n), given, (Box){0, 0, way * n});
 }
 
@@ -453,9 +464,8 @@ static Node *make_core(Graph *graph, const Node *layer, const Recurrent *r, int 
   const bool whole = !r->records && at.width == r->outputs; /* its value is the layer's */
   Node *in[3] = {gates};
   if (r->hidden)
-    in[r->hidden] = start_part(graph, layer, r->hidden, way, r->outputs, way ? "hidden_reverse" : "hidden");
-  if (r->state)
-    in[r->state] = start_part(graph, layer, r->state, way, r->units, way ? "cell_reverse" : "cell");
+    in[r->hidden] = recurrent_start(graph, layer, layer->in[r->hidden], way, r->outputs, "hidden");
+  if (r->state) in[r->state] = recurrent_start(graph, layer, layer->in[r->state], way, r->units, "cell");
   Node *core = make_part(graph, layer, r->records ? &op_record : &op_core,
                          whole ? suffix
                          : way ? "record_reverse"
@@ -480,7 +490,7 @@ Node *recurrent_final(Graph *graph, Node *layer, Node *value, bool cell) {
                     (Box){0, r->rows - 1, cell ? at.state : at.hidden});
 }
 
-static Node *join_directions(Graph *graph, const Node *layer, Node *const part[2]) {
+Node *recurrent_join(Graph *graph, const Node *layer, Node *const part[2]) {
   Node *join = make_part(graph, layer, &op_concat, "", layer->shape, 2, part);
   Const *arg = NEW_ARRAY(graph->arena, Const, 3);
   arg[1] = (Const){.kind = CONST_WORD, .s = "channels"};
@@ -495,10 +505,9 @@ Node *recurrent_parts(Graph *graph, Node *layer, bool training) {
     Recurrent *r = NEW(graph->arena, Recurrent);
     *r = recurrent_direction(layer, way);
     r->records = training;
-    if (rows->shape.regions)
-      rows = make_part(graph, layer, &op_rows, "rows", shape_sequence(r->rows, r->channels), 1, &rows);
-    Node *gates = make_gates(graph, layer, r, way, way ? "_reverse" : "", rows);
+    rows = recurrent_rows(graph, layer, r, rows);
+    Node *gates = make_gates(graph, layer, r, way, rows);
     made[way] = make_core(graph, layer, r, way, gates);
   }
-  return directions == 2 ? join_directions(graph, layer, made) : made[0];
+  return directions == 2 ? recurrent_join(graph, layer, made) : made[0];
 }

@@ -66,6 +66,12 @@ Node *recurrent_parts(Graph *, Node *, bool training);
  * updates (recurrent_keep.c). */
 void recurrent_keep(Graph *, Node *layer);
 Node *recurrent_final(Graph *, Node *layer, Node *value, bool cell); /* h or c of the last row */
+/* The nodes that compute a layer, in floats or in 8 bits: its input as a sequence; a direction's gates of all
+ * rows, a 1x1 convolution; its part of a value to start from; the two directions joined. */
+Node *recurrent_rows(Graph *, const Node *layer, const Recurrent *, Node *in);
+Node *recurrent_gates(Graph *, const Node *layer, const Op *, const Recurrent *, int way, Node *rows);
+Node *recurrent_start(Graph *, const Node *layer, Node *given, int way, int64_t n, const char *suffix);
+Node *recurrent_join(Graph *, const Node *layer, Node *const part[2]);
 
 /* recurrent_eval.c: in double */
 void recurrent_eval(const Eval *);         /* the layer */

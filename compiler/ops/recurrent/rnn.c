@@ -24,4 +24,5 @@ const Op op_rnn = {
     .parts = recurrent_parts,
     .keep = recurrent_keep,
     .traits.recurrent = true,
+    .traits.int8 = INT8_RECURRENT,
 };

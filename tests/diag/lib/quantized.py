@@ -74,3 +74,27 @@ floats = {"conv1.weight": ("F32", [2, 1, 3, 3], [0.01, 0.02, 0.03] * 6),
           "conv1.bias": ("F32", [2], [0.1, 0.0]), "dense1.weight": ("F32", [3, 18], [0.07] * 54),
           "dense1.bias": ("F32", [3], [0.0] * 3)}
 save("tiny.safetensors", floats, None)
+
+
+def recurrent(rows, gates, out, cell=None, scale=0.01, bias=0):
+    """A layer r of two units that reads two channels of x; out: scale and zero of its value, or None."""
+    arrays = {**stored("x", 0.02, 0), **(stored("r", *out) if out else {}),
+              **({"r.cell.scale": ("F32", [1], [cell])} if cell else {})}
+    for member in ("ih", "hh"):
+        arrays[f"r.weight_{member}_l0"] = ("I8", [rows, 2], [5, -7] * rows)
+        arrays[f"r.weight_{member}_l0.scale"] = ("F32", [gates], [scale] * gates)
+    return {**arrays, "r.bias_ih_l0": ("I32", [rows], [bias] * rows)}
+
+
+lstm = recurrent(8, 4, (0.008, 0), 2**-12)
+litert = {"r": {"kernel": "litert"}}
+save("lstm.bias.safetensors", recurrent(8, 4, (0.008, 0), 2**-12, bias=2**31 - 1), note("double"))
+save("lstm.units.safetensors", recurrent(8, 4, (0.008, 0), 2**-12, scale=3.0), note("double"))
+save("lstm.scale.safetensors", recurrent(8, 4, (1e-12, 0), 2**-12), note("double"))
+save("lstm.litert.safetensors", recurrent(8, 4, (0.008, 0), 0.25), note("double", **litert))
+save("lstm.lacks.safetensors",
+     {**recurrent(8, 4, None, 0.003, scale=0.0), "r.weight_hh_l0": ("I8", [8, 2], [-128] * 16),
+      "r.bias_hh_l0": ("I32", [8], [0] * 8)}, note("double"))
+save("gru.scale.safetensors", {**recurrent(6, 3, (0.01, 1)), "r.bias_hh_l0": ("I32", [6], [0] * 6)},
+     note("double", **litert))
+save("lstm.kernel.safetensors", lstm, note("double", r={"kernel": "tflm"}))

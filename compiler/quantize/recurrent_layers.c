@@ -1,0 +1,255 @@
+/* recurrent_layers.c: lstm, gru and rnn of 8 bits from those of floats: the gates of all rows, a product that
+ * makes 16 bits, and a core (ops/int8/int8_recurrent.c), for each direction. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <stdlib.h>
+#include "ops/int8/int8_recurrent.h"
+#include "quantize/quantizer.h"
+
+static const float GATE_SCALE = 1 / 4096.0f, UNIT_SCALE = 1 / 32768.0f, BYTE_SCALE = 1 / 128.0f;
+enum { CELL_BITS_LEAST = -15, CELL_BITS_MOST = 2 };
+
+bool quant_is_recurrent(const Quantizer *q, const Node *node) {
+  const Node *in = q->map[node->in[0]->id];
+  const Recurrent r = recurrent_direction(node, 0);
+  return in && in->quant && !in->quant->wide && !r.project && !r.keeps;
+}
+
+/* ---- one product ---- */
+typedef struct Product {
+  const Weight *weight;
+  const int8_t *q;
+  const float *scale; /* [1], [gates] or [gates*units] */
+  int64_t scales, sums, terms;
+  const int32_t *bias;
+  const Multiplier *factor;
+} Product;
+
+static const float *product_scales(Quantizer *q, const Weight *weight, int64_t gates, int64_t *n) {
+  const char *name = arena_printf(q->arena, "%s.scale", weight->name);
+  const QuantArray *array = quant_file_find(q->file, name);
+  *n = array && (array->size == 1 || array->size == weight->dim[0]) ? array->size : gates;
+  const float *scale = quant_array(q, name, F32, 1, n);
+  for (int64_t i = 0; scale && i < *n; i++)
+    if (!(scale[i] > 0) || !isfinite(scale[i])) {
+      quant_problem(q, "%s: has %g, should be numbers above 0", name, (double)scale[i]);
+      return NULL;
+    }
+  return scale;
+}
+
+/* False: something of it is missing or wrong, which was noted. bias NULL: zeros. */
+static bool find_product(Quantizer *q, const Weight *weight, const Weight *bias, int64_t gates, Product *p) {
+  *p = (Product){.weight = weight, .sums = weight->dim[0], .terms = weight->dim[1]};
+  p->q = quant_array(q, weight->name, I8, weight->rank, weight->dim);
+  p->scale = product_scales(q, weight, gates, &p->scales);
+  p->bias = bias ? quant_array(q, bias->name, I32, 1, &p->sums) : NEW_ARRAY(q->arena, int32_t, p->sums);
+  for (int64_t i = 0; p->q && i < weight->size; i++)
+    if (p->q[i] < -INT8_MAX) {
+      quant_problem(q, "%s: has -128, where weights are -127 to 127", weight->name);
+      return false;
+    }
+  return p->q && p->scale && p->bias;
+}
+
+static void refuse_gates(Quantizer *q, const Node *node, const Weight *weight, double unit) {
+  Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
+                           "the scales of %s do not go together: a unit of its sums is %g", node->name, unit);
+  diag_fact(diag, "gates have the scale 2^-%d; a unit must be below 2^%d of it", GATE_BITS,
+            WIDE_MULTIPLIER_MOST);
+  diag_help(diag, "%s.scale times the scale of what it is multiplied by is too large", weight->name);
+}
+
+/* The factors of its sums into gates. one: of a gate's scale, as floats. False after an error. */
+static bool find_factors(Quantizer *q, const Node *node, const Quant *in, bool one, Product *p) {
+  Multiplier *factor = NEW_ARRAY(q->arena, Multiplier, p->sums);
+  const double low = in->zero - INT8_MIN, high = INT8_MAX - in->zero, reach = low > high ? low : high;
+  for (int64_t s = 0; s < p->sums; s++) {
+    const float scale = p->scale[s * p->scales / p->sums];
+    double most = fabs((double)p->bias[s]);
+    for (int64_t i = 0; i < p->terms; i++) most += abs(p->q[s * p->terms + i]) * reach;
+    factor[s] = multiplier_of_scales(in->scale, scale, GATE_SCALE, one);
+    if (factor[s].e > WIDE_MULTIPLIER_MOST || !isfinite(factor[s].real)) {
+      refuse_gates(q, node, p->weight, (double)in->scale * (double)scale);
+      return false;
+    }
+    if (most > INT32_MAX || !sum_fits((int64_t)most, factor[s].e))
+      return quant_refuse_sum(q, node, p->weight, s, p->terms, most, 32);
+  }
+  p->factor = factor;
+  return true;
+}
+
+/* ---- the layer ---- */
+typedef struct Layer {
+  const Node *node;
+  Quant h;     /* of its value */
+  Quant start; /* of h to start from */
+  Quant cell;  /* of c */
+  int32_t cell_bits;
+  Rounding rounding;
+  bool litert;
+} Layer;
+
+/* Of gru, and rnn with tanh, it is known. */
+static bool find_value(Quantizer *q, Layer *l, const Recurrent *r) {
+  Quant given;
+  const char *name = l->node->name;
+  const bool found = quant_given(q, name, &given);
+  if (r->cell == CELL_LSTM || r->relu) {
+    if (found && given.wide)
+      quant_problem(q, "%s: has 16 bits, where a recurrent layer that reads 8 makes 8", name);
+    else if (!found) quant_problem(q, "%s.scale: F32 [1] and %s.zero: I8 [1] are missing", name, name);
+    l->h = l->start = given;
+    return found && !given.wide;
+  }
+  l->h = (Quant){.scale = BYTE_SCALE};
+  l->start = r->cell == CELL_GRU ? (Quant){.scale = UNIT_SCALE, .wide = true} : l->h;
+  if (!found || (given.scale == l->h.scale && given.zero == 0 && !given.wide)) return true;
+  quant_problem(q, "%s.scale: is %g and %s.zero %d, should be 1/128 and 0, as of every %s", name,
+                (double)given.scale, name, given.zero, l->node->op->name);
+  return false;
+}
+
+static bool find_cell(Quantizer *q, Layer *l) {
+  const int64_t one = 1;
+  const char *name = arena_printf(q->arena, "%s.cell.scale", l->node->name);
+  const float *scale = quant_array(q, name, F32, 1, &one);
+  if (!scale) return false;
+  const int most = l->litert ? FIXED_WHOLE_MOST - UNIT_BITS : CELL_BITS_MOST;
+  int bits = 0;
+  if (!(*scale > 0) || !isfinite(*scale) || !scale_is_power(*scale, &bits) || bits < CELL_BITS_LEAST ||
+      bits > most) {
+    quant_problem(q, "%s: is %g, should be a power of two from 2^%d to 2^%d", name, (double)*scale,
+                  CELL_BITS_LEAST, most);
+    return false;
+  }
+  l->cell = (Quant){.scale = *scale, .wide = true};
+  l->cell_bits = bits;
+  return true;
+}
+
+/* A value that the layer starts from, as the core reads it. */
+static Node *recurrent_start_value(Quantizer *q, const Layer *l, int input, Quant quant, const char *suffix) {
+  const Node *given = l->node->in[input];
+  Node *value = q->map[given->id];
+  if (!value) return NULL;
+  Node *made = value->quant ? quant_requantized(q, l->node, value, quant)
+                            : quant_node(q, &op_int8_from_float, given, 1, &value, quant_keep(q, quant));
+  if (made != value) made->name = arena_printf(q->arena, "%s.%s_start", l->node->name, suffix);
+  made->shape = given->shape;
+  return made;
+}
+
+/* The clip of c in units of its scale, cut as TensorFlow Lite's kernels have it; below 0: none. */
+static int32_t cell_clip(const Layer *l, const Recurrent *r) {
+  if (!(r->clip > 0)) return -1;
+  const float clip = (float)r->clip;
+  const double units = l->litert ? (double)(clip / l->cell.scale) : (double)clip / (double)l->cell.scale;
+  return units > INT16_MAX ? INT16_MAX : (int32_t)units;
+}
+
+/* Factors of what the cell multiplies. False after an error. */
+static bool find_cell_factors(Quantizer *q, const Layer *l, Int8Recurrent *p) {
+  const double unit = (double)UNIT_SCALE, scale = (double)l->h.scale;
+  if (p->r.cell == CELL_LSTM) {
+    p->forget = multiplier_of(unit * (double)l->cell.scale / (double)l->cell.scale);
+    p->add = multiplier_of(unit * unit / (double)l->cell.scale);
+    p->bits = l->cell_bits;
+    p->clip = cell_clip(l, &p->r);
+    p->out = multiplier_of(l->litert ? (double)(UNIT_SCALE / l->h.scale * UNIT_SCALE) : unit * unit / scale);
+    return quant_factor_fits(q, l->node, p->out, 0, unit * unit, l->h.scale);
+  }
+  if (!p->r.relu) return true;
+  p->out = multiplier_of((double)GATE_SCALE / scale);
+  return quant_factor_fits(q, l->node, p->out, WIDE_MULTIPLIER_MOST, (double)GATE_SCALE, l->h.scale);
+}
+
+static Node *gates_node(Quantizer *q, const Layer *l, const Recurrent *r, int way, Node *rows,
+                        const Product *from) {
+  Int8Product *product = NEW(q->arena, Int8Product);
+  *product = (Int8Product){.rounding = l->rounding,
+                           .stored = stored_of(GATE_SCALE, 0, true, BOUND_NONE),
+                           .weight = from->q,
+                           .weight_most = INT8_MAX,
+                           .bias = from->bias,
+                           .factor = from->factor};
+  Node *gates = recurrent_gates(q->to, l->node, &op_int8_product, r, way, rows);
+  gates->elem = I16;
+  gates->quant = quant_keep(q, (Quant){.scale = GATE_SCALE, .wide = true});
+  gates->detail = product;
+  return gates;
+}
+
+static Node *core_node(Quantizer *q, const Layer *l, const Int8Recurrent *p, int way, int nin,
+                       Node *const *in) {
+  const Recurrent *r = &p->r;
+  Node *core = quant_node(q, &op_int8_recurrent, l->node, nin, in, quant_keep(q, l->h));
+  core->shape = r->last ? shape_vector(r->outputs) : shape_sequence(r->rows, r->outputs);
+  if (recurrent_directions(l->node) == 2)
+    core->name = arena_printf(q->arena, "%s.%s", l->node->name, way ? "reverse" : "forward");
+  core->detail = p;
+  return core;
+}
+
+/* The products of a direction: of x, and of h. */
+typedef struct Products {
+  Product x, h;
+} Products;
+
+/* False: something is missing or wrong, which was noted. */
+static bool find_products(Quantizer *q, const Node *node, int way, Products *p) {
+  Weight *const *weight = node->weight + way * DIRECTION_WEIGHTS;
+  const Recurrent r = recurrent_direction(node, way);
+  const bool apart = r.cell == CELL_GRU && !r.before; /* h's candidate has a bias of its own */
+  const bool found = find_product(q, weight[INPUT_WEIGHT], weight[INPUT_BIAS], r.gates, &p->x);
+  return find_product(q, weight[HIDDEN_WEIGHT], apart ? weight[HIDDEN_BIAS] : NULL, r.gates, &p->h) && found;
+}
+
+/* NULL after an error. rows: the input; start: by input of the layer, what both directions start from. */
+static Node *quant_direction(Quantizer *q, const Layer *l, int way, Products *products, Node *rows,
+                             Node *const *start) {
+  Int8Recurrent *p = NEW(q->arena, Int8Recurrent);
+  *p = (Int8Recurrent){.r = recurrent_direction(l->node, way),
+                       .rounding = l->rounding,
+                       .litert = l->litert,
+                       .zero = l->h.zero,
+                       .stored = stored_of(l->h.scale, l->h.zero, false, BOUND_NONE),
+                       .clip = -1};
+  const Recurrent *r = &p->r;
+  if (!find_factors(q, l->node, rows->quant, l->litert, &products->x) ||
+      !find_factors(q, l->node, &l->h, l->litert, &products->h) || !find_cell_factors(q, l, p))
+    return NULL;
+  p->weight = products->h.q;
+  p->bias = products->h.bias;
+  p->factor = products->h.factor;
+  Node *in[3] = {gates_node(q, l, r, way, rows, &products->x)};
+  if (r->hidden) in[r->hidden] = recurrent_start(q->to, l->node, start[r->hidden], way, r->outputs, "hidden");
+  if (r->state) in[r->state] = recurrent_start(q->to, l->node, start[r->state], way, r->units, "cell");
+  return core_node(q, l, p, way, l->node->nin, in);
+}
+
+static bool find_starts(Quantizer *q, const Layer *l, const Recurrent *r, Node **start) {
+  if (r->hidden) start[r->hidden] = recurrent_start_value(q, l, r->hidden, l->start, "hidden");
+  if (r->state) start[r->state] = recurrent_start_value(q, l, r->state, l->cell, "cell");
+  return (!r->hidden || start[r->hidden]) && (!r->state || start[r->state]);
+}
+
+Node *quant_recurrent(Quantizer *q, const Node *node) {
+  const int directions = recurrent_directions(node);
+  const Recurrent r = recurrent_direction(node, 0);
+  Layer l = {.node = node,
+             .rounding = quant_file_rounding(q->file, node->name),
+             .litert = r.cell == CELL_LSTM && quant_file_litert(q->file, node->name)};
+  Products products[2];
+  bool all = find_value(q, &l, &r);
+  if (r.cell == CELL_LSTM) all &= find_cell(q, &l);
+  for (int way = 0; way < directions; way++) all &= find_products(q, node, way, &products[way]);
+  Node *rows = quant_bytes(q, node->in[0]), *start[3] = {NULL}, *made[2] = {NULL};
+  if (!rows || !all || !find_starts(q, &l, &r, start)) return NULL;
+  rows = recurrent_rows(q->to, node, &r, rows);
+  for (int way = 0; way < directions; way++)
+    all &= (made[way] = quant_direction(q, &l, way, &products[way], rows, start)) != NULL;
+  if (!all) return NULL;
+  return directions == 2 ? recurrent_join(q->to, node, made) : made[0];
+}
