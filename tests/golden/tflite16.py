@@ -30,13 +30,14 @@ def litert(data, case):
     for sample in case.samples():
         for detail, t, values in zip(it.get_input_details(), case.inputs, sample):
             it.set_tensor(detail["index"], np.array(values, TYPES.get(t.kind, np.int16)).reshape(t.shape))
+        it.reset_all_variables()
         it.invoke()
         yield [it.get_tensor(d["index"]) for d in it.get_output_details()]
 
 
 def micro(data, case):
-    it = runtime.Interpreter.from_bytes(data, arena_size=1 << 24)
     for sample in case.samples():
+        it = runtime.Interpreter.from_bytes(data, arena_size=1 << 24)
         for k, (t, values) in enumerate(zip(case.inputs, sample)):
             it.set_input(np.array(values, TYPES.get(t.kind, np.int16)).reshape(t.shape), k)
         it.invoke()

@@ -8,6 +8,7 @@ import subprocess
 
 from tap import check, finish, start
 from tflite_models import F32, I8, I16, I32, I64, RESOURCE, SAME, U8, Builder, Net, Tensor, ints
+from tflite_wide_cases import Case, lstm
 
 CNNC = os.environ["CNNC"]
 
@@ -387,6 +388,35 @@ def test_reasons():
         check("--outputs=first is the largest" in told, "  and the part without it", told)
 
 
+def test_lstm():
+    """An lstm's program, and what of it has no form."""
+    x = Tensor([1, 6, 4], I8, 0.02, 3, name="x")
+
+    def model(rows=6, clip=2.5, cell=Tensor([1, 5], I16, 2.0**-12, variable=True), **changes):
+        case = Case("lstm", Tensor([1, rows, 4], I8, 0.02, 3, name="x"))
+        case.outputs.append(lstm(case, case.inputs[0], random.Random(1), 5, 0.007, 4, 2.0**-12, clip,
+                                 **{"i19": cell, **changes}))
+        return case.data()
+    for options, call in (({}, 'lstm(5, clip=2.5, name="lstm1")'), ({"clip": 0.0}, 'lstm(5, name="lstm1")')):
+        made = imported(model(**options))
+        check(made.returncode == 0 and call in open("m.cnn").read(), call, made.stderr)
+    check("keeps the state of lstm1 between calls" in open("m.cnn").read(), "  says where its state goes")
+    check(x.shape == [1, 6, 4], "  of a sequence")
+    norm, gate = Tensor([5], I16, 0.01, data=[1] * 5), Tensor([5, 4], I8, 0.01, data=[1] * 20)
+    for changes, why in (({"i9": norm}, "it has peepholes"), ({"i21": norm}, "it has layer norms"),
+                         ({"i1": None}, "it has no input gate of its own"),
+                         ({"i16": Tensor([3, 5], I8, 0.01, data=[1] * 15)}, "it projects"),
+                         ({"i2": None}, "a weight is left out"),
+                         ({"i7": gate}, "its weights do not fit its input"),
+                         ({"i3": Tensor([5, 4], I8, 0.01, 1, data=[1] * 20)}, "zero points 0"),
+                         ({"i13": Tensor([5], I64, data=[1] * 5)}, "one number of 32 bits a unit"),
+                         ({"i18": Tensor([1, 5], I8, 0.006, 4, variable=True)}, "another scale than"),
+                         ({"i18": None}, "its state is left out"),
+                         ({"cell": Tensor([1, 5], I8, 0.01, variable=True)}, "its cells are INT8")):
+        told = imported(model(**changes))
+        check(told.returncode == 1 and why in told.stderr, why, told.stderr)
+
+
 def test_sparse():
     def write(segments, indices, b):
         dense, sparse = {0: ("b", 0), 1: ("i", 2)}, {
@@ -443,6 +473,7 @@ def main():
     test_floats()
     test_shapes()
     test_reasons()
+    test_lstm()
     test_sparse()
     test_damage()
     finish()

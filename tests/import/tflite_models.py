@@ -86,11 +86,12 @@ class Builder:
 
 class Tensor:
     """kind: of TensorType. scale, zero: one, or a list with the axis that they are of. sparse: what writes
-    the table that says where the numbers are. signature: the shape, with -1 for open sizes."""
+    the table that says where the numbers are. signature: the shape, with -1 for open sizes. variable: a
+    state, which has no data."""
 
     def __init__(self, shape, kind=I8, scale=None, zero=0, axis=0, data=None, name="t", sparse=None,
-                 signature=None):
-        self.sparse, self.signature = sparse, signature
+                 signature=None, variable=False):
+        self.sparse, self.signature, self.variable = sparse, signature, variable
         self.shape, self.kind, self.axis, self.name = list(shape), kind, axis, name
         scale = [] if scale is None else list(scale) if isinstance(scale, (list, tuple)) else [scale]
         self.scale = list(struct.unpack(f"<{len(scale)}f", struct.pack(f"<{len(scale)}f", *scale)))
@@ -103,6 +104,8 @@ class Tensor:
         if self.scale:
             fields[4] = lambda: b.table({2: lambda: b.vector("f", self.scale),
                                          3: lambda: b.vector("q", self.zero), 6: ("i", self.axis)})
+        if self.variable:
+            fields[5] = ("b", 1)
         if self.sparse:
             fields[6] = lambda: self.sparse(b)
         if self.signature:
@@ -131,11 +134,12 @@ class Net:
 
     def add(self, name, inputs, output, **options):
         """options: f0=("b", 1): field 0 of its table. output: a tensor, or a list. CUSTOM NAME has bytes as
-        its options: custom=b"..."."""
+        its options: custom=b"...". intermediates: tensors of the operator's own."""
         outputs = output if isinstance(output, list) else [output]
         custom = options.pop("custom", b"")
+        own = [self.index(t) for t in options.pop("intermediates", [])]
         self.ops.append((name, [self.index(t) for t in inputs], [self.index(t) for t in outputs], custom,
-                         {int(k[1:]): v for k, v in options.items()}))
+                         {int(k[1:]): v for k, v in options.items()}, own))
         return output
 
     def branch(self, net, *outputs):
@@ -149,11 +153,13 @@ class Net:
         codes = sorted({op[0] for net, _ in nets for op in net.ops})
         buffers = [b""] + [t.data or b"" for net, _ in nets for t in net.tensors]
 
-        def operator(name, inputs, outputs, custom, options):
+        def operator(name, inputs, outputs, custom, options, own):
             fields = {0: ("I", codes.index(name)), 1: lambda: b.vector("i", inputs),
                       2: lambda: b.vector("i", outputs)}
             if custom:
                 fields[5] = lambda: b.vector("B", custom)
+            if own:
+                fields[8] = lambda: b.vector("i", own)
             if not name.startswith("CUSTOM ") and OPERATORS[name][1]:
                 fields[3] = ("B", OPERATORS[name][1])
                 fields[4] = lambda: b.table(options)

@@ -242,6 +242,46 @@ def move_cases():
     yield case
 
 
+# ---- recurrent layers: weights and values of 8 bits, cells of 16 ----
+def lstm(case, x, rng, units, y_scale, y_zero, cell, clip, weight=0.008, **changes):
+    """Adds an lstm after x; gates are in the order i f c o. changes: by input of the operator, a tensor."""
+    channels = x.shape[2]
+
+    def weights(columns):
+        return [Tensor([units, columns], I8, weight * rng.uniform(0.5, 2), 0,
+                       data=drawn(rng, [units, columns], I8, 127)) for _ in range(4)]
+
+    def state(shape, kind, scale, zero=0):
+        return Tensor(shape, kind, scale, zero, variable=True)
+    inputs = [x, *weights(channels), *weights(units), None, None, None,
+              *(Tensor([units], I32, 1e-5, 0, data=drawn(rng, [units], I32, 15000)) for _ in range(4)),
+              None, None, state([1, units], I8, y_scale, y_zero), state([1, units], I16, cell),
+              None, None, None, None]
+    for at, tensor in changes.items():
+        inputs[int(at[1:])] = tensor
+    own = [Tensor([0], F32) for _ in range(4)] + [Tensor([0], I8, y_scale, y_zero)]
+    return case.net.add("UNIDIRECTIONAL_SEQUENCE_LSTM", inputs,
+                        Tensor([1, x.shape[1], units], I8, y_scale, y_zero), f0=("b", 4),
+                        f1=("f", clip), f3=("b", 0), intermediates=own)
+
+
+def lstm_cases():
+    rng = random.Random(40)
+    for rows, channels, units, zero, y, cell, clip in (
+            (30, 12, 17, 5, (0.0078125, 0), 2.0**-12, 10.0), (40, 5, 8, -128, (0.0071, -13), 2.0**-11, 0.0),
+            (25, 20, 32, 127, (0.0052, 40), 2.0**-15, 0.9), (50, 3, 4, 0, (0.0079, 3), 2.0**-9, 3.0),
+            (1, 9, 6, 11, (0.0066, -1), 2.0**-13, 1.0)):
+        x = Tensor([1, rows, channels], I8, 0.013, zero)
+        case = Case(f"lstm of {units} units, cells of {cell}", x)
+        case.outputs.append(lstm(case, x, rng, units, *y, cell, clip))
+        yield case
+    x = Tensor([1, 20, 10], I8, 0.02, -3)
+    case = Case("two lstms", x)
+    first = lstm(case, x, rng, 12, 0.0078125, 0, 2.0**-12, 10.0)
+    case.outputs.append(lstm(case, first, rng, 9, 0.007, 8, 2.0**-12, 10.0, weight=0.01))
+    yield case
+
+
 def port_cases():
     x, q, y = Tensor(ALL, F32), wide(ALL, 1.1e-4), Tensor(ALL, F32)
     case = Case("floats outside", x)
@@ -252,7 +292,8 @@ def port_cases():
 
 
 def all_cases():
-    for family in (function_cases, scale_cases, pair_cases, layer_cases, pool_cases, move_cases, port_cases):
+    for family in (function_cases, scale_cases, pair_cases, layer_cases, pool_cases, move_cases, lstm_cases,
+                   port_cases):
         yield from family()
 
 

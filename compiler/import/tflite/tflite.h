@@ -56,6 +56,9 @@ typedef struct TflOperator {
   int64_t list[TFLITE_RANK];
   const char *variable;      /* of VAR_HANDLE: its name */
   const TflTensor *initial;  /* of TFL_STATE */
+  float clips[2];            /* of a recurrent layer's cells, and of its projection; 0: none */
+  int cell_activation;       /* of a recurrent layer */
+  bool time_major;           /* of a recurrent layer: the first axis of its input is time */
   int64_t mask[SLICE_MASKS]; /* begin, end, ellipsis, new axis, shrink axis; a bit a dimension */
 } TflOperator;
 
@@ -84,6 +87,7 @@ TflModel *tflite_open(Arena *, Diags *, Span at, const char *path, const struct 
                       const uint8_t *bytes, size_t n);
 bool tflite_is_quantized(const TflModel *); /* some of it is computed in 8 or 16 bits */
 bool tflite_keeps_state(const TflModel *, const TflOperator *);
+bool tflite_has_own_state(const TflOperator *, int input); /* a variable of a recurrent layer */
 /* Variables as states, unless they are used otherwise than that: TFL_STATE and TFL_UPDATE. */
 void tflite_keep_variables(Arena *, TflModel *);
 const char *tflite_state_operators(Arena *, const TflModel *); /* their names */
@@ -110,7 +114,13 @@ enum {
   TFL_INT8 = 9,
   TFL_INT4 = 17
 };
-enum { TFL_NONE = 0, TFL_ACTIVATION_RELU = 1, TFL_ACTIVATION_RELU_N1_TO_1 = 2, TFL_ACTIVATION_RELU6 = 3 };
+enum {
+  TFL_NONE = 0,
+  TFL_ACTIVATION_RELU = 1,
+  TFL_ACTIVATION_RELU_N1_TO_1 = 2,
+  TFL_ACTIVATION_RELU6 = 3,
+  TFL_ACTIVATION_TANH = 4
+};
 
 /* ---- as a program ---- */
 typedef struct TflProgram {

@@ -323,7 +323,7 @@ bool tflite_keeps_state(const TflModel *m, const TflOperator *op) {
   default: break;
   }
   for (int i = 0; i < op->nin; i++)
-    if (op->in[i] >= 0 && m->tensor[op->in[i]].is_variable) return true;
+    if (op->in[i] >= 0 && m->tensor[op->in[i]].is_variable && !tflite_has_own_state(op, i)) return true;
   return false;
 }
 

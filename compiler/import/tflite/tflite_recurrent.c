@@ -1,0 +1,130 @@
+/* tflite_recurrent.c: UNIDIRECTIONAL_SEQUENCE_LSTM. */
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include "import/tflite/tflite_make.h"
+
+/* Inputs of the operator. Gates there are i f c o, which are our i f g o. */
+enum {
+  LSTM_INPUT_WEIGHTS = 1,
+  LSTM_HIDDEN_WEIGHTS = 5,
+  LSTM_PEEPHOLES = 9,
+  LSTM_BIASES = 12,
+  LSTM_PROJECTION = 16,
+  LSTM_PROJECTION_BIAS = 17,
+  LSTM_HIDDEN = 18,
+  LSTM_CELL = 19,
+  LSTM_NORMS = 20,
+  LSTM_GATES = 4
+};
+
+bool tflite_has_own_state(const TflOperator *op, int input) {
+  return op->code == TFL_UNIDIRECTIONAL_SEQUENCE_LSTM && (input == LSTM_HIDDEN || input == LSTM_CELL);
+}
+
+static bool any_given(const Making *k, const TflOperator *op, int first, int n) {
+  for (int i = first; i < first + n; i++)
+    if (tfl_in(k, op, i)) return true;
+  return false;
+}
+
+const char *tflite_lstm_refused(const Making *k, const TflOperator *op) {
+  const TflTensor *hidden = tfl_in(k, op, LSTM_HIDDEN), *cell = tfl_in(k, op, LSTM_CELL);
+  if (any_given(k, op, LSTM_PEEPHOLES, 3)) return "it has peepholes";
+  if (any_given(k, op, LSTM_NORMS, LSTM_GATES)) return "it has layer norms";
+  if (!tfl_in(k, op, LSTM_INPUT_WEIGHTS) || !tfl_in(k, op, LSTM_HIDDEN_WEIGHTS))
+    return "it has no input gate of its own";
+  if (tfl_in(k, op, LSTM_PROJECTION_BIAS)) return "its projection has a bias";
+  if (op->clips[1] > 0) return "it limits its projection";
+  if (op->cell_activation != TFL_ACTIVATION_TANH) return "its activation is not tanh";
+  if (op->time_major) return "its first axis is time, with several sequences side by side";
+  if (!hidden || !cell) return "its state is left out";
+  return NULL;
+}
+
+/* A weight of a gate: [units][columns]. */
+static bool is_gate_weight(Making *k, const TflOperator *op, int input, int64_t units, int64_t columns) {
+  const TflTensor *w = tfl_in(k, op, input);
+  if (!w) return tfl_no(k, op, "a weight is left out");
+  if (!w->data) return tfl_no(k, op, "its weights are computed, not constants");
+  if (w->rank != 2 || w->dim[0] != units || w->dim[1] != columns)
+    return tfl_no(k, op, "its weights do not fit its input");
+  if (!w->known || w->elem != I8 || w->scales != 1 || !w->zeros)
+    return tfl_no(k, op, "its weights are %s, where int8 ones with one scale and zero points 0 have a form",
+                  w->type);
+  return true;
+}
+
+static bool is_gate_bias(Making *k, const TflOperator *op, int input, int64_t units) {
+  const TflTensor *bias = tfl_in(k, op, input);
+  if (!bias || (bias->data && bias->size == units && bias->known && bias->elem == I32)) return true;
+  return tfl_no(k, op, "its bias is not one number of 32 bits a unit");
+}
+
+/* Its state h has the scale of its value, c 16 bits. */
+static bool check_state(Making *k, const TflOperator *op, int64_t units) {
+  const TflTensor *hidden = tfl_in(k, op, LSTM_HIDDEN), *cell = tfl_in(k, op, LSTM_CELL),
+                  *out = tfl_out(k, op);
+  if (hidden->elem != I8 || hidden->scales != 1 || hidden->scale[0] != out->scale[0] ||
+      hidden->zero != out->zero)
+    return tfl_no(k, op, "its state has another scale than its value");
+  if (hidden->size != units || cell->size != units) return tfl_no(k, op, "it has several sequences");
+  if (!cell->known || cell->elem != I16 || cell->scales != 1)
+    return tfl_no(k, op, "its cells are %s, where int16 with one scale has a form", cell->type);
+  return true;
+}
+
+static void put_gates(Making *k, const TflOperator *op, const char *name, int first, int64_t units,
+                      int64_t columns) {
+  const int64_t dim[2] = {LSTM_GATES * units, columns}, gates = LSTM_GATES;
+  int8_t *data = (int8_t *)arena_alloc(k->arena, (size_t)(dim[0] * columns + 1));
+  float *scale = NEW_ARRAY(k->arena, float, LSTM_GATES);
+  for (int g = 0; g < LSTM_GATES; g++) {
+    const TflTensor *w = tfl_in(k, op, first + g);
+    scale[g] = w->scale[0];
+    for (int64_t i = 0; i < units * columns; i++) tfl_element(w, i, data + g * units * columns + i);
+  }
+  tfl_array(k, name, I8, 2, dim, data);
+  tfl_array(k, arena_printf(k->arena, "%s.scale", name), F32, 1, &gates, scale);
+}
+
+static void put_biases(Making *k, const TflOperator *op, const char *layer, int64_t units) {
+  const int64_t sums = LSTM_GATES * units;
+  int32_t *bias = NEW_ARRAY(k->arena, int32_t, sums);
+  for (int g = 0; g < LSTM_GATES; g++) {
+    const TflTensor *from = tfl_in(k, op, LSTM_BIASES + g);
+    for (int64_t u = 0; from && u < units; u++) tfl_element(from, u, bias + g * units + u);
+  }
+  tfl_array(k, arena_printf(k->arena, "%s.bias_ih_l0", layer), I32, 1, &sums, bias);
+}
+
+bool tfl_lstm(Making *k, const TflOperator *op) {
+  const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
+  const char *why = tflite_lstm_refused(k, op);
+  const int64_t one = 1;
+  if (!tfl_value(k, op, op->in[0])) return false;
+  if (why) return tfl_no(k, op, "%s", why);
+  if (tfl_in(k, op, LSTM_PROJECTION)) return tfl_no(k, op, "it projects, which has no int8 form");
+  if (out->elem != I8) return tfl_no(k, op, "it is %s, where int8 with int16 cells has a form", out->type);
+  if (in->rank != 3 || out->rank != 3) return tfl_no(k, op, "its input is no sequence");
+  const int64_t units = out->dim[2], channels = in->dim[2];
+  if (!check_state(k, op, units)) return false;
+  for (int g = 0; g < LSTM_GATES; g++)
+    if (!is_gate_weight(k, op, LSTM_INPUT_WEIGHTS + g, units, channels) ||
+        !is_gate_weight(k, op, LSTM_HIDDEN_WEIGHTS + g, units, units) ||
+        !is_gate_bias(k, op, LSTM_BIASES + g, units))
+      return false;
+  const char *layer = tfl_layer(k, "lstm");
+  text_put(&k->text, "# The model keeps the state of %s between calls; here each call starts from zeros.\n",
+           layer);
+  tfl_begin(k, op, op->in[0]);
+  tfl_call(k, op, layer, "lstm(%" PRId64 "%s", units,
+           op->clips[0] > 0 ? arena_printf(k->arena, ", clip=%.9g", (double)op->clips[0]) : "");
+  put_gates(k, op, arena_printf(k->arena, "%s.weight_ih_l0", layer), LSTM_INPUT_WEIGHTS, units, channels);
+  put_gates(k, op, arena_printf(k->arena, "%s.weight_hh_l0", layer), LSTM_HIDDEN_WEIGHTS, units, units);
+  put_biases(k, op, layer, units);
+  tfl_array(k, arena_printf(k->arena, "%s.cell.scale", layer), F32, 1, &one, tfl_in(k, op, LSTM_CELL)->scale);
+  tfl_scale(k, layer, out);
+  if (k->litert) tfl_say(k, layer, "kernel", "litert");
+  tfl_end(k, op, layer);
+  return true;
+}
