@@ -20,7 +20,7 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/schedule/float/conv_groups_weights.c compiler/schedule/float/conv_winograd_weights.c \
   compiler/schedule/float/conv_rows_weights.c \
   compiler/schedule/float/conv_joined.c \
-  compiler/schedule/float/conv_repeated.c compiler/ops/recurrent/recurrent%.c \
+  compiler/schedule/float/conv_repeated.c compiler/ops/recurrent/recurrent%.c compiler/ops/audio/%.c \
   compiler/ops/index/% compiler/ops/arithmetic/cos.c compiler/ops/arithmetic/floor.c \
   compiler/ops/arithmetic/modulo.c compiler/ops/arithmetic/sin.c compiler/emit/prelude_periodic.c \
   compiler/ops/int8/% compiler/schedule/int8/% compiler/schedule/mcu/% \

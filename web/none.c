@@ -1,9 +1,9 @@
-/* none.c: stubs for the parts that the page leaves out: recurrent layers, operators of indices, sines and
- * rounding, schedules and instructions for int8 models, Strassen schedules, weight gradients with Winograd,
- * by rows and of narrow groups, transposed convolutions with few filters, convolutions after nearest
- * upsampling, tuning, flash and RAM budgets, row bands, dumps of trees, graphs, programs, nests and
- * schedules, embedded weights, translation units, exchange between processes, and the help of the command
- * line. */
+/* none.c: stubs for the parts that the page leaves out: recurrent layers, audio operators, operators of
+ * indices, sines and rounding, schedules and instructions for int8 models, Strassen schedules, weight
+ * gradients with Winograd, by rows and of narrow groups, transposed convolutions with few filters,
+ * convolutions after nearest upsampling, tuning, flash and RAM budgets, row bands, dumps of trees, graphs,
+ * programs, nests and schedules, embedded weights, translation units, exchange between processes, and the
+ * help of the command line. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "driver/compilation.h"
@@ -76,6 +76,22 @@ const Op op_sin = MISSING(sin);
 extern const Op op_cos;
 const Op op_cos = MISSING(cos);
 const char prelude_sine[] = "", prelude_floor[] = "";
+extern const Op op_unfold;
+const Op op_unfold = MISSING(unfold);
+extern const Op op_preemphasis;
+const Op op_preemphasis = MISSING(preemphasis);
+extern const Op op_stft;
+const Op op_stft = MISSING(stft);
+extern const Op op_mel;
+const Op op_mel = MISSING(mel);
+extern const Op op_dct;
+const Op op_dct = MISSING(dct);
+extern const Op op_decibel;
+const Op op_decibel = MISSING(decibel);
+extern const Op op_pcen;
+const Op op_pcen = MISSING(pcen);
+extern const Op op_spec_mask;
+const Op op_spec_mask = MISSING(spec_mask);
 
 bool strassen_takes(const Correlation *k) {
   (void)k;

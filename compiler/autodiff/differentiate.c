@@ -36,7 +36,7 @@ static const LossDetail *loss_detail_of(const Graph *graph, const LossUse *use, 
 }
 
 static Node *find_target(Graph *graph, const LossUse *use, const Node *output) {
-  const PortInfo info = {use->port, use->op->traits.class_target ? I32 : F32, false};
+  const PortInfo info = {use->port, use->op->traits.class_target ? I32 : F32, false, 0};
   Node *target = graph_outside(graph, &op_target, info);
   target->shape = target_shape(use->op, output->shape);
   target->name = graph_port(graph, use->port)->name;
@@ -205,7 +205,7 @@ LookGraph pass_look(Arena *arena, const Graph *from) {
     look.layer[i] = add_loss_output(graph, from->nodes.data[i]->name, map[i]);
   for (int o = 0; o < from->outputs.n; o++) {
     Node *score = score_of(map[from->outputs.data[o].node->id]),
-         *seed = graph_outside(graph, &op_target, (PortInfo){o, F32, false});
+         *seed = graph_outside(graph, &op_target, (PortInfo){o, F32, false, 0});
     seed->shape = score->shape;
     seed->name = from->outputs.data[o].name;
     look.score[o] = add_loss_output(graph, from->outputs.data[o].name, score);

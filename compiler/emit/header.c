@@ -61,6 +61,8 @@ static void put_numbers(Text *out, Net *net) {
              arena_printf(net->arena, "elements of one `%s`: %s%s", port->name,
                           shape_text(net->arena, port->node->shape), order));
     put_quant(out, net, &net->input[i], port->node);
+    if (port->node->port->rate)
+      put_define(out, net, net->input[i].macro.RATE, port->node->port->rate, "samples per second");
   }
   for (int i = 0; i < graph->outputs.n; i++) {
     const Port *port = &graph->outputs.data[i];

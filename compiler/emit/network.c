@@ -46,7 +46,7 @@ static void put_shape(Text *out, Shape shape) {
 }
 
 static void put_inputs(Text *out, Net *net) {
-  static const char *const types[] = {[F32] = "CNN_F32", [U8] = "CNN_U8", [I8] = "CNN_I8"};
+  static const char *const types[] = {[F32] = "CNN_F32", [U8] = "CNN_U8", [I8] = "CNN_I8", [I16] = "CNN_I16"};
   text_put(out, "static const cnn_port %s[] = {\n", net->own->network_inputs);
   for (int i = 0; i < net->graph->inputs.n; i++) {
     const Port *port = &net->graph->inputs.data[i];
@@ -55,6 +55,7 @@ static void put_inputs(Text *out, Net *net) {
     text_put(out, ", .type = %s, ", types[port->node->port->elem]);
     put_shape(out, port->node->shape);
     text_put(out, "%s, .size = %s", port->node->port->chw ? ", .chw = 1" : "", net->input[i].macro.SIZE);
+    if (port->node->port->rate) text_put(out, ", .rate = %s", net->input[i].macro.RATE);
     const char *normalize = graph_normalize(net->arena, written(net), written(net)->inputs.data[i].node);
     if (normalize) {
       text_put(out, ",\n   .normalize = ");

@@ -72,7 +72,11 @@ static ValueInfoProto *port(OnnxOut *o, const char *name, TensorType type, int r
 }
 
 static TensorType type_of(Elem elem) {
-  return elem == U8 ? TENSOR_UINT8 : elem == I8 ? TENSOR_INT8 : elem == I32 ? TENSOR_INT32 : TENSOR_FLOAT;
+  return elem == U8    ? TENSOR_UINT8
+         : elem == I8  ? TENSOR_INT8
+         : elem == I16 ? TENSOR_INT16
+         : elem == I32 ? TENSOR_INT32
+                       : TENSOR_FLOAT;
 }
 
 static void make_input(OnnxOut *o, const Port *input, bool channels_last) {

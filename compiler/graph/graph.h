@@ -135,7 +135,9 @@ typedef struct PortInfo { /* of an input, target or state */
   int index;              /* among the inputs, or of graph_port, or among the states */
   Elem elem;              /* what the caller's buffer holds; I32: classes */
   bool chw;               /* channels first */
+  int64_t rate;           /* samples per second, of sound; 0: not given */
 } PortInfo;
+static inline bool port_is_bytes(const PortInfo *port) { return port->elem == U8 || port->elem == I8; }
 /* quantize = int8(...) of a train block. */
 typedef struct Aware {
   Span span;

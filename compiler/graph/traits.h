@@ -98,6 +98,9 @@ typedef struct OpTraits {
   bool weights_of_input; /* eval computes with the parameters of in[0] */
   bool recurrent;        /* each direction has several parameters, whose names end in its own suffix */
   bool layer_part;       /* of what computes a layer: its kernel has its node's own name */
+  bool needs_axes;       /* it needs a height or length: T vectors of regions are a sequence to it */
+  bool features;  /* of sound: computes in floats in int8 models, as does all that only such operators read */
+  bool front_end; /* of the audio front end: no gradient passes, and nothing trained may stand before it */
   /* weight[2] is a second bias of the output channels below this one */
   int64_t (*second_bias)(const Node *);
 

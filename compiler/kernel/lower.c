@@ -125,7 +125,7 @@ static Buf *value_buffer(Lower *l, BufPlace place, const char *name, const Node 
   const Elem elem = home_in(l->kernel, value).elem;
   Buf *buf = nest_buf(l->b, place, name, (Type){elem, 1}, e.n ? 4 : 3, e.n ? dim : dim + 1);
   buf->leads = e.n && l->b->lead;
-  buf->as_floats = value->elem == F32 && (elem == U8 || elem == I8);
+  buf->as_floats = value->elem == F32 && (elem == U8 || elem == I8 || elem == I16);
   lie_within(l, buf, value);
   return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
 }

@@ -262,13 +262,8 @@ bool window_addressable(ShapeContext *context, const Node *node, const Window *w
   return true;
 }
 
-bool op_window(ShapeContext *context, Node *node, Extent *out) {
-  Window *w = NEW(context->arena, Window);
-  PadRule rule;
-  if (!window_arguments(context, node, w, &rule)) return false;
-  w->ceil = arg_bool(node, "ceil");
-  w->count_pad = arg_bool(node, "count_pad");
-  if (arg_const(node, "groups")->kind == CONST_INT) w->groups = arg_int(node, "groups");
+/* The number of windows along each axis. */
+static bool count_windows(ShapeContext *context, Node *node, Window *w, PadRule rule, Extent *out) {
   const Extent in = shape_extent(node->in[0]->shape);
   const int64_t input[2] = {in.h, in.w};
   int64_t output[2];
@@ -283,10 +278,34 @@ bool op_window(ShapeContext *context, Node *node, Extent *out) {
     return false;
   }
   if (!window_addressable(context, node, w, input, output)) return false;
-  warn_unread(context, node, w, input, output);
   node->window = w;
   out->h = output[0];
   out->w = output[1];
+  return true;
+}
+
+bool op_window(ShapeContext *context, Node *node, Extent *out) {
+  Window *w = NEW(context->arena, Window);
+  PadRule rule;
+  if (!window_arguments(context, node, w, &rule)) return false;
+  w->ceil = arg_bool(node, "ceil");
+  w->count_pad = arg_bool(node, "count_pad");
+  if (arg_const(node, "groups")->kind == CONST_INT) w->groups = arg_int(node, "groups");
+  if (!count_windows(context, node, w, rule, out)) return false;
+  const Extent in = shape_extent(node->in[0]->shape);
+  warn_unread(context, node, w, (int64_t[]){in.h, in.w}, (int64_t[]){out->h, out->w});
+  return true;
+}
+
+bool window_frames(ShapeContext *context, Node *node, int64_t *frames) {
+  Window *w = NEW(context->arena, Window);
+  PadRule rule;
+  Extent out;
+  *w = (Window){.groups = 1, .multiplier = 1, .dilation = {1, 1}};
+  if (!window_pair(context, node, "size", w->kernel) || !window_pair(context, node, "step", w->stride) ||
+      !window_padding(context, node, w, &rule) || !count_windows(context, node, w, rule, &out))
+    return false;
+  *frames = out.w;
   return true;
 }
 

@@ -22,6 +22,8 @@ const char *window_axis_name(const Node *, int axis);                       /* "
  * cannot. */
 bool window_addressable(ShapeContext *, const Node *, const Window *, const int64_t large[2],
                         const int64_t small[2]);
+/* The windows of a sequence by the arguments size, step and pad: node->window, and how many there are. */
+bool window_frames(ShapeContext *, Node *, int64_t *frames);
 bool window_groups_fit(ShapeContext *, const Node *, int64_t channels,
                        int64_t filters); /* groups divides both, or a message says which numbers would */
 #endif

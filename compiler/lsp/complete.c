@@ -315,7 +315,7 @@ static void complete(Completing *c) {
     words(c, 4, ITEM_KEYWORD, "in true false", "");
     break;
   case WHERE_MEMBER: members(c); break;
-  case WHERE_TYPE: words(c, 0, ITEM_CHOICE, "f32 u8 i8", "the type in the caller's buffer"); break;
+  case WHERE_TYPE: words(c, 0, ITEM_CHOICE, "f32 u8 i8 i16", "the type in the caller's buffer"); break;
   case WHERE_SETTING: settings(c); break;
   case WHERE_KEY: setting_values(c); break;
   case WHERE_IMPORT: imports(c); break;

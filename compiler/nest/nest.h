@@ -72,7 +72,7 @@ typedef struct Buf {
   Nest *nest;
   struct Buf *of;   /* VIEW: the buffer */
   Index base[DIMS]; /* VIEW: where in it */
-  bool as_floats;   /* bytes that loads convert to F32 */
+  bool as_floats;   /* whole numbers that loads convert to F32 */
   bool flat;        /* seen through views, or a part of an array: printed as a flat pointer */
   bool overlaps;    /* INPUT, OUTPUT: it may lie where another parameter does; set behind the layout */
   bool leads;       /* its first dimension is the leading axis: references leave it out */

@@ -45,6 +45,9 @@ extern const Op op_sum_gradients; /* hidden, FAMILY_MAP: adds its inputs, all of
 /* The node of a part of the truth of an image, made where the graph has none yet. */
 Node *graph_truth(Graph *, TruthPart);
 
+/* Hidden, FAMILY_ALIAS: T vectors of regions as a sequence T x n (ops/shape/reshape.c). */
+extern const Op op_region_rows;
+
 /* ---- training for 8 bits (ops/rounding) ---- */
 /* What stands for the value behind it: rounded to 8 bits, as soon as the switch says so. */
 Node *rounding_value(Graph *, Node *value, const Rounds *);

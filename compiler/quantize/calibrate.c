@@ -81,13 +81,13 @@ bool calibrate_can_widen(const Node *node) {
   case INT8_SUM:
   case INT8_DIFFERENCE:
   case INT8_MULTIPLY: return true;
-  default: return node_is_input(node) && node->port->elem == F32;
+  default: return node_is_input(node) && !port_is_bytes(node->port);
   }
 }
 
 /* By what the program says, or else by what is asked for; a concat also if what it joins has 16 bits. */
 static bool wants_wide(const Calibrator *k, const Node *node) {
-  if (node_is_input(node) && node->port->elem != F32) return false;
+  if (node_is_input(node) && port_is_bytes(node->port)) return false;
   if (node->precision != PRECISION_GIVEN) return node->precision == PRECISION_I16;
   bool joined = false;
   for (int i = 0; i < node->nin; i++)
@@ -404,6 +404,15 @@ static bool feeds_bytes(const Calibrator *k, const Node *node) {
   return false;
 }
 
+static bool feeds_floats(const Calibrator *, const Node *);
+
+/* A layer of floats, a feature of sound, or what is computed for such alone. */
+static bool is_float_reader(const Calibrator *k, const Node *node) {
+  if (is_kept(k, node) || node->op->traits.features) return true;
+  const bool passes = node->op->family == FAMILY_MAP || node->op->traits.int8 == INT8_MOVE;
+  return passes && node->nin == 1 && feeds_floats(k, node);
+}
+
 /* Floats alone read it: it has no scale. */
 static bool feeds_floats(const Calibrator *k, const Node *node) {
   int readers = 0;
@@ -411,7 +420,7 @@ static bool feeds_floats(const Calibrator *k, const Node *node) {
     const Node *reader = k->graph->nodes.data[i];
     for (int j = 0; j < reader->nin && k->uses[i]; j++)
       if (reader->in[j] == node) {
-        if (!is_kept(k, reader)) return false;
+        if (!is_float_reader(k, reader)) return false;
         readers++;
       }
   }
@@ -473,7 +482,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
     return;
   }
   const bool alone = feeds_floats(k, node) && node->op->traits.int8 != INT8_PRODUCT &&
-                     (node_is_input(node) ? node->port->elem == F32 : node->op->family == FAMILY_MAP);
+                     (node_is_input(node) ? !port_is_bytes(node->port) : node->op->family == FAMILY_MAP);
   if (is_kept(k, node) || reads_floats(k, node) || alone || node->precision == PRECISION_F32 ||
       too_wide(k, node)) {
     calibrate_floats(k, node);
@@ -491,7 +500,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
     return;
   default: break;
   }
-  if (node_is_input(node) && node->port->elem != F32)
+  if (node_is_input(node) && port_is_bytes(node->port))
     choose_quant(k, node, node, (Quant){.scale = 1, .zero = node->port->elem == U8 ? INT8_MIN : 0}, 0);
   else if (node->op->traits.padding || (node->op->traits.repeats && node->op->traits.repeats(node, factor)) ||
            put_of_bytes(k, node))

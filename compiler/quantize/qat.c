@@ -57,7 +57,7 @@ static void round_value(Graph *graph, const Calibrated *made, const Chosen *c, W
 static bool is_exact_rescale(const Graph *graph, const Chosen *c) {
   bool scores = false;
   for (int i = 0; i < graph_ports(graph); i++) scores |= graph_port(graph, i)->node == c->last;
-  return node_is_input(c->node) ? c->node->port->elem != F32 : scores && !c->seen;
+  return node_is_input(c->node) ? port_is_bytes(c->node->port) : scores && !c->seen;
 }
 
 /* What the value has its scale from, as long as nothing computes another one. */

@@ -69,12 +69,13 @@ static Node *input_node(Quantizer *q, const Node *node) {
   Node *input = graph_copy_node(q->arena, node, NULL);
   graph_append(q->to, input);
   if (!quant_given(q, node->name, &quant)) return input;
-  if (quant.wide && node->port->elem != F32)
+  const bool bytes = port_is_bytes(node->port);
+  if (quant.wide && bytes)
     quant_problem(q, "%s: has 16 bits, and the program takes it as %s", node->name,
                   elem_name(node->port->elem));
-  if (node->port->elem != F32) quant.wide = false;
-  input->elem = node->port->elem;
-  if (input->elem != F32) input->quant = quant_keep(q, caller_quant(quant, input->elem));
+  if (bytes) quant.wide = false;
+  if (bytes) input->elem = node->port->elem;
+  if (bytes) input->quant = quant_keep(q, caller_quant(quant, input->elem));
   if (input->elem == I8) return input;
   Node *made = quant_node(q, input->elem == U8 ? &op_int8_from_bytes : &op_int8_from_float, node, 1, &input,
                           quant_keep(q, quant));

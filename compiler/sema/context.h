@@ -262,6 +262,7 @@ void train_read(Sema *, const Frame *, const Stmt *);
 void losses_read(Sema *, const Frame *, const Expr *, Training *);
 void warn_unused_values(Sema *);
 void check_states(Sema *);
+void check_front_end(Sema *); /* after the train block */
 void warn_unused_blocks(Sema *, const NetDecl *);
 void warn_softmax(Sema *, const Node *);
 

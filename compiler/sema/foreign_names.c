@@ -239,6 +239,7 @@ static const Elsewhere same[] = {
     {"patience", "early_stop"},
     {"smoothing", "label_smoothing"},
     /* types of inputs */
+    {"int16", "i16"},
     {"uint8", "u8"},
     {"byte", "u8"},
     {"int8", "i8"},

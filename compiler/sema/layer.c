@@ -116,6 +116,18 @@ static bool any_poison(const Node *node) {
   return false;
 }
 
+/* T of n as the sequence T x n, for an operator that needs its length. */
+static Node *region_rows(Sema *s, const Op *op, Node *in) {
+  int64_t rows, columns;
+  if (!op->traits.needs_axes || !in->shape.regions || !shape_table(in->shape, &rows, &columns)) return in;
+  Node *node = graph_node(s->graph, &op_region_rows, 1, &in);
+  node->name = arena_printf(s->arena, "%s_rows", in->name);
+  node->span = in->span;
+  node->site = in->site;
+  node->shape = shape_sequence(rows, columns);
+  return node;
+}
+
 Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, const Const *value,
                 CallName call_name) {
   if (!layers_limit(s, frame, call->span)) return (Made){.value = const_poison(call->span)};
@@ -136,6 +148,7 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
   Node **in = NEW_ARRAY(s->arena, Node *, 1 + bound.values.n);
   int nin = 0;
   if (!op->source) in[nin++] = value->kind == CONST_VALUE ? value->node : value_poison(s, call->span).node;
+  if (nin) in[0] = region_rows(s, op, in[0]);
   for (int i = 0; bound.ok && i < bound.values.n; i++) in[nin++] = bound.values.data[i];
 
   Node *node = graph_node(s->graph, op, nin, in);

@@ -11,7 +11,9 @@
 
 static const Param shape_param = {.name = "shape", .type = PARAM_SHAPE};
 static const Param input_params[] = {
-    {"layout", PARAM_CHOICE, "hwc", "how the caller's buffer is laid out", 0, 0, "hwc chw"}, {0}};
+    {"layout", PARAM_CHOICE, "hwc", "how the caller's buffer is laid out", 0, 0, "hwc chw"},
+    {"rate", PARAM_INT, "", "samples per second, of sound", 0, 0, NULL},
+    {0}};
 
 static Shape shape_eval(Sema *s, const Frame *frame, const Stmt *stmt) {
   const Const given = expr_eval(s, frame, stmt->value, NULL);
@@ -53,9 +55,9 @@ static int type_place(Sema *s, const Frame *frame, Ident type, const char *const
 }
 
 static Elem type_eval(Sema *s, const Frame *frame, Ident type) {
-  static const char *const names[] = {"f32", "u8", "i8", NULL};
-  static const Elem types[] = {F32, U8, I8};
-  return types[type_place(s, frame, type, names, "inputs", "u8 and i8")];
+  static const char *const names[] = {"f32", "u8", "i8", "i16", NULL};
+  static const Elem types[] = {F32, U8, I8, I16};
+  return types[type_place(s, frame, type, names, "inputs", "u8, i8 and i16")];
 }
 
 static PortAs output_type_eval(Sema *s, const Frame *frame, Ident type) {
@@ -72,6 +74,7 @@ void input_make(Sema *s, const Frame *frame, const Stmt *stmt) {
   node->port->elem = type_eval(s, frame, stmt->type);
   const Bound bound = params_bind(s, frame, "input", "input", input_params, &stmt->args, stmt->span, 0, NULL);
   node->port->chw = bound.ok && strcmp(bound.arg[0].s, "chw") == 0;
+  if (bound.ok && bound.arg[1].kind == CONST_INT) node->port->rate = bound.arg[1].i;
   if (node->shape.rank) s->bytes += 4.0 * (double)shape_elements(node->shape);
   vec_push(s->arena, s->graph->inputs, ((Port){node->name, node, stmt->name.span, AS_FLOATS}));
   static const Origin plain = {0};
@@ -205,6 +208,7 @@ void net_build(Sema *s, const Scope *file, int order, const NetDecl *net) {
   }
   if (!diags_errors(s->diags)) states_keep(s->graph);
   inputs_first(s->graph, s->arena);
+  check_front_end(s);
   if (s->graph->training && s->graph->training->aware && !diags_errors(s->diags)) aware_prepare(s->graph);
   graph_layout_weights(s->graph);
   names_check(s);

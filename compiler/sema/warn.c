@@ -90,6 +90,35 @@ void check_states(Sema *s) {
   }
 }
 
+/* ---- operators of the audio front end ---- */
+
+static bool is_trained(const Node *node) {
+  for (int k = 0; k < node->nweights; k++)
+    if (node->weight[k] && !node->frozen && !node->weight[k]->frozen && !node->weight[k]->statistic)
+      return true;
+  return false;
+}
+
+/* No gradient passes through them, so nothing that is trained may stand before. */
+void check_front_end(Sema *s) {
+  const Graph *graph = s->graph;
+  const Node **before = NEW_ARRAY(s->arena, const Node *, graph->nodes.n + 1); /* by id: a trained layer */
+  if (!graph->training || diags_mistakes(s->diags)) return;
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    for (int k = 0; k < node->nin && !before[i]; k++) before[i] = before[node->in[k]->id];
+    if (node->op->traits.front_end && before[i]) {
+      Diag *diag = diag_report(s->diags, DIAG_frontend_gradient, node->span, node->site,
+                               "no gradient passes through %s, but the layer '%s' before it is trained",
+                               node->op->name, before[i]->name);
+      diag_note(diag, before[i]->span, "this is trained");
+      diag_help(diag, "add frozen=true to it, or move it after %s", node->op->name);
+      before[i] = NULL;
+    }
+    if (is_trained(node)) before[i] = node;
+  }
+}
+
 /* ---- blocks that the net does not reach ---- */
 
 typedef VEC(BlockDef *) Reached;

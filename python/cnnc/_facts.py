@@ -14,6 +14,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "f32": np.dtype(np.float32),
     "u8": np.dtype(np.uint8),
     "i8": np.dtype(np.int8),
+    "i16": np.dtype(np.int16),
 }
 Shape = tuple[int, ...]
 

@@ -375,26 +375,33 @@ static void step_values(const cnn_augmentation *a, int32_t step, cnn_plane plane
 
 /* ---- A sample */
 
-static size_t type_bytes(cnn_type type) { return type == CNN_F32 ? sizeof(float) : 1; }
+size_t cnn_core_bytes(cnn_type type) {
+  return type == CNN_F32 ? sizeof(float) : type == CNN_I16 ? sizeof(int16_t) : 1;
+}
 int64_t cnn_augment_scratch(cnn_plane plane) { return 2 * elements(plane); }
 
 static void values_read(cnn_type type, const void *in, float *out, int64_t n) {
   if (type == CNN_F32) memcpy(out, in, (size_t)n * sizeof *out);
   for (int64_t i = 0; type != CNN_F32 && i < n; i++)
-    out[i] = type == CNN_U8 ? (float)((const uint8_t *)in)[i] : (float)((const int8_t *)in)[i] + 128;
+    out[i] = type == CNN_U8    ? (float)((const uint8_t *)in)[i]
+             : type == CNN_I16 ? (float)((const int16_t *)in)[i]
+                               : (float)((const int8_t *)in)[i] + 128;
 }
 
 static void values_write(cnn_type type, const float *in, void *out, int64_t n) {
   if (type == CNN_F32) memcpy(out, in, (size_t)n * sizeof *in);
-  for (int64_t i = 0; type != CNN_F32 && i < n; i++) {
+  for (int64_t i = 0; type == CNN_I16 && i < n; i++)
+    ((int16_t *)out)[i] = (int16_t)((int32_t)(in[i] + 32768.5f) - 32768);
+  for (int64_t i = 0; (type == CNN_U8 || type == CNN_I8) && i < n; i++) {
     const int32_t byte = in[i] < 0 ? 0 : in[i] > 255 ? 255 : (int32_t)(in[i] + 0.5f);
     if (type == CNN_U8) ((uint8_t *)out)[i] = (uint8_t)byte;
     else ((int8_t *)out)[i] = (int8_t)(byte - 128);
   }
 }
 
-static void clip(float *pixel, int64_t n) {
-  for (int64_t i = 0; i < n; i++) pixel[i] = pixel[i] < 0 ? 0 : pixel[i] > 255 ? 255 : pixel[i];
+static void clip(cnn_type type, float *pixel, int64_t n) {
+  const float low = type == CNN_I16 ? -32768 : 0, high = type == CNN_I16 ? 32767 : 255;
+  for (int64_t i = 0; i < n; i++) pixel[i] = pixel[i] < low ? low : pixel[i] > high ? high : pixel[i];
 }
 
 /* The warp of the steps from *step on, up to one of another kind or the end. */
@@ -413,8 +420,8 @@ void cnn_augment_input(const cnn_augmentation *a, cnn_plane plane, cnn_type type
   cnn_move move;
   if (step == a->recipe->augments && warp_is_move(&own, &move)) {
     const int black = type == CNN_I8 ? -128 : 0;
-    cnn_move_picture(&move, in, out, plane.height, plane.width, plane.channels * (int32_t)type_bytes(type),
-                     black);
+    cnn_move_picture(&move, in, out, plane.height, plane.width,
+                     plane.channels * (int32_t)cnn_core_bytes(type), black);
     return;
   }
   float *now = scratch, *next = scratch + n;
@@ -431,7 +438,7 @@ void cnn_augment_input(const cnn_augmentation *a, cnn_plane plane, cnn_type type
     }
     if (step == a->recipe->augments) break;
     step_values(a, step++, plane, scale, now);
-    if (type != CNN_F32) clip(now, n);
+    if (type != CNN_F32) clip(type, now, n);
     warp = warp_from(a, &step);
     own = warp_on(&warp, a->plane, plane);
   }

@@ -27,6 +27,7 @@ typedef enum cnn_augment_kind {
 cnn_augment_kind cnn_augment_kind_of(const cnn_option *); /* by its name */
 double cnn_draw_uniform(const cnn_augmentation *, int32_t step,
                         uint32_t k); /* number k of a step of the recipe, 0 <= u < 1 */
+size_t cnn_core_bytes(cnn_type);     /* of an element */
 double cnn_draw_normal(cnn_random random, uint32_t counter);
 double cnn_normal_quantile(double p);
 #endif

@@ -75,6 +75,11 @@ static void blend(cnn_type type, double share, void *own, const void *other, int
     } else if (type == CNN_U8) {
       uint8_t *x = (uint8_t *)own + i;
       *x = (uint8_t)(part * (float)*x + (1 - part) * (float)((const uint8_t *)other)[i] + 0.5f);
+    } else if (type == CNN_I16) {
+      int16_t *x = (int16_t *)own + i;
+      *x = (int16_t)((int32_t)(part * (float)(*x + 32768) +
+                               (1 - part) * (float)(((const int16_t *)other)[i] + 32768) + 0.5f) -
+                     32768);
     } else {
       int8_t *x = (int8_t *)own + i;
       *x = (int8_t)((int32_t)(part * (float)(*x + 128) +
@@ -96,8 +101,7 @@ static void paste(const cnn_mix *mix, cnn_plane plane, size_t pixel, void *own, 
 }
 
 void cnn_mix_input(const cnn_mix *mix, cnn_plane plane, cnn_type type, void *own, const void *other) {
-  if (mix->boxed)
-    paste(mix, plane, (size_t)plane.channels * (type == CNN_F32 ? sizeof(float) : 1), own, other);
+  if (mix->boxed) paste(mix, plane, (size_t)plane.channels * cnn_core_bytes(type), own, other);
   else blend(type, mix->share, own, other, (int64_t)plane.height * plane.width * plane.channels);
 }
 

@@ -101,6 +101,11 @@ bool cnn_data_label(const cnn_data *data, cnn_part part, int64_t index,
                     int32_t *label); /* cheap; false: no single class a sample */
 
 size_t cnn_type_bytes(cnn_type type);
+const char *cnn_type_name(cnn_type type); /* "f32" */
+/* Element i of values of the port's type; storing one that the type has: cnn_port_takes. */
+double cnn_port_number(const cnn_port *port, const void *values, int64_t i);
+void cnn_port_store(const cnn_port *port, void *values, int64_t i, double value);
+bool cnn_port_takes(const cnn_port *port, double value);
 int64_t
 cnn_port_classes(const cnn_port *output); /* how many classes its scores tell apart: 2 for one sigmoid unit */
 int64_t cnn_port_targets(

@@ -34,14 +34,14 @@
 /* ---- shared with the runtime ---- */
 
 #ifndef CNN_NETWORK_VERSION
-#define CNN_NETWORK_VERSION 9
+#define CNN_NETWORK_VERSION 10
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-typedef enum cnn_type { CNN_F32, CNN_U8, CNN_I8 } cnn_type;
+typedef enum cnn_type { CNN_F32, CNN_U8, CNN_I8, CNN_I16 } cnn_type;
 typedef enum cnn_target {
   CNN_TARGET_NONE,
   CNN_TARGET_CLASS,
@@ -88,6 +88,7 @@ typedef struct cnn_port { /* an input or an output */
   const char *loss;    /* outputs: the loss's name, or NULL */
   const cnn_loss *criterion; /* its numbers; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
   const char *normalize;     /* inputs: "normalize(mean=0, std=1, scale=0.5)" if it is next, or NULL */
+  int32_t rate;              /* inputs: samples per second, of sound; else 0 */
   cnn_output_kind kind;      /* outputs */
   int32_t stuff,
       things; /* of a panoptic output: its classes of no object, which come first, and of objects */

@@ -31,6 +31,7 @@ static void draw_extremes(Sample *s) {
       double *to = &s->input_double[i][k];
       if (node->port->elem == U8) *to = ((uint8_t *)s->input[i])[k] = least ? 0 : 255;
       else if (node->port->elem == I8) *to = ((int8_t *)s->input[i])[k] = least ? -128 : 127;
+      else if (node->port->elem == I16) *to = ((int16_t *)s->input[i])[k] = least ? INT16_MIN : INT16_MAX;
       else *to = (double)(((float *)s->input[i])[k] = least ? -3.f : 3.f);
     }
   }

@@ -232,8 +232,8 @@ static void test_inputs(
     void) { /* bytes and planes, read in place or converted, with what is fused behind the conversion */
   static const char *const layers[] = {"normalize mean=0.5 std=0.25 scale=0.00390625 -> tanh", "relu",
                                        "flatten -> add x=1", "maxpool kernel=2"};
-  static const Elem types[] = {F32, U8, I8};
-  for (int elem = 0; elem < 3; elem++)
+  static const Elem types[] = {F32, U8, I8, I16};
+  for (int elem = 0; elem < 4; elem++)
     for (int chw = 0; chw < 2; chw++)
       for (int i = 0; i < 4; i++) {
         Net net = net_new();

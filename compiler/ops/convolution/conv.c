@@ -128,6 +128,7 @@ const Op op_conv = {
               "weight[f][c][ky][kx]",
     .family = FAMILY_CONV,
     .traits.row_local = true,
+    .traits.needs_axes = true,
     .shape = shape,
     .cost = correlation_cost,
     .eval = correlation_eval_gather,

@@ -102,6 +102,7 @@ const Op op_conv_transpose = {
         "out[y*S + ky*D - P][x*S + kx*D - P][f] += in[y][x][c] * weight[c][f][ky][kx], starting from bias[f]",
     .family = FAMILY_CONV_SCATTER,
     .traits.int8 = INT8_PRODUCT,
+    .traits.needs_axes = true,
     .shape = shape,
     .cost = correlation_cost,
     .eval = correlation_eval_spread,

@@ -77,6 +77,7 @@ const Op op_depthwise = {
               "* weight[c*M + m][0][ky][kx]",
     .family = FAMILY_DEPTHWISE,
     .traits.row_local = true,
+    .traits.needs_axes = true,
     .shape = shape,
     .cost = correlation_cost,
     .eval = correlation_eval_gather,

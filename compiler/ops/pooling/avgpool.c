@@ -165,6 +165,7 @@ const Op op_avgpool = {
     .example = "avgpool(2)",
     .family = FAMILY_POOL,
     .traits.row_local = true,
+    .traits.needs_axes = true,
     .shape = pool_shape,
     .eval = avgpool_run,
     .gradient = avgpool_backward,

@@ -126,6 +126,7 @@ const Op op_blurpool = {
               "O = floor((I - 1) / S) + 1. Zhang, 2019",
     .params = params,
     .example = "maxpool(2, stride=1) -> blurpool",
+    .traits.needs_axes = true,
     .shape = shape,
     .cost = cost,
     .eval = run,

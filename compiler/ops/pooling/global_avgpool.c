@@ -17,6 +17,7 @@ const Op op_global_avgpool = {
     .params = params,
     .example = "global_avgpool -> dense(10)",
     .family = FAMILY_POOL,
+    .traits.needs_axes = true,
     .shape = pool_shape_global,
     .eval = avgpool_run,
     .gradient = avgpool_backward,

@@ -13,6 +13,7 @@ const Op op_global_maxpool = {
     .params = params,
     .example = "global_maxpool -> dense(10)",
     .family = FAMILY_POOL,
+    .traits.needs_axes = true,
     .shape = pool_shape_global,
     .eval = maxpool_run,
     .gradient = maxpool_backward,

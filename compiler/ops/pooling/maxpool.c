@@ -130,6 +130,7 @@ const Op op_maxpool = {
     .example = "maxpool(2)",
     .family = FAMILY_POOL,
     .traits.row_local = true,
+    .traits.needs_axes = true,
     .shape = pool_shape,
     .eval = maxpool_run,
     .gradient = maxpool_backward,

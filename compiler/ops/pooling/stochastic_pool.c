@@ -302,6 +302,7 @@ const Op op_stochastic_pool = {
         "sum of r. Zeiler & Fergus, 2013",
     .params = params,
     .example = "conv(16, 3x3) -> relu -> stochastic_pool(2)",
+    .traits.needs_axes = true,
     .shape = pool_shape,
     .eval = mean_run,
     .gradient = mean_backward,

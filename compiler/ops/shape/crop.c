@@ -49,6 +49,7 @@ const Op op_crop = {
     .params = params,
     .example = "crop(2)",
     .traits.keeps_spatial = true,
+    .traits.needs_axes = true,
     .shape = shape,
     .eval = run,
     .gradient = backward,

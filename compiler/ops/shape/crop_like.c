@@ -86,6 +86,7 @@ const Op op_crop_like = {
     .params = params,
     .example = "crop_like(decoded) -> concat(decoded)",
     .traits.keeps_spatial = true,
+    .traits.needs_axes = true,
     .shape = shape,
     .identity = identity,
     .eval = run,

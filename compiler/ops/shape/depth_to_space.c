@@ -38,6 +38,7 @@ const Op op_depth_to_space = {
     .detail = "y[h*f + i][w*f + j][c] = x[h][w][c*f*f + i*f + j]; with order=dcr x[h][w][(i*f + j)*C + c]",
     .params = params,
     .example = "conv(12, 3x3, pad=same) -> depth_to_space(2)",
+    .traits.needs_axes = true,
     .shape = shape,
     .traits.receptive_field = blocks_field,
     .eval = run,

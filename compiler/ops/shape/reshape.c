@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/shape.h"
 #include "kernel/lower.h"
+#include "ops/registry.h"
 #include "ops/shape/reshape.h"
 
 static const Param params[] = {
@@ -61,6 +62,25 @@ static const Op op_back = {.name = "reshape input gradient", .family = FAMILY_AL
 static void backward(Gradient *gradient, Node *node, Node *dy) {
   gradient_input(gradient, &op_back, node, 1, &dy);
 }
+
+/* ---- the vectors of regions as the rows of a sequence ---- */
+static void regions_run(const Eval *eval) {
+  const int64_t n = shape_row_elements(eval->node->shape);
+  for (int64_t i = 0; i < n; i++) eval->out[i] = eval->in[0][eval->row * n + i];
+}
+
+static const Op op_regions = {
+    .name = "region rows input gradient", .family = FAMILY_ALIAS, .eval = regions_run};
+
+static void rows_gradient(Gradient *gradient, Node *node, Node *dy) {
+  gradient_input(gradient, &op_regions, node, 1, &dy);
+}
+
+const Op op_region_rows = {.name = "region rows",
+                           .family = FAMILY_ALIAS,
+                           .eval = reshape_eval,
+                           .gradient = rows_gradient,
+                           .traits.int8 = INT8_MOVE};
 
 const Op op_reshape = {
     .name = "reshape",

@@ -211,6 +211,7 @@ const Op op_resize = {
               "kernel of a = -3/4; nearest: x[floor(o*I/O)]; nearest_exact: x[floor((o + 0.5)*I/O)]",
     .params = params,
     .example = "resize(56x56, mode=nearest)",
+    .traits.needs_axes = true,
     .shape = shape,
     .identity = resize_identity,
     .traits.repeats = resize_repeats,

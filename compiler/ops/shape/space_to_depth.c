@@ -40,6 +40,7 @@ const Op op_space_to_depth = {
     .detail = "y[h][w][c*f*f + i*f + j] = x[h*f + i][w*f + j][c]; with order=dcr y[h][w][(i*f + j)*C + c]",
     .params = params,
     .example = "space_to_depth(2) -> conv(64, 3x3, pad=same)",
+    .traits.needs_axes = true,
     .shape = shape,
     .traits.receptive_field = blocks_field,
     .eval = run,

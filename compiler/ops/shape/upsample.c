@@ -27,6 +27,7 @@ const Op op_upsample = {
     .detail = "nearest: y[i][j] = x[floor(i/factor)][floor(j/factor)]; bilinear: resize to that size",
     .params = params,
     .example = "upsample(2) -> conv(16, 3x3, pad=same)",
+    .traits.needs_axes = true,
     .shape = shape,
     .identity = resize_identity,
     .traits.repeats = resize_repeats,

@@ -155,6 +155,7 @@ const Op op_zero_pad = {
     .params = params,
     .example = "zero_pad(2, mode=reflect)",
     .traits.keeps_spatial = true,
+    .traits.needs_axes = true,
     .shape = shape,
     .traits.padding = border,
     .eval = run,

@@ -48,11 +48,8 @@ static void fill(cnn_batch *batch) {
     int64_t elements = network->input[i].size * batch->capacity;
     for (int64_t j = 0; j < elements; j++) {
       uint32_t bits = cnn_random_bits(random, (uint32_t)j);
-      if (network->input[i].type == CNN_F32) {
-        ((float *)batch->input[i])[j] = (float)(bits >> 24);
-      } else {
-        ((uint8_t *)batch->input[i])[j] = (uint8_t)(bits >> 24);
-      }
+      const bool i8 = network->input[i].type == CNN_I8;
+      cnn_port_store(&network->input[i], batch->input[i], j, (double)(bits >> 24) - 128 * i8);
     }
   }
   for (int32_t o = 0; o < network->outputs; o++) {

@@ -63,11 +63,7 @@ void cnn_viewer_close(cnn_viewer *viewer) {
 }
 
 void cnn_port_floats(const cnn_port *port, const void *raw, float *value) {
-  const uint8_t *u8 = raw;
-  const int8_t *i8 = raw;
-  const float *f32 = raw;
-  for (int64_t k = 0; k < port->size; k++)
-    value[k] = port->type == CNN_U8 ? (float)u8[k] : port->type == CNN_I8 ? (float)i8[k] : f32[k];
+  for (int64_t k = 0; k < port->size; k++) value[k] = (float)cnn_port_number(port, raw, k);
 }
 
 cnn_status cnn_viewer_read(cnn_viewer *viewer, const char *path, int64_t index, cnn_fit fit) {
@@ -96,16 +92,12 @@ cnn_status cnn_viewer_read(cnn_viewer *viewer, const char *path, int64_t index, 
 
 static void feed(cnn_viewer *viewer, int32_t i) {
   const cnn_port *port = &viewer->network->input[i];
-  uint8_t *u8 = viewer->raw[i];
-  int8_t *i8 = viewer->raw[i];
-  float *f32 = viewer->raw[i];
   double low, high;
   cnn_port_range(port, &low, &high);
   for (int64_t k = 0; k < port->size; k++) {
     const double value = fmin(fmax((double)viewer->value[i][k], low), high);
-    if (port->type == CNN_U8) u8[k] = (uint8_t)(value + 0.5);
-    else if (port->type == CNN_I8) i8[k] = (int8_t)floor(value + 0.5);
-    else f32[k] = viewer->value[i][k];
+    cnn_port_store(port, viewer->raw[i], k,
+                   port->type == CNN_F32 ? (double)viewer->value[i][k] : floor(value + 0.5));
   }
   cnn_port_arrange(port, viewer->raw[i], viewer->input[i]);
 }
@@ -286,8 +278,8 @@ bool cnn_port_is_picture(const cnn_port *port) {
 }
 
 void cnn_port_range(const cnn_port *port, double *low, double *high) {
-  *low = port->type == CNN_I8 ? -128 : 0;
-  *high = *low + 255;
+  *low = port->type == CNN_I8 ? -128 : port->type == CNN_I16 ? -32768 : 0;
+  *high = *low + (port->type == CNN_I16 ? 65535 : 255);
   if (port->type == CNN_F32 && !cnn_port_is_picture(port)) {
     *low = -INFINITY;
     *high = INFINITY;
@@ -342,7 +334,7 @@ bool cnn_out_is_array(const char *path) {
 cnn_status cnn_out_array(const char *path, cnn_type type, const void *value, int32_t rank,
                          const int64_t *dim) {
   static const cnn_dtype dtype[] = {
-      [CNN_F32] = CNN_DTYPE_F32, [CNN_U8] = CNN_DTYPE_U8, [CNN_I8] = CNN_DTYPE_I8};
+      [CNN_F32] = CNN_DTYPE_F32, [CNN_U8] = CNN_DTYPE_U8, [CNN_I8] = CNN_DTYPE_I8, [CNN_I16] = CNN_DTYPE_I16};
   cnn_tensor tensor = {.name = "", .dtype = dtype[type], .rank = rank, .data = value};
   memcpy(tensor.dim, dim, sizeof *dim * (size_t)rank);
   cnn_tensor_measure(&tensor); /* in memory already, so it does not overflow */

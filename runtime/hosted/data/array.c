@@ -83,39 +83,32 @@ cnn_status cnn_array_mismatch(const char *what, const cnn_tensor *tensor, const 
 
 /* ---- Numbers */
 
-/* Whether a number is exactly one of the port's type; floats take any. */
-static bool takes(cnn_type type, double value) {
-  if (type == CNN_F32) return true;
-  return value == floor(value) &&
-         (type == CNN_U8 ? value >= 0 && value <= 255 : value >= -128 && value <= 127);
-}
-
 cnn_status cnn_array_read(const cnn_tensor *tensor, ArrayForm form, int64_t index, const cnn_port *port,
                           const char *what, void *out) {
   int64_t n = port->size, first = form.batched ? index * n : 0;
   bool direct = !form.planes && cnn_tensor_in_order(tensor);
-  cnn_dtype same_type = port->type == CNN_U8 ? CNN_DTYPE_U8 : CNN_DTYPE_I8;
+  static const cnn_dtype same_type[] = {
+      [CNN_F32] = CNN_DTYPE_F32, [CNN_U8] = CNN_DTYPE_U8, [CNN_I8] = CNN_DTYPE_I8, [CNN_I16] = CNN_DTYPE_I16};
+  const size_t bytes = cnn_type_bytes(port->type);
   if (direct && port->type == CNN_F32) {
     cnn_tensor_floats(tensor, first, n, out);
     return cnn_success();
   }
-  if (direct && tensor->dtype == same_type) {
-    memcpy(out, tensor->data + first, (size_t)n);
+  if (direct && tensor->dtype == same_type[port->type]) {
+    memcpy(out, tensor->data + (size_t)first * bytes, (size_t)n * bytes);
     return cnn_success();
   }
   int64_t channels = port->dim[port->rank - 1], pixels = n / channels;
   for (int64_t i = 0; i < n; i++) {
     int64_t place = first + (form.planes ? i % channels * pixels + i / channels : i);
     double value = cnn_tensor_number(tensor, place);
-    if (!takes(port->type, value))
+    if (!cnn_port_takes(port, value))
       return cnn_failure(CNN_MISMATCH, "%s: number %lld is %g, which the %s input \"%s\" cannot take%s", what,
-                         (long long)place, value, port->type == CNN_U8 ? "u8" : "i8", port->name,
+                         (long long)place, value, cnn_type_name(port->type), port->name,
                          port->type == CNN_I8 && tensor->dtype == CNN_DTYPE_U8
                              ? "; for pictures of 0..255, subtract 128"
                              : "");
-    if (port->type == CNN_F32) ((float *)out)[i] = (float)value;
-    else if (port->type == CNN_U8) ((uint8_t *)out)[i] = (uint8_t)value;
-    else ((int8_t *)out)[i] = (int8_t)value;
+    cnn_port_store(port, out, i, value);
   }
   return cnn_success();
 }

@@ -89,16 +89,11 @@ void cnn_reader_close(cnn_reader *reader) {
   *reader = (cnn_reader){0};
 }
 
-/* u8 counts as 0..1, i8 as -1..1, as the contract of `target = input` says. */
+/* u8 counts as 0..1, i8 and i16 as -1..1, as the contract of `target = input` says. */
 static void input_as_target(const cnn_port *port, const void *values, float *target) {
-  const float *f = values;
-  const uint8_t *u = values;
-  const int8_t *s = values;
-  for (int64_t i = 0; i < port->size; i++) {
-    target[i] = port->type == CNN_F32  ? f[i]
-                : port->type == CNN_U8 ? (float)u[i] / 255.0f
-                                       : (float)s[i] / 128.0f;
-  }
+  static const float full[] = {[CNN_F32] = 1, [CNN_U8] = 255, [CNN_I8] = 128, [CNN_I16] = 32768};
+  for (int64_t i = 0; i < port->size; i++)
+    target[i] = (float)cnn_port_number(port, values, i) / full[port->type];
 }
 
 static bool is_reflexive(const cnn_network *network) {

@@ -373,20 +373,15 @@ static cnn_status classes_find(cnn_data *data, int32_t output) {
 static cnn_status input_store(const cnn_data *data, Table *table, const cnn_csv *csv, int32_t column,
                               int64_t place_in, double value) {
   const cnn_port *port = &data->network->input[0];
-  bool takes = port->type == CNN_F32 ||
-               (value == floor(value) &&
-                (port->type == CNN_U8 ? value >= 0 && value <= 255 : value >= -128 && value <= 127));
   char where[600];
-  if (!takes)
+  if (!cnn_port_takes(port, value))
     return cnn_failure(CNN_MISMATCH, "%s: %s is no number that the %s input \"%s\" can take",
-                       place(data->set, csv, column, where), csv->cell[column],
-                       port->type == CNN_U8 ? "u8" : "i8", port->name);
+                       place(data->set, csv, column, where), csv->cell[column], cnn_type_name(port->type),
+                       port->name);
   if (port->type == CNN_F32 && !isfinite((float)value))
     return cnn_failure(CNN_MISMATCH, "%s: %s is too large for a float", place(data->set, csv, column, where),
                        csv->cell[column]);
-  if (port->type == CNN_F32) ((float *)(void *)table->input)[place_in] = (float)value;
-  else if (port->type == CNN_U8) table->input[place_in] = (uint8_t)value;
-  else ((int8_t *)table->input)[place_in] = (int8_t)value;
+  cnn_port_store(port, table->input, place_in, value);
   return cnn_success();
 }
 

@@ -176,9 +176,9 @@ static void input_make(const cnn_data *data, const Sample *sample, int64_t index
     value = 0.9f * value + 0.1f * cnn_random_uniform(sample->random, counter + (uint32_t)i);
     int32_t pixel = (int32_t)(value * 255 + 0.5f);
     pixel = pixel < 0 ? 0 : pixel > 255 ? 255 : pixel;
-    if (port->type == CNN_U8) ((uint8_t *)input)[i] = (uint8_t)pixel;
-    else if (port->type == CNN_I8) ((int8_t *)input)[i] = (int8_t)(pixel - 128);
-    else ((float *)input)[i] = pixels ? (float)pixel : 2 * value - 1;
+    if (port->type == CNN_I8) pixel -= 128;
+    else if (port->type == CNN_I16) pixel = 257 * pixel - 32768;
+    cnn_port_store(port, input, i, port->type != CNN_F32 || pixels ? (double)pixel : (double)(2 * value - 1));
   }
 }
 

@@ -1,14 +1,47 @@
 /* target.c: what outputs want to be compared with, and one class a sample as such a target. */
 // SPDX-License-Identifier: MIT-0
+#include <math.h>
 #include <string.h>
 #include "hosted/data/dataset.h"
 
-size_t cnn_type_bytes(cnn_type type) { return type == CNN_F32 ? sizeof(float) : 1; }
+size_t cnn_type_bytes(cnn_type type) {
+  return type == CNN_F32 ? sizeof(float) : type == CNN_I16 ? sizeof(int16_t) : 1;
+}
 
 static int64_t channels(const cnn_port *port) { return port->dim[port->rank - 1]; }
 
 static bool binary(const cnn_port *port) {
   return port->scores == CNN_SCORES_BINARY || port->scores == CNN_SCORES_BINARY_LOGIT;
+}
+
+double cnn_port_number(const cnn_port *port, const void *values, int64_t i) {
+  switch (port->type) {
+  case CNN_U8: return ((const uint8_t *)values)[i];
+  case CNN_I8: return ((const int8_t *)values)[i];
+  case CNN_I16: return ((const int16_t *)values)[i];
+  default: return (double)((const float *)values)[i];
+  }
+}
+
+void cnn_port_store(const cnn_port *port, void *values, int64_t i, double value) {
+  switch (port->type) {
+  case CNN_U8: ((uint8_t *)values)[i] = (uint8_t)value; break;
+  case CNN_I8: ((int8_t *)values)[i] = (int8_t)value; break;
+  case CNN_I16: ((int16_t *)values)[i] = (int16_t)value; break;
+  default: ((float *)values)[i] = (float)value;
+  }
+}
+
+bool cnn_port_takes(const cnn_port *port, double value) {
+  static const double low[] = {[CNN_I8] = -128, [CNN_I16] = -32768},
+                      high[] = {[CNN_U8] = 255, [CNN_I8] = 127, [CNN_I16] = 32767};
+  return port->type == CNN_F32 ||
+         (value == floor(value) && value >= low[port->type] && value <= high[port->type]);
+}
+
+const char *cnn_type_name(cnn_type type) {
+  static const char *const name[] = {[CNN_F32] = "f32", [CNN_U8] = "u8", [CNN_I8] = "i8", [CNN_I16] = "i16"};
+  return name[type];
 }
 
 int64_t cnn_port_classes(const cnn_port *output) {
@@ -28,6 +61,11 @@ void cnn_port_arrange(const cnn_port *input, const void *hwc, void *out) {
   } else if (input->type == CNN_F32) {
     const float *from = hwc;
     float *to = out;
+    for (size_t c = 0; c < depth; c++)
+      for (size_t p = 0; p < pixels; p++) to[c * pixels + p] = from[p * depth + c];
+  } else if (input->type == CNN_I16) {
+    const int16_t *from = hwc;
+    int16_t *to = out;
     for (size_t c = 0; c < depth; c++)
       for (size_t p = 0; p < pixels; p++) to[c * pixels + p] = from[p * depth + c];
   } else {

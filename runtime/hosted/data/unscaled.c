@@ -41,9 +41,7 @@ cnn_status cnn_data_unscaled(const cnn_data *data, const cnn_network *network, c
   for (int64_t i = 0; i < SAMPLES && i < samples && status.code == CNN_OK; i++) {
     status = cnn_data_sample(data, part, i, (void *[]){input}, NULL);
     for (int64_t k = 0; k < port->size && status.code == CNN_OK; k++) {
-      const double value = port->type == CNN_F32  ? (double)((float *)input)[k]
-                           : port->type == CNN_U8 ? ((uint8_t *)input)[k]
-                                                  : ((int8_t *)input)[k];
+      const double value = cnn_port_number(port, input, k);
       found->low = fmin(found->low, value);
       found->high = fmax(found->high, value);
     }

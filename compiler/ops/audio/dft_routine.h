@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT-0
+/* Spectra of frames by the sum of the definition: for lengths that are no power of two. Copied into generated
+ * C. */
+
+/* out[frames][2*(fft/2 + 1)]: the real and imaginary part of each bin of a frame of x[n]. window[size] begins
+ * at `at` of a frame; wave[fft][2]: cosines and negative sines of one turn. work[size]. */
+static void cnn_dft_routine(const float *x, const float *window, const float *wave, float *work, float *out,
+                            int n, int frames, int size, int step, int before, int fft, int at, int mirror) {
+  for (int t = 0; t < frames; t++) {
+    for (int i = 0; i < size; i++)
+      work[i] = window[i] * cnn_frame_sample_routine(x, t * step + i - before, n, mirror);
+    for (int k = 0; k <= fft / 2; k++) {
+      float re = 0.f, im = 0.f;
+      int turn = (int)((long long)k * at % fft);
+      for (int i = 0; i < size; i++) {
+        re += work[i] * wave[2 * turn];
+        im += work[i] * wave[2 * turn + 1];
+        turn += k;
+        if (turn >= fft) turn -= fft;
+      }
+      out[2 * k] = re;
+      out[2 * k + 1] = im;
+    }
+    out += 2 * (fft / 2 + 1);
+  }
+}

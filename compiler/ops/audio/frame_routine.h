@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT-0
+/* The samples of a frame. Copied into generated C. */
+
+/* Sample i of x[n]; beyond the ends it is 0, or the samples are mirrored at the outermost ones. */
+static float cnn_frame_sample_routine(const float *x, int i, int n, int mirror) {
+  if (mirror && i < 0) i = -i;
+  if (mirror && i >= n) i = 2 * (n - 1) - i;
+  return i >= 0 && i < n ? x[i] : 0.f;
+}

@@ -1,0 +1,79 @@
+/* preemphasis.c: preemphasis, each sample less a part of the one before it. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/audio/audio.h"
+
+static const Param params[] = {
+    {"coefficient", PARAM_NUMBER, "0.97", "the part of the sample before", 0, 0, NULL}, {0}};
+
+static void shape(ShapeContext *context, Node *node) {
+  if (audio_sequence(context, node, false)) node->shape = node->in[0]->shape;
+}
+
+/* y[t] = x[t] - coefficient*x[t + other], x outside: 0 */
+static void differ(const Eval *eval, int64_t other) {
+  const Extent e = shape_extent(eval->node->shape);
+  const double coefficient = arg_number(eval->node, "coefficient");
+  for (int64_t t = 0; t < e.w; t++)
+    for (int64_t c = 0; c < e.c; c++) {
+      const double beside = t + other >= 0 && t + other < e.w ? eval->in[0][(t + other) * e.c + c] : 0;
+      eval->out[t * e.c + c] = eval->in[0][t * e.c + c] - coefficient * beside;
+    }
+}
+
+static void eval_forward(const Eval *eval) { differ(eval, -1); }
+static void eval_back(const Eval *eval) { differ(eval, 1); }
+
+typedef struct Beside {
+  int64_t other; /* -1 or 1 */
+  double coefficient;
+  bool edge; /* there is no other row */
+} Beside;
+
+static void differ_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                        const void *context) {
+  const Beside *of = context;
+  Val value = walk_load(l, l->in[0], y, x, c, part, lanes);
+  const Ix other = *x + of->other;
+  if (!of->edge)
+    value = fma_(walk_load(l, l->in[0], y, &other, c, part, lanes), num(l->b, -of->coefficient), value);
+  lower_store(l, value, y, x, c, part, lanes);
+}
+
+static void lower_differ(Lower *l, int64_t other) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->shape);
+  Beside beside = {other, arg_number(l->node, "coefficient"), true};
+  const Ix top = {0}, edge = top + (other < 0 ? 0 : e.w - 1);
+  nest_fn(b, b->name, false);
+  walk_channels(l, e.c, &top, &edge, differ_body, &beside);
+  beside.edge = false;
+  if (e.w > 1)
+    NEST_FOR(b, i, e.w - 1) {
+      const Ix x = i + (other < 0 ? 1 : 0);
+      walk_channels(l, e.c, &top, &x, differ_body, &beside);
+    }
+}
+
+static void lower(Lower *l) { lower_differ(l, -1); }
+static void lower_back(Lower *l) { lower_differ(l, 1); }
+
+static const Op op_back = {.name = "preemphasis input gradient", .eval = eval_back, .lower = lower_back};
+
+static void gradient(Gradient *gradient, Node *node, Node *dy) {
+  gradient_input(gradient, &op_back, node, 1, &dy);
+}
+
+const Op op_preemphasis = {
+    .name = "preemphasis",
+    .group = "audio",
+    .summary = "each sample minus a part of the one before it",
+    .detail = "y[t] = x[t] - coefficient*x[t-1], x[-1] = 0; as torchaudio.functional.preemphasis",
+    .params = params,
+    .example = "preemphasis(0.97)",
+    .traits.needs_axes = true,
+    .traits.features = true,
+    .shape = shape,
+    .eval = eval_forward,
+    .gradient = gradient,
+    .lower = lower,
+};
