@@ -26,6 +26,14 @@ case("written", [
     node("Gemm", "d m", "y", transB=1)], {"x": [1, 2, 3, 4]}, "y", {"w": (3, 2, 1, 1)})
 
 
+# ---- windows
+case("padded_by_axis", [
+    node("ConvTranspose", "x w1", "a", strides=[1, 2], pads=[0, 1, 0, 1], output_padding=[0, 1]),
+    node("ConvTranspose", "a w2", "b", strides=[3, 2], output_padding=[2, 0]),
+    node("ConvTranspose", "b w3", "y", strides=[3, 2], pads=[0, 0, 1, 0], output_padding=[2, 1])],
+    {"x": [1, 3, 4, 3]}, "y", {"w1": (3, 4, 1, 3), "w2": (4, 4, 2, 3), "w3": (4, 2, 2, 2)})
+
+
 # ---- the order of outputs: channels last, or as ONNX has it
 case("turned", [
     node("Conv", "x w", "c", pads=[1] * 4), node("Relu", "c", "d"),

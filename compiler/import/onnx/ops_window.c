@@ -209,16 +209,29 @@ View *import_conv_transpose(ModelImport *im, const OnnxNode *node) {
     return NULL;
   const int64_t groups = onnx_int(node, "group", 1), filters = weight->dim[1] * groups;
   if (groups < 1 || weight->dim[0] != v->shape.dim[w.n]) return no(im, "weights that do not fit");
-  if (w.n == 2 && more[0] != more[1]) return no(im, "an output padding that differs by axis");
+  // One output_pad counts for both axes: where they differ, elements that it adds are cropped less at the end,
+  // or what is added beyond is cropped from a larger output.
+  const bool differ = w.n == 2 && more[0] != more[1];
+  int64_t beyond[2] = {0, 0};
+  for (int k = 0; differ && k < 2; k++) {
+    const int64_t within = more[k] < w.after[k] ? more[k] : w.after[k];
+    w.after[k] -= within, more[k] -= within;
+  }
+  for (int k = 0; differ && k < 2; k++) beyond[k] = more[k] < more[1 - k] ? more[1 - k] - more[k] : 0;
+  more[0] += beyond[0];
   if (bias && bias->n != filters) return no(im, "a bias that does not fit");
   const char *layer = layer_of(im, node, 1);
   Text call = {.arena = im->arena};
   text_put(&call, "conv_transpose(%lld, %s", (long long)filters, window_text(im->arena, &w, false));
   if (more[0]) text_put(&call, ", output_pad=%lld", (long long)more[0]);
   if (groups > 1) text_put(&call, ", groups=%lld", (long long)groups);
+  const Shape exact = shape_out(&w, filters);
+  for (int k = 0; k < w.n; k++) w.out[k] += beyond[k];
   v = emit_one(im, v, shape_out(&w, filters), "%s%s", call.s, end_text(im, bias, layer));
   put_weight(im, layer, "weight", weight, weight->rank, weight->dim);
   put_vector(im, layer, "bias", bias);
+  if (beyond[0] || beyond[1])
+    v = emit_one(im, v, exact, "crop([0, %lld, 0, %lld])", (long long)beyond[0], (long long)beyond[1]);
   return view_standard(im, v, x, x->rank);
 }
 
