@@ -170,6 +170,8 @@ def one(row, options):
             found = {"state": "refused" if status == 1 else "wrong", "why": reasons(text)}
         else:
             found = compare(row, options, folder, model, shapes, is_tflite)
+            if found["state"] == "wrong" and "error" in found and "[import-rounding]" in text:
+                found["state"] = "rounded"  # by the runtime; here in float
     return row | {"sha256": digest} | found
 
 
@@ -188,6 +190,7 @@ def summary(rows):
     ratios = [row["theirs_ms"] / row["ms"] for row in right if "ms" in row]
     text = f"{len(right)} of {len(rows)} shipped models right, " \
         f"{sum(row['state'] == 'refused' for row in rows)} refused, " \
+        f"{sum(row['state'] == 'rounded' for row in rows)} computed in float that the runtime rounds, " \
         f"{sum(row['state'] == 'wrong' for row in rows)} wrong"
     if ratios:
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
@@ -209,6 +212,7 @@ def page(rows, cpu):
         speed = f"{row['theirs_ms'] / row['ms']:.2f}x" if "ms" in row else ""
         error = f"{row['error']:.0e}" if "error" in row else ""
         error += f" wrong: {row.get('why', '')}" if row["state"] == "wrong" else ""
+        error += " (the runtime rounds each value)" if row["state"] == "rounded" else ""
         lines.append(f"| {row['package']} | {row['path'].rpartition('/')[2]} | {error} | {speed} |")
     lines += ["", "Refused, and why:", "", "| package | file | reason |", "|---|---|---|"]
     lines += [f"| {row['package']} | {row['path'].rpartition('/')[2]} | {row['why'].replace('|', ';')} |"

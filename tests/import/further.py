@@ -26,6 +26,26 @@ case("written", [
     node("Gemm", "d m", "y", transB=1)], {"x": [1, 2, 3, 4]}, "y", {"w": (3, 2, 1, 1)})
 
 
+# ---- dynamically quantized: a convolution with a rounded bias, a product, an LSTM
+draw = np.random.default_rng(3)
+eight = {name: draw.integers(-90, 90, size).astype(np.int8)
+         for name, size in (("w", (8, 3, 3, 3)), ("m", (8, 5)), ("W", (1, 5, 16)), ("R", (1, 4, 16)))}
+case("dynamic", [
+    node("DynamicQuantizeLinear", "x", "xq xs xz"), node("ConvInteger", "xq w xz wz", "ci", pads=[1] * 4),
+    node("Cast", "ci", "cf", to=1), node("Mul", "xs ws", "cs"), node("Div", "b cs", "bt"),
+    node("Floor", "bt", "br"), node("Cast", "br", "bi", to=6), node("Reshape", "bi bshape", "bq"),
+    node("Cast", "bq", "bf", to=1), node("Add", "cf bf", "cb"), node("Mul", "cb cs", "c"),
+    node("Relu", "c", "r"), node("Reshape", "r rows", "rr"), node("Transpose", "rr", "t", perm=[2, 0, 1]),
+    node("DynamicQuantizeLinear", "t", "tq ts tz"), node("MatMulInteger", "tq m tz mz", "mi"),
+    node("Cast", "mi", "mf", to=1), node("Mul", "ts ms", "mm"), node("Mul", "mf mm", "p"),
+    node("DynamicQuantizeLSTM", "p W R B     Ws Wz Rs Rz", "- h", hidden_size=4, domain="com.microsoft"),
+    node("Reshape", "h flat", "y")],
+    {"x": [1, 3, 3, 2]}, "y",
+    {**eight, "wz": np.int8(3), "mz": np.int8(-2), "ws": f32(0.01), "ms": f32(0.02), "b": (8,),
+     "bshape": numbers(1, 8, 1, 1), "rows": numbers(1, 8, 6), "flat": numbers(1, 4), "B": (1, 32),
+     "Ws": f32([0.02]), "Wz": np.int8([1]), "Rs": f32([0.01]), "Rz": np.int8([-4])})
+
+
 # ---- windows
 case("padded_by_axis", [
     node("ConvTranspose", "x w1", "a", strides=[1, 2], pads=[0, 1, 0, 1], output_padding=[0, 1]),

@@ -164,6 +164,9 @@ typedef struct OnnxFlat {
   const char *why; /* it is too much */
 } OnnxFlat;
 bool onnx_inline(Wire *, const ModelProto *, size_t file_bytes, OnnxFlat *);
+/* Dynamically quantized nodes become float nodes with the weights of the model, where nodes are in
+ * topological order. Returns how many there were. */
+int onnx_dynamic(Arena *, const GraphProto *, OnnxFlat *);
 /* The constant that a TensorProto is; NULL and the reason if it is wrong. */
 Tensor *onnx_constant(Arena *, const TensorProto *, const char *path, const char **why);
 /* The same of a sparse one, as a dense constant of at most so many bytes. */

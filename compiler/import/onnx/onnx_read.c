@@ -323,6 +323,10 @@ Onnx *onnx_read(Arena *arena, Diags *diags, const char *path, Span at, const uin
   if (!graph) return bad_file(diags, at, "it has no graph");
   OnnxFlat flat;
   if (!onnx_inline(&wire, model, n, &flat)) return bad_file(diags, at, flat.why);
+  const int dynamic = onnx_dynamic(arena, graph, &flat);
+  if (dynamic)
+    diag_report(diags, DIAG_import_rounding, at, NULL, "%d node%s quantized dynamically %s computed in float",
+                dynamic, dynamic == 1 ? "" : "s", dynamic == 1 ? "is" : "are");
   onnx_frames(arena, &flat.nodes);
   onnx_fused(arena, &flat.nodes);
   Onnx *o = NEW(arena, Onnx);

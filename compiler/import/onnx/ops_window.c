@@ -209,8 +209,8 @@ View *import_conv_transpose(ModelImport *im, const OnnxNode *node) {
     return NULL;
   const int64_t groups = onnx_int(node, "group", 1), filters = weight->dim[1] * groups;
   if (groups < 1 || weight->dim[0] != v->shape.dim[w.n]) return no(im, "weights that do not fit");
-  // One output_pad counts for both axes: where they differ, elements that it adds are cropped less at the end,
-  // or what is added beyond is cropped from a larger output.
+  // The language has one output_pad for both axes. Where they differ, less is cropped at the end instead, or
+  // more is added and then cropped.
   const bool differ = w.n == 2 && more[0] != more[1];
   int64_t beyond[2] = {0, 0};
   for (int k = 0; differ && k < 2; k++) {
