@@ -48,7 +48,7 @@ static NodeProto *put_float_node(Rewriter *r, const char *op, const char *to) {
   return node;
 }
 
-static AttributeProto *put_attribute(Rewriter *r, NodeProto *node, const char *name) {
+static AttributeProto *add_to_node(Rewriter *r, NodeProto *node, const char *name) {
   AttributeProto *a = NEW(r->arena, AttributeProto);
   *a = (AttributeProto){.name = name, .s = "", .ref_attr_name = ""};
   vec_push(r->arena, node->attribute, a);
@@ -56,7 +56,7 @@ static AttributeProto *put_attribute(Rewriter *r, NodeProto *node, const char *n
 }
 
 static void put_number(Rewriter *r, const char *to, float number) {
-  put_attribute(r, put_float_node(r, "Constant", to), "value_float")->f = number;
+  add_to_node(r, put_float_node(r, "Constant", to), "value_float")->f = number;
 }
 
 static void put_identity(Rewriter *r, const char *from, const char *to) {
@@ -84,7 +84,7 @@ static const char *weight_floats(Rewriter *r, const char *constant, const char *
   vec_push(r->arena, node->input, constant);
   vec_push(r->arena, node->input, scale);
   vec_push(r->arena, node->input, zero);
-  put_attribute(r, node, "axis")->i = axis;
+  add_to_node(r, node, "axis")->i = axis;
   return to;
 }
 
@@ -104,7 +104,7 @@ static const char *recurrent_weight(Rewriter *r, int weight, int scale) {
   const char *floats = weight_floats(r, name, input_name(r->of, scale), input_name(r->of, scale + 1), 0);
   NodeProto *node = put_float_node(r, "Transpose", to);
   vec_push(r->arena, node->input, floats);
-  AttributeProto *perm = put_attribute(r, node, "perm");
+  AttributeProto *perm = add_to_node(r, node, "perm");
   const int64_t order[] = {0, 2, 1};
   for (int i = 0; i < 3; i++) vec_push(r->arena, perm->ints, order[i]);
   return to;
