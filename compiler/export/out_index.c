@@ -69,3 +69,127 @@ const char *export_gather(OnnxOut *o, const Node *node) {
   out_int(o, "axis", 2);
   return y;
 }
+
+/* ---- rows of indices ---- */
+/* Equal to which of the numbers 0 .. n-1. */
+const char *export_one_hot(OnnxOut *o, const Node *node) {
+  const int64_t n = arg_int(node, "n"), dim[] = {1, n, 1, 1};
+  float *number = NEW_ARRAY(o->arena, float, n);
+  for (int64_t i = 0; i < n; i++) number[i] = (float)i;
+  Shape flat = node->shape;
+  flat.dim[flat.rank - 1] = 1;
+  const char *x = out_shaped(o, out_input(o, 0), flat);
+  const char *same = out_two(o, "Equal", x, out_floats(o, "numbers", node->shape.rank + 1, dim, number));
+  return out_cast(o, same, TENSOR_FLOAT);
+}
+
+const char *export_embedding(OnnxOut *o, const Node *node) {
+  const Weight *weight = node->weight[0];
+  const Extent e = out_extent(node);
+  const bool picture = node->shape.rank == 3;
+  const int64_t sizes[] = {0, picture ? e.h : e.w, e.w}, last[] = {0, node->shape.rank, 1, 2};
+  const char *index = out_indices(o, node, 0, weight->dim[0]);
+  if (node->in[0]->shape.rank > 1) index = out_reshape(o, index, picture ? 3 : 2, sizes);
+  const char *y = out_two(o, "Gather", out_weight(o, 0, 2, weight->dim), index);
+  return out_permute(o, y, node->shape.rank + 1, last);
+}
+
+/* ---- samples ---- */
+static const char *out_samples(OnnxOut *o, const char *x, const char *grid, const char *mode,
+                               const char *outside, bool corners) {
+  const char *y = out_two(o, "GridSample", x, grid);
+  out_text(o, "mode", mode);
+  out_text(o, "padding_mode", outside);
+  out_int(o, "align_corners", corners);
+  return y;
+}
+
+const char *export_grid_sample(OnnxOut *o, const Node *node) {
+  static const int64_t picture[] = {0, 2, 3, 1}, list[] = {0, 2, 1};
+  const Extent e = out_extent(node);
+  const bool sequence = node->shape.rank == 2;
+  const char *grid = out_permute(o, out_input(o, 1), node->shape.rank + 1, sequence ? list : picture);
+  if (sequence) grid = out_reshape(o, grid, 4, (const int64_t[]){0, 1, e.w, 2});
+  const char *outside = arg_is(node, "outside", "reflect")  ? "reflection"
+                        : arg_is(node, "outside", "border") ? "border"
+                                                            : "zeros";
+  const char *y =
+      out_samples(o, out_input(o, 0), grid, arg_is(node, "mode", "nearest") ? "nearest" : "bilinear", outside,
+                  arg_bool(node, "corners"));
+  return sequence ? out_shaped(o, y, node->shape) : y;
+}
+
+/* x and y of the points of a level as a grid of [N*heads, L, points, 2]. */
+static const char *out_level_grid(OnnxOut *o, const char *places, int64_t level, int64_t points,
+                                  int64_t queries) {
+  static const int64_t last[] = {0, 3, 1, 2};
+  const int64_t to = level + 1, axis = 2, all[] = {-1, points, 2, queries};
+  const char *own = out_part(o, places, 1, &level, &to, &axis);
+  own = out_permute(o, out_reshape(o, own, 4, all), 4, last);
+  own = out_two(o, "Mul", own, out_number(o, "two", 2));
+  return out_two(o, "Sub", own, out_number(o, "one", 1));
+}
+
+/* Level by level as samples, which are weighted and summed. */
+const char *export_deformable_attention(OnnxOut *o, const Node *node) {
+  const int levels = node->nin - 2;
+  const int64_t heads = arg_int(node, "heads"), queries = node->shape.dim[0], channels = node->shape.dim[1],
+                samples = node->in[2]->shape.dim[1] / heads, points = samples / levels,
+                apart[] = {0, heads, levels, points * 2, queries}, weights[] = {-1, 1, samples, queries},
+                last[] = {0, 1, 3, 2};
+  const char *places = out_reshape(o, out_input(o, 1), 5, apart),
+             **sampled = NEW_ARRAY(o->arena, const char *, levels);
+  for (int level = 0; level < levels; level++) {
+    const int in = level ? level + 2 : 0;
+    const Extent e = out_extent(node->in[in]);
+    const char *image =
+                   out_reshape(o, out_input(o, in), 4, (const int64_t[]){-1, channels / heads, e.h, e.w}),
+               *grid = out_level_grid(o, places, level, points, queries);
+    sampled[level] = out_samples(o, image, grid, "bilinear", "zeros", false);
+  }
+  const char *all = sampled[0];
+  if (levels > 1) {
+    all = out_node(o, "Concat", levels, sampled);
+    out_int(o, "axis", 3);
+  }
+  const char *by = out_permute(o, out_reshape(o, out_input(o, 2), 4, weights), 4, last);
+  const char *sum =
+      out_two(o, "ReduceSum", out_two(o, "Mul", all, by), out_list(o, "axes", 1, &(int64_t){3}));
+  out_int(o, "keepdims", 0);
+  return out_reshape(o, sum, 3, (const int64_t[]){-1, channels, queries});
+}
+
+/* ---- pairs that are turned ---- */
+static const char *channels_of_heads(OnnxOut *o, const char *x, int64_t from, int64_t to) {
+  return out_part(o, x, 1, &from, &to, &(int64_t){2});
+}
+
+const char *export_rotary(OnnxOut *o, const Node *node) {
+  const int64_t heads = arg_int(node, "heads"), width = node->shape.dim[1] / heads,
+                pairs = node->in[1]->shape.dim[1], length = node->shape.dim[0],
+                apart[] = {0, heads, width, length}, angle[] = {0, 1, pairs, length},
+                of_pair[] = {0, heads * pairs, 2, length}, half[] = {0, heads, pairs, length},
+                both[] = {0, heads, 2 * pairs, length}, one[] = {0, heads * pairs, 1, length};
+  const bool neighbors = arg_bool(node, "interleaved");
+  const char *x = out_reshape(o, out_input(o, 0), 4, apart),
+             *cosine = out_reshape(o, out_input(o, 1), 4, angle),
+             *sine = out_reshape(o, out_input(o, 2), 4, angle), *part[2], *y[3];
+  const char *turned = 2 * pairs < width ? channels_of_heads(o, x, 0, 2 * pairs) : x;
+  if (neighbors) turned = out_reshape(o, turned, 4, of_pair);
+  for (int k = 0; k < 2; k++) {
+    const int64_t step = neighbors ? 1 : pairs;
+    part[k] = channels_of_heads(o, turned, k * step, (k + 1) * step);
+    if (neighbors) part[k] = out_reshape(o, part[k], 4, half);
+  }
+  y[0] = out_two(o, "Sub", out_two(o, "Mul", part[0], cosine), out_two(o, "Mul", part[1], sine));
+  y[1] = out_two(o, "Add", out_two(o, "Mul", part[1], cosine), out_two(o, "Mul", part[0], sine));
+  for (int k = 0; k < 2 && neighbors; k++) y[k] = out_reshape(o, y[k], 4, one);
+  const char *all = out_node(o, "Concat", 2, y);
+  out_int(o, "axis", 2);
+  if (neighbors) all = out_reshape(o, all, 4, both);
+  if (2 * pairs < width) {
+    all = out_two(o, "Concat", all, channels_of_heads(o, x, 2 * pairs, width));
+    out_int(o, "axis", 2);
+  }
+  return out_shaped(o, all, node->shape);
+}

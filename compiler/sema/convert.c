@@ -326,16 +326,29 @@ static Const default_parse(Arena *arena, const char *text) {
   return integer ? const_int(NO_SPAN, strtoll(text, NULL, 10)) : const_float(NO_SPAN, f);
 }
 
-/* [10, 10, 5, 5] */
+/* [10, 10, 5, 5], (0.02, 0) */
 static Const default_list(Arena *arena, const char *text) {
   VEC(Const) items = {0};
-  for (const char *at = text + 1; *at && *at != ']';) {
+  for (const char *at = text + 1; *at && *at != ']' && *at != ')';) {
     at += strspn(at, " ,");
-    const size_t n = strcspn(at, ",]");
+    const size_t n = strcspn(at, ",])");
     if (n) vec_push(arena, items, default_parse(arena, arena_copy(arena, at, n)));
     at += n;
   }
   return (Const){.kind = CONST_LIST, .n = items.n, .items = items.data, .i = items.n};
+}
+
+/* normal(1): an initialization with the first of its arguments. */
+static Const default_init(Sema *s, const char *text) {
+  const size_t length = strcspn(text, "(");
+  const char *name = arena_copy(s->arena, text, length);
+  const Param *params = form_find(init_table, name)->params;
+  const Const given = default_list(s->arena, text + length);
+  const int n = params_count(params);
+  Const *arg = NEW_ARRAY(s->arena, Const, n);
+  for (int i = 0; i < n; i++)
+    arg[i] = i < given.n ? given.items[i] : param_default(s, "initialization", &params[i], params, arg);
+  return (Const){.kind = CONST_CALL, .span = NO_SPAN, .s = name, .n = n, .items = arg};
 }
 
 /* "kernel" is the value of that parameter, "" none at all. */
@@ -348,7 +361,8 @@ Const param_default(Sema *s, const char *what, const Param *p, const Param *tabl
       return same;
     }
   static const Frame nowhere = {0};
-  Const value = default_parse(s->arena, p->value);
+  const bool call = p->type == PARAM_INIT && strchr(p->value, '(');
+  Const value = call ? default_init(s, p->value) : default_parse(s->arena, p->value);
   if (p->type == PARAM_STRING) value = (Const){.kind = CONST_STRING, .s = p->value};
   return param_convert(s, &nowhere, what, p, &value);
 }

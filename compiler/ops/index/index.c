@@ -16,6 +16,29 @@ bool index_fits(ShapeContext *context, const Node *node, const Node *value, int6
 
 bool index_is_flat(Shape shape) { return shape.rank == 1 || shape.dim[shape.rank - 1] == 1; }
 
+bool index_rows_shape(ShapeContext *context, Node *node, int64_t channels) {
+  const Shape in = node->in[0]->shape;
+  if (!in.rank) return false;
+  if (index_is_flat(in)) {
+    node->shape = in.rank == 1 ? shape_sequence(in.dim[0], channels) : in;
+    node->shape.dim[node->shape.rank - 1] = channels;
+    node->shape.regions = in.regions;
+    return true;
+  }
+  Diag *diag = op_error(context, node, DIAG_wrong_shape,
+                        "%s takes indices, a vector of L, Lx1 or HxWx1, but its input is %s", node->op->name,
+                        shape_text(context->arena, in));
+  op_note_origin(context, diag, node->in[0]);
+  diag_help(diag, "argmax makes an index of the channels, slice(0..1) takes the first one");
+  return false;
+}
+
+Ref index_of_pixel(Lower *l, Buf *buf, const Ix *y, const Ix *x) {
+  const int64_t *dim = buf->dim + buf->leads;
+  const bool vector = dim[0] == 1 && dim[1] == 1;
+  return vector ? nest_at(l->b, buf, *y, 0, *x) : nest_at(l->b, buf, *y, *x, 0);
+}
+
 Ref index_element(Lower *l, Buf *buf, const Ix *k) {
   const int64_t *dim = buf->dim + buf->leads;
   return dim[1] == 1 ? nest_at(l->b, buf, 0, 0, *k) : nest_at(l->b, buf, 0, *k, 0);

@@ -15,6 +15,10 @@ int64_t index_of(double number, int64_t count);
 bool index_fits(ShapeContext *, const Node *, const Node *value, int64_t count);
 /* A vector of L, Lx1 or HxWx1: indices with one number each. */
 bool index_is_flat(Shape);
+/* Of flat indices: the same shape with that many channels, a sequence of a vector. False after an error. */
+bool index_rows_shape(ShapeContext *, Node *, int64_t channels);
+/* The index at a pixel of such a result. */
+Ref index_of_pixel(Lower *, Buf *, const Ix *y, const Ix *x);
 /* Element k of a vector or of a sequence of one channel. */
 Ref index_element(Lower *, Buf *, const Ix *k);
 /* The pixel of a value of h x w pixels that a number chooses, in two nested choices where there are rows. */
