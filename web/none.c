@@ -1,9 +1,9 @@
-/* none.c: stubs for the parts that the page leaves out: recurrent layers, audio operators, operators of
- * indices, sines and rounding, schedules and instructions for int8 models, Strassen schedules, weight
- * gradients with Winograd, by rows and of narrow groups, transposed convolutions with few filters,
- * convolutions after nearest upsampling, tuning, flash and RAM budgets, row bands, dumps of trees, graphs,
- * programs, nests and schedules, embedded weights, translation units, exchange between processes, and the
- * help of the command line. */
+/* none.c: stubs for the parts that the page leaves out: recurrent layers, attention and its rows, audio
+ * operators, operators of indices, sines and rounding, schedules and instructions for int8 models, Strassen
+ * schedules, weight gradients with Winograd, by rows and of narrow groups, transposed convolutions with few
+ * filters, convolutions after nearest upsampling, tuning, flash and RAM budgets, row bands, dumps of trees,
+ * graphs, programs, nests and schedules, embedded weights, translation units, exchange between processes, and
+ * the help of the command line. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "driver/compilation.h"
@@ -44,6 +44,23 @@ const Schedule schedule_helium_depthwise = {.name = "helium_depthwise"};
 const Schedule schedule_dsp_direct = {.name = "dsp_direct"};
 const Schedule schedule_dsp_depthwise = {.name = "dsp_depthwise"};
 const Schedule schedule_dsp_winograd = {.name = "dsp_winograd"};
+
+/* Operators of which the page has the names alone. */
+static void absent_shape(ShapeContext *context, Node *node) {
+  op_error(context, node, DIAG_unknown_operator, "the page has no %s: cnnc itself has it", node->op->name);
+}
+static const Param absent_params[] = {{"x", PARAM_OPERANDS, "", "", 0, 0, NULL}, {0}};
+#define ABSENT(operator)                                                                                     \
+  const Op op_##operator = {                                                                                 \
+      .name = #operator, .group = "attention", .params = absent_params, .shape = absent_shape};
+ABSENT(split_heads)
+ABSENT(join_heads)
+ABSENT(split_windows)
+ABSENT(join_windows)
+ABSENT(split_rows)
+ABSENT(join_rows)
+ABSENT(transpose)
+ABSENT(matmul)
 
 void recurrent_shape(ShapeContext *context, Node *node) {
   op_error(context, node, DIAG_unknown_operator, "the page has no recurrent layers: cnnc itself has %s",

@@ -16,11 +16,10 @@
 static Shape target_shape(const Op *loss, Shape output) {
   if (!loss->traits.class_target) return output;
   Extent e = shape_extent(output);
-  Shape shape = output.rank == 3 && e.h * e.w > 1 ? shape_picture(e.h, e.w, 1)
-                : output.rank == 2                ? shape_sequence(e.w, 1)
-                                                  : shape_vector(1);
-  shape.regions = output.regions;
-  return shape;
+  const Shape shape = output.rank == 3 && e.h * e.w > 1 ? shape_picture(e.h, e.w, 1)
+                      : output.rank == 2                ? shape_sequence(e.w, 1)
+                                                        : shape_vector(1);
+  return shape_with_rows(shape, output);
 }
 
 static const LossDetail *loss_detail_of(const Graph *graph, const LossUse *use, const Node *made,

@@ -80,7 +80,9 @@ const char *out_channels_last(OnnxOut *, const char *x, Shape);  /* [N,H,W,C] of
 const char *out_channels_first(OnnxOut *, const char *x, Shape); /* the other way; the shape is the net's */
 const char *out_part(OnnxOut *, const char *x, int n, const int64_t *from, const int64_t *to,
                      const int64_t *axis); /* along n axes */
-bool out_keeps_order(const Node *);        /* each number of its vector is made of one, all in the same way */
+/* The dimensions that axis= of an operator names: how many. */
+int out_axes(const Node *, int64_t axis[2]);
+bool out_keeps_order(const Node *); /* each number of its vector is made of one, all in the same way */
 bool out_is_output(const OnnxOut *, const Node *);
 /* A constant, as many times as there are images, where ONNX does not repeat it. */
 const char *out_for_images(OnnxOut *, const Node *, const char *x);

@@ -182,3 +182,10 @@ bool out_is_output(const OnnxOut *o, const Node *node) {
     if (o->graph->outputs.data[i].node == node) return true;
   return false;
 }
+
+int out_axes(const Node *node, int64_t axis[2]) {
+  const bool all = arg_is(node, "axis", "positions") && node->shape.rank == 3;
+  axis[0] = arg_is(node, "axis", "channels") ? 1 : arg_is(node, "axis", "width") ? 3 : 2;
+  axis[1] = 3;
+  return all ? 2 : 1;
+}

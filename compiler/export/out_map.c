@@ -72,9 +72,14 @@ const char *export_gelu(OnnxOut *o, const Node *node) {
 }
 
 const char *export_softmax(OnnxOut *o, const Node *node) {
-  const char *y = out_one(o, word(node), out_input(o, 0));
-  out_int(o, "axis", 1);
-  return y;
+  const Shape shape = node->shape;
+  const bool all = arg_is(node, "axis", "positions") && shape.rank == 3;
+  const char *x = out_input(o, 0);
+  if (all) x = out_reshape(o, x, 3, (const int64_t[]){0, shape.dim[2], -1});
+  int64_t axis[2];
+  const char *y = (out_axes(node, axis), out_one(o, word(node), x));
+  out_int(o, "axis", axis[0]);
+  return all ? out_shaped(o, y, shape) : y;
 }
 
 const char *export_square(OnnxOut *o, const Node *node) {

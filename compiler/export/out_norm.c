@@ -120,7 +120,9 @@ const char *export_normalize(OnnxOut *o, const Node *node) {
 
 const char *export_l2norm(OnnxOut *o, const Node *node) {
   const char *x = out_input(o, 0), *norm = out_one(o, "ReduceL2", x);
-  out_ints(o, "axes", 1, (const int64_t[]){1});
+  int64_t axis[2];
+  const int n = out_axes(node, axis);
+  out_ints(o, "axes", n, axis);
   out_int(o, "keepdims", 1);
   return out_two(o, "Div", x, out_two(o, "Max", norm, out_number(o, "epsilon", arg_number(node, "epsilon"))));
 }

@@ -19,9 +19,10 @@ typedef struct Shape {
   int rank; /* 3: height, width, channels; 2: length, channels; 1: a vector; 0: poison, an error was reported
              */
   int64_t dim[3];
-  int64_t regions; /* 0, or so many regions of that shape: the rows of the leading axis */
+  int64_t regions; /* rows of the leading axis; 0: no such axis */
+  bool parts;      /* the rows are parts of a value (split_heads, split_windows ...), not regions of boxes */
 } Shape;
-#define POISON ((Shape){0, {0, 0, 0}, 0})
+#define POISON ((Shape){0})
 Shape shape_picture(int64_t h, int64_t w, int64_t c);
 Shape shape_sequence(int64_t length, int64_t c);
 Shape shape_vector(int64_t n);
@@ -31,7 +32,9 @@ int64_t shape_row_elements(Shape); /* height * width * channels */
 /* A table: R x C, or R regions of a vector of C. False: it is something else. */
 bool shape_table(Shape, int64_t *rows, int64_t *columns);
 bool shape_equal(Shape, Shape);
-const char *shape_text(Arena *, Shape); /* 28x28x1, 49x40, 784, "100 of 7x7x512" */
+Shape shape_with_rows(Shape row, Shape like); /* `row` with the leading axis of `like` */
+Shape shape_row(Shape);                       /* one row of it */
+const char *shape_text(Arena *, Shape);       /* 28x28x1, 49x40, 784, "100 of 7x7x512" */
 /* How a value lies in memory, [n][h][w][c]: a sequence is 1 x length x channels, a vector 1 x 1 x n. The
  * leading axis has the regions of a value, or one row; where a kernel computes all images of a batch at once,
  * it has those. Operators see one row of it: the nest's builder puts a loop around what they say (nest_lead).

@@ -88,6 +88,52 @@ bool op_same_regions(ShapeContext *context, const Node *node, const Node *a, con
   return false;
 }
 
+static const Node *rows_mismatch(ShapeContext *context, const Node *node, const Node *a, const Node *b) {
+  const int64_t n = shape_rows(a->shape), m = shape_rows(b->shape);
+  Diag *diag =
+      op_error(context, node, DIAG_shape_mismatch, "%s of %s and %s: %lld does not divide %lld",
+               node->op->name, shape_text(context->arena, a->shape), shape_text(context->arena, b->shape),
+               (long long)(n < m ? n : m), (long long)(n < m ? m : n));
+  op_note_origin(context, diag, a);
+  op_note_origin(context, diag, b);
+  return NULL;
+}
+
+static bool rows_divide(const Node *a, const Node *b) {
+  const int64_t n = shape_rows(a->shape), m = shape_rows(b->shape);
+  return n % m == 0 || m % n == 0;
+}
+
+static bool few_row_counts(ShapeContext *context, const Node *node) {
+  int counts = 0;
+  for (int k = 0; k < node->nin; k++) {
+    bool known = !node->in[k]->shape.regions;
+    for (int i = 0; i < k; i++) known |= node->in[i]->shape.regions == node->in[k]->shape.regions;
+    counts += !known;
+  }
+  if (counts <= MOST_ROW_COUNTS) return true;
+  op_error(context, node, DIAG_too_many_arguments,
+           "%s of values with %d different numbers of rows; the limit is %d", node->op->name, counts,
+           MOST_ROW_COUNTS);
+  return false;
+}
+
+const Node *op_common_rows(ShapeContext *context, const Node *node) {
+  const Node *most = node->in[0];
+  bool parts = false;
+  for (int k = 0; k < node->nin; k++) {
+    parts |= node->in[k]->shape.parts;
+    if (node->in[k]->shape.regions > most->shape.regions) most = node->in[k];
+  }
+  for (int k = 1; k < node->nin; k++) {
+    if (!parts && !op_same_regions(context, node, node->in[0], node->in[k])) return NULL;
+    for (int i = 0; i < k; i++)
+      if (!rows_divide(node->in[i], node->in[k]))
+        return rows_mismatch(context, node, node->in[i], node->in[k]);
+  }
+  return few_row_counts(context, node) ? most : NULL;
+}
+
 /* ---- initial values ---- */
 static double const_number(const Const *value) {
   return value->kind == CONST_INT ? (double)value->i : value->f;

@@ -72,6 +72,10 @@ Diag *op_error_vector(ShapeContext *, const Node *);
 void op_note_origin(ShapeContext *, Diag *, const Node *value); /* "4x4x16 is the output of avgpool here" */
 /* Do two inputs have the same regions, or none? If not, that is said. */
 bool op_same_regions(ShapeContext *, const Node *, const Node *a, const Node *b);
+/* The input whose rows the result has: with parts others may have fewer, which divide them, or none, and are
+ * repeated. NULL after a report. */
+const Node *op_common_rows(ShapeContext *, const Node *);
+enum { MOST_ROW_COUNTS = 4 }; /* different numbers of rows among the inputs of a node */
 /* A parameter of the node: made, or the shared one (its shape is checked). `init` is the node's argument of
  * type PARAM_INIT, or NULL with a constant. fan_in and fan_out count the products that meet in one output and
  * one input. The caller puts it into node->weight. NULL only after an error was reported. */

@@ -3,9 +3,17 @@
 #include "graph/shape.h"
 #include "base/number.h"
 
-Shape shape_picture(int64_t h, int64_t w, int64_t c) { return (Shape){3, {h, w, c}, 0}; }
-Shape shape_sequence(int64_t length, int64_t c) { return (Shape){2, {length, c, 0}, 0}; }
-Shape shape_vector(int64_t n) { return (Shape){1, {n, 0, 0}, 0}; }
+Shape shape_picture(int64_t h, int64_t w, int64_t c) { return (Shape){.rank = 3, .dim = {h, w, c}}; }
+Shape shape_sequence(int64_t length, int64_t c) { return (Shape){.rank = 2, .dim = {length, c}}; }
+Shape shape_vector(int64_t n) { return (Shape){.rank = 1, .dim = {n}}; }
+
+Shape shape_with_rows(Shape row, Shape like) {
+  row.regions = like.regions;
+  row.parts = like.parts;
+  return row;
+}
+
+Shape shape_row(Shape s) { return shape_with_rows(s, POISON); }
 
 int64_t shape_rows(Shape s) { return s.regions ? s.regions : 1; }
 

@@ -94,6 +94,8 @@ typedef struct OpTraits {
   bool row_local;   /* each row is computed from the rows of the inputs in its window, or the same row */
   bool elementwise; /* cheap, and each element depends on that one of in[0] alone: as FAMILY_MAP */
   bool loops_over_rows; /* its nest has the loop over the rows of its value */
+  bool mixes_rows; /* a row of its value is computed from several rows of its inputs, or from a part of one:
+                      eval and the nest see all rows at once */
 
   bool weights_of_input; /* eval computes with the parameters of in[0] */
   bool recurrent;        /* each direction has several parameters, whose names end in its own suffix */

@@ -100,10 +100,10 @@ static bool is_stored_for_all(const Lower *l, const Node *value) {
  * images where the kernel computes them at once. Where nobody goes through rows they are one picture. n 0: no
  * leading axis. */
 static Extent extent_of(const Lower *l, const Node *value) {
-  Extent e = l->rows || l->b->lead ? shape_extent(value->shape) : shape_joined(value->shape);
-  e.n = is_stored_for_all(l, value)                       ? l->batch * e.n
-        : (l->rows || l->b->lead) && value->shape.regions ? e.n
-                                                          : 0;
+  Extent e = l->rows || l->b->nleads ? shape_extent(value->shape) : shape_joined(value->shape);
+  e.n = is_stored_for_all(l, value)                         ? l->batch * e.n
+        : (l->rows || l->b->nleads) && value->shape.regions ? e.n
+                                                            : 0;
   return e;
 }
 
@@ -124,7 +124,7 @@ static Buf *value_buffer(Lower *l, BufPlace place, const char *name, const Node 
   const int64_t dim[4] = {e.n, e.h, e.w, e.c};
   const Elem elem = home_in(l->kernel, value).elem;
   Buf *buf = nest_buf(l->b, place, name, (Type){elem, 1}, e.n ? 4 : 3, e.n ? dim : dim + 1);
-  buf->leads = e.n && l->b->lead;
+  buf->leads = e.n && l->b->nleads;
   buf->as_floats = value->elem == F32 && (elem == U8 || elem == I8 || elem == I16);
   lie_within(l, buf, value);
   return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
@@ -168,7 +168,7 @@ static void make_inputs(Lower *l) {
     const Extent e = shape_extent(root->shape);
     const int64_t hwc[4] = {e.n, e.h, e.w, e.c}, chw[4] = {e.n, e.c, e.h, e.w},
                   *dim = root->port->chw ? chw : hwc;
-    const bool leads = l->b->lead;
+    const bool leads = l->b->nleads;
     Buf *in = nest_buf(l->b, INPUT, "in", (Type){root->port->elem, 1}, 3 + leads, leads ? dim : dim + 1);
     in->leads = leads;
     l->in[0] = bind(l, in, (Binding){.kind = BIND_INPUT, .node = root});
@@ -210,18 +210,31 @@ static bool is_dense(const Node *root) {
   return (root->target ? root->target : root->weight[0])->size < MOST_WEIGHTS_PACKED;
 }
 
+/* Operands with fewer rows are repeated; op_common_rows has seen to it that their numbers fit. */
+static void lead_rows(Lower *l, int64_t rows) {
+  const Node *root = l->node;
+  nest_lead(l->b, rows);
+  for (int k = 0; k < root->nin; k++) {
+    const int64_t own = root->in[k]->shape.regions;
+    if (own && rows % own == 0 && !nest_repeat_lead(l->b, own))
+      nest_misuse(l->b, "operands with numbers of rows that do not divide each other");
+  }
+}
+
 /* Dense layers compute all rows at once, and some operators go through them by themselves; for other kernels
  * the builder does. What makes a value without rows of one that has them sees all of them: a loss,
  * statistics. */
 static void begin_rows(Lower *l) {
   const Node *root = l->node;
+  const bool mixes = root->op->traits.mixes_rows;
   int64_t rows = root->shape.regions;
-  for (int k = 0; root->result == RESULT_SUM && k < root->nin; k++)
+  for (int k = 0; (root->result == RESULT_SUM || mixes) && k < root->nin; k++)
     rows = larger(rows, root->in[k]->shape.regions);
   if (kernel_whole_batch(l->kernel)) l->rows = l->batch * larger(rows, 1);
+  else if (mixes) l->rows = larger(rows, 1);
   else if (rows && (root->op->traits.loops_over_rows || (is_dense(root) && !l->plain && l->images <= 1)))
     l->rows = rows;
-  else if (rows) nest_lead(l->b, rows);
+  else if (rows) lead_rows(l, rows);
 }
 
 Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *o) {
@@ -328,7 +341,7 @@ Ix lower_rows(Lower *l) {
 
 Ix lower_row(const Lower *l) {
   const Ix none = {0};
-  return l->b->lead ? *l->b->row : none;
+  return l->b->nleads ? *nest_row(l->b) : none;
 }
 
 /* ---- packed weights ---- */

@@ -4,6 +4,7 @@
 #include "kernel/map.h"
 #include <math.h>
 #include "kernel/channels.h"
+#include "kernel/parts.h"
 #include "kernel/walk.h"
 
 /* ---- shapes ---- */
@@ -62,8 +63,8 @@ void map_shape_operands(ShapeContext *context, Node *node) {
              node->op->name);
     return;
   }
-  for (int i = 1; i < node->nin; i++)
-    if (!op_same_regions(context, node, node->in[0], node->in[i])) return;
+  const Node *rows = op_common_rows(context, node);
+  if (!rows) return;
   Node *whole = largest_operand(node);
   for (int i = 0; i < node->nin; i++) {
     Node *in = node->in[i];
@@ -86,7 +87,7 @@ void map_shape_operands(ShapeContext *context, Node *node) {
     else diag_help(diag, "the shapes must be equal, or one of them one pixel or one channel of the other");
     return;
   }
-  node->shape = whole->shape;
+  node->shape = shape_with_rows(whole->shape, rows->shape);
 }
 
 /* ---- eval ---- */
@@ -136,8 +137,7 @@ static Node *sum_repeated(Graph *graph, Node *node, Shape part, Node *dx) {
   const Extent p = shape_extent(part), whole = shape_extent(node->shape);
   const bool over_channels = p.c != whole.c;
   if (one_pixel(p) && !one_pixel(whole)) {
-    Shape pixel = shape_picture(1, 1, whole.c);
-    pixel.regions = part.regions;
+    const Shape pixel = shape_with_rows(shape_picture(1, 1, whole.c), part);
     dx = graph_hidden(graph, &op_sum_pixels, node, over_channels ? pixel : part, RESULT_SAMPLE, 1, &dx);
   }
   return over_channels ? graph_hidden(graph, &op_sum_channels, node, part, RESULT_SAMPLE, 1, &dx) : dx;
@@ -152,6 +152,7 @@ void map_backward_operand(Gradient *gradient, Node *node, Node *dy, int k, bool 
                       derivative_inputs(node, needs(node, k), dy, in), in);
     dx->hidden->wrt = k;
   }
+  dx = parts_gradient(gradient, node, node->in[k]->shape, dx);
   gradient_add(gradient, node->in[k], sum_repeated(graph, node, node->in[k]->shape, dx));
 }
 

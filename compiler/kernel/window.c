@@ -18,9 +18,8 @@ const char *window_size_text(Arena *arena, const Node *node, const int64_t size[
 }
 
 Shape window_shape(const Node *node, int64_t h, int64_t w, int64_t c) {
-  Shape shape = is_sequence(node) ? shape_sequence(w, c) : shape_picture(h, w, c);
-  shape.regions = node->in[0]->shape.regions;
-  return shape;
+  const Shape shape = is_sequence(node) ? shape_sequence(w, c) : shape_picture(h, w, c);
+  return shape_with_rows(shape, node->in[0]->shape);
 }
 
 /* ---- arguments ---- */

@@ -52,13 +52,16 @@ static void check_scope(Nest *nest, int scope, const char *name) {
   nest_misuse(nest, nest_text(nest, "%s is used outside its block", name));
 }
 
+static Ix *nest_room(Nest *nest) { /* vectors of 128 bytes are aligned to 128 */
+  unsigned char *room = arena_alloc(nest->arena, 2 * sizeof(Ix));
+  return (Ix *)(void *)(room + (sizeof(Ix) - (uintptr_t)room % sizeof(Ix)) % sizeof(Ix));
+}
+
 static Ix *new_variable(Nest *nest) {
   int slot = ++nest->nslots;
   if (slot >= SLOTS) nest_misuse(nest, "more variables in scope than slots");
   nest->key[slot] = 1000003 + (++nest->serial * INT64_C(0x9E3779B1)) % INT64_C(0x3fffffdd);
-  unsigned char *room = arena_alloc(nest->arena, 2 * sizeof(Ix));
-  Ix *ix = (Ix *)(void *)(room + (sizeof(Ix) - (uintptr_t)room % sizeof(Ix)) %
-                                     sizeof(Ix)); /* vectors of 128 bytes are aligned to 128 */
+  Ix *ix = nest_room(nest);
   (*ix)[slot] = 1;
   (*ix)[SLOTS] = nest->key[slot];
   return ix;
@@ -75,18 +78,49 @@ Nest *nest_new(Arena *arena, const char *name, const char *about) {
 
 void nest_lead(Nest *nest, int64_t rows) {
   if (nest->fn || rows < 1) nest_misuse(nest, "a leading axis is declared before all functions");
-  nest->lead = rows;
+  nest->nleads = 1;
+  nest->lead[0] = rows;
+}
+
+bool nest_repeat_lead(Nest *nest, int64_t rows) {
+  int at = 0;
+  while (at < nest->nleads && nest->lead[at] < rows) at++;
+  if (nest->fn || at == nest->nleads) nest_misuse(nest, "repeated rows without a longer leading axis");
+  if (nest->lead[at] == rows) return true;
+  if (nest->nleads == LEADS || nest->lead[at] % rows || (at && rows % nest->lead[at - 1])) return false;
+  for (int i = nest->nleads++; i > at; i--) nest->lead[i] = nest->lead[i - 1];
+  nest->lead[at] = rows;
+  return true;
+}
+
+const Ix *nest_row(const Nest *nest) { return nest->lead_at[nest->nleads - 1]; }
+
+/* Which row of the leading axis belongs to the row at work, in a buffer that has so many. */
+static Index lead_index(Nest *nest, const Buf *buf) {
+  for (int i = 0; i < nest->nleads; i++)
+    if (nest->lead[i] == buf->dim[0]) return nest_index(nest, nest->lead_at[i]);
+  nest_misuse(nest, nest_text(nest, "%s has another number of rows", buf->name));
 }
 
 /* The main function goes through the rows; the others are told which one. */
 static void begin_row(Nest *nest) {
-  if (strcmp(nest->fn->name, nest->name) != 0) {
-    nest->row = nest_param(nest, "n", PLAIN);
-    return;
+  const Ix none = {0};
+  const bool main = strcmp(nest->fn->name, nest->name) == 0;
+  for (int i = 0; i < nest->nleads && !main; i++)
+    nest->lead_at[i] = nest_param(nest, i == nest->nleads - 1 ? "n" : nest_text(nest, "n%d", i), PLAIN);
+  if (!main) return;
+  const Ix *loop[LEADS];
+  for (int i = nest->nleads - 1; i >= 0; i--) {
+    const Ix rounds = none + nest->lead[i] / (i ? nest->lead[i - 1] : 1);
+    loop[i] = nest_loop(nest, i == nest->nleads - 1 ? "n" : nest_text(nest, "n%d", i), SERIAL, 1, &none, 1,
+                        &rounds);
+    nest_enter(nest); /* stays open: all of the function is in it */
   }
-  const Ix none = {0}, rows = none + nest->lead;
-  nest->row = nest_loop(nest, "n", SERIAL, 1, &none, 1, &rows);
-  nest_enter(nest); /* stays open: all of the function is in it */
+  for (int i = 0; i < nest->nleads; i++) {
+    Ix *row = nest_room(nest);
+    *row = i ? *loop[i] * nest->lead[i - 1] + *nest->lead_at[i - 1] : *loop[i];
+    nest->lead_at[i] = row;
+  }
   nest->ground = nest->depth;
 }
 
@@ -101,7 +135,7 @@ NestFn *nest_fn(Nest *nest, const char *name, bool kernel) {
   nest->fn = nest->main = fn;
   nest->nslots = nest->ground = 0;
   open_block(nest, 0, NULL, &fn->body);
-  if (nest->lead) begin_row(nest);
+  if (nest->nleads) begin_row(nest);
   return fn;
 }
 
@@ -152,14 +186,14 @@ static bool passes_flag(const Nest *nest, const Index *arg) { /* 0, 1, or a flag
 }
 
 void nest_call_list(Nest *nest, NestFn *fn, int n, const Ix *args) {
-  const int row = nest->lead != 0; /* the first argument, which callers leave out */
+  const int row = nest->nleads; /* the first arguments, which callers leave out */
   if (fn == nest->fn) nest_misuse(nest, "a function calls itself");
   if (n + row != fn->nparams) nest_misuse(nest, "call with the wrong number of arguments");
   NestStmt *stmt = new_statement(nest, CALL);
   stmt->u.call.fn = fn;
   stmt->u.call.arg = NEW_ARRAY(nest->arena, Index, fn->nparams);
   for (int i = 0; i < fn->nparams; i++) {
-    stmt->u.call.arg[i] = nest_index(nest, i < row ? nest->row : &args[i - row]);
+    stmt->u.call.arg[i] = nest_index(nest, i < row ? nest->lead_at[i] : &args[i - row]);
     if (fn->size[i]) nest_misuse(nest, "a size parameter belongs to the main function, which nobody calls");
     if (fn->flag[i] && !passes_flag(nest, &stmt->u.call.arg[i]))
       nest_misuse(nest, "a flag is 0, 1 or a flag of the caller");
@@ -241,7 +275,7 @@ Buf *nest_view(Nest *nest, const char *name, Buf *of, const Ix *base) {
   of->flat = true;
   for (int d = 0; d < of->rank; d++) {
     buf->room[d] = of->room[d];
-    buf->base[d] = nest_index(nest, d < of->leads ? nest->row : &base[d - of->leads]);
+    buf->base[d] = d < of->leads ? lead_index(nest, of) : nest_index(nest, &base[d - of->leads]);
   }
   new_statement(nest, DECLARE)->u.declare.buf = buf;
   return buf;
@@ -254,7 +288,7 @@ Ref nest_ref(Nest *nest, Buf *buf, int rank, const Ix *ix) {
                 nest_text(nest, "%s has %d dimensions, not %d", buf->name, buf->rank - buf->leads, rank));
   check_scope(nest, buf->scope, buf->name);
   Ref ref = {.buf = buf};
-  if (buf->leads && buf->place != VIEW) ref.at[0] = nest_index(nest, nest->row);
+  if (buf->leads && buf->place != VIEW) ref.at[0] = lead_index(nest, buf);
   for (int d = 0; d < rank; d++) ref.at[d + buf->leads] = nest_index(nest, &ix[d]);
   return ref;
 }

@@ -31,7 +31,7 @@
 #include "base/text.h"
 #include "nest/primitive.h"
 
-enum { SLOTS = 15, DIMS = 6, LANES = 16, PARAMS = 11, BOUNDS = 2 };
+enum { SLOTS = 15, DIMS = 6, LANES = 16, PARAMS = 11, BOUNDS = 2, LEADS = 4 };
 enum { NEST_FAR = 1 << 28 }; /* elements of a buffer from which positions in it are computed in ptrdiff_t */
 typedef int64_t Ix __attribute__((vector_size(128), aligned(16))); /* as the arena aligns */
 
@@ -266,8 +266,9 @@ struct Nest {
   } open[40];
   int64_t key[SLOTS + 1], serial;
   int slot_scope[SLOTS], marks;
-  int64_t lead;     /* rows of the leading axis; 0: it has none */
-  const Ix *row;    /* of the leading axis, in this function */
+  int nleads;          /* 0: it has no leading axis */
+  int64_t lead[LEADS]; /* its rows, last; before them the numbers of rows of operands that are repeated */
+  const Ix *lead_at[LEADS]; /* in this function: the row modulo each of them */
   const bool *uses; /* of instance.c: by buffer id, what the printed function has as parameters; NULL: not
                        yet known */
 };

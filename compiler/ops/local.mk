@@ -3,6 +3,7 @@
 libcnnc_a_SOURCES += %D%/op_table.c %D%/ops.def %D%/registry.h %D%/input.c
 libcnnc_a_SOURCES += %D%/activation/clip.c %D%/activation/elu.c %D%/activation/gelu.c \
   %D%/activation/hard_sigmoid.c %D%/activation/hard_swish.c %D%/activation/leaky_relu.c \
+  %D%/activation/lines.c %D%/activation/lines.h \
   %D%/activation/log_softmax.c %D%/activation/prelu.c %D%/activation/relu.c %D%/activation/relu6.c \
   %D%/activation/selu.c %D%/activation/sigmoid.c %D%/activation/silu.c %D%/activation/softmax.c \
   %D%/activation/softmax.h %D%/activation/softplus.c %D%/activation/tanh.c
@@ -18,6 +19,7 @@ libcnnc_a_SOURCES += %D%/audio/audio.c %D%/audio/audio.h %D%/audio/dct.c %D%/aud
   %D%/audio/dft_routine.h %D%/audio/frame_routine.h %D%/audio/mel.c %D%/audio/pcen.c \
   %D%/audio/preemphasis.c %D%/audio/rfft_routine.h %D%/audio/spec_mask.c %D%/audio/stft.c \
   %D%/audio/unfold.c
+libcnnc_a_SOURCES += %D%/attention/matmul.c
 libcnnc_a_SOURCES += %D%/convolution/conv.c %D%/convolution/conv_transpose.c \
   %D%/convolution/correlation.c %D%/convolution/correlation.h %D%/convolution/depthwise.c
 libcnnc_a_SOURCES += %D%/dense/dense.c
@@ -59,6 +61,9 @@ libcnnc_a_SOURCES += %D%/normalization/groupnorm.c %D%/normalization/instancenor
   %D%/normalization/standardize.h
 libcnnc_a_SOURCES += %D%/normalization/batchnorm.c %D%/normalization/lrn.c \
   %D%/normalization/normalize.c
+libcnnc_a_SOURCES += %D%/parts/join_heads.c %D%/parts/join_rows.c %D%/parts/join_windows.c \
+  %D%/parts/moves.c %D%/parts/moves.h %D%/parts/split_heads.c %D%/parts/split_rows.c \
+  %D%/parts/split_windows.c %D%/parts/transpose.c
 libcnnc_a_SOURCES += %D%/pooling/avgpool.c %D%/pooling/blurpool.c %D%/pooling/global_avgpool.c \
   %D%/pooling/global_maxpool.c %D%/pooling/maxpool.c %D%/pooling/pool.c %D%/pooling/pool.h \
   %D%/pooling/stochastic_pool.c

@@ -100,6 +100,8 @@ static bool extendable(const Fuser *f, const Node *node, const Kernel *kernel) {
   if (f->plan->images > 1 && node_is_input(kernel->root))
     return false; /* it only brings images side by side */
   if (!sole_reader(f, node->in[0], node) || !shape_equal(node->shape, node->in[0]->shape)) return false;
+  for (int k = 1; k < node->nin; k++)
+    if (node->in[k]->shape.regions != node->shape.regions) return false; /* it is repeated */
   if (kernel->nchain == MOST_FUSED || kernel->pool || node->nin > MOST_OPERANDS) return false;
   return kernel->batch ? ready_for(&f->phases, node, true) <= kernel->phase &&
                              plan_not_before(f->plan, node) <= kernel->phase

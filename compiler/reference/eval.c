@@ -22,12 +22,13 @@ static void read_feed(const Node *node, const double *from, int64_t count,
 }
 
 /* Times that an operator is asked for an image: for each row of its value; for a sum, of what it is taken
- * over. What makes a value without rows of one that has them sees all of them. */
+ * over. What makes a value without rows of one that has them sees all of them. An input with fewer rows is
+ * repeated. */
 static int64_t value_rows(const Node *node) {
   int64_t rows = shape_rows(node->shape);
   for (int k = 0; node->result == RESULT_SUM && k < node->nin; k++)
     rows = larger(rows, shape_rows(node->in[k]->shape));
-  return node->result == RESULT_BATCH ? 1 : rows;
+  return node->result == RESULT_BATCH || node->op->traits.mixes_rows ? 1 : rows;
 }
 
 static void run_node(Arena *arena, GraphRun *run, const Node *node) {
@@ -53,7 +54,7 @@ static void run_node(Arena *arena, GraphRun *run, const Node *node) {
         const int64_t step =
             in->result == RESULT_BATCH || node->result == RESULT_BATCH ? 0 : shape_elements(in->shape);
         eval.in[k] = run->value[in->id] + n * step;
-        if (rows > 1 && in->shape.regions) eval.in[k] += row * shape_row_elements(in->shape);
+        if (rows > 1) eval.in[k] += row % shape_rows(in->shape) * shape_row_elements(in->shape);
       }
       eval.out = sums ? run->gradients + node->target->offset
                       : run->value[node->id] + n * size + row * shape_row_elements(node->shape);

@@ -463,7 +463,7 @@ static void bundle_of_block(Nest *b, const Points *c, const Block *k, int kind, 
   NEST_LOOP(b, xi, k->kind, 1, NEST_IX(0), 1, NEST_IX(c->points))
     nest_call_list(b, bundle->multiply[k->last], c->groups > 1 ? 4 : 3,
                    (const Ix[]){*k->slot, xi, panel, *group});
-  const int n = c->join_row[kind]->nparams - (b->lead != 0); /* not all know of phases */
+  const int n = c->join_row[kind]->nparams - b->nleads; /* not all know of phases */
   NEST_LOOP(b, r, k->kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, k)))
     NEST_IF(b, c->images ? nest_at_least(b, c->count - *k->ty - r, 1) : nest_always(b))
       nest_call_list(b, c->join_row[kind], n,

@@ -34,6 +34,9 @@ typedef struct Elsewhere {
 
 static const Elsewhere same[] = {
     /* operators */
+    {"bmm", "matmul"},
+    {"einsum", "matmul"},
+    {"batchmatmul", "matmul"},
     {"linear", "dense"},
     {"lazylinear", "dense"},
     {"fc", "dense"},
@@ -310,9 +313,6 @@ typedef struct Advice {
 #define ATTENTION                                                                                            \
   "attention is not part of the language yet; gates are, as in: global_avgpool -> dense(8) -> sigmoid -> "   \
   "multiply(x)"
-#define MATRICES                                                                                             \
-  "two values cannot be multiplied as matrices yet: multiply takes their elements, dense multiplies by "     \
-  "parameters"
 #define BY_PROGRAM "the executable has an option for it: NET train "
 #define CHANNELS "dropout(rate) drops single elements rather than channels"
 #define ZEROS "dropout(rate) is the only kind of dropout: it sets elements to 0"
@@ -331,8 +331,6 @@ static const Advice advice[] = {
     {ADVICE_OPERATOR, "lambda", "cnnc --help operators lists the operators", false},
     {ADVICE_OPERATOR, "permute",
      "images have their channels last; flatten(order=chw) is for weights from PyTorch", false},
-    {ADVICE_OPERATOR, "transpose",
-     "images have their channels last; flatten(order=chw) is for weights from PyTorch", false},
     {ADVICE_OPERATOR, "bidirectional", "lstm, gru and rnn go both ways with direction=both", false},
     {ADVICE_OPERATOR, "attention", ATTENTION, false},
     {ADVICE_OPERATOR, "multiheadattention", ATTENTION, false},
@@ -343,9 +341,6 @@ static const Advice advice[] = {
     {ADVICE_OPERATOR, "transformer", ATTENTION, false},
     {ADVICE_OPERATOR, "transformerencoder", ATTENTION, false},
     {ADVICE_OPERATOR, "transformerencoderlayer", ATTENTION, false},
-    {ADVICE_OPERATOR, "matmul", MATRICES, false},
-    {ADVICE_OPERATOR, "bmm", MATRICES, false},
-    {ADVICE_OPERATOR, "einsum", MATRICES, false},
     {ADVICE_OPERATOR, "timedistributed", "on the rows of a sequence a dense layer is conv(units, 1)", false},
     {ADVICE_OPERATOR, "normalization",
      "with the mean and standard deviation of the data: normalize(mean=0.5, std=0.2, scale=1/255)", false},

@@ -361,8 +361,8 @@ static void sweep(const Op *op, const Shape *inputs, const char *const *texts) {
     for (int k = 0; texts[k]; k++) check_layer(inputs[i], op, texts[k]);
 }
 
-static Shape picture(int64_t h, int64_t w, int64_t c) { return (Shape){3, {h, w, c}, 0}; }
-static Shape sequence(int64_t length, int64_t c) { return (Shape){2, {length, c, 0}, 0}; }
+static Shape picture(int64_t h, int64_t w, int64_t c) { return shape_picture(h, w, c); }
+static Shape sequence(int64_t length, int64_t c) { return shape_sequence(length, c); }
 
 static void test_conv_kernels(void) { /* kernels, strides, dilations and padding on an odd picture */
   Arena *arena = arena_new();
@@ -397,7 +397,7 @@ static void test_conv_channels(void) {
 }
 
 static void test_conv_arguments(void) {
-  const Shape inputs[] = {picture(9, 9, 6), picture(1, 1, 6), picture(7, 3, 12), {0, {0}, 0}};
+  const Shape inputs[] = {picture(9, 9, 6), picture(1, 1, 6), picture(7, 3, 12), {0}};
   sweep(&op_conv, inputs,
         (const char *const[]){
             "filters=6 kernel=3x3 groups=3 pad=same", "filters=12 kernel=2x4 pad=[1,2,3,0] bias=false",
@@ -414,7 +414,7 @@ static void test_conv_arguments(void) {
 }
 
 static void test_conv_sequence(void) {
-  const Shape inputs[] = {sequence(17, 5), sequence(1, 3), sequence(64, 16), {0, {0}, 0}};
+  const Shape inputs[] = {sequence(17, 5), sequence(1, 3), sequence(64, 16), {0}};
   sweep(&op_conv, inputs,
         (const char *const[]){"filters=4 kernel=3 pad=causal", "filters=18 kernel=2 pad=same stride=2",
                               "filters=3 kernel=4 pad=[3,1] dilation=1",
@@ -423,7 +423,7 @@ static void test_conv_sequence(void) {
 
 static void test_depthwise(void) {
   const Shape inputs[] = {picture(9, 11, 1),  picture(8, 8, 3), picture(7, 7, 19),
-                          picture(6, 20, 32), sequence(21, 7),  {0, {0}, 0}};
+                          picture(6, 20, 32), sequence(21, 7),  {0}};
   sweep(&op_depthwise, inputs,
         (const char *const[]){"kernel=3 pad=same", "kernel=3 stride=2 pad=1",
                               "kernel=2 multiplier=2 pad=same", "kernel=5 pad=4 dilation=2 bias=false",
@@ -433,7 +433,7 @@ static void test_depthwise(void) {
 }
 
 static void test_conv_transpose(void) {
-  const Shape inputs[] = {picture(4, 5, 3), picture(1, 1, 6), picture(3, 7, 18), {0, {0}, 0}};
+  const Shape inputs[] = {picture(4, 5, 3), picture(1, 1, 6), picture(3, 7, 18), {0}};
   sweep(&op_conv_transpose, inputs,
         (const char *const[]){
             "filters=6 kernel=3", "filters=2 kernel=4x4 stride=2 pad=1",
@@ -447,7 +447,7 @@ static void test_dense(void) {
   Arena *arena = arena_new();
   for (int inputs = 1; inputs <= 70; inputs += inputs < 5 ? 1 : 13)
     for (int units = 1; units <= 150; units += units < 5 ? 1 : 29)
-      check_layer((Shape){1, {inputs, 0, 0}, 0}, op_find("dense"),
+      check_layer(shape_vector(inputs), op_find("dense"),
                   arena_printf(arena, "units=%d bias=%s", units, inputs % 2 ? "true" : "false"));
   arena_free(arena);
 }
@@ -512,7 +512,7 @@ static void test_fused(void) {
     check_fused(picture(6, 7, 3), &op_conv, "filters=19 kernel=3x3", scaled, normalized, chained, NULL);
     check_fused(picture(9, 9, 4), &op_conv, "filters=6 kernel=2x2 groups=2 stride=2", scaled, normalized,
                 chained, NULL);
-    check_fused((Shape){1, {29, 0, 0}, 0}, op_find("dense"), "units=23", scaled, normalized, chained, NULL);
+    check_fused(shape_vector(29), op_find("dense"), "units=23", scaled, normalized, chained, NULL);
     check_fused(picture(3, 4, 192), &op_conv, "filters=33 kernel=3x3", scaled, normalized, chained, NULL);
     check_fused(picture(7, 5, 19), &op_conv, "filters=23 kernel=1x1", scaled, normalized, chained,
                 NULL); /* rows joined */
@@ -543,7 +543,7 @@ static void test_pooled(void) {
 }
 
 static void test_columns(void) {
-  const Shape inputs[] = {picture(9, 28, 1), picture(5, 40, 1), sequence(75, 1), {0, {0}, 0}};
+  const Shape inputs[] = {picture(9, 28, 1), picture(5, 40, 1), sequence(75, 1), {0}};
   Arena *arena = arena_new();
   for (int i = 0; inputs[i].rank; i++) {
     const bool flat = inputs[i].rank == 2;

@@ -286,7 +286,7 @@ static double *copy(Net *net, const double *from, int64_t n) {
 
 static void check_golden(const Golden *g) {
   Net net = net_new();
-  const Shape shape = {g->rank, {g->dim[0], g->dim[1], g->dim[2]}, 0};
+  const Shape shape = {.rank = g->rank, .dim = {g->dim[0], g->dim[1], g->dim[2]}};
   snprintf(net.what, sizeof net.what, "PyTorch: %s -> %s, %s %s", shape_text(net.arena, shape), g->layers,
            g->loss, g->loss_arguments);
   const Node *image = net_input(&net, shape, F32, false), *scale = net_layer(&net, "scale", "init=1");

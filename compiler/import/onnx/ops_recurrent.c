@@ -140,8 +140,8 @@ static bool begin_from(ModelImport *im, Layer *l, int input, Value **start) {
     if (t->n != n) return no(im, "a state that does not fit");
     const char *layer = layer_of_constant(im, l->node, input);
     put_weight(im, layer, "weight", t, 1, &n);
-    *start = emit(im, 0, NULL, (Shape){1, {n}, 0}, "constant([%lld], frozen=true, name=\"%s\")", (long long)n,
-                  layer);
+    *start =
+        emit(im, 0, NULL, shape_vector(n), "constant([%lld], frozen=true, name=\"%s\")", (long long)n, layer);
     (*start)->name = identifier(im, layer);
     return true;
   }
@@ -172,15 +172,15 @@ static Value *emit_layer(ModelImport *im, const Layer *l, Value *rows, bool last
   if (l->kind->gates == 3 && !onnx_int(l->node, "linear_before_reset", 0)) text_put(&call, ", reset=before");
   if (l->relu) text_put(&call, "%s", l->relu);
   text_put(&call, again ? ", weights=\"%s\")" : ", name=\"%s\")", l->name);
-  return emit(im, nin, in, last ? (Shape){1, {n}, 0} : (Shape){2, {l->rows, n}, 0}, "%s", call.s);
+  return emit(im, nin, in, last ? shape_vector(n) : shape_sequence(l->rows, n), "%s", call.s);
 }
 
 /* The rows of one of several sequences, or of the only one. */
 static Value *sequence_of(ModelImport *im, const Layer *l, Value *all, int64_t image) {
   if (l->images == 1) return all;
-  Value *one = emit_one(im, all, (Shape){3, {1, l->rows, l->channels}, 0}, "crop([%lld, %lld, 0, 0])",
+  Value *one = emit_one(im, all, shape_picture(1, l->rows, l->channels), "crop([%lld, %lld, 0, 0])",
                         (long long)image, (long long)(l->images - 1 - image));
-  return reshaped(im, one, (Shape){2, {l->rows, l->channels}, 0});
+  return reshaped(im, one, shape_sequence(l->rows, l->channels));
 }
 
 static Value *lay_sequences(ModelImport *im, const Layer *l) {
@@ -198,7 +198,7 @@ static Value *run_sequences(ModelImport *im, const Layer *l, Value *all, bool la
     Value *rows = sequence_of(im, l, all, i);
     if (!rows || !(made[i] = emit_layer(im, l, rows, last, again || i))) return NULL;
     if (l->images > 1)
-      made[i] = reshaped(im, made[i], last ? (Shape){2, {1, n}, 0} : (Shape){3, {1, l->rows, n}, 0});
+      made[i] = reshaped(im, made[i], last ? shape_sequence(1, n) : shape_picture(1, l->rows, n));
   }
   return l->images > 1 ? join_values(im, (int)l->images, made, 0) : made[0];
 }
@@ -223,7 +223,7 @@ static View *result_view(ModelImport *im, const Layer *l, Value *value, bool las
 /* ---- one row, of which c is used, too ---- */
 static Value *cell_part(ModelImport *im, const Layer *l, Value *sums, int gate, const char *then) {
   const long long from = gate * l->units;
-  Value *part = emit_one(im, sums, (Shape){1, {l->units}, 0}, "slice(%lld..%lld)", from, from + l->units);
+  Value *part = emit_one(im, sums, shape_vector(l->units), "slice(%lld..%lld)", from, from + l->units);
   return emit_one(im, part, part->shape, "%s", then);
 }
 
@@ -236,14 +236,14 @@ static Value *cell_sums(ModelImport *im, const Layer *l, Value *from, const char
   if (!t || (l->bias && !bias)) return NULL;
   put_weight(im, name, "weight", t, 2, dim);
   if (bias) put_weight(im, name, "bias", bias, 1, dim);
-  return emit_one(im, from, (Shape){1, {sums}, 0}, "dense(%lld%s, name=\"%s\")", (long long)sums,
+  return emit_one(im, from, shape_vector(sums), "dense(%lld%s, name=\"%s\")", (long long)sums,
                   bias ? "" : ", bias=false", name);
 }
 
 /* h and c of an LSTM of one row, of the operators that it is made of. */
 static bool lstm_cell(ModelImport *im, const Layer *l, Value *x, Value *made[2]) {
-  const Shape row = {1, {l->units}, 0};
-  Value *vector = reshaped(im, x, (Shape){1, {l->channels}, 0});
+  const Shape row = shape_vector(l->units);
+  Value *vector = reshaped(im, x, shape_vector(l->channels));
   Value *sums = cell_sums(im, l, vector, "ih", l->channels, l->weight, 0);
   if (sums && l->start[0]) {
     Value *hidden = cell_sums(im, l, l->start[0], "hh", l->units, l->hidden, l->kind->gates * l->units);
@@ -273,7 +273,7 @@ static View *import_cell(ModelImport *im, const Layer *l, Value *x) {
   if (!lstm_cell(im, l, x, made)) return NULL;
   for (int k = OUT_HIDDEN; k <= OUT_CELL; k++)
     if (used(im, l->node, k)) im->item[l->node->out[k]].view = result_view(im, l, made[k - 1], true);
-  return result_view(im, l, reshaped(im, made[0], (Shape){2, {1, l->units}, 0}), false);
+  return result_view(im, l, reshaped(im, made[0], shape_sequence(1, l->units)), false);
 }
 
 View *import_recurrent(ModelImport *im, const OnnxNode *node) {

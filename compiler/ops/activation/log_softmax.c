@@ -3,9 +3,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/map.h"
+#include "ops/activation/lines.h"
 #include "ops/activation/softmax.h"
 
-static const Param params[] = {{0}};
+static const Param params[] = {LINES_AXIS, {0}};
 
 static void run(const Eval *eval) {
   const Extent e = shape_extent(eval->node->shape);
@@ -62,18 +63,69 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
   softmax_backward(gradient, node, dy, &op_gradient);
 }
 
+/* ---- axis=: over positions ---- */
+static void log_line_run(const Node *node, int64_t n, double *const *in, double *out) {
+  double largest, log_sum = softmax_log_sum(in[0], n, &largest);
+  (void)node;
+  for (int64_t i = 0; i < n; i++) out[i] = in[0][i] - largest - log_sum;
+}
+static void lines_eval(const Eval *eval) { lines_run(eval, log_line_run); }
+
+typedef struct Shift {
+  Val largest, log_sum;
+} Shift;
+static Val shifted_exp(const Line *line, Val const *in, const void *context) {
+  (void)line;
+  return vexp(sub(in[0], ((const Shift *)context)->largest));
+}
+static Val log_shifted(const Line *line, Val const *in, const void *context) {
+  const Shift *of = context;
+  (void)line;
+  return sub(sub(in[0], of->largest), of->log_sum);
+}
+static void log_softmax_line(const Line *line) {
+  Shift of = {.largest = line_max(line)};
+  of.log_sum = log_of_sum(line->l->b, line_sum(line, "sum", shifted_exp, &of));
+  line_store(line, log_shifted, &of);
+}
+static void lines_nest(Lower *l) { lines_lower(l, log_softmax_line); }
+
+static void log_line_back_run(const Node *node, int64_t n, double *const *in, double *out) {
+  double sum = 0;
+  (void)node;
+  for (int64_t i = 0; i < n; i++) sum += in[0][i];
+  for (int64_t i = 0; i < n; i++) out[i] = in[0][i] - exp(in[1][i]) * sum;
+}
+static void lines_back_eval(const Eval *eval) { lines_run(eval, log_line_back_run); }
+static Val log_back_value(const Line *line, Val const *in, const void *context) {
+  (void)line;
+  return sub(in[0], mul(vexp(in[1]), *(const Val *)context));
+}
+static void log_softmax_back_line(const Line *line) {
+  const Val sum = line_sum(line, "sum", NULL, NULL);
+  line_store(line, log_back_value, &sum);
+}
+static void lines_back_nest(Lower *l) { lines_lower(l, log_softmax_back_line); }
+
+static const Op op_lines_back = {
+    .name = "log_softmax input gradient", .eval = lines_back_eval, .lower = lines_back_nest};
+static void lines_backward(Gradient *gradient, Node *node, Node *dy) {
+  softmax_backward(gradient, node, dy, &op_lines_back);
+}
+
+static const Op op_log_softmax_lines;
+static void shape(ShapeContext *context, Node *node) { lines_shape(context, node, &op_log_softmax_lines); }
+
+#define LOG_SOFTMAX                                                                                          \
+  .name = "log_softmax", .group = "activation", .params = params, .shape = shape,                            \
+  .traits.keeps_spatial = true,                                                                              \
+  .summary = "log-probabilities over the channels of each pixel, or over another axis",                      \
+  .detail = "y[c] = x[c] - log(sum over k of exp(x[k]))", .example = "dense(10) -> log_softmax"
+
+static const Op op_log_softmax_lines = {LOG_SOFTMAX, .eval = lines_eval, .gradient = lines_backward,
+                                        .lower = lines_nest};
+
 const Op op_log_softmax = {
-    .name = "log_softmax",
-    .group = "activation",
-    .summary = "log-probabilities over the channels, at every pixel",
-    .detail = "y[c] = x[c] - log(sum over k of exp(x[k]))",
-    .params = params,
-    .example = "dense(10) -> log_softmax",
-    .traits.softmax = true,
-    .traits.scores = SCORES_LOG,
-    .traits.keeps_spatial = true,
-    .shape = map_shape,
-    .eval = run,
-    .gradient = backward,
-    .lower = lower,
+    LOG_SOFTMAX, .traits.softmax = true, .traits.scores = SCORES_LOG,
+    .eval = run, .gradient = backward,   .lower = lower,
 };

@@ -1,11 +1,12 @@
 /* softmax.c: softmax over the channels, at every pixel: y[c] = exp(x[c]) / sum over k of exp(x[k])  (Bridle,
  * 1990). */
 // SPDX-License-Identifier: Apache-2.0
+#include "ops/activation/lines.h"
 #include "ops/activation/softmax.h"
 #include <math.h>
 #include "kernel/map.h"
 
-static const Param params[] = {{0}};
+static const Param params[] = {LINES_AXIS, {0}};
 
 /* ---- shared with log_softmax ---- */
 double softmax_log_sum(const double *x, int64_t channels, double *largest) {
@@ -124,17 +125,74 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
   softmax_backward(gradient, node, dy, &op_gradient);
 }
 
+/* ---- axis=: over positions ---- */
+static void line_run(const Node *node, int64_t n, double *const *in, double *out) {
+  double largest, log_sum = softmax_log_sum(in[0], n, &largest);
+  (void)node;
+  for (int64_t i = 0; i < n; i++) out[i] = exp(in[0][i] - largest - log_sum);
+}
+static void lines_eval(const Eval *eval) { lines_run(eval, line_run); }
+
+static Val shifted_exponential(const Line *line, Val const *in, const void *context) {
+  (void)line;
+  return vexp(sub(in[0], *(const Val *)context));
+}
+typedef struct Scaled {
+  Val largest, factor;
+} Scaled;
+static Val scaled_exponential(const Line *line, Val const *in, const void *context) {
+  const Scaled *of = context;
+  return mul(shifted_exponential(line, in, &of->largest), of->factor);
+}
+static void softmax_line(const Line *line) {
+  Scaled of = {.largest = line_max(line)};
+  of.factor = inverse_of_sum(line->l->b, line_sum(line, "sum", shifted_exponential, &of.largest));
+  line_store(line, scaled_exponential, &of);
+}
+static void lines_nest(Lower *l) { lines_lower(l, softmax_line); }
+
+static void line_back_run(const Node *node, int64_t n, double *const *in, double *out) {
+  double dot = 0;
+  (void)node;
+  for (int64_t i = 0; i < n; i++) dot += in[0][i] * in[1][i];
+  for (int64_t i = 0; i < n; i++) out[i] = in[1][i] * (in[0][i] - dot);
+}
+static void lines_back_eval(const Eval *eval) { lines_run(eval, line_back_run); }
+static Val line_product(const Line *line, Val const *in, const void *context) {
+  (void)line, (void)context;
+  return mul(in[0], in[1]);
+}
+static Val without_mean(const Line *line, Val const *in, const void *context) {
+  (void)line;
+  return mul(in[1], sub(in[0], *(const Val *)context));
+}
+static void softmax_back_line(const Line *line) {
+  const Val dot = line_sum(line, "dot", line_product, NULL);
+  line_store(line, without_mean, &dot);
+}
+static void lines_back_nest(Lower *l) { lines_lower(l, softmax_back_line); }
+
+static const Op op_lines_back = {
+    .name = "softmax input gradient", .eval = lines_back_eval, .lower = lines_back_nest};
+static void lines_backward(Gradient *gradient, Node *node, Node *dy) {
+  softmax_backward(gradient, node, dy, &op_lines_back);
+}
+
+static const Op op_softmax_lines;
+static void shape(ShapeContext *context, Node *node) { lines_shape(context, node, &op_softmax_lines); }
+
+#define SOFTMAX                                                                                              \
+  .name = "softmax", .group = "activation", .params = params, .shape = shape, .traits.keeps_spatial = true,  \
+  .summary = "probabilities over the channels of each pixel, or over another axis",                          \
+  .detail = "y[c] = exp(x[c]) / sum over k of exp(x[k])", .example = "dense(10) -> softmax"
+
+static const Op op_softmax_lines = {SOFTMAX, .eval = lines_eval, .gradient = lines_backward,
+                                    .lower = lines_nest};
+
 const Op op_softmax = {
-    .name = "softmax",
-    .group = "activation",
-    .summary = "probabilities over the channels, at every pixel",
-    .detail = "y[c] = exp(x[c]) / sum over k of exp(x[k])",
-    .params = params,
-    .example = "dense(10) -> softmax",
+    SOFTMAX,
     .traits.softmax = true,
     .traits.scores = SCORES_PROBABILITY,
-    .traits.keeps_spatial = true,
-    .shape = map_shape,
     .eval = run,
     .gradient = backward,
     .lower = lower,

@@ -36,8 +36,7 @@ static void shape(ShapeContext *context, Node *node) {
   if (arg_bool(node, "bias") &&
       !(node->weight[1] = op_weight(context, node, "bias", 1, &units, "bias_init", 0, inputs, units, false)))
     return;
-  node->shape = shape_vector(units);
-  node->shape.regions = in.regions;
+  node->shape = shape_with_rows(shape_vector(units), in);
 }
 
 static Cost cost(const Node *node) {

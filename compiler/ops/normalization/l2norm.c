@@ -4,9 +4,10 @@
 #include <math.h>
 #include "kernel/map.h"
 #include "kernel/walk.h"
+#include "ops/activation/lines.h"
 
 static const Param params[] = {
-    {"epsilon", PARAM_NUMBER, "1e-12", "lower bound of the divisor", 1e-30, 1e6, NULL}, {0}};
+    {"epsilon", PARAM_NUMBER, "1e-12", "lower bound of the divisor", 1e-30, 1e6, NULL}, LINES_AXIS, {0}};
 
 static double epsilon_of(const Node *node) { return arg_number(node, "epsilon"); }
 
@@ -83,16 +84,64 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
   gradient_input(gradient, &op_back, node, 2, (Node *[]){dy, node->in[0]});
 }
 
-const Op op_l2norm = {
-    .name = "l2norm",
-    .group = "normalization",
-    .summary = "channels of each pixel divided by their L2 norm",
-    .detail = "y[c] = x[c] / max(sqrt(sum over k of x[k]^2), epsilon)",
-    .params = params,
-    .example = "conv(64, 1x1) -> l2norm -> scale(20)",
-    .traits.keeps_spatial = true,
-    .shape = map_shape,
-    .eval = run,
-    .gradient = backward,
-    .lower = lower,
-};
+/* ---- axis=: over positions ---- */
+static void norm_line_run(const Node *node, int64_t n, double *const *in, double *out) {
+  const double norm = norm_of(in[0], n), least = epsilon_of(node);
+  for (int64_t i = 0; i < n; i++) out[i] = in[0][i] / (norm < least ? least : norm);
+}
+static void lines_eval(const Eval *eval) { lines_run(eval, norm_line_run); }
+
+static void norm_line_back_run(const Node *node, int64_t n, double *const *in, double *out) {
+  const double *dy = in[0], *x = in[1], norm = norm_of(x, n), least = epsilon_of(node);
+  double dot = 0;
+  for (int64_t i = 0; i < n; i++) dot += dy[i] * x[i] / norm;
+  for (int64_t i = 0; i < n; i++) out[i] = norm > least ? (dy[i] - x[i] / norm * dot) / norm : dy[i] / least;
+}
+static void lines_back_eval(const Eval *eval) { lines_run(eval, norm_line_back_run); }
+
+static Val line_square(const Line *line, Val const *in, const void *context) {
+  (void)context;
+  const Val x = in[line->l->node->nin - 1];
+  return mul(x, x);
+}
+static Val line_dot(const Line *line, Val const *in, const void *context) {
+  (void)line, (void)context;
+  return mul(in[0], in[1]);
+}
+static Val line_element(const Line *line, Val const *in, const void *context) {
+  const Row *row = context;
+  (void)line;
+  return mul(row->along ? sub(in[0], mul(in[1], row->along)) : in[0], row->factor);
+}
+static void norm_line(const Line *line) {
+  Nest *b = line->l->b;
+  Val least = num(b, epsilon_of(line->l->node));
+  Val norm = nest_let(b, "norm", vsqrt(line_sum(line, "squares", line_square, NULL)));
+  Row row = {nest_let(b, "factor", div_(num(b, 1), vmax(least, norm))), NULL};
+  if (line->l->node->nin == 2) {
+    Val dot = mul(line_sum(line, "dot", line_dot, NULL), mul(row.factor, row.factor));
+    row.along = nest_let(b, "along", choose(less_eq(norm, least), num(b, 0), dot));
+  }
+  line_store(line, line_element, &row);
+}
+static void lines_nest(Lower *l) { lines_lower(l, norm_line); }
+
+static const Op op_lines_back = {
+    .name = "l2norm input gradient", .eval = lines_back_eval, .lower = lines_nest};
+static void lines_backward(Gradient *gradient, Node *node, Node *dy) {
+  gradient_input(gradient, &op_lines_back, node, 2, (Node *[]){dy, node->in[0]});
+}
+
+static const Op op_l2norm_lines;
+static void shape(ShapeContext *context, Node *node) { lines_shape(context, node, &op_l2norm_lines); }
+
+#define L2NORM                                                                                               \
+  .name = "l2norm", .group = "normalization", .params = params, .shape = shape,                              \
+  .traits.keeps_spatial = true, .summary = "channels of each pixel divided by their L2 norm",                \
+  .detail = "y[c] = x[c] / max(sqrt(sum over k of x[k]^2), epsilon); or over another axis",                  \
+  .example = "conv(64, 1x1) -> l2norm -> scale(20)"
+
+static const Op op_l2norm_lines = {L2NORM, .eval = lines_eval, .gradient = lines_backward,
+                                   .lower = lines_nest};
+
+const Op op_l2norm = {L2NORM, .eval = run, .gradient = backward, .lower = lower};

@@ -57,8 +57,7 @@ void pool_shape_global(ShapeContext *context, Node *node) {
   Window *w = NEW(context->arena, Window);
   *w = (Window){.kernel = {e.h, e.w}, .stride = {1, 1}, .dilation = {1, 1}, .groups = 1, .multiplier = 1};
   node->window = w;
-  node->shape = in.rank == 3 ? shape_picture(1, 1, e.c) : shape_vector(e.c);
-  node->shape.regions = in.regions;
+  node->shape = shape_with_rows(in.rank == 3 ? shape_picture(1, 1, e.c) : shape_vector(e.c), in);
 }
 
 /* ---- walking over windows ---- */

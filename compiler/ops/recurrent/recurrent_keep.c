@@ -34,7 +34,7 @@ static Node *make_state(Graph *graph, const Node *layer, const char *part, int64
   arg[1] = (Const){.kind = CONST_INT, .span = NO_SPAN};
   state->name = arena_printf(graph->arena, "%s.%s", layer->name, part);
   state->arg = arg;
-  state->shape = (Shape){1, {n}, 0};
+  state->shape = shape_vector(n);
   state->span = layer->span;
   state->site = layer->site;
   state->precision = layer->precision;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "ops/shape/region.h"
 #include "kernel/map.h"
+#include "kernel/parts.h"
 #include "ops/registry.h"
 
 static const Param params[] = {
@@ -53,8 +54,8 @@ static bool axis_exists(ShapeContext *context, const Node *node) {
 /* Of the same form, and as large on each axis but the one. */
 static bool agree(Shape a, Shape b, Axis axis) {
   const Extent x = shape_extent(a), y = shape_extent(b);
-  return a.rank == b.rank && a.regions == b.regions && (axis == HEIGHT || x.h == y.h) &&
-         (axis == WIDTH || x.w == y.w) && (axis == CHANNELS || x.c == y.c);
+  return a.rank == b.rank && (axis == HEIGHT || x.h == y.h) && (axis == WIDTH || x.w == y.w) &&
+         (axis == CHANNELS || x.c == y.c);
 }
 
 static void disagree(ShapeContext *context, const Node *node, const Node *other) {
@@ -79,15 +80,16 @@ static void shape(ShapeContext *context, Node *node) {
     if (!node->in[k]->shape.rank) return;
   if (!axis_exists(context, node)) return;
   const Axis axis = axis_of(node);
+  const Node *rows = op_common_rows(context, node);
+  if (!rows) return;
   for (int k = 1; k < node->nin; k++) {
-    if (!op_same_regions(context, node, node->in[0], node->in[k])) return;
     if (!agree(first, node->in[k]->shape, axis)) {
       disagree(context, node, node->in[k]);
       return;
     }
   }
   const Box end = start_of(node, node->nin);
-  node->shape = first;
+  node->shape = shape_with_rows(first, rows->shape);
   node->shape.dim[axis == CHANNELS ? first.rank - 1
                   : axis == WIDTH  ? first.rank - 2
                                    : 0] = end.y + end.x + end.c;
@@ -122,9 +124,11 @@ static void lower(Lower *l) {
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
   for (int k = 0; k < node->nin; k++)
-    if (gradient_wanted(gradient, node->in[k]))
-      gradient_add(gradient, node->in[k],
-                   box_gradient_cut(gradient, node, dy, node->in[k]->shape, start_of(node, k)));
+    if (gradient_wanted(gradient, node->in[k])) {
+      const Shape own = node->in[k]->shape;
+      Node *part = box_gradient_cut(gradient, node, dy, shape_with_rows(own, node->shape), start_of(node, k));
+      gradient_add(gradient, node->in[k], parts_gradient(gradient, node, own, part));
+    }
 }
 
 const Op op_concat = {

@@ -16,8 +16,7 @@ static void shape(ShapeContext *context, Node *node) {
   const Extent e = shape_extent(in);
   (void)context;
   if (!in.rank) return;
-  node->shape = shape_vector(e.h * e.w * e.c);
-  node->shape.regions = in.regions;
+  node->shape = shape_with_rows(shape_vector(e.h * e.w * e.c), in);
   if (arg_is(node, "order", "chw") && e.c > 1 && e.h * e.w > 1)
     node->op = &op_flatten_planes; /* else both orders are the same */
 }

@@ -14,7 +14,7 @@ static const Param params[] = {
 bool reshape_sizes(ShapeContext *context, const Node *node, Shape *to) {
   const Const *value = arg_const(node, "shape");
   const bool list = value->kind == CONST_LIST || value->kind == CONST_DIMS;
-  *to = (Shape){list ? value->n : 1, {0}, 0};
+  *to = (Shape){.rank = list ? value->n : 1};
   if (value->kind == CONST_POISON) return false;
   if (to->rank < 1 || to->rank > 3) {
     op_error_at(context, node, "shape", DIAG_wrong_type, "a shape has one to three sizes, not %d", to->rank);
@@ -36,19 +36,22 @@ static void shape(ShapeContext *context, Node *node) {
   const Shape in = node->in[0]->shape;
   Shape to;
   if (!in.rank || !reshape_sizes(context, node, &to)) return;
-  to.regions = in.regions;
+  to = shape_with_rows(to, in);
   const int64_t have = shape_row_elements(in), want = shape_row_elements(to);
   if (have == want) {
     node->shape = to;
     return;
   }
   Arena *arena = context->arena;
-  Shape row = in;
-  row.regions = to.regions = 0;
+  const Shape row = shape_row(in);
+  to = shape_row(to);
   Diag *diag = op_error(context, node, DIAG_shape_mismatch, "reshape to %s does not match its %s input",
                         shape_text(arena, to), shape_text(arena, in));
   diag_fact(diag, "%s has %s elements, %s%s has %s", shape_text(arena, to), text_thousands(arena, want),
-            in.regions ? "each region of " : "", shape_text(arena, row), text_thousands(arena, have));
+            in.parts     ? "each row of "
+            : in.regions ? "each region of "
+                         : "",
+            shape_text(arena, row), text_thousands(arena, have));
   op_note_origin(context, diag, node->in[0]);
 }
 

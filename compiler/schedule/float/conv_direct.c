@@ -80,7 +80,7 @@ Tiling direct_tiling(const Lower *l, int64_t width, int vectors) {
 /* Where much is done with each sum, stores lie apart. With a leading axis this is known in its loop alone. */
 static int own_pixels(const Direct *d, const Axis *y, const Axis *x, int vectors) {
   if (d->diagonals) return diagonal_pixels(d, x->count);
-  const bool few = d->l->target->stores && d->l->images <= 1 && !d->l->b->lead &&
+  const bool few = d->l->target->stores && d->l->images <= 1 && !d->l->b->nleads &&
                    !lower_costly(d->l, splat(num(d->l->b, 0), d->lanes));
   return tile_pixels(d->l, x->count, vectors, y->parts * x->parts, few ? d->in * y->taps * x->taps : 0);
 }
@@ -254,7 +254,7 @@ Direct direct_begin(Lower *l, bool spread) {
                                        : unit,
                 taps = d.k.kernel[0] * d.k.kernel[1];
   /* With windows, rows or gates a tile has no parameters left for blocks. */
-  d.block = l->kernel->pool || l->kernel->gate || l->b->lead ? d.in : choose_block(l, d.in, width * taps);
+  d.block = l->kernel->pool || l->kernel->gate || l->b->nleads ? d.in : choose_block(l, d.in, width * taps);
   d.blocks = d.in / d.block;
   const int64_t whole = d.out / width, rest = d.out % width, last = ceil_divide(rest, unit) * unit;
   const bool one = whole && last == width; /* then the rest is a panel like the others */
@@ -289,7 +289,7 @@ static void call_tile(Nest *b, const Direct *d, const RowTiles *run, const TileA
   }
   if (d->l->kernel->pool) args[n++] = row->edge;
   args[n++] = NEST_Z + (int)run->narrow;
-  nest_call_list(b, run->fn, run->fn->nparams - (b->lead != 0), args);
+  nest_call_list(b, run->fn, run->fn->nparams - b->nleads, args);
 }
 
 /* The tiles from pixel `first` on: those at an edge apart, those between in one run. */
@@ -343,7 +343,7 @@ static int runs_with_edges(Tile *t, NestFn *whole, int64_t pixels, const char *p
 
 /* Do tiles have room for a parameter more? */
 static bool one_more(const Direct *d) {
-  return (d->blocks > 1) * 2 + (d->l->kernel->pool != NULL) + (d->l->b->lead != 0) < 2;
+  return (d->blocks > 1) * 2 + (d->l->kernel->pool != NULL) + (d->l->b->nleads != 0) < 2;
 }
 
 static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, const Axis *x, int vectors,

@@ -176,7 +176,7 @@ static void winograd_call_tile(const Conv *c, NestFn *fn, const Row *r, const Ix
   const int64_t step = c->dilated ? c->dilation[1] * c->w[1].m : 1;
   const Ix arg[] = {r->image,    r->slot,    r->ty,      r->first + step * *tx,
                     r->t0 + *tx, r->more[0], r->more[1], r->more[2]};
-  const int n = fn->nparams - (b->lead != 0); /* split_tile takes fewer */
+  const int n = fn->nparams - b->nleads; /* split_tile takes fewer */
   nest_call_list(b, fn, n, c->whole ? arg : arg + 1);
 }
 

@@ -6,7 +6,7 @@
 
 bool int8_takes(const Lower *l, const Op *op) {
   return l->node->op == op && !l->target->dsp && l->target->dot != DOT_NONE && !int8_is_wide(l->node) &&
-         !l->b->lead && !l->rows && !l->kernel->batch && l->images <= 1 && l->in[0]->rank == 3 &&
+         !l->b->nleads && !l->rows && !l->kernel->batch && l->images <= 1 && l->in[0]->rank == 3 &&
          l->out->rank == 3;
 }
 

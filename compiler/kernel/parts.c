@@ -1,0 +1,50 @@
+/* parts.c: rows of several values in one nest; sums over rows. */
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/parts.h"
+
+Val parts_load(Lower *l, Buf *buf, const Ix *n, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
+  Nest *b = l->b;
+  return nest_load_part(b, buf->rank == 4 ? nest_at(b, buf, *n, *y, *x, *c) : nest_at(b, buf, *y, *x, *c),
+                        part, lanes);
+}
+
+/* ---- `sum over rows`: row j is the sum of the rows j, j + r, j + 2r, ... of its input ---- */
+static void sum_rows_run(const Eval *eval) {
+  const int64_t n = shape_elements(eval->node->shape), all = shape_elements(eval->node->in[0]->shape);
+  for (int64_t i = 0; i < n; i++) eval->out[i] = 0;
+  for (int64_t i = 0; i < all; i++) eval->out[i % n] += eval->in[0][i];
+}
+
+static void sum_rows_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                          const void *context) {
+  Nest *b = l->b;
+  const int64_t rows = shape_rows(l->node->shape), rounds = shape_rows(l->node->in[0]->shape) / rows;
+  (void)context;
+  Buf *sum = NEST_REGISTERS(b, "sum", lanes, 1);
+  nest_store(b, nest_at(b, sum, 0), parts_load(l, l->in[0], l->row, y, x, c, part, lanes));
+  if (rounds > 1)
+    NEST_FROM(b, i, 1, rounds) {
+      const Ix from = i * rows + *l->row;
+      nest_store(b, nest_at(b, sum, 0),
+                 add(nest_get(b, nest_at(b, sum, 0)), parts_load(l, l->in[0], &from, y, x, c, part, lanes)));
+    }
+  lower_store(l, nest_get(b, nest_at(b, sum, 0)), y, x, c, part, lanes);
+}
+
+static void sum_rows_lower(Lower *l) {
+  Nest *b = l->b;
+  nest_fn(b, b->name, false);
+  NEST_FOR(b, n, shape_rows(l->node->shape)) {
+    l->row = &n;
+    walk_pixels(l, shape_extent(l->node->shape), sum_rows_body, NULL);
+  }
+}
+
+static const Op op_sum_rows = {
+    .name = "sum over rows", .traits.mixes_rows = true, .eval = sum_rows_run, .lower = sum_rows_lower};
+
+Node *parts_gradient(Gradient *gradient, Node *of, Shape operand, Node *dx) {
+  if (dx->shape.regions == operand.regions) return dx;
+  return graph_hidden(gradient_graph(gradient), &op_sum_rows, of, shape_with_rows(dx->shape, operand),
+                      RESULT_SAMPLE, 1, &dx);
+}

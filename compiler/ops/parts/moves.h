@@ -1,0 +1,38 @@
+/* moves.h: elements between a value and its parts: what split_heads, split_windows and their inverses share.
+ */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_PARTS_MOVES_H
+#define CNNC_PARTS_MOVES_H
+#include "kernel/parts.h"
+
+/* Channels that lie side by side in both: from this pixel and channel of the whole value, to all channels of
+ * this pixel of a part. */
+typedef struct PartSpot {
+  Ix whole_row, whole_y, whole_x, whole_c, part_row, part_y, part_x;
+} PartSpot;
+void part_move(Lower *, const PartSpot *, int64_t channels, bool to_parts);
+/* "n=5 of split_heads does not divide the 192 channels of its input", and what would. False: that was
+ * reported. */
+bool parts_divide(ShapeContext *, const Node *, const char *param, int64_t n, int64_t all, const char *what,
+                  const char *of, const Node *value);
+/* The hidden operator that does the opposite makes the gradient. */
+void parts_backward(Gradient *, Node *, Node *dy, const Op *opposite);
+
+void parts_copy(const Eval *); /* elements keep their order */
+
+/* ---- heads: row r*n + h of the parts holds channels h*C/n and on of row r ---- */
+void heads_run(const Eval *, bool to_parts);
+void heads_lower(Lower *, bool to_parts);
+
+/* ---- windows ---- */
+typedef struct Windows {
+  int64_t count[2], size[2]; /* of windows, and of a window, by axis */
+  int64_t shift[2];          /* from 0 to the length of the axis */
+  bool grid;
+} Windows;
+/* False: reported. whole: height and width. */
+bool windows_shift(ShapeContext *, const Node *, const int64_t whole[2], int64_t shift[2]);
+Windows windows_of(const Node *);
+void windows_run(const Eval *, bool to_parts);
+void windows_lower(Lower *, bool to_parts);
+#endif

@@ -1,0 +1,44 @@
+/* split_heads.c: split_heads, groups of channels as rows of their own: what each head of an attention sees.
+ */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/parts/moves.h"
+
+static const Param params[] = {{"n", PARAM_INT, NULL, "number of heads", 0, 0, NULL}, {0}};
+
+static void shape(ShapeContext *context, Node *node) {
+  const Shape in = node->in[0]->shape;
+  const int64_t n = arg_int(node, "n");
+  if (!in.rank || !parts_divide(context, node, "n", n, in.dim[in.rank - 1], "channels", "input", node->in[0]))
+    return;
+  Shape to = in;
+  to.regions = shape_rows(in) * n;
+  to.dim[in.rank - 1] /= n;
+  to.parts = true;
+  node->shape = to;
+}
+
+static void run(const Eval *eval) { heads_run(eval, true); }
+static void lower(Lower *l) { heads_lower(l, true); }
+
+static void back_run(const Eval *eval) { heads_run(eval, false); }
+static void back_lower(Lower *l) { heads_lower(l, false); }
+static const Op op_back = {
+    .name = "split_heads input gradient", .traits.mixes_rows = true, .eval = back_run, .lower = back_lower};
+static void backward(Gradient *gradient, Node *node, Node *dy) {
+  parts_backward(gradient, node, dy, &op_back);
+}
+
+const Op op_split_heads = {
+    .name = "split_heads",
+    .group = "attention",
+    .summary = "groups of channels as rows: HxWxC becomes n of HxWxC/n",
+    .detail = "row r*n + h holds channels h*C/n .. (h+1)*C/n - 1 of row r; the operators after it compute "
+              "each row by itself, until join_heads",
+    .params = params,
+    .example = "conv(192, 1) -> split_heads(3) -> softmax(axis=length) -> join_heads(3)",
+    .traits.mixes_rows = true,
+    .shape = shape,
+    .eval = run,
+    .gradient = backward,
+    .lower = lower,
+};
