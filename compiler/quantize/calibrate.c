@@ -404,27 +404,37 @@ static bool feeds_bytes(const Calibrator *k, const Node *node) {
   return false;
 }
 
-static bool feeds_floats(const Calibrator *, const Node *);
+static bool is_of_features(const Calibrator *, const Node *reader);
 
-/* A layer of floats, a feature of sound, or what is computed for such alone. */
-static bool is_float_reader(const Calibrator *k, const Node *node) {
-  if (is_kept(k, node) || node->op->traits.features) return true;
-  const bool passes = node->op->family == FAMILY_MAP || node->op->traits.int8 == INT8_MOVE;
-  return passes && node->nin == 1 && feeds_floats(k, node);
-}
-
-/* Floats alone read it: it has no scale. */
-static bool feeds_floats(const Calibrator *k, const Node *node) {
+/* Everything that uses it, an output included, meets the condition, and something does. */
+static bool all_readers(const Calibrator *k, const Node *node,
+                        bool (*condition)(const Calibrator *, const Node *)) {
   int readers = 0;
   for (int i = node->id + 1; i < k->graph->nodes.n; i++) {
     const Node *reader = k->graph->nodes.data[i];
     for (int j = 0; j < reader->nin && k->uses[i]; j++)
       if (reader->in[j] == node) {
-        if (!is_float_reader(k, reader)) return false;
+        if (!condition(k, reader)) return false;
         readers++;
       }
   }
   return readers && readers == k->uses[node->id];
+}
+
+/* A feature of sound, or what is computed for such alone. */
+static bool is_of_features(const Calibrator *k, const Node *reader) {
+  const bool passes = reader->op->family == FAMILY_MAP || reader->op->traits.int8 == INT8_MOVE;
+  return reader->op->traits.features ||
+         (passes && reader->nin == 1 && all_readers(k, reader, is_of_features));
+}
+
+static bool is_float_reader(const Calibrator *k, const Node *reader) {
+  return is_kept(k, reader) || is_of_features(k, reader);
+}
+
+/* Floats alone read it: it has no scale. */
+static bool feeds_floats(const Calibrator *k, const Node *node) {
+  return all_readers(k, node, is_float_reader);
 }
 
 static void calibrate_floats(Calibrator *k, const Node *node) {
