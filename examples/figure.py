@@ -44,7 +44,7 @@ def grey(numbers, width, low=0.0, high=1.0):
 
 
 def png(rows):
-    """Rows of grey levels, or of (red, green, blue)."""
+    """Rows of gray levels, or of (red, green, blue)."""
     colour = isinstance(rows[0][0], tuple)
     flat = [bytes(x for pixel in row for x in pixel) if colour else bytes(row) for row in rows]
     step, packed, above = 3 if colour else 1, b"", bytes(len(flat[0]))

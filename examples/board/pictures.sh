@@ -13,7 +13,7 @@ choose() {
       printf '%s\n' "$file"
       return
     fi
-    echo "pictures.sh: $file has less than $n pictures or classes" >&2
+    echo "pictures.sh: $file has fewer than $n images or classes" >&2
     exit 1
   done
   echo "pictures.sh: $data has neither $1 nor $1.gz" >&2

@@ -23,7 +23,7 @@ row() {
 }
 
 echo
-echo "accuracy, floats -> 8 bits, of the test pictures"
+echo "accuracy, float -> int8, of the test images"
 sed -n 's/^accuracy/ /p' out/quantize.txt
 for cpu; do
   out=out/$cpu
@@ -33,7 +33,7 @@ for cpu; do
   row 'flash: code of the net' '' "$(section "$out/garments.o" .text)"
   row 'RAM: workspace' "$(told workspace 4)" "$(section "$out/main.o" .bss)"
   row 'RAM: stack, at the most' "$(told stack 4)" "$(measured stack)"
-  row 'instructions for a picture' '' $((40 * $(measured ticks)))
+  row 'instructions for an image' '' $((40 * $(measured ticks)))
 done
 echo
 grep -v '^measured:' out/host/run.txt

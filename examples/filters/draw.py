@@ -65,10 +65,10 @@ def main():
         subprocess.run([program, "predict", os.path.join(here, "picture.png"), "-o", results], check=True)
         values = {name: numbers for name, (_, numbers) in figure.read_npz(results).items()}
     page = figure.Figure(columns=4)
-    page.add(source, "the picture")
+    page.add(source, "the image")
     for name, caption, low, high in [
         ("smooth", "mean", 0, 1), ("soft", "Gaussian", 0, 1), ("sharp", "sharpened", 0, 1),
-        ("curved", "Laplacian (grey: 0)", -0.5, 0.5), ("across", "Sobel, horizontally (grey: 0)", -1.5, 1.5),
+        ("curved", "Laplacian (gray: 0)", -0.5, 0.5), ("across", "Sobel, horizontally (gray: 0)", -1.5, 1.5),
         ("edges", "Sobel, the length of both", 0, 2)]:
         page.add(figure.grey(values[name], WIDTH, low, high), caption)
     page.save(os.path.join(here, "filters.svg"))

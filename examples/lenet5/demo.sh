@@ -20,7 +20,7 @@ step "a program that can be trained:  cnnc lenet5.cnn -o lenet5"
 step "training on Fashion-MNIST:  ./lenet5 train --data $data --out lenet5.safetensors --plot lenet5.svg"
 ./lenet5 train --data "$data" --out lenet5.safetensors --plot lenet5.svg
 
-step "the 10,000 test pictures:  ./lenet5 eval --data $data --weights lenet5.safetensors"
+step "the 10,000 test images:  ./lenet5 eval --data $data --weights lenet5.safetensors"
 ./lenet5 eval --data "$data" --weights lenet5.safetensors
 
 step "C with the weights inside:  cnnc lenet5.cnn --weights=lenet5.safetensors -o lenet5.c"

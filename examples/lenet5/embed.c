@@ -23,7 +23,7 @@ int main(int argc, char **argv) {
     int best = 0;
     for (int c = 1; c < LENET5_OUTPUT_SIZE; c++)
       if (score[c] > score[best]) best = c;
-    printf("picture %d: %-11s %5.1f %%   (it is: %s)\n", i, lenet5_labels[best], 100 * (double)score[best],
+    printf("image %d: %-11s %5.1f %%   (it is: %s)\n", i, lenet5_labels[best], 100 * (double)score[best],
            lenet5_labels[truth]);
   }
   fclose(images);

@@ -47,7 +47,7 @@ def mean_gradient(cnnc, net, work):
 def main():
     cnnc = figure.compiler()
     page = figure.Figure(columns=3, scale=4)
-    print("net      by the formula  measured  half of the gradient lies in")
+    print("net      by the formula  measured  half of the gradient within")
     with tempfile.TemporaryDirectory() as work:
         for net in ["plain", "pooled", "dilated"]:
             facts, total = mean_gradient(cnnc, net, work)

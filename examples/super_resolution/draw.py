@@ -37,7 +37,7 @@ def main():
         for net, weights in zip(("fsrcnn", "espcn"), sys.argv[2:]):
             shown[net], = run(os.path.join(here, net + ".cnn"), "--weights", weights).values()
     page = figure.Figure(columns=5, scale=2)
-    page.add(figure.grey(shown["given"], SIDE), "the picture")
+    page.add(figure.grey(shown["given"], SIDE), "the image")
     page.add([[x for x in row for _ in range(FACTOR)] for row in figure.grey(shown["small"], SIDE // FACTOR)
               for _ in range(FACTOR)], "a third of its size")
     for name, title in [("large", "bilinear"), ("fsrcnn", "FSRCNN"), ("espcn", "ESPCN")]:

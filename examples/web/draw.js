@@ -140,7 +140,7 @@ function look() {
   showMaps();
   $("about").textContent = image.numbers.some(Boolean)
     ? `${net.label(best)}, in ${(1000 * measure()).toFixed(0)} microseconds`
-    : "Draw something to wear, or choose a picture.";
+    : "Draw something to wear, or choose an image.";
 }
 
 // ---- pictures to begin with ----

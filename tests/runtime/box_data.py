@@ -47,7 +47,7 @@ for kind in ("boxes", "masks", "panoptic"):
             rows += [[float(v) for v in line.split()] for line in file]
     check(rows and all(row[0] in range(5) for row in rows), "  the labels have five classes", rows)
     check(all(x - w / 2 > -1e-5 and x + w / 2 < 1.00001 and y - h / 2 > -1e-5 and y + h / 2 < 1.00001
-              for _, x, y, w, h in rows), "  their boxes lie in the picture", rows)
+              for _, x, y, w, h in rows), "  their boxes are inside the image", rows)
     coco = load(f"{kind}/annotations/instances_train.json")
     boxes = [[(a["bbox"][0] + a["bbox"][2] / 2) / 48, (a["bbox"][1] + a["bbox"][3] / 2) / 48,
               a["bbox"][2] / 48, a["bbox"][3] / 48] for a in coco["annotations"]]
@@ -58,7 +58,7 @@ for kind in ("boxes", "masks", "panoptic"):
 segments = load("panoptic/annotations/panoptic_train.json")
 check([c["isthing"] for c in segments["categories"]] == [0, 1, 1, 1, 1, 1]
       and len(os.listdir("panoptic/annotations/panoptic_train")) == len(segments["annotations"]) == 18,
-      "segments have a picture each, and stuff comes first", segments["categories"])
+      "segments have an image each, and stuff comes first", segments["categories"])
 exits(0, "a net with classes of pixels learns from segments",
       *train("net", "panoptic", "--dry-run", "--out", "a.safetensors"), says="COCO's segments: 18 training")
 done = counted("boxes of one JSON file are read", "boxes/annotations/instances_test.json",
@@ -66,7 +66,7 @@ done = counted("boxes of one JSON file are read", "boxes/annotations/instances_t
 check("pixels" not in done.stdout, "  they have no pixels", done.stdout)
 shutil.rmtree("boxes/annotations")
 counted("boxes without JSON are YOLO's", "boxes",
-        "pictures with YOLO's boxes: 18 training, 2 validation and 4")
+        "images with YOLO boxes: 18 training, 2 validation and 4")
 again = exits(0, "  and are written again", "./net", "data", "--data", "boxes", "-o", "boxes2")
 check(load("boxes2/annotations/instances_val.json")["categories"][4]["name"] == "ring", "  with their names")
 
@@ -93,15 +93,15 @@ counted("a missing picture", "boxes", "the class is 7", status=1)
 counted("  --skip-bad counts it", "boxes", "skipped 1 unusable object and 1 unusable image", "17 training",
         options=["--skip-bad"])
 write("boxes/train/images/000006.png", "no picture")
-counted("  and one that is none", "boxes", "skipped 1 unusable object and 2 unusable images", "16 training",
+counted("  and an invalid one", "boxes", "skipped 1 unusable object and 2 unusable images", "16 training",
         options=["--skip-bad"])
 exits(1, "a part that is broken is not written", "./net", "data", "--data", "boxes", "-o", "boxes3",
       says="the class is 7")
 check(not os.path.exists("boxes3"), "  and no folder is made", os.listdir("."))
 write("voc/Annotations/x.xml", "<annotation><size><width>4</width><height>4</height></size></annotation>")
 os.makedirs("voc/JPEGImages", exist_ok=True)
-counted("a picture that VOC's XML lacks", "voc", "voc/JPEGImages/x.jpg: the picture is missing", status=1)
+counted("an image missing from VOC's XML", "voc", "voc/JPEGImages/x.jpg: the image is missing", status=1)
 write("empty/annotations/instances_train.json",
       '{"images":[],"categories":[{"id":1,"name":"a"}],"annotations":[]}')
-counted("a set without pictures", "empty", "no picture is in it", status=1)
+counted("a set without images", "empty", "contains no image", status=1)
 finish()

@@ -15,7 +15,7 @@ build("two", 2)
 # ---- folders and labels
 exits(
     1,
-    "a folder that is no label is refused",
+    "a folder that is not a label is rejected",
     *train("named", rgb),
     says="rgb: the folder 'red' is none of the labels Red, green, blue; did you mean 'Red'?",
 )
@@ -36,7 +36,7 @@ exits(
     0,
     "fewer folders than labels: by name, and said",
     *evaluate("named", "fewer", "--weights", "named.safetensors"),
-    says=("there is no folder for green", "accuracy     1.0000"),
+    says=("no folder for green", "accuracy     1.0000"),
 )
 
 # ---- folders named by numbers
@@ -54,7 +54,7 @@ exits(
     0,
     "also where one is left out",
     *train("three", "gap", "--out", "gap.safetensors"),
-    says="there is no folder for 1",
+    says="no folder for 1",
 )
 exits(
     0,
@@ -69,7 +69,7 @@ exits(
 folders("many", **{str(i): "red" for i in range(4)})
 exits(
     1,
-    "a number that is no class",
+    "a number that is not a class",
     *evaluate("named", "many", "--weights", "named.safetensors"),
     says="the folder '3' is none of the labels Red, green, blue, nor the number of one, from 0 to 2",
 )
@@ -79,14 +79,14 @@ exits(
     0,
     "fewer folders than classes, without labels",
     *train("three", "fewer", "--out", "fewer.safetensors"),
-    says=("2 folders of pictures for 3 classes", "from 0: Red, blue"),
+    says=("2 folders of images for 3 classes", "from 0: Red, blue"),
 )
 folders("one", red="red")
 exits(
     1,
     "a single folder without labels",
     *train("two", "one"),
-    says=("one: has one folder of pictures, 'red'", "the net tells 2 classes apart"),
+    says=("one: has one folder of images, 'red'", "the net has 2 classes"),
 )
 exits(
     0,
@@ -95,10 +95,10 @@ exits(
     says=(
         "single: the whole set, 24 samples, because it has no test part; "
         "if the net was trained on this set, 22 of them were for training",
-        "there is no folder for Red, green",
+        "no folder for Red, green",
     ),
 )
-exits(0, "  weights tell the part for validation",
+exits(0, "  weights record the validation part",
       *train("named", "single", "--val", "0.5", "--epochs", "1", "--out", "half.npz"))
 for val, count in ("half.npz", 12), ("named.safetensors", 22):
     exits(0, f"  {val}", *evaluate("named", "single", "--weights", val),
@@ -113,14 +113,14 @@ exits(
     1,
     "an empty folder of a class",
     *train("named", "hollow"),
-    says="hollow/zebra: this folder of a class is empty",
+    says="hollow/zebra: this class folder is empty",
 )
 write("hollow/zebra/a.gif", "GIF89a")
 exits(
     1,
-    "or one without a picture",
+    "or one without an image",
     *train("named", "hollow"),
-    says=("hollow/zebra: this folder of a class has no picture", "hollow/zebra/a.gif"),
+    says=("hollow/zebra: this class folder has no readable image", "hollow/zebra/a.gif"),
 )
 
 # ---- what is in a set, and is not read
@@ -136,14 +136,14 @@ done = exits(
     0,
     "other files are counted",
     *train("named", odd, "--epochs", "1", "--out", "odd.safetensors"),
-    says="skipped 3 files that are no pictures (first: odd/blue/anim.gif)",
+    says="skipped 3 files that are not images (first: odd/blue/anim.gif)",
 )
 png(f"{odd}/alone.png", COLOURS["red"])
 exits(
     0,
-    "and pictures beside the folders",
+    "and images next to the folders",
     *evaluate("named", odd, "--weights", "named.safetensors"),
-    says="skipped 1 picture outside of the folders of classes (first: odd/alone.png)",
+    says="skipped 1 image outside of the class folders (first: odd/alone.png)",
 )
 
 # ---- parts
@@ -168,14 +168,14 @@ exits(
     "a part that lacks a class is said",
     *train("named", "parts_Train", "--epochs", "1", "--out", "parts.safetensors"),
     says=(
-        "the validation part has no picture of blue",
+        "the validation part has no image of blue",
         "parts_Train/extra is not read: the parts of a set are train, val and test",
     ),
 )
 folders("vehicles", 5, train="red", car="green", plane="blue")
 exits(
     0,
-    "a folder of pictures named train is a class",
+    "an image folder named train is a class",
     *train("three", "vehicles", "--epochs", "1", "--out", "vehicles.safetensors"),
     says="3 classes",
 )
@@ -226,7 +226,7 @@ shutil.copytree("rgb", "kept")
 os.symlink("kept/red/00.png", "kept.png")
 exits(
     2,
-    "predict of a folder does not write over a picture in it",
+    "predict of a folder does not overwrite an image in it",
     "./three", "predict", "kept", "--weights", "rgb.safetensors", "-o", "kept.png",
     says="kept.png cannot be written: it is an input",
 )
@@ -234,7 +234,7 @@ with open("kept/red/00.png", "rb") as whole, open("kept/red/cut.png", "wb") as f
     file.write(whole.read()[:50])
 exits(
     1,
-    "predict of a folder goes on behind a damaged picture",
+    "predict of a folder continues after a damaged image",
     "./three", "predict", "kept", "--weights", "rgb.safetensors",
     says=("kept/red/cut.png: ", "kept: 1 of ", "kept/red/23.png: red"),
 )
@@ -262,7 +262,7 @@ done = exits(
     0,
     "a set with fewer classes goes by name, and that is said",
     *evaluate("three", "less", "--weights", "rgb.safetensors"),
-    says=("there is no folder for blue", "accuracy     1.0000"),
+    says=("no folder for blue", "accuracy     1.0000"),
 )
 check(
     [line.split()[:2] for line in done.stdout.splitlines()[-3:]]
@@ -274,12 +274,12 @@ exits(
     0,
     "also a single one",
     *evaluate("three", "one", "--weights", "rgb.safetensors"),
-    says=("there is no folder for blue, green", "accuracy     1.0000"),
+    says=("no folder for blue, green", "accuracy     1.0000"),
 )
 folders("misspelt", blue="blue", green="green", Red="red")
 exits(
     1,
-    "a folder that is none of the classes",
+    "a folder that is not one of the classes",
     *evaluate("three", "misspelt", "--weights", "rgb.safetensors"),
     says="misspelt: the folder 'Red' is none of the labels blue, green, red; did you mean 'red'?",
 )
@@ -311,7 +311,7 @@ wanted = [
 ]
 check(
     [" ".join(line.split()[:2]) for line in done.stdout.splitlines()] == wanted and done.stderr == "",
-    "all pictures, sorted by name",
+    "all images, sorted by name",
     done.both,
 )
 write("shots/notes.txt")
@@ -324,7 +324,7 @@ exits(
     *WITH,
     "-o",
     "shots.npy",
-    says="shots: skipped 1 file, which is no picture (first: shots/notes.txt)",
+    says="shots: skipped 1 file, which is not an image (first: shots/notes.txt)",
 )
 with open("shots.npy", "rb") as file:
     check(b"(5, 3)" in file.read(), "-o has all of them")
@@ -332,12 +332,12 @@ check(len(json.loads(run("./three", "predict", "shots", *WITH, "--json").stdout)
 os.makedirs("nothing/here")
 exits(
     1,
-    "a folder without pictures",
+    "a folder without images",
     "./three",
     "predict",
     "nothing",
     *WITH,
-    says="nothing: there are no pictures in this folder",
+    says="nothing: there are no images in this folder",
 )
 
 # ---- names of any length and script in the table of classes
@@ -378,7 +378,7 @@ exits(
 rename("rgb.safetensors", "rot.safetensors", lambda notes: notes.update(classes='["rot","green","blau"]'))
 exits(
     0,
-    "of two other names both are told",
+    "of two other names both are reported",
     "./other",
     "predict",
     picture,
@@ -394,7 +394,7 @@ rename(
 )
 exits(
     0,
-    "so is another normalisation",
+    "so is another normalization",
     "./three",
     "predict",
     picture,
@@ -406,13 +406,13 @@ exits(
 rename("rgb.safetensors", "damaged.safetensors", lambda notes: notes.update(classes="[1, 2]"))
 exits(
     1,
-    "what is no list of names is refused",
+    "metadata other than a list of names are rejected",
     "./three",
     "predict",
     picture,
     "--weights",
     "damaged.safetensors",
-    says='its note "classes" is no list of names',
+    says='its metadata "classes" must be a list of names',
 )
 rename(
     "rgb.safetensors",
@@ -491,7 +491,7 @@ exits(
     0,
     "and matches folders with them",
     *evaluate("three", "less"),
-    says=("there is no folder for blue", "accuracy     1.0000"),
+    says=("no folder for blue", "accuracy     1.0000"),
 )
 exits(
     1,
@@ -534,14 +534,14 @@ exits(
     "./near",
     "predict",
     picture,
-    says="it needs --weights: there is no near.safetensors beside the program or in this directory",
+    says="it needs --weights: there is no near.safetensors next to the program or in this directory",
 )
 os.mkdir("place")
 shutil.copy("near", "place/near")
 shutil.copy("rgb.safetensors", "near.safetensors")
 exits(
     0,
-    "those in the working directory are taken, and told",
+    "those in the working directory are used, and reported",
     "place/near",
     "predict",
     picture,
@@ -550,7 +550,7 @@ exits(
 shutil.copy("rgb.safetensors", "place/near.safetensors")
 exits(
     0,
-    "those beside the program come first",
+    "those next to the program come first",
     "place/near",
     "predict",
     picture,
@@ -570,7 +570,7 @@ exits(
 )
 check(
     run("./near", "predict", picture, "--weights", "near.safetensors").stderr == "",
-    "those that are named are not told",
+    "those that are named are not reported",
 )
 
 finish()

@@ -122,7 +122,7 @@ check(lines[0] == "epoch,loss,accuracy,val_loss,val_accuracy,rate,images_per_sec
 done = run("./dot", "train", *DATA, "--limit", "100", "--epochs", "2", "--out", "plain.safetensors",
            env={"LC_ALL": "C"})
 check("epoch 2/2  loss" in done.stderr and "\r" not in done.stderr and "\x1b" not in done.stderr,
-      "a line an epoch where there is no terminal", done.both)
+      "one line per epoch without a terminal", done.both)
 
 
 def crc32c(data):
@@ -177,7 +177,7 @@ def events(path):
 
 
 EVENTS = "events.out.tfevents.dot"
-exits(0, "events for TensorBoard, in a directory of its own", *TRAIN, "--out", "board.safetensors", "--log",
+exits(0, "events for TensorBoard, in a separate directory", *TRAIN, "--out", "board.safetensors", "--log",
       "board.jsonl", "--tensorboard", "runs/board", "--epochs", "3")
 logged, board = [json.loads(line) for line in open("board.jsonl")], events(f"runs/board/{EVENTS}")
 check([step for step, _, _ in board] == [20, 40, 60]
@@ -192,7 +192,7 @@ exits(0, "which a resumed run goes on with", *TRAIN, "--out", "board.safetensors
       "runs/board", "--resume", "--epochs", "5")
 check(content(f"runs/board/{EVENTS}").startswith(before)
       and [step for step, _, _ in events(f"runs/board/{EVENTS}")] == [20, 40, 60, 80, 100],
-      "behind the same bytes")
+      "after the same bytes")
 try:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     theirs = EventAccumulator("runs/board").Reload()
@@ -256,7 +256,7 @@ exits(0, "--init", *TRAIN[:-1], "plain", "--init", "dot.safetensors", "--out", "
       "--epochs", "1", says="of 8 weights taken")
 exits(0, "--val 0, --shuffle=off", *TRAIN, "--val", "0", "--shuffle=off", "--epochs", "1", "--out",
       "v.safetensors", "--log", "v.jsonl")
-exits(0, "without labels of its own: any batch", *TRAIN, "--batch", "50", "--epochs", "1", "--out",
+exits(0, "without its own labels: any batch", *TRAIN, "--batch", "50", "--epochs", "1", "--out",
       "v.safetensors")
 
 # ---- the live bar
@@ -284,7 +284,7 @@ check(status == 0 and "\r\x1b[K" in shown and "images/s" in shown and "left" in 
 WEIGHTS = ("--weights", "dot.safetensors")
 done = exits(0, "eval", "./dot", "eval", *DATA, *WEIGHTS, "--confusion", "c.svg", says="precision")
 check("north" in done.stdout and b"</svg>" in content("c.svg"),
-      "its table of classes and the picture of confusions", done.both)
+      "its table of classes and the plot of confusions", done.both)
 exits(0, "the confusions as text", "./dot", "eval", *DATA, *WEIGHTS, "--confusion", "c.txt")
 table = [line.split() for line in open("c.txt").read().splitlines()[2:]]
 shown = [[int(value.replace(".", "0")) for value in row[1:]] for row in table[1:]]
@@ -305,7 +305,7 @@ npy("three.npy", (3, 8, 8, 1), picture)
 done = exits(0, "predict", "./dot", "predict", "one.npy", "three.npy", *WEIGHTS)
 lines = done.stdout.splitlines()
 check([line.split(":")[0] for line in lines] == ["one.npy", "three.npy[0]", "three.npy[1]", "three.npy[2]"],
-      "a line an input", done.both)
+      "one line per input", done.both)
 check(all(len(line.split(": ")[1].split(", ")) == 4 and len(line.split()[-1].split(".")[1]) == 4
           for line in lines), "labels and scores of four decimals", done.both)
 rows = json.loads(exits(0, "predict --json", "./dot", "predict", "three.npy", *WEIGHTS, "--json").stdout)

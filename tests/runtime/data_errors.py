@@ -21,13 +21,13 @@ exits(0, "a sound set", *train("three", "rgb", "--epochs", "1", "--out", "rgb.sa
 damage("rgb/red/03.png", lambda data: b"")
 done = exits(
     1,
-    "an empty picture is found before training",
+    "an empty image is found before training",
     *train("three", "rgb", "--epochs", "1", "--out", "one.safetensors"),
     says="rgb/red/03.png: is empty",
 )
 check(not any(name.startswith("one.") for name in os.listdir(".")), "  and nothing is written",
       os.listdir("."))
-check("cannot be read" not in done.both, "  one is told by itself", done.both)
+check("cannot be read" not in done.both, "  a single one is reported by itself", done.both)
 os.makedirs("rgb/val")
 for name in "red", "green", "blue":
     os.makedirs(f"rgb/train/{name}")
@@ -47,12 +47,12 @@ bad = (
     "rgb/val/blue/07.png: the PNG is damaged",
     "rgb/val/green/02.png: cannot be opened",
     "rgb/val/red/03.png: is empty",
-    "rgb: 6 of 144 pictures cannot be read",
+    "rgb: 6 of 144 images cannot be read",
 )
 for more in [], ["--dry-run"], ["--resume"]:
     exits(
         1,
-        f"all of them are told, of all parts {more}",
+        f"all of them are reported, of all parts {more}",
         *train("three", "rgb", "--epochs", "2", "--out", "rgb.safetensors", *more),
         says=bad,
     )
@@ -62,15 +62,15 @@ done = exits(
     1,
     "of many the first ten",
     *train("three", "rgb", "--epochs", "1", "--out", "one.safetensors"),
-    says=("rgb: 29 of 144 pictures cannot be read; the first 10 are above", "rgb/train/red/03.png: is empty"),
+    says=("rgb: 29 of 144 images cannot be read; the first 10 are above", "rgb/train/red/03.png: is empty"),
 )
 check(done.stderr.count(".png: ") == 10, "  and no more", done.stderr)
 exits(0, "samples that are not read do not count", *train("three", "rgb", "--dry-run", "--limit", "1"))
 done = exits(
     1,
-    "eval tells them too",
+    "eval reports them too",
     *evaluate("three", "rgb", "--weights", "rgb.safetensors"),
-    says=("rgb/train/red/03.png: is empty", "of 144 pictures cannot be read"),
+    says=("rgb/train/red/03.png: is empty", "of 144 images cannot be read"),
 )
 check("accuracy" not in done.stdout, "  before it evaluates", done.stdout)
 
@@ -105,7 +105,7 @@ exits(
     1,
     "both forms side by side",
     *train("words", "twice"),
-    says=("twice/", "another folder beside it has the same name", "(Unicode NFC and NFD)"),
+    says=("twice/", "another folder next to it has the same name", "(Unicode NFC and NFD)"),
 )
 
 folders("capitals/train", Red="red", green="green", blau="blue")
@@ -122,7 +122,7 @@ done = exits(
         "of different parts are taken for one class, 'blau'",
     ),
 )
-check(done.stderr.count("taken for one class") == 4, "  are told once each", done.stderr)
+check(done.stderr.count("taken for one class") == 4, "  are reported once each", done.stderr)
 done = exits(
     0,
     "  and have the same classes",
@@ -144,7 +144,7 @@ done = exits(
     0,
     "letters are other classes",
     *train("three", "letters", "--out", "letters.safetensors", "--epochs", "1"),
-    says=("3 classes", "the validation part has no picture of a"),
+    says=("3 classes", "the validation part has no image of a"),
 )
 check("taken for one" not in done.both, "  where a part has both", done.both)
 folders("parts/Train", 5, red="red", green="green", blue="blue")
@@ -153,7 +153,7 @@ exits(
     1,
     "Train and train side by side",
     *train("three", "parts"),
-    says="parts/train: another folder beside it is the training part, too; merge the two, or rename one",
+    says="parts/train: another folder next to it is the training part, too; merge the two, or rename one",
 )
 
 # ---- outputs among the data

@@ -39,7 +39,7 @@ def predict(*words):
 
 done = run(*predict("000000000139.png"))
 check(done.stdout == "000000000139.png: cat 0.9000 (16.0 8.0 48.0 40.0), dog 0.7500 (60.0 16.0 120.0 60.0)\n",
-      "a line a picture, in its own pixels", done.both)
+      "one line per image, in its own pixels", done.both)
 exits(0, "boxes are mapped back from letterbox, and cut", *predict("square.png"),
       says="cat 0.9000 (0.0 8.0 16.0 40.0), dog 0.7500 (28.0 16.0 64.0 60.0)\n")
 exits(0, "and from another fit, if that is wanted", *predict("square.png", "--fit=stretch"),
@@ -49,17 +49,17 @@ exits(0, "and from a crop", *predict("square.png", "--fit=crop"), says="cat 0.90
 done = run(*predict("000000000139.png", "square.png", "--json"))
 results = json.loads(done.stdout)
 check(len(results) == 4 and results[0]["image_id"] == 139 and results[2]["image_id"] == "square",
-      "COCO's results: a row a box, pictures by their names", done.both)
+      "COCO's results: one row per box, images by their names", done.both)
 check(results[1]["bbox"] == [60, 16, 60, 44] and results[1]["category_id"] == 2
       and results[1]["label"] == "dog" and abs(results[1]["score"] - 0.75) < 1e-6,
       "x y width height, categories from 1", results)
 
 exits(0, "boxes are drawn", *predict("000000000139.png", "-o", "drawn.png"))
 width, height, rows = read_png("drawn.png")
-check((width, height) == (640, 320), "on the picture, five times as large", (width, height))
+check((width, height) == (640, 320), "on the image, enlarged fivefold", (width, height))
 cat, dog = rows[199][80], rows[299][500]
 check(cat != dog and cat != (90, 90, 90) and rows[40][239] == cat and rows[150][599] == dog,
-      "each class in its colour", (cat, dog))
+      "each class in its color", (cat, dog))
 check(rows[100][150] == (90, 90, 90) and rows[310][25] == (90, 90, 90), "and the rest stays", rows[100][150])
 check(rows[78][300] == dog and any(rows[72][x] not in (dog, (90, 90, 90)) for x in range(300, 420)),
       "with a label on a tab above", rows[72][300:])
@@ -71,8 +71,8 @@ with open("raw.npy", "rb") as file:
     raw = file.read()
 check(b"(5, 6)" in raw[:128] and struct.unpack("<f", raw[-4:]) == (-1,), "of which the last are missing",
       raw[:128])
-exits(1, "a picture shows one sample", *predict("square.png", "000000000139.png", "-o", "two.png"),
-      says="a picture shows one sample, not 2")
+exits(1, "an image shows one sample", *predict("square.png", "000000000139.png", "-o", "two.png"),
+      says="an image shows one sample, not 2")
 with open("two.npy", "wb") as file:
     file.write(npy((2, HEIGHT, WIDTH, 3), [7] * (2 * HEIGHT * WIDTH * 3), "|u1", "B"))
 results = json.loads(run(*predict("two.npy", "--json")).stdout)
@@ -93,7 +93,7 @@ exits(0, "classes are drawn", "./soft", "predict", "halves.png", "--weights=soft
 width, height, rows = read_png("soft.png")
 left, right = rows[8][4], rows[8][28]
 check((width, height) == (32, 16) and left[0] < 200 and left[1] < 40 and right[0] > 40 and right[2] < 200,
-      "over the picture as it is, ground in black", (width, height, left, right))
+      "over the original image, ground in black", (width, height, left, right))
 check(rows[8][15] != left and rows[8][16] == (128, 0, 0), "with an outline", rows[8][14:18])
 
 # ---- Things and stuff: objects of the first and of the last class lie in two corners, on class 0 of pixels
@@ -145,7 +145,7 @@ exits(0, "segments are drawn", *meadow, "-o", "meadow-drawn.png")
 width, height, rows = read_png("meadow-drawn.png")
 ground, cat, dog = rows[50][250], rows[120][80], rows[290][250]
 check(width == 320 and 330 < height < 400 and len({ground, cat, dog}) == 3,
-      "over the picture, ten times as large", (width, height, ground, cat, dog))
+      "over the image, enlarged tenfold", (width, height, ground, cat, dog))
 white = [row for row in rows if row[-1] == (255, 255, 255)]
 strip = {pixel for row in rows[320:] for pixel in row}
 check(len(white) == height - 320 and {(230, 25, 75), (0, 130, 200), (60, 180, 75)} <= strip,

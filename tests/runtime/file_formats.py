@@ -78,7 +78,7 @@ done = exits(0, "rows with the target", *BEANS, "beans.csv", "--target", "kind")
 lines = done.stdout.splitlines()
 check(len(lines) == 60 and all(line.startswith(f"beans.csv[{i}]: {rows[i][2]} ") for i,
                                line in enumerate(lines)),
-      "  are told by name, in their order", done.stdout)
+      "  are listed by name, in their order", done.stdout)
 header, *cells = [line.split(",") for line in open("beans.csv").read().splitlines()]
 write("bare.csv", "".join(f"{a},{b},{c}\n" for a, b, _, c in [header, *cells]))
 done = exits(0, "rows without it", *BEANS, "bare.csv")
@@ -94,8 +94,8 @@ exits(0, "rows as JSON", *BEANS, "bare.csv", "--json", says='"index": 59')
 write("more.csv", "".join(f"1,{a},{b},{c},{kind}\n" for a, b, kind, c in cells))
 exits(1, "too many columns", *BEANS, "more.csv",
       says='has 5 columns, but the input "sizes" has 3 values; --target=NAME leaves a column out')
-exits(1, "a cell that is no number", *BEANS, "beans.csv",
-      says="beans.csv:2: column 3 (kind): 'large' is no number")
+exits(1, "a cell that is not a number", *BEANS, "beans.csv",
+      says="beans.csv:2: column 3 (kind): 'large' is not a number")
 build("four", "net four { input image: 4x4x1 \n conv(1, 3x3, init=ones, bias=false, frozen=true) }\n")
 build("steps", "net steps { input x: 4x2 \n conv(1, 3, init=ones, bias=false, frozen=true) }\n")
 write("rows.csv", "".join(f"{i},{i + 1},{i + 2},{i + 3}\n" for i in range(7, 23, 4)))
@@ -112,7 +112,7 @@ done = exits(0, "  before others it numbers the columns", "./four", "predict", "
              says="lines.csv[0]: ")
 check("lines.csv[1]" not in done.stdout, "    and is none", done.stdout)
 write("a.png", b"no picture")
-exits(1, "--target of a file that is no table", *BEANS, "beans.safetensors", "--target", "kind",
+exits(1, "--target of a file that is not a table", *BEANS, "beans.safetensors", "--target", "kind",
       says="nor a table (.csv)")
 
 # ---- tables in other encodings
@@ -172,7 +172,7 @@ for name, type_, first, hint in (("raw", "", "", "0 to 255"), ("bytes", " as u8"
         check("normalize(scale=1/" in done.stderr
               and sum("hint" in line for line in done.stderr.splitlines()) == 1,
               "  of one line, on standard error", done.stderr)
-exits(0, "a hint is told whatever progress is wanted", "./raw", "train", "--data", "raw.npz", "--progress",
+exits(0, "a hint is printed whatever progress is wanted", "./raw", "train", "--data", "raw.npz", "--progress",
       "none",
       says="hint:")
 
@@ -180,8 +180,8 @@ exits(0, "a hint is told whatever progress is wanted", "./raw", "train", "--data
 write("a.bmp", b"BM" + struct.pack("<IHHI", 70, 0, 0, 54) + bytes(56))
 write("a.gif", b"GIF89a" + bytes(20))
 write("a.png", b"no picture")
-for name, says in ("a.bmp", "a.bmp: is a BMP picture; PNG, JPEG and WebP are read: convert it"), ("a.gif",
-        "is a GIF picture"), ("a.png", "neither a picture (PNG, JPEG, WebP) nor an array"):
+for name, says in ("a.bmp", "a.bmp: is a BMP image; convert it to PNG, JPEG or WebP"), ("a.gif",
+        "is a GIF image"), ("a.png", "neither an image (PNG, JPEG, WebP) nor an array"):
     exits(1, f"{name} is refused by name", "./raw", "predict", name, "--weights", "raw.safetensors",
           says=says)
 
@@ -191,7 +191,7 @@ exits(0, "what all names begin with is left out", "./raw", "eval", "--data", "ra
       "module.safetensors", says="module.safetensors: warning: dense1.weight belongs to a flattened 6x6x2")
 rename("raw.safetensors", "branches.safetensors",
        lambda name: ("module." if name[0] == "c" else "other.") + name, {"format": "pt"})
-exits(1, "what others do not begin with is told", "./raw", "eval", "--data", "raw.npz", "--weights",
+exits(1, "an absent prefix is reported", "./raw", "eval", "--data", "raw.npz", "--weights",
       "branches.safetensors",
       says="has 2 of the net's 4 weights, with 'module.' before their names; --weights-prefix=module. "
            "leaves that out")
@@ -200,9 +200,9 @@ exits(0, "  and left out", "./raw", "eval", "--data", "raw.npz", "--weights", "m
       says="module.safetensors: warning: dense1.weight belongs to a flattened 6x6x2")
 exits(0, "  also by train", "./raw", "train", "--data", "raw.npz", "--init", "module.safetensors",
       "--weights-prefix", "module.", "-o", "again.safetensors", says="4 of 4 weights taken")
-exits(1, "  and told there", "./raw", "train", "--data", "raw.npz", "--init", "branches.safetensors", "-o",
+exits(1, "  there, too", "./raw", "train", "--data", "raw.npz", "--init", "branches.safetensors", "-o",
       "again.safetensors", says="--weights-prefix=module.")
-exits(1, "  a prefix without its dot is told", "./raw", "eval", "--data", "raw.npz", "--weights",
+exits(1, "  a prefix without its dot is reported", "./raw", "eval", "--data", "raw.npz", "--weights",
       "module.safetensors", "--weights-prefix=module", says="did you mean '--weights-prefix=module.'?\n")
 exits(0, "  and by cnnc", os.environ["CNNC"], "raw.cnn", "--weights=module.safetensors",
       "--weights-prefix=module.", "-o", "raw.c", says="[weights-order]")
@@ -226,6 +226,6 @@ rename("raw.safetensors", "keras.safetensors", lambda name: name, {"format": "ke
 exits(0, "nor do those of a framework with the same order", "./raw", "eval", "--data", "raw.npz",
       "--weights", "keras.safetensors", silent="warning")
 write("model.h5", b"\x89HDF\r\n\x1a\n" + bytes(64))
-exits(1, "a file of Keras", "./raw", "train", "--data", "raw.npz", "--init", "model.h5",
+exits(1, "a Keras file", "./raw", "train", "--data", "raw.npz", "--init", "model.h5",
       says="model.h5: is an HDF5 file")
 finish()

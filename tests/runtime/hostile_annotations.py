@@ -91,15 +91,15 @@ RUNS = "coco/instances.json: annotations[1].segmentation.counts: "
 BOX = "coco/instances.json: annotations[1].bbox: "
 for title, says, annotation in [
     ("an id that stands twice", "annotations[1].id: 1 is the id of annotations[0], too", bad(id=1)),
-    ("a picture that points back", "annotations[1].image_id: must be a whole number", bad(image_id=[1])),
-    ("a picture that is not there", "annotations[1].image_id: no element", bad(image_id=1 << 62)),
+    ("an image with a list as its id", "annotations[1].image_id: must be a whole number", bad(image_id=[1])),
+    ("an image that does not exist", "annotations[1].image_id: no element", bad(image_id=1 << 62)),
     ("a class that is not there", "annotations[1].category_id: no element", bad(category_id=-1)),
     ("a polygon of one point", "annotations[1].segmentation[0]: has 2 numbers", bad(segmentation=[[1, 1]])),
     ("a polygon of lists", "annotations[1].segmentation[0]: must be a list of numbers",
      bad(segmentation=[[[1]] * 8])),
-    ("a polygon far away", "annotations[1].segmentation[0]: [2]: 1e+300 lies far outside",
+    ("a polygon far away", "annotations[1].segmentation[0]: [2]: 1e+300 is far outside",
      bad(segmentation=[[0, 0, 1e300, 0, 0, 4]])),
-    ("runs beyond the picture", RUNS + "run 1 is 99, but 16", bad(segmentation={"size": [4, 4],
+    ("runs beyond the image", RUNS + "run 1 is 99, but 16", bad(segmentation={"size": [4, 4],
                                                                               "counts": [0, 99]})),
     ("runs of huge numbers", RUNS + "run 1 is", bad(segmentation={"size": [4, 4],
                                                                   "counts": [0, (1 << 63) - 1]})),
@@ -110,45 +110,45 @@ for title, says, annotation in [
      bad(segmentation={"size": [4, 4], "counts": "o" * 100000})),
     ("packed runs of other bytes", RUNS + "letter 0 begins no number",
      bad(segmentation={"size": [4, 4], "counts": "\u001b[31m\u00e4"})),
-    ("runs of another size than the picture", "segmentation.size: is 4294967296x1, but its picture is 4x4",
+    ("runs of another size than the image", "segmentation.size: is 4294967296x1, but its image is 4x4",
      bad(segmentation={"size": [1 << 32, 1], "counts": [16]})),
-    ("runs of a huge picture", "segmentation.size: is 100000x100000, but",
+    ("runs of a huge image", "segmentation.size: is 100000x100000, but",
      bad(segmentation={"size": [100000, 100000], "counts": [10 ** 10]})),
     ("a box of no size", BOX + "the box is 0 wide", bad(bbox=[1, 1, 0, 2])),
     ("a box of negative size", BOX + "the box is -2 wide", bad(bbox=[2, 1, -2, 2])),
-    ("a box beside the picture", BOX + "the box's left side is 1e+30", bad(bbox=[1e30, 0, 1e30, 2])),
+    ("a box outside the image", BOX + "the box's left side is 1e+30", bad(bbox=[1e30, 0, 1e30, 2])),
     ("a box of infinity", BOX + "the box's right side is inf", bad(bbox=[0, 0, 1e300, 2])),
     ("a box of texts", BOX + "must be four numbers", bad(bbox=["0", "0", "2", "2"])),
-    ("an annotation that is none", "annotations[1].image_id: must be a whole number", 7),
+    ("an annotation that is a number", "annotations[1].image_id: must be a whole number", 7),
 ]:
     refused(title, coco(annotation), "coco/instances.json", says)
     skipped("coco", "skipped 1 unusable object", says)
 many = [{**GOOD, "id": k + 2, "bbox": [k % 3, k // 3 % 3, 1, 1]} for k in range(10000)]
 coco(*many)
 done = run("coco")
-check(done.returncode == 0, "10,000 boxes in a picture are read", done.stderr)
+check(done.returncode == 0, "10,000 boxes in an image are read", done.stderr)
 done = run("coco", "--out", "many.safetensors", "--progress", "none", command="train")
 check(done.returncode == 0 and os.path.exists("many.safetensors"), "  and learnt from", done.stderr)
 for title, says, second in [
-    ("pictures of one number", "images[1].id: 1 is the id of images[0], too", picture(1, "b.png")),
-    ("a picture of huge size", "images[1].width: must be a whole number",
+    ("images with the same id", "images[1].id: 1 is the id of images[0], too", picture(1, "b.png")),
+    ("an image of huge size", "images[1].width: must be a whole number",
      picture(2, "b.png", 1 << 20, 1 << 20)),
-    ("a picture of negative size", "images[1].height: must be a whole number", picture(2, "b.png", -4)),
-    ("a picture of a name that terminals obey", "b?[31m.png: the picture is missing",
+    ("an image of negative size", "images[1].height: must be a whole number", picture(2, "b.png", -4)),
+    ("an image whose name has an escape sequence", "b?[31m.png: the image is missing",
      picture(2, "b\u001b[31m.png")),
 ]:
     refused(title, coco(second=second), says)
     skipped("coco", "skipped 1 unusable image", says)
 coco({**GOOD, "id": 2, "image_id": 2}, second=picture(2, "b.png", 40, 4))
-skipped("coco", "skipped 1 unusable image", "b.png: is 4x4 (height x width), but what tells of its",
+skipped("coco", "skipped 1 unusable image", "b.png: is 4x4 (height x width), but the annotation of its",
         "says 40x4")
 refused("a class of a name that terminals obey", coco(name="\u001b[31m"),
         "categories[0].name: must be a text without control characters")
 
 # ---- JSON that is none
 for title, content, says in [
-    ("no number", '{"images":\n[NaN]}', "coco/instances.json:2:4: is no JSON"),
-    ("infinity", '{"images":\n[1e999]}', "coco/instances.json:2:6: is no JSON"),
+    ("no number", '{"images":\n[NaN]}', "coco/instances.json:2:4: invalid JSON"),
+    ("infinity", '{"images":\n[1e999]}', "coco/instances.json:2:6: invalid JSON"),
     ("lists 100,000 deep", '{"images":\n' + "[" * 100000, "coco/instances.json:2:"),
     ("objects 100,000 deep", '{"a":' * 100000, "coco/instances.json:1:"),
     ("a text without end", '{"images":"' + "a" * 100000, "coco/instances.json:1:"),
@@ -182,10 +182,10 @@ for title, content, says in [
     ("class NaN", "nan 0.5 0.5 0.2 0.2", "the class is nan"),
     ("half a class", "0.5 0.5 0.5 0.2 0.2", "the class is 0.5"),
     ("a box of negative size", "0 0.5 0.5 -0.2 0.2", "the box is -0.2 wide"),
-    ("pixels", "0 50 50 20 20", "as parts of the picture, not pixels"),
+    ("pixels", "0 50 50 20 20", "as fractions of the image size, not in pixels"),
     ("too few numbers", "0 0.5 0.5", "has 3 numbers"),
     ("a polygon", "0 " + "0.5 " * 100000, "has 100001 numbers"),
-    ("bytes that are no text", b"\x00\xff\x1b[31m\x07", "is no number"),
+    ("bytes that are no text", b"\x00\xff\x1b[31m\x07", "is not a number"),
 ]:
     content = content if isinstance(content, bytes) else content.encode()
     put("yolo/labels/b.txt", b"1 0.5 0.5 0.2 0.2\n" + content + b"\n")
@@ -224,13 +224,13 @@ for title, content, says, spoils in [
      "voc/Annotations/b.xml:2: declares the entity 'a0'", "image"),
     ("a file of the machine", "<!DOCTYPE a [\n<!ENTITY a SYSTEM '/etc/hostname'>]>\n<annotation>"
      f"{SIZE}{voc('&a;')}</annotation>", "voc/Annotations/b.xml:2: declares the entity 'a'", "image"),
-    ("no end tags", f"<annotation>\n{SIZE}<object>\n", "voc/Annotations/b.xml:4: is no XML", "image"),
+    ("no end tags", f"<annotation>\n{SIZE}<object>\n", "voc/Annotations/b.xml:4: is invalid XML", "image"),
     ("elements 100,000 deep", "<annotation>\n" + "<a>" * 100000, "voc/Annotations/b.xml:2: elements lie",
      "image"),
-    ("bytes that are no text", b"<annotation>\n\xff\x00\x1b", "voc/Annotations/b.xml:2: is no XML",
+    ("bytes that are no text", b"<annotation>\n\xff\x00\x1b", "voc/Annotations/b.xml:2: is invalid XML",
      "image"),
-    ("a height that is none", "<annotation>\n<size><height>1e400</height></size></annotation>",
-     "voc/Annotations/b.xml:2: the height of the picture is '1e400'", "image"),
+    ("an infinite height", "<annotation>\n<size><height>1e400</height></size></annotation>",
+     "voc/Annotations/b.xml:2: the height of the image is '1e400'", "image"),
     ("a box of NaN", f"<annotation>\n{SIZE}{voc(box=('nan', 1, 2, 2))}</annotation>",
      "voc/Annotations/b.xml:3: 'dog': the box's left side is nan", "object"),
     ("a box of 1e400", f"<annotation>\n{SIZE}{voc(box=(1, 1, '1e400', 2))}</annotation>",

@@ -103,15 +103,15 @@ def broken(title, says, change):
     shutil.rmtree("bad")
 
 
-broken("a picture without a mask", "03.png: this picture has no mask: there is no bad/masks/03.png",
+broken("an image without a mask", "03.png: this image has no mask: there is no bad/masks/03.png",
        lambda: os.remove("bad/masks/03.png"))
 large = [[3 if (y, x) == (2, 5) else 0 for x in range(8)] for y in range(8)]
 broken("a class that is too large",
-       "04.png: the class of row 2, column 5 is 3, but the net tells only 3 apart",
+       "04.png: the class of row 2, column 5 is 3, but the net has only 3 classes",
        lambda: png("bad/masks/04.png", large, 0))
-broken("a mask of another size", "the mask is 4x8 (height x width), but its picture bad/images/05.png is 8x8",
+broken("a mask of another size", "the mask is 4x8 (height x width), but its image bad/images/05.png is 8x8",
        lambda: png("bad/masks/05.png", [[0] * 8] * 4, 0))
-broken("a mask in colours", "06.png: the PNG is damaged",
+broken("a color mask", "06.png: the PNG is damaged",
        lambda: png("bad/masks/06.png", [[0] * 24] * 8))
 png("bits/images/a.png", [[99] * 24] * 8)
 png("bits/masks/a.png", [[0b00011011, 0b11000110]] * 8, 0, 2)
@@ -120,7 +120,7 @@ exits(1, "fewer bits a pixel are read as they stand",
 with open("whole.cnn", "w") as file:
     file.write("net whole { input image: 8x8x3 as u8; flatten; dense(3) -> softmax\n"
                "train { loss = cross_entropy } }")
-exits(0, "a net of whole pictures is built", os.environ["CNNC"], "whole.cnn", "-O1", "-o", "whole")
+exits(0, "a net of whole images is built", os.environ["CNNC"], "whole.cnn", "-O1", "-o", "whole")
 exits(1, "masks are not for it", *train("whole", "plain"),
       says='has a class for each pixel, but the output "output" has none')
 
@@ -146,7 +146,7 @@ for option, says in (("cont=3", "'cont' is not understood"), ("count=0", "a whol
 exits(1, "another word is refused", *train("shapes", "synthetic:circles"),
       says="the made-up sets are synthetic and synthetic:shapes")
 exits(1, "more classes than the net has are refused", *train("soft", "synthetic:shapes"),
-      says="has 6 classes, but the output \"output\" tells only 3 apart")
+      says="has 6 classes, but the output \"output\" has only 3")
 
 # ---- a set as files
 exits(0, "shapes are written as files",
@@ -163,5 +163,5 @@ check(both[0] == both[1], "  and read back they are the same", both)
 exits(2, "a folder that is there is refused",
       "./shapes", "data", "--data", "synthetic:shapes,count=20", "-o", "files", says="is there already")
 exits(1, "other sets are refused", "./shapes", "data", "--data", "synthetic", "-o", "others",
-      says="only pictures with masks or boxes, and shapes")
+      says="only images with masks or boxes, and shapes")
 finish()

@@ -112,7 +112,7 @@ def pictures(folder):
 
 
 def spares(title, path, *words, says):
-    """Refused as a wrong command line, and the file is what it was."""
+    """Rejected as a wrong command line, and the file is unchanged."""
     before = content(path)
     done = exits(2, title, *words, says=says)
     check(content(path) == before, "  and it is left alone", done.both)
@@ -137,13 +137,13 @@ for name in "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte":
     spares(f"a log over {name}", f"idx/{name}", *TRAIN, "--data=idx", "--log=part.csv",
            says="part.csv cannot be written: the data are read from it")
     os.remove("part.csv")
-exits(0, "weights beside the data", *TRAIN, "--data=idx", "-o", "idx/w.safetensors", "--log=idx/w.csv")
-exits(0, "  and once more", *TRAIN, "--data=idx", "-o", "idx/w.safetensors", "--log=idx/w.csv")
+exits(0, "weights next to the data", *TRAIN, "--data=idx", "-o", "idx/w.safetensors", "--log=idx/w.csv")
+exits(0, "  and a second time", *TRAIN, "--data=idx", "-o", "idx/w.safetensors", "--log=idx/w.csv")
 pictures("folders")
 os.symlink("folders/b/1.png", "b1.svg")
-spares("a plot over a picture of the data", "folders/b/1.png", *TRAIN, "--data=folders", "--plot=b1.svg",
+spares("a plot over an image of the data", "folders/b/1.png", *TRAIN, "--data=folders", "--plot=b1.svg",
        says="b1.svg cannot be written: the data are read from it")
-spares("a confusion matrix over a picture of the data", "folders/b/1.png", "./dot", "eval", "--data=folders",
+spares("a confusion matrix over an image of the data", "folders/b/1.png", "./dot", "eval", "--data=folders",
        "--weights=w.safetensors",
        "--confusion=b1.svg", says="b1.svg cannot be written: the data are read from it")
 shutil.copy("w.safetensors", "init.safetensors")
@@ -174,7 +174,7 @@ exits(2, "events over the log", *TRAIN, "--data=d.npz", "--log=same.csv", "--ten
 # ---- Inputs.
 png("p.png", 6, range(36))
 exits(0, "weights of an autoencoder", "./copy", "train", "--data=synthetic", "--progress=none")
-spares("a prediction over a picture", "p.png", "./copy", "predict", "p.png", "--weights=copy.safetensors",
+spares("a prediction over an image", "p.png", "./copy", "predict", "p.png", "--weights=copy.safetensors",
        "-o", "p.png",
        says="p.png cannot be written: it is an input")
 with open("i.npy", "wb") as file:
@@ -210,7 +210,7 @@ check(os.path.exists("x.checkpoint.safetensors") and not os.path.exists("x.check
 same = [run("./dot", "eval", "--data=d.npz", "--json", f"--weights={name}").stdout for name in ("x.npz",
     "y.safetensors")]
 check(same[0] == same[1] and '"loss"' in same[0], "  and say the same", "".join(same))
-exits(0, "  a run goes on beside them", *TRAIN, "--data=d.npz", "-o", "x.npz", "--resume", "--epochs=3")
+exits(0, "  a run continues next to them", *TRAIN, "--data=d.npz", "-o", "x.npz", "--resume", "--epochs=3")
 exits(0, "weights without a suffix", *TRAIN, "--data=d.npz", "-o", "plain")
 check(os.path.exists("plain") and os.path.exists("plain.last.safetensors"), "  have the name that was given")
 
@@ -365,7 +365,7 @@ exits(0, "npz says the same about itself", *TRAIN, "--data=d.npz", "-o", "x.npz"
 with open("other.safetensors", "wb") as file:
     file.write(b"something else")
 exits(1, "what is no weights", *TRAIN, "--data=d.npz", "-o", "other.safetensors",
-      says="other.safetensors: is not written over: it is no weights of a program of cnnc")
+      says="other.safetensors: is not written over: it is not a weight file that cnnc's programs wrote")
 shutil.copy("d.npz", "fresh.previous.npz")
 exits(1, "a data set where weights would be kept", *TRAIN, "--data=d.npz", "-o", "fresh.npz",
       "--log=fresh.csv",
@@ -442,7 +442,7 @@ exits(1, "validation data that are not finite", *TRAIN, "--data=nan.npz", "-o", 
 npz("nan.npz", x=npy((N, 6, 6, 1), values, "f", "<f4"), y=npy((N,), labels, "i", "<i4"),
     x_val=npy((N, 6, 6, 1), values, "f", "<f4"), y_val=npy((N,), labels, "i", "<i4"))
 exits(0, "  what was learnt is not lost", *TRAIN, "--data=nan.npz", "-o", "nan.safetensors", "--resume")
-exits(0, "  beside a run that never stopped", *TRAIN, "--data=nan.npz", "-o", "never.safetensors")
+exits(0, "  and a run that never stopped", *TRAIN, "--data=nan.npz", "-o", "never.safetensors")
 check(tensors("nan.last.safetensors") == tensors("never.last.safetensors"), "  it is the same to the bit")
 sick = list(values)
 sick[7 * 36 + 5] = math.nan

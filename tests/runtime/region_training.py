@@ -69,7 +69,7 @@ for name in ("roi_align", "roi_pool"):
     check(sum(c["samples"] for c in result["classes"]) == IMAGES * REGIONS, f"{name}: each region counts",
           result["classes"])
 wrong = learnt("align", "moved.npz")
-check(wrong["metrics"]["accuracy"] < 0.7, "not so with the boxes of another picture", wrong["metrics"])
+check(wrong["metrics"]["accuracy"] < 0.7, "not so with the boxes of another image", wrong["metrics"])
 
 image, boxes, classes = samples[0]
 write("one.npz",

@@ -90,7 +90,7 @@ def linked(root, title, *classes, skipped=1, first=""):
     """The samples by class; what was skipped, and its first path."""
     done = data("three", root, title)
     got = [int(row.split()[-1]) for row in done.stdout.splitlines()[1:]]
-    told = f"skipped {skipped} path{'s' * (skipped > 1)} through symbolic links to what is read already"
+    told = f"skipped {skipped} path{'s' * (skipped > 1)} through symbolic links that were read already"
     check(got == list(classes), "  each image is read once", done.both)
     check((told in done.stderr and first in done.stderr) if skipped else "skipped" not in done.stderr,
           "  and a line says so" if skipped else "  and nothing is skipped", done.both)
@@ -159,7 +159,7 @@ def masks(root, count=3, images="images", beside="masks"):
         grey(f"{root}/{beside}/{i}.png")
 
 
-ONE = "skipped 1 path through symbolic links to what is read already"
+ONE = "skipped 1 path through symbolic links that were read already"
 yolo("y1")
 link("..", "y1/images/up")
 link("..", "y1/labels/up")
@@ -256,7 +256,7 @@ for path, change in (("train/red/03", b""), ("val/green/01", b"<html>"), ("test/
     with open(f"bad/{path}.png", "wb") as file:
         file.write(whole[:50] + b"\0\0" + whole[52:] if change is None else change)
 exits(1, "damaged images end the run", *train("three", "bad", "--out", "bad.npz"),
-      says=("bad/train/red/03.png: is empty", "pictures cannot be read; --skip-bad leaves them out"))
+      says=("bad/train/red/03.png: is empty", "images cannot be read; --skip-bad leaves them out"))
 told = "skipped 4 unusable images (first: bad/train/red/03.png: is empty"
 exits(0, "  --skip-bad leaves them out of training and validation",
       *train("three", "bad", "--out", "bad.npz", "--epochs", "2", "--skip-bad"),
@@ -267,23 +267,23 @@ data("three", "bad", "  and of the count", told, "22 training", options=["--skip
 for name in os.listdir("bad/train/red"):
     write(f"bad/train/red/{name}", "no image")
 data("three", "bad", "a class may lose all of its images", "15 training", "3 classes",
-     "the training part has no picture of red", options=["--skip-bad"])
+     "the training part has no image of red", options=["--skip-bad"])
 images("worst", 1)
 for name in "red", "green", "blue":
     write(f"worst/{name}/00.png", "no image")
 data("three", "worst", "a set may not",
-     "worst: none of its pictures can be read; the first that was skipped: worst/", status=1,
+     "worst: none of its images can be read; the first that was skipped: worst/", status=1,
      options=["--skip-bad"])
 images("single", 2)
 write("single/red/01.png")
-data("three", "single", "one is told with the option",
-     "01.png: is empty: a picture of no bytes; --skip-bad leaves it out", status=1)
+data("three", "single", "a single one is reported with the option",
+     "01.png: is empty; --skip-bad leaves it out", status=1)
 
 # ---- names in the files of a set that lead out of it
 for name in "../0.png", "a/../../0.png", os.path.abspath("c0/images/train/0.png"), "..":
     coco("c0", file_name=name)
     data("boxes", "c0", f"COCO's name {name} is refused",
-         f"images[0].file_name: '{name}' leads out of the folder of the pictures", status=1)
+         f"images[0].file_name: '{name}' leads out of the image folder", status=1)
 coco("c0", file_name="./a/../0.png")
 os.makedirs("c0/images/train/a")
 data("boxes", "c0", "  one that stays is read", "1 training")

@@ -116,7 +116,7 @@ check(max(abs(a - b) for a, b in zip(output, read_npy("f.npy")[1])) < 1e-5, "are
 exits(0, "features of a layer in the middle", "./smooth", "features", "x.npy", *W, "--layer", "first", "-o",
       "f.npy")
 shape, values = read_npy("f.npy")
-exits(0, "and of the one behind it", "./smooth", "features", "x.npy", *W, "--layer", "tanh1", "-o", "g.npy")
+exits(0, "and of the one after it", "./smooth", "features", "x.npy", *W, "--layer", "tanh1", "-o", "g.npy")
 check(shape == (6, 5, 4) and max(abs(math.tanh(a) - b) for a, b in zip(values, read_npy("g.npy")[1])) < 1e-5,
       "are its input and its output", shape)
 
@@ -141,10 +141,10 @@ check(max(abs(a - b) for a, b in zip(read_npy("g.npy")[1], read_npy("q.npy")[1])
 exits(0, "  and gradients", "./quick", "saliency", "x.npy", *W, "--class", "1", "-o", "q.npy")
 check(max(abs(a - b) for a, b in zip(gradient, read_npy("q.npy")[1])) < 1e-5 * largest, "    are the same")
 
-exits(0, "a picture of it", "./smooth", "saliency", "x.npy", *W, "-o", "s.png")
+exits(0, "an image of it", "./smooth", "saliency", "x.npy", *W, "-o", "s.png")
 width, height, rows = read_png("s.png")
 check(width > 300 and height > 200 and YELLOW in colours(rows),
-      "  has the brightest colour where the gradient is largest", (width, height))
+      "  has the brightest color where the gradient is largest", (width, height))
 exits(0, "smoothed", "./smooth", "saliency", "x.npy", *W, "--smooth", "8", "--seed", "5", "-o", "s2.png")
 exits(0, "  and again", "./smooth", "saliency", "x.npy", *W, "--smooth", "8", "--seed", "5", "-o", "s3.png")
 check(content("s2.png") == content("s3.png") != content("s.png"), "  gives the same bytes")
@@ -178,25 +178,25 @@ for row in range(shape[0]):
         places.append((top, left))
 write_npy("covered.npy", (len(places), 12, 10, 1), covered, "B", "|u1")
 wanted = [p["scores"][scores["class"]]
-          for p in json.loads(exits(0, "  predictions of covered pictures", "./bytes", "predict",
+          for p in json.loads(exits(0, "  predictions of covered images", "./bytes", "predict",
                                     "covered.npy", *B, "--json").stdout)]
 check(max(abs(a - b) for a, b in zip(value, wanted)) < 1e-5, "  they are the probabilities", (value, wanted))
 top, left = places[value.index(min(value))]
 check(f"rows {top} to {top + 2}, columns {left} to {left + 2} covered" in done.stdout
-      and scores["label"] in done.stdout, "  the one that matters most is told", done.stdout)
-exits(0, "  a picture of it", "./bytes", "occlude", "p.npy", *B, "-o", "o.png")
+      and scores["label"] in done.stdout, "  the most important one is reported", done.stdout)
+exits(0, "  an image of it", "./bytes", "occlude", "p.npy", *B, "-o", "o.png")
 check(DARK_RED in colours(read_png("o.png")[2]) or DARK_BLUE in colours(read_png("o.png")[2]),
-      "  has the darkest colour where it matters most")
+      "  has the darkest color where it matters most")
 
 done = exits(0, "a dream", "./bytes", "dream", *B, "--output", "South", "--steps", "60", "-o", "d.npy")
 words = done.stdout.replace(",", "").split()
 check(words[0] == "south:" and float(words[4]) > float(words[2]) + 0.05, "  raises its score", done.stdout)
-exits(0, "  it is predicted as what was asked for", "./bytes", "predict", "d.npy", *B, says="d.npy[0]: south")
+exits(0, "  predicted as the requested class", "./bytes", "predict", "d.npy", *B, says="d.npy[0]: south")
 exits(0, "  all of them on one page", "./bytes", "dream", *B, "--output", "all", "--steps", "5", "-o",
       "d.png")
 exits(0, "  and the same again", "./bytes", "dream", *B, "--output", "all", "--steps", "5", "-o", "d2.png")
 check(content("d.png") == content("d2.png"), "  gives the same bytes")
-exits(0, "  from a picture", "./bytes", "dream", *B, "--output", "2", "--from", "p.npy", "--steps", "5",
+exits(0, "  from an image", "./bytes", "dream", *B, "--output", "2", "--from", "p.npy", "--steps", "5",
       "-o", "d.png", says="south")
 
 exits(0, "all features", "./bytes", "features", "p.npy", *B, "-o", "f.png")
@@ -267,7 +267,7 @@ build("roots",
       "net roots { input image: 8x8x1 as u8 \n x = image -> normalize(scale=1/16) -> add(-4) \n"
       " root = x -> power(0.5) \n fine = image -> normalize(scale=1/255) \n output x, fine, root }\n")
 write_npy("ramp.npy", (8, 8, 1), [4 * i for i in range(64)], "B", "|u1")
-done = exits(0, "predict as a picture", "./roots", "predict", "ramp.npy", "-o", "x.png",
+done = exits(0, "predict as an image", "./roots", "predict", "ramp.npy", "-o", "x.png",
              says='x.png: the values of "x", -4 to 11.75, are cut to 0..1\n')
 check('x.png: shows the output "x", the first of 3 that are images\n' in done.stderr
       and "features draws each of them on its own scale" in done.stderr, "  says which output", done.stderr)
@@ -276,18 +276,18 @@ check("16 output values are NaN or infinite (first: ramp.npy, output \"root\")" 
 done = exits(0, "predict as lines", "./roots", "predict", "ramp.npy",
              says="roots: warning: 16 output values are NaN or infinite")
 check("cut to" not in done.stderr, "  cuts nothing", done.stderr)
-exits(0, "features tells the first layer", "./roots", "features", "ramp.npy", "-o", "x.png",
+exits(0, "features names the first layer", "./roots", "features", "ramp.npy", "-o", "x.png",
       says="roots: warning: 16 of 64 values of root (power, line 3) are NaN or infinite\n")
 MAGENTA = bytes((255, 0, 200))
-check(MAGENTA in colours(read_png("x.png")[2]), "  and draws them in a colour of their own")
+check(MAGENTA in colours(read_png("x.png")[2]), "  and draws them in a separate color")
 build("wide", "net wide { input image: 8x8x1 as u8 \n normalize(scale=1/16) }\n")
-exits(0, "predict as a picture of the only output", "./wide", "predict", "ramp.npy", "-o", "x.png",
+exits(0, "predict as an image of the only output", "./wide", "predict", "ramp.npy", "-o", "x.png",
       says="cut to 0..1\nthe command features draws it on its own scale\n")
 build("sound", "net sound { input image: 8x8x1 as u8 \n normalize(scale=1/255) }\n")
 done = exits(0, "values from 0 to 1 of one output", "./sound", "predict", "ramp.npy", "-o", "x.png")
 check(not done.stderr, "  need no line", done.stderr)
 exits(0, "  nor do features", "./sound", "features", "ramp.npy", "-o", "x.png")
-check(MAGENTA not in colours(read_png("x.png")[2]), "  have that colour")
+check(MAGENTA not in colours(read_png("x.png")[2]), "  have that color")
 os.remove("x.png")
 
 # ---- command lines

@@ -74,7 +74,7 @@ for command in (["features"], ["features", "--layer=conv1"], ["saliency"], ["occ
 for words, status, says in (
     (["--pixel=32,3"], 1, "--pixel 32,3: halves.png has X from 0 to 31 and Y from 0 to 15"),
     (["--pixel=3,16"], 1, "--pixel 3,16: halves.png has X from 0 to 31 and Y from 0 to 15"),
-    (["--pixel=3,3", "--fit=crop"], 1, "soft does not see it, as the picture is cropped"),
+    (["--pixel=3,3", "--fit=crop"], 1, "soft does not see it, because the image is cropped"),
     (["--pixel=3,3", "--class=mild"], 1, "no output 'mild'"),
     (["--pixel=3"], 2, "--pixel wants X,Y, two whole numbers from 0 up, not '3'"),
     (["--pixel=3,-1"], 2, "--pixel wants X,Y"), (["--pixel=3,4,5"], 2, "--pixel wants X,Y")):
@@ -131,7 +131,7 @@ for words, status, says in (
     (["--box=0"], 2, "--box wants a whole number"), (["--box=1", "--pixel=3,3"], 2, "ask one")):
     exits(status, " ".join(words), *OCCLUDE, "-o", "no.png", *words, says=says)
 write_png("large.png", 64, 32, lambda x, y: (153,) * 3)
-exits(0, "boxes are told in pixels of the picture", "./find", "occlude", "large.png", FIND, "--window=8",
+exits(0, "boxes are printed in pixels of the image", "./find", "occlude", "large.png", FIND, "--window=8",
       "--class=dog", "-o", "page.png", says="large.png: dog (32.0 16.0 64.0 32.0) score ")
 write_png("dark.png", 16, 16, lambda x, y: (9, 9, 9))
 exits(1, "nothing to ask about", "./find", "occlude", "dark.png", FIND, "-o", "no.png",

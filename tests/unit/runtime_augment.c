@@ -114,7 +114,7 @@ static void geometry_is_exact_where_it_can_be(void) {
   CU_ASSERT(right);
 }
 
-static void crops_are_pieces_of_the_picture(void) {
+static void crops_are_pieces_of_the_image(void) {
   static const cnn_option crop[] = {{"crop", {3, 3}, 2}};
   const Picture in = picture_make();
   int seen[7][7] = {{0}};
@@ -141,7 +141,7 @@ static double mean_of(const Picture *picture, int channel) {
   return sum / (SIDE * SIDE * (channel < 0 ? 3 : 1));
 }
 
-static void colors_change_as_they_should(void) {
+static void colors_change_as_specified(void) {
   static const cnn_option bright[] = {{"brightness", {0.1}, 1}}, gray[] = {{"saturation", {0, 0}, 2}},
                           flat[] = {{"contrast", {0, 0}, 2}};
   static const cnn_option same[] = {{"contrast", {1, 1}, 2}, {"saturation", {1, 1}, 2}, {"hue", {0}, 1}},
@@ -204,7 +204,7 @@ static void noise_is_normal(void) {
   CU_ASSERT_DOUBLE_EQUAL(fourth / (double)N, 3 * 0.0625, 0.02);
 }
 
-static void masks_follow_their_pictures(void) {
+static void masks_follow_their_images(void) {
   enum { LARGE = 12, SMALL = 6 };
   static const cnn_option augment[] = {{"rotate", {90}, 1}, {"noise", {0.1}, 1}, {"hflip", {0}, 0}};
   static float in[LARGE][LARGE], out[LARGE][LARGE], scratch[2 * LARGE * LARGE];
@@ -262,10 +262,10 @@ CU_TestInfo suite_augment[] = {
     {"draws depend on seed, epoch and sample", draws_depend_on_seed_epoch_and_sample},
     {"moves are drawn evenly", moves_are_drawn_evenly},
     {"geometry is exact where it can be", geometry_is_exact_where_it_can_be},
-    {"crops are pieces of the picture", crops_are_pieces_of_the_picture},
-    {"colours change as they should", colors_change_as_they_should},
+    {"crops are pieces of the image", crops_are_pieces_of_the_image},
+    {"colors change as specified", colors_change_as_specified},
     {"noise is normal", noise_is_normal},
-    {"masks follow their pictures", masks_follow_their_pictures},
+    {"masks follow their images", masks_follow_their_images},
     {"shares are beta distributed", shares_are_beta_distributed},
     CU_TEST_INFO_NULL,
 };

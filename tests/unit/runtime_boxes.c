@@ -21,11 +21,10 @@ static void yolo_texts_are_read(void) {
   scratch_text("yolo/labels/b.txt", "");
   scratch_text("yolo/classes.txt", "cat\ndog\n\n");
   cnn_data *data = open_set(&net, scratch("yolo"), 0, 0);
-  CU_ASSERT_STRING_EQUAL(
-      cnn_data_describe(data),
-      "pictures with YOLO's boxes: 3 training, 0 validation and 0 test samples, 2 classes");
+  CU_ASSERT_STRING_EQUAL(cnn_data_describe(data),
+                         "images with YOLO boxes: 3 training, 0 validation and 0 test samples, 2 classes");
   CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 1), "dog");
-  CU_ASSERT_PTR_NOT_NULL(strstr(cnn_data_notes(data), "1 picture has no text in labels/"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(cnn_data_notes(data), "1 image has no text file in labels/"));
   cnn_truth truth = truth_of(data, CNN_PART_TRAIN, 0);
   CU_ASSERT(truth.count == 2 && object_is(&truth, 0, 1, 15, 5, 25, 15) &&
             object_is(&truth, 1, 0, 0, 0, 8, 8));
@@ -110,10 +109,10 @@ static void broken_rows_are_named_and_skipped(void) {
       {"1 nan 0.5 0.4 0.5", "a.txt:2: the box's left side is "},
       {"1 0.5 0.5 0 0.5", "a.txt:2: the box is 0 wide and 0.5 high"},
       {"1 0.5 0.5 0.1 -0.5", "a.txt:2: the box is 0.1 wide and -0.5 high"},
-      {"1 20 10 12 8", "as parts of the picture, not pixels"},
+      {"1 20 10 12 8", "as fractions of the image size, not in pixels"},
       {"1 0.5 0.5 0.25", "a.txt:2: has 4 numbers, but an object has 5"},
       {"1 0.5 0.5 0.25 0.5 0.9", "a.txt:2: has 6 numbers"},
-      {"1 0.5 half 0.25 0.5", "a.txt:2: 'half 0.25 0.5' is no number"}};
+      {"1 0.5 half 0.25 0.5", "a.txt:2: 'half 0.25 0.5' is not a number"}};
   Net net;
   net_of_boxes(&net);
   picture_make("rows/images/a.png");
@@ -130,12 +129,11 @@ static void broken_rows_are_named_and_skipped(void) {
   }
   scratch_text("rows/labels/a.txt", "0 0.5 0.5 0.5 0.5\n");
   scratch_text("rows/labels/lost.txt", "0 0.5 0.5 0.5 0.5\n");
-  cnn_data *data =
-      set_skipped(&net, scratch("rows"), "labels/lost.txt: the picture to it is missing: there is no ",
-                  "skipped 1 unusable image");
+  cnn_data *data = set_skipped(&net, scratch("rows"), "labels/lost.txt: its image is missing: there is no ",
+                               "skipped 1 unusable image");
   cnn_data_close(data);
   remove(scratch("rows/labels/lost.txt"));
-  scratch_text("rows/images/b.png", "no picture");
+  scratch_text("rows/images/b.png", "no image");
   scratch_text("rows/labels/b.txt", "1 0.5 0.5 0.5 0.5 0.5");
   data = set_skipped(&net, scratch("rows"), "b.txt:1: has 6 numbers",
                      "skipped 1 unusable object and 1 unusable image");
@@ -143,7 +141,7 @@ static void broken_rows_are_named_and_skipped(void) {
   cnn_data_close(data);
 }
 
-static void many_boxes_are_one_picture(void) {
+static void many_boxes_belong_to_one_image(void) {
   Net net;
   net_of_boxes(&net);
   picture_make("many/images/a.png");
@@ -190,7 +188,7 @@ static void labels_and_augmentation_must_go_with_boxes(void) {
   net.network.labels = 0;
   net.recipe.augments = 2;
   net.recipe.augment = mixup;
-  refuse_set(&net, scratch("names"), CNN_MISMATCH, "the augmentation mixup mixes two pictures");
+  refuse_set(&net, scratch("names"), CNN_MISMATCH, "the augmentation mixup mixes two images");
 }
 
 /* ---- Pascal VOC */
@@ -226,7 +224,7 @@ static void voc_is_read(void) {
   cnn_data *data = open_set(&net, scratch("voc"), 0.1, 0);
   CU_ASSERT_STRING_EQUAL(
       cnn_data_describe(data),
-      "pictures with Pascal VOC's boxes: 1 training, 1 validation and 0 test samples, 3 classes");
+      "images with Pascal VOC boxes: 1 training, 1 validation and 0 test samples, 3 classes");
   CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 0), "bird"); /* by the alphabet */
   cnn_truth truth = truth_of(data, CNN_PART_TRAIN, 0);
   CU_ASSERT(truth.count == 2 && object_is(&truth, 0, 2, 0, 0, 40, 20) && !truth.object[0].ignored);
@@ -255,10 +253,10 @@ static void broken_xml_is_named_and_skipped(void) {
        false},
       {whole, "<object><bndbox></bndbox></object>", "a.xml:5: the object has no name", false},
       {"", OBJECT("dog", "1", "1", "10", "20", ""), "a.xml: does not say the size", true},
-      {"<width>4e9</width>", "", "a.xml:4: the width of the picture is '4e9'", true},
+      {"<width>4e9</width>", "", "a.xml:4: the width of the image is '4e9'", true},
       {"<width>20</width><height>40</height>", "", "a.png: is 20x40 (height x width), but", true},
-      {whole, "<object>", "a.xml:5: is no XML: mismatched tag", true},
-      {whole, "&lol;", "a.xml:5: is no XML: undefined entity", true}};
+      {whole, "<object>", "a.xml:5: is invalid XML: mismatched tag", true},
+      {whole, "&lol;", "a.xml:5: is invalid XML: undefined entity", true}};
   Net net;
   net_of_boxes(&net);
   picture_make("broken/images/a.png");
@@ -287,8 +285,8 @@ static void broken_xml_is_named_and_skipped(void) {
   refuse_set(&net, scratch("broken"), CNN_BAD_FORMAT, "is about 'html', not an 'annotation'");
   scratch_text("broken/annotations/a.xml", xml(whole, ""));
   remove(scratch("broken/images/a.png"));
-  cnn_data_close(set_skipped(&net, scratch("broken"), "images/a.jpg: the picture is missing",
-                             "skipped 1 unusable image"));
+  cnn_data_close(
+      set_skipped(&net, scratch("broken"), "images/a.jpg: the image is missing", "skipped 1 unusable image"));
 }
 
 CU_TestInfo suite_boxes[] = {
@@ -296,7 +294,7 @@ CU_TestInfo suite_boxes[] = {
     {"YOLO has parts inside or outside", yolo_has_parts_inside_or_outside},
     {"YAML names classes", yaml_names_classes},
     {"broken rows are named and skipped", broken_rows_are_named_and_skipped},
-    {"many boxes are one picture", many_boxes_are_one_picture},
+    {"many boxes belong to one image", many_boxes_belong_to_one_image},
     {"labels and augmentation must go with boxes", labels_and_augmentation_must_go_with_boxes},
     {"Pascal VOC is read", voc_is_read},
     {"broken XML is named and skipped", broken_xml_is_named_and_skipped},

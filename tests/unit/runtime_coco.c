@@ -54,9 +54,8 @@ static void instances_are_read(void) {
              "{\"id\":1,\"file_name\":\"v.png\",\"height\":20,\"width\":40}", categories, "");
   scratch_text("coco/annotations/captions_train2017.json", "no matter");
   cnn_data *data = open_set(&net, scratch("coco"), 0.1, 0);
-  CU_ASSERT_STRING_EQUAL(
-      cnn_data_describe(data),
-      "pictures with COCO's boxes: 2 training, 1 validation and 0 test samples, 3 classes");
+  CU_ASSERT_STRING_EQUAL(cnn_data_describe(data),
+                         "images with COCO boxes: 2 training, 1 validation and 0 test samples, 3 classes");
   CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 0), "cat"); /* by their numbers: 2, 9, 18 */
   CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 2), "dog");
   cnn_truth truth = truth_of(data, CNN_PART_TRAIN, 0);
@@ -75,7 +74,7 @@ static void instances_are_read(void) {
   cnn_data_close(data);
 }
 
-static void files_lie_where_they_usually_do(void) {
+static void files_are_found_in_their_usual_folders(void) {
   static const char *const sets[][3] = {{"robo", "robo/train/_annotations.coco.json", "robo/train/a.png"},
                                         {"flat", "flat/annotations.json", "flat/images/a.png"},
                                         {"inner", "inner/annotations/train.json", "inner/images/train/a.png"},
@@ -95,7 +94,7 @@ static void files_lie_where_they_usually_do(void) {
   }
 }
 
-static void other_names_are_told(void) {
+static void other_names_are_reported(void) {
   Net net;
   net_of_boxes(&net);
   picture_make("other/images/a.png");
@@ -133,7 +132,7 @@ static void broken_annotations_are_named_and_skipped(void) {
       {WITH("\"segmentation\":[[1,1,2,2,3,3],[1,1,2,2,3,1e9]]"),
        "annotations[1].segmentation[1]: [5]: 1e+09 lies far outside"},
       {WITH("\"segmentation\":{\"size\":[40,20],\"counts\":[800]}"),
-       "annotations[1].segmentation.size: is 40x20, but its picture is 20x40 (height x width)"},
+       "annotations[1].segmentation.size: is 40x20, but its image is 20x40 (height x width)"},
       {WITH("\"segmentation\":{\"size\":[20,40],\"counts\":[0,801]}"),
        "annotations[1].segmentation.counts: run 1 is 801, but 800 of the 800 pixels"},
       {WITH("\"segmentation\":{\"size\":[20,40],\"counts\":[0,4000000000,4000000000]}"),
@@ -165,12 +164,11 @@ static void broken_annotations_are_named_and_skipped(void) {
   }
 }
 
-static void broken_pictures_are_named_and_skipped(void) {
+static void broken_images_are_named_and_skipped(void) {
   static const char *const cases[][2] = {
       {"{\"id\":7,\"file_name\":\"b.png\",\"height\":20,\"width\":40}",
        "images[1].id: 7 is the id of images[0], too"},
-      {"{\"id\":8,\"file_name\":\"lost.png\",\"height\":20,\"width\":40}",
-       "lost.png: the picture is missing"},
+      {"{\"id\":8,\"file_name\":\"lost.png\",\"height\":20,\"width\":40}", "lost.png: the image is missing"},
       {"{\"id\":8,\"height\":20,\"width\":40}", "images[1].file_name: must be a text"},
       {"{\"id\":1.5,\"file_name\":\"b.png\",\"height\":20,\"width\":40}",
        "images[1].id: must be a whole number"},
@@ -194,7 +192,7 @@ static void broken_pictures_are_named_and_skipped(void) {
   cnn_data *data = open_set(&net, scratch("pics"), 0, 0);
   const cnn_inspection inspection = {.samples = {1, 0, 0}, .threads = 1};
   const cnn_status status = cnn_data_inspect(data, &inspection);
-  CU_ASSERT_PTR_NOT_NULL(strstr(status.message, "a.png: is 20x40 (height x width), but what tells of its "
+  CU_ASSERT_PTR_NOT_NULL(strstr(status.message, "a.png: is 20x40 (height x width), but the annotation of its "
                                                 "objects says 40x20"));
   cnn_data_close(data);
 }
@@ -204,11 +202,11 @@ static void broken_files_are_refused(void) {
   net_of_boxes(&net);
   picture_make("bad/images/a.png");
   scratch_text("bad/instances.json", "{\"images\": [\n{\"id\": 1,\"bbox\":[NaN]}]}");
-  refuse_set(&net, scratch("bad"), CNN_BAD_FORMAT, "bad/instances.json:2:20: is no JSON: invalid token");
+  refuse_set(&net, scratch("bad"), CNN_BAD_FORMAT, "bad/instances.json:2:20: invalid JSON: invalid token");
   scratch_text("bad/instances.json", "{\"images\": []}");
   refuse_set(&net, scratch("bad"), CNN_BAD_FORMAT, "has no list \"categories\", as COCO's files have");
   scratch_text("bad/instances.json", "[[[[");
-  refuse_set(&net, scratch("bad/instances.json"), CNN_BAD_FORMAT, "is no JSON");
+  refuse_set(&net, scratch("bad/instances.json"), CNN_BAD_FORMAT, "invalid JSON");
   coco_write("bad/instances.json", images, "{\"id\":1,\"name\":\"a\"},{\"id\":1,\"name\":\"b\"}", "");
   refuse_set(&net, scratch("bad"), CNN_BAD_FORMAT, "categories[1].id: 1 is the id of categories[0], too");
   /* what names itself or each other in circles is not followed */
@@ -229,10 +227,10 @@ static void broken_files_are_refused(void) {
   text[DEEP] = 0;
   scratch_text("bad/instances.json", text);
   free(text);
-  refuse_set(&net, scratch("bad"), CNN_BAD_FORMAT, "is no JSON: maximum parsing depth reached");
+  refuse_set(&net, scratch("bad"), CNN_BAD_FORMAT, "invalid JSON: maximum parsing depth reached");
 }
 
-static void masks_of_a_picture_are_limited(void) {
+static void masks_of_an_image_are_limited(void) {
   enum { MANY = 300 };
   Net net;
   net_of_boxes(&net);
@@ -247,7 +245,7 @@ static void masks_of_a_picture_are_limited(void) {
   coco_write("limit/instances.json", "{\"id\":7,\"file_name\":\"a.png\",\"height\":20,\"width\":40}",
              categories, text);
   free(text);
-  cnn_data *data = set_skipped(&net, scratch("limit"), "annotations[255]: has a mask, but its picture",
+  cnn_data *data = set_skipped(&net, scratch("limit"), "annotations[255]: has a mask, but its image",
                                "skipped 45 unusable objects");
   cnn_data_close(data);
 }
@@ -301,7 +299,7 @@ static void segments_are_read(void) {
 
 static void broken_segments_are_named_and_skipped(void) {
   static const char *const cases[][2] = {
-      {PANOPTIC(SEGMENT("3", "2", "0")), "row 0, column 0 has the segment 1, of which nothing is told"},
+      {PANOPTIC(SEGMENT("3", "2", "0")), "row 0, column 0 has the segment 1, which has no annotation"},
       {PANOPTIC(SEGMENT("1", "2", "0") "," SEGMENT("1", "2", "0")),
        "annotations[0].segments_info[1].id: 1 is the id of segment 0, too"},
       {PANOPTIC(SEGMENT("0", "2", "0")), "annotations[0].segments_info[0].id: must be a whole number from 1"},
@@ -310,13 +308,12 @@ static void broken_segments_are_named_and_skipped(void) {
       {PANOPTIC(SEGMENT("1", "2", "0") "," SEGMENT("258", "9", "0") "," SEGMENT("3", "2", "0") "," SEGMENT(
            "4", "2", "0")),
        "a.png: object 3 of it has no pixel"},
-      {"", "no annotation is for the picture"},
+      {"", "there is no annotation for the image"},
       {"{\"image_id\":7,\"segments_info\":[]}", "annotations[0].file_name: must be a text"},
       {"{\"image_id\":7,\"file_name\":\"a.png\"}", "annotations[0].segments_info: must be a list"},
-      {"{\"image_id\":7,\"file_name\":\"lost.png\",\"segments_info\":[]}",
-       "lost.png: the picture is missing"},
+      {"{\"image_id\":7,\"file_name\":\"lost.png\",\"segments_info\":[]}", "lost.png: the image is missing"},
       {"{\"image_id\":7,\"file_name\":\"flat.png\",\"segments_info\":[]}",
-       "flat.png: is 10x40 (height x width), but its picture says 20x40"}};
+       "flat.png: is 10x40 (height x width), but its image says 20x40"}};
   Net net;
   net_of_boxes(&net);
   picture_make("segs/train/a.png");
@@ -413,12 +410,12 @@ static void shapes_are_what_the_net_takes(void) {
 
 CU_TestInfo suite_coco[] = {
     {"instances are read", instances_are_read},
-    {"files lie where they usually do", files_lie_where_they_usually_do},
-    {"other names are told", other_names_are_told},
+    {"files are found in their usual folders", files_are_found_in_their_usual_folders},
+    {"other names are reported", other_names_are_reported},
     {"broken annotations are named and skipped", broken_annotations_are_named_and_skipped},
-    {"broken pictures are named and skipped", broken_pictures_are_named_and_skipped},
+    {"broken images are named and skipped", broken_images_are_named_and_skipped},
     {"broken files are refused", broken_files_are_refused},
-    {"masks of a picture are limited", masks_of_a_picture_are_limited},
+    {"masks of an image are limited", masks_of_an_image_are_limited},
     {"segments are read", segments_are_read},
     {"broken segments are named and skipped", broken_segments_are_named_and_skipped},
     {"shapes are written and read back", shapes_are_written_and_read_back},

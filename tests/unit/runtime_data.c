@@ -90,7 +90,7 @@ static void idx_may_be_packed_and_fit_other_inputs(void) {
   gz_write(scratch("gz/t10k-images-idx3-ubyte.gz"), bytes, n - 1);
   refuse_set(
       &net, scratch("gz"), CNN_BAD_FORMAT,
-      "t10k-images-idx3-ubyte.gz: is cut off: [7, 4, 4] needs 112 bytes behind the header, there are 111");
+      "t10k-images-idx3-ubyte.gz: is cut off: [7, 4, 4] needs 112 bytes after the header, there are 111");
   gz_write(scratch("gz/t10k-images-idx3-ubyte.gz"), bytes, n + 1);
   refuse_set(&net, scratch("gz"), CNN_BAD_FORMAT, "has bytes left over");
   bytes[2] = 7;
@@ -111,7 +111,7 @@ static void labels_are_checked_when_opening(void) {
   cnn_data *data = open_set(&net, scratch("labels"), 0.1, 0);
   cnn_data_close(data);
   scratch_bytes("labels/train-labels-idx1-ubyte", bytes, idx_labels(bytes, 8));
-  refuse_set(&net, scratch("labels"), CNN_MISMATCH, "has the shape [8], but there are 9 pictures");
+  refuse_set(&net, scratch("labels"), CNN_MISMATCH, "has the shape [8], but there are 9 images");
 }
 
 /* ---- CIFAR ---- */
@@ -185,8 +185,7 @@ static void damaged_pictures_are_found(const Net *net) {
   CU_ASSERT(status.code == CNN_BAD_FORMAT && strstr(status.message, "train/dog/a.png"));
   cnn_inspection all = {.samples = {4, 1, 1}, .threads = 3};
   status = cnn_data_inspect(data, &all); /* by header alone */
-  CU_ASSERT(status.code == CNN_BAD_FORMAT &&
-            strstr(status.message, "folders: 2 of 6 pictures cannot be read"));
+  CU_ASSERT(status.code == CNN_BAD_FORMAT && strstr(status.message, "folders: 2 of 6 images cannot be read"));
   all.samples[CNN_PART_TRAIN] = 1;
   CU_ASSERT_EQUAL(cnn_data_inspect(data, &all).code, CNN_OK);
   cnn_data_close(data);
@@ -201,13 +200,13 @@ static void folders_are_read(void) {
   picture_write("folders/train/owl/d.png", 2, 40);
   picture_write("folders/val/owl/e.png", 2, 50);
   picture_write("folders/test/cat/f.png", 2, 60);
-  scratch_text("folders/train/dog/notes.txt", "not a picture");
+  scratch_text("folders/train/dog/notes.txt", "not an image");
   cnn_data *data = open_set(&net, scratch("folders"), 0.5, 0);
-  CU_ASSERT_PTR_NOT_NULL(strstr(cnn_data_notes(data), "the validation part has no picture of cat, dog\n"));
-  CU_ASSERT_PTR_NOT_NULL(strstr(cnn_data_notes(data), "skipped 1 file that is no picture (first: "));
+  CU_ASSERT_PTR_NOT_NULL(strstr(cnn_data_notes(data), "the validation part has no image of cat, dog\n"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(cnn_data_notes(data), "skipped 1 file that is not an image (first: "));
   CU_ASSERT_EQUAL(cnn_data_shared(data), 0);
   CU_ASSERT_STRING_EQUAL(cnn_data_describe(data),
-                         "folders of pictures: 4 training, 1 validation and 1 test samples, 3 classes");
+                         "folders of images: 4 training, 1 validation and 1 test samples, 3 classes");
   CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 1), "dog");
   static const int32_t labels[] = {0, 1, 2, 1}, values[] = {30, 10, 40, 20}; /* classes take turns */
   for (int i = 0; i < 4; i++) {
@@ -241,7 +240,7 @@ static void folders_have_the_names_of_labels(void) {
   picture_write("named/cat/a.png", 4, 10);
   cnn_data *data = open_set(&net, scratch("named"), 0.5, 0);
   CU_ASSERT_STRING_EQUAL(cnn_data_class_names(data)[0], "Dog");
-  CU_ASSERT_PTR_NOT_NULL(strstr(cnn_data_notes(data), "2 folders of pictures for 3 classes"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(cnn_data_notes(data), "2 folders of images for 3 classes"));
   CU_ASSERT(cnn_data_count(data, CNN_PART_TEST) == 2 && cnn_data_shared(data) == 1);
   cnn_data_close(data);
   net.network.labels = 3;
@@ -263,10 +262,9 @@ static void folders_have_the_names_of_labels(void) {
   cnn_data_close(data);
   net.network.labels = 0;
   refuse_set(&net, scratch("alone"), CNN_MISMATCH,
-             "has one folder of pictures, 'cat', but the net tells 3 classes apart");
-  scratch_text("named/empty/notes.txt", "no picture");
-  refuse_set(&net, scratch("named"), CNN_MISMATCH,
-             "named/empty: this folder of a class has no picture that can be read");
+             "has one folder of images, 'cat', but the net has 3 classes");
+  scratch_text("named/empty/notes.txt", "no image");
+  refuse_set(&net, scratch("named"), CNN_MISMATCH, "named/empty: this class folder has no readable image");
 }
 
 static void names_in_another_order_are_refused(void) {
@@ -289,8 +287,8 @@ static void what_is_no_set_is_said(void) {
   refuse_set(&net, scratch("nowhere/at/all"), CNN_BAD_FILE, "cannot be opened");
   scratch_text("nothing/readme", "");
   refuse_set(&net, scratch("nothing"), CNN_BAD_FORMAT, "no data set is recognized");
-  refuse_set(&net, scratch_text("some.txt", "hello"), CNN_BAD_FORMAT, "is no data set");
-  refuse_set(&net, scratch_text("segments/images/a.png", ""), CNN_BAD_FORMAT, "is no data set");
+  refuse_set(&net, scratch_text("some.txt", "hello"), CNN_BAD_FORMAT, "is not a data set");
+  refuse_set(&net, scratch_text("segments/images/a.png", ""), CNN_BAD_FORMAT, "is not a data set");
   scratch_text("segments/masks/a.png", "");
   refuse_set(&net, scratch("segments"), CNN_MISMATCH, "has a class for each pixel, but the output");
   scratch_text("boxes/images/a.png", "");

@@ -35,7 +35,7 @@ static int count(int top, int left, int bottom, int right, const uint8_t *color)
 }
 static int count_all(void) { return count(0, 0, HEIGHT, WIDTH, NULL); }
 
-static void frames_lie_inside_of_boxes(void) {
+static void frames_are_inside_boxes(void) {
   clear();
   cnn_overlay_box(&page, (const double[]){20.2, 30, 60, 69.8}, RED);
   CU_ASSERT_EQUAL(count(30, 20, 70, 60, RED), 40 * 40 - 36 * 36);
@@ -63,7 +63,7 @@ static void label_at(double left, double top, double right, double bottom, const
   CU_ASSERT_TRUE(cnn_overlay_labels(&page, &label, 1));
 }
 
-static void labels_stand_above_boxes(void) {
+static void labels_are_above_boxes(void) {
   clear();
   label_at(20, 60, 90, 100, RED, "disc 0.91");
   CU_ASSERT_TRUE(is(59, 20, RED) && is_clear(60, 20) && is_clear(59, 19));
@@ -76,13 +76,13 @@ static void labels_stand_above_boxes(void) {
   CU_ASSERT_TRUE(count(0, 0, HEIGHT, WIDTH, (const uint8_t[3]){0, 0, 0}) > 20);
 }
 
-static void labels_stay_on_the_picture(void) {
+static void labels_stay_on_the_image(void) {
   clear();
   label_at(140, 3, 159, 100, RED, "triangle 0.50");
   CU_ASSERT_TRUE(is(3, WIDTH - 1, RED) && is_clear(2, WIDTH - 1));
   clear();
   label_at(-20, 118, 10, 119, RED,
-           "a name that is far too long to stand on such a small picture as this one");
+           "a name that is much too long for an image as small as this test has here");
   CU_ASSERT_TRUE(is(117, 0, RED) && is(117, WIDTH - 1, RED));
 }
 
@@ -115,7 +115,7 @@ static void labels_do_not_hide_each_other(void) {
   CU_ASSERT_EQUAL(count(0, 0, HEIGHT, WIDTH, many[0].rgb), whole);
 }
 
-static void numbers_that_are_none_have_a_color_of_their_own(void) {
+static void nan_has_a_separate_color(void) {
   const float some[] = {1, NAN, -3, INFINITY, -INFINITY}, none[] = {NAN, NAN}, magenta[] = {255, 0, 200};
   const cnn_scale scale = cnn_scale_of(some, 5), empty = cnn_scale_of(none, 2);
   CU_ASSERT_TRUE(scale.low == -3 && scale.high == 3 && scale.signs && scale.unsound == 3 &&
@@ -168,7 +168,7 @@ static cnn_image stripes(int32_t height, int32_t width) { /* each column in a gr
   return image;
 }
 
-static void small_pictures_are_enlarged(void) {
+static void small_images_are_enlarged(void) {
   cnn_image small = stripes(96, 120), large = stripes(400, 500), ribbon = stripes(4, 1200);
   CU_ASSERT_FATAL(cnn_overlay_enlarge(&small) && cnn_overlay_enlarge(&large) && cnn_overlay_enlarge(&ribbon));
   CU_ASSERT(small.height == 4 * 96 && small.width == 4 * 120);
@@ -182,7 +182,7 @@ static void small_pictures_are_enlarged(void) {
 
 static void a_legend_stands_below(void) {
   static const cnn_key key[] = {{{230, 25, 75}, "disc 4%"},
-                                {{0, 130, 200}, "a square with quite a long name of its own 12%"},
+                                {{0, 130, 200}, "a square with quite a long name in its key 12%"},
                                 {{60, 180, 75}, "triangle 1%"}};
   cnn_image one = stripes(330, 340), three = stripes(330, 340);
   CU_ASSERT_FATAL(cnn_overlay_legend(&one, key, 1) && cnn_overlay_legend(&three, key, 3));
@@ -196,7 +196,7 @@ static void a_legend_stands_below(void) {
   free(three.pixel);
 }
 
-static void classes_have_colors_of_their_own(void) {
+static void classes_have_separate_colors(void) {
   enum { CLASSES = 30 };
   uint8_t rgb[CLASSES][3];
   for (int c = 0; c < CLASSES; c++) {
@@ -233,18 +233,17 @@ static void curves_name_their_classes(void) {
   cnn_file_close(&file);
 }
 
-CU_TestInfo suite_display[] = {
-    {"frames lie inside of boxes", frames_lie_inside_of_boxes},
-    {"frames are cut at the edges", frames_are_cut_at_the_edges},
-    {"labels stand above boxes", labels_stand_above_boxes},
-    {"labels stay on the picture", labels_stay_on_the_picture},
-    {"labels do not hide each other", labels_do_not_hide_each_other},
-    {"NaN has a colour of its own", numbers_that_are_none_have_a_color_of_their_own},
-    {"masks have an outline", masks_have_an_outline},
-    {"classes colour their pixels", classes_color_their_pixels},
-    {"grey becomes colour", gray_becomes_color},
-    {"small pictures are enlarged", small_pictures_are_enlarged},
-    {"a legend stands below", a_legend_stands_below},
-    {"classes have colours of their own", classes_have_colors_of_their_own},
-    {"curves name their classes", curves_name_their_classes},
-    CU_TEST_INFO_NULL};
+CU_TestInfo suite_display[] = {{"frames are inside boxes", frames_are_inside_boxes},
+                               {"frames are cut at the edges", frames_are_cut_at_the_edges},
+                               {"labels are above boxes", labels_are_above_boxes},
+                               {"labels stay on the image", labels_stay_on_the_image},
+                               {"labels do not hide each other", labels_do_not_hide_each_other},
+                               {"NaN has a separate color", nan_has_a_separate_color},
+                               {"masks have an outline", masks_have_an_outline},
+                               {"classes color their pixels", classes_color_their_pixels},
+                               {"gray becomes color", gray_becomes_color},
+                               {"small images are enlarged", small_images_are_enlarged},
+                               {"a legend stands below", a_legend_stands_below},
+                               {"classes have separate colors", classes_have_separate_colors},
+                               {"curves name their classes", curves_name_their_classes},
+                               CU_TEST_INFO_NULL};

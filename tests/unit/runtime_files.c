@@ -412,7 +412,7 @@ static int distance(const cnn_image *a, const cnn_image *b) {
   return largest;
 }
 
-static void kinds_of_pictures_are_read(void) {
+static void all_image_formats_are_read(void) {
   cnn_image image = picture("picture.png"), alpha = picture("alpha.png"), gray = picture("grey.png"),
             palette = picture("palette.png");
   CU_ASSERT(image.height == 23 && image.width == 31 && image.channels == 3 && gray.channels == 1 &&
@@ -439,7 +439,7 @@ static void kinds_of_pictures_are_read(void) {
   CU_ASSERT_EQUAL(cnn_image_write(scratch("odd.png"), &odd).code, CNN_BAD_ARGUMENT);
 }
 
-static void pictures_are_resampled_as_by_pillow(void) {
+static void images_are_resampled_as_by_pillow(void) {
   static const char *const sizes[] = {"smaller.png", "larger.png", "taller.png"};
   cnn_image image = picture("picture.png");
   for (size_t s = 0; s < 3; s++) {
@@ -459,7 +459,7 @@ static void pictures_are_resampled_as_by_pillow(void) {
   cnn_image_free(&image);
 }
 
-static void pictures_fit_inputs(void) {
+static void images_fit_inputs(void) {
   uint8_t pixel[2 * 4] = {0, 10, 20, 30, 40, 50, 60, 70}, u[8];
   int8_t s[8];
   float f[48];
@@ -499,7 +499,7 @@ static void resampling_is_sound_at_all_sizes(void) {
     }
 }
 
-static void damaged_pictures_do_no_harm(void) {
+static void damaged_images_do_no_harm(void) {
   static const char *const names[] = {"alpha.png", "palette.png", "smooth.jpg"};
   for (size_t f = 0; f < 3; f++) {
     cnn_file file;
@@ -545,10 +545,10 @@ CU_TestInfo suite_weights[] = {
 };
 
 CU_TestInfo suite_image[] = {
-    {"kinds of pictures are read", kinds_of_pictures_are_read},
-    {"pictures are resampled as by Pillow", pictures_are_resampled_as_by_pillow},
-    {"pictures fit inputs", pictures_fit_inputs},
+    {"all image formats are read", all_image_formats_are_read},
+    {"images are resampled as by Pillow", images_are_resampled_as_by_pillow},
+    {"images fit inputs", images_fit_inputs},
     {"resampling is sound at all sizes", resampling_is_sound_at_all_sizes},
-    {"damaged pictures do no harm", damaged_pictures_do_no_harm},
+    {"damaged images do no harm", damaged_images_do_no_harm},
     CU_TEST_INFO_NULL,
 };

@@ -56,7 +56,7 @@ static void check_box(const double got[4], double x1, double y1, double x2, doub
   for (int i = 0; i < 4; i++) CU_ASSERT_DOUBLE_EQUAL(got[i], wanted[i], 1e-6);
 }
 
-static void boxes_and_masks_come_in_pixels_of_the_picture(void) {
+static void boxes_and_masks_are_in_pixels_of_the_image(void) {
   set_outputs(8, 8, 24, 24);
   cnn_findings findings = read_findings(64, 64, CNN_FIT_STRETCH);
   CU_ASSERT_EQUAL_FATAL(findings.count, 1);
@@ -97,7 +97,7 @@ static void no_numbers_are_no_boxes(void) {
   cnn_findings_free(&findings);
 }
 
-static void segments_come_in_pixels_of_the_picture(void) {
+static void segments_are_in_pixels_of_the_image(void) {
   set_outputs(8, 8, 24, 24);
   const cnn_view view = cnn_view_make(&input[0], 16, 64, CNN_FIT_STRETCH);
   cnn_segments segments;
@@ -250,10 +250,10 @@ static void objects_are_judged_whole(void) {
 }
 
 CU_TestInfo suite_findings[] = {
-    {"boxes and masks come in pixels of the picture", boxes_and_masks_come_in_pixels_of_the_picture},
+    {"boxes and masks are in pixels of the image", boxes_and_masks_are_in_pixels_of_the_image},
     {"letterbox is undone", letterbox_is_undone},
     {"no numbers are no boxes", no_numbers_are_no_boxes},
-    {"segments come in pixels of the picture", segments_come_in_pixels_of_the_picture},
+    {"segments are in pixels of the image", segments_are_in_pixels_of_the_image},
     {"objects without an instance are no segments", objects_without_an_instance_are_no_segments},
     {"results are those of COCO", results_are_those_of_coco},
     {"findings are held against the truth", findings_are_held_against_the_truth},

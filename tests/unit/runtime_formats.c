@@ -256,9 +256,9 @@ static void classes_of_tables_go_by_name(void) {
   net.network.label = NULL;
   net.network.labels = 0;
   refuse_set(&net, csv_of("t.csv", "a,b,s\n1,2,x\n3,4,y\n5,6,z\n"), NULL,
-             "t.csv:4: column 3 (s): 'z' is one class more than the 2 that the output tells apart");
+             "t.csv:4: column 3 (s): 'z' is one class more than the 2 of the output");
   refuse_set(&net, csv_of("t.csv", "a,b,s\n1,2,x\n"), NULL,
-             "has 1 classes by name, but the output tells 2 apart; which are missing cannot be known without "
+             "has 1 named classes, but the output has 2; which are missing cannot be known without "
              "labels");
   refuse_set(&net, csv_of("t.csv", "a,b,s\n1,2,0\n1,2,2\n"), NULL,
              "t.csv:3: column 3 (s): label 1 is 2, but the output \"class\" has 2 classes");
@@ -300,9 +300,9 @@ static void tables_have_other_targets(void) {
             pixel[0] == 255 && pixel[1] == 0);
   cnn_data_close(data);
   refuse_set(&net, csv_of("t.csv", "255,0.5,1\n"), NULL,
-             "t.csv:1: column 2: 0.5 is no number that the u8 input \"image\" can take");
+             "t.csv:1: column 2: 0.5 does not fit the u8 input \"image\"");
   refuse_set(&net, csv_of("t.csv", "256,0,1\n"), NULL,
-             "t.csv:1: column 1: 256 is no number that the u8 input \"image\" can take");
+             "t.csv:1: column 1: 256 does not fit the u8 input \"image\"");
 }
 
 static void bad_tables_are_refused_with_the_place(void) {
@@ -313,16 +313,16 @@ static void bad_tables_are_refused_with_the_place(void) {
       {"a,b,c\n1,2,0\n1,NaN,0\n", NULL, "t.csv:3: column 2 (b): the value is missing: 'NaN'"},
       {"a,b,c\n1,2,0\n1,2,\n", NULL, "t.csv:3: column 3 (c): the cell is empty"},
       {"a,b,c\n1,2,0\n1,2,NA\n", NULL, "t.csv:3: column 3 (c): the value is missing: 'NA'"},
-      {"a,b,c\n1,inf,0\n", NULL, "t.csv:2: column 2 (b): 'inf' is no finite number"},
-      {"a,b,c\n1,1e999,0\n", NULL, "t.csv:2: column 2 (b): '1e999' is no finite number"},
+      {"a,b,c\n1,inf,0\n", NULL, "t.csv:2: column 2 (b): 'inf' is not a finite number"},
+      {"a,b,c\n1,1e999,0\n", NULL, "t.csv:2: column 2 (b): '1e999' is not a finite number"},
       {"a,b,c\n1,1e39,0\n", NULL, "t.csv:2: column 2 (b): 1e39 is too large for a float"},
-      {"a,b,c\n1,0x10,0\n", NULL, "'0x10' is no number"},
-      {"a,b,c\n1,two,0\n", NULL, "'two' is no number"},
-      {"a;b;c\n1;2,5;0\n", NULL, "'2,5' is no number; fractions are written with a point"},
+      {"a,b,c\n1,0x10,0\n", NULL, "'0x10' is not a number"},
+      {"a,b,c\n1,two,0\n", NULL, "'two' is not a number"},
+      {"a;b;c\n1;2,5;0\n", NULL, "'2,5' is not a number; fractions are written with a point"},
       {"a,b,c\n1,2\n", NULL, "t.csv:2: has 2 cells, but the first row has 3"},
       {"a,b,c\n\"1\n\",2\n1,2,\"0\n", NULL, "t.csv:2: has 2 cells, but the first row has 3"},
       {"a,b,c\n1,2,0\n1,2,\"0\n", NULL, "t.csv:3: a quote that is opened here is not closed"},
-      {"a,b,c\n1,\"2\"3,0\n", NULL, "t.csv:2: there is text behind the closing quote of cell 2"},
+      {"a,b,c\n1,\"2\"3,0\n", NULL, "t.csv:2: there is text after the closing quote of cell 2"},
       {"a,b,c,d\n1,2,3,0\n", NULL,
        "has 3 columns without the target (column 4, d), but the input \"x\" has 2 values"},
       {",a,b,c\n0,1,2,0\n", NULL, "the first column seems to number the rows: leave it out"},
@@ -344,7 +344,7 @@ static void bad_tables_are_refused_with_the_place(void) {
                            "1\0,\0",
                            6),
              NULL, "is UTF-16; save it as UTF-8");
-  refuse_set(&net, scratch_bytes("t.csv", "1,2\0,0", 6), NULL, "is no text: it has zero bytes in it");
+  refuse_set(&net, scratch_bytes("t.csv", "1,2\0,0", 6), NULL, "is not a text file: it contains zero bytes");
   refuse_set(&net, "synthetic", "a", "a target column is chosen in tables (.csv)");
   char *large = malloc((1 << 21) + 2);
   CU_ASSERT_PTR_NOT_NULL_FATAL(large);

@@ -20,12 +20,12 @@ static void files_of_other_frameworks_are_named(void) {
     size_t n;
     const char *says;
   } cases[] = {
-      {keras_zip, sizeof keras_zip - 1, "is a model of Keras"},
+      {keras_zip, sizeof keras_zip - 1, "is a Keras model"},
       {"\x89HDF\r\n\x1a\n\0\0\0\0\0\0\0\0", 16, "is an HDF5 file"},
-      {"\x1c\0\0\0TFL3\x14\0\x20\0\0\0\0\0", 16, "is a model of TensorFlow Lite"},
+      {"\x1c\0\0\0TFL3\x14\0\x20\0\0\0\0\0", 16, "is a TensorFlow Lite model"},
       {"\x08\x07\x12\x07pytorch\x1a\x05"
        "2.1.0:\xc5\1",
-       20, "is a model of ONNX"},
+       20, "is an ONNX model"},
       {"\x80\2\x8a\n\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.", 21,
        "is a file of PyTorch before 1.6"},
       {"\x80\4\x95\x10\0\0\0\0\0\0\0}\x94.", 14, "is a pickle"},
@@ -80,7 +80,7 @@ static void expect_refused(const cnn_tensor *tensor, int32_t count, const char *
   cnn_weights_report_free(&report);
 }
 
-static void a_common_prefix_is_told_and_left_out(void) {
+static void a_common_prefix_is_reported_and_dropped(void) {
   cnn_tensor set[4] = {
       floats_of("module.conv1.weight", 4, 3, 2, 1, 5), floats_of("module.conv1.bias", 1, 3, 0, 0, 0),
       floats_of("module.dense1.weight", 2, 7, 12, 0, 0), floats_of("other.bias", 1, 9, 0, 0, 0)};
@@ -206,7 +206,7 @@ static void the_order_of_a_flatten_is_warned_of(void) {
 
 CU_TestInfo suite_matching[] = {
     {"files of other frameworks are named", files_of_other_frameworks_are_named},
-    {"a common prefix is told and left out", a_common_prefix_is_told_and_left_out},
+    {"a common prefix is reported and dropped", a_common_prefix_is_reported_and_dropped},
     {"names and layouts of others are recognized", names_and_layouts_of_others_are_recognized},
     {"a matrix fits a convolution of one position", a_matrix_fits_a_convolution_of_one_position},
     {"long lists end with whole lines", long_lists_end_with_whole_lines},

@@ -135,7 +135,7 @@ static void expect_turned(const char *path, int orientation) {
   cnn_image_free(&image);
 }
 
-static void pictures_are_turned_upright(void) {
+static void images_are_turned_upright(void) {
   uint8_t rgb[HEIGHT * WIDTH * 3], exif[32];
   draw(rgb);
   for (size_t kind = 0; kind < sizeof makers / sizeof *makers; kind++) {
@@ -186,7 +186,7 @@ static void webp_is_read(void) {
 }
 
 /* Inspecting finds what decoding finds, wherever a file is cut. */
-static void pictures_that_are_cut_are_found(void) {
+static void truncated_images_are_found(void) {
   uint8_t rgb[HEIGHT * WIDTH * 3], exif[32];
   draw(rgb);
   for (size_t kind = 0; kind < sizeof makers / sizeof *makers; kind++) {
@@ -206,10 +206,10 @@ static void pictures_that_are_cut_are_found(void) {
   CU_ASSERT_PTR_NOT_NULL(strstr(cnn_image_inspect(scratch_bytes("cut", "", 0)).message, "cut: is empty"));
   CU_ASSERT_EQUAL(cnn_image_inspect(scratch("none.png")).code, CNN_BAD_FILE);
   CU_ASSERT_PTR_NOT_NULL(
-      strstr(cnn_image_inspect(scratch_text("a.png", "GIF89a and more")).message, "is a GIF picture"));
+      strstr(cnn_image_inspect(scratch_text("a.png", "GIF89a and more")).message, "is a GIF image"));
 }
 
-static void pictures_of_other_kinds_are_named(void) {
+static void images_of_other_formats_are_named(void) {
   static const struct {
     const char *kind, *bytes;
     size_t n;
@@ -230,14 +230,13 @@ static void pictures_of_other_kinds_are_named(void) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char wanted[80];
     cnn_image image;
-    snprintf(wanted, sizeof wanted, "a.b: is a %s picture; PNG, JPEG and WebP are read: convert it",
-             cases[i].kind);
+    snprintf(wanted, sizeof wanted, "a.b: is a %s image; convert it to PNG, JPEG or WebP", cases[i].kind);
     cnn_status status = cnn_image_decode(&image, "a.b", (const unsigned char *)cases[i].bytes, cases[i].n);
     CU_ASSERT(status.code == CNN_BAD_FORMAT && strstr(status.message, wanted));
   }
   cnn_image image;
-  cnn_status status = cnn_image_decode(&image, "a.b", (const unsigned char *)"BMW is no picture", 17);
-  CU_ASSERT(status.code == CNN_BAD_FORMAT && strstr(status.message, "is no picture: neither PNG, JPEG nor "
+  cnn_status status = cnn_image_decode(&image, "a.b", (const unsigned char *)"BMW is not image", 16);
+  CU_ASSERT(status.code == CNN_BAD_FORMAT && strstr(status.message, "is not an image: neither PNG, JPEG nor "
                                                                     "WebP"));
   CU_ASSERT(cnn_image_named("a.PNG") && cnn_image_named("b.jpeg") && cnn_image_named("c.jpg") &&
             cnn_image_named("d.webp"));
@@ -246,10 +245,10 @@ static void pictures_of_other_kinds_are_named(void) {
 }
 
 CU_TestInfo suite_pictures[] = {
-    {"pictures are turned upright", pictures_are_turned_upright},
+    {"images are turned upright", images_are_turned_upright},
     {"damaged EXIF does no harm", damaged_exif_does_no_harm},
     {"WebP is read", webp_is_read},
-    {"pictures that are cut are found", pictures_that_are_cut_are_found},
-    {"pictures of other kinds are named", pictures_of_other_kinds_are_named},
+    {"truncated images are found", truncated_images_are_found},
+    {"images of other formats are named", images_of_other_formats_are_named},
     CU_TEST_INFO_NULL,
 };

@@ -140,7 +140,7 @@ static void synthetic_serves_every_kind_of_target(void) {
 
 /* ---- predict ---- */
 
-static void inputs_are_pictures_or_arrays(void) {
+static void inputs_are_images_or_arrays(void) {
   static const uint8_t x[24] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12,
                                 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24};
   Net net;
@@ -216,7 +216,7 @@ CU_TestInfo suite_synthetic[] = {
     {"the split is seeded and exact", the_split_is_seeded_and_exact},
     {"synthetic classes can be learnt", synthetic_classes_can_be_learnt},
     {"synthetic serves every kind of target", synthetic_serves_every_kind_of_target},
-    {"inputs are pictures or arrays", inputs_are_pictures_or_arrays},
+    {"inputs are images or arrays", inputs_are_images_or_arrays},
     {"outputs are written as arrays", outputs_are_written_as_arrays},
     CU_TEST_INFO_NULL,
 };

@@ -51,7 +51,7 @@ static bool fills_box(const cnn_truth *truth, int k) {
 
 /* ---- Fitting */
 
-static void truths_are_fitted_as_pictures_are(void) {
+static void annotations_are_fitted_with_their_images(void) {
   cnn_truth truth = truth_make(2, 4, 10, 8);
   CU_ASSERT_EQUAL(cnn_truth_fit(&truth, 10, 60, CNN_FIT_STRETCH).code, CNN_OK);
   CU_ASSERT(truth.height == 10 && truth.width == 60 && truth.count == 2);
@@ -71,7 +71,7 @@ static void truths_are_fitted_as_pictures_are(void) {
   cnn_truth_free(&truth);
 }
 
-static void what_loses_three_quarters_is_dropped(void) {
+static void boxes_that_lose_three_quarters_are_dropped(void) {
   cnn_truth truth = truth_make(1, 4, 7, 8); /* 2 of 6 columns are left */
   CU_ASSERT_EQUAL(cnn_truth_fit(&truth, H, H, CNN_FIT_CROP).code, CNN_OK);
   CU_ASSERT(truth.count == 2 && box_is(&truth.object[0], 0, 4, 2, 8));
@@ -172,7 +172,7 @@ static void flips_and_shifts_are_exact(void) {
   CU_ASSERT(sides[0] > 20 && sides[1] > 20);
 }
 
-static void zooms_and_crops_follow_the_picture(void) {
+static void zooms_and_crops_follow_the_image(void) {
   static const cnn_option steps[] = {
       {"zoom", {0.8, 1.6}, 2}, {"crop", {14, 20}, 2}, {"resized_crop", {0.5, 1}, 2}};
   for (int k = 0; k < 3; k++) follow(&steps[k], 1.01);
@@ -259,10 +259,10 @@ static void records_hold_what_counts(void) {
 }
 
 CU_TestInfo suite_truth[] = {
-    {"truths are fitted as pictures are", truths_are_fitted_as_pictures_are},
-    {"what loses three quarters is dropped", what_loses_three_quarters_is_dropped},
+    {"annotations are fitted with their images", annotations_are_fitted_with_their_images},
+    {"boxes that lose three quarters are dropped", boxes_that_lose_three_quarters_are_dropped},
     {"flips and shifts are exact", flips_and_shifts_are_exact},
-    {"zooms and crops follow the picture", zooms_and_crops_follow_the_picture},
+    {"zooms and crops follow the image", zooms_and_crops_follow_the_image},
     {"turned boxes hold their corners", turned_boxes_hold_their_corners},
     {"maps of half the size move along", maps_of_half_the_size_move_along},
     {"records hold what counts", records_hold_what_counts},

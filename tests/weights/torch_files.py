@@ -212,7 +212,7 @@ exits(1, "  not where one was chosen", cnnc("small.cnn", "--weights=epoch3.ckpt:
       "not in the net: head.bias", silent="also has")
 exits(1, "  also by programs", run("./other", "predict", "x.npy", "--weights", "epoch3.ckpt"),
       "these weights are not the net's by name; --match=order finds 9 of 9 (the file also has 'ema' (9 "
-      "tensors); ':' and the name of one behind the file's takes it):\n")
+      "tensors); choose one by ':' and its name after the file name):\n")
 for weights, *says in [
     ("module.pt", "module.pt: is a whole module of PyTorch",
      'weights_only=False).state_dict(), "weights.pt")'),
@@ -220,14 +220,14 @@ for weights, *says in [
     ("modules.pt:model", "modules.pt: has a whole module", 'weights_only=False)["model"].state_dict()'),
     ("script.pt", "script.pt: is a module of TorchScript", 'torch.jit.load("script.pt", map_location="cpu")'),
     ("before2020.pt", "is a file of PyTorch before 1.6", 'torch.load("before2020.pt", map_location="cpu")'),
-    ("pair.bin", "pair.bin: holds no tensors by themselves",
+    ("pair.bin", "pair.bin: contains no tensors, but dictionaries of them",
      "'nets.one' (9 tensors), 'nets.two.x' (9 tensors)"),
     ("epoch3.ckpt:sma", "epoch3.ckpt: has no dictionary of tensors named 'sma'; it has "
      "'model_state_dict' (9 tensors), 'ema' (9 tensors)"),
     ("epoch3.ckpt:", "no dictionary of tensors named ''"),
     ("epoch3.ckpt:epoch", "no dictionary of tensors named 'epoch'"),
     ("epoch3.ckpt:ema.head.bias", "no dictionary of tensors named 'ema.head.bias'"),
-    ("state.npz:ema", "state.npz: is no file of PyTorch: it has no dictionary 'ema' in it"),
+    ("state.npz:ema", "state.npz: is not a PyTorch file, so it has no dictionary 'ema'"),
     ("none.pt:ema", "none.pt:ema: cannot be opened"),
 ]:
     done = cnnc("net.cnn", f"--weights={weights}", "-o", "x.c")
@@ -425,7 +425,7 @@ with zipfile.ZipFile("net.keras", "w") as archive:
     archive.writestr("model.weights.h5", b"\x89HDF\r\n\x1a\n")
 with open("net.h5", "wb") as file:
     file.write(b"\x89HDF\r\n\x1a\n" + bytes(64))
-for name, says in ("net.keras", "is a model of Keras"), ("net.h5", "is an HDF5 file"):
+for name, says in ("net.keras", "is a Keras model"), ("net.h5", "is an HDF5 file"):
     shutil.copy(name, "w.bin")
     for path in name, "w.bin":
         exits(1, f"{path} is refused", cnnc("one.cnn", f"--weights={path}", "-o", "one.c"), says,

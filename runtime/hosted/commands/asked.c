@@ -50,8 +50,8 @@ static cnn_status place_pixel(const cnn_viewer *viewer, const char *path, const 
   unit->position = cnn_view_place(view, (int32_t)y, (int32_t)x, port->dim[0], port->dim[1]);
   if (unit->position >= 0) return cnn_success();
   return cnn_failure(CNN_BAD_ARGUMENT,
-                     "--pixel %lld,%lld: %s does not see it, as the picture is cropped (--fit)", (long long)x,
-                     (long long)y, network->name);
+                     "--pixel %lld,%lld: %s does not see it, because the image is cropped (--fit)",
+                     (long long)x, (long long)y, network->name);
 }
 
 bool cnn_asked_place(const cnn_viewer *viewer, const cnn_asked *asked, int32_t height, int32_t width,

@@ -17,7 +17,7 @@ typedef struct cnn_asked {
    CNN_VALUE_PAIR,                                                                                           \
    (asked).pixel,                                                                                            \
    "X,Y",                                                                                                    \
-   "a pixel of the picture, from 0,0 at the upper left, where the net has scores for each (their mean)",     \
+   "a pixel of the image, from 0,0 at the upper left, if the net has scores for each (default: their mean)", \
    0,                                                                                                        \
    1e9,                                                                                                      \
    NULL,                                                                                                     \

@@ -28,9 +28,10 @@ static cnn_status no_memory(const char *path) {
 static cnn_status picture_open(cnn_inputs *inputs, const cnn_file *file) {
   const cnn_port *port = &inputs->network->input[0];
   if (inputs->network->inputs != 1)
-    return cnn_failure(CNN_MISMATCH,
-                       "%s: a picture is one input, the net has %d; it takes an .npz keyed by their names",
-                       inputs->path, inputs->network->inputs);
+    return cnn_failure(
+        CNN_MISMATCH,
+        "%s: an image is one input, the net has %d: use an .npz with an array for each, by name",
+        inputs->path, inputs->network->inputs);
   cnn_status status = cnn_image_decode(&inputs->image, inputs->path, file->data, file->size);
   if (status.code == CNN_OK)
     status =
@@ -82,7 +83,7 @@ static cnn_status rows_open(cnn_inputs *inputs, const char *target) {
   if (!inputs->rows)
     return cnn_failure(
         CNN_BAD_FORMAT,
-        "%s: is neither a picture (PNG, JPEG, WebP) nor an array (.npy, .npz) nor a table (.csv)",
+        "%s: is neither an image (PNG, JPEG, WebP) nor an array (.npy, .npz) nor a table (.csv)",
         inputs->path);
   inputs->count = inputs->rows->pool[POOL_TRAIN];
   inputs->batched = true;

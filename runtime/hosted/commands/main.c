@@ -34,19 +34,18 @@ typedef struct Command {
 static const Command COMMANDS[] = {
     {"train", "--data PATH", "trains the net and writes its weights", cnn_program_train, false},
     {"eval", "--data PATH", "loss, metrics and a table of classes on a data set", cnn_program_eval, false},
-    {"predict", "INPUT...", "labels and scores of pictures, or raw outputs", cnn_program_predict, false},
-    {"data", "--data PATH [-o DIR]", "what is in a data set; pictures with masks or boxes as files",
+    {"predict", "INPUT...", "labels and scores of images, or raw outputs", cnn_program_predict, false},
+    {"data", "--data PATH [-o DIR]", "counts of a data set; images with masks or boxes as files",
      cnn_program_data, false},
     {"bench", "", "how fast it is, layer by layer", cnn_program_bench, false},
     {"info", "", "the layers, the target chosen on this machine, threads", cnn_program_info, false},
-    {"features", "IMAGE --layer NAME -o OUT.png", "what the layers make of a picture", cnn_program_features,
-     true},
+    {"features", "IMAGE --layer NAME -o OUT.png", "feature maps of an image", cnn_program_features, true},
     {"filters", "--layer NAME -o OUT.png", "the filters of a layer", cnn_program_filters, false},
     {"dream", "--output K -o OUT.png", "an input that excites an output", cnn_program_dream, true},
-    {"occlude", "IMAGE -o OUT.png", "what matters in a picture, by covering it", cnn_program_occlude, true},
-    {"observe", "--data PATH -o FILE.json", "which numbers values take, for cnnc quantize",
-     cnn_program_observe, true},
-    {"saliency", "IMAGE -o OUT.png", "what matters in a picture, by gradients", cnn_program_saliency, true},
+    {"occlude", "IMAGE -o OUT.png", "sensitivity to covering parts of an image", cnn_program_occlude, true},
+    {"observe", "--data PATH -o FILE.json", "ranges of all values, for cnnc quantize", cnn_program_observe,
+     true},
+    {"saliency", "IMAGE -o OUT.png", "sensitivity to each pixel, by gradients", cnn_program_saliency, true},
 };
 enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };
 
@@ -107,7 +106,7 @@ static bool init_is_constant(const cnn_network *network) {
 int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path) {
   if (path || has_weights(program->network) || weights_at_hand(program)) return CNN_GO_ON;
   return cnn_usage_error(
-      usage, "it needs --weights: there is no %s.safetensors beside the program or in this directory%s",
+      usage, "it needs --weights: there is no %s.safetensors next to the program or in this directory%s",
       program->network->name,
       init_is_constant(program->network)
           ? "; weights that init= gives are compiled in where the layer has frozen=true"
@@ -168,7 +167,7 @@ cnn_status cnn_program_weights(const cnn_program *program, const char *path, con
                        : names->rename ? "rename"
                                        : "match");
   if (path && cnn_weights_fixed(network))
-    return cnn_failure(CNN_BAD_ARGUMENT, "its weights are of 8 bits and compiled in: it takes no others");
+    return cnn_failure(CNN_BAD_ARGUMENT, "its int8 weights are compiled in and cannot be replaced");
   *weights = calloc(count + 1, sizeof(float));
   if (!*weights) return cnn_failure(CNN_NO_MEMORY, "no memory for the weights");
   cnn_status status = cnn_success();
@@ -216,8 +215,8 @@ static int run_command(const cnn_program *program, int argc, char **argv) { /* a
     if (strcmp(argv[0], COMMANDS[i].name) != 0) continue;
     if (!COMMANDS[i].looks || program->network->look) return COMMANDS[i].run(program, argc, argv);
     if (cnn_weights_fixed(program->network)) {
-      fprintf(stderr, "%s: error: '%s' needs a net of floats; this one has weights of 8 bits\n",
-              program->name, COMMANDS[i].name);
+      fprintf(stderr, "%s: error: '%s' needs a float net; this is an int8 model\n", program->name,
+              COMMANDS[i].name);
       return CNN_EXIT_FAILED;
     }
     fprintf(

@@ -46,7 +46,7 @@ int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program
    &(to),                                                                                                    \
    "W",                                                                                                      \
    ".safetensors, .npz or PyTorch's .pt, .pth, .ckpt, .bin[:KEY] (those inside the program, else "           \
-   "NET.safetensors beside it or here)",                                                                     \
+   "NET.safetensors next to it or here)",                                                                    \
    0,                                                                                                        \
    0,                                                                                                        \
    NULL,                                                                                                     \
@@ -89,7 +89,7 @@ extern const char *const cnn_fit_choices[], *const cnn_match_choices[];
    CNN_VALUE_CHOICE,                                                                                         \
    &(to),                                                                                                    \
    "stretch|crop|letterbox",                                                                                 \
-   "how pictures of another size fit (stretch; boxes: letterbox)",                                           \
+   "how images of another size fit (stretch; boxes: letterbox)",                                             \
    0,                                                                                                        \
    0,                                                                                                        \
    cnn_fit_choices,                                                                                          \

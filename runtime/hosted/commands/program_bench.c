@@ -280,7 +280,7 @@ static void put_text_of_training(const Bench *bench) {
     all += row_seconds(&row[i]);
     if ((int)strlen(row[i].name) > width) width = (int)strlen(row[i].name);
   }
-  printf("\na step by one thread, ms\n%-*s %15s %15s %15s %10s %6s %9s\n", width, "layer", "forward",
+  printf("\na step on one thread, ms\n%-*s %15s %15s %15s %10s %6s %9s\n", width, "layer", "forward",
          "input gradient", "weight gradient", "together", "%", "GFLOP/s");
   for (int32_t i = 0; row && i < count; i++) {
     const double seconds = row_seconds(&row[i]);

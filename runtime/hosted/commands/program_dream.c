@@ -134,7 +134,7 @@ static cnn_status dream_all(Dream *d, const Arguments *a) {
   char title[200], subtitle[300], caption[200];
   snprintf(title, sizeof title, "%s: what the net dreams of", d->viewer.network->name);
   snprintf(subtitle, sizeof subtitle,
-           "%lld steps of gradient ascent on the score from %s; under each picture, its score",
+           "%lld steps of gradient ascent on the score from %s; under each image, its score",
            (long long)a->steps, a->from ? a->from : "noise");
   cnn_figure *figure = cnn_figure_new(title, subtitle);
   cnn_figure_section(figure, "", NULL, 0, 0);
@@ -244,7 +244,7 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
                  .fit = (int)cnn_fit_usual(program->network)};
   const cnn_flag flag[] = {
       {"output", 0, CNN_VALUE_TEXT, &a.output, "K|all",
-       "a class by number or label, or an output's channel; all: one picture each", 0, 0, NULL, NULL},
+       "a class by number or label, or an output's channel; all: one image each", 0, 0, NULL, NULL},
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT",
        ".png: a page; .npy: the inputs themselves, as predict takes them", 0, 0, NULL, NULL},
       CNN_FLAG_WEIGHTS(a.weights),
@@ -258,7 +258,7 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
       {"blur", 0, CNN_VALUE_NUMBER, &a.blur, "X",
        "standard deviation of the first blur, in pixels; it fades out (1)", 0, 100, NULL, NULL},
       {"jitter", 0, CNN_VALUE_WHOLE, &a.jitter, "N",
-       "each step sees it shifted by up to so many pixels (a fourteenth of the width)", 0, 1e6, NULL, NULL},
+       "largest random shift per step, in pixels (a fourteenth of the width)", 0, 1e6, NULL, NULL},
       {"seed", 0, CNN_VALUE_SEED, &a.seed, "S", "of noise and shifts (0)", 0, 0, NULL, NULL},
       CNN_FLAG_INDEX(a.index),
       CNN_FLAG_FIT(a.fit, NULL),
@@ -266,7 +266,7 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
   cnn_usage usage = {program->name,
                      "dream",
                      "",
-                     "Makes an input that excites an output as much as it can.",
+                     "Generates an input that maximizes an output.",
                      flag,
                      sizeof flag / sizeof *flag};
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);

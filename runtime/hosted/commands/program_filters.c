@@ -42,8 +42,8 @@ static cnn_status choose_layer(const cnn_network *network, const char *name, int
     cnn_status status = cnn_layer_find(network, name, layer);
     if (status.code == CNN_OK && !weight_of(network, name))
       return cnn_failure(CNN_BAD_ARGUMENT,
-                         "layer '%s' (%s) has no filters of its own; convolutions and dense layers have",
-                         name, network->layer[*layer].op);
+                         "layer '%s' (%s) has no filters; use a convolution or a dense layer", name,
+                         network->layer[*layer].op);
     return status;
   }
   for (int32_t rank = 3; rank >= 2; rank--)
@@ -188,9 +188,9 @@ int cnn_program_filters(const cnn_program *program, int argc, char **argv) {
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT.png", "the page", 0, 0, NULL, NULL},
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_NAMES(a.names),
-      {"filters", 0, CNN_VALUE_WHOLE, &a.filters, "N",
-       "at most so many (256; 32 where each has many channels)", 1, 4096, NULL, NULL},
-      {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "at most so many of each (32)", 1, 4096, NULL, NULL},
+      {"filters", 0, CNN_VALUE_WHOLE, &a.filters, "N", "maximum (256; 32 where each has many channels)", 1,
+       4096, NULL, NULL},
+      {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "maximum per filter (32)", 1, 4096, NULL, NULL},
       {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N", "pixels a side of each weight (as fits the page)", 1, 64,
        NULL, NULL},
   };

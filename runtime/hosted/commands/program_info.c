@@ -26,7 +26,7 @@ int cnn_program_info(const cnn_program *program, int argc, char **argv) {
   if (network->gradients)
     printf("training   %s for a batch of %d\n", cnn_number_bytes(network->training_bytes).text,
            (int)network->train_batch);
-  printf("weights    %s\n", cnn_weights_fixed(network) ? "of 8 bits, compiled in"
+  printf("weights    %s\n", cnn_weights_fixed(network) ? "int8, compiled in"
                             : network->parameters == 0 ? "none"
                             : network->initial         ? "compiled in"
                                                        : "from a file (--weights)");

@@ -201,7 +201,7 @@ int cnn_program_observe(const cnn_program *program, int argc, char **argv) {
       {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a data set", 0, 0, NULL, NULL},
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "FILE.json", "ranges, means and histograms of all values", 0, 0,
        NULL, NULL},
-      {"samples", 0, CNN_VALUE_WHOLE, &a.samples, "N", "so many of the training part (500)", 1, 1e9, NULL,
+      {"samples", 0, CNN_VALUE_WHOLE, &a.samples, "N", "number of training samples (500)", 1, 1e9, NULL,
        NULL},
       {"inputs", 0, CNN_VALUE_WHOLE, &a.inputs, "N", "with the first N samples themselves (0)", 0, 1e6, NULL,
        NULL},

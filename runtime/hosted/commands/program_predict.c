@@ -232,7 +232,7 @@ static bool is_picture(const cnn_network *network, int32_t o) {
 
 /* The sample as it was, for what is drawn on it; none where its input is no picture. */
 static cnn_status keep_picture(Prediction *prediction, const cnn_inputs *inputs) {
-  const cnn_status no_memory = cnn_failure(CNN_NO_MEMORY, "no memory for the picture");
+  const cnn_status no_memory = cnn_failure(CNN_NO_MEMORY, "no memory for the image");
   const cnn_image *picture = cnn_inputs_picture(inputs);
   const cnn_port *port = cnn_picture_input(prediction->network);
   cnn_image *kept = &prediction->picture;
@@ -309,11 +309,11 @@ static cnn_status write_picture(Prediction *prediction, const char *path) {
   int32_t o = 0;
   while (o < network->outputs && !is_map(network, o) && !is_picture(network, o)) o++;
   if (o == network->outputs && !finds) {
-    return cnn_failure(CNN_BAD_ARGUMENT, "%s: no output is a picture; -o OUT.%s writes numbers", path,
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s: no output is an image; -o OUT.%s writes numbers", path,
                        o > 1 ? "npz" : "npy");
   }
   if (prediction->samples != 1) {
-    return cnn_failure(CNN_BAD_ARGUMENT, "%s: a picture shows one sample, not %lld", path,
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s: an image shows one sample, not %lld", path,
                        (long long)prediction->samples);
   }
   if (!finds) tell_left_out(prediction, path, o, is_map(network, o));
@@ -477,16 +477,15 @@ static cnn_status predict_folder(Prediction *prediction, const char *path) {
   if (status.code != CNN_OK) return status;
   const cnn_skipped *skipped = &pictures.skipped;
   if (skipped->count > 0) {
-    fprintf(stderr, "%s: skipped %lld file%s, which %s no picture%s (first: %s)\n", path,
-            (long long)skipped->count, skipped->count == 1 ? "" : "s", skipped->count == 1 ? "is" : "are",
-            skipped->count == 1 ? "" : "s", skipped->first);
+    fprintf(stderr, "%s: skipped %lld file%s, which %s not %s (first: %s)\n", path, (long long)skipped->count,
+            skipped->count == 1 ? "" : "s", skipped->count == 1 ? "is" : "are",
+            skipped->count == 1 ? "an image" : "images", skipped->first);
   }
   if (pictures.again.count > 0)
     fprintf(stderr, "%s: skipped %lld symbolic link%s to folders that are read already (first: %s)\n", path,
             (long long)pictures.again.count, pictures.again.count == 1 ? "" : "s", pictures.again.first);
   prediction->batched = true;
-  if (pictures.count == 0)
-    status = cnn_failure(CNN_MISMATCH, "%s: there are no pictures in this folder", path);
+  if (pictures.count == 0) status = cnn_failure(CNN_MISMATCH, "%s: there are no images in this folder", path);
   int64_t failed = 0;
   for (int64_t i = 0; status.code == CNN_OK && i < pictures.count; i++) {
     status = predict_file(prediction, pictures.picture[i].path);
@@ -497,7 +496,7 @@ static cnn_status predict_folder(Prediction *prediction, const char *path) {
     failed++;
   }
   if (failed > 0)
-    prediction->unread = cnn_failure(CNN_BAD_FORMAT, "%s: %lld of %lld pictures could not be read", path,
+    prediction->unread = cnn_failure(CNN_BAD_FORMAT, "%s: %lld of %lld images could not be read", path,
                                      (long long)failed, (long long)pictures.count);
   cnn_pictures_free(&pictures);
   return status;
@@ -567,7 +566,7 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
   cnn_usage usage = {program->name,
                      "predict",
                      "INPUT...",
-                     "Labels and scores of pictures (PNG, JPEG, WebP), of folders of them, of arrays (.npy, "
+                     "Labels and scores of images (PNG, JPEG, WebP), of folders of them, of arrays (.npy, "
                      ".npz) and of the "
                      "rows of tables (.csv).",
                      flag,

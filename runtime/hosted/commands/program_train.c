@@ -250,11 +250,12 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
   const double most = INT32_MAX;
   const cnn_flag flag[] = {
       {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH",
-       "a directory with IDX, CIFAR or picture folders, an .npz, a .csv, or 'synthetic'", 0, 0, NULL, NULL},
+       "a directory with IDX or CIFAR files or folders of images, an .npz, a .csv, or 'synthetic'", 0, 0,
+       NULL, NULL},
       {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME",
        "the column of a .csv that is to be predicted (the last), by name or number", 0, 0, NULL, NULL},
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "W",
-       "where the best weights go, .safetensors or .npz (NET.safetensors); beside it the last and a "
+       "file for the best weights, .safetensors or .npz (NET.safetensors); next to it the last and a "
        "checkpoint. What another run left there is kept: its weights as W.previous, a stopped run as "
        "W.stopped; weights from elsewhere become W.original",
        0, 0, NULL, NULL},
@@ -271,7 +272,7 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
        &a.seed_given},
       {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
       {"resume", 0, CNN_VALUE_FLAG, &a.resume, "",
-       "go on from the checkpoint as if never stopped; tells what has changed", 0, 0, NULL, NULL},
+       "go on from the checkpoint as if never stopped; reports changes of the program", 0, 0, NULL, NULL},
       {"shuffle", 0, CNN_VALUE_CHOICE, &a.shuffle, "on|off", "off: samples come in the order of the files", 0,
        0, on_off, &a.shuffle_given},
       {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples of each part", 1, 1e15, NULL,
@@ -282,7 +283,7 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
       CNN_FLAG_FIT(a.fit, &a.fit_given),
       {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "",
        "leaves out unusable images, masks and boxes, and counts them", 0, 0, NULL, NULL},
-      {"log", 0, CNN_VALUE_TEXT, &a.log, "FILE", ".jsonl or .csv: a row an epoch", 0, 0, NULL, NULL},
+      {"log", 0, CNN_VALUE_TEXT, &a.log, "FILE", ".jsonl or .csv: one row per epoch", 0, 0, NULL, NULL},
       {"plot", 0, CNN_VALUE_TEXT, &a.plot, "FILE.svg", "curves of loss, metrics and rate", 0, 0, NULL, NULL},
       {"tensorboard", 0, CNN_VALUE_TEXT, &a.tensorboard, "DIR",
        "the same for TensorBoard, as events in this directory", 0, 0, NULL, NULL},
@@ -291,7 +292,7 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
       {"dry-run", 0, CNN_VALUE_FLAG, &a.dry_run, "", "one step and one validation, nothing is written", 0, 0,
        NULL, NULL},
       {"progress", 0, CNN_VALUE_CHOICE, &a.progress, "auto|plain|none",
-       "a live bar on a terminal, a line an epoch, or neither", 0, 0, progress, NULL},
+       "a live bar on a terminal, one line per epoch, or neither", 0, 0, progress, NULL},
   };
   cnn_usage usage = {program->name, "train", "", about, flag, sizeof flag / sizeof *flag};
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);

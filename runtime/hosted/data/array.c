@@ -106,7 +106,7 @@ cnn_status cnn_array_read(const cnn_tensor *tensor, ArrayForm form, int64_t inde
       return cnn_failure(CNN_MISMATCH, "%s: number %lld is %g, which the %s input \"%s\" cannot take%s", what,
                          (long long)place, value, cnn_type_name(port->type), port->name,
                          port->type == CNN_I8 && tensor->dtype == CNN_DTYPE_U8
-                             ? "; for pictures of 0..255, subtract 128"
+                             ? "; for images of 0..255, subtract 128"
                              : "");
     cnn_port_store(port, out, i, value);
   }

@@ -64,7 +64,7 @@ static cnn_status segments_read(const cnn_scene *scene, const cnn_image *segment
     truth->pixels[i] = segment ? segment->class : -1;
     if (id == 0) continue;
     if (!segment)
-      return cnn_failure(CNN_MISMATCH, "%s: row %d, column %d has the segment %u, of which nothing is told",
+      return cnn_failure(CNN_MISMATCH, "%s: row %d, column %d has the segment %u, which has no annotation",
                          scene->segments, (int)(i / width), (int)(i % width), (unsigned)id);
     const int32_t k = number[segment - scene->object];
     if (k == 0) continue;
@@ -82,7 +82,7 @@ static cnn_status segments_take(const cnn_data *data, const cnn_scene *scene, cn
   cnn_image segments;
   cnn_status status = cnn_image_read(&segments, scene->segments);
   if (status.code != CNN_OK) return status;
-  status = size_check(scene->segments, &segments, truth->height, truth->width, "its picture");
+  status = size_check(scene->segments, &segments, truth->height, truth->width, "its image");
   if (status.code == CNN_OK) {
     int32_t *number = malloc(((size_t)scene->count + 1) * sizeof *number);
     truth->instance = calloc(n, 1);
@@ -126,7 +126,7 @@ static cnn_status scene_truth(const cnn_data *data, const cnn_scene *scene, cnn_
   *truth = (cnn_truth){0};
   cnn_status status = cnn_image_read(image, scene->image);
   if (status.code == CNN_OK)
-    status = size_check(scene->image, image, scene->height, scene->width, "what tells of its objects");
+    status = size_check(scene->image, image, scene->height, scene->width, "the annotation of its objects");
   if (status.code == CNN_OK) {
     truth->width = image->width;
     truth->height = image->height;
@@ -253,7 +253,7 @@ cnn_status cnn_boxes_object(cnn_data *data, cnn_scene *scene, const cnn_boxed *o
   cnn_outline_free(object->outline);
   if (!crowded) return cnn_data_no_memory(data);
   return cnn_failure(CNN_MISMATCH,
-                     "has a mask, but its picture %s has %d objects already; no more are read "
+                     "has a mask, but its image %s has %d objects already, the most that are read "
                      "where they have masks",
                      scene->image, (int)CNN_INSTANCES_MOST);
 }
@@ -284,7 +284,7 @@ cnn_status cnn_boxes_check(float box[4], double height, double width) {
     box[k] = (float)(at < 0 ? 0 : at > size ? size : at);
   }
   if (box[0] < box[2] && box[1] < box[3]) return cnn_success();
-  return cnn_failure(CNN_MISMATCH, "the box lies beside the picture");
+  return cnn_failure(CNN_MISMATCH, "the box is outside the image");
 }
 
 /* ---- Classes */
@@ -325,7 +325,7 @@ static cnn_status scene_try(const cnn_data *data, const cnn_scene *scene) {
   const char *const path[2] = {scene->image, scene->segments};
   for (int k = 0; k < 2; k++)
     if (path[k] && !cnn_file_there(path[k]))
-      return cnn_failure(CNN_BAD_FILE, "%s: the picture is missing", path[k]);
+      return cnn_failure(CNN_BAD_FILE, "%s: the image is missing", path[k]);
   if (!data->options.skip_bad) return cnn_success();
   cnn_image image;
   cnn_truth truth;
@@ -389,10 +389,10 @@ cnn_status cnn_boxes_end(cnn_data *data) {
     scenes += data->pool[p] = set->pool[p].count;
   }
   if (status.code == CNN_OK && scenes == 0)
-    status = cnn_failure(CNN_MISMATCH, "%s: no picture is in it%s%s", data->path,
+    status = cnn_failure(CNN_MISMATCH, "%s: contains no image%s%s", data->path,
                          set->bad_pictures ? "; the first that was skipped: " : "", set->first);
   if (status.code == CNN_OK && data->network->inputs != 1)
-    status = cnn_failure(CNN_MISMATCH, "%s: a picture is one input, the net has %d", data->path,
+    status = cnn_failure(CNN_MISMATCH, "%s: an image is one input, the net has %d", data->path,
                          (int)data->network->inputs);
   if (status.code == CNN_OK) status = cnn_image_fits(data->path, 0, 0, 3, &data->network->input[0]);
   tell_skipped(data);

@@ -26,7 +26,7 @@ typedef struct File {
   size_t images_known;
 } File;
 
-#define LEADS_OUT "'%.200s' leads out of the folder of the pictures"
+#define LEADS_OUT "'%.200s' leads out of the image folder"
 
 /* "path: images[3].width: ..." */
 __attribute__((format(printf, 5, 6))) static cnn_status wrong(const File *file, const char *list, size_t k,
@@ -266,7 +266,7 @@ static cnn_status runs_read(const File *file, const json_t *runs, size_t k, cons
     return wrong(file, "annotations", k, "segmentation.size", "must be [height, width]");
   if (json_integer_value(height) != scene->height || json_integer_value(width) != scene->width)
     return wrong(file, "annotations", k, "segmentation.size",
-                 "is %lldx%lld, but its picture is %dx%d (height x width)",
+                 "is %lldx%lld, but its image is %dx%d (height x width)",
                  (long long)json_integer_value(height), (long long)json_integer_value(width),
                  (int)scene->height, (int)scene->width);
   cnn_status status = cnn_success();
@@ -280,7 +280,7 @@ static cnn_status runs_read(const File *file, const json_t *runs, size_t k, cons
   } else {
     json_array_foreach(counts, i, number) {
       if (!json_is_integer(number))
-        return wrong(file, "annotations", k, "segmentation.counts", "[%zu] is no whole number", i);
+        return wrong(file, "annotations", k, "segmentation.counts", "[%zu] is not an integer", i);
       status = cnn_outline_run(outline, json_number_value(number), &sum, scene->height, scene->width);
       if (status.code != CNN_OK) break;
     }
@@ -405,7 +405,7 @@ static cnn_status segments_take(const File *file, const json_t *list, size_t k, 
   if (!cnn_path_stays(name)) return wrong(file, "annotations", k, "file_name", LEADS_OUT, name);
   if (!json_is_array(segments)) return wrong(file, "annotations", k, "segments_info", "must be a list");
   if (scene->segments)
-    return wrong(file, "annotations", k, "image_id", "an annotation before it is for the same picture");
+    return wrong(file, "annotations", k, "image_id", "an earlier annotation is for the same image");
   scene->segments = cnn_path_join(file->segments, name);
   Id *id = ids_of(segments, &ids);
   cnn_status status = id && scene->segments ? cnn_success() : cnn_data_no_memory(file->data);
@@ -437,7 +437,8 @@ static cnn_status scenes_without_segments(const File *file) {
   for (int64_t i = file->first; i < scenes->count; i++) {
     const cnn_scene scene = scenes->scene[i];
     if (!scene.segments && scene.height > 0 && status.code == CNN_OK) {
-      status = cnn_failure(CNN_MISMATCH, "%s: no annotation is for the picture %s", file->path, scene.image);
+      status =
+          cnn_failure(CNN_MISMATCH, "%s: there is no annotation for the image %s", file->path, scene.image);
       status = cnn_boxes_bad(file->data, true, &status);
     }
     if (!scene.segments && status.code == CNN_OK) cnn_scene_free(&scene);

@@ -42,7 +42,7 @@ cnn_status cnn_csv_open(cnn_csv *csv, const char *path, const unsigned char *byt
   const cnn_status status = cnn_text_of(path, bytes, n, &text, &length);
   if (status.code != CNN_OK) return status;
   if (n && memchr(bytes, 0, n))
-    return cnn_failure(CNN_BAD_FORMAT, "%s: is no text: it has zero bytes in it", path);
+    return cnn_failure(CNN_BAD_FORMAT, "%s: is not a text file: it contains zero bytes", path);
   const size_t sound = cnn_utf8_length(bytes, n);
   if (sound < n) return no_utf8(path, bytes, bytes + sound);
   csv->at = (const unsigned char *)text;
@@ -127,7 +127,7 @@ static cnn_status quoted_take(cnn_csv *csv) {
   while (!at_cell_end(csv) && blank(csv, (char)*csv->at)) csv->at++;
   if (at_cell_end(csv)) return cnn_success();
   return cnn_failure(CNN_BAD_FORMAT,
-                     "%s:%lld: there is text behind the closing quote of cell %d; a quote in quotes is "
+                     "%s:%lld: there is text after the closing quote of cell %d; a quote in quotes is "
                      "written twice",
                      csv->path, (long long)csv->next_line, csv->cells);
 }

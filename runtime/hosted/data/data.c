@@ -122,8 +122,8 @@ static cnn_status labels_agree(const cnn_data *data) {
 
 static const char understood[] =
     "understood are IDX files (train-images-idx3-ubyte[.gz] ...), CIFAR-10/100 in binary, folders of "
-    "pictures (train/CLASS/*.png|jpg|webp or CLASS/*), "
-    "pictures with masks (images/ and masks/), pictures with boxes (YOLO's images/ and labels/, COCO's "
+    "images (train/CLASS/*.png|jpg|webp or CLASS/*), "
+    "images with masks (images/ and masks/), images with boxes (YOLO's images/ and labels/, COCO's "
     "annotations/*.json, Pascal VOC's folders), .npz files, tables (.csv, or train.csv and test.csv in a "
     "directory), synthetic and synthetic:shapes";
 
@@ -158,7 +158,7 @@ static cnn_status kind_open(cnn_data *data) {
   if (status.code == CNN_OK && !data->kind) status = cnn_data_open_arrays(data);
   if (status.code == CNN_OK && !data->kind) status = cnn_data_open_csv(data);
   if (status.code == CNN_OK && !data->kind)
-    status = cnn_failure(CNN_BAD_FORMAT, "%s: is no data set; %s", data->path, understood);
+    status = cnn_failure(CNN_BAD_FORMAT, "%s: is not a data set; %s", data->path, understood);
   return status;
 }
 
@@ -181,7 +181,7 @@ static cnn_status boxes_agree(const cnn_data *data) {
                        network->labels == 1 ? "" : "s");
   if (wanted && mixes >= 0)
     return cnn_failure(CNN_MISMATCH,
-                       "%s: the augmentation %s mixes two pictures, and boxes cannot be mixed; leave it out",
+                       "%s: the augmentation %s mixes two images, and boxes cannot be mixed; leave it out",
                        data->path, network->recipe->augment[mixes].name);
   return cnn_success();
 }

@@ -203,14 +203,13 @@ static cnn_status few_folders(cnn_data *data, int32_t folders, int64_t classes) 
   const char *const *name = (const char *const *)data->class_name;
   char list[LIST];
   if (folders == 1)
-    return cnn_failure(
-        CNN_MISMATCH,
-        "%s: has one folder of pictures, '%s', but the net tells %lld classes apart and has no "
-        "labels to find it among; a class is a folder, and --data names the folder that holds "
-        "them all",
-        data->path, name[0], (long long)classes);
+    return cnn_failure(CNN_MISMATCH,
+                       "%s: has one folder of images, '%s', but the net has %lld classes and no "
+                       "labels to find it among; a class is a folder, and --data names the folder that holds "
+                       "them all",
+                       data->path, name[0], (long long)classes);
   cnn_data_note(data,
-                "%d folders of pictures for %lld classes; without labels they are numbered in the order of "
+                "%d folders of images for %lld classes; without labels they are numbered in the order of "
                 "their names, from 0: %s",
                 (int)folders, (long long)classes, cnn_classes_list(name, folders, list, sizeof list));
   return cnn_success();
@@ -220,9 +219,7 @@ static cnn_status few_folders(cnn_data *data, int32_t folders, int64_t classes) 
 static void check_text(cnn_data *data) {
   char *note = cnn_classes_note((const char *const *)data->class_name, data->classes);
   data->nameless = !note;
-  if (!note)
-    cnn_data_note(data,
-                  "the name of a folder is no text in UTF-8: weights will not hold the names of the classes");
+  if (!note) cnn_data_note(data, "a folder name is not UTF-8: the weight file will not have the class names");
   free(note);
 }
 
@@ -241,6 +238,6 @@ cnn_status cnn_folders_name(cnn_data *data, char *const *folder, int32_t folders
     cnn_data_note(data, "the folders are named by numbers, which are the numbers of their classes");
   if (!labeled && !numbers) return folders < classes ? few_folders(data, folders, classes) : status;
   if (without_folder(data, class_of, folders, list, sizeof list) > 0)
-    cnn_data_note(data, "there is no folder for %s", list);
+    cnn_data_note(data, "no folder for %s", list);
   return status;
 }

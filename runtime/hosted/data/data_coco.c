@@ -124,7 +124,7 @@ static cnn_status json_read(const char *path, json_t **root) {
   if (!*root && !*error.text) status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   else if (!*root)
     status =
-        cnn_failure(CNN_BAD_FORMAT, "%s:%d:%d: is no JSON: %s", path, error.line, error.column, error.text);
+        cnn_failure(CNN_BAD_FORMAT, "%s:%d:%d: invalid JSON: %s", path, error.line, error.column, error.text);
   cnn_file_close(&file);
   return status;
 }
@@ -165,7 +165,7 @@ static cnn_status folder_take(cnn_coco *coco, const char *folder, const char *se
     if (!place.path || !place.folder || !place.root) status = cnn_data_no_memory(data);
     if (status.code == CNN_OK && place.pool != POOLS) status = json_read(place.path, &root);
     if (root && !data->kind)
-      status = cnn_boxes_begin(data, coco->panoptic ? "COCO's segments" : "pictures with COCO's boxes");
+      status = cnn_boxes_begin(data, coco->panoptic ? "COCO's segments" : "images with COCO boxes");
     if (root && status.code == CNN_OK) status = file_take(coco, &place, root);
     json_decref(root);
     place_free(&place);
@@ -259,7 +259,7 @@ cnn_status cnn_data_open_coco_file(cnn_data *data) {
   const bool nested = place.folder && strcmp(last ? last + 1 : place.folder, "annotations") == 0;
   place.root = above(data->path, nested ? 2 : 1);
   status = place.path && place.folder && place.root
-               ? cnn_boxes_begin(data, coco.panoptic ? "COCO's segments" : "pictures with COCO's boxes")
+               ? cnn_boxes_begin(data, coco.panoptic ? "COCO's segments" : "images with COCO boxes")
                : cnn_data_no_memory(data);
   if (status.code == CNN_OK) status = file_take(&coco, &place, root);
   json_decref(root);

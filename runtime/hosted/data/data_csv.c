@@ -86,8 +86,8 @@ static cnn_status bad_cell(const Tables *set, const cnn_csv *csv, int32_t column
   if (!*cell) return cnn_failure(CNN_BAD_FORMAT, "%s: the cell is empty", where);
   if (is_missing(cell)) return cnn_failure(CNN_BAD_FORMAT, "%s: the value is missing: '%s'", where, cell);
   double value = strtod(cell, NULL);
-  if (!isfinite(value)) return cnn_failure(CNN_BAD_FORMAT, "%s: '%.60s' is no finite number", where, cell);
-  return cnn_failure(CNN_BAD_FORMAT, "%s: '%.60s' is no number%s", where, cell,
+  if (!isfinite(value)) return cnn_failure(CNN_BAD_FORMAT, "%s: '%.60s' is not a finite number", where, cell);
+  return cnn_failure(CNN_BAD_FORMAT, "%s: '%.60s' is not a number%s", where, cell,
                      strchr(cell, ',') && csv->separator != ',' ? "; fractions are written with a point"
                                                                 : "");
 }
@@ -319,7 +319,7 @@ static cnn_status class_row(cnn_data *data, Table *table, const cnn_csv *csv, vo
   char where[600];
   if (data->classes == *limit)
     return cnn_failure(CNN_MISMATCH,
-                       "%s: '%.60s' is one class more than the %lld that the output tells apart ('%.60s' is "
+                       "%s: '%.60s' is one class more than the %lld of the output ('%.60s' is "
                        "another)",
                        place(set, csv, set->first, where), name, (long long)*limit, data->class_name[0]);
   if (data->classes == set->names_room) {
@@ -362,7 +362,7 @@ static cnn_status classes_find(cnn_data *data, int32_t output) {
   qsort(data->class_name, (size_t)data->classes, sizeof *data->class_name, name_order);
   if (data->classes < limit)
     return cnn_failure(CNN_MISMATCH,
-                       "%s: has %d classes by name, but the output tells %lld apart; which are missing "
+                       "%s: has %d named classes, but the output has %lld; which are missing "
                        "cannot be known without labels [...] in the program",
                        data->path, data->classes, (long long)limit);
   return status;
@@ -375,7 +375,7 @@ static cnn_status input_store(const cnn_data *data, Table *table, const cnn_csv 
   const cnn_port *port = &data->network->input[0];
   char where[600];
   if (!cnn_port_takes(port, value))
-    return cnn_failure(CNN_MISMATCH, "%s: %s is no number that the %s input \"%s\" can take",
+    return cnn_failure(CNN_MISMATCH, "%s: %s does not fit the %s input \"%s\"",
                        place(data->set, csv, column, where), csv->cell[column], cnn_type_name(port->type),
                        port->name);
   if (port->type == CNN_F32 && !isfinite((float)value))

@@ -1,4 +1,4 @@
-/* data_folders.c: folders of pictures: train/CLASS, val/CLASS, test/CLASS, or CLASS alone, which is all
+/* data_folders.c: folders of images: train/CLASS, val/CLASS, test/CLASS, or CLASS alone, which is all
  * training. data_classes.c says which class a folder is. The samples of the classes take turns, so that the
  * first N of a part have all of them. */
 // SPDX-License-Identifier: MIT-0
@@ -112,7 +112,7 @@ static cnn_status folder_number(cnn_data *data, Folders *set, int pool, const ch
   if (set->pools[f] & bit)
     return cnn_failure(
         CNN_MISMATCH,
-        "%s: another folder beside it has the same name, with its accents stored in another way "
+        "%s: another folder next to it has the same name, with its accents encoded differently "
         "(Unicode NFC and NFD); merge the two, or rename one",
         path);
   set->pools[f] |= bit;
@@ -122,11 +122,10 @@ static cnn_status folder_number(cnn_data *data, Folders *set, int pool, const ch
 /* What is said of a class without a picture. In a set where nothing is a picture, folders are no classes. */
 static cnn_status empty_folder(const char *path, const cnn_pictures *pictures) {
   if (pictures->skipped.count == 0)
-    return cnn_failure(CNN_MISMATCH,
-                       "%s: this folder of a class is empty; put pictures into it, or remove it", path);
-  return cnn_failure(CNN_MISMATCH,
-                     "%s: this folder of a class has no picture that can be read; the first file in it is %s",
-                     path, pictures->skipped.first);
+    return cnn_failure(CNN_MISMATCH, "%s: this class folder is empty; put images into it, or remove it",
+                       path);
+  return cnn_failure(CNN_MISMATCH, "%s: this class folder has no readable image; its first file is %s", path,
+                     pictures->skipped.first);
 }
 
 /* A folder of a class. */
@@ -298,7 +297,7 @@ static cnn_status part_collect(cnn_data *data, Folders *set, int pool, const cha
   if (status.code == CNN_OK && has_folders(&below)) {
     if (set->pool[pool].there)
       status = cnn_failure(CNN_MISMATCH,
-                           "%s: another folder beside it is the %s part, too; merge the two, or rename one",
+                           "%s: another folder next to it is the %s part, too; merge the two, or rename one",
                            path, part_titles[pool]);
     set->pool[pool].there = set->parts = true;
     if (status.code == CNN_OK) status = pool_collect(data, set, pool, &below, linked, empty);
@@ -386,7 +385,7 @@ static void part_note(cnn_data *data, const Folders *set, int pool) {
     if (elsewhere && !has_class(&set->pool[pool], set->class_of, c)) missing[count++] = data->class_name[c];
   }
   if (count > 0)
-    cnn_data_note(data, "the %s part has no picture of %s", part_titles[pool],
+    cnn_data_note(data, "the %s part has no image of %s", part_titles[pool],
                   cnn_classes_list(missing, count, list, sizeof list));
   free(missing);
 }
@@ -396,11 +395,11 @@ static void set_note(cnn_data *data, const Folders *set) {
   for (int p = 0; p < POOLS; p++)
     if (set->pool[p].count > 0) part_note(data, set, p);
   if (skipped->count > 0)
-    cnn_data_note(data, "skipped %lld file%s that %s no picture%s (first: %s)", (long long)skipped->count,
+    cnn_data_note(data, "skipped %lld file%s that %s not %s (first: %s)", (long long)skipped->count,
                   skipped->count == 1 ? "" : "s", skipped->count == 1 ? "is" : "are",
-                  skipped->count == 1 ? "" : "s", skipped->first);
+                  skipped->count == 1 ? "an image" : "images", skipped->first);
   if (loose->count > 0)
-    cnn_data_note(data, "skipped %lld picture%s outside of the folders of classes (first: %s)",
+    cnn_data_note(data, "skipped %lld image%s outside of the class folders (first: %s)",
                   (long long)loose->count, loose->count == 1 ? "" : "s", loose->first);
   cnn_again_note(data, &set->gathered.again);
 }
@@ -445,9 +444,8 @@ static cnn_status bad_skip(cnn_data *data, Folders *set) {
   }
   free(bad);
   if (status.code == CNN_OK && left_out == pictures)
-    status =
-        cnn_failure(CNN_BAD_FORMAT, "%s: none of its pictures can be read; the first that was skipped: %s",
-                    data->path, first);
+    status = cnn_failure(CNN_BAD_FORMAT, "%s: none of its images can be read; the first that was skipped: %s",
+                         data->path, first);
   cnn_bad_note(data, left_out, first);
   return status;
 }
@@ -457,7 +455,7 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
   if (!set) return cnn_data_no_memory(data);
   data->kind = &folders; /* closes the set from here on */
   data->set = set;
-  data->title = "folders of pictures";
+  data->title = "folders of images";
   cnn_status empty = cnn_success(), status = parts_collect(data, set, listing, &empty);
   if (status.code == CNN_OK) status = found_take(data, set);
   if (status.code == CNN_OK && set->names == 0 && set->loose.count > 0) status = classless(data, set);
@@ -471,7 +469,7 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
   }
   if (empty.code != CNN_OK && set->names > 0) return empty;
   if (data->network->inputs != 1)
-    return cnn_failure(CNN_MISMATCH, "%s: a picture is one input, the net has %d", data->path,
+    return cnn_failure(CNN_MISMATCH, "%s: an image is one input, the net has %d", data->path,
                        data->network->inputs);
   status = folders_join(data, set);
   if (status.code != CNN_OK) return status;

@@ -61,7 +61,7 @@ cnn_status cnn_idx_parse(cnn_tensor *tensor, const char *path, const unsigned ch
   if (status.code != CNN_OK) return status;
   char shape[200];
   if (tensor->bytes != n - header)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: %s: %s needs %zu bytes behind the header, there are %zu", path,
+    return cnn_failure(CNN_BAD_FORMAT, "%s: %s: %s needs %zu bytes after the header, there are %zu", path,
                        tensor->bytes > n - header ? "is cut off" : "has bytes left over",
                        cnn_tensor_shape(tensor, shape, sizeof shape), tensor->bytes, n - header);
   tensor->data = bytes + header;
@@ -186,7 +186,7 @@ static cnn_status labels_open(cnn_data *data, IdxFile *labels, int64_t samples) 
   if (status.code != CNN_OK) return status;
   if (labels->tensor.rank != 1 || labels->tensor.dim[0] != samples) {
     char shape[200];
-    return cnn_failure(CNN_MISMATCH, "%s: has the shape %s, but there are %lld pictures", labels->path,
+    return cnn_failure(CNN_MISMATCH, "%s: has the shape %s, but there are %lld images", labels->path,
                        cnn_tensor_shape(&labels->tensor, shape, sizeof shape), (long long)samples);
   }
   for (int64_t i = 0; i < samples; i++) {
@@ -207,7 +207,7 @@ static cnn_status pool_open(cnn_data *data, IdxSet *set, int pool) {
                   (tensor->rank == 3 || (tensor->rank == 4 && (tensor->dim[3] == 1 || tensor->dim[3] == 3)));
   if (set->pictures &&
       (tensor->dim[1] > 1 << 14 || tensor->dim[2] > 1 << 14 || tensor->dim[1] < 1 || tensor->dim[2] < 1))
-    return cnn_failure(CNN_BAD_FORMAT, "%s: pictures of %lld x %lld", images->path, (long long)tensor->dim[2],
+    return cnn_failure(CNN_BAD_FORMAT, "%s: images of %lld x %lld", images->path, (long long)tensor->dim[2],
                        (long long)tensor->dim[1]);
   if (set->pictures)
     status = cnn_image_fits(images->path, (int32_t)tensor->dim[1], (int32_t)tensor->dim[2],
@@ -219,7 +219,7 @@ static cnn_status pool_open(cnn_data *data, IdxSet *set, int pool) {
   if (labels->path) return labels_open(data, labels, data->pool[pool]);
   for (int32_t o = 0; o < cnn_ports(data->network); o++)
     if (cnn_target_wanted(data, o))
-      return cnn_failure(CNN_BAD_FILE, "%s: there is no file of labels beside it", images->path);
+      return cnn_failure(CNN_BAD_FILE, "%s: there is no label file next to it", images->path);
   return cnn_success();
 }
 

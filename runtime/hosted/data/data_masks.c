@@ -33,7 +33,7 @@ static cnn_status classes_check(const cnn_data *data, const Pair *pair, const cn
   for (int64_t i = 0; limit > 0 && i < (int64_t)mask->height * mask->width; i++) {
     if (mask->pixel[i] == IGNORED || mask->pixel[i] < limit) continue;
     return cnn_failure(CNN_MISMATCH,
-                       "%s: the class of row %lld, column %lld is %d, but the net tells only %lld apart (255 "
+                       "%s: the class of row %lld, column %lld is %d, but the net has only %lld classes (255 "
                        "does not count)",
                        pair->mask, (long long)(i / mask->width), (long long)(i % mask->width), mask->pixel[i],
                        (long long)limit);
@@ -46,7 +46,7 @@ static cnn_status pair_open(const cnn_data *data, const Pair *pair, cnn_image *i
   cnn_status status = cnn_image_read(image, pair->image);
   if (status.code == CNN_OK) status = cnn_image_read_classes(mask, pair->mask);
   if (status.code == CNN_OK && (image->height != mask->height || image->width != mask->width))
-    status = cnn_failure(CNN_MISMATCH, "%s: the mask is %dx%d (height x width), but its picture %s is %dx%d",
+    status = cnn_failure(CNN_MISMATCH, "%s: the mask is %dx%d (height x width), but its image %s is %dx%d",
                          pair->mask, mask->height, mask->width, pair->image, image->height, image->width);
   if (status.code == CNN_OK) status = classes_check(data, pair, mask);
   if (status.code == CNN_OK) return status;
@@ -155,7 +155,7 @@ static cnn_status pair_take(cnn_data *data, Masks *set, int pool, Pair pair) {
   cnn_status status = cnn_success();
   if (!pair.image || !pair.mask) status = cnn_data_no_memory(data);
   else if (!cnn_file_there(pair.mask))
-    status = cnn_failure(CNN_MISMATCH, "%s: this picture has no mask: there is no %s", pair.image, pair.mask);
+    status = cnn_failure(CNN_MISMATCH, "%s: this image has no mask: there is no %s", pair.image, pair.mask);
   else if (data->options.skip_bad) {
     cnn_image image, mask;
     status = pair_open(data, &pair, &image, &mask);
@@ -283,7 +283,7 @@ cnn_status cnn_data_open_masks(cnn_data *data, const Listing *listing) {
   if (!set) return cnn_data_no_memory(data);
   data->kind = &masks; /* closes the set from here on */
   data->set = set;
-  data->title = "pictures with masks";
+  data->title = "images with masks";
   bool ours = false;
   cnn_status status = parts_take(data, set, listing, &ours);
   if (!ours) { /* not ours, after all */
@@ -296,10 +296,10 @@ cnn_status cnn_data_open_masks(cnn_data *data, const Listing *listing) {
   int64_t pairs = 0;
   for (int p = 0; p < POOLS; p++) pairs += data->pool[p] = set->pool[p].count;
   if (status.code == CNN_OK && pairs == 0)
-    status = cnn_failure(CNN_MISMATCH, "%s: no picture with a mask is in it%s%s", data->path,
+    status = cnn_failure(CNN_MISMATCH, "%s: contains no image with a mask%s%s", data->path,
                          set->left_out ? "; the first that was skipped: " : "", set->first);
   if (status.code == CNN_OK && data->network->inputs != 1)
-    status = cnn_failure(CNN_MISMATCH, "%s: a picture is one input, the net has %d", data->path,
+    status = cnn_failure(CNN_MISMATCH, "%s: an image is one input, the net has %d", data->path,
                          (int)data->network->inputs);
   if (status.code == CNN_OK) status = cnn_image_fits(data->path, 0, 0, 3, &data->network->input[0]);
   if (status.code == CNN_OK) status = cnn_pixels_fit(data, data->path);

@@ -133,7 +133,7 @@ cnn_status cnn_data_open_shapes(cnn_data *data, const char *options) {
   data->stuff = 1;
   cnn_status status = options_read(data, set, options);
   if (status.code == CNN_OK && data->network->inputs != 1)
-    status = cnn_failure(CNN_MISMATCH, "%s: a picture is one input, the net has %d", data->path,
+    status = cnn_failure(CNN_MISMATCH, "%s: an image is one input, the net has %d", data->path,
                          (int)data->network->inputs);
   if (status.code == CNN_OK) status = cnn_image_fits(data->path, 0, 0, 3, &data->network->input[0]);
   truths_choose(data, set->kind < KINDS ? set->kind : kind_for(data));

@@ -107,7 +107,7 @@ static cnn_status xml_take(cnn_data *data, Voc *voc, int pool, const char *image
   }
   if (status.code == CNN_OK && (read.height < 1 || read.width < 1))
     status =
-        cnn_failure(CNN_BAD_FORMAT, "%s: does not say the size of its picture (size: width, height)", path);
+        cnn_failure(CNN_BAD_FORMAT, "%s: does not have the size of its image (size: width, height)", path);
   const bool broken = status.code != CNN_OK;
   status = cnn_boxes_bad(data, true, &status);
   if (status.code == CNN_OK && !broken)
@@ -225,7 +225,7 @@ static cnn_status directory_take(cnn_data *data, Voc *voc, const char *directory
   char *images, *annotations;
   cnn_status status = folders_find(data, directory, &images, &annotations);
   if (!images) return status;
-  if (!data->kind) status = cnn_boxes_begin(data, "pictures with Pascal VOC's boxes");
+  if (!data->kind) status = cnn_boxes_begin(data, "images with Pascal VOC boxes");
   bool there = false, trained = false;
   for (int k = 0; k < 4 && pool == POOLS && status.code == CNN_OK; k++) {
     if (k == 3 && trained) continue;

@@ -94,7 +94,7 @@ static cnn_status texts_check(cnn_data *data, const char *images, const char *la
       *dot = 0;
       if (stems == 0 || !bsearch(&path, stem, stems, sizeof *stem, path_order)) {
         status = cnn_failure(CNN_MISMATCH,
-                             "%s/%s.txt: the picture to it is missing: there is no %s/%s.png "
+                             "%s/%s.txt: its image is missing: there is no %s/%s.png "
                              "(.jpg, .jpeg, .webp)",
                              labels, path, images, path);
         status = cnn_boxes_bad(data, true, &status);
@@ -244,14 +244,14 @@ cnn_status cnn_data_open_yolo(cnn_data *data, const Listing *listing) {
   cnn_status status = here ? cnn_success() : parts_have_both(data, listing, &both);
   if (!both) return status;
   Yolo yolo = {.names_path = NULL};
-  status = cnn_boxes_begin(data, "pictures with YOLO's boxes");
+  status = cnn_boxes_begin(data, "images with YOLO boxes");
   if (status.code == CNN_OK) status = names_take(data, &yolo, listing);
   if (status.code == CNN_OK)
     status = here ? inner_parts_gather(data, &yolo) : outer_parts_gather(data, &yolo, listing);
   if (status.code == CNN_OK) status = folders_take(data, &yolo);
   if (status.code == CNN_OK) status = cnn_boxes_end(data);
   if (status.code == CNN_OK && yolo.empty > 0)
-    cnn_data_note(data, "%lld picture%s no text in labels/: nothing is in %s", (long long)yolo.empty,
+    cnn_data_note(data, "%lld image%s no text file in labels/: no boxes in %s", (long long)yolo.empty,
                   yolo.empty == 1 ? " has" : "s have", yolo.empty == 1 ? "it" : "them");
   cnn_names_free(&yolo.names);
   cnn_gathered_free(&yolo.gathered);

@@ -230,7 +230,7 @@ cnn_status cnn_data_export(const cnn_data *data, const char *directory) {
   Export e = {.data = data, .directory = directory};
   if (!data->kind->truth)
     return cnn_failure(CNN_NOT_BUILT,
-                       "%s: only pictures with masks or boxes, and shapes, can be written as files",
+                       "%s: only images with masks or boxes, and shapes, can be written as files",
                        data->path);
   if (strlen(directory) + 110 > PATH_ROOM)
     return cnn_failure(CNN_BAD_ARGUMENT, "%s: the path is too long", directory);

@@ -13,7 +13,7 @@ cnn_status cnn_image_fits(const char *what, int32_t height, int32_t width, int32
                           const cnn_port *port) {
   if (port_is_picture(port)) {
     if (port->dim[2] == 1 || port->dim[2] == 3) return cnn_success();
-    return cnn_failure(CNN_MISMATCH, "%s: pictures have 1 or 3 channels, the input \"%s\" has %d", what,
+    return cnn_failure(CNN_MISMATCH, "%s: images have 1 or 3 channels, the input \"%s\" has %d", what,
                        port->name, port->dim[2]);
   }
   int64_t pixels = (int64_t)height * width;
@@ -88,14 +88,14 @@ static cnn_status resize(const uint8_t *pixel, int32_t h, int32_t w, const cnn_p
   }
   cnn_status status = fitted && scratch
                           ? cnn_success()
-                          : cnn_failure(CNN_NO_MEMORY, "out of memory for a picture of %d x %d", w, h);
+                          : cnn_failure(CNN_NO_MEMORY, "out of memory for an image of %d x %d", w, h);
   free(fitted);
   free(scratch);
   return status;
 }
 
 cnn_status cnn_image_feed(const cnn_image *image, const cnn_port *port, cnn_fit fit, void *input) {
-  cnn_status status = cnn_image_fits("the picture", image->height, image->width, image->channels, port);
+  cnn_status status = cnn_image_fits("the image", image->height, image->width, image->channels, port);
   if (status.code != CNN_OK) return status;
   int64_t pixels = (int64_t)image->height * image->width;
   bool picture = port_is_picture(port);
@@ -103,7 +103,7 @@ cnn_status cnn_image_feed(const cnn_image *image, const cnn_port *port, cnn_fit 
   uint8_t *other = image->channels == channels ? NULL : recolored(image, channels);
   const uint8_t *pixel = image->channels == channels ? image->pixel : other;
   if (!pixel)
-    return cnn_failure(CNN_NO_MEMORY, "out of memory for a picture of %d x %d", image->width, image->height);
+    return cnn_failure(CNN_NO_MEMORY, "out of memory for an image of %d x %d", image->width, image->height);
   if (!picture || (image->height == port->dim[0] && image->width == port->dim[1]))
     store(pixel, pixels * channels, port->type, input);
   else status = resize(pixel, image->height, image->width, port, fit, input);

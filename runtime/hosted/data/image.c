@@ -10,7 +10,7 @@
 
 cnn_status cnn_image_allocate(cnn_image *image, const char *path, uint32_t height, uint32_t width,
                               int32_t channels) {
-  if (height == 0 || width == 0) return cnn_failure(CNN_BAD_FORMAT, "%s: is a picture of no pixels", path);
+  if (height == 0 || width == 0) return cnn_failure(CNN_BAD_FORMAT, "%s: is an image without pixels", path);
   if ((uint64_t)height * width > CNN_PIXELS_MOST || height > INT32_MAX / 8 || width > INT32_MAX / 8)
     return cnn_failure(CNN_BAD_FORMAT, "%s: claims %u x %u pixels; at most %d are read", path, width, height,
                        CNN_PIXELS_MOST);
@@ -86,11 +86,11 @@ bool cnn_image_named(const char *name) {
 cnn_status cnn_image_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n) {
   *image = (cnn_image){0};
   const Kind *kind = kind_of(bytes, n);
-  if (n == 0) return cnn_failure(CNN_BAD_FORMAT, "%s: is empty: a picture of no bytes", path);
-  if (!kind) return cnn_failure(CNN_BAD_FORMAT, "%s: is no picture: neither PNG, JPEG nor WebP", path);
+  if (n == 0) return cnn_failure(CNN_BAD_FORMAT, "%s: is empty", path);
+  if (!kind) return cnn_failure(CNN_BAD_FORMAT, "%s: is not an image: neither PNG, JPEG nor WebP", path);
   if (!kind->decode)
     return cnn_failure(CNN_BAD_FORMAT,
-                       "%s: is a %s picture; PNG, JPEG and WebP are read: convert it, for instance with "
+                       "%s: is a %s image; convert it to PNG, JPEG or WebP, for instance with "
                        "magick \"%s\" \"%s.png\"",
                        path, kind->name, path, path);
   int orientation = 1;

@@ -58,7 +58,7 @@ static int png_orientation(png_structp png, png_infop info) {
 static void png_keep_classes(png_structp png, png_infop info) {
   const png_byte type = png_get_color_type(png, info);
   if (type != PNG_COLOR_TYPE_GRAY && type != PNG_COLOR_TYPE_PALETTE)
-    png_error(png, "a mask of classes is gray or has a palette, and this picture is in colors or has alpha");
+    png_error(png, "a class mask must be grayscale or have a palette; this image has colors or alpha");
   if (png_get_bit_depth(png, info) == 16)
     png_error(png, "a mask of classes has at most 8 bits a pixel, not 16");
   png_set_packing(png);
@@ -190,7 +190,7 @@ static bool png_write_guarded(PngWriter *writer, const cnn_image *image) {
 
 cnn_status cnn_image_write(const char *path, const cnn_image *image) {
   if (image->height < 1 || image->width < 1 || (image->channels != 1 && image->channels != 3))
-    return cnn_failure(CNN_BAD_ARGUMENT, "%s: a picture of %d x %d x %d cannot be written as PNG", path,
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s: an image of %d x %d x %d cannot be written as PNG", path,
                        image->height, image->width, image->channels);
   PngWriter writer = {0};
   cnn_status status = cnn_writer_open(&writer.file, path);

@@ -45,7 +45,7 @@ cnn_status cnn_webp_decode(cnn_image *image, const char *path, const unsigned ch
   if (WebPGetFeatures(bytes, n, &features) != VP8_STATUS_OK)
     return cnn_failure(CNN_BAD_FORMAT, "%s: the WebP is damaged or cut off: it has %zu bytes", path, n);
   if (features.has_animation)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: is an animation; only single pictures are read", path);
+    return cnn_failure(CNN_BAD_FORMAT, "%s: is an animation; only still images are supported", path);
   cnn_status status = cnn_image_allocate(image, path, (uint32_t)features.height, (uint32_t)features.width, 3);
   if (status.code == CNN_OK) status = webp_fill(image, path, bytes, n, features.has_alpha != 0);
   *orientation = status.code == CNN_OK ? webp_orientation(bytes, n) : 1;

@@ -105,8 +105,8 @@ static void wait_for_threads(Work *work) {
     if (pthread_cond_timedwait(&work->done, &work->mutex, &until) == 0) continue;
     const long long seen = atomic_load(&work->next);
     pthread_mutex_unlock(&work->mutex);
-    tell(work, "looking at the pictures: %lld of %lld",
-         seen < work->samples ? seen : (long long)work->samples, (long long)work->samples);
+    tell(work, "checking the images: %lld of %lld", seen < work->samples ? seen : (long long)work->samples,
+         (long long)work->samples);
     wait *= 2;
     until.tv_sec += wait;
     pthread_mutex_lock(&work->mutex);
@@ -141,7 +141,7 @@ static cnn_status result(const Work *work) {
   for (int32_t i = 0; i < shown; i++) tell(work, "%s", work->bad[i].message);
   char more[48] = "";
   if (work->bads > SHOWN) snprintf(more, sizeof more, "; the first %d are above", SHOWN);
-  return cnn_failure(CNN_BAD_FORMAT, "%s: %lld of %lld pictures cannot be read%s; %s them out",
+  return cnn_failure(CNN_BAD_FORMAT, "%s: %lld of %lld images cannot be read%s; %s them out",
                      work->data->path, (long long)work->bads, (long long)work->samples, more, option);
 }
 

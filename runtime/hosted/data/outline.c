@@ -42,7 +42,7 @@ cnn_status cnn_outline_polygon(cnn_outline *outline, const double *corner, size_
   for (size_t i = 0; i < n; i++) {
     const double size = i % 2 == 0 ? width : height;
     if (corner[i] >= -CNN_REACH * size && corner[i] <= (1 + CNN_REACH) * size) continue;
-    return cnn_failure(CNN_BAD_FORMAT, "[%zu]: %g lies far outside the picture of %dx%d (height x width)", i,
+    return cnn_failure(CNN_BAD_FORMAT, "[%zu]: %g is far outside the image of %dx%d (height x width)", i,
                        corner[i], (int)height, (int)width);
   }
   int32_t *points = room_for(outline->points, outline->polygons, sizeof *points);

@@ -219,7 +219,7 @@ cnn_status cnn_gathered_once(cnn_gathered *gathered) {
 
 void cnn_again_note(cnn_data *data, const cnn_skipped *again) {
   if (again->count > 0)
-    cnn_data_note(data, "skipped %lld path%s through symbolic links to what is read already (first: %s)",
+    cnn_data_note(data, "skipped %lld path%s through symbolic links that were read already (first: %s)",
                   (long long)again->count, again->count == 1 ? "" : "s", again->first ? again->first : "");
 }
 

@@ -24,8 +24,8 @@ cnn_status cnn_pixels_fit(const cnn_data *data, const char *what) {
       return cnn_failure(CNN_MISMATCH, "%s: has a class for each pixel, but the output \"%s\" has none", what,
                          output->name);
     if (data->classes > classes)
-      return cnn_failure(CNN_MISMATCH, "%s: has %d classes, but the output \"%s\" tells only %lld apart",
-                         what, (int)data->classes, output->name, (long long)classes);
+      return cnn_failure(CNN_MISMATCH, "%s: has %d classes, but the output \"%s\" has only %lld", what,
+                         (int)data->classes, output->name, (long long)classes);
   }
   return cnn_success();
 }

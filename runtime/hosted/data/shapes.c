@@ -288,7 +288,7 @@ cnn_status cnn_shapes_make(uint64_t seed, uint64_t stream, uint32_t index, int32
   if (!image->pixel || !truth->object || !truth->instance || !truth->pixels) {
     cnn_image_free(image);
     cnn_truth_free(truth);
-    return cnn_failure(CNN_NO_MEMORY, "out of memory for a picture of %d x %d", (int)size, (int)size);
+    return cnn_failure(CNN_NO_MEMORY, "out of memory for an image of %d x %d", (int)size, (int)size);
   }
   Draw d = {.random = cnn_random_stream(seed * 4 + stream, CNN_STREAM_DATA, index)};
   Scene scene = {.size = size};

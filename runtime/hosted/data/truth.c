@@ -15,7 +15,7 @@ void cnn_truth_free(cnn_truth *truth) {
 }
 
 static cnn_status no_memory(const cnn_truth *truth) {
-  return cnn_failure(CNN_NO_MEMORY, "out of memory for the truth of a picture of %d x %d", truth->width,
+  return cnn_failure(CNN_NO_MEMORY, "out of memory for the annotations of an image of %d x %d", truth->width,
                      truth->height);
 }
 

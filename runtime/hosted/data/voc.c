@@ -91,7 +91,7 @@ static void size_keep(Parse *p) {
   const bool height = strcmp(p->tag[2], "height") == 0;
   if (!height && strcmp(p->tag[2], "width") != 0) return;
   if (!number_of(p, &number) || !(number >= 0 && number <= (double)CNN_PIXELS_MOST))
-    fail(p, cnn_failure(CNN_BAD_FORMAT, "%s:%lld: the %s of the picture is '%.40s'", p->path, line_of(p),
+    fail(p, cnn_failure(CNN_BAD_FORMAT, "%s:%lld: the %s of the image is '%.40s'", p->path, line_of(p),
                         p->tag[2], p->text));
   else if (height) p->voc->height = (int32_t)number;
   else p->voc->width = (int32_t)number;
@@ -149,7 +149,7 @@ cnn_status cnn_voc_parse(cnn_voc *voc, const char *path, const char *bytes, size
   if (XML_Parse(p.parser, bytes, (int)n, 1) != XML_STATUS_OK && p.status.code == CNN_OK) {
     const enum XML_Error error = XML_GetErrorCode(p.parser);
     p.status = cnn_failure(error == XML_ERROR_NO_MEMORY ? CNN_NO_MEMORY : CNN_BAD_FORMAT,
-                           "%s:%lld: is no XML: %s", path, line_of(&p), XML_ErrorString(error));
+                           "%s:%lld: is invalid XML: %s", path, line_of(&p), XML_ErrorString(error));
   }
   if (p.status.code == CNN_OK && strcmp(p.tag[0], "annotation") != 0)
     p.status =

@@ -43,7 +43,8 @@ static cnn_status row_check(const cnn_yolo *yolo, const double number[5], cnn_ob
   const bool pixels = number[1] > 2 || number[2] > 2;
   return cnn_failure(
       status.code, "%s:%lld: %s%s", yolo->path, (long long)yolo->line, status.message,
-      pixels ? "; a line is: class, center, width and height as parts of the picture, not pixels" : "");
+      pixels ? "; a line is: class, center, width and height as fractions of the image size, not in pixels"
+             : "");
 }
 
 cnn_status cnn_yolo_next(cnn_yolo *yolo, cnn_object *object, bool *more) {
@@ -62,7 +63,7 @@ cnn_status cnn_yolo_next(cnn_yolo *yolo, cnn_object *object, bool *more) {
                          "%s:%lld: has %d numbers, but an object has 5: class, center (x y), width, height",
                          yolo->path, (long long)yolo->line, (int)count);
     const int shown = end - at > 40 ? 40 : (int)(end - at);
-    return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: '%.*s' is no number", yolo->path, (long long)yolo->line,
+    return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: '%.*s' is not a number", yolo->path, (long long)yolo->line,
                        shown, at);
   }
   *more = false;
@@ -85,7 +86,7 @@ static cnn_status name_set(cnn_names *names, const char *path, int64_t line, int
                        (long long)line, (long long)c, CNN_YOLO_CLASSES_MOST);
   if (!cnn_text_plain(name, n))
     return cnn_failure(CNN_BAD_FORMAT,
-                       "%s:%lld: the name of class %lld has a control character, or is no UTF-8", path,
+                       "%s:%lld: the name of class %lld has a control character, or is not UTF-8", path,
                        (long long)line, (long long)c);
   if (c >= names->count) {
     char **moved = realloc(names->name, ((size_t)c + 1) * sizeof *moved);

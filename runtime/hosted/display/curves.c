@@ -80,7 +80,7 @@ cnn_status cnn_curves_write(const char *path, const char *title, const cnn_preci
   const cnn_status status = cnn_writer_open(&writer, path);
   if (status.code == CNN_OK) {
     char about[220];
-    snprintf(about, sizeof about, "at an IoU of 0.50; AP %s, AP50 %s, AP75 %s; beside each class its AP",
+    snprintf(about, sizeof about, "at an IoU of 0.50; AP %s, AP50 %s, AP75 %s; next to each class its AP",
              cnn_number_fixed(precision->ap, 3).text, cnn_number_fixed(precision->ap50, 3).text,
              cnn_number_fixed(precision->ap75, 3).text);
     const int32_t columns = (rows + LISTED - 1) / LISTED;

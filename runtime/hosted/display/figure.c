@@ -392,7 +392,7 @@ static void draw_page(const cnn_image *page, const cnn_figure *figure, const Lay
 }
 
 cnn_status cnn_figure_write(const cnn_figure *figure, const char *path) {
-  const cnn_status no_memory = cnn_failure(CNN_NO_MEMORY, "%s: no memory for the picture", path);
+  const cnn_status no_memory = cnn_failure(CNN_NO_MEMORY, "%s: no memory for the image", path);
   if (!figure || figure->failed) return no_memory;
   Layout *layout = calloc((size_t)figure->sections + 1, sizeof *layout);
   if (!layout) return no_memory;

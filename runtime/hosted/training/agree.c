@@ -14,7 +14,7 @@ typedef struct Word { /* of each process */
 } Word;
 
 static void fail_memory(const cnn_ranks *ranks) {
-  fprintf(stderr, "process %d: no memory for what processes tell each other\n", (int)ranks->rank);
+  fprintf(stderr, "process %d: no memory for messages between processes\n", (int)ranks->rank);
   ranks->abandon(ranks->context);
 }
 

@@ -18,7 +18,7 @@ enum {
 }; /* the first counts of an output; those of its classes follow */
 enum { CLASS_COUNTS = 3 }; /* cnn_class_counts as numbers */
 _Static_assert(sizeof(cnn_class_counts) == CLASS_COUNTS * sizeof(int64_t),
-               "counts by class lie in the array of counts");
+               "class counts fill the array of counts");
 
 /* Metrics: those of the program that make sense for an output, else the usual one. */
 typedef enum Kind { KIND_ACCURACY, KIND_TOP, KIND_IOU, KIND_DICE, KIND_MAE, KINDS } Kind;

@@ -147,7 +147,7 @@ static bool from_elsewhere(const char *path, const Weights *weights) {
 
 static cnn_status refuse(const char *path) {
   return cnn_failure(CNN_BAD_ARGUMENT,
-                     "%s: is not written over: it is no weights of a program of cnnc; "
+                     "%s: is not written over: it is not a weight file that cnnc's programs wrote; "
                      "name another --out, or remove it",
                      path);
 }

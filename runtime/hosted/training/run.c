@@ -352,8 +352,7 @@ static cnn_status take_change(const cnn_run *run, const json_t *state, const cha
   cnn_change change = {
       .path = path, .program = json_object_get(state, "program"), .chosen = json_object_get(state, "chosen")};
   if (!change.program || !change.chosen) {
-    tell(context,
-         "this checkpoint is of an older version: what of the program has changed since then cannot be told");
+    tell(context, "this checkpoint is from an older version: changes of the program since then are unknown");
     return cnn_success();
   }
   change.program_now = cnn_facts(network, network->recipe);

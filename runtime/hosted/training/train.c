@@ -43,7 +43,7 @@ static cnn_status check_options(const cnn_network *network, const cnn_train_opti
   const cnn_recipe *recipe = &options->recipe;
   if (!network->gradients || !network->recipe)
     return cnn_failure(CNN_BAD_ARGUMENT, "%s %s", network->name,
-                       cnn_weights_fixed(network) ? "has weights of 8 bits, which cannot be trained on"
+                       cnn_weights_fixed(network) ? "has int8 weights, which cannot be trained"
                                                   : "was compiled without training code: its program has no "
                                                     "train block, or --no-train was given");
   if (!options->out) return cnn_failure(CNN_BAD_ARGUMENT, "there is no name for the weights to be written");
@@ -147,7 +147,7 @@ static double rated(const Training *training, const cnn_epoch *epoch, char measu
 static const char *advice(const Training *training) {
   const cnn_trainer *trainer = &training->run.trainer;
   const bool rounds = trainer->recipe.quantize && trainer->weights[trainer->recipe.quantize_switch] > 0;
-  return rounds ? "Values are rounded to 8 bits by now, and batchnorms no longer change: a later start, at a "
+  return rounds ? "Values are rounded to int8 by now, and batchnorms no longer change: a later start, at a "
                   "smaller rate, may help"
                 : "A smaller rate, clip_norm or a warmup may help";
 }

@@ -66,8 +66,8 @@ static cnn_status parse(cnn_archive *archive, const char *path, const char *key,
     status = cnn_safetensors_parse(archive, path, bytes, n);
   }
   if (status.code == CNN_OK && key && !archive->torch)
-    status = cnn_failure(CNN_MISMATCH, "%s: is no file of PyTorch: it has no dictionary '%.100s' in it", path,
-                         key);
+    status =
+        cnn_failure(CNN_MISMATCH, "%s: is not a PyTorch file, so it has no dictionary '%.100s'", path, key);
   if (status.code != CNN_OK) cnn_archive_close(archive);
   return status;
 }

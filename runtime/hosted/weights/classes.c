@@ -42,7 +42,7 @@ cnn_status cnn_classes_read(cnn_classes *classes, const cnn_archive *archive, co
   json_t *list = json_loads(text, 0, NULL);
   cnn_status status = cnn_success();
   if (!all_names(list))
-    status = cnn_failure(CNN_BAD_FORMAT, "%s: its note \"classes\" is no list of names", path);
+    status = cnn_failure(CNN_BAD_FORMAT, "%s: its metadata \"classes\" must be a list of names", path);
   else if (!names_take(classes, list)) status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   if (status.code != CNN_OK) cnn_classes_free(classes);
   json_decref(list);

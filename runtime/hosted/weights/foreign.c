@@ -26,8 +26,8 @@ static bool is_pickle(const unsigned char *bytes, size_t n) {
 
 static cnn_status legacy_torch(const char *path) {
   return cnn_failure(CNN_BAD_FORMAT,
-                     "%s: is a file of PyTorch before 1.6, of 2020, in a format that is not read. In Python "
-                     "this writes it in that of today:\n"
+                     "%s: is a file of PyTorch before 1.6 (2020), which is not supported. In Python "
+                     "this converts it to the current format:\n"
                      "import torch\n"
                      "torch.save(torch.load(\"%s\", map_location=\"cpu\"), \"weights.pt\")",
                      path, path);
@@ -59,7 +59,7 @@ cnn_status cnn_foreign_zip(const char *path, const cnn_zip *zip) {
   const size_t n = sizeof weights - 1;
   for (int32_t i = 0; i < zip->count; i++)
     if (zip->member[i].name_bytes == n && memcmp(zip->member[i].name, weights, n) == 0)
-      return keras(path, "a model of Keras");
+      return keras(path, "a Keras model");
   return cnn_success();
 }
 
@@ -69,13 +69,14 @@ cnn_status cnn_foreign_check(const char *path, const unsigned char *bytes, size_
   if (is_pickle(bytes, n)) return pickle(path);
   if (begins(bytes, n, "\x89HDF\r\n\x1a\n", 8)) return keras(path, "an HDF5 file, as Keras writes them");
   if (n >= 8 && memcmp(bytes + 4, "TFL3", 4) == 0)
-    return cnn_failure(CNN_BAD_FORMAT,
-                       "%s: is a model of TensorFlow Lite, which is not read: save the weights of the model "
-                       "that it was made from as .safetensors or .npz",
-                       path);
+    return cnn_failure(
+        CNN_BAD_FORMAT,
+        "%s: is a TensorFlow Lite model, which is not supported: save the weights of the model "
+        "that it was made from as .safetensors or .npz",
+        path);
   if (is_onnx(bytes, n))
     return cnn_failure(CNN_BAD_FORMAT,
-                       "%s: is a model of ONNX, not a file of weights. In Python this makes an .npz of its "
+                       "%s: is an ONNX model, not a weight file. In Python this writes an .npz of its "
                        "weights, which is read:\n"
                        "import numpy, onnx\n"
                        "model = onnx.load(\"%s\")\n"

@@ -313,7 +313,7 @@ static void warn_of_order(Match *match) {
         text_of(match->archive,
                 "%.200s belongs to a flattened %lldx%lldx%lld, here in the order height, width, channels; in "
                 "PyTorch channels "
-                "come first, and shapes cannot tell",
+                "come first; the shapes fit both orders",
                 match->wanted[w].name, (long long)from[0], (long long)from[1], (long long)from[2]);
     match->failed = match->failed || !match->out->warning;
     return;

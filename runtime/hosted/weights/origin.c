@@ -38,7 +38,7 @@ cnn_status cnn_origin_make(cnn_origin *origin, const cnn_network *network) {
   if (named) origin->classes = cnn_classes_note(network->label, network->labels);
   if (!origin->inputs || (named && !origin->classes)) {
     cnn_origin_free(origin);
-    return cnn_failure(CNN_NO_MEMORY, "no memory to describe %s, or a name of a class is no UTF-8",
+    return cnn_failure(CNN_NO_MEMORY, "no memory to describe %s, or a class name is not UTF-8",
                        network->name);
   }
   origin->note[origin->notes++] = (cnn_note){"net", network->name};

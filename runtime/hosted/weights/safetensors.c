@@ -58,8 +58,7 @@ static cnn_status tensor_parse(cnn_tensor *tensor, const char *path, const json_
     return cnn_failure(CNN_BAD_FORMAT, "%s: the data_offsets of tensor \"%.200s\" are not two offsets", path,
                        tensor->name);
   if (!cnn_tensor_measure(tensor))
-    return cnn_failure(CNN_BAD_FORMAT, "%s: the size of tensor \"%.200s\" is no number of bytes", path,
-                       tensor->name);
+    return cnn_failure(CNN_BAD_FORMAT, "%s: the size of tensor \"%.200s\" overflows", path, tensor->name);
   if (*end < *begin || (uint64_t)(*end - *begin) != tensor->bytes)
     return cnn_failure(CNN_BAD_FORMAT,
                        "%s: tensor \"%.200s\" needs %zu bytes, but its data_offsets are %lld to %lld", path,
@@ -145,7 +144,7 @@ cnn_status cnn_safetensors_parse(cnn_archive *archive, const char *path, const u
   uint64_t length = little_endian(bytes);
   if (length > HEADER_MOST)
     return cnn_failure(CNN_BAD_FORMAT,
-                       "%s: is neither .npz nor safetensors: its first 8 bytes stand for a header of %llu "
+                       "%s: is neither .npz nor safetensors: its first 8 bytes give a header of %llu "
                        "bytes; at most %d are allowed",
                        path, (unsigned long long)length, HEADER_MOST);
   if (length > n - 8)
@@ -158,7 +157,7 @@ cnn_status cnn_safetensors_parse(cnn_archive *archive, const char *path, const u
   json_t *header = json_loadb((const char *)bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &error);
   if (!header && errno == ENOMEM) return cnn_failure(CNN_NO_MEMORY, "%s: no memory to read its header", path);
   if (!header)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: the header is no JSON at byte %d: %s", path,
+    return cnn_failure(CNN_BAD_FORMAT, "%s: the header is invalid JSON at byte %d: %s", path,
                        error.position < 0 ? 8 : 8 + error.position, error.text);
   cnn_status status = header_parse(archive, path, header, bytes + 8 + length, n - 8 - (size_t)length);
   json_decref(header);
@@ -217,7 +216,7 @@ cnn_status cnn_safetensors_write(const char *path, const cnn_tensor *tensor, int
   }
   cnn_writer writer;
   cnn_status status = text ? cnn_writer_open(&writer, path)
-                           : cnn_failure(CNN_NO_MEMORY, "%s: out of memory, or a name is no UTF-8", path);
+                           : cnn_failure(CNN_NO_MEMORY, "%s: out of memory, or a name is not UTF-8", path);
   if (status.code == CNN_OK) {
     size_t length = strlen(text), padded = (length + 7) / 8 * 8;
     unsigned char prefix[8];

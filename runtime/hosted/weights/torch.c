@@ -338,8 +338,8 @@ static cnn_status refuse_key(const char *path, const cnn_pickled *root, const ch
   if (listing.listed == 0)
     return cnn_failure(CNN_MISMATCH, "%s: holds no dictionary of tensors, as a state dict is one", path);
   return cnn_failure(CNN_MISMATCH,
-                     "%s: holds no tensors by themselves, but has dictionaries of them: %s. The name of one "
-                     "goes behind that of the file, with ':' between them",
+                     "%s: contains no tensors, but dictionaries of them: %s. To choose one, append "
+                     "':' and its name to the file name",
                      path, listing.text);
 }
 
